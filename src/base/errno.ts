@@ -1,0 +1,41 @@
+/**
+ * Failures of the modelled world. They carry an errno name, as a system call of the guest would return it, and are
+ * part of the model: a caller may catch them. Distinct from InvariantViolation (our defect) and UserError (a mistake
+ * of the person at the command line).
+ */
+
+/** errno names that the guest returns. */
+export type ErrnoName =
+  | 'EAGAIN'
+  | 'EBADF'
+  | 'EEXIST'
+  | 'EFBIG'
+  | 'EINVAL'
+  | 'EIO'
+  | 'EISDIR'
+  | 'ELOOP'
+  | 'EMFILE'
+  | 'ENAMETOOLONG'
+  | 'ENOENT'
+  | 'ENOMEM'
+  | 'ENOSPC'
+  | 'ENOTDIR'
+  | 'ENOTEMPTY'
+  | 'EROFS'
+  | 'ESTALE';
+
+/** A failed operation of the modelled world; `message` says what failed, on one line. */
+export class ModelError extends Error {
+  override readonly name: string = 'ModelError';
+  readonly code: ErrnoName;
+
+  constructor(code: ErrnoName, message: string) {
+    super(`${code}: ${message}`);
+    this.code = code;
+  }
+}
+
+/** The guest kernel gave up. The domain has crashed; its object must not be used again. */
+export class GuestPanic extends Error {
+  override readonly name = 'GuestPanic';
+}

@@ -1,0 +1,7 @@
+/** Units, assertions, errors, byte layouts and checksums. */
+export * from './assert.ts';
+export * from './crc32c.ts';
+export * from './errno.ts';
+export * from './layout.ts';
+export * from './units.ts';
+export * from './user-error.ts';

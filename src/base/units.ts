@@ -1,0 +1,45 @@
+/**
+ * Branded numbers: the units of the model. Passing a machine frame where a pseudo-physical one is wanted does not
+ * compile. A brand costs nothing at run time.
+ *
+ * The constructors below are the only casts; they are used where a number first gets its meaning (a parsed field,
+ * an index of the array that the calling file owns).
+ */
+
+declare const brand: unique symbol;
+type Branded<Name extends string> = number & { readonly [brand]: Name };
+
+/** Pseudo-physical frame number: a guest's own numbering of its memory, 0 up to its number of pages. */
+export type Pfn = Branded<'Pfn'>;
+/** Machine frame number: a 4 KiB frame of the machine's memory. */
+export type Mfn = Branded<'Mfn'>;
+/** Inode number of the on-disk file system, 1 and up; 0 stands for the block device's own mapping. */
+export type Ino = Branded<'Ino'>;
+/** Index of a 4 KiB page within a file. */
+export type PageIndex = Branded<'PageIndex'>;
+/** Number of a 4 KiB block on a block device. */
+export type Lba = Branded<'Lba'>;
+/** Domain number; 0 is the privileged domain. */
+export type DomId = Branded<'DomId'>;
+/** Virtual time or a duration, integer nanoseconds. */
+export type Ns = Branded<'Ns'>;
+/** A length in bytes. */
+export type Bytes = Branded<'Bytes'>;
+
+export const Pfn = (n: number): Pfn => n as Pfn;
+export const Mfn = (n: number): Mfn => n as Mfn;
+export const Ino = (n: number): Ino => n as Ino;
+export const PageIndex = (n: number): PageIndex => n as PageIndex;
+export const Lba = (n: number): Lba => n as Lba;
+export const DomId = (n: number): DomId => n as DomId;
+export const Ns = (n: number): Ns => n as Ns;
+export const Bytes = (n: number): Bytes => n as Bytes;
+
+/** log2 of the page size. */
+export const PAGE_SHIFT = 12;
+/** Size of a page, of a frame and of a file-system block, in bytes. */
+export const PAGE_SIZE = 4096;
+/** Size of a sector as block requests count them, in bytes. */
+export const SECTOR_SIZE = 512;
+/** Sectors in one page. */
+export const SECTORS_PER_PAGE = PAGE_SIZE / SECTOR_SIZE;

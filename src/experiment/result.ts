@@ -1,0 +1,113 @@
+/**
+ * What `stillwarm reboot` is asked and what it answers: the options of the experiment and its result, the object
+ * that `--json` prints (schema "stillwarm/reboot@1", documented in docs/reference/reboot-schema.md).
+ */
+
+import type { ReasonCounts } from '../xen/public/reason.ts';
+
+export const STRATEGIES = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata'] as const;
+export type StrategyName = (typeof STRATEGIES)[number];
+
+export const WORKLOADS = ['files', 'random', 'zipf'] as const;
+/** files: all files in order; random: 4 KiB reads at random places; zipf: whole files, chosen by Zipf's law. */
+export type WorkloadName = (typeof WORKLOADS)[number];
+
+export const PROFILES = ['pentium4-2006', 'server-2026'] as const;
+export type ProfileName = (typeof PROFILES)[number];
+
+export const DISKS = ['profile', 'disk', 'nvme', 'instant'] as const;
+/** Service-time model of the drive; `profile` is the one that belongs to the profile. */
+export type DiskName = (typeof DISKS)[number];
+
+export interface RebootOptions {
+  /** A directory of files or an ext2 image. */
+  readonly path: string;
+  /** Guest memory in bytes. */
+  readonly memory: number;
+  readonly disk: DiskName;
+  readonly profile: ProfileName;
+  /** Strategies to run, in order. */
+  readonly strategies: readonly StrategyName[];
+  readonly workload: WorkloadName;
+  readonly seed: number;
+  /** At most this many bytes are read in one run; undefined: no limit. */
+  readonly limit: number | undefined;
+  /** Crash the guest (nothing flushed, no shutdown) instead of an orderly reboot. */
+  readonly crash: boolean;
+  /** Write the machine's memory to this file at the moment between the old guest and the new. */
+  readonly dumpMemory: string | undefined;
+}
+
+/** One run of the workload. */
+export interface RunResult {
+  readonly phase: 'before' | 'after';
+  /** 1 or 2 within the phase. */
+  readonly number: number;
+  readonly bytes: number;
+  /** Virtual time, ns. */
+  readonly ns: number;
+}
+
+/** Bytes that the workload read during `ns` from `startNs` on; `startNs` counts from the end of the guest's boot before, from the reboot's begin after. */
+export interface Sample {
+  readonly startNs: number;
+  readonly ns: number;
+  readonly bytes: number;
+}
+
+export interface StrategyResult {
+  readonly name: StrategyName;
+  /** Four: before 1, before 2, after 1, after 2. */
+  readonly runs: readonly RunResult[];
+  /** From the begin of the shutdown (or the crash) to the end of the new guest's boot, virtual ns. */
+  readonly rebootNs: number;
+  readonly pages: {
+    /** Pages the hypervisor kept. */
+    readonly preserved: number;
+    /** Kept pages that the new guest took over. */
+    readonly reused: number;
+    /** File and metadata pages read from the disk after the reboot. */
+    readonly readAgain: number;
+    /** Pages not kept or not handed over, by reason. */
+    readonly refused: ReasonCounts;
+  };
+  /** Blocks of metadata (superblock, descriptors, inode tables, indirect blocks, directories) read from the disk after the reboot. */
+  readonly metadataReads: number;
+  /** Hypercalls of both guests. */
+  readonly hypercalls: {
+    readonly count: number;
+    readonly ns: number /** Share of the four runs' time, 0 … 1. */;
+    readonly share: number;
+  };
+  readonly verified: { readonly pages: number; readonly bytes: number; readonly mismatches: number };
+  /** Throughput around the reboot. Time 0 is the begin of the reboot: samples before it have negative startNs. */
+  readonly timeline: readonly Sample[];
+}
+
+export interface RebootResult {
+  readonly schema: 'stillwarm/reboot@1';
+  readonly seed: number;
+  /** Digest of all runs: equal inputs and seed give an equal digest. */
+  readonly digest: string;
+  readonly profile: ProfileName;
+  readonly disk: DiskName;
+  readonly workload: WorkloadName;
+  readonly crash: boolean;
+  /** Guest memory, bytes. */
+  readonly memory: number;
+  /** Regular files on the disk, and their bytes. */
+  readonly files: number;
+  readonly bytes: number;
+  readonly strategies: readonly StrategyResult[];
+  /** Which constants of the profile the result rests on that were fitted to the paper. */
+  readonly fitted: readonly string[];
+}
+
+/** A page or a read that did not equal the disk: a failed run. */
+export interface Mismatch {
+  readonly strategy: StrategyName;
+  /** One line: what differs, where. */
+  readonly what: string;
+  /** Everything that happened to the page, oldest first, a line each. */
+  readonly history: readonly string[];
+}

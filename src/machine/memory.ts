@@ -1,0 +1,167 @@
+/**
+ * Machine memory: the machine's RAM as raw bytes, 4 KiB frames numbered from 0.
+ *
+ * Memory is a row of banks of 1 GiB (the last one may be shorter), each one ArrayBuffer, so that more than 4 GiB work
+ * and a run of frames inside a bank is a run of bytes. The host hands out zero pages for what was never written, so an
+ * untouched frame costs nothing there; `touched` says which frames were written, so that clearing and dumping
+ * skip the others too. A write through a view from `words` is the caller's to mark.
+ *
+ * This is hardware: it knows no owner and no protection. Those are the hypervisor's.
+ */
+
+import { Buffer } from 'node:buffer';
+import { assert } from '../base/assert.ts';
+import { PAGE_SHIFT, PAGE_SIZE, type Mfn } from '../base/units.ts';
+
+/** log2 of the frames in a bank: 2^18 frames are 1 GiB. */
+const BANK_SHIFT = 18;
+const BANK_FRAMES = 1 << BANK_SHIFT;
+const BANK_MASK = BANK_FRAMES - 1;
+/**
+ * Frames whose Uint8Array view is kept for the next copy: making a view costs about as much as a third of the copy of
+ * a page. A direct-mapped cache, so it is bounded whatever the size of memory.
+ */
+const VIEW_SLOTS = 16384;
+
+/** Dirt marks are one bit a frame. */
+const bit = (mfn: number): number => 1 << (mfn & 31);
+
+export class MachineMemory {
+  readonly frameCount: number;
+  readonly #banks: Buffer[] = [];
+  readonly #touched: Uint32Array;
+  readonly #views: (Uint8Array | undefined)[] = new Array<Uint8Array | undefined>(VIEW_SLOTS).fill(undefined);
+  readonly #viewOwner = new Int32Array(VIEW_SLOTS).fill(-1);
+
+  /** @param bytes size, a multiple of 4096, at least one frame */
+  constructor(bytes: number) {
+    assert(Number.isSafeInteger(bytes) && bytes >= PAGE_SIZE && bytes % PAGE_SIZE === 0, 'memory is whole frames');
+    this.frameCount = bytes / PAGE_SIZE;
+    for (let at = 0; at < this.frameCount; at += BANK_FRAMES) {
+      const frames = Math.min(BANK_FRAMES, this.frameCount - at);
+      this.#banks.push(Buffer.from(new ArrayBuffer(frames * PAGE_SIZE)));
+    }
+    this.#touched = new Uint32Array(Math.ceil(this.frameCount / 32));
+  }
+
+  /** Whether the frame was ever written since power on or since it was last cleared whole. */
+  isTouched(mfn: Mfn): boolean {
+    return (this.#touched[mfn >>> 5]! & bit(mfn)) !== 0;
+  }
+
+  /** Copies out of a frame. The range must lie inside the frame. */
+  copyOut(mfn: Mfn, offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    if (length === PAGE_SIZE) {
+      dst.set(this.#view(mfn), dstOffset);
+      return;
+    }
+    assert(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'range leaves the frame');
+    const bank = this.#bank(mfn);
+    const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
+    bank.copy(dst, dstOffset, at, at + length);
+  }
+
+  /** Copies into a frame. The range must lie inside the frame. */
+  copyIn(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
+    assert(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'range leaves the frame');
+    assert(srcOffset >= 0 && srcOffset + length <= src.length, 'range leaves the source');
+    const bank = this.#bank(mfn);
+    this.#touched[mfn >>> 5]! |= bit(mfn);
+    const whole = length === src.length ? src : src.subarray(srcOffset, srcOffset + length);
+    bank.set(whole, ((mfn & BANK_MASK) << PAGE_SHIFT) + offset);
+  }
+
+  /** Copies one whole frame over another. */
+  copyFrame(from: Mfn, to: Mfn): void {
+    this.#bank(to).set(this.#view(from), (to & BANK_MASK) << PAGE_SHIFT);
+    this.#touched[to >>> 5]! |= bit(to);
+  }
+
+  /** Zeroes a range of a frame. */
+  zero(mfn: Mfn, offset = 0, length = PAGE_SIZE): void {
+    assert(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'range leaves the frame');
+    if (!this.isTouched(mfn)) return;
+    const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
+    this.#bank(mfn).fill(0, at, at + length);
+    if (length === PAGE_SIZE) this.#touched[mfn >>> 5]! &= ~bit(mfn);
+  }
+
+  readU8(mfn: Mfn, offset: number): number {
+    return this.#bank(mfn)[((mfn & BANK_MASK) << PAGE_SHIFT) + offset]!;
+  }
+
+  readU16(mfn: Mfn, offset: number): number {
+    const bank = this.#bank(mfn);
+    const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
+    return bank[at]! | (bank[at + 1]! << 8);
+  }
+
+  readU32(mfn: Mfn, offset: number): number {
+    const bank = this.#bank(mfn);
+    const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
+    return (bank[at]! | (bank[at + 1]! << 8) | (bank[at + 2]! << 16) | (bank[at + 3]! << 24)) >>> 0;
+  }
+
+  writeU8(mfn: Mfn, offset: number, value: number): void {
+    this.#bank(mfn)[((mfn & BANK_MASK) << PAGE_SHIFT) + offset] = value;
+    this.#touched[mfn >>> 5]! |= bit(mfn);
+  }
+
+  writeU32(mfn: Mfn, offset: number, value: number): void {
+    const bank = this.#bank(mfn);
+    const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
+    bank[at] = value;
+    bank[at + 1] = value >>> 8;
+    bank[at + 2] = value >>> 16;
+    bank[at + 3] = value >>> 24;
+    this.#touched[mfn >>> 5]! |= bit(mfn);
+  }
+
+  /**
+   * The words of a run of frames that lies in one bank, for a structure that its owner keeps in memory. The caller
+   * marks what it writes with `touch`. Words are the host's: little-endian, as asserted when the module is loaded.
+   */
+  words(first: Mfn, frames: number): Uint32Array {
+    assert(frames >= 1 && first >>> BANK_SHIFT === (first + frames - 1) >>> BANK_SHIFT, 'run leaves the bank');
+    const bank = this.#bank(first);
+    return new Uint32Array(bank.buffer, (first & BANK_MASK) << PAGE_SHIFT, (frames * PAGE_SIZE) / 4);
+  }
+
+  /** The bytes of a run of frames that lies in one bank; as `words`. */
+  bytes(first: Mfn, frames: number): Uint8Array {
+    const words = this.words(first, frames);
+    return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+  }
+
+  /** Marks a run of frames as written. */
+  touch(first: Mfn, frames = 1): void {
+    for (let mfn = first as number; mfn < first + frames; mfn++) this.#touched[mfn >>> 5]! |= bit(mfn);
+  }
+
+  /** A view of one frame, for reading only; valid as long as the machine. */
+  frame(mfn: Mfn): Uint8Array {
+    return this.#view(mfn);
+  }
+
+  /** Loses everything, as a hardware reset with memory test does. */
+  clearAll(): void {
+    for (let mfn = 0; mfn < this.frameCount; mfn++) this.zero(mfn as Mfn);
+  }
+
+  #bank(mfn: Mfn): Buffer {
+    assert(mfn < this.frameCount, 'frame number beyond the end of memory');
+    return this.#banks[mfn >>> BANK_SHIFT]!;
+  }
+
+  #view(mfn: Mfn): Uint8Array {
+    const slot = mfn & (VIEW_SLOTS - 1);
+    if (this.#viewOwner[slot] === mfn) return this.#views[slot]!;
+    const bank = this.#bank(mfn);
+    const view = new Uint8Array(bank.buffer, (mfn & BANK_MASK) << PAGE_SHIFT, PAGE_SIZE);
+    this.#views[slot] = view;
+    this.#viewOwner[slot] = mfn;
+    return view;
+  }
+}
+
+assert(new Uint8Array(new Uint32Array([1]).buffer)[0] === 1, 'the host is little-endian');

@@ -1,0 +1,67 @@
+/**
+ * A processor as a thing used serially. Code of the model runs in no time of its own; what it would have cost is
+ * charged here and paid before the process waits for anything else.
+ *
+ * `charge` adds to the debt of whoever runs now (between two yields only one process runs, so the debt is its own).
+ * `settle` books the debt on the processor behind what is booked already and sleeps until it is done: processes of
+ * one processor share it in turns, first come first served, without preemption.
+ */
+
+import { Ns } from '../base/units.ts';
+import type { Process, Simulation } from './simulation.ts';
+
+/** Longest debt that a process may pile up before it should settle, so that others see time pass: 100 µs. */
+export const DEBT_LIMIT: Ns = Ns(100_000);
+
+export class CpuClock {
+  readonly #simulation: Simulation;
+  #debt = 0;
+  #freeAt = 0;
+  #busy = 0;
+
+  constructor(simulation: Simulation) {
+    this.#simulation = simulation;
+  }
+
+  /** Nanoseconds charged since the beginning. */
+  get busy(): Ns {
+    return Ns(this.#busy);
+  }
+
+  /** Nanoseconds charged and not yet paid. */
+  get debt(): Ns {
+    return Ns(this.#debt);
+  }
+
+  /** The instant at which what was charged so far would be paid, for time stamps between two settlements. */
+  get localNow(): Ns {
+    return Ns(Math.max(this.#simulation.now, this.#freeAt) + this.#debt);
+  }
+
+  /** Adds a cost in ns (>= 0, rounded when settled). */
+  charge(cost: number): void {
+    this.#debt += cost;
+  }
+
+  /** True when so much is owed that the process should settle. */
+  get isDue(): boolean {
+    return this.#debt >= DEBT_LIMIT;
+  }
+
+  /** Pays the debt: sleeps until the processor has done the work. Does not yield when nothing is owed. */
+  *settle(): Process {
+    const wait = this.book();
+    if (wait > 0) yield wait;
+  }
+
+  /** Books the debt without sleeping (for work in interrupt context) and returns how long from now it lasts. */
+  book(): Ns {
+    if (this.#debt === 0) return Ns(0);
+    const cost = Math.round(this.#debt);
+    this.#debt = 0;
+    this.#busy += cost;
+    const now = this.#simulation.now;
+    this.#freeAt = Math.max(now, this.#freeAt) + cost;
+    return Ns(this.#freeAt - now);
+  }
+}

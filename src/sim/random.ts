@@ -1,0 +1,61 @@
+/**
+ * Seeded random streams. Each consumer takes a stream by name, so that a new consumer does not shift the numbers of
+ * the others. The generator is pure-rand's xoroshiro128+.
+ */
+
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { assert } from '../base/assert.ts';
+
+/** One stream of random numbers. */
+export class RandomStream {
+  readonly #generator: ReturnType<typeof xoroshiro128plus>;
+
+  constructor(seed: number) {
+    this.#generator = xoroshiro128plus(seed);
+  }
+
+  /** A uniform unsigned 32-bit number. */
+  u32(): number {
+    return this.#generator.next() >>> 0;
+  }
+
+  /** A uniform integer of 0 … n - 1; n is 1 … 2^32. The bias is below n / 2^53. */
+  below(n: number): number {
+    assert(n >= 1 && n <= 0x1_0000_0000, 'random range is 1 to 2^32');
+    return Math.floor(this.fraction() * n);
+  }
+
+  /** A uniform number of [0, 1) with 53 bits. */
+  fraction(): number {
+    const high = this.u32() >>> 5;
+    const low = this.u32() >>> 6;
+    return (high * 0x400_0000 + low) / 0x20_0000_0000_0000;
+  }
+
+  /** Shuffles in place (Fisher and Yates). */
+  shuffle(items: unknown[] | Uint32Array): void {
+    for (let i = items.length - 1; i > 0; i--) {
+      const j = this.below(i + 1);
+      const item = items[i];
+      items[i] = items[j];
+      items[j] = item;
+    }
+  }
+}
+
+/** The streams of one run. */
+export class RandomStreams {
+  readonly seed: number;
+
+  constructor(seed: number) {
+    assert(Number.isSafeInteger(seed), 'a seed is an integer');
+    this.seed = seed;
+  }
+
+  /** A fresh stream that depends on the run's seed and on `name` only. */
+  stream(name: string): RandomStream {
+    let hash = Math.imul(this.seed | 0, 0x9e3779b1) ^ Math.imul((this.seed / 0x1_0000_0000) | 0, 0x85ebca77);
+    for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+    return new RandomStream(hash ^ (hash >>> 15));
+  }
+}

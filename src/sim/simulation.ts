@@ -1,0 +1,224 @@
+/**
+ * The simulation: virtual time, processes and wait queues. The one source of time of the model.
+ *
+ * A process is a generator that yields what it waits for: a number of nanoseconds, or a WaitQueue. Call processes
+ * with `yield*` so that results are typed. Everything between two yields is atomic. A process that throws crashes the
+ * run (the error leaves `run`), unless somebody joined it, who then receives the error.
+ *
+ * Modelled after SimPy's environment, with Linux wait queues instead of events. Deterministic: no clock, no timer, no
+ * promise; one seed gives one run and one digest.
+ */
+
+import { assert } from '../base/assert.ts';
+import { Ns } from '../base/units.ts';
+import { Digest } from './digest.ts';
+import { EventQueue, type EventAction } from './event-queue.ts';
+import { RandomStreams } from './random.ts';
+
+/** What a process may wait for: a duration (integer ns, >= 0) or a wake-up of a queue. */
+export type Wait = number | WaitQueue;
+
+/** A process of the model. */
+export type Process<T = void> = Generator<Wait, T, void>;
+
+type TaskState = 'runnable' | 'sleeping' | 'waiting' | 'done' | 'failed' | 'killed';
+
+/** Processes that sleep until somebody wakes them; first come, first woken. */
+export class WaitQueue {
+  #waiters: Task[] = [];
+
+  get length(): number {
+    return this.#waiters.length;
+  }
+
+  /** Wakes every waiter; they run at the present instant, in the order in which they came. */
+  wakeAll(): void {
+    if (this.#waiters.length === 0) return;
+    const woken = this.#waiters;
+    this.#waiters = [];
+    for (const task of woken) task.wake();
+  }
+
+  /** Wakes the first waiter, if any. */
+  wakeOne(): void {
+    this.#waiters.shift()?.wake();
+  }
+
+  /** @internal */
+  add(task: Task): void {
+    this.#waiters.push(task);
+  }
+
+  /** @internal */
+  remove(task: Task): void {
+    const at = this.#waiters.indexOf(task);
+    if (at >= 0) this.#waiters.splice(at, 1);
+  }
+}
+
+/** A running process. */
+export class Task<T = unknown> {
+  readonly name: string;
+  readonly #simulation: Simulation;
+  readonly #process: Process<T>;
+  readonly #resume: EventAction;
+  readonly #finished = new WaitQueue();
+  #state: TaskState = 'runnable';
+  #waitingOn: WaitQueue | undefined;
+  #result: T | undefined;
+  #error: unknown;
+  #joined = false;
+
+  constructor(simulation: Simulation, name: string, process: Process<T>) {
+    this.#simulation = simulation;
+    this.name = name;
+    this.#process = process;
+    this.#resume = () => {
+      this.#step();
+    };
+    simulation.after(Ns(0), this.#resume);
+  }
+
+  get state(): TaskState {
+    return this.#state;
+  }
+
+  get isOver(): boolean {
+    return this.#state === 'done' || this.#state === 'failed' || this.#state === 'killed';
+  }
+
+  /** @internal: made runnable by a wait queue. */
+  wake(): void {
+    if (this.#state !== 'waiting') return;
+    this.#waitingOn = undefined;
+    this.#state = 'runnable';
+    this.#simulation.after(Ns(0), this.#resume);
+  }
+
+  /**
+   * Ends the process where it stands: nothing of it runs again, not even `finally` blocks, as when the processor
+   * that ran it is taken away.
+   */
+  kill(): void {
+    if (this.isOver) return;
+    this.#waitingOn?.remove(this);
+    this.#waitingOn = undefined;
+    this.#state = 'killed';
+    this.#finished.wakeAll();
+  }
+
+  /** Waits for the end and returns the result; rethrows what the process threw. Undefined when it was killed. */
+  *join(): Process<T | undefined> {
+    this.#joined = true;
+    while (!this.isOver) yield this.#finished;
+    if (this.#state === 'failed') throw this.#error;
+    return this.#result;
+  }
+
+  #step(): void {
+    if (this.isOver) return;
+    this.#state = 'runnable';
+    let step: IteratorResult<Wait, T>;
+    try {
+      step = this.#process.next();
+    } catch (error) {
+      this.#state = 'failed';
+      this.#error = error;
+      if (!this.#joined) throw error;
+      this.#finished.wakeAll();
+      return;
+    }
+    if (step.done === true) {
+      this.#state = 'done';
+      this.#result = step.value;
+      this.#finished.wakeAll();
+      return;
+    }
+    // A process may have been killed by what it called.
+    if (this.isOver) return;
+    const wait = step.value;
+    if (typeof wait === 'number') {
+      this.#state = 'sleeping';
+      this.#simulation.after(Ns(wait), this.#resume);
+    } else {
+      this.#state = 'waiting';
+      this.#waitingOn = wait;
+      wait.add(this);
+    }
+  }
+}
+
+/** Virtual time and everything that runs in it. */
+export class Simulation {
+  readonly random: RandomStreams;
+  /** Digest of the run so far: two runs of one seed have one digest. */
+  readonly digest = new Digest();
+  readonly #queue = new EventQueue();
+  #now = 0;
+  #eventCount = 0;
+
+  /** @param seed an integer; it decides every random stream */
+  constructor(seed: number) {
+    this.random = new RandomStreams(seed);
+  }
+
+  get now(): Ns {
+    return Ns(this.#now);
+  }
+
+  /** Events dispatched so far. */
+  get eventCount(): number {
+    return this.#eventCount;
+  }
+
+  /** Schedules `action` after `delay` (integer ns, >= 0). */
+  after(delay: Ns, action: EventAction): void {
+    assert(Number.isSafeInteger(delay) && delay >= 0, 'delay is not a whole number of nanoseconds, 0 or more');
+    this.#queue.push(this.#now + delay, action);
+  }
+
+  /** Starts a process at the present instant. */
+  spawn<T>(name: string, process: Process<T>): Task<T> {
+    return new Task(this, name, process);
+  }
+
+  /** Dispatches one event. Returns false when there is none. */
+  step(): boolean {
+    if (this.#queue.length === 0) return false;
+    const time = this.#queue.nextTime;
+    this.#now = time;
+    this.#eventCount++;
+    this.digest.addTime(time);
+    this.#queue.pop()();
+    return true;
+  }
+
+  /** Dispatches events until none is left, or `until` says so before the next one. Returns the events dispatched. */
+  run(until?: () => boolean): number {
+    const before = this.#eventCount;
+    while (until?.() !== true && this.step());
+    return this.#eventCount - before;
+  }
+
+  /**
+   * Runs one process to its end, with everything else that happens meanwhile.
+   * @throws what the process throws; InvariantViolation when nothing is left to happen and it still waits
+   */
+  runProcess<T>(name: string, process: Process<T>): T {
+    let outcome: { value: T } | { error: unknown } | undefined;
+    this.spawn(
+      name,
+      (function* (): Process {
+        try {
+          outcome = { value: yield* process };
+        } catch (error) {
+          outcome = { error };
+        }
+      })(),
+    );
+    this.run(() => outcome !== undefined);
+    assert(outcome !== undefined, `process ${name} waits for something that never happens`);
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
+  }
+}

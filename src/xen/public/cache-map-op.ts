@@ -1,0 +1,103 @@
+/**
+ * cache_map_op: the hypercall by which a guest keeps its cache-mapping table, and claims from it after a reboot.
+ *
+ * One call carries a batch of entries, performed in order. The guest fills an entry with one of the methods below;
+ * the hypervisor reads the words, and for a claim writes `PFN` and `RESULT`.
+ *
+ * | op | in | effect |
+ * |---|---|---|
+ * | insert | pfn, ino, generation, index | the page is named: it holds page `index` of that inode |
+ * | erase | pfn | the name is gone; the page may be reused for anything afterwards |
+ * | claim | ino, generation, index, block | asks for a preserved page; out: RESULT, and PFN when RESULT is `ok` |
+ * | release | pfn | a preserved page nobody claimed is given back: neither named nor preserved any more |
+ *
+ * Laws. (1) erase-before-reuse: a guest erases a page's name before it frees the page. (2) insert after up to date: a page
+ * is named only when its contents have arrived. (3) claim-once: a page claimed or released is never handed out again.
+ * (4) a claim succeeds only if the record is intact, names exactly (ino, generation, index), its provenance is
+ * clean(b), and b is the block that the guest says the file system maps now.
+ */
+
+import { assert } from '../../base/assert.ts';
+import type { Ino, Lba, PageIndex, Pfn } from '../../base/units.ts';
+
+export const CacheMapOp = { insert: 1, erase: 2, claim: 3, release: 4 } as const;
+export type CacheMapOp = (typeof CacheMapOp)[keyof typeof CacheMapOp];
+
+/** Words of one entry. */
+export const ENTRY_WORDS = 8;
+export const ENTRY_OP = 0;
+export const ENTRY_PFN = 1;
+export const ENTRY_INO = 2;
+export const ENTRY_GENERATION = 3;
+export const ENTRY_INDEX = 4;
+export const ENTRY_BLOCK = 5;
+export const ENTRY_RESULT = 6;
+
+/** Inode number under which pages of the block device's own mapping (metadata) are named; their index is the block. */
+export const BLOCK_DEVICE_INO = 0;
+
+/** A batch of entries in the guest's memory. */
+export class CacheMapBatch {
+  readonly capacity: number;
+  /** The entries, ENTRY_WORDS words each. */
+  readonly words: Uint32Array;
+  #count = 0;
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+    this.words = new Uint32Array(capacity * ENTRY_WORDS);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get isFull(): boolean {
+    return this.#count === this.capacity;
+  }
+
+  reset(): void {
+    this.#count = 0;
+  }
+
+  insert(pfn: Pfn, ino: Ino, generation: number, index: PageIndex): void {
+    const at = this.#next(CacheMapOp.insert);
+    this.words[at + ENTRY_PFN] = pfn;
+    this.words[at + ENTRY_INO] = ino;
+    this.words[at + ENTRY_GENERATION] = generation;
+    this.words[at + ENTRY_INDEX] = index;
+  }
+
+  erase(pfn: Pfn): void {
+    this.words[this.#next(CacheMapOp.erase) + ENTRY_PFN] = pfn;
+  }
+
+  claim(ino: Ino, generation: number, index: PageIndex, block: Lba): void {
+    const at = this.#next(CacheMapOp.claim);
+    this.words[at + ENTRY_INO] = ino;
+    this.words[at + ENTRY_GENERATION] = generation;
+    this.words[at + ENTRY_INDEX] = index;
+    this.words[at + ENTRY_BLOCK] = block;
+  }
+
+  release(pfn: Pfn): void {
+    this.words[this.#next(CacheMapOp.release) + ENTRY_PFN] = pfn;
+  }
+
+  /** Result of entry `i` as the hypervisor wrote it: a code of `Reason`. */
+  result(i: number): number {
+    return this.words[i * ENTRY_WORDS + ENTRY_RESULT]!;
+  }
+
+  /** Page that claim `i` got; meaningful when its result is `ok`. */
+  pfn(i: number): Pfn {
+    return this.words[i * ENTRY_WORDS + ENTRY_PFN]! as Pfn;
+  }
+
+  #next(op: CacheMapOp): number {
+    assert(this.#count < this.capacity, 'cache_map_op batch overflows');
+    const at = this.#count++ * ENTRY_WORDS;
+    this.words[at + 0] = op;
+    return at;
+  }
+}

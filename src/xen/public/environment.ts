@@ -1,0 +1,51 @@
+/**
+ * What a guest runs in: virtual time, its processor, its memory and its hypercalls. This is the whole world of a guest
+ * kernel; a rebooted guest gets a new one, and every call on the old one throws.
+ */
+
+import type { Ns, Pfn } from '../../base/units.ts';
+import type { CpuClock } from '../../sim/cpu-clock.ts';
+import type { Process, RandomStream, Task } from '../../sim/index.ts';
+import type { CacheMapBatch } from './cache-map-op.ts';
+import type { GuestMemory } from './guest-memory.ts';
+
+/** Why a guest stops, as it tells the hypervisor. */
+export const ShutdownReason = { poweroff: 0, reboot: 1, suspend: 2, crash: 3 } as const;
+export type ShutdownReason = (typeof ShutdownReason)[keyof typeof ShutdownReason];
+
+/** A connected block device: what the front-end learns when it connects. */
+export interface BlkifConnection {
+  /** Size of the device in 512-byte sectors. */
+  readonly sectorCount: number;
+  /** Event channel port to notify the back-end with. */
+  readonly port: number;
+}
+
+/** The hypercalls. Each charges the guest's processor with its cost. */
+export interface Hypercalls {
+  /** Performs a batch of table operations; see cache-map-op.ts. Does not reset the batch. */
+  cacheMapOp(batch: CacheMapBatch): void;
+  /**
+   * Connects the front-end of the domain's block device: its ring lies in page `ringPfn`; `upcall` is called, from
+   * then on, when the back-end notifies. The ring must have been initialised.
+   */
+  blkifConnect(ringPfn: Pfn, upcall: () => void): BlkifConnection;
+  /** Sends an event. */
+  eventSend(port: number): void;
+  /** Stops the domain. The tool stack decides what follows; the guest must not do anything afterwards. */
+  shutdown(reason: ShutdownReason): void;
+}
+
+export interface GuestEnvironment {
+  /** Virtual time, ns. */
+  readonly now: Ns;
+  readonly cpu: CpuClock;
+  readonly memory: GuestMemory;
+  readonly hypercalls: Hypercalls;
+  /** Starts a process of the guest; it ends where it stands when the domain goes. */
+  spawn<T>(name: string, process: Process<T>): Task<T>;
+  /** Calls `action` after a delay, unless the domain is gone by then. */
+  after(delay: Ns, action: () => void): void;
+  /** A seeded random stream of this domain. */
+  random(name: string): RandomStream;
+}

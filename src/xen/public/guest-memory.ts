@@ -1,0 +1,25 @@
+/**
+ * A guest's memory, by pseudo-physical frame. Reading is plain; every store goes through here, because a store to a
+ * write-protected frame traps into the hypervisor before it happens.
+ *
+ * Every call on the memory of a domain that is gone throws InvariantViolation.
+ */
+
+import type { Pfn } from '../../base/units.ts';
+
+export interface GuestMemory {
+  /** Number of pages; pfns are 0 … nrPages - 1. */
+  readonly nrPages: number;
+  readU8(pfn: Pfn, offset: number): number;
+  readU16(pfn: Pfn, offset: number): number;
+  readU32(pfn: Pfn, offset: number): number;
+  /** Copies out of one page; the range lies inside it. */
+  copyOut(pfn: Pfn, offset: number, dst: Uint8Array, dstOffset: number, length: number): void;
+  /** Copies into one page; traps when it is write-protected. */
+  copyIn(pfn: Pfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void;
+  /** Zeroes a range of one page; traps when it is write-protected. */
+  zero(pfn: Pfn, offset: number, length: number): void;
+  /** Stores one byte or one little-endian word; traps when the page is write-protected. */
+  writeU8(pfn: Pfn, offset: number, value: number): void;
+  writeU32(pfn: Pfn, offset: number, value: number): void;
+}

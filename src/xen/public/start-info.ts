@@ -1,0 +1,38 @@
+/**
+ * start_info: the page that a domain finds at boot. Written by the domain builder at pfn START_INFO_PFN; everything a
+ * new guest learns about itself, its memory and what was preserved for it is here.
+ *
+ * The boot region is pfns 0 … bootPages - 1: this page, the preserved bitmap, the boot module, the kernel image. Cache pages
+ * never lie there. The preserved bitmap has one bit a pfn (bit pfn % 8 of byte pfn / 8), set where the page was
+ * preserved from before the reboot: the kernel takes those out of its allocator before its first allocation.
+ */
+
+import { defineLayout } from '../../base/layout.ts';
+import { Pfn } from '../../base/units.ts';
+
+export const START_INFO_PFN = Pfn(0);
+/** "swstart1" */
+export const START_INFO_MAGIC = [0x73, 0x77, 0x73, 0x74, 0x61, 0x72, 0x74, 0x31] as const;
+export const START_INFO_VERSION = 1;
+export const CMD_LINE_BYTES = 1024;
+
+export const START_INFO = defineLayout('start_info', 1088, [
+  { name: 'magic', width: 1, count: 8, writer: 'tool stack', meaning: '"swstart1"' },
+  { name: 'version', width: 4, writer: 'tool stack', meaning: 'layout version, 1' },
+  { name: 'nrPages', width: 4, writer: 'tool stack', meaning: 'pages of the domain' },
+  { name: 'bootPages', width: 4, writer: 'tool stack', meaning: 'pages of the boot region, from pfn 0' },
+  { name: 'preservedPfn', width: 4, writer: 'tool stack', meaning: 'first page of the preserved bitmap' },
+  { name: 'preservedCount', width: 4, writer: 'tool stack', meaning: 'bits set in the preserved bitmap' },
+  { name: 'modulePfn', width: 4, writer: 'tool stack', meaning: 'first page of the boot module; 0 when there is none' },
+  { name: 'moduleBytes', width: 4, writer: 'tool stack', meaning: 'length of the boot module' },
+  { name: 'coldReason', width: 4, writer: 'tool stack', meaning: 'why nothing was preserved (a reason code), or 0' },
+  { name: 'reserved', width: 4, count: 5, meaning: 'for later versions', reserved: true },
+  { name: 'checksum', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the page up to here and of cmdLine' },
+  {
+    name: 'cmdLine',
+    width: 1,
+    count: CMD_LINE_BYTES,
+    writer: 'tool stack',
+    meaning: 'command line, UTF-8, zero-padded',
+  },
+]);
