@@ -43,3 +43,8 @@ export const PAGE_SIZE = 4096;
 export const SECTOR_SIZE = 512;
 /** Sectors in one page. */
 export const SECTORS_PER_PAGE = PAGE_SIZE / SECTOR_SIZE;
+
+/** Pages that `bytes` bytes fill, the last one perhaps in part. */
+export function pagesOf(bytes: number): number {
+  return Math.ceil(bytes / PAGE_SIZE);
+}

@@ -51,11 +51,12 @@ export class MachineMemory {
 
   /** Copies out of a frame. The range must lie inside the frame. */
   copyOut(mfn: Mfn, offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    assert(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'range leaves the frame');
     if (length === PAGE_SIZE) {
       dst.set(this.#view(mfn), dstOffset);
       return;
     }
-    assert(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'range leaves the frame');
+    assert(dstOffset >= 0 && dstOffset + length <= dst.length, 'range leaves the destination');
     const bank = this.#bank(mfn);
     const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
     bank.copy(dst, dstOffset, at, at + length);
@@ -87,27 +88,32 @@ export class MachineMemory {
   }
 
   readU8(mfn: Mfn, offset: number): number {
+    assert(offset >= 0 && offset <= PAGE_SIZE - 1, 'word leaves the frame');
     return this.#bank(mfn)[((mfn & BANK_MASK) << PAGE_SHIFT) + offset]!;
   }
 
   readU16(mfn: Mfn, offset: number): number {
+    assert(offset >= 0 && offset <= PAGE_SIZE - 2, 'word leaves the frame');
     const bank = this.#bank(mfn);
     const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
     return bank[at]! | (bank[at + 1]! << 8);
   }
 
   readU32(mfn: Mfn, offset: number): number {
+    assert(offset >= 0 && offset <= PAGE_SIZE - 4, 'word leaves the frame');
     const bank = this.#bank(mfn);
     const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
     return (bank[at]! | (bank[at + 1]! << 8) | (bank[at + 2]! << 16) | (bank[at + 3]! << 24)) >>> 0;
   }
 
   writeU8(mfn: Mfn, offset: number, value: number): void {
+    assert(offset >= 0 && offset <= PAGE_SIZE - 1, 'word leaves the frame');
     this.#bank(mfn)[((mfn & BANK_MASK) << PAGE_SHIFT) + offset] = value;
     this.#touched[mfn >>> 5]! |= bit(mfn);
   }
 
   writeU32(mfn: Mfn, offset: number, value: number): void {
+    assert(offset >= 0 && offset <= PAGE_SIZE - 4, 'word leaves the frame');
     const bank = this.#bank(mfn);
     const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
     bank[at] = value;
@@ -135,6 +141,7 @@ export class MachineMemory {
 
   /** Marks a run of frames as written. */
   touch(first: Mfn, frames = 1): void {
+    assert(first >= 0 && first + frames <= this.frameCount, 'no such frame');
     for (let mfn = first as number; mfn < first + frames; mfn++) this.#touched[mfn >>> 5]! |= bit(mfn);
   }
 
@@ -143,13 +150,20 @@ export class MachineMemory {
     return this.#view(mfn);
   }
 
+  /** A view of one frame to store into, as a device does by DMA; marks the frame as written. */
+  writableFrame(mfn: Mfn): Uint8Array {
+    const view = this.#view(mfn);
+    this.#touched[mfn >>> 5]! |= bit(mfn);
+    return view;
+  }
+
   /** Loses everything, as a hardware reset with memory test does. */
   clearAll(): void {
     for (let mfn = 0; mfn < this.frameCount; mfn++) this.zero(mfn as Mfn);
   }
 
   #bank(mfn: Mfn): Buffer {
-    assert(mfn < this.frameCount, 'frame number beyond the end of memory');
+    assert(mfn >= 0 && mfn < this.frameCount, 'no such frame');
     return this.#banks[mfn >>> BANK_SHIFT]!;
   }
 

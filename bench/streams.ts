@@ -1,0 +1,118 @@
+/**
+ * Streams of page accesses: recorded ones from `--traces DIR`, or generated ones of like reuse. Decoded to page numbers
+ * before anything is timed.
+ *
+ * Two recordings are known by name: `w106.trace.xz` of the Caffeine repository, a database's block reads as raw
+ * little-endian u32, and `cloudPhysicsIO.csv.gz` of the libCacheSim repository, the requests of a virtual machine, one
+ * access each, known by its first sector. Neither is part of this project.
+ *
+ * Instead of each, a stream of the same length over as many pages: references by Zipf's law of popularity, ranks
+ * scattered over the pages, mixed with scans that walk in order and do not come back for long. The mix is chosen so
+ * that the miss ratio of an LRU of the sizes measured is about that of the recording (see README.md).
+ */
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { UserError } from '../src/base/index.ts';
+import { RandomStreams } from '../src/sim/index.ts';
+
+export interface Stream {
+  readonly name: string;
+  readonly pages: Uint32Array;
+  /** Numbers of cached pages at which it is replayed. */
+  readonly sizes: readonly number[];
+}
+
+const W106_SIZES = [2752, 27517, 137586];
+const CLOUD_PHYSICS_SIZES = [4897];
+
+/** The two streams. @throws UserError when a recording cannot be read */
+export function loadStreams(dir: string | undefined): Stream[] {
+  if (dir === undefined)
+    return [
+      {
+        name: 'w106-like',
+        pages: generate({ accesses: 5_292_456, pages: 275_171, skew: 0.95, scanShare: 0.1, scanPages: 4096 }),
+        sizes: W106_SIZES,
+      },
+      {
+        name: 'cloudPhysics-like',
+        pages: generate({ accesses: 113_872, pages: 48_974, skew: 0.6, scanShare: 0.4, scanPages: 4096 }),
+        sizes: CLOUD_PHYSICS_SIZES,
+      },
+    ];
+  return [
+    { name: 'w106', pages: readW106(existing(dir, 'w106.trace.xz')), sizes: W106_SIZES },
+    {
+      name: 'cloudPhysics',
+      pages: readCloudPhysics(existing(dir, 'cloudPhysicsIO.csv.gz')),
+      sizes: CLOUD_PHYSICS_SIZES,
+    },
+  ];
+}
+
+function existing(dir: string, name: string): string {
+  const path = join(dir, name);
+  if (!existsSync(path)) throw new UserError(`--traces: ${path} does not exist`);
+  return path;
+}
+
+function readW106(path: string): Uint32Array {
+  const bytes = execFileSync('xz', ['-dc', path], { maxBuffer: 1 << 28 });
+  return new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+}
+
+/** Rows are version, seconds, SCSI operation, bytes, sector. */
+function readCloudPhysics(path: string): Uint32Array {
+  const lines = gunzipSync(readFileSync(path)).toString().trim().split('\n');
+  const sectors = lines.map((line) => Number(line.split(',')[4])).filter((sector) => !Number.isNaN(sector));
+  // Requests begin at sector 7 of 8: the partition's offset. Eight sectors are a page.
+  return Uint32Array.from(sectors, (sector) => Math.floor((sector + 1) / 8));
+}
+
+interface Mix {
+  readonly accesses: number;
+  readonly pages: number;
+  /** Exponent of Zipf's law. */
+  readonly skew: number;
+  /** Share of accesses that belong to scans. */
+  readonly scanShare: number;
+  /** Length of a scan. */
+  readonly scanPages: number;
+}
+
+function generate({ accesses, pages, skew, scanShare, scanPages }: Mix): Uint32Array {
+  const random = new RandomStreams(1).stream('bench');
+  const weights = new Float64Array(pages);
+  let sum = 0;
+  for (let rank = 0; rank < pages; rank++) weights[rank] = sum += (rank + 1) ** -skew;
+  const pageOfRank = Uint32Array.from({ length: pages }, (_, rank) => rank);
+  random.shuffle(pageOfRank);
+  const stream = new Uint32Array(accesses);
+  let scanAt = 0;
+  let scanLeft = 0;
+  for (let i = 0; i < accesses; i++) {
+    if (random.fraction() < scanShare) {
+      if (scanLeft-- === 0) {
+        scanAt = random.below(pages);
+        scanLeft = scanPages;
+      }
+      stream[i] = scanAt = scanAt + 1 === pages ? 0 : scanAt + 1;
+    } else stream[i] = pageOfRank[firstAbove(weights, random.fraction() * sum)]!;
+  }
+  return stream;
+}
+
+/** Index of the first entry of an ascending array that is above `value`. */
+function firstAbove(ascending: Float64Array, value: number): number {
+  let low = 0;
+  let high = ascending.length - 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ascending[middle]! > value) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

@@ -1,0 +1,260 @@
+/**
+ * Command lines: one table of commands and options, from which the parser, the help texts and the test of
+ * docs/reference/cli.md are derived.
+ *
+ * Contract: whatever does not parse is a UserError of one line that names the option and says what is allowed.
+ * Nothing is guessed: an option that is not in the table is refused, and so is a value that an option does not take.
+ */
+
+import { parseArgs } from 'node:util';
+import { PAGE_SIZE, UserError } from '../base/index.ts';
+import { DISKS, PROFILES, STRATEGIES, WORKLOADS } from '../experiment/result.ts';
+
+export interface OptionSpec {
+  /** Without the dashes. */
+  readonly name: string;
+  /** What its value is called in the help; absent when the option takes none. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+export interface CommandSpec {
+  readonly name: string;
+  /** Positional arguments as the help shows them. */
+  readonly positionals: readonly { readonly name: string; readonly optional?: true }[];
+  readonly summary: string;
+  readonly options: readonly OptionSpec[];
+}
+
+const HELP: OptionSpec = { name: 'help', help: 'print this help (also -h)' };
+
+const GIB = 1 << 30;
+/** Smallest and largest guest memory, bytes. */
+export const MEMORY_MIN = 16 << 20;
+export const MEMORY_MAX = 64 * GIB;
+export const MEMORY_DEFAULT = GIB;
+const SEED_MAX = 0xffff_ffff;
+
+export const REBOOT = {
+  name: 'reboot',
+  positionals: [{ name: 'PATH', optional: true }],
+  summary: 'read the files of PATH in a guest, reboot it, read them again; print what each strategy of reboot buys',
+  options: [
+    { name: 'memory', value: 'SIZE', help: 'guest memory, 16MiB to 64GiB (default 1GiB)' },
+    { name: 'disk', value: 'NAME', help: `service times of the drive: ${DISKS.join(', ')} (default ${DISKS[0]})` },
+    { name: 'profile', value: 'NAME', help: `costs of the machine: ${PROFILES.join(', ')} (default ${PROFILES[0]})` },
+    { name: 'strategy', value: 'LIST', help: `comma-separated, of: ${STRATEGIES.join(', ')} (default: all)` },
+    { name: 'workload', value: 'NAME', help: `how files are read: ${WORKLOADS.join(', ')} (default ${WORKLOADS[0]})` },
+    { name: 'seed', value: 'N', help: 'seed of everything random, 0 to 4294967295 (default 1)' },
+    { name: 'limit', value: 'SIZE', help: 'read at most this much in one run (default: no limit)' },
+    { name: 'crash', help: 'crash the guest (nothing is flushed) instead of an orderly reboot' },
+    { name: 'json', help: 'print the result as one JSON object' },
+    { name: 'report', value: 'DIR', help: 'also write DIR/index.html, one self-contained page with charts' },
+    {
+      name: 'dump-memory',
+      value: 'FILE',
+      help: "write the machine's memory between the old guest and the new to FILE",
+    },
+    HELP,
+  ],
+} as const satisfies CommandSpec;
+
+export const MKFS = {
+  name: 'mkfs',
+  positionals: [{ name: 'DIR' }, { name: 'IMAGE' }],
+  summary: 'write an ext2 image with the files of DIR to the new file IMAGE',
+  options: [{ name: 'force', help: 'replace IMAGE when it exists' }, HELP],
+} as const satisfies CommandSpec;
+
+export const INSPECT = {
+  name: 'inspect',
+  positionals: [{ name: 'MEMORY.img' }],
+  summary: 'read a dump of machine memory (reboot --dump-memory) and print what the hypervisor left in it',
+  options: [{ name: 'json', help: 'print the findings as one JSON object' }, HELP],
+} as const satisfies CommandSpec;
+
+export const COMMANDS: readonly CommandSpec[] = [REBOOT, MKFS, INSPECT];
+
+/** A command line that parsed: option values by name (true for an option without value), and the positionals. */
+export interface ParsedArgs<Name extends string = string> {
+  readonly help: boolean;
+  readonly values: ReadonlyMap<Name, string>;
+  readonly flags: ReadonlySet<Name>;
+  readonly positionals: readonly string[];
+}
+
+/**
+ * Parses what follows the name of a command. When `help` is asked for, the rest is not checked.
+ * @throws UserError
+ */
+export function parseCommand<const Spec extends CommandSpec>(
+  spec: Spec,
+  argv: readonly string[],
+): ParsedArgs<Spec['options'][number]['name']> {
+  type Name = Spec['options'][number]['name'];
+  const byName = new Map(spec.options.map((option) => [option.name, option]));
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: Object.fromEntries(
+      spec.options.map(({ name, value }) => [name, { type: value === undefined ? 'boolean' : 'string' }] as const),
+    ),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const values = new Map<Name, string>();
+  const flags = new Set<Name>();
+  const positionals: string[] = [];
+  const help = tokens.some((token) => token.kind === 'option' && ['--help', '-h'].includes(token.rawName));
+  for (const token of help ? [] : tokens) {
+    if (token.kind === 'positional') positionals.push(token.value);
+    if (token.kind !== 'option') continue;
+    const { rawName } = token;
+    const option = rawName.startsWith('--') ? byName.get(token.name) : undefined;
+    if (option === undefined) {
+      const allowed = spec.options.map(({ name }) => `--${name}`).join(', ');
+      throw new UserError(`unknown option ${oneLine(rawName)}; ${spec.name} takes ${allowed}`);
+    }
+    if (option.value === undefined) {
+      if (token.value !== undefined) throw new UserError(`option ${rawName} takes no value`);
+      flags.add(option.name);
+      continue;
+    }
+    const isNextOption = token.inlineValue === false && token.value.startsWith('-');
+    if (token.value === undefined || token.value === '' || isNextOption)
+      throw new UserError(`option ${rawName} needs a value: ${rawName} ${option.value}`);
+    values.set(option.name, token.value);
+  }
+  if (!help) checkPositionals(spec, positionals);
+  return { help, values, flags, positionals };
+}
+
+function checkPositionals(spec: CommandSpec, positionals: readonly string[]): void {
+  const surplus = positionals[spec.positionals.length];
+  if (surplus !== undefined)
+    throw new UserError(`unexpected argument ${oneLine(surplus)}; usage: stillwarm ${usage(spec)}`);
+  const missing = spec.positionals.slice(positionals.length).find(({ optional }) => optional === undefined);
+  if (missing !== undefined) throw new UserError(`${missing.name} is missing; usage: stillwarm ${usage(spec)}`);
+  const empty = positionals.indexOf('');
+  if (empty >= 0) throw new UserError(`${spec.positionals[empty]!.name} is empty`);
+}
+
+/**
+ * One of `allowed`.
+ * @throws UserError naming the option and all that is allowed
+ */
+export function parseChoice<T extends string>(option: string, text: string, allowed: readonly T[]): T {
+  const choice = allowed.find((candidate) => candidate === text);
+  if (choice !== undefined) return choice;
+  throw new UserError(`${option}: ${oneLine(text)} is none of ${allowed.join(', ')}`);
+}
+
+/** A comma-separated list of different ones of `allowed`. @throws UserError */
+export function parseList<T extends string>(option: string, text: string, allowed: readonly T[]): T[] {
+  const list = text.split(',').map((part) => parseChoice(option, part.trim(), allowed));
+  const twice = list.find((name, index) => list.indexOf(name) !== index);
+  if (twice !== undefined) throw new UserError(`${option}: ${twice} is named twice`);
+  return list;
+}
+
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  K: 2 ** 10,
+  KiB: 2 ** 10,
+  M: 2 ** 20,
+  MiB: 2 ** 20,
+  G: 2 ** 30,
+  GiB: 2 ** 30,
+};
+
+/** A positive size in bytes: 4096, 512M, 1.5GiB; K, M and G are powers of 1024. @throws UserError */
+export function parseSize(option: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([A-Za-z]*)$/.exec(text);
+  const unit = match === null ? undefined : SIZE_UNITS[match[2]!];
+  const bytes = unit === undefined ? Number.NaN : Number(match![1]) * unit;
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw new UserError(`${option}: ${oneLine(text)} is not a size in bytes such as 65536, 512M or 1.5GiB`);
+}
+
+/** A size of memory: whole pages, within what the model takes. @throws UserError */
+export function parseMemory(option: string, text: string): number {
+  const bytes = parseSize(option, text);
+  if (bytes < MEMORY_MIN || bytes > MEMORY_MAX) throw new UserError(`${option}: ${text} is not 16MiB to 64GiB`);
+  if (bytes % PAGE_SIZE !== 0) throw new UserError(`${option}: ${text} is not a multiple of ${PAGE_SIZE} bytes`);
+  return bytes;
+}
+
+/** An integer of 0 to 2^32 - 1. @throws UserError */
+export function parseSeed(option: string, text: string): number {
+  const seed = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (seed <= SEED_MAX) return seed;
+  throw new UserError(`${option}: ${oneLine(text)} is not an integer of 0 to ${SEED_MAX}`);
+}
+
+/** The help of one command, ended by a newline. */
+export function commandHelp(spec: CommandSpec): string {
+  const rows = spec.options.map(({ name, value, help }) => [
+    `--${name}${value === undefined ? '' : ` ${value}`}`,
+    help,
+  ]);
+  const width = Math.max(...rows.map(([left]) => left!.length));
+  return [
+    `Usage: stillwarm ${usage(spec)}`,
+    '',
+    ...wrap(spec.summary, ''),
+    '',
+    'Options:',
+    ...rows.flatMap(([left, help]) => {
+      const lines = wrap(help!, ' '.repeat(width + 4));
+      return [`  ${left!.padEnd(width)}  ${lines[0]!.trimStart()}`, ...lines.slice(1)];
+    }),
+    '',
+  ].join('\n');
+}
+
+/** The help of the program, ended by a newline. */
+export function programHelp(): string {
+  const width = Math.max(...COMMANDS.map(({ name }) => name.length));
+  return [
+    'Usage: stillwarm COMMAND [OPTION]...',
+    '',
+    'A deterministic model of a machine whose page cache survives a reboot.',
+    '',
+    'Commands:',
+    ...COMMANDS.flatMap(({ name, summary }) => {
+      const lines = wrap(summary, ' '.repeat(width + 4));
+      return [`  ${name.padEnd(width)}  ${lines[0]!.trimStart()}`, ...lines.slice(1)];
+    }),
+    '',
+    'stillwarm COMMAND --help describes a command; stillwarm --version prints the version.',
+    'Exit status: 0 all is well, 1 a page differs from the disk (inspect: something does not parse),',
+    '2 a mistake in what was asked: one line says which, nothing was written.',
+    '',
+  ].join('\n');
+}
+
+/** A word of the user's as part of a one-line message. */
+export function oneLine(text: string): string {
+  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return /^[\x21-\x7e]+$/.test(shown) ? shown : JSON.stringify(shown);
+}
+
+function usage(spec: CommandSpec): string {
+  const positionals = spec.positionals.map(({ name, optional }) => (optional ? `[${name}]` : name));
+  return [spec.name, '[OPTION]...', ...positionals].join(' ');
+}
+
+/** Lines of at most 100 columns, each with the indent. */
+function wrap(text: string, indent: string): string[] {
+  const lines: string[] = [];
+  let line = indent;
+  for (const word of text.split(' ')) {
+    if (line.length + 1 + word.length > 100 && line.trim() !== '') {
+      lines.push(line);
+      line = indent;
+    }
+    line += line === indent ? word : ` ${word}`;
+  }
+  return [...lines, line];
+}

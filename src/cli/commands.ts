@@ -1,0 +1,45 @@
+/**
+ * The program: finds the command, runs it, and turns a user's mistake into one line and exit status 2. Any other
+ * failure is a defect of stillwarm and goes through, with its stack.
+ */
+
+import { readFileSync } from 'node:fs';
+import { UserError } from '../base/index.ts';
+import { COMMANDS, oneLine, programHelp } from './args.ts';
+import { inspect } from './inspect.ts';
+import type { Io } from './io.ts';
+import { mkfs } from './mkfs.ts';
+import { reboot } from './reboot.ts';
+
+const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>> = { reboot, mkfs, inspect };
+
+/**
+ * @param argv what follows the name of the program
+ * @returns the exit status: 0 done and equal, 1 a page differs from the disk, 2 a user's mistake
+ */
+export function main(argv: readonly string[], io: Io): number {
+  try {
+    return dispatch(argv, io);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    io.stderr.write(`stillwarm: ${error.message.replace(/\s*\n\s*/g, ' ')}\n`);
+    return 2;
+  }
+}
+
+function dispatch([command, ...rest]: readonly string[], io: Io): number {
+  if (command === '--help' || command === '-h' || command === '--version') {
+    io.stdout.write(command === '--version' ? `${version()}\n` : programHelp());
+    return 0;
+  }
+  const names = COMMANDS.map(({ name }) => name).join(', ');
+  if (command === undefined) throw new UserError(`a command is missing: ${names} (see stillwarm --help)`);
+  if (!Object.hasOwn(RUN, command))
+    throw new UserError(`unknown command ${oneLine(command)}; there are ${names} (see stillwarm --help)`);
+  return RUN[command]!(rest, io);
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

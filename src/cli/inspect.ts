@@ -1,0 +1,91 @@
+/**
+ * `stillwarm inspect`: what a dump of machine memory says about the machine. The reading is xen/inspect.ts; here it
+ * is printed.
+ */
+
+import Table from 'cli-table3';
+import { resolve } from 'node:path';
+import prettyBytes from 'pretty-bytes';
+import { PAGE_SIZE } from '../base/index.ts';
+import { loadMemory } from '../experiment/memory-dump.ts';
+import { inspectMemory, type MachineReport } from '../xen/inspect.ts';
+import { commandHelp, INSPECT, oneLine, parseCommand } from './args.ts';
+import type { Io } from './io.ts';
+
+/**
+ * @returns the exit status: 1 when something in the memory does not parse, else 0
+ * @throws UserError
+ */
+export function inspect(argv: readonly string[], io: Io): number {
+  const args = parseCommand(INSPECT, argv);
+  if (args.help) {
+    io.stdout.write(commandHelp(INSPECT));
+    return 0;
+  }
+  const path = resolve(io.cwd, args.positionals[0]!);
+  const report = inspectMemory(loadMemory(path));
+  const isJson = args.flags.has('json');
+  io.stdout.write(isJson ? `${JSON.stringify({ ...report, map: report.map ?? null })}\n` : renderReport(path, report));
+  return report.problemCount === 0 ? 0 : 1;
+}
+
+function renderReport(path: string, { frames, domains, map, problems, problemCount }: MachineReport): string {
+  const lines = [
+    `${path}: ${grouped(frames.total)} frames, ${prettyBytes(frames.total * PAGE_SIZE, { binary: true })}`,
+  ];
+  if (map !== undefined) {
+    const { none, reading, clean, writing } = frames.provenance;
+    lines.push(
+      '',
+      'Whose are the frames, and what does the hypervisor know about them?',
+      renderTable(
+        ['', 'frames'],
+        [
+          ['free', frames.free],
+          ["the hypervisor's", frames.hypervisor],
+          ["domains'", frames.owned],
+          ['record damaged', frames.damaged],
+          ['named', frames.named],
+          ['preserved', frames.preserved],
+          ['provenance none', none],
+          ['provenance reading', reading],
+          ['provenance clean', clean],
+          ['provenance writing', writing],
+        ],
+      ),
+      '',
+      'Which domains are there?',
+      renderTable(
+        ['domain', 'name', 'pages', 'intact', 'named', 'preserved', 'reusable', 'P2M list'],
+        domains.map(({ domid, name, nrPages, pages, named, preserved, reusable, p2mIsIntact }) => [
+          String(domid),
+          oneLine(name),
+          nrPages,
+          pages,
+          named,
+          preserved,
+          reusable,
+          p2mIsIntact ? 'intact' : 'damaged',
+        ]),
+      ),
+    );
+  }
+  lines.push('', problemCount === 0 ? 'no problems' : `${grouped(problemCount)} problems:`);
+  lines.push(...problems.map((problem) => `    ${problem}`));
+  if (problems.length < problemCount) lines.push(`    and ${grouped(problemCount - problems.length)} more`);
+  return `${lines.join('\n')}\n`;
+}
+
+function renderTable(head: string[], rows: (string | number)[][]): string {
+  const table = new Table({
+    head,
+    colAligns: head.map((_, column) => (typeof rows[0]?.[column] === 'number' ? 'right' : 'left')),
+    style: { head: [], border: [], compact: true },
+  });
+  table.push(...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? grouped(cell) : cell))));
+  return table.toString();
+}
+
+function grouped(value: number): string {
+  return value.toLocaleString('en-US');
+}

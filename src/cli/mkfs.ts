@@ -1,0 +1,53 @@
+/**
+ * `stillwarm mkfs`: an ext2 image from a directory of files. The image appears when it is complete, or not at all, and
+ * an existing file is replaced only when that was asked for.
+ */
+
+import { resolve } from 'node:path';
+import prettyBytes from 'pretty-bytes';
+import { UserError } from '../base/index.ts';
+import { FileImage } from '../disk/file-image.ts';
+import { readHostTree } from '../disk/host-tree.ts';
+import { planExt2, writeExt2 } from '../disk/mkfs.ts';
+import { replaceFile } from '../experiment/replace-file.ts';
+import { commandHelp, MKFS, parseCommand } from './args.ts';
+import { checkWritableFile, kindOf, type Io } from './io.ts';
+import { withProgress } from './progress.ts';
+
+/**
+ * @returns the exit status 0
+ * @throws UserError
+ */
+export function mkfs(argv: readonly string[], io: Io): number {
+  const args = parseCommand(MKFS, argv);
+  if (args.help) {
+    io.stdout.write(commandHelp(MKFS));
+    return 0;
+  }
+  const [dir, imagePath] = args.positionals.map((path) => resolve(io.cwd, path)) as [string, string];
+  if (kindOf(dir) !== 'directory') throw new UserError(`DIR: ${dir} is not a directory`);
+  checkWritableFile('IMAGE', imagePath);
+  if (kindOf(imagePath) === 'file' && !args.flags.has('force'))
+    throw new UserError(`IMAGE: ${imagePath} exists already; --force replaces it`);
+
+  const { tree, plan } = withProgress(io.stderr, (onProgress) => {
+    const tree = readHostTree(dir);
+    const plan = planExt2(tree, {}, (done, total) => onProgress({ phase: 'reading the files', done, total }));
+    replaceFile(imagePath, (partPath) => {
+      const image = FileImage.create(partPath, plan.sizeBytes);
+      try {
+        writeExt2(plan, image, (done, total) => onProgress({ phase: 'writing the image', done, total }));
+      } finally {
+        image.close();
+      }
+    });
+    return { tree, plan };
+  });
+
+  const skipped = tree.skipped === 0 ? '' : `, ${tree.skipped} sockets, pipes and devices left out`;
+  io.stdout.write(
+    `${imagePath}: ext2, ${prettyBytes(plan.sizeBytes, { binary: true })}, ` +
+      `${plan.files.toLocaleString('en-US')} files of ${prettyBytes(plan.fileBytes)}${skipped}\n`,
+  );
+  return 0;
+}

@@ -1,0 +1,113 @@
+/**
+ * `stillwarm reboot`: options to an experiment, its result to text, JSON and a page.
+ *
+ * Everything that the user could have got wrong is asked before the experiment begins, because it may last minutes;
+ * the result is printed before the report is written, so that a full disk does not lose it.
+ */
+
+import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { UserError } from '../base/index.ts';
+import { replaceFile } from '../experiment/replace-file.ts';
+import { DISKS, PROFILES, STRATEGIES, WORKLOADS, type RebootOptions } from '../experiment/result.ts';
+import { renderHtml, renderMismatches, renderText } from '../report/index.ts';
+import {
+  commandHelp,
+  MEMORY_DEFAULT,
+  parseChoice,
+  parseCommand,
+  parseList,
+  parseMemory,
+  parseSeed,
+  parseSize,
+  REBOOT,
+} from './args.ts';
+import { checkWritableDirectory, checkWritableFile, kindOf, type Io } from './io.ts';
+import { withProgress } from './progress.ts';
+
+/**
+ * @returns the exit status: 1 when a page differs from the disk, else 0
+ * @throws UserError
+ */
+export function reboot(argv: readonly string[], io: Io): number {
+  const args = parseCommand(REBOOT, argv);
+  if (args.help) {
+    io.stdout.write(commandHelp(REBOOT));
+    return 0;
+  }
+  /** The parsed value of an option, or what stands for it when it was not given. */
+  const value = <T, D>(
+    name: Parameters<typeof args.values.get>[0],
+    parse: (option: string, text: string) => T,
+    otherwise: D,
+  ): T | D => {
+    const text = args.values.get(name);
+    return text === undefined ? otherwise : parse(`--${name}`, text);
+  };
+  const toPath = (_: string, text: string): string => resolve(io.cwd, text);
+  const options: RebootOptions = {
+    path: args.positionals[0] === undefined ? installedModules(import.meta.url) : resolve(io.cwd, args.positionals[0]),
+    memory: value('memory', parseMemory, MEMORY_DEFAULT),
+    disk: value('disk', (option, text) => parseChoice(option, text, DISKS), DISKS[0]),
+    profile: value('profile', (option, text) => parseChoice(option, text, PROFILES), PROFILES[0]),
+    strategies: value('strategy', (option, text) => parseList(option, text, STRATEGIES), STRATEGIES),
+    workload: value('workload', (option, text) => parseChoice(option, text, WORKLOADS), WORKLOADS[0]),
+    seed: value('seed', parseSeed, 1),
+    limit: value('limit', parseSize, undefined),
+    crash: args.flags.has('crash'),
+    dumpMemory: value('dump-memory', toPath, undefined),
+  };
+  const reportDir = value('report', toPath, undefined);
+  if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);
+  if (options.dumpMemory !== undefined) checkDump(options.dumpMemory, options.path);
+  if (reportDir !== undefined) checkReport(reportDir);
+
+  const { result, mismatches } = withProgress(io.stderr, (onProgress) => io.runReboot(options, onProgress));
+
+  if (args.flags.has('json')) {
+    io.stdout.write(`${JSON.stringify(result)}\n`);
+    for (const line of renderMismatches(mismatches)) io.stderr.write(`${line}\n`);
+  } else {
+    io.stdout.write(renderText(result, mismatches, io.colour));
+  }
+  if (reportDir !== undefined) {
+    const html = renderHtml(result, mismatches);
+    replaceFile(join(reportDir, 'index.html'), (partPath) => {
+      mkdirSync(reportDir, { recursive: true });
+      writeFileSync(partPath, html);
+    });
+  }
+  const isEqual = mismatches.length === 0 && result.strategies.every(({ verified }) => verified.mismatches === 0);
+  return isEqual ? 0 : 1;
+}
+
+/** A dump replaces an older dump, but never the image that is being read. */
+function checkDump(dumpPath: string, path: string): void {
+  checkWritableFile('--dump-memory', dumpPath);
+  const exists = kindOf(dumpPath) !== 'nothing';
+  if (exists && realpathSync(dumpPath) === realpathSync(path))
+    throw new UserError(`--dump-memory: ${dumpPath} is PATH itself`);
+}
+
+function checkReport(dir: string): void {
+  if (kindOf(dir) === 'file') throw new UserError(`--report: ${dir} is a file, a directory is needed`);
+  let existing = dir;
+  while (kindOf(existing) === 'nothing') existing = dirname(existing);
+  checkWritableDirectory('--report', existing);
+  if (kindOf(join(dir, 'index.html')) === 'directory')
+    throw new UserError(`--report: ${join(dir, 'index.html')} is a directory`);
+}
+
+/**
+ * The node_modules that this program was installed with: a directory of many real files that every user has.
+ * @param moduleUrl a module of this package
+ * @throws UserError when there is none
+ */
+export function installedModules(moduleUrl: string): string {
+  for (let dir = dirname(fileURLToPath(moduleUrl)); dir !== dirname(dir); dir = dirname(dir)) {
+    const candidate = join(dir, 'node_modules');
+    if (kindOf(candidate) === 'directory') return candidate;
+  }
+  throw new UserError('PATH: no node_modules found above this program, name a directory');
+}

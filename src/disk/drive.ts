@@ -1,0 +1,442 @@
+/**
+ * A drive: a queue of requests, a volatile write cache, a service-time model and the medium.
+ *
+ * Bytes move by DMA between the medium and machine frames, whole request at once, at the instant the request
+ * completes. DMA is hardware: it asks no page table, so write protection does not stop it. A write is on the medium when a
+ * flush that was submitted after its completion has completed, not earlier; a drive without write cache puts it there
+ * before it completes.
+ *
+ * Queue. `elevator`: upwards from where the last request ended, then again from the lowest (C-LOOK); a request that
+ * saw MAX_OVERTAKEN others start goes first. `fifo`: as they came. A flush is a fence: it begins when everything submitted
+ * before it has completed, and what was submitted after it begins when it has completed.
+ *
+ * Cache. A write that fits completes once it is in the cache; reads see it. It leaves for the medium when the drive was
+ * idle for DESTAGE_DELAY_NS, when the cache is needed for other writes, and at a flush: upwards, from a random place on.
+ * A write larger than the whole cache goes straight to the medium.
+ *
+ * Time. Events are scheduled only while there is something to do, so the simulation ends when the work does.
+ *
+ * Invariants: a request is queued, in service, or over; a granule of the cache belongs to at most one destaging run; at most
+ * `model.channels` services run at once.
+ *
+ * Modelled after a SATA drive under a 2.6 block device (barrier: drain, flush, go on). Differs: no tagged queue of its own
+ * beyond `channels`; a failed request moves nothing at all; bad sectors come from `faults` only.
+ */
+
+import { assert } from '../base/assert.ts';
+import { Ns, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
+import type { MachineMemory } from '../machine/memory.ts';
+import type { RandomStream, Simulation } from '../sim/index.ts';
+import type { BlockDevice, BlockRequest } from './block-device.ts';
+import type { ImageStore } from './image-store.ts';
+import type { ServiceTimeModel } from './service-time.ts';
+import { WriteCache } from './write-cache.ts';
+
+/** Others that may start before a waiting request: twice what a block back-end keeps in flight. */
+const MAX_OVERTAKEN = 128;
+/** Idle time before the cache is written out, so that a reader who pauses does not find the arm elsewhere: 50 ms. */
+const DESTAGE_DELAY_NS = 50_000_000;
+/** Granules written out in one go: 128 KiB. */
+const DESTAGE_GRANULES = 32;
+
+export interface DriveOptions {
+  readonly model: ServiceTimeModel;
+  /** Volatile write cache in bytes; 0: none. */
+  readonly writeCacheBytes: number;
+  /** Order of service; elevator when the model serves one request at a time, fifo otherwise, unless told. */
+  readonly scheduler?: 'fifo' | 'elevator';
+  /** Asked once for each request when its service begins; a failing request takes its time and moves no bytes. */
+  readonly faults?: (request: BlockRequest) => 'EIO' | undefined;
+}
+
+export interface DriveCounters {
+  /** Completed without error. */
+  readonly reads: number;
+  readonly writes: number;
+  readonly flushes: number;
+  readonly sectorsRead: number;
+  readonly sectorsWritten: number;
+  /** Completed with EIO. */
+  readonly errors: number;
+  /** Virtual time during which at least one request or destaging run was in service. */
+  readonly busyNs: number;
+}
+
+/** A request that waits. */
+interface Pending {
+  readonly request: BlockRequest;
+  readonly sectors: number;
+  readonly arrival: number;
+  /** Requests started before this one came. */
+  readonly startedBefore: number;
+}
+
+/** What serves one request, or one destaging run, at a time. */
+interface Channel {
+  state: 'free' | 'request' | 'destage';
+  request: BlockRequest | undefined;
+  sectors: number;
+  failed: boolean;
+  /** Granules of the cache promised to the write in service. */
+  reserved: number;
+  /** The destaging run: granules. */
+  runStart: number;
+  runLength: number;
+  /** The event that ends the service; made once, so that a request costs no closure. */
+  readonly finish: () => void;
+}
+
+export class Drive implements BlockDevice {
+  readonly sectorCount: number;
+  readonly #simulation: Simulation;
+  readonly #memory: MachineMemory;
+  readonly #image: ImageStore;
+  readonly #model: ServiceTimeModel;
+  readonly #isElevator: boolean;
+  readonly #faults: (request: BlockRequest) => 'EIO' | undefined;
+  readonly #random: RandomStream;
+  readonly #cache: WriteCache;
+
+  #channels: Channel[];
+  #busyChannels = 0;
+  #requestsInService = 0;
+  /** A flush is in service: nothing else may begin. */
+  #isFlushing = false;
+  #queue: Pending[] = [];
+  #arrivals = 0;
+  #started = 0;
+  /** Where the last request ended: the elevator goes on from here. */
+  #elevatorAt = 0;
+
+  /** The granules of the present sweep over the cache, and how far it has come. */
+  #sweep: number[] = [];
+  #swept = 0;
+  #destaging = 0;
+  /** Granules of the cache promised to writes in service. */
+  #reserved = 0;
+  #lastRequestAt = 0;
+  #hasTimer = false;
+
+  #reads = 0;
+  #writes = 0;
+  #flushes = 0;
+  #sectorsRead = 0;
+  #sectorsWritten = 0;
+  #errors = 0;
+  #busyNs = 0;
+  #busySince = 0;
+
+  constructor(simulation: Simulation, memory: MachineMemory, image: ImageStore, options: DriveOptions) {
+    const { model, writeCacheBytes, scheduler } = options;
+    assert(Number.isSafeInteger(model.channels) && model.channels >= 1, 'a drive has at least one channel');
+    this.sectorCount = Math.floor(image.size / SECTOR_SIZE);
+    this.#simulation = simulation;
+    this.#memory = memory;
+    this.#image = image;
+    this.#model = model;
+    this.#isElevator = (scheduler ?? (model.channels === 1 ? 'elevator' : 'fifo')) === 'elevator';
+    this.#faults = options.faults ?? (() => undefined);
+    this.#random = simulation.random.stream('drive');
+    this.#cache = new WriteCache(writeCacheBytes);
+    this.#channels = this.#freshChannels();
+  }
+
+  /** Whether no request waits or is in service. The cache may still hold writes. */
+  get isIdle(): boolean {
+    return this.#queue.length === 0 && this.#requestsInService === 0;
+  }
+
+  /** Requests that wait, without those in service. */
+  get queueLength(): number {
+    return this.#queue.length;
+  }
+
+  /** Whether completed writes are not on the medium yet. */
+  get hasUnflushedWrites(): boolean {
+    return !this.#cache.isEmpty;
+  }
+
+  /** What the drive has done so far. */
+  get counters(): DriveCounters {
+    return {
+      reads: this.#reads,
+      writes: this.#writes,
+      flushes: this.#flushes,
+      sectorsRead: this.#sectorsRead,
+      sectorsWritten: this.#sectorsWritten,
+      errors: this.#errors,
+      busyNs: this.#busyNs + (this.#busyChannels > 0 ? this.#simulation.now - this.#busySince : 0),
+    };
+  }
+
+  /** Queues a request. One that is malformed or leaves the device or memory completes with EIO at this instant. */
+  submit(request: BlockRequest): void {
+    const sectors = this.#sectorsOf(request);
+    if (sectors < 0) {
+      this.#simulation.after(Ns(0), () => {
+        this.#errors++;
+        request.done('EIO');
+      });
+      return;
+    }
+    this.#lastRequestAt = this.#simulation.now;
+    this.#queue.push({ request, sectors, arrival: this.#arrivals++, startedBefore: this.#started });
+    this.#pump();
+  }
+
+  /**
+   * Loses power, together with the machine. Of the completed writes that no flush covered, a random part of the sectors
+   * has reached the medium, in no order; of the writes in service, too. Requests that wait or are in service never
+   * complete. Afterwards the drive is as after power on. Call it while memory still has its contents.
+   */
+  powerLoss(): void {
+    const survival = this.#random.fraction();
+    this.#cache.lose(this.#random, survival, this.#image);
+    for (const { request, failed } of this.#channels)
+      if (request?.op === 'write' && !failed) this.#tear(request, survival);
+    if (this.#busyChannels > 0) this.#busyNs += this.#simulation.now - this.#busySince;
+    // The events of the old channels still come; they find their channel free.
+    for (const channel of this.#channels) channel.state = 'free';
+    this.#channels = this.#freshChannels();
+    this.#busyChannels = 0;
+    this.#requestsInService = 0;
+    this.#isFlushing = false;
+    this.#destaging = 0;
+    this.#reserved = 0;
+    this.#queue = [];
+    this.#sweep = [];
+    this.#swept = 0;
+  }
+
+  #freshChannels(): Channel[] {
+    return Array.from({ length: this.#model.channels }, () => {
+      const channel: Channel = {
+        state: 'free',
+        request: undefined,
+        sectors: 0,
+        failed: false,
+        reserved: 0,
+        runStart: 0,
+        runLength: 0,
+        finish: () => {
+          this.#finish(channel);
+        },
+      };
+      return channel;
+    });
+  }
+
+  /** Length of a request in sectors, -1 when it is malformed. */
+  #sectorsOf({ op, sector, segments }: BlockRequest): number {
+    if (op === 'flush') return segments.length === 0 ? 0 : -1;
+    let bytes = 0;
+    for (const { mfn, offset, length } of segments) {
+      const isWhole = offset % SECTOR_SIZE === 0 && length % SECTOR_SIZE === 0;
+      const isInside = offset >= 0 && length > 0 && offset + length <= PAGE_SIZE;
+      const isMemory = Number.isInteger(mfn) && mfn >= 0 && mfn < this.#memory.frameCount;
+      if (!isWhole || !isInside || !isMemory) return -1;
+      bytes += length;
+    }
+    const sectors = bytes / SECTOR_SIZE;
+    const fits = Number.isInteger(sector) && sector >= 0 && sector + sectors <= this.sectorCount;
+    return sectors > 0 && fits ? sectors : -1;
+  }
+
+  /** Starts what can be started. */
+  #pump(): void {
+    while (this.#queue.length > 0 && this.#busyChannels < this.#channels.length) {
+      const at = this.#pick();
+      if (at < 0 || !this.#begin(at)) return;
+    }
+    if (this.#queue.length === 0 && this.#busyChannels === 0 && !this.#cache.isEmpty) this.#destageWhenIdle();
+  }
+
+  /** Index of the request to serve next, -1 when a fence holds all of them back. */
+  #pick(): number {
+    if (this.#isFlushing) return -1;
+    const queue = this.#queue;
+    let oldest = 0;
+    let fence = -1;
+    for (let i = 0; i < queue.length; i++) {
+      const { arrival, request } = queue[i]!;
+      if (arrival < queue[oldest]!.arrival) oldest = i;
+      if (request.op === 'flush' && (fence < 0 || arrival < queue[fence]!.arrival)) fence = i;
+    }
+    if (oldest === fence) return this.#requestsInService === 0 ? fence : -1;
+    const isStarving = this.#started - queue[oldest]!.startedBefore >= MAX_OVERTAKEN;
+    if (!this.#isElevator || isStarving) return oldest;
+    const before = fence < 0 ? this.#arrivals : queue[fence]!.arrival;
+    let above = -1;
+    let lowest = oldest;
+    for (let i = 0; i < queue.length; i++) {
+      const { arrival, request } = queue[i]!;
+      if (arrival >= before) continue;
+      if (isBefore(queue[i]!, queue[lowest]!)) lowest = i;
+      if (request.sector >= this.#elevatorAt && (above < 0 || isBefore(queue[i]!, queue[above]!))) above = i;
+    }
+    return above >= 0 ? above : lowest;
+  }
+
+  /**
+   * Begins the service of a queued request, or of the destaging that must come first. Returns false when neither can
+   * begin before something in service has ended.
+   */
+  #begin(at: number): boolean {
+    const { request, sectors } = this.#queue[at]!;
+    const { op, sector } = request;
+    const now = this.#simulation.now;
+    const isCached = op === 'write' && this.#cache.canHold(sector, sectors);
+    const mustDestage =
+      op === 'flush' ? !this.#cache.isEmpty : isCached && !this.#cache.hasRoomFor(sector, sectors, this.#reserved);
+    if (mustDestage) return this.#beginDestage();
+
+    const last = this.#queue.pop()!;
+    if (at < this.#queue.length) this.#queue[at] = last;
+    const channel = this.#take('request');
+    channel.request = request;
+    channel.sectors = sectors;
+    channel.failed = this.#faults(request) !== undefined;
+    channel.reserved = isCached ? this.#cache.granulesOf(sector, sectors) : 0;
+    this.#reserved += channel.reserved;
+    this.#started++;
+    this.#requestsInService++;
+    if (op === 'flush') this.#isFlushing = true;
+    else this.#elevatorAt = sector + sectors;
+    let delay: number;
+    if (op === 'read') delay = this.#model.read(sector, sectors, now);
+    else {
+      delay = this.#model.transfer(sectors, now);
+      if (op === 'write' && !isCached) delay += this.#model.write(sector, sectors, Ns(now + delay));
+    }
+    this.#simulation.after(Ns(delay), channel.finish);
+    return true;
+  }
+
+  /** Writes out the next run of the sweep over the cache. Returns false when all that is cached is in service. */
+  #beginDestage(): boolean {
+    while (this.#swept < this.#sweep.length && !this.#cache.has(this.#sweep[this.#swept]!)) this.#swept++;
+    if (this.#swept === this.#sweep.length) {
+      if (this.#destaging > 0 || this.#cache.isEmpty) return false;
+      const granules = this.#cache.granules();
+      const start = this.#random.below(granules.length);
+      this.#sweep = [...granules.slice(start), ...granules.slice(0, start)];
+      this.#swept = 0;
+    }
+    const first = this.#sweep[this.#swept++]!;
+    let length = 1;
+    while (
+      length < DESTAGE_GRANULES &&
+      this.#sweep[this.#swept] === first + length &&
+      this.#cache.has(first + length)
+    ) {
+      this.#swept++;
+      length++;
+    }
+    const channel = this.#take('destage');
+    channel.runStart = first;
+    channel.runLength = length;
+    this.#destaging++;
+    const sector = first * SECTORS_PER_PAGE;
+    const sectors = Math.min(length * SECTORS_PER_PAGE, this.sectorCount - sector);
+    this.#simulation.after(this.#model.write(sector, sectors, this.#simulation.now), channel.finish);
+    return true;
+  }
+
+  #destageWhenIdle(): void {
+    const wait = this.#lastRequestAt + DESTAGE_DELAY_NS - this.#simulation.now;
+    if (wait <= 0) {
+      this.#beginDestage();
+      return;
+    }
+    if (this.#hasTimer) return;
+    this.#hasTimer = true;
+    this.#simulation.after(Ns(wait), () => {
+      this.#hasTimer = false;
+      this.#pump();
+    });
+  }
+
+  #take(state: 'request' | 'destage'): Channel {
+    const channel = this.#channels.find((candidate) => candidate.state === 'free');
+    assert(channel !== undefined, 'a channel is free');
+    if (this.#busyChannels++ === 0) this.#busySince = this.#simulation.now;
+    channel.state = state;
+    return channel;
+  }
+
+  #finish(channel: Channel): void {
+    const { state, request, sectors, failed } = channel;
+    if (state === 'free') return;
+    channel.state = 'free';
+    channel.request = undefined;
+    if (--this.#busyChannels === 0) this.#busyNs += this.#simulation.now - this.#busySince;
+    if (request === undefined) {
+      this.#destaging--;
+      for (let i = 0; i < channel.runLength; i++) this.#cache.destage(channel.runStart + i, this.#image);
+      this.#pump();
+      return;
+    }
+    this.#requestsInService--;
+    if (request.op === 'flush') this.#isFlushing = false;
+    this.#reserved -= channel.reserved;
+    this.#lastRequestAt = this.#simulation.now;
+    if (failed) this.#errors++;
+    else this.#perform(request, sectors);
+    request.done(failed ? 'EIO' : undefined);
+    this.#pump();
+  }
+
+  /** What the request was for. */
+  #perform(request: BlockRequest, sectors: number): void {
+    switch (request.op) {
+      case 'read':
+        this.#read(request);
+        this.#reads++;
+        this.#sectorsRead += sectors;
+        break;
+      case 'write':
+        this.#write(request, sectors);
+        this.#writes++;
+        this.#sectorsWritten += sectors;
+        break;
+      case 'flush':
+        this.#flushes++;
+        break;
+    }
+  }
+
+  #read({ sector, segments }: BlockRequest): void {
+    let at = sector;
+    for (const { mfn, offset, length } of segments) {
+      const frame = this.#memory.writableFrame(mfn);
+      this.#image.read(at * SECTOR_SIZE, frame, offset, length);
+      if (!this.#cache.isEmpty) this.#cache.overlay(at, frame, offset, length);
+      at += length / SECTOR_SIZE;
+    }
+  }
+
+  #write({ sector, segments }: BlockRequest, sectors: number): void {
+    const isCached = this.#cache.canHold(sector, sectors);
+    if (!isCached && !this.#cache.isEmpty) this.#cache.forget(sector, sectors);
+    let at = sector;
+    for (const { mfn, offset, length } of segments) {
+      if (isCached) this.#cache.store(at, this.#memory, mfn, offset, length);
+      else this.#image.write(at * SECTOR_SIZE, this.#memory.frame(mfn), offset, length);
+      at += length / SECTOR_SIZE;
+    }
+  }
+
+  /** A write that power loss interrupted: each sector reached the medium or did not. */
+  #tear({ sector, segments }: BlockRequest, survival: number): void {
+    let at = sector;
+    for (const { mfn, offset, length } of segments)
+      for (let done = 0; done < length; done += SECTOR_SIZE, at++)
+        if (this.#random.fraction() < survival)
+          this.#image.write(at * SECTOR_SIZE, this.#memory.frame(mfn), offset + done, SECTOR_SIZE);
+  }
+}
+
+/** Order of the elevator: by place, then as they came. */
+function isBefore(a: Pending, b: Pending): boolean {
+  return a.request.sector < b.request.sector || (a.request.sector === b.request.sector && a.arrival < b.arrival);
+}

@@ -1,0 +1,146 @@
+/**
+ * An image in a file of the host, with a copy-on-write overlay: what the machine writes stays in memory and the file is
+ * never changed, unless it was opened to be written through.
+ *
+ * Contract: ImageStore. The size is that of the file when it was opened. A range outside the image is a defect of the
+ * caller; a host file that fails or shrinks under us is a UserError. Call `close` once; nothing may be called after.
+ *
+ * The overlay keeps granules of 4096 bytes. Invariant: a granule of the overlay is whole, so a read needs the file only
+ * where there is none. Without write-through the file is open for reading only: the host itself forbids the change.
+ */
+
+import { Buffer } from 'node:buffer';
+import { closeSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { assert } from '../base/assert.ts';
+import { UserError } from '../base/user-error.ts';
+import type { ImageStore } from './image-store.ts';
+
+const GRANULE_BYTES = 4096;
+
+export interface FileImageOptions {
+  /** Write to the file instead of to the overlay. */
+  readonly writeThrough?: boolean;
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+  EEXIST: 'exists already',
+  EISDIR: 'is a directory',
+};
+
+/** Runs a call to the host about `path`; its failure becomes one line. */
+function ask<T>(path: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new UserError(`${path}: ${WHY[code] ?? code}`);
+  }
+}
+
+export class FileImage implements ImageStore {
+  readonly size: number;
+  readonly #path: string;
+  readonly #fd: number;
+  readonly #writeThrough: boolean;
+  readonly #overlay = new Map<number, Buffer>();
+  #open = true;
+
+  private constructor(path: string, fd: number, size: number, writeThrough: boolean) {
+    this.#path = path;
+    this.#fd = fd;
+    this.size = size;
+    this.#writeThrough = writeThrough;
+  }
+
+  /** @throws UserError when the file is missing, not a regular file or may not be opened */
+  static open(path: string, options: FileImageOptions = {}): FileImage {
+    const writeThrough = options.writeThrough ?? false;
+    // Asked before the opening, which would wait for a writer if this were a pipe.
+    const stat = ask(path, () => statSync(path));
+    if (!stat.isFile()) throw new UserError(`${path}: ${stat.isDirectory() ? 'is a directory' : 'not a regular file'}`);
+    const fd = ask(path, () => openSync(path, writeThrough ? 'r+' : 'r'));
+    return new FileImage(path, fd, stat.size, writeThrough);
+  }
+
+  /**
+   * Makes a new file of `size` zero bytes, written through.
+   * @throws UserError when the file exists or cannot be made
+   */
+  static create(path: string, size: number): FileImage {
+    const fd = ask(path, () => openSync(path, 'wx+'));
+    ask(path, () => ftruncateSync(fd, size));
+    return new FileImage(path, fd, size, true);
+  }
+
+  read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    this.#check(offset, dst, dstOffset, length);
+    if (this.#overlay.size === 0) {
+      this.#readFile(offset, dst, dstOffset, length);
+      return;
+    }
+    // Runs of granules without an overlay are one read of the file.
+    let fileFrom = offset;
+    for (let at = offset; at < offset + length; ) {
+      const within = at % GRANULE_BYTES;
+      const end = Math.min(at - within + GRANULE_BYTES, offset + length);
+      const granule = this.#overlay.get((at - within) / GRANULE_BYTES);
+      if (granule !== undefined) {
+        this.#readFile(fileFrom, dst, dstOffset + fileFrom - offset, at - fileFrom);
+        granule.copy(dst, dstOffset + at - offset, within, within + end - at);
+        fileFrom = end;
+      }
+      at = end;
+    }
+    this.#readFile(fileFrom, dst, dstOffset + fileFrom - offset, offset + length - fileFrom);
+  }
+
+  write(offset: number, src: Uint8Array, srcOffset: number, length: number): void {
+    this.#check(offset, src, srcOffset, length);
+    if (this.#writeThrough) {
+      for (let done = 0; done < length; )
+        done += ask(this.#path, () => writeSync(this.#fd, src, srcOffset + done, length - done, offset + done));
+      return;
+    }
+    for (let done = 0; done < length; ) {
+      const within = (offset + done) % GRANULE_BYTES;
+      const bytes = Math.min(GRANULE_BYTES - within, length - done);
+      const granule = this.#granule((offset + done - within) / GRANULE_BYTES, bytes);
+      granule.set(src.subarray(srcOffset + done, srcOffset + done + bytes), within);
+      done += bytes;
+    }
+  }
+
+  /** Gives the file back to the host. What the overlay holds is lost. */
+  close(): void {
+    assert(this.#open, 'image is closed');
+    this.#open = false;
+    closeSync(this.#fd);
+  }
+
+  /** The overlay's granule, made from the file unless `overwritten` bytes replace it whole. */
+  #granule(index: number, overwritten: number): Buffer {
+    const present = this.#overlay.get(index);
+    if (present !== undefined) return present;
+    const granule = Buffer.alloc(GRANULE_BYTES);
+    const start = index * GRANULE_BYTES;
+    if (overwritten < GRANULE_BYTES) this.#readFile(start, granule, 0, Math.min(GRANULE_BYTES, this.size - start));
+    this.#overlay.set(index, granule);
+    return granule;
+  }
+
+  #readFile(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    for (let done = 0; done < length; ) {
+      const bytes = ask(this.#path, () => readSync(this.#fd, dst, dstOffset + done, length - done, offset + done));
+      if (bytes === 0) throw new UserError(`${this.#path}: became shorter while it was in use`);
+      done += bytes;
+    }
+  }
+
+  #check(offset: number, bytes: Uint8Array, at: number, length: number): void {
+    assert(this.#open, 'image is closed');
+    assert(offset >= 0 && length >= 0 && offset + length <= this.size, 'range leaves the image');
+    assert(at >= 0 && at + length <= bytes.length, 'range leaves the buffer');
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * From a profile to a drive: which service-time model and which write cache belong to `--disk KIND`.
+ *
+ * `profile` is the profile's own drive. Another kind takes the drive of that kind from the profile that has one, so
+ * `disk` always names the disk of 2004 and `nvme` the flash drive of 2026, whatever the machine around it.
+ */
+
+import { PENTIUM4_2006 } from '../machine/profiles/pentium4-2006.ts';
+import { SERVER_2026 } from '../machine/profiles/server-2026.ts';
+import { values, type DiskSection } from '../machine/profile.ts';
+import { InstantDisk } from './instant.ts';
+import { NvmeDisk } from './nvme.ts';
+import { RotatingDisk } from './rotating-disk.ts';
+import type { ServiceTimeModel } from './service-time.ts';
+
+export type DriveKind = 'profile' | 'disk' | 'nvme' | 'instant';
+
+/** A fresh service-time model. */
+export function makeServiceTime(disk: DiskSection, kind: DriveKind = 'profile'): ServiceTimeModel {
+  if (kind === 'instant') return new InstantDisk();
+  const drive = driveOf(disk, kind);
+  return drive.kind === 'disk' ? new RotatingDisk(values(drive.constants)) : new NvmeDisk(values(drive.constants));
+}
+
+/** Size of the drive's volatile write cache in bytes; 0: every completed write is on the medium. */
+export function writeCacheBytes(disk: DiskSection, kind: DriveKind = 'profile'): number {
+  return kind === 'instant' ? 0 : driveOf(disk, kind).constants.writeCacheBytes.value;
+}
+
+function driveOf(disk: DiskSection, kind: 'profile' | 'disk' | 'nvme'): DiskSection {
+  if (kind === 'profile' || kind === disk.kind) return disk;
+  return kind === 'disk' ? PENTIUM4_2006.disk : SERVER_2026.disk;
+}

@@ -1,0 +1,69 @@
+/**
+ * An image in the host's memory. Space that was never written reads as zeros and costs nothing.
+ *
+ * Contract: ImageStore. A range outside the image is a defect of the caller and throws InvariantViolation.
+ *
+ * The image is a row of chunks of 1 MiB, each allocated when first written: small enough that a sparse image stays
+ * small, large enough that a request rarely crosses two.
+ */
+
+import { Buffer } from 'node:buffer';
+import { assert } from '../base/assert.ts';
+import type { ImageStore } from './image-store.ts';
+
+const CHUNK_BYTES = 1 << 20;
+
+export class MemoryImage implements ImageStore {
+  readonly size: number;
+  readonly #chunks: (Buffer | undefined)[];
+
+  /** @param size in bytes, 0 and up */
+  constructor(size: number) {
+    assert(Number.isSafeInteger(size) && size >= 0, 'image size is a whole number of bytes');
+    this.size = size;
+    this.#chunks = new Array<Buffer | undefined>(Math.ceil(size / CHUNK_BYTES)).fill(undefined);
+  }
+
+  /** Bytes of host memory that the image holds. */
+  get allocatedBytes(): number {
+    return this.#chunks.reduce((bytes, chunk) => bytes + (chunk === undefined ? 0 : CHUNK_BYTES), 0);
+  }
+
+  read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    this.#check(offset, dst, dstOffset, length);
+    for (let done = 0; done < length; ) {
+      const at = offset + done;
+      const within = at % CHUNK_BYTES;
+      const bytes = Math.min(length - done, CHUNK_BYTES - within);
+      const chunk = this.#chunks[Math.floor(at / CHUNK_BYTES)];
+      if (chunk === undefined) dst.fill(0, dstOffset + done, dstOffset + done + bytes);
+      else chunk.copy(dst, dstOffset + done, within, within + bytes);
+      done += bytes;
+    }
+  }
+
+  write(offset: number, src: Uint8Array, srcOffset: number, length: number): void {
+    this.#check(offset, src, srcOffset, length);
+    for (let done = 0; done < length; ) {
+      const at = offset + done;
+      const within = at % CHUNK_BYTES;
+      const bytes = Math.min(length - done, CHUNK_BYTES - within);
+      const index = Math.floor(at / CHUNK_BYTES);
+      const chunk = (this.#chunks[index] ??= Buffer.from(new ArrayBuffer(CHUNK_BYTES)));
+      chunk.set(src.subarray(srcOffset + done, srcOffset + done + bytes), within);
+      done += bytes;
+    }
+  }
+
+  /** The bytes themselves, to be looked at only; undefined where they do not lie in one piece. */
+  view(offset: number, length: number): Uint8Array | undefined {
+    const within = offset % CHUNK_BYTES;
+    if (within + length > CHUNK_BYTES) return undefined;
+    return this.#chunks[Math.floor(offset / CHUNK_BYTES)]?.subarray(within, within + length);
+  }
+
+  #check(offset: number, bytes: Uint8Array, at: number, length: number): void {
+    assert(offset >= 0 && length >= 0 && offset + length <= this.size, 'range leaves the image');
+    assert(at >= 0 && at + length <= bytes.length, 'range leaves the buffer');
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * The disk of an experiment: an ext2 image made from a directory of real files, or one that the user has. The user's
+ * files are only read.
+ */
+
+import { statSync, type Stats } from 'node:fs';
+import { ModelError } from '../base/errno.ts';
+import { PAGE_SIZE } from '../base/units.ts';
+import { UserError } from '../base/user-error.ts';
+import { checkSuperblock, EXT2_SUPERBLOCK_OFFSET, EXT2_SUPERBLOCK_SIZE } from '../disk/ext2-format.ts';
+import { FileImage } from '../disk/file-image.ts';
+import { readHostTree } from '../disk/host-tree.ts';
+import type { ImageStore } from '../disk/image-store.ts';
+import { makeExt2 } from '../disk/mkfs.ts';
+import { OracleExt2, type OracleFile } from './oracle-ext2.ts';
+import type { ProgressListener } from './progress.ts';
+
+/** Files may claim this many times the image's size before a limit is asked for: sparse files are real, runs are not endless. */
+const SPARSENESS_LIMIT = 8;
+
+export interface DiskSource {
+  readonly image: ImageStore;
+  readonly oracle: OracleExt2;
+  /** Regular files, once for each path. */
+  readonly files: readonly OracleFile[];
+  /** Bytes of all files. */
+  readonly bytes: number;
+  close(): void;
+}
+
+/**
+ * Opens the disk.
+ * @param limit bytes that one run reads at most, undefined for all
+ * @throws UserError in one line when the path is missing, is no ext2 image that the driver mounts, or holds nothing to read
+ */
+export function openDisk(path: string, limit: number | undefined, onProgress: ProgressListener): DiskSource {
+  const { image, close } = openImage(path, onProgress);
+  try {
+    refuseUnmountable(path, image);
+    const oracle = new OracleExt2(image);
+    const files = oracle.listFiles();
+    const bytes = files.reduce((sum, { size }) => sum + size, 0);
+    if (bytes === 0) throw new UserError(`${path}: there is nothing to read: ${files.length} regular files, all empty`);
+    if (limit === undefined && bytes > SPARSENESS_LIMIT * image.size)
+      throw new UserError(`${path}: files claim ${bytes} bytes on a disk of ${image.size}: give a --limit`);
+    return { image, oracle, files, bytes, close };
+  } catch (error) {
+    close();
+    if (error instanceof UserError && !error.message.startsWith(path)) throw new UserError(`${path}: ${error.message}`);
+    throw error;
+  }
+}
+
+function openImage(path: string, onProgress: ProgressListener): { image: ImageStore; close: () => void } {
+  let stats: Stats;
+  try {
+    stats = statSync(path);
+  } catch {
+    throw new UserError(`${path}: no such file or directory`);
+  }
+  if (stats.isDirectory()) {
+    const image = makeExt2(readHostTree(path), {}, (done, total) => {
+      onProgress({ phase: 'making the disk', done, total });
+    });
+    return { image, close: () => undefined };
+  }
+  if (!stats.isFile()) throw new UserError(`${path}: neither a directory nor a regular file`);
+  if (stats.size < 2 * PAGE_SIZE) throw new UserError(`${path}: ${stats.size} bytes are too few for an ext2 image`);
+  const image = FileImage.open(path);
+  return {
+    image,
+    close: () => {
+      image.close();
+    },
+  };
+}
+
+function refuseUnmountable(path: string, image: ImageStore): void {
+  const bytes = new Uint8Array(EXT2_SUPERBLOCK_SIZE);
+  image.read(EXT2_SUPERBLOCK_OFFSET, bytes, 0, EXT2_SUPERBLOCK_SIZE);
+  const geometry = checkSuperblock(bytes, image.size);
+  if ('refused' in geometry) throw new UserError(`${path}: ${geometry.refused}`);
+}
+
+/** What a failure of the modelled world means to the person who gave `path`. */
+export function asUserError(path: string, error: unknown): unknown {
+  return error instanceof ModelError ? new UserError(`${path}: ${error.message}`) : error;
+}

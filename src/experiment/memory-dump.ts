@@ -1,0 +1,94 @@
+/**
+ * Dumps of the machine's memory: a raw image, byte k of the file is byte k of memory, as `stillwarm inspect` and any
+ * hex editor read it. Frames that were never written are holes of the file, where the host's file system has holes.
+ */
+
+import { Buffer } from 'node:buffer';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { Mfn, PAGE_SIZE, UserError } from '../base/index.ts';
+import { MachineMemory } from '../machine/memory.ts';
+import { asUserError, replaceFile } from './replace-file.ts';
+
+/** Frames moved at once: 1 MiB. Divides a bank of memory, so that a run never crosses one. */
+const RUN_FRAMES = 256;
+
+/**
+ * Writes the memory to the file `path`, whole or not at all.
+ * @throws UserError when the host refuses
+ */
+export function saveMemory(memory: MachineMemory, path: string): void {
+  replaceFile(path, (partPath) => {
+    const fd = openSync(partPath, 'wx');
+    try {
+      writeFrames(fd, memory);
+      ftruncateSync(fd, memory.frameCount * PAGE_SIZE);
+    } finally {
+      closeSync(fd);
+    }
+  });
+}
+
+function writeFrames(fd: number, memory: MachineMemory): void {
+  for (let first = 0; first < memory.frameCount; first += RUN_FRAMES) {
+    const end = Math.min(first + RUN_FRAMES, memory.frameCount);
+    for (let mfn = first; mfn < end; ) {
+      const runStart = mfn;
+      while (mfn < end && memory.isTouched(Mfn(mfn))) mfn++;
+      if (mfn > runStart) writeFully(fd, memory.bytes(Mfn(runStart), mfn - runStart), runStart * PAGE_SIZE);
+      else mfn++;
+    }
+  }
+}
+
+/** The host may take fewer bytes at a time than it is given. */
+function writeFully(fd: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
+}
+
+/**
+ * Reads a memory from the file `path`. Frames of zeros count as never written.
+ * @throws UserError when the file cannot be read or is not a whole number of frames
+ */
+export function loadMemory(path: string): MachineMemory {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, 'r');
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw new UserError(`${path}: not a file`);
+    if (stat.size === 0 || stat.size % PAGE_SIZE !== 0)
+      throw new UserError(`${path}: ${stat.size} bytes, not a whole number of frames of ${PAGE_SIZE} bytes`);
+    return readFrames(fd, path, stat.size);
+  } catch (error) {
+    throw asUserError(error, `cannot read ${path}`);
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+function readFrames(fd: number, path: string, size: number): MachineMemory {
+  const memory = allocate(path, size);
+  const buffer = Buffer.alloc(RUN_FRAMES * PAGE_SIZE);
+  const zeros = Buffer.alloc(PAGE_SIZE);
+  for (let offset = 0; offset < size; offset += buffer.length) {
+    const length = Math.min(buffer.length, size - offset);
+    for (let done = 0; done < length; ) {
+      const got = readSync(fd, buffer, done, length - done, offset + done);
+      if (got === 0) throw new UserError(`${path}: became shorter while it was read`);
+      done += got;
+    }
+    for (let at = 0; at < length; at += PAGE_SIZE) {
+      const isZero = buffer.compare(zeros, 0, PAGE_SIZE, at, at + PAGE_SIZE) === 0;
+      if (!isZero) memory.copyIn(Mfn((offset + at) / PAGE_SIZE), 0, buffer, at, PAGE_SIZE);
+    }
+  }
+  return memory;
+}
+
+function allocate(path: string, size: number): MachineMemory {
+  try {
+    return new MachineMemory(size);
+  } catch (error) {
+    if (error instanceof RangeError) throw new UserError(`${path}: ${size} bytes do not fit into this host's memory`);
+    throw error;
+  }
+}

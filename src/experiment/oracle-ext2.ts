@@ -1,0 +1,337 @@
+/**
+ * The oracle's own reader of an ext2 image: what a file holds, taken from the medium, to hold every read of the guest
+ * against it.
+ *
+ * Contract: it shares no code, no table and no constant with the guest kernel, with mkfs or with the format file that
+ * those two share: a mistake made there cannot hide here. Offsets below are plain numbers from the published ext2
+ * layout. It reads only; it keeps block maps of inodes, so `invalidate()` must be called after the medium changed.
+ *
+ * Invariants. Everything it does is bounded by the size of the image, whatever the bytes are: a directory is entered
+ * once, an indirect block serves one inode once. What does not parse is a UserError of one line.
+ *
+ * Block size is 4 KiB; any power of two from 128 bytes to 4 KiB is an inode. Inode 0 stands for the device itself: its page k is
+ * block k, as in the cache-mapping table.
+ */
+
+import { Buffer } from 'node:buffer';
+import { PAGE_SIZE, UserError } from '../base/index.ts';
+import type { ImageStore } from '../disk/image-store.ts';
+
+/** A regular file, once for each of its paths. */
+export interface OracleFile {
+  /** Absolute, '/' between the names, names decoded as UTF-8. */
+  readonly path: string;
+  readonly ino: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** An image that can show its bytes without copying them; undefined where it cannot. */
+interface ViewableImage extends ImageStore {
+  view(offset: number, length: number): Uint8Array | undefined;
+}
+
+/** What is kept of an inode: its size, and its mapped pages as runs of consecutive blocks. */
+interface InodeMap {
+  readonly size: number;
+  readonly generation: number;
+  /** Triples (first page, first block, number of blocks), ascending by page; what lies between is a hole. */
+  readonly runs: Uint32Array;
+}
+
+interface Geometry {
+  readonly blocks: number;
+  readonly inodes: number;
+  readonly inodesPerGroup: number;
+  readonly inodeSize: number;
+}
+
+const ROOT_INO = 2;
+const POINTERS = 1024;
+/** Bytes compared at once when the image cannot show its own. */
+const SCRATCH_BYTES = 1 << 18;
+const ZEROS = Buffer.alloc(SCRATCH_BYTES);
+
+const MODE_TYPE = 0xf000;
+const MODE_DIRECTORY = 0x4000;
+const MODE_REGULAR = 0x8000;
+const MODE_SYMLINK = 0xa000;
+/** s_feature_incompat: directory entries carry a file type. The only one that leaves the layout as read here. */
+const INCOMPAT_FILETYPE = 2;
+
+export class OracleExt2 {
+  readonly #image: ImageStore;
+  readonly #viewable: ViewableImage | undefined;
+  readonly #scratch = Buffer.alloc(SCRATCH_BYTES);
+  readonly #maps = new Map<number, InodeMap>();
+  #geometry: Geometry;
+  /** The map used last: reads come file by file. */
+  #lastIno = -1;
+  #lastMap: InodeMap | undefined;
+
+  /** @throws UserError when the image is not an ext2 file system with blocks of 4 KiB */
+  constructor(image: ImageStore) {
+    this.#image = image;
+    this.#viewable = 'view' in image ? (image as ViewableImage) : undefined;
+    this.#geometry = this.#readGeometry();
+  }
+
+  /** Forgets what was read, because the medium has changed. */
+  invalidate(): void {
+    this.#maps.clear();
+    this.#lastIno = -1;
+    this.#lastMap = undefined;
+    this.#geometry = this.#readGeometry();
+  }
+
+  /** All regular files: depth first from the root, each directory in its own order, a hard link once for each path. */
+  listFiles(): OracleFile[] {
+    const files: OracleFile[] = [];
+    const entered = new Set<number>();
+    let directoryBytes = 0;
+    const pending: { path: string; ino: number }[] = [{ path: '', ino: ROOT_INO }];
+    for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
+      const { path, ino } = entry;
+      const type = this.#inode(ino).readUInt16LE(0) & MODE_TYPE;
+      if (type === MODE_REGULAR) files.push({ path, ino, size: this.size(ino) });
+      if (type !== MODE_DIRECTORY) continue;
+      if (entered.has(ino)) throw corrupt(`directory inode ${ino} is reached twice, at ${path}`);
+      entered.add(ino);
+      // Directories that share their blocks would make this walk longer than the image.
+      directoryBytes += this.size(ino);
+      if (directoryBytes > this.#image.size) throw corrupt(`directories have more bytes than the image, at ${path}`);
+      const children = this.#readDirectory(ino);
+      for (let i = children.length - 1; i >= 0; i--) {
+        const child = children[i]!;
+        pending.push({ path: `${path}/${child.name}`, ino: child.ino });
+      }
+    }
+    return files;
+  }
+
+  /** Size of a file in bytes. */
+  size(ino: number): number {
+    return this.#map(ino).size;
+  }
+
+  /** Generation number of an inode, an unsigned 32-bit number. */
+  generation(ino: number): number {
+    return this.#map(ino).generation;
+  }
+
+  /** Block that holds a page of a file; 0 for a hole and beyond the end. Of inode 0, page k is block k. */
+  blockOf(ino: number, pageIndex: number): number {
+    const { runs } = this.#map(ino);
+    const at = runAfter(runs, pageIndex);
+    if (at === runs.length || runs[at]! > pageIndex) return 0;
+    return runs[at + 1]! + (pageIndex - runs[at]!);
+  }
+
+  /** Writes the 4096 bytes of a page to `dst`: zeros in a hole and beyond the end of the file. */
+  readPage(ino: number, pageIndex: number, dst: Uint8Array, dstOffset: number): void {
+    const map = this.#map(ino);
+    const block = this.blockOf(ino, pageIndex);
+    const valid = Math.min(PAGE_SIZE, Math.max(0, map.size - pageIndex * PAGE_SIZE));
+    dst.fill(0, dstOffset, dstOffset + PAGE_SIZE);
+    if (valid > 0 && (block > 0 || ino === 0)) this.#image.read(block * PAGE_SIZE, dst, dstOffset, valid);
+  }
+
+  /**
+   * Compares bytes that a read returned with what the file holds. Beyond the end of the file zeros are expected, as in
+   * the rest of a page; that a read returned no more than the file has is the caller's to check, against `size`.
+   * @returns -1 when all are equal, else the position of the first difference, counted from `actualOffset`
+   */
+  expect(ino: number, offset: number, length: number, actual: Uint8Array, actualOffset: number): number {
+    const map = this.#map(ino);
+    const { runs } = map;
+    const bytes = Buffer.from(actual.buffer, actual.byteOffset + actualOffset, length);
+    const fileEnd = Math.max(offset, Math.min(offset + length, map.size));
+    let position = offset;
+    let run = runAfter(runs, Math.floor(offset / PAGE_SIZE));
+    while (position < fileEnd) {
+      const runStart = run < runs.length ? runs[run]! * PAGE_SIZE : fileEnd;
+      let difference: number;
+      let end: number;
+      if (position < runStart) {
+        end = Math.min(fileEnd, runStart);
+        difference = differenceFromZero(bytes, position - offset, end - offset);
+      } else {
+        end = Math.min(fileEnd, (runs[run]! + runs[run + 2]!) * PAGE_SIZE);
+        const onDisk = runs[run + 1]! * PAGE_SIZE + (position - runStart);
+        difference = this.#differenceFromImage(bytes, position - offset, end - offset, onDisk);
+        run += 3;
+      }
+      if (difference >= 0) return difference;
+      position = end;
+    }
+    return differenceFromZero(bytes, fileEnd - offset, length);
+  }
+
+  /** First position in bytes[from, to) that differs from the image at `imageOffset`, or -1. */
+  #differenceFromImage(bytes: Buffer, from: number, to: number, imageOffset: number): number {
+    for (let at = from; at < to; ) {
+      const length = Math.min(SCRATCH_BYTES, to - at);
+      const offset = imageOffset + (at - from);
+      const view = this.#viewable?.view(offset, length);
+      let expected: Buffer = this.#scratch;
+      if (view === undefined) this.#image.read(offset, expected, 0, length);
+      else expected = Buffer.from(view.buffer, view.byteOffset, length);
+      if (bytes.compare(expected, 0, length, at, at + length) !== 0)
+        for (let i = 0; i < length; i++) if (bytes[at + i] !== expected[i]) return at + i;
+      at += length;
+    }
+    return -1;
+  }
+
+  #readGeometry(): Geometry {
+    if (this.#image.size < 2 * PAGE_SIZE) throw corrupt(`${this.#image.size} bytes are too few`);
+    const block = this.#read(1024, 1024);
+    const u32 = (offset: number): number => block.readUInt32LE(offset);
+    if (block.readUInt16LE(56) !== 0xef53) throw corrupt('no magic number 0xEF53: not ext2');
+    if (u32(24) !== 2) throw corrupt(`s_log_block_size is ${u32(24)}, not 2 (blocks of 4096 bytes)`);
+    if (u32(20) !== 0) throw corrupt(`s_first_data_block is ${u32(20)}, not 0`);
+    const dynamic = u32(76) >= 1;
+    const strange = dynamic ? (u32(96) & ~INCOMPAT_FILETYPE) >>> 0 : 0;
+    if (strange !== 0) throw corrupt(`incompatible features 0x${strange.toString(16)}`);
+    const inodeSize = dynamic ? block.readUInt16LE(88) : 128;
+    const blocks = u32(4);
+    const inodes = u32(0);
+    const inodesPerGroup = u32(40);
+    const blocksPerGroup = u32(32);
+    if (inodeSize < 128 || inodeSize > PAGE_SIZE || PAGE_SIZE % inodeSize !== 0)
+      throw corrupt(`s_inode_size is ${inodeSize}`);
+    if (blocks * PAGE_SIZE > this.#image.size) throw corrupt(`s_blocks_count is ${blocks}, the image is cut short`);
+    if (inodesPerGroup < 1 || inodesPerGroup > 8 * PAGE_SIZE) throw corrupt(`s_inodes_per_group is ${inodesPerGroup}`);
+    if (blocksPerGroup < 1 || blocksPerGroup > 8 * PAGE_SIZE) throw corrupt(`s_blocks_per_group is ${blocksPerGroup}`);
+    if (inodes > Math.ceil(blocks / blocksPerGroup) * inodesPerGroup) throw corrupt(`s_inodes_count is ${inodes}`);
+    return { blocks, inodes, inodesPerGroup, inodeSize };
+  }
+
+  /** The first 128 bytes of an inode; valid until the next read. */
+  #inode(ino: number): Buffer {
+    const { inodes, inodesPerGroup, inodeSize } = this.#geometry;
+    if (!(ino >= 1 && ino <= inodes)) throw corrupt(`inode ${ino} is not among 1 to ${inodes}`);
+    const group = Math.floor((ino - 1) / inodesPerGroup);
+    const table = this.#read(PAGE_SIZE + group * 32 + 8, 4).readUInt32LE(0);
+    const offset = ((ino - 1) % inodesPerGroup) * inodeSize;
+    this.#checkBlock(table + Math.floor(offset / PAGE_SIZE), `inode ${ino} lies`);
+    return this.#read(table * PAGE_SIZE + offset, 128);
+  }
+
+  #map(ino: number): InodeMap {
+    if (ino === this.#lastIno) return this.#lastMap!;
+    let map = this.#maps.get(ino);
+    if (map === undefined) {
+      map = ino === 0 ? this.#deviceMap() : this.#buildMap(ino);
+      this.#maps.set(ino, map);
+    }
+    this.#lastIno = ino;
+    this.#lastMap = map;
+    return map;
+  }
+
+  #deviceMap(): InodeMap {
+    const { blocks } = this.#geometry;
+    return { size: blocks * PAGE_SIZE, generation: 0, runs: Uint32Array.of(0, 0, blocks) };
+  }
+
+  #buildMap(ino: number): InodeMap {
+    const inode = Buffer.from(this.#inode(ino));
+    const type = inode.readUInt16LE(0) & MODE_TYPE;
+    const generation = inode.readUInt32LE(100);
+    const sizeLow = inode.readUInt32LE(4);
+    const size = type === MODE_REGULAR ? inode.readUInt32LE(108) * 2 ** 32 + sizeLow : sizeLow;
+    const inPlace = type === MODE_SYMLINK && size < 60;
+    const hasBlocks = type === MODE_REGULAR || type === MODE_DIRECTORY || (type === MODE_SYMLINK && !inPlace);
+    if (!hasBlocks) return { size, generation, runs: new Uint32Array(0) };
+
+    const pages = Math.ceil(size / PAGE_SIZE);
+    if (pages > 12 + POINTERS + POINTERS ** 2 + POINTERS ** 3) throw corrupt(`inode ${ino} has ${size} bytes`);
+    const runs: number[] = [];
+    const indirects = new Set<number>();
+    const walk = (block: number, depth: number, firstPage: number): void => {
+      if (block === 0 || firstPage >= pages) return;
+      this.#checkBlock(block, `inode ${ino} points`);
+      if (depth === 0) {
+        const last = runs.length - 3;
+        if (last >= 0 && runs[last]! + runs[last + 2]! === firstPage && runs[last + 1]! + runs[last + 2]! === block)
+          runs[last + 2]!++;
+        else runs.push(firstPage, block, 1);
+        return;
+      }
+      if (indirects.has(block)) throw corrupt(`inode ${ino} has block ${block} twice as an indirect block`);
+      indirects.add(block);
+      const pointers = Buffer.from(this.#read(block * PAGE_SIZE, PAGE_SIZE));
+      const span = POINTERS ** (depth - 1);
+      for (let i = 0; i < POINTERS; i++) walk(pointers.readUInt32LE(i * 4), depth - 1, firstPage + i * span);
+    };
+    let page = 0;
+    for (let i = 0; i < 15; i++) {
+      const depth = Math.max(0, i - 11);
+      walk(inode.readUInt32LE(40 + i * 4), depth, page);
+      page += POINTERS ** depth;
+    }
+    return { size, generation, runs: Uint32Array.from(runs) };
+  }
+
+  /** The entries of a directory but '.' and '..', in their order. */
+  #readDirectory(ino: number): { name: string; ino: number }[] {
+    const { size } = this.#map(ino);
+    const entries: { name: string; ino: number }[] = [];
+    const block = Buffer.alloc(PAGE_SIZE);
+    for (let page = 0; page * PAGE_SIZE < size; page++) {
+      this.readPage(ino, page, block, 0);
+      for (let at = 0; at < PAGE_SIZE; ) {
+        const child = block.readUInt32LE(at);
+        // A length of 0 ends a hole, and anything else that would stand still or leave the block.
+        const length = block.readUInt16LE(at + 4);
+        const nameLength = block[at + 6]!;
+        if (length % 4 !== 0 || length < 8 + nameLength || length < 12 || at + length > PAGE_SIZE)
+          throw corrupt(`directory inode ${ino} has an entry of length ${length} at byte ${page * PAGE_SIZE + at}`);
+        const name = block.toString('utf8', at + 8, at + 8 + nameLength);
+        if (child !== 0 && name !== '.' && name !== '..') entries.push({ name, ino: child });
+        at += length;
+      }
+    }
+    return entries;
+  }
+
+  #checkBlock(block: number, what: string): void {
+    if (block >= 1 && block < this.#geometry.blocks) return;
+    throw corrupt(`${what} to block ${block}, of ${this.#geometry.blocks}`);
+  }
+
+  /** A piece of the image of at most SCRATCH_BYTES; valid until the next read. */
+  #read(offset: number, length: number): Buffer {
+    if (offset + length > this.#image.size) throw corrupt(`the image ends before byte ${offset + length}`);
+    this.#image.read(offset, this.#scratch, 0, length);
+    return this.#scratch.subarray(0, length);
+  }
+}
+
+/** Index of the first run that ends after `page`; the length of `runs` when there is none. */
+function runAfter(runs: Uint32Array, page: number): number {
+  let low = 0;
+  let high = runs.length / 3;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (runs[middle * 3]! + runs[middle * 3 + 2]! > page) high = middle;
+    else low = middle + 1;
+  }
+  return low * 3;
+}
+
+/** First position in bytes[from, to) that is not zero, or -1. */
+function differenceFromZero(bytes: Buffer, from: number, to: number): number {
+  for (let at = from; at < to; ) {
+    const length = Math.min(SCRATCH_BYTES, to - at);
+    if (bytes.compare(ZEROS, 0, length, at, at + length) !== 0)
+      for (let i = 0; i < length; i++) if (bytes[at + i] !== 0) return at + i;
+    at += length;
+  }
+  return -1;
+}
+
+function corrupt(what: string): UserError {
+  return new UserError(`ext2 image: ${what}`);
+}

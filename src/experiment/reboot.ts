@@ -1,0 +1,101 @@
+/**
+ * `stillwarm reboot`: what a warm-cache reboot buys on real files, against its alternatives. The same disk, the same
+ * workload, the same seed under each strategy, on a machine whose memory is lost in between.
+ */
+
+import { GuestPanic } from '../base/errno.ts';
+import { UserError } from '../base/user-error.ts';
+import { MachineMemory } from '../machine/memory.ts';
+import { fittedConstants, type Profile } from '../machine/profile.ts';
+import { PENTIUM4_2006 } from '../machine/profiles/pentium4-2006.ts';
+import { SERVER_2026 } from '../machine/profiles/server-2026.ts';
+import { Digest } from '../sim/index.ts';
+import { asUserError, openDisk, type DiskSource } from './disk-source.ts';
+import { saveMemory } from './memory-dump.ts';
+import type { ProgressListener } from './progress.ts';
+import type { Mismatch, ProfileName, RebootOptions, RebootResult, StrategyName } from './result.ts';
+import { preserves, runStrategy, type StrategyOutcome } from './strategy.ts';
+import { machineMemoryFor, type Testbed } from './testbed.ts';
+
+const PROFILE: Record<ProfileName, Profile> = { 'pentium4-2006': PENTIUM4_2006, 'server-2026': SERVER_2026 };
+
+export interface RebootOutcome {
+  readonly result: RebootResult;
+  /** Empty when every page and every byte was equal to the disk's. */
+  readonly mismatches: readonly Mismatch[];
+}
+
+/**
+ * Runs the experiment.
+ * @param betweenGuests called at the moment between the two guests of each strategy; for fault experiments
+ * @throws UserError when the disk cannot be used or the memory is too small
+ */
+export function runReboot(
+  options: RebootOptions,
+  onProgress: ProgressListener = () => undefined,
+  betweenGuests?: (testbed: Testbed) => void,
+): RebootOutcome {
+  const disk = openDisk(options.path, options.limit, onProgress);
+  try {
+    return runStrategies(options, disk, onProgress, betweenGuests);
+  } catch (error) {
+    if (error instanceof GuestPanic)
+      throw new UserError(`--memory ${options.memory}: the guest panics: ${error.message}`);
+    throw asUserError(options.path, error);
+  } finally {
+    disk.close();
+  }
+}
+
+function runStrategies(
+  options: RebootOptions,
+  disk: DiskSource,
+  onProgress: ProgressListener,
+  betweenGuests: ((testbed: Testbed) => void) | undefined,
+): RebootOutcome {
+  const profile = PROFILE[options.profile];
+  const memory = new MachineMemory(machineMemoryFor(options.memory));
+  const dumped = dumpedStrategy(options);
+  const outcomes = options.strategies.map((name): StrategyOutcome => {
+    memory.clearAll();
+    return runStrategy(
+      {
+        options,
+        profile,
+        disk,
+        memory,
+        betweenGuests: (testbed) => {
+          if (name === dumped && options.dumpMemory !== undefined) saveMemory(memory, options.dumpMemory);
+          betweenGuests?.(testbed);
+        },
+      },
+      name,
+      onProgress,
+    );
+  });
+  const digest = new Digest();
+  for (const { digest: hex } of outcomes)
+    for (let at = 0; at < hex.length; at += 8) digest.add(Number.parseInt(hex.slice(at, at + 8), 16));
+  return {
+    result: {
+      schema: 'stillwarm/reboot@1',
+      seed: options.seed,
+      digest: digest.hex,
+      profile: options.profile,
+      disk: options.disk,
+      workload: options.workload,
+      crash: options.crash,
+      memory: options.memory,
+      files: disk.files.length,
+      bytes: disk.bytes,
+      strategies: outcomes.map(({ result }) => result),
+      fitted: fittedConstants(profile),
+    },
+    mismatches: outcomes.flatMap(({ mismatches }) => mismatches),
+  };
+}
+
+/** The memory dump is of the last strategy that keeps pages, or of the last. */
+function dumpedStrategy({ strategies }: RebootOptions): StrategyName | undefined {
+  return strategies.findLast(preserves) ?? strategies.at(-1);
+}

@@ -1,0 +1,119 @@
+/**
+ * The composition root: one machine with a drive, a hypervisor on it, and one guest after the other in one domain.
+ *
+ * The testbed is what a person with a machine room has: it may look at the machine's memory and at the medium. The
+ * guests see none of it; between two of them nothing passes but what lies in memory and on the disk.
+ */
+
+import { assert } from '../base/assert.ts';
+import { Ns } from '../base/units.ts';
+import { Drive } from '../disk/drive.ts';
+import type { ImageStore } from '../disk/image-store.ts';
+import { makeServiceTime, writeCacheBytes, type DriveKind } from '../disk/make-service-time.ts';
+import { Kernel, type ReuseObserver } from '../kernel/index.ts';
+import type { MachineMemory } from '../machine/memory.ts';
+import { values, type GuestCosts, type Profile } from '../machine/profile.ts';
+import { Simulation, type Process } from '../sim/index.ts';
+import { Hypervisor, Toolstack, type Domain, type FrameObserver, type Protections } from '../xen/index.ts';
+import { ShutdownReason } from '../xen/public/index.ts';
+
+export interface TestbedOptions {
+  readonly seed: number;
+  readonly profile: Profile;
+  readonly disk: DriveKind;
+  readonly image: ImageStore;
+  /** The machine's memory; its contents are lost. */
+  readonly memory: MachineMemory;
+  /** Memory of the guest, bytes. */
+  readonly guestMemory: number;
+  readonly protections?: Partial<Protections>;
+  readonly observer?: FrameObserver;
+  /** Told of every page that a guest takes over. */
+  readonly onReuse?: (domain: Domain, ...reuse: Parameters<ReuseObserver>) => void;
+}
+
+/** A running guest: its domain and its kernel. */
+export interface Guest {
+  readonly domain: Domain;
+  readonly kernel: Kernel;
+}
+
+export interface RestartOptions {
+  /** Keep what is named and clean. */
+  readonly preserve: boolean;
+  readonly cmdLine: string;
+  readonly module?: Uint8Array | undefined;
+  /** Memory of the new guest, bytes; as before when not given. */
+  readonly memoryBytes?: number;
+  /** Called at the moment between the old guest and the new. */
+  readonly betweenGuests?: (() => void) | undefined;
+}
+
+/** Machine memory that a guest of `guestMemory` bytes needs, with the hypervisor's tables, in bytes. */
+export function machineMemoryFor(guestMemory: number): number {
+  const mebibyte = 1 << 20;
+  return Math.ceil((guestMemory * 1.02) / mebibyte) * mebibyte + 16 * mebibyte;
+}
+
+export class Testbed {
+  readonly simulation: Simulation;
+  readonly drive: Drive;
+  readonly hypervisor: Hypervisor;
+  readonly toolstack: Toolstack;
+  readonly guestCosts: GuestCosts;
+  readonly #options: TestbedOptions;
+
+  constructor(options: TestbedOptions) {
+    const { seed, profile, disk, image, memory } = options;
+    this.#options = options;
+    this.simulation = new Simulation(seed);
+    this.drive = new Drive(this.simulation, memory, image, {
+      model: makeServiceTime(profile.disk, disk),
+      writeCacheBytes: writeCacheBytes(profile.disk, disk),
+    });
+    this.hypervisor = Hypervisor.boot(this.simulation, memory, values(profile.hypervisor), {
+      ...(options.protections && { protections: options.protections }),
+      ...(options.observer && { observer: options.observer }),
+    });
+    this.toolstack = new Toolstack(this.hypervisor);
+    this.guestCosts = values(profile.guest);
+  }
+
+  /** Creates the domain and boots a guest in it. Throws what Kernel.boot throws; UserError when memory is too small. */
+  *start(cmdLine: string): Process<Guest> {
+    const domain = yield* this.toolstack.createDomain({
+      name: 'guest',
+      memoryBytes: this.#options.guestMemory,
+      device: this.drive,
+      cmdLine,
+    });
+    return yield* this.#boot(domain);
+  }
+
+  /** Shuts the guest down in order, or crashes it, and boots the next one. */
+  *reboot(guest: Guest, crash: boolean, options: RestartOptions): Process<Guest> {
+    if (crash) guest.kernel.crash();
+    else yield* guest.kernel.shutdown();
+    return yield* this.restart(guest.domain, options);
+  }
+
+  /** Boots the next guest in place of a domain that has stopped. */
+  *restart(domain: Domain, options: RestartOptions): Process<Guest> {
+    assert(domain.state === 'shutdown', 'the domain is still running');
+    if (domain.shutdownReason === ShutdownReason.crash) yield Ns(this.guestCosts.crashDetectNs);
+    const { module, memoryBytes, betweenGuests, ...rest } = options;
+    const next = yield* this.toolstack.restartDomain(domain, {
+      ...rest,
+      ...(module && { module }),
+      ...(memoryBytes !== undefined && { memoryBytes }),
+      ...(betweenGuests && { betweenGuests }),
+    });
+    return yield* this.#boot(next);
+  }
+
+  *#boot(domain: Domain): Process<Guest> {
+    const { onReuse } = this.#options;
+    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, (...reuse) => onReuse?.(domain, ...reuse));
+    return { domain, kernel };
+  }
+}

@@ -1,0 +1,34 @@
+/** Costs of the guest kernel's own work, from the profile's guest section; each constant's provenance stands there. */
+export interface KernelCosts {
+  /** Entry and exit of one system call, ns. */
+  readonly syscallNs: number;
+  /** Finding a page in the page cache and taking a reference, ns. */
+  readonly pageLookupNs: number;
+  /** Copying to the user's buffer, ns a byte. */
+  readonly copyNsPerByte: number;
+  /** Zeroing memory, ns a byte. */
+  readonly clearNsPerByte: number;
+  /** Allocating and freeing a page, ns. */
+  readonly pageAllocNs: number;
+  readonly pageFreeNs: number;
+  /** One path component found in the dentry cache, ns. */
+  readonly pathComponentNs: number;
+  /** One directory entry compared, ns. */
+  readonly direntNs: number;
+  /** Filling an inode from its block, ns. */
+  readonly inodeFillNs: number;
+  /** Mapping one page to its block from cached pointers, ns. */
+  readonly getBlockNs: number;
+  /** Building and submitting one bio, ns. */
+  readonly bioSubmitNs: number;
+  /** Taking one interrupt, ns. */
+  readonly interruptNs: number;
+  /** Switching to another process after a wait, ns. */
+  readonly contextSwitchNs: number;
+  /** Kernel start until the root file system is mounted, ns, beyond what the mechanisms charge. */
+  readonly bootKernelNs: number;
+  /** Starting the services, ns. */
+  readonly bootServicesNs: number;
+  /** Stopping the services, ns. */
+  readonly shutdownServicesNs: number;
+}

@@ -1,0 +1,149 @@
+/**
+ * Reading files through the page cache: do_generic_mapping_read of mm/filemap.c, 2.6.12.
+ *
+ * `readNow` is the cached-read path: plain calls over typed arrays, no process, no allocation. It goes as far as the
+ * pages are up to date and no readahead is due; `readRest` is the process that takes over where it stopped. Differs
+ * from the original in that access times are not kept (as mounted with noatime).
+ */
+
+import { PAGE_SIZE } from '../base/units.ts';
+import type { Process } from '../sim/index.ts';
+import type { GuestEnvironment } from '../xen/public/index.ts';
+import type { KernelCosts } from './costs.ts';
+import type { Inode } from './inode.ts';
+import { NO_PAGE, PG } from './mem-map.ts';
+import type { MemoryManagement } from './mm.ts';
+import type { PageIo } from './page-io.ts';
+import { RA_MAX, ReadaheadState, type ReadaheadIo } from './readahead.ts';
+
+/** An open file. */
+export class OpenFile {
+  readonly inode: Inode;
+  readonly readahead = new ReadaheadState();
+  /** Offset of the next read, bytes. */
+  position = 0;
+  /** Page at which readahead is asked again. */
+  nextReadahead = 0;
+  /** Page that was read last: a second read of it does not count as another access. */
+  previousPage = -1;
+
+  constructor(inode: Inode) {
+    this.inode = inode;
+  }
+}
+
+export class FileMap {
+  readonly #env: GuestEnvironment;
+  readonly #costs: KernelCosts;
+  readonly #mm: MemoryManagement;
+  readonly #io: PageIo;
+  /** File whose readahead is being asked: #readaheadIo answers for it. Set before each question. */
+  #asked: Inode | undefined;
+  readonly #readaheadIo: ReadaheadIo;
+
+  constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, io: PageIo) {
+    this.#env = env;
+    this.#costs = costs;
+    this.#mm = mm;
+    this.#io = io;
+    this.#readaheadIo = {
+      absent: (start, count) => this.#absent(start, count),
+      isCongested: () => io.isCongested,
+    };
+  }
+
+  /**
+   * Reads up to `length` bytes at `position` into dst[offset …], as far as that needs no waiting.
+   * @returns the bytes read (less than `length` only at the end of the file), or, when the rest must wait, the
+   * bitwise complement of the bytes read so far: pass those to `readRest`.
+   */
+  readNow(file: OpenFile, dst: Uint8Array, offset: number, position: number, length: number): number {
+    file.nextReadahead = Math.floor(position / PAGE_SIZE);
+    return this.#copyCached(file, dst, offset, position, length, 0);
+  }
+
+  /** The rest of a read that had to wait after `done` bytes. Returns the bytes read in all; throws EIO, ENOMEM. */
+  *readRest(
+    file: OpenFile,
+    dst: Uint8Array,
+    offset: number,
+    position: number,
+    length: number,
+    done: number,
+  ): Process<number> {
+    let total = ~done;
+    while (total < 0) {
+      const reached = ~total;
+      yield* this.#makeReady(file, Math.floor((position + reached) / PAGE_SIZE));
+      total = this.#copyCached(file, dst, offset, position, length, reached);
+    }
+    return total;
+  }
+
+  /** force_page_cache_readahead: starts reading a range, 32 pages at a time. */
+  *readahead(inode: Inode, start: number, count: number): Process {
+    const end = Math.min(start + count, inode.pageCount);
+    for (let at = start; at < end; at += RA_MAX) {
+      yield* this.#io.readAhead(inode, at, Math.min(RA_MAX, end - at));
+      yield* this.#env.cpu.settle();
+    }
+  }
+
+  #copyCached(
+    file: OpenFile,
+    dst: Uint8Array,
+    offset: number,
+    position: number,
+    length: number,
+    alreadyDone: number,
+  ): number {
+    const { inode } = file;
+    const { cache, lru, map } = this.#mm;
+    const { memory, cpu } = this.#env;
+    const end = Math.min(length, inode.size - position);
+    let done = alreadyDone;
+    while (done < end) {
+      const at = position + done;
+      const index = Math.floor(at / PAGE_SIZE);
+      if (index === file.nextReadahead) {
+        this.#asked = inode;
+        const last = Math.floor((position + end - 1) / PAGE_SIZE);
+        file.nextReadahead = file.readahead.access(index, last - index + 1, this.#readaheadIo);
+        if (file.readahead.hasBatch) return ~done;
+      }
+      const pfn = cache.find(inode.space, index);
+      if (pfn === NO_PAGE || (map.flags[pfn]! & PG.uptodate) === 0) return ~done;
+      if (file.previousPage !== index) lru.markAccessed(pfn);
+      file.previousPage = index;
+      const inPage = at - index * PAGE_SIZE;
+      const bytes = Math.min(PAGE_SIZE - inPage, end - done);
+      memory.copyOut(pfn, inPage, dst, offset + done, bytes);
+      cpu.charge(this.#costs.pageLookupNs + bytes * this.#costs.copyNsPerByte);
+      done += bytes;
+    }
+    return Math.max(done, 0);
+  }
+
+  *#makeReady(file: OpenFile, index: number): Process {
+    yield* this.#startReadahead(file);
+    if (this.#io.isReady(file.inode.space, index)) return;
+    if (this.#mm.cache.find(file.inode.space, index) === NO_PAGE) file.readahead.noteMiss();
+    yield* this.#io.getPage(file.inode, index);
+  }
+
+  *#startReadahead(file: OpenFile): Process {
+    while (file.readahead.hasBatch) {
+      const { batchStart, batchCount } = file.readahead;
+      file.readahead.takeBatch();
+      yield* this.#io.readAhead(file.inode, batchStart, batchCount);
+    }
+  }
+
+  #absent(start: number, count: number): number {
+    const inode = this.#asked!;
+    const end = Math.min(start + count, inode.pageCount);
+    let absent = 0;
+    for (let index = start; index < end; index++) if (this.#mm.cache.find(inode.space, index) === NO_PAGE) absent++;
+    return absent;
+  }
+}

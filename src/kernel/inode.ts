@@ -1,0 +1,141 @@
+/**
+ * Inodes in memory, and the inode cache (fs/inode.c of 2.6.12).
+ *
+ * An inode stays in the cache with its pages after its last use, least recently used first to go (lru-cache stands for
+ * the slab and its unused list). When it goes, its pages are invalidated first; an inode in use, or with pages still
+ * under I/O, lingers until the next time.
+ */
+
+import { LRUCache } from 'lru-cache';
+import { assert } from '../base/assert.ts';
+import { pagesOf, type Ino } from '../base/units.ts';
+import { EXT2_MODE } from '../disk/ext2-format.ts';
+import type { Process } from '../sim/index.ts';
+import type { MemoryManagement } from './mm.ts';
+import type { AddressSpace } from './page-cache.ts';
+import type { Mapping } from './page-io.ts';
+
+/** How a file system maps the pages of its inodes. */
+export interface InodeOperations {
+  blockNow(inode: Inode, index: number): number;
+  loadMetadata(inode: Inode, index: number): Process;
+  isBoundary(index: number): boolean;
+}
+
+/** What the disk says about an inode. */
+export interface InodeFields {
+  readonly ino: Ino;
+  readonly generation: number;
+  readonly mode: number;
+  readonly links: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Seconds since 1970. */
+  readonly mtime: number;
+  /** i_block: 15 pointers, or the text of a short symbolic link. */
+  readonly pointers: Uint32Array;
+  /** 512-byte sectors of data and indirect blocks. */
+  readonly sectors: number;
+}
+
+export class Inode implements Mapping {
+  readonly fields: InodeFields;
+  readonly space: AddressSpace;
+  readonly size: number;
+  readonly #operations: InodeOperations;
+  /** Open files and walks that use it. */
+  references = 0;
+
+  constructor(fields: InodeFields, space: AddressSpace, operations: InodeOperations) {
+    this.fields = fields;
+    this.space = space;
+    this.size = fields.size;
+    this.#operations = operations;
+  }
+
+  get ino(): Ino {
+    return this.fields.ino;
+  }
+
+  get isDirectory(): boolean {
+    return (this.fields.mode & EXT2_MODE.typeMask) === EXT2_MODE.directory;
+  }
+
+  get isRegular(): boolean {
+    return (this.fields.mode & EXT2_MODE.typeMask) === EXT2_MODE.regular;
+  }
+
+  get isSymlink(): boolean {
+    return (this.fields.mode & EXT2_MODE.typeMask) === EXT2_MODE.symlink;
+  }
+
+  get isMetadata(): boolean {
+    return !this.isRegular;
+  }
+
+  get pageCount(): number {
+    return pagesOf(this.size);
+  }
+
+  blockNow(index: number): number {
+    return this.#operations.blockNow(this, index);
+  }
+
+  loadMetadata(index: number): Process {
+    return this.#operations.loadMetadata(this, index);
+  }
+
+  isBoundary(index: number): boolean {
+    return this.#operations.isBoundary(index);
+  }
+}
+
+export class InodeCache {
+  readonly #mm: MemoryManagement;
+  readonly #cached: LRUCache<Ino, Inode>;
+  /** Inodes that fell out of the cache while they were in use or had pages under I/O. */
+  readonly #lingering = new Map<Ino, Inode>();
+
+  /** @param capacity inodes kept at most, beyond those in use */
+  constructor(mm: MemoryManagement, capacity: number) {
+    this.#mm = mm;
+    this.#cached = new LRUCache<Ino, Inode>({
+      max: capacity,
+      disposeAfter: (inode, _ino, reason) => {
+        if (reason === 'evict') this.#retire(inode);
+      },
+    });
+  }
+
+  /** iget for an inode in memory: takes a reference, or returns undefined. */
+  get(ino: Ino): Inode | undefined {
+    const inode = this.#cached.get(ino) ?? this.#lingering.get(ino);
+    if (inode !== undefined) inode.references++;
+    return inode;
+  }
+
+  /** Adds an inode that was just read, with one reference. */
+  add(inode: Inode): void {
+    assert(this.get(inode.ino) === undefined, 'inode is in memory already');
+    inode.references = 1;
+    this.#cached.set(inode.ino, inode);
+  }
+
+  /** iput: gives a reference back. */
+  put(inode: Inode): void {
+    assert(inode.references > 0, 'inode has no reference');
+    if (--inode.references === 0 && this.#lingering.delete(inode.ino)) this.#cached.set(inode.ino, inode);
+  }
+
+  /** prune_icache, for one inode and those that lingered. */
+  #retire(evicted: Inode): void {
+    this.#lingering.set(evicted.ino, evicted);
+    for (const inode of this.#lingering.values()) {
+      if (inode.references > 0) continue;
+      this.#mm.invalidate(inode.space);
+      if (inode.space.nrPages > 0) continue;
+      this.#lingering.delete(inode.ino);
+      this.#mm.cache.close(inode.space);
+    }
+  }
+}

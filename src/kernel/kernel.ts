@@ -1,0 +1,239 @@
+/**
+ * The guest kernel: boot, shutdown, crash.
+ *
+ * Boot (init/main.c): start_info is parsed and checked; memory is initialised, the pages kept from before the reboot
+ * taken out before the first allocation; the block front-end connects; kswapd starts; the root file system is mounted;
+ * services start. Shutdown: services stop, the root is remounted read-only (its cache kept), what was not yet told to
+ * the hypervisor is told. A crash flushes nothing.
+ *
+ * A kernel learns what it knows from its start-info page, its memory and its disk; nothing is handed to it from the
+ * kernel before it.
+ */
+
+import { assert } from '../base/assert.ts';
+import { crc32c } from '../base/crc32c.ts';
+import { GuestPanic } from '../base/errno.ts';
+import { getField, reservedIsZero } from '../base/layout.ts';
+import { PAGE_SIZE, Pfn } from '../base/units.ts';
+import type { Process } from '../sim/index.ts';
+import {
+  CMD_LINE_BYTES,
+  ShutdownReason,
+  START_INFO,
+  START_INFO_MAGIC,
+  START_INFO_PFN,
+  START_INFO_VERSION,
+  type GuestEnvironment,
+} from '../xen/public/index.ts';
+import { BlockFront } from './blkfront.ts';
+import { BlockQueue } from './block-queue.ts';
+import { CacheMap, type ReuseObserver } from './cache-map.ts';
+import type { KernelCosts } from './costs.ts';
+import { Ext2, type NamingPolicy } from './ext2.ts';
+import { Ext2Directories } from './ext2-dir.ts';
+import { FileMap } from './filemap.ts';
+import { NO_PAGE, PG } from './mem-map.ts';
+import { MemoryManagement } from './mm.ts';
+import { PathWalker } from './namei.ts';
+import { PageIo } from './page-io.ts';
+import { Syscalls } from './syscalls.ts';
+import { DEF_PRIORITY, SWAP_CLUSTER_MAX } from './vmscan.ts';
+
+/** mem_map and the page cache's buckets, in bytes a page: taken from memory at boot. */
+const MEM_MAP_BYTES_PER_PAGE = 43;
+const PAGES_PER_DENTRY = 4;
+
+/** What start_info told. */
+interface BootParameters {
+  readonly nrPages: number;
+  readonly bootPages: number;
+  readonly preservedPfn: number;
+  readonly preservedCount: number;
+  readonly modulePfn: number;
+  readonly moduleBytes: number;
+  readonly cmdLine: string;
+}
+
+/** Figures of a running kernel. */
+export interface KernelStats {
+  readonly dataPagesRead: number;
+  readonly metadataPagesRead: number;
+  readonly pagesReused: number;
+  readonly pagesUnclaimed: number;
+  readonly pagesCached: number;
+  readonly pagesFree: number;
+  readonly pagesReclaimed: number;
+}
+
+export class Kernel {
+  readonly syscalls: Syscalls;
+  readonly mm: MemoryManagement;
+  readonly #env: GuestEnvironment;
+  readonly #costs: KernelCosts;
+  readonly #io: PageIo;
+  readonly #cacheMap: CacheMap;
+
+  private constructor(
+    env: GuestEnvironment,
+    costs: KernelCosts,
+    mm: MemoryManagement,
+    io: PageIo,
+    cacheMap: CacheMap,
+    syscalls: Syscalls,
+  ) {
+    this.#env = env;
+    this.#costs = costs;
+    this.mm = mm;
+    this.#io = io;
+    this.#cacheMap = cacheMap;
+    this.syscalls = syscalls;
+  }
+
+  /**
+   * Boots a guest.
+   * Throws GuestPanic when start_info makes no sense or memory is too small; ModelError EINVAL when the root cannot be
+   * mounted, EIO when it cannot be read.
+   * @param onReuse told of every page taken over from before the reboot
+   */
+  static *boot(env: GuestEnvironment, costs: KernelCosts, onReuse?: ReuseObserver): Process<Kernel> {
+    const parameters = parseStartInfo(env);
+    const policy = namingPolicy(parameters.cmdLine);
+    const cacheMap = new CacheMap(env.hypercalls, onReuse);
+    const mm = new MemoryManagement(parameters.nrPages, cacheMap, cacheMap);
+    initMemory(env, mm, cacheMap, parameters);
+    const queue = new BlockQueue(env);
+    const io = new PageIo(env, costs, mm, cacheMap, queue);
+    const ring = mm.allocator.take();
+    if (ring === NO_PAGE) throw new GuestPanic('no page is free for the block ring');
+    mm.map.set(ring, PG.reserved);
+    const front = new BlockFront(env, ring, costs.interruptNs, queue.dispatch);
+    queue.attach(front);
+    env.spawn('kswapd', kswapd(env, costs, mm, io));
+    yield costs.bootKernelNs;
+    const ext2 = new Ext2(env, costs, mm, io, policy, front.sectorCount);
+    yield* ext2.mount();
+    const directories = new Ext2Directories(env, costs, io, ext2.geometry.inodeCount);
+    const dentries = Math.max(64, Math.floor(parameters.nrPages / PAGES_PER_DENTRY));
+    const walker = new PathWalker(env, costs, io, ext2, directories, dentries);
+    ext2.inodes.put(yield* ext2.root());
+    const files = new FileMap(env, costs, mm, io);
+    const syscalls = new Syscalls(env, costs, files, ext2, directories, walker, {
+      pfn: Pfn(parameters.modulePfn),
+      bytes: parameters.moduleBytes,
+    });
+    yield* env.cpu.settle();
+    yield costs.bootServicesNs;
+    return new Kernel(env, costs, mm, io, cacheMap, syscalls);
+  }
+
+  /** Orderly reboot: the domain is shut down when this returns, and the kernel must not be used again. */
+  *shutdown(): Process {
+    yield this.#costs.shutdownServicesNs;
+    // Remounting the root read-only writes back what is dirty (nothing is, yet) and keeps the page cache.
+    this.#cacheMap.flush();
+    yield* this.#env.cpu.settle();
+    this.#env.hypercalls.shutdown(ShutdownReason.reboot);
+  }
+
+  /** The kernel dies where it stands: nothing is flushed and nothing is told. */
+  crash(): void {
+    this.#env.hypercalls.shutdown(ShutdownReason.crash);
+  }
+
+  get stats(): KernelStats {
+    return {
+      dataPagesRead: this.#io.counts.data,
+      metadataPagesRead: this.#io.counts.metadata,
+      pagesReused: this.#cacheMap.reused,
+      pagesUnclaimed: this.#cacheMap.unclaimed,
+      pagesCached: this.mm.cache.nrPages,
+      pagesFree: this.mm.allocator.freeCount,
+      pagesReclaimed: this.mm.reclaim.reclaimed,
+    };
+  }
+}
+
+/** Takes the boot region and the preserved pages out, then frees the rest, then allocates the kernel's own tables. */
+function initMemory(env: GuestEnvironment, mm: MemoryManagement, cacheMap: CacheMap, parameters: BootParameters): void {
+  const { map, allocator } = mm;
+  const { nrPages, bootPages, preservedPfn, preservedCount } = parameters;
+  for (let pfn = 0; pfn < bootPages; pfn++) map.set(Pfn(pfn), PG.reserved);
+  let preserved = 0;
+  for (let pfn = bootPages; preservedCount > 0 && pfn < nrPages; pfn++) {
+    const byte = pfn >>> 3;
+    const bits = env.memory.readU8(Pfn(preservedPfn + Math.floor(byte / PAGE_SIZE)), byte % PAGE_SIZE);
+    if (((bits >>> (pfn & 7)) & 1) === 0) continue;
+    map.set(Pfn(pfn), PG.preserved);
+    preserved++;
+  }
+  if (preserved !== preservedCount)
+    throw new GuestPanic(`start_info: ${preservedCount} pages preserved, ${preserved} bits set`);
+  mm.freeAll();
+  cacheMap.attach(map, allocator, preserved);
+  const tables = Math.ceil((nrPages * MEM_MAP_BYTES_PER_PAGE) / PAGE_SIZE);
+  for (let i = 0; i < tables; i++) {
+    if (allocator.freeCount === 0) cacheMap.release(SWAP_CLUSTER_MAX);
+    const pfn = allocator.take();
+    if (pfn === NO_PAGE) throw new GuestPanic(`memory of ${nrPages} pages is too small for the kernel's tables`);
+    map.set(pfn, PG.reserved);
+  }
+  if (allocator.freeCount + preserved <= allocator.marks.high)
+    throw new GuestPanic(`memory of ${nrPages} pages leaves too few for the page cache`);
+}
+
+/** kswapd: woken below the low watermark, frees pages until the high one is reached. */
+function* kswapd(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, io: PageIo): Process {
+  const { allocator, reclaim } = mm;
+  for (;;) {
+    yield io.memoryLow;
+    for (let priority = DEF_PRIORITY; allocator.freeCount < allocator.marks.high; ) {
+      const freed = reclaim.shrinkZone(priority, SWAP_CLUSTER_MAX);
+      env.cpu.charge(costs.contextSwitchNs + freed * costs.pageFreeNs);
+      yield* env.cpu.settle();
+      if (freed > 0) continue;
+      if (priority-- === 0) break;
+    }
+  }
+}
+
+function parseStartInfo(env: GuestEnvironment): BootParameters {
+  const page = new Uint8Array(PAGE_SIZE);
+  env.memory.copyOut(START_INFO_PFN, 0, page, 0, PAGE_SIZE);
+  const field = (name: Parameters<typeof getField<keyof typeof START_INFO.offset>>[3]): number =>
+    getField(START_INFO, page, 0, name);
+  if (START_INFO_MAGIC.some((byte, i) => page[i] !== byte)) throw new GuestPanic('start_info: bad magic');
+  if (field('version') !== START_INFO_VERSION) throw new GuestPanic(`start_info: version ${field('version')}`);
+  if (!reservedIsZero(START_INFO, page, 0)) throw new GuestPanic('start_info: reserved field is not zero');
+  const { checksum, cmdLine } = START_INFO.offset;
+  const head = crc32c(page, 0, checksum);
+  if (field('checksum') !== crc32c(page, cmdLine, CMD_LINE_BYTES, head))
+    throw new GuestPanic('start_info: bad checksum');
+  const nrPages = field('nrPages');
+  if (nrPages !== env.memory.nrPages) throw new GuestPanic(`start_info: ${nrPages} pages, not ${env.memory.nrPages}`);
+  const end = page.indexOf(0, cmdLine);
+  assert(end >= cmdLine && end < START_INFO.size, 'command line is not terminated');
+  return {
+    nrPages,
+    bootPages: field('bootPages'),
+    preservedPfn: field('preservedPfn'),
+    preservedCount: field('preservedCount'),
+    modulePfn: field('modulePfn'),
+    moduleBytes: field('moduleBytes'),
+    cmdLine: new TextDecoder().decode(page.subarray(cmdLine, end)),
+  };
+}
+
+/** `cachemap=off|files|all` on the command line: what is named in the cache-mapping table. */
+function namingPolicy(cmdLine: string): NamingPolicy {
+  const value = /(?:^| )cachemap=(\S*)/.exec(cmdLine)?.[1] ?? 'off';
+  switch (value) {
+    case 'off':
+      return { files: false, metadata: false };
+    case 'files':
+      return { files: true, metadata: false };
+    case 'all':
+      return { files: true, metadata: true };
+    default:
+      throw new GuestPanic(`command line: cachemap=${value}`);
+  }
+}

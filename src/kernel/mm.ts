@@ -1,0 +1,73 @@
+/**
+ * Memory management in one piece: mem_map, allocator, LRU lists, page cache and reclaim, wired together. All of it is
+ * synchronous and knows neither time nor hypervisor, so that another simulator can drive it from its own loop: it
+ * hands in a NameTable, allocates pages, adds them when its disk has filled them, and asks `cache.find` on each access.
+ */
+
+import type { Pfn } from '../base/units.ts';
+import { MemMap, NO_PAGE, PG } from './mem-map.ts';
+import { PageAllocator } from './page-alloc.ts';
+import { PageCache, type AddressSpace, type NameTable } from './page-cache.ts';
+import { Lru } from './swap.ts';
+import { Reclaim, type UnclaimedPages } from './vmscan.ts';
+
+const NOTHING_UNCLAIMED: UnclaimedPages = { release: () => 0 };
+
+/** A NameTable that keeps nothing: a kernel without the cache-mapping table. */
+export const NO_NAMES: NameTable = { insert: () => undefined, erase: () => undefined, flush: () => undefined };
+
+export class MemoryManagement {
+  readonly map: MemMap;
+  readonly allocator: PageAllocator;
+  readonly lru: Lru;
+  readonly cache: PageCache;
+  readonly reclaim: Reclaim;
+  readonly #names: NameTable;
+
+  /**
+   * @param nrPages pages of memory; none is free yet, see `freeAll`
+   * @param names told of every page named and evicted
+   */
+  constructor(nrPages: number, names: NameTable = NO_NAMES, unclaimed: UnclaimedPages = NOTHING_UNCLAIMED) {
+    this.map = new MemMap(nrPages);
+    this.allocator = new PageAllocator(this.map);
+    this.lru = new Lru(this.map);
+    this.cache = new PageCache(this.map, this.lru, names);
+    this.reclaim = new Reclaim(this.map, this.lru, this.cache, this.allocator, names, unclaimed);
+    this.#names = names;
+  }
+
+  /** Makes every page allocatable that carries no flag. Lower pages are handed out first. */
+  freeAll(): void {
+    for (let pfn = this.map.nrPages - 1; pfn >= 0; pfn--)
+      if (this.map.flags[pfn] === 0) this.allocator.free(pfn as Pfn);
+  }
+
+  /** __alloc_pages: a page, after direct reclaim where free memory is below min; NO_PAGE when nothing can be freed. */
+  allocate(): Pfn {
+    const { allocator } = this;
+    if (allocator.freeCount <= allocator.marks.min) this.reclaim.tryToFreePages();
+    return allocator.take();
+  }
+
+  /**
+   * invalidate_inode_pages: drops every page of a space that is neither locked nor under writeback nor dirty.
+   * Returns the pages dropped.
+   */
+  invalidate(space: AddressSpace): number {
+    const { map, cache } = this;
+    const dropped: Pfn[] = [];
+    let pfn = space.firstPage;
+    while (pfn !== NO_PAGE) {
+      const next = map.spaceNext[pfn]! as Pfn;
+      if (!map.has(pfn, PG.locked | PG.writeback | PG.dirty)) {
+        cache.remove(pfn);
+        dropped.push(pfn);
+      }
+      pfn = next;
+    }
+    if (dropped.length > 0) this.#names.flush();
+    for (const page of dropped) this.allocator.free(page);
+    return dropped.length;
+  }
+}

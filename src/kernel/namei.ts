@@ -1,0 +1,136 @@
+/**
+ * Path lookup with the dentry cache (fs/namei.c, fs/dcache.c of 2.6.12).
+ *
+ * A dentry maps (parent inode, name) to an inode number; lru-cache stands for the slab and its unused list. Symbolic
+ * links are followed up to 40 in one walk. Names are bytes on the disk and UTF-8 here. Not here yet: negative dentries.
+ */
+
+import { LRUCache } from 'lru-cache';
+import { ModelError } from '../base/errno.ts';
+import { EXT2_FAST_SYMLINK_MAX, EXT2_NAME_MAX } from '../disk/ext2-format.ts';
+import { PAGE_SIZE } from '../base/units.ts';
+import type { Process } from '../sim/index.ts';
+import type { GuestEnvironment } from '../xen/public/index.ts';
+import type { KernelCosts } from './costs.ts';
+import type { Ext2 } from './ext2.ts';
+import type { Ext2Directories } from './ext2-dir.ts';
+import type { Inode } from './inode.ts';
+import type { PageIo } from './page-io.ts';
+
+/** Symbolic links followed in one walk at most. */
+const MAX_SYMLINKS = 40;
+/** Longest path, bytes. */
+const PATH_MAX = 4096;
+
+const decoder = new TextDecoder('utf-8', { fatal: false });
+const encoder = new TextEncoder();
+
+export class PathWalker {
+  readonly #env: GuestEnvironment;
+  readonly #costs: KernelCosts;
+  readonly #io: PageIo;
+  readonly #ext2: Ext2;
+  readonly #directories: Ext2Directories;
+  readonly #dentries: LRUCache<string, number>;
+
+  /** @param capacity dentries kept at most */
+  constructor(
+    env: GuestEnvironment,
+    costs: KernelCosts,
+    io: PageIo,
+    ext2: Ext2,
+    directories: Ext2Directories,
+    capacity: number,
+  ) {
+    this.#env = env;
+    this.#costs = costs;
+    this.#io = io;
+    this.#ext2 = ext2;
+    this.#directories = directories;
+    this.#dentries = new LRUCache<string, number>({ max: capacity });
+  }
+
+  /**
+   * path_lookup from the root: the inode, with a reference that the caller gives back.
+   * Throws ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EIO.
+   * @param follow whether a symbolic link at the end is followed
+   */
+  *walk(path: string, follow: boolean): Process<Inode> {
+    if (path.length > PATH_MAX) throw new ModelError('ENAMETOOLONG', 'path is longer than 4096 bytes');
+    let rest = split(path);
+    let links = 0;
+    let at = yield* this.#ext2.root();
+    for (let i = 0; i < rest.length; i++) {
+      const name = rest[i]!;
+      const next = yield* this.#step(at, name);
+      const isLast = i === rest.length - 1;
+      if (!next.isSymlink || (isLast && !follow)) {
+        this.#ext2.inodes.put(at);
+        at = next;
+        continue;
+      }
+      if (++links > MAX_SYMLINKS) {
+        this.#ext2.inodes.put(at);
+        this.#ext2.inodes.put(next);
+        throw new ModelError('ELOOP', `too many symbolic links in ${path}`);
+      }
+      const target = yield* this.#withReference(next, this.readlink(next), at);
+      if (target.startsWith('/')) {
+        this.#ext2.inodes.put(at);
+        at = yield* this.#ext2.root();
+      }
+      rest = [...split(target), ...rest.slice(i + 1)];
+      i = -1;
+    }
+    return at;
+  }
+
+  /** The text of a symbolic link. Throws EIO when it makes no sense. */
+  *readlink(inode: Inode): Process<string> {
+    const { size, fields } = inode;
+    if (size === 0 || size > PAGE_SIZE) throw new ModelError('EIO', `symbolic link ${inode.ino} has the size ${size}`);
+    const text = new Uint8Array(size);
+    if (size < EXT2_FAST_SYMLINK_MAX && fields.sectors === 0) {
+      for (let i = 0; i < size; i++) text[i] = fields.pointers[i >>> 2]! >>> (8 * (i & 3));
+    } else {
+      const pfn = yield* this.#io.getPage(inode, 0);
+      this.#env.memory.copyOut(pfn, 0, text, 0, size);
+    }
+    return decoder.decode(text);
+  }
+
+  /** One component: gives back no reference of `directory`, except when it throws. */
+  *#step(directory: Inode, name: string): Process<Inode> {
+    this.#env.cpu.charge(this.#costs.pathComponentNs);
+    return yield* this.#withReference(undefined, this.#lookup(directory, name), directory);
+  }
+
+  *#lookup(directory: Inode, name: string): Process<Inode> {
+    if (!directory.isDirectory) throw new ModelError('ENOTDIR', `inode ${directory.ino} is no directory`);
+    const key = `${directory.ino}/${name}`;
+    let ino = this.#dentries.get(key);
+    if (ino === undefined) {
+      if (encoder.encode(name).length > EXT2_NAME_MAX) throw new ModelError('ENAMETOOLONG', name);
+      ino = yield* this.#directories.find(directory, name);
+      if (ino === 0) throw new ModelError('ENOENT', `no entry ${name} in directory ${directory.ino}`);
+      this.#dentries.set(key, ino);
+    }
+    return yield* this.#ext2.iget(ino);
+  }
+
+  /** Runs `process`; gives back `held` when it ends and `onError` too when it throws. */
+  *#withReference<T>(held: Inode | undefined, process: Process<T>, onError: Inode): Process<T> {
+    try {
+      return yield* process;
+    } catch (error) {
+      this.#ext2.inodes.put(onError);
+      throw error;
+    } finally {
+      if (held !== undefined) this.#ext2.inodes.put(held);
+    }
+  }
+}
+
+function split(path: string): string[] {
+  return path.split('/').filter((component) => component !== '' && component !== '.');
+}

@@ -1,0 +1,277 @@
+/**
+ * Pages and their I/O: allocating them, reading them in from blocks, claiming them from before a reboot, waiting for
+ * them. fs/mpage.c and the waiting half of mm/filemap.c, 2.6.12.
+ *
+ * Reading a window: (1) every absent page is mapped to its block, which may wait for metadata; (2) what was cached
+ * meanwhile is skipped; (3) the pages are claimed in one hypercall; (4) what was not handed over is allocated, locked,
+ * added to the cache and read by bios of consecutive blocks, at most 11 pages each. A hole is a zeroed page, up to date
+ * at once and never named. Where nothing can be claimed, what lies before a boundary (the last pointer of an indirect
+ * block) is submitted before the next indirect block is read, as in the original.
+ *
+ * After every wait the state is looked up again: a page that was locked may be gone.
+ */
+
+import { ModelError } from '../base/errno.ts';
+import { Ns, PAGE_SIZE, type Pfn } from '../base/units.ts';
+import { WaitQueue, type Process } from '../sim/index.ts';
+import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment } from '../xen/public/index.ts';
+import type { Bio, BlockQueue } from './block-queue.ts';
+import type { CacheMap } from './cache-map.ts';
+import type { KernelCosts } from './costs.ts';
+import { NO_PAGE, PG } from './mem-map.ts';
+import type { MemoryManagement } from './mm.ts';
+import type { AddressSpace } from './page-cache.ts';
+import { RA_MAX } from './readahead.ts';
+
+/** The block is not known without reading metadata first. */
+export const NEEDS_METADATA = -1;
+/** No block: the page is a hole. Not 0, which is a block of the device's own mapping. */
+export const HOLE = -2;
+/** An allocation naps this long between attempts (blk_congestion_wait), and gives up after so many. */
+const ALLOCATION_NAP = Ns(100_000_000);
+const ALLOCATION_ATTEMPTS = 20;
+const SKIP = -3;
+
+/** A file as its pages see it: address_space_operations. */
+export interface Mapping {
+  readonly space: AddressSpace;
+  /** Pages up to the end of the file. */
+  readonly pageCount: number;
+  /** Its pages count as metadata in the statistics. */
+  readonly isMetadata: boolean;
+  /** get_block as far as it does not wait: the page's block, HOLE, or NEEDS_METADATA. Throws EIO on a bad pointer. */
+  blockNow(index: number): number;
+  /** Reads the metadata that blockNow lacks for this page. */
+  loadMetadata(index: number): Process;
+  /** Whether the block after this page's is mapped by another indirect block. */
+  isBoundary(index: number): boolean;
+}
+
+/** Pages read from the disk. */
+export interface ReadCounts {
+  data: number;
+  metadata: number;
+}
+
+export class PageIo {
+  readonly counts: ReadCounts = { data: 0, metadata: 0 };
+  /** Woken when free memory falls below the low watermark: kswapd sleeps here. */
+  readonly memoryLow = new WaitQueue();
+  readonly #env: GuestEnvironment;
+  readonly #costs: KernelCosts;
+  readonly #mm: MemoryManagement;
+  readonly #cacheMap: CacheMap;
+  readonly #queue: BlockQueue;
+  readonly #waiters = new Map<Pfn, WaitQueue>();
+
+  constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, cacheMap: CacheMap, queue: BlockQueue) {
+    this.#env = env;
+    this.#costs = costs;
+    this.#mm = mm;
+    this.#cacheMap = cacheMap;
+    this.#queue = queue;
+  }
+
+  get isCongested(): boolean {
+    return this.#queue.isCongested;
+  }
+
+  /** alloc_page without waiting; NO_PAGE when nothing is free and nothing can be freed. */
+  allocate(): Pfn {
+    const { allocator, reclaim } = this.#mm;
+    const before = reclaim.reclaimed;
+    const pfn = this.#mm.allocate();
+    this.#env.cpu.charge(this.#costs.pageAllocNs + (reclaim.reclaimed - before) * this.#costs.pageFreeNs);
+    if (allocator.freeCount < allocator.marks.low) this.memoryLow.wakeAll();
+    return pfn;
+  }
+
+  /** alloc_page that waits for memory. Throws ENOMEM when there is none to be had. */
+  *allocateWaiting(): Process<Pfn> {
+    for (let attempt = 0; attempt < ALLOCATION_ATTEMPTS; attempt++) {
+      const pfn = this.allocate();
+      if (pfn !== NO_PAGE) return pfn;
+      this.#queue.unplug();
+      yield* this.#env.cpu.settle();
+      yield ALLOCATION_NAP;
+    }
+    throw new ModelError('ENOMEM', 'no page is free and none can be reclaimed');
+  }
+
+  /**
+   * read_cache_page: the page of (mapping, index), up to date, reading it when it is absent.
+   * Throws EIO when the read failed or the page has no valid place on the disk.
+   */
+  *getPage(mapping: Mapping, index: number): Process<Pfn> {
+    const { map, cache } = this.#mm;
+    for (let attempts = 0; ; ) {
+      const pfn = cache.find(mapping.space, index);
+      if (pfn === NO_PAGE) {
+        attempts++;
+        yield* this.readPages(mapping, index, 1, true);
+      } else if (map.has(pfn, PG.uptodate)) return pfn;
+      else if (map.has(pfn, PG.locked)) yield* this.#waitOnPage(pfn);
+      else if (attempts++ > 0)
+        throw new ModelError('EIO', `page ${index} of inode ${mapping.space.ino} cannot be read`);
+      else yield* this.#readAgain(mapping, index, pfn);
+    }
+  }
+
+  /** Reads a window ahead of a reader: what cannot be had is left for the reader to stumble over. */
+  *readAhead(mapping: Mapping, start: number, count: number): Process {
+    try {
+      yield* this.readPages(mapping, start, count, false);
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+    }
+  }
+
+  /**
+   * mpage_readpages: starts reading the absent pages among start … start + count - 1, up to the end of the file.
+   * @param must wait for memory rather than leave pages out
+   */
+  *readPages(mapping: Mapping, start: number, count: number, must: boolean): Process {
+    const { cache } = this.#mm;
+    const end = Math.min(start + count, mapping.pageCount);
+    const indices: number[] = [];
+    const blocks: number[] = [];
+    for (let index = start; index < end; ) {
+      indices.length = 0;
+      blocks.length = 0;
+      while (index < end && indices.length < RA_MAX) {
+        if (cache.find(mapping.space, index) === NO_PAGE) {
+          let block = mapping.blockNow(index);
+          while (block === NEEDS_METADATA) {
+            yield* mapping.loadMetadata(index);
+            block = mapping.blockNow(index);
+          }
+          this.#env.cpu.charge(this.#costs.getBlockNs);
+          indices.push(index);
+          blocks.push(block);
+        }
+        if (mapping.isBoundary(index++) && this.#cacheMap.unclaimed === 0) break;
+      }
+      yield* this.#fill(mapping, indices, blocks, must);
+    }
+  }
+
+  /** Whether the page is there and up to date. */
+  isReady(space: AddressSpace, index: number): boolean {
+    const pfn = this.#mm.cache.find(space, index);
+    return pfn !== NO_PAGE && this.#mm.map.has(pfn, PG.uptodate);
+  }
+
+  *#fill(mapping: Mapping, indices: number[], blocks: number[], must: boolean): Process {
+    const { cache, map, allocator } = this.#mm;
+    const { space } = mapping;
+    this.#claim(space, indices, blocks);
+    let bio: Bio | undefined;
+    for (let i = 0; i < indices.length; i++) {
+      const index = indices[i]!;
+      const block = blocks[i]!;
+      if (block === SKIP) continue;
+      let pfn = this.allocate();
+      if (pfn === NO_PAGE) {
+        if (!must) break;
+        pfn = yield* this.allocateWaiting();
+      }
+      // Another process may have brought the page in while this one waited.
+      if (cache.find(space, index) !== NO_PAGE) {
+        allocator.free(pfn);
+        continue;
+      }
+      if (block === HOLE) {
+        this.#env.memory.zero(pfn, 0, PAGE_SIZE);
+        this.#env.cpu.charge(this.#costs.clearNsPerByte * PAGE_SIZE);
+        cache.add(space, index, pfn);
+        map.set(pfn, PG.uptodate);
+        continue;
+      }
+      map.set(pfn, PG.locked);
+      cache.add(space, index, pfn);
+      if (mapping.isMetadata) this.counts.metadata++;
+      else this.counts.data++;
+      if (bio !== undefined && (bio.block + bio.pages.length !== block || bio.pages.length === SEGMENTS_PER_REQUEST)) {
+        yield* this.#submit(bio);
+        bio = undefined;
+      }
+      bio ??= { op: BlkifOp.read, block, pages: [], endPage: this.#endRead };
+      bio.pages.push(pfn);
+    }
+    if (bio !== undefined) yield* this.#submit(bio);
+  }
+
+  /** Adds what was preserved; marks it, and what was cached meanwhile, to be skipped. */
+  #claim(space: AddressSpace, indices: number[], blocks: number[]): void {
+    const { cache } = this.#mm;
+    const wantedIndices: number[] = [];
+    const wantedBlocks: number[] = [];
+    for (let i = 0; i < indices.length; i++) {
+      if (cache.find(space, indices[i]!) !== NO_PAGE) blocks[i] = SKIP;
+      else if (blocks[i] !== HOLE) {
+        wantedIndices.push(indices[i]!);
+        wantedBlocks.push(blocks[i]!);
+      }
+    }
+    if (this.#cacheMap.unclaimed === 0 || !space.named || wantedIndices.length === 0) return;
+    const pages = new Uint32Array(wantedIndices.length);
+    this.#cacheMap.claim(space, wantedIndices, wantedBlocks, wantedIndices.length, pages);
+    for (let i = 0, claim = 0; i < indices.length; i++) {
+      if (blocks[i] === SKIP || blocks[i] === HOLE) continue;
+      const pfn = pages[claim++]! as Pfn;
+      if (pfn === NO_PAGE) continue;
+      cache.add(space, indices[i]!, pfn);
+      blocks[i] = SKIP;
+    }
+  }
+
+  *#submit(bio: Bio): Process {
+    if (this.#queue.isFull) yield* this.#queue.waitForRoom();
+    this.#env.cpu.charge(this.#costs.bioSubmitNs);
+    this.#queue.submit(bio);
+  }
+
+  /** readpage on a page that is in the cache but whose read failed before. */
+  *#readAgain(mapping: Mapping, index: number, pfn: Pfn): Process {
+    const { map } = this.#mm;
+    map.set(pfn, PG.locked);
+    map.clear(pfn, PG.error);
+    try {
+      let block = mapping.blockNow(index);
+      while (block === NEEDS_METADATA) {
+        yield* mapping.loadMetadata(index);
+        block = mapping.blockNow(index);
+      }
+      yield* this.#submit({ op: BlkifOp.read, block, pages: [pfn], endPage: this.#endRead });
+    } catch (error) {
+      this.#endRead(pfn, true);
+      throw error;
+    }
+  }
+
+  /** mpage_end_io_read for one page, in interrupt context. */
+  readonly #endRead = (pfn: Pfn, failed: boolean): void => {
+    const { map, cache } = this.#mm;
+    if (failed) map.set(pfn, PG.error);
+    else cache.setUptodate(pfn);
+    map.clear(pfn, PG.locked);
+    const waiters = this.#waiters.get(pfn);
+    if (waiters === undefined) return;
+    this.#waiters.delete(pfn);
+    waiters.wakeAll();
+  };
+
+  /** wait_on_page_locked: unplugs the queue and sleeps until the page is unlocked. */
+  *#waitOnPage(pfn: Pfn): Process {
+    this.#queue.unplug();
+    yield* this.#env.cpu.settle();
+    if (!this.#mm.map.has(pfn, PG.locked)) return;
+    let waiters = this.#waiters.get(pfn);
+    if (waiters === undefined) {
+      waiters = new WaitQueue();
+      this.#waiters.set(pfn, waiters);
+    }
+    yield waiters;
+    this.#env.cpu.charge(this.#costs.contextSwitchNs);
+  }
+}

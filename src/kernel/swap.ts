@@ -1,0 +1,95 @@
+/**
+ * The LRU lists and how pages get onto and along them (mm/swap.c of 2.6.12).
+ *
+ * Two lists, active and inactive, with a referenced bit. New pages go through a 14-entry pagevec and are on no list
+ * until it drains to the young end of the inactive list. mark_page_accessed: inactive and unreferenced → referenced;
+ * inactive, referenced and on the list → active, bit cleared; active and unreferenced → referenced.
+ */
+
+import type { Pfn } from '../base/units.ts';
+import { PG, type MemMap } from './mem-map.ts';
+
+/** Pages in a pagevec. */
+export const PAGEVEC_SIZE = 14;
+
+export class Lru {
+  readonly #map: MemMap;
+  readonly #flags: Uint16Array;
+  readonly #pagevec = new Uint32Array(PAGEVEC_SIZE);
+  #pending = 0;
+  #nrActive = 0;
+  #nrInactive = 0;
+
+  constructor(map: MemMap) {
+    this.#map = map;
+    this.#flags = map.flags;
+  }
+
+  get nrActive(): number {
+    return this.#nrActive;
+  }
+
+  get nrInactive(): number {
+    return this.#nrInactive;
+  }
+
+  /** lru_cache_add: the page will be on the inactive list when the pagevec drains. */
+  add(pfn: Pfn): void {
+    this.#pagevec[this.#pending++] = pfn;
+    if (this.#pending === PAGEVEC_SIZE) this.drain();
+  }
+
+  /** lru_add_drain. */
+  drain(): void {
+    for (let i = 0; i < this.#pending; i++) this.putBack(this.#pagevec[i]! as Pfn);
+    this.#pending = 0;
+  }
+
+  /** mark_page_accessed. */
+  markAccessed(pfn: Pfn): void {
+    const flags = this.#flags[pfn]!;
+    if ((flags & PG.referenced) === 0) this.#flags[pfn] = flags | PG.referenced;
+    else if ((flags & (PG.active | PG.lru)) === PG.lru) {
+      this.#map.unlink(pfn);
+      this.#nrInactive--;
+      this.#map.link(this.#map.activeHead, pfn);
+      this.#nrActive++;
+      this.#flags[pfn] = (flags & ~PG.referenced) | PG.active;
+    }
+  }
+
+  /** Takes a page off the lists, wherever it is, the pagevec included. Its active bit stays as it was. */
+  remove(pfn: Pfn): void {
+    const flags = this.#flags[pfn]!;
+    if ((flags & PG.lru) === 0) {
+      // Reclaim takes pages off the lists first, and drains before that.
+      if (this.#pending > 0) this.#removePending(pfn);
+      return;
+    }
+    this.#map.unlink(pfn);
+    if (flags & PG.active) this.#nrActive--;
+    else this.#nrInactive--;
+    this.#flags[pfn] = flags & ~PG.lru;
+  }
+
+  /** Puts a page at the young end of the list that its active bit names. */
+  putBack(pfn: Pfn): void {
+    const map = this.#map;
+    const flags = this.#flags[pfn]!;
+    this.#flags[pfn] = flags | PG.lru;
+    if (flags & PG.active) {
+      map.link(map.activeHead, pfn);
+      this.#nrActive++;
+    } else {
+      map.link(map.inactiveHead, pfn);
+      this.#nrInactive++;
+    }
+  }
+
+  #removePending(pfn: Pfn): void {
+    const at = this.#pagevec.subarray(0, this.#pending).indexOf(pfn);
+    if (at < 0) return;
+    this.#pagevec.copyWithin(at, at + 1, this.#pending);
+    this.#pending--;
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Reclaim: which pages go when memory is short (mm/vmscan.c of 2.6.12).
+ *
+ * shrink_zone at priority p scans (list >> p) + 1 pages of each list, in batches of 32: refill_inactive moves the old
+ * end of the active list to the inactive one, shrink_cache frees from the old end of the inactive list. A clean page
+ * that no process maps is freed even if it was referenced; locked pages and pages under writeback stay. Direct reclaim
+ * goes from priority 12 to 0 and stops at 32 pages. Pages kept from before a reboot that nobody claimed are colder
+ * than all of these: they are given back first.
+ *
+ * Plain synchronous code: what must wait for I/O waits in the caller. Not here yet: dirty pages, mapped pages (and so
+ * `distress`), slab.
+ */
+
+import { assert } from '../base/assert.ts';
+import type { Pfn } from '../base/units.ts';
+import type { NameTable, PageCache } from './page-cache.ts';
+import { PG, type MemMap } from './mem-map.ts';
+import type { PageAllocator } from './page-alloc.ts';
+import type { Lru } from './swap.ts';
+
+/** Pages of one scan, and what direct reclaim is content with. */
+export const SWAP_CLUSTER_MAX = 32;
+/** Lowest pressure: one 4096th of a list is scanned. */
+export const DEF_PRIORITY = 12;
+
+/** Pages from before the reboot that nobody claimed yet. */
+export interface UnclaimedPages {
+  /** Gives back up to `count` of them to the allocator, coldest first; returns how many. */
+  release(count: number): number;
+}
+
+export class Reclaim {
+  readonly #map: MemMap;
+  readonly #lru: Lru;
+  readonly #cache: PageCache;
+  readonly #allocator: PageAllocator;
+  readonly #names: NameTable;
+  readonly #unclaimed: UnclaimedPages;
+  readonly #isolated = new Uint32Array(SWAP_CLUSTER_MAX);
+  #scanActive = 0;
+  #scanInactive = 0;
+  /** Pages looked at by shrink_list, since the beginning. */
+  scanned = 0;
+  /** Pages freed from the page cache, since the beginning. */
+  reclaimed = 0;
+
+  constructor(
+    map: MemMap,
+    lru: Lru,
+    cache: PageCache,
+    allocator: PageAllocator,
+    names: NameTable,
+    unclaimed: UnclaimedPages,
+  ) {
+    this.#map = map;
+    this.#lru = lru;
+    this.#cache = cache;
+    this.#allocator = allocator;
+    this.#names = names;
+    this.#unclaimed = unclaimed;
+  }
+
+  /**
+   * try_to_free_pages: frees about `target` pages, with rising pressure. Returns the pages freed; 0 means that nothing
+   * can be freed without waiting.
+   */
+  tryToFreePages(target = SWAP_CLUSTER_MAX): number {
+    let freed = 0;
+    for (let priority = DEF_PRIORITY; priority >= 0 && freed < target; priority--)
+      freed += this.shrinkZone(priority, target - freed);
+    return freed;
+  }
+
+  /** shrink_zone: one pass over the lists at a priority; stops early at `target` pages. Returns the pages freed. */
+  shrinkZone(priority: number, target: number): number {
+    const released = this.#unclaimed.release(target);
+    if (released > 0) return released;
+    this.#lru.drain();
+    this.#scanActive += (this.#lru.nrActive >>> priority) + 1;
+    this.#scanInactive += (this.#lru.nrInactive >>> priority) + 1;
+    let active = 0;
+    let inactive = 0;
+    if (this.#scanActive >= SWAP_CLUSTER_MAX) {
+      active = this.#scanActive;
+      this.#scanActive = 0;
+    }
+    if (this.#scanInactive >= SWAP_CLUSTER_MAX) {
+      inactive = this.#scanInactive;
+      this.#scanInactive = 0;
+    }
+    let freed = 0;
+    while (active > 0 || inactive > 0) {
+      if (active > 0) {
+        const batch = Math.min(active, SWAP_CLUSTER_MAX);
+        active -= batch;
+        this.#refillInactive(batch);
+      }
+      if (inactive > 0) {
+        const batch = Math.min(inactive, SWAP_CLUSTER_MAX);
+        inactive -= batch;
+        freed += this.#shrinkCache(batch);
+        if (freed >= target) break;
+      }
+    }
+    return freed;
+  }
+
+  /** Unmapped active pages are always deactivated, whatever their referenced bit. */
+  #refillInactive(count: number): void {
+    const map = this.#map;
+    for (let i = 0; i < count; i++) {
+      const pfn = map.last(map.activeHead);
+      if (pfn === map.activeHead) return;
+      this.#lru.remove(pfn);
+      map.clear(pfn, PG.active);
+      this.#lru.putBack(pfn);
+    }
+  }
+
+  #shrinkCache(count: number): number {
+    const map = this.#map;
+    const isolated = this.#isolated;
+    let taken = 0;
+    while (taken < count) {
+      const pfn = map.last(map.inactiveHead);
+      if (pfn === map.inactiveHead) break;
+      this.#lru.remove(pfn);
+      isolated[taken++] = pfn;
+    }
+    this.scanned += taken;
+    let freed = 0;
+    for (let i = 0; i < taken; i++) {
+      const pfn = isolated[i]! as Pfn;
+      assert(!map.has(pfn, PG.dirty), 'dirty pages need the write path');
+      if (map.has(pfn, PG.locked | PG.writeback)) this.#lru.putBack(pfn);
+      else {
+        this.#cache.remove(pfn);
+        isolated[freed++] = pfn;
+      }
+    }
+    if (freed === 0) return 0;
+    this.#names.flush();
+    for (let i = 0; i < freed; i++) this.#allocator.free(isolated[i]! as Pfn);
+    this.reclaimed += freed;
+    return freed;
+  }
+}

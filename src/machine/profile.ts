@@ -1,0 +1,187 @@
+/**
+ * Cost profiles: every cost of the model as a named constant with its unit and where it comes from.
+ *
+ * A profile describes one machine. The names and meanings below are the only ones there are; a profile gives each of
+ * them a value. The rooms that charge costs take plain numbers (`values`) and declare what they need structurally, so
+ * that none of them depends on this file's shape. Units are last in a name and repeated in `unit`.
+ *
+ * `fitted` marks the constants that were chosen so that the model meets a figure of the paper: a result that rests on
+ * them is not evidence for that figure.
+ */
+
+/** Where a value comes from. */
+export type Provenance =
+  /** Printed in the paper's slides. */
+  | 'slide'
+  /** Printed in a data sheet or a published standard. */
+  | 'data sheet'
+  /** Arithmetic on figures of the other kinds. */
+  | 'derived'
+  /** A plausible figure of the time, from general knowledge; see the note. */
+  | 'assumed'
+  /** Measured and published by somebody. */
+  | 'measured';
+
+export interface Constant {
+  readonly value: number;
+  /** ns, ns/B, ns/frame, B, MB/s (10^6 bytes), 1/min or none. */
+  readonly unit: string;
+  readonly provenance: Provenance;
+  /** Chosen so that the model meets a figure of the paper. */
+  readonly fitted: boolean;
+  /** One line: the source, the derivation, or why it is plausible. */
+  readonly note: string;
+}
+
+const GUEST_MEANINGS = {
+  syscallNs: 'one system call, in and out',
+  pageLookupNs: 'finding one page in the page cache and taking and dropping a reference',
+  copyNsPerByte: 'copying between the page cache and a program',
+  clearNsPerByte: 'zeroing memory',
+  pageAllocNs: 'allocating one page',
+  pageFreeNs: 'freeing one page',
+  pathComponentNs: 'looking up one path component that the dcache knows',
+  direntNs: 'comparing one directory entry',
+  inodeFillNs: 'filling an inode in memory from its block',
+  getBlockNs: 'mapping one block of a file through a cached pointer',
+  bioSubmitNs: 'the block layer and the front-end, per bio',
+  interruptNs: 'taking one interrupt or event upcall',
+  contextSwitchNs: 'switching to another process',
+  bootKernelNs: 'booting, from the first instruction to the root file system, without disk time',
+  bootServicesNs: 'starting services until the workload can run, without disk time',
+  shutdownServicesNs: 'stopping services until the final sync, without disk time',
+  crashDetectNs: 'until the tool stack notices that a domain has crashed',
+} as const;
+
+const HYPERVISOR_MEANINGS = {
+  hypercallNs: 'a hypercall that does nothing',
+  cacheMapInsertNs: 'naming one page in the cache-mapping table',
+  cacheMapEraseNs: 'erasing one name',
+  cacheMapClaimNs: 'looking up one page and handing it over, or refusing it',
+  cacheMapReleaseNs: 'giving one preserved page back',
+  eventSendNs: 'sending an event',
+  domainSwitchNs: 'switching the processor to another domain',
+  faultNs: 'a write-protection trap, in and out',
+  protectNs: 'write-protecting one frame or undoing it, with the TLB entry',
+  blkbackRequestNs: 'the block back-end, per request',
+  blkbackSegmentNs: 'the block back-end, per segment: grant mapping and checks',
+  scrubNsPerByte: 'zeroing the memory of a domain that is gone',
+  frameAllocNs: 'allocating one frame at domain build, with its P2M entry',
+  indexRebuildNs: 'rebuilding the hash index, per record',
+  preserveNs: 'examining one frame of a dying domain',
+  crcNsPerByte: 'CRC-32C over a frame',
+  domainBuildNs: 'the tool stack building a domain, without the cost per frame',
+  domainDestroyNs: 'the tool stack destroying a domain, without the cost per frame',
+} as const;
+
+const ROTATING_DISK_MEANINGS = {
+  capacityBytes: 'size of the drive; an image lies at its outer edge',
+  rpm: 'spindle speed',
+  heads: 'recording surfaces',
+  zones: 'zones of equal width with one number of sectors per track each',
+  outerMBps: 'sustained rate of the outermost zone',
+  innerMBps: 'sustained rate of the innermost zone',
+  trackToTrackNs: 'seek over one cylinder',
+  averageSeekNs: 'seek, mean over all pairs of cylinders',
+  fullStrokeNs: 'seek over all cylinders',
+  headSwitchNs: 'switch to another head of the same cylinder',
+  commandNs: 'overhead of one command',
+  busMBps: 'host interface',
+  readAheadBytes: 'one read segment: how far the drive reads ahead',
+  readSegments: 'number of read segments',
+  writeCacheBytes: 'volatile write cache',
+} as const;
+
+const NVME_MEANINGS = {
+  readLatencyNs: 'a read alone, without its transfer',
+  writeLatencyNs: 'a write alone, without command and transfer',
+  commandNs: 'overhead of a write or flush command',
+  channels: 'commands served at once',
+  readMBps: 'sustained sequential read',
+  writeMBps: 'sustained sequential write',
+  writeCacheBytes: 'volatile write cache',
+} as const;
+
+export type GuestConstant = keyof typeof GUEST_MEANINGS;
+export type HypervisorConstant = keyof typeof HYPERVISOR_MEANINGS;
+export type RotatingDiskConstant = keyof typeof ROTATING_DISK_MEANINGS;
+export type NvmeConstant = keyof typeof NVME_MEANINGS;
+
+/** A value for each of `Name`, with its provenance. */
+export type Section<Name extends string> = Readonly<Record<Name, Constant>>;
+/** A plain number for each of `Name`. */
+export type Values<Name extends string> = Readonly<Record<Name, number>>;
+
+export type GuestCosts = Values<GuestConstant>;
+export type HypervisorCosts = Values<HypervisorConstant>;
+
+/** The drive of a profile. */
+export type DiskSection =
+  | { readonly kind: 'disk'; readonly model: string; readonly constants: Section<RotatingDiskConstant> }
+  | { readonly kind: 'nvme'; readonly model: string; readonly constants: Section<NvmeConstant> };
+
+/** A machine. */
+export interface Profile {
+  readonly name: string;
+  /** One paragraph: what machine this is and which of its figures are firm. */
+  readonly description: string;
+  readonly guest: Section<GuestConstant>;
+  readonly hypervisor: Section<HypervisorConstant>;
+  readonly disk: DiskSection;
+}
+
+/** The plain numbers of a section, as the rooms that charge them want them. */
+export function values<Name extends string>(section: Section<Name>): Values<Name> {
+  const numbers = {} as Record<Name, number>;
+  for (const name of Object.keys(section) as Name[]) numbers[name] = section[name].value;
+  return numbers;
+}
+
+/** Names of the constants that were fitted to the paper, as `guest.copyNsPerByte`, in the order of the tables. */
+export function fittedConstants(profile: Profile): string[] {
+  return sectionsOf(profile).flatMap(({ prefix, meanings, constants }) =>
+    Object.keys(meanings)
+      .filter((name) => constants[name]!.fitted)
+      .map((name) => `${prefix}.${name}`),
+  );
+}
+
+/** The profile as Markdown, for docs/reference/profiles.md. */
+export function profileTable(profile: Profile): string {
+  const parts = [`## ${profile.name}`, profile.description];
+  for (const { title, meanings, constants } of sectionsOf(profile)) {
+    const rows = Object.entries(meanings).map(([name, meaning]) => {
+      const { value, unit, provenance, fitted, note } = constants[name]!;
+      const from = fitted ? `${provenance}, **fitted**` : provenance;
+      return `| \`${name}\` | ${grouped(value)} | ${unit} | ${meaning} | ${from} | ${note} |`;
+    });
+    parts.push(
+      `### ${title}`,
+      ['| constant | value | unit | meaning | provenance | note |', '|---|---:|---|---|---|---|', ...rows].join('\n'),
+    );
+  }
+  return parts.join('\n\n');
+}
+
+interface TitledSection {
+  readonly title: string;
+  readonly prefix: string;
+  readonly meanings: Readonly<Record<string, string>>;
+  readonly constants: Readonly<Record<string, Constant>>;
+}
+
+function sectionsOf({ guest, hypervisor, disk }: Profile): TitledSection[] {
+  const meanings = disk.kind === 'disk' ? ROTATING_DISK_MEANINGS : NVME_MEANINGS;
+  return [
+    { title: 'Guest', prefix: 'guest', meanings: GUEST_MEANINGS, constants: guest },
+    { title: 'Hypervisor', prefix: 'hypervisor', meanings: HYPERVISOR_MEANINGS, constants: hypervisor },
+    { title: `Drive: ${disk.model}`, prefix: 'disk', meanings, constants: disk.constants },
+  ];
+}
+
+/** 8500000 → 8,500,000; fractions keep their digits. */
+function grouped(value: number): string {
+  const [whole, fraction] = String(value).split('.');
+  const separated = whole!.replace(/\B(?=(\d{3})+$)/g, ',');
+  return fraction === undefined ? separated : `${separated}.${fraction}`;
+}

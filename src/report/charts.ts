@@ -1,0 +1,247 @@
+/**
+ * The two charts of a report, as SVG text that depends on nothing but the style sheet of the page around it (html.ts):
+ * throughput over time around the reboot, one panel a strategy over one common time axis, and bars of the runs that
+ * the paper compares.
+ *
+ * Panels rather than lines on top of each other: four strategies that do the same before the reboot would hide one
+ * another, and each panel carries its name, so that no reader depends on telling colours apart. Axes are linear and
+ * begin at zero. Every text that comes from the result goes through `escapeMarkup`.
+ *
+ * Coordinates are those of a viewBox 640 wide; the page enlarges the letters on a narrow screen, which is why margins
+ * look generous on a wide one.
+ */
+
+import type { RebootResult, Sample, StrategyName, StrategyResult } from '../experiment/result.ts';
+import { runOf, significant, throughput } from './measures.ts';
+
+const WIDTH = 640;
+/** Share of the time axis that lies before the reboot, at most. */
+const BEFORE_SHARE = 0.15;
+/** Bins of the time axis: about two units of width each. */
+const BINS = 280;
+
+/** Throughput over time around the reboot, for all strategies. */
+export function timelineChart(result: RebootResult): string {
+  const left = 66;
+  const plotWidth = WIDTH - left - 10;
+  const plotHeight = 74;
+  const panelHeight = 118;
+  const bottom = result.strategies.length * panelHeight;
+  const { startNs, endNs } = timeSpan(result.strategies);
+  const binNs = (endNs - startNs) / BINS;
+  const binned = result.strategies.map(({ timeline }) => binThroughput(timeline, startNs, binNs, BINS));
+  const yTicks = ticks(0, Math.max(...binned.flat().map((value) => value ?? 0)), 3);
+  const yTop = yTicks.at(-1)!;
+  const x = (ns: number): number => left + ((ns - startNs) / (endNs - startNs)) * plotWidth;
+
+  const panels = result.strategies.map((strategy, index) => {
+    const top = index * panelHeight + 30;
+    const base = top + plotHeight;
+    const y = (value: number): number => base - (value / yTop) * plotHeight;
+    const upX = Math.min(x(strategy.rebootNs), left + plotWidth);
+    const firstDone = strategy.rebootNs + (runOf(strategy, 'after', 1)?.ns ?? 0);
+    const { line, area } = stepPaths(binned[index]!, left, plotWidth / BINS, y, base);
+    return [
+      `<g class="strategy-${classOf(strategy.name)}">`,
+      text(left, top - 9, strategy.name, 'name'),
+      text(left + plotWidth, top - 9, `first run done at ${significant(firstDone / 1e9)} s`, 'note end'),
+      ...yTicks.map((tick) => `<path class="grid" d="M${left} ${round(y(tick))}h${plotWidth}"/>`),
+      ...yTicks.map((tick) => text(left - 7, round(y(tick)) + 5, tickLabel(tick), 'tick end')),
+      rect(x(0), top, upX - x(0), plotHeight, 'down'),
+      `<path class="area" d="${area}"/>`,
+      `<path class="line" d="${line}"/>`,
+      `<path class="begin" d="M${round(x(0))} ${top - 4}V${base}"/>`,
+      '</g>',
+    ].join('\n');
+  });
+  const xTicks = ticks(startNs / 1e9, endNs / 1e9, 5).filter((tick) => tick * 1e9 <= endNs && tick * 1e9 >= startNs);
+  const axis = xTicks.flatMap((tick) => {
+    const at = round(x(tick * 1e9));
+    return [`<path class="axis" d="M${at} ${bottom - 14}v6"/>`, text(at, bottom + 12, tickLabel(tick), 'tick middle')];
+  });
+  return svg('timeline', bottom + 44, 'Throughput around the reboot', describeTimeline(result), [
+    '<defs><pattern id="down" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">' +
+      '<path class="hatch" d="M0 0V7"/></pattern></defs>',
+    text(0, 14, 'MB/s', 'tick'),
+    ...panels,
+    ...axis,
+    text(left + plotWidth / 2, bottom + 36, 'seconds from the begin of the reboot', 'tick middle'),
+  ]);
+}
+
+/** Bars: the first run before the reboot, the first after and the second after, for each strategy. */
+export function barChart(result: RebootResult): string {
+  const bars = [
+    { label: 'before, 1st', phase: 'before', number: 1, style: 'bar-before' },
+    { label: 'after, 1st', phase: 'after', number: 1, style: 'bar-first' },
+    { label: 'after, 2nd', phase: 'after', number: 2, style: 'bar-second' },
+  ] as const;
+  const left = 132;
+  const plotWidth = 380;
+  const barHeight = 20;
+  const pitch = 25;
+  const groupHeight = 28 + bars.length * pitch + 12;
+  const values = (strategy: StrategyResult) =>
+    bars.map(({ phase, number }) => throughput(runOf(strategy, phase, number)));
+  const top = Math.max(...result.strategies.flatMap(values)) || 1;
+  const groups = result.strategies.map((strategy, index) => {
+    const y = index * groupHeight + 20;
+    return [
+      `<g class="strategy-${classOf(strategy.name)}">`,
+      text(0, y, strategy.name, 'name'),
+      ...values(strategy).flatMap((value, bar) => {
+        const barTop = y + 10 + bar * pitch;
+        const width = (value / top) * plotWidth;
+        return [
+          text(left - 8, barTop + 15, bars[bar]!.label, 'tick end'),
+          rect(left, barTop, Math.max(width, 1), barHeight, bars[bar]!.style),
+          text(left + width + 7, barTop + 15, significant(value), 'value'),
+        ];
+      }),
+      '</g>',
+    ].join('\n');
+  });
+  return svg(
+    'bars',
+    result.strategies.length * groupHeight,
+    'Throughput of the runs, MB/s',
+    describeBars(result),
+    groups,
+  );
+}
+
+/** The text with everything that means something to HTML or SVG made harmless. */
+export function escapeMarkup(value: string): string {
+  const entities: Readonly<Record<string, string>> = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    '"': '&quot;',
+    "'": '&#39;',
+  };
+  return value.replace(/[&<>"']/g, (character) => entities[character]!);
+}
+
+/** Part of a class name: a strategy's name without what CSS reserves. */
+export function classOf(name: StrategyName): string {
+  return name.replace('+', '-');
+}
+
+/**
+ * The time that the chart shows, ns: up to the end of the slowest first run after the reboot, and before the reboot a
+ * fixed share of that, or less when there is less to show.
+ */
+function timeSpan(strategies: readonly StrategyResult[]): { startNs: number; endNs: number } {
+  const firstRunsEnd = strategies.map((strategy) => strategy.rebootNs + (runOf(strategy, 'after', 1)?.ns ?? 0));
+  const endNs = Math.max(1, ...firstRunsEnd) * 1.02;
+  const earliest = Math.min(0, ...strategies.map(({ timeline }) => timeline[0]?.startNs ?? 0));
+  return { startNs: Math.max(earliest, (-endNs * BEFORE_SHARE) / (1 - BEFORE_SHARE)), endNs };
+}
+
+/** Throughput of each bin of the time axis, MB/s; undefined where nothing was measured. */
+export function binThroughput(
+  timeline: readonly Sample[],
+  startNs: number,
+  binNs: number,
+  bins: number,
+): (number | undefined)[] {
+  const bytes = new Float64Array(bins);
+  const measuredNs = new Float64Array(bins);
+  for (const sample of timeline) {
+    const sampleEnd = sample.startNs + sample.ns;
+    const first = Math.max(0, Math.floor((sample.startNs - startNs) / binNs));
+    const last = Math.min(bins - 1, Math.floor((sampleEnd - startNs) / binNs));
+    for (let bin = first; bin <= last; bin++) {
+      const binStart = startNs + bin * binNs;
+      const overlap = Math.min(sampleEnd, binStart + binNs) - Math.max(sample.startNs, binStart);
+      if (overlap <= 0) continue;
+      measuredNs[bin]! += overlap;
+      bytes[bin]! += (sample.bytes * overlap) / sample.ns;
+    }
+  }
+  return Array.from(bytes, (sum, bin) => (measuredNs[bin]! > 0 ? (sum * 1000) / measuredNs[bin]! : undefined));
+}
+
+/** A step line over the bins, broken where nothing was measured, and the area below it. */
+function stepPaths(
+  values: readonly (number | undefined)[],
+  left: number,
+  binWidth: number,
+  y: (value: number) => number,
+  base: number,
+): { line: string; area: string } {
+  let line = '';
+  let area = '';
+  values.forEach((value, bin) => {
+    if (value === undefined) return;
+    const from = round(left + bin * binWidth);
+    const to = round(left + (bin + 1) * binWidth);
+    const at = round(y(value));
+    const continues = values[bin - 1] !== undefined;
+    line += `${continues ? 'V' : `M${from} `}${at}H${to}`;
+    area += `${continues ? 'V' : `M${from} ${base}V`}${at}H${to}`;
+    if (values[bin + 1] === undefined) area += `V${base}Z`;
+  });
+  return { line, area };
+}
+
+/** About `count` steps of 1, 2 or 5 times a power of ten that cover from … to; at least two ticks. */
+export function ticks(from: number, to: number, count: number): number[] {
+  const rough = Math.max(to - from, 1e-9) / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough * 0.999) ?? 10);
+  const first = Math.floor(from / step);
+  const last = Math.max(first + 1, Math.ceil(to / step - 1e-6));
+  // Multiples of the step rather than repeated sums, so that zero is exactly zero.
+  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+function tickLabel(value: number): string {
+  return value.toLocaleString('en-US', { maximumFractionDigits: 9 });
+}
+
+function describeTimeline(result: RebootResult): string {
+  const each = result.strategies.map((strategy) => {
+    const first = runOf(strategy, 'after', 1);
+    return (
+      `${strategy.name}: out of service for ${significant(strategy.rebootNs / 1e9)} s, ` +
+      `then a first run at ${significant(throughput(first))} MB/s that lasts ${significant((first?.ns ?? 0) / 1e9)} s.`
+    );
+  });
+  return each.join(' ');
+}
+
+function describeBars(result: RebootResult): string {
+  const speed = (strategy: StrategyResult, phase: 'before' | 'after', number: number) =>
+    significant(throughput(runOf(strategy, phase, number)));
+  const each = result.strategies.map(
+    (strategy) =>
+      `${strategy.name}: ${speed(strategy, 'before', 1)} first before the reboot, ` +
+      `${speed(strategy, 'after', 1)} first after, ${speed(strategy, 'after', 2)} second after.`,
+  );
+  return each.join(' ');
+}
+
+function svg(id: string, height: number, title: string, description: string, parts: readonly string[]): string {
+  return [
+    `<svg class="chart" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="${id}-title ${id}-desc">`,
+    `<title id="${id}-title">${escapeMarkup(title)}</title>`,
+    `<desc id="${id}-desc">${escapeMarkup(description)}</desc>`,
+    ...parts,
+    '</svg>',
+  ].join('\n');
+}
+
+function text(x: number, y: number, value: string, style: string): string {
+  return `<text x="${round(x)}" y="${round(y)}" class="${style}">${escapeMarkup(value)}</text>`;
+}
+
+function rect(x: number, y: number, width: number, height: number, style: string): string {
+  const size = `width="${round(width)}" height="${round(height)}"`;
+  return `<rect x="${round(x)}" y="${round(y)}" ${size} class="${style}"/>`;
+}
+
+/** One decimal: a tenth of a unit is less than a pixel, and the page stays small. */
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}

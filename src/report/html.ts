@@ -1,0 +1,113 @@
+/**
+ * A result as one self-contained HTML page: no script, nothing loaded from anywhere (its own content policy says so),
+ * readable on a phone, on paper and in the dark, and with a screen reader. The charts are charts.ts, the figures are
+ * those of the printed tables (measures.ts).
+ *
+ * Colours are Okabe and Ito's, which stay apart for colour-blind readers; every use of one also has a label, a hatch
+ * or an outline.
+ */
+
+import type { Mismatch, RebootResult } from '../experiment/result.ts';
+import { barChart, escapeMarkup as e, timelineChart } from './charts.ts';
+import { headline, parameters, sections, verification, type Section } from './measures.ts';
+import { STYLE } from './style.ts';
+
+/** The whole page. */
+export function renderHtml(result: RebootResult, mismatches: readonly Mismatch[]): string {
+  const title = `stillwarm: reboot of a guest with ${result.files.toLocaleString('en-US')} files`;
+  const sentence = headline(result);
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${e(title)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+<header>
+<p class="program">stillwarm</p>
+<h1>What a page cache buys that survives the reboot</h1>
+${sentence === undefined ? '' : `<p class="headline">${e(sentence)}</p>`}
+${renderVerdict(result, mismatches)}
+</header>
+<section>
+<h2>Throughput around the reboot</h2>
+<p class="legend"><span><i class="key-line"></i>throughput</span> <span><i class="key-down"></i>service down</span>
+<span><i class="key-begin"></i>begin of the reboot</span></p>
+<figure>${timelineChart(result)}</figure>
+</section>
+<section>
+<h2>The runs compared</h2>
+<p class="legend"><span><i class="key-before"></i>first run before</span>
+<span><i class="key-first"></i>first run after</span> <span><i class="key-second"></i>second run after</span> <span>MB/s</span></p>
+<figure>${barChart(result)}</figure>
+</section>
+<section>
+<h2>The figures</h2>
+<div class="scroll" tabindex="0" role="region" aria-label="The figures">
+<table>
+<thead><tr><td></td>${result.strategies.map(({ name }) => `<th scope="col">${breakable(name)}</th>`).join('')}</tr></thead>
+${sections(result)
+  .map((section) => renderSection(section, result.strategies.length))
+  .join('\n')}
+</table>
+</div>
+</section>
+<section>
+<h2>What was run</h2>
+<dl>
+${parameters(result)
+  .map(([name, value]) => `<div><dt>${e(name)}</dt><dd>${e(value)}</dd></div>`)
+  .join('\n')}
+</dl>
+<p>The same files, options and seed give the same digest, byte for byte.</p>
+</section>
+<section>
+<h2>Where the times come from</h2>
+${renderFitted(result)}
+</section>
+</main>
+</body>
+</html>
+`;
+}
+
+function renderSection(section: Section, columns: number): string {
+  const rows = section.rows.map(
+    ({ label, values }) =>
+      `<tr><th scope="row">${e(label)}</th>${values.map((value) => `<td>${e(value)}</td>`).join('')}</tr>`,
+  );
+  const head = `<tr><th scope="rowgroup" colspan="${columns + 1}">${e(section.question)}</th></tr>`;
+  return `<tbody>\n${head}\n${rows.join('\n')}\n</tbody>`;
+}
+
+function renderVerdict(result: RebootResult, mismatches: readonly Mismatch[]): string {
+  const { line, allEqual } = verification(result);
+  const isGood = allEqual && mismatches.length === 0;
+  const histories = mismatches.map(
+    ({ strategy, what, history }) =>
+      `<details><summary>${e(strategy)}: ${e(what)}</summary>` +
+      `<ol>${history.map((event) => `<li>${e(event)}</li>`).join('')}</ol></details>`,
+  );
+  const mark = isGood ? '✓' : '✗';
+  return `<p class="verdict ${isGood ? 'good' : 'bad'}"><b aria-hidden="true">${mark}</b> ${e(line)}</p>\n${histories.join('\n')}`;
+}
+
+function renderFitted({ profile, fitted }: RebootResult): string {
+  const where = `The costs of the profile ${e(profile)} have their sources in the reference of profiles.`;
+  if (fitted.length === 0) return `<p>${where} None of those used here was fitted to the paper.</p>`;
+  const items = fitted.map((name) => `<li>${e(name)}</li>`).join('\n');
+  return `<p>${where} These were fitted to the paper’s figures; agreement in what depends on them proves nothing:</p>
+<ul>
+${items}
+</ul>`;
+}
+
+/** A name that a narrow column may break after a hyphen or a plus. */
+function breakable(name: string): string {
+  return e(name).replace(/([-+])/g, '$1<wbr>');
+}

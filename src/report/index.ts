@@ -1,0 +1,3 @@
+/** Results for readers: plain text for a terminal, one HTML page for everyone else. */
+export * from './html.ts';
+export * from './tables.ts';

@@ -1,0 +1,175 @@
+/**
+ * What a result says, as words and figures: the sections that the printed tables and the HTML page have in common, so
+ * that the two cannot say different things.
+ *
+ * The measures are the paper's: the first run after the reboot against the first before it (before the reboot, too,
+ * the first run finds an empty cache) and against the second after it (which finds a full one). Where a run read
+ * nothing there is no ratio: '—'.
+ */
+
+import prettyBytes from 'pretty-bytes';
+import type { RebootResult, RunResult, StrategyResult } from '../experiment/result.ts';
+
+/** A table about one question: a column a strategy, a row a measure. */
+export interface Section {
+  readonly question: string;
+  readonly rows: readonly { readonly label: string; readonly values: readonly string[] }[];
+}
+
+type ReasonName = keyof StrategyResult['pages']['refused'];
+
+/** Why a page was refused, for readers who do not know the hypercall's codes. */
+const REASON_TEXTS: Readonly<Record<ReasonName, string>> = {
+  ok: 'not refused',
+  absent: 'never kept',
+  dirty: 'not vouched for',
+  inFlight: 'I/O in flight',
+  staleBlock: 'lies elsewhere now',
+  generation: 'inode used anew',
+  checksum: 'checksum differs',
+  corruptRecord: 'corrupt record',
+  duplicate: 'name taken twice',
+  bootRegion: 'in the boot region',
+  memoryShrank: 'memory shrank',
+  badTable: 'table did not parse',
+  badP2m: 'P2M did not parse',
+  released: 'given back',
+  notAsked: 'nothing to keep',
+};
+
+/** What is printed where there is no figure. */
+export const NO_FIGURE = '—';
+
+/** A run of the four; undefined when the result has none such. */
+export function runOf(strategy: StrategyResult, phase: RunResult['phase'], number: number): RunResult | undefined {
+  return strategy.runs.find((run) => run.phase === phase && run.number === number);
+}
+
+/** MB/s (10^6 bytes a second); 0 when no time passed or there is no run. */
+export function throughput(run: RunResult | undefined): number {
+  return run === undefined || run.ns === 0 ? 0 : (run.bytes * 1000) / run.ns;
+}
+
+/** The question-by-question tables of a result. */
+export function sections(result: RebootResult): Section[] {
+  const { strategies } = result;
+  const row = (label: string, value: (strategy: StrategyResult) => string) => ({
+    label,
+    values: strategies.map(value),
+  });
+  const speed = (label: string, phase: RunResult['phase'], number: number) =>
+    row(label, (strategy) => significant(throughput(runOf(strategy, phase, number))));
+  const reasons = (Object.keys(REASON_TEXTS) as ReasonName[]).filter(
+    (reason) => reason !== 'ok' && strategies.some(({ pages }) => pages.refused[reason] > 0),
+  );
+  return [
+    {
+      question: 'How fast are the files read?',
+      rows: [
+        speed('before, first run, MB/s', 'before', 1),
+        speed('before, second run, MB/s', 'before', 2),
+        speed('after, first run, MB/s', 'after', 1),
+        speed('after, second run, MB/s', 'after', 2),
+        row('first after / first before', (strategy) => times(firstAfterOverFirstBefore(strategy))),
+        row('first after / second after', (strategy) => percent(firstAfterOverSecondAfter(strategy))),
+      ],
+    },
+    {
+      question: 'How long does the reboot take, and what survives it?',
+      rows: [
+        row('reboot, s', ({ rebootNs }) => significant(rebootNs / 1e9)),
+        row('pages preserved', ({ pages }) => grouped(pages.preserved)),
+        row('pages reused', ({ pages }) => grouped(pages.reused)),
+        row('pages read again', ({ pages }) => grouped(pages.readAgain)),
+        ...reasons.map((reason) =>
+          row(`refused: ${REASON_TEXTS[reason]}`, ({ pages }) => grouped(pages.refused[reason])),
+        ),
+      ],
+    },
+    {
+      question: 'What does it cost?',
+      rows: [
+        row('metadata reads, blocks', ({ metadataReads }) => grouped(metadataReads)),
+        row('hypercalls', ({ hypercalls }) => grouped(hypercalls.count)),
+        row('hypercalls, share of time', ({ hypercalls }) => percent(hypercalls.share)),
+      ],
+    },
+  ];
+}
+
+/** Throughput of the first run after the reboot over that of the first before; undefined when there is none. */
+export function firstAfterOverFirstBefore(strategy: StrategyResult): number | undefined {
+  return ratio(throughput(runOf(strategy, 'after', 1)), throughput(runOf(strategy, 'before', 1)));
+}
+
+/** Throughput of the first run after the reboot over that of the second after; undefined when there is none. */
+export function firstAfterOverSecondAfter(strategy: StrategyResult): number | undefined {
+  return ratio(throughput(runOf(strategy, 'after', 1)), throughput(runOf(strategy, 'after', 2)));
+}
+
+/** One sentence: what the best strategy buys over a conventional reboot; undefined when the two were not both run. */
+export function headline(result: RebootResult): string | undefined {
+  const firstAfter = (strategy: StrategyResult) => throughput(runOf(strategy, 'after', 1));
+  const cold = result.strategies.find(({ name }) => name === 'cold');
+  const others = result.strategies.filter(({ name }) => name !== 'cold');
+  const best = others.reduce<StrategyResult | undefined>(
+    (top, next) => (top === undefined || firstAfter(next) > firstAfter(top) ? next : top),
+    undefined,
+  );
+  if (cold === undefined || best === undefined) return undefined;
+  const gain = ratio(firstAfter(best), firstAfter(cold));
+  if (gain === undefined) return undefined;
+  return (
+    `The first run after a ${best.name} reboot is ${times(gain)} as fast as after a conventional one, ` +
+    `and ${percent(firstAfterOverSecondAfter(best))} as fast as the second.`
+  );
+}
+
+/** What was run, as pairs of a parameter and its value. */
+export function parameters(result: RebootResult): [name: string, value: string][] {
+  return [
+    ['files', `${grouped(result.files)}, ${prettyBytes(result.bytes)}`],
+    ['workload', result.workload],
+    ['guest memory', prettyBytes(result.memory, { binary: true })],
+    ['reboot', result.crash ? 'crash, nothing flushed' : 'orderly'],
+    ['profile', result.profile],
+    ['disk', result.disk === 'profile' ? 'that of the profile' : result.disk],
+    ['seed', String(result.seed)],
+    ['digest', result.digest],
+  ];
+}
+
+/** The line about what was compared with the disk. */
+export function verification(result: RebootResult): { readonly line: string; readonly allEqual: boolean } {
+  const sum = (figure: keyof StrategyResult['verified']) =>
+    result.strategies.reduce((total, { verified }) => total + verified[figure], 0);
+  const mismatches = sum('mismatches');
+  const verdict = mismatches === 0 ? 'all equal' : `${grouped(mismatches)} NOT EQUAL`;
+  return {
+    line: `verified ${grouped(sum('pages'))} pages, ${grouped(sum('bytes'))} bytes: ${verdict}`,
+    allEqual: mismatches === 0,
+  };
+}
+
+/** An integer with commas between the thousands. */
+export function grouped(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+/** Three significant digits, but never fewer than the integer part has, and no exponent: 0.0123, 4.50, 45.7, 1,234. */
+export function significant(value: number): string {
+  const digits = value === 0 ? 0 : Math.min(9, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))));
+  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+function times(value: number | undefined): string {
+  return value === undefined ? NO_FIGURE : `${significant(value)} ×`;
+}
+
+function percent(value: number | undefined): string {
+  return value === undefined ? NO_FIGURE : `${significant(value * 100)} %`;
+}
+
+function ratio(numerator: number, denominator: number): number | undefined {
+  return denominator === 0 ? undefined : numerator / denominator;
+}

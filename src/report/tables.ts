@@ -1,0 +1,78 @@
+/**
+ * A result as plain text for a terminal: what was run, a table a question, the line about verification, and, for every
+ * page that differs from the disk, its whole history. Fits in 100 columns; the only colour is that of the verdict.
+ */
+
+import Table from 'cli-table3';
+import type { Mismatch, RebootResult } from '../experiment/result.ts';
+import { headline, parameters, sections, verification } from './measures.ts';
+
+const COLUMNS = 100;
+
+/**
+ * The whole text, ended by a newline.
+ * @param colour whether the terminal understands escape sequences
+ */
+export function renderText(result: RebootResult, mismatches: readonly Mismatch[], colour: boolean): string {
+  const { line, allEqual } = verification(result);
+  const isGood = allEqual && mismatches.length === 0;
+  const sentence = headline(result);
+  return [
+    ...wrapList('', parameters(result), '; '),
+    ...wrapList('fitted to the paper: ', result.fitted.length === 0 ? ['nothing'] : result.fitted, ', '),
+    '',
+    ...renderTables(result),
+    ...(sentence === undefined ? [] : [...wrapList('', sentence.split(' '), ' '), '']),
+    colour ? `\u001b[${isGood ? 32 : 31}m${line}\u001b[0m` : line,
+    ...renderMismatches(mismatches),
+    '',
+  ].join('\n');
+}
+
+/** A line of what differs and the page's history below it, for each mismatch; no line when there is none. */
+export function renderMismatches(mismatches: readonly Mismatch[]): string[] {
+  return mismatches.flatMap(({ strategy, what, history }) => [
+    `mismatch (${strategy}): ${what}`,
+    ...history.map((event) => `    ${event}`),
+  ]);
+}
+
+/** The tables share their column widths, so that a strategy stands in one column all the way down. */
+function renderTables(result: RebootResult): string[] {
+  const all = sections(result);
+  const names = result.strategies.map(({ name }) => name);
+  const labelWidth = Math.max(...all.flatMap(({ rows }) => rows.map(({ label }) => label.length)));
+  const valueWidths = names.map((name, column) =>
+    Math.max(name.length, ...all.flatMap(({ rows }) => rows.map(({ values }) => values[column]!.length))),
+  );
+  return all.flatMap(({ question, rows }) => {
+    const table = new Table({
+      head: ['', ...names],
+      colWidths: [labelWidth, ...valueWidths].map((width) => width + 2),
+      colAligns: ['left', ...names.map(() => 'right' as const)],
+      style: { head: [], border: [], compact: true },
+    });
+    table.push(...rows.map(({ label, values }) => [label, ...values]));
+    return [question, table.toString(), ''];
+  });
+}
+
+/** Joins items into lines of at most COLUMNS, continued under the first item. */
+function wrapList(
+  prefix: string,
+  items: readonly (string | readonly [name: string, value: string])[],
+  separator: string,
+): string[] {
+  const lines: string[] = [];
+  let line = prefix;
+  items.forEach((item, index) => {
+    const text = typeof item === 'string' ? item : item.join(' ');
+    const piece = index === items.length - 1 ? text : text + separator;
+    if (line.length + piece.trimEnd().length > COLUMNS && line.trim() !== '') {
+      lines.push(line.trimEnd());
+      line = ' '.repeat(prefix.length);
+    }
+    line += piece;
+  });
+  return [...lines, line.trimEnd()];
+}

@@ -1,0 +1,169 @@
+/**
+ * cache_map_op: the names of a domain's cache pages, and claims of pages preserved over its restart. Performs the entries
+ * of a batch in order; laws and operations are in public/cache-map-op.ts.
+ *
+ * Names and provenance are independent facts: a page is named whatever its provenance, and loses neither by losing the
+ * other. What the guest gives is checked or harmless: a pfn it does not have is answered `absent` and nothing happens, and
+ * a wrong name can at worst be claimed back by this same domain as that name, if it also names the frame's block.
+ *
+ * A claim that finds a page and refuses it ends its preservation: every RESULT except `ok` and `absent` comes with PFN
+ * as well, and that page is from then on an ordinary page without a name, which the guest frees. (Its contents are the
+ * guest's own of before; it keeps its provenance, and with it the write protection, unless its record was corrupt.)
+ *
+ * Every operation is O(1) and allocates nothing.
+ */
+
+import { Mfn, PAGE_SIZE, type Pfn } from '../base/units.ts';
+import type { XenCosts } from './costs.ts';
+import type { FrameTable } from './frame-table.ts';
+import type { Protections } from './protections.ts';
+import { Provenance } from './provenance.ts';
+import {
+  type CacheMapBatch,
+  CacheMapOp,
+  ENTRY_BLOCK,
+  ENTRY_GENERATION,
+  ENTRY_INDEX,
+  ENTRY_INO,
+  ENTRY_OP,
+  ENTRY_PFN,
+  ENTRY_RESULT,
+  ENTRY_WORDS,
+} from './public/cache-map-op.ts';
+import { Reason, REASON_NAMES, type ReasonCounts } from './public/reason.ts';
+
+/** Operations that were performed, those with a pfn the domain does not have left out. */
+export interface CacheMapStats {
+  inserts: number;
+  erases: number;
+  claims: number;
+  /** Claims that got their page. */
+  reused: number;
+  released: number;
+}
+
+export class CacheMap {
+  readonly stats: CacheMapStats = { inserts: 0, erases: 0, claims: 0, reused: 0, released: 0 };
+  readonly #frames: FrameTable;
+  readonly #protections: Protections;
+  readonly #costs: XenCosts;
+  readonly #p2m: Uint32Array;
+  readonly #owner: number;
+  readonly #device: number;
+  readonly #refused: ReasonCounts;
+  #cost = 0;
+
+  /** @param refused counts every claim that got no page, and every page released */
+  constructor(
+    frames: FrameTable,
+    protections: Protections,
+    costs: XenCosts,
+    p2m: Uint32Array,
+    owner: number,
+    device: number,
+    refused: ReasonCounts,
+  ) {
+    this.#frames = frames;
+    this.#protections = protections;
+    this.#costs = costs;
+    this.#p2m = p2m;
+    this.#owner = owner;
+    this.#device = device;
+    this.#refused = refused;
+  }
+
+  /** Performs a batch and returns what its entries cost, in ns. */
+  perform(batch: CacheMapBatch): number {
+    const words = batch.words;
+    const end = batch.count * ENTRY_WORDS;
+    this.#cost = 0;
+    for (let at = 0; at < end; at += ENTRY_WORDS) words[at + ENTRY_RESULT] = this.#entry(words, at);
+    return this.#cost;
+  }
+
+  #entry(words: Uint32Array, at: number): number {
+    const op = words[at + ENTRY_OP]!;
+    if (op === CacheMapOp.claim) return this.#claim(words, at);
+    const mfn = this.#p2m[words[at + ENTRY_PFN]!];
+    if (mfn === undefined) return Reason.absent;
+    switch (op) {
+      case CacheMapOp.insert:
+        this.#cost += this.#costs.cacheMapInsertNs;
+        this.stats.inserts++;
+        this.#frames.setName(Mfn(mfn), words[at + ENTRY_INO]!, words[at + ENTRY_GENERATION]!, words[at + ENTRY_INDEX]!);
+        return Reason.ok;
+      case CacheMapOp.erase:
+        this.#cost += this.#costs.cacheMapEraseNs;
+        this.stats.erases++;
+        this.#frames.eraseName(Mfn(mfn));
+        return Reason.ok;
+      case CacheMapOp.release:
+        return this.#release(Mfn(mfn));
+      default:
+        return Reason.absent;
+    }
+  }
+
+  #release(mfn: Mfn): number {
+    this.#cost += this.#costs.cacheMapReleaseNs;
+    if (!this.#frames.isPreserved(mfn)) return Reason.absent;
+    this.stats.released++;
+    this.#refused.released++;
+    this.#frames.eraseName(mfn);
+    return Reason.ok;
+  }
+
+  #claim(words: Uint32Array, at: number): number {
+    this.#cost += this.#costs.cacheMapClaimNs;
+    this.stats.claims++;
+    const generation = words[at + ENTRY_GENERATION]!;
+    const found = this.#frames.findPreserved(
+      this.#owner,
+      this.#device,
+      words[at + ENTRY_INO]!,
+      generation,
+      words[at + ENTRY_INDEX]!,
+    );
+    const mfn = Mfn(found);
+    // A damaged record may name a page that is not its own: then nobody is asked to give it up.
+    if (found < 0 || this.#p2m[this.#frames.pfnOf(mfn)] !== found) {
+      this.#refused.absent++;
+      return Reason.absent;
+    }
+    const pfn = this.#frames.pfnOf(mfn);
+    words[at + ENTRY_PFN] = pfn;
+    const reason = this.#verdict(mfn, generation, words[at + ENTRY_BLOCK]!);
+    if (reason === Reason.ok) {
+      this.stats.reused++;
+      this.#frames.setPreserved(mfn, false);
+      return Reason.ok;
+    }
+    this.#refused[REASON_NAMES[reason]!]++;
+    this.#refuse(mfn, pfn, reason);
+    return reason;
+  }
+
+  /** The rule of reuse. */
+  #verdict(mfn: Mfn, generation: number, block: number): number {
+    const frames = this.#frames;
+    const protections = this.#protections;
+    if (!frames.isIntact(mfn)) return Reason.corruptRecord;
+    if (protections.generation && !frames.hasGeneration(mfn, generation)) return Reason.generation;
+    const provenance = frames.provenanceOf(mfn);
+    if (protections.provenance && provenance !== Provenance.clean) return Reason.dirty;
+    // Without a provenance there is no block to compare, which matters only when that was not refused above.
+    if (protections.blockCheck && provenance !== Provenance.none && frames.blockOf(mfn) !== block)
+      return Reason.staleBlock;
+    if (protections.checksum) {
+      this.#cost += this.#costs.crcNsPerByte * PAGE_SIZE;
+      if (!frames.matchesChecksum(mfn)) return Reason.checksum;
+    }
+    return Reason.ok;
+  }
+
+  #refuse(mfn: Mfn, pfn: Pfn, reason: number): void {
+    if (reason === Reason.corruptRecord || reason === Reason.checksum)
+      this.#frames.drop(mfn, this.#owner, pfn, this.#device, reason);
+    else this.#frames.eraseName(mfn);
+  }
+}

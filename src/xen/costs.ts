@@ -1,0 +1,38 @@
+/**
+ * What the hypervisor's work costs: plain numbers, virtual nanoseconds >= 0 (fractions are rounded when they are paid).
+ * A machine profile supplies them with their provenance; this room only says what each one is charged for, and to whom.
+ */
+
+export interface XenCosts {
+  /** Any hypercall: the way into the hypervisor and back. The guest's. */
+  readonly hypercallNs: number;
+  /** One entry of cache_map_op, by operation. The guest's. */
+  readonly cacheMapInsertNs: number;
+  readonly cacheMapEraseNs: number;
+  readonly cacheMapClaimNs: number;
+  readonly cacheMapReleaseNs: number;
+  /** Marking an event pending and notifying. The sender's. */
+  readonly eventSendNs: number;
+  /** From an event sent to the receiving domain running its handler; a delay, charged to nobody. */
+  readonly domainSwitchNs: number;
+  /** A trapped store: fault, hypervisor, back. The guest's, with `protectNs`. */
+  readonly faultNs: number;
+  /** Changing the write protection of one page. */
+  readonly protectNs: number;
+  /** One block request, and each of its segments, in the back-end. Domain 0's. */
+  readonly blkbackRequestNs: number;
+  readonly blkbackSegmentNs: number;
+  /** Zeroing, a byte. Domain 0's. */
+  readonly scrubNsPerByte: number;
+  /** Taking one frame from the allocator. Domain 0's. */
+  readonly frameAllocNs: number;
+  /** Verifying and indexing one frame record when a domain is rebuilt. Domain 0's. */
+  readonly indexRebuildNs: number;
+  /** Examining and marking one frame to be preserved. Domain 0's. */
+  readonly preserveNs: number;
+  /** CRC-32C, a byte; only with checksums on. Domain 0's when recorded, the guest's when verified by a claim. */
+  readonly crcNsPerByte: number;
+  /** Building, and taking down, a domain apart from its frames. Domain 0's. */
+  readonly domainBuildNs: number;
+  readonly domainDestroyNs: number;
+}

@@ -1,0 +1,140 @@
+/**
+ * One frame record: eight words, their check word, and the order in which they are stored.
+ *
+ * Publication. A reader that finds the memory as it was at any instant (a crash, a reset) must see the old record, the
+ * new one, or one that is invalid; and even a reader who ignored the check word must never see a name or a block that
+ * was true neither before nor after. So `publishRecord` stores in this order:
+ *   1. `state` without the claims (named, preserved; provenance, crc) whose fields are about to change or end;
+ *      skipped when there are none;
+ *   2. the six fields;
+ *   3. the check word of the new record;
+ *   4. `state` of the new record: the commit.
+ * Cut after 1: one word differs from the old record, which the check word always detects. Cut within 2: what `state`
+ * still claims is backed by fields that do not change. Cut after 3: one word differs from the new record, detected.
+ *
+ * The check word chains w0 … w6 through h = mix(h ^ w). Every step is a bijection of h for a given w and of w for a
+ * given h, so records that differ in one word only (any byte, any burst within it) always differ in the check word. All
+ * zero words give zero: memory that was never written is a table of free frames.
+ */
+
+import { FRAME_RECORD } from './layouts.ts';
+
+/** Words of a record. */
+export const RECORD_WORDS = FRAME_RECORD.size / 4;
+export const W_STATE = FRAME_RECORD.offset.state / 4;
+export const W_INO = FRAME_RECORD.offset.ino / 4;
+export const W_GENERATION = FRAME_RECORD.offset.generation / 4;
+export const W_INDEX = FRAME_RECORD.offset.index / 4;
+export const W_BLOCK = FRAME_RECORD.offset.block / 4;
+export const W_CRC = FRAME_RECORD.offset.crc / 4;
+export const W_PFN = FRAME_RECORD.offset.pfn / 4;
+export const W_CHECK = FRAME_RECORD.offset.check / 4;
+
+/** Masks of the state word. */
+export const S_PROVENANCE = 0x3;
+export const S_NAMED = 0x4;
+export const S_PROTECTED = 0x8;
+export const S_PRESERVED = 0x10;
+export const S_CRC = 0x20;
+export const S_RESERVED = 0xc0;
+/** Device and owner: what stays while a domain owns the frame. */
+export const S_IDENTITY = 0xffff_ff00;
+const DEVICE_SHIFT = 8;
+const OWNER_SHIFT = 16;
+
+export const OWNER_NOBODY = 0;
+export const OWNER_HYPERVISOR = 0xffff;
+
+/** State word of an owned frame of which nothing is known. */
+export function identityOf(owner: number, device: number): number {
+  return ((owner << OWNER_SHIFT) | (device << DEVICE_SHIFT)) >>> 0;
+}
+
+export function ownerOfState(state: number): number {
+  return state >>> OWNER_SHIFT;
+}
+
+export function deviceOfState(state: number): number {
+  return (state >>> DEVICE_SHIFT) & 0xff;
+}
+
+function mix(word: number): number {
+  const h = Math.imul(word, 0x9e3779b1);
+  return h ^ (h >>> 15);
+}
+
+/** Check word over seven words. */
+export function checkWord(
+  state: number,
+  ino: number,
+  generation: number,
+  index: number,
+  block: number,
+  crc: number,
+  pfn: number,
+): number {
+  let h = mix(state);
+  h = mix(h ^ ino);
+  h = mix(h ^ generation);
+  h = mix(h ^ index);
+  h = mix(h ^ block);
+  h = mix(h ^ crc);
+  return mix(h ^ pfn) >>> 0;
+}
+
+/** Whether the record whose words begin at `at` is intact: its check word matches and its reserved bits are zero. */
+export function recordIsIntact(words: Uint32Array, at: number): boolean {
+  const state = words[at + W_STATE]!;
+  return (
+    (state & S_RESERVED) === 0 &&
+    words[at + W_CHECK] ===
+      checkWord(
+        state,
+        words[at + W_INO]!,
+        words[at + W_GENERATION]!,
+        words[at + W_INDEX]!,
+        words[at + W_BLOCK]!,
+        words[at + W_CRC]!,
+        words[at + W_PFN]!,
+      )
+  );
+}
+
+/** Replaces the record whose words begin at `at`, in the order told above. All values are unsigned 32-bit. */
+export function publishRecord(
+  words: Uint32Array,
+  at: number,
+  state: number,
+  ino: number,
+  generation: number,
+  index: number,
+  block: number,
+  crc: number,
+  pfn: number,
+): void {
+  const old = words[at + W_STATE]!;
+  let weaker = old;
+  if (
+    (old & S_NAMED) !== 0 &&
+    ((state & S_NAMED) === 0 ||
+      words[at + W_INO] !== ino ||
+      words[at + W_GENERATION] !== generation ||
+      words[at + W_INDEX] !== index)
+  )
+    weaker &= ~(S_NAMED | S_PRESERVED);
+  if (
+    (old & S_PROVENANCE) !== 0 &&
+    ((state & S_PROVENANCE) === 0 || words[at + W_BLOCK] !== block || (old & ~state & S_CRC) !== 0)
+  )
+    weaker &= ~(S_PROVENANCE | S_CRC);
+  if ((weaker & S_CRC) !== 0 && words[at + W_CRC] !== crc) weaker &= ~(S_PROVENANCE | S_CRC);
+  if (weaker !== old) words[at + W_STATE] = weaker;
+  words[at + W_INO] = ino;
+  words[at + W_GENERATION] = generation;
+  words[at + W_INDEX] = index;
+  words[at + W_BLOCK] = block;
+  words[at + W_CRC] = crc;
+  words[at + W_PFN] = pfn;
+  words[at + W_CHECK] = checkWord(state, ino, generation, index, block, crc, pfn);
+  words[at + W_STATE] = state;
+}

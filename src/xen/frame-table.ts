@@ -1,0 +1,405 @@
+/**
+ * The frame table: one record per machine frame, kept as bytes in machine memory, and everything that changes a record.
+ *
+ * Two independent facts are kept of a frame (architecture, "Two records, one rule"): its name, which the guest tells
+ * (cache-map.ts), and its provenance, which the hypervisor sees because all I/O and all stores pass through it. The record
+ * is the truth. Derived from it are two indices: by block, over frames with a provenance, so that a block written from
+ * anywhere takes away the provenance of every other frame that equals it; by name, over preserved frames, for claims.
+ *
+ * Invariants (`checkRecord`): provenance is not none if and only if the frame is in the block index, and then, with write
+ * protection on, the frame is protected; preserved if and only if the frame is in the name index, and then it is named;
+ * a free frame's record is all zero. The device that a name and a provenance refer to is the owner's one block device.
+ *
+ * I/O. Between begin… and end… a frame counts as in flight, and a block as being written. A frame may become reading or
+ * writing only when nothing else is in flight on it and no (other) write on its block; otherwise the order in which the
+ * device performs the two is not known and neither may be vouched for. Write protection begins at the submission, for
+ * reads too: a store during the transfer must be seen. So `completed` always means the one transfer that was begun.
+ *
+ * Modelled after Xen's frame_table and M2P; provenance is ours. Costs are the callers' to charge.
+ */
+
+import { assert } from '../base/assert.ts';
+import { crc32c } from '../base/crc32c.ts';
+import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
+import type { MachineMemory } from '../machine/memory.ts';
+import { FrameIndex, hashBlock, hashName } from './frame-index.ts';
+import {
+  deviceOfState,
+  identityOf,
+  OWNER_HYPERVISOR,
+  OWNER_NOBODY,
+  ownerOfState,
+  publishRecord,
+  RECORD_WORDS,
+  recordIsIntact,
+  S_CRC,
+  S_IDENTITY,
+  S_NAMED,
+  S_PRESERVED,
+  S_PROTECTED,
+  S_PROVENANCE,
+  W_BLOCK,
+  W_CRC,
+  W_GENERATION,
+  W_INDEX,
+  W_INO,
+  W_PFN,
+  W_STATE,
+} from './frame-record.ts';
+import type { MemoryMap } from './layouts.ts';
+import type { Protections } from './protections.ts';
+import { FrameEvent, nextProvenance, PROVENANCE_NAMES, Provenance, type ProvenanceName } from './provenance.ts';
+
+/** What happened to a frame, for page histories. */
+export type FrameHappening =
+  | ProvenanceName
+  | 'assigned'
+  | 'freed'
+  | 'named'
+  | 'erased'
+  | 'preserved'
+  | 'claimed'
+  | 'dropped';
+
+/** Hears of every change of a frame. */
+export interface FrameObserver {
+  /**
+   * `a`, `b`, `c` by happening: named: inode, generation, index. A provenance: block. assigned: owner's domid, pfn.
+   * dropped (a preserved or named frame refused): the reason's code. Otherwise 0.
+   */
+  onFrame(happening: FrameHappening, mfn: Mfn, a: number, b: number, c: number): void;
+}
+
+const BLOCK_KEYS = 0x1_0000_0000;
+
+export class FrameTable {
+  readonly #memory: MachineMemory;
+  readonly #words: Uint32Array;
+  readonly #blocks: FrameIndex;
+  readonly #names: FrameIndex;
+  readonly #protections: Protections;
+  readonly #observer: FrameObserver | undefined;
+  /** Transfers in flight by frame, and writes in flight by device and block. Bounded by the rings: 352 a domain. */
+  readonly #framesInFlight = new Map<number, number>();
+  readonly #blocksBeingWritten = new Map<number, number>();
+  readonly #protectBit: number;
+
+  /** Clears the table and takes the frames below `map.firstDomainMfn` for the hypervisor. */
+  constructor(memory: MachineMemory, map: MemoryMap, protections: Protections, observer: FrameObserver | undefined) {
+    this.#memory = memory;
+    this.#words = memory.words(map.tableMfn, map.tableFrames);
+    this.#words.fill(0);
+    memory.touch(map.tableMfn, map.tableFrames);
+    this.#blocks = new FrameIndex(map.frameCount);
+    this.#names = new FrameIndex(map.frameCount);
+    this.#protections = protections;
+    this.#observer = observer;
+    this.#protectBit = protections.writeProtection ? S_PROTECTED : 0;
+    const identity = identityOf(OWNER_HYPERVISOR, 0);
+    for (let mfn = 0; mfn < map.firstDomainMfn; mfn++)
+      publishRecord(this.#words, mfn * RECORD_WORDS, identity, 0, 0, 0, 0, 0, 0);
+  }
+
+  /** Bytes of the arrays that are derived from the records. */
+  get derivedBytes(): number {
+    return this.#blocks.byteLength + this.#names.byteLength;
+  }
+
+  // What a record says.
+
+  ownerOf(mfn: Mfn): number {
+    return ownerOfState(this.#state(mfn));
+  }
+
+  pfnOf(mfn: Mfn): Pfn {
+    return Pfn(this.#words[mfn * RECORD_WORDS + W_PFN]!);
+  }
+
+  provenanceOf(mfn: Mfn): Provenance {
+    return (this.#state(mfn) & S_PROVENANCE) as Provenance;
+  }
+
+  /** Block of the provenance; 0 when there is none. */
+  blockOf(mfn: Mfn): number {
+    return this.#words[mfn * RECORD_WORDS + W_BLOCK]!;
+  }
+
+  isProtected(mfn: Mfn): boolean {
+    return (this.#state(mfn) & S_PROTECTED) !== 0;
+  }
+
+  isNamed(mfn: Mfn): boolean {
+    return (this.#state(mfn) & S_NAMED) !== 0;
+  }
+
+  isPreserved(mfn: Mfn): boolean {
+    return (this.#state(mfn) & S_PRESERVED) !== 0;
+  }
+
+  /** Whether the record may be believed; always true with the record check switched off. */
+  isIntact(mfn: Mfn): boolean {
+    return !this.#protections.recordCheck || recordIsIntact(this.#words, mfn * RECORD_WORDS);
+  }
+
+  /** The same, whatever is switched off: who owns a frame must be known in any case. */
+  isWhole(mfn: Mfn): boolean {
+    return recordIsIntact(this.#words, mfn * RECORD_WORDS);
+  }
+
+  hasGeneration(mfn: Mfn, generation: number): boolean {
+    return this.#words[mfn * RECORD_WORDS + W_GENERATION] === generation;
+  }
+
+  /** Whether the bytes match the recorded CRC-32C, if one is recorded. */
+  matchesChecksum(mfn: Mfn): boolean {
+    if ((this.#state(mfn) & S_CRC) === 0) return true;
+    return crc32c(this.#memory.frame(mfn), 0, PAGE_SIZE) === this.#words[mfn * RECORD_WORDS + W_CRC];
+  }
+
+  // Owners.
+
+  /** Gives a frame to a domain as its page `pfn`: nothing is known of it, whatever its record said before. */
+  assign(mfn: Mfn, owner: number, pfn: Pfn, device: number): void {
+    this.#unlink(mfn);
+    publishRecord(this.#words, mfn * RECORD_WORDS, identityOf(owner, device), 0, 0, 0, 0, 0, pfn);
+    this.#observer?.onFrame('assigned', mfn, owner - 1, pfn, 0);
+  }
+
+  /** Takes a frame from its owner; its record becomes zero. Nothing may be in flight on it. */
+  free(mfn: Mfn): void {
+    assert(!this.#framesInFlight.has(mfn), 'frame freed with I/O in flight');
+    if (this.isWhole(mfn)) nextProvenance(this.provenanceOf(mfn), FrameEvent.freed);
+    this.#unlink(mfn);
+    publishRecord(this.#words, mfn * RECORD_WORDS, 0, 0, 0, 0, 0, 0, 0);
+    this.#observer?.onFrame('freed', mfn, 0, 0, 0);
+  }
+
+  // Names.
+
+  /** Names a frame. One that was preserved is not preserved any more. */
+  setName(mfn: Mfn, ino: number, generation: number, index: number): void {
+    this.#names.unlink(mfn);
+    const words = this.#words;
+    const at = mfn * RECORD_WORDS;
+    const state = ((words[at + W_STATE]! & ~S_PRESERVED) | S_NAMED) >>> 0;
+    publishRecord(
+      words,
+      at,
+      state,
+      ino,
+      generation,
+      index,
+      words[at + W_BLOCK]!,
+      words[at + W_CRC]!,
+      words[at + W_PFN]!,
+    );
+    this.#observer?.onFrame('named', mfn, ino, generation, index);
+  }
+
+  /** Takes the name, and that the frame is preserved. */
+  eraseName(mfn: Mfn): void {
+    const words = this.#words;
+    const at = mfn * RECORD_WORDS;
+    const old = words[at + W_STATE]!;
+    if ((old & S_NAMED) === 0) return;
+    if ((old & S_PRESERVED) !== 0) this.#names.unlink(mfn);
+    const state = (old & ~(S_NAMED | S_PRESERVED)) >>> 0;
+    publishRecord(words, at, state, 0, 0, 0, words[at + W_BLOCK]!, words[at + W_CRC]!, words[at + W_PFN]!);
+    this.#observer?.onFrame('erased', mfn, 0, 0, 0);
+  }
+
+  // Preservation.
+
+  /** Marks a named frame as preserved, but does not index it yet (`index` does, once its record was verified), or as claimed. */
+  setPreserved(mfn: Mfn, preserved: boolean): void {
+    const words = this.#words;
+    const at = mfn * RECORD_WORDS;
+    const old = words[at + W_STATE]!;
+    assert((old & S_NAMED) !== 0, 'a preserved frame is named');
+    this.#names.unlink(mfn);
+    const state = (preserved ? old | S_PRESERVED : old & ~S_PRESERVED) >>> 0;
+    this.#setState(at, state, words[at + W_BLOCK]!, words[at + W_CRC]!);
+    this.#observer?.onFrame(preserved ? 'preserved' : 'claimed', mfn, 0, 0, 0);
+  }
+
+  /** Takes everything that a frame is known by except its owner, because of `reason`. */
+  drop(mfn: Mfn, owner: number, pfn: Pfn, device: number, reason: number): void {
+    this.#observer?.onFrame('dropped', mfn, reason, 0, 0);
+    this.assign(mfn, owner, pfn, device);
+  }
+
+  /**
+   * Puts a frame into the indices from its record alone, whatever they said before.
+   * @returns false when the frame is preserved and another of the same name is in the index: then it is not in
+   */
+  index(mfn: Mfn): boolean {
+    this.#unlink(mfn);
+    const at = mfn * RECORD_WORDS;
+    const words = this.#words;
+    const state = words[at + W_STATE]!;
+    const device = deviceOfState(state);
+    if ((state & S_PROVENANCE) !== 0) this.#blocks.link(mfn, hashBlock(device, words[at + W_BLOCK]!));
+    if ((state & S_PRESERVED) === 0) return true;
+    const ino = words[at + W_INO]!;
+    const page = words[at + W_INDEX]!;
+    const other = this.findPreserved(ownerOfState(state), device, ino, words[at + W_GENERATION]!, page);
+    if (other >= 0 && words[other * RECORD_WORDS + W_GENERATION] === words[at + W_GENERATION]) return false;
+    this.#names.link(mfn, hashName(device, ino, page));
+    return true;
+  }
+
+  /**
+   * The preserved frame of `owner` with this name, or one of the same inode and index but another generation when there is
+   * none, or -1.
+   */
+  findPreserved(owner: number, device: number, ino: number, generation: number, index: number): number {
+    const words = this.#words;
+    const identity = identityOf(owner, device) | 0;
+    let otherGeneration = -1;
+    for (let mfn = this.#names.first(hashName(device, ino, index)); mfn >= 0; mfn = this.#names.after(mfn)) {
+      const at = mfn * RECORD_WORDS;
+      if (words[at + W_INDEX] !== index || words[at + W_INO] !== ino) continue;
+      if ((words[at + W_STATE]! & S_IDENTITY) !== identity) continue;
+      if (words[at + W_GENERATION] === generation) return mfn;
+      if (otherGeneration < 0) otherGeneration = mfn;
+    }
+    return otherGeneration;
+  }
+
+  // Provenance.
+
+  /** The frame is about to be stored to by its guest or by the hypervisor. */
+  stored(mfn: Mfn): void {
+    this.#move(mfn, FrameEvent.stored, 0);
+  }
+
+  /** A read into the frame is taken up. `block` is what lands in it when that is one whole block, else -1. */
+  beginRead(mfn: Mfn, device: number, block: number): void {
+    if (block < 0) this.#move(mfn, FrameEvent.stored, 0);
+    else if (this.#framesInFlight.has(mfn) || this.#blocksBeingWritten.has(device * BLOCK_KEYS + block))
+      this.#move(mfn, FrameEvent.overlapped, 0);
+    else this.#move(mfn, FrameEvent.readSubmitted, block);
+    increment(this.#framesInFlight, mfn);
+  }
+
+  /** That read has ended. Returns true when the frame is clean now. */
+  endRead(mfn: Mfn, block: number, ok: boolean): boolean {
+    decrement(this.#framesInFlight, mfn);
+    if (block >= 0) return this.#ended(mfn, Provenance.reading, block, ok);
+    this.#move(mfn, FrameEvent.stored, 0);
+    return false;
+  }
+
+  /**
+   * A write from the frame to the blocks `first` … `last` is taken up; `whole` when the frame's page becomes that one
+   * block. No other frame is vouched for as one of these blocks from now on.
+   */
+  beginWrite(mfn: Mfn, device: number, first: number, last: number, whole: boolean): void {
+    let raced = this.#framesInFlight.has(mfn);
+    for (let block = first; block <= last; block++) {
+      raced ||= this.#blocksBeingWritten.has(device * BLOCK_KEYS + block);
+      this.#overwritten(device, block, whole ? mfn : -1);
+      increment(this.#blocksBeingWritten, device * BLOCK_KEYS + block);
+    }
+    if (whole) this.#move(mfn, raced ? FrameEvent.overlapped : FrameEvent.writeSubmitted, first);
+    increment(this.#framesInFlight, mfn);
+  }
+
+  /** That write has ended. Returns true when the frame is clean now. */
+  endWrite(mfn: Mfn, device: number, first: number, last: number, whole: boolean, ok: boolean): boolean {
+    decrement(this.#framesInFlight, mfn);
+    for (let block = first; block <= last; block++) decrement(this.#blocksBeingWritten, device * BLOCK_KEYS + block);
+    return whole && this.#ended(mfn, Provenance.writing, first, ok);
+  }
+
+  /** Everything that must hold of one record. @throws InvariantViolation */
+  checkRecord(mfn: Mfn): void {
+    const state = this.#state(mfn);
+    assert(this.isWhole(mfn), 'frame record is intact');
+    const known = (state & S_PROVENANCE) !== 0;
+    assert(known === this.#blocks.has(mfn), 'a frame with provenance is in the block index');
+    assert((state & S_PROTECTED) === (known ? this.#protectBit : 0), 'a frame with provenance is protected');
+    assert(((state & S_PRESERVED) !== 0) === this.#names.has(mfn), 'a preserved frame is in the name index');
+    assert((state & S_PRESERVED) === 0 || (state & S_NAMED) !== 0, 'a preserved frame is named');
+    if (ownerOfState(state) !== OWNER_NOBODY) return;
+    const at = mfn * RECORD_WORDS;
+    for (let i = 0; i < RECORD_WORDS; i++) assert(this.#words[at + i] === 0, 'record of a free frame is zero');
+  }
+
+  #state(mfn: Mfn): number {
+    return this.#words[mfn * RECORD_WORDS + W_STATE]!;
+  }
+
+  #unlink(mfn: Mfn): void {
+    this.#blocks.unlink(mfn);
+    this.#names.unlink(mfn);
+  }
+
+  #setState(at: number, state: number, block: number, crc: number): void {
+    const words = this.#words;
+    const pfn = words[at + W_PFN]!;
+    publishRecord(
+      words,
+      at,
+      state,
+      words[at + W_INO]!,
+      words[at + W_GENERATION]!,
+      words[at + W_INDEX]!,
+      block,
+      crc,
+      pfn,
+    );
+  }
+
+  #ended(mfn: Mfn, during: Provenance, block: number, ok: boolean): boolean {
+    if (this.provenanceOf(mfn) !== during || this.blockOf(mfn) !== block) return false;
+    this.#move(mfn, ok ? FrameEvent.completed : FrameEvent.failed, block);
+    return ok;
+  }
+
+  /** Takes the provenance of every frame that is said to be `block`, except of frame `self`. */
+  #overwritten(device: number, block: number, self: number): void {
+    let mfn = this.#blocks.first(hashBlock(device, block));
+    while (mfn >= 0) {
+      const next = this.#blocks.after(mfn);
+      const at = mfn * RECORD_WORDS;
+      if (mfn !== self && this.#words[at + W_BLOCK] === block && deviceOfState(this.#words[at + W_STATE]!) === device)
+        this.#move(Mfn(mfn), FrameEvent.overwritten, 0);
+      mfn = next;
+    }
+  }
+
+  /** The one place where a provenance changes. */
+  #move(mfn: Mfn, event: FrameEvent, block: number): void {
+    const at = mfn * RECORD_WORDS;
+    const old = this.#words[at + W_STATE]!;
+    const from = (old & S_PROVENANCE) as Provenance;
+    const to = nextProvenance(from, event);
+    if (from === Provenance.none && to === Provenance.none) return;
+    const rest = old & ~(S_PROVENANCE | S_PROTECTED | S_CRC);
+    this.#blocks.unlink(mfn);
+    if (to === Provenance.none) this.#setState(at, rest >>> 0, 0, 0);
+    else {
+      this.#blocks.link(mfn, hashBlock(deviceOfState(old), block));
+      let state = rest | to | this.#protectBit;
+      let crc = 0;
+      if (to === Provenance.clean && this.#protections.checksum) {
+        crc = crc32c(this.#memory.frame(mfn), 0, PAGE_SIZE);
+        state |= S_CRC;
+      }
+      this.#setState(at, state >>> 0, block, crc);
+    }
+    this.#observer?.onFrame(PROVENANCE_NAMES[to]!, mfn, block, 0, 0);
+  }
+}
+
+function increment(counts: Map<number, number>, key: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+function decrement(counts: Map<number, number>, key: number): void {
+  const count = counts.get(key);
+  assert(count !== undefined, 'I/O ended that had not begun');
+  if (count === 1) counts.delete(key);
+  else counts.set(key, count - 1);
+}

@@ -1,0 +1,11 @@
+/** The hypervisor and its tool stack. What a guest may see of it is in public/. */
+export * from './costs.ts';
+export { Domain, type DomainState, type DomainStats } from './domain.ts';
+export type { FrameHappening, FrameObserver } from './frame-table.ts';
+export { Hypervisor, type HypervisorOptions } from './hypervisor.ts';
+export * from './inspect.ts';
+export * from './layout-page.ts';
+export * from './protections.ts';
+export { Provenance, PROVENANCE_NAMES, type ProvenanceName } from './provenance.ts';
+export * from './public/index.ts';
+export { type DomainConfig, type RestartOptions, Toolstack } from './toolstack.ts';

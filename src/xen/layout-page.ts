@@ -1,0 +1,53 @@
+/**
+ * The reference page of every structure in machine memory, docs/reference/table-layout.md, made from the layouts, so that it
+ * cannot drift from the codec.
+ */
+
+import { layoutTable } from '../base/layout.ts';
+import { DOMAIN_RECORD, FRAME_RECORD, ROOT_RECORD, STATE_BITS } from './layouts.ts';
+import { RING_HEADER, RING_REQUEST, RING_RESPONSE } from './public/blkif.ts';
+import { START_INFO } from './public/start-info.ts';
+
+/** The page, as Markdown that ends in a newline. */
+export function tableLayoutPage(): string {
+  return [
+    '# Structures in machine memory',
+    '',
+    'Generated from the layouts in `src/xen`; do not edit. `UPDATE_DOCS=1 npx vitest run test/xen` writes it anew.',
+    '',
+    'All numbers are little-endian. Whatever must outlive a guest or a hypervisor is in these structures, found from the',
+    'root record in machine frame 0. Frames are 4096 bytes; a frame record belongs to the machine frame of its position in',
+    'the frame table. A P2M list is one u32 a page of its domain: the machine frame.',
+    '',
+    '## Found from the root record',
+    '',
+    layoutTable(ROOT_RECORD),
+    '',
+    layoutTable(FRAME_RECORD),
+    '',
+    'The `state` word:',
+    '',
+    '| bits | name | meaning |',
+    '|---|---|---|',
+    ...STATE_BITS.map(({ bits, name, meaning }) => `| ${bits} | \`${name}\` | ${meaning} |`),
+    '',
+    'The check word chains the seven words before it, `h` beginning with 0: `h = (h ^ word) × 0x9e3779b1` modulo 2^32, then',
+    '`h = h ^ (h >> 15)`. Any damage within one word is detected; a record of zeroes is the valid record of a free frame.',
+    'Records are published in an order that never shows a wrong name or block: see `src/xen/frame-record.ts`.',
+    '',
+    layoutTable(DOMAIN_RECORD),
+    '',
+    '## In the memory of a domain',
+    '',
+    layoutTable(START_INFO),
+    '',
+    'The checksum begins with the bytes of the page before it and goes on with `cmdLine`.',
+    '',
+    layoutTable(RING_HEADER),
+    '',
+    layoutTable(RING_REQUEST),
+    '',
+    layoutTable(RING_RESPONSE),
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,129 @@
+/**
+ * The hypervisor's structures in machine memory, and where they lie. Only these bytes outlive an object: a domain is
+ * rebuilt from them alone.
+ *
+ * ```
+ * mfn 0        1                          domainTableMfn     p2mMfn             firstDomainMfn
+ * +------------+--------------------------+------------------+------------------+----------------
+ * | root       | frame table              | domain records   | P2M lists        | memory of the
+ * | record     | 32 bytes a frame, by mfn | 128 bytes, domid | u32 a page, each | domains ...
+ * |            |                          |                  | list contiguous  |
+ * +------------+--------------------------+------------------+------------------+----------------
+ * ```
+ *
+ * All numbers are little-endian. A record with a checksum ends in it: CRC-32C of the bytes before. The frame record has
+ * a check word of its own (frame-record.ts). Modelled after Xen's frame table and M2P, joined in one record.
+ */
+
+import { defineLayout } from '../base/layout.ts';
+import { Mfn, PAGE_SIZE } from '../base/units.ts';
+
+export const ROOT_MFN = Mfn(0);
+export const ROOT_VERSION = 1;
+/** "swroot1\0" */
+export const ROOT_MAGIC = [0x73, 0x77, 0x72, 0x6f, 0x6f, 0x74, 0x31, 0x00] as const;
+
+export const ROOT_RECORD = defineLayout('root record', 64, [
+  { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swroot1", zero' },
+  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version of everything found from here, 1' },
+  { name: 'size', width: 4, writer: 'hypervisor', meaning: 'bytes of this record' },
+  { name: 'frameCount', width: 4, writer: 'hypervisor', meaning: 'frames of the machine' },
+  { name: 'tableMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the frame table' },
+  { name: 'tableFrames', width: 4, writer: 'hypervisor', meaning: 'frames of the frame table' },
+  { name: 'recordBytes', width: 4, writer: 'hypervisor', meaning: 'bytes of a frame record' },
+  { name: 'domainTableMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the domain records' },
+  {
+    name: 'domainSlots',
+    width: 4,
+    writer: 'hypervisor',
+    meaning: 'number of domain records; a domain has the one of its domid',
+  },
+  { name: 'domainRecordBytes', width: 4, writer: 'hypervisor', meaning: 'bytes of a domain record' },
+  { name: 'p2mMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the P2M lists' },
+  { name: 'p2mFrames', width: 4, writer: 'hypervisor', meaning: 'frames of the P2M lists' },
+  { name: 'firstDomainMfn', width: 4, writer: 'hypervisor', meaning: 'first frame that a domain may own' },
+  { name: 'reserved', width: 4, meaning: 'for later versions', reserved: true },
+  { name: 'checksum', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the record up to here' },
+]);
+
+export const FRAME_RECORD = defineLayout('frame record', 32, [
+  {
+    name: 'state',
+    width: 4,
+    writer: 'hypervisor',
+    meaning: 'provenance, flags, device and owner; see below. Stored last',
+  },
+  { name: 'ino', width: 4, writer: 'hypervisor', meaning: 'name: inode number, as the guest told' },
+  { name: 'generation', width: 4, writer: 'hypervisor', meaning: 'name: generation of the inode' },
+  { name: 'index', width: 4, writer: 'hypervisor', meaning: 'name: page index in the file' },
+  { name: 'block', width: 4, writer: 'hypervisor', meaning: 'provenance: 4 KiB block of the device' },
+  { name: 'crc', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the page, when the crc flag is set' },
+  { name: 'pfn', width: 4, writer: 'hypervisor', meaning: 'page of the owner (M2P)' },
+  { name: 'check', width: 4, writer: 'hypervisor', meaning: 'check word over the seven words before' },
+]);
+
+/** Bits of the frame record's `state` word, for the reference page; the masks are in frame-record.ts. */
+export const STATE_BITS = [
+  { bits: '0–1', name: 'provenance', meaning: '0 none, 1 reading, 2 clean, 3 writing' },
+  { bits: '2', name: 'named', meaning: 'ino, generation and index are a name' },
+  { bits: '3', name: 'protected', meaning: 'a store of the guest traps' },
+  { bits: '4', name: 'preserved', meaning: 'kept over the restart of its owner, not claimed yet' },
+  { bits: '5', name: 'crc', meaning: 'the crc word is valid' },
+  { bits: '6–7', name: 'reserved', meaning: 'zero' },
+  { bits: '8–15', name: 'device', meaning: "number of the owner's block device" },
+  { bits: '16–31', name: 'owner', meaning: '0 nobody, 65535 the hypervisor, else domid + 1' },
+] as const;
+
+export const DOMAIN_VERSION = 1;
+/** "swdomn1\0" */
+export const DOMAIN_MAGIC = [0x73, 0x77, 0x64, 0x6f, 0x6d, 0x6e, 0x31, 0x00] as const;
+export const DOMAIN_NAME_BYTES = 32;
+/** Slot 0 is domain 0's, which is not modelled as an owner of memory. */
+export const DOMAIN_SLOTS = 64;
+
+export const DOMAIN_RECORD = defineLayout('domain record', 128, [
+  { name: 'magic', width: 1, count: 8, writer: 'tool stack', meaning: '"swdomn1", zero' },
+  { name: 'version', width: 4, writer: 'tool stack', meaning: 'layout version, 1' },
+  { name: 'size', width: 4, writer: 'tool stack', meaning: 'bytes of this record' },
+  { name: 'domid', width: 4, writer: 'tool stack', meaning: 'number of the domain' },
+  { name: 'device', width: 4, writer: 'tool stack', meaning: 'number of its block device' },
+  { name: 'nrPages', width: 4, writer: 'tool stack', meaning: 'pages of the domain, entries of its P2M list' },
+  { name: 'bootPages', width: 4, writer: 'tool stack', meaning: 'pages of its boot region' },
+  { name: 'p2mMfn', width: 4, writer: 'tool stack', meaning: 'first frame of its P2M list' },
+  { name: 'p2mCrc', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the P2M list' },
+  { name: 'consumed', width: 4, writer: 'tool stack', meaning: '1 once a rebuild began to read it: no second try' },
+  { name: 'name', width: 1, count: DOMAIN_NAME_BYTES, writer: 'tool stack', meaning: 'name, UTF-8, zero-padded' },
+  { name: 'reserved', width: 4, count: 12, meaning: 'for later versions', reserved: true },
+  { name: 'checksum', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the record up to here' },
+]);
+
+/** Where everything lies, as the root record says. */
+export interface MemoryMap {
+  readonly frameCount: number;
+  readonly tableMfn: Mfn;
+  readonly tableFrames: number;
+  readonly domainTableMfn: Mfn;
+  readonly p2mMfn: Mfn;
+  readonly p2mFrames: number;
+  readonly firstDomainMfn: Mfn;
+}
+
+/** The tables must lie in the first bank of machine memory, 1 GiB: that is a run of words. */
+const FIRST_BANK_FRAMES = 1 << 18;
+const DOMAIN_TABLE_FRAMES = (DOMAIN_SLOTS * DOMAIN_RECORD.size) / PAGE_SIZE;
+
+/**
+ * Lays out a machine of `frameCount` frames. The P2M lists get a quarter more than one entry a frame, and a frame for
+ * each domain, because lists are contiguous and begin on a frame.
+ * @returns undefined when the machine is too small or too large for its own tables
+ */
+export function planMemory(frameCount: number): MemoryMap | undefined {
+  const tableFrames = Math.ceil((frameCount * FRAME_RECORD.size) / PAGE_SIZE);
+  const p2mFrames = Math.ceil((frameCount * 4 * 1.25) / PAGE_SIZE) + DOMAIN_SLOTS;
+  const tableMfn = Mfn(1);
+  const domainTableMfn = Mfn(tableMfn + tableFrames);
+  const p2mMfn = Mfn(domainTableMfn + DOMAIN_TABLE_FRAMES);
+  const firstDomainMfn = Mfn(p2mMfn + p2mFrames);
+  if (firstDomainMfn >= frameCount || firstDomainMfn > FIRST_BANK_FRAMES) return undefined;
+  return { frameCount, tableMfn, tableFrames, domainTableMfn, p2mMfn, p2mFrames, firstDomainMfn };
+}

@@ -1,0 +1,31 @@
+/**
+ * The protections that the rule of reuse rests on, each of which can be switched off by name. Switched off, the check is
+ * really not made: the property suite must then find the wrong page, which proves both the protection and the suite.
+ */
+
+export interface Protections {
+  /** Frames whose bytes the hypervisor vouches for trap on stores. */
+  readonly writeProtection: boolean;
+  /** Only frames of provenance clean are preserved and handed over. */
+  readonly provenance: boolean;
+  /** A claim must name the block that the frame equals. */
+  readonly blockCheck: boolean;
+  /** A CRC-32C of every clean page is recorded and must match at the claim. */
+  readonly checksum: boolean;
+  /** A claim must name the generation of the inode. */
+  readonly generation: boolean;
+  /** Frames that are not preserved are zeroed before anybody gets them. */
+  readonly scrub: boolean;
+  /** The check word of a frame record must match. */
+  readonly recordCheck: boolean;
+}
+
+export const DEFAULT_PROTECTIONS: Protections = {
+  writeProtection: true,
+  provenance: true,
+  blockCheck: true,
+  checksum: false,
+  generation: true,
+  scrub: true,
+  recordCheck: true,
+};

@@ -1,0 +1,302 @@
+/**
+ * The tool stack of domain 0: creates, restarts and destroys domains.
+ *
+ * A restart with `preserve` is the warm-cache reboot: the old guest is taken down, its in-flight I/O drains, frames that are
+ * named and clean are preserved and all others scrubbed; then there is nothing but machine memory (`betweenGuests` is
+ * called there); then a new domain is built from those bytes (rebuild.ts), on the same frames under the same P2M.
+ * What the tool stack itself remembers over a restart is the domain's configuration, as a configuration file would.
+ *
+ * Work is paid on domain 0's processor in slices, so that the back-ends of other domains run in between. Modelled after
+ * xend and Xen's domain_kill and domain builder; differs in that scrubbing is done before the domain is built again, not in
+ * the background.
+ */
+
+import { assert } from '../base/assert.ts';
+import { ModelError } from '../base/errno.ts';
+import { DomId, Mfn, Pfn } from '../base/units.ts';
+import { UserError } from '../base/user-error.ts';
+import type { BlockDevice } from '../disk/block-device.ts';
+import type { Process } from '../sim/simulation.ts';
+import { Domain, ownerOfDomain } from './domain.ts';
+import { type BootRegion, planBootRegion, PreservedBitmap, writeBootRegion } from './domain-build.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { DOMAIN_SLOTS } from './layouts.ts';
+import { p2mCrc } from './p2m.ts';
+import { noReasons, type ReasonCounts } from './public/reason.ts';
+import { recoverFrames, retireFrames, scrubFrame } from './rebuild.ts';
+import { encodeName, eraseDomainRecord, writeDomainRecord } from './records.ts';
+
+export interface DomainConfig {
+  /** At most 31 bytes of UTF-8. */
+  readonly name: string;
+  /** A multiple of 4096. */
+  readonly memoryBytes: number;
+  readonly device: BlockDevice;
+  /** Bytes that the guest finds at start_info.modulePfn. */
+  readonly module?: Uint8Array;
+  /** At most 1023 bytes of UTF-8. */
+  readonly cmdLine?: string;
+  /** What the domain's random streams are named after; its name unless told. Each boot has streams of its own. */
+  readonly seedName?: string;
+}
+
+export interface RestartOptions {
+  /** Keep the cache; else everything is scrubbed. */
+  readonly preserve: boolean;
+  readonly module?: Uint8Array;
+  readonly cmdLine?: string;
+  /** New size; the old one unless told. */
+  readonly memoryBytes?: number;
+  /** Called when the old guest is gone and nothing of the new one is there: machine memory is all there is. */
+  readonly betweenGuests?: () => void;
+}
+
+/** What is remembered of a domain. */
+interface Entry {
+  readonly domid: DomId;
+  readonly name: string;
+  readonly seedName: string;
+  readonly device: BlockDevice;
+  memoryBytes: number;
+  boots: number;
+  p2mMfn: Mfn;
+  /** Undefined while the domain is being built or rebuilt. */
+  domain: Domain | undefined;
+  /** Its frames: the living P2M list, or a copy while the domain is being built. */
+  p2m: Uint32Array;
+  /** Frames taken from the allocator for a domain that will grow. */
+  held: Uint32Array;
+}
+
+/** Longest piece of work on domain 0's processor at a time: 1 ms. */
+const SLICE_NS = 1e6;
+const NO_FRAMES = new Uint32Array(0);
+
+export class Toolstack {
+  readonly #hypervisor: Hypervisor;
+  readonly #entries = new Map<DomId, Entry>();
+
+  constructor(hypervisor: Hypervisor) {
+    this.#hypervisor = hypervisor;
+  }
+
+  /** The domains that exist, by domid. */
+  get domains(): Domain[] {
+    const built = [...this.#entries.values()].flatMap(({ domain }) => (domain === undefined ? [] : [domain]));
+    return built.sort((a, b) => a.domid - b.domid);
+  }
+
+  /**
+   * Builds a domain on free frames. It is running when the process returns.
+   * @throws UserError for a configuration that cannot be; ModelError ENOMEM when there is no memory or no slot for it
+   */
+  *createDomain(config: DomainConfig): Process<Domain> {
+    const { allocator, p2mLists, costs, kernelPages } = this.#hypervisor;
+    if (encodeName(config.name) === undefined) throw new UserError(`name: "${config.name}" is longer than 31 bytes`);
+    const region = planBootRegion(config.name, config.memoryBytes, kernelPages, config.module, config.cmdLine);
+    const domid = this.#freeDomid();
+    const frames = new Uint32Array(region.nrPages);
+    const p2mMfn = p2mLists.allocate(region.nrPages);
+    try {
+      allocator.allocate(frames);
+    } catch (error) {
+      p2mLists.release(p2mMfn);
+      throw error;
+    }
+    const { name, device, memoryBytes, seedName = name } = config;
+    const entry: Entry = {
+      domid,
+      name,
+      seedName,
+      device,
+      memoryBytes,
+      boots: 0,
+      p2mMfn,
+      domain: undefined,
+      p2m: NO_FRAMES,
+      held: NO_FRAMES,
+    };
+    this.#entries.set(domid, entry);
+    this.#assign(entry, frames, 0);
+    yield* this.#work(costs.frameAllocNs * frames.length + costs.domainBuildNs);
+    return this.#build(entry, frames, region, new PreservedBitmap(region.nrPages), 0, noReasons());
+  }
+
+  /**
+   * Takes a domain down, running or stopped, and builds it again; the old object is dead from then on.
+   * @throws UserError for options that cannot be, ModelError ENOMEM when there is no memory to grow; both before anything
+   *   happened
+   */
+  *restartDomain(domain: Domain, options: RestartOptions): Process<Domain> {
+    const { allocator, p2mLists, costs, kernelPages } = this.#hypervisor;
+    const entry = this.#entryOf(domain);
+    const memoryBytes = options.memoryBytes ?? entry.memoryBytes;
+    const region = planBootRegion(entry.name, memoryBytes, kernelPages, options.module, options.cmdLine);
+    const extra = new Uint32Array(Math.max(0, region.nrPages - domain.nrPages));
+    const roomy = p2mLists.capacity(entry.p2mMfn) >= region.nrPages;
+    const p2mMfn = roomy ? entry.p2mMfn : p2mLists.allocate(region.nrPages);
+    try {
+      allocator.allocate(extra);
+    } catch (error) {
+      if (!roomy) p2mLists.release(p2mMfn);
+      throw error;
+    }
+
+    entry.held = extra;
+    const identity = { domid: entry.domid, device: this.#hypervisor.deviceNumber(entry.device) };
+    const refused = noReasons();
+    const old = entry.p2m;
+    yield* this.#takeDown(entry, domain);
+    yield* this.#work(retireFrames(this.#hypervisor, identity, old, options.preserve, refused));
+    options.betweenGuests?.();
+
+    const isTaken = this.#takenByOthers(entry);
+    const found = recoverFrames(this.#hypervisor, identity, region, options.preserve, refused, isTaken);
+    const frames = new Uint32Array(region.nrPages);
+    const kept = found.p2m?.length ?? 0;
+    if (found.p2m === undefined) {
+      for (const mfn of extra) allocator.free(Mfn(mfn));
+      allocator.allocate(frames);
+    } else {
+      frames.set(found.p2m);
+      frames.set(extra, kept);
+    }
+    this.#assign(entry, frames, kept);
+    entry.held = NO_FRAMES;
+    if (!roomy) p2mLists.release(entry.p2mMfn);
+    entry.p2mMfn = p2mMfn;
+    entry.memoryBytes = memoryBytes;
+    yield* this.#work(found.costNs + costs.frameAllocNs * (frames.length - kept) + costs.domainBuildNs);
+    return this.#build(entry, frames, region, found.preserved, found.coldReason, refused);
+  }
+
+  /** Takes a domain down and gives its frames back, scrubbed. */
+  *destroyDomain(domain: Domain): Process {
+    const { frames, allocator, p2mLists, memory, map } = this.#hypervisor;
+    const entry = this.#entryOf(domain);
+    const old = entry.p2m;
+    yield* this.#takeDown(entry, domain);
+    eraseDomainRecord(memory, map, entry.domid);
+    let costNs = 0;
+    for (const n of old) {
+      const mfn = Mfn(n);
+      frames.free(mfn);
+      costNs += scrubFrame(this.#hypervisor, mfn);
+      allocator.free(mfn);
+    }
+    p2mLists.release(entry.p2mMfn);
+    this.#entries.delete(entry.domid);
+    yield* this.#work(costNs);
+  }
+
+  /**
+   * Everything that must hold of all frames, when no domain is being built or taken down: each has one owner; P2M list, owner
+   * and pfn agree; free frames are free in every book. Goes through all of memory: for tests.
+   * @throws InvariantViolation
+   */
+  checkInvariants(): void {
+    const { frames, allocator, map } = this.#hypervisor;
+    const seen = new Uint8Array(map.frameCount);
+    for (const { domid, p2m } of this.#entries.values()) {
+      for (let pfn = 0; pfn < p2m.length; pfn++) {
+        const mfn = Mfn(p2m[pfn]!);
+        assert(mfn >= map.firstDomainMfn && mfn < map.frameCount, 'a domain has frames for domains only');
+        assert(seen[mfn] === 0, 'a frame is one page of one domain');
+        seen[mfn] = 1;
+        assert(frames.ownerOf(mfn) === ownerOfDomain(domid), 'P2M list and owner agree');
+        assert(frames.pfnOf(mfn) === pfn, 'P2M list and M2P agree');
+      }
+    }
+    for (let mfn = 0; mfn < map.frameCount; mfn++) {
+      frames.checkRecord(Mfn(mfn));
+      if (mfn < map.firstDomainMfn) continue;
+      assert(allocator.isFree(Mfn(mfn)) === (seen[mfn] === 0), 'a frame is free or of a domain');
+      assert(seen[mfn] === 1 || frames.ownerOf(Mfn(mfn)) === 0, 'a free frame has no owner');
+    }
+  }
+
+  #freeDomid(): DomId {
+    for (let domid = 1; domid < DOMAIN_SLOTS; domid++) if (!this.#entries.has(DomId(domid))) return DomId(domid);
+    throw new ModelError('ENOMEM', `all ${DOMAIN_SLOTS - 1} domain records are in use`);
+  }
+
+  #entryOf(domain: Domain): Entry {
+    const entry = this.#entries.get(domain.domid);
+    assert(entry?.domain === domain, 'the domain exists, and is not being taken down');
+    return entry;
+  }
+
+  *#takeDown(entry: Entry, domain: Domain): Process {
+    entry.domain = undefined;
+    yield* domain.kill();
+    yield* this.#work(this.#hypervisor.costs.domainDestroyNs);
+    domain.bury();
+  }
+
+  /** Whether a frame is another domain's or is held; the set is made at the first question. */
+  #takenByOthers(entry: Entry): (mfn: Mfn) => boolean {
+    let taken: Set<number> | undefined;
+    return (mfn) => {
+      if (taken === undefined) {
+        taken = new Set(entry.held);
+        for (const other of this.#entries.values())
+          if (other !== entry) for (const list of [other.p2m, other.held]) for (const n of list) taken.add(n);
+      }
+      return taken.has(mfn);
+    };
+  }
+
+  /** Gives the domain its frames, those from page `from` on being new to it. */
+  #assign(entry: Entry, frames: Uint32Array, from: number): void {
+    entry.p2m = frames;
+    const owner = ownerOfDomain(entry.domid);
+    const device = this.#hypervisor.deviceNumber(entry.device);
+    for (let pfn = from; pfn < frames.length; pfn++)
+      this.#hypervisor.frames.assign(Mfn(frames[pfn]!), owner, Pfn(pfn), device);
+  }
+
+  #build(
+    entry: Entry,
+    frames: Uint32Array,
+    region: BootRegion,
+    preserved: PreservedBitmap,
+    coldReason: number,
+    refused: ReasonCounts,
+  ): Domain {
+    const { memory, map, p2mLists } = this.#hypervisor;
+    const p2m = p2mLists.view(entry.p2mMfn, frames.length);
+    assert(p2m !== undefined, 'there is room for the P2M list');
+    p2m.set(frames);
+    writeBootRegion(memory, p2m, region, preserved, coldReason);
+    writeDomainRecord(memory, map, {
+      domid: entry.domid,
+      device: this.#hypervisor.deviceNumber(entry.device),
+      nrPages: region.nrPages,
+      bootPages: region.bootPages,
+      p2mMfn: entry.p2mMfn,
+      p2mCrc: p2mCrc(p2m),
+      consumed: false,
+      name: entry.name,
+    });
+    entry.p2m = p2m;
+    entry.domain = new Domain(this.#hypervisor, {
+      domid: entry.domid,
+      name: entry.name,
+      seedName: `${entry.seedName}#${entry.boots++}`,
+      device: entry.device,
+      p2m,
+      preserved: preserved.count,
+      refused,
+    });
+    return entry.domain;
+  }
+
+  /** Works for `ns` on domain 0's processor. */
+  *#work(ns: number): Process {
+    const cpu = this.#hypervisor.domain0Cpu;
+    for (let rest = ns; rest > 0; rest -= SLICE_NS) {
+      cpu.charge(Math.min(rest, SLICE_NS));
+      yield* cpu.settle();
+    }
+  }
+}

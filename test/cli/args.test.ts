@@ -1,0 +1,149 @@
+import fc from 'fast-check';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../src/base/index.ts';
+import {
+  COMMANDS,
+  commandHelp,
+  parseChoice,
+  parseCommand,
+  parseList,
+  parseMemory,
+  parseSeed,
+  parseSize,
+  programHelp,
+  REBOOT,
+} from '../../src/cli/args.ts';
+import { DISKS, PROFILES, STRATEGIES, WORKLOADS } from '../../src/experiment/result.ts';
+import { property } from '../support/property.ts';
+
+/** The message of the UserError that `call` throws; it must be one line. */
+function mistake(call: () => unknown): string {
+  try {
+    call();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    if (error.message.includes('\n')) throw new Error(`not one line: ${error.message}`);
+    return error.message;
+  }
+  throw new Error('accepted');
+}
+
+describe('the table of options', () => {
+  const page = readFileSync(new URL('../../docs/reference/cli.md', import.meta.url), 'utf8');
+
+  it.each(COMMANDS.map((command) => [command.name, command] as const))(
+    '%s: each option is in its help and in cli.md',
+    (name, command) => {
+      const section = page.split(`\n## stillwarm ${name}\n`)[1]!.split('\n## ')[0]!;
+      const documented = [...section.matchAll(/^\| `(--[^`]+)` \|/gm)].map(([, option]) => option);
+      const options = command.options.map((option) => `--${option.name}${'value' in option ? ` ${option.value}` : ''}`);
+      expect(documented).toEqual(options);
+      const help = commandHelp(command);
+      for (const option of options) expect(help).toMatch(new RegExp(`^ {2}${option}( |$)`, 'm'));
+      expect(Math.max(...help.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+      expect(programHelp()).toContain(`  ${name}`);
+    },
+  );
+
+  it('names every allowed value in the help and in cli.md', () => {
+    for (const value of [...PROFILES, ...DISKS, ...WORKLOADS, ...STRATEGIES]) {
+      expect(commandHelp(REBOOT)).toContain(value);
+      expect(page).toContain(`\`${value}\``);
+    }
+  });
+});
+
+describe('parseCommand', () => {
+  it('takes values after a space or an equals sign, flags, and arguments in any order', () => {
+    const args = parseCommand(REBOOT, ['--seed', '7', 'dir', '--memory=2GiB', '--crash']);
+    expect([...args.values]).toEqual([
+      ['seed', '7'],
+      ['memory', '2GiB'],
+    ]);
+    expect([...args.flags]).toEqual(['crash']);
+    expect(args.positionals).toEqual(['dir']);
+    expect(parseCommand(REBOOT, ['--', '--seed']).positionals).toEqual(['--seed']);
+  });
+
+  it.each([
+    [['--sede', '1'], /^unknown option --sede; reboot takes --memory, .*--help$/],
+    [['-x'], /^unknown option -x; /],
+    [['--no-json'], /^unknown option --no-json; /],
+    [['--json=yes'], /^option --json takes no value$/],
+    [['--seed'], /^option --seed needs a value: --seed N$/],
+    [['--memory', '--json'], /^option --memory needs a value: --memory SIZE$/],
+    [['--report='], /^option --report needs a value: --report DIR$/],
+    [['a', 'b'], /^unexpected argument b; usage: stillwarm reboot \[OPTION\]... \[PATH\]$/],
+    [[''], /^PATH is empty$/],
+  ])('refuses %j', (argv, message) => {
+    expect(mistake(() => parseCommand(REBOOT, argv))).toMatch(message);
+  });
+
+  it('asked for help, asks for nothing else', () => {
+    expect(parseCommand(REBOOT, ['--sede', 'x', 'y', '--help']).help).toBe(true);
+    expect(parseCommand(REBOOT, ['-h']).help).toBe(true);
+  });
+
+  property(
+    'returns or refuses in one line, whatever it is given',
+    fc.array(fc.oneof(fc.string(), fc.constantFrom('--seed', '--json', '--', '-', '--memory=', '-\n', '--é\n'))),
+    (argv) => {
+      for (const command of COMMANDS) {
+        try {
+          parseCommand(command, argv);
+        } catch (error) {
+          if (!(error instanceof UserError) || error.message.includes('\n')) throw error;
+        }
+      }
+    },
+  );
+});
+
+describe('values', () => {
+  property(
+    'a size is its number times its unit',
+    fc.integer({ min: 1, max: 1_000_000 }),
+    fc.constantFrom(['', 0], ['B', 0], ['K', 10], ['KiB', 10], ['M', 20], ['MiB', 20], ['G', 30], ['GiB', 30]),
+    (number, [unit, shift]) => parseSize('--limit', `${number}${unit}`) === number * 2 ** shift,
+  );
+
+  it('a size may be a decimal fraction of a unit when that is whole bytes', () => {
+    expect(parseSize('--limit', '1.5GiB')).toBe(1.5 * 2 ** 30);
+    expect(mistake(() => parseSize('--limit', '1.0001K'))).toMatch(/^--limit: 1.0001K is not a size/);
+  });
+
+  it.each(['', '0', '-1', '1 G', '1TB', '1kb', '1e9', '0x10', 'G', '1..5G', '99999999999G', '1\n2'])(
+    '%j is no size',
+    (text) => {
+      expect(mistake(() => parseSize('--limit', text))).toMatch(/^--limit: .*is not a size in bytes/);
+    },
+  );
+
+  it('memory is whole pages within bounds', () => {
+    expect(parseMemory('--memory', '16M')).toBe(16 << 20);
+    expect(mistake(() => parseMemory('--memory', '15M'))).toBe('--memory: 15M is not 16MiB to 64GiB');
+    expect(mistake(() => parseMemory('--memory', '65G'))).toBe('--memory: 65G is not 16MiB to 64GiB');
+    expect(mistake(() => parseMemory('--memory', '20000001'))).toBe(
+      '--memory: 20000001 is not a multiple of 4096 bytes',
+    );
+  });
+
+  it.each(['', '-1', '1.5', '4294967296', '1e3', 'one'])('%j is no seed', (text) => {
+    expect(mistake(() => parseSeed('--seed', text))).toMatch(/^--seed: .* is not an integer of 0 to 4294967295$/);
+    expect([parseSeed('--seed', '0'), parseSeed('--seed', '4294967295')]).toEqual([0, 4294967295]);
+  });
+
+  it('a choice that does not exist names those that do', () => {
+    expect(parseChoice('--disk', 'nvme', DISKS)).toBe('nvme');
+    expect(mistake(() => parseChoice('--disk', 'floppy', DISKS))).toBe(
+      '--disk: floppy is none of profile, disk, nvme, instant',
+    );
+  });
+
+  it('a list is different choices, in the order given', () => {
+    expect(parseList('--strategy', 'warm-cache, cold', STRATEGIES)).toEqual(['warm-cache', 'cold']);
+    expect(mistake(() => parseList('--strategy', 'cold,cold', STRATEGIES))).toBe('--strategy: cold is named twice');
+    expect(mistake(() => parseList('--strategy', 'cold,', STRATEGIES))).toMatch(/^--strategy: "" is none of cold, /);
+  });
+});

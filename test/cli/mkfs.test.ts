@@ -1,0 +1,60 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mkfs } from '../../src/cli/mkfs.ts';
+import { FileImage } from '../../src/disk/file-image.ts';
+import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
+import { captureIo } from './capture.ts';
+
+let dir = '';
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'stillwarm-mkfs-'));
+  mkdirSync(join(dir, 'tree/sub'), { recursive: true });
+  writeFileSync(join(dir, 'tree/one'), 'first');
+  writeFileSync(join(dir, 'tree/sub/two'), Buffer.alloc(100_000, 7));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+describe('mkfs', () => {
+  it('makes an image that holds the files, and nothing else appears', () => {
+    const io = captureIo(dir);
+    expect(mkfs(['tree', 'disk.img'], io)).toBe(0);
+    expect(io.stdout.text).toMatch(/disk\.img: ext2, .*, 2 files of 100 kB\n$/);
+    expect(readdirSync(dir).sort()).toEqual(['disk.img', 'tree']);
+    const image = FileImage.open(join(dir, 'disk.img'));
+    const oracle = new OracleExt2(image);
+    const files = new Map(oracle.listFiles().map((file) => [file.path, file]));
+    expect([...files.keys()].sort()).toEqual(['/one', '/sub/two']);
+    expect(oracle.expect(files.get('/one')!.ino, 0, 5, Buffer.from('first'), 0)).toBe(-1);
+    expect(oracle.expect(files.get('/sub/two')!.ino, 0, 100_000, Buffer.alloc(100_000, 7), 0)).toBe(-1);
+    image.close();
+  });
+
+  it('makes the same bytes from the same files', () => {
+    mkfs(['tree', 'a.img'], captureIo(dir));
+    mkfs(['tree', 'b.img'], captureIo(dir));
+    expect(Buffer.compare(readFileSync(join(dir, 'a.img')), readFileSync(join(dir, 'b.img')))).toBe(0);
+  });
+
+  it('leaves an existing file alone, unless forced', () => {
+    writeFileSync(join(dir, 'disk.img'), 'precious');
+    expect(() => mkfs(['tree', 'disk.img'], captureIo(dir))).toThrow(
+      /^IMAGE: .*disk.img exists already; --force replaces it$/,
+    );
+    expect(readFileSync(join(dir, 'disk.img'), 'utf8')).toBe('precious');
+    expect(mkfs(['tree', 'disk.img', '--force'], captureIo(dir))).toBe(0);
+    expect(readFileSync(join(dir, 'disk.img')).length).toBeGreaterThan(100_000);
+  });
+
+  it.each([
+    [['nowhere', 'x.img'], /^DIR: .*nowhere is not a directory$/],
+    [['tree/one', 'x.img'], /^DIR: .*one is not a directory$/],
+    [['tree', 'nowhere/x.img'], /^IMAGE: .*nowhere does not exist$/],
+    [['tree', 'tree', '--force'], /^IMAGE: .*tree is a directory$/],
+    [['tree'], /^IMAGE is missing; usage: stillwarm mkfs \[OPTION\]... DIR IMAGE$/],
+  ])('refuses %j and writes nothing', (argv, message) => {
+    expect(() => mkfs(argv, captureIo(dir))).toThrow(message);
+    expect(readdirSync(dir)).toEqual(['tree']);
+  });
+});

@@ -1,0 +1,171 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { UserError } from '../../src/base/index.ts';
+import { installedModules, reboot } from '../../src/cli/reboot.ts';
+import { STRATEGIES } from '../../src/experiment/result.ts';
+import { sampleResult } from '../report/sample.ts';
+import { Capture, captureIo } from './capture.ts';
+
+let dir = '';
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'stillwarm-cli-'));
+  mkdirSync(join(dir, 'files'));
+  writeFileSync(join(dir, 'a-file'), 'x');
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const mismatch = { strategy: 'warm-cache' as const, what: 'page 3 of /a differs', history: ['named', 'claimed'] };
+
+describe('the options of the experiment', () => {
+  it('have defaults', () => {
+    const io = captureIo(dir);
+    expect(reboot(['files'], io)).toBe(0);
+    expect(io.ran).toEqual([
+      {
+        path: join(dir, 'files'),
+        memory: 2 ** 30,
+        disk: 'profile',
+        profile: 'pentium4-2006',
+        strategies: [...STRATEGIES],
+        workload: 'files',
+        seed: 1,
+        limit: undefined,
+        crash: false,
+        dumpMemory: undefined,
+      },
+    ]);
+  });
+
+  it('are taken from the command line', () => {
+    const io = captureIo(dir);
+    const argv =
+      'files --memory 256M --disk nvme --profile server-2026 --strategy warm-cache,cold --workload zipf --seed 9 --limit 1G --crash --dump-memory m.img';
+    reboot(argv.split(' '), io);
+    expect(io.ran).toEqual([
+      {
+        path: join(dir, 'files'),
+        memory: 2 ** 28,
+        disk: 'nvme',
+        profile: 'server-2026',
+        strategies: ['warm-cache', 'cold'],
+        workload: 'zipf',
+        seed: 9,
+        limit: 2 ** 30,
+        crash: true,
+        dumpMemory: join(dir, 'm.img'),
+      },
+    ]);
+  });
+
+  it('without PATH read the modules that this program was installed with', () => {
+    const io = captureIo(dir);
+    reboot([], io);
+    expect(basename(io.ran[0]!.path)).toBe('node_modules');
+    expect(existsSync(join(io.ran[0]!.path, 'cli-table3'))).toBe(true);
+  });
+
+  it('finds node_modules beside, above and around the package', () => {
+    const bin = join(dir, 'node_modules/stillwarm/dist/cli/main.js');
+    mkdirSync(join(dir, 'node_modules/stillwarm/dist/cli'), { recursive: true });
+    expect(installedModules(pathToFileURL(bin).href)).toBe(join(dir, 'node_modules'));
+    mkdirSync(join(dir, 'node_modules/stillwarm/node_modules'));
+    expect(installedModules(pathToFileURL(bin).href)).toBe(join(dir, 'node_modules/stillwarm/node_modules'));
+  });
+});
+
+describe('what is printed', () => {
+  it('is the tables and the verified line, exit status 0', () => {
+    const io = captureIo(dir);
+    expect(reboot(['files'], io)).toBe(0);
+    expect(io.stdout.text).toMatch(/\nverified 1,307,744 pages, 4,628,800,000 bytes: all equal\n$/);
+    expect(io.stderr.text).toBe('');
+  });
+
+  it('with --json is exactly the result', () => {
+    const io = captureIo(dir);
+    expect(reboot(['files', '--json'], io)).toBe(0);
+    expect(JSON.parse(io.stdout.text)).toEqual(sampleResult());
+  });
+
+  it('when a page differs has its history, exit status 1', () => {
+    const io = captureIo(dir, { runReboot: () => ({ result: sampleResult(), mismatches: [mismatch] }) });
+    expect(reboot(['files'], io)).toBe(1);
+    expect(io.stdout.text).toMatch(/mismatch \(warm-cache\): page 3 of \/a differs\n {4}named\n {4}claimed\n/);
+  });
+
+  it('with --json keeps the histories off standard output', () => {
+    const io = captureIo(dir, { runReboot: () => ({ result: sampleResult(), mismatches: [mismatch] }) });
+    expect(reboot(['files', '--json'], io)).toBe(1);
+    expect(JSON.parse(io.stdout.text)).toEqual(sampleResult());
+    expect(io.stderr.text).toContain('    claimed\n');
+  });
+
+  it('counts as different when the result alone says so', () => {
+    const result = sampleResult();
+    const strategies = result.strategies.map((each) => ({ ...each, verified: { ...each.verified, mismatches: 1 } }));
+    const io = captureIo(dir, { runReboot: () => ({ result: { ...result, strategies }, mismatches: [] }) });
+    expect(reboot(['files'], io)).toBe(1);
+  });
+
+  it('shows progress on a terminal only, and only after a second', () => {
+    const quick = captureIo(dir, {
+      stderr: new Capture(true),
+      runReboot: (_options, onProgress) => {
+        onProgress?.({ phase: 'cold', done: 1, total: 2 });
+        return { result: sampleResult(), mismatches: [] };
+      },
+    });
+    reboot(['files'], quick);
+    expect(quick.stderr.text).toBe('');
+  });
+});
+
+describe('the report', () => {
+  it('is one page in a directory that is made for it', () => {
+    const io = captureIo(dir);
+    expect(reboot(['files', '--report', 'new/deep'], io)).toBe(0);
+    expect(readdirSync(join(dir, 'new/deep'))).toEqual(['index.html']);
+    expect(readFileSync(join(dir, 'new/deep/index.html'), 'utf8')).toMatch(/^<!doctype html>[^]*<\/html>\n$/);
+    expect(reboot(['files', '--report', 'new/deep'], io)).toBe(0);
+  });
+});
+
+describe('a mistake', () => {
+  it.each([
+    [['nowhere'], /^PATH: .*nowhere does not exist$/],
+    [['files', '--report', 'a-file'], /^--report: .*a-file is a file, a directory is needed$/],
+    [['files', '--report', 'a-file/below'], /^--report: .*a-file is not a directory$/],
+    [['files', '--dump-memory', 'files'], /^--dump-memory: .*files is a directory$/],
+    [['files', '--dump-memory', 'nowhere/m.img'], /^--dump-memory: .*nowhere does not exist$/],
+    [['a-file', '--dump-memory', 'a-file'], /^--dump-memory: .*a-file is PATH itself$/],
+    [['a-file', '--dump-memory', 'a-link'], /^--dump-memory: .*a-link is PATH itself$/],
+    [['files', '--seed', 'x'], /^--seed: x is not an integer/],
+    [['files', '--strategy', 'hot'], /^--strategy: hot is none of cold, prefetch, warm-cache, warm-cache\+metadata$/],
+  ])('%j is found before anything is run or written', (argv, message) => {
+    symlinkSync('a-file', join(dir, 'a-link'));
+    const io = captureIo(dir);
+    let text = '';
+    try {
+      reboot(argv, io);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      text = error.message;
+    }
+    expect(text).toMatch(message);
+    expect(io.ran).toEqual([]);
+    expect(io.stdout.text).toBe('');
+    expect(readdirSync(dir).sort()).toEqual(['a-file', 'a-link', 'files']);
+  });
+});

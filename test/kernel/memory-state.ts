@@ -1,0 +1,49 @@
+// Looking at the kernel's memory from outside: the lists as arrays, and everything that must hold between them.
+import { expect } from 'vitest';
+import type { Pfn } from '../../src/base/index.ts';
+import { NO_PAGE, PAGEVEC_SIZE, PG, type MemMap, type MemoryManagement } from '../../src/kernel/index.ts';
+
+function pagesOf(map: MemMap, head: Pfn): number[] {
+  const pages: number[] = [];
+  for (let pfn = map.last(head); pfn !== head; pfn = map.prev[pfn]! as Pfn) {
+    expect(map.next[map.prev[pfn]!]).toBe(pfn);
+    pages.push(pfn);
+    if (pages.length > map.nrPages) throw new Error('a list does not end');
+  }
+  return pages;
+}
+
+/** Pages of the inactive list, oldest first. */
+export const inactivePages = (map: MemMap): number[] => pagesOf(map, map.inactiveHead);
+/** Pages of the active list, oldest first. */
+export const activePages = (map: MemMap): number[] => pagesOf(map, map.activeHead);
+export const freePages = (map: MemMap): number[] => pagesOf(map, map.freeHead);
+
+/**
+ * Checks that every page is at one place, that flags, lists and counts agree, and that the cache's list of each space
+ * agrees with its index. @param outside pages that are neither free nor in the cache
+ */
+export function checkMemory(mm: MemoryManagement, outside = 0): void {
+  const { map, lru, allocator, cache } = mm;
+  const [free, active, inactive] = [freePages(map), activePages(map), inactivePages(map)];
+  expect([free.length, active.length, inactive.length]).toEqual([allocator.freeCount, lru.nrActive, lru.nrInactive]);
+  expect(new Set([...free, ...active, ...inactive]).size).toBe(free.length + active.length + inactive.length);
+  expect(cache.nrPages + free.length + outside).toBe(map.nrPages);
+  const waiting = cache.nrPages - active.length - inactive.length;
+  expect(waiting).toBeGreaterThanOrEqual(0);
+  expect(waiting).toBeLessThan(PAGEVEC_SIZE);
+
+  for (const pfn of free) expect(map.flags[pfn]).toBe(PG.free);
+  for (const pfn of active) expect(map.flags[pfn]! & (PG.lru | PG.active)).toBe(PG.lru | PG.active);
+  for (const pfn of inactive) expect(map.flags[pfn]! & (PG.lru | PG.active)).toBe(PG.lru);
+  const spaces = new Set([...active, ...inactive].map((pfn) => cache.spaceOf(pfn as Pfn)));
+  for (const space of spaces) {
+    let count = 0;
+    for (let pfn = space.firstPage; pfn !== NO_PAGE; pfn = map.spaceNext[pfn]! as Pfn) {
+      count++;
+      expect(cache.spaceOf(pfn)).toBe(space);
+      expect(cache.find(space, map.index[pfn]!)).toBe(pfn);
+    }
+    expect(count).toBe(space.nrPages);
+  }
+}

@@ -1,0 +1,148 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { InvariantViolation } from '../../src/base/assert.ts';
+import { Mfn } from '../../src/base/units.ts';
+import { MachineMemory } from '../../src/machine/memory.ts';
+import { property } from '../support/property.ts';
+
+const BANK_FRAMES = 2 ** 18;
+/** Frames at both ends of memory, on both sides of the bank border, and two that share a slot of the view cache. */
+const FRAMES = [0, 1, 16_384, BANK_FRAMES - 1, BANK_FRAMES, BANK_FRAMES + 1, BANK_FRAMES + 7];
+const memory = new MachineMemory((BANK_FRAMES + 8) * 4096);
+
+const frame = fc.constantFrom(...FRAMES);
+const range = fc
+  .tuple(fc.nat(4096), fc.oneof(fc.nat(4096), fc.constant(4096)))
+  .map(([offset, length]) =>
+    length === 4096 ? { offset: 0, length } : { offset, length: Math.min(length, 4096 - offset) },
+  );
+const wordOffset = fc.nat(4092);
+
+const operation = fc.oneof(
+  fc.record({ kind: fc.constant('copyIn' as const), frame, range, seed: fc.nat(255), lead: fc.nat(3) }),
+  fc.record({ kind: fc.constant('zero' as const), frame, range }),
+  fc.record({ kind: fc.constant('copyFrame' as const), frame, from: frame }),
+  fc.record({ kind: fc.constant('writeU32' as const), frame, offset: wordOffset, value: fc.nat(0xffffffff) }),
+  fc.record({ kind: fc.constant('writeU8' as const), frame, offset: fc.nat(4095), value: fc.nat(255) }),
+  fc.record({ kind: fc.constant('words' as const), frame, word: fc.nat(1023), value: fc.nat(0xffffffff) }),
+  fc.record({ kind: fc.constant('bytes' as const), frame, at: fc.nat(4095), value: fc.nat(255) }),
+  fc.record({ kind: fc.constant('clearAll' as const) }),
+);
+
+describe('MachineMemory', () => {
+  property(
+    'holds what a plain array of bytes per frame would hold, and knows which frames may not be zero',
+    fc.array(operation, { maxLength: 40 }),
+    wordOffset,
+    range,
+    (operations, offset, { offset: rangeOffset, length }) => {
+      memory.clearAll();
+      const model = new Map(FRAMES.map((mfn) => [mfn, new Uint8Array(4096)]));
+      const touched = new Set<number>();
+      for (const op of operations) {
+        const own = 'frame' in op ? model.get(op.frame)! : new Uint8Array(0);
+        switch (op.kind) {
+          case 'copyIn': {
+            const src = new Uint8Array(op.lead + op.range.length + op.lead).map((_, i) => op.seed + i * 7);
+            memory.copyIn(Mfn(op.frame), op.range.offset, src, op.lead, op.range.length);
+            own.set(src.subarray(op.lead, op.lead + op.range.length), op.range.offset);
+            touched.add(op.frame);
+            break;
+          }
+          case 'zero':
+            memory.zero(Mfn(op.frame), op.range.offset, op.range.length);
+            own.fill(0, op.range.offset, op.range.offset + op.range.length);
+            if (op.range.length === 4096) touched.delete(op.frame);
+            break;
+          case 'copyFrame':
+            memory.copyFrame(Mfn(op.from), Mfn(op.frame));
+            own.set(model.get(op.from)!);
+            touched.add(op.frame);
+            break;
+          case 'writeU32':
+            memory.writeU32(Mfn(op.frame), op.offset, op.value);
+            new DataView(own.buffer).setUint32(op.offset, op.value, true);
+            touched.add(op.frame);
+            break;
+          case 'writeU8':
+            memory.writeU8(Mfn(op.frame), op.offset, op.value);
+            own[op.offset] = op.value;
+            touched.add(op.frame);
+            break;
+          case 'words':
+            memory.words(Mfn(op.frame), 1)[op.word] = op.value;
+            memory.touch(Mfn(op.frame));
+            new DataView(own.buffer).setUint32(op.word * 4, op.value, true);
+            touched.add(op.frame);
+            break;
+          case 'bytes':
+            memory.bytes(Mfn(op.frame), 1)[op.at] = op.value;
+            memory.touch(Mfn(op.frame));
+            own[op.at] = op.value;
+            touched.add(op.frame);
+            break;
+          case 'clearAll':
+            memory.clearAll();
+            for (const bytes of model.values()) bytes.fill(0);
+            touched.clear();
+            break;
+        }
+      }
+      for (const mfn of FRAMES) {
+        const own = model.get(mfn)!;
+        expect(Buffer.compare(memory.frame(Mfn(mfn)), own)).toBe(0);
+        expect(memory.isTouched(Mfn(mfn))).toBe(touched.has(mfn));
+        const out = new Uint8Array(4096 + 2).fill(0xee);
+        memory.copyOut(Mfn(mfn), rangeOffset, out, 1, length);
+        const expected = new Uint8Array(4096 + 2).fill(0xee);
+        expected.set(own.subarray(rangeOffset, rangeOffset + length), 1);
+        expect(Buffer.compare(out, expected)).toBe(0);
+        const view = new DataView(own.buffer);
+        expect(memory.readU32(Mfn(mfn), offset)).toBe(view.getUint32(offset, true));
+        expect(memory.readU16(Mfn(mfn), offset)).toBe(view.getUint16(offset, true));
+        expect(memory.readU8(Mfn(mfn), offset)).toBe(own[offset]);
+      }
+    },
+  );
+
+  it('marks a run of frames as touched, across words of the bit map and the bank border', () => {
+    memory.clearAll();
+    memory.touch(Mfn(BANK_FRAMES - 40), 44);
+    const marked = (mfn: number) => memory.isTouched(Mfn(mfn));
+    expect([BANK_FRAMES - 41, BANK_FRAMES + 4].map(marked)).toEqual([false, false]);
+    for (let mfn = BANK_FRAMES - 40; mfn < BANK_FRAMES + 4; mfn++) expect(marked(mfn)).toBe(true);
+    memory.clearAll();
+    expect(marked(BANK_FRAMES)).toBe(false);
+  });
+
+  it('gives words and bytes of a run that are the memory itself', () => {
+    memory.clearAll();
+    const words = memory.words(Mfn(BANK_FRAMES), 2);
+    expect(words.length).toBe(2048);
+    words[1024] = 0x01020304;
+    expect(memory.readU32(Mfn(BANK_FRAMES + 1), 0)).toBe(0x01020304);
+    expect([...memory.bytes(Mfn(BANK_FRAMES), 2).subarray(4096, 4100)]).toEqual([4, 3, 2, 1]);
+    words[1024] = 0;
+  });
+
+  it('refuses what is not whole frames, leaves a frame, a bank or memory', () => {
+    for (const bytes of [0, 4095, 4097, -4096, 2 ** 53])
+      expect(() => new MachineMemory(bytes)).toThrow(InvariantViolation);
+    const page = new Uint8Array(4096);
+    const last = Mfn(memory.frameCount - 1);
+    expect(() => memory.words(Mfn(BANK_FRAMES - 1), 2)).toThrow(InvariantViolation);
+    expect(() => memory.words(last, 0)).toThrow(InvariantViolation);
+    expect(() => memory.copyIn(last, 1, page, 0, 4096)).toThrow(InvariantViolation);
+    expect(() => memory.copyIn(last, 0, page, 1, 4096)).toThrow(InvariantViolation);
+    expect(() => memory.copyOut(last, 4000, page, 0, 97)).toThrow(InvariantViolation);
+    expect(() => memory.zero(last, 4000, 97)).toThrow(InvariantViolation);
+    expect(() => memory.copyIn(Mfn(memory.frameCount), 0, page, 0, 1)).toThrow(InvariantViolation);
+    expect(() => memory.readU32(Mfn(memory.frameCount), 0)).toThrow(InvariantViolation);
+    expect(() => memory.frame(Mfn(memory.frameCount))).toThrow(InvariantViolation);
+  });
+
+  it('numbers frames from 0 to its size', () => {
+    expect(memory.frameCount).toBe(BANK_FRAMES + 8);
+    expect(new MachineMemory(4096).frameCount).toBe(1);
+  });
+});

@@ -1,0 +1,69 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { renderHtml } from '../../src/report/html.ts';
+import { sections } from '../../src/report/measures.ts';
+import { property } from '../support/property.ts';
+import { sampleResult } from './sample.ts';
+
+const VOID = new Set(['meta', 'path', 'rect', 'wbr']);
+
+/** Throws when a tag is not closed in its order. Style and text are skipped. */
+function checkNesting(html: string): void {
+  const open: string[] = [];
+  for (const [, slash, name] of html
+    .replace(/<style>[^]*?<\/style>|<!doctype html>/g, '')
+    .matchAll(/<(\/?)([a-z][a-z0-9]*)/gi)) {
+    if (VOID.has(name!)) continue;
+    if (slash === '') open.push(name!);
+    else if (open.pop() !== name) throw new Error(`</${name!}> closes something else`);
+  }
+  if (open.length > 0) throw new Error(`not closed: ${open.join(' ')}`);
+}
+
+describe('the page', () => {
+  const html = renderHtml(sampleResult(), []);
+
+  it('is whole, well nested, and stands alone', () => {
+    checkNesting(html);
+    expect(html).toMatch(/^<!doctype html>\n<html lang="en">/);
+    expect(html).toContain('<meta name="viewport" content="width=device-width, initial-scale=1">');
+    expect(html).toContain("default-src 'none'");
+    expect(html).not.toMatch(/<script|<link|<img|<iframe|@import|https?:|src=|href=/);
+    expect(html.match(/url\([^)]*\)/g)).toEqual(['url(#down)']);
+    expect(html).not.toMatch(/NaN|Infinity|undefined/);
+  });
+
+  it('has every figure of the printed tables, headed by strategy and measure', () => {
+    for (const { question, rows } of sections(sampleResult())) {
+      expect(html).toContain(`<th scope="rowgroup" colspan="5">${question}</th>`);
+      for (const { label, values } of rows)
+        expect(html).toContain(`<th scope="row">${label}</th>${values.map((value) => `<td>${value}</td>`).join('')}`);
+    }
+    expect(html.match(/<th scope="col">/g)).toHaveLength(4);
+  });
+
+  it('names what was run, what was fitted and what was verified', () => {
+    for (const part of ['27,731', '0123456789abcdef', 'guest.copyNsPerByte', 'verified 1,307,744 pages', '✓'])
+      expect(html).toContain(part);
+  });
+
+  it('shows a mismatch with its history and does not call the run good', () => {
+    const mismatch = { strategy: 'warm-cache' as const, what: 'page 3 differs', history: ['named', 'claimed'] };
+    const bad = renderHtml(sampleResult(), [mismatch]);
+    checkNesting(bad);
+    expect(bad).toContain('<li>named</li><li>claimed</li>');
+    expect(bad).toContain('class="verdict bad"');
+  });
+
+  const nasty = fc.string({ unit: fc.constantFrom('<', '>', '"', "'", '&', 'b', '/', ' ') });
+  property('escapes whatever text it is given', nasty, nasty, nasty, (what, event, fitted) => {
+    const mismatches = [{ strategy: 'cold' as const, what, history: [event] }];
+    const page = renderHtml({ ...sampleResult(), fitted: [fitted], digest: what }, mismatches);
+    checkNesting(page);
+    const tags = (text: string): number => text.split('<').length;
+    const plain = renderHtml({ ...sampleResult(), fitted: ['x'], digest: 'x' }, [
+      { strategy: 'cold', what: 'x', history: ['x'] },
+    ]);
+    return tags(page) === tags(plain);
+  });
+});

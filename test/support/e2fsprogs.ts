@@ -1,0 +1,90 @@
+// The outside judge of every image we write: e2fsprogs (mke2fs, e2fsck, debugfs).
+//
+// `itWithE2fsprogs` is `it`, skipped with the reason when the programs are not installed; in CI that is a failure, since
+// there nothing may be skipped. `saveImage` writes an image store to a file that the programs can read, with holes.
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { it } from 'vitest';
+import type { ImageStore } from '../../src/disk/image-store.ts';
+
+export interface E2fsprogs {
+  readonly mke2fs: string;
+  readonly e2fsck: string;
+  readonly debugfs: string;
+}
+
+/** The programs, or undefined when one is missing. /sbin is often not in the PATH of a user. */
+export function findE2fsprogs(): E2fsprogs | undefined {
+  const directories = [...(process.env['PATH'] ?? '').split(delimiter), '/sbin', '/usr/sbin', '/usr/local/sbin'];
+  const find = (name: string): string | undefined =>
+    directories.map((directory) => join(directory, name)).find((path) => existsSync(path));
+  const [mke2fs, e2fsck, debugfs] = [find('mke2fs'), find('e2fsck'), find('debugfs')];
+  return mke2fs !== undefined && e2fsck !== undefined && debugfs !== undefined
+    ? { mke2fs, e2fsck, debugfs }
+    : undefined;
+}
+
+/** What a test is given. */
+export interface Judge extends E2fsprogs {
+  /** A directory that is removed after the test. */
+  readonly dir: string;
+  /** Where the test is, for `checkProperty`. */
+  readonly where: { readonly name: string; readonly file: string };
+}
+
+export function itWithE2fsprogs(name: string, test: (judge: Judge) => void): void {
+  const tools = findE2fsprogs();
+  it(name, ({ task, skip }) => {
+    if (tools === undefined) {
+      if (process.env['CI'] !== undefined) throw new Error('e2fsprogs is not installed, and in CI nothing is skipped');
+      skip('e2fsprogs is not installed');
+    } else {
+      inTemporaryDirectory((dir) => test({ ...tools, dir, where: { name, file: task.file.name } }));
+    }
+  });
+}
+
+/** Calls `use` with a new directory and removes it. */
+export function inTemporaryDirectory<T>(use: (dir: string) => T): T {
+  const dir = mkdtempSync(join(tmpdir(), 'stillwarm-'));
+  try {
+    return use(dir);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Runs a program; gives its standard output. Throws what it said when it did not exit with 0. */
+export function run(program: string, ...args: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  if (status === 0) return stdout;
+  throw new Error(`${program} ${args.join(' ')}: status ${String(status)}\n${stdout}${stderr}${String(error ?? '')}`);
+}
+
+/** Throws what e2fsck finds wrong with an image. */
+export function mustBeSound(judge: Judge, path: string): void {
+  run(judge.e2fsck, '-fn', path);
+}
+
+/** Writes the image to a new file; blocks of zeros become holes. */
+export function saveImage(image: ImageStore, path: string): void {
+  const fd = openSync(path, 'w');
+  try {
+    ftruncateSync(fd, image.size);
+    const piece = Buffer.alloc(1 << 18);
+    const zeros = Buffer.alloc(1 << 18);
+    for (let at = 0; at < image.size; at += piece.length) {
+      const length = Math.min(piece.length, image.size - at);
+      image.read(at, piece, 0, length);
+      if (piece.compare(zeros, 0, length, 0, length) !== 0) writeSync(fd, piece, 0, length, at);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,246 @@
+// A small machine for the tests of the hypervisor: cheap costs, a disk that reorders, and a guest that speaks the ring.
+import { Lba, Ns, PAGE_SIZE, Pfn, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../src/base/index.ts';
+import type { BlockDevice, BlockRequest } from '../../src/disk/block-device.ts';
+import { MachineMemory } from '../../src/machine/memory.ts';
+import { type RandomStream, Simulation } from '../../src/sim/index.ts';
+import type { Domain } from '../../src/xen/domain.ts';
+import { Hypervisor, type HypervisorOptions } from '../../src/xen/hypervisor.ts';
+import {
+  BlkifOp,
+  CacheMapBatch,
+  RING_HEADER,
+  RING_HEADER_BYTES,
+  RING_REQUEST,
+  RING_RESPONSE,
+  RING_SLOT_BYTES,
+  RING_SLOTS,
+  type XenCosts,
+} from '../../src/xen/index.ts';
+import { Toolstack } from '../../src/xen/toolstack.ts';
+
+export const COSTS: XenCosts = {
+  hypercallNs: 300,
+  cacheMapInsertNs: 20,
+  cacheMapEraseNs: 10,
+  cacheMapClaimNs: 30,
+  cacheMapReleaseNs: 5,
+  eventSendNs: 100,
+  domainSwitchNs: 50,
+  faultNs: 1000,
+  protectNs: 200,
+  blkbackRequestNs: 40,
+  blkbackSegmentNs: 4,
+  scrubNsPerByte: 0.01,
+  frameAllocNs: 2,
+  indexRebuildNs: 1,
+  preserveNs: 1,
+  crcNsPerByte: 0.01,
+  domainBuildNs: 1000,
+  domainDestroyNs: 1000,
+};
+
+/** A disk that ends requests in any order; bytes move at some instant between submission and end. */
+export class TestDisk implements BlockDevice {
+  readonly bytes: Uint8Array;
+  /** Requests that fail, of 100. */
+  failPercent = 0;
+  readonly #simulation: Simulation;
+  readonly #memory: MachineMemory;
+  readonly #random: RandomStream;
+
+  constructor(simulation: Simulation, memory: MachineMemory, blocks: number) {
+    this.#simulation = simulation;
+    this.#memory = memory;
+    this.#random = simulation.random.stream('test disk');
+    this.bytes = new Uint8Array(blocks * PAGE_SIZE);
+    for (let i = 0; i < this.bytes.length; i += 64) this.bytes[i] = 1 + this.#random.below(255);
+  }
+
+  get sectorCount(): number {
+    return this.bytes.length / SECTOR_SIZE;
+  }
+
+  block(lba: number): Uint8Array {
+    return this.bytes.subarray(lba * PAGE_SIZE, (lba + 1) * PAGE_SIZE);
+  }
+
+  submit(request: BlockRequest): void {
+    const fails = this.#random.below(100) < this.failPercent;
+    this.#simulation.after(Ns(this.#random.below(500)), () => {
+      // A request that fails may have moved its bytes, or not.
+      if (!fails || this.#random.below(2) === 0) this.#move(request);
+      this.#simulation.after(Ns(this.#random.below(500)), () => request.done(fails ? 'EIO' : undefined));
+    });
+  }
+
+  #move({ op, sector, segments }: BlockRequest): void {
+    let at = sector * SECTOR_SIZE;
+    for (const { mfn, offset, length } of segments) {
+      if (op === 'read') this.#memory.copyIn(mfn, offset, this.bytes, at, length);
+      if (op === 'write') this.#memory.copyOut(mfn, offset, this.bytes, at, length);
+      at += length;
+    }
+  }
+}
+
+export interface TestSegment {
+  readonly pfn: number;
+  /** First and last sector of the page. */
+  readonly first?: number;
+  readonly last?: number;
+}
+
+/** A guest with a block front-end and nothing else. Its ring lies in its last page. */
+export class MiniGuest {
+  readonly domain: Domain;
+  /** Status by request id. */
+  readonly responses = new Map<number, number>();
+  readonly ring: Pfn;
+  #produced = 0;
+  #consumed = 0;
+  #port: number;
+
+  constructor(domain: Domain) {
+    this.domain = domain;
+    this.ring = Pfn(domain.nrPages - 1);
+    const { memory, hypercalls } = domain.environment;
+    memory.zero(this.ring, 0, PAGE_SIZE);
+    memory.writeU32(this.ring, RING_HEADER.offset.rspEvent, 1);
+    this.#port = hypercalls.blkifConnect(this.ring, () => this.#upcall()).port;
+  }
+
+  get hasRoom(): boolean {
+    return (this.#produced - this.#consumed) >>> 0 < RING_SLOTS;
+  }
+
+  /** Puts raw words into the next slot and publishes it. */
+  request(operation: number, sector: number, segments: readonly TestSegment[], count = segments.length): number {
+    const { memory, hypercalls } = this.domain.environment;
+    const id = this.#produced;
+    const slot = RING_HEADER_BYTES + (id % RING_SLOTS) * RING_SLOT_BYTES;
+    const at = RING_REQUEST.offset;
+    memory.zero(this.ring, slot, RING_SLOT_BYTES);
+    memory.writeU32(this.ring, slot + at.operation, operation | (count << 8));
+    memory.writeU32(this.ring, slot + at.id, id);
+    memory.writeU32(this.ring, slot + at.sector, sector >>> 0);
+    memory.writeU32(this.ring, slot + at.sector + 4, Math.floor(sector / 2 ** 32));
+    segments.forEach(({ pfn, first = 0, last = 7 }, i) => {
+      memory.writeU32(this.ring, slot + at.segments + 8 * i, pfn);
+      memory.writeU32(this.ring, slot + at.segments + 8 * i + 4, first | (last << 8));
+    });
+    this.#produced = (this.#produced + 1) >>> 0;
+    memory.writeU32(this.ring, RING_HEADER.offset.reqProd, this.#produced);
+    hypercalls.eventSend(this.#port);
+    return id;
+  }
+
+  read(pfn: number, block: number): number {
+    return this.request(BlkifOp.read, block * SECTORS_PER_PAGE, [{ pfn }]);
+  }
+
+  write(pfn: number, block: number): number {
+    return this.request(BlkifOp.write, block * SECTORS_PER_PAGE, [{ pfn }]);
+  }
+
+  insert(pfn: number, ino: number, index: number, generation = 1): number {
+    const batch = new CacheMapBatch(1);
+    batch.insert(Pfn(pfn), ino as never, generation, index as never);
+    this.domain.environment.hypercalls.cacheMapOp(batch);
+    return batch.result(0);
+  }
+
+  erase(pfn: number): number {
+    const batch = new CacheMapBatch(1);
+    batch.erase(Pfn(pfn));
+    this.domain.environment.hypercalls.cacheMapOp(batch);
+    return batch.result(0);
+  }
+
+  release(pfn: number): number {
+    const batch = new CacheMapBatch(1);
+    batch.release(Pfn(pfn));
+    this.domain.environment.hypercalls.cacheMapOp(batch);
+    return batch.result(0);
+  }
+
+  claim(ino: number, index: number, block: number, generation = 1): { result: number; pfn: number } {
+    const batch = new CacheMapBatch(1);
+    batch.claim(ino as never, generation, index as never, Lba(block));
+    this.domain.environment.hypercalls.cacheMapOp(batch);
+    return { result: batch.result(0), pfn: batch.pfn(0) };
+  }
+
+  page(pfn: number): Uint8Array {
+    const bytes = new Uint8Array(PAGE_SIZE);
+    this.domain.environment.memory.copyOut(Pfn(pfn), 0, bytes, 0, PAGE_SIZE);
+    return bytes;
+  }
+
+  #upcall(): void {
+    const { memory } = this.domain.environment;
+    const produced = memory.readU32(this.ring, RING_HEADER.offset.rspProd);
+    for (; this.#consumed !== produced; this.#consumed = (this.#consumed + 1) >>> 0) {
+      const slot = RING_HEADER_BYTES + (this.#consumed % RING_SLOTS) * RING_SLOT_BYTES;
+      const id = memory.readU32(this.ring, slot + RING_RESPONSE.offset.id);
+      this.responses.set(id, memory.readU32(this.ring, slot + RING_RESPONSE.offset.status));
+    }
+    memory.writeU32(this.ring, RING_HEADER.offset.rspEvent, (this.#consumed + 1) >>> 0);
+  }
+}
+
+export const MIB = 1 << 20;
+/** Pages of a mini domain's boot region: start_info, bitmap and two of kernel image. */
+export const BOOT_PAGES = 4;
+/** Least memory of a mini domain, in pages. */
+export const LEAST_PAGES = BOOT_PAGES + 1024;
+
+export interface TestMachine {
+  readonly simulation: Simulation;
+  readonly memory: MachineMemory;
+  readonly hypervisor: Hypervisor;
+  readonly toolstack: Toolstack;
+  readonly disk: TestDisk;
+}
+
+export function bootMachine(seed = 1, options: HypervisorOptions = {}, memoryBytes = 16 * MIB): TestMachine {
+  const simulation = new Simulation(seed);
+  const memory = new MachineMemory(memoryBytes);
+  const hypervisor = Hypervisor.boot(simulation, memory, COSTS, { kernelPages: 2, ...options });
+  const disk = new TestDisk(simulation, memory, 64);
+  return { simulation, memory, hypervisor, toolstack: new Toolstack(hypervisor), disk };
+}
+
+/** Creates a mini domain. */
+export function startGuest(
+  { simulation, toolstack, disk }: TestMachine,
+  name = 'guest',
+  pages = LEAST_PAGES,
+): MiniGuest {
+  const config = { name, memoryBytes: pages * PAGE_SIZE, device: disk };
+  return new MiniGuest(simulation.runProcess('create', toolstack.createDomain(config)));
+}
+
+/** Restarts a guest and returns the next one. */
+export function restartGuest(
+  { simulation, toolstack }: TestMachine,
+  guest: MiniGuest,
+  options: Partial<Parameters<Toolstack['restartDomain']>[1]> = {},
+): MiniGuest {
+  const restart = toolstack.restartDomain(guest.domain, { preserve: true, ...options });
+  return new MiniGuest(simulation.runProcess('restart', restart));
+}
+
+/** Reads blocks into pages and names them (ino, index = block); page = firstPfn + i. */
+export function cacheBlocks(
+  machine: TestMachine,
+  guest: MiniGuest,
+  blocks: readonly number[],
+  firstPfn = 100,
+  ino = 12,
+): void {
+  blocks.forEach((block, i) => {
+    guest.read(firstPfn + i, block);
+    machine.simulation.run();
+    guest.insert(firstPfn + i, ino, block);
+  });
+}
