@@ -5,11 +5,19 @@
 
 import { parseArgs } from 'node:util';
 import { UserError } from '../src/base/index.ts';
+import { bookkeeping } from './bookkeeping.ts';
+import { cachedRead } from './cached-read.ts';
 import { type Options, type Row, table } from './harness.ts';
 import { pageAccess } from './page-access.ts';
+import { rebuild } from './rebuild.ts';
+import { scale } from './scale.ts';
 
 const SUBJECTS: Readonly<Record<string, (options: Options) => Row[]>> = {
+  'cached-read': cachedRead,
   'page-access': pageAccess,
+  rebuild,
+  bookkeeping,
+  scale,
 };
 
 function main(): void {

@@ -38,7 +38,8 @@ export function openDisk(path: string, limit: number | undefined, onProgress: Pr
   try {
     refuseUnmountable(path, image);
     const oracle = new OracleExt2(image);
-    const files = oracle.listFiles();
+    // A name that is not UTF-8 has no path that a workload could open.
+    const files = oracle.listFiles().filter(({ path: name }) => !name.includes('\ufffd'));
     const bytes = files.reduce((sum, { size }) => sum + size, 0);
     if (bytes === 0) throw new UserError(`${path}: there is nothing to read: ${files.length} regular files, all empty`);
     if (limit === undefined && bytes > SPARSENESS_LIMIT * image.size)
@@ -83,6 +84,6 @@ function refuseUnmountable(path: string, image: ImageStore): void {
 }
 
 /** What a failure of the modelled world means to the person who gave `path`. */
-export function asUserError(path: string, error: unknown): unknown {
+export function modelErrorAsUserError(path: string, error: unknown): unknown {
   return error instanceof ModelError ? new UserError(`${path}: ${error.message}`) : error;
 }

@@ -10,7 +10,7 @@ import { fittedConstants, type Profile } from '../machine/profile.ts';
 import { PENTIUM4_2006 } from '../machine/profiles/pentium4-2006.ts';
 import { SERVER_2026 } from '../machine/profiles/server-2026.ts';
 import { Digest } from '../sim/index.ts';
-import { asUserError, openDisk, type DiskSource } from './disk-source.ts';
+import { modelErrorAsUserError, openDisk, type DiskSource } from './disk-source.ts';
 import { saveMemory } from './memory-dump.ts';
 import type { ProgressListener } from './progress.ts';
 import type { Mismatch, ProfileName, RebootOptions, RebootResult, StrategyName } from './result.ts';
@@ -41,7 +41,7 @@ export function runReboot(
   } catch (error) {
     if (error instanceof GuestPanic)
       throw new UserError(`--memory ${options.memory}: the guest panics: ${error.message}`);
-    throw asUserError(options.path, error);
+    throw modelErrorAsUserError(options.path, error);
   } finally {
     disk.close();
   }

@@ -48,7 +48,7 @@ export interface RunResult {
   readonly ns: number;
 }
 
-/** Bytes that the workload read during `ns` from `startNs` on; `startNs` counts from the end of the guest's boot before, from the reboot's begin after. */
+/** Bytes that the workload read during `ns` from `startNs` on; time 0 is the begin of the reboot. */
 export interface Sample {
   readonly startNs: number;
   readonly ns: number;

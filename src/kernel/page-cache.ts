@@ -83,6 +83,11 @@ export class PageCache {
     return this.#nrPages;
   }
 
+  /** Bytes of the index, beside the arrays of mem_map. */
+  get indexBytes(): number {
+    return this.#buckets.byteLength;
+  }
+
   /** Opens the address space of an inode. The caller keeps it: two spaces of one inode would be two caches. */
   open(ino: Ino, generation = 0, named = true): AddressSpace {
     const slot = this.#freeSlots.pop() ?? this.#spaces.length;

@@ -86,6 +86,30 @@ export class Lru {
     }
   }
 
+  /** Moves the oldest active page to the young end of the inactive list; false when no page is active. */
+  deactivateOldest(): boolean {
+    const map = this.#map;
+    const pfn = map.last(map.activeHead);
+    if (pfn === map.activeHead) return false;
+    map.unlink(pfn);
+    map.link(map.inactiveHead, pfn);
+    this.#nrActive--;
+    this.#nrInactive++;
+    this.#flags[pfn]! &= ~PG.active;
+    return true;
+  }
+
+  /** Takes the oldest inactive page off its list; returns the list's head when there is none. */
+  isolateOldest(): Pfn {
+    const map = this.#map;
+    const pfn = map.last(map.inactiveHead);
+    if (pfn === map.inactiveHead) return pfn;
+    map.unlink(pfn);
+    this.#nrInactive--;
+    this.#flags[pfn]! &= ~PG.lru;
+    return pfn;
+  }
+
   #removePending(pfn: Pfn): void {
     const at = this.#pagevec.subarray(0, this.#pending).indexOf(pfn);
     if (at < 0) return;

@@ -107,14 +107,7 @@ export class Reclaim {
 
   /** Unmapped active pages are always deactivated, whatever their referenced bit. */
   #refillInactive(count: number): void {
-    const map = this.#map;
-    for (let i = 0; i < count; i++) {
-      const pfn = map.last(map.activeHead);
-      if (pfn === map.activeHead) return;
-      this.#lru.remove(pfn);
-      map.clear(pfn, PG.active);
-      this.#lru.putBack(pfn);
-    }
+    for (let i = 0; i < count; i++) if (!this.#lru.deactivateOldest()) return;
   }
 
   #shrinkCache(count: number): number {
@@ -122,9 +115,8 @@ export class Reclaim {
     const isolated = this.#isolated;
     let taken = 0;
     while (taken < count) {
-      const pfn = map.last(map.inactiveHead);
+      const pfn = this.#lru.isolateOldest();
       if (pfn === map.inactiveHead) break;
-      this.#lru.remove(pfn);
       isolated[taken++] = pfn;
     }
     this.scanned += taken;

@@ -128,14 +128,14 @@ export class Task<T = unknown> {
       this.#finished.wakeAll();
       return;
     }
+    // A process may have been killed by what it called.
+    if (this.isOver) return;
     if (step.done === true) {
       this.#state = 'done';
       this.#result = step.value;
       this.#finished.wakeAll();
       return;
     }
-    // A process may have been killed by what it called.
-    if (this.isOver) return;
     const wait = step.value;
     if (typeof wait === 'number') {
       this.#state = 'sleeping';

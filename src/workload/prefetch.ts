@@ -19,8 +19,11 @@ export function* prefetchFiles(sys: Syscalls): Process {
     if (path === '') continue;
     try {
       const fd = yield* sys.open(path);
-      yield* sys.readahead(fd, 0, sys.fstat(fd).size);
-      sys.close(fd);
+      try {
+        yield* sys.readahead(fd, 0, sys.fstat(fd).size);
+      } finally {
+        sys.close(fd);
+      }
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
     }

@@ -1,79 +1,80 @@
 /**
- * A hash index over frames: chains of mfns by a 32-bit hash. Derived from the frame records and never the truth: whoever
- * walks a chain compares the record.
+ * A hash index over frames: chains of mfns by the low bits of a hash. Derived from the frame records and never the truth:
+ * whoever walks a chain compares the record.
  *
- * Chains are doubly linked through typed arrays, so that a frame can be taken out without its key: a record whose bytes
- * were damaged never breaks a chain or makes it loop. 9 bytes a frame at most. In the arrays 0 means nothing and mfn + 1
- * a frame; -(bucket + 1) in `prev` is the head of a bucket.
+ * Chains are doubly linked through a typed array, so that a frame can be taken out without its key: a record whose bytes
+ * were damaged never breaks a chain or makes it loop. At most 9 bytes a frame. `links` holds next and previous of a frame
+ * side by side, which saves a cache miss; 0 means nothing, mfn + 1 a frame, and -(bucket + 1) as previous that the frame is
+ * the first of a bucket.
  */
 
 import { assert } from '../base/assert.ts';
-import { type Mfn } from '../base/units.ts';
+import type { Mfn } from '../base/units.ts';
 
 export class FrameIndex {
   readonly #heads: Int32Array;
-  readonly #next: Int32Array;
-  readonly #prev: Int32Array;
-  readonly #shift: number;
+  readonly #links: Int32Array;
+  readonly #mask: number;
 
   constructor(frameCount: number) {
     // Between 1/8 and 1/4 of a bucket a frame: at most 1 byte a frame.
     const bits = Math.max(4, 29 - Math.clz32(frameCount));
-    this.#shift = 32 - bits;
+    this.#mask = (1 << bits) - 1;
     this.#heads = new Int32Array(1 << bits);
-    this.#next = new Int32Array(frameCount);
-    this.#prev = new Int32Array(frameCount);
+    this.#links = new Int32Array(2 * frameCount);
   }
 
   /** Bytes of the arrays. */
   get byteLength(): number {
-    return this.#heads.byteLength + this.#next.byteLength + this.#prev.byteLength;
+    return this.#heads.byteLength + this.#links.byteLength;
   }
 
   has(mfn: Mfn): boolean {
-    return this.#prev[mfn] !== 0;
+    return this.#links[2 * mfn + 1] !== 0;
   }
 
   /** First frame of the chain of `hash`, or -1; then `after` until -1. */
   first(hash: number): number {
-    return this.#heads[hash >>> this.#shift]! - 1;
+    return this.#heads[hash & this.#mask]! - 1;
   }
 
   after(mfn: number): number {
-    return this.#next[mfn]! - 1;
+    return this.#links[2 * mfn]! - 1;
   }
 
   /** Adds a frame that is not in the index. */
   link(mfn: Mfn, hash: number): void {
-    assert(this.#prev[mfn] === 0, 'frame is in the index already');
-    const bucket = hash >>> this.#shift;
+    assert(this.#links[2 * mfn + 1] === 0, 'frame is in the index already');
+    const bucket = hash & this.#mask;
     const head = this.#heads[bucket]!;
-    this.#next[mfn] = head;
-    this.#prev[mfn] = -(bucket + 1);
-    if (head !== 0) this.#prev[head - 1] = mfn + 1;
+    this.#links[2 * mfn] = head;
+    this.#links[2 * mfn + 1] = -(bucket + 1);
+    if (head !== 0) this.#links[2 * (head - 1) + 1] = mfn + 1;
     this.#heads[bucket] = mfn + 1;
   }
 
   /** Takes a frame out, if it is in. */
   unlink(mfn: Mfn): void {
-    const prev = this.#prev[mfn]!;
+    const prev = this.#links[2 * mfn + 1]!;
     if (prev === 0) return;
-    const next = this.#next[mfn]!;
-    if (prev > 0) this.#next[prev - 1] = next;
+    const next = this.#links[2 * mfn]!;
+    if (prev > 0) this.#links[2 * (prev - 1)] = next;
     else this.#heads[-prev - 1] = next;
-    if (next !== 0) this.#prev[next - 1] = prev;
-    this.#prev[mfn] = 0;
-    this.#next[mfn] = 0;
+    if (next !== 0) this.#links[2 * (next - 1) + 1] = prev;
+    this.#links[2 * mfn + 1] = 0;
+    this.#links[2 * mfn] = 0;
   }
 }
 
+// Neighbours of a file or a device go into neighbouring buckets: they come together, and a cache line holds 16 buckets.
+
 /** Hash of a block of a device. */
 export function hashBlock(device: number, block: number): number {
-  return Math.imul(block ^ Math.imul(device, 0x27d4eb2f), 0x9e3779b1) >>> 0;
+  return (Math.imul(device, 0x27d4eb2f) + block) | 0;
 }
 
 /** Hash of a name without its generation: a claim must find a page of another generation too, to say so. */
 export function hashName(device: number, ino: number, index: number): number {
-  const h = Math.imul(ino ^ Math.imul(device, 0x27d4eb2f), 0x85ebca77);
-  return Math.imul((h ^ (h >>> 13)) + index, 0x9e3779b1) >>> 0;
+  const h = Math.imul(ino ^ Math.imul(device, 0x27d4eb2f), 0x9e3779b1);
+  return ((h ^ (h >>> 15)) + index) | 0;
 }

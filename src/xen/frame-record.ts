@@ -63,7 +63,7 @@ function mix(word: number): number {
   return h ^ (h >>> 15);
 }
 
-/** Check word over seven words. */
+/** Check word over seven words, as a signed number: that one is no heap object to the engine. */
 export function checkWord(
   state: number,
   ino: number,
@@ -79,7 +79,7 @@ export function checkWord(
   h = mix(h ^ index);
   h = mix(h ^ block);
   h = mix(h ^ crc);
-  return mix(h ^ pfn) >>> 0;
+  return mix(h ^ pfn);
 }
 
 /** Whether the record whose words begin at `at` is intact: its check word matches and its reserved bits are zero. */
@@ -87,7 +87,7 @@ export function recordIsIntact(words: Uint32Array, at: number): boolean {
   const state = words[at + W_STATE]!;
   return (
     (state & S_RESERVED) === 0 &&
-    words[at + W_CHECK] ===
+    (words[at + W_CHECK]! | 0) ===
       checkWord(
         state,
         words[at + W_INO]!,

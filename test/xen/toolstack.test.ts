@@ -12,7 +12,15 @@ import {
   START_INFO_PFN,
 } from '../../src/xen/index.ts';
 import { property } from '../support/property.ts';
-import { BOOT_PAGES, bootMachine, cacheBlocks, LEAST_PAGES, MiniGuest, restartGuest, startGuest } from './machine.ts';
+import {
+  BOOT_PAGES,
+  bootMachine,
+  cacheBlocks,
+  LEAST_PAGES,
+  type MiniGuest,
+  restartGuest,
+  startGuest,
+} from './machine.ts';
 
 const BLOCKS = [3, 9, 20, 21, 40];
 
@@ -262,10 +270,10 @@ describe('a restart', () => {
     before.insert(300, 12, 6);
     before.insert(301, 12, 6);
     const guest = restartGuest(machine, before, {
-      memoryBytes: LEAST_PAGES * PAGE_SIZE + 4096,
+      memoryBytes: (LEAST_PAGES + 2) * PAGE_SIZE,
       module: new Uint8Array(5000).fill(7),
     }).domain;
-    expect(guest.nrPages).toBe(LEAST_PAGES + 1);
+    expect(guest.nrPages).toBe(LEAST_PAGES + 2);
     const counted = Object.entries(guest.stats.refused).filter(([, n]) => n > 0);
     expect(Object.fromEntries(counted)).toEqual({ dirty: 1, bootRegion: 1, memoryShrank: 1, duplicate: 1 });
     expect(guest.stats.preserved).toBe(3);
@@ -301,13 +309,13 @@ describe('a restart', () => {
 
   it('writes start_info, bitmap and module', () => {
     const machine = bootMachine();
-    const before = startGuest(machine);
+    const before = startGuest(machine, 'guest', LEAST_PAGES + 2);
     cacheBlocks(machine, before, BLOCKS);
     const module = Uint8Array.from({ length: 5000 }, (_, i) => i * 7);
     const guest = restartGuest(machine, before, { module, cmdLine: 'root=/dev/sda1 größe' });
     const { page, field } = startInfo(guest);
     expect(Buffer.from(page.subarray(0, 8)).toString()).toBe('swstart1');
-    expect(field('nrPages')).toBe(LEAST_PAGES);
+    expect(field('nrPages')).toBe(LEAST_PAGES + 2);
     expect(field('bootPages')).toBe(BOOT_PAGES + 2);
     expect(field('preservedCount')).toBe(BLOCKS.length);
     expect(field('moduleBytes')).toBe(5000);

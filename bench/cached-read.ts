@@ -1,0 +1,167 @@
+/**
+ * Reads of a file that is in the guest's page cache, bytes and all, through the system calls of a booted guest.
+ *
+ * 64 KiB reads against one Buffer.copy of the same bytes from one piece of memory: what the pages' being scattered, and
+ * the look-ups, leave of the host's copying. 4 KiB reads against fs.readSync of the same file from the host's page cache.
+ * Both sides read the same places of a 64 MiB file in one random order. And what the host's heap pays for a read.
+ */
+
+import { Buffer } from 'node:buffer';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { assert } from '../src/base/index.ts';
+import { makeExt2 } from '../src/disk/mkfs.ts';
+import { directory, file, tree } from '../src/disk/mkfs-tree.ts';
+import { machineMemoryFor, Testbed } from '../src/experiment/testbed.ts';
+import type { Syscalls } from '../src/kernel/index.ts';
+import { MachineMemory } from '../src/machine/memory.ts';
+import { SERVER_2026 } from '../src/machine/profiles/server-2026.ts';
+import { RandomStreams } from '../src/sim/index.ts';
+import { elapsedNs, type Row, takeTurns } from './harness.ts';
+
+const MEBIBYTE = 1 << 20;
+const FILE_BYTES = 64 * MEBIBYTE;
+const GUEST_BYTES = 128 * MEBIBYTE;
+const LARGE = 64 * 1024;
+const SMALL = 4096;
+const PASSES = 4;
+const HEAP_READS = 1_000_000;
+
+/** An open file of a booted guest. */
+interface OpenFile {
+  readonly sys: Syscalls;
+  readonly fd: number;
+}
+
+export function cachedRead(): Row[] {
+  const content = Buffer.alloc(FILE_BYTES);
+  for (let at = 0; at < FILE_BYTES; at += 4) content.writeUInt32LE(Math.imul(at, 0x9e3779b1) >>> 0, at);
+  const open = openCached(content);
+  const large = shuffled(LARGE);
+  const small = shuffled(SMALL);
+  checkReads(open, content, large, LARGE);
+  checkReads(open, content, small, SMALL);
+  return [againstCopy(open, content, large), againstHost(open, content, small), heapRow(open, small)];
+}
+
+function againstCopy(open: OpenFile, content: Buffer, places: readonly number[]): Row {
+  const buffer = Buffer.alloc(LARGE);
+  const perSecond = (ns: number): number => ((PASSES * FILE_BYTES) / ns) * (1e9 / 2 ** 30);
+  const [figure, rival] = takeTurns(
+    () => perSecond(elapsedNs(() => readPlaces(open, buffer, places, LARGE, PASSES))),
+    () =>
+      perSecond(
+        elapsedNs(() => {
+          for (let pass = 0; pass < PASSES; pass++)
+            for (const place of places) content.copy(buffer, 0, place, place + LARGE);
+        }),
+      ),
+  );
+  const ratio = figure! / rival!;
+  return {
+    what: 'cached reads of 64 KiB',
+    figure: figure!,
+    unit: 'GiB/s',
+    rival: { name: 'Buffer.copy', figure: rival! },
+    ratio,
+    target: 'ratio 0.7',
+    met: ratio >= 0.7,
+  };
+}
+
+function againstHost(open: OpenFile, content: Buffer, places: readonly number[]): Row {
+  const dir = mkdtempSync(join(tmpdir(), 'stillwarm-bench-'));
+  try {
+    const path = join(dir, 'file');
+    writeFileSync(path, content);
+    const fd = openSync(path, 'r');
+    const buffer = Buffer.alloc(SMALL);
+    const perMicrosecond = (ns: number): number => (PASSES * places.length * 1e3) / ns;
+    const [figure, rival] = takeTurns(
+      () => perMicrosecond(elapsedNs(() => readPlaces(open, buffer, places, SMALL, PASSES))),
+      () =>
+        perMicrosecond(
+          elapsedNs(() => {
+            for (let pass = 0; pass < PASSES; pass++) for (const place of places) readSync(fd, buffer, 0, SMALL, place);
+          }),
+        ),
+    );
+    closeSync(fd);
+    return {
+      what: 'cached reads of 4 KiB',
+      figure: figure!,
+      unit: 'M/s',
+      rival: { name: 'fs.readSync', figure: rival! },
+      ratio: figure! / rival!,
+      target: 'faster',
+      met: figure! > rival!,
+    };
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+/** Growth of the heap, in parts so short that what is allocated is counted before it is collected. */
+function heapRow(open: OpenFile, places: readonly number[]): Row {
+  const buffer = Buffer.alloc(SMALL);
+  globalThis.gc?.();
+  let grown = 0;
+  for (let reads = 0; reads < HEAP_READS; reads += places.length) {
+    const before = process.memoryUsage().heapUsed;
+    readPlaces(open, buffer, places, SMALL, 1);
+    grown += Math.max(0, process.memoryUsage().heapUsed - before);
+  }
+  const figure = grown / HEAP_READS;
+  return { what: 'heap allocated by a cached read', figure, unit: 'B', target: 'below 1 B', met: figure < 1 };
+}
+
+/** Boots a guest on a disk with one file, and reads that once. */
+function openCached(content: Uint8Array): OpenFile {
+  const testbed = new Testbed({
+    seed: 1,
+    profile: SERVER_2026,
+    disk: 'instant',
+    image: makeExt2(tree(directory([['file', file(content)]]))),
+    memory: new MachineMemory(machineMemoryFor(GUEST_BYTES)),
+    guestMemory: GUEST_BYTES,
+  });
+  const { simulation } = testbed;
+  const sys = simulation.runProcess('boot', testbed.start('cachemap=all')).kernel.syscalls;
+  const fd = simulation.runProcess('open', sys.open('/file'));
+  const buffer = new Uint8Array(LARGE);
+  for (let at = 0; at < FILE_BYTES; at += LARGE) {
+    const bytes = simulation.runProcess('read', sys.read(fd, buffer, 0, LARGE));
+    assert(bytes === LARGE, 'the file is as long as it was made');
+  }
+  return { sys, fd };
+}
+
+function readPlaces(
+  { sys, fd }: OpenFile,
+  buffer: Buffer,
+  places: readonly number[],
+  bytes: number,
+  passes: number,
+): void {
+  for (let pass = 0; pass < passes; pass++)
+    for (const place of places) {
+      sys.lseek(fd, place);
+      assert(sys.readNow(fd, buffer, 0, bytes) === bytes, 'the file is cached');
+    }
+}
+
+function checkReads(open: OpenFile, content: Buffer, places: readonly number[], bytes: number): void {
+  const buffer = Buffer.alloc(bytes);
+  for (const place of places) {
+    readPlaces(open, buffer, [place], bytes, 1);
+    assert(buffer.equals(content.subarray(place, place + bytes)), 'cached bytes are those of the file');
+  }
+}
+
+/** Every multiple of `bytes` in the file once, in random order. */
+function shuffled(bytes: number): number[] {
+  const places = Array.from({ length: FILE_BYTES / bytes }, (_, i) => i * bytes);
+  new RandomStreams(1).stream('cached-read').shuffle(places);
+  return places;
+}

@@ -1,0 +1,7 @@
+/** Experiments: the testbed, the reboot strategies, the oracle that checks every page against the disk. */
+export * from './memory-dump.ts';
+export * from './oracle-ext2.ts';
+export * from './progress.ts';
+export * from './reboot.ts';
+export * from './result.ts';
+export * from './testbed.ts';

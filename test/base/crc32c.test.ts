@@ -1,0 +1,57 @@
+// CRC-32C: the check value, the published vectors, and the sliced loop against the definition, a bit at a time.
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { crc32c } from '../../src/base/index.ts';
+import { property } from '../support/property.ts';
+
+function bitwise(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+  }
+  return ~crc >>> 0;
+}
+
+it('gives the check value of the polynomial', () => {
+  expect(crc32c(new TextEncoder().encode('123456789'))).toBe(0xe3069283);
+});
+
+it('gives the values of RFC 3720, B.4, for 32 bytes', () => {
+  expect(crc32c(new Uint8Array(32))).toBe(0x8a9136aa);
+  expect(crc32c(new Uint8Array(32).fill(0xff))).toBe(0x62a8ab43);
+  expect(crc32c(Uint8Array.from({ length: 32 }, (_, i) => i))).toBe(0x46dd794e);
+  expect(crc32c(Uint8Array.from({ length: 32 }, (_, i) => 31 - i))).toBe(0x113fdb5c);
+});
+
+it('of no bytes is 0, or the seed', () => {
+  expect(crc32c(new Uint8Array(0))).toBe(0);
+  expect(crc32c(new Uint8Array(0), 0, 0, 0xe3069283)).toBe(0xe3069283);
+});
+
+property(
+  'eight bytes at a time equals a bit at a time',
+  fc.uint8Array({ maxLength: 100 }),
+  (bytes) => crc32c(bytes) === bitwise(bytes),
+);
+
+property(
+  'a range equals the bytes cut out, and the value goes on from any place',
+  fc.uint8Array({ minLength: 1, maxLength: 100 }),
+  fc.nat(),
+  fc.nat(),
+  fc.nat(),
+  (bytes, a, b, c) => {
+    const [start, middle, end] = [a, b, c].map((n) => n % (bytes.length + 1)).sort((x, y) => x - y);
+    const whole = crc32c(bytes, start, end! - start!);
+    expect(whole).toBe(bitwise(bytes.subarray(start, end)));
+    expect(crc32c(bytes, middle, end! - middle!, crc32c(bytes, start, middle! - start!))).toBe(whole);
+  },
+);
+
+property('any flip of one bit changes it', fc.uint8Array({ minLength: 1, maxLength: 64 }), fc.nat(), (bytes, place) => {
+  const flipped = bytes.slice();
+  const bit = place % (bytes.length * 8);
+  flipped[bit >> 3]! ^= 1 << (bit & 7);
+  return crc32c(flipped) !== crc32c(bytes);
+});

@@ -1,0 +1,145 @@
+/**
+ * The reboot experiment end to end, on a small tree: what each strategy must show, that a run is a function of its
+ * inputs, and that the oracle notices a page that is wrong.
+ */
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Mfn } from '../../src/base/index.ts';
+import { UserError } from '../../src/base/user-error.ts';
+import { runReboot } from '../../src/experiment/reboot.ts';
+import { STRATEGIES, WORKLOADS, type RebootOptions } from '../../src/experiment/result.ts';
+import type { Testbed } from '../../src/experiment/testbed.ts';
+import { Provenance } from '../../src/xen/index.ts';
+
+let directory = '';
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'stillwarm-reboot-'));
+  for (let i = 0; i < 40; i++) {
+    const place = join(directory, 'tree', `d${i % 7}`);
+    mkdirSync(place, { recursive: true });
+    const bytes = new Uint8Array(1 + ((i * 7919) % 90_000)).map((_, at) => (at * 31 + i) & 255);
+    writeFileSync(join(place, `f${i}`), bytes);
+  }
+  mkdirSync(join(directory, 'empty'));
+});
+
+afterAll(() => {
+  rmSync(directory, { recursive: true });
+});
+
+function options(over: Partial<RebootOptions> = {}): RebootOptions {
+  return {
+    path: join(directory, 'tree'),
+    memory: 64 << 20,
+    disk: 'profile',
+    profile: 'pentium4-2006',
+    strategies: STRATEGIES,
+    workload: 'files',
+    seed: 1,
+    limit: undefined,
+    crash: false,
+    dumpMemory: undefined,
+    ...over,
+  };
+}
+
+/** The frames whose pages are named and clean at the moment between the guests. */
+function keptFrames({ hypervisor }: Testbed): Mfn[] {
+  const kept: Mfn[] = [];
+  for (let n = 0; n < hypervisor.memory.frameCount; n++) {
+    const mfn = Mfn(n);
+    if (hypervisor.frames.provenanceOf(mfn) === Provenance.clean) kept.push(mfn);
+  }
+  return kept;
+}
+
+describe('runReboot', () => {
+  it.each(WORKLOADS)('shows for %s what each strategy keeps, all of it verified', (workload) => {
+    const { result, mismatches } = runReboot(options({ workload }));
+    expect(mismatches).toEqual([]);
+    const [cold, prefetch, warm, metadata] = result.strategies;
+    for (const strategy of result.strategies) {
+      const [first, second, third, fourth] = strategy.runs;
+      expect(strategy.runs).toHaveLength(4);
+      expect(new Set(strategy.runs.map(({ bytes }) => bytes)).size).toBe(1);
+      expect(strategy.verified.bytes).toBe(4 * first!.bytes);
+      expect(strategy.verified.mismatches).toBe(0);
+      expect(second!.ns).toBeLessThan(first!.ns);
+      expect(fourth!.ns).toBeLessThanOrEqual(third!.ns);
+      expect(strategy.verified.pages).toBe(strategy.pages.reused);
+    }
+    expect(cold!.pages.preserved + prefetch!.pages.preserved).toBe(0);
+    expect(cold!.pages.readAgain).toBeGreaterThan(0);
+    expect(warm!.pages.reused).toBe(warm!.pages.preserved);
+    expect(warm!.pages.readAgain).toBe(warm!.metadataReads);
+    expect(warm!.metadataReads).toBe(cold!.metadataReads);
+    expect(metadata!.pages.readAgain).toBe(0);
+    expect(metadata!.pages.reused).toBe(cold!.pages.readAgain);
+    const firstAfter = result.strategies.map(({ runs }) => runs[2]!.ns);
+    expect(firstAfter[2]).toBeLessThan(firstAfter[0]!);
+    expect(firstAfter[3]).toBeLessThan(firstAfter[2]!);
+  });
+
+  it('keeps the cache over a crash, less the names that were not told yet', () => {
+    const [warm] = runReboot(options({ strategies: ['warm-cache'], crash: true })).result.strategies;
+    expect(warm!.verified.mismatches).toBe(0);
+    expect(warm!.pages.reused).toBeGreaterThan(0);
+    const untold = warm!.pages.readAgain - warm!.metadataReads;
+    expect(untold).toBeGreaterThanOrEqual(0);
+    expect(untold).toBeLessThan(14);
+  });
+
+  it('is a function of its inputs: one digest for one seed, another for another', () => {
+    const digest = (seed: number): string => runReboot(options({ seed, workload: 'random' })).result.digest;
+    expect(digest(5)).toBe(digest(5));
+    expect(digest(5)).not.toBe(digest(6));
+  });
+
+  it('reads no more than the limit', () => {
+    const { result } = runReboot(options({ limit: 100_000, strategies: ['warm-cache'] }));
+    expect(result.strategies[0]!.runs.map(({ bytes }) => bytes)).toEqual([100_000, 100_000, 100_000, 100_000]);
+  });
+
+  it('works when memory is too small for the files', () => {
+    const { result, mismatches } = runReboot(options({ memory: 10 << 20, strategies: ['warm-cache+metadata'] }));
+    expect(mismatches).toEqual([]);
+    expect(result.strategies[0]!.pages.preserved).toBeGreaterThan(0);
+  });
+
+  it('notices a byte that changed in a preserved page, and tells the whole history of the page', () => {
+    let struck = Mfn(0);
+    const { result, mismatches } = runReboot(options({ strategies: ['warm-cache'] }), undefined, (testbed) => {
+      struck = keptFrames(testbed)[10]!;
+      const { memory } = testbed.hypervisor;
+      memory.writeU8(struck, 100, memory.readU8(struck, 100) ^ 1);
+    });
+    expect(result.strategies[0]!.verified.mismatches).toBeGreaterThan(0);
+    const [reused] = mismatches;
+    expect(reused!.what).toMatch(/was reused, but differs from block \d+ at byte 100$/);
+    const history = reused!.history
+      .filter((line) => line.includes(`frame ${struck} `))
+      .map((line) => line.split('  ')[2]!);
+    expect(history.some((line) => line.startsWith('assigned to domain'))).toBe(true);
+    const kinds = history.map((line) => line.split(':')[0]!.split(' ')[0]);
+    const order = ['reading', 'clean', 'named', 'preserved', 'claimed'].map((kind) => kinds.indexOf(kind));
+    expect(order).toEqual([...order].sort((a, b) => a - b));
+    expect(order[0]).toBeGreaterThanOrEqual(0);
+  });
+
+  it.each([
+    ['a path that is not there', { path: '/nowhere/at/all' }, /nowhere.*no such file/],
+    ['a directory without a byte to read', { path: 'empty' }, /nothing to read/],
+    ['a file that is no image', { path: join('tree', 'd0', 'f7') }, /d0.*ext2/],
+    ['memory that the kernel does not fit in', { memory: 4 << 20 }, /memory/],
+  ])('refuses %s in one line', (_, over, message) => {
+    const path = 'path' in over && !over.path.startsWith('/') ? join(directory, over.path) : options(over).path;
+    const attempt = (): unknown => runReboot(options({ ...over, path }));
+    expect(attempt).toThrow(UserError);
+    expect(attempt).toThrow(message);
+    expect(attempt).not.toThrow(/\n/);
+  });
+});

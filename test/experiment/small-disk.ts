@@ -1,0 +1,72 @@
+/** A small disk made in memory, and a run of one strategy on it: what the properties of this folder share. */
+
+import { makeExt2 } from '../../src/disk/mkfs.ts';
+import { directory, file, sparse, symlink, tree, type TreeNode } from '../../src/disk/mkfs-tree.ts';
+import type { ImageStore } from '../../src/disk/image-store.ts';
+import type { DiskSource } from '../../src/experiment/disk-source.ts';
+import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
+import type { RebootOptions, StrategyName } from '../../src/experiment/result.ts';
+import { runStrategy, type StrategyOutcome } from '../../src/experiment/strategy.ts';
+import type { Testbed } from '../../src/experiment/testbed.ts';
+import { machineMemoryFor } from '../../src/experiment/testbed.ts';
+import { MachineMemory } from '../../src/machine/memory.ts';
+import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
+
+/** `size` bytes that differ from file to file and from page to page. */
+export function pattern(size: number, salt: number): Uint8Array {
+  return new Uint8Array(size).map((_, at) => (at * 31 + (at >>> 12) * 7 + salt) & 255);
+}
+
+/** Files of all sorts: empty, of odd sizes, with direct and indirect blocks, with holes, hard-linked, behind symbolic links. */
+export function smallImage(): ReturnType<typeof makeExt2> {
+  const shared = file(pattern(5000, 1));
+  const entries: [string, TreeNode][] = [
+    ['empty', file('')],
+    ['one', file('x')],
+    ['shared', shared],
+    ['again', shared],
+    ['link', symlink('deep/er/thirteen')],
+    ['far', symlink('/'.repeat(70) + 'one')],
+    ['holes', file(sparse(300_000, [[100_000, pattern(20_000, 5)]]))],
+    ['deep', directory([['er', directory([['thirteen', file(pattern(13 * 4096, 2))]])]])],
+    [
+      'many',
+      directory(Array.from({ length: 150 }, (_, i) => [`name-${i}`, file(pattern(i * 37, i))] as [string, TreeNode])),
+    ],
+    ['big', file(pattern(1_300_000, 3))],
+  ];
+  return makeExt2(tree(directory(entries)));
+}
+
+/** The disk as an experiment wants it. Throws UserError when the oracle cannot make sense of the image. */
+export function diskOf(image: ImageStore): DiskSource {
+  const oracle = new OracleExt2(image);
+  const files = oracle.listFiles();
+  return { image, oracle, files, bytes: files.reduce((sum, { size }) => sum + size, 0), close: () => undefined };
+}
+
+const GUEST_MEMORY = 12 << 20;
+
+/** Runs one strategy on a guest of 12 MiB with a drive that takes no time. */
+export function runSmall(
+  disk: DiskSource,
+  strategy: StrategyName,
+  over: Partial<RebootOptions> = {},
+  betweenGuests?: (testbed: Testbed) => void,
+): StrategyOutcome {
+  const options: RebootOptions = {
+    path: '(small)',
+    memory: GUEST_MEMORY,
+    disk: 'instant',
+    profile: 'server-2026',
+    strategies: [strategy],
+    workload: 'files',
+    seed: 1,
+    limit: undefined,
+    crash: false,
+    dumpMemory: undefined,
+    ...over,
+  };
+  const memory = new MachineMemory(machineMemoryFor(options.memory));
+  return runStrategy({ options, profile: SERVER_2026, disk, memory, betweenGuests }, strategy, () => undefined);
+}

@@ -1,0 +1,246 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Ino, InvariantViolation, type PageIndex, type Pfn } from '../../src/base/index.ts';
+import {
+  type AddressSpace,
+  CacheMap,
+  MemMap,
+  MemoryManagement,
+  NO_PAGE,
+  PAGEVEC_SIZE,
+  PG,
+  RA_MAX,
+} from '../../src/kernel/index.ts';
+import {
+  type CacheMapBatch,
+  CacheMapOp,
+  ENTRY_BLOCK,
+  ENTRY_GENERATION,
+  ENTRY_INDEX,
+  ENTRY_INO,
+  ENTRY_OP,
+  ENTRY_PFN,
+  ENTRY_RESULT,
+  ENTRY_WORDS,
+  type Hypercalls,
+  Reason,
+} from '../../src/xen/public/index.ts';
+import { property } from '../support/property.ts';
+
+/** Writes down every batch; answers a claim of index k with what `answers` says: [result, pfn]. */
+class Hypervisor implements Hypercalls {
+  readonly batches: string[][] = [];
+  readonly answers = new Map<number, [result: number, pfn: number]>();
+
+  cacheMapOp({ words, count }: CacheMapBatch): void {
+    const lines: string[] = [];
+    for (let at = 0; at < count * ENTRY_WORDS; at += ENTRY_WORDS) {
+      const [pfn, ino, generation] = [words[at + ENTRY_PFN]!, words[at + ENTRY_INO]!, words[at + ENTRY_GENERATION]!];
+      const index = words[at + ENTRY_INDEX]!;
+      switch (words[at + ENTRY_OP]) {
+        case CacheMapOp.insert:
+          lines.push(`insert ${pfn} ${ino}/${generation}/${index}`);
+          break;
+        case CacheMapOp.erase:
+          lines.push(`erase ${pfn}`);
+          break;
+        case CacheMapOp.release:
+          lines.push(`release ${pfn}`);
+          break;
+        case CacheMapOp.claim: {
+          lines.push(`claim ${ino}/${generation}/${index} at ${words[at + ENTRY_BLOCK]!}`);
+          const [result, given] = this.answers.get(index) ?? [Reason.absent, 0];
+          words[at + ENTRY_RESULT] = result;
+          if (result !== Reason.absent) words[at + ENTRY_PFN] = given;
+          break;
+        }
+        default:
+          throw new Error('no such operation');
+      }
+    }
+    this.batches.push(lines);
+  }
+
+  blkifConnect(): never {
+    throw new Error('not part of this test');
+  }
+
+  eventSend(): void {
+    throw new Error('not part of this test');
+  }
+
+  shutdown(): void {
+    throw new Error('not part of this test');
+  }
+}
+
+interface Guest {
+  readonly hypervisor: Hypervisor;
+  readonly cacheMap: CacheMap;
+  readonly mm: MemoryManagement;
+  readonly reused: string[];
+  readonly file: AddressSpace;
+}
+
+/** A guest of 200 pages of which `preserved` are set aside. */
+function guest(preserved: number[]): Guest {
+  const hypervisor = new Hypervisor();
+  const reused: string[] = [];
+  const cacheMap = new CacheMap(hypervisor, (pfn, ino, index, block) => reused.push(`${pfn} ${ino}/${index} ${block}`));
+  const mm = new MemoryManagement(200, cacheMap, cacheMap);
+  for (const pfn of preserved) mm.map.set(pfn as Pfn, PG.preserved);
+  mm.freeAll();
+  cacheMap.attach(mm.map, mm.allocator, preserved.length);
+  return { hypervisor, cacheMap, mm, reused, file: mm.cache.open(7 as Ino, 3) };
+}
+
+function claim({ cacheMap, file }: Guest, indices: number[], space = file): number[] {
+  const pages = new Uint32Array(indices.length);
+  const blocks = indices.map((index) => 1000 + index);
+  cacheMap.claim(space, indices, blocks, indices.length, pages);
+  return [...pages];
+}
+
+describe('naming', () => {
+  it('goes out in batches of 14, in order', () => {
+    const { hypervisor, cacheMap } = guest([]);
+    for (let i = 0; i < PAGEVEC_SIZE - 1; i++) cacheMap.insert(i as Pfn, 7 as Ino, 3, (10 + i) as PageIndex);
+    expect(hypervisor.batches).toEqual([]);
+    cacheMap.erase(4 as Pfn);
+    expect(hypervisor.batches).toHaveLength(1);
+    expect(hypervisor.batches[0]).toHaveLength(14);
+    expect(hypervisor.batches[0]!.slice(0, 2)).toEqual(['insert 0 7/3/10', 'insert 1 7/3/11']);
+    expect(hypervisor.batches[0]!.at(-1)).toBe('erase 4');
+  });
+
+  it('flush sends what waits, once, and nothing when nothing waits', () => {
+    const { hypervisor, cacheMap } = guest([]);
+    cacheMap.flush();
+    cacheMap.insert(1 as Pfn, 7 as Ino, 3, 0 as PageIndex);
+    cacheMap.flush();
+    cacheMap.flush();
+    expect(hypervisor.batches).toEqual([['insert 1 7/3/0']]);
+  });
+
+  property('keeps the order, whatever is told when', fc.array(fc.constantFrom('insert', 'erase', 'flush')), (ops) => {
+    const { hypervisor, cacheMap } = guest([]);
+    const told: string[] = [];
+    ops.forEach((op, i) => {
+      if (op === 'flush') cacheMap.flush();
+      else if (op === 'erase') {
+        told.push(`erase ${i}`);
+        cacheMap.erase(i as Pfn);
+      } else {
+        told.push(`insert ${i} 7/3/${i}`);
+        cacheMap.insert(i as Pfn, 7 as Ino, 3, i as PageIndex);
+      }
+      if (op === 'flush') expect(hypervisor.batches.flat()).toEqual(told);
+      expect(told.length - hypervisor.batches.flat().length).toBeLessThan(PAGEVEC_SIZE);
+    });
+    expect(hypervisor.batches.flat()).toEqual(told.slice(0, hypervisor.batches.flat().length));
+    expect(hypervisor.batches.every((batch) => batch.length > 0 && batch.length <= PAGEVEC_SIZE)).toBe(true);
+  });
+});
+
+describe('claiming', () => {
+  it('is one hypercall for a window: what is handed over, what is refused and what is absent', () => {
+    const it = guest([50, 51, 52]);
+    const { hypervisor, cacheMap, mm, reused } = it;
+    const free = mm.allocator.freeCount;
+    hypervisor.answers.set(0, [Reason.ok, 51]).set(2, [Reason.staleBlock, 50]);
+    expect(claim(it, [0, 1, 2])).toEqual([51, NO_PAGE, NO_PAGE]);
+    expect(hypervisor.batches).toEqual([['claim 7/3/0 at 1000', 'claim 7/3/1 at 1001', 'claim 7/3/2 at 1002']]);
+    // Handed over: up to date and named already. Refused: an ordinary free page from now on.
+    expect([mm.map.flags[51], mm.map.flags[50], mm.map.flags[52]]).toEqual([
+      PG.uptodate | PG.named,
+      PG.free,
+      PG.preserved,
+    ]);
+    expect(mm.allocator.freeCount).toBe(free + 1);
+    expect([cacheMap.unclaimed, cacheMap.reused, reused]).toEqual([1, 1, ['51 7/0 1000']]);
+  });
+
+  it('asks for nothing when nothing is left, or for a file that is not named', () => {
+    const without = guest([]);
+    expect(claim(without, [0])).toEqual([NO_PAGE]);
+    const unnamed = guest([50]);
+    expect(claim(unnamed, [0, 1], unnamed.mm.cache.open(8 as Ino, 0, false))).toEqual([NO_PAGE, NO_PAGE]);
+    expect([without.hypervisor.batches, unnamed.hypervisor.batches]).toEqual([[], []]);
+  });
+
+  it('a page that was not set aside is a defect', () => {
+    const it = guest([50]);
+    it.hypervisor.answers.set(0, [Reason.ok, 60]);
+    expect(() => claim(it, [0])).toThrow(InvariantViolation);
+  });
+
+  it('a claimed page that is evicted is erased like any other', () => {
+    const it = guest([50]);
+    const { hypervisor, mm, file } = it;
+    hypervisor.answers.set(4, [Reason.ok, 50]);
+    expect(claim(it, [4])).toEqual([50]);
+    mm.cache.add(file, 4, 50 as Pfn);
+    mm.invalidate(file);
+    expect(hypervisor.batches.at(-1)).toEqual(['erase 50']);
+  });
+});
+
+describe('releasing', () => {
+  it('gives pages back by their number, as many as asked, at most a batch', () => {
+    const preserved = Array.from({ length: 50 }, (_, i) => 100 + i);
+    const { hypervisor, cacheMap, mm } = guest(preserved);
+    const free = mm.allocator.freeCount;
+    expect(cacheMap.release(3)).toBe(3);
+    expect(hypervisor.batches).toEqual([['release 100', 'release 101', 'release 102']]);
+    expect(cacheMap.release(1000)).toBe(RA_MAX);
+    expect(cacheMap.release(1000)).toBe(15);
+    expect(cacheMap.release(1000)).toBe(0);
+    expect(hypervisor.batches.map((batch) => batch.length)).toEqual([3, 32, 15]);
+    expect([cacheMap.unclaimed, mm.allocator.freeCount - free]).toEqual([0, 50]);
+    expect(hypervisor.batches.flat()).toEqual(preserved.map((pfn) => `release ${pfn}`));
+  });
+
+  property(
+    'claims and releases in any order: every page leaves once',
+    fc.uniqueArray(fc.integer({ min: 20, max: 199 }), { minLength: 1, maxLength: 60 }),
+    fc.array(fc.oneof(fc.record({ claim: fc.nat(59), refused: fc.boolean() }), fc.record({ release: fc.nat(40) })), {
+      maxLength: 60,
+    }),
+    (preserved, ops) => {
+      const it = guest(preserved);
+      const { hypervisor, cacheMap, mm } = it;
+      const left = new Set(preserved);
+      let handedOver = 0;
+      for (const op of ops) {
+        if ('release' in op) {
+          const before = hypervisor.batches.length;
+          const given = cacheMap.release(op.release);
+          expect(given).toBe(Math.min(op.release, left.size, RA_MAX));
+          for (const line of hypervisor.batches.slice(before).flat())
+            expect(left.delete(Number(line.slice('release '.length)))).toBe(true);
+        } else {
+          const pfn = preserved[op.claim % preserved.length]!;
+          hypervisor.answers.set(
+            op.claim,
+            left.has(pfn) ? [op.refused ? Reason.dirty : Reason.ok, pfn] : [Reason.absent, 0],
+          );
+          const given = left.delete(pfn) && !op.refused;
+          expect(claim(it, [op.claim])).toEqual([given ? pfn : NO_PAGE]);
+          if (given) handedOver++;
+        }
+        expect(cacheMap.unclaimed).toBe(left.size);
+        expect(preserved.filter((pfn) => mm.map.has(pfn as Pfn, PG.preserved)).length).toBe(left.size);
+        expect(mm.allocator.freeCount).toBe(200 - left.size - handedOver);
+      }
+    },
+  );
+
+  it('is not possible before memory is attached', () => {
+    const cacheMap = new CacheMap(new Hypervisor(), undefined);
+    expect(cacheMap.release(1)).toBe(0);
+    const map = new MemMap(4);
+    cacheMap.attach(map, new MemoryManagement(4).allocator, 2);
+    // Two pages were counted and none is marked.
+    expect(() => cacheMap.release(1)).toThrow(InvariantViolation);
+  });
+});

@@ -1,0 +1,264 @@
+// A guest's world without a hypervisor: memory as plain bytes, hypercalls that are written down, and a block back-end
+// that speaks the ring as bytes, by hand or by itself.
+import { crc32c, GuestPanic, Ns, PAGE_SIZE, type Pfn, putField, SECTOR_SIZE } from '../../src/base/index.ts';
+import type { ImageStore } from '../../src/disk/image-store.ts';
+import { Kernel, type KernelCosts } from '../../src/kernel/index.ts';
+import { values } from '../../src/machine/profile.ts';
+import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
+import { CpuClock, type Process, type RandomStream, Simulation, type Task } from '../../src/sim/index.ts';
+import {
+  BlkifOp,
+  BlkifStatus,
+  CMD_LINE_BYTES,
+  type GuestEnvironment,
+  type GuestMemory,
+  type Hypercalls,
+  RING_HEADER,
+  RING_HEADER_BYTES,
+  RING_REQUEST,
+  RING_RESPONSE,
+  RING_SLOT_BYTES,
+  RING_SLOTS,
+  type ShutdownReason,
+  START_INFO,
+  START_INFO_MAGIC,
+  START_INFO_VERSION,
+} from '../../src/xen/public/index.ts';
+
+export const COSTS: KernelCosts = values(SERVER_2026.guest);
+const PORT = 7;
+
+/** A guest's memory. */
+export class FakeMemory implements GuestMemory {
+  readonly nrPages: number;
+  readonly bytes: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(nrPages: number) {
+    this.nrPages = nrPages;
+    this.bytes = new Uint8Array(nrPages * PAGE_SIZE);
+    this.#view = new DataView(this.bytes.buffer);
+  }
+
+  readU8 = (pfn: Pfn, offset: number): number => this.#view.getUint8(this.#at(pfn, offset, 1));
+  readU16 = (pfn: Pfn, offset: number): number => this.#view.getUint16(this.#at(pfn, offset, 2), true);
+  readU32 = (pfn: Pfn, offset: number): number => this.#view.getUint32(this.#at(pfn, offset, 4), true);
+  writeU8 = (pfn: Pfn, offset: number, value: number): void => this.#view.setUint8(this.#at(pfn, offset, 1), value);
+  writeU32 = (pfn: Pfn, offset: number, value: number): void =>
+    this.#view.setUint32(this.#at(pfn, offset, 4), value, true);
+
+  copyOut(pfn: Pfn, offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    const at = this.#at(pfn, offset, length);
+    dst.set(this.bytes.subarray(at, at + length), dstOffset);
+  }
+
+  copyIn(pfn: Pfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
+    this.bytes.set(src.subarray(srcOffset, srcOffset + length), this.#at(pfn, offset, length));
+  }
+
+  zero(pfn: Pfn, offset: number, length: number): void {
+    const at = this.#at(pfn, offset, length);
+    this.bytes.fill(0, at, at + length);
+  }
+
+  #at(pfn: Pfn, offset: number, length: number): number {
+    if (!(pfn >= 0 && pfn < this.nrPages && offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE))
+      throw new Error(`access to page ${pfn}, offset ${offset}, length ${length}`);
+    return pfn * PAGE_SIZE + offset;
+  }
+}
+
+/** A request as it lay on the ring. */
+export interface RingRequest {
+  readonly id: number;
+  readonly operation: number;
+  readonly sector: number;
+  readonly pages: readonly number[];
+}
+
+/** The other end of the ring. */
+export class FakeBackend {
+  readonly #memory: FakeMemory;
+  readonly #ring: Pfn;
+  readonly #upcall: () => void;
+  #consumed = 0;
+  #produced = 0;
+
+  constructor(memory: FakeMemory, ring: Pfn, upcall: () => void) {
+    this.#memory = memory;
+    this.#ring = ring;
+    this.#upcall = upcall;
+  }
+
+  /** Takes every request that was published, and asks to be notified of the next one. */
+  take(): RingRequest[] {
+    const requests: RingRequest[] = [];
+    const { offset } = RING_REQUEST;
+    for (; this.#consumed !== this.#word(RING_HEADER.offset.reqProd); this.#consumed = (this.#consumed + 1) >>> 0) {
+      if (requests.length > RING_SLOTS) throw new Error('more requests than slots');
+      const slot = RING_HEADER_BYTES + (this.#consumed % RING_SLOTS) * RING_SLOT_BYTES;
+      const count = this.#word(slot + offset.operation) >>> 8;
+      requests.push({
+        id: this.#word(slot + offset.id),
+        operation: this.#word(slot + offset.operation) & 0xff,
+        sector: this.#word(slot + offset.sector) + this.#word(slot + offset.sector + 4) * 2 ** 32,
+        pages: Array.from({ length: count }, (_, i) => {
+          // Whole pages: sectors 0 to 7.
+          if (this.#word(slot + offset.segments + 8 * i + 4) !== 0x0700) throw new Error('segment is not a whole page');
+          return this.#word(slot + offset.segments + 8 * i);
+        }),
+      });
+    }
+    this.#store(RING_HEADER.offset.reqEvent, (this.#consumed + 1) >>> 0);
+    return requests;
+  }
+
+  /** Publishes a response; returns whether the front-end asked to be notified of it. */
+  answer(id: number, operation: number, status: number): boolean {
+    const { offset } = RING_RESPONSE;
+    const slot = RING_HEADER_BYTES + (this.#produced % RING_SLOTS) * RING_SLOT_BYTES;
+    this.#store(slot + offset.id, id);
+    this.#store(slot + offset.operation, operation);
+    this.#store(slot + offset.status, status);
+    this.#produced = (this.#produced + 1) >>> 0;
+    this.#store(RING_HEADER.offset.rspProd, this.#produced);
+    return this.#word(RING_HEADER.offset.rspEvent) === this.#produced;
+  }
+
+  notify(): void {
+    this.#upcall();
+  }
+
+  #word(offset: number): number {
+    return this.#memory.readU32(this.#ring, offset);
+  }
+
+  #store(offset: number, value: number): void {
+    this.#memory.writeU32(this.#ring, offset, value);
+  }
+}
+
+export interface FakeMachineOptions {
+  readonly image: ImageStore;
+  readonly nrPages?: number;
+  /** Leave requests on the ring, for the test to answer. */
+  readonly byHand?: boolean;
+}
+
+export class FakeMachine {
+  readonly simulation = new Simulation(1);
+  readonly memory: FakeMemory;
+  readonly env: GuestEnvironment;
+  readonly cpu = new CpuClock(this.simulation);
+  /** Requests served, in the order in which they were taken. */
+  readonly requests: RingRequest[] = [];
+  /** Blocks that cannot be read. */
+  readonly badBlocks = new Set<number>();
+  /** Events that the guest has sent. */
+  events = 0;
+  backend: FakeBackend | undefined;
+  shutdownReason: ShutdownReason | undefined;
+  readonly #image: ImageStore;
+  readonly #byHand: boolean;
+
+  constructor({ image, nrPages = 768, byHand = false }: FakeMachineOptions) {
+    this.#image = image;
+    this.#byHand = byHand;
+    this.memory = new FakeMemory(nrPages);
+    const { simulation, cpu, memory } = this;
+    this.env = {
+      get now() {
+        return simulation.now;
+      },
+      cpu,
+      memory,
+      hypercalls: this.#hypercalls(),
+      spawn: <T>(name: string, process: Process<T>): Task<T> => simulation.spawn(name, process),
+      after: (delay, action) => simulation.after(delay, action),
+      random: (name): RandomStream => simulation.random.stream(name),
+    };
+  }
+
+  /** Boots a kernel, as the domain builder would leave the memory: two pages of boot region, no module. */
+  *boot(cmdLine = 'cachemap=all'): Process<Kernel> {
+    this.writeStartInfo(cmdLine);
+    return yield* Kernel.boot(this.env, COSTS);
+  }
+
+  writeStartInfo(cmdLine: string): void {
+    const page = new Uint8Array(PAGE_SIZE);
+    const put = (name: keyof typeof START_INFO.offset, value: number): void =>
+      putField(START_INFO, page, 0, name, value);
+    START_INFO_MAGIC.forEach((byte, i) => putField(START_INFO, page, 0, 'magic', byte, i));
+    put('version', START_INFO_VERSION);
+    put('nrPages', this.memory.nrPages);
+    put('bootPages', 2);
+    put('preservedPfn', 1);
+    page.set(new TextEncoder().encode(cmdLine), START_INFO.offset.cmdLine);
+    const head = crc32c(page, 0, START_INFO.offset.checksum);
+    put('checksum', crc32c(page, START_INFO.offset.cmdLine, CMD_LINE_BYTES, head));
+    this.memory.bytes.set(page, 0);
+  }
+
+  /**
+   * Runs a process to its end. Throws what it throws; an Error when it takes more than `mostEvents` events or waits for
+   * something that never happens.
+   */
+  run<T>(process: Process<T>, mostEvents = 1_000_000): T {
+    let outcome: { value: T } | { error: unknown } | undefined;
+    const guarded = function* (): Process {
+      try {
+        outcome = { value: yield* process };
+      } catch (error) {
+        outcome = { error };
+      }
+    };
+    this.simulation.spawn('test', guarded());
+    const last = this.simulation.eventCount + mostEvents;
+    this.simulation.run(() => outcome !== undefined || this.simulation.eventCount >= last);
+    if (outcome === undefined) throw new Error('hangs');
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
+  }
+
+  #hypercalls(): Hypercalls {
+    return {
+      // Nothing was preserved and nobody asks what is named.
+      cacheMapOp: () => undefined,
+      blkifConnect: (ring, upcall) => {
+        if (this.backend !== undefined) throw new GuestPanic('connected twice');
+        this.backend = new FakeBackend(this.memory, ring, upcall);
+        return { sectorCount: Math.floor(this.#image.size / SECTOR_SIZE), port: PORT };
+      },
+      eventSend: (port) => {
+        if (port !== PORT) throw new Error(`no port ${port}`);
+        this.events++;
+        if (!this.#byHand) this.simulation.after(Ns(1000), () => this.#serve());
+      },
+      shutdown: (reason) => {
+        this.shutdownReason = reason;
+      },
+    };
+  }
+
+  /** Serves what is on the ring, the last request first. */
+  #serve(): void {
+    const backend = this.backend!;
+    let asked = false;
+    for (const request of backend.take().reverse()) {
+      this.requests.push(request);
+      asked = backend.answer(request.id, request.operation, this.#perform(request)) || asked;
+    }
+    if (asked) backend.notify();
+  }
+
+  #perform({ operation, sector, pages }: RingRequest): number {
+    if (operation !== BlkifOp.read) return BlkifStatus.error;
+    for (let i = 0; i < pages.length; i++) {
+      const at = sector * SECTOR_SIZE + i * PAGE_SIZE;
+      if (at + PAGE_SIZE > this.#image.size || this.badBlocks.has(at / PAGE_SIZE)) return BlkifStatus.error;
+      this.#image.read(at, this.memory.bytes, pages[i]! * PAGE_SIZE, PAGE_SIZE);
+    }
+    return BlkifStatus.ok;
+  }
+}
