@@ -182,6 +182,11 @@ export class FakeMachine {
   /** Boots a kernel, as the domain builder would leave the memory: two pages of boot region, no module. */
   *boot(cmdLine = 'cachemap=all'): Process<Kernel> {
     this.writeStartInfo(cmdLine);
+    return yield* this.bootAsIs();
+  }
+
+  /** Boots on what the memory holds. */
+  *bootAsIs(): Process<Kernel> {
     return yield* Kernel.boot(this.env, COSTS);
   }
 
