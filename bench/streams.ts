@@ -3,8 +3,8 @@
  * before anything is timed.
  *
  * Two recordings are known by name: `w106.trace.xz` of the Caffeine repository, a database's block reads as raw
- * little-endian u32, and `cloudPhysicsIO.csv.gz` of the libCacheSim repository, the requests of a virtual machine, one
- * access each, known by its first sector. Neither is part of this project.
+ * little-endian u32, and `cloudPhysicsIO.csv.gz` of the libCacheSim repository, the requests of a virtual machine, split
+ * into pages. Neither is part of this project.
  *
  * Instead of each, a stream of the same length over as many pages: references by Zipf's law of popularity, ranks
  * scattered over the pages, mixed with scans that walk in order and do not come back for long. The mix is chosen so
@@ -34,12 +34,12 @@ export function loadStreams(dir: string | undefined): Stream[] {
     return [
       {
         name: 'w106-like',
-        pages: generate({ accesses: 5_292_456, pages: 275_171, skew: 0.95, scanShare: 0.1, scanPages: 4096 }),
+        pages: generate({ accesses: 5_292_456, pages: 275_171, skew: 1.25, scanShare: 0.08, scanPages: 4096 }),
         sizes: W106_SIZES,
       },
       {
         name: 'cloudPhysics-like',
-        pages: generate({ accesses: 113_872, pages: 48_974, skew: 0.6, scanShare: 0.4, scanPages: 4096 }),
+        pages: generate({ accesses: 1_053_519, pages: 265_873, skew: 0.9, scanShare: 0.84, scanPages: 4096 }),
         sizes: CLOUD_PHYSICS_SIZES,
       },
     ];
@@ -64,12 +64,18 @@ function readW106(path: string): Uint32Array {
   return new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }
 
-/** Rows are version, seconds, SCSI operation, bytes, sector. */
+/** Rows are version, seconds, SCSI operation, bytes, sector. Each request is split into the pages that it covers. */
 function readCloudPhysics(path: string): Uint32Array {
-  const lines = gunzipSync(readFileSync(path)).toString().trim().split('\n');
-  const sectors = lines.map((line) => Number(line.split(',')[4])).filter((sector) => !Number.isNaN(sector));
-  // Requests begin at sector 7 of 8: the partition's offset. Eight sectors are a page.
-  return Uint32Array.from(sectors, (sector) => Math.floor((sector + 1) / 8));
+  const pages: number[] = [];
+  for (const line of gunzipSync(readFileSync(path)).toString().trim().split('\n')) {
+    const [, , , bytes, sector] = line.split(',').map(Number);
+    if (bytes === undefined || sector === undefined || Number.isNaN(sector)) continue;
+    // Requests begin at sector 7 of 8: the partition's offset. Eight sectors are a page.
+    const first = Math.floor((sector + 1) / 8);
+    const last = Math.floor((sector + 1 + Math.ceil(bytes / 512) - 1) / 8);
+    for (let page = first; page <= last; page++) pages.push(page);
+  }
+  return Uint32Array.from(pages);
 }
 
 interface Mix {

@@ -75,7 +75,7 @@ export class CacheMap implements NameTable, UnclaimedPages {
     indices: ArrayLike<number>,
     blocks: ArrayLike<number>,
     count: number,
-    pages: Uint32Array,
+    pages: Int32Array,
   ): void {
     for (let i = 0; i < count; i++) pages[i] = NO_PAGE;
     if (this.#unclaimed === 0 || !space.named) return;

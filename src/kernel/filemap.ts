@@ -7,8 +7,8 @@
  */
 
 import { PAGE_SIZE } from '../base/units.ts';
-import type { Process } from '../sim/index.ts';
-import type { GuestEnvironment } from '../xen/public/index.ts';
+import type { CpuClock, Process } from '../sim/index.ts';
+import type { GuestEnvironment, GuestMemory } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Inode } from './inode.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
@@ -33,7 +33,8 @@ export class OpenFile {
 }
 
 export class FileMap {
-  readonly #env: GuestEnvironment;
+  readonly #cpu: CpuClock;
+  readonly #memory: GuestMemory;
   readonly #costs: KernelCosts;
   readonly #mm: MemoryManagement;
   readonly #io: PageIo;
@@ -42,7 +43,8 @@ export class FileMap {
   readonly #readaheadIo: ReadaheadIo;
 
   constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, io: PageIo) {
-    this.#env = env;
+    this.#cpu = env.cpu;
+    this.#memory = env.memory;
     this.#costs = costs;
     this.#mm = mm;
     this.#io = io;
@@ -85,7 +87,7 @@ export class FileMap {
     const end = Math.min(start + count, inode.pageCount);
     for (let at = start; at < end; at += RA_MAX) {
       yield* this.#io.readAhead(inode, at, Math.min(RA_MAX, end - at));
-      yield* this.#env.cpu.settle();
+      yield* this.#cpu.settle();
     }
   }
 
@@ -99,12 +101,15 @@ export class FileMap {
   ): number {
     const { inode } = file;
     const { cache, lru, map } = this.#mm;
-    const { memory, cpu } = this.#env;
+    const memory = this.#memory;
+    const cpu = this.#cpu;
     const end = Math.min(length, inode.size - position);
+    const { uptodate } = PG;
+    const { pageLookupNs, copyNsPerByte } = this.#costs;
     let done = alreadyDone;
     while (done < end) {
       const at = position + done;
-      const index = Math.floor(at / PAGE_SIZE);
+      const index = at < 0x8000_0000 ? at >>> 12 : Math.floor(at / PAGE_SIZE);
       if (index === file.nextReadahead) {
         this.#asked = inode;
         const last = Math.floor((position + end - 1) / PAGE_SIZE);
@@ -112,13 +117,13 @@ export class FileMap {
         if (file.readahead.hasBatch) return ~done;
       }
       const pfn = cache.find(inode.space, index);
-      if (pfn === NO_PAGE || (map.flags[pfn]! & PG.uptodate) === 0) return ~done;
+      if (pfn === NO_PAGE || (map.flags[pfn]! & uptodate) === 0) return ~done;
       if (file.previousPage !== index) lru.markAccessed(pfn);
       file.previousPage = index;
       const inPage = at - index * PAGE_SIZE;
       const bytes = Math.min(PAGE_SIZE - inPage, end - done);
       memory.copyOut(pfn, inPage, dst, offset + done, bytes);
-      cpu.charge(this.#costs.pageLookupNs + bytes * this.#costs.copyNsPerByte);
+      cpu.charge(pageLookupNs + bytes * copyNsPerByte);
       done += bytes;
     }
     return Math.max(done, 0);

@@ -11,8 +11,8 @@
 import { assert } from '../base/assert.ts';
 import type { Pfn } from '../base/units.ts';
 
-/** No page: beyond every pfn, so that pfn 0 stays a valid page. */
-export const NO_PAGE = 0xffff_ffff as Pfn;
+/** No page: pfn 0 is a valid one. Negative, and the links signed, because the engine boxes numbers beyond 2^31. */
+export const NO_PAGE = -1 as Pfn;
 
 /** Page flags, as the PG_ bits of 2.6.12. */
 export const PG = {
@@ -47,27 +47,27 @@ export class MemMap {
   readonly space: Uint32Array;
   /** Page index within the address space. */
   readonly index: Uint32Array;
-  readonly next: Uint32Array;
-  readonly prev: Uint32Array;
-  readonly hashNext: Uint32Array;
-  readonly spaceNext: Uint32Array;
-  readonly spacePrev: Uint32Array;
+  readonly next: Int32Array;
+  readonly prev: Int32Array;
+  readonly hashNext: Int32Array;
+  readonly spaceNext: Int32Array;
+  readonly spacePrev: Int32Array;
   /** Head nodes of the three lists. */
   readonly freeHead: Pfn;
   readonly activeHead: Pfn;
   readonly inactiveHead: Pfn;
 
   constructor(nrPages: number) {
-    assert(Number.isSafeInteger(nrPages) && nrPages > 0 && nrPages < NO_PAGE - HEADS, 'number of pages out of range');
+    assert(Number.isSafeInteger(nrPages) && nrPages > 0 && nrPages + HEADS < 2 ** 31, 'number of pages out of range');
     this.nrPages = nrPages;
     this.flags = new Uint16Array(nrPages);
     this.space = new Uint32Array(nrPages);
     this.index = new Uint32Array(nrPages);
-    this.next = new Uint32Array(nrPages + HEADS);
-    this.prev = new Uint32Array(nrPages + HEADS);
-    this.hashNext = new Uint32Array(nrPages);
-    this.spaceNext = new Uint32Array(nrPages);
-    this.spacePrev = new Uint32Array(nrPages);
+    this.next = new Int32Array(nrPages + HEADS);
+    this.prev = new Int32Array(nrPages + HEADS);
+    this.hashNext = new Int32Array(nrPages);
+    this.spaceNext = new Int32Array(nrPages);
+    this.spacePrev = new Int32Array(nrPages);
     this.freeHead = nrPages as Pfn;
     this.activeHead = (nrPages + 1) as Pfn;
     this.inactiveHead = (nrPages + 2) as Pfn;

@@ -3,7 +3,7 @@
  *
  * min_free_kbytes = isqrt(16 · memory in KiB), clamped to 128 … 65536; low = 5/4 min, high = 6/4 min. Below low kswapd is
  * woken, below min the allocating process reclaims itself. One zone and order 0 only: the buddy system of the
- * original serves callers that this kernel does not have.
+ * original serves callers that this kernel does not have. The free list is linked one way: only its head ever leaves.
  */
 
 import { assert } from '../base/assert.ts';
@@ -45,7 +45,7 @@ export class PageAllocator {
     const map = this.#map;
     const pfn = map.next[map.freeHead]! as Pfn;
     assert(map.flags[pfn] === PG.free, 'a free page carries no other flag');
-    map.unlink(pfn);
+    map.next[map.freeHead] = map.next[pfn]!;
     map.flags[pfn] = 0;
     this.#freeCount--;
     return pfn;
@@ -56,7 +56,8 @@ export class PageAllocator {
     const map = this.#map;
     assert(map.flags[pfn] === 0, 'freed page still carries flags');
     map.flags[pfn] = PG.free;
-    map.link(map.freeHead, pfn);
+    map.next[pfn] = map.next[map.freeHead]!;
+    map.next[map.freeHead] = pfn;
     this.#freeCount++;
   }
 }

@@ -46,7 +46,7 @@ export class AddressSpace {
     this.ino = ino;
     this.generation = generation;
     this.named = named;
-    this.salt = Math.imul(slot, 0x9e3779b1) >>> 0;
+    this.salt = Math.imul(slot, 0x9e3779b1) >>> 1;
   }
 }
 
@@ -57,8 +57,8 @@ export class PageCache {
   readonly #flags: Uint16Array;
   readonly #space: Uint32Array;
   readonly #index: Uint32Array;
-  readonly #hashNext: Uint32Array;
-  readonly #buckets: Uint32Array;
+  readonly #hashNext: Int32Array;
+  readonly #buckets: Int32Array;
   readonly #mask: number;
   readonly #spaces: (AddressSpace | undefined)[] = [];
   readonly #freeSlots: number[] = [];
@@ -74,7 +74,7 @@ export class PageCache {
     this.#hashNext = map.hashNext;
     let buckets = 1;
     while (buckets < map.nrPages) buckets *= 2;
-    this.#buckets = new Uint32Array(buckets).fill(NO_PAGE);
+    this.#buckets = new Int32Array(buckets).fill(NO_PAGE);
     this.#mask = buckets - 1;
   }
 
@@ -106,9 +106,12 @@ export class PageCache {
 
   /** The page of (space, index), or NO_PAGE. */
   find(space: AddressSpace, index: number): Pfn {
+    // Compared as signed words: the engine need not make doubles of them.
     const slot = space.slot;
+    const wanted = index | 0;
     let pfn = this.#buckets[(space.salt + index) & this.#mask]!;
-    while (pfn !== NO_PAGE && (this.#index[pfn] !== index || this.#space[pfn] !== slot)) pfn = this.#hashNext[pfn]!;
+    while (pfn !== NO_PAGE && ((this.#index[pfn]! | 0) !== wanted || (this.#space[pfn]! | 0) !== slot))
+      pfn = this.#hashNext[pfn]!;
     return pfn as Pfn;
   }
 

@@ -214,7 +214,7 @@ export class PageIo {
       }
     }
     if (this.#cacheMap.unclaimed === 0 || !space.named || wantedIndices.length === 0) return;
-    const pages = new Uint32Array(wantedIndices.length);
+    const pages = new Int32Array(wantedIndices.length);
     this.#cacheMap.claim(space, wantedIndices, wantedBlocks, wantedIndices.length, pages);
     for (let i = 0, claim = 0; i < indices.length; i++) {
       if (blocks[i] === SKIP || blocks[i] === HOLE) continue;

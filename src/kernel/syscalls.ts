@@ -5,7 +5,7 @@
 
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE, pagesOf, Pfn, type Ns } from '../base/units.ts';
-import type { Process } from '../sim/index.ts';
+import type { CpuClock, Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2 } from './ext2.ts';
@@ -37,6 +37,7 @@ export interface ModulePlace {
 
 export class Syscalls {
   readonly #env: GuestEnvironment;
+  readonly #cpu: CpuClock;
   readonly #costs: KernelCosts;
   readonly #files: FileMap;
   readonly #ext2: Ext2;
@@ -55,6 +56,7 @@ export class Syscalls {
     module: ModulePlace,
   ) {
     this.#env = env;
+    this.#cpu = env.cpu;
     this.#costs = costs;
     this.#files = files;
     this.#ext2 = ext2;
@@ -65,17 +67,17 @@ export class Syscalls {
 
   /** clock_gettime: virtual time of the guest, what its processor still owes included. */
   now(): Ns {
-    return this.#env.cpu.localNow;
+    return this.#cpu.localNow;
   }
 
   /** Whether the process has used the processor long enough that it should `settle` between two calls. */
   get isDue(): boolean {
-    return this.#env.cpu.isDue;
+    return this.#cpu.isDue;
   }
 
   /** Lets the time pass that was used so far. */
   *settle(): Process {
-    yield* this.#env.cpu.settle();
+    yield* this.#cpu.settle();
   }
 
   /** Opens a file or directory for reading; returns a descriptor. Throws ENOENT, ENOTDIR, ELOOP, EMFILE, EIO, ENOMEM. */
@@ -207,7 +209,7 @@ export class Syscalls {
   }
 
   #enter(): void {
-    this.#env.cpu.charge(this.#costs.syscallNs);
+    this.#cpu.charge(this.#costs.syscallNs);
   }
 
   #file(fd: number): OpenFile {

@@ -12,23 +12,31 @@
  * Cut after 1: one word differs from the old record, which the check word always detects. Cut within 2: what `state`
  * still claims is backed by fields that do not change. Cut after 3: one word differs from the new record, detected.
  *
- * The check word chains w0 … w6 through h = mix(h ^ w). Every step is a bijection of h for a given w and of w for a
- * given h, so records that differ in one word only (any byte, any burst within it) always differ in the check word. All
+ * The check word is the sum of the seven words before it, each scattered by a bijection of its own (rotated, multiplied
+ * by an odd number, folded), so records that differ in one word only (any byte, any burst within it) always differ in
+ * the check word. The terms do not wait for each other, which is why this is no chain: a name is told twice a miss. All
  * zero words give zero: memory that was never written is a table of free frames.
  */
 
+import { assert } from '../base/assert.ts';
 import { FRAME_RECORD } from './layouts.ts';
 
-/** Words of a record. */
-export const RECORD_WORDS = FRAME_RECORD.size / 4;
-export const W_STATE = FRAME_RECORD.offset.state / 4;
-export const W_INO = FRAME_RECORD.offset.ino / 4;
-export const W_GENERATION = FRAME_RECORD.offset.generation / 4;
-export const W_INDEX = FRAME_RECORD.offset.index / 4;
-export const W_BLOCK = FRAME_RECORD.offset.block / 4;
-export const W_CRC = FRAME_RECORD.offset.crc / 4;
-export const W_PFN = FRAME_RECORD.offset.pfn / 4;
-export const W_CHECK = FRAME_RECORD.offset.check / 4;
+/** Words of a record, and their places: literals, because a hot loop reads them; asserted against the layout. */
+export const RECORD_WORDS = 8;
+export const W_STATE = 0;
+export const W_INO = 1;
+export const W_GENERATION = 2;
+export const W_INDEX = 3;
+export const W_BLOCK = 4;
+export const W_CRC = 5;
+export const W_PFN = 6;
+export const W_CHECK = 7;
+
+assert(
+  ['state', 'ino', 'generation', 'index', 'block', 'crc', 'pfn', 'check'].join() ===
+    FRAME_RECORD.fields.map(({ name }) => name).join() && FRAME_RECORD.size === 4 * RECORD_WORDS,
+  'the words of a frame record are in the order of its layout',
+);
 
 /** Masks of the state word. */
 export const S_PROVENANCE = 0x3;
@@ -58,8 +66,8 @@ export function deviceOfState(state: number): number {
   return (state >>> DEVICE_SHIFT) & 0xff;
 }
 
-function mix(word: number): number {
-  const h = Math.imul(word, 0x9e3779b1);
+function scatter(word: number, rotate: number, factor: number): number {
+  const h = Math.imul((word << rotate) | (word >>> (32 - rotate)), factor);
   return h ^ (h >>> 15);
 }
 
@@ -73,13 +81,16 @@ export function checkWord(
   crc: number,
   pfn: number,
 ): number {
-  let h = mix(state);
-  h = mix(h ^ ino);
-  h = mix(h ^ generation);
-  h = mix(h ^ index);
-  h = mix(h ^ block);
-  h = mix(h ^ crc);
-  return mix(h ^ pfn);
+  return (
+    (scatter(state, 0, 0x9e3779b1) +
+      scatter(ino, 5, 0x85ebca6b) +
+      scatter(generation, 9, 0xc2b2ae35) +
+      scatter(index, 14, 0x27d4eb2f) +
+      scatter(block, 18, 0x165667b1) +
+      scatter(crc, 23, 0xd3a2646d) +
+      scatter(pfn, 27, 0xfd7046c5)) |
+    0
+  );
 }
 
 /** Whether the record whose words begin at `at` is intact: its check word matches and its reserved bits are zero. */
@@ -137,4 +148,31 @@ export function publishRecord(
   words[at + W_PFN] = pfn;
   words[at + W_CHECK] = checkWord(state, ino, generation, index, block, crc, pfn);
   words[at + W_STATE] = state;
+}
+
+/** Names a record and takes that it is preserved, in the order told above. Returns the state before. */
+export function writeName(words: Uint32Array, at: number, ino: number, generation: number, index: number): number {
+  const old = words[at]!;
+  // named 4, preserved 16
+  if ((old & 4) !== 0) words[at] = old & ~20;
+  words[at + 1] = ino;
+  words[at + 2] = generation;
+  words[at + 3] = index;
+  const state = (old & ~16) | 4;
+  words[at + 7] = checkWord(state, ino, generation, index, words[at + 4]!, words[at + 5]!, words[at + 6]!);
+  words[at] = state;
+  return old;
+}
+
+/**
+ * Takes that a record is named and preserved; its name's words stay, and mean nothing. Returns the state before. The
+ * check word is carried on rather than made anew, so that damage done before is not covered up.
+ */
+export function clearName(words: Uint32Array, at: number): number {
+  const old = words[at]!;
+  if ((old & 4) === 0) return old;
+  const state = old & ~20;
+  words[at] = state;
+  words[at + 7] = words[at + 7]! - scatter(old, 0, 0x9e3779b1) + scatter(state, 0, 0x9e3779b1);
+  return old;
 }

@@ -24,6 +24,8 @@ import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import { FrameIndex, hashBlock, hashName } from './frame-index.ts';
 import {
+  clearName,
+  writeName,
   deviceOfState,
   identityOf,
   OWNER_HYPERVISOR,
@@ -178,34 +180,17 @@ export class FrameTable {
 
   /** Names a frame. One that was preserved is not preserved any more. */
   setName(mfn: Mfn, ino: number, generation: number, index: number): void {
-    const words = this.#words;
-    const at = mfn * RECORD_WORDS;
-    const old = words[at + W_STATE]!;
-    if ((old & S_PRESERVED) !== 0) this.#names.unlink(mfn);
-    const state = ((old & ~S_PRESERVED) | S_NAMED) >>> 0;
-    publishRecord(
-      words,
-      at,
-      state,
-      ino,
-      generation,
-      index,
-      words[at + W_BLOCK]!,
-      words[at + W_CRC]!,
-      words[at + W_PFN]!,
-    );
+    const old = writeName(this.#words, mfn * 8, ino, generation, index);
+    if ((old & 16) !== 0) this.#names.unlink(mfn);
     this.#observer?.onFrame('named', mfn, ino, generation, index);
   }
 
   /** Takes the name, and that the frame is preserved. */
   eraseName(mfn: Mfn): void {
-    const words = this.#words;
-    const at = mfn * RECORD_WORDS;
-    const old = words[at + W_STATE]!;
-    if ((old & S_NAMED) === 0) return;
-    if ((old & S_PRESERVED) !== 0) this.#names.unlink(mfn);
-    const state = (old & ~(S_NAMED | S_PRESERVED)) >>> 0;
-    publishRecord(words, at, state, 0, 0, 0, words[at + W_BLOCK]!, words[at + W_CRC]!, words[at + W_PFN]!);
+    const old = clearName(this.#words, mfn * 8);
+    // Literals: named 4, preserved 16.
+    if ((old & 4) === 0) return;
+    if ((old & 16) !== 0) this.#names.unlink(mfn);
     this.#observer?.onFrame('erased', mfn, 0, 0, 0);
   }
 

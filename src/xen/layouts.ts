@@ -113,13 +113,13 @@ const FIRST_BANK_FRAMES = 1 << 18;
 const DOMAIN_TABLE_FRAMES = (DOMAIN_SLOTS * DOMAIN_RECORD.size) / PAGE_SIZE;
 
 /**
- * Lays out a machine of `frameCount` frames. The P2M lists get a quarter more than one entry a frame, and a frame for
+ * Lays out a machine of `frameCount` frames. The P2M lists get an eighth more than one entry a frame, and a frame for
  * each domain, because lists are contiguous and begin on a frame.
  * @returns undefined when the machine is too small or too large for its own tables
  */
 export function planMemory(frameCount: number): MemoryMap | undefined {
   const tableFrames = Math.ceil((frameCount * FRAME_RECORD.size) / PAGE_SIZE);
-  const p2mFrames = Math.ceil((frameCount * 4 * 1.25) / PAGE_SIZE) + DOMAIN_SLOTS;
+  const p2mFrames = Math.ceil((frameCount * 4 * 1.125) / PAGE_SIZE) + DOMAIN_SLOTS;
   const tableMfn = Mfn(1);
   const domainTableMfn = Mfn(tableMfn + tableFrames);
   const p2mMfn = Mfn(domainTableMfn + DOMAIN_TABLE_FRAMES);

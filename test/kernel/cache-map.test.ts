@@ -95,7 +95,7 @@ function guest(preserved: number[]): Guest {
 }
 
 function claim({ cacheMap, file }: Guest, indices: number[], space = file): number[] {
-  const pages = new Uint32Array(indices.length);
+  const pages = new Int32Array(indices.length);
   const blocks = indices.map((index) => 1000 + index);
   cacheMap.claim(space, indices, blocks, indices.length, pages);
   return [...pages];

@@ -17,7 +17,15 @@ function pagesOf(map: MemMap, head: Pfn): number[] {
 export const inactivePages = (map: MemMap): number[] => pagesOf(map, map.inactiveHead);
 /** Pages of the active list, oldest first. */
 export const activePages = (map: MemMap): number[] => pagesOf(map, map.activeHead);
-export const freePages = (map: MemMap): number[] => pagesOf(map, map.freeHead);
+/** Pages of the free list, which is linked one way, first to go first. */
+export function freePages(map: MemMap): number[] {
+  const pages: number[] = [];
+  for (let pfn = map.next[map.freeHead]!; pfn !== map.freeHead; pfn = map.next[pfn]!) {
+    pages.push(pfn);
+    if (pages.length > map.nrPages) throw new Error('the free list does not end');
+  }
+  return pages;
+}
 
 /**
  * Checks that every page is at one place, that flags, lists and counts agree, and that the cache's list of each space

@@ -246,7 +246,7 @@ describe('properties', () => {
       const reader = new Reader();
       let at = 0;
       for (const size of sizes) {
-        reader.congested = congestion.next().value;
+        reader.congested = congestion.next().value === true;
         reader.read(at, size);
         at += size;
         for (let page = at - size; page < at; page++) expect(reader.cached.has(page)).toBe(true);

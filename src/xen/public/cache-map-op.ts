@@ -8,8 +8,10 @@
  * |---|---|---|
  * | insert | pfn, ino, generation, index | the page is named: it holds page `index` of that inode |
  * | erase | pfn | the name is gone; the page may be reused for anything afterwards |
- * | claim | ino, generation, index, block | asks for a preserved page; out: RESULT, and PFN when RESULT is `ok` |
+ * | claim | ino, generation, index, block | asks for a preserved page; out: RESULT, and PFN unless RESULT is `absent` |
  * | release | pfn | a preserved page nobody claimed is given back: neither named nor preserved any more |
+ *
+ * A claim that is refused gives the page back too: from then on it is an ordinary page, neither named nor preserved.
  *
  * Laws. (1) erase-before-reuse: a guest erases a page's name before it frees the page. (2) insert after up to date: a page
  * is named only when its contents have arrived. (3) claim-once: a page claimed or released is never handed out again.
@@ -60,16 +62,19 @@ export class CacheMapBatch {
     this.#count = 0;
   }
 
+  // Literal places in the two that every miss takes; they are the ENTRY_ constants above.
+
   insert(pfn: Pfn, ino: Ino, generation: number, index: PageIndex): void {
-    const at = this.#next(CacheMapOp.insert);
-    this.words[at + ENTRY_PFN] = pfn;
-    this.words[at + ENTRY_INO] = ino;
-    this.words[at + ENTRY_GENERATION] = generation;
-    this.words[at + ENTRY_INDEX] = index;
+    const { words } = this;
+    const at = this.#next(1);
+    words[at + 1] = pfn;
+    words[at + 2] = ino;
+    words[at + 3] = generation;
+    words[at + 4] = index;
   }
 
   erase(pfn: Pfn): void {
-    this.words[this.#next(CacheMapOp.erase) + ENTRY_PFN] = pfn;
+    this.words[this.#next(2) + 1] = pfn;
   }
 
   claim(ino: Ino, generation: number, index: PageIndex, block: Lba): void {
@@ -89,15 +94,15 @@ export class CacheMapBatch {
     return this.words[i * ENTRY_WORDS + ENTRY_RESULT]!;
   }
 
-  /** Page that claim `i` got; meaningful when its result is `ok`. */
+  /** Page that claim `i` got or gave back; meaningless when its result is `absent`. */
   pfn(i: number): Pfn {
     return this.words[i * ENTRY_WORDS + ENTRY_PFN]! as Pfn;
   }
 
   #next(op: CacheMapOp): number {
     assert(this.#count < this.capacity, 'cache_map_op batch overflows');
-    const at = this.#count++ * ENTRY_WORDS;
-    this.words[at + 0] = op;
+    const at = this.#count++ * 8;
+    this.words[at] = op;
     return at;
   }
 }
