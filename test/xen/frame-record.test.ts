@@ -1,25 +1,28 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  checkWord,
-  deviceOfState,
-  identityOf,
-  ownerOfState,
-  publishRecord,
   RECORD_WORDS,
-  recordIsIntact,
   S_CRC,
   S_NAMED,
   S_PRESERVED,
   S_PROTECTED,
   S_PROVENANCE,
   W_BLOCK,
+  W_CHECK,
   W_CRC,
   W_GENERATION,
   W_INDEX,
   W_INO,
   W_PFN,
   W_STATE,
+  checkWord,
+  clearName,
+  deviceOfState,
+  identityOf,
+  ownerOfState,
+  publishRecord,
+  recordIsIntact,
+  writeName,
 } from '../../src/xen/frame-record.ts';
 import { property } from '../support/property.ts';
 
@@ -139,6 +142,60 @@ describe('publication', () => {
       expect([before[W_PFN], after[W_PFN]]).toContain(words[W_PFN]);
     },
     { numRuns: 2000 },
+  );
+
+  property(
+    'of a name, or of its end, cut after any store, shows the old record, the new one or an invalid one',
+    record,
+    fc.option(fc.tuple(few, few, few), { nil: undefined }),
+    fc.nat(6),
+    (before, name, stores) => {
+      const change = (words: Uint32Array): unknown =>
+        name === undefined ? clearName(words, 0) : writeName(words, 0, ...name);
+      const whole = stored(before);
+      expect(change(whole)).toBe(before[W_STATE]);
+      expect(recordIsIntact(whole, 0)).toBe(true);
+      const words = stored(before);
+      try {
+        change(cutAfter(words, stores));
+      } catch (error) {
+        if (!(error instanceof Cut)) throw error;
+      }
+      if (recordIsIntact(words, 0)) expect([[...stored(before)], [...whole]]).toContainEqual([...words]);
+      const nameOf = (w: Uint32Array): unknown =>
+        (w[W_STATE]! & S_NAMED) === 0 ? undefined : [w[W_INO], w[W_GENERATION], w[W_INDEX]];
+      if (nameOf(words) !== undefined) expect([nameOf(stored(before)), nameOf(whole)]).toContainEqual(nameOf(words));
+      expect([...words.slice(W_BLOCK, W_CHECK)]).toEqual(before.slice(W_BLOCK));
+    },
+    { numRuns: 2000 },
+  );
+
+  property('of a name takes effect', record, few, few, few, (before, ino, generation, index) => {
+    const words = stored(before);
+    writeName(words, 0, ino, generation, index);
+    const after: Words = [...before];
+    after[W_STATE] = ((before[W_STATE] & ~S_PRESERVED) | S_NAMED) >>> 0;
+    after[W_INO] = ino;
+    after[W_GENERATION] = generation;
+    after[W_INDEX] = index;
+    expect([...words]).toEqual([...stored(after)]);
+    clearName(words, 0);
+    expect(words[W_STATE]! & (S_NAMED | S_PRESERVED)).toBe(0);
+    expect(recordIsIntact(words, 0)).toBe(true);
+  });
+
+  property(
+    'of the end of a name does not cover up damage done before',
+    record,
+    fc.nat(7),
+    u32,
+    (before, at, damage) => {
+      const words = stored(before);
+      fc.pre(at !== W_STATE && at !== W_CHECK && damage !== words[at]);
+      words[at] = damage;
+      clearName(words, 0);
+      expect(recordIsIntact(words, 0)).toBe(false);
+    },
   );
 
   property('ends in the new record', record, record, (before, after) => {
