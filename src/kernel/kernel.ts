@@ -40,7 +40,7 @@ import { Syscalls } from './syscalls.ts';
 import { DEF_PRIORITY, SWAP_CLUSTER_MAX } from './vmscan.ts';
 
 /** mem_map and the page cache's buckets, in bytes a page: taken from memory at boot. */
-const MEM_MAP_BYTES_PER_PAGE = 43;
+const MEM_MAP_BYTES_PER_PAGE = 38;
 const PAGES_PER_DENTRY = 4;
 
 /** What start_info told. */

@@ -5,7 +5,7 @@
  *
  * One page is on at most one of: the free list, the active list, the inactive list; `next` and `prev` belong to that
  * list. `hashNext` chains the page-cache index; `spaceNext` and `spacePrev` the pages of one address space.
- * 35 bytes a page, with the index buckets of page-cache.ts included 39 to 43.
+ * 30 bytes a page, with the index buckets of page-cache.ts 34 to 38.
  */
 
 import { assert } from '../base/assert.ts';

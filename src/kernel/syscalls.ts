@@ -127,13 +127,33 @@ export class Syscalls {
     return done >= 0 ? done : yield* this.readRest(fd, dst, offset, length, done);
   }
 
-  /** pread: as read, at `position`, and the file's own position stays. */
-  *pread(fd: number, dst: Uint8Array, offset: number, length: number, position: number): Process<number> {
+  /**
+   * pread, as far as the cache has it: as `readNow`, but at `position`, and the file's own position stays. A negative
+   * result goes to `preadRest`.
+   */
+  preadNow(fd: number, dst: Uint8Array, offset: number, length: number, position: number): number {
     this.#enter();
     const file = this.#regular(fd, dst, offset, length);
     checkPosition(position);
-    const done = this.#files.readNow(file, dst, offset, position, length);
-    return done >= 0 ? done : yield* this.#files.readRest(file, dst, offset, position, length, ~done);
+    return this.#files.readNow(file, dst, offset, position, length);
+  }
+
+  /** The rest of a pread that returned `pending`. Returns the bytes read in all. Throws EIO, ENOMEM. */
+  preadRest(
+    fd: number,
+    dst: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    pending: number,
+  ): Process<number> {
+    return this.#files.readRest(this.#file(fd), dst, offset, position, length, ~pending);
+  }
+
+  /** pread: `preadNow` and, where needed, `preadRest`. */
+  *pread(fd: number, dst: Uint8Array, offset: number, length: number, position: number): Process<number> {
+    const done = this.preadNow(fd, dst, offset, length, position);
+    return done >= 0 ? done : yield* this.preadRest(fd, dst, offset, length, position, done);
   }
 
   /** lseek with SEEK_SET. Throws EBADF, EINVAL. */

@@ -1,0 +1,162 @@
+// Pages and their I/O where processes get in each other's way: a full queue, a page that goes, memory that runs out.
+import { describe, expect, it } from 'vitest';
+import { type Ino, ModelError, type Pfn } from '../../src/base/index.ts';
+import { MemoryImage } from '../../src/disk/memory-image.ts';
+import { CacheMap, MemoryManagement, NO_PAGE, PG } from '../../src/kernel/index.ts';
+import { BlockFront } from '../../src/kernel/blkfront.ts';
+import { BlockQueue } from '../../src/kernel/block-queue.ts';
+import { type Mapping, PageIo } from '../../src/kernel/page-io.ts';
+import type { Process } from '../../src/sim/index.ts';
+import { BlkifStatus } from '../../src/xen/public/index.ts';
+import { COSTS, FakeMachine } from './fake-machine.ts';
+
+const PAGES = 160;
+
+interface Rig {
+  readonly machine: FakeMachine;
+  readonly mm: MemoryManagement;
+  readonly io: PageIo;
+  readonly mapping: Mapping;
+  /** Blocks read, in the order of the ring. */
+  readonly blocks: number[];
+  /** Starts a process and lets everything happen that can happen without the device. */
+  readonly start: (process: Process) => void;
+  /** Answers requests until there are none. */
+  readonly serve: (status?: number) => void;
+}
+
+/** A file of 160 pages, no two of which lie side by side on the device. */
+function rig(nrPages = 768): Rig {
+  const machine = new FakeMachine({ image: new MemoryImage(1 << 23), nrPages, byHand: true });
+  const cacheMap = new CacheMap(machine.env.hypercalls, undefined);
+  const mm = new MemoryManagement(nrPages, cacheMap, cacheMap);
+  mm.freeAll();
+  cacheMap.attach(mm.map, mm.allocator, 0);
+  const queue = new BlockQueue(machine.env);
+  const ring = mm.allocator.take();
+  mm.map.set(ring, PG.reserved);
+  queue.attach(new BlockFront(machine.env, ring, COSTS.interruptNs, queue.dispatch));
+  const io = new PageIo(machine.env, COSTS, mm, cacheMap, queue);
+  const mapping: Mapping = {
+    space: mm.cache.open(5 as Ino),
+    pageCount: PAGES,
+    isMetadata: false,
+    blockNow: (index) => 1000 - 3 * index,
+    loadMetadata: function* () {},
+    isBoundary: () => false,
+  };
+  const blocks: number[] = [];
+  return {
+    machine,
+    mm,
+    io,
+    mapping,
+    blocks,
+    start: (process) => {
+      machine.simulation.spawn('reader', process);
+      machine.simulation.run();
+    },
+    serve: (status = BlkifStatus.ok) => {
+      for (let requests = machine.backend!.take(); requests.length > 0; requests = machine.backend!.take()) {
+        for (const { id, operation, sector } of requests) {
+          blocks.push(sector / 8);
+          machine.backend!.answer(id, operation, status);
+        }
+        machine.backend!.notify();
+        machine.simulation.run();
+      }
+    },
+  };
+}
+
+const row = (from: number, end: number): number[] => Array.from({ length: end - from }, (_, i) => from + i);
+
+describe('two readers of one range behind a full queue', () => {
+  it('read each page once: whoever waited looks again', () => {
+    const { machine, mm, io, mapping, blocks, start, serve } = rig();
+    const done: string[] = [];
+    const reader = function* (name: string, from: number): Process {
+      yield* io.readPages(mapping, from, PAGES - from, false);
+      done.push(name);
+    };
+    // 128 requests fill the queue: the first reader waits with page 128 in hand, the second with page 129.
+    start(reader('first', 0));
+    start(reader('second', 120));
+    expect(done).toEqual([]);
+    expect(row(0, PAGES).filter((index) => mm.cache.find(mapping.space, index) !== NO_PAGE).length).toBeGreaterThan(
+      128,
+    );
+    serve();
+    machine.simulation.run();
+    serve();
+    expect(done.sort()).toEqual(['first', 'second']);
+    expect([...blocks].sort((a, b) => b - a)).toEqual(row(0, PAGES).map((index) => 1000 - 3 * index));
+    expect(row(0, PAGES).every((index) => io.isReady(mapping.space, index))).toBe(true);
+    expect(io.counts).toEqual({ data: PAGES, metadata: 0 });
+  });
+});
+
+describe('getPage', () => {
+  it('many waiters of one page cause one read and all get it', () => {
+    const { io, mapping, blocks, start, serve } = rig();
+    const got: Pfn[] = [];
+    for (let i = 0; i < 3; i++)
+      start(
+        (function* (): Process {
+          got.push(yield* io.getPage(mapping, 7));
+        })(),
+      );
+    expect(got).toEqual([]);
+    serve();
+    expect(blocks).toEqual([1000 - 21]);
+    expect([got.length, new Set(got).size]).toEqual([3, 1]);
+  });
+
+  it('a failed read is EIO for the one who read; another reads again', () => {
+    const { io, mapping, blocks, start, serve } = rig();
+    const answers: string[] = [];
+    const reader = function* (): Process {
+      try {
+        yield* io.getPage(mapping, 0);
+        answers.push('ok');
+      } catch (error) {
+        answers.push(error instanceof ModelError ? error.code : String(error));
+      }
+    };
+    start(reader());
+    serve(BlkifStatus.error);
+    start(reader());
+    serve();
+    expect([answers, blocks]).toEqual([
+      ['EIO', 'ok'],
+      [1000, 1000],
+    ]);
+  });
+
+  it('waits for memory and gives up with ENOMEM when everything stays locked', () => {
+    const { machine, mm, io, mapping, start } = rig(100);
+    while (mm.allocate() !== NO_PAGE);
+    let code = '';
+    start(
+      (function* (): Process {
+        try {
+          yield* io.getPage(mapping, 0);
+        } catch (error) {
+          code = error instanceof ModelError ? error.code : String(error);
+        }
+      })(),
+    );
+    expect(code).toBe('ENOMEM');
+    // 20 attempts, 100 ms apart.
+    expect(machine.simulation.now).toBeGreaterThanOrEqual(2_000_000_000);
+    expect(mm.cache.nrPages).toBe(0);
+  });
+
+  it('readahead without memory leaves the rest out and does not fail', () => {
+    const { mm, io, mapping, start, serve } = rig(100);
+    while (mm.allocator.freeCount > 4) mm.allocator.take();
+    start(io.readAhead(mapping, 0, 32));
+    serve();
+    expect(row(0, 32).filter((index) => io.isReady(mapping.space, index))).toEqual(row(0, 4));
+  });
+});
