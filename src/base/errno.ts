@@ -8,6 +8,7 @@
 export type ErrnoName =
   | 'EAGAIN'
   | 'EBADF'
+  | 'EBUSY'
   | 'EEXIST'
   | 'EFBIG'
   | 'EINVAL'
@@ -15,12 +16,14 @@ export type ErrnoName =
   | 'EISDIR'
   | 'ELOOP'
   | 'EMFILE'
+  | 'EMLINK'
   | 'ENAMETOOLONG'
   | 'ENOENT'
   | 'ENOMEM'
   | 'ENOSPC'
   | 'ENOTDIR'
   | 'ENOTEMPTY'
+  | 'EPERM'
   | 'EROFS'
   | 'ESTALE';
 

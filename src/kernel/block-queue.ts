@@ -8,7 +8,7 @@
 
 import { Ns, type Pfn } from '../base/units.ts';
 import { WaitQueue, type Process } from '../sim/index.ts';
-import { type BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment } from '../xen/public/index.ts';
+import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment } from '../xen/public/index.ts';
 import type { BlockFront, FrontRequest } from './blkfront.ts';
 
 const QUEUE_LIMIT = 128;
@@ -33,9 +33,11 @@ class Request implements FrontRequest {
   readonly pages: Pfn[] = [];
   readonly #bios: Bio[] = [];
   readonly #queue: BlockQueue;
+  readonly #onEnd: ((failed: boolean) => void) | undefined;
 
-  constructor(queue: BlockQueue, bio: Bio) {
+  constructor(queue: BlockQueue, bio: Bio, onEnd?: (failed: boolean) => void) {
     this.#queue = queue;
+    this.#onEnd = onEnd;
     this.op = bio.op;
     this.block = bio.block;
     this.append(bio);
@@ -49,6 +51,7 @@ class Request implements FrontRequest {
   readonly end = (failed: boolean): void => {
     this.#queue.completed();
     for (const bio of this.#bios) for (const pfn of bio.pages) bio.endPage(pfn, failed);
+    this.#onEnd?.(failed);
   };
 }
 
@@ -94,6 +97,7 @@ export class BlockQueue {
     const last = this.#pending.at(-1);
     if (
       last?.op === bio.op &&
+      last.pages.length > 0 &&
       last.block + last.pages.length === bio.block &&
       last.pages.length + bio.pages.length <= SEGMENTS_PER_REQUEST
     ) {
@@ -105,6 +109,13 @@ export class BlockQueue {
     this.#allocated++;
     if (this.#allocated >= CONGESTION_ON) this.#congested = true;
     if (!this.#plugged || this.#pending.length >= UNPLUG_THRESHOLD) this.unplug();
+  }
+
+  /** blkdev_issue_flush: empties the drive's volatile cache, behind what is queued. The caller has waited for room. */
+  flush(end: (failed: boolean) => void): void {
+    this.#pending.push(new Request(this, { op: BlkifOp.flush, block: 0, pages: [], endPage: () => undefined }, end));
+    this.#allocated++;
+    this.unplug();
   }
 
   /** generic_unplug_device: hands what is queued to the driver. */

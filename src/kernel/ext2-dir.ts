@@ -1,14 +1,25 @@
 /**
- * ext2 directories: finding a name and listing (fs/ext2/dir.c of 2.6.12). A directory's blocks are pages of its own
- * inode's mapping, read one by one without readahead. A bad entry is EIO, and a walk never leaves its block.
+ * ext2 directories: finding, listing, adding and removing names (fs/ext2/dir.c of 2.6.12). A directory's blocks are pages
+ * of its own inode's mapping, read one by one without readahead. A bad entry is EIO, and a walk never leaves its block.
+ *
+ * Whoever changes a directory holds its i_sem. A change is made in one go after the last wait, so that it is whole.
  */
 
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE, type Pfn } from '../base/units.ts';
-import { checkDirent, DIRENT } from '../disk/ext2-format.ts';
+import {
+  checkDirent,
+  DIRENT,
+  direntLength,
+  EXT2_FILE_TYPE,
+  EXT2_INCOMPAT,
+  EXT2_MODE,
+  EXT2_NAME_MAX,
+} from '../disk/ext2-format.ts';
 import type { Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
+import type { Ext2 } from './ext2.ts';
 import type { Inode } from './inode.ts';
 import type { PageIo } from './page-io.ts';
 
@@ -27,28 +38,127 @@ export class Ext2Directories {
   readonly #env: GuestEnvironment;
   readonly #costs: KernelCosts;
   readonly #io: PageIo;
-  readonly #inodeCount: number;
+  readonly #ext2: Ext2;
+  /** A directory's block, while no wait intervenes. */
+  readonly #block = new Uint8Array(PAGE_SIZE);
 
-  constructor(env: GuestEnvironment, costs: KernelCosts, io: PageIo, inodeCount: number) {
+  constructor(env: GuestEnvironment, costs: KernelCosts, io: PageIo, ext2: Ext2) {
     this.#env = env;
     this.#costs = costs;
     this.#io = io;
-    this.#inodeCount = inodeCount;
+    this.#ext2 = ext2;
   }
 
   /** ext2_find_entry: the inode number of a name, or 0. Throws EIO. */
   *find(directory: Inode, name: string): Process<number> {
-    const wanted = encoder.encode(name);
-    const page = new Uint8Array(PAGE_SIZE);
+    const place = yield* this.#locate(directory, name);
+    return place === undefined ? 0 : readU32(this.#block, place.at);
+  }
+
+  /** ext2_add_link: throws EEXIST, ENAMETOOLONG, ENOSPC, EIO. */
+  *addLink(directory: Inode, name: string, inode: Inode): Process {
+    const wanted = encode(name);
+    const needed = direntLength(wanted.length);
+    const page = this.#block;
     for (let index = 0; index < directory.pageCount; index++) {
-      this.#copy(yield* this.#io.getPage(directory, index), page);
-      for (let at = 0; at < PAGE_SIZE; at += this.#recordLength(directory, page, at)) {
-        const ino = readU32(page, at);
-        if (ino !== 0 && page[at + DIRENT.offset.name_len] === wanted.length && isName(page, at + DIRENT.size, wanted))
-          return ino;
+      const pfn = yield* this.#io.getPage(directory, index);
+      this.#copy(pfn, page);
+      for (let at = 0, length = 0; at < PAGE_SIZE; at += length) {
+        length = this.#recordLength(directory, page, at);
+        const inUse = readU32(page, at) !== 0;
+        if (inUse && hasName(page, at, wanted)) throw new ModelError('EEXIST', name);
+        const used = inUse ? direntLength(page[at + DIRENT.offset.name_len]!) : 0;
+        if (length - used < needed) continue;
+        if (inUse) putU16(page, at + DIRENT.offset.rec_len, used);
+        this.#putEntry(page, at + used, length - used, wanted, inode);
+        this.#store(directory, pfn, at, used + needed);
+        return;
       }
     }
-    return 0;
+    const pfn = yield* this.#ext2.appendPage(directory);
+    this.#copy(pfn, page);
+    this.#putEntry(page, 0, PAGE_SIZE, wanted, inode);
+    this.#store(directory, pfn, 0, needed);
+  }
+
+  /** ext2_delete_entry: its space goes to the entry before it in the block. Throws ENOENT, EIO. */
+  *deleteEntry(directory: Inode, name: string): Process {
+    const place = yield* this.#locate(directory, name);
+    if (place === undefined) throw new ModelError('ENOENT', name);
+    const { pfn, at, previous } = place;
+    const page = this.#block;
+    page.fill(0, at, at + 4);
+    if (previous >= 0) {
+      const length = at - previous + getU16(page, at + DIRENT.offset.rec_len);
+      putU16(page, previous + DIRENT.offset.rec_len, length);
+    }
+    const from = Math.max(0, previous);
+    this.#store(directory, pfn, from, at + DIRENT.size - from);
+  }
+
+  /** ext2_set_link: an entry that is there names another inode. Throws ENOENT, EIO. */
+  *setLink(directory: Inode, name: string, inode: Inode): Process {
+    const place = yield* this.#locate(directory, name);
+    if (place === undefined) throw new ModelError('ENOENT', name);
+    const page = this.#block;
+    putU32(page, place.at, inode.ino);
+    page[place.at + DIRENT.offset.file_type] = this.#fileType(inode);
+    this.#store(directory, place.pfn, place.at, DIRENT.size);
+  }
+
+  /** ext2_make_empty: the first block of a new directory, with "." and "..". */
+  *makeEmpty(directory: Inode, parent: Inode): Process {
+    const pfn = yield* this.#ext2.appendPage(directory);
+    const page = this.#block;
+    page.fill(0);
+    const dot = direntLength(1);
+    this.#putEntry(page, 0, dot, encoder.encode('.'), directory);
+    this.#putEntry(page, dot, PAGE_SIZE - dot, encoder.encode('..'), parent);
+    this.#store(directory, pfn, 0, 2 * dot);
+  }
+
+  /** ext2_empty_dir: whether a directory has no entries but "." and "..". */
+  *isEmpty(directory: Inode): Process<boolean> {
+    const entries = yield* this.list(directory);
+    return entries.every(({ name }) => name === '.' || name === '..');
+  }
+
+  /** Where a name lies; the block is in #block then. `previous`: the entry before it in the block, -1 when it is the first. */
+  *#locate(directory: Inode, name: string): Process<{ pfn: Pfn; at: number; previous: number } | undefined> {
+    const wanted = encoder.encode(name);
+    const page = this.#block;
+    for (let index = 0; index < directory.pageCount; index++) {
+      const pfn = yield* this.#io.getPage(directory, index);
+      this.#copy(pfn, page);
+      for (let at = 0, previous = -1; at < PAGE_SIZE; ) {
+        const length = this.#recordLength(directory, page, at);
+        if (readU32(page, at) !== 0 && hasName(page, at, wanted)) return { pfn, at, previous };
+        previous = at;
+        at += length;
+      }
+    }
+    return undefined;
+  }
+
+  #putEntry(page: Uint8Array, at: number, length: number, name: Uint8Array, inode: Inode): void {
+    putU32(page, at, inode.ino);
+    putU16(page, at + DIRENT.offset.rec_len, length);
+    page[at + DIRENT.offset.name_len] = name.length;
+    page[at + DIRENT.offset.file_type] = this.#fileType(inode);
+    page.set(name, at + DIRENT.size);
+  }
+
+  #fileType(inode: Inode): number {
+    if ((this.#ext2.geometry.features.incompat & EXT2_INCOMPAT.filetype) === 0) return EXT2_FILE_TYPE.unknown;
+    return FILE_TYPES.get(inode.fields.mode & EXT2_MODE.typeMask) ?? EXT2_FILE_TYPE.unknown;
+  }
+
+  /** Bytes of #block go to the directory's page, which is not let go since it was copied; times follow. */
+  #store(directory: Inode, pfn: Pfn, at: number, length: number): void {
+    this.#env.memory.copyIn(pfn, at, this.#block, at, length);
+    this.#ext2.markPageDirty(directory, pfn);
+    directory.fields.mtime = directory.fields.ctime = this.#ext2.now();
+    this.#ext2.markInodeDirty(directory);
   }
 
   /** ext2_readdir: every entry in use, "." and ".." included, in the order of the disk. Throws EIO. */
@@ -75,10 +185,44 @@ export class Ext2Directories {
   /** Length of the entry at `at`, after it was found to make sense: at least 12, and inside the block. */
   #recordLength(directory: Inode, page: Uint8Array, at: number): number {
     this.#env.cpu.charge(this.#costs.direntNs);
-    const problem = checkDirent(page, at, PAGE_SIZE, this.#inodeCount);
+    const problem = checkDirent(page, at, PAGE_SIZE, this.#ext2.geometry.inodeCount);
     if (problem !== undefined) throw new ModelError('EIO', `ext2: directory ${directory.ino}: ${problem}`);
-    return page[at + DIRENT.offset.rec_len]! | (page[at + DIRENT.offset.rec_len + 1]! << 8);
+    return getU16(page, at + DIRENT.offset.rec_len);
   }
+}
+
+const FILE_TYPES: ReadonlyMap<number, number> = new Map([
+  [EXT2_MODE.regular, EXT2_FILE_TYPE.regular],
+  [EXT2_MODE.directory, EXT2_FILE_TYPE.directory],
+  [EXT2_MODE.characterDevice, EXT2_FILE_TYPE.characterDevice],
+  [EXT2_MODE.blockDevice, EXT2_FILE_TYPE.blockDevice],
+  [EXT2_MODE.fifo, EXT2_FILE_TYPE.fifo],
+  [EXT2_MODE.socket, EXT2_FILE_TYPE.socket],
+  [EXT2_MODE.symlink, EXT2_FILE_TYPE.symlink],
+]);
+
+function encode(name: string): Uint8Array {
+  const bytes = encoder.encode(name);
+  if (bytes.length > EXT2_NAME_MAX) throw new ModelError('ENAMETOOLONG', name);
+  return bytes;
+}
+
+function hasName(page: Uint8Array, at: number, wanted: Uint8Array): boolean {
+  return page[at + DIRENT.offset.name_len] === wanted.length && isName(page, at + DIRENT.size, wanted);
+}
+
+function getU16(page: Uint8Array, at: number): number {
+  return page[at]! | (page[at + 1]! << 8);
+}
+
+function putU16(page: Uint8Array, at: number, value: number): void {
+  page[at] = value;
+  page[at + 1] = value >>> 8;
+}
+
+function putU32(page: Uint8Array, at: number, value: number): void {
+  putU16(page, at, value);
+  putU16(page, at + 2, value >>> 16);
 }
 
 function readU32(page: Uint8Array, at: number): number {

@@ -16,6 +16,21 @@ import type { MemoryManagement } from './mm.ts';
 import type { PageIo } from './page-io.ts';
 import { RA_MAX, ReadaheadState, type ReadaheadIo } from './readahead.ts';
 
+/** Flags of open, with Linux's values. */
+export const O = {
+  rdonly: 0,
+  wronly: 1,
+  rdwr: 2,
+  creat: 0o100,
+  excl: 0o200,
+  trunc: 0o1000,
+  append: 0o2000,
+  sync: 0o10000,
+  direct: 0o40000,
+  directory: 0o200000,
+} as const;
+const ACCESS_MODE = 3;
+
 /** An open file. */
 export class OpenFile {
   readonly inode: Inode;
@@ -27,8 +42,39 @@ export class OpenFile {
   /** Page that was read last: a second read of it does not count as another access. */
   previousPage = -1;
 
-  constructor(inode: Inode) {
+  /** Calls that run now: a file that is closed meanwhile lives until they have ended. */
+  users = 0;
+  isClosed = false;
+  readonly #flags: number;
+
+  constructor(inode: Inode, flags: number = O.rdonly) {
     this.inode = inode;
+    this.#flags = flags;
+  }
+
+  get isReadable(): boolean {
+    return (this.#flags & ACCESS_MODE) !== O.wronly;
+  }
+
+  get isWritable(): boolean {
+    return (this.#flags & ACCESS_MODE) !== O.rdonly;
+  }
+
+  get isAppending(): boolean {
+    return (this.#flags & O.append) !== 0;
+  }
+
+  get isSynchronous(): boolean {
+    return (this.#flags & O.sync) !== 0;
+  }
+
+  get isDirect(): boolean {
+    return (this.#flags & O.direct) !== 0;
+  }
+
+  /** Whether a write is more than storing bytes in the cache. */
+  get needsProcess(): boolean {
+    return (this.#flags & (O.append | O.sync | O.direct)) !== 0;
   }
 }
 
@@ -131,9 +177,14 @@ export class FileMap {
 
   *#makeReady(file: OpenFile, index: number): Process {
     yield* this.#startReadahead(file);
-    if (this.#io.isReady(file.inode.space, index)) return;
+    if (this.#io.isReady(file.inode.space, index) || index >= file.inode.pageCount) return;
     if (this.#mm.cache.find(file.inode.space, index) === NO_PAGE) file.readahead.noteMiss();
-    yield* this.#io.getPage(file.inode, index);
+    try {
+      yield* this.#io.getPage(file.inode, index);
+    } catch (error) {
+      // The file was cut short meanwhile: the reader finds its end.
+      if (index < file.inode.pageCount) throw error;
+    }
   }
 
   *#startReadahead(file: OpenFile): Process {

@@ -8,6 +8,7 @@ export { PageAllocator, watermarks, type Watermarks } from './page-alloc.ts';
 export { AddressSpace, PageCache, type NameTable } from './page-cache.ts';
 export { RA_CACHE_HIT_LIMIT, RA_MAX, RA_MIN, ReadaheadState, type ReadaheadIo } from './readahead.ts';
 export { Lru, PAGEVEC_SIZE } from './swap.ts';
-export { Syscalls, type ModulePlace, type Stat } from './syscalls.ts';
+export { O } from './filemap.ts';
+export { FADV, SEEK, Syscalls, type SyscallParts, type ModulePlace, type Stat } from './syscalls.ts';
 export type { DirectoryEntry } from './ext2-dir.ts';
 export { DEF_PRIORITY, Reclaim, SWAP_CLUSTER_MAX, type UnclaimedPages } from './vmscan.ts';

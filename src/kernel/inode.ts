@@ -2,8 +2,11 @@
  * Inodes in memory, and the inode cache (fs/inode.c of 2.6.12).
  *
  * An inode stays in the cache with its pages after its last use, least recently used first to go (lru-cache stands for
- * the slab and its unused list). When it goes, its pages are invalidated first; an inode in use, or with pages still
- * under I/O, lingers until the next time.
+ * the slab and its unused list). When it goes, its pages are invalidated first; an inode in use, dirty, or with pages
+ * that are dirty or under I/O, lingers until the next time.
+ *
+ * Locks, in this order: `sem` (i_sem) is held by whoever changes size, data or entries; `mapLock` by whoever changes the
+ * map from pages to blocks.
  */
 
 import { LRUCache } from 'lru-cache';
@@ -13,6 +16,7 @@ import { EXT2_MODE } from '../disk/ext2-format.ts';
 import type { Process } from '../sim/index.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { AddressSpace } from './page-cache.ts';
+import { Mutex } from './mutex.ts';
 import type { Mapping } from './page-io.ts';
 
 /** How a file system maps the pages of its inodes. */
@@ -20,37 +24,61 @@ export interface InodeOperations {
   blockNow(inode: Inode, index: number): number;
   loadMetadata(inode: Inode, index: number): Process;
   isBoundary(index: number): boolean;
+  blockForWrite(inode: Inode, index: number): Process<number>;
+  writeInode(inode: Inode): Process;
 }
 
-/** What the disk says about an inode. */
+/** What the disk says about an inode. After a change, `markInodeDirty`. */
 export interface InodeFields {
   readonly ino: Ino;
   readonly generation: number;
-  readonly mode: number;
-  readonly links: number;
+  mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  links: number;
   /** Bytes. */
-  readonly size: number;
-  /** Seconds since 1970. */
-  readonly mtime: number;
+  size: number;
+  /** Seconds since 1970, as the three below. */
+  atime: number;
+  mtime: number;
+  ctime: number;
+  /** 0 while the inode is in use. */
+  dtime: number;
+  readonly flags: number;
   /** i_block: 15 pointers, or the text of a short symbolic link. */
   readonly pointers: Uint32Array;
   /** 512-byte sectors of data and indirect blocks. */
-  readonly sectors: number;
+  sectors: number;
 }
 
 export class Inode implements Mapping {
   readonly fields: InodeFields;
   readonly space: AddressSpace;
-  readonly size: number;
+  /** i_sem. */
+  readonly sem = new Mutex();
+  /** Held while the map from pages to blocks changes. */
+  readonly mapLock = new Mutex();
   readonly #operations: InodeOperations;
   /** Open files and walks that use it. */
   references = 0;
+  mapVersion = 0;
+  isInodeDirty = false;
+  /** Whether more than times has changed since it was written (I_DIRTY_DATASYNC). */
+  isSizeDirty = false;
+  /** Indirect blocks changed since the last fsync (the private list of buffers). */
+  readonly metadataBlocks = new Set<number>();
+  /** Page and block that were allocated last: where a sequential writer goes on. */
+  lastIndex = -1;
+  lastBlock = 0;
 
   constructor(fields: InodeFields, space: AddressSpace, operations: InodeOperations) {
     this.fields = fields;
     this.space = space;
-    this.size = fields.size;
     this.#operations = operations;
+  }
+
+  get size(): number {
+    return this.fields.size;
   }
 
   get ino(): Ino {
@@ -83,6 +111,14 @@ export class Inode implements Mapping {
 
   loadMetadata(index: number): Process {
     return this.#operations.loadMetadata(this, index);
+  }
+
+  blockForWrite(index: number): Process<number> {
+    return this.#operations.blockForWrite(this, index);
+  }
+
+  writeInode(): Process {
+    return this.#operations.writeInode(this);
   }
 
   isBoundary(index: number): boolean {
@@ -127,11 +163,23 @@ export class InodeCache {
     if (--inode.references === 0 && this.#lingering.delete(inode.ino)) this.#cached.set(inode.ino, inode);
   }
 
+  /** The inode is deleted: nobody finds it any more. */
+  delete(inode: Inode): void {
+    this.#lingering.delete(inode.ino);
+    if (this.#cached.peek(inode.ino) === inode) this.#cached.delete(inode.ino);
+  }
+
+  /** Every inode in memory. */
+  *all(): Generator<Inode, void, void> {
+    yield* this.#cached.values();
+    yield* this.#lingering.values();
+  }
+
   /** prune_icache, for one inode and those that lingered. */
   #retire(evicted: Inode): void {
     this.#lingering.set(evicted.ino, evicted);
     for (const inode of this.#lingering.values()) {
-      if (inode.references > 0) continue;
+      if (inode.references > 0 || inode.isInodeDirty) continue;
       this.#mm.invalidate(inode.space);
       if (inode.space.nrPages > 0) continue;
       this.#lingering.delete(inode.ino);

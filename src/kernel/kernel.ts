@@ -2,8 +2,8 @@
  * The guest kernel: boot, shutdown, crash.
  *
  * Boot (init/main.c): start_info is parsed and checked; memory is initialised, the pages kept from before the reboot
- * taken out before the first allocation; the block front-end connects; kswapd starts; the root file system is mounted;
- * services start. Shutdown: services stop, the root is remounted read-only (its cache kept), what was not yet told to
+ * taken out before the first allocation; the block front-end connects; kswapd and pdflush start; the root file system is mounted;
+ * services start. Shutdown: services stop, the root is remounted read-only (all is written, its cache kept), what was not yet told to
  * the hypervisor is told. A crash flushes nothing.
  *
  * A kernel learns what it knows from its start-info page, its memory and its disk; nothing is handed to it from the
@@ -31,11 +31,14 @@ import { CacheMap, type ReuseObserver } from './cache-map.ts';
 import type { KernelCosts } from './costs.ts';
 import { Ext2, type NamingPolicy } from './ext2.ts';
 import { Ext2Directories } from './ext2-dir.ts';
+import { Namespace } from './ext2-namei.ts';
 import { FileMap } from './filemap.ts';
+import { FileWrite } from './filemap-write.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import { MemoryManagement } from './mm.ts';
 import { PathWalker } from './namei.ts';
 import { PageIo } from './page-io.ts';
+import { Writeback } from './page-writeback.ts';
 import { Syscalls } from './syscalls.ts';
 import { DEF_PRIORITY, SWAP_CLUSTER_MAX } from './vmscan.ts';
 
@@ -63,6 +66,8 @@ export interface KernelStats {
   readonly pagesCached: number;
   readonly pagesFree: number;
   readonly pagesReclaimed: number;
+  readonly pagesWritten: number;
+  readonly pagesDirty: number;
 }
 
 export class Kernel {
@@ -71,21 +76,27 @@ export class Kernel {
   readonly #env: GuestEnvironment;
   readonly #costs: KernelCosts;
   readonly #io: PageIo;
+  readonly #writeback: Writeback;
   readonly #cacheMap: CacheMap;
+  readonly #ext2: Ext2;
 
   private constructor(
     env: GuestEnvironment,
     costs: KernelCosts,
     mm: MemoryManagement,
     io: PageIo,
+    writeback: Writeback,
     cacheMap: CacheMap,
+    ext2: Ext2,
     syscalls: Syscalls,
   ) {
     this.#env = env;
     this.#costs = costs;
     this.mm = mm;
     this.#io = io;
+    this.#writeback = writeback;
     this.#cacheMap = cacheMap;
+    this.#ext2 = ext2;
     this.syscalls = syscalls;
   }
 
@@ -103,33 +114,43 @@ export class Kernel {
     initMemory(env, mm, cacheMap, parameters);
     const queue = new BlockQueue(env);
     const io = new PageIo(env, costs, mm, cacheMap, queue);
+    const writeback = new Writeback(env, costs, mm, io, queue);
+    io.onMemoryShort = () => writeback.wakeBackground();
+    if (mm.allocator.freeCount === 0) cacheMap.release(SWAP_CLUSTER_MAX);
     const ring = mm.allocator.take();
     if (ring === NO_PAGE) throw new GuestPanic('no page is free for the block ring');
     mm.map.set(ring, PG.reserved);
     const front = new BlockFront(env, ring, costs.interruptNs, queue.dispatch);
     queue.attach(front);
     env.spawn('kswapd', kswapd(env, costs, mm, io));
+    writeback.start();
     yield costs.bootKernelNs;
-    const ext2 = new Ext2(env, costs, mm, io, policy, front.sectorCount);
+    const ext2 = new Ext2(env, costs, mm, io, writeback, policy, front.sectorCount);
     yield* ext2.mount();
-    const directories = new Ext2Directories(env, costs, io, ext2.geometry.inodeCount);
+    const directories = new Ext2Directories(env, costs, io, ext2);
     const dentries = Math.max(64, Math.floor(parameters.nrPages / PAGES_PER_DENTRY));
     const walker = new PathWalker(env, costs, io, ext2, directories, dentries);
     ext2.inodes.put(yield* ext2.root());
     const files = new FileMap(env, costs, mm, io);
-    const syscalls = new Syscalls(env, costs, files, ext2, directories, walker, {
-      pfn: Pfn(parameters.modulePfn),
-      bytes: parameters.moduleBytes,
+    const syscalls = new Syscalls(env, costs, {
+      mm,
+      files,
+      writer: new FileWrite(env, costs, mm, io, writeback, ext2),
+      ext2,
+      directories,
+      walker,
+      namespace: new Namespace(env.memory, ext2, directories, walker),
+      module: { pfn: Pfn(parameters.modulePfn), bytes: parameters.moduleBytes },
     });
     yield* env.cpu.settle();
     yield costs.bootServicesNs;
-    return new Kernel(env, costs, mm, io, cacheMap, syscalls);
+    return new Kernel(env, costs, mm, io, writeback, cacheMap, ext2, syscalls);
   }
 
   /** Orderly reboot: the domain is shut down when this returns, and the kernel must not be used again. */
   *shutdown(): Process {
     yield this.#costs.shutdownServicesNs;
-    // Remounting the root read-only writes back what is dirty (nothing is, yet) and keeps the page cache.
+    if (this.#ext2.isChanged) yield* this.#ext2.remountReadOnly();
     this.#cacheMap.flush();
     yield* this.#env.cpu.settle();
     this.#env.hypercalls.shutdown(ShutdownReason.reboot);
@@ -149,6 +170,8 @@ export class Kernel {
       pagesCached: this.mm.cache.nrPages,
       pagesFree: this.mm.allocator.freeCount,
       pagesReclaimed: this.mm.reclaim.reclaimed,
+      pagesWritten: this.#writeback.pagesWritten,
+      pagesDirty: this.mm.cache.nrDirty,
     };
   }
 }

@@ -35,6 +35,14 @@ export const PG = {
   named: 1 << 10,
   /** On the free list. */
   free: 1 << 11,
+  /** Never leaves the cache: a buffer held for the life of the mount. */
+  pinned: 1 << 12,
+  /** Its block is allocated, as BH_Mapped says of the page's one buffer. */
+  hasBlock: 1 << 13,
+  /** Being written because memory is short: it goes to the old end of the inactive list when that has ended. */
+  reclaim: 1 << 14,
+  /** In somebody's page table. */
+  mapped: 1 << 15,
 } as const;
 
 /** Sentinel nodes behind the pages in `next` and `prev`: list heads. */

@@ -51,23 +51,27 @@ export class MemoryManagement {
   }
 
   /**
-   * invalidate_inode_pages: drops every page of a space that is neither locked nor under writeback nor dirty.
+   * invalidate_inode_pages: drops every page of a space that is neither locked nor under writeback nor dirty nor mapped.
    * Returns the pages dropped.
    */
   invalidate(space: AddressSpace): number {
-    const { map, cache } = this;
+    const { map } = this;
     const dropped: Pfn[] = [];
     let pfn = space.firstPage;
     while (pfn !== NO_PAGE) {
       const next = map.spaceNext[pfn]! as Pfn;
-      if (!map.has(pfn, PG.locked | PG.writeback | PG.dirty)) {
-        cache.remove(pfn);
-        dropped.push(pfn);
-      }
+      if (!map.has(pfn, PG.locked | PG.writeback | PG.dirty | PG.pinned | PG.mapped)) dropped.push(pfn);
       pfn = next;
     }
-    if (dropped.length > 0) this.#names.flush();
-    for (const page of dropped) this.allocator.free(page);
+    this.discard(dropped);
     return dropped.length;
+  }
+
+  /** Takes pages out of the cache and frees them: their names are erased first. They must not be in use. */
+  discard(pages: readonly Pfn[]): void {
+    if (pages.length === 0) return;
+    for (const pfn of pages) this.cache.remove(pfn);
+    this.#names.flush();
+    for (const pfn of pages) this.allocator.free(pfn);
   }
 }

@@ -2,7 +2,11 @@
  * Path lookup with the dentry cache (fs/namei.c, fs/dcache.c of 2.6.12).
  *
  * A dentry maps (parent inode, name) to an inode number; lru-cache stands for the slab and its unused list. Symbolic
- * links are followed up to 40 in one walk. Names are bytes on the disk and UTF-8 here. Not here yet: negative dentries.
+ * links are followed up to 40 in one walk. Names are bytes on the disk and UTF-8 here.
+ *
+ * A dentry of inode number 0 is negative: there is no such name. A name that is not in the cache is looked up under the
+ * directory's i_sem, and whoever changes a directory, under that lock too, tells it here (`setDentry`): so the cache never
+ * disagrees with the disk. A directory that is removed is empty: what the cache says of it holds for the next of its number too.
  */
 
 import { LRUCache } from 'lru-cache';
@@ -31,6 +35,7 @@ export class PathWalker {
   readonly #io: PageIo;
   readonly #ext2: Ext2;
   readonly #directories: Ext2Directories;
+  /** Inode number + 1, since lru-cache has no place for what is false. */
   readonly #dentries: LRUCache<string, number>;
 
   /** @param capacity dentries kept at most */
@@ -85,6 +90,46 @@ export class PathWalker {
     return at;
   }
 
+  /**
+   * LOOKUP_PARENT: the directory that holds, or would hold, the last component of a path, with a reference, and that
+   * component; "", "." and ".." name no entry, and the caller says what that means. Throws as `walk` does.
+   */
+  *walkParent(path: string): Process<{ parent: Inode; name: string; hasSlash: boolean }> {
+    const components = path.split('/').filter((component) => component !== '');
+    const name = components.at(-1) ?? '';
+    const parent = yield* this.walk(components.slice(0, -1).join('/'), true);
+    if (!parent.isDirectory) {
+      this.#ext2.inodes.put(parent);
+      throw new ModelError('ENOTDIR', path);
+    }
+    return { parent, name, hasSlash: path.endsWith('/') };
+  }
+
+  /** The inode number of a name, 0 when there is none; the caller holds the directory's i_sem. Throws EIO. */
+  *lookupLocked(directory: Inode, name: string): Process<number> {
+    const known = this.#dentries.get(`${directory.ino}/${name}`);
+    if (known !== undefined) return known - 1;
+    if (encoder.encode(name).length > EXT2_NAME_MAX) throw new ModelError('ENAMETOOLONG', name);
+    const ino = yield* this.#directories.find(directory, name);
+    this.setDentry(directory, name, ino);
+    return ino;
+  }
+
+  /** What a name of a directory means from now on; 0: nothing. */
+  setDentry(directory: Inode, name: string, ino: number): void {
+    this.#dentries.set(`${directory.ino}/${name}`, ino + 1);
+  }
+
+  /** A directory was removed: the next of its number has another parent. */
+  forgetParent(directory: Inode): void {
+    this.#dentries.delete(`${directory.ino}/..`);
+  }
+
+  /** prune_dcache: drops up to `count` dentries, least recently used first; all of them unless told. */
+  shrink(count = Infinity): void {
+    for (let i = 0; i < count && this.#dentries.pop() !== undefined; i++);
+  }
+
   /** The text of a symbolic link. Throws EIO when it makes no sense. */
   *readlink(inode: Inode): Process<string> {
     const { size, fields } = inode;
@@ -107,14 +152,16 @@ export class PathWalker {
 
   *#lookup(directory: Inode, name: string): Process<Inode> {
     if (!directory.isDirectory) throw new ModelError('ENOTDIR', `inode ${directory.ino} is no directory`);
-    const key = `${directory.ino}/${name}`;
-    let ino = this.#dentries.get(key);
-    if (ino === undefined) {
-      if (encoder.encode(name).length > EXT2_NAME_MAX) throw new ModelError('ENAMETOOLONG', name);
-      ino = yield* this.#directories.find(directory, name);
-      if (ino === 0) throw new ModelError('ENOENT', `no entry ${name} in directory ${directory.ino}`);
-      this.#dentries.set(key, ino);
+    let ino = (this.#dentries.get(`${directory.ino}/${name}`) ?? 0) - 1;
+    if (ino < 0) {
+      yield* directory.sem.acquire();
+      try {
+        ino = yield* this.lookupLocked(directory, name);
+      } finally {
+        directory.sem.release();
+      }
     }
+    if (ino === 0) throw new ModelError('ENOENT', `no entry ${name} in directory ${directory.ino}`);
     return yield* this.#ext2.iget(ino);
   }
 

@@ -13,6 +13,7 @@
  */
 
 import { assert } from '../base/assert.ts';
+import type { ErrnoName } from '../base/errno.ts';
 import type { Ino, PageIndex, Pfn } from '../base/units.ts';
 import { NO_PAGE, PG, type MemMap } from './mem-map.ts';
 import type { Lru } from './swap.ts';
@@ -38,6 +39,12 @@ export class AddressSpace {
   nrPages = 0;
   /** One of its pages, or NO_PAGE: the head of the list through spaceNext. */
   firstPage: Pfn = NO_PAGE;
+  /** Pages that are newer than their block. */
+  readonly dirtyPages = new Set<Pfn>();
+  /** Pages with a write in flight. */
+  nrWriteback = 0;
+  /** What a write of a page met, for the next fsync (AS_EIO, AS_ENOSPC). */
+  error: ErrnoName | undefined;
   /** Offset of its pages in the hash. */
   readonly salt: number;
 
@@ -47,6 +54,10 @@ export class AddressSpace {
     this.generation = generation;
     this.named = named;
     this.salt = Math.imul(slot, 0x9e3779b1) >>> 1;
+  }
+
+  get nrDirty(): number {
+    return this.dirtyPages.size;
   }
 }
 
@@ -63,6 +74,10 @@ export class PageCache {
   readonly #spaces: (AddressSpace | undefined)[] = [];
   readonly #freeSlots: number[] = [];
   #nrPages = 0;
+  #nrDirty = 0;
+  #nrWriteback = 0;
+  /** Pages in somebody's page table. */
+  nrMapped = 0;
 
   constructor(map: MemMap, lru: Lru, names: NameTable) {
     this.#map = map;
@@ -81,6 +96,16 @@ export class PageCache {
   /** Pages in the cache. */
   get nrPages(): number {
     return this.#nrPages;
+  }
+
+  /** Pages that are newer than their block. */
+  get nrDirty(): number {
+    return this.#nrDirty;
+  }
+
+  /** Pages with a write in flight. */
+  get nrWriteback(): number {
+    return this.#nrWriteback;
   }
 
   /** Bytes of the index, beside the arrays of mem_map. */
@@ -123,7 +148,8 @@ export class PageCache {
   }
 
   /**
-   * add_to_page_cache_lru: `pfn`, which carries no flag but locked, uptodate, named, active or referenced, becomes
+   * add_to_page_cache_lru: `pfn`, which carries no flag but locked, uptodate, named, hasBlock, active or referenced,
+   * becomes
    * page `index` of the space. There must be none yet.
    */
   add(space: AddressSpace, index: number, pfn: Pfn): void {
@@ -153,13 +179,73 @@ export class PageCache {
     } else this.#flags[pfn] = flags | PG.uptodate;
   }
 
+  /** Page index of a cached page within its file. */
+  indexOf(pfn: Pfn): PageIndex {
+    return this.#index[pfn]! as PageIndex;
+  }
+
+  /** Sets the dirty bit; returns whether it was clear. */
+  setDirty(pfn: Pfn): boolean {
+    const flags = this.#flags[pfn]!;
+    if ((flags & PG.dirty) !== 0) return false;
+    this.#flags[pfn] = flags | PG.dirty;
+    this.spaceOf(pfn).dirtyPages.add(pfn);
+    this.#nrDirty++;
+    return true;
+  }
+
+  /** Clears the dirty bit; returns whether it was set. */
+  clearDirty(pfn: Pfn): boolean {
+    const flags = this.#flags[pfn]!;
+    if ((flags & PG.dirty) === 0) return false;
+    this.#flags[pfn] = flags & ~PG.dirty;
+    this.spaceOf(pfn).dirtyPages.delete(pfn);
+    this.#nrDirty--;
+    return true;
+  }
+
+  /** A write of the page begins: one at a time. */
+  setWriteback(pfn: Pfn): void {
+    assert((this.#flags[pfn]! & PG.writeback) === 0, 'page is under writeback already');
+    this.#flags[pfn]! |= PG.writeback;
+    this.spaceOf(pfn).nrWriteback++;
+    this.#nrWriteback++;
+  }
+
+  endWriteback(pfn: Pfn): void {
+    assert((this.#flags[pfn]! & PG.writeback) !== 0, 'page is not under writeback');
+    this.#flags[pfn]! &= ~PG.writeback;
+    this.spaceOf(pfn).nrWriteback--;
+    this.#nrWriteback--;
+  }
+
+  /** Indices of the dirty pages from `start` up to and without `end`, ascending. */
+  dirtyIndices(space: AddressSpace, start: number, end: number): number[] {
+    const indices: number[] = [];
+    for (const pfn of space.dirtyPages) {
+      const index = this.#index[pfn]!;
+      if (index >= start && index < end) indices.push(index);
+    }
+    return indices.sort((a, b) => a - b);
+  }
+
+  /** Indices of the cached pages from `start` up to and without `end` that carry one of `flags`, ascending. */
+  indicesWith(space: AddressSpace, flags: number, start: number, end: number): number[] {
+    const indices: number[] = [];
+    for (let pfn = space.firstPage; pfn !== NO_PAGE; pfn = this.#map.spaceNext[pfn]! as Pfn) {
+      const index = this.#index[pfn]!;
+      if (index >= start && index < end && (this.#flags[pfn]! & flags) !== 0) indices.push(index);
+    }
+    return indices.sort((a, b) => a - b);
+  }
+
   /**
    * __remove_from_page_cache: the page leaves the cache and the LRU lists, its name is erased and its flags are clear.
    * The caller flushes the NameTable, then frees the page.
    */
   remove(pfn: Pfn): void {
     const flags = this.#flags[pfn]!;
-    assert((flags & (PG.locked | PG.writeback | PG.dirty)) === 0, 'page leaves the cache while in use');
+    assert((flags & (PG.locked | PG.writeback | PG.dirty | PG.mapped)) === 0, 'page leaves the cache while in use');
     const space = this.spaceOf(pfn);
     this.#lru.remove(pfn);
     if (flags & PG.named) this.#names.erase(pfn);

@@ -37,14 +37,32 @@ export interface Mapping {
   readonly space: AddressSpace;
   /** Pages up to the end of the file. */
   readonly pageCount: number;
+  /** Changes whenever the map from pages to blocks does: what was looked up before a wait may not hold after it. */
+  readonly mapVersion: number;
   /** Its pages count as metadata in the statistics. */
   readonly isMetadata: boolean;
   /** get_block as far as it does not wait: the page's block, HOLE, or NEEDS_METADATA. Throws EIO on a bad pointer. */
   blockNow(index: number): number;
   /** Reads the metadata that blockNow lacks for this page. */
   loadMetadata(index: number): Process;
+  /** get_block for writing: the page's block, allocated if there is none. Throws ENOSPC, EIO, EFBIG. */
+  blockForWrite(index: number): Process<number>;
+  /** Whether writeInode has something to write. */
+  readonly isInodeDirty: boolean;
+  /** write_inode: puts what changed of the inode into its block's buffer. Throws EIO. */
+  writeInode(): Process;
   /** Whether the block after this page's is mapped by another indirect block. */
   isBoundary(index: number): boolean;
+}
+
+/** get_block without allocating: the page's block or HOLE, reading the metadata that says so. Throws EIO. */
+export function* lookUpBlock(mapping: Mapping, index: number): Process<number> {
+  let block = mapping.blockNow(index);
+  while (block === NEEDS_METADATA) {
+    yield* mapping.loadMetadata(index);
+    block = mapping.blockNow(index);
+  }
+  return block;
 }
 
 /** Pages read from the disk. */
@@ -63,6 +81,8 @@ export class PageIo {
   readonly #cacheMap: CacheMap;
   readonly #queue: BlockQueue;
   readonly #waiters = new Map<Pfn, WaitQueue>();
+  /** Called when an allocation must wait for memory (wakeup_bdflush). */
+  onMemoryShort: () => void = () => undefined;
 
   constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, cacheMap: CacheMap, queue: BlockQueue) {
     this.#env = env;
@@ -91,6 +111,7 @@ export class PageIo {
     for (let attempt = 0; attempt < ALLOCATION_ATTEMPTS; attempt++) {
       const pfn = this.allocate();
       if (pfn !== NO_PAGE) return pfn;
+      this.onMemoryShort();
       this.#queue.unplug();
       yield* this.#env.cpu.settle();
       yield ALLOCATION_NAP;
@@ -100,17 +121,19 @@ export class PageIo {
 
   /**
    * read_cache_page: the page of (mapping, index), up to date, reading it when it is absent.
-   * Throws EIO when the read failed or the page has no valid place on the disk.
+   * Throws EIO when the read failed, the page has no valid place on the disk, or lies beyond the end of the file.
    */
   *getPage(mapping: Mapping, index: number): Process<Pfn> {
     const { map, cache } = this.#mm;
     for (let attempts = 0; ; ) {
       const pfn = cache.find(mapping.space, index);
       if (pfn === NO_PAGE) {
+        if (index >= mapping.pageCount)
+          throw new ModelError('EIO', `page ${index} lies beyond the end of inode ${mapping.space.ino}`);
         attempts++;
         yield* this.readPages(mapping, index, 1, true);
       } else if (map.has(pfn, PG.uptodate)) return pfn;
-      else if (map.has(pfn, PG.locked)) yield* this.#waitOnPage(pfn);
+      else if (map.has(pfn, PG.locked)) yield* this.waitOnPage(pfn);
       else if (attempts++ > 0)
         throw new ModelError('EIO', `page ${index} of inode ${mapping.space.ino} cannot be read`);
       else yield* this.#readAgain(mapping, index, pfn);
@@ -138,21 +161,25 @@ export class PageIo {
     for (let index = start; index < end; ) {
       indices.length = 0;
       blocks.length = 0;
+      const version = mapping.mapVersion;
       while (index < end && indices.length < RA_MAX) {
         if (cache.find(mapping.space, index) === NO_PAGE) {
-          let block = mapping.blockNow(index);
-          while (block === NEEDS_METADATA) {
-            yield* mapping.loadMetadata(index);
-            block = mapping.blockNow(index);
-          }
+          const block = yield* lookUpBlock(mapping, index);
           this.#env.cpu.charge(this.#costs.getBlockNs);
           indices.push(index);
           blocks.push(block);
         }
         if (mapping.isBoundary(index++) && this.#cacheMap.unclaimed === 0) break;
       }
+      // The map changed while metadata was read: what is absent is looked up again by whoever still wants it.
+      if (mapping.mapVersion !== version) return;
       yield* this.#fill(mapping, indices, blocks, must);
     }
+  }
+
+  /** Hands what is queued to the driver at once. */
+  unplug(): void {
+    this.#queue.unplug();
   }
 
   /** Whether the page is there and up to date. */
@@ -164,6 +191,7 @@ export class PageIo {
   *#fill(mapping: Mapping, indices: number[], blocks: number[], must: boolean): Process {
     const { cache, map, allocator } = this.#mm;
     const { space } = mapping;
+    const version = mapping.mapVersion;
     this.#claim(space, indices, blocks);
     let bio: Bio | undefined;
     for (let i = 0; i < indices.length; i++) {
@@ -180,6 +208,10 @@ export class PageIo {
         allocator.free(pfn);
         continue;
       }
+      if (mapping.mapVersion !== version) {
+        allocator.free(pfn);
+        break;
+      }
       if (block === HOLE) {
         this.#env.memory.zero(pfn, 0, PAGE_SIZE);
         this.#env.cpu.charge(this.#costs.clearNsPerByte * PAGE_SIZE);
@@ -187,18 +219,18 @@ export class PageIo {
         map.set(pfn, PG.uptodate);
         continue;
       }
-      map.set(pfn, PG.locked);
+      map.set(pfn, PG.locked | PG.hasBlock);
       cache.add(space, index, pfn);
       if (mapping.isMetadata) this.counts.metadata++;
       else this.counts.data++;
       if (bio !== undefined && (bio.block + bio.pages.length !== block || bio.pages.length === SEGMENTS_PER_REQUEST)) {
-        yield* this.#submit(bio);
+        yield* this.submit(bio);
         bio = undefined;
       }
       bio ??= { op: BlkifOp.read, block, pages: [], endPage: this.#endRead };
       bio.pages.push(pfn);
     }
-    if (bio !== undefined) yield* this.#submit(bio);
+    if (bio !== undefined) yield* this.submit(bio);
   }
 
   /** Adds what was preserved; marks it, and what was cached meanwhile, to be skipped. */
@@ -220,12 +252,14 @@ export class PageIo {
       if (blocks[i] === SKIP || blocks[i] === HOLE) continue;
       const pfn = pages[claim++]! as Pfn;
       if (pfn === NO_PAGE) continue;
+      this.#mm.map.set(pfn, PG.hasBlock);
       cache.add(space, indices[i]!, pfn);
       blocks[i] = SKIP;
     }
   }
 
-  *#submit(bio: Bio): Process {
+  /** submit_bio: waits for room in the queue. */
+  *submit(bio: Bio): Process {
     if (this.#queue.isFull) yield* this.#queue.waitForRoom();
     this.#env.cpu.charge(this.#costs.bioSubmitNs);
     this.#queue.submit(bio);
@@ -237,12 +271,9 @@ export class PageIo {
     map.set(pfn, PG.locked);
     map.clear(pfn, PG.error);
     try {
-      let block = mapping.blockNow(index);
-      while (block === NEEDS_METADATA) {
-        yield* mapping.loadMetadata(index);
-        block = mapping.blockNow(index);
-      }
-      yield* this.#submit({ op: BlkifOp.read, block, pages: [pfn], endPage: this.#endRead });
+      const block = yield* lookUpBlock(mapping, index);
+      if (block === HOLE) throw new ModelError('EIO', `page ${index} of inode ${mapping.space.ino} has lost its block`);
+      yield* this.submit({ op: BlkifOp.read, block, pages: [pfn], endPage: this.#endRead });
     } catch (error) {
       this.#endRead(pfn, true);
       throw error;
@@ -254,18 +285,77 @@ export class PageIo {
     const { map, cache } = this.#mm;
     if (failed) map.set(pfn, PG.error);
     else cache.setUptodate(pfn);
-    map.clear(pfn, PG.locked);
+    this.unlockPage(pfn);
+  };
+
+  /**
+   * find_or_create_page: the page of (mapping, index), locked by the caller; a new one is not up to date.
+   * Throws ENOMEM.
+   */
+  *grabPage(mapping: Mapping, index: number): Process<Pfn> {
+    const { cache, map, allocator } = this.#mm;
+    for (;;) {
+      const found = cache.find(mapping.space, index);
+      if (found === NO_PAGE) {
+        let pfn = this.allocate();
+        if (pfn === NO_PAGE) {
+          pfn = yield* this.allocateWaiting();
+          if (cache.find(mapping.space, index) !== NO_PAGE) {
+            allocator.free(pfn);
+            continue;
+          }
+        }
+        map.set(pfn, PG.locked);
+        cache.add(mapping.space, index, pfn);
+        return pfn;
+      }
+      if (!map.has(found, PG.locked)) {
+        map.set(found, PG.locked);
+        return found;
+      }
+      yield* this.waitOnPage(found);
+    }
+  }
+
+  /** Takes the page out of the cache, unwritten, when it is not in use any more. */
+  *dropPage(mapping: Mapping, index: number): Process {
+    const { cache, map } = this.#mm;
+    for (;;) {
+      const pfn = cache.find(mapping.space, index);
+      if (pfn === NO_PAGE) return;
+      if (map.has(pfn, PG.locked | PG.writeback)) {
+        yield* this.waitOnPage(pfn);
+        continue;
+      }
+      cache.clearDirty(pfn);
+      map.clear(pfn, PG.pinned);
+      this.#mm.discard([pfn]);
+      return;
+    }
+  }
+
+  /** unlock_page. */
+  unlockPage(pfn: Pfn): void {
+    this.#mm.map.clear(pfn, PG.locked);
+    this.wakePage(pfn);
+  }
+
+  /** Wakes those who wait for the page: it is unlocked, or its write has ended. */
+  wakePage(pfn: Pfn): void {
     const waiters = this.#waiters.get(pfn);
     if (waiters === undefined) return;
     this.#waiters.delete(pfn);
     waiters.wakeAll();
-  };
+  }
 
-  /** wait_on_page_locked: unplugs the queue and sleeps until the page is unlocked. */
-  *#waitOnPage(pfn: Pfn): Process {
+  /**
+   * wait_on_page_bit: unplugs the queue and sleeps until something about a page that is locked or under writeback has
+   * changed. The caller looks it up again.
+   */
+  *waitOnPage(pfn: Pfn): Process {
     this.#queue.unplug();
     yield* this.#env.cpu.settle();
-    if (!this.#mm.map.has(pfn, PG.locked)) return;
+    if (!this.#mm.map.has(pfn, PG.locked | PG.writeback)) return;
     let waiters = this.#waiters.get(pfn);
     if (waiters === undefined) {
       waiters = new WaitQueue();

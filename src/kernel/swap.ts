@@ -86,6 +86,14 @@ export class Lru {
     }
   }
 
+  /** rotate_reclaimable_page: an inactive page goes to the old end, where reclaim meets it next. */
+  rotate(pfn: Pfn): void {
+    const map = this.#map;
+    if ((this.#flags[pfn]! & (PG.lru | PG.active)) !== PG.lru) return;
+    map.unlink(pfn);
+    map.link(map.last(map.inactiveHead), pfn);
+  }
+
   /** Moves the oldest active page to the young end of the inactive list; false when no page is active. */
   deactivateOldest(): boolean {
     const map = this.#map;

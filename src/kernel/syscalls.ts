@@ -1,6 +1,7 @@
 /**
  * The system calls: what a workload may use of the kernel. Calls that may wait are processes; failures are ModelErrors
- * with errno names. `readNow` is the exception: the cached-read path, which neither waits nor allocates.
+ * with errno names. `readNow` and `writeNow` are the exceptions: the paths of cached reads and overwrites, which neither
+ * wait nor allocate.
  */
 
 import { ModelError } from '../base/errno.ts';
@@ -10,12 +11,33 @@ import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2 } from './ext2.ts';
 import type { DirectoryEntry, Ext2Directories } from './ext2-dir.ts';
-import { OpenFile, type FileMap } from './filemap.ts';
+import type { Namespace } from './ext2-namei.ts';
+import { O, OpenFile, type FileMap } from './filemap.ts';
+import type { FileWrite } from './filemap-write.ts';
 import type { Inode } from './inode.ts';
+import type { MemoryManagement } from './mm.ts';
 import type { PathWalker } from './namei.ts';
 
 /** Open files of all processes together at most. */
 const MAX_FILES = 8192;
+const PERMISSIONS = 0o7777;
+
+/** Where lseek counts from. */
+export const SEEK = { set: 0, cur: 1, end: 2 } as const;
+/** Advice of posix_fadvise that has an effect here. */
+export const FADV = { normal: 0, willneed: 3, dontneed: 4 } as const;
+
+/** The parts of the kernel that carry the calls out. */
+export interface SyscallParts {
+  readonly mm: MemoryManagement;
+  readonly files: FileMap;
+  readonly writer: FileWrite;
+  readonly ext2: Ext2;
+  readonly directories: Ext2Directories;
+  readonly walker: PathWalker;
+  readonly namespace: Namespace;
+  readonly module: ModulePlace;
+}
 
 /** struct stat, as far as it is kept. */
 export interface Stat {
@@ -25,8 +47,12 @@ export interface Stat {
   readonly links: number;
   /** Bytes. */
   readonly size: number;
-  /** Seconds since 1970. */
+  /** Seconds since 1970, as those below. */
   readonly mtime: number;
+  readonly atime: number;
+  readonly ctime: number;
+  /** 512-byte sectors of data and indirect blocks. */
+  readonly sectors: number;
 }
 
 /** Where the boot module lies in the guest's memory. */
@@ -39,30 +65,28 @@ export class Syscalls {
   readonly #env: GuestEnvironment;
   readonly #cpu: CpuClock;
   readonly #costs: KernelCosts;
+  readonly #mm: MemoryManagement;
   readonly #files: FileMap;
+  readonly #writer: FileWrite;
   readonly #ext2: Ext2;
   readonly #directories: Ext2Directories;
   readonly #walker: PathWalker;
+  readonly #namespace: Namespace;
   readonly #module: ModulePlace;
   readonly #open: (OpenFile | undefined)[] = [];
 
-  constructor(
-    env: GuestEnvironment,
-    costs: KernelCosts,
-    files: FileMap,
-    ext2: Ext2,
-    directories: Ext2Directories,
-    walker: PathWalker,
-    module: ModulePlace,
-  ) {
+  constructor(env: GuestEnvironment, costs: KernelCosts, parts: SyscallParts) {
     this.#env = env;
     this.#cpu = env.cpu;
     this.#costs = costs;
-    this.#files = files;
-    this.#ext2 = ext2;
-    this.#directories = directories;
-    this.#walker = walker;
-    this.#module = module;
+    this.#mm = parts.mm;
+    this.#files = parts.files;
+    this.#writer = parts.writer;
+    this.#ext2 = parts.ext2;
+    this.#directories = parts.directories;
+    this.#walker = parts.walker;
+    this.#namespace = parts.namespace;
+    this.#module = parts.module;
   }
 
   /** clock_gettime: virtual time of the guest, what its processor still owes included. */
@@ -80,24 +104,45 @@ export class Syscalls {
     yield* this.#cpu.settle();
   }
 
-  /** Opens a file or directory for reading; returns a descriptor. Throws ENOENT, ENOTDIR, ELOOP, EMFILE, EIO, ENOMEM. */
-  *open(path: string): Process<number> {
+  /**
+   * Opens a file or directory; returns a descriptor.
+   * Throws ENOENT, ENOTDIR, ELOOP, EMFILE, EIO, ENOMEM, EEXIST, EISDIR, ENOSPC, EROFS.
+   * @param flags of `O`
+   * @param mode permissions of a file that is made
+   */
+  *open(path: string, flags: number = O.rdonly, mode = 0o644): Process<number> {
     this.#enter();
-    let fd = this.#open.indexOf(undefined);
-    if (fd < 0) fd = this.#open.length;
-    if (fd >= MAX_FILES) throw new ModelError('EMFILE', 'too many open files');
-    const inode = yield* this.#walker.walk(path, true);
-    // The slot may have been taken while the walk waited.
-    while (this.#open[fd] !== undefined) fd++;
-    this.#open[fd] = new OpenFile(inode);
+    if (this.#open.length >= MAX_FILES && !this.#open.includes(undefined))
+      throw new ModelError('EMFILE', 'too many open files');
+    const inode =
+      (flags & O.creat) === 0
+        ? yield* this.#walker.walk(path, true)
+        : yield* this.#namespace.create(path, (flags & O.excl) !== 0, mode & PERMISSIONS);
+    const file = new OpenFile(inode, flags);
+    try {
+      if ((flags & O.directory) !== 0 && !inode.isDirectory) throw new ModelError('ENOTDIR', path);
+      if (inode.isDirectory && (file.isWritable || (flags & (O.creat | O.trunc)) !== 0))
+        throw new ModelError('EISDIR', path);
+      if (file.isWritable && this.#ext2.isReadOnly) throw new ModelError('EROFS', path);
+      if ((flags & O.trunc) !== 0 && inode.isRegular) yield* this.#truncate(inode, 0);
+    } catch (error) {
+      yield* this.#ext2.iput(inode);
+      throw error;
+    }
+    // After the last wait: the lowest descriptor that is free now.
+    const free = this.#open.indexOf(undefined);
+    const fd = free < 0 ? this.#open.length : free;
+    this.#open[fd] = file;
     return fd;
   }
 
-  /** Throws EBADF. */
-  close(fd: number): void {
+  /** Closes a descriptor; calls that still run on it finish. A file without a name is deleted with its last use. Throws EBADF. */
+  *close(fd: number): Process {
     this.#enter();
-    this.#ext2.inodes.put(this.#file(fd).inode);
+    const file = this.#file(fd);
     this.#open[fd] = undefined;
+    file.isClosed = true;
+    if (file.users === 0) yield* this.#ext2.iput(file.inode);
   }
 
   /**
@@ -107,7 +152,8 @@ export class Syscalls {
    */
   readNow(fd: number, dst: Uint8Array, offset: number, length: number): number {
     this.#enter();
-    const file = this.#regular(fd, dst, offset, length);
+    const file = this.#readable(fd, dst, offset, length);
+    if (file.isDirect) return ~0;
     const done = this.#files.readNow(file, dst, offset, file.position, length);
     if (done >= 0) file.position += done;
     return done;
@@ -116,7 +162,7 @@ export class Syscalls {
   /** The rest of a read that returned `pending`. Returns the bytes read in all. Throws EIO, ENOMEM. */
   *readRest(fd: number, dst: Uint8Array, offset: number, length: number, pending: number): Process<number> {
     const file = this.#file(fd);
-    const done = yield* this.#files.readRest(file, dst, offset, file.position, length, ~pending);
+    const done = yield* this.#readRest(file, dst, offset, length, file.position, pending);
     file.position += done;
     return done;
   }
@@ -133,8 +179,9 @@ export class Syscalls {
    */
   preadNow(fd: number, dst: Uint8Array, offset: number, length: number, position: number): number {
     this.#enter();
-    const file = this.#regular(fd, dst, offset, length);
+    const file = this.#readable(fd, dst, offset, length);
     checkPosition(position);
+    if (file.isDirect) return ~0;
     return this.#files.readNow(file, dst, offset, position, length);
   }
 
@@ -147,7 +194,7 @@ export class Syscalls {
     position: number,
     pending: number,
   ): Process<number> {
-    return this.#files.readRest(this.#file(fd), dst, offset, position, length, ~pending);
+    return this.#readRest(this.#file(fd), dst, offset, length, position, pending);
   }
 
   /** pread: `preadNow` and, where needed, `preadRest`. */
@@ -156,11 +203,206 @@ export class Syscalls {
     return done >= 0 ? done : yield* this.preadRest(fd, dst, offset, length, position, done);
   }
 
-  /** lseek with SEEK_SET. Throws EBADF, EINVAL. */
-  lseek(fd: number, position: number): void {
+  /** readv: fills the buffers one after the other. Returns the bytes read. */
+  *readv(fd: number, buffers: readonly Uint8Array[]): Process<number> {
+    let total = 0;
+    for (const buffer of buffers) {
+      const bytes = yield* this.read(fd, buffer, 0, buffer.length);
+      total += bytes;
+      if (bytes < buffer.length) break;
+    }
+    return total;
+  }
+
+  /**
+   * write, as far as it only overwrites what is cached: `length` bytes from src[offset …] to the file's position.
+   * @returns the bytes written, or a negative number when the rest must wait: pass it to `writeRest` with the same
+   * arguments. Throws EBADF, EINVAL.
+   */
+  writeNow(fd: number, src: Uint8Array, offset: number, length: number): number {
     this.#enter();
+    const file = this.#writable(fd, src, offset, length);
+    const done = this.#writer.writeNow(file, src, offset, file.position, length);
+    if (done >= 0) file.position += done;
+    return done;
+  }
+
+  /** The rest of a write that returned `pending`. Returns the bytes written in all. Throws ENOSPC, EFBIG, EIO, EROFS. */
+  *writeRest(fd: number, src: Uint8Array, offset: number, length: number, pending: number): Process<number> {
+    const file = this.#file(fd);
+    let start = file.position;
+    const done = yield* this.#using(
+      file,
+      this.#writer.writeRest(file, src, offset, file.position, length, ~pending, (position) => (start = position)),
+    );
+    file.position = start + done;
+    return done;
+  }
+
+  /** write: `writeNow` and, where needed, `writeRest`. Fewer bytes than asked only when an error stopped it after some. */
+  *write(fd: number, src: Uint8Array, offset: number, length: number): Process<number> {
+    const done = this.writeNow(fd, src, offset, length);
+    return done >= 0 ? done : yield* this.writeRest(fd, src, offset, length, done);
+  }
+
+  /** pwrite: as `write`, but at `position`, and the file's own position stays. */
+  *pwrite(fd: number, src: Uint8Array, offset: number, length: number, position: number): Process<number> {
+    this.#enter();
+    const file = this.#writable(fd, src, offset, length);
     checkPosition(position);
-    this.#file(fd).position = position;
+    const done = this.#writer.writeNow(file, src, offset, position, length);
+    if (done >= 0) return done;
+    return yield* this.#using(file, this.#writer.writeRest(file, src, offset, position, length, ~done));
+  }
+
+  /** writev: writes the buffers one after the other. Returns the bytes written. */
+  *writev(fd: number, buffers: readonly Uint8Array[]): Process<number> {
+    let total = 0;
+    for (const buffer of buffers) {
+      const bytes = yield* this.write(fd, buffer, 0, buffer.length);
+      total += bytes;
+      if (bytes < buffer.length) break;
+    }
+    return total;
+  }
+
+  /** sendfile: copies up to `length` bytes from one file's position to the other's. Returns the bytes copied. */
+  *sendfile(outFd: number, inFd: number, length: number): Process<number> {
+    const page = new Uint8Array(PAGE_SIZE);
+    let total = 0;
+    while (total < length) {
+      const bytes = yield* this.read(inFd, page, 0, Math.min(PAGE_SIZE, length - total));
+      if (bytes === 0) break;
+      const written = yield* this.write(outFd, page, 0, bytes);
+      total += written;
+      if (written < bytes) break;
+    }
+    return total;
+  }
+
+  /** lseek: the new position, in bytes. Throws EBADF, EINVAL. */
+  lseek(fd: number, offset: number, whence: number = SEEK.set): number {
+    this.#enter();
+    const file = this.#file(fd);
+    const base = whence === SEEK.set ? 0 : whence === SEEK.cur ? file.position : file.inode.size;
+    checkPosition(base + offset);
+    file.position = base + offset;
+    return file.position;
+  }
+
+  /** Throws EISDIR, EINVAL, EFBIG, EROFS, EIO and as open does. */
+  *truncate(path: string, length: number): Process {
+    this.#enter();
+    checkPosition(length);
+    const inode = yield* this.#walker.walk(path, true);
+    try {
+      if (inode.isDirectory) throw new ModelError('EISDIR', path);
+      if (!inode.isRegular) throw new ModelError('EINVAL', `${path} is no regular file`);
+      yield* this.#truncate(inode, length);
+    } finally {
+      yield* this.#ext2.iput(inode);
+    }
+  }
+
+  /** Throws EBADF, EINVAL when the descriptor is not for writing, EFBIG, EROFS, EIO. */
+  *ftruncate(fd: number, length: number): Process {
+    this.#enter();
+    checkPosition(length);
+    const file = this.#file(fd);
+    if (!file.isWritable || !file.inode.isRegular) throw new ModelError('EINVAL', `descriptor ${fd} is not for writing`);
+    yield* this.#using(file, this.#truncate(file.inode, length));
+  }
+
+  /** fsync: the file is on the disk's medium. Throws what a write of it met since the last time: EIO, ENOSPC. */
+  *fsync(fd: number): Process {
+    this.#enter();
+    const file = this.#file(fd);
+    yield* this.#using(file, this.#ext2.fsync(file.inode, false));
+  }
+
+  /** fdatasync: as fsync, but times need not be. */
+  *fdatasync(fd: number): Process {
+    this.#enter();
+    const file = this.#file(fd);
+    yield* this.#using(file, this.#ext2.fsync(file.inode, true));
+  }
+
+  /** sync: everything is on the disk's medium. */
+  *sync(): Process {
+    this.#enter();
+    yield* this.#ext2.sync();
+  }
+
+  /** Throws EEXIST, EMLINK, ENOSPC, EROFS and as open does. */
+  *mkdir(path: string, mode = 0o755): Process {
+    this.#enter();
+    yield* this.#namespace.mkdir(path, mode);
+  }
+
+  /** Throws ENOTDIR, ENOTEMPTY, EBUSY, EINVAL, EROFS and as open does. */
+  *rmdir(path: string): Process {
+    this.#enter();
+    yield* this.#namespace.rmdir(path);
+  }
+
+  /** Throws EISDIR, EROFS and as open does. A file that is open lives on without the name. */
+  *unlink(path: string): Process {
+    this.#enter();
+    yield* this.#namespace.unlink(path);
+  }
+
+  /** Throws EINVAL, ENOTDIR, EISDIR, ENOTEMPTY, EBUSY, EMLINK, ENOSPC, EROFS and as open does. */
+  *rename(from: string, to: string): Process {
+    this.#enter();
+    yield* this.#namespace.rename(from, to);
+  }
+
+  /** A second name for a file. Throws EPERM for a directory, EEXIST, EMLINK, ENOSPC, EROFS and as open does. */
+  *link(existing: string, path: string): Process {
+    this.#enter();
+    yield* this.#namespace.link(existing, path);
+  }
+
+  /** Throws EEXIST, ENAMETOOLONG, ENOSPC, EROFS and as open does. */
+  *symlink(text: string, path: string): Process {
+    this.#enter();
+    yield* this.#namespace.symlink(text, path);
+  }
+
+  /** Throws EROFS and as open does. */
+  *chmod(path: string, mode: number): Process {
+    this.#enter();
+    yield* this.#change(path, (fields) => (fields.mode = (fields.mode & ~PERMISSIONS) | (mode & PERMISSIONS)));
+  }
+
+  /** Times in seconds since 1970. Throws EROFS and as open does. */
+  *utimes(path: string, atime: number, mtime: number): Process {
+    this.#enter();
+    yield* this.#change(path, (fields) => {
+      fields.atime = atime;
+      fields.mtime = mtime;
+    });
+  }
+
+  /**
+   * posix_fadvise. willneed: starts reading the range; dontneed: starts writing what is dirty of the file and drops the rest
+   * of its pages. Throws EBADF, EINVAL.
+   */
+  *posixFadvise(fd: number, position: number, length: number, advice: number): Process {
+    if (advice === FADV.willneed) yield* this.readahead(fd, position, length);
+    else if (advice === FADV.dontneed) {
+      this.#enter();
+      const file = this.#file(fd);
+      yield* this.#using(file, this.#ext2.dropClean(file.inode));
+    }
+  }
+
+  /** What /proc/sys/vm/drop_caches = 3 does in later kernels: drops every page, dentry and inode that is clean and unused. */
+  dropCaches(): void {
+    this.#enter();
+    this.#walker.shrink();
+    for (const inode of this.#ext2.inodes.all()) this.#mm.invalidate(inode.space);
+    this.#mm.invalidate(this.#ext2.buffers.device.space);
   }
 
   /** readahead(2): starts reading `length` bytes from `position` into the cache. Throws EBADF, EISDIR. */
@@ -196,7 +438,7 @@ export class Syscalls {
       if (!inode.isDirectory) throw new ModelError('ENOTDIR', path);
       return yield* this.#directories.list(inode);
     } finally {
-      this.#ext2.inodes.put(inode);
+      yield* this.#ext2.iput(inode);
     }
   }
 
@@ -208,7 +450,7 @@ export class Syscalls {
       if (!inode.isSymlink) throw new ModelError('EINVAL', `${path} is no symbolic link`);
       return yield* this.#walker.readlink(inode);
     } finally {
-      this.#ext2.inodes.put(inode);
+      yield* this.#ext2.iput(inode);
     }
   }
 
@@ -224,8 +466,56 @@ export class Syscalls {
   *#stat(path: string, follow: boolean): Process<Stat> {
     this.#enter();
     const inode = yield* this.#walker.walk(path, follow);
-    this.#ext2.inodes.put(inode);
-    return statOf(inode);
+    const stat = statOf(inode);
+    yield* this.#ext2.iput(inode);
+    return stat;
+  }
+
+  *#truncate(inode: Inode, length: number): Process {
+    yield* inode.sem.acquire();
+    try {
+      yield* this.#ext2.setSize(inode, length);
+    } finally {
+      inode.sem.release();
+    }
+  }
+
+  *#change(path: string, change: (fields: Inode['fields']) => void): Process {
+    const inode = yield* this.#walker.walk(path, true);
+    try {
+      this.#ext2.superblock.beginChange();
+      change(inode.fields);
+      inode.fields.ctime = this.#ext2.now();
+      this.#ext2.markInodeDirty(inode);
+    } finally {
+      yield* this.#ext2.iput(inode);
+    }
+  }
+
+  #readRest(
+    file: OpenFile,
+    dst: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    pending: number,
+  ): Process<number> {
+    return this.#using(
+      file,
+      file.isDirect
+        ? this.#writer.directRead(file, dst, offset, position, length)
+        : this.#files.readRest(file, dst, offset, position, length, ~pending),
+    );
+  }
+
+  /** Keeps an open file while a call on it waits (fget, fput). */
+  *#using<T>(file: OpenFile, process: Process<T>): Process<T> {
+    file.users++;
+    try {
+      return yield* process;
+    } finally {
+      if (--file.users === 0 && file.isClosed) yield* this.#ext2.iput(file.inode);
+    }
   }
 
   #enter(): void {
@@ -236,6 +526,18 @@ export class Syscalls {
     const file = this.#open[fd];
     if (file === undefined) throw new ModelError('EBADF', `descriptor ${fd} is not open`);
     return file;
+  }
+
+  #readable(fd: number, dst: Uint8Array, offset: number, length: number): OpenFile {
+    const file = this.#regular(fd, dst, offset, length);
+    if (!file.isReadable) throw new ModelError('EBADF', `descriptor ${fd} is not for reading`);
+    return file;
+  }
+
+  #writable(fd: number, src: Uint8Array, offset: number, length: number): OpenFile {
+    const file = this.#file(fd);
+    if (!file.isWritable) throw new ModelError('EBADF', `descriptor ${fd} is not for writing`);
+    return this.#regular(fd, src, offset, length);
   }
 
   #regular(fd: number, dst: Uint8Array, offset: number, length: number): OpenFile {
@@ -249,8 +551,8 @@ export class Syscalls {
 }
 
 function statOf(inode: Inode): Stat {
-  const { ino, generation, mode, links, size, mtime } = inode.fields;
-  return { ino, generation, mode, links, size, mtime };
+  const { ino, generation, mode, links, size, mtime, atime, ctime, sectors } = inode.fields;
+  return { ino, generation, mode, links, size, mtime, atime, ctime, sectors };
 }
 
 function checkPosition(position: number): void {

@@ -7,11 +7,13 @@
  * goes from priority 12 to 0 and stops at 32 pages. Pages kept from before a reboot that nobody claimed are colder
  * than all of these: they are given back first.
  *
- * Plain synchronous code: what must wait for I/O waits in the caller. Not here yet: dirty pages, mapped pages (and so
- * `distress`), slab.
+ * A dirty page that was referenced since is kept; else its write is begun (`pageOut`), and it is freed when reclaim meets
+ * it again after that.
+ *
+ * Plain synchronous code: what must wait for I/O waits in the caller. Not here yet: mapped pages (and so `distress`),
+ * slab.
  */
 
-import { assert } from '../base/assert.ts';
 import type { Pfn } from '../base/units.ts';
 import type { NameTable, PageCache } from './page-cache.ts';
 import { PG, type MemMap } from './mem-map.ts';
@@ -39,6 +41,8 @@ export class Reclaim {
   readonly #isolated = new Uint32Array(SWAP_CLUSTER_MAX);
   #scanActive = 0;
   #scanInactive = 0;
+  /** Begins to write a dirty page when that needs no waiting; returns whether it did. */
+  pageOut: (pfn: Pfn) => boolean = () => false;
   /** Pages looked at by shrink_list, since the beginning. */
   scanned = 0;
   /** Pages freed from the page cache, since the beginning. */
@@ -123,9 +127,13 @@ export class Reclaim {
     let freed = 0;
     for (let i = 0; i < taken; i++) {
       const pfn = isolated[i]! as Pfn;
-      assert(!map.has(pfn, PG.dirty), 'dirty pages need the write path');
-      if (map.has(pfn, PG.locked | PG.writeback)) this.#lru.putBack(pfn);
-      else {
+      const flags = map.flags[pfn]!;
+      if ((flags & (PG.locked | PG.writeback | PG.pinned | PG.mapped)) !== 0) this.#lru.putBack(pfn);
+      else if ((flags & PG.dirty) !== 0) {
+        this.#lru.putBack(pfn);
+        if ((flags & PG.referenced) !== 0) map.clear(pfn, PG.referenced);
+        else this.pageOut(pfn);
+      } else {
         this.#cache.remove(pfn);
         isolated[freed++] = pfn;
       }

@@ -116,6 +116,15 @@ export class MachineMemory {
     this.#touched[mfn >>> 5]! |= bit(mfn);
   }
 
+  writeU16(mfn: Mfn, offset: number, value: number): void {
+    assert(offset >= 0 && offset <= PAGE_SIZE - 2, 'word leaves the frame');
+    const bank = this.#bank(mfn);
+    const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
+    bank[at] = value;
+    bank[at + 1] = value >>> 8;
+    this.#touched[mfn >>> 5]! |= bit(mfn);
+  }
+
   writeU32(mfn: Mfn, offset: number, value: number): void {
     assert(offset >= 0 && offset <= PAGE_SIZE - 4, 'word leaves the frame');
     const bank = this.#bank(mfn);

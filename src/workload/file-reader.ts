@@ -58,7 +58,7 @@ export function* readRandomPages(context: ReaderContext, random: RandomStream): 
     const fd = yield* sys.open(files[file]!.path);
     const bytes = yield* sys.pread(fd, buffer, 0, Math.min(RANDOM_READ_SIZE, limit - total), position);
     context.onRead(file, position, bytes);
-    sys.close(fd);
+    yield* sys.close(fd);
     total += bytes;
     if (sys.isDue) yield* sys.settle();
   }
@@ -100,7 +100,7 @@ function* readFile(context: ReaderContext, file: number, limit: number): Process
     if (sys.isDue) yield* sys.settle();
     if (bytes < wanted) break;
   }
-  sys.close(fd);
+  yield* sys.close(fd);
   yield* sys.settle();
   return position;
 }

@@ -22,7 +22,7 @@ export function* prefetchFiles(sys: Syscalls): Process {
       try {
         yield* sys.readahead(fd, 0, sys.fstat(fd).size);
       } finally {
-        sys.close(fd);
+        yield* sys.close(fd);
       }
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;

@@ -70,6 +70,10 @@ export class DomainMemory implements GuestMemory {
     this.#memory.writeU8(this.#writable(pfn), offset, value);
   }
 
+  writeU16(pfn: Pfn, offset: number, value: number): void {
+    this.#memory.writeU16(this.#writable(pfn), offset, value);
+  }
+
   writeU32(pfn: Pfn, offset: number, value: number): void {
     this.#memory.writeU32(this.#writable(pfn), offset, value);
   }

@@ -138,7 +138,7 @@ function* perform(sys: Syscalls, disk: Disk, step: Step, tally: Tally): Process 
       try {
         for (let at = 0, bytes = -1; bytes !== 0; at += bytes) bytes = yield* read(fd, at, step.chunk, false);
       } finally {
-        sys.close(fd);
+        yield* sys.close(fd);
       }
       return;
     }
@@ -148,7 +148,7 @@ function* perform(sys: Syscalls, disk: Disk, step: Step, tally: Tally): Process 
       try {
         yield* read(fd, step.at % (some.size + PAGE_SIZE), step.length, true);
       } finally {
-        sys.close(fd);
+        yield* sys.close(fd);
       }
       return;
     }
@@ -156,7 +156,7 @@ function* perform(sys: Syscalls, disk: Disk, step: Step, tally: Tally): Process 
       if (some === undefined) return;
       const fd = yield* sys.open(some.path);
       yield* sys.readahead(fd, 0, some.size);
-      sys.close(fd);
+      yield* sys.close(fd);
       return;
     }
     case 'stat': {

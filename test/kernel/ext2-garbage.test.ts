@@ -85,7 +85,7 @@ function* answerOf(sys: Syscalls, path: string, pending: string[]): Process<stri
     try {
       return `file ${size} ${yield* sumOf(sys, fd, size)}`;
     } finally {
-      sys.close(fd);
+      yield* sys.close(fd);
     }
   } catch (error) {
     if (error instanceof ModelError) return error.code;

@@ -44,6 +44,8 @@ export class FakeMemory implements GuestMemory {
   readU16 = (pfn: Pfn, offset: number): number => this.#view.getUint16(this.#at(pfn, offset, 2), true);
   readU32 = (pfn: Pfn, offset: number): number => this.#view.getUint32(this.#at(pfn, offset, 4), true);
   writeU8 = (pfn: Pfn, offset: number, value: number): void => this.#view.setUint8(this.#at(pfn, offset, 1), value);
+  writeU16 = (pfn: Pfn, offset: number, value: number): void =>
+    this.#view.setUint16(this.#at(pfn, offset, 2), value, true);
   writeU32 = (pfn: Pfn, offset: number, value: number): void =>
     this.#view.setUint32(this.#at(pfn, offset, 4), value, true);
 
@@ -258,11 +260,11 @@ export class FakeMachine {
   }
 
   #perform({ operation, sector, pages }: RingRequest): number {
-    if (operation !== BlkifOp.read) return BlkifStatus.error;
     for (let i = 0; i < pages.length; i++) {
       const at = sector * SECTOR_SIZE + i * PAGE_SIZE;
       if (at + PAGE_SIZE > this.#image.size || this.badBlocks.has(at / PAGE_SIZE)) return BlkifStatus.error;
-      this.#image.read(at, this.memory.bytes, pages[i]! * PAGE_SIZE, PAGE_SIZE);
+      if (operation === BlkifOp.write) this.#image.write(at, this.memory.bytes, pages[i]! * PAGE_SIZE, PAGE_SIZE);
+      else this.#image.read(at, this.memory.bytes, pages[i]! * PAGE_SIZE, PAGE_SIZE);
     }
     return BlkifStatus.ok;
   }

@@ -44,6 +44,12 @@ function rig(nrPages = 768): Rig {
     blockNow: (index) => 1000 - 3 * index,
     loadMetadata: function* () {},
     isBoundary: () => false,
+    mapVersion: 0,
+    isInodeDirty: false,
+    blockForWrite: function* (index) {
+      return 1000 - 3 * index;
+    },
+    writeInode: function* () {},
   };
   const blocks: number[] = [];
   return {

@@ -9,6 +9,12 @@ import type { Process, RandomStream, Task } from '../../sim/index.ts';
 import type { CacheMapBatch } from './cache-map-op.ts';
 import type { GuestMemory } from './guest-memory.ts';
 
+/**
+ * Wall-clock time at the virtual instant 0, seconds since 1970: what Xen's shared-info page tells as wc_sec. Assumed: the
+ * spring of 2006, when Xen 3.0.2 came out.
+ */
+export const WALL_CLOCK_START = 1_146_000_000;
+
 /** Why a guest stops, as it tells the hypervisor. */
 export const ShutdownReason = { poweroff: 0, reboot: 1, suspend: 2, crash: 3 } as const;
 export type ShutdownReason = (typeof ShutdownReason)[keyof typeof ShutdownReason];

@@ -21,5 +21,6 @@ export interface GuestMemory {
   zero(pfn: Pfn, offset: number, length: number): void;
   /** Stores one byte or one little-endian word; traps when the page is write-protected. */
   writeU8(pfn: Pfn, offset: number, value: number): void;
+  writeU16(pfn: Pfn, offset: number, value: number): void;
   writeU32(pfn: Pfn, offset: number, value: number): void;
 }

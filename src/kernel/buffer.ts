@@ -1,0 +1,157 @@
+/**
+ * Buffers: blocks of metadata, read and changed through the block device's own mapping (fs/buffer.c of 2.6.12).
+ *
+ * A block is a page here, so a buffer is a page of the address space with inode number 0, page index = block number. Superblock,
+ * group descriptors, bitmaps, inode tables and indirect blocks are reached through this file.
+ *
+ * Contract: a page that `bread` or `getblk` gave is valid until the next wait: read it, change it, then wait. A page that
+ * was pinned stays. A store marks the buffer dirty; writing back is page-writeback.ts.
+ */
+
+import type { Pfn } from '../base/units.ts';
+import { PAGE_SIZE } from '../base/units.ts';
+import type { Process } from '../sim/index.ts';
+import type { GuestEnvironment, GuestMemory } from '../xen/public/index.ts';
+import { NO_PAGE, PG } from './mem-map.ts';
+import type { MemoryManagement } from './mm.ts';
+import type { AddressSpace } from './page-cache.ts';
+import type { Mapping, PageIo } from './page-io.ts';
+import type { Writeback } from './page-writeback.ts';
+
+/** The block device's own mapping: page index = block number. */
+export class BlockDeviceMapping implements Mapping {
+  readonly space: AddressSpace;
+  readonly pageCount: number;
+  readonly isMetadata = true;
+  readonly mapVersion = 0;
+  readonly isInodeDirty = false;
+
+  constructor(space: AddressSpace, blocks: number) {
+    this.space = space;
+    this.pageCount = blocks;
+  }
+
+  blockNow(index: number): number {
+    return index;
+  }
+
+  *loadMetadata(): Process {
+    // A block needs no metadata to be found.
+  }
+
+  *blockForWrite(index: number): Process<number> {
+    return index;
+  }
+
+  *writeInode(): Process {
+    // The block device has no inode on the disk.
+  }
+
+  isBoundary(): boolean {
+    return false;
+  }
+}
+
+export class Buffers {
+  readonly device: BlockDeviceMapping;
+  readonly #memory: GuestMemory;
+  readonly #mm: MemoryManagement;
+  readonly #io: PageIo;
+  readonly #writeback: Writeback;
+
+  constructor(env: GuestEnvironment, mm: MemoryManagement, io: PageIo, writeback: Writeback, device: BlockDeviceMapping) {
+    this.#memory = env.memory;
+    this.#mm = mm;
+    this.#io = io;
+    this.#writeback = writeback;
+    this.device = device;
+  }
+
+  /** sb_bread: the block's page, up to date. Throws EIO. */
+  *bread(block: number): Process<Pfn> {
+    const pfn = yield* this.#io.getPage(this.device, block);
+    this.#mm.lru.markAccessed(pfn);
+    return pfn;
+  }
+
+  /** sb_find_get_block: the block's page when it is in memory and up to date, else NO_PAGE. */
+  find(block: number): Pfn {
+    const { cache, map, lru } = this.#mm;
+    const pfn = cache.find(this.device.space, block);
+    if (pfn === NO_PAGE || !map.has(pfn, PG.uptodate)) return NO_PAGE;
+    lru.markAccessed(pfn);
+    return pfn;
+  }
+
+  /** sb_getblk for a block that was just allocated: its page, zeroed, up to date and dirty, without reading it. */
+  *getblk(block: number): Process<Pfn> {
+    const { cache, map } = this.#mm;
+    const pfn = yield* this.#io.grabPage(this.device, block);
+    this.#memory.zero(pfn, 0, PAGE_SIZE);
+    map.set(pfn, PG.hasBlock);
+    if (!map.has(pfn, PG.uptodate)) cache.setUptodate(pfn);
+    this.dirty(pfn);
+    this.#io.unlockPage(pfn);
+    return pfn;
+  }
+
+  /**
+   * bforget, unmap_underlying_metadata: what memory holds of a block that was freed, or is now a file's, is dropped
+   * unwritten, so that it can never be written over the block's new contents.
+   */
+  *forget(block: number): Process {
+    if (this.#mm.cache.find(this.device.space, block) !== NO_PAGE) yield* this.#io.dropPage(this.device, block);
+  }
+
+  /** The page never leaves the cache: a buffer held for the life of the mount. */
+  pin(pfn: Pfn): void {
+    this.#mm.map.set(pfn, PG.pinned);
+  }
+
+  /** mark_buffer_dirty. */
+  dirty(pfn: Pfn): void {
+    this.#writeback.markPageDirty(this.device, pfn);
+  }
+
+  readU8(pfn: Pfn, offset: number): number {
+    return this.#memory.readU8(pfn, offset);
+  }
+
+  readU16(pfn: Pfn, offset: number): number {
+    return this.#memory.readU16(pfn, offset);
+  }
+
+  readU32(pfn: Pfn, offset: number): number {
+    return this.#memory.readU32(pfn, offset);
+  }
+
+  copyOut(pfn: Pfn, offset: number, dst: Uint8Array, length: number): void {
+    this.#memory.copyOut(pfn, offset, dst, 0, length);
+  }
+
+  /** Stores and marks the buffer dirty; the same holds for those below. */
+  writeU8(pfn: Pfn, offset: number, value: number): void {
+    this.#memory.writeU8(pfn, offset, value);
+    this.dirty(pfn);
+  }
+
+  writeU16(pfn: Pfn, offset: number, value: number): void {
+    this.#memory.writeU16(pfn, offset, value);
+    this.dirty(pfn);
+  }
+
+  writeU32(pfn: Pfn, offset: number, value: number): void {
+    this.#memory.writeU32(pfn, offset, value);
+    this.dirty(pfn);
+  }
+
+  copyIn(pfn: Pfn, offset: number, src: Uint8Array, length: number): void {
+    this.#memory.copyIn(pfn, offset, src, 0, length);
+    this.dirty(pfn);
+  }
+
+  zero(pfn: Pfn, offset: number, length: number): void {
+    this.#memory.zero(pfn, offset, length);
+    this.dirty(pfn);
+  }
+}

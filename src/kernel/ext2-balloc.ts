@@ -1,0 +1,157 @@
+/**
+ * Block allocation (fs/ext2/balloc.c of 2.6.12).
+ *
+ * A block is sought near its goal: the goal itself, the rest of its 64 blocks, the next eight free blocks that share a byte of
+ * the bitmap, any free one of the group; then the following groups in a circle. Bitmaps and counts are changed in their buffers,
+ * under lock_super.
+ *
+ * The bitmap is not believed when it says that metadata is free. Counts on the disk only decide where to look, and never
+ * go below 0. Differs from the original: no reservation windows, and reserved blocks may be used by all (everyone is root).
+ */
+
+import { ModelError } from '../base/errno.ts';
+import type { Pfn } from '../base/units.ts';
+import {
+  EXT2_RO_COMPAT,
+  EXT2_SUPERBLOCK_OFFSET,
+  GROUP_DESCRIPTOR,
+  hasSuperblock,
+  SUPERBLOCK,
+} from '../disk/ext2-format.ts';
+import type { Process } from '../sim/index.ts';
+import type { Buffers } from './buffer.ts';
+import type { Ext2Super } from './ext2-super.ts';
+
+const FREE_BLOCKS = GROUP_DESCRIPTOR.offset.bg_free_blocks_count;
+const S_FREE_BLOCKS = EXT2_SUPERBLOCK_OFFSET + SUPERBLOCK.offset.s_free_blocks_count;
+
+/** ext2_new_block: a block that was free, as near as possible behind `goal`. Throws ENOSPC, EIO. */
+export function* newBlock(superblock: Ext2Super, goal: number): Process<number> {
+  const { geometry, buffers } = superblock;
+  const { blocksPerGroup, groupCount } = geometry;
+  const wanted = goal > 0 && goal < geometry.blockCount ? goal : 0;
+  const first = Math.floor(wanted / blocksPerGroup);
+  yield* superblock.lock.acquire();
+  try {
+    for (let n = 0; n <= groupCount; n++) {
+      const group = (first + n) % groupCount;
+      const descriptor = superblock.descriptor(group);
+      if (buffers.readU16(descriptor.pfn, descriptor.offset + FREE_BLOCKS) === 0) continue;
+      const pfn = yield* buffers.bread(bitmapOf(superblock, group));
+      const bit = findFree(buffers, pfn, n === 0 ? wanted % blocksPerGroup : 0, blocksIn(superblock, group));
+      if (bit < 0) continue;
+      const block = group * blocksPerGroup + bit;
+      if (isMetadata(superblock, group, block)) {
+        superblock.error(`ext2: block ${block} holds metadata, but is free in the bitmap of group ${group}`);
+        throw new ModelError('EIO', `ext2: bitmap of group ${group}`);
+      }
+      setBit(buffers, pfn, bit, true);
+      addFreeBlocks(superblock, group, -1);
+      return block;
+    }
+  } finally {
+    superblock.lock.release();
+  }
+  throw new ModelError('ENOSPC', 'no block is free');
+}
+
+/** ext2_free_blocks: gives back `count` blocks from `block` on. What makes no sense is an error of the file system. */
+export function* freeBlocks(superblock: Ext2Super, block: number, count: number): Process {
+  const { geometry, buffers } = superblock;
+  const { blocksPerGroup } = geometry;
+  if (block < 1 || block + count > geometry.blockCount) {
+    superblock.error(`ext2: blocks ${block} to ${block + count - 1} are to be freed, beyond the file system`);
+    return;
+  }
+  yield* superblock.lock.acquire();
+  try {
+    for (let at = block; at < block + count; ) {
+      const group = Math.floor(at / blocksPerGroup);
+      const end = Math.min(block + count, (group + 1) * blocksPerGroup);
+      const pfn = yield* buffers.bread(bitmapOf(superblock, group));
+      let freed = 0;
+      for (; at < end; at++) {
+        if (isMetadata(superblock, group, at)) superblock.error(`ext2: block ${at} holds metadata and is to be freed`);
+        else if (!testBit(buffers, pfn, at % blocksPerGroup)) superblock.error(`ext2: block ${at} is free already`);
+        else {
+          setBit(buffers, pfn, at % blocksPerGroup, false);
+          freed++;
+        }
+      }
+      addFreeBlocks(superblock, group, freed);
+    }
+  } finally {
+    superblock.lock.release();
+  }
+}
+
+/** Sets or clears a bit of a bitmap in a buffer. */
+export function setBit(buffers: Buffers, pfn: Pfn, bit: number, value: boolean): void {
+  const byte = buffers.readU8(pfn, bit >>> 3);
+  const mask = 1 << (bit & 7);
+  buffers.writeU8(pfn, bit >>> 3, value ? byte | mask : byte & ~mask);
+}
+
+export function testBit(buffers: Buffers, pfn: Pfn, bit: number): boolean {
+  return ((buffers.readU8(pfn, bit >>> 3) >>> (bit & 7)) & 1) !== 0;
+}
+
+/** The first clear bit from `from` up to and without `end`; -1 when there is none. */
+export function nextClearBit(buffers: Buffers, pfn: Pfn, from: number, end: number): number {
+  for (let at = from; at < end; ) {
+    const clear = ~buffers.readU32(pfn, (at >>> 5) * 4) & (-1 << (at & 31));
+    if (clear !== 0) {
+      const bit = (at & ~31) + (31 - Math.clz32(clear & -clear));
+      return bit < end ? bit : -1;
+    }
+    at = (at & ~31) + 32;
+  }
+  return -1;
+}
+
+function findFree(buffers: Buffers, pfn: Pfn, goal: number, size: number): number {
+  const near = nextClearBit(buffers, pfn, goal, Math.min(size, (goal + 64) & ~63));
+  if (near >= 0) return near;
+  for (let byte = (goal >>> 3) + 1; byte < size >>> 3; byte++) {
+    if (buffers.readU8(pfn, byte) !== 0) continue;
+    // The run may begin in the byte before, behind the goal.
+    let bit = byte * 8;
+    while (bit > goal && bit > byte * 8 - 7 && !testBit(buffers, pfn, bit - 1)) bit--;
+    return bit;
+  }
+  const behind = nextClearBit(buffers, pfn, goal, size);
+  return behind >= 0 ? behind : nextClearBit(buffers, pfn, 0, goal);
+}
+
+function bitmapOf(superblock: Ext2Super, group: number): number {
+  const { pfn, offset } = superblock.descriptor(group);
+  return superblock.buffers.readU32(pfn, offset + GROUP_DESCRIPTOR.offset.bg_block_bitmap);
+}
+
+function blocksIn(superblock: Ext2Super, group: number): number {
+  const { blockCount, blocksPerGroup } = superblock.geometry;
+  return Math.min(blocksPerGroup, blockCount - group * blocksPerGroup);
+}
+
+/** Whether a block of a group holds superblock, descriptors, bitmaps or inodes. */
+function isMetadata(superblock: Ext2Super, group: number, block: number): boolean {
+  const { geometry, buffers } = superblock;
+  const { pfn, offset } = superblock.descriptor(group);
+  const sparse = (geometry.features.roCompat & EXT2_RO_COMPAT.sparse_super) !== 0;
+  if (!sparse || hasSuperblock(group))
+    if (block - group * geometry.blocksPerGroup <= geometry.descriptorBlocks) return true;
+  const table = superblock.inodeTable(group);
+  return (
+    (block >= table && block < table + geometry.inodeTableBlocks) ||
+    block === buffers.readU32(pfn, offset + GROUP_DESCRIPTOR.offset.bg_block_bitmap) ||
+    block === buffers.readU32(pfn, offset + GROUP_DESCRIPTOR.offset.bg_inode_bitmap)
+  );
+}
+
+function addFreeBlocks(superblock: Ext2Super, group: number, delta: number): void {
+  const { buffers, superblockPage } = superblock;
+  const { pfn, offset } = superblock.descriptor(group);
+  const inGroup = buffers.readU16(pfn, offset + FREE_BLOCKS) + delta;
+  buffers.writeU16(pfn, offset + FREE_BLOCKS, Math.min(0xffff, Math.max(0, inGroup)));
+  buffers.writeU32(superblockPage, S_FREE_BLOCKS, Math.max(0, buffers.readU32(superblockPage, S_FREE_BLOCKS) + delta));
+}

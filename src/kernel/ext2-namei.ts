@@ -1,0 +1,399 @@
+/**
+ * Names: creating, linking, renaming and removing them (fs/namei.c and fs/ext2/namei.c of 2.6.12).
+ *
+ * Locks: an operation holds i_sem of the directory that it changes, rmdir that of its victim too, parent first. rename holds the
+ * rename lock, then both directories, an ancestor before what is below it, else the smaller number first.
+ *
+ * A new name is on the disk's way before an old one is removed, so that a crash leaves what e2fsck repairs. What fails in
+ * the middle is undone: an inode that got no name loses its links, and its last reference deletes it.
+ */
+
+import { ModelError } from '../base/errno.ts';
+import { EXT2_FAST_SYMLINK_MAX, EXT2_LINK_MAX, EXT2_MODE, EXT2_ROOT_INO } from '../disk/ext2-format.ts';
+import type { Process } from '../sim/index.ts';
+import type { GuestMemory } from '../xen/public/index.ts';
+import type { Ext2 } from './ext2.ts';
+import type { Ext2Directories } from './ext2-dir.ts';
+import type { Inode } from './inode.ts';
+import { Mutex } from './mutex.ts';
+import type { PathWalker } from './namei.ts';
+
+/** Longest text of a symbolic link, bytes. */
+const SYMLINK_MAX = 4095;
+/** Symbolic links followed by one open at most. */
+const MAX_SYMLINKS = 40;
+const PERMISSIONS = 0o7777;
+const encoder = new TextEncoder();
+
+export class Namespace {
+  readonly #memory: GuestMemory;
+  readonly #ext2: Ext2;
+  readonly #directories: Ext2Directories;
+  readonly #walker: PathWalker;
+  readonly #renameLock = new Mutex();
+
+  constructor(memory: GuestMemory, ext2: Ext2, directories: Ext2Directories, walker: PathWalker) {
+    this.#memory = memory;
+    this.#ext2 = ext2;
+    this.#directories = directories;
+    this.#walker = walker;
+  }
+
+  /**
+   * open_namei with O_CREAT: the file of that name, made if there is none, with a reference.
+   * Throws EEXIST when it is there and `exclusive`; EISDIR, ELOOP, ENOSPC and as a walk does.
+   */
+  *create(path: string, exclusive: boolean, mode: number): Process<Inode> {
+    let at = path;
+    for (let links = 0; links <= MAX_SYMLINKS; links++) {
+      const { parent, name, hasSlash } = yield* this.#walker.walkParent(at);
+      try {
+        if (isNoEntry(name) || hasSlash) throw new ModelError(exclusive ? 'EEXIST' : 'EISDIR', path);
+        const inode = yield* this.#locked(parent, this.#createIn(parent, name, exclusive, EXT2_MODE.regular | mode));
+        if (!inode.isSymlink) return inode;
+        try {
+          const target = yield* this.#walker.readlink(inode);
+          at = target.startsWith('/') ? target : `${at.slice(0, at.lastIndexOf('/') + 1)}${target}`;
+        } finally {
+          yield* this.#ext2.iput(inode);
+        }
+      } finally {
+        yield* this.#ext2.iput(parent);
+      }
+    }
+    throw new ModelError('ELOOP', `too many symbolic links in ${path}`);
+  }
+
+  /** Throws EEXIST, EMLINK, ENOSPC and as a walk does. */
+  *mkdir(path: string, mode: number): Process {
+    yield* this.#inParent(path, 'EEXIST', true, (parent, name) => this.#mkdirIn(parent, name, mode));
+  }
+
+  /** @param text what the link says. Throws ENOENT when that is empty, EEXIST, ENAMETOOLONG, ENOSPC. */
+  *symlink(text: string, path: string): Process {
+    const bytes = encoder.encode(text);
+    if (bytes.length === 0) throw new ModelError('ENOENT', 'symbolic link without a text');
+    if (bytes.length > SYMLINK_MAX) throw new ModelError('ENAMETOOLONG', 'text of a symbolic link');
+    yield* this.#inParent(path, 'EEXIST', false, (parent, name) => this.#symlinkIn(parent, name, bytes));
+  }
+
+  /** A second name for a file; a symbolic link at the end of `existing` is not followed. Throws EPERM for a directory. */
+  *link(existing: string, path: string): Process {
+    const inode = yield* this.#walker.walk(existing, false);
+    try {
+      yield* this.#inParent(path, 'EEXIST', false, (parent, name) => this.#linkIn(parent, name, inode));
+    } finally {
+      yield* this.#ext2.iput(inode);
+    }
+  }
+
+  /** Throws EISDIR for a directory, and as a walk does. */
+  *unlink(path: string): Process {
+    const victim = yield* this.#inParent(path, 'EISDIR', false, (parent, name) => this.#unlinkIn(parent, name), true);
+    yield* this.#ext2.iput(victim);
+  }
+
+  /** Throws ENOTDIR, ENOTEMPTY, EBUSY for the root, EINVAL for ".". */
+  *rmdir(path: string): Process {
+    const { parent, name } = yield* this.#walker.walkParent(path);
+    let victim: Inode;
+    try {
+      if (name === '') throw new ModelError('EBUSY', path);
+      if (name === '.') throw new ModelError('EINVAL', path);
+      if (name === '..') throw new ModelError('ENOTEMPTY', path);
+      victim = yield* this.#locked(parent, this.#rmdirIn(parent, name));
+    } finally {
+      yield* this.#ext2.iput(parent);
+    }
+    yield* this.#ext2.iput(victim);
+  }
+
+  /** Throws EINVAL when a directory would come below itself, ENOTDIR, EISDIR, ENOTEMPTY, EBUSY, EMLINK, ENOSPC. */
+  *rename(from: string, to: string): Process {
+    const source = yield* this.#walker.walkParent(from);
+    let replaced: Inode | undefined;
+    try {
+      const target = yield* this.#walker.walkParent(to);
+      try {
+        if (isNoEntry(source.name) || isNoEntry(target.name)) throw new ModelError('EBUSY', `${from} to ${to}`);
+        replaced = yield* this.#renameBetween(source, target);
+      } finally {
+        yield* this.#ext2.iput(target.parent);
+      }
+    } finally {
+      yield* this.#ext2.iput(source.parent);
+    }
+    if (replaced !== undefined) yield* this.#ext2.iput(replaced);
+  }
+
+  *#createIn(parent: Inode, name: string, exclusive: boolean, mode: number): Process<Inode> {
+    const ino = yield* this.#walker.lookupLocked(parent, name);
+    if (ino !== 0) {
+      if (exclusive) throw new ModelError('EEXIST', name);
+      return yield* this.#ext2.iget(ino);
+    }
+    this.#mustLive(parent);
+    const inode = yield* this.#ext2.newInode(parent, mode);
+    yield* this.#nameNew(parent, name, inode);
+    return inode;
+  }
+
+  *#mkdirIn(parent: Inode, name: string, mode: number): Process {
+    yield* this.#mustBeFree(parent, name);
+    if (parent.fields.links >= EXT2_LINK_MAX) throw new ModelError('EMLINK', name);
+    const inode = yield* this.#ext2.newInode(parent, EXT2_MODE.directory | (mode & PERMISSIONS));
+    yield* this.#nameNew(parent, name, inode, this.#directories.makeEmpty(inode, parent));
+    inode.fields.links = 2;
+    parent.fields.links++;
+    this.#ext2.markInodeDirty(inode);
+    this.#ext2.markInodeDirty(parent);
+    this.#ext2.inodes.put(inode);
+  }
+
+  *#symlinkIn(parent: Inode, name: string, text: Uint8Array): Process {
+    yield* this.#mustBeFree(parent, name);
+    const inode = yield* this.#ext2.newInode(parent, EXT2_MODE.symlink | 0o777);
+    yield* this.#nameNew(parent, name, inode, this.#storeText(inode, text));
+    this.#ext2.inodes.put(inode);
+  }
+
+  *#storeText(inode: Inode, text: Uint8Array): Process {
+    if (text.length < EXT2_FAST_SYMLINK_MAX) {
+      const bytes = new Uint8Array(EXT2_FAST_SYMLINK_MAX);
+      bytes.set(text);
+      inode.fields.pointers.set(new Uint32Array(bytes.buffer));
+    } else this.#memory.copyIn(yield* this.#ext2.appendPage(inode), 0, text, 0, text.length);
+    inode.fields.size = text.length;
+    this.#ext2.markInodeDirty(inode);
+  }
+
+  *#linkIn(parent: Inode, name: string, inode: Inode): Process {
+    yield* this.#mustBeFree(parent, name);
+    if (inode.isDirectory) throw new ModelError('EPERM', 'a directory has one name');
+    if (inode.fields.links === 0) throw new ModelError('ENOENT', name);
+    if (inode.fields.links >= EXT2_LINK_MAX) throw new ModelError('EMLINK', name);
+    this.#ext2.superblock.beginChange();
+    this.#addLinks(inode, 1);
+    try {
+      yield* this.#directories.addLink(parent, name, inode);
+    } catch (error) {
+      this.#addLinks(inode, -1);
+      throw error;
+    }
+    this.#walker.setDentry(parent, name, inode.ino);
+  }
+
+  *#unlinkIn(parent: Inode, name: string): Process<Inode> {
+    const inode = yield* this.#existing(parent, name);
+    try {
+      if (inode.isDirectory) throw new ModelError('EISDIR', name);
+      this.#ext2.superblock.beginChange();
+      yield* this.#directories.deleteEntry(parent, name);
+    } catch (error) {
+      this.#ext2.inodes.put(inode);
+      throw error;
+    }
+    this.#walker.setDentry(parent, name, 0);
+    this.#addLinks(inode, -1);
+    return inode;
+  }
+
+  *#rmdirIn(parent: Inode, name: string): Process<Inode> {
+    const inode = yield* this.#existing(parent, name);
+    try {
+      if (!inode.isDirectory) throw new ModelError('ENOTDIR', name);
+      if (inode.ino === EXT2_ROOT_INO || inode === parent) throw new ModelError('EBUSY', name);
+      this.#ext2.superblock.beginChange();
+      yield* this.#locked(inode, this.#removeEmpty(parent, name, inode));
+    } catch (error) {
+      this.#ext2.inodes.put(inode);
+      throw error;
+    }
+    return inode;
+  }
+
+  *#removeEmpty(parent: Inode, name: string, inode: Inode): Process {
+    if (!(yield* this.#directories.isEmpty(inode))) throw new ModelError('ENOTEMPTY', name);
+    yield* this.#directories.deleteEntry(parent, name);
+    this.#walker.setDentry(parent, name, 0);
+    this.#forgetDirectory(inode);
+    this.#addLinks(parent, -1);
+  }
+
+  *#renameBetween(source: { parent: Inode; name: string }, target: { parent: Inode; name: string }): Process<
+    Inode | undefined
+  > {
+    if (source.parent === target.parent)
+      return yield* this.#locked(source.parent, this.#renameLocked(source, target, [], []));
+    yield* this.#renameLock.acquire();
+    try {
+      const aboveTarget = yield* this.#ancestors(target.parent);
+      const aboveSource = yield* this.#ancestors(source.parent);
+      const sourceFirst = aboveTarget.includes(source.parent.ino)
+        ? true
+        : !aboveSource.includes(target.parent.ino) && source.parent.ino < target.parent.ino;
+      const [first, second] = sourceFirst ? [source.parent, target.parent] : [target.parent, source.parent];
+      const rename = this.#renameLocked(source, target, aboveSource, aboveTarget);
+      return yield* this.#locked(first, this.#locked(second, rename));
+    } finally {
+      this.#renameLock.release();
+    }
+  }
+
+  /** Returns what was replaced, with a reference. */
+  *#renameLocked(
+    source: { parent: Inode; name: string },
+    target: { parent: Inode; name: string },
+    aboveSource: readonly number[],
+    aboveTarget: readonly number[],
+  ): Process<Inode | undefined> {
+    const moved = yield* this.#existing(source.parent, source.name);
+    let replaced: Inode | undefined;
+    try {
+      if (aboveTarget.includes(moved.ino)) throw new ModelError('EINVAL', 'a directory cannot come below itself');
+      const ino = yield* this.#walker.lookupLocked(target.parent, target.name);
+      if (ino === moved.ino) return undefined;
+      this.#mustLive(target.parent);
+      if (ino !== 0) {
+        if (aboveSource.includes(ino)) throw new ModelError('ENOTEMPTY', target.name);
+        replaced = yield* this.#ext2.iget(ino);
+      }
+      this.#ext2.superblock.beginChange();
+      if (replaced !== undefined) yield* this.#locked(replaced, this.#replace(moved, target, replaced));
+      else yield* this.#addMoved(moved, source.parent, target);
+      yield* this.#directories.deleteEntry(source.parent, source.name);
+      this.#walker.setDentry(source.parent, source.name, 0);
+      this.#walker.setDentry(target.parent, target.name, moved.ino);
+      moved.fields.ctime = this.#ext2.now();
+      this.#ext2.markInodeDirty(moved);
+      if (moved.isDirectory && source.parent !== target.parent) {
+        yield* this.#directories.setLink(moved, '..', target.parent);
+        this.#walker.setDentry(moved, '..', target.parent.ino);
+        this.#addLinks(source.parent, -1);
+        this.#addLinks(target.parent, 1);
+      }
+      return replaced;
+    } catch (error) {
+      if (replaced !== undefined) this.#ext2.inodes.put(replaced);
+      throw error;
+    } finally {
+      this.#ext2.inodes.put(moved);
+    }
+  }
+
+  *#replace(moved: Inode, target: { parent: Inode; name: string }, replaced: Inode): Process {
+    if (moved.isDirectory) {
+      if (!replaced.isDirectory) throw new ModelError('ENOTDIR', target.name);
+      if (!(yield* this.#directories.isEmpty(replaced))) throw new ModelError('ENOTEMPTY', target.name);
+    } else if (replaced.isDirectory) throw new ModelError('EISDIR', target.name);
+    yield* this.#directories.setLink(target.parent, target.name, moved);
+    if (replaced.isDirectory) {
+      this.#forgetDirectory(replaced);
+      this.#addLinks(target.parent, -1);
+    } else this.#addLinks(replaced, -1);
+  }
+
+  *#addMoved(moved: Inode, from: Inode, target: { parent: Inode; name: string }): Process {
+    if (moved.isDirectory && from !== target.parent && target.parent.fields.links >= EXT2_LINK_MAX)
+      throw new ModelError('EMLINK', target.name);
+    yield* this.#directories.addLink(target.parent, target.name, moved);
+  }
+
+  /** Gives a new inode its contents and its first name. On failure its reference is given back, and with it the inode. */
+  *#nameNew(parent: Inode, name: string, inode: Inode, fill?: Process): Process {
+    inode.fields.links = 1;
+    this.#ext2.markInodeDirty(inode);
+    try {
+      if (fill !== undefined) yield* fill;
+      yield* this.#directories.addLink(parent, name, inode);
+    } catch (error) {
+      inode.fields.links = 0;
+      yield* this.#ext2.iput(inode);
+      throw error;
+    }
+    this.#walker.setDentry(parent, name, inode.ino);
+  }
+
+  /** The inode of a name that must be there, with a reference. */
+  *#existing(parent: Inode, name: string): Process<Inode> {
+    const ino = yield* this.#walker.lookupLocked(parent, name);
+    if (ino === 0) throw new ModelError('ENOENT', name);
+    return yield* this.#ext2.iget(ino);
+  }
+
+  *#mustBeFree(parent: Inode, name: string): Process {
+    if ((yield* this.#walker.lookupLocked(parent, name)) !== 0) throw new ModelError('EEXIST', name);
+    this.#mustLive(parent);
+  }
+
+  /** A directory that was removed while this process was on its way into it takes no names any more. */
+  #mustLive(directory: Inode): void {
+    if (directory.fields.links === 0) throw new ModelError('ENOENT', `directory ${directory.ino} was removed`);
+  }
+
+  /** Numbers of the directories from one, itself included, up to the root. */
+  *#ancestors(directory: Inode): Process<number[]> {
+    const numbers: number[] = [directory.ino];
+    let ino: number = directory.ino;
+    while (ino !== EXT2_ROOT_INO) {
+      const inode = yield* this.#ext2.iget(ino);
+      ino = yield* this.#directories.find(inode, '..');
+      yield* this.#ext2.iput(inode);
+      if (ino === 0 || numbers.includes(ino)) throw new ModelError('EIO', `directory ${directory.ino} has no way up`);
+      numbers.push(ino);
+    }
+    return numbers;
+  }
+
+  /** Runs an operation on the last component of a path with the parent's i_sem held. */
+  *#inParent<T>(
+    path: string,
+    noEntry: 'EEXIST' | 'EISDIR',
+    slashAllowed: boolean,
+    operation: (parent: Inode, name: string) => Process<T>,
+    mustExist = false,
+  ): Process<T> {
+    const { parent, name, hasSlash } = yield* this.#walker.walkParent(path);
+    try {
+      if (isNoEntry(name)) throw new ModelError(noEntry, path);
+      if (hasSlash && !slashAllowed) {
+        const ino = yield* this.#locked(parent, this.#walker.lookupLocked(parent, name));
+        if (ino === 0) throw new ModelError('ENOENT', path);
+        const inode = yield* this.#ext2.iget(ino);
+        const { isDirectory } = inode;
+        yield* this.#ext2.iput(inode);
+        throw new ModelError(isDirectory ? (mustExist ? 'EISDIR' : 'EEXIST') : mustExist ? 'ENOTDIR' : 'EEXIST', path);
+      }
+      return yield* this.#locked(parent, operation(parent, name));
+    } finally {
+      yield* this.#ext2.iput(parent);
+    }
+  }
+
+  *#locked<T>(inode: Inode, process: Process<T>): Process<T> {
+    yield* inode.sem.acquire();
+    try {
+      return yield* process;
+    } finally {
+      inode.sem.release();
+    }
+  }
+
+  #addLinks(inode: Inode, delta: number): void {
+    inode.fields.links = Math.max(0, inode.fields.links + delta);
+    inode.fields.ctime = this.#ext2.now();
+    this.#ext2.markInodeDirty(inode);
+  }
+
+  /** A directory that has no name any more. */
+  #forgetDirectory(inode: Inode): void {
+    inode.fields.links = 0;
+    this.#ext2.markInodeDirty(inode);
+    this.#walker.forgetParent(inode);
+  }
+}
+
+/** Whether the last component of a path names no entry of its own. */
+function isNoEntry(name: string): boolean {
+  return name === '' || name === '.' || name === '..';
+}

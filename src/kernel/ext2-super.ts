@@ -1,0 +1,165 @@
+/**
+ * The mounted ext2 file system as a whole: superblock, group descriptors, what is done on errors (fs/ext2/super.c of
+ * 2.6.12).
+ *
+ * Superblock and descriptors are buffers held for the life of the mount (pinned pages), so that their words can be read and
+ * changed at any time. Free counts on the disk are not trusted to be right.
+ *
+ * Differs from the original: the superblock is marked as not unmounted in order at the first change rather than by the
+ * mount, so that a system that only reads writes nothing.
+ */
+
+import { ModelError } from '../base/errno.ts';
+import { getField } from '../base/layout.ts';
+import { PAGE_SIZE, type Pfn } from '../base/units.ts';
+import {
+  checkGroupDescriptor,
+  checkSuperblock,
+  EXT2_STATE,
+  EXT2_SUPERBLOCK_OFFSET,
+  EXT2_SUPERBLOCK_SIZE,
+  GROUP_DESCRIPTOR,
+  SUPERBLOCK,
+  type Ext2Geometry,
+} from '../disk/ext2-format.ts';
+import type { Process } from '../sim/index.ts';
+import { WALL_CLOCK_START, type GuestEnvironment } from '../xen/public/index.ts';
+import type { Buffers } from './buffer.ts';
+import { Mutex } from './mutex.ts';
+
+const DESCRIPTORS_PER_BLOCK = PAGE_SIZE / GROUP_DESCRIPTOR.size;
+const AT = SUPERBLOCK.offset;
+
+export class Ext2Super {
+  readonly geometry: Ext2Geometry;
+  readonly buffers: Buffers;
+  /** lock_super: held by whoever allocates or frees. */
+  readonly lock = new Mutex();
+  /** The superblock lies at byte 1024 of this page, which is pinned. */
+  readonly superblockPage: Pfn;
+  readonly #env: GuestEnvironment;
+  readonly #descriptorPages: readonly Pfn[];
+  readonly #inodeTables: Uint32Array;
+  #readOnly: boolean;
+  #modified = false;
+  /** Orlov's debts: directories made in a group since, less files. */
+  readonly debts: Uint8Array;
+  /** Group with which the search for a directory in the root begins next. */
+  nextTopGroup = 0;
+  /** Texts of the errors found in the file system's structure, the first ones. */
+  readonly errors: string[] = [];
+
+  private constructor(
+    env: GuestEnvironment,
+    buffers: Buffers,
+    geometry: Ext2Geometry,
+    superblockPage: Pfn,
+    descriptorPages: readonly Pfn[],
+    inodeTables: Uint32Array,
+  ) {
+    this.#env = env;
+    this.buffers = buffers;
+    this.geometry = geometry;
+    this.superblockPage = superblockPage;
+    this.#descriptorPages = descriptorPages;
+    this.#inodeTables = inodeTables;
+    this.debts = new Uint8Array(geometry.groupCount);
+    this.#readOnly = geometry.readOnlyFeatures.length > 0;
+  }
+
+  /**
+   * ext2_fill_super: reads and checks superblock and group descriptors.
+   * Throws EINVAL with one line that names the field or feature that the driver cannot mount; EIO.
+   */
+  static *mount(env: GuestEnvironment, buffers: Buffers): Process<Ext2Super> {
+    if (buffers.device.pageCount < 2) throw new ModelError('EINVAL', 'ext2: the device is shorter than a superblock');
+    const bytes = new Uint8Array(PAGE_SIZE);
+    const superblockPage = yield* buffers.bread(0);
+    env.memory.copyOut(superblockPage, EXT2_SUPERBLOCK_OFFSET, bytes, 0, EXT2_SUPERBLOCK_SIZE);
+    const geometry = checkSuperblock(bytes, buffers.device.pageCount * PAGE_SIZE);
+    if ('refused' in geometry) throw new ModelError('EINVAL', `ext2: ${geometry.refused}`);
+    buffers.pin(superblockPage);
+    const descriptorPages: Pfn[] = [];
+    const inodeTables = new Uint32Array(geometry.groupCount);
+    for (let group = 0; group < geometry.groupCount; group++) {
+      if (group % DESCRIPTORS_PER_BLOCK === 0) {
+        const pfn = yield* buffers.bread(geometry.firstDescriptorBlock + descriptorPages.length);
+        buffers.pin(pfn);
+        descriptorPages.push(pfn);
+        buffers.copyOut(pfn, 0, bytes, PAGE_SIZE);
+      }
+      const at = (group % DESCRIPTORS_PER_BLOCK) * GROUP_DESCRIPTOR.size;
+      const problem = checkGroupDescriptor(geometry, group, bytes, at);
+      if (problem !== undefined) throw new ModelError('EINVAL', `ext2: ${problem}`);
+      inodeTables[group] = getField(GROUP_DESCRIPTOR, bytes, at, 'bg_inode_table');
+    }
+    return new Ext2Super(env, buffers, geometry, superblockPage, descriptorPages, inodeTables);
+  }
+
+  get isReadOnly(): boolean {
+    return this.#readOnly;
+  }
+
+  /** Whether anything was changed since the mount. */
+  get isChanged(): boolean {
+    return this.#modified;
+  }
+
+  /** First block of a group's inode table. */
+  inodeTable(group: number): number {
+    return this.#inodeTables[group]!;
+  }
+
+  /** Where a group's descriptor lies: a pinned page, and the offset in it. */
+  descriptor(group: number): { pfn: Pfn; offset: number } {
+    return {
+      pfn: this.#descriptorPages[Math.floor(group / DESCRIPTORS_PER_BLOCK)]!,
+      offset: (group % DESCRIPTORS_PER_BLOCK) * GROUP_DESCRIPTOR.size,
+    };
+  }
+
+  /** Wall-clock time in seconds since 1970, as files are stamped with it. */
+  now(): number {
+    return WALL_CLOCK_START + Math.floor(this.#env.now / 1e9);
+  }
+
+  /** Called before anything is changed. Throws EROFS. */
+  beginChange(): void {
+    if (this.#readOnly) throw new ModelError('EROFS', 'the file system is mounted read-only');
+    if (this.#modified) return;
+    this.#modified = true;
+    this.#setState(this.#state & ~EXT2_STATE.valid);
+    this.#put(AT.s_mtime, this.now());
+    const mounts = this.buffers.readU16(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + AT.s_mnt_count);
+    this.buffers.writeU16(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + AT.s_mnt_count, (mounts + 1) & 0xffff);
+  }
+
+  /** ext2_error with errors=remount-ro: the structure on the disk is not what it must be. Nothing is changed any more. */
+  error(text: string): void {
+    if (this.errors.length < 16) this.errors.push(text);
+    if (this.#readOnly) return;
+    this.#setState(this.#state | EXT2_STATE.error);
+    this.#readOnly = true;
+  }
+
+  /** ext2_remount to read-only, its last step: the file system was unmounted in order. To be written afterwards. */
+  endChanges(): void {
+    if (!this.#modified) return;
+    this.#put(AT.s_wtime, this.now());
+    if (this.geometry.clean) this.#setState(this.#state | EXT2_STATE.valid);
+    this.#modified = false;
+    this.#readOnly = true;
+  }
+
+  get #state(): number {
+    return this.buffers.readU16(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + AT.s_state);
+  }
+
+  #setState(state: number): void {
+    this.buffers.writeU16(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + AT.s_state, state);
+  }
+
+  #put(field: number, value: number): void {
+    this.buffers.writeU32(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + field, value);
+  }
+}

@@ -1,0 +1,305 @@
+/**
+ * Writing files through the page cache: generic_file_buffered_write of mm/filemap.c, 2.6.12, and direct I/O.
+ *
+ * A page is found or made and locked; its block is allocated; where the write covers it in part, an old page is read first
+ * and a new one zeroed; bytes are copied; the page is up to date and dirty; it is unlocked. Every so many pages the writer
+ * looks at the thresholds of dirty memory (page-writeback.ts), and may have to wait there.
+ *
+ * `writeNow` is the cached-overwrite path: pages that are up to date and have their blocks take the bytes by plain calls,
+ * without a process and without allocation; `writeRest` is the process that takes over where it stopped, under i_sem.
+ *
+ * Direct I/O (O_DIRECT) goes past the cache through pages taken for the purpose: what the cache holds of the range is written
+ * before and dropped after, as there. Differs in that position and length must be whole blocks (as in 2.4), and in that a
+ * write to a hole or beyond the end is a buffered one followed by fsync (so does ext2 there for holes).
+ */
+
+import { ModelError } from '../base/errno.ts';
+import { PAGE_SIZE, pagesOf, type Pfn } from '../base/units.ts';
+import { EXT2_MAX_FILE_BLOCKS } from '../disk/ext2-format.ts';
+import { WaitQueue, type CpuClock, type Process } from '../sim/index.ts';
+import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment, type GuestMemory } from '../xen/public/index.ts';
+import type { KernelCosts } from './costs.ts';
+import type { Ext2 } from './ext2.ts';
+import type { OpenFile } from './filemap.ts';
+import type { Inode } from './inode.ts';
+import { NO_PAGE, PG } from './mem-map.ts';
+import type { MemoryManagement } from './mm.ts';
+import { HOLE, lookUpBlock, type PageIo } from './page-io.ts';
+import type { Writeback } from './page-writeback.ts';
+import { truncatePages } from './truncate.ts';
+
+/** Bytes of the longest file. */
+const MAX_FILE_BYTES = EXT2_MAX_FILE_BLOCKS * PAGE_SIZE;
+
+export class FileWrite {
+  readonly #cpu: CpuClock;
+  readonly #memory: GuestMemory;
+  readonly #costs: KernelCosts;
+  readonly #mm: MemoryManagement;
+  readonly #io: PageIo;
+  readonly #writeback: Writeback;
+  readonly #ext2: Ext2;
+
+  constructor(
+    env: GuestEnvironment,
+    costs: KernelCosts,
+    mm: MemoryManagement,
+    io: PageIo,
+    writeback: Writeback,
+    ext2: Ext2,
+  ) {
+    this.#cpu = env.cpu;
+    this.#memory = env.memory;
+    this.#costs = costs;
+    this.#mm = mm;
+    this.#io = io;
+    this.#writeback = writeback;
+    this.#ext2 = ext2;
+  }
+
+  /**
+   * Overwrites `length` bytes at `position` from src[offset …] as far as that needs no waiting: pages that are cached, up to
+   * date and have a block, inside the file.
+   * @returns `length`, or the bitwise complement of the bytes written so far: pass those to `writeRest`.
+   */
+  writeNow(file: OpenFile, src: Uint8Array, offset: number, position: number, length: number): number {
+    const { inode } = file;
+    if (inode.sem.isHeld || file.needsProcess || position + length > inode.size || this.#ext2.isReadOnly) return ~0;
+    const { cache, lru, map } = this.#mm;
+    const { pageLookupNs, copyNsPerByte } = this.#costs;
+    const ready = PG.uptodate | PG.hasBlock;
+    const asked = ready | PG.locked;
+    let done = 0;
+    while (done < length) {
+      if (this.#writeback.isDue) return ~done;
+      const at = position + done;
+      const index = at < 0x8000_0000 ? at >>> 12 : Math.floor(at / PAGE_SIZE);
+      const pfn = cache.find(inode.space, index);
+      if (pfn === NO_PAGE || (map.flags[pfn]! & asked) !== ready) return ~done;
+      const inPage = at - index * PAGE_SIZE;
+      const bytes = Math.min(PAGE_SIZE - inPage, length - done);
+      this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);
+      this.#writeback.markPageDirty(inode, pfn);
+      lru.markAccessed(pfn);
+      this.#cpu.charge(pageLookupNs + bytes * copyNsPerByte);
+      done += bytes;
+    }
+    if (length > 0) this.#touch(inode);
+    return done;
+  }
+
+  /**
+   * The rest of a write that had to wait after `done` bytes; for a file opened with O_APPEND, `position` is not looked at.
+   * Returns the bytes written in all, fewer than asked when an error stopped it after some; throws ENOSPC, EFBIG, EIO,
+   * ENOMEM, EROFS when it stopped before any.
+   * @param from told the position at which the write began
+   */
+  *writeRest(
+    file: OpenFile,
+    src: Uint8Array,
+    offset: number,
+    position: number,
+    length: number,
+    done: number,
+    from?: (position: number) => void,
+  ): Process<number> {
+    const { inode } = file;
+    if (length === 0) return 0;
+    let written = done;
+    yield* inode.sem.acquire();
+    try {
+      const start = file.isAppending && done === 0 ? inode.size : position;
+      from?.(start);
+      const limit = Math.min(length, MAX_FILE_BYTES - start);
+      if (limit <= 0) throw new ModelError('EFBIG', `position ${start}`);
+      this.#ext2.superblock.beginChange();
+      if (start + done > inode.size) this.#ext2.zeroTail(inode);
+      if (file.isDirect) {
+        checkDirect(start, length);
+        if (yield* this.#directWrite(inode, src, offset, start, length)) return length;
+      }
+      this.#touch(inode);
+      try {
+        while (written < limit) {
+          const at = start + written;
+          const index = Math.floor(at / PAGE_SIZE);
+          const inPage = at - index * PAGE_SIZE;
+          const bytes = Math.min(PAGE_SIZE - inPage, limit - written);
+          yield* this.#writePage(inode, index, inPage, src, offset + written, bytes);
+          written += bytes;
+          if (this.#writeback.isDue) yield* this.#writeback.balance();
+          if (this.#cpu.isDue) yield* this.#cpu.settle();
+        }
+      } catch (error) {
+        if (!(error instanceof ModelError) || written === 0) throw error;
+      }
+    } finally {
+      inode.sem.release();
+    }
+    if (file.isSynchronous || file.isDirect) yield* this.#ext2.fsync(inode, false);
+    return written;
+  }
+
+  /**
+   * Reads past the cache: what it holds of the range is written first. Returns the bytes read.
+   * Throws EINVAL when the range is not whole blocks; EIO.
+   */
+  *directRead(file: OpenFile, dst: Uint8Array, offset: number, position: number, length: number): Process<number> {
+    checkDirect(position, length);
+    const { inode } = file;
+    const first = position / PAGE_SIZE;
+    const end = first + pagesOf(Math.max(0, Math.min(length, inode.size - position)));
+    yield* this.#writeback.writePages(inode, true, Infinity, first, end);
+    yield* this.#writeback.waitPages(inode, first, end);
+    for (let index = first; index < end; index++) {
+      const at = offset + (index - first) * PAGE_SIZE;
+      const bytes = Math.min(PAGE_SIZE, Math.max(0, inode.size - index * PAGE_SIZE));
+      const block = yield* lookUpBlock(inode, index);
+      if (block === HOLE) dst.fill(0, at, at + bytes);
+      else yield* this.#transfer(BlkifOp.read, [block], dst, at, bytes);
+    }
+    return Math.max(0, Math.min(length, inode.size - position));
+  }
+
+  /** prepare_write, copy, commit_write for one page. */
+  *#writePage(
+    inode: Inode,
+    index: number,
+    inPage: number,
+    src: Uint8Array,
+    offset: number,
+    bytes: number,
+  ): Process {
+    const { map, cache, lru } = this.#mm;
+    const isWhole = bytes === PAGE_SIZE;
+    for (;;) {
+      const found = cache.find(inode.space, index);
+      const isReady = found !== NO_PAGE && map.has(found, PG.uptodate);
+      if (!isReady && !isWhole && index < inode.pageCount) yield* this.#io.getPage(inode, index);
+      const pfn = yield* this.#io.grabPage(inode, index);
+      if (!map.has(pfn, PG.uptodate) && !isWhole && index < inode.pageCount) {
+        // It went, or came, while this process waited.
+        this.#giveUp(pfn);
+        continue;
+      }
+      try {
+        if (!map.has(pfn, PG.hasBlock)) {
+          yield* inode.blockForWrite(index);
+          map.set(pfn, PG.hasBlock);
+        }
+      } catch (error) {
+        this.#giveUp(pfn);
+        throw error;
+      }
+      if (!map.has(pfn, PG.uptodate) && !isWhole) {
+        this.#memory.zero(pfn, 0, PAGE_SIZE);
+        this.#cpu.charge(this.#costs.clearNsPerByte * PAGE_SIZE);
+      }
+      this.#memory.copyIn(pfn, inPage, src, offset, bytes);
+      this.#cpu.charge(this.#costs.pageLookupNs + this.#costs.getBlockNs + bytes * this.#costs.copyNsPerByte);
+      cache.setUptodate(pfn);
+      map.clear(pfn, PG.error);
+      this.#writeback.markPageDirty(inode, pfn);
+      this.#io.unlockPage(pfn);
+      lru.markAccessed(pfn);
+      const end = index * PAGE_SIZE + inPage + bytes;
+      if (end > inode.size) {
+        inode.fields.size = end;
+        inode.isSizeDirty = true;
+      }
+      return;
+    }
+  }
+
+  /** Unlocks a page that could not be prepared; a new one leaves the cache again. */
+  #giveUp(pfn: Pfn): void {
+    const { map } = this.#mm;
+    map.clear(pfn, PG.locked);
+    if (!map.has(pfn, PG.uptodate | PG.writeback | PG.dirty)) this.#mm.discard([pfn]);
+    this.#io.wakePage(pfn);
+  }
+
+  /** Writes past the cache where every block is there already; false when that is not so. The caller holds i_sem. */
+  *#directWrite(inode: Inode, src: Uint8Array, offset: number, position: number, length: number): Process<boolean> {
+    if (position + length > inode.size) return false;
+    const first = position / PAGE_SIZE;
+    const end = first + length / PAGE_SIZE;
+    const blocks: number[] = [];
+    for (let index = first; index < end; index++) {
+      const block = yield* lookUpBlock(inode, index);
+      if (block === HOLE) return false;
+      blocks.push(block);
+    }
+    yield* this.#writeback.writePages(inode, true, Infinity, first, end);
+    yield* this.#writeback.waitPages(inode, first, end);
+    yield* truncatePages(this.#mm, this.#io, inode.space, first, end);
+    try {
+      yield* this.#transfer(BlkifOp.write, blocks, src, offset, length);
+    } finally {
+      // A reader may have brought old contents in meanwhile.
+      yield* truncatePages(this.#mm, this.#io, inode.space, first, end);
+    }
+    this.#touch(inode);
+    return true;
+  }
+
+  /** Moves whole blocks between a buffer and the disk through pages of their own. Throws EIO, ENOMEM. */
+  *#transfer(op: BlkifOp, blocks: readonly number[], buffer: Uint8Array, offset: number, length: number): Process {
+    const { map, allocator } = this.#mm;
+    const memory = this.#memory;
+    const room = new Uint8Array(PAGE_SIZE);
+    for (let at = 0; at < blocks.length; ) {
+      const first = blocks[at]!;
+      let count = 1;
+      while (at + count < blocks.length && count < SEGMENTS_PER_REQUEST && blocks[at + count] === first + count) count++;
+      const pages: Pfn[] = [];
+      for (let i = 0; i < count; i++) {
+        const pfn = yield* this.#io.allocateWaiting();
+        map.set(pfn, PG.reserved);
+        pages.push(pfn);
+      }
+      const bytesOf = (i: number): number => Math.min(PAGE_SIZE, length - (at + i) * PAGE_SIZE);
+      if (op === BlkifOp.write)
+        for (let i = 0; i < count; i++) memory.copyIn(pages[i]!, 0, buffer, offset + (at + i) * PAGE_SIZE, PAGE_SIZE);
+      const done = new WaitQueue();
+      const outcome = { left: count, failed: false };
+      yield* this.#io.submit({
+        op,
+        block: first,
+        pages,
+        endPage: (_, failed) => {
+          outcome.failed ||= failed;
+          if (--outcome.left === 0) done.wakeAll();
+        },
+      });
+      this.#io.unplug();
+      yield* this.#cpu.settle();
+      while (outcome.left > 0) yield done;
+      for (let i = 0; i < count; i++) {
+        if (op === BlkifOp.read && !outcome.failed) {
+          memory.copyOut(pages[i]!, 0, room, 0, PAGE_SIZE);
+          buffer.set(room.subarray(0, bytesOf(i)), offset + (at + i) * PAGE_SIZE);
+        }
+        map.clear(pages[i]!, PG.reserved);
+        allocator.free(pages[i]!);
+      }
+      if (outcome.failed) throw new ModelError('EIO', `direct I/O on block ${first} has failed`);
+      at += count;
+    }
+  }
+
+  /** inode_update_time. */
+  #touch(inode: Inode): void {
+    const now = this.#ext2.now();
+    const { fields } = inode;
+    if (fields.mtime === now && fields.ctime === now && inode.isInodeDirty) return;
+    fields.mtime = now;
+    fields.ctime = now;
+    this.#ext2.markInodeDirty(inode);
+  }
+}
+
+function checkDirect(position: number, length: number): void {
+  if (position % PAGE_SIZE !== 0 || length % PAGE_SIZE !== 0)
+    throw new ModelError('EINVAL', `direct I/O of ${length} bytes at ${position}`);
+}

@@ -1,0 +1,30 @@
+/**
+ * A sleeping lock: `struct semaphore` of 2.6.12 used as a mutex (i_sem, lock_super).
+ *
+ * Processes of a killed domain never run again, so nobody waits for a holder that is gone with its domain.
+ */
+
+import { assert } from '../base/assert.ts';
+import { WaitQueue, type Process } from '../sim/index.ts';
+
+export class Mutex {
+  readonly #waiters = new WaitQueue();
+  #held = false;
+
+  get isHeld(): boolean {
+    return this.#held;
+  }
+
+  /** down: sleeps until nobody else holds it. Not recursive. */
+  *acquire(): Process {
+    while (this.#held) yield this.#waiters;
+    this.#held = true;
+  }
+
+  /** up. */
+  release(): void {
+    assert(this.#held, 'mutex is released by nobody who holds it');
+    this.#held = false;
+    this.#waiters.wakeOne();
+  }
+}

@@ -1,0 +1,376 @@
+/**
+ * Writeback: dirty pages and inodes find their way to the disk (mm/page-writeback.c, fs/fs-writeback.c, fs/mpage.c of
+ * 2.6.12).
+ *
+ * A page is dirty (newer than its block), under writeback (a write of it is in flight), or neither. writepage: under the
+ * page lock the dirty bit is cleared, the writeback bit set, the write submitted, the page unlocked. A store meanwhile sets
+ * the dirty bit again, so the end of the old write never makes the page clean; the hypervisor, who sees the store trap, agrees.
+ * A file's pages are written in the order of their indices, neighbours on the disk in one bio.
+ *
+ * Mappings with something dirty form a list in the order in which they became dirty. Who writes: kupdate every 5 s what
+ * became dirty more than 30 s ago; background writeout above 10 % of memory; the writer himself above 40 %
+ * (balance_dirty_pages), and then he waits; reclaim, page by page; sync and fsync.
+ *
+ * Differs from the original: one block device, on which only one pdflush works at a time, so there is one for background
+ * writeout and one for kupdate; the timer of the latter runs only while something is dirty. A write that failed leaves the page
+ * up to date and clean with its error bit, and the error in the mapping for the next fsync, as there.
+ */
+
+import { ModelError, type ErrnoName } from '../base/errno.ts';
+import { Ns, type Pfn } from '../base/units.ts';
+import { WaitQueue, type Process } from '../sim/index.ts';
+import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment } from '../xen/public/index.ts';
+import type { Bio, BlockQueue } from './block-queue.ts';
+import type { KernelCosts } from './costs.ts';
+import { NO_PAGE, PG } from './mem-map.ts';
+import type { MemoryManagement } from './mm.ts';
+import type { AddressSpace } from './page-cache.ts';
+import { HOLE, lookUpBlock, type Mapping, type PageIo } from './page-io.ts';
+
+/** dirty_background_ratio, percent of memory. */
+const BACKGROUND_RATIO = 10;
+/** vm_dirty_ratio, percent of memory. */
+const DIRTY_RATIO = 40;
+/** dirty_writeback_centisecs. */
+const KUPDATE_PERIOD = Ns(5_000_000_000);
+/** dirty_expire_centisecs. */
+const DIRTY_EXPIRE = 30_000_000_000;
+/** blk_congestion_wait of a throttled writer, at most. */
+const THROTTLE_NAP = Ns(100_000_000);
+/** Pages of one round of background writeout. */
+const MAX_WRITEBACK_PAGES = 1024;
+/** Pages that may be dirtied between two looks at the thresholds, while they are exceeded. */
+const RATELIMIT_EXCEEDED = 8;
+
+/** So few pages are looked up one by one rather than sought among all of the mapping's. */
+const NARROW = 16;
+
+/** A mapping with something dirty. */
+interface DirtyMapping {
+  readonly mapping: Mapping;
+  /** dirtied_when. */
+  since: Ns;
+}
+
+export class Writeback {
+  readonly #env: GuestEnvironment;
+  readonly #costs: KernelCosts;
+  readonly #mm: MemoryManagement;
+  readonly #io: PageIo;
+  readonly #queue: BlockQueue;
+  /** s_dirty, oldest first. */
+  readonly #dirty = new Map<AddressSpace, DirtyMapping>();
+  readonly #background = new WaitQueue();
+  readonly #somethingDirty = new WaitQueue();
+  readonly #progress = new WaitQueue();
+  readonly #ratelimit: number;
+  #sinceBalance = 0;
+  #exceeded = false;
+  /** Pages written since boot. */
+  pagesWritten = 0;
+
+  constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, io: PageIo, queue: BlockQueue) {
+    this.#env = env;
+    this.#costs = costs;
+    this.#mm = mm;
+    this.#io = io;
+    this.#queue = queue;
+    // 4 MiB at most, a 32nd of memory for the one processor, 16 pages at least.
+    this.#ratelimit = Math.max(16, Math.min(1024, Math.floor(mm.map.nrPages / 32)));
+    mm.reclaim.pageOut = (pfn) => this.#pageOut(pfn);
+  }
+
+  /** Starts the two pdflush threads. */
+  start(): void {
+    this.#env.spawn('pdflush/background', this.#backgroundWriteout());
+    this.#env.spawn('pdflush/kupdate', this.#kupdate());
+  }
+
+  /** Whether a mapping has dirty pages or a dirty inode. */
+  isDirty(space: AddressSpace): boolean {
+    return this.#dirty.has(space);
+  }
+
+  /** set_page_dirty. */
+  markPageDirty(mapping: Mapping, pfn: Pfn): void {
+    if (!this.#mm.cache.setDirty(pfn)) return;
+    this.#sinceBalance++;
+    this.markInodeDirty(mapping);
+  }
+
+  /** __mark_inode_dirty: the mapping is on the list of what is to be written. */
+  markInodeDirty(mapping: Mapping): void {
+    if (this.#dirty.has(mapping.space)) return;
+    if (this.#dirty.size === 0) this.#somethingDirty.wakeAll();
+    this.#dirty.set(mapping.space, { mapping, since: this.#env.now });
+  }
+
+  /** The inode is no more: nothing of it needs writing. */
+  forget(space: AddressSpace): void {
+    this.#dirty.delete(space);
+  }
+
+  /** Whether a writer should look at the thresholds (`balance`) now. */
+  get isDue(): boolean {
+    return this.#sinceBalance >= (this.#exceeded ? RATELIMIT_EXCEEDED : this.#ratelimit);
+  }
+
+  /**
+   * balance_dirty_pages: above the threshold the writer writes pages himself, and waits while the disk is behind; above
+   * the background threshold pdflush is woken.
+   */
+  *balance(): Process {
+    this.#sinceBalance = 0;
+    const { cache } = this.#mm;
+    const { dirty: limit, background } = this.#limits();
+    const writeChunk = Math.floor((3 * this.#ratelimit) / 2);
+    let written = 0;
+    this.#exceeded = false;
+    while (cache.nrDirty + cache.nrWriteback > limit) {
+      this.#exceeded = true;
+      if (cache.nrDirty > 0) {
+        written += yield* this.#writeSome(writeChunk - written, undefined);
+        if (cache.nrDirty + cache.nrWriteback <= limit || written >= writeChunk) break;
+      }
+      yield* this.#congestionWait();
+    }
+    if (cache.nrDirty > background) this.#background.wakeAll();
+  }
+
+  /** Wakes background writeout whatever is dirty (wakeup_bdflush): memory is short. */
+  wakeBackground(): void {
+    this.#background.wakeAll();
+  }
+
+  /**
+   * filemap_fdatawrite: starts writing the dirty pages of a mapping, from page `start` up to and without `end`. With `all`
+   * every page that is dirty now is submitted, waiting for earlier writes of it; else pages in use are left out.
+   * Returns the pages submitted.
+   */
+  *writePages(mapping: Mapping, all: boolean, limit = Infinity, start = 0, end = Infinity): Process<number> {
+    const { cache, map } = this.#mm;
+    const indices =
+      end - start <= NARROW ? range(start, end) : cache.dirtyIndices(mapping.space, start, end);
+    let bio: Bio | undefined;
+    let submitted = 0;
+    for (const index of indices) {
+      if (submitted >= limit) break;
+      let pfn = cache.find(mapping.space, index);
+      while (all && pfn !== NO_PAGE && map.has(pfn, PG.dirty) && map.has(pfn, PG.locked | PG.writeback)) {
+        if (bio !== undefined) yield* this.#io.submit(bio);
+        bio = undefined;
+        yield* this.#io.waitOnPage(pfn);
+        pfn = cache.find(mapping.space, index);
+      }
+      if (pfn === NO_PAGE || !map.has(pfn, PG.dirty) || map.has(pfn, PG.locked | PG.writeback)) continue;
+      map.set(pfn, PG.locked);
+      const block = yield* this.#blockOf(mapping, index, pfn);
+      if (block < 0) continue;
+      cache.clearDirty(pfn);
+      cache.setWriteback(pfn);
+      this.#io.unlockPage(pfn);
+      this.#env.cpu.charge(this.#costs.getBlockNs);
+      if (bio !== undefined && (bio.block + bio.pages.length !== block || bio.pages.length === SEGMENTS_PER_REQUEST)) {
+        yield* this.#io.submit(bio);
+        bio = undefined;
+      }
+      bio ??= { op: BlkifOp.write, block, pages: [], endPage: this.#endWrite };
+      bio.pages.push(pfn);
+      submitted++;
+    }
+    if (bio !== undefined) yield* this.#io.submit(bio);
+    this.pagesWritten += submitted;
+    if (mapping.space.nrDirty === 0 && !mapping.isInodeDirty) this.#dirty.delete(mapping.space);
+    return submitted;
+  }
+
+  /** filemap_fdatawait: waits until no page from `start` up to and without `end` is under writeback. */
+  *waitPages(mapping: Mapping, start = 0, end = Infinity): Process {
+    const { cache, map } = this.#mm;
+    if (mapping.space.nrWriteback === 0) return;
+    const indices =
+      end - start <= NARROW ? range(start, end) : cache.indicesWith(mapping.space, PG.writeback, start, end);
+    for (const index of indices) {
+      for (;;) {
+        const pfn = cache.find(mapping.space, index);
+        if (pfn === NO_PAGE || !map.has(pfn, PG.writeback)) break;
+        yield* this.#io.waitOnPage(pfn);
+      }
+    }
+  }
+
+  /** The error that a write of the mapping met since it was asked last; throws it once (AS_EIO, AS_ENOSPC). */
+  throwError(mapping: Mapping): void {
+    const { error } = mapping.space;
+    if (error === undefined) return;
+    mapping.space.error = undefined;
+    throw new ModelError(error, `writing pages of inode ${mapping.space.ino} has failed`);
+  }
+
+  /** sync: writes everything that is dirty, and waits for it. The drive's own cache is flushed too. */
+  *sync(device: Mapping): Process {
+    for (const wait of [false, true]) {
+      for (const { mapping } of [...this.#dirty.values()]) {
+        if (mapping === device) continue;
+        yield* this.#writeMapping(mapping, wait, Infinity);
+      }
+      yield* this.#writeMapping(device, wait, Infinity);
+    }
+    yield* this.flushDrive();
+  }
+
+  /** Empties the drive's volatile cache; waits for it. Throws EIO. */
+  *flushDrive(): Process {
+    const done = new WaitQueue();
+    const outcome = { ended: false, failed: false };
+    const end = (failed: boolean): void => {
+      outcome.ended = true;
+      outcome.failed = failed;
+      done.wakeAll();
+    };
+    if (this.#queue.isFull) yield* this.#queue.waitForRoom();
+    this.#queue.flush(end);
+    yield* this.#env.cpu.settle();
+    while (!outcome.ended) yield done;
+    if (outcome.failed) throw new ModelError('EIO', 'the drive did not flush its cache');
+  }
+
+  /** Pages and inode of one mapping; with `wait`, until they are written. Returns the pages submitted. */
+  *#writeMapping(mapping: Mapping, wait: boolean, limit: number): Process<number> {
+    const written = yield* this.writePages(mapping, wait, limit);
+    if (mapping.isInodeDirty) {
+      try {
+        yield* mapping.writeInode();
+      } catch (error) {
+        noteError(mapping.space, error);
+      }
+    }
+    if (wait) yield* this.waitPages(mapping);
+    if (mapping.space.nrDirty === 0 && !mapping.isInodeDirty) this.#dirty.delete(mapping.space);
+    return written;
+  }
+
+  /** writeback_inodes: writes the oldest mappings first, those dirty since before `olderThan` when that is given. */
+  *#writeSome(limit: number, olderThan: number | undefined): Process<number> {
+    let written = 0;
+    for (const dirty of [...this.#dirty.values()]) {
+      if (written >= limit) break;
+      if (!this.#dirty.has(dirty.mapping.space)) continue;
+      if (olderThan !== undefined && dirty.since > olderThan) break;
+      written += yield* this.#writeMapping(dirty.mapping, false, limit - written);
+      if (!this.#dirty.has(dirty.mapping.space)) continue;
+      // What is left of it, pages that were in use, waits its turn behind the others.
+      this.#dirty.delete(dirty.mapping.space);
+      dirty.since = this.#env.now;
+      this.#dirty.set(dirty.mapping.space, dirty);
+    }
+    this.#queue.unplug();
+    yield* this.#env.cpu.settle();
+    return written;
+  }
+
+  *#backgroundWriteout(): Process {
+    for (;;) {
+      yield this.#background;
+      let chunk = MAX_WRITEBACK_PAGES;
+      // The first chunk is written whatever is dirty: reclaim asks for it below the threshold.
+      do {
+        chunk = yield* this.#writeSome(MAX_WRITEBACK_PAGES, undefined);
+        if (chunk > 0 && this.#queue.isCongested) yield* this.#congestionWait();
+      } while (chunk > 0 && this.#mm.cache.nrDirty > this.#limits().background);
+    }
+  }
+
+  *#kupdate(): Process {
+    for (;;) {
+      if (this.#dirty.size === 0) yield this.#somethingDirty;
+      yield KUPDATE_PERIOD;
+      yield* this.#writeSome(Infinity, this.#env.now - DIRTY_EXPIRE);
+    }
+  }
+
+  /** blk_congestion_wait: until a write ends, 100 ms at most. */
+  *#congestionWait(): Process {
+    this.#queue.unplug();
+    yield* this.#env.cpu.settle();
+    if (this.#mm.cache.nrWriteback === 0) {
+      yield THROTTLE_NAP;
+      return;
+    }
+    this.#env.after(THROTTLE_NAP, () => this.#progress.wakeAll());
+    yield this.#progress;
+  }
+
+  #limits(): { dirty: number; background: number } {
+    const { nrPages } = this.#mm.map;
+    const unmapped = 100 - Math.floor((this.#mm.cache.nrMapped * 100) / nrPages);
+    const ratio = Math.max(5, Math.min(DIRTY_RATIO, Math.floor(unmapped / 2)));
+    const background = BACKGROUND_RATIO >= ratio ? Math.floor(ratio / 2) : BACKGROUND_RATIO;
+    return { dirty: Math.floor((ratio * nrPages) / 100), background: Math.floor((background * nrPages) / 100) };
+  }
+
+  /** get_block for writing; on failure the page is given up: clean, with its error bit, and the error in the mapping. */
+  *#blockOf(mapping: Mapping, index: number, pfn: Pfn): Process<number> {
+    const { map, cache } = this.#mm;
+    try {
+      let block = map.has(pfn, PG.hasBlock) ? yield* lookUpBlock(mapping, index) : HOLE;
+      if (block === HOLE) block = yield* mapping.blockForWrite(index);
+      map.set(pfn, PG.hasBlock);
+      return block;
+    } catch (error) {
+      noteError(mapping.space, error);
+      cache.clearDirty(pfn);
+      map.set(pfn, PG.error);
+      this.#io.unlockPage(pfn);
+      return HOLE;
+    }
+  }
+
+  /** pageout for reclaim: starts writing one page if that needs no waiting. */
+  #pageOut(pfn: Pfn): boolean {
+    const { cache, map } = this.#mm;
+    const dirty = this.#dirty.get(cache.spaceOf(pfn));
+    if (dirty === undefined || this.#queue.isCongested || this.#queue.isFull || !map.has(pfn, PG.hasBlock)) return false;
+    let block: number;
+    try {
+      block = dirty.mapping.blockNow(cache.indexOf(pfn));
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      return false;
+    }
+    if (block < 0) return false;
+    cache.clearDirty(pfn);
+    cache.setWriteback(pfn);
+    map.set(pfn, PG.reclaim);
+    this.#env.cpu.charge(this.#costs.bioSubmitNs);
+    this.#queue.submit({ op: BlkifOp.write, block, pages: [pfn], endPage: this.#endWrite });
+    this.pagesWritten++;
+    return true;
+  }
+
+  /** end_page_writeback, in interrupt context. */
+  readonly #endWrite = (pfn: Pfn, failed: boolean): void => {
+    const { map, cache, lru } = this.#mm;
+    if (failed) {
+      map.set(pfn, PG.error);
+      cache.spaceOf(pfn).error = 'EIO';
+    } else map.clear(pfn, PG.error);
+    cache.endWriteback(pfn);
+    if (map.has(pfn, PG.reclaim)) {
+      map.clear(pfn, PG.reclaim);
+      lru.rotate(pfn);
+    }
+    this.#io.wakePage(pfn);
+    this.#progress.wakeAll();
+  };
+}
+
+function range(start: number, end: number): number[] {
+  return Array.from({ length: end - start }, (_, i) => start + i);
+}
+
+function noteError(space: AddressSpace, error: unknown): void {
+  if (!(error instanceof ModelError)) throw error;
+  const code: ErrnoName = error.code === 'ENOSPC' ? 'ENOSPC' : 'EIO';
+  space.error = code;
+}

@@ -1,0 +1,39 @@
+/**
+ * Dropping a file's pages (mm/truncate.c of 2.6.12). A page goes when nobody uses it: one that is locked or under writeback is
+ * waited for. Names are erased before the pages are free (MemoryManagement.discard).
+ */
+
+import type { Pfn } from '../base/units.ts';
+import type { Process } from '../sim/index.ts';
+import { NO_PAGE, PG } from './mem-map.ts';
+import type { MemoryManagement } from './mm.ts';
+import type { AddressSpace } from './page-cache.ts';
+import type { PageIo } from './page-io.ts';
+
+/**
+ * truncate_inode_pages: drops every page from `start` up to and without `end`, dirty ones unwritten. The caller has seen to
+ * it that no new ones are added: the file's size is below them, or it holds i_sem.
+ */
+export function* truncatePages(
+  mm: MemoryManagement,
+  io: PageIo,
+  space: AddressSpace,
+  start: number,
+  end = Infinity,
+): Process {
+  const { cache, map } = mm;
+  for (;;) {
+    const idle: Pfn[] = [];
+    let busy: Pfn = NO_PAGE;
+    for (let pfn = space.firstPage; pfn !== NO_PAGE; pfn = map.spaceNext[pfn]! as Pfn) {
+      const index = cache.indexOf(pfn);
+      if (index < start || index >= end) continue;
+      if (map.has(pfn, PG.locked | PG.writeback)) busy = pfn;
+      else idle.push(pfn);
+    }
+    for (const pfn of idle) cache.clearDirty(pfn);
+    mm.discard(idle);
+    if (busy === NO_PAGE) return;
+    yield* io.waitOnPage(busy);
+  }
+}

@@ -1,0 +1,198 @@
+// The operations of the file-system exerciser against a byte array: writes, reads, truncations up and down, at unaligned
+// places and of all sizes, fsync, close and reopen, dropped caches, memory pressure, and reboots. After each operation
+// that reads, and at the end, the file is the array.
+import { PAGE_SIZE } from '../../src/base/index.ts';
+import { O, type Syscalls } from '../../src/kernel/index.ts';
+import type { RandomStream } from '../../src/sim/index.ts';
+import { GuestDisk, emptyImage } from './guest-disk.ts';
+
+export const MAX_LENGTH = 256 << 10;
+const MOST_BYTES = 24 << 10;
+const PATH = '/fsx';
+/** Operations that are shown when one finds a difference. */
+const SHOWN = 20;
+
+export interface FsxResult {
+  readonly operations: number;
+  readonly reboots: number;
+  /** Pages taken over from before a reboot. */
+  readonly reused: number;
+  readonly bytesRead: number;
+  readonly digest: string;
+}
+
+/**
+ * Runs `operations` operations under a seed; throws at the first difference, with the operations before it.
+ * @param onImage called at the end, after an orderly shutdown, with what is on the disk
+ */
+export function fsx(seed: number, operations: number, onImage?: (image: GuestDisk['image']) => void): FsxResult {
+  const disk = new GuestDisk(emptyImage(8 << 20), seed);
+  const random = disk.testbed.simulation.random.stream('fsx');
+  const run = new Run(disk, random);
+  for (let i = 0; i < operations; i++) run.step(i);
+  run.finish();
+  disk.reboot(false, false);
+  onImage?.(disk.image);
+  return {
+    operations,
+    reboots: run.reboots,
+    reused: disk.reused,
+    bytesRead: run.bytesRead,
+    digest: disk.testbed.simulation.digest.hex,
+  };
+}
+
+class Run {
+  reboots = 0;
+  bytesRead = 0;
+  readonly #disk: GuestDisk;
+  readonly #random: RandomStream;
+  readonly #model = new Uint8Array(MAX_LENGTH);
+  #size = 0;
+  #fd: number;
+  readonly #buffer = new Uint8Array(MOST_BYTES);
+  readonly #data = new Uint8Array(MAX_LENGTH + MOST_BYTES);
+  readonly #log: string[] = [];
+
+  constructor(disk: GuestDisk, random: RandomStream) {
+    this.#disk = disk;
+    this.#random = random;
+    for (let i = 0; i < this.#data.length; i++) this.#data[i] = (i * 31 + (i >>> 8) * 7 + 1) & 255;
+    this.#fd = disk.run(disk.guest.kernel.syscalls.open(PATH, O.rdwr | O.creat));
+  }
+
+  step(number: number): void {
+    try {
+      this.#perform();
+    } catch (error) {
+      throw new Error(`operation ${number}, after\n  ${this.#log.slice(-SHOWN).join('\n  ')}`, { cause: error });
+    }
+  }
+
+  /** Compares the whole file. */
+  finish(): void {
+    for (let at = 0; at < this.#size; at += MOST_BYTES) this.#read(at, MOST_BYTES, true);
+  }
+
+  get #sys(): Syscalls {
+    return this.#disk.guest.kernel.syscalls;
+  }
+
+  #perform(): void {
+    const random = this.#random;
+    const what = random.below(1000);
+    const at = random.below(MAX_LENGTH);
+    const length = random.below(4) === 0 ? random.below(MOST_BYTES) : random.below(PAGE_SIZE + 100);
+    if (what < 430) this.#read(this.#size === 0 ? 0 : at % this.#size, length, what < 300);
+    else if (what < 860) this.#write(at, Math.min(length, MAX_LENGTH - at), what < 700);
+    else if (what < 910) this.#truncate(random.below(2) === 0 ? at : Math.min(at, this.#size));
+    else if (what < 930) this.#sync(what);
+    else if (what < 950) this.#reopen(random.below(3));
+    else if (what < 970) this.#dropCaches();
+    else if (what < 985) this.#pressure(random.below(1500));
+    else if (what < 987) this.#reboot(what === 985);
+    else this.#stat();
+  }
+
+  #read(at: number, length: number, positioned: boolean): void {
+    this.#note(`${positioned ? 'pread' : 'read'} ${length} at ${at}`);
+    const sys = this.#sys;
+    const buffer = this.#buffer;
+    let bytes: number;
+    if (positioned) {
+      bytes = sys.preadNow(this.#fd, buffer, 0, length, at);
+      if (bytes < 0) bytes = this.#disk.run(sys.preadRest(this.#fd, buffer, 0, length, at, bytes));
+    } else {
+      sys.lseek(this.#fd, at);
+      bytes = sys.readNow(this.#fd, buffer, 0, length);
+      if (bytes < 0) bytes = this.#disk.run(sys.readRest(this.#fd, buffer, 0, length, bytes));
+    }
+    const expected = Math.max(0, Math.min(length, this.#size - at));
+    if (bytes !== expected) throw new Error(`${bytes} bytes read, not ${expected}`);
+    if (Buffer.compare(buffer.subarray(0, bytes), this.#model.subarray(at, at + bytes)) !== 0) {
+      const wrong = buffer.findIndex((byte, i) => byte !== this.#model[at + i]);
+      throw new Error(`byte ${at + wrong} is ${buffer[wrong]!}, not ${this.#model[at + wrong]!}`);
+    }
+    this.bytesRead += bytes;
+  }
+
+  #write(at: number, length: number, positioned: boolean): void {
+    this.#note(`${positioned ? 'pwrite' : 'write'} ${length} at ${at}`);
+    const sys = this.#sys;
+    const from = this.#random.below(MAX_LENGTH);
+    let bytes: number;
+    if (positioned) bytes = this.#disk.run(sys.pwrite(this.#fd, this.#data, from, length, at));
+    else {
+      sys.lseek(this.#fd, at);
+      bytes = sys.writeNow(this.#fd, this.#data, from, length);
+      if (bytes < 0) bytes = this.#disk.run(sys.writeRest(this.#fd, this.#data, from, length, bytes));
+    }
+    if (bytes !== length) throw new Error(`${bytes} bytes written`);
+    if (length === 0) return;
+    this.#model.set(this.#data.subarray(from, from + length), at);
+    this.#size = Math.max(this.#size, at + length);
+  }
+
+  #truncate(size: number): void {
+    this.#note(`truncate to ${size}`);
+    this.#disk.run(this.#sys.ftruncate(this.#fd, size));
+    if (size < this.#size) this.#model.fill(0, size);
+    this.#size = size;
+  }
+
+  #sync(what: number): void {
+    this.#note('sync');
+    const sys = this.#sys;
+    this.#disk.run(what % 3 === 0 ? sys.fsync(this.#fd) : what % 3 === 1 ? sys.fdatasync(this.#fd) : sys.sync());
+  }
+
+  /** Closes the file, and opens it again in one of three ways. */
+  #reopen(how: number): void {
+    this.#note('close and open');
+    this.#disk.run(this.#sys.close(this.#fd));
+    if (how === 0) this.#disk.run(this.#sys.rename(PATH, '/other'));
+    if (how === 0) this.#disk.run(this.#sys.rename('/other', PATH));
+    this.#fd = this.#disk.run(this.#sys.open(PATH, how === 1 ? O.rdwr | O.creat : O.rdwr));
+  }
+
+  #dropCaches(): void {
+    this.#note('drop caches');
+    this.#sys.dropCaches();
+  }
+
+  /** Another file takes memory: it is written, and what was cached is reclaimed. */
+  #pressure(pages: number): void {
+    this.#note(`write ${pages} pages elsewhere`);
+    const sys = this.#sys;
+    const data = this.#data;
+    this.#disk.run(
+      (function* () {
+        const fd = yield* sys.open('/elsewhere', O.wronly | O.creat | O.trunc);
+        for (let i = 0; i < pages; i += 16) yield* sys.write(fd, data, i, 16 * PAGE_SIZE);
+        yield* sys.close(fd);
+        if (pages % 2 === 0) yield* sys.unlink('/elsewhere');
+      })(),
+    );
+  }
+
+  /** An orderly reboot, or a crash right after sync: both keep the file. */
+  #reboot(crash: boolean): void {
+    this.#note(crash ? 'sync, crash' : 'reboot');
+    this.reboots++;
+    if (crash) this.#disk.run(this.#sys.sync());
+    this.#disk.check();
+    this.#disk.reboot(crash);
+    this.#fd = this.#disk.run(this.#sys.open(PATH, O.rdwr));
+  }
+
+  #stat(): void {
+    this.#note('stat');
+    const { size } = this.#sys.fstat(this.#fd);
+    if (size !== this.#size) throw new Error(`size is ${size}, not ${this.#size}`);
+  }
+
+  #note(text: string): void {
+    this.#log.push(text);
+    if (this.#log.length > 2 * SHOWN) this.#log.splice(0, SHOWN);
+  }
+}

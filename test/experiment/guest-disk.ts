@@ -1,0 +1,94 @@
+// A machine whose guest writes: a small disk, guests that follow each other on it, and what must hold at any moment: every
+// frame that the hypervisor calls clean, and every page that a guest takes over, equals its block as the drive has it.
+import { PAGE_SIZE, type Mfn } from '../../src/base/index.ts';
+import type { ImageStore } from '../../src/disk/image-store.ts';
+import { makeExt2 } from '../../src/disk/mkfs.ts';
+import { directory, tree } from '../../src/disk/mkfs-tree.ts';
+import { type Guest, Testbed } from '../../src/experiment/testbed.ts';
+import { MachineMemory } from '../../src/machine/memory.ts';
+import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
+import type { Process } from '../../src/sim/index.ts';
+import { Provenance } from '../../src/xen/index.ts';
+
+const MIB = 1 << 20;
+const GUEST_MEMORY = 12 * MIB;
+const MACHINE_MEMORY = 40 * MIB;
+
+let memory: MachineMemory | undefined;
+
+/** An empty file system of so many bytes. */
+export function emptyImage(sizeBytes: number): ReturnType<typeof makeExt2> {
+  return makeExt2(tree(directory([])), { sizeBytes });
+}
+
+export class GuestDisk {
+  readonly testbed: Testbed;
+  readonly image: ImageStore;
+  guest: Guest;
+  /** Pages taken over by guests since the beginning. */
+  reused = 0;
+  readonly #onDisk = new Uint8Array(PAGE_SIZE);
+
+  constructor(image: ImageStore, seed: number, cachemap = 'all') {
+    memory ??= new MachineMemory(MACHINE_MEMORY);
+    this.image = image;
+    this.testbed = new Testbed({
+      seed,
+      profile: SERVER_2026,
+      // No volatile cache: what the drive has taken is in the image.
+      disk: 'instant',
+      image,
+      memory,
+      guestMemory: GUEST_MEMORY,
+      onReuse: (domain, pfn, ino, index, block) => {
+        this.reused++;
+        this.#mustEqual(domain.frameOf(pfn), block, `page ${index} of inode ${ino} was taken over`);
+      },
+    });
+    this.#cmdLine = `cachemap=${cachemap}`;
+    this.guest = this.run(this.testbed.start(this.#cmdLine));
+  }
+  readonly #cmdLine: string;
+
+  /** Runs a process of the guest to its end. */
+  run<T>(process: Process<T>): T {
+    return this.testbed.simulation.runProcess('test', process);
+  }
+
+  /** Runs at most so many events of a process of the guest; for a crash in the middle. */
+  runSome(process: Process<unknown>, events: number): void {
+    const { simulation } = this.testbed;
+    let over = false;
+    this.guest.domain.environment.spawn(
+      'test',
+      (function* (): Process {
+        yield* process;
+        over = true;
+      })(),
+    );
+    const last = simulation.eventCount + events;
+    simulation.run(() => over || simulation.eventCount >= last);
+  }
+
+  /** The next guest, after an orderly shutdown or a crash of this one. */
+  reboot(crash: boolean, preserve = true): void {
+    this.guest = this.run(
+      this.testbed.reboot(this.guest, crash, { preserve, cmdLine: this.#cmdLine, betweenGuests: () => this.check() }),
+    );
+  }
+
+  /** Every frame that the hypervisor vouches for equals its block; what it keeps of frames makes sense. */
+  check(): void {
+    const { hypervisor } = this.testbed;
+    const { frames } = hypervisor;
+    for (let mfn = 0; mfn < hypervisor.map.frameCount; mfn++)
+      if (frames.ownerOf(mfn as Mfn) > 1 && frames.provenanceOf(mfn as Mfn) === Provenance.clean)
+        this.#mustEqual(mfn as Mfn, frames.blockOf(mfn as Mfn), `frame ${mfn} is clean`);
+    this.testbed.toolstack.checkInvariants();
+  }
+
+  #mustEqual(mfn: Mfn, block: number, what: string): void {
+    this.image.read(block * PAGE_SIZE, this.#onDisk, 0, PAGE_SIZE);
+    if (Buffer.compare(this.#onDisk, memory!.frame(mfn)) !== 0) throw new Error(`${what} and is not block ${block}`);
+  }
+}
