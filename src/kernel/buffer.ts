@@ -59,7 +59,13 @@ export class Buffers {
   readonly #io: PageIo;
   readonly #writeback: Writeback;
 
-  constructor(env: GuestEnvironment, mm: MemoryManagement, io: PageIo, writeback: Writeback, device: BlockDeviceMapping) {
+  constructor(
+    env: GuestEnvironment,
+    mm: MemoryManagement,
+    io: PageIo,
+    writeback: Writeback,
+    device: BlockDeviceMapping,
+  ) {
     this.#memory = env.memory;
     this.#mm = mm;
     this.#io = io;

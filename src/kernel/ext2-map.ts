@@ -188,7 +188,8 @@ export class Ext2Map {
    */
   #goal(inode: Inode, index: number, parent: number, slot: number, pointers: ArrayLike<number>): number {
     if (inode.lastIndex >= 0 && index === inode.lastIndex + 1) return inode.lastBlock + 1;
-    for (let i = slot >= 0 ? slot - 1 : pointers.length - 1; i >= 0; i--) if (pointers[i] !== 0) return pointers[i]! + 1;
+    for (let i = slot >= 0 ? slot - 1 : pointers.length - 1; i >= 0; i--)
+      if (pointers[i] !== 0) return pointers[i]! + 1;
     if (parent > 0) return parent + 1;
     const { geometry } = this.#super;
     return inodeLocation(geometry, inode.ino).group * geometry.blocksPerGroup;

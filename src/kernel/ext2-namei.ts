@@ -220,9 +220,10 @@ export class Namespace {
     this.#addLinks(parent, -1);
   }
 
-  *#renameBetween(source: { parent: Inode; name: string }, target: { parent: Inode; name: string }): Process<
-    Inode | undefined
-  > {
+  *#renameBetween(
+    source: { parent: Inode; name: string },
+    target: { parent: Inode; name: string },
+  ): Process<Inode | undefined> {
     if (source.parent === target.parent)
       return yield* this.#locked(source.parent, this.#renameLocked(source, target, [], []));
     yield* this.#renameLock.acquire();

@@ -380,8 +380,7 @@ export class Ext2 implements InodeOperations {
     words.setUint32(offset.i_blocks, fields.sectors, true);
     words.setUint32(offset.i_flags, fields.flags, true);
     words.setUint32(offset.i_generation, fields.generation, true);
-    for (let i = 0; i < fields.pointers.length; i++)
-      words.setUint32(offset.i_block + 4 * i, fields.pointers[i]!, true);
+    for (let i = 0; i < fields.pointers.length; i++) words.setUint32(offset.i_block + 4 * i, fields.pointers[i]!, true);
     if (inode.isRegular) {
       words.setUint32(offset.i_size_high, Math.floor(fields.size / 2 ** 32), true);
       if (fields.size >= LARGE_FILE_BYTES) this.#needLargeFiles();

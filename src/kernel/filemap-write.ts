@@ -162,14 +162,7 @@ export class FileWrite {
   }
 
   /** prepare_write, copy, commit_write for one page. */
-  *#writePage(
-    inode: Inode,
-    index: number,
-    inPage: number,
-    src: Uint8Array,
-    offset: number,
-    bytes: number,
-  ): Process {
+  *#writePage(inode: Inode, index: number, inPage: number, src: Uint8Array, offset: number, bytes: number): Process {
     const { map, cache, lru } = this.#mm;
     const isWhole = bytes === PAGE_SIZE;
     for (;;) {
@@ -251,7 +244,8 @@ export class FileWrite {
     for (let at = 0; at < blocks.length; ) {
       const first = blocks[at]!;
       let count = 1;
-      while (at + count < blocks.length && count < SEGMENTS_PER_REQUEST && blocks[at + count] === first + count) count++;
+      while (at + count < blocks.length && count < SEGMENTS_PER_REQUEST && blocks[at + count] === first + count)
+        count++;
       const pages: Pfn[] = [];
       for (let i = 0; i < count; i++) {
         const pfn = yield* this.#io.allocateWaiting();

@@ -149,8 +149,7 @@ export class Writeback {
    */
   *writePages(mapping: Mapping, all: boolean, limit = Infinity, start = 0, end = Infinity): Process<number> {
     const { cache, map } = this.#mm;
-    const indices =
-      end - start <= NARROW ? range(start, end) : cache.dirtyIndices(mapping.space, start, end);
+    const indices = end - start <= NARROW ? range(start, end) : cache.dirtyIndices(mapping.space, start, end);
     let bio: Bio | undefined;
     let submitted = 0;
     for (const index of indices) {
@@ -330,7 +329,8 @@ export class Writeback {
   #pageOut(pfn: Pfn): boolean {
     const { cache, map } = this.#mm;
     const dirty = this.#dirty.get(cache.spaceOf(pfn));
-    if (dirty === undefined || this.#queue.isCongested || this.#queue.isFull || !map.has(pfn, PG.hasBlock)) return false;
+    if (dirty === undefined || this.#queue.isCongested || this.#queue.isFull || !map.has(pfn, PG.hasBlock))
+      return false;
     let block: number;
     try {
       block = dirty.mapping.blockNow(cache.indexOf(pfn));

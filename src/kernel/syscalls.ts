@@ -309,7 +309,8 @@ export class Syscalls {
     this.#enter();
     checkPosition(length);
     const file = this.#file(fd);
-    if (!file.isWritable || !file.inode.isRegular) throw new ModelError('EINVAL', `descriptor ${fd} is not for writing`);
+    if (!file.isWritable || !file.inode.isRegular)
+      throw new ModelError('EINVAL', `descriptor ${fd} is not for writing`);
     yield* this.#using(file, this.#truncate(file.inode, length));
   }
 

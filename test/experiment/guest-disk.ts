@@ -18,7 +18,7 @@ let memory: MachineMemory | undefined;
 
 /** An empty file system of so many bytes. */
 export function emptyImage(sizeBytes: number): ReturnType<typeof makeExt2> {
-  return makeExt2(tree(directory([])), { sizeBytes });
+  return makeExt2(tree(directory([])), { size: sizeBytes });
 }
 
 export class GuestDisk {
@@ -73,18 +73,26 @@ export class GuestDisk {
   /** The next guest, after an orderly shutdown or a crash of this one. */
   reboot(crash: boolean, preserve = true): void {
     this.guest = this.run(
-      this.testbed.reboot(this.guest, crash, { preserve, cmdLine: this.#cmdLine, betweenGuests: () => this.check() }),
+      this.testbed.reboot(this.guest, crash, {
+        preserve,
+        cmdLine: this.#cmdLine,
+        betweenGuests: () => this.#checkClean(),
+      }),
     );
   }
 
   /** Every frame that the hypervisor vouches for equals its block; what it keeps of frames makes sense. */
   check(): void {
+    this.#checkClean();
+    this.testbed.toolstack.checkInvariants();
+  }
+
+  #checkClean(): void {
     const { hypervisor } = this.testbed;
     const { frames } = hypervisor;
     for (let mfn = 0; mfn < hypervisor.map.frameCount; mfn++)
       if (frames.ownerOf(mfn as Mfn) > 1 && frames.provenanceOf(mfn as Mfn) === Provenance.clean)
         this.#mustEqual(mfn as Mfn, frames.blockOf(mfn as Mfn), `frame ${mfn} is clean`);
-    this.testbed.toolstack.checkInvariants();
   }
 
   #mustEqual(mfn: Mfn, block: number, what: string): void {

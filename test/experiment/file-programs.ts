@@ -1,0 +1,205 @@
+// Programs that change a file system, played by the guest and by the model at once. Each process works in a directory of its
+// own, so that what it must see does not depend on the others; memory, blocks and inode numbers are shared by all.
+import fc from 'fast-check';
+import { ModelError } from '../../src/base/index.ts';
+import { O, type Syscalls } from '../../src/kernel/index.ts';
+import type { Process } from '../../src/sim/index.ts';
+import { ModelFs, ModelFsError } from '../support/model-fs.ts';
+
+/** One call. Paths are within the process's directory. */
+export type Call =
+  | { do: 'create'; path: string; exclusive: boolean }
+  | { do: 'write'; path: string; at: number; length: number; salt: number }
+  | { do: 'truncate'; path: string; size: number }
+  | { do: 'read' | 'mkdir' | 'rmdir' | 'unlink' | 'list' | 'stat' | 'readlink' | 'fsync'; path: string }
+  | { do: 'link' | 'rename' | 'symlink'; path: string; to: string }
+  | { do: 'sync' | 'dropCaches' };
+
+const name = fc.constantFrom('a', 'b', 'c', 'long-'.repeat(30));
+const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => `/${parts.join('/')}`);
+const offset = fc.oneof(fc.nat(10_000), fc.nat(90_000), fc.nat(5_000_000));
+const length = fc.oneof(fc.nat(5_000), fc.nat(40_000));
+
+/** Few paths, so that calls meet what earlier ones made. */
+export const call: fc.Arbitrary<Call> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('create' as const), path, exclusive: fc.boolean() }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant('write' as const), path, at: offset, length, salt: fc.nat(255) }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('truncate' as const), path, size: offset }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      do: fc.constantFrom(
+        ...(['read', 'read', 'mkdir', 'mkdir', 'rmdir', 'unlink', 'list', 'stat', 'readlink', 'fsync'] as const),
+      ),
+      path,
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('link' as const, 'rename' as const), path, to: path }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('symlink' as const),
+      path,
+      to: fc.constantFrom('a', 'b/a', '../a', './c', 'x'.repeat(80)),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('sync' as const, 'dropCaches' as const) }) },
+);
+
+export function contents(size: number, salt: number): Uint8Array {
+  return new Uint8Array(size).map((_, i) => (i * 7 + (i >>> 8) * 13 + salt * 31 + 1) & 255);
+}
+
+/** Plays a program in the directory `home`; throws where guest and model differ. */
+export function* playCalls(sys: Syscalls, model: ModelFs, home: string, calls: readonly Call[]): Process {
+  for (const one of calls) {
+    const expected = answerOf(() => model_(model, one));
+    let seen: unknown;
+    try {
+      seen = yield* guest(sys, home, one);
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      seen = error.code;
+    }
+    if (!same(seen, expected))
+      throw new Error(`${home}: ${JSON.stringify(one)} is ${show(seen)} and should be ${show(expected)}`);
+  }
+}
+
+/** Compares every file of the model with the guest's. */
+export function* compareAll(sys: Syscalls, model: ModelFs, home: string): Process {
+  for (const { path: file, bytes } of model.files()) {
+    const seen = yield* guest(sys, home, { do: 'read', path: file });
+    if (!same(seen, bytes)) throw new Error(`${home}${file} is ${show(seen)} and should be ${show(bytes)}`);
+  }
+}
+
+function answerOf(ask: () => unknown): unknown {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof ModelFsError) return error.code;
+    throw error;
+  }
+}
+
+function model_(model: ModelFs, one: Call): unknown {
+  switch (one.do) {
+    case 'create':
+      return model.create(one.path, one.exclusive);
+    case 'write':
+      return model.write(one.path, one.at, contents(one.length, one.salt));
+    case 'truncate':
+      return model.truncate(one.path, one.size);
+    case 'read':
+      return model.read(one.path);
+    case 'mkdir':
+      return model.mkdir(one.path);
+    case 'rmdir':
+      return model.rmdir(one.path);
+    case 'unlink':
+      return model.unlink(one.path);
+    case 'list':
+      return model.list(one.path);
+    case 'stat': {
+      const { kind, size, links } = model.stat(one.path);
+      return kind === 'directory' ? { kind, links } : { kind, size, links };
+    }
+    case 'readlink':
+      return model.readlink(one.path);
+    case 'fsync':
+      return void model.read(one.path);
+    case 'link':
+      return model.link(one.path, one.to);
+    case 'rename':
+      return model.rename(one.path, one.to);
+    case 'symlink':
+      return model.symlink(one.to, one.path);
+    case 'sync':
+    case 'dropCaches':
+      return undefined;
+  }
+}
+
+function* guest(sys: Syscalls, home: string, one: Call): Process<unknown> {
+  const at = 'path' in one ? home + one.path : home;
+  switch (one.do) {
+    case 'create':
+      return yield* withFile(sys, at, O.rdwr | O.creat | (one.exclusive ? O.excl : 0), nothing);
+    case 'write':
+      return yield* withFile(sys, at, O.rdwr, function* (fd) {
+        const bytes = yield* sys.pwrite(fd, contents(one.length, one.salt), 0, one.length, one.at);
+        if (bytes !== one.length) throw new Error(`${at}: ${bytes} bytes written, not ${one.length}`);
+      });
+    case 'truncate':
+      return yield* sys.truncate(at, one.size);
+    case 'read':
+      return yield* readWhole(sys, at);
+    case 'mkdir':
+      return yield* sys.mkdir(at);
+    case 'rmdir':
+      return yield* sys.rmdir(at);
+    case 'unlink':
+      return yield* sys.unlink(at);
+    case 'list':
+      return (yield* sys.readdir(at))
+        .map((entry) => entry.name)
+        .filter((entry) => entry !== '.' && entry !== '..')
+        .sort();
+    case 'stat': {
+      const { mode, size, links } = yield* sys.lstat(at);
+      const kind = { 4: 'directory', 8: 'file', 10: 'symlink' }[mode >>> 12];
+      return kind === 'directory' ? { kind, links } : { kind, size, links };
+    }
+    case 'readlink':
+      return yield* sys.readlink(at);
+    case 'fsync':
+      return yield* withFile(sys, at, O.rdwr, (fd) => sys.fsync(fd));
+    case 'link':
+      return yield* sys.link(at, home + one.to);
+    case 'rename':
+      return yield* sys.rename(at, home + one.to);
+    case 'symlink':
+      return yield* sys.symlink(one.to, at);
+    case 'sync':
+      return yield* sys.sync();
+    case 'dropCaches':
+      return sys.dropCaches();
+  }
+}
+
+function* nothing(): Process {
+  // Opened is enough.
+}
+
+export function* readWhole(sys: Syscalls, at: string): Process<Uint8Array> {
+  return yield* withFile(sys, at, O.rdwr, function* (fd) {
+    const bytes = new Uint8Array(sys.fstat(fd).size + 1);
+    let length = 0;
+    for (let read = -1; read !== 0; length += read) read = yield* sys.read(fd, bytes, length, bytes.length - length);
+    return bytes.subarray(0, length);
+  });
+}
+
+function* withFile<T>(sys: Syscalls, at: string, flags: number, use: (fd: number) => Process<T>): Process<T> {
+  const fd = yield* sys.open(at, flags);
+  try {
+    return yield* use(fd);
+  } finally {
+    yield* sys.close(fd);
+  }
+}
+
+function same(a: unknown, b: unknown): boolean {
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0;
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function show(value: unknown): string {
+  return value instanceof Uint8Array
+    ? `${value.length} bytes ${Buffer.from(value.subarray(0, 16)).toString('hex')}`
+    : String(JSON.stringify(value));
+}
