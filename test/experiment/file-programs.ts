@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { ModelError } from '../../src/base/index.ts';
 import { O, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
-import { ModelFs, ModelFsError } from '../support/model-fs.ts';
+import { type ModelFs, ModelFsError } from '../support/model-fs.ts';
 
 /** One call. Paths are within the process's directory. */
 export type Call =
@@ -43,7 +43,7 @@ export const call: fc.Arbitrary<Call> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('symlink' as const),
       path,
-      to: fc.constantFrom('a', 'b/a', '../a', './c', 'x'.repeat(80)),
+      to: fc.constantFrom('a', 'b/a', 'b/../a', './c', 'x'.repeat(80)),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('sync' as const, 'dropCaches' as const) }) },
@@ -56,7 +56,7 @@ export function contents(size: number, salt: number): Uint8Array {
 /** Plays a program in the directory `home`; throws where guest and model differ. */
 export function* playCalls(sys: Syscalls, model: ModelFs, home: string, calls: readonly Call[]): Process {
   for (const one of calls) {
-    const expected = answerOf(() => model_(model, one));
+    const expected = answerOf(() => inModel(model, one));
     let seen: unknown;
     try {
       seen = yield* guest(sys, home, one);
@@ -86,22 +86,28 @@ function answerOf(ask: () => unknown): unknown {
   }
 }
 
-function model_(model: ModelFs, one: Call): unknown {
+function inModel(model: ModelFs, one: Call): unknown {
   switch (one.do) {
     case 'create':
-      return model.create(one.path, one.exclusive);
+      model.create(one.path, one.exclusive);
+      return undefined;
     case 'write':
-      return model.write(one.path, one.at, contents(one.length, one.salt));
+      model.write(one.path, one.at, contents(one.length, one.salt));
+      return undefined;
     case 'truncate':
-      return model.truncate(one.path, one.size);
+      model.truncate(one.path, one.size);
+      return undefined;
     case 'read':
       return model.read(one.path);
     case 'mkdir':
-      return model.mkdir(one.path);
+      model.mkdir(one.path);
+      return undefined;
     case 'rmdir':
-      return model.rmdir(one.path);
+      model.rmdir(one.path);
+      return undefined;
     case 'unlink':
-      return model.unlink(one.path);
+      model.unlink(one.path);
+      return undefined;
     case 'list':
       return model.list(one.path);
     case 'stat': {
@@ -111,13 +117,17 @@ function model_(model: ModelFs, one: Call): unknown {
     case 'readlink':
       return model.readlink(one.path);
     case 'fsync':
-      return void model.read(one.path);
+      model.read(one.path);
+      return undefined;
     case 'link':
-      return model.link(one.path, one.to);
+      model.link(one.path, one.to);
+      return undefined;
     case 'rename':
-      return model.rename(one.path, one.to);
+      model.rename(one.path, one.to);
+      return undefined;
     case 'symlink':
-      return model.symlink(one.to, one.path);
+      model.symlink(one.to, one.path);
+      return undefined;
     case 'sync':
     case 'dropCaches':
       return undefined;
@@ -167,7 +177,8 @@ function* guest(sys: Syscalls, home: string, one: Call): Process<unknown> {
     case 'sync':
       return yield* sys.sync();
     case 'dropCaches':
-      return sys.dropCaches();
+      sys.dropCaches();
+      return undefined;
   }
 }
 
@@ -201,5 +212,5 @@ function same(a: unknown, b: unknown): boolean {
 function show(value: unknown): string {
   return value instanceof Uint8Array
     ? `${value.length} bytes ${Buffer.from(value.subarray(0, 16)).toString('hex')}`
-    : String(JSON.stringify(value));
+    : JSON.stringify(value);
 }
