@@ -11,10 +11,12 @@ import { type Options, type Row, table } from './harness.ts';
 import { pageAccess } from './page-access.ts';
 import { rebuild } from './rebuild.ts';
 import { scale } from './scale.ts';
+import { write } from './write.ts';
 
 const SUBJECTS: Readonly<Record<string, (options: Options) => Row[]>> = {
   'cached-read': cachedRead,
   'page-access': pageAccess,
+  write,
   rebuild,
   bookkeeping,
   scale,

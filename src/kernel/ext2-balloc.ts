@@ -113,7 +113,12 @@ function findFree(buffers: Buffers, pfn: Pfn, goal: number, size: number): numbe
   const near = nextClearBit(buffers, pfn, goal, Math.min(size, (goal + 64) & ~63));
   if (near >= 0) return near;
   for (let byte = (goal >>> 3) + 1; byte < size >>> 3; byte++) {
-    if (buffers.readU8(pfn, byte) !== 0) continue;
+    const word = buffers.readU32(pfn, byte & ~3);
+    if (word === 0xffff_ffff) {
+      byte |= 3;
+      continue;
+    }
+    if (((word >>> (8 * (byte & 3))) & 0xff) !== 0) continue;
     // The run may begin in the byte before, behind the goal.
     let bit = byte * 8;
     while (bit > goal && bit > byte * 8 - 7 && !testBit(buffers, pfn, bit - 1)) bit--;

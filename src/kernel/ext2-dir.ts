@@ -125,7 +125,7 @@ export class Ext2Directories {
 
   /** Where a name lies; the block is in #block then. `previous`: the entry before it in the block, -1 when it is the first. */
   *#locate(directory: Inode, name: string): Process<{ pfn: Pfn; at: number; previous: number } | undefined> {
-    const wanted = encoder.encode(name);
+    const wanted = encode(name);
     const page = this.#block;
     for (let index = 0; index < directory.pageCount; index++) {
       const pfn = yield* this.#io.getPage(directory, index);
@@ -201,10 +201,13 @@ const FILE_TYPES: ReadonlyMap<number, number> = new Map([
   [EXT2_MODE.symlink, EXT2_FILE_TYPE.symlink],
 ]);
 
+/** The name that was encoded last: one operation asks for it several times. */
+let encoded = { name: '', bytes: encoder.encode('') };
+
 function encode(name: string): Uint8Array {
-  const bytes = encoder.encode(name);
-  if (bytes.length > EXT2_NAME_MAX) throw new ModelError('ENAMETOOLONG', name);
-  return bytes;
+  if (name !== encoded.name) encoded = { name, bytes: encoder.encode(name) };
+  if (encoded.bytes.length > EXT2_NAME_MAX) throw new ModelError('ENAMETOOLONG', name);
+  return encoded.bytes;
 }
 
 function hasName(page: Uint8Array, at: number, wanted: Uint8Array): boolean {

@@ -95,9 +95,11 @@ export class PathWalker {
    * component; "", "." and ".." name no entry, and the caller says what that means. Throws as `walk` does.
    */
   *walkParent(path: string): Process<{ parent: Inode; name: string; hasSlash: boolean }> {
-    const components = path.split('/').filter((component) => component !== '');
-    const name = components.at(-1) ?? '';
-    const parent = yield* this.walk(components.slice(0, -1).join('/'), true);
+    let end = path.length;
+    while (end > 0 && path[end - 1] === '/') end--;
+    const slash = path.lastIndexOf('/', end - 1);
+    const name = path.slice(slash + 1, end);
+    const parent = yield* this.walk(end === 0 ? '' : path.slice(0, slash + 1), true);
     if (!parent.isDirectory) {
       this.#ext2.inodes.put(parent);
       throw new ModelError('ENOTDIR', path);
@@ -179,5 +181,6 @@ export class PathWalker {
 }
 
 function split(path: string): string[] {
+  if (path === '' || path === '/') return [];
   return path.split('/').filter((component) => component !== '' && component !== '.');
 }

@@ -245,14 +245,31 @@ export class Syscalls {
     return done >= 0 ? done : yield* this.writeRest(fd, src, offset, length, done);
   }
 
-  /** pwrite: as `write`, but at `position`, and the file's own position stays. */
-  *pwrite(fd: number, src: Uint8Array, offset: number, length: number, position: number): Process<number> {
+  /** pwrite, as far as it only overwrites what is cached: as `writeNow`, but at `position`. A negative result goes to `pwriteRest`. */
+  pwriteNow(fd: number, src: Uint8Array, offset: number, length: number, position: number): number {
     this.#enter();
     const file = this.#writable(fd, src, offset, length);
     checkPosition(position);
-    const done = this.#writer.writeNow(file, src, offset, position, length);
-    if (done >= 0) return done;
-    return yield* this.#using(file, this.#writer.writeRest(file, src, offset, position, length, ~done));
+    return this.#writer.writeNow(file, src, offset, position, length);
+  }
+
+  /** The rest of a pwrite that returned `pending`. Returns the bytes written in all. Throws as `writeRest` does. */
+  pwriteRest(
+    fd: number,
+    src: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    pending: number,
+  ): Process<number> {
+    const file = this.#file(fd);
+    return this.#using(file, this.#writer.writeRest(file, src, offset, position, length, ~pending));
+  }
+
+  /** pwrite: as `write`, but at `position`, and the file's own position stays. */
+  *pwrite(fd: number, src: Uint8Array, offset: number, length: number, position: number): Process<number> {
+    const done = this.pwriteNow(fd, src, offset, length, position);
+    return done >= 0 ? done : yield* this.pwriteRest(fd, src, offset, length, position, done);
   }
 
   /** writev: writes the buffers one after the other. Returns the bytes written. */

@@ -1,0 +1,146 @@
+// When dirty pages are written: thresholds, expiry, fsync, reclaim, errors.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Ns, PAGE_SIZE } from '../../src/base/index.ts';
+import { makeExt2 } from '../../src/disk/mkfs.ts';
+import { directory, tree } from '../../src/disk/mkfs-tree.ts';
+import { type Kernel, O, type Syscalls } from '../../src/kernel/index.ts';
+import type { Process } from '../../src/sim/index.ts';
+import { BlkifOp } from '../../src/xen/public/index.ts';
+import { FakeMachine } from './fake-machine.ts';
+
+const SECOND = 1_000_000_000;
+let machine: FakeMachine;
+let kernel: Kernel;
+let sys: Syscalls;
+let fd: number;
+const page = new Uint8Array(PAGE_SIZE).fill(9);
+
+function start(nrPages = 2000): void {
+  machine = new FakeMachine({ image: makeExt2(tree(directory([])), { size: 32 << 20 }), nrPages });
+  kernel = machine.run(machine.boot());
+  sys = kernel.syscalls;
+  fd = machine.run(sys.open('/f', O.rdwr | O.creat));
+}
+
+const writes = (): number =>
+  machine.requests
+    .filter(({ operation }) => operation === BlkifOp.write)
+    .reduce((sum, { pages }) => sum + pages.length, 0);
+
+function* sleep(seconds: number): Process {
+  yield Ns(seconds * SECOND);
+}
+
+function writePages(first: number, count: number): void {
+  for (let i = first; i < first + count; i++) machine.run(sys.pwrite(fd, page, 0, PAGE_SIZE, i * PAGE_SIZE));
+}
+
+beforeEach(() => start());
+
+describe('kupdate', () => {
+  it('writes nothing before it has been dirty for 30 s, and all of it within 35', () => {
+    writePages(0, 3);
+    machine.run(sleep(29));
+    expect(writes()).toBe(0);
+    machine.run(sleep(7));
+    expect(writes()).toBeGreaterThanOrEqual(3);
+    // Writing the inode made its block dirty: that has 30 s of its own.
+    machine.run(sleep(35));
+    expect(kernel.stats.pagesDirty).toBe(0);
+  });
+
+  it('has no timer while nothing is dirty', () => {
+    machine.run(sys.sync());
+    machine.run(sleep(60));
+    const before = machine.simulation.eventCount;
+    machine.run(sleep(1000));
+    expect(machine.simulation.eventCount - before).toBeLessThan(10);
+  });
+});
+
+describe('thresholds', () => {
+  it('background writeout begins above 10 % of memory and leaves the rest dirty', () => {
+    writePages(0, 150);
+    machine.run(sleep(1));
+    expect(writes()).toBe(0);
+    writePages(150, 150);
+    machine.run(sleep(1));
+    expect(writes()).toBeGreaterThan(0);
+    expect(kernel.mm.cache.nrDirty).toBeLessThanOrEqual(200);
+  });
+
+  it('a writer never gets further ahead than 40 % of memory and what he may dirty unasked', () => {
+    let most = 0;
+    for (let i = 0; i < 1500; i++) {
+      machine.run(sys.pwrite(fd, page, 0, PAGE_SIZE, i * PAGE_SIZE));
+      most = Math.max(most, kernel.mm.cache.nrDirty + kernel.mm.cache.nrWriteback);
+    }
+    expect(most).toBeLessThanOrEqual(800 + 64);
+  });
+});
+
+describe('fsync', () => {
+  it('writes the file’s pages in order, in requests as long as the ring allows, its inode, and flushes the drive', () => {
+    writePages(0, 12);
+    machine.requests.length = 0;
+    machine.run(sys.fsync(fd));
+    const written = machine.requests.filter(({ operation }) => operation === BlkifOp.write);
+    expect(written.map(({ pages }) => pages.length).sort()).toEqual([1, 1, 11]);
+    expect(machine.requests.at(-1)!.operation).toBe(BlkifOp.flush);
+    machine.requests.length = 0;
+    machine.run(sys.fsync(fd));
+    expect(writes()).toBe(0);
+  });
+
+  it('tells of a write that failed, once; the page stays up to date and is not dirty', () => {
+    writePages(0, 1);
+    const block = 4096;
+    for (let i = 0; i < block; i++) machine.badBlocks.add(i);
+    expect(() => machine.run(sys.fsync(fd))).toThrow(expect.objectContaining({ code: 'EIO' }));
+    machine.badBlocks.clear();
+    machine.run(sys.fsync(fd));
+    const seen = new Uint8Array(PAGE_SIZE);
+    expect(sys.preadNow(fd, seen, 0, PAGE_SIZE, 0)).toBe(PAGE_SIZE);
+    expect(seen).toEqual(page);
+  });
+});
+
+describe('a page that is written to while it is under writeback', () => {
+  it('is dirty when that write has ended, and is written again', () => {
+    writePages(0, 1);
+    machine.requests.length = 0;
+    const newer = new Uint8Array(PAGE_SIZE).fill(5);
+    let dirtied = false;
+    machine.simulation.spawn(
+      'meanwhile',
+      (function* () {
+        while (kernel.mm.cache.nrWriteback === 0) yield Ns(100);
+        dirtied = sys.pwriteNow(fd, newer, 0, PAGE_SIZE, 0) === PAGE_SIZE;
+      })(),
+    );
+    machine.run(sys.fdatasync(fd));
+    expect(dirtied).toBe(true);
+    expect(kernel.mm.cache.nrDirty).toBeGreaterThan(0);
+    machine.run(sys.fsync(fd));
+    sys.dropCaches();
+    const seen = new Uint8Array(PAGE_SIZE);
+    expect(sys.preadNow(fd, seen, 0, PAGE_SIZE, 0)).toBeLessThan(0);
+    machine.run(sys.pread(fd, seen, 0, PAGE_SIZE, 0));
+    expect(seen).toEqual(newer);
+  });
+});
+
+describe('reclaim', () => {
+  it('begins to write dirty pages at the old end, and frees them when it meets them again', () => {
+    start(700);
+    writePages(0, 60);
+    const { mm } = kernel;
+    mm.lru.drain();
+    for (let i = 0; i < 3; i++) mm.reclaim.tryToFreePages(1000);
+    expect(mm.cache.nrWriteback).toBeGreaterThan(0);
+    machine.run(sleep(1));
+    const before = mm.reclaim.reclaimed;
+    mm.reclaim.tryToFreePages(1000);
+    expect(mm.reclaim.reclaimed).toBeGreaterThan(before);
+  });
+});
