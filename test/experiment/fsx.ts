@@ -7,7 +7,7 @@ import type { RandomStream } from '../../src/sim/index.ts';
 import { GuestDisk, emptyImage } from './guest-disk.ts';
 
 export const MAX_LENGTH = 256 << 10;
-const MOST_BYTES = 24 << 10;
+const MOST_BYTES = 24 << 10; // at least six pages
 const PATH = '/fsx';
 /** Operations that are shown when one finds a difference. */
 const SHOWN = 20;
@@ -91,6 +91,7 @@ class Run {
     else if (what < 970) this.#dropCaches();
     else if (what < 985) this.#pressure(random.below(1500));
     else if (what < 987) this.#reboot(what === 985);
+    else if (what < 994) this.#direct(Math.floor(at / PAGE_SIZE), 1 + random.below(6), what % 2 === 0);
     else this.#stat();
   }
 
@@ -173,6 +174,29 @@ class Run {
         if (pages % 2 === 0) yield* sys.unlink('/elsewhere');
       })(),
     );
+  }
+
+  /** Past the cache, by a descriptor of its own: whole blocks within the file, or the whole of it from there. */
+  #direct(first: number, count: number, isWrite: boolean): void {
+    this.#note(`direct ${isWrite ? 'write' : 'read'} of ${count} pages from page ${first}`);
+    const sys = this.#sys;
+    const at = first * PAGE_SIZE;
+    const length = Math.min(count * PAGE_SIZE, MAX_LENGTH - at);
+    const from = this.#random.below(MAX_LENGTH);
+    const fd = this.#disk.run(sys.open(PATH, O.rdwr | O.direct));
+    if (isWrite) {
+      const bytes = this.#disk.run(sys.pwrite(fd, this.#data, from, length, at));
+      if (bytes !== length) throw new Error(`${bytes} bytes written`);
+      this.#model.set(this.#data.subarray(from, from + length), at);
+      this.#size = Math.max(this.#size, at + length);
+    } else {
+      const expected = Math.max(0, Math.min(length, this.#size - at));
+      const bytes = this.#disk.run(sys.pread(fd, this.#buffer, 0, length, at));
+      if (bytes !== expected) throw new Error(`${bytes} bytes read, not ${expected}`);
+      if (Buffer.compare(this.#buffer.subarray(0, bytes), this.#model.subarray(at, at + bytes)) !== 0)
+        throw new Error('read past the cache: not what was written');
+    }
+    this.#disk.run(sys.close(fd));
   }
 
   /** An orderly reboot, or a crash right after sync: both keep the file. */

@@ -160,11 +160,11 @@ export class FakeMachine {
   events = 0;
   backend: FakeBackend | undefined;
   shutdownReason: ShutdownReason | undefined;
-  readonly #image: ImageStore;
+  readonly image: ImageStore;
   readonly #byHand: boolean;
 
   constructor({ image, nrPages = 768, byHand = false }: FakeMachineOptions) {
-    this.#image = image;
+    this.image = image;
     this.#byHand = byHand;
     this.memory = new FakeMemory(nrPages);
     const { simulation, cpu, memory } = this;
@@ -235,7 +235,7 @@ export class FakeMachine {
       blkifConnect: (ring, upcall) => {
         if (this.backend !== undefined) throw new GuestPanic('connected twice');
         this.backend = new FakeBackend(this.memory, ring, upcall);
-        return { sectorCount: Math.floor(this.#image.size / SECTOR_SIZE), port: PORT };
+        return { sectorCount: Math.floor(this.image.size / SECTOR_SIZE), port: PORT };
       },
       eventSend: (port) => {
         if (port !== PORT) throw new Error(`no port ${port}`);
@@ -262,9 +262,9 @@ export class FakeMachine {
   #perform({ operation, sector, pages }: RingRequest): number {
     for (let i = 0; i < pages.length; i++) {
       const at = sector * SECTOR_SIZE + i * PAGE_SIZE;
-      if (at + PAGE_SIZE > this.#image.size || this.badBlocks.has(at / PAGE_SIZE)) return BlkifStatus.error;
-      if (operation === BlkifOp.write) this.#image.write(at, this.memory.bytes, pages[i]! * PAGE_SIZE, PAGE_SIZE);
-      else this.#image.read(at, this.memory.bytes, pages[i]! * PAGE_SIZE, PAGE_SIZE);
+      if (at + PAGE_SIZE > this.image.size || this.badBlocks.has(at / PAGE_SIZE)) return BlkifStatus.error;
+      if (operation === BlkifOp.write) this.image.write(at, this.memory.bytes, pages[i]! * PAGE_SIZE, PAGE_SIZE);
+      else this.image.read(at, this.memory.bytes, pages[i]! * PAGE_SIZE, PAGE_SIZE);
     }
     return BlkifStatus.ok;
   }

@@ -1,0 +1,202 @@
+// The calls that change files, one by one: what the properties of test/experiment do not reach.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ModelError, PAGE_SIZE } from '../../src/base/index.ts';
+import { makeExt2 } from '../../src/disk/mkfs.ts';
+import { directory, file, tree } from '../../src/disk/mkfs-tree.ts';
+import { FADV, type Kernel, O, SEEK, type Syscalls } from '../../src/kernel/index.ts';
+import type { Process } from '../../src/sim/index.ts';
+import { BlkifOp } from '../../src/xen/public/index.ts';
+import { FakeMachine } from './fake-machine.ts';
+
+let machine: FakeMachine;
+let kernel: Kernel;
+let sys: Syscalls;
+
+beforeEach(() => {
+  const contents = directory([
+    ['old', file('0123456789')],
+    ['dir', directory([])],
+  ]);
+  machine = new FakeMachine({ image: makeExt2(tree(contents), { size: 4 << 20 }) });
+  kernel = machine.run(machine.boot());
+  sys = kernel.syscalls;
+});
+
+const run = <T>(process: Process<T>): T => machine.run(process);
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+function errno(process: Process<unknown>): string {
+  try {
+    run(process);
+  } catch (error) {
+    if (error instanceof ModelError) return error.code;
+    throw error;
+  }
+  return 'no error';
+}
+
+function text(path: string): string {
+  const fd = run(sys.open(path));
+  const buffer = new Uint8Array(20_000);
+  const length = run(sys.read(fd, buffer, 0, buffer.length));
+  run(sys.close(fd));
+  return new TextDecoder().decode(buffer.subarray(0, length));
+}
+
+describe('open', () => {
+  it('makes, cuts short, refuses and appends as its flags say', () => {
+    expect(errno(sys.open('/new'))).toBe('ENOENT');
+    expect(errno(sys.open('/old', O.wronly | O.creat | O.excl))).toBe('EEXIST');
+    expect(errno(sys.open('/dir', O.rdwr))).toBe('EISDIR');
+    expect(errno(sys.open('/dir', O.rdonly | O.creat))).toBe('EISDIR');
+    expect(errno(sys.open('/old', O.rdonly | O.directory))).toBe('ENOTDIR');
+    const append = run(sys.open('/old', O.wronly | O.append));
+    expect(run(sys.write(append, bytes('ab'), 0, 2))).toBe(2);
+    expect(sys.lseek(append, 0)).toBe(0);
+    run(sys.write(append, bytes('cd'), 0, 2));
+    expect(sys.lseek(append, 0, SEEK.cur)).toBe(14);
+    expect(text('/old')).toBe('0123456789abcd');
+    run(sys.close(run(sys.open('/old', O.wronly | O.trunc))));
+    expect(text('/old')).toBe('');
+    run(sys.open('/new', O.rdwr | O.creat, 0o600));
+    expect(run(sys.stat('/new')).mode).toBe(0o100600);
+  });
+
+  it('gives descriptors for what was asked only', () => {
+    const [reader, writer] = [run(sys.open('/old')), run(sys.open('/old', O.wronly))];
+    expect(errno(sys.write(reader, bytes('x'), 0, 1))).toBe('EBADF');
+    expect(errno(sys.read(writer, new Uint8Array(1), 0, 1))).toBe('EBADF');
+    expect(errno(sys.ftruncate(reader, 1))).toBe('EINVAL');
+  });
+});
+
+describe('a file without a name', () => {
+  it('lives while it is open, and its blocks are free after that', () => {
+    const fd = run(sys.open('/victim', O.rdwr | O.creat));
+    const data = new Uint8Array(100_000).fill(1);
+    run(sys.write(fd, data, 0, data.length));
+    run(sys.unlink('/victim'));
+    expect(errno(sys.stat('/victim'))).toBe('ENOENT');
+    const seen = new Uint8Array(data.length);
+    expect(run(sys.pread(fd, seen, 0, seen.length, 0))).toBe(data.length);
+    expect(seen).toEqual(data);
+    const { ino, generation } = sys.fstat(fd);
+    run(sys.close(fd));
+    // The number is used again, in another generation.
+    const next = run(sys.open('/next', O.rdwr | O.creat));
+    expect(sys.fstat(next)).toMatchObject({ ino, generation: generation + 1, size: 0 });
+  });
+
+  it('is not deleted under a read that is on its way', () => {
+    run(sys.sync());
+    sys.dropCaches();
+    const fd = run(sys.open('/old'));
+    const buffer = new Uint8Array(10);
+    const read = machine.simulation.spawn('reader', sys.read(fd, buffer, 0, 10));
+    run(
+      (function* () {
+        yield 0;
+        yield* sys.close(fd);
+        yield* sys.unlink('/old');
+        yield* read.join();
+      })(),
+    );
+    expect(new TextDecoder().decode(buffer)).toBe('0123456789');
+    expect(errno(sys.stat('/old'))).toBe('ENOENT');
+  });
+});
+
+describe('a full disk', () => {
+  it('takes what fits, then says ENOSPC, and is whole again when something goes', () => {
+    const fd = run(sys.open('/big', O.wronly | O.creat));
+    const data = new Uint8Array(1 << 20).fill(2);
+    let written = 0;
+    let code = 'no error';
+    for (let i = 0; i < 8 && code === 'no error'; i++) code = errno(count(sys.write(fd, data, 0, data.length)));
+    function* count(process: Process<number>): Process {
+      written += yield* process;
+    }
+    expect(code).toBe('ENOSPC');
+    expect(sys.fstat(fd).size).toBe(written);
+    expect(written % PAGE_SIZE).toBe(0);
+    expect(errno(sys.mkdir('/no-room'))).toBe('ENOSPC');
+    expect(errno(sys.stat('/no-room'))).toBe('ENOENT');
+    run(sys.close(fd));
+    run(sys.unlink('/big'));
+    run(sys.mkdir('/room'));
+    expect(run(sys.readdir('/room'))).toHaveLength(2);
+  });
+
+  it('a file as long as the pointers reach is the longest', () => {
+    const fd = run(sys.open('/long', O.rdwr | O.creat));
+    const longest = (12 + 1024 + 1024 ** 2 + 1024 ** 3) * PAGE_SIZE;
+    expect(errno(sys.pwrite(fd, bytes('x'), 0, 1, longest))).toBe('EFBIG');
+    expect(errno(sys.ftruncate(fd, longest + 1))).toBe('EFBIG');
+    expect(run(sys.pwrite(fd, bytes('xy'), 0, 2, longest - 1))).toBe(1);
+    expect(sys.fstat(fd).size).toBe(longest);
+    const seen = new Uint8Array(2);
+    expect(run(sys.pread(fd, seen, 0, 2, longest - 1))).toBe(1);
+    expect(seen[0]).toBe('x'.charCodeAt(0));
+    run(sys.ftruncate(fd, 0));
+    expect(sys.fstat(fd).sectors).toBe(0);
+  });
+});
+
+describe('other calls', () => {
+  it('writev, readv and sendfile move one piece after the other', () => {
+    const fd = run(sys.open('/v', O.rdwr | O.creat));
+    expect(run(sys.writev(fd, [bytes('one '), bytes('two '), bytes('three')]))).toBe(13);
+    sys.lseek(fd, 4);
+    const [a, b] = [new Uint8Array(3), new Uint8Array(20)];
+    expect(run(sys.readv(fd, [a, b]))).toBe(9);
+    expect(new TextDecoder().decode(b.subarray(0, 6))).toBe(' three');
+    const out = run(sys.open('/copy', O.wronly | O.creat));
+    sys.lseek(fd, 0);
+    expect(run(sys.sendfile(out, fd, 7))).toBe(7);
+    expect(text('/copy')).toBe('one two');
+  });
+
+  it('chmod and utimes stay, also over a remount', () => {
+    run(sys.chmod('/old', 0o4711));
+    run(sys.utimes('/old', 1000, 2000));
+    run(kernel.shutdown());
+    machine = new FakeMachine({ image: machine.image });
+    sys = run(machine.boot()).syscalls;
+    expect(run(sys.stat('/old'))).toMatchObject({ mode: 0o104711, atime: 1000, mtime: 2000 });
+  });
+
+  it('O_SYNC is on the disk when write returns; nothing else is written before', () => {
+    const written = (): number => machine.requests.filter(({ operation }) => operation === BlkifOp.write).length;
+    const lazy = run(sys.open('/old', O.rdwr));
+    run(sys.write(lazy, bytes('x'), 0, 1));
+    expect(written()).toBe(0);
+    const fd = run(sys.open('/old', O.rdwr | O.sync));
+    run(sys.write(fd, bytes('y'), 0, 1));
+    expect(written()).toBeGreaterThan(0);
+    expect(machine.requests.at(-1)!.operation).toBe(BlkifOp.flush);
+  });
+
+  it('O_DIRECT wants whole blocks', () => {
+    const fd = run(sys.open('/old', O.rdwr | O.direct));
+    expect(errno(sys.pwrite(fd, new Uint8Array(PAGE_SIZE), 0, PAGE_SIZE, 1))).toBe('EINVAL');
+    expect(errno(sys.pread(fd, new Uint8Array(10), 0, 10, 0))).toBe('EINVAL');
+  });
+
+  it('fadvise drops pages that are clean', () => {
+    text('/old');
+    const fd = run(sys.open('/old'));
+    run(sys.posixFadvise(fd, 0, 0, FADV.dontneed));
+    expect(sys.preadNow(fd, new Uint8Array(10), 0, 10, 0)).toBeLessThan(0);
+    run(sys.posixFadvise(fd, 0, 10, FADV.willneed));
+    run(sys.pread(fd, new Uint8Array(10), 0, 10, 0));
+    expect(sys.preadNow(fd, new Uint8Array(10), 0, 10, 0)).toBe(10);
+  });
+});
+
+describe('a guest that only reads', () => {
+  it('writes nothing, not even at its shutdown', () => {
+    text('/old');
+    run(kernel.shutdown());
+    expect(machine.requests.every(({ operation }) => operation === BlkifOp.read)).toBe(true);
+  });
+});
