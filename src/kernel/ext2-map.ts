@@ -92,7 +92,7 @@ export class Ext2Map {
         const goal = this.#goal(inode, index, parent, -1, before === 0 ? [] : [before]);
         block = yield* this.#allocate(inode, goal, level === leaf);
         buffers.writeU32(yield* buffers.bread(parent), at, block);
-        inode.metadataBlocks.add(parent);
+        inode.addMetadataBlock(parent);
         this.#changed(inode);
       }
       inode.lastIndex = index;
@@ -154,10 +154,10 @@ export class Ext2Map {
     }
     if (from > 0) {
       buffers.copyIn(yield* buffers.bread(root), 0, bytes, PAGE_SIZE);
-      inode.metadataBlocks.add(root);
+      inode.addMetadataBlock(root);
       return false;
     }
-    inode.metadataBlocks.delete(root);
+    inode.removeMetadataBlock(root);
     yield* buffers.forget(root);
     yield* freed.add(root);
     inode.fields.sectors -= SECTORS_PER_BLOCK;
@@ -171,7 +171,7 @@ export class Ext2Map {
     if (isData) yield* this.#super.buffers.forget(block);
     else {
       yield* this.#super.buffers.getblk(block);
-      inode.metadataBlocks.add(block);
+      inode.addMetadataBlock(block);
     }
     inode.fields.sectors += SECTORS_PER_BLOCK;
     return block;

@@ -292,8 +292,7 @@ export class Ext2 implements InodeOperations {
     const { device } = this.buffers;
     const writeback = this.#writeback;
     yield* writeback.writePages(inode, true);
-    const blocks = [...inode.metadataBlocks].sort((a, b) => a - b);
-    inode.metadataBlocks.clear();
+    const blocks = inode.takeMetadataBlocks();
     if (!dataOnly || inode.isSizeDirty) yield* this.writeInode(inode);
     blocks.push(this.#place(inode.ino).block);
     for (const block of blocks) yield* writeback.writePages(device, true, Infinity, block, block + 1);

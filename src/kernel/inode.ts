@@ -65,8 +65,8 @@ export class Inode implements Mapping {
   isInodeDirty = false;
   /** Whether more than times has changed since it was written (I_DIRTY_DATASYNC). */
   isSizeDirty = false;
-  /** Indirect blocks changed since the last fsync (the private list of buffers). */
-  readonly metadataBlocks = new Set<number>();
+  /** Indirect blocks changed since the last fsync (the private list of buffers); made by the first. */
+  #metadataBlocks: Set<number> | undefined;
   /** Page and block that were allocated last: where a sequential writer goes on. */
   lastIndex = -1;
   lastBlock = 0;
@@ -79,6 +79,23 @@ export class Inode implements Mapping {
 
   get size(): number {
     return this.fields.size;
+  }
+
+  /** mark_buffer_dirty_inode: an indirect block was changed, and fsync must write it. */
+  addMetadataBlock(block: number): void {
+    (this.#metadataBlocks ??= new Set()).add(block);
+  }
+
+  /** An indirect block was freed. */
+  removeMetadataBlock(block: number): void {
+    this.#metadataBlocks?.delete(block);
+  }
+
+  /** The indirect blocks that fsync must write, ascending; forgets them. */
+  takeMetadataBlocks(): number[] {
+    const blocks = [...(this.#metadataBlocks ?? [])].sort((a, b) => a - b);
+    this.#metadataBlocks = undefined;
+    return blocks;
   }
 
   get ino(): Ino {

@@ -8,7 +8,8 @@ import { assert } from '../base/assert.ts';
 import { WaitQueue, type Process } from '../sim/index.ts';
 
 export class Mutex {
-  readonly #waiters = new WaitQueue();
+  /** Made by the first process that has to wait: most locks are never fought over. */
+  #waiters: WaitQueue | undefined;
   #held = false;
 
   get isHeld(): boolean {
@@ -17,7 +18,7 @@ export class Mutex {
 
   /** down: sleeps until nobody else holds it. Not recursive. */
   *acquire(): Process {
-    while (this.#held) yield this.#waiters;
+    while (this.#held) yield (this.#waiters ??= new WaitQueue());
     this.#held = true;
   }
 
@@ -25,6 +26,6 @@ export class Mutex {
   release(): void {
     assert(this.#held, 'mutex is released by nobody who holds it');
     this.#held = false;
-    this.#waiters.wakeOne();
+    this.#waiters?.wakeOne();
   }
 }
