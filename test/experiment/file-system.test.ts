@@ -4,12 +4,12 @@ import fc from 'fast-check';
 import { describe, expect } from 'vitest';
 import { ModelError } from '../../src/base/index.ts';
 import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
-import type { Syscalls } from '../../src/kernel/index.ts';
+import { O, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { itWithE2fsprogs, mustBeSound, run, saveImage } from '../support/e2fsprogs.ts';
 import { ModelFs } from '../support/model-fs.ts';
 import { checkProperty, property } from '../support/property.ts';
-import { call, type Call, compareAll, playCalls, readWhole } from './file-programs.ts';
+import { call, type Call, compareAll, playCalls, readWhole, tolerant } from './file-programs.ts';
 import { emptyImage, GuestDisk } from './guest-disk.ts';
 
 const IMAGE_BYTES = 24 << 20;
@@ -110,6 +110,90 @@ function* readEverything(sys: Syscalls, path: string): Process {
     if (!(error instanceof ModelError)) throw error;
   }
 }
+
+describe('a drive that fails', () => {
+  property(
+    'EIO at any request: what a guest takes over is on the disk, and the guest never answers anything but an errno',
+    fc.array(fc.record({ programs: fc.array(calls, { minLength: 1, maxLength: 3 }), crash: fc.boolean() }), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+    fc.integer({ min: 2, max: 40 }),
+    fc.nat(1000),
+    (lives, failOneIn, seed) => {
+      const disk = new GuestDisk(emptyImage(IMAGE_BYTES), seed, failOneIn);
+      for (const { programs, crash } of lives) {
+        const { environment } = disk.guest.domain;
+        const sys = disk.guest.kernel.syscalls;
+        disk.run(
+          (function* () {
+            const tasks = programs.map((program, i) => environment.spawn(`program${i}`, tolerant(sys, program)));
+            for (const task of tasks) yield* task.join();
+          })(),
+        );
+        disk.check();
+        disk.reboot(crash);
+        disk.run(readEverything(disk.guest.kernel.syscalls, ''));
+        disk.check();
+      }
+    },
+    { numRuns: 40 },
+  );
+});
+
+describe('several processes on one file', () => {
+  property(
+    'writers, truncation and readers at once: a byte read is one that was written there, or zero',
+    fc.array(
+      fc.array(
+        fc.record({
+          do: fc.constantFrom('write', 'write', 'read', 'read', 'truncate', 'fsync', 'dropCaches'),
+          at: fc.nat(120_000),
+          length: fc.nat(30_000),
+        }),
+        { minLength: 3, maxLength: 25 },
+      ),
+      { minLength: 2, maxLength: 4 },
+    ),
+    (programs) => {
+      const disk = new GuestDisk(emptyImage(IMAGE_BYTES), 1);
+      const sys = disk.guest.kernel.syscalls;
+      const { environment } = disk.guest.domain;
+      // Every writer writes the same bytes at a place, so a byte is one of two.
+      const whole = new Uint8Array(160_000).map((_, i) => ((i * 13 + (i >>> 9)) % 255) | 1);
+      const program = function* (steps: (typeof programs)[number]): Process {
+        const fd = yield* sys.open('/shared', O.rdwr | O.creat);
+        for (const step of steps) {
+          if (step.do === 'write') yield* sys.pwrite(fd, whole, step.at, step.length, step.at);
+          else if (step.do === 'truncate') yield* sys.ftruncate(fd, step.at);
+          else if (step.do === 'fsync') yield* sys.fsync(fd);
+          else if (step.do === 'dropCaches') sys.dropCaches();
+          else {
+            const seen = new Uint8Array(step.length);
+            const bytes = yield* sys.pread(fd, seen, 0, step.length, step.at);
+            for (let i = 0; i < bytes; i++)
+              if (seen[i] !== 0 && seen[i] !== whole[step.at + i])
+                throw new Error(`byte ${step.at + i} is ${seen[i]!}, not ${whole[step.at + i]!} and not 0`);
+          }
+          if (sys.isDue) yield* sys.settle();
+        }
+        yield* sys.close(fd);
+      };
+      disk.run(
+        (function* () {
+          const tasks = programs.map((steps, i) => environment.spawn(`process${i}`, program(steps)));
+          for (const task of tasks) yield* task.join();
+        })(),
+      );
+      const before = disk.run(readWhole(sys, '/shared'));
+      disk.check();
+      disk.reboot(false);
+      const after = disk.run(readWhole(disk.guest.kernel.syscalls, '/shared'));
+      expect(Buffer.compare(before, after)).toBe(0);
+    },
+    { numRuns: 60 },
+  );
+});
 
 describe('a second and a third reboot', () => {
   property(

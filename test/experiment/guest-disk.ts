@@ -1,20 +1,57 @@
 // A machine whose guest writes: a small disk, guests that follow each other on it, and what must hold at any moment: every
 // frame that the hypervisor calls clean, and every page that a guest takes over, equals its block as the drive has it.
-import { PAGE_SIZE, type Mfn } from '../../src/base/index.ts';
+import { ModelError, Ns, PAGE_SIZE, type Mfn } from '../../src/base/index.ts';
+import type { BlockDevice, BlockRequest } from '../../src/disk/block-device.ts';
 import type { ImageStore } from '../../src/disk/image-store.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
 import { directory, tree } from '../../src/disk/mkfs-tree.ts';
 import { type Guest, Testbed } from '../../src/experiment/testbed.ts';
+import { Kernel } from '../../src/kernel/index.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process } from '../../src/sim/index.ts';
-import { Provenance } from '../../src/xen/index.ts';
+import { type Domain, Provenance, ShutdownReason } from '../../src/xen/index.ts';
 
 const MIB = 1 << 20;
 const GUEST_MEMORY = 12 * MIB;
 const MACHINE_MEMORY = 40 * MIB;
 
 let memory: MachineMemory | undefined;
+
+const CMD_LINE = 'cachemap=all';
+
+/** The drive, of which some requests fail. */
+class FlakyDevice implements BlockDevice {
+  failOneIn: number;
+  readonly #testbed: Testbed;
+
+  constructor(testbed: Testbed, failOneIn: number) {
+    this.#testbed = testbed;
+    this.failOneIn = failOneIn;
+  }
+
+  get sectorCount(): number {
+    return this.#testbed.drive.sectorCount;
+  }
+
+  submit(request: BlockRequest): void {
+    const { drive, simulation } = this.#testbed;
+    const random = simulation.random.stream('flaky');
+    if (this.failOneIn === 0 || random.below(this.failOneIn) > 0) drive.submit(request);
+    else if (random.below(2) === 0) drive.submit({ ...request, done: () => request.done('EIO') });
+    else simulation.after(Ns(1000), () => request.done('EIO'));
+  }
+}
+
+/** Shuts down. A drive that fails does not keep the guest from stopping. */
+function* untilStopped(domain: Domain, shutdown: Process): Process {
+  try {
+    yield* shutdown;
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    domain.environment.hypercalls.shutdown(ShutdownReason.reboot);
+  }
+}
 
 /** An empty file system of so many bytes. */
 export function emptyImage(sizeBytes: number): ReturnType<typeof makeExt2> {
@@ -29,7 +66,8 @@ export class GuestDisk {
   reused = 0;
   readonly #onDisk = new Uint8Array(PAGE_SIZE);
 
-  constructor(image: ImageStore, seed: number, cachemap = 'all') {
+  /** @param failOneIn one of so many requests fails, before or after it was carried out; 0: none */
+  constructor(image: ImageStore, seed: number, failOneIn = 0) {
     memory ??= new MachineMemory(MACHINE_MEMORY);
     this.image = image;
     this.testbed = new Testbed({
@@ -40,15 +78,13 @@ export class GuestDisk {
       image,
       memory,
       guestMemory: GUEST_MEMORY,
-      onReuse: (domain, pfn, ino, index, block) => {
-        this.reused++;
-        this.#mustEqual(domain.frameOf(pfn), block, `page ${index} of inode ${ino} was taken over`);
-      },
     });
-    this.#cmdLine = `cachemap=${cachemap}`;
-    this.guest = this.run(this.testbed.start(this.#cmdLine));
+    this.#device = new FlakyDevice(this.testbed, failOneIn);
+    const { toolstack } = this.testbed;
+    const config = { name: 'guest', memoryBytes: GUEST_MEMORY, device: this.#device, cmdLine: CMD_LINE };
+    this.guest = this.#boot(this.run(toolstack.createDomain(config)));
   }
-  readonly #cmdLine: string;
+  readonly #device: FlakyDevice;
 
   /** Runs a process of the guest to its end. */
   run<T>(process: Process<T>): T {
@@ -72,13 +108,25 @@ export class GuestDisk {
 
   /** The next guest, after an orderly shutdown or a crash of this one. */
   reboot(crash: boolean, preserve = true): void {
-    this.guest = this.run(
-      this.testbed.reboot(this.guest, crash, {
-        preserve,
-        cmdLine: this.#cmdLine,
-        betweenGuests: () => this.#checkClean(),
+    const { kernel, domain } = this.guest;
+    if (crash) kernel.crash();
+    else this.run(untilStopped(domain, kernel.shutdown()));
+    const options = { preserve, cmdLine: CMD_LINE, betweenGuests: () => this.#checkClean() };
+    this.guest = this.#boot(this.run(this.testbed.toolstack.restartDomain(domain, options)));
+  }
+
+  /** Boots a guest. Meanwhile the device does not fail: a guest that cannot read its root is of no use here. */
+  #boot(domain: Domain): Guest {
+    const { failOneIn } = this.#device;
+    this.#device.failOneIn = 0;
+    const kernel = this.run(
+      Kernel.boot(domain.environment, this.testbed.guestCosts, (pfn, ino, index, block) => {
+        this.reused++;
+        this.#mustEqual(domain.frameOf(pfn), block, `page ${index} of inode ${ino} was taken over`);
       }),
     );
+    this.#device.failOneIn = failOneIn;
+    return { domain, kernel };
   }
 
   /** Every frame that the hypervisor vouches for equals its block; what it keeps of frames makes sense. */
