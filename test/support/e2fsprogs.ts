@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { it } from 'vitest';
 import type { ImageStore } from '../../src/disk/image-store.ts';
+import { runsFactor, TIMEOUT_MS } from './property.ts';
 
 export interface E2fsprogs {
   readonly mke2fs: string;
@@ -36,7 +37,7 @@ export interface Judge extends E2fsprogs {
 
 export function itWithE2fsprogs(name: string, test: (judge: Judge) => void): void {
   const tools = findE2fsprogs();
-  it(name, ({ task, skip }) => {
+  it(name, { timeout: TIMEOUT_MS * Math.max(1, runsFactor()) }, ({ task, skip }) => {
     if (tools === undefined) {
       if (process.env['CI'] !== undefined) throw new Error('e2fsprogs is not installed, and in CI nothing is skipped');
       skip('e2fsprogs is not installed');

@@ -12,7 +12,7 @@ import fc from 'fast-check';
 import { it } from 'vitest';
 
 const DEFAULT_RUNS = 100;
-const TIMEOUT_MS = 60_000;
+export const TIMEOUT_MS = 60_000;
 
 /** fast-check's own parameters, less those this file decides. */
 export type PropertyParams<Ts> = Omit<
@@ -95,7 +95,8 @@ function replayCommand(where: { name: string; file: string }, seed: number, path
   ].join(' ');
 }
 
-function runsFactor(): number {
+/** How many times as many cases STILLWARM_RUNS asks for. */
+export function runsFactor(): number {
   const text = process.env['STILLWARM_RUNS'];
   if (text === undefined) return 1;
   const factor = Number(text);
