@@ -6,10 +6,12 @@
 
 /** errno names that the guest returns. */
 export type ErrnoName =
+  | 'EACCES'
   | 'EAGAIN'
   | 'EBADF'
   | 'EBUSY'
   | 'EEXIST'
+  | 'EFAULT'
   | 'EFBIG'
   | 'EINVAL'
   | 'EIO'
@@ -18,6 +20,7 @@ export type ErrnoName =
   | 'EMFILE'
   | 'EMLINK'
   | 'ENAMETOOLONG'
+  | 'ENODEV'
   | 'ENOENT'
   | 'ENOMEM'
   | 'ENOSPC'

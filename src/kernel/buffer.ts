@@ -47,6 +47,10 @@ export class BlockDeviceMapping implements Mapping {
     // The block device has no inode on the disk.
   }
 
+  tail(): number {
+    return 0;
+  }
+
   isBoundary(): boolean {
     return false;
   }

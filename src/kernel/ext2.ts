@@ -275,11 +275,12 @@ export class Ext2 implements InodeOperations {
   /** Before a file grows: bytes behind its end, which a mapped store may have left in the last page, become zero. */
   zeroTail(inode: Inode): void {
     const { map, cache } = this.#mm;
-    const inPage = inode.size % PAGE_SIZE;
-    if (inPage === 0) return;
-    const pfn = cache.find(inode.space, Math.floor(inode.size / PAGE_SIZE));
-    if (pfn === NO_PAGE || !map.has(pfn, PG.uptodate) || !map.has(pfn, PG.mapped)) return;
-    this.#env.memory.zero(pfn, inPage, PAGE_SIZE - inPage);
+    const index = Math.floor(inode.size / PAGE_SIZE);
+    const tail = inode.tail(index);
+    if (tail === 0) return;
+    const pfn = cache.find(inode.space, index);
+    if (pfn === NO_PAGE || !map.has(pfn, PG.uptodate)) return;
+    this.#env.memory.zero(pfn, PAGE_SIZE - tail, tail);
     this.#writeback.markPageDirty(inode, pfn);
   }
 
@@ -307,10 +308,10 @@ export class Ext2 implements InodeOperations {
     yield* this.#writeback.sync(this.buffers.device);
   }
 
-  /** What fadvise(DONTNEED) does: starts writing what is dirty of a file, and drops its other pages. */
-  *dropClean(inode: Inode): Process {
+  /** What fadvise(DONTNEED) does: starts writing what is dirty of a file, and drops other pages from `start` up to `end`. */
+  *dropClean(inode: Inode, start: number, end: number): Process {
     yield* this.#writeback.writePages(inode, false);
-    this.#mm.invalidate(inode.space);
+    this.#mm.invalidate(inode.space, start, end);
   }
 
   /** Whether anything was changed since the mount. */

@@ -9,7 +9,8 @@
  * without a process and without allocation; `writeRest` is the process that takes over where it stopped, under i_sem.
  *
  * Direct I/O (O_DIRECT) goes past the cache through pages taken for the purpose: what the cache holds of the range is written
- * before and dropped after, as there. Differs in that position and length must be whole blocks (as in 2.4), and in that a
+ * before and dropped after, and what programs map of it is unmapped, so that stores of theirs are among it (the original unmaps
+ * for writes only). Differs in that position and length must be whole blocks (as in 2.4), and in that a
  * write to a hole or beyond the end is a buffered one followed by fsync (so does ext2 there for holes).
  */
 
@@ -26,6 +27,7 @@ import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import { HOLE, lookUpBlock, type PageIo } from './page-io.ts';
 import type { Writeback } from './page-writeback.ts';
+import { unmapRange } from './rmap.ts';
 import { truncatePages } from './truncate.ts';
 
 /** Bytes of the longest file. */
@@ -64,7 +66,8 @@ export class FileWrite {
    */
   writeNow(file: OpenFile, src: Uint8Array, offset: number, position: number, length: number): number {
     const { inode } = file;
-    if (inode.sem.isHeld || file.needsProcess || position + length > inode.size || this.#ext2.isReadOnly) return ~0;
+    if (inode.sem.isHeld || file.needsProcess || position + length > inode.size) return ~0;
+    if (this.#ext2.isReadOnly || !this.#ext2.isChanged) return ~0;
     const { cache, lru, map } = this.#mm;
     const { pageLookupNs, copyNsPerByte } = this.#costs;
     const ready = PG.uptodate | PG.hasBlock;
@@ -149,6 +152,7 @@ export class FileWrite {
     const { inode } = file;
     const first = position / PAGE_SIZE;
     const end = first + pagesOf(Math.max(0, Math.min(length, inode.size - position)));
+    unmapRange(this.#mm.cache, this.#mm.map, inode.space, first, end);
     yield* this.#writeback.writePages(inode, true, Infinity, first, end);
     yield* this.#writeback.waitPages(inode, first, end);
     for (let index = first; index < end; index++) {
@@ -223,6 +227,7 @@ export class FileWrite {
       if (block === HOLE) return false;
       blocks.push(block);
     }
+    unmapRange(this.#mm.cache, this.#mm.map, inode.space, first, end);
     yield* this.#writeback.writePages(inode, true, Infinity, first, end);
     yield* this.#writeback.waitPages(inode, first, end);
     yield* truncatePages(this.#mm, this.#io, inode.space, first, end);

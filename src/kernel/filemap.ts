@@ -10,6 +10,7 @@ import { PAGE_SIZE } from '../base/units.ts';
 import type { CpuClock, Process } from '../sim/index.ts';
 import type { GuestEnvironment, GuestMemory } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
+import type { Ext2 } from './ext2.ts';
 import type { Inode } from './inode.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
@@ -30,11 +31,16 @@ export const O = {
   directory: 0o200000,
 } as const;
 const ACCESS_MODE = 3;
+/** Faults that may miss in excess of those that hit, until no pages are read around them any more. */
+const MMAP_LOTSAMISS = 100;
 
 /** An open file. */
 export class OpenFile {
   readonly inode: Inode;
   readonly readahead = new ReadaheadState();
+  /** Faults in a mapping of it that found their page, and that did not. */
+  mmapHit = 0;
+  mmapMiss = 0;
   /** Offset of the next read, bytes. */
   position = 0;
   /** Page at which readahead is asked again. */
@@ -46,6 +52,8 @@ export class OpenFile {
   users = 0;
   isClosed = false;
   readonly #flags: number;
+  /** Whether the program has said that it reads from front to back. */
+  isSequential = false;
 
   constructor(inode: Inode, flags: number = O.rdonly) {
     this.inode = inode;
@@ -76,6 +84,11 @@ export class OpenFile {
   get needsProcess(): boolean {
     return (this.#flags & (O.append | O.sync | O.direct)) !== 0;
   }
+}
+
+/** fput: a call or a mapping has no more use for an open file; the last one after `close` lets the inode go. */
+export function* fput(ext2: Ext2, file: OpenFile): Process {
+  if (--file.users === 0 && file.isClosed) yield* ext2.iput(file.inode);
 }
 
 export class FileMap {
@@ -126,6 +139,29 @@ export class FileMap {
       total = this.#copyCached(file, dst, offset, position, length, reached);
     }
     return total;
+  }
+
+  /**
+   * What filemap_nopage reads ahead for a fault at page `index`: with sequential access in mind the next window, else the pages
+   * around it, as long as that has proved to be of use.
+   */
+  *readAround(file: OpenFile, index: number): Process {
+    const { readahead, inode } = file;
+    const { max } = readahead;
+    if (max === 0) return;
+    if (file.isSequential) {
+      this.#asked = inode;
+      readahead.access(index, 1, this.#readaheadIo);
+      yield* this.#startReadahead(file);
+      if (this.#mm.cache.find(inode.space, index) === NO_PAGE) readahead.noteMiss();
+      return;
+    }
+    if (this.#mm.cache.find(inode.space, index) !== NO_PAGE) {
+      file.mmapHit++;
+      return;
+    }
+    if (++file.mmapMiss > file.mmapHit + MMAP_LOTSAMISS) return;
+    yield* this.#io.readAhead(inode, Math.max(0, index - (max >>> 1)), max);
   }
 
   /** force_page_cache_readahead: starts reading a range, 32 pages at a time. */

@@ -11,7 +11,7 @@
 
 import { LRUCache } from 'lru-cache';
 import { assert } from '../base/assert.ts';
-import { pagesOf, type Ino } from '../base/units.ts';
+import { PAGE_SIZE, pagesOf, type Ino } from '../base/units.ts';
 import { EXT2_MODE } from '../disk/ext2-format.ts';
 import type { Process } from '../sim/index.ts';
 import type { MemoryManagement } from './mm.ts';
@@ -65,6 +65,8 @@ export class Inode implements Mapping {
   isInodeDirty = false;
   /** Whether more than times has changed since it was written (I_DIRTY_DATASYNC). */
   isSizeDirty = false;
+  /** Whether it was mapped for shared stores since it was read: those may reach beyond its end. */
+  mayHoldTail = false;
   /** Indirect blocks changed since the last fsync (the private list of buffers); made by the first. */
   #metadataBlocks: Set<number> | undefined;
   /** Page and block that were allocated last: where a sequential writer goes on. */
@@ -136,6 +138,11 @@ export class Inode implements Mapping {
 
   writeInode(): Process {
     return this.#operations.writeInode(this);
+  }
+
+  tail(index: number): number {
+    if (!this.mayHoldTail || index !== Math.floor(this.size / PAGE_SIZE)) return 0;
+    return PAGE_SIZE - (this.size % PAGE_SIZE);
   }
 
   isBoundary(index: number): boolean {

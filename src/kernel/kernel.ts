@@ -36,6 +36,7 @@ import { FileMap } from './filemap.ts';
 import { FileWrite } from './filemap-write.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import { MemoryManagement } from './mm.ts';
+import { MemoryMaps } from './mmap.ts';
 import { PathWalker } from './namei.ts';
 import { PageIo } from './page-io.ts';
 import { Writeback } from './page-writeback.ts';
@@ -140,6 +141,7 @@ export class Kernel {
       directories,
       walker,
       namespace: new Namespace(env.memory, ext2, directories, walker),
+      maps: new MemoryMaps(env, costs, mm, io, files, writeback, ext2),
       module: { pfn: Pfn(parameters.modulePfn), bytes: parameters.moduleBytes },
     });
     yield* env.cpu.settle();
@@ -150,6 +152,7 @@ export class Kernel {
   /** Orderly reboot: the domain is shut down when this returns, and the kernel must not be used again. */
   *shutdown(): Process {
     yield this.#costs.shutdownServicesNs;
+    yield* this.syscalls.exit();
     if (this.#ext2.isChanged) yield* this.#ext2.remountReadOnly();
     this.#cacheMap.flush();
     yield* this.#env.cpu.settle();
@@ -209,13 +212,16 @@ function* kswapd(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement
   const { allocator, reclaim } = mm;
   for (;;) {
     yield io.memoryLow;
+    let lowest = DEF_PRIORITY;
     for (let priority = DEF_PRIORITY; allocator.freeCount < allocator.marks.high; ) {
       const freed = reclaim.shrinkZone(priority, SWAP_CLUSTER_MAX);
+      lowest = priority;
       env.cpu.charge(costs.contextSwitchNs + freed * costs.pageFreeNs);
       yield* env.cpu.settle();
       if (freed > 0) continue;
       if (priority-- === 0) break;
     }
+    reclaim.endPass(lowest);
   }
 }
 

@@ -51,16 +51,18 @@ export class MemoryManagement {
   }
 
   /**
-   * invalidate_inode_pages: drops every page of a space that is neither locked nor under writeback nor dirty nor mapped.
-   * Returns the pages dropped.
+   * invalidate_mapping_pages: drops every page of a space, from `start` up to and without `end`, that is neither locked nor
+   * under writeback nor dirty nor mapped. Returns the pages dropped.
    */
-  invalidate(space: AddressSpace): number {
+  invalidate(space: AddressSpace, start = 0, end = Infinity): number {
     const { map } = this;
     const dropped: Pfn[] = [];
     let pfn = space.firstPage;
     while (pfn !== NO_PAGE) {
       const next = map.spaceNext[pfn]! as Pfn;
-      if (!map.has(pfn, PG.locked | PG.writeback | PG.dirty | PG.pinned | PG.mapped)) dropped.push(pfn);
+      const index = map.index[pfn]!;
+      const inUse = map.has(pfn, PG.locked | PG.writeback | PG.dirty | PG.pinned | PG.mapped);
+      if (!inUse && index >= start && index < end) dropped.push(pfn);
       pfn = next;
     }
     this.discard(dropped);

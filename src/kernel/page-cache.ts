@@ -28,6 +28,18 @@ export interface NameTable {
   flush(): void;
 }
 
+/** Memory that maps a space's pages: what reclaim and truncation ask of it (rmap.ts). `index` is a page of the space. */
+export interface MappedRange {
+  /** Whether an entry leads to the page. */
+  maps(index: number): boolean;
+  /** Whether the page was touched through an entry since it was asked last. */
+  testAndClearYoung(index: number): boolean;
+  /** Drops the entry that leads to the page, if there is one; the page is dirty then if a store came through it. */
+  unmap(index: number): void;
+}
+
+const NO_RANGES: readonly MappedRange[] = [];
+
 /** A file's pages. Made by PageCache.open, ended by PageCache.close when it holds none. */
 export class AddressSpace {
   readonly slot: number;
@@ -43,6 +55,8 @@ export class AddressSpace {
   readonly dirtyPages = new Set<Pfn>();
   /** Pages with a write in flight. */
   nrWriteback = 0;
+  /** Memory that maps it (i_mmap). */
+  ranges: readonly MappedRange[] = NO_RANGES;
   /** What a write of a page met, for the next fsync (AS_EIO, AS_ENOSPC). */
   error: ErrnoName | undefined;
   /** Offset of its pages in the hash. */
@@ -76,8 +90,7 @@ export class PageCache {
   #nrPages = 0;
   #nrDirty = 0;
   #nrWriteback = 0;
-  /** Pages in somebody's page table. */
-  nrMapped = 0;
+  #nrMapped = 0;
 
   constructor(map: MemMap, lru: Lru, names: NameTable) {
     this.#map = map;
@@ -106,6 +119,11 @@ export class PageCache {
   /** Pages with a write in flight. */
   get nrWriteback(): number {
     return this.#nrWriteback;
+  }
+
+  /** Pages in somebody's page table. */
+  get nrMapped(): number {
+    return this.#nrMapped;
   }
 
   /** Bytes of the index, beside the arrays of mem_map. */
@@ -217,6 +235,20 @@ export class PageCache {
     this.#flags[pfn]! &= ~PG.writeback;
     this.spaceOf(pfn).nrWriteback--;
     this.#nrWriteback--;
+  }
+
+  /** An entry of a page table leads to the page. */
+  setMapped(pfn: Pfn): void {
+    if ((this.#flags[pfn]! & PG.mapped) !== 0) return;
+    this.#flags[pfn]! |= PG.mapped;
+    this.#nrMapped++;
+  }
+
+  /** No entry of any page table leads to the page any more. */
+  clearMapped(pfn: Pfn): void {
+    if ((this.#flags[pfn]! & PG.mapped) === 0) return;
+    this.#flags[pfn]! &= ~PG.mapped;
+    this.#nrMapped--;
   }
 
   /** Indices of the dirty pages from `start` up to and without `end`, ascending. */

@@ -51,6 +51,8 @@ export interface Mapping {
   readonly isInodeDirty: boolean;
   /** write_inode: puts what changed of the inode into its block's buffer. Throws EIO. */
   writeInode(): Process;
+  /** Bytes at the end of a page that lie beyond the end of the file, and in which a mapped store may have left something. */
+  tail(index: number): number;
   /** Whether the block after this page's is mapped by another indirect block. */
   isBoundary(index: number): boolean;
 }

@@ -17,7 +17,7 @@
  */
 
 import { ModelError, type ErrnoName } from '../base/errno.ts';
-import { Ns, type Pfn } from '../base/units.ts';
+import { Ns, PAGE_SIZE, type Pfn } from '../base/units.ts';
 import { WaitQueue, type Process } from '../sim/index.ts';
 import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment } from '../xen/public/index.ts';
 import type { Bio, BlockQueue } from './block-queue.ts';
@@ -165,6 +165,7 @@ export class Writeback {
       map.set(pfn, PG.locked);
       const block = yield* this.#blockOf(mapping, index, pfn);
       if (block < 0) continue;
+      this.#zeroTail(mapping, index, pfn);
       cache.clearDirty(pfn);
       cache.setWriteback(pfn);
       this.#io.unlockPage(pfn);
@@ -313,8 +314,12 @@ export class Writeback {
     const { map, cache } = this.#mm;
     try {
       let block = map.has(pfn, PG.hasBlock) ? yield* lookUpBlock(mapping, index) : HOLE;
-      if (block === HOLE) block = yield* mapping.blockForWrite(index);
-      map.set(pfn, PG.hasBlock);
+      if (block === HOLE) {
+        block = yield* mapping.blockForWrite(index);
+        map.set(pfn, PG.hasBlock);
+        // A hole has no name; now the page has a place.
+        cache.setUptodate(pfn);
+      }
       return block;
     } catch (error) {
       noteError(mapping.space, error);
@@ -323,6 +328,12 @@ export class Writeback {
       this.#io.unlockPage(pfn);
       return HOLE;
     }
+  }
+
+  /** block_write_full_page: what a mapped store left behind the end of the file never reaches the disk. */
+  #zeroTail(mapping: Mapping, index: number, pfn: Pfn): void {
+    const tail = mapping.tail(index);
+    if (tail > 0) this.#env.memory.zero(pfn, PAGE_SIZE - tail, tail);
   }
 
   /** pageout for reclaim: starts writing one page if that needs no waiting. */
@@ -339,6 +350,7 @@ export class Writeback {
       return false;
     }
     if (block < 0) return false;
+    this.#zeroTail(dirty.mapping, cache.indexOf(pfn), pfn);
     cache.clearDirty(pfn);
     cache.setWriteback(pfn);
     map.set(pfn, PG.reclaim);

@@ -13,7 +13,7 @@
 
 import { assert } from '../base/assert.ts';
 
-/** Largest window, pages (128 KiB). */
+/** Largest window, pages (128 KiB), unless posix_fadvise says otherwise. */
 export const RA_MAX = 32;
 /** Smallest window, pages (16 KiB). */
 export const RA_MIN = 4;
@@ -39,6 +39,8 @@ export class ReadaheadState {
   cacheHit = 0;
   miss = false;
   inCache = false;
+  /** ra_pages: the largest window; 0: nothing is read ahead. */
+  max = RA_MAX;
   /** Windows to be read: up to two a call. */
   #batches = 0;
   #firstStart = 0;
@@ -78,14 +80,14 @@ export class ReadaheadState {
     if (off === this.prevPage && --req > 0) off++;
     const sequential = off === this.prevPage + 1;
     this.prevPage = off;
-    const pages = Math.min(req, RA_MAX);
+    const pages = Math.min(req, this.max);
     if (pages === 0 || this.inCache) return this.prevPage + 1;
     this.prevPage += pages - 1;
     if (sequential && this.size === 0) {
-      this.size = initialWindow(pages);
+      this.size = initialWindow(pages, this.max);
       this.start = off;
       const ok = this.#submit(this.start, this.size, true, io);
-      if (ok && req >= RA_MAX) this.#makeAhead(true, io);
+      if (ok && req >= this.max) this.#makeAhead(true, io);
     } else if (!sequential) {
       this.#off();
       this.#submit(off, pages, true, io);
@@ -120,8 +122,8 @@ export class ReadaheadState {
     if (this.miss) {
       this.miss = false;
       next = Math.max(current - 2, RA_MIN);
-    } else next = current < RA_MAX / 16 ? 4 * current : 2 * current;
-    return Math.min(next, RA_MAX);
+    } else next = current < this.max / 16 ? 4 * current : 2 * current;
+    return Math.min(next, this.max);
   }
 
   #makeAhead(force: boolean, io: ReadaheadIo): boolean {
@@ -163,10 +165,10 @@ export class ReadaheadState {
 }
 
 /** get_init_ra_size: the first window of a sequential reader that asks for `request` pages. */
-function initialWindow(request: number): number {
+function initialWindow(request: number, max: number): number {
   let size = 1;
   while (size < request) size *= 2;
-  if (size <= RA_MAX / 64) return size * size;
-  if (size <= RA_MAX / 4) return RA_MAX / 4;
-  return RA_MAX;
+  if (size <= max / 64) return size * size;
+  if (size <= max / 4) return max / 4;
+  return max;
 }

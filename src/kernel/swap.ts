@@ -94,6 +94,14 @@ export class Lru {
     map.link(map.last(map.inactiveHead), pfn);
   }
 
+  /** The oldest active page, back to the young end of its list. */
+  rotateActive(): void {
+    const map = this.#map;
+    const pfn = map.last(map.activeHead);
+    map.unlink(pfn);
+    map.link(map.activeHead, pfn);
+  }
+
   /** Moves the oldest active page to the young end of the inactive list; false when no page is active. */
   deactivateOldest(): boolean {
     const map = this.#map;

@@ -12,11 +12,13 @@ import type { KernelCosts } from './costs.ts';
 import type { Ext2 } from './ext2.ts';
 import type { DirectoryEntry, Ext2Directories } from './ext2-dir.ts';
 import type { Namespace } from './ext2-namei.ts';
-import { O, OpenFile, type FileMap } from './filemap.ts';
+import { fput, O, OpenFile, type FileMap } from './filemap.ts';
 import type { FileWrite } from './filemap-write.ts';
 import type { Inode } from './inode.ts';
 import type { MemoryManagement } from './mm.ts';
+import type { MemoryMaps } from './mmap.ts';
 import type { PathWalker } from './namei.ts';
+import { RA_MAX } from './readahead.ts';
 
 /** Open files of all processes together at most. */
 const MAX_FILES = 8192;
@@ -24,8 +26,8 @@ const PERMISSIONS = 0o7777;
 
 /** Where lseek counts from. */
 export const SEEK = { set: 0, cur: 1, end: 2 } as const;
-/** Advice of posix_fadvise that has an effect here. */
-export const FADV = { normal: 0, willneed: 3, dontneed: 4 } as const;
+/** Advice of posix_fadvise, with Linux's values. */
+export const FADV = { normal: 0, random: 1, sequential: 2, willneed: 3, dontneed: 4, noreuse: 5 } as const;
 
 /** The parts of the kernel that carry the calls out. */
 export interface SyscallParts {
@@ -36,6 +38,7 @@ export interface SyscallParts {
   readonly directories: Ext2Directories;
   readonly walker: PathWalker;
   readonly namespace: Namespace;
+  readonly maps: MemoryMaps;
   readonly module: ModulePlace;
 }
 
@@ -72,6 +75,7 @@ export class Syscalls {
   readonly #directories: Ext2Directories;
   readonly #walker: PathWalker;
   readonly #namespace: Namespace;
+  readonly #maps: MemoryMaps;
   readonly #module: ModulePlace;
   readonly #open: (OpenFile | undefined)[] = [];
 
@@ -86,6 +90,7 @@ export class Syscalls {
     this.#directories = parts.directories;
     this.#walker = parts.walker;
     this.#namespace = parts.namespace;
+    this.#maps = parts.maps;
     this.#module = parts.module;
   }
 
@@ -142,7 +147,8 @@ export class Syscalls {
     const file = this.#file(fd);
     this.#open[fd] = undefined;
     file.isClosed = true;
-    if (file.users === 0) yield* this.#ext2.iput(file.inode);
+    file.users++;
+    yield* fput(this.#ext2, file);
   }
 
   /**
@@ -403,16 +409,100 @@ export class Syscalls {
   }
 
   /**
-   * posix_fadvise. willneed: starts reading the range; dontneed: starts writing what is dirty of the file and drops the rest
-   * of its pages. Throws EBADF, EINVAL.
+   * posix_fadvise. normal, sequential, random: windows of readahead of 32, 64 and 0 pages; willneed: starts reading the range;
+   * dontneed: starts writing what is dirty of the file and drops other pages that lie wholly in the range; noreuse: nothing, as
+   * in 2.6.12. A length of 0 reaches to the end of the file. Throws EBADF, EINVAL.
    */
   *posixFadvise(fd: number, position: number, length: number, advice: number): Process {
-    if (advice === FADV.willneed) yield* this.readahead(fd, position, length);
-    else if (advice === FADV.dontneed) {
-      this.#enter();
-      const file = this.#file(fd);
-      yield* this.#using(file, this.#ext2.dropClean(file.inode));
+    this.#enter();
+    checkPosition(position);
+    checkPosition(length);
+    const file = this.#file(fd);
+    const end = length === 0 ? Infinity : position + length;
+    switch (advice) {
+      case FADV.normal:
+      case FADV.sequential:
+      case FADV.random:
+        file.readahead.max = advice === FADV.normal ? RA_MAX : advice === FADV.sequential ? 2 * RA_MAX : 0;
+        file.isSequential = advice === FADV.sequential;
+        return;
+      case FADV.willneed: {
+        const first = Math.floor(position / PAGE_SIZE);
+        const last = Math.min(Math.ceil(end / PAGE_SIZE), file.inode.pageCount);
+        yield* this.#using(file, this.#files.readahead(file.inode, first, last - first));
+        return;
+      }
+      case FADV.dontneed: {
+        const [first, last] = [Math.ceil(position / PAGE_SIZE), Math.floor(end / PAGE_SIZE)];
+        yield* this.#using(file, this.#ext2.dropClean(file.inode, first, last));
+        return;
+      }
+      case FADV.noreuse:
+        return;
+      default:
+        throw new ModelError('EINVAL', `advice ${advice}`);
     }
+  }
+
+  /**
+   * mmap: maps `length` bytes of an open file from `position` on, which must be a multiple of 4096; returns the address.
+   * The mapping outlives the descriptor. Throws EBADF, EINVAL, EACCES, ENODEV, ENOMEM, EROFS.
+   * @param prot of `PROT`
+   * @param flags `MAP.shared` or `MAP.private`
+   */
+  mmap(length: number, prot: number, flags: number, fd: number, position: number): number {
+    this.#enter();
+    return this.#maps.mmap(this.#file(fd), length, prot, flags, position);
+  }
+
+  /** munmap: nothing is mapped from `address` on for `length` bytes any more. Throws EINVAL. */
+  *munmap(address: number, length: number): Process {
+    this.#enter();
+    yield* this.#maps.munmap(address, length);
+  }
+
+  /**
+   * msync: what was stored into shared mappings of the range counts as written from now on; with `MS.sync` it is on the
+   * disk's medium. Throws EINVAL, ENOMEM when not all of the range is mapped, EIO, ENOSPC.
+   */
+  *msync(address: number, length: number, flags: number): Process {
+    this.#enter();
+    yield* this.#maps.msync(address, length, flags);
+  }
+
+  /** mincore: for each page of the range, 1 when it is in memory. Throws EINVAL, ENOMEM when not all of it is mapped. */
+  mincore(address: number, length: number): Uint8Array {
+    this.#enter();
+    return this.#maps.mincore(address, length);
+  }
+
+  /**
+   * No system call: loads by the program's own instructions, as far as no access traps; into dst[offset …].
+   * @returns `length`, or a negative number when the rest must wait: call `load`. Throws EFAULT where nothing is mapped.
+   */
+  loadNow(address: number, dst: Uint8Array, offset: number, length: number): number {
+    return this.#maps.loadNow(address, dst, offset, length);
+  }
+
+  /** Loads with the page faults that they take. Throws EFAULT (SIGSEGV, SIGBUS), ENOMEM. */
+  load(address: number, dst: Uint8Array, offset: number, length: number): Process {
+    return this.#maps.load(address, dst, offset, length);
+  }
+
+  /** No system call: stores by the program's own instructions, as `loadNow`. */
+  storeNow(address: number, src: Uint8Array, offset: number, length: number): number {
+    return this.#maps.storeNow(address, src, offset, length);
+  }
+
+  /** Stores with the page faults that they take. Throws EFAULT (SIGSEGV, SIGBUS), ENOMEM. */
+  store(address: number, src: Uint8Array, offset: number, length: number): Process {
+    return this.#maps.store(address, src, offset, length);
+  }
+
+  /** All programs end: what they mapped is unmapped, what they had open is closed. */
+  *exit(): Process {
+    yield* this.#maps.exit();
+    for (let fd = 0; fd < this.#open.length; fd++) if (this.#open[fd] !== undefined) yield* this.close(fd);
   }
 
   /** What /proc/sys/vm/drop_caches = 3 does in later kernels: drops every page, dentry and inode that is clean and unused. */
@@ -493,6 +583,7 @@ export class Syscalls {
     yield* inode.sem.acquire();
     try {
       yield* this.#ext2.setSize(inode, length);
+      this.#maps.truncated(inode);
     } finally {
       inode.sem.release();
     }
@@ -532,7 +623,7 @@ export class Syscalls {
     try {
       return yield* process;
     } finally {
-      if (--file.users === 0 && file.isClosed) yield* this.#ext2.iput(file.inode);
+      yield* fput(this.#ext2, file);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
  * Dropping a file's pages (mm/truncate.c of 2.6.12). A page goes when nobody uses it: one that is locked or under writeback is
- * waited for. Names are erased before the pages are free (MemoryManagement.discard).
+ * waited for, one that is mapped is unmapped. Names are erased before the pages are free (MemoryManagement.discard).
  */
 
 import type { Pfn } from '../base/units.ts';
@@ -9,6 +9,7 @@ import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { AddressSpace } from './page-cache.ts';
 import type { PageIo } from './page-io.ts';
+import { unmapPage } from './rmap.ts';
 
 /**
  * truncate_inode_pages: drops every page from `start` up to and without `end`, dirty ones unwritten. The caller has seen to
@@ -31,7 +32,10 @@ export function* truncatePages(
       if (map.has(pfn, PG.locked | PG.writeback)) busy = pfn;
       else idle.push(pfn);
     }
-    for (const pfn of idle) cache.clearDirty(pfn);
+    for (const pfn of idle) {
+      if (map.has(pfn, PG.mapped)) unmapPage(cache, pfn);
+      cache.clearDirty(pfn);
+    }
     mm.discard(idle);
     if (busy === NO_PAGE) return;
     yield* io.waitOnPage(busy);

@@ -10,20 +10,27 @@
  * A dirty page that was referenced since is kept; else its write is begun (`pageOut`), and it is freed when reclaim meets
  * it again after that.
  *
- * Plain synchronous code: what must wait for I/O waits in the caller. Not here yet: mapped pages (and so `distress`),
- * slab.
+ * A page that a program maps and has touched since goes to the active list; one that it has not is unmapped and then treated
+ * like any other. Active pages that are mapped stay where they are until memory is tight: mapped share / 2 + distress + 60 of
+ * 100, where distress is 100 >> (the priority that reclaim reached last). There is no swap: pages that belong to no file
+ * are on no list.
+ *
+ * Plain synchronous code: what must wait for I/O waits in the caller. Not here yet: slab.
  */
 
 import type { Pfn } from '../base/units.ts';
 import type { NameTable, PageCache } from './page-cache.ts';
 import { PG, type MemMap } from './mem-map.ts';
 import type { PageAllocator } from './page-alloc.ts';
+import { pageReferenced, unmapPage } from './rmap.ts';
 import type { Lru } from './swap.ts';
 
 /** Pages of one scan, and what direct reclaim is content with. */
 export const SWAP_CLUSTER_MAX = 32;
 /** Lowest pressure: one 4096th of a list is scanned. */
 export const DEF_PRIORITY = 12;
+/** vm_swappiness: how readily mapped pages are reclaimed. */
+const SWAPPINESS = 60;
 
 /** Pages from before the reboot that nobody claimed yet. */
 export interface UnclaimedPages {
@@ -41,6 +48,8 @@ export class Reclaim {
   readonly #isolated = new Uint32Array(SWAP_CLUSTER_MAX);
   #scanActive = 0;
   #scanInactive = 0;
+  /** The highest pressure of the last pass. */
+  #prevPriority = DEF_PRIORITY;
   /** Begins to write a dirty page when that needs no waiting; returns whether it did. */
   pageOut: (pfn: Pfn) => boolean = () => false;
   /** Pages looked at by shrink_list, since the beginning. */
@@ -70,13 +79,20 @@ export class Reclaim {
    */
   tryToFreePages(target = SWAP_CLUSTER_MAX): number {
     let freed = 0;
-    for (let priority = DEF_PRIORITY; priority >= 0 && freed < target; priority--)
-      freed += this.shrinkZone(priority, target - freed);
+    let priority = DEF_PRIORITY;
+    for (; priority >= 0 && freed < target; priority--) freed += this.shrinkZone(priority, target - freed);
+    this.endPass(priority + 1);
     return freed;
+  }
+
+  /** A pass with rising pressure has ended at `priority`. */
+  endPass(priority: number): void {
+    this.#prevPriority = priority;
   }
 
   /** shrink_zone: one pass over the lists at a priority; stops early at `target` pages. Returns the pages freed. */
   shrinkZone(priority: number, target: number): number {
+    this.#prevPriority = Math.min(this.#prevPriority, priority);
     const released = this.#unclaimed.release(target);
     if (released > 0) return released;
     this.#lru.drain();
@@ -109,9 +125,19 @@ export class Reclaim {
     return freed;
   }
 
-  /** Unmapped active pages are always deactivated, whatever their referenced bit. */
+  /** Unmapped active pages are always deactivated, whatever their referenced bit; mapped ones when memory is tight. */
   #refillInactive(count: number): void {
-    for (let i = 0; i < count; i++) if (!this.#lru.deactivateOldest()) return;
+    const map = this.#map;
+    const cache = this.#cache;
+    const distress = 100 >> this.#prevPriority;
+    const mappedRatio = Math.floor((cache.nrMapped * 100) / map.nrPages);
+    const reclaimMapped = Math.floor(mappedRatio / 2) + distress + SWAPPINESS >= 100;
+    for (let i = 0; i < count; i++) {
+      const pfn = map.last(map.activeHead);
+      if (pfn === map.activeHead) return;
+      if (map.has(pfn, PG.mapped) && (!reclaimMapped || pageReferenced(cache, pfn))) this.#lru.rotateActive();
+      else this.#lru.deactivateOldest();
+    }
   }
 
   #shrinkCache(count: number): number {
@@ -128,11 +154,25 @@ export class Reclaim {
     for (let i = 0; i < taken; i++) {
       const pfn = isolated[i]! as Pfn;
       const flags = map.flags[pfn]!;
-      if ((flags & (PG.locked | PG.writeback | PG.pinned | PG.mapped)) !== 0) this.#lru.putBack(pfn);
-      else if ((flags & PG.dirty) !== 0) {
+      if ((flags & (PG.locked | PG.writeback | PG.pinned)) !== 0) {
         this.#lru.putBack(pfn);
-        if ((flags & PG.referenced) !== 0) map.clear(pfn, PG.referenced);
-        else this.pageOut(pfn);
+        continue;
+      }
+      let referenced = (flags & PG.referenced) !== 0;
+      if (referenced) map.clear(pfn, PG.referenced);
+      const space = this.#cache.spaceOf(pfn);
+      if (space.ranges.length > 0) {
+        if ((flags & PG.mapped) !== 0) referenced = pageReferenced(this.#cache, pfn) || referenced;
+        if (referenced) {
+          map.set(pfn, PG.active);
+          this.#lru.putBack(pfn);
+          continue;
+        }
+        if ((flags & PG.mapped) !== 0) unmapPage(this.#cache, pfn);
+      }
+      if (map.has(pfn, PG.dirty)) {
+        this.#lru.putBack(pfn);
+        if (!referenced) this.pageOut(pfn);
       } else {
         this.#cache.remove(pfn);
         isolated[freed++] = pfn;

@@ -46,6 +46,7 @@ const GUEST_MEANINGS = {
   getBlockNs: 'mapping one block of a file through a cached pointer',
   bioSubmitNs: 'the block layer and the front-end, per bio',
   interruptNs: 'taking one interrupt or event upcall',
+  pageFaultNs: 'a page fault of a program, in and out, with the page-table entry set',
   contextSwitchNs: 'switching to another process',
   bootKernelNs: 'booting, from the first instruction to the root file system, without disk time',
   bootServicesNs: 'starting services until the workload can run, without disk time',

@@ -1,8 +1,8 @@
-// The operations of the file-system exerciser against a byte array: writes, reads, truncations up and down, at unaligned
+// The operations of the file-system exerciser against a byte array: writes, reads, also through mappings, truncations up and down, at unaligned
 // places and of all sizes, fsync, close and reopen, dropped caches, memory pressure, and reboots. After each operation
 // that reads, and at the end, the file is the array.
 import { PAGE_SIZE } from '../../src/base/index.ts';
-import { O, type Syscalls } from '../../src/kernel/index.ts';
+import { MAP, MS, O, PROT, type Syscalls } from '../../src/kernel/index.ts';
 import type { RandomStream } from '../../src/sim/index.ts';
 import { GuestDisk, emptyImage } from './guest-disk.ts';
 
@@ -50,6 +50,8 @@ class Run {
   readonly #model = new Uint8Array(MAX_LENGTH);
   #size = 0;
   #fd: number;
+  /** Address of a shared mapping of the whole range that lives on from one operation to others; 0: none. */
+  #mapping = 0;
   readonly #buffer = new Uint8Array(MOST_BYTES);
   readonly #data = new Uint8Array(MAX_LENGTH + MOST_BYTES);
   readonly #log: string[] = [];
@@ -83,7 +85,9 @@ class Run {
     const what = random.below(1000);
     const at = random.below(MAX_LENGTH);
     const length = random.below(4) === 0 ? random.below(MOST_BYTES) : random.below(PAGE_SIZE + 100);
-    if (what < 430) this.#read(this.#size === 0 ? 0 : at % this.#size, length, what < 300);
+    if (what < 100) this.#mappedRead(this.#size === 0 ? 0 : at % this.#size, length);
+    else if (what < 200) this.#mappedWrite(at, Math.min(length, MAX_LENGTH - at), what < 180);
+    else if (what < 480) this.#read(this.#size === 0 ? 0 : at % this.#size, length, what < 400);
     else if (what < 860) this.#write(at, Math.min(length, MAX_LENGTH - at), what < 700);
     else if (what < 910) this.#truncate(random.below(2) === 0 ? at : Math.min(at, this.#size));
     else if (what < 930) this.#sync(what);
@@ -110,11 +114,81 @@ class Run {
     }
     const expected = Math.max(0, Math.min(length, this.#size - at));
     if (bytes !== expected) throw new Error(`${bytes} bytes read, not ${expected}`);
+    this.#compare(at, bytes);
+  }
+
+  /** What is in the buffer must be the file's, from `at` on. */
+  #compare(at: number, bytes: number): void {
+    const buffer = this.#buffer;
     if (Buffer.compare(buffer.subarray(0, bytes), this.#model.subarray(at, at + bytes)) !== 0) {
       const wrong = buffer.findIndex((byte, i) => byte !== this.#model[at + i]);
       throw new Error(`byte ${at + wrong} is ${buffer[wrong]!}, not ${this.#model[at + wrong]!}`);
     }
     this.bytesRead += bytes;
+  }
+
+  #mappedRead(at: number, length: number): void {
+    const bytes = Math.max(0, Math.min(length, this.#size - at));
+    if (bytes === 0) return;
+    this.#note(`mapped read ${bytes} at ${at}`);
+    const sys = this.#sys;
+    const start = at - (at % PAGE_SIZE);
+    const isPrivate = at % 2 === 0;
+    const address = isPrivate
+      ? sys.mmap(at + bytes - start, PROT.read, MAP.private, this.#fd, start) + at - start
+      : this.#mapped() + at;
+    const done = sys.loadNow(address, this.#buffer, 0, bytes);
+    if (done < 0) this.#disk.run(sys.load(address, this.#buffer, 0, bytes));
+    if (isPrivate) this.#disk.run(sys.munmap(address - (at - start), at + bytes - start));
+    this.#compare(at, bytes);
+  }
+
+  /** As the original: beyond the end of the file, truncation comes first. */
+  #mappedWrite(at: number, length: number, shared: boolean): void {
+    if (length === 0) return;
+    const sys = this.#sys;
+    const from = this.#random.below(MAX_LENGTH);
+    if (at + length > this.#size) this.#truncate(at + length);
+    this.#note(`${shared ? '' : 'private '}mapped write ${length} at ${at}`);
+    const start = at - (at % PAGE_SIZE);
+    const lives = shared && at % 2 === 0;
+    const kind = shared ? MAP.shared : MAP.private;
+    const address = lives
+      ? this.#mapped() + at
+      : sys.mmap(at + length - start, PROT.read | PROT.write, kind, this.#fd, start) + at - start;
+    this.#disk.run(sys.store(address, this.#data, from, length));
+    if (shared) this.#model.set(this.#data.subarray(from, from + length), at);
+    else {
+      this.#disk.run(sys.load(address, this.#buffer, 0, length));
+      if (Buffer.compare(this.#buffer.subarray(0, length), this.#data.subarray(from, from + length)) !== 0)
+        throw new Error('a private copy is not what was stored');
+    }
+    if (lives) {
+      // What is stored behind the end of the file is gone when it grows.
+      const room = PAGE_SIZE - (this.#size % PAGE_SIZE);
+      if (room < PAGE_SIZE && this.#size + room <= MAX_LENGTH && at % 8 === 0)
+        this.#disk.run(sys.store(this.#mapped() + this.#size, this.#data, from, room));
+      if (at % 4 === 0)
+        this.#disk.run(sys.msync(address - (address % PAGE_SIZE), length, at % 32 === 0 ? MS.sync : MS.async));
+    } else this.#disk.run(sys.munmap(address - (at - start), at + length - start));
+  }
+
+  #mapped(): number {
+    if (this.#mapping === 0)
+      this.#mapping = this.#sys.mmap(MAX_LENGTH, PROT.read | PROT.write, MAP.shared, this.#fd, 0);
+    return this.#mapping;
+  }
+
+  #msync(): void {
+    if (this.#mapping > 0) this.#disk.run(this.#sys.msync(this.#mapping, MAX_LENGTH, MS.async));
+  }
+
+  #unmap(): void {
+    if (this.#mapping === 0) return;
+    // In two parts, so that a range is cut.
+    this.#disk.run(this.#sys.munmap(this.#mapping + MAX_LENGTH / 4, MAX_LENGTH / 2));
+    this.#disk.run(this.#sys.munmap(this.#mapping, MAX_LENGTH));
+    this.#mapping = 0;
   }
 
   #write(at: number, length: number, positioned: boolean): void {
@@ -151,6 +225,7 @@ class Run {
   #reopen(how: number): void {
     this.#note('close and open');
     this.#disk.run(this.#sys.close(this.#fd));
+    if (how === 2) this.#unmap();
     if (how === 0) this.#disk.run(this.#sys.rename(PATH, '/other'));
     if (how === 0) this.#disk.run(this.#sys.rename('/other', PATH));
     this.#fd = this.#disk.run(this.#sys.open(PATH, how === 1 ? O.rdwr | O.creat : O.rdwr));
@@ -164,6 +239,8 @@ class Run {
   /** Another file takes memory: it is written, and what was cached is reclaimed. */
   #pressure(pages: number): void {
     this.#note(`write ${pages} pages elsewhere`);
+    // Everything that can be freed without waiting goes, mapped pages too.
+    if (pages % 3 === 0) this.#disk.guest.kernel.mm.reclaim.tryToFreePages(Infinity);
     const sys = this.#sys;
     const data = this.#data;
     this.#disk.run(
@@ -203,7 +280,9 @@ class Run {
   #reboot(crash: boolean): void {
     this.#note(crash ? 'sync, crash' : 'reboot');
     this.reboots++;
+    if (crash) this.#msync();
     if (crash) this.#disk.run(this.#sys.sync());
+    this.#mapping = 0;
     this.#disk.check();
     this.#disk.reboot(crash);
     this.#fd = this.#disk.run(this.#sys.open(PATH, O.rdwr));

@@ -43,6 +43,7 @@ function rig(nrPages = 768): Rig {
     isMetadata: false,
     blockNow: (index) => 1000 - 3 * index,
     loadMetadata: function* () {},
+    tail: () => 0,
     isBoundary: () => false,
     mapVersion: 0,
     isInodeDirty: false,

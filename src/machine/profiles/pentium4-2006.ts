@@ -48,6 +48,11 @@ export const PENTIUM4_2006: Profile = {
     getBlockNs: assumed(150, 'ns', 'block-pointer path and one load'),
     bioSubmitNs: assumed(2_000, 'ns', 'bio and request allocation, merging, one ring slot with its grants'),
     interruptNs: assumed(1_500, 'ns', 'upcall, dispatch of the port, handler entry and exit'),
+    pageFaultNs: assumed(
+      2_000,
+      'ns',
+      'a trap through the hypervisor, the lookup of the range, one page-table update by hypercall',
+    ),
     contextSwitchNs: assumed(3_000, 'ns', 'page-table switch through the hypervisor and the TLB refill after it'),
     bootKernelNs: fitted(
       2e9,

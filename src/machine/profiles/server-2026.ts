@@ -35,6 +35,7 @@ export const SERVER_2026: Profile = {
     getBlockNs: assumed(40, 'ns', 'block-pointer path and one load'),
     bioSubmitNs: assumed(700, 'ns', 'multi-queue block layer and one ring slot with its grants'),
     interruptNs: assumed(600, 'ns', 'posted interrupt and handler'),
+    pageFaultNs: assumed(500, 'ns', 'exception in and out with mitigations, lookup of the range, one entry'),
     contextSwitchNs: assumed(1_000, 'ns', 'with mitigations against speculation'),
     bootKernelNs: assumed(0.8e9, 'ns', 'a small virtual machine kernel'),
     bootServicesNs: assumed(3e9, 'ns', 'services started in parallel'),

@@ -1,0 +1,343 @@
+/**
+ * Mapped files: mmap, munmap, msync, mincore, and what happens when a program touches memory that maps a file (mm/mmap.c,
+ * mm/memory.c, mm/msync.c, mm/mincore.c and filemap_nopage of mm/filemap.c, 2.6.12).
+ *
+ * `loadNow` and `storeNow` are what the processor does: as far as page-table entries lead to pages, bytes move, and nothing
+ * of the kernel runs. Where an entry is missing or forbids the store, the access traps, and `fault` brings the page in,
+ * together with those around it, or copies it for a private range. A store into a shared range sets the entry's dirty bit,
+ * nothing else: the page becomes dirty when the entry is cleaned by msync, or dropped by munmap, truncation or reclaim. So
+ * fsync and sync write what msync has told them of, as there. The hypervisor is not deceived: the first store to a page that
+ * it calls clean traps there, whatever the guest knows.
+ *
+ * Differs from the original: all programs share one address space, as threads do; there is no swap, so a private copy stays
+ * until it is unmapped; a fault in a page beyond the end of the file, or one that cannot be read, is EFAULT where that sends
+ * SIGBUS.
+ */
+
+import { ModelError } from '../base/errno.ts';
+import { PAGE_SIZE, pagesOf, type Pfn } from '../base/units.ts';
+import type { CpuClock, Process } from '../sim/index.ts';
+import type { GuestEnvironment, GuestMemory } from '../xen/public/index.ts';
+import type { KernelCosts } from './costs.ts';
+import type { Ext2 } from './ext2.ts';
+import { fput, type FileMap, type OpenFile } from './filemap.ts';
+import { NO_PAGE, PG } from './mem-map.ts';
+import type { MemoryManagement } from './mm.ts';
+import type { PageIo } from './page-io.ts';
+import type { Writeback } from './page-writeback.ts';
+import { PTE, Vma } from './vma.ts';
+
+/** Protection of a mapping, with Linux's values. */
+export const PROT = { read: 1, write: 2 } as const;
+/** Kind of a mapping, with Linux's values. */
+export const MAP = { shared: 1, private: 2 } as const;
+/** Flags of msync, with Linux's values. */
+export const MS = { async: 1, sync: 4 } as const;
+
+/** TASK_UNMAPPED_BASE and TASK_SIZE of i386. */
+const FIRST_ADDRESS = 0x4000_0000;
+const END_ADDRESS = 0xc000_0000;
+
+export class MemoryMaps {
+  readonly #cpu: CpuClock;
+  readonly #memory: GuestMemory;
+  readonly #costs: KernelCosts;
+  readonly #mm: MemoryManagement;
+  readonly #io: PageIo;
+  readonly #files: FileMap;
+  readonly #writeback: Writeback;
+  readonly #ext2: Ext2;
+  /** Ascending by address. */
+  #vmas: Vma[] = [];
+  /** Range that was used last. */
+  #last: Vma | undefined;
+  readonly #scratch = new Uint8Array(PAGE_SIZE);
+
+  constructor(
+    env: GuestEnvironment,
+    costs: KernelCosts,
+    mm: MemoryManagement,
+    io: PageIo,
+    files: FileMap,
+    writeback: Writeback,
+    ext2: Ext2,
+  ) {
+    this.#cpu = env.cpu;
+    this.#memory = env.memory;
+    this.#costs = costs;
+    this.#mm = mm;
+    this.#io = io;
+    this.#files = files;
+    this.#writeback = writeback;
+    this.#ext2 = ext2;
+  }
+
+  /**
+   * mmap: maps `length` bytes of a file from `position` on; returns the address.
+   * Throws EINVAL, EACCES when the file is not open for it, ENODEV when it is no regular file, ENOMEM, EROFS.
+   * @param prot of `PROT`
+   * @param flags of `MAP`
+   */
+  mmap(file: OpenFile, length: number, prot: number, flags: number, position: number): number {
+    const shared = (flags & MAP.shared) !== 0;
+    const writable = (prot & PROT.write) !== 0;
+    if (shared === ((flags & MAP.private) !== 0)) throw new ModelError('EINVAL', 'a mapping is shared or private');
+    if (!(length > 0) || !isPageAligned(position)) throw new ModelError('EINVAL', `${length} bytes from ${position}`);
+    if (!file.inode.isRegular) throw new ModelError('ENODEV', 'only regular files can be mapped');
+    if (!file.isReadable || (shared && writable && !file.isWritable))
+      throw new ModelError('EACCES', 'the file is not open for that');
+    const pages = pagesOf(length);
+    const start = this.#freeAddress(pages * PAGE_SIZE);
+    if (shared && writable) {
+      if (this.#ext2.isReadOnly) throw new ModelError('EROFS', 'a shared mapping to be stored to');
+      this.#ext2.superblock.beginChange();
+      file.inode.mayHoldTail = true;
+    }
+    const vma = new Vma({ start, firstIndex: position / PAGE_SIZE, pages }, file, { shared, writable }, (of, pfn) =>
+      this.#writeback.markPageDirty(of.inode, pfn),
+    );
+    file.users++;
+    this.#insert(vma);
+    return start;
+  }
+
+  /** munmap: whatever is mapped in the range is not any more; ranges are cut where they reach beyond. Throws EINVAL. */
+  *munmap(address: number, length: number): Process {
+    const end = this.#range(address, length);
+    for (const vma of this.#vmas.filter((each) => each.start < end && endOf(each) > address)) {
+      const from = Math.max(0, (address - vma.start) / PAGE_SIZE);
+      const to = Math.min(vma.pages, (end - vma.start) / PAGE_SIZE);
+      for (let at = from; at < to; at++) this.#drop(vma, at);
+      this.#remove(vma);
+      for (const [low, high] of [
+        [0, from],
+        [to, vma.pages],
+      ] as const) {
+        if (low >= high) continue;
+        vma.file.users++;
+        this.#insert(vma.part(low, high, PAGE_SIZE));
+      }
+      yield* fput(this.#ext2, vma.file);
+    }
+  }
+
+  /** exit_mmap: everything is unmapped. */
+  *exit(): Process {
+    yield* this.munmap(FIRST_ADDRESS, END_ADDRESS - FIRST_ADDRESS);
+  }
+
+  /**
+   * msync: stores into shared ranges become known as dirty pages; with MS.sync they are on the disk when this returns.
+   * Throws EINVAL, ENOMEM when something of the range is not mapped (after the rest was done), EIO, ENOSPC.
+   */
+  *msync(address: number, length: number, flags: number): Process {
+    const end = this.#range(address, length);
+    const vmas = this.#vmas.filter((each) => each.start < end && endOf(each) > address);
+    const files = new Set<OpenFile>();
+    let mapped = 0;
+    for (const vma of vmas) {
+      const from = Math.max(0, (address - vma.start) / PAGE_SIZE);
+      const to = Math.min(vma.pages, (end - vma.start) / PAGE_SIZE);
+      mapped += (to - from) * PAGE_SIZE;
+      if (!vma.isShared) continue;
+      for (let at = from; at < to; at++) vma.clean(at);
+      files.add(vma.file);
+    }
+    if ((flags & MS.sync) !== 0) for (const file of files) yield* this.#ext2.fsync(file.inode, true);
+    if (mapped < end - address) throw new ModelError('ENOMEM', 'not all of the range is mapped');
+  }
+
+  /** mincore: for each page of the range, 1 when touching it would not have to wait for the disk. Throws EINVAL, ENOMEM. */
+  mincore(address: number, length: number): Uint8Array {
+    const end = this.#range(address, length);
+    const resident = new Uint8Array((end - address) / PAGE_SIZE);
+    for (let i = 0; i < resident.length; i++) {
+      const vma = this.#find(address + i * PAGE_SIZE);
+      if (vma === undefined) throw new ModelError('ENOMEM', 'not all of the range is mapped');
+      const index = vma.firstIndex + (address - vma.start) / PAGE_SIZE + i;
+      resident[i] = this.#io.isReady(vma.file.inode.space, index) ? 1 : 0;
+    }
+    return resident;
+  }
+
+  /**
+   * Loads `length` bytes from `address` into dst[offset …], as far as no access traps.
+   * @returns `length`, or the bitwise complement of the bytes loaded so far. Throws EFAULT where nothing is mapped.
+   */
+  loadNow(address: number, dst: Uint8Array, offset: number, length: number): number {
+    let done = 0;
+    while (done < length) {
+      const vma = this.#mustFind(address + done);
+      const at = Math.floor((address + done - vma.start) / PAGE_SIZE);
+      const pfn = vma.access(at, false);
+      if (pfn === NO_PAGE) return ~done;
+      const inPage = (address + done) % PAGE_SIZE;
+      const bytes = Math.min(PAGE_SIZE - inPage, length - done);
+      this.#memory.copyOut(pfn, inPage, dst, offset + done, bytes);
+      this.#cpu.charge(bytes * this.#costs.copyNsPerByte);
+      done += bytes;
+    }
+    return done;
+  }
+
+  /** Stores `length` bytes from src[offset …] to `address`, as far as no access traps; else as `loadNow`. */
+  storeNow(address: number, src: Uint8Array, offset: number, length: number): number {
+    let done = 0;
+    while (done < length) {
+      const vma = this.#mustFind(address + done);
+      const at = Math.floor((address + done - vma.start) / PAGE_SIZE);
+      const pfn = vma.access(at, true);
+      if (pfn === NO_PAGE) return ~done;
+      const inPage = (address + done) % PAGE_SIZE;
+      const bytes = Math.min(PAGE_SIZE - inPage, length - done);
+      this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);
+      this.#cpu.charge(bytes * this.#costs.copyNsPerByte);
+      done += bytes;
+    }
+    return done;
+  }
+
+  /** Loads, with the faults that it takes. Throws EFAULT, ENOMEM. */
+  *load(address: number, dst: Uint8Array, offset: number, length: number): Process {
+    for (let done = 0; ; ) {
+      const result = this.loadNow(address + done, dst, offset + done, length - done);
+      if (result >= 0) return;
+      done += ~result;
+      yield* this.#fault(address + done, false);
+    }
+  }
+
+  /** Stores, with the faults that it takes. Throws EFAULT, also where the range may not be written, ENOMEM. */
+  *store(address: number, src: Uint8Array, offset: number, length: number): Process {
+    for (let done = 0; ; ) {
+      const result = this.storeNow(address + done, src, offset + done, length - done);
+      if (result >= 0) return;
+      done += ~result;
+      yield* this.#fault(address + done, true);
+    }
+  }
+
+  /** handle_mm_fault: the next access of this kind to the address finds its entry. */
+  *#fault(address: number, isStore: boolean): Process {
+    this.#cpu.charge(this.#costs.pageFaultNs);
+    const vma = this.#mustFind(address);
+    if (isStore && !vma.isWritable) throw new ModelError('EFAULT', `address ${address} may not be stored to`);
+    const at = Math.floor((address - vma.start) / PAGE_SIZE);
+    const index = vma.firstIndex + at;
+    const copy = isStore && !vma.isShared ? yield* this.#io.allocateWaiting() : NO_PAGE;
+    let pfn: Pfn;
+    try {
+      pfn = yield* this.#nopage(vma.file, index);
+    } catch (error) {
+      if (copy !== NO_PAGE) this.#mm.allocator.free(copy);
+      if (!(error instanceof ModelError) || error.code === 'ENOMEM') throw error;
+      throw new ModelError('EFAULT', `page ${index} of inode ${vma.file.inode.ino}: ${error.message}`);
+    }
+    // The last wait is over. The range may have been unmapped, or the page brought in, meanwhile.
+    const isStale =
+      this.#find(address) !== vma || (vma.page(at) !== NO_PAGE && (copy === NO_PAGE || vma.isAnonymous(at)));
+    if (isStale) {
+      if (copy !== NO_PAGE) this.#mm.allocator.free(copy);
+    } else if (copy === NO_PAGE) {
+      this.#mm.cache.setMapped(pfn);
+      vma.set(at, pfn, vma.isShared && vma.isWritable ? PTE.writable : 0);
+    } else {
+      this.#memory.copyOut(pfn, 0, this.#scratch, 0, PAGE_SIZE);
+      this.#memory.copyIn(copy, 0, this.#scratch, 0, PAGE_SIZE);
+      this.#cpu.charge(this.#costs.copyNsPerByte * PAGE_SIZE);
+      this.#mm.map.set(copy, PG.reserved);
+      this.#drop(vma, at);
+      vma.set(at, copy, PTE.writable | PTE.anonymous);
+    }
+    if (this.#cpu.isDue) yield* this.#cpu.settle();
+  }
+
+  /** filemap_nopage: the page, up to date, reading what lies around it too. Throws EIO, ENOMEM. */
+  *#nopage(file: OpenFile, index: number): Process<Pfn> {
+    const { inode } = file;
+    if (index >= inode.pageCount) throw new ModelError('EIO', 'beyond the end of the file');
+    yield* this.#files.readAround(file, index);
+    const pfn = yield* this.#io.getPage(inode, index);
+    if (index >= inode.pageCount) throw new ModelError('EIO', 'beyond the end of the file');
+    this.#mm.lru.markAccessed(pfn);
+    return pfn;
+  }
+
+  /** Drops one entry: a private copy is freed; a page of the cache is mapped no more if this was its last entry. */
+  #drop(vma: Vma, at: number): void {
+    const pfn = vma.page(at);
+    if (pfn === NO_PAGE) return;
+    const { cache, map, allocator } = this.#mm;
+    if (vma.isAnonymous(at)) {
+      vma.set(at, NO_PAGE, 0);
+      map.clear(pfn, PG.reserved);
+      allocator.free(pfn);
+      return;
+    }
+    vma.clear(at);
+    const index = cache.indexOf(pfn);
+    if (!cache.spaceOf(pfn).ranges.some((range) => range.maps(index))) cache.clearMapped(pfn);
+  }
+
+  /** Private copies of pages that a file has lost go with them (unmap_mapping_range with even_cows). */
+  truncated(file: OpenFile['inode']): void {
+    for (const vma of this.#vmas) {
+      if (vma.file.inode !== file) continue;
+      for (let at = Math.max(0, file.pageCount - vma.firstIndex); at < vma.pages; at++) this.#drop(vma, at);
+    }
+  }
+
+  #insert(vma: Vma): void {
+    const at = this.#vmas.findIndex((each) => each.start > vma.start);
+    this.#vmas.splice(at < 0 ? this.#vmas.length : at, 0, vma);
+    const { space } = vma.file.inode;
+    space.ranges = [...space.ranges, vma];
+  }
+
+  #remove(vma: Vma): void {
+    this.#vmas = this.#vmas.filter((each) => each !== vma);
+    if (this.#last === vma) this.#last = undefined;
+    const { space } = vma.file.inode;
+    space.ranges = space.ranges.filter((each) => each !== vma);
+  }
+
+  #find(address: number): Vma | undefined {
+    const last = this.#last;
+    if (last !== undefined && address >= last.start && address < endOf(last)) return last;
+    const found = this.#vmas.find((each) => address >= each.start && address < endOf(each));
+    if (found !== undefined) this.#last = found;
+    return found;
+  }
+
+  #mustFind(address: number): Vma {
+    const vma = this.#find(address);
+    if (vma === undefined) throw new ModelError('EFAULT', `nothing is mapped at ${address}`);
+    return vma;
+  }
+
+  /** The lowest gap of so many bytes. */
+  #freeAddress(bytes: number): number {
+    let at = FIRST_ADDRESS;
+    for (const vma of this.#vmas) {
+      if (vma.start - at >= bytes) break;
+      at = endOf(vma);
+    }
+    if (at + bytes > END_ADDRESS) throw new ModelError('ENOMEM', `no room for ${bytes} bytes of addresses`);
+    return at;
+  }
+
+  /** End of a range that a call names. */
+  #range(address: number, length: number): number {
+    if (!isPageAligned(address) || !Number.isSafeInteger(length) || length <= 0)
+      throw new ModelError('EINVAL', `${length} bytes at ${address}`);
+    return address + pagesOf(length) * PAGE_SIZE;
+  }
+}
+
+function endOf(vma: Vma): number {
+  return vma.start + vma.pages * PAGE_SIZE;
+}
+
+function isPageAligned(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0 && value % PAGE_SIZE === 0;
+}
