@@ -45,6 +45,9 @@ export const EXT2_MODE = {
   socket: 0xc000,
 } as const;
 
+/** i_flags: the directory has a hashed index. */
+export const EXT2_INDEX_FL = 0x1000;
+
 /** file_type of a directory entry. */
 export const EXT2_FILE_TYPE = {
   unknown: 0,
@@ -164,9 +167,14 @@ export const SUPERBLOCK = defineLayout('ext2 superblock', EXT2_SUPERBLOCK_SIZE, 
   { name: 's_prealloc_dir_blocks', width: 1, meaning: 'blocks to preallocate for a directory' },
   { name: 's_reserved_gdt_blocks', width: 2, meaning: 'blocks a group keeps for more descriptors' },
   { name: 's_journal_uuid', width: 1, count: 16, meaning: 'ext3' },
-  { name: 's_journal_inum', width: 4, meaning: 'ext3' },
-  { name: 's_journal_dev', width: 4, meaning: 'ext3' },
-  { name: 's_last_orphan', width: 4, meaning: 'ext3' },
+  { name: 's_journal_inum', width: 4, meaning: 'inode of the journal' },
+  { name: 's_journal_dev', width: 4, meaning: 'device of the journal; 0: this one' },
+  {
+    name: 's_last_orphan',
+    width: 4,
+    writer: 'file system',
+    meaning: 'first inode without a name that was in use; i_dtime leads to the next',
+  },
   { name: 's_hash_seed', width: 4, count: 4, meaning: 'ext3, hashed directories' },
   { name: 's_def_hash_version', width: 1, meaning: 'ext3, hashed directories' },
   { name: 's_jnl_backup_type', width: 1, meaning: 'ext3' },

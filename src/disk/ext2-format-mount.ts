@@ -53,6 +53,10 @@ export interface Ext2Geometry {
   readonly readOnlyFeatures: readonly string[];
   /** Unmounted in order and without errors. */
   readonly clean: boolean;
+  /** Inode of the journal; 0: there is none. */
+  readonly journalInode: number;
+  /** The journal is to be replayed. */
+  readonly needsRecovery: boolean;
 }
 
 const DESCRIPTORS_PER_BLOCK = EXT2_BLOCK_SIZE / GROUP_DESCRIPTOR.size;
@@ -71,12 +75,9 @@ function featureNames(bits: number, names: Readonly<Record<string, number>>): st
 
 /** Why the features forbid a mount; undefined: they do not. */
 function incompatibleFeature(incompat: number): string | undefined {
-  const unknown = (incompat & ~EXT2_INCOMPAT.filetype) >>> 0;
+  const unknown = (incompat & ~(EXT2_INCOMPAT.filetype | EXT2_INCOMPAT.needs_recovery)) >>> 0;
   if (unknown === 0) return undefined;
-  const names = featureNames(unknown, EXT2_INCOMPAT).map((name) =>
-    name === 'needs_recovery' ? 'needs_recovery (a journal to be replayed)' : name,
-  );
-  return `incompatible feature ${names.join(', ')}`;
+  return `incompatible feature ${featureNames(unknown, EXT2_INCOMPAT).join(', ')}`;
 }
 
 /**
@@ -153,6 +154,15 @@ export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geo
   if (firstInode < EXT2_FIRST_INO || firstInode > inodeCount)
     return refused(`s_first_ino is ${firstInode}, not from ${EXT2_FIRST_INO} to s_inodes_count ${inodeCount}`);
 
+  const hasJournal = (features.compat & EXT2_COMPAT.has_journal) !== 0;
+  const needsRecovery = (features.incompat & EXT2_INCOMPAT.needs_recovery) !== 0;
+  if (needsRecovery && !hasJournal) return refused('needs_recovery is set and there is no journal');
+  if (hasJournal && field('s_journal_dev') !== 0)
+    return refused(`s_journal_dev is ${field('s_journal_dev')}; only a journal of its own is supported`);
+  const journalInode = hasJournal ? field('s_journal_inum') : 0;
+  if (hasJournal && (journalInode < 1 || journalInode > inodeCount))
+    return refused(`s_journal_inum is ${journalInode}, not from 1 to s_inodes_count ${inodeCount}`);
+
   const known = EXT2_RO_COMPAT.sparse_super | EXT2_RO_COMPAT.large_file;
   const state = field('s_state');
   return {
@@ -168,10 +178,9 @@ export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geo
     firstDescriptorBlock: 1,
     descriptorBlocks,
     features,
-    readOnlyFeatures: [
-      ...featureNames((features.compat & EXT2_COMPAT.has_journal) >>> 0, EXT2_COMPAT),
-      ...featureNames((features.roCompat & ~known) >>> 0, EXT2_RO_COMPAT),
-    ],
+    readOnlyFeatures: featureNames((features.roCompat & ~known) >>> 0, EXT2_RO_COMPAT),
+    journalInode,
+    needsRecovery,
     clean: (state & EXT2_STATE.valid) !== 0 && (state & EXT2_STATE.error) === 0,
   };
 }

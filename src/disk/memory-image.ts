@@ -24,6 +24,13 @@ export class MemoryImage implements ImageStore {
     this.#chunks = new Array<Buffer | undefined>(Math.ceil(size / CHUNK_BYTES)).fill(undefined);
   }
 
+  /** Another image with the same bytes. */
+  clone(): MemoryImage {
+    const copy = new MemoryImage(this.size);
+    for (const [i, chunk] of this.#chunks.entries()) if (chunk !== undefined) copy.#chunks[i] = Buffer.from(chunk);
+    return copy;
+  }
+
   /** Bytes of host memory that the image holds. */
   get allocatedBytes(): number {
     return this.#chunks.reduce((bytes, chunk) => bytes + (chunk === undefined ? 0 : CHUNK_BYTES), 0);

@@ -81,6 +81,9 @@ function refuseUnmountable(path: string, image: ImageStore): void {
   image.read(EXT2_SUPERBLOCK_OFFSET, bytes, 0, EXT2_SUPERBLOCK_SIZE);
   const geometry = checkSuperblock(bytes, image.size);
   if ('refused' in geometry) throw new UserError(`${path}: ${geometry.refused}`);
+  // The guest could replay it; but the bytes that it must read are those of the image as it is given.
+  if (geometry.needsRecovery)
+    throw new UserError(`${path}: needs_recovery (a journal to be replayed): run e2fsck on it first`);
 }
 
 /** What a failure of the modelled world means to the person who gave `path`. */

@@ -5,11 +5,13 @@
  * group descriptors, bitmaps, inode tables and indirect blocks are reached through this file.
  *
  * Contract: a page that `bread` or `getblk` gave is valid until the next wait: read it, change it, then wait. A page that
- * was pinned stays. A store marks the buffer dirty; writing back is page-writeback.ts.
+ * was pinned stays. A store marks the buffer dirty; writing back is page-writeback.ts. Where the file system has a journal, a
+ * buffer is changed under a handle, after `breadForChange` or `getblk`, and becomes dirty when that is committed (jbd.ts).
  */
 
-import type { Pfn } from '../base/units.ts';
-import { PAGE_SIZE } from '../base/units.ts';
+import { assert } from '../base/assert.ts';
+import { ModelError } from '../base/errno.ts';
+import { PAGE_SIZE, type Pfn } from '../base/units.ts';
 import type { Process } from '../sim/index.ts';
 import type { GuestEnvironment, GuestMemory } from '../xen/public/index.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
@@ -39,8 +41,8 @@ export class BlockDeviceMapping implements Mapping {
     // A block needs no metadata to be found.
   }
 
-  *blockForWrite(index: number): Process<number> {
-    return index;
+  *allocate(): Process {
+    // Every block is there.
   }
 
   *writeInode(): Process {
@@ -56,12 +58,24 @@ export class BlockDeviceMapping implements Mapping {
   }
 }
 
+/** What buffers need of a journal. */
+export interface BufferJournal {
+  access(mapping: Mapping, index: number, block: number): Process<Pfn>;
+  join(mapping: Mapping, index: number, block: number, pfn: Pfn): void;
+  isJoined(block: number): boolean;
+  revoke(block: number): void;
+}
+
 export class Buffers {
+  /** Set when a file system with a journal is mounted. */
+  journal: BufferJournal | undefined;
   readonly device: BlockDeviceMapping;
   readonly #memory: GuestMemory;
   readonly #mm: MemoryManagement;
   readonly #io: PageIo;
   readonly #writeback: Writeback;
+  /** Pages that are held for the life of the mount. */
+  readonly #held = new Set<Pfn>();
 
   constructor(
     env: GuestEnvironment,
@@ -84,6 +98,13 @@ export class Buffers {
     return pfn;
   }
 
+  /** The block's page, up to date, for a change that is made before the next wait; with a journal, before the handle ends. */
+  *breadForChange(block: number): Process<Pfn> {
+    return this.journal === undefined
+      ? yield* this.bread(block)
+      : yield* this.journal.access(this.device, block, block);
+  }
+
   /** sb_find_get_block: the block's page when it is in memory and up to date, else NO_PAGE. */
   find(block: number): Pfn {
     const { cache, map, lru } = this.#mm;
@@ -100,7 +121,8 @@ export class Buffers {
     this.#memory.zero(pfn, 0, PAGE_SIZE);
     map.set(pfn, PG.hasBlock);
     if (!map.has(pfn, PG.uptodate)) cache.setUptodate(pfn);
-    this.dirty(pfn);
+    if (this.journal === undefined) this.dirty(pfn);
+    else this.journal.join(this.device, block, block, pfn);
     this.#io.unlockPage(pfn);
     return pfn;
   }
@@ -113,14 +135,41 @@ export class Buffers {
     if (this.#mm.cache.find(this.device.space, block) !== NO_PAGE) yield* this.#io.dropPage(this.device, block);
   }
 
+  /** A block of metadata is freed: recovery must not bring it back. */
+  revoke(block: number): void {
+    this.journal?.revoke(block);
+  }
+
   /** The page never leaves the cache: a buffer held for the life of the mount. */
   pin(pfn: Pfn): void {
     this.#mm.map.set(pfn, PG.pinned);
+    this.#held.add(pfn);
   }
 
-  /** mark_buffer_dirty. */
+  /** The buffer's transaction is committed: its page may leave the cache, unless it is held. */
+  unpin(pfn: Pfn): void {
+    if (!this.#held.has(pfn)) this.#mm.map.clear(pfn, PG.pinned);
+  }
+
+  /** mark_buffer_dirty, or journal_dirty_metadata. */
   dirty(pfn: Pfn): void {
+    if (this.journal === undefined) this.#writeback.markPageDirty(this.device, pfn);
+    else assert(this.journal.isJoined(this.#mm.cache.indexOf(pfn)), 'a buffer is changed outside of the journal');
+  }
+
+  /** Marks a buffer dirty past the journal: what it holds goes to its place. */
+  dirtyDirect(pfn: Pfn): void {
     this.#writeback.markPageDirty(this.device, pfn);
+  }
+
+  /** sync_dirty_buffer: writes a block to its place now, whatever a journal says, and waits for it. Throws EIO. */
+  *writeThrough(block: number): Process {
+    const pfn = yield* this.bread(block);
+    this.dirtyDirect(pfn);
+    yield* this.#writeback.writePages(this.device, true, Infinity, block, block + 1);
+    yield* this.#writeback.waitPages(this.device, block, block + 1);
+    if (this.#mm.map.has(yield* this.bread(block), PG.error))
+      throw new ModelError('EIO', `block ${block} cannot be written`);
   }
 
   readU8(pfn: Pfn, offset: number): number {

@@ -38,14 +38,16 @@ export function* newBlock(superblock: Ext2Super, goal: number): Process<number> 
       const descriptor = superblock.descriptor(group);
       if (buffers.readU16(descriptor.pfn, descriptor.offset + FREE_BLOCKS) === 0) continue;
       const pfn = yield* buffers.bread(bitmapOf(superblock, group));
-      const bit = findFree(buffers, pfn, n === 0 ? wanted % blocksPerGroup : 0, blocksIn(superblock, group));
+      const goalInGroup = n === 0 ? wanted % blocksPerGroup : 0;
+      const bit = findFree(buffers, pfn, goalInGroup, blocksIn(superblock, group), superblock.frozen(group));
       if (bit < 0) continue;
       const block = group * blocksPerGroup + bit;
       if (isMetadata(superblock, group, block)) {
         superblock.error(`ext2: block ${block} holds metadata, but is free in the bitmap of group ${group}`);
         throw new ModelError('EIO', `ext2: bitmap of group ${group}`);
       }
-      setBit(buffers, pfn, bit, true);
+      yield* superblock.prepareGroup(group);
+      setBit(buffers, yield* buffers.breadForChange(bitmapOf(superblock, group)), bit, true);
       addFreeBlocks(superblock, group, -1);
       return block;
     }
@@ -68,13 +70,15 @@ export function* freeBlocks(superblock: Ext2Super, block: number, count: number)
     for (let at = block; at < block + count; ) {
       const group = Math.floor(at / blocksPerGroup);
       const end = Math.min(block + count, (group + 1) * blocksPerGroup);
-      const pfn = yield* buffers.bread(bitmapOf(superblock, group));
+      yield* superblock.prepareGroup(group);
+      const pfn = yield* buffers.breadForChange(bitmapOf(superblock, group));
       let freed = 0;
       for (; at < end; at++) {
         if (isMetadata(superblock, group, at)) superblock.error(`ext2: block ${at} holds metadata and is to be freed`);
         else if (!testBit(buffers, pfn, at % blocksPerGroup)) superblock.error(`ext2: block ${at} is free already`);
         else {
           setBit(buffers, pfn, at % blocksPerGroup, false);
+          superblock.onFree(group, at % blocksPerGroup);
           freed++;
         }
       }
@@ -96,10 +100,13 @@ export function testBit(buffers: Buffers, pfn: Pfn, bit: number): boolean {
   return ((buffers.readU8(pfn, bit >>> 3) >>> (bit & 7)) & 1) !== 0;
 }
 
-/** The first clear bit from `from` up to and without `end`; -1 when there is none. */
-export function nextClearBit(buffers: Buffers, pfn: Pfn, from: number, end: number): number {
+/**
+ * The first clear bit from `from` up to and without `end`; -1 when there is none.
+ * @param taken bits that count as set too
+ */
+export function nextClearBit(buffers: Buffers, pfn: Pfn, from: number, end: number, taken?: Uint8Array): number {
   for (let at = from; at < end; ) {
-    const clear = ~buffers.readU32(pfn, (at >>> 5) * 4) & (-1 << (at & 31));
+    const clear = ~wordAt(buffers, pfn, (at >>> 5) * 4, taken) & (-1 << (at & 31));
     if (clear !== 0) {
       const bit = (at & ~31) + (31 - Math.clz32(clear & -clear));
       return bit < end ? bit : -1;
@@ -109,11 +116,20 @@ export function nextClearBit(buffers: Buffers, pfn: Pfn, from: number, end: numb
   return -1;
 }
 
-function findFree(buffers: Buffers, pfn: Pfn, goal: number, size: number): number {
-  const near = nextClearBit(buffers, pfn, goal, Math.min(size, (goal + 64) & ~63));
+/** A word of a bitmap, with the bits of `taken`. */
+function wordAt(buffers: Buffers, pfn: Pfn, offset: number, taken: Uint8Array | undefined): number {
+  const word = buffers.readU32(pfn, offset);
+  if (taken === undefined) return word;
+  const more = taken[offset]! | (taken[offset + 1]! << 8) | (taken[offset + 2]! << 16) | (taken[offset + 3]! << 24);
+  return (word | more) >>> 0;
+}
+
+/** find_next_usable_block: a bit that is clear in the bitmap and in `taken`, near `goal`; -1 when there is none. */
+function findFree(buffers: Buffers, pfn: Pfn, goal: number, size: number, taken: Uint8Array | undefined): number {
+  const near = nextClearBit(buffers, pfn, goal, Math.min(size, (goal + 64) & ~63), taken);
   if (near >= 0) return near;
   for (let byte = (goal >>> 3) + 1; byte < size >>> 3; byte++) {
-    const word = buffers.readU32(pfn, byte & ~3);
+    const word = wordAt(buffers, pfn, byte & ~3, taken);
     if (word === 0xffff_ffff) {
       byte |= 3;
       continue;
@@ -121,11 +137,15 @@ function findFree(buffers: Buffers, pfn: Pfn, goal: number, size: number): numbe
     if (((word >>> (8 * (byte & 3))) & 0xff) !== 0) continue;
     // The run may begin in the byte before, behind the goal.
     let bit = byte * 8;
-    while (bit > goal && bit > byte * 8 - 7 && !testBit(buffers, pfn, bit - 1)) bit--;
+    while (bit > goal && bit > byte * 8 - 7 && isUsable(buffers, pfn, bit - 1, taken)) bit--;
     return bit;
   }
-  const behind = nextClearBit(buffers, pfn, goal, size);
-  return behind >= 0 ? behind : nextClearBit(buffers, pfn, 0, goal);
+  const behind = nextClearBit(buffers, pfn, goal, size, taken);
+  return behind >= 0 ? behind : nextClearBit(buffers, pfn, 0, goal, taken);
+}
+
+function isUsable(buffers: Buffers, pfn: Pfn, bit: number, taken: Uint8Array | undefined): boolean {
+  return ((wordAt(buffers, pfn, (bit >>> 5) * 4, taken) >>> (bit & 31)) & 1) === 0;
 }
 
 function bitmapOf(superblock: Ext2Super, group: number): number {

@@ -13,6 +13,7 @@ import {
   direntLength,
   EXT2_FILE_TYPE,
   EXT2_INCOMPAT,
+  EXT2_INDEX_FL,
   EXT2_MODE,
   EXT2_NAME_MAX,
 } from '../disk/ext2-format.ts';
@@ -69,9 +70,10 @@ export class Ext2Directories {
         if (inUse && hasName(page, at, wanted)) throw new ModelError('EEXIST', name);
         const used = inUse ? direntLength(page[at + DIRENT.offset.name_len]!) : 0;
         if (length - used < needed) continue;
+        const changed = yield* this.#forChange(directory, index);
         if (inUse) putU16(page, at + DIRENT.offset.rec_len, used);
         this.#putEntry(page, at + used, length - used, wanted, inode);
-        this.#store(directory, pfn, at, used + needed);
+        this.#store(directory, changed, at, used + needed);
         return;
       }
     }
@@ -85,8 +87,9 @@ export class Ext2Directories {
   *deleteEntry(directory: Inode, name: string): Process {
     const place = yield* this.#locate(directory, name);
     if (place === undefined) throw new ModelError('ENOENT', name);
-    const { pfn, at, previous } = place;
+    const { index, at, previous } = place;
     const page = this.#block;
+    const pfn = yield* this.#forChange(directory, index);
     page.fill(0, at, at + 4);
     if (previous >= 0) {
       const length = at - previous + getU16(page, at + DIRENT.offset.rec_len);
@@ -101,9 +104,10 @@ export class Ext2Directories {
     const place = yield* this.#locate(directory, name);
     if (place === undefined) throw new ModelError('ENOENT', name);
     const page = this.#block;
+    const pfn = yield* this.#forChange(directory, place.index);
     putU32(page, place.at, inode.ino);
     page[place.at + DIRENT.offset.file_type] = this.#fileType(inode);
-    this.#store(directory, place.pfn, place.at, DIRENT.size);
+    this.#store(directory, pfn, place.at, DIRENT.size);
   }
 
   /** ext2_make_empty: the first block of a new directory, with "." and "..". */
@@ -124,7 +128,7 @@ export class Ext2Directories {
   }
 
   /** Where a name lies; the block is in #block then. `previous`: the entry before it in the block, -1 when it is the first. */
-  *#locate(directory: Inode, name: string): Process<{ pfn: Pfn; at: number; previous: number } | undefined> {
+  *#locate(directory: Inode, name: string): Process<{ index: number; at: number; previous: number } | undefined> {
     const wanted = encode(name);
     const page = this.#block;
     for (let index = 0; index < directory.pageCount; index++) {
@@ -132,12 +136,19 @@ export class Ext2Directories {
       this.#copy(pfn, page);
       for (let at = 0, previous = -1; at < PAGE_SIZE; ) {
         const length = this.#recordLength(directory, page, at);
-        if (readU32(page, at) !== 0 && hasName(page, at, wanted)) return { pfn, at, previous };
+        if (readU32(page, at) !== 0 && hasName(page, at, wanted)) return { index, at, previous };
         previous = at;
         at += length;
       }
     }
     return undefined;
+  }
+
+  /** The page of a directory, to be changed before the next wait; its contents are in #block again. */
+  *#forChange(directory: Inode, index: number): Process<Pfn> {
+    const pfn = yield* this.#ext2.pageForChange(directory, index);
+    this.#copy(pfn, this.#block);
+    return pfn;
   }
 
   #putEntry(page: Uint8Array, at: number, length: number, name: Uint8Array, inode: Inode): void {
@@ -158,6 +169,8 @@ export class Ext2Directories {
     this.#env.memory.copyIn(pfn, at, this.#block, at, length);
     this.#ext2.markPageDirty(directory, pfn);
     directory.fields.mtime = directory.fields.ctime = this.#ext2.now();
+    // An index over the entries is not kept up.
+    directory.fields.flags &= ~EXT2_INDEX_FL;
     this.#ext2.markInodeDirty(directory);
   }
 

@@ -53,7 +53,8 @@ export function* newInode(
       const block = superblock.inodeTable(group) + Math.floor(bit / geometry.inodesPerBlock);
       const at = (bit % geometry.inodesPerBlock) * geometry.inodeSize;
       const last = buffers.readU32(yield* buffers.bread(block), at + INODE.offset.i_generation);
-      setBit(buffers, yield* buffers.bread(bitmap), bit, true);
+      yield* superblock.prepareGroup(group);
+      setBit(buffers, yield* buffers.breadForChange(bitmap), bit, true);
       count(superblock, group, -1, isDirectory ? 1 : 0);
       const debts = superblock.debts;
       debts[group] = isDirectory ? Math.min(255, debts[group]! + 1) : Math.max(0, debts[group]! - 1);
@@ -75,7 +76,8 @@ export function* freeInode(superblock: Ext2Super, ino: number, isDirectory: bool
   }
   yield* superblock.lock.acquire();
   try {
-    const pfn = yield* buffers.bread(word(superblock, group, D.bg_inode_bitmap));
+    yield* superblock.prepareGroup(group);
+    const pfn = yield* buffers.breadForChange(word(superblock, group, D.bg_inode_bitmap));
     if (!testBit(buffers, pfn, indexInTable)) {
       superblock.error(`ext2: inode ${ino} is free already`);
       return;

@@ -91,7 +91,7 @@ export class Ext2Map {
         const before = at === 0 ? 0 : buffers.readU32(pfn, at - 4);
         const goal = this.#goal(inode, index, parent, -1, before === 0 ? [] : [before]);
         block = yield* this.#allocate(inode, goal, level === leaf);
-        buffers.writeU32(yield* buffers.bread(parent), at, block);
+        buffers.writeU32(yield* buffers.breadForChange(parent), at, block);
         inode.addMetadataBlock(parent);
         this.#changed(inode);
       }
@@ -113,6 +113,7 @@ export class Ext2Map {
       const freed = new FreedRun(this.#super);
       for (let i = first; i < EXT2_DIRECT_BLOCKS; i++) {
         if (pointers[i] === 0) continue;
+        if (inode.isDirectory) this.#super.buffers.revoke(pointers[i]!);
         yield* freed.add(pointers[i]!);
         pointers[i] = 0;
         inode.fields.sectors -= SECTORS_PER_BLOCK;
@@ -147,17 +148,19 @@ export class Ext2Map {
       // A structure that is found to be wrong, a block freed twice, is not walked any further: it need not end.
       if (this.#super.isReadOnly) throw new ModelError('EIO', `ext2: the blocks of inode ${inode.ino} make no sense`);
       if (depth === 1) {
+        if (inode.isDirectory) buffers.revoke(child);
         yield* freed.add(child);
         inode.fields.sectors -= SECTORS_PER_BLOCK;
       } else if (!(yield* this.#freeTree(inode, child, depth - 1, Math.max(0, from - i * span), freed))) continue;
       words[i] = 0;
     }
     if (from > 0) {
-      buffers.copyIn(yield* buffers.bread(root), 0, bytes, PAGE_SIZE);
+      buffers.copyIn(yield* buffers.breadForChange(root), 0, bytes, PAGE_SIZE);
       inode.addMetadataBlock(root);
       return false;
     }
     inode.removeMetadataBlock(root);
+    buffers.revoke(root);
     yield* buffers.forget(root);
     yield* freed.add(root);
     inode.fields.sectors -= SECTORS_PER_BLOCK;

@@ -133,27 +133,22 @@ export class Namespace {
       return yield* this.#ext2.iget(ino);
     }
     this.#mustLive(parent);
-    const inode = yield* this.#ext2.newInode(parent, mode);
-    yield* this.#nameNew(parent, name, inode);
-    return inode;
+    return yield* this.#makeNamed(parent, name, mode);
   }
 
   *#mkdirIn(parent: Inode, name: string, mode: number): Process {
     yield* this.#mustBeFree(parent, name);
     if (parent.fields.links >= EXT2_LINK_MAX) throw new ModelError('EMLINK', name);
-    const inode = yield* this.#ext2.newInode(parent, EXT2_MODE.directory | (mode & PERMISSIONS));
-    yield* this.#nameNew(parent, name, inode, this.#directories.makeEmpty(inode, parent));
-    inode.fields.links = 2;
-    parent.fields.links++;
-    this.#ext2.markInodeDirty(inode);
-    this.#ext2.markInodeDirty(parent);
+    const directory = EXT2_MODE.directory | (mode & PERMISSIONS);
+    const fill = (inode: Inode): Process => this.#directories.makeEmpty(inode, parent);
+    const inode = yield* this.#makeNamed(parent, name, directory, fill);
     this.#ext2.inodes.put(inode);
   }
 
   *#symlinkIn(parent: Inode, name: string, text: Uint8Array): Process {
     yield* this.#mustBeFree(parent, name);
-    const inode = yield* this.#ext2.newInode(parent, EXT2_MODE.symlink | 0o777);
-    yield* this.#nameNew(parent, name, inode, this.#storeText(inode, text));
+    const fill = (inode: Inode): Process => this.#storeText(inode, text);
+    const inode = yield* this.#makeNamed(parent, name, EXT2_MODE.symlink | 0o777, fill);
     this.#ext2.inodes.put(inode);
   }
 
@@ -172,6 +167,11 @@ export class Namespace {
     if (inode.isDirectory) throw new ModelError('EPERM', 'a directory has one name');
     if (inode.fields.links === 0) throw new ModelError('ENOENT', name);
     if (inode.fields.links >= EXT2_LINK_MAX) throw new ModelError('EMLINK', name);
+    yield* this.#ext2.change(() => this.#addName(parent, name, inode));
+    this.#walker.setDentry(parent, name, inode.ino);
+  }
+
+  *#addName(parent: Inode, name: string, inode: Inode): Process {
     this.#ext2.superblock.beginChange();
     this.#addLinks(inode, 1);
     try {
@@ -180,22 +180,25 @@ export class Namespace {
       this.#addLinks(inode, -1);
       throw error;
     }
-    this.#walker.setDentry(parent, name, inode.ino);
   }
 
   *#unlinkIn(parent: Inode, name: string): Process<Inode> {
     const inode = yield* this.#existing(parent, name);
     try {
       if (inode.isDirectory) throw new ModelError('EISDIR', name);
-      this.#ext2.superblock.beginChange();
-      yield* this.#directories.deleteEntry(parent, name);
+      yield* this.#ext2.change(() => this.#removeName(parent, name, inode));
     } catch (error) {
       this.#ext2.inodes.put(inode);
       throw error;
     }
     this.#walker.setDentry(parent, name, 0);
-    this.#addLinks(inode, -1);
     return inode;
+  }
+
+  *#removeName(parent: Inode, name: string, inode: Inode): Process {
+    this.#ext2.superblock.beginChange();
+    yield* this.#directories.deleteEntry(parent, name);
+    yield* this.#dropLink(inode);
   }
 
   *#rmdirIn(parent: Inode, name: string): Process<Inode> {
@@ -203,8 +206,10 @@ export class Namespace {
     try {
       if (!inode.isDirectory) throw new ModelError('ENOTDIR', name);
       if (inode.ino === EXT2_ROOT_INO || inode === parent) throw new ModelError('EBUSY', name);
-      this.#ext2.superblock.beginChange();
-      yield* this.#locked(inode, this.#removeEmpty(parent, name, inode));
+      yield* this.#locked(
+        inode,
+        this.#ext2.change(() => this.#removeEmpty(parent, name, inode)),
+      );
     } catch (error) {
       this.#ext2.inodes.put(inode);
       throw error;
@@ -213,10 +218,11 @@ export class Namespace {
   }
 
   *#removeEmpty(parent: Inode, name: string, inode: Inode): Process {
+    this.#ext2.superblock.beginChange();
     if (!(yield* this.#directories.isEmpty(inode))) throw new ModelError('ENOTEMPTY', name);
     yield* this.#directories.deleteEntry(parent, name);
     this.#walker.setDentry(parent, name, 0);
-    this.#forgetDirectory(inode);
+    yield* this.#forgetDirectory(inode);
     this.#addLinks(parent, -1);
   }
 
@@ -259,20 +265,8 @@ export class Namespace {
         if (aboveSource.includes(ino)) throw new ModelError('ENOTEMPTY', target.name);
         replaced = yield* this.#ext2.iget(ino);
       }
-      this.#ext2.superblock.beginChange();
-      if (replaced !== undefined) yield* this.#locked(replaced, this.#replace(moved, target, replaced));
-      else yield* this.#addMoved(moved, source.parent, target);
-      yield* this.#directories.deleteEntry(source.parent, source.name);
-      this.#walker.setDentry(source.parent, source.name, 0);
-      this.#walker.setDentry(target.parent, target.name, moved.ino);
-      moved.fields.ctime = this.#ext2.now();
-      this.#ext2.markInodeDirty(moved);
-      if (moved.isDirectory && source.parent !== target.parent) {
-        yield* this.#directories.setLink(moved, '..', target.parent);
-        this.#walker.setDentry(moved, '..', target.parent.ino);
-        this.#addLinks(source.parent, -1);
-        this.#addLinks(target.parent, 1);
-      }
+      const move = this.#ext2.change(() => this.#move(moved, source, target, replaced));
+      yield* replaced === undefined ? move : this.#locked(replaced, move);
       return replaced;
     } catch (error) {
       if (replaced !== undefined) this.#ext2.inodes.put(replaced);
@@ -282,6 +276,27 @@ export class Namespace {
     }
   }
 
+  *#move(
+    moved: Inode,
+    source: { parent: Inode; name: string },
+    target: { parent: Inode; name: string },
+    replaced: Inode | undefined,
+  ): Process {
+    this.#ext2.superblock.beginChange();
+    if (replaced !== undefined) yield* this.#replace(moved, target, replaced);
+    else yield* this.#addMoved(moved, source.parent, target);
+    yield* this.#directories.deleteEntry(source.parent, source.name);
+    this.#walker.setDentry(source.parent, source.name, 0);
+    this.#walker.setDentry(target.parent, target.name, moved.ino);
+    moved.fields.ctime = this.#ext2.now();
+    this.#ext2.markInodeDirty(moved);
+    if (!moved.isDirectory || source.parent === target.parent) return;
+    yield* this.#directories.setLink(moved, '..', target.parent);
+    this.#walker.setDentry(moved, '..', target.parent.ino);
+    this.#addLinks(source.parent, -1);
+    this.#addLinks(target.parent, 1);
+  }
+
   *#replace(moved: Inode, target: { parent: Inode; name: string }, replaced: Inode): Process {
     if (moved.isDirectory) {
       if (!replaced.isDirectory) throw new ModelError('ENOTDIR', target.name);
@@ -289,9 +304,9 @@ export class Namespace {
     } else if (replaced.isDirectory) throw new ModelError('EISDIR', target.name);
     yield* this.#directories.setLink(target.parent, target.name, moved);
     if (replaced.isDirectory) {
-      this.#forgetDirectory(replaced);
+      yield* this.#forgetDirectory(replaced);
       this.#addLinks(target.parent, -1);
-    } else this.#addLinks(replaced, -1);
+    } else yield* this.#dropLink(replaced);
   }
 
   *#addMoved(moved: Inode, from: Inode, target: { parent: Inode; name: string }): Process {
@@ -300,19 +315,40 @@ export class Namespace {
     yield* this.#directories.addLink(target.parent, target.name, moved);
   }
 
-  /** Gives a new inode its contents and its first name. On failure its reference is given back, and with it the inode. */
-  *#nameNew(parent: Inode, name: string, inode: Inode, fill?: Process): Process {
-    inode.fields.links = 1;
+  /** A new inode with its contents and its first name, and with a reference. What fails in the middle leaves nothing. */
+  *#makeNamed(parent: Inode, name: string, mode: number, fill?: (inode: Inode) => Process): Process<Inode> {
+    const failed: Inode[] = [];
+    try {
+      const inode = yield* this.#ext2.change(() => this.#make(parent, name, mode, fill, failed));
+      this.#walker.setDentry(parent, name, inode.ino);
+      return inode;
+    } finally {
+      for (const inode of failed) yield* this.#ext2.iput(inode);
+    }
+  }
+
+  /** @param failed takes the inode that got no name, for the caller to let go of */
+  *#make(
+    parent: Inode,
+    name: string,
+    mode: number,
+    fill: ((inode: Inode) => Process) | undefined,
+    failed: Inode[],
+  ): Process<Inode> {
+    const inode = yield* this.#ext2.newInode(parent, mode);
+    inode.fields.links = inode.isDirectory ? 2 : 1;
     this.#ext2.markInodeDirty(inode);
     try {
-      if (fill !== undefined) yield* fill;
+      if (fill !== undefined) yield* fill(inode);
       yield* this.#directories.addLink(parent, name, inode);
     } catch (error) {
       inode.fields.links = 0;
-      yield* this.#ext2.iput(inode);
+      failed.push(inode);
+      yield* this.#ext2.addOrphan(inode);
       throw error;
     }
-    this.#walker.setDentry(parent, name, inode.ino);
+    if (inode.isDirectory) this.#addLinks(parent, 1);
+    return inode;
   }
 
   /** The inode of a name that must be there, with a reference. */
@@ -386,11 +422,18 @@ export class Namespace {
     this.#ext2.markInodeDirty(inode);
   }
 
+  /** One name less: without any, the inode lives as long as it is used. */
+  *#dropLink(inode: Inode): Process {
+    this.#addLinks(inode, -1);
+    if (inode.fields.links === 0) yield* this.#ext2.addOrphan(inode);
+  }
+
   /** A directory that has no name any more. */
-  #forgetDirectory(inode: Inode): void {
+  *#forgetDirectory(inode: Inode): Process {
     inode.fields.links = 0;
     this.#ext2.markInodeDirty(inode);
     this.#walker.forgetParent(inode);
+    yield* this.#ext2.addOrphan(inode);
   }
 }
 

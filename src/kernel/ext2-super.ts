@@ -5,8 +5,8 @@
  * Superblock and descriptors are buffers held for the life of the mount (pinned pages), so that their words can be read and
  * changed at any time. Free counts on the disk are not trusted to be right.
  *
- * Differs from the original: the superblock is marked as not unmounted in order at the first change rather than by the
- * mount, so that a system that only reads writes nothing.
+ * Differs from the original: the superblock is marked as not unmounted in order (ext2), or as having a journal to be replayed
+ * (ext3), at the first change rather than by the mount, so that a system that only reads writes nothing.
  */
 
 import { ModelError } from '../base/errno.ts';
@@ -15,6 +15,7 @@ import { PAGE_SIZE, type Pfn } from '../base/units.ts';
 import {
   checkGroupDescriptor,
   checkSuperblock,
+  EXT2_INCOMPAT,
   EXT2_STATE,
   EXT2_SUPERBLOCK_OFFSET,
   EXT2_SUPERBLOCK_SIZE,
@@ -46,6 +47,12 @@ export class Ext2Super {
   readonly debts: Uint8Array;
   /** Group with which the search for a directory in the root begins next. */
   nextTopGroup = 0;
+  /** Called when an error is found in the file system's structure. */
+  onError: (text: string) => void = () => undefined;
+  /** Bits of blocks that are free and must not be used yet, by group. */
+  frozen: (group: number) => Uint8Array | undefined = () => undefined;
+  /** A block was freed. */
+  onFree: (group: number, bit: number) => void = () => undefined;
   /** Texts of the errors found in the file system's structure, the first ones. */
   readonly errors: string[] = [];
 
@@ -128,10 +135,26 @@ export class Ext2Super {
     if (this.#readOnly) throw new ModelError('EROFS', 'the file system is mounted read-only');
     if (this.#modified) return;
     this.#modified = true;
-    this.#setState(this.#state & ~EXT2_STATE.valid);
+    if (this.geometry.journalInode === 0) this.#setState(this.#state & ~EXT2_STATE.valid);
+    else this.setNeedsRecovery(true);
     this.#put(AT.s_mtime, this.now());
     const mounts = this.buffers.readU16(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + AT.s_mnt_count);
-    this.buffers.writeU16(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + AT.s_mnt_count, (mounts + 1) & 0xffff);
+    this.#put16(AT.s_mnt_count, (mounts + 1) & 0xffff);
+  }
+
+  /** Whether the journal must be replayed by the next mount. */
+  setNeedsRecovery(value: boolean): void {
+    const at = EXT2_SUPERBLOCK_OFFSET + AT.s_feature_incompat;
+    const features = this.buffers.readU32(this.superblockPage, at) & ~EXT2_INCOMPAT.needs_recovery;
+    this.#put(AT.s_feature_incompat, (features | (value ? EXT2_INCOMPAT.needs_recovery : 0)) >>> 0);
+  }
+
+  /** Before anything of a group is changed: its descriptor and the superblock, for `breadForChange`. */
+  *prepareGroup(group: number): Process {
+    if (this.buffers.journal === undefined) return;
+    const { firstDescriptorBlock } = this.geometry;
+    yield* this.buffers.breadForChange(firstDescriptorBlock + Math.floor(group / DESCRIPTORS_PER_BLOCK));
+    yield* this.buffers.breadForChange(0);
   }
 
   /** ext2_error with errors=remount-ro: the structure on the disk is not what it must be. Nothing is changed any more. */
@@ -140,13 +163,15 @@ export class Ext2Super {
     if (this.#readOnly) return;
     this.#setState(this.#state | EXT2_STATE.error);
     this.#readOnly = true;
+    this.onError(text);
   }
 
   /** ext2_remount to read-only, its last step: the file system was unmounted in order. To be written afterwards. */
   endChanges(): void {
     if (!this.#modified) return;
     this.#put(AT.s_wtime, this.now());
-    if (this.geometry.clean) this.#setState(this.#state | EXT2_STATE.valid);
+    if (this.geometry.journalInode !== 0) this.setNeedsRecovery(false);
+    else if (this.geometry.clean) this.#setState(this.#state | EXT2_STATE.valid);
     this.#modified = false;
     this.#readOnly = true;
   }
@@ -156,10 +181,16 @@ export class Ext2Super {
   }
 
   #setState(state: number): void {
-    this.buffers.writeU16(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + AT.s_state, state);
+    this.#put16(AT.s_state, state);
   }
 
   #put(field: number, value: number): void {
-    this.buffers.writeU32(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + field, value);
+    this.#env.memory.writeU32(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + field, value);
+    this.buffers.dirtyDirect(this.superblockPage);
+  }
+
+  #put16(field: number, value: number): void {
+    this.#env.memory.writeU16(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + field, value);
+    this.buffers.dirtyDirect(this.superblockPage);
   }
 }

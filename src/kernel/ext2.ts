@@ -1,9 +1,13 @@
 /**
- * The ext2 driver: inodes as the rest of the kernel sees them (fs/ext2 of 2.6.12).
+ * The ext2 and ext3 driver: inodes as the rest of the kernel sees them (fs/ext2 and fs/ext3 of 2.6.12).
  *
  * Metadata goes through the block device's own mapping (buffer.ts); the file system as a whole is ext2-super.ts, the map
  * from pages to blocks ext2-map.ts, allocation ext2-balloc.ts and ext2-ialloc.ts, directories ext2-dir.ts. Nothing on the disk
  * is trusted: what does not make sense is EIO, and what the driver cannot mount is refused in one line.
+ *
+ * Every change is made by an operation that `change` runs. With a journal (ext3, jbd.ts) that is a handle: what the operation
+ * changes reaches the disk whole or not at all. The fields of inodes go to their buffers when the transaction closes; directories
+ * are journaled like any metadata, files are written before what leads to them (data=ordered).
  *
  * An inode whose last link and last use are gone is deleted: its pages are dropped, its blocks and its number freed, its
  * time of deletion written.
@@ -30,10 +34,14 @@ import type { KernelCosts } from './costs.ts';
 import { freeInode, newInode } from './ext2-ialloc.ts';
 import { Ext2Map } from './ext2-map.ts';
 import { Ext2Super } from './ext2-super.ts';
+import { OrphanList } from './ext3-orphan.ts';
 import { Inode, InodeCache, type InodeOperations } from './inode.ts';
+import { Journal, type JournalClient } from './jbd.ts';
+import { JournalLog } from './jbd-log.ts';
+import { recoverJournal } from './jbd-recovery.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
-import type { PageIo } from './page-io.ts';
+import { HOLE, lookUpBlock, type PageIo } from './page-io.ts';
 import type { Writeback } from './page-writeback.ts';
 import { truncatePages } from './truncate.ts';
 
@@ -51,10 +59,12 @@ const MAX_FILE_BYTES = EXT2_MAX_FILE_BLOCKS * PAGE_SIZE;
 /** A file of this many bytes needs the feature large_file. */
 const LARGE_FILE_BYTES = 2 ** 31;
 const INODE_BYTES = INODE.size;
+/** Times that an operation is tried again after a commit, when the only free blocks were frozen (ext3_should_retry_alloc). */
+const ALLOCATION_RETRIES = 3;
 /** 512-byte sectors of a block. */
 const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
 
-export class Ext2 implements InodeOperations {
+export class Ext2 implements InodeOperations, JournalClient {
   readonly inodes: InodeCache;
   readonly buffers: Buffers;
   readonly #env: GuestEnvironment;
@@ -66,6 +76,8 @@ export class Ext2 implements InodeOperations {
   readonly #scratch = new Uint8Array(INODE_BYTES);
   readonly #scratchWords = new DataView(this.#scratch.buffer);
   #mounted: { superblock: Ext2Super; map: Ext2Map } | undefined;
+  #journal: Journal | undefined;
+  readonly #orphans: OrphanList;
 
   constructor(
     env: GuestEnvironment,
@@ -87,6 +99,7 @@ export class Ext2 implements InodeOperations {
       Math.floor(sectorCount / SECTORS_PER_PAGE),
     );
     this.buffers = new Buffers(env, mm, io, writeback, device);
+    this.#orphans = new OrphanList(this.buffers, (inode) => this.markInodeDirty(inode));
     this.inodes = new InodeCache(mm, Math.max(64, Math.floor(mm.map.nrPages / PAGES_PER_CACHED_INODE)));
   }
 
@@ -109,12 +122,130 @@ export class Ext2 implements InodeOperations {
 
   /** ext2_fill_super. Throws EINVAL with one line that names what the driver cannot mount; EIO. */
   *mount(): Process {
+    yield* this.#mountSuper();
+    if (this.geometry.journalInode !== 0) yield* this.#mountJournal(this.geometry.journalInode);
+  }
+
+  *#mountSuper(): Process {
     const superblock = yield* Ext2Super.mount(this.#env, this.buffers);
     const map = new Ext2Map(superblock, (inode) => {
       inode.isSizeDirty = true;
       this.markInodeDirty(inode);
     });
     this.#mounted = { superblock, map };
+  }
+
+  /** ext3_load_journal: replays what a crash has left, and deletes what was in use without a name. */
+  *#mountJournal(ino: number): Process {
+    const { device } = this.buffers;
+    const inode = yield* this.iget(ino);
+    const log = yield* JournalLog.open(this.#env.memory, this.buffers, this.#io, this.#writeback, inode);
+    let nextTid = log.superblock.sequence;
+    if (this.geometry.needsRecovery || log.superblock.start !== 0) {
+      const recovered = yield* recoverJournal(log, this.buffers, this.#io, this.geometry.blockCount);
+      nextTid = recovered.nextSequence;
+      yield* this.#writeback.sync(device);
+      this.#writeback.throwError(device);
+      yield* log.empty(nextTid, true);
+      // What was read before may have been replaced.
+      yield* this.#mountSuper();
+      this.superblock.setNeedsRecovery(false);
+      yield* this.buffers.writeThrough(0);
+      if (recovered.problem !== undefined) this.superblock.error(recovered.problem);
+    }
+    if (log.superblock.errno !== 0)
+      this.superblock.error(`ext3: the journal was ended by error ${log.superblock.errno}`);
+    if (this.isReadOnly) return;
+    const { superblock } = this;
+    const journal = yield* Journal.load(
+      this.#env,
+      this.#costs,
+      this.#mm,
+      this.#io,
+      this.buffers,
+      this.#writeback,
+      this,
+      log,
+      nextTid,
+    );
+    this.#journal = journal;
+    this.buffers.journal = journal;
+    superblock.onError = (text) => journal.abort(text);
+    superblock.frozen = (group) => journal.frozen(group);
+    superblock.onFree = (group, bit) => journal.freeze(group, bit);
+    yield* this.#deleteOrphans();
+  }
+
+  /** ext3_orphan_cleanup. */
+  *#deleteOrphans(): Process {
+    const orphans: Inode[] = [];
+    let isBroken = false;
+    for (let ino = yield* this.#orphans.first(); ino !== 0 && !isBroken; ino = orphans.at(-1)?.fields.dtime ?? 0) {
+      isBroken = ino < this.geometry.firstInode || ino > this.geometry.inodeCount || this.inodes.has(Ino(ino));
+      if (isBroken) break;
+      try {
+        orphans.push(yield* this.#read(ino, true));
+      } catch (error) {
+        if (!(error instanceof ModelError) || error.code !== 'EIO') throw error;
+        isBroken = true;
+      }
+    }
+    if (isBroken) {
+      for (const inode of orphans) this.inodes.put(inode);
+      yield* this.change(() => this.#orphans.clear());
+      return;
+    }
+    this.#orphans.restore(orphans);
+    for (const inode of orphans) {
+      const { fields } = inode;
+      if (fields.links > 0) {
+        yield* this.change(() => this.#cut(inode, fields.size));
+        yield* this.change(() => this.removeOrphan(inode));
+        fields.dtime = 0;
+      }
+      yield* this.iput(inode);
+    }
+  }
+
+  /** Transactions committed since the mount. */
+  get commits(): number {
+    return this.#journal?.commits ?? 0;
+  }
+
+  /** Whether bytes may be stored in a page that has its block, and times changed, at once: no handle is needed for that now. */
+  get isChangeable(): boolean {
+    return !this.isReadOnly && (this.#journal?.isOpen ?? this.isChanged);
+  }
+
+  /**
+   * Runs an operation that changes the file system; with a journal, under one handle. Not recursive. An operation that found no
+   * free block is run again after a commit when that frees some.
+   */
+  *change<T>(operation: () => Process<T>): Process<T> {
+    const journal = this.#journal;
+    if (journal === undefined) return yield* operation();
+    for (let attempt = 0; ; attempt++) {
+      if (this.isReadOnly) throw new ModelError('EROFS', 'the file system is mounted read-only');
+      yield* journal.start();
+      try {
+        return yield* operation();
+      } catch (error) {
+        const mayRetry = error instanceof ModelError && error.code === 'ENOSPC' && journal.hasFrozen;
+        if (!mayRetry || attempt === ALLOCATION_RETRIES) throw error;
+      } finally {
+        journal.stop();
+      }
+      yield* journal.force();
+    }
+  }
+
+  /** The inode lost its last name and is still in use: a crash deletes it. Under `change`. */
+  *addOrphan(inode: Inode): Process {
+    if (this.#journal !== undefined) yield* this.#orphans.add(inode);
+  }
+
+  *removeOrphan(inode: Inode): Process {
+    if (this.#journal !== undefined) yield* this.#orphans.remove(inode);
   }
 
   /** Wall-clock time, seconds since 1970. */
@@ -134,6 +265,10 @@ export class Ext2 implements InodeOperations {
   *iget(number: number): Process<Inode> {
     const { geometry } = this;
     if (number < 1 || number > geometry.inodeCount) throw new ModelError('EIO', `ext2: there is no inode ${number}`);
+    return yield* this.#read(number, false);
+  }
+
+  *#read(number: number, isOrphan: boolean): Process<Inode> {
     const ino = Ino(number);
     const cached = this.inodes.get(ino);
     if (cached !== undefined) return cached;
@@ -143,7 +278,7 @@ export class Ext2 implements InodeOperations {
     const raced = this.inodes.get(ino);
     if (raced !== undefined) return raced;
     this.#env.cpu.charge(this.#costs.inodeFillNs);
-    const inode = this.#readInode(ino, pfn, offset);
+    const inode = this.#readInode(ino, pfn, offset, isOrphan);
     this.inodes.add(inode);
     return inode;
   }
@@ -190,29 +325,44 @@ export class Ext2 implements InodeOperations {
   /** mark_inode_dirty: `fields` have changed. */
   markInodeDirty(inode: Inode): void {
     inode.isInodeDirty = true;
-    this.#writeback.markInodeDirty(inode);
+    const journal = this.#journal;
+    if (journal === undefined) {
+      this.#writeback.markInodeDirty(inode);
+      return;
+    }
+    if (journal.isAborted) return;
+    journal.addInode(inode);
+    inode.tid = journal.tid;
+    if (inode.isSizeDirty) inode.syncTid = journal.tid;
   }
 
-  /** set_page_dirty for a page of a file. */
+  /** set_page_dirty for a page of a file, or of a directory that `pageForChange` gave. */
   markPageDirty(inode: Inode, pfn: Pfn): void {
+    if (this.#journal !== undefined && inode.isDirectory) return;
     this.#writeback.markPageDirty(inode, pfn);
+    this.#journal?.addData(inode);
   }
 
-  getPage(inode: Inode, index: number): Process<Pfn> {
-    return this.#io.getPage(inode, index);
+  /** The page of a directory, for a change that is made before the next wait. Throws EIO. */
+  *pageForChange(directory: Inode, index: number): Process<Pfn> {
+    if (this.#journal === undefined) return yield* this.#io.getPage(directory, index);
+    const block = yield* lookUpBlock(directory, index);
+    if (block === HOLE) throw new ModelError('EIO', `ext2: directory ${directory.ino} has no page ${index}`);
+    return yield* this.#journal.access(directory, index, block);
   }
 
   /** One more zeroed block at the end of a directory or of a long symbolic link. The page is valid until the next wait. */
   *appendPage(inode: Inode): Process<Pfn> {
     const { map, cache } = this.#mm;
     const index = pagesOf(inode.size);
-    yield* this.blockForWrite(inode, index);
+    const block = yield* this.blockForWrite(inode, index);
     const pfn = yield* this.#io.grabPage(inode, index);
     this.#env.memory.zero(pfn, 0, PAGE_SIZE);
     map.set(pfn, PG.hasBlock);
     cache.setUptodate(pfn);
     this.#io.unlockPage(pfn);
-    this.#writeback.markPageDirty(inode, pfn);
+    if (inode.isDirectory) this.#journal?.join(inode, index, block, pfn);
+    this.markPageDirty(inode, pfn);
     inode.fields.size = (index + 1) * PAGE_SIZE;
     inode.isSizeDirty = true;
     this.markInodeDirty(inode);
@@ -231,16 +381,33 @@ export class Ext2 implements InodeOperations {
     return this.#fs.map.isBoundary(index);
   }
 
+  /** Under `change`, as everything that changes the file system. */
   blockForWrite(inode: Inode, index: number): Process<number> {
     return this.#fs.map.blockForWrite(inode, index);
   }
 
-  /** ext2_write_inode: stores what changed into the inode table's buffer. Throws EIO. */
+  *allocate(inode: Inode, index: number): Process {
+    yield* this.change(() => this.#allocate(inode, index));
+  }
+
+  *#allocate(inode: Inode, index: number): Process {
+    if (index >= inode.pageCount) return;
+    yield* this.blockForWrite(inode, index);
+    this.#journal?.addData(inode);
+  }
+
+  /** ext2_write_inode: stores what changed into the inode table's buffer. With a journal the commit does that. Throws EIO. */
   *writeInode(inode: Inode): Process {
+    if (this.#journal === undefined) yield* this.storeInode(inode);
+  }
+
+  /** ext3_do_update_inode. Throws EIO. */
+  *storeInode(inode: Inode): Process {
     if (!inode.isInodeDirty) return;
     const { block, offset } = this.#place(inode.ino);
-    const pfn = yield* this.buffers.bread(block);
-    this.#storeInode(inode, pfn, offset);
+    if (inode.isRegular && inode.size >= LARGE_FILE_BYTES) yield* this.#needLargeFiles();
+    const pfn = yield* this.buffers.breadForChange(block);
+    this.#putInode(inode, pfn, offset);
   }
 
   /**
@@ -249,6 +416,10 @@ export class Ext2 implements InodeOperations {
    */
   *setSize(inode: Inode, size: number): Process {
     if (size > MAX_FILE_BYTES) throw new ModelError('EFBIG', `${size} bytes`);
+    yield* this.change(() => this.#setSize(inode, size));
+  }
+
+  *#setSize(inode: Inode, size: number): Process {
     this.superblock.beginChange();
     const { fields } = inode;
     const old = fields.size;
@@ -259,6 +430,11 @@ export class Ext2 implements InodeOperations {
     this.markInodeDirty(inode);
     if (size >= old) return;
     yield* truncatePages(this.#mm, this.#io, inode.space, pagesOf(size));
+    yield* this.#cut(inode, size);
+  }
+
+  /** Frees what lies behind the end of a file, and zeroes the rest of its last page. */
+  *#cut(inode: Inode, size: number): Process {
     if (size % PAGE_SIZE !== 0) {
       const index = Math.floor(size / PAGE_SIZE);
       let pfn = yield* this.#io.getPage(inode, index);
@@ -266,7 +442,7 @@ export class Ext2 implements InodeOperations {
       if (this.#mm.map.has(pfn, PG.hasBlock)) {
         pfn = this.#mm.cache.find(inode.space, index);
         this.#env.memory.zero(pfn, size % PAGE_SIZE, PAGE_SIZE - (size % PAGE_SIZE));
-        this.#writeback.markPageDirty(inode, pfn);
+        this.markPageDirty(inode, pfn);
       }
     }
     yield* this.#fs.map.truncate(inode, pagesOf(size));
@@ -281,11 +457,11 @@ export class Ext2 implements InodeOperations {
     const pfn = cache.find(inode.space, index);
     if (pfn === NO_PAGE || !map.has(pfn, PG.uptodate)) return;
     this.#env.memory.zero(pfn, PAGE_SIZE - tail, tail);
-    this.#writeback.markPageDirty(inode, pfn);
+    this.markPageDirty(inode, pfn);
   }
 
   /**
-   * ext2_sync_file: the file's pages, the indirect blocks that lead to them and its inode are on the disk's medium when this
+   * ext2_sync_file, ext3_sync_file: the file's pages, the indirect blocks that lead to them and its inode are on the disk's medium when this
    * returns. Throws what a write of it met since the last time (EIO, ENOSPC).
    * @param dataOnly fdatasync: an inode of which only times have changed need not be written
    */
@@ -293,6 +469,12 @@ export class Ext2 implements InodeOperations {
     const { device } = this.buffers;
     const writeback = this.#writeback;
     yield* writeback.writePages(inode, true);
+    if (this.#journal !== undefined) {
+      yield* writeback.waitPages(inode);
+      yield* this.#commitInode(this.#journal, inode, dataOnly);
+      writeback.throwError(inode);
+      return;
+    }
     const blocks = inode.takeMetadataBlocks();
     if (!dataOnly || inode.isSizeDirty) yield* this.writeInode(inode);
     blocks.push(this.#place(inode.ino).block);
@@ -303,9 +485,41 @@ export class Ext2 implements InodeOperations {
     writeback.throwError(inode);
   }
 
+  /** The last change of the inode is in the log; where it has been there before, the drive's cache is flushed. */
+  *#commitInode(journal: Journal, inode: Inode, dataOnly: boolean): Process {
+    const tid = dataOnly ? inode.syncTid : inode.tid;
+    if (journal.isCommitted(tid)) yield* this.#writeback.flushDrive();
+    else yield* journal.waitFor(tid);
+  }
+
   /** sync: everything that is dirty is on the disk's medium when this returns. Throws EIO when the drive says so. */
   *sync(): Process {
     yield* this.#writeback.sync(this.buffers.device);
+    yield* this.#journal?.force() ?? NOTHING;
+  }
+
+  /** For the journal: every dirty page of directories and of the device goes to its place. Throws EIO. */
+  *writeMetadata(): Process {
+    const mappings: (Inode | BlockDeviceMapping)[] = [this.buffers.device];
+    for (const inode of this.inodes.all()) if (inode.isDirectory && inode.space.nrPages > 0) mappings.push(inode);
+    for (const mapping of mappings) yield* this.#writeback.writePages(mapping, true);
+    for (const mapping of mappings) {
+      yield* this.#writeback.waitPages(mapping);
+      this.#writeback.throwError(mapping);
+    }
+  }
+
+  /** For the journal: before the first transaction, the superblock says that there will be something to replay. */
+  *beginChanges(): Process {
+    if (this.isChanged) return;
+    this.superblock.beginChange();
+    yield* this.buffers.writeThrough(0);
+    yield* this.#writeback.flushDrive();
+  }
+
+  /** For the journal: it has ended. */
+  aborted(why: string): void {
+    this.superblock.error(why);
   }
 
   /** What fadvise(DONTNEED) does: starts writing what is dirty of a file, and drops other pages from `start` up to `end`. */
@@ -322,25 +536,18 @@ export class Ext2 implements InodeOperations {
   /** Remount read-only, as the root is at shutdown: all is written, the page cache stays. */
   *remountReadOnly(): Process {
     yield* this.sync();
+    yield* this.#journal?.flush() ?? NOTHING;
     this.superblock.endChanges();
-    yield* this.sync();
+    yield* this.#writeback.sync(this.buffers.device);
   }
 
   /** ext2_delete_inode. */
   *#delete(inode: Inode): Process {
-    const { fields } = inode;
     this.inodes.delete(inode);
+    this.#journal?.forgetMapping(inode);
     yield* truncatePages(this.#mm, this.#io, inode.space, 0);
     try {
-      this.superblock.beginChange();
-      fields.dtime = this.now();
-      if (hasBlocks(inode)) {
-        fields.size = 0;
-        yield* this.#fs.map.truncate(inode, 0);
-      }
-      inode.isInodeDirty = true;
-      yield* this.writeInode(inode);
-      yield* freeInode(this.superblock, inode.ino, inode.isDirectory);
+      yield* this.change(() => this.#free(inode));
     } catch (error) {
       // As the original: what cannot be freed now is found by e2fsck.
       if (!(error instanceof ModelError)) throw error;
@@ -348,6 +555,20 @@ export class Ext2 implements InodeOperations {
     inode.isInodeDirty = false;
     this.#writeback.forget(inode.space);
     this.#mm.cache.close(inode.space);
+  }
+
+  *#free(inode: Inode): Process {
+    const { fields } = inode;
+    this.superblock.beginChange();
+    yield* this.removeOrphan(inode);
+    fields.dtime = this.now();
+    if (hasBlocks(inode)) {
+      fields.size = 0;
+      yield* this.#fs.map.truncate(inode, 0);
+    }
+    inode.isInodeDirty = true;
+    yield* this.storeInode(inode);
+    yield* freeInode(this.superblock, inode.ino, inode.isDirectory);
   }
 
   /** Block and offset of an inode in its group's table. */
@@ -360,7 +581,7 @@ export class Ext2 implements InodeOperations {
     };
   }
 
-  #storeInode(inode: Inode, pfn: Pfn, at: number): void {
+  #putInode(inode: Inode, pfn: Pfn, at: number): void {
     const { fields } = inode;
     const bytes = this.#scratch;
     const words = this.#scratchWords;
@@ -381,30 +602,28 @@ export class Ext2 implements InodeOperations {
     words.setUint32(offset.i_flags, fields.flags, true);
     words.setUint32(offset.i_generation, fields.generation, true);
     for (let i = 0; i < fields.pointers.length; i++) words.setUint32(offset.i_block + 4 * i, fields.pointers[i]!, true);
-    if (inode.isRegular) {
-      words.setUint32(offset.i_size_high, Math.floor(fields.size / 2 ** 32), true);
-      if (fields.size >= LARGE_FILE_BYTES) this.#needLargeFiles();
-    }
+    if (inode.isRegular) words.setUint32(offset.i_size_high, Math.floor(fields.size / 2 ** 32), true);
     inode.isInodeDirty = false;
     inode.isSizeDirty = false;
     this.buffers.copyIn(pfn, at, bytes, INODE_BYTES);
   }
 
-  #needLargeFiles(): void {
+  *#needLargeFiles(): Process {
     const { superblockPage } = this.superblock;
     const at = EXT2_SUPERBLOCK_OFFSET + SUPERBLOCK.offset.s_feature_ro_compat;
+    if ((this.buffers.readU32(superblockPage, at) & EXT2_RO_COMPAT.large_file) !== 0) return;
+    yield* this.buffers.breadForChange(0);
     const features = this.buffers.readU32(superblockPage, at);
-    if ((features & EXT2_RO_COMPAT.large_file) === 0)
-      this.buffers.writeU32(superblockPage, at, (features | EXT2_RO_COMPAT.large_file) >>> 0);
+    this.buffers.writeU32(superblockPage, at, (features | EXT2_RO_COMPAT.large_file) >>> 0);
   }
 
-  #readInode(ino: Ino, pfn: Pfn, at: number): Inode {
+  #readInode(ino: Ino, pfn: Pfn, at: number, isOrphan: boolean): Inode {
     const { memory } = this.#env;
     const word = (name: keyof typeof INODE.offset): number => memory.readU32(pfn, at + INODE.offset[name]);
     const mode = memory.readU16(pfn, at + INODE.offset.i_mode);
     const links = memory.readU16(pfn, at + INODE.offset.i_links_count);
     const type = mode & EXT2_MODE.typeMask;
-    if (links === 0) throw new ModelError('EIO', `ext2: inode ${ino} is not in use`);
+    if (links === 0 && !isOrphan) throw new ModelError('EIO', `ext2: inode ${ino} is not in use`);
     if (!TYPES.has(type)) throw new ModelError('EIO', `ext2: inode ${ino} has the mode 0${mode.toString(8)}`);
     let size = memory.readU32(pfn, at + INODE.offset.i_size);
     if (type === EXT2_MODE.regular) size += memory.readU32(pfn, at + INODE.offset.i_size_high) * 0x1_0000_0000;
@@ -424,7 +643,7 @@ export class Ext2 implements InodeOperations {
       atime: word('i_atime'),
       mtime: word('i_mtime'),
       ctime: word('i_ctime'),
-      dtime: 0,
+      dtime: isOrphan ? word('i_dtime') : 0,
       flags: word('i_flags'),
       pointers,
       sectors: word('i_blocks'),
@@ -438,6 +657,8 @@ export class Ext2 implements InodeOperations {
     return new Inode(fields, this.#mm.cache.open(ino, generation, named), this);
   }
 }
+
+const NOTHING: Iterable<never> = [];
 
 const TYPES: ReadonlySet<number> = new Set(Object.values(EXT2_MODE).filter((value) => value !== EXT2_MODE.typeMask));
 

@@ -67,7 +67,7 @@ export class FileWrite {
   writeNow(file: OpenFile, src: Uint8Array, offset: number, position: number, length: number): number {
     const { inode } = file;
     if (inode.sem.isHeld || file.needsProcess || position + length > inode.size) return ~0;
-    if (this.#ext2.isReadOnly || !this.#ext2.isChanged) return ~0;
+    if (!this.#ext2.isChangeable) return ~0;
     const { cache, lru, map } = this.#mm;
     const { pageLookupNs, copyNsPerByte } = this.#costs;
     const ready = PG.uptodate | PG.hasBlock;
@@ -82,7 +82,7 @@ export class FileWrite {
       const inPage = at - index * PAGE_SIZE;
       const bytes = Math.min(PAGE_SIZE - inPage, length - done);
       this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);
-      this.#writeback.markPageDirty(inode, pfn);
+      this.#ext2.markPageDirty(inode, pfn);
       lru.markAccessed(pfn);
       this.#cpu.charge(pageLookupNs + bytes * copyNsPerByte);
       done += bytes;
@@ -115,20 +115,19 @@ export class FileWrite {
       from?.(start);
       const limit = Math.min(length, MAX_FILE_BYTES - start);
       if (limit <= 0) throw new ModelError('EFBIG', `position ${start}`);
-      this.#ext2.superblock.beginChange();
-      if (start + done > inode.size) this.#ext2.zeroTail(inode);
+      yield* this.#ext2.change(() => this.#beginWrite(inode, start + done > inode.size));
       if (file.isDirect) {
         checkDirect(start, length);
         if (yield* this.#directWrite(inode, src, offset, start, length)) return length;
       }
-      this.#touch(inode);
       try {
         while (written < limit) {
           const at = start + written;
           const index = Math.floor(at / PAGE_SIZE);
           const inPage = at - index * PAGE_SIZE;
           const bytes = Math.min(PAGE_SIZE - inPage, limit - written);
-          yield* this.#writePage(inode, index, inPage, src, offset + written, bytes);
+          const from = offset + written;
+          yield* this.#ext2.change(() => this.#writePage(inode, index, inPage, src, from, bytes));
           written += bytes;
           if (this.#writeback.isDue) yield* this.#writeback.balance();
           if (this.#cpu.isDue) yield* this.#cpu.settle();
@@ -165,6 +164,12 @@ export class FileWrite {
     return Math.max(0, Math.min(length, inode.size - position));
   }
 
+  *#beginWrite(inode: Inode, leavesHole: boolean): Process {
+    this.#ext2.superblock.beginChange();
+    if (leavesHole) this.#ext2.zeroTail(inode);
+    this.#touch(inode);
+  }
+
   /** prepare_write, copy, commit_write for one page. */
   *#writePage(inode: Inode, index: number, inPage: number, src: Uint8Array, offset: number, bytes: number): Process {
     const { map, cache, lru } = this.#mm;
@@ -181,7 +186,7 @@ export class FileWrite {
       }
       try {
         if (!map.has(pfn, PG.hasBlock)) {
-          yield* inode.blockForWrite(index);
+          yield* this.#ext2.blockForWrite(inode, index);
           map.set(pfn, PG.hasBlock);
         }
       } catch (error) {
@@ -196,13 +201,14 @@ export class FileWrite {
       this.#cpu.charge(this.#costs.pageLookupNs + this.#costs.getBlockNs + bytes * this.#costs.copyNsPerByte);
       cache.setUptodate(pfn);
       map.clear(pfn, PG.error);
-      this.#writeback.markPageDirty(inode, pfn);
+      this.#ext2.markPageDirty(inode, pfn);
       this.#io.unlockPage(pfn);
       lru.markAccessed(pfn);
       const end = index * PAGE_SIZE + inPage + bytes;
       if (end > inode.size) {
         inode.fields.size = end;
         inode.isSizeDirty = true;
+        this.#ext2.markInodeDirty(inode);
       }
       return;
     }
@@ -237,7 +243,6 @@ export class FileWrite {
       // A reader may have brought old contents in meanwhile.
       yield* truncatePages(this.#mm, this.#io, inode.space, first, end);
     }
-    this.#touch(inode);
     return true;
   }
 

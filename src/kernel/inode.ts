@@ -24,7 +24,7 @@ export interface InodeOperations {
   blockNow(inode: Inode, index: number): number;
   loadMetadata(inode: Inode, index: number): Process;
   isBoundary(index: number): boolean;
-  blockForWrite(inode: Inode, index: number): Process<number>;
+  allocate(inode: Inode, index: number): Process;
   writeInode(inode: Inode): Process;
 }
 
@@ -42,9 +42,9 @@ export interface InodeFields {
   atime: number;
   mtime: number;
   ctime: number;
-  /** 0 while the inode is in use. */
+  /** 0 while the inode is in use; on the orphan list, the number of the next. */
   dtime: number;
-  readonly flags: number;
+  flags: number;
   /** i_block: 15 pointers, or the text of a short symbolic link. */
   readonly pointers: Uint32Array;
   /** 512-byte sectors of data and indirect blocks. */
@@ -67,6 +67,9 @@ export class Inode implements Mapping {
   isSizeDirty = false;
   /** Whether it was mapped for shared stores since it was read: those may reach beyond its end. */
   mayHoldTail = false;
+  /** Transactions in which it was changed last, and in which more than its times was. */
+  tid = 0;
+  syncTid = 0;
   /** Indirect blocks changed since the last fsync (the private list of buffers); made by the first. */
   #metadataBlocks: Set<number> | undefined;
   /** Page and block that were allocated last: where a sequential writer goes on. */
@@ -132,8 +135,8 @@ export class Inode implements Mapping {
     return this.#operations.loadMetadata(this, index);
   }
 
-  blockForWrite(index: number): Process<number> {
-    return this.#operations.blockForWrite(this, index);
+  allocate(index: number): Process {
+    return this.#operations.allocate(this, index);
   }
 
   writeInode(): Process {
@@ -172,6 +175,11 @@ export class InodeCache {
     const inode = this.#cached.get(ino) ?? this.#lingering.get(ino);
     if (inode !== undefined) inode.references++;
     return inode;
+  }
+
+  /** Whether an inode is in memory. */
+  has(ino: Ino): boolean {
+    return this.#cached.has(ino) || this.#lingering.has(ino);
   }
 
   /** Adds an inode that was just read, with one reference. */

@@ -153,7 +153,7 @@ export class Kernel {
   *shutdown(): Process {
     yield this.#costs.shutdownServicesNs;
     yield* this.syscalls.exit();
-    if (this.#ext2.isChanged) yield* this.#ext2.remountReadOnly();
+    if (this.#ext2.isChanged || this.#writeback.hasDirty) yield* this.#ext2.remountReadOnly();
     this.#cacheMap.flush();
     yield* this.#env.cpu.settle();
     this.#env.hypercalls.shutdown(ShutdownReason.reboot);

@@ -90,7 +90,6 @@ export class MemoryMaps {
     const start = this.#freeAddress(pages * PAGE_SIZE);
     if (shared && writable) {
       if (this.#ext2.isReadOnly) throw new ModelError('EROFS', 'a shared mapping to be stored to');
-      this.#ext2.superblock.beginChange();
       file.inode.mayHoldTail = true;
     }
     const vma = new Vma({ start, firstIndex: position / PAGE_SIZE, pages }, file, { shared, writable }, (of, pfn) =>

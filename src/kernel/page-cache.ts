@@ -38,11 +38,13 @@ export interface MappedRange {
   unmap(index: number): void;
 }
 
+/** Slot of a space that was closed. */
+const NO_SLOT = -1;
 const NO_RANGES: readonly MappedRange[] = [];
 
-/** A file's pages. Made by PageCache.open, ended by PageCache.close when it holds none. */
+/** A file's pages. Made by PageCache.open, ended by PageCache.close when it holds none: then it finds none any more. */
 export class AddressSpace {
-  readonly slot: number;
+  slot: number;
   readonly ino: Ino;
   readonly generation: number;
   /** Whether its pages are named in the table. */
@@ -145,6 +147,7 @@ export class PageCache {
     assert(this.#spaces[space.slot] === space, 'address space was closed before');
     this.#spaces[space.slot] = undefined;
     this.#freeSlots.push(space.slot);
+    space.slot = NO_SLOT;
   }
 
   /** The page of (space, index), or NO_PAGE. */

@@ -45,8 +45,8 @@ export interface Mapping {
   blockNow(index: number): number;
   /** Reads the metadata that blockNow lacks for this page. */
   loadMetadata(index: number): Process;
-  /** get_block for writing: the page's block, allocated if there is none. Throws ENOSPC, EIO, EFBIG. */
-  blockForWrite(index: number): Process<number>;
+  /** get_block for writing a page that has no block: it is given one, unless it lies beyond the end. Throws ENOSPC, EIO, EROFS. */
+  allocate(index: number): Process;
   /** Whether writeInode has something to write. */
   readonly isInodeDirty: boolean;
   /** write_inode: puts what changed of the inode into its block's buffer. Throws EIO. */

@@ -91,6 +91,11 @@ export class Writeback {
     return this.#dirty.has(space);
   }
 
+  /** Whether anything is dirty. */
+  get hasDirty(): boolean {
+    return this.#dirty.size > 0;
+  }
+
   /** set_page_dirty. */
   markPageDirty(mapping: Mapping, pfn: Pfn): void {
     if (!this.#mm.cache.setDirty(pfn)) return;
@@ -146,8 +151,16 @@ export class Writeback {
    * filemap_fdatawrite: starts writing the dirty pages of a mapping, from page `start` up to and without `end`. With `all`
    * every page that is dirty now is submitted, waiting for earlier writes of it; else pages in use are left out.
    * Returns the pages submitted.
+   * @param placedOnly leave pages out that have no block yet
    */
-  *writePages(mapping: Mapping, all: boolean, limit = Infinity, start = 0, end = Infinity): Process<number> {
+  *writePages(
+    mapping: Mapping,
+    all: boolean,
+    limit = Infinity,
+    start = 0,
+    end = Infinity,
+    placedOnly = false,
+  ): Process<number> {
     const { cache, map } = this.#mm;
     const indices = end - start <= NARROW ? range(start, end) : cache.dirtyIndices(mapping.space, start, end);
     let bio: Bio | undefined;
@@ -155,6 +168,13 @@ export class Writeback {
     for (const index of indices) {
       if (submitted >= limit) break;
       let pfn = cache.find(mapping.space, index);
+      if (pfn !== NO_PAGE && map.has(pfn, PG.dirty) && !map.has(pfn, PG.hasBlock)) {
+        if (placedOnly) continue;
+        if (bio !== undefined) yield* this.#io.submit(bio);
+        bio = undefined;
+        yield* this.#allocate(mapping, index);
+        pfn = cache.find(mapping.space, index);
+      }
       while (all && pfn !== NO_PAGE && map.has(pfn, PG.dirty) && map.has(pfn, PG.locked | PG.writeback)) {
         if (bio !== undefined) yield* this.#io.submit(bio);
         bio = undefined;
@@ -162,6 +182,7 @@ export class Writeback {
         pfn = cache.find(mapping.space, index);
       }
       if (pfn === NO_PAGE || !map.has(pfn, PG.dirty) || map.has(pfn, PG.locked | PG.writeback)) continue;
+      if (!map.has(pfn, PG.hasBlock)) continue;
       map.set(pfn, PG.locked);
       const block = yield* this.#blockOf(mapping, index, pfn);
       if (block < 0) continue;
@@ -309,25 +330,42 @@ export class Writeback {
     return { dirty: Math.floor((ratio * nrPages) / 100), background: Math.floor((background * nrPages) / 100) };
   }
 
-  /** get_block for writing; on failure the page is given up: clean, with its error bit, and the error in the mapping. */
-  *#blockOf(mapping: Mapping, index: number, pfn: Pfn): Process<number> {
+  /** A place for a page that a mapped store has made of a hole; when there is none, the page is given up. */
+  *#allocate(mapping: Mapping, index: number): Process {
     const { map, cache } = this.#mm;
     try {
-      let block = map.has(pfn, PG.hasBlock) ? yield* lookUpBlock(mapping, index) : HOLE;
-      if (block === HOLE) {
-        block = yield* mapping.blockForWrite(index);
-        map.set(pfn, PG.hasBlock);
-        // A hole has no name; now the page has a place.
-        cache.setUptodate(pfn);
-      }
+      yield* mapping.allocate(index);
+      const block = yield* lookUpBlock(mapping, index);
+      const pfn = cache.find(mapping.space, index);
+      if (pfn === NO_PAGE || block === HOLE) return;
+      map.set(pfn, PG.hasBlock);
+      // A hole has no name; now the page has a place.
+      if (map.has(pfn, PG.uptodate)) cache.setUptodate(pfn);
+    } catch (error) {
+      const pfn = cache.find(mapping.space, index);
+      this.#giveUp(mapping, pfn, error);
+    }
+  }
+
+  /** get_block of a page that has one; on failure the page is given up. */
+  *#blockOf(mapping: Mapping, index: number, pfn: Pfn): Process<number> {
+    try {
+      const block = yield* lookUpBlock(mapping, index);
+      if (block === HOLE) throw new ModelError('EIO', `page ${index} of inode ${mapping.space.ino} has lost its block`);
       return block;
     } catch (error) {
-      noteError(mapping.space, error);
-      cache.clearDirty(pfn);
-      map.set(pfn, PG.error);
+      this.#giveUp(mapping, pfn, error);
       this.#io.unlockPage(pfn);
       return HOLE;
     }
+  }
+
+  /** A page that cannot be written is clean, with its error bit, and the error is in the mapping. */
+  #giveUp(mapping: Mapping, pfn: Pfn, error: unknown): void {
+    noteError(mapping.space, error);
+    if (pfn === NO_PAGE) return;
+    this.#mm.cache.clearDirty(pfn);
+    this.#mm.map.set(pfn, PG.error);
   }
 
   /** block_write_full_page: what a mapped store left behind the end of the file never reaches the disk. */

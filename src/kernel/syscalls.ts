@@ -592,13 +592,17 @@ export class Syscalls {
   *#change(path: string, change: (fields: Inode['fields']) => void): Process {
     const inode = yield* this.#walker.walk(path, true);
     try {
-      this.#ext2.superblock.beginChange();
-      change(inode.fields);
-      inode.fields.ctime = this.#ext2.now();
-      this.#ext2.markInodeDirty(inode);
+      yield* this.#ext2.change(() => this.#changeFields(inode, change));
     } finally {
       yield* this.#ext2.iput(inode);
     }
+  }
+
+  *#changeFields(inode: Inode, change: (fields: Inode['fields']) => void): Process {
+    this.#ext2.superblock.beginChange();
+    change(inode.fields);
+    inode.fields.ctime = this.#ext2.now();
+    this.#ext2.markInodeDirty(inode);
   }
 
   #readRest(

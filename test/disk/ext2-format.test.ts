@@ -115,6 +115,8 @@ describe('checkSuperblock', () => {
       features: { compat: 0, incompat: 2, roCompat: 3 },
       readOnlyFeatures: [],
       clean: true,
+      journalInode: 0,
+      needsRecovery: false,
     });
   });
 

@@ -2,6 +2,7 @@
 // places and of all sizes, fsync, close and reopen, dropped caches, memory pressure, and reboots. After each operation
 // that reads, and at the end, the file is the array.
 import { PAGE_SIZE } from '../../src/base/index.ts';
+import type { ImageStore } from '../../src/disk/image-store.ts';
 import { MAP, MS, O, PROT, type Syscalls } from '../../src/kernel/index.ts';
 import type { RandomStream } from '../../src/sim/index.ts';
 import { GuestDisk, emptyImage } from './guest-disk.ts';
@@ -25,8 +26,18 @@ export interface FsxResult {
  * Runs `operations` operations under a seed; throws at the first difference, with the operations before it.
  * @param onImage called at the end, after an orderly shutdown, with what is on the disk
  */
-export function fsx(seed: number, operations: number, onImage?: (image: GuestDisk['image']) => void): FsxResult {
-  const disk = new GuestDisk(emptyImage(8 << 20), seed);
+export function fsx(seed: number, operations: number, onImage?: (image: ImageStore) => void): FsxResult {
+  return fsxOn(emptyImage(8 << 20), seed, operations, onImage);
+}
+
+/** The same on an image that is there. */
+export function fsxOn(
+  empty: ImageStore,
+  seed: number,
+  operations: number,
+  onImage?: (image: ImageStore) => void,
+): FsxResult {
+  const disk = new GuestDisk(empty, seed);
   const random = disk.testbed.simulation.random.stream('fsx');
   const run = new Run(disk, random);
   for (let i = 0; i < operations; i++) run.step(i);

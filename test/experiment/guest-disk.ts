@@ -109,8 +109,19 @@ export class GuestDisk {
   /** The next guest, after an orderly shutdown or a crash of this one. */
   reboot(crash: boolean, preserve = true): void {
     const { kernel, domain } = this.guest;
-    if (crash) kernel.crash();
+    if (crash) this.crash();
     else this.run(untilStopped(domain, kernel.shutdown()));
+    this.restart(preserve);
+  }
+
+  /** The guest dies where it stands. */
+  crash(): void {
+    this.guest.kernel.crash();
+  }
+
+  /** The next guest, after this one has stopped. */
+  restart(preserve = true): void {
+    const { domain } = this.guest;
     const options = { preserve, cmdLine: CMD_LINE, betweenGuests: () => this.#checkClean() };
     this.guest = this.#boot(this.run(this.testbed.toolstack.restartDomain(domain, options)));
   }

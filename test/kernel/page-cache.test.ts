@@ -284,9 +284,13 @@ describe('the page cache', () => {
     expect(mm.cache.find(space, 0xffff_fff0)).toBe(pfn);
     expect(mm.cache.find(space, 0x7fff_fff0)).toBe(NO_PAGE);
     mm.invalidate(space);
+    const { slot } = space;
     mm.cache.close(space);
     const next = mm.cache.open(6 as Ino);
-    expect(next.slot).toBe(space.slot);
+    expect(next.slot).toBe(slot);
     expect(mm.cache.find(next, 0xffff_fff0)).toBe(NO_PAGE);
+    // Whoever still holds the closed one finds nothing of the new one.
+    mm.cache.add(next, 0xffff_fff0, mm.allocate());
+    expect(mm.cache.find(space, 0xffff_fff0)).toBe(NO_PAGE);
   });
 });

@@ -47,9 +47,7 @@ function rig(nrPages = 768): Rig {
     isBoundary: () => false,
     mapVersion: 0,
     isInodeDirty: false,
-    blockForWrite: function* (index) {
-      return 1000 - 3 * index;
-    },
+    allocate: function* () {},
     writeInode: function* () {},
   };
   const blocks: number[] = [];

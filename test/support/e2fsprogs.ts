@@ -1,19 +1,21 @@
-// The outside judge of every image we write: e2fsprogs (mke2fs, e2fsck, debugfs).
+// The outside judge of every image we write: e2fsprogs (mke2fs, e2fsck, debugfs, tune2fs).
 //
 // `itWithE2fsprogs` is `it`, skipped with the reason when the programs are not installed; in CI that is a failure, since
 // there nothing may be skipped. `saveImage` writes an image store to a file that the programs can read, with holes.
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { it } from 'vitest';
 import type { ImageStore } from '../../src/disk/image-store.ts';
+import { MemoryImage } from '../../src/disk/memory-image.ts';
 import { runsFactor, TIMEOUT_MS } from './property.ts';
 
 export interface E2fsprogs {
   readonly mke2fs: string;
   readonly e2fsck: string;
   readonly debugfs: string;
+  readonly tune2fs: string;
 }
 
 /** The programs, or undefined when one is missing. /sbin is often not in the PATH of a user. */
@@ -21,9 +23,9 @@ export function findE2fsprogs(): E2fsprogs | undefined {
   const directories = [...(process.env['PATH'] ?? '').split(delimiter), '/sbin', '/usr/sbin', '/usr/local/sbin'];
   const find = (name: string): string | undefined =>
     directories.map((directory) => join(directory, name)).find((path) => existsSync(path));
-  const [mke2fs, e2fsck, debugfs] = [find('mke2fs'), find('e2fsck'), find('debugfs')];
-  return mke2fs !== undefined && e2fsck !== undefined && debugfs !== undefined
-    ? { mke2fs, e2fsck, debugfs }
+  const [mke2fs, e2fsck, debugfs, tune2fs] = ['mke2fs', 'e2fsck', 'debugfs', 'tune2fs'].map(find);
+  return mke2fs !== undefined && e2fsck !== undefined && debugfs !== undefined && tune2fs !== undefined
+    ? { mke2fs, e2fsck, debugfs, tune2fs }
     : undefined;
 }
 
@@ -71,6 +73,18 @@ export function run(program: string, ...args: string[]): string {
 /** Throws what e2fsck finds wrong with an image. */
 export function mustBeSound(judge: Judge, path: string): void {
   run(judge.e2fsck, '-fn', path);
+}
+
+/** Reads an image from a file into memory. */
+export function loadImage(path: string): MemoryImage {
+  const bytes = readFileSync(path);
+  const image = new MemoryImage(bytes.length);
+  const zeros = Buffer.alloc(1 << 18);
+  for (let at = 0; at < bytes.length; at += zeros.length) {
+    const length = Math.min(zeros.length, bytes.length - at);
+    if (bytes.compare(zeros, 0, length, at, at + length) !== 0) image.write(at, bytes, at, length);
+  }
+  return image;
 }
 
 /** Writes the image to a new file; blocks of zeros become holes. */

@@ -1,0 +1,169 @@
+/**
+ * The journal's place on the disk: a ring of blocks in the file with the journal's inode, and the superblock that says where in
+ * it the log starts (fs/jbd/journal.c of 2.6.12).
+ *
+ * Log blocks are written from pages of their own, past the page cache: the cached pages of the blocks that they hold copies of
+ * go to their own places later.
+ */
+
+import { ModelError } from '../base/errno.ts';
+import { PAGE_SIZE, type Pfn } from '../base/units.ts';
+import { checkJbdSuperblock, JBD_INCOMPAT_REVOKE, JBD_SUPERBLOCK, type JbdSuperblock } from '../disk/jbd-format.ts';
+import { WaitQueue, type Process } from '../sim/index.ts';
+import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestMemory } from '../xen/public/index.ts';
+import type { Buffers } from './buffer.ts';
+import type { Bio } from './block-queue.ts';
+import type { Inode } from './inode.ts';
+import { HOLE, lookUpBlock, type PageIo } from './page-io.ts';
+import type { Writeback } from './page-writeback.ts';
+
+export class JournalLog {
+  readonly superblock: JbdSuperblock;
+  readonly #memory: GuestMemory;
+  readonly #buffers: Buffers;
+  readonly #io: PageIo;
+  readonly #writeback: Writeback;
+  readonly #inode: Inode;
+  readonly #superblockPlace: number;
+  readonly #superblockPage: Pfn;
+  #head: number;
+  #used = 0;
+  /** s_start as the disk has it. */
+  #start: number;
+  #hasRevokes: boolean;
+
+  private constructor(
+    memory: GuestMemory,
+    buffers: Buffers,
+    io: PageIo,
+    writeback: Writeback,
+    inode: Inode,
+    place: number,
+    page: Pfn,
+    superblock: JbdSuperblock,
+  ) {
+    this.#memory = memory;
+    this.#buffers = buffers;
+    this.#io = io;
+    this.#writeback = writeback;
+    this.#inode = inode;
+    this.#superblockPlace = place;
+    this.#superblockPage = page;
+    this.superblock = superblock;
+    this.#head = superblock.first;
+    this.#start = superblock.start;
+    this.#hasRevokes = (superblock.incompat & JBD_INCOMPAT_REVOKE) !== 0;
+  }
+
+  /** journal_init_inode and load_superblock. Throws EINVAL with one line when it makes no sense, EIO. */
+  static *open(
+    memory: GuestMemory,
+    buffers: Buffers,
+    io: PageIo,
+    writeback: Writeback,
+    inode: Inode,
+  ): Process<JournalLog> {
+    if (!inode.isRegular) throw new ModelError('EINVAL', `ext3: journal: inode ${inode.ino} is no regular file`);
+    const place = inode.size >= PAGE_SIZE ? yield* lookUpBlock(inode, 0) : HOLE;
+    if (place === HOLE) throw new ModelError('EINVAL', 'ext3: journal: it has no blocks');
+    const page = yield* buffers.bread(place);
+    const bytes = new Uint8Array(PAGE_SIZE);
+    buffers.copyOut(page, 0, bytes, PAGE_SIZE);
+    const superblock = checkJbdSuperblock(bytes, inode.pageCount);
+    if ('refused' in superblock) throw new ModelError('EINVAL', `ext3: ${superblock.refused}`);
+    buffers.pin(page);
+    return new JournalLog(memory, buffers, io, writeback, inode, place, page, superblock);
+  }
+
+  /** Blocks of the ring. */
+  get length(): number {
+    return this.superblock.maxLength - this.superblock.first;
+  }
+
+  /** Blocks that may be written. */
+  get free(): number {
+    return this.length - this.#used;
+  }
+
+  /** The ring position behind `position`. */
+  next(position: number): number {
+    return position + 1 < this.superblock.maxLength ? position + 1 : this.superblock.first;
+  }
+
+  /** The file-system block of a ring position. Throws EIO. */
+  *place(position: number): Process<number> {
+    const block = yield* lookUpBlock(this.#inode, position);
+    if (block === HOLE) throw new ModelError('EIO', `ext3: journal: block ${position} is a hole`);
+    return block;
+  }
+
+  /** Writes pages to the next blocks of the ring; they are in the drive when this returns. Throws EIO. */
+  *append(pages: readonly Pfn[]): Process {
+    if (pages.length > this.free)
+      throw new ModelError('EIO', `ext3: journal: ${pages.length} blocks are to be written and ${this.free} are free`);
+    const done = new WaitQueue();
+    const outcome = { left: pages.length, failed: false };
+    const endPage = (_: Pfn, failed: boolean): void => {
+      outcome.failed ||= failed;
+      if (--outcome.left === 0) done.wakeAll();
+    };
+    let bio: Bio | undefined;
+    for (const pfn of pages) {
+      const block = yield* this.place(this.#head);
+      this.#head = this.next(this.#head);
+      this.#used++;
+      if (bio !== undefined && (bio.block + bio.pages.length !== block || bio.pages.length === SEGMENTS_PER_REQUEST)) {
+        yield* this.#io.submit(bio);
+        bio = undefined;
+      }
+      bio ??= { op: BlkifOp.write, block, pages: [], endPage };
+      bio.pages.push(pfn);
+    }
+    if (bio !== undefined) yield* this.#io.submit(bio);
+    this.#io.unplug();
+    while (outcome.left > 0) yield done;
+    if (outcome.failed) throw new ModelError('EIO', 'ext3: journal: a log block could not be written');
+  }
+
+  /** Before transaction `sequence` is written into an empty log: the superblock says where the log starts. Throws EIO. */
+  *begin(sequence: number, hasRevokes: boolean): Process {
+    const mustTell = this.#start === 0 || (hasRevokes && !this.#hasRevokes);
+    if (!mustTell) return;
+    if (hasRevokes && !this.#hasRevokes) {
+      this.#hasRevokes = true;
+      this.#put(JBD_SUPERBLOCK.featureIncompat, JBD_INCOMPAT_REVOKE);
+    }
+    if (this.#start === 0) yield* this.#tell(this.#head, sequence);
+    else yield* this.#write();
+  }
+
+  /**
+   * cleanup_journal_tail: everything in the log has reached its own place, and the log is empty. The next transaction is
+   * `sequence`. Throws EIO.
+   * @param isClosed whether the journal is put out of use: nothing is to be replayed
+   */
+  *empty(sequence: number, isClosed: boolean): Process {
+    this.#used = 0;
+    yield* this.#tell(isClosed ? 0 : this.#head, sequence);
+  }
+
+  *#tell(start: number, sequence: number): Process {
+    this.#start = start;
+    this.#put(JBD_SUPERBLOCK.start, start);
+    this.#put(JBD_SUPERBLOCK.sequence, sequence);
+    this.#put(JBD_SUPERBLOCK.errno, 0);
+    yield* this.#write();
+  }
+
+  *#write(): Process {
+    yield* this.#buffers.writeThrough(this.#superblockPlace);
+    yield* this.#writeback.flushDrive();
+  }
+
+  /** The journal counts the big end first. */
+  #put(offset: number, value: number): void {
+    const swapped =
+      ((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | ((value >>> 24) & 0xff);
+    this.#memory.writeU32(this.#superblockPage, offset, swapped >>> 0);
+  }
+}

@@ -1,0 +1,222 @@
+// The journal: images by mke2fs and tune2fs, crashes at any event, and before the judge e2fsck.
+import { copyFileSync, readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect } from 'vitest';
+import { getField, PAGE_SIZE } from '../../src/base/index.ts';
+import { GROUP_DESCRIPTOR } from '../../src/disk/ext2-format.ts';
+import type { ImageStore } from '../../src/disk/image-store.ts';
+import type { MemoryImage } from '../../src/disk/memory-image.ts';
+import { O, type Syscalls } from '../../src/kernel/index.ts';
+import type { Process } from '../../src/sim/index.ts';
+import { itWithE2fsprogs, type Judge, loadImage, mustBeSound, run, saveImage } from '../support/e2fsprogs.ts';
+import { ModelFs } from '../support/model-fs.ts';
+import { checkProperty } from '../support/property.ts';
+import { call, type Call, compareAll, playCalls, readWhole } from './file-programs.ts';
+import { fsxOn } from './fsx.ts';
+import { emptyImage, GuestDisk } from './guest-disk.ts';
+
+const IMAGE_BYTES = 24 << 20;
+/** What the free blocks of a disk hold: a file that shows it shows what was never written to it. */
+const STALE = 0xee;
+const calls = fc.array(call, { minLength: 5, maxLength: 40 });
+
+/** An empty file system with a journal, in one block group. */
+function ext3Image(judge: Judge): MemoryImage {
+  const path = `${judge.dir}/empty.img`;
+  run(judge.mke2fs, '-q', '-F', '-t', 'ext3', '-b', '4096', path, String(IMAGE_BYTES / 1024));
+  const image = loadImage(path);
+  const descriptor = new Uint8Array(PAGE_SIZE);
+  image.read(PAGE_SIZE, descriptor, 0, PAGE_SIZE);
+  const bitmap = new Uint8Array(PAGE_SIZE);
+  image.read(getField(GROUP_DESCRIPTOR, descriptor, 0, 'bg_block_bitmap') * PAGE_SIZE, bitmap, 0, PAGE_SIZE);
+  const stale = new Uint8Array(PAGE_SIZE).fill(STALE);
+  for (let block = 0; block < IMAGE_BYTES / PAGE_SIZE; block++)
+    if (((bitmap[block >>> 3]! >>> (block & 7)) & 1) === 0) image.write(block * PAGE_SIZE, stale, 0, PAGE_SIZE);
+  return image;
+}
+
+/** Throws when e2fsck finds anything wrong with an image beyond a journal to be replayed; replays it. */
+function mustReplay(judge: Judge, path: string): void {
+  run('sh', '-c', `"${judge.e2fsck}" -fy "${path}" > "${path}.log" 2>&1 || test $? -eq 1`);
+  const log = readFileSync(`${path}.log`, 'utf8');
+  // What e2fsck does for orphans, as the guest does, and counts in the superblock, which nobody believes.
+  const found = log.split('\n').filter((line) => /\? yes|error|corrupt|invalid/i.test(line));
+  const wrong = found.filter((line) => !/Free (blocks|inodes) count wrong/.test(line));
+  if (wrong.length > 0) throw new Error(`e2fsck after the replay:\n${log}`);
+  mustBeSound(judge, path);
+}
+
+function* together(disk: GuestDisk, models: readonly ModelFs[], programs: readonly (readonly Call[])[]): Process {
+  const { environment } = disk.guest.domain;
+  const sys = disk.guest.kernel.syscalls;
+  const tasks = programs.map((program, i) =>
+    environment.spawn(`program${i}`, playCalls(sys, models[i]!, `/p${i}`, program)),
+  );
+  for (const task of tasks) yield* task.join();
+}
+
+function* makeHomes(sys: Syscalls): Process {
+  for (let i = 0; i < 3; i++) yield* sys.mkdir(`/p${i}`);
+  yield* sys.sync();
+}
+
+/** Reads everything: no call may fail, and no byte may be of a block's past. */
+function* readEverything(sys: Syscalls, path: string): Process {
+  for (const { name } of yield* sys.readdir(path === '' ? '/' : path)) {
+    if (name === '.' || name === '..') continue;
+    const at = `${path}/${name}`;
+    const { mode } = yield* sys.lstat(at);
+    if (mode >>> 12 === 4) yield* readEverything(sys, at);
+    else if (mode >>> 12 === 8) {
+      const bytes = yield* readWhole(sys, at);
+      for (let i = 0; i + 16 <= bytes.length; i += 16)
+        if (bytes.subarray(i, i + 16).every((byte) => byte === STALE)) throw new Error(`${at} shows old bytes at ${i}`);
+    }
+  }
+}
+
+function judgeImage(judge: Judge, image: ImageStore, mayReplay: boolean): void {
+  const path = `${judge.dir}/disk.img`;
+  saveImage(image, path);
+  if (mayReplay) mustReplay(judge, path);
+  else mustBeSound(judge, path);
+}
+
+describe('ext3', () => {
+  itWithE2fsprogs('is what the model says, over reboots, and sound on the disk', (judge) => {
+    const empty = ext3Image(judge);
+    checkProperty(
+      judge.where,
+      [
+        fc.array(fc.record({ programs: fc.array(calls, { minLength: 1, maxLength: 3 }), crash: fc.boolean() }), {
+          minLength: 1,
+          maxLength: 3,
+        }),
+        fc.integer({ min: 1, max: 1000 }),
+      ],
+      (lives, seed) => {
+        const disk = new GuestDisk(copyOf(empty), seed as number);
+        const models = [new ModelFs(), new ModelFs(), new ModelFs()];
+        disk.run(makeHomes(disk.guest.kernel.syscalls));
+        for (const { programs, crash } of lives as { programs: Call[][]; crash: boolean }[]) {
+          disk.run(together(disk, models, programs));
+          if (crash) disk.run(disk.guest.kernel.syscalls.sync());
+          disk.check();
+          disk.reboot(crash);
+          for (const [i, model] of models.entries()) disk.run(compareAll(disk.guest.kernel.syscalls, model, `/p${i}`));
+        }
+        disk.reboot(false, false);
+        judgeImage(judge, disk.image, false);
+      },
+      { numRuns: 40 },
+    );
+  });
+
+  itWithE2fsprogs('crashes at any event: the next guest needs no fsck, and e2fsck replays the journal', (judge) => {
+    const empty = ext3Image(judge);
+    checkProperty(
+      judge.where,
+      [
+        fc.array(calls, { minLength: 1, maxLength: 3 }),
+        fc.array(fc.integer({ min: 1, max: 4000 }), { minLength: 1, maxLength: 3 }),
+        fc.nat(1000),
+      ],
+      (programs, crashes, seed) => {
+        const disk = new GuestDisk(copyOf(empty), seed as number);
+        disk.run(makeHomes(disk.guest.kernel.syscalls));
+        for (const events of crashes as number[]) {
+          disk.runSome(wild(disk.guest.kernel.syscalls, programs as Call[][], disk), events);
+          disk.check();
+          disk.crash();
+          judgeImage(judge, disk.image, true);
+          disk.restart();
+          disk.run(readEverything(disk.guest.kernel.syscalls, ''));
+          disk.check();
+        }
+        disk.reboot(false, false);
+        judgeImage(judge, disk.image, false);
+      },
+      { numRuns: 40 },
+    );
+  });
+
+  itWithE2fsprogs('reads what it wrote, over reboots and crashes (fsx)', (judge) => {
+    const empty = ext3Image(judge);
+    checkProperty(
+      judge.where,
+      [fc.integer({ min: 1, max: 1 << 30 })],
+      (seed) => {
+        const result = fsxOn(copyOf(empty), seed as number, 5_000, (image) => judgeImage(judge, image, false));
+        expect(result.reboots).toBeGreaterThan(0);
+        expect(result.reused).toBeGreaterThan(0);
+      },
+      { numRuns: 3 },
+    );
+  });
+
+  itWithE2fsprogs('mounts an image of ours to which tune2fs gave a journal', (judge) => {
+    const path = `${judge.dir}/tuned.img`;
+    saveImage(emptyImage(IMAGE_BYTES), path);
+    run(judge.tune2fs, '-j', path);
+    const disk = new GuestDisk(loadImage(path), 1);
+    const sys = disk.guest.kernel.syscalls;
+    disk.run(makeHomes(sys));
+    disk.run(sys.close(disk.run(sys.open('/p0/file', O.wronly | O.creat))));
+    disk.run(sys.sync());
+    disk.crash();
+    judgeImage(judge, disk.image, true);
+    disk.restart();
+    expect(disk.run(disk.guest.kernel.syscalls.readdir('/p0')).map(({ name }) => name)).toContain('file');
+    disk.reboot(false, false);
+    judgeImage(judge, disk.image, false);
+  });
+
+  itWithE2fsprogs('replays a journal that debugfs has written', (judge) => {
+    const path = `${judge.dir}/journal.img`;
+    saveImage(ext3Image(judge), path);
+    const block = `${judge.dir}/block`;
+    run('sh', '-c', `printf 'hello from the log' > "${block}"`);
+    run(judge.debugfs, '-w', '-R', `write ${block} greeting`, path);
+    const at = Number(run(judge.debugfs, '-R', 'bmap greeting 0', path));
+    run('sh', '-c', `head -c 4096 /dev/zero | tr '\\0' x > "${block}"`);
+    const script = `${judge.dir}/script`;
+    run('sh', '-c', `printf 'jo\\njw -b ${at} ${block}\\njc\\n' > "${script}"`);
+    run(judge.debugfs, '-w', '-f', script, path);
+    const other = `${judge.dir}/other.img`;
+    copyFileSync(path, other);
+    run('sh', '-c', `"${judge.e2fsck}" -fy "${other}" > /dev/null 2>&1 || test $? -eq 1`);
+    const disk = new GuestDisk(loadImage(path), 1);
+    const read = disk.run(readWhole(disk.guest.kernel.syscalls, '/greeting'));
+    expect(new TextDecoder().decode(read)).toBe('x'.repeat(18));
+    disk.reboot(false, false);
+    const byE2fsck = loadImage(other);
+    const [ours, theirs] = [new Uint8Array(PAGE_SIZE), new Uint8Array(PAGE_SIZE)];
+    disk.image.read(at * PAGE_SIZE, ours, 0, PAGE_SIZE);
+    byE2fsck.read(at * PAGE_SIZE, theirs, 0, PAGE_SIZE);
+    expect(ours).toEqual(theirs);
+    judgeImage(judge, disk.image, false);
+  });
+});
+
+function copyOf(image: MemoryImage): MemoryImage {
+  return image.clone();
+}
+
+/** Programs that do not look at what they are answered. */
+function* wild(sys: Syscalls, programs: readonly (readonly Call[])[], disk: GuestDisk): Process {
+  const { environment } = disk.guest.domain;
+  const tasks = programs.map((program, i) => environment.spawn(`wild${i}`, playWild(sys, `/p${i}`, program)));
+  for (const task of tasks) yield* task.join();
+}
+
+function* playWild(sys: Syscalls, home: string, program: readonly Call[]): Process {
+  const model = new ModelFs();
+  for (const one of program) {
+    try {
+      yield* playCalls(sys, model, home, [one]);
+    } catch (error) {
+      // What a crash before has left is not what the model knows.
+      if (!(error instanceof Error) || error.name === 'InvariantViolation') throw error;
+    }
+  }
+}
