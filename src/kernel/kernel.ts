@@ -69,6 +69,8 @@ export interface KernelStats {
   readonly pagesReclaimed: number;
   readonly pagesWritten: number;
   readonly pagesDirty: number;
+  /** Transactions committed since the mount. */
+  readonly commits: number;
 }
 
 export class Kernel {
@@ -175,6 +177,7 @@ export class Kernel {
       pagesReclaimed: this.mm.reclaim.reclaimed,
       pagesWritten: this.#writeback.pagesWritten,
       pagesDirty: this.mm.cache.nrDirty,
+      commits: this.#ext2.commits,
     };
   }
 }

@@ -150,7 +150,9 @@ describe('checkSuperblock', () => {
     ['s_rev_level', 2, 's_rev_level is 2; 0 and 1 are supported'],
     ['s_log_block_size', 0, 'block size 1024 (s_log_block_size 0); only 4096 is supported'],
     ['s_log_block_size', 0xffffffff, 'block size out of range (s_log_block_size 4294967295); only 4096 is supported'],
-    ['s_feature_incompat', 0x46, 'incompatible feature needs_recovery (a journal to be replayed), extents'],
+    ['s_feature_incompat', 0x46, 'incompatible feature extents'],
+    ['s_feature_incompat', 0x6, 'needs_recovery is set and there is no journal'],
+    ['s_feature_compat', 0x34, 's_journal_inum is 0, not from 1 to s_inodes_count 512'],
     ['s_feature_incompat', 0x80000002, 'incompatible feature bits 0x80000000'],
     ['s_inode_size', 192, 's_inode_size is 192, not a power of two from 128 to 4096'],
     ['s_inode_size', 8192, 's_inode_size is 8192, not a power of two from 128 to 4096'],
@@ -171,12 +173,11 @@ describe('checkSuperblock', () => {
       'uninit_bg',
       'metadata_csum',
     ]);
-    expect(geometryOf(changed('s_feature_compat', 0x34), image.size).readOnlyFeatures).toEqual(['has_journal']);
     expect(geometryOf(changed('s_state', 0), image.size).clean).toBe(false);
     expect(geometryOf(changed('s_state', 3), image.size).clean).toBe(false);
   });
 
-  itWithE2fsprogs('accepts the ext2 and the clean ext3 of mke2fs', ({ dir, mke2fs }) => {
+  itWithE2fsprogs('accepts the ext2 and the ext3 of mke2fs', ({ dir, mke2fs }) => {
     mkdirSync(join(dir, 'tree'));
     writeFileSync(join(dir, 'tree', 'a'), 'a');
     const path = join(dir, 'image');
@@ -193,7 +194,8 @@ describe('checkSuperblock', () => {
     expect(make('-t', 'ext2', '-I', '1024')).toMatchObject({ inodesPerBlock: 4 });
     expect(make('-t', 'ext2', '-g', '1024')).toMatchObject({ groupCount: 4 });
     expect(make('-r', '0', '-t', 'ext2')).toMatchObject({ inodeSize: 128, firstInode: 11 });
-    expect(make('-t', 'ext3').readOnlyFeatures).toEqual(['has_journal']);
+    expect(make('-t', 'ext2').journalInode).toBe(0);
+    expect(make('-t', 'ext3')).toMatchObject({ readOnlyFeatures: [], journalInode: 8, needsRecovery: false });
   });
 
   itWithE2fsprogs('refuses what it cannot read, by name', ({ dir, mke2fs, debugfs }) => {
@@ -210,8 +212,9 @@ describe('checkSuperblock', () => {
     expect(refusal(['-t', 'ext4', '-b', '4096', '-O', '64bit,flex_bg'])).toEqual({
       refused: 'incompatible feature extents, 64bit, flex_bg',
     });
-    expect(refusal(['-t', 'ext3', '-b', '4096'], 'feature needs_recovery')).toEqual({
-      refused: 'incompatible feature needs_recovery (a journal to be replayed)',
+    expect(refusal(['-t', 'ext3', '-b', '4096'], 'feature needs_recovery')).toMatchObject({ needsRecovery: true });
+    expect(refusal(['-t', 'ext3', '-b', '4096'], 'set_super_value journal_dev 0x801')).toEqual({
+      refused: 's_journal_dev is 2049; only a journal of its own is supported',
     });
     expect(refusal(['-t', 'ext2', '-b', '1024'])).toEqual({
       refused: 'block size 1024 (s_log_block_size 0); only 4096 is supported',

@@ -2,12 +2,12 @@
 import { copyFileSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect } from 'vitest';
-import { getField, PAGE_SIZE } from '../../src/base/index.ts';
+import { getField, ModelError, Ns, PAGE_SIZE } from '../../src/base/index.ts';
 import { GROUP_DESCRIPTOR } from '../../src/disk/ext2-format.ts';
 import type { ImageStore } from '../../src/disk/image-store.ts';
 import type { MemoryImage } from '../../src/disk/memory-image.ts';
 import { O, type Syscalls } from '../../src/kernel/index.ts';
-import type { Process } from '../../src/sim/index.ts';
+import type { Process, RandomStream } from '../../src/sim/index.ts';
 import { itWithE2fsprogs, type Judge, loadImage, mustBeSound, run, saveImage } from '../support/e2fsprogs.ts';
 import { ModelFs } from '../support/model-fs.ts';
 import { checkProperty } from '../support/property.ts';
@@ -19,6 +19,8 @@ const IMAGE_BYTES = 24 << 20;
 /** What the free blocks of a disk hold: a file that shows it shows what was never written to it. */
 const STALE = 0xee;
 const calls = fc.array(call, { minLength: 5, maxLength: 40 });
+/** Between two calls, ns: a commit comes after 5 s, writeback after 30 s. */
+const PAUSES = [0, 0, 0, 0, 100_000, 100_000, 1_000_000, 1_000_000_000, 3_000_000_000, 6_000_000_000, 31_000_000_000];
 
 /** An empty file system with a journal, in one block group. */
 function ext3Image(judge: Judge): MemoryImage {
@@ -118,7 +120,7 @@ describe('ext3', () => {
       judge.where,
       [
         fc.array(calls, { minLength: 1, maxLength: 3 }),
-        fc.array(fc.integer({ min: 1, max: 4000 }), { minLength: 1, maxLength: 3 }),
+        fc.array(fc.integer({ min: 1, max: 12_000 }), { minLength: 1, maxLength: 3 }),
         fc.nat(1000),
       ],
       (programs, crashes, seed) => {
@@ -151,6 +153,33 @@ describe('ext3', () => {
         expect(result.reused).toBeGreaterThan(0);
       },
       { numRuns: 3 },
+    );
+  });
+
+  itWithE2fsprogs('crashes after the log has gone round, several times: the same', (judge) => {
+    const empty = ext3Image(judge);
+    checkProperty(
+      judge.where,
+      [fc.integer({ min: 1, max: 1 << 30 })],
+      (seed) => {
+        const disk = new GuestDisk(copyOf(empty), seed as number);
+        const random = disk.testbed.simulation.random.stream('churn');
+        let commits = 0;
+        for (let life = 0; life < 3; life++) {
+          const { kernel } = disk.guest;
+          disk.runSome(churn(kernel.syscalls, random), 6_000 + random.below(10_000));
+          commits += kernel.stats.commits;
+          disk.check();
+          disk.crash();
+          judgeImage(judge, disk.image, true);
+          disk.restart();
+          disk.run(readEverything(disk.guest.kernel.syscalls, ''));
+        }
+        expect(commits).toBeGreaterThan(100);
+        disk.reboot(false, false);
+        judgeImage(judge, disk.image, false);
+      },
+      { numRuns: 6 },
     );
   });
 
@@ -202,21 +231,66 @@ function copyOf(image: MemoryImage): MemoryImage {
   return image.clone();
 }
 
-/** Programs that do not look at what they are answered. */
+/** Removes what is in a directory, as rm -r does. */
+function* removeAll(sys: Syscalls, path: string): Process {
+  for (const { name } of yield* sys.readdir(path)) {
+    if (name === '.' || name === '..') continue;
+    const at = `${path}/${name}`;
+    if ((yield* sys.lstat(at)).mode >>> 12 !== 4) yield* sys.unlink(at);
+    else {
+      yield* removeAll(sys, at);
+      yield* sys.rmdir(at);
+    }
+  }
+}
+
+/** Files and directories come and go, large ones too, with fsync between: blocks of metadata become data and the other way. */
+function* churn(sys: Syscalls, random: RandomStream): Process {
+  const data = new Uint8Array(80 << 10).map((_, i) => (i * 7 + 1) & 127);
+  const file = (): string => `/d${random.below(3)}/${'n'.repeat(random.below(200))}${random.below(6)}`;
+  for (;;) {
+    try {
+      const what = random.below(12);
+      if (what === 0) yield* removeAll(sys, `/d${random.below(3)}`);
+      else if (what === 1) yield* sys.rmdir(`/d${random.below(3)}`);
+      else if (what < 4) yield* sys.mkdir(`/d${random.below(3)}`);
+      else if (what < 5) yield* sys.unlink(file());
+      else if (what < 6) yield* sys.rename(file(), file());
+      else if (what < 7) yield* sys.truncate(file(), random.below(60_000));
+      else {
+        const fd = yield* sys.open(file(), O.wronly | O.creat | (random.below(2) === 0 ? O.trunc : 0));
+        yield* sys.pwrite(fd, data, 0, 1 + random.below(data.length), random.below(200_000));
+        if (random.below(4) === 0) yield* sys.fsync(fd);
+        yield* sys.close(fd);
+      }
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+    }
+    if (random.below(8) === 0) yield Ns(PAUSES[random.below(PAUSES.length)]!);
+  }
+}
+
+/** Programs that go on for ever, in real time, so that transactions are committed and buffers written home between their calls. */
 function* wild(sys: Syscalls, programs: readonly (readonly Call[])[], disk: GuestDisk): Process {
   const { environment } = disk.guest.domain;
-  const tasks = programs.map((program, i) => environment.spawn(`wild${i}`, playWild(sys, `/p${i}`, program)));
+  const tasks = programs.map((program, i) =>
+    environment.spawn(`wild${i}`, playWild(sys, `/p${i}`, program, environment.random(`wild${i}`))),
+  );
   for (const task of tasks) yield* task.join();
 }
 
-function* playWild(sys: Syscalls, home: string, program: readonly Call[]): Process {
-  const model = new ModelFs();
-  for (const one of program) {
-    try {
-      yield* playCalls(sys, model, home, [one]);
-    } catch (error) {
-      // What a crash before has left is not what the model knows.
-      if (!(error instanceof Error) || error.name === 'InvariantViolation') throw error;
+function* playWild(sys: Syscalls, home: string, program: readonly Call[], random: RandomStream): Process {
+  for (;;) {
+    const model = new ModelFs();
+    yield* removeAll(sys, home);
+    for (const one of program) {
+      try {
+        yield* playCalls(sys, model, home, [one]);
+      } catch (error) {
+        // What a crash before has left is not what the model knows.
+        if (!(error instanceof Error) || error.name === 'InvariantViolation') throw error;
+      }
+      yield Ns(PAUSES[random.below(PAUSES.length)]!);
     }
   }
 }
