@@ -10,6 +10,8 @@ export { RA_CACHE_HIT_LIMIT, RA_MAX, RA_MIN, ReadaheadState, type ReadaheadIo } 
 export { Lru, PAGEVEC_SIZE } from './swap.ts';
 export { O } from './filemap.ts';
 export { MAP, MS, PROT } from './mmap.ts';
-export { FADV, SEEK, Syscalls, type SyscallParts, type ModulePlace, type Stat } from './syscalls.ts';
+export { type ModulePlace, type SyscallParts } from './open.ts';
+export { SEEK } from './read-write.ts';
+export { FADV, Syscalls, type Stat } from './syscalls.ts';
 export type { DirectoryEntry } from './ext2-dir.ts';
 export { DEF_PRIORITY, Reclaim, SWAP_CLUSTER_MAX, type UnclaimedPages } from './vmscan.ts';
