@@ -48,6 +48,10 @@ export const REBOOT = {
     { name: 'seed', value: 'N', help: 'seed of everything random, 0 to 4294967295 (default 1)' },
     { name: 'limit', value: 'SIZE', help: 'read at most this much in one run (default: no limit)' },
     { name: 'crash', help: 'crash the guest (nothing is flushed) instead of an orderly reboot' },
+    {
+      name: 'checksum',
+      help: 'record a CRC-32C of each page that is vouched for and ask that it matches before the page is taken over',
+    },
     { name: 'json', help: 'print the result as one JSON object' },
     { name: 'report', value: 'DIR', help: 'also write DIR/index.html, one self-contained page with charts' },
     {

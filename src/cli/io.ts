@@ -5,9 +5,8 @@
 
 import { accessSync, constants, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { UserError } from '../base/index.ts';
+import { asUserError, UserError } from '../base/index.ts';
 import type { ProgressListener } from '../experiment/progress.ts';
-import { asUserError } from '../experiment/replace-file.ts';
 import type { Mismatch, RebootOptions, RebootResult } from '../experiment/result.ts';
 
 export interface Output extends NodeJS.WritableStream {

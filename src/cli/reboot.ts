@@ -56,6 +56,7 @@ export function reboot(argv: readonly string[], io: Io): number {
     seed: value('seed', parseSeed, 1),
     limit: value('limit', parseSize, undefined),
     crash: args.flags.has('crash'),
+    checksum: args.flags.has('checksum'),
     dumpMemory: value('dump-memory', toPath, undefined),
   };
   const reportDir = value('report', toPath, undefined);

@@ -12,7 +12,7 @@
 import { Buffer } from 'node:buffer';
 import { closeSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { assert } from '../base/assert.ts';
-import { UserError } from '../base/user-error.ts';
+import { askHost, UserError } from '../base/user-error.ts';
 import type { ImageStore } from './image-store.ts';
 
 const GRANULE_BYTES = 4096;
@@ -20,23 +20,6 @@ const GRANULE_BYTES = 4096;
 export interface FileImageOptions {
   /** Write to the file instead of to the overlay. */
   readonly writeThrough?: boolean;
-}
-
-const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EACCES: 'permission denied',
-  EEXIST: 'exists already',
-  EISDIR: 'is a directory',
-};
-
-/** Runs a call to the host about `path`; its failure becomes one line. */
-function ask<T>(path: string, call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new UserError(`${path}: ${WHY[code] ?? code}`);
-  }
 }
 
 export class FileImage implements ImageStore {
@@ -58,9 +41,9 @@ export class FileImage implements ImageStore {
   static open(path: string, options: FileImageOptions = {}): FileImage {
     const writeThrough = options.writeThrough ?? false;
     // Asked before the opening, which would wait for a writer if this were a pipe.
-    const stat = ask(path, () => statSync(path));
+    const stat = askHost(path, () => statSync(path));
     if (!stat.isFile()) throw new UserError(`${path}: ${stat.isDirectory() ? 'is a directory' : 'not a regular file'}`);
-    const fd = ask(path, () => openSync(path, writeThrough ? 'r+' : 'r'));
+    const fd = askHost(path, () => openSync(path, writeThrough ? 'r+' : 'r'));
     return new FileImage(path, fd, stat.size, writeThrough);
   }
 
@@ -69,8 +52,8 @@ export class FileImage implements ImageStore {
    * @throws UserError when the file exists or cannot be made
    */
   static create(path: string, size: number): FileImage {
-    const fd = ask(path, () => openSync(path, 'wx+'));
-    ask(path, () => ftruncateSync(fd, size));
+    const fd = askHost(path, () => openSync(path, 'wx+'));
+    askHost(path, () => ftruncateSync(fd, size));
     return new FileImage(path, fd, size, true);
   }
 
@@ -100,7 +83,7 @@ export class FileImage implements ImageStore {
     this.#check(offset, src, srcOffset, length);
     if (this.#writeThrough) {
       for (let done = 0; done < length; )
-        done += ask(this.#path, () => writeSync(this.#fd, src, srcOffset + done, length - done, offset + done));
+        done += askHost(this.#path, () => writeSync(this.#fd, src, srcOffset + done, length - done, offset + done));
       return;
     }
     for (let done = 0; done < length; ) {
@@ -132,7 +115,7 @@ export class FileImage implements ImageStore {
 
   #readFile(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
     for (let done = 0; done < length; ) {
-      const bytes = ask(this.#path, () => readSync(this.#fd, dst, dstOffset + done, length - done, offset + done));
+      const bytes = askHost(this.#path, () => readSync(this.#fd, dst, dstOffset + done, length - done, offset + done));
       if (bytes === 0) throw new UserError(`${this.#path}: became shorter while it was in use`);
       done += bytes;
     }

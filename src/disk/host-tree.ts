@@ -19,7 +19,7 @@ import {
   statSync,
   type BigIntStats,
 } from 'node:fs';
-import { UserError } from '../base/user-error.ts';
+import { askHost, UserError } from '../base/user-error.ts';
 import {
   directory,
   file,
@@ -34,25 +34,17 @@ import {
 const PIECE_BYTES = 1 << 20;
 const SLASH = Buffer.from('/');
 
-/** Runs a call to the host about `path`; its failure becomes one line. */
-function ask<T>(path: Buffer, what: string, call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new UserError(`${printable(path)}: cannot ${what} (${code})`);
-  }
-}
-
 /** Content of a host file of `sizeBytes` bytes. */
 function hostContent(path: Buffer, sizeBytes: number, buffer: Buffer): FileContent {
   const forEachPiece = (visit: (offset: number, bytes: Uint8Array) => void): void => {
-    const fd = ask(path, 'open', () => openSync(path, 'r'));
+    const fd = askHost(`cannot open ${printable(path)}`, () => openSync(path, 'r'));
     try {
       for (let offset = 0; offset < sizeBytes; ) {
         const wanted = Math.min(PIECE_BYTES, sizeBytes - offset);
         for (let got = 0; got < wanted; ) {
-          const more = ask(path, 'read', () => readSync(fd, buffer, got, wanted - got, offset + got));
+          const more = askHost(`cannot read ${printable(path)}`, () =>
+            readSync(fd, buffer, got, wanted - got, offset + got),
+          );
           if (more === 0) throw new UserError(`${printable(path)}: became shorter while it was read`);
           got += more;
         }
@@ -82,7 +74,7 @@ export function readHostTree(dir: string): Tree {
   });
 
   const readDirectory = (path: Buffer, meta: Meta): TreeNode & { kind: 'directory' } => {
-    const names = ask(path, 'list', () => readdirSync(path, { encoding: 'buffer' }));
+    const names = askHost(`cannot list ${printable(path)}`, () => readdirSync(path, { encoding: 'buffer' }));
     const entries: [Uint8Array, TreeNode][] = [];
     for (const name of names) {
       const node = readNode(Buffer.concat([path, SLASH, name]));
@@ -95,12 +87,12 @@ export function readHostTree(dir: string): Tree {
   const readLeaf = (path: Buffer, stat: BigIntStats): TreeNode | undefined => {
     if (stat.isFile()) return file(hostContent(path, Number(stat.size), buffer), metaOf(stat));
     if (!stat.isSymbolicLink()) return undefined;
-    const target = ask(path, 'read the link', () => readlinkSync(path, { encoding: 'buffer' }));
+    const target = askHost(`cannot read the link ${printable(path)}`, () => readlinkSync(path, { encoding: 'buffer' }));
     return symlink(target, metaOf(stat));
   };
 
   const readNode = (path: Buffer): TreeNode | undefined => {
-    const stat = ask(path, 'stat', () => lstatSync(path, { bigint: true }));
+    const stat = askHost(`cannot stat ${printable(path)}`, () => lstatSync(path, { bigint: true }));
     if (stat.isDirectory()) return readDirectory(path, metaOf(stat));
     if (stat.nlink === 1n) return readLeaf(path, stat);
     const identity = `${String(stat.dev)}:${String(stat.ino)}`;
@@ -109,7 +101,7 @@ export function readHostTree(dir: string): Tree {
     return node;
   };
 
-  const stat = ask(rootPath, 'open', () => statSync(rootPath, { bigint: true }));
+  const stat = askHost(`cannot open ${printable(rootPath)}`, () => statSync(rootPath, { bigint: true }));
   if (!stat.isDirectory()) throw new UserError(`${printable(rootPath)}: not a directory`);
   const root = readDirectory(rootPath, metaOf(stat));
   return { root, skipped };

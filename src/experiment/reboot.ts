@@ -85,6 +85,7 @@ function runStrategies(
       disk: options.disk,
       workload: options.workload,
       crash: options.crash,
+      checksum: options.checksum,
       memory: options.memory,
       files: disk.files.length,
       bytes: disk.bytes,

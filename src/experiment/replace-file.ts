@@ -4,7 +4,7 @@
  */
 
 import { renameSync, rmSync } from 'node:fs';
-import { UserError } from '../base/index.ts';
+import { asUserError } from '../base/index.ts';
 
 /**
  * Makes the file `path` by calling `write`, which creates and writes the file it is told.
@@ -21,10 +21,4 @@ export function replaceFile(path: string, write: (partPath: string) => void): vo
     rmSync(partPath, { force: true });
     throw asUserError(error, `cannot write ${path}`);
   }
-}
-
-/** An error of the host's file system as one line for the user; any other error unchanged. */
-export function asUserError(error: unknown, what: string): unknown {
-  const isHosts = error instanceof Error && 'syscall' in error && 'code' in error;
-  return isHosts ? new UserError(`${what}: ${String(error.code)}`) : error;
 }

@@ -34,6 +34,8 @@ export interface RebootOptions {
   readonly limit: number | undefined;
   /** Crash the guest (nothing flushed, no shutdown) instead of an orderly reboot. */
   readonly crash: boolean;
+  /** Record a CRC-32C of every clean page, and ask for it at the claim. */
+  readonly checksum: boolean;
   /** Write the machine's memory to this file at the moment between the old guest and the new. */
   readonly dumpMemory: string | undefined;
 }
@@ -93,6 +95,8 @@ export interface RebootResult {
   readonly disk: DiskName;
   readonly workload: WorkloadName;
   readonly crash: boolean;
+  /** Whether pages were taken over only when their CRC-32C matched. */
+  readonly checksum: boolean;
   /** Guest memory, bytes. */
   readonly memory: number;
   /** Regular files on the disk, and their bytes. */

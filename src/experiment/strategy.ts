@@ -124,6 +124,7 @@ class StrategyRun {
       image: disk.image,
       memory,
       guestMemory: options.memory,
+      protections: { checksum: options.checksum },
       ...(observe && { observer: observe(() => this.testbed.simulation.now) }),
       onReuse: (domain, pfn, ino, index, block) => {
         this.#checkReused(domain, pfn, ino, index, block);

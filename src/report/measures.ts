@@ -132,6 +132,7 @@ export function parameters(result: RebootResult): [name: string, value: string][
     ['workload', result.workload],
     ['guest memory', prettyBytes(result.memory, { binary: true })],
     ['reboot', result.crash ? 'crash, nothing flushed' : 'orderly'],
+    ['checksums', result.checksum ? 'CRC-32C at every claim' : 'off'],
     ['profile', result.profile],
     ['disk', result.disk === 'profile' ? 'that of the profile' : result.disk],
     ['seed', String(result.seed)],

@@ -36,12 +36,12 @@ export class WaitQueue {
     if (this.#waiters.length === 0) return;
     const woken = this.#waiters;
     this.#waiters = [];
-    for (const task of woken) task.wake();
+    for (const task of woken) task.wake(undefined);
   }
 
-  /** Wakes the first waiter, if any. */
+  /** Wakes the first waiter, if any. When that one is killed before it runs, the next is woken in its place. */
   wakeOne(): void {
-    this.#waiters.shift()?.wake();
+    this.#waiters.shift()?.wake(this);
   }
 
   /** @internal */
@@ -65,6 +65,8 @@ export class Task<T = unknown> {
   readonly #finished = new WaitQueue();
   #state: TaskState = 'runnable';
   #waitingOn: WaitQueue | undefined;
+  /** Queue whose one wake-up this task has and has not acted on yet. */
+  #wokenBy: WaitQueue | undefined;
   #result: T | undefined;
   #error: unknown;
   #joined = false;
@@ -87,10 +89,11 @@ export class Task<T = unknown> {
     return this.#state === 'done' || this.#state === 'failed' || this.#state === 'killed';
   }
 
-  /** @internal: made runnable by a wait queue. */
-  wake(): void {
+  /** @internal: made runnable by a wait queue; `alone` when no other waiter was woken with it. */
+  wake(alone: WaitQueue | undefined): void {
     if (this.#state !== 'waiting') return;
     this.#waitingOn = undefined;
+    this.#wokenBy = alone;
     this.#state = 'runnable';
     this.#simulation.after(Ns(0), this.#resume);
   }
@@ -104,6 +107,8 @@ export class Task<T = unknown> {
     this.#waitingOn?.remove(this);
     this.#waitingOn = undefined;
     this.#state = 'killed';
+    this.#wokenBy?.wakeOne();
+    this.#wokenBy = undefined;
     this.#finished.wakeAll();
   }
 
@@ -118,6 +123,7 @@ export class Task<T = unknown> {
   #step(): void {
     if (this.isOver) return;
     this.#state = 'runnable';
+    this.#wokenBy = undefined;
     let step: IteratorResult<Wait, T>;
     try {
       step = this.#process.next();

@@ -150,10 +150,16 @@ export function publishRecord(
   words[at + W_STATE] = state;
 }
 
+// The two below are the hottest stores of the hypervisor and use literals.
+assert(
+  [S_NAMED, S_PRESERVED, S_NAMED | S_PRESERVED].join() === '4,16,20' &&
+    [W_STATE, W_INO, W_GENERATION, W_INDEX, W_BLOCK, W_CRC, W_PFN, W_CHECK].join() === '0,1,2,3,4,5,6,7',
+  'the literals of writeName and clearName are the masks and places of a record',
+);
+
 /** Names a record and takes that it is preserved, in the order told above. Returns the state before. */
 export function writeName(words: Uint32Array, at: number, ino: number, generation: number, index: number): number {
   const old = words[at]!;
-  // named 4, preserved 16
   if ((old & 4) !== 0) words[at] = old & ~20;
   words[at + 1] = ino;
   words[at + 2] = generation;

@@ -33,7 +33,7 @@ describe('the program', () => {
     [['reboot', '--sede', '1'], /^stillwarm: unknown option --sede; reboot takes --memory, [^\n]*\n$/],
     [['reboot', '--profile', 'z80'], /^stillwarm: --profile: z80 is none of pentium4-2006, server-2026\n$/],
     [['mkfs', '/nowhere', '/nowhere/a.img'], /^stillwarm: DIR: \/nowhere is not a directory\n$/],
-    [['inspect', '/nowhere'], /^stillwarm: cannot read \/nowhere: ENOENT\n$/],
+    [['inspect', '/nowhere'], /^stillwarm: cannot read \/nowhere: no such file\n$/],
     [['reboot', '/no\nwhere'], /^stillwarm: PATH: [^\n]*\n$/],
   ])('%j is one line on standard error and status 2', (argv, message) => {
     const { status, out, err, ran } = run(...argv);

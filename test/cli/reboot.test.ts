@@ -43,6 +43,7 @@ describe('the options of the experiment', () => {
         seed: 1,
         limit: undefined,
         crash: false,
+        checksum: false,
         dumpMemory: undefined,
       },
     ]);
@@ -51,7 +52,7 @@ describe('the options of the experiment', () => {
   it('are taken from the command line', () => {
     const io = captureIo(dir);
     const argv =
-      'files --memory 256M --disk nvme --profile server-2026 --strategy warm-cache,cold --workload zipf --seed 9 --limit 1G --crash --dump-memory m.img';
+      'files --memory 256M --disk nvme --profile server-2026 --strategy warm-cache,cold --workload zipf --seed 9 --limit 1G --crash --checksum --dump-memory m.img';
     reboot(argv.split(' '), io);
     expect(io.ran).toEqual([
       {
@@ -64,6 +65,7 @@ describe('the options of the experiment', () => {
         seed: 9,
         limit: 2 ** 30,
         crash: true,
+        checksum: true,
         dumpMemory: join(dir, 'm.img'),
       },
     ]);

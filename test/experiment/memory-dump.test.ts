@@ -76,14 +76,16 @@ describe('a memory dump', () => {
 
   it('that is missing, or a directory, is refused in one line', () => {
     expect(() => loadMemory(join(dir, 'nowhere'))).toThrow(
-      new UserError(`cannot read ${join(dir, 'nowhere')}: ENOENT`),
+      new UserError(`cannot read ${join(dir, 'nowhere')}: no such file`),
     );
     expect(() => loadMemory(dir)).toThrow(new UserError(`${dir}: not a file`));
   });
 
   it('cannot be written where there is no directory', () => {
     const path = join(dir, 'nowhere', 'memory.img');
-    expect(() => saveMemory(new MachineMemory(PAGE_SIZE), path)).toThrow(new UserError(`cannot write ${path}: ENOENT`));
+    expect(() => saveMemory(new MachineMemory(PAGE_SIZE), path)).toThrow(
+      new UserError(`cannot write ${path}: no such file`),
+    );
   });
 });
 

@@ -42,6 +42,7 @@ function options(over: Partial<RebootOptions> = {}): RebootOptions {
     seed: 1,
     limit: undefined,
     crash: false,
+    checksum: false,
     dumpMemory: undefined,
     ...over,
   };
@@ -108,6 +109,18 @@ describe('runReboot', () => {
     const { result, mismatches } = runReboot(options({ memory: 10 << 20, strategies: ['warm-cache+metadata'] }));
     expect(mismatches).toEqual([]);
     expect(result.strategies[0]!.pages.preserved).toBeGreaterThan(0);
+  });
+
+  it('with checksums refuses a preserved page of which a byte changed', () => {
+    const asked = options({ strategies: ['warm-cache'], checksum: true });
+    const { result, mismatches } = runReboot(asked, undefined, (testbed) => {
+      const { memory } = testbed.hypervisor;
+      const struck = keptFrames(testbed)[10]!;
+      memory.writeU8(struck, 100, memory.readU8(struck, 100) ^ 1);
+    });
+    expect(mismatches).toEqual([]);
+    expect(result.checksum).toBe(true);
+    expect(result.strategies[0]!.pages.refused.checksum).toBe(1);
   });
 
   it('notices a byte that changed in a preserved page, and tells the whole history of the page', () => {

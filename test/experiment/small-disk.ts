@@ -64,6 +64,7 @@ export function runSmall(
     seed: 1,
     limit: undefined,
     crash: false,
+    checksum: false,
     dumpMemory: undefined,
     ...over,
   };

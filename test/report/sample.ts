@@ -54,6 +54,7 @@ export function sampleResult(): RebootResult {
     disk: 'profile',
     workload: 'files',
     crash: false,
+    checksum: false,
     memory: 1 << 30,
     files: 27_731,
     bytes: BYTES,

@@ -265,6 +265,35 @@ describe('kill', () => {
     simulation.run();
     expect(ran).toBe(false);
   });
+
+  property(
+    'of a process that was woken alone hands the wake-up on: nobody sleeps while the lock is free',
+    fc.array(fc.record({ task: fc.nat(9), at: fc.nat(60) }), { maxLength: 8 }),
+    (kills) => {
+      const simulation = new Simulation(1);
+      const queue = new WaitQueue();
+      let holder: number | undefined;
+      const tasks = Array.from({ length: 10 }, (_, i) =>
+        simulation.spawn(
+          `locker${i}`,
+          (function* (): Process {
+            while (holder !== undefined) yield queue;
+            holder = i;
+            yield 5;
+            holder = undefined;
+            queue.wakeOne();
+          })(),
+        ),
+      );
+      for (const { task, at } of kills) {
+        simulation.run(() => simulation.eventCount >= at);
+        // Who holds the lock would take it along.
+        if (holder !== task) tasks[task]!.kill();
+      }
+      simulation.run();
+      expect(tasks.filter(({ isOver }) => !isOver)).toEqual([]);
+    },
+  );
 });
 
 describe('runProcess', () => {

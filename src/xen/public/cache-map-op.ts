@@ -35,6 +35,12 @@ export const ENTRY_INDEX = 4;
 export const ENTRY_BLOCK = 5;
 export const ENTRY_RESULT = 6;
 
+assert(
+  [CacheMapOp.insert, CacheMapOp.erase, ENTRY_OP, ENTRY_PFN, ENTRY_INO, ENTRY_GENERATION, ENTRY_INDEX].join() ===
+    '1,2,0,1,2,3,4',
+  'the literals of insert and erase are the places of an entry',
+);
+
 /** Inode number under which pages of the block device's own mapping (metadata) are named; their index is the block. */
 export const BLOCK_DEVICE_INO = 0;
 
