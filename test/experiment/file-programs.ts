@@ -1,17 +1,26 @@
 // Programs that change a file system, played by the guest and by the model at once. Each process works in a directory of its
 // own, so that what it must see does not depend on the others; memory, blocks and inode numbers are shared by all.
 import fc from 'fast-check';
-import { ModelError } from '../../src/base/index.ts';
-import { O, type Syscalls } from '../../src/kernel/index.ts';
+import { createHash } from 'node:crypto';
+import { ModelError, Ns, PAGE_SIZE } from '../../src/base/index.ts';
+import { FADV, MAP, MS, O, PROT, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { type ModelFs, ModelFsError } from '../support/model-fs.ts';
+
+/** Longer than requests wait for others to be merged with, ns. */
+const UNPLUG_NS = 15_000_000;
 
 /** One call. Paths are within the process's directory. */
 export type Call =
   | { do: 'create'; path: string; exclusive: boolean }
   | { do: 'write'; path: string; at: number; length: number; salt: number }
   | { do: 'truncate'; path: string; size: number }
-  | { do: 'read' | 'mkdir' | 'rmdir' | 'unlink' | 'list' | 'stat' | 'readlink' | 'fsync'; path: string }
+  /** A write past the cache, of whole pages. */
+  | { do: 'direct'; path: string; page: number; pages: number; salt: number }
+  /** A store through a shared mapping, as far as the file reaches; then msync or munmap alone. */
+  | { do: 'store'; path: string; at: number; length: number; salt: number; msync: boolean }
+  /** writeOut: data is written, metadata is not. */
+  | { do: 'read' | 'writeOut' | 'mkdir' | 'rmdir' | 'unlink' | 'list' | 'stat' | 'readlink' | 'fsync'; path: string }
   | { do: 'link' | 'rename' | 'symlink'; path: string; to: string }
   | { do: 'sync' | 'dropCaches' };
 
@@ -88,6 +97,41 @@ export function* compareAll(sys: Syscalls, model: ModelFs, home: string): Proces
   }
 }
 
+/**
+ * What a guest answers to reading all there is, in the order of names: a line for each file, directory and failure. What a crash
+ * has left makes no sense here and there: that is an answer, not a defect.
+ */
+export function* readEverything(sys: Syscalls, path = '', lines: string[] = []): Process<string[]> {
+  const answer = function* (at: string, ask: () => Process<string | undefined>): Process {
+    try {
+      const line = yield* ask();
+      if (line !== undefined) lines.push(`${at} ${line}`);
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      lines.push(`${at} ${error.code}`);
+    }
+  };
+  yield* answer(path, function* () {
+    const names = (yield* sys.readdir(path === '' ? '/' : path)).map(({ name }) => name);
+    for (const name of names.filter((each) => each !== '.' && each !== '..')) {
+      const at = `${path}/${name}`;
+      yield* answer(at, function* () {
+        const { mode, size, links, ino } = yield* sys.lstat(at);
+        const stat = `${mode.toString(8)} ${size} ${links} ${ino}`;
+        if (mode >>> 12 === 10) return `${stat} ${yield* sys.readlink(at)}`;
+        if (mode >>> 12 === 8)
+          return `${stat} ${createHash('sha1')
+            .update(yield* readWhole(sys, at))
+            .digest('hex')}`;
+        if (mode >>> 12 === 4) yield* readEverything(sys, at, lines);
+        return stat;
+      });
+    }
+    return undefined;
+  });
+  return lines;
+}
+
 function answerOf(ask: () => unknown): unknown {
   try {
     return ask();
@@ -108,6 +152,14 @@ function inModel(model: ModelFs, one: Call): unknown {
     case 'truncate':
       model.truncate(one.path, one.size);
       return undefined;
+    case 'direct':
+      model.write(one.path, one.page * PAGE_SIZE, contents(one.pages * PAGE_SIZE, one.salt));
+      return undefined;
+    case 'store': {
+      const bytes = Math.max(0, Math.min(one.length, model.read(one.path).length - one.at));
+      model.write(one.path, one.at, contents(bytes, one.salt));
+      return undefined;
+    }
     case 'read':
       return model.read(one.path);
     case 'mkdir':
@@ -128,6 +180,7 @@ function inModel(model: ModelFs, one: Call): unknown {
     case 'readlink':
       return model.readlink(one.path);
     case 'fsync':
+    case 'writeOut':
       model.read(one.path);
       return undefined;
     case 'link':
@@ -157,6 +210,18 @@ function* guest(sys: Syscalls, home: string, one: Call): Process<unknown> {
       });
     case 'truncate':
       return yield* sys.truncate(at, one.size);
+    case 'direct':
+      return yield* withFile(sys, at, O.rdwr | O.direct, function* (fd) {
+        yield* sys.pwrite(
+          fd,
+          contents(one.pages * PAGE_SIZE, one.salt),
+          0,
+          one.pages * PAGE_SIZE,
+          one.page * PAGE_SIZE,
+        );
+      });
+    case 'store':
+      return yield* withFile(sys, at, O.rdwr, (fd) => store(sys, fd, one));
     case 'read':
       return yield* readWhole(sys, at);
     case 'mkdir':
@@ -177,6 +242,11 @@ function* guest(sys: Syscalls, home: string, one: Call): Process<unknown> {
     }
     case 'readlink':
       return yield* sys.readlink(at);
+    case 'writeOut':
+      return yield* withFile(sys, at, O.rdwr, function* (fd) {
+        yield* sys.posixFadvise(fd, 0, 0, FADV.dontneed);
+        yield Ns(UNPLUG_NS);
+      });
     case 'fsync':
       return yield* withFile(sys, at, O.rdwr, (fd) => sys.fsync(fd));
     case 'link':
@@ -193,12 +263,25 @@ function* guest(sys: Syscalls, home: string, one: Call): Process<unknown> {
   }
 }
 
+function* store(sys: Syscalls, fd: number, one: Call & { do: 'store' }): Process {
+  const bytes = Math.min(one.length, sys.fstat(fd).size - one.at);
+  if (bytes <= 0) return;
+  const start = one.at - (one.at % PAGE_SIZE);
+  const address = sys.mmap(one.at + bytes - start, PROT.read | PROT.write, MAP.shared, fd, start);
+  try {
+    yield* sys.store(address + one.at - start, contents(bytes, one.salt), 0, bytes);
+    if (one.msync) yield* sys.msync(address, one.at + bytes - start, MS.sync);
+  } finally {
+    yield* sys.munmap(address, one.at + bytes - start);
+  }
+}
+
 function* nothing(): Process {
   // Opened is enough.
 }
 
 export function* readWhole(sys: Syscalls, at: string): Process<Uint8Array> {
-  return yield* withFile(sys, at, O.rdwr, function* (fd) {
+  return yield* withFile(sys, at, O.rdonly, function* (fd) {
     const bytes = new Uint8Array(sys.fstat(fd).size + 1);
     let length = 0;
     for (let read = -1; read !== 0; length += read) read = yield* sys.read(fd, bytes, length, bytes.length - length);

@@ -2,14 +2,13 @@
 // judges e2fsck and the independent ext2 reader.
 import fc from 'fast-check';
 import { describe, expect } from 'vitest';
-import { ModelError } from '../../src/base/index.ts';
 import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
 import { O, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { itWithE2fsprogs, mustBeSound, run, saveImage } from '../support/e2fsprogs.ts';
 import { ModelFs } from '../support/model-fs.ts';
 import { checkProperty, property } from '../support/property.ts';
-import { call, type Call, compareAll, playCalls, readWhole, tolerant } from './file-programs.ts';
+import { call, type Call, compareAll, playCalls, readEverything, readWhole, tolerant } from './file-programs.ts';
 import { emptyImage, GuestDisk } from './guest-disk.ts';
 
 const IMAGE_BYTES = 24 << 20;
@@ -78,7 +77,7 @@ describe('the file system', () => {
           disk.runSome(together(disk, models, programs as Call[][]), events as number);
           disk.check();
           disk.reboot(true);
-          disk.run(readEverything(disk.guest.kernel.syscalls, ''));
+          disk.run(readEverything(disk.guest.kernel.syscalls));
           disk.check();
           disk.reboot(true);
           const path = `${judge.dir}/disk.img`;
@@ -92,25 +91,6 @@ describe('the file system', () => {
   );
 });
 
-/** Reads all there is. What a crash has left makes no sense here and there: that is an answer, not a defect. */
-function* readEverything(sys: Syscalls, path: string): Process {
-  try {
-    for (const { name } of yield* sys.readdir(path === '' ? '/' : path)) {
-      if (name === '.' || name === '..') continue;
-      const at = `${path}/${name}`;
-      try {
-        const { mode } = yield* sys.lstat(at);
-        if (mode >>> 12 === 4) yield* readEverything(sys, at);
-        else if (mode >>> 12 === 8) yield* readWhole(sys, at);
-      } catch (error) {
-        if (!(error instanceof ModelError)) throw error;
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof ModelError)) throw error;
-  }
-}
-
 describe('a drive that fails', () => {
   property(
     'EIO at any request: what a guest takes over is on the disk, and the guest never answers anything but an errno',
@@ -121,7 +101,7 @@ describe('a drive that fails', () => {
     fc.integer({ min: 2, max: 40 }),
     fc.nat(1000),
     (lives, failOneIn, seed) => {
-      const disk = new GuestDisk(emptyImage(IMAGE_BYTES), seed, failOneIn);
+      const disk = new GuestDisk(emptyImage(IMAGE_BYTES), seed, { failOneIn });
       for (const { programs, crash } of lives) {
         const { environment } = disk.guest.domain;
         const sys = disk.guest.kernel.syscalls;
@@ -133,7 +113,7 @@ describe('a drive that fails', () => {
         );
         disk.check();
         disk.reboot(crash);
-        disk.run(readEverything(disk.guest.kernel.syscalls, ''));
+        disk.run(readEverything(disk.guest.kernel.syscalls));
         disk.check();
       }
     },

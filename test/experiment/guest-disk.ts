@@ -10,13 +10,14 @@ import { Kernel } from '../../src/kernel/index.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process } from '../../src/sim/index.ts';
-import { type Domain, Provenance, ShutdownReason } from '../../src/xen/index.ts';
+import { type Domain, type Protections, Provenance, ShutdownReason } from '../../src/xen/index.ts';
 
 const MIB = 1 << 20;
 const GUEST_MEMORY = 12 * MIB;
 const MACHINE_MEMORY = 40 * MIB;
 
-let memory: MachineMemory | undefined;
+/** Made once for each use: a Testbed clears it. */
+const memories = new Map<string, MachineMemory>();
 
 const CMD_LINE = 'cachemap=all';
 
@@ -58,6 +59,19 @@ export function emptyImage(sizeBytes: number): ReturnType<typeof makeExt2> {
   return makeExt2(tree(directory([])), { size: sizeBytes });
 }
 
+export interface GuestDiskOptions {
+  /** One of so many requests fails, before or after it was carried out; 0: none. */
+  readonly failOneIn?: number;
+  /** Protections to switch from their defaults. */
+  readonly protections?: Partial<Protections>;
+  /** Machines that live at the same time need memories of different names. */
+  readonly memory?: string;
+  /** Called with each domain before a guest boots in it. */
+  readonly onDomain?: (domain: Domain) => void;
+  /** Called with each guest that has booted. */
+  readonly onGuest?: (guest: Guest, testbed: Testbed) => void;
+}
+
 export class GuestDisk {
   readonly testbed: Testbed;
   readonly image: ImageStore;
@@ -66,9 +80,15 @@ export class GuestDisk {
   reused = 0;
   readonly #onDisk = new Uint8Array(PAGE_SIZE);
 
-  /** @param failOneIn one of so many requests fails, before or after it was carried out; 0: none */
-  constructor(image: ImageStore, seed: number, failOneIn = 0) {
-    memory ??= new MachineMemory(MACHINE_MEMORY);
+  readonly #memory: MachineMemory;
+  readonly #options: GuestDiskOptions;
+
+  constructor(image: ImageStore, seed: number, options: GuestDiskOptions = {}) {
+    const name = options.memory ?? '';
+    const memory = memories.get(name) ?? new MachineMemory(MACHINE_MEMORY);
+    memories.set(name, memory);
+    this.#memory = memory;
+    this.#options = options;
     this.image = image;
     this.testbed = new Testbed({
       seed,
@@ -78,8 +98,9 @@ export class GuestDisk {
       image,
       memory,
       guestMemory: GUEST_MEMORY,
+      ...(options.protections && { protections: options.protections }),
     });
-    this.#device = new FlakyDevice(this.testbed, failOneIn);
+    this.#device = new FlakyDevice(this.testbed, options.failOneIn ?? 0);
     const { toolstack } = this.testbed;
     const config = { name: 'guest', memoryBytes: GUEST_MEMORY, device: this.#device, cmdLine: CMD_LINE };
     this.guest = this.#boot(this.run(toolstack.createDomain(config)));
@@ -91,8 +112,19 @@ export class GuestDisk {
     return this.testbed.simulation.runProcess('test', process);
   }
 
-  /** Runs at most so many events of a process of the guest; for a crash in the middle. */
-  runSome(process: Process<unknown>, events: number): void {
+  /** The same, while the device does not fail. */
+  reliably<T>(process: Process<T>): T {
+    const { failOneIn } = this.#device;
+    this.#device.failOneIn = 0;
+    try {
+      return this.run(process);
+    } finally {
+      this.#device.failOneIn = failOneIn;
+    }
+  }
+
+  /** Runs at most so many events of a process of the guest; for a crash in the middle. With `checkEvery`, checks all so many. */
+  runSome(process: Process<unknown>, events: number, checkEvery = Infinity): void {
     const { simulation } = this.testbed;
     let over = false;
     this.guest.domain.environment.spawn(
@@ -103,15 +135,19 @@ export class GuestDisk {
       })(),
     );
     const last = simulation.eventCount + events;
-    simulation.run(() => over || simulation.eventCount >= last);
+    for (let next = simulation.eventCount; !over && simulation.eventCount < last; ) {
+      next = Math.min(last, next + checkEvery);
+      if (simulation.run(() => over || simulation.eventCount >= next) === 0) break;
+      if (checkEvery < Infinity) this.check();
+    }
   }
 
   /** The next guest, after an orderly shutdown or a crash of this one. */
-  reboot(crash: boolean, preserve = true): void {
+  reboot(crash: boolean, preserve = true, betweenGuests?: () => void): void {
     const { kernel, domain } = this.guest;
     if (crash) this.crash();
     else this.run(untilStopped(domain, kernel.shutdown()));
-    this.restart(preserve);
+    this.restart(preserve, betweenGuests);
   }
 
   /** The guest dies where it stands. */
@@ -120,24 +156,28 @@ export class GuestDisk {
   }
 
   /** The next guest, after this one has stopped. */
-  restart(preserve = true): void {
+  restart(preserve = true, betweenGuests?: () => void): void {
     const { domain } = this.guest;
-    const options = { preserve, cmdLine: CMD_LINE, betweenGuests: () => this.#checkClean() };
+    const between = (): void => {
+      this.#checkClean();
+      betweenGuests?.();
+    };
+    const options = { preserve, cmdLine: CMD_LINE, betweenGuests: between };
     this.guest = this.#boot(this.run(this.testbed.toolstack.restartDomain(domain, options)));
   }
 
   /** Boots a guest. Meanwhile the device does not fail: a guest that cannot read its root is of no use here. */
   #boot(domain: Domain): Guest {
-    const { failOneIn } = this.#device;
-    this.#device.failOneIn = 0;
-    const kernel = this.run(
+    this.#options.onDomain?.(domain);
+    const kernel = this.reliably(
       Kernel.boot(domain.environment, this.testbed.guestCosts, (pfn, ino, index, block) => {
         this.reused++;
         this.#mustEqual(domain.frameOf(pfn), block, `page ${index} of inode ${ino} was taken over`);
       }),
     );
-    this.#device.failOneIn = failOneIn;
-    return { domain, kernel };
+    const guest = { domain, kernel };
+    this.#options.onGuest?.(guest, this.testbed);
+    return guest;
   }
 
   /** Every frame that the hypervisor vouches for equals its block; what it keeps of frames makes sense. */
@@ -156,6 +196,7 @@ export class GuestDisk {
 
   #mustEqual(mfn: Mfn, block: number, what: string): void {
     this.image.read(block * PAGE_SIZE, this.#onDisk, 0, PAGE_SIZE);
-    if (Buffer.compare(this.#onDisk, memory!.frame(mfn)) !== 0) throw new Error(`${what} and is not block ${block}`);
+    if (Buffer.compare(this.#onDisk, this.#memory.frame(mfn)) !== 0)
+      throw new Error(`${what} and is not block ${block}`);
   }
 }
