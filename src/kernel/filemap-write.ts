@@ -78,7 +78,7 @@ export class FileWrite {
       const at = position + done;
       const index = at < 0x8000_0000 ? at >>> 12 : Math.floor(at / PAGE_SIZE);
       const pfn = cache.find(inode.space, index);
-      if (pfn === NO_PAGE || (map.flags[pfn]! & asked) !== ready) return ~done;
+      if (pfn === NO_PAGE || (map.flagsOf(pfn) & asked) !== ready) return ~done;
       const inPage = at - index * PAGE_SIZE;
       const bytes = Math.min(PAGE_SIZE - inPage, length - done);
       this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);

@@ -199,7 +199,7 @@ export class FileMap {
         if (file.readahead.hasBatch) return ~done;
       }
       const pfn = cache.find(inode.space, index);
-      if (pfn === NO_PAGE || (map.flags[pfn]! & uptodate) === 0) return ~done;
+      if (pfn === NO_PAGE || (map.flagsOf(pfn) & uptodate) === 0) return ~done;
       if (file.previousPage !== index) lru.markAccessed(pfn);
       file.previousPage = index;
       const inPage = at - index * PAGE_SIZE;

@@ -1,15 +1,27 @@
 /**
- * mem_map: what the kernel knows about each of its pages, as a struct of arrays indexed by pfn. Modelled after
- * `struct page` of 2.6.12; there is no reference count: a page that is waited for is locked, and whoever waited looks it up
- * again.
+ * mem_map: what the kernel knows about each of its pages. Modelled after `struct page` of 2.6.12; there is no reference
+ * count: a page that is waited for is locked, and whoever waited looks it up again.
  *
- * One page is on at most one of: the free list, the active list, the inactive list; `next` and `prev` belong to that
- * list. `hashNext` chains the page-cache index; `spaceNext` and `spacePrev` the pages of one address space.
- * 30 bytes a page, with the index buckets of page-cache.ts 34 to 38.
+ * Eight words a page, signed because the engine boxes numbers beyond 2^31, in two arrays of four: what a look-up reads
+ * shares a cache line, and the links that only a page on its way in, out or along a list needs do not dilute it.
+ *
+ * ```
+ * words  4 pfn     + 0 flags        PG bits
+ *                  + 1 space        slot of the address space; this and the index mean something in the page cache only
+ *                  + 2 index        page index within the address space, unsigned
+ *                  + 3 hash next    chain of the page-cache index
+ * links  4 pfn     + 0 next         ┐ the list that the page is on: free, active or inactive, at most one of them;
+ *                  + 1 prev         ┘ the three heads lie behind the pages
+ *                  + 2 space next   ┐ the pages of one address space
+ *                  + 3 space prev   ┘
+ * ```
+ *
+ * 32 bytes a page; page-cache.ts adds 3 to 6 for the buckets of its index. Whoever is on the path of every access or every miss
+ * (page-cache.ts, swap.ts, page-alloc.ts) works on the words by these literal places; everybody else calls the methods.
  */
 
 import { assert } from '../base/assert.ts';
-import type { Pfn } from '../base/units.ts';
+import type { PageIndex, Pfn } from '../base/units.ts';
 
 /** No page: pfn 0 is a valid one. Negative, and the links signed, because the engine boxes numbers beyond 2^31. */
 export const NO_PAGE = -1 as Pfn;
@@ -47,75 +59,79 @@ export const PG = {
 
 /** Sentinel nodes behind the pages in `next` and `prev`: list heads. */
 const HEADS = 3;
+/** So that a word's place, four times a page's number, is a small integer: 1 TiB. */
+const MAX_PAGES = 2 ** 28;
 
 export class MemMap {
   readonly nrPages: number;
-  readonly flags: Uint16Array;
-  /** Address space (slot number) that the page belongs to; meaningful for page-cache pages only. */
-  readonly space: Uint32Array;
-  /** Page index within the address space. */
-  readonly index: Uint32Array;
-  readonly next: Int32Array;
-  readonly prev: Int32Array;
-  readonly hashNext: Int32Array;
-  readonly spaceNext: Int32Array;
-  readonly spacePrev: Int32Array;
+  readonly words: Int32Array;
+  readonly links: Int32Array;
   /** Head nodes of the three lists. */
   readonly freeHead: Pfn;
   readonly activeHead: Pfn;
   readonly inactiveHead: Pfn;
 
   constructor(nrPages: number) {
-    assert(Number.isSafeInteger(nrPages) && nrPages > 0 && nrPages + HEADS < 2 ** 31, 'number of pages out of range');
+    assert(Number.isSafeInteger(nrPages) && nrPages > 0 && nrPages <= MAX_PAGES, 'number of pages out of range');
     this.nrPages = nrPages;
-    this.flags = new Uint16Array(nrPages);
-    this.space = new Uint32Array(nrPages);
-    this.index = new Uint32Array(nrPages);
-    this.next = new Int32Array(nrPages + HEADS);
-    this.prev = new Int32Array(nrPages + HEADS);
-    this.hashNext = new Int32Array(nrPages);
-    this.spaceNext = new Int32Array(nrPages);
-    this.spacePrev = new Int32Array(nrPages);
+    this.words = new Int32Array(4 * nrPages);
+    this.links = new Int32Array(4 * (nrPages + HEADS));
     this.freeHead = nrPages as Pfn;
     this.activeHead = (nrPages + 1) as Pfn;
     this.inactiveHead = (nrPages + 2) as Pfn;
     for (const head of [this.freeHead, this.activeHead, this.inactiveHead]) {
-      this.next[head] = head;
-      this.prev[head] = head;
+      this.links[4 * head] = head;
+      this.links[4 * head + 1] = head;
     }
   }
 
+  flagsOf(pfn: Pfn): number {
+    return this.words[pfn << 2]!;
+  }
+
   has(pfn: Pfn, flag: number): boolean {
-    return (this.flags[pfn]! & flag) !== 0;
+    return (this.words[pfn << 2]! & flag) !== 0;
   }
 
   set(pfn: Pfn, flag: number): void {
-    this.flags[pfn]! |= flag;
+    this.words[pfn << 2]! |= flag;
   }
 
   clear(pfn: Pfn, flag: number): void {
-    this.flags[pfn]! &= ~flag;
+    this.words[pfn << 2]! &= ~flag;
+  }
+
+  /** Page index of a cached page within its file. */
+  indexOf(pfn: Pfn): PageIndex {
+    return (this.words[(pfn << 2) + 2]! >>> 0) as PageIndex;
+  }
+
+  /** The next page of the same address space, or NO_PAGE. */
+  nextInSpace(pfn: Pfn): Pfn {
+    return this.links[(pfn << 2) + 2]! as Pfn;
   }
 
   /** Puts a page behind a head: at the young end of a list. */
   link(head: Pfn, pfn: Pfn): void {
-    const first = this.next[head]!;
-    this.next[pfn] = first;
-    this.prev[pfn] = head;
-    this.prev[first] = pfn;
-    this.next[head] = pfn;
+    const { links } = this;
+    const first = links[head << 2]!;
+    links[pfn << 2] = first;
+    links[(pfn << 2) + 1] = head;
+    links[(first << 2) + 1] = pfn;
+    links[head << 2] = pfn;
   }
 
   /** Takes a page off the list that it is on. */
   unlink(pfn: Pfn): void {
-    const next = this.next[pfn]!;
-    const prev = this.prev[pfn]!;
-    this.next[prev] = next;
-    this.prev[next] = prev;
+    const { links } = this;
+    const next = links[pfn << 2]!;
+    const prev = links[(pfn << 2) + 1]!;
+    links[prev << 2] = next;
+    links[(next << 2) + 1] = prev;
   }
 
   /** The old end of a list, or the head itself when the list is empty. */
   last(head: Pfn): Pfn {
-    return this.prev[head]! as Pfn;
+    return this.links[(head << 2) + 1]! as Pfn;
   }
 }

@@ -40,7 +40,7 @@ export class MemoryManagement {
   /** Makes every page allocatable that carries no flag. Lower pages are handed out first. */
   freeAll(): void {
     for (let pfn = this.map.nrPages - 1; pfn >= 0; pfn--)
-      if (this.map.flags[pfn] === 0) this.allocator.free(pfn as Pfn);
+      if (this.map.flagsOf(pfn as Pfn) === 0) this.allocator.free(pfn as Pfn);
   }
 
   /** __alloc_pages: a page, after direct reclaim where free memory is below min; NO_PAGE when nothing can be freed. */
@@ -59,8 +59,8 @@ export class MemoryManagement {
     const dropped: Pfn[] = [];
     let pfn = space.firstPage;
     while (pfn !== NO_PAGE) {
-      const next = map.spaceNext[pfn]! as Pfn;
-      const index = map.index[pfn]!;
+      const next = map.nextInSpace(pfn);
+      const index = map.indexOf(pfn);
       const inUse = map.has(pfn, PG.locked | PG.writeback | PG.dirty | PG.pinned | PG.mapped);
       if (!inUse && index >= start && index < end) dropped.push(pfn);
       pfn = next;

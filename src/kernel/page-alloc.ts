@@ -42,22 +42,22 @@ export class PageAllocator {
   /** Takes a free page, or NO_PAGE. The caller sees to the watermarks. */
   take(): Pfn {
     if (this.#freeCount === 0) return NO_PAGE;
-    const map = this.#map;
-    const pfn = map.next[map.freeHead]! as Pfn;
-    assert(map.flags[pfn] === PG.free, 'a free page carries no other flag');
-    map.next[map.freeHead] = map.next[pfn]!;
-    map.flags[pfn] = 0;
+    const { words, links, freeHead } = this.#map;
+    const pfn = links[freeHead << 2]! as Pfn;
+    assert(words[pfn << 2] === PG.free, 'a free page carries no other flag');
+    links[freeHead << 2] = links[pfn << 2]!;
+    words[pfn << 2] = 0;
     this.#freeCount--;
     return pfn;
   }
 
   /** Gives a page back. Its flags must be clear: it belongs to no list, no address space, and has no name. */
   free(pfn: Pfn): void {
-    const map = this.#map;
-    assert(map.flags[pfn] === 0, 'freed page still carries flags');
-    map.flags[pfn] = PG.free;
-    map.next[pfn] = map.next[map.freeHead]!;
-    map.next[map.freeHead] = pfn;
+    const { words, links, freeHead } = this.#map;
+    assert(words[pfn << 2] === 0, 'freed page still carries flags');
+    words[pfn << 2] = PG.free;
+    links[pfn << 2] = links[freeHead << 2]!;
+    links[freeHead << 2] = pfn;
     this.#freeCount++;
   }
 }

@@ -81,10 +81,8 @@ export class PageCache {
   readonly #map: MemMap;
   readonly #lru: Lru;
   readonly #names: NameTable;
-  readonly #flags: Uint16Array;
-  readonly #space: Uint32Array;
-  readonly #index: Uint32Array;
-  readonly #hashNext: Int32Array;
+  /** Of mem_map, four a page: flags, space, index, hash next. */
+  readonly #words: Int32Array;
   readonly #buckets: Int32Array;
   readonly #mask: number;
   readonly #spaces: (AddressSpace | undefined)[] = [];
@@ -98,12 +96,10 @@ export class PageCache {
     this.#map = map;
     this.#lru = lru;
     this.#names = names;
-    this.#flags = map.flags;
-    this.#space = map.space;
-    this.#index = map.index;
-    this.#hashNext = map.hashNext;
+    this.#words = map.words;
+    // Between 3/4 and 3/2 of a bucket a page: at most 6 bytes.
     let buckets = 1;
-    while (buckets < map.nrPages) buckets *= 2;
+    while (4 * buckets < 3 * map.nrPages) buckets *= 2;
     this.#buckets = new Int32Array(buckets).fill(NO_PAGE);
     this.#mask = buckets - 1;
   }
@@ -152,18 +148,22 @@ export class PageCache {
 
   /** The page of (space, index), or NO_PAGE. */
   find(space: AddressSpace, index: number): Pfn {
-    // Compared as signed words: the engine need not make doubles of them.
-    const slot = space.slot;
+    const words = this.#words;
+    const { slot } = space;
+    // As the word that it is kept in.
     const wanted = index | 0;
     let pfn = this.#buckets[(space.salt + index) & this.#mask]!;
-    while (pfn !== NO_PAGE && ((this.#index[pfn]! | 0) !== wanted || (this.#space[pfn]! | 0) !== slot))
-      pfn = this.#hashNext[pfn]!;
+    while (pfn !== NO_PAGE) {
+      const at = pfn << 2;
+      if (words[at + 2] === wanted && words[at + 1] === slot) break;
+      pfn = words[at + 3]!;
+    }
     return pfn as Pfn;
   }
 
   /** The space that a cached page belongs to. */
   spaceOf(pfn: Pfn): AddressSpace {
-    const space = this.#spaces[this.#space[pfn]!];
+    const space = this.#spaces[this.#words[(pfn << 2) + 1]!];
     assert(space !== undefined, 'page belongs to no open address space');
     return space;
   }
@@ -176,14 +176,17 @@ export class PageCache {
   add(space: AddressSpace, index: number, pfn: Pfn): void {
     assert(this.find(space, index) === NO_PAGE, 'page is in the cache already');
     const bucket = (space.salt + index) & this.#mask;
-    this.#space[pfn] = space.slot;
-    this.#index[pfn] = index;
-    this.#hashNext[pfn] = this.#buckets[bucket]!;
+    const words = this.#words;
+    const at = pfn << 2;
+    words[at + 1] = space.slot;
+    words[at + 2] = index;
+    words[at + 3] = this.#buckets[bucket]!;
     this.#buckets[bucket] = pfn;
-    const { spaceNext, spacePrev } = this.#map;
-    spaceNext[pfn] = space.firstPage;
-    spacePrev[pfn] = NO_PAGE;
-    if (space.firstPage !== NO_PAGE) spacePrev[space.firstPage] = pfn;
+    const { links } = this.#map;
+    const first = space.firstPage;
+    links[at + 2] = first;
+    links[at + 3] = NO_PAGE;
+    if (first !== NO_PAGE) links[(first << 2) + 3] = pfn;
     space.firstPage = pfn;
     space.nrPages++;
     this.#nrPages++;
@@ -192,24 +195,24 @@ export class PageCache {
 
   /** The page's contents have arrived: it is up to date, and named where its space is. */
   setUptodate(pfn: Pfn): void {
-    const flags = this.#flags[pfn]!;
+    const flags = this.#words[pfn << 2]!;
     const space = this.spaceOf(pfn);
     if (space.named && (flags & PG.named) === 0) {
-      this.#flags[pfn] = flags | PG.uptodate | PG.named;
-      this.#names.insert(pfn, space.ino, space.generation, this.#index[pfn]! as PageIndex);
-    } else this.#flags[pfn] = flags | PG.uptodate;
+      this.#words[pfn << 2] = flags | PG.uptodate | PG.named;
+      this.#names.insert(pfn, space.ino, space.generation, this.#map.indexOf(pfn));
+    } else this.#words[pfn << 2] = flags | PG.uptodate;
   }
 
   /** Page index of a cached page within its file. */
   indexOf(pfn: Pfn): PageIndex {
-    return this.#index[pfn]! as PageIndex;
+    return this.#map.indexOf(pfn);
   }
 
   /** Sets the dirty bit; returns whether it was clear. */
   setDirty(pfn: Pfn): boolean {
-    const flags = this.#flags[pfn]!;
+    const flags = this.#words[pfn << 2]!;
     if ((flags & PG.dirty) !== 0) return false;
-    this.#flags[pfn] = flags | PG.dirty;
+    this.#words[pfn << 2] = flags | PG.dirty;
     this.spaceOf(pfn).dirtyPages.add(pfn);
     this.#nrDirty++;
     return true;
@@ -217,9 +220,9 @@ export class PageCache {
 
   /** Clears the dirty bit; returns whether it was set. */
   clearDirty(pfn: Pfn): boolean {
-    const flags = this.#flags[pfn]!;
+    const flags = this.#words[pfn << 2]!;
     if ((flags & PG.dirty) === 0) return false;
-    this.#flags[pfn] = flags & ~PG.dirty;
+    this.#words[pfn << 2] = flags & ~PG.dirty;
     this.spaceOf(pfn).dirtyPages.delete(pfn);
     this.#nrDirty--;
     return true;
@@ -227,30 +230,30 @@ export class PageCache {
 
   /** A write of the page begins: one at a time. */
   setWriteback(pfn: Pfn): void {
-    assert((this.#flags[pfn]! & PG.writeback) === 0, 'page is under writeback already');
-    this.#flags[pfn]! |= PG.writeback;
+    assert((this.#words[pfn << 2]! & PG.writeback) === 0, 'page is under writeback already');
+    this.#words[pfn << 2]! |= PG.writeback;
     this.spaceOf(pfn).nrWriteback++;
     this.#nrWriteback++;
   }
 
   endWriteback(pfn: Pfn): void {
-    assert((this.#flags[pfn]! & PG.writeback) !== 0, 'page is not under writeback');
-    this.#flags[pfn]! &= ~PG.writeback;
+    assert((this.#words[pfn << 2]! & PG.writeback) !== 0, 'page is not under writeback');
+    this.#words[pfn << 2]! &= ~PG.writeback;
     this.spaceOf(pfn).nrWriteback--;
     this.#nrWriteback--;
   }
 
   /** An entry of a page table leads to the page. */
   setMapped(pfn: Pfn): void {
-    if ((this.#flags[pfn]! & PG.mapped) !== 0) return;
-    this.#flags[pfn]! |= PG.mapped;
+    if ((this.#words[pfn << 2]! & PG.mapped) !== 0) return;
+    this.#words[pfn << 2]! |= PG.mapped;
     this.#nrMapped++;
   }
 
   /** No entry of any page table leads to the page any more. */
   clearMapped(pfn: Pfn): void {
-    if ((this.#flags[pfn]! & PG.mapped) === 0) return;
-    this.#flags[pfn]! &= ~PG.mapped;
+    if ((this.#words[pfn << 2]! & PG.mapped) === 0) return;
+    this.#words[pfn << 2]! &= ~PG.mapped;
     this.#nrMapped--;
   }
 
@@ -258,7 +261,7 @@ export class PageCache {
   dirtyIndices(space: AddressSpace, start: number, end: number): number[] {
     const indices: number[] = [];
     for (const pfn of space.dirtyPages) {
-      const index = this.#index[pfn]!;
+      const index = this.#map.indexOf(pfn);
       if (index >= start && index < end) indices.push(index);
     }
     return indices.sort((a, b) => a - b);
@@ -267,9 +270,9 @@ export class PageCache {
   /** Indices of the cached pages from `start` up to and without `end` that carry one of `flags`, ascending. */
   indicesWith(space: AddressSpace, flags: number, start: number, end: number): number[] {
     const indices: number[] = [];
-    for (let pfn = space.firstPage; pfn !== NO_PAGE; pfn = this.#map.spaceNext[pfn]! as Pfn) {
-      const index = this.#index[pfn]!;
-      if (index >= start && index < end && (this.#flags[pfn]! & flags) !== 0) indices.push(index);
+    for (let pfn = space.firstPage; pfn !== NO_PAGE; pfn = this.#map.nextInSpace(pfn)) {
+      const index = this.#map.indexOf(pfn);
+      if (index >= start && index < end && (this.#words[pfn << 2]! & flags) !== 0) indices.push(index);
     }
     return indices.sort((a, b) => a - b);
   }
@@ -279,35 +282,36 @@ export class PageCache {
    * The caller flushes the NameTable, then frees the page.
    */
   remove(pfn: Pfn): void {
-    const flags = this.#flags[pfn]!;
+    const flags = this.#words[pfn << 2]!;
     assert((flags & (PG.locked | PG.writeback | PG.dirty | PG.mapped)) === 0, 'page leaves the cache while in use');
     const space = this.spaceOf(pfn);
     this.#lru.remove(pfn);
     if (flags & PG.named) this.#names.erase(pfn);
     this.#unhash(space, pfn);
-    const { spaceNext, spacePrev } = this.#map;
-    const next = spaceNext[pfn]!;
-    const prev = spacePrev[pfn]!;
+    const { links } = this.#map;
+    const next = links[(pfn << 2) + 2]!;
+    const prev = links[(pfn << 2) + 3]!;
     if (prev === NO_PAGE) space.firstPage = next as Pfn;
-    else spaceNext[prev] = next;
-    if (next !== NO_PAGE) spacePrev[next] = prev;
+    else links[(prev << 2) + 2] = next;
+    if (next !== NO_PAGE) links[(next << 2) + 3] = prev;
     space.nrPages--;
     this.#nrPages--;
-    this.#flags[pfn] = 0;
+    this.#words[pfn << 2] = 0;
   }
 
   #unhash(space: AddressSpace, pfn: Pfn): void {
-    const bucket = (space.salt + this.#index[pfn]!) & this.#mask;
-    const next = this.#hashNext;
+    const words = this.#words;
+    const bucket = (space.salt + words[(pfn << 2) + 2]!) & this.#mask;
+    const next = words[(pfn << 2) + 3]!;
     let at = this.#buckets[bucket]!;
     if (at === pfn) {
-      this.#buckets[bucket] = next[pfn]!;
+      this.#buckets[bucket] = next;
       return;
     }
-    while (next[at] !== pfn) {
+    while (words[(at << 2) + 3] !== pfn) {
       assert(at !== NO_PAGE, 'page is not in its hash chain');
-      at = next[at]!;
+      at = words[(at << 2) + 3]!;
     }
-    next[at] = next[pfn]!;
+    words[(at << 2) + 3] = next;
   }
 }

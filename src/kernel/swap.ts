@@ -14,7 +14,8 @@ export const PAGEVEC_SIZE = 14;
 
 export class Lru {
   readonly #map: MemMap;
-  readonly #flags: Uint16Array;
+  /** Of mem_map: a page's flags are at four times its number. */
+  readonly #words: Int32Array;
   readonly #pagevec = new Uint32Array(PAGEVEC_SIZE);
   #pending = 0;
   #nrActive = 0;
@@ -22,7 +23,7 @@ export class Lru {
 
   constructor(map: MemMap) {
     this.#map = map;
-    this.#flags = map.flags;
+    this.#words = map.words;
   }
 
   get nrActive(): number {
@@ -47,20 +48,20 @@ export class Lru {
 
   /** mark_page_accessed. */
   markAccessed(pfn: Pfn): void {
-    const flags = this.#flags[pfn]!;
-    if ((flags & PG.referenced) === 0) this.#flags[pfn] = flags | PG.referenced;
+    const flags = this.#words[pfn << 2]!;
+    if ((flags & PG.referenced) === 0) this.#words[pfn << 2] = flags | PG.referenced;
     else if ((flags & (PG.active | PG.lru)) === PG.lru) {
       this.#map.unlink(pfn);
       this.#nrInactive--;
       this.#map.link(this.#map.activeHead, pfn);
       this.#nrActive++;
-      this.#flags[pfn] = (flags & ~PG.referenced) | PG.active;
+      this.#words[pfn << 2] = (flags & ~PG.referenced) | PG.active;
     }
   }
 
   /** Takes a page off the lists, wherever it is, the pagevec included. Its active bit stays as it was. */
   remove(pfn: Pfn): void {
-    const flags = this.#flags[pfn]!;
+    const flags = this.#words[pfn << 2]!;
     if ((flags & PG.lru) === 0) {
       // Reclaim takes pages off the lists first, and drains before that.
       if (this.#pending > 0) this.#removePending(pfn);
@@ -69,14 +70,14 @@ export class Lru {
     this.#map.unlink(pfn);
     if (flags & PG.active) this.#nrActive--;
     else this.#nrInactive--;
-    this.#flags[pfn] = flags & ~PG.lru;
+    this.#words[pfn << 2] = flags & ~PG.lru;
   }
 
   /** Puts a page at the young end of the list that its active bit names. */
   putBack(pfn: Pfn): void {
     const map = this.#map;
-    const flags = this.#flags[pfn]!;
-    this.#flags[pfn] = flags | PG.lru;
+    const flags = this.#words[pfn << 2]!;
+    this.#words[pfn << 2] = flags | PG.lru;
     if (flags & PG.active) {
       map.link(map.activeHead, pfn);
       this.#nrActive++;
@@ -89,7 +90,7 @@ export class Lru {
   /** rotate_reclaimable_page: an inactive page goes to the old end, where reclaim meets it next. */
   rotate(pfn: Pfn): void {
     const map = this.#map;
-    if ((this.#flags[pfn]! & (PG.lru | PG.active)) !== PG.lru) return;
+    if ((this.#words[pfn << 2]! & (PG.lru | PG.active)) !== PG.lru) return;
     map.unlink(pfn);
     map.link(map.last(map.inactiveHead), pfn);
   }
@@ -111,7 +112,7 @@ export class Lru {
     map.link(map.inactiveHead, pfn);
     this.#nrActive--;
     this.#nrInactive++;
-    this.#flags[pfn]! &= ~PG.active;
+    this.#words[pfn << 2]! &= ~PG.active;
     return true;
   }
 
@@ -122,7 +123,7 @@ export class Lru {
     if (pfn === map.inactiveHead) return pfn;
     map.unlink(pfn);
     this.#nrInactive--;
-    this.#flags[pfn]! &= ~PG.lru;
+    this.#words[pfn << 2]! &= ~PG.lru;
     return pfn;
   }
 

@@ -26,7 +26,7 @@ export function* truncatePages(
   for (;;) {
     const idle: Pfn[] = [];
     let busy: Pfn = NO_PAGE;
-    for (let pfn = space.firstPage; pfn !== NO_PAGE; pfn = map.spaceNext[pfn]! as Pfn) {
+    for (let pfn = space.firstPage; pfn !== NO_PAGE; pfn = map.nextInSpace(pfn)) {
       const index = cache.indexOf(pfn);
       if (index < start || index >= end) continue;
       if (map.has(pfn, PG.locked | PG.writeback)) busy = pfn;

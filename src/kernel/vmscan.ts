@@ -153,7 +153,7 @@ export class Reclaim {
     let freed = 0;
     for (let i = 0; i < taken; i++) {
       const pfn = isolated[i]! as Pfn;
-      const flags = map.flags[pfn]!;
+      const flags = map.flagsOf(pfn);
       if ((flags & (PG.locked | PG.writeback | PG.pinned)) !== 0) {
         this.#lru.putBack(pfn);
         continue;

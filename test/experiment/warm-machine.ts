@@ -370,7 +370,7 @@ function checkNames({ hypervisor }: Testbed, domain: Domain, { mm, stats }: Kern
       const { ino, generation } = mm.cache.spaceOf(pfn);
       const at = mfn * RECORD_WORDS;
       const name = `${words[at + W_INO]!}/${words[at + W_GENERATION]!}/${words[at + W_INDEX]!}`;
-      must(name === `${ino}/${generation}/${mm.map.index[pfn]!}`, `page ${n}: has the name ${name}`);
+      must(name === `${ino}/${generation}/${mm.map.indexOf(pfn)}`, `page ${n}: has the name ${name}`);
     }
   }
   expect(preserved).toBe(stats.pagesUnclaimed);

@@ -151,7 +151,7 @@ describe('claiming', () => {
     expect(claim(it, [0, 1, 2])).toEqual([51, NO_PAGE, NO_PAGE]);
     expect(hypervisor.batches).toEqual([['claim 7/3/0 at 1000', 'claim 7/3/1 at 1001', 'claim 7/3/2 at 1002']]);
     // Handed over: up to date and named already. Refused: an ordinary free page from now on.
-    expect([mm.map.flags[51], mm.map.flags[50], mm.map.flags[52]]).toEqual([
+    expect([51, 50, 52].map((pfn) => mm.map.flagsOf(pfn as Pfn))).toEqual([
       PG.uptodate | PG.named,
       PG.free,
       PG.preserved,

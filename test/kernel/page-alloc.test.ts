@@ -52,7 +52,7 @@ describe('the free list', () => {
           if (pfn === NO_PAGE) expect(taken.size).toBe(16);
           else {
             expect(taken.has(pfn)).toBe(false);
-            expect(map.flags[pfn]).toBe(0);
+            expect(map.flagsOf(pfn)).toBe(0);
             taken.add(pfn);
           }
         } else if (taken.delete(op as Pfn)) pages.free(op as Pfn);

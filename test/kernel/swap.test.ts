@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { InvariantViolation, type Pfn } from '../../src/base/index.ts';
 import { Lru, MemMap, PAGEVEC_SIZE, PG } from '../../src/kernel/index.ts';
-import { activePages, inactivePages } from './memory-state.ts';
+import { activePages, allFlags, inactivePages } from './memory-state.ts';
 
 const page = (n: number): Pfn => n as Pfn;
 
@@ -37,7 +37,7 @@ describe('the pagevec', () => {
     lru.remove(page(1));
     lru.drain();
     expect(inactivePages(map)).toEqual([0, 2]);
-    expect(map.flags[1]).toBe(0);
+    expect(map.flagsOf(page(1))).toBe(0);
   });
 });
 
@@ -51,10 +51,10 @@ describe('mark_page_accessed', () => {
     { from: 'active, referenced', flags: REFERENCED | PG.active, to: REFERENCED | PG.active },
   ])('$from', ({ flags, to }) => {
     const { map, lru } = lists(1);
-    map.flags[0] = flags & ~PG.lru;
+    map.set(page(0), flags & ~PG.lru);
     lru.putBack(page(0));
     lru.markAccessed(page(0));
-    expect(map.flags[0]).toBe(to);
+    expect(map.flagsOf(page(0))).toBe(to);
     expect([inactivePages(map).length, activePages(map).length]).toEqual([lru.nrInactive, lru.nrActive]);
     expect(lru.nrActive).toBe(to & PG.active ? 1 : 0);
   });
@@ -64,7 +64,7 @@ describe('mark_page_accessed', () => {
     lru.add(page(0));
     lru.markAccessed(page(0));
     lru.markAccessed(page(0));
-    expect(map.flags[0]).toBe(PG.referenced);
+    expect(map.flagsOf(page(0))).toBe(PG.referenced);
     lru.drain();
     expect([lru.nrActive, lru.nrInactive]).toEqual([0, 1]);
     lru.markAccessed(page(0));
@@ -90,7 +90,7 @@ describe('remove and putBack', () => {
     lru.remove(page(0));
     lru.remove(page(1));
     expect([lru.nrActive, lru.nrInactive]).toEqual([0, 0]);
-    expect([...map.flags]).toEqual([PG.active, 0]);
+    expect(allFlags(map)).toEqual([PG.active, 0]);
     lru.putBack(page(0));
     lru.putBack(page(1));
     expect([activePages(map), inactivePages(map)]).toEqual([[0], [1]]);

@@ -9,7 +9,7 @@ import { type Kernel, PG, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { property } from '../support/property.ts';
 import { FakeMachine } from './fake-machine.ts';
-import { checkMemory } from './memory-state.ts';
+import { allFlags, checkMemory } from './memory-state.ts';
 
 const pattern = (pages: number): Uint8Array =>
   Uint8Array.from({ length: pages * PAGE_SIZE }, (_, i) => (i * 31 + (i >>> 12) * 7) & 255);
@@ -251,7 +251,7 @@ describe('what is read from the disk', () => {
     expect(blocksRead()).toContain(ORACLE.blockOf(ino, 20));
     expect(kernel.stats.dataPagesRead).toBe(1);
     const { map, cache } = kernel.mm;
-    const hole = map.flags.findIndex((flags) => (flags & (PG.uptodate | PG.named)) === PG.uptodate);
+    const hole = allFlags(map).findIndex((flags) => (flags & (PG.uptodate | PG.named)) === PG.uptodate);
     const space = cache.spaceOf(hole as Pfn);
     expect([space.ino, space.nrPages]).toEqual([ino, 40]);
   });
@@ -313,7 +313,7 @@ describe('what is read from the disk', () => {
       const last = machine.simulation.eventCount + 200_000;
       machine.simulation.run(() => machine.simulation.eventCount >= last);
       expect(running).toBe(0);
-      const reserved = kernel.mm.map.flags.filter((flags) => flags === PG.reserved).length;
+      const reserved = allFlags(kernel.mm.map).filter((flags) => flags === PG.reserved).length;
       checkMemory(kernel.mm, reserved);
     },
   );
