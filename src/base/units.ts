@@ -21,6 +21,10 @@ export type PageIndex = Branded<'PageIndex'>;
 export type Lba = Branded<'Lba'>;
 /** Domain number; 0 is the privileged domain. */
 export type DomId = Branded<'DomId'>;
+/** Port of an event channel, in one domain's numbering; 0 is never one. */
+export type EvtchnPort = Branded<'EvtchnPort'>;
+/** Index of an entry of one domain's grant table. */
+export type GrantRef = Branded<'GrantRef'>;
 /** Virtual time or a duration, integer nanoseconds. */
 export type Ns = Branded<'Ns'>;
 /** A length in bytes. */
@@ -32,8 +36,13 @@ export const Ino = (n: number): Ino => n as Ino;
 export const PageIndex = (n: number): PageIndex => n as PageIndex;
 export const Lba = (n: number): Lba => n as Lba;
 export const DomId = (n: number): DomId => n as DomId;
+export const EvtchnPort = (n: number): EvtchnPort => n as EvtchnPort;
+export const GrantRef = (n: number): GrantRef => n as GrantRef;
 export const Ns = (n: number): Ns => n as Ns;
 export const Bytes = (n: number): Bytes => n as Bytes;
+
+/** The privileged domain. */
+export const DOM0 = DomId(0);
 
 /** log2 of the page size. */
 export const PAGE_SHIFT = 12;

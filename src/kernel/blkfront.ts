@@ -3,13 +3,17 @@
  *
  * The ring lives in one page of the guest's memory as bytes (xen/public/blkif.ts). A request is published by storing
  * reqProd after its slot is filled; the back-end is notified when it asked to be. Responses come in interrupt context.
- * Modelled after the 2.6 blkfront; slots, not identifiers, are what runs out.
+ * Each page of a request is granted to the back-end while the request is in flight, read-only when it is written to
+ * disk. `connect` goes through the states of xen/public/xenbus.ts. Modelled after the 2.6 blkfront; slots, not
+ * identifiers, are what runs out.
  */
 
 import { assert } from '../base/assert.ts';
-import { SECTORS_PER_PAGE, type Pfn } from '../base/units.ts';
+import { GuestPanic } from '../base/errno.ts';
+import { DOM0, SECTORS_PER_PAGE, type EvtchnPort, type GrantRef, type Pfn } from '../base/units.ts';
+import { WaitQueue, type Process } from '../sim/index.ts';
 import {
-  type BlkifOp,
+  BlkifOp,
   BlkifStatus,
   RING_HEADER,
   RING_HEADER_BYTES,
@@ -18,8 +22,12 @@ import {
   RING_SLOTS,
   RING_SLOT_BYTES,
   SEGMENTS_PER_REQUEST,
+  VBD_FRONTEND,
+  XenbusState,
   type GuestEnvironment,
 } from '../xen/public/index.ts';
+import type { EventChannels } from './evtchn.ts';
+import type { GrantTable } from './gnttab.ts';
 
 const AT = RING_REQUEST.offset;
 
@@ -34,16 +42,23 @@ export interface FrontRequest {
   readonly end: (failed: boolean) => void;
 }
 
+/** A request on the ring, and the grants of its pages. */
+interface Shadow {
+  readonly request: FrontRequest;
+  readonly grants: readonly GrantRef[];
+}
+
 export class BlockFront {
   readonly #env: GuestEnvironment;
+  readonly #events: EventChannels;
+  readonly #grants: GrantTable;
   readonly #ring: Pfn;
   readonly #interruptNs: number;
-  readonly #port: number;
-  /** Size of the device in 512-byte sectors. */
-  readonly sectorCount: number;
-  readonly #inFlight: (FrontRequest | undefined)[] = new Array<FrontRequest | undefined>(RING_SLOTS).fill(undefined);
+  readonly #shadow: (Shadow | undefined)[] = new Array<Shadow | undefined>(RING_SLOTS).fill(undefined);
   readonly #freeIds: number[] = Array.from({ length: RING_SLOTS }, (_, i) => RING_SLOTS - 1 - i);
   readonly #onRoom: () => void;
+  #port: EvtchnPort | undefined;
+  #sectorCount: number | undefined;
   #reqProd = 0;
   #pushed = 0;
   #rspCons = 0;
@@ -52,19 +67,48 @@ export class BlockFront {
    * @param ring a page of the guest for the ring
    * @param onRoom called in interrupt context when slots have become free
    */
-  constructor(env: GuestEnvironment, ring: Pfn, interruptNs: number, onRoom: () => void) {
+  constructor(
+    env: GuestEnvironment,
+    events: EventChannels,
+    grants: GrantTable,
+    ring: Pfn,
+    interruptNs: number,
+    onRoom: () => void,
+  ) {
     this.#env = env;
+    this.#events = events;
+    this.#grants = grants;
     this.#ring = ring;
     this.#interruptNs = interruptNs;
     this.#onRoom = onRoom;
-    env.memory.zero(ring, 0, RING_HEADER_BYTES + RING_SLOTS * RING_SLOT_BYTES);
-    env.memory.writeU32(ring, RING_HEADER.offset.reqEvent, 1);
-    env.memory.writeU32(ring, RING_HEADER.offset.rspEvent, 1);
-    const connection = env.hypercalls.blkifConnect(ring, () => {
+  }
+
+  /** Connects to the back-end. Throws GuestPanic when that closes the device: there is no disk to go on with. */
+  *connect(): Process {
+    const { memory, hypercalls, xenstore } = this.#env;
+    const ring = this.#ring;
+    memory.zero(ring, 0, RING_HEADER_BYTES + RING_SLOTS * RING_SLOT_BYTES);
+    memory.writeU32(ring, RING_HEADER.offset.reqEvent, 1);
+    memory.writeU32(ring, RING_HEADER.offset.rspEvent, 1);
+    const ringRef = this.#grants.grant(DOM0, ring, false);
+    assert(ringRef !== undefined, 'a table of grants that nobody used yet has a free one');
+    this.#port = hypercalls.eventChannels.allocUnbound(DOM0);
+    this.#events.bind(this.#port, () => {
       this.#interrupt();
     });
-    this.#port = connection.port;
-    this.sectorCount = connection.sectorCount;
+    yield* xenstore.write(`${VBD_FRONTEND}/ring-ref`, String(ringRef));
+    yield* xenstore.write(`${VBD_FRONTEND}/event-channel`, String(this.#port));
+    yield* xenstore.write(`${VBD_FRONTEND}/state`, String(XenbusState.initialised));
+    const backend = (yield* xenstore.read(`${VBD_FRONTEND}/backend`)) ?? '';
+    yield* this.#waitForBackend(backend);
+    this.#sectorCount = Number(yield* xenstore.read(`${backend}/sectors`));
+    yield* xenstore.write(`${VBD_FRONTEND}/state`, String(XenbusState.connected));
+  }
+
+  /** Size of the device in 512-byte sectors. */
+  get sectorCount(): number {
+    assert(this.#sectorCount !== undefined, 'the block device is connected');
+    return this.#sectorCount;
   }
 
   /** Requests on the ring that were not answered yet. */
@@ -77,7 +121,21 @@ export class BlockFront {
     assert(request.pages.length <= SEGMENTS_PER_REQUEST, 'request has too many segments');
     const id = this.#freeIds.pop();
     if (id === undefined) return false;
-    this.#inFlight[id] = request;
+    this.#shadow[id] = { request, grants: this.#grantPages(request) };
+    this.#fillSlot(id);
+    return true;
+  }
+
+  #grantPages({ op, pages }: FrontRequest): GrantRef[] {
+    return pages.map((page) => {
+      const ref = this.#grants.grant(DOM0, page, op === BlkifOp.write);
+      assert(ref !== undefined, 'there are more grants than segments on a ring');
+      return ref;
+    });
+  }
+
+  #fillSlot(id: number): void {
+    const { request, grants } = this.#shadow[id]!;
     const { memory } = this.#env;
     const ring = this.#ring;
     const slot = RING_HEADER_BYTES + (this.#reqProd % RING_SLOTS) * RING_SLOT_BYTES;
@@ -87,11 +145,10 @@ export class BlockFront {
     memory.writeU32(ring, slot + AT.sector, sector >>> 0);
     memory.writeU32(ring, slot + AT.sector + 4, Math.floor(sector / 0x1_0000_0000));
     for (let i = 0; i < request.pages.length; i++) {
-      memory.writeU32(ring, slot + AT.segments + 8 * i, request.pages[i]!);
+      memory.writeU32(ring, slot + AT.segments + 8 * i, grants[i]!);
       memory.writeU32(ring, slot + AT.segments + 8 * i + 4, (SECTORS_PER_PAGE - 1) << 8);
     }
     this.#reqProd = (this.#reqProd + 1) >>> 0;
-    return true;
   }
 
   /** Publishes what was queued, and notifies the back-end when it waits for that. */
@@ -103,7 +160,26 @@ export class BlockFront {
     const { memory } = this.#env;
     memory.writeU32(this.#ring, RING_HEADER.offset.reqProd, produced);
     const event = memory.readU32(this.#ring, RING_HEADER.offset.reqEvent);
-    if ((produced - event) >>> 0 < (produced - old) >>> 0) this.#env.hypercalls.eventSend(this.#port);
+    if ((produced - event) >>> 0 < (produced - old) >>> 0) this.#events.notify(this.#port!);
+  }
+
+  /** Waits until the back-end is connected. A change that comes while its state is read is not missed. */
+  *#waitForBackend(backend: string): Process {
+    const { xenstore } = this.#env;
+    const changed = new WaitQueue();
+    let changes = 0;
+    yield* xenstore.watch(`${backend}/state`, () => {
+      changes++;
+      changed.wakeAll();
+    });
+    for (;;) {
+      const seen = changes;
+      const state = Number(yield* xenstore.read(`${backend}/state`));
+      if (state === XenbusState.connected) return;
+      if (state === XenbusState.closing || state === XenbusState.closed)
+        throw new GuestPanic('the back-end refuses the block device');
+      while (changes === seen) yield changed;
+    }
   }
 
   #interrupt(): void {
@@ -126,10 +202,11 @@ export class BlockFront {
     const id = memory.readU32(this.#ring, slot + RING_RESPONSE.offset.id);
     const status = memory.readU32(this.#ring, slot + RING_RESPONSE.offset.status);
     this.#rspCons = (this.#rspCons + 1) >>> 0;
-    const request = this.#inFlight[id];
-    assert(request !== undefined, 'response to a request that is not in flight');
-    this.#inFlight[id] = undefined;
+    const shadow = this.#shadow[id];
+    assert(shadow !== undefined, 'response to a request that is not in flight');
+    for (const ref of shadow.grants) assert(this.#grants.end(ref), 'the back-end unmaps before it responds');
+    this.#shadow[id] = undefined;
     this.#freeIds.push(id);
-    request.end(status !== BlkifStatus.ok);
+    shadow.request.end(status !== BlkifStatus.ok);
   }
 }

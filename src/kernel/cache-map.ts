@@ -4,8 +4,8 @@
  *
  * Names are told in batches, as the kernel batches its LRU additions. Order within the batch is order of effect, so an
  * erase never overtakes the insert it undoes. `flush` is called before an erased page is used again: that is the law
- * erase-before-reuse (xen/public/cache-map-op.ts). Names that still wait in the batch at a crash are lost with it, and their
- * pages are read again: late is safe.
+ * erase-before-reuse (xen/public/cache-map-op.ts). Names that still wait in the batch at a crash are lost with it, and
+ * their pages are read again: late is safe.
  */
 
 import { assert } from '../base/assert.ts';
@@ -22,7 +22,7 @@ import type { UnclaimedPages } from './vmscan.ts';
 export type ReuseObserver = (pfn: Pfn, ino: Ino, index: PageIndex, block: Lba) => void;
 
 export class CacheMap implements NameTable, UnclaimedPages {
-  readonly #hypercalls: Hypercalls;
+  readonly #hypercalls: Pick<Hypercalls, 'cacheMapOp'>;
   readonly #names = new CacheMapBatch(PAGEVEC_SIZE);
   readonly #claims = new CacheMapBatch(RA_MAX);
   readonly #onReuse: ReuseObserver | undefined;
@@ -33,7 +33,7 @@ export class CacheMap implements NameTable, UnclaimedPages {
   /** Pages taken over since boot. */
   reused = 0;
 
-  constructor(hypercalls: Hypercalls, onReuse: ReuseObserver | undefined) {
+  constructor(hypercalls: Pick<Hypercalls, 'cacheMapOp'>, onReuse: ReuseObserver | undefined) {
     this.#hypercalls = hypercalls;
     this.#onReuse = onReuse;
   }
@@ -67,8 +67,8 @@ export class CacheMap implements NameTable, UnclaimedPages {
   }
 
   /**
-   * Claims pages of a file: indices[i] lies at block blocks[i] now. On return pages[i] is the page that holds it, carries
-   * uptodate and named and belongs to the caller; or NO_PAGE. At most RA_MAX at once. One hypercall.
+   * Claims pages of a file: indices[i] lies at block blocks[i] now. On return pages[i] is the page that holds it,
+   * carries uptodate and named and belongs to the caller; or NO_PAGE. At most RA_MAX at once. One hypercall.
    */
   claim(
     space: AddressSpace,

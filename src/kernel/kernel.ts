@@ -2,9 +2,9 @@
  * The guest kernel: boot, shutdown, crash.
  *
  * Boot (init/main.c): start_info is parsed and checked; memory is initialised, the pages kept from before the reboot
- * taken out before the first allocation; the block front-end connects; kswapd and pdflush start; the root file system is mounted;
- * services start. Shutdown: services stop, the root is remounted read-only (all is written, its cache kept), what was not yet told to
- * the hypervisor is told. A crash flushes nothing.
+ * taken out before the first allocation; the block front-end connects; kswapd and pdflush start; the root file system
+ * is mounted; services start. Shutdown: services stop, the root is remounted read-only (all is written, its cache
+ * kept), what was not yet told to the hypervisor is told. A crash flushes nothing.
  *
  * A kernel learns what it knows from its start-info page, its memory and its disk; nothing is handed to it from the
  * kernel before it.
@@ -32,8 +32,10 @@ import type { KernelCosts } from './costs.ts';
 import { Ext2, type NamingPolicy } from './ext2.ts';
 import { Ext2Directories } from './ext2-dir.ts';
 import { Namespace } from './ext2-namei.ts';
+import { EventChannels } from './evtchn.ts';
 import { FileMap } from './filemap.ts';
 import { FileWrite } from './filemap-write.ts';
+import { GrantTable } from './gnttab.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import { MemoryManagement } from './mm.ts';
 import { MemoryMaps } from './mmap.ts';
@@ -53,6 +55,8 @@ interface BootParameters {
   readonly bootPages: number;
   readonly preservedPfn: number;
   readonly preservedCount: number;
+  readonly sharedInfoPfn: number;
+  readonly grantTablePfn: number;
   readonly modulePfn: number;
   readonly moduleBytes: number;
   readonly cmdLine: string;
@@ -123,7 +127,10 @@ export class Kernel {
     const ring = mm.allocator.take();
     if (ring === NO_PAGE) throw new GuestPanic('no page is free for the block ring');
     mm.map.set(ring, PG.reserved);
-    const front = new BlockFront(env, ring, costs.interruptNs, queue.dispatch);
+    const events = new EventChannels(env, Pfn(parameters.sharedInfoPfn));
+    const grants = new GrantTable(env, Pfn(parameters.grantTablePfn));
+    const front = new BlockFront(env, events, grants, ring, costs.interruptNs, queue.dispatch);
+    yield* front.connect();
     queue.attach(front);
     env.spawn('kswapd', kswapd(env, costs, mm, io));
     writeback.start();
@@ -249,6 +256,8 @@ function parseStartInfo(env: GuestEnvironment): BootParameters {
     bootPages: field('bootPages'),
     preservedPfn: field('preservedPfn'),
     preservedCount: field('preservedCount'),
+    sharedInfoPfn: field('sharedInfoPfn'),
+    grantTablePfn: field('grantTablePfn'),
     modulePfn: field('modulePfn'),
     moduleBytes: field('moduleBytes'),
     cmdLine: new TextDecoder().decode(page.subarray(cmdLine, end)),

@@ -1,24 +1,27 @@
 /**
- * The block back-end of one domain: takes requests from the ring in the guest's page, checks them, moves them to and from
- * the device, and keeps the provenance of every frame that it moves.
+ * The block back-end of one domain: takes requests from the ring in the guest's page, checks them, moves them to and
+ * from the device, and keeps the provenance of every frame that it moves.
  *
- * It runs on domain 0's processor, driven by events: notified, it runs `domainSwitchNs` later and takes up all requests
- * that are there; each is submitted when the processor has done the work on it; its response is published when the device
- * has ended it, and the guest's upcall comes `domainSwitchNs` after that, once for as many responses as there are by then.
+ * It runs on domain 0's processor, driven by events: notified, it takes up all requests that are there and maps their
+ * grants; each is submitted when the processor has done the work on it; when the device has ended it, its grants are
+ * unmapped and its response is published, with an event if the front-end asked for one.
  *
- * The guest is not trusted. A slot is copied before it is looked at. A bad request (unknown operation, no segments or too
- * many, a page the domain does not have, sectors outside the page or the device) is answered with an error. A producer
- * index that claims more than a ring of requests is ignored until it makes sense. Nothing that a guest writes throws.
+ * The guest is not trusted. A slot is copied before it is looked at. A bad request (unknown operation, no segments or
+ * too many, a grant that does not allow it, sectors outside the page or the device) is answered with an error. A
+ * producer index that claims more than a ring of requests is ignored until it makes sense. Nothing that a guest writes
+ * throws.
  *
- * When the domain dies no more requests are taken up; those taken up go on to the device and complete into nobody's
- * hands: no response, no upcall. `drain` waits for them, so that no frame is reused under a transfer.
+ * When the domain dies no more requests are taken up; those taken up go on to the device under their grants, which pin
+ * the frames, and complete into nobody's hands: no response, no event. `drain` waits for them.
  *
- * Modelled after Xen 3.0 blkback, with pages named by pfn instead of grants and without its limit of requests per turn.
+ * Modelled after Xen 3.0 blkback, without its limit of requests per turn. The cost of mapping and unmapping a grant is
+ * in blkbackSegmentNs.
  */
 
-import { Mfn, Ns, PAGE_SIZE, type Pfn, SECTOR_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
+import { DOM0, GrantRef, type Mfn, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
 import type { BlockDevice, BlockOp, Segment } from '../disk/block-device.ts';
 import { type Process, WaitQueue } from '../sim/simulation.ts';
+import type { GrantTable } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import {
   BlkifOp,
@@ -34,18 +37,26 @@ import {
 
 /** What the back-end needs of its domain. */
 export interface BackendClient {
-  readonly p2m: Uint32Array;
+  readonly grants: GrantTable;
   readonly deviceNumber: number;
-  /** Runs the guest's handler, if the guest still runs. */
-  upcall(): void;
+  /** The page of the ring, which is mapped. */
+  readonly ringMfn: Mfn;
+  /** Sends an event to the guest, who may be notified `delayNs` from now. */
+  sendEvent(delayNs: number): void;
 }
 
 /** A segment taken up: where on the device it lies, in blocks. `whole`: one whole page to or from one whole block. */
 interface Transfer {
   readonly mfn: Mfn;
+  readonly ref: GrantRef;
   readonly firstBlock: number;
   readonly lastBlock: number;
   readonly whole: boolean;
+}
+
+/** A segment whose grant is mapped. */
+interface MappedSegment extends Segment {
+  readonly ref: GrantRef;
 }
 
 const OPS: readonly (BlockOp | undefined)[] = ['read', 'write', 'flush'];
@@ -55,7 +66,6 @@ export class BlockBackend {
   readonly #hypervisor: Hypervisor;
   readonly #device: BlockDevice;
   readonly #client: BackendClient;
-  readonly #ringMfn: Mfn;
   /** The slot being looked at: a copy, as bytes and as words. */
   readonly #slot = new Uint8Array(RING_SLOT_BYTES);
   readonly #slotWords = new Uint32Array(this.#slot.buffer);
@@ -64,31 +74,17 @@ export class BlockBackend {
   #reqCons = 0;
   #rspProd = 0;
   #inFlight = 0;
-  #scheduled = false;
-  #upcallPending = false;
 
-  constructor(hypervisor: Hypervisor, device: BlockDevice, client: BackendClient, ringPfn: Pfn) {
+  constructor(hypervisor: Hypervisor, device: BlockDevice, client: BackendClient) {
     this.#hypervisor = hypervisor;
     this.#device = device;
     this.#client = client;
-    this.#ringMfn = Mfn(client.p2m[ringPfn]!);
     this.#storeWord(RING_HEADER.offset.reqEvent, 1);
-    this.notify();
   }
 
   /** Requests taken up and not ended. */
   get inFlight(): number {
     return this.#inFlight;
-  }
-
-  /** The front-end has sent its event. */
-  notify(): void {
-    if (this.#scheduled || this.#dead) return;
-    this.#scheduled = true;
-    this.#hypervisor.simulation.after(Ns(Math.round(this.#hypervisor.costs.domainSwitchNs)), () => {
-      this.#scheduled = false;
-      this.#run();
-    });
   }
 
   /** The domain is gone: nothing more is taken from the ring or put into it. */
@@ -101,7 +97,8 @@ export class BlockBackend {
     while (this.#inFlight > 0) yield this.#idle;
   }
 
-  #run(): void {
+  /** The front-end has sent its event. */
+  run(): void {
     // Bounded: `#take` advances, and at most a ring of requests is outstanding.
     for (let turn = 0; turn <= RING_SLOTS && !this.#dead; turn++) {
       const produced = this.#ringWord(RING_HEADER.offset.reqProd);
@@ -118,7 +115,7 @@ export class BlockBackend {
   }
 
   #take(): void {
-    this.#hypervisor.memory.copyOut(this.#ringMfn, slotOffset(this.#reqCons), this.#slot, 0, RING_SLOT_BYTES);
+    this.#hypervisor.memory.copyOut(this.#client.ringMfn, slotOffset(this.#reqCons), this.#slot, 0, RING_SLOT_BYTES);
     this.#reqCons = (this.#reqCons + 1) >>> 0;
     this.#inFlight++;
     const { costs, domain0Cpu, simulation, protections } = this.#hypervisor;
@@ -154,32 +151,40 @@ export class BlockBackend {
     return this.#slotWords[at]! + this.#slotWords[at + 1]! * 0x1_0000_0000;
   }
 
-  /** The segments of the request in the slot; undefined when it is bad. */
-  #segments(operation: number): Segment[] | undefined {
+  /** The segments of the request in the slot, mapped; undefined when it is bad. */
+  #segments(operation: number): MappedSegment[] | undefined {
     const count = this.#slot[RING_REQUEST.offset.segmentCount]!;
     const handle = this.#slotWords[0]! >>> 16;
     if (handle !== 0 || OPS[operation] === undefined || count > SEGMENTS_PER_REQUEST) return undefined;
     if ((count === 0) !== (operation === BlkifOp.flush)) return undefined;
-    const segments: Segment[] = [];
+    const writable = operation === BlkifOp.read;
+    const segments: MappedSegment[] = [];
     let sectors = 0;
     for (let i = 0; i < count; i++) {
       const at = RING_REQUEST.offset.segments / 4 + 2 * i;
-      const mfn = this.#client.p2m[this.#slotWords[at]!];
+      const ref = GrantRef(this.#slotWords[at]!);
       const first = this.#slotWords[at + 1]! & 0xff;
       const last = (this.#slotWords[at + 1]! >>> 8) & 0xff;
-      if (mfn === undefined || last >= SECTORS_PER_PAGE || first > last || this.#slotWords[at + 1]! >>> 16 !== 0)
-        return undefined;
-      segments.push({ mfn: Mfn(mfn), offset: first * SECTOR_SIZE, length: (last - first + 1) * SECTOR_SIZE });
+      const good = last < SECTORS_PER_PAGE && first <= last && this.#slotWords[at + 1]! >>> 16 === 0;
+      const mfn = good ? this.#client.grants.map(ref, DOM0, writable) : undefined;
+      if (mfn === undefined) break;
+      segments.push({ mfn, ref, offset: first * SECTOR_SIZE, length: (last - first + 1) * SECTOR_SIZE });
       sectors += last - first + 1;
     }
-    return this.#sector() + sectors <= this.#device.sectorCount ? segments : undefined;
+    if (segments.length === count && this.#sector() + sectors <= this.#device.sectorCount) return segments;
+    this.#unmap(operation, segments);
+    return undefined;
   }
 
-  #begin(operation: number, sector: number, segments: readonly Segment[]): Transfer[] {
+  #unmap(operation: number, segments: readonly { readonly ref: GrantRef }[]): void {
+    for (const { ref } of segments) this.#client.grants.unmap(ref, operation === BlkifOp.read);
+  }
+
+  #begin(operation: number, sector: number, segments: readonly MappedSegment[]): Transfer[] {
     const { frames } = this.#hypervisor;
     const device = this.#client.deviceNumber;
     let at = sector;
-    return segments.map(({ mfn, length }) => {
+    return segments.map(({ mfn, ref, length }) => {
       const last = at + length / SECTOR_SIZE - 1;
       const whole = length === PAGE_SIZE && at % SECTORS_PER_PAGE === 0;
       const firstBlock = Math.floor(at / SECTORS_PER_PAGE);
@@ -187,11 +192,14 @@ export class BlockBackend {
       at = last + 1;
       if (operation === BlkifOp.read) frames.beginRead(mfn, device, whole ? firstBlock : -1);
       else frames.beginWrite(mfn, device, firstBlock, lastBlock, whole);
-      return { mfn, firstBlock, lastBlock, whole };
+      return { mfn, ref, firstBlock, lastBlock, whole };
     });
   }
 
-  /** The device has ended a request. Its frames change at once; the response waits for domain 0's work, if there is any. */
+  /**
+   * The device has ended a request. Its frames change and its grants end at once; the response waits for domain 0's
+   * work, if there is any.
+   */
   #transferred(id: number, operation: number, transfers: readonly Transfer[], ok: boolean): void {
     const { frames, protections, domain0Cpu, simulation, costs } = this.#hypervisor;
     const device = this.#client.deviceNumber;
@@ -203,6 +211,7 @@ export class BlockBackend {
           : frames.endWrite(mfn, device, firstBlock, lastBlock, whole, ok);
       if (clean) cleaned++;
     }
+    this.#unmap(operation, transfers);
     if (!protections.checksum || cleaned === 0) {
       this.#end(id, operation, ok);
       return;
@@ -227,24 +236,18 @@ export class BlockBackend {
   }
 
   #notifyGuest(): void {
-    const { domain0Cpu, costs, simulation } = this.#hypervisor;
+    const { domain0Cpu, costs } = this.#hypervisor;
     domain0Cpu.charge(costs.eventSendNs);
-    const delay = domain0Cpu.book();
-    if (this.#upcallPending) return;
-    this.#upcallPending = true;
-    simulation.after(Ns(delay + Math.round(costs.domainSwitchNs)), () => {
-      this.#upcallPending = false;
-      if (!this.#dead) this.#client.upcall();
-    });
+    this.#client.sendEvent(domain0Cpu.book());
   }
 
   #ringWord(offset: number): number {
-    return this.#hypervisor.memory.readU32(this.#ringMfn, offset);
+    return this.#hypervisor.memory.readU32(this.#client.ringMfn, offset);
   }
 
   /** A store of the hypervisor into the guest's page: it does not trap, so the provenance is told here. */
   #storeWord(offset: number, value: number): void {
-    this.#hypervisor.frames.stored(this.#ringMfn);
-    this.#hypervisor.memory.writeU32(this.#ringMfn, offset, value);
+    this.#hypervisor.frames.stored(this.#client.ringMfn);
+    this.#hypervisor.memory.writeU32(this.#client.ringMfn, offset, value);
   }
 }

@@ -5,6 +5,8 @@
  * |---|---|
  * | 0 | start_info |
  * | 1 … | preserved bitmap, one bit a page of the domain |
+ * | … | shared_info, nothing pending and everything masked |
+ * | … | grant table, 4 pages, empty |
  * | … | boot module, if there is one |
  * | … bootPages - 1 | kernel image: as many pages as the hypervisor was told, all zero, for nothing executes it |
  *
@@ -17,6 +19,7 @@ import { putField } from '../base/layout.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
 import type { MachineMemory } from '../machine/memory.ts';
+import { NR_GRANT_FRAMES } from './public/grant-table.ts';
 import {
   CMD_LINE_BYTES,
   START_INFO,
@@ -24,6 +27,7 @@ import {
   START_INFO_PFN,
   START_INFO_VERSION,
 } from './public/start-info.ts';
+import { initSharedInfo } from './shared-info.ts';
 
 /** Pages that a domain must have beyond its boot region: 4 MiB. */
 const LEAST_USABLE_PAGES = 1024;
@@ -32,6 +36,8 @@ const PRESERVED_PFN = Pfn(1);
 export interface BootRegion {
   readonly nrPages: number;
   readonly bootPages: number;
+  readonly sharedInfoPfn: Pfn;
+  readonly grantTablePfn: Pfn;
   readonly modulePfn: Pfn;
   readonly module: Uint8Array;
   /** UTF-8, shorter than CMD_LINE_BYTES. */
@@ -52,7 +58,9 @@ export function planBootRegion(
   if (!Number.isSafeInteger(memoryBytes) || memoryBytes < 0 || memoryBytes % PAGE_SIZE !== 0)
     throw new UserError(`memoryBytes: ${memoryBytes} of domain "${name}" is not a multiple of ${PAGE_SIZE}`);
   const nrPages = memoryBytes / PAGE_SIZE;
-  const modulePfn = PRESERVED_PFN + Math.ceil(nrPages / 8 / PAGE_SIZE);
+  const sharedInfoPfn = Pfn(PRESERVED_PFN + Math.ceil(nrPages / 8 / PAGE_SIZE));
+  const grantTablePfn = Pfn(sharedInfoPfn + 1);
+  const modulePfn = Pfn(grantTablePfn + NR_GRANT_FRAMES);
   const bootPages = modulePfn + Math.ceil(module.length / PAGE_SIZE) + kernelPages;
   const least = bootPages + LEAST_USABLE_PAGES;
   if (nrPages < least)
@@ -62,7 +70,15 @@ export function planBootRegion(
   const encoded = new TextEncoder().encode(cmdLine);
   if (encoded.length >= CMD_LINE_BYTES)
     throw new UserError(`cmdLine: ${encoded.length} bytes for domain "${name}", at most ${CMD_LINE_BYTES - 1} fit`);
-  return { nrPages, bootPages, modulePfn: Pfn(module.length === 0 ? 0 : modulePfn), module, cmdLine: encoded };
+  return {
+    nrPages,
+    bootPages,
+    sharedInfoPfn,
+    grantTablePfn,
+    modulePfn: module.length === 0 ? Pfn(0) : modulePfn,
+    module,
+    cmdLine: encoded,
+  };
 }
 
 /** Collects which pages are preserved, while the frames are gone through once. */
@@ -106,12 +122,15 @@ export function writeBootRegion(
   putField(START_INFO, bytes, 0, 'modulePfn', region.modulePfn);
   putField(START_INFO, bytes, 0, 'moduleBytes', region.module.length);
   putField(START_INFO, bytes, 0, 'coldReason', coldReason);
+  putField(START_INFO, bytes, 0, 'sharedInfoPfn', region.sharedInfoPfn);
+  putField(START_INFO, bytes, 0, 'grantTablePfn', region.grantTablePfn);
   bytes.set(region.cmdLine, START_INFO.offset.cmdLine);
   const { checksum, cmdLine } = START_INFO.offset;
   putField(START_INFO, bytes, 0, 'checksum', crc32c(bytes, cmdLine, CMD_LINE_BYTES, crc32c(bytes, 0, checksum)));
   copyToPages(memory, p2m, START_INFO_PFN, bytes);
   copyToPages(memory, p2m, PRESERVED_PFN, preserved.bytes);
   copyToPages(memory, p2m, region.modulePfn, region.module);
+  initSharedInfo(memory, Mfn(p2m[region.sharedInfoPfn]!));
 }
 
 function copyToPages(memory: MachineMemory, p2m: Uint32Array, first: Pfn, bytes: Uint8Array): void {

@@ -1,29 +1,31 @@
 /**
  * A domain: one guest's environment (time, processor, memory, hypercalls) and what the tool stack sees of it.
  *
- * Life: running → (the guest stops itself) shutdown → dying (taken down, I/O draining) → dead. From the moment a domain is no
- * longer running its tasks are killed, its timers and upcalls do not come any more, and its environment is revoked: every
- * call on it, its memory or its hypercalls throws InvariantViolation. A domain object is never revived; what outlives it
- * is in machine memory.
+ * Life: running → (the guest stops itself) shutdown → dying (taken down, I/O draining) → dead. From the moment a domain
+ * is no longer running its tasks are killed, its timers and upcalls do not come any more, and its environment is
+ * revoked: every call on it, its memory or its hypercalls throws InvariantViolation. A domain object is never revived;
+ * what outlives it is in machine memory.
  *
  * Modelled after Xen's struct domain with one vcpu. Differs in that the guest is code that runs on the simulation's
  * processes, so "taking the processor away" is killing the tasks it has spawned.
  */
 
 import { assert } from '../base/assert.ts';
-import { ModelError } from '../base/errno.ts';
-import type { DomId, Mfn, Ns, Pfn } from '../base/units.ts';
+import { type DomId, type Mfn, Ns, type Pfn } from '../base/units.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import { CpuClock } from '../sim/cpu-clock.ts';
-import type { RandomStream } from '../sim/random.ts';
 import { type Process, type Task, WaitQueue } from '../sim/simulation.ts';
-import { BlockBackend } from './blkback.ts';
+import { VbdBackend } from './blkback-xenbus.ts';
 import { CacheMap, type CacheMapStats } from './cache-map.ts';
+import { DomainEnvironment } from './domain-environment.ts';
 import { DomainMemory } from './domain-memory.ts';
+import { EventPorts } from './event-channel.ts';
+import { GrantTable } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import type { CacheMapBatch } from './public/cache-map-op.ts';
-import type { BlkifConnection, GuestEnvironment, Hypercalls, ShutdownReason } from './public/environment.ts';
+import type { GuestEnvironment, ShutdownReason } from './public/environment.ts';
+import { Virq } from './public/event-channel.ts';
 import type { ReasonCounts } from './public/reason.ts';
+import { SharedInfo } from './shared-info.ts';
 
 export type DomainState = 'running' | 'shutdown' | 'dying' | 'dead';
 
@@ -48,13 +50,12 @@ export interface DomainParts {
   readonly device: BlockDevice;
   /** The domain's P2M list itself, not a copy. */
   readonly p2m: Uint32Array;
+  readonly sharedInfoPfn: Pfn;
+  readonly grantTablePfn: Pfn;
   readonly preserved: number;
   /** Counted on by the domain. */
   readonly refused: ReasonCounts;
 }
-
-/** Port of the block device's event channel, the only one. */
-const BLKIF_PORT = 1;
 
 /** Owner field of a domain's frame records. */
 export function ownerOfDomain(domid: DomId): number {
@@ -69,19 +70,26 @@ export class Domain {
   /** Woken at every change of `state`. */
   readonly stateChanged = new WaitQueue();
   readonly cacheMap: CacheMap;
+  readonly grants: GrantTable;
+  readonly events: EventPorts;
+  readonly vbd: VbdBackend;
+  readonly #hypervisor: Hypervisor;
   readonly #memory: DomainMemory;
-  readonly #hypercalls: DomainHypercalls;
+  readonly #environment: DomainEnvironment;
+  readonly #sharedInfo: SharedInfo;
   readonly #p2m: Uint32Array;
   readonly #preserved: number;
   readonly #refused: ReasonCounts;
   #tasks: Task[] = [];
   #pruneAt = 64;
-  #backend: BlockBackend | undefined;
+  #callback: (() => void) | undefined;
+  #upcallDue = false;
   #state: DomainState = 'running';
   #shutdownReason: ShutdownReason | undefined;
 
   constructor(hypervisor: Hypervisor, parts: DomainParts) {
     const { memory, frames, costs, protections } = hypervisor;
+    this.#hypervisor = hypervisor;
     this.domid = parts.domid;
     this.name = parts.name;
     this.nrPages = parts.p2m.length;
@@ -93,12 +101,22 @@ export class Domain {
     const owner = ownerOfDomain(parts.domid);
     this.#memory = new DomainMemory(memory, frames, parts.p2m, cpu, costs.faultNs + costs.protectNs);
     this.cacheMap = new CacheMap(frames, protections, costs, parts.p2m, owner, device, parts.refused);
-    this.#hypercalls = new DomainHypercalls(hypervisor, this, parts.device, cpu);
-    this.environment = new DomainEnvironment(hypervisor, this, cpu, this.#memory, this.#hypercalls, parts.seedName);
+    this.grants = new GrantTable(memory, frames, parts.p2m, parts.grantTablePfn);
+    this.#sharedInfo = new SharedInfo(memory, frames, parts.p2m[parts.sharedInfoPfn]!, (delayNs) => {
+      this.#notify(delayNs);
+    });
+    this.events = new EventPorts(parts.domid, hypervisor.domainPorts, this.#sharedInfo);
+    this.vbd = new VbdBackend(hypervisor, parts.domid, this.grants, parts.device);
+    this.#environment = new DomainEnvironment(hypervisor, this, cpu, this.#memory, parts.seedName);
+    this.environment = this.#environment;
   }
 
   get state(): DomainState {
     return this.#state;
+  }
+
+  get isRunning(): boolean {
+    return this.#state === 'running';
   }
 
   /** Why the guest stopped itself; undefined when it did not. */
@@ -108,7 +126,7 @@ export class Domain {
 
   get stats(): DomainStats {
     return {
-      hypercalls: { count: this.#hypercalls.count, ns: this.#hypercalls.ns },
+      hypercalls: { ...this.#environment.hypercallStats },
       traps: this.#memory.traps,
       cacheMap: { ...this.cacheMap.stats },
       preserved: this.#preserved,
@@ -133,13 +151,23 @@ export class Domain {
     this.assertRunning();
     this.#shutdownReason = reason;
     this.#become('shutdown');
+    this.#hypervisor.domain0Events.ports.raiseVirq(Virq.domExc);
   }
 
-  /** @internal: the tool stack takes the domain down; returns when nothing of it is in flight. */
-  *kill(): Process {
+  /**
+   * @internal: the tool stack takes the domain down: nothing new begins. What is in flight holds its frames under its grants
+   * until `released` returns.
+   */
+  kill(): void {
     assert(this.#state === 'running' || this.#state === 'shutdown', 'a domain is taken down once');
     this.#become('dying');
-    if (this.#backend !== undefined) yield* this.#backend.drain();
+    this.events.destroy();
+  }
+
+  /** @internal: waits until no page of the domain is reached by anybody. */
+  *released(): Process {
+    yield* this.vbd.release();
+    yield* this.grants.released();
   }
 
   /** @internal: the frames are not this object's any more. */
@@ -158,17 +186,9 @@ export class Domain {
     this.#tasks.push(task);
   }
 
-  /** @internal */
-  connect(hypervisor: Hypervisor, device: BlockDevice, ringPfn: Pfn, upcall: () => void): void {
-    if (this.#backend !== undefined) throw new ModelError('EEXIST', `${this.name}: block device is connected already`);
-    if (!(ringPfn < this.nrPages)) throw new ModelError('EINVAL', `${this.name}: no page ${ringPfn} for a block ring`);
-    const deviceNumber = hypervisor.deviceNumber(device);
-    this.#backend = new BlockBackend(hypervisor, device, { p2m: this.#p2m, deviceNumber, upcall }, ringPfn);
-  }
-
-  /** @internal: an event on a port that is not bound goes nowhere. */
-  event(port: number): void {
-    if (port === BLKIF_PORT) this.#backend?.notify();
+  /** @internal: HYPERVISOR_set_callbacks. */
+  setCallback(callback: () => void): void {
+    this.#callback = callback;
   }
 
   /** @internal */
@@ -179,129 +199,23 @@ export class Domain {
   #become(state: DomainState): void {
     this.#state = state;
     this.#memory.revoke();
-    this.#backend?.stop();
+    this.grants.revoke();
+    this.vbd.stop();
     for (const task of this.#tasks) task.kill();
     this.#tasks = [];
     this.stateChanged.wakeAll();
   }
-}
 
-class DomainEnvironment implements GuestEnvironment {
-  readonly #hypervisor: Hypervisor;
-  readonly #domain: Domain;
-  readonly #cpu: CpuClock;
-  readonly #memory: DomainMemory;
-  readonly #hypercalls: DomainHypercalls;
-  readonly #seedName: string;
-
-  constructor(
-    hypervisor: Hypervisor,
-    domain: Domain,
-    cpu: CpuClock,
-    memory: DomainMemory,
-    hypercalls: DomainHypercalls,
-    seedName: string,
-  ) {
-    this.#hypervisor = hypervisor;
-    this.#domain = domain;
-    this.#cpu = cpu;
-    this.#memory = memory;
-    this.#hypercalls = hypercalls;
-    this.#seedName = seedName;
-  }
-
-  get now(): Ns {
-    this.#domain.assertRunning();
-    return this.#hypervisor.simulation.now;
-  }
-
-  get cpu(): CpuClock {
-    this.#domain.assertRunning();
-    return this.#cpu;
-  }
-
-  get memory(): DomainMemory {
-    this.#domain.assertRunning();
-    return this.#memory;
-  }
-
-  get hypercalls(): Hypercalls {
-    this.#domain.assertRunning();
-    return this.#hypercalls;
-  }
-
-  spawn<T>(name: string, process: Process<T>): Task<T> {
-    this.#domain.assertRunning();
-    const task = this.#hypervisor.simulation.spawn(`${this.#domain.name}/${name}`, process);
-    this.#domain.adopt(task);
-    return task;
-  }
-
-  after(delay: Ns, action: () => void): void {
-    this.#domain.assertRunning();
-    this.#hypervisor.simulation.after(delay, () => {
-      if (this.#domain.state === 'running') action();
+  /**
+   * `upcallPending` was set: the guest's callback runs when its processor is switched to, unless it masks upcalls then.
+   */
+  #notify(delayNs: number): void {
+    if (this.#upcallDue) return;
+    this.#upcallDue = true;
+    const { simulation, costs } = this.#hypervisor;
+    simulation.after(Ns(delayNs + Math.round(costs.domainSwitchNs)), () => {
+      this.#upcallDue = false;
+      if (this.#state === 'running' && this.#sharedInfo.isUpcallDue) this.#callback?.();
     });
-  }
-
-  random(name: string): RandomStream {
-    this.#domain.assertRunning();
-    return this.#hypervisor.simulation.random.stream(`${this.#seedName}/${name}`);
-  }
-}
-
-class DomainHypercalls implements Hypercalls {
-  readonly #hypervisor: Hypervisor;
-  readonly #domain: Domain;
-  readonly #device: BlockDevice;
-  readonly #cpu: CpuClock;
-  #count = 0;
-  #ns = 0;
-
-  constructor(hypervisor: Hypervisor, domain: Domain, device: BlockDevice, cpu: CpuClock) {
-    this.#hypervisor = hypervisor;
-    this.#domain = domain;
-    this.#device = device;
-    this.#cpu = cpu;
-  }
-
-  get count(): number {
-    return this.#count;
-  }
-
-  get ns(): number {
-    return this.#ns;
-  }
-
-  cacheMapOp(batch: CacheMapBatch): void {
-    this.#enter(0);
-    this.#charge(this.#domain.cacheMap.perform(batch));
-  }
-
-  blkifConnect(ringPfn: Pfn, upcall: () => void): BlkifConnection {
-    this.#enter(0);
-    this.#domain.connect(this.#hypervisor, this.#device, ringPfn, upcall);
-    return { sectorCount: this.#device.sectorCount, port: BLKIF_PORT };
-  }
-
-  eventSend(port: number): void {
-    this.#enter(this.#hypervisor.costs.eventSendNs);
-    this.#domain.event(port);
-  }
-
-  shutdown(reason: ShutdownReason): void {
-    this.#enter(0);
-    this.#domain.shutdown(reason);
-  }
-
-  #enter(workNs: number): void {
-    this.#domain.assertRunning();
-    this.#count++;
-    this.#charge(this.#hypervisor.costs.hypercallNs + workNs);
-  }
-
-  #charge(ns: number): void {
-    this.#ns += ns;
-    this.#cpu.charge(ns);
   }
 }

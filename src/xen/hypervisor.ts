@@ -1,8 +1,9 @@
 /**
- * The hypervisor: what all domains share. It owns the machine's memory (frame table, allocator, P2M lists, root record),
- * domain 0's processor and the block devices. Domains are built on it by the tool stack (toolstack.ts).
+ * The hypervisor: what all domains share. It owns the machine's memory (frame table, allocator, P2M lists, root
+ * record), domain 0's processor and the block devices. Domains are built on it by the tool stack (toolstack.ts).
  *
- * Domain 0 is not a domain here: it has a processor, on which back-end and tool stack work, and no memory of its own.
+ * Domain 0 is not a domain here: it has a processor, on which back-ends and tool stack work, ends of event channels and
+ * the store, and no memory of its own.
  */
 
 import { assert } from '../base/assert.ts';
@@ -13,12 +14,15 @@ import type { MachineMemory } from '../machine/memory.ts';
 import { CpuClock } from '../sim/cpu-clock.ts';
 import type { Simulation } from '../sim/simulation.ts';
 import type { XenCosts } from './costs.ts';
+import { Domain0Events } from './domain0-events.ts';
+import type { DomainPorts } from './event-channel.ts';
 import { type FrameObserver, FrameTable } from './frame-table.ts';
 import { type MemoryMap, planMemory } from './layouts.ts';
 import { P2mLists } from './p2m.ts';
 import { FrameAllocator } from './page-alloc.ts';
 import { DEFAULT_PROTECTIONS, type Protections } from './protections.ts';
 import { writeRoot } from './records.ts';
+import { Xenstore } from './xenstore.ts';
 
 export interface HypervisorOptions {
   /** Protections to switch from their defaults. */
@@ -42,6 +46,11 @@ export class Hypervisor {
   readonly p2mLists: P2mLists;
   /** Domain 0's processor. */
   readonly domain0Cpu: CpuClock;
+  /** Domain 0's end of event channels. */
+  readonly domain0Events: Domain0Events;
+  readonly domainPorts: DomainPorts = new Map();
+  /** The store, which domain 0 keeps. */
+  readonly xenstore: Xenstore;
   readonly #devices: BlockDevice[] = [];
 
   private constructor(simulation: Simulation, memory: MachineMemory, costs: XenCosts, options: HypervisorOptions) {
@@ -61,6 +70,8 @@ export class Hypervisor {
     this.allocator = new FrameAllocator(this.map.firstDomainMfn, memory.frameCount, random);
     this.p2mLists = new P2mLists(memory, this.map);
     this.domain0Cpu = new CpuClock(simulation);
+    this.domain0Events = new Domain0Events(simulation, this.domainPorts, costs.domainSwitchNs);
+    this.xenstore = new Xenstore(simulation, costs.domainSwitchNs);
   }
 
   /**

@@ -1,11 +1,13 @@
 /**
- * The reference page of every structure in machine memory, docs/reference/table-layout.md, made from the layouts, so that it
- * cannot drift from the codec.
+ * The reference page of every structure in machine memory, docs/reference/table-layout.md, made from the layouts, so
+ * that it cannot drift from the codec.
  */
 
 import { layoutTable } from '../base/layout.ts';
 import { DOMAIN_RECORD, FRAME_RECORD, ROOT_RECORD, STATE_BITS } from './layouts.ts';
 import { RING_HEADER, RING_REQUEST, RING_RESPONSE } from './public/blkif.ts';
+import { SHARED_INFO } from './public/event-channel.ts';
+import { GRANT_ENTRY } from './public/grant-table.ts';
 import { START_INFO } from './public/start-info.ts';
 
 /** The page, as Markdown that ends in a newline. */
@@ -43,6 +45,13 @@ export function tableLayoutPage(): string {
     layoutTable(START_INFO),
     '',
     'The checksum begins with the bytes of the page before it and goes on with `cmdLine`.',
+    '',
+    layoutTable(SHARED_INFO),
+    '',
+    layoutTable(GRANT_ENTRY),
+    '',
+    'Flags: bits 0 and 1 are the type, 0 not in use, 1 permit access; 4 read-only; 8 reading and 16 writing, which the',
+    'hypervisor sets while the grant is mapped.',
     '',
     layoutTable(RING_HEADER),
     '',

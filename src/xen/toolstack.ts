@@ -1,14 +1,15 @@
 /**
  * The tool stack of domain 0: creates, restarts and destroys domains.
  *
- * A restart with `preserve` is the warm-cache reboot: the old guest is taken down, its in-flight I/O drains, frames that are
- * named and clean are preserved and all others scrubbed; then there is nothing but machine memory (`betweenGuests` is
- * called there); then a new domain is built from those bytes (rebuild.ts), on the same frames under the same P2M.
- * What the tool stack itself remembers over a restart is the domain's configuration, as a configuration file would.
+ * A restart with `preserve` is the warm-cache reboot: the old guest is taken down, its in-flight I/O drains, frames
+ * that are named and clean are preserved and all others scrubbed; then there is nothing but machine memory
+ * (`betweenGuests` is called there); then a new domain is built from those bytes (rebuild.ts), on the same frames under
+ * the same P2M. What the tool stack itself remembers over a restart is the domain's configuration, as a configuration
+ * file would.
  *
  * Work is paid on domain 0's processor in slices, so that the back-ends of other domains run in between. Modelled after
- * xend and Xen's domain_kill and domain builder; differs in that scrubbing is done before the domain is built again, not in
- * the background.
+ * xend and Xen's domain_kill and domain builder; differs in that scrubbing is done before the domain is built again,
+ * not in the background.
  */
 
 import { assert } from '../base/assert.ts';
@@ -190,8 +191,8 @@ export class Toolstack {
   }
 
   /**
-   * Everything that must hold of all frames, when no domain is being built or taken down: each has one owner; P2M list, owner
-   * and pfn agree; free frames are free in every book. Goes through all of memory: for tests.
+   * Everything that must hold of all frames, when no domain is being built or taken down: each has one owner; P2M list,
+   * owner and pfn agree; free frames are free in every book. Goes through all of memory: for tests.
    * @throws InvariantViolation
    */
   checkInvariants(): void {
@@ -228,7 +229,8 @@ export class Toolstack {
 
   *#takeDown(entry: Entry, domain: Domain): Process {
     entry.domain = undefined;
-    yield* domain.kill();
+    domain.kill();
+    yield* domain.released();
     yield* this.#work(this.#hypervisor.costs.domainDestroyNs);
     domain.bury();
   }
@@ -285,6 +287,8 @@ export class Toolstack {
       seedName: `${entry.seedName}#${entry.boots++}`,
       device: entry.device,
       p2m,
+      sharedInfoPfn: region.sharedInfoPfn,
+      grantTablePfn: region.grantTablePfn,
       preserved: preserved.count,
       refused,
     });

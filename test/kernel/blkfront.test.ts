@@ -3,18 +3,18 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InvariantViolation, Ns, type Pfn } from '../../src/base/index.ts';
 import { MemoryImage } from '../../src/disk/memory-image.ts';
-import { BlockFront, type FrontRequest } from '../../src/kernel/blkfront.ts';
+import type { BlockFront, FrontRequest } from '../../src/kernel/blkfront.ts';
 import { type Bio, BlockQueue } from '../../src/kernel/block-queue.ts';
 import { BlkifOp, BlkifStatus, RING_HEADER, RING_SLOTS, SEGMENTS_PER_REQUEST } from '../../src/xen/public/index.ts';
 import { property } from '../support/property.ts';
 import { FakeMachine, type RingRequest } from './fake-machine.ts';
 
-const RING = 3 as Pfn;
+const RING = 50 as Pfn;
 const IMAGE = new MemoryImage(1 << 20);
 
 function byHand(onRoom: () => void = () => undefined): { machine: FakeMachine; front: BlockFront } {
   const machine = new FakeMachine({ image: IMAGE, nrPages: 64, byHand: true });
-  return { machine, front: new BlockFront(machine.env, RING, 100, onRoom) };
+  return { machine, front: machine.connectFront(RING, 100, onRoom) };
 }
 
 function reading(block: number, pages: number[], ended: (failed: boolean) => void = () => undefined): FrontRequest {
@@ -153,7 +153,7 @@ function queueByHand(): {
 } {
   const machine = new FakeMachine({ image: IMAGE, nrPages: 64, byHand: true });
   const queue = new BlockQueue(machine.env);
-  const front = new BlockFront(machine.env, RING, 100, queue.dispatch);
+  const front = machine.connectFront(RING, 100, queue.dispatch);
   queue.attach(front);
   const ended: string[] = [];
   const endPage = (pfn: Pfn, failed: boolean): void => void ended.push(`${pfn}${failed ? ' failed' : ''}`);

@@ -1,7 +1,20 @@
 // A guest's world without a hypervisor: memory as plain bytes, hypercalls that are written down, and a block back-end
 // that speaks the ring as bytes, by hand or by itself.
-import { crc32c, GuestPanic, Ns, PAGE_SIZE, type Pfn, putField, SECTOR_SIZE } from '../../src/base/index.ts';
+import {
+  crc32c,
+  DOM0,
+  EvtchnPort,
+  GuestPanic,
+  Ns,
+  PAGE_SIZE,
+  type Pfn,
+  putField,
+  SECTOR_SIZE,
+} from '../../src/base/index.ts';
 import type { ImageStore } from '../../src/disk/image-store.ts';
+import { BlockFront } from '../../src/kernel/blkfront.ts';
+import { EventChannels } from '../../src/kernel/evtchn.ts';
+import { GrantTable } from '../../src/kernel/gnttab.ts';
 import { Kernel, type KernelCosts } from '../../src/kernel/index.ts';
 import { values } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
@@ -10,6 +23,8 @@ import {
   BlkifOp,
   BlkifStatus,
   CMD_LINE_BYTES,
+  GRANT_ENTRY,
+  Gtf,
   type GuestEnvironment,
   type GuestMemory,
   type Hypercalls,
@@ -19,14 +34,22 @@ import {
   RING_RESPONSE,
   RING_SLOT_BYTES,
   RING_SLOTS,
+  SHARED_INFO,
   type ShutdownReason,
   START_INFO,
   START_INFO_MAGIC,
   START_INFO_VERSION,
+  VBD_FRONTEND,
+  XenbusState,
+  type XenstoreClient,
 } from '../../src/xen/public/index.ts';
 
 export const COSTS: KernelCosts = values(SERVER_2026.guest);
-const PORT = 7;
+const PORT = EvtchnPort(7);
+/** The boot region: start_info, bitmap, shared_info, grant table. */
+const SHARED_INFO_PFN = 2 as Pfn;
+const GRANT_TABLE_PFN = 3 as Pfn;
+export const BOOT_PAGES = 7;
 
 /** A guest's memory. */
 export class FakeMemory implements GuestMemory {
@@ -83,6 +106,7 @@ export class FakeBackend {
   readonly #memory: FakeMemory;
   readonly #ring: Pfn;
   readonly #upcall: () => void;
+  readonly #mapped = new Map<number, { ref: number; mark: number }[]>();
   #consumed = 0;
   #produced = 0;
 
@@ -100,14 +124,17 @@ export class FakeBackend {
       if (requests.length > RING_SLOTS) throw new Error('more requests than slots');
       const slot = RING_HEADER_BYTES + (this.#consumed % RING_SLOTS) * RING_SLOT_BYTES;
       const count = this.#word(slot + offset.operation) >>> 8;
+      const id = this.#word(slot + offset.id);
+      const operation = this.#word(slot + offset.operation) & 0xff;
+      this.#mapped.set(id, []);
       requests.push({
-        id: this.#word(slot + offset.id),
-        operation: this.#word(slot + offset.operation) & 0xff,
+        id,
+        operation,
         sector: this.#word(slot + offset.sector) + this.#word(slot + offset.sector + 4) * 2 ** 32,
         pages: Array.from({ length: count }, (_, i) => {
           // Whole pages: sectors 0 to 7.
           if (this.#word(slot + offset.segments + 8 * i + 4) !== 0x0700) throw new Error('segment is not a whole page');
-          return this.#word(slot + offset.segments + 8 * i);
+          return this.#map(id, this.#word(slot + offset.segments + 8 * i), operation === BlkifOp.read);
         }),
       });
     }
@@ -117,6 +144,8 @@ export class FakeBackend {
 
   /** Publishes a response; returns whether the front-end asked to be notified of it. */
   answer(id: number, operation: number, status: number): boolean {
+    for (const { ref, mark } of this.#mapped.get(id) ?? []) this.#storeFlags(ref, this.#flags(ref) & ~mark);
+    this.#mapped.delete(id);
     const { offset } = RING_RESPONSE;
     const slot = RING_HEADER_BYTES + (this.#produced % RING_SLOTS) * RING_SLOT_BYTES;
     this.#store(slot + offset.id, id);
@@ -129,6 +158,28 @@ export class FakeBackend {
 
   notify(): void {
     this.#upcall();
+  }
+
+  /** Maps a grant and returns its page. */
+  #map(id: number, ref: number, writable: boolean): number {
+    const { offset, size } = GRANT_ENTRY;
+    const flags = this.#flags(ref);
+    if ((flags & Gtf.typeMask) !== Gtf.permitAccess || ((flags & Gtf.readonly) === 0) !== writable)
+      throw new Error(`grant ${ref} does not allow it`);
+    if (this.#memory.readU16(GRANT_TABLE_PFN, ref * size + offset.domid) !== DOM0) throw new Error('not for domain 0');
+    const mark = Gtf.reading | (writable ? Gtf.writing : 0);
+    this.#storeFlags(ref, flags | mark);
+    this.#mapped.get(id)!.push({ ref, mark });
+    return this.#memory.readU32(GRANT_TABLE_PFN, ref * size + offset.frame);
+  }
+
+  /** Entries beyond the first page of the table are not used by tests: there are 352 segments. */
+  #flags(ref: number): number {
+    return this.#memory.readU16(GRANT_TABLE_PFN, ref * GRANT_ENTRY.size + GRANT_ENTRY.offset.flags);
+  }
+
+  #storeFlags(ref: number, flags: number): void {
+    this.#memory.writeU16(GRANT_TABLE_PFN, ref * GRANT_ENTRY.size + GRANT_ENTRY.offset.flags, flags);
   }
 
   #word(offset: number): number {
@@ -162,6 +213,8 @@ export class FakeMachine {
   shutdownReason: ShutdownReason | undefined;
   readonly image: ImageStore;
   readonly #byHand: boolean;
+  readonly #store = new Map<string, string>();
+  #callback: () => void = () => undefined;
 
   constructor({ image, nrPages = 768, byHand = false }: FakeMachineOptions) {
     this.image = image;
@@ -175,13 +228,14 @@ export class FakeMachine {
       cpu,
       memory,
       hypercalls: this.#hypercalls(),
+      xenstore: this.#xenstore(),
       spawn: <T>(name: string, process: Process<T>): Task<T> => simulation.spawn(name, process),
       after: (delay, action) => simulation.after(delay, action),
       random: (name): RandomStream => simulation.random.stream(name),
     };
   }
 
-  /** Boots a kernel, as the domain builder would leave the memory: two pages of boot region, no module. */
+  /** Boots a kernel, as the domain builder would leave the memory: no kernel image, no module. */
   *boot(cmdLine = 'cachemap=all'): Process<Kernel> {
     this.writeStartInfo(cmdLine);
     return yield* this.bootAsIs();
@@ -199,8 +253,10 @@ export class FakeMachine {
     START_INFO_MAGIC.forEach((byte, i) => putField(START_INFO, page, 0, 'magic', byte, i));
     put('version', START_INFO_VERSION);
     put('nrPages', this.memory.nrPages);
-    put('bootPages', 2);
+    put('bootPages', BOOT_PAGES);
     put('preservedPfn', 1);
+    put('sharedInfoPfn', SHARED_INFO_PFN);
+    put('grantTablePfn', GRANT_TABLE_PFN);
     page.set(new TextEncoder().encode(cmdLine), START_INFO.offset.cmdLine);
     const head = crc32c(page, 0, START_INFO.offset.checksum);
     put('checksum', crc32c(page, START_INFO.offset.cmdLine, CMD_LINE_BYTES, head));
@@ -232,20 +288,77 @@ export class FakeMachine {
     return {
       // Nothing was preserved and nobody asks what is named.
       cacheMapOp: () => undefined,
-      blkifConnect: (ring, upcall) => {
-        if (this.backend !== undefined) throw new GuestPanic('connected twice');
-        this.backend = new FakeBackend(this.memory, ring, upcall);
-        return { sectorCount: Math.floor(this.image.size / SECTOR_SIZE), port: PORT };
+      eventChannels: {
+        allocUnbound: (remote) => {
+          if (remote !== DOM0) throw new Error(`no domain ${remote}`);
+          return PORT;
+        },
+        bindInterdomain: () => PORT,
+        bindVirq: () => PORT,
+        bindIpi: () => PORT,
+        close: () => undefined,
+        send: (port) => {
+          if (port !== PORT) throw new Error(`no port ${port}`);
+          this.events++;
+          if (!this.#byHand) this.simulation.after(Ns(1000), () => this.#serve());
+        },
+        status: () => ({ state: 'free' }),
       },
-      eventSend: (port) => {
-        if (port !== PORT) throw new Error(`no port ${port}`);
-        this.events++;
-        if (!this.#byHand) this.simulation.after(Ns(1000), () => this.#serve());
+      setCallback: (callback) => {
+        this.#callback = callback;
       },
       shutdown: (reason) => {
         this.shutdownReason = reason;
       },
     };
+  }
+
+  /** A front-end, connected. */
+  connectFront(ring: Pfn, interruptNs: number, onRoom: () => void): BlockFront {
+    const events = new EventChannels(this.env, SHARED_INFO_PFN);
+    const grants = new GrantTable(this.env, GRANT_TABLE_PFN);
+    const front = new BlockFront(this.env, events, grants, ring, interruptNs, onRoom);
+    this.run(front.connect());
+    return front;
+  }
+
+  /** Answers at once; the back-end connects when the front-end says that it may. */
+  #xenstore(): XenstoreClient {
+    const store = this.#store;
+    store.set(`${VBD_FRONTEND}/backend`, '/backend').set('/backend/state', String(XenbusState.initWait));
+    store.set('/backend/sectors', String(Math.floor(this.image.size / SECTOR_SIZE)));
+    const connect = (): void => {
+      if (this.backend !== undefined) throw new GuestPanic('connected twice');
+      const ref = Number(store.get(`${VBD_FRONTEND}/ring-ref`));
+      const ring = this.memory.readU32(GRANT_TABLE_PFN, ref * GRANT_ENTRY.size + GRANT_ENTRY.offset.frame) as Pfn;
+      this.backend = new FakeBackend(this.memory, ring, () => this.#raise());
+      store.set('/backend/state', String(XenbusState.connected));
+    };
+    return {
+      *read(path): Process<string | undefined> {
+        return store.get(path);
+      },
+
+      *write(path, value): Process {
+        store.set(path, value);
+        if (path === `${VBD_FRONTEND}/state` && value === String(XenbusState.initialised)) connect();
+      },
+
+      *watch(_path, fire): Process {
+        fire();
+      },
+    };
+  }
+
+  /** An event for the one port, as the hypervisor would set its bits. */
+  #raise(): void {
+    const { pending, mask, pendingSel, upcallPending, upcallMask } = SHARED_INFO.offset;
+    const { memory } = this;
+    memory.writeU32(SHARED_INFO_PFN, pending, memory.readU32(SHARED_INFO_PFN, pending) | (1 << PORT));
+    if ((memory.readU32(SHARED_INFO_PFN, mask) & (1 << PORT)) !== 0) return;
+    memory.writeU32(SHARED_INFO_PFN, pendingSel, 1);
+    memory.writeU8(SHARED_INFO_PFN, upcallPending, 1);
+    if (memory.readU8(SHARED_INFO_PFN, upcallMask) === 0) this.#callback();
   }
 
   /** Serves what is on the ring, the last request first. */

@@ -3,12 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { type Ino, ModelError, type Pfn } from '../../src/base/index.ts';
 import { MemoryImage } from '../../src/disk/memory-image.ts';
 import { CacheMap, MemoryManagement, NO_PAGE, PG } from '../../src/kernel/index.ts';
-import { BlockFront } from '../../src/kernel/blkfront.ts';
 import { BlockQueue } from '../../src/kernel/block-queue.ts';
 import { type Mapping, PageIo } from '../../src/kernel/page-io.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { BlkifStatus } from '../../src/xen/public/index.ts';
-import { COSTS, FakeMachine } from './fake-machine.ts';
+import { BOOT_PAGES, COSTS, FakeMachine } from './fake-machine.ts';
 
 const PAGES = 160;
 
@@ -30,12 +29,13 @@ function rig(nrPages = 768): Rig {
   const machine = new FakeMachine({ image: new MemoryImage(1 << 23), nrPages, byHand: true });
   const cacheMap = new CacheMap(machine.env.hypercalls, undefined);
   const mm = new MemoryManagement(nrPages, cacheMap, cacheMap);
+  for (let pfn = 0; pfn < BOOT_PAGES; pfn++) mm.map.set(pfn as Pfn, PG.reserved);
   mm.freeAll();
   cacheMap.attach(mm.map, mm.allocator, 0);
   const queue = new BlockQueue(machine.env);
   const ring = mm.allocator.take();
   mm.map.set(ring, PG.reserved);
-  queue.attach(new BlockFront(machine.env, ring, COSTS.interruptNs, queue.dispatch));
+  queue.attach(machine.connectFront(ring, COSTS.interruptNs, queue.dispatch));
   const io = new PageIo(machine.env, COSTS, mm, cacheMap, queue);
   const mapping: Mapping = {
     space: mm.cache.open(5 as Ino),

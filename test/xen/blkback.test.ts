@@ -168,6 +168,8 @@ describe('block back-end', () => {
       expect(guest.responses.get(id)).toBe(BlkifStatus.error);
       expect(guest.responses.get(good)).toBe(BlkifStatus.ok);
       expect(Buffer.compare(machine.disk.bytes, before)).toBe(0);
+      // The ring alone.
+      expect(guest.domain.grants.pinCount).toBe(1);
       machine.toolstack.checkInvariants();
     });
 
@@ -179,7 +181,7 @@ describe('block back-end', () => {
       const guest = startGuest(machine);
       guest.domain.environment.memory.copyIn(guest.ring, 0, bytes, 0, PAGE_SIZE);
       guest.domain.environment.memory.writeU32(guest.ring, RING_HEADER.offset.reqProd, 1 + (bytes[0]! % 40));
-      guest.domain.environment.hypercalls.eventSend(1);
+      guest.domain.environment.hypercalls.eventChannels.send(guest.port);
       // Without the guest's own handler, which believes the ring.
       machine.simulation.run(() => guest.responses.size > 0 || machine.simulation.eventCount > 5000);
       machine.toolstack.checkInvariants();

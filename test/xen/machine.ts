@@ -1,20 +1,37 @@
 // A small machine for the tests of the hypervisor: cheap costs, a disk that reorders, and a guest that speaks the ring.
-import { Lba, Ns, PAGE_SIZE, Pfn, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../src/base/index.ts';
+import {
+  DOM0,
+  EvtchnPort,
+  getField,
+  Lba,
+  Ns,
+  PAGE_SIZE,
+  Pfn,
+  SECTOR_SIZE,
+  SECTORS_PER_PAGE,
+} from '../../src/base/index.ts';
 import type { BlockDevice, BlockRequest } from '../../src/disk/block-device.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
-import { type RandomStream, Simulation } from '../../src/sim/index.ts';
+import { type Process, type RandomStream, Simulation } from '../../src/sim/index.ts';
 import type { Domain } from '../../src/xen/domain.ts';
 import { Hypervisor, type HypervisorOptions } from '../../src/xen/hypervisor.ts';
 import {
   BlkifOp,
   CacheMapBatch,
+  GRANT_ENTRY,
+  Gtf,
   RING_HEADER,
   RING_HEADER_BYTES,
   RING_REQUEST,
   RING_RESPONSE,
   RING_SLOT_BYTES,
   RING_SLOTS,
+  SHARED_INFO,
+  START_INFO,
+  START_INFO_PFN,
+  VBD_FRONTEND,
   type XenCosts,
+  XenbusState,
 } from '../../src/xen/index.ts';
 import { Toolstack } from '../../src/xen/toolstack.ts';
 
@@ -90,23 +107,67 @@ export interface TestSegment {
   readonly last?: number;
 }
 
+/** First of the grants that are written anew for each segment, in turn. */
+const SEGMENT_REFS = 1024;
+
 /** A guest with a block front-end and nothing else. Its ring lies in its last page. */
 export class MiniGuest {
   readonly domain: Domain;
   /** Status by request id. */
   readonly responses = new Map<number, number>();
   readonly ring: Pfn;
+  port = EvtchnPort(0);
   #produced = 0;
   #consumed = 0;
-  #port: number;
+  #nextRef = 0;
 
-  constructor(domain: Domain) {
+  /** Boots: connects its block device. Takes virtual time. */
+  constructor({ simulation }: TestMachine, domain: Domain) {
     this.domain = domain;
     this.ring = Pfn(domain.nrPages - 1);
-    const { memory, hypercalls } = domain.environment;
+    simulation.runProcess('connect', this.#connect());
+  }
+
+  *#connect(): Process {
+    const { memory, hypercalls, xenstore } = this.domain.environment;
     memory.zero(this.ring, 0, PAGE_SIZE);
     memory.writeU32(this.ring, RING_HEADER.offset.rspEvent, 1);
-    this.#port = hypercalls.blkifConnect(this.ring, () => this.#upcall()).port;
+    hypercalls.setCallback(() => this.#callback());
+    this.port = hypercalls.eventChannels.allocUnbound(DOM0);
+    memory.writeU32(this.sharedInfo, SHARED_INFO.offset.mask, ~(1 << this.port));
+    memory.writeU8(this.sharedInfo, SHARED_INFO.offset.upcallMask, 0);
+    this.grant(8, this.ring, Gtf.permitAccess);
+    yield* xenstore.write(`${VBD_FRONTEND}/ring-ref`, '8');
+    yield* xenstore.write(`${VBD_FRONTEND}/event-channel`, String(this.port));
+    yield* xenstore.write(`${VBD_FRONTEND}/state`, String(XenbusState.initialised));
+    const backend = yield* xenstore.read(`${VBD_FRONTEND}/backend`);
+    while ((yield* xenstore.read(`${backend}/state`)) !== String(XenbusState.connected)) yield 10;
+  }
+
+  startInfo(name: keyof typeof START_INFO.offset): number {
+    return getField(START_INFO, this.page(START_INFO_PFN), 0, name);
+  }
+
+  get sharedInfo(): Pfn {
+    return Pfn(this.startInfo('sharedInfoPfn'));
+  }
+
+  /** Writes a grant table entry. */
+  grant(ref: number, pfn: number, flags: number, domid: number = DOM0): void {
+    const { memory } = this.domain.environment;
+    const [page, at] = this.grantAt(ref);
+    memory.writeU32(page, at + GRANT_ENTRY.offset.frame, pfn);
+    memory.writeU16(page, at + GRANT_ENTRY.offset.domid, domid);
+    memory.writeU16(page, at + GRANT_ENTRY.offset.flags, flags);
+  }
+
+  grantFlags(ref: number): number {
+    const [page, at] = this.grantAt(ref);
+    return this.domain.environment.memory.readU16(page, at + GRANT_ENTRY.offset.flags);
+  }
+
+  grantAt(ref: number): [Pfn, number] {
+    return [Pfn(this.startInfo('grantTablePfn') + (ref >> 9)), (ref & 511) * GRANT_ENTRY.size];
   }
 
   get hasRoom(): boolean {
@@ -125,12 +186,14 @@ export class MiniGuest {
     memory.writeU32(this.ring, slot + at.sector, sector >>> 0);
     memory.writeU32(this.ring, slot + at.sector + 4, Math.floor(sector / 2 ** 32));
     segments.forEach(({ pfn, first = 0, last = 7 }, i) => {
-      memory.writeU32(this.ring, slot + at.segments + 8 * i, pfn);
+      const ref = SEGMENT_REFS + (this.#nextRef++ % 1024);
+      this.grant(ref, pfn, Gtf.permitAccess | (operation === BlkifOp.write ? Gtf.readonly : 0));
+      memory.writeU32(this.ring, slot + at.segments + 8 * i, ref);
       memory.writeU32(this.ring, slot + at.segments + 8 * i + 4, first | (last << 8));
     });
     this.#produced = (this.#produced + 1) >>> 0;
     memory.writeU32(this.ring, RING_HEADER.offset.reqProd, this.#produced);
-    hypercalls.eventSend(this.#port);
+    hypercalls.eventChannels.send(this.port);
     return id;
   }
 
@@ -176,7 +239,17 @@ export class MiniGuest {
     return bytes;
   }
 
-  #upcall(): void {
+  /** Looks at every port, as a guest that knows only one may. */
+  #callback(): void {
+    const { memory } = this.domain.environment;
+    const { pending, pendingSel, upcallPending } = SHARED_INFO.offset;
+    memory.writeU8(this.sharedInfo, upcallPending, 0);
+    memory.writeU32(this.sharedInfo, pendingSel, 0);
+    memory.writeU32(this.sharedInfo, pending, memory.readU32(this.sharedInfo, pending) & ~(1 << this.port));
+    this.#takeResponses();
+  }
+
+  #takeResponses(): void {
     const { memory } = this.domain.environment;
     const produced = memory.readU32(this.ring, RING_HEADER.offset.rspProd);
     for (; this.#consumed !== produced; this.#consumed = (this.#consumed + 1) >>> 0) {
@@ -189,8 +262,8 @@ export class MiniGuest {
 }
 
 export const MIB = 1 << 20;
-/** Pages of a mini domain's boot region: start_info, bitmap and two of kernel image. */
-export const BOOT_PAGES = 4;
+/** Pages of a mini domain's boot region: start_info, bitmap, shared_info, four of grant table, two of kernel image. */
+export const BOOT_PAGES = 9;
 /** Least memory of a mini domain, in pages. */
 export const LEAST_PAGES = BOOT_PAGES + 1024;
 
@@ -211,23 +284,21 @@ export function bootMachine(seed = 1, options: HypervisorOptions = {}, memoryByt
 }
 
 /** Creates a mini domain. */
-export function startGuest(
-  { simulation, toolstack, disk }: TestMachine,
-  name = 'guest',
-  pages = LEAST_PAGES,
-): MiniGuest {
+export function startGuest(machine: TestMachine, name = 'guest', pages = LEAST_PAGES): MiniGuest {
+  const { simulation, toolstack, disk } = machine;
   const config = { name, memoryBytes: pages * PAGE_SIZE, device: disk };
-  return new MiniGuest(simulation.runProcess('create', toolstack.createDomain(config)));
+  return new MiniGuest(machine, simulation.runProcess('create', toolstack.createDomain(config)));
 }
 
 /** Restarts a guest and returns the next one. */
 export function restartGuest(
-  { simulation, toolstack }: TestMachine,
+  machine: TestMachine,
   guest: MiniGuest,
   options: Partial<Parameters<Toolstack['restartDomain']>[1]> = {},
 ): MiniGuest {
+  const { simulation, toolstack } = machine;
   const restart = toolstack.restartDomain(guest.domain, { preserve: true, ...options });
-  return new MiniGuest(simulation.runProcess('restart', restart));
+  return new MiniGuest(machine, simulation.runProcess('restart', restart));
 }
 
 /** Reads blocks into pages and names them (ino, index = block); page = firstPfn + i. */

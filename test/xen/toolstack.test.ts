@@ -226,7 +226,7 @@ describe('between two guests', () => {
     expect(() => environment.now).toThrow('gone');
     expect(() => memory.readU8(Pfn(1), 0)).toThrow('does not have');
     expect(() => memory.zero(Pfn(1), 0, 4)).toThrow('does not have');
-    expect(() => hypercalls.eventSend(1)).toThrow('gone');
+    expect(() => hypercalls.eventChannels.send(guest.port)).toThrow('gone');
     expect(() => environment.spawn('x', (function* () {})())).toThrow('gone');
   });
 

@@ -2,9 +2,10 @@
  * The block ring between front-end and back-end: one shared page, 32 slots, a request of up to 11 segments in each.
  *
  * Producer indices run freely modulo 2^32; slot = index % 32. Publishing is two steps: (1) the slot is filled, (2) the
- * producer index is stored. Notify when the peer's event index was passed; a consumer that found the ring empty stores event =
- * consumed + 1, then looks once more. A response overlays the slot of a request that was consumed.
- * Modelled after the Xen 3.0 ring; the segment's page is named by pfn, checked against the domain's P2M by the back-end.
+ * producer index is stored. Notify when the peer's event index was passed; a consumer that found the ring empty stores
+ * event = consumed + 1, then looks once more. A response overlays the slot of a request that was consumed. Modelled
+ * after the Xen 3.0 ring. A segment names its page by the grant that lets domain 0 reach it, for writing when the
+ * request is a read.
  */
 
 import { defineLayout } from '../../base/layout.ts';
@@ -38,7 +39,7 @@ export const RING_REQUEST = defineLayout('block ring request', RING_SLOT_BYTES, 
     width: 4,
     count: 2 * SEGMENTS_PER_REQUEST,
     writer: 'guest',
-    meaning: 'pairs: pfn; first sector of the page (byte 0) and last sector (byte 1)',
+    meaning: 'pairs: grant reference; first sector of the page (byte 0) and last sector (byte 1)',
   },
   { name: 'reserved', width: 4, count: 2, meaning: 'pads the slot', reserved: true },
 ]);

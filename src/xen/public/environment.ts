@@ -3,15 +3,17 @@
  * kernel; a rebooted guest gets a new one, and every call on the old one throws.
  */
 
-import type { Ns, Pfn } from '../../base/units.ts';
+import type { Ns } from '../../base/units.ts';
 import type { CpuClock } from '../../sim/cpu-clock.ts';
 import type { Process, RandomStream, Task } from '../../sim/index.ts';
 import type { CacheMapBatch } from './cache-map-op.ts';
+import type { EventChannelOp } from './event-channel.ts';
 import type { GuestMemory } from './guest-memory.ts';
+import type { XenstoreClient } from './xenbus.ts';
 
 /**
- * Wall-clock time at the virtual instant 0, seconds since 1970: what Xen's shared-info page tells as wc_sec. Assumed: the
- * spring of 2006, when Xen 3.0.2 came out.
+ * Wall-clock time at the virtual instant 0, seconds since 1970: what Xen's shared-info page tells as wc_sec. Assumed:
+ * the spring of 2006, when Xen 3.0.2 came out.
  */
 export const WALL_CLOCK_START = 1_146_000_000;
 
@@ -19,25 +21,14 @@ export const WALL_CLOCK_START = 1_146_000_000;
 export const ShutdownReason = { poweroff: 0, reboot: 1, suspend: 2, crash: 3 } as const;
 export type ShutdownReason = (typeof ShutdownReason)[keyof typeof ShutdownReason];
 
-/** A connected block device: what the front-end learns when it connects. */
-export interface BlkifConnection {
-  /** Size of the device in 512-byte sectors. */
-  readonly sectorCount: number;
-  /** Event channel port to notify the back-end with. */
-  readonly port: number;
-}
-
 /** The hypercalls. Each charges the guest's processor with its cost. */
 export interface Hypercalls {
   /** Performs a batch of table operations; see cache-map-op.ts. Does not reset the batch. */
   cacheMapOp(batch: CacheMapBatch): void;
-  /**
-   * Connects the front-end of the domain's block device: its ring lies in page `ringPfn`; `upcall` is called, from
-   * then on, when the back-end notifies. The ring must have been initialised.
-   */
-  blkifConnect(ringPfn: Pfn, upcall: () => void): BlkifConnection;
-  /** Sends an event. */
-  eventSend(port: number): void;
+  /** Event channels; see event-channel.ts. */
+  readonly eventChannels: EventChannelOp;
+  /** Registers what runs when `upcallPending` is set and `upcallMask` is not, in interrupt context. */
+  setCallback(callback: () => void): void;
   /** Stops the domain. The tool stack decides what follows; the guest must not do anything afterwards. */
   shutdown(reason: ShutdownReason): void;
 }
@@ -48,6 +39,7 @@ export interface GuestEnvironment {
   readonly cpu: CpuClock;
   readonly memory: GuestMemory;
   readonly hypercalls: Hypercalls;
+  readonly xenstore: XenstoreClient;
   /** Starts a process of the guest; it ends where it stands when the domain goes. */
   spawn<T>(name: string, process: Process<T>): Task<T>;
   /** Calls `action` after a delay, unless the domain is gone by then. */

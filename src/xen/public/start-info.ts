@@ -2,7 +2,8 @@
  * start_info: the page that a domain finds at boot. Written by the domain builder at pfn START_INFO_PFN; everything a
  * new guest learns about itself, its memory and what was preserved for it is here.
  *
- * The boot region is pfns 0 … bootPages - 1: this page, the preserved bitmap, the boot module, the kernel image. Cache pages
+ * The boot region is pfns 0 … bootPages - 1: this page, the preserved bitmap, shared_info and grant
+ * table, the boot module, the kernel image. Cache pages
  * never lie there. The preserved bitmap has one bit a pfn (bit pfn % 8 of byte pfn / 8), set where the page was
  * preserved from before the reboot: the kernel takes those out of its allocator before its first allocation.
  */
@@ -26,7 +27,9 @@ export const START_INFO = defineLayout('start_info', 1088, [
   { name: 'modulePfn', width: 4, writer: 'tool stack', meaning: 'first page of the boot module; 0 when there is none' },
   { name: 'moduleBytes', width: 4, writer: 'tool stack', meaning: 'length of the boot module' },
   { name: 'coldReason', width: 4, writer: 'tool stack', meaning: 'why nothing was preserved (a reason code), or 0' },
-  { name: 'reserved', width: 4, count: 5, meaning: 'for later versions', reserved: true },
+  { name: 'sharedInfoPfn', width: 4, writer: 'tool stack', meaning: 'page of shared_info' },
+  { name: 'grantTablePfn', width: 4, writer: 'tool stack', meaning: 'first page of the grant table, of 4' },
+  { name: 'reserved', width: 4, count: 3, meaning: 'for later versions', reserved: true },
   { name: 'checksum', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the page up to here and of cmdLine' },
   {
     name: 'cmdLine',

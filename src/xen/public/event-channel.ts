@@ -1,0 +1,67 @@
+/**
+ * Event channels: the shared_info page, and event_channel_op.
+ *
+ * Every domain has a shared_info page; start_info says which of its pages that is. The hypervisor sets bits there, the
+ * guest takes them away, and both do it byte by byte in the same memory.
+ *
+ * An event for port p, step by step: (1) `pending` bit p is set; when it was set already, nothing follows. (2) Unless
+ * `mask` bit p is set, bit p / 32 of `pendingSel` is set; when that was set already, nothing follows. (3)
+ * `upcallPending` becomes 1; when it was 0, the guest is notified: its callback runs as soon as `upcallMask` is 0. So
+ * an edge on a masked port yields no upcall, and whoever unmasks a port must look at its pending bit and do steps 2 and
+ * 3 himself.
+ *
+ * Modelled after Xen 3.0 (public/event_channel.h, public/xen.h) on one 32-bit vcpu. Differs in that the page is one of
+ * the domain's own, where Xen lends one of its heap.
+ */
+
+import type { DomId, EvtchnPort } from '../../base/units.ts';
+import { defineLayout } from '../../base/layout.ts';
+
+/** Ports of a domain, 0 … 1023: what two levels of 32-bit words can say. */
+export const NR_EVENT_CHANNELS = 1024;
+const WORDS = NR_EVENT_CHANNELS / 32;
+
+export const SHARED_INFO = defineLayout('shared_info', 272, [
+  { name: 'upcallPending', width: 1, writer: 'hypervisor', meaning: '1: the guest has an event to look for' },
+  { name: 'upcallMask', width: 1, writer: 'guest', meaning: '1: no upcalls, as with interrupts disabled' },
+  { name: 'reserved', width: 1, count: 2, meaning: 'pads', reserved: true },
+  { name: 'pendingSel', width: 4, writer: 'hypervisor', meaning: 'bit w: word w of `pending` is worth a look' },
+  { name: 'reserved2', width: 4, count: 2, meaning: 'pads', reserved: true },
+  { name: 'pending', width: 4, count: WORDS, writer: 'hypervisor', meaning: 'a bit a port: an event came' },
+  { name: 'mask', width: 4, count: WORDS, writer: 'guest', meaning: 'a bit a port: no upcall for it' },
+]);
+
+/** Interrupts without a device. */
+export const Virq = { timer: 0, debug: 1, console: 2, domExc: 3 } as const;
+export type Virq = (typeof Virq)[keyof typeof Virq];
+export const NR_VIRQS = 8;
+
+/** What a port is bound to. */
+export type EvtchnStatus =
+  | { readonly state: 'free' }
+  /** Waits for `remote` to bind it. */
+  | { readonly state: 'unbound'; readonly remote: DomId }
+  | { readonly state: 'interdomain'; readonly remote: DomId; readonly remotePort: EvtchnPort }
+  | { readonly state: 'virq'; readonly virq: Virq }
+  | { readonly state: 'ipi' };
+
+/** event_channel_op. Failures are thrown as ModelError. */
+export interface EventChannelOp {
+  /** A new port that `remote` may bind. ENOSPC: no port is free. */
+  allocUnbound(remote: DomId): EvtchnPort;
+  /**
+   * A new port joined to `remotePort`, which waits for this domain. Its pending bit is set: an event may have been sent
+   * before anybody was there. ENOSPC; EINVAL: there is no such domain, or its port does not wait for this one.
+   */
+  bindInterdomain(remote: DomId, remotePort: EvtchnPort): EvtchnPort;
+  /** EEXIST: it is bound already. EINVAL: there is no such one. ENOSPC. */
+  bindVirq(virq: Virq): EvtchnPort;
+  /** A port by which the domain sends to itself. ENOSPC. */
+  bindIpi(): EvtchnPort;
+  /** Frees a port and its pending bit; the other end, if there is one, is unbound again. EINVAL: it is not in use. */
+  close(port: EvtchnPort): void;
+  /** Sends to the other end. Nobody hears when it is unbound. EINVAL: the port cannot be sent to. */
+  send(port: EvtchnPort): void;
+  /** EINVAL: no such port. */
+  status(port: EvtchnPort): EvtchnStatus;
+}

@@ -1,0 +1,47 @@
+/**
+ * xenbus: the store through which the two halves of a device find each other, and the states that they go through.
+ *
+ * | path, below the domain's home | written by | meaning |
+ * |---|---|---|
+ * | `device/vbd/0/backend` | tool stack | path of the back-end's directory, below |
+ * | `device/vbd/0/ring-ref` | guest | grant of the ring page |
+ * | `device/vbd/0/event-channel` | guest | port that waits for domain 0 |
+ * | `device/vbd/0/state` | guest | a XenbusState |
+ * | back-end's `sectors` | back-end | size in 512-byte sectors |
+ * | back-end's `state` | back-end | a XenbusState |
+ *
+ * Connecting: both are initialising → back-end initWait → front-end publishes ring and port, initialised → back-end
+ * maps and binds them, connected → front-end connected. Closing: front-end closing → back-end gives everything back,
+ * closing → front-end closed → back-end closed.
+ *
+ * Modelled after xenstore and xenbus of Xen 3.0. Differs in that messages go without a ring of their own, and that
+ * there are no transactions: each side writes its state last, so none is needed.
+ */
+
+import type { Process } from '../../sim/index.ts';
+
+export const XenbusState = {
+  unknown: 0,
+  initialising: 1,
+  initWait: 2,
+  initialised: 3,
+  connected: 4,
+  closing: 5,
+  closed: 6,
+} as const;
+export type XenbusState = (typeof XenbusState)[keyof typeof XenbusState];
+
+/** Directory of a domain's block device, below its home. */
+export const VBD_FRONTEND = 'device/vbd/0';
+
+/**
+ * The store as a guest sees it. A path that does not begin with `/` is below the domain's home, `/local/domain/DOMID`.
+ */
+export interface XenstoreClient {
+  /** The value, or undefined when there is none. EACCES: the guest may not know. */
+  read(path: string): Process<string | undefined>;
+  /** EACCES: the guest may not write there. */
+  write(path: string, value: string): Process;
+  /** Calls `fire` once now, and after every change at or below the path. EACCES. */
+  watch(path: string, fire: () => void): Process;
+}

@@ -1,0 +1,70 @@
+/**
+ * The store of domain 0: paths, values, watches. Plain synchronous code; who asks from elsewhere pays for the messages.
+ *
+ * A path has a value or has none; directories are what paths have in common. A watch fires once when it is set and
+ * after every change at or below its path, a removal too, each time `latencyNs` later, and never after it was taken
+ * away.
+ *
+ * Modelled after xenstored of Xen 3.0, without transactions.
+ */
+
+import { Ns } from '../base/units.ts';
+import type { Simulation } from '../sim/simulation.ts';
+
+interface Watch {
+  readonly path: string;
+  readonly fire: () => void;
+}
+
+const isAtOrBelow = (path: string, directory: string): boolean =>
+  path === directory || path.startsWith(`${directory}/`);
+
+/** Where everything of a domain lies. */
+export const homeOf = (domid: number): string => `/local/domain/${domid}`;
+
+export class Xenstore {
+  readonly #simulation: Simulation;
+  readonly #latency: Ns;
+  readonly #values = new Map<string, string>();
+  readonly #watches = new Set<Watch>();
+
+  constructor(simulation: Simulation, latencyNs: number) {
+    this.#simulation = simulation;
+    this.#latency = Ns(Math.round(latencyNs));
+  }
+
+  read(path: string): string | undefined {
+    return this.#values.get(path);
+  }
+
+  write(path: string, value: string): void {
+    this.#values.set(path, value);
+    this.#changed((watch) => isAtOrBelow(path, watch));
+  }
+
+  /** Removes a path and everything below it. */
+  remove(path: string): void {
+    for (const known of [...this.#values.keys()]) if (isAtOrBelow(known, path)) this.#values.delete(known);
+    this.#changed((watch) => isAtOrBelow(path, watch) || isAtOrBelow(watch, path));
+  }
+
+  /** Returns what takes the watch away. */
+  watch(path: string, fire: () => void): () => void {
+    const watch = { path, fire };
+    this.#watches.add(watch);
+    this.#fire(watch);
+    return () => {
+      this.#watches.delete(watch);
+    };
+  }
+
+  #changed(concerns: (watch: string) => boolean): void {
+    for (const watch of this.#watches) if (concerns(watch.path)) this.#fire(watch);
+  }
+
+  #fire(watch: Watch): void {
+    this.#simulation.after(this.#latency, () => {
+      if (this.#watches.has(watch)) watch.fire();
+    });
+  }
+}
