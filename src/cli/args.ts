@@ -67,7 +67,11 @@ export const MKFS = {
   name: 'mkfs',
   positionals: [{ name: 'DIR' }, { name: 'IMAGE' }],
   summary: 'write an ext2 image with the files of DIR to the new file IMAGE',
-  options: [{ name: 'force', help: 'replace IMAGE when it exists' }, HELP],
+  options: [
+    { name: 'force', help: 'replace IMAGE when it exists' },
+    { name: 'journal', help: 'make it ext3, with a journal of 16 MiB' },
+    HELP,
+  ],
 } as const satisfies CommandSpec;
 
 export const INSPECT = {

@@ -14,6 +14,9 @@ import { commandHelp, MKFS, parseCommand } from './args.ts';
 import { checkWritableFile, kindOf, type Io } from './io.ts';
 import { withProgress } from './progress.ts';
 
+/** 16 MiB, what mke2fs gives a file system of 128 MiB to 1 GiB. */
+const JOURNAL_BLOCKS = 4096;
+
 /**
  * @returns the exit status 0
  * @throws UserError
@@ -30,9 +33,12 @@ export function mkfs(argv: readonly string[], io: Io): number {
   if (kindOf(imagePath) === 'file' && !args.flags.has('force'))
     throw new UserError(`IMAGE: ${imagePath} exists already; --force replaces it`);
 
+  const journalBlocks = args.flags.has('journal') ? JOURNAL_BLOCKS : undefined;
   const { tree, plan } = withProgress(io.stderr, (onProgress) => {
     const tree = readHostTree(dir);
-    const plan = planExt2(tree, {}, (done, total) => onProgress({ phase: 'reading the files', done, total }));
+    const plan = planExt2(tree, { journalBlocks }, (done, total) =>
+      onProgress({ phase: 'reading the files', done, total }),
+    );
     replaceFile(imagePath, (partPath) => {
       const image = FileImage.create(partPath, plan.sizeBytes);
       try {
@@ -46,7 +52,7 @@ export function mkfs(argv: readonly string[], io: Io): number {
 
   const skipped = tree.skipped === 0 ? '' : `, ${tree.skipped} sockets, pipes and devices left out`;
   io.stdout.write(
-    `${imagePath}: ext2, ${prettyBytes(plan.sizeBytes, { binary: true })}, ` +
+    `${imagePath}: ${journalBlocks === undefined ? 'ext2' : 'ext3'}, ${prettyBytes(plan.sizeBytes, { binary: true })}, ` +
       `${plan.files.toLocaleString('en-US')} files of ${prettyBytes(plan.fileBytes)}${skipped}\n`,
   );
   return 0;

@@ -21,6 +21,7 @@ export const EXT2_LOG_BLOCK_SIZE = 2;
 export const EXT2_DYNAMIC_REV = 1;
 export const EXT2_GOOD_OLD_INODE_SIZE = 128;
 export const EXT2_ROOT_INO = 2;
+export const EXT2_JOURNAL_INO = 8;
 /** First inode that is not reserved. */
 export const EXT2_FIRST_INO = 11;
 /** Links a file or directory can have. */

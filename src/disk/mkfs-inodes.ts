@@ -21,10 +21,12 @@ import {
   EXT2_DIRECT_BLOCKS,
   EXT2_FAST_SYMLINK_MAX,
   EXT2_FILE_TYPE,
+  EXT2_JOURNAL_INO,
   EXT2_LINK_MAX,
   EXT2_MAX_FILE_BLOCKS,
   EXT2_POINTERS_PER_BLOCK,
 } from './ext2-format.ts';
+import { putJbdSuperblock } from './jbd-format.ts';
 import {
   directory,
   printable,
@@ -193,6 +195,19 @@ function plan<B extends Body>(
 ): PlannedInode & { readonly body: B } {
   const links = body.kind === 'directory' ? 2 : 0;
   return { meta, parent, sizeBytes, dataRuns, blockCount: countBlocks(dataRuns), body, links, ino: 0, placedRuns: [] };
+}
+
+/** The inode of an empty journal of so many blocks, which no directory names. */
+export function journalInode(blocks: number, timeSeconds: number): PlannedInode {
+  const superblock = Buffer.alloc(EXT2_BLOCK_SIZE);
+  putJbdSuperblock(superblock, blocks);
+  const sizeBytes = blocks * EXT2_BLOCK_SIZE;
+  const content: FileContent = { sizeBytes, forEachPiece: (visit) => visit(0, superblock) };
+  const meta = { mode: 0o600, mtimeSeconds: timeSeconds };
+  const inode = plan(meta, undefined, sizeBytes, [0, blocks], { kind: 'file', content });
+  inode.links = 1;
+  inode.ino = EXT2_JOURNAL_INO;
+  return inode;
 }
 
 /**

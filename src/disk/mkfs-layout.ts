@@ -147,11 +147,12 @@ export class Placement {
     return this.#freeInodes;
   }
 
-  /** Gives an inode its number and its blocks. The root comes first, a directory before what is in it. */
+  /** Gives an inode its number, unless it has a reserved one, and its blocks. The root comes first, a directory before what is in it. */
   place(inode: PlannedInode): void {
     const { parent } = inode;
     let group = 0;
-    if (parent === undefined) {
+    if (inode.ino !== 0) group = 0;
+    else if (parent === undefined) {
       inode.ino = EXT2_ROOT_INO;
       this.groups[0]!.directories++;
     } else {

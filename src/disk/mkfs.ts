@@ -8,7 +8,7 @@
  * is a UserError of the one who gave the tree; one that changes its bytes gives one or the other, but a sound image.
  *
  * The image: revision 1, blocks of 4096 bytes, inodes of 128, groups of 32768 blocks, features filetype, sparse_super
- * and large_file; no block reserved; everything owned by 0:0; `e2fsck -fn` finds nothing. Like mke2fs it makes inodes
+ * and large_file, and has_journal where one is asked for; no block reserved; everything owned by 0:0; `e2fsck -fn` finds nothing. Like mke2fs it makes inodes
  * for more files, one for 16 KiB; unlike it, everything lies as one copy onto an empty disk would have put it.
  */
 
@@ -19,11 +19,13 @@ import { putField } from '../base/layout.ts';
 import { UserError } from '../base/user-error.ts';
 import {
   EXT2_BLOCK_SIZE,
+  EXT2_COMPAT,
   EXT2_DYNAMIC_REV,
   EXT2_FAST_SYMLINK_MAX,
   EXT2_FIRST_INO,
   EXT2_GOOD_OLD_INODE_SIZE,
   EXT2_INCOMPAT,
+  EXT2_JOURNAL_INO,
   EXT2_LOG_BLOCK_SIZE,
   EXT2_MAGIC,
   EXT2_MODE,
@@ -36,8 +38,9 @@ import {
   SUPERBLOCK,
 } from './ext2-format.ts';
 import type { ImageStore } from './image-store.ts';
+import { JBD_MIN_BLOCKS } from './jbd-format.ts';
 import { MemoryImage } from './memory-image.ts';
-import { collectInodes, directoryBytes, walkBlocks, type PlannedInode } from './mkfs-inodes.ts';
+import { collectInodes, directoryBytes, journalInode, walkBlocks, type PlannedInode } from './mkfs-inodes.ts';
 import { BLOCKS_PER_GROUP, chooseShape, groupOverhead, Placement, shapeOfSize, type Shape } from './mkfs-layout.ts';
 import { countFiles, type Tree } from './mkfs-tree.ts';
 
@@ -56,6 +59,8 @@ export interface Ext2Options {
   readonly label?: string | undefined;
   /** When the file system was made, seconds since 1970. */
   readonly timeSeconds?: number | undefined;
+  /** Blocks of a journal, at least 1024; not given: none. */
+  readonly journalBlocks?: number | undefined;
 }
 
 /** Called as work goes on: file bytes done, of all there are to do. */
@@ -79,7 +84,7 @@ export interface Ext2Plan {
  * @throws UserError for an option out of range, a size too small, a file that ext2 cannot hold or that cannot be read
  */
 export function planExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Progress): Ext2Plan {
-  const { size, slack = DEFAULT_SLACK, timeSeconds = DEFAULT_TIME_SECONDS } = options;
+  const { size, slack = DEFAULT_SLACK, timeSeconds = DEFAULT_TIME_SECONDS, journalBlocks } = options;
   const label = Buffer.from(options.label ?? '');
   if (size !== undefined && !(Number.isSafeInteger(size) && size > 0))
     throw new UserError(`size: expected bytes above 0, got ${size}`);
@@ -88,12 +93,17 @@ export function planExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Pro
     throw new UserError(`timeSeconds: expected 0 to 2147483647, got ${timeSeconds}`);
   if (label.length > 16) throw new UserError(`label: expected at most 16 bytes, got ${label.length}`);
 
+  if (journalBlocks !== undefined && !(Number.isSafeInteger(journalBlocks) && journalBlocks >= JBD_MIN_BLOCKS))
+    throw new UserError(`journalBlocks: expected ${JBD_MIN_BLOCKS} or more, got ${journalBlocks}`);
+
   const { files, bytes: fileBytes } = countFiles(tree);
   const inodes = collectInodes(tree, timeSeconds, countUp(fileBytes, onProgress));
+  // Beside the root, what has a reserved number.
+  const reserved = journalBlocks === undefined ? 1 : 2;
+  if (journalBlocks !== undefined) inodes.splice(1, 0, journalInode(journalBlocks, timeSeconds));
   const blocks = inodes.reduce((sum, inode) => sum + inode.blockCount, 0);
   const freeBlocks = Math.max(MIN_FREE_BLOCKS, Math.ceil(blocks * slack));
-  // The root has a reserved inode.
-  const demand = { blocks, freeBlocks, inodes: inodes.length - 1 + EXT2_FIRST_INO - 1 };
+  const demand = { blocks, freeBlocks, inodes: inodes.length - reserved + EXT2_FIRST_INO - 1 };
   const given = size === undefined ? undefined : Math.floor(size / EXT2_BLOCK_SIZE);
   const shape = given === undefined ? chooseShape(demand, true) : shapeOfSize(given, demand);
   if (shape === undefined) {
@@ -135,7 +145,7 @@ export function writeExt2(plan: Ext2Plan, store: ImageStore, onProgress?: Progre
   const onWritten = countUp(plan.fileBytes, onProgress);
   for (const inode of plan.inodes) {
     writeInode(plan, store, inode);
-    if (inode.body.kind === 'file') onWritten(inode.sizeBytes);
+    if (inode.body.kind === 'file' && inode.ino !== EXT2_JOURNAL_INO) onWritten(inode.sizeBytes);
   }
   writeBitmaps(plan, store);
   // Last: until now the image has no magic, so one that was not finished is not taken for a file system.
@@ -326,7 +336,8 @@ function writeSuperblocks(plan: Ext2Plan, store: ImageStore): void {
   }
 }
 
-function superblockBytes({ shape, placement, label, timeSeconds }: Ext2Plan): Buffer {
+function superblockBytes({ shape, placement, inodes, label, timeSeconds }: Ext2Plan): Buffer {
+  const hasJournal = inodes.some(({ ino }) => ino === EXT2_JOURNAL_INO);
   const bytes = Buffer.alloc(SUPERBLOCK.size);
   const put = (name: keyof typeof SUPERBLOCK.offset, value: number): void =>
     putField(SUPERBLOCK, bytes, 0, name, value);
@@ -348,6 +359,10 @@ function superblockBytes({ shape, placement, label, timeSeconds }: Ext2Plan): Bu
   put('s_rev_level', EXT2_DYNAMIC_REV);
   put('s_first_ino', EXT2_FIRST_INO);
   put('s_inode_size', EXT2_GOOD_OLD_INODE_SIZE);
+  if (hasJournal) {
+    put('s_feature_compat', EXT2_COMPAT.has_journal);
+    put('s_journal_inum', EXT2_JOURNAL_INO);
+  }
   put('s_feature_incompat', EXT2_INCOMPAT.filetype);
   put('s_feature_ro_compat', EXT2_RO_COMPAT.sparse_super | EXT2_RO_COMPAT.large_file);
   put('s_mkfs_time', timeSeconds);

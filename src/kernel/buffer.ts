@@ -121,9 +121,9 @@ export class Buffers {
     this.#memory.zero(pfn, 0, PAGE_SIZE);
     map.set(pfn, PG.hasBlock);
     if (!map.has(pfn, PG.uptodate)) cache.setUptodate(pfn);
+    this.#io.unlockPage(pfn);
     if (this.journal === undefined) this.dirty(pfn);
     else this.journal.join(this.device, block, block, pfn);
-    this.#io.unlockPage(pfn);
     return pfn;
   }
 

@@ -89,6 +89,16 @@ export function* freeInode(superblock: Ext2Super, ino: number, isDirectory: bool
   }
 }
 
+/** Whether the bitmap says that an inode number is in use. Throws EIO. */
+export function* isInodeInUse(superblock: Ext2Super, ino: number): Process<boolean> {
+  const { group, indexInTable } = inodeLocation(superblock.geometry, ino);
+  return testBit(
+    superblock.buffers,
+    yield* superblock.buffers.bread(word(superblock, group, D.bg_inode_bitmap)),
+    indexInTable,
+  );
+}
+
 /** find_group_other; -1 when no group has a free inode. */
 function fileGroup(superblock: Ext2Super, parent: number): number {
   const { groupCount } = superblock.geometry;

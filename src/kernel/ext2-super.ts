@@ -157,11 +157,21 @@ export class Ext2Super {
     yield* this.buffers.breadForChange(0);
   }
 
+  /** Whether errors were found, now or before the mount, and e2fsck has not run since. */
+  get hasErrors(): boolean {
+    return (this.#state & EXT2_STATE.error) !== 0;
+  }
+
+  /** The superblock says that errors were found: to be written afterwards. */
+  noteErrors(): void {
+    this.#setState(this.#state | EXT2_STATE.error);
+  }
+
   /** ext2_error with errors=remount-ro: the structure on the disk is not what it must be. Nothing is changed any more. */
   error(text: string): void {
     if (this.errors.length < 16) this.errors.push(text);
     if (this.#readOnly) return;
-    this.#setState(this.#state | EXT2_STATE.error);
+    this.noteErrors();
     this.#readOnly = true;
     this.onError(text);
   }

@@ -31,7 +31,7 @@ import type { Process } from '../sim/index.ts';
 import { BLOCK_DEVICE_INO, type GuestEnvironment } from '../xen/public/index.ts';
 import { BlockDeviceMapping, Buffers } from './buffer.ts';
 import type { KernelCosts } from './costs.ts';
-import { freeInode, newInode } from './ext2-ialloc.ts';
+import { freeInode, isInodeInUse, newInode } from './ext2-ialloc.ts';
 import { Ext2Map } from './ext2-map.ts';
 import { Ext2Super } from './ext2-super.ts';
 import { OrphanList } from './ext3-orphan.ts';
@@ -140,10 +140,11 @@ export class Ext2 implements InodeOperations, JournalClient {
     const { device } = this.buffers;
     const inode = yield* this.iget(ino);
     const log = yield* JournalLog.open(this.#env.memory, this.buffers, this.#io, this.#writeback, inode);
-    let nextTid = log.superblock.sequence;
-    if (this.geometry.needsRecovery || log.superblock.start !== 0) {
-      const recovered = yield* recoverJournal(log, this.buffers, this.#io, this.geometry.blockCount);
-      nextTid = recovered.nextSequence;
+    const { blockCount, needsRecovery } = this.geometry;
+    // A log that the superblock does not ask for is older than what was written since (journal_wipe).
+    const recovered = yield* recoverJournal(log, this.buffers, this.#io, blockCount, needsRecovery);
+    const nextTid = recovered.nextSequence;
+    if (needsRecovery || log.superblock.start !== 0) {
       yield* this.#writeback.sync(device);
       this.#writeback.throwError(device);
       yield* log.empty(nextTid, true);
@@ -153,8 +154,12 @@ export class Ext2 implements InodeOperations, JournalClient {
       yield* this.buffers.writeThrough(0);
       if (recovered.problem !== undefined) this.superblock.error(recovered.problem);
     }
-    if (log.superblock.errno !== 0)
-      this.superblock.error(`ext3: the journal was ended by error ${log.superblock.errno}`);
+    if (log.superblock.errno !== 0) {
+      // ext3_clear_journal_err: what ended the journal is now known to the file system, and to e2fsck.
+      this.superblock.noteErrors();
+      yield* this.buffers.writeThrough(0);
+      yield* log.clearError();
+    }
     if (this.isReadOnly) return;
     const { superblock } = this;
     const journal = yield* Journal.load(
@@ -176,35 +181,45 @@ export class Ext2 implements InodeOperations, JournalClient {
     yield* this.#deleteOrphans();
   }
 
-  /** ext3_orphan_cleanup. */
+  /** ext3_orphan_cleanup. The list of a file system with errors is given up, and so is what lies behind a bad entry. */
   *#deleteOrphans(): Process {
-    const orphans: Inode[] = [];
-    let isBroken = false;
-    for (let ino = yield* this.#orphans.first(); ino !== 0 && !isBroken; ino = orphans.at(-1)?.fields.dtime ?? 0) {
-      isBroken = ino < this.geometry.firstInode || ino > this.geometry.inodeCount || this.inodes.has(Ino(ino));
-      if (isBroken) break;
-      try {
-        orphans.push(yield* this.#read(ino, true));
-      } catch (error) {
-        if (!(error instanceof ModelError) || error.code !== 'EIO') throw error;
-        isBroken = true;
-      }
-    }
-    if (isBroken) {
-      for (const inode of orphans) this.inodes.put(inode);
-      yield* this.change(() => this.#orphans.clear());
-      return;
-    }
+    const first = yield* this.#orphans.first();
+    const orphans = this.superblock.hasErrors ? [] : yield* this.#readOrphans(first);
     this.#orphans.restore(orphans);
+    if (first !== 0 && orphans.length === 0) yield* this.change(() => this.#orphans.clear());
     for (const inode of orphans) {
-      const { fields } = inode;
-      if (fields.links > 0) {
-        yield* this.change(() => this.#cut(inode, fields.size));
-        yield* this.change(() => this.removeOrphan(inode));
-        fields.dtime = 0;
+      try {
+        if (inode.fields.links > 0) yield* this.change(() => this.#finishTruncation(inode));
+      } catch (error) {
+        // As when its last use ends: what cannot be freed now is found by e2fsck.
+        if (!(error instanceof ModelError)) throw error;
       }
       yield* this.iput(inode);
     }
+  }
+
+  /** The orphans, up to the first that cannot be one, or is on the list twice (ext3_orphan_get). */
+  *#readOrphans(first: number): Process<Inode[]> {
+    const { firstInode, inodeCount } = this.geometry;
+    const orphans: Inode[] = [];
+    try {
+      for (let ino = first; ino !== 0; ino = orphans.at(-1)!.fields.dtime) {
+        if (ino < firstInode || ino > inodeCount || this.inodes.has(Ino(ino))) break;
+        if (!(yield* isInodeInUse(this.superblock, ino))) break;
+        orphans.push(yield* this.#read(ino, true));
+      }
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+    }
+    return orphans;
+  }
+
+  /** A crash came between the new size of a file and the freeing of its blocks: another implementation's transactions. */
+  *#finishTruncation(inode: Inode): Process {
+    if (hasBlocks(inode)) yield* this.#cut(inode, inode.fields.size);
+    yield* this.removeOrphan(inode);
+    inode.fields.dtime = 0;
+    this.markInodeDirty(inode);
   }
 
   /** Transactions committed since the mount. */
@@ -399,6 +414,7 @@ export class Ext2 implements InodeOperations, JournalClient {
   /** ext2_write_inode: stores what changed into the inode table's buffer. With a journal the commit does that. Throws EIO. */
   *writeInode(inode: Inode): Process {
     if (this.#journal === undefined) yield* this.storeInode(inode);
+    else if (this.#journal.isAborted) inode.isInodeDirty = false;
   }
 
   /** ext3_do_update_inode. Throws EIO. */
@@ -429,6 +445,7 @@ export class Ext2 implements InodeOperations, JournalClient {
     inode.isSizeDirty = true;
     this.markInodeDirty(inode);
     if (size >= old) return;
+    yield* this.#journal?.waitForData(inode) ?? NOTHING;
     yield* truncatePages(this.#mm, this.#io, inode.space, pagesOf(size));
     yield* this.#cut(inode, size);
   }
@@ -468,6 +485,11 @@ export class Ext2 implements InodeOperations, JournalClient {
   *fsync(inode: Inode, dataOnly: boolean): Process {
     const { device } = this.buffers;
     const writeback = this.#writeback;
+    if (this.#journal !== undefined && inode.isDirectory) {
+      // Its pages are the journal's, and so are errors of theirs.
+      yield* this.#commitInode(this.#journal, inode, dataOnly);
+      return;
+    }
     yield* writeback.writePages(inode, true);
     if (this.#journal !== undefined) {
       yield* writeback.waitPages(inode);
@@ -537,20 +559,20 @@ export class Ext2 implements InodeOperations, JournalClient {
   *remountReadOnly(): Process {
     yield* this.sync();
     yield* this.#journal?.flush() ?? NOTHING;
-    this.superblock.endChanges();
+    // After an abort the log holds what is nowhere else: it is to be replayed.
+    if (this.#journal?.isAborted !== true) this.superblock.endChanges();
     yield* this.#writeback.sync(this.buffers.device);
   }
 
   /** ext2_delete_inode. */
   *#delete(inode: Inode): Process {
     this.inodes.delete(inode);
-    this.#journal?.forgetMapping(inode);
-    yield* truncatePages(this.#mm, this.#io, inode.space, 0);
     try {
       yield* this.change(() => this.#free(inode));
     } catch (error) {
       // As the original: what cannot be freed now is found by e2fsck.
       if (!(error instanceof ModelError)) throw error;
+      yield* truncatePages(this.#mm, this.#io, inode.space, 0);
     }
     inode.isInodeDirty = false;
     this.#writeback.forget(inode.space);
@@ -559,6 +581,9 @@ export class Ext2 implements InodeOperations, JournalClient {
 
   *#free(inode: Inode): Process {
     const { fields } = inode;
+    yield* this.#journal?.waitForData(inode) ?? NOTHING;
+    this.#journal?.forgetMapping(inode);
+    yield* truncatePages(this.#mm, this.#io, inode.space, 0);
     this.superblock.beginChange();
     yield* this.removeOrphan(inode);
     fields.dtime = this.now();

@@ -67,9 +67,9 @@ export class Inode implements Mapping {
   isSizeDirty = false;
   /** Whether it was mapped for shared stores since it was read: those may reach beyond its end. */
   mayHoldTail = false;
-  /** Transactions in which it was changed last, and in which more than its times was. */
-  tid = 0;
-  syncTid = 0;
+  /** Transactions in which it was changed last, and in which more than its times was; -1: in none since it was read. */
+  tid = -1;
+  syncTid = -1;
   /** Indirect blocks changed since the last fsync (the private list of buffers); made by the first. */
   #metadataBlocks: Set<number> | undefined;
   /** Page and block that were allocated last: where a sequential writer goes on. */

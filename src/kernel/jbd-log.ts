@@ -17,6 +17,10 @@ import type { Inode } from './inode.ts';
 import { HOLE, lookUpBlock, type PageIo } from './page-io.ts';
 import type { Writeback } from './page-writeback.ts';
 
+const AT = JBD_SUPERBLOCK.offset;
+/** EIO, as Linux numbers it. */
+const ABORTED = 5;
+
 export class JournalLog {
   readonly superblock: JbdSuperblock;
   readonly #memory: GuestMemory;
@@ -101,6 +105,8 @@ export class JournalLog {
   *append(pages: readonly Pfn[]): Process {
     if (pages.length > this.free)
       throw new ModelError('EIO', `ext3: journal: ${pages.length} blocks are to be written and ${this.free} are free`);
+    const blocks: number[] = [];
+    for (let i = 0, at = this.#head; i < pages.length; i++, at = this.next(at)) blocks.push(yield* this.place(at));
     const done = new WaitQueue();
     const outcome = { left: pages.length, failed: false };
     const endPage = (_: Pfn, failed: boolean): void => {
@@ -108,8 +114,8 @@ export class JournalLog {
       if (--outcome.left === 0) done.wakeAll();
     };
     let bio: Bio | undefined;
-    for (const pfn of pages) {
-      const block = yield* this.place(this.#head);
+    for (const [i, pfn] of pages.entries()) {
+      const block = blocks[i]!;
       this.#head = this.next(this.#head);
       this.#used++;
       if (bio !== undefined && (bio.block + bio.pages.length !== block || bio.pages.length === SEGMENTS_PER_REQUEST)) {
@@ -131,7 +137,7 @@ export class JournalLog {
     if (!mustTell) return;
     if (hasRevokes && !this.#hasRevokes) {
       this.#hasRevokes = true;
-      this.#put(JBD_SUPERBLOCK.featureIncompat, JBD_INCOMPAT_REVOKE);
+      this.#put(AT.s_feature_incompat, JBD_INCOMPAT_REVOKE);
     }
     if (this.#start === 0) yield* this.#tell(this.#head, sequence);
     else yield* this.#write();
@@ -147,11 +153,22 @@ export class JournalLog {
     yield* this.#tell(isClosed ? 0 : this.#head, sequence);
   }
 
+  /** The journal has ended, and says so to the next mount: s_errno. Written with the other buffers. */
+  recordError(): void {
+    this.#put(AT.s_errno, -ABORTED);
+    this.#buffers.dirtyDirect(this.#superblockPage);
+  }
+
+  /** journal_clear_err: the file system has taken note. Throws EIO. */
+  *clearError(): Process {
+    this.#put(AT.s_errno, 0);
+    yield* this.#write();
+  }
+
   *#tell(start: number, sequence: number): Process {
     this.#start = start;
-    this.#put(JBD_SUPERBLOCK.start, start);
-    this.#put(JBD_SUPERBLOCK.sequence, sequence);
-    this.#put(JBD_SUPERBLOCK.errno, 0);
+    this.#put(AT.s_start, start);
+    this.#put(AT.s_sequence, sequence);
     yield* this.#write();
   }
 

@@ -31,16 +31,32 @@ interface Visitor {
   revoke?(block: Uint8Array, sequence: number): void;
 }
 
-/** journal_recover. The blocks that it changes are dirty buffers when it returns; the log is untouched. Throws EIO. */
-export function* recoverJournal(log: JournalLog, buffers: Buffers, io: PageIo, blockCount: number): Process<Recovered> {
+/**
+ * journal_recover. The blocks that it changes are dirty buffers when it returns; the log is untouched. Throws EIO.
+ * @param isWanted false for journal_skip_recovery: the log is stale, and only its end is looked for
+ */
+export function* recoverJournal(
+  log: JournalLog,
+  buffers: Buffers,
+  io: PageIo,
+  blockCount: number,
+  isWanted: boolean,
+): Process<Recovered> {
   const { start, sequence } = log.superblock;
-  if (start === 0) return { nextSequence: sequence, blocksReplayed: 0, problem: undefined };
+  if (start === 0) return { nextSequence: (sequence + 1) >>> 0, blocksReplayed: 0, problem: undefined };
   const reader = new LogReader(log, buffers, io);
   const end = yield* walk(log, reader, Infinity, {});
+  const nextSequence = (end + 1) >>> 0;
+  if (!isWanted) {
+    yield* reader.forget();
+    return { nextSequence, blocksReplayed: 0, problem: undefined };
+  }
+  /** Sequence numbers go round: a transaction's age counts from the first in the log. */
+  const age = (of: number): number => (of - sequence) >>> 0;
   const revoked = new Map<number, number>();
   yield* walk(log, reader, end, {
     revoke: (block, of) => {
-      for (const each of revokedBlocks(block)) revoked.set(each, Math.max(of, revoked.get(each) ?? 0));
+      for (const each of revokedBlocks(block)) if (each < blockCount) revoked.set(each, age(of));
     },
   });
   let blocksReplayed = 0;
@@ -51,7 +67,7 @@ export function* recoverJournal(log: JournalLog, buffers: Buffers, io: PageIo, b
       let at = position;
       for (const tag of descriptorTags(block)) {
         at = log.next(at);
-        if ((revoked.get(tag.block) ?? -1) >= of) continue;
+        if ((revoked.get(tag.block) ?? -1) >= age(of)) continue;
         if (tag.block >= blockCount) {
           problem = `ext3: journal: block ${tag.block} lies beyond the file system`;
           continue;
@@ -64,7 +80,7 @@ export function* recoverJournal(log: JournalLog, buffers: Buffers, io: PageIo, b
     },
   });
   yield* reader.forget();
-  return { nextSequence: (end + 1) >>> 0, blocksReplayed, problem };
+  return { nextSequence, blocksReplayed, problem };
 }
 
 /**

@@ -113,6 +113,7 @@ export class Journal {
   readonly #unlocked = new WaitQueue();
   readonly #drained = new WaitQueue();
   readonly #committed = new WaitQueue();
+  readonly #dataWritten = new WaitQueue();
   readonly #wake = new WaitQueue();
   /** Transactions committed since the mount. */
   commits = 0;
@@ -282,7 +283,15 @@ export class Journal {
     this.#mustRun.revoked.add(block);
   }
 
-  /** The pages of a mapping are about to be dropped: it is deleted. */
+  /**
+   * Under a handle, before dirty pages of a file are dropped: the transaction that is being committed may say that the file has
+   * their blocks, and then those must be written first, or a crash now shows what they held before.
+   */
+  *waitForData(mapping: Mapping): Process {
+    while (this.#committing?.data.has(mapping) === true) yield this.#dataWritten;
+  }
+
+  /** Under a handle: the pages of a mapping are about to be dropped, it is deleted. */
   forgetMapping(mapping: Mapping): void {
     for (const transaction of [this.#running, this.#committing]) {
       if (transaction === undefined) continue;
@@ -316,15 +325,16 @@ export class Journal {
     yield* this.#checkpoint(true);
   }
 
-  /** __journal_abort_hard. */
+  /** journal_abort. */
   abort(why: string): void {
     if (this.#isAborted) return;
     this.#isAborted = true;
     this.#running = undefined;
     this.#committing = undefined;
     this.#isLocked = false;
+    this.log.recordError();
     this.#client.aborted(why);
-    for (const queue of [this.#unlocked, this.#drained, this.#committed]) queue.wakeAll();
+    for (const queue of [this.#unlocked, this.#drained, this.#committed, this.#dataWritten]) queue.wakeAll();
   }
 
   /** A new transaction, after the log has been given room for it. */
@@ -383,26 +393,27 @@ export class Journal {
 
   /** journal_commit_transaction. Throws EIO. */
   *#commit(transaction: Transaction): Process {
-    while (transaction.handles > 0) yield this.#drained;
+    while (transaction.handles > 0 && !this.#isAborted) yield this.#drained;
+    if (this.#isAborted) return;
     transaction.handles++;
     for (const inode of transaction.inodes) yield* this.#client.storeInode(inode);
     transaction.handles--;
+    if (this.#isAborted) return;
     this.#committing = transaction;
     const blocks = this.#logBlocks(transaction);
     const pages = this.#takePages(blocks.length);
-    if (pages !== undefined) {
-      for (const [i, fill] of blocks.entries()) fill(pages[i]!);
-      this.#unlock();
-    }
-    yield* this.#writeData(transaction);
-    yield* this.log.begin(transaction.tid, transaction.revoked.size > 0);
-    if (pages !== undefined) {
-      try {
-        yield* this.log.append(pages);
-      } finally {
-        for (const pfn of pages) this.#mm.allocator.free(pfn);
+    try {
+      if (pages !== undefined) {
+        for (const [i, fill] of blocks.entries()) fill(pages[i]!);
+        this.#unlock();
       }
-    } else yield* this.#writeInBatches(blocks);
+      yield* this.#writeData(transaction);
+      yield* this.log.begin(transaction.tid, transaction.revoked.size > 0);
+      if (pages === undefined) yield* this.#writeInBatches(blocks);
+      else yield* this.log.append(pages);
+    } finally {
+      for (const pfn of pages ?? []) this.#mm.allocator.free(pfn);
+    }
     yield* this.#writeback.flushDrive();
     const bytes = new Uint8Array(PAGE_SIZE);
     putCommit(bytes, transaction.tid);
@@ -439,9 +450,11 @@ export class Journal {
       yield* this.#writeback.writePages(mapping, true, Infinity, 0, Infinity, true);
     for (const mapping of transaction.data) {
       yield* this.#writeback.waitPages(mapping);
-      if (mapping.space.error !== undefined)
+      if (mapping.space.error === 'EIO')
         throw new ModelError('EIO', `ext3: data of inode ${mapping.space.ino} could not be written`);
     }
+    transaction.data.clear();
+    this.#dataWritten.wakeAll();
   }
 
   /** What fills each log block of a transaction, in order: revoke blocks, and descriptors followed by what they name. */

@@ -31,6 +31,13 @@ describe('mkfs', () => {
     image.close();
   });
 
+  it('makes ext3 when asked for a journal', () => {
+    const io = captureIo(dir);
+    expect(mkfs(['tree', 'disk.img', '--journal'], io)).toBe(0);
+    expect(io.stdout.text).toMatch(/disk\.img: ext3, .*, 2 files of 100 kB\n$/);
+    expect(readFileSync(join(dir, 'disk.img')).length).toBeGreaterThan(16 << 20);
+  });
+
   it('makes the same bytes from the same files', () => {
     mkfs(['tree', 'a.img'], captureIo(dir));
     mkfs(['tree', 'b.img'], captureIo(dir));

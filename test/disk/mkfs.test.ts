@@ -225,6 +225,20 @@ describe('an image of mkfs', () => {
     for (let i = 0; i < 150; i++) expect(out.compare(piece, 0, piece.length, i << 20, (i + 1) << 20)).toBe(0);
   });
 
+  itWithE2fsprogs('is sound with a journal of any size', (judge) => {
+    checkProperty(
+      judge.where,
+      [anyTree, fc.integer({ min: 1024, max: 40_000 })],
+      (given, journalBlocks) => {
+        const path = `${judge.dir}/journal.img`;
+        saveImage(makeExt2(given as ReturnType<typeof tree>, { journalBlocks: journalBlocks as number }), path);
+        mustBeSound(judge, path);
+        expect(run(judge.debugfs, '-R', 'stat <8>', path)).toContain(`Size: ${(journalBlocks as number) * BLOCK}`);
+      },
+      { numRuns: 10 },
+    );
+  });
+
   itWithE2fsprogs('is sound at any size', (judge) => {
     const path = join(judge.dir, 'image');
     const from = tree(directory([['a', file('a'.repeat(100_000))]]));
