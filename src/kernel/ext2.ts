@@ -313,6 +313,10 @@ export class Ext2 implements InodeOperations, JournalClient {
     const { superblock } = this;
     superblock.beginChange();
     const { ino, generation } = yield* newInode(superblock, directory.ino, mode);
+    if (this.inodes.has(Ino(ino))) {
+      superblock.error(`ext2: inode ${ino} is in use, but free in its bitmap`);
+      throw new ModelError('EIO', `ext2: inode ${ino}`);
+    }
     const now = this.now();
     const inode = this.#instantiate({
       ino: Ino(ino),

@@ -5,7 +5,7 @@ import { describe, expect } from 'vitest';
 import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
 import { O, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
-import { itWithE2fsprogs, mustBeSound, run, saveImage } from '../support/e2fsprogs.ts';
+import { itWithE2fsprogs, loadImage, mustBeSound, run, saveImage } from '../support/e2fsprogs.ts';
 import { ModelFs } from '../support/model-fs.ts';
 import { checkProperty, property } from '../support/property.ts';
 import { call, type Call, compareAll, playCalls, readEverything, readWhole, tolerant } from './file-programs.ts';
@@ -88,6 +88,51 @@ describe('the file system', () => {
         { numRuns: 40 },
       );
     },
+  );
+
+  itWithE2fsprogs(
+    'power fails at any event, and the cache of the drive is lost: e2fsck repairs what is left',
+    (judge) => {
+      checkProperty(
+        judge.where,
+        [fc.array(calls, { minLength: 1, maxLength: 3 }), fc.integer({ min: 1, max: 5000 }), fc.nat(1000)],
+        (programs, events, seed) => {
+          const disk = new GuestDisk(emptyImage(IMAGE_BYTES), seed as number, { hasCache: true });
+          const models = [new ModelFs(), new ModelFs(), new ModelFs()];
+          disk.run(makeHomes(disk.guest.kernel.syscalls));
+          disk.runSome(together(disk, models, programs as Call[][]), events as number);
+          disk.losePower();
+          disk.switchOn();
+          disk.run(readEverything(disk.guest.kernel.syscalls, ''));
+          disk.losePower();
+          const path = `${judge.dir}/disk.img`;
+          saveImage(disk.image, path);
+          run('sh', '-c', `"${judge.e2fsck}" -fy "${path}" > "${path}.log" || test $? -eq 1`);
+          mustBeSound(judge, path);
+          const repaired = new GuestDisk(loadImage(path), seed as number, { hasCache: true });
+          repaired.run(readEverything(repaired.guest.kernel.syscalls, ''));
+        },
+        { numRuns: 20 },
+      );
+    },
+  );
+
+  property(
+    'power fails after sync: every byte is there',
+    fc.array(calls, { minLength: 1, maxLength: 3 }),
+    fc.nat(1000),
+    (programs, seed) => {
+      const disk = new GuestDisk(emptyImage(IMAGE_BYTES), seed, { hasCache: true });
+      const models = [new ModelFs(), new ModelFs(), new ModelFs()];
+      const { syscalls } = disk.guest.kernel;
+      disk.run(makeHomes(syscalls));
+      disk.run(together(disk, models, programs));
+      disk.run(syscalls.sync());
+      disk.losePower();
+      disk.switchOn();
+      for (const [i, model] of models.entries()) disk.run(compareAll(disk.guest.kernel.syscalls, model, `/p${i}`));
+    },
+    { numRuns: 10 },
   );
 });
 

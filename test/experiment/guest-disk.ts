@@ -62,6 +62,8 @@ export function emptyImage(sizeBytes: number): ReturnType<typeof makeExt2> {
 export interface GuestDiskOptions {
   /** One of so many requests fails, before or after it was carried out; 0: none. */
   readonly failOneIn?: number;
+  /** A drive with platters and a volatile write cache: what it has taken need not be in the image. */
+  readonly hasCache?: boolean;
   /** Protections to switch from their defaults. */
   readonly protections?: Partial<Protections>;
   /** Machines that live at the same time need memories of different names. */
@@ -73,7 +75,8 @@ export interface GuestDiskOptions {
 }
 
 export class GuestDisk {
-  readonly testbed: Testbed;
+  testbed: Testbed;
+  /** The medium. */
   readonly image: ImageStore;
   guest: Guest;
   /** Pages taken over by guests since the beginning. */
@@ -82,6 +85,9 @@ export class GuestDisk {
 
   readonly #memory: MachineMemory;
   readonly #options: GuestDiskOptions;
+  readonly #seed: number;
+  readonly #hasCache: boolean;
+  #device: FlakyDevice;
 
   constructor(image: ImageStore, seed: number, options: GuestDiskOptions = {}) {
     const name = options.memory ?? '';
@@ -90,22 +96,44 @@ export class GuestDisk {
     this.#memory = memory;
     this.#options = options;
     this.image = image;
-    this.testbed = new Testbed({
-      seed,
-      profile: SERVER_2026,
-      // No volatile cache: what the drive has taken is in the image.
-      disk: 'instant',
-      image,
-      memory,
-      guestMemory: GUEST_MEMORY,
-      ...(options.protections && { protections: options.protections }),
-    });
+    this.#seed = seed;
+    this.#hasCache = options.hasCache ?? false;
+    this.testbed = this.#powerOn();
     this.#device = new FlakyDevice(this.testbed, options.failOneIn ?? 0);
-    const { toolstack } = this.testbed;
-    const config = { name: 'guest', memoryBytes: GUEST_MEMORY, device: this.#device, cmdLine: CMD_LINE };
-    this.guest = this.#boot(this.run(toolstack.createDomain(config)));
+    this.guest = this.#first();
   }
-  readonly #device: FlakyDevice;
+
+  #powerOn(): Testbed {
+    const { protections } = this.#options;
+    return new Testbed({
+      seed: this.#seed,
+      profile: SERVER_2026,
+      disk: this.#hasCache ? 'disk' : 'instant',
+      image: this.image,
+      memory: this.#memory,
+      guestMemory: GUEST_MEMORY,
+      ...(protections && { protections }),
+    });
+  }
+
+  /** The first guest of a machine that was just switched on. */
+  #first(): Guest {
+    const config = { name: 'guest', memoryBytes: GUEST_MEMORY, device: this.#device, cmdLine: CMD_LINE };
+    return this.#boot(this.run(this.testbed.toolstack.createDomain(config)));
+  }
+
+  /** Power fails: memory is lost, and of what the drive had only in its cache some sectors, in no order. */
+  losePower(): void {
+    this.testbed.drive.powerLoss();
+    this.#memory.clearAll();
+  }
+
+  /** The machine is switched on again, and its guest boots. */
+  switchOn(): void {
+    this.testbed = this.#powerOn();
+    this.#device = new FlakyDevice(this.testbed, this.#device.failOneIn);
+    this.guest = this.#first();
+  }
 
   /** Runs a process of the guest to its end. */
   run<T>(process: Process<T>): T {
@@ -172,6 +200,7 @@ export class GuestDisk {
     const kernel = this.reliably(
       Kernel.boot(domain.environment, this.testbed.guestCosts, (pfn, ino, index, block) => {
         this.reused++;
+        if (this.#hasCache) return;
         this.#mustEqual(domain.frameOf(pfn), block, `page ${index} of inode ${ino} was taken over`);
       }),
     );
@@ -187,6 +216,8 @@ export class GuestDisk {
   }
 
   #checkClean(): void {
+    // What the drive has in its cache cannot be seen from here.
+    if (this.#hasCache) return;
     const { hypervisor } = this.testbed;
     const { frames } = hypervisor;
     for (let mfn = 0; mfn < hypervisor.map.frameCount; mfn++)

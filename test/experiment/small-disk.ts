@@ -17,8 +17,11 @@ export function pattern(size: number, salt: number): Uint8Array {
   return new Uint8Array(size).map((_, at) => (at * 31 + (at >>> 12) * 7 + salt) & 255);
 }
 
-/** Files of all sorts: empty, of odd sizes, with direct and indirect blocks, with holes, hard-linked, behind symbolic links. */
-export function smallImage(): ReturnType<typeof makeExt2> {
+/**
+ * Files of all sorts: empty, of odd sizes, with direct and indirect blocks, with holes, hard-linked, behind symbolic links.
+ * @param journalBlocks blocks of a journal; none when not given
+ */
+export function smallImage(journalBlocks?: number): ReturnType<typeof makeExt2> {
   const shared = file(pattern(5000, 1));
   const entries: [string, TreeNode][] = [
     ['empty', file('')],
@@ -35,7 +38,7 @@ export function smallImage(): ReturnType<typeof makeExt2> {
     ],
     ['big', file(pattern(1_300_000, 3))],
   ];
-  return makeExt2(tree(directory(entries)));
+  return makeExt2(tree(directory(entries)), { journalBlocks });
 }
 
 /** The disk as an experiment wants it. Throws UserError when the oracle cannot make sense of the image. */

@@ -56,6 +56,19 @@ function boot(
   return { machine, kernel, sys: kernel.syscalls, stop: () => machine.run(kernel.shutdown()) };
 }
 
+/** What each request was for, in the order in which they were served. */
+function kinds(machine: FakeMachine, journal: JournalFile): string[] {
+  const ring = new Map(Array.from({ length: JOURNAL_BLOCKS }, (_, i) => [journal.place(i), i]));
+  return machine.requests.map(({ operation, sector }) => {
+    if (operation === BlkifOp.flush) return 'flush';
+    const position = ring.get(sector / 8);
+    if (position === 0) return 'journal superblock';
+    if (position === undefined) return operation === BlkifOp.read ? 'read' : sector === 0 ? 'superblock' : 'data';
+    const words = jbdWords(journal.read(position));
+    return words.getUint32(0) === JBD_MAGIC && words.getUint32(4) === JBD_BLOCK.commit ? 'commit' : 'log';
+  });
+}
+
 /** Every free block holds STALE. */
 function staleImage(): MemoryImage {
   const image = ext3Image();
@@ -73,15 +86,7 @@ describe('a commit', () => {
     const { machine, sys } = boot(image);
     machine.requests.length = 0;
     machine.run(put(sys, '/file', new Uint8Array(3 * PAGE_SIZE).fill(1)));
-    const ring = new Map(Array.from({ length: JOURNAL_BLOCKS }, (_, i) => [journal.place(i), i]));
-    const what = machine.requests.map(({ operation, sector }) => {
-      if (operation === BlkifOp.flush) return 'flush';
-      const position = ring.get(sector / 8);
-      if (position === 0) return 'journal superblock';
-      if (position === undefined) return operation === BlkifOp.read ? 'read' : sector === 0 ? 'superblock' : 'data';
-      const words = jbdWords(journal.read(position));
-      return words.getUint32(0) === JBD_MAGIC && words.getUint32(4) === JBD_BLOCK.commit ? 'commit' : 'log';
-    });
+    const what = kinds(machine, journal);
     const writes = what.filter((each, i) => each !== 'read' && each !== what[i - 1]);
     // The flag that asks for recovery is on the medium before anything else, the start of the log before the log.
     expect(writes).toEqual([
@@ -95,6 +100,28 @@ describe('a commit', () => {
       'commit',
       'flush',
     ]);
+  });
+
+  it('that finds the log half full empties it: what is in it is on the medium at its place before the log forgets it', () => {
+    const image = EMPTY.clone();
+    const journal = new JournalFile(image);
+    const { machine, sys } = boot(image);
+    machine.run(
+      (function* () {
+        for (let i = 0; i < 250; i++) yield* put(sys, `/file${i % 7}`, new Uint8Array(1 + (i % 3) * PAGE_SIZE));
+      })(),
+    );
+    const what = kinds(machine, journal);
+    const told = what.flatMap((each, i) =>
+      each === 'journal superblock' && i > 10 && what[i - 1] !== 'read' ? [i] : [],
+    );
+    expect(told.length).toBeGreaterThan(0);
+    for (const i of told) {
+      expect([what[i - 1], what[i + 1]]).toEqual(['flush', 'flush']);
+      // Before that flush, buffers went home since the last commit.
+      const before = what.slice(what.lastIndexOf('commit', i) + 2, i - 1);
+      expect(before.some((each) => each === 'data' || each === 'superblock')).toBe(true);
+    }
   });
 
   it('carries more buffers than one descriptor block names', () => {
