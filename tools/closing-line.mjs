@@ -1,4 +1,5 @@
-// Turns vitest's JSON summary into the closing line of .ci/run; fails when a test failed, was skipped, or none ran.
+// Turns vitest's JSON summary into the closing line of .ci/run; fails when a test failed, was skipped, or none ran. Only a test
+// whose name ends in (mounts) may be skipped: it needs root and loop devices, which the place that runs CI may not give.
 import { readFileSync } from 'node:fs';
 
 /**
@@ -14,14 +15,14 @@ const passed = summary.numPassedTests;
 const failed = summary.numFailedTests;
 const skipped = summary.numPendingTests + summary.numTodoTests;
 const line = `${passed} passed, ${failed} failed, ${skipped} skipped`;
+const tests = summary.testResults.flatMap(({ assertionResults }) => assertionResults);
+const allowed = tests.filter(({ status, fullName }) => status === 'skipped' && fullName.endsWith(' (mounts)'));
 
-if (summary.success && failed === 0 && skipped === 0 && passed > 0) {
+if (summary.success && failed === 0 && skipped === allowed.length && passed > 0) {
+  for (const { fullName } of allowed) console.error(`skipped, no mount of an image here: ${fullName}`);
   console.log(line);
 } else {
-  for (const file of summary.testResults) {
-    for (const test of file.assertionResults)
-      if (test.status !== 'passed') console.error(`${test.status}: ${test.fullName}`);
-  }
-  console.error(`refused: ${line}; in CI nothing may fail and nothing may be skipped`);
+  for (const { status, fullName } of tests) if (status !== 'passed') console.error(`${status}: ${fullName}`);
+  console.error(`refused: ${line}; in CI nothing may fail, and nothing be skipped but tests that mount`);
   process.exitCode = 1;
 }

@@ -1,20 +1,35 @@
 /**
- * The disk of an experiment: an ext2 image made from a directory of real files, or one that the user has. The user's
- * files are only read.
+ * The disk of an experiment: an ext2 image made from a directory of real files, or one that the user has, ext2 or ext3. The
+ * user's files are only read.
+ *
+ * An ext3 image that was not unmounted has a journal to be replayed. A guest mounts it once and stops, before anything is
+ * measured: what it writes stays in memory, and the files are those that the journal gives. So every guest of the experiment
+ * finds the same disk, and so does the oracle, which knows nothing of journals.
  */
 
 import { statSync, type Stats } from 'node:fs';
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
-import { checkSuperblock, EXT2_SUPERBLOCK_OFFSET, EXT2_SUPERBLOCK_SIZE } from '../disk/ext2-format.ts';
+import {
+  checkSuperblock,
+  EXT2_SUPERBLOCK_OFFSET,
+  EXT2_SUPERBLOCK_SIZE,
+  type Ext2Geometry,
+} from '../disk/ext2-format.ts';
 import { FileImage } from '../disk/file-image.ts';
 import { readHostTree } from '../disk/host-tree.ts';
 import type { ImageStore } from '../disk/image-store.ts';
 import { makeExt2 } from '../disk/mkfs.ts';
+import { MachineMemory } from '../machine/memory.ts';
+import { SERVER_2026 } from '../machine/profiles/server-2026.ts';
+import type { Process } from '../sim/index.ts';
 import { OracleExt2, type OracleFile } from './oracle-ext2.ts';
 import type { ProgressListener } from './progress.ts';
+import { machineMemoryFor, Testbed } from './testbed.ts';
 
+/** Memory of the guest that replays a journal, bytes: recovery needs little, whatever the journal. */
+const REPLAY_MEMORY = 64 << 20;
 /** Files may claim this many times the image's size before a limit is asked for: sparse files are real, runs are not endless. */
 const SPARSENESS_LIMIT = 8;
 
@@ -36,7 +51,12 @@ export interface DiskSource {
 export function openDisk(path: string, limit: number | undefined, onProgress: ProgressListener): DiskSource {
   const { image, close } = openImage(path, onProgress);
   try {
-    refuseUnmountable(path, image);
+    if (checkMountable(path, image).needsRecovery) {
+      onProgress({ phase: 'replaying the journal', done: 0, total: 1 });
+      replayJournal(path, image);
+      if (checkMountable(path, image).needsRecovery)
+        throw new UserError(`${path}: needs_recovery: its journal cannot be replayed: run e2fsck on it first`);
+    }
     const oracle = new OracleExt2(image);
     // A name that is not UTF-8 has no path that a workload could open.
     const files = oracle.listFiles().filter(({ path: name }) => !name.includes('\ufffd'));
@@ -76,14 +96,35 @@ function openImage(path: string, onProgress: ProgressListener): { image: ImageSt
   };
 }
 
-function refuseUnmountable(path: string, image: ImageStore): void {
+function checkMountable(path: string, image: ImageStore): Ext2Geometry {
   const bytes = new Uint8Array(EXT2_SUPERBLOCK_SIZE);
   image.read(EXT2_SUPERBLOCK_OFFSET, bytes, 0, EXT2_SUPERBLOCK_SIZE);
   const geometry = checkSuperblock(bytes, image.size);
   if ('refused' in geometry) throw new UserError(`${path}: ${geometry.refused}`);
-  // The guest could replay it; but the bytes that it must read are those of the image as it is given.
-  if (geometry.needsRecovery)
-    throw new UserError(`${path}: needs_recovery (a journal to be replayed): run e2fsck on it first`);
+  return geometry;
+}
+
+/** Boots a guest on the image, and shuts it down. */
+function replayJournal(path: string, image: ImageStore): void {
+  const memory = new MachineMemory(machineMemoryFor(REPLAY_MEMORY));
+  const options = {
+    seed: 1,
+    profile: SERVER_2026,
+    disk: 'instant',
+    image,
+    memory,
+    guestMemory: REPLAY_MEMORY,
+  } as const;
+  const testbed = new Testbed(options);
+  const life = function* (): Process {
+    const { kernel } = yield* testbed.start('cachemap=off');
+    yield* kernel.shutdown();
+  };
+  try {
+    testbed.simulation.runProcess('replay', life());
+  } catch (error) {
+    throw modelErrorAsUserError(path, error);
+  }
 }
 
 /** What a failure of the modelled world means to the person who gave `path`. */
