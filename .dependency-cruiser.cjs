@@ -13,7 +13,7 @@ const MAY_IMPORT = {
   'xen/public': ['^src/base/', '^src/sim/'],
   xen: ['^src/base/', '^src/sim/', '^src/machine/', '^src/disk/'],
   // The on-disk format has one owner, shared by mkfs and the kernel; the rest of disk/ is out of the guest's reach.
-  kernel: ['^src/base/', '^src/sim/', '^src/xen/public/', '^src/disk/ext2-format[^/]*\\.ts$'],
+  kernel: ['^src/base/', '^src/sim/', '^src/xen/public/', '^src/disk/(ext2|jbd)-format[^/]*\\.ts$'],
   workload: ['^src/base/', '^src/sim/', '^src/kernel/syscalls\\.ts$'],
   experiment: ['^src/base/', '^src/sim/', '^src/machine/', '^src/disk/', '^src/xen/', '^src/kernel/', '^src/workload/'],
   report: ['^src/base/', '^src/experiment/'],
