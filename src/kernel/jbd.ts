@@ -22,22 +22,14 @@
 import { assert } from '../base/assert.ts';
 import { ModelError } from '../base/errno.ts';
 import { Ns, PAGE_SIZE, type Pfn } from '../base/units.ts';
-import {
-  JBD_MAGIC,
-  JBD_REVOKES_PER_BLOCK,
-  JBD_TAGS_PER_BLOCK,
-  jbdWords,
-  putCommit,
-  putDescriptor,
-  putRevokes,
-  type JbdTag,
-} from '../disk/jbd-format.ts';
+import { putCommit } from '../disk/jbd-format.ts';
 import { WaitQueue, type Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { Buffers } from './buffer.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Inode } from './inode.ts';
 import type { JournalLog } from './jbd-log.ts';
+import { logBlocks, Transaction } from './jbd-transaction.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { Mapping, PageIo } from './page-io.ts';
@@ -49,36 +41,6 @@ const COMMIT_INTERVAL = Ns(5_000_000_000);
 const HANDLE_CREDITS = 24;
 /** Pages that the journal keeps for writing the log when memory is short. */
 const RESERVED_PAGES = 16;
-
-/** A buffer of a transaction: page `index` of a mapping. */
-interface JournaledBuffer {
-  readonly mapping: Mapping;
-  readonly index: number;
-  readonly pfn: Pfn;
-}
-
-class Transaction {
-  readonly tid: number;
-  handles = 0;
-  /** By block, in the order in which they joined. */
-  readonly buffers = new Map<number, JournaledBuffer>();
-  /** Inodes whose fields have changed: they go to their buffers when the transaction closes. */
-  readonly inodes = new Set<Inode>();
-  /** Files whose data must be on the disk before the commit block. */
-  readonly data = new Set<Mapping>();
-  readonly revoked = new Set<number>();
-  /** Blocks freed, one bit each, by block group. */
-  readonly freed = new Map<number, Uint8Array>();
-
-  constructor(tid: number) {
-    this.tid = tid;
-  }
-
-  /** Log blocks that it needs, about. */
-  get size(): number {
-    return this.buffers.size + this.inodes.size + Math.ceil(this.revoked.size / JBD_REVOKES_PER_BLOCK);
-  }
-}
 
 /** What the journal asks of the file system. */
 export interface JournalClient {
@@ -400,7 +362,9 @@ export class Journal {
     transaction.handles--;
     if (this.#isAborted) return;
     this.#committing = transaction;
-    const blocks = this.#logBlocks(transaction);
+    const { memory, cpu } = this.#env;
+    const charge = (): void => cpu.charge(this.#costs.copyNsPerByte * PAGE_SIZE);
+    const blocks = logBlocks(transaction, this.log.superblock.uuid, memory, charge);
     const pages = this.#takePages(blocks.length);
     try {
       if (pages !== undefined) {
@@ -455,39 +419,6 @@ export class Journal {
     }
     transaction.data.clear();
     this.#dataWritten.wakeAll();
-  }
-
-  /** What fills each log block of a transaction, in order: revoke blocks, and descriptors followed by what they name. */
-  #logBlocks(transaction: Transaction): ((pfn: Pfn) => void)[] {
-    const { memory, cpu } = this.#env;
-    const { tid } = transaction;
-    const bytes = new Uint8Array(PAGE_SIZE);
-    const blocks: ((pfn: Pfn) => void)[] = [];
-    const put = (fill: () => void): void => {
-      blocks.push((pfn) => {
-        fill();
-        memory.copyIn(pfn, 0, bytes, 0, PAGE_SIZE);
-        cpu.charge(this.#costs.copyNsPerByte * PAGE_SIZE);
-      });
-    };
-    const revoked = [...transaction.revoked];
-    for (let at = 0; at < revoked.length; at += JBD_REVOKES_PER_BLOCK)
-      put(() => putRevokes(bytes, tid, revoked.slice(at, at + JBD_REVOKES_PER_BLOCK)));
-    const buffers = [...transaction.buffers];
-    for (let at = 0; at < buffers.length; at += JBD_TAGS_PER_BLOCK) {
-      const named = buffers.slice(at, at + JBD_TAGS_PER_BLOCK);
-      const tags = named.map(([block, { pfn }]): JbdTag => {
-        memory.copyOut(pfn, 0, bytes, 0, 4);
-        return { block, escaped: jbdWords(bytes).getUint32(0) === JBD_MAGIC };
-      });
-      put(() => putDescriptor(bytes, tid, this.log.superblock.uuid, tags));
-      for (const [i, [, { pfn }]] of named.entries())
-        put(() => {
-          memory.copyOut(pfn, 0, bytes, 0, PAGE_SIZE);
-          if (tags[i]!.escaped) jbdWords(bytes).setUint32(0, 0);
-        });
-    }
-    return blocks;
   }
 
   /** So many pages, if they can be had without waiting. */
