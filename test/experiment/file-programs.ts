@@ -2,7 +2,7 @@
 // own, so that what it must see does not depend on the others; memory, blocks and inode numbers are shared by all.
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
-import { ModelError, Ns, PAGE_SIZE } from '../../src/base/index.ts';
+import { ModelError, Ns, PAGE_SIZE, pagesOf } from '../../src/base/index.ts';
 import { FADV, MAP, MS, O, PROT, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { type ModelFs, ModelFsError } from '../support/model-fs.ts';
@@ -17,7 +17,7 @@ export type Call =
   | { do: 'truncate'; path: string; size: number }
   /** A write past the cache, of whole pages. */
   | { do: 'direct'; path: string; page: number; pages: number; salt: number }
-  /** A store through a shared mapping, as far as the file reaches; then msync or munmap alone. */
+  /** A store through a shared mapping, up to the end of the file's last page; then msync or munmap alone. */
   | { do: 'store'; path: string; at: number; length: number; salt: number; msync: boolean }
   /** writeOut: data is written, metadata is not. */
   | { do: 'read' | 'writeOut' | 'mkdir' | 'rmdir' | 'unlink' | 'list' | 'stat' | 'readlink' | 'fsync'; path: string }
@@ -264,7 +264,7 @@ function* guest(sys: Syscalls, home: string, one: Call): Process<unknown> {
 }
 
 function* store(sys: Syscalls, fd: number, one: Call & { do: 'store' }): Process {
-  const bytes = Math.min(one.length, sys.fstat(fd).size - one.at);
+  const bytes = Math.min(one.length, pagesOf(sys.fstat(fd).size) * PAGE_SIZE - one.at);
   if (bytes <= 0) return;
   const start = one.at - (one.at % PAGE_SIZE);
   const address = sys.mmap(one.at + bytes - start, PROT.read | PROT.write, MAP.shared, fd, start);
