@@ -22,8 +22,17 @@ import type { PathWalker } from './namei.ts';
 const SYMLINK_MAX = 4095;
 /** Symbolic links followed by one open at most. */
 const MAX_SYMLINKS = 40;
-const PERMISSIONS = 0o7777;
+/** Bits of a mode that mkdir heeds. */
+const DIRECTORY_PERMISSIONS = 0o1777;
 const encoder = new TextEncoder();
+
+/** Where a name is, or would be. */
+interface Place {
+  readonly parent: Inode;
+  readonly name: string;
+  /** Whether slashes followed it. */
+  readonly hasSlash: boolean;
+}
 
 export class Namespace {
   readonly #memory: GuestMemory;
@@ -48,7 +57,7 @@ export class Namespace {
     for (let links = 0; links <= MAX_SYMLINKS; links++) {
       const { parent, name, hasSlash } = yield* this.#walker.walkParent(at);
       try {
-        if (isNoEntry(name) || hasSlash) throw new ModelError(exclusive ? 'EEXIST' : 'EISDIR', path);
+        if (isNoEntry(name) || hasSlash) throw new ModelError('EISDIR', path);
         const inode = yield* this.#locked(parent, this.#createIn(parent, name, exclusive, EXT2_MODE.regular | mode));
         if (!inode.isSymlink) return inode;
         try {
@@ -139,7 +148,7 @@ export class Namespace {
   *#mkdirIn(parent: Inode, name: string, mode: number): Process {
     yield* this.#mustBeFree(parent, name);
     if (parent.fields.links >= EXT2_LINK_MAX) throw new ModelError('EMLINK', name);
-    const directory = EXT2_MODE.directory | (mode & PERMISSIONS);
+    const directory = EXT2_MODE.directory | (mode & DIRECTORY_PERMISSIONS);
     const fill = (inode: Inode): Process => this.#directories.makeEmpty(inode, parent);
     const inode = yield* this.#makeNamed(parent, name, directory, fill);
     this.#ext2.inodes.put(inode);
@@ -226,10 +235,7 @@ export class Namespace {
     this.#addLinks(parent, -1);
   }
 
-  *#renameBetween(
-    source: { parent: Inode; name: string },
-    target: { parent: Inode; name: string },
-  ): Process<Inode | undefined> {
+  *#renameBetween(source: Place, target: Place): Process<Inode | undefined> {
     if (source.parent === target.parent)
       return yield* this.#locked(source.parent, this.#renameLocked(source, target, [], []));
     yield* this.#renameLock.acquire();
@@ -249,14 +255,15 @@ export class Namespace {
 
   /** Returns what was replaced, with a reference. */
   *#renameLocked(
-    source: { parent: Inode; name: string },
-    target: { parent: Inode; name: string },
+    source: Place,
+    target: Place,
     aboveSource: readonly number[],
     aboveTarget: readonly number[],
   ): Process<Inode | undefined> {
     const moved = yield* this.#existing(source.parent, source.name);
     let replaced: Inode | undefined;
     try {
+      if ((source.hasSlash || target.hasSlash) && !moved.isDirectory) throw new ModelError('ENOTDIR', source.name);
       if (aboveTarget.includes(moved.ino)) throw new ModelError('EINVAL', 'a directory cannot come below itself');
       const ino = yield* this.#walker.lookupLocked(target.parent, target.name);
       if (ino === moved.ino) return undefined;
@@ -276,12 +283,7 @@ export class Namespace {
     }
   }
 
-  *#move(
-    moved: Inode,
-    source: { parent: Inode; name: string },
-    target: { parent: Inode; name: string },
-    replaced: Inode | undefined,
-  ): Process {
+  *#move(moved: Inode, source: Place, target: Place, replaced: Inode | undefined): Process {
     this.#ext2.superblock.beginChange();
     if (replaced !== undefined) yield* this.#replace(moved, target, replaced);
     else yield* this.#addMoved(moved, source.parent, target);
@@ -297,7 +299,7 @@ export class Namespace {
     this.#addLinks(target.parent, 1);
   }
 
-  *#replace(moved: Inode, target: { parent: Inode; name: string }, replaced: Inode): Process {
+  *#replace(moved: Inode, target: Place, replaced: Inode): Process {
     if (moved.isDirectory) {
       if (!replaced.isDirectory) throw new ModelError('ENOTDIR', target.name);
       if (!(yield* this.#directories.isEmpty(replaced))) throw new ModelError('ENOTEMPTY', target.name);
@@ -309,7 +311,7 @@ export class Namespace {
     } else yield* this.#dropLink(replaced);
   }
 
-  *#addMoved(moved: Inode, from: Inode, target: { parent: Inode; name: string }): Process {
+  *#addMoved(moved: Inode, from: Inode, target: Place): Process {
     if (moved.isDirectory && from !== target.parent && target.parent.fields.links >= EXT2_LINK_MAX)
       throw new ModelError('EMLINK', target.name);
     yield* this.#directories.addLink(target.parent, target.name, moved);

@@ -31,7 +31,7 @@ import { unmapRange } from './rmap.ts';
 import { truncatePages } from './truncate.ts';
 
 /** Bytes of the longest file. */
-const MAX_FILE_BYTES = EXT2_MAX_FILE_BLOCKS * PAGE_SIZE;
+export const MAX_FILE_BYTES = EXT2_MAX_FILE_BLOCKS * PAGE_SIZE;
 
 export class FileWrite {
   readonly #cpu: CpuClock;

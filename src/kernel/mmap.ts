@@ -32,7 +32,7 @@ export const PROT = { read: 1, write: 2 } as const;
 /** Kind of a mapping, with Linux's values. */
 export const MAP = { shared: 1, private: 2 } as const;
 /** Flags of msync, with Linux's values. */
-export const MS = { async: 1, sync: 4 } as const;
+export const MS = { async: 1, invalidate: 2, sync: 4 } as const;
 
 /** TASK_UNMAPPED_BASE and TASK_SIZE of i386. */
 const FIRST_ADDRESS = 0x4000_0000;
@@ -73,7 +73,8 @@ export class MemoryMaps {
   }
 
   /**
-   * mmap: maps `length` bytes of a file from `position` on; returns the address.
+   * mmap: maps `length` bytes of a file from `position` on, the begin of a page; returns the address. A length of 0 is EINVAL, as in later
+   * kernels.
    * Throws EINVAL, EACCES when the file is not open for it, ENODEV when it is no regular file, ENOMEM, EROFS.
    * @param prot of `PROT`
    * @param flags of `MAP`
@@ -81,9 +82,9 @@ export class MemoryMaps {
   mmap(file: OpenFile, length: number, prot: number, flags: number, position: number): number {
     const shared = (flags & MAP.shared) !== 0;
     const writable = (prot & PROT.write) !== 0;
-    if (shared === ((flags & MAP.private) !== 0)) throw new ModelError('EINVAL', 'a mapping is shared or private');
-    if (!(length > 0) || !isPageAligned(position)) throw new ModelError('EINVAL', `${length} bytes from ${position}`);
     if (!file.inode.isRegular) throw new ModelError('ENODEV', 'only regular files can be mapped');
+    if (!(length > 0)) throw new ModelError('EINVAL', `${length} bytes from ${position}`);
+    if (shared === ((flags & MAP.private) !== 0)) throw new ModelError('EINVAL', 'a mapping is shared or private');
     if (!file.isReadable || (shared && writable && !file.isWritable))
       throw new ModelError('EACCES', 'the file is not open for that');
     const pages = pagesOf(length);
@@ -130,6 +131,10 @@ export class MemoryMaps {
    * Throws EINVAL, ENOMEM when something of the range is not mapped (after the rest was done), EIO, ENOSPC.
    */
   *msync(address: number, length: number, flags: number): Process {
+    const unknown = flags & ~(MS.async | MS.invalidate | MS.sync);
+    if (unknown !== 0 || (flags & MS.async && flags & MS.sync))
+      throw new ModelError('EINVAL', `flags ${flags} of msync`);
+    if (length === 0 && isPageAligned(address)) return;
     const end = this.#range(address, length);
     const vmas = this.#vmas.filter((each) => each.start < end && endOf(each) > address);
     const files = new Set<OpenFile>();
@@ -148,6 +153,7 @@ export class MemoryMaps {
 
   /** mincore: for each page of the range, 1 when touching it would not have to wait for the disk. Throws EINVAL, ENOMEM. */
   mincore(address: number, length: number): Uint8Array {
+    if (length === 0 && isPageAligned(address)) return new Uint8Array(0);
     const end = this.#range(address, length);
     const resident = new Uint8Array((end - address) / PAGE_SIZE);
     for (let i = 0; i < resident.length; i++) {
@@ -337,6 +343,6 @@ function endOf(vma: Vma): number {
   return vma.start + vma.pages * PAGE_SIZE;
 }
 
-function isPageAligned(value: number): boolean {
+export function isPageAligned(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0 && value % PAGE_SIZE === 0;
 }

@@ -23,7 +23,7 @@ import type { PageIo } from './page-io.ts';
 
 /** Symbolic links followed in one walk at most. */
 const MAX_SYMLINKS = 40;
-/** Longest path, bytes. */
+/** Longest path with the zero that ends it, bytes. */
 const PATH_MAX = 4096;
 
 const decoder = new TextDecoder('utf-8', { fatal: false });
@@ -56,12 +56,20 @@ export class PathWalker {
   }
 
   /**
-   * path_lookup from the root: the inode, with a reference that the caller gives back.
-   * Throws ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EIO.
+   * path_lookup from the root: the inode, with a reference that the caller gives back. What a slash or a dot at the end
+   * follows must be a directory, or a link to one. Throws ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EIO.
    * @param follow whether a symbolic link at the end is followed
    */
   *walk(path: string, follow: boolean): Process<Inode> {
-    if (path.length > PATH_MAX) throw new ModelError('ENAMETOOLONG', 'path is longer than 4096 bytes');
+    checkPath(path);
+    const mustBeDirectory = /\/\.?$/.test(path);
+    const inode = yield* this.#walk(path, follow || mustBeDirectory);
+    if (!mustBeDirectory || inode.isDirectory) return inode;
+    this.#ext2.inodes.put(inode);
+    throw new ModelError('ENOTDIR', path);
+  }
+
+  *#walk(path: string, follow: boolean): Process<Inode> {
     let rest = split(path);
     let links = 0;
     let at = yield* this.#ext2.root();
@@ -95,11 +103,12 @@ export class PathWalker {
    * component; "", "." and ".." name no entry, and the caller says what that means. Throws as `walk` does.
    */
   *walkParent(path: string): Process<{ parent: Inode; name: string; hasSlash: boolean }> {
+    checkPath(path);
     let end = path.length;
     while (end > 0 && path[end - 1] === '/') end--;
     const slash = path.lastIndexOf('/', end - 1);
     const name = path.slice(slash + 1, end);
-    const parent = yield* this.walk(end === 0 ? '' : path.slice(0, slash + 1), true);
+    const parent = yield* this.#walk(end === 0 ? '' : path.slice(0, slash + 1), true);
     if (!parent.isDirectory) {
       this.#ext2.inodes.put(parent);
       throw new ModelError('ENOTDIR', path);
@@ -178,6 +187,14 @@ export class PathWalker {
       if (held !== undefined) this.#ext2.inodes.put(held);
     }
   }
+}
+
+/** getname: throws ENOENT, ENAMETOOLONG. */
+function checkPath(path: string): void {
+  if (path === '') throw new ModelError('ENOENT', 'the path is empty');
+  // A character has three bytes at most.
+  if (path.length * 3 >= PATH_MAX && encoder.encode(path).length >= PATH_MAX)
+    throw new ModelError('ENAMETOOLONG', `the path is ${path.length} characters long`);
 }
 
 function split(path: string): string[] {

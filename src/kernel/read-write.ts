@@ -10,11 +10,14 @@ import type { Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { FileMap, OpenFile } from './filemap.ts';
-import type { FileWrite } from './filemap-write.ts';
+import { MAX_FILE_BYTES, type FileWrite } from './filemap-write.ts';
 import { checkPosition, FileCalls, type SyscallParts } from './open.ts';
 
 /** Where lseek counts from. */
 export const SEEK = { set: 0, cur: 1, end: 2 } as const;
+
+/** Buffers of one readv or writev at most. */
+const UIO_MAXIOV = 1024;
 
 export class ReadWriteCalls extends FileCalls {
   readonly #files: FileMap;
@@ -60,8 +63,8 @@ export class ReadWriteCalls extends FileCalls {
    */
   preadNow(fd: number, dst: Uint8Array, offset: number, length: number, position: number): number {
     this.enter();
-    const file = this.#readable(fd, dst, offset, length);
     checkPosition(position);
+    const file = this.#readable(fd, dst, offset, length);
     if (file.isDirect) return ~0;
     return this.#files.readNow(file, dst, offset, position, length);
   }
@@ -84,15 +87,16 @@ export class ReadWriteCalls extends FileCalls {
     return done >= 0 ? done : yield* this.preadRest(fd, dst, offset, length, position, done);
   }
 
-  /** readv: fills the buffers one after the other. Returns the bytes read. */
+  /** readv: one read, into the buffers one after the other. Returns the bytes read. Throws EINVAL for more than 1024 buffers. */
   *readv(fd: number, buffers: readonly Uint8Array[]): Process<number> {
-    let total = 0;
+    const whole = new Uint8Array(totalOf(buffers));
+    const bytes = yield* this.read(fd, whole, 0, whole.length);
+    let at = 0;
     for (const buffer of buffers) {
-      const bytes = yield* this.read(fd, buffer, 0, buffer.length);
-      total += bytes;
-      if (bytes < buffer.length) break;
+      buffer.set(whole.subarray(at, Math.min(bytes, at + buffer.length)));
+      at = Math.min(bytes, at + buffer.length);
     }
-    return total;
+    return bytes;
   }
 
   /**
@@ -129,8 +133,8 @@ export class ReadWriteCalls extends FileCalls {
   /** pwrite, as far as it only overwrites what is cached: as `writeNow`, but at `position`. A negative result goes to `pwriteRest`. */
   pwriteNow(fd: number, src: Uint8Array, offset: number, length: number, position: number): number {
     this.enter();
-    const file = this.#writable(fd, src, offset, length);
     checkPosition(position);
+    const file = this.#writable(fd, src, offset, length);
     return this.#writer.writeNow(file, src, offset, position, length);
   }
 
@@ -153,27 +157,37 @@ export class ReadWriteCalls extends FileCalls {
     return done >= 0 ? done : yield* this.pwriteRest(fd, src, offset, length, position, done);
   }
 
-  /** writev: writes the buffers one after the other. Returns the bytes written. */
+  /** writev: one write, of the buffers one after the other. Returns the bytes written. Throws EINVAL for more than 1024 buffers. */
   *writev(fd: number, buffers: readonly Uint8Array[]): Process<number> {
-    let total = 0;
+    const whole = new Uint8Array(totalOf(buffers));
+    let at = 0;
     for (const buffer of buffers) {
-      const bytes = yield* this.write(fd, buffer, 0, buffer.length);
-      total += bytes;
-      if (bytes < buffer.length) break;
+      whole.set(buffer, at);
+      at += buffer.length;
     }
-    return total;
+    return yield* this.write(fd, whole, 0, whole.length);
   }
 
-  /** sendfile: copies up to `length` bytes from one file's position to the other's. Returns the bytes copied. */
+  /**
+   * sendfile: copies up to `length` bytes from one file's position to the other's. Returns the bytes copied, fewer only at the end
+   * of the file or when an error stopped it after some. To files, as before 2.6 and since 2.6.33.
+   */
   *sendfile(outFd: number, inFd: number, length: number): Process<number> {
     const page = new Uint8Array(PAGE_SIZE);
+    const from = this.#readable(inFd, page, 0, 0);
+    this.#writable(outFd, page, 0, 0);
     let total = 0;
-    while (total < length) {
-      const bytes = yield* this.read(inFd, page, 0, Math.min(PAGE_SIZE, length - total));
-      if (bytes === 0) break;
-      const written = yield* this.write(outFd, page, 0, bytes);
-      total += written;
-      if (written < bytes) break;
+    try {
+      while (total < length) {
+        const bytes = yield* this.pread(inFd, page, 0, Math.min(PAGE_SIZE, length - total), from.position);
+        if (bytes === 0) break;
+        const written = yield* this.write(outFd, page, 0, bytes);
+        from.position += written;
+        total += written;
+        if (written < bytes) break;
+      }
+    } catch (error) {
+      if (!(error instanceof ModelError) || total === 0) throw error;
     }
     return total;
   }
@@ -182,10 +196,14 @@ export class ReadWriteCalls extends FileCalls {
   lseek(fd: number, offset: number, whence: number = SEEK.set): number {
     this.enter();
     const file = this.file(fd);
+    if (whence !== SEEK.set && whence !== SEEK.cur && whence !== SEEK.end)
+      throw new ModelError('EINVAL', `whence ${whence}`);
     const base = whence === SEEK.set ? 0 : whence === SEEK.cur ? file.position : file.inode.size;
-    checkPosition(base + offset);
-    file.position = base + offset;
-    return file.position;
+    const position = base + offset;
+    checkPosition(position);
+    if (position > MAX_FILE_BYTES) throw new ModelError('EINVAL', `position ${position}`);
+    file.position = position;
+    return position;
   }
 
   #readRest(
@@ -205,23 +223,28 @@ export class ReadWriteCalls extends FileCalls {
   }
 
   #readable(fd: number, dst: Uint8Array, offset: number, length: number): OpenFile {
-    const file = this.#regular(fd, dst, offset, length);
+    const file = this.file(fd);
     if (!file.isReadable) throw new ModelError('EBADF', `descriptor ${fd} is not for reading`);
-    return file;
+    return this.#regular(file, dst, offset, length);
   }
 
   #writable(fd: number, src: Uint8Array, offset: number, length: number): OpenFile {
     const file = this.file(fd);
     if (!file.isWritable) throw new ModelError('EBADF', `descriptor ${fd} is not for writing`);
-    return this.#regular(fd, src, offset, length);
+    return this.#regular(file, src, offset, length);
   }
 
-  #regular(fd: number, dst: Uint8Array, offset: number, length: number): OpenFile {
-    const file = this.file(fd);
-    if (file.inode.isDirectory) throw new ModelError('EISDIR', `descriptor ${fd} is a directory`);
-    if (!file.inode.isRegular) throw new ModelError('EINVAL', `descriptor ${fd} is no regular file`);
+  #regular(file: OpenFile, dst: Uint8Array, offset: number, length: number): OpenFile {
+    if (file.inode.isDirectory) throw new ModelError('EISDIR', `inode ${file.inode.ino} is a directory`);
+    if (!file.inode.isRegular) throw new ModelError('EINVAL', `inode ${file.inode.ino} is no regular file`);
     if (!(offset >= 0 && length >= 0 && offset + length <= dst.length))
       throw new ModelError('EINVAL', 'the range lies outside the buffer');
     return file;
   }
+}
+
+/** Throws EINVAL. */
+function totalOf(buffers: readonly Uint8Array[]): number {
+  if (buffers.length > UIO_MAXIOV) throw new ModelError('EINVAL', `${buffers.length} buffers`);
+  return buffers.reduce((bytes, { length }) => bytes + length, 0);
 }

@@ -13,6 +13,7 @@ import type { DirectoryEntry, Ext2Directories } from './ext2-dir.ts';
 import type { FileMap } from './filemap.ts';
 import type { Inode } from './inode.ts';
 import type { MemoryManagement } from './mm.ts';
+import { isPageAligned } from './mmap.ts';
 import { checkPosition, type ModulePlace, type SyscallParts } from './open.ts';
 import { RA_MAX } from './readahead.ts';
 import { ReadWriteCalls } from './read-write.ts';
@@ -95,9 +96,9 @@ export class Syscalls extends ReadWriteCalls {
    */
   *posixFadvise(fd: number, position: number, length: number, advice: number): Process {
     this.enter();
+    const file = this.file(fd);
     checkPosition(position);
     checkPosition(length);
-    const file = this.file(fd);
     const end = length === 0 ? Infinity : position + length;
     switch (advice) {
       case FADV.normal:
@@ -132,6 +133,7 @@ export class Syscalls extends ReadWriteCalls {
    */
   mmap(length: number, prot: number, flags: number, fd: number, position: number): number {
     this.enter();
+    if (!isPageAligned(position)) throw new ModelError('EINVAL', `position ${position}`);
     return this.maps.mmap(this.file(fd), length, prot, flags, position);
   }
 
@@ -187,13 +189,15 @@ export class Syscalls extends ReadWriteCalls {
     this.#mm.invalidate(this.ext2.buffers.device.space);
   }
 
-  /** readahead(2): starts reading `length` bytes from `position` into the cache. Throws EBADF, EISDIR. */
+  /** readahead(2): starts reading `length` bytes from `position` into the cache. Throws EBADF, EINVAL. */
   *readahead(fd: number, position: number, length: number): Process {
     this.enter();
+    const file = this.file(fd);
+    if (!file.isReadable) throw new ModelError('EBADF', `descriptor ${fd} is not for reading`);
+    if (!file.inode.isRegular) throw new ModelError('EINVAL', 'readahead is for regular files');
     checkPosition(position);
-    const { inode } = this.file(fd);
-    if (!inode.isRegular) throw new ModelError('EINVAL', 'readahead is for regular files');
-    yield* this.#files.readahead(inode, Math.floor(position / PAGE_SIZE), pagesOf(length));
+    const first = Math.floor(position / PAGE_SIZE);
+    yield* this.using(file, this.#files.readahead(file.inode, first, pagesOf(position + length) - first));
   }
 
   /** stat. Throws as open does. */

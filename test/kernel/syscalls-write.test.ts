@@ -200,3 +200,132 @@ describe('a guest that only reads', () => {
     expect(machine.requests.every(({ operation }) => operation === BlkifOp.read)).toBe(true);
   });
 });
+
+describe('errors, the first that Linux finds', () => {
+  const buffer = new Uint8Array(10);
+
+  it('of paths', () => {
+    expect(errno(sys.open(''))).toBe('ENOENT');
+    expect(errno(sys.mkdir(''))).toBe('ENOENT');
+    expect(errno(sys.open(`/${'a/'.repeat(2047)}`))).toBe('ENOENT');
+    expect(errno(sys.open(`/${'a/'.repeat(2047)}b`))).toBe('ENAMETOOLONG');
+    expect(errno(sys.open(`/${'\u20ac'.repeat(1365)}`))).toBe('ENAMETOOLONG');
+    for (const path of ['/old/', '/old/.', '/old/..', '/old/x'])
+      expect([path, errno(sys.stat(path))]).toEqual([path, 'ENOTDIR']);
+    run(sys.symlink('dir', '/link'));
+    expect(run(sys.lstat('/link')).mode >>> 12).toBe(10);
+    expect(run(sys.lstat('/link/')).mode >>> 12).toBe(4);
+    expect(errno(sys.truncate('/old/', 0))).toBe('ENOTDIR');
+  });
+
+  it('of names that are made, removed or moved', () => {
+    expect(errno(sys.open('/new/', O.wronly | O.creat | O.excl))).toBe('EISDIR');
+    expect(errno(sys.open('/dir', O.rdonly | O.creat))).toBe('EISDIR');
+    expect(errno(sys.open('/dir', O.rdonly | O.trunc))).toBe('EISDIR');
+    expect(errno(sys.open('/old', O.rdonly | O.directory))).toBe('ENOTDIR');
+    expect(errno(sys.link('/dir', '/old'))).toBe('EEXIST');
+    expect(errno(sys.link('/dir', '/new'))).toBe('EPERM');
+    expect(errno(sys.unlink('/old/'))).toBe('ENOTDIR');
+    expect(errno(sys.unlink('/dir/'))).toBe('EISDIR');
+    expect(errno(sys.rmdir('/old'))).toBe('ENOTDIR');
+    expect(errno(sys.rmdir('/dir/.'))).toBe('EINVAL');
+    expect(errno(sys.rmdir('/dir/..'))).toBe('ENOTEMPTY');
+    expect(errno(sys.rmdir('/'))).toBe('EBUSY');
+    expect(errno(sys.mkdir('/old/'))).toBe('EEXIST');
+    expect(errno(sys.rename('/old/', '/new'))).toBe('ENOTDIR');
+    expect(errno(sys.rename('/old', '/new/'))).toBe('ENOTDIR');
+    expect(errno(sys.rename('/dir', '/dir/below'))).toBe('EINVAL');
+    expect(errno(sys.rename('/dir', '/old'))).toBe('ENOTDIR');
+    expect(errno(sys.rename('/old', '/dir'))).toBe('EISDIR');
+    expect(errno(sys.rename('/dir/.', '/new'))).toBe('EBUSY');
+    expect(errno(sys.rename('/dir/', '/moved/'))).toBe('no error');
+    run(sys.mkdir('/sticky', 0o6777));
+    expect(run(sys.stat('/sticky')).mode & 0o7777).toBe(0o777);
+  });
+
+  it('of descriptors and positions', () => {
+    const writer = run(sys.open('/old', O.wronly));
+    const reader = run(sys.open('/old'));
+    const dir = run(sys.open('/dir'));
+    const thrown = (call: () => unknown): string =>
+      errno(
+        (function* () {
+          call();
+        })(),
+      );
+    expect(thrown(() => sys.preadNow(99, buffer, 0, 1, -1))).toBe('EINVAL');
+    expect(thrown(() => sys.preadNow(99, buffer, 0, 1, 0))).toBe('EBADF');
+    expect(thrown(() => sys.preadNow(writer, buffer, 0, 11, 0))).toBe('EBADF');
+    expect(thrown(() => sys.pwriteNow(reader, buffer, 0, 11, -1))).toBe('EINVAL');
+    expect(thrown(() => sys.pwriteNow(reader, buffer, 0, 11, 0))).toBe('EBADF');
+    expect(thrown(() => sys.readNow(dir, buffer, 0, 1))).toBe('EISDIR');
+    expect(errno(sys.readv(99, []))).toBe('EBADF');
+    expect(
+      errno(
+        sys.writev(
+          writer,
+          Array.from({ length: 1025 }, () => buffer),
+        ),
+      ),
+    ).toBe('EINVAL');
+    expect(errno(sys.sendfile(reader, reader, 1))).toBe('EBADF');
+    expect(errno(sys.sendfile(writer, writer, 1))).toBe('EBADF');
+    expect(errno(sys.sendfile(writer, dir, 1))).toBe('EISDIR');
+    expect(thrown(() => sys.lseek(reader, 0, 3))).toBe('EINVAL');
+    expect(thrown(() => sys.lseek(reader, -1, SEEK.cur))).toBe('EINVAL');
+    expect(thrown(() => sys.lseek(reader, 2 ** 52))).toBe('EINVAL');
+    expect(errno(sys.ftruncate(99, -1))).toBe('EINVAL');
+    expect(errno(sys.ftruncate(reader, 0))).toBe('EINVAL');
+    expect(errno(sys.truncate('/dir', 0))).toBe('EISDIR');
+    expect(errno(sys.truncate('/nowhere', -1))).toBe('EINVAL');
+    expect(errno(sys.truncate('/old', 2 ** 52))).toBe('EFBIG');
+    expect(errno(sys.posixFadvise(99, -1, 0, 9))).toBe('EBADF');
+    expect(errno(sys.posixFadvise(reader, 0, 0, 9))).toBe('EINVAL');
+    expect(errno(sys.readahead(writer, 0, 1))).toBe('EBADF');
+  });
+});
+
+describe('several buffers, or another file', () => {
+  it('what a failing block cuts short is told by the bytes that came before', () => {
+    const whole = new Uint8Array(4 * PAGE_SIZE).fill(7);
+    const from = run(sys.open('/from', O.rdwr | O.creat));
+    run(sys.write(from, whole, 0, whole.length));
+    run(sys.fsync(from));
+    sys.dropCaches();
+    run(sys.posixFadvise(from, 0, 0, FADV.random));
+    const before = machine.requests.length;
+    run(sys.pread(from, whole, 0, 1, 2 * PAGE_SIZE));
+    const bad = machine.requests.slice(before).at(-1)!.sector / 8;
+    sys.dropCaches();
+    machine.badBlocks.add(bad);
+    run(sys.open('/to', O.rdwr | O.creat));
+    const to = run(sys.open('/to', O.rdwr));
+    sys.lseek(from, 0);
+    expect(run(sys.sendfile(to, from, whole.length))).toBe(2 * PAGE_SIZE);
+    expect(sys.lseek(from, 0, SEEK.cur)).toBe(2 * PAGE_SIZE);
+    expect(errno(sys.sendfile(to, from, whole.length))).toBe('EIO');
+    expect(sys.lseek(from, 0, SEEK.cur)).toBe(2 * PAGE_SIZE);
+    const [one, two] = [new Uint8Array(PAGE_SIZE + 10), new Uint8Array(3 * PAGE_SIZE)];
+    sys.lseek(from, 0);
+    expect(errno(sys.readv(from, [one, two]))).toBe('EIO');
+  });
+
+  it('writev appends all or lets nothing of others in between', () => {
+    const fd = run(sys.open('/log', O.wronly | O.append | O.creat));
+    const writer = function* (letter: string): Process {
+      for (let i = 0; i < 5; i++) yield* sys.writev(fd, [bytes(letter.repeat(3000)), bytes(letter.repeat(3000))]);
+    };
+    const tasks = ['a', 'b', 'c'].map((letter) => machine.simulation.spawn(letter, writer(letter)));
+    run(
+      (function* () {
+        for (const task of tasks) yield* task.join();
+      })(),
+    );
+    expect(text('/log').length).toBe(20_000);
+    expect(run(sys.stat('/log')).size).toBe(90_000);
+    for (const piece of text('/log')
+      .match(/(.)\1*/g)!
+      .slice(0, -1))
+      expect(piece.length % 6000).toBe(0);
+  });
+});
