@@ -6,6 +6,7 @@
  * from the original in that access times are not kept (as mounted with noatime).
  */
 
+import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import type { CpuClock, Process } from '../sim/index.ts';
 import type { GuestEnvironment, GuestMemory } from '../xen/public/index.ts';
@@ -123,7 +124,10 @@ export class FileMap {
     return this.#copyCached(file, dst, offset, position, length, 0);
   }
 
-  /** The rest of a read that had to wait after `done` bytes. Returns the bytes read in all; throws EIO, ENOMEM. */
+  /**
+   * The rest of a read that had to wait after `done` bytes. Returns the bytes read in all, fewer than there are when an error stopped it
+   * after some; throws EIO, ENOMEM when it stopped before any.
+   */
   *readRest(
     file: OpenFile,
     dst: Uint8Array,
@@ -135,7 +139,12 @@ export class FileMap {
     let total = ~done;
     while (total < 0) {
       const reached = ~total;
-      yield* this.#makeReady(file, Math.floor((position + reached) / PAGE_SIZE));
+      try {
+        yield* this.#makeReady(file, Math.floor((position + reached) / PAGE_SIZE));
+      } catch (error) {
+        if (!(error instanceof ModelError) || reached === 0) throw error;
+        return reached;
+      }
       total = this.#copyCached(file, dst, offset, position, length, reached);
     }
     return total;

@@ -263,6 +263,8 @@ describe('what is read from the disk', () => {
     const fd = run(sys.open('/twelve'));
     const buffer = new Uint8Array(PAGE_SIZE);
     for (let i = 0; i < 2; i++) expect(errno(sys.pread(fd, buffer, 0, PAGE_SIZE, 5 * PAGE_SIZE))).toBe('EIO');
+    // What lies before it is read all the same.
+    expect(run(sys.pread(fd, buffer, 0, PAGE_SIZE, 4 * PAGE_SIZE + 96))).toBe(PAGE_SIZE - 96);
     machine.badBlocks.clear();
     expect(run(sys.pread(fd, buffer, 0, PAGE_SIZE, 5 * PAGE_SIZE))).toBe(PAGE_SIZE);
     expect(ORACLE.expect(ino, 5 * PAGE_SIZE, PAGE_SIZE, buffer, 0)).toBe(-1);
@@ -298,7 +300,10 @@ describe('what is read from the disk', () => {
           const buffer = new Uint8Array(length);
           try {
             const bytes = yield* sys.pread(fd, buffer, 0, length, at);
-            if (bytes !== Math.max(0, Math.min(length, size - at)) || ORACLE.expect(ino, at, bytes, buffer, 0) >= 0)
+            const expected = Math.max(0, Math.min(length, size - at));
+            // An error after some bytes cuts a read short.
+            const isCut = bytes > 0 && bytes < expected && mayFail.size > 0 && path === '/hundred';
+            if ((bytes !== expected && !isCut) || ORACLE.expect(ino, at, bytes, buffer, 0) >= 0)
               throw new Error(`${path}: wrong at ${at}`);
           } catch (error) {
             const expected = error instanceof ModelError && error.code === 'EIO' && mayFail.size > 0;
