@@ -1,10 +1,10 @@
 // Pages and their I/O where processes get in each other's way: a full queue, a page that goes, memory that runs out.
 import { describe, expect, it } from 'vitest';
-import { type Ino, ModelError, type Pfn } from '../../src/base/index.ts';
+import { type Ino, ModelError, Ns, type Pfn } from '../../src/base/index.ts';
 import { MemoryImage } from '../../src/disk/memory-image.ts';
 import { CacheMap, MemoryManagement, NO_PAGE, PG } from '../../src/kernel/index.ts';
 import { BlockQueue } from '../../src/kernel/block-queue.ts';
-import { type Mapping, PageIo } from '../../src/kernel/page-io.ts';
+import { type Mapping, NEEDS_METADATA, PageIo } from '../../src/kernel/page-io.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { BlkifStatus } from '../../src/xen/public/index.ts';
 import { BOOT_PAGES, COSTS, FakeMachine } from './fake-machine.ts';
@@ -163,5 +163,89 @@ describe('getPage', () => {
     start(io.readAhead(mapping, 0, 32));
     serve();
     expect(row(0, 32).filter((index) => io.isReady(mapping.space, index))).toEqual(row(0, 4));
+  });
+});
+
+describe('a map that changes while a reader waits for metadata', () => {
+  it('is looked up again: no page is read from where it was', () => {
+    const { mm, io, mapping, start, serve, blocks } = rig();
+    let version = 0;
+    let moved = 0;
+    const changing: Mapping = {
+      ...mapping,
+      get mapVersion() {
+        return version;
+      },
+      blockNow: (index) => (index === 3 && version === 0 ? NEEDS_METADATA : 1000 - 3 * index + moved),
+      loadMetadata: function* () {
+        yield Ns(10);
+        version++;
+        moved = 1;
+      },
+    };
+    let found: Pfn = NO_PAGE;
+    start(
+      (function* () {
+        yield* io.readAhead(changing, 0, 6);
+        found = yield* io.getPage(changing, 0);
+      })(),
+    );
+    serve();
+    expect(mm.cache.find(changing.space, 0)).toBe(found);
+    expect(blocks.length).toBeGreaterThan(0);
+    for (const block of blocks) expect((block - 1) % 3).toBe(1000 % 3);
+  });
+
+  it('while it waits for memory: the page is not read', () => {
+    const { mm, io, mapping, start, serve, blocks } = rig();
+    const taken: Pfn[] = [];
+    for (let pfn = mm.allocate(); pfn !== NO_PAGE; pfn = mm.allocate()) taken.push(pfn);
+    for (const pfn of taken) mm.map.set(pfn, PG.reserved);
+    let version = 0;
+    const changing: Mapping = {
+      ...mapping,
+      get mapVersion() {
+        return version;
+      },
+      blockNow: (index) => 1000 - 3 * index + version,
+    };
+    io.onMemoryShort = () => {
+      version = 1;
+      for (const pfn of taken.splice(0)) {
+        mm.map.clear(pfn, PG.reserved);
+        mm.allocator.free(pfn);
+      }
+    };
+    start(io.readPages(changing, 0, 2, true));
+    serve();
+    expect(version).toBe(1);
+    for (const block of blocks) expect((block - 1) % 3).toBe(1000 % 3);
+  });
+});
+
+describe('errors', () => {
+  it('a page whose read failed stays in the cache, neither up to date nor named nor locked, with its error bit; a good read clears it', () => {
+    const { mm, io, mapping, start, serve } = rig();
+    const answers: unknown[] = [];
+    const reader = function* (): Process {
+      try {
+        answers.push(yield* io.getPage(mapping, 7));
+      } catch (error) {
+        answers.push((error as ModelError).code);
+      }
+    };
+    start(reader());
+    serve(BlkifStatus.error);
+    const pfn = mm.cache.find(mapping.space, 7);
+    expect(pfn).not.toBe(NO_PAGE);
+    expect(mm.map.has(pfn, PG.error)).toBe(true);
+    expect(mm.map.has(pfn, PG.uptodate | PG.locked | PG.named | PG.dirty)).toBe(false);
+    expect(answers).toEqual(['EIO']);
+    start(reader());
+    serve();
+    expect(answers).toEqual(['EIO', pfn]);
+    expect(mm.map.has(pfn, PG.uptodate)).toBe(true);
+    expect(mm.map.has(pfn, PG.named)).toBe(true);
+    expect(mm.map.has(pfn, PG.error | PG.locked)).toBe(false);
   });
 });

@@ -285,6 +285,18 @@ describe('errors, the first that Linux finds', () => {
   });
 });
 
+describe('".."', () => {
+  it('of a directory that was moved is where it is, also when it was looked up before', () => {
+    for (const path of ['/a', '/b', '/a/c']) run(sys.mkdir(path));
+    const inoOf = (path: string): number => run(sys.stat(path)).ino;
+    expect(inoOf('/a/c/..')).toBe(inoOf('/a'));
+    run(sys.rename('/a/c', '/b/c'));
+    expect(inoOf('/b/c/..')).toBe(inoOf('/b'));
+    run(sys.rename('/b/c', '/c'));
+    expect(inoOf('/c/..')).toBe(inoOf('/'));
+  });
+});
+
 describe('several buffers, or another file', () => {
   it('what a failing block cuts short is told by the bytes that came before', () => {
     const whole = new Uint8Array(4 * PAGE_SIZE).fill(7);
