@@ -12,7 +12,9 @@
  * (balance_dirty_pages), and then he waits; reclaim, page by page; sync and fsync.
  *
  * Differs from the original: one block device, on which only one pdflush works at a time, so there is one for background
- * writeout and one for kupdate; the timer of the latter runs only while something is dirty. A write that failed leaves the page
+ * writeout and one for kupdate (of 2 to 8); the timer of the latter runs only while something is dirty; a writer looks at the
+ * thresholds after so many pages that he made dirty, not that he wrote; what is begun of one mapping is not cut short by
+ * congestion. A write that failed leaves the page
  * up to date and clean with its error bit, and the error in the mapping for the next fsync, as there.
  */
 
@@ -33,6 +35,8 @@ const BACKGROUND_RATIO = 10;
 const DIRTY_RATIO = 40;
 /** dirty_writeback_centisecs. */
 const KUPDATE_PERIOD = Ns(5_000_000_000);
+/** Least time between two rounds of kupdate: HZ jiffies. */
+const KUPDATE_PAUSE = 1_000_000_000;
 /** dirty_expire_centisecs. */
 const DIRTY_EXPIRE = 30_000_000_000;
 /** blk_congestion_wait of a throttled writer, at most. */
@@ -127,19 +131,19 @@ export class Writeback {
   *balance(): Process {
     this.#sinceBalance = 0;
     const { cache } = this.#mm;
-    const { dirty: limit, background } = this.#limits();
     const writeChunk = Math.floor((3 * this.#ratelimit) / 2);
     let written = 0;
-    this.#exceeded = false;
-    while (cache.nrDirty + cache.nrWriteback > limit) {
+    while (this.#isOverLimit()) {
       this.#exceeded = true;
       if (cache.nrDirty > 0) {
-        written += yield* this.#writeSome(writeChunk - written, undefined);
-        if (cache.nrDirty + cache.nrWriteback <= limit || written >= writeChunk) break;
+        written += yield* this.#writeSome(writeChunk, undefined);
+        // Below the limit again, or this writer has done his duty.
+        if (!this.#isOverLimit() || written >= writeChunk) break;
       }
       yield* this.#congestionWait();
     }
-    if (cache.nrDirty > background) this.#background.wakeAll();
+    if (!this.#isOverLimit()) this.#exceeded = false;
+    if (cache.nrDirty > this.#limits().background) this.#background.wakeAll();
   }
 
   /** Wakes background writeout whatever is dirty (wakeup_bdflush): memory is short. */
@@ -279,8 +283,8 @@ export class Writeback {
       if (!this.#dirty.has(dirty.mapping.space)) continue;
       if (olderThan !== undefined && dirty.since > olderThan) break;
       written += yield* this.#writeMapping(dirty.mapping, false, limit - written);
-      if (!this.#dirty.has(dirty.mapping.space)) continue;
-      // What is left of it, pages that were in use, waits its turn behind the others.
+      // What is left of it, pages that were in use, waits its turn behind the others; for kupdate it keeps its place.
+      if (!this.#dirty.has(dirty.mapping.space) || olderThan !== undefined) continue;
       this.#dirty.delete(dirty.mapping.space);
       dirty.since = this.#env.now;
       this.#dirty.set(dirty.mapping.space, dirty);
@@ -304,9 +308,13 @@ export class Writeback {
 
   *#kupdate(): Process {
     for (;;) {
-      if (this.#dirty.size === 0) yield this.#somethingDirty;
-      yield KUPDATE_PERIOD;
-      yield* this.#writeSome(Infinity, this.#env.now - DIRTY_EXPIRE);
+      if (this.#dirty.size === 0) {
+        yield this.#somethingDirty;
+        yield KUPDATE_PERIOD;
+      }
+      const begin = this.#env.now;
+      while ((yield* this.#writeSome(MAX_WRITEBACK_PAGES, begin - DIRTY_EXPIRE)) >= MAX_WRITEBACK_PAGES);
+      yield Math.max(KUPDATE_PERIOD - (this.#env.now - begin), KUPDATE_PAUSE);
     }
   }
 
@@ -322,6 +330,12 @@ export class Writeback {
     yield this.#progress;
   }
 
+  #isOverLimit(): boolean {
+    const { nrDirty, nrWriteback } = this.#mm.cache;
+    return nrDirty + nrWriteback > this.#limits().dirty;
+  }
+
+  /** get_dirty_limits. */
   #limits(): { dirty: number; background: number } {
     const { nrPages } = this.#mm.map;
     const unmapped = 100 - Math.floor((this.#mm.cache.nrMapped * 100) / nrPages);

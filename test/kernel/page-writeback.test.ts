@@ -1,9 +1,9 @@
 // When dirty pages are written: thresholds, expiry, fsync, reclaim, errors.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Ns, PAGE_SIZE } from '../../src/base/index.ts';
+import { Ns, PAGE_SIZE, type Pfn } from '../../src/base/index.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
 import { directory, tree } from '../../src/disk/mkfs-tree.ts';
-import { type Kernel, O, type Syscalls } from '../../src/kernel/index.ts';
+import { type Kernel, O, PG, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { BlkifOp } from '../../src/xen/public/index.ts';
 import { FakeMachine } from './fake-machine.ts';
@@ -79,6 +79,49 @@ describe('thresholds', () => {
   });
 });
 
+describe('memory that is mapped', () => {
+  // Half of what is not mapped, at least 5 and at most 40 %; the background threshold is half of that when it would not be below.
+  it.each([
+    [0, 40, 10],
+    [700, 32, 10],
+    [1300, 17, 10],
+    [1700, 7, 10],
+    [1750, 6, 3],
+  ])(
+    '%i pages of 2000: a writer stops at %i percent of memory, background writeout at %i',
+    (mapped, dirtyRatio, backgroundRatio) => {
+      start();
+      const { cache } = kernel.mm;
+      Object.defineProperty(cache, 'nrMapped', { get: () => mapped });
+      let most = 0;
+      for (let i = 0; i < 1200; i++) {
+        machine.run(sys.pwrite(fd, page, 0, PAGE_SIZE, i * PAGE_SIZE));
+        most = Math.max(most, cache.nrDirty + cache.nrWriteback);
+      }
+      // What he may dirty between two looks: a 32nd of memory.
+      expect(most).toBeLessThanOrEqual((dirtyRatio * 2000) / 100 + 62);
+      machine.run(sleep(2));
+      expect(cache.nrDirty).toBeLessThanOrEqual((backgroundRatio * 2000) / 100 + 62);
+    },
+  );
+});
+
+describe('an inode that kupdate could not write wholly', () => {
+  it('keeps its age: what was in use is written in the next round', () => {
+    writePages(0, 3);
+    machine.run(sleep(29));
+    const { mm } = kernel;
+    const space = mm.cache.spaceOf([...Array(2000).keys()].find((pfn) => mm.map.has(pfn as Pfn, PG.dirty)) as Pfn);
+    const busy = mm.cache.find(space, 1);
+    mm.map.set(busy, PG.locked);
+    machine.run(sleep(7));
+    expect(mm.map.has(busy, PG.dirty)).toBe(true);
+    mm.map.clear(busy, PG.locked);
+    machine.run(sleep(6));
+    expect(mm.map.has(busy, PG.dirty)).toBe(false);
+  });
+});
+
 describe('fsync', () => {
   it('writes the file’s pages in order, in requests as long as the ring allows, its inode, and flushes the drive', () => {
     writePages(0, 12);
@@ -97,6 +140,13 @@ describe('fsync', () => {
     const block = 4096;
     for (let i = 0; i < block; i++) machine.badBlocks.add(i);
     expect(() => machine.run(sys.fsync(fd))).toThrow(expect.objectContaining({ code: 'EIO' }));
+    const { map, cache } = kernel.mm;
+    const pfn = [...Array(2000).keys()].find(
+      (each) => map.has(each as Pfn, PG.error) && cache.spaceOf(each as Pfn).ino === sys.fstat(fd).ino,
+    ) as Pfn;
+    expect(map.has(pfn, PG.uptodate)).toBe(true);
+    expect(map.has(pfn, PG.dirty | PG.writeback | PG.locked)).toBe(false);
+    expect(cache.indexOf(pfn)).toBe(0);
     machine.badBlocks.clear();
     machine.run(sys.fsync(fd));
     const seen = new Uint8Array(PAGE_SIZE);

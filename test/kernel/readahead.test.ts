@@ -147,6 +147,34 @@ describe('readers that are not sequential', () => {
     expect(each([0, 10, 20, 30], 2)).toEqual([[[0, 8]], [[10, 2]], [[20, 2]], [[30, 2]]]);
   });
 
+  it('a random reader gets what it asks for', () => {
+    expect(each([500, 3, 77, 12_000])).toEqual([[[500, 1]], [[3, 1]], [[77, 1]], [[12_000, 1]]]);
+    expect(each([500, 3, 77, 12_000], 5)).toEqual([[[500, 5]], [[3, 5]], [[77, 5]], [[12_000, 5]]]);
+  });
+
+  it('a random reader is served on a congested device too: somebody waits for it', () => {
+    const reader = new Reader();
+    reader.congested = true;
+    expect([70, 3, 50].map((page) => reader.read(page, 2))).toEqual([[[70, 2]], [[3, 2]], [[50, 2]]]);
+  });
+
+  it('random reads found in the cache count as hits, too: 64 of 4 pages turn readahead off', () => {
+    const reader = new Reader();
+    for (let page = 0; page < 1000; page++) reader.cached.add(page);
+    for (let i = 0; i < 63; i++) reader.read(1 + ((i * 370) % 990), 4);
+    expect(reader.state).toMatchObject({ inCache: false, cacheHit: 252 });
+    reader.read(500, 4);
+    expect(reader.state.inCache).toBe(true);
+    expect(reader.read(2000, 4)).toEqual([]);
+    reader.state.noteMiss();
+    // Off meanwhile, the machine kept the place: 2004 goes on from there.
+    expect(reader.read(2004, 4)).toEqual([[2004, 8]]);
+  });
+
+  it('a reader with gaps of one page gets what it asks for; without a gap the second read makes a window', () => {
+    expect(each([10, 13, 16, 18, 20], 2)).toEqual([[[10, 2]], [[13, 2]], [[16, 2]], [[18, 8]], [[26, 16]]]);
+  });
+
   it('a backward reader gets what it asks for', () => {
     expect(each([23, 22, 21, 20])).toEqual([[[23, 1]], [[22, 1]], [[21, 1]], [[20, 1]]]);
   });
