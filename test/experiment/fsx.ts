@@ -1,15 +1,18 @@
 // The operations of the file-system exerciser against a byte array: writes, reads, also through mappings, truncations up and down, at unaligned
 // places and of all sizes, fsync, close and reopen, dropped caches, memory pressure, and reboots. After each operation
-// that reads, and at the end, the file is the array.
-import { PAGE_SIZE } from '../../src/base/index.ts';
+// that reads, and at the end, the file is the array. There are two such files, in turns, and another process that reads both
+// all the time, so that pages are locked, or under I/O, whenever something else wants them.
+import { ModelError, Ns, PAGE_SIZE } from '../../src/base/index.ts';
 import type { ImageStore } from '../../src/disk/image-store.ts';
 import { MAP, MS, O, PROT, type Syscalls } from '../../src/kernel/index.ts';
-import type { RandomStream } from '../../src/sim/index.ts';
+import type { Process, RandomStream } from '../../src/sim/index.ts';
 import { GuestDisk, emptyImage } from './guest-disk.ts';
 
 export const MAX_LENGTH = 256 << 10;
 const MOST_BYTES = 24 << 10; // at least six pages
-const PATH = '/fsx';
+const PATHS = ['/fsx', '/fsx2'];
+/** The other process sleeps so long between two reads at most, ns of virtual time. */
+const READER_NAP_NS = 5_000_000;
 /** Operations that are shown when one finds a difference. */
 const SHOWN = 20;
 
@@ -39,22 +42,53 @@ export function fsxOn(
 ): FsxResult {
   const disk = new GuestDisk(empty, seed);
   const random = disk.testbed.simulation.random.stream('fsx');
-  const run = new Run(disk, random);
-  for (let i = 0; i < operations; i++) run.step(i);
-  run.finish();
+  let reboots = 0;
+  const files: Run[] = PATHS.map((path) => new Run(disk, random, path, reboot));
+  /** An orderly reboot, or a crash right after sync: both keep the files. */
+  function reboot(crash: boolean): void {
+    reboots++;
+    for (const file of files) file.beforeReboot(crash);
+    if (crash) disk.run(disk.guest.kernel.syscalls.sync());
+    disk.check();
+    disk.reboot(crash);
+    for (const file of files) file.afterReboot();
+    spawnReader(disk);
+  }
+  spawnReader(disk);
+  for (let i = 0; i < operations; i++) files[random.below(files.length)]!.step(i);
+  for (const file of files) file.finish();
   disk.reboot(false, false);
   onImage?.(disk.image);
   return {
     operations,
-    reboots: run.reboots,
+    reboots,
     reused: disk.reused,
-    bytesRead: run.bytesRead,
+    bytesRead: files.reduce((sum, { bytesRead }) => sum + bytesRead, 0),
     digest: disk.testbed.simulation.digest.hex,
   };
 }
 
+/** A process that reads the files here and there, until the guest ends. */
+function spawnReader(disk: GuestDisk): void {
+  const sys = disk.guest.kernel.syscalls;
+  const random = disk.testbed.simulation.random.stream('fsx reader');
+  const fds = PATHS.map((path) => disk.run(sys.open(path)));
+  const reader = function* (): Process {
+    const buffer = new Uint8Array(MOST_BYTES);
+    try {
+      for (;;) {
+        yield* sys.pread(fds[random.below(fds.length)]!, buffer, 0, random.below(MOST_BYTES), random.below(MAX_LENGTH));
+        yield Ns(random.below(READER_NAP_NS));
+      }
+    } catch (error) {
+      // The guest shuts down: what was open is closed.
+      if (!(error instanceof ModelError) || error.code !== 'EBADF') throw error;
+    }
+  };
+  disk.guest.domain.environment.spawn('reader', reader());
+}
+
 class Run {
-  reboots = 0;
   bytesRead = 0;
   readonly #disk: GuestDisk;
   readonly #random: RandomStream;
@@ -66,12 +100,16 @@ class Run {
   readonly #buffer = new Uint8Array(MOST_BYTES);
   readonly #data = new Uint8Array(MAX_LENGTH + MOST_BYTES);
   readonly #log: string[] = [];
+  readonly #path: string;
+  readonly #rebootAll: (crash: boolean) => void;
 
-  constructor(disk: GuestDisk, random: RandomStream) {
+  constructor(disk: GuestDisk, random: RandomStream, path: string, rebootAll: (crash: boolean) => void) {
     this.#disk = disk;
+    this.#path = path;
+    this.#rebootAll = rebootAll;
     this.#random = random;
     for (let i = 0; i < this.#data.length; i++) this.#data[i] = (i * 31 + (i >>> 8) * 7 + 1) & 255;
-    this.#fd = disk.run(disk.guest.kernel.syscalls.open(PATH, O.rdwr | O.creat));
+    this.#fd = disk.run(disk.guest.kernel.syscalls.open(path, O.rdwr | O.creat));
   }
 
   step(number: number): void {
@@ -105,7 +143,7 @@ class Run {
     else if (what < 950) this.#reopen(random.below(3));
     else if (what < 970) this.#dropCaches();
     else if (what < 985) this.#pressure(random.below(1500));
-    else if (what < 987) this.#reboot(what === 985);
+    else if (what < 986) this.#rebootAll(at % 2 === 0);
     else if (what < 994) this.#direct(Math.floor(at / PAGE_SIZE), 1 + random.below(6), what % 2 === 0);
     else this.#stat();
   }
@@ -237,9 +275,9 @@ class Run {
     this.#note('close and open');
     this.#disk.run(this.#sys.close(this.#fd));
     if (how === 2) this.#unmap();
-    if (how === 0) this.#disk.run(this.#sys.rename(PATH, '/other'));
-    if (how === 0) this.#disk.run(this.#sys.rename('/other', PATH));
-    this.#fd = this.#disk.run(this.#sys.open(PATH, how === 1 ? O.rdwr | O.creat : O.rdwr));
+    if (how === 0) this.#disk.run(this.#sys.rename(this.#path, '/other'));
+    if (how === 0) this.#disk.run(this.#sys.rename('/other', this.#path));
+    this.#fd = this.#disk.run(this.#sys.open(this.#path, how === 1 ? O.rdwr | O.creat : O.rdwr));
   }
 
   #dropCaches(): void {
@@ -271,7 +309,7 @@ class Run {
     const at = first * PAGE_SIZE;
     const length = Math.min(count * PAGE_SIZE, MAX_LENGTH - at);
     const from = this.#random.below(MAX_LENGTH);
-    const fd = this.#disk.run(sys.open(PATH, O.rdwr | O.direct));
+    const fd = this.#disk.run(sys.open(this.#path, O.rdwr | O.direct));
     if (isWrite) {
       const bytes = this.#disk.run(sys.pwrite(fd, this.#data, from, length, at));
       if (bytes !== length) throw new Error(`${bytes} bytes written`);
@@ -287,16 +325,15 @@ class Run {
     this.#disk.run(sys.close(fd));
   }
 
-  /** An orderly reboot, or a crash right after sync: both keep the file. */
-  #reboot(crash: boolean): void {
+  /** What was stored through the mapping is known before a crash. */
+  beforeReboot(crash: boolean): void {
     this.#note(crash ? 'sync, crash' : 'reboot');
-    this.reboots++;
     if (crash) this.#msync();
-    if (crash) this.#disk.run(this.#sys.sync());
+  }
+
+  afterReboot(): void {
     this.#mapping = 0;
-    this.#disk.check();
-    this.#disk.reboot(crash);
-    this.#fd = this.#disk.run(this.#sys.open(PATH, O.rdwr));
+    this.#fd = this.#disk.run(this.#sys.open(this.#path, O.rdwr));
   }
 
   #stat(): void {
