@@ -42,6 +42,7 @@ export function fsxOn(
 ): FsxResult {
   const disk = new GuestDisk(empty, seed);
   const random = disk.testbed.simulation.random.stream('fsx');
+  const forReader = disk.testbed.simulation.random.stream('fsx reader');
   let reboots = 0;
   const files: Run[] = PATHS.map((path) => new Run(disk, random, path, reboot));
   /** An orderly reboot, or a crash right after sync: both keep the files. */
@@ -52,9 +53,9 @@ export function fsxOn(
     disk.check();
     disk.reboot(crash);
     for (const file of files) file.afterReboot();
-    spawnReader(disk);
+    spawnReader(disk, forReader);
   }
-  spawnReader(disk);
+  spawnReader(disk, forReader);
   for (let i = 0; i < operations; i++) files[random.below(files.length)]!.step(i);
   for (const file of files) file.finish();
   disk.reboot(false, false);
@@ -69,9 +70,8 @@ export function fsxOn(
 }
 
 /** A process that reads the files here and there, until the guest ends. */
-function spawnReader(disk: GuestDisk): void {
+function spawnReader(disk: GuestDisk, random: RandomStream): void {
   const sys = disk.guest.kernel.syscalls;
-  const random = disk.testbed.simulation.random.stream('fsx reader');
   const fds = PATHS.map((path) => disk.run(sys.open(path)));
   const reader = function* (): Process {
     const buffer = new Uint8Array(MOST_BYTES);

@@ -9,7 +9,7 @@ import { type Guest, Testbed } from '../../src/experiment/testbed.ts';
 import { Kernel } from '../../src/kernel/index.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
-import type { Process } from '../../src/sim/index.ts';
+import type { Process, RandomStream } from '../../src/sim/index.ts';
 import { type Domain, type Protections, Provenance, ShutdownReason } from '../../src/xen/index.ts';
 
 const MIB = 1 << 20;
@@ -25,9 +25,11 @@ const CMD_LINE = 'cachemap=all';
 class FlakyDevice implements BlockDevice {
   failOneIn: number;
   readonly #testbed: Testbed;
+  readonly #random: RandomStream;
 
   constructor(testbed: Testbed, failOneIn: number) {
     this.#testbed = testbed;
+    this.#random = testbed.simulation.random.stream('flaky');
     this.failOneIn = failOneIn;
   }
 
@@ -37,7 +39,7 @@ class FlakyDevice implements BlockDevice {
 
   submit(request: BlockRequest): void {
     const { drive, simulation } = this.#testbed;
-    const random = simulation.random.stream('flaky');
+    const random = this.#random;
     if (this.failOneIn === 0 || random.below(this.failOneIn) > 0) drive.submit(request);
     else if (random.below(2) === 0) drive.submit({ ...request, done: () => request.done('EIO') });
     else simulation.after(Ns(1000), () => request.done('EIO'));
