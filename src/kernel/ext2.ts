@@ -43,6 +43,7 @@ import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import { HOLE, lookUpBlock, type PageIo } from './page-io.ts';
 import type { Writeback } from './page-writeback.ts';
+import type { SlabCache } from './slab.ts';
 import { truncatePages } from './truncate.ts';
 
 /** What of the file system is named in the cache-mapping table. */
@@ -52,8 +53,6 @@ export interface NamingPolicy {
   readonly metadata: boolean;
 }
 
-/** Pages of memory for each inode that the cache keeps unused at most. */
-const PAGES_PER_CACHED_INODE = 4;
 /** Bytes of the longest file: what the pointers reach. */
 const MAX_FILE_BYTES = EXT2_MAX_FILE_BLOCKS * PAGE_SIZE;
 /** A file of this many bytes needs the feature large_file. */
@@ -86,6 +85,7 @@ export class Ext2 implements InodeOperations, JournalClient {
     io: PageIo,
     writeback: Writeback,
     policy: NamingPolicy,
+    inodeSlab: SlabCache,
     sectorCount: number,
   ) {
     this.#env = env;
@@ -100,7 +100,7 @@ export class Ext2 implements InodeOperations, JournalClient {
     );
     this.buffers = new Buffers(env, mm, io, writeback, device);
     this.#orphans = new OrphanList(this.buffers, (inode) => this.markInodeDirty(inode));
-    this.inodes = new InodeCache(mm, Math.max(64, Math.floor(mm.map.nrPages / PAGES_PER_CACHED_INODE)));
+    this.inodes = new InodeCache(mm, inodeSlab);
   }
 
   get superblock(): Ext2Super {
@@ -287,15 +287,24 @@ export class Ext2 implements InodeOperations, JournalClient {
     const ino = Ino(number);
     const cached = this.inodes.get(ino);
     if (cached !== undefined) return cached;
-    const { block, offset } = this.#place(number);
-    const pfn = yield* this.buffers.bread(block);
-    // Another process may have read it while this one waited for the block.
-    const raced = this.inodes.get(ino);
-    if (raced !== undefined) return raced;
-    this.#env.cpu.charge(this.#costs.inodeFillNs);
-    const inode = this.#readInode(ino, pfn, offset, isOrphan);
-    this.inodes.add(inode);
-    return inode;
+    const object = yield* this.inodes.allocate();
+    try {
+      const { block, offset } = this.#place(number);
+      const pfn = yield* this.buffers.bread(block);
+      // Another process may have read it while this one waited.
+      const raced = this.inodes.get(ino);
+      if (raced !== undefined) {
+        this.inodes.free(object);
+        return raced;
+      }
+      this.#env.cpu.charge(this.#costs.inodeFillNs);
+      const inode = this.#readInode(ino, pfn, offset, isOrphan);
+      this.inodes.add(inode, object);
+      return inode;
+    } catch (error) {
+      this.inodes.free(object);
+      throw error;
+    }
   }
 
   /** iput: gives a reference back; the last one of an inode without links deletes it. */
@@ -306,21 +315,28 @@ export class Ext2 implements InodeOperations, JournalClient {
 
   /**
    * ext2_new_inode: an inode with one reference, in no directory yet (its links are 0).
-   * Throws ENOSPC, EIO, EROFS.
+   * Throws ENOSPC, ENOMEM, EIO, EROFS.
    * @param mode type and permissions
    */
   *newInode(directory: Inode, mode: number): Process<Inode> {
     const { superblock } = this;
     superblock.beginChange();
-    const { ino, generation } = yield* newInode(superblock, directory.ino, mode);
-    if (this.inodes.has(Ino(ino))) {
-      superblock.error(`ext2: inode ${ino} is in use, but free in its bitmap`);
-      throw new ModelError('EIO', `ext2: inode ${ino}`);
+    const object = yield* this.inodes.allocate();
+    let born: { ino: number; generation: number };
+    try {
+      born = yield* newInode(superblock, directory.ino, mode);
+      if (this.inodes.has(Ino(born.ino))) {
+        superblock.error(`ext2: inode ${born.ino} is in use, but free in its bitmap`);
+        throw new ModelError('EIO', `ext2: inode ${born.ino}`);
+      }
+    } catch (error) {
+      this.inodes.free(object);
+      throw error;
     }
     const now = this.now();
     const inode = this.#instantiate({
-      ino: Ino(ino),
-      generation,
+      ino: Ino(born.ino),
+      generation: born.generation,
       mode,
       uid: 0,
       gid: 0,
@@ -335,7 +351,7 @@ export class Ext2 implements InodeOperations, JournalClient {
       sectors: 0,
     });
     this.#env.cpu.charge(this.#costs.inodeFillNs);
-    this.inodes.add(inode);
+    this.inodes.add(inode, object);
     inode.isSizeDirty = true;
     this.markInodeDirty(inode);
     return inode;
@@ -580,7 +596,7 @@ export class Ext2 implements InodeOperations, JournalClient {
     }
     inode.isInodeDirty = false;
     this.#writeback.forget(inode.space);
-    this.#mm.cache.close(inode.space);
+    this.inodes.destroy(inode);
   }
 
   *#free(inode: Inode): Process {

@@ -1,9 +1,9 @@
 /**
  * Inodes in memory, and the inode cache (fs/inode.c of 2.6.12).
  *
- * An inode stays in the cache with its pages after its last use, least recently used first to go (lru-cache stands for
- * the slab and its unused list). When it goes, its pages are invalidated first; an inode in use, dirty, or with pages
- * that are dirty or under I/O, lingers until the next time.
+ * An inode stays in the cache with its pages after its last use, until memory is short: least recently used first to go. When it
+ * goes, its pages are invalidated first; an inode in use, dirty, or with pages that are dirty or under I/O, is passed over.
+ * It lies in a page of its slab cache. Differs in that inodes in use are on the same list (lru-cache) as the unused.
  *
  * Locks, in this order: `sem` (i_sem) is held by whoever changes size, data or entries; `mapLock` by whoever changes the
  * map from pages to blocks.
@@ -11,13 +11,16 @@
 
 import { LRUCache } from 'lru-cache';
 import { assert } from '../base/assert.ts';
-import { PAGE_SIZE, pagesOf, type Ino } from '../base/units.ts';
+import { PAGE_SIZE, pagesOf, type Ino, type Pfn } from '../base/units.ts';
 import { EXT2_MODE } from '../disk/ext2-format.ts';
 import type { Process } from '../sim/index.ts';
+import { NO_PAGE } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { AddressSpace } from './page-cache.ts';
 import { Mutex } from './mutex.ts';
 import type { Mapping } from './page-io.ts';
+import type { SlabCache } from './slab.ts';
+import { UNBOUNDED, type Shrinker } from './vmscan.ts';
 
 /** How a file system maps the pages of its inodes. */
 export interface InodeOperations {
@@ -61,6 +64,8 @@ export class Inode implements Mapping {
   readonly #operations: InodeOperations;
   /** Open files and walks that use it. */
   references = 0;
+  /** Page of the slab cache that it lies in. */
+  object: Pfn = NO_PAGE;
   mapVersion = 0;
   isInodeDirty = false;
   /** Whether more than times has changed since it was written (I_DIRTY_DATASYNC). */
@@ -153,69 +158,87 @@ export class Inode implements Mapping {
   }
 }
 
-export class InodeCache {
+export class InodeCache implements Shrinker {
   readonly #mm: MemoryManagement;
-  readonly #cached: LRUCache<Ino, Inode>;
-  /** Inodes that fell out of the cache while they were in use or had pages under I/O. */
-  readonly #lingering = new Map<Ino, Inode>();
+  readonly #slab: SlabCache;
+  readonly #inodes = new LRUCache<Ino, Inode>({ maxSize: UNBOUNDED, sizeCalculation: () => 1 });
+  #nrUnused = 0;
 
-  /** @param capacity inodes kept at most, beyond those in use */
-  constructor(mm: MemoryManagement, capacity: number) {
+  constructor(mm: MemoryManagement, slab: SlabCache) {
     this.#mm = mm;
-    this.#cached = new LRUCache<Ino, Inode>({
-      max: capacity,
-      disposeAfter: (inode, _ino, reason) => {
-        if (reason === 'evict') this.#retire(inode);
-      },
-    });
+    this.#slab = slab;
+  }
+
+  /** Inodes that nobody uses. */
+  get nrObjects(): number {
+    return this.#nrUnused;
+  }
+
+  /** alloc_inode, before anything is read or changed for it: what `add` takes, or `free`. Throws ENOMEM. */
+  allocate(): Process<Pfn> {
+    return this.#slab.allocate();
+  }
+
+  free(object: Pfn): void {
+    this.#slab.free(object);
   }
 
   /** iget for an inode in memory: takes a reference, or returns undefined. */
   get(ino: Ino): Inode | undefined {
-    const inode = this.#cached.get(ino) ?? this.#lingering.get(ino);
-    if (inode !== undefined) inode.references++;
+    const inode = this.#inodes.get(ino);
+    if (inode !== undefined && inode.references++ === 0) this.#nrUnused--;
     return inode;
   }
 
   /** Whether an inode is in memory. */
   has(ino: Ino): boolean {
-    return this.#cached.has(ino) || this.#lingering.has(ino);
+    return this.#inodes.has(ino);
   }
 
   /** Adds an inode that was just read, with one reference. */
-  add(inode: Inode): void {
-    assert(this.get(inode.ino) === undefined, 'inode is in memory already');
+  add(inode: Inode, object: Pfn): void {
+    assert(!this.has(inode.ino), 'inode is in memory already');
     inode.references = 1;
-    this.#cached.set(inode.ino, inode);
+    inode.object = object;
+    this.#inodes.set(inode.ino, inode);
   }
 
   /** iput: gives a reference back. */
   put(inode: Inode): void {
     assert(inode.references > 0, 'inode has no reference');
-    if (--inode.references === 0 && this.#lingering.delete(inode.ino)) this.#cached.set(inode.ino, inode);
+    if (--inode.references === 0) this.#nrUnused++;
   }
 
-  /** The inode is deleted: nobody finds it any more. */
+  /** The inode, which nobody uses, is deleted: nobody finds it any more. `destroy` follows. */
   delete(inode: Inode): void {
-    this.#lingering.delete(inode.ino);
-    if (this.#cached.peek(inode.ino) === inode) this.#cached.delete(inode.ino);
+    assert(inode.references === 0 && this.#inodes.peek(inode.ino) === inode, 'inode is in memory and unused');
+    this.#inodes.delete(inode.ino);
+    this.#nrUnused--;
+  }
+
+  /** destroy_inode: it has left the cache, and its pages are gone. */
+  destroy(inode: Inode): void {
+    this.#mm.cache.close(inode.space);
+    this.#slab.free(inode.object);
   }
 
   /** Every inode in memory. */
   *all(): Generator<Inode, void, void> {
-    yield* this.#cached.values();
-    yield* this.#lingering.values();
+    yield* this.#inodes.values();
   }
 
-  /** prune_icache, for one inode and those that lingered. */
-  #retire(evicted: Inode): void {
-    this.#lingering.set(evicted.ino, evicted);
-    for (const inode of this.#lingering.values()) {
+  /** prune_icache. */
+  scan(count: number): void {
+    for (let i = 0; i < count; i++) {
+      const [ino] = this.#inodes.rkeys();
+      if (ino === undefined) return;
+      // Makes it the youngest.
+      const inode = this.#inodes.get(ino)!;
       if (inode.references > 0 || inode.isInodeDirty) continue;
       this.#mm.invalidate(inode.space);
       if (inode.space.nrPages > 0) continue;
-      this.#lingering.delete(inode.ino);
-      this.#mm.cache.close(inode.space);
+      this.delete(inode);
+      this.destroy(inode);
     }
   }
 }

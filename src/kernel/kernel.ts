@@ -29,6 +29,7 @@ import { BlockFront } from './blkfront.ts';
 import { BlockQueue } from './block-queue.ts';
 import { CacheMap, type ReuseObserver } from './cache-map.ts';
 import type { KernelCosts } from './costs.ts';
+import { DentryCache } from './dcache.ts';
 import { Ext2, type NamingPolicy } from './ext2.ts';
 import { Ext2Directories } from './ext2-dir.ts';
 import { Namespace } from './ext2-namei.ts';
@@ -43,11 +44,11 @@ import { PathWalker } from './namei.ts';
 import { PageIo } from './page-io.ts';
 import { Writeback } from './page-writeback.ts';
 import { Syscalls } from './syscalls.ts';
-import { DEF_PRIORITY, SWAP_CLUSTER_MAX } from './vmscan.ts';
+import { DENTRIES_PER_PAGE, INODES_PER_PAGE, SlabCache } from './slab.ts';
+import { SWAP_CLUSTER_MAX } from './vmscan.ts';
 
 /** mem_map and the page cache's buckets, in bytes a page: taken from memory at boot. */
 const MEM_MAP_BYTES_PER_PAGE = 38;
-const PAGES_PER_DENTRY = 4;
 
 /** What start_info told. */
 interface BootParameters {
@@ -69,6 +70,10 @@ export interface KernelStats {
   readonly pagesReused: number;
   readonly pagesUnclaimed: number;
   readonly pagesCached: number;
+  /** Pages of dentries and inodes. */
+  readonly pagesSlab: number;
+  readonly dentries: number;
+  readonly inodes: number;
   readonly pagesFree: number;
   readonly pagesReclaimed: number;
   readonly pagesWritten: number;
@@ -86,6 +91,8 @@ export class Kernel {
   readonly #writeback: Writeback;
   readonly #cacheMap: CacheMap;
   readonly #ext2: Ext2;
+  readonly #dentrySlab: SlabCache;
+  readonly #inodeSlab: SlabCache;
 
   private constructor(
     env: GuestEnvironment,
@@ -95,6 +102,8 @@ export class Kernel {
     writeback: Writeback,
     cacheMap: CacheMap,
     ext2: Ext2,
+    dentrySlab: SlabCache,
+    inodeSlab: SlabCache,
     syscalls: Syscalls,
   ) {
     this.#env = env;
@@ -104,6 +113,8 @@ export class Kernel {
     this.#writeback = writeback;
     this.#cacheMap = cacheMap;
     this.#ext2 = ext2;
+    this.#dentrySlab = dentrySlab;
+    this.#inodeSlab = inodeSlab;
     this.syscalls = syscalls;
   }
 
@@ -122,7 +133,7 @@ export class Kernel {
     const queue = new BlockQueue(env);
     const io = new PageIo(env, costs, mm, cacheMap, queue);
     const writeback = new Writeback(env, costs, mm, io, queue);
-    io.onMemoryShort = () => writeback.wakeBackground();
+    io.nap = () => writeback.nap();
     if (mm.allocator.freeCount === 0) cacheMap.release(SWAP_CLUSTER_MAX);
     const ring = mm.allocator.take();
     if (ring === NO_PAGE) throw new GuestPanic('no page is free for the block ring');
@@ -132,13 +143,17 @@ export class Kernel {
     const front = new BlockFront(env, events, grants, ring, costs.interruptNs, queue.dispatch);
     yield* front.connect();
     queue.attach(front);
-    env.spawn('kswapd', kswapd(env, costs, mm, io));
+    env.spawn('kswapd', kswapd(mm, io));
     writeback.start();
     yield costs.bootKernelNs;
-    const ext2 = new Ext2(env, costs, mm, io, writeback, policy, front.sectorCount);
+    const inodeSlab = new SlabCache(mm, io, INODES_PER_PAGE);
+    const dentrySlab = new SlabCache(mm, io, DENTRIES_PER_PAGE);
+    const dentries = new DentryCache(dentrySlab);
+    const ext2 = new Ext2(env, costs, mm, io, writeback, policy, inodeSlab, front.sectorCount);
+    mm.reclaim.addShrinker(dentries);
+    mm.reclaim.addShrinker(ext2.inodes);
     yield* ext2.mount();
     const directories = new Ext2Directories(env, costs, io, ext2);
-    const dentries = Math.max(64, Math.floor(parameters.nrPages / PAGES_PER_DENTRY));
     const walker = new PathWalker(env, costs, io, ext2, directories, dentries);
     ext2.inodes.put(yield* ext2.root());
     const files = new FileMap(env, costs, mm, io);
@@ -155,7 +170,7 @@ export class Kernel {
     });
     yield* env.cpu.settle();
     yield costs.bootServicesNs;
-    return new Kernel(env, costs, mm, io, writeback, cacheMap, ext2, syscalls);
+    return new Kernel(env, costs, mm, io, writeback, cacheMap, ext2, dentrySlab, inodeSlab, syscalls);
   }
 
   /** Orderly reboot: the domain is shut down when this returns, and the kernel must not be used again. */
@@ -180,6 +195,9 @@ export class Kernel {
       pagesReused: this.#cacheMap.reused,
       pagesUnclaimed: this.#cacheMap.unclaimed,
       pagesCached: this.mm.cache.nrPages,
+      pagesSlab: this.#dentrySlab.nrPages + this.#inodeSlab.nrPages,
+      dentries: this.#dentrySlab.nrObjects,
+      inodes: this.#inodeSlab.nrObjects,
       pagesFree: this.mm.allocator.freeCount,
       pagesReclaimed: this.mm.reclaim.reclaimed,
       pagesWritten: this.#writeback.pagesWritten,
@@ -217,21 +235,15 @@ function initMemory(env: GuestEnvironment, mm: MemoryManagement, cacheMap: Cache
     throw new GuestPanic(`memory of ${nrPages} pages leaves too few for the page cache`);
 }
 
-/** kswapd: woken below the low watermark, frees pages until the high one is reached. */
-function* kswapd(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, io: PageIo): Process {
-  const { allocator, reclaim } = mm;
+/**
+ * kswapd (balance_pgdat): woken below the low watermark, frees pages until the high one is reached; or until a round with all its
+ * priorities freed nothing (all_unreclaimable).
+ */
+function* kswapd({ allocator }: MemoryManagement, io: PageIo): Process {
+  const isBalanced = (): boolean => allocator.freeCount >= allocator.marks.high;
   for (;;) {
     yield io.memoryLow;
-    let lowest = DEF_PRIORITY;
-    for (let priority = DEF_PRIORITY; allocator.freeCount < allocator.marks.high; ) {
-      const freed = reclaim.shrinkZone(priority, SWAP_CLUSTER_MAX);
-      lowest = priority;
-      env.cpu.charge(costs.contextSwitchNs + freed * costs.pageFreeNs);
-      yield* env.cpu.settle();
-      if (freed > 0) continue;
-      if (priority-- === 0) break;
-    }
-    reclaim.endPass(lowest);
+    while (!isBalanced() && (yield* io.shrinkAll(isBalanced)) > 0);
   }
 }
 

@@ -1,21 +1,19 @@
 /**
- * Path lookup with the dentry cache (fs/namei.c, fs/dcache.c of 2.6.12).
+ * Path lookup through the dentry cache (fs/namei.c of 2.6.12). Symbolic links are followed up to 40 in one walk. Names are bytes on
+ * the disk and UTF-8 here.
  *
- * A dentry maps (parent inode, name) to an inode number; lru-cache stands for the slab and its unused list. Symbolic
- * links are followed up to 40 in one walk. Names are bytes on the disk and UTF-8 here.
- *
- * A dentry of inode number 0 is negative: there is no such name. A name that is not in the cache is looked up under the
+ * A name that is not in the cache is looked up under the
  * directory's i_sem, and whoever changes a directory, under that lock too, tells it here (`setDentry`): so the cache never
  * disagrees with the disk. A directory that is removed is empty: what the cache says of it holds for the next of its number too.
  */
 
-import { LRUCache } from 'lru-cache';
 import { ModelError } from '../base/errno.ts';
 import { EXT2_FAST_SYMLINK_MAX, EXT2_NAME_MAX } from '../disk/ext2-format.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import type { Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
+import { UNKNOWN, type DentryCache } from './dcache.ts';
 import type { Ext2 } from './ext2.ts';
 import type { Ext2Directories } from './ext2-dir.ts';
 import type { Inode } from './inode.ts';
@@ -35,29 +33,27 @@ export class PathWalker {
   readonly #io: PageIo;
   readonly #ext2: Ext2;
   readonly #directories: Ext2Directories;
-  /** Inode number + 1, since lru-cache has no place for what is false. */
-  readonly #dentries: LRUCache<string, number>;
+  readonly #dentries: DentryCache;
 
-  /** @param capacity dentries kept at most */
   constructor(
     env: GuestEnvironment,
     costs: KernelCosts,
     io: PageIo,
     ext2: Ext2,
     directories: Ext2Directories,
-    capacity: number,
+    dentries: DentryCache,
   ) {
     this.#env = env;
     this.#costs = costs;
     this.#io = io;
     this.#ext2 = ext2;
     this.#directories = directories;
-    this.#dentries = new LRUCache<string, number>({ max: capacity });
+    this.#dentries = dentries;
   }
 
   /**
    * path_lookup from the root: the inode, with a reference that the caller gives back. What a slash or a dot at the end
-   * follows must be a directory, or a link to one. Throws ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EIO.
+   * follows must be a directory, or a link to one. Throws ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EIO, ENOMEM.
    * @param follow whether a symbolic link at the end is followed
    */
   *walk(path: string, follow: boolean): Process<Inode> {
@@ -116,29 +112,30 @@ export class PathWalker {
     return { parent, name, hasSlash: path.endsWith('/') };
   }
 
-  /** The inode number of a name, 0 when there is none; the caller holds the directory's i_sem. Throws EIO. */
+  /** The inode number of a name, 0 when there is none; the caller holds the directory's i_sem. Throws EIO, ENOMEM. */
   *lookupLocked(directory: Inode, name: string): Process<number> {
-    const known = this.#dentries.get(`${directory.ino}/${name}`);
-    if (known !== undefined) return known - 1;
+    const known = this.#dentries.lookup(directory.ino, name);
+    if (known !== UNKNOWN) return known;
     if (encoder.encode(name).length > EXT2_NAME_MAX) throw new ModelError('ENAMETOOLONG', name);
-    const ino = yield* this.#directories.find(directory, name);
-    this.setDentry(directory, name, ino);
-    return ino;
+    const object = yield* this.#dentries.allocate();
+    try {
+      const ino = yield* this.#directories.find(directory, name);
+      this.#dentries.add(directory.ino, name, ino, object);
+      return ino;
+    } catch (error) {
+      this.#dentries.free(object);
+      throw error;
+    }
   }
 
   /** What a name of a directory means from now on; 0: nothing. */
   setDentry(directory: Inode, name: string, ino: number): void {
-    this.#dentries.set(`${directory.ino}/${name}`, ino + 1);
+    this.#dentries.set(directory.ino, name, ino);
   }
 
   /** A directory was removed: the next of its number has another parent. */
   forgetParent(directory: Inode): void {
-    this.#dentries.delete(`${directory.ino}/..`);
-  }
-
-  /** prune_dcache: drops up to `count` dentries, least recently used first; all of them unless told. */
-  shrink(count = Infinity): void {
-    for (let i = 0; i < count && this.#dentries.pop() !== undefined; i++);
+    this.#dentries.forget(directory.ino, '..');
   }
 
   /** The text of a symbolic link. Throws EIO when it makes no sense. */
@@ -163,8 +160,8 @@ export class PathWalker {
 
   *#lookup(directory: Inode, name: string): Process<Inode> {
     if (!directory.isDirectory) throw new ModelError('ENOTDIR', `inode ${directory.ino} is no directory`);
-    let ino = (this.#dentries.get(`${directory.ino}/${name}`) ?? 0) - 1;
-    if (ino < 0) {
+    let ino = this.#dentries.lookup(directory.ino, name);
+    if (ino === UNKNOWN) {
       yield* directory.sem.acquire();
       try {
         ino = yield* this.lookupLocked(directory, name);

@@ -22,14 +22,19 @@ import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { AddressSpace } from './page-cache.ts';
 import { RA_MAX } from './readahead.ts';
+import { DEF_PRIORITY, SWAP_CLUSTER_MAX } from './vmscan.ts';
 
 /** The block is not known without reading metadata first. */
 export const NEEDS_METADATA = -1;
 /** No block: the page is a hole. Not 0, which is a block of the device's own mapping. */
 export const HOLE = -2;
-/** An allocation naps this long between attempts (blk_congestion_wait), and gives up after so many. */
-const ALLOCATION_NAP = Ns(100_000_000);
-const ALLOCATION_ATTEMPTS = 20;
+/**
+ * Direct reclaim gives up after so many rounds, of up to a second each, that freed nothing. Assumed: the original tries for ever and
+ * kills a process at times.
+ */
+const RECLAIM_ROUNDS = 3;
+/** blk_congestion_wait of direct reclaim and kswapd. */
+const NAP = Ns(100_000_000);
 const SKIP = -3;
 
 /** A file as its pages see it: address_space_operations. */
@@ -83,8 +88,10 @@ export class PageIo {
   readonly #cacheMap: CacheMap;
   readonly #queue: BlockQueue;
   readonly #waiters = new Map<Pfn, WaitQueue>();
-  /** Called when an allocation must wait for memory (wakeup_bdflush). */
-  onMemoryShort: () => void = () => undefined;
+  /** Waits 100 ms; bound by the writeback, which begins to write (wakeup_bdflush) and waits until a write ends, 100 ms at most. */
+  nap: () => Process = function* () {
+    yield NAP;
+  };
 
   constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, cacheMap: CacheMap, queue: BlockQueue) {
     this.#env = env;
@@ -110,15 +117,36 @@ export class PageIo {
 
   /** alloc_page that waits for memory. Throws ENOMEM when there is none to be had. */
   *allocateWaiting(): Process<Pfn> {
-    for (let attempt = 0; attempt < ALLOCATION_ATTEMPTS; attempt++) {
+    const { allocator } = this.#mm;
+    for (let round = 0; ; round++) {
       const pfn = this.allocate();
       if (pfn !== NO_PAGE) return pfn;
-      this.onMemoryShort();
-      this.#queue.unplug();
-      yield* this.#env.cpu.settle();
-      yield ALLOCATION_NAP;
+      if (round === RECLAIM_ROUNDS) throw new ModelError('ENOMEM', 'no page is free and none can be reclaimed');
+      if ((yield* this.shrinkAll(() => allocator.freeCount > 0)) === 0) yield* this.nap();
     }
-    throw new ModelError('ENOMEM', 'no page is free and none can be reclaimed');
+  }
+
+  /**
+   * The passes of try_to_free_pages and of kswapd, with rising pressure, until `isEnough` or SWAP_CLUSTER_MAX pages are freed; where
+   * pages were looked at to no avail below priority 10, a nap. Returns the pages freed.
+   */
+  *shrinkAll(isEnough: () => boolean): Process<number> {
+    const { reclaim } = this.#mm;
+    const { contextSwitchNs, pageFreeNs } = this.#costs;
+    const begin = reclaim.scanned;
+    let freed = 0;
+    this.#env.cpu.charge(contextSwitchNs);
+    let priority = DEF_PRIORITY;
+    for (; priority >= 0; priority--) {
+      const now = reclaim.shrink(priority, SWAP_CLUSTER_MAX);
+      freed += now;
+      this.#env.cpu.charge(now * pageFreeNs);
+      yield* this.#env.cpu.settle();
+      if (freed >= SWAP_CLUSTER_MAX || isEnough()) break;
+      if (reclaim.scanned > begin && priority < DEF_PRIORITY - 2) yield* this.nap();
+    }
+    reclaim.endPass(Math.max(priority, 0));
+    return freed;
   }
 
   /**

@@ -146,9 +146,10 @@ export class Writeback {
     if (cache.nrDirty > this.#limits().background) this.#background.wakeAll();
   }
 
-  /** Wakes background writeout whatever is dirty (wakeup_bdflush): memory is short. */
-  wakeBackground(): void {
+  /** Reclaim does not get on: background writeout begins whatever is dirty (wakeup_bdflush), and is waited for. */
+  *nap(): Process {
     this.#background.wakeAll();
+    yield* this.#congestionWait();
   }
 
   /**

@@ -184,9 +184,9 @@ export class Syscalls extends ReadWriteCalls {
   /** What /proc/sys/vm/drop_caches = 3 does in later kernels: drops every page, dentry and inode that is clean and unused. */
   dropCaches(): void {
     this.enter();
-    this.walker.shrink();
     for (const inode of this.ext2.inodes.all()) this.#mm.invalidate(inode.space);
     this.#mm.invalidate(this.ext2.buffers.device.space);
+    this.#mm.reclaim.dropSlab();
   }
 
   /** readahead(2): starts reading `length` bytes from `position` into the cache. Throws EBADF, EINVAL. */

@@ -15,7 +15,10 @@
  * 100, where distress is 100 >> (the priority that reclaim reached last). There is no swap: pages that belong to no file
  * are on no list.
  *
- * Plain synchronous code: what must wait for I/O waits in the caller. Not here yet: slab.
+ * After each pass over the lists the slab caches are asked (shrink_slab): each looks at (4 · scanned / 2) · objects / (pages on
+ * the lists + 1) of its objects, in batches of 128; what is less than a batch is carried over.
+ *
+ * Plain synchronous code: what must wait for I/O waits in the caller.
  */
 
 import type { Pfn } from '../base/units.ts';
@@ -32,6 +35,21 @@ export const DEF_PRIORITY = 12;
 /** vm_swappiness: how readily mapped pages are reclaimed. */
 const SWAPPINESS = 60;
 
+/** Seeks that it takes to make a dentry or an inode again (DEFAULT_SEEKS). */
+const SEEKS = 2;
+/** Objects that a slab cache looks at in one go. */
+const SHRINK_BATCH = 128;
+/** For lru-cache, which wants a bound: memory is the one that binds. */
+export const UNBOUNDED = Number.MAX_SAFE_INTEGER;
+
+/** A cache of objects that gives some back when memory is short (set_shrinker). */
+export interface Shrinker {
+  /** Objects that nobody uses. */
+  readonly nrObjects: number;
+  /** Looks at `count` objects, oldest first, and frees those that may go. */
+  scan(count: number): void;
+}
+
 /** Pages from before the reboot that nobody claimed yet. */
 export interface UnclaimedPages {
   /** Gives back up to `count` of them to the allocator, coldest first; returns how many. */
@@ -46,6 +64,7 @@ export class Reclaim {
   readonly #names: NameTable;
   readonly #unclaimed: UnclaimedPages;
   readonly #isolated = new Uint32Array(SWAP_CLUSTER_MAX);
+  readonly #shrinkers: { readonly shrinker: Shrinker; due: number }[] = [];
   #scanActive = 0;
   #scanInactive = 0;
   /** The highest pressure of the last pass. */
@@ -80,9 +99,41 @@ export class Reclaim {
   tryToFreePages(target = SWAP_CLUSTER_MAX): number {
     let freed = 0;
     let priority = DEF_PRIORITY;
-    for (; priority >= 0 && freed < target; priority--) freed += this.shrinkZone(priority, target - freed);
+    for (; priority >= 0 && freed < target; priority--) freed += this.shrink(priority, target - freed);
     this.endPass(priority + 1);
     return freed;
+  }
+
+  /** set_shrinker. */
+  addShrinker(shrinker: Shrinker): void {
+    this.#shrinkers.push({ shrinker, due: 0 });
+  }
+
+  /** One pass over the lists, then the slab caches. Returns the pages freed. */
+  shrink(priority: number, target: number): number {
+    const before = this.scanned;
+    const freed = this.shrinkZone(priority, target);
+    return freed + this.#shrinkSlab(this.scanned - before);
+  }
+
+  /** Drops every object of the slab caches that is not in use. */
+  dropSlab(): void {
+    // Twice, because an object may be passed over once.
+    for (const { shrinker } of this.#shrinkers) shrinker.scan(2 * shrinker.nrObjects);
+  }
+
+  /** shrink_slab; returns the pages freed, those of the inodes that went included. */
+  #shrinkSlab(scanned: number): number {
+    const before = this.#allocator.freeCount;
+    const lruPages = this.#lru.nrActive + this.#lru.nrInactive;
+    for (const each of this.#shrinkers) {
+      const { shrinker } = each;
+      // In hundreds: vfs_cache_pressure is per cent, and 100.
+      const objects = Math.floor(shrinker.nrObjects / 100) * 100;
+      each.due += Math.floor((Math.floor((4 * (scanned || SWAP_CLUSTER_MAX)) / SEEKS) * objects) / (lruPages + 1));
+      for (; each.due >= SHRINK_BATCH; each.due -= SHRINK_BATCH) shrinker.scan(SHRINK_BATCH);
+    }
+    return this.#allocator.freeCount - before;
   }
 
   /** A pass with rising pressure has ended at `priority`. */

@@ -151,6 +151,40 @@ describe('try_to_free_pages', () => {
   );
 });
 
+describe('shrink_slab', () => {
+  /** Of so many objects, all of which are looked at and none freed. */
+  const shrinker = (nrObjects: number): { nrObjects: number; asked: number[]; scan: (count: number) => void } => {
+    const asked: number[] = [];
+    return { nrObjects, asked, scan: (count) => asked.push(count) };
+  };
+
+  it('looks at 2 · scanned · objects / (pages + 1), 128 at a time, and carries the rest over', () => {
+    const mm = withPages(99);
+    const many = shrinker(1099);
+    mm.reclaim.addShrinker(many);
+    // Priority 0: 100 pages due, all 99 are looked at and freed but for what the target keeps: 32 of them, 67 are left.
+    expect(mm.reclaim.shrink(0, 32)).toBe(32);
+    // 64 · 1000 / 68 = 941: seven batches, 45 are left over.
+    expect(many.asked).toEqual(Array(7).fill(128));
+    // Nothing is due at priority 12: then as if 32 pages had been. 64 · 1000 / 68 = 941 once more; with 45, 986.
+    mm.reclaim.shrink(DEF_PRIORITY, 32);
+    expect(many.asked).toHaveLength(14);
+    mm.reclaim.shrink(DEF_PRIORITY, 32);
+    // 90 + 941 = 1031: eight.
+    expect(many.asked).toHaveLength(22);
+  });
+
+  it('leaves a cache of less than a hundred objects alone, but not when everything is dropped', () => {
+    const mm = withPages(40);
+    const few = shrinker(99);
+    mm.reclaim.addShrinker(few);
+    for (let i = 0; i < 20; i++) mm.reclaim.tryToFreePages(1000);
+    expect(few.asked).toEqual([]);
+    mm.reclaim.dropSlab();
+    expect(few.asked).toEqual([198]);
+  });
+});
+
 describe('allocate', () => {
   it('reclaims at the min watermark, 32 pages at a time, the oldest first', () => {
     const mm = new MemoryManagement(200);
