@@ -115,7 +115,7 @@ export class Machine {
     for (let pfn = reserved; preserved > 0 && pfn < this.nrPages; pfn++)
       if (frames.isPreserved(this.#domain.frameOf(Pfn(pfn)))) mm.map.set(Pfn(pfn), PG.preserved);
     mm.freeAll();
-    names.attach(mm.map, mm.allocator, preserved);
+    names.attach(mm);
     return { mm, names, file: mm.cache.open(INO, GENERATION) };
   }
 }

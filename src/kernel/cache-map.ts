@@ -4,15 +4,18 @@
  *
  * Names are told in batches, as the kernel batches its LRU additions. Order within the batch is order of effect, so an
  * erase never overtakes the insert it undoes. `flush` is called before an erased page is used again: that is the law
- * erase-before-reuse (xen/public/cache-map-op.ts). Names that still wait in the batch at a crash are lost with it, and
- * their pages are read again: late is safe.
+ * erase-before-reuse (xen/public/cache-map-op.ts). Names that still wait in the batch at a crash are lost with it, and their
+ * pages are read again: late is safe.
+ *
+ * Pages kept from before the reboot are on the LRU lists from the beginning. They leave them when they are claimed (a page that was just
+ * asked for is young), or refused, when reclaim comes upon them, when their block is freed, and after a time.
  */
 
 import { assert } from '../base/assert.ts';
 import { PageIndex, Pfn, type Ino, type Lba } from '../base/units.ts';
 import { CacheMapBatch, Reason, type Hypercalls } from '../xen/public/index.ts';
-import { NO_PAGE, PG, type MemMap } from './mem-map.ts';
-import type { PageAllocator } from './page-alloc.ts';
+import { NO_PAGE, PG } from './mem-map.ts';
+import type { MemoryManagement } from './mm.ts';
 import type { AddressSpace, NameTable } from './page-cache.ts';
 import { RA_MAX } from './readahead.ts';
 import { PAGEVEC_SIZE } from './swap.ts';
@@ -26,10 +29,8 @@ export class CacheMap implements NameTable, UnclaimedPages {
   readonly #names = new CacheMapBatch(PAGEVEC_SIZE);
   readonly #claims = new CacheMapBatch(RA_MAX);
   readonly #onReuse: ReuseObserver | undefined;
-  #map: MemMap | undefined;
-  #allocator: PageAllocator | undefined;
+  #mm: MemoryManagement | undefined;
   #unclaimed = 0;
-  #cursor = 0;
   /** Pages taken over since boot. */
   reused = 0;
 
@@ -38,11 +39,17 @@ export class CacheMap implements NameTable, UnclaimedPages {
     this.#onReuse = onReuse;
   }
 
-  /** Binds the memory whose preserved pages (PG.preserved) may be claimed. */
-  attach(map: MemMap, allocator: PageAllocator, unclaimed: number): void {
-    this.#map = map;
-    this.#allocator = allocator;
-    this.#unclaimed = unclaimed;
+  /**
+   * Binds the memory whose preserved pages (PG.preserved) may be claimed, and puts those on the inactive list, lower numbers
+   * first to go.
+   */
+  attach(mm: MemoryManagement): void {
+    this.#mm = mm;
+    for (let pfn = 0; pfn < mm.map.nrPages; pfn++) {
+      if (!mm.map.has(Pfn(pfn), PG.preserved)) continue;
+      mm.lru.putBack(Pfn(pfn));
+      this.#unclaimed++;
+    }
   }
 
   /** Preserved pages that nobody claimed yet. */
@@ -79,7 +86,7 @@ export class CacheMap implements NameTable, UnclaimedPages {
   ): void {
     for (let i = 0; i < count; i++) pages[i] = NO_PAGE;
     if (this.#unclaimed === 0 || !space.named) return;
-    const map = this.#memMap;
+    const { map, lru, allocator } = this.#memory;
     const batch = this.#claims;
     batch.reset();
     for (let i = 0; i < count; i++) batch.claim(space.ino, space.generation, PageIndex(indices[i]!), blocks[i]! as Lba);
@@ -88,46 +95,77 @@ export class CacheMap implements NameTable, UnclaimedPages {
       const result = batch.result(i);
       if (result === Reason.absent) continue;
       const pfn = batch.pfn(i);
-      assert(map.has(pfn, PG.preserved), 'the hypervisor handed out a page that was not set aside');
-      map.clear(pfn, PG.preserved);
-      this.#unclaimed--;
+      lru.remove(pfn);
+      this.#leave(pfn);
       if (result === Reason.ok) {
         map.set(pfn, PG.uptodate | PG.named);
         pages[i] = pfn;
         this.reused++;
         this.#onReuse?.(pfn, space.ino, PageIndex(indices[i]!), blocks[i]! as Lba);
-      } else this.#pageAllocator.free(pfn);
+      } else allocator.free(pfn);
     }
   }
 
-  /** Gives unclaimed pages back to the allocator. A crash tells no recency, so the order is that of their numbers. */
-  release(count: number): number {
-    if (this.#unclaimed === 0) return 0;
-    const map = this.#memMap;
+  release(pfn: Pfn): void {
+    this.#leave(pfn);
+    this.#names.release(pfn);
+    if (this.#names.isFull) this.flush();
+  }
+
+  /** The unclaimed pages, coldest first. */
+  coldestFirst(): Pfn[] {
+    const { map, lru } = this.#memory;
+    lru.drain();
+    const pages: Pfn[] = [];
+    for (const head of [map.inactiveHead, map.activeHead])
+      for (let pfn = map.last(head); pfn !== head; pfn = map.younger(pfn))
+        if (map.has(pfn, PG.preserved)) pages.push(pfn);
+    return pages;
+  }
+
+  /** Gives those of the pages that are unclaimed still back to the allocator. */
+  giveBack(pages: readonly Pfn[]): void {
+    const { map, lru, allocator } = this.#memory;
+    const given = pages.filter((pfn) => map.has(pfn, PG.preserved));
+    for (const pfn of given) {
+      lru.remove(pfn);
+      this.release(pfn);
+    }
+    this.flush();
+    for (const pfn of given) allocator.free(pfn);
+  }
+
+  /** Blocks of the device were freed: pages that were kept for their sake are given back. */
+  discard(block: number, count: number): void {
+    for (let at = 0; at < count && this.#unclaimed > 0; at += RA_MAX)
+      this.#discard(block + at, Math.min(RA_MAX, count - at));
+  }
+
+  #discard(block: number, count: number): void {
+    const { lru, allocator } = this.#memory;
     const batch = this.#claims;
     batch.reset();
-    const wanted = Math.min(count, batch.capacity, this.#unclaimed);
-    for (; batch.count < wanted; this.#cursor++) {
-      assert(this.#cursor < map.nrPages, 'fewer pages are set aside than were counted');
-      const pfn = Pfn(this.#cursor);
-      if (map.has(pfn, PG.preserved)) batch.release(pfn);
-    }
+    for (let i = 0; i < count; i++) batch.discard((block + i) as Lba);
     this.#hypercalls.cacheMapOp(batch);
-    for (let i = 0; i < wanted; i++) {
-      map.clear(batch.pfn(i), PG.preserved);
-      this.#pageAllocator.free(batch.pfn(i));
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.result(i) === Reason.absent) continue;
+      const pfn = batch.pfn(i);
+      lru.remove(pfn);
+      this.#leave(pfn);
+      allocator.free(pfn);
     }
-    this.#unclaimed -= wanted;
-    return wanted;
   }
 
-  get #memMap(): MemMap {
-    assert(this.#map !== undefined, 'cache map used before memory was initialised');
-    return this.#map;
+  /** A page is neither preserved nor anything else any more. */
+  #leave(pfn: Pfn): void {
+    const { map } = this.#memory;
+    assert(map.has(pfn, PG.preserved), 'the page was set aside');
+    map.clear(pfn, map.flagsOf(pfn));
+    this.#unclaimed--;
   }
 
-  get #pageAllocator(): PageAllocator {
-    assert(this.#allocator !== undefined, 'cache map used before memory was initialised');
-    return this.#allocator;
+  get #memory(): MemoryManagement {
+    assert(this.#mm !== undefined, 'cache map used before memory was initialised');
+    return this.#mm;
   }
 }

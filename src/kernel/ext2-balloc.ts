@@ -84,6 +84,7 @@ export function* freeBlocks(superblock: Ext2Super, block: number, count: number)
       }
       addFreeBlocks(superblock, group, freed);
     }
+    superblock.onFreeBlocks(block, count);
   } finally {
     superblock.lock.release();
   }

@@ -53,6 +53,8 @@ export class Ext2Super {
   frozen: (group: number) => Uint8Array | undefined = () => undefined;
   /** A block was freed. */
   onFree: (group: number, bit: number) => void = () => undefined;
+  /** Blocks were freed, for whoever keeps copies of them. */
+  onFreeBlocks: (block: number, count: number) => void = () => undefined;
   /** Texts of the errors found in the file system's structure, the first ones. */
   readonly errors: string[] = [];
 

@@ -64,6 +64,8 @@ const ALLOCATION_RETRIES = 3;
 const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
 
 export class Ext2 implements InodeOperations, JournalClient {
+  /** Told of blocks that are freed. Set before the mount. */
+  onFreeBlocks: (block: number, count: number) => void = () => undefined;
   readonly inodes: InodeCache;
   readonly buffers: Buffers;
   readonly #env: GuestEnvironment;
@@ -128,6 +130,7 @@ export class Ext2 implements InodeOperations, JournalClient {
 
   *#mountSuper(): Process {
     const superblock = yield* Ext2Super.mount(this.#env, this.buffers);
+    superblock.onFreeBlocks = this.onFreeBlocks;
     const map = new Ext2Map(superblock, (inode) => {
       inode.isSizeDirty = true;
       this.markInodeDirty(inode);

@@ -14,7 +14,7 @@ import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { GuestPanic } from '../base/errno.ts';
 import { getField, reservedIsZero } from '../base/layout.ts';
-import { PAGE_SIZE, Pfn } from '../base/units.ts';
+import { Ns, PAGE_SIZE, Pfn } from '../base/units.ts';
 import type { Process } from '../sim/index.ts';
 import {
   CMD_LINE_BYTES,
@@ -43,9 +43,9 @@ import { MemoryMaps } from './mmap.ts';
 import { PathWalker } from './namei.ts';
 import { PageIo } from './page-io.ts';
 import { Writeback } from './page-writeback.ts';
+import { RA_MAX } from './readahead.ts';
 import { Syscalls } from './syscalls.ts';
 import { DENTRIES_PER_PAGE, INODES_PER_PAGE, SlabCache } from './slab.ts';
-import { SWAP_CLUSTER_MAX } from './vmscan.ts';
 
 /** mem_map and the page cache's buckets, in bytes a page: taken from memory at boot. */
 const MEM_MAP_BYTES_PER_PAGE = 38;
@@ -134,8 +134,7 @@ export class Kernel {
     const io = new PageIo(env, costs, mm, cacheMap, queue);
     const writeback = new Writeback(env, costs, mm, io, queue);
     io.nap = () => writeback.nap();
-    if (mm.allocator.freeCount === 0) cacheMap.release(SWAP_CLUSTER_MAX);
-    const ring = mm.allocator.take();
+    const ring = mm.allocate();
     if (ring === NO_PAGE) throw new GuestPanic('no page is free for the block ring');
     mm.map.set(ring, PG.reserved);
     const events = new EventChannels(env, Pfn(parameters.sharedInfoPfn));
@@ -145,11 +144,14 @@ export class Kernel {
     queue.attach(front);
     env.spawn('kswapd', kswapd(mm, io));
     writeback.start();
+    const expiry = unclaimedExpiry(parameters.cmdLine);
+    if (expiry > 0 && cacheMap.unclaimed > 0) env.spawn('expire', expireUnclaimed(env, cacheMap, expiry));
     yield costs.bootKernelNs;
     const inodeSlab = new SlabCache(mm, io, INODES_PER_PAGE);
     const dentrySlab = new SlabCache(mm, io, DENTRIES_PER_PAGE);
     const dentries = new DentryCache(dentrySlab);
     const ext2 = new Ext2(env, costs, mm, io, writeback, policy, inodeSlab, front.sectorCount);
+    ext2.onFreeBlocks = (block, count) => cacheMap.discard(block, count);
     mm.reclaim.addShrinker(dentries);
     mm.reclaim.addShrinker(ext2.inodes);
     yield* ext2.mount();
@@ -223,11 +225,10 @@ function initMemory(env: GuestEnvironment, mm: MemoryManagement, cacheMap: Cache
   if (preserved !== preservedCount)
     throw new GuestPanic(`start_info: ${preservedCount} pages preserved, ${preserved} bits set`);
   mm.freeAll();
-  cacheMap.attach(map, allocator, preserved);
+  cacheMap.attach(mm);
   const tables = Math.ceil((nrPages * MEM_MAP_BYTES_PER_PAGE) / PAGE_SIZE);
   for (let i = 0; i < tables; i++) {
-    if (allocator.freeCount === 0) cacheMap.release(SWAP_CLUSTER_MAX);
-    const pfn = allocator.take();
+    const pfn = mm.allocate();
     if (pfn === NO_PAGE) throw new GuestPanic(`memory of ${nrPages} pages is too small for the kernel's tables`);
     map.set(pfn, PG.reserved);
   }
@@ -244,6 +245,16 @@ function* kswapd({ allocator }: MemoryManagement, io: PageIo): Process {
   for (;;) {
     yield io.memoryLow;
     while (!isBalanced() && (yield* io.shrinkAll(isBalanced)) > 0);
+  }
+}
+
+/** Gives back, coldest first, what nobody has claimed so many seconds after the boot. */
+function* expireUnclaimed(env: GuestEnvironment, cacheMap: CacheMap, seconds: number): Process {
+  yield Ns(seconds * 1e9);
+  const pages = cacheMap.coldestFirst();
+  for (let at = 0; at < pages.length; at += RA_MAX) {
+    cacheMap.giveBack(pages.slice(at, at + RA_MAX));
+    yield* env.cpu.settle();
   }
 }
 
@@ -289,4 +300,15 @@ function namingPolicy(cmdLine: string): NamingPolicy {
     default:
       throw new GuestPanic(`command line: cachemap=${value}`);
   }
+}
+
+/**
+ * `cachemap_expire=SECONDS` on the command line: how long after the boot a preserved page waits for being claimed; for ever unless
+ * told.
+ */
+function unclaimedExpiry(cmdLine: string): number {
+  const value = /(?:^| )cachemap_expire=(\S*)/.exec(cmdLine)?.[1];
+  if (value === undefined) return 0;
+  if (!/^[0-9]{1,6}$/.test(value)) throw new GuestPanic(`command line: cachemap_expire=${value}`);
+  return Number(value);
 }

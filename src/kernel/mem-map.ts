@@ -134,4 +134,8 @@ export class MemMap {
   last(head: Pfn): Pfn {
     return this.links[(head << 2) + 1]! as Pfn;
   }
+  /** The next page of a list, on the way from its old end to its head. */
+  younger(pfn: Pfn): Pfn {
+    return this.links[(pfn << 2) + 1]! as Pfn;
+  }
 }

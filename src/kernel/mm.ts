@@ -11,7 +11,7 @@ import { PageCache, type AddressSpace, type NameTable } from './page-cache.ts';
 import { Lru } from './swap.ts';
 import { Reclaim, type UnclaimedPages } from './vmscan.ts';
 
-const NOTHING_UNCLAIMED: UnclaimedPages = { release: () => 0 };
+const NOTHING_UNCLAIMED: UnclaimedPages = { release: () => undefined };
 
 /** A NameTable that keeps nothing: a kernel without the cache-mapping table. */
 export const NO_NAMES: NameTable = { insert: () => undefined, erase: () => undefined, flush: () => undefined };

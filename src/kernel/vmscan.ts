@@ -4,8 +4,8 @@
  * shrink_zone at priority p scans (list >> p) + 1 pages of each list, in batches of 32: refill_inactive moves the old
  * end of the active list to the inactive one, shrink_cache frees from the old end of the inactive list. A clean page
  * that no process maps is freed even if it was referenced; locked pages and pages under writeback stay. Direct reclaim
- * goes from priority 12 to 0 and stops at 32 pages. Pages kept from before a reboot that nobody claimed are colder
- * than all of these: they are given back first.
+ * goes from priority 12 to 0 and stops at 32 pages. Pages kept from before a reboot are on the lists too, claimed or not:
+ * when one that nobody claimed comes to the old end, it is given back.
  *
  * A dirty page that was referenced since is kept; else its write is begun (`pageOut`), and it is freed when reclaim meets
  * it again after that.
@@ -52,8 +52,8 @@ export interface Shrinker {
 
 /** Pages from before the reboot that nobody claimed yet. */
 export interface UnclaimedPages {
-  /** Gives back up to `count` of them to the allocator, coldest first; returns how many. */
-  release(count: number): number;
+  /** One of them, which is on no list, is given up: it carries no flag any more. In effect when the NameTable was flushed. */
+  release(pfn: Pfn): void;
 }
 
 export class Reclaim {
@@ -144,8 +144,6 @@ export class Reclaim {
   /** shrink_zone: one pass over the lists at a priority; stops early at `target` pages. Returns the pages freed. */
   shrinkZone(priority: number, target: number): number {
     this.#prevPriority = Math.min(this.#prevPriority, priority);
-    const released = this.#unclaimed.release(target);
-    if (released > 0) return released;
     this.#lru.drain();
     this.#scanActive += (this.#lru.nrActive >>> priority) + 1;
     this.#scanInactive += (this.#lru.nrInactive >>> priority) + 1;
@@ -202,9 +200,16 @@ export class Reclaim {
     }
     this.scanned += taken;
     let freed = 0;
+    let released = 0;
     for (let i = 0; i < taken; i++) {
       const pfn = isolated[i]! as Pfn;
       const flags = map.flagsOf(pfn);
+      if ((flags & PG.preserved) !== 0) {
+        this.#unclaimed.release(pfn);
+        isolated[freed++] = pfn;
+        released++;
+        continue;
+      }
       if ((flags & (PG.locked | PG.writeback | PG.pinned)) !== 0) {
         this.#lru.putBack(pfn);
         continue;
@@ -232,7 +237,7 @@ export class Reclaim {
     if (freed === 0) return 0;
     this.#names.flush();
     for (let i = 0; i < freed; i++) this.#allocator.free(isolated[i]! as Pfn);
-    this.reclaimed += freed;
+    this.reclaimed += freed - released;
     return freed;
   }
 }

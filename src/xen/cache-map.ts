@@ -110,6 +110,7 @@ export class CacheMap {
 
   #rareEntry(words: Uint32Array, at: number, op: number): number {
     if (op === CacheMapOp.claim) return this.#claim(words, at);
+    if (op === CacheMapOp.discard) return this.#discard(words, at);
     const mfn = this.#p2m[words[at + ENTRY_PFN]!];
     if (mfn === undefined) return Reason.absent;
     switch (op) {
@@ -127,6 +128,17 @@ export class CacheMap {
     this.#refused.released++;
     this.#frames.eraseName(mfn);
     return Reason.ok;
+  }
+
+  #discard(words: Uint32Array, at: number): number {
+    const found = this.#frames.findPreservedBlock(this.#owner, this.#device, words[at + ENTRY_BLOCK]!);
+    const mfn = Mfn(found);
+    if (found >= 0 && this.#p2m[this.#frames.pfnOf(mfn)] === found) {
+      words[at + ENTRY_PFN] = this.#frames.pfnOf(mfn);
+      return this.#release(mfn);
+    }
+    this.#cost += this.#costs.cacheMapReleaseNs;
+    return Reason.absent;
   }
 
   #claim(words: Uint32Array, at: number): number {

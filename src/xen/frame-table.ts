@@ -252,6 +252,18 @@ export class FrameTable {
     return otherGeneration;
   }
 
+  /** A preserved frame of `owner` that equals a block of the device, or -1. */
+  findPreservedBlock(owner: number, device: number, block: number): number {
+    const words = this.#words;
+    const identity = identityOf(owner, device) | 0;
+    for (let mfn = this.#blocks.first(hashBlock(device, block)); mfn >= 0; mfn = this.#blocks.after(mfn)) {
+      const at = mfn * RECORD_WORDS;
+      const state = words[at + W_STATE]!;
+      if (words[at + W_BLOCK] === block && (state & S_PRESERVED) !== 0 && (state & S_IDENTITY) === identity) return mfn;
+    }
+    return -1;
+  }
+
   // Provenance.
 
   /** The frame is about to be stored to by its guest or by the hypervisor. */

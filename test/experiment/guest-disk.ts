@@ -173,11 +173,11 @@ export class GuestDisk {
   }
 
   /** The next guest, after an orderly shutdown or a crash of this one. */
-  reboot(crash: boolean, preserve = true, betweenGuests?: () => void): void {
+  reboot(crash: boolean, preserve = true, betweenGuests?: () => void, cmdLine = CMD_LINE): void {
     const { kernel, domain } = this.guest;
     if (crash) this.crash();
     else this.run(untilStopped(domain, kernel.shutdown()));
-    this.restart(preserve, betweenGuests);
+    this.restart(preserve, betweenGuests, cmdLine);
   }
 
   /** The guest dies where it stands. */
@@ -186,13 +186,13 @@ export class GuestDisk {
   }
 
   /** The next guest, after this one has stopped. */
-  restart(preserve = true, betweenGuests?: () => void): void {
+  restart(preserve = true, betweenGuests?: () => void, cmdLine = CMD_LINE): void {
     const { domain } = this.guest;
     const between = (): void => {
       this.#checkClean();
       betweenGuests?.();
     };
-    const options = { preserve, cmdLine: CMD_LINE, betweenGuests: between };
+    const options = { preserve, cmdLine, betweenGuests: between };
     this.guest = this.#boot(this.run(this.testbed.toolstack.restartDomain(domain, options)));
   }
 

@@ -4,7 +4,6 @@ import { type Ino, InvariantViolation, type PageIndex, type Pfn } from '../../sr
 import {
   type AddressSpace,
   CacheMap,
-  MemMap,
   MemoryManagement,
   NO_PAGE,
   PAGEVEC_SIZE,
@@ -26,8 +25,9 @@ import {
   Reason,
 } from '../../src/xen/public/index.ts';
 import { property } from '../support/property.ts';
+import { checkMemory } from './memory-state.ts';
 
-/** Writes down every batch; answers a claim of index k with what `answers` says: [result, pfn]. */
+/** Writes down every batch; answers a claim of index k, and a discard of block k, with what `answers` says: [result, pfn]. */
 class Hypervisor implements Pick<Hypercalls, 'cacheMapOp'> {
   readonly batches: string[][] = [];
   readonly answers = new Map<number, [result: number, pfn: number]>();
@@ -47,6 +47,14 @@ class Hypervisor implements Pick<Hypercalls, 'cacheMapOp'> {
         case CacheMapOp.release:
           lines.push(`release ${pfn}`);
           break;
+        case CacheMapOp.discard: {
+          const block = words[at + ENTRY_BLOCK]!;
+          lines.push(`discard ${block}`);
+          const [result, given] = this.answers.get(block) ?? [Reason.absent, 0];
+          words[at + ENTRY_RESULT] = result;
+          if (result !== Reason.absent) words[at + ENTRY_PFN] = given;
+          break;
+        }
         case CacheMapOp.claim: {
           lines.push(`claim ${ino}/${generation}/${index} at ${words[at + ENTRY_BLOCK]!}`);
           const [result, given] = this.answers.get(index) ?? [Reason.absent, 0];
@@ -78,7 +86,7 @@ function guest(preserved: number[]): Guest {
   const mm = new MemoryManagement(200, cacheMap, cacheMap);
   for (const pfn of preserved) mm.map.set(pfn as Pfn, PG.preserved);
   mm.freeAll();
-  cacheMap.attach(mm.map, mm.allocator, preserved.length);
+  cacheMap.attach(mm);
   return { hypervisor, cacheMap, mm, reused, file: mm.cache.open(7 as Ino, 3) };
 }
 
@@ -142,7 +150,7 @@ describe('claiming', () => {
     expect([51, 50, 52].map((pfn) => mm.map.flagsOf(pfn as Pfn))).toEqual([
       PG.uptodate | PG.named,
       PG.free,
-      PG.preserved,
+      PG.preserved | PG.lru,
     ]);
     expect(mm.allocator.freeCount).toBe(free + 1);
     expect([cacheMap.unclaimed, cacheMap.reused, reused]).toEqual([1, 1, ['51 7/0 1000']]);
@@ -173,62 +181,98 @@ describe('claiming', () => {
   });
 });
 
+const preservedPages = ({ mm }: Guest): number[] =>
+  Array.from({ length: 200 }, (_, pfn) => pfn).filter((pfn) => mm.map.has(pfn as Pfn, PG.preserved));
+
 describe('releasing', () => {
-  it('gives pages back by their number, as many as asked, at most a batch', () => {
+  it('under pressure gives pages back by their number, where nothing is known of their age', () => {
     const preserved = Array.from({ length: 50 }, (_, i) => 100 + i);
-    const { hypervisor, cacheMap, mm } = guest(preserved);
+    const it = guest(preserved);
+    const { hypervisor, cacheMap, mm } = it;
     const free = mm.allocator.freeCount;
-    expect(cacheMap.release(3)).toBe(3);
-    expect(hypervisor.batches).toEqual([['release 100', 'release 101', 'release 102']]);
-    expect(cacheMap.release(1000)).toBe(RA_MAX);
-    expect(cacheMap.release(1000)).toBe(15);
-    expect(cacheMap.release(1000)).toBe(0);
-    expect(hypervisor.batches.map((batch) => batch.length)).toEqual([3, 32, 15]);
-    expect([cacheMap.unclaimed, mm.allocator.freeCount - free]).toEqual([0, 50]);
-    expect(hypervisor.batches.flat()).toEqual(preserved.map((pfn) => `release ${pfn}`));
+    expect(mm.reclaim.tryToFreePages(32)).toBe(32);
+    expect(hypervisor.batches.flat()).toEqual(preserved.slice(0, 32).map((pfn) => `release ${pfn}`));
+    expect([cacheMap.unclaimed, mm.allocator.freeCount - free]).toEqual([18, 32]);
+    expect(preservedPages(it)).toEqual(preserved.slice(32));
+    checkMemory(mm);
+  });
+
+  it('after a time goes through the pages once, coldest first, and past those that were claimed meanwhile', () => {
+    const it = guest([100, 101, 102, 103]);
+    const { hypervisor, cacheMap, mm } = it;
+    const pages = cacheMap.coldestFirst();
+    expect(pages).toEqual([100, 101, 102, 103]);
+    hypervisor.answers.set(5, [Reason.ok, 101]);
+    expect(claim(it, [5])).toEqual([101]);
+    cacheMap.giveBack(pages);
+    expect(hypervisor.batches.at(-1)).toEqual(['release 100', 'release 102', 'release 103']);
+    expect(cacheMap.unclaimed).toBe(0);
+    checkMemory(mm, 1);
+  });
+
+  it('blocks that are freed: their pages come back, 32 a call, and none is asked about when nothing is unclaimed', () => {
+    const it = guest([100, 101]);
+    const { hypervisor, cacheMap, mm } = it;
+    hypervisor.answers.set(7, [Reason.ok, 101]).set(41, [Reason.ok, 100]);
+    cacheMap.discard(6, 2);
+    expect(hypervisor.batches).toEqual([['discard 6', 'discard 7']]);
+    expect(preservedPages(it)).toEqual([100]);
+    checkMemory(mm);
+    cacheMap.discard(8, 70);
+    expect(hypervisor.batches.map((batch) => batch.length)).toEqual([2, RA_MAX, RA_MAX]);
+    expect(cacheMap.unclaimed).toBe(0);
+    cacheMap.discard(50, 1);
+    expect(hypervisor.batches).toHaveLength(3);
+    checkMemory(mm);
   });
 
   property(
-    'claims and releases in any order: every page leaves once',
+    'claims, discards and reclaim in any order: every page leaves once',
     fc.uniqueArray(fc.integer({ min: 20, max: 199 }), { minLength: 1, maxLength: 60 }),
-    fc.array(fc.oneof(fc.record({ claim: fc.nat(59), refused: fc.boolean() }), fc.record({ release: fc.nat(40) })), {
-      maxLength: 60,
-    }),
+    fc.array(
+      fc.oneof(
+        fc.record({ claim: fc.nat(59), refused: fc.boolean() }),
+        fc.record({ free: fc.nat(40) }),
+        fc.record({ discard: fc.nat(59) }),
+      ),
+      { maxLength: 60 },
+    ),
     (preserved, ops) => {
       const it = guest(preserved);
       const { hypervisor, cacheMap, mm } = it;
       const left = new Set(preserved);
       let handedOver = 0;
       for (const op of ops) {
-        if ('release' in op) {
-          const before = hypervisor.batches.length;
-          const given = cacheMap.release(op.release);
-          expect(given).toBe(Math.min(op.release, left.size, RA_MAX));
+        const before = hypervisor.batches.length;
+        if ('free' in op) {
+          const free = mm.allocator.freeCount;
+          const given = mm.reclaim.tryToFreePages(op.free);
+          expect(mm.allocator.freeCount - free).toBe(given);
           for (const line of hypervisor.batches.slice(before).flat())
             expect(left.delete(Number(line.slice('release '.length)))).toBe(true);
         } else {
-          const pfn = preserved[op.claim % preserved.length]!;
-          hypervisor.answers.set(
-            op.claim,
-            left.has(pfn) ? [op.refused ? Reason.dirty : Reason.ok, pfn] : [Reason.absent, 0],
-          );
-          const given = left.delete(pfn) && !op.refused;
-          expect(claim(it, [op.claim])).toEqual([given ? pfn : NO_PAGE]);
-          if (given) handedOver++;
+          const which = 'claim' in op ? op.claim : op.discard;
+          const pfn = preserved[which % preserved.length]!;
+          const refused = 'claim' in op && op.refused;
+          hypervisor.answers.set(which, left.has(pfn) ? [refused ? Reason.dirty : Reason.ok, pfn] : [Reason.absent, 0]);
+          const given = left.delete(pfn) && !refused;
+          if ('claim' in op) {
+            expect(claim(it, [which])).toEqual([given ? pfn : NO_PAGE]);
+            if (given) handedOver++;
+          } else {
+            cacheMap.discard(which, 1);
+          }
         }
         expect(cacheMap.unclaimed).toBe(left.size);
-        expect(preserved.filter((pfn) => mm.map.has(pfn as Pfn, PG.preserved)).length).toBe(left.size);
+        expect(new Set(preservedPages(it))).toEqual(left);
         expect(mm.allocator.freeCount).toBe(200 - left.size - handedOver);
+        checkMemory(mm, handedOver);
       }
     },
   );
 
   it('is not possible before memory is attached', () => {
     const cacheMap = new CacheMap(new Hypervisor(), undefined);
-    expect(cacheMap.release(1)).toBe(0);
-    const map = new MemMap(4);
-    cacheMap.attach(map, new MemoryManagement(4).allocator, 2);
-    // Two pages were counted and none is marked.
-    expect(() => cacheMap.release(1)).toThrow(InvariantViolation);
+    expect(() => cacheMap.coldestFirst()).toThrow(InvariantViolation);
   });
 });

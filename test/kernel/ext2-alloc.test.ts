@@ -28,7 +28,7 @@ beforeEach(() => {
   const mm = new MemoryManagement(512, cacheMap, cacheMap);
   for (let pfn = 0; pfn < BOOT_PAGES; pfn++) mm.map.set(pfn as Pfn, PG.reserved);
   mm.freeAll();
-  cacheMap.attach(mm.map, mm.allocator, 0);
+  cacheMap.attach(mm);
   const queue = new BlockQueue(env);
   const ring = mm.allocator.take();
   mm.map.set(ring, PG.reserved);

@@ -36,22 +36,24 @@ export const allFlags = (map: MemMap): number[] =>
 
 /**
  * Checks that every page is at one place, that flags, lists and counts agree, and that the cache's list of each space
- * agrees with its index. @param outside pages that are neither free nor in the cache
+ * agrees with its index. @param outside pages that are neither free nor in the cache nor unclaimed
  */
 export function checkMemory(mm: MemoryManagement, outside = 0): void {
   const { map, lru, allocator, cache } = mm;
   const [free, active, inactive] = [freePages(map), activePages(map), inactivePages(map)];
   expect([free.length, active.length, inactive.length]).toEqual([allocator.freeCount, lru.nrActive, lru.nrInactive]);
   expect(new Set([...free, ...active, ...inactive]).size).toBe(free.length + active.length + inactive.length);
-  expect(cache.nrPages + free.length + outside).toBe(map.nrPages);
-  const waiting = cache.nrPages - active.length - inactive.length;
+  const cached = [...active, ...inactive].filter((pfn) => !map.has(pfn as Pfn, PG.preserved));
+  const unclaimed = active.length + inactive.length - cached.length;
+  expect(cache.nrPages + free.length + unclaimed + outside).toBe(map.nrPages);
+  const waiting = cache.nrPages - cached.length;
   expect(waiting).toBeGreaterThanOrEqual(0);
   expect(waiting).toBeLessThan(PAGEVEC_SIZE);
 
   for (const pfn of free) expect(map.flagsOf(pfn as Pfn)).toBe(PG.free);
   for (const pfn of active) expect(map.flagsOf(pfn as Pfn) & (PG.lru | PG.active)).toBe(PG.lru | PG.active);
   for (const pfn of inactive) expect(map.flagsOf(pfn as Pfn) & (PG.lru | PG.active)).toBe(PG.lru);
-  const spaces = new Set([...active, ...inactive].map((pfn) => cache.spaceOf(pfn as Pfn)));
+  const spaces = new Set(cached.map((pfn) => cache.spaceOf(pfn as Pfn)));
   for (const space of spaces) {
     let count = 0;
     for (let pfn = space.firstPage; pfn !== NO_PAGE; pfn = map.nextInSpace(pfn)) {

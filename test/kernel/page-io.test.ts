@@ -31,7 +31,7 @@ function rig(nrPages = 768): Rig {
   const mm = new MemoryManagement(nrPages, cacheMap, cacheMap);
   for (let pfn = 0; pfn < BOOT_PAGES; pfn++) mm.map.set(pfn as Pfn, PG.reserved);
   mm.freeAll();
-  cacheMap.attach(mm.map, mm.allocator, 0);
+  cacheMap.attach(mm);
   const queue = new BlockQueue(machine.env);
   const ring = mm.allocator.take();
   mm.map.set(ring, PG.reserved);

@@ -46,7 +46,7 @@ describe('a slab cache', () => {
         for (const object of objects) used.set(object, (used.get(object) ?? 0) + 1);
         expect(Math.max(0, ...used.values())).toBeLessThanOrEqual(perPage);
         expect([slab.nrObjects, slab.nrPages]).toEqual([objects.length, used.size]);
-        for (const page of used.keys()) expect(mm.map.flags[page]).toBe(PG.reserved);
+        for (const page of used.keys()) expect(mm.map.flagsOf(page)).toBe(PG.reserved);
         checkMemory(mm, used.size);
       }
       for (const object of objects) slab.free(object);

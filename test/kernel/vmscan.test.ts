@@ -89,21 +89,29 @@ describe('shrink_zone', () => {
     expect(inactivePages(mm.map)).toEqual([...range(72, 80), ...range(0, 32)]);
   });
 
-  it('gives back unclaimed pages first, and touches no list while there are any', () => {
-    const asked: number[] = [];
-    let left = 40;
+  it('gives back an unclaimed page that comes to the old end, without a look at it', () => {
+    const released: number[] = [];
     const unclaimed: UnclaimedPages = {
-      release: (count) => {
-        asked.push(count);
-        const given = Math.min(count, left, 32);
-        left -= given;
-        return given;
+      release: (pfn) => {
+        released.push(pfn);
+        mm.map.clear(pfn, mm.map.flagsOf(pfn));
       },
     };
-    const mm = withPages(64, 200, unclaimed);
-    expect([mm.reclaim.shrinkZone(0, 32), mm.reclaim.shrinkZone(0, 32), mm.reclaim.scanned]).toEqual([32, 8, 0]);
+    const mm: MemoryManagement = withPages(64, 200, unclaimed);
+    const set = [64, 65, 66] as Pfn[];
+    for (const pfn of set) expect(mm.allocator.take()).toBe(pfn);
+    // 64 among the oldest, 65 and 66 the youngest; 65 is locked by nobody, whatever its bits.
+    for (const pfn of set) mm.map.set(pfn, PG.preserved | (pfn === 65 ? PG.referenced : 0));
+    for (const pfn of set) mm.lru.putBack(pfn);
+    mm.lru.rotate(64 as Pfn);
+    checkMemory(mm);
+    const free = mm.allocator.freeCount;
     expect(mm.reclaim.shrinkZone(0, 32)).toBe(32);
-    expect(asked).toEqual([32, 32, 32]);
+    expect([released, mm.reclaim.reclaimed, mm.allocator.freeCount - free]).toEqual([[64], 31, 32]);
+    checkMemory(mm);
+    expect(mm.reclaim.shrinkZone(0, 64)).toBe(35);
+    expect([released, mm.reclaim.reclaimed]).toEqual([[64, 65, 66], 64]);
+    checkMemory(mm);
   });
 });
 

@@ -113,6 +113,25 @@ describe('release', () => {
   });
 });
 
+describe('discard', () => {
+  it('gives back a preserved page that equals the block, and nothing else', () => {
+    const { machine, before } = warm([3, 9]);
+    const other = startGuest(machine, 'other');
+    const guest = restartGuest(machine, before);
+    expect(other.discard(3).result).toBe(Reason.absent);
+    expect(guest.discard(4).result).toBe(Reason.absent);
+    expect(guest.discard(3)).toEqual({ result: Reason.ok, pfn: 100 });
+    expect(guest.discard(3).result).toBe(Reason.absent);
+    expect(guest.claim(12, 3, 3).result).toBe(Reason.absent);
+    // A page that was claimed is the guest's own.
+    expect(guest.claim(12, 9, 9)).toEqual({ result: Reason.ok, pfn: 101 });
+    expect(guest.discard(9).result).toBe(Reason.absent);
+    expect(machine.hypervisor.frames.isNamed(guest.domain.frameOf(Pfn(101)))).toBe(true);
+    expect(guest.domain.stats.refused).toMatchObject({ released: 1 });
+    machine.toolstack.checkInvariants();
+  });
+});
+
 describe('insert and erase', () => {
   it('answer a page that the domain does not have, and go on with the batch', () => {
     const machine = bootMachine();

@@ -226,6 +226,13 @@ export class MiniGuest {
     return batch.result(0);
   }
 
+  discard(block: number): { result: number; pfn: number } {
+    const batch = new CacheMapBatch(1);
+    batch.discard(Lba(block));
+    this.domain.environment.hypercalls.cacheMapOp(batch);
+    return { result: batch.result(0), pfn: batch.pfn(0) };
+  }
+
   claim(ino: number, index: number, block: number, generation = 1): { result: number; pfn: number } {
     const batch = new CacheMapBatch(1);
     batch.claim(ino as never, generation, index as never, Lba(block));

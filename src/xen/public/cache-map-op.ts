@@ -10,6 +10,7 @@
  * | erase | pfn | the name is gone; the page may be reused for anything afterwards |
  * | claim | ino, generation, index, block | asks for a preserved page; out: RESULT, and PFN unless RESULT is `absent` |
  * | release | pfn | a preserved page nobody claimed is given back: neither named nor preserved any more |
+ * | discard | block | the block was freed: a preserved page that equals it is given back; out: RESULT, and PFN unless `absent` |
  *
  * A claim that is refused gives the page back too: from then on it is an ordinary page, neither named nor preserved.
  *
@@ -22,7 +23,7 @@
 import { assert } from '../../base/assert.ts';
 import type { Ino, Lba, PageIndex, Pfn } from '../../base/units.ts';
 
-export const CacheMapOp = { insert: 1, erase: 2, claim: 3, release: 4 } as const;
+export const CacheMapOp = { insert: 1, erase: 2, claim: 3, release: 4, discard: 5 } as const;
 export type CacheMapOp = (typeof CacheMapOp)[keyof typeof CacheMapOp];
 
 /** Words of one entry. */
@@ -95,12 +96,16 @@ export class CacheMapBatch {
     this.words[this.#next(CacheMapOp.release) + ENTRY_PFN] = pfn;
   }
 
+  discard(block: Lba): void {
+    this.words[this.#next(CacheMapOp.discard) + ENTRY_BLOCK] = block;
+  }
+
   /** Result of entry `i` as the hypervisor wrote it: a code of `Reason`. */
   result(i: number): number {
     return this.words[i * ENTRY_WORDS + ENTRY_RESULT]!;
   }
 
-  /** Page that claim `i` got or gave back; meaningless when its result is `absent`. */
+  /** Page that claim `i` got or gave back, or discard `i` gave back; meaningless when its result is `absent`. */
   pfn(i: number): Pfn {
     return this.words[i * ENTRY_WORDS + ENTRY_PFN]! as Pfn;
   }
