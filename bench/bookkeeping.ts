@@ -25,6 +25,7 @@ export function bookkeeping(): Row[] {
     'page-cache index of the guest': cache.indexBytes / nrPages,
     'frame records': (map.tableFrames * PAGE_SIZE) / map.frameCount,
     'indices over the frame records': frames.derivedBytes / map.frameCount,
+    'recency table': (map.recencyFrames * PAGE_SIZE) / map.frameCount,
     'P2M lists': (map.p2mFrames * PAGE_SIZE) / map.frameCount,
     bitmaps: BITMAPS / 8,
     'slots of views for copying': VIEW_SLOT,

@@ -7,19 +7,30 @@
  * erase-before-reuse (xen/public/cache-map-op.ts). Names that still wait in the batch at a crash are lost with it, and their
  * pages are read again: late is safe.
  *
- * Pages kept from before the reboot are on the LRU lists from the beginning. They leave them when they are claimed (a page that was just
- * asked for is young), or refused, when reclaim comes upon them, when their block is freed, and after a time.
+ * Pages kept from before the reboot are on the LRU lists from the beginning. If the guest before told where they were, they are there, and
+ * stay there when they are claimed; else a page that is claimed is as young as one just read. They leave the lists when they are refused, when reclaim comes upon them, when their block is freed, and after a time.
  */
 
 import { assert } from '../base/assert.ts';
 import { PageIndex, Pfn, type Ino, type Lba } from '../base/units.ts';
-import { CacheMapBatch, Reason, type Hypercalls } from '../xen/public/index.ts';
+import {
+  CacheMapBatch,
+  rankOf,
+  Reason,
+  RECENCY_ACTIVE,
+  RECENCY_RANK,
+  RECENCY_REFERENCED,
+  type Hypercalls,
+} from '../xen/public/index.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { AddressSpace, NameTable } from './page-cache.ts';
 import { RA_MAX } from './readahead.ts';
 import { PAGEVEC_SIZE } from './swap.ts';
 import type { UnclaimedPages } from './vmscan.ts';
+
+/** Pages whose recency is told or asked in one hypercall: entries of 16 KiB. */
+const RECENCY_BATCH = 512;
 
 /** Told of every page taken over, at the moment of reuse; for an oracle outside the guest. */
 export type ReuseObserver = (pfn: Pfn, ino: Ino, index: PageIndex, block: Lba) => void;
@@ -31,6 +42,7 @@ export class CacheMap implements NameTable, UnclaimedPages {
   readonly #onReuse: ReuseObserver | undefined;
   #mm: MemoryManagement | undefined;
   #unclaimed = 0;
+  #hasRecency = false;
   /** Pages taken over since boot. */
   reused = 0;
 
@@ -40,16 +52,68 @@ export class CacheMap implements NameTable, UnclaimedPages {
   }
 
   /**
-   * Binds the memory whose preserved pages (PG.preserved) may be claimed, and puts those on the inactive list, lower numbers
-   * first to go.
+   * Binds the memory whose preserved pages (PG.preserved) may be claimed, and puts those on the lists: where they were when the
+   * guest before shut down, if it told that; else on the inactive list, lower numbers first to go.
    */
   attach(mm: MemoryManagement): void {
     this.#mm = mm;
-    for (let pfn = 0; pfn < mm.map.nrPages; pfn++) {
-      if (!mm.map.has(Pfn(pfn), PG.preserved)) continue;
-      mm.lru.putBack(Pfn(pfn));
-      this.#unclaimed++;
+    const pages: Pfn[] = [];
+    for (let pfn = 0; pfn < mm.map.nrPages; pfn++) if (mm.map.has(Pfn(pfn), PG.preserved)) pages.push(Pfn(pfn));
+    this.#unclaimed = pages.length;
+    const recency = this.#askRecency(pages);
+    this.#hasRecency = recency !== undefined;
+    if (recency !== undefined) {
+      const order = Uint32Array.from(pages.keys());
+      order.sort((a, b) => (recency[a]! & RECENCY_RANK) - (recency[b]! & RECENCY_RANK) || a - b);
+      for (const i of order) {
+        const told = recency[i]!;
+        if ((told & RECENCY_ACTIVE) !== 0) mm.map.set(pages[i]!, PG.active);
+        if ((told & RECENCY_REFERENCED) !== 0) mm.map.set(pages[i]!, PG.referenced);
+        mm.lru.putBack(pages[i]!);
+      }
+    } else for (const pfn of pages) mm.lru.putBack(pfn);
+  }
+
+  /** What is known of the pages' recency; undefined when nothing is. */
+  #askRecency(pages: readonly Pfn[]): Uint16Array | undefined {
+    const recency = new Uint16Array(pages.length);
+    const batch = new CacheMapBatch(RECENCY_BATCH);
+    for (let at = 0; at < pages.length; at += batch.count) {
+      batch.reset();
+      for (const pfn of pages.slice(at, at + RECENCY_BATCH)) batch.askRecency(pfn);
+      this.#hypercalls.cacheMapOp(batch);
+      for (let i = 0; i < batch.count; i++) {
+        if (batch.result(i) !== Reason.ok) return undefined;
+        recency[at + i] = batch.recency(i);
+      }
     }
+    return recency;
+  }
+
+  /** Before an orderly shutdown: tells the places on the lists of all pages that may be kept. Nothing is cached or evicted afterwards. */
+  tellRecency(): void {
+    this.flush();
+    const { map, lru } = this.#memory;
+    lru.drain();
+    const batch = new CacheMapBatch(RECENCY_BATCH);
+    for (const head of [map.inactiveHead, map.activeHead]) {
+      const pages: Pfn[] = [];
+      for (let pfn = map.last(head); pfn !== head; pfn = map.younger(pfn))
+        if (map.has(pfn, PG.named | PG.preserved)) pages.push(pfn);
+      pages.forEach((pfn, position) => {
+        let recency = rankOf(position, pages.length);
+        if (map.has(pfn, PG.active)) recency |= RECENCY_ACTIVE;
+        if (map.has(pfn, PG.referenced)) recency |= RECENCY_REFERENCED;
+        batch.tellRecency(pfn, recency);
+        if (batch.isFull) this.#send(batch);
+      });
+    }
+    if (batch.count > 0) this.#send(batch);
+  }
+
+  #send(batch: CacheMapBatch): void {
+    this.#hypercalls.cacheMapOp(batch);
+    batch.reset();
   }
 
   /** Preserved pages that nobody claimed yet. */
@@ -68,9 +132,7 @@ export class CacheMap implements NameTable, UnclaimedPages {
   }
 
   flush(): void {
-    if (this.#names.count === 0) return;
-    this.#hypercalls.cacheMapOp(this.#names);
-    this.#names.reset();
+    if (this.#names.count > 0) this.#send(this.#names);
   }
 
   /**
@@ -95,8 +157,15 @@ export class CacheMap implements NameTable, UnclaimedPages {
       const result = batch.result(i);
       if (result === Reason.absent) continue;
       const pfn = batch.pfn(i);
-      lru.remove(pfn);
-      this.#leave(pfn);
+      assert(map.has(pfn, PG.preserved), 'the hypervisor handed out a page that was not set aside');
+      if (result === Reason.ok && this.#hasRecency) {
+        // It stays in its place.
+        map.clear(pfn, PG.preserved);
+        this.#unclaimed--;
+      } else {
+        lru.remove(pfn);
+        this.#leave(pfn);
+      }
       if (result === Reason.ok) {
         map.set(pfn, PG.uptodate | PG.named);
         pages[i] = pfn;

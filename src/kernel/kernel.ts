@@ -180,7 +180,7 @@ export class Kernel {
     yield this.#costs.shutdownServicesNs;
     yield* this.syscalls.exit();
     if (this.#ext2.isChanged || this.#writeback.hasDirty) yield* this.#ext2.remountReadOnly();
-    this.#cacheMap.flush();
+    this.#cacheMap.tellRecency();
     yield* this.#env.cpu.settle();
     this.#env.hypercalls.shutdown(ShutdownReason.reboot);
   }

@@ -169,7 +169,7 @@ export class PageCache {
   }
 
   /**
-   * add_to_page_cache_lru: `pfn`, which carries no flag but locked, uptodate, named, hasBlock, active or referenced,
+   * add_to_page_cache_lru: `pfn`, which carries no flag but locked, uptodate, named, hasBlock, lru, active or referenced,
    * becomes
    * page `index` of the space. There must be none yet.
    */
@@ -190,7 +190,8 @@ export class PageCache {
     space.firstPage = pfn;
     space.nrPages++;
     this.#nrPages++;
-    this.#lru.add(pfn);
+    // A page from before the reboot may be in its place already.
+    if ((words[at]! & PG.lru) === 0) this.#lru.add(pfn);
   }
 
   /** The page's contents have arrived: it is up to date, and named where its space is. */

@@ -26,10 +26,12 @@ import {
   ENTRY_INDEX,
   ENTRY_INO,
   ENTRY_PFN,
+  ENTRY_RECENCY,
   ENTRY_RESULT,
   ENTRY_WORDS,
 } from './public/cache-map-op.ts';
 import { Reason, REASON_NAMES, type ReasonCounts } from './public/reason.ts';
+import type { RecencyTable } from './recency.ts';
 
 /** Operations that were performed, those with a pfn the domain does not have left out. */
 export interface CacheMapStats {
@@ -50,9 +52,17 @@ export class CacheMap {
   readonly #owner: number;
   readonly #device: number;
   readonly #refused: ReasonCounts;
+  readonly #recency: RecencyTable;
+  /** What the guest before told may be asked for. */
+  #hasRecency: boolean;
+  /** This guest has begun to tell. */
+  #isTold = false;
   #cost = 0;
 
-  /** @param refused counts every claim that got no page, and every page released */
+  /**
+   * @param refused counts every claim that got no page, and every page released
+   * @param hasRecency whether the recency of the domain's preserved pages is to be believed
+   */
   constructor(
     frames: FrameTable,
     protections: Protections,
@@ -61,6 +71,8 @@ export class CacheMap {
     owner: number,
     device: number,
     refused: ReasonCounts,
+    recency: RecencyTable,
+    hasRecency: boolean,
   ) {
     this.#frames = frames;
     this.#protections = protections;
@@ -69,6 +81,8 @@ export class CacheMap {
     this.#owner = owner;
     this.#device = device;
     this.#refused = refused;
+    this.#recency = recency;
+    this.#hasRecency = hasRecency;
   }
 
   /** Performs a batch and returns what its entries cost, in ns. */
@@ -116,6 +130,13 @@ export class CacheMap {
     switch (op) {
       case CacheMapOp.release:
         return this.#release(Mfn(mfn));
+      case CacheMapOp.tellRecency:
+        return this.#tellRecency(Mfn(mfn), words[at + ENTRY_RECENCY]!);
+      case CacheMapOp.askRecency:
+        this.#cost += this.#costs.cacheMapRecencyNs;
+        if (!this.#hasRecency || !this.#frames.isPreserved(Mfn(mfn))) return Reason.absent;
+        words[at + ENTRY_RECENCY] = this.#recency.get(Mfn(mfn));
+        return Reason.ok;
       default:
         return Reason.absent;
     }
@@ -128,6 +149,21 @@ export class CacheMap {
     this.#refused.released++;
     this.#frames.eraseName(mfn);
     return Reason.ok;
+  }
+
+  #tellRecency(mfn: Mfn, recency: number): number {
+    this.#cost += this.#costs.cacheMapRecencyNs;
+    // What the guest before told ends here, for every page.
+    if (!this.#isTold) this.#recency.clear(this.#p2m);
+    this.#isTold = true;
+    this.#hasRecency = false;
+    this.#recency.set(mfn, recency);
+    return Reason.ok;
+  }
+
+  /** CRC-32C of the recency that this guest told; undefined when it told none. */
+  get recencyCrc(): number | undefined {
+    return this.#isTold ? this.#recency.crc(this.#p2m) : undefined;
   }
 
   #discard(words: Uint32Array, at: number): number {

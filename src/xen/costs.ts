@@ -11,6 +11,7 @@ export interface XenCosts {
   readonly cacheMapEraseNs: number;
   readonly cacheMapClaimNs: number;
   readonly cacheMapReleaseNs: number;
+  readonly cacheMapRecencyNs: number;
   /** Marking an event pending and notifying. The sender's. */
   readonly eventSendNs: number;
   /** From an event sent to the receiving domain running its handler; a delay, charged to nobody. */

@@ -22,12 +22,16 @@ import { DomainMemory } from './domain-memory.ts';
 import { EventPorts } from './event-channel.ts';
 import { GrantTable } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import type { GuestEnvironment, ShutdownReason } from './public/environment.ts';
+import { ShutdownReason, type GuestEnvironment } from './public/environment.ts';
 import { Virq } from './public/event-channel.ts';
 import type { ReasonCounts } from './public/reason.ts';
+import { sealRecency } from './records.ts';
 import { SharedInfo } from './shared-info.ts';
 
 export type DomainState = 'running' | 'shutdown' | 'dying' | 'dead';
+
+/** Whether the recency of a domain's preserved pages survived: told by the guest before; not told (a crash); told, and damaged since. */
+export type RecencyState = 'told' | 'untold' | 'damaged';
 
 export interface DomainStats {
   /** Hypercalls of the guest, and what they cost its processor in ns. */
@@ -39,6 +43,7 @@ export interface DomainStats {
   readonly preserved: number;
   /** Named pages not preserved for this domain, and claims refused or released since, by reason. */
   readonly refused: Readonly<ReasonCounts>;
+  readonly recency: RecencyState;
 }
 
 /** What the builder hands a new domain. */
@@ -53,6 +58,7 @@ export interface DomainParts {
   readonly sharedInfoPfn: Pfn;
   readonly grantTablePfn: Pfn;
   readonly preserved: number;
+  readonly recency: RecencyState;
   /** Counted on by the domain. */
   readonly refused: ReasonCounts;
 }
@@ -80,6 +86,7 @@ export class Domain {
   readonly #p2m: Uint32Array;
   readonly #preserved: number;
   readonly #refused: ReasonCounts;
+  readonly #recency: RecencyState;
   #tasks: Task[] = [];
   #pruneAt = 64;
   #callback: (() => void) | undefined;
@@ -100,7 +107,18 @@ export class Domain {
     const device = hypervisor.deviceNumber(parts.device);
     const owner = ownerOfDomain(parts.domid);
     this.#memory = new DomainMemory(memory, frames, parts.p2m, cpu, costs.faultNs + costs.protectNs);
-    this.cacheMap = new CacheMap(frames, protections, costs, parts.p2m, owner, device, parts.refused);
+    this.#recency = parts.recency;
+    this.cacheMap = new CacheMap(
+      frames,
+      protections,
+      costs,
+      parts.p2m,
+      owner,
+      device,
+      parts.refused,
+      hypervisor.recency,
+      parts.recency === 'told',
+    );
     this.grants = new GrantTable(memory, frames, parts.p2m, parts.grantTablePfn);
     this.#sharedInfo = new SharedInfo(memory, frames, parts.p2m[parts.sharedInfoPfn]!, (delayNs) => {
       this.#notify(delayNs);
@@ -131,6 +149,7 @@ export class Domain {
       cacheMap: { ...this.cacheMap.stats },
       preserved: this.#preserved,
       refused: { ...this.#refused },
+      recency: this.#recency,
     };
   }
 
@@ -150,6 +169,10 @@ export class Domain {
   shutdown(reason: ShutdownReason): void {
     this.assertRunning();
     this.#shutdownReason = reason;
+    const { memory, map } = this.#hypervisor;
+    const { recencyCrc } = this.cacheMap;
+    // A guest that crashed may have died while it told.
+    if (reason !== ShutdownReason.crash && recencyCrc !== undefined) sealRecency(memory, map, this.domid, recencyCrc);
     this.#become('shutdown');
     this.#hypervisor.domain0Events.ports.raiseVirq(Virq.domExc);
   }

@@ -21,6 +21,7 @@ import { type MemoryMap, planMemory } from './layouts.ts';
 import { P2mLists } from './p2m.ts';
 import { FrameAllocator } from './page-alloc.ts';
 import { DEFAULT_PROTECTIONS, type Protections } from './protections.ts';
+import { RecencyTable } from './recency.ts';
 import { writeRoot } from './records.ts';
 import { Xenstore } from './xenstore.ts';
 
@@ -44,6 +45,7 @@ export class Hypervisor {
   readonly frames: FrameTable;
   readonly allocator: FrameAllocator;
   readonly p2mLists: P2mLists;
+  readonly recency: RecencyTable;
   /** Domain 0's processor. */
   readonly domain0Cpu: CpuClock;
   /** Domain 0's end of event channels. */
@@ -69,6 +71,7 @@ export class Hypervisor {
     const random = simulation.random.stream('xen/page-alloc');
     this.allocator = new FrameAllocator(this.map.firstDomainMfn, memory.frameCount, random);
     this.p2mLists = new P2mLists(memory, this.map);
+    this.recency = new RecencyTable(memory, this.map);
     this.domain0Cpu = new CpuClock(simulation);
     this.domain0Events = new Domain0Events(simulation, this.domainPorts, costs.domainSwitchNs);
     this.xenstore = new Xenstore(simulation, costs.domainSwitchNs);

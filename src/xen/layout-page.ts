@@ -8,6 +8,7 @@ import { DOMAIN_RECORD, FRAME_RECORD, ROOT_RECORD, STATE_BITS } from './layouts.
 import { RING_HEADER, RING_REQUEST, RING_RESPONSE } from './public/blkif.ts';
 import { SHARED_INFO } from './public/event-channel.ts';
 import { GRANT_ENTRY } from './public/grant-table.ts';
+import { RECENCY, RECENCY_BITS } from './public/recency.ts';
 import { START_INFO } from './public/start-info.ts';
 
 /** The page, as Markdown that ends in a newline. */
@@ -39,6 +40,14 @@ export function tableLayoutPage(): string {
     'Records are published in an order that never shows a wrong name or block: see `src/xen/frame-record.ts`.',
     '',
     layoutTable(DOMAIN_RECORD),
+    '',
+    layoutTable(RECENCY),
+    '',
+    'One for each machine frame, by its number; the bits of the word:',
+    '',
+    '| bits | name | meaning |',
+    '|---|---|---|',
+    ...RECENCY_BITS.map(({ bits, name, meaning }) => `| ${bits} | \`${name}\` | ${meaning} |`),
     '',
     '## In the memory of a domain',
     '',

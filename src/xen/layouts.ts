@@ -3,12 +3,12 @@
  * rebuilt from them alone.
  *
  * ```
- * mfn 0        1                          domainTableMfn     p2mMfn             firstDomainMfn
- * +------------+--------------------------+------------------+------------------+----------------
- * | root       | frame table              | domain records   | P2M lists        | memory of the
- * | record     | 32 bytes a frame, by mfn | 128 bytes, domid | u32 a page, each | domains ...
- * |            |                          |                  | list contiguous  |
- * +------------+--------------------------+------------------+------------------+----------------
+ * mfn 0        1                          domainTableMfn     p2mMfn             recencyMfn        firstDomainMfn
+ * +------------+--------------------------+------------------+------------------+-----------------+----------------
+ * | root       | frame table              | domain records   | P2M lists        | recency table   | memory of the
+ * | record     | 32 bytes a frame, by mfn | 128 bytes, domid | u32 a page, each | 2 bytes a frame | domains ...
+ * |            |                          |                  | list contiguous  |                 |
+ * +------------+--------------------------+------------------+------------------+-----------------+----------------
  * ```
  *
  * All numbers are little-endian. A record with a checksum ends in it: CRC-32C of the bytes before. The frame record has
@@ -17,15 +17,16 @@
 
 import { defineLayout } from '../base/layout.ts';
 import { Mfn, PAGE_SIZE } from '../base/units.ts';
+import { RECENCY } from './public/recency.ts';
 
 export const ROOT_MFN = Mfn(0);
-export const ROOT_VERSION = 1;
+export const ROOT_VERSION = 2;
 /** "swroot1\0" */
 export const ROOT_MAGIC = [0x73, 0x77, 0x72, 0x6f, 0x6f, 0x74, 0x31, 0x00] as const;
 
 export const ROOT_RECORD = defineLayout('root record', 64, [
   { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swroot1", zero' },
-  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version of everything found from here, 1' },
+  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version of everything found from here, 2' },
   { name: 'size', width: 4, writer: 'hypervisor', meaning: 'bytes of this record' },
   { name: 'frameCount', width: 4, writer: 'hypervisor', meaning: 'frames of the machine' },
   { name: 'tableMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the frame table' },
@@ -42,7 +43,7 @@ export const ROOT_RECORD = defineLayout('root record', 64, [
   { name: 'p2mMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the P2M lists' },
   { name: 'p2mFrames', width: 4, writer: 'hypervisor', meaning: 'frames of the P2M lists' },
   { name: 'firstDomainMfn', width: 4, writer: 'hypervisor', meaning: 'first frame that a domain may own' },
-  { name: 'reserved', width: 4, meaning: 'for later versions', reserved: true },
+  { name: 'recencyMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the recency table' },
   { name: 'checksum', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the record up to here' },
 ]);
 
@@ -74,7 +75,7 @@ export const STATE_BITS = [
   { bits: '16–31', name: 'owner', meaning: '0 nobody, 65535 the hypervisor, else domid + 1' },
 ] as const;
 
-export const DOMAIN_VERSION = 1;
+export const DOMAIN_VERSION = 2;
 /** "swdomn1\0" */
 export const DOMAIN_MAGIC = [0x73, 0x77, 0x64, 0x6f, 0x6d, 0x6e, 0x31, 0x00] as const;
 export const DOMAIN_NAME_BYTES = 32;
@@ -83,7 +84,7 @@ export const DOMAIN_SLOTS = 64;
 
 export const DOMAIN_RECORD = defineLayout('domain record', 128, [
   { name: 'magic', width: 1, count: 8, writer: 'tool stack', meaning: '"swdomn1", zero' },
-  { name: 'version', width: 4, writer: 'tool stack', meaning: 'layout version, 1' },
+  { name: 'version', width: 4, writer: 'tool stack', meaning: 'layout version, 2' },
   { name: 'size', width: 4, writer: 'tool stack', meaning: 'bytes of this record' },
   { name: 'domid', width: 4, writer: 'tool stack', meaning: 'number of the domain' },
   { name: 'device', width: 4, writer: 'tool stack', meaning: 'number of its block device' },
@@ -93,7 +94,14 @@ export const DOMAIN_RECORD = defineLayout('domain record', 128, [
   { name: 'p2mCrc', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the P2M list' },
   { name: 'consumed', width: 4, writer: 'tool stack', meaning: '1 once a rebuild began to read it: no second try' },
   { name: 'name', width: 1, count: DOMAIN_NAME_BYTES, writer: 'tool stack', meaning: 'name, UTF-8, zero-padded' },
-  { name: 'reserved', width: 4, count: 12, meaning: 'for later versions', reserved: true },
+  { name: 'hasRecency', width: 4, writer: 'hypervisor', meaning: '1 once it has shut down and told its recency' },
+  {
+    name: 'recencyCrc',
+    width: 4,
+    writer: 'hypervisor',
+    meaning: 'CRC-32C of the recency of its pages, in the order of the P2M list',
+  },
+  { name: 'reserved', width: 4, count: 10, meaning: 'for later versions', reserved: true },
   { name: 'checksum', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the record up to here' },
 ]);
 
@@ -105,6 +113,8 @@ export interface MemoryMap {
   readonly domainTableMfn: Mfn;
   readonly p2mMfn: Mfn;
   readonly p2mFrames: number;
+  readonly recencyMfn: Mfn;
+  readonly recencyFrames: number;
   readonly firstDomainMfn: Mfn;
 }
 
@@ -123,7 +133,19 @@ export function planMemory(frameCount: number): MemoryMap | undefined {
   const tableMfn = Mfn(1);
   const domainTableMfn = Mfn(tableMfn + tableFrames);
   const p2mMfn = Mfn(domainTableMfn + DOMAIN_TABLE_FRAMES);
-  const firstDomainMfn = Mfn(p2mMfn + p2mFrames);
+  const recencyMfn = Mfn(p2mMfn + p2mFrames);
+  const recencyFrames = Math.ceil((frameCount * RECENCY.size) / PAGE_SIZE);
+  const firstDomainMfn = Mfn(recencyMfn + recencyFrames);
   if (firstDomainMfn >= frameCount || firstDomainMfn > FIRST_BANK_FRAMES) return undefined;
-  return { frameCount, tableMfn, tableFrames, domainTableMfn, p2mMfn, p2mFrames, firstDomainMfn };
+  return {
+    frameCount,
+    tableMfn,
+    tableFrames,
+    domainTableMfn,
+    p2mMfn,
+    p2mFrames,
+    recencyMfn,
+    recencyFrames,
+    firstDomainMfn,
+  };
 }

@@ -13,7 +13,7 @@
  */
 
 import { type DomId, Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
-import { ownerOfDomain } from './domain.ts';
+import { ownerOfDomain, type RecencyState } from './domain.ts';
 import { type BootRegion, PreservedBitmap } from './domain-build.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { p2mCrc } from './p2m.ts';
@@ -35,6 +35,7 @@ export interface Recovery {
   /** A code of Reason when the domain starts cold, else 0. */
   readonly coldReason: ReasonCode;
   readonly costNs: number;
+  readonly recency: RecencyState;
 }
 
 function count(refused: ReasonCounts, reason: ReasonCode): void {
@@ -102,11 +103,19 @@ export function recoverFrames(
   refused: ReasonCounts,
   isTaken: (mfn: Mfn) => boolean,
 ): Recovery {
-  const list = findP2m(hypervisor, identity.domid);
-  if (!(list instanceof Uint32Array)) {
+  const found = findP2m(hypervisor, identity.domid);
+  if (typeof found === 'number') {
+    const list = found;
     const costNs = abandonFrames(hypervisor, identity.domid, list, refused, isTaken);
-    return { p2m: undefined, preserved: new PreservedBitmap(region.nrPages), coldReason: list, costNs };
+    return {
+      p2m: undefined,
+      preserved: new PreservedBitmap(region.nrPages),
+      coldReason: list,
+      costNs,
+      recency: 'untold',
+    };
   }
+  const { list, recency } = found;
   const preserved = new PreservedBitmap(region.nrPages);
   let costNs = hypervisor.costs.indexRebuildNs * list.length;
   for (let pfn = 0; pfn < list.length; pfn++) {
@@ -122,11 +131,11 @@ export function recoverFrames(
     hypervisor.allocator.free(mfn);
   }
   const p2m = list.subarray(0, region.nrPages);
-  return { p2m, preserved, coldReason: preserve ? Reason.ok : Reason.notAsked, costNs };
+  return { p2m, preserved, coldReason: preserve ? Reason.ok : Reason.notAsked, costNs, recency };
 }
 
-/** A copy of the domain's P2M list, or the reason why there is none to be believed. */
-function findP2m(hypervisor: Hypervisor, domid: DomId): Uint32Array | ReasonCode {
+/** A copy of the domain's P2M list, and what of recency goes with it; or the reason why there is none to be believed. */
+function findP2m(hypervisor: Hypervisor, domid: DomId): { list: Uint32Array; recency: RecencyState } | ReasonCode {
   const { memory, map, p2mLists } = hypervisor;
   const record = consumeDomainRecord(memory, map, domid);
   const root = parseRoot(memory);
@@ -135,7 +144,10 @@ function findP2m(hypervisor: Hypervisor, domid: DomId): Uint32Array | ReasonCode
   if ('problem' in root || 'problem' in record) return Reason.badTable;
   const list = p2mLists.view(record.value.p2mMfn, record.value.nrPages);
   if (list === undefined || p2mCrc(list) !== record.value.p2mCrc) return Reason.badP2m;
-  return list.every((mfn) => mfn >= map.firstDomainMfn && mfn < map.frameCount) ? list.slice() : Reason.badP2m;
+  if (!list.every((mfn) => mfn >= map.firstDomainMfn && mfn < map.frameCount)) return Reason.badP2m;
+  const { recencyCrc } = record.value;
+  if (recencyCrc === undefined) return { list: list.slice(), recency: 'untold' };
+  return { list: list.slice(), recency: hypervisor.recency.crc(list) === recencyCrc ? 'told' : 'damaged' };
 }
 
 /** Whether a frame of the P2M list is kept: `ok`, `absent` when it was not preserved in the first place, or why not. */

@@ -38,6 +38,8 @@ export interface DomainRecord {
   readonly p2mCrc: number;
   readonly consumed: boolean;
   readonly name: string;
+  /** CRC-32C of what it told of recency; undefined when it told nothing. */
+  readonly recencyCrc: number | undefined;
 }
 
 // Both records begin with magic, version and size and end in a checksum.
@@ -72,6 +74,7 @@ export function writeRoot(memory: MachineMemory, map: MemoryMap): void {
   putField(ROOT_RECORD, bytes, 0, 'p2mMfn', map.p2mMfn);
   putField(ROOT_RECORD, bytes, 0, 'p2mFrames', map.p2mFrames);
   putField(ROOT_RECORD, bytes, 0, 'firstDomainMfn', map.firstDomainMfn);
+  putField(ROOT_RECORD, bytes, 0, 'recencyMfn', map.recencyMfn);
   seal(ROOT_RECORD, bytes, ROOT_MAGIC, ROOT_VERSION);
   memory.copyIn(ROOT_MFN, 0, bytes, 0, bytes.length);
 }
@@ -93,7 +96,8 @@ export function parseRoot(memory: MachineMemory): Parsed<MemoryMap> {
     getField(ROOT_RECORD, bytes, 0, 'domainRecordBytes') === DOMAIN_RECORD.size &&
     getField(ROOT_RECORD, bytes, 0, 'p2mMfn') === map.p2mMfn &&
     getField(ROOT_RECORD, bytes, 0, 'p2mFrames') === map.p2mFrames &&
-    getField(ROOT_RECORD, bytes, 0, 'firstDomainMfn') === map.firstDomainMfn;
+    getField(ROOT_RECORD, bytes, 0, 'firstDomainMfn') === map.firstDomainMfn &&
+    getField(ROOT_RECORD, bytes, 0, 'recencyMfn') === map.recencyMfn;
   return same ? { value: map } : { problem: 'another memory map' };
 }
 
@@ -116,9 +120,17 @@ export function writeDomainRecord(memory: MachineMemory, map: MemoryMap, record:
   putField(DOMAIN_RECORD, bytes, 0, 'p2mMfn', record.p2mMfn);
   putField(DOMAIN_RECORD, bytes, 0, 'p2mCrc', record.p2mCrc);
   putField(DOMAIN_RECORD, bytes, 0, 'consumed', record.consumed ? 1 : 0);
+  putField(DOMAIN_RECORD, bytes, 0, 'hasRecency', record.recencyCrc === undefined ? 0 : 1);
+  putField(DOMAIN_RECORD, bytes, 0, 'recencyCrc', record.recencyCrc ?? 0);
   bytes.set(encodeName(record.name) ?? [], DOMAIN_RECORD.offset.name);
   seal(DOMAIN_RECORD, bytes, DOMAIN_MAGIC, DOMAIN_VERSION);
   memory.copyIn(frameOf(map, record.domid), offsetOf(record.domid), bytes, 0, bytes.length);
+}
+
+/** A domain has shut down and told its recency. A record that does not parse is left as it is. */
+export function sealRecency(memory: MachineMemory, map: MemoryMap, domid: DomId, recencyCrc: number): void {
+  const parsed = parseDomainRecord(memory, map, domid);
+  if (parsed !== undefined && 'value' in parsed) writeDomainRecord(memory, map, { ...parsed.value, recencyCrc });
 }
 
 export function eraseDomainRecord(memory: MachineMemory, map: MemoryMap, domid: DomId): void {
@@ -163,6 +175,10 @@ function parse(bytes: Uint8Array, domid: DomId): Parsed<DomainRecord> {
       p2mCrc: getField(DOMAIN_RECORD, bytes, 0, 'p2mCrc'),
       consumed: getField(DOMAIN_RECORD, bytes, 0, 'consumed') !== 0,
       name,
+      recencyCrc:
+        getField(DOMAIN_RECORD, bytes, 0, 'hasRecency') === 0
+          ? undefined
+          : getField(DOMAIN_RECORD, bytes, 0, 'recencyCrc'),
     },
   };
 }

@@ -18,7 +18,7 @@ import { DomId, Mfn, Pfn } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
-import { Domain, ownerOfDomain } from './domain.ts';
+import { Domain, ownerOfDomain, type RecencyState } from './domain.ts';
 import { type BootRegion, planBootRegion, PreservedBitmap, writeBootRegion } from './domain-build.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { DOMAIN_SLOTS } from './layouts.ts';
@@ -120,7 +120,7 @@ export class Toolstack {
     this.#entries.set(domid, entry);
     this.#assign(entry, frames, 0);
     yield* this.#work(costs.frameAllocNs * frames.length + costs.domainBuildNs);
-    return this.#build(entry, frames, region, new PreservedBitmap(region.nrPages), 0, noReasons());
+    return this.#build(entry, frames, region, new PreservedBitmap(region.nrPages), 0, noReasons(), 'untold');
   }
 
   /**
@@ -168,7 +168,7 @@ export class Toolstack {
     entry.p2mMfn = p2mMfn;
     entry.memoryBytes = memoryBytes;
     yield* this.#work(found.costNs + costs.frameAllocNs * (frames.length - kept) + costs.domainBuildNs);
-    return this.#build(entry, frames, region, found.preserved, found.coldReason, refused);
+    return this.#build(entry, frames, region, found.preserved, found.coldReason, refused, found.recency);
   }
 
   /** Takes a domain down and gives its frames back, scrubbed. */
@@ -264,6 +264,7 @@ export class Toolstack {
     preserved: PreservedBitmap,
     coldReason: number,
     refused: ReasonCounts,
+    recency: RecencyState,
   ): Domain {
     const { memory, map, p2mLists } = this.#hypervisor;
     const p2m = p2mLists.view(entry.p2mMfn, frames.length);
@@ -279,6 +280,7 @@ export class Toolstack {
       p2mCrc: p2mCrc(p2m),
       consumed: false,
       name: entry.name,
+      recencyCrc: undefined,
     });
     entry.p2m = p2m;
     entry.domain = new Domain(this.#hypervisor, {
@@ -291,6 +293,7 @@ export class Toolstack {
       grantTablePfn: region.grantTablePfn,
       preserved: preserved.count,
       refused,
+      recency,
     });
     return entry.domain;
   }

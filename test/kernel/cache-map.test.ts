@@ -19,17 +19,20 @@ import {
   ENTRY_INO,
   ENTRY_OP,
   ENTRY_PFN,
+  ENTRY_RECENCY,
   ENTRY_RESULT,
   ENTRY_WORDS,
   type Hypercalls,
   Reason,
 } from '../../src/xen/public/index.ts';
 import { property } from '../support/property.ts';
-import { checkMemory } from './memory-state.ts';
+import { activePages, checkMemory, inactivePages } from './memory-state.ts';
 
 /** Writes down every batch; answers a claim of index k, and a discard of block k, with what `answers` says: [result, pfn]. */
 class Hypervisor implements Pick<Hypercalls, 'cacheMapOp'> {
   readonly batches: string[][] = [];
+  /** What is answered about the recency of pages; undefined: nothing was told. */
+  recency: Map<number, number> | undefined;
   readonly answers = new Map<number, [result: number, pfn: number]>();
 
   cacheMapOp({ words, count }: CacheMapBatch): void {
@@ -46,6 +49,15 @@ class Hypervisor implements Pick<Hypercalls, 'cacheMapOp'> {
           break;
         case CacheMapOp.release:
           lines.push(`release ${pfn}`);
+          break;
+        case CacheMapOp.askRecency: {
+          const told = this.recency?.get(pfn);
+          words[at + ENTRY_RESULT] = told === undefined ? Reason.absent : Reason.ok;
+          words[at + ENTRY_RECENCY] = told ?? 0;
+          break;
+        }
+        case CacheMapOp.tellRecency:
+          lines.push(`recency ${pfn} ${words[at + ENTRY_RECENCY]!.toString(16)}`);
           break;
         case CacheMapOp.discard: {
           const block = words[at + ENTRY_BLOCK]!;
@@ -66,7 +78,7 @@ class Hypervisor implements Pick<Hypercalls, 'cacheMapOp'> {
           throw new Error('no such operation');
       }
     }
-    this.batches.push(lines);
+    if (lines.length > 0) this.batches.push(lines);
   }
 }
 
@@ -79,8 +91,9 @@ interface Guest {
 }
 
 /** A guest of 200 pages of which `preserved` are set aside. */
-function guest(preserved: number[]): Guest {
+function guest(preserved: number[], recency?: Map<number, number>): Guest {
   const hypervisor = new Hypervisor();
+  hypervisor.recency = recency;
   const reused: string[] = [];
   const cacheMap = new CacheMap(hypervisor, (pfn, ino, index, block) => reused.push(`${pfn} ${ino}/${index} ${block}`));
   const mm = new MemoryManagement(200, cacheMap, cacheMap);
@@ -183,6 +196,81 @@ describe('claiming', () => {
 
 const preservedPages = ({ mm }: Guest): number[] =>
   Array.from({ length: 200 }, (_, pfn) => pfn).filter((pfn) => mm.map.has(pfn as Pfn, PG.preserved));
+
+describe('recency', () => {
+  const told = new Map([
+    [100, 3],
+    [101, 1],
+    [102, 0x4001],
+    [103, 0xc002],
+    [104, 0x8002],
+    [105, 0],
+  ]);
+
+  it('puts pages where they were: oldest first, those of which nothing was told before all', () => {
+    const { mm } = guest([...told.keys()], told);
+    expect(inactivePages(mm.map)).toEqual([105, 101, 104, 100]);
+    expect(activePages(mm.map)).toEqual([102, 103]);
+    const referenced = [...told.keys()].filter((pfn) => mm.map.has(pfn as Pfn, PG.referenced));
+    expect(referenced).toEqual([103, 104]);
+    checkMemory(mm);
+  });
+
+  it('leaves a page in its place when it is claimed, and is nothing to a page that is refused', () => {
+    const it = guest([...told.keys()], told);
+    const { hypervisor, mm } = it;
+    hypervisor.answers.set(0, [Reason.ok, 101]).set(1, [Reason.ok, 103]).set(2, [Reason.dirty, 104]);
+    expect(claim(it, [0, 1, 2])).toEqual([101, 103, NO_PAGE]);
+    for (const [index, pfn] of [
+      [0, 101],
+      [1, 103],
+    ] as const)
+      mm.cache.add(it.file, index, pfn as Pfn);
+    mm.lru.drain();
+    expect([inactivePages(mm.map), activePages(mm.map)]).toEqual([
+      [105, 101, 100],
+      [102, 103],
+    ]);
+    checkMemory(mm);
+  });
+
+  it('without it, a page that is claimed is the youngest', () => {
+    const it = guest([100, 101, 102]);
+    it.hypervisor.answers.set(0, [Reason.ok, 100]);
+    claim(it, [0]);
+    it.mm.cache.add(it.file, 0, 100 as Pfn);
+    it.mm.lru.drain();
+    expect(inactivePages(it.mm.map)).toEqual([101, 102, 100]);
+  });
+
+  property(
+    'is told as it is: the next guest has the same lists, unclaimed pages included, and pages without a name are left out',
+    fc.array(fc.record({ active: fc.boolean(), referenced: fc.boolean(), named: fc.boolean() }), { maxLength: 60 }),
+    fc.nat(20),
+    (pages, unclaimed) => {
+      const first = guest(Array.from({ length: unclaimed }, (_, i) => 180 + i));
+      const unnamed = first.mm.cache.open(8 as Ino, 0, false);
+      pages.forEach(({ active, referenced, named }, index) => {
+        const pfn = first.mm.allocator.take();
+        first.mm.map.set(pfn, (active ? PG.active : 0) | (referenced ? PG.referenced : 0));
+        first.mm.cache.add(named ? first.file : unnamed, index, pfn);
+        first.mm.cache.setUptodate(pfn);
+      });
+      first.cacheMap.tellRecency();
+      const kept = (pfn: number): boolean => first.mm.map.has(pfn as Pfn, PG.named | PG.preserved);
+      const recency = new Map<number, number>();
+      for (const line of first.hypervisor.batches.flat()) {
+        const [what, pfn, word] = line.split(' ');
+        if (what === 'recency') recency.set(Number(pfn), Number.parseInt(word!, 16));
+      }
+      const next = guest([...recency.keys()], recency);
+      expect(inactivePages(next.mm.map)).toEqual(inactivePages(first.mm.map).filter(kept));
+      expect(activePages(next.mm.map)).toEqual(activePages(first.mm.map).filter(kept));
+      for (const pfn of recency.keys())
+        expect(next.mm.map.has(pfn as Pfn, PG.referenced)).toBe(first.mm.map.has(pfn as Pfn, PG.referenced));
+    },
+  );
+});
 
 describe('releasing', () => {
   it('under pressure gives pages back by their number, where nothing is known of their age', () => {

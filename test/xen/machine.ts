@@ -20,6 +20,7 @@ import {
   CacheMapBatch,
   GRANT_ENTRY,
   Gtf,
+  Reason,
   RING_HEADER,
   RING_HEADER_BYTES,
   RING_REQUEST,
@@ -41,6 +42,7 @@ export const COSTS: XenCosts = {
   cacheMapEraseNs: 10,
   cacheMapClaimNs: 30,
   cacheMapReleaseNs: 5,
+  cacheMapRecencyNs: 6,
   eventSendNs: 100,
   domainSwitchNs: 50,
   faultNs: 1000,
@@ -224,6 +226,21 @@ export class MiniGuest {
     batch.release(Pfn(pfn));
     this.domain.environment.hypercalls.cacheMapOp(batch);
     return batch.result(0);
+  }
+
+  tellRecency(pfn: number, recency: number): number {
+    const batch = new CacheMapBatch(1);
+    batch.tellRecency(Pfn(pfn), recency);
+    this.domain.environment.hypercalls.cacheMapOp(batch);
+    return batch.result(0);
+  }
+
+  /** What was told of a page; undefined when nothing can be believed. */
+  askRecency(pfn: number): number | undefined {
+    const batch = new CacheMapBatch(1);
+    batch.askRecency(Pfn(pfn));
+    this.domain.environment.hypercalls.cacheMapOp(batch);
+    return batch.result(0) === Reason.ok ? batch.recency(0) : undefined;
   }
 
   discard(block: number): { result: number; pfn: number } {

@@ -80,6 +80,7 @@ export const PENTIUM4_2006: Profile = {
     cacheMapEraseNs: assumed(150, 'ns', 'one record, one hash bucket'),
     cacheMapClaimNs: assumed(250, 'ns', 'hash probe, compare, two stores'),
     cacheMapReleaseNs: assumed(150, 'ns', 'as cacheMapEraseNs'),
+    cacheMapRecencyNs: assumed(100, 'ns', 'two loads that miss: P2M entry and recency'),
     eventSendNs: assumed(1_000, 'ns', 'hypercall, two bitmap words, waking the other domain'),
     domainSwitchNs: assumed(4_000, 'ns', '3 to 5 µs with the address-space switch'),
     faultNs: constant(

@@ -11,6 +11,8 @@
  * | claim | ino, generation, index, block | asks for a preserved page; out: RESULT, and PFN unless RESULT is `absent` |
  * | release | pfn | a preserved page nobody claimed is given back: neither named nor preserved any more |
  * | discard | block | the block was freed: a preserved page that equals it is given back; out: RESULT, and PFN unless `absent` |
+ * | tell recency | pfn, recency | before an orderly shutdown: how recently the page was used (recency.ts) |
+ * | ask recency | pfn | what was told of a preserved page; out: RESULT, and RECENCY unless `absent`: nothing can be believed |
  *
  * A claim that is refused gives the page back too: from then on it is an ordinary page, neither named nor preserved.
  *
@@ -23,7 +25,15 @@
 import { assert } from '../../base/assert.ts';
 import type { Ino, Lba, PageIndex, Pfn } from '../../base/units.ts';
 
-export const CacheMapOp = { insert: 1, erase: 2, claim: 3, release: 4, discard: 5 } as const;
+export const CacheMapOp = {
+  insert: 1,
+  erase: 2,
+  claim: 3,
+  release: 4,
+  discard: 5,
+  tellRecency: 6,
+  askRecency: 7,
+} as const;
 export type CacheMapOp = (typeof CacheMapOp)[keyof typeof CacheMapOp];
 
 /** Words of one entry. */
@@ -35,6 +45,7 @@ export const ENTRY_GENERATION = 3;
 export const ENTRY_INDEX = 4;
 export const ENTRY_BLOCK = 5;
 export const ENTRY_RESULT = 6;
+export const ENTRY_RECENCY = 7;
 
 assert(
   [CacheMapOp.insert, CacheMapOp.erase, ENTRY_OP, ENTRY_PFN, ENTRY_INO, ENTRY_GENERATION, ENTRY_INDEX].join() ===
@@ -96,6 +107,16 @@ export class CacheMapBatch {
     this.words[this.#next(CacheMapOp.release) + ENTRY_PFN] = pfn;
   }
 
+  tellRecency(pfn: Pfn, recency: number): void {
+    const at = this.#next(CacheMapOp.tellRecency);
+    this.words[at + ENTRY_PFN] = pfn;
+    this.words[at + ENTRY_RECENCY] = recency;
+  }
+
+  askRecency(pfn: Pfn): void {
+    this.words[this.#next(CacheMapOp.askRecency) + ENTRY_PFN] = pfn;
+  }
+
   discard(block: Lba): void {
     this.words[this.#next(CacheMapOp.discard) + ENTRY_BLOCK] = block;
   }
@@ -108,6 +129,11 @@ export class CacheMapBatch {
   /** Page that claim `i` got or gave back, or discard `i` gave back; meaningless when its result is `absent`. */
   pfn(i: number): Pfn {
     return this.words[i * ENTRY_WORDS + ENTRY_PFN]! as Pfn;
+  }
+
+  /** Answer to askRecency `i`. */
+  recency(i: number): number {
+    return this.words[i * ENTRY_WORDS + ENTRY_RECENCY]!;
   }
 
   #next(op: CacheMapOp): number {

@@ -6,5 +6,6 @@ export * from './event-channel.ts';
 export * from './grant-table.ts';
 export * from './guest-memory.ts';
 export * from './reason.ts';
+export * from './recency.ts';
 export * from './start-info.ts';
 export * from './xenbus.ts';
