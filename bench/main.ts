@@ -10,6 +10,7 @@ import { cachedRead } from './cached-read.ts';
 import { type Options, type Row, table } from './harness.ts';
 import { pageAccess } from './page-access.ts';
 import { rebuild } from './rebuild.ts';
+import { recency } from './recency.ts';
 import { scale } from './scale.ts';
 import { write } from './write.ts';
 
@@ -19,6 +20,7 @@ const SUBJECTS: Readonly<Record<string, (options: Options) => Row[]>> = {
   write,
   rebuild,
   bookkeeping,
+  recency,
   scale,
 };
 
