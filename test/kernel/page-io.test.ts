@@ -209,7 +209,8 @@ describe('a map that changes while a reader waits for metadata', () => {
       },
       blockNow: (index) => 1000 - 3 * index + version,
     };
-    io.onMemoryShort = () => {
+    io.nap = function* () {
+      yield Ns(10);
       version = 1;
       for (const pfn of taken.splice(0)) {
         mm.map.clear(pfn, PG.reserved);
