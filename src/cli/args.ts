@@ -8,6 +8,8 @@
 
 import { parseArgs } from 'node:util';
 import { PAGE_SIZE, UserError } from '../base/index.ts';
+import { PROTECTIONS } from '../experiment/campaign.ts';
+import { FAULTS } from '../experiment/faults.ts';
 import { DISKS, PROFILES, STRATEGIES, WORKLOADS } from '../experiment/result.ts';
 
 export interface OptionSpec {
@@ -34,6 +36,9 @@ export const MEMORY_MIN = 16 << 20;
 export const MEMORY_MAX = 64 * GIB;
 export const MEMORY_DEFAULT = GIB;
 const SEED_MAX = 0xffff_ffff;
+/** Runs of each fault of a campaign. */
+export const RUNS_DEFAULT = 10;
+const RUNS_MAX = 100_000;
 
 export const REBOOT = {
   name: 'reboot',
@@ -81,7 +86,26 @@ export const INSPECT = {
   options: [{ name: 'json', help: 'print the findings as one JSON object' }, HELP],
 } as const satisfies CommandSpec;
 
-export const COMMANDS: readonly CommandSpec[] = [REBOOT, MKFS, INSPECT];
+export const CAMPAIGN = {
+  name: 'campaign',
+  positionals: [],
+  summary:
+    'strike dying guests and what they leave in memory with faults; print which pages the next guest reuses, and which of them wrongly',
+  options: [
+    { name: 'fault', value: 'LIST', help: `comma-separated, of: ${FAULTS.join(', ')} (default: all)` },
+    { name: 'runs', value: 'N', help: `runs of each fault, 1 to ${RUNS_MAX} (default ${RUNS_DEFAULT})` },
+    { name: 'seed', value: 'N', help: 'seed of everything random, 0 to 4294967295 (default 1)' },
+    {
+      name: 'without',
+      value: 'LIST',
+      help: `protections to switch off, of: ${PROTECTIONS.join(', ')} (default: none)`,
+    },
+    { name: 'json', help: 'print the result as one JSON object' },
+    HELP,
+  ],
+} as const satisfies CommandSpec;
+
+export const COMMANDS: readonly CommandSpec[] = [REBOOT, MKFS, INSPECT, CAMPAIGN];
 
 /** A command line that parsed: option values by name (true for an option without value), and the positionals. */
 export interface ParsedArgs<Name extends string = string> {
@@ -198,6 +222,13 @@ export function parseSeed(option: string, text: string): number {
   const seed = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
   if (seed <= SEED_MAX) return seed;
   throw new UserError(`${option}: ${oneLine(text)} is not an integer of 0 to ${SEED_MAX}`);
+}
+
+/** How often a fault is run. @throws UserError */
+export function parseRuns(option: string, text: string): number {
+  const runs = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (runs >= 1 && runs <= RUNS_MAX) return runs;
+  throw new UserError(`${option}: ${oneLine(text)} is not an integer of 1 to ${RUNS_MAX}`);
 }
 
 /** The help of one command, ended by a newline. */

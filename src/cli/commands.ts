@@ -6,12 +6,18 @@
 import { readFileSync } from 'node:fs';
 import { UserError } from '../base/index.ts';
 import { COMMANDS, oneLine, programHelp } from './args.ts';
+import { campaign } from './campaign.ts';
 import { inspect } from './inspect.ts';
 import type { Io } from './io.ts';
 import { mkfs } from './mkfs.ts';
 import { reboot } from './reboot.ts';
 
-const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>> = { reboot, mkfs, inspect };
+const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>> = {
+  reboot,
+  mkfs,
+  inspect,
+  campaign,
+};
 
 /**
  * @param argv what follows the name of the program

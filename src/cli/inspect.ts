@@ -3,7 +3,6 @@
  * is printed.
  */
 
-import Table from 'cli-table3';
 import { resolve } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import { PAGE_SIZE } from '../base/index.ts';
@@ -11,6 +10,7 @@ import { loadMemory } from '../experiment/memory-dump.ts';
 import { inspectMemory, type MachineReport } from '../xen/inspect.ts';
 import { commandHelp, INSPECT, oneLine, parseCommand } from './args.ts';
 import type { Io } from './io.ts';
+import { grouped, renderTable } from './table.ts';
 
 /**
  * @returns the exit status: 1 when something in the memory does not parse, else 0
@@ -74,18 +74,4 @@ function renderReport(path: string, { frames, domains, map, problems, problemCou
   lines.push(...problems.map((problem) => `    ${problem}`));
   if (problems.length < problemCount) lines.push(`    and ${grouped(problemCount - problems.length)} more`);
   return `${lines.join('\n')}\n`;
-}
-
-function renderTable(head: string[], rows: (string | number)[][]): string {
-  const table = new Table({
-    head,
-    colAligns: head.map((_, column) => (typeof rows[0]?.[column] === 'number' ? 'right' : 'left')),
-    style: { head: [], border: [], compact: true },
-  });
-  table.push(...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? grouped(cell) : cell))));
-  return table.toString();
-}
-
-function grouped(value: number): string {
-  return value.toLocaleString('en-US');
 }

@@ -6,6 +6,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { asUserError, UserError } from '../base/index.ts';
+import type { runCampaign } from '../experiment/campaign.ts';
 import type { ProgressListener } from '../experiment/progress.ts';
 import type { Mismatch, RebootOptions, RebootResult } from '../experiment/result.ts';
 
@@ -26,6 +27,7 @@ export interface Io {
   /** Relative paths are relative to this one. */
   readonly cwd: string;
   readonly runReboot: RunReboot;
+  readonly runCampaign: typeof runCampaign;
 }
 
 /** What lies at a path. @throws UserError when the host does not tell */

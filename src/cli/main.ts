@@ -3,6 +3,7 @@
  * The entry of the command line: hands the process to the program, and nothing else.
  */
 
+import { runCampaign } from '../experiment/campaign.ts';
 import { runReboot } from '../experiment/reboot.ts';
 import { main } from './commands.ts';
 
@@ -18,4 +19,5 @@ process.exitCode = main(process.argv.slice(2), {
   colour: process.stdout.isTTY && !process.env['NO_COLOR'],
   cwd: process.cwd(),
   runReboot,
+  runCampaign,
 });

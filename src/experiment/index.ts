@@ -1,6 +1,9 @@
 /** Experiments: the testbed, the reboot strategies, the oracle that checks every page against the disk. */
+export * from './campaign.ts';
+export { FAULT, FAULTS, type Fault, type FaultName, type FaultScene } from './faults.ts';
 export * from './memory-dump.ts';
 export * from './oracle-ext2.ts';
+export type { PageVerdicts } from './page-judge.ts';
 export * from './progress.ts';
 export * from './reboot.ts';
 export * from './result.ts';

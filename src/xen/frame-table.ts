@@ -152,9 +152,9 @@ export class FrameTable {
     return this.#words[mfn * RECORD_WORDS + W_GENERATION] === generation;
   }
 
-  /** Whether the bytes match the recorded CRC-32C, if one is recorded. */
+  /** Whether a CRC-32C is recorded and the bytes match it. A record without one is of no page that was vouched for. */
   matchesChecksum(mfn: Mfn): boolean {
-    if ((this.#state(mfn) & S_CRC) === 0) return true;
+    if ((this.#state(mfn) & S_CRC) === 0) return false;
     return crc32c(this.#memory.frame(mfn), 0, PAGE_SIZE) === this.#words[mfn * RECORD_WORDS + W_CRC];
   }
 

@@ -1,6 +1,7 @@
 // Streams that remember, and an Io made of them, for the tests of cli/.
 import { Writable } from 'node:stream';
 import type { Io } from '../../src/cli/io.ts';
+import { runCampaign } from '../../src/experiment/campaign.ts';
 import type { RebootOptions } from '../../src/experiment/result.ts';
 import { sampleResult } from '../report/sample.ts';
 
@@ -36,6 +37,7 @@ export function captureIo(cwd: string, change: Partial<Io> = {}): CapturedIo {
       ran.push(options);
       return { result: sampleResult(), mismatches: [] };
     },
+    runCampaign,
     ...change,
     ran,
   } as CapturedIo;

@@ -27,8 +27,11 @@ describe('the program', () => {
   });
 
   it.each([
-    [[], /^stillwarm: a command is missing: reboot, mkfs, inspect \(see stillwarm --help\)\n$/],
-    [['rebot'], /^stillwarm: unknown command rebot; there are reboot, mkfs, inspect \(see stillwarm --help\)\n$/],
+    [[], /^stillwarm: a command is missing: reboot, mkfs, inspect, campaign \(see stillwarm --help\)\n$/],
+    [
+      ['rebot'],
+      /^stillwarm: unknown command rebot; there are reboot, mkfs, inspect, campaign \(see stillwarm --help\)\n$/,
+    ],
     [['toString'], /^stillwarm: unknown command toString; /],
     [['reboot', '--sede', '1'], /^stillwarm: unknown option --sede; reboot takes --memory, [^\n]*\n$/],
     [['reboot', '--profile', 'z80'], /^stillwarm: --profile: z80 is none of pentium4-2006, server-2026\n$/],

@@ -1,0 +1,79 @@
+/**
+ * `stillwarm campaign`: faults that strike a dying guest and what it leaves in memory, and what came of the pages. The
+ * campaign is experiment/campaign.ts; here its result is printed.
+ */
+
+import type { CampaignOptions, CampaignResult, FaultResult } from '../experiment/campaign.ts';
+import { PROTECTIONS } from '../experiment/campaign.ts';
+import { FAULTS } from '../experiment/faults.ts';
+import type { PageVerdicts } from '../experiment/page-judge.ts';
+import { CAMPAIGN, commandHelp, parseCommand, parseList, parseRuns, parseSeed, RUNS_DEFAULT } from './args.ts';
+import type { Io } from './io.ts';
+import { withProgress } from './progress.ts';
+import { grouped, renderTable } from './table.ts';
+
+/**
+ * @returns the exit status: 1 when a page was reused wrongly although its guards were on, else 0
+ * @throws UserError
+ */
+export function campaign(argv: readonly string[], io: Io): number {
+  const args = parseCommand(CAMPAIGN, argv);
+  if (args.help) {
+    io.stdout.write(commandHelp(CAMPAIGN));
+    return 0;
+  }
+  const [fault, runs, seed, without] = (['fault', 'runs', 'seed', 'without'] as const).map((name) =>
+    args.values.get(name),
+  );
+  const options: CampaignOptions = {
+    faults: fault === undefined ? FAULTS : parseList('--fault', fault, FAULTS),
+    runs: runs === undefined ? RUNS_DEFAULT : parseRuns('--runs', runs),
+    seed: seed === undefined ? 1 : parseSeed('--seed', seed),
+    without: without === undefined ? [] : parseList('--without', without, PROTECTIONS),
+  };
+  const result = withProgress(io.stderr, (onProgress) => io.runCampaign(options, onProgress));
+  io.stdout.write(args.flags.has('json') ? `${JSON.stringify(result)}\n` : renderCampaign(result));
+  return wrongPages(result) > 0 ? 1 : 0;
+}
+
+const NUMBERS: readonly (readonly [keyof PageVerdicts, head: string])[] = [
+  ['reusedRightly', 'reused\nrightly'],
+  ['discardedRightly', 'discarded\nrightly'],
+  ['discardedNeedlessly', 'discarded\nneedlessly'],
+  ['notAskedFor', 'not asked\nfor'],
+  ['reusedWrongly', 'reused\nwrongly'],
+];
+const HEADS = NUMBERS.map(([, head]) => head);
+const numbers = (verdicts: PageVerdicts): number[] => NUMBERS.map(([key]) => verdicts[key]);
+
+function wrongPages({ faults }: CampaignResult): number {
+  return faults.reduce((sum, one) => sum + one.protected.reusedWrongly, 0);
+}
+
+function renderCampaign(result: CampaignResult): string {
+  const { runs, seed, without, faults } = result;
+  const unguarded = faults.flatMap((one): [FaultResult, PageVerdicts][] =>
+    one.unguarded === null ? [] : [[one, one.unguarded]],
+  );
+  const wrong = wrongPages(result);
+  return [
+    `${grouped(runs)} ${runs === 1 ? 'run' : 'runs'} of each fault, seed ${seed}; all protections on${
+      without.length > 0 ? ` but ${without.join(', ')}` : ''
+    }`,
+    '',
+    'What becomes of the pages that had a name when the guest died?',
+    renderTable(
+      ['fault', 'injected', ...HEADS],
+      faults.map(({ fault, injected, ...one }) => [fault, injected, ...numbers(one.protected)]),
+    ),
+    '',
+    'And with all protections off that guard against the fault?',
+    renderTable(
+      ['fault', 'without', ...HEADS],
+      unguarded.map(([{ fault, guards }, verdicts]) => [fault, guards.join('\n'), ...numbers(verdicts)]),
+    ),
+    '',
+    wrong === 0 ? 'with its guards on, no page was reused wrongly' : `${grouped(wrong)} pages were reused wrongly`,
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,224 @@
+/**
+ * `stillwarm campaign`: a guest reads and writes files, dies, and a fault strikes it or what it left in memory; the next
+ * guest reads everything there is. Many times over for each fault, and once more with the protections off that guard
+ * against it. Four numbers are what it is for: pages reused rightly, discarded rightly, discarded needlessly, and reused
+ * wrongly, which must be 0 with the protections and must not be 0 without them.
+ *
+ * All protections are on, the checksum too. Every run has a disk, a machine and a stream of its own, made from the seed, the
+ * fault and the number of the run; the same run is made with the guards on and off.
+ */
+
+import { GuestPanic, ModelError } from '../base/errno.ts';
+import { Ns, PAGE_SIZE, type Mfn } from '../base/units.ts';
+import type { MemoryImage } from '../disk/memory-image.ts';
+import { makeExt2 } from '../disk/mkfs.ts';
+import { directory, file, tree, type TreeNode } from '../disk/mkfs-tree.ts';
+import { O, type Syscalls } from '../kernel/index.ts';
+import { MachineMemory } from '../machine/memory.ts';
+import { SERVER_2026 } from '../machine/profiles/server-2026.ts';
+import { RandomStreams, type Process, type RandomStream } from '../sim/index.ts';
+import { DEFAULT_PROTECTIONS, type Protections } from '../xen/index.ts';
+import { FAULT, type Fault, type FaultName } from './faults.ts';
+import { PageJudge, type PageVerdicts } from './page-judge.ts';
+import type { ProgressListener } from './progress.ts';
+import { machineMemoryFor, Testbed, type Guest } from './testbed.ts';
+
+export type ProtectionName = keyof Protections;
+export const PROTECTIONS = Object.keys(DEFAULT_PROTECTIONS) as readonly ProtectionName[];
+
+export interface CampaignOptions {
+  readonly faults: readonly FaultName[];
+  /** Runs of each fault. */
+  readonly runs: number;
+  readonly seed: number;
+  /** Protections that are off in all runs. */
+  readonly without: readonly ProtectionName[];
+}
+
+export interface FaultResult {
+  readonly fault: FaultName;
+  /** Faults injected over all runs; 0 when the crash itself is the fault. */
+  readonly injected: number;
+  readonly protected: Readonly<PageVerdicts>;
+  /** Protections that guard against the fault. */
+  readonly guards: readonly ProtectionName[];
+  /** The same runs without them; null when nothing that can be switched off guards. */
+  readonly unguarded: Readonly<PageVerdicts> | null;
+}
+
+/** What `--json` prints; docs/reference/campaign.md. */
+export interface CampaignResult {
+  readonly schema: 'stillwarm/campaign@1';
+  readonly seed: number;
+  readonly runs: number;
+  readonly without: readonly ProtectionName[];
+  readonly faults: readonly FaultResult[];
+}
+
+const GUEST_MEMORY = 12 << 20;
+const FILES = 40;
+/** Most pages of a file: past the twelve that an inode maps itself. */
+const FILE_PAGES = 24;
+/** Changes that reach the disk before the guest dies, and that do not. */
+const WRITES_SYNCED = 24;
+const WRITES_LOST = 16;
+/** Half of the guests die at most this long after they began to write everything out, which takes about as long. */
+const LAST_NS = 40_000;
+const CMD_LINE = 'cachemap=all';
+
+export function runCampaign(options: CampaignOptions, onProgress: ProgressListener = () => undefined): CampaignResult {
+  const { faults, runs, seed, without } = options;
+  const memory = new MachineMemory(machineMemoryFor(GUEST_MEMORY));
+  const disk = campaignDisk();
+  const results = faults.map((fault, i): FaultResult => {
+    const { guards } = FAULT[fault];
+    const all = { injected: 0, protected: noVerdicts(), unguarded: noVerdicts() };
+    for (let run = 0; run < runs; run++) {
+      onProgress({ phase: fault, done: i * runs + run, total: faults.length * runs });
+      const one = (off: readonly ProtectionName[], sum: PageVerdicts): number => {
+        const trial = new Trial(fault, `${fault}/${run}`, seed, off, memory, disk.clone());
+        add(sum, trial.run());
+        return trial.injected;
+      };
+      all.injected += one(without, all.protected);
+      if (guards.length > 0) one([...without, ...guards], all.unguarded);
+    }
+    return { fault, guards, ...all, unguarded: guards.length > 0 ? all.unguarded : null };
+  });
+  return { schema: 'stillwarm/campaign@1', seed, runs, without, faults: results };
+}
+
+function noVerdicts(): PageVerdicts {
+  return { reusedRightly: 0, reusedWrongly: 0, discardedRightly: 0, discardedNeedlessly: 0, notAskedFor: 0 };
+}
+
+function add(sum: PageVerdicts, one: PageVerdicts): void {
+  for (const key of Object.keys(sum) as (keyof PageVerdicts)[]) sum[key] += one[key];
+}
+
+const pathOf = (number: number): string => `/f${number}`;
+
+/** No two of its pages are equal: a page in the place of another is a wrong page. */
+function campaignDisk(): MemoryImage {
+  const files = Array.from({ length: FILES }, (_, f): [string, TreeNode] => {
+    const words = new Uint32Array(((1 + (f % FILE_PAGES)) * PAGE_SIZE) / 4);
+    for (let i = 0; i < words.length; i++) words[i] = Math.imul(f * 0x1_0000 + i + 1, 0x9e3779b1);
+    return [pathOf(f).slice(1), file(new Uint8Array(words.buffer))];
+  });
+  return makeExt2(tree(directory(files)), { size: 8 << 20 });
+}
+
+/** One guest, its end, and the guest after it. */
+class Trial {
+  injected = 0;
+  readonly #fault: FaultName;
+  readonly #testbed: Testbed;
+  readonly #judge: PageJudge;
+  readonly #random: RandomStream;
+
+  constructor(
+    fault: FaultName,
+    name: string,
+    seed: number,
+    off: readonly ProtectionName[],
+    memory: MachineMemory,
+    image: MemoryImage,
+  ) {
+    this.#fault = fault;
+    this.#judge = new PageJudge(memory, image);
+    this.#random = new RandomStreams(seed).stream(name);
+    const protections = Object.fromEntries(PROTECTIONS.map((each) => [each, !off.includes(each)]));
+    this.#testbed = new Testbed({
+      seed: this.#random.u32(),
+      profile: SERVER_2026,
+      // No volatile cache: what the drive has taken is what the judge sees.
+      disk: 'instant',
+      image,
+      memory,
+      guestMemory: GUEST_MEMORY,
+      protections,
+      observer: this.#judge,
+      onReuse: (domain, pfn, ino, index, block) => {
+        this.#judge.reused(domain.frameOf(pfn), ino, index, block);
+      },
+    });
+  }
+
+  run(): PageVerdicts {
+    this.#testbed.simulation.runProcess('campaign', this.#main());
+    this.#judge.end();
+    return this.#judge.verdicts;
+  }
+
+  *#main(): Process {
+    const judge = this.#judge;
+    const { atDeath, betweenGuests } = FAULT[this.#fault];
+    const guest = yield* this.#testbed.start(CMD_LINE);
+    yield* this.#live(guest);
+    this.#inject(guest, judge.named, atDeath);
+    judge.guestEnds();
+    guest.kernel.crash();
+    const { frames } = this.#testbed.hypervisor;
+    try {
+      const next = yield* this.#testbed.restart(guest.domain, {
+        preserve: true,
+        cmdLine: CMD_LINE,
+        betweenGuests: () => {
+          const preserved = judge.named.filter((mfn) => frames.isPreserved(mfn));
+          this.#inject(guest, preserved, betweenGuests);
+          judge.look();
+        },
+      });
+      yield* readAll(next.kernel.syscalls, judge.oracle.listFiles());
+    } catch (error) {
+      // A guest that was handed wrong metadata cannot be expected to live on.
+      if (!(error instanceof ModelError) && !(error instanceof GuestPanic)) throw error;
+    }
+  }
+
+  #inject(guest: Guest, frames: readonly Mfn[], fault: Fault['atDeath']): void {
+    this.injected += fault?.({ testbed: this.#testbed, guest, frames, random: this.#random }) ?? 0;
+  }
+
+  /** The guest reads all files and changes some; some of that is on the disk when this returns, and some on its way. */
+  *#live({ kernel, domain }: Guest): Process {
+    const sys = kernel.syscalls;
+    const files = Array.from({ length: FILES }, (_, i) => ({ path: pathOf(i) }));
+    yield* readAll(sys, files);
+    yield* this.#write(sys, WRITES_SYNCED);
+    yield* sys.sync();
+    yield* readAll(sys, files);
+    yield* this.#write(sys, this.#random.below(WRITES_LOST + 1));
+    if (this.#random.below(2) === 0) return;
+    domain.environment.spawn('sync', sys.sync());
+    yield Ns(this.#random.below(LAST_NS));
+  }
+
+  /** So many writes of up to three pages at random places of random files. */
+  *#write(sys: Syscalls, times: number): Process {
+    const random = this.#random;
+    for (let i = 0; i < times; i++) {
+      const words = new Uint32Array((3 * PAGE_SIZE) / 4);
+      const first = random.u32();
+      for (let word = 0; word < words.length; word++) words[word] = Math.imul(first + word, 0x9e3779b1);
+      const bytes = new Uint8Array(words.buffer, 0, 1 + random.below(3 * PAGE_SIZE));
+      const fd = yield* sys.open(pathOf(random.below(FILES)), O.rdwr);
+      yield* sys.pwrite(fd, bytes, 0, bytes.length, random.below(sys.fstat(fd).size));
+      yield* sys.close(fd);
+    }
+  }
+}
+
+function* readAll(sys: Syscalls, files: readonly { readonly path: string }[]): Process {
+  const buffer = new Uint8Array(FILE_PAGES * PAGE_SIZE);
+  for (const { path } of files) {
+    try {
+      const fd = yield* sys.open(path);
+      while ((yield* sys.read(fd, buffer, 0, buffer.length)) > 0);
+      yield* sys.close(fd);
+    } catch (error) {
+      // A file behind a wrong page of metadata cannot be read.
+      if (!(error instanceof ModelError)) throw error;
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { main } from '../../src/cli/commands.ts';
+import type { CampaignOptions, CampaignResult } from '../../src/experiment/campaign.ts';
+import { FAULTS } from '../../src/experiment/faults.ts';
+import type { PageVerdicts } from '../../src/experiment/page-judge.ts';
+import { captureIo } from './capture.ts';
+
+const verdicts = (reusedWrongly: number): PageVerdicts => ({
+  reusedRightly: 4_000_000,
+  reusedWrongly,
+  discardedRightly: 1_000_000,
+  discardedNeedlessly: 2_000_000,
+  notAskedFor: 3_000_000,
+});
+
+function run(wrong: number, ...argv: string[]): { status: number; out: string; err: string; asked: CampaignOptions[] } {
+  const asked: CampaignOptions[] = [];
+  const io = captureIo('/', {
+    runCampaign: (options): CampaignResult => {
+      asked.push(options);
+      const { runs, seed, without } = options;
+      const guards = ['writeProtection', 'checksum'] as const;
+      const one = { injected: 12_345, protected: verdicts(wrong) };
+      return {
+        schema: 'stillwarm/campaign@1',
+        seed,
+        runs,
+        without,
+        faults: [
+          { fault: 'wild-store', ...one, guards, unguarded: verdicts(77) },
+          { fault: 'damaged-table', ...one, guards: [], unguarded: null },
+        ],
+      };
+    },
+  });
+  const status = main(['campaign', ...argv], io);
+  return { status, out: io.stdout.text, err: io.stderr.text, asked };
+}
+
+describe('stillwarm campaign', () => {
+  it('runs every fault with all protections unless told', () => {
+    expect(run(0).asked).toEqual([{ faults: FAULTS, runs: 10, seed: 1, without: [] }]);
+  });
+
+  it('hands on what it is told', () => {
+    const told = ['--fault', 'torn-record,crash', '--runs', '3', '--seed', '9', '--without', 'scrub,checksum'];
+    expect(run(0, ...told).asked).toEqual([
+      { faults: ['torn-record', 'crash'], runs: 3, seed: 9, without: ['scrub', 'checksum'] },
+    ]);
+  });
+
+  it('prints two tables that fit in 100 columns and a verdict', () => {
+    const { status, out } = run(0, '--without', 'scrub');
+    expect(status).toBe(0);
+    expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+    expect(out).toMatch(/^10 runs of each fault, seed 1; all protections on but scrub\n/);
+    expect(out).toMatch(/wild-store .* 12,345 .* 4,000,000 .* 1,000,000 .* 2,000,000 .* 3,000,000 .* 0 /);
+    expect(out).toMatch(/wild-store .* writeProtection .* 77 /);
+    expect(out.match(/damaged-table/g)).toHaveLength(1);
+    expect(out).toMatch(/\nwith its guards on, no page was reused wrongly\n$/);
+  });
+
+  it('ends with status 1 when a page was reused wrongly with the guards on', () => {
+    const { status, out } = run(2);
+    expect(status).toBe(1);
+    expect(out).toMatch(/\n4 pages were reused wrongly\n$/);
+  });
+
+  it('prints the result as JSON', () => {
+    const { out, status } = run(0, '--json');
+    expect(status).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      schema: 'stillwarm/campaign@1',
+      runs: 10,
+      faults: [{}, { unguarded: null }],
+    });
+  });
+
+  it.each([
+    [['--fault', 'rain'], /^stillwarm: --fault: rain is none of crash, [^\n]*\n$/],
+    [['--runs', '0'], /^stillwarm: --runs: 0 is not an integer of 1 to 100000\n$/],
+    [['--without', 'hope'], /^stillwarm: --without: hope is none of writeProtection, [^\n]*\n$/],
+    [['file'], /^stillwarm: unexpected argument file; [^\n]*\n$/],
+  ])('%j is one line and status 2', (argv, message) => {
+    const { status, err, asked } = run(0, ...argv);
+    expect({ status, asked }).toEqual({ status: 2, asked: [] });
+    expect(err).toMatch(message);
+  });
+});

@@ -1,0 +1,78 @@
+// The fault campaign: each fault, its guards, and what it is without them.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type CampaignOptions, type FaultResult, runCampaign } from '../../src/experiment/campaign.ts';
+import { FAULT, FAULTS, type FaultName } from '../../src/experiment/faults.ts';
+import type { PageVerdicts } from '../../src/experiment/page-judge.ts';
+import { property, TIMEOUT_MS } from '../support/property.ts';
+
+function strike(fault: FaultName, over: Partial<CampaignOptions> = {}): FaultResult {
+  return runCampaign({ faults: [fault], runs: 1, seed: 1, without: [], ...over }).faults[0]!;
+}
+
+const pages = (verdicts: PageVerdicts): number => (Object.values(verdicts) as number[]).reduce((sum, n) => sum + n, 0);
+
+describe('a fault', () => {
+  it.each(FAULTS)(
+    '%s: no wrong page with the protections, wrong ones without its guards',
+    { timeout: TIMEOUT_MS },
+    (fault) => {
+      const { injected, guards, protected: kept, unguarded } = strike(fault, { runs: 3 });
+      expect(kept.reusedWrongly).toBe(0);
+      expect(injected).toBeGreaterThan(fault === 'crash' ? -1 : 0);
+      if (fault === 'damaged-table') {
+        // A cold start: nothing is reused, and nothing but that is wrong with it.
+        expect(unguarded).toBeNull();
+        expect(kept).toMatchObject({ reusedRightly: 0, notAskedFor: 0 });
+        expect(kept.discardedNeedlessly).toBeGreaterThan(3 * 400);
+        return;
+      }
+      // Each guard alone is enough.
+      for (const on of guards.length > 1 ? guards : []) {
+        const without = guards.filter((guard) => guard !== on);
+        expect(strike(fault, { runs: 3, without }).protected.reusedWrongly).toBe(0);
+      }
+      expect(kept.reusedRightly).toBeGreaterThan(3 * 350);
+      expect(guards).toEqual(FAULT[fault].guards);
+      expect(unguarded!.reusedWrongly).toBeGreaterThan(0);
+    },
+  );
+
+  property(
+    'makes no wrong page while any one of its guards is on, and every page counts once',
+    fc.constantFrom(...FAULTS),
+    fc.nat(),
+    fc.nat(1),
+    (fault, seed, on) => {
+      const { guards } = FAULT[fault];
+      const without = guards.filter((_, i) => guards.length > 1 && i !== on);
+      const { protected: kept, unguarded } = strike(fault, { seed, without });
+      expect(kept.reusedWrongly).toBe(0);
+      expect(pages(kept)).toBeGreaterThan(400);
+      if (unguarded !== null) expect(pages(unguarded)).toBe(pages(kept));
+    },
+    { numRuns: 16 },
+  );
+
+  it('that kills the guest and does nothing else costs no page that is right', () => {
+    const { reusedRightly, discardedRightly, discardedNeedlessly } = strike('crash', { runs: 4 }).protected;
+    expect(discardedNeedlessly).toBe(0);
+    expect(discardedRightly).toBeGreaterThan(0);
+    expect(reusedRightly).toBeGreaterThan(4 * 350);
+  });
+});
+
+describe('a campaign', () => {
+  it('is the same for the same seed and another for another', () => {
+    const run = (seed: number): string =>
+      JSON.stringify(runCampaign({ faults: ['wild-store'], runs: 1, seed, without: [] }));
+    expect(run(7)).toBe(run(7));
+    expect(run(7)).not.toBe(run(8));
+  });
+
+  it('has protections off in all of its runs when it is asked to', () => {
+    const { protected: kept, unguarded } = strike('bit-flip', { without: ['checksum'] });
+    expect(kept.reusedWrongly).toBeGreaterThan(0);
+    expect(kept).toEqual(unguarded);
+  });
+});
