@@ -51,7 +51,7 @@ function wrongPages({ faults }: CampaignResult): number {
 }
 
 function renderCampaign(result: CampaignResult): string {
-  const { runs, seed, without, faults } = result;
+  const { runs, seed, without, faults, costs } = result;
   const unguarded = faults.flatMap((one): [FaultResult, PageVerdicts][] =>
     one.unguarded === null ? [] : [[one, one.unguarded]],
   );
@@ -71,6 +71,16 @@ function renderCampaign(result: CampaignResult): string {
     renderTable(
       ['fault', 'without', ...HEADS],
       unguarded.map(([{ fault, guards }, verdicts]) => [fault, guards.join('\n'), ...numbers(verdicts)]),
+    ),
+    '',
+    'What do the protections cost that trap or read whole pages? Virtual time on a drive that takes none.',
+    renderTable(
+      ['without', "the guest's work, µs", 'reading again after its death, µs'],
+      costs.map(({ off, workNs, rereadNs }) => [
+        off.length === 0 ? '–' : off.join(', '),
+        Math.round(workNs / 1000),
+        Math.round(rereadNs / 1000),
+      ]),
     ),
     '',
     wrong === 0 ? 'with its guards on, no page was reused wrongly' : `${grouped(wrong)} pages were reused wrongly`,

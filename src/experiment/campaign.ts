@@ -46,6 +46,16 @@ export interface FaultResult {
   readonly unguarded: Readonly<PageVerdicts> | null;
 }
 
+/** What a guest's work takes in virtual time, on a drive that takes none: nothing hides what a protection costs. */
+export interface ProtectionCost {
+  /** Protections that are off, besides those that are off in all runs. */
+  readonly off: readonly ProtectionName[];
+  /** Reading all files, changing some, writing them out, and reading all again. */
+  readonly workNs: number;
+  /** The next guest's reading of all files, from pages that were preserved. */
+  readonly rereadNs: number;
+}
+
 /** What `--json` prints; docs/reference/campaign.md. */
 export interface CampaignResult {
   readonly schema: 'stillwarm/campaign@1';
@@ -53,7 +63,17 @@ export interface CampaignResult {
   readonly runs: number;
   readonly without: readonly ProtectionName[];
   readonly faults: readonly FaultResult[];
+  /** All protections on, and then without those that cost more than a comparison. */
+  readonly costs: readonly ProtectionCost[];
 }
+
+/** Protections that trap, or read whole pages. */
+const COSTLY: readonly (readonly ProtectionName[])[] = [
+  [],
+  ['writeProtection'],
+  ['checksum'],
+  ['writeProtection', 'checksum'],
+];
 
 const GUEST_MEMORY = 12 << 20;
 const FILES = 40;
@@ -66,11 +86,18 @@ const WRITES_LOST = 16;
 const LAST_NS = 40_000;
 const CMD_LINE = 'cachemap=all';
 
-export function runCampaign(options: CampaignOptions, onProgress: ProgressListener = () => undefined): CampaignResult {
+/** Strikes with all faults that are asked for, and times the protections. */
+export function runCampaign(options: CampaignOptions, onProgress?: ProgressListener): CampaignResult {
+  const { runs, seed, without } = options;
+  const faults = runFaults(options, onProgress);
+  return { schema: 'stillwarm/campaign@1', seed, runs, without, faults, costs: timeProtections(seed, without) };
+}
+
+export function runFaults(options: CampaignOptions, onProgress: ProgressListener = () => undefined): FaultResult[] {
   const { faults, runs, seed, without } = options;
   const memory = new MachineMemory(machineMemoryFor(GUEST_MEMORY));
   const disk = campaignDisk();
-  const results = faults.map((fault, i): FaultResult => {
+  return faults.map((fault, i): FaultResult => {
     const { guards } = FAULT[fault];
     const all = { injected: 0, protected: noVerdicts(), unguarded: noVerdicts() };
     for (let run = 0; run < runs; run++) {
@@ -85,7 +112,17 @@ export function runCampaign(options: CampaignOptions, onProgress: ProgressListen
     }
     return { fault, guards, ...all, unguarded: guards.length > 0 ? all.unguarded : null };
   });
-  return { schema: 'stillwarm/campaign@1', seed, runs, without, faults: results };
+}
+
+/** @param without protections that are off in any case */
+export function timeProtections(seed: number, without: readonly ProtectionName[]): ProtectionCost[] {
+  const memory = new MachineMemory(machineMemoryFor(GUEST_MEMORY));
+  const disk = campaignDisk();
+  return COSTLY.map((off) => {
+    const trial = new Trial('crash', 'cost', seed, [...without, ...off], memory, disk.clone());
+    trial.run();
+    return { off, workNs: trial.workNs, rereadNs: trial.rereadNs };
+  });
 }
 
 function noVerdicts(): PageVerdicts {
@@ -111,6 +148,8 @@ function campaignDisk(): MemoryImage {
 /** One guest, its end, and the guest after it. */
 class Trial {
   injected = 0;
+  workNs = 0;
+  rereadNs = 0;
   readonly #fault: FaultName;
   readonly #testbed: Testbed;
   readonly #judge: PageJudge;
@@ -169,7 +208,10 @@ class Trial {
           judge.look();
         },
       });
-      yield* readAll(next.kernel.syscalls, judge.oracle.listFiles());
+      const files = judge.oracle.listFiles();
+      const start = this.#testbed.simulation.now;
+      yield* readAll(next.kernel.syscalls, files);
+      this.rereadNs = this.#testbed.simulation.now - start;
     } catch (error) {
       // A guest that was handed wrong metadata cannot be expected to live on.
       if (!(error instanceof ModelError) && !(error instanceof GuestPanic)) throw error;
@@ -184,10 +226,12 @@ class Trial {
   *#live({ kernel, domain }: Guest): Process {
     const sys = kernel.syscalls;
     const files = Array.from({ length: FILES }, (_, i) => ({ path: pathOf(i) }));
+    const start = this.#testbed.simulation.now;
     yield* readAll(sys, files);
     yield* this.#write(sys, WRITES_SYNCED);
     yield* sys.sync();
     yield* readAll(sys, files);
+    this.workNs = this.#testbed.simulation.now - start;
     yield* this.#write(sys, this.#random.below(WRITES_LOST + 1));
     if (this.#random.below(2) === 0) return;
     domain.environment.spawn('sync', sys.sync());
@@ -216,6 +260,7 @@ function* readAll(sys: Syscalls, files: readonly { readonly path: string }[]): P
       const fd = yield* sys.open(path);
       while ((yield* sys.read(fd, buffer, 0, buffer.length)) > 0);
       yield* sys.close(fd);
+      yield* sys.settle();
     } catch (error) {
       // A file behind a wrong page of metadata cannot be read.
       if (!(error instanceof ModelError)) throw error;

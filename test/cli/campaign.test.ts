@@ -30,6 +30,10 @@ function run(wrong: number, ...argv: string[]): { status: number; out: string; e
           { fault: 'wild-store', ...one, guards, unguarded: verdicts(77) },
           { fault: 'damaged-table', ...one, guards: [], unguarded: null },
         ],
+        costs: [
+          { off: [], workNs: 8_765_432, rereadNs: 1_234_567 },
+          { off: ['writeProtection', 'checksum'], workNs: 7_000_000, rereadNs: 1_000_000 },
+        ],
       };
     },
   });
@@ -49,13 +53,15 @@ describe('stillwarm campaign', () => {
     ]);
   });
 
-  it('prints two tables that fit in 100 columns and a verdict', () => {
+  it('prints tables that fit in 100 columns and a verdict', () => {
     const { status, out } = run(0, '--without', 'scrub');
     expect(status).toBe(0);
     expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
     expect(out).toMatch(/^10 runs of each fault, seed 1; all protections on but scrub\n/);
     expect(out).toMatch(/wild-store .* 12,345 .* 4,000,000 .* 1,000,000 .* 2,000,000 .* 3,000,000 .* 0 /);
     expect(out).toMatch(/wild-store .* writeProtection .* 77 /);
+    expect(out).toMatch(/ – .* 8,765 .* 1,235 /);
+    expect(out).toMatch(/ writeProtection, checksum .* 7,000 .* 1,000 /);
     expect(out.match(/damaged-table/g)).toHaveLength(1);
     expect(out).toMatch(/\nwith its guards on, no page was reused wrongly\n$/);
   });
