@@ -29,6 +29,8 @@ const bit = (mfn: number): number => 1 << (mfn & 31);
 export class MachineMemory {
   readonly frameCount: number;
   readonly #banks: Buffer[] = [];
+  /** The banks again, as words. */
+  readonly #words: Uint32Array[] = [];
   readonly #touched: Uint32Array;
   readonly #views: (Uint8Array | undefined)[] = new Array<Uint8Array | undefined>(VIEWS + 1).fill(undefined);
   readonly #viewedFrame = new Uint32Array(VIEWS + 1);
@@ -42,7 +44,9 @@ export class MachineMemory {
     this.frameCount = bytes / PAGE_SIZE;
     for (let at = 0; at < this.frameCount; at += BANK_FRAMES) {
       const frames = Math.min(BANK_FRAMES, this.frameCount - at);
-      this.#banks.push(Buffer.from(new ArrayBuffer(frames * PAGE_SIZE)));
+      const bytes = new ArrayBuffer(frames * PAGE_SIZE);
+      this.#banks.push(Buffer.from(bytes));
+      this.#words.push(new Uint32Array(bytes));
     }
     this.#touched = new Uint32Array(Math.ceil(this.frameCount / 32));
     this.#viewSlot = new Uint16Array(this.frameCount);
@@ -70,10 +74,10 @@ export class MachineMemory {
   copyIn(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
     assert(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'range leaves the frame');
     assert(srcOffset >= 0 && srcOffset + length <= src.length, 'range leaves the source');
-    const bank = this.#bank(mfn);
     this.#touched[mfn >>> 5]! |= bit(mfn);
-    const whole = length === src.length ? src : src.subarray(srcOffset, srcOffset + length);
-    bank.set(whole, ((mfn & BANK_MASK) << PAGE_SHIFT) + offset);
+    const part = length === src.length ? src : src.subarray(srcOffset, srcOffset + length);
+    if (length === PAGE_SIZE) this.#view(mfn).set(part);
+    else this.#bank(mfn).set(part, ((mfn & BANK_MASK) << PAGE_SHIFT) + offset);
   }
 
   /** Copies one whole frame over another. */
@@ -105,6 +109,7 @@ export class MachineMemory {
 
   readU32(mfn: Mfn, offset: number): number {
     assert(offset >= 0 && offset <= PAGE_SIZE - 4, 'word leaves the frame');
+    if ((offset & 3) === 0) return this.#bankWords(mfn)[((mfn & BANK_MASK) << (PAGE_SHIFT - 2)) + (offset >>> 2)]!;
     const bank = this.#bank(mfn);
     const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
     return (bank[at]! | (bank[at + 1]! << 8) | (bank[at + 2]! << 16) | (bank[at + 3]! << 24)) >>> 0;
@@ -178,6 +183,11 @@ export class MachineMemory {
   #bank(mfn: Mfn): Buffer {
     assert(mfn >= 0 && mfn < this.frameCount, 'no such frame');
     return this.#banks[mfn >>> BANK_SHIFT]!;
+  }
+
+  #bankWords(mfn: Mfn): Uint32Array {
+    assert(mfn >= 0 && mfn < this.frameCount, 'no such frame');
+    return this.#words[mfn >>> BANK_SHIFT]!;
   }
 
   #view(mfn: Mfn): Uint8Array {
