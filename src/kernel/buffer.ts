@@ -12,7 +12,7 @@
 import { assert } from '../base/assert.ts';
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE, type Pfn } from '../base/units.ts';
-import type { Process } from '../sim/index.ts';
+import { NOTHING, type Process } from '../sim/index.ts';
 import type { GuestEnvironment, GuestMemory } from '../xen/public/index.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
@@ -60,6 +60,7 @@ export class BlockDeviceMapping implements Mapping {
 
 /** What buffers need of a journal. */
 export interface BufferJournal {
+  tryAccess(mapping: Mapping, index: number, block: number): Pfn | undefined;
   access(mapping: Mapping, index: number, block: number): Process<Pfn>;
   join(mapping: Mapping, index: number, block: number, pfn: Pfn): void;
   isJoined(block: number): boolean;
@@ -105,13 +106,16 @@ export class Buffers {
       : yield* this.journal.access(this.device, block, block);
   }
 
-  /** sb_find_get_block: the block's page when it is in memory and up to date, else NO_PAGE. */
-  find(block: number): Pfn {
-    const { cache, map, lru } = this.#mm;
-    const pfn = cache.find(this.device.space, block);
-    if (pfn === NO_PAGE || !map.has(pfn, PG.uptodate)) return NO_PAGE;
-    lru.markAccessed(pfn);
+  /** sb_find_get_block: what `bread` would return without waiting; undefined when it would have to. */
+  find(block: number): Pfn | undefined {
+    const pfn = this.#io.find(this.device.space, block);
+    if (pfn !== undefined) this.#mm.lru.markAccessed(pfn);
     return pfn;
+  }
+
+  /** What `breadForChange` would return without waiting; undefined when it would have to. */
+  findForChange(block: number): Pfn | undefined {
+    return this.journal === undefined ? this.find(block) : this.journal.tryAccess(this.device, block, block);
   }
 
   /** sb_getblk for a block that was just allocated: its page, zeroed, up to date and dirty, without reading it. */
@@ -131,8 +135,9 @@ export class Buffers {
    * bforget, unmap_underlying_metadata: what memory holds of a block that was freed, or is now a file's, is dropped
    * unwritten, so that it can never be written over the block's new contents.
    */
-  *forget(block: number): Process {
-    if (this.#mm.cache.find(this.device.space, block) !== NO_PAGE) yield* this.#io.dropPage(this.device, block);
+  forget(block: number): Process {
+    const isCached = this.#mm.cache.find(this.device.space, block) !== NO_PAGE;
+    return isCached ? this.#io.dropPage(this.device, block) : NOTHING;
   }
 
   /** A block of metadata is freed: recovery must not bring it back. */

@@ -31,13 +31,14 @@ export function* newBlock(superblock: Ext2Super, goal: number): Process<number> 
   const { blocksPerGroup, groupCount } = geometry;
   const wanted = goal > 0 && goal < geometry.blockCount ? goal : 0;
   const first = Math.floor(wanted / blocksPerGroup);
-  yield* superblock.lock.acquire();
+  if (!superblock.lock.tryAcquire()) yield* superblock.lock.acquire();
   try {
     for (let n = 0; n <= groupCount; n++) {
       const group = (first + n) % groupCount;
       const descriptor = superblock.descriptor(group);
       if (buffers.readU16(descriptor.pfn, descriptor.offset + FREE_BLOCKS) === 0) continue;
-      const pfn = yield* buffers.bread(bitmapOf(superblock, group));
+      const bitmap = bitmapOf(superblock, group);
+      const pfn = buffers.find(bitmap) ?? (yield* buffers.bread(bitmap));
       const goalInGroup = n === 0 ? wanted % blocksPerGroup : 0;
       const bit = findFree(buffers, pfn, goalInGroup, blocksIn(superblock, group), superblock.frozen(group));
       if (bit < 0) continue;
@@ -47,7 +48,7 @@ export function* newBlock(superblock: Ext2Super, goal: number): Process<number> 
         throw new ModelError('EIO', `ext2: bitmap of group ${group}`);
       }
       yield* superblock.prepareGroup(group);
-      setBit(buffers, yield* buffers.breadForChange(bitmapOf(superblock, group)), bit, true);
+      setBit(buffers, buffers.findForChange(bitmap) ?? (yield* buffers.breadForChange(bitmap)), bit, true);
       addFreeBlocks(superblock, group, -1);
       return block;
     }
@@ -65,13 +66,14 @@ export function* freeBlocks(superblock: Ext2Super, block: number, count: number)
     superblock.error(`ext2: blocks ${block} to ${block + count - 1} are to be freed, beyond the file system`);
     return;
   }
-  yield* superblock.lock.acquire();
+  if (!superblock.lock.tryAcquire()) yield* superblock.lock.acquire();
   try {
     for (let at = block; at < block + count; ) {
       const group = Math.floor(at / blocksPerGroup);
       const end = Math.min(block + count, (group + 1) * blocksPerGroup);
       yield* superblock.prepareGroup(group);
-      const pfn = yield* buffers.breadForChange(bitmapOf(superblock, group));
+      const bitmap = bitmapOf(superblock, group);
+      const pfn = buffers.findForChange(bitmap) ?? (yield* buffers.breadForChange(bitmap));
       let freed = 0;
       for (; at < end; at++) {
         if (isMetadata(superblock, group, at)) superblock.error(`ext2: block ${at} holds metadata and is to be freed`);

@@ -62,7 +62,7 @@ export class Ext2Directories {
     const needed = direntLength(wanted.length);
     const page = this.#block;
     for (let index = 0; index < directory.pageCount; index++) {
-      const pfn = yield* this.#io.getPage(directory, index);
+      const pfn = this.#io.find(directory.space, index) ?? (yield* this.#io.getPage(directory, index));
       this.#copy(pfn, page);
       for (let at = 0, length = 0; at < PAGE_SIZE; at += length) {
         length = this.#recordLength(directory, page, at);
@@ -70,7 +70,7 @@ export class Ext2Directories {
         if (inUse && hasName(page, at, wanted)) throw new ModelError('EEXIST', name);
         const used = inUse ? direntLength(page[at + DIRENT.offset.name_len]!) : 0;
         if (length - used < needed) continue;
-        const changed = yield* this.#forChange(directory, index);
+        const changed = this.#ext2.findForChange(directory, index) ?? (yield* this.#forChange(directory, index));
         if (inUse) putU16(page, at + DIRENT.offset.rec_len, used);
         this.#putEntry(page, at + used, length - used, wanted, inode);
         this.#store(directory, changed, at, used + needed);
@@ -89,7 +89,7 @@ export class Ext2Directories {
     if (place === undefined) throw new ModelError('ENOENT', name);
     const { index, at, previous } = place;
     const page = this.#block;
-    const pfn = yield* this.#forChange(directory, index);
+    const pfn = this.#ext2.findForChange(directory, index) ?? (yield* this.#forChange(directory, index));
     page.fill(0, at, at + 4);
     if (previous >= 0) {
       const length = at - previous + getU16(page, at + DIRENT.offset.rec_len);
@@ -104,7 +104,7 @@ export class Ext2Directories {
     const place = yield* this.#locate(directory, name);
     if (place === undefined) throw new ModelError('ENOENT', name);
     const page = this.#block;
-    const pfn = yield* this.#forChange(directory, place.index);
+    const pfn = this.#ext2.findForChange(directory, place.index) ?? (yield* this.#forChange(directory, place.index));
     putU32(page, place.at, inode.ino);
     page[place.at + DIRENT.offset.file_type] = this.#fileType(inode);
     this.#store(directory, pfn, place.at, DIRENT.size);
@@ -132,7 +132,7 @@ export class Ext2Directories {
     const wanted = encode(name);
     const page = this.#block;
     for (let index = 0; index < directory.pageCount; index++) {
-      const pfn = yield* this.#io.getPage(directory, index);
+      const pfn = this.#io.find(directory.space, index) ?? (yield* this.#io.getPage(directory, index));
       this.#copy(pfn, page);
       for (let at = 0, previous = -1; at < PAGE_SIZE; ) {
         const length = this.#recordLength(directory, page, at);
@@ -144,7 +144,7 @@ export class Ext2Directories {
     return undefined;
   }
 
-  /** The page of a directory, to be changed before the next wait; its contents are in #block again. */
+  /** The page of a directory, to be changed before the next wait, when that takes a wait; its contents are in #block again. */
   *#forChange(directory: Inode, index: number): Process<Pfn> {
     const pfn = yield* this.#ext2.pageForChange(directory, index);
     this.#copy(pfn, this.#block);
@@ -179,7 +179,7 @@ export class Ext2Directories {
     const entries: DirectoryEntry[] = [];
     const page = new Uint8Array(PAGE_SIZE);
     for (let index = 0; index < directory.pageCount; index++) {
-      this.#copy(yield* this.#io.getPage(directory, index), page);
+      this.#copy(this.#io.find(directory.space, index) ?? (yield* this.#io.getPage(directory, index)), page);
       for (let at = 0; at < PAGE_SIZE; at += this.#recordLength(directory, page, at)) {
         const ino = readU32(page, at);
         if (ino === 0) continue;

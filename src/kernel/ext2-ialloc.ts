@@ -11,6 +11,7 @@
  */
 
 import { ModelError } from '../base/errno.ts';
+import type { Pfn } from '../base/units.ts';
 import {
   EXT2_MODE,
   EXT2_ROOT_INO,
@@ -21,6 +22,7 @@ import {
   SUPERBLOCK,
 } from '../disk/ext2-format.ts';
 import type { Process } from '../sim/index.ts';
+import type { Buffers } from './buffer.ts';
 import { nextClearBit, setBit, testBit } from './ext2-balloc.ts';
 import type { Ext2Super } from './ext2-super.ts';
 
@@ -39,22 +41,24 @@ export function* newInode(
   const { geometry, buffers } = superblock;
   const { inodesPerGroup, groupCount } = geometry;
   const isDirectory = (mode & EXT2_MODE.typeMask) === EXT2_MODE.directory;
-  yield* superblock.lock.acquire();
+  if (!superblock.lock.tryAcquire()) yield* superblock.lock.acquire();
   try {
     const first = isDirectory ? directoryGroup(superblock, parent) : fileGroup(superblock, parent);
     for (let n = 0; first >= 0 && n < groupCount; n++) {
       const group = (first + n) % groupCount;
       const bitmap = word(superblock, group, D.bg_inode_bitmap);
       const from = group === 0 ? geometry.firstInode - 1 : 0;
-      const bit = nextClearBit(buffers, yield* buffers.bread(bitmap), from, inodesPerGroup);
+      const pfn = buffers.find(bitmap) ?? (yield* buffers.bread(bitmap));
+      const bit = nextClearBit(buffers, pfn, from, inodesPerGroup);
       // Full, whatever its count says.
       if (bit < 0) continue;
       const ino = group * inodesPerGroup + bit + 1;
       const block = superblock.inodeTable(group) + Math.floor(bit / geometry.inodesPerBlock);
       const at = (bit % geometry.inodesPerBlock) * geometry.inodeSize;
-      const last = buffers.readU32(yield* buffers.bread(block), at + INODE.offset.i_generation);
+      const table = buffers.find(block) ?? (yield* buffers.bread(block));
+      const last = buffers.readU32(table, at + INODE.offset.i_generation);
       yield* superblock.prepareGroup(group);
-      setBit(buffers, yield* buffers.breadForChange(bitmap), bit, true);
+      setBit(buffers, buffers.findForChange(bitmap) ?? (yield* buffers.breadForChange(bitmap)), bit, true);
       count(superblock, group, -1, isDirectory ? 1 : 0);
       const debts = superblock.debts;
       debts[group] = isDirectory ? Math.min(255, debts[group]! + 1) : Math.max(0, debts[group]! - 1);
@@ -74,10 +78,11 @@ export function* freeInode(superblock: Ext2Super, ino: number, isDirectory: bool
     superblock.error(`ext2: inode ${ino} is reserved and is to be freed`);
     return;
   }
-  yield* superblock.lock.acquire();
+  if (!superblock.lock.tryAcquire()) yield* superblock.lock.acquire();
   try {
     yield* superblock.prepareGroup(group);
-    const pfn = yield* buffers.breadForChange(word(superblock, group, D.bg_inode_bitmap));
+    const bitmap = word(superblock, group, D.bg_inode_bitmap);
+    const pfn = buffers.findForChange(bitmap) ?? (yield* buffers.breadForChange(bitmap));
     if (!testBit(buffers, pfn, indexInTable)) {
       superblock.error(`ext2: inode ${ino} is free already`);
       return;
@@ -181,11 +186,11 @@ const directoriesOf = (superblock: Ext2Super, group: number): number => half(sup
 function count(superblock: Ext2Super, group: number, inodes: number, directories: number): void {
   const { buffers, superblockPage } = superblock;
   const { pfn, offset } = superblock.descriptor(group);
-  const add = (field: number, delta: number): void => {
-    const value = buffers.readU16(pfn, offset + field) + delta;
-    buffers.writeU16(pfn, offset + field, Math.min(0xffff, Math.max(0, value)));
-  };
-  add(D.bg_free_inodes_count, inodes);
-  if (directories !== 0) add(D.bg_used_dirs_count, directories);
+  add(buffers, pfn, offset + D.bg_free_inodes_count, inodes);
+  if (directories !== 0) add(buffers, pfn, offset + D.bg_used_dirs_count, directories);
   buffers.writeU32(superblockPage, S_FREE_INODES, Math.max(0, buffers.readU32(superblockPage, S_FREE_INODES) + inodes));
+}
+
+function add(buffers: Buffers, pfn: Pfn, at: number, delta: number): void {
+  buffers.writeU16(pfn, at, Math.min(0xffff, Math.max(0, buffers.readU16(pfn, at) + delta)));
 }

@@ -20,15 +20,16 @@ import {
   EXT2_TRIPLE_INDIRECT,
   inodeLocation,
 } from '../disk/ext2-format.ts';
-import type { Process } from '../sim/index.ts';
+import { NOTHING, type Process } from '../sim/index.ts';
 import { freeBlocks, newBlock } from './ext2-balloc.ts';
 import type { Ext2Super } from './ext2-super.ts';
 import type { Inode } from './inode.ts';
-import { NO_PAGE } from './mem-map.ts';
 import { HOLE, NEEDS_METADATA } from './page-io.ts';
 
 const SINGLE_END = EXT2_DIRECT_BLOCKS + EXT2_POINTERS_PER_BLOCK;
 const DOUBLE_END = SINGLE_END + EXT2_POINTERS_PER_BLOCK ** 2;
+/** Pages below a pointer that leads through so many indirect blocks. */
+const SPANS = [1, EXT2_POINTERS_PER_BLOCK, EXT2_POINTERS_PER_BLOCK ** 2, EXT2_POINTERS_PER_BLOCK ** 3] as const;
 /** 512-byte sectors of a block. */
 const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
 
@@ -70,7 +71,7 @@ export class Ext2Map {
   /** ext2_get_block that allocates: the block of a page. Throws EFBIG, ENOSPC, EIO, EROFS. */
   *blockForWrite(inode: Inode, index: number): Process<number> {
     if (index >= EXT2_MAX_FILE_BLOCKS) throw new ModelError('EFBIG', `inode ${inode.ino} cannot have a page ${index}`);
-    yield* inode.mapLock.acquire();
+    if (!inode.mapLock.tryAcquire()) yield* inode.mapLock.acquire();
     try {
       const { buffers } = this.#super;
       const { pointers } = inode.fields;
@@ -85,13 +86,13 @@ export class Ext2Map {
       for (let level = 1; level <= leaf; level++) {
         const at = 4 * path[level]!;
         const parent = block;
-        const pfn = yield* buffers.bread(parent);
+        const pfn = buffers.find(parent) ?? (yield* buffers.bread(parent));
         block = this.#checked(buffers.readU32(pfn, at), inode);
         if (block !== HOLE) continue;
         const before = at === 0 ? 0 : buffers.readU32(pfn, at - 4);
         const goal = this.#goal(inode, index, parent, -1, before === 0 ? [] : [before]);
         block = yield* this.#allocate(inode, goal, level === leaf);
-        buffers.writeU32(yield* buffers.breadForChange(parent), at, block);
+        buffers.writeU32(buffers.findForChange(parent) ?? (yield* buffers.breadForChange(parent)), at, block);
         inode.addMetadataBlock(parent);
         this.#changed(inode);
       }
@@ -105,7 +106,7 @@ export class Ext2Map {
 
   /** ext2_truncate: frees every block from page `first` on, with the indirect blocks that lead to nothing else. */
   *truncate(inode: Inode, first: number): Process {
-    yield* inode.mapLock.acquire();
+    if (!inode.mapLock.tryAcquire()) yield* inode.mapLock.acquire();
     try {
       const { pointers } = inode.fields;
       inode.mapVersion++;
@@ -121,7 +122,7 @@ export class Ext2Map {
       let base = EXT2_DIRECT_BLOCKS;
       for (let depth = 1; depth <= 3; depth++) {
         const slot = EXT2_DIRECT_BLOCKS - 1 + depth;
-        const span = EXT2_POINTERS_PER_BLOCK ** depth;
+        const span = SPANS[depth]!;
         const from = Math.max(0, first - base);
         base += span;
         if (pointers[slot] === 0 || from >= span) continue;
@@ -141,7 +142,7 @@ export class Ext2Map {
     const bytes = new Uint8Array(PAGE_SIZE);
     buffers.copyOut(yield* buffers.bread(this.#checked(root, inode)), 0, bytes, PAGE_SIZE);
     const words = new Uint32Array(bytes.buffer);
-    const span = EXT2_POINTERS_PER_BLOCK ** (depth - 1);
+    const span = SPANS[depth - 1]!;
     for (let i = Math.floor(from / span); i < EXT2_POINTERS_PER_BLOCK; i++) {
       const child = words[i]!;
       if (child === 0) continue;
@@ -205,11 +206,11 @@ export class Ext2Map {
     for (let level = levels - 1; level >= 0; level--) {
       if (at === HOLE) return HOLE;
       const pfn = buffers.find(at);
-      if (pfn === NO_PAGE) {
+      if (pfn === undefined) {
         this.#missing = at;
         return NEEDS_METADATA;
       }
-      const element = Math.floor(offset / EXT2_POINTERS_PER_BLOCK ** level) % EXT2_POINTERS_PER_BLOCK;
+      const element = Math.floor(offset / SPANS[level]!) % EXT2_POINTERS_PER_BLOCK;
       at = this.#checked(buffers.readU32(pfn, 4 * element), inode);
     }
     return at;
@@ -233,19 +234,20 @@ class FreedRun {
     this.#super = superblock;
   }
 
-  *add(block: number): Process {
+  add(block: number): Process {
     if (this.#count > 0 && block === this.#start + this.#count) {
       this.#count++;
-      return;
+      return NOTHING;
     }
-    yield* this.end();
+    const freed = this.end();
     this.#start = block;
     this.#count = 1;
+    return freed;
   }
 
-  *end(): Process {
+  end(): Process {
     const count = this.#count;
     this.#count = 0;
-    if (count > 0) yield* freeBlocks(this.#super, this.#start, count);
+    return count > 0 ? freeBlocks(this.#super, this.#start, count) : NOTHING;
   }
 }

@@ -9,8 +9,9 @@
  */
 
 import { ModelError } from '../base/errno.ts';
+import { Ino } from '../base/units.ts';
 import { EXT2_FAST_SYMLINK_MAX, EXT2_LINK_MAX, EXT2_MODE, EXT2_ROOT_INO } from '../disk/ext2-format.ts';
-import type { Process } from '../sim/index.ts';
+import { NOTHING, type Process } from '../sim/index.ts';
 import type { GuestMemory } from '../xen/public/index.ts';
 import type { Ext2 } from './ext2.ts';
 import type { Ext2Directories } from './ext2-dir.ts';
@@ -58,7 +59,13 @@ export class Namespace {
       const { parent, name, hasSlash } = yield* this.#walker.walkParent(at);
       try {
         if (isNoEntry(name) || hasSlash) throw new ModelError('EISDIR', path);
-        const inode = yield* this.#locked(parent, this.#createIn(parent, name, exclusive, EXT2_MODE.regular | mode));
+        if (!parent.sem.tryAcquire()) yield* parent.sem.acquire();
+        let inode: Inode;
+        try {
+          inode = yield* this.#createIn(parent, name, exclusive, EXT2_MODE.regular | mode);
+        } finally {
+          parent.sem.release();
+        }
         if (!inode.isSymlink) return inode;
         try {
           const target = yield* this.#walker.readlink(inode);
@@ -136,10 +143,10 @@ export class Namespace {
   }
 
   *#createIn(parent: Inode, name: string, exclusive: boolean, mode: number): Process<Inode> {
-    const ino = yield* this.#walker.lookupLocked(parent, name);
+    const ino = this.#walker.findDentry(parent, name) ?? (yield* this.#walker.lookupLocked(parent, name));
     if (ino !== 0) {
       if (exclusive) throw new ModelError('EEXIST', name);
-      return yield* this.#ext2.iget(ino);
+      return this.#ext2.inodes.get(Ino(ino)) ?? (yield* this.#ext2.iget(ino));
     }
     this.#mustLive(parent);
     return yield* this.#makeNamed(parent, name, mode);
@@ -355,9 +362,9 @@ export class Namespace {
 
   /** The inode of a name that must be there, with a reference. */
   *#existing(parent: Inode, name: string): Process<Inode> {
-    const ino = yield* this.#walker.lookupLocked(parent, name);
+    const ino = this.#walker.findDentry(parent, name) ?? (yield* this.#walker.lookupLocked(parent, name));
     if (ino === 0) throw new ModelError('ENOENT', name);
-    return yield* this.#ext2.iget(ino);
+    return this.#ext2.inodes.get(Ino(ino)) ?? (yield* this.#ext2.iget(ino));
   }
 
   *#mustBeFree(parent: Inode, name: string): Process {
@@ -403,14 +410,19 @@ export class Namespace {
         yield* this.#ext2.iput(inode);
         throw new ModelError(isDirectory ? (mustExist ? 'EISDIR' : 'EEXIST') : mustExist ? 'ENOTDIR' : 'EEXIST', path);
       }
-      return yield* this.#locked(parent, operation(parent, name));
+      if (!parent.sem.tryAcquire()) yield* parent.sem.acquire();
+      try {
+        return yield* operation(parent, name);
+      } finally {
+        parent.sem.release();
+      }
     } finally {
       yield* this.#ext2.iput(parent);
     }
   }
 
   *#locked<T>(inode: Inode, process: Process<T>): Process<T> {
-    yield* inode.sem.acquire();
+    if (!inode.sem.tryAcquire()) yield* inode.sem.acquire();
     try {
       return yield* process;
     } finally {
@@ -425,9 +437,9 @@ export class Namespace {
   }
 
   /** One name less: without any, the inode lives as long as it is used. */
-  *#dropLink(inode: Inode): Process {
+  #dropLink(inode: Inode): Process {
     this.#addLinks(inode, -1);
-    if (inode.fields.links === 0) yield* this.#ext2.addOrphan(inode);
+    return inode.fields.links === 0 ? this.#ext2.addOrphan(inode) : NOTHING;
   }
 
   /** A directory that has no name any more. */

@@ -23,7 +23,7 @@ import {
   SUPERBLOCK,
   type Ext2Geometry,
 } from '../disk/ext2-format.ts';
-import type { Process } from '../sim/index.ts';
+import { NOTHING, type Process } from '../sim/index.ts';
 import { WALL_CLOCK_START, type GuestEnvironment } from '../xen/public/index.ts';
 import type { Buffers } from './buffer.ts';
 import { Mutex } from './mutex.ts';
@@ -152,11 +152,15 @@ export class Ext2Super {
   }
 
   /** Before anything of a group is changed: its descriptor and the superblock, for `breadForChange`. */
-  *prepareGroup(group: number): Process {
-    if (this.buffers.journal === undefined) return;
+  prepareGroup(group: number): Process {
+    return this.buffers.journal === undefined ? NOTHING : this.#prepareGroup(group);
+  }
+
+  *#prepareGroup(group: number): Process {
     const { firstDescriptorBlock } = this.geometry;
-    yield* this.buffers.breadForChange(firstDescriptorBlock + Math.floor(group / DESCRIPTORS_PER_BLOCK));
-    yield* this.buffers.breadForChange(0);
+    const descriptors = firstDescriptorBlock + Math.floor(group / DESCRIPTORS_PER_BLOCK);
+    for (const block of [descriptors, 0])
+      if (this.buffers.findForChange(block) === undefined) yield* this.buffers.breadForChange(block);
   }
 
   /** Whether errors were found, now or before the mount, and e2fsck has not run since. */

@@ -27,7 +27,7 @@ import {
   SUPERBLOCK,
   type Ext2Geometry,
 } from '../disk/ext2-format.ts';
-import type { Process } from '../sim/index.ts';
+import { NOTHING, type Process } from '../sim/index.ts';
 import { BLOCK_DEVICE_INO, type GuestEnvironment } from '../xen/public/index.ts';
 import { BlockDeviceMapping, Buffers } from './buffer.ts';
 import type { KernelCosts } from './costs.ts';
@@ -239,9 +239,11 @@ export class Ext2 implements InodeOperations, JournalClient {
    * Runs an operation that changes the file system; with a journal, under one handle. Not recursive. An operation that found no
    * free block is run again after a commit when that frees some.
    */
-  *change<T>(operation: () => Process<T>): Process<T> {
-    const journal = this.#journal;
-    if (journal === undefined) return yield* operation();
+  change<T>(operation: () => Process<T>): Process<T> {
+    return this.#journal === undefined ? operation() : this.#changeUnderHandle(this.#journal, operation);
+  }
+
+  *#changeUnderHandle<T>(journal: Journal, operation: () => Process<T>): Process<T> {
     for (let attempt = 0; ; attempt++) {
       if (this.isReadOnly) throw new ModelError('EROFS', 'the file system is mounted read-only');
       yield* journal.start();
@@ -258,12 +260,12 @@ export class Ext2 implements InodeOperations, JournalClient {
   }
 
   /** The inode lost its last name and is still in use: a crash deletes it. Under `change`. */
-  *addOrphan(inode: Inode): Process {
-    if (this.#journal !== undefined) yield* this.#orphans.add(inode);
+  addOrphan(inode: Inode): Process {
+    return this.#journal === undefined ? NOTHING : this.#orphans.add(inode);
   }
 
-  *removeOrphan(inode: Inode): Process {
-    if (this.#journal !== undefined) yield* this.#orphans.remove(inode);
+  removeOrphan(inode: Inode): Process {
+    return this.#journal === undefined ? NOTHING : this.#orphans.remove(inode);
   }
 
   /** Wall-clock time, seconds since 1970. */
@@ -273,7 +275,7 @@ export class Ext2 implements InodeOperations, JournalClient {
 
   /** The root directory, with a reference. Throws EIO when inode 2 is no directory. */
   *root(): Process<Inode> {
-    const root = yield* this.iget(EXT2_ROOT_INO);
+    const root = this.inodes.get(Ino(EXT2_ROOT_INO)) ?? (yield* this.iget(EXT2_ROOT_INO));
     if (root.isDirectory) return root;
     this.inodes.put(root);
     throw new ModelError('EIO', 'ext2: the root inode is no directory');
@@ -293,7 +295,7 @@ export class Ext2 implements InodeOperations, JournalClient {
     const object = yield* this.inodes.allocate();
     try {
       const { block, offset } = this.#place(number);
-      const pfn = yield* this.buffers.bread(block);
+      const pfn = this.buffers.find(block) ?? (yield* this.buffers.bread(block));
       // Another process may have read it while this one waited.
       const raced = this.inodes.get(ino);
       if (raced !== undefined) {
@@ -311,9 +313,9 @@ export class Ext2 implements InodeOperations, JournalClient {
   }
 
   /** iput: gives a reference back; the last one of an inode without links deletes it. */
-  *iput(inode: Inode): Process {
+  iput(inode: Inode): Process {
     this.inodes.put(inode);
-    if (inode.references === 0 && inode.fields.links === 0) yield* this.#delete(inode);
+    return inode.references === 0 && inode.fields.links === 0 ? this.#delete(inode) : NOTHING;
   }
 
   /**
@@ -362,12 +364,14 @@ export class Ext2 implements InodeOperations, JournalClient {
 
   /** mark_inode_dirty: `fields` have changed. */
   markInodeDirty(inode: Inode): void {
-    inode.isInodeDirty = true;
     const journal = this.#journal;
     if (journal === undefined) {
-      this.#writeback.markInodeDirty(inode);
+      // One that is dirty is on the list already.
+      if (!inode.isInodeDirty) this.#writeback.markInodeDirty(inode);
+      inode.isInodeDirty = true;
       return;
     }
+    inode.isInodeDirty = true;
     if (journal.isAborted) return;
     journal.addInode(inode);
     inode.tid = journal.tid;
@@ -379,6 +383,13 @@ export class Ext2 implements InodeOperations, JournalClient {
     if (this.#journal !== undefined && inode.isDirectory) return;
     this.#writeback.markPageDirty(inode, pfn);
     this.#journal?.addData(inode);
+  }
+
+  /** What `pageForChange` would return without waiting; undefined when it would have to. */
+  findForChange(directory: Inode, index: number): Pfn | undefined {
+    if (this.#journal === undefined) return this.#io.find(directory.space, index);
+    const block = directory.blockNow(index);
+    return block < 0 ? undefined : this.#journal.tryAccess(directory, index, block);
   }
 
   /** The page of a directory, for a change that is made before the next wait. Throws EIO. */
@@ -441,12 +452,19 @@ export class Ext2 implements InodeOperations, JournalClient {
   }
 
   /** ext3_do_update_inode. Throws EIO. */
-  *storeInode(inode: Inode): Process {
-    if (!inode.isInodeDirty) return;
+  storeInode(inode: Inode): Process {
+    if (!inode.isInodeDirty) return NOTHING;
     const { block, offset } = this.#place(inode.ino);
-    if (inode.isRegular && inode.size >= LARGE_FILE_BYTES) yield* this.#needLargeFiles();
-    const pfn = yield* this.buffers.breadForChange(block);
+    const isLarge = inode.isRegular && inode.size >= LARGE_FILE_BYTES;
+    const pfn = isLarge ? undefined : this.buffers.findForChange(block);
+    if (pfn === undefined) return this.#storeInode(inode, block, offset, isLarge);
     this.#putInode(inode, pfn, offset);
+    return NOTHING;
+  }
+
+  *#storeInode(inode: Inode, block: number, offset: number, isLarge: boolean): Process {
+    if (isLarge) yield* this.#needLargeFiles();
+    this.#putInode(inode, yield* this.buffers.breadForChange(block), offset);
   }
 
   /**
@@ -705,8 +723,6 @@ export class Ext2 implements InodeOperations, JournalClient {
     return new Inode(fields, this.#mm.cache.open(ino, generation, named), this);
   }
 }
-
-const NOTHING: Iterable<never> = [];
 
 const TYPES: ReadonlySet<number> = new Set(Object.values(EXT2_MODE).filter((value) => value !== EXT2_MODE.typeMask));
 

@@ -35,7 +35,7 @@ export class OrphanList {
 
   /** ext3_orphan_add, under a handle. */
   *add(inode: Inode): Process {
-    const superblock = yield* this.#buffers.breadForChange(0);
+    const superblock = this.#buffers.findForChange(0) ?? (yield* this.#buffers.breadForChange(0));
     inode.fields.dtime = this.#orphans[0]?.ino ?? 0;
     this.#orphans.unshift(inode);
     this.#markDirty(inode);
@@ -45,7 +45,7 @@ export class OrphanList {
   /** ext3_orphan_del, under a handle; nothing when it is not on the list. */
   *remove(inode: Inode): Process {
     if (!this.#orphans.includes(inode)) return;
-    const superblock = yield* this.#buffers.breadForChange(0);
+    const superblock = this.#buffers.findForChange(0) ?? (yield* this.#buffers.breadForChange(0));
     const at = this.#orphans.indexOf(inode);
     this.#orphans.splice(at, 1);
     const next = this.#orphans[at]?.ino ?? 0;

@@ -17,7 +17,7 @@
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE, pagesOf, type Pfn } from '../base/units.ts';
 import { EXT2_MAX_FILE_BLOCKS } from '../disk/ext2-format.ts';
-import { WaitQueue, type CpuClock, type Process } from '../sim/index.ts';
+import { NOTHING, WaitQueue, type CpuClock, type Process } from '../sim/index.ts';
 import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment, type GuestMemory } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2 } from './ext2.ts';
@@ -109,7 +109,7 @@ export class FileWrite {
     const { inode } = file;
     if (length === 0) return 0;
     let written = done;
-    yield* inode.sem.acquire();
+    if (!inode.sem.tryAcquire()) yield* inode.sem.acquire();
     try {
       const start = file.isAppending && done === 0 ? inode.size : position;
       from?.(start);
@@ -164,10 +164,11 @@ export class FileWrite {
     return Math.max(0, Math.min(length, inode.size - position));
   }
 
-  *#beginWrite(inode: Inode, leavesHole: boolean): Process {
+  #beginWrite(inode: Inode, leavesHole: boolean): Process {
     this.#ext2.superblock.beginChange();
     if (leavesHole) this.#ext2.zeroTail(inode);
     this.#touch(inode);
+    return NOTHING;
   }
 
   /** prepare_write, copy, commit_write for one page. */
@@ -178,7 +179,7 @@ export class FileWrite {
       const found = cache.find(inode.space, index);
       const isReady = found !== NO_PAGE && map.has(found, PG.uptodate);
       if (!isReady && !isWhole && index < inode.pageCount) yield* this.#io.getPage(inode, index);
-      const pfn = yield* this.#io.grabPage(inode, index);
+      const pfn = this.#io.tryGrab(inode, index) ?? (yield* this.#io.grabPage(inode, index));
       if (!map.has(pfn, PG.uptodate) && !isWhole && index < inode.pageCount) {
         // It went, or came, while this process waited.
         this.#giveUp(pfn);

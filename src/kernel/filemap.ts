@@ -8,7 +8,7 @@
 
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE } from '../base/units.ts';
-import type { CpuClock, Process } from '../sim/index.ts';
+import { NOTHING, type CpuClock, type Process } from '../sim/index.ts';
 import type { GuestEnvironment, GuestMemory } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2 } from './ext2.ts';
@@ -88,8 +88,8 @@ export class OpenFile {
 }
 
 /** fput: a call or a mapping has no more use for an open file; the last one after `close` lets the inode go. */
-export function* fput(ext2: Ext2, file: OpenFile): Process {
-  if (--file.users === 0 && file.isClosed) yield* ext2.iput(file.inode);
+export function fput(ext2: Ext2, file: OpenFile): Process {
+  return --file.users === 0 && file.isClosed ? ext2.iput(file.inode) : NOTHING;
 }
 
 export class FileMap {
@@ -222,7 +222,7 @@ export class FileMap {
 
   *#makeReady(file: OpenFile, index: number): Process {
     yield* this.#startReadahead(file);
-    if (this.#io.isReady(file.inode.space, index) || index >= file.inode.pageCount) return;
+    if (this.#io.find(file.inode.space, index) !== undefined || index >= file.inode.pageCount) return;
     if (this.#mm.cache.find(file.inode.space, index) === NO_PAGE) file.readahead.noteMiss();
     try {
       yield* this.#io.getPage(file.inode, index);

@@ -210,6 +210,14 @@ export class Journal {
     }
   }
 
+  /** What `access` would return without waiting; undefined when it would have to. */
+  tryAccess(mapping: Mapping, index: number, block: number): Pfn | undefined {
+    const pfn = this.#io.find(mapping.space, index);
+    if (pfn === undefined || this.#mm.map.has(pfn, PG.locked | PG.writeback)) return undefined;
+    this.join(mapping, index, block, pfn);
+    return pfn;
+  }
+
   /** journal_get_create_access: a new buffer, of which no write is in flight. */
   join(mapping: Mapping, index: number, block: number, pfn: Pfn): void {
     if (this.#isAborted) throw new ModelError('EROFS', 'the journal has ended');

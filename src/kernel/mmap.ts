@@ -160,7 +160,7 @@ export class MemoryMaps {
       const vma = this.#find(address + i * PAGE_SIZE);
       if (vma === undefined) throw new ModelError('ENOMEM', 'not all of the range is mapped');
       const index = vma.firstIndex + (address - vma.start) / PAGE_SIZE + i;
-      resident[i] = this.#io.isReady(vma.file.inode.space, index) ? 1 : 0;
+      resident[i] = this.#io.find(vma.file.inode.space, index) !== undefined ? 1 : 0;
     }
     return resident;
   }

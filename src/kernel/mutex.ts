@@ -16,6 +16,13 @@ export class Mutex {
     return this.#held;
   }
 
+  /** down_trylock, but true when it was taken. To be asked before `acquire`, which costs a process. */
+  tryAcquire(): boolean {
+    if (this.#held) return false;
+    this.#held = true;
+    return true;
+  }
+
   /** down: sleeps until nobody else holds it. Not recursive. */
   *acquire(): Process {
     while (this.#held) yield (this.#waiters ??= new WaitQueue());

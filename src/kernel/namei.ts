@@ -8,8 +8,8 @@
  */
 
 import { ModelError } from '../base/errno.ts';
-import { EXT2_FAST_SYMLINK_MAX, EXT2_NAME_MAX } from '../disk/ext2-format.ts';
-import { PAGE_SIZE } from '../base/units.ts';
+import { EXT2_FAST_SYMLINK_MAX, EXT2_NAME_MAX, EXT2_ROOT_INO } from '../disk/ext2-format.ts';
+import { Ino, PAGE_SIZE } from '../base/units.ts';
 import type { Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
@@ -68,7 +68,7 @@ export class PathWalker {
   *#walk(path: string, follow: boolean): Process<Inode> {
     let rest = split(path);
     let links = 0;
-    let at = yield* this.#ext2.root();
+    let at = this.#cachedRoot() ?? (yield* this.#ext2.root());
     for (let i = 0; i < rest.length; i++) {
       const name = rest[i]!;
       const next = yield* this.#step(at, name);
@@ -94,6 +94,38 @@ export class PathWalker {
     return at;
   }
 
+  /** What `walk` would return without waiting, when no symbolic link is on the way; undefined when it would wait, follow or throw. */
+  walkCached(path: string, follow: boolean): Inode | undefined {
+    // What `walk` throws for a path as such, or asks of what a slash or a dot at its end follows, is left to it.
+    if (path === '' || path.length * 3 >= PATH_MAX || path.endsWith('/') || path.endsWith('/.')) return undefined;
+    return this.#walkCached(path, follow);
+  }
+
+  #walkCached(path: string, follow: boolean): Inode | undefined {
+    const { inodes } = this.#ext2;
+    const names = split(path);
+    let at = this.#cachedRoot();
+    for (let i = 0; at !== undefined && i < names.length; i++) {
+      const ino = at.isDirectory ? this.findDentry(at, names[i]!) : undefined;
+      const next: Inode | undefined = ino === undefined ? undefined : inodes.get(Ino(ino));
+      inodes.put(at);
+      at = next;
+      if (at?.isSymlink !== true || (!follow && i === names.length - 1)) continue;
+      inodes.put(at);
+      at = undefined;
+    }
+    // One by one, as a walk that waits is charged: sums of fractions depend on the order.
+    if (at !== undefined) for (let i = 0; i < names.length; i++) this.#env.cpu.charge(this.#costs.pathComponentNs);
+    return at;
+  }
+
+  #cachedRoot(): Inode | undefined {
+    const root = this.#ext2.inodes.get(Ino(EXT2_ROOT_INO));
+    if (root === undefined || root.isDirectory) return root;
+    this.#ext2.inodes.put(root);
+    return undefined;
+  }
+
   /**
    * LOOKUP_PARENT: the directory that holds, or would hold, the last component of a path, with a reference, and that
    * component; "", "." and ".." name no entry, and the caller says what that means. Throws as `walk` does.
@@ -104,7 +136,8 @@ export class PathWalker {
     while (end > 0 && path[end - 1] === '/') end--;
     const slash = path.lastIndexOf('/', end - 1);
     const name = path.slice(slash + 1, end);
-    const parent = yield* this.#walk(end === 0 ? '' : path.slice(0, slash + 1), true);
+    const above = end === 0 ? '' : path.slice(0, slash + 1);
+    const parent = this.#walkCached(above, true) ?? (yield* this.#walk(above, true));
     if (!parent.isDirectory) {
       this.#ext2.inodes.put(parent);
       throw new ModelError('ENOTDIR', path);
@@ -114,8 +147,8 @@ export class PathWalker {
 
   /** The inode number of a name, 0 when there is none; the caller holds the directory's i_sem. Throws EIO, ENOMEM. */
   *lookupLocked(directory: Inode, name: string): Process<number> {
-    const known = this.#dentries.lookup(directory.ino, name);
-    if (known !== UNKNOWN) return known;
+    const known = this.findDentry(directory, name);
+    if (known !== undefined) return known;
     if (encoder.encode(name).length > EXT2_NAME_MAX) throw new ModelError('ENAMETOOLONG', name);
     const object = yield* this.#dentries.allocate();
     try {
@@ -126,6 +159,12 @@ export class PathWalker {
       this.#dentries.free(object);
       throw error;
     }
+  }
+
+  /** The inode number of a name as the dentry cache has it, 0 for a name that is known not to be; undefined when it is not there. */
+  findDentry(directory: Inode, name: string): number | undefined {
+    const ino = this.#dentries.lookup(directory.ino, name);
+    return ino === UNKNOWN ? undefined : ino;
   }
 
   /** What a name of a directory means from now on; 0: nothing. */
@@ -160,9 +199,9 @@ export class PathWalker {
 
   *#lookup(directory: Inode, name: string): Process<Inode> {
     if (!directory.isDirectory) throw new ModelError('ENOTDIR', `inode ${directory.ino} is no directory`);
-    let ino = this.#dentries.lookup(directory.ino, name);
-    if (ino === UNKNOWN) {
-      yield* directory.sem.acquire();
+    let ino = this.findDentry(directory, name);
+    if (ino === undefined) {
+      if (!directory.sem.tryAcquire()) yield* directory.sem.acquire();
       try {
         ino = yield* this.lookupLocked(directory, name);
       } finally {
@@ -170,7 +209,7 @@ export class PathWalker {
       }
     }
     if (ino === 0) throw new ModelError('ENOENT', `no entry ${name} in directory ${directory.ino}`);
-    return yield* this.#ext2.iget(ino);
+    return this.#ext2.inodes.get(Ino(ino)) ?? (yield* this.#ext2.iget(ino));
   }
 
   /** Runs `process`; gives back `held` when it ends and `onError` too when it throws. */

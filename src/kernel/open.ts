@@ -87,7 +87,7 @@ export class FileCalls {
       throw new ModelError('EMFILE', 'too many open files');
     const inode =
       (flags & O.creat) === 0
-        ? yield* this.walker.walk(path, true)
+        ? (this.walker.walkCached(path, true) ?? (yield* this.walker.walk(path, true)))
         : yield* this.namespace.create(path, (flags & O.excl) !== 0, mode & PERMISSIONS);
     const file = new OpenFile(inode, flags);
     try {

@@ -212,10 +212,10 @@ export class PageIo {
     this.#queue.unplug();
   }
 
-  /** Whether the page is there and up to date. */
-  isReady(space: AddressSpace, index: number): boolean {
+  /** What `getPage` would return without waiting: the page when it is in the cache and up to date. */
+  find(space: AddressSpace, index: number): Pfn | undefined {
     const pfn = this.#mm.cache.find(space, index);
-    return pfn !== NO_PAGE && this.#mm.map.has(pfn, PG.uptodate);
+    return pfn !== NO_PAGE && this.#mm.map.has(pfn, PG.uptodate) ? pfn : undefined;
   }
 
   *#fill(mapping: Mapping, indices: number[], blocks: number[], must: boolean): Process {
@@ -318,6 +318,22 @@ export class PageIo {
     this.unlockPage(pfn);
   };
 
+  /** What `grabPage` would return without waiting or reclaiming; undefined when it would have to. */
+  tryGrab(mapping: Mapping, index: number): Pfn | undefined {
+    const { cache, map, allocator } = this.#mm;
+    const found = cache.find(mapping.space, index);
+    if (found !== NO_PAGE) {
+      if (map.has(found, PG.locked)) return undefined;
+      map.set(found, PG.locked);
+      return found;
+    }
+    if (allocator.freeCount <= allocator.marks.low) return undefined;
+    const pfn = this.allocate();
+    map.set(pfn, PG.locked);
+    cache.add(mapping.space, index, pfn);
+    return pfn;
+  }
+
   /**
    * find_or_create_page: the page of (mapping, index), locked by the caller; a new one is not up to date.
    * Throws ENOMEM.
@@ -372,7 +388,7 @@ export class PageIo {
 
   /** Wakes those who wait for the page: it is unlocked, or its write has ended. */
   wakePage(pfn: Pfn): void {
-    const waiters = this.#waiters.get(pfn);
+    const waiters = this.#waiters.size === 0 ? undefined : this.#waiters.get(pfn);
     if (waiters === undefined) return;
     this.#waiters.delete(pfn);
     waiters.wakeAll();

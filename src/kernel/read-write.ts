@@ -9,7 +9,7 @@ import { PAGE_SIZE } from '../base/units.ts';
 import type { Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
-import type { FileMap, OpenFile } from './filemap.ts';
+import { fput, type FileMap, type OpenFile } from './filemap.ts';
 import { MAX_FILE_BYTES, type FileWrite } from './filemap-write.ts';
 import { checkPosition, FileCalls, type SyscallParts } from './open.ts';
 
@@ -116,12 +116,17 @@ export class ReadWriteCalls extends FileCalls {
   *writeRest(fd: number, src: Uint8Array, offset: number, length: number, pending: number): Process<number> {
     const file = this.file(fd);
     let start = file.position;
-    const done = yield* this.using(
-      file,
-      this.#writer.writeRest(file, src, offset, file.position, length, ~pending, (position) => (start = position)),
-    );
-    file.position = start + done;
-    return done;
+    const begin = (position: number): void => {
+      start = position;
+    };
+    file.users++;
+    try {
+      const done = yield* this.#writer.writeRest(file, src, offset, start, length, ~pending, begin);
+      file.position = start + done;
+      return done;
+    } finally {
+      yield* fput(this.ext2, file);
+    }
   }
 
   /** write: `writeNow` and, where needed, `writeRest`. Fewer bytes than asked only when an error stopped it after some. */
@@ -225,22 +230,24 @@ export class ReadWriteCalls extends FileCalls {
   #readable(fd: number, dst: Uint8Array, offset: number, length: number): OpenFile {
     const file = this.file(fd);
     if (!file.isReadable) throw new ModelError('EBADF', `descriptor ${fd} is not for reading`);
-    return this.#regular(file, dst, offset, length);
+    checkRange(file, dst, offset, length);
+    return file;
   }
 
   #writable(fd: number, src: Uint8Array, offset: number, length: number): OpenFile {
     const file = this.file(fd);
     if (!file.isWritable) throw new ModelError('EBADF', `descriptor ${fd} is not for writing`);
-    return this.#regular(file, src, offset, length);
-  }
-
-  #regular(file: OpenFile, dst: Uint8Array, offset: number, length: number): OpenFile {
-    if (file.inode.isDirectory) throw new ModelError('EISDIR', `inode ${file.inode.ino} is a directory`);
-    if (!file.inode.isRegular) throw new ModelError('EINVAL', `inode ${file.inode.ino} is no regular file`);
-    if (!(offset >= 0 && length >= 0 && offset + length <= dst.length))
-      throw new ModelError('EINVAL', 'the range lies outside the buffer');
+    checkRange(file, src, offset, length);
     return file;
   }
+}
+
+/** Bytes go between a regular file and a range of a buffer. */
+function checkRange(file: OpenFile, buffer: Uint8Array, offset: number, length: number): void {
+  if (file.inode.isDirectory) throw new ModelError('EISDIR', `inode ${file.inode.ino} is a directory`);
+  if (!file.inode.isRegular) throw new ModelError('EINVAL', `inode ${file.inode.ino} is no regular file`);
+  if (!(offset >= 0 && length >= 0 && offset + length <= buffer.length))
+    throw new ModelError('EINVAL', 'the range lies outside the buffer');
 }
 
 /** Throws EINVAL. */

@@ -128,8 +128,9 @@ export class Lru {
   }
 
   #removePending(pfn: Pfn): void {
-    const at = this.#pagevec.subarray(0, this.#pending).indexOf(pfn);
-    if (at < 0) return;
+    let at = 0;
+    while (at < this.#pending && this.#pagevec[at] !== pfn) at++;
+    if (at === this.#pending) return;
     this.#pagevec.copyWithin(at, at + 1, this.#pending);
     this.#pending--;
   }

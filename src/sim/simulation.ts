@@ -21,6 +21,12 @@ export type Wait = number | WaitQueue;
 /** A process of the model. */
 export type Process<T = void> = Generator<Wait, T, void>;
 
+/** A process that is over: what is returned where nothing had to wait, cheaper than to start a process that does not. */
+export const NOTHING: Process = (function* () {
+  // Nothing to do.
+})();
+NOTHING.next();
+
 type TaskState = 'runnable' | 'sleeping' | 'waiting' | 'done' | 'failed' | 'killed';
 
 /** Processes that sleep until somebody wakes them; first come, first woken. */

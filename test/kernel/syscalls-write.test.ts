@@ -70,6 +70,23 @@ describe('open', () => {
   });
 });
 
+describe('a directory that was walked through', () => {
+  it('is gone when it is removed: its number is free', () => {
+    run(sys.mkdir('/dir/sub'));
+    const { ino } = run(sys.stat('/dir/sub'));
+    for (const name of ['a', 'b']) {
+      run(sys.close(run(sys.open(`/dir/sub/${name}`, O.wronly | O.creat))));
+      run(sys.close(run(sys.open(`/dir/sub/${name}`))));
+      expect(errno(sys.open(`/dir/sub/${name}/more`))).toBe('ENOTDIR');
+      run(sys.unlink(`/dir/sub/${name}`));
+      expect(errno(sys.open(`/dir/sub/${name}`))).toBe('ENOENT');
+    }
+    run(sys.rmdir('/dir/sub'));
+    run(sys.mkdir('/dir/next'));
+    expect(run(sys.stat('/dir/next')).ino).toBe(ino);
+  });
+});
+
 describe('a file without a name', () => {
   it('lives while it is open, and its blocks are free after that', () => {
     const fd = run(sys.open('/victim', O.rdwr | O.creat));
