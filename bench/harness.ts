@@ -50,6 +50,14 @@ export function elapsedNs(work: () => unknown): number {
   return (performance.now() - start) * 1e6;
 }
 
+/** Nanoseconds of processor time that `work` takes of this process: what others on the host do falls out. */
+export function processorNs(work: () => unknown): number {
+  const start = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) * 1e3;
+}
+
 /** Rows as a Markdown table. */
 export function table(rows: readonly Row[]): string {
   const head = ['what', 'figure', 'rival', 'ratio', 'target', ''];
