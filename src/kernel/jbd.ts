@@ -223,6 +223,7 @@ export class Journal {
     if (this.#isAborted) throw new ModelError('EROFS', 'the journal has ended');
     const running = this.#mustRun;
     assert(running.handles > 0, 'metadata is changed without a handle');
+    assert(!this.#mm.map.has(pfn, PG.writeback), 'a buffer is joined while a write of it is in flight');
     running.revoked.delete(block);
     if (running.buffers.has(block)) return;
     running.buffers.set(block, { mapping, index, pfn });
