@@ -103,12 +103,12 @@ export class MemMap {
 
   /** Page index of a cached page within its file. */
   indexOf(pfn: Pfn): PageIndex {
-    return (this.words[(pfn << 2) + 2]! >>> 0) as PageIndex;
+    return (this.words[(pfn << 2) | 2]! >>> 0) as PageIndex;
   }
 
   /** The next page of the same address space, or NO_PAGE. */
   nextInSpace(pfn: Pfn): Pfn {
-    return this.links[(pfn << 2) + 2]! as Pfn;
+    return this.links[(pfn << 2) | 2]! as Pfn;
   }
 
   /** Puts a page behind a head: at the young end of a list. */
@@ -116,8 +116,8 @@ export class MemMap {
     const { links } = this;
     const first = links[head << 2]!;
     links[pfn << 2] = first;
-    links[(pfn << 2) + 1] = head;
-    links[(first << 2) + 1] = pfn;
+    links[(pfn << 2) | 1] = head;
+    links[(first << 2) | 1] = pfn;
     links[head << 2] = pfn;
   }
 
@@ -125,14 +125,14 @@ export class MemMap {
   unlink(pfn: Pfn): void {
     const { links } = this;
     const next = links[pfn << 2]!;
-    const prev = links[(pfn << 2) + 1]!;
+    const prev = links[(pfn << 2) | 1]!;
     links[prev << 2] = next;
-    links[(next << 2) + 1] = prev;
+    links[(next << 2) | 1] = prev;
   }
 
   /** The old end of a list, or the head itself when the list is empty. */
   last(head: Pfn): Pfn {
-    return this.links[(head << 2) + 1]! as Pfn;
+    return this.links[(head << 2) | 1]! as Pfn;
   }
   /** The next page of a list, on the way from its old end to its head. */
   younger(pfn: Pfn): Pfn {

@@ -10,6 +10,9 @@ import { assert } from '../base/assert.ts';
 import type { Pfn } from '../base/units.ts';
 import { NO_PAGE, PG, type MemMap } from './mem-map.ts';
 
+/** A constant of this file: one of another module is loaded, and checked, each time it is named. */
+const FREE = PG.free;
+
 /** Free pages at which reclaim begins and ends. */
 export interface Watermarks {
   readonly min: number;
@@ -44,7 +47,7 @@ export class PageAllocator {
     if (this.#freeCount === 0) return NO_PAGE;
     const { words, links, freeHead } = this.#map;
     const pfn = links[freeHead << 2]! as Pfn;
-    assert(words[pfn << 2] === PG.free, 'a free page carries no other flag');
+    assert(words[pfn << 2] === FREE, 'a free page carries no other flag');
     links[freeHead << 2] = links[pfn << 2]!;
     words[pfn << 2] = 0;
     this.#freeCount--;
@@ -55,7 +58,7 @@ export class PageAllocator {
   free(pfn: Pfn): void {
     const { words, links, freeHead } = this.#map;
     assert(words[pfn << 2] === 0, 'freed page still carries flags');
-    words[pfn << 2] = PG.free;
+    words[pfn << 2] = FREE;
     links[pfn << 2] = links[freeHead << 2]!;
     links[freeHead << 2] = pfn;
     this.#freeCount++;

@@ -38,13 +38,18 @@ export interface MappedRange {
   unmap(index: number): void;
 }
 
+// What every miss asks, as constants of this file: one of another module is loaded, and checked, each time it is named. For
+// the same reason hot loops compare a page with 0 rather than with NO_PAGE.
+const UPTODATE = PG.uptodate;
+const NAMED = PG.named;
+const IN_USE = PG.locked | PG.writeback | PG.dirty | PG.mapped;
 /** Slot of a space that was closed. */
 const NO_SLOT = -1;
 const NO_RANGES: readonly MappedRange[] = [];
 
 /** A file's pages. Made by PageCache.open, ended by PageCache.close when it holds none: then it finds none any more. */
 export class AddressSpace {
-  slot: number;
+  slot = NO_SLOT;
   readonly ino: Ino;
   readonly generation: number;
   /** Whether its pages are named in the table. */
@@ -153,17 +158,17 @@ export class PageCache {
     // As the word that it is kept in.
     const wanted = index | 0;
     let pfn = this.#buckets[(space.salt + index) & this.#mask]!;
-    while (pfn !== NO_PAGE) {
+    while (pfn >= 0) {
       const at = pfn << 2;
-      if (words[at + 2] === wanted && words[at + 1] === slot) break;
-      pfn = words[at + 3]!;
+      if (words[at | 2] === wanted && words[at | 1] === slot) break;
+      pfn = words[at | 3]!;
     }
     return pfn as Pfn;
   }
 
   /** The space that a cached page belongs to. */
   spaceOf(pfn: Pfn): AddressSpace {
-    const space = this.#spaces[this.#words[(pfn << 2) + 1]!];
+    const space = this.#spaces[this.#words[(pfn << 2) | 1]!];
     assert(space !== undefined, 'page belongs to no open address space');
     return space;
   }
@@ -174,19 +179,19 @@ export class PageCache {
    * page `index` of the space. There must be none yet.
    */
   add(space: AddressSpace, index: number, pfn: Pfn): void {
-    assert(this.find(space, index) === NO_PAGE, 'page is in the cache already');
+    assert(this.find(space, index) < 0, 'page is in the cache already');
     const bucket = (space.salt + index) & this.#mask;
     const words = this.#words;
     const at = pfn << 2;
-    words[at + 1] = space.slot;
-    words[at + 2] = index;
-    words[at + 3] = this.#buckets[bucket]!;
+    words[at | 1] = space.slot;
+    words[at | 2] = index;
+    words[at | 3] = this.#buckets[bucket]!;
     this.#buckets[bucket] = pfn;
     const { links } = this.#map;
     const first = space.firstPage;
-    links[at + 2] = first;
-    links[at + 3] = NO_PAGE;
-    if (first !== NO_PAGE) links[(first << 2) + 3] = pfn;
+    links[at | 2] = first;
+    links[at | 3] = -1;
+    if (first >= 0) links[(first << 2) | 3] = pfn;
     space.firstPage = pfn;
     space.nrPages++;
     this.#nrPages++;
@@ -198,10 +203,10 @@ export class PageCache {
   setUptodate(pfn: Pfn): void {
     const flags = this.#words[pfn << 2]!;
     const space = this.spaceOf(pfn);
-    if (space.named && (flags & PG.named) === 0) {
-      this.#words[pfn << 2] = flags | PG.uptodate | PG.named;
+    if (space.named && (flags & NAMED) === 0) {
+      this.#words[pfn << 2] = flags | UPTODATE | NAMED;
       this.#names.insert(pfn, space.ino, space.generation, this.#map.indexOf(pfn));
-    } else this.#words[pfn << 2] = flags | PG.uptodate;
+    } else this.#words[pfn << 2] = flags | UPTODATE;
   }
 
   /** Page index of a cached page within its file. */
@@ -284,17 +289,17 @@ export class PageCache {
    */
   remove(pfn: Pfn): void {
     const flags = this.#words[pfn << 2]!;
-    assert((flags & (PG.locked | PG.writeback | PG.dirty | PG.mapped)) === 0, 'page leaves the cache while in use');
+    assert((flags & IN_USE) === 0, 'page leaves the cache while in use');
     const space = this.spaceOf(pfn);
     this.#lru.remove(pfn);
-    if (flags & PG.named) this.#names.erase(pfn);
+    if (flags & NAMED) this.#names.erase(pfn);
     this.#unhash(space, pfn);
     const { links } = this.#map;
-    const next = links[(pfn << 2) + 2]!;
-    const prev = links[(pfn << 2) + 3]!;
-    if (prev === NO_PAGE) space.firstPage = next as Pfn;
-    else links[(prev << 2) + 2] = next;
-    if (next !== NO_PAGE) links[(next << 2) + 3] = prev;
+    const next = links[(pfn << 2) | 2]!;
+    const prev = links[(pfn << 2) | 3]!;
+    if (prev < 0) space.firstPage = next as Pfn;
+    else links[(prev << 2) | 2] = next;
+    if (next >= 0) links[(next << 2) | 3] = prev;
     space.nrPages--;
     this.#nrPages--;
     this.#words[pfn << 2] = 0;
@@ -302,17 +307,17 @@ export class PageCache {
 
   #unhash(space: AddressSpace, pfn: Pfn): void {
     const words = this.#words;
-    const bucket = (space.salt + words[(pfn << 2) + 2]!) & this.#mask;
-    const next = words[(pfn << 2) + 3]!;
+    const bucket = (space.salt + words[(pfn << 2) | 2]!) & this.#mask;
+    const next = words[(pfn << 2) | 3]!;
     let at = this.#buckets[bucket]!;
     if (at === pfn) {
       this.#buckets[bucket] = next;
       return;
     }
-    while (words[(at << 2) + 3] !== pfn) {
-      assert(at !== NO_PAGE, 'page is not in its hash chain');
-      at = words[(at << 2) + 3]!;
+    while (words[(at << 2) | 3] !== pfn) {
+      assert(at >= 0, 'page is not in its hash chain');
+      at = words[(at << 2) | 3]!;
     }
-    words[(at << 2) + 3] = next;
+    words[(at << 2) | 3] = next;
   }
 }

@@ -9,6 +9,10 @@
 import type { Pfn } from '../base/units.ts';
 import { PG, type MemMap } from './mem-map.ts';
 
+// Constants of this file: one of another module is loaded, and checked, each time it is named.
+const LRU = PG.lru;
+const ACTIVE = PG.active;
+const REFERENCED = PG.referenced;
 /** Pages in a pagevec. */
 export const PAGEVEC_SIZE = 14;
 
@@ -16,7 +20,7 @@ export class Lru {
   readonly #map: MemMap;
   /** Of mem_map: a page's flags are at four times its number. */
   readonly #words: Int32Array;
-  readonly #pagevec = new Uint32Array(PAGEVEC_SIZE);
+  readonly #pagevec = new Int32Array(PAGEVEC_SIZE);
   #pending = 0;
   #nrActive = 0;
   #nrInactive = 0;
@@ -49,36 +53,36 @@ export class Lru {
   /** mark_page_accessed. */
   markAccessed(pfn: Pfn): void {
     const flags = this.#words[pfn << 2]!;
-    if ((flags & PG.referenced) === 0) this.#words[pfn << 2] = flags | PG.referenced;
-    else if ((flags & (PG.active | PG.lru)) === PG.lru) {
+    if ((flags & REFERENCED) === 0) this.#words[pfn << 2] = flags | REFERENCED;
+    else if ((flags & (ACTIVE | LRU)) === LRU) {
       this.#map.unlink(pfn);
       this.#nrInactive--;
       this.#map.link(this.#map.activeHead, pfn);
       this.#nrActive++;
-      this.#words[pfn << 2] = (flags & ~PG.referenced) | PG.active;
+      this.#words[pfn << 2] = (flags & ~REFERENCED) | ACTIVE;
     }
   }
 
   /** Takes a page off the lists, wherever it is, the pagevec included. Its active bit stays as it was. */
   remove(pfn: Pfn): void {
     const flags = this.#words[pfn << 2]!;
-    if ((flags & PG.lru) === 0) {
+    if ((flags & LRU) === 0) {
       // Reclaim takes pages off the lists first, and drains before that.
       if (this.#pending > 0) this.#removePending(pfn);
       return;
     }
     this.#map.unlink(pfn);
-    if (flags & PG.active) this.#nrActive--;
+    if (flags & ACTIVE) this.#nrActive--;
     else this.#nrInactive--;
-    this.#words[pfn << 2] = flags & ~PG.lru;
+    this.#words[pfn << 2] = flags & ~LRU;
   }
 
   /** Puts a page at the young end of the list that its active bit names. */
   putBack(pfn: Pfn): void {
     const map = this.#map;
     const flags = this.#words[pfn << 2]!;
-    this.#words[pfn << 2] = flags | PG.lru;
-    if (flags & PG.active) {
+    this.#words[pfn << 2] = flags | LRU;
+    if (flags & ACTIVE) {
       map.link(map.activeHead, pfn);
       this.#nrActive++;
     } else {
@@ -90,7 +94,7 @@ export class Lru {
   /** rotate_reclaimable_page: an inactive page goes to the old end, where reclaim meets it next. */
   rotate(pfn: Pfn): void {
     const map = this.#map;
-    if ((this.#words[pfn << 2]! & (PG.lru | PG.active)) !== PG.lru) return;
+    if ((this.#words[pfn << 2]! & (LRU | ACTIVE)) !== LRU) return;
     map.unlink(pfn);
     map.link(map.last(map.inactiveHead), pfn);
   }
@@ -112,19 +116,25 @@ export class Lru {
     map.link(map.inactiveHead, pfn);
     this.#nrActive--;
     this.#nrInactive++;
-    this.#words[pfn << 2]! &= ~PG.active;
+    this.#words[pfn << 2]! &= ~ACTIVE;
     return true;
   }
 
-  /** Takes the oldest inactive page off its list; returns the list's head when there is none. */
-  isolateOldest(): Pfn {
-    const map = this.#map;
-    const pfn = map.last(map.inactiveHead);
-    if (pfn === map.inactiveHead) return pfn;
-    map.unlink(pfn);
-    this.#nrInactive--;
-    this.#words[pfn << 2]! &= ~PG.lru;
-    return pfn;
+  /** Takes up to `count` of the oldest inactive pages off their list into `pages`, oldest first. Returns how many. */
+  isolateOldest(pages: Int32Array, count: number): number {
+    const words = this.#words;
+    const { links, inactiveHead: head } = this.#map;
+    let taken = 0;
+    let pfn = links[(head << 2) | 1]!;
+    while (taken < count && pfn !== head) {
+      pages[taken++] = pfn;
+      words[pfn << 2]! &= ~LRU;
+      pfn = links[(pfn << 2) | 1]!;
+    }
+    links[pfn << 2] = head;
+    links[(head << 2) | 1] = pfn;
+    this.#nrInactive -= taken;
+    return taken;
   }
 
   #removePending(pfn: Pfn): void {

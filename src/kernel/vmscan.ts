@@ -32,6 +32,8 @@ import type { Lru } from './swap.ts';
 export const SWAP_CLUSTER_MAX = 32;
 /** Lowest pressure: one 4096th of a list is scanned. */
 export const DEF_PRIORITY = 12;
+/** A page that carries none of these is freed with no more questions. */
+const NOT_IDLE = PG.locked | PG.writeback | PG.pinned | PG.referenced | PG.mapped | PG.dirty | PG.preserved;
 /** vm_swappiness: how readily mapped pages are reclaimed. */
 const SWAPPINESS = 60;
 
@@ -63,7 +65,7 @@ export class Reclaim {
   readonly #allocator: PageAllocator;
   readonly #names: NameTable;
   readonly #unclaimed: UnclaimedPages;
-  readonly #isolated = new Uint32Array(SWAP_CLUSTER_MAX);
+  readonly #isolated = new Int32Array(SWAP_CLUSTER_MAX);
   readonly #shrinkers: { readonly shrinker: Shrinker; due: number }[] = [];
   #scanActive = 0;
   #scanInactive = 0;
@@ -192,18 +194,19 @@ export class Reclaim {
   #shrinkCache(count: number): number {
     const map = this.#map;
     const isolated = this.#isolated;
-    let taken = 0;
-    while (taken < count) {
-      const pfn = this.#lru.isolateOldest();
-      if (pfn === map.inactiveHead) break;
-      isolated[taken++] = pfn;
-    }
+    const taken = this.#lru.isolateOldest(isolated, count);
     this.scanned += taken;
     let freed = 0;
     let released = 0;
     for (let i = 0; i < taken; i++) {
       const pfn = isolated[i]! as Pfn;
       const flags = map.flagsOf(pfn);
+      // What most are: nobody uses them.
+      if ((flags & NOT_IDLE) === 0) {
+        this.#cache.remove(pfn);
+        isolated[freed++] = pfn;
+        continue;
+      }
       if ((flags & PG.preserved) !== 0) {
         this.#unclaimed.release(pfn);
         isolated[freed++] = pfn;

@@ -33,6 +33,12 @@ import {
 import { Reason, REASON_NAMES, type ReasonCounts } from './public/reason.ts';
 import type { RecencyTable } from './recency.ts';
 
+// Constants of this file: one of another module is loaded, and checked, each time it is named.
+const INSERT = CacheMapOp.insert;
+const ERASE = CacheMapOp.erase;
+const OK = Reason.ok;
+const ABSENT = Reason.absent;
+
 /** Operations that were performed, those with a pfn the domain does not have left out. */
 export interface CacheMapStats {
   inserts: number;
@@ -87,39 +93,62 @@ export class CacheMap {
 
   /** Performs a batch and returns what its entries cost, in ns. */
   perform(batch: CacheMapBatch): number {
-    const words = batch.words;
+    const { words } = batch;
     const end = batch.count * ENTRY_WORDS;
     this.#cost = 0;
-    let inserts = 0;
-    let erases = 0;
-    // Looked up once a batch: a constant of another module is a load each time it is named.
-    const { insert, erase } = CacheMapOp;
-    const { ok, absent } = Reason;
-    const entryWords = ENTRY_WORDS;
-    const [pfn, ino, generation, index, result] = [ENTRY_PFN, ENTRY_INO, ENTRY_GENERATION, ENTRY_INDEX, ENTRY_RESULT];
-    const frames = this.#frames;
-    const p2m = this.#p2m;
-    for (let at = 0; at < end; at += entryWords) {
+    let at = 0;
+    while (at < end) {
       const op = words[at]!;
-      // The two that a miss takes, told apart here: the others are rare.
-      if (op !== insert && op !== erase) {
-        words[at + result] = this.#rareEntry(words, at, op);
-        continue;
-      }
-      const mfn = p2m[words[at + pfn]!];
-      words[at + result] = mfn === undefined ? absent : ok;
-      if (mfn === undefined) continue;
-      if (op === insert) {
-        inserts++;
-        frames.setName(Mfn(mfn), words[at + ino]!, words[at + generation]!, words[at + index]!);
-      } else {
-        erases++;
-        frames.eraseName(Mfn(mfn));
+      if (op === INSERT) at = this.#insertRun(words, at, end);
+      else if (op === ERASE) at = this.#eraseRun(words, at, end);
+      else {
+        words[at + ENTRY_RESULT] = this.#rareEntry(words, at, op);
+        at += ENTRY_WORDS;
       }
     }
+    return this.#cost;
+  }
+
+  // What every miss asks comes in runs. Literal places; they are the ENTRY_ constants.
+
+  /** Performs inserts from `at` up to the first entry that is none; returns the place of that. */
+  #insertRun(words: Uint32Array, at: number, end: number): number {
+    const frames = this.#frames;
+    const p2m = this.#p2m;
+    let inserts = 0;
+    do {
+      const mfn = p2m[words[at | 1]!];
+      if (mfn === undefined) words[at | 6] = ABSENT;
+      else {
+        words[at | 6] = OK;
+        frames.setName(Mfn(mfn), words[at | 2]!, words[at | 3]!, words[at | 4]!);
+        inserts++;
+      }
+      at += 8;
+    } while (at < end && words[at] === INSERT);
     this.stats.inserts += inserts;
+    this.#cost += inserts * this.#costs.cacheMapInsertNs;
+    return at;
+  }
+
+  /** The same for erases. */
+  #eraseRun(words: Uint32Array, at: number, end: number): number {
+    const frames = this.#frames;
+    const p2m = this.#p2m;
+    let erases = 0;
+    do {
+      const mfn = p2m[words[at | 1]!];
+      if (mfn === undefined) words[at | 6] = ABSENT;
+      else {
+        words[at | 6] = OK;
+        frames.eraseName(Mfn(mfn));
+        erases++;
+      }
+      at += 8;
+    } while (at < end && words[at] === ERASE);
     this.stats.erases += erases;
-    return this.#cost + inserts * this.#costs.cacheMapInsertNs + erases * this.#costs.cacheMapEraseNs;
+    this.#cost += erases * this.#costs.cacheMapEraseNs;
+    return at;
   }
 
   #rareEntry(words: Uint32Array, at: number, op: number): number {

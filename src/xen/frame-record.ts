@@ -71,47 +71,37 @@ function scatter(word: number, rotate: number, factor: number): number {
   return h ^ (h >>> 15);
 }
 
-/** Check word over seven words, as a signed number: that one is no heap object to the engine. */
-export function checkWord(
-  state: number,
-  ino: number,
-  generation: number,
-  index: number,
-  block: number,
-  crc: number,
-  pfn: number,
-): number {
+/** The state word's term of the check word. */
+function scatterState(state: number): number {
+  const h = Math.imul(state, 0x9e3779b1);
+  return h ^ (h >>> 15);
+}
+
+// Everything below works on the record whose words begin at `at`, a multiple of RECORD_WORDS.
+
+/**
+ * Check word over `state` and the six fields in place, as a signed number: that one is no heap object to the engine.
+ */
+export function checkWord(words: Uint32Array, at: number, state: number): number {
   return (
-    (scatter(state, 0, 0x9e3779b1) +
-      scatter(ino, 5, 0x85ebca6b) +
-      scatter(generation, 9, 0xc2b2ae35) +
-      scatter(index, 14, 0x27d4eb2f) +
-      scatter(block, 18, 0x165667b1) +
-      scatter(crc, 23, 0xd3a2646d) +
-      scatter(pfn, 27, 0xfd7046c5)) |
+    (scatterState(state) +
+      scatter(words[at | 1]!, 5, 0x85ebca6b) +
+      scatter(words[at | 2]!, 9, 0xc2b2ae35) +
+      scatter(words[at | 3]!, 14, 0x27d4eb2f) +
+      scatter(words[at | 4]!, 18, 0x165667b1) +
+      scatter(words[at | 5]!, 23, 0xd3a2646d) +
+      scatter(words[at | 6]!, 27, 0xfd7046c5)) |
     0
   );
 }
 
-/** Whether the record whose words begin at `at` is intact: its check word matches and its reserved bits are zero. */
+/** Whether the record is intact: its check word matches and its reserved bits are zero. */
 export function recordIsIntact(words: Uint32Array, at: number): boolean {
-  const state = words[at + W_STATE]!;
-  return (
-    (state & S_RESERVED) === 0 &&
-    (words[at + W_CHECK]! | 0) ===
-      checkWord(
-        state,
-        words[at + W_INO]!,
-        words[at + W_GENERATION]!,
-        words[at + W_INDEX]!,
-        words[at + W_BLOCK]!,
-        words[at + W_CRC]!,
-        words[at + W_PFN]!,
-      )
-  );
+  const state = words[at]!;
+  return (state & S_RESERVED) === 0 && (words[at | 7]! | 0) === checkWord(words, at, state);
 }
 
-/** Replaces the record whose words begin at `at`, in the order told above. All values are unsigned 32-bit. */
+/** Replaces the record, in the order told above. All values are unsigned 32-bit. */
 export function publishRecord(
   words: Uint32Array,
   at: number,
@@ -146,7 +136,7 @@ export function publishRecord(
   words[at + W_BLOCK] = block;
   words[at + W_CRC] = crc;
   words[at + W_PFN] = pfn;
-  words[at + W_CHECK] = checkWord(state, ino, generation, index, block, crc, pfn);
+  words[at + W_CHECK] = checkWord(words, at, state);
   words[at + W_STATE] = state;
 }
 
@@ -161,11 +151,11 @@ assert(
 export function writeName(words: Uint32Array, at: number, ino: number, generation: number, index: number): number {
   const old = words[at]!;
   if ((old & 4) !== 0) words[at] = old & ~20;
-  words[at + 1] = ino;
-  words[at + 2] = generation;
-  words[at + 3] = index;
+  words[at | 1] = ino;
+  words[at | 2] = generation;
+  words[at | 3] = index;
   const state = (old & ~16) | 4;
-  words[at + 7] = checkWord(state, ino, generation, index, words[at + 4]!, words[at + 5]!, words[at + 6]!);
+  words[at | 7] = checkWord(words, at, state);
   words[at] = state;
   return old;
 }
@@ -179,6 +169,19 @@ export function clearName(words: Uint32Array, at: number): number {
   if ((old & 4) === 0) return old;
   const state = old & ~20;
   words[at] = state;
-  words[at + 7] = words[at + 7]! - scatter(old, 0, 0x9e3779b1) + scatter(state, 0, 0x9e3779b1);
+  words[at | 7] = carriedOn(words[at | 7]!, old, state);
   return old;
+}
+
+/** Marks a named record as preserved, or takes that. The check word is carried on, and stored first. */
+export function markPreserved(words: Uint32Array, at: number, preserved: boolean): void {
+  const old = words[at]!;
+  const state = preserved ? old | 16 : old & ~16;
+  words[at | 7] = carriedOn(words[at | 7]!, old, state);
+  words[at] = state;
+}
+
+/** Check word of a record of which nothing but the state changes. */
+function carriedOn(check: number, old: number, state: number): number {
+  return ((((check | 0) - scatterState(old)) | 0) + scatterState(state)) | 0;
 }

@@ -25,9 +25,9 @@ import type { MachineMemory } from '../machine/memory.ts';
 import { FrameIndex, hashBlock, hashName } from './frame-index.ts';
 import {
   clearName,
-  writeName,
   deviceOfState,
   identityOf,
+  markPreserved,
   OWNER_HYPERVISOR,
   OWNER_NOBODY,
   ownerOfState,
@@ -47,6 +47,7 @@ import {
   W_INO,
   W_PFN,
   W_STATE,
+  writeName,
 } from './frame-record.ts';
 import type { MemoryMap } from './layouts.ts';
 import type { Protections } from './protections.ts';
@@ -180,14 +181,14 @@ export class FrameTable {
 
   /** Names a frame. One that was preserved is not preserved any more. */
   setName(mfn: Mfn, ino: number, generation: number, index: number): void {
-    const old = writeName(this.#words, mfn * 8, ino, generation, index);
+    const old = writeName(this.#words, mfn << 3, ino, generation, index);
     if ((old & 16) !== 0) this.#names.unlink(mfn);
     this.#observer?.onFrame('named', mfn, ino, generation, index);
   }
 
   /** Takes the name, and that the frame is preserved. */
   eraseName(mfn: Mfn): void {
-    const old = clearName(this.#words, mfn * 8);
+    const old = clearName(this.#words, mfn << 3);
     // Literals: named 4, preserved 16.
     if ((old & 4) === 0) return;
     if ((old & 16) !== 0) this.#names.unlink(mfn);
@@ -198,13 +199,9 @@ export class FrameTable {
 
   /** Marks a named frame as preserved, but does not index it yet (`index` does, once its record was verified), or as claimed. */
   setPreserved(mfn: Mfn, preserved: boolean): void {
-    const words = this.#words;
-    const at = mfn * RECORD_WORDS;
-    const old = words[at + W_STATE]!;
-    assert((old & S_NAMED) !== 0, 'a preserved frame is named');
+    assert(this.isNamed(mfn), 'a preserved frame is named');
     this.#names.unlink(mfn);
-    const state = (preserved ? old | S_PRESERVED : old & ~S_PRESERVED) >>> 0;
-    this.#setState(at, state, words[at + W_BLOCK]!, words[at + W_CRC]!);
+    markPreserved(this.#words, mfn * RECORD_WORDS, preserved);
     this.#observer?.onFrame(preserved ? 'preserved' : 'claimed', mfn, 0, 0, 0);
   }
 

@@ -85,14 +85,14 @@ export class CacheMapBatch {
   insert(pfn: Pfn, ino: Ino, generation: number, index: PageIndex): void {
     const { words } = this;
     const at = this.#next(1);
-    words[at + 1] = pfn;
-    words[at + 2] = ino;
-    words[at + 3] = generation;
-    words[at + 4] = index;
+    words[at | 1] = pfn;
+    words[at | 2] = ino;
+    words[at | 3] = generation;
+    words[at | 4] = index;
   }
 
   erase(pfn: Pfn): void {
-    this.words[this.#next(2) + 1] = pfn;
+    this.words[this.#next(2) | 1] = pfn;
   }
 
   claim(ino: Ino, generation: number, index: PageIndex, block: Lba): void {
