@@ -36,6 +36,7 @@ import type { RecencyTable } from './recency.ts';
 // Constants of this file: one of another module is loaded, and checked, each time it is named.
 const INSERT = CacheMapOp.insert;
 const ERASE = CacheMapOp.erase;
+const CLAIM = CacheMapOp.claim;
 const OK = Reason.ok;
 const ABSENT = Reason.absent;
 
@@ -101,6 +102,7 @@ export class CacheMap {
       const op = words[at]!;
       if (op === INSERT) at = this.#insertRun(words, at, end);
       else if (op === ERASE) at = this.#eraseRun(words, at, end);
+      else if (op === CLAIM) at = this.#claimRun(words, at, end);
       else {
         words[at + ENTRY_RESULT] = this.#rareEntry(words, at, op);
         at += ENTRY_WORDS;
@@ -109,7 +111,7 @@ export class CacheMap {
     return this.#cost;
   }
 
-  // What every miss asks comes in runs. Literal places; they are the ENTRY_ constants.
+  // What every miss asks, and a claimed window, come in runs. Literal places; they are the ENTRY_ constants.
 
   /** Performs inserts from `at` up to the first entry that is none; returns the place of that. */
   #insertRun(words: Uint32Array, at: number, end: number): number {
@@ -152,7 +154,6 @@ export class CacheMap {
   }
 
   #rareEntry(words: Uint32Array, at: number, op: number): number {
-    if (op === CacheMapOp.claim) return this.#claim(words, at);
     if (op === CacheMapOp.discard) return this.#discard(words, at);
     const mfn = this.#p2m[words[at + ENTRY_PFN]!];
     if (mfn === undefined) return Reason.absent;
@@ -206,17 +207,38 @@ export class CacheMap {
     return Reason.absent;
   }
 
-  #claim(words: Uint32Array, at: number): number {
-    this.#cost += this.#costs.cacheMapClaimNs;
-    this.stats.claims++;
-    const generation = words[at + ENTRY_GENERATION]!;
-    const found = this.#frames.findPreserved(
+  /**
+   * Performs claims from `at` up to the first entry that is none; returns the place of that. All are looked up before the
+   * first is decided: their records lie scattered over memory, and the host's processor fetches them side by side.
+   */
+  #claimRun(words: Uint32Array, at: number, end: number): number {
+    let last = at;
+    do {
+      words[last | 1] = this.#find(words, last);
+      last += 8;
+    } while (last < end && words[last] === CLAIM);
+    for (; at < last; at += 8) {
+      let found = words[at | 1]! | 0;
+      // An entry before this one may have taken it.
+      if (found >= 0 && !this.#frames.isPreserved(Mfn(found))) found = this.#find(words, at);
+      words[at | 6] = this.#claim(words, at, found);
+    }
+    return last;
+  }
+
+  #find(words: Uint32Array, at: number): number {
+    return this.#frames.findPreserved(
       this.#owner,
       this.#device,
       words[at + ENTRY_INO]!,
-      generation,
+      words[at + ENTRY_GENERATION]!,
       words[at + ENTRY_INDEX]!,
     );
+  }
+
+  #claim(words: Uint32Array, at: number, found: number): number {
+    this.#cost += this.#costs.cacheMapClaimNs;
+    this.stats.claims++;
     const mfn = Mfn(found);
     // A damaged record may name a page that is not its own: then nobody is asked to give it up.
     if (found < 0 || this.#p2m[this.#frames.pfnOf(mfn)] !== found) {
@@ -225,7 +247,7 @@ export class CacheMap {
     }
     const pfn = this.#frames.pfnOf(mfn);
     words[at + ENTRY_PFN] = pfn;
-    const reason = this.#verdict(mfn, generation, words[at + ENTRY_BLOCK]!);
+    const reason = this.#verdict(mfn, words[at + ENTRY_GENERATION]!, words[at + ENTRY_BLOCK]!);
     if (reason === Reason.ok) {
       this.stats.reused++;
       this.#frames.setPreserved(mfn, false);

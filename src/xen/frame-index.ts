@@ -3,9 +3,9 @@
  * whoever walks a chain compares the record.
  *
  * Chains are doubly linked through a typed array, so that a frame can be taken out without its key: a record whose bytes
- * were damaged never breaks a chain or makes it loop. At most 9 bytes a frame. `links` holds next and previous of a frame
- * side by side, which saves a cache miss; 0 means nothing, mfn + 1 a frame, and -(bucket + 1) as previous that the frame is
- * the first of a bucket.
+ * were damaged never breaks a chain or makes it loop. 8 bytes a frame, and its share of the buckets. `links` holds next and
+ * previous of a frame side by side, which saves a cache miss; 0 means nothing, mfn + 1 a frame, and -(bucket + 1) as
+ * previous that the frame is the first of a bucket.
  */
 
 import { assert } from '../base/assert.ts';
@@ -16,9 +16,9 @@ export class FrameIndex {
   readonly #links: Int32Array;
   readonly #mask: number;
 
-  constructor(frameCount: number) {
-    // Between 1/8 and 1/4 of a bucket a frame: at most 1 byte a frame.
-    const bits = Math.max(4, 29 - Math.clz32(frameCount));
+  /** @param loadBits log2 of the frames to a bucket, at least: half of 2^loadBits of them up to all of it */
+  constructor(frameCount: number, loadBits: number) {
+    const bits = Math.max(4, 32 - loadBits - Math.clz32(frameCount));
     this.#mask = (1 << bits) - 1;
     this.#heads = new Int32Array(1 << bits);
     this.#links = new Int32Array(2 * frameCount);

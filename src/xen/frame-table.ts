@@ -73,6 +73,12 @@ export interface FrameObserver {
   onFrame(happening: FrameHappening, mfn: Mfn, a: number, b: number, c: number): void;
 }
 
+/**
+ * log2 of the most frames to a bucket of the two indices: at most 1 byte a frame, and 2 for names, which a claim looks for
+ * among frames that nothing has fetched yet.
+ */
+const BLOCK_LOAD_BITS = 3;
+const NAME_LOAD_BITS = 2;
 const BLOCK_KEYS = 0x1_0000_0000;
 
 export class FrameTable {
@@ -93,8 +99,8 @@ export class FrameTable {
     this.#words = memory.words(map.tableMfn, map.tableFrames);
     this.#words.fill(0);
     memory.touch(map.tableMfn, map.tableFrames);
-    this.#blocks = new FrameIndex(map.frameCount);
-    this.#names = new FrameIndex(map.frameCount);
+    this.#blocks = new FrameIndex(map.frameCount, BLOCK_LOAD_BITS);
+    this.#names = new FrameIndex(map.frameCount, NAME_LOAD_BITS);
     this.#protections = protections;
     this.#observer = observer;
     this.#protectBit = protections.writeProtection ? S_PROTECTED : 0;
@@ -149,6 +155,20 @@ export class FrameTable {
     return recordIsIntact(this.#words, mfn * RECORD_WORDS);
   }
 
+  /** Of the `count` frames listed from place `first` of a P2M list: isIntact, 1 or 0 each, into `intact`. */
+  verify(list: Uint32Array, first: number, count: number, intact: Uint8Array): void {
+    const words = this.#words;
+    const { recordCheck } = this.#protections;
+    for (let i = 0; i < count; i++)
+      intact[i] = !recordCheck || recordIsIntact(words, list[first + i]! * RECORD_WORDS) ? 1 : 0;
+  }
+
+  /** Takes the same frames out of the indices, whatever these said of them. */
+  unlinkAll(list: Uint32Array, first: number, count: number): void {
+    for (let i = 0; i < count; i++) this.#blocks.unlink(Mfn(list[first + i]!));
+    for (let i = 0; i < count; i++) this.#names.unlink(Mfn(list[first + i]!));
+  }
+
   hasGeneration(mfn: Mfn, generation: number): boolean {
     return this.#words[mfn * RECORD_WORDS + W_GENERATION] === generation;
   }
@@ -197,7 +217,7 @@ export class FrameTable {
 
   // Preservation.
 
-  /** Marks a named frame as preserved, but does not index it yet (`index` does, once its record was verified), or as claimed. */
+  /** Marks a named frame as preserved, but does not index it yet (`index` does, once records are verified), or as claimed. */
   setPreserved(mfn: Mfn, preserved: boolean): void {
     assert(this.isNamed(mfn), 'a preserved frame is named');
     this.#names.unlink(mfn);
@@ -212,21 +232,35 @@ export class FrameTable {
   }
 
   /**
-   * Puts a frame into the indices from its record alone, whatever they said before.
-   * @returns false when the frame is preserved and another of the same name is in the index: then it is not in
+   * Puts frames, which are in no index, into the indices from their records alone: those of the `count` listed from place
+   * `first` of a P2M list whose `verdicts` are `keep`. Of two preserved frames of one name the later gets the verdict
+   * `duplicate`, and is not in the index of names.
    */
-  index(mfn: Mfn): boolean {
-    this.#unlink(mfn);
+  index(list: Uint32Array, first: number, count: number, verdicts: Uint8Array, keep: number, duplicate: number): void {
+    for (let i = 0; i < count; i++) if (verdicts[i] === keep) this.#indexBlock(Mfn(list[first + i]!));
+    for (let i = 0; i < count; i++)
+      if (verdicts[i] === keep && !this.#indexName(Mfn(list[first + i]!))) verdicts[i] = duplicate;
+  }
+
+  #indexBlock(mfn: Mfn): void {
+    const at = mfn * RECORD_WORDS;
+    const state = this.#words[at]!;
+    if ((state & S_PROVENANCE) !== 0)
+      this.#blocks.link(mfn, hashBlock(deviceOfState(state), this.#words[at + W_BLOCK]!));
+  }
+
+  /** @returns false when the frame is preserved and another of the same name is in the index: then it is not in */
+  #indexName(mfn: Mfn): boolean {
     const at = mfn * RECORD_WORDS;
     const words = this.#words;
-    const state = words[at + W_STATE]!;
-    const device = deviceOfState(state);
-    if ((state & S_PROVENANCE) !== 0) this.#blocks.link(mfn, hashBlock(device, words[at + W_BLOCK]!));
+    const state = words[at]!;
     if ((state & S_PRESERVED) === 0) return true;
+    const device = deviceOfState(state);
     const ino = words[at + W_INO]!;
     const page = words[at + W_INDEX]!;
-    const other = this.findPreserved(ownerOfState(state), device, ino, words[at + W_GENERATION]!, page);
-    if (other >= 0 && words[other * RECORD_WORDS + W_GENERATION] === words[at + W_GENERATION]) return false;
+    const generation = words[at + W_GENERATION]!;
+    const other = this.findPreserved(ownerOfState(state), device, ino, generation, page);
+    if (other >= 0 && words[other * RECORD_WORDS + W_GENERATION] === generation) return false;
     this.#names.link(mfn, hashName(device, ino, page));
     return true;
   }

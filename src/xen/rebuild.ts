@@ -21,6 +21,12 @@ import { Provenance } from './provenance.ts';
 import { Reason, REASON_NAMES, type ReasonCode, type ReasonCounts } from './public/reason.ts';
 import { consumeDomainRecord, parseRoot, writeRoot } from './records.ts';
 
+/**
+ * Frames that are recovered together, each step in a loop of its own: what a loop reads lies scattered over memory, and the
+ * host's processor fetches it side by side.
+ */
+const WINDOW = 64;
+
 /** Who a domain is, to its frame records. */
 export interface Identity {
   readonly domid: DomId;
@@ -116,19 +122,34 @@ export function recoverFrames(
     };
   }
   const { list, recency } = found;
+  const { frames, costs } = hypervisor;
+  const owner = ownerOfDomain(identity.domid);
   const preserved = new PreservedBitmap(region.nrPages);
-  let costNs = hypervisor.costs.indexRebuildNs * list.length;
-  for (let pfn = 0; pfn < list.length; pfn++) {
-    const mfn = Mfn(list[pfn]!);
-    const reason = recoverFrame(hypervisor, ownerOfDomain(identity.domid), mfn, Pfn(pfn), region);
-    if (reason === Reason.ok) {
-      preserved.add(Pfn(pfn));
-      continue;
+  const verdicts = new Uint8Array(WINDOW);
+  let costNs = costs.indexRebuildNs * list.length;
+  for (let first = 0; first < list.length; first += WINDOW) {
+    const count = Math.min(WINDOW, list.length - first);
+    frames.verify(list, first, count, verdicts);
+    frames.unlinkAll(list, first, count);
+    for (let i = 0; i < count; i++)
+      verdicts[i] =
+        verdicts[i] === 1
+          ? recoverFrame(hypervisor, owner, Mfn(list[first + i]!), Pfn(first + i), region)
+          : Reason.corruptRecord;
+    frames.index(list, first, count, verdicts, Reason.ok, Reason.duplicate);
+    for (let i = 0; i < count; i++) {
+      const pfn = Pfn(first + i);
+      const mfn = Mfn(list[pfn]!);
+      const reason = verdicts[i]! as ReasonCode;
+      if (reason === Reason.ok) {
+        preserved.add(pfn);
+        continue;
+      }
+      costNs += blank(hypervisor, identity, mfn, pfn, reason, refused);
+      if (pfn < region.nrPages) continue;
+      frames.free(mfn);
+      hypervisor.allocator.free(mfn);
     }
-    costNs += blank(hypervisor, identity, mfn, Pfn(pfn), reason, refused);
-    if (pfn < region.nrPages) continue;
-    hypervisor.frames.free(mfn);
-    hypervisor.allocator.free(mfn);
   }
   const p2m = list.subarray(0, region.nrPages);
   return { p2m, preserved, coldReason: preserve ? Reason.ok : Reason.notAsked, costNs, recency };
@@ -150,18 +171,16 @@ function findP2m(hypervisor: Hypervisor, domid: DomId): { list: Uint32Array; rec
   return { list: list.slice(), recency: hypervisor.recency.crc(list) === recencyCrc ? 'told' : 'damaged' };
 }
 
-/** Whether a frame of the P2M list is kept: `ok`, `absent` when it was not preserved in the first place, or why not. */
+/** Whether a frame of the P2M list, whose record is intact, is kept: `ok`, `absent` when it was not preserved in the first place, or why not. */
 function recoverFrame(hypervisor: Hypervisor, owner: number, mfn: Mfn, pfn: Pfn, region: BootRegion): ReasonCode {
   const { frames } = hypervisor;
-  if (!frames.isIntact(mfn) || frames.ownerOf(mfn) !== owner || frames.pfnOf(mfn) !== pfn) return Reason.corruptRecord;
+  if (frames.ownerOf(mfn) !== owner || frames.pfnOf(mfn) !== pfn) return Reason.corruptRecord;
   if (!frames.isPreserved(mfn)) return Reason.absent;
   if (!frames.isNamed(mfn)) return Reason.corruptRecord;
   if (pfn < region.bootPages) return Reason.bootRegion;
   if (pfn >= region.nrPages) return Reason.memoryShrank;
   // Its block may have been written by another domain since it was preserved.
-  const reason = verdict(hypervisor, mfn);
-  if (reason !== Reason.ok) return reason;
-  return frames.index(mfn) ? Reason.ok : Reason.duplicate;
+  return verdict(hypervisor, mfn);
 }
 
 function blank(

@@ -10,7 +10,7 @@ property(
   'the index of frames is a set of frames by hash',
   fc.array(fc.record({ mfn: fc.nat(39), hash: fc.constantFrom(...HASHES), link: fc.boolean() }), { maxLength: 80 }),
   (steps) => {
-    const index = new FrameIndex(40);
+    const index = new FrameIndex(40, 3);
     const model = new Map<number, number>();
     for (const { mfn, hash, link } of steps) {
       if (link && !model.has(mfn)) {
