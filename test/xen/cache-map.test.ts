@@ -1,7 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { Ino, Lba, PAGE_SIZE, PageIndex, Pfn } from '../../src/base/index.ts';
 import { BlkifOp, CacheMapBatch, type Protections, Reason } from '../../src/xen/index.ts';
 import { bootMachine, cacheBlocks, LEAST_PAGES, restartGuest, startGuest } from './machine.ts';
+import { property } from '../support/property.ts';
 
 function warm(blocks: readonly number[], protections: Partial<Protections> = {}) {
   const machine = bootMachine(1, { protections });
@@ -99,6 +101,37 @@ describe('claims', () => {
     machine.toolstack.checkInvariants();
   });
 });
+
+property(
+  'a batch of claims is answered as the same claims one after the other',
+  fc.array(
+    fc.record({ index: fc.constantFrom(3, 4, 5), block: fc.constantFrom(3, 4), generation: fc.constantFrom(1, 2) }),
+    { minLength: 2, maxLength: 8 },
+  ),
+  (claims) => {
+    const answers = (batchSize: number) => {
+      const { machine, before } = warm([3, 4, 9]);
+      before.insert(102, 12, 3, 2);
+      const guest = restartGuest(machine, before);
+      const results: unknown[] = [];
+      for (let at = 0; at < claims.length; at += batchSize) {
+        const batch = new CacheMapBatch(batchSize);
+        for (const { index, block, generation } of claims.slice(at, at + batchSize))
+          batch.claim(Ino(12), generation, PageIndex(index), Lba(block));
+        guest.domain.environment.hypercalls.cacheMapOp(batch);
+        for (let i = 0; i < batch.count; i++) {
+          const result = batch.result(i);
+          results.push(result === Reason.absent ? { result } : { result, pfn: batch.pfn(i) });
+        }
+      }
+      machine.toolstack.checkInvariants();
+      const { cacheMap, refused } = guest.domain.stats;
+      return { results, cacheMap, refused };
+    };
+    expect(answers(claims.length)).toEqual(answers(1));
+  },
+  { numRuns: 40 },
+);
 
 describe('release', () => {
   it('gives a preserved page back, once, and counts it', () => {

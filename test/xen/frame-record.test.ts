@@ -19,6 +19,7 @@ import {
   clearName,
   deviceOfState,
   identityOf,
+  markPreserved,
   ownerOfState,
   publishRecord,
   recordIsIntact,
@@ -196,6 +197,35 @@ describe('publication', () => {
       words[at] = damage;
       clearName(words, 0);
       expect(recordIsIntact(words, 0)).toBe(false);
+    },
+  );
+
+  property(
+    'of a preserved frame, cut after any store, shows the old record, the new one or an invalid one, and covers up no damage',
+    record,
+    fc.boolean(),
+    fc.nat(2),
+    fc.nat(7),
+    u32,
+    (before, preserved, stores, at, damage) => {
+      fc.pre((before[W_STATE] & S_NAMED) !== 0);
+      const whole = stored(before);
+      markPreserved(whole, 0, preserved);
+      const [, ...fields] = before;
+      const state = preserved ? before[W_STATE] | S_PRESERVED : before[W_STATE] & ~S_PRESERVED;
+      expect([...whole]).toEqual([...stored([state >>> 0, ...fields])]);
+      const words = stored(before);
+      try {
+        markPreserved(cutAfter(words, stores), 0, preserved);
+      } catch (error) {
+        if (!(error instanceof Cut)) throw error;
+      }
+      if (recordIsIntact(words, 0)) expect([[...stored(before)], [...whole]]).toContainEqual([...words]);
+      fc.pre(at !== W_STATE && at !== W_CHECK && damage !== before[at]);
+      const damaged = stored(before);
+      damaged[at] = damage;
+      markPreserved(damaged, 0, preserved);
+      expect(recordIsIntact(damaged, 0)).toBe(false);
     },
   );
 

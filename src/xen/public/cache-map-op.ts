@@ -49,8 +49,8 @@ export const ENTRY_RECENCY = 7;
 
 assert(
   [CacheMapOp.insert, CacheMapOp.erase, ENTRY_OP, ENTRY_PFN, ENTRY_INO, ENTRY_GENERATION, ENTRY_INDEX].join() ===
-    '1,2,0,1,2,3,4',
-  'the literals of insert and erase are the places of an entry',
+    '1,2,0,1,2,3,4' && [ENTRY_RESULT, ENTRY_WORDS].join() === '6,8',
+  'the literals of insert and erase, here and in the hypervisor, are the places of an entry',
 );
 
 /** Inode number under which pages of the block device's own mapping (metadata) are named; their index is the block. */
