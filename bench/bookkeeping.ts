@@ -12,8 +12,6 @@ const PAGES = Math.ceil(2 ** 18 / 0.75);
 const TARGET = 96;
 /** One bit each: free in the hypervisor's allocator, and ever written. */
 const BITMAPS = 2;
-/** Machine memory's slot of a frame's view, bytes. */
-const VIEW_SLOT = 2;
 
 export function bookkeeping(): Row[] {
   const { hypervisor, guest, nrPages } = new Machine(PAGES);
@@ -28,7 +26,6 @@ export function bookkeeping(): Row[] {
     'recency table': (map.recencyFrames * PAGE_SIZE) / map.frameCount,
     'P2M lists': (map.p2mFrames * PAGE_SIZE) / map.frameCount,
     bitmaps: BITMAPS / 8,
-    'slots of views for copying': VIEW_SLOT,
   };
   const figure = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
   const rows = Object.entries(parts).map(

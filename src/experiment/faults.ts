@@ -13,9 +13,7 @@ import {
   checkWord,
   RECORD_WORDS,
   S_CRC,
-  W_BLOCK,
   W_CHECK,
-  W_CRC,
   W_GENERATION,
   W_INDEX,
   W_INO,
@@ -190,16 +188,7 @@ function forgeRecord({ testbed, frames, random }: FaultScene): void {
   const [to, from] = [pick(random, frames) * RECORD_WORDS, pick(random, frames) * RECORD_WORDS];
   words.copyWithin(to, from, from + W_PFN);
   if (random.below(2) === 0) words[to + W_STATE]! &= ~S_CRC;
-  const word = (place: number): number => words[to + place]!;
-  words[to + W_CHECK] = checkWord(
-    word(W_STATE),
-    word(W_INO),
-    word(W_GENERATION),
-    word(W_INDEX),
-    word(W_BLOCK),
-    word(W_CRC),
-    word(W_PFN),
-  );
+  words[to + W_CHECK] = checkWord(words, to, words[to + W_STATE]!);
 }
 
 function damageTable({ testbed, guest, random }: FaultScene): number {

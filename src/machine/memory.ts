@@ -22,6 +22,9 @@ const BANK_MASK = BANK_FRAMES - 1;
  * of the copy of a page. 64 MiB worth of frames are read without allocating.
  */
 const VIEWS = 16384;
+/** Buckets of the index over the views, by the low bits of the frame's number: neighbours lie side by side. */
+const VIEW_BUCKETS = 32768;
+const VIEW_MASK = VIEW_BUCKETS - 1;
 
 /** Dirt marks are one bit a frame. */
 const bit = (mfn: number): number => 1 << (mfn & 31);
@@ -33,9 +36,10 @@ export class MachineMemory {
   readonly #words: Uint32Array[] = [];
   readonly #touched: Uint32Array;
   readonly #views: (Uint8Array | undefined)[] = new Array<Uint8Array | undefined>(VIEWS + 1).fill(undefined);
-  readonly #viewedFrame = new Uint32Array(VIEWS + 1);
-  /** Slot of each frame's view; 0: none. */
-  readonly #viewSlot: Uint16Array;
+  readonly #viewedFrame = new Int32Array(VIEWS + 1);
+  /** First slot of each bucket, and the next one in the bucket of each slot; 0: none. */
+  readonly #viewBuckets = new Uint16Array(VIEW_BUCKETS);
+  readonly #nextSlot = new Uint16Array(VIEWS + 1);
   #lastSlot = 0;
 
   /** @param bytes size, a multiple of 4096, at least one frame */
@@ -49,7 +53,6 @@ export class MachineMemory {
       this.#words.push(new Uint32Array(bytes));
     }
     this.#touched = new Uint32Array(Math.ceil(this.frameCount / 32));
-    this.#viewSlot = new Uint16Array(this.frameCount);
   }
 
   /** Whether the frame was ever written since power on or since it was last cleared whole. */
@@ -191,17 +194,38 @@ export class MachineMemory {
   }
 
   #view(mfn: Mfn): Uint8Array {
-    const known = this.#viewSlot[mfn]!;
-    if (known > 0) return this.#views[known]!;
+    let slot = this.#viewBuckets[mfn & VIEW_MASK]!;
+    while (slot !== 0) {
+      if (this.#viewedFrame[slot] === mfn) return this.#views[slot]!;
+      slot = this.#nextSlot[slot]!;
+    }
+    return this.#makeView(mfn);
+  }
+
+  #makeView(mfn: Mfn): Uint8Array {
     const bank = this.#bank(mfn);
     const view = new Uint8Array(bank.buffer, (mfn & BANK_MASK) << PAGE_SHIFT, PAGE_SIZE);
     const slot = (this.#lastSlot % VIEWS) + 1;
     this.#lastSlot = slot;
-    if (this.#views[slot] !== undefined) this.#viewSlot[this.#viewedFrame[slot]!] = 0;
+    if (this.#views[slot] !== undefined) this.#unhash(slot);
+    const bucket = mfn & VIEW_MASK;
     this.#views[slot] = view;
     this.#viewedFrame[slot] = mfn;
-    this.#viewSlot[mfn] = slot;
+    this.#nextSlot[slot] = this.#viewBuckets[bucket]!;
+    this.#viewBuckets[bucket] = slot;
     return view;
+  }
+
+  #unhash(slot: number): void {
+    const bucket = this.#viewedFrame[slot]! & VIEW_MASK;
+    const next = this.#nextSlot[slot]!;
+    let at = this.#viewBuckets[bucket]!;
+    if (at === slot) {
+      this.#viewBuckets[bucket] = next;
+      return;
+    }
+    while (this.#nextSlot[at] !== slot) at = this.#nextSlot[at]!;
+    this.#nextSlot[at] = next;
   }
 }
 

@@ -141,6 +141,23 @@ describe('MachineMemory', () => {
     expect(() => memory.frame(Mfn(memory.frameCount))).toThrow(InvariantViolation);
   });
 
+  it('keeps the last 16384 views, each of its own frame', () => {
+    const VIEWS = 16_384;
+    // Eight frames to a bucket of the views' index, in an order that mixes the buckets.
+    const frames = Array.from({ length: 2 * VIEWS }, (_, i) => ((i * 40_503) % 4096) + 32_768 * (i >>> 12));
+    const order = frames.map((_, i) => frames[(i * 12_345 + 7) % frames.length]!);
+    let wrong = 0;
+    for (const mfn of [...frames, ...order, ...frames])
+      wrong += memory.frame(Mfn(mfn)).byteOffset === mfn * 4096 ? 0 : 1;
+    const last = frames.slice(-VIEWS);
+    const views = last.map((mfn) => memory.frame(Mfn(mfn)));
+    for (const [i, mfn] of last.entries()) wrong += memory.frame(Mfn(mfn)) === views[i] ? 0 : 1;
+    expect(wrong).toBe(0);
+    const oldest = memory.frame(Mfn(last[0]!));
+    memory.frame(Mfn(frames[0]!));
+    expect(memory.frame(Mfn(last[0]!)) === oldest).toBe(false);
+  });
+
   it('numbers frames from 0 to its size', () => {
     expect(memory.frameCount).toBe(BANK_FRAMES + 8);
     expect(new MachineMemory(4096).frameCount).toBe(1);
