@@ -62,6 +62,43 @@ export class WaitQueue {
   }
 }
 
+/**
+ * What may run only while it is open, as the processor of a paused virtual machine. What comes while it is closed is held,
+ * and runs in the order in which it came, at the instant at which the gate is opened.
+ */
+export class Gate {
+  readonly #simulation: Simulation;
+  #held: EventAction[] | undefined;
+
+  constructor(simulation: Simulation) {
+    this.#simulation = simulation;
+  }
+
+  get isClosed(): boolean {
+    return this.#held !== undefined;
+  }
+
+  close(): void {
+    this.#held ??= [];
+  }
+
+  open(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    // Through the gate again: one of them may close it.
+    for (const action of held)
+      this.#simulation.after(Ns(0), () => {
+        this.pass(action);
+      });
+  }
+
+  /** Runs an action now, or holds it. */
+  pass(action: EventAction): void {
+    if (this.#held === undefined) action();
+    else this.#held.push(action);
+  }
+}
+
 /** A running process. */
 export class Task<T = unknown> {
   readonly name: string;
@@ -77,13 +114,19 @@ export class Task<T = unknown> {
   #error: unknown;
   #joined = false;
 
-  constructor(simulation: Simulation, name: string, process: Process<T>) {
+  constructor(simulation: Simulation, name: string, process: Process<T>, gate?: Gate) {
     this.#simulation = simulation;
     this.name = name;
     this.#process = process;
-    this.#resume = () => {
+    const step = (): void => {
       this.#step();
     };
+    this.#resume =
+      gate === undefined
+        ? step
+        : () => {
+            gate.pass(step);
+          };
     simulation.after(Ns(0), this.#resume);
   }
 
@@ -189,9 +232,9 @@ export class Simulation {
     this.#queue.push(this.#now + delay, action);
   }
 
-  /** Starts a process at the present instant. */
-  spawn<T>(name: string, process: Process<T>): Task<T> {
-    return new Task(this, name, process);
+  /** Starts a process at the present instant. It runs while `gate` is open. */
+  spawn<T>(name: string, process: Process<T>, gate?: Gate): Task<T> {
+    return new Task(this, name, process, gate);
   }
 
   /** Dispatches one event. Returns false when there is none. */

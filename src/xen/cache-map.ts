@@ -16,6 +16,7 @@
 import { Mfn, PAGE_SIZE, type Pfn } from '../base/units.ts';
 import type { XenCosts } from './costs.ts';
 import type { FrameTable } from './frame-table.ts';
+import { NO_FRAME } from './p2m.ts';
 import type { Protections } from './protections.ts';
 import { Provenance } from './provenance.ts';
 import {
@@ -39,6 +40,7 @@ const ERASE = CacheMapOp.erase;
 const CLAIM = CacheMapOp.claim;
 const OK = Reason.ok;
 const ABSENT = Reason.absent;
+const NONE = NO_FRAME;
 
 /** Operations that were performed, those with a pfn the domain does not have left out. */
 export interface CacheMapStats {
@@ -119,8 +121,8 @@ export class CacheMap {
     const p2m = this.#p2m;
     let inserts = 0;
     do {
-      const mfn = p2m[words[at | 1]!];
-      if (mfn === undefined) words[at | 6] = ABSENT;
+      const mfn = p2m[words[at | 1]!] ?? NONE;
+      if (mfn === NONE) words[at | 6] = ABSENT;
       else {
         words[at | 6] = OK;
         frames.setName(Mfn(mfn), words[at | 2]!, words[at | 3]!, words[at | 4]!);
@@ -139,8 +141,8 @@ export class CacheMap {
     const p2m = this.#p2m;
     let erases = 0;
     do {
-      const mfn = p2m[words[at | 1]!];
-      if (mfn === undefined) words[at | 6] = ABSENT;
+      const mfn = p2m[words[at | 1]!] ?? NONE;
+      if (mfn === NONE) words[at | 6] = ABSENT;
       else {
         words[at | 6] = OK;
         frames.eraseName(Mfn(mfn));
@@ -155,8 +157,8 @@ export class CacheMap {
 
   #rareEntry(words: Uint32Array, at: number, op: number): number {
     if (op === CacheMapOp.discard) return this.#discard(words, at);
-    const mfn = this.#p2m[words[at + ENTRY_PFN]!];
-    if (mfn === undefined) return Reason.absent;
+    const mfn = this.#p2m[words[at + ENTRY_PFN]!] ?? NO_FRAME;
+    if (mfn === NO_FRAME) return Reason.absent;
     switch (op) {
       case CacheMapOp.release:
         return this.#release(Mfn(mfn));

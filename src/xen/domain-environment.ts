@@ -7,7 +7,7 @@ import { ModelError } from '../base/errno.ts';
 import { DOM0, type DomId, type EvtchnPort, Ns } from '../base/units.ts';
 import type { CpuClock } from '../sim/cpu-clock.ts';
 import type { RandomStream } from '../sim/random.ts';
-import type { Process, Task } from '../sim/simulation.ts';
+import type { Gate, Process, Task } from '../sim/simulation.ts';
 import type { CacheMap } from './cache-map.ts';
 import type { DomainMemory } from './domain-memory.ts';
 import type { EventPorts } from './event-channel.ts';
@@ -27,9 +27,15 @@ export interface EnvironmentOwner {
   /** @throws InvariantViolation unless the domain runs */
   assertRunning(): void;
   readonly isRunning: boolean;
+  /** What the guest does passes through here. */
+  readonly gate: Gate;
+  /** Runs something on the guest's processor, when it is not paused; never when the domain is gone by then. */
+  interrupt(action: () => void): void;
   /** A task of the guest, which ends with the domain. */
   adopt(task: Task): void;
   setCallback(callback: () => void): void;
+  decreaseReservation(pfns: ArrayLike<number>): number;
+  increaseReservation(pfns: ArrayLike<number>): number;
   shutdown(reason: ShutdownReason): void;
 }
 
@@ -84,7 +90,7 @@ export class DomainEnvironment implements GuestEnvironment {
 
   spawn<T>(name: string, process: Process<T>): Task<T> {
     this.#domain.assertRunning();
-    const task = this.#hypervisor.simulation.spawn(`${this.#domain.name}/${name}`, process);
+    const task = this.#hypervisor.simulation.spawn(`${this.#domain.name}/${name}`, process, this.#domain.gate);
     this.#domain.adopt(task);
     return task;
   }
@@ -92,7 +98,7 @@ export class DomainEnvironment implements GuestEnvironment {
   after(delay: Ns, action: () => void): void {
     this.#domain.assertRunning();
     this.#hypervisor.simulation.after(delay, () => {
-      if (this.#domain.isRunning) action();
+      this.#domain.interrupt(action);
     });
   }
 
@@ -133,6 +139,16 @@ class DomainHypercalls implements Hypercalls {
   setCallback(callback: () => void): void {
     this.#enter(0);
     this.#domain.setCallback(callback);
+  }
+
+  decreaseReservation(pfns: ArrayLike<number>): number {
+    this.#enter(this.#hypervisor.costs.frameAllocNs * pfns.length);
+    return this.#domain.decreaseReservation(pfns);
+  }
+
+  increaseReservation(pfns: ArrayLike<number>): number {
+    this.#enter(this.#hypervisor.costs.frameAllocNs * pfns.length);
+    return this.#domain.increaseReservation(pfns);
   }
 
   shutdown(reason: ShutdownReason): void {
@@ -209,7 +225,7 @@ class DomainXenstore implements XenstoreClient {
     const whole = this.#readable(path);
     yield* this.#message();
     const unwatch = this.#hypervisor.xenstore.watch(whole, () => {
-      if (this.#domain.isRunning) fire();
+      if (this.#domain.isRunning) this.#domain.interrupt(fire);
       else unwatch();
     });
     yield this.#latency;

@@ -14,7 +14,7 @@ import { assert } from '../base/assert.ts';
 import { type DomId, type Mfn, Ns, type Pfn } from '../base/units.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import { CpuClock } from '../sim/cpu-clock.ts';
-import { type Process, type Task, WaitQueue } from '../sim/simulation.ts';
+import { Gate, type Process, type Task, WaitQueue } from '../sim/simulation.ts';
 import { VbdBackend } from './blkback-xenbus.ts';
 import { CacheMap, type CacheMapStats } from './cache-map.ts';
 import { DomainEnvironment } from './domain-environment.ts';
@@ -22,10 +22,12 @@ import { DomainMemory } from './domain-memory.ts';
 import { EventPorts } from './event-channel.ts';
 import { GrantTable } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { NO_FRAME } from './p2m.ts';
 import { ShutdownReason, type GuestEnvironment } from './public/environment.ts';
 import { Virq } from './public/event-channel.ts';
 import type { ReasonCounts } from './public/reason.ts';
 import { sealRecency } from './records.ts';
+import { decreaseReservation, increaseReservation, type Reservation } from './reservation.ts';
 import { SharedInfo } from './shared-info.ts';
 
 export type DomainState = 'running' | 'shutdown' | 'dying' | 'dead';
@@ -55,6 +57,7 @@ export interface DomainParts {
   readonly device: BlockDevice;
   /** The domain's P2M list itself, not a copy. */
   readonly p2m: Uint32Array;
+  readonly bootPages: number;
   readonly sharedInfoPfn: Pfn;
   readonly grantTablePfn: Pfn;
   readonly preserved: number;
@@ -75,6 +78,7 @@ export class Domain {
   readonly environment: GuestEnvironment;
   /** Woken at every change of `state`. */
   readonly stateChanged = new WaitQueue();
+  readonly gate: Gate;
   readonly cacheMap: CacheMap;
   readonly grants: GrantTable;
   readonly events: EventPorts;
@@ -84,6 +88,7 @@ export class Domain {
   readonly #environment: DomainEnvironment;
   readonly #sharedInfo: SharedInfo;
   readonly #p2m: Uint32Array;
+  readonly #reservation: Reservation;
   readonly #preserved: number;
   readonly #refused: ReasonCounts;
   readonly #recency: RecencyState;
@@ -97,6 +102,7 @@ export class Domain {
   constructor(hypervisor: Hypervisor, parts: DomainParts) {
     const { memory, frames, costs, protections } = hypervisor;
     this.#hypervisor = hypervisor;
+    this.gate = new Gate(hypervisor.simulation);
     this.domid = parts.domid;
     this.name = parts.name;
     this.nrPages = parts.p2m.length;
@@ -124,6 +130,7 @@ export class Domain {
       this.#notify(delayNs);
     });
     this.events = new EventPorts(parts.domid, hypervisor.domainPorts, this.#sharedInfo);
+    this.#reservation = { ...parts, owner, device, grants: this.grants };
     this.vbd = new VbdBackend(hypervisor, parts.domid, this.grants, parts.device);
     this.#environment = new DomainEnvironment(hypervisor, this, cpu, this.#memory, parts.seedName);
     this.environment = this.#environment;
@@ -153,16 +160,55 @@ export class Domain {
     };
   }
 
+  /** Pages that have a frame. */
+  get pageCount(): number {
+    return this.#p2m.reduce((count, mfn) => count + (mfn === NO_FRAME ? 0 : 1), 0);
+  }
+
+  hasFrame(pfn: Pfn): boolean {
+    return (this.#p2m[pfn] ?? NO_FRAME) !== NO_FRAME;
+  }
+
   /** Machine frame of a page, for whoever looks at a domain from outside. */
   frameOf(pfn: Pfn): Mfn {
-    const mfn = this.#p2m[pfn];
-    assert(mfn !== undefined, 'the domain has the page');
-    return mfn as Mfn;
+    assert(this.hasFrame(pfn), 'the domain has the page');
+    return this.#p2m[pfn] as Mfn;
   }
 
   /** Waits until the domain does not run any more. */
   *stopped(): Process {
     while (this.#state === 'running') yield this.stateChanged;
+  }
+
+  get isPaused(): boolean {
+    return this.gate.isClosed;
+  }
+
+  /** Takes the guest's processor away for a while. I/O goes on; events and timers wait. */
+  pause(): void {
+    this.assertRunning();
+    this.gate.close();
+  }
+
+  unpause(): void {
+    this.gate.open();
+  }
+
+  /** @internal */
+  interrupt(action: () => void): void {
+    this.gate.pass(() => {
+      if (this.isRunning) action();
+    });
+  }
+
+  /** @internal */
+  decreaseReservation(pfns: ArrayLike<number>): number {
+    return decreaseReservation(this.#hypervisor, this.#reservation, pfns);
+  }
+
+  /** @internal */
+  increaseReservation(pfns: ArrayLike<number>): number {
+    return increaseReservation(this.#hypervisor, this.#reservation, pfns);
   }
 
   /** @internal: the guest stops itself. */
@@ -237,8 +283,10 @@ export class Domain {
     this.#upcallDue = true;
     const { simulation, costs } = this.#hypervisor;
     simulation.after(Ns(delayNs + Math.round(costs.domainSwitchNs)), () => {
-      this.#upcallDue = false;
-      if (this.#state === 'running' && this.#sharedInfo.isUpcallDue) this.#callback?.();
+      this.interrupt(() => {
+        this.#upcallDue = false;
+        if (this.#sharedInfo.isUpcallDue) this.#callback?.();
+      });
     });
   }
 }

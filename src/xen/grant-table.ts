@@ -18,6 +18,7 @@ import { type DomId, type GrantRef, Mfn, PAGE_SIZE, type Pfn } from '../base/uni
 import type { MachineMemory } from '../machine/memory.ts';
 import { type Process, WaitQueue } from '../sim/simulation.ts';
 import type { FrameTable } from './frame-table.ts';
+import { NO_FRAME } from './p2m.ts';
 import { GRANT_ENTRY, Gtf, NR_GRANT_ENTRIES } from './public/grant-table.ts';
 
 const ENTRIES_PER_FRAME = PAGE_SIZE / GRANT_ENTRY.size;
@@ -63,7 +64,7 @@ export class GrantTable {
       if (writable && (flags & Gtf.readonly) !== 0) return undefined;
       if (!pinned) {
         const frame = this.#p2m[this.#memory.readU32(mfn, at + FRAME)];
-        if (frame === undefined) return undefined;
+        if (frame === undefined || frame === NO_FRAME) return undefined;
         this.#mfns[ref] = frame;
         this.#mappers[ref] = mapper;
       }
@@ -89,10 +90,14 @@ export class GrantTable {
     if (this.#pinCount === 0) this.#unpinned.wakeAll();
   }
 
-  /** Whether a frame is mapped through any grant. Goes through all entries. */
-  isPinned(mfn: Mfn): boolean {
-    if (this.#pinCount === 0) return false;
-    return this.#mfns.some((pinned, ref) => pinned === mfn && this.#pins[ref]! > 0);
+  /** The frames that are mapped through some grant. */
+  pinnedFrames(): Set<number> {
+    const pinned = new Set<number>();
+    if (this.#pinCount > 0)
+      this.#pins.forEach((pins, ref) => {
+        if (pins > 0) pinned.add(this.#mfns[ref]!);
+      });
+    return pinned;
   }
 
   /** The guest is gone: nothing more is mapped, and its entries are not written any more. */

@@ -20,6 +20,7 @@ import { type FrameObserver, FrameTable } from './frame-table.ts';
 import { type MemoryMap, planMemory } from './layouts.ts';
 import { P2mLists } from './p2m.ts';
 import { FrameAllocator } from './page-alloc.ts';
+import { PageScrubber } from './page-scrub.ts';
 import { DEFAULT_PROTECTIONS, type Protections } from './protections.ts';
 import { RecencyTable } from './recency.ts';
 import { writeRoot } from './records.ts';
@@ -46,6 +47,7 @@ export class Hypervisor {
   readonly allocator: FrameAllocator;
   readonly p2mLists: P2mLists;
   readonly recency: RecencyTable;
+  readonly scrubber: PageScrubber;
   /** Domain 0's processor. */
   readonly domain0Cpu: CpuClock;
   /** Domain 0's end of event channels. */
@@ -70,6 +72,7 @@ export class Hypervisor {
     this.frames = new FrameTable(memory, this.map, this.protections, options.observer);
     const random = simulation.random.stream('xen/page-alloc');
     this.allocator = new FrameAllocator(this.map.firstDomainMfn, memory.frameCount, random);
+    this.scrubber = new PageScrubber(this);
     this.p2mLists = new P2mLists(memory, this.map);
     this.recency = new RecencyTable(memory, this.map);
     this.domain0Cpu = new CpuClock(simulation);

@@ -20,7 +20,7 @@ import {
   W_STATE,
 } from './frame-record.ts';
 import { DOMAIN_SLOTS, type MemoryMap } from './layouts.ts';
-import { p2mCrc, viewP2m } from './p2m.ts';
+import { NO_FRAME, p2mCrc, viewP2m } from './p2m.ts';
 import { PROVENANCE_NAMES, type ProvenanceName } from './provenance.ts';
 import { type DomainRecord, parseDomainRecord, parseRoot } from './records.ts';
 
@@ -144,6 +144,7 @@ function inspectDomain(
   let reusable = 0;
   for (let pfn = 0; pfn < (list?.length ?? 0); pfn++) {
     const mfn = Mfn(list![pfn]!);
+    if (mfn === NO_FRAME) continue;
     const at = mfn * RECORD_WORDS;
     const state = mfn < map.frameCount ? words[at + W_STATE]! : 0;
     if (ownerOfState(state) !== domid + 1 || words[at + W_PFN] !== pfn || !recordIsIntact(words, at)) {

@@ -1,6 +1,7 @@
 /**
- * The P2M lists: for each domain one contiguous run of words in the hypervisor's memory, entry pfn = mfn. A list is the
- * truth about which frames a domain has and outlives the domain's object; it does not change while the domain exists.
+ * The P2M lists: for each domain one contiguous run of words in the hypervisor's memory, entry pfn = mfn, or NO_FRAME
+ * where the domain has given its page back. A list is the truth about which frames a domain has and outlives the
+ * domain's object; while the domain exists only its own reservation changes it (reservation.ts).
  *
  * Lists begin on a frame and are placed first-fit. Modelled after the P2M table of Xen's domain builder, kept in the
  * hypervisor rather than in the guest.
@@ -12,6 +13,9 @@ import { ModelError } from '../base/errno.ts';
 import { Mfn, PAGE_SIZE } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import type { MemoryMap } from './layouts.ts';
+
+/** Entry of a page that has no frame. */
+export const NO_FRAME = 0xffff_ffff;
 
 const framesFor = (nrPages: number): number => Math.ceil((nrPages * 4) / PAGE_SIZE);
 

@@ -133,6 +133,13 @@ export function sealRecency(memory: MachineMemory, map: MemoryMap, domid: DomId,
   if (parsed !== undefined && 'value' in parsed) writeDomainRecord(memory, map, { ...parsed.value, recencyCrc });
 }
 
+/** Replaces the checksum of the P2M list in a domain's record. */
+export function setP2mCrc(memory: MachineMemory, map: MemoryMap, domid: DomId, crc: number): void {
+  const parsed = parseDomainRecord(memory, map, domid);
+  // A damaged record is not made good: the next rebuild is to see it.
+  if (parsed !== undefined && 'value' in parsed) writeDomainRecord(memory, map, { ...parsed.value, p2mCrc: crc });
+}
+
 export function eraseDomainRecord(memory: MachineMemory, map: MemoryMap, domid: DomId): void {
   memory.zero(frameOf(map, domid), offsetOf(domid), DOMAIN_RECORD.size);
 }

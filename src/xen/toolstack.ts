@@ -20,12 +20,13 @@ import type { BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
 import { Domain, ownerOfDomain, type RecencyState } from './domain.ts';
 import { type BootRegion, planBootRegion, PreservedBitmap, writeBootRegion } from './domain-build.ts';
+import { OWNER_HYPERVISOR } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { DOMAIN_SLOTS } from './layouts.ts';
-import { p2mCrc } from './p2m.ts';
+import { NO_FRAME, p2mCrc } from './p2m.ts';
 import { noReasons, type ReasonCounts } from './public/reason.ts';
-import { recoverFrames, retireFrames, scrubFrame } from './rebuild.ts';
-import { encodeName, eraseDomainRecord, writeDomainRecord } from './records.ts';
+import { recoverFrames, retireFrames } from './rebuild.ts';
+import { encodeName, eraseDomainRecord, setP2mCrc, writeDomainRecord } from './records.ts';
 
 export interface DomainConfig {
   /** At most 31 bytes of UTF-8. */
@@ -72,6 +73,7 @@ interface Entry {
 /** Longest piece of work on domain 0's processor at a time: 1 ms. */
 const SLICE_NS = 1e6;
 const NO_FRAMES = new Uint32Array(0);
+const countHoles = (p2m: Uint32Array): number => p2m.reduce((holes, mfn) => holes + (mfn === NO_FRAME ? 1 : 0), 0);
 
 export class Toolstack {
   readonly #hypervisor: Hypervisor;
@@ -88,13 +90,14 @@ export class Toolstack {
   }
 
   /**
-   * Builds a domain on free frames. It is running when the process returns.
+   * Builds a domain on free frames, waiting for the scrub list when there are too few. It is running when the process returns.
    * @throws UserError for a configuration that cannot be; ModelError ENOMEM when there is no memory or no slot for it
    */
   *createDomain(config: DomainConfig): Process<Domain> {
     const { allocator, p2mLists, costs, kernelPages } = this.#hypervisor;
     if (encodeName(config.name) === undefined) throw new UserError(`name: "${config.name}" is longer than 31 bytes`);
     const region = planBootRegion(config.name, config.memoryBytes, kernelPages, config.module, config.cmdLine);
+    yield* this.#hypervisor.scrubber.waitFor(region.nrPages);
     const domid = this.#freeDomid();
     const frames = new Uint32Array(region.nrPages);
     const p2mMfn = p2mLists.allocate(region.nrPages);
@@ -133,21 +136,28 @@ export class Toolstack {
     const entry = this.#entryOf(domain);
     const memoryBytes = options.memoryBytes ?? entry.memoryBytes;
     const region = planBootRegion(entry.name, memoryBytes, kernelPages, options.module, options.cmdLine);
-    const extra = new Uint32Array(Math.max(0, region.nrPages - domain.nrPages));
+    const growth = Math.max(0, region.nrPages - domain.nrPages);
+    yield* this.#hypervisor.scrubber.waitFor(growth + countHoles(entry.p2m));
+    assert(entry.domain === domain, 'nobody else has taken the domain down');
+    // The domain is as it was while this waited, but for its own reservation.
+    const wanted = new Uint32Array(growth + countHoles(entry.p2m));
+    const extra = wanted.subarray(0, growth);
     const roomy = p2mLists.capacity(entry.p2mMfn) >= region.nrPages;
     const p2mMfn = roomy ? entry.p2mMfn : p2mLists.allocate(region.nrPages);
     try {
-      allocator.allocate(extra);
+      allocator.allocate(wanted);
     } catch (error) {
       if (!roomy) p2mLists.release(p2mMfn);
       throw error;
     }
 
-    entry.held = extra;
+    entry.held = wanted;
     const identity = { domid: entry.domid, device: this.#hypervisor.deviceNumber(entry.device) };
     const refused = noReasons();
     const old = entry.p2m;
     yield* this.#takeDown(entry, domain);
+    this.#fillHoles(entry, old, wanted.subarray(growth));
+    entry.held = extra;
     yield* this.#work(retireFrames(this.#hypervisor, identity, old, options.preserve, refused));
     options.betweenGuests?.();
 
@@ -171,23 +181,25 @@ export class Toolstack {
     return this.#build(entry, frames, region, found.preserved, found.coldReason, refused, found.recency);
   }
 
-  /** Takes a domain down and gives its frames back, scrubbed. */
+  /** Takes a domain down and gives its frames to the scrub list; all of them, when the process returns. */
   *destroyDomain(domain: Domain): Process {
-    const { frames, allocator, p2mLists, memory, map } = this.#hypervisor;
+    const { p2mLists, scrubber, memory, map, costs } = this.#hypervisor;
     const entry = this.#entryOf(domain);
-    const old = entry.p2m;
-    yield* this.#takeDown(entry, domain);
+    const frames = entry.p2m.filter((mfn) => mfn !== NO_FRAME);
+    entry.domain = undefined;
+    domain.kill();
     eraseDomainRecord(memory, map, entry.domid);
-    let costNs = 0;
-    for (const n of old) {
-      const mfn = Mfn(n);
-      frames.free(mfn);
-      costNs += scrubFrame(this.#hypervisor, mfn);
-      allocator.free(mfn);
-    }
+    const pinned = domain.grants.pinnedFrames();
+    entry.p2m = NO_FRAMES;
+    entry.held = Uint32Array.from(pinned);
+    for (const mfn of frames) if (!pinned.has(mfn)) scrubber.add(Mfn(mfn));
+    yield* domain.released();
+    for (const mfn of pinned) scrubber.add(Mfn(mfn));
+    entry.held = NO_FRAMES;
+    yield* this.#work(costs.domainDestroyNs);
+    domain.bury();
     p2mLists.release(entry.p2mMfn);
     this.#entries.delete(entry.domid);
-    yield* this.#work(costNs);
   }
 
   /**
@@ -196,11 +208,17 @@ export class Toolstack {
    * @throws InvariantViolation
    */
   checkInvariants(): void {
-    const { frames, allocator, map } = this.#hypervisor;
+    const { frames, allocator, map, scrubber } = this.#hypervisor;
     const seen = new Uint8Array(map.frameCount);
+    for (const mfn of scrubber.frames) {
+      assert(seen[mfn] === 0, 'a frame is on the scrub list once');
+      seen[mfn] = 1;
+      assert(frames.ownerOf(Mfn(mfn)) === OWNER_HYPERVISOR, 'a frame on the scrub list is the hypervisor’s');
+    }
     for (const { domid, p2m } of this.#entries.values()) {
       for (let pfn = 0; pfn < p2m.length; pfn++) {
         const mfn = Mfn(p2m[pfn]!);
+        if (mfn === NO_FRAME) continue;
         assert(mfn >= map.firstDomainMfn && mfn < map.frameCount, 'a domain has frames for domains only');
         assert(seen[mfn] === 0, 'a frame is one page of one domain');
         seen[mfn] = 1;
@@ -211,7 +229,7 @@ export class Toolstack {
     for (let mfn = 0; mfn < map.frameCount; mfn++) {
       frames.checkRecord(Mfn(mfn));
       if (mfn < map.firstDomainMfn) continue;
-      assert(allocator.isFree(Mfn(mfn)) === (seen[mfn] === 0), 'a frame is free or of a domain');
+      assert(allocator.isFree(Mfn(mfn)) === (seen[mfn] === 0), 'a frame is free, of a domain, or waits');
       assert(seen[mfn] === 1 || frames.ownerOf(Mfn(mfn)) === 0, 'a free frame has no owner');
     }
   }
@@ -227,6 +245,21 @@ export class Toolstack {
     return entry;
   }
 
+  /** Gives every page of a domain that was taken down a frame again, so that its list can be carried over whole. */
+  #fillHoles(entry: Entry, p2m: Uint32Array, frames: Uint32Array): void {
+    if (frames.length === 0) return;
+    const { memory, map } = this.#hypervisor;
+    const device = this.#hypervisor.deviceNumber(entry.device);
+    let used = 0;
+    for (let pfn = 0; pfn < p2m.length; pfn++) {
+      if (p2m[pfn] !== NO_FRAME) continue;
+      const mfn = Mfn(frames[used++]!);
+      p2m[pfn] = mfn;
+      this.#hypervisor.frames.assign(mfn, ownerOfDomain(entry.domid), Pfn(pfn), device);
+    }
+    setP2mCrc(memory, map, entry.domid, p2mCrc(p2m));
+  }
+
   *#takeDown(entry: Entry, domain: Domain): Process {
     entry.domain = undefined;
     domain.kill();
@@ -235,12 +268,13 @@ export class Toolstack {
     domain.bury();
   }
 
-  /** Whether a frame is another domain's or is held; the set is made at the first question. */
+  /** Whether a frame is another domain's, is held or waits to be scrubbed; the set is made at the first question. */
   #takenByOthers(entry: Entry): (mfn: Mfn) => boolean {
     let taken: Set<number> | undefined;
     return (mfn) => {
       if (taken === undefined) {
         taken = new Set(entry.held);
+        for (const n of this.#hypervisor.scrubber.frames) taken.add(n);
         for (const other of this.#entries.values())
           if (other !== entry) for (const list of [other.p2m, other.held]) for (const n of list) taken.add(n);
       }
@@ -289,6 +323,7 @@ export class Toolstack {
       seedName: `${entry.seedName}#${entry.boots++}`,
       device: entry.device,
       p2m,
+      bootPages: region.bootPages,
       sharedInfoPfn: region.sharedInfoPfn,
       grantTablePfn: region.grantTablePfn,
       preserved: preserved.count,

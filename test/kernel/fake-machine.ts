@@ -307,6 +307,8 @@ export class FakeMachine {
       setCallback: (callback) => {
         this.#callback = callback;
       },
+      decreaseReservation: () => 0,
+      increaseReservation: () => 0,
       shutdown: (reason) => {
         this.shutdownReason = reason;
       },

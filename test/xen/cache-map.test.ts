@@ -248,6 +248,7 @@ describe('without', () => {
       const guest = startGuest(machine);
       for (let pfn = 50; pfn < LEAST_PAGES - 1; pfn++) guest.domain.environment.memory.writeU32(Pfn(pfn), 0, 0x5ec4e7);
       machine.simulation.runProcess('destroy', machine.toolstack.destroyDomain(guest.domain));
+      machine.simulation.run();
       let seen = 0;
       for (const next of [startGuest(machine, 'x'), startGuest(machine, 'y')])
         for (let pfn = 50; pfn < LEAST_PAGES - 1; pfn++)

@@ -76,7 +76,7 @@ describe('grants', () => {
         expect(grants.pinCount).toBe(idle + maps.length);
         for (const pfn of [100, 101]) {
           const mfn = guest.domain.frameOf(Pfn(pfn));
-          expect(grants.isPinned(mfn)).toBe(maps.some((m) => m.mfn === mfn));
+          expect(grants.pinnedFrames().has(mfn)).toBe(maps.some((m) => m.mfn === mfn));
         }
       }
     },
@@ -101,12 +101,12 @@ describe('grants', () => {
     const guest = startGuest(machine);
     guest.read(100, 1);
     const mfn = guest.domain.frameOf(Pfn(100));
-    expect(guest.domain.grants.isPinned(mfn)).toBe(false);
-    machine.simulation.run(() => guest.domain.grants.isPinned(mfn));
+    expect(guest.domain.grants.pinnedFrames().has(mfn)).toBe(false);
+    machine.simulation.run(() => guest.domain.grants.pinnedFrames().has(mfn));
     expect(guest.grantFlags(1024)).toBe(Gtf.permitAccess | Gtf.reading | Gtf.writing);
     machine.simulation.run();
     expect(guest.grantFlags(1024)).toBe(Gtf.permitAccess);
-    expect(guest.domain.grants.isPinned(mfn)).toBe(false);
+    expect(guest.domain.grants.pinnedFrames().has(mfn)).toBe(false);
   });
 
   const wrong: [string, (guest: MiniGuest) => void][] = [

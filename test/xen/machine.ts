@@ -4,6 +4,7 @@ import {
   EvtchnPort,
   getField,
   Lba,
+  type Mfn,
   Ns,
   PAGE_SIZE,
   Pfn,
@@ -63,6 +64,10 @@ export class TestDisk implements BlockDevice {
   readonly bytes: Uint8Array;
   /** Requests that fail, of 100. */
   failPercent = 0;
+  /** Least time of a request. */
+  latencyNs = 0;
+  /** Told of every frame that a request reaches, when it is submitted and when its bytes move. */
+  onFrame: (when: 'submitted' | 'moved', mfn: Mfn, request: BlockRequest) => void = () => undefined;
   readonly #simulation: Simulation;
   readonly #memory: MachineMemory;
   readonly #random: RandomStream;
@@ -85,14 +90,17 @@ export class TestDisk implements BlockDevice {
 
   submit(request: BlockRequest): void {
     const fails = this.#random.below(100) < this.failPercent;
-    this.#simulation.after(Ns(this.#random.below(500)), () => {
+    for (const { mfn } of request.segments) this.onFrame('submitted', mfn, request);
+    this.#simulation.after(Ns(this.latencyNs + this.#random.below(500)), () => {
       // A request that fails may have moved its bytes, or not.
       if (!fails || this.#random.below(2) === 0) this.#move(request);
       this.#simulation.after(Ns(this.#random.below(500)), () => request.done(fails ? 'EIO' : undefined));
     });
   }
 
-  #move({ op, sector, segments }: BlockRequest): void {
+  #move(request: BlockRequest): void {
+    const { op, sector, segments } = request;
+    for (const { mfn } of segments) this.onFrame('moved', mfn, request);
     let at = sector * SECTOR_SIZE;
     for (const { mfn, offset, length } of segments) {
       if (op === 'read') this.#memory.copyIn(mfn, offset, this.bytes, at, length);
@@ -299,10 +307,15 @@ export interface TestMachine {
   readonly disk: TestDisk;
 }
 
-export function bootMachine(seed = 1, options: HypervisorOptions = {}, memoryBytes = 16 * MIB): TestMachine {
+export function bootMachine(
+  seed = 1,
+  options: HypervisorOptions = {},
+  memoryBytes = 16 * MIB,
+  costs: Partial<XenCosts> = {},
+): TestMachine {
   const simulation = new Simulation(seed);
   const memory = new MachineMemory(memoryBytes);
-  const hypervisor = Hypervisor.boot(simulation, memory, COSTS, { kernelPages: 2, ...options });
+  const hypervisor = Hypervisor.boot(simulation, memory, { ...COSTS, ...costs }, { kernelPages: 2, ...options });
   const disk = new TestDisk(simulation, memory, 64);
   return { simulation, memory, hypervisor, toolstack: new Toolstack(hypervisor), disk };
 }

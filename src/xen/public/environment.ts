@@ -29,6 +29,10 @@ export interface Hypercalls {
   readonly eventChannels: EventChannelOp;
   /** Registers what runs when `upcallPending` is set and `upcallMask` is not, in interrupt context. */
   setCallback(callback: () => void): void;
+  /** memory_op: gives the frames of pages back; returns how many, which ends at the first page that cannot be. */
+  decreaseReservation(pfns: ArrayLike<number>): number;
+  /** memory_op: gets frames, all zero, for pages that were given back; returns how many got one. */
+  increaseReservation(pfns: ArrayLike<number>): number;
   /** Stops the domain. The tool stack decides what follows; the guest must not do anything afterwards. */
   shutdown(reason: ShutdownReason): void;
 }

@@ -1,0 +1,74 @@
+/**
+ * The scrub list: frames that belonged to somebody and must be zeroed before anybody gets them.
+ *
+ * Frames are zeroed on the timer tick, 1 ms of work in every 10 ms, on domain 0's processor; each is free from then on. Until then
+ * its record says that the hypervisor has it, so no list and no allocator can hand it out.
+ *
+ * Modelled after Xen 3.0 (page_scrub_softirq). Differs in that an idle processor does not scrub more than that.
+ */
+
+import { Mfn, Ns, PAGE_SIZE, Pfn } from '../base/units.ts';
+import { type Process, WaitQueue } from '../sim/simulation.ts';
+import { OWNER_HYPERVISOR } from './frame-record.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { scrubFrame } from './rebuild.ts';
+
+/** Xen's timer ticks 100 times a second. */
+const TICK = Ns(10_000_000);
+/** "Aim to do 1ms of work": xen/common/page_alloc.c. */
+const BUDGET_NS = 1e6;
+
+export class PageScrubber {
+  readonly #hypervisor: Hypervisor;
+  readonly #list: number[] = [];
+  readonly #progress = new WaitQueue();
+  #ticking = false;
+
+  constructor(hypervisor: Hypervisor) {
+    this.#hypervisor = hypervisor;
+  }
+
+  /** Frames that wait. */
+  get frames(): readonly number[] {
+    return this.#list;
+  }
+
+  /** Takes a frame from its owner; nothing may reach it any more. */
+  add(mfn: Mfn): void {
+    const { frames } = this.#hypervisor;
+    frames.free(mfn);
+    frames.assign(mfn, OWNER_HYPERVISOR, Pfn(0), 0);
+    this.#list.push(mfn);
+    this.#schedule();
+  }
+
+  /** Waits until `count` frames are free, or no more become so. */
+  *waitFor(count: number): Process {
+    while (this.#hypervisor.allocator.freeCount < count && this.#list.length > 0) yield this.#progress;
+  }
+
+  #schedule(): void {
+    if (this.#ticking) return;
+    this.#ticking = true;
+    this.#hypervisor.simulation.after(TICK, () => {
+      this.#ticking = false;
+      this.#tick();
+    });
+  }
+
+  #tick(): void {
+    const { frames, allocator, domain0Cpu, costs } = this.#hypervisor;
+    const frameNs = costs.scrubNsPerByte * PAGE_SIZE;
+    const most = Math.max(1, Math.floor(BUDGET_NS / frameNs));
+    let spent = 0;
+    for (const mfn of this.#list.splice(0, most)) {
+      spent += scrubFrame(this.#hypervisor, Mfn(mfn));
+      frames.free(Mfn(mfn));
+      allocator.free(Mfn(mfn));
+    }
+    domain0Cpu.charge(spent);
+    domain0Cpu.book();
+    this.#progress.wakeAll();
+    if (this.#list.length > 0) this.#schedule();
+  }
+}
