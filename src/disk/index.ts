@@ -11,5 +11,6 @@ export * from './memory-image.ts';
 export * from './mkfs.ts';
 export * from './mkfs-tree.ts';
 export * from './nvme.ts';
+export * from './partition.ts';
 export * from './rotating-disk.ts';
 export * from './service-time.ts';

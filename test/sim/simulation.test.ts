@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InvariantViolation, Ns } from '../../src/base/index.ts';
-import { type Process, Simulation, type Task, WaitQueue } from '../../src/sim/index.ts';
+import { Gate, type Process, Simulation, type Task, WaitQueue } from '../../src/sim/index.ts';
 import { property } from '../support/property.ts';
 
 function* sleepThen<T>(ns: number, value: T): Process<T> {
@@ -348,3 +348,77 @@ property(
     expect(run([...delays, 0]).digest.hex).not.toBe(first.digest.hex);
   },
 );
+
+describe('a gate', () => {
+  it('holds tasks and actions while it is closed, and lets them run in the order in which they came', () => {
+    const simulation = new Simulation(1);
+    const gate = new Gate(simulation);
+    const log: string[] = [];
+    const note = (what: string) => () => void log.push(`${what} at ${simulation.now}`);
+    simulation.spawn(
+      'gated',
+      (function* (): Process {
+        note('first')();
+        yield 10;
+        note('second')();
+      })(),
+      gate,
+    );
+    simulation.step();
+    gate.close();
+    simulation.after(Ns(5), () => gate.pass(note('action')));
+    simulation.spawn(
+      'free',
+      (function* (): Process {
+        yield 20;
+        note('free')();
+      })(),
+    );
+    simulation.run();
+    expect([log, gate.isClosed]).toEqual([['first at 0', 'free at 20'], true]);
+    gate.open();
+    simulation.run();
+    expect(log.slice(2)).toEqual(['action at 20', 'second at 20']);
+    gate.pass(note('open'));
+    expect(log.at(-1)).toBe('open at 20');
+  });
+
+  it('that is closed again by what it lets through holds the rest, and forgets nothing', () => {
+    const simulation = new Simulation(1);
+    const gate = new Gate(simulation);
+    const log: number[] = [];
+    gate.close();
+    gate.close();
+    for (let i = 0; i < 3; i++)
+      gate.pass(() => {
+        log.push(i);
+        if (i === 1) gate.close();
+      });
+    gate.open();
+    simulation.run();
+    expect(log).toEqual([0, 1]);
+    gate.open();
+    simulation.run();
+    expect(log).toEqual([0, 1, 2]);
+  });
+
+  it('does not revive what was killed behind it', () => {
+    const simulation = new Simulation(1);
+    const gate = new Gate(simulation);
+    let ran = false;
+    gate.close();
+    const task = simulation.spawn(
+      'gated',
+       
+      (function* (): Process {
+        ran = true;
+      })(),
+      gate,
+    );
+    simulation.run();
+    task.kill();
+    gate.open();
+    simulation.run();
+    expect([ran, task.state]).toEqual([false, 'killed']);
+  });
+});

@@ -1,0 +1,40 @@
+/**
+ * A partition: a run of sectors of a block device, as a block device of its own. Several domains share one drive by
+ * having a partition each; they share its arm, its queue and its write cache.
+ *
+ * A request that leaves the partition ends with EIO and does not reach the device. A flush empties the whole drive's
+ * cache, as on a real disk.
+ */
+
+import { assert } from '../base/assert.ts';
+import { SECTOR_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
+import type { BlockDevice, BlockRequest } from './block-device.ts';
+
+export class Partition implements BlockDevice {
+  readonly sectorCount: number;
+  readonly #device: BlockDevice;
+  readonly #first: number;
+
+  /** Sectors `first` … `first` + `sectorCount` - 1 of `device`, beginning with a whole 4 KiB block. */
+  constructor(device: BlockDevice, first: number, sectorCount: number) {
+    assert(
+      Number.isSafeInteger(first) && first >= 0 && sectorCount > 0 && first + sectorCount <= device.sectorCount,
+      'a partition lies on its device',
+    );
+    assert(first % SECTORS_PER_PAGE === 0, 'a partition begins with a whole block');
+    this.#device = device;
+    this.#first = first;
+    this.sectorCount = sectorCount;
+  }
+
+  submit(request: BlockRequest): void {
+    // Out of bounds here is out of bounds there: the device has nothing at or after its end.
+    const sector = this.#contains(request) ? this.#first + request.sector : this.#device.sectorCount;
+    this.#device.submit({ ...request, sector });
+  }
+
+  #contains({ op, sector, segments }: BlockRequest): boolean {
+    const sectors = segments.reduce((sum, { length }) => sum + length / SECTOR_SIZE, 0);
+    return op === 'flush' || (sector >= 0 && sector + sectors <= this.sectorCount);
+  }
+}
