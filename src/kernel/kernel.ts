@@ -18,6 +18,7 @@ import { Ns, PAGE_SIZE, Pfn } from '../base/units.ts';
 import type { Process } from '../sim/index.ts';
 import {
   CMD_LINE_BYTES,
+  SHUTDOWN_NODE,
   ShutdownReason,
   START_INFO,
   START_INFO_MAGIC,
@@ -172,22 +173,40 @@ export class Kernel {
     });
     yield* env.cpu.settle();
     yield costs.bootServicesNs;
-    return new Kernel(env, costs, mm, io, writeback, cacheMap, ext2, dentrySlab, inodeSlab, syscalls);
+    const kernel = new Kernel(env, costs, mm, io, writeback, cacheMap, ext2, dentrySlab, inodeSlab, syscalls);
+    yield* kernel.#watchShutdown();
+    return kernel;
   }
 
-  /** Orderly reboot: the domain is shut down when this returns, and the kernel must not be used again. */
-  *shutdown(): Process {
+  /**
+   * Orderly reboot, or power off: the domain is shut down when this returns, and the kernel must not be used again.
+   */
+  *shutdown(reason: ShutdownReason = ShutdownReason.reboot): Process {
     yield this.#costs.shutdownServicesNs;
     yield* this.syscalls.exit();
     if (this.#ext2.isChanged || this.#writeback.hasDirty) yield* this.#ext2.remountReadOnly();
     this.#cacheMap.tellRecency();
     yield* this.#env.cpu.settle();
-    this.#env.hypercalls.shutdown(ShutdownReason.reboot);
+    this.#env.hypercalls.shutdown(reason);
   }
 
   /** The kernel dies where it stands: nothing is flushed and nothing is told. */
   crash(): void {
     this.#env.hypercalls.shutdown(ShutdownReason.crash);
+  }
+
+  /** Does what the tool stack asks for in the store (drivers/xen/core/reboot.c). */
+  *#watchShutdown(): Process {
+    const { xenstore } = this.#env;
+    const serve = function* (kernel: Kernel): Process {
+      const request = yield* xenstore.read(SHUTDOWN_NODE);
+      if (request !== 'poweroff' && request !== 'reboot') return;
+      yield* xenstore.write(SHUTDOWN_NODE, '');
+      yield* kernel.shutdown(ShutdownReason[request]);
+    };
+    yield* xenstore.watch(SHUTDOWN_NODE, () => {
+      this.#env.spawn('xenwatch', serve(this));
+    });
   }
 
   get stats(): KernelStats {

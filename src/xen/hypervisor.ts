@@ -72,10 +72,10 @@ export class Hypervisor {
     this.frames = new FrameTable(memory, this.map, this.protections, options.observer);
     const random = simulation.random.stream('xen/page-alloc');
     this.allocator = new FrameAllocator(this.map.firstDomainMfn, memory.frameCount, random);
-    this.scrubber = new PageScrubber(this);
     this.p2mLists = new P2mLists(memory, this.map);
     this.recency = new RecencyTable(memory, this.map);
     this.domain0Cpu = new CpuClock(simulation);
+    this.scrubber = new PageScrubber(this);
     this.domain0Events = new Domain0Events(simulation, this.domainPorts, costs.domainSwitchNs);
     this.xenstore = new Xenstore(simulation, costs.domainSwitchNs);
   }

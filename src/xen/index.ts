@@ -9,3 +9,4 @@ export * from './protections.ts';
 export { Provenance, PROVENANCE_NAMES, type ProvenanceName } from './provenance.ts';
 export * from './public/index.ts';
 export { type DomainConfig, type RestartOptions, Toolstack } from './toolstack.ts';
+export { type ManagedConfig, type ShutdownRequest, type StopAction, Xend } from './xend.ts';

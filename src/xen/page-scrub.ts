@@ -8,24 +8,39 @@
  */
 
 import { Mfn, Ns, PAGE_SIZE, Pfn } from '../base/units.ts';
-import { type Process, WaitQueue } from '../sim/simulation.ts';
+import type { MachineMemory } from '../machine/memory.ts';
+import type { CpuClock } from '../sim/cpu-clock.ts';
+import { type Process, type Simulation, WaitQueue } from '../sim/simulation.ts';
+import type { XenCosts } from './costs.ts';
 import { OWNER_HYPERVISOR } from './frame-record.ts';
-import type { Hypervisor } from './hypervisor.ts';
-import { scrubFrame } from './rebuild.ts';
+import type { FrameTable } from './frame-table.ts';
+import type { FrameAllocator } from './page-alloc.ts';
+import type { Protections } from './protections.ts';
 
 /** Xen's timer ticks 100 times a second. */
 const TICK = Ns(10_000_000);
 /** "Aim to do 1ms of work": xen/common/page_alloc.c. */
 const BUDGET_NS = 1e6;
 
+/** What is needed of the hypervisor. */
+export interface ScrubParts {
+  readonly simulation: Simulation;
+  readonly memory: MachineMemory;
+  readonly frames: FrameTable;
+  readonly allocator: FrameAllocator;
+  readonly domain0Cpu: CpuClock;
+  readonly costs: XenCosts;
+  readonly protections: Protections;
+}
+
 export class PageScrubber {
-  readonly #hypervisor: Hypervisor;
+  readonly #parts: ScrubParts;
   readonly #list: number[] = [];
   readonly #progress = new WaitQueue();
   #ticking = false;
 
-  constructor(hypervisor: Hypervisor) {
-    this.#hypervisor = hypervisor;
+  constructor(parts: ScrubParts) {
+    this.#parts = parts;
   }
 
   /** Frames that wait. */
@@ -35,7 +50,7 @@ export class PageScrubber {
 
   /** Takes a frame from its owner; nothing may reach it any more. */
   add(mfn: Mfn): void {
-    const { frames } = this.#hypervisor;
+    const { frames } = this.#parts;
     frames.free(mfn);
     frames.assign(mfn, OWNER_HYPERVISOR, Pfn(0), 0);
     this.#list.push(mfn);
@@ -44,25 +59,28 @@ export class PageScrubber {
 
   /** Waits until `count` frames are free, or no more become so. */
   *waitFor(count: number): Process {
-    while (this.#hypervisor.allocator.freeCount < count && this.#list.length > 0) yield this.#progress;
+    while (this.#parts.allocator.freeCount < count && this.#list.length > 0) yield this.#progress;
   }
 
   #schedule(): void {
     if (this.#ticking) return;
     this.#ticking = true;
-    this.#hypervisor.simulation.after(TICK, () => {
+    this.#parts.simulation.after(TICK, () => {
       this.#ticking = false;
       this.#tick();
     });
   }
 
   #tick(): void {
-    const { frames, allocator, domain0Cpu, costs } = this.#hypervisor;
+    const { memory, frames, allocator, domain0Cpu, costs, protections } = this.#parts;
     const frameNs = costs.scrubNsPerByte * PAGE_SIZE;
     const most = Math.max(1, Math.floor(BUDGET_NS / frameNs));
     let spent = 0;
     for (const mfn of this.#list.splice(0, most)) {
-      spent += scrubFrame(this.#hypervisor, Mfn(mfn));
+      if (protections.scrub) {
+        memory.zero(Mfn(mfn));
+        spent += frameNs;
+      }
       frames.free(Mfn(mfn));
       allocator.free(Mfn(mfn));
     }

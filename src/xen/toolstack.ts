@@ -27,6 +27,7 @@ import { NO_FRAME, p2mCrc } from './p2m.ts';
 import { noReasons, type ReasonCounts } from './public/reason.ts';
 import { recoverFrames, retireFrames } from './rebuild.ts';
 import { encodeName, eraseDomainRecord, setP2mCrc, writeDomainRecord } from './records.ts';
+import { homeOf } from './xenstore.ts';
 
 export interface DomainConfig {
   /** At most 31 bytes of UTF-8. */
@@ -197,7 +198,7 @@ export class Toolstack {
     for (const mfn of pinned) scrubber.add(Mfn(mfn));
     entry.held = NO_FRAMES;
     yield* this.#work(costs.domainDestroyNs);
-    domain.bury();
+    this.#bury(domain);
     p2mLists.release(entry.p2mMfn);
     this.#entries.delete(entry.domid);
   }
@@ -255,6 +256,8 @@ export class Toolstack {
       if (p2m[pfn] !== NO_FRAME) continue;
       const mfn = Mfn(frames[used++]!);
       p2m[pfn] = mfn;
+      // What was told of the frame was told of another page.
+      this.#hypervisor.recency.set(mfn, 0);
       this.#hypervisor.frames.assign(mfn, ownerOfDomain(entry.domid), Pfn(pfn), device);
     }
     setP2mCrc(memory, map, entry.domid, p2mCrc(p2m));
@@ -265,7 +268,7 @@ export class Toolstack {
     domain.kill();
     yield* domain.released();
     yield* this.#work(this.#hypervisor.costs.domainDestroyNs);
-    domain.bury();
+    this.#bury(domain);
   }
 
   /** Whether a frame is another domain's, is held or waits to be scrubbed; the set is made at the first question. */
@@ -331,6 +334,12 @@ export class Toolstack {
       recency,
     });
     return entry.domain;
+  }
+
+  /** What the store still says of the domain was for the guest that is gone. */
+  #bury(domain: Domain): void {
+    this.#hypervisor.xenstore.remove(homeOf(domain.domid));
+    domain.bury();
   }
 
   /** Works for `ns` on domain 0's processor. */

@@ -12,7 +12,7 @@ import { MachineMemory } from '../../src/machine/memory.ts';
 import { values } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import { type Process, Simulation } from '../../src/sim/index.ts';
-import { type Domain, Hypervisor, Toolstack } from '../../src/xen/index.ts';
+import { type Domain, Hypervisor, ShutdownReason, Toolstack, Xend } from '../../src/xen/index.ts';
 
 const MIB = 1 << 20;
 const GUESTS = 3;
@@ -118,5 +118,29 @@ describe('several guests on one drive', () => {
     simulation.runProcess('read last', readAll(kernels[2]!, 2));
     simulation.run(() => hypervisor.scrubber.frames.length === 0);
     toolstack.checkInvariants();
+  });
+
+  it('are restarted by the daemon when they reboot, asked for by a word in the store', () => {
+    const { simulation, hypervisor, toolstack, partitions } = machineOfSeveral();
+    const xend = new Xend(hypervisor, toolstack);
+    const booted: Kernel[] = [];
+    const boot = (domain: Domain): void => {
+      const run = function* (): Process {
+        const kernel = yield* Kernel.boot(domain.environment, GUEST_COSTS);
+        yield* readAll(kernel, 0);
+        booted.push(kernel);
+      };
+      domain.environment.spawn('boot', run());
+    };
+    const base = { name: 'guest', memoryBytes: 16 * MIB, device: partitions[0]!, cmdLine: 'cachemap=all' };
+    const first = simulation.runProcess('start', xend.start({ ...base, preserveCache: true, boot }));
+    simulation.run(() => booted.length === 1);
+    xend.shutdown(first, 'reboot');
+    simulation.run(() => booted.length === 2);
+    expect([first.shutdownReason, booted[1]!.stats.dataPagesRead]).toEqual([ShutdownReason.reboot, 0]);
+    const second = xend.domains[0]!;
+    xend.shutdown(second, 'poweroff');
+    simulation.run(() => second.state === 'dead');
+    expect([second.shutdownReason, xend.domains]).toEqual([ShutdownReason.poweroff, []]);
   });
 });

@@ -409,7 +409,7 @@ describe('a gate', () => {
     gate.close();
     const task = simulation.spawn(
       'gated',
-       
+
       (function* (): Process {
         ran = true;
       })(),

@@ -7,6 +7,7 @@
  * | `device/vbd/0/ring-ref` | guest | grant of the ring page |
  * | `device/vbd/0/event-channel` | guest | port that waits for domain 0 |
  * | `device/vbd/0/state` | guest | a XenbusState |
+ * | `control/shutdown` | tool stack; the guest empties it | `poweroff` or `reboot`: what the guest is asked for |
  * | back-end's `sectors` | back-end | size in 512-byte sectors |
  * | back-end's `state` | back-end | a XenbusState |
  *
@@ -33,6 +34,8 @@ export type XenbusState = (typeof XenbusState)[keyof typeof XenbusState];
 
 /** Directory of a domain's block device, below its home. */
 export const VBD_FRONTEND = 'device/vbd/0';
+/** Where the tool stack asks a guest to stop, below its home. */
+export const SHUTDOWN_NODE = 'control/shutdown';
 
 /**
  * The store as a guest sees it. A path that does not begin with `/` is below the domain's home, `/local/domain/DOMID`.
