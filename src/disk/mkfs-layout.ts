@@ -147,21 +147,23 @@ export class Placement {
     return this.#freeInodes;
   }
 
-  /** Gives an inode its number, unless it has a reserved one, and its blocks. The root comes first, a directory before what is in it. */
+  /**
+   * Gives an inode its number, unless it has a reserved one, and its blocks. The root comes first, a directory before what
+   * is in it.
+   */
   place(inode: PlannedInode): void {
     const { parent } = inode;
     let group = 0;
-    if (inode.ino !== 0) group = 0;
-    else if (parent === undefined) {
-      inode.ino = EXT2_ROOT_INO;
-      this.groups[0]!.directories++;
-    } else {
+    if (parent !== undefined) {
       group = this.#chooseGroup(inode, parent);
       const chosen = this.groups[group]!;
       inode.ino = group * this.#inodesPerGroup + chosen.nextInode + 1;
       chosen.nextInode++;
       this.#freeInodes--;
       if (inode.body.kind === 'directory') chosen.directories++;
+    } else if (inode.ino === 0) {
+      inode.ino = EXT2_ROOT_INO;
+      this.groups[0]!.directories++;
     }
     inode.placedRuns = this.#takeBlocks(group, inode.blockCount);
   }

@@ -7,8 +7,9 @@
  * erase-before-reuse (xen/public/cache-map-op.ts). Names that still wait in the batch at a crash are lost with it, and their
  * pages are read again: late is safe.
  *
- * Pages kept from before the reboot are on the LRU lists from the beginning. If the guest before told where they were, they are there, and
- * stay there when they are claimed; else a page that is claimed is as young as one just read. They leave the lists when they are refused, when reclaim comes upon them, when their block is freed, and after a time.
+ * Pages kept from before the reboot are on the LRU lists from the beginning. If the guest before told where they were,
+ * they are there, and stay there when they are claimed; else a page that is claimed is as young as one just read. They
+ * leave the lists when they are refused, when reclaim comes upon them, when their block is freed, and after a time.
  */
 
 import { assert } from '../base/assert.ts';

@@ -2,7 +2,7 @@
  * The ext2 and ext3 driver: inodes as the rest of the kernel sees them (fs/ext2 and fs/ext3 of 2.6.12).
  *
  * Metadata goes through the block device's own mapping (buffer.ts); the file system as a whole is ext2-super.ts, the map
- * from pages to blocks ext2-map.ts, allocation ext2-balloc.ts and ext2-ialloc.ts, directories ext2-dir.ts. Nothing on the disk
+ * from pages to blocks ext2-map.ts, an inode's bytes ext2-inode.ts, allocation ext2-balloc.ts and ext2-ialloc.ts, directories ext2-dir.ts. Nothing on the disk
  * is trusted: what does not make sense is EIO, and what the driver cannot mount is refused in one line.
  *
  * Every change is made by an operation that `change` runs. With a journal (ext3, jbd.ts) that is a handle: what the operation
@@ -16,13 +16,11 @@
 import { ModelError } from '../base/errno.ts';
 import { Ino, PAGE_SIZE, pagesOf, SECTORS_PER_PAGE, type Pfn } from '../base/units.ts';
 import {
-  EXT2_MAX_FILE_BLOCKS,
   EXT2_MODE,
   EXT2_RO_COMPAT,
   EXT2_ROOT_INO,
   EXT2_SUPERBLOCK_OFFSET,
   EXT2_TRIPLE_INDIRECT,
-  INODE,
   inodeLocation,
   SUPERBLOCK,
   type Ext2Geometry,
@@ -32,6 +30,7 @@ import { BLOCK_DEVICE_INO, type GuestEnvironment } from '../xen/public/index.ts'
 import { BlockDeviceMapping, Buffers } from './buffer.ts';
 import type { KernelCosts } from './costs.ts';
 import { freeInode, isInodeInUse, newInode } from './ext2-ialloc.ts';
+import { InodeWriter, MAX_FILE_BYTES, readInodeFields } from './ext2-inode.ts';
 import { Ext2Map } from './ext2-map.ts';
 import { Ext2Super } from './ext2-super.ts';
 import { OrphanList } from './ext3-orphan.ts';
@@ -53,11 +52,8 @@ export interface NamingPolicy {
   readonly metadata: boolean;
 }
 
-/** Bytes of the longest file: what the pointers reach. */
-const MAX_FILE_BYTES = EXT2_MAX_FILE_BLOCKS * PAGE_SIZE;
 /** A file of this many bytes needs the feature large_file. */
 const LARGE_FILE_BYTES = 2 ** 31;
-const INODE_BYTES = INODE.size;
 /** Times that an operation is tried again after a commit, when the only free blocks were frozen (ext3_should_retry_alloc). */
 const ALLOCATION_RETRIES = 3;
 /** 512-byte sectors of a block. */
@@ -74,8 +70,7 @@ export class Ext2 implements InodeOperations, JournalClient {
   readonly #io: PageIo;
   readonly #writeback: Writeback;
   readonly #policy: NamingPolicy;
-  readonly #scratch = new Uint8Array(INODE_BYTES);
-  readonly #scratchWords = new DataView(this.#scratch.buffer);
+  readonly #inodeWriter: InodeWriter;
   #mounted: { superblock: Ext2Super; map: Ext2Map } | undefined;
   #journal: Journal | undefined;
   readonly #orphans: OrphanList;
@@ -101,6 +96,7 @@ export class Ext2 implements InodeOperations, JournalClient {
       Math.floor(sectorCount / SECTORS_PER_PAGE),
     );
     this.buffers = new Buffers(env, mm, io, writeback, device);
+    this.#inodeWriter = new InodeWriter(this.buffers);
     this.#orphans = new OrphanList(this.buffers, (inode) => this.markInodeDirty(inode));
     this.inodes = new InodeCache(mm, inodeSlab);
   }
@@ -303,7 +299,7 @@ export class Ext2 implements InodeOperations, JournalClient {
         return raced;
       }
       this.#env.cpu.charge(this.#costs.inodeFillNs);
-      const inode = this.#readInode(ino, pfn, offset, isOrphan);
+      const inode = this.#instantiate(readInodeFields(this.#env.memory, pfn, offset, ino, isOrphan));
       this.inodes.add(inode, object);
       return inode;
     } catch (error) {
@@ -458,13 +454,13 @@ export class Ext2 implements InodeOperations, JournalClient {
     const isLarge = inode.isRegular && inode.size >= LARGE_FILE_BYTES;
     const pfn = isLarge ? undefined : this.buffers.findForChange(block);
     if (pfn === undefined) return this.#storeInode(inode, block, offset, isLarge);
-    this.#putInode(inode, pfn, offset);
+    this.#inodeWriter.put(inode, pfn, offset);
     return NOTHING;
   }
 
   *#storeInode(inode: Inode, block: number, offset: number, isLarge: boolean): Process {
     if (isLarge) yield* this.#needLargeFiles();
-    this.#putInode(inode, yield* this.buffers.breadForChange(block), offset);
+    this.#inodeWriter.put(inode, yield* this.buffers.breadForChange(block), offset);
   }
 
   /**
@@ -647,33 +643,6 @@ export class Ext2 implements InodeOperations, JournalClient {
     };
   }
 
-  #putInode(inode: Inode, pfn: Pfn, at: number): void {
-    const { fields } = inode;
-    const bytes = this.#scratch;
-    const words = this.#scratchWords;
-    const { offset } = INODE;
-    this.buffers.copyOut(pfn, at, bytes, INODE_BYTES);
-    // An inode number that was free: nothing of its last use stays, but for what is stored below.
-    if (words.getUint32(offset.i_generation, true) !== fields.generation) bytes.fill(0);
-    words.setUint16(offset.i_mode, fields.mode, true);
-    words.setUint16(offset.i_uid, fields.uid, true);
-    words.setUint16(offset.i_gid, fields.gid, true);
-    words.setUint16(offset.i_links_count, fields.links, true);
-    words.setUint32(offset.i_size, fields.size, true);
-    words.setUint32(offset.i_atime, fields.atime, true);
-    words.setUint32(offset.i_ctime, fields.ctime, true);
-    words.setUint32(offset.i_mtime, fields.mtime, true);
-    words.setUint32(offset.i_dtime, fields.dtime, true);
-    words.setUint32(offset.i_blocks, fields.sectors, true);
-    words.setUint32(offset.i_flags, fields.flags, true);
-    words.setUint32(offset.i_generation, fields.generation, true);
-    for (let i = 0; i < fields.pointers.length; i++) words.setUint32(offset.i_block + 4 * i, fields.pointers[i]!, true);
-    if (inode.isRegular) words.setUint32(offset.i_size_high, Math.floor(fields.size / 2 ** 32), true);
-    inode.isInodeDirty = false;
-    inode.isSizeDirty = false;
-    this.buffers.copyIn(pfn, at, bytes, INODE_BYTES);
-  }
-
   *#needLargeFiles(): Process {
     const { superblockPage } = this.superblock;
     const at = EXT2_SUPERBLOCK_OFFSET + SUPERBLOCK.offset.s_feature_ro_compat;
@@ -683,39 +652,6 @@ export class Ext2 implements InodeOperations, JournalClient {
     this.buffers.writeU32(superblockPage, at, (features | EXT2_RO_COMPAT.large_file) >>> 0);
   }
 
-  #readInode(ino: Ino, pfn: Pfn, at: number, isOrphan: boolean): Inode {
-    const { memory } = this.#env;
-    const word = (name: keyof typeof INODE.offset): number => memory.readU32(pfn, at + INODE.offset[name]);
-    const mode = memory.readU16(pfn, at + INODE.offset.i_mode);
-    const links = memory.readU16(pfn, at + INODE.offset.i_links_count);
-    const type = mode & EXT2_MODE.typeMask;
-    if (links === 0 && !isOrphan) throw new ModelError('EIO', `ext2: inode ${ino} is not in use`);
-    if (!TYPES.has(type)) throw new ModelError('EIO', `ext2: inode ${ino} has the mode 0${mode.toString(8)}`);
-    let size = memory.readU32(pfn, at + INODE.offset.i_size);
-    if (type === EXT2_MODE.regular) size += memory.readU32(pfn, at + INODE.offset.i_size_high) * 0x1_0000_0000;
-    if (size > MAX_FILE_BYTES) throw new ModelError('EIO', `ext2: inode ${ino} has the size ${size}`);
-    if (type === EXT2_MODE.directory && size % PAGE_SIZE !== 0)
-      throw new ModelError('EIO', `ext2: directory ${ino} has the size ${size}, not whole blocks`);
-    const pointers = new Uint32Array(EXT2_TRIPLE_INDIRECT + 1);
-    for (let i = 0; i < pointers.length; i++) pointers[i] = memory.readU32(pfn, at + INODE.offset.i_block + 4 * i);
-    return this.#instantiate({
-      ino,
-      generation: word('i_generation'),
-      mode,
-      uid: memory.readU16(pfn, at + INODE.offset.i_uid),
-      gid: memory.readU16(pfn, at + INODE.offset.i_gid),
-      links,
-      size,
-      atime: word('i_atime'),
-      mtime: word('i_mtime'),
-      ctime: word('i_ctime'),
-      dtime: isOrphan ? word('i_dtime') : 0,
-      flags: word('i_flags'),
-      pointers,
-      sectors: word('i_blocks'),
-    });
-  }
-
   #instantiate(fields: Inode['fields']): Inode {
     const { ino, generation, mode } = fields;
     const isFile = (mode & EXT2_MODE.typeMask) === EXT2_MODE.regular;
@@ -723,8 +659,6 @@ export class Ext2 implements InodeOperations, JournalClient {
     return new Inode(fields, this.#mm.cache.open(ino, generation, named), this);
   }
 }
-
-const TYPES: ReadonlySet<number> = new Set(Object.values(EXT2_MODE).filter((value) => value !== EXT2_MODE.typeMask));
 
 /** Whether i_block holds pointers: a short symbolic link keeps its text there, a device its number. */
 function hasBlocks(inode: Inode): boolean {

@@ -16,11 +16,11 @@
 
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE, pagesOf, type Pfn } from '../base/units.ts';
-import { EXT2_MAX_FILE_BLOCKS } from '../disk/ext2-format.ts';
 import { NOTHING, WaitQueue, type CpuClock, type Process } from '../sim/index.ts';
 import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment, type GuestMemory } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2 } from './ext2.ts';
+import { MAX_FILE_BYTES } from './ext2-inode.ts';
 import type { OpenFile } from './filemap.ts';
 import type { Inode } from './inode.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
@@ -29,9 +29,6 @@ import { HOLE, lookUpBlock, type PageIo } from './page-io.ts';
 import type { Writeback } from './page-writeback.ts';
 import { unmapRange } from './rmap.ts';
 import { truncatePages } from './truncate.ts';
-
-/** Bytes of the longest file. */
-export const MAX_FILE_BYTES = EXT2_MAX_FILE_BLOCKS * PAGE_SIZE;
 
 export class FileWrite {
   readonly #cpu: CpuClock;

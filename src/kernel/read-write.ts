@@ -9,8 +9,9 @@ import { PAGE_SIZE } from '../base/units.ts';
 import type { Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
+import { MAX_FILE_BYTES } from './ext2-inode.ts';
 import { fput, type FileMap, type OpenFile } from './filemap.ts';
-import { MAX_FILE_BYTES, type FileWrite } from './filemap-write.ts';
+import type { FileWrite } from './filemap-write.ts';
 import { checkPosition, FileCalls, type SyscallParts } from './open.ts';
 
 /** Where lseek counts from. */

@@ -1,0 +1,98 @@
+/**
+ * The inode on the disk, in a page of the inode table: its fields are checked when they are read, and put back when they have
+ * changed (ext2_read_inode and ext2_update_inode of fs/ext2/inode.c, 2.6.12).
+ *
+ * Only the first 128 bytes are known: what a larger inode has behind them stays as it is.
+ */
+
+import { ModelError } from '../base/errno.ts';
+import { PAGE_SIZE, type Ino, type Pfn } from '../base/units.ts';
+import { EXT2_MAX_FILE_BLOCKS, EXT2_MODE, EXT2_TRIPLE_INDIRECT, INODE } from '../disk/ext2-format.ts';
+import type { GuestMemory } from '../xen/public/index.ts';
+import type { Buffers } from './buffer.ts';
+import type { Inode } from './inode.ts';
+
+/** Bytes of the longest file: what the pointers reach. */
+export const MAX_FILE_BYTES = EXT2_MAX_FILE_BLOCKS * PAGE_SIZE;
+const AT = INODE.offset;
+const TYPES: ReadonlySet<number> = new Set(Object.values(EXT2_MODE).filter((value) => value !== EXT2_MODE.typeMask));
+
+/**
+ * The fields of an inode that is in use. Throws EIO when they make no sense.
+ * @param isOrphan whether it may be without a name, and its i_dtime be the next orphan's number
+ */
+export function readInodeFields(
+  memory: GuestMemory,
+  pfn: Pfn,
+  at: number,
+  ino: Ino,
+  isOrphan: boolean,
+): Inode['fields'] {
+  const word = (name: keyof typeof AT): number => memory.readU32(pfn, at + AT[name]);
+  const half = (name: keyof typeof AT): number => memory.readU16(pfn, at + AT[name]);
+  const mode = half('i_mode');
+  const links = half('i_links_count');
+  const type = mode & EXT2_MODE.typeMask;
+  if (links === 0 && !isOrphan) throw new ModelError('EIO', `ext2: inode ${ino} is not in use`);
+  if (!TYPES.has(type)) throw new ModelError('EIO', `ext2: inode ${ino} has the mode 0${mode.toString(8)}`);
+  let size = word('i_size');
+  if (type === EXT2_MODE.regular) size += word('i_size_high') * 0x1_0000_0000;
+  if (size > MAX_FILE_BYTES) throw new ModelError('EIO', `ext2: inode ${ino} has the size ${size}`);
+  if (type === EXT2_MODE.directory && size % PAGE_SIZE !== 0)
+    throw new ModelError('EIO', `ext2: directory ${ino} has the size ${size}, not whole blocks`);
+  const pointers = new Uint32Array(EXT2_TRIPLE_INDIRECT + 1);
+  for (let i = 0; i < pointers.length; i++) pointers[i] = memory.readU32(pfn, at + AT.i_block + 4 * i);
+  return {
+    ino,
+    generation: word('i_generation'),
+    mode,
+    uid: half('i_uid'),
+    gid: half('i_gid'),
+    links,
+    size,
+    atime: word('i_atime'),
+    mtime: word('i_mtime'),
+    ctime: word('i_ctime'),
+    dtime: isOrphan ? word('i_dtime') : 0,
+    flags: word('i_flags'),
+    pointers,
+    sectors: word('i_blocks'),
+  };
+}
+
+/** Puts inodes into their buffers, by way of bytes of its own. */
+export class InodeWriter {
+  readonly #buffers: Buffers;
+  readonly #bytes = new Uint8Array(INODE.size);
+  readonly #words = new DataView(this.#bytes.buffer);
+
+  constructor(buffers: Buffers) {
+    this.#buffers = buffers;
+  }
+
+  /** The buffer may be changed. The inode is clean afterwards. */
+  put(inode: Inode, pfn: Pfn, at: number): void {
+    const { fields } = inode;
+    const words = this.#words;
+    this.#buffers.copyOut(pfn, at, this.#bytes, INODE.size);
+    // An inode number that was free: nothing of its last use stays, but for what is stored below.
+    if (words.getUint32(AT.i_generation, true) !== fields.generation) this.#bytes.fill(0);
+    words.setUint16(AT.i_mode, fields.mode, true);
+    words.setUint16(AT.i_uid, fields.uid, true);
+    words.setUint16(AT.i_gid, fields.gid, true);
+    words.setUint16(AT.i_links_count, fields.links, true);
+    words.setUint32(AT.i_size, fields.size, true);
+    words.setUint32(AT.i_atime, fields.atime, true);
+    words.setUint32(AT.i_ctime, fields.ctime, true);
+    words.setUint32(AT.i_mtime, fields.mtime, true);
+    words.setUint32(AT.i_dtime, fields.dtime, true);
+    words.setUint32(AT.i_blocks, fields.sectors, true);
+    words.setUint32(AT.i_flags, fields.flags, true);
+    words.setUint32(AT.i_generation, fields.generation, true);
+    for (let i = 0; i < fields.pointers.length; i++) words.setUint32(AT.i_block + 4 * i, fields.pointers[i]!, true);
+    if (inode.isRegular) words.setUint32(AT.i_size_high, Math.floor(fields.size / 2 ** 32), true);
+    inode.isInodeDirty = false;
+    inode.isSizeDirty = false;
+    this.#buffers.copyIn(pfn, at, this.#bytes, INODE.size);
+  }
+}
