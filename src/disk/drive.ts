@@ -192,6 +192,18 @@ export class Drive implements BlockDevice {
   powerLoss(): void {
     const survival = this.#random.fraction();
     this.#cache.lose(this.#random, survival, this.#image);
+    this.#abort(survival);
+  }
+
+  /**
+   * A reset of the bus: requests that wait or are in service never complete, and none of their bytes moves any more; of the writes
+   * in service a random part has reached the medium. The volatile cache stays.
+   */
+  reset(): void {
+    this.#abort(this.#random.fraction());
+  }
+
+  #abort(survival: number): void {
     for (const { request, failed } of this.#channels)
       if (request?.op === 'write' && !failed) this.#tear(request, survival);
     if (this.#busyChannels > 0) this.#busyNs += this.#simulation.now - this.#busySince;

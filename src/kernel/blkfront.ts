@@ -4,8 +4,9 @@
  * The ring lives in one page of the guest's memory as bytes (xen/public/blkif.ts). A request is published by storing
  * reqProd after its slot is filled; the back-end is notified when it asked to be. Responses come in interrupt context.
  * Each page of a request is granted to the back-end while the request is in flight, read-only when it is written to
- * disk. `connect` goes through the states of xen/public/xenbus.ts. Modelled after the 2.6 blkfront; slots, not
- * identifiers, are what runs out.
+ * disk. `connect` goes through the states of xen/public/xenbus.ts. After a suspension it does so again, on an empty ring, and
+ * puts what was in flight on it in the order in which it was: whether the back-end before had done a request is not known,
+ * and doing it again changes nothing. Modelled after the 2.6 blkfront; slots, not identifiers, are what runs out.
  */
 
 import { assert } from '../base/assert.ts';
@@ -42,10 +43,11 @@ export interface FrontRequest {
   readonly end: (failed: boolean) => void;
 }
 
-/** A request on the ring, and the grants of its pages. */
+/** A request on the ring, its place among all, and the grants of its pages. */
 interface Shadow {
   readonly request: FrontRequest;
-  readonly grants: readonly GrantRef[];
+  readonly order: number;
+  grants: readonly GrantRef[];
 }
 
 export class BlockFront {
@@ -59,6 +61,8 @@ export class BlockFront {
   readonly #onRoom: () => void;
   #port: EvtchnPort | undefined;
   #sectorCount: number | undefined;
+  #isConnected = false;
+  #queued = 0;
   #reqProd = 0;
   #pushed = 0;
   #rspCons = 0;
@@ -83,15 +87,24 @@ export class BlockFront {
     this.#onRoom = onRoom;
   }
 
-  /** Connects to the back-end. Throws GuestPanic when that closes the device: there is no disk to go on with. */
+  /** The back-end is gone; what is in flight waits for the next one. */
+  disconnected(): void {
+    this.#isConnected = false;
+    this.#events.unbind(this.#port!);
+    this.#env.hypercalls.eventChannels.close(this.#port!);
+  }
+
+  /** Connects to the back-end; what is in flight is put on the ring again. Throws GuestPanic when that closes the device: there is no disk to go on with. */
   *connect(): Process {
     const { memory, hypercalls, xenstore } = this.#env;
     const ring = this.#ring;
+    const isFirst = this.#port === undefined;
+    this.#reqProd = this.#pushed = this.#rspCons = 0;
     memory.zero(ring, 0, RING_HEADER_BYTES + RING_SLOTS * RING_SLOT_BYTES);
     memory.writeU32(ring, RING_HEADER.offset.reqEvent, 1);
     memory.writeU32(ring, RING_HEADER.offset.rspEvent, 1);
     const ringRef = this.#grants.grant(DOM0, ring, false);
-    assert(ringRef !== undefined, 'a table of grants that nobody used yet has a free one');
+    assert(ringRef !== undefined, 'there are more grants than rings');
     this.#port = hypercalls.eventChannels.allocUnbound(DOM0);
     this.#events.bind(this.#port, () => {
       this.#interrupt();
@@ -103,6 +116,21 @@ export class BlockFront {
     yield* this.#waitForBackend(backend);
     this.#sectorCount = Number(yield* xenstore.read(`${backend}/sectors`));
     yield* xenstore.write(`${VBD_FRONTEND}/state`, String(XenbusState.connected));
+    this.#isConnected = true;
+    if (isFirst) return;
+    this.#recover();
+    this.#onRoom();
+  }
+
+  /** blkif_recover. */
+  #recover(): void {
+    const inFlight = this.#shadow.flatMap((shadow, id) => (shadow === undefined ? [] : [{ shadow, id }]));
+    inFlight.sort((a, b) => a.shadow.order - b.shadow.order);
+    for (const { shadow, id } of inFlight) {
+      shadow.grants = this.#grantPages(shadow.request);
+      this.#fillSlot(id);
+    }
+    this.push();
   }
 
   /** Size of the device in 512-byte sectors. */
@@ -116,12 +144,13 @@ export class BlockFront {
     return RING_SLOTS - this.#freeIds.length;
   }
 
-  /** Puts a request on the ring; false when the ring is full. `push` makes it visible. */
+  /** Puts a request on the ring; false when the ring is full or nobody is at its other end. `push` makes it visible. */
   queue(request: FrontRequest): boolean {
     assert(request.pages.length <= SEGMENTS_PER_REQUEST, 'request has too many segments');
+    if (!this.#isConnected) return false;
     const id = this.#freeIds.pop();
     if (id === undefined) return false;
-    this.#shadow[id] = { request, grants: this.#grantPages(request) };
+    this.#shadow[id] = { request, order: this.#queued++, grants: this.#grantPages(request) };
     this.#fillSlot(id);
     return true;
   }

@@ -33,4 +33,7 @@ export interface KernelCosts {
   readonly bootServicesNs: number;
   /** Stopping the services, ns. */
   readonly shutdownServicesNs: number;
+  /** The suspend handler until the hypercall, and the resume handler without what the drivers do, ns. */
+  readonly suspendNs: number;
+  readonly resumeNs: number;
 }

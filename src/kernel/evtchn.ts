@@ -29,6 +29,11 @@ export class EventChannels {
     this.enable();
   }
 
+  /** local_irq_disable: no upcalls come. */
+  disable(): void {
+    this.#env.memory.writeU8(this.#sharedInfo, upcallMask, 1);
+  }
+
   /** local_irq_enable: lets upcalls come, and looks for events that came meanwhile. */
   enable(): void {
     const { memory } = this.#env;

@@ -6,7 +6,14 @@
  */
 
 import { GrantRef, PAGE_SIZE, Pfn, type DomId } from '../base/units.ts';
-import { GRANT_ENTRY, Gtf, NR_GRANT_ENTRIES, NR_RESERVED_ENTRIES, type GuestEnvironment } from '../xen/public/index.ts';
+import {
+  GRANT_ENTRY,
+  Gtf,
+  NR_GRANT_ENTRIES,
+  NR_GRANT_FRAMES,
+  NR_RESERVED_ENTRIES,
+  type GuestEnvironment,
+} from '../xen/public/index.ts';
 
 const ENTRIES_PER_PAGE = PAGE_SIZE / GRANT_ENTRY.size;
 const AT = GRANT_ENTRY.offset;
@@ -20,7 +27,14 @@ export class GrantTable {
   constructor(env: GuestEnvironment, first: Pfn) {
     this.#env = env;
     this.#first = first;
-    for (let ref = NR_GRANT_ENTRIES - 1; ref >= NR_RESERVED_ENTRIES; ref--) this.#free.push(ref);
+    this.#freeAll();
+  }
+
+  /** Takes all grants back: whoever had them mapped is gone. */
+  reset(): void {
+    for (let page = this.#first as number; page < this.#first + NR_GRANT_FRAMES; page++)
+      this.#env.memory.zero(Pfn(page), 0, PAGE_SIZE);
+    this.#freeAll();
   }
 
   get freeCount(): number {
@@ -47,6 +61,11 @@ export class GrantTable {
     memory.writeU16(pfn, at + AT.flags, 0);
     this.#free.push(ref);
     return true;
+  }
+
+  #freeAll(): void {
+    this.#free.length = 0;
+    for (let ref = NR_GRANT_ENTRIES - 1; ref >= NR_RESERVED_ENTRIES; ref--) this.#free.push(ref);
   }
 
   #place(ref: number): [Pfn, number] {

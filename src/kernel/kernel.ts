@@ -14,16 +14,18 @@ import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { GuestPanic } from '../base/errno.ts';
 import { getField, reservedIsZero } from '../base/layout.ts';
-import { Ns, PAGE_SIZE, Pfn } from '../base/units.ts';
+import { Ns, PAGE_SIZE, pagesOf, Pfn } from '../base/units.ts';
 import type { Process } from '../sim/index.ts';
 import {
   CMD_LINE_BYTES,
+  NR_GRANT_FRAMES,
   SHUTDOWN_NODE,
   ShutdownReason,
   START_INFO,
   START_INFO_MAGIC,
   START_INFO_PFN,
   START_INFO_VERSION,
+  Virq,
   type GuestEnvironment,
 } from '../xen/public/index.ts';
 import { BlockFront } from './blkfront.ts';
@@ -45,6 +47,7 @@ import { PathWalker } from './namei.ts';
 import { PageIo } from './page-io.ts';
 import { Writeback } from './page-writeback.ts';
 import { RA_MAX } from './readahead.ts';
+import { Suspension } from './suspend.ts';
 import { Syscalls } from './syscalls.ts';
 import { DENTRIES_PER_PAGE, INODES_PER_PAGE, SlabCache } from './slab.ts';
 
@@ -79,6 +82,8 @@ export interface KernelStats {
   readonly pagesReclaimed: number;
   readonly pagesWritten: number;
   readonly pagesDirty: number;
+  /** Suspensions that it has come back from. */
+  readonly suspensions: number;
   /** Transactions committed since the mount. */
   readonly commits: number;
 }
@@ -94,6 +99,8 @@ export class Kernel {
   readonly #ext2: Ext2;
   readonly #dentrySlab: SlabCache;
   readonly #inodeSlab: SlabCache;
+  readonly #suspension: Suspension;
+  #panic: string | undefined;
 
   private constructor(
     env: GuestEnvironment,
@@ -105,6 +112,7 @@ export class Kernel {
     ext2: Ext2,
     dentrySlab: SlabCache,
     inodeSlab: SlabCache,
+    suspension: Suspension,
     syscalls: Syscalls,
   ) {
     this.#env = env;
@@ -116,6 +124,7 @@ export class Kernel {
     this.#ext2 = ext2;
     this.#dentrySlab = dentrySlab;
     this.#inodeSlab = inodeSlab;
+    this.#suspension = suspension;
     this.syscalls = syscalls;
   }
 
@@ -130,7 +139,7 @@ export class Kernel {
     const policy = namingPolicy(parameters.cmdLine);
     const cacheMap = new CacheMap(env.hypercalls, onReuse);
     const mm = new MemoryManagement(parameters.nrPages, cacheMap, cacheMap);
-    initMemory(env, mm, cacheMap, parameters);
+    const kernelPages = initMemory(env, mm, cacheMap, parameters);
     const queue = new BlockQueue(env);
     const io = new PageIo(env, costs, mm, cacheMap, queue);
     const writeback = new Writeback(env, costs, mm, io, queue);
@@ -143,6 +152,8 @@ export class Kernel {
     const front = new BlockFront(env, events, grants, ring, costs.interruptNs, queue.dispatch);
     yield* front.connect();
     queue.attach(front);
+    const suspension = new Suspension(env, costs, events, grants, kernelPages);
+    suspension.add(front);
     env.spawn('kswapd', kswapd(mm, io));
     writeback.start();
     const expiry = unclaimedExpiry(parameters.cmdLine);
@@ -172,8 +183,24 @@ export class Kernel {
       module: { pfn: Pfn(parameters.modulePfn), bytes: parameters.moduleBytes },
     });
     yield* env.cpu.settle();
-    yield costs.bootServicesNs;
-    const kernel = new Kernel(env, costs, mm, io, writeback, cacheMap, ext2, dentrySlab, inodeSlab, syscalls);
+    yield* env.compute(Ns(costs.bootServicesNs));
+    const kernel = new Kernel(
+      env,
+      costs,
+      mm,
+      io,
+      writeback,
+      cacheMap,
+      ext2,
+      dentrySlab,
+      inodeSlab,
+      suspension,
+      syscalls,
+    );
+    suspension.add({ disconnected: () => undefined, connect: () => kernel.#watchShutdown() });
+    events.bind(env.hypercalls.eventChannels.bindVirq(Virq.suspend), () => {
+      env.spawn('suspend', kernel.#suspend());
+    });
     yield* kernel.#watchShutdown();
     return kernel;
   }
@@ -195,14 +222,30 @@ export class Kernel {
     this.#env.hypercalls.shutdown(ShutdownReason.crash);
   }
 
+  *#suspend(): Process {
+    try {
+      yield* this.#suspension.run();
+    } catch (error) {
+      if (!(error instanceof GuestPanic)) throw error;
+      this.#panic = error.message;
+      this.crash();
+    }
+  }
+
+  /** What the kernel said last when it gave up after a suspension; undefined when it did not. */
+  get panic(): string | undefined {
+    return this.#panic;
+  }
+
   /** Does what the tool stack asks for in the store (drivers/xen/core/reboot.c). */
   *#watchShutdown(): Process {
     const { xenstore } = this.#env;
     const serve = function* (kernel: Kernel): Process {
       const request = yield* xenstore.read(SHUTDOWN_NODE);
-      if (request !== 'poweroff' && request !== 'reboot') return;
+      if (request !== 'poweroff' && request !== 'reboot' && request !== 'suspend') return;
       yield* xenstore.write(SHUTDOWN_NODE, '');
-      yield* kernel.shutdown(ShutdownReason[request]);
+      if (request === 'suspend') yield* kernel.#suspend();
+      else yield* kernel.shutdown(ShutdownReason[request]);
     };
     yield* xenstore.watch(SHUTDOWN_NODE, () => {
       this.#env.spawn('xenwatch', serve(this));
@@ -223,13 +266,22 @@ export class Kernel {
       pagesReclaimed: this.mm.reclaim.reclaimed,
       pagesWritten: this.#writeback.pagesWritten,
       pagesDirty: this.mm.cache.nrDirty,
+      suspensions: this.#suspension.count,
       commits: this.#ext2.commits,
     };
   }
 }
 
-/** Takes the boot region and the preserved pages out, then frees the rest, then allocates the kernel's own tables. */
-function initMemory(env: GuestEnvironment, mm: MemoryManagement, cacheMap: CacheMap, parameters: BootParameters): void {
+/**
+ * Takes the boot region and the preserved pages out, then frees the rest, then allocates the kernel's own tables. Returns the
+ * pages of the kernel image and of these tables.
+ */
+function initMemory(
+  env: GuestEnvironment,
+  mm: MemoryManagement,
+  cacheMap: CacheMap,
+  parameters: BootParameters,
+): Pfn[] {
   const { map, allocator } = mm;
   const { nrPages, bootPages, preservedPfn, preservedCount } = parameters;
   for (let pfn = 0; pfn < bootPages; pfn++) map.set(Pfn(pfn), PG.reserved);
@@ -245,14 +297,20 @@ function initMemory(env: GuestEnvironment, mm: MemoryManagement, cacheMap: Cache
     throw new GuestPanic(`start_info: ${preservedCount} pages preserved, ${preserved} bits set`);
   mm.freeAll();
   cacheMap.attach(mm);
+  const kernelPages: Pfn[] = [];
+  const { grantTablePfn, modulePfn, moduleBytes } = parameters;
+  const image = modulePfn === 0 ? grantTablePfn + NR_GRANT_FRAMES : modulePfn + pagesOf(moduleBytes);
+  for (let pfn = image; pfn < bootPages; pfn++) kernelPages.push(Pfn(pfn));
   const tables = Math.ceil((nrPages * MEM_MAP_BYTES_PER_PAGE) / PAGE_SIZE);
   for (let i = 0; i < tables; i++) {
     const pfn = mm.allocate();
     if (pfn === NO_PAGE) throw new GuestPanic(`memory of ${nrPages} pages is too small for the kernel's tables`);
     map.set(pfn, PG.reserved);
+    kernelPages.push(pfn);
   }
   if (allocator.freeCount + preserved <= allocator.marks.high)
     throw new GuestPanic(`memory of ${nrPages} pages leaves too few for the page cache`);
+  return kernelPages;
 }
 
 /**

@@ -6,12 +6,15 @@
  * untouched frame costs nothing there; `touched` says which frames were written, so that clearing and dumping
  * skip the others too. A write through a view from `words` is the caller's to mark.
  *
- * This is hardware: it knows no owner and no protection. Those are the hypervisor's.
+ * This is hardware: it knows no owner and no protection. Those are the hypervisor's. With a CPU cache attached, a reset loses what
+ * the processors stored and nobody wrote back (cpu-cache.ts).
  */
 
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import { PAGE_SHIFT, PAGE_SIZE, type Mfn } from '../base/units.ts';
+import type { RandomStream } from '../sim/random.ts';
+import { CpuCache } from './cpu-cache.ts';
 
 /** log2 of the frames in a bank: 2^18 frames are 1 GiB. */
 const BANK_SHIFT = 18;
@@ -41,6 +44,7 @@ export class MachineMemory {
   readonly #viewBuckets = new Uint16Array(VIEW_BUCKETS);
   readonly #nextSlot = new Uint16Array(VIEWS + 1);
   #lastSlot = 0;
+  #cpuCache: CpuCache | undefined;
 
   /** @param bytes size, a multiple of 4096, at least one frame */
   constructor(bytes: number) {
@@ -77,6 +81,7 @@ export class MachineMemory {
   copyIn(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
     assert(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'range leaves the frame');
     assert(srcOffset >= 0 && srcOffset + length <= src.length, 'range leaves the source');
+    if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, length);
     this.#touched[mfn >>> 5]! |= bit(mfn);
     const part = length === src.length ? src : src.subarray(srcOffset, srcOffset + length);
     if (length === PAGE_SIZE) this.#view(mfn).set(part);
@@ -85,6 +90,7 @@ export class MachineMemory {
 
   /** Copies one whole frame over another. */
   copyFrame(from: Mfn, to: Mfn): void {
+    if (this.#cpuCache !== undefined) this.#cpuCache.store(to, 0, PAGE_SIZE);
     this.#bank(to).set(this.#view(from), (to & BANK_MASK) << PAGE_SHIFT);
     this.#touched[to >>> 5]! |= bit(to);
   }
@@ -93,6 +99,7 @@ export class MachineMemory {
   zero(mfn: Mfn, offset = 0, length = PAGE_SIZE): void {
     assert(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'range leaves the frame');
     if (!this.isTouched(mfn)) return;
+    if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, length);
     const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
     this.#bank(mfn).fill(0, at, at + length);
     if (length === PAGE_SIZE) this.#touched[mfn >>> 5]! &= ~bit(mfn);
@@ -120,12 +127,14 @@ export class MachineMemory {
 
   writeU8(mfn: Mfn, offset: number, value: number): void {
     assert(offset >= 0 && offset <= PAGE_SIZE - 1, 'word leaves the frame');
+    if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, 1);
     this.#bank(mfn)[((mfn & BANK_MASK) << PAGE_SHIFT) + offset] = value;
     this.#touched[mfn >>> 5]! |= bit(mfn);
   }
 
   writeU16(mfn: Mfn, offset: number, value: number): void {
     assert(offset >= 0 && offset <= PAGE_SIZE - 2, 'word leaves the frame');
+    if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, 2);
     const bank = this.#bank(mfn);
     const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
     bank[at] = value;
@@ -135,6 +144,7 @@ export class MachineMemory {
 
   writeU32(mfn: Mfn, offset: number, value: number): void {
     assert(offset >= 0 && offset <= PAGE_SIZE - 4, 'word leaves the frame');
+    if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, 4);
     const bank = this.#bank(mfn);
     const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
     bank[at] = value;
@@ -174,8 +184,33 @@ export class MachineMemory {
   /** A view of one frame to store into, as a device does by DMA; marks the frame as written. */
   writableFrame(mfn: Mfn): Uint8Array {
     const view = this.#view(mfn);
+    if (this.#cpuCache !== undefined) this.#cpuCache.dma(mfn);
     this.#touched[mfn >>> 5]! |= bit(mfn);
     return view;
+  }
+
+  /**
+   * Gives the processors a cache of so many lines, which a reset loses.
+   * @param viewed frames that are stored to through `words`
+   */
+  attachCpuCache(lines: number, viewed: readonly Mfn[]): void {
+    this.#cpuCache = new CpuCache(this, lines, viewed);
+  }
+
+  /** Writes back what only the CPU cache has, if there is one. Returns the lines. */
+  flushCpuCache(): number {
+    return this.#cpuCache?.writeBack() ?? 0;
+  }
+
+  /** A reset that keeps memory: loses what only the CPU cache has. */
+  reset(random: RandomStream): void {
+    this.#cpuCache?.lose(random);
+  }
+
+  /** @internal: what the CPU cache had was lost. */
+  restore(mfn: Mfn, offset: number, bytes: Uint8Array): void {
+    this.#bank(mfn).set(bytes, ((mfn & BANK_MASK) << PAGE_SHIFT) + offset);
+    this.#touched[mfn >>> 5]! |= bit(mfn);
   }
 
   /** Loses everything, as a hardware reset with memory test does. */

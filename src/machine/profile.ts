@@ -51,6 +51,8 @@ const GUEST_MEANINGS = {
   bootKernelNs: 'booting, from the first instruction to the root file system, without disk time',
   bootServicesNs: 'starting services until the workload can run, without disk time',
   shutdownServicesNs: 'stopping services until the final sync, without disk time',
+  suspendNs: 'the suspend handler, from the event to the hypercall',
+  resumeNs: 'the resume handler, without what the drivers do',
   crashDetectNs: 'until the tool stack notices that a domain has crashed',
 } as const;
 
@@ -74,6 +76,14 @@ const HYPERVISOR_MEANINGS = {
   crcNsPerByte: 'CRC-32C over a frame',
   domainBuildNs: 'the tool stack building a domain, without the cost per frame',
   domainDestroyNs: 'the tool stack destroying a domain, without the cost per frame',
+  domainResumeNs: 'the tool stack going on with a suspended domain',
+  domain0ShutdownNs: 'stopping the services of domain 0, while its back-ends work',
+  handoverNs: 'the hypervisor writing down all suspended domains and emptying the CPU caches',
+  processors: 'processors, which the guests share',
+  resetNs: 'reset of the machine, with the firmware',
+  vmmBootNs: 'the hypervisor booting, without what depends on the memory',
+  domain0BootNs: 'domain 0 booting, until its tool stack works',
+  resumeSetupNs: 'the tool stack preparing to go on with suspended domains, all together',
 } as const;
 
 const ROTATING_DISK_MEANINGS = {

@@ -13,6 +13,7 @@ import { assert } from '../base/assert.ts';
 import { Ns } from '../base/units.ts';
 import { Digest } from './digest.ts';
 import { EventQueue, type EventAction } from './event-queue.ts';
+import { FrozenPrograms } from './frozen.ts';
 import { RandomStreams } from './random.ts';
 
 /** What a process may wait for: a duration (integer ns, >= 0) or a wake-up of a queue. */
@@ -208,6 +209,7 @@ export class Simulation {
   readonly random: RandomStreams;
   /** Digest of the run so far: two runs of one seed have one digest. */
   readonly digest = new Digest();
+  readonly frozen: FrozenPrograms;
   readonly #queue = new EventQueue();
   #now = 0;
   #eventCount = 0;
@@ -215,6 +217,7 @@ export class Simulation {
   /** @param seed an integer; it decides every random stream */
   constructor(seed: number) {
     this.random = new RandomStreams(seed);
+    this.frozen = new FrozenPrograms(this.random.stream('frozen'));
   }
 
   get now(): Ns {

@@ -83,7 +83,7 @@ export class VbdBackend {
       case XenbusState.closing:
         if (this.#state !== XenbusState.initWait && this.#state !== XenbusState.connected) return;
         this.#state = XenbusState.closing;
-        this.#hypervisor.simulation.spawn(`vbd ${this.#domid} closing`, this.#close());
+        this.#hypervisor.power.spawn(`vbd ${this.#domid} closing`, this.#close());
         return;
       case XenbusState.closed:
         if (this.#connection === undefined) this.#switchTo(XenbusState.closed);

@@ -118,13 +118,13 @@ export class BlockBackend {
     this.#hypervisor.memory.copyOut(this.#client.ringMfn, slotOffset(this.#reqCons), this.#slot, 0, RING_SLOT_BYTES);
     this.#reqCons = (this.#reqCons + 1) >>> 0;
     this.#inFlight++;
-    const { costs, domain0Cpu, simulation, protections } = this.#hypervisor;
+    const { costs, domain0Cpu, power, protections } = this.#hypervisor;
     const id = this.#slotWords[RING_REQUEST.offset.id / 4]!;
     const operation = this.#slot[RING_REQUEST.offset.operation]!;
     const segments = this.#segments(operation);
     domain0Cpu.charge(costs.blkbackRequestNs);
     if (segments === undefined) {
-      simulation.after(domain0Cpu.book(), () => {
+      power.after(domain0Cpu.book(), () => {
         this.#end(id, operation, false);
       });
       return;
@@ -134,13 +134,15 @@ export class BlockBackend {
     const whole = transfers.reduce((count, transfer) => count + (transfer.whole ? 1 : 0), 0);
     domain0Cpu.charge(costs.blkbackSegmentNs * segments.length);
     if (protections.writeProtection) domain0Cpu.charge(costs.protectNs * whole);
-    simulation.after(domain0Cpu.book(), () => {
+    power.after(domain0Cpu.book(), () => {
       this.#device.submit({
         op: OPS[operation]!,
         sector,
         segments,
         done: (error) => {
-          this.#transferred(id, operation, transfers, error === undefined);
+          power.run(() => {
+            this.#transferred(id, operation, transfers, error === undefined);
+          });
         },
       });
     });
@@ -201,7 +203,7 @@ export class BlockBackend {
    * work, if there is any.
    */
   #transferred(id: number, operation: number, transfers: readonly Transfer[], ok: boolean): void {
-    const { frames, protections, domain0Cpu, simulation, costs } = this.#hypervisor;
+    const { frames, protections, domain0Cpu, power, costs } = this.#hypervisor;
     const device = this.#client.deviceNumber;
     let cleaned = 0;
     for (const { mfn, firstBlock, lastBlock, whole } of transfers) {
@@ -217,7 +219,7 @@ export class BlockBackend {
       return;
     }
     domain0Cpu.charge(costs.crcNsPerByte * PAGE_SIZE * cleaned);
-    simulation.after(domain0Cpu.book(), () => {
+    power.after(domain0Cpu.book(), () => {
       this.#end(id, operation, ok);
     });
   }

@@ -94,6 +94,11 @@ export class CacheMap {
     this.#hasRecency = hasRecency;
   }
 
+  /** Whether the recency of preserved pages may still be asked for. */
+  get hasRecency(): boolean {
+    return this.#hasRecency;
+  }
+
   /** Performs a batch and returns what its entries cost, in ns. */
   perform(batch: CacheMapBatch): number {
     const { words } = batch;

@@ -36,4 +36,12 @@ export interface XenCosts {
   /** Building, and taking down, a domain apart from its frames. Domain 0's. */
   readonly domainBuildNs: number;
   readonly domainDestroyNs: number;
+  /** Going on with a domain that was suspended, by the tool stack. Domain 0's. */
+  readonly domainResumeNs: number;
+  /** Stopping domain 0's services, while the back-ends work. */
+  readonly domain0ShutdownNs: number;
+  /** Writing down what the next hypervisor needs, all domains together. */
+  readonly handoverNs: number;
+  /** Processors of the machine, which all guests share for what they compute at length. */
+  readonly processors: number;
 }

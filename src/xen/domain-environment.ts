@@ -1,15 +1,20 @@
 /**
  * What a domain gives its guest: time, processor, memory, hypercalls and the store. Every call checks that the domain
  * still runs, and throws InvariantViolation when it does not; every hypercall charges the guest's processor.
+ *
+ * It is the guest's end of the virtual machine: what of a guest that is frozen stands for the contents of its frames, its
+ * tasks and timers with it. A guest that is resumed has the same environment, attached to another domain object, perhaps
+ * of another hypervisor.
  */
 
 import { ModelError } from '../base/errno.ts';
 import { DOM0, type DomId, type EvtchnPort, Ns } from '../base/units.ts';
-import type { CpuClock } from '../sim/cpu-clock.ts';
+import { CpuClock } from '../sim/cpu-clock.ts';
+import { Power } from '../sim/power.ts';
 import type { RandomStream } from '../sim/random.ts';
-import type { Gate, Process, Task } from '../sim/simulation.ts';
+import type { Process, Simulation, Task } from '../sim/simulation.ts';
 import type { CacheMap } from './cache-map.ts';
-import type { DomainMemory } from './domain-memory.ts';
+import { DomainMemory } from './domain-memory.ts';
 import type { EventPorts } from './event-channel.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { CacheMapBatch } from './public/cache-map-op.ts';
@@ -27,35 +32,65 @@ export interface EnvironmentOwner {
   /** @throws InvariantViolation unless the domain runs */
   assertRunning(): void;
   readonly isRunning: boolean;
-  /** What the guest does passes through here. */
-  readonly gate: Gate;
-  /** Runs something on the guest's processor, when it is not paused; never when the domain is gone by then. */
-  interrupt(action: () => void): void;
-  /** A task of the guest, which ends with the domain. */
-  adopt(task: Task): void;
-  setCallback(callback: () => void): void;
   decreaseReservation(pfns: ArrayLike<number>): number;
   increaseReservation(pfns: ArrayLike<number>): number;
   shutdown(reason: ShutdownReason): void;
+  /** Freezes the guest. */
+  suspend(registers: Uint32Array): void;
+  /** What the registers hold that were saved when it was frozen. */
+  readonly registers: Uint32Array;
 }
 
+/** How long a guest has a processor before the next one has: 10 ms, the scheduler's tick. */
+const TURN_NS = 10_000_000;
+
 export class DomainEnvironment implements GuestEnvironment {
-  readonly #hypervisor: Hypervisor;
-  readonly #domain: EnvironmentOwner;
+  /** The guest's processor: what it has begun. */
+  readonly power: Power;
+  readonly #simulation: Simulation;
   readonly #cpu: CpuClock;
   readonly #memory: DomainMemory;
   readonly #hypercalls: DomainHypercalls;
   readonly #xenstore: DomainXenstore;
   readonly #seedName: string;
+  #hypervisor: Hypervisor;
+  #domain: EnvironmentOwner;
 
-  constructor(hypervisor: Hypervisor, domain: EnvironmentOwner, cpu: CpuClock, memory: DomainMemory, seedName: string) {
+  constructor(hypervisor: Hypervisor, domain: EnvironmentOwner, p2m: Uint32Array, seedName: string) {
+    const { simulation, memory, frames } = hypervisor;
+    this.power = new Power(simulation);
+    this.#simulation = simulation;
     this.#hypervisor = hypervisor;
     this.#domain = domain;
-    this.#cpu = cpu;
-    this.#memory = memory;
-    this.#hypercalls = new DomainHypercalls(hypervisor, domain, cpu);
-    this.#xenstore = new DomainXenstore(hypervisor, domain, cpu);
+    this.#cpu = new CpuClock(simulation);
+    this.#memory = new DomainMemory(memory, frames, p2m, this.#cpu, trapNs(hypervisor));
+    this.#hypercalls = new DomainHypercalls(hypervisor, domain, this.#cpu);
+    this.#xenstore = new DomainXenstore(hypervisor, domain, this.#cpu, this.power);
     this.#seedName = seedName;
+  }
+
+  /** The guest goes on in another domain. */
+  attach(hypervisor: Hypervisor, domain: EnvironmentOwner, p2m: Uint32Array): void {
+    this.#hypervisor = hypervisor;
+    this.#domain = domain;
+    this.#memory.attach(hypervisor.memory, hypervisor.frames, p2m, trapNs(hypervisor));
+    this.#hypercalls.attach(hypervisor, domain);
+    this.#xenstore.attach(hypervisor, domain);
+  }
+
+  /** From now on every access to the memory throws. */
+  revokeMemory(): void {
+    this.#memory.revoke();
+  }
+
+  /** Stores that trapped. */
+  get traps(): number {
+    return this.#memory.traps;
+  }
+
+  /** What runs when an upcall is due, if the guest has said. */
+  get callback(): (() => void) | undefined {
+    return this.#hypercalls.callback;
   }
 
   /** Hypercalls so far, and what they cost the guest's processor in ns. */
@@ -65,7 +100,7 @@ export class DomainEnvironment implements GuestEnvironment {
 
   get now(): Ns {
     this.#domain.assertRunning();
-    return this.#hypervisor.simulation.now;
+    return this.#simulation.now;
   }
 
   get cpu(): CpuClock {
@@ -88,31 +123,41 @@ export class DomainEnvironment implements GuestEnvironment {
     return this.#xenstore;
   }
 
+  *compute(duration: Ns): Process {
+    for (let rest = duration as number; rest > 0; rest -= TURN_NS) {
+      this.#domain.assertRunning();
+      const processor = this.#hypervisor.nextProcessor();
+      processor.charge(Math.min(rest, TURN_NS));
+      yield* processor.settle();
+    }
+  }
+
   spawn<T>(name: string, process: Process<T>): Task<T> {
     this.#domain.assertRunning();
-    const task = this.#hypervisor.simulation.spawn(`${this.#domain.name}/${name}`, process, this.#domain.gate);
-    this.#domain.adopt(task);
-    return task;
+    return this.power.spawn(`${this.#domain.name}/${name}`, process);
   }
 
   after(delay: Ns, action: () => void): void {
     this.#domain.assertRunning();
-    this.#hypervisor.simulation.after(delay, () => {
-      this.#domain.interrupt(action);
-    });
+    this.power.after(delay, action);
   }
 
   random(name: string): RandomStream {
     this.#domain.assertRunning();
-    return this.#hypervisor.simulation.random.stream(`${this.#seedName}/${name}`);
+    return this.#simulation.random.stream(`${this.#seedName}/${name}`);
   }
+}
+
+function trapNs({ costs }: Hypervisor): number {
+  return costs.faultNs + costs.protectNs;
 }
 
 class DomainHypercalls implements Hypercalls {
   readonly eventChannels: EventChannelOp;
-  readonly #hypervisor: Hypervisor;
-  readonly #domain: EnvironmentOwner;
   readonly #cpu: CpuClock;
+  #hypervisor: Hypervisor;
+  #domain: EnvironmentOwner;
+  #callback: (() => void) | undefined;
   #count = 0;
   #ns = 0;
 
@@ -121,6 +166,15 @@ class DomainHypercalls implements Hypercalls {
     this.#domain = domain;
     this.#cpu = cpu;
     this.eventChannels = this.#eventChannelOp();
+  }
+
+  attach(hypervisor: Hypervisor, domain: EnvironmentOwner): void {
+    this.#hypervisor = hypervisor;
+    this.#domain = domain;
+  }
+
+  get callback(): (() => void) | undefined {
+    return this.#callback;
   }
 
   get count(): number {
@@ -138,7 +192,7 @@ class DomainHypercalls implements Hypercalls {
 
   setCallback(callback: () => void): void {
     this.#enter(0);
-    this.#domain.setCallback(callback);
+    this.#callback = callback;
   }
 
   decreaseReservation(pfns: ArrayLike<number>): number {
@@ -154,6 +208,15 @@ class DomainHypercalls implements Hypercalls {
   shutdown(reason: ShutdownReason): void {
     this.#enter(0);
     this.#domain.shutdown(reason);
+  }
+
+  *suspend(registers: Uint32Array): Process<Uint32Array> {
+    this.#enter(0);
+    yield* this.#cpu.settle();
+    this.#domain.suspend(registers);
+    // The processor stands still until somebody resumes the domain.
+    yield 0;
+    return this.#domain.registers;
   }
 
   #eventChannelOp(): EventChannelOp {
@@ -193,14 +256,21 @@ class DomainHypercalls implements Hypercalls {
  * and its back-end's, and write below its own `device` and `control`. What the store itself does is in domainBuildNs.
  */
 class DomainXenstore implements XenstoreClient {
-  readonly #hypervisor: Hypervisor;
-  readonly #domain: EnvironmentOwner;
   readonly #cpu: CpuClock;
+  readonly #power: Power;
+  #hypervisor: Hypervisor;
+  #domain: EnvironmentOwner;
 
-  constructor(hypervisor: Hypervisor, domain: EnvironmentOwner, cpu: CpuClock) {
+  constructor(hypervisor: Hypervisor, domain: EnvironmentOwner, cpu: CpuClock, power: Power) {
     this.#hypervisor = hypervisor;
     this.#domain = domain;
     this.#cpu = cpu;
+    this.#power = power;
+  }
+
+  attach(hypervisor: Hypervisor, domain: EnvironmentOwner): void {
+    this.#hypervisor = hypervisor;
+    this.#domain = domain;
   }
 
   *read(path: string): Process<string | undefined> {
@@ -224,8 +294,9 @@ class DomainXenstore implements XenstoreClient {
   *watch(path: string, fire: () => void): Process {
     const whole = this.#readable(path);
     yield* this.#message();
+    const domain = this.#domain;
     const unwatch = this.#hypervisor.xenstore.watch(whole, () => {
-      if (this.#domain.isRunning) this.#domain.interrupt(fire);
+      if (domain.isRunning) this.#power.run(fire);
       else unwatch();
     });
     yield this.#latency;

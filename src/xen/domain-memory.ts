@@ -3,10 +3,11 @@
  * read, so there is one lookup and no allocation.
  *
  * A store to a protected frame traps first: the frame loses its provenance and its protection, the guest's processor is
- * charged, then the store happens. Revocation replaces the P2M list by an empty one: no page passes the bounds check.
+ * charged, then the store happens. Revocation replaces the P2M list by an empty one: no page passes the bounds check. A
+ * guest that was frozen keeps this object, which is attached to the memory that it is resumed on.
  */
 
-import { InvariantViolation } from '../base/assert.ts';
+import { assert, InvariantViolation } from '../base/assert.ts';
 import { Mfn, type Pfn } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import type { CpuClock } from '../sim/cpu-clock.ts';
@@ -15,10 +16,10 @@ import type { GuestMemory } from './public/guest-memory.ts';
 
 export class DomainMemory implements GuestMemory {
   readonly nrPages: number;
-  readonly #memory: MachineMemory;
-  readonly #frames: FrameTable;
   readonly #cpu: CpuClock;
-  readonly #trapNs: number;
+  #memory: MachineMemory;
+  #frames: FrameTable;
+  #trapNs: number;
   #p2m: Uint32Array;
   #traps = 0;
 
@@ -29,6 +30,15 @@ export class DomainMemory implements GuestMemory {
     this.#frames = frames;
     this.#p2m = p2m;
     this.#cpu = cpu;
+    this.#trapNs = trapNs;
+  }
+
+  /** The guest goes on, on frames of a hypervisor that may be another one, in as many pages as it had. */
+  attach(memory: MachineMemory, frames: FrameTable, p2m: Uint32Array, trapNs: number): void {
+    assert(p2m.length === this.nrPages, 'a guest is resumed with the pages it had');
+    this.#memory = memory;
+    this.#frames = frames;
+    this.#p2m = p2m;
     this.#trapNs = trapNs;
   }
 

@@ -6,6 +6,10 @@
  * revoked: every call on it, its memory or its hypercalls throws InvariantViolation. A domain object is never revived;
  * what outlives it is in machine memory.
  *
+ * running → suspended: the guest asked for it and stands still: its tasks and timers wait, its memory is out of its reach. A
+ * suspended domain is not resumed itself: another object, made from the bytes of its records (domain-state.ts), goes on
+ * with its guest, perhaps under another hypervisor.
+ *
  * Modelled after Xen's struct domain with one vcpu. Differs in that the guest is code that runs on the simulation's
  * processes, so "taking the processor away" is killing the tasks it has spawned.
  */
@@ -13,24 +17,25 @@
 import { assert } from '../base/assert.ts';
 import { type DomId, type Mfn, Ns, type Pfn } from '../base/units.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
-import { CpuClock } from '../sim/cpu-clock.ts';
-import { Gate, type Process, type Task, WaitQueue } from '../sim/simulation.ts';
+import type { Token } from '../sim/frozen.ts';
+import { type Process, WaitQueue } from '../sim/simulation.ts';
 import { VbdBackend } from './blkback-xenbus.ts';
 import { CacheMap, type CacheMapStats } from './cache-map.ts';
 import { DomainEnvironment } from './domain-environment.ts';
-import { DomainMemory } from './domain-memory.ts';
+import type { DomainStateRecord } from './domain-state.ts';
 import { EventPorts } from './event-channel.ts';
+import { ownerOfDomain } from './frame-record.ts';
 import { GrantTable } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { NO_FRAME } from './p2m.ts';
-import { ShutdownReason, type GuestEnvironment } from './public/environment.ts';
-import { Virq } from './public/event-channel.ts';
+import { type GuestEnvironment, NR_REGISTERS, ShutdownReason } from './public/environment.ts';
+import { type EvtchnStatus, Virq } from './public/event-channel.ts';
 import type { ReasonCounts } from './public/reason.ts';
 import { sealRecency } from './records.ts';
 import { decreaseReservation, increaseReservation, type Reservation } from './reservation.ts';
 import { SharedInfo } from './shared-info.ts';
 
-export type DomainState = 'running' | 'shutdown' | 'dying' | 'dead';
+export type DomainState = 'running' | 'suspended' | 'shutdown' | 'dying' | 'dead';
 
 /** Whether the recency of a domain's preserved pages survived: told by the guest before; not told (a crash); told, and damaged since. */
 export type RecencyState = 'told' | 'untold' | 'damaged';
@@ -64,11 +69,15 @@ export interface DomainParts {
   readonly recency: RecencyState;
   /** Counted on by the domain. */
   readonly refused: ReasonCounts;
+  /** A guest that goes on; a new one unless told. */
+  readonly frozen?: FrozenGuest;
 }
 
-/** Owner field of a domain's frame records. */
-export function ownerOfDomain(domid: DomId): number {
-  return domid + 1;
+/** A guest that was frozen, and what of it was saved. */
+export interface FrozenGuest {
+  readonly environment: DomainEnvironment;
+  readonly registers: Uint32Array;
+  readonly ports: readonly EvtchnStatus[];
 }
 
 export class Domain {
@@ -78,13 +87,11 @@ export class Domain {
   readonly environment: GuestEnvironment;
   /** Woken at every change of `state`. */
   readonly stateChanged = new WaitQueue();
-  readonly gate: Gate;
   readonly cacheMap: CacheMap;
   readonly grants: GrantTable;
   readonly events: EventPorts;
   readonly vbd: VbdBackend;
   readonly #hypervisor: Hypervisor;
-  readonly #memory: DomainMemory;
   readonly #environment: DomainEnvironment;
   readonly #sharedInfo: SharedInfo;
   readonly #p2m: Uint32Array;
@@ -92,27 +99,30 @@ export class Domain {
   readonly #preserved: number;
   readonly #refused: ReasonCounts;
   readonly #recency: RecencyState;
-  #tasks: Task[] = [];
-  #pruneAt = 64;
-  #callback: (() => void) | undefined;
+  readonly #sharedInfoPfn: Pfn;
+  readonly #grantTablePfn: Pfn;
+  #registers: Uint32Array;
+  /** Token of the frozen guest. */
+  #program: Token | undefined;
   #upcallDue = false;
+  /** Until the guest is frozen: then it is whoever's resumes it. */
+  #hasGuest = true;
   #state: DomainState = 'running';
   #shutdownReason: ShutdownReason | undefined;
 
   constructor(hypervisor: Hypervisor, parts: DomainParts) {
     const { memory, frames, costs, protections } = hypervisor;
     this.#hypervisor = hypervisor;
-    this.gate = new Gate(hypervisor.simulation);
+    this.#sharedInfoPfn = parts.sharedInfoPfn;
+    this.#grantTablePfn = parts.grantTablePfn;
     this.domid = parts.domid;
     this.name = parts.name;
     this.nrPages = parts.p2m.length;
     this.#p2m = parts.p2m;
     this.#preserved = parts.preserved;
     this.#refused = parts.refused;
-    const cpu = new CpuClock(hypervisor.simulation);
     const device = hypervisor.deviceNumber(parts.device);
     const owner = ownerOfDomain(parts.domid);
-    this.#memory = new DomainMemory(memory, frames, parts.p2m, cpu, costs.faultNs + costs.protectNs);
     this.#recency = parts.recency;
     this.cacheMap = new CacheMap(
       frames,
@@ -129,11 +139,18 @@ export class Domain {
     this.#sharedInfo = new SharedInfo(memory, frames, parts.p2m[parts.sharedInfoPfn]!, (delayNs) => {
       this.#notify(delayNs);
     });
-    this.events = new EventPorts(parts.domid, hypervisor.domainPorts, this.#sharedInfo);
+    const { frozen } = parts;
+    this.events = new EventPorts(parts.domid, hypervisor.domainPorts, this.#sharedInfo, frozen?.ports);
     this.#reservation = { ...parts, owner, device, grants: this.grants };
     this.vbd = new VbdBackend(hypervisor, parts.domid, this.grants, parts.device);
-    this.#environment = new DomainEnvironment(hypervisor, this, cpu, this.#memory, parts.seedName);
+    this.#environment = frozen?.environment ?? new DomainEnvironment(hypervisor, this, parts.p2m, parts.seedName);
+    this.#registers = frozen?.registers ?? new Uint32Array(NR_REGISTERS);
+    if (frozen !== undefined) {
+      frozen.environment.attach(hypervisor, this, parts.p2m);
+      frozen.environment.power.resume();
+    }
     this.environment = this.#environment;
+    hypervisor.host(this);
   }
 
   get state(): DomainState {
@@ -152,7 +169,7 @@ export class Domain {
   get stats(): DomainStats {
     return {
       hypercalls: { ...this.#environment.hypercallStats },
-      traps: this.#memory.traps,
+      traps: this.#environment.traps,
       cacheMap: { ...this.cacheMap.stats },
       preserved: this.#preserved,
       refused: { ...this.#refused },
@@ -181,24 +198,17 @@ export class Domain {
   }
 
   get isPaused(): boolean {
-    return this.gate.isClosed;
+    return this.#state === 'running' && this.#environment.power.isPaused;
   }
 
   /** Takes the guest's processor away for a while. I/O goes on; events and timers wait. */
   pause(): void {
     this.assertRunning();
-    this.gate.close();
+    this.#environment.power.pause();
   }
 
   unpause(): void {
-    this.gate.open();
-  }
-
-  /** @internal */
-  interrupt(action: () => void): void {
-    this.gate.pass(() => {
-      if (this.isRunning) action();
-    });
+    if (this.isRunning) this.#environment.power.resume();
   }
 
   /** @internal */
@@ -223,12 +233,45 @@ export class Domain {
     this.#hypervisor.domain0Events.ports.raiseVirq(Virq.domExc);
   }
 
+  /** @internal: the guest stops where it stands, to go on when somebody resumes it from what is saved. */
+  suspend(registers: Uint32Array): void {
+    this.assertRunning();
+    assert(registers.length === NR_REGISTERS, 'a processor has so many registers');
+    this.#registers = registers.slice();
+    this.#environment.power.pause();
+    this.#become('suspended');
+    this.#hypervisor.domain0Events.ports.raiseVirq(Virq.domExc);
+  }
+
+  /** @internal: of a guest that is suspended, or was. */
+  get registers(): Uint32Array {
+    return this.#registers;
+  }
+
+  /**
+   * @internal: what is to be written down of a suspended guest. What of it stands for the contents of its frames is frozen, and
+   * goes to whoever reads the record.
+   */
+  freeze(): DomainStateRecord {
+    assert(this.#state === 'suspended', 'only a suspended guest is frozen');
+    this.#program ??= this.#hypervisor.simulation.frozen.freeze(this.#environment);
+    return {
+      domid: this.domid,
+      sharedInfoPfn: this.#sharedInfoPfn,
+      grantTablePfn: this.#grantTablePfn,
+      hasRecency: this.cacheMap.hasRecency,
+      program: this.#program,
+      registers: this.#registers,
+      ports: this.events.channels,
+    };
+  }
+
   /**
    * @internal: the tool stack takes the domain down: nothing new begins. What is in flight holds its frames under its grants
    * until `released` returns.
    */
   kill(): void {
-    assert(this.#state === 'running' || this.#state === 'shutdown', 'a domain is taken down once');
+    assert(['running', 'suspended', 'shutdown'].includes(this.#state), 'a domain is taken down once');
     this.#become('dying');
     this.events.destroy();
   }
@@ -243,21 +286,12 @@ export class Domain {
   bury(): void {
     assert(this.#state === 'dying', 'a domain dies before it is dead');
     this.#become('dead');
+    this.#hypervisor.release(this);
   }
 
-  /** @internal */
-  adopt(task: Task): void {
-    // Tasks that are over are forgotten now and then, at a cost that stays constant a task.
-    if (this.#tasks.length >= this.#pruneAt) {
-      this.#tasks = this.#tasks.filter((old) => !old.isOver);
-      this.#pruneAt = Math.max(64, 2 * this.#tasks.length);
-    }
-    this.#tasks.push(task);
-  }
-
-  /** @internal: HYPERVISOR_set_callbacks. */
-  setCallback(callback: () => void): void {
-    this.#callback = callback;
+  /** @internal: the machine is reset. A guest that is frozen stays so. */
+  reset(): void {
+    if (this.#state !== 'dead') this.#become('dead');
   }
 
   /** @internal */
@@ -267,11 +301,13 @@ export class Domain {
 
   #become(state: DomainState): void {
     this.#state = state;
-    this.#memory.revoke();
+    if (this.#hasGuest) {
+      this.#environment.revokeMemory();
+      if (state === 'suspended') this.#hasGuest = false;
+      else this.#environment.power.off();
+    }
     this.grants.revoke();
     this.vbd.stop();
-    for (const task of this.#tasks) task.kill();
-    this.#tasks = [];
     this.stateChanged.wakeAll();
   }
 
@@ -281,12 +317,10 @@ export class Domain {
   #notify(delayNs: number): void {
     if (this.#upcallDue) return;
     this.#upcallDue = true;
-    const { simulation, costs } = this.#hypervisor;
-    simulation.after(Ns(delayNs + Math.round(costs.domainSwitchNs)), () => {
-      this.interrupt(() => {
-        this.#upcallDue = false;
-        if (this.#sharedInfo.isUpcallDue) this.#callback?.();
-      });
+    const { costs } = this.#hypervisor;
+    this.#environment.power.after(Ns(delayNs + Math.round(costs.domainSwitchNs)), () => {
+      this.#upcallDue = false;
+      if (this.isRunning && this.#sharedInfo.isUpcallDue) this.#environment.callback?.();
     });
   }
 }

@@ -6,19 +6,19 @@
  */
 
 import { DOM0, type DomId, type EvtchnPort, Ns } from '../base/units.ts';
-import type { Simulation } from '../sim/simulation.ts';
+import type { Power } from '../sim/power.ts';
 import { type DomainPorts, EventPorts, type EventSink } from './event-channel.ts';
 import type { Virq } from './public/event-channel.ts';
 
 export class Domain0Events implements EventSink {
   readonly ports: EventPorts;
-  readonly #simulation: Simulation;
+  readonly #power: Power;
   readonly #switchNs: number;
   readonly #handlers = new Map<EvtchnPort, () => void>();
   readonly #pending = new Set<EvtchnPort>();
 
-  constructor(simulation: Simulation, domains: DomainPorts, switchNs: number) {
-    this.#simulation = simulation;
+  constructor(power: Power, domains: DomainPorts, switchNs: number) {
+    this.#power = power;
     this.#switchNs = switchNs;
     this.ports = new EventPorts(DOM0, domains, this);
   }
@@ -44,7 +44,7 @@ export class Domain0Events implements EventSink {
   setPending(port: EvtchnPort, delayNs: number): void {
     if (this.#pending.has(port)) return;
     this.#pending.add(port);
-    this.#simulation.after(Ns(Math.round(delayNs + this.#switchNs)), () => {
+    this.#power.after(Ns(Math.round(delayNs + this.#switchNs)), () => {
       if (this.#pending.delete(port)) this.#handlers.get(port)?.();
     });
   }

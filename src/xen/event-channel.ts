@@ -37,13 +37,25 @@ export class EventPorts implements EventChannelOp {
   readonly #sink: EventSink;
   readonly #channels: EvtchnStatus[] = [FREE];
 
-  /** Joins the domains; `destroy` leaves them. */
-  constructor(domid: DomId, domains: DomainPorts, sink: EventSink) {
+  /**
+   * Joins the domains; `destroy` leaves them.
+   * @param saved what the ports were when the domain was suspended. An end whose other end is not there, or is bound to something
+   *   else by now, waits for it.
+   */
+  constructor(domid: DomId, domains: DomainPorts, sink: EventSink, saved: readonly EvtchnStatus[] = []) {
     assert(!domains.has(domid), 'a domain has one set of ports');
     this.#domid = domid;
     this.#domains = domains;
     this.#sink = sink;
     domains.set(domid, this);
+    saved.forEach((status, port) => {
+      this.#channels[port] = status.state === 'interdomain' ? this.#rejoin(EvtchnPort(port), status) : status;
+    });
+  }
+
+  /** All ports up to the last in use. */
+  get channels(): readonly EvtchnStatus[] {
+    return this.#channels;
   }
 
   allocUnbound(remote: DomId): EvtchnPort {
@@ -108,10 +120,12 @@ export class EventPorts implements EventChannelOp {
     return this.#channels[port] ?? FREE;
   }
 
-  /** send_guest_virq: an event for whichever port the virq is bound to. */
-  raiseVirq(virq: Virq): void {
+  /** send_guest_virq: an event for whichever port the virq is bound to. Returns whether there is one. */
+  raiseVirq(virq: Virq): boolean {
     const port = this.#portOfVirq(virq);
-    if (port >= 0) this.#sink.setPending(EvtchnPort(port), 0);
+    if (port < 0) return false;
+    this.#sink.setPending(EvtchnPort(port), 0);
+    return true;
   }
 
   /** Closes every port: the domain is gone. */
@@ -132,6 +146,16 @@ export class EventPorts implements EventChannelOp {
         'two ends of an event channel name each other',
       );
     });
+  }
+
+  #rejoin(port: EvtchnPort, saved: EvtchnStatus & { state: 'interdomain' }): EvtchnStatus {
+    const { remote, remotePort } = saved;
+    const other = this.#domains.get(remote);
+    const waiting = other?.status(remotePort);
+    if (other === undefined || waiting?.state !== 'unbound' || waiting.remote !== this.#domid)
+      return { state: 'unbound', remote };
+    other.#channels[remotePort] = { state: 'interdomain', remote: this.#domid, remotePort: port };
+    return saved;
   }
 
   #portOfVirq(virq: Virq): number {

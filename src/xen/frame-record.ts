@@ -19,6 +19,7 @@
  */
 
 import { assert } from '../base/assert.ts';
+import type { DomId } from '../base/units.ts';
 import { FRAME_RECORD } from './layouts.ts';
 
 /** Words of a record, and their places: literals, because a hot loop reads them; asserted against the layout. */
@@ -52,6 +53,11 @@ const OWNER_SHIFT = 16;
 
 export const OWNER_NOBODY = 0;
 export const OWNER_HYPERVISOR = 0xffff;
+
+/** Owner field of a domain's frame records. */
+export function ownerOfDomain(domid: DomId): number {
+  return domid + 1;
+}
 
 /** State word of an owned frame of which nothing is known. */
 export function identityOf(owner: number, device: number): number {

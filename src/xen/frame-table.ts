@@ -93,11 +93,21 @@ export class FrameTable {
   readonly #blocksBeingWritten = new Map<number, number>();
   readonly #protectBit: number;
 
-  /** Clears the table and takes the frames below `map.firstDomainMfn` for the hypervisor. */
-  constructor(memory: MachineMemory, map: MemoryMap, protections: Protections, observer: FrameObserver | undefined) {
+  /**
+   * Clears the table, but for frames that another hypervisor left, and takes the frames below `map.firstDomainMfn` for the
+   * hypervisor. What was left is in no index until it is adopted.
+   */
+  constructor(
+    memory: MachineMemory,
+    map: MemoryMap,
+    protections: Protections,
+    observer: FrameObserver | undefined,
+    isLeft: (mfn: Mfn) => boolean = () => false,
+  ) {
     this.#memory = memory;
     this.#words = memory.words(map.tableMfn, map.tableFrames);
-    this.#words.fill(0);
+    for (let mfn = 0; mfn < map.plannedFrames; mfn++)
+      if (!isLeft(Mfn(mfn))) this.#words.fill(0, mfn * RECORD_WORDS, (mfn + 1) * RECORD_WORDS);
     memory.touch(map.tableMfn, map.tableFrames);
     this.#blocks = new FrameIndex(map.frameCount, BLOCK_LOAD_BITS);
     this.#names = new FrameIndex(map.frameCount, NAME_LOAD_BITS);
@@ -186,6 +196,26 @@ export class FrameTable {
     this.#unlink(mfn);
     publishRecord(this.#words, mfn * RECORD_WORDS, identityOf(owner, device), 0, 0, 0, 0, 0, pfn);
     this.#observer?.onFrame('assigned', mfn, owner - 1, pfn, 0);
+  }
+
+  /**
+   * Goes on with a frame that another hypervisor left to this owner as this page. Whatever its record says of a transfer in flight
+   * is over. Returns false when the record is not to be believed: then nothing is known of the frame.
+   */
+  adopt(mfn: Mfn, owner: number, pfn: Pfn, device: number): boolean {
+    const at = mfn * RECORD_WORDS;
+    const state = this.#words[at]!;
+    const isItsOwn = (state & S_IDENTITY) >>> 0 === identityOf(owner, device) >>> 0 && this.pfnOf(mfn) === pfn;
+    if (!this.isIntact(mfn) || !isItsOwn) {
+      this.assign(mfn, owner, pfn, device);
+      return false;
+    }
+    const provenance = (state & S_PROVENANCE) as Provenance;
+    if (provenance === Provenance.reading || provenance === Provenance.writing)
+      this.#setState(at, (state & ~(S_PROVENANCE | S_PROTECTED | S_CRC)) >>> 0, 0, 0);
+    this.#indexBlock(mfn);
+    if (!this.#indexName(mfn)) this.assign(mfn, owner, pfn, device);
+    return true;
   }
 
   /** Takes a frame from its owner; its record becomes zero. Nothing may be in flight on it. */

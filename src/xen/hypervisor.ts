@@ -4,26 +4,34 @@
  *
  * Domain 0 is not a domain here: it has a processor, on which back-ends and tool stack work, ends of event channels and
  * the store, and no memory of its own.
+ *
+ * A hypervisor ends with `halt`: from then on nothing that it or domain 0 began goes on, and every use of it throws. What
+ * it leaves is in machine memory, where `reload` makes the next one from it.
  */
 
 import { assert } from '../base/assert.ts';
-import { Mfn, PAGE_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
+import { DomId, Mfn, PAGE_SIZE, Pfn, SECTORS_PER_PAGE } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import { CpuClock } from '../sim/cpu-clock.ts';
+import { Power } from '../sim/power.ts';
 import type { Simulation } from '../sim/simulation.ts';
 import type { XenCosts } from './costs.ts';
 import { Domain0Events } from './domain0-events.ts';
 import type { DomainPorts } from './event-channel.ts';
 import { type FrameObserver, FrameTable } from './frame-table.ts';
-import { type MemoryMap, planMemory } from './layouts.ts';
-import { P2mLists } from './p2m.ts';
+import { DOMAIN_SLOTS, type MemoryMap, planMemory } from './layouts.ts';
+import { NO_FRAME, P2mLists } from './p2m.ts';
 import { FrameAllocator } from './page-alloc.ts';
 import { PageScrubber } from './page-scrub.ts';
 import { DEFAULT_PROTECTIONS, type Protections } from './protections.ts';
+import { ownerOfDomain } from './frame-record.ts';
+import { findLegacy, type LeftDomain, type LostDomain } from './quick-reload.ts';
 import { RecencyTable } from './recency.ts';
-import { writeRoot } from './records.ts';
+import { eraseDomainRecord, writeRoot } from './records.ts';
+import { eraseDomainState } from './domain-state.ts';
+import { eraseHandover } from './handover.ts';
 import { Xenstore } from './xenstore.ts';
 
 export interface HypervisorOptions {
@@ -36,48 +44,81 @@ export interface HypervisorOptions {
 
 const DEVICES = 256;
 
+/** What a hypervisor was made from. */
+export interface Reload {
+  readonly hypervisor: Hypervisor;
+  /** Why nothing was there to be resumed, in words; undefined when there was. */
+  readonly problem: string | undefined;
+  /** Domains that cannot be resumed. */
+  readonly lost: readonly LostDomain[];
+  /** Virtual time of verifying what was left and clearing the rest, ns. */
+  readonly costNs: number;
+}
+
+/** A thing that ends with the hypervisor. */
+interface Hosted {
+  reset(): void;
+}
+
 export class Hypervisor {
   readonly simulation: Simulation;
-  readonly memory: MachineMemory;
   readonly costs: XenCosts;
   readonly protections: Protections;
   readonly kernelPages: number;
   readonly map: MemoryMap;
-  readonly frames: FrameTable;
-  readonly allocator: FrameAllocator;
-  readonly p2mLists: P2mLists;
-  readonly recency: RecencyTable;
-  readonly scrubber: PageScrubber;
+  /** What runs on the machine's processors for the hypervisor and for domain 0. */
+  readonly power: Power;
   /** Domain 0's processor. */
   readonly domain0Cpu: CpuClock;
-  /** Domain 0's end of event channels. */
-  readonly domain0Events: Domain0Events;
   readonly domainPorts: DomainPorts = new Map();
-  /** The store, which domain 0 keeps. */
-  readonly xenstore: Xenstore;
-  readonly #devices: BlockDevice[] = [];
+  /** Domains that another hypervisor left, which wait to be resumed. */
+  readonly left: readonly LeftDomain[];
+  /** Frames of those whose records were damaged. */
+  readonly damagedFrames: number;
+  readonly #memory: MachineMemory;
+  readonly #frames: FrameTable;
+  readonly #allocator: FrameAllocator;
+  readonly #p2mLists: P2mLists;
+  readonly #recency: RecencyTable;
+  readonly #scrubber: PageScrubber;
+  readonly #domain0Events: Domain0Events;
+  readonly #xenstore: Xenstore;
+  readonly #devices: (BlockDevice | undefined)[] = [];
+  readonly #processors: readonly CpuClock[];
+  readonly #hosted = new Set<Hosted>();
 
-  private constructor(simulation: Simulation, memory: MachineMemory, costs: XenCosts, options: HypervisorOptions) {
+  private constructor(
+    simulation: Simulation,
+    memory: MachineMemory,
+    costs: XenCosts,
+    options: HypervisorOptions,
+    map: MemoryMap,
+    left: readonly LeftDomain[],
+  ) {
     this.simulation = simulation;
-    this.memory = memory;
+    this.power = new Power(simulation);
     this.costs = costs;
     this.protections = { ...DEFAULT_PROTECTIONS, ...options.protections };
     this.kernelPages = options.kernelPages ?? 1024;
-    const map = planMemory(memory.frameCount);
-    if (map === undefined)
-      throw new UserError(`memory: a machine of ${memory.frameCount * PAGE_SIZE} bytes cannot hold the tables of Xen`);
     this.map = map;
-    for (let mfn = 0; mfn < memory.frameCount; mfn++) memory.zero(Mfn(mfn));
-    writeRoot(memory, this.map);
-    this.frames = new FrameTable(memory, this.map, this.protections, options.observer);
+    this.left = left;
+    this.#memory = memory;
+    const isLeft = leftFrames(map, left);
+    // First of all: what is marked here is neither handed out nor cleared.
     const random = simulation.random.stream('xen/page-alloc');
-    this.allocator = new FrameAllocator(this.map.firstDomainMfn, memory.frameCount, random);
-    this.p2mLists = new P2mLists(memory, this.map);
-    this.recency = new RecencyTable(memory, this.map);
+    this.#allocator = new FrameAllocator(map.firstDomainMfn, map.frameCount, random, isLeft);
+    this.#p2mLists = new P2mLists(memory, map);
+    for (const { record } of left) this.#p2mLists.adopt(record.p2mMfn, record.nrPages);
+    this.#clear(isLeft);
+    writeRoot(memory, map);
+    this.#frames = new FrameTable(memory, map, this.protections, options.observer, isLeft);
+    this.damagedFrames = left.reduce((sum, domain) => sum + this.#adopt(domain), 0);
+    this.#recency = new RecencyTable(memory, map);
     this.domain0Cpu = new CpuClock(simulation);
-    this.scrubber = new PageScrubber(this);
-    this.domain0Events = new Domain0Events(simulation, this.domainPorts, costs.domainSwitchNs);
-    this.xenstore = new Xenstore(simulation, costs.domainSwitchNs);
+    this.#processors = Array.from({ length: costs.processors }, () => new CpuClock(simulation));
+    this.#scrubber = new PageScrubber(this);
+    this.#domain0Events = new Domain0Events(this.power, this.domainPorts, costs.domainSwitchNs);
+    this.#xenstore = new Xenstore(this.power, costs.domainSwitchNs);
   }
 
   /**
@@ -91,15 +132,154 @@ export class Hypervisor {
     costs: XenCosts,
     options: HypervisorOptions = {},
   ): Hypervisor {
-    return new Hypervisor(simulation, memory, costs, options);
+    const map = planMemory(memory.frameCount);
+    if (map === undefined)
+      throw new UserError(`memory: a machine of ${memory.frameCount * PAGE_SIZE} bytes cannot hold the tables of Xen`);
+    for (let mfn = 0; mfn < map.firstDomainMfn; mfn++) memory.zero(Mfn(mfn));
+    return new Hypervisor(simulation, memory, costs, options, map, []);
+  }
+
+  /**
+   * Boots on a machine that was reset and kept its memory: makes a hypervisor from the bytes that another one left, as `boot` does
+   * where nothing is to be found. Takes no virtual time either.
+   * @throws UserError when the memory cannot hold the tables
+   */
+  static reload(
+    simulation: Simulation,
+    memory: MachineMemory,
+    costs: XenCosts,
+    options: HypervisorOptions = {},
+  ): Reload {
+    const { map, problem, left, lost } = findLegacy(memory);
+    const hypervisor =
+      map === undefined
+        ? Hypervisor.boot(simulation, memory, costs, options)
+        : new Hypervisor(simulation, memory, costs, options, map, left);
+    const pages = left.reduce((sum, { p2m }) => sum + p2m.length, 0);
+    const scrubNs = costs.scrubNsPerByte * PAGE_SIZE * hypervisor.allocator.freeCount;
+    const costNs = Math.round(pages * (costs.indexRebuildNs + 4 * costs.crcNsPerByte) + scrubNs);
+    return { hypervisor, problem, lost, costNs };
+  }
+
+  get memory(): MachineMemory {
+    this.#assertOn();
+    return this.#memory;
+  }
+
+  get frames(): FrameTable {
+    this.#assertOn();
+    return this.#frames;
+  }
+
+  get allocator(): FrameAllocator {
+    this.#assertOn();
+    return this.#allocator;
+  }
+
+  get p2mLists(): P2mLists {
+    this.#assertOn();
+    return this.#p2mLists;
+  }
+
+  get recency(): RecencyTable {
+    this.#assertOn();
+    return this.#recency;
+  }
+
+  get scrubber(): PageScrubber {
+    this.#assertOn();
+    return this.#scrubber;
+  }
+
+  /** Domain 0's end of event channels. */
+  get domain0Events(): Domain0Events {
+    this.#assertOn();
+    return this.#domain0Events;
+  }
+
+  /** The store, which domain 0 keeps. */
+  get xenstore(): Xenstore {
+    this.#assertOn();
+    return this.#xenstore;
   }
 
   /** Number of a block device, 0 … 255, in the order in which they were first seen. */
   deviceNumber(device: BlockDevice): number {
     const known = this.#devices.indexOf(device);
     if (known >= 0) return known;
-    assert(this.#devices.length < DEVICES, 'at most 256 block devices');
-    assert(device.sectorCount / SECTORS_PER_PAGE <= 0x1_0000_0000, 'block numbers have 32 bits');
-    return this.#devices.push(device) - 1;
+    const isTaken = (n: number): boolean =>
+      this.#devices[n] !== undefined || this.left.some(({ record }) => record.device === n);
+    let number = 0;
+    while (isTaken(number)) number++;
+    assert(this.bindDevice(number, device), 'at most 256 block devices');
+    return number;
   }
+
+  /** Gives a block device the number that records have of it; false when another one has it, or it has another. */
+  bindDevice(number: number, device: BlockDevice): boolean {
+    assert(device.sectorCount / SECTORS_PER_PAGE <= 0x1_0000_0000, 'block numbers have 32 bits');
+    const known = this.#devices.indexOf(device);
+    if (known >= 0) return known === number;
+    if (number >= DEVICES || this.#devices[number] !== undefined) return false;
+    while (this.#devices.length < number) this.#devices.push(undefined);
+    this.#devices[number] = device;
+    return true;
+  }
+
+  /** The processor that is free first. */
+  nextProcessor(): CpuClock {
+    return this.#processors.reduce((first, other) => (other.localNow < first.localNow ? other : first));
+  }
+
+  /** @internal: ends with the hypervisor, unless it has left before. */
+  host(domain: Hosted): void {
+    this.#hosted.add(domain);
+  }
+
+  /** @internal */
+  release(domain: Hosted): void {
+    this.#hosted.delete(domain);
+  }
+
+  /** The machine is reset: everything that runs on it ends where it stands, and every use of this object throws. */
+  halt(): void {
+    for (const domain of this.#hosted) domain.reset();
+    this.power.off();
+  }
+
+  #assertOn(): void {
+    assert(this.power.isOn, 'a hypervisor that is gone was used');
+  }
+
+  /** Clears all memory but what was left, and the tables that are made anew. */
+  #clear(isLeft: (mfn: Mfn) => boolean): void {
+    const { map } = this;
+    for (let n = map.firstDomainMfn as number; n < map.frameCount; n++)
+      if (!isLeft(Mfn(n)) || !this.protections.reserveBeforeAllocate) this.#memory.zero(Mfn(n));
+    this.#p2mLists.clearRest();
+    eraseHandover(this.#memory, map);
+    for (let n = 0; n < DOMAIN_SLOTS; n++) {
+      const found = this.left.find(({ record }) => record.domid === n);
+      if (found === undefined) eraseDomainRecord(this.#memory, map, DomId(n));
+      if (found?.state === undefined) eraseDomainState(this.#memory, map, DomId(n));
+    }
+  }
+
+  /** Takes over the records of a domain's frames; returns how many were damaged. */
+  #adopt({ record, p2m }: LeftDomain): number {
+    const owner = ownerOfDomain(record.domid);
+    let damaged = 0;
+    for (let pfn = 0; pfn < p2m.length; pfn++) {
+      const mfn = p2m[pfn]!;
+      if (mfn !== NO_FRAME && !this.#frames.adopt(Mfn(mfn), owner, Pfn(pfn), record.device)) damaged++;
+    }
+    return damaged;
+  }
+}
+
+function leftFrames(map: MemoryMap, left: readonly LeftDomain[]): (mfn: Mfn) => boolean {
+  if (left.length === 0) return () => false;
+  const marks = new Uint8Array(map.frameCount);
+  for (const { p2m } of left) for (const mfn of p2m) if (mfn !== NO_FRAME) marks[mfn] = 1;
+  return (mfn) => marks[mfn] === 1;
 }

@@ -2,11 +2,13 @@
 export * from './costs.ts';
 export { Domain, type DomainState, type DomainStats } from './domain.ts';
 export type { FrameHappening, FrameObserver } from './frame-table.ts';
-export { Hypervisor, type HypervisorOptions } from './hypervisor.ts';
+export { Hypervisor, type HypervisorOptions, type Reload } from './hypervisor.ts';
 export * from './inspect.ts';
 export * from './layout-page.ts';
+export { handOver, type NotSuspended, shutdownDomain0, suspendDomains } from './on-memory-suspend.ts';
 export * from './protections.ts';
 export { Provenance, PROVENANCE_NAMES, type ProvenanceName } from './provenance.ts';
 export * from './public/index.ts';
-export { type DomainConfig, type RestartOptions, Toolstack } from './toolstack.ts';
+export type { LeftDomain, LostDomain } from './quick-reload.ts';
+export { type DomainConfig, type RestartOptions, type Resumption, Toolstack } from './toolstack.ts';
 export { type ManagedConfig, type ShutdownRequest, type StopAction, Xend } from './xend.ts';

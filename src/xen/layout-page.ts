@@ -4,7 +4,7 @@
  */
 
 import { layoutTable } from '../base/layout.ts';
-import { DOMAIN_RECORD, FRAME_RECORD, ROOT_RECORD, STATE_BITS } from './layouts.ts';
+import { DOMAIN_RECORD, DOMAIN_STATE, FRAME_RECORD, HANDOVER, PORT_BITS, ROOT_RECORD, STATE_BITS } from './layouts.ts';
 import { RING_HEADER, RING_REQUEST, RING_RESPONSE } from './public/blkif.ts';
 import { SHARED_INFO } from './public/event-channel.ts';
 import { GRANT_ENTRY } from './public/grant-table.ts';
@@ -48,6 +48,19 @@ export function tableLayoutPage(): string {
     '| bits | name | meaning |',
     '|---|---|---|',
     ...RECENCY_BITS.map(({ bits, name, meaning }) => `| ${bits} | \`${name}\` | ${meaning} |`),
+    '',
+    layoutTable(DOMAIN_STATE),
+    '',
+    'Two frames for each domain, by domid: this record, and one u32 for each event channel, by port; the bits of the word:',
+    '',
+    '| bits | name | meaning |',
+    '|---|---|---|',
+    ...PORT_BITS.map(({ bits, name, meaning }) => `| ${bits} | \`${name}\` | ${meaning} |`),
+    '',
+    layoutTable(HANDOVER),
+    '',
+    'It is read once, when a hypervisor boots on a machine that kept its memory, and consumed first. Another version than this',
+    'one is not read: nothing is resumed, and every domain is booted again.',
     '',
     '## In the memory of a domain',
     '',

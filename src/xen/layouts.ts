@@ -1,14 +1,14 @@
 /**
  * The hypervisor's structures in machine memory, and where they lie. Only these bytes outlive an object: a domain is
- * rebuilt from them alone.
+ * rebuilt from them alone, and so is a hypervisor.
  *
  * ```
- * mfn 0        1                          domainTableMfn     p2mMfn             recencyMfn        firstDomainMfn
- * +------------+--------------------------+------------------+------------------+-----------------+----------------
- * | root       | frame table              | domain records   | P2M lists        | recency table   | memory of the
- * | record     | 32 bytes a frame, by mfn | 128 bytes, domid | u32 a page, each | 2 bytes a frame | domains ...
- * |            |                          |                  | list contiguous  |                 |
- * +------------+--------------------------+------------------+------------------+-----------------+----------------
+ * mfn 0    1                   domainTableMfn   p2mMfn           recencyMfn      stateMfn          handoverMfn  firstDomainMfn
+ * +--------+-------------------+----------------+----------------+---------------+-----------------+------------+---------------
+ * | root   | frame table       | domain records | P2M lists      | recency table | domain states   | handover   | memory of the
+ * | record | 32 bytes a frame, | 128 bytes each | u32 a page, a  | 2 bytes a     | 2 frames each   | record     | domains ...
+ * |        | by mfn            | by domid       | list in a row  | frame         | by domid        | one frame  |
+ * +--------+-------------------+----------------+----------------+---------------+-----------------+------------+---------------
  * ```
  *
  * All numbers are little-endian. A record with a checksum ends in it: CRC-32C of the bytes before. The frame record has
@@ -17,16 +17,18 @@
 
 import { defineLayout } from '../base/layout.ts';
 import { Mfn, PAGE_SIZE } from '../base/units.ts';
+import { NR_REGISTERS } from './public/environment.ts';
+import { NR_EVENT_CHANNELS } from './public/event-channel.ts';
 import { RECENCY } from './public/recency.ts';
 
 export const ROOT_MFN = Mfn(0);
-export const ROOT_VERSION = 2;
+export const ROOT_VERSION = 3;
 /** "swroot1\0" */
 export const ROOT_MAGIC = [0x73, 0x77, 0x72, 0x6f, 0x6f, 0x74, 0x31, 0x00] as const;
 
-export const ROOT_RECORD = defineLayout('root record', 64, [
+export const ROOT_RECORD = defineLayout('root record', 128, [
   { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swroot1", zero' },
-  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version of everything found from here, 2' },
+  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version of everything found from here, 3' },
   { name: 'size', width: 4, writer: 'hypervisor', meaning: 'bytes of this record' },
   { name: 'frameCount', width: 4, writer: 'hypervisor', meaning: 'frames of the machine' },
   { name: 'tableMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the frame table' },
@@ -44,6 +46,9 @@ export const ROOT_RECORD = defineLayout('root record', 64, [
   { name: 'p2mFrames', width: 4, writer: 'hypervisor', meaning: 'frames of the P2M lists' },
   { name: 'firstDomainMfn', width: 4, writer: 'hypervisor', meaning: 'first frame that a domain may own' },
   { name: 'recencyMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the recency table' },
+  { name: 'stateMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the domain states' },
+  { name: 'handoverMfn', width: 4, writer: 'hypervisor', meaning: 'frame of the handover record' },
+  { name: 'reserved', width: 4, count: 14, meaning: 'for later versions', reserved: true },
   { name: 'checksum', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the record up to here' },
 ]);
 
@@ -75,7 +80,7 @@ export const STATE_BITS = [
   { bits: '16–31', name: 'owner', meaning: '0 nobody, 65535 the hypervisor, else domid + 1' },
 ] as const;
 
-export const DOMAIN_VERSION = 2;
+export const DOMAIN_VERSION = 3;
 /** "swdomn1\0" */
 export const DOMAIN_MAGIC = [0x73, 0x77, 0x64, 0x6f, 0x6d, 0x6e, 0x31, 0x00] as const;
 export const DOMAIN_NAME_BYTES = 32;
@@ -84,7 +89,7 @@ export const DOMAIN_SLOTS = 64;
 
 export const DOMAIN_RECORD = defineLayout('domain record', 128, [
   { name: 'magic', width: 1, count: 8, writer: 'tool stack', meaning: '"swdomn1", zero' },
-  { name: 'version', width: 4, writer: 'tool stack', meaning: 'layout version, 2' },
+  { name: 'version', width: 4, writer: 'tool stack', meaning: 'layout version, 3' },
   { name: 'size', width: 4, writer: 'tool stack', meaning: 'bytes of this record' },
   { name: 'domid', width: 4, writer: 'tool stack', meaning: 'number of the domain' },
   { name: 'device', width: 4, writer: 'tool stack', meaning: 'number of its block device' },
@@ -101,13 +106,83 @@ export const DOMAIN_RECORD = defineLayout('domain record', 128, [
     writer: 'hypervisor',
     meaning: 'CRC-32C of the recency of its pages, in the order of the P2M list',
   },
-  { name: 'reserved', width: 4, count: 10, meaning: 'for later versions', reserved: true },
+  { name: 'boots', width: 4, writer: 'tool stack', meaning: 'guests that were booted in it so far' },
+  { name: 'reserved', width: 4, count: 9, meaning: 'for later versions', reserved: true },
   { name: 'checksum', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the record up to here' },
+]);
+
+export const STATE_VERSION = 1;
+/** "swstat1\0" */
+export const STATE_MAGIC = [0x73, 0x77, 0x73, 0x74, 0x61, 0x74, 0x31, 0x00] as const;
+/** A domain's state, and its event channels. */
+export const STATE_FRAMES_EACH = 2;
+
+/** In the first of a domain's two state frames. The second is its event channels, one word a port. */
+export const DOMAIN_STATE = defineLayout('domain state', 128, [
+  { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swstat1", zero' },
+  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version, 1' },
+  { name: 'size', width: 4, writer: 'hypervisor', meaning: 'bytes of this record' },
+  { name: 'domid', width: 4, writer: 'hypervisor', meaning: 'number of the domain' },
+  { name: 'sharedInfoPfn', width: 4, writer: 'hypervisor', meaning: 'page of its shared_info' },
+  { name: 'grantTablePfn', width: 4, writer: 'hypervisor', meaning: 'first page of its grant table' },
+  {
+    name: 'hasRecency',
+    width: 4,
+    writer: 'hypervisor',
+    meaning: '1: recency of preserved pages may still be asked for',
+  },
+  {
+    name: 'programLow',
+    width: 4,
+    writer: 'hypervisor',
+    meaning: 'instruction pointer: what program goes on, low word',
+  },
+  { name: 'programHigh', width: 4, writer: 'hypervisor', meaning: 'the same, high word' },
+  { name: 'registers', width: 4, count: NR_REGISTERS, writer: 'hypervisor', meaning: 'general registers' },
+  { name: 'portsCrc', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the frame of event channels' },
+  { name: 'reserved', width: 4, count: 4, meaning: 'for later versions', reserved: true },
+  { name: 'checksum', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the record up to here' },
+]);
+
+/** Words of the frame of event channels: one a port. */
+export const PORT_WORDS = NR_EVENT_CHANNELS;
+
+/** Bits of a port's word, for the reference page; the codec is in domain-state.ts. */
+export const PORT_BITS = [
+  { bits: '0–2', name: 'state', meaning: '0 free, 1 unbound, 2 interdomain, 3 virq, 4 ipi' },
+  { bits: '3–5', name: 'virq', meaning: 'number of the virq' },
+  { bits: '6–15', name: 'remotePort', meaning: 'port of the other end' },
+  { bits: '16–31', name: 'remote', meaning: 'domain that may bind it, or of the other end' },
+] as const;
+
+export const HANDOVER_VERSION = 1;
+/** "swhand1\0" */
+export const HANDOVER_MAGIC = [0x73, 0x77, 0x68, 0x61, 0x6e, 0x64, 0x31, 0x00] as const;
+
+/** What one hypervisor tells the next. An entry of each domain is two words, and they are used from the first on. */
+export const HANDOVER = defineLayout('handover record', 1024, [
+  { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swhand1", zero' },
+  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version, 1' },
+  { name: 'size', width: 4, writer: 'hypervisor', meaning: 'bytes of this record' },
+  { name: 'consumed', width: 4, writer: 'hypervisor', meaning: '1 once somebody began to read it: no second try' },
+  { name: 'count', width: 4, writer: 'hypervisor', meaning: 'number of entries' },
+  {
+    name: 'entries',
+    width: 4,
+    count: 2 * DOMAIN_SLOTS,
+    writer: 'hypervisor',
+    meaning: 'each: domid, plus 65536 when it is suspended and not only kept; checksum of its domain record',
+  },
+  { name: 'reserved', width: 4, count: 121, meaning: 'for later versions', reserved: true },
+  { name: 'checksum', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the record up to here' },
 ]);
 
 /** Where everything lies, as the root record says. */
 export interface MemoryMap {
+  /** Frames that there are. */
   readonly frameCount: number;
+  /** Frames that the tables are laid out for: as many, unless the machine has lost memory since. */
+  readonly plannedFrames: number;
   readonly tableMfn: Mfn;
   readonly tableFrames: number;
   readonly domainTableMfn: Mfn;
@@ -115,6 +190,8 @@ export interface MemoryMap {
   readonly p2mFrames: number;
   readonly recencyMfn: Mfn;
   readonly recencyFrames: number;
+  readonly stateMfn: Mfn;
+  readonly handoverMfn: Mfn;
   readonly firstDomainMfn: Mfn;
 }
 
@@ -135,10 +212,13 @@ export function planMemory(frameCount: number): MemoryMap | undefined {
   const p2mMfn = Mfn(domainTableMfn + DOMAIN_TABLE_FRAMES);
   const recencyMfn = Mfn(p2mMfn + p2mFrames);
   const recencyFrames = Math.ceil((frameCount * RECENCY.size) / PAGE_SIZE);
-  const firstDomainMfn = Mfn(recencyMfn + recencyFrames);
+  const stateMfn = Mfn(recencyMfn + recencyFrames);
+  const handoverMfn = Mfn(stateMfn + STATE_FRAMES_EACH * DOMAIN_SLOTS);
+  const firstDomainMfn = Mfn(handoverMfn + 1);
   if (firstDomainMfn >= frameCount || firstDomainMfn > FIRST_BANK_FRAMES) return undefined;
   return {
     frameCount,
+    plannedFrames: frameCount,
     tableMfn,
     tableFrames,
     domainTableMfn,
@@ -146,6 +226,8 @@ export function planMemory(frameCount: number): MemoryMap | undefined {
     p2mFrames,
     recencyMfn,
     recencyFrames,
+    stateMfn,
+    handoverMfn,
     firstDomainMfn,
   };
 }

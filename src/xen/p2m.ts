@@ -49,6 +49,20 @@ export class P2mLists {
     return Mfn(at);
   }
 
+  /** Takes the room of a list that another hypervisor left. It overlaps no other. */
+  adopt(first: Mfn, nrPages: number): void {
+    this.#areas.set(first, framesFor(nrPages));
+  }
+
+  /** Zeroes all room that no list has. */
+  clearRest(): void {
+    let at = this.#first;
+    for (const [first, length] of [...this.#areas, [this.#end, 0] as const].sort((a, b) => a[0] - b[0])) {
+      for (; at < first; at++) this.#memory.zero(Mfn(at));
+      at = first + length;
+    }
+  }
+
   /** How many entries the area at `first` has room for. */
   capacity(first: Mfn): number {
     return ((this.#areas.get(first) ?? 0) * PAGE_SIZE) / 4;

@@ -20,13 +20,13 @@ export class FrameAllocator {
   readonly #random: RandomStream;
   #freeCount = 0;
 
-  /** All frames from `first` to `frameCount` - 1 are free. */
-  constructor(first: Mfn, frameCount: number, random: RandomStream) {
+  /** All frames from `first` to `frameCount` - 1 are free, but for those that are taken already. */
+  constructor(first: Mfn, frameCount: number, random: RandomStream, isTaken: (mfn: Mfn) => boolean = () => false) {
     this.#first = first;
     this.#end = frameCount;
     this.#free = new Uint32Array(Math.ceil(frameCount / 32));
     this.#random = random;
-    for (let mfn = first as number; mfn < frameCount; mfn++) this.free(mfn as Mfn);
+    for (let mfn = first as number; mfn < frameCount; mfn++) if (!isTaken(mfn as Mfn)) this.free(mfn as Mfn);
   }
 
   get freeCount(): number {

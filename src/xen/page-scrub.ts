@@ -10,7 +10,8 @@
 import { Mfn, Ns, PAGE_SIZE, Pfn } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import type { CpuClock } from '../sim/cpu-clock.ts';
-import { type Process, type Simulation, WaitQueue } from '../sim/simulation.ts';
+import type { Power } from '../sim/power.ts';
+import { type Process, WaitQueue } from '../sim/simulation.ts';
 import type { XenCosts } from './costs.ts';
 import { OWNER_HYPERVISOR } from './frame-record.ts';
 import type { FrameTable } from './frame-table.ts';
@@ -24,7 +25,7 @@ const BUDGET_NS = 1e6;
 
 /** What is needed of the hypervisor. */
 export interface ScrubParts {
-  readonly simulation: Simulation;
+  readonly power: Power;
   readonly memory: MachineMemory;
   readonly frames: FrameTable;
   readonly allocator: FrameAllocator;
@@ -65,7 +66,7 @@ export class PageScrubber {
   #schedule(): void {
     if (this.#ticking) return;
     this.#ticking = true;
-    this.#parts.simulation.after(TICK, () => {
+    this.#parts.power.after(TICK, () => {
       this.#ticking = false;
       this.#tick();
     });

@@ -18,6 +18,10 @@ export interface Protections {
   readonly scrub: boolean;
   /** The check word of a frame record must match. */
   readonly recordCheck: boolean;
+  /** The CPU caches are written back before the machine is reset. */
+  readonly cpuCacheFlush: boolean;
+  /** A hypervisor marks the frames that another one left as allocated before it frees and clears the rest. */
+  readonly reserveBeforeAllocate: boolean;
 }
 
 export const DEFAULT_PROTECTIONS: Protections = {
@@ -28,4 +32,6 @@ export const DEFAULT_PROTECTIONS: Protections = {
   generation: true,
   scrub: true,
   recordCheck: true,
+  cpuCacheFlush: true,
+  reserveBeforeAllocate: true,
 };

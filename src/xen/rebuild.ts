@@ -13,8 +13,9 @@
  */
 
 import { type DomId, Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
-import { ownerOfDomain, type RecencyState } from './domain.ts';
+import type { RecencyState } from './domain.ts';
 import { type BootRegion, PreservedBitmap } from './domain-build.ts';
+import { ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { p2mCrc } from './p2m.ts';
 import { Provenance } from './provenance.ts';

@@ -40,12 +40,15 @@ export interface DomainRecord {
   readonly name: string;
   /** CRC-32C of what it told of recency; undefined when it told nothing. */
   readonly recencyCrc: number | undefined;
+  /** Guests that were booted in it so far. */
+  readonly boots: number;
 }
 
-// Both records begin with magic, version and size and end in a checksum.
+// All records begin with magic, version and size and end in a checksum.
 const checksumAt = (layout: Layout): number => layout.size - 4;
 
-function seal(layout: Layout, bytes: Uint8Array, magic: readonly number[], version: number): void {
+/** Completes a record: magic, version, size, and last the checksum. */
+export function seal(layout: Layout, bytes: Uint8Array, magic: readonly number[], version: number): void {
   magic.forEach((byte, i) => putField(layout, bytes, 0, 'magic', byte, i));
   putField(layout, bytes, 0, 'version', version);
   putField(layout, bytes, 0, 'size', layout.size);
@@ -53,7 +56,7 @@ function seal(layout: Layout, bytes: Uint8Array, magic: readonly number[], versi
 }
 
 /** What is wrong with the header, the reserved bytes or the checksum. */
-function flaw(layout: Layout, bytes: Uint8Array, magic: readonly number[], version: number): string | undefined {
+export function flaw(layout: Layout, bytes: Uint8Array, magic: readonly number[], version: number): string | undefined {
   if (magic.some((byte, i) => getField(layout, bytes, 0, 'magic', i) !== byte)) return 'bad magic';
   if (getField(layout, bytes, 0, 'version') !== version) return 'unknown version';
   if (getField(layout, bytes, 0, 'size') !== layout.size) return 'bad size';
@@ -64,7 +67,7 @@ function flaw(layout: Layout, bytes: Uint8Array, magic: readonly number[], versi
 
 export function writeRoot(memory: MachineMemory, map: MemoryMap): void {
   const bytes = new Uint8Array(ROOT_RECORD.size);
-  putField(ROOT_RECORD, bytes, 0, 'frameCount', map.frameCount);
+  putField(ROOT_RECORD, bytes, 0, 'frameCount', map.plannedFrames);
   putField(ROOT_RECORD, bytes, 0, 'tableMfn', map.tableMfn);
   putField(ROOT_RECORD, bytes, 0, 'tableFrames', map.tableFrames);
   putField(ROOT_RECORD, bytes, 0, 'recordBytes', FRAME_RECORD.size);
@@ -75,19 +78,25 @@ export function writeRoot(memory: MachineMemory, map: MemoryMap): void {
   putField(ROOT_RECORD, bytes, 0, 'p2mFrames', map.p2mFrames);
   putField(ROOT_RECORD, bytes, 0, 'firstDomainMfn', map.firstDomainMfn);
   putField(ROOT_RECORD, bytes, 0, 'recencyMfn', map.recencyMfn);
+  putField(ROOT_RECORD, bytes, 0, 'stateMfn', map.stateMfn);
+  putField(ROOT_RECORD, bytes, 0, 'handoverMfn', map.handoverMfn);
   seal(ROOT_RECORD, bytes, ROOT_MAGIC, ROOT_VERSION);
   memory.copyIn(ROOT_MFN, 0, bytes, 0, bytes.length);
 }
 
-/** The memory map, if the root record is intact and says what this version of the layout says for such a machine. */
+/**
+ * The memory map, if the root record is intact and says what this version of the layout says for such a machine. The machine may
+ * have lost memory since, as long as the tables are there.
+ */
 export function parseRoot(memory: MachineMemory): Parsed<MemoryMap> {
   const bytes = memory.frame(ROOT_MFN).slice(0, ROOT_RECORD.size);
   const problem = flaw(ROOT_RECORD, bytes, ROOT_MAGIC, ROOT_VERSION);
   if (problem !== undefined) return { problem };
-  if (getField(ROOT_RECORD, bytes, 0, 'frameCount') !== memory.frameCount) return { problem: 'another size of memory' };
-  const map = planMemory(memory.frameCount);
+  const planned = getField(ROOT_RECORD, bytes, 0, 'frameCount');
+  const map = planMemory(planned);
+  if (map === undefined || planned < memory.frameCount || map.firstDomainMfn >= memory.frameCount)
+    return { problem: 'another size of memory' };
   const same =
-    map !== undefined &&
     getField(ROOT_RECORD, bytes, 0, 'tableMfn') === map.tableMfn &&
     getField(ROOT_RECORD, bytes, 0, 'tableFrames') === map.tableFrames &&
     getField(ROOT_RECORD, bytes, 0, 'recordBytes') === FRAME_RECORD.size &&
@@ -97,8 +106,10 @@ export function parseRoot(memory: MachineMemory): Parsed<MemoryMap> {
     getField(ROOT_RECORD, bytes, 0, 'p2mMfn') === map.p2mMfn &&
     getField(ROOT_RECORD, bytes, 0, 'p2mFrames') === map.p2mFrames &&
     getField(ROOT_RECORD, bytes, 0, 'firstDomainMfn') === map.firstDomainMfn &&
-    getField(ROOT_RECORD, bytes, 0, 'recencyMfn') === map.recencyMfn;
-  return same ? { value: map } : { problem: 'another memory map' };
+    getField(ROOT_RECORD, bytes, 0, 'recencyMfn') === map.recencyMfn &&
+    getField(ROOT_RECORD, bytes, 0, 'stateMfn') === map.stateMfn &&
+    getField(ROOT_RECORD, bytes, 0, 'handoverMfn') === map.handoverMfn;
+  return same ? { value: { ...map, frameCount: memory.frameCount } } : { problem: 'another memory map' };
 }
 
 const PER_FRAME = PAGE_SIZE / DOMAIN_RECORD.size;
@@ -122,6 +133,7 @@ export function writeDomainRecord(memory: MachineMemory, map: MemoryMap, record:
   putField(DOMAIN_RECORD, bytes, 0, 'consumed', record.consumed ? 1 : 0);
   putField(DOMAIN_RECORD, bytes, 0, 'hasRecency', record.recencyCrc === undefined ? 0 : 1);
   putField(DOMAIN_RECORD, bytes, 0, 'recencyCrc', record.recencyCrc ?? 0);
+  putField(DOMAIN_RECORD, bytes, 0, 'boots', record.boots);
   bytes.set(encodeName(record.name) ?? [], DOMAIN_RECORD.offset.name);
   seal(DOMAIN_RECORD, bytes, DOMAIN_MAGIC, DOMAIN_VERSION);
   memory.copyIn(frameOf(map, record.domid), offsetOf(record.domid), bytes, 0, bytes.length);
@@ -152,6 +164,11 @@ export function parseDomainRecord(
 ): Parsed<DomainRecord> | undefined {
   const bytes = readSlot(memory, map, domid);
   return bytes.every((byte) => byte === 0) ? undefined : parse(bytes, domid);
+}
+
+/** The checksum of a domain's record, by which a handover record names it. */
+export function domainRecordChecksum(memory: MachineMemory, map: MemoryMap, domid: DomId): number {
+  return memory.readU32(frameOf(map, domid), offsetOf(domid) + checksumAt(DOMAIN_RECORD));
 }
 
 /** Takes the record of a domain for a rebuild: marks it consumed, then verifies what it said before. */
@@ -186,6 +203,7 @@ function parse(bytes: Uint8Array, domid: DomId): Parsed<DomainRecord> {
         getField(DOMAIN_RECORD, bytes, 0, 'hasRecency') === 0
           ? undefined
           : getField(DOMAIN_RECORD, bytes, 0, 'recencyCrc'),
+      boots: getField(DOMAIN_RECORD, bytes, 0, 'boots'),
     },
   };
 }

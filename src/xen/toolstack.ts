@@ -7,6 +7,10 @@
  * the same P2M. What the tool stack itself remembers over a restart is the domain's configuration, as a configuration
  * file would.
  *
+ * Domains that another hypervisor left (quick-reload.ts) are either resumed, on their own frames, or, if they had stopped
+ * before and only their caches were left, booted again; what the tool stack needs besides their records is their
+ * configuration, by name.
+ *
  * Work is paid on domain 0's processor in slices, so that the back-ends of other domains run in between. Modelled after
  * xend and Xen's domain_kill and domain builder; differs in that scrubbing is done before the domain is built again,
  * not in the background.
@@ -18,13 +22,16 @@ import { DomId, Mfn, Pfn } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
-import { Domain, ownerOfDomain, type RecencyState } from './domain.ts';
+import { Domain, type RecencyState } from './domain.ts';
+import { DomainEnvironment } from './domain-environment.ts';
+import { eraseDomainState } from './domain-state.ts';
 import { type BootRegion, planBootRegion, PreservedBitmap, writeBootRegion } from './domain-build.ts';
-import { OWNER_HYPERVISOR } from './frame-record.ts';
+import { OWNER_HYPERVISOR, ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { DOMAIN_SLOTS } from './layouts.ts';
 import { NO_FRAME, p2mCrc } from './p2m.ts';
 import { noReasons, type ReasonCounts } from './public/reason.ts';
+import type { LeftDomain } from './quick-reload.ts';
 import { recoverFrames, retireFrames } from './rebuild.ts';
 import { encodeName, eraseDomainRecord, setP2mCrc, writeDomainRecord } from './records.ts';
 import { homeOf } from './xenstore.ts';
@@ -54,6 +61,9 @@ export interface RestartOptions {
   readonly betweenGuests?: () => void;
 }
 
+/** What became of a domain that was to be resumed. */
+export type Resumption = { readonly domain: Domain } | { readonly lost: string };
+
 /** What is remembered of a domain. */
 interface Entry {
   readonly domid: DomId;
@@ -63,12 +73,24 @@ interface Entry {
   memoryBytes: number;
   boots: number;
   p2mMfn: Mfn;
-  /** Undefined while the domain is being built or rebuilt. */
+  /** Undefined while the domain is being built or rebuilt, and when nothing but its preserved pages is there. */
   domain: Domain | undefined;
   /** Its frames: the living P2M list, or a copy while the domain is being built. */
   p2m: Uint32Array;
   /** Frames taken from the allocator for a domain that will grow. */
   held: Uint32Array;
+}
+
+/** What a rebuild needs. */
+interface RebuildPlan {
+  readonly region: BootRegion;
+  readonly memoryBytes: number;
+  /** Where the new P2M list goes; `roomy`: where the old one is. */
+  readonly p2mMfn: Mfn;
+  readonly roomy: boolean;
+  /** Frames for pages beyond those it had, and for those that it has given back. */
+  readonly extra: Uint32Array;
+  readonly holes: Uint32Array;
 }
 
 /** Longest piece of work on domain 0's processor at a time: 1 ms. */
@@ -79,9 +101,22 @@ const countHoles = (p2m: Uint32Array): number => p2m.reduce((holes, mfn) => hole
 export class Toolstack {
   readonly #hypervisor: Hypervisor;
   readonly #entries = new Map<DomId, Entry>();
+  /** Domains that were left and not taken up yet, by name. */
+  readonly #left: Map<string, LeftDomain>;
 
   constructor(hypervisor: Hypervisor) {
     this.#hypervisor = hypervisor;
+    this.#left = new Map(hypervisor.left.map((left) => [left.record.name, left]));
+  }
+
+  /** All that there is, by domid: a domain, or none where only preserved pages were left or one is being built. */
+  get entries(): readonly { readonly domid: DomId; readonly domain: Domain | undefined }[] {
+    return [...this.#entries.values()].sort((a, b) => a.domid - b.domid);
+  }
+
+  /** Names of the domains that another hypervisor left and that were not taken up yet: whether each can be resumed. */
+  get left(): ReadonlyMap<string, 'suspended' | 'kept'> {
+    return new Map([...this.#left].map(([name, { state }]) => [name, state === undefined ? 'kept' : 'suspended']));
   }
 
   /** The domains that exist, by domid. */
@@ -133,16 +168,93 @@ export class Toolstack {
    *   happened
    */
   *restartDomain(domain: Domain, options: RestartOptions): Process<Domain> {
-    const { allocator, p2mLists, costs, kernelPages } = this.#hypervisor;
     const entry = this.#entryOf(domain);
+    const plan = yield* this.#plan(entry, domain, options);
+    const refused = noReasons();
+    yield* this.#retire(entry, domain, plan, options.preserve, refused);
+    options.betweenGuests?.();
+    return yield* this.#rebuild(entry, plan, options.preserve, refused);
+  }
+
+  /**
+   * Takes a domain that has stopped down for good, as far as this hypervisor goes: what is named and clean stays where it is,
+   * with the domain's record, for a guest that another hypervisor boots in it.
+   * @throws ModelError ENOMEM when it has given pages back and there are no frames for them
+   */
+  *leaveDomain(domain: Domain): Process {
+    const entry = this.#entryOf(domain);
+    const plan = yield* this.#plan(entry, domain, { preserve: true });
+    yield* this.#retire(entry, domain, plan, true, noReasons());
+  }
+
+  /**
+   * Boots a domain of which another hypervisor left the preserved pages.
+   * @throws UserError for a configuration that cannot be, or when no such domain was left; ModelError ENOMEM
+   */
+  *bootLeftDomain(config: DomainConfig): Process<Domain> {
+    const left = this.#takeUp(config.name, config.device);
+    if (left === undefined || left.state !== undefined)
+      throw new UserError(`name: no pages of a domain "${config.name}" were left`);
+    const entry = this.#enter(left, config);
+    const plan = yield* this.#plan(entry, undefined, { ...config, preserve: true });
+    return yield* this.#rebuild(entry, plan, true, noReasons());
+  }
+
+  /**
+   * Goes on with a domain that another hypervisor left suspended, on its own frames: its guest returns from the hypercall.
+   * When it cannot be, its frames are given to the scrub list, and `lost` says why.
+   */
+  *resumeDomain(config: DomainConfig): Process<Resumption> {
+    const { memory, map, simulation, costs } = this.#hypervisor;
+    const left = this.#takeUp(config.name, config.device);
+    if (left === undefined) return { lost: 'not left, or its device has another number' };
+    yield* this.#work(costs.domainResumeNs);
+    const { record, state, p2m } = left;
+    const guest = state && simulation.frozen.thaw(state.program);
+    if (state === undefined || !(guest instanceof DomainEnvironment)) {
+      this.#abandon(left);
+      return { lost: state === undefined ? 'not suspended' : 'its program is not where its registers say' };
+    }
+    const entry = this.#enter(left, config);
+    eraseDomainState(memory, map, record.domid);
+    writeDomainRecord(memory, map, record);
+    entry.domain = new Domain(this.#hypervisor, {
+      domid: record.domid,
+      name: record.name,
+      seedName: this.#seedName(entry),
+      device: config.device,
+      p2m,
+      bootPages: record.bootPages,
+      sharedInfoPfn: state.sharedInfoPfn,
+      grantTablePfn: state.grantTablePfn,
+      preserved: 0,
+      refused: noReasons(),
+      recency: state.hasRecency ? 'told' : 'untold',
+      frozen: { environment: guest, registers: state.registers, ports: state.ports },
+    });
+    return { domain: entry.domain };
+  }
+
+  /** Gives up everything that was left and not taken up. Returns the names. */
+  abandonLeft(): string[] {
+    const names = [...this.#left.keys()];
+    for (const left of [...this.#left.values()]) {
+      this.#left.delete(left.record.name);
+      this.#abandon(left);
+    }
+    return names;
+  }
+
+  /** What a rebuild needs, set aside before anything is touched. */
+  *#plan(entry: Entry, domain: Domain | undefined, options: RestartOptions): Process<RebuildPlan> {
+    const { allocator, p2mLists, kernelPages } = this.#hypervisor;
     const memoryBytes = options.memoryBytes ?? entry.memoryBytes;
     const region = planBootRegion(entry.name, memoryBytes, kernelPages, options.module, options.cmdLine);
-    const growth = Math.max(0, region.nrPages - domain.nrPages);
+    const growth = Math.max(0, region.nrPages - entry.p2m.length);
     yield* this.#hypervisor.scrubber.waitFor(growth + countHoles(entry.p2m));
     assert(entry.domain === domain, 'nobody else has taken the domain down');
     // The domain is as it was while this waited, but for its own reservation.
     const wanted = new Uint32Array(growth + countHoles(entry.p2m));
-    const extra = wanted.subarray(0, growth);
     const roomy = p2mLists.capacity(entry.p2mMfn) >= region.nrPages;
     const p2mMfn = roomy ? entry.p2mMfn : p2mLists.allocate(region.nrPages);
     try {
@@ -151,19 +263,37 @@ export class Toolstack {
       if (!roomy) p2mLists.release(p2mMfn);
       throw error;
     }
-
     entry.held = wanted;
+    return { region, memoryBytes, p2mMfn, roomy, extra: wanted.subarray(0, growth), holes: wanted.subarray(growth) };
+  }
+
+  /** Takes the old guest down; of its frames nothing but what is preserved is known afterwards. */
+  *#retire(
+    entry: Entry,
+    domain: Domain,
+    { extra, holes }: RebuildPlan,
+    preserve: boolean,
+    refused: ReasonCounts,
+  ): Process {
     const identity = { domid: entry.domid, device: this.#hypervisor.deviceNumber(entry.device) };
-    const refused = noReasons();
     const old = entry.p2m;
     yield* this.#takeDown(entry, domain);
-    this.#fillHoles(entry, old, wanted.subarray(growth));
+    this.#fillHoles(entry, old, holes);
     entry.held = extra;
-    yield* this.#work(retireFrames(this.#hypervisor, identity, old, options.preserve, refused));
-    options.betweenGuests?.();
+    yield* this.#work(retireFrames(this.#hypervisor, identity, old, preserve, refused));
+  }
 
+  /** Builds the next guest's domain from what lies in memory. */
+  *#rebuild(
+    entry: Entry,
+    { region, memoryBytes, p2mMfn, roomy, extra }: RebuildPlan,
+    preserve: boolean,
+    refused: ReasonCounts,
+  ): Process<Domain> {
+    const { allocator, p2mLists, costs } = this.#hypervisor;
+    const identity = { domid: entry.domid, device: this.#hypervisor.deviceNumber(entry.device) };
     const isTaken = this.#takenByOthers(entry);
-    const found = recoverFrames(this.#hypervisor, identity, region, options.preserve, refused, isTaken);
+    const found = recoverFrames(this.#hypervisor, identity, region, preserve, refused, isTaken);
     const frames = new Uint32Array(region.nrPages);
     const kept = found.p2m?.length ?? 0;
     if (found.p2m === undefined) {
@@ -216,7 +346,8 @@ export class Toolstack {
       seen[mfn] = 1;
       assert(frames.ownerOf(Mfn(mfn)) === OWNER_HYPERVISOR, 'a frame on the scrub list is the hypervisor’s');
     }
-    for (const { domid, p2m } of this.#entries.values()) {
+    const left = [...this.#left.values()].map(({ record: { domid }, p2m }) => ({ domid, p2m }));
+    for (const { domid, p2m } of [...this.#entries.values(), ...left]) {
       for (let pfn = 0; pfn < p2m.length; pfn++) {
         const mfn = Mfn(p2m[pfn]!);
         if (mfn === NO_FRAME) continue;
@@ -236,8 +367,48 @@ export class Toolstack {
   }
 
   #freeDomid(): DomId {
-    for (let domid = 1; domid < DOMAIN_SLOTS; domid++) if (!this.#entries.has(DomId(domid))) return DomId(domid);
+    const left = new Set([...this.#left.values()].map(({ record }) => record.domid));
+    for (let n = 1; n < DOMAIN_SLOTS; n++) if (!this.#entries.has(DomId(n)) && !left.has(DomId(n))) return DomId(n);
     throw new ModelError('ENOMEM', `all ${DOMAIN_SLOTS - 1} domain records are in use`);
+  }
+
+  /** Each boot has random streams of its own. */
+  #seedName({ seedName, boots }: Entry): string {
+    return `${seedName}#${boots - 1}`;
+  }
+
+  /** Takes a domain that was left off the list, if its device can be what its records call it. */
+  #takeUp(name: string, device: BlockDevice): LeftDomain | undefined {
+    const left = this.#left.get(name);
+    if (left === undefined || !this.#hypervisor.bindDevice(left.record.device, device)) return undefined;
+    this.#left.delete(name);
+    return left;
+  }
+
+  #enter({ record, p2m }: LeftDomain, { name, device, memoryBytes, seedName = name }: DomainConfig): Entry {
+    const { domid, boots, p2mMfn } = record;
+    const entry = {
+      domid,
+      name,
+      seedName,
+      device,
+      memoryBytes,
+      boots,
+      p2mMfn,
+      domain: undefined,
+      p2m,
+      held: NO_FRAMES,
+    };
+    this.#entries.set(domid, entry);
+    return entry;
+  }
+
+  #abandon({ record, p2m }: LeftDomain): void {
+    const { memory, map, p2mLists, scrubber } = this.#hypervisor;
+    eraseDomainRecord(memory, map, record.domid);
+    eraseDomainState(memory, map, record.domid);
+    for (const mfn of p2m) if (mfn !== NO_FRAME) scrubber.add(Mfn(mfn));
+    p2mLists.release(record.p2mMfn);
   }
 
   #entryOf(domain: Domain): Entry {
@@ -278,6 +449,7 @@ export class Toolstack {
       if (taken === undefined) {
         taken = new Set(entry.held);
         for (const n of this.#hypervisor.scrubber.frames) taken.add(n);
+        for (const { p2m } of this.#left.values()) for (const n of p2m) taken.add(n);
         for (const other of this.#entries.values())
           if (other !== entry) for (const list of [other.p2m, other.held]) for (const n of list) taken.add(n);
       }
@@ -318,12 +490,13 @@ export class Toolstack {
       consumed: false,
       name: entry.name,
       recencyCrc: undefined,
+      boots: ++entry.boots,
     });
     entry.p2m = p2m;
     entry.domain = new Domain(this.#hypervisor, {
       domid: entry.domid,
       name: entry.name,
-      seedName: `${entry.seedName}#${entry.boots++}`,
+      seedName: this.#seedName(entry),
       device: entry.device,
       p2m,
       bootPages: region.bootPages,

@@ -76,9 +76,9 @@ export class Xend {
 
   /** Asks a guest to stop, and sees to it that it does. */
   shutdown(domain: Domain, request: ShutdownRequest): void {
-    const { xenstore, simulation } = this.#hypervisor;
+    const { xenstore, power } = this.#hypervisor;
     xenstore.write(`${homeOf(domain.domid)}/${SHUTDOWN_NODE}`, request);
-    simulation.after(SHUTDOWN_TIMEOUT, () => {
+    power.after(SHUTDOWN_TIMEOUT, () => {
       const managed = this.#managed.get(domain.domid);
       if (managed?.domain === domain && domain.isRunning) this.#act(managed, 'destroy');
     });
@@ -95,12 +95,12 @@ export class Xend {
   }
 
   #act(managed: Managed, action: 'destroy' | 'restart'): void {
-    const { simulation } = this.#hypervisor;
+    const { simulation, power } = this.#hypervisor;
     const { domain, lastRestart } = managed;
     const tooSoon = lastRestart !== undefined && simulation.now - lastRestart < MINIMUM_RESTART_NS;
     this.#managed.delete(domain.domid);
     const process = action === 'restart' && !tooSoon ? this.#restart(managed) : this.#toolstack.destroyDomain(domain);
-    simulation.spawn(`xend ${DOM0}/${domain.name}`, process);
+    power.spawn(`xend ${DOM0}/${domain.name}`, process);
   }
 
   *#restart(managed: Managed): Process {

@@ -9,7 +9,7 @@
  */
 
 import { Ns } from '../base/units.ts';
-import type { Simulation } from '../sim/simulation.ts';
+import type { Power } from '../sim/power.ts';
 
 interface Watch {
   readonly path: string;
@@ -23,13 +23,13 @@ const isAtOrBelow = (path: string, directory: string): boolean =>
 export const homeOf = (domid: number): string => `/local/domain/${domid}`;
 
 export class Xenstore {
-  readonly #simulation: Simulation;
+  readonly #power: Power;
   readonly #latency: Ns;
   readonly #values = new Map<string, string>();
   readonly #watches = new Set<Watch>();
 
-  constructor(simulation: Simulation, latencyNs: number) {
-    this.#simulation = simulation;
+  constructor(power: Power, latencyNs: number) {
+    this.#power = power;
     this.#latency = Ns(Math.round(latencyNs));
   }
 
@@ -63,7 +63,7 @@ export class Xenstore {
   }
 
   #fire(watch: Watch): void {
-    this.#simulation.after(this.#latency, () => {
+    this.#power.after(this.#latency, () => {
       if (this.#watches.has(watch)) watch.fire();
     });
   }

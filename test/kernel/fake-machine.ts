@@ -229,6 +229,9 @@ export class FakeMachine {
       memory,
       hypercalls: this.#hypercalls(),
       xenstore: this.#xenstore(),
+      *compute(duration) {
+        yield duration;
+      },
       spawn: <T>(name: string, process: Process<T>): Task<T> => simulation.spawn(name, process),
       after: (delay, action) => simulation.after(delay, action),
       random: (name): RandomStream => simulation.random.stream(name),
@@ -288,14 +291,17 @@ export class FakeMachine {
     return {
       // Nothing was preserved and nobody asks what is named.
       cacheMapOp: () => undefined,
+      suspend: () => {
+        throw new Error('nobody suspends this machine');
+      },
       eventChannels: {
         allocUnbound: (remote) => {
           if (remote !== DOM0) throw new Error(`no domain ${remote}`);
           return PORT;
         },
         bindInterdomain: () => PORT,
-        bindVirq: () => PORT,
-        bindIpi: () => PORT,
+        bindVirq: () => EvtchnPort(PORT + 1),
+        bindIpi: () => EvtchnPort(PORT + 2),
         close: () => undefined,
         send: (port) => {
           if (port !== PORT) throw new Error(`no port ${port}`);

@@ -57,6 +57,10 @@ export const COSTS: XenCosts = {
   crcNsPerByte: 0.01,
   domainBuildNs: 1000,
   domainDestroyNs: 1000,
+  domainResumeNs: 1000,
+  domain0ShutdownNs: 10_000,
+  handoverNs: 1000,
+  processors: 1,
 };
 
 /** A disk that ends requests in any order; bytes move at some instant between submission and end. */

@@ -28,6 +28,7 @@ const RECORD: DomainRecord = {
   consumed: false,
   name: 'größe',
   recencyCrc: 0xfeedface,
+  boots: 2,
 };
 
 describe('root record', () => {
@@ -35,7 +36,7 @@ describe('root record', () => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
     writeRoot(memory, map);
     expect(hex(memory, 0, 0, ROOT_RECORD.size)).toBe(
-      '7377726f6f743100020000004000000000080000010000001000000020000000110000004000000080000000130000004300000057000000560000006b74601b',
+      '7377726f6f7431000300000080000000000800000100000010000000200000001100000040000000800000001300000043000000d80000005600000057000000d7000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000060ecfce6',
     );
     expect(parseRoot(memory)).toEqual({ value: map });
   });
@@ -53,9 +54,23 @@ describe('root record', () => {
   );
 
   it('of another machine is a problem', () => {
-    const memory = new MachineMemory(FRAMES * PAGE_SIZE);
-    writeRoot(memory, planMemory(FRAMES * 2)!);
+    const memory = new MachineMemory(2 * FRAMES * PAGE_SIZE);
+    writeRoot(memory, map);
     expect(parseRoot(memory)).toEqual({ problem: 'another size of memory' });
+  });
+
+  it('of a machine that has lost memory since is good as long as the tables are there', () => {
+    const larger = planMemory(FRAMES * 2)!;
+    for (const [frames, isGood] of [
+      [FRAMES, true],
+      [larger.firstDomainMfn, false],
+    ] as const) {
+      const memory = new MachineMemory(frames * PAGE_SIZE);
+      writeRoot(memory, larger);
+      expect(parseRoot(memory)).toEqual(
+        isGood ? { value: { ...larger, frameCount: FRAMES } } : { problem: 'another size of memory' },
+      );
+    }
   });
 });
 
@@ -69,7 +84,7 @@ describe('domain record', () => {
 
   it('has the bytes of the reference page', () => {
     expect(hex(written(), map.domainTableMfn, at, DOMAIN_RECORD.size)).toBe(
-      '7377646f6d6e3100020000008000000003000000010000000604000006000000c8000000efbeadde000000006772c3b6c39f650000000000000000000000000000000000000000000000000001000000cefaedfe00000000000000000000000000000000000000000000000000000000000000000000000000000000d41157f6',
+      '7377646f6d6e3100030000008000000003000000010000000604000006000000c8000000efbeadde000000006772c3b6c39f650000000000000000000000000000000000000000000000000001000000cefaedfe02000000000000000000000000000000000000000000000000000000000000000000000000000000c53faf5e',
     );
     expect(parseDomainRecord(written(), map, DomId(3))).toEqual({ value: RECORD });
     expect(parseDomainRecord(written(), map, DomId(4))).toBeUndefined();
@@ -106,7 +121,7 @@ describe('memory map', () => {
     const frames = 1 << 19;
     const plan = planMemory(frames)!;
     expect(FRAME_RECORD.size).toBe(32);
-    expect((plan.firstDomainMfn * PAGE_SIZE) / frames).toBeLessThan(40);
+    expect((plan.firstDomainMfn * PAGE_SIZE) / frames).toBeLessThan(41);
   });
 
   it('is none for a machine too small for it', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Ns } from '../../src/base/index.ts';
-import { type Process, Simulation } from '../../src/sim/index.ts';
+import { Power, type Process, Simulation } from '../../src/sim/index.ts';
 import { backendPath } from '../../src/xen/blkback-xenbus.ts';
 import { Gtf, VBD_FRONTEND, XenbusState } from '../../src/xen/index.ts';
 import { homeOf, Xenstore } from '../../src/xen/xenstore.ts';
@@ -9,7 +9,7 @@ import { bootMachine, LEAST_PAGES, type MiniGuest, startGuest, type TestMachine 
 describe('the store', () => {
   it('fires a watch when it is set and after every change at or below its path, later', () => {
     const simulation = new Simulation(1);
-    const store = new Xenstore(simulation, 30);
+    const store = new Xenstore(new Power(simulation), 30);
     const fired: [string, Ns][] = [];
     const watch = (path: string) => store.watch(path, () => fired.push([path, simulation.now]));
     watch('/a/b');
@@ -32,7 +32,7 @@ describe('the store', () => {
   });
 
   it('removes what is below a path and nothing beside it', () => {
-    const store = new Xenstore(new Simulation(1), 0);
+    const store = new Xenstore(new Power(new Simulation(1)), 0);
     for (const path of ['/d/1', '/d/1/x', '/d/10/x']) store.write(path, path);
     store.remove('/d/1');
     expect(['/d/1', '/d/1/x', '/d/10/x'].map((path) => store.read(path))).toEqual([undefined, undefined, '/d/10/x']);

@@ -40,6 +40,8 @@ export const SERVER_2026: Profile = {
     bootKernelNs: assumed(0.8e9, 'ns', 'a small virtual machine kernel'),
     bootServicesNs: assumed(3e9, 'ns', 'services started in parallel'),
     shutdownServicesNs: assumed(2e9, 'ns', 'services stopped in parallel'),
+    suspendNs: assumed(20e6, 'ns', 'freezing processes and devices of a small guest'),
+    resumeNs: assumed(1e6, 'ns', 'rebinding events, clock'),
     crashDetectNs: assumed(0.1e9, 'ns', 'an event to a daemon that listens'),
   },
   hypervisor: {
@@ -62,6 +64,14 @@ export const SERVER_2026: Profile = {
     crcNsPerByte: assumed(0.06, 'ns/B', 'crc32 instruction, three streams, bound by memory'),
     domainBuildNs: assumed(0.2e9, 'ns', 'configuration, kernel image, device handshakes'),
     domainDestroyNs: assumed(0.1e9, 'ns', 'device teardown'),
+    domainResumeNs: assumed(0.05e9, 'ns', 'device handshakes'),
+    domain0ShutdownNs: assumed(5e9, 'ns', 'services stopped in parallel'),
+    handoverNs: assumed(10e6, 'ns', 'a few kilobytes a domain, write-back of the caches'),
+    processors: assumed(16, '', 'cores of a small server'),
+    resetNs: assumed(2e9, 'ns', 'kexec: no firmware'),
+    vmmBootNs: assumed(1e9, 'ns', 'a hypervisor with few devices of its own'),
+    domain0BootNs: assumed(8e9, 'ns', 'a server distribution'),
+    resumeSetupNs: assumed(0.1e9, 'ns', 'start of the tool stack'),
   },
   disk: {
     kind: 'nvme',

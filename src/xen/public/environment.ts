@@ -21,6 +21,9 @@ export const WALL_CLOCK_START = 1_146_000_000;
 export const ShutdownReason = { poweroff: 0, reboot: 1, suspend: 2, crash: 3 } as const;
 export type ShutdownReason = (typeof ShutdownReason)[keyof typeof ShutdownReason];
 
+/** General registers of a virtual processor, 32 bits each. */
+export const NR_REGISTERS = 16;
+
 /** The hypercalls. Each charges the guest's processor with its cost. */
 export interface Hypercalls {
   /** Performs a batch of table operations; see cache-map-op.ts. Does not reset the batch. */
@@ -35,6 +38,12 @@ export interface Hypercalls {
   increaseReservation(pfns: ArrayLike<number>): number;
   /** Stops the domain. The tool stack decides what follows; the guest must not do anything afterwards. */
   shutdown(reason: ShutdownReason): void;
+  /**
+   * Freezes the domain with these words in its registers, NR_REGISTERS of them. Returns when it is resumed, with what the
+   * registers hold then, and with upcalls as they were: on its own pages, but perhaps on other frames and under another
+   * hypervisor, which knows its event channels and nothing of its grants or its devices.
+   */
+  suspend(registers: Uint32Array): Process<Uint32Array>;
 }
 
 export interface GuestEnvironment {
@@ -44,6 +53,8 @@ export interface GuestEnvironment {
   readonly memory: GuestMemory;
   readonly hypercalls: Hypercalls;
   readonly xenstore: XenstoreClient;
+  /** Computes for so long on the machine's processors, which all guests share in turns. */
+  compute(duration: Ns): Process;
   /** Starts a process of the guest; it ends where it stands when the domain goes. */
   spawn<T>(name: string, process: Process<T>): Task<T>;
   /** Calls `action` after a delay, unless the domain is gone by then. */

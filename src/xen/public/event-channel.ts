@@ -31,8 +31,8 @@ export const SHARED_INFO = defineLayout('shared_info', 272, [
   { name: 'mask', width: 4, count: WORDS, writer: 'guest', meaning: 'a bit a port: no upcall for it' },
 ]);
 
-/** Interrupts without a device. */
-export const Virq = { timer: 0, debug: 1, console: 2, domExc: 3 } as const;
+/** Interrupts without a device. `suspend`: the hypervisor is about to be replaced, the guest is to suspend itself. */
+export const Virq = { timer: 0, debug: 1, console: 2, domExc: 3, suspend: 4 } as const;
 export type Virq = (typeof Virq)[keyof typeof Virq];
 export const NR_VIRQS = 8;
 

@@ -7,7 +7,7 @@
  * | `device/vbd/0/ring-ref` | guest | grant of the ring page |
  * | `device/vbd/0/event-channel` | guest | port that waits for domain 0 |
  * | `device/vbd/0/state` | guest | a XenbusState |
- * | `control/shutdown` | tool stack; the guest empties it | `poweroff` or `reboot`: what the guest is asked for |
+ * | `control/shutdown` | tool stack; the guest empties it | `poweroff`, `reboot` or `suspend`: what the guest is asked for |
  * | back-end's `sectors` | back-end | size in 512-byte sectors |
  * | back-end's `state` | back-end | a XenbusState |
  *

@@ -1,0 +1,215 @@
+/**
+ * The composition root of experiments that replace the hypervisor: one machine with a drive, a partition of it for each of
+ * several guests, and one hypervisor after the other. Like the testbed, this is the person with the machine room.
+ *
+ * Over a reset nothing of the hypervisor is handed on in here: the next one is made from the machine's memory. What stays
+ * with the person is what lies on domain 0's disk, the guests' configurations, and the view of those guests that were
+ * frozen and go on.
+ */
+
+import { assert } from '../base/assert.ts';
+import { Ns, SECTOR_SIZE } from '../base/units.ts';
+import { Drive } from '../disk/drive.ts';
+import type { ImageStore } from '../disk/image-store.ts';
+import { makeServiceTime, writeCacheBytes, type DriveKind } from '../disk/make-service-time.ts';
+import { Partition } from '../disk/partition.ts';
+import { Kernel } from '../kernel/index.ts';
+import type { MachineMemory } from '../machine/memory.ts';
+import { values, type GuestCosts, type HypervisorCosts, type Profile } from '../machine/profile.ts';
+import { Simulation, type Process } from '../sim/index.ts';
+import {
+  handOver,
+  Hypervisor,
+  shutdownDomain0,
+  suspendDomains,
+  Toolstack,
+  type Domain,
+  type DomainConfig,
+  type LostDomain,
+  type NotSuspended,
+  type Protections,
+} from '../xen/index.ts';
+
+export interface VmmMachineOptions {
+  readonly seed: number;
+  readonly profile: Profile;
+  readonly disk: DriveKind;
+  /** The drive's medium. */
+  readonly image: ImageStore;
+  /** Where each guest's partition lies on it, bytes: multiples of 4096. */
+  readonly partitions: readonly { readonly start: number; readonly bytes: number }[];
+  /** The machine's memory; its contents are lost. */
+  readonly memory: MachineMemory;
+  /** Memory of each guest, bytes. */
+  readonly guestMemory: number;
+  readonly cmdLine: string;
+  readonly protections?: Partial<Protections>;
+  /** Kernel image pages of a guest; as the hypervisor has them unless told. */
+  readonly kernelPages?: number;
+}
+
+/** A guest, as its owner sees it. */
+export interface VmmGuest {
+  readonly config: DomainConfig;
+  domain: Domain;
+  kernel: Kernel;
+}
+
+/** What the next hypervisor made of what it found. */
+export interface Succession {
+  /** Guests that go on, by name. */
+  readonly resumed: readonly string[];
+  /** Domains that the hypervisor before did not suspend. */
+  readonly notSuspended: readonly NotSuspended[];
+  /** Domains that the next one did not go on with. */
+  readonly lost: readonly LostDomain[];
+  /** Why nothing was there to be gone on with; undefined when there was. */
+  readonly problem: string | undefined;
+}
+
+/** When what happened, virtual ns. */
+export interface WarmVmTimes {
+  readonly begin: number;
+  /** Domain 0 has gone; the guests are asked to suspend. */
+  readonly suspendBegin: number;
+  readonly suspendEnd: number;
+  /** Domain 0 is there again; the tool stack begins to resume. */
+  readonly resumeBegin: number;
+  readonly resumeEnd: number;
+}
+
+export class VmmMachine {
+  readonly simulation: Simulation;
+  readonly memory: MachineMemory;
+  readonly drive: Drive;
+  readonly guestCosts: GuestCosts;
+  readonly costs: HypervisorCosts;
+  readonly configs: readonly DomainConfig[];
+  /** Guests that run, by name. */
+  readonly guests = new Map<string, VmmGuest>();
+  readonly #options: VmmMachineOptions;
+  #hypervisor: Hypervisor;
+  #toolstack: Toolstack;
+
+  constructor(options: VmmMachineOptions) {
+    const { seed, profile, disk, image, memory, partitions, guestMemory, cmdLine } = options;
+    this.#options = options;
+    this.memory = memory;
+    this.simulation = new Simulation(seed);
+    this.drive = new Drive(this.simulation, memory, image, {
+      model: makeServiceTime(profile.disk, disk),
+      writeCacheBytes: writeCacheBytes(profile.disk, disk),
+    });
+    this.guestCosts = values(profile.guest);
+    this.costs = values(profile.hypervisor);
+    this.configs = partitions.map(({ start, bytes }, n) => ({
+      name: `guest${n}`,
+      memoryBytes: guestMemory,
+      device: new Partition(this.drive, start / SECTOR_SIZE, Math.floor(bytes / SECTOR_SIZE)),
+      cmdLine,
+    }));
+    memory.clearAll();
+    this.#hypervisor = Hypervisor.boot(this.simulation, memory, this.costs, this.#hypervisorOptions());
+    this.#toolstack = new Toolstack(this.#hypervisor);
+  }
+
+  get hypervisor(): Hypervisor {
+    return this.#hypervisor;
+  }
+
+  get toolstack(): Toolstack {
+    return this.#toolstack;
+  }
+
+  /** Creates the domains, one after the other, and boots their guests, all at once. */
+  *start(configs: readonly DomainConfig[] = this.configs): Process {
+    const boots = [];
+    for (const config of configs) {
+      const domain = yield* this.#toolstack.createDomain(config);
+      boots.push(this.simulation.spawn(`boot ${config.name}`, this.boot(config, domain)));
+    }
+    for (const boot of boots) yield* boot.join();
+  }
+
+  /** Boots a guest in its domain. */
+  *boot(config: DomainConfig, domain: Domain): Process<VmmGuest> {
+    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts);
+    const guest = { config, domain, kernel };
+    this.guests.set(config.name, guest);
+    return guest;
+  }
+
+  /**
+   * A warm-VM reboot of the hypervisor. Guests that could not go on are booted again.
+   * @param betweenHypervisors called when there is nothing but memory
+   */
+  *warmVmReboot(betweenHypervisors?: () => void): Process<Succession & WarmVmTimes> {
+    const { simulation } = this;
+    const begin = simulation.now;
+    yield* shutdownDomain0(this.#hypervisor, this.#toolstack);
+    const suspendBegin = simulation.now;
+    const notSuspended = yield* suspendDomains(this.#hypervisor, this.#toolstack);
+    yield* handOver(this.#hypervisor, this.#toolstack);
+    const suspendEnd = simulation.now;
+    this.reset();
+    betweenHypervisors?.();
+    const found = yield* this.bootHypervisor();
+    const resumeBegin = simulation.now;
+    const resumed = yield* this.resumeGuests();
+    const resumeEnd = simulation.now;
+    yield* this.start(this.configs.filter(({ name }) => !this.guests.has(name)));
+    const lost = [...found.lost, ...resumed.lost];
+    const times = { begin, suspendBegin, suspendEnd, resumeBegin, resumeEnd };
+    return { resumed: resumed.names, notSuspended, lost, problem: found.problem, ...times };
+  }
+
+  /**
+   * The machine is reset and keeps its memory: what runs on it ends where it stands, what only the CPU caches had is lost, and what
+   * the drive was about to do is not done. Guests that run are gone; those that are frozen are in memory.
+   */
+  reset(): void {
+    this.#hypervisor.halt();
+    this.drive.reset();
+    this.memory.reset(this.simulation.random.stream(`reset ${this.simulation.now}`));
+  }
+
+  /** The firmware, the next hypervisor and its domain 0 boot. */
+  *bootHypervisor(): Process<{ readonly problem: string | undefined; readonly lost: readonly LostDomain[] }> {
+    yield Ns(this.costs.resetNs);
+    const reload = Hypervisor.reload(this.simulation, this.memory, this.costs, this.#hypervisorOptions());
+    this.#hypervisor = reload.hypervisor;
+    this.#toolstack = new Toolstack(this.#hypervisor);
+    yield Ns(this.costs.vmmBootNs + reload.costNs);
+    yield Ns(this.costs.domain0BootNs);
+    return reload;
+  }
+
+  /** Goes on with what is suspended; afterwards `guests` are those that run. */
+  *resumeGuests(): Process<{ readonly names: string[]; readonly lost: LostDomain[] }> {
+    const before = new Map(this.guests);
+    this.guests.clear();
+    const names: string[] = [];
+    const lost: LostDomain[] = [];
+    const { left } = this.#toolstack;
+    if ([...left.values()].includes('suspended')) yield Ns(this.costs.resumeSetupNs);
+    for (const config of this.configs) {
+      if (left.get(config.name) !== 'suspended') continue;
+      const outcome = yield* this.#toolstack.resumeDomain(config);
+      if ('lost' in outcome) {
+        lost.push({ domid: before.get(config.name)!.domain.domid, name: config.name, reason: outcome.lost });
+        continue;
+      }
+      const guest = before.get(config.name);
+      assert(guest !== undefined, 'a guest that goes on was there');
+      guest.domain = outcome.domain;
+      this.guests.set(config.name, guest);
+      names.push(config.name);
+    }
+    return { names, lost };
+  }
+
+  #hypervisorOptions(): Parameters<typeof Hypervisor.boot>[3] {
+    const { protections, kernelPages } = this.#options;
+    return { ...(protections && { protections }), ...(kernelPages !== undefined && { kernelPages }) };
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Suspension (drivers/xen/core/reboot.c and machine_reboot.c of 2.6.12-xen): the guest stands still in the middle of
+ * whatever it does, and goes on as the return from one hypercall.
+ *
+ * Asked by the hypervisor (the suspend virq) or by the tool stack (`suspend` in the store): devices are left as they are;
+ * upcalls off; the hypercall. On its return, before anything else of the guest can use them: the grant table is emptied,
+ * handlers of ports that are gone are forgotten; then each driver connects anew and puts on its ring again what was in
+ * flight, while the rest of the guest runs.
+ *
+ * A guest that is frozen is an object that stands for the contents of its frames. To be sure that it is: before the
+ * hypercall it plants canaries in its own kernel frames and random words in its registers, and it panics afterwards when
+ * they are not there. Canaries are words at the end of pages of which nothing but that they are reserved is known here.
+ */
+
+import { GuestPanic } from '../base/errno.ts';
+import { PAGE_SIZE, type Pfn } from '../base/units.ts';
+import type { Process, RandomStream } from '../sim/index.ts';
+import { NR_REGISTERS, type GuestEnvironment } from '../xen/public/index.ts';
+import type { KernelCosts } from './costs.ts';
+import type { EventChannels } from './evtchn.ts';
+import type { GrantTable } from './gnttab.ts';
+
+/** What has to connect anew. */
+export interface SuspendableDriver {
+  /** The other half is gone, and so are all grants. Called before anything else of the guest runs. */
+  disconnected(): void;
+  /** Connects to the other half; what was in flight is begun again. */
+  connect(): Process;
+}
+
+const CANARY_AT = PAGE_SIZE - 4;
+
+export class Suspension {
+  readonly #env: GuestEnvironment;
+  readonly #costs: KernelCosts;
+  readonly #events: EventChannels;
+  readonly #grants: GrantTable;
+  readonly #kernelPages: readonly Pfn[];
+  readonly #random: RandomStream;
+  readonly #drivers: SuspendableDriver[] = [];
+  #isUnderWay = false;
+  #count = 0;
+
+  /** @param kernelPages pages that are the kernel's and of whose last word nobody makes use */
+  constructor(
+    env: GuestEnvironment,
+    costs: KernelCosts,
+    events: EventChannels,
+    grants: GrantTable,
+    kernelPages: readonly Pfn[],
+  ) {
+    this.#env = env;
+    this.#costs = costs;
+    this.#events = events;
+    this.#grants = grants;
+    this.#kernelPages = kernelPages;
+    this.#random = env.random('suspend');
+  }
+
+  /** Suspensions that the guest has come back from. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** In the order in which they are resumed. */
+  add(driver: SuspendableDriver): void {
+    this.#drivers.push(driver);
+  }
+
+  /** Suspends the guest, unless it is about to be. Throws GuestPanic when it is not itself afterwards. */
+  *run(): Process {
+    if (this.#isUnderWay) return;
+    this.#isUnderWay = true;
+    const { hypercalls } = this.#env;
+    yield this.#costs.suspendNs;
+    const registers = Uint32Array.from({ length: NR_REGISTERS }, () => this.#random.u32());
+    const canary = this.#random.u32();
+    yield* this.#env.cpu.settle();
+    this.#events.disable();
+    this.#plant(canary);
+    const restored = yield* hypercalls.suspend(registers);
+    if (registers.some((word, i) => restored[i] !== word)) throw new GuestPanic('resumed with other registers');
+    this.#check(canary);
+    this.#grants.reset();
+    for (const driver of this.#drivers) driver.disconnected();
+    this.#env.cpu.charge(this.#costs.resumeNs);
+    this.#events.enable();
+    for (const driver of this.#drivers) yield* driver.connect();
+    this.#count++;
+    this.#isUnderWay = false;
+  }
+
+  #plant(canary: number): void {
+    for (const pfn of this.#kernelPages) this.#env.memory.writeU32(pfn, CANARY_AT, (canary ^ pfn) >>> 0);
+  }
+
+  #check(canary: number): void {
+    for (const pfn of this.#kernelPages)
+      if (this.#env.memory.readU32(pfn, CANARY_AT) !== (canary ^ pfn) >>> 0)
+        throw new GuestPanic(`page ${pfn} of the kernel is not what it was before the suspension`);
+  }
+}

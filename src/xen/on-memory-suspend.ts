@@ -1,0 +1,78 @@
+/**
+ * The last acts of a hypervisor that is to be replaced: domain 0 goes down while the guests still serve; then the hypervisor
+ * itself asks each guest to suspend, writes down what the next one needs, empties the CPU caches, and is halted by whoever
+ * resets the machine.
+ *
+ * Nothing of a domain's memory is copied or saved: the work for a domain does not grow with its memory, except that its P2M list has a
+ * checksum. The commit point is the checksum of the handover record (handover.ts): a crash before it leaves nothing to
+ * be resumed. A guest that has no handler, or does not suspend itself in time, is not handed over.
+ *
+ * Guests are asked one after the other, as on the one processor of the paper's machine. Modelled after RootHammer's
+ * on-memory suspend: the suspend event comes from Xen and not from domain 0, which is why the guests serve so long.
+ */
+
+import { type DomId, Ns } from '../base/units.ts';
+import type { Process } from '../sim/simulation.ts';
+import type { Domain } from './domain.ts';
+import { writeDomainState } from './domain-state.ts';
+import { type HandoverEntry, writeHandover } from './handover.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { Virq } from './public/event-channel.ts';
+import { domainRecordChecksum } from './records.ts';
+import type { Toolstack } from './toolstack.ts';
+
+/** How long a guest has: as long as one that is asked to shut down. Assumed. */
+const SUSPEND_TIMEOUT = Ns(30e9);
+
+/** Why a domain that ran was not suspended. */
+export type NotSuspended = { readonly domid: DomId; readonly reason: 'paused' | 'no handler' | 'not in time' };
+
+/**
+ * Domain 0 goes down: its services stop, while its back-ends still work; then these end, with what the devices have in
+ * flight. What a guest has on its rings stays there.
+ */
+export function* shutdownDomain0(hypervisor: Hypervisor, toolstack: Toolstack): Process {
+  yield Ns(hypervisor.costs.domain0ShutdownNs);
+  for (const domain of toolstack.domains) domain.vbd.stop();
+  for (const domain of toolstack.domains) yield* domain.released();
+}
+
+/** Suspends all domains that run, after domain 0 has gone. Returns those that were not. */
+export function* suspendDomains(hypervisor: Hypervisor, toolstack: Toolstack): Process<NotSuspended[]> {
+  const failed: NotSuspended[] = [];
+  for (const domain of toolstack.domains) {
+    if (!domain.isRunning) continue;
+    const reason = yield* suspendDomain(hypervisor, domain);
+    if (reason !== undefined) failed.push({ domid: domain.domid, reason });
+  }
+  return failed;
+}
+
+function* suspendDomain({ power }: Hypervisor, domain: Domain): Process<NotSuspended['reason'] | undefined> {
+  if (domain.isPaused) return 'paused';
+  if (!domain.events.raiseVirq(Virq.suspend)) return 'no handler';
+  let isLate = false;
+  power.after(SUSPEND_TIMEOUT, () => {
+    isLate = true;
+    domain.stateChanged.wakeAll();
+  });
+  while (domain.isRunning && !isLate) yield domain.stateChanged;
+  return domain.state === 'suspended' ? undefined : 'not in time';
+}
+
+/**
+ * Writes down what the next hypervisor needs: the state of every suspended domain, then the handover record. Domains
+ * that were left by `Toolstack.leaveDomain` are kept. Afterwards the machine may be reset.
+ */
+export function* handOver(hypervisor: Hypervisor, toolstack: Toolstack): Process {
+  const { memory, map, costs, protections } = hypervisor;
+  yield Ns(costs.handoverNs);
+  const entries: HandoverEntry[] = [];
+  for (const { domid, domain } of toolstack.entries) {
+    if (domain !== undefined && domain.state !== 'suspended') continue;
+    if (domain !== undefined) writeDomainState(memory, map, domain.freeze());
+    entries.push({ domid, suspended: domain !== undefined, recordChecksum: domainRecordChecksum(memory, map, domid) });
+  }
+  writeHandover(memory, map, entries);
+  if (protections.cpuCacheFlush) memory.flushCpuCache();
+}

@@ -1,0 +1,60 @@
+// A machine of several guests, a partition each on one drive, whose hypervisor is replaced.
+import { PAGE_SIZE } from '../../src/base/index.ts';
+import { MemoryImage } from '../../src/disk/memory-image.ts';
+import { makeExt2 } from '../../src/disk/mkfs.ts';
+import { directory, file, tree } from '../../src/disk/mkfs-tree.ts';
+import { VmmMachine, type VmmMachineOptions } from '../../src/experiment/vmm-machine.ts';
+import { MachineMemory } from '../../src/machine/memory.ts';
+import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
+import type { Kernel } from '../../src/kernel/index.ts';
+import type { Process } from '../../src/sim/index.ts';
+
+export const MIB = 1 << 20;
+export const FILE_BYTES = 700_003;
+
+/** The file of a guest. */
+export const contents = (guest: number): Uint8Array =>
+  new Uint8Array(FILE_BYTES).map((_, at) => (at * 13 + (at >>> 12) * 5 + 77 * guest) & 255);
+
+export function vmmMachine(guests: number, options: Partial<VmmMachineOptions> = {}): VmmMachine {
+  const images = Array.from({ length: guests }, (_, n) => makeExt2(tree(directory([['data', file(contents(n))]]))));
+  const partitions = images.map(({ size }, n) => {
+    const before = images.slice(0, n).reduce((sum, image) => sum + Math.ceil(image.size / PAGE_SIZE) * PAGE_SIZE, 0);
+    return { start: before, bytes: size };
+  });
+  const last = partitions.at(-1)!;
+  const image = new MemoryImage(Math.ceil((last.start + last.bytes) / PAGE_SIZE) * PAGE_SIZE);
+  images.forEach((source, n) => {
+    const bytes = new Uint8Array(source.size);
+    source.read(0, bytes, 0, source.size);
+    image.write(partitions[n]!.start, bytes, 0, source.size);
+  });
+  return new VmmMachine({
+    seed: 1,
+    profile: SERVER_2026,
+    disk: 'profile',
+    image,
+    partitions,
+    memory: new MachineMemory((20 + 14 * guests) * MIB),
+    guestMemory: 12 * MIB,
+    cmdLine: 'cachemap=all',
+    kernelPages: 16,
+    ...options,
+  });
+}
+
+/** Reads a guest's file from end to end; false when a byte is wrong. */
+export function* readsItsFile({ syscalls }: Kernel, guest: number): Process<boolean> {
+  const expected = contents(guest);
+  const fd = yield* syscalls.open('/data');
+  const buffer = new Uint8Array(65_536);
+  let isRight = true;
+  for (let at = 0; at < FILE_BYTES; ) {
+    const bytes = yield* syscalls.read(fd, buffer, 0, buffer.length);
+    isRight &&= Buffer.compare(buffer.subarray(0, bytes), expected.subarray(at, at + bytes)) === 0;
+    at += bytes;
+  }
+  yield* syscalls.close(fd);
+  yield* syscalls.settle();
+  return isRight;
+}
