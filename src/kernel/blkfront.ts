@@ -90,15 +90,16 @@ export class BlockFront {
   /** The back-end is gone; what is in flight waits for the next one. */
   disconnected(): void {
     this.#isConnected = false;
-    this.#events.unbind(this.#port!);
-    this.#env.hypercalls.eventChannels.close(this.#port!);
+    if (this.#port === undefined) return;
+    this.#events.unbind(this.#port);
+    this.#env.hypercalls.eventChannels.close(this.#port);
+    this.#port = undefined;
   }
 
   /** Connects to the back-end; what is in flight is put on the ring again. Throws GuestPanic when that closes the device: there is no disk to go on with. */
   *connect(): Process {
     const { memory, hypercalls, xenstore } = this.#env;
     const ring = this.#ring;
-    const isFirst = this.#port === undefined;
     this.#reqProd = this.#pushed = this.#rspCons = 0;
     memory.zero(ring, 0, RING_HEADER_BYTES + RING_SLOTS * RING_SLOT_BYTES);
     memory.writeU32(ring, RING_HEADER.offset.reqEvent, 1);
@@ -114,6 +115,7 @@ export class BlockFront {
     yield* xenstore.write(`${VBD_FRONTEND}/state`, String(XenbusState.initialised));
     const backend = (yield* xenstore.read(`${VBD_FRONTEND}/backend`)) ?? '';
     yield* this.#waitForBackend(backend);
+    const isFirst = this.#sectorCount === undefined;
     this.#sectorCount = Number(yield* xenstore.read(`${backend}/sectors`));
     yield* xenstore.write(`${VBD_FRONTEND}/state`, String(XenbusState.connected));
     this.#isConnected = true;

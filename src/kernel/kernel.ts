@@ -152,7 +152,10 @@ export class Kernel {
     const front = new BlockFront(env, events, grants, ring, costs.interruptNs, queue.dispatch);
     yield* front.connect();
     queue.attach(front);
-    const suspension = new Suspension(env, costs, events, grants, kernelPages);
+    const suspension = new Suspension(env, costs, events, grants, kernelPages, (message) => {
+      kernel.#panic = message;
+      kernel.crash();
+    });
     suspension.add(front);
     env.spawn('kswapd', kswapd(mm, io));
     writeback.start();
@@ -184,7 +187,7 @@ export class Kernel {
     });
     yield* env.cpu.settle();
     yield* env.compute(Ns(costs.bootServicesNs));
-    const kernel = new Kernel(
+    const kernel: Kernel = new Kernel(
       env,
       costs,
       mm,
@@ -199,7 +202,7 @@ export class Kernel {
     );
     suspension.add({ disconnected: () => undefined, connect: () => kernel.#watchShutdown() });
     events.bind(env.hypercalls.eventChannels.bindVirq(Virq.suspend), () => {
-      env.spawn('suspend', kernel.#suspend());
+      env.spawn('suspend', suspension.run());
     });
     yield* kernel.#watchShutdown();
     return kernel;
@@ -222,16 +225,6 @@ export class Kernel {
     this.#env.hypercalls.shutdown(ShutdownReason.crash);
   }
 
-  *#suspend(): Process {
-    try {
-      yield* this.#suspension.run();
-    } catch (error) {
-      if (!(error instanceof GuestPanic)) throw error;
-      this.#panic = error.message;
-      this.crash();
-    }
-  }
-
   /** What the kernel said last when it gave up after a suspension; undefined when it did not. */
   get panic(): string | undefined {
     return this.#panic;
@@ -244,7 +237,7 @@ export class Kernel {
       const request = yield* xenstore.read(SHUTDOWN_NODE);
       if (request !== 'poweroff' && request !== 'reboot' && request !== 'suspend') return;
       yield* xenstore.write(SHUTDOWN_NODE, '');
-      if (request === 'suspend') yield* kernel.#suspend();
+      if (request === 'suspend') yield* kernel.#suspension.run();
       else yield* kernel.shutdown(ShutdownReason[request]);
     };
     yield* xenstore.watch(SHUTDOWN_NODE, () => {

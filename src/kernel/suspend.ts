@@ -5,7 +5,7 @@
  * Asked by the hypervisor (the suspend virq) or by the tool stack (`suspend` in the store): devices are left as they are;
  * upcalls off; the hypercall. On its return, before anything else of the guest can use them: the grant table is emptied,
  * handlers of ports that are gone are forgotten; then each driver connects anew and puts on its ring again what was in
- * flight, while the rest of the guest runs.
+ * flight, while the rest of the guest runs. Another suspension may come before all have.
  *
  * A guest that is frozen is an object that stands for the contents of its frames. To be sure that it is: before the
  * hypercall it plants canaries in its own kernel frames and random words in its registers, and it panics afterwards when
@@ -14,7 +14,7 @@
 
 import { GuestPanic } from '../base/errno.ts';
 import { PAGE_SIZE, type Pfn } from '../base/units.ts';
-import type { Process, RandomStream } from '../sim/index.ts';
+import type { Process, RandomStream, Task } from '../sim/index.ts';
 import { NR_REGISTERS, type GuestEnvironment } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { EventChannels } from './evtchn.ts';
@@ -36,24 +36,32 @@ export class Suspension {
   readonly #events: EventChannels;
   readonly #grants: GrantTable;
   readonly #kernelPages: readonly Pfn[];
+  readonly #panic: (message: string) => void;
   readonly #random: RandomStream;
   readonly #drivers: SuspendableDriver[] = [];
   #isUnderWay = false;
+  /** What connects the drivers. */
+  #connecting: Task | undefined;
   #count = 0;
 
-  /** @param kernelPages pages that are the kernel's and of whose last word nobody makes use */
+  /**
+   * @param kernelPages pages that are the kernel's and of whose last word nobody makes use
+   * @param panic called when the guest is not itself afterwards, or a device is refused
+   */
   constructor(
     env: GuestEnvironment,
     costs: KernelCosts,
     events: EventChannels,
     grants: GrantTable,
     kernelPages: readonly Pfn[],
+    panic: (message: string) => void,
   ) {
     this.#env = env;
     this.#costs = costs;
     this.#events = events;
     this.#grants = grants;
     this.#kernelPages = kernelPages;
+    this.#panic = panic;
     this.#random = env.random('suspend');
   }
 
@@ -67,8 +75,12 @@ export class Suspension {
     this.#drivers.push(driver);
   }
 
-  /** Suspends the guest, unless it is about to be. Throws GuestPanic when it is not itself afterwards. */
+  /** Suspends the guest, unless it is about to be. Returns when it goes on, while its drivers connect. */
   *run(): Process {
+    yield* this.#orPanic(this.#run());
+  }
+
+  *#run(): Process {
     if (this.#isUnderWay) return;
     this.#isUnderWay = true;
     const { hypercalls } = this.#env;
@@ -81,13 +93,27 @@ export class Suspension {
     const restored = yield* hypercalls.suspend(registers);
     if (registers.some((word, i) => restored[i] !== word)) throw new GuestPanic('resumed with other registers');
     this.#check(canary);
+    this.#connecting?.kill();
     this.#grants.reset();
     for (const driver of this.#drivers) driver.disconnected();
-    this.#env.cpu.charge(this.#costs.resumeNs);
-    this.#events.enable();
-    for (const driver of this.#drivers) yield* driver.connect();
     this.#count++;
     this.#isUnderWay = false;
+    this.#env.cpu.charge(this.#costs.resumeNs);
+    this.#connecting = this.#env.spawn('xenbus', this.#orPanic(this.#connect()));
+    this.#events.enable();
+  }
+
+  *#orPanic(process: Process): Process {
+    try {
+      yield* process;
+    } catch (error) {
+      if (!(error instanceof GuestPanic)) throw error;
+      this.#panic(error.message);
+    }
+  }
+
+  *#connect(): Process {
+    for (const driver of this.#drivers) yield* driver.connect();
   }
 
   #plant(canary: number): void {

@@ -12,7 +12,7 @@ import { DOM0, type DomId, type EvtchnPort, Ns } from '../base/units.ts';
 import { CpuClock } from '../sim/cpu-clock.ts';
 import { Power } from '../sim/power.ts';
 import type { RandomStream } from '../sim/random.ts';
-import type { Process, Simulation, Task } from '../sim/simulation.ts';
+import { type Process, type Simulation, type Task, WaitQueue } from '../sim/simulation.ts';
 import type { CacheMap } from './cache-map.ts';
 import { DomainMemory } from './domain-memory.ts';
 import type { EventPorts } from './event-channel.ts';
@@ -258,6 +258,7 @@ class DomainHypercalls implements Hypercalls {
 class DomainXenstore implements XenstoreClient {
   readonly #cpu: CpuClock;
   readonly #power: Power;
+  readonly #attached = new WaitQueue();
   #hypervisor: Hypervisor;
   #domain: EnvironmentOwner;
 
@@ -271,6 +272,7 @@ class DomainXenstore implements XenstoreClient {
   attach(hypervisor: Hypervisor, domain: EnvironmentOwner): void {
     this.#hypervisor = hypervisor;
     this.#domain = domain;
+    this.#attached.wakeAll();
   }
 
   *read(path: string): Process<string | undefined> {
@@ -302,13 +304,14 @@ class DomainXenstore implements XenstoreClient {
     yield this.#latency;
   }
 
-  /** Sends a message; domain 0 has it when this returns. */
+  /** Sends a message; domain 0 has it when this returns. Where that has gone, the next one has. */
   *#message(): Process {
     this.#domain.assertRunning();
     const { hypercallNs, eventSendNs } = this.#hypervisor.costs;
     this.#cpu.charge(hypercallNs + eventSendNs);
     yield* this.#cpu.settle();
     yield this.#latency;
+    while (!this.#hypervisor.xenstore.isServing) yield this.#attached;
   }
 
   get #latency(): Ns {

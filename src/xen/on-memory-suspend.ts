@@ -29,10 +29,11 @@ export type NotSuspended = { readonly domid: DomId; readonly reason: 'paused' | 
 
 /**
  * Domain 0 goes down: its services stop, while its back-ends still work; then these end, with what the devices have in
- * flight. What a guest has on its rings stays there.
+ * flight, and the store with them. What a guest has on its rings, or asks the store, stays there.
  */
 export function* shutdownDomain0(hypervisor: Hypervisor, toolstack: Toolstack): Process {
   yield Ns(hypervisor.costs.domain0ShutdownNs);
+  hypervisor.xenstore.stop();
   for (const domain of toolstack.domains) domain.vbd.stop();
   for (const domain of toolstack.domains) yield* domain.released();
 }

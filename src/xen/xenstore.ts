@@ -3,7 +3,7 @@
  *
  * A path has a value or has none; directories are what paths have in common. A watch fires once when it is set and
  * after every change at or below its path, a removal too, each time `latencyNs` later, and never after it was taken
- * away.
+ * away. When domain 0 goes down the store stops: nobody gets an answer any more.
  *
  * Modelled after xenstored of Xen 3.0, without transactions.
  */
@@ -27,10 +27,21 @@ export class Xenstore {
   readonly #latency: Ns;
   readonly #values = new Map<string, string>();
   readonly #watches = new Set<Watch>();
+  #isServing = true;
 
   constructor(power: Power, latencyNs: number) {
     this.#power = power;
     this.#latency = Ns(Math.round(latencyNs));
+  }
+
+  /** False once domain 0 has gone down. */
+  get isServing(): boolean {
+    return this.#isServing;
+  }
+
+  stop(): void {
+    this.#isServing = false;
+    this.#watches.clear();
   }
 
   read(path: string): string | undefined {
