@@ -1,5 +1,6 @@
-/** The hardware: machine memory as raw bytes, and the profiles of costs. */
+/** The hardware: machine memory as raw bytes, network adapters, and the profiles of costs. */
 export * from './memory.ts';
+export * from './nic.ts';
 export * from './profile.ts';
 export * from './profiles/pentium4-2006.ts';
 export * from './profiles/server-2026.ts';

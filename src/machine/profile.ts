@@ -114,10 +114,19 @@ const NVME_MEANINGS = {
   writeCacheBytes: 'volatile write cache',
 } as const;
 
+const NIC_MEANINGS = {
+  lineMBps: 'rate of the line, headers and gaps included',
+  segmentBytes: 'payload of one full segment',
+  segmentOverheadBytes: 'headers, preamble and gap of one segment',
+  latencyNs: 'from the last bit sent until the other machine is told',
+  queueBytes: 'payload that the adapter takes before it says it is full',
+} as const;
+
 export type GuestConstant = keyof typeof GUEST_MEANINGS;
 export type HypervisorConstant = keyof typeof HYPERVISOR_MEANINGS;
 export type RotatingDiskConstant = keyof typeof ROTATING_DISK_MEANINGS;
 export type NvmeConstant = keyof typeof NVME_MEANINGS;
+export type NicConstant = keyof typeof NIC_MEANINGS;
 
 /** A value for each of `Name`, with its provenance. */
 export type Section<Name extends string> = Readonly<Record<Name, Constant>>;
@@ -140,6 +149,7 @@ export interface Profile {
   readonly guest: Section<GuestConstant>;
   readonly hypervisor: Section<HypervisorConstant>;
   readonly disk: DiskSection;
+  readonly nic: { readonly model: string; readonly constants: Section<NicConstant> };
 }
 
 /** The plain numbers of a section, as the rooms that charge them want them. */
@@ -182,12 +192,13 @@ interface TitledSection {
   readonly constants: Readonly<Record<string, Constant>>;
 }
 
-function sectionsOf({ guest, hypervisor, disk }: Profile): TitledSection[] {
+function sectionsOf({ guest, hypervisor, disk, nic }: Profile): TitledSection[] {
   const meanings = disk.kind === 'disk' ? ROTATING_DISK_MEANINGS : NVME_MEANINGS;
   return [
     { title: 'Guest', prefix: 'guest', meanings: GUEST_MEANINGS, constants: guest },
     { title: 'Hypervisor', prefix: 'hypervisor', meanings: HYPERVISOR_MEANINGS, constants: hypervisor },
     { title: `Drive: ${disk.model}`, prefix: 'disk', meanings, constants: disk.constants },
+    { title: `Network: ${nic.model}`, prefix: 'nic', meanings: NIC_MEANINGS, constants: nic.constants },
   ];
 }
 

@@ -15,8 +15,8 @@ const UNIT_OF_SUFFIX: readonly (readonly [RegExp, string])[] = [
   [/^rpm$/, '1/min'],
 ];
 
-const constantsOf = ({ guest, hypervisor, disk }: Profile): [string, Constant][] =>
-  Object.entries({ ...guest, ...hypervisor }).concat(Object.entries(disk.constants));
+const constantsOf = ({ guest, hypervisor, disk, nic }: Profile): [string, Constant][] =>
+  Object.entries({ ...guest, ...hypervisor }).concat(Object.entries(disk.constants), Object.entries(nic.constants));
 
 const page = [
   '# Cost profiles',

@@ -156,4 +156,19 @@ export const PENTIUM4_2006: Profile = {
       writeCacheBytes: assumed(2_097_152, 'B', '2 MiB of the 8 MiB buffer'),
     },
   },
+  nic: {
+    model: 'gigabit Ethernet, a cable without a switch',
+    constants: {
+      lineMBps: constant(125, 'MB/s', 'data sheet', '1 Gbit/s (IEEE 802.3ab)'),
+      segmentBytes: constant(
+        1_448,
+        'B',
+        'derived',
+        '1500 B less IP and TCP headers with timestamps: 117.7 MB/s of payload',
+      ),
+      segmentOverheadBytes: constant(90, 'B', 'derived', '38 B of Ethernet with preamble and gap, 20 B IP, 32 B TCP'),
+      latencyNs: assumed(30_000, 'ns', 'DMA on both sides and an interrupt that the adapter holds back a little'),
+      queueBytes: assumed(262_144, 'B', 'a ring of 256 descriptors, about 1 KiB each'),
+    },
+  },
 };

@@ -90,4 +90,14 @@ export const SERVER_2026: Profile = {
       writeCacheBytes: dataSheet(0, 'B', 'the buffer is protected against power loss, so it is not volatile'),
     },
   },
+  nic: {
+    model: '25 gigabit Ethernet, a cable without a switch',
+    constants: {
+      lineMBps: dataSheet(3_125, 'MB/s', '25 Gbit/s (IEEE 802.3by)'),
+      segmentBytes: assumed(1_448, 'B', '1500 B less IP and TCP headers with timestamps: 2,942 MB/s of payload'),
+      segmentOverheadBytes: assumed(90, 'B', '38 B of Ethernet with preamble and gap, 20 B IP, 32 B TCP'),
+      latencyNs: assumed(5_000, 'ns', 'DMA on both sides and an interrupt'),
+      queueBytes: assumed(1_048_576, 'B', 'a ring of 1,024 descriptors, about 1 KiB each'),
+    },
+  },
 };
