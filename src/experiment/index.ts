@@ -8,3 +8,4 @@ export * from './progress.ts';
 export * from './reboot.ts';
 export * from './result.ts';
 export * from './testbed.ts';
+export * from './vmm-result.ts';

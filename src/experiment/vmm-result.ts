@@ -1,0 +1,63 @@
+/**
+ * What a reboot of the hypervisor took, whatever the strategy: the one type that all of them return.
+ *
+ * All times are virtual ns. Instants count from the begin of the reboot, which is when the strategy does its first
+ * thing; what comes before is negative.
+ */
+
+export const VMM_STRATEGIES = ['warm-vm', 'save-restore', 'shutdown-boot', 'warm-cache'] as const;
+/**
+ * warm-vm: guests are suspended on memory and go on. save-restore: they are saved to the disk and restored. shutdown-boot:
+ * they are shut down and booted again, cold. warm-cache: the same, and what they had cached is kept.
+ */
+export type VmmStrategyName = (typeof VMM_STRATEGIES)[number];
+
+/** A piece of the reboot. */
+export interface VmmPhase {
+  readonly name:
+    | 'domain 0 shutdown'
+    | 'suspend guests'
+    | 'save guests'
+    | 'shut guests down'
+    | 'hand over'
+    | 'reset'
+    | 'hypervisor boot'
+    | 'domain 0 boot'
+    | 'resume guests'
+    | 'restore guests'
+    | 'boot guests';
+  readonly startNs: number;
+  readonly endNs: number;
+}
+
+export interface VmmGuestResult {
+  readonly name: string;
+  /** continued: the guest that was there goes on; booted: another one was booted; lost: there is none. */
+  readonly outcome: 'continued' | 'booted' | 'lost';
+  /** Why it did not go on where it should have, in words; undefined when it did. */
+  readonly reason: string | undefined;
+  /** The longest time in which its service was not there, as a program in it sees it (heartbeat.ts). */
+  readonly downtimeNs: number;
+  /** When that begins. */
+  readonly downFromNs: number;
+  /** Data and metadata pages read from the disk, and pages taken over from before, by the guest after the reboot. */
+  readonly pagesRead: number;
+  readonly pagesReused: number;
+}
+
+export interface VmmRebootResult {
+  readonly strategy: VmmStrategyName;
+  /** From the first thing that is done to a guest until all of them have stopped: the slides' suspend, save, shutdown. */
+  readonly stopNs: number;
+  /** From when domain 0 begins with the first guest until all of them run: the slides' resume, restore, boot. */
+  readonly startNs: number;
+  /** Everything, from the first thing that is done to when the last guest runs. */
+  readonly totalNs: number;
+  readonly guests: readonly VmmGuestResult[];
+  /** Bytes of guests that domain 0 wrote to the disk, and read from there. */
+  readonly diskBytes: { readonly written: number; readonly read: number };
+  /** Bytes sent to another machine. */
+  readonly networkBytes: number;
+  /** In the order in which they began. */
+  readonly timeline: readonly VmmPhase[];
+}
