@@ -38,6 +38,8 @@ export interface VmmMachineOptions {
   readonly image: ImageStore;
   /** Where each guest's partition lies on it, bytes: multiples of 4096. */
   readonly partitions: readonly { readonly start: number; readonly bytes: number }[];
+  /** Where on it domain 0 keeps the save file of each guest; nowhere unless told. */
+  readonly saveAreas?: readonly { readonly start: number; readonly bytes: number }[];
   /** The machine's memory; its contents are lost. */
   readonly memory: MachineMemory;
   /** Memory of each guest, bytes. */
@@ -85,6 +87,8 @@ export class VmmMachine {
   readonly guestCosts: GuestCosts;
   readonly costs: HypervisorCosts;
   readonly configs: readonly DomainConfig[];
+  /** What lies on domain 0's disk: the save file of each guest, in the order of `configs`. */
+  readonly saveFiles: readonly Partition[];
   /** Guests that run, by name. */
   readonly guests = new Map<string, VmmGuest>();
   readonly #options: VmmMachineOptions;
@@ -102,12 +106,15 @@ export class VmmMachine {
     });
     this.guestCosts = values(profile.guest);
     this.costs = values(profile.hypervisor);
-    this.configs = partitions.map(({ start, bytes }, n) => ({
+    const partition = ({ start, bytes }: (typeof partitions)[number]): Partition =>
+      new Partition(this.drive, start / SECTOR_SIZE, Math.floor(bytes / SECTOR_SIZE));
+    this.configs = partitions.map((place, n) => ({
       name: `guest${n}`,
       memoryBytes: guestMemory,
-      device: new Partition(this.drive, start / SECTOR_SIZE, Math.floor(bytes / SECTOR_SIZE)),
+      device: partition(place),
       cmdLine,
     }));
+    this.saveFiles = (options.saveAreas ?? []).map(partition);
     memory.clearAll();
     this.#hypervisor = Hypervisor.boot(this.simulation, memory, this.costs, this.#hypervisorOptions());
     this.#toolstack = new Toolstack(this.#hypervisor);
@@ -164,13 +171,15 @@ export class VmmMachine {
   }
 
   /**
-   * The machine is reset and keeps its memory: what runs on it ends where it stands, what only the CPU caches had is lost, and what
-   * the drive was about to do is not done. Guests that run are gone; those that are frozen are in memory.
+   * The machine is reset: what runs on it ends where it stands, what only the CPU caches had is lost, and what the drive was
+   * about to do is not done. Guests that run are gone; those that are frozen are in memory, or on the disk.
+   * @param memory whether it is kept, or lost as by a test of it
    */
-  reset(): void {
+  reset(memory: 'kept' | 'lost' = 'kept'): void {
     this.#hypervisor.halt();
     this.drive.reset();
-    this.memory.reset(this.simulation.random.stream(`reset ${this.simulation.now}`));
+    if (memory === 'lost') this.memory.clearAll();
+    else this.memory.reset(this.simulation.random.stream(`reset ${this.simulation.now}`));
   }
 
   /** The firmware, the next hypervisor and its domain 0 boot. */

@@ -77,6 +77,8 @@ const HYPERVISOR_MEANINGS = {
   domainBuildNs: 'the tool stack building a domain, without the cost per frame',
   domainDestroyNs: 'the tool stack destroying a domain, without the cost per frame',
   domainResumeNs: 'the tool stack going on with a suspended domain',
+  savePageNs: 'saving one page to a file, with checksum and disk apart',
+  restorePageNs: 'restoring one page from a file, with checksum, frame and disk apart',
   domain0ShutdownNs: 'stopping the services of domain 0, while its back-ends work',
   handoverNs: 'the hypervisor writing down all suspended domains and emptying the CPU caches',
   processors: 'processors, which the guests share',

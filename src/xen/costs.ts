@@ -38,6 +38,9 @@ export interface XenCosts {
   readonly domainDestroyNs: number;
   /** Going on with a domain that was suspended, by the tool stack. Domain 0's. */
   readonly domainResumeNs: number;
+  /** Saving a page to a file, and restoring one: mapping it and copying it twice. Domain 0's. */
+  readonly savePageNs: number;
+  readonly restorePageNs: number;
   /** Stopping domain 0's services, while the back-ends work. */
   readonly domain0ShutdownNs: number;
   /** Writing down what the next hypervisor needs, all domains together. */

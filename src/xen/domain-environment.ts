@@ -78,6 +78,11 @@ export class DomainEnvironment implements GuestEnvironment {
     this.#xenstore.attach(hypervisor, domain);
   }
 
+  /** Pages that the guest counts on. */
+  get nrPages(): number {
+    return this.#memory.nrPages;
+  }
+
   /** From now on every access to the memory throws. */
   revokeMemory(): void {
     this.#memory.revoke();

@@ -262,7 +262,7 @@ export class Domain {
       hasRecency: this.cacheMap.hasRecency,
       program: this.#program,
       registers: this.#registers,
-      ports: this.events.channels,
+      ports: this.events.channels.slice(),
     };
   }
 

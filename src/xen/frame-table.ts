@@ -151,6 +151,14 @@ export class FrameTable {
     return (this.#state(mfn) & S_NAMED) !== 0;
   }
 
+  /** The name of a frame; undefined when it has none. */
+  nameOf(mfn: Mfn): { readonly ino: number; readonly generation: number; readonly index: number } | undefined {
+    if (!this.isNamed(mfn)) return undefined;
+    const at = mfn * RECORD_WORDS;
+    const words = this.#words;
+    return { ino: words[at + W_INO]!, generation: words[at + W_GENERATION]!, index: words[at + W_INDEX]! };
+  }
+
   isPreserved(mfn: Mfn): boolean {
     return (this.#state(mfn) & S_PRESERVED) !== 0;
   }

@@ -10,5 +10,8 @@ export * from './protections.ts';
 export { Provenance, PROVENANCE_NAMES, type ProvenanceName } from './provenance.ts';
 export * from './public/index.ts';
 export type { LeftDomain, LostDomain } from './quick-reload.ts';
+export { restoreDomain, type RestoreOptions, type RestoreOutcome } from './restore.ts';
+export { saveDomain, type SaveOutcome, type SaveParts } from './save.ts';
+export * from './save-layout-page.ts';
 export { type DomainConfig, type RestartOptions, type Resumption, Toolstack } from './toolstack.ts';
 export { type ManagedConfig, type ShutdownRequest, type StopAction, Xend } from './xend.ts';

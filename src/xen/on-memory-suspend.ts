@@ -12,6 +12,7 @@
  */
 
 import { type DomId, Ns } from '../base/units.ts';
+import type { Power } from '../sim/power.ts';
 import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
 import { writeDomainState } from './domain-state.ts';
@@ -52,13 +53,18 @@ export function* suspendDomains(hypervisor: Hypervisor, toolstack: Toolstack): P
 function* suspendDomain({ power }: Hypervisor, domain: Domain): Process<NotSuspended['reason'] | undefined> {
   if (domain.isPaused) return 'paused';
   if (!domain.events.raiseVirq(Virq.suspend)) return 'no handler';
+  return (yield* isSuspendedInTime(power, domain)) ? undefined : 'not in time';
+}
+
+/** Waits until a guest that was asked to has suspended itself, or has not in time. */
+export function* isSuspendedInTime(power: Power, domain: Domain): Process<boolean> {
   let isLate = false;
   power.after(SUSPEND_TIMEOUT, () => {
     isLate = true;
     domain.stateChanged.wakeAll();
   });
   while (domain.isRunning && !isLate) yield domain.stateChanged;
-  return domain.state === 'suspended' ? undefined : 'not in time';
+  return domain.state === 'suspended';
 }
 
 /**

@@ -24,7 +24,7 @@ import type { BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
 import { Domain, type RecencyState } from './domain.ts';
 import { DomainEnvironment } from './domain-environment.ts';
-import { eraseDomainState } from './domain-state.ts';
+import { type DomainStateRecord, eraseDomainState } from './domain-state.ts';
 import { type BootRegion, planBootRegion, PreservedBitmap, writeBootRegion } from './domain-build.ts';
 import { OWNER_HYPERVISOR, ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
@@ -33,7 +33,7 @@ import { NO_FRAME, p2mCrc } from './p2m.ts';
 import { noReasons, type ReasonCounts } from './public/reason.ts';
 import type { LeftDomain } from './quick-reload.ts';
 import { recoverFrames, retireFrames } from './rebuild.ts';
-import { encodeName, eraseDomainRecord, setP2mCrc, writeDomainRecord } from './records.ts';
+import { type DomainRecord, encodeName, eraseDomainRecord, setP2mCrc, writeDomainRecord } from './records.ts';
 import { homeOf } from './xenstore.ts';
 
 export interface DomainConfig {
@@ -63,6 +63,18 @@ export interface RestartOptions {
 
 /** What became of a domain that was to be resumed. */
 export type Resumption = { readonly domain: Domain } | { readonly lost: string };
+
+/** A domain whose guest comes from elsewhere, before it is there. */
+export interface IncomingDomain {
+  readonly domid: DomId;
+  /** As frame records say it. */
+  readonly owner: number;
+  readonly device: number;
+  /** The P2M list itself: no page has a frame yet. */
+  readonly p2m: Uint32Array;
+  /** All zero, and to be placed. */
+  readonly frames: Uint32Array;
+}
 
 /** What is remembered of a domain. */
 interface Entry {
@@ -130,33 +142,10 @@ export class Toolstack {
    * @throws UserError for a configuration that cannot be; ModelError ENOMEM when there is no memory or no slot for it
    */
   *createDomain(config: DomainConfig): Process<Domain> {
-    const { allocator, p2mLists, costs, kernelPages } = this.#hypervisor;
+    const { costs, kernelPages } = this.#hypervisor;
     if (encodeName(config.name) === undefined) throw new UserError(`name: "${config.name}" is longer than 31 bytes`);
     const region = planBootRegion(config.name, config.memoryBytes, kernelPages, config.module, config.cmdLine);
-    yield* this.#hypervisor.scrubber.waitFor(region.nrPages);
-    const domid = this.#freeDomid();
-    const frames = new Uint32Array(region.nrPages);
-    const p2mMfn = p2mLists.allocate(region.nrPages);
-    try {
-      allocator.allocate(frames);
-    } catch (error) {
-      p2mLists.release(p2mMfn);
-      throw error;
-    }
-    const { name, device, memoryBytes, seedName = name } = config;
-    const entry: Entry = {
-      domid,
-      name,
-      seedName,
-      device,
-      memoryBytes,
-      boots: 0,
-      p2mMfn,
-      domain: undefined,
-      p2m: NO_FRAMES,
-      held: NO_FRAMES,
-    };
-    this.#entries.set(domid, entry);
+    const { entry, frames } = yield* this.#makeRoom(config, region.nrPages, region.nrPages);
     this.#assign(entry, frames, 0);
     yield* this.#work(costs.frameAllocNs * frames.length + costs.domainBuildNs);
     return this.#build(entry, frames, region, new PreservedBitmap(region.nrPages), 0, noReasons(), 'untold');
@@ -209,7 +198,7 @@ export class Toolstack {
     const left = this.#takeUp(config.name, config.device);
     if (left === undefined) return { lost: 'not left, or its device has another number' };
     yield* this.#work(costs.domainResumeNs);
-    const { record, state, p2m } = left;
+    const { record, state } = left;
     const guest = state && simulation.frozen.thaw(state.program);
     if (state === undefined || !(guest instanceof DomainEnvironment)) {
       this.#abandon(left);
@@ -218,21 +207,72 @@ export class Toolstack {
     const entry = this.#enter(left, config);
     eraseDomainState(memory, map, record.domid);
     writeDomainRecord(memory, map, record);
-    entry.domain = new Domain(this.#hypervisor, {
-      domid: record.domid,
-      name: record.name,
-      seedName: this.#seedName(entry),
-      device: config.device,
-      p2m,
-      bootPages: record.bootPages,
-      sharedInfoPfn: state.sharedInfoPfn,
-      grantTablePfn: state.grantTablePfn,
-      preserved: 0,
-      refused: noReasons(),
-      recency: state.hasRecency ? 'told' : 'untold',
-      frozen: { environment: guest, registers: state.registers, ports: state.ports },
+    return { domain: this.#goOn(entry, record.bootPages, state, guest) };
+  }
+
+  /** Goes on with a domain that is suspended, where it is. */
+  *continueDomain(domain: Domain, bootPages: number): Process<Domain> {
+    const entry = this.#entryOf(domain);
+    const state = domain.freeze();
+    const guest = this.#hypervisor.simulation.frozen.thaw(state.program);
+    assert(guest instanceof DomainEnvironment, 'nobody else goes on with it');
+    entry.domain = undefined;
+    domain.kill();
+    yield* domain.released();
+    this.#bury(domain);
+    return this.#goOn(entry, bootPages, state, guest);
+  }
+
+  /**
+   * Makes room for a domain whose guest comes from elsewhere; whoever brings it places the frames. Then it is completed, or
+   * abandoned.
+   * @throws UserError for a name that cannot be; ModelError ENOMEM when there is no memory or no slot for it
+   */
+  *receiveDomain(config: DomainConfig, nrPages: number, nrFrames: number): Process<IncomingDomain> {
+    if (encodeName(config.name) === undefined) throw new UserError(`name: "${config.name}" is longer than 31 bytes`);
+    const { entry, frames } = yield* this.#makeRoom(config, nrPages, nrFrames);
+    const p2m = this.#hypervisor.p2mLists.view(entry.p2mMfn, nrPages);
+    assert(p2m !== undefined, 'there is room for the P2M list');
+    p2m.fill(NO_FRAME);
+    entry.p2m = p2m;
+    entry.held = frames;
+    const device = this.#hypervisor.deviceNumber(entry.device);
+    return { domid: entry.domid, owner: ownerOfDomain(entry.domid), device, p2m, frames };
+  }
+
+  /** The guest of a domain that was made room for goes on, on the frames that were placed. */
+  *completeIncoming(
+    { domid, device, p2m }: IncomingDomain,
+    { bootPages, boots }: Pick<DomainRecord, 'bootPages' | 'boots'>,
+    state: DomainStateRecord,
+    guest: DomainEnvironment,
+  ): Process<Domain> {
+    const { memory, map, costs } = this.#hypervisor;
+    const entry = this.#entries.get(domid)!;
+    yield* this.#work(costs.domainResumeNs);
+    entry.held = NO_FRAMES;
+    entry.boots = boots;
+    writeDomainRecord(memory, map, {
+      domid,
+      device,
+      nrPages: p2m.length,
+      bootPages,
+      p2mMfn: entry.p2mMfn,
+      p2mCrc: p2mCrc(p2m),
+      consumed: false,
+      name: entry.name,
+      recencyCrc: undefined,
+      boots,
     });
-    return { domain: entry.domain };
+    return this.#goOn(entry, bootPages, state, guest);
+  }
+
+  /** Gives the frames of a domain that was made room for to the scrub list. */
+  abandonIncoming({ domid, frames }: IncomingDomain): void {
+    const { scrubber, p2mLists } = this.#hypervisor;
+    for (const mfn of frames) scrubber.add(Mfn(mfn));
+    p2mLists.release(this.#entries.get(domid)!.p2mMfn);
+    this.#entries.delete(domid);
   }
 
   /** Gives up everything that was left and not taken up. Returns the names. */
@@ -375,6 +415,58 @@ export class Toolstack {
   /** Each boot has random streams of its own. */
   #seedName({ seedName, boots }: Entry): string {
     return `${seedName}#${boots - 1}`;
+  }
+
+  /** A slot, room for a P2M list, and frames, for which it waits while some are to be scrubbed. Throws ModelError ENOMEM. */
+  *#makeRoom(
+    { name, device, memoryBytes, seedName = name }: DomainConfig,
+    nrPages: number,
+    nrFrames: number,
+  ): Process<{ readonly entry: Entry; readonly frames: Uint32Array }> {
+    const { allocator, p2mLists, scrubber } = this.#hypervisor;
+    yield* scrubber.waitFor(nrFrames);
+    const domid = this.#freeDomid();
+    const frames = new Uint32Array(nrFrames);
+    const p2mMfn = p2mLists.allocate(nrPages);
+    try {
+      allocator.allocate(frames);
+    } catch (error) {
+      p2mLists.release(p2mMfn);
+      throw error;
+    }
+    const entry: Entry = {
+      domid,
+      name,
+      seedName,
+      device,
+      memoryBytes,
+      boots: 0,
+      p2mMfn,
+      domain: undefined,
+      p2m: NO_FRAMES,
+      held: NO_FRAMES,
+    };
+    this.#entries.set(domid, entry);
+    return { entry, frames };
+  }
+
+  /** A guest goes on in its entry's frames. */
+  #goOn(entry: Entry, bootPages: number, state: DomainStateRecord, guest: DomainEnvironment): Domain {
+    entry.domain = new Domain(this.#hypervisor, {
+      domid: entry.domid,
+      name: entry.name,
+      seedName: this.#seedName(entry),
+      device: entry.device,
+      p2m: entry.p2m,
+      bootPages,
+      sharedInfoPfn: state.sharedInfoPfn,
+      grantTablePfn: state.grantTablePfn,
+      preserved: 0,
+      refused: noReasons(),
+      recency: state.hasRecency ? 'told' : 'untold',
+      frozen: { environment: guest, registers: state.registers, ports: state.ports },
+    });
+    return entry.domain;
   }
 
   /** Takes a domain that was left off the list, if its device can be what its records call it. */

@@ -11,6 +11,8 @@ import type { Process } from '../../src/sim/index.ts';
 
 export const MIB = 1 << 20;
 export const FILE_BYTES = 700_003;
+/** Room for the save file of a guest of 12 MiB. */
+const SAVE_BYTES = 13 * MIB;
 
 /** The file of a guest. */
 export const contents = (guest: number): Uint8Array =>
@@ -23,7 +25,9 @@ export function vmmMachine(guests: number, options: Partial<VmmMachineOptions> =
     return { start: before, bytes: size };
   });
   const last = partitions.at(-1)!;
-  const image = new MemoryImage(Math.ceil((last.start + last.bytes) / PAGE_SIZE) * PAGE_SIZE);
+  const end = Math.ceil((last.start + last.bytes) / PAGE_SIZE) * PAGE_SIZE;
+  const saveAreas = images.map((_, n) => ({ start: end + n * SAVE_BYTES, bytes: SAVE_BYTES }));
+  const image = new MemoryImage(end + guests * SAVE_BYTES);
   images.forEach((source, n) => {
     const bytes = new Uint8Array(source.size);
     source.read(0, bytes, 0, source.size);
@@ -35,6 +39,7 @@ export function vmmMachine(guests: number, options: Partial<VmmMachineOptions> =
     disk: 'profile',
     image,
     partitions,
+    saveAreas,
     memory: new MachineMemory((20 + 14 * guests) * MIB),
     guestMemory: 12 * MIB,
     cmdLine: 'cachemap=all',

@@ -58,6 +58,8 @@ export const COSTS: XenCosts = {
   domainBuildNs: 1000,
   domainDestroyNs: 1000,
   domainResumeNs: 1000,
+  savePageNs: 30,
+  restorePageNs: 20,
   domain0ShutdownNs: 10_000,
   handoverNs: 1000,
   processors: 1,

@@ -117,6 +117,12 @@ export const PENTIUM4_2006: Profile = {
       'derived',
       'a warm-VM start of 0.32 s + 0.28 s × n fits 0.6 s for one VM and 2.0 s for six',
     ),
+    savePageNs: assumed(
+      7_500,
+      'ns',
+      'copying 4 KiB twice, to the tool and to the page cache, at copyNsPerByte; mapping the frame, and the file system: 1 µs each',
+    ),
+    restorePageNs: assumed(7_500, 'ns', 'as savePageNs, the other way round'),
     domain0ShutdownNs: fitted(
       17e9,
       'ns',

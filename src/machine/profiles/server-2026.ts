@@ -65,6 +65,8 @@ export const SERVER_2026: Profile = {
     domainBuildNs: assumed(0.2e9, 'ns', 'configuration, kernel image, device handshakes'),
     domainDestroyNs: assumed(0.1e9, 'ns', 'device teardown'),
     domainResumeNs: assumed(0.05e9, 'ns', 'device handshakes'),
+    savePageNs: assumed(800, 'ns', 'copying 4 KiB twice at 20 GB/s, mapping in batches, the file system'),
+    restorePageNs: assumed(800, 'ns', 'as savePageNs'),
     domain0ShutdownNs: assumed(5e9, 'ns', 'services stopped in parallel'),
     handoverNs: assumed(10e6, 'ns', 'a few kilobytes a domain, write-back of the caches'),
     processors: assumed(16, '', 'cores of a small server'),

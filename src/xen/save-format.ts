@@ -1,0 +1,197 @@
+/**
+ * The save file of a domain: what a suspended domain is while it is on the disk.
+ *
+ * ```
+ * block 0      block 1 …
+ * +--------+---------------------------------------------------------------------------------------------------+------+
+ * | header | batches of pages, each: count | count words of type and pfn | count pages;   a count of 0 ends    | zero |
+ * |        | unmapped pages: one word of pfn each                                                              |      |
+ * |        | domain state and event channels: two frames, as in memory (domain-state.ts)                       |      |
+ * |        | facts of frames: one record for each page that has a name or equals a block of its device         |      |
+ * +--------+---------------------------------------------------------------------------------------------------+------+
+ * ```
+ *
+ * All numbers are little-endian. How long the body is follows from the numbers in the header, so that a reader knows before it
+ * takes any memory. The header is written last, when all else is on the medium: it is the commit point, and until then the file
+ * is none. It is marked consumed on the disk before the guest goes on: a file is restored once, because the guest
+ * changes its disk from then on.
+ *
+ * No machine frame is named: pages are named by pfn, shared pages and event channels too, as the guest knows them. Modelled
+ * after the image that xc_linux_save of Xen 3.0 writes; differs in having sizes and checksums, in the header at the front
+ * being written last, and in that there is no list of P2M frames and nothing to be canonicalised in pages: this
+ * guest's P2M list and page tables are not in its memory.
+ */
+
+import { assert } from '../base/assert.ts';
+import { defineLayout, getField, putField } from '../base/layout.ts';
+import { PAGE_SIZE } from '../base/units.ts';
+import { DOMAIN_NAME_BYTES, STATE_FRAMES_EACH } from './layouts.ts';
+import { CMD_LINE_BYTES } from './public/start-info.ts';
+import { flaw, type Parsed, seal } from './records.ts';
+
+export const SAVE_VERSION = 1;
+/** "swsave1\0" */
+export const SAVE_MAGIC = [0x73, 0x77, 0x73, 0x61, 0x76, 0x65, 0x31, 0x00] as const;
+/** Most pages in a batch. */
+export const BATCH_PAGES = 1024;
+
+/** In the first block of the file, the rest of which is zero. */
+export const SAVE_HEADER = defineLayout('save header', 1152, [
+  { name: 'magic', width: 1, count: 8, writer: 'tool stack', meaning: '"swsave1", zero' },
+  { name: 'version', width: 4, writer: 'tool stack', meaning: 'version of the format, 1' },
+  { name: 'size', width: 4, writer: 'tool stack', meaning: 'bytes of this record' },
+  { name: 'consumed', width: 4, writer: 'tool stack', meaning: '1 once the guest went on from it: no second time' },
+  { name: 'bodyBlocks', width: 4, writer: 'tool stack', meaning: 'blocks of 4096 bytes that follow the first' },
+  { name: 'bodyCrc', width: 4, writer: 'tool stack', meaning: 'CRC-32C of these blocks' },
+  { name: 'nrPages', width: 4, writer: 'tool stack', meaning: 'pages of the domain, its memory' },
+  { name: 'mappedPages', width: 4, writer: 'tool stack', meaning: 'those of them that have a frame' },
+  { name: 'factCount', width: 4, writer: 'tool stack', meaning: 'facts of frames' },
+  { name: 'bootPages', width: 4, writer: 'tool stack', meaning: 'pages of its boot region' },
+  { name: 'boots', width: 4, writer: 'tool stack', meaning: 'guests that were booted in it so far' },
+  { name: 'name', width: 1, count: DOMAIN_NAME_BYTES, writer: 'tool stack', meaning: 'name, UTF-8, zero-padded' },
+  {
+    name: 'cmdLine',
+    width: 1,
+    count: CMD_LINE_BYTES,
+    writer: 'tool stack',
+    meaning: 'command line of its configuration, UTF-8, zero-padded',
+  },
+  { name: 'reserved', width: 4, count: 11, meaning: 'for later versions', reserved: true },
+  { name: 'checksum', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the record up to here' },
+]);
+
+/** What the hypervisor knew of a page's frame. */
+export const FRAME_FACT = defineLayout('frame fact', 24, [
+  { name: 'pfn', width: 4, writer: 'tool stack', meaning: 'page, in ascending order' },
+  { name: 'flags', width: 2, writer: 'tool stack', meaning: '1 named, 2 preserved and not claimed, 4 equal to block' },
+  { name: 'recency', width: 2, writer: 'tool stack', meaning: 'recency of a preserved page' },
+  { name: 'ino', width: 4, writer: 'tool stack', meaning: 'name: inode number' },
+  { name: 'generation', width: 4, writer: 'tool stack', meaning: 'name: generation of the inode' },
+  { name: 'index', width: 4, writer: 'tool stack', meaning: 'name: page index in the file' },
+  { name: 'block', width: 4, writer: 'tool stack', meaning: '4 KiB block of the device that it equalled' },
+]);
+
+/** The word of a page in a batch, for the reference page. */
+export const PAGE_WORD_BITS = [
+  { bits: '0–27', name: 'pfn', meaning: 'page of the domain' },
+  { bits: '28–31', name: 'type', meaning: '0: an ordinary page; there are no others' },
+] as const;
+
+const NAMED = 1;
+const PRESERVED = 2;
+const CLEAN = 4;
+
+export interface SaveHeader {
+  readonly consumed: boolean;
+  readonly bodyCrc: number;
+  readonly nrPages: number;
+  readonly mappedPages: number;
+  readonly factCount: number;
+  readonly bootPages: number;
+  readonly boots: number;
+  readonly name: string;
+  readonly cmdLine: string;
+}
+
+export interface FrameFact {
+  readonly pfn: number;
+  /** Undefined: it has no name. */
+  readonly name: { readonly ino: number; readonly generation: number; readonly index: number } | undefined;
+  readonly preserved: boolean;
+  readonly recency: number;
+  /** Undefined: it equalled none. */
+  readonly block: number | undefined;
+}
+
+/** Blocks of the body of a file. */
+export function bodyBlocksOf({
+  nrPages,
+  mappedPages,
+  factCount,
+}: Pick<SaveHeader, 'nrPages' | 'mappedPages' | 'factCount'>): number {
+  const batches = Math.ceil(mappedPages / BATCH_PAGES) + 1;
+  const unmapped = nrPages - mappedPages;
+  const bytes =
+    4 * batches +
+    mappedPages * (4 + PAGE_SIZE) +
+    4 * unmapped +
+    STATE_FRAMES_EACH * PAGE_SIZE +
+    factCount * FRAME_FACT.size;
+  return Math.ceil(bytes / PAGE_SIZE);
+}
+
+/** The first block. */
+export function encodeSaveHeader(header: SaveHeader): Uint8Array {
+  const block = new Uint8Array(PAGE_SIZE);
+  const bytes = block.subarray(0, SAVE_HEADER.size);
+  putField(SAVE_HEADER, bytes, 0, 'consumed', header.consumed ? 1 : 0);
+  putField(SAVE_HEADER, bytes, 0, 'bodyBlocks', bodyBlocksOf(header));
+  for (const name of ['bodyCrc', 'nrPages', 'mappedPages', 'factCount', 'bootPages', 'boots'] as const)
+    putField(SAVE_HEADER, bytes, 0, name, header[name]);
+  const [name, cmdLine] = [header.name, header.cmdLine].map((text) => new TextEncoder().encode(text));
+  assert(
+    name!.length < DOMAIN_NAME_BYTES && cmdLine!.length < CMD_LINE_BYTES,
+    'a domain has a configuration that fits',
+  );
+  bytes.set(name!, SAVE_HEADER.offset.name);
+  bytes.set(cmdLine!, SAVE_HEADER.offset.cmdLine);
+  seal(SAVE_HEADER, bytes, SAVE_MAGIC, SAVE_VERSION);
+  return block;
+}
+
+export function decodeSaveHeader(block: Uint8Array): Parsed<SaveHeader> {
+  const bytes = block.subarray(0, SAVE_HEADER.size);
+  const problem = flaw(SAVE_HEADER, bytes, SAVE_MAGIC, SAVE_VERSION);
+  if (problem !== undefined) return { problem };
+  if (block.subarray(SAVE_HEADER.size).some((byte) => byte !== 0))
+    return { problem: 'the rest of its block is not zero' };
+  const field = (name: keyof typeof SAVE_HEADER.offset): number => getField(SAVE_HEADER, bytes, 0, name);
+  const text = (name: 'name' | 'cmdLine', length: number): string => {
+    const at = SAVE_HEADER.offset[name];
+    return new TextDecoder().decode(bytes.subarray(at, at + length)).replace(/\0+$/, '');
+  };
+  const value = {
+    consumed: field('consumed') !== 0,
+    bodyCrc: field('bodyCrc'),
+    nrPages: field('nrPages'),
+    mappedPages: field('mappedPages'),
+    factCount: field('factCount'),
+    bootPages: field('bootPages'),
+    boots: field('boots'),
+    name: text('name', DOMAIN_NAME_BYTES),
+    cmdLine: text('cmdLine', CMD_LINE_BYTES),
+  };
+  const { nrPages, mappedPages, factCount, bootPages } = value;
+  if (mappedPages > nrPages || factCount > mappedPages || bootPages > mappedPages || nrPages < 1 || nrPages >= 1 << 28)
+    return { problem: 'numbers of pages that cannot be' };
+  return field('bodyBlocks') === bodyBlocksOf(value) ? { value } : { problem: 'another length than its pages have' };
+}
+
+export function encodeFact(fact: FrameFact): Uint8Array {
+  const bytes = new Uint8Array(FRAME_FACT.size);
+  const flags = (fact.name ? NAMED : 0) | (fact.preserved ? PRESERVED : 0) | (fact.block === undefined ? 0 : CLEAN);
+  putField(FRAME_FACT, bytes, 0, 'pfn', fact.pfn);
+  putField(FRAME_FACT, bytes, 0, 'flags', flags);
+  putField(FRAME_FACT, bytes, 0, 'recency', fact.recency);
+  putField(FRAME_FACT, bytes, 0, 'ino', fact.name?.ino ?? 0);
+  putField(FRAME_FACT, bytes, 0, 'generation', fact.name?.generation ?? 0);
+  putField(FRAME_FACT, bytes, 0, 'index', fact.name?.index ?? 0);
+  putField(FRAME_FACT, bytes, 0, 'block', fact.block ?? 0);
+  return bytes;
+}
+
+/** Undefined for bytes that are none of `encodeFact`. */
+export function decodeFact(bytes: Uint8Array): FrameFact | undefined {
+  const field = (name: keyof typeof FRAME_FACT.offset): number => getField(FRAME_FACT, bytes, 0, name);
+  const flags = field('flags');
+  const name = { ino: field('ino'), generation: field('generation'), index: field('index') };
+  const fact = {
+    pfn: field('pfn'),
+    name: (flags & NAMED) === 0 ? undefined : name,
+    preserved: (flags & PRESERVED) !== 0,
+    recency: field('recency'),
+    block: (flags & CLEAN) === 0 ? undefined : field('block'),
+  };
+  if (fact.preserved && fact.name === undefined) return undefined;
+  return encodeFact(fact).every((byte, i) => byte === bytes[i]) ? fact : undefined;
+}

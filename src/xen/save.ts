@@ -1,0 +1,154 @@
+/**
+ * Suspend to disk: a domain is saved to a file of domain 0 and taken down. restore.ts brings it back.
+ *
+ * The tool stack asks the guest through the store to suspend itself; what it had in flight ends under its grants; the file
+ * is written through domain 0 (save-format.ts says what, and in which order); then the domain is destroyed and its frames
+ * are scrubbed. A guest whose save fails goes on where it is.
+ *
+ * The work is proportional to the domain's memory. Modelled after xc_linux_save of Xen 3.0.
+ */
+
+import { PAGE_SIZE, Pfn } from '../base/units.ts';
+import type { BlockDevice } from '../disk/block-device.ts';
+import type { Process } from '../sim/simulation.ts';
+import type { Domain } from './domain.ts';
+import { encodeDomainState } from './domain-state.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { isSuspendedInTime } from './on-memory-suspend.ts';
+import { Provenance } from './provenance.ts';
+import { SHUTDOWN_NODE } from './public/xenbus.ts';
+import { type DomainRecord, parseDomainRecord } from './records.ts';
+import { SaveExtent } from './save-extent.ts';
+import { BATCH_PAGES, bodyBlocksOf, encodeFact, encodeSaveHeader, type FrameFact } from './save-format.ts';
+import { SaveWriter } from './save-stream.ts';
+import type { Toolstack } from './toolstack.ts';
+import { homeOf } from './xenstore.ts';
+
+/** What became of a domain that was to be saved. */
+export type SaveOutcome =
+  | { readonly bytes: number }
+  /** `domain`: where the guest goes on; undefined when it does not, having stopped meanwhile. */
+  | { readonly problem: string; readonly domain: Domain | undefined };
+
+/** What domain 0 works with. */
+export interface SaveParts {
+  readonly hypervisor: Hypervisor;
+  readonly toolstack: Toolstack;
+}
+
+/**
+ * Saves a running domain and takes it down.
+ * @param cmdLine of its configuration
+ * @param file a device, or a part of one, that holds nothing else
+ */
+export function* saveDomain(
+  parts: SaveParts,
+  domain: Domain,
+  cmdLine: string,
+  file: BlockDevice,
+): Process<SaveOutcome> {
+  const { memory, map } = parts.hypervisor;
+  if (!domain.isRunning || domain.isPaused) return { problem: 'it does not run', domain };
+  const record = parseDomainRecord(memory, map, domain.domid);
+  if (record === undefined || 'problem' in record)
+    return { problem: `domain record: ${record?.problem ?? 'none'}`, domain };
+  const extent = yield* SaveExtent.open(parts.hypervisor, file);
+  if (extent === undefined) return { problem: 'no memory for domain 0', domain };
+  const outcome = yield* saveTo(extent, parts, domain, record.value, cmdLine);
+  extent.close();
+  return outcome;
+}
+
+function* saveTo(
+  extent: SaveExtent,
+  { hypervisor, toolstack }: SaveParts,
+  domain: Domain,
+  record: DomainRecord,
+  cmdLine: string,
+): Process<SaveOutcome> {
+  const { xenstore, power } = hypervisor;
+  const { nrPages, bootPages, boots, name } = record;
+  const most = bodyBlocksOf({ nrPages, mappedPages: nrPages, factCount: nrPages });
+  if (1 + most > extent.blocks) return { problem: 'the file is too small', domain };
+  const request = `${homeOf(domain.domid)}/${SHUTDOWN_NODE}`;
+  xenstore.write(request, 'suspend');
+  if (!(yield* isSuspendedInTime(power, domain))) {
+    xenstore.remove(request);
+    return { problem: 'it does not suspend itself', domain: domain.isRunning ? domain : undefined };
+  }
+  yield* domain.released();
+  const blocks = yield* writeFile(extent, hypervisor, domain, { nrPages, bootPages, boots, name, cmdLine });
+  if (blocks === undefined)
+    return { problem: 'the device fails', domain: yield* toolstack.continueDomain(domain, bootPages) };
+  yield* toolstack.destroyDomain(domain);
+  return { bytes: blocks * PAGE_SIZE };
+}
+
+interface Configuration {
+  readonly nrPages: number;
+  readonly bootPages: number;
+  readonly boots: number;
+  readonly name: string;
+  readonly cmdLine: string;
+}
+
+/** Writes the file of a suspended domain; returns its blocks, or undefined when the device fails. */
+function* writeFile(
+  extent: SaveExtent,
+  hypervisor: Hypervisor,
+  domain: Domain,
+  configuration: Configuration,
+): Process<number | undefined> {
+  const mapped: number[] = [];
+  const unmapped: number[] = [];
+  for (let pfn = 0; pfn < configuration.nrPages; pfn++) (domain.hasFrame(Pfn(pfn)) ? mapped : unmapped).push(pfn);
+  const facts = mapped.flatMap((pfn) => factOf(hypervisor, domain, Pfn(pfn)) ?? []);
+  // What lay there before is no file from here on.
+  if (!(yield* extent.write(0, new Uint8Array(PAGE_SIZE)))) return undefined;
+  const writer = new SaveWriter(hypervisor, extent);
+  yield* writePages(writer, hypervisor, domain, mapped);
+  yield* writer.put(bytesOf(unmapped));
+  yield* writer.put(encodeDomainState(domain.freeze()));
+  for (const fact of facts) yield* writer.put(encodeFact(fact));
+  if (!(yield* writer.end())) return undefined;
+  const header = {
+    ...configuration,
+    consumed: false,
+    bodyCrc: writer.crc,
+    mappedPages: mapped.length,
+    factCount: facts.length,
+  };
+  // The commit point.
+  const committed = (yield* extent.write(0, encodeSaveHeader(header))) && (yield* extent.flush());
+  return committed ? 1 + bodyBlocksOf(header) : undefined;
+}
+
+function* writePages(
+  writer: SaveWriter,
+  { memory, domain0Cpu, costs }: Hypervisor,
+  domain: Domain,
+  mapped: readonly number[],
+): Process {
+  for (let at = 0; at < mapped.length; at += BATCH_PAGES) {
+    const batch = mapped.slice(at, at + BATCH_PAGES);
+    yield* writer.put(bytesOf([batch.length, ...batch]));
+    for (const pfn of batch) {
+      domain0Cpu.charge(costs.savePageNs);
+      yield* writer.put(memory.frame(domain.frameOf(Pfn(pfn))));
+    }
+  }
+  yield* writer.put(bytesOf([0]));
+}
+
+function factOf({ frames, recency }: Hypervisor, domain: Domain, pfn: Pfn): FrameFact | undefined {
+  const mfn = domain.frameOf(pfn);
+  if (!frames.isIntact(mfn)) return undefined;
+  const name = frames.nameOf(mfn);
+  const block = frames.provenanceOf(mfn) === Provenance.clean ? frames.blockOf(mfn) : undefined;
+  if (name === undefined && block === undefined) return undefined;
+  return { pfn, name, preserved: frames.isPreserved(mfn), recency: recency.get(mfn), block };
+}
+
+function bytesOf(words: readonly number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(words).buffer);
+}

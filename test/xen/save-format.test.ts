@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { PAGE_SIZE } from '../../src/base/index.ts';
+import {
+  decodeFact,
+  decodeSaveHeader,
+  encodeFact,
+  encodeSaveHeader,
+  FRAME_FACT,
+  type FrameFact,
+  SAVE_HEADER,
+  type SaveHeader,
+} from '../../src/xen/save-format.ts';
+import { property } from '../support/property.ts';
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+const HEADER: SaveHeader = {
+  consumed: false,
+  bodyCrc: 0xdeadbeef,
+  nrPages: 1030,
+  mappedPages: 1027,
+  factCount: 5,
+  bootPages: 6,
+  boots: 2,
+  name: 'größe',
+  cmdLine: 'cachemap=all',
+};
+
+const u32 = fc.nat(0xffff_ffff);
+const fact: fc.Arbitrary<FrameFact> = fc
+  .record({
+    pfn: u32,
+    name: fc.option(fc.record({ ino: u32, generation: u32, index: u32 }), { nil: undefined }),
+    preserved: fc.boolean(),
+    recency: fc.nat(0xffff),
+    block: fc.option(u32, { nil: undefined }),
+  })
+  .map((value) => ({ ...value, preserved: value.preserved && value.name !== undefined }));
+
+describe('the header of a save file', () => {
+  it('has the bytes of the reference page', () => {
+    const block = encodeSaveHeader(HEADER);
+    expect(hex(block.subarray(0, SAVE_HEADER.offset.cmdLine + 16))).toBe(
+      '737773617665310001000000800400000000000007040000efbeadde06040000030400000500000006000000020000006772c3b6c39f650000000000000000000000000000000000000000000000000063616368656d61703d616c6c00000000',
+    );
+    expect(hex(block.subarray(SAVE_HEADER.offset.checksum, SAVE_HEADER.size))).toBe('f15bc9ff');
+    expect(decodeSaveHeader(block)).toEqual({ value: HEADER });
+  });
+
+  property(
+    'with any byte of its block changed is a problem',
+    fc.nat(PAGE_SIZE - 1),
+    fc.integer({ min: 1, max: 255 }),
+    (at, flip) => {
+      const block = encodeSaveHeader(HEADER);
+      block[at]! ^= flip;
+      expect(decodeSaveHeader(block)).toHaveProperty('problem');
+    },
+  );
+
+  it('with numbers that cannot be is a problem', () => {
+    for (const wrong of [
+      { mappedPages: 1031 },
+      { factCount: 1028 },
+      { bootPages: 1028 },
+      { nrPages: 0, mappedPages: 0, factCount: 0, bootPages: 0 },
+    ])
+      expect(decodeSaveHeader(encodeSaveHeader({ ...HEADER, ...wrong }))).toHaveProperty('problem');
+  });
+});
+
+describe('a fact of a frame', () => {
+  it('has the bytes of the reference page', () => {
+    const value = {
+      pfn: 0x01020304,
+      name: { ino: 12, generation: 7, index: 9 },
+      preserved: true,
+      recency: 0x8005,
+      block: 77,
+    };
+    expect(hex(encodeFact(value))).toBe('04030201070005800c00000007000000090000004d000000');
+  });
+
+  property('is what was written', fact, (value) => {
+    const read = decodeFact(encodeFact(value));
+    expect(read).toEqual(value);
+  });
+
+  property(
+    'of any bytes is itself or none',
+    fc.uint8Array({ minLength: FRAME_FACT.size, maxLength: FRAME_FACT.size }),
+    (bytes) => {
+      const read = decodeFact(bytes);
+      if (read !== undefined) expect(encodeFact(read)).toEqual(bytes);
+    },
+  );
+});

@@ -1,0 +1,369 @@
+// Save and restore of a domain, with a guest that is nothing but what the test makes of it.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { crc32c } from '../../src/base/crc32c.ts';
+import { putField } from '../../src/base/layout.ts';
+import { DOM0, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import type { Process } from '../../src/sim/index.ts';
+import type { Domain } from '../../src/xen/domain.ts';
+import {
+  NR_REGISTERS,
+  Provenance,
+  Reason,
+  restoreDomain,
+  saveDomain,
+  SHUTDOWN_NODE,
+  Virq,
+} from '../../src/xen/index.ts';
+import { SAVE_HEADER, SAVE_MAGIC, SAVE_VERSION } from '../../src/xen/save-format.ts';
+import { seal } from '../../src/xen/records.ts';
+import { property } from '../support/property.ts';
+import {
+  restartGuest,
+  BOOT_PAGES,
+  bootMachine,
+  cacheBlocks,
+  LEAST_PAGES,
+  type MiniGuest,
+  startGuest,
+  TestDisk,
+  type TestMachine,
+} from './machine.ts';
+
+const FILE_BLOCKS = 1060;
+const REGISTERS = Uint32Array.from({ length: NR_REGISTERS }, (_, i) => 0x0101_0101 * i);
+
+const fileFor = ({ simulation, memory }: TestMachine): TestDisk => new TestDisk(simulation, memory, FILE_BLOCKS);
+
+/** Suspends itself when it is asked to, and says when it goes on. */
+function suspends({ domain }: MiniGuest): { registers: Uint32Array | undefined } {
+  const seen: { registers: Uint32Array | undefined } = { registers: undefined };
+  const { environment } = domain;
+  const watch = function* (): Process {
+    while ((yield* environment.xenstore.read(SHUTDOWN_NODE)) !== 'suspend') yield Ns(100);
+    seen.registers = yield* environment.hypercalls.suspend(REGISTERS);
+  };
+  environment.spawn('suspends', watch());
+  return seen;
+}
+
+/** All that a guest can see of its memory, and what Xen has of it. */
+function stateOf({ memory }: TestMachine, domain: Domain) {
+  const pages = Array.from({ length: domain.nrPages }, (_, pfn) =>
+    domain.hasFrame(Pfn(pfn)) ? crc32c(memory.frame(domain.frameOf(Pfn(pfn)))) : undefined,
+  );
+  return { pages, channels: structuredClone(domain.events.channels), registers: domain.registers.slice() };
+}
+
+function save(machine: TestMachine, guest: MiniGuest, file: TestDisk) {
+  let before: ReturnType<typeof stateOf> | undefined;
+  // The first write is when it stands still.
+  file.onFrame = () => {
+    before ??= stateOf(machine, guest.domain);
+  };
+  const outcome = machine.simulation.runProcess('save', saveDomain(machine, guest.domain, 'cachemap=all', file));
+  return { outcome, before };
+}
+
+const restore = (machine: TestMachine, file: TestDisk, vouch = false) =>
+  machine.simulation.runProcess('restore', restoreDomain(machine, file, { device: machine.disk, vouch }));
+
+describe('a domain that is saved and restored', () => {
+  property(
+    'has every byte, register and event channel that it had, and its programs go on',
+    fc.array(fc.tuple(fc.integer({ min: BOOT_PAGES, max: LEAST_PAGES - 2 }), fc.nat(255)), { maxLength: 30 }),
+    fc.uniqueArray(fc.integer({ min: 700, max: 1000 }), { maxLength: 40 }),
+    fc.array(fc.constantFrom('unbound', 'virq', 'ipi'), { maxLength: 6 }),
+    fc.uniqueArray(fc.nat(63), { maxLength: 8 }),
+    fc.nat(3000),
+    (stores, given, ports, blocks, latencyNs) => {
+      const machine = bootMachine();
+      const { hypervisor, toolstack, disk, simulation } = machine;
+      const guest = startGuest(machine);
+      const file = fileFor(machine);
+      const { memory, hypercalls } = guest.domain.environment;
+      for (const [pfn, value] of stores) memory.zero(Pfn(pfn), value, 10);
+      for (const [pfn, value] of stores) memory.writeU32(Pfn(pfn), 4 * value, value);
+      hypercalls.decreaseReservation(given);
+      for (const port of new Set(ports)) {
+        if (port === 'unbound') hypercalls.eventChannels.allocUnbound(DOM0);
+        if (port === 'virq') hypercalls.eventChannels.bindVirq(Virq.suspend);
+        if (port === 'ipi') hypercalls.eventChannels.bindIpi();
+      }
+      // In flight when it suspends itself: the bytes arrive, or do not; then they are as they are.
+      disk.latencyNs = latencyNs;
+      blocks.forEach((block, i) => guest.read(100 + i, block));
+      const seen = suspends(guest);
+      const old = guest.domain;
+      const { outcome, before } = save(machine, guest, file);
+      expect(outcome).toHaveProperty('bytes');
+      const restored = restore(machine, file);
+      if ('problem' in restored) throw new Error(restored.problem);
+      expect(stateOf(machine, restored.domain)).toEqual(before);
+      expect(restored.domain.registers).toEqual(REGISTERS);
+      expect(old.state).toBe('dead');
+      simulation.run();
+      toolstack.checkInvariants();
+      restored.domain.events.checkInvariants();
+      expect(seen.registers).toEqual(REGISTERS);
+      // Its frames, and those of domain 0, are free; it can give pages back and get them again.
+      expect(hypervisor.scrubber.frames.length).toBe(0);
+      expect(hypercalls.increaseReservation(given)).toBe(given.length);
+      expect(restored.domain.pageCount).toBe(LEAST_PAGES);
+    },
+    { numRuns: 25 },
+  );
+});
+
+/** A machine with a saved guest, and the file's bytes. */
+function savedGuest(): { machine: TestMachine; bytes: Uint8Array } {
+  const machine = bootMachine();
+  const guest = startGuest(machine);
+  cacheBlocks(machine, guest, [3, 4, 9]);
+  guest.domain.environment.hypercalls.decreaseReservation([800, 802]);
+  suspends(guest);
+  const file = fileFor(machine);
+  const { outcome } = save(machine, guest, file);
+  if ('problem' in outcome) throw new Error(outcome.problem);
+  machine.simulation.run();
+  return { machine, bytes: file.bytes.slice(0, outcome.bytes) };
+}
+
+/** A file of its own with these bytes. */
+function fileOf({ simulation, memory }: TestMachine, bytes: Uint8Array): TestDisk {
+  const file = new TestDisk(simulation, memory, Math.floor(bytes.length / PAGE_SIZE));
+  file.bytes.set(bytes.subarray(0, file.bytes.length));
+  return file;
+}
+
+/**
+ * What of the body is no page, in words, first and how many: a batch of 1024, one of 7, the end of batches with two unmapped
+ * pages, the domain state, its first ports, three facts.
+ */
+const SECOND_BATCH = 1 + 1024 + 1024 * 1024;
+const END_OF_BATCHES = SECOND_BATCH + 1 + 7 + 7 * 1024;
+const FACTS = END_OF_BATCHES + 3 + 2048;
+const PLACES = [
+  [0, 1025],
+  [SECOND_BATCH, 8],
+  [END_OF_BATCHES, 3],
+  [END_OF_BATCHES + 3, 32],
+  [END_OF_BATCHES + 3 + 1024, 8],
+  [FACTS, 18],
+] as const;
+
+describe('a save file', () => {
+  const { machine, bytes } = savedGuest();
+  const free = machine.hypervisor.allocator.freeCount;
+  const isRefused = (file: TestDisk, problem: unknown = expect.any(String)): void => {
+    expect(restore(machine, file)).toEqual({ problem });
+    machine.simulation.run();
+    expect(machine.toolstack.entries).toEqual([]);
+    expect(machine.hypervisor.allocator.freeCount).toBe(free);
+  };
+
+  property(
+    'with any byte changed is refused, and nothing of it stays',
+    fc.oneof(
+      fc.nat(bytes.length - 1),
+      fc.nat(SAVE_HEADER.size - 1),
+      fc.integer({ min: 4229000, max: bytes.length - 1 }),
+    ),
+    fc.integer({ min: 1, max: 255 }),
+    (at, flip) => {
+      const damaged = bytes.slice();
+      damaged[at]! ^= flip;
+      isRefused(fileOf(machine, damaged));
+    },
+    { numRuns: 60, examples: [[bytes.length - 1, 1]] },
+  );
+
+  property(
+    'that is cut anywhere is refused',
+    fc.nat(bytes.length / PAGE_SIZE - 1),
+    (blocks) => {
+      // Both a file that ends there, and one of which the rest was never written.
+      isRefused(fileOf(machine, bytes.slice(0, blocks * PAGE_SIZE)));
+      const rest = bytes.slice();
+      rest.fill(0, blocks * PAGE_SIZE);
+      isRefused(fileOf(machine, rest));
+    },
+    { numRuns: 20, examples: [[0], [bytes.length / PAGE_SIZE - 1]] },
+  );
+
+  it('on a device that fails is refused', () => {
+    const file = fileOf(machine, bytes);
+    file.failPercent = 40;
+    isRefused(file, 'the device fails');
+  });
+
+  it('is refused when there is no memory for the domain', () => {
+    const { allocator } = machine.hypervisor;
+    const others = new Uint32Array(allocator.freeCount - 1000);
+    allocator.allocate(others);
+    expect(restore(machine, fileOf(machine, bytes))).toHaveProperty(
+      'problem',
+      'ENOMEM: 1031 machine frames wanted, 744 are free',
+    );
+    machine.simulation.run();
+    for (const mfn of others) allocator.free(mfn as never);
+    expect(allocator.freeCount).toBe(free);
+  });
+
+  type HeaderField = 'nrPages' | 'mappedPages' | 'factCount' | 'bootPages' | 'consumed';
+  /** The file with other words in its body and other numbers in its header, and with every checksum right. */
+  const forge = (
+    words: readonly (readonly [at: number, value: number])[],
+    fields: readonly (readonly [HeaderField, number])[] = [],
+  ): TestDisk => {
+    const forged = bytes.slice();
+    const body = new Uint32Array(forged.buffer, PAGE_SIZE);
+    for (const [at, value] of words) body[at] = value;
+    const header = forged.subarray(0, SAVE_HEADER.size);
+    for (const [name, value] of fields) putField(SAVE_HEADER, header, 0, name, value);
+    putField(SAVE_HEADER, header, 0, 'bodyCrc', crc32c(forged, PAGE_SIZE));
+    seal(SAVE_HEADER, header, SAVE_MAGIC, SAVE_VERSION);
+    return fileOf(machine, forged);
+  };
+
+  it('that tells nonsense, with every checksum right, is refused for it', () => {
+    const pages = 'its pages are not those of a domain';
+    const unmapped = 'its unmapped pages are mapped';
+    const facts = 'its facts are not those of its frames';
+    isRefused(forge([[0, 1025]]), pages);
+    isRefused(forge([[0, 0]]), pages);
+    isRefused(forge([[1, 17]]), pages);
+    isRefused(forge([[1, 0x1000_0000]]), pages);
+    isRefused(forge([[1, LEAST_PAGES]]), pages);
+    isRefused(forge([[SECOND_BATCH, 6]]), pages);
+    isRefused(forge([[END_OF_BATCHES + 1, 17]]), unmapped);
+    isRefused(forge([[END_OF_BATCHES + 1, 802]]), unmapped);
+    isRefused(forge([[END_OF_BATCHES + 3 + 5, 99]]), 'domain state: bad checksum');
+    isRefused(forge([[FACTS, 800]]), facts);
+    isRefused(forge([[FACTS, 102]]), facts);
+    isRefused(forge([[FACTS + 1, 8]]), facts);
+    isRefused(forge([[FACTS + 18, 1]]), 'it does not end where it should');
+    isRefused(forge([], [['mappedPages', 1030]]), 'save header: another length than its pages have');
+    isRefused(forge([], [['consumed', 1]]), 'save header: consumed already');
+  });
+
+  property(
+    'that somebody forged, with every checksum right, is restored or refused',
+    fc.array(
+      fc.tuple(
+        fc.oneof(...PLACES.map(([min, words]) => fc.integer({ min, max: min + words - 1 }))),
+        fc.oneof(fc.nat(1100), fc.nat(0xffff_ffff)),
+      ),
+      { minLength: 1, maxLength: 3 },
+    ),
+    fc.array(
+      fc.tuple(
+        fc.constantFrom<HeaderField>('nrPages', 'mappedPages', 'factCount', 'bootPages', 'consumed'),
+        fc.oneof(fc.nat(1100), fc.nat(0xffff_ffff)),
+      ),
+      { maxLength: 2 },
+    ),
+    (words, fields) => {
+      const outcome = restore(machine, forge(words, fields));
+      if ('domain' in outcome)
+        machine.simulation.runProcess('destroy', machine.toolstack.destroyDomain(outcome.domain));
+      machine.simulation.run();
+      machine.toolstack.checkInvariants();
+      expect(machine.hypervisor.allocator.freeCount).toBe(free);
+    },
+    { numRuns: 60 },
+  );
+});
+
+describe('saving', () => {
+  const stuck = (failPercent: number, suspendable = true) => {
+    const machine = bootMachine();
+    const guest = startGuest(machine);
+    const seen = suspendable ? suspends(guest) : undefined;
+    const file = fileFor(machine);
+    file.failPercent = failPercent;
+    return { machine, guest, seen, file };
+  };
+
+  it('to a device that fails goes on with the guest where it is', () => {
+    const { machine, guest, seen, file } = stuck(50);
+    const { outcome, before } = save(machine, guest, file);
+    if (!('problem' in outcome) || outcome.domain === undefined) throw new Error('it was saved');
+    expect(outcome.problem).toBe('the device fails');
+    expect(stateOf(machine, outcome.domain)).toEqual(before);
+    machine.simulation.run();
+    machine.toolstack.checkInvariants();
+    expect(seen!.registers).toEqual(REGISTERS);
+    expect(outcome.domain.isRunning).toBe(true);
+    // What was written of it is no file.
+    file.failPercent = 0;
+    expect(restore(machine, file)).toHaveProperty('problem');
+  });
+
+  it('of a guest that does not suspend itself is given up', () => {
+    const { machine, guest, file } = stuck(0, false);
+    const { outcome } = save(machine, guest, file);
+    expect(outcome).toEqual({ problem: 'it does not suspend itself', domain: guest.domain });
+    machine.simulation.run();
+    machine.toolstack.checkInvariants();
+    expect(guest.domain.isRunning).toBe(true);
+  });
+
+  it('to a file that is too small is refused before the guest is asked', () => {
+    const { machine, guest } = stuck(0);
+    const file = new TestDisk(machine.simulation, machine.memory, LEAST_PAGES);
+    const { outcome } = save(machine, guest, file);
+    expect(outcome).toEqual({ problem: 'the file is too small', domain: guest.domain });
+    expect(guest.domain.isRunning).toBe(true);
+  });
+
+  it('happens once: the file is consumed on the disk when the guest goes on', () => {
+    const { machine, guest, file } = stuck(0);
+    save(machine, guest, file);
+    expect(restore(machine, file)).toHaveProperty('domain');
+    expect(restore(machine, file)).toEqual({ problem: 'save header: consumed already' });
+  });
+});
+
+describe('the cache-mapping table of a domain that was away', () => {
+  const BLOCKS = [3, 4, 5, 9, 11];
+
+  property(
+    'vouches for a page if and only if its block is what it was',
+    fc.uniqueArray(fc.constantFrom(...BLOCKS)),
+    fc.boolean(),
+    fc.boolean(),
+    (written, preserved, vouch) => {
+      const machine = bootMachine();
+      const { simulation, disk, hypervisor, toolstack } = machine;
+      const first = startGuest(machine);
+      cacheBlocks(machine, first, BLOCKS);
+      const guest = preserved ? restartGuest(machine, first) : first;
+      // Its own store, before it is saved: named, and equal to nothing.
+      if (!preserved) guest.domain.environment.memory.writeU8(Pfn(102), 7, 1);
+      suspends(guest);
+      const file = fileFor(machine);
+      save(machine, guest, file);
+      for (const block of written) disk.block(block)[99]! ^= 1;
+      const restored = restore(machine, file, vouch);
+      if ('problem' in restored) throw new Error(restored.problem);
+      simulation.run();
+      toolstack.checkInvariants();
+      const { domain } = restored;
+      for (const [i, block] of BLOCKS.entries()) {
+        const mfn = domain.frameOf(Pfn(100 + i));
+        const { frames } = hypervisor;
+        const isClean = vouch && !written.includes(block) && (preserved || i !== 2);
+        expect(frames.provenanceOf(mfn)).toBe(isClean ? Provenance.clean : Provenance.none);
+        expect(frames.nameOf(mfn)).toEqual({ ino: 12, generation: 1, index: block });
+        expect(frames.isPreserved(mfn)).toBe(preserved);
+      }
+      for (const block of preserved ? BLOCKS : []) {
+        const { result, pfn } = guest.claim(12, block, block);
+        expect(result).toBe(vouch && !written.includes(block) ? Reason.ok : Reason.dirty);
+        expect(pfn).toBe(100 + BLOCKS.indexOf(block));
+      }
+    },
+    { numRuns: 20 },
+  );
+});
