@@ -11,8 +11,10 @@
  * before it has completed, and what was submitted after it begins when it has completed.
  *
  * Cache. A write that fits completes once it is in the cache; reads see it. It leaves for the medium when the drive was
- * idle for DESTAGE_DELAY_NS, when the cache is needed for other writes, and at a flush: upwards, from a random place on.
- * A write larger than the whole cache goes straight to the medium.
+ * idle for DESTAGE_DELAY_NS, when the cache is needed for other writes, and at a flush: upwards, from where the arm stands,
+ * else from the lowest, or, when it was idle, from a random place on. What followed on the medium was being written while
+ * the bus filled the cache; how far that came is computed when the cache is needed again, so a stream of writes goes at the
+ * rate of the medium. A write larger than the whole cache goes straight to the medium.
  *
  * Time. Events are scheduled only while there is something to do, so the simulation ends when the work does.
  *
@@ -112,6 +114,9 @@ export class Drive implements BlockDevice {
   #sweep: number[] = [];
   #swept = 0;
   #destaging = 0;
+  /** The granule before which the arm stands since it last destaged, and since when; -1: it has moved. */
+  #armGranule = -1;
+  #armFreeNs = 0;
   /** Granules of the cache promised to writes in service. */
   #reserved = 0;
   #lastRequestAt = 0;
@@ -218,6 +223,7 @@ export class Drive implements BlockDevice {
     this.#queue = [];
     this.#sweep = [];
     this.#swept = 0;
+    this.#armGranule = -1;
   }
 
   #freshChannels(): Channel[] {
@@ -300,7 +306,7 @@ export class Drive implements BlockDevice {
     const isCached = op === 'write' && this.#cache.canHold(sector, sectors);
     const mustDestage =
       op === 'flush' ? !this.#cache.isEmpty : isCached && !this.#cache.hasRoomFor(sector, sectors, this.#reserved);
-    if (mustDestage) return this.#beginDestage();
+    if (mustDestage) return this.#beginDestage(true);
 
     const last = this.#queue.pop()!;
     if (at < this.#queue.length) this.#queue[at] = last;
@@ -314,6 +320,7 @@ export class Drive implements BlockDevice {
     this.#requestsInService++;
     if (op === 'flush') this.#isFlushing = true;
     else this.#elevatorAt = sector + sectors;
+    if (!isCached && op !== 'flush') this.#armGranule = -1;
     let delay: number;
     if (op === 'read') delay = this.#model.read(sector, sectors, now);
     else {
@@ -324,13 +331,18 @@ export class Drive implements BlockDevice {
     return true;
   }
 
-  /** Writes out the next run of the sweep over the cache. Returns false when all that is cached is in service. */
-  #beginDestage(): boolean {
+  /**
+   * Writes out the next run of the sweep over the cache. Returns false when all that is cached is in service.
+   * @param isNeeded the cache is, so that the drive has not paused since the run before
+   */
+  #beginDestage(isNeeded: boolean): boolean {
     while (this.#swept < this.#sweep.length && !this.#cache.has(this.#sweep[this.#swept]!)) this.#swept++;
     if (this.#swept === this.#sweep.length) {
       if (this.#destaging > 0 || this.#cache.isEmpty) return false;
       const granules = this.#cache.granules();
-      const start = this.#random.below(granules.length);
+      const there = granules.indexOf(this.#armGranule);
+      const elsewhere = isNeeded ? 0 : this.#random.below(granules.length);
+      const start = there >= 0 ? there : elsewhere;
       this.#sweep = [...granules.slice(start), ...granules.slice(0, start)];
       this.#swept = 0;
     }
@@ -350,14 +362,20 @@ export class Drive implements BlockDevice {
     this.#destaging++;
     const sector = first * SECTORS_PER_PAGE;
     const sectors = Math.min(length * SECTORS_PER_PAGE, this.sectorCount - sector);
-    this.#simulation.after(this.#model.write(sector, sectors, this.#simulation.now), channel.finish);
+    const { now } = this.#simulation;
+    const isStream = isNeeded && this.#model.channels === 1 && first === this.#armGranule;
+    const begin = isStream ? Math.max(this.#armFreeNs, this.#cache.storedAt(first)) : now;
+    const end = begin + this.#model.write(sector, sectors, Ns(begin));
+    this.#armGranule = first + length;
+    this.#armFreeNs = end;
+    this.#simulation.after(Ns(Math.max(0, end - now)), channel.finish);
     return true;
   }
 
   #destageWhenIdle(): void {
     const wait = this.#lastRequestAt + DESTAGE_DELAY_NS - this.#simulation.now;
     if (wait <= 0) {
-      this.#beginDestage();
+      this.#beginDestage(false);
       return;
     }
     if (this.#hasTimer) return;
@@ -432,7 +450,7 @@ export class Drive implements BlockDevice {
     if (!isCached && !this.#cache.isEmpty) this.#cache.forget(sector, sectors);
     let at = sector;
     for (const { mfn, offset, length } of segments) {
-      if (isCached) this.#cache.store(at, this.#memory, mfn, offset, length);
+      if (isCached) this.#cache.store(at, this.#memory, mfn, offset, length, this.#simulation.now);
       else this.#image.write(at * SECTOR_SIZE, this.#memory.frame(mfn), offset, length);
       at += length / SECTOR_SIZE;
     }

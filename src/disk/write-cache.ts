@@ -9,7 +9,7 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE, type Mfn } from '../base/units.ts';
+import { PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE, type Mfn, type Ns } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import type { RandomStream } from '../sim/random.ts';
 import type { ImageStore } from './image-store.ts';
@@ -22,12 +22,15 @@ export class WriteCache {
   readonly #free: number[] = [];
   readonly #masks: Uint8Array;
   readonly #bytes: Uint8Array;
+  /** When each slot was stored to last. */
+  readonly #stamps: Float64Array;
 
   /** @param bytes capacity; what is beyond whole granules of 4096 is not used; 0 makes a cache that holds nothing */
   constructor(bytes: number) {
     this.#capacity = Math.floor(bytes / PAGE_SIZE);
     this.#masks = new Uint8Array(this.#capacity);
     this.#bytes = new Uint8Array(this.#capacity * PAGE_SIZE);
+    this.#stamps = new Float64Array(this.#capacity);
     for (let slot = this.#capacity - 1; slot >= 0; slot--) this.#free.push(slot);
   }
 
@@ -59,13 +62,18 @@ export class WriteCache {
     return this.#slotOf.has(granule);
   }
 
+  /** When a granule was stored to last; it is cached. */
+  storedAt(granule: number): number {
+    return this.#stamps[this.#slotOf.get(granule)!]!;
+  }
+
   /** The cached granules, ascending. */
   granules(): number[] {
     return [...this.#slotOf.keys()].sort((a, b) => a - b);
   }
 
   /** Takes `length` bytes of a frame as the contents of the device from `sector` on. There must be room. */
-  store(sector: number, memory: MachineMemory, mfn: Mfn, offset: number, length: number): void {
+  store(sector: number, memory: MachineMemory, mfn: Mfn, offset: number, length: number, now: Ns): void {
     for (let done = 0; done < length; ) {
       const at = sector + done / SECTOR_SIZE;
       const granule = granuleOf(at);
@@ -73,6 +81,7 @@ export class WriteCache {
       const sectors = Math.min((length - done) / SECTOR_SIZE, SECTORS_PER_PAGE - first);
       const slot = this.#slotFor(granule);
       this.#masks[slot]! |= maskOf(first, sectors);
+      this.#stamps[slot] = now;
       const place = slot * PAGE_SIZE + first * SECTOR_SIZE;
       memory.copyOut(mfn, offset + done, this.#bytes, place, sectors * SECTOR_SIZE);
       done += sectors * SECTOR_SIZE;

@@ -481,6 +481,46 @@ describe('cache and time', () => {
     });
   });
 
+  it('writes a stream at the rate of the medium, and one write after another at that of the rotation', () => {
+    const simulation = new Simulation(1);
+    const memory = new MachineMemory(2 << 20);
+    const image = new PlainImage((32 << 20) / SECTOR_SIZE);
+    const options = { model: makeServiceTime(PENTIUM4_2006.disk, 'disk'), writeCacheBytes: 2 << 20 };
+    const drive = new Drive(simulation, memory, image, options);
+    const write = (request: number, sectors: number, then: () => void): void => {
+      const segments = scatter(0, sectors, 0);
+      drive.submit({ op: 'write', sector: request * sectors, segments, done: then });
+    };
+    // 128 KiB at a time, the next one 0.5 ms after the one before has ended, as a busy writer does.
+    let left = 256;
+    const next = (): void => {
+      if (--left > 0) simulation.after(Ns(500_000), () => write(256 - left, 256, next));
+    };
+    write(0, 256, next);
+    simulation.run(() => left === 0);
+    const streamMBps = (30 << 20) / (simulation.now / 1000);
+    expect(streamMBps).toBeGreaterThan(0.9 * 61);
+    expect(streamMBps).toBeLessThan(1.05 * 61);
+    // 4 KiB, and a flush: what was not there before the arm passed has to wait for the next turn.
+    const begin = simulation.now;
+    let turns = 20;
+    const append = (): void => {
+      write(20 - turns, 8, () => {
+        drive.submit({
+          op: 'flush',
+          sector: 0,
+          segments: [],
+          done: () => {
+            if (--turns > 0) append();
+          },
+        });
+      });
+    };
+    append();
+    simulation.run(() => turns === 0);
+    expect((simulation.now - begin) / 20).toBeGreaterThan(0.9 * (60e9 / 7200));
+  });
+
   it('counts the service that is going on', () => {
     const { simulation, drive, read } = small({ model: new SteadyDisk(), writeCacheBytes: 0 });
     read(0);
