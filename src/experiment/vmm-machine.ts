@@ -91,6 +91,8 @@ export class VmmMachine {
   readonly saveFiles: readonly Partition[];
   /** Guests that run, by name. */
   readonly guests = new Map<string, VmmGuest>();
+  /** Called for every guest that has booted. */
+  onBoot: (guest: VmmGuest) => void = () => undefined;
   readonly #options: VmmMachineOptions;
   #hypervisor: Hypervisor;
   #toolstack: Toolstack;
@@ -128,11 +130,15 @@ export class VmmMachine {
     return this.#toolstack;
   }
 
-  /** Creates the domains, one after the other, and boots their guests, all at once. */
+  /**
+   * Creates the domains, one after the other, and boots their guests, all at once. Where the hypervisor before left a
+   * domain's cache, the domain is built on it.
+   */
   *start(configs: readonly DomainConfig[] = this.configs): Process {
     const boots = [];
     for (const config of configs) {
-      const domain = yield* this.#toolstack.createDomain(config);
+      const isKept = this.#toolstack.left.get(config.name) === 'kept';
+      const domain = yield* isKept ? this.#toolstack.bootLeftDomain(config) : this.#toolstack.createDomain(config);
       boots.push(this.simulation.spawn(`boot ${config.name}`, this.boot(config, domain)));
     }
     for (const boot of boots) yield* boot.join();
@@ -143,6 +149,7 @@ export class VmmMachine {
     const kernel = yield* Kernel.boot(domain.environment, this.guestCosts);
     const guest = { config, domain, kernel };
     this.guests.set(config.name, guest);
+    this.onBoot(guest);
     return guest;
   }
 

@@ -20,9 +20,7 @@ export interface VmmPhase {
     | 'save guests'
     | 'shut guests down'
     | 'hand over'
-    | 'reset'
-    | 'hypervisor boot'
-    | 'domain 0 boot'
+    | 'reset and boot'
     | 'resume guests'
     | 'restore guests'
     | 'boot guests';
@@ -36,7 +34,7 @@ export interface VmmGuestResult {
   readonly outcome: 'continued' | 'booted' | 'lost';
   /** Why it did not go on where it should have, in words; undefined when it did. */
   readonly reason: string | undefined;
-  /** The longest time in which its service was not there, as a program in it sees it (heartbeat.ts). */
+  /** The longest time in which its service was not there, as a program in it sees it (vmm-heartbeat.ts). */
   readonly downtimeNs: number;
   /** When that begins. */
   readonly downFromNs: number;

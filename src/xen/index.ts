@@ -14,4 +14,5 @@ export { restoreDomain, type RestoreOptions, type RestoreOutcome } from './resto
 export { saveDomain, type SaveOutcome, type SaveParts } from './save.ts';
 export * from './save-layout-page.ts';
 export { type DomainConfig, type RestartOptions, type Resumption, Toolstack } from './toolstack.ts';
+export { shutdownNodeOf } from './xenstore.ts';
 export { type ManagedConfig, type ShutdownRequest, type StopAction, Xend } from './xend.ts';

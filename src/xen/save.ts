@@ -16,13 +16,12 @@ import { encodeDomainState } from './domain-state.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { isSuspendedInTime } from './on-memory-suspend.ts';
 import { Provenance } from './provenance.ts';
-import { SHUTDOWN_NODE } from './public/xenbus.ts';
 import { type DomainRecord, parseDomainRecord } from './records.ts';
 import { SaveExtent } from './save-extent.ts';
 import { BATCH_PAGES, bodyBlocksOf, encodeFact, encodeSaveHeader, type FrameFact } from './save-format.ts';
 import { SaveWriter } from './save-stream.ts';
 import type { Toolstack } from './toolstack.ts';
-import { homeOf } from './xenstore.ts';
+import { shutdownNodeOf } from './xenstore.ts';
 
 /** What became of a domain that was to be saved. */
 export type SaveOutcome =
@@ -70,7 +69,7 @@ function* saveTo(
   const { nrPages, bootPages, boots, name } = record;
   const most = bodyBlocksOf({ nrPages, mappedPages: nrPages, factCount: nrPages });
   if (1 + most > extent.blocks) return { problem: 'the file is too small', domain };
-  const request = `${homeOf(domain.domid)}/${SHUTDOWN_NODE}`;
+  const request = shutdownNodeOf(domain.domid);
   xenstore.write(request, 'suspend');
   if (!(yield* isSuspendedInTime(power, domain))) {
     xenstore.remove(request);

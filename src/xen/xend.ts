@@ -15,9 +15,8 @@ import type { Domain } from './domain.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { ShutdownReason } from './public/environment.ts';
 import { Virq } from './public/event-channel.ts';
-import { SHUTDOWN_NODE } from './public/xenbus.ts';
 import type { DomainConfig, Toolstack } from './toolstack.ts';
-import { homeOf } from './xenstore.ts';
+import { shutdownNodeOf } from './xenstore.ts';
 
 /** MINIMUM_RESTART_TIME and SHUTDOWN_TIMEOUT of XendDomainInfo.py. */
 const MINIMUM_RESTART_NS = 20e9;
@@ -77,7 +76,7 @@ export class Xend {
   /** Asks a guest to stop, and sees to it that it does. */
   shutdown(domain: Domain, request: ShutdownRequest): void {
     const { xenstore, power } = this.#hypervisor;
-    xenstore.write(`${homeOf(domain.domid)}/${SHUTDOWN_NODE}`, request);
+    xenstore.write(shutdownNodeOf(domain.domid), request);
     power.after(SHUTDOWN_TIMEOUT, () => {
       const managed = this.#managed.get(domain.domid);
       if (managed?.domain === domain && domain.isRunning) this.#act(managed, 'destroy');

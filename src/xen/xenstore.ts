@@ -10,6 +10,7 @@
 
 import { Ns } from '../base/units.ts';
 import type { Power } from '../sim/power.ts';
+import { SHUTDOWN_NODE } from './public/xenbus.ts';
 
 interface Watch {
   readonly path: string;
@@ -21,6 +22,9 @@ const isAtOrBelow = (path: string, directory: string): boolean =>
 
 /** Where everything of a domain lies. */
 export const homeOf = (domid: number): string => `/local/domain/${domid}`;
+
+/** Where a domain is asked to stop. */
+export const shutdownNodeOf = (domid: number): string => `${homeOf(domid)}/${SHUTDOWN_NODE}`;
 
 export class Xenstore {
   readonly #power: Power;

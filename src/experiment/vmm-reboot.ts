@@ -1,0 +1,255 @@
+/**
+ * The strategies of a hypervisor reboot: what is done with the guests so that the hypervisor under them can be replaced.
+ *
+ * | strategy | guests | then | the machine | then |
+ * |---|---|---|---|---|
+ * | warm-vm | serve while domain 0 goes down; are suspended on memory | handed over | keeps its memory | go on |
+ * | save-restore | are saved to the disk, one after the other | domain 0 goes down | loses its memory | are restored, one after the other |
+ * | shutdown-boot | are shut down, all at once | domain 0 goes down | loses its memory | are created, and boot at once |
+ * | warm-cache | the same; what they had cached is kept | domain 0 goes down, hands over | keeps its memory | the same, on their caches |
+ *
+ * A guest with which something goes wrong is booted anew in the end, with the reason. Times are those of the machine's
+ * profile; what is fitted in it makes the result no evidence for what it was fitted to.
+ */
+
+import { Ns } from '../base/units.ts';
+import type { Process } from '../sim/index.ts';
+import {
+  handOver,
+  restoreDomain,
+  saveDomain,
+  shutdownNodeOf,
+  shutdownDomain0,
+  ShutdownReason,
+  suspendDomains,
+  type Domain,
+  type DomainConfig,
+} from '../xen/index.ts';
+import type { Heartbeats } from './vmm-heartbeat.ts';
+import type { VmmGuest, VmmMachine } from './vmm-machine.ts';
+import type { VmmGuestResult, VmmPhase, VmmRebootResult, VmmStrategyName } from './vmm-result.ts';
+
+/** SHUTDOWN_TIMEOUT of xend. */
+const SHUTDOWN_TIMEOUT_NS = 30e9;
+/** How often it is looked whether a guest has stopped. */
+const LOOK = Ns(10_000_000);
+
+/**
+ * Reboots the hypervisor under all guests of a machine.
+ * @param heartbeats that was started in every guest (`VmmMachine.onBoot`)
+ */
+export function rebootHypervisor(
+  machine: VmmMachine,
+  heartbeats: Heartbeats,
+  strategy: VmmStrategyName,
+): Process<VmmRebootResult> {
+  return new VmmReboot(machine, heartbeats).run(strategy);
+}
+
+type Before = Readonly<VmmGuest> & { readonly pagesRead: number; readonly pagesReused: number };
+
+const STOPPING: readonly VmmPhase['name'][] = ['suspend guests', 'save guests', 'shut guests down', 'hand over'];
+const STARTING: readonly VmmPhase['name'][] = ['resume guests', 'restore guests', 'boot guests'];
+
+class VmmReboot {
+  readonly #machine: VmmMachine;
+  readonly #heartbeats: Heartbeats;
+  readonly #beginNs: number;
+  readonly #phases: VmmPhase[] = [];
+  /** The guests as they were. */
+  readonly #before: ReadonlyMap<string, Before>;
+  /** Why guests do not go on. */
+  readonly #reasons = new Map<string, string>();
+  #bytesWritten = 0;
+  #bytesRead = 0;
+
+  constructor(machine: VmmMachine, heartbeats: Heartbeats) {
+    this.#machine = machine;
+    this.#heartbeats = heartbeats;
+    this.#beginNs = machine.simulation.now;
+    this.#before = new Map([...machine.guests].map(([name, guest]) => [name, { ...guest, ...pagesOf(guest) }]));
+  }
+
+  *run(strategy: VmmStrategyName): Process<VmmRebootResult> {
+    const { guests, simulation } = this.#machine;
+    this.#heartbeats.begin();
+    yield* this.#stopAndStart(strategy);
+    if (this.#missing().length > 0) yield* this.#phase('boot guests', this.#machine.start(this.#missing()));
+    const totalNs = simulation.now - this.#beginNs;
+    yield* this.#heartbeats.hear(guests.keys());
+    return {
+      strategy,
+      stopNs: this.#timeIn(STOPPING),
+      startNs: this.#timeIn(STARTING),
+      totalNs,
+      guests: [...this.#before.keys()].map((name) => this.#guestResult(name)),
+      diskBytes: { written: this.#bytesWritten, read: this.#bytesRead },
+      networkBytes: 0,
+      timeline: this.#phases,
+    };
+  }
+
+  #stopAndStart(strategy: VmmStrategyName): Process {
+    switch (strategy) {
+      case 'warm-vm':
+        return this.#warmVm();
+      case 'save-restore':
+        return this.#saveRestore();
+      case 'shutdown-boot':
+        return this.#shutdownBoot();
+      case 'warm-cache':
+        return this.#warmCache();
+    }
+  }
+
+  *#warmVm(): Process {
+    const { hypervisor, toolstack } = this.#machine;
+    yield* this.#shutdownDomain0();
+    for (const { domid, reason } of yield* this.#phase('suspend guests', suspendDomains(hypervisor, toolstack)))
+      for (const [name, { domain }] of this.#before) if (domain.domid === domid) this.#reasons.set(name, reason);
+    yield* this.#phase('hand over', handOver(hypervisor, toolstack));
+    yield* this.#resetAndBoot('kept');
+    const { lost } = yield* this.#phase('resume guests', this.#machine.resumeGuests());
+    for (const { name, reason } of lost) if (name !== undefined) this.#reasons.set(name, reason);
+  }
+
+  *#saveRestore(): Process {
+    const { guests } = this.#machine;
+    const saved = new Map<string, VmmGuest>();
+    yield* this.#phase('save guests', this.#save(saved));
+    yield* this.#shutdownDomain0();
+    yield* this.#resetAndBoot('lost');
+    guests.clear();
+    yield* this.#phase('restore guests', this.#restore(saved));
+  }
+
+  *#shutdownBoot(): Process {
+    const { toolstack, guests } = this.#machine;
+    yield* this.#phase(
+      'shut guests down',
+      this.#shutDown((domain) => toolstack.destroyDomain(domain)),
+    );
+    yield* this.#shutdownDomain0();
+    yield* this.#resetAndBoot('lost');
+    guests.clear();
+  }
+
+  *#warmCache(): Process {
+    const { hypervisor, toolstack, guests } = this.#machine;
+    yield* this.#phase(
+      'shut guests down',
+      this.#shutDown((domain) => toolstack.leaveDomain(domain)),
+    );
+    yield* this.#shutdownDomain0();
+    yield* this.#phase('hand over', handOver(hypervisor, toolstack));
+    yield* this.#resetAndBoot('kept');
+    guests.clear();
+  }
+
+  *#shutdownDomain0(): Process {
+    const { hypervisor, toolstack } = this.#machine;
+    yield* this.#phase('domain 0 shutdown', shutdownDomain0(hypervisor, toolstack));
+  }
+
+  *#resetAndBoot(memory: 'kept' | 'lost'): Process {
+    this.#machine.reset(memory);
+    const { lost } = yield* this.#phase('reset and boot', this.#machine.bootHypervisor());
+    for (const { name, reason } of lost) if (name !== undefined) this.#reasons.set(name, reason);
+  }
+
+  /** One after the other, as xend does. */
+  *#save(saved: Map<string, VmmGuest>): Process {
+    const { hypervisor, toolstack, configs, guests, saveFiles } = this.#machine;
+    for (const [n, { name, cmdLine = '' }] of configs.entries()) {
+      const guest = guests.get(name);
+      const file = saveFiles[n];
+      if (guest === undefined) continue;
+      if (file === undefined) {
+        this.#reasons.set(name, 'there is no file for it');
+        continue;
+      }
+      const outcome = yield* saveDomain({ hypervisor, toolstack }, guest.domain, cmdLine, file);
+      if ('problem' in outcome) {
+        this.#reasons.set(name, outcome.problem);
+        continue;
+      }
+      this.#bytesWritten += outcome.bytes;
+      saved.set(name, guest);
+    }
+  }
+
+  *#restore(saved: ReadonlyMap<string, VmmGuest>): Process {
+    const { hypervisor, toolstack, configs, guests, saveFiles, costs } = this.#machine;
+    if (saved.size > 0) yield Ns(costs.resumeSetupNs);
+    for (const [n, { name, device }] of configs.entries()) {
+      const guest = saved.get(name);
+      if (guest === undefined) continue;
+      const outcome = yield* restoreDomain({ hypervisor, toolstack }, saveFiles[n]!, { device, vouch: false });
+      if ('problem' in outcome) {
+        this.#reasons.set(name, outcome.problem);
+        continue;
+      }
+      this.#bytesRead += outcome.bytes;
+      guest.domain = outcome.domain;
+      guests.set(name, guest);
+    }
+  }
+
+  /** Asks all guests at once to power off; each that has is taken down, one that does not in time is destroyed. */
+  *#shutDown(takeDown: (domain: Domain) => Process): Process {
+    const { hypervisor, toolstack, guests, simulation } = this.#machine;
+    const deadline = simulation.now + SHUTDOWN_TIMEOUT_NS;
+    for (const [name, { domain }] of guests) {
+      this.#heartbeats.stop(name);
+      hypervisor.xenstore.write(shutdownNodeOf(domain.domid), 'poweroff');
+    }
+    for (const [name, { domain }] of guests) {
+      while (domain.isRunning && simulation.now < deadline) yield LOOK;
+      if (domain.shutdownReason === ShutdownReason.poweroff) {
+        yield* takeDown(domain);
+        continue;
+      }
+      this.#reasons.set(name, 'it does not shut down');
+      yield* toolstack.destroyDomain(domain);
+    }
+  }
+
+  #missing(): DomainConfig[] {
+    const { configs, guests } = this.#machine;
+    return configs.filter(({ name }) => this.#before.has(name) && !guests.has(name));
+  }
+
+  *#phase<T>(name: VmmPhase['name'], process: Process<T>): Process<T> {
+    const { simulation } = this.#machine;
+    const startNs = simulation.now - this.#beginNs;
+    const value = yield* process;
+    this.#phases.push({ name, startNs, endNs: simulation.now - this.#beginNs });
+    return value;
+  }
+
+  #timeIn(names: readonly VmmPhase['name'][]): number {
+    return this.#phases.reduce((ns, { name, startNs, endNs }) => ns + (names.includes(name) ? endNs - startNs : 0), 0);
+  }
+
+  #guestResult(name: string): VmmGuestResult {
+    const before = this.#before.get(name)!;
+    const guest = this.#machine.guests.get(name);
+    const goesOn = guest?.kernel === before.kernel;
+    const pages = guest === undefined ? { pagesRead: 0, pagesReused: 0 } : pagesOf(guest);
+    const { fromNs, ns } = this.#heartbeats.silenceOf(name);
+    return {
+      name,
+      outcome: guest === undefined ? 'lost' : goesOn ? 'continued' : 'booted',
+      reason: this.#reasons.get(name),
+      downtimeNs: ns,
+      downFromNs: fromNs - this.#beginNs,
+      pagesRead: pages.pagesRead - (goesOn ? before.pagesRead : 0),
+      pagesReused: pages.pagesReused - (goesOn ? before.pagesReused : 0),
+    };
+  }
+}
+
+function pagesOf({ kernel }: VmmGuest): { readonly pagesRead: number; readonly pagesReused: number } {
+  const { dataPagesRead, metadataPagesRead, pagesReused } = kernel.stats;
+  return { pagesRead: dataPagesRead + metadataPagesRead, pagesReused };
+}
