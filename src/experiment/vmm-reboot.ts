@@ -160,7 +160,8 @@ class VmmReboot {
   /** One after the other, as xend does. */
   *#save(saved: Map<string, VmmGuest>): Process {
     const { hypervisor, toolstack, configs, guests, saveFiles } = this.#machine;
-    for (const [n, { name, cmdLine = '' }] of configs.entries()) {
+    for (const [n, config] of configs.entries()) {
+      const { name } = config;
       const guest = guests.get(name);
       const file = saveFiles[n];
       if (guest === undefined) continue;
@@ -168,7 +169,7 @@ class VmmReboot {
         this.#reasons.set(name, 'there is no file for it');
         continue;
       }
-      const outcome = yield* saveDomain({ hypervisor, toolstack }, guest.domain, cmdLine, file);
+      const outcome = yield* saveDomain({ hypervisor, toolstack }, guest.domain, config, file);
       if ('problem' in outcome) {
         this.#reasons.set(name, outcome.problem);
         continue;

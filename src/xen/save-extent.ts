@@ -13,7 +13,7 @@
 
 import { ModelError } from '../base/errno.ts';
 import { Mfn, PAGE_SIZE, Pfn, SECTORS_PER_PAGE } from '../base/units.ts';
-import type { BlockDevice, BlockOp } from '../disk/block-device.ts';
+import type { BlockDevice, BlockOp, BlockRequest } from '../disk/block-device.ts';
 import { type Process, WaitQueue } from '../sim/simulation.ts';
 import { OWNER_HYPERVISOR } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
@@ -87,50 +87,50 @@ export class SaveExtent {
 
   /** What was written is on the medium when this returns true. */
   *flush(): Process<boolean> {
-    return yield* this.#await(1, (done) => {
-      this.#device.submit({ op: 'flush', sector: 0, segments: [], done });
-    });
+    return yield* transferAll(this.#hypervisor, this.#device, [{ op: 'flush', sector: 0, segments: [] }]);
   }
 
   *#transfer(op: BlockOp, first: number, count: number, ended: (i: number, ok: boolean) => void): Process<boolean> {
-    const requests = Math.ceil(count / REQUEST_BLOCKS);
-    return yield* this.#await(requests, (done) => {
-      for (let at = 0; at < count; at += REQUEST_BLOCKS) {
-        const blocks = Math.min(REQUEST_BLOCKS, count - at);
-        this.#device.submit({
-          op,
-          sector: (first + at) * SECTORS_PER_PAGE,
-          segments: Array.from({ length: blocks }, (_, i) => ({
-            mfn: Mfn(this.#frames[at + i]!),
-            offset: 0,
-            length: PAGE_SIZE,
-          })),
-          done: (error) => {
-            this.#hypervisor.power.run(() => {
-              for (let i = 0; i < blocks; i++) ended(at + i, error === undefined);
-            });
-            done(error);
-          },
-        });
-      }
-    });
-  }
-
-  /** Submits requests, and waits for all of them. */
-  *#await(requests: number, submit: (done: (error: 'EIO' | undefined) => void) => void): Process<boolean> {
-    const ended = new WaitQueue();
-    let left = requests;
-    let ok = true;
-    const { domain0Cpu, costs, power } = this.#hypervisor;
-    domain0Cpu.charge(costs.blkbackRequestNs * requests);
-    yield* domain0Cpu.settle();
-    submit((error) => {
-      power.run(() => {
-        ok &&= error === undefined;
-        if (--left === 0) ended.wakeAll();
+    const requests: Transfer[] = [];
+    for (let at = 0; at < count; at += REQUEST_BLOCKS) {
+      const mfns = this.#frames.subarray(at, Math.min(at + REQUEST_BLOCKS, count));
+      requests.push({
+        op,
+        sector: (first + at) * SECTORS_PER_PAGE,
+        segments: Array.from(mfns, (mfn) => ({ mfn: Mfn(mfn), offset: 0, length: PAGE_SIZE })),
+        ended: (ok) => {
+          for (let i = 0; i < mfns.length; i++) ended(at + i, ok);
+        },
       });
-    });
-    while (left > 0) yield ended;
-    return ok;
+    }
+    return yield* transferAll(this.#hypervisor, this.#device, requests);
   }
+}
+
+type Transfer = Omit<BlockRequest, 'done'> & { readonly ended?: (ok: boolean) => void };
+
+/** Submits requests of domain 0, and waits for all of them. Returns whether all ended well. */
+export function* transferAll(
+  { domain0Cpu, costs, power }: Hypervisor,
+  device: BlockDevice,
+  requests: readonly Transfer[],
+): Process<boolean> {
+  const allEnded = new WaitQueue();
+  let left = requests.length;
+  let ok = true;
+  domain0Cpu.charge(costs.blkbackRequestNs * requests.length);
+  yield* domain0Cpu.settle();
+  for (const { ended, ...request } of requests)
+    device.submit({
+      ...request,
+      done: (error) => {
+        power.run(() => {
+          ended?.(error === undefined);
+          ok &&= error === undefined;
+          if (--left === 0) allEnded.wakeAll();
+        });
+      },
+    });
+  while (left > 0) yield allEnded;
+  return ok;
 }

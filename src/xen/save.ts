@@ -17,10 +17,10 @@ import type { Hypervisor } from './hypervisor.ts';
 import { isSuspendedInTime } from './on-memory-suspend.ts';
 import { Provenance } from './provenance.ts';
 import { type DomainRecord, parseDomainRecord } from './records.ts';
-import { SaveExtent } from './save-extent.ts';
+import { SaveExtent, transferAll } from './save-extent.ts';
 import { BATCH_PAGES, bodyBlocksOf, encodeFact, encodeSaveHeader, type FrameFact } from './save-format.ts';
 import { SaveWriter } from './save-stream.ts';
-import type { Toolstack } from './toolstack.ts';
+import type { DomainConfig, Toolstack } from './toolstack.ts';
 import { shutdownNodeOf } from './xenstore.ts';
 
 /** What became of a domain that was to be saved. */
@@ -35,15 +35,17 @@ export interface SaveParts {
   readonly toolstack: Toolstack;
 }
 
+type SavedConfig = Pick<DomainConfig, 'device' | 'cmdLine'>;
+
 /**
  * Saves a running domain and takes it down.
- * @param cmdLine of its configuration
+ * @param config its configuration
  * @param file a device, or a part of one, that holds nothing else
  */
 export function* saveDomain(
   parts: SaveParts,
   domain: Domain,
-  cmdLine: string,
+  config: SavedConfig,
   file: BlockDevice,
 ): Process<SaveOutcome> {
   const { memory, map } = parts.hypervisor;
@@ -53,7 +55,7 @@ export function* saveDomain(
     return { problem: `domain record: ${record?.problem ?? 'none'}`, domain };
   const extent = yield* SaveExtent.open(parts.hypervisor, file);
   if (extent === undefined) return { problem: 'no memory for domain 0', domain };
-  const outcome = yield* saveTo(extent, parts, domain, record.value, cmdLine);
+  const outcome = yield* saveTo(extent, parts, domain, record.value, config);
   extent.close();
   return outcome;
 }
@@ -63,7 +65,7 @@ function* saveTo(
   { hypervisor, toolstack }: SaveParts,
   domain: Domain,
   record: DomainRecord,
-  cmdLine: string,
+  { device, cmdLine = '' }: SavedConfig,
 ): Process<SaveOutcome> {
   const { xenstore, power } = hypervisor;
   const { nrPages, bootPages, boots, name } = record;
@@ -76,7 +78,10 @@ function* saveTo(
     return { problem: 'it does not suspend itself', domain: domain.isRunning ? domain : undefined };
   }
   yield* domain.released();
-  const blocks = yield* writeFile(extent, hypervisor, domain, { nrPages, bootPages, boots, name, cmdLine });
+  // What the guest knows to be written is on the medium before the file is: it will not notice that power was lost.
+  const isFlushed = yield* transferAll(hypervisor, device, [{ op: 'flush', sector: 0, segments: [] }]);
+  const configuration = { nrPages, bootPages, boots, name, cmdLine };
+  const blocks = isFlushed ? yield* writeFile(extent, hypervisor, domain, configuration) : undefined;
   if (blocks === undefined)
     return { problem: 'the device fails', domain: yield* toolstack.continueDomain(domain, bootPages) };
   yield* toolstack.destroyDomain(domain);

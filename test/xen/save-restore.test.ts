@@ -61,7 +61,10 @@ function save(machine: TestMachine, guest: MiniGuest, file: TestDisk) {
   file.onFrame = () => {
     before ??= stateOf(machine, guest.domain);
   };
-  const outcome = machine.simulation.runProcess('save', saveDomain(machine, guest.domain, 'cachemap=all', file));
+  const outcome = machine.simulation.runProcess(
+    'save',
+    saveDomain(machine, guest.domain, { device: machine.disk, cmdLine: 'cachemap=all' }, file),
+  );
   return { outcome, before };
 }
 
@@ -298,6 +301,30 @@ describe('saving', () => {
     // What was written of it is no file.
     file.failPercent = 0;
     expect(restore(machine, file)).toHaveProperty('problem');
+  });
+
+  it('flushes the guest’s disk, takes the old header away, and writes the new one when all else is on the medium', () => {
+    const { machine, guest, file } = stuck(0);
+    const log: string[] = [];
+    for (const [name, device] of Object.entries({ disk: machine.disk, file })) {
+      const submit = device.submit.bind(device);
+      device.submit = (request) => {
+        log.push(`${name}: ${request.op} ${request.sector}`);
+        submit({
+          ...request,
+          done: (error) => {
+            log.push(`${name}: done ${request.sector}`);
+            request.done(error);
+          },
+        });
+      };
+    }
+    save(machine, guest, file);
+    const header = ['file: write 0', 'file: done 0'];
+    const flush = (name: string): string[] => [`${name}: flush 0`, `${name}: done 0`];
+    expect(log.slice(0, 4)).toEqual([...flush('disk'), ...header]);
+    expect(log.slice(-6)).toEqual([...flush('file'), ...header, ...flush('file')]);
+    expect(log.slice(4, -6).some((line) => line.endsWith(' 0'))).toBe(false);
   });
 
   it('of a guest that does not suspend itself is given up', () => {
