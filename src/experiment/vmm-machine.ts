@@ -13,7 +13,7 @@ import { Drive } from '../disk/drive.ts';
 import type { ImageStore } from '../disk/image-store.ts';
 import { makeServiceTime, writeCacheBytes, type DriveKind } from '../disk/make-service-time.ts';
 import { Partition } from '../disk/partition.ts';
-import { Kernel } from '../kernel/index.ts';
+import { Kernel, type ReuseObserver } from '../kernel/index.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import { values, type GuestCosts, type HypervisorCosts, type Profile } from '../machine/profile.ts';
 import { Simulation, type Process } from '../sim/index.ts';
@@ -46,6 +46,8 @@ export interface VmmMachineOptions {
   readonly guestMemory: number;
   readonly cmdLine: string;
   readonly protections?: Partial<Protections>;
+  /** Told of every page that a guest takes over from the one before it. */
+  readonly onReuse?: (domain: Domain, ...reuse: Parameters<ReuseObserver>) => void;
   /** Kernel image pages of a guest; as the hypervisor has them unless told. */
   readonly kernelPages?: number;
 }
@@ -146,7 +148,8 @@ export class VmmMachine {
 
   /** Boots a guest in its domain. */
   *boot(config: DomainConfig, domain: Domain): Process<VmmGuest> {
-    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts);
+    const { onReuse } = this.#options;
+    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, (...reuse) => onReuse?.(domain, ...reuse));
     const guest = { config, domain, kernel };
     this.guests.set(config.name, guest);
     this.onBoot(guest);

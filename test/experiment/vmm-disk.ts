@@ -18,7 +18,11 @@ const SAVE_BYTES = 13 * MIB;
 export const contents = (guest: number): Uint8Array =>
   new Uint8Array(FILE_BYTES).map((_, at) => (at * 13 + (at >>> 12) * 5 + 77 * guest) & 255);
 
-export function vmmMachine(guests: number, options: Partial<VmmMachineOptions> = {}): VmmMachine {
+/** A medium with a partition and room for a save file of each guest. */
+export function vmmDisk(
+  guests: number,
+  saveBytes = SAVE_BYTES,
+): Pick<VmmMachineOptions, 'image' | 'partitions' | 'saveAreas'> {
   const images = Array.from({ length: guests }, (_, n) => makeExt2(tree(directory([['data', file(contents(n))]]))));
   const partitions = images.map(({ size }, n) => {
     const before = images.slice(0, n).reduce((sum, image) => sum + Math.ceil(image.size / PAGE_SIZE) * PAGE_SIZE, 0);
@@ -26,20 +30,22 @@ export function vmmMachine(guests: number, options: Partial<VmmMachineOptions> =
   });
   const last = partitions.at(-1)!;
   const end = Math.ceil((last.start + last.bytes) / PAGE_SIZE) * PAGE_SIZE;
-  const saveAreas = images.map((_, n) => ({ start: end + n * SAVE_BYTES, bytes: SAVE_BYTES }));
-  const image = new MemoryImage(end + guests * SAVE_BYTES);
+  const saveAreas = images.map((_, n) => ({ start: end + n * saveBytes, bytes: saveBytes }));
+  const image = new MemoryImage(end + guests * saveBytes);
   images.forEach((source, n) => {
     const bytes = new Uint8Array(source.size);
     source.read(0, bytes, 0, source.size);
     image.write(partitions[n]!.start, bytes, 0, source.size);
   });
+  return { image, partitions, saveAreas };
+}
+
+export function vmmMachine(guests: number, options: Partial<VmmMachineOptions> = {}): VmmMachine {
   return new VmmMachine({
     seed: 1,
     profile: SERVER_2026,
     disk: 'profile',
-    image,
-    partitions,
-    saveAreas,
+    ...vmmDisk(guests),
     memory: new MachineMemory((20 + 14 * guests) * MIB),
     guestMemory: 12 * MIB,
     cmdLine: 'cachemap=all',
@@ -49,8 +55,11 @@ export function vmmMachine(guests: number, options: Partial<VmmMachineOptions> =
 }
 
 /** Reads a guest's file from end to end; false when a byte is wrong. */
-export function* readsItsFile({ syscalls }: Kernel, guest: number): Process<boolean> {
-  const expected = contents(guest);
+export function* readsItsFile(
+  { syscalls }: Kernel,
+  guest: number,
+  expected: Uint8Array = contents(guest),
+): Process<boolean> {
   const fd = yield* syscalls.open('/data');
   const buffer = new Uint8Array(65_536);
   let isRight = true;

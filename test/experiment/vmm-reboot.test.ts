@@ -1,4 +1,5 @@
 // The strategies of a hypervisor reboot, on small machines.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Mfn, Ns, PAGE_SIZE } from '../../src/base/index.ts';
 import { Heartbeats } from '../../src/experiment/vmm-heartbeat.ts';
@@ -6,11 +7,15 @@ import type { VmmMachine, VmmMachineOptions } from '../../src/experiment/vmm-mac
 import { rebootHypervisor } from '../../src/experiment/vmm-reboot.ts';
 import { VMM_STRATEGIES, type VmmRebootResult, type VmmStrategyName } from '../../src/experiment/vmm-result.ts';
 import { PENTIUM4_2006 } from '../../src/machine/profiles/pentium4-2006.ts';
+import { O } from '../../src/kernel/index.ts';
+import { MachineMemory } from '../../src/machine/memory.ts';
 import type { Process } from '../../src/sim/index.ts';
-import { readsItsFile, vmmMachine } from './vmm-disk.ts';
+import { property } from '../support/property.ts';
+import { contents, FILE_BYTES, MIB, readsItsFile, vmmDisk, vmmMachine } from './vmm-disk.ts';
 
-function started(guests: number, options: Partial<VmmMachineOptions> = {}): { machine: VmmMachine; beats: Heartbeats } {
-  const machine = vmmMachine(guests, options);
+const started = (guests: number, options: Partial<VmmMachineOptions> = {}) => startedOn(vmmMachine(guests, options));
+
+function startedOn(machine: VmmMachine): { machine: VmmMachine; beats: Heartbeats } {
   const beats = new Heartbeats(machine.simulation);
   machine.onBoot = (guest) => {
     beats.start(guest);
@@ -94,6 +99,67 @@ describe('a hypervisor reboot', () => {
       }
     });
   }
+
+  property(
+    'by warm-cache has no guest reuse a page that is not what the disk has',
+    fc.array(fc.tuple(fc.nat(1), fc.nat(FILE_BYTES - 1), fc.integer({ min: 1, max: 20_000 })), { maxLength: 6 }),
+    fc.boolean(),
+    (writes, isSynced) => {
+      const disk = vmmDisk(2);
+      let reused = 0;
+      const machine = vmmMachine(2, {
+        ...disk,
+        onReuse: (domain, pfn, ino, index, block) => {
+          reused++;
+          const guest = machine.configs.findIndex(({ name }) => name === domain.name);
+          const bytes = new Uint8Array(PAGE_SIZE);
+          disk.image.read(disk.partitions[guest]!.start + block * PAGE_SIZE, bytes, 0, PAGE_SIZE);
+          const frame = machine.memory.frame(domain.frameOf(pfn));
+          if (Buffer.compare(bytes, frame) !== 0)
+            throw new Error(`page ${index} of inode ${ino} is not block ${block}`);
+        },
+      });
+      const bed = startedOn(machine);
+      expect(reads(machine)).toEqual([true, true]);
+      const expected = [contents(0), contents(1)];
+      const write = function* ([n, at, length]: [number, number, number]): Process {
+        const { syscalls } = machine.guests.get(`guest${n}`)!.kernel;
+        const fd = yield* syscalls.open('/data', O.rdwr);
+        const bytes = new Uint8Array(Math.min(length, FILE_BYTES - at)).fill(length);
+        expected[n]!.set(bytes, at);
+        yield* syscalls.pwrite(fd, bytes, 0, bytes.length, at);
+        if (isSynced) yield* syscalls.fsync(fd);
+        yield* syscalls.close(fd);
+      };
+      for (const each of writes) machine.simulation.runProcess('write', write(each));
+      const result = reboot(bed, 'warm-cache');
+      expect(result.guests.map(({ outcome }) => outcome)).toEqual(['booted', 'booted']);
+      for (const [n, { kernel }] of [...machine.guests.values()].entries())
+        expect(machine.simulation.runProcess('read', readsItsFile(kernel, n, expected[n]))).toBe(true);
+      expect(reused).toBeGreaterThan(300);
+    },
+    { numRuns: 8 },
+  );
+
+  it('by save-restore writes and reads at the rate of the disk, and domain 0 has something to do', () => {
+    const result = reboot(
+      started(1, {
+        profile: PENTIUM4_2006,
+        memory: new MachineMemory(160 * MIB),
+        guestMemory: 112 * MIB,
+        ...vmmDisk(1, 128 * MIB),
+      }),
+      'save-restore',
+    );
+    const { written, read } = result.diskBytes;
+    // Less what does not depend on the memory: the suspend handler and the destruction; the tool stack.
+    const saveMBps = written / ((result.stopNs - 2.4e9) / 1000);
+    const restoreMBps = read / ((result.startNs - 0.6e9) / 1000);
+    expect(saveMBps).toBeGreaterThan(50);
+    expect(saveMBps).toBeLessThan(61);
+    expect(restoreMBps).toBeGreaterThan(45);
+    expect(restoreMBps).toBeLessThan(61);
+  });
 
   it('by save-restore boots a guest anew that cannot be saved or restored, and says why', () => {
     const bed = started(3);
