@@ -34,7 +34,10 @@ export class PageHistory implements FrameObserver {
   onFrame(happening: FrameHappening, mfn: Mfn, a: number, b: number, c: number): void {
     const { ino, index, block } = this.#page;
     if (happening === 'named' && a === ino && c === index) this.#frames.add(mfn);
-    else if ((happening === 'reading' || happening === 'writing' || happening === 'clean') && a === block)
+    else if (
+      (happening === 'reading' || happening === 'writing' || happening === 'clean' || happening === 'dirty') &&
+      a === block
+    )
       this.#frames.add(mfn);
     if (this.#frames.has(mfn)) this.lines.push(`${this.#now()} ns  frame ${mfn}  ${describe(happening, a, b, c)}`);
   }
@@ -47,6 +50,7 @@ function describe(happening: FrameHappening, a: number, b: number, c: number): s
     case 'reading':
     case 'writing':
     case 'clean':
+    case 'dirty':
       return `${happening}: block ${a}`;
     case 'assigned':
       return `assigned to domain ${a} as pfn ${b}`;

@@ -63,6 +63,7 @@ const HYPERVISOR_MEANINGS = {
   cacheMapClaimNs: 'looking up one page and handing it over, or refusing it',
   cacheMapReleaseNs: 'giving one preserved page back',
   cacheMapRecencyNs: 'telling or asking the recency of one page',
+  cacheMapDirtyNs: 'registering one page as dirty',
   eventSendNs: 'sending an event',
   domainSwitchNs: 'switching the processor to another domain',
   faultNs: 'a write-protection trap, in and out',

@@ -35,6 +35,7 @@ const REASON_TEXTS: Readonly<Record<ReasonName, string>> = {
   badP2m: 'P2M did not parse',
   released: 'given back',
   notAsked: 'nothing to keep',
+  ioError: 'not taken by the disk',
 };
 
 /** What is printed where there is no figure. */

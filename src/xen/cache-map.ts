@@ -50,10 +50,12 @@ export interface CacheMapStats {
   /** Claims that got their page. */
   reused: number;
   released: number;
+  /** Pages registered as dirty, as often as they were. */
+  dirtied: number;
 }
 
 export class CacheMap {
-  readonly stats: CacheMapStats = { inserts: 0, erases: 0, claims: 0, reused: 0, released: 0 };
+  readonly stats: CacheMapStats = { inserts: 0, erases: 0, claims: 0, reused: 0, released: 0, dirtied: 0 };
   readonly #frames: FrameTable;
   readonly #protections: Protections;
   readonly #costs: XenCosts;
@@ -167,6 +169,8 @@ export class CacheMap {
     switch (op) {
       case CacheMapOp.release:
         return this.#release(Mfn(mfn));
+      case CacheMapOp.dirty:
+        return this.#markDirty(Mfn(mfn), words[at + ENTRY_BLOCK]!);
       case CacheMapOp.tellRecency:
         return this.#tellRecency(Mfn(mfn), words[at + ENTRY_RECENCY]!);
       case CacheMapOp.askRecency:
@@ -185,6 +189,15 @@ export class CacheMap {
     this.stats.released++;
     this.#refused.released++;
     this.#frames.eraseName(mfn);
+    return Reason.ok;
+  }
+
+  #markDirty(mfn: Mfn, block: number): number {
+    const { cacheMapDirtyNs, protectNs, crcNsPerByte } = this.#costs;
+    const { dirtyProtection, checksum } = this.#protections;
+    this.#cost += cacheMapDirtyNs + (dirtyProtection ? protectNs : 0) + (checksum ? crcNsPerByte * PAGE_SIZE : 0);
+    this.stats.dirtied++;
+    this.#frames.markDirty(mfn, block);
     return Reason.ok;
   }
 

@@ -12,6 +12,7 @@ export interface XenCosts {
   readonly cacheMapClaimNs: number;
   readonly cacheMapReleaseNs: number;
   readonly cacheMapRecencyNs: number;
+  readonly cacheMapDirtyNs: number;
   /** Marking an event pending and notifying. The sender's. */
   readonly eventSendNs: number;
   /** From an event sent to the receiving domain running its handler; a delay, charged to nobody. */

@@ -8,13 +8,13 @@
  */
 
 import { ModelError } from '../base/errno.ts';
-import { DOM0, type DomId, type EvtchnPort, Ns } from '../base/units.ts';
+import { DOM0, type DomId, type EvtchnPort, Ns, PAGE_SIZE } from '../base/units.ts';
 import { CpuClock } from '../sim/cpu-clock.ts';
 import { Power } from '../sim/power.ts';
 import type { RandomStream } from '../sim/random.ts';
 import { type Process, type Simulation, type Task, WaitQueue } from '../sim/simulation.ts';
 import type { CacheMap } from './cache-map.ts';
-import { DomainMemory } from './domain-memory.ts';
+import { DomainMemory, type MemoryCosts } from './domain-memory.ts';
 import type { EventPorts } from './event-channel.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { CacheMapBatch } from './public/cache-map-op.ts';
@@ -63,7 +63,7 @@ export class DomainEnvironment implements GuestEnvironment {
     this.#hypervisor = hypervisor;
     this.#domain = domain;
     this.#cpu = new CpuClock(simulation);
-    this.#memory = new DomainMemory(memory, frames, p2m, this.#cpu, trapNs(hypervisor));
+    this.#memory = new DomainMemory(memory, frames, p2m, this.#cpu, memoryCosts(hypervisor));
     this.#hypercalls = new DomainHypercalls(hypervisor, domain, this.#cpu);
     this.#xenstore = new DomainXenstore(hypervisor, domain, this.#cpu, this.power);
     this.#seedName = seedName;
@@ -73,7 +73,7 @@ export class DomainEnvironment implements GuestEnvironment {
   attach(hypervisor: Hypervisor, domain: EnvironmentOwner, p2m: Uint32Array): void {
     this.#hypervisor = hypervisor;
     this.#domain = domain;
-    this.#memory.attach(hypervisor.memory, hypervisor.frames, p2m, trapNs(hypervisor));
+    this.#memory.attach(hypervisor.memory, hypervisor.frames, p2m, memoryCosts(hypervisor));
     this.#hypercalls.attach(hypervisor, domain);
     this.#xenstore.attach(hypervisor, domain);
   }
@@ -153,8 +153,12 @@ export class DomainEnvironment implements GuestEnvironment {
   }
 }
 
-function trapNs({ costs }: Hypervisor): number {
-  return costs.faultNs + costs.protectNs;
+function memoryCosts({ costs, protections }: Hypervisor): MemoryCosts {
+  return {
+    trapNs: costs.faultNs + costs.protectNs,
+    windowNs: protections.dirtyProtection ? costs.hypercallNs + costs.protectNs : 0,
+    sealNs: protections.checksum ? costs.crcNsPerByte * PAGE_SIZE : 0,
+  };
 }
 
 class DomainHypercalls implements Hypercalls {

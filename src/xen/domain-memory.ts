@@ -3,43 +3,57 @@
  * read, so there is one lookup and no allocation.
  *
  * A store to a protected frame traps first: the frame loses its provenance and its protection, the guest's processor is
- * charged, then the store happens. Revocation replaces the P2M list by an empty one: no page passes the bounds check. A
- * guest that was frozen keeps this object, which is attached to the memory that it is resumed on.
+ * charged, then the store happens. A store to a frame that is registered as dirty is refused instead, which is the end of a
+ * kernel that does not expect it, unless the kernel has opened the page: `open` and `close` stand for two hypercalls that
+ * change the page-table entry of the kernel's own mapping. Revocation replaces the P2M list by an empty one: no page passes
+ * the bounds check. A guest that was frozen keeps this object, which is attached to the memory that it is resumed on.
  */
 
 import { assert, InvariantViolation } from '../base/assert.ts';
+import { GuestPanic } from '../base/errno.ts';
 import { Mfn, type Pfn } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import type { CpuClock } from '../sim/cpu-clock.ts';
 import type { FrameTable } from './frame-table.ts';
 import type { GuestMemory } from './public/guest-memory.ts';
 
+/** What is charged to the guest's processor, in ns. */
+export interface MemoryCosts {
+  /** A trapped store. */
+  readonly trapNs: number;
+  /** Opening or closing a page. */
+  readonly windowNs: number;
+  /** Closing it, besides. */
+  readonly sealNs: number;
+}
+
 export class DomainMemory implements GuestMemory {
   readonly nrPages: number;
   readonly #cpu: CpuClock;
   #memory: MachineMemory;
   #frames: FrameTable;
-  #trapNs: number;
+  #costs: MemoryCosts;
   #p2m: Uint32Array;
   #traps = 0;
+  /** The page that is open, or -1. */
+  #open = -1;
 
-  /** @param trapNs what a trapped store costs */
-  constructor(memory: MachineMemory, frames: FrameTable, p2m: Uint32Array, cpu: CpuClock, trapNs: number) {
+  constructor(memory: MachineMemory, frames: FrameTable, p2m: Uint32Array, cpu: CpuClock, costs: MemoryCosts) {
     this.nrPages = p2m.length;
     this.#memory = memory;
     this.#frames = frames;
     this.#p2m = p2m;
     this.#cpu = cpu;
-    this.#trapNs = trapNs;
+    this.#costs = costs;
   }
 
   /** The guest goes on, on frames of a hypervisor that may be another one, in as many pages as it had. */
-  attach(memory: MachineMemory, frames: FrameTable, p2m: Uint32Array, trapNs: number): void {
+  attach(memory: MachineMemory, frames: FrameTable, p2m: Uint32Array, costs: MemoryCosts): void {
     assert(p2m.length === this.nrPages, 'a guest is resumed with the pages it had');
     this.#memory = memory;
     this.#frames = frames;
     this.#p2m = p2m;
-    this.#trapNs = trapNs;
+    this.#costs = costs;
   }
 
   /** Stores that trapped. */
@@ -88,6 +102,29 @@ export class DomainMemory implements GuestMemory {
     this.#memory.writeU32(this.#writable(pfn), offset, value);
   }
 
+  open(pfn: Pfn): void {
+    const mfn = this.#readable(pfn);
+    if (!this.#frames.isSealed(mfn)) return;
+    this.#cpu.charge(this.#costs.windowNs);
+    this.#frames.opened(mfn);
+    this.#open = pfn;
+  }
+
+  close(pfn: Pfn): void {
+    if (this.#open !== pfn) return;
+    this.#open = -1;
+    this.#cpu.charge(this.#costs.windowNs + this.#costs.sealNs);
+    this.#frames.closed(this.#readable(pfn));
+  }
+
+  expose(pfn: Pfn): void {
+    const mfn = this.#readable(pfn);
+    if (!this.#frames.isSealed(mfn)) return;
+    this.#traps++;
+    this.#cpu.charge(this.#costs.trapNs);
+    this.#frames.exposed(mfn);
+  }
+
   #readable(pfn: Pfn): Mfn {
     const mfn = this.#p2m[pfn];
     if (mfn === undefined) throw new InvariantViolation(`access to page ${pfn}, which the domain does not have`);
@@ -96,13 +133,14 @@ export class DomainMemory implements GuestMemory {
 
   #writable(pfn: Pfn): Mfn {
     const mfn = this.#readable(pfn);
-    if (this.#frames.isProtected(mfn)) this.#trap(mfn);
+    if (this.#frames.isProtected(mfn) && this.#open !== pfn) this.#trap(mfn, pfn);
     return mfn;
   }
 
-  #trap(mfn: Mfn): void {
+  #trap(mfn: Mfn, pfn: Pfn): void {
     this.#traps++;
-    this.#cpu.charge(this.#trapNs);
+    this.#cpu.charge(this.#costs.trapNs);
+    if (this.#frames.refusesStores(mfn)) throw new GuestPanic(`store to page ${pfn} of the file cache`);
     this.#frames.stored(mfn);
   }
 }

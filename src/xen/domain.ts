@@ -40,6 +40,13 @@ export type DomainState = 'running' | 'suspended' | 'shutdown' | 'dying' | 'dead
 /** Whether the recency of a domain's preserved pages survived: told by the guest before; not told (a crash); told, and damaged since. */
 export type RecencyState = 'told' | 'untold' | 'damaged';
 
+/** What came of the pages that a guest had registered as dirty. */
+export interface DirtyPages {
+  readonly written: number;
+  /** Pages that were not written, by reason. */
+  readonly lost: Readonly<ReasonCounts>;
+}
+
 export interface DomainStats {
   /** Hypercalls of the guest, and what they cost its processor in ns. */
   readonly hypercalls: { readonly count: number; readonly ns: number };
@@ -51,6 +58,8 @@ export interface DomainStats {
   /** Named pages not preserved for this domain, and claims refused or released since, by reason. */
   readonly refused: Readonly<ReasonCounts>;
   readonly recency: RecencyState;
+  /** What came of the dirty pages of the guest before. */
+  readonly dirty: DirtyPages;
 }
 
 /** What the builder hands a new domain. */
@@ -67,6 +76,7 @@ export interface DomainParts {
   readonly grantTablePfn: Pfn;
   readonly preserved: number;
   readonly recency: RecencyState;
+  readonly dirty: DirtyPages;
   /** Counted on by the domain. */
   readonly refused: ReasonCounts;
   /** A guest that goes on; a new one unless told. */
@@ -99,6 +109,7 @@ export class Domain {
   readonly #preserved: number;
   readonly #refused: ReasonCounts;
   readonly #recency: RecencyState;
+  readonly #dirty: DirtyPages;
   readonly #sharedInfoPfn: Pfn;
   readonly #grantTablePfn: Pfn;
   #registers: Uint32Array;
@@ -124,6 +135,7 @@ export class Domain {
     const device = hypervisor.deviceNumber(parts.device);
     const owner = ownerOfDomain(parts.domid);
     this.#recency = parts.recency;
+    this.#dirty = parts.dirty;
     this.cacheMap = new CacheMap(
       frames,
       protections,
@@ -174,6 +186,7 @@ export class Domain {
       preserved: this.#preserved,
       refused: { ...this.#refused },
       recency: this.#recency,
+      dirty: this.#dirty,
     };
   }
 

@@ -4,7 +4,7 @@
  * Publication. A reader that finds the memory as it was at any instant (a crash, a reset) must see the old record, the
  * new one, or one that is invalid; and even a reader who ignored the check word must never see a name or a block that
  * was true neither before nor after. So `publishRecord` stores in this order:
- *   1. `state` without the claims (named, preserved; provenance, crc) whose fields are about to change or end;
+ *   1. `state` without the claims (named, preserved; provenance, dirty, crc) whose fields are about to change or end;
  *      skipped when there are none;
  *   2. the six fields;
  *   3. the check word of the new record;
@@ -45,7 +45,8 @@ export const S_NAMED = 0x4;
 export const S_PROTECTED = 0x8;
 export const S_PRESERVED = 0x10;
 export const S_CRC = 0x20;
-export const S_RESERVED = 0xc0;
+export const S_DIRTY = 0x40;
+export const S_RESERVED = 0x80;
 /** Device and owner: what stays while a domain owns the frame. */
 export const S_IDENTITY = 0xffff_ff00;
 const DEVICE_SHIFT = 8;
@@ -140,6 +141,7 @@ export function publishRecord(
     ((state & S_PROVENANCE) === 0 || words[at + W_BLOCK] !== block || (old & ~state & S_CRC) !== 0)
   )
     weaker &= ~(S_PROVENANCE | S_CRC);
+  if ((old & S_DIRTY) !== 0 && ((state & S_DIRTY) === 0 || words[at + W_BLOCK] !== block)) weaker &= ~(S_DIRTY | S_CRC);
   if ((weaker & S_CRC) !== 0 && words[at + W_CRC] !== crc) weaker &= ~(S_PROVENANCE | S_CRC);
   if (weaker !== old) words[at + W_STATE] = weaker;
   words[at + W_INO] = ino;

@@ -6,8 +6,12 @@
  * is the truth. Derived from it are two indices: by block, over frames with a provenance, so that a block written from
  * anywhere takes away the provenance of every other frame that equals it; by name, over preserved frames, for claims.
  *
- * Invariants (`checkRecord`): provenance is not none if and only if the frame is in the block index, and then, with write
- * protection on, the frame is protected; preserved if and only if the frame is in the name index, and then it is named;
+ * A third is registered by the guest: the frame is dirty, newer than a block (Rio's registry; dirty-pages.ts writes such
+ * frames home when their guest has crashed). It ends when the frame has been written there, and with the name.
+ *
+ * Invariants (`checkRecord`): a dirty frame is never clean, nor being read into; a dirty frame that has a provenance is
+ * being written to the block that it is newer than; provenance is not none if and only if the frame is in the block index, and then, with write
+ * protection on, the frame is protected; a dirty frame is protected, unless a program stores to it; preserved if and only if the frame is in the name index, and then it is named;
  * a free frame's record is all zero. The device that a name and a provenance refer to is the owner's one block device.
  *
  * I/O. Between begin… and end… a frame counts as in flight, and a block as being written. A frame may become reading or
@@ -35,6 +39,7 @@ import {
   RECORD_WORDS,
   recordIsIntact,
   S_CRC,
+  S_DIRTY,
   S_IDENTITY,
   S_NAMED,
   S_PRESERVED,
@@ -60,6 +65,8 @@ export type FrameHappening =
   | 'freed'
   | 'named'
   | 'erased'
+  | 'dirty'
+  | 'undirty'
   | 'preserved'
   | 'claimed'
   | 'dropped';
@@ -67,7 +74,7 @@ export type FrameHappening =
 /** Hears of every change of a frame. */
 export interface FrameObserver {
   /**
-   * `a`, `b`, `c` by happening: named: inode, generation, index. A provenance: block. assigned: owner's domid, pfn.
+   * `a`, `b`, `c` by happening: named: inode, generation, index. A provenance, dirty: block. assigned: owner's domid, pfn.
    * dropped (a preserved or named frame refused): the reason's code. Otherwise 0.
    */
   onFrame(happening: FrameHappening, mfn: Mfn, a: number, b: number, c: number): void;
@@ -92,6 +99,7 @@ export class FrameTable {
   readonly #framesInFlight = new Map<number, number>();
   readonly #blocksBeingWritten = new Map<number, number>();
   readonly #protectBit: number;
+  readonly #dirtyProtectBit: number;
 
   /**
    * Clears the table, but for frames that another hypervisor left, and takes the frames below `map.firstDomainMfn` for the
@@ -114,6 +122,7 @@ export class FrameTable {
     this.#protections = protections;
     this.#observer = observer;
     this.#protectBit = protections.writeProtection ? S_PROTECTED : 0;
+    this.#dirtyProtectBit = protections.dirtyProtection ? S_PROTECTED : 0;
     const identity = identityOf(OWNER_HYPERVISOR, 0);
     for (let mfn = 0; mfn < map.firstDomainMfn; mfn++)
       publishRecord(this.#words, mfn * RECORD_WORDS, identity, 0, 0, 0, 0, 0, 0);
@@ -138,7 +147,7 @@ export class FrameTable {
     return (this.#state(mfn) & S_PROVENANCE) as Provenance;
   }
 
-  /** Block of the provenance; 0 when there is none. */
+  /** Block of the provenance, or that a dirty frame is newer than; 0 when there is neither. */
   blockOf(mfn: Mfn): number {
     return this.#words[mfn * RECORD_WORDS + W_BLOCK]!;
   }
@@ -161,6 +170,28 @@ export class FrameTable {
 
   isPreserved(mfn: Mfn): boolean {
     return (this.#state(mfn) & S_PRESERVED) !== 0;
+  }
+
+  isDirty(mfn: Mfn): boolean {
+    return (this.#state(mfn) & S_DIRTY) !== 0;
+  }
+
+  /** Whether a dirty frame is to be stored to between `opened` and `closed` only. */
+  isSealed(mfn: Mfn): boolean {
+    const state = this.#state(mfn);
+    return (state & S_DIRTY) !== 0 && (state & (this.#dirtyProtectBit | S_CRC)) !== 0;
+  }
+
+  /** Whether a program may have stored to a dirty frame through its own page table since it was registered. */
+  isOpen(mfn: Mfn): boolean {
+    const state = this.#state(mfn);
+    return (state & S_DIRTY) !== 0 && (state & (S_PROTECTED | S_CRC)) === 0;
+  }
+
+  /** Whether a store to a dirty frame, which is not open, is refused. */
+  refusesStores(mfn: Mfn): boolean {
+    const state = this.#state(mfn);
+    return (state & S_DIRTY) !== 0 && (state & this.#dirtyProtectBit) !== 0;
   }
 
   /** Whether the record may be believed; always true with the record check switched off. */
@@ -244,10 +275,11 @@ export class FrameTable {
     this.#observer?.onFrame('named', mfn, ino, generation, index);
   }
 
-  /** Takes the name, and that the frame is preserved. */
+  /** Takes the name, and that the frame is preserved or dirty. */
   eraseName(mfn: Mfn): void {
     const old = clearName(this.#words, mfn << 3);
-    // Literals: named 4, preserved 16.
+    // Literals: named 4, preserved 16, dirty 64.
+    if ((old & 64) !== 0) this.#endDirty(mfn);
     if ((old & 4) === 0) return;
     if ((old & 16) !== 0) this.#names.unlink(mfn);
     this.#observer?.onFrame('erased', mfn, 0, 0, 0);
@@ -333,6 +365,58 @@ export class FrameTable {
     return -1;
   }
 
+  // Dirty frames.
+
+  /**
+   * The guest registers the frame as newer than a block. One that is known to equal the block is not; one that is on its way
+   * there is until it has arrived.
+   */
+  markDirty(mfn: Mfn, block: number): void {
+    const provenance = this.provenanceOf(mfn);
+    const isSame = this.blockOf(mfn) === block;
+    if (provenance === Provenance.clean && isSame) return;
+    if (provenance !== Provenance.none && !(provenance === Provenance.writing && isSame))
+      this.#move(mfn, FrameEvent.stored, 0);
+    this.#seal(mfn, block);
+    this.#observer?.onFrame('dirty', mfn, block, 0, 0);
+  }
+
+  /** The guest's file-cache routines are about to store to a sealed frame. */
+  opened(mfn: Mfn): void {
+    if (this.#protectBit !== 0) this.#move(mfn, FrameEvent.stored, 0);
+  }
+
+  /** They have. */
+  closed(mfn: Mfn): void {
+    this.#seal(mfn, this.blockOf(mfn));
+  }
+
+  /** A program is about to store to a sealed frame through its own page table: what it stores nobody can tell from damage. */
+  exposed(mfn: Mfn): void {
+    if (this.#protectBit !== 0) this.#move(mfn, FrameEvent.stored, 0);
+    const state = this.#state(mfn);
+    this.#setState(mfn * RECORD_WORDS, (state & ~(S_PROTECTED | S_CRC)) >>> 0, this.blockOf(mfn), 0);
+  }
+
+  #seal(mfn: Mfn, block: number): void {
+    const { checksum } = this.#protections;
+    const crc = checksum ? crc32c(this.#memory.frame(mfn), 0, PAGE_SIZE) : 0;
+    const state = this.#state(mfn) | S_DIRTY | this.#dirtyProtectBit | (checksum ? S_CRC : 0);
+    this.#setState(mfn * RECORD_WORDS, state >>> 0, block, crc);
+  }
+
+  #endDirty(mfn: Mfn): void {
+    const state = this.#state(mfn) & ~(S_DIRTY | S_PROTECTED | S_CRC);
+    const known = (state & S_PROVENANCE) !== 0;
+    this.#setState(
+      mfn * RECORD_WORDS,
+      (known ? state | this.#protectBit : state) >>> 0,
+      known ? this.blockOf(mfn) : 0,
+      0,
+    );
+    this.#observer?.onFrame('undirty', mfn, 0, 0, 0);
+  }
+
   // Provenance.
 
   /** The frame is about to be stored to by its guest or by the hypervisor. */
@@ -342,6 +426,7 @@ export class FrameTable {
 
   /** A read into the frame is taken up. `block` is what lands in it when that is one whole block, else -1. */
   beginRead(mfn: Mfn, device: number, block: number): void {
+    if (this.isDirty(mfn)) this.#endDirty(mfn);
     if (block < 0) this.#move(mfn, FrameEvent.stored, 0);
     else if (this.#framesInFlight.has(mfn) || this.#blocksBeingWritten.has(device * BLOCK_KEYS + block))
       this.#move(mfn, FrameEvent.overlapped, 0);
@@ -362,7 +447,7 @@ export class FrameTable {
    * block. No other frame is vouched for as one of these blocks from now on.
    */
   beginWrite(mfn: Mfn, device: number, first: number, last: number, whole: boolean): void {
-    let raced = this.#framesInFlight.has(mfn);
+    let raced = this.#framesInFlight.has(mfn) || (this.isDirty(mfn) && this.blockOf(mfn) !== first);
     for (let block = first; block <= last; block++) {
       raced ||= this.#blocksBeingWritten.has(device * BLOCK_KEYS + block);
       this.#overwritten(device, block, whole ? mfn : -1);
@@ -385,7 +470,13 @@ export class FrameTable {
     assert(this.isWhole(mfn), 'frame record is intact');
     const known = (state & S_PROVENANCE) !== 0;
     assert(known === this.#blocks.has(mfn), 'a frame with provenance is in the block index');
-    assert((state & S_PROTECTED) === (known ? this.#protectBit : 0), 'a frame with provenance is protected');
+    const dirty = (state & S_DIRTY) !== 0;
+    const provenance = state & S_PROVENANCE;
+    assert(!dirty || !known || provenance === Provenance.writing, 'a dirty frame is neither clean nor read into');
+    const guard = (known ? this.#protectBit : 0) | (dirty ? this.#dirtyProtectBit : 0);
+    // A dirty frame that a program stores to is open.
+    const isOpen = dirty && (!known || this.#protectBit === 0) && (state & S_PROTECTED) === 0;
+    assert((state & S_PROTECTED) === guard || isOpen, 'a frame that is dirty or has a provenance is protected');
     assert(((state & S_PRESERVED) !== 0) === this.#names.has(mfn), 'a preserved frame is in the name index');
     assert((state & S_PRESERVED) === 0 || (state & S_NAMED) !== 0, 'a preserved frame is named');
     if (ownerOfState(state) !== OWNER_NOBODY) return;
@@ -443,13 +534,19 @@ export class FrameTable {
     const from = (old & S_PROVENANCE) as Provenance;
     const to = nextProvenance(from, event);
     if (from === Provenance.none && to === Provenance.none) return;
-    const rest = old & ~(S_PROVENANCE | S_PROTECTED | S_CRC);
+    let rest = old & ~(S_PROVENANCE | S_PROTECTED | S_CRC);
     this.#blocks.unlink(mfn);
-    if (to === Provenance.none) this.#setState(at, rest >>> 0, 0, 0);
-    else {
+    if (to === Provenance.clean) rest &= ~S_DIRTY;
+    // A frame that was open stays so: its checksum is not known.
+    const isOpen = this.#protections.checksum && (old & S_CRC) === 0;
+    const dirty = (rest & S_DIRTY) !== 0 ? (old & S_CRC) | (isOpen ? 0 : this.#dirtyProtectBit) : 0;
+    if (to === Provenance.none) {
+      const [ofDirty, crc] = (rest & S_DIRTY) !== 0 ? [this.#words[at + W_BLOCK]!, this.#words[at + W_CRC]!] : [0, 0];
+      this.#setState(at, (rest | dirty) >>> 0, ofDirty, crc);
+    } else {
       this.#blocks.link(mfn, hashBlock(deviceOfState(old), block));
-      let state = rest | to | this.#protectBit;
-      let crc = 0;
+      let state = rest | to | this.#protectBit | dirty;
+      let crc = (dirty & S_CRC) !== 0 ? this.#words[at + W_CRC]! : 0;
       if (to === Provenance.clean && this.#protections.checksum) {
         crc = crc32c(this.#memory.frame(mfn), 0, PAGE_SIZE);
         state |= S_CRC;

@@ -62,7 +62,7 @@ export const FRAME_RECORD = defineLayout('frame record', 32, [
   { name: 'ino', width: 4, writer: 'hypervisor', meaning: 'name: inode number, as the guest told' },
   { name: 'generation', width: 4, writer: 'hypervisor', meaning: 'name: generation of the inode' },
   { name: 'index', width: 4, writer: 'hypervisor', meaning: 'name: page index in the file' },
-  { name: 'block', width: 4, writer: 'hypervisor', meaning: 'provenance: 4 KiB block of the device' },
+  { name: 'block', width: 4, writer: 'hypervisor', meaning: 'provenance, dirty: 4 KiB block of the device' },
   { name: 'crc', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the page, when the crc flag is set' },
   { name: 'pfn', width: 4, writer: 'hypervisor', meaning: 'page of the owner (M2P)' },
   { name: 'check', width: 4, writer: 'hypervisor', meaning: 'check word over the seven words before' },
@@ -75,7 +75,8 @@ export const STATE_BITS = [
   { bits: '3', name: 'protected', meaning: 'a store of the guest traps' },
   { bits: '4', name: 'preserved', meaning: 'kept over the restart of its owner, not claimed yet' },
   { bits: '5', name: 'crc', meaning: 'the crc word is valid' },
-  { bits: '6–7', name: 'reserved', meaning: 'zero' },
+  { bits: '6', name: 'dirty', meaning: 'newer than the block, to which it is written when the owner crashes' },
+  { bits: '7', name: 'reserved', meaning: 'zero' },
   { bits: '8–15', name: 'device', meaning: "number of the owner's block device" },
   { bits: '16–31', name: 'owner', meaning: '0 nobody, 65535 the hypervisor, else domid + 1' },
 ] as const;

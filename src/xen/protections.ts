@@ -1,16 +1,19 @@
 /**
- * The protections that the rule of reuse rests on, each of which can be switched off by name. Switched off, the check is
- * really not made: the property suite must then find the wrong page, which proves both the protection and the suite.
+ * The protections that the rule of reuse and the writing back of dirty pages rest on, each of which can be switched off by
+ * name. Switched off, the check is really not made: the property suite must then find the wrong page, which proves both
+ * the protection and the suite.
  */
 
 export interface Protections {
   /** Frames whose bytes the hypervisor vouches for trap on stores. */
   readonly writeProtection: boolean;
+  /** Pages that are registered as dirty refuse stores, but for those of the guest's file-cache routines. */
+  readonly dirtyProtection: boolean;
   /** Only frames of provenance clean are preserved and handed over. */
   readonly provenance: boolean;
   /** A claim must name the block that the frame equals. */
   readonly blockCheck: boolean;
-  /** A CRC-32C of every clean page is recorded and must match at the claim. */
+  /** A CRC-32C of every clean page is recorded and must match at the claim; of every dirty one, and before it is written. */
   readonly checksum: boolean;
   /** A claim must name the generation of the inode. */
   readonly generation: boolean;
@@ -26,6 +29,7 @@ export interface Protections {
 
 export const DEFAULT_PROTECTIONS: Protections = {
   writeProtection: true,
+  dirtyProtection: true,
   provenance: true,
   blockCheck: true,
   checksum: false,

@@ -1,7 +1,8 @@
 /**
  * The tool stack of domain 0: creates, restarts and destroys domains.
  *
- * A restart with `preserve` is the warm-cache reboot: the old guest is taken down, its in-flight I/O drains, frames
+ * A restart with `preserve` is the warm-cache reboot: the old guest is taken down, its in-flight I/O drains, what it had
+ * registered as dirty is written home if that is asked for (dirty-pages.ts), frames
  * that are named and clean are preserved and all others scrubbed; then there is nothing but machine memory
  * (`betweenGuests` is called there); then a new domain is built from those bytes (rebuild.ts), on the same frames under
  * the same P2M. What the tool stack itself remembers over a restart is the domain's configuration, as a configuration
@@ -22,7 +23,8 @@ import { DomId, Mfn, Pfn } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
-import { Domain, type RecencyState } from './domain.ts';
+import { type DirtyPages, Domain, type RecencyState } from './domain.ts';
+import { writeDirtyPages } from './dirty-pages.ts';
 import { DomainEnvironment } from './domain-environment.ts';
 import { type DomainStateRecord, eraseDomainState } from './domain-state.ts';
 import { type BootRegion, planBootRegion, PreservedBitmap, writeBootRegion } from './domain-build.ts';
@@ -53,6 +55,8 @@ export interface DomainConfig {
 export interface RestartOptions {
   /** Keep the cache; else everything is scrubbed. */
   readonly preserve: boolean;
+  /** Write the pages home that the old guest had registered as dirty; else they are lost. */
+  readonly writeDirty?: boolean;
   readonly module?: Uint8Array;
   readonly cmdLine?: string;
   /** New size; the old one unless told. */
@@ -107,6 +111,7 @@ interface RebuildPlan {
 
 /** Longest piece of work on domain 0's processor at a time: 1 ms. */
 const SLICE_NS = 1e6;
+const NO_DIRTY_PAGES: DirtyPages = { written: 0, lost: noReasons() };
 const NO_FRAMES = new Uint32Array(0);
 const countHoles = (p2m: Uint32Array): number => p2m.reduce((holes, mfn) => holes + (mfn === NO_FRAME ? 1 : 0), 0);
 
@@ -160,9 +165,9 @@ export class Toolstack {
     const entry = this.#entryOf(domain);
     const plan = yield* this.#plan(entry, domain, options);
     const refused = noReasons();
-    yield* this.#retire(entry, domain, plan, options.preserve, refused);
+    const dirty = yield* this.#retire(entry, domain, plan, options, refused);
     options.betweenGuests?.();
-    return yield* this.#rebuild(entry, plan, options.preserve, refused);
+    return yield* this.#rebuild(entry, plan, options.preserve, refused, dirty);
   }
 
   /**
@@ -173,7 +178,7 @@ export class Toolstack {
   *leaveDomain(domain: Domain): Process {
     const entry = this.#entryOf(domain);
     const plan = yield* this.#plan(entry, domain, { preserve: true });
-    yield* this.#retire(entry, domain, plan, true, noReasons());
+    yield* this.#retire(entry, domain, plan, { preserve: true }, noReasons());
   }
 
   /**
@@ -312,15 +317,17 @@ export class Toolstack {
     entry: Entry,
     domain: Domain,
     { extra, holes }: RebuildPlan,
-    preserve: boolean,
+    { preserve, writeDirty = false }: Pick<RestartOptions, 'preserve' | 'writeDirty'>,
     refused: ReasonCounts,
-  ): Process {
+  ): Process<DirtyPages> {
     const identity = { domid: entry.domid, device: this.#hypervisor.deviceNumber(entry.device) };
     const old = entry.p2m;
     yield* this.#takeDown(entry, domain);
     this.#fillHoles(entry, old, holes);
     entry.held = extra;
+    const dirty = writeDirty ? yield* writeDirtyPages(this.#hypervisor, identity, entry.device, old) : NO_DIRTY_PAGES;
     yield* this.#work(retireFrames(this.#hypervisor, identity, old, preserve, refused));
+    return dirty;
   }
 
   /** Builds the next guest's domain from what lies in memory. */
@@ -329,6 +336,7 @@ export class Toolstack {
     { region, memoryBytes, p2mMfn, roomy, extra }: RebuildPlan,
     preserve: boolean,
     refused: ReasonCounts,
+    dirty = NO_DIRTY_PAGES,
   ): Process<Domain> {
     const { allocator, p2mLists, costs } = this.#hypervisor;
     const identity = { domid: entry.domid, device: this.#hypervisor.deviceNumber(entry.device) };
@@ -349,7 +357,7 @@ export class Toolstack {
     entry.p2mMfn = p2mMfn;
     entry.memoryBytes = memoryBytes;
     yield* this.#work(found.costNs + costs.frameAllocNs * (frames.length - kept) + costs.domainBuildNs);
-    return this.#build(entry, frames, region, found.preserved, found.coldReason, refused, found.recency);
+    return this.#build(entry, frames, region, found.preserved, found.coldReason, refused, found.recency, dirty);
   }
 
   /** Takes a domain down and gives its frames to the scrub list; all of them, when the process returns. */
@@ -464,6 +472,7 @@ export class Toolstack {
       preserved: 0,
       refused: noReasons(),
       recency: state.hasRecency ? 'told' : 'untold',
+      dirty: NO_DIRTY_PAGES,
       frozen: { environment: guest, registers: state.registers, ports: state.ports },
     });
     return entry.domain;
@@ -566,6 +575,7 @@ export class Toolstack {
     coldReason: number,
     refused: ReasonCounts,
     recency: RecencyState,
+    dirty = NO_DIRTY_PAGES,
   ): Domain {
     const { memory, map, p2mLists } = this.#hypervisor;
     const p2m = p2mLists.view(entry.p2mMfn, frames.length);
@@ -597,6 +607,7 @@ export class Toolstack {
       preserved: preserved.count,
       refused,
       recency,
+      dirty,
     });
     return entry.domain;
   }

@@ -69,6 +69,10 @@ export class FakeMemory implements GuestMemory {
   writeU8 = (pfn: Pfn, offset: number, value: number): void => this.#view.setUint8(this.#at(pfn, offset, 1), value);
   writeU16 = (pfn: Pfn, offset: number, value: number): void =>
     this.#view.setUint16(this.#at(pfn, offset, 2), value, true);
+  // Nothing is sealed: there is no registry.
+  open = (): void => undefined;
+  close = (): void => undefined;
+  expose = (): void => undefined;
   writeU32 = (pfn: Pfn, offset: number, value: number): void =>
     this.#view.setUint32(this.#at(pfn, offset, 4), value, true);
 

@@ -21,7 +21,14 @@ describe('claims', () => {
     expect(guest.page(101)).toEqual(machine.disk.block(9));
     expect(guest.claim(12, 9, 9).result).toBe(Reason.absent);
     expect(guest.claim(12, 3, 3)).toEqual({ result: Reason.ok, pfn: 100 });
-    expect(guest.domain.stats.cacheMap).toEqual({ inserts: 0, erases: 0, claims: 3, reused: 2, released: 0 });
+    expect(guest.domain.stats.cacheMap).toEqual({
+      inserts: 0,
+      erases: 0,
+      claims: 3,
+      reused: 2,
+      released: 0,
+      dirtied: 0,
+    });
     machine.toolstack.checkInvariants();
   });
 

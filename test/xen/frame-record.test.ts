@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   RECORD_WORDS,
   S_CRC,
+  S_DIRTY,
   S_NAMED,
   S_PRESERVED,
   S_PROTECTED,
@@ -36,7 +37,7 @@ const record = fc
     owner: fc.constantFrom(0, 1, 2, 0xffff),
     device: few,
     provenance: few,
-    flags: fc.nat(0xf),
+    flags: fc.nat(0x1f),
     ino: few,
     generation: few,
     index: few,
@@ -47,14 +48,16 @@ const record = fc
   .map(({ owner, device, provenance, flags, ino, generation, index, block, crc, pfn }) => {
     const named = (flags & 1) !== 0;
     const clean = provenance === 2;
-    const hasCrc = clean && (flags & 8) !== 0;
+    const dirty = (provenance === 0 || provenance === 3) && (flags & 16) !== 0;
+    const hasCrc = (clean || dirty) && (flags & 8) !== 0;
     let state = identityOf(owner, device) | provenance;
     if (named) state |= S_NAMED;
     if (provenance !== 0) state |= S_PROTECTED;
+    if (dirty) state |= S_DIRTY;
     if (named && (flags & 4) !== 0) state |= S_PRESERVED;
     if (hasCrc) state |= S_CRC;
     const name = named ? [ino, generation, index] : [0, 0, 0];
-    return [state >>> 0, ...name, provenance === 0 ? 0 : block, hasCrc ? crc : 0, pfn] as Words;
+    return [state >>> 0, ...name, provenance === 0 && !dirty ? 0 : block, hasCrc ? crc : 0, pfn] as Words;
   });
 type Words = [number, number, number, number, number, number, number];
 
@@ -86,7 +89,7 @@ describe('check word', () => {
     u32,
     (words, at, other) => {
       const [state, ...fields] = words as Words;
-      const whole = stored([(state & ~0xc0) >>> 0, ...fields]);
+      const whole = stored([(state & ~0x80) >>> 0, ...fields]);
       expect(recordIsIntact(whole, 0)).toBe(true);
       fc.pre(whole[at] !== other);
       whole[at] = other;
@@ -100,7 +103,7 @@ describe('check word', () => {
   });
 
   it('refuses reserved bits even with a matching check word', () => {
-    expect(recordIsIntact(stored([0x40, 0, 0, 0, 0, 0, 0]), 0)).toBe(false);
+    expect(recordIsIntact(stored([0x80, 0, 0, 0, 0, 0, 0]), 0)).toBe(false);
   });
 
   property('state word holds owner and device', fc.nat(0xffff), fc.nat(0xff), (owner, device) => {
@@ -135,11 +138,13 @@ describe('publication', () => {
       const claims = (w: Uint32Array | Words) => ({
         name: (w[W_STATE] & S_NAMED) === 0 ? undefined : [w[W_INO], w[W_GENERATION], w[W_INDEX]],
         provenance: (w[W_STATE] & S_PROVENANCE) === 0 ? undefined : [w[W_STATE] & S_PROVENANCE, w[W_BLOCK]],
+        dirty: (w[W_STATE] & S_DIRTY) === 0 ? undefined : w[W_BLOCK],
         crc: (w[W_STATE] & S_CRC) === 0 ? undefined : w[W_CRC],
       });
       const [old, now, next] = [claims(before), claims(words), claims(after)];
       if (now.name !== undefined) expect([old.name, next.name]).toContainEqual(now.name);
       if (now.provenance !== undefined) expect([old.provenance, next.provenance]).toContainEqual(now.provenance);
+      if (now.dirty !== undefined) expect([old.dirty, next.dirty]).toContainEqual(now.dirty);
       if (now.crc !== undefined) expect([old.crc, next.crc]).toContainEqual(now.crc);
       expect([before[W_PFN], after[W_PFN]]).toContain(words[W_PFN]);
     },

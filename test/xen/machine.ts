@@ -44,6 +44,7 @@ export const COSTS: XenCosts = {
   cacheMapClaimNs: 30,
   cacheMapReleaseNs: 5,
   cacheMapRecencyNs: 6,
+  cacheMapDirtyNs: 7,
   eventSendNs: 100,
   domainSwitchNs: 50,
   faultNs: 1000,
@@ -224,6 +225,13 @@ export class MiniGuest {
   insert(pfn: number, ino: number, index: number, generation = 1): number {
     const batch = new CacheMapBatch(1);
     batch.insert(Pfn(pfn), ino as never, generation, index as never);
+    this.domain.environment.hypercalls.cacheMapOp(batch);
+    return batch.result(0);
+  }
+
+  dirty(pfn: number, block: number): number {
+    const batch = new CacheMapBatch(1);
+    batch.dirty(Pfn(pfn), Lba(block));
     this.domain.environment.hypercalls.cacheMapOp(batch);
     return batch.result(0);
   }

@@ -88,6 +88,7 @@ export const PENTIUM4_2006: Profile = {
     cacheMapClaimNs: assumed(250, 'ns', 'hash probe, compare, two stores'),
     cacheMapReleaseNs: assumed(150, 'ns', 'as cacheMapEraseNs'),
     cacheMapRecencyNs: assumed(100, 'ns', 'two loads that miss: P2M entry and recency'),
+    cacheMapDirtyNs: assumed(200, 'ns', 'as cacheMapInsertNs, without the bucket; one word more is compared'),
     eventSendNs: assumed(1_000, 'ns', 'hypercall, two bitmap words, waking the other domain'),
     domainSwitchNs: assumed(4_000, 'ns', '3 to 5 µs with the address-space switch'),
     faultNs: constant(

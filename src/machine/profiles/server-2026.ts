@@ -51,6 +51,7 @@ export const SERVER_2026: Profile = {
     cacheMapClaimNs: assumed(70, 'ns', 'hash probe, compare, two stores'),
     cacheMapReleaseNs: assumed(40, 'ns', 'as cacheMapEraseNs'),
     cacheMapRecencyNs: assumed(25, 'ns', 'two loads, of which one misses: P2M entry and recency'),
+    cacheMapDirtyNs: assumed(50, 'ns', 'as cacheMapInsertNs, without the bucket; one word more is compared'),
     eventSendNs: assumed(600, 'ns', 'VM exit and an interrupt to another core'),
     domainSwitchNs: assumed(1_500, 'ns', 'state of a virtual processor'),
     faultNs: assumed(1_000, 'ns', 'exit for a second-level page-table violation'),

@@ -7,19 +7,21 @@
  * | op | in | effect |
  * |---|---|---|
  * | insert | pfn, ino, generation, index | the page is named: it holds page `index` of that inode |
- * | erase | pfn | the name is gone; the page may be reused for anything afterwards |
+ * | erase | pfn | the name is gone, and the page is not dirty any more; it may be reused for anything afterwards |
  * | claim | ino, generation, index, block | asks for a preserved page; out: RESULT, and PFN unless RESULT is `absent` |
  * | release | pfn | a preserved page nobody claimed is given back: neither named nor preserved any more |
  * | discard | block | the block was freed: a preserved page that equals it is given back; out: RESULT, and PFN unless `absent` |
  * | tell recency | pfn, recency | before an orderly shutdown: how recently the page was used (recency.ts) |
  * | ask recency | pfn | what was told of a preserved page; out: RESULT, and RECENCY unless `absent`: nothing can be believed |
+ * | dirty | pfn, block | the page is newer than that block: if it is not written until the guest crashes, domain 0 does that |
  *
  * A claim that is refused gives the page back too: from then on it is an ordinary page, neither named nor preserved.
  *
  * Laws. (1) erase-before-reuse: a guest erases a page's name before it frees the page. (2) insert after up to date: a page
  * is named only when its contents have arrived. (3) claim-once: a page claimed or released is never handed out again.
  * (4) a claim succeeds only if the record is intact, names exactly (ino, generation, index), its provenance is
- * clean(b), and b is the block that the guest says the file system maps now.
+ * clean(b), and b is the block that the guest says the file system maps now. (5) a dirty page is erased before its block
+ * is freed. It is dirty no more when it has been written to the block whole and has not been stored to since.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -33,6 +35,7 @@ export const CacheMapOp = {
   discard: 5,
   tellRecency: 6,
   askRecency: 7,
+  dirty: 8,
 } as const;
 export type CacheMapOp = (typeof CacheMapOp)[keyof typeof CacheMapOp];
 
@@ -119,6 +122,12 @@ export class CacheMapBatch {
 
   discard(block: Lba): void {
     this.words[this.#next(CacheMapOp.discard) + ENTRY_BLOCK] = block;
+  }
+
+  dirty(pfn: Pfn, block: Lba): void {
+    const at = this.#next(CacheMapOp.dirty);
+    this.words[at + ENTRY_PFN] = pfn;
+    this.words[at + ENTRY_BLOCK] = block;
   }
 
   /** Result of entry `i` as the hypervisor wrote it: a code of `Reason`. */

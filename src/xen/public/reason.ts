@@ -34,6 +34,8 @@ export const Reason = {
   released: 13,
   /** The restart was asked to preserve nothing. */
   notAsked: 14,
+  /** The device did not take the page: its write failed, or there is no such block. */
+  ioError: 15,
 } as const;
 
 export type ReasonName = keyof typeof Reason;
