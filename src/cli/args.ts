@@ -10,7 +10,14 @@ import { parseArgs } from 'node:util';
 import { PAGE_SIZE, UserError } from '../base/index.ts';
 import { PROTECTIONS } from '../experiment/campaign.ts';
 import { FAULTS } from '../experiment/faults.ts';
-import { DISKS, PROFILES, STRATEGIES, WORKLOADS } from '../experiment/result.ts';
+import {
+  DISKS,
+  PROFILES,
+  STRATEGIES,
+  STRATEGIES_OF_CRASHES,
+  STRATEGIES_OF_READERS,
+  WORKLOADS,
+} from '../experiment/result.ts';
 
 export interface OptionSpec {
   /** Without the dashes. */
@@ -48,8 +55,16 @@ export const REBOOT = {
     { name: 'memory', value: 'SIZE', help: 'guest memory, 16MiB to 64GiB (default 1GiB)' },
     { name: 'disk', value: 'NAME', help: `service times of the drive: ${DISKS.join(', ')} (default ${DISKS[0]})` },
     { name: 'profile', value: 'NAME', help: `costs of the machine: ${PROFILES.join(', ')} (default ${PROFILES[0]})` },
-    { name: 'strategy', value: 'LIST', help: `comma-separated, of: ${STRATEGIES.join(', ')} (default: all)` },
-    { name: 'workload', value: 'NAME', help: `how files are read: ${WORKLOADS.join(', ')} (default ${WORKLOADS[0]})` },
+    {
+      name: 'strategy',
+      value: 'LIST',
+      help: `comma-separated, of: ${STRATEGIES.join(', ')} (default: ${STRATEGIES_OF_READERS.join(', ')}; with --crash --workload log: ${STRATEGIES_OF_CRASHES.join(', ')})`,
+    },
+    {
+      name: 'workload',
+      value: 'NAME',
+      help: `how files are read, and a log written: ${WORKLOADS.join(', ')} (default ${WORKLOADS[0]})`,
+    },
     { name: 'seed', value: 'N', help: 'seed of everything random, 0 to 4294967295 (default 1)' },
     { name: 'limit', value: 'SIZE', help: 'read at most this much in one run (default: no limit)' },
     { name: 'crash', help: 'crash the guest (nothing is flushed) instead of an orderly reboot' },

@@ -10,7 +10,16 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../base/index.ts';
 import { replaceFile } from '../experiment/replace-file.ts';
-import { DISKS, PROFILES, STRATEGIES, WORKLOADS, type RebootOptions } from '../experiment/result.ts';
+import {
+  DISKS,
+  PROFILES,
+  RIO_STRATEGIES,
+  STRATEGIES,
+  STRATEGIES_OF_CRASHES,
+  STRATEGIES_OF_READERS,
+  WORKLOADS,
+  type RebootOptions,
+} from '../experiment/result.ts';
 import { renderHtml, renderMismatches, renderText } from '../report/index.ts';
 import {
   commandHelp,
@@ -46,16 +55,22 @@ export function reboot(argv: readonly string[], io: Io): number {
     return text === undefined ? otherwise : parse(`--${name}`, text);
   };
   const toPath = (_: string, text: string): string => resolve(io.cwd, text);
+  const crash = args.flags.has('crash');
+  const workload = value('workload', (option, text) => parseChoice(option, text, WORKLOADS), WORKLOADS[0]);
+  const usual = crash && workload === 'log' ? STRATEGIES_OF_CRASHES : STRATEGIES_OF_READERS;
+  const strategies = value('strategy', (option, text) => parseList(option, text, STRATEGIES), usual);
+  const rio = strategies.find((name) => RIO_STRATEGIES.includes(name));
+  if (rio !== undefined && !crash) throw new UserError(`--strategy: ${rio} is for a guest that crashes: add --crash`);
   const options: RebootOptions = {
     path: args.positionals[0] === undefined ? installedModules(import.meta.url) : resolve(io.cwd, args.positionals[0]),
     memory: value('memory', parseMemory, MEMORY_DEFAULT),
     disk: value('disk', (option, text) => parseChoice(option, text, DISKS), DISKS[0]),
     profile: value('profile', (option, text) => parseChoice(option, text, PROFILES), PROFILES[0]),
-    strategies: value('strategy', (option, text) => parseList(option, text, STRATEGIES), STRATEGIES),
-    workload: value('workload', (option, text) => parseChoice(option, text, WORKLOADS), WORKLOADS[0]),
+    strategies,
+    workload,
     seed: value('seed', parseSeed, 1),
     limit: value('limit', parseSize, undefined),
-    crash: args.flags.has('crash'),
+    crash,
     checksum: args.flags.has('checksum'),
     dumpMemory: value('dump-memory', toPath, undefined),
   };

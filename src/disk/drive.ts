@@ -174,6 +174,20 @@ export class Drive implements BlockDevice {
     };
   }
 
+  /** The device as a read would find it now: the medium, and what is newer in the cache. For whoever looks from outside. */
+  get contents(): Pick<ImageStore, 'size' | 'read'> {
+    return {
+      size: this.#image.size,
+      read: (offset, dst, dstOffset, length) => {
+        const first = Math.floor(offset / SECTOR_SIZE);
+        const bytes = new Uint8Array((Math.ceil((offset + length) / SECTOR_SIZE) - first) * SECTOR_SIZE);
+        this.#image.read(first * SECTOR_SIZE, bytes, 0, Math.min(bytes.length, this.#image.size - first * SECTOR_SIZE));
+        this.#cache.overlay(first, bytes, 0, bytes.length);
+        dst.set(bytes.subarray(offset - first * SECTOR_SIZE).subarray(0, length), dstOffset);
+      },
+    };
+  }
+
   /** Queues a request. One that is malformed or leaves the device or memory completes with EIO at this instant. */
   submit(request: BlockRequest): void {
     const sectors = this.#sectorsOf(request);

@@ -20,6 +20,7 @@ import {
 import { FileImage } from '../disk/file-image.ts';
 import { readHostTree } from '../disk/host-tree.ts';
 import type { ImageStore } from '../disk/image-store.ts';
+import { MemoryImage } from '../disk/memory-image.ts';
 import { makeExt2 } from '../disk/mkfs.ts';
 import { MachineMemory } from '../machine/memory.ts';
 import { SERVER_2026 } from '../machine/profiles/server-2026.ts';
@@ -33,6 +34,12 @@ const REPLAY_MEMORY = 64 << 20;
 /** Files may claim this many times the image's size before a limit is asked for: sparse files are real, runs are not endless. */
 const SPARSENESS_LIMIT = 8;
 
+/** A medium, to be closed when it is not needed any more. */
+export interface OpenImage {
+  readonly image: ImageStore;
+  readonly close: () => void;
+}
+
 export interface DiskSource {
   readonly image: ImageStore;
   readonly oracle: OracleExt2;
@@ -40,6 +47,8 @@ export interface DiskSource {
   readonly files: readonly OracleFile[];
   /** Bytes of all files. */
   readonly bytes: number;
+  /** Another medium with the same bytes, for guests that write. */
+  copy(): OpenImage;
   close(): void;
 }
 
@@ -51,12 +60,7 @@ export interface DiskSource {
 export function openDisk(path: string, limit: number | undefined, onProgress: ProgressListener): DiskSource {
   const { image, close } = openImage(path, onProgress);
   try {
-    if (checkMountable(path, image).needsRecovery) {
-      onProgress({ phase: 'replaying the journal', done: 0, total: 1 });
-      replayJournal(path, image);
-      if (checkMountable(path, image).needsRecovery)
-        throw new UserError(`${path}: needs_recovery: its journal cannot be replayed: run e2fsck on it first`);
-    }
+    prepare(path, image, onProgress);
     const oracle = new OracleExt2(image);
     // A name that is not UTF-8 has no path that a workload could open.
     const files = oracle.listFiles().filter(({ path: name }) => !name.includes('\ufffd'));
@@ -64,7 +68,7 @@ export function openDisk(path: string, limit: number | undefined, onProgress: Pr
     if (bytes === 0) throw new UserError(`${path}: there is nothing to read: ${files.length} regular files, all empty`);
     if (limit === undefined && bytes > SPARSENESS_LIMIT * image.size)
       throw new UserError(`${path}: files claim ${bytes} bytes on a disk of ${image.size}: give a --limit`);
-    return { image, oracle, files, bytes, close };
+    return { image, oracle, files, bytes, copy: () => copyOf(path, image), close };
   } catch (error) {
     close();
     if (error instanceof UserError && !error.message.startsWith(path)) throw new UserError(`${path}: ${error.message}`);
@@ -72,7 +76,28 @@ export function openDisk(path: string, limit: number | undefined, onProgress: Pr
   }
 }
 
-function openImage(path: string, onProgress: ProgressListener): { image: ImageStore; close: () => void } {
+/** Replays what an ext3 image has in its journal. */
+function prepare(path: string, image: ImageStore, onProgress: ProgressListener): void {
+  if (!checkMountable(path, image).needsRecovery) return;
+  onProgress({ phase: 'replaying the journal', done: 0, total: 1 });
+  replayJournal(path, image);
+  if (checkMountable(path, image).needsRecovery)
+    throw new UserError(`${path}: needs_recovery: its journal cannot be replayed: run e2fsck on it first`);
+}
+
+function copyOf(path: string, image: ImageStore): OpenImage {
+  if (image instanceof MemoryImage) return { image: image.clone(), close: () => undefined };
+  const copy = FileImage.open(path);
+  prepare(path, copy, () => undefined);
+  return {
+    image: copy,
+    close: () => {
+      copy.close();
+    },
+  };
+}
+
+function openImage(path: string, onProgress: ProgressListener): OpenImage {
   let stats: Stats;
   try {
     stats = statSync(path);

@@ -60,7 +60,7 @@ const MODE_SYMLINK = 0xa000;
 const INCOMPAT_FILETYPE = 2;
 
 export class OracleExt2 {
-  readonly #image: ImageStore;
+  readonly #image: Pick<ImageStore, 'size' | 'read'>;
   readonly #viewable: ViewableImage | undefined;
   readonly #scratch = Buffer.alloc(SCRATCH_BYTES);
   readonly #maps = new Map<number, InodeMap>();
@@ -70,9 +70,9 @@ export class OracleExt2 {
   #lastMap: InodeMap | undefined;
 
   /** @throws UserError when the image is not an ext2 file system with blocks of 4 KiB */
-  constructor(image: ImageStore) {
+  constructor(image: Pick<ImageStore, 'size' | 'read'>) {
     this.#image = image;
-    this.#viewable = 'view' in image ? (image as ViewableImage) : undefined;
+    this.#viewable = 'view' in image ? (image as unknown as ViewableImage) : undefined;
     this.#geometry = this.#readGeometry();
   }
 

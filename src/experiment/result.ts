@@ -5,11 +5,20 @@
 
 import type { ReasonCounts } from '../xen/public/reason.ts';
 
-export const STRATEGIES = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata'] as const;
+export const STRATEGIES = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata', 'rio', 'rio+warm-cache'] as const;
 export type StrategyName = (typeof STRATEGIES)[number];
 
-export const WORKLOADS = ['files', 'random', 'zipf'] as const;
-/** files: all files in order; random: 4 KiB reads at random places; zipf: whole files, chosen by Zipf's law. */
+/** What is compared unless told: by what survives of the cache; and, where something is written and lost, of what was written. */
+export const STRATEGIES_OF_READERS: readonly StrategyName[] = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata'];
+export const STRATEGIES_OF_CRASHES: readonly StrategyName[] = ['cold', 'warm-cache', 'rio', 'rio+warm-cache'];
+/** Strategies in which dirty pages survive a crash. */
+export const RIO_STRATEGIES: readonly StrategyName[] = ['rio', 'rio+warm-cache'];
+
+export const WORKLOADS = ['files', 'random', 'zipf', 'log'] as const;
+/**
+ * files: all files in order; random: 4 KiB reads at random places; zipf: whole files, chosen by Zipf's law; log: all files in
+ * order, with a line for each at the end of a log.
+ */
 export type WorkloadName = (typeof WORKLOADS)[number];
 
 export const PROFILES = ['pentium4-2006', 'server-2026'] as const;
@@ -80,6 +89,19 @@ export interface StrategyResult {
     readonly count: number;
     readonly ns: number /** Share of the four runs' time, 0 … 1. */;
     readonly share: number;
+  };
+  /** What the workload wrote before the reboot, and what came of it; zeros when it only reads. */
+  readonly writes: {
+    /** Bytes of system calls that had returned. */
+    readonly bytes: number;
+    /** Of these, not read back after the reboot. */
+    readonly bytesLost: number;
+    /** Pages in the guest's memory, newer than the disk, when it went down. */
+    readonly dirtyPages: number;
+    /** Pages that domain 0 wrote home after the crash. */
+    readonly pagesWrittenBack: number;
+    /** Dirty pages that nobody wrote. */
+    readonly pagesLost: number;
   };
   readonly verified: { readonly pages: number; readonly bytes: number; readonly mismatches: number };
   /** Throughput around the reboot. Time 0 is the begin of the reboot: samples before it have negative startNs. */

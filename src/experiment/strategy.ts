@@ -6,6 +6,8 @@
 import { Buffer } from 'node:buffer';
 import { PAGE_SIZE, type Ino, type Lba, type Mfn, type PageIndex, type Pfn } from '../base/units.ts';
 import { unreachable } from '../base/assert.ts';
+import { ModelError } from '../base/errno.ts';
+import type { Syscalls } from '../kernel/index.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import type { Profile } from '../machine/profile.ts';
 import type { Process } from '../sim/index.ts';
@@ -16,9 +18,11 @@ import {
   READ_SIZE,
   type ReaderContext,
 } from '../workload/file-reader.ts';
+import { readAndLog } from '../workload/log-writer.ts';
 import { prefetchFiles, prefetchList } from '../workload/prefetch.ts';
 import type { Domain } from '../xen/index.ts';
-import type { DiskSource } from './disk-source.ts';
+import type { DiskSource, OpenImage } from './disk-source.ts';
+import { OracleExt2 } from './oracle-ext2.ts';
 import { PageHistory, type PageInQuestion } from './page-history.ts';
 import type { ProgressListener } from './progress.ts';
 import type { Mismatch, RebootOptions, RunResult, StrategyName, StrategyResult } from './result.ts';
@@ -31,12 +35,24 @@ const MISMATCHES_SHOWN = 3;
 const PROGRESS_EVERY = 1024;
 
 /** What a strategy does differently. */
-const STRATEGY: Record<StrategyName, { cachemap: 'off' | 'files' | 'all'; preserve: boolean; prefetch: boolean }> = {
-  cold: { cachemap: 'off', preserve: false, prefetch: false },
-  prefetch: { cachemap: 'off', preserve: false, prefetch: true },
-  'warm-cache': { cachemap: 'files', preserve: true, prefetch: false },
-  'warm-cache+metadata': { cachemap: 'all', preserve: true, prefetch: false },
+interface Strategy {
+  readonly cmdLine: string;
+  readonly preserve: boolean;
+  readonly prefetch: boolean;
+  readonly writeDirty: boolean;
+}
+
+const CONVENTIONAL: Strategy = { cmdLine: 'cachemap=off', preserve: false, prefetch: false, writeDirty: false };
+const STRATEGY: Record<StrategyName, Strategy> = {
+  cold: CONVENTIONAL,
+  prefetch: { ...CONVENTIONAL, prefetch: true },
+  'warm-cache': { ...CONVENTIONAL, cmdLine: 'cachemap=files', preserve: true },
+  'warm-cache+metadata': { ...CONVENTIONAL, cmdLine: 'cachemap=all', preserve: true },
+  rio: { ...CONVENTIONAL, cmdLine: 'cachemap=off rio=on', writeDirty: true },
+  'rio+warm-cache': { ...CONVENTIONAL, cmdLine: 'cachemap=files rio=on', preserve: true, writeDirty: true },
 };
+/** Logs of the workload `log`, before the reboot and after it. */
+const LOG = { before: '/stillwarm-before.log', after: '/stillwarm-after.log' } as const;
 
 /** Whether a strategy keeps pages over the reboot. */
 export function preserves(name: StrategyName): boolean {
@@ -63,7 +79,7 @@ export interface StrategyOutcome {
 /** Runs one strategy. A mismatch ends nothing: it is counted, and its page's history is found by running again. */
 export function runStrategy(input: StrategyInput, name: StrategyName, onProgress: ProgressListener): StrategyOutcome {
   const run = new StrategyRun(input, name, onProgress, undefined);
-  const result = run.testbed.simulation.runProcess(name, run.main());
+  const result = run.result();
   const mismatches = run.found.map((found) => ({
     strategy: name,
     what: found.what,
@@ -89,9 +105,24 @@ function historyOf(input: StrategyInput, name: StrategyName, page: PageInQuestio
         return history;
       },
     );
-    run.testbed.simulation.runProcess(name, run.main());
+    run.result();
   }
   return history?.lines ?? [];
+}
+
+/** Reads the log that was written before the reboot; returns the bytes up to the first that is missing or wrong. */
+function* readBack(sys: Syscalls, logged: Buffer): Process<number> {
+  const seen = Buffer.alloc(logged.length);
+  try {
+    const fd = yield* sys.open(LOG.before);
+    for (let at = 0, bytes = -1; bytes !== 0; at += bytes) bytes = yield* sys.read(fd, seen, at, seen.length - at);
+    yield* sys.close(fd);
+  } catch (error) {
+    // Its name, or what leads to it, is lost.
+    if (!(error instanceof ModelError)) throw error;
+  }
+  const wrong = seen.findIndex((byte, at) => byte !== logged[at]);
+  return wrong < 0 ? logged.length : wrong;
 }
 
 class StrategyRun {
@@ -103,6 +134,10 @@ class StrategyRun {
   readonly #timeline = new Timeline();
   readonly #buffer = Buffer.alloc(READ_SIZE);
   readonly #filesRead = new Set<number>();
+  readonly #medium: OpenImage;
+  readonly #oracle: OracleExt2;
+  /** What is in the log before the reboot. */
+  readonly #logged: Uint8Array[] = [];
   #verifiedPages = 0;
   #verifiedBytes = 0;
   #mismatchCount = 0;
@@ -117,11 +152,14 @@ class StrategyRun {
     this.#name = name;
     this.#onProgress = onProgress;
     const { options, profile, disk, memory } = input;
+    // A workload that writes has a medium of its own, and the oracle looks at what the drive has of it.
+    const isWriting = options.workload === 'log';
+    this.#medium = isWriting ? disk.copy() : { image: disk.image, close: () => undefined };
     this.testbed = new Testbed({
       seed: options.seed,
       profile,
       disk: options.disk,
-      image: disk.image,
+      image: this.#medium.image,
       memory,
       guestMemory: options.memory,
       protections: { checksum: options.checksum },
@@ -130,29 +168,46 @@ class StrategyRun {
         this.#checkReused(domain, pfn, ino, index, block);
       },
     });
+    this.#oracle = isWriting ? new OracleExt2(this.testbed.drive.contents) : disk.oracle;
   }
 
-  *main(): Process<StrategyResult> {
+  result(): StrategyResult {
+    try {
+      return this.testbed.simulation.runProcess(this.#name, this.#main());
+    } finally {
+      this.#medium.close();
+    }
+  }
+
+  *#main(): Process<StrategyResult> {
     const { options } = this.#input;
     const strategy = STRATEGY[this.#name];
-    const cmdLine = `cachemap=${strategy.cachemap}`;
+    const { cmdLine } = strategy;
     const { simulation } = this.testbed;
     const before = yield* this.testbed.start(cmdLine);
     const runs = [yield* this.#run(before, 'before', 1), yield* this.#run(before, 'before', 2)];
     const { files } = this.#input.disk;
     const beforeStats = before.domain.stats;
+    const { pagesDirty } = before.kernel.stats;
     const rebootStart = simulation.now;
     this.#onProgress({ phase: `${this.#name}: reboot`, done: 0, total: 1 });
     const after = yield* this.testbed.reboot(before, options.crash, {
       preserve: strategy.preserve,
+      writeDirty: strategy.writeDirty,
       cmdLine,
       module: strategy.prefetch ? prefetchList([...this.#filesRead].map((file) => files[file]!.path)) : undefined,
-      betweenGuests: () => this.#input.betweenGuests?.(this.testbed),
+      betweenGuests: () => {
+        this.#oracle.invalidate();
+        this.#input.betweenGuests?.(this.testbed);
+      },
     });
     const rebootNs = simulation.now - rebootStart;
     if (strategy.prefetch) after.domain.environment.spawn('prefetch', prefetchFiles(after.kernel.syscalls));
     runs.push(yield* this.#run(after, 'after', 1), yield* this.#run(after, 'after', 2));
     const { stats } = after.kernel;
+    const pagesWrittenBack = after.domain.stats.dirty.written;
+    const logged = Buffer.concat(this.#logged);
+    const bytesLost = logged.length === 0 ? 0 : logged.length - (yield* readBack(after.kernel.syscalls, logged));
     const hypercallNs = beforeStats.hypercalls.ns + after.domain.stats.hypercalls.ns;
     return {
       name: this.#name,
@@ -169,6 +224,13 @@ class StrategyRun {
         count: beforeStats.hypercalls.count + after.domain.stats.hypercalls.count,
         ns: Math.round(hypercallNs),
         share: hypercallNs / runs.reduce((sum, { ns }) => sum + ns, 0),
+      },
+      writes: {
+        bytes: logged.length,
+        bytesLost,
+        dirtyPages: pagesDirty,
+        pagesWrittenBack,
+        pagesLost: options.crash ? Math.max(0, pagesDirty - pagesWrittenBack) : 0,
       },
       verified: { pages: this.#verifiedPages, bytes: this.#verifiedBytes, mismatches: this.#mismatchCount },
       timeline: this.#timeline.samples(rebootStart),
@@ -198,13 +260,13 @@ class StrategyRun {
     };
     const start = simulation.now;
     this.#timeline.begin(start);
-    yield* this.#workload(context);
+    yield* this.#workload(context, phase);
     this.#timeline.end(simulation.now);
     simulation.digest.addTime(bytes);
     return { phase, number, bytes, ns: simulation.now - start };
   }
 
-  #workload(context: ReaderContext): Process<number> {
+  #workload(context: ReaderContext, phase: RunResult['phase']): Process<number> {
     const { workload } = this.#input.options;
     // A fresh stream of one name each time: all four runs read the same.
     const random = this.testbed.simulation.random.stream('workload');
@@ -215,6 +277,10 @@ class StrategyRun {
         return readRandomPages(context, random);
       case 'zipf':
         return readZipfFiles(context, random);
+      case 'log':
+        return readAndLog(context, LOG[phase], (bytes) => {
+          if (phase === 'before') this.#logged.push(bytes);
+        });
       default:
         return unreachable(workload);
     }
@@ -222,17 +288,17 @@ class StrategyRun {
 
   /** Every byte that a read returned is the disk's, and the read returned as many as the file has. */
   #checkRead(file: number, position: number, length: number): void {
-    const { oracle, files } = this.#input.disk;
+    const { files } = this.#input.disk;
     const { ino, path, size } = files[file]!;
     this.#verifiedBytes += length;
     if (position + length > size) this.#mismatch(`${path}: read ${position + length} bytes of ${size}`, ino, position);
-    const at = oracle.expect(ino, position, length, this.#buffer, 0);
+    const at = this.#oracle.expect(ino, position, length, this.#buffer, 0);
     if (at >= 0) this.#mismatch(`${path}: byte ${position + at} was read wrong`, ino, position + at);
   }
 
   /** A reused page equals its block, and the block is the one that the disk's own map gives. */
   #checkReused(domain: Domain, pfn: Pfn, ino: Ino, index: PageIndex, block: Lba): void {
-    const { oracle } = this.#input.disk;
+    const oracle = this.#oracle;
     this.#verifiedPages++;
     const place = oracle.blockOf(ino, index);
     const name = `page ${index} of inode ${ino} (pfn ${pfn})`;
@@ -250,6 +316,6 @@ class StrategyRun {
     this.#mismatchCount++;
     if (this.found.length >= MISMATCHES_SHOWN) return;
     const index = Math.floor(position / PAGE_SIZE);
-    this.found.push({ what, ino, index, block: this.#input.disk.oracle.blockOf(ino, index) });
+    this.found.push({ what, ino, index, block: this.#oracle.blockOf(ino, index) });
   }
 }

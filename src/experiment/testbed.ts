@@ -41,6 +41,8 @@ export interface Guest {
 export interface RestartOptions {
   /** Keep what is named and clean. */
   readonly preserve: boolean;
+  /** Write home what is registered as dirty. */
+  readonly writeDirty?: boolean;
   readonly cmdLine: string;
   readonly module?: Uint8Array | undefined;
   /** Memory of the new guest, bytes; as before when not given. */

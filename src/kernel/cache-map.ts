@@ -1,5 +1,5 @@
 /**
- * The guest's side of the cache-mapping table: tells the hypervisor which page holds what, and claims pages after a
+ * The guest's side of the cache-mapping table and of the registry of dirty pages: tells the hypervisor which page holds what, and claims pages after a
  * reboot.
  *
  * Names are told in batches, as the kernel batches its LRU additions. Order within the batch is order of effect, so an
@@ -124,6 +124,13 @@ export class CacheMap implements NameTable, UnclaimedPages {
 
   insert(pfn: Pfn, ino: Ino, generation: number, index: PageIndex): void {
     this.#names.insert(pfn, ino, generation, index);
+    if (this.#names.isFull) this.flush();
+  }
+
+  /** The page is newer than that block: should this kernel crash, it is to be written there. */
+  dirty(pfn: Pfn, block: Lba): void {
+    this.#memory.map.set(pfn, PG.registered);
+    this.#names.dirty(pfn, block);
     if (this.#names.isFull) this.flush();
   }
 

@@ -74,6 +74,8 @@ export class Ext2 implements InodeOperations, JournalClient {
   #mounted: { superblock: Ext2Super; map: Ext2Map } | undefined;
   #journal: Journal | undefined;
   readonly #orphans: OrphanList;
+  /** With a registry of dirty pages: inodes that changed since `publish`. */
+  readonly #unpublished = new Set<Inode>();
 
   constructor(
     env: GuestEnvironment,
@@ -228,15 +230,44 @@ export class Ext2 implements InodeOperations, JournalClient {
 
   /** Whether bytes may be stored in a page that has its block, and times changed, at once: no handle is needed for that now. */
   get isChangeable(): boolean {
+    if (this.#writeback.registry !== undefined) return false;
     return !this.isReadOnly && (this.#journal?.isOpen ?? this.isChanged);
   }
 
   /**
    * Runs an operation that changes the file system; with a journal, under one handle. Not recursive. An operation that found no
    * free block is run again after a commit when that frees some.
+   * @param isWhole whether a system call ends with it; else the caller publishes
    */
-  change<T>(operation: () => Process<T>): Process<T> {
-    return this.#journal === undefined ? operation() : this.#changeUnderHandle(this.#journal, operation);
+  change<T>(operation: () => Process<T>, isWhole = true): Process<T> {
+    const process = this.#journal === undefined ? operation() : this.#changeUnderHandle(this.#journal, operation);
+    return isWhole && this.#writeback.registry !== undefined ? this.#published(process) : process;
+  }
+
+  *#published<T>(process: Process<T>): Process<T> {
+    try {
+      return yield* process;
+    } finally {
+      yield* this.publish();
+    }
+  }
+
+  /**
+   * Where dirty pages survive a crash: what changed of inodes goes to their buffers, and the hypervisor knows of every dirty
+   * page. So the pages say all that this kernel knows of the file system, as long as no operation is under way.
+   */
+  *publish(): Process {
+    if (this.#writeback.registry === undefined) return;
+    for (const inode of this.#unpublished) {
+      this.#unpublished.delete(inode);
+      try {
+        yield* this.storeInode(inode);
+      } catch (error) {
+        // The inode table cannot be read: the inode stays dirty, and writeback meets that too.
+        if (!(error instanceof ModelError)) throw error;
+      }
+    }
+    yield* this.#writeback.publish();
   }
 
   *#changeUnderHandle<T>(journal: Journal, operation: () => Process<T>): Process<T> {
@@ -365,6 +396,7 @@ export class Ext2 implements InodeOperations, JournalClient {
       // One that is dirty is on the list already.
       if (!inode.isInodeDirty) this.#writeback.markInodeDirty(inode);
       inode.isInodeDirty = true;
+      if (this.#writeback.registry !== undefined) this.#unpublished.add(inode);
       return;
     }
     inode.isInodeDirty = true;

@@ -112,7 +112,7 @@ export class FileWrite {
       from?.(start);
       const limit = Math.min(length, MAX_FILE_BYTES - start);
       if (limit <= 0) throw new ModelError('EFBIG', `position ${start}`);
-      yield* this.#ext2.change(() => this.#beginWrite(inode, start + done > inode.size));
+      yield* this.#ext2.change(() => this.#beginWrite(inode, start + done > inode.size), false);
       if (file.isDirect) {
         checkDirect(start, length);
         if (yield* this.#directWrite(inode, src, offset, start, length)) return length;
@@ -124,7 +124,7 @@ export class FileWrite {
           const inPage = at - index * PAGE_SIZE;
           const bytes = Math.min(PAGE_SIZE - inPage, limit - written);
           const from = offset + written;
-          yield* this.#ext2.change(() => this.#writePage(inode, index, inPage, src, from, bytes));
+          yield* this.#ext2.change(() => this.#writePage(inode, index, inPage, src, from, bytes), false);
           written += bytes;
           if (this.#writeback.isDue) yield* this.#writeback.balance();
           if (this.#cpu.isDue) yield* this.#cpu.settle();
@@ -133,6 +133,7 @@ export class FileWrite {
         if (!(error instanceof ModelError) || written === 0) throw error;
       }
     } finally {
+      yield* this.#ext2.publish();
       inode.sem.release();
     }
     if (file.isSynchronous || file.isDirect) yield* this.#ext2.fsync(inode, false);

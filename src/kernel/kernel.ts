@@ -37,6 +37,7 @@ import { Ext2, type NamingPolicy } from './ext2.ts';
 import { Ext2Directories } from './ext2-dir.ts';
 import { Namespace } from './ext2-namei.ts';
 import { EventChannels } from './evtchn.ts';
+import { FileCacheEnvironment } from './file-cache-memory.ts';
 import { FileMap } from './filemap.ts';
 import { FileWrite } from './filemap-write.ts';
 import { GrantTable } from './gnttab.ts';
@@ -134,9 +135,11 @@ export class Kernel {
    * mounted, EIO when it cannot be read.
    * @param onReuse told of every page taken over from before the reboot
    */
-  static *boot(env: GuestEnvironment, costs: KernelCosts, onReuse?: ReuseObserver): Process<Kernel> {
-    const parameters = parseStartInfo(env);
+  static *boot(environment: GuestEnvironment, costs: KernelCosts, onReuse?: ReuseObserver): Process<Kernel> {
+    const parameters = parseStartInfo(environment);
     const policy = namingPolicy(parameters.cmdLine);
+    const hasRegistry = registersDirtyPages(parameters.cmdLine);
+    const env = hasRegistry ? new FileCacheEnvironment(environment) : environment;
     const cacheMap = new CacheMap(env.hypercalls, onReuse);
     const mm = new MemoryManagement(parameters.nrPages, cacheMap, cacheMap);
     const kernelPages = initMemory(env, mm, cacheMap, parameters);
@@ -170,6 +173,8 @@ export class Kernel {
     mm.reclaim.addShrinker(dentries);
     mm.reclaim.addShrinker(ext2.inodes);
     yield* ext2.mount();
+    // What a journal has not committed must not be mixed with what recovery brings back.
+    if (hasRegistry && ext2.geometry.journalInode === 0) writeback.registry = cacheMap;
     const directories = new Ext2Directories(env, costs, io, ext2);
     const walker = new PathWalker(env, costs, io, ext2, directories, dentries);
     ext2.inodes.put(yield* ext2.root());
@@ -182,7 +187,8 @@ export class Kernel {
       directories,
       walker,
       namespace: new Namespace(env.memory, ext2, directories, walker),
-      maps: new MemoryMaps(env, costs, mm, io, files, writeback, ext2),
+      // Programs store through their own page tables, not through the kernel's mapping.
+      maps: new MemoryMaps(environment, costs, mm, io, files, writeback, ext2),
       module: { pfn: Pfn(parameters.modulePfn), bytes: parameters.moduleBytes },
     });
     yield* env.cpu.settle();
@@ -370,6 +376,13 @@ function namingPolicy(cmdLine: string): NamingPolicy {
     default:
       throw new GuestPanic(`command line: cachemap=${value}`);
   }
+}
+
+/** `rio=on|off` on the command line: whether dirty pages are registered with the hypervisor, and survive a crash. */
+function registersDirtyPages(cmdLine: string): boolean {
+  const value = /(?:^| )rio=(\S*)/.exec(cmdLine)?.[1] ?? 'off';
+  if (value !== 'on' && value !== 'off') throw new GuestPanic(`command line: rio=${value}`);
+  return value === 'on';
 }
 
 /**

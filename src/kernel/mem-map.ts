@@ -55,6 +55,8 @@ export const PG = {
   reclaim: 1 << 14,
   /** In somebody's page table. */
   mapped: 1 << 15,
+  /** Registered with the hypervisor as dirty, or about to be, since it is in the cache. */
+  registered: 1 << 16,
 } as const;
 
 /** Sentinel nodes behind the pages in `next` and `prev`: list heads. */

@@ -195,6 +195,7 @@ export class MemoryMaps {
       if (pfn === NO_PAGE) return ~done;
       const inPage = (address + done) % PAGE_SIZE;
       const bytes = Math.min(PAGE_SIZE - inPage, length - done);
+      if (vma.isShared) this.#memory.expose(pfn);
       this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);
       this.#cpu.charge(bytes * this.#costs.copyNsPerByte);
       done += bytes;

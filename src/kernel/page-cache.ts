@@ -22,7 +22,7 @@ import type { Lru } from './swap.ts';
 export interface NameTable {
   /** The page is up to date and holds page `index` of the inode. */
   insert(pfn: Pfn, ino: Ino, generation: number, index: PageIndex): void;
-  /** The page leaves the cache; when `flush` has returned, the name must be gone. */
+  /** The page leaves the cache; when `flush` has returned, the name must be gone, and nothing may be written home from it. */
   erase(pfn: Pfn): void;
   /** Everything told so far takes effect. Called before a page that was erased is used for anything else. */
   flush(): void;
@@ -42,6 +42,7 @@ export interface MappedRange {
 // the same reason hot loops compare a page with 0 rather than with NO_PAGE.
 const UPTODATE = PG.uptodate;
 const NAMED = PG.named;
+const TOLD = PG.named | PG.registered;
 const IN_USE = PG.locked | PG.writeback | PG.dirty | PG.mapped;
 /** Slot of a space that was closed. */
 const NO_SLOT = -1;
@@ -292,7 +293,7 @@ export class PageCache {
     assert((flags & IN_USE) === 0, 'page leaves the cache while in use');
     const space = this.spaceOf(pfn);
     this.#lru.remove(pfn);
-    if (flags & NAMED) this.#names.erase(pfn);
+    if (flags & TOLD) this.#names.erase(pfn);
     this.#unhash(space, pfn);
     const { links } = this.#map;
     const next = links[(pfn << 2) | 2]!;

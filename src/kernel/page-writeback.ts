@@ -11,6 +11,9 @@
  * became dirty more than 30 s ago; background writeout above 10 % of memory; the writer himself above 40 %
  * (balance_dirty_pages), and then he waits; reclaim, page by page; sync and fsync.
  *
+ * With a registry (Rio) the hypervisor is told where a page belongs when it becomes dirty, and sees itself when it has been
+ * written; `publish` makes that whole at the end of each operation.
+ *
  * Differs from the original: one block device, on which only one pdflush works at a time, so there is one for background
  * writeout and one for kupdate (of 2 to 8); the timer of the latter runs only while something is dirty; a writer looks at the
  * thresholds after so many pages that he made dirty, not that he wrote; what is begun of one mapping is not cut short by
@@ -19,10 +22,11 @@
  */
 
 import { ModelError, type ErrnoName } from '../base/errno.ts';
-import { Ns, PAGE_SIZE, type Pfn } from '../base/units.ts';
+import { Lba, Ns, PAGE_SIZE, type Pfn } from '../base/units.ts';
 import { WaitQueue, type Process } from '../sim/index.ts';
 import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment } from '../xen/public/index.ts';
 import type { Bio, BlockQueue } from './block-queue.ts';
+import type { CacheMap } from './cache-map.ts';
 import type { KernelCosts } from './costs.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
@@ -68,6 +72,10 @@ export class Writeback {
   readonly #somethingDirty = new WaitQueue();
   readonly #progress = new WaitQueue();
   readonly #ratelimit: number;
+  /** Pages to be registered whose block could not be looked up at once. */
+  readonly #unplaced: { readonly mapping: Mapping; readonly index: number }[] = [];
+  /** Set when dirty pages are to survive a crash. */
+  registry: Pick<CacheMap, 'dirty' | 'flush'> | undefined;
   #sinceBalance = 0;
   #exceeded = false;
   /** Pages written since boot. */
@@ -102,9 +110,43 @@ export class Writeback {
 
   /** set_page_dirty. */
   markPageDirty(mapping: Mapping, pfn: Pfn): void {
-    if (!this.#mm.cache.setDirty(pfn)) return;
+    const isNew = this.#mm.cache.setDirty(pfn);
+    if (this.registry !== undefined) {
+      const { map } = this.#mm;
+      // A write in flight may have ended for the hypervisor: then the page is not registered any more.
+      if (isNew || map.has(pfn, PG.writeback) || !map.has(pfn, PG.registered))
+        this.#register(this.registry, mapping, pfn);
+    }
+    if (!isNew) return;
     this.#sinceBalance++;
     this.markInodeDirty(mapping);
+  }
+
+  /** A page of a hole has no place to be written to; it is registered when it is given one, if it is not written then. */
+  #register(registry: Pick<CacheMap, 'dirty'>, mapping: Mapping, pfn: Pfn): void {
+    const index = this.#mm.cache.indexOf(pfn);
+    const block = mapping.blockNow(index);
+    if (block >= 0) registry.dirty(pfn, Lba(block));
+    else if (block !== HOLE) this.#unplaced.push({ mapping, index });
+  }
+
+  /** With a registry, at the end of an operation: whatever is dirty and has a block is registered when this returns. */
+  *publish(): Process {
+    const { registry } = this;
+    if (registry === undefined) return;
+    const { cache, map } = this.#mm;
+    for (let each = this.#unplaced.pop(); each !== undefined; each = this.#unplaced.pop()) {
+      const { mapping, index } = each;
+      try {
+        yield* lookUpBlock(mapping, index);
+        const pfn = cache.find(mapping.space, index);
+        if (pfn !== NO_PAGE && map.has(pfn, PG.dirty)) this.#register(registry, mapping, pfn);
+      } catch (error) {
+        // What cannot be written home has no place there.
+        if (!(error instanceof ModelError)) throw error;
+      }
+    }
+    registry.flush();
   }
 
   /** __mark_inode_dirty: the mapping is on the list of what is to be written. */
@@ -421,6 +463,11 @@ export class Writeback {
       cache.spaceOf(pfn).error = 'EIO';
     } else map.clear(pfn, PG.error);
     cache.endWriteback(pfn);
+    if (this.registry !== undefined && map.has(pfn, PG.dirty)) {
+      // Stored to before the write was taken up, perhaps: then the hypervisor calls it clean.
+      const dirty = this.#dirty.get(cache.spaceOf(pfn));
+      if (dirty !== undefined) this.#register(this.registry, dirty.mapping, pfn);
+    }
     if (map.has(pfn, PG.reclaim)) {
       map.clear(pfn, PG.reclaim);
       lru.rotate(pfn);

@@ -18,6 +18,8 @@ import { checkPosition, type ModulePlace, type SyscallParts } from './open.ts';
 import { RA_MAX } from './readahead.ts';
 import { ReadWriteCalls } from './read-write.ts';
 
+export { O } from './filemap.ts';
+
 /** Advice of posix_fadvise, with Linux's values. */
 export const FADV = { normal: 0, random: 1, sequential: 2, willneed: 3, dontneed: 4, noreuse: 5 } as const;
 

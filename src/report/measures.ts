@@ -82,6 +82,15 @@ export function sections(result: RebootResult): Section[] {
         row('pages preserved', ({ pages }) => grouped(pages.preserved)),
         row('pages reused', ({ pages }) => grouped(pages.reused)),
         row('pages read again', ({ pages }) => grouped(pages.readAgain)),
+        ...(strategies.some(({ writes }) => writes.bytes > 0)
+          ? [
+              row('dirty pages at its begin', ({ writes }) => grouped(writes.dirtyPages)),
+              row('dirty pages written back', ({ writes }) => grouped(writes.pagesWrittenBack)),
+              row('dirty pages lost', ({ writes }) => grouped(writes.pagesLost)),
+              row('bytes written before', ({ writes }) => grouped(writes.bytes)),
+              row('bytes lost', ({ writes }) => grouped(writes.bytesLost)),
+            ]
+          : []),
         ...reasons.map((reason) =>
           row(`refused: ${REASON_TEXTS[reason]}`, ({ pages }) => grouped(pages.refused[reason])),
         ),

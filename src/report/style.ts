@@ -7,11 +7,13 @@ export const STYLE = `
 :root {
   --paper: #fff; --ink: #1b1f24; --soft: #5b6470; --rule: #d9dde2; --wash: #f4f6f8; --good: #0a6b4d; --bad: #a8320a;
   --cold: #5f6b7a; --prefetch: #c77700; --warm-cache: #0072b2; --warm-cache-metadata: #008560;
+  --rio: #a3447c; --rio-warm-cache: #6a51a3;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #14171b; --ink: #e8ebee; --soft: #a3adb8; --rule: #343b43; --wash: #1d2227; --good: #4cc79b; --bad: #ff9a6b;
     --cold: #9aa6b4; --prefetch: #e69f00; --warm-cache: #56b4e9; --warm-cache-metadata: #2cc295;
+    --rio: #e08bb8; --rio-warm-cache: #b3a2e0;
   }
 }
 * { box-sizing: border-box; }
@@ -47,6 +49,8 @@ figure { margin: 0; }
 .strategy-prefetch { --hue: var(--prefetch); }
 .strategy-warm-cache { --hue: var(--warm-cache); }
 .strategy-warm-cache-metadata { --hue: var(--warm-cache-metadata); }
+.strategy-rio { --hue: var(--rio); }
+.strategy-rio-warm-cache { --hue: var(--rio-warm-cache); }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0 0 .75rem; color: var(--soft); font-size: .9rem; }
 .legend i { display: inline-block; width: 1.6em; height: .8em; margin-right: .45em; border: 0 solid var(--soft); }
 .key-line { border-top-width: 2px !important; background: color-mix(in srgb, var(--soft) 25%, transparent); }

@@ -86,7 +86,7 @@ export function* readZipfFiles(context: ReaderContext, random: RandomStream): Pr
 }
 
 /** Opens, reads to the end or to `limit`, closes. Returns the bytes read. */
-function* readFile(context: ReaderContext, file: number, limit: number): Process<number> {
+export function* readFile(context: ReaderContext, file: number, limit: number): Process<number> {
   const { sys, buffer } = context;
   const fd = yield* sys.open(context.files[file]!.path);
   let position = 0;

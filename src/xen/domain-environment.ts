@@ -100,7 +100,8 @@ export class DomainEnvironment implements GuestEnvironment {
 
   /** Hypercalls so far, and what they cost the guest's processor in ns. */
   get hypercallStats(): { readonly count: number; readonly ns: number } {
-    return { count: this.#hypercalls.count, ns: this.#hypercalls.ns };
+    const { windows } = this.#memory;
+    return { count: this.#hypercalls.count + windows.count, ns: this.#hypercalls.ns + windows.ns };
   }
 
   get now(): Ns {

@@ -35,6 +35,8 @@ export class DomainMemory implements GuestMemory {
   #costs: MemoryCosts;
   #p2m: Uint32Array;
   #traps = 0;
+  #windows = 0;
+  #windowsNs = 0;
   /** The page that is open, or -1. */
   #open = -1;
 
@@ -54,6 +56,11 @@ export class DomainMemory implements GuestMemory {
     this.#frames = frames;
     this.#p2m = p2m;
     this.#costs = costs;
+  }
+
+  /** Pages opened and closed: hypercalls, and what they cost in ns. */
+  get windows(): { readonly count: number; readonly ns: number } {
+    return { count: this.#windows, ns: this.#windowsNs };
   }
 
   /** Stores that trapped. */
@@ -105,7 +112,7 @@ export class DomainMemory implements GuestMemory {
   open(pfn: Pfn): void {
     const mfn = this.#readable(pfn);
     if (!this.#frames.isSealed(mfn)) return;
-    this.#cpu.charge(this.#costs.windowNs);
+    this.#charge(this.#costs.windowNs);
     this.#frames.opened(mfn);
     this.#open = pfn;
   }
@@ -113,7 +120,7 @@ export class DomainMemory implements GuestMemory {
   close(pfn: Pfn): void {
     if (this.#open !== pfn) return;
     this.#open = -1;
-    this.#cpu.charge(this.#costs.windowNs + this.#costs.sealNs);
+    this.#charge(this.#costs.windowNs + this.#costs.sealNs);
     this.#frames.closed(this.#readable(pfn));
   }
 
@@ -123,6 +130,12 @@ export class DomainMemory implements GuestMemory {
     this.#traps++;
     this.#cpu.charge(this.#costs.trapNs);
     this.#frames.exposed(mfn);
+  }
+
+  #charge(ns: number): void {
+    this.#windows++;
+    this.#windowsNs += ns;
+    this.#cpu.charge(ns);
   }
 
   #readable(pfn: Pfn): Mfn {

@@ -368,15 +368,12 @@ export class FrameTable {
   // Dirty frames.
 
   /**
-   * The guest registers the frame as newer than a block. One that is known to equal the block is not; one that is on its way
-   * there is until it has arrived.
+   * The guest registers the frame as newer than a block. One that equals the block is called clean no more: the guest may be
+   * about to store to it. One that is on its way there is dirty until it has arrived.
    */
   markDirty(mfn: Mfn, block: number): void {
-    const provenance = this.provenanceOf(mfn);
-    const isSame = this.blockOf(mfn) === block;
-    if (provenance === Provenance.clean && isSame) return;
-    if (provenance !== Provenance.none && !(provenance === Provenance.writing && isSame))
-      this.#move(mfn, FrameEvent.stored, 0);
+    const isOnItsWay = this.provenanceOf(mfn) === Provenance.writing && this.blockOf(mfn) === block;
+    if (!isOnItsWay) this.#move(mfn, FrameEvent.stored, 0);
     this.#seal(mfn, block);
     this.#observer?.onFrame('dirty', mfn, block, 0, 0);
   }

@@ -14,7 +14,6 @@ import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/base/index.ts';
 import { installedModules, reboot } from '../../src/cli/reboot.ts';
-import { STRATEGIES } from '../../src/experiment/result.ts';
 import { sampleResult } from '../report/sample.ts';
 import { Capture, captureIo } from './capture.ts';
 
@@ -29,6 +28,14 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 const mismatch = { strategy: 'warm-cache' as const, what: 'page 3 of /a differs', history: ['named', 'claimed'] };
 
 describe('the options of the experiment', () => {
+  it('have other strategies by default where a guest crashes that writes', () => {
+    const io = captureIo(dir);
+    reboot(['files', '--crash', '--workload', 'log'], io);
+    expect(io.ran[0]!.strategies).toEqual(['cold', 'warm-cache', 'rio', 'rio+warm-cache']);
+    reboot(['files', '--crash', '--strategy', 'rio'], io);
+    expect(io.ran[1]!.strategies).toEqual(['rio']);
+  });
+
   it('have defaults', () => {
     const io = captureIo(dir);
     expect(reboot(['files'], io)).toBe(0);
@@ -38,7 +45,7 @@ describe('the options of the experiment', () => {
         memory: 2 ** 30,
         disk: 'profile',
         profile: 'pentium4-2006',
-        strategies: [...STRATEGIES],
+        strategies: ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata'],
         workload: 'files',
         seed: 1,
         limit: undefined,
@@ -154,7 +161,11 @@ describe('a mistake', () => {
     [['a-file', '--dump-memory', 'a-file'], /^--dump-memory: .*a-file is PATH itself$/],
     [['a-file', '--dump-memory', 'a-link'], /^--dump-memory: .*a-link is PATH itself$/],
     [['files', '--seed', 'x'], /^--seed: x is not an integer/],
-    [['files', '--strategy', 'hot'], /^--strategy: hot is none of cold, prefetch, warm-cache, warm-cache\+metadata$/],
+    [
+      ['files', '--strategy', 'hot'],
+      /^--strategy: hot is none of cold, prefetch, warm-cache, warm-cache\+metadata, rio, rio\+warm-cache$/,
+    ],
+    [['files', '--strategy', 'cold,rio'], /^--strategy: rio is for a guest that crashes: add --crash$/],
   ])('%j is found before anything is run or written', (argv, message) => {
     symlinkSync('a-file', join(dir, 'a-link'));
     const io = captureIo(dir);

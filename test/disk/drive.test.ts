@@ -545,3 +545,39 @@ describe('cache and time', () => {
     expect(simulation.now).toBe(1500);
   });
 });
+
+describe('the contents of a drive', () => {
+  property(
+    'are what it has taken, whether on the medium or in its cache',
+    fc.array(fc.tuple(fc.nat(SECTORS - 20), fc.integer({ min: 1, max: 16 }), fc.boolean()), { maxLength: 20 }),
+    fc.nat((SECTORS - 1) * SECTOR_SIZE),
+    fc.nat(20_000),
+    (writes, offset, length) => {
+      const simulation = new Simulation(1);
+      const memory = new MachineMemory(4 << 20);
+      const image = new PlainImage(SECTORS);
+      const drive = new Drive(simulation, memory, image, { model: new InstantDisk(), writeCacheBytes: 64 * PAGE_SIZE });
+      const model = new Uint8Array(SECTORS * SECTOR_SIZE);
+      writes.forEach(([sector, sectors, flushes], i) => {
+        const mfn = Mfn(2 * i);
+        const bytes = sectors * SECTOR_SIZE;
+        const first = Math.min(bytes, PAGE_SIZE);
+        memory.frame(mfn).fill(i + 1);
+        memory.frame(Mfn(2 * i + 1)).fill(i + 1);
+        model.fill(i + 1, sector * SECTOR_SIZE, sector * SECTOR_SIZE + bytes);
+        const segments: Segment[] = [{ mfn, offset: 0, length: first }];
+        if (bytes > first) segments.push({ mfn: Mfn(2 * i + 1), offset: 0, length: bytes - first });
+        let isOver = false;
+        drive.submit({ op: 'write', sector, segments, done: () => (isOver = true) });
+        simulation.run(() => isOver);
+        if (flushes) drive.submit({ op: 'flush', sector: 0, segments: [], done: () => undefined });
+      });
+      const wanted = Math.min(length, model.length - offset);
+      const seen = new Uint8Array(wanted + 3);
+      drive.contents.read(offset, seen, 3, wanted);
+      expect(Buffer.compare(seen.subarray(3), model.subarray(offset, offset + wanted))).toBe(0);
+      expect(drive.contents.size).toBe(image.size);
+    },
+    { numRuns: 60 },
+  );
+});

@@ -20,6 +20,9 @@ const MACHINE_MEMORY = 40 * MIB;
 const memories = new Map<string, MachineMemory>();
 
 const CMD_LINE = 'cachemap=all';
+/** Guests that register their dirty pages: restarts write these home. */
+export const RIO = 'rio=on';
+export const RIO_WARM_CACHE = `${CMD_LINE} ${RIO}`;
 
 /** The drive, of which some requests fail. */
 class FlakyDevice implements BlockDevice {
@@ -66,6 +69,8 @@ export interface GuestDiskOptions {
   readonly failOneIn?: number;
   /** A drive with platters and a volatile write cache: what it has taken need not be in the image. */
   readonly hasCache?: boolean;
+  /** Of all guests. */
+  readonly cmdLine?: string;
   /** Protections to switch from their defaults. */
   readonly protections?: Partial<Protections>;
   /** Machines that live at the same time need memories of different names. */
@@ -105,6 +110,10 @@ export class GuestDisk {
     this.guest = this.#first();
   }
 
+  get #cmdLine(): string {
+    return this.#options.cmdLine ?? CMD_LINE;
+  }
+
   #powerOn(): Testbed {
     const { protections } = this.#options;
     return new Testbed({
@@ -120,7 +129,7 @@ export class GuestDisk {
 
   /** The first guest of a machine that was just switched on. */
   #first(): Guest {
-    const config = { name: 'guest', memoryBytes: GUEST_MEMORY, device: this.#device, cmdLine: CMD_LINE };
+    const config = { name: 'guest', memoryBytes: GUEST_MEMORY, device: this.#device, cmdLine: this.#cmdLine };
     return this.#boot(this.run(this.testbed.toolstack.createDomain(config)));
   }
 
@@ -173,7 +182,7 @@ export class GuestDisk {
   }
 
   /** The next guest, after an orderly shutdown or a crash of this one. */
-  reboot(crash: boolean, preserve = true, betweenGuests?: () => void, cmdLine = CMD_LINE): void {
+  reboot(crash: boolean, preserve = true, betweenGuests?: () => void, cmdLine = this.#cmdLine): void {
     const { kernel, domain } = this.guest;
     if (crash) this.crash();
     else this.run(untilStopped(domain, kernel.shutdown()));
@@ -186,13 +195,13 @@ export class GuestDisk {
   }
 
   /** The next guest, after this one has stopped. */
-  restart(preserve = true, betweenGuests?: () => void, cmdLine = CMD_LINE): void {
+  restart(preserve = true, betweenGuests?: () => void, cmdLine = this.#cmdLine): void {
     const { domain } = this.guest;
     const between = (): void => {
       this.#checkClean();
       betweenGuests?.();
     };
-    const options = { preserve, cmdLine, betweenGuests: between };
+    const options = { preserve, cmdLine, betweenGuests: between, writeDirty: cmdLine.includes(RIO) };
     this.guest = this.#boot(this.run(this.testbed.toolstack.restartDomain(domain, options)));
   }
 

@@ -2,7 +2,7 @@
 
 import { makeExt2 } from '../../src/disk/mkfs.ts';
 import { directory, file, sparse, symlink, tree, type TreeNode } from '../../src/disk/mkfs-tree.ts';
-import type { ImageStore } from '../../src/disk/image-store.ts';
+import type { MemoryImage } from '../../src/disk/memory-image.ts';
 import type { DiskSource } from '../../src/experiment/disk-source.ts';
 import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
 import type { RebootOptions, StrategyName } from '../../src/experiment/result.ts';
@@ -42,10 +42,12 @@ export function smallImage(journalBlocks?: number): ReturnType<typeof makeExt2> 
 }
 
 /** The disk as an experiment wants it. Throws UserError when the oracle cannot make sense of the image. */
-export function diskOf(image: ImageStore): DiskSource {
+export function diskOf(image: MemoryImage): DiskSource {
   const oracle = new OracleExt2(image);
   const files = oracle.listFiles();
-  return { image, oracle, files, bytes: files.reduce((sum, { size }) => sum + size, 0), close: () => undefined };
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  const close = (): void => undefined;
+  return { image, oracle, files, bytes, copy: () => ({ image: image.clone(), close }), close };
 }
 
 const GUEST_MEMORY = 12 << 20;

@@ -40,6 +40,7 @@ export function sampleStrategy(name: StrategyName, first: number, rebootNs: numb
     },
     metadataReads: name === 'warm-cache+metadata' ? 31 : 4_812,
     hypercalls: { count: 30_412, ns: 41_000_000, share: 0.0123 },
+    writes: { bytes: 0, bytesLost: 0, dirtyPages: 0, pagesWrittenBack: 0, pagesLost: 0 },
     verified: { pages: 326_936, bytes: 4 * BYTES, mismatches: 0 },
     timeline,
   };
