@@ -2,7 +2,8 @@
  * `stillwarm campaign`: a guest reads and writes files, dies, and a fault strikes it or what it left in memory; the next
  * guest reads everything there is. Many times over for each fault, and once more with the protections off that guard
  * against it. Four numbers are what it is for: pages reused rightly, discarded rightly, discarded needlessly, and reused
- * wrongly, which must be 0 with the protections and must not be 0 without them.
+ * wrongly, which must be 0 with the protections and must not be 0 without them. Some faults strike dirty pages, which the tool
+ * stack writes home after the crash: there the numbers are of those, and reused means written.
  *
  * All protections are on, the checksum too. Every run has a disk, a machine and a stream of its own, made from the seed, the
  * fault and the number of the run; the same run is made with the guards on and off.
@@ -18,6 +19,7 @@ import { MachineMemory } from '../machine/memory.ts';
 import { SERVER_2026 } from '../machine/profiles/server-2026.ts';
 import { RandomStreams, type Process, type RandomStream } from '../sim/index.ts';
 import { DEFAULT_PROTECTIONS, type Protections } from '../xen/index.ts';
+import { DirtyJudge } from './dirty-judge.ts';
 import { FAULT, type Fault, type FaultName } from './faults.ts';
 import { PageJudge, type PageVerdicts } from './page-judge.ts';
 import type { ProgressListener } from './progress.ts';
@@ -85,6 +87,7 @@ const WRITES_LOST = 16;
 /** Half of the guests die at most this long after they began to write everything out, which takes about as long. */
 const LAST_NS = 40_000;
 const CMD_LINE = 'cachemap=all';
+const RIO_CMD_LINE = `${CMD_LINE} rio=on`;
 
 /** Strikes with all faults that are asked for, and times the protections. */
 export function runCampaign(options: CampaignOptions, onProgress?: ProgressListener): CampaignResult {
@@ -153,6 +156,7 @@ class Trial {
   readonly #fault: FaultName;
   readonly #testbed: Testbed;
   readonly #judge: PageJudge;
+  readonly #dirtyJudge: DirtyJudge;
   readonly #random: RandomStream;
 
   constructor(
@@ -181,12 +185,38 @@ class Trial {
         this.#judge.reused(domain.frameOf(pfn), ino, index, block);
       },
     });
+    this.#dirtyJudge = new DirtyJudge(this.#testbed.hypervisor, image);
   }
 
   run(): PageVerdicts {
-    this.#testbed.simulation.runProcess('campaign', this.#main());
+    const { simulation } = this.#testbed;
+    if (FAULT[this.#fault].isOfDirtyPages === true) {
+      const verdicts = noVerdicts();
+      simulation.runProcess('campaign', this.#rio(verdicts));
+      return verdicts;
+    }
+    simulation.runProcess('campaign', this.#main());
     this.#judge.end();
     return this.#judge.verdicts;
+  }
+
+  /** A guest whose dirty pages survive is struck and dies, and they are written home. */
+  *#rio(verdicts: PageVerdicts): Process {
+    const judge = this.#dirtyJudge;
+    const guest = yield* this.#testbed.start(RIO_CMD_LINE);
+    const sys = guest.kernel.syscalls;
+    yield* this.#write(sys, WRITES_SYNCED);
+    yield* sys.sync();
+    yield* this.#write(sys, WRITES_LOST);
+    judge.look();
+    this.#inject(guest, judge.frames, FAULT[this.#fault].atDeath);
+    judge.struck();
+    guest.kernel.crash();
+    yield* this.#testbed.toolstack.restartDomain(guest.domain, {
+      preserve: true,
+      writeDirty: true,
+      betweenGuests: () => judge.end(verdicts),
+    });
   }
 
   *#main(): Process {

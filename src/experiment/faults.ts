@@ -7,12 +7,14 @@
  * as hardware does, which asks no page table. Where faults strike comes from a seeded stream.
  */
 
+import { GuestPanic } from '../base/errno.ts';
 import { PAGE_SIZE, PageIndex, Pfn, SECTORS_PER_PAGE, type Ino, type Mfn } from '../base/units.ts';
 import type { RandomStream } from '../sim/index.ts';
 import {
   checkWord,
   RECORD_WORDS,
   S_CRC,
+  W_BLOCK,
   W_CHECK,
   W_GENERATION,
   W_INDEX,
@@ -34,6 +36,9 @@ export const FAULTS = [
   'torn-record',
   'forged-record',
   'damaged-table',
+  'dirty-wild-store',
+  'dirty-bit-flip',
+  'dirty-record',
 ] as const;
 export type FaultName = (typeof FAULTS)[number];
 
@@ -42,7 +47,7 @@ export interface FaultScene {
   readonly testbed: Testbed;
   /** At death the guest that dies; between guests it is gone. */
   readonly guest: Guest;
-  /** Frames that have a name; between guests those that were preserved. */
+  /** Frames that have a name, between guests those that were preserved; for faults of dirty pages the frames of these. */
   readonly frames: readonly Mfn[];
   readonly random: RandomStream;
 }
@@ -51,6 +56,8 @@ export interface Fault {
   /** One line, for the help and the documents. */
   readonly meaning: string;
   readonly guards: readonly (keyof Protections)[];
+  /** It strikes dirty pages that are to survive the crash (Rio), and what is asked is what of them is written home. */
+  readonly isOfDirtyPages?: true;
   /** Returns how many faults were injected. Undefined: nothing happens but that the guest dies. */
   readonly atDeath?: ((scene: FaultScene) => number) | undefined;
   readonly betweenGuests?: ((scene: FaultScene) => number) | undefined;
@@ -115,6 +122,24 @@ export const FAULT: Readonly<Record<FaultName, Fault>> = {
     guards: [],
     betweenGuests: damageTable,
   },
+  'dirty-wild-store': {
+    meaning: 'the dying guest stores to dirty pages at random',
+    guards: ['dirtyProtection', 'checksum'],
+    isOfDirtyPages: true,
+    atDeath: (scene) => strike(scene, STRIKES, wildStoreToDirty),
+  },
+  'dirty-bit-flip': {
+    meaning: 'a bit of a dirty page flips',
+    guards: ['checksum'],
+    isOfDirtyPages: true,
+    atDeath: (scene) => strike(scene, STRIKES, flipBit),
+  },
+  'dirty-record': {
+    meaning: "the block in a dirty page's record changes",
+    guards: ['recordCheck'],
+    isOfDirtyPages: true,
+    atDeath: (scene) => strike(scene, STRIKES, damageBlock),
+  },
 };
 
 function pick<T>(random: RandomStream, items: readonly T[]): T {
@@ -161,6 +186,21 @@ function rename(scene: FaultScene, forge: (pair: [Required<Told>, Required<Told>
       else batch.insert(Pfn(pfn), ino as Ino, generation! >>> 0, PageIndex(index!));
     hypercalls.cacheMapOp(batch);
   });
+}
+
+function wildStoreToDirty({ testbed, guest, frames, random }: FaultScene): void {
+  const pfn = testbed.hypervisor.frames.pfnOf(pick(random, frames));
+  try {
+    guest.domain.environment.memory.writeU32(pfn, 4 * random.below(PAGE_SIZE / 4), random.u32());
+  } catch (error) {
+    // Refused: a kernel would die of the first one.
+    if (!(error instanceof GuestPanic)) throw error;
+  }
+}
+
+function damageBlock({ testbed, frames, random }: FaultScene): void {
+  const blocks = Math.floor(testbed.drive.sectorCount / SECTORS_PER_PAGE);
+  wordsOf(testbed)[pick(random, frames) * RECORD_WORDS + W_BLOCK] = random.below(blocks);
 }
 
 function flipBit({ testbed, frames, random }: FaultScene): void {
