@@ -62,6 +62,8 @@ const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
 export class Ext2 implements InodeOperations, JournalClient {
   /** Told of blocks that are freed. Set before the mount. */
   onFreeBlocks: (block: number, count: number) => void = () => undefined;
+  /** Where dirty pages are registered that are to survive a crash. Set before the mount. */
+  registry: Writeback['registry'];
   readonly inodes: InodeCache;
   readonly buffers: Buffers;
   readonly #env: GuestEnvironment;
@@ -124,6 +126,7 @@ export class Ext2 implements InodeOperations, JournalClient {
   *mount(): Process {
     yield* this.#mountSuper();
     if (this.geometry.journalInode !== 0) yield* this.#mountJournal(this.geometry.journalInode);
+    else this.#writeback.registry = this.registry;
   }
 
   *#mountSuper(): Process {
@@ -163,6 +166,7 @@ export class Ext2 implements InodeOperations, JournalClient {
     }
     if (this.isReadOnly) return;
     const { superblock } = this;
+    this.#writeback.registry = this.registry;
     const journal = yield* Journal.load(
       this.#env,
       this.#costs,
@@ -258,16 +262,22 @@ export class Ext2 implements InodeOperations, JournalClient {
    */
   *publish(): Process {
     if (this.#writeback.registry === undefined) return;
-    for (const inode of this.#unpublished) {
-      this.#unpublished.delete(inode);
+    if (this.#unpublished.size > 0) {
       try {
-        yield* this.storeInode(inode);
+        yield* this.change(() => this.#storeChanged(), false);
       } catch (error) {
-        // The inode table cannot be read: the inode stays dirty, and writeback meets that too.
+        // The inode table cannot be read, or nothing may be changed any more: the inodes stay dirty, as without a registry.
         if (!(error instanceof ModelError)) throw error;
       }
     }
     yield* this.#writeback.publish();
+  }
+
+  *#storeChanged(): Process {
+    for (const inode of this.#unpublished) {
+      this.#unpublished.delete(inode);
+      yield* this.storeInode(inode);
+    }
   }
 
   *#changeUnderHandle<T>(journal: Journal, operation: () => Process<T>): Process<T> {
@@ -401,6 +411,7 @@ export class Ext2 implements InodeOperations, JournalClient {
     }
     inode.isInodeDirty = true;
     if (journal.isAborted) return;
+    if (this.#writeback.registry !== undefined) this.#unpublished.add(inode);
     journal.addInode(inode);
     inode.tid = journal.tid;
     if (inode.isSizeDirty) inode.syncTid = journal.tid;

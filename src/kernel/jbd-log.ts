@@ -2,6 +2,9 @@
  * The journal's place on the disk: a ring of blocks in the file with the journal's inode, and the superblock that says where in
  * it the log starts (fs/jbd/journal.c of 2.6.12).
  *
+ * Where dirty pages survive a crash (Rio), a second superblock is kept for it, which says that the log is empty: it is registered in
+ * place of the cached one as long as the log may hold something. So no recovery undoes what is written home.
+ *
  * Log blocks are written from pages of their own, past the page cache: the cached pages of the blocks that they hold copies of
  * go to their own places later.
  */
@@ -35,6 +38,8 @@ export class JournalLog {
   /** s_start as the disk has it. */
   #start: number;
   #hasRevokes: boolean;
+  /** The superblock for after a crash. */
+  #standIn: Pfn | undefined;
 
   private constructor(
     memory: GuestMemory,
@@ -131,8 +136,30 @@ export class JournalLog {
     if (outcome.failed) throw new ModelError('EIO', 'ext3: journal: a log block could not be written');
   }
 
+  /** Where dirty pages survive a crash: makes room for the superblock that is to be there after it. Throws ENOMEM. */
+  *prepareStandIn(): Process {
+    const pfn = yield* this.#io.allocateReserved();
+    this.#standIn = pfn;
+    this.#writeback.standIn = { pfn, block: this.#superblockPlace };
+  }
+
+  /** After a crash the log is empty, and the next transaction is younger than any that may be found in it. */
+  #updateStandIn(sequence: number): void {
+    const pfn = this.#standIn;
+    if (pfn === undefined) return;
+    const bytes = new Uint8Array(PAGE_SIZE);
+    this.#memory.copyOut(this.#superblockPage, 0, bytes, 0, PAGE_SIZE);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(AT.s_start, 0);
+    view.setUint32(AT.s_sequence, sequence);
+    this.#memory.copyIn(pfn, 0, bytes, 0, PAGE_SIZE);
+    this.#writeback.register(pfn, this.#superblockPlace);
+    this.#writeback.registry?.flush();
+  }
+
   /** Before transaction `sequence` is written into an empty log: the superblock says where the log starts. Throws EIO. */
   *begin(sequence: number, hasRevokes: boolean): Process {
+    this.#updateStandIn(sequence);
     const mustTell = this.#start === 0 || (hasRevokes && !this.#hasRevokes);
     if (!mustTell) return;
     if (hasRevokes && !this.#hasRevokes) {

@@ -15,6 +15,9 @@
  * log is emptied in one go, when less than half of it is free and a transaction begins, where that checkpoints the
  * oldest transactions. The drive's cache is flushed before and after the commit block (barrier=1).
  *
+ * Where dirty pages survive a crash (Rio), buffers are registered as soon as they are joined, committed or not, and with them a
+ * superblock of the journal that calls the log empty (jbd-log.ts): what is written home is newer than anything in the log.
+ *
  * A log that cannot be written, or data that cannot be, ends the journal (`abort`): the file system is read-only from
  * then on, and what was not committed is lost.
  */
@@ -117,11 +120,8 @@ export class Journal {
     nextTid: number,
   ): Process<Journal> {
     const journal = new Journal(env, costs, mm, io, buffers, writeback, client, log, nextTid);
-    for (let i = 0; i < RESERVED_PAGES; i++) {
-      const pfn = yield* io.allocateWaiting();
-      mm.map.set(pfn, PG.reserved);
-      journal.#reserved.push(pfn);
-    }
+    for (let i = 0; i < RESERVED_PAGES; i++) journal.#reserved.push(yield* io.allocateReserved());
+    if (writeback.registry !== undefined) yield* log.prepareStandIn();
     env.spawn('kjournald', journal.#kjournald());
     return journal;
   }
@@ -229,6 +229,7 @@ export class Journal {
     running.buffers.set(block, { mapping, index, pfn });
     this.#mm.cache.clearDirty(pfn);
     this.#mm.map.set(pfn, PG.pinned);
+    this.#writeback.register(pfn, block);
   }
 
   /** Whether a block's buffer may be changed now; for assertions. */

@@ -172,9 +172,8 @@ export class Kernel {
     ext2.onFreeBlocks = (block, count) => cacheMap.discard(block, count);
     mm.reclaim.addShrinker(dentries);
     mm.reclaim.addShrinker(ext2.inodes);
+    if (hasRegistry) ext2.registry = cacheMap;
     yield* ext2.mount();
-    // What a journal has not committed must not be mixed with what recovery brings back.
-    if (hasRegistry && ext2.geometry.journalInode === 0) writeback.registry = cacheMap;
     const directories = new Ext2Directories(env, costs, io, ext2);
     const walker = new PathWalker(env, costs, io, ext2, directories, dentries);
     ext2.inodes.put(yield* ext2.root());

@@ -126,6 +126,13 @@ export class PageIo {
     }
   }
 
+  /** A page that is the kernel's own. Throws ENOMEM. */
+  *allocateReserved(): Process<Pfn> {
+    const pfn = yield* this.allocateWaiting();
+    this.#mm.map.set(pfn, PG.reserved);
+    return pfn;
+  }
+
   /**
    * The passes of try_to_free_pages and of kswapd, with rising pressure, until `isEnough` or SWAP_CLUSTER_MAX pages are freed; where
    * pages were looked at to no avail below priority 10, a nap. Returns the pages freed.

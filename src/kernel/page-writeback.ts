@@ -76,6 +76,8 @@ export class Writeback {
   readonly #unplaced: { readonly mapping: Mapping; readonly index: number }[] = [];
   /** Set when dirty pages are to survive a crash. */
   registry: Pick<CacheMap, 'dirty' | 'flush'> | undefined;
+  /** A page that is registered in place of the one that the cache has of a block: what is written there after a crash. */
+  standIn: { readonly pfn: Pfn; readonly block: number } | undefined;
   #sinceBalance = 0;
   #exceeded = false;
   /** Pages written since boot. */
@@ -126,8 +128,17 @@ export class Writeback {
   #register(registry: Pick<CacheMap, 'dirty'>, mapping: Mapping, pfn: Pfn): void {
     const index = this.#mm.cache.indexOf(pfn);
     const block = mapping.blockNow(index);
-    if (block >= 0) registry.dirty(pfn, Lba(block));
+    if (block >= 0) this.#tell(registry, pfn, block);
     else if (block !== HOLE) this.#unplaced.push({ mapping, index });
+  }
+
+  /** A page that the journal keeps from being dirty for anybody else is to be written home all the same. */
+  register(pfn: Pfn, block: number): void {
+    if (this.registry !== undefined) this.#tell(this.registry, pfn, block);
+  }
+
+  #tell(registry: Pick<CacheMap, 'dirty'>, pfn: Pfn, block: number): void {
+    registry.dirty(block === this.standIn?.block ? this.standIn.pfn : pfn, Lba(block));
   }
 
   /** With a registry, at the end of an operation: whatever is dirty and has a block is registered when this returns. */

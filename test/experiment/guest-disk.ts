@@ -59,9 +59,9 @@ function* untilStopped(domain: Domain, shutdown: Process): Process {
   }
 }
 
-/** An empty file system of so many bytes. */
-export function emptyImage(sizeBytes: number): ReturnType<typeof makeExt2> {
-  return makeExt2(tree(directory([])), { size: sizeBytes });
+/** An empty file system of so many bytes; ext3 when it has a journal. */
+export function emptyImage(sizeBytes: number, journalBlocks?: number): ReturnType<typeof makeExt2> {
+  return makeExt2(tree(directory([])), { size: sizeBytes, journalBlocks });
 }
 
 export interface GuestDiskOptions {
