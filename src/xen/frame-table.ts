@@ -250,8 +250,7 @@ export class FrameTable {
       return false;
     }
     const provenance = (state & S_PROVENANCE) as Provenance;
-    if (provenance === Provenance.reading || provenance === Provenance.writing)
-      this.#setState(at, (state & ~(S_PROVENANCE | S_PROTECTED | S_CRC)) >>> 0, 0, 0);
+    if (provenance === Provenance.reading || provenance === Provenance.writing) this.#clearProvenance(at, state);
     this.#indexBlock(mfn);
     if (!this.#indexName(mfn)) this.assign(mfn, owner, pfn, device);
     return true;
@@ -512,6 +511,20 @@ export class FrameTable {
     return ok;
   }
 
+  /** What of a state is a dirty frame's: protection and checksum. One that was open stays so: its checksum is not known. */
+  #sealOf(state: number): number {
+    if ((state & S_DIRTY) === 0) return 0;
+    const isOpen = this.#protections.checksum && (state & S_CRC) === 0;
+    return (state & S_CRC) | (isOpen ? 0 : this.#dirtyProtectBit);
+  }
+
+  /** Takes what is known of a frame's bytes. A dirty one is dirty still. */
+  #clearProvenance(at: number, old: number): void {
+    const state = (old & ~(S_PROVENANCE | S_PROTECTED | S_CRC)) | this.#sealOf(old);
+    const isDirty = (old & S_DIRTY) !== 0;
+    this.#setState(at, state >>> 0, isDirty ? this.#words[at + W_BLOCK]! : 0, isDirty ? this.#words[at + W_CRC]! : 0);
+  }
+
   /** Takes the provenance of every frame that is said to be `block`, except of frame `self`. */
   #overwritten(device: number, block: number, self: number): void {
     let mfn = this.#blocks.first(hashBlock(device, block));
@@ -531,19 +544,13 @@ export class FrameTable {
     const from = (old & S_PROVENANCE) as Provenance;
     const to = nextProvenance(from, event);
     if (from === Provenance.none && to === Provenance.none) return;
-    let rest = old & ~(S_PROVENANCE | S_PROTECTED | S_CRC);
     this.#blocks.unlink(mfn);
-    if (to === Provenance.clean) rest &= ~S_DIRTY;
-    // A frame that was open stays so: its checksum is not known.
-    const isOpen = this.#protections.checksum && (old & S_CRC) === 0;
-    const dirty = (rest & S_DIRTY) !== 0 ? (old & S_CRC) | (isOpen ? 0 : this.#dirtyProtectBit) : 0;
-    if (to === Provenance.none) {
-      const [ofDirty, crc] = (rest & S_DIRTY) !== 0 ? [this.#words[at + W_BLOCK]!, this.#words[at + W_CRC]!] : [0, 0];
-      this.#setState(at, (rest | dirty) >>> 0, ofDirty, crc);
-    } else {
+    if (to === Provenance.none) this.#clearProvenance(at, old);
+    else {
       this.#blocks.link(mfn, hashBlock(deviceOfState(old), block));
-      let state = rest | to | this.#protectBit | dirty;
-      let crc = (dirty & S_CRC) !== 0 ? this.#words[at + W_CRC]! : 0;
+      const before = to === Provenance.clean ? old & ~S_DIRTY : old;
+      let state = (before & ~(S_PROVENANCE | S_PROTECTED | S_CRC)) | to | this.#protectBit | this.#sealOf(before);
+      let crc = (state & S_CRC) !== 0 ? this.#words[at + W_CRC]! : 0;
       if (to === Provenance.clean && this.#protections.checksum) {
         crc = crc32c(this.#memory.frame(mfn), 0, PAGE_SIZE);
         state |= S_CRC;
