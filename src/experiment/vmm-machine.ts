@@ -22,6 +22,7 @@ import {
   Hypervisor,
   shutdownDomain0,
   suspendDomains,
+  resumeDomain,
   Toolstack,
   type Domain,
   type DomainConfig,
@@ -139,7 +140,7 @@ export class VmmMachine {
   *start(configs: readonly DomainConfig[] = this.configs): Process {
     const boots = [];
     for (const config of configs) {
-      const isKept = this.#toolstack.left.get(config.name) === 'kept';
+      const isKept = this.#toolstack.list.left.get(config.name) === 'kept';
       const domain = yield* isKept ? this.#toolstack.bootLeftDomain(config) : this.#toolstack.createDomain(config);
       boots.push(this.simulation.spawn(`boot ${config.name}`, this.boot(config, domain)));
     }
@@ -209,11 +210,11 @@ export class VmmMachine {
     this.guests.clear();
     const names: string[] = [];
     const lost: LostDomain[] = [];
-    const { left } = this.#toolstack;
+    const { left } = this.#toolstack.list;
     if ([...left.values()].includes('suspended')) yield Ns(this.costs.resumeSetupNs);
     for (const config of this.configs) {
       if (left.get(config.name) !== 'suspended') continue;
-      const outcome = yield* this.#toolstack.resumeDomain(config);
+      const outcome = yield* resumeDomain(this.#toolstack.list, config);
       if ('lost' in outcome) {
         lost.push({ domid: before.get(config.name)!.domain.domid, name: config.name, reason: outcome.lost });
         continue;

@@ -13,6 +13,9 @@ import type { Process, Simulation } from './simulation.ts';
 /** Longest debt that a process may pile up before it should settle, so that others see time pass: 100 µs. */
 export const DEBT_LIMIT: Ns = Ns(100_000);
 
+/** Longest piece of a long work: 1 ms. */
+const SLICE: Ns = Ns(1_000_000);
+
 export class CpuClock {
   readonly #simulation: Simulation;
   #debt = 0;
@@ -52,6 +55,14 @@ export class CpuClock {
   *settle(): Process {
     const wait = this.book();
     if (wait > 0) yield wait;
+  }
+
+  /** Works for `ns` in slices, so that others of this processor run in between. */
+  *work(ns: number): Process {
+    for (let rest = ns; rest > 0; rest -= SLICE) {
+      this.charge(Math.min(rest, SLICE));
+      yield* this.settle();
+    }
   }
 
   /** Books the debt without sleeping (for work in interrupt context) and returns how long from now it lasts. */

@@ -30,10 +30,11 @@ import type { Hypervisor } from './hypervisor.ts';
 import { NO_FRAME } from './p2m.ts';
 import { type GuestEnvironment, NR_REGISTERS, ShutdownReason } from './public/environment.ts';
 import { type EvtchnStatus, Virq } from './public/event-channel.ts';
-import type { ReasonCounts } from './public/reason.ts';
+import { noReasons, type ReasonCounts } from './public/reason.ts';
 import { sealRecency } from './records.ts';
 import { decreaseReservation, increaseReservation, type Reservation } from './reservation.ts';
 import { SharedInfo } from './shared-info.ts';
+import { homeOf } from './xenstore.ts';
 
 export type DomainState = 'running' | 'suspended' | 'shutdown' | 'dying' | 'dead';
 
@@ -76,7 +77,7 @@ export interface DomainParts {
   readonly grantTablePfn: Pfn;
   readonly preserved: number;
   readonly recency: RecencyState;
-  readonly dirty: DirtyPages;
+  readonly dirty?: DirtyPages | undefined;
   /** Counted on by the domain. */
   readonly refused: ReasonCounts;
   /** A guest that goes on; a new one unless told. */
@@ -135,7 +136,7 @@ export class Domain {
     const device = hypervisor.deviceNumber(parts.device);
     const owner = ownerOfDomain(parts.domid);
     this.#recency = parts.recency;
-    this.#dirty = parts.dirty;
+    this.#dirty = parts.dirty ?? { written: 0, lost: noReasons() };
     this.cacheMap = new CacheMap(
       frames,
       protections,
@@ -298,6 +299,8 @@ export class Domain {
   /** @internal: the frames are not this object's any more. */
   bury(): void {
     assert(this.#state === 'dying', 'a domain dies before it is dead');
+    // What the store still says of the domain was for the guest that is gone.
+    this.#hypervisor.xenstore.remove(homeOf(this.domid));
     this.#become('dead');
     this.#hypervisor.release(this);
   }

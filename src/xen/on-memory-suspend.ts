@@ -35,14 +35,14 @@ export type NotSuspended = { readonly domid: DomId; readonly reason: 'paused' | 
 export function* shutdownDomain0(hypervisor: Hypervisor, toolstack: Toolstack): Process {
   yield Ns(hypervisor.costs.domain0ShutdownNs);
   hypervisor.xenstore.stop();
-  for (const domain of toolstack.domains) domain.vbd.stop();
-  for (const domain of toolstack.domains) yield* domain.released();
+  for (const domain of toolstack.list.domains) domain.vbd.stop();
+  for (const domain of toolstack.list.domains) yield* domain.released();
 }
 
 /** Suspends all domains that run, after domain 0 has gone. Returns those that were not. */
 export function* suspendDomains(hypervisor: Hypervisor, toolstack: Toolstack): Process<NotSuspended[]> {
   const failed: NotSuspended[] = [];
-  for (const domain of toolstack.domains) {
+  for (const domain of toolstack.list.domains) {
     if (!domain.isRunning) continue;
     const reason = yield* suspendDomain(hypervisor, domain);
     if (reason !== undefined) failed.push({ domid: domain.domid, reason });
@@ -75,7 +75,7 @@ export function* handOver(hypervisor: Hypervisor, toolstack: Toolstack): Process
   const { memory, map, costs, protections } = hypervisor;
   yield Ns(costs.handoverNs);
   const entries: HandoverEntry[] = [];
-  for (const { domid, domain } of toolstack.entries) {
+  for (const { domid, domain } of toolstack.list.entries) {
     if (domain !== undefined && domain.state !== 'suspended') continue;
     if (domain !== undefined) writeDomainState(memory, map, domain.freeze());
     entries.push({ domid, suspended: domain !== undefined, recordChecksum: domainRecordChecksum(memory, map, domid) });

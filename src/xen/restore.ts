@@ -27,6 +27,7 @@ import { STATE_FRAMES_EACH } from './layouts.ts';
 import { NO_FRAME } from './p2m.ts';
 import { NR_GRANT_FRAMES } from './public/grant-table.ts';
 import type { Parsed } from './records.ts';
+import { abandonIncoming, completeIncoming, type IncomingDomain, receiveDomain } from './resume.ts';
 import type { SaveParts } from './save.ts';
 import { SaveExtent } from './save-extent.ts';
 import {
@@ -41,7 +42,7 @@ import {
 } from './save-format.ts';
 import { SaveReader } from './save-stream.ts';
 import { vouchFor } from './save-vouch.ts';
-import type { IncomingDomain, Toolstack } from './toolstack.ts';
+import type { Toolstack } from './toolstack.ts';
 
 /** What became of a file. */
 export type RestoreOutcome =
@@ -80,7 +81,7 @@ function* restoreFrom(extent: SaveExtent, parts: SaveParts, options: RestoreOpti
   const incoming = yield* receive(parts.toolstack, header.value, options.device);
   if ('problem' in incoming) return incoming;
   const outcome = yield* bringBack(extent, parts, options, header.value, incoming);
-  if ('problem' in outcome) parts.toolstack.abandonIncoming(incoming);
+  if ('problem' in outcome) abandonIncoming(parts.toolstack.list, incoming);
   return outcome;
 }
 
@@ -101,7 +102,7 @@ function* bringBack(
   const guest = hypervisor.simulation.frozen.thaw(state.program);
   if (!(guest instanceof DomainEnvironment) || guest.nrPages !== header.nrPages)
     return { problem: 'its program is not where its registers say' };
-  const domain = yield* toolstack.completeIncoming(incoming, header, state, guest);
+  const domain = yield* completeIncoming(toolstack.list, incoming, header, state, guest);
   return { domain, bytes: (1 + bodyBlocksOf(header)) * PAGE_SIZE, pagesVouched };
 }
 
@@ -122,7 +123,7 @@ function* receive(
 ): Process<IncomingDomain | Problem> {
   try {
     const config = { name, cmdLine, memoryBytes: nrPages * PAGE_SIZE, device };
-    return yield* toolstack.receiveDomain(config, nrPages, mappedPages);
+    return yield* receiveDomain(toolstack.list, config, nrPages, mappedPages);
   } catch (error) {
     if (!(error instanceof ModelError || error instanceof UserError)) throw error;
     return { problem: error.message };

@@ -14,7 +14,7 @@ import type { Process } from '../sim/simulation.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { EXTENT_FRAMES, SaveExtent } from './save-extent.ts';
 import type { FrameFact } from './save-format.ts';
-import type { IncomingDomain } from './toolstack.ts';
+import type { IncomingDomain } from './resume.ts';
 
 interface Claim {
   readonly mfn: Mfn;

@@ -12,15 +12,17 @@ import { PAGE_SIZE, Pfn } from '../base/units.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
+import type { DomainConfig } from './domain-list.ts';
 import { encodeDomainState } from './domain-state.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { isSuspendedInTime } from './on-memory-suspend.ts';
 import { Provenance } from './provenance.ts';
 import { type DomainRecord, parseDomainRecord } from './records.ts';
+import { continueDomain } from './resume.ts';
 import { SaveExtent, transferAll } from './save-extent.ts';
 import { BATCH_PAGES, bodyBlocksOf, encodeFact, encodeSaveHeader, type FrameFact } from './save-format.ts';
 import { SaveWriter } from './save-stream.ts';
-import type { DomainConfig, Toolstack } from './toolstack.ts';
+import type { Toolstack } from './toolstack.ts';
 import { shutdownNodeOf } from './xenstore.ts';
 
 /** What became of a domain that was to be saved. */
@@ -83,7 +85,7 @@ function* saveTo(
   const configuration = { nrPages, bootPages, boots, name, cmdLine };
   const blocks = isFlushed ? yield* writeFile(extent, hypervisor, domain, configuration) : undefined;
   if (blocks === undefined)
-    return { problem: 'the device fails', domain: yield* toolstack.continueDomain(domain, bootPages) };
+    return { problem: 'the device fails', domain: yield* continueDomain(toolstack.list, domain, bootPages) };
   yield* toolstack.destroyDomain(domain);
   return { bytes: blocks * PAGE_SIZE };
 }

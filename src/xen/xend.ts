@@ -15,7 +15,8 @@ import type { Domain } from './domain.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { ShutdownReason } from './public/environment.ts';
 import { Virq } from './public/event-channel.ts';
-import type { DomainConfig, Toolstack } from './toolstack.ts';
+import type { DomainConfig } from './domain-list.ts';
+import type { Toolstack } from './toolstack.ts';
 import { shutdownNodeOf } from './xenstore.ts';
 
 /** MINIMUM_RESTART_TIME and SHUTDOWN_TIMEOUT of XendDomainInfo.py. */

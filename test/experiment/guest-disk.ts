@@ -223,7 +223,7 @@ export class GuestDisk {
   /** Every frame that the hypervisor vouches for equals its block; what it keeps of frames makes sense. */
   check(): void {
     this.#checkClean();
-    this.testbed.toolstack.checkInvariants();
+    this.testbed.toolstack.list.checkInvariants();
   }
 
   #checkClean(): void {

@@ -72,7 +72,7 @@ describe('a guest that is saved and restored', () => {
         guest.domain = restored.domain;
       });
       simulation.runProcess('a while', wait(50e6));
-      machine.toolstack.checkInvariants();
+      machine.toolstack.list.checkInvariants();
       for (const [n, { kernel, domain }] of [...guests.values()].entries()) {
         expect(kernel.panic).toBeUndefined();
         expect(domain.isRunning).toBe(true);
@@ -131,7 +131,7 @@ describe('a guest that is saved and restored', () => {
       expect(log.length).toBe('problem' in restored ? written.length : 2 * written.length);
       expect(log.every((byte) => byte === 7)).toBe(true);
       expect(simulation.runProcess('reads', readsItsFile(guests.get('guest0')!.kernel, 0))).toBe(true);
-      machine.toolstack.checkInvariants();
+      machine.toolstack.list.checkInvariants();
     },
     { numRuns: 15 },
   );

@@ -94,7 +94,7 @@ describe('several guests on one drive', () => {
       'read',
       kernels.map((kernel, n) => readAll(kernel, n)),
     );
-    toolstack.checkInvariants();
+    toolstack.list.checkInvariants();
     // Frames of the domains lie among each other.
     const owners: number[] = [];
     for (let mfn = hypervisor.map.firstDomainMfn as number; mfn < hypervisor.map.frameCount; mfn++)
@@ -117,7 +117,7 @@ describe('several guests on one drive', () => {
     simulation.runProcess('destroy', toolstack.destroyDomain(domains[0]!));
     simulation.runProcess('read last', readAll(kernels[2]!, 2));
     simulation.run(() => hypervisor.scrubber.frames.length === 0);
-    toolstack.checkInvariants();
+    toolstack.list.checkInvariants();
   });
 
   it('are restarted by the daemon when they reboot, asked for by a word in the store', () => {

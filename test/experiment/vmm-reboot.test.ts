@@ -94,7 +94,7 @@ describe('a hypervisor reboot', () => {
         for (const [n, pages] of pagesRead(machine).entries()) expect(pages > before[n]!).toBe(isCold);
         if (strategy === 'warm-cache')
           for (const { kernel } of machine.guests.values()) expect(kernel.stats.pagesReused).toBeGreaterThan(170);
-        machine.toolstack.checkInvariants();
+        machine.toolstack.list.checkInvariants();
         simulation.runProcess('a while', wait(1e9));
       }
     });
@@ -180,7 +180,7 @@ describe('a hypervisor reboot', () => {
       ['booted', 'it does not run'],
     ]);
     expect(reads(machine)).toEqual([true, true, true]);
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 
   it('by shutdown-boot takes as long for one guest, and for six at once, as on the slides: what was fitted to them', () => {

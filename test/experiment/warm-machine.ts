@@ -276,7 +276,7 @@ export function play(scenario: Scenario, seed = 1): Outcome {
         ? toolstack.createDomain({ name: 'guest', memoryBytes, device, cmdLine })
         : toolstack.restartDomain(domain, { preserve: true, memoryBytes, cmdLine });
     domain = simulation.runProcess('build', process);
-    toolstack.checkInvariants();
+    toolstack.list.checkInvariants();
     lives.push(live(testbed, domain, life, disk, tally, scenario.failOneIn > 0));
   }
   return { lives, tally, digest: simulation.digest.hex };
@@ -318,7 +318,7 @@ function live(testbed: Testbed, domain: Domain, life: Life, disk: Disk, tally: T
   if (running > 0 && life.crashAfter === undefined) throw new Error('the guest waits for something that never happens');
 
   if (kernel !== undefined) checkNames(testbed, domain, kernel);
-  toolstack.checkInvariants();
+  toolstack.list.checkInvariants();
   const events = simulation.eventCount - begin;
   const booted = kernel !== undefined;
   const stats = kernel?.stats;
@@ -328,7 +328,7 @@ function live(testbed: Testbed, domain: Domain, life: Life, disk: Disk, tally: T
   } else if (kernel !== undefined) kernel.crash();
   else env.hypercalls.shutdown(ShutdownReason.crash);
   expect(domain.state).toBe('shutdown');
-  toolstack.checkInvariants();
+  toolstack.list.checkInvariants();
   return {
     preserved: domain.stats.preserved,
     reused: stats?.pagesReused ?? 0,

@@ -37,7 +37,7 @@ function checkClean(machine: VmmMachine, image: MemoryImage): void {
   const block = new Uint8Array(PAGE_SIZE);
   for (let mfn = map.firstDomainMfn as number; mfn < map.frameCount; mfn++) {
     if (frames.provenanceOf(Mfn(mfn)) !== Provenance.clean) continue;
-    const guest = machine.toolstack.domains.findIndex(({ domid }) => domid === frames.ownerOf(Mfn(mfn)) - 1);
+    const guest = machine.toolstack.list.domains.findIndex(({ domid }) => domid === frames.ownerOf(Mfn(mfn)) - 1);
     image.read(guest * IMAGE_BYTES + frames.blockOf(Mfn(mfn)) * PAGE_SIZE, block, 0, PAGE_SIZE);
     if (Buffer.compare(block, machine.memory.frame(Mfn(mfn))) !== 0) throw new Error(`frame ${mfn} is not its block`);
   }
@@ -88,7 +88,7 @@ describe('a warm-VM reboot', () => {
             simulation.run(() => simulation.eventCount >= last || over === GUESTS);
             const report = simulation.runProcess('reboot', machine.warmVmReboot());
             expect([report.resumed.length, report.lost, report.problem]).toEqual([GUESTS, [], undefined]);
-            machine.toolstack.checkInvariants();
+            machine.toolstack.list.checkInvariants();
             if (disk === 'instant') checkClean(machine, image);
           }
           simulation.run(() => over === GUESTS);
@@ -196,7 +196,7 @@ describe('a warm-VM reboot', () => {
           }
         }),
       );
-      machine.toolstack.checkInvariants();
+      machine.toolstack.list.checkInvariants();
       expect(machine.guests.size).toBe(GUESTS);
       const isLost = (name: string): boolean =>
         report.lost.some((lost) => lost.name === name || lost.name === undefined);
@@ -278,7 +278,7 @@ function bootsAndReads(machine: VmmMachine): void {
   simulation.runProcess('boot', machine.bootHypervisor());
   simulation.runProcess('resume', machine.resumeGuests());
   simulation.runProcess('start', machine.start(machine.configs.filter(({ name }) => !machine.guests.has(name))));
-  machine.toolstack.checkInvariants();
+  machine.toolstack.list.checkInvariants();
   expect(machine.guests.size).toBe(machine.configs.length);
   readAll(machine);
 }

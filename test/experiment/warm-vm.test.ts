@@ -33,7 +33,7 @@ describe('a warm-VM reboot', () => {
     ]);
     expect(() => old.frames).toThrow('gone');
     simulation.runProcess('a while', wait(2e9));
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
     for (const [n, guest] of [...guests.values()].entries()) {
       expect(guest.domain.isRunning).toBe(true);
       expect(guest.kernel.panic).toBeUndefined();

@@ -77,7 +77,7 @@ describe('provenance', () => {
         check();
       }
       while (machine.simulation.step()) check();
-      machine.toolstack.checkInvariants();
+      machine.toolstack.list.checkInvariants();
     },
     { numRuns: 400 },
   );
@@ -170,7 +170,7 @@ describe('block back-end', () => {
       expect(Buffer.compare(machine.disk.bytes, before)).toBe(0);
       // The ring alone.
       expect(guest.domain.grants.pinCount).toBe(1);
-      machine.toolstack.checkInvariants();
+      machine.toolstack.list.checkInvariants();
     });
 
   property(
@@ -184,7 +184,7 @@ describe('block back-end', () => {
       guest.domain.environment.hypercalls.eventChannels.send(guest.port);
       // Without the guest's own handler, which believes the ring.
       machine.simulation.run(() => guest.responses.size > 0 || machine.simulation.eventCount > 5000);
-      machine.toolstack.checkInvariants();
+      machine.toolstack.list.checkInvariants();
       expect(guest.domain.state).toBe('running');
     },
   );
@@ -224,7 +224,7 @@ describe('block back-end', () => {
     machine.simulation.run();
     expect(guest.responses.size).toBe(heard);
     expect(guest.domain.state).toBe('dead');
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
     for (let mfn = machine.hypervisor.map.firstDomainMfn as number; mfn < machine.memory.frameCount; mfn++)
       expect(machine.memory.isTouched(Mfn(mfn))).toBe(false);
   });

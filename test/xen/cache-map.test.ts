@@ -29,7 +29,7 @@ describe('claims', () => {
       released: 0,
       dirtied: 0,
     });
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 
   it('go on over many restarts, claimed or not', () => {
@@ -65,7 +65,7 @@ describe('claims', () => {
       false,
       false,
     ]);
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 
   it('refuse another generation', () => {
@@ -105,7 +105,7 @@ describe('claims', () => {
     const guest = restartGuest(machine, before, { betweenGuests });
     expect(guest.claim(12, 3, 3)).toEqual({ result: Reason.checksum, pfn: 100 });
     expect(guest.claim(12, 4, 4)).toEqual({ result: Reason.ok, pfn: 101 });
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 });
 
@@ -131,7 +131,7 @@ property(
           results.push(result === Reason.absent ? { result } : { result, pfn: batch.pfn(i) });
         }
       }
-      machine.toolstack.checkInvariants();
+      machine.toolstack.list.checkInvariants();
       const { cacheMap, refused } = guest.domain.stats;
       return { results, cacheMap, refused };
     };
@@ -149,7 +149,7 @@ describe('release', () => {
     expect(guest.claim(12, 3, 3).result).toBe(Reason.absent);
     expect(guest.domain.stats.refused).toMatchObject({ released: 1 });
     expect(guest.domain.stats.cacheMap.released).toBe(1);
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 });
 
@@ -168,7 +168,7 @@ describe('discard', () => {
     expect(guest.discard(9).result).toBe(Reason.absent);
     expect(machine.hypervisor.frames.isNamed(guest.domain.frameOf(Pfn(101)))).toBe(true);
     expect(guest.domain.stats.refused).toMatchObject({ released: 1 });
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 });
 
@@ -195,7 +195,7 @@ describe('insert and erase', () => {
     const guest = restartGuest(machine, before);
     guest.erase(100);
     guest.insert(101, 77, 0);
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
     expect(guest.claim(12, 3, 3).result).toBe(Reason.absent);
     expect(guest.claim(12, 4, 4).result).toBe(Reason.absent);
     expect(guest.claim(77, 0, 4).result).toBe(Reason.absent);

@@ -66,7 +66,7 @@ describe('dirty pages of a guest that crashed', () => {
     // Nothing had a name: all is scrubbed.
     expect(guest.domain.stats.preserved).toBe(0);
     expect(guest.page(FIRST)).toEqual(new Uint8Array(PAGE_SIZE));
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 
   it('are lost unless that is asked for', () => {
@@ -76,7 +76,7 @@ describe('dirty pages of a guest that crashed', () => {
     crash(before);
     const guest = restartGuest(machine, before);
     expect([word(machine, 9), guest.domain.stats.dirty.written]).toEqual([was, 0]);
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 
   it('are clean then, and kept under their names', () => {
@@ -125,7 +125,7 @@ describe('dirty pages of a guest that crashed', () => {
     expect([0, 1, 2].map((i) => frames.isDirty(mfnOf(guest, FIRST + i)))).toEqual([true, false, false]);
     // An erased page is anybody's: it is not sealed.
     memoryOf(guest).writeU32(Pfn(FIRST + 1), 0, 1);
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 
   it('a page that equals a block is clean no more when the guest says that it is dirty', () => {
@@ -138,7 +138,7 @@ describe('dirty pages of a guest that crashed', () => {
       expect(frames.isDirty(mfnOf(guest, pfn))).toBe(true);
       expect(frames.provenanceOf(mfnOf(guest, pfn))).toBe(Provenance.none);
     }
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 
   it('a page that is written elsewhere is dirty still', () => {
@@ -167,7 +167,7 @@ describe('dirty pages of a guest that crashed', () => {
     const guest = restartGuest(machine, before, { writeDirty: true });
     expect(guest.domain.stats.dirty).toMatchObject({ written: 3, lost: { ioError: 1 } });
     expect([3, 5, 9].map((block) => word(machine, block))).toEqual([1, 3, 4]);
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 
   it('a block that the device has not, or that two pages want, is not written', () => {
@@ -202,7 +202,7 @@ describe('dirty pages of a guest that crashed', () => {
       list.forEach((block, i) => {
         expect(word(machine, block)).toBe(i === victim ? was[i] : i + 1);
       });
-      machine.toolstack.checkInvariants();
+      machine.toolstack.list.checkInvariants();
     },
     { numRuns: 60 },
   );
@@ -251,7 +251,7 @@ describe('dirty pages of a guest that crashed', () => {
         }
         for (let i = 0; i < 6; i++) frames.checkRecord(mfnOf(guest, FIRST + i));
       }
-      machine.toolstack.checkInvariants();
+      machine.toolstack.list.checkInvariants();
       crash(guest);
       // What is in flight when the guest dies still arrives.
       simulation.run();

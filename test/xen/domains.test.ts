@@ -115,7 +115,7 @@ function play(seed: number, actions: readonly Action[], options: HypervisorOptio
   }
   for (const { domain } of guests) domain.unpause();
   while (simulation.step()) quiet();
-  toolstack.checkInvariants();
+  toolstack.list.checkInvariants();
   const held = guests.reduce((sum, { domain }) => sum + domain.pageCount, 0);
   expect(hypervisor.allocator.freeCount).toBe(free - held);
   for (let n = hypervisor.map.firstDomainMfn as number; n < memory.frameCount; n++)
@@ -173,7 +173,7 @@ describe('a domain that is destroyed', () => {
     expect(domain.state).toBe('dying');
     simulation.run();
     expect([domain.state, moved, hypervisor.scrubber.frames.length]).toEqual(['dead', 1, 0]);
-    toolstack.checkInvariants();
+    toolstack.list.checkInvariants();
     // The transfer has ended long after all other frames were scrubbed: it has left nothing in them.
     for (let n = hypervisor.map.firstDomainMfn as number; n < machine.memory.frameCount; n++)
       expect(machine.memory.isTouched(Mfn(n))).toBe(false);
@@ -198,7 +198,7 @@ describe('a domain that is destroyed', () => {
     const config = { name: 'next', memoryBytes, device: disk };
     const next = simulation.runProcess('create', toolstack.createDomain(config));
     expect(next.isRunning).toBe(true);
-    toolstack.checkInvariants();
+    toolstack.list.checkInvariants();
   });
 });
 
@@ -223,7 +223,7 @@ describe('a reservation', () => {
     expect(hypercalls.increaseReservation([201, 250, 202])).toBe(1);
     expect([memory.readU32(Pfn(201), 0), guest.domain.hasFrame(Pfn(202))]).toEqual([0, false]);
     machine.simulation.run();
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
     expect(inspectMemory(machine.memory).problems).toEqual([]);
   });
 
@@ -238,7 +238,7 @@ describe('a reservation', () => {
     const other = { name: 'large', memoryBytes: rest, device: machine.disk };
     machine.simulation.runProcess('create', machine.toolstack.createDomain(other));
     expect(hypercalls.increaseReservation(pfns)).toBe(20);
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 
   it('that has shrunk is whole again after a restart, and its cache is kept', () => {
@@ -250,7 +250,7 @@ describe('a reservation', () => {
     expect(next.domain.pageCount).toBe(LEAST_PAGES);
     expect(next.claim(12, 3, 3).result).toBe(Reason.ok);
     machine.simulation.run();
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 
   it('that cannot be made whole leaves the domain as it was', () => {
@@ -263,7 +263,7 @@ describe('a reservation', () => {
     machine.simulation.runProcess('create', machine.toolstack.createDomain(other));
     expect(() => restartGuest(machine, guest)).toThrow(/^ENOMEM/);
     expect([guest.domain.isRunning, guest.domain.pageCount]).toEqual([true, LEAST_PAGES - 3]);
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 });
 
@@ -308,7 +308,7 @@ describe('a paused domain', () => {
     guest.domain.unpause();
     machine.simulation.run();
     expect([ran, next.domain.state]).toEqual([false, 'dead']);
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 
   it('tells why it stopped', () => {

@@ -42,7 +42,7 @@ describe('recency', () => {
     guest.domain.environment.hypercalls.shutdown(ShutdownReason.reboot);
     const next = restartGuest(machine, guest);
     expect([next.domain.stats.recency, next.askRecency(101)]).toEqual(['untold', undefined]);
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 
   it('that is told anew replaces all that was told before', () => {
@@ -89,7 +89,7 @@ describe('recency', () => {
         expect(guest.domain.stats).toMatchObject({ preserved: 2, recency: 'damaged' });
         expect(guest.claim(12, 3, 3)).toEqual({ result: Reason.ok, pfn: 100 });
       }
-      machine.toolstack.checkInvariants();
+      machine.toolstack.list.checkInvariants();
     },
     { numRuns: 30 },
   );

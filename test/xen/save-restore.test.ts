@@ -106,7 +106,7 @@ describe('a domain that is saved and restored', () => {
       expect(restored.domain.registers).toEqual(REGISTERS);
       expect(old.state).toBe('dead');
       simulation.run();
-      toolstack.checkInvariants();
+      toolstack.list.checkInvariants();
       restored.domain.events.checkInvariants();
       expect(seen.registers).toEqual(REGISTERS);
       // Its frames, and those of domain 0, are free; it can give pages back and get them again.
@@ -161,7 +161,7 @@ describe('a save file', () => {
   const isRefused = (file: TestDisk, problem: unknown = expect.any(String)): void => {
     expect(restore(machine, file)).toEqual({ problem });
     machine.simulation.run();
-    expect(machine.toolstack.entries).toEqual([]);
+    expect(machine.toolstack.list.entries).toEqual([]);
     expect(machine.hypervisor.allocator.freeCount).toBe(free);
   };
 
@@ -271,7 +271,7 @@ describe('a save file', () => {
       if ('domain' in outcome)
         machine.simulation.runProcess('destroy', machine.toolstack.destroyDomain(outcome.domain));
       machine.simulation.run();
-      machine.toolstack.checkInvariants();
+      machine.toolstack.list.checkInvariants();
       expect(machine.hypervisor.allocator.freeCount).toBe(free);
     },
     { numRuns: 60 },
@@ -295,7 +295,7 @@ describe('saving', () => {
     expect(outcome.problem).toBe('the device fails');
     expect(stateOf(machine, outcome.domain)).toEqual(before);
     machine.simulation.run();
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
     expect(seen!.registers).toEqual(REGISTERS);
     expect(outcome.domain.isRunning).toBe(true);
     // What was written of it is no file.
@@ -332,7 +332,7 @@ describe('saving', () => {
     const { outcome } = save(machine, guest, file);
     expect(outcome).toEqual({ problem: 'it does not suspend itself', domain: guest.domain });
     machine.simulation.run();
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
     expect(guest.domain.isRunning).toBe(true);
   });
 
@@ -375,7 +375,7 @@ describe('the cache-mapping table of a domain that was away', () => {
       const restored = restore(machine, file, vouch);
       if ('problem' in restored) throw new Error(restored.problem);
       simulation.run();
-      toolstack.checkInvariants();
+      toolstack.list.checkInvariants();
       const { domain } = restored;
       for (const [i, block] of BLOCKS.entries()) {
         const mfn = domain.frameOf(Pfn(100 + i));

@@ -73,8 +73,8 @@ describe('frames', () => {
           if (!(error instanceof ModelError)) throw error;
           expect(roomFor).toBeGreaterThan(hypervisor.allocator.freeCount);
         }
-        toolstack.checkInvariants();
-        expect(toolstack.domains).toHaveLength(guests.length);
+        toolstack.list.checkInvariants();
+        expect(toolstack.list.domains).toHaveLength(guests.length);
         for (const [i, { domain }] of guests.entries())
           for (let pfn = 0; pfn < domain.nrPages; pfn++) {
             const mfn = domain.frameOf(Pfn(pfn));
@@ -168,7 +168,7 @@ describe('between two guests', () => {
       expect(guest.domain.stats.preserved).toBe(reused);
       if (where === 'any record') return;
       // The machine is whole again: nobody else has noticed, and the next restart is warm.
-      machine.toolstack.checkInvariants();
+      machine.toolstack.list.checkInvariants();
       cacheBlocks(machine, guest, BLOCKS, 200);
       const next = restartGuest(machine, guest);
       for (const block of BLOCKS) expect(next.claim(12, block, block).result).toBe(Reason.ok);
@@ -277,7 +277,7 @@ describe('a restart', () => {
     const counted = Object.entries(guest.stats.refused).filter(([, n]) => n > 0);
     expect(Object.fromEntries(counted)).toEqual({ dirty: 1, bootRegion: 1, memoryShrank: 1, duplicate: 1 });
     expect(guest.stats.preserved).toBe(3);
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 
   it('asked to preserve nothing, scrubs everything and says so', () => {
@@ -388,11 +388,11 @@ describe('a configuration that cannot be', () => {
     const grow = { preserve: true, memoryBytes: 1 << 30 };
     expect(() => restartGuest(machine, guest, grow)).toThrow(/^ENOMEM: /);
     expect(guest.domain.state).toBe('running');
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
     expect(restartGuest(machine, guest, { memoryBytes: 2 * LEAST_PAGES * PAGE_SIZE }).domain.nrPages).toBe(
       2 * LEAST_PAGES,
     );
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 });
 

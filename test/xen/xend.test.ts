@@ -48,7 +48,7 @@ describe('a domain that stops', () => {
       it.machine.simulation.run();
       expect([it.booted.length, it.booted[0]!.state, it.xend.domains.length]).toEqual([boots, 'dead', boots - 1]);
       expect(it.xend.domains).toEqual(boots === 2 ? [it.booted[1]] : []);
-      it.machine.toolstack.checkInvariants();
+      it.machine.toolstack.list.checkInvariants();
     }
   });
 
@@ -79,7 +79,7 @@ describe('a domain that stops', () => {
       it.booted[1]!.environment.hypercalls.shutdown(ShutdownReason.reboot);
       it.machine.simulation.run();
       expect([it.booted.length, it.booted[1]!.state]).toEqual([boots, 'dead']);
-      it.machine.toolstack.checkInvariants();
+      it.machine.toolstack.list.checkInvariants();
     }
   });
 
@@ -89,7 +89,7 @@ describe('a domain that stops', () => {
     });
     it.machine.simulation.run(() => it.booted.length > 5);
     expect([it.booted.length, it.xend.domains]).toEqual([2, []]);
-    it.machine.toolstack.checkInvariants();
+    it.machine.toolstack.list.checkInvariants();
   });
 });
 

@@ -96,7 +96,7 @@ describe('the back-end of a block device', () => {
     expect([vbd.state, grants.pinCount]).toEqual([XenbusState.closed, 0]);
     machine.simulation.runProcess('destroy', machine.toolstack.destroyDomain(guest.domain));
     expect(machine.hypervisor.xenstore.read(`${backendPath(guest.domain.domid)}/state`)).toBeUndefined();
-    machine.toolstack.checkInvariants();
+    machine.toolstack.list.checkInvariants();
   });
 
   for (const [what, name, value] of [
@@ -124,6 +124,6 @@ describe('the back-end of a block device', () => {
       machine.simulation.run();
       expect([domain.vbd.state, domain.grants.pinCount]).toEqual([XenbusState.closing, 0]);
       machine.simulation.runProcess('destroy', machine.toolstack.destroyDomain(domain));
-      machine.toolstack.checkInvariants();
+      machine.toolstack.list.checkInvariants();
     });
 });

@@ -1,0 +1,234 @@
+/**
+ * The domains that the tool stack knows: those that are there or being built, and those that another hypervisor left
+ * (quick-reload.ts) and that were not taken up yet. What is remembered of each is its configuration, as a configuration file
+ * would, and where its frames are.
+ *
+ * Invariants: `checkInvariants`. A domain that has an entry is not among those that were left.
+ */
+
+import { assert } from '../base/assert.ts';
+import { ModelError } from '../base/errno.ts';
+import { DomId, Mfn } from '../base/units.ts';
+import type { BlockDevice } from '../disk/block-device.ts';
+import type { Process } from '../sim/simulation.ts';
+import type { Domain } from './domain.ts';
+import { eraseDomainState } from './domain-state.ts';
+import { OWNER_HYPERVISOR, ownerOfDomain } from './frame-record.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { DOMAIN_SLOTS } from './layouts.ts';
+import { NO_FRAME } from './p2m.ts';
+import type { LeftDomain } from './quick-reload.ts';
+import { eraseDomainRecord } from './records.ts';
+
+export interface DomainConfig {
+  /** At most 31 bytes of UTF-8. */
+  readonly name: string;
+  /** A multiple of 4096. */
+  readonly memoryBytes: number;
+  readonly device: BlockDevice;
+  /** Bytes that the guest finds at start_info.modulePfn. */
+  readonly module?: Uint8Array;
+  /** At most 1023 bytes of UTF-8. */
+  readonly cmdLine?: string;
+  /** What the domain's random streams are named after; its name unless told. Each boot has streams of its own. */
+  readonly seedName?: string;
+}
+
+/** What is remembered of a domain. */
+export interface DomainEntry {
+  readonly domid: DomId;
+  readonly name: string;
+  readonly seedName: string;
+  readonly device: BlockDevice;
+  memoryBytes: number;
+  boots: number;
+  p2mMfn: Mfn;
+  /** Undefined while the domain is being built or rebuilt, and when nothing but its preserved pages is there. */
+  domain: Domain | undefined;
+  /** Its frames: the living P2M list, or a copy while the domain is being built. */
+  p2m: Uint32Array;
+  /** Frames taken from the allocator for a domain that will grow. */
+  held: Uint32Array;
+}
+
+export const NO_FRAMES = new Uint32Array(0);
+
+/** What its random streams are named after: each boot has streams of its own. */
+export const seedNameOf = ({ seedName, boots }: DomainEntry): string => `${seedName}#${boots - 1}`;
+
+export class DomainList {
+  readonly hypervisor: Hypervisor;
+  readonly #entries = new Map<DomId, DomainEntry>();
+  /** Domains that were left and not taken up yet, by name. */
+  readonly #left: Map<string, LeftDomain>;
+
+  constructor(hypervisor: Hypervisor) {
+    this.hypervisor = hypervisor;
+    this.#left = new Map(hypervisor.left.map((left) => [left.record.name, left]));
+  }
+
+  /** All that there is, by domid: a domain, or none where only preserved pages were left or one is being built. */
+  get entries(): readonly { readonly domid: DomId; readonly domain: Domain | undefined }[] {
+    return [...this.#entries.values()].sort((a, b) => a.domid - b.domid);
+  }
+
+  /** Names of the domains that another hypervisor left and that were not taken up yet: whether each can be resumed. */
+  get left(): ReadonlyMap<string, 'suspended' | 'kept'> {
+    return new Map([...this.#left].map(([name, { state }]) => [name, state === undefined ? 'kept' : 'suspended']));
+  }
+
+  /** The domains that exist, by domid. */
+  get domains(): Domain[] {
+    const built = [...this.#entries.values()].flatMap(({ domain }) => (domain === undefined ? [] : [domain]));
+    return built.sort((a, b) => a.domid - b.domid);
+  }
+
+  /** A slot, room for a P2M list, and frames, for which it waits while some are to be scrubbed. Throws ModelError ENOMEM. */
+  *makeRoom(
+    config: DomainConfig,
+    nrPages: number,
+    nrFrames: number,
+  ): Process<{ readonly entry: DomainEntry; readonly frames: Uint32Array }> {
+    const { allocator, p2mLists, scrubber } = this.hypervisor;
+    yield* scrubber.waitFor(nrFrames);
+    const domid = this.#freeDomid();
+    const frames = new Uint32Array(nrFrames);
+    const p2mMfn = p2mLists.allocate(nrPages);
+    try {
+      allocator.allocate(frames);
+    } catch (error) {
+      p2mLists.release(p2mMfn);
+      throw error;
+    }
+    const entry = this.#add(domid, config, 0, p2mMfn, NO_FRAMES);
+    return { entry, frames };
+  }
+
+  /** Takes a domain that was left off the list, if its device can be what its records call it. */
+  takeUp(name: string, device: BlockDevice): LeftDomain | undefined {
+    const left = this.#left.get(name);
+    if (left === undefined || !this.hypervisor.bindDevice(left.record.device, device)) return undefined;
+    this.#left.delete(name);
+    return left;
+  }
+
+  /** Enters a domain that was taken up. */
+  enter({ record, p2m }: LeftDomain, config: DomainConfig): DomainEntry {
+    return this.#add(record.domid, config, record.boots, record.p2mMfn, p2m);
+  }
+
+  #add(
+    domid: DomId,
+    { name, device, memoryBytes, seedName = name }: DomainConfig,
+    boots: number,
+    p2mMfn: Mfn,
+    p2m: Uint32Array,
+  ): DomainEntry {
+    const entry = {
+      domid,
+      name,
+      seedName,
+      device,
+      memoryBytes,
+      boots,
+      p2mMfn,
+      domain: undefined,
+      p2m,
+      held: NO_FRAMES,
+    };
+    this.#entries.set(domid, entry);
+    return entry;
+  }
+
+  /** Gives up a domain that was taken up. */
+  abandon({ record, p2m }: LeftDomain): void {
+    const { memory, map, p2mLists, scrubber } = this.hypervisor;
+    eraseDomainRecord(memory, map, record.domid);
+    eraseDomainState(memory, map, record.domid);
+    for (const mfn of p2m) if (mfn !== NO_FRAME) scrubber.add(Mfn(mfn));
+    p2mLists.release(record.p2mMfn);
+  }
+
+  /** Gives up everything that was left and not taken up. Returns the names. */
+  abandonLeft(): string[] {
+    const names = [...this.#left.keys()];
+    for (const left of [...this.#left.values()]) {
+      this.#left.delete(left.record.name);
+      this.abandon(left);
+    }
+    return names;
+  }
+
+  entryOf(domain: Domain): DomainEntry {
+    const entry = this.#entries.get(domain.domid);
+    assert(entry?.domain === domain, 'the domain exists, and is not being taken down');
+    return entry;
+  }
+
+  /** The entry of a domain that is being brought. */
+  entryAt(domid: DomId): DomainEntry {
+    const entry = this.#entries.get(domid);
+    assert(entry !== undefined, 'there is such a domain');
+    return entry;
+  }
+
+  /** Forgets a domain whose frames are gone. */
+  remove(entry: DomainEntry): void {
+    this.hypervisor.p2mLists.release(entry.p2mMfn);
+    this.#entries.delete(entry.domid);
+  }
+
+  /** Whether a frame is another domain's, is held or waits to be scrubbed; the set is made at the first question. */
+  takenByOthers(entry: DomainEntry): (mfn: Mfn) => boolean {
+    let taken: Set<number> | undefined;
+    return (mfn) => {
+      if (taken === undefined) {
+        taken = new Set(entry.held);
+        for (const n of this.hypervisor.scrubber.frames) taken.add(n);
+        for (const { p2m } of this.#left.values()) for (const n of p2m) taken.add(n);
+        for (const other of this.#entries.values())
+          if (other !== entry) for (const list of [other.p2m, other.held]) for (const n of list) taken.add(n);
+      }
+      return taken.has(mfn);
+    };
+  }
+
+  /**
+   * Everything that must hold of all frames, when no domain is being built or taken down: each has one owner; P2M list,
+   * owner and pfn agree; free frames are free in every book. Goes through all of memory: for tests.
+   * @throws InvariantViolation
+   */
+  checkInvariants(): void {
+    const { frames, allocator, map, scrubber } = this.hypervisor;
+    const seen = new Uint8Array(map.frameCount);
+    for (const mfn of scrubber.frames) {
+      assert(seen[mfn] === 0, 'a frame is on the scrub list once');
+      seen[mfn] = 1;
+      assert(frames.ownerOf(Mfn(mfn)) === OWNER_HYPERVISOR, 'a frame on the scrub list is the hypervisor’s');
+    }
+    const left = [...this.#left.values()].map(({ record: { domid }, p2m }) => ({ domid, p2m }));
+    for (const { domid, p2m } of [...this.#entries.values(), ...left]) {
+      for (let pfn = 0; pfn < p2m.length; pfn++) {
+        const mfn = Mfn(p2m[pfn]!);
+        if (mfn === NO_FRAME) continue;
+        assert(mfn >= map.firstDomainMfn && mfn < map.frameCount, 'a domain has frames for domains only');
+        assert(seen[mfn] === 0, 'a frame is one page of one domain');
+        seen[mfn] = 1;
+        assert(frames.ownerOf(mfn) === ownerOfDomain(domid), 'P2M list and owner agree');
+        assert(frames.pfnOf(mfn) === pfn, 'P2M list and M2P agree');
+      }
+    }
+    for (let mfn = 0; mfn < map.frameCount; mfn++) {
+      frames.checkRecord(Mfn(mfn));
+      if (mfn < map.firstDomainMfn) continue;
+      assert(allocator.isFree(Mfn(mfn)) === (seen[mfn] === 0), 'a frame is free, of a domain, or waits');
+      assert(seen[mfn] === 1 || frames.ownerOf(Mfn(mfn)) === 0, 'a free frame has no owner');
+    }
+  }
+
+  #freeDomid(): DomId {
+    const left = new Set([...this.#left.values()].map(({ record }) => record.domid));
+    for (let n = 1; n < DOMAIN_SLOTS; n++) if (!this.#entries.has(DomId(n)) && !left.has(DomId(n))) return DomId(n);
+    throw new ModelError('ENOMEM', `all ${DOMAIN_SLOTS - 1} domain records are in use`);
+  }
+}

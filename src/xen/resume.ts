@@ -1,0 +1,148 @@
+/**
+ * Guests that go on: suspended where they are, left by another hypervisor (quick-reload.ts), or come from elsewhere
+ * (restore.ts). Each returns from the hypercall by which it suspended itself.
+ */
+
+import { assert } from '../base/assert.ts';
+import { type DomId, Mfn } from '../base/units.ts';
+import { UserError } from '../base/user-error.ts';
+import type { Process } from '../sim/simulation.ts';
+import { Domain } from './domain.ts';
+import { DomainEnvironment } from './domain-environment.ts';
+import { type DomainConfig, type DomainEntry, type DomainList, NO_FRAMES, seedNameOf } from './domain-list.ts';
+import { type DomainStateRecord, eraseDomainState } from './domain-state.ts';
+import { ownerOfDomain } from './frame-record.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { NO_FRAME, p2mCrc } from './p2m.ts';
+import { noReasons } from './public/reason.ts';
+import { type DomainRecord, encodeName, writeDomainRecord } from './records.ts';
+
+/** What became of a domain that was to be resumed. */
+export type Resumption = { readonly domain: Domain } | { readonly lost: string };
+
+/** A domain whose guest comes from elsewhere, before it is there. */
+export interface IncomingDomain {
+  readonly domid: DomId;
+  /** As frame records say it. */
+  readonly owner: number;
+  readonly device: number;
+  /** The P2M list itself: no page has a frame yet. */
+  readonly p2m: Uint32Array;
+  /** All zero, and to be placed. */
+  readonly frames: Uint32Array;
+}
+
+/**
+ * Goes on with a domain that another hypervisor left suspended, on its own frames: its guest returns from the hypercall.
+ * When it cannot be, its frames are given to the scrub list, and `lost` says why.
+ */
+export function* resumeDomain(list: DomainList, config: DomainConfig): Process<Resumption> {
+  const { memory, map, simulation, costs } = list.hypervisor;
+  const left = list.takeUp(config.name, config.device);
+  if (left === undefined) return { lost: 'not left, or its device has another number' };
+  yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
+  const { record, state } = left;
+  const guest = state && simulation.frozen.thaw(state.program);
+  if (state === undefined || !(guest instanceof DomainEnvironment)) {
+    list.abandon(left);
+    return { lost: state === undefined ? 'not suspended' : 'its program is not where its registers say' };
+  }
+  const entry = list.enter(left, config);
+  eraseDomainState(memory, map, record.domid);
+  writeDomainRecord(memory, map, record);
+  return { domain: goOn(list.hypervisor, entry, record.bootPages, state, guest) };
+}
+
+/** Goes on with a domain that is suspended, where it is. */
+export function* continueDomain(list: DomainList, domain: Domain, bootPages: number): Process<Domain> {
+  const entry = list.entryOf(domain);
+  const state = domain.freeze();
+  const guest = list.hypervisor.simulation.frozen.thaw(state.program);
+  assert(guest instanceof DomainEnvironment, 'nobody else goes on with it');
+  entry.domain = undefined;
+  domain.kill();
+  yield* domain.released();
+  domain.bury();
+  return goOn(list.hypervisor, entry, bootPages, state, guest);
+}
+
+/**
+ * Makes room for a domain whose guest comes from elsewhere; whoever brings it places the frames. Then it is completed, or
+ * abandoned.
+ * @throws UserError for a name that cannot be; ModelError ENOMEM when there is no memory or no slot for it
+ */
+export function* receiveDomain(
+  list: DomainList,
+  config: DomainConfig,
+  nrPages: number,
+  nrFrames: number,
+): Process<IncomingDomain> {
+  if (encodeName(config.name) === undefined) throw new UserError(`name: "${config.name}" is longer than 31 bytes`);
+  const { entry, frames } = yield* list.makeRoom(config, nrPages, nrFrames);
+  const p2m = list.hypervisor.p2mLists.view(entry.p2mMfn, nrPages);
+  assert(p2m !== undefined, 'there is room for the P2M list');
+  p2m.fill(NO_FRAME);
+  entry.p2m = p2m;
+  entry.held = frames;
+  const device = list.hypervisor.deviceNumber(entry.device);
+  return { domid: entry.domid, owner: ownerOfDomain(entry.domid), device, p2m, frames };
+}
+
+/** The guest of a domain that was made room for goes on, on the frames that were placed. */
+export function* completeIncoming(
+  list: DomainList,
+  { domid, device, p2m }: IncomingDomain,
+  { bootPages, boots }: Pick<DomainRecord, 'bootPages' | 'boots'>,
+  state: DomainStateRecord,
+  guest: DomainEnvironment,
+): Process<Domain> {
+  const { memory, map, costs } = list.hypervisor;
+  const entry = list.entryAt(domid);
+  yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
+  entry.held = NO_FRAMES;
+  entry.boots = boots;
+  writeDomainRecord(memory, map, {
+    domid,
+    device,
+    nrPages: p2m.length,
+    bootPages,
+    p2mMfn: entry.p2mMfn,
+    p2mCrc: p2mCrc(p2m),
+    consumed: false,
+    name: entry.name,
+    recencyCrc: undefined,
+    boots,
+  });
+  return goOn(list.hypervisor, entry, bootPages, state, guest);
+}
+
+/** Gives the frames of a domain that was made room for to the scrub list. */
+export function abandonIncoming(list: DomainList, { domid, frames }: IncomingDomain): void {
+  for (const mfn of frames) list.hypervisor.scrubber.add(Mfn(mfn));
+  list.remove(list.entryAt(domid));
+}
+
+/** A guest goes on in its entry's frames. */
+function goOn(
+  hypervisor: Hypervisor,
+  entry: DomainEntry,
+  bootPages: number,
+  state: DomainStateRecord,
+  guest: DomainEnvironment,
+): Domain {
+  entry.domain = new Domain(hypervisor, {
+    domid: entry.domid,
+    name: entry.name,
+    seedName: seedNameOf(entry),
+    device: entry.device,
+    p2m: entry.p2m,
+    bootPages,
+    sharedInfoPfn: state.sharedInfoPfn,
+    grantTablePfn: state.grantTablePfn,
+    preserved: 0,
+    refused: noReasons(),
+    recency: state.hasRecency ? 'told' : 'untold',
+    frozen: { environment: guest, registers: state.registers, ports: state.ports },
+  });
+  return entry.domain;
+}
