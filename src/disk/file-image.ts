@@ -5,17 +5,14 @@
  * Contract: ImageStore. The size is that of the file when it was opened. A range outside the image is a defect of the
  * caller; a host file that fails or shrinks under us is a UserError. Call `close` once; nothing may be called after.
  *
- * The overlay keeps granules of 4096 bytes. Invariant: a granule of the overlay is whole, so a read needs the file only
- * where there is none. Without write-through the file is open for reading only: the host itself forbids the change.
+ * The overlay is overlay-image.ts. Without write-through the file is open for reading only: the host itself forbids the change.
  */
 
-import { Buffer } from 'node:buffer';
 import { closeSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { assert } from '../base/assert.ts';
 import { askHost, UserError } from '../base/user-error.ts';
 import type { ImageStore } from './image-store.ts';
-
-const GRANULE_BYTES = 4096;
+import { OverlayImage } from './overlay-image.ts';
 
 export interface FileImageOptions {
   /** Write to the file instead of to the overlay. */
@@ -26,15 +23,17 @@ export class FileImage implements ImageStore {
   readonly size: number;
   readonly #path: string;
   readonly #fd: number;
-  readonly #writeThrough: boolean;
-  readonly #overlay = new Map<number, Buffer>();
+  /** Undefined when the file is written through. */
+  readonly #overlay: OverlayImage | undefined;
   #open = true;
 
   private constructor(path: string, fd: number, size: number, writeThrough: boolean) {
     this.#path = path;
     this.#fd = fd;
     this.size = size;
-    this.#writeThrough = writeThrough;
+    if (writeThrough) return;
+    const read = this.#readFile.bind(this);
+    this.#overlay = new OverlayImage({ size, read });
   }
 
   /** @throws UserError when the file is missing, not a regular file or may not be opened */
@@ -59,40 +58,18 @@ export class FileImage implements ImageStore {
 
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
     this.#check(offset, dst, dstOffset, length);
-    if (this.#overlay.size === 0) {
-      this.#readFile(offset, dst, dstOffset, length);
-      return;
-    }
-    // Runs of granules without an overlay are one read of the file.
-    let fileFrom = offset;
-    for (let at = offset; at < offset + length; ) {
-      const within = at % GRANULE_BYTES;
-      const end = Math.min(at - within + GRANULE_BYTES, offset + length);
-      const granule = this.#overlay.get((at - within) / GRANULE_BYTES);
-      if (granule !== undefined) {
-        this.#readFile(fileFrom, dst, dstOffset + fileFrom - offset, at - fileFrom);
-        granule.copy(dst, dstOffset + at - offset, within, within + end - at);
-        fileFrom = end;
-      }
-      at = end;
-    }
-    this.#readFile(fileFrom, dst, dstOffset + fileFrom - offset, offset + length - fileFrom);
+    if (this.#overlay === undefined) this.#readFile(offset, dst, dstOffset, length);
+    else this.#overlay.read(offset, dst, dstOffset, length);
   }
 
   write(offset: number, src: Uint8Array, srcOffset: number, length: number): void {
     this.#check(offset, src, srcOffset, length);
-    if (this.#writeThrough) {
-      for (let done = 0; done < length; )
-        done += askHost(this.#path, () => writeSync(this.#fd, src, srcOffset + done, length - done, offset + done));
+    if (this.#overlay !== undefined) {
+      this.#overlay.write(offset, src, srcOffset, length);
       return;
     }
-    for (let done = 0; done < length; ) {
-      const within = (offset + done) % GRANULE_BYTES;
-      const bytes = Math.min(GRANULE_BYTES - within, length - done);
-      const granule = this.#granule((offset + done - within) / GRANULE_BYTES, bytes);
-      granule.set(src.subarray(srcOffset + done, srcOffset + done + bytes), within);
-      done += bytes;
-    }
+    for (let done = 0; done < length; )
+      done += askHost(this.#path, () => writeSync(this.#fd, src, srcOffset + done, length - done, offset + done));
   }
 
   /** Gives the file back to the host. What the overlay holds is lost. */
@@ -100,17 +77,6 @@ export class FileImage implements ImageStore {
     assert(this.#open, 'image is closed');
     this.#open = false;
     closeSync(this.#fd);
-  }
-
-  /** The overlay's granule, made from the file unless `overwritten` bytes replace it whole. */
-  #granule(index: number, overwritten: number): Buffer {
-    const present = this.#overlay.get(index);
-    if (present !== undefined) return present;
-    const granule = Buffer.alloc(GRANULE_BYTES);
-    const start = index * GRANULE_BYTES;
-    if (overwritten < GRANULE_BYTES) this.#readFile(start, granule, 0, Math.min(GRANULE_BYTES, this.size - start));
-    this.#overlay.set(index, granule);
-    return granule;
   }
 
   #readFile(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {

@@ -1,9 +1,9 @@
 /**
- * An image in the host's memory. Space that was never written reads as zeros and costs nothing.
+ * An image in the host's memory. Space where nothing but zeros was written costs nothing.
  *
  * Contract: ImageStore. A range outside the image is a defect of the caller and throws InvariantViolation.
  *
- * The image is a row of chunks of 1 MiB, each allocated when first written: small enough that a sparse image stays
+ * The image is a row of chunks of 1 MiB, each allocated when something is first written to it: small enough that a sparse image stays
  * small, large enough that a request rarely crosses two.
  */
 
@@ -12,6 +12,7 @@ import { assert } from '../base/assert.ts';
 import type { ImageStore } from './image-store.ts';
 
 const CHUNK_BYTES = 1 << 20;
+const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 export class MemoryImage implements ImageStore {
   readonly size: number;
@@ -56,8 +57,11 @@ export class MemoryImage implements ImageStore {
       const within = at % CHUNK_BYTES;
       const bytes = Math.min(length - done, CHUNK_BYTES - within);
       const index = Math.floor(at / CHUNK_BYTES);
-      const chunk = (this.#chunks[index] ??= Buffer.from(new ArrayBuffer(CHUNK_BYTES)));
-      chunk.set(src.subarray(srcOffset + done, srcOffset + done + bytes), within);
+      const part = src.subarray(srcOffset + done, srcOffset + done + bytes);
+      if (this.#chunks[index] !== undefined || ZEROS.compare(part, 0, bytes, 0, bytes) !== 0) {
+        const chunk = (this.#chunks[index] ??= Buffer.from(new ArrayBuffer(CHUNK_BYTES)));
+        chunk.set(part, within);
+      }
       done += bytes;
     }
   }

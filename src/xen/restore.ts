@@ -14,6 +14,7 @@
  * The work is proportional to the domain's memory. Modelled after xc_linux_restore of Xen 3.0.
  */
 
+import { Buffer } from 'node:buffer';
 import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
 import { ModelError } from '../base/errno.ts';
 import { UserError } from '../base/user-error.ts';
@@ -55,6 +56,8 @@ export interface RestoreOptions {
   /** Compare the pages that equalled a block with what the disk has by now. */
   readonly vouch: boolean;
 }
+
+const ZEROS = Buffer.alloc(PAGE_SIZE);
 
 interface Problem {
   readonly problem: string;
@@ -180,7 +183,9 @@ function* readPages(
       const mfn = Mfn(free[used++]!);
       frames.assign(mfn, owner, Pfn(pfn), device);
       recency.set(mfn, 0);
-      memory.copyIn(mfn, 0, page, 0, PAGE_SIZE);
+      // Frames come scrubbed: a page of zeros costs the host no memory, as long as nobody stores to it.
+      if (ZEROS.compare(page) !== 0 || ZEROS.compare(memory.frame(mfn)) !== 0)
+        memory.copyIn(mfn, 0, page, 0, PAGE_SIZE);
       p2m[pfn] = mfn;
       domain0Cpu.charge(costs.restorePageNs + costs.frameAllocNs);
     }

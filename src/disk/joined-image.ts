@@ -1,0 +1,54 @@
+/**
+ * Several images one after the other as one medium, as the partitions of a disk: each begins at a multiple of 4096 bytes. What
+ * lies between two of them reads as zeros, and writes there are lost: nothing has a partition there.
+ *
+ * Contract: ImageStore. A range outside the whole is a defect of the caller.
+ */
+
+import { assert } from '../base/assert.ts';
+import { PAGE_SIZE } from '../base/units.ts';
+import type { ImageStore } from './image-store.ts';
+
+export class JoinedImage implements ImageStore {
+  readonly size: number;
+  /** Where each part lies, bytes. */
+  readonly places: readonly { readonly start: number; readonly bytes: number }[];
+  readonly #parts: readonly ImageStore[];
+
+  constructor(parts: readonly ImageStore[]) {
+    let end = 0;
+    this.#parts = parts;
+    this.places = parts.map(({ size }) => {
+      const start = end;
+      end += Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
+      return { start, bytes: size };
+    });
+    this.size = end;
+  }
+
+  read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    dst.fill(0, dstOffset, dstOffset + length);
+    this.#inParts(offset, length, (part, at, done, bytes) => {
+      part.read(at, dst, dstOffset + done, bytes);
+    });
+  }
+
+  write(offset: number, src: Uint8Array, srcOffset: number, length: number): void {
+    this.#inParts(offset, length, (part, at, done, bytes) => {
+      part.write(at, src, srcOffset + done, bytes);
+    });
+  }
+
+  #inParts(
+    offset: number,
+    length: number,
+    transfer: (part: ImageStore, at: number, done: number, bytes: number) => void,
+  ): void {
+    assert(offset >= 0 && length >= 0 && offset + length <= this.size, 'range leaves the image');
+    this.places.forEach(({ start, bytes }, n) => {
+      const from = Math.max(offset, start);
+      const to = Math.min(offset + length, start + bytes);
+      if (from < to) transfer(this.#parts[n]!, from - start, from - offset, to - from);
+    });
+  }
+}
