@@ -18,6 +18,7 @@ import {
   STRATEGIES_OF_READERS,
   WORKLOADS,
 } from '../experiment/result.ts';
+import { VMM_STRATEGIES } from '../experiment/vmm-result.ts';
 
 export interface OptionSpec {
   /** Without the dashes. */
@@ -46,6 +47,10 @@ const SEED_MAX = 0xffff_ffff;
 /** Runs of each fault of a campaign. */
 export const RUNS_DEFAULT = 10;
 const RUNS_MAX = 100_000;
+/** As many as there are records of domains. */
+const VMS_MAX = 63;
+/** What a guest of `vmm-reboot` reads in one run, bytes. */
+export const VMM_LIMIT_DEFAULT = 16 << 20;
 
 export const REBOOT = {
   name: 'reboot',
@@ -120,11 +125,37 @@ export const CAMPAIGN = {
   ],
 } as const satisfies CommandSpec;
 
-export const COMMANDS: readonly CommandSpec[] = [REBOOT, MKFS, INSPECT, CAMPAIGN];
+export const VMM_REBOOT = {
+  name: 'vmm-reboot',
+  positionals: [{ name: 'PATH', optional: true }],
+  summary:
+    'reboot the hypervisor under guests that read the files of PATH; print what each strategy takes, how long services are down, and the figures of the paper beside it',
+  options: [
+    { name: 'vms', value: 'N', help: `guests, 1 to ${VMS_MAX} (default 1)` },
+    { name: 'memory', value: 'SIZE', help: 'memory of each guest, 16MiB to 64GiB (default 1GiB)' },
+    {
+      name: 'strategy',
+      value: 'LIST',
+      help: `comma-separated, of: ${VMM_STRATEGIES.join(', ')} (default: all)`,
+    },
+    { name: 'single', help: 'only this machine, without the series over memory sizes and numbers of guests' },
+    { name: 'disk', value: 'NAME', help: `service times of the drive: ${DISKS.join(', ')} (default ${DISKS[0]})` },
+    { name: 'profile', value: 'NAME', help: `costs of the machine: ${PROFILES.join(', ')} (default ${PROFILES[0]})` },
+    { name: 'seed', value: 'N', help: 'seed of everything random, 0 to 4294967295 (default 1)' },
+    { name: 'limit', value: 'SIZE', help: 'each guest reads at most this much in one run (default 16MiB)' },
+    { name: 'json', help: 'print the result as one JSON object' },
+    { name: 'report', value: 'DIR', help: 'also write DIR/index.html, one self-contained page with charts' },
+    HELP,
+  ],
+} as const satisfies CommandSpec;
+
+export const COMMANDS: readonly CommandSpec[] = [REBOOT, VMM_REBOOT, MKFS, INSPECT, CAMPAIGN];
 
 /** A command line that parsed: option values by name (true for an option without value), and the positionals. */
 export interface ParsedArgs<Name extends string = string> {
   readonly help: boolean;
+  /** The parsed value of an option, or what stands for it when it was not given. */
+  readonly value: <T, D>(name: Name, parse: (option: string, text: string) => T, otherwise: D) => T | D;
   readonly values: ReadonlyMap<Name, string>;
   readonly flags: ReadonlySet<Name>;
   readonly positionals: readonly string[];
@@ -173,7 +204,16 @@ export function parseCommand<const Spec extends CommandSpec>(
     values.set(option.name, token.value);
   }
   if (!help) checkPositionals(spec, positionals);
-  return { help, values, flags, positionals };
+  return {
+    help,
+    values,
+    flags,
+    positionals,
+    value: (name, parse, otherwise) => {
+      const text = values.get(name);
+      return text === undefined ? otherwise : parse(`--${name}`, text);
+    },
+  };
 }
 
 function checkPositionals(spec: CommandSpec, positionals: readonly string[]): void {
@@ -240,10 +280,15 @@ export function parseSeed(option: string, text: string): number {
 }
 
 /** How often a fault is run. @throws UserError */
-export function parseRuns(option: string, text: string): number {
-  const runs = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
-  if (runs >= 1 && runs <= RUNS_MAX) return runs;
-  throw new UserError(`${option}: ${oneLine(text)} is not an integer of 1 to ${RUNS_MAX}`);
+export const parseRuns = (option: string, text: string): number => parseCount(option, text, RUNS_MAX);
+
+/** A number of guests. @throws UserError */
+export const parseVms = (option: string, text: string): number => parseCount(option, text, VMS_MAX);
+
+function parseCount(option: string, text: string, max: number): number {
+  const count = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (count >= 1 && count <= max) return count;
+  throw new UserError(`${option}: ${oneLine(text)} is not an integer of 1 to ${max}`);
 }
 
 /** The help of one command, ended by a newline. */

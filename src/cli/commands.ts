@@ -11,9 +11,11 @@ import { inspect } from './inspect.ts';
 import type { Io } from './io.ts';
 import { mkfs } from './mkfs.ts';
 import { reboot } from './reboot.ts';
+import { vmmReboot } from './vmm-reboot.ts';
 
 const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>> = {
   reboot,
+  'vmm-reboot': vmmReboot,
   mkfs,
   inspect,
   campaign,

@@ -8,6 +8,7 @@ import { dirname } from 'node:path';
 import { asUserError, UserError } from '../base/index.ts';
 import type { runCampaign } from '../experiment/campaign.ts';
 import type { ProgressListener } from '../experiment/progress.ts';
+import type { runVmmReboot } from '../experiment/vmm-experiment.ts';
 import type { Mismatch, RebootOptions, RebootResult } from '../experiment/result.ts';
 
 export interface Output extends NodeJS.WritableStream {
@@ -28,6 +29,7 @@ export interface Io {
   readonly cwd: string;
   readonly runReboot: RunReboot;
   readonly runCampaign: typeof runCampaign;
+  readonly runVmmReboot: typeof runVmmReboot;
 }
 
 /** What lies at a path. @throws UserError when the host does not tell */

@@ -5,6 +5,7 @@
 
 import { runCampaign } from '../experiment/campaign.ts';
 import { runReboot } from '../experiment/reboot.ts';
+import { runVmmReboot } from '../experiment/vmm-experiment.ts';
 import { main } from './commands.ts';
 
 // A reader that went away (`stillwarm … | head`) is no failure of ours.
@@ -20,4 +21,5 @@ process.exitCode = main(process.argv.slice(2), {
   cwd: process.cwd(),
   runReboot,
   runCampaign,
+  runVmmReboot,
 });

@@ -5,11 +5,10 @@
  * the result is printed before the report is written, so that a full disk does not lose it.
  */
 
-import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../base/index.ts';
-import { replaceFile } from '../experiment/replace-file.ts';
 import {
   DISKS,
   PROFILES,
@@ -32,8 +31,9 @@ import {
   parseSize,
   REBOOT,
 } from './args.ts';
-import { checkWritableDirectory, checkWritableFile, kindOf, type Io } from './io.ts';
+import { checkWritableFile, kindOf, type Io } from './io.ts';
 import { withProgress } from './progress.ts';
+import { checkReport, writeReport } from './report.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
@@ -45,15 +45,7 @@ export function reboot(argv: readonly string[], io: Io): number {
     io.stdout.write(commandHelp(REBOOT));
     return 0;
   }
-  /** The parsed value of an option, or what stands for it when it was not given. */
-  const value = <T, D>(
-    name: Parameters<typeof args.values.get>[0],
-    parse: (option: string, text: string) => T,
-    otherwise: D,
-  ): T | D => {
-    const text = args.values.get(name);
-    return text === undefined ? otherwise : parse(`--${name}`, text);
-  };
+  const { value } = args;
   const toPath = (_: string, text: string): string => resolve(io.cwd, text);
   const crash = args.flags.has('crash');
   const workload = value('workload', (option, text) => parseChoice(option, text, WORKLOADS), WORKLOADS[0]);
@@ -87,13 +79,7 @@ export function reboot(argv: readonly string[], io: Io): number {
   } else {
     io.stdout.write(renderText(result, mismatches, io.colour));
   }
-  if (reportDir !== undefined) {
-    const html = renderHtml(result, mismatches);
-    replaceFile(join(reportDir, 'index.html'), (partPath) => {
-      mkdirSync(reportDir, { recursive: true });
-      writeFileSync(partPath, html);
-    });
-  }
+  if (reportDir !== undefined) writeReport(reportDir, renderHtml(result, mismatches));
   const isEqual = mismatches.length === 0 && result.strategies.every(({ verified }) => verified.mismatches === 0);
   return isEqual ? 0 : 1;
 }
@@ -104,15 +90,6 @@ function checkDump(dumpPath: string, path: string): void {
   const exists = kindOf(dumpPath) !== 'nothing';
   if (exists && realpathSync(dumpPath) === realpathSync(path))
     throw new UserError(`--dump-memory: ${dumpPath} is PATH itself`);
-}
-
-function checkReport(dir: string): void {
-  if (kindOf(dir) === 'file') throw new UserError(`--report: ${dir} is a file, a directory is needed`);
-  let existing = dir;
-  while (kindOf(existing) === 'nothing') existing = dirname(existing);
-  checkWritableDirectory('--report', existing);
-  if (kindOf(join(dir, 'index.html')) === 'directory')
-    throw new UserError(`--report: ${join(dir, 'index.html')} is a directory`);
 }
 
 /**

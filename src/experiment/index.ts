@@ -8,4 +8,5 @@ export * from './progress.ts';
 export * from './reboot.ts';
 export * from './result.ts';
 export * from './testbed.ts';
+export * from './vmm-experiment.ts';
 export * from './vmm-result.ts';

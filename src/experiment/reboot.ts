@@ -6,18 +6,15 @@
 import { GuestPanic } from '../base/errno.ts';
 import { UserError } from '../base/user-error.ts';
 import { MachineMemory } from '../machine/memory.ts';
-import { fittedConstants, type Profile } from '../machine/profile.ts';
-import { PENTIUM4_2006 } from '../machine/profiles/pentium4-2006.ts';
-import { SERVER_2026 } from '../machine/profiles/server-2026.ts';
+import { fittedConstants } from '../machine/profile.ts';
 import { Digest } from '../sim/index.ts';
 import { modelErrorAsUserError, openDisk, type DiskSource } from './disk-source.ts';
 import { saveMemory } from './memory-dump.ts';
+import { PROFILE } from './profiles.ts';
 import type { ProgressListener } from './progress.ts';
-import type { Mismatch, ProfileName, RebootOptions, RebootResult, StrategyName } from './result.ts';
+import type { Mismatch, RebootOptions, RebootResult, StrategyName } from './result.ts';
 import { preserves, runStrategy, type StrategyOutcome } from './strategy.ts';
 import { machineMemoryFor, type Testbed } from './testbed.ts';
-
-const PROFILE: Record<ProfileName, Profile> = { 'pentium4-2006': PENTIUM4_2006, 'server-2026': SERVER_2026 };
 
 export interface RebootOutcome {
   readonly result: RebootResult;
@@ -74,8 +71,7 @@ function runStrategies(
     );
   });
   const digest = new Digest();
-  for (const { digest: hex } of outcomes)
-    for (let at = 0; at < hex.length; at += 8) digest.add(Number.parseInt(hex.slice(at, at + 8), 16));
+  for (const { digest: hex } of outcomes) digest.addHex(hex);
   return {
     result: {
       schema: 'stillwarm/reboot@1',

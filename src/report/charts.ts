@@ -5,16 +5,13 @@
  *
  * Panels rather than lines on top of each other: four strategies that do the same before the reboot would hide one
  * another, and each panel carries its name, so that no reader depends on telling colours apart. Axes are linear and
- * begin at zero. Every text that comes from the result goes through `escapeMarkup`.
- *
- * Coordinates are those of a viewBox 640 wide; the page enlarges the letters on a narrow screen, which is why margins
- * look generous on a wide one.
+ * begin at zero.
  */
 
 import type { RebootResult, Sample, StrategyName, StrategyResult } from '../experiment/result.ts';
 import { runOf, significant, throughput } from './measures.ts';
+import { rect, round, svg, text, tickLabel, ticks, WIDTH } from './svg.ts';
 
-const WIDTH = 640;
 /** Share of the time axis that lies before the reboot, at most. */
 const BEFORE_SHARE = 0.15;
 /** Bins of the time axis: about two units of width each. */
@@ -110,18 +107,6 @@ export function barChart(result: RebootResult): string {
   );
 }
 
-/** The text with everything that means something to HTML or SVG made harmless. */
-export function escapeMarkup(value: string): string {
-  const entities: Readonly<Record<string, string>> = {
-    '&': '&amp;',
-    '<': '&lt;',
-    '>': '&gt;',
-    '"': '&quot;',
-    "'": '&#39;',
-  };
-  return value.replace(/[&<>"']/g, (character) => entities[character]!);
-}
-
 /** Part of a class name: a strategy's name without what CSS reserves. */
 export function classOf(name: StrategyName): string {
   return name.replace('+', '-');
@@ -185,21 +170,6 @@ function stepPaths(
   return { line, area };
 }
 
-/** About `count` steps of 1, 2 or 5 times a power of ten that cover from … to; at least two ticks. */
-export function ticks(from: number, to: number, count: number): number[] {
-  const rough = Math.max(to - from, 1e-9) / count;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough * 0.999) ?? 10);
-  const first = Math.floor(from / step);
-  const last = Math.max(first + 1, Math.ceil(to / step - 1e-6));
-  // Multiples of the step rather than repeated sums, so that zero is exactly zero.
-  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
-}
-
-function tickLabel(value: number): string {
-  return value.toLocaleString('en-US', { maximumFractionDigits: 9 });
-}
-
 function describeTimeline(result: RebootResult): string {
   const each = result.strategies.map((strategy) => {
     const first = runOf(strategy, 'after', 1);
@@ -220,28 +190,4 @@ function describeBars(result: RebootResult): string {
       `${speed(strategy, 'after', 1)} first after, ${speed(strategy, 'after', 2)} second after.`,
   );
   return each.join(' ');
-}
-
-function svg(id: string, height: number, title: string, description: string, parts: readonly string[]): string {
-  return [
-    `<svg class="chart" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="${id}-title ${id}-desc">`,
-    `<title id="${id}-title">${escapeMarkup(title)}</title>`,
-    `<desc id="${id}-desc">${escapeMarkup(description)}</desc>`,
-    ...parts,
-    '</svg>',
-  ].join('\n');
-}
-
-function text(x: number, y: number, value: string, style: string): string {
-  return `<text x="${round(x)}" y="${round(y)}" class="${style}">${escapeMarkup(value)}</text>`;
-}
-
-function rect(x: number, y: number, width: number, height: number, style: string): string {
-  const size = `width="${round(width)}" height="${round(height)}"`;
-  return `<rect x="${round(x)}" y="${round(y)}" ${size} class="${style}"/>`;
-}
-
-/** One decimal: a tenth of a unit is less than a pixel, and the page stays small. */
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
 }

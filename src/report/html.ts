@@ -8,27 +8,18 @@
  */
 
 import type { Mismatch, RebootResult } from '../experiment/result.ts';
-import { barChart, escapeMarkup as e, timelineChart } from './charts.ts';
+import { barChart, timelineChart } from './charts.ts';
 import { headline, parameters, sections, verification, type Section } from './measures.ts';
-import { STYLE } from './style.ts';
+import { renderFitted, renderPage } from './page.ts';
+import { escapeMarkup as e } from './svg.ts';
 
 /** The whole page. */
 export function renderHtml(result: RebootResult, mismatches: readonly Mismatch[]): string {
   const title = `stillwarm: reboot of a guest with ${result.files.toLocaleString('en-US')} files`;
   const sentence = headline(result);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${e(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<header>
+  return renderPage(
+    title,
+    `<header>
 <p class="program">stillwarm</p>
 <h1>What a page cache buys that survives the reboot</h1>
 ${sentence === undefined ? '' : `<p class="headline">${e(sentence)}</p>`}
@@ -69,11 +60,8 @@ ${parameters(result)
 <section>
 <h2>Where the times come from</h2>
 ${renderFitted(result)}
-</section>
-</main>
-</body>
-</html>
-`;
+</section>`,
+  );
 }
 
 function renderSection(section: Section, columns: number): string {
@@ -95,16 +83,6 @@ function renderVerdict(result: RebootResult, mismatches: readonly Mismatch[]): s
   );
   const mark = isGood ? '✓' : '✗';
   return `<p class="verdict ${isGood ? 'good' : 'bad'}"><b aria-hidden="true">${mark}</b> ${e(line)}</p>\n${histories.join('\n')}`;
-}
-
-function renderFitted({ profile, fitted }: RebootResult): string {
-  const where = `The costs of the profile ${e(profile)} have their sources in the reference of profiles.`;
-  if (fitted.length === 0) return `<p>${where} None of those used here was fitted to the paper.</p>`;
-  const items = fitted.map((name) => `<li>${e(name)}</li>`).join('\n');
-  return `<p>${where} These were fitted to the paper’s figures; agreement in what depends on them proves nothing:</p>
-<ul>
-${items}
-</ul>`;
 }
 
 /** A name that a narrow column may break after a hyphen or a plus. */

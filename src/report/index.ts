@@ -1,3 +1,5 @@
 /** Results for readers: plain text for a terminal, one HTML page for everyone else. */
 export * from './html.ts';
 export * from './tables.ts';
+export * from './vmm-html.ts';
+export * from './vmm-text.ts';

@@ -7,13 +7,15 @@ export const STYLE = `
 :root {
   --paper: #fff; --ink: #1b1f24; --soft: #5b6470; --rule: #d9dde2; --wash: #f4f6f8; --good: #0a6b4d; --bad: #a8320a;
   --cold: #5f6b7a; --prefetch: #c77700; --warm-cache: #0072b2; --warm-cache-metadata: #008560;
-  --rio: #a3447c; --rio-warm-cache: #6a51a3;
+  --rio: #a3447c; --rio-warm-cache: #6a51a3; --warm-vm: #008560; --save-restore: #c77700;
+  --shutdown-boot: #5f6b7a; --live-migration: #a3447c;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #14171b; --ink: #e8ebee; --soft: #a3adb8; --rule: #343b43; --wash: #1d2227; --good: #4cc79b; --bad: #ff9a6b;
     --cold: #9aa6b4; --prefetch: #e69f00; --warm-cache: #56b4e9; --warm-cache-metadata: #2cc295;
-    --rio: #e08bb8; --rio-warm-cache: #b3a2e0;
+    --rio: #e08bb8; --rio-warm-cache: #b3a2e0; --warm-vm: #2cc295; --save-restore: #e69f00;
+    --shutdown-boot: #9aa6b4; --live-migration: #e08bb8;
   }
 }
 * { box-sizing: border-box; }
@@ -51,6 +53,17 @@ figure { margin: 0; }
 .strategy-warm-cache-metadata { --hue: var(--warm-cache-metadata); }
 .strategy-rio { --hue: var(--rio); }
 .strategy-rio-warm-cache { --hue: var(--rio-warm-cache); }
+.strategy-warm-vm { --hue: var(--warm-vm); }
+.strategy-save-restore { --hue: var(--save-restore); }
+.strategy-shutdown-boot { --hue: var(--shutdown-boot); }
+.strategy-live-migration { --hue: var(--live-migration); }
+.dot { fill: var(--hue); }
+.ring { fill: none; stroke: var(--hue); stroke-width: 1.5; }
+.silence { fill: var(--ink); }
+.phase-stop { fill: var(--save-restore); background: var(--save-restore); }
+.phase-dom0 { fill: var(--rule); background: var(--rule); }
+.phase-reset { fill: var(--soft); background: var(--soft); }
+.phase-start { fill: var(--warm-vm); background: var(--warm-vm); }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0 0 .75rem; color: var(--soft); font-size: .9rem; }
 .legend i { display: inline-block; width: 1.6em; height: .8em; margin-right: .45em; border: 0 solid var(--soft); }
 .key-line { border-top-width: 2px !important; background: color-mix(in srgb, var(--soft) 25%, transparent); }
@@ -59,10 +72,16 @@ figure { margin: 0; }
 .key-before { border: 1px dashed var(--soft) !important; background: color-mix(in srgb, var(--soft) 20%, transparent); }
 .key-first { background: var(--soft); }
 .key-second { border: 1px solid var(--soft) !important; background: color-mix(in srgb, var(--soft) 35%, transparent); }
+.key-silence { height: .35em !important; background: var(--ink); vertical-align: .2em; }
+.key-ring { width: .8em !important; border: 1.5px solid var(--soft) !important; border-radius: 50%; }
 .scroll { overflow-x: auto; }
+caption { padding: 1.1rem 0 .3rem; text-align: left; font-weight: 600; }
+figcaption { margin: 1rem 0 .3rem; font-weight: 600; }
+small { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: .95rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .5rem; text-align: right; border-bottom: 1px solid var(--rule); }
-thead th { vertical-align: bottom; }
+thead th { vertical-align: bottom; white-space: pre-line; }
+td { vertical-align: top; }
 th[scope=row], th[scope=rowgroup] { text-align: left; font-weight: 400; }
 th[scope=rowgroup] { padding-top: 1.1rem; font-weight: 600; }
 td { white-space: nowrap; }
@@ -80,6 +99,6 @@ li { overflow-wrap: anywhere; }
   main { max-width: none; padding: 0; }
   section { break-inside: avoid; }
   .scroll { overflow: visible; }
-  .area, .bar-first, .bar-second, .bar-before, .legend i { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .area, .bar-first, .bar-second, .bar-before, .silence, [class^=phase], .legend i { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;

@@ -58,7 +58,7 @@ function renderTables(result: RebootResult): string[] {
 }
 
 /** Joins items into lines of at most COLUMNS, continued under the first item. */
-function wrapList(
+export function wrapList(
   prefix: string,
   items: readonly (string | readonly [name: string, value: string])[],
   separator: string,

@@ -20,6 +20,11 @@ export class Digest {
     this.add((time / 0x1_0000_0000) | 0);
   }
 
+  /** Adds another digest. */
+  addHex(hex: string): void {
+    for (let at = 0; at < hex.length; at += 8) this.add(Number.parseInt(hex.slice(at, at + 8), 16));
+  }
+
   /** Sixteen hexadecimal digits. */
   get hex(): string {
     return [this.#a, this.#b].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');

@@ -15,6 +15,7 @@ export { saveDomain, type SaveOutcome, type SaveParts } from './save.ts';
 export * from './save-layout-page.ts';
 export type { DomainConfig } from './domain-list.ts';
 export { resumeDomain } from './resume.ts';
+export { saveFileBytes } from './save-format.ts';
 export { type RestartOptions, Toolstack } from './toolstack.ts';
 export { shutdownNodeOf } from './xenstore.ts';
 export { type ManagedConfig, type ShutdownRequest, type StopAction, Xend } from './xend.ts';

@@ -103,6 +103,12 @@ export interface FrameFact {
   readonly block: number | undefined;
 }
 
+/** Bytes that the file of a domain takes at most, whatever is in its memory. */
+export function saveFileBytes(memoryBytes: number): number {
+  const nrPages = memoryBytes / PAGE_SIZE;
+  return (1 + bodyBlocksOf({ nrPages, mappedPages: nrPages, factCount: nrPages })) * PAGE_SIZE;
+}
+
 /** Blocks of the body of a file. */
 export function bodyBlocksOf({
   nrPages,

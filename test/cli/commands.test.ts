@@ -27,10 +27,10 @@ describe('the program', () => {
   });
 
   it.each([
-    [[], /^stillwarm: a command is missing: reboot, mkfs, inspect, campaign \(see stillwarm --help\)\n$/],
+    [[], /^stillwarm: a command is missing: reboot, vmm-reboot, mkfs, inspect, campaign \(see stillwarm --help\)\n$/],
     [
       ['rebot'],
-      /^stillwarm: unknown command rebot; there are reboot, mkfs, inspect, campaign \(see stillwarm --help\)\n$/,
+      /^stillwarm: unknown command rebot; there are reboot, vmm-reboot, mkfs, inspect, campaign \(see stillwarm --help\)\n$/,
     ],
     [['toString'], /^stillwarm: unknown command toString; /],
     [['reboot', '--sede', '1'], /^stillwarm: unknown option --sede; reboot takes --memory, [^\n]*\n$/],

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { barChart, binThroughput, ticks, timelineChart } from '../../src/report/charts.ts';
+import { barChart, binThroughput, timelineChart } from '../../src/report/charts.ts';
+import { ticks } from '../../src/report/svg.ts';
 import { property } from '../support/property.ts';
 import { sampleResult } from './sample.ts';
 

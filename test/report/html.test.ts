@@ -3,22 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { renderHtml } from '../../src/report/html.ts';
 import { sections } from '../../src/report/measures.ts';
 import { property } from '../support/property.ts';
+import { checkNesting } from './html-nesting.ts';
 import { sampleResult } from './sample.ts';
-
-const VOID = new Set(['meta', 'path', 'rect', 'wbr']);
-
-/** Throws when a tag is not closed in its order. Style and text are skipped. */
-function checkNesting(html: string): void {
-  const open: string[] = [];
-  for (const [, slash, name] of html
-    .replace(/<style>[^]*?<\/style>|<!doctype html>/g, '')
-    .matchAll(/<(\/?)([a-z][a-z0-9]*)/gi)) {
-    if (VOID.has(name!)) continue;
-    if (slash === '') open.push(name!);
-    else if (open.pop() !== name) throw new Error(`</${name!}> closes something else`);
-  }
-  if (open.length > 0) throw new Error(`not closed: ${open.join(' ')}`);
-}
 
 describe('the page', () => {
   const html = renderHtml(sampleResult(), []);

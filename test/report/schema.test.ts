@@ -3,16 +3,26 @@ import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { PROFILES, STRATEGIES, WORKLOADS, DISKS } from '../../src/experiment/result.ts';
+import { VMM_STRATEGIES } from '../../src/experiment/vmm-result.ts';
 import { REASON_NAMES } from '../../src/xen/public/reason.ts';
 import { property } from '../support/property.ts';
 import { sampleResult } from './sample.ts';
+import { sampleVmmResult } from './vmm-sample.ts';
 
 const read = (name: string): string => readFileSync(new URL(`../../docs/reference/${name}`, import.meta.url), 'utf8');
-const schema = JSON.parse(read('reboot.schema.json')) as Record<string, unknown>;
-const validate = new Ajv2020({ strict: true, allErrors: true }).compile(schema);
+const schemaOf = (name: string) => JSON.parse(read(`${name}.schema.json`)) as Record<string, unknown>;
+const schema = schemaOf('reboot');
+const validatorOf = (name: string) => new Ajv2020({ strict: true, allErrors: true }).compile(schemaOf(name));
+const validate = validatorOf('reboot');
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-const plainSample = (): Json => JSON.parse(JSON.stringify(sampleResult())) as Json;
+const plain = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Json;
+
+/** Every command that prints JSON by a schema, with a result of it. */
+const RESULTS = [
+  ['reboot', () => plain(sampleResult())],
+  ['vmm-reboot', () => plain(sampleVmmResult())],
+] as const;
 
 /** Every object inside a value, each with its path. */
 function objectsOf(value: Json, path = ''): [string, { [key: string]: Json }][] {
@@ -21,7 +31,9 @@ function objectsOf(value: Json, path = ''): [string, { [key: string]: Json }][] 
   return [[path, value], ...Object.entries(value).flatMap(([key, item]) => objectsOf(item, `${path}/${key}`))];
 }
 
-describe('the schema of reboot --json', () => {
+describe.each(RESULTS)('the schema of %s --json', (name, plainSample) => {
+  const validate = validatorOf(name);
+
   it('accepts a result', () => {
     validate(plainSample());
     expect(validate.errors).toBeNull();
@@ -46,6 +58,14 @@ describe('the schema of reboot --json', () => {
     },
   );
 
+  it('is described field by field', () => {
+    const page = read(`${name}-schema.md`);
+    const fields = new Set(objectsOf(plainSample()).flatMap(([, object]) => Object.keys(object)));
+    for (const field of fields) expect(page).toMatch(new RegExp(`\\| \`([a-zA-Z.]+\\.)?${field}\` \\|`));
+  });
+});
+
+describe('the schema of reboot --json', () => {
   it.each([
     ['another schema', { schema: 'stillwarm/reboot@2' }],
     ['a strategy that does not exist', { strategies: [{ ...sampleResult().strategies[0]!, name: 'hot' }] }],
@@ -67,10 +87,23 @@ describe('the schema of reboot --json', () => {
       expect(text).toContain(`"enum":${JSON.stringify(names)}`);
     for (const name of REASON_NAMES) expect(text).toContain(`"${name}":{"type":"integer"`);
   });
+});
 
-  it('is described field by field', () => {
-    const page = read('reboot-schema.md');
-    const fields = new Set(objectsOf(plainSample()).flatMap(([, object]) => Object.keys(object)));
-    for (const field of fields) expect(page).toMatch(new RegExp(`\\| \`([a-zA-Z.]+\\.)?${field}\` \\|`));
+describe('the schema of vmm-reboot --json', () => {
+  it('knows exactly the names that the options have', () => {
+    const text = JSON.stringify(schemaOf('vmm-reboot'));
+    for (const names of [PROFILES, DISKS, VMM_STRATEGIES]) expect(text).toContain(`"enum":${JSON.stringify(names)}`);
+  });
+
+  it('lets a guest say why it does not go on', () => {
+    const result = sampleVmmResult();
+    const [machine] = result.machines;
+    const [strategy] = machine!.strategies;
+    const guests = strategy!.guests.map((guest) => ({ ...guest, reason: 'a torn record' }));
+    expect(
+      validatorOf('vmm-reboot')(
+        plain({ ...result, machines: [{ ...machine, strategies: [{ ...strategy, guests }] }] }),
+      ),
+    ).toBe(true);
   });
 });

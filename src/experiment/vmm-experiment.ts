@@ -1,0 +1,300 @@
+/**
+ * `stillwarm vmm-reboot`: what a reboot of the hypervisor takes under each strategy, and over memory sizes and numbers of
+ * guests.
+ *
+ * Each machine has a partition with the same files for each of its guests. All guests read their files twice at the same time,
+ * then the hypervisor is rebooted, then they read again. Every byte that a read returns and every page that a guest takes
+ * over from the one before it is held against the medium.
+ */
+
+import { Buffer } from 'node:buffer';
+import { GuestPanic } from '../base/errno.ts';
+import { PAGE_SIZE } from '../base/units.ts';
+import { UserError } from '../base/user-error.ts';
+import type { ImageStore } from '../disk/image-store.ts';
+import { JoinedImage } from '../disk/joined-image.ts';
+import { MemoryImage } from '../disk/memory-image.ts';
+import { OverlayImage } from '../disk/overlay-image.ts';
+import { MachineMemory } from '../machine/memory.ts';
+import { fittedConstants } from '../machine/profile.ts';
+import { Digest, type Process } from '../sim/index.ts';
+import { readAllFiles, READ_SIZE } from '../workload/file-reader.ts';
+import { saveFileBytes } from '../xen/index.ts';
+import { modelErrorAsUserError, openDisk, type DiskSource } from './disk-source.ts';
+import { OracleExt2 } from './oracle-ext2.ts';
+import { PROFILE } from './profiles.ts';
+import type { ProgressListener } from './progress.ts';
+import type { DiskName, ProfileName } from './result.ts';
+import { machineMemoryFor } from './testbed.ts';
+import { Heartbeats } from './vmm-heartbeat.ts';
+import { VmmMachine, type VmmGuest } from './vmm-machine.ts';
+import { rebootHypervisor } from './vmm-reboot.ts';
+import type { VmmRebootResult, VmmStrategyName } from './vmm-result.ts';
+
+const MIB = 1 << 20;
+/** Memory sizes over which one guest is measured, and numbers of guests of the smallest of them. */
+const MEMORY_SERIES: readonly number[] = [256 * MIB, 512 * MIB, 1024 * MIB, 2048 * MIB];
+const VMS_SERIES: readonly number[] = [1, 2, 3, 4, 5, 6];
+const VMS_SERIES_MEMORY = 256 * MIB;
+
+export interface VmmExperimentOptions {
+  /** A directory of files or an ext2 image; each guest has a disk with the same. */
+  readonly path: string;
+  readonly vms: number;
+  /** Memory of each guest, bytes. */
+  readonly memory: number;
+  readonly disk: DiskName;
+  readonly profile: ProfileName;
+  readonly strategies: readonly VmmStrategyName[];
+  readonly seed: number;
+  /** At most this many bytes are read by a guest in one run. */
+  readonly limit: number;
+  /** Measure the two series, too. */
+  readonly series: boolean;
+}
+
+/** All guests together. */
+export interface VmmReading {
+  readonly bytes: number;
+  /** Virtual time until the last has done. */
+  readonly ns: number;
+}
+
+export interface VmmStrategyResult extends VmmRebootResult {
+  /** The same files: for the first time, again, and after the reboot. */
+  readonly reads: { readonly first: VmmReading; readonly cached: VmmReading; readonly after: VmmReading };
+  readonly verified: { readonly pages: number; readonly bytes: number; readonly mismatches: number };
+}
+
+/** One machine under each strategy. */
+export interface VmmMeasurement {
+  readonly vms: number;
+  readonly memory: number;
+  readonly strategies: readonly VmmStrategyResult[];
+}
+
+/** The object that `--json` prints; documented in docs/reference/vmm-reboot-schema.md. */
+export interface VmmExperimentResult {
+  readonly schema: 'stillwarm/vmm-reboot@1';
+  readonly seed: number;
+  readonly digest: string;
+  readonly profile: ProfileName;
+  readonly disk: DiskName;
+  /** Of each guest's disk: regular files, and their bytes; `limit` of them were read. */
+  readonly files: number;
+  readonly bytes: number;
+  readonly limit: number;
+  /** The one that was asked for, then those of the series. */
+  readonly machines: readonly VmmMeasurement[];
+  /** Constants of the profile that were fitted to the paper. */
+  readonly fitted: readonly string[];
+}
+
+/** What differed from the disk. */
+export interface VmmMismatch {
+  readonly vms: number;
+  readonly memory: number;
+  readonly strategy: VmmStrategyName;
+  readonly what: string;
+}
+
+export interface VmmExperimentOutcome {
+  readonly result: VmmExperimentResult;
+  readonly mismatches: readonly VmmMismatch[];
+}
+
+type MachineSize = Pick<VmmMeasurement, 'vms' | 'memory'>;
+
+/**
+ * Runs the experiment.
+ * @throws UserError when the disk cannot be used or the memory is too small
+ */
+export function runVmmReboot(
+  options: VmmExperimentOptions,
+  onProgress: ProgressListener = () => undefined,
+): VmmExperimentOutcome {
+  const disk = openDisk(options.path, options.limit, onProgress);
+  try {
+    const sizes = machineSizes(options);
+    const digest = new Digest();
+    const mismatches: VmmMismatch[] = [];
+    let done = 0;
+    const machines = sizes.map((size) => ({
+      ...size,
+      strategies: options.strategies.map((strategy) => {
+        onProgress({
+          phase: `${size.vms} × ${size.memory / MIB} MiB: ${strategy}`,
+          done: done++,
+          total: sizes.length * options.strategies.length,
+        });
+        const run = new VmmRun(options, disk, size, strategy);
+        const result = run.result();
+        digest.addHex(run.digest);
+        mismatches.push(...run.mismatches);
+        return result;
+      }),
+    }));
+    return {
+      result: {
+        schema: 'stillwarm/vmm-reboot@1',
+        seed: options.seed,
+        digest: digest.hex,
+        profile: options.profile,
+        disk: options.disk,
+        files: disk.files.length,
+        bytes: disk.bytes,
+        limit: options.limit,
+        machines,
+        fitted: fittedConstants(PROFILE[options.profile]),
+      },
+      mismatches,
+    };
+  } catch (error) {
+    if (error instanceof GuestPanic)
+      throw new UserError(`--memory ${options.memory}: a guest panics: ${error.message}`);
+    throw modelErrorAsUserError(options.path, error);
+  } finally {
+    disk.close();
+  }
+}
+
+function machineSizes({ vms, memory, series }: VmmExperimentOptions): MachineSize[] {
+  const sizes: MachineSize[] = [{ vms, memory }];
+  const add = (size: MachineSize): void => {
+    if (!sizes.some((other) => other.vms === size.vms && other.memory === size.memory)) sizes.push(size);
+  };
+  if (series) {
+    for (const each of MEMORY_SERIES) add({ vms: 1, memory: each });
+    for (const each of VMS_SERIES) add({ vms: each, memory: VMS_SERIES_MEMORY });
+  }
+  return sizes;
+}
+
+/** Mismatches that are described; the rest are counted. */
+const MISMATCHES_SHOWN = 3;
+
+class VmmRun {
+  readonly mismatches: VmmMismatch[] = [];
+  readonly #options: VmmExperimentOptions;
+  readonly #disk: DiskSource;
+  readonly #size: MachineSize;
+  readonly #strategy: VmmStrategyName;
+  readonly #machine: VmmMachine;
+  readonly #heartbeats: Heartbeats;
+  /** What each guest's partition has. */
+  readonly #oracles: readonly OracleExt2[];
+  #pages = 0;
+  #bytes = 0;
+  #mismatchCount = 0;
+
+  constructor(options: VmmExperimentOptions, disk: DiskSource, size: MachineSize, strategy: VmmStrategyName) {
+    this.#options = options;
+    this.#disk = disk;
+    this.#size = size;
+    this.#strategy = strategy;
+    const { vms, memory } = size;
+    const guests = Array.from({ length: vms }, (_, n) => n);
+    const image = new JoinedImage([
+      ...guests.map(() => new OverlayImage(disk.image)),
+      ...guests.map(() => new MemoryImage(saveFileBytes(memory))),
+    ]);
+    const partitions = image.places.slice(0, vms);
+    this.#machine = new VmmMachine({
+      seed: options.seed,
+      profile: PROFILE[options.profile],
+      disk: options.disk,
+      image,
+      partitions,
+      saveAreas: image.places.slice(vms),
+      memory: new MachineMemory(machineMemoryFor(vms * memory)),
+      guestMemory: memory,
+      cmdLine: 'cachemap=all',
+      onReuse: (domain, pfn, ino, index, block) => {
+        this.#pages++;
+        const guest = this.#machine.configs.findIndex(({ name }) => name === domain.name);
+        const oracle = this.#oracles[guest]!;
+        const page = `${domain.name}: page ${index} of inode ${ino} was reused`;
+        const place = oracle.blockOf(ino, index);
+        if (place !== block) this.#mismatch(`${page} for block ${block}, but lies at ${place}`);
+        const frame = this.#machine.memory.frame(domain.frameOf(pfn));
+        if (oracle.expect(0, block * PAGE_SIZE, PAGE_SIZE, frame, 0) >= 0)
+          this.#mismatch(`${page}, but differs from block ${block}`);
+      },
+    });
+    this.#heartbeats = new Heartbeats(this.#machine.simulation);
+    this.#machine.onBoot = (guest) => {
+      this.#heartbeats.start(guest);
+    };
+    const { contents } = this.#machine.drive;
+    this.#oracles = partitions.map((place) => new OracleExt2(partOf(contents, place)));
+  }
+
+  get digest(): string {
+    return this.#machine.simulation.digest.hex;
+  }
+
+  result(): VmmStrategyResult {
+    return this.#machine.simulation.runProcess(this.#strategy, this.#main());
+  }
+
+  *#main(): Process<VmmStrategyResult> {
+    yield* this.#machine.start();
+    const first = yield* this.#read();
+    const cached = yield* this.#read();
+    const reboot = yield* rebootHypervisor(this.#machine, this.#heartbeats, this.#strategy);
+    for (const oracle of this.#oracles) oracle.invalidate();
+    const after = yield* this.#read();
+    const verified = { pages: this.#pages, bytes: this.#bytes, mismatches: this.#mismatchCount };
+    return { ...reboot, reads: { first, cached, after }, verified };
+  }
+
+  /** All guests read their files. */
+  *#read(): Process<VmmReading> {
+    const { simulation, configs, guests } = this.#machine;
+    const start = simulation.now;
+    const before = this.#bytes;
+    const tasks = configs.flatMap(({ name }, n) => {
+      const guest = guests.get(name);
+      return guest === undefined ? [] : [guest.domain.environment.spawn('read', this.#readIn(guest, n))];
+    });
+    for (const task of tasks) yield* task.join();
+    simulation.digest.addTime(this.#bytes);
+    return { bytes: this.#bytes - before, ns: simulation.now - start };
+  }
+
+  #readIn({ config, kernel }: VmmGuest, n: number): Process<number> {
+    const { files } = this.#disk;
+    const buffer = Buffer.alloc(READ_SIZE);
+    return readAllFiles({
+      sys: kernel.syscalls,
+      files,
+      buffer,
+      limit: this.#options.limit,
+      onRead: (file, position, length) => {
+        const { ino, path, size } = files[file]!;
+        this.#bytes += length;
+        const at = this.#oracles[n]!.expect(ino, position, length, buffer, 0);
+        if (at >= 0 || position + length > size)
+          this.#mismatch(`${config.name}: ${path}: byte ${position + Math.max(at, 0)} was read wrong`);
+      },
+    });
+  }
+
+  #mismatch(what: string): void {
+    if (this.#mismatchCount++ < MISMATCHES_SHOWN)
+      this.mismatches.push({ ...this.#size, strategy: this.#strategy, what });
+  }
+}
+
+/** A partition of a medium, to be looked at. */
+function partOf(
+  contents: Pick<ImageStore, 'read'>,
+  { start, bytes }: { readonly start: number; readonly bytes: number },
+): Pick<ImageStore, 'size' | 'read'> {
+  return {
+    size: bytes,
+    read: (offset, dst, dstOffset, length) => {
+      contents.read(start + offset, dst, dstOffset, length);
+    },
+  };
+}

@@ -1,0 +1,213 @@
+/**
+ * What a reboot of the hypervisor came to, as grids of figures that the printed text and the HTML page have in common: a row
+ * a strategy, a column a measure or a machine. Beside a figure that the slides have stands theirs, and whether the model was
+ * fitted to it; every other figure is predicted.
+ */
+
+import { slideFigure, type SlideFigure, type VmmMeasure } from './vmm-slides.ts';
+import type {
+  VmmExperimentResult,
+  VmmMeasurement,
+  VmmReading,
+  VmmStrategyResult,
+} from '../experiment/vmm-experiment.ts';
+import { NO_FIGURE, significant } from './measures.ts';
+
+/** A figure, and what is said of it in a line below. */
+export interface Cell {
+  readonly value: string;
+  readonly note?: string;
+}
+
+export interface Grid {
+  readonly question: string;
+  readonly heads: readonly string[];
+  readonly rows: readonly { readonly label: string; readonly cells: readonly Cell[] }[];
+}
+
+/** Machines of which one thing differs. */
+export interface Series {
+  readonly title: string;
+  readonly axis: string;
+  readonly points: readonly { readonly label: string; readonly at: number; readonly machine: VmmMeasurement }[];
+}
+
+const MIB = 1 << 20;
+
+/** The measures that the slides have: what is measured in each, in words. */
+export const MEASURES: Readonly<Record<VmmMeasure, { readonly title: string; readonly head: string }>> = {
+  stop: { title: 'Suspending, saving or shutting down', head: 'suspend, save,\nshut down, s' },
+  start: { title: 'Resuming, restoring or booting', head: 'resume, restore,\nboot, s' },
+  downtime: { title: 'Service downtime, the longest of the guests', head: 'service\ndown, s' },
+};
+
+/** 256MiB, 1GiB. */
+export const sizeName = (bytes: number): string =>
+  bytes % (1024 * MIB) === 0 ? `${bytes / (1024 * MIB)}GiB` : `${significant(bytes / MIB)}MiB`;
+
+/** 1 guest of 1GiB, 6 guests of 256MiB. */
+export const machineName = ({ vms, memory }: Pick<VmmMeasurement, 'vms' | 'memory'>): string =>
+  `${vms} ${vms === 1 ? 'guest' : 'guests'} of ${sizeName(memory)}`;
+
+/** A measure, seconds. */
+export function secondsOf(result: VmmStrategyResult, measure: VmmMeasure): number {
+  const ns = {
+    stop: result.stopNs,
+    start: result.startNs,
+    downtime: Math.max(0, ...result.guests.map(({ downtimeNs }) => downtimeNs)),
+  };
+  return ns[measure] / 1e9;
+}
+
+/** What the slides say of it; undefined when they do not, or when the machine is not theirs. */
+export function slideOf(
+  { profile, disk }: Pick<VmmExperimentResult, 'profile' | 'disk'>,
+  { vms, memory }: VmmMeasurement,
+  { strategy }: VmmStrategyResult,
+  measure: VmmMeasure,
+): SlideFigure | undefined {
+  const isTheirs = profile === 'pentium4-2006' && disk !== 'nvme' && disk !== 'instant';
+  return isTheirs ? slideFigure(vms, memory, strategy, measure) : undefined;
+}
+
+/** The series that were measured: one guest of several sizes; several numbers of guests of one size. */
+export function seriesOf({ machines }: VmmExperimentResult): Series[] {
+  const ofSize = (memory: number): VmmMeasurement[] => machines.filter((machine) => machine.memory === memory);
+  const { memory } = machines.reduce((a, b) => (ofSize(b.memory).length > ofSize(a.memory).length ? b : a));
+  const all: Series[] = [
+    {
+      title: 'by memory of one guest',
+      axis: 'memory of one guest, MiB',
+      points: machines
+        .filter(({ vms }) => vms === 1)
+        .map((machine) => ({ label: sizeName(machine.memory), at: machine.memory / MIB, machine })),
+    },
+    {
+      title: `by number of guests of ${sizeName(memory)}`,
+      axis: `guests of ${sizeName(memory)}`,
+      points: ofSize(memory).map((machine) => ({ label: `${machine.vms}`, at: machine.vms, machine })),
+    },
+  ];
+  return all
+    .map((series) => ({ ...series, points: series.points.toSorted((a, b) => a.at - b.at) }))
+    .filter(({ points }) => points.length > 1);
+}
+
+/** All grids: those of the machine that was asked for, then those of the series. */
+export function grids(result: VmmExperimentResult): Grid[] {
+  const asked = result.machines[0]!;
+  const measures = Object.keys(MEASURES) as VmmMeasure[];
+  const inSeries = seriesOf(result).flatMap(({ title, points }) =>
+    measures.map(
+      (measure): Grid => ({
+        question: `${MEASURES[measure].title}, s, ${title}`,
+        heads: points.map(({ label }) => label),
+        rows: asked.strategies.map(({ strategy }, n) => ({
+          label: strategy,
+          cells: points.map(({ machine }) => timeCell(result, machine, machine.strategies[n]!, measure)),
+        })),
+      }),
+    ),
+  );
+  return [...gridsOf(result, asked), ...inSeries];
+}
+
+function gridsOf(result: VmmExperimentResult, machine: VmmMeasurement): Grid[] {
+  const { strategies } = machine;
+  const grid = (
+    question: string,
+    columns: readonly (readonly [head: string, cell: (strategy: VmmStrategyResult) => Cell | string])[],
+  ): Grid => ({
+    question,
+    heads: columns.map(([head]) => head),
+    rows: strategies.map((strategy) => ({
+      label: strategy.strategy,
+      cells: columns.map(([, cell]) => asCell(cell(strategy))),
+    })),
+  });
+  const time =
+    (measure: VmmMeasure) =>
+    (strategy: VmmStrategyResult): Cell =>
+      timeCell(result, machine, strategy, measure);
+  const count =
+    (outcome: VmmStrategyResult['guests'][number]['outcome']) =>
+    ({ guests }: VmmStrategyResult): string =>
+      `${guests.filter((guest) => guest.outcome === outcome).length}`;
+  return [
+    grid(`How long does a reboot of the hypervisor take under ${machineName(machine)}?`, [
+      [MEASURES.stop.head, time('stop')],
+      [MEASURES.start.head, time('start')],
+      ['whole\nreboot, s', ({ totalNs }) => significant(totalNs / 1e9)],
+      [MEASURES.downtime.head, time('downtime')],
+    ]),
+    grid('What becomes of the guests, and how fast are their files read again?', [
+      ['go on', count('continued')],
+      ['boot', count('booted')],
+      ['are lost', count('lost')],
+      ['first time\nMB/s', ({ reads }) => speed(reads.first)],
+      ['cached\nMB/s', ({ reads }) => speed(reads.cached)],
+      ['after\nMB/s', ({ reads }) => speed(reads.after)],
+    ]),
+    grid('What is moved?', [
+      ['written to\nthe disk, MB', ({ diskBytes }) => megabytes(diskBytes.written)],
+      ['read from\nthe disk, MB', ({ diskBytes }) => megabytes(diskBytes.read)],
+      ['over the\nnetwork, MB', ({ networkBytes }) => megabytes(networkBytes)],
+    ]),
+  ];
+}
+
+/** Why guests do not go on that should, a line each. */
+export function reasonsOf({ machines }: VmmExperimentResult): string[] {
+  return machines.flatMap((machine) =>
+    machine.strategies.flatMap(({ strategy, guests }) =>
+      guests.flatMap(({ name, reason }) =>
+        reason === undefined ? [] : [`${machineName(machine)}, ${strategy}: ${name} does not go on: ${reason}`],
+      ),
+    ),
+  );
+}
+
+/** The line about verification. */
+export function verificationOf({ machines }: VmmExperimentResult): {
+  readonly line: string;
+  readonly allEqual: boolean;
+} {
+  const all = machines.flatMap(({ strategies }) => strategies.map(({ verified }) => verified));
+  const sum = (key: keyof VmmStrategyResult['verified']): number => all.reduce((total, one) => total + one[key], 0);
+  const differing = sum('mismatches');
+  const grouped = (value: number): string => value.toLocaleString('en-US');
+  const verdict = differing === 0 ? 'all equal' : `${grouped(differing)} DIFFER`;
+  return {
+    line: `verified ${grouped(sum('pages'))} pages, ${grouped(sum('bytes'))} bytes: ${verdict}`,
+    allEqual: differing === 0,
+  };
+}
+
+/** What was run, as pairs of a parameter and its value. */
+export function parametersOf(result: VmmExperimentResult): [name: string, value: string][] {
+  const { profile, disk, seed, digest, files, bytes, limit } = result;
+  return [
+    ['profile', profile],
+    ['disk', disk],
+    ['files of each guest', `${files.toLocaleString('en-US')}, ${megabytes(bytes)} MB`],
+    ['read in one run, at most', `${megabytes(limit)} MB`],
+    ['seed', `${seed}`],
+    ['digest', digest],
+  ];
+}
+
+function timeCell(
+  result: VmmExperimentResult,
+  machine: VmmMeasurement,
+  strategy: VmmStrategyResult,
+  measure: VmmMeasure,
+): Cell {
+  const value = significant(secondsOf(strategy, measure));
+  const slide = slideOf(result, machine, strategy, measure);
+  if (slide === undefined) return { value };
+  return { value, note: `slide ${slide.seconds}, ${slide.fitted ? 'fitted' : 'predicted'}` };
+}
+
+const asCell = (cell: Cell | string): Cell => (typeof cell === 'string' ? { value: cell } : cell);
+const speed = ({ bytes, ns }: VmmReading): string => (ns === 0 ? NO_FIGURE : significant((bytes * 1000) / ns));
+const megabytes = (bytes: number): string => (bytes === 0 ? '0' : significant(bytes / 1e6));

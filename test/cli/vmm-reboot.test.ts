@@ -1,0 +1,97 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { main } from '../../src/cli/commands.ts';
+import { runVmmReboot, type VmmExperimentOptions } from '../../src/experiment/vmm-experiment.ts';
+import { VMM_STRATEGIES } from '../../src/experiment/vmm-result.ts';
+import { sampleVmmResult } from '../report/vmm-sample.ts';
+import { inTemporaryDirectory } from '../support/e2fsprogs.ts';
+import { captureIo } from './capture.ts';
+
+const MISMATCH = { vms: 2, memory: 1 << 30, strategy: 'warm-vm' as const, what: 'byte 3 was read wrong' };
+
+function run(cwd: string, argv: readonly string[], isWrong = false) {
+  const asked: VmmExperimentOptions[] = [];
+  const io = captureIo(cwd, {
+    runVmmReboot: (options) => {
+      asked.push(options);
+      return { result: sampleVmmResult(), mismatches: isWrong ? [MISMATCH] : [] };
+    },
+  });
+  const status = main(['vmm-reboot', ...argv], io);
+  return { status, asked, out: io.stdout.text, err: io.stderr.text };
+}
+
+describe('stillwarm vmm-reboot', () => {
+  it('asks for one guest of 1 GiB under every strategy, and the series, unless told', () => {
+    const [options] = run('/', []).asked;
+    expect(options).toMatchObject({
+      vms: 1,
+      memory: 1 << 30,
+      disk: 'profile',
+      profile: 'pentium4-2006',
+      strategies: VMM_STRATEGIES,
+      seed: 1,
+      limit: 16 << 20,
+      series: true,
+    });
+    expect(options!.path).toMatch(/node_modules$/);
+  });
+
+  it('hands on what it is told', () => {
+    inTemporaryDirectory((dir) => {
+      mkdirSync(join(dir, 'files'));
+      const argv = '--vms 3 --memory 64M --strategy warm-vm,shutdown-boot --single --disk nvme --profile server-2026';
+      const { asked } = run(dir, [...argv.split(' '), '--seed', '9', '--limit', '1M', 'files']);
+      expect(asked).toEqual([
+        {
+          path: join(dir, 'files'),
+          vms: 3,
+          memory: 64 << 20,
+          disk: 'nvme',
+          profile: 'server-2026',
+          strategies: ['warm-vm', 'shutdown-boot'],
+          seed: 9,
+          limit: 1 << 20,
+          series: false,
+        },
+      ]);
+    });
+  });
+
+  it('prints tables, or one JSON object, and writes a page', () => {
+    inTemporaryDirectory((dir) => {
+      const text = run(dir, ['--report', 'page']);
+      expect(text.status).toBe(0);
+      expect(text.out).toContain('How long does a reboot of the hypervisor take under 2 guests of 1GiB?');
+      expect(readFileSync(join(dir, 'page', 'index.html'), 'utf8')).toMatch(/^<!doctype html>/);
+      expect(JSON.parse(run(dir, ['--json']).out)).toEqual(JSON.parse(JSON.stringify(sampleVmmResult())));
+    });
+  });
+
+  it('ends with status 1 when something differs from the disk', () => {
+    expect(run('/', [], true)).toMatchObject({ status: 1 });
+    const json = run('/', ['--json'], true);
+    expect(json.status).toBe(1);
+    expect(json.err).toBe('mismatch (warm-vm, 2 × 1073741824): byte 3 was read wrong\n');
+  });
+
+  it.each([
+    [['--vms', '0'], '--vms: 0 is not an integer of 1 to 63'],
+    [['--vms', '64'], '--vms: 64 is not an integer of 1 to 63'],
+    [['--vms', '2', '--memory', '64G'], '--vms 2: guests of 68719476736 bytes are more than 64GiB in all'],
+    [['--strategy', 'hope'], `--strategy: hope is none of ${VMM_STRATEGIES.join(', ')}`],
+    [['nothing'], 'PATH: /nothing does not exist'],
+  ])('%j is one line and status 2', (argv, message) => {
+    expect(run('/', argv)).toEqual({ status: 2, asked: [], out: '', err: `stillwarm: ${message}\n` });
+  });
+
+  it('names the file at fault, and writes nothing', () => {
+    inTemporaryDirectory((dir) => {
+      writeFileSync(join(dir, 'image'), 'no image');
+      const io = captureIo(dir, { runVmmReboot });
+      expect(main(['vmm-reboot', '--report', 'page', 'image'], io)).toBe(2);
+      expect(io.stderr.text).toBe(`stillwarm: ${join(dir, 'image')}: 8 bytes are too few for an ext2 image\n`);
+    });
+  });
+});

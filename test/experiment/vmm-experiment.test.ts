@@ -1,0 +1,88 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../src/base/user-error.ts';
+import { runVmmReboot, type VmmExperimentOptions } from '../../src/experiment/vmm-experiment.ts';
+import { VMM_STRATEGIES } from '../../src/experiment/vmm-result.ts';
+import { inTemporaryDirectory } from '../support/e2fsprogs.ts';
+
+const FILES = 5;
+const FILE_BYTES = 70_001;
+
+const options = (path: string, change: Partial<VmmExperimentOptions> = {}): VmmExperimentOptions => ({
+  path,
+  vms: 2,
+  memory: 16 << 20,
+  disk: 'profile',
+  profile: 'pentium4-2006',
+  strategies: VMM_STRATEGIES,
+  seed: 1,
+  limit: 1 << 20,
+  series: false,
+  ...change,
+});
+
+function withFiles(work: (dir: string) => void): void {
+  inTemporaryDirectory((dir) => {
+    const files = join(dir, 'files');
+    mkdirSync(files);
+    for (let n = 0; n < FILES; n++) writeFileSync(join(files, `file${n}`), Buffer.alloc(FILE_BYTES, 65 + n));
+    work(files);
+  });
+}
+
+describe('runVmmReboot', () => {
+  it('reads the same under every strategy, equal to the disk; only a cold guest reads the disk again', () => {
+    withFiles((dir) => {
+      const { result, mismatches } = runVmmReboot(options(dir));
+      expect(mismatches).toEqual([]);
+      expect(result).toMatchObject({ files: FILES, bytes: FILES * FILE_BYTES });
+      const [machine] = result.machines;
+      expect(machine!.strategies.map(({ strategy }) => strategy)).toEqual(VMM_STRATEGIES);
+      for (const { strategy, reads, verified, guests } of machine!.strategies) {
+        expect(guests.map(({ reason }) => reason)).toEqual([undefined, undefined]);
+        const bytes = 2 * FILES * FILE_BYTES;
+        expect([reads.first.bytes, reads.cached.bytes, reads.after.bytes]).toEqual([bytes, bytes, bytes]);
+        expect(verified.bytes).toBe(3 * bytes);
+        expect(verified.pages > 2 * FILES * 17).toBe(strategy === 'warm-cache');
+        expect(reads.after.ns > 10 * reads.cached.ns).toBe(strategy === 'shutdown-boot');
+      }
+    });
+  });
+
+  it('has one digest for the same input, another when more is read', () => {
+    withFiles((dir) => {
+      const digest = (limit: number): string =>
+        runVmmReboot(options(dir, { limit, vms: 1, strategies: ['warm-vm'] })).result.digest;
+      expect(digest(5000)).toBe(digest(5000));
+      expect(digest(5001)).not.toBe(digest(5000));
+    });
+  });
+
+  it('measures the machine that was asked for and every other of the series', () => {
+    withFiles((dir) => {
+      const phases: string[] = [];
+      const asked = options(dir, { vms: 1, memory: 1 << 30, series: true, strategies: ['warm-vm'], limit: 1 });
+      const { result } = runVmmReboot(asked, ({ phase }) => phases.push(phase));
+      const MIB = 1 << 20;
+      expect(result.machines.map(({ vms, memory }) => [vms, memory / MIB])).toEqual([
+        [1, 1024],
+        [1, 256],
+        [1, 512],
+        [1, 2048],
+        [2, 256],
+        [3, 256],
+        [4, 256],
+        [5, 256],
+        [6, 256],
+      ]);
+      expect(phases.filter((phase) => phase.endsWith('warm-vm'))).toHaveLength(9);
+    });
+  });
+
+  it('says in one line that a guest does not fit', () => {
+    withFiles((dir) => {
+      expect(() => runVmmReboot(options(dir, { memory: 1 << 20 }))).toThrow(UserError);
+    });
+  });
+});

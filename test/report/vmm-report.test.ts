@@ -1,0 +1,104 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SLIDE_FIGURES } from '../../src/report/vmm-slides.ts';
+import { renderVmmHtml } from '../../src/report/vmm-html.ts';
+import { grids, reasonsOf, seriesOf } from '../../src/report/vmm-measures.ts';
+import { renderVmmText } from '../../src/report/vmm-text.ts';
+import { property } from '../support/property.ts';
+import { checkNesting } from './html-nesting.ts';
+import { sampleMeasurement, sampleVmmResult } from './vmm-sample.ts';
+
+const notesOf = (result = sampleVmmResult()): string[] =>
+  grids(result).flatMap(({ rows }) => rows.flatMap(({ cells }) => cells.flatMap(({ note }) => note ?? [])));
+
+describe('the figures of a reboot of the hypervisor', () => {
+  it('have every figure of the slides beside them once, and whether it was fitted', () => {
+    const expected = SLIDE_FIGURES.map(({ seconds, fitted }) => `slide ${seconds}, ${fitted ? 'fitted' : 'predicted'}`);
+    expect(notesOf().sort()).toEqual(expected.sort());
+  });
+
+  it('have none of the slides beside them on another machine', () => {
+    expect(notesOf(sampleVmmResult({ profile: 'server-2026' }))).toEqual([]);
+    expect(notesOf(sampleVmmResult({ disk: 'nvme' }))).toEqual([]);
+  });
+
+  it('are of the machine that was asked for alone when no series was measured', () => {
+    const single = sampleVmmResult({ machines: [sampleMeasurement(3, 1 << 28)] });
+    expect(seriesOf(single)).toEqual([]);
+    expect(grids(single).map(({ question }) => question)).toEqual([
+      'How long does a reboot of the hypervisor take under 3 guests of 256MiB?',
+      'What becomes of the guests, and how fast are their files read again?',
+      'What is moved?',
+    ]);
+  });
+
+  it('name the longest downtime of the guests', () => {
+    const [first] = grids(sampleVmmResult());
+    expect(first!.rows.map(({ cells }) => cells[3]!.value)).toEqual(['41.0', '41.0', '41.0', '41.0']);
+  });
+});
+
+describe('the printed text', () => {
+  it('fits in 100 columns and ends with the verdict', () => {
+    const text = renderVmmText({ result: sampleVmmResult(), mismatches: [] }, false);
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+    expect(text).toMatch(/\nverified 40,000 pages, 120,000,000 bytes: all equal\n$/);
+    for (const { question, rows } of grids(sampleVmmResult())) {
+      expect(text).toContain(question);
+      for (const { value } of rows.flatMap(({ cells }) => cells)) expect(text).toContain(value);
+    }
+  });
+
+  it('says what differs, and why a guest does not go on', () => {
+    const machine = sampleMeasurement(1, 1 << 30);
+    const [warm, ...rest] = machine.strategies;
+    const guests = warm!.guests.map((guest) => ({ ...guest, outcome: 'booted' as const, reason: 'a torn record' }));
+    const verified = { pages: 1, bytes: 2, mismatches: 3 };
+    const result = sampleVmmResult({
+      machines: [{ ...machine, strategies: [{ ...warm!, guests, verified }, ...rest] }],
+    });
+    expect(reasonsOf(result)).toEqual(['1 guest of 1GiB, warm-vm: guest0 does not go on: a torn record']);
+    const mismatches = [{ vms: 1, memory: 1 << 30, strategy: 'warm-vm' as const, what: 'byte 3 was read wrong' }];
+    const text = renderVmmText({ result, mismatches }, true);
+    expect(text).toContain(
+      'guest0 does not go on: a torn record\n\u001b[31mverified 3,001 pages, 9,000,002 bytes: 3 DIFFER',
+    );
+    expect(text).toMatch(/\nmismatch \(warm-vm, 1 × 1073741824\): byte 3 was read wrong\n$/);
+  });
+});
+
+describe('the page', () => {
+  const html = renderVmmHtml({ result: sampleVmmResult(), mismatches: [] });
+
+  it('is whole, well nested, and stands alone', () => {
+    checkNesting(html);
+    expect(html).not.toMatch(/<script|<link|<img|<iframe|@import|https?:|src=|href=/);
+    expect(html).not.toMatch(/NaN|Infinity|undefined/);
+    expect(html.match(/<svg /g)).toHaveLength(7);
+    expect(html.match(/class="ring"/g)).toHaveLength(SLIDE_FIGURES.length);
+  });
+
+  it('has every figure of the printed tables', () => {
+    for (const { question, rows } of grids(sampleVmmResult())) {
+      expect(html).toContain(`<caption>${question}</caption>`);
+      for (const { cells } of rows) for (const { value } of cells) expect(html).toContain(`<td>${value}`);
+    }
+  });
+
+  it('shows a bar for the silence of each guest of the machine that was asked for', () => {
+    expect(html.match(/class="silence"/g)).toHaveLength(4 * 2);
+    const many = renderVmmHtml({
+      result: sampleVmmResult({ machines: [sampleMeasurement(9, 1 << 28)] }),
+      mismatches: [],
+    });
+    expect(many.match(/class="silence"/g)).toHaveLength(4);
+    expect(many.match(/<svg /g)).toHaveLength(1);
+  });
+
+  const nasty = fc.string({ unit: fc.constantFrom('<', '>', '"', "'", '&', 'b', '/', ' ') });
+  property('escapes whatever text it is given', nasty, nasty, (what, fitted) => {
+    const mismatches = [{ vms: 1, memory: 4096, strategy: 'warm-vm' as const, what }];
+    const page = renderVmmHtml({ result: sampleVmmResult({ fitted: [fitted] }), mismatches });
+    checkNesting(page);
+  });
+});
