@@ -12,6 +12,7 @@ import { pageAccess } from './page-access.ts';
 import { rebuild } from './rebuild.ts';
 import { recency } from './recency.ts';
 import { scale } from './scale.ts';
+import { suspend } from './suspend.ts';
 import { write } from './write.ts';
 
 const SUBJECTS: Readonly<Record<string, (options: Options) => Row[]>> = {
@@ -22,6 +23,7 @@ const SUBJECTS: Readonly<Record<string, (options: Options) => Row[]>> = {
   bookkeeping,
   recency,
   scale,
+  suspend,
 };
 
 function main(): void {

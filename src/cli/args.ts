@@ -48,7 +48,7 @@ const SEED_MAX = 0xffff_ffff;
 export const RUNS_DEFAULT = 10;
 const RUNS_MAX = 100_000;
 /** As many as there are records of domains. */
-const VMS_MAX = 63;
+const VMS_MAX = 95;
 /** What a guest of `vmm-reboot` reads in one run, bytes. */
 export const VMM_LIMIT_DEFAULT = 16 << 20;
 

@@ -86,7 +86,7 @@ export const DOMAIN_VERSION = 3;
 export const DOMAIN_MAGIC = [0x73, 0x77, 0x64, 0x6f, 0x6d, 0x6e, 0x31, 0x00] as const;
 export const DOMAIN_NAME_BYTES = 32;
 /** Slot 0 is domain 0's, which is not modelled as an owner of memory. */
-export const DOMAIN_SLOTS = 64;
+export const DOMAIN_SLOTS = 96;
 
 export const DOMAIN_RECORD = defineLayout('domain record', 128, [
   { name: 'magic', width: 1, count: 8, writer: 'tool stack', meaning: '"swdomn1", zero' },
@@ -174,7 +174,7 @@ export const HANDOVER = defineLayout('handover record', 1024, [
     writer: 'hypervisor',
     meaning: 'each: domid, plus 65536 when it is suspended and not only kept; checksum of its domain record',
   },
-  { name: 'reserved', width: 4, count: 121, meaning: 'for later versions', reserved: true },
+  { name: 'reserved', width: 4, count: 57, meaning: 'for later versions', reserved: true },
   { name: 'checksum', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the record up to here' },
 ]);
 

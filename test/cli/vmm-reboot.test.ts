@@ -77,8 +77,8 @@ describe('stillwarm vmm-reboot', () => {
   });
 
   it.each([
-    [['--vms', '0'], '--vms: 0 is not an integer of 1 to 63'],
-    [['--vms', '64'], '--vms: 64 is not an integer of 1 to 63'],
+    [['--vms', '0'], '--vms: 0 is not an integer of 1 to 95'],
+    [['--vms', '96'], '--vms: 96 is not an integer of 1 to 95'],
     [['--vms', '2', '--memory', '64G'], '--vms 2: guests of 68719476736 bytes are more than 64GiB in all'],
     [['--strategy', 'hope'], `--strategy: hope is none of ${VMM_STRATEGIES.join(', ')}`],
     [['nothing'], 'PATH: /nothing does not exist'],

@@ -57,7 +57,7 @@ describe('domain state', () => {
   property(
     'is what was written, in the slot of its domain, until it is erased',
     fc.record({
-      domid: fc.integer({ min: 1, max: 63 }).map(DomId),
+      domid: fc.integer({ min: 1, max: 95 }).map(DomId),
       sharedInfoPfn: fc.nat(0xffff_ffff).map(Pfn),
       grantTablePfn: fc.nat(0xffff_ffff).map(Pfn),
       hasRecency: fc.boolean(),

@@ -4,7 +4,7 @@ import { DomId, PAGE_SIZE } from '../../src/base/index.ts';
 import { crc32c } from '../../src/base/crc32c.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { consumeHandover, eraseHandover, type HandoverEntry, writeHandover } from '../../src/xen/handover.ts';
-import { HANDOVER, planMemory } from '../../src/xen/layouts.ts';
+import { DOMAIN_SLOTS, HANDOVER, planMemory } from '../../src/xen/layouts.ts';
 import { property } from '../support/property.ts';
 
 const FRAMES = 2048;
@@ -65,7 +65,7 @@ describe('handover record', () => {
       const found = consumeHandover(forged(words.map(([word, value]) => [4 * word, value] as const)), map);
       if ('problem' in found) return;
       expect(new Set(found.value.map(({ domid }) => domid)).size).toBe(found.value.length);
-      for (const { domid } of found.value) expect(domid >= 1 && domid < 64).toBe(true);
+      for (const { domid } of found.value) expect(domid >= 1 && domid < DOMAIN_SLOTS).toBe(true);
     },
   );
 
@@ -73,9 +73,9 @@ describe('handover record', () => {
     const { version, count, entries } = HANDOVER.offset;
     const problems = [
       [version, 2] as const,
-      [count, 65] as const,
+      [count, DOMAIN_SLOTS + 1] as const,
       [entries + 8, 0x1_0001] as const,
-      [entries, 64] as const,
+      [entries, DOMAIN_SLOTS] as const,
     ].map((word) => consumeHandover(forged([word]), map));
     expect(problems).toEqual([
       { problem: 'unknown version' },
