@@ -6,7 +6,7 @@
  */
 
 import { PAGE_SIZE } from '../src/base/index.ts';
-import { MemoryImage } from '../src/disk/memory-image.ts';
+import { type MemoryImage } from '../src/disk/memory-image.ts';
 import { JoinedImage } from '../src/disk/joined-image.ts';
 import { makeExt2 } from '../src/disk/mkfs.ts';
 import { directory, file, tree } from '../src/disk/mkfs-tree.ts';
