@@ -1,6 +1,6 @@
 /**
- * The guest's side of the cache-mapping table and of the registry of dirty pages: tells the hypervisor which page holds what, and claims pages after a
- * reboot.
+ * The guest's side of the cache-mapping table and of the registry of dirty pages: tells the hypervisor which page holds
+ * what, and claims pages after a reboot.
  *
  * Names are told in batches, as the kernel batches its LRU additions. Order within the batch is order of effect, so an
  * erase never overtakes the insert it undoes. `flush` is called before an erased page is used again: that is the law
@@ -30,6 +30,12 @@ import { RA_MAX } from './readahead.ts';
 import { PAGEVEC_SIZE } from './swap.ts';
 import type { UnclaimedPages } from './vmscan.ts';
 
+// As constants of this file: one of another module is loaded, and checked, each time it is named.
+const OK = Reason.ok;
+const ABSENT = Reason.absent;
+const PRESERVED = PG.preserved;
+const UPTODATE_AND_NAMED = PG.uptodate | PG.named;
+
 /** Pages whose recency is told or asked in one hypercall: entries of 16 KiB. */
 const RECENCY_BATCH = 512;
 
@@ -53,13 +59,13 @@ export class CacheMap implements NameTable, UnclaimedPages {
   }
 
   /**
-   * Binds the memory whose preserved pages (PG.preserved) may be claimed, and puts those on the lists: where they were when the
+   * Binds the memory whose preserved pages (PRESERVED) may be claimed, and puts those on the lists: where they were when the
    * guest before shut down, if it told that; else on the inactive list, lower numbers first to go.
    */
   attach(mm: MemoryManagement): void {
     this.#mm = mm;
     const pages: Pfn[] = [];
-    for (let pfn = 0; pfn < mm.map.nrPages; pfn++) if (mm.map.has(Pfn(pfn), PG.preserved)) pages.push(Pfn(pfn));
+    for (let pfn = 0; pfn < mm.map.nrPages; pfn++) if (mm.map.has(Pfn(pfn), PRESERVED)) pages.push(Pfn(pfn));
     this.#unclaimed = pages.length;
     const recency = this.#askRecency(pages);
     this.#hasRecency = recency !== undefined;
@@ -84,7 +90,7 @@ export class CacheMap implements NameTable, UnclaimedPages {
       for (const pfn of pages.slice(at, at + RECENCY_BATCH)) batch.askRecency(pfn);
       this.#hypercalls.cacheMapOp(batch);
       for (let i = 0; i < batch.count; i++) {
-        if (batch.result(i) !== Reason.ok) return undefined;
+        if (batch.result(i) !== OK) return undefined;
         recency[at + i] = batch.recency(i);
       }
     }
@@ -100,7 +106,7 @@ export class CacheMap implements NameTable, UnclaimedPages {
     for (const head of [map.inactiveHead, map.activeHead]) {
       const pages: Pfn[] = [];
       for (let pfn = map.last(head); pfn !== head; pfn = map.younger(pfn))
-        if (map.has(pfn, PG.named | PG.preserved)) pages.push(pfn);
+        if (map.has(pfn, PG.named | PRESERVED)) pages.push(pfn);
       pages.forEach((pfn, position) => {
         let recency = rankOf(position, pages.length);
         if (map.has(pfn, PG.active)) recency |= RECENCY_ACTIVE;
@@ -163,19 +169,19 @@ export class CacheMap implements NameTable, UnclaimedPages {
     this.#hypercalls.cacheMapOp(batch);
     for (let i = 0; i < count; i++) {
       const result = batch.result(i);
-      if (result === Reason.absent) continue;
+      if (result === ABSENT) continue;
       const pfn = batch.pfn(i);
-      assert(map.has(pfn, PG.preserved), 'the hypervisor handed out a page that was not set aside');
-      if (result === Reason.ok && this.#hasRecency) {
+      assert(map.has(pfn, PRESERVED), 'the hypervisor handed out a page that was not set aside');
+      if (result === OK && this.#hasRecency) {
         // It stays in its place.
-        map.clear(pfn, PG.preserved);
+        map.clear(pfn, PRESERVED);
         this.#unclaimed--;
       } else {
         lru.remove(pfn);
         this.#leave(pfn);
       }
-      if (result === Reason.ok) {
-        map.set(pfn, PG.uptodate | PG.named);
+      if (result === OK) {
+        map.set(pfn, UPTODATE_AND_NAMED);
         pages[i] = pfn;
         this.reused++;
         this.#onReuse?.(pfn, space.ino, PageIndex(indices[i]!), blocks[i]! as Lba);
@@ -195,15 +201,14 @@ export class CacheMap implements NameTable, UnclaimedPages {
     lru.drain();
     const pages: Pfn[] = [];
     for (const head of [map.inactiveHead, map.activeHead])
-      for (let pfn = map.last(head); pfn !== head; pfn = map.younger(pfn))
-        if (map.has(pfn, PG.preserved)) pages.push(pfn);
+      for (let pfn = map.last(head); pfn !== head; pfn = map.younger(pfn)) if (map.has(pfn, PRESERVED)) pages.push(pfn);
     return pages;
   }
 
   /** Gives those of the pages that are unclaimed still back to the allocator. */
   giveBack(pages: readonly Pfn[]): void {
     const { map, lru, allocator } = this.#memory;
-    const given = pages.filter((pfn) => map.has(pfn, PG.preserved));
+    const given = pages.filter((pfn) => map.has(pfn, PRESERVED));
     for (const pfn of given) {
       lru.remove(pfn);
       this.release(pfn);
@@ -225,7 +230,7 @@ export class CacheMap implements NameTable, UnclaimedPages {
     for (let i = 0; i < count; i++) batch.discard((block + i) as Lba);
     this.#hypercalls.cacheMapOp(batch);
     for (let i = 0; i < batch.count; i++) {
-      if (batch.result(i) === Reason.absent) continue;
+      if (batch.result(i) === ABSENT) continue;
       const pfn = batch.pfn(i);
       lru.remove(pfn);
       this.#leave(pfn);
@@ -236,7 +241,7 @@ export class CacheMap implements NameTable, UnclaimedPages {
   /** A page is neither preserved nor anything else any more. */
   #leave(pfn: Pfn): void {
     const { map } = this.#memory;
-    assert(map.has(pfn, PG.preserved), 'the page was set aside');
+    assert(map.has(pfn, PRESERVED), 'the page was set aside');
     map.clear(pfn, map.flagsOf(pfn));
     this.#unclaimed--;
   }

@@ -19,28 +19,23 @@ import type { FrameTable } from './frame-table.ts';
 import { NO_FRAME } from './p2m.ts';
 import type { Protections } from './protections.ts';
 import { Provenance } from './provenance.ts';
-import {
-  type CacheMapBatch,
-  CacheMapOp,
-  ENTRY_BLOCK,
-  ENTRY_GENERATION,
-  ENTRY_INDEX,
-  ENTRY_INO,
-  ENTRY_PFN,
-  ENTRY_RECENCY,
-  ENTRY_RESULT,
-  ENTRY_WORDS,
-} from './public/cache-map-op.ts';
+import * as entry from './public/cache-map-op.ts';
+import type { CacheMapBatch } from './public/cache-map-op.ts';
 import { Reason, REASON_NAMES, type ReasonCounts } from './public/reason.ts';
 import type { RecencyTable } from './recency.ts';
 
 // Constants of this file: one of another module is loaded, and checked, each time it is named.
+const { ENTRY_PFN, ENTRY_INO, ENTRY_GENERATION, ENTRY_INDEX, ENTRY_BLOCK, ENTRY_RECENCY, ENTRY_RESULT, ENTRY_WORDS } =
+  entry;
+const { CacheMapOp } = entry;
 const INSERT = CacheMapOp.insert;
 const ERASE = CacheMapOp.erase;
 const CLAIM = CacheMapOp.claim;
 const OK = Reason.ok;
 const ABSENT = Reason.absent;
 const NONE = NO_FRAME;
+const CLEAN = Provenance.clean;
+const UNKNOWN = Provenance.none;
 
 /** Operations that were performed, those with a pfn the domain does not have left out. */
 export interface CacheMapStats {
@@ -263,15 +258,15 @@ export class CacheMap {
     // A damaged record may name a page that is not its own: then nobody is asked to give it up.
     if (found < 0 || this.#p2m[this.#frames.pfnOf(mfn)] !== found) {
       this.#refused.absent++;
-      return Reason.absent;
+      return ABSENT;
     }
     const pfn = this.#frames.pfnOf(mfn);
     words[at + ENTRY_PFN] = pfn;
     const reason = this.#verdict(mfn, words[at + ENTRY_GENERATION]!, words[at + ENTRY_BLOCK]!);
-    if (reason === Reason.ok) {
+    if (reason === OK) {
       this.stats.reused++;
       this.#frames.setPreserved(mfn, false);
-      return Reason.ok;
+      return OK;
     }
     this.#refused[REASON_NAMES[reason]!]++;
     this.#refuse(mfn, pfn, reason);
@@ -285,15 +280,14 @@ export class CacheMap {
     if (!frames.isIntact(mfn)) return Reason.corruptRecord;
     if (protections.generation && !frames.hasGeneration(mfn, generation)) return Reason.generation;
     const provenance = frames.provenanceOf(mfn);
-    if (protections.provenance && provenance !== Provenance.clean) return Reason.dirty;
+    if (protections.provenance && provenance !== CLEAN) return Reason.dirty;
     // Without a provenance there is no block to compare, which matters only when that was not refused above.
-    if (protections.blockCheck && provenance !== Provenance.none && frames.blockOf(mfn) !== block)
-      return Reason.staleBlock;
+    if (protections.blockCheck && provenance !== UNKNOWN && frames.blockOf(mfn) !== block) return Reason.staleBlock;
     if (protections.checksum) {
       this.#cost += this.#costs.crcNsPerByte * PAGE_SIZE;
       if (!frames.matchesChecksum(mfn)) return Reason.checksum;
     }
-    return Reason.ok;
+    return OK;
   }
 
   #refuse(mfn: Mfn, pfn: Pfn, reason: number): void {

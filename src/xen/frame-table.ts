@@ -36,27 +36,17 @@ import {
   OWNER_NOBODY,
   ownerOfState,
   publishRecord,
-  RECORD_WORDS,
   recordIsIntact,
-  S_CRC,
-  S_DIRTY,
-  S_IDENTITY,
-  S_NAMED,
-  S_PRESERVED,
-  S_PROTECTED,
-  S_PROVENANCE,
-  W_BLOCK,
-  W_CRC,
-  W_GENERATION,
-  W_INDEX,
-  W_INO,
-  W_PFN,
-  W_STATE,
   writeName,
 } from './frame-record.ts';
+import * as record from './frame-record.ts';
 import type { MemoryMap } from './layouts.ts';
 import type { Protections } from './protections.ts';
 import { FrameEvent, nextProvenance, PROVENANCE_NAMES, Provenance, type ProvenanceName } from './provenance.ts';
+
+// As constants of this file: one of another module is loaded, and checked, each time it is named.
+const { RECORD_WORDS, W_STATE, W_INO, W_GENERATION, W_INDEX, W_BLOCK, W_CRC, W_PFN } = record;
+const { S_PROVENANCE, S_NAMED, S_PROTECTED, S_PRESERVED, S_CRC, S_DIRTY, S_IDENTITY } = record;
 
 /** What happened to a frame, for page histories. */
 export type FrameHappening =
@@ -91,6 +81,8 @@ const BLOCK_KEYS = 0x1_0000_0000;
 export class FrameTable {
   readonly #memory: MachineMemory;
   readonly #words: Uint32Array;
+  /** Of both indices. */
+  readonly #links: Int32Array;
   readonly #blocks: FrameIndex;
   readonly #names: FrameIndex;
   readonly #protections: Protections;
@@ -117,8 +109,9 @@ export class FrameTable {
     for (let mfn = 0; mfn < map.plannedFrames; mfn++)
       if (!isLeft(Mfn(mfn))) this.#words.fill(0, mfn * RECORD_WORDS, (mfn + 1) * RECORD_WORDS);
     memory.touch(map.tableMfn, map.tableFrames);
-    this.#blocks = new FrameIndex(map.frameCount, BLOCK_LOAD_BITS);
-    this.#names = new FrameIndex(map.frameCount, NAME_LOAD_BITS);
+    this.#links = new Int32Array(4 * map.frameCount);
+    this.#blocks = new FrameIndex(this.#links, 0, BLOCK_LOAD_BITS);
+    this.#names = new FrameIndex(this.#links, 1, NAME_LOAD_BITS);
     this.#protections = protections;
     this.#observer = observer;
     this.#protectBit = protections.writeProtection ? S_PROTECTED : 0;
@@ -130,7 +123,7 @@ export class FrameTable {
 
   /** Bytes of the arrays that are derived from the records. */
   get derivedBytes(): number {
-    return this.#blocks.byteLength + this.#names.byteLength;
+    return this.#links.byteLength + this.#blocks.byteLength + this.#names.byteLength;
   }
 
   // What a record says.

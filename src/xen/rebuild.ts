@@ -166,7 +166,8 @@ function findP2m(hypervisor: Hypervisor, domid: DomId): { list: Uint32Array; rec
   if ('problem' in root || 'problem' in record) return Reason.badTable;
   const list = p2mLists.view(record.value.p2mMfn, record.value.nrPages);
   if (list === undefined || p2mCrc(list) !== record.value.p2mCrc) return Reason.badP2m;
-  if (!list.every((mfn) => mfn >= map.firstDomainMfn && mfn < map.frameCount)) return Reason.badP2m;
+  for (let pfn = 0; pfn < list.length; pfn++)
+    if (list[pfn]! < map.firstDomainMfn || list[pfn]! >= map.frameCount) return Reason.badP2m;
   const { recencyCrc } = record.value;
   if (recencyCrc === undefined) return { list: list.slice(), recency: 'untold' };
   return { list: list.slice(), recency: hypervisor.recency.crc(list) === recencyCrc ? 'told' : 'damaged' };
