@@ -42,6 +42,7 @@ export interface MappedRange {
 // the same reason hot loops compare a page with 0 rather than with NO_PAGE.
 const UPTODATE = PG.uptodate;
 const NAMED = PG.named;
+const LRU = PG.lru;
 const TOLD = PG.named | PG.registered;
 const IN_USE = PG.locked | PG.writeback | PG.dirty | PG.mapped;
 /** Slot of a space that was closed. */
@@ -197,7 +198,7 @@ export class PageCache {
     space.nrPages++;
     this.#nrPages++;
     // A page from before the reboot may be in its place already.
-    if ((words[at]! & PG.lru) === 0) this.#lru.add(pfn);
+    if ((words[at]! & LRU) === 0) this.#lru.add(pfn);
   }
 
   /** The page's contents have arrived: it is up to date, and named where its space is. */

@@ -127,7 +127,7 @@ export class CacheMap {
       if (mfn === NONE) words[at | 6] = ABSENT;
       else {
         words[at | 6] = OK;
-        frames.setName(Mfn(mfn), words[at | 2]!, words[at | 3]!, words[at | 4]!);
+        frames.setName(mfn as Mfn, words[at | 2]!, words[at | 3]!, words[at | 4]!);
         inserts++;
       }
       at += 8;
@@ -147,7 +147,7 @@ export class CacheMap {
       if (mfn === NONE) words[at | 6] = ABSENT;
       else {
         words[at | 6] = OK;
-        frames.eraseName(Mfn(mfn));
+        frames.eraseName(mfn as Mfn);
         erases++;
       }
       at += 8;
@@ -235,7 +235,7 @@ export class CacheMap {
     for (; at < last; at += 8) {
       let found = words[at | 1]! | 0;
       // An entry before this one may have taken it.
-      if (found >= 0 && !this.#frames.isPreserved(Mfn(found))) found = this.#find(words, at);
+      if (found >= 0 && !this.#frames.isPreserved(found as Mfn)) found = this.#find(words, at);
       words[at | 6] = this.#claim(words, at, found);
     }
     return last;
@@ -254,7 +254,7 @@ export class CacheMap {
   #claim(words: Uint32Array, at: number, found: number): number {
     this.#cost += this.#costs.cacheMapClaimNs;
     this.stats.claims++;
-    const mfn = Mfn(found);
+    const mfn = found as Mfn;
     // A damaged record may name a page that is not its own: then nobody is asked to give it up.
     if (found < 0 || this.#p2m[this.#frames.pfnOf(mfn)] !== found) {
       this.#refused.absent++;
