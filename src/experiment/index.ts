@@ -9,4 +9,7 @@ export * from './reboot.ts';
 export * from './result.ts';
 export * from './testbed.ts';
 export * from './vmm-experiment.ts';
+export { Heartbeats } from './vmm-heartbeat.ts';
+export * from './vmm-machine.ts';
+export { rebootHypervisor } from './vmm-reboot.ts';
 export * from './vmm-result.ts';

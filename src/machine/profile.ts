@@ -162,12 +162,16 @@ export function values<Name extends string>(section: Section<Name>): Values<Name
   return numbers;
 }
 
-/** Names of the constants that were fitted to the paper, as `guest.copyNsPerByte`, in the order of the tables. */
-export function fittedConstants(profile: Profile): string[] {
+/**
+ * Names of the constants that were fitted to the paper, as `guest.copyNsPerByte`, in the order of the tables.
+ * @param unused those that the result does not rest on
+ */
+export function fittedConstants(profile: Profile, unused: readonly string[] = []): string[] {
   return sectionsOf(profile).flatMap(({ prefix, meanings, constants }) =>
     Object.keys(meanings)
       .filter((name) => constants[name]!.fitted)
-      .map((name) => `${prefix}.${name}`),
+      .map((name) => `${prefix}.${name}`)
+      .filter((name) => !unused.includes(name)),
   );
 }
 
