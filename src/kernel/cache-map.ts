@@ -13,7 +13,7 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { PageIndex, Pfn, type Ino, type Lba } from '../base/units.ts';
+import { type PageIndex, Pfn, type Ino, type Lba } from '../base/units.ts';
 import {
   CacheMapBatch,
   rankOf,
@@ -31,6 +31,7 @@ import { PAGEVEC_SIZE } from './swap.ts';
 import type { UnclaimedPages } from './vmscan.ts';
 
 // As constants of this file: one of another module is loaded, and checked, each time it is named.
+const NONE = NO_PAGE;
 const OK = Reason.ok;
 const ABSENT = Reason.absent;
 const PRESERVED = PG.preserved;
@@ -160,12 +161,12 @@ export class CacheMap implements NameTable, UnclaimedPages {
     count: number,
     pages: Int32Array,
   ): void {
-    for (let i = 0; i < count; i++) pages[i] = NO_PAGE;
+    for (let i = 0; i < count; i++) pages[i] = NONE;
     if (this.#unclaimed === 0 || !space.named) return;
     const { map, lru, allocator } = this.#memory;
     const batch = this.#claims;
     batch.reset();
-    for (let i = 0; i < count; i++) batch.claim(space.ino, space.generation, PageIndex(indices[i]!), blocks[i]! as Lba);
+    for (let i = 0; i < count; i++) batch.claim(space.ino, space.generation, indices[i]! as PageIndex, blocks[i]! as Lba);
     this.#hypercalls.cacheMapOp(batch);
     for (let i = 0; i < count; i++) {
       const result = batch.result(i);
@@ -184,7 +185,7 @@ export class CacheMap implements NameTable, UnclaimedPages {
         map.set(pfn, UPTODATE_AND_NAMED);
         pages[i] = pfn;
         this.reused++;
-        this.#onReuse?.(pfn, space.ino, PageIndex(indices[i]!), blocks[i]! as Lba);
+        this.#onReuse?.(pfn, space.ino, indices[i]! as PageIndex, blocks[i]! as Lba);
       } else allocator.free(pfn);
     }
   }

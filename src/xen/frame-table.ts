@@ -321,9 +321,10 @@ export class FrameTable {
     const ino = words[at + W_INO]!;
     const page = words[at + W_INDEX]!;
     const generation = words[at + W_GENERATION]!;
-    const other = this.findPreserved(ownerOfState(state), device, ino, generation, page);
+    const hash = hashName(device, ino, page);
+    const other = this.#findPreserved(hash, (state & S_IDENTITY) | 0, ino, generation, page);
     if (other >= 0 && words[other * RECORD_WORDS + W_GENERATION] === generation) return false;
-    this.#names.link(mfn, hashName(device, ino, page));
+    this.#names.link(mfn, hash);
     return true;
   }
 
@@ -332,10 +333,13 @@ export class FrameTable {
    * none, or -1.
    */
   findPreserved(owner: number, device: number, ino: number, generation: number, index: number): number {
+    return this.#findPreserved(hashName(device, ino, index), identityOf(owner, device) | 0, ino, generation, index);
+  }
+
+  #findPreserved(hash: number, identity: number, ino: number, generation: number, index: number): number {
     const words = this.#words;
-    const identity = identityOf(owner, device) | 0;
     let otherGeneration = -1;
-    for (let mfn = this.#names.first(hashName(device, ino, index)); mfn >= 0; mfn = this.#names.after(mfn)) {
+    for (let mfn = this.#names.first(hash); mfn >= 0; mfn = this.#names.after(mfn)) {
       const at = mfn * RECORD_WORDS;
       if (words[at + W_INDEX] !== index || words[at + W_INO] !== ino) continue;
       if ((words[at + W_STATE]! & S_IDENTITY) !== identity) continue;
