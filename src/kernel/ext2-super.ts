@@ -43,6 +43,9 @@ export class Ext2Super {
   readonly #inodeTables: Uint32Array;
   #readOnly: boolean;
   #modified = false;
+  /** The present second, and when it ends, virtual ns. */
+  #second = 0;
+  #secondEnds = 0;
   /** Orlov's debts: directories made in a group since, less files. */
   readonly debts: Uint8Array;
   /** Group with which the search for a directory in the root begins next. */
@@ -129,7 +132,13 @@ export class Ext2Super {
 
   /** Wall-clock time in seconds since 1970, as files are stamped with it. */
   now(): number {
-    return WALL_CLOCK_START + Math.floor(this.#env.now / 1e9);
+    const { now } = this.#env;
+    if (now >= this.#secondEnds) {
+      const second = Math.floor(now / 1e9);
+      this.#second = WALL_CLOCK_START + second;
+      this.#secondEnds = (second + 1) * 1e9;
+    }
+    return this.#second;
   }
 
   /** Called before anything is changed. Throws EROFS. */

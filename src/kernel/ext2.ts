@@ -232,10 +232,15 @@ export class Ext2 implements InodeOperations, JournalClient {
     return this.#journal?.commits ?? 0;
   }
 
-  /** Whether bytes may be stored in a page that has its block, and times changed, at once: no handle is needed for that now. */
-  get isChangeable(): boolean {
-    if (this.#writeback.registry !== undefined) return false;
-    return !this.isReadOnly && (this.#journal?.isOpen ?? this.isChanged);
+  /**
+   * The superblock when bytes may be stored in a page that has its block, and times changed, at once, since no handle is needed
+   * for that now; else undefined.
+   */
+  get changeable(): Ext2Super | undefined {
+    const { superblock } = this.#fs;
+    if (superblock.isReadOnly || this.#writeback.registry !== undefined) return undefined;
+    const isChangeable = this.#journal === undefined ? superblock.isChanged : this.#journal.isOpen;
+    return isChangeable ? superblock : undefined;
   }
 
   /**

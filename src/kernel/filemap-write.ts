@@ -30,6 +30,11 @@ import type { Writeback } from './page-writeback.ts';
 import { unmapRange } from './rmap.ts';
 import { truncatePages } from './truncate.ts';
 
+// What every overwrite asks, as constants of this file: one of another module is loaded, and checked, each time it is named.
+const PAGE_BYTES = PAGE_SIZE;
+const READY = PG.uptodate | PG.hasBlock;
+const ASKED = READY | PG.locked;
+
 export class FileWrite {
   readonly #cpu: CpuClock;
   readonly #memory: GuestMemory;
@@ -64,27 +69,26 @@ export class FileWrite {
   writeNow(file: OpenFile, src: Uint8Array, offset: number, position: number, length: number): number {
     const { inode } = file;
     if (inode.sem.isHeld || file.needsProcess || position + length > inode.size) return ~0;
-    if (!this.#ext2.isChangeable) return ~0;
+    const superblock = this.#ext2.changeable;
+    if (superblock === undefined) return ~0;
     const { cache, lru, map } = this.#mm;
     const { pageLookupNs, copyNsPerByte } = this.#costs;
-    const ready = PG.uptodate | PG.hasBlock;
-    const asked = ready | PG.locked;
     let done = 0;
     while (done < length) {
       if (this.#writeback.isDue) return ~done;
       const at = position + done;
-      const index = at < 0x8000_0000 ? at >>> 12 : Math.floor(at / PAGE_SIZE);
+      const index = at < 0x8000_0000 ? at >>> 12 : Math.floor(at / PAGE_BYTES);
       const pfn = cache.find(inode.space, index);
-      if (pfn === NO_PAGE || (map.flagsOf(pfn) & asked) !== ready) return ~done;
-      const inPage = at - index * PAGE_SIZE;
-      const bytes = Math.min(PAGE_SIZE - inPage, length - done);
+      if (pfn < 0 || (map.flagsOf(pfn) & ASKED) !== READY) return ~done;
+      const inPage = at - index * PAGE_BYTES;
+      const bytes = Math.min(PAGE_BYTES - inPage, length - done);
       this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);
       this.#ext2.markPageDirty(inode, pfn);
       lru.markAccessed(pfn);
       this.#cpu.charge(pageLookupNs + bytes * copyNsPerByte);
       done += bytes;
     }
-    if (length > 0) this.#touch(inode);
+    if (length > 0) this.#touch(inode, superblock.now());
     return done;
   }
 
@@ -165,7 +169,7 @@ export class FileWrite {
   #beginWrite(inode: Inode, leavesHole: boolean): Process {
     this.#ext2.superblock.beginChange();
     if (leavesHole) this.#ext2.zeroTail(inode);
-    this.#touch(inode);
+    this.#touch(inode, this.#ext2.now());
     return NOTHING;
   }
 
@@ -292,8 +296,7 @@ export class FileWrite {
   }
 
   /** inode_update_time. */
-  #touch(inode: Inode): void {
-    const now = this.#ext2.now();
+  #touch(inode: Inode, now: number): void {
     const { fields } = inode;
     if (fields.mtime === now && fields.ctime === now && inode.isInodeDirty) return;
     fields.mtime = now;

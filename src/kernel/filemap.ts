@@ -52,38 +52,27 @@ export class OpenFile {
   /** Calls that run now: a file that is closed meanwhile lives until they have ended. */
   users = 0;
   isClosed = false;
-  readonly #flags: number;
   /** Whether the program has said that it reads from front to back. */
   isSequential = false;
+  readonly isReadable: boolean;
+  readonly isWritable: boolean;
+  readonly isAppending: boolean;
+  readonly isSynchronous: boolean;
+  readonly isDirect: boolean;
+  /** Whether a write is more than storing bytes in the cache. */
+  readonly needsProcess: boolean;
+  /** Whether it has bytes that a program may read and write. */
+  readonly isRegular: boolean;
 
   constructor(inode: Inode, flags: number = O.rdonly) {
     this.inode = inode;
-    this.#flags = flags;
-  }
-
-  get isReadable(): boolean {
-    return (this.#flags & ACCESS_MODE) !== O.wronly;
-  }
-
-  get isWritable(): boolean {
-    return (this.#flags & ACCESS_MODE) !== O.rdonly;
-  }
-
-  get isAppending(): boolean {
-    return (this.#flags & O.append) !== 0;
-  }
-
-  get isSynchronous(): boolean {
-    return (this.#flags & O.sync) !== 0;
-  }
-
-  get isDirect(): boolean {
-    return (this.#flags & O.direct) !== 0;
-  }
-
-  /** Whether a write is more than storing bytes in the cache. */
-  get needsProcess(): boolean {
-    return (this.#flags & (O.append | O.sync | O.direct)) !== 0;
+    this.isReadable = (flags & ACCESS_MODE) !== O.wronly;
+    this.isWritable = (flags & ACCESS_MODE) !== O.rdonly;
+    this.isAppending = (flags & O.append) !== 0;
+    this.isSynchronous = (flags & O.sync) !== 0;
+    this.isDirect = (flags & O.direct) !== 0;
+    this.needsProcess = this.isAppending || this.isSynchronous || this.isDirect;
+    this.isRegular = inode.isRegular;
   }
 }
 

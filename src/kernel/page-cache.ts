@@ -43,6 +43,7 @@ export interface MappedRange {
 const UPTODATE = PG.uptodate;
 const NAMED = PG.named;
 const LRU = PG.lru;
+const DIRTY = PG.dirty;
 const TOLD = PG.named | PG.registered;
 const IN_USE = PG.locked | PG.writeback | PG.dirty | PG.mapped;
 /** Slot of a space that was closed. */
@@ -219,8 +220,8 @@ export class PageCache {
   /** Sets the dirty bit; returns whether it was clear. */
   setDirty(pfn: Pfn): boolean {
     const flags = this.#words[pfn << 2]!;
-    if ((flags & PG.dirty) !== 0) return false;
-    this.#words[pfn << 2] = flags | PG.dirty;
+    if ((flags & DIRTY) !== 0) return false;
+    this.#words[pfn << 2] = flags | DIRTY;
     this.spaceOf(pfn).dirtyPages.add(pfn);
     this.#nrDirty++;
     return true;

@@ -245,8 +245,11 @@ export class ReadWriteCalls extends FileCalls {
 
 /** Bytes go between a regular file and a range of a buffer. */
 function checkRange(file: OpenFile, buffer: Uint8Array, offset: number, length: number): void {
-  if (file.inode.isDirectory) throw new ModelError('EISDIR', `inode ${file.inode.ino} is a directory`);
-  if (!file.inode.isRegular) throw new ModelError('EINVAL', `inode ${file.inode.ino} is no regular file`);
+  if (!file.isRegular) {
+    const { ino, isDirectory } = file.inode;
+    if (isDirectory) throw new ModelError('EISDIR', `inode ${ino} is a directory`);
+    throw new ModelError('EINVAL', `inode ${ino} is no regular file`);
+  }
   if (!(offset >= 0 && length >= 0 && offset + length <= buffer.length))
     throw new ModelError('EINVAL', 'the range lies outside the buffer');
 }

@@ -79,13 +79,12 @@ export class MachineMemory {
 
   /** Copies into a frame. The range must lie inside the frame. */
   copyIn(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
-    assert(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'range leaves the frame');
+    assert(offset >= 0 && length >= 0 && offset + length <= 4096, 'range leaves the frame');
     assert(srcOffset >= 0 && srcOffset + length <= src.length, 'range leaves the source');
     if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, length);
     this.#touched[mfn >>> 5]! |= bit(mfn);
     const part = length === src.length ? src : src.subarray(srcOffset, srcOffset + length);
-    if (length === PAGE_SIZE) this.#view(mfn).set(part);
-    else this.#bank(mfn).set(part, ((mfn & BANK_MASK) << PAGE_SHIFT) + offset);
+    this.#bank(mfn).set(part, ((mfn & BANK_MASK) << PAGE_SHIFT) + offset);
   }
 
   /** Copies one whole frame over another. */

@@ -11,7 +11,7 @@
 
 import { assert, InvariantViolation } from '../base/assert.ts';
 import { GuestPanic } from '../base/errno.ts';
-import { Mfn, type Pfn } from '../base/units.ts';
+import type { Mfn, Pfn } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import type { CpuClock } from '../sim/cpu-clock.ts';
 import type { FrameTable } from './frame-table.ts';
@@ -141,7 +141,7 @@ export class DomainMemory implements GuestMemory {
   #readable(pfn: Pfn): Mfn {
     const mfn = this.#p2m[pfn];
     if (mfn === undefined) throw new InvariantViolation(`access to page ${pfn}, which the domain does not have`);
-    return Mfn(mfn);
+    return mfn as Mfn;
   }
 
   #writable(pfn: Pfn): Mfn {
