@@ -166,7 +166,8 @@ export class CacheMap implements NameTable, UnclaimedPages {
     const { map, lru, allocator } = this.#memory;
     const batch = this.#claims;
     batch.reset();
-    for (let i = 0; i < count; i++) batch.claim(space.ino, space.generation, indices[i]! as PageIndex, blocks[i]! as Lba);
+    for (let i = 0; i < count; i++)
+      batch.claim(space.ino, space.generation, indices[i]! as PageIndex, blocks[i]! as Lba);
     this.#hypercalls.cacheMapOp(batch);
     for (let i = 0; i < count; i++) {
       const result = batch.result(i);

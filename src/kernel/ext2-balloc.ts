@@ -10,7 +10,7 @@
  */
 
 import { ModelError } from '../base/errno.ts';
-import type { Pfn } from '../base/units.ts';
+import { PAGE_SIZE, type Pfn } from '../base/units.ts';
 import {
   EXT2_RO_COMPAT,
   EXT2_SUPERBLOCK_OFFSET,
@@ -108,8 +108,22 @@ export function testBit(buffers: Buffers, pfn: Pfn, bit: number): boolean {
  * @param taken bits that count as set too
  */
 export function nextClearBit(buffers: Buffers, pfn: Pfn, from: number, end: number, taken?: Uint8Array): number {
+  return nextClear(wordsOf(buffers, pfn, taken), from, end);
+}
+
+const WORDS = new Uint32Array(PAGE_SIZE / 4);
+const BYTES = new Uint8Array(WORDS.buffer);
+
+/** The words of a bitmap, with the bits of `taken`; valid until the next call. */
+function wordsOf(buffers: Buffers, pfn: Pfn, taken: Uint8Array | undefined): Uint32Array {
+  buffers.copyOut(pfn, 0, BYTES, PAGE_SIZE);
+  if (taken !== undefined) for (let i = 0; i < BYTES.length; i++) BYTES[i]! |= taken[i]!;
+  return WORDS;
+}
+
+function nextClear(words: Uint32Array, from: number, end: number): number {
   for (let at = from; at < end; ) {
-    const clear = ~wordAt(buffers, pfn, (at >>> 5) * 4, taken) & (-1 << (at & 31));
+    const clear = ~words[at >>> 5]! & (-1 << (at & 31));
     if (clear !== 0) {
       const bit = (at & ~31) + (31 - Math.clz32(clear & -clear));
       return bit < end ? bit : -1;
@@ -119,20 +133,13 @@ export function nextClearBit(buffers: Buffers, pfn: Pfn, from: number, end: numb
   return -1;
 }
 
-/** A word of a bitmap, with the bits of `taken`. */
-function wordAt(buffers: Buffers, pfn: Pfn, offset: number, taken: Uint8Array | undefined): number {
-  const word = buffers.readU32(pfn, offset);
-  if (taken === undefined) return word;
-  const more = taken[offset]! | (taken[offset + 1]! << 8) | (taken[offset + 2]! << 16) | (taken[offset + 3]! << 24);
-  return (word | more) >>> 0;
-}
-
 /** find_next_usable_block: a bit that is clear in the bitmap and in `taken`, near `goal`; -1 when there is none. */
 function findFree(buffers: Buffers, pfn: Pfn, goal: number, size: number, taken: Uint8Array | undefined): number {
-  const near = nextClearBit(buffers, pfn, goal, Math.min(size, (goal + 64) & ~63), taken);
+  const words = wordsOf(buffers, pfn, taken);
+  const near = nextClear(words, goal, Math.min(size, (goal + 64) & ~63));
   if (near >= 0) return near;
   for (let byte = (goal >>> 3) + 1; byte < size >>> 3; byte++) {
-    const word = wordAt(buffers, pfn, byte & ~3, taken);
+    const word = words[byte >>> 2]!;
     if (word === 0xffff_ffff) {
       byte |= 3;
       continue;
@@ -140,16 +147,14 @@ function findFree(buffers: Buffers, pfn: Pfn, goal: number, size: number, taken:
     if (((word >>> (8 * (byte & 3))) & 0xff) !== 0) continue;
     // The run may begin in the byte before, behind the goal.
     let bit = byte * 8;
-    while (bit > goal && bit > byte * 8 - 7 && isUsable(buffers, pfn, bit - 1, taken)) bit--;
+    while (bit > goal && bit > byte * 8 - 7 && isClear(words, bit - 1)) bit--;
     return bit;
   }
-  const behind = nextClearBit(buffers, pfn, goal, size, taken);
-  return behind >= 0 ? behind : nextClearBit(buffers, pfn, 0, goal, taken);
+  const behind = nextClear(words, goal, size);
+  return behind >= 0 ? behind : nextClear(words, 0, goal);
 }
 
-function isUsable(buffers: Buffers, pfn: Pfn, bit: number, taken: Uint8Array | undefined): boolean {
-  return ((wordAt(buffers, pfn, (bit >>> 5) * 4, taken) >>> (bit & 31)) & 1) === 0;
-}
+const isClear = (words: Uint32Array, bit: number): boolean => ((words[bit >>> 5]! >>> (bit & 31)) & 1) === 0;
 
 function bitmapOf(superblock: Ext2Super, group: number): number {
   const { pfn, offset } = superblock.descriptor(group);
