@@ -1,5 +1,5 @@
 /**
- * The inode on the disk, in a page of the inode table: its fields are checked when they are read, and put back when they have
+ * The inode on the disk, and where in the inode table of its group it lies: its fields are checked when they are read, and put back when they have
  * changed (ext2_read_inode and ext2_update_inode of fs/ext2/inode.c, 2.6.12).
  *
  * Only the first 128 bytes are known: what a larger inode has behind them stays as it is.
@@ -7,13 +7,26 @@
 
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE, type Ino, type Pfn } from '../base/units.ts';
-import { EXT2_MAX_FILE_BLOCKS, EXT2_MODE, EXT2_TRIPLE_INDIRECT, INODE } from '../disk/ext2-format.ts';
+import {
+  EXT2_MAX_FILE_BLOCKS,
+  EXT2_MODE,
+  EXT2_RO_COMPAT,
+  EXT2_SUPERBLOCK_OFFSET,
+  EXT2_TRIPLE_INDIRECT,
+  INODE,
+  inodeLocation,
+  SUPERBLOCK,
+} from '../disk/ext2-format.ts';
+import { NOTHING, type Process } from '../sim/index.ts';
 import type { GuestMemory } from '../xen/public/index.ts';
 import type { Buffers } from './buffer.ts';
+import type { Ext2Super } from './ext2-super.ts';
 import type { Inode } from './inode.ts';
 
 /** Bytes of the longest file: what the pointers reach. */
 export const MAX_FILE_BYTES = EXT2_MAX_FILE_BLOCKS * PAGE_SIZE;
+/** A file of this many bytes needs the feature large_file. */
+const LARGE_FILE_BYTES = 2 ** 31;
 const AT = INODE.offset;
 const TYPES: ReadonlySet<number> = new Set(Object.values(EXT2_MODE).filter((value) => value !== EXT2_MODE.typeMask));
 
@@ -21,13 +34,7 @@ const TYPES: ReadonlySet<number> = new Set(Object.values(EXT2_MODE).filter((valu
  * The fields of an inode that is in use. Throws EIO when they make no sense.
  * @param isOrphan whether it may be without a name, and its i_dtime be the next orphan's number
  */
-export function readInodeFields(
-  memory: GuestMemory,
-  pfn: Pfn,
-  at: number,
-  ino: Ino,
-  isOrphan: boolean,
-): Inode['fields'] {
+function readInodeFields(memory: GuestMemory, pfn: Pfn, at: number, ino: Ino, isOrphan: boolean): Inode['fields'] {
   const word = (name: keyof typeof AT): number => memory.readU32(pfn, at + AT[name]);
   const half = (name: keyof typeof AT): number => memory.readU16(pfn, at + AT[name]);
   const mode = half('i_mode');
@@ -60,18 +67,72 @@ export function readInodeFields(
   };
 }
 
-/** Puts inodes into their buffers, by way of bytes of its own. */
-export class InodeWriter {
+/** The inode tables of a mounted file system. Inodes go into their buffers by way of bytes of the table's own. */
+export class InodeTable {
+  readonly #memory: GuestMemory;
   readonly #buffers: Buffers;
+  readonly #superblock: Ext2Super;
   readonly #bytes = new Uint8Array(INODE.size);
   readonly #words = new DataView(this.#bytes.buffer);
 
-  constructor(buffers: Buffers) {
+  constructor(memory: GuestMemory, buffers: Buffers, superblock: Ext2Super) {
+    this.#memory = memory;
     this.#buffers = buffers;
+    this.#superblock = superblock;
+  }
+
+  /** Block and offset of an inode in its group's table. */
+  place(ino: number): { block: number; offset: number } {
+    const { geometry } = this.#superblock;
+    const { group, indexInTable } = inodeLocation(geometry, ino);
+    return {
+      block: this.#superblock.inodeTable(group) + Math.floor(indexInTable / geometry.inodesPerBlock),
+      offset: (indexInTable % geometry.inodesPerBlock) * geometry.inodeSize,
+    };
+  }
+
+  /** The buffer that holds an inode, if it is in memory. */
+  find(ino: number): Pfn | undefined {
+    return this.#buffers.find(this.place(ino).block);
+  }
+
+  /** Throws EIO. */
+  bread(ino: number): Process<Pfn> {
+    return this.#buffers.bread(this.place(ino).block);
+  }
+
+  /** What `readInodeFields` finds in the buffer of an inode. */
+  read(pfn: Pfn, ino: Ino, isOrphan: boolean): Inode['fields'] {
+    return readInodeFields(this.#memory, pfn, this.place(ino).offset, ino, isOrphan);
+  }
+
+  /** ext2_update_inode, ext3_do_update_inode: the fields go to the buffer if they have changed. Throws EIO. */
+  store(inode: Inode): Process {
+    if (!inode.isInodeDirty) return NOTHING;
+    const { block, offset } = this.place(inode.ino);
+    const isLarge = inode.isRegular && inode.size >= LARGE_FILE_BYTES;
+    const pfn = isLarge ? undefined : this.#buffers.findForChange(block);
+    if (pfn === undefined) return this.#store(inode, block, offset, isLarge);
+    this.#put(inode, pfn, offset);
+    return NOTHING;
+  }
+
+  *#store(inode: Inode, block: number, offset: number, isLarge: boolean): Process {
+    if (isLarge) yield* this.#needLargeFiles();
+    this.#put(inode, yield* this.#buffers.breadForChange(block), offset);
+  }
+
+  *#needLargeFiles(): Process {
+    const { superblockPage } = this.#superblock;
+    const at = EXT2_SUPERBLOCK_OFFSET + SUPERBLOCK.offset.s_feature_ro_compat;
+    if ((this.#buffers.readU32(superblockPage, at) & EXT2_RO_COMPAT.large_file) !== 0) return;
+    yield* this.#buffers.breadForChange(0);
+    const features = this.#buffers.readU32(superblockPage, at);
+    this.#buffers.writeU32(superblockPage, at, (features | EXT2_RO_COMPAT.large_file) >>> 0);
   }
 
   /** The buffer may be changed. The inode is clean afterwards. */
-  put(inode: Inode, pfn: Pfn, at: number): void {
+  #put(inode: Inode, pfn: Pfn, at: number): void {
     const { fields } = inode;
     const words = this.#words;
     this.#buffers.copyOut(pfn, at, this.#bytes, INODE.size);

@@ -2,7 +2,7 @@
  * The ext2 and ext3 driver: inodes as the rest of the kernel sees them (fs/ext2 and fs/ext3 of 2.6.12).
  *
  * Metadata goes through the block device's own mapping (buffer.ts); the file system as a whole is ext2-super.ts, the map
- * from pages to blocks ext2-map.ts, an inode's bytes ext2-inode.ts, allocation ext2-balloc.ts and ext2-ialloc.ts, directories ext2-dir.ts. Nothing on the disk
+ * from pages to blocks ext2-map.ts, inodes on the disk ext2-inode.ts, allocation ext2-balloc.ts and ext2-ialloc.ts, directories ext2-dir.ts. Nothing on the disk
  * is trusted: what does not make sense is EIO, and what the driver cannot mount is refused in one line.
  *
  * Every change is made by an operation that `change` runs. With a journal (ext3, jbd.ts) that is a handle: what the operation
@@ -15,22 +15,13 @@
 
 import { ModelError } from '../base/errno.ts';
 import { Ino, PAGE_SIZE, pagesOf, SECTORS_PER_PAGE, type Pfn } from '../base/units.ts';
-import {
-  EXT2_MODE,
-  EXT2_RO_COMPAT,
-  EXT2_ROOT_INO,
-  EXT2_SUPERBLOCK_OFFSET,
-  EXT2_TRIPLE_INDIRECT,
-  inodeLocation,
-  SUPERBLOCK,
-  type Ext2Geometry,
-} from '../disk/ext2-format.ts';
+import { EXT2_MODE, EXT2_ROOT_INO, EXT2_TRIPLE_INDIRECT, type Ext2Geometry } from '../disk/ext2-format.ts';
 import { NOTHING, type Process } from '../sim/index.ts';
 import { BLOCK_DEVICE_INO, type GuestEnvironment } from '../xen/public/index.ts';
 import { BlockDeviceMapping, Buffers } from './buffer.ts';
 import type { KernelCosts } from './costs.ts';
 import { freeInode, isInodeInUse, newInode } from './ext2-ialloc.ts';
-import { InodeWriter, MAX_FILE_BYTES, readInodeFields } from './ext2-inode.ts';
+import { InodeTable, MAX_FILE_BYTES } from './ext2-inode.ts';
 import { Ext2Map } from './ext2-map.ts';
 import { Ext2Super } from './ext2-super.ts';
 import { OrphanList } from './ext3-orphan.ts';
@@ -52,12 +43,16 @@ export interface NamingPolicy {
   readonly metadata: boolean;
 }
 
-/** A file of this many bytes needs the feature large_file. */
-const LARGE_FILE_BYTES = 2 ** 31;
 /** Times that an operation is tried again after a commit, when the only free blocks were frozen (ext3_should_retry_alloc). */
 const ALLOCATION_RETRIES = 3;
 /** 512-byte sectors of a block. */
 const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
+
+interface Mounted {
+  readonly superblock: Ext2Super;
+  readonly map: Ext2Map;
+  readonly inodeTable: InodeTable;
+}
 
 export class Ext2 implements InodeOperations, JournalClient {
   /** Told of blocks that are freed. Set before the mount. */
@@ -72,8 +67,7 @@ export class Ext2 implements InodeOperations, JournalClient {
   readonly #io: PageIo;
   readonly #writeback: Writeback;
   readonly #policy: NamingPolicy;
-  readonly #inodeWriter: InodeWriter;
-  #mounted: { superblock: Ext2Super; map: Ext2Map } | undefined;
+  #mounted: Mounted | undefined;
   #journal: Journal | undefined;
   readonly #orphans: OrphanList;
   /** With a registry of dirty pages: inodes that changed since `publish`. */
@@ -100,7 +94,6 @@ export class Ext2 implements InodeOperations, JournalClient {
       Math.floor(sectorCount / SECTORS_PER_PAGE),
     );
     this.buffers = new Buffers(env, mm, io, writeback, device);
-    this.#inodeWriter = new InodeWriter(this.buffers);
     this.#orphans = new OrphanList(this.buffers, (inode) => this.markInodeDirty(inode));
     this.inodes = new InodeCache(mm, inodeSlab);
   }
@@ -117,7 +110,7 @@ export class Ext2 implements InodeOperations, JournalClient {
     return this.superblock.isReadOnly;
   }
 
-  get #fs(): { superblock: Ext2Super; map: Ext2Map } {
+  get #fs(): Mounted {
     if (this.#mounted === undefined) throw new ModelError('EINVAL', 'file system is not mounted');
     return this.#mounted;
   }
@@ -136,34 +129,14 @@ export class Ext2 implements InodeOperations, JournalClient {
       inode.isSizeDirty = true;
       this.markInodeDirty(inode);
     });
-    this.#mounted = { superblock, map };
+    this.#mounted = { superblock, map, inodeTable: new InodeTable(this.#env.memory, this.buffers, superblock) };
   }
 
   /** ext3_load_journal: replays what a crash has left, and deletes what was in use without a name. */
   *#mountJournal(ino: number): Process {
-    const { device } = this.buffers;
     const inode = yield* this.iget(ino);
     const log = yield* JournalLog.open(this.#env.memory, this.buffers, this.#io, this.#writeback, inode);
-    const { blockCount, needsRecovery } = this.geometry;
-    // A log that the superblock does not ask for is older than what was written since (journal_wipe).
-    const recovered = yield* recoverJournal(log, this.buffers, this.#io, blockCount, needsRecovery);
-    const nextTid = recovered.nextSequence;
-    if (needsRecovery || log.superblock.start !== 0) {
-      yield* this.#writeback.sync(device);
-      this.#writeback.throwError(device);
-      yield* log.empty(nextTid, true);
-      // What was read before may have been replaced.
-      yield* this.#mountSuper();
-      this.superblock.setNeedsRecovery(false);
-      yield* this.buffers.writeThrough(0);
-      if (recovered.problem !== undefined) this.superblock.error(recovered.problem);
-    }
-    if (log.superblock.errno !== 0) {
-      // ext3_clear_journal_err: what ended the journal is now known to the file system, and to e2fsck.
-      this.superblock.noteErrors();
-      yield* this.buffers.writeThrough(0);
-      yield* log.clearError();
-    }
+    const nextTid = yield* this.#replay(log);
     if (this.isReadOnly) return;
     const { superblock } = this;
     this.#writeback.registry = this.registry;
@@ -184,6 +157,32 @@ export class Ext2 implements InodeOperations, JournalClient {
     superblock.frozen = (group) => journal.frozen(group);
     superblock.onFree = (group, bit) => journal.freeze(group, bit);
     yield* this.#deleteOrphans();
+  }
+
+  /** What the log holds comes home, and the log is empty; an error that it notes becomes the file system's. Returns the next transaction. */
+  *#replay(log: JournalLog): Process<number> {
+    const { device } = this.buffers;
+    const { blockCount, needsRecovery } = this.geometry;
+    // A log that the superblock does not ask for is older than what was written since (journal_wipe).
+    const recovered = yield* recoverJournal(log, this.buffers, this.#io, blockCount, needsRecovery);
+    const nextTid = recovered.nextSequence;
+    if (needsRecovery || log.superblock.start !== 0) {
+      yield* this.#writeback.sync(device);
+      this.#writeback.throwError(device);
+      yield* log.empty(nextTid, true);
+      // What was read before may have been replaced.
+      yield* this.#mountSuper();
+      this.superblock.setNeedsRecovery(false);
+      yield* this.buffers.writeThrough(0);
+      if (recovered.problem !== undefined) this.superblock.error(recovered.problem);
+    }
+    if (log.superblock.errno !== 0) {
+      // ext3_clear_journal_err: what ended the journal is now known to the file system, and to e2fsck.
+      this.superblock.noteErrors();
+      yield* this.buffers.writeThrough(0);
+      yield* log.clearError();
+    }
+    return nextTid;
   }
 
   /** ext3_orphan_cleanup. The list of a file system with errors is given up, and so is what lies behind a bad entry. */
@@ -336,8 +335,8 @@ export class Ext2 implements InodeOperations, JournalClient {
     if (cached !== undefined) return cached;
     const object = yield* this.inodes.allocate();
     try {
-      const { block, offset } = this.#place(number);
-      const pfn = this.buffers.find(block) ?? (yield* this.buffers.bread(block));
+      const table = this.#fs.inodeTable;
+      const pfn = table.find(number) ?? (yield* table.bread(number));
       // Another process may have read it while this one waited.
       const raced = this.inodes.get(ino);
       if (raced !== undefined) {
@@ -345,7 +344,7 @@ export class Ext2 implements InodeOperations, JournalClient {
         return raced;
       }
       this.#env.cpu.charge(this.#costs.inodeFillNs);
-      const inode = this.#instantiate(readInodeFields(this.#env.memory, pfn, offset, ino, isOrphan));
+      const inode = this.#instantiate(table.read(pfn, ino, isOrphan));
       this.inodes.add(inode, object);
       return inode;
     } catch (error) {
@@ -495,20 +494,9 @@ export class Ext2 implements InodeOperations, JournalClient {
     else if (this.#journal.isAborted) inode.isInodeDirty = false;
   }
 
-  /** ext3_do_update_inode. Throws EIO. */
+  /** For the journal, whose transaction closes. Throws EIO. */
   storeInode(inode: Inode): Process {
-    if (!inode.isInodeDirty) return NOTHING;
-    const { block, offset } = this.#place(inode.ino);
-    const isLarge = inode.isRegular && inode.size >= LARGE_FILE_BYTES;
-    const pfn = isLarge ? undefined : this.buffers.findForChange(block);
-    if (pfn === undefined) return this.#storeInode(inode, block, offset, isLarge);
-    this.#inodeWriter.put(inode, pfn, offset);
-    return NOTHING;
-  }
-
-  *#storeInode(inode: Inode, block: number, offset: number, isLarge: boolean): Process {
-    if (isLarge) yield* this.#needLargeFiles();
-    this.#inodeWriter.put(inode, yield* this.buffers.breadForChange(block), offset);
+    return this.#fs.inodeTable.store(inode);
   }
 
   /**
@@ -584,7 +572,7 @@ export class Ext2 implements InodeOperations, JournalClient {
     }
     const blocks = inode.takeMetadataBlocks();
     if (!dataOnly || inode.isSizeDirty) yield* this.writeInode(inode);
-    blocks.push(this.#place(inode.ino).block);
+    blocks.push(this.#fs.inodeTable.place(inode.ino).block);
     for (const block of blocks) yield* writeback.writePages(device, true, Infinity, block, block + 1);
     yield* writeback.waitPages(inode);
     for (const block of blocks) yield* writeback.waitPages(device, block, block + 1);
@@ -679,25 +667,6 @@ export class Ext2 implements InodeOperations, JournalClient {
     inode.isInodeDirty = true;
     yield* this.storeInode(inode);
     yield* freeInode(this.superblock, inode.ino, inode.isDirectory);
-  }
-
-  /** Block and offset of an inode in its group's table. */
-  #place(ino: number): { block: number; offset: number } {
-    const { geometry } = this;
-    const { group, indexInTable } = inodeLocation(geometry, ino);
-    return {
-      block: this.superblock.inodeTable(group) + Math.floor(indexInTable / geometry.inodesPerBlock),
-      offset: (indexInTable % geometry.inodesPerBlock) * geometry.inodeSize,
-    };
-  }
-
-  *#needLargeFiles(): Process {
-    const { superblockPage } = this.superblock;
-    const at = EXT2_SUPERBLOCK_OFFSET + SUPERBLOCK.offset.s_feature_ro_compat;
-    if ((this.buffers.readU32(superblockPage, at) & EXT2_RO_COMPAT.large_file) !== 0) return;
-    yield* this.buffers.breadForChange(0);
-    const features = this.buffers.readU32(superblockPage, at);
-    this.buffers.writeU32(superblockPage, at, (features | EXT2_RO_COMPAT.large_file) >>> 0);
   }
 
   #instantiate(fields: Inode['fields']): Inode {
