@@ -20,11 +20,11 @@ import { NOTHING, type Process } from '../sim/index.ts';
 import { BLOCK_DEVICE_INO, type GuestEnvironment } from '../xen/public/index.ts';
 import { BlockDeviceMapping, Buffers } from './buffer.ts';
 import type { KernelCosts } from './costs.ts';
-import { freeInode, isInodeInUse, newInode } from './ext2-ialloc.ts';
+import { freeInode, newInode } from './ext2-ialloc.ts';
 import { InodeTable, MAX_FILE_BYTES } from './ext2-inode.ts';
 import { Ext2Map } from './ext2-map.ts';
 import { Ext2Super } from './ext2-super.ts';
-import { OrphanList } from './ext3-orphan.ts';
+import { deleteOrphans, OrphanList, type OrphanClient } from './ext3-orphan.ts';
 import { Inode, InodeCache, type InodeOperations } from './inode.ts';
 import { Journal, type JournalClient } from './jbd.ts';
 import { JournalLog } from './jbd-log.ts';
@@ -54,7 +54,7 @@ interface Mounted {
   readonly inodeTable: InodeTable;
 }
 
-export class Ext2 implements InodeOperations, JournalClient {
+export class Ext2 implements InodeOperations, JournalClient, OrphanClient {
   /** Told of blocks that are freed. Set before the mount. */
   onFreeBlocks: (block: number, count: number) => void = () => undefined;
   /** Where dirty pages are registered that are to survive a crash. Set before the mount. */
@@ -156,7 +156,7 @@ export class Ext2 implements InodeOperations, JournalClient {
     superblock.onError = (text) => journal.abort(text);
     superblock.frozen = (group) => journal.frozen(group);
     superblock.onFree = (group, bit) => journal.freeze(group, bit);
-    yield* this.#deleteOrphans();
+    yield* deleteOrphans(this, this.#orphans);
   }
 
   /** What the log holds comes home, and the log is empty; an error that it notes becomes the file system's. Returns the next transaction. */
@@ -183,47 +183,6 @@ export class Ext2 implements InodeOperations, JournalClient {
       yield* log.clearError();
     }
     return nextTid;
-  }
-
-  /** ext3_orphan_cleanup. The list of a file system with errors is given up, and so is what lies behind a bad entry. */
-  *#deleteOrphans(): Process {
-    const first = yield* this.#orphans.first();
-    const orphans = this.superblock.hasErrors ? [] : yield* this.#readOrphans(first);
-    this.#orphans.restore(orphans);
-    if (first !== 0 && orphans.length === 0) yield* this.change(() => this.#orphans.clear());
-    for (const inode of orphans) {
-      try {
-        if (inode.fields.links > 0) yield* this.change(() => this.#finishTruncation(inode));
-      } catch (error) {
-        // As when its last use ends: what cannot be freed now is found by e2fsck.
-        if (!(error instanceof ModelError)) throw error;
-      }
-      yield* this.iput(inode);
-    }
-  }
-
-  /** The orphans, up to the first that cannot be one, or is on the list twice (ext3_orphan_get). */
-  *#readOrphans(first: number): Process<Inode[]> {
-    const { firstInode, inodeCount } = this.geometry;
-    const orphans: Inode[] = [];
-    try {
-      for (let ino = first; ino !== 0; ino = orphans.at(-1)!.fields.dtime) {
-        if (ino < firstInode || ino > inodeCount || this.inodes.has(Ino(ino))) break;
-        if (!(yield* isInodeInUse(this.superblock, ino))) break;
-        orphans.push(yield* this.#read(ino, true));
-      }
-    } catch (error) {
-      if (!(error instanceof ModelError)) throw error;
-    }
-    return orphans;
-  }
-
-  /** A crash came between the new size of a file and the freeing of its blocks: another implementation's transactions. */
-  *#finishTruncation(inode: Inode): Process {
-    if (hasBlocks(inode)) yield* this.#cut(inode, inode.fields.size);
-    yield* this.removeOrphan(inode);
-    inode.fields.dtime = 0;
-    this.markInodeDirty(inode);
   }
 
   /** Transactions committed since the mount. */
@@ -327,6 +286,11 @@ export class Ext2 implements InodeOperations, JournalClient {
     const { geometry } = this;
     if (number < 1 || number > geometry.inodeCount) throw new ModelError('EIO', `ext2: there is no inode ${number}`);
     return yield* this.#read(number, false);
+  }
+
+  /** ext3_orphan_get: an inode that may have no name, with a reference. Throws EIO. */
+  readOrphan(number: number): Process<Inode> {
+    return this.#read(number, true);
   }
 
   *#read(number: number, isOrphan: boolean): Process<Inode> {
@@ -521,6 +485,14 @@ export class Ext2 implements InodeOperations, JournalClient {
     yield* this.#journal?.waitForData(inode) ?? NOTHING;
     yield* truncatePages(this.#mm, this.#io, inode.space, pagesOf(size));
     yield* this.#cut(inode, size);
+  }
+
+  /** A crash came between the new size of a file and the freeing of its blocks: another implementation's transactions. */
+  *finishTruncation(inode: Inode): Process {
+    if (hasBlocks(inode)) yield* this.#cut(inode, inode.fields.size);
+    yield* this.removeOrphan(inode);
+    inode.fields.dtime = 0;
+    this.markInodeDirty(inode);
   }
 
   /** Frees what lies behind the end of a file, and zeroes the rest of its last page. */
