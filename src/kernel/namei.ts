@@ -53,19 +53,16 @@ export class PathWalker {
 
   /**
    * path_lookup from the root: the inode, with a reference that the caller gives back. What a slash or a dot at the end
-   * follows must be a directory, or a link to one. Throws ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EIO, ENOMEM.
+   * follows must be a directory, or a link to one; so in the text of a link. Throws ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EIO, ENOMEM.
    * @param follow whether a symbolic link at the end is followed
    */
   *walk(path: string, follow: boolean): Process<Inode> {
     checkPath(path);
-    const mustBeDirectory = /\/\.?$/.test(path);
-    const inode = yield* this.#walk(path, follow || mustBeDirectory);
-    if (!mustBeDirectory || inode.isDirectory) return inode;
-    this.#ext2.inodes.put(inode);
-    throw new ModelError('ENOTDIR', path);
+    return yield* this.#walk(path, follow);
   }
 
   *#walk(path: string, follow: boolean): Process<Inode> {
+    let mustBeDirectory = endsAsDirectory(path);
     let rest = split(path);
     let links = 0;
     let at = this.#cachedRoot() ?? (yield* this.#ext2.root());
@@ -73,7 +70,7 @@ export class PathWalker {
       const name = rest[i]!;
       const next = yield* this.#step(at, name);
       const isLast = i === rest.length - 1;
-      if (!next.isSymlink || (isLast && !follow)) {
+      if (!next.isSymlink || (isLast && !follow && !mustBeDirectory)) {
         this.#ext2.inodes.put(at);
         at = next;
         continue;
@@ -84,6 +81,7 @@ export class PathWalker {
         throw new ModelError('ELOOP', `too many symbolic links in ${path}`);
       }
       const target = yield* this.#withReference(next, this.readlink(next), at);
+      if (isLast && endsAsDirectory(target)) mustBeDirectory = true;
       if (target.startsWith('/')) {
         this.#ext2.inodes.put(at);
         at = yield* this.#ext2.root();
@@ -91,7 +89,9 @@ export class PathWalker {
       rest = [...split(target), ...rest.slice(i + 1)];
       i = -1;
     }
-    return at;
+    if (!mustBeDirectory || at.isDirectory) return at;
+    this.#ext2.inodes.put(at);
+    throw new ModelError('ENOTDIR', path);
   }
 
   /** What `walk` would return without waiting, when no symbolic link is on the way; undefined when it would wait, follow or throw. */
@@ -231,6 +231,11 @@ function checkPath(path: string): void {
   // A character has three bytes at most.
   if (path.length * 3 >= PATH_MAX && encoder.encode(path).length >= PATH_MAX)
     throw new ModelError('ENAMETOOLONG', `the path is ${path.length} characters long`);
+}
+
+/** Whether what a path, or the text of a symbolic link, names must be a directory, and a link there is followed. */
+function endsAsDirectory(path: string): boolean {
+  return /\/\.?$/.test(path);
 }
 
 function split(path: string): string[] {

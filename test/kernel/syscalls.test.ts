@@ -34,6 +34,11 @@ const IMAGE = makeExt2(
       ],
       ['absolute', symlink('/dir/up')],
       ['dangling', symlink('nowhere')],
+      ['fileSlash', symlink('hello/')],
+      ['fileDot', symlink('hello/.')],
+      ['dirSlash', symlink('dir/')],
+      ['linkSlash', symlink('fileSlash/')],
+      ['toFileSlash', symlink('fileSlash')],
       ['self', symlink('self')],
       // 40 links in a row are followed, 41 are not.
       ...Array.from({ length: 41 }, (_, i) => [`l${i}`, symlink(i === 0 ? 'hello' : `l${i - 1}`)] as const),
@@ -119,6 +124,12 @@ describe('paths', () => {
     ['/dangling', 'ENOENT'],
     ['/hello/more', 'ENOTDIR'],
     ['/self', 'ELOOP'],
+    // A slash at the end of a link's text asks for a directory, as one at the end of a path does.
+    ['/fileSlash', 'ENOTDIR'],
+    ['/fileDot', 'ENOTDIR'],
+    ['/linkSlash', 'ENOTDIR'],
+    ['/toFileSlash', 'ENOTDIR'],
+    ['/dir/../fileSlash/', 'ENOTDIR'],
     ['/l40', 'ELOOP'],
     [`/${'n'.repeat(256)}`, 'ENAMETOOLONG'],
     ['/'.repeat(4097), 'ENAMETOOLONG'],
@@ -133,6 +144,10 @@ describe('paths', () => {
     expect(run(sys.lstat('/absolute')).mode & 0xf000).toBe(0xa000);
     expect(run(sys.stat('/absolute'))).toEqual(run(sys.stat('/hello')));
     expect(run(sys.readlink('/dangling'))).toBe('nowhere');
+    expect(run(sys.readlink('/fileSlash'))).toBe('hello/');
+    expect(run(sys.lstat('/linkSlash')).mode & 0xf000).toBe(0xa000);
+    expect(run(sys.stat('/dirSlash')).ino).toBe(run(sys.stat('/dir')).ino);
+    expect(run(sys.stat('/dirSlash/inner')).size).toBe(5);
     expect(errno(sys.readlink('/hello'))).toBe('EINVAL');
   });
 
