@@ -162,9 +162,10 @@ export class FileMap {
     yield* this.#io.readAhead(inode, Math.max(0, index - (max >>> 1)), max);
   }
 
-  /** force_page_cache_readahead: starts reading a range, 32 pages at a time. */
+  /** force_page_cache_readahead: starts reading a range, 32 pages at a time; of half the free and inactive pages at most (max_sane_readahead). */
   *readahead(inode: Inode, start: number, count: number): Process {
-    const end = Math.min(start + count, inode.pageCount);
+    const sane = Math.floor((this.#mm.lru.nrInactive + this.#mm.allocator.freeCount) / 2);
+    const end = Math.min(start + Math.min(count, sane), inode.pageCount);
     for (let at = start; at < end; at += RA_MAX) {
       yield* this.#io.readAhead(inode, at, Math.min(RA_MAX, end - at));
       yield* this.#cpu.settle();

@@ -258,7 +258,10 @@ export class MachineMemory {
       this.#viewBuckets[bucket] = next;
       return;
     }
-    while (this.#nextSlot[at] !== slot) at = this.#nextSlot[at]!;
+    while (this.#nextSlot[at] !== slot) {
+      assert(at !== 0, 'a view is not in the bucket of its frame');
+      at = this.#nextSlot[at]!;
+    }
     this.#nextSlot[at] = next;
   }
 }

@@ -28,16 +28,21 @@ let kernel: Kernel;
 let sys: Syscalls;
 let fd: number;
 
-beforeEach(() => {
+function start(nrPages?: number): void {
   const files = directory([
     ['f', file(contents)],
     ['big', file(new Uint8Array(900 * PAGE_SIZE).fill(1))],
   ]);
-  machine = new FakeMachine({ image: makeExt2(tree(files), { size: 8 << 20 }) });
+  machine = new FakeMachine({
+    image: makeExt2(tree(files), { size: 8 << 20 }),
+    ...(nrPages !== undefined && { nrPages }),
+  });
   kernel = machine.run(machine.boot());
   sys = kernel.syscalls;
   fd = run(sys.open('/f', O.rdwr));
-});
+}
+
+beforeEach(() => start());
 
 const run = <T>(process: Process<T>): T => machine.run(process);
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -284,6 +289,21 @@ describe('posix_fadvise', () => {
     expect(cached()).toEqual([3, 4]);
     expect(errno(() => sys.posixFadvise(fd, 0, 0, 9))).toBe('EINVAL');
     expect(errno(() => sys.posixFadvise(99, 0, 0, FADV.normal))).toBe('EBADF');
+  });
+});
+
+describe('a range that is asked for ahead', () => {
+  it.each(['willneed', 'readahead'])('%s: half of the free and inactive pages are read at most', (how) => {
+    start(1000);
+    const big = run(sys.open('/big'));
+    const address = sys.mmap(900 * PAGE_SIZE, PROT.read, MAP.shared, big, 0);
+    const { lru, allocator } = kernel.mm;
+    const sane = Math.floor((lru.nrInactive + allocator.freeCount) / 2);
+    expect(sane).toBeLessThan(500);
+    if (how === 'willneed') run(sys.posixFadvise(big, 0, 0, FADV.willneed));
+    else run(sys.readahead(big, 0, 900 * PAGE_SIZE));
+    machine.simulation.run(() => false);
+    expect(sys.mincore(address, 900 * PAGE_SIZE).reduce((sum, each) => sum + each)).toBe(sane);
   });
 });
 
