@@ -12,6 +12,7 @@ export { O } from './filemap.ts';
 export { MAP, MS, PROT } from './mmap.ts';
 export { type ModulePlace, type SyscallParts } from './open.ts';
 export { SEEK } from './read-write.ts';
+export { Connection, Listener, type Broken, type Timers } from './transport.ts';
 export { FADV, Syscalls, type Stat } from './syscalls.ts';
 export type { DirectoryEntry } from './ext2-dir.ts';
 export { DEF_PRIORITY, Reclaim, SWAP_CLUSTER_MAX, type UnclaimedPages } from './vmscan.ts';

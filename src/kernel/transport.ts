@@ -1,0 +1,238 @@
+/**
+ * Requests and answers over a network that loses packets: what of TCP decides how long a client of a guest that is
+ * suspended or rebooted waits.
+ *
+ * A client opens a connection, then sends one request at a time and waits for its answer. What is not answered is sent
+ * again after a timeout that doubles. A connection lives in the memory of both ends: a guest that was suspended goes on with
+ * it, and the next retransmission is answered. A guest that was booted does not know it and answers with a reset.
+ *
+ * Invariants: a request is served at most once by one listener; an answer is handed over only to the request it belongs to;
+ * a packet whose checksum, length or reserved bytes are wrong is ignored, as one that was lost.
+ *
+ * Modelled after TCP in Linux 2.6.12 (tcp_timer.c, tcp_ipv4.c). Differs: a message is one packet, and one is under way a
+ * connection, so there is no window, no congestion control and no reordering; the answer is the only acknowledgement, so
+ * a request that is served slowly is sent again, and ignored; the timeout is the least one, not derived from round trips;
+ * closing is a reset; a CRC-32C stands for the checksum. A client never uses a connection number twice, nor a connection that
+ * broke.
+ */
+
+import { assert } from '../base/assert.ts';
+import { crc32c } from '../base/crc32c.ts';
+import { defineLayout, getField, putField, reservedIsZero } from '../base/layout.ts';
+import { Ns } from '../base/units.ts';
+import { WaitQueue, type Process } from '../sim/index.ts';
+
+/** TCP_RTO_MIN, TCP_RTO_MAX and TCP_TIMEOUT_INIT of include/net/tcp.h, Linux 2.6.12, ns. */
+export const RTO_MIN_NS = 200_000_000;
+export const RTO_MAX_NS = 120_000_000_000;
+export const SYN_TIMEOUT_NS = 3_000_000_000;
+/** Retransmissions before a client gives up: TCP_SYN_RETRIES and TCP_RETR2 of the same file. */
+export const SYN_RETRIES = 5;
+export const REQUEST_RETRIES = 15;
+
+const KIND = { syn: 1, synAck: 2, request: 3, answer: 4, reset: 5 } as const;
+type Kind = (typeof KIND)[keyof typeof KIND];
+
+/** The header of a packet; its payload follows. */
+export const SEGMENT_HEADER = defineLayout('segment', 20, [
+  { name: 'connection', width: 4, writer: 'guest', meaning: 'number that the client gave the connection' },
+  { name: 'sequence', width: 4, writer: 'guest', meaning: 'which request of the connection, from 1; else 0' },
+  { name: 'payloadBytes', width: 4, writer: 'guest', meaning: 'bytes that follow the header' },
+  { name: 'kind', width: 1, writer: 'guest', meaning: '1 open, 2 opened, 3 request, 4 answer, 5 reset' },
+  { name: 'reserved', width: 1, count: 3, meaning: 'for later versions', reserved: true },
+  { name: 'checksum', width: 4, writer: 'guest', meaning: 'CRC-32C of the header up to here and of the payload' },
+]);
+
+interface Segment {
+  readonly connection: number;
+  readonly sequence: number;
+  readonly kind: number;
+  readonly payload: Uint8Array;
+}
+
+/** Takes a packet for the other end. It may lose it. */
+type Send = (packet: Uint8Array) => void;
+
+const EMPTY = new Uint8Array(0);
+
+function checksum(packet: Uint8Array): number {
+  const header = crc32c(packet, 0, SEGMENT_HEADER.offset.checksum);
+  return crc32c(packet, SEGMENT_HEADER.size, packet.length - SEGMENT_HEADER.size, header);
+}
+
+function encode(connection: number, sequence: number, kind: Kind, payload: Uint8Array): Uint8Array {
+  const packet = new Uint8Array(SEGMENT_HEADER.size + payload.length);
+  putField(SEGMENT_HEADER, packet, 0, 'connection', connection);
+  putField(SEGMENT_HEADER, packet, 0, 'sequence', sequence);
+  putField(SEGMENT_HEADER, packet, 0, 'payloadBytes', payload.length);
+  putField(SEGMENT_HEADER, packet, 0, 'kind', kind);
+  packet.set(payload, SEGMENT_HEADER.size);
+  putField(SEGMENT_HEADER, packet, 0, 'checksum', checksum(packet));
+  return packet;
+}
+
+function decode(packet: Uint8Array): Segment | undefined {
+  if (packet.length < SEGMENT_HEADER.size) return undefined;
+  if (getField(SEGMENT_HEADER, packet, 0, 'payloadBytes') !== packet.length - SEGMENT_HEADER.size) return undefined;
+  if (getField(SEGMENT_HEADER, packet, 0, 'checksum') !== checksum(packet)) return undefined;
+  if (!reservedIsZero(SEGMENT_HEADER, packet, 0)) return undefined;
+  return {
+    connection: getField(SEGMENT_HEADER, packet, 0, 'connection'),
+    sequence: getField(SEGMENT_HEADER, packet, 0, 'sequence'),
+    kind: getField(SEGMENT_HEADER, packet, 0, 'kind'),
+    payload: packet.subarray(SEGMENT_HEADER.size),
+  };
+}
+
+/** Whatever lets an action happen later: the simulation, or a guest's timers, which do not run while it is suspended. */
+export interface Timers {
+  after(delay: Ns, action: () => void): void;
+}
+
+/** How an exchange ended without an answer. */
+export type Broken = 'reset' | 'timed out';
+
+/** The client's end of one connection. */
+export class Connection {
+  readonly id: number;
+  readonly #timers: Timers;
+  readonly #send: Send;
+  readonly #wakeUp = new WaitQueue();
+  #sequence = 0;
+  #awaited: Kind | undefined;
+  #outcome: Uint8Array | Broken | undefined;
+  #retransmissions = 0;
+
+  constructor(timers: Timers, send: Send, id: number) {
+    this.#timers = timers;
+    this.#send = send;
+    this.id = id;
+  }
+
+  /** Packets sent again so far. */
+  get retransmissions(): number {
+    return this.#retransmissions;
+  }
+
+  /** Opens the connection; undefined when it is open. */
+  *open(): Process<Broken | undefined> {
+    const outcome = yield* this.#exchange(KIND.syn, KIND.synAck, EMPTY, SYN_TIMEOUT_NS, SYN_RETRIES);
+    return typeof outcome === 'string' ? outcome : undefined;
+  }
+
+  /** Sends a request and waits for its answer. */
+  *request(payload: Uint8Array): Process<Uint8Array | Broken> {
+    this.#sequence++;
+    return yield* this.#exchange(KIND.request, KIND.answer, payload, RTO_MIN_NS, REQUEST_RETRIES);
+  }
+
+  /** Tells the other end to forget the connection. */
+  close(): void {
+    this.#send(encode(this.id, 0, KIND.reset, EMPTY));
+  }
+
+  /** A packet from the other end. Those of other connections are ignored. */
+  receive(packet: Uint8Array): void {
+    const segment = decode(packet);
+    if (segment?.connection !== this.id || this.#awaited === undefined) return;
+    if (segment.kind === KIND.reset) this.#end('reset');
+    else if (segment.kind === this.#awaited && segment.sequence === this.#sequence) this.#end(segment.payload.slice());
+  }
+
+  #end(outcome: Uint8Array | Broken): void {
+    this.#awaited = undefined;
+    this.#outcome = outcome;
+    this.#wakeUp.wakeAll();
+  }
+
+  *#exchange(
+    kind: Kind,
+    awaited: Kind,
+    payload: Uint8Array,
+    firstTimeoutNs: number,
+    retries: number,
+  ): Process<Uint8Array | Broken> {
+    assert(this.#awaited === undefined, 'a connection has one request under way');
+    assert(typeof this.#outcome !== 'string', 'a connection that broke is not used again');
+    this.#awaited = awaited;
+    this.#outcome = undefined;
+    const packet = encode(this.id, this.#sequence, kind, payload);
+    let timeoutNs = firstTimeoutNs;
+    let sent = 0;
+    let isOver = false;
+    const transmit = (): void => {
+      // The exchange ended before this timer fired.
+      if (isOver || this.#awaited === undefined) return;
+      if (sent > retries) {
+        this.#end('timed out');
+        return;
+      }
+      if (sent++ > 0) this.#retransmissions++;
+      this.#timers.after(Ns(timeoutNs), transmit);
+      timeoutNs = Math.min(timeoutNs * 2, RTO_MAX_NS);
+      this.#send(packet);
+    };
+    transmit();
+    while (this.#outcome === undefined) yield this.#wakeUp;
+    isOver = true;
+    return this.#outcome;
+  }
+}
+
+/** What a listener keeps of a connection: the request served last, and its answer once there is one. */
+interface Accepted {
+  sequence: number;
+  answer: Uint8Array | undefined;
+}
+
+/** The server's end of all its connections. */
+export class Listener {
+  readonly #send: Send;
+  readonly #serve: (request: Uint8Array, answer: (payload: Uint8Array) => void) => void;
+  readonly #accepted = new Map<number, Accepted>();
+
+  /** @param serve is handed each request once, and calls `answer` when it has one, at once or later */
+  constructor(send: Send, serve: (request: Uint8Array, answer: (payload: Uint8Array) => void) => void) {
+    this.#send = send;
+    this.#serve = serve;
+  }
+
+  /** Connections that are open. */
+  get connections(): number {
+    return this.#accepted.size;
+  }
+
+  /** A packet from a client. */
+  receive(packet: Uint8Array): void {
+    const segment = decode(packet);
+    if (segment === undefined) return;
+    const { connection } = segment;
+    if (segment.kind === KIND.reset) this.#accepted.delete(connection);
+    else if (segment.kind === KIND.syn) {
+      if (!this.#accepted.has(connection)) this.#accepted.set(connection, { sequence: 0, answer: undefined });
+      this.#send(encode(connection, 0, KIND.synAck, EMPTY));
+    } else if (segment.kind === KIND.request) this.#request(segment);
+  }
+
+  #request({ connection, sequence, payload }: Segment): void {
+    const accepted = this.#accepted.get(connection);
+    if (accepted === undefined) {
+      this.#send(encode(connection, 0, KIND.reset, EMPTY));
+      return;
+    }
+    if (sequence === accepted.sequence) {
+      // Sent again: it is being served, or its answer was lost.
+      if (accepted.answer !== undefined) this.#send(accepted.answer);
+      return;
+    }
+    if (sequence !== accepted.sequence + 1) return;
+    accepted.sequence = sequence;
+    accepted.answer = undefined;
+    this.#serve(payload.slice(), (bytes) => {
+      // The client closed the connection, or did not wait for the answer.
+      if (this.#accepted.get(connection) !== accepted || accepted.sequence !== sequence) return;
+      accepted.answer = encode(connection, sequence, KIND.answer, bytes);
+      this.#send(accepted.answer);
+    });
+  }
+}
