@@ -47,6 +47,8 @@ const SEED_MAX = 0xffff_ffff;
 /** Runs of each fault of a campaign. */
 export const RUNS_DEFAULT = 10;
 const RUNS_MAX = 100_000;
+/** As many digits as the guest's command line takes. */
+const EXPIRE_MAX = 999_999;
 /** As many as there are records of domains. */
 const VMS_MAX = 95;
 /** What a guest of `vmm-reboot` reads in one run, bytes. */
@@ -76,6 +78,11 @@ export const REBOOT = {
     {
       name: 'checksum',
       help: 'record a CRC-32C of each page that is vouched for and ask that it matches before the page is taken over',
+    },
+    {
+      name: 'expire',
+      value: 'SECONDS',
+      help: `give pages back that the new guest has not claimed so long after it began to boot, 1 to ${EXPIRE_MAX} (default: never)`,
     },
     { name: 'json', help: 'print the result as one JSON object' },
     { name: 'report', value: 'DIR', help: 'also write DIR/index.html, one self-contained page with charts' },
@@ -281,6 +288,9 @@ export function parseSeed(option: string, text: string): number {
 
 /** How often a fault is run. @throws UserError */
 export const parseRuns = (option: string, text: string): number => parseCount(option, text, RUNS_MAX);
+
+/** Seconds after which unclaimed pages are given back. @throws UserError */
+export const parseExpire = (option: string, text: string): number => parseCount(option, text, EXPIRE_MAX);
 
 /** A number of guests. @throws UserError */
 export const parseVms = (option: string, text: string): number => parseCount(option, text, VMS_MAX);

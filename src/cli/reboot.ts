@@ -25,6 +25,7 @@ import {
   MEMORY_DEFAULT,
   parseChoice,
   parseCommand,
+  parseExpire,
   parseList,
   parseMemory,
   parseSeed,
@@ -64,6 +65,7 @@ export function reboot(argv: readonly string[], io: Io): number {
     limit: value('limit', parseSize, undefined),
     crash,
     checksum: args.flags.has('checksum'),
+    expire: value('expire', parseExpire, undefined),
     dumpMemory: value('dump-memory', toPath, undefined),
   };
   const reportDir = value('report', toPath, undefined);

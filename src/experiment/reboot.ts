@@ -92,6 +92,7 @@ function runStrategies(
       workload: options.workload,
       crash: options.crash,
       checksum: options.checksum,
+      expire: options.expire ?? null,
       memory: options.memory,
       files: disk.files.length,
       bytes: disk.bytes,

@@ -45,6 +45,8 @@ export interface RebootOptions {
   readonly crash: boolean;
   /** Record a CRC-32C of every clean page, and ask for it at the claim. */
   readonly checksum: boolean;
+  /** Seconds from the begin of the new guest's boot after which pages that it has not claimed are given back; undefined: never. */
+  readonly expire?: number | undefined;
   /** Write the machine's memory to this file at the moment between the old guest and the new. */
   readonly dumpMemory: string | undefined;
 }
@@ -119,6 +121,8 @@ export interface RebootResult {
   readonly crash: boolean;
   /** Whether pages were taken over only when their CRC-32C matched. */
   readonly checksum: boolean;
+  /** After so many seconds pages that nobody claimed were given back; null: never. */
+  readonly expire: number | null;
   /** Guest memory, bytes. */
   readonly memory: number;
   /** Regular files on the disk, and their bytes. */

@@ -182,7 +182,8 @@ class StrategyRun {
   *#main(): Process<StrategyResult> {
     const { options } = this.#input;
     const strategy = STRATEGY[this.#name];
-    const { cmdLine } = strategy;
+    const cmdLine =
+      options.expire === undefined ? strategy.cmdLine : `${strategy.cmdLine} cachemap_expire=${options.expire}`;
     const { simulation } = this.testbed;
     const before = yield* this.testbed.start(cmdLine);
     const runs = [yield* this.#run(before, 'before', 1), yield* this.#run(before, 'before', 2)];

@@ -143,6 +143,9 @@ export function parameters(result: RebootResult): [name: string, value: string][
     ['guest memory', prettyBytes(result.memory, { binary: true })],
     ['reboot', result.crash ? 'crash, nothing flushed' : 'orderly'],
     ['checksums', result.checksum ? 'CRC-32C at every claim' : 'off'],
+    ...(result.expire === null
+      ? []
+      : [['unclaimed pages', `given back ${result.expire} s after boot`] as [string, string]]),
     ['profile', result.profile],
     ['disk', result.disk === 'profile' ? 'that of the profile' : result.disk],
     ['seed', String(result.seed)],

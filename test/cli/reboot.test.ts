@@ -59,7 +59,7 @@ describe('the options of the experiment', () => {
   it('are taken from the command line', () => {
     const io = captureIo(dir);
     const argv =
-      'files --memory 256M --disk nvme --profile server-2026 --strategy warm-cache,cold --workload zipf --seed 9 --limit 1G --crash --checksum --dump-memory m.img';
+      'files --memory 256M --disk nvme --profile server-2026 --strategy warm-cache,cold --workload zipf --seed 9 --limit 1G --crash --checksum --expire 60 --dump-memory m.img';
     reboot(argv.split(' '), io);
     expect(io.ran).toEqual([
       {
@@ -73,6 +73,7 @@ describe('the options of the experiment', () => {
         limit: 2 ** 30,
         crash: true,
         checksum: true,
+        expire: 60,
         dumpMemory: join(dir, 'm.img'),
       },
     ]);
@@ -161,6 +162,7 @@ describe('a mistake', () => {
     [['a-file', '--dump-memory', 'a-file'], /^--dump-memory: .*a-file is PATH itself$/],
     [['a-file', '--dump-memory', 'a-link'], /^--dump-memory: .*a-link is PATH itself$/],
     [['files', '--seed', 'x'], /^--seed: x is not an integer/],
+    [['files', '--expire', '0'], /^--expire: 0 is not an integer of 1 to 999999$/],
     [
       ['files', '--strategy', 'hot'],
       /^--strategy: hot is none of cold, prefetch, warm-cache, warm-cache\+metadata, rio, rio\+warm-cache$/,

@@ -125,6 +125,20 @@ describe('runReboot', () => {
     expect(untold).toBeLessThan(14);
   });
 
+  it('gives unclaimed pages back after the time that is asked for, and then reads them again', () => {
+    const pages = (expire: number): { preserved: number; reused: number; released: number } => {
+      const { result } = runReboot(options({ strategies: ['warm-cache'], expire }));
+      expect(result.expire).toBe(expire);
+      const { preserved, reused, refused } = result.strategies[0]!.pages;
+      return { preserved, reused, released: refused.released };
+    };
+    const late = pages(3600);
+    expect(late.preserved).toBeGreaterThan(100);
+    expect(late).toMatchObject({ reused: late.preserved, released: 0 });
+    // The boot alone takes longer.
+    expect(pages(1)).toEqual({ preserved: late.preserved, reused: 0, released: late.preserved });
+  });
+
   it('is a function of its inputs: one digest for one seed, another for another', () => {
     const digest = (seed: number): string => runReboot(options({ seed, workload: 'random' })).result.digest;
     expect(digest(5)).toBe(digest(5));

@@ -56,6 +56,7 @@ export function sampleResult(): RebootResult {
     workload: 'files',
     crash: false,
     checksum: false,
+    expire: null,
     memory: 1 << 30,
     files: 27_731,
     bytes: BYTES,
