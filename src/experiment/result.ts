@@ -83,6 +83,8 @@ export interface StrategyResult {
     readonly readAgain: number;
     /** Pages not kept or not handed over, by reason. */
     readonly refused: ReasonCounts;
+    /** Whether the old guest told where the pages were on its LRU lists, and whether that was to be believed. */
+    readonly recency: 'told' | 'untold' | 'damaged';
   };
   /** Blocks of metadata (superblock, descriptors, inode tables, indirect blocks, directories) read from the disk after the reboot. */
   readonly metadataReads: number;

@@ -219,6 +219,7 @@ class StrategyRun {
         reused: stats.pagesReused,
         readAgain: stats.dataPagesRead + stats.metadataPagesRead,
         refused: after.domain.stats.refused,
+        recency: after.domain.stats.recency,
       },
       metadataReads: stats.metadataPagesRead,
       hypercalls: {

@@ -91,6 +91,9 @@ export function sections(result: RebootResult): Section[] {
               row('bytes lost', ({ writes }) => grouped(writes.bytesLost)),
             ]
           : []),
+        ...(strategies.some(({ pages }) => pages.recency === 'damaged')
+          ? [row('order of the LRU lists', ({ pages }) => pages.recency)]
+          : []),
         ...reasons.map((reason) =>
           row(`refused: ${REASON_TEXTS[reason]}`, ({ pages }) => grouped(pages.refused[reason])),
         ),

@@ -139,6 +139,20 @@ describe('runReboot', () => {
     expect(pages(1)).toEqual({ preserved: late.preserved, reused: 0, released: late.preserved });
   });
 
+  it('says that the order of the lists was told, was not, or is damaged', () => {
+    const recency = (over: Partial<RebootOptions>, damage?: (testbed: Testbed) => void): string =>
+      runReboot(options({ strategies: ['warm-cache'], ...over }), undefined, damage).result.strategies[0]!.pages
+        .recency;
+    expect(recency({})).toBe('told');
+    expect(recency({ crash: true })).toBe('untold');
+    const flip = (testbed: Testbed): void => {
+      const { recency: table } = testbed.hypervisor;
+      const [mfn] = keptFrames(testbed);
+      table.set(mfn!, table.get(mfn!) ^ 1);
+    };
+    expect(recency({}, flip)).toBe('damaged');
+  });
+
   it('is a function of its inputs: one digest for one seed, another for another', () => {
     const digest = (seed: number): string => runReboot(options({ seed, workload: 'random' })).result.digest;
     expect(digest(5)).toBe(digest(5));

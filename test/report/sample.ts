@@ -37,6 +37,7 @@ export function sampleStrategy(name: StrategyName, first: number, rebootNs: numb
       reused,
       readAgain: 81_734 - reused,
       refused: { ...noReasons(), dirty: name === 'cold' ? 0 : 12, notAsked: name === 'cold' ? 81_734 : 0 },
+      recency: name === 'cold' ? 'untold' : 'told',
     },
     metadataReads: name === 'warm-cache+metadata' ? 31 : 4_812,
     hypercalls: { count: 30_412, ns: 41_000_000, share: 0.0123 },
