@@ -107,11 +107,13 @@ type MachineSize = Pick<VmmMeasurement, 'vms' | 'memory'>;
 
 /**
  * Runs the experiment.
+ * @param afterReboot called before the guests read again; for fault experiments
  * @throws UserError when the disk cannot be used or the memory is too small
  */
 export function runVmmReboot(
   options: VmmExperimentOptions,
   onProgress: ProgressListener = () => undefined,
+  afterReboot?: (machine: VmmMachine) => void,
 ): VmmExperimentOutcome {
   const disk = openDisk(options.path, options.limit, onProgress);
   try {
@@ -127,7 +129,7 @@ export function runVmmReboot(
           done: done++,
           total: sizes.length * options.strategies.length,
         });
-        const run = new VmmRun(options, disk, size, strategy);
+        const run = new VmmRun(options, disk, size, strategy, afterReboot);
         const result = run.result();
         digest.addHex(run.digest);
         mismatches.push(...run.mismatches);
@@ -175,6 +177,7 @@ const MISMATCHES_SHOWN = 3;
 
 class VmmRun {
   readonly mismatches: VmmMismatch[] = [];
+  readonly #afterReboot: ((machine: VmmMachine) => void) | undefined;
   readonly #options: VmmExperimentOptions;
   readonly #disk: DiskSource;
   readonly #size: MachineSize;
@@ -187,7 +190,14 @@ class VmmRun {
   #bytes = 0;
   #mismatchCount = 0;
 
-  constructor(options: VmmExperimentOptions, disk: DiskSource, size: MachineSize, strategy: VmmStrategyName) {
+  constructor(
+    options: VmmExperimentOptions,
+    disk: DiskSource,
+    size: MachineSize,
+    strategy: VmmStrategyName,
+    afterReboot: ((machine: VmmMachine) => void) | undefined,
+  ) {
+    this.#afterReboot = afterReboot;
     this.#options = options;
     this.#disk = disk;
     this.#size = size;
@@ -243,6 +253,7 @@ class VmmRun {
     const cached = yield* this.#read();
     const reboot = yield* rebootHypervisor(this.#machine, this.#heartbeats, this.#strategy);
     for (const oracle of this.#oracles) oracle.invalidate();
+    this.#afterReboot?.(this.#machine);
     const after = yield* this.#read();
     const verified = { pages: this.#pages, bytes: this.#bytes, mismatches: this.#mismatchCount };
     return { ...reboot, reads: { first, cached, after }, verified };

@@ -1,8 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Mfn } from '../../src/base/index.ts';
 import { UserError } from '../../src/base/user-error.ts';
 import { runVmmReboot, type VmmExperimentOptions } from '../../src/experiment/vmm-experiment.ts';
+import type { VmmMachine } from '../../src/experiment/vmm-machine.ts';
 import { VMM_STRATEGIES } from '../../src/experiment/vmm-result.ts';
 import { inTemporaryDirectory } from '../support/e2fsprogs.ts';
 
@@ -47,6 +49,29 @@ describe('runVmmReboot', () => {
         expect(verified.pages > 2 * FILES * 17).toBe(strategy === 'warm-cache');
         expect(reads.after.ns > 10 * reads.cached.ns).toBe(strategy === 'shutdown-boot');
       }
+    });
+  });
+
+  it('notices a byte that is wrong in a cache that survived', () => {
+    withFiles((dir) => {
+      const flip = ({ hypervisor, memory }: VmmMachine): void => {
+        for (let mfn = hypervisor.map.firstDomainMfn as number; mfn < hypervisor.map.frameCount; mfn++)
+          if (hypervisor.frames.isNamed(Mfn(mfn)) && memory.readU8(Mfn(mfn), 100) === 65) {
+            memory.writeU8(Mfn(mfn), 100, 66);
+            return;
+          }
+      };
+      const asked = options(dir, { strategies: ['warm-vm', 'shutdown-boot'] });
+      const { result, mismatches } = runVmmReboot(asked, undefined, flip);
+      expect(mismatches).toEqual([
+        {
+          vms: 2,
+          memory: 16 << 20,
+          strategy: 'warm-vm',
+          what: expect.stringMatching(/^guest\d: \/file0: byte \d+ was read wrong$/) as string,
+        },
+      ]);
+      expect(result.machines[0]!.strategies.map(({ verified }) => verified.mismatches)).toEqual([1, 0]);
     });
   });
 
