@@ -132,12 +132,13 @@ export class Ext2Super {
 
   /** Wall-clock time in seconds since 1970, as files are stamped with it. */
   now(): number {
-    const { now } = this.#env;
-    if (now >= this.#secondEnds) {
-      const second = Math.floor(now / 1e9);
-      this.#second = WALL_CLOCK_START + second;
-      this.#secondEnds = (second + 1) * 1e9;
-    }
+    return this.#env.now < this.#secondEnds ? this.#second : this.#nextSecond();
+  }
+
+  #nextSecond(): number {
+    const second = Math.floor(this.#env.now / 1e9);
+    this.#secondEnds = (second + 1) * 1e9;
+    this.#second = WALL_CLOCK_START + second;
     return this.#second;
   }
 

@@ -190,6 +190,11 @@ export class Ext2 implements InodeOperations, JournalClient, OrphanClient {
     return this.#journal?.commits ?? 0;
   }
 
+  /** Mounted as ext3. */
+  get isJournaled(): boolean {
+    return this.#journal !== undefined;
+  }
+
   /**
    * The superblock when bytes may be stored in a page that has its block, and times changed, at once, since no handle is needed
    * for that now; else undefined.

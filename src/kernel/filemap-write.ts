@@ -34,6 +34,9 @@ import { truncatePages } from './truncate.ts';
 const PAGE_BYTES = PAGE_SIZE;
 const READY = PG.uptodate | PG.hasBlock;
 const ASKED = READY | PG.locked;
+const DIRTY = PG.dirty;
+/** A page that is accessed often: another access changes nothing. */
+const HOT = PG.active | PG.referenced;
 
 export class FileWrite {
   readonly #cpu: CpuClock;
@@ -43,6 +46,8 @@ export class FileWrite {
   readonly #io: PageIo;
   readonly #writeback: Writeback;
   readonly #ext2: Ext2;
+  readonly #pageLookupNs: number;
+  readonly #copyNsPerByte: number;
 
   constructor(
     env: GuestEnvironment,
@@ -59,6 +64,8 @@ export class FileWrite {
     this.#io = io;
     this.#writeback = writeback;
     this.#ext2 = ext2;
+    this.#pageLookupNs = costs.pageLookupNs;
+    this.#copyNsPerByte = costs.copyNsPerByte;
   }
 
   /**
@@ -71,21 +78,24 @@ export class FileWrite {
     if (inode.sem.isHeld || file.needsProcess || position + length > inode.size) return ~0;
     const superblock = this.#ext2.changeable;
     if (superblock === undefined) return ~0;
+    // Only the journal has to hear again of a page that is dirty already.
+    const { isJournaled } = this.#ext2;
     const { cache, lru, map } = this.#mm;
-    const { pageLookupNs, copyNsPerByte } = this.#costs;
     let done = 0;
     while (done < length) {
       if (this.#writeback.isDue) return ~done;
       const at = position + done;
       const index = at < 0x8000_0000 ? at >>> 12 : Math.floor(at / PAGE_BYTES);
       const pfn = cache.find(inode.space, index);
-      if (pfn < 0 || (map.flagsOf(pfn) & ASKED) !== READY) return ~done;
+      if (pfn < 0) return ~done;
+      const flags = map.flagsOf(pfn);
+      if ((flags & ASKED) !== READY) return ~done;
       const inPage = at - index * PAGE_BYTES;
       const bytes = Math.min(PAGE_BYTES - inPage, length - done);
       this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);
-      this.#ext2.markPageDirty(inode, pfn);
-      lru.markAccessed(pfn);
-      this.#cpu.charge(pageLookupNs + bytes * copyNsPerByte);
+      if ((flags & DIRTY) === 0 || isJournaled) this.#ext2.markPageDirty(inode, pfn);
+      if ((flags & HOT) !== HOT) lru.markAccessed(pfn);
+      this.#cpu.charge(this.#pageLookupNs + bytes * this.#copyNsPerByte);
       done += bytes;
     }
     if (length > 0) this.#touch(inode, superblock.now());

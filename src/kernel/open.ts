@@ -224,12 +224,20 @@ export class FileCalls {
 
   protected file(fd: number): OpenFile {
     const file = this.#open[fd];
-    if (file === undefined) throw new ModelError('EBADF', `descriptor ${fd} is not open`);
+    if (file === undefined) throw badDescriptor(fd, 'open');
     return file;
   }
 }
 
+export function badDescriptor(fd: number, what: 'open' | 'for reading' | 'for writing'): ModelError {
+  return new ModelError('EBADF', `descriptor ${fd} is not ${what}`);
+}
+
 /** Throws EINVAL. */
 export function checkPosition(position: number): void {
-  if (!Number.isSafeInteger(position) || position < 0) throw new ModelError('EINVAL', `position ${position}`);
+  if (!Number.isSafeInteger(position) || position < 0) throw badPosition(position);
+}
+
+function badPosition(position: number): ModelError {
+  return new ModelError('EINVAL', `position ${position}`);
 }

@@ -12,7 +12,7 @@ import type { KernelCosts } from './costs.ts';
 import { MAX_FILE_BYTES } from './ext2-inode.ts';
 import { fput, type FileMap, type OpenFile } from './filemap.ts';
 import type { FileWrite } from './filemap-write.ts';
-import { checkPosition, FileCalls, type SyscallParts } from './open.ts';
+import { badDescriptor, checkPosition, FileCalls, type SyscallParts } from './open.ts';
 
 /** Where lseek counts from. */
 export const SEEK = { set: 0, cur: 1, end: 2 } as const;
@@ -230,14 +230,14 @@ export class ReadWriteCalls extends FileCalls {
 
   #readable(fd: number, dst: Uint8Array, offset: number, length: number): OpenFile {
     const file = this.file(fd);
-    if (!file.isReadable) throw new ModelError('EBADF', `descriptor ${fd} is not for reading`);
+    if (!file.isReadable) throw badDescriptor(fd, 'for reading');
     checkRange(file, dst, offset, length);
     return file;
   }
 
   #writable(fd: number, src: Uint8Array, offset: number, length: number): OpenFile {
     const file = this.file(fd);
-    if (!file.isWritable) throw new ModelError('EBADF', `descriptor ${fd} is not for writing`);
+    if (!file.isWritable) throw badDescriptor(fd, 'for writing');
     checkRange(file, src, offset, length);
     return file;
   }
@@ -245,13 +245,15 @@ export class ReadWriteCalls extends FileCalls {
 
 /** Bytes go between a regular file and a range of a buffer. */
 function checkRange(file: OpenFile, buffer: Uint8Array, offset: number, length: number): void {
-  if (!file.isRegular) {
-    const { ino, isDirectory } = file.inode;
-    if (isDirectory) throw new ModelError('EISDIR', `inode ${ino} is a directory`);
-    throw new ModelError('EINVAL', `inode ${ino} is no regular file`);
-  }
+  if (!file.isRegular) refuseIrregular(file);
   if (!(offset >= 0 && length >= 0 && offset + length <= buffer.length))
     throw new ModelError('EINVAL', 'the range lies outside the buffer');
+}
+
+/** Throws EISDIR, EINVAL. */
+function refuseIrregular({ inode: { ino, isDirectory } }: OpenFile): never {
+  if (isDirectory) throw new ModelError('EISDIR', `inode ${ino} is a directory`);
+  throw new ModelError('EINVAL', `inode ${ino} is no regular file`);
 }
 
 /** Throws EINVAL. */

@@ -79,6 +79,17 @@ export class MachineMemory {
 
   /** Copies into a frame. The range must lie inside the frame. */
   copyIn(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
+    // The path of a cached overwrite: what is rare is in a function of its own, so that the engine can inline this one.
+    if (length !== 4096 || src.length !== 4096 || offset !== 0 || srcOffset !== 0) {
+      this.#copyInPart(mfn, offset, src, srcOffset, length);
+      return;
+    }
+    if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, 0, 4096);
+    if (!this.isTouched(mfn)) this.#touched[mfn >>> 5]! |= bit(mfn);
+    this.#bank(mfn).set(src, (mfn & BANK_MASK) << PAGE_SHIFT);
+  }
+
+  #copyInPart(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
     assert(offset >= 0 && length >= 0 && offset + length <= 4096, 'range leaves the frame');
     assert(srcOffset >= 0 && srcOffset + length <= src.length, 'range leaves the source');
     if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, length);

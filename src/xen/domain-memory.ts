@@ -140,7 +140,7 @@ export class DomainMemory implements GuestMemory {
 
   #readable(pfn: Pfn): Mfn {
     const mfn = this.#p2m[pfn];
-    if (mfn === undefined) throw new InvariantViolation(`access to page ${pfn}, which the domain does not have`);
+    if (mfn === undefined) throw noPage(pfn);
     return mfn as Mfn;
   }
 
@@ -156,4 +156,8 @@ export class DomainMemory implements GuestMemory {
     if (this.#frames.refusesStores(mfn)) throw new GuestPanic(`store to page ${pfn} of the file cache`);
     this.#frames.stored(mfn);
   }
+}
+
+function noPage(pfn: Pfn): InvariantViolation {
+  return new InvariantViolation(`access to page ${pfn}, which the domain does not have`);
 }

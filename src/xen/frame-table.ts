@@ -146,7 +146,8 @@ export class FrameTable {
   }
 
   isProtected(mfn: Mfn): boolean {
-    return (this.#state(mfn) & S_PROTECTED) !== 0;
+    // Asked at every store, hence literals: eight words, protected is 8.
+    return (this.#words[mfn << 3]! & 8) !== 0;
   }
 
   isNamed(mfn: Mfn): boolean {
