@@ -41,14 +41,16 @@ export function defineLayout<const Name extends string>(
   size: number,
   fields: readonly Field<Name>[],
 ): Layout<Name> {
-  const offset = {} as Record<Name, number>;
+  const offsets: [Name, number][] = [];
   let at = 0;
   for (const field of fields) {
     assert(at % field.width === 0, `layout ${title}: ${field.name} at ${at} is not aligned to ${field.width}`);
-    offset[field.name] = at;
+    offsets.push([field.name, at]);
     at += field.width * (field.count ?? 1);
   }
   assert(at === size, `layout ${title}: fields add up to ${at}, not ${size}`);
+  // At once: an object to which so many properties are added one by one is a hash table, searched at every access.
+  const offset = Object.fromEntries(offsets) as Record<Name, number>;
   return { title, size, fields, offset };
 }
 

@@ -228,8 +228,11 @@ export class Ext2 implements InodeOperations, JournalClient, OrphanClient {
    * Where dirty pages survive a crash: what changed of inodes goes to their buffers, and the hypervisor knows of every dirty
    * page. So the pages say all that this kernel knows of the file system, as long as no operation is under way.
    */
-  *publish(): Process {
-    if (this.#writeback.registry === undefined) return;
+  publish(): Process {
+    return this.#writeback.registry === undefined ? NOTHING : this.#publish();
+  }
+
+  *#publish(): Process {
     if (this.#unpublished.size > 0) {
       try {
         yield* this.change(() => this.#storeChanged(), false);
