@@ -32,6 +32,10 @@ export const O = {
   directory: 0o200000,
 } as const;
 const ACCESS_MODE = 3;
+// What every read asks, as constants of this file: one of another module is loaded, and checked, each time it is named.
+const UPTODATE = PG.uptodate;
+/** A page that is accessed often: another access changes nothing. */
+const HOT = PG.active | PG.referenced;
 /** Faults that may miss in excess of those that hit, until no pages are read around them any more. */
 const MMAP_LOTSAMISS = 100;
 
@@ -185,7 +189,6 @@ export class FileMap {
     const memory = this.#memory;
     const cpu = this.#cpu;
     const end = Math.min(length, inode.size - position);
-    const { uptodate } = PG;
     const { pageLookupNs, copyNsPerByte } = this.#costs;
     let done = alreadyDone;
     while (done < end) {
@@ -198,8 +201,10 @@ export class FileMap {
         if (file.readahead.hasBatch) return ~done;
       }
       const pfn = cache.find(inode.space, index);
-      if (pfn === NO_PAGE || (map.flagsOf(pfn) & uptodate) === 0) return ~done;
-      if (file.previousPage !== index) lru.markAccessed(pfn);
+      if (pfn < 0) return ~done;
+      const flags = map.flagsOf(pfn);
+      if ((flags & UPTODATE) === 0) return ~done;
+      if ((flags & HOT) !== HOT && file.previousPage !== index) lru.markAccessed(pfn);
       file.previousPage = index;
       const inPage = at - index * PAGE_SIZE;
       const bytes = Math.min(PAGE_SIZE - inPage, end - done);
