@@ -232,6 +232,9 @@ export class CacheMap {
       words[last | 1] = this.#find(words, last);
       last += 8;
     } while (last < end && words[last] === CLAIM);
+    const claims = (last - at) >>> 3;
+    this.stats.claims += claims;
+    this.#cost += claims * this.#costs.cacheMapClaimNs;
     for (; at < last; at += 8) {
       let found = words[at | 1]! | 0;
       // An entry before this one may have taken it.
@@ -252,17 +255,13 @@ export class CacheMap {
   }
 
   #claim(words: Uint32Array, at: number, found: number): number {
-    this.#cost += this.#costs.cacheMapClaimNs;
-    this.stats.claims++;
     const mfn = found as Mfn;
-    // A damaged record may name a page that is not its own: then nobody is asked to give it up.
-    if (found < 0 || this.#p2m[this.#frames.pfnOf(mfn)] !== found) {
-      this.#refused.absent++;
-      return ABSENT;
-    }
+    if (found < 0) return this.#absent();
     const pfn = this.#frames.pfnOf(mfn);
-    words[at + ENTRY_PFN] = pfn;
-    const reason = this.#verdict(mfn, words[at + ENTRY_GENERATION]!, words[at + ENTRY_BLOCK]!);
+    // A damaged record may name a page that is not its own: then nobody is asked to give it up.
+    if (this.#p2m[pfn] !== found) return this.#absent();
+    words[at | 1] = pfn;
+    const reason = this.#verdict(mfn, words[at | 3]!, words[at | 5]!);
     if (reason === OK) {
       this.stats.reused++;
       this.#frames.setPreserved(mfn, false);
@@ -271,6 +270,11 @@ export class CacheMap {
     this.#refused[REASON_NAMES[reason]!]++;
     this.#refuse(mfn, pfn, reason);
     return reason;
+  }
+
+  #absent(): number {
+    this.#refused.absent++;
+    return ABSENT;
   }
 
   /** The rule of reuse. */

@@ -51,8 +51,16 @@ export const ENTRY_RESULT = 6;
 export const ENTRY_RECENCY = 7;
 
 assert(
-  [CacheMapOp.insert, CacheMapOp.erase, ENTRY_OP, ENTRY_PFN, ENTRY_INO, ENTRY_GENERATION, ENTRY_INDEX].join() ===
-    '1,2,0,1,2,3,4' && [ENTRY_RESULT, ENTRY_WORDS].join() === '6,8',
+  [
+    CacheMapOp.insert,
+    CacheMapOp.erase,
+    ENTRY_OP,
+    ENTRY_PFN,
+    ENTRY_INO,
+    ENTRY_GENERATION,
+    ENTRY_INDEX,
+    ENTRY_BLOCK,
+  ].join() === '1,2,0,1,2,3,4,5' && [ENTRY_RESULT, ENTRY_WORDS].join() === '6,8',
   'the literals of insert and erase, here and in the hypervisor, are the places of an entry',
 );
 
