@@ -51,17 +51,10 @@ export const ENTRY_RESULT = 6;
 export const ENTRY_RECENCY = 7;
 
 assert(
-  [
-    CacheMapOp.insert,
-    CacheMapOp.erase,
-    ENTRY_OP,
-    ENTRY_PFN,
-    ENTRY_INO,
-    ENTRY_GENERATION,
-    ENTRY_INDEX,
-    ENTRY_BLOCK,
-  ].join() === '1,2,0,1,2,3,4,5' && [ENTRY_RESULT, ENTRY_WORDS].join() === '6,8',
-  'the literals of insert and erase, here and in the hypervisor, are the places of an entry',
+  [CacheMapOp.insert, CacheMapOp.erase, CacheMapOp.claim].join() === '1,2,3' &&
+    [ENTRY_OP, ENTRY_PFN, ENTRY_INO, ENTRY_GENERATION, ENTRY_INDEX, ENTRY_BLOCK].join() === '0,1,2,3,4,5' &&
+    [ENTRY_RESULT, ENTRY_WORDS].join() === '6,8',
+  'the literals of insert, erase and claim, here and in the hypervisor, are the places of an entry',
 );
 
 /** Inode number under which pages of the block device's own mapping (metadata) are named; their index is the block. */
@@ -91,27 +84,29 @@ export class CacheMapBatch {
     this.#count = 0;
   }
 
-  // Literal places in the two that every miss takes; they are the ENTRY_ constants above.
+  // Literal places in the three that every miss takes; they are the ENTRY_ constants above. `| 0` changes no bit of what is stored, and
+  // spares the engine the way over a floating-point number.
 
   insert(pfn: Pfn, ino: Ino, generation: number, index: PageIndex): void {
     const { words } = this;
     const at = this.#next(1);
-    words[at | 1] = pfn;
-    words[at | 2] = ino;
-    words[at | 3] = generation;
-    words[at | 4] = index;
+    words[at | 1] = pfn | 0;
+    words[at | 2] = ino | 0;
+    words[at | 3] = generation | 0;
+    words[at | 4] = index | 0;
   }
 
   erase(pfn: Pfn): void {
-    this.words[this.#next(2) | 1] = pfn;
+    this.words[this.#next(2) | 1] = pfn | 0;
   }
 
   claim(ino: Ino, generation: number, index: PageIndex, block: Lba): void {
-    const at = this.#next(CacheMapOp.claim);
-    this.words[at + ENTRY_INO] = ino;
-    this.words[at + ENTRY_GENERATION] = generation;
-    this.words[at + ENTRY_INDEX] = index;
-    this.words[at + ENTRY_BLOCK] = block;
+    const { words } = this;
+    const at = this.#next(3);
+    words[at | 2] = ino | 0;
+    words[at | 3] = generation | 0;
+    words[at | 4] = index | 0;
+    words[at | 5] = block | 0;
   }
 
   release(pfn: Pfn): void {
@@ -155,7 +150,7 @@ export class CacheMapBatch {
 
   #next(op: CacheMapOp): number {
     assert(this.#count < this.capacity, 'cache_map_op batch overflows');
-    const at = this.#count++ * 8;
+    const at = this.#count++ << 3;
     this.words[at] = op;
     return at;
   }
