@@ -6,7 +6,7 @@
 import { GuestPanic } from '../base/errno.ts';
 import { UserError } from '../base/user-error.ts';
 import { MachineMemory } from '../machine/memory.ts';
-import { fittedConstants } from '../machine/profile.ts';
+import { type CostName, fittedConstants } from '../machine/profile.ts';
 import { Digest } from '../sim/index.ts';
 import { modelErrorAsUserError, openDisk, type DiskSource } from './disk-source.ts';
 import { saveMemory } from './memory-dump.ts';
@@ -17,7 +17,7 @@ import { preserves, runStrategy, type StrategyOutcome } from './strategy.ts';
 import { machineMemoryFor, type Testbed } from './testbed.ts';
 
 /** Fitted constants that no reboot of a guest takes. */
-const OF_THE_HYPERVISOR = [
+const OF_THE_HYPERVISOR: readonly CostName[] = [
   'guest.suspendNs',
   'hypervisor.domainResumeNs',
   'hypervisor.domain0ShutdownNs',

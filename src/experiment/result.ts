@@ -3,6 +3,7 @@
  * that `--json` prints (schema "stillwarm/reboot@1", documented in docs/reference/reboot-schema.md).
  */
 
+import type { RecencyState } from '../xen/index.ts';
 import type { ReasonCounts } from '../xen/public/reason.ts';
 
 export const STRATEGIES = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata', 'rio', 'rio+warm-cache'] as const;
@@ -84,7 +85,7 @@ export interface StrategyResult {
     /** Pages not kept or not handed over, by reason. */
     readonly refused: ReasonCounts;
     /** Whether the old guest told where the pages were on its LRU lists, and whether that was to be believed. */
-    readonly recency: 'told' | 'untold' | 'damaged';
+    readonly recency: RecencyState;
   };
   /** Blocks of metadata (superblock, descriptors, inode tables, indirect blocks, directories) read from the disk after the reboot. */
   readonly metadataReads: number;

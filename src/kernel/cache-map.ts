@@ -60,7 +60,7 @@ export class CacheMap implements NameTable, UnclaimedPages {
   }
 
   /**
-   * Binds the memory whose preserved pages (PRESERVED) may be claimed, and puts those on the lists: where they were when the
+   * Binds the memory whose preserved pages (PG.preserved) may be claimed, and puts those on the lists: where they were when the
    * guest before shut down, if it told that; else on the inactive list, lower numbers first to go.
    */
   attach(mm: MemoryManagement): void {

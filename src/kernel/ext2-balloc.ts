@@ -103,12 +103,9 @@ export function testBit(buffers: Buffers, pfn: Pfn, bit: number): boolean {
   return ((buffers.readU8(pfn, bit >>> 3) >>> (bit & 7)) & 1) !== 0;
 }
 
-/**
- * The first clear bit from `from` up to and without `end`; -1 when there is none.
- * @param taken bits that count as set too
- */
-export function nextClearBit(buffers: Buffers, pfn: Pfn, from: number, end: number, taken?: Uint8Array): number {
-  return nextClear(wordsOf(buffers, pfn, taken), from, end);
+/** The first clear bit of a bitmap from `from` up to and without `end`; -1 when there is none. */
+export function nextClearBit(buffers: Buffers, pfn: Pfn, from: number, end: number): number {
+  return nextClear(wordsOf(buffers, pfn, undefined), from, end);
 }
 
 const WORDS = new Uint32Array(PAGE_SIZE / 4);

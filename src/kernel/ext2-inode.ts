@@ -1,6 +1,6 @@
 /**
- * The inode on the disk, and where in the inode table of its group it lies: its fields are checked when they are read, and put back when they have
- * changed (ext2_read_inode and ext2_update_inode of fs/ext2/inode.c, 2.6.12).
+ * The inode on the disk, and where in the inode table of its group it lies: its fields are checked when they are read, and
+ * put back when they have changed (ext2_read_inode and ext2_update_inode of fs/ext2/inode.c, 2.6.12).
  *
  * Only the first 128 bytes are known: what a larger inode has behind them stays as it is.
  */

@@ -2,8 +2,8 @@
  * The ext2 and ext3 driver: inodes as the rest of the kernel sees them (fs/ext2 and fs/ext3 of 2.6.12).
  *
  * Metadata goes through the block device's own mapping (buffer.ts); the file system as a whole is ext2-super.ts, the map
- * from pages to blocks ext2-map.ts, inodes on the disk ext2-inode.ts, allocation ext2-balloc.ts and ext2-ialloc.ts, directories ext2-dir.ts. Nothing on the disk
- * is trusted: what does not make sense is EIO, and what the driver cannot mount is refused in one line.
+ * from pages to blocks ext2-map.ts, inodes on the disk ext2-inode.ts, allocation ext2-balloc.ts and ext2-ialloc.ts,
+ * directories ext2-dir.ts. Nothing on the disk is trusted: what does not make sense is EIO, and what the driver cannot mount is refused in one line.
  *
  * Every change is made by an operation that `change` runs. With a journal (ext3, jbd.ts) that is a handle: what the operation
  * changes reaches the disk whole or not at all. The fields of inodes go to their buffers when the transaction closes; directories

@@ -35,8 +35,6 @@ const PAGE_BYTES = PAGE_SIZE;
 const READY = PG.uptodate | PG.hasBlock;
 const ASKED = READY | PG.locked;
 const DIRTY = PG.dirty;
-/** A page that is accessed often: another access changes nothing. */
-const HOT = PG.active | PG.referenced;
 
 export class FileWrite {
   readonly #cpu: CpuClock;
@@ -46,8 +44,6 @@ export class FileWrite {
   readonly #io: PageIo;
   readonly #writeback: Writeback;
   readonly #ext2: Ext2;
-  readonly #pageLookupNs: number;
-  readonly #copyNsPerByte: number;
 
   constructor(
     env: GuestEnvironment,
@@ -64,8 +60,6 @@ export class FileWrite {
     this.#io = io;
     this.#writeback = writeback;
     this.#ext2 = ext2;
-    this.#pageLookupNs = costs.pageLookupNs;
-    this.#copyNsPerByte = costs.copyNsPerByte;
   }
 
   /**
@@ -81,6 +75,7 @@ export class FileWrite {
     // Only the journal has to hear again of a page that is dirty already.
     const { isJournaled } = this.#ext2;
     const { cache, lru, map } = this.#mm;
+    const { pageLookupNs, copyNsPerByte } = this.#costs;
     let done = 0;
     while (done < length) {
       if (this.#writeback.isDue) return ~done;
@@ -94,8 +89,8 @@ export class FileWrite {
       const bytes = Math.min(PAGE_BYTES - inPage, length - done);
       this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);
       if ((flags & DIRTY) === 0 || isJournaled) this.#ext2.markPageDirty(inode, pfn);
-      if ((flags & HOT) !== HOT) lru.markAccessed(pfn);
-      this.#cpu.charge(this.#pageLookupNs + bytes * this.#copyNsPerByte);
+      lru.markAccessed(pfn);
+      this.#cpu.charge(pageLookupNs + bytes * copyNsPerByte);
       done += bytes;
     }
     if (length > 0) this.#touch(inode, superblock.now());

@@ -34,8 +34,6 @@ export const O = {
 const ACCESS_MODE = 3;
 // What every read asks, as constants of this file: one of another module is loaded, and checked, each time it is named.
 const UPTODATE = PG.uptodate;
-/** A page that is accessed often: another access changes nothing. */
-const HOT = PG.active | PG.referenced;
 /** Faults that may miss in excess of those that hit, until no pages are read around them any more. */
 const MMAP_LOTSAMISS = 100;
 
@@ -201,10 +199,8 @@ export class FileMap {
         if (file.readahead.hasBatch) return ~done;
       }
       const pfn = cache.find(inode.space, index);
-      if (pfn < 0) return ~done;
-      const flags = map.flagsOf(pfn);
-      if ((flags & UPTODATE) === 0) return ~done;
-      if ((flags & HOT) !== HOT && file.previousPage !== index) lru.markAccessed(pfn);
+      if (pfn < 0 || (map.flagsOf(pfn) & UPTODATE) === 0) return ~done;
+      if (file.previousPage !== index) lru.markAccessed(pfn);
       file.previousPage = index;
       const inPage = at - index * PAGE_SIZE;
       const bytes = Math.min(PAGE_SIZE - inPage, end - done);

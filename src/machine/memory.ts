@@ -90,7 +90,7 @@ export class MachineMemory {
   }
 
   #copyInPart(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
-    assert(offset >= 0 && length >= 0 && offset + length <= 4096, 'range leaves the frame');
+    assert(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'range leaves the frame');
     assert(srcOffset >= 0 && srcOffset + length <= src.length, 'range leaves the source');
     if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, length);
     this.#touched[mfn >>> 5]! |= bit(mfn);

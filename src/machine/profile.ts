@@ -139,6 +139,9 @@ export type Values<Name extends string> = Readonly<Record<Name, number>>;
 export type GuestCosts = Values<GuestConstant>;
 export type HypervisorCosts = Values<HypervisorConstant>;
 
+/** A constant of a guest or of the hypervisor, as `fittedConstants` names it. */
+export type CostName = `guest.${GuestConstant}` | `hypervisor.${HypervisorConstant}`;
+
 /** The drive of a profile. */
 export type DiskSection =
   | { readonly kind: 'disk'; readonly model: string; readonly constants: Section<RotatingDiskConstant> }
@@ -166,12 +169,12 @@ export function values<Name extends string>(section: Section<Name>): Values<Name
  * Names of the constants that were fitted to the paper, as `guest.copyNsPerByte`, in the order of the tables.
  * @param unused those that the result does not rest on
  */
-export function fittedConstants(profile: Profile, unused: readonly string[] = []): string[] {
+export function fittedConstants(profile: Profile, unused: readonly CostName[] = []): string[] {
   return sectionsOf(profile).flatMap(({ prefix, meanings, constants }) =>
     Object.keys(meanings)
       .filter((name) => constants[name]!.fitted)
       .map((name) => `${prefix}.${name}`)
-      .filter((name) => !unused.includes(name)),
+      .filter((name) => !(unused as readonly string[]).includes(name)),
   );
 }
 

@@ -146,8 +146,7 @@ export class FrameTable {
   }
 
   isProtected(mfn: Mfn): boolean {
-    // Asked at every store, hence literals: eight words, protected is 8.
-    return (this.#words[mfn << 3]! & 8) !== 0;
+    return (this.#state(mfn) & S_PROTECTED) !== 0;
   }
 
   isNamed(mfn: Mfn): boolean {

@@ -1,6 +1,6 @@
 /** The hypervisor and its tool stack. What a guest may see of it is in public/. */
 export * from './costs.ts';
-export { Domain, type DomainState, type DomainStats } from './domain.ts';
+export { Domain, type DomainState, type DomainStats, type RecencyState } from './domain.ts';
 export type { FrameHappening, FrameObserver } from './frame-table.ts';
 export { Hypervisor, type HypervisorOptions, type Reload } from './hypervisor.ts';
 export * from './inspect.ts';

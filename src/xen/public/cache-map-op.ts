@@ -84,8 +84,8 @@ export class CacheMapBatch {
     this.#count = 0;
   }
 
-  // Literal places in the three that every miss takes; they are the ENTRY_ constants above. `| 0` changes no bit of what is stored, and
-  // spares the engine the way over a floating-point number.
+  // Literal places in the three that every miss takes; they are the ENTRY_ constants above. `| 0` changes no bit of what
+  // is stored, and spares the engine the way over a floating-point number.
 
   insert(pfn: Pfn, ino: Ino, generation: number, index: PageIndex): void {
     const { words } = this;
