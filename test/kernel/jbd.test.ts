@@ -1,4 +1,5 @@
 // Transactions: what reaches the disk in which order, what a crash at any moment leaves, how the journal ends.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { getField, ModelError, Ns, PAGE_SIZE, type Pfn } from '../../src/base/index.ts';
 import { EXT2_STATE, EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../src/disk/ext2-format.ts';
@@ -12,6 +13,7 @@ import { NO_PAGE } from '../../src/kernel/mem-map.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { BlkifOp } from '../../src/xen/public/index.ts';
 import { ext3Image, JOURNAL_BLOCKS, JournalFile, readBlock, setSuper, writeBlock } from '../support/journal-image.ts';
+import { property } from '../support/property.ts';
 import { FakeMachine } from './fake-machine.ts';
 
 const EMPTY = ext3Image();
@@ -299,6 +301,69 @@ describe('a log that cannot be written', () => {
     expect(errno(machine, put(sys, '/dir/file', new Uint8Array(200_000)))).toBe('EIO');
     expect(errno(machine, sys.mkdir('/never'))).toBe('EROFS');
   });
+});
+
+describe('a log of which some block cannot be written', () => {
+  const step = fc.oneof(
+    fc.record({ what: fc.constant('put' as const), file: fc.nat(5), size: fc.nat(5 * PAGE_SIZE) }),
+    fc.record({ what: fc.constant('remove' as const), file: fc.nat(5) }),
+    fc.record({ what: fc.constant('mkdir' as const) }),
+  );
+
+  property(
+    'what was promised is there after the next mount, and nothing else; until then it can be read, and not changed',
+    fc.nat(80),
+    fc.array(step, { minLength: 40, maxLength: 40 }),
+    fc.boolean(),
+    (position, steps, isCrash) => {
+      const image = EMPTY.clone();
+      const { machine, sys, stop } = boot(image);
+      machine.badBlocks.add(new JournalFile(image).place(position));
+      const names = new Set<string>();
+      /** Bytes of the files of which they are known. */
+      const promised = new Map<string, Uint8Array>();
+      let hasEnded = false;
+      for (const [n, each] of steps.entries()) {
+        const path = 'file' in each ? `/file${each.file}` : `/dir${n}`;
+        const bytes = new Uint8Array('size' in each ? each.size : 0).fill(n + 1);
+        const change = function* (): Process {
+          if (each.what === 'remove') yield* sys.unlink(path);
+          else if (each.what === 'mkdir') yield* sys.mkdir(path);
+          else yield* put(sys, path, bytes);
+          yield* sys.sync();
+        };
+        const outcome = errno(machine, change());
+        if (hasEnded) expect(['EROFS', 'ENOENT']).toContain(outcome);
+        else if (outcome === 'EIO') {
+          hasEnded = true;
+          // Data is written in place, before what leads to it.
+          if (each.what === 'put') promised.delete(path);
+        } else if (each.what === 'remove') {
+          expect(outcome).toBe(names.has(path) ? 'no error' : 'ENOENT');
+          names.delete(path);
+          promised.delete(path);
+        } else {
+          expect(outcome).toBe('no error');
+          names.add(path);
+          if (each.what === 'mkdir') continue;
+          const old = promised.get(path) ?? new Uint8Array(0);
+          const joined = new Uint8Array(Math.max(old.length, bytes.length));
+          joined.set(old);
+          joined.set(bytes);
+          promised.set(path, joined);
+        }
+      }
+      expect(hasEnded).toBe(true);
+      machine.badBlocks.clear();
+      if (!isCrash) stop();
+      const next = boot(image);
+      const found = next.machine.run(next.sys.readdir('/')).map(({ name }) => `/${name}`);
+      expect(found.filter((path) => /file|dir/.test(path)).sort()).toEqual([...names].sort());
+      for (const [path, bytes] of promised) expect(next.machine.run(get(next.sys, path))).toEqual(bytes);
+      next.machine.run(put(next.sys, '/again', Uint8Array.of(3)));
+    },
+    { numRuns: 30 },
+  );
 });
 
 describe('orphans', () => {
