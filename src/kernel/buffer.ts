@@ -171,7 +171,7 @@ export class Buffers {
   *writeThrough(block: number): Process {
     const pfn = yield* this.bread(block);
     this.dirtyDirect(pfn);
-    yield* this.#writeback.writePages(this.device, true, Infinity, block, block + 1);
+    yield* this.#writeback.writePages(this.device, true, block, block + 1);
     yield* this.#writeback.waitPages(this.device, block, block + 1);
     if (this.#mm.map.has(yield* this.bread(block), PG.error))
       throw new ModelError('EIO', `block ${block} cannot be written`);

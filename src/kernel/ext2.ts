@@ -553,7 +553,7 @@ export class Ext2 implements InodeOperations, JournalClient, OrphanClient {
     const blocks = inode.takeMetadataBlocks();
     if (!dataOnly || inode.isSizeDirty) yield* this.writeInode(inode);
     blocks.push(this.#fs.inodeTable.place(inode.ino).block);
-    for (const block of blocks) yield* writeback.writePages(device, true, Infinity, block, block + 1);
+    for (const block of blocks) yield* writeback.writePages(device, true, block, block + 1);
     yield* writeback.waitPages(inode);
     for (const block of blocks) yield* writeback.waitPages(device, block, block + 1);
     yield* writeback.flushDrive();

@@ -159,7 +159,7 @@ export class FileWrite {
     const first = position / PAGE_SIZE;
     const end = first + pagesOf(Math.max(0, Math.min(length, inode.size - position)));
     unmapRange(this.#mm.cache, this.#mm.map, inode.space, first, end);
-    yield* this.#writeback.writePages(inode, true, Infinity, first, end);
+    yield* this.#writeback.writePages(inode, true, first, end);
     yield* this.#writeback.waitPages(inode, first, end);
     for (let index = first; index < end; index++) {
       const at = offset + (index - first) * PAGE_SIZE;
@@ -242,7 +242,7 @@ export class FileWrite {
       blocks.push(block);
     }
     unmapRange(this.#mm.cache, this.#mm.map, inode.space, first, end);
-    yield* this.#writeback.writePages(inode, true, Infinity, first, end);
+    yield* this.#writeback.writePages(inode, true, first, end);
     yield* this.#writeback.waitPages(inode, first, end);
     yield* truncatePages(this.#mm, this.#io, inode.space, first, end);
     try {

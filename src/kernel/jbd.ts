@@ -420,8 +420,7 @@ export class Journal {
 
   /** Ordered mode: the data of the transaction's files goes first. Pages without a block belong to no transaction yet. */
   *#writeData(transaction: Transaction): Process {
-    for (const mapping of transaction.data)
-      yield* this.#writeback.writePages(mapping, true, Infinity, 0, Infinity, true);
+    for (const mapping of transaction.data) yield* this.#writeback.writePages(mapping, true, 0, Infinity, true);
     for (const mapping of transaction.data) {
       yield* this.#writeback.waitPages(mapping);
       if (mapping.space.error === 'EIO')

@@ -146,7 +146,7 @@ export class Kernel {
     const queue = new BlockQueue(env);
     const io = new PageIo(env, costs, mm, cacheMap, queue);
     const writeback = new Writeback(env, costs, mm, io, queue);
-    io.nap = () => writeback.nap();
+    io.nap = (pages) => writeback.nap(pages);
     const ring = mm.allocate();
     if (ring === NO_PAGE) throw new GuestPanic('no page is free for the block ring');
     mm.map.set(ring, PG.reserved);
@@ -160,7 +160,7 @@ export class Kernel {
       kernel.crash();
     });
     suspension.add(front);
-    env.spawn('kswapd', kswapd(mm, io));
+    env.spawn('kswapd', io.kswapd());
     writeback.start();
     const expiry = unclaimedExpiry(parameters.cmdLine);
     if (expiry > 0 && cacheMap.unclaimed > 0) env.spawn('expire', expireUnclaimed(env, cacheMap, expiry));
@@ -309,18 +309,6 @@ function initMemory(
   if (allocator.freeCount + preserved <= allocator.marks.high)
     throw new GuestPanic(`memory of ${nrPages} pages leaves too few for the page cache`);
   return kernelPages;
-}
-
-/**
- * kswapd (balance_pgdat): woken below the low watermark, frees pages until the high one is reached; or until a round with all its
- * priorities freed nothing (all_unreclaimable).
- */
-function* kswapd({ allocator }: MemoryManagement, io: PageIo): Process {
-  const isBalanced = (): boolean => allocator.freeCount >= allocator.marks.high;
-  for (;;) {
-    yield io.memoryLow;
-    while (!isBalanced() && (yield* io.shrinkAll(isBalanced)) > 0);
-  }
 }
 
 /** Gives back, coldest first, what nobody has claimed so many seconds after the boot. */

@@ -88,8 +88,8 @@ export class PageIo {
   readonly #cacheMap: CacheMap;
   readonly #queue: BlockQueue;
   readonly #waiters = new Map<Pfn, WaitQueue>();
-  /** Waits 100 ms; bound by the writeback, which begins to write (wakeup_bdflush) and waits until a write ends, 100 ms at most. */
-  nap: () => Process = function* () {
+  /** Waits 100 ms; bound by the writeback, which begins to write so many pages (wakeup_bdflush) and waits until a write ends, 100 ms at most. */
+  nap: (pages: number) => Process = function* () {
     yield NAP;
   };
 
@@ -122,7 +122,7 @@ export class PageIo {
       const pfn = this.allocate();
       if (pfn !== NO_PAGE) return pfn;
       if (round === RECLAIM_ROUNDS) throw new ModelError('ENOMEM', 'no page is free and none can be reclaimed');
-      if ((yield* this.shrinkAll(() => allocator.freeCount > 0)) === 0) yield* this.nap();
+      if ((yield* this.shrinkAll(() => allocator.freeCount > 0)) === 0) yield* this.nap(SWAP_CLUSTER_MAX);
     }
   }
 
@@ -150,10 +150,23 @@ export class PageIo {
       this.#env.cpu.charge(now * pageFreeNs);
       yield* this.#env.cpu.settle();
       if (freed >= SWAP_CLUSTER_MAX || isEnough()) break;
-      if (reclaim.scanned > begin && priority < DEF_PRIORITY - 2) yield* this.nap();
+      if (reclaim.scanned > begin && priority < DEF_PRIORITY - 2) yield* this.nap(reclaim.scanned - begin);
     }
     reclaim.endPass(Math.max(priority, 0));
     return freed;
+  }
+
+  /**
+   * kswapd (balance_pgdat): woken below the low watermark, frees pages until the high one is reached; or until a round with all its
+   * priorities freed nothing (all_unreclaimable).
+   */
+  *kswapd(): Process {
+    const { allocator } = this.#mm;
+    const isBalanced = (): boolean => allocator.freeCount >= allocator.marks.high;
+    for (;;) {
+      yield this.memoryLow;
+      while (!isBalanced() && (yield* this.shrinkAll(isBalanced)) > 0);
+    }
   }
 
   /**

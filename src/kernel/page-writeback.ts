@@ -16,9 +16,8 @@
  *
  * Differs from the original: one block device, on which only one pdflush works at a time, so there is one for background
  * writeout and one for kupdate (of 2 to 8); the timer of the latter runs only while something is dirty; a writer looks at the
- * thresholds after so many pages that he made dirty, not that he wrote; what is begun of one mapping is not cut short by
- * congestion. A write that failed leaves the page
- * up to date and clean with its error bit, and the error in the mapping for the next fsync, as there.
+ * thresholds after so many pages that he made dirty, not that he wrote. A write that failed leaves the page up to date and
+ * clean with its error bit, and the error in the mapping for the next fsync, as there.
  */
 
 import { ModelError, type ErrnoName } from '../base/errno.ts';
@@ -53,6 +52,28 @@ const RATELIMIT_EXCEEDED = 8;
 /** So few pages are looked up one by one rather than sought among all of the mapping's. */
 const NARROW = 16;
 
+/** What a round of writeback may do, and what has come of it (writeback_control). */
+interface WritebackControl {
+  /** Pages that it may still submit. */
+  nrToWrite: number;
+  /** pdflush: leaves off where the queue is congested, rather than wait for room in it. */
+  readonly isNonblocking: boolean;
+  encounteredCongestion: boolean;
+}
+
+/** A round that writes whatever there is. */
+const everything = (): WritebackControl => ({
+  nrToWrite: Infinity,
+  isNonblocking: false,
+  encounteredCongestion: false,
+});
+
+const pdflushRound = (): WritebackControl => ({
+  nrToWrite: MAX_WRITEBACK_PAGES,
+  isNonblocking: true,
+  encounteredCongestion: false,
+});
+
 /** A mapping with something dirty. */
 interface DirtyMapping {
   readonly mapping: Mapping;
@@ -79,6 +100,8 @@ export class Writeback {
   /** A page that is registered in place of the one that the cache has of a block: what is written there after a crash. */
   standIn: { readonly pfn: Pfn; readonly block: number } | undefined;
   #sinceBalance = 0;
+  /** Pages that background writeout is to write at least, when it is to begin. */
+  #wanted: number | undefined;
   #exceeded = false;
   /** Pages written since boot. */
   pagesWritten = 0;
@@ -184,47 +207,49 @@ export class Writeback {
   *balance(): Process {
     this.#sinceBalance = 0;
     const { cache } = this.#mm;
-    const writeChunk = Math.floor((3 * this.#ratelimit) / 2);
-    let written = 0;
+    let toWrite = Math.floor((3 * this.#ratelimit) / 2);
     while (this.#isOverLimit()) {
       this.#exceeded = true;
       if (cache.nrDirty > 0) {
-        written += yield* this.#writeSome(writeChunk, undefined);
+        toWrite -= yield* this.#writeSome({ ...everything(), nrToWrite: toWrite });
         // Below the limit again, or this writer has done his duty.
-        if (!this.#isOverLimit() || written >= writeChunk) break;
+        if (!this.#isOverLimit() || toWrite <= 0) break;
       }
       yield* this.#congestionWait();
     }
     if (!this.#isOverLimit()) this.#exceeded = false;
-    if (cache.nrDirty > this.#limits().background) this.#background.wakeAll();
+    if (cache.nrDirty > this.#limits().background) this.#wakeBackground(0);
   }
 
-  /** Reclaim does not get on: background writeout begins whatever is dirty (wakeup_bdflush), and is waited for. */
-  *nap(): Process {
-    this.#background.wakeAll();
+  /** Reclaim does not get on: so many pages are to be written, whatever is dirty (wakeup_bdflush); the first of them are waited for. */
+  *nap(pages: number): Process {
+    this.#wakeBackground(pages);
     yield* this.#congestionWait();
   }
 
   /**
    * filemap_fdatawrite: starts writing the dirty pages of a mapping, from page `start` up to and without `end`. With `all`
    * every page that is dirty now is submitted, waiting for earlier writes of it; else pages in use are left out.
-   * Returns the pages submitted.
    * @param placedOnly leave pages out that have no block yet
    */
-  *writePages(
+  writePages(mapping: Mapping, all: boolean, start = 0, end = Infinity, placedOnly = false): Process {
+    return this.#writePages(mapping, all, everything(), start, end, placedOnly);
+  }
+
+  /** mpage_writepages. */
+  *#writePages(
     mapping: Mapping,
     all: boolean,
-    limit = Infinity,
+    control: WritebackControl,
     start = 0,
     end = Infinity,
     placedOnly = false,
-  ): Process<number> {
+  ): Process {
     const { cache, map } = this.#mm;
     const indices = end - start <= NARROW ? range(start, end) : cache.dirtyIndices(mapping.space, start, end);
     let bio: Bio | undefined;
-    let submitted = 0;
     for (const index of indices) {
-      if (submitted >= limit) break;
+      if (control.nrToWrite <= 0 || this.#mustLeaveOff(control)) break;
       let pfn = cache.find(mapping.space, index);
       if (pfn !== NO_PAGE && map.has(pfn, PG.dirty) && !map.has(pfn, PG.hasBlock)) {
         if (placedOnly) continue;
@@ -255,12 +280,17 @@ export class Writeback {
       }
       bio ??= { op: BlkifOp.write, block, pages: [], endPage: this.#endWrite };
       bio.pages.push(pfn);
-      submitted++;
+      control.nrToWrite--;
+      this.pagesWritten++;
     }
     if (bio !== undefined) yield* this.#io.submit(bio);
-    this.pagesWritten += submitted;
     if (mapping.space.nrDirty === 0 && !mapping.isInodeDirty) this.#dirty.delete(mapping.space);
-    return submitted;
+  }
+
+  #mustLeaveOff(control: WritebackControl): boolean {
+    if (!control.isNonblocking || !this.#queue.isCongested) return false;
+    control.encounteredCongestion = true;
+    return true;
   }
 
   /** filemap_fdatawait: waits until no page from `start` up to and without `end` is under writeback. */
@@ -291,9 +321,9 @@ export class Writeback {
     for (const wait of [false, true]) {
       for (const { mapping } of [...this.#dirty.values()]) {
         if (mapping === device) continue;
-        yield* this.#writeMapping(mapping, wait, Infinity);
+        yield* this.#writeMapping(mapping, wait, everything());
       }
-      yield* this.#writeMapping(device, wait, Infinity);
+      yield* this.#writeMapping(device, wait, everything());
     }
     yield* this.flushDrive();
   }
@@ -314,9 +344,9 @@ export class Writeback {
     if (outcome.failed) throw new ModelError('EIO', 'the drive did not flush its cache');
   }
 
-  /** Pages and inode of one mapping; with `wait`, until they are written. Returns the pages submitted. */
-  *#writeMapping(mapping: Mapping, wait: boolean, limit: number): Process<number> {
-    const written = yield* this.writePages(mapping, wait, limit);
+  /** Pages and inode of one mapping; with `wait`, until they are written. */
+  *#writeMapping(mapping: Mapping, wait: boolean, control: WritebackControl): Process {
+    yield* this.#writePages(mapping, wait, control);
     if (mapping.isInodeDirty) {
       try {
         yield* mapping.writeInode();
@@ -326,17 +356,19 @@ export class Writeback {
     }
     if (wait) yield* this.waitPages(mapping);
     if (mapping.space.nrDirty === 0 && !mapping.isInodeDirty) this.#dirty.delete(mapping.space);
-    return written;
   }
 
-  /** writeback_inodes: writes the oldest mappings first, those dirty since before `olderThan` when that is given. */
-  *#writeSome(limit: number, olderThan: number | undefined): Process<number> {
-    let written = 0;
+  /**
+   * writeback_inodes: writes the oldest mappings first, those dirty since before `olderThan` when that is given. Returns the
+   * pages submitted.
+   */
+  *#writeSome(control: WritebackControl, olderThan?: number): Process<number> {
+    const budget = control.nrToWrite;
     for (const dirty of [...this.#dirty.values()]) {
-      if (written >= limit) break;
+      if (control.nrToWrite <= 0 || this.#mustLeaveOff(control)) break;
       if (!this.#dirty.has(dirty.mapping.space)) continue;
       if (olderThan !== undefined && dirty.since > olderThan) break;
-      written += yield* this.#writeMapping(dirty.mapping, false, limit - written);
+      yield* this.#writeMapping(dirty.mapping, false, control);
       // What is left of it, pages that were in use, waits its turn behind the others; for kupdate it keeps its place.
       if (!this.#dirty.has(dirty.mapping.space) || olderThan !== undefined) continue;
       this.#dirty.delete(dirty.mapping.space);
@@ -345,21 +377,32 @@ export class Writeback {
     }
     this.#queue.unplug();
     yield* this.#env.cpu.settle();
-    return written;
+    return budget - control.nrToWrite;
   }
 
+  /** pdflush_operation: where it is at work already it begins again afterwards, as another thread would. */
+  #wakeBackground(pages: number): void {
+    this.#wanted = Math.max(this.#wanted ?? 0, pages);
+    this.#background.wakeAll();
+  }
+
+  /** background_writeout: until fewer pages than the background threshold are dirty, and as many are written as reclaim asked for. */
   *#backgroundWriteout(): Process {
     for (;;) {
-      yield this.#background;
-      let chunk = MAX_WRITEBACK_PAGES;
-      // The first chunk is written whatever is dirty: reclaim asks for it below the threshold.
-      do {
-        chunk = yield* this.#writeSome(MAX_WRITEBACK_PAGES, undefined);
-        if (chunk > 0 && this.#queue.isCongested) yield* this.#congestionWait();
-      } while (chunk > 0 && this.#mm.cache.nrDirty > this.#limits().background);
+      while (this.#wanted === undefined) yield this.#background;
+      let wanted = this.#wanted;
+      this.#wanted = undefined;
+      while (wanted > 0 || this.#mm.cache.nrDirty >= this.#limits().background) {
+        const control = pdflushRound();
+        wanted -= yield* this.#writeSome(control);
+        if (control.nrToWrite <= 0) continue;
+        yield* this.#congestionWait();
+        if (!control.encounteredCongestion) break;
+      }
     }
   }
 
+  /** wb_kupdate. */
   *#kupdate(): Process {
     for (;;) {
       if (this.#dirty.size === 0) {
@@ -367,12 +410,18 @@ export class Writeback {
         yield KUPDATE_PERIOD;
       }
       const begin = this.#env.now;
-      while ((yield* this.#writeSome(MAX_WRITEBACK_PAGES, begin - DIRTY_EXPIRE)) >= MAX_WRITEBACK_PAGES);
+      for (let left = this.#mm.cache.nrDirty + this.#dirty.size; left > 0; ) {
+        const control = pdflushRound();
+        left -= yield* this.#writeSome(control, begin - DIRTY_EXPIRE);
+        if (control.nrToWrite <= 0) continue;
+        if (!control.encounteredCongestion) break;
+        yield* this.#congestionWait();
+      }
       yield Math.max(KUPDATE_PERIOD - (this.#env.now - begin), KUPDATE_PAUSE);
     }
   }
 
-  /** blk_congestion_wait: until a write ends, 100 ms at most. */
+  /** blk_congestion_wait: until a write ends and the queue is not congested, 100 ms at most. */
   *#congestionWait(): Process {
     this.#queue.unplug();
     yield* this.#env.cpu.settle();
@@ -484,7 +533,7 @@ export class Writeback {
       lru.rotate(pfn);
     }
     this.#io.wakePage(pfn);
-    this.#progress.wakeAll();
+    if (!this.#queue.isCongested) this.#progress.wakeAll();
   };
 }
 

@@ -1,78 +1,11 @@
 // Pages and their I/O where processes get in each other's way: a full queue, a page that goes, memory that runs out.
 import { describe, expect, it } from 'vitest';
-import { type Ino, ModelError, Ns, type Pfn } from '../../src/base/index.ts';
-import { MemoryImage } from '../../src/disk/memory-image.ts';
-import { CacheMap, MemoryManagement, NO_PAGE, PG } from '../../src/kernel/index.ts';
-import { BlockQueue } from '../../src/kernel/block-queue.ts';
-import { type Mapping, NEEDS_METADATA, PageIo } from '../../src/kernel/page-io.ts';
+import { ModelError, Ns, type Pfn } from '../../src/base/index.ts';
+import { NO_PAGE, PG } from '../../src/kernel/index.ts';
+import { type Mapping, NEEDS_METADATA } from '../../src/kernel/page-io.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { BlkifStatus } from '../../src/xen/public/index.ts';
-import { BOOT_PAGES, COSTS, FakeMachine } from './fake-machine.ts';
-
-const PAGES = 160;
-
-interface Rig {
-  readonly machine: FakeMachine;
-  readonly mm: MemoryManagement;
-  readonly io: PageIo;
-  readonly mapping: Mapping;
-  /** Blocks read, in the order of the ring. */
-  readonly blocks: number[];
-  /** Starts a process and lets everything happen that can happen without the device. */
-  readonly start: (process: Process) => void;
-  /** Answers requests until there are none. */
-  readonly serve: (status?: number) => void;
-}
-
-/** A file of 160 pages, no two of which lie side by side on the device. */
-function rig(nrPages = 768): Rig {
-  const machine = new FakeMachine({ image: new MemoryImage(1 << 23), nrPages, byHand: true });
-  const cacheMap = new CacheMap(machine.env.hypercalls, undefined);
-  const mm = new MemoryManagement(nrPages, cacheMap, cacheMap);
-  for (let pfn = 0; pfn < BOOT_PAGES; pfn++) mm.map.set(pfn as Pfn, PG.reserved);
-  mm.freeAll();
-  cacheMap.attach(mm);
-  const queue = new BlockQueue(machine.env);
-  const ring = mm.allocator.take();
-  mm.map.set(ring, PG.reserved);
-  queue.attach(machine.connectFront(ring, COSTS.interruptNs, queue.dispatch));
-  const io = new PageIo(machine.env, COSTS, mm, cacheMap, queue);
-  const mapping: Mapping = {
-    space: mm.cache.open(5 as Ino),
-    pageCount: PAGES,
-    isMetadata: false,
-    blockNow: (index) => 1000 - 3 * index,
-    loadMetadata: function* () {},
-    tail: () => 0,
-    isBoundary: () => false,
-    mapVersion: 0,
-    isInodeDirty: false,
-    allocate: function* () {},
-    writeInode: function* () {},
-  };
-  const blocks: number[] = [];
-  return {
-    machine,
-    mm,
-    io,
-    mapping,
-    blocks,
-    start: (process) => {
-      machine.simulation.spawn('reader', process);
-      machine.simulation.run();
-    },
-    serve: (status = BlkifStatus.ok) => {
-      for (let requests = machine.backend!.take(); requests.length > 0; requests = machine.backend!.take()) {
-        for (const { id, operation, sector } of requests) {
-          blocks.push(sector / 8);
-          machine.backend!.answer(id, operation, status);
-        }
-        machine.backend!.notify();
-        machine.simulation.run();
-      }
-    },
-  };
-}
+import { PAGES, rig } from './page-io-rig.ts';
 
 const row = (from: number, end: number): number[] => Array.from({ length: end - from }, (_, i) => from + i);
 
@@ -221,6 +154,60 @@ describe('a map that changes while a reader waits for metadata', () => {
     serve();
     expect(version).toBe(1);
     for (const block of blocks) expect((block - 1) % 3).toBe(1000 % 3);
+  });
+});
+
+describe('kswapd', () => {
+  /** A rig whose memory is full of pages of the file, clean ones, oldest first, and locked behind page `locked`. */
+  function full(locked = Infinity): ReturnType<typeof rig> {
+    const given = rig(400, 400);
+    const { mm, mapping } = given;
+    for (let index = 0; mm.allocator.freeCount > mm.allocator.marks.min + 4; index++) {
+      const pfn = mm.allocator.take();
+      mm.cache.add(mapping.space, index, pfn);
+      mm.cache.setUptodate(pfn);
+      if (index >= locked) mm.map.set(pfn, PG.locked);
+    }
+    mm.lru.drain();
+    return given;
+  }
+
+  it('frees pages from the low to the high watermark, the oldest first, and sleeps', () => {
+    const { machine, mm, io, mapping, start, runFor } = full();
+    const { marks } = mm.allocator;
+    start(io.kswapd());
+    expect(mm.allocator.freeCount).toBeLessThan(marks.low);
+    mm.allocator.free(io.allocate());
+    runFor(5);
+    expect(mm.allocator.freeCount).toBeGreaterThanOrEqual(marks.high);
+    expect(mm.allocator.freeCount).toBeLessThan(marks.high + 32);
+    const gone = row(0, 300).filter((index) => mm.cache.find(mapping.space, index) === NO_PAGE);
+    expect(gone.slice(0, 20)).toEqual(row(0, 20));
+    // Above low nobody wakes it.
+    const events = machine.simulation.eventCount;
+    mm.allocator.free(io.allocate());
+    runFor(5);
+    expect(machine.simulation.eventCount - events).toBeLessThan(3);
+  });
+
+  it('naps at each priority below 10 while it looks at pages to no avail, gives up after a round, and begins again when woken', () => {
+    const { mm, io, start, runFor } = full(0);
+    start(io.kswapd());
+    let naps = 0;
+    const { nap } = io;
+    io.nap = (pages) => {
+      naps++;
+      return nap(pages);
+    };
+    mm.allocator.free(io.allocate());
+    runFor(5);
+    // What priorities 12 to 5 would look at are not yet 32 pages; 4 to 0 nap.
+    expect(naps).toBe(5);
+    expect(mm.reclaim.reclaimed).toBe(0);
+    for (let pfn = 0; pfn < 400; pfn++) mm.map.clear(pfn as Pfn, PG.locked);
+    mm.allocator.free(io.allocate());
+    runFor(5);
+    expect(mm.allocator.freeCount).toBeGreaterThanOrEqual(mm.allocator.marks.high);
   });
 });
 

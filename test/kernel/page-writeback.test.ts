@@ -5,8 +5,9 @@ import { makeExt2 } from '../../src/disk/mkfs.ts';
 import { directory, tree } from '../../src/disk/mkfs-tree.ts';
 import { type Kernel, O, PG, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
-import { BlkifOp } from '../../src/xen/public/index.ts';
-import { FakeMachine } from './fake-machine.ts';
+import { BlkifOp, BlkifStatus } from '../../src/xen/public/index.ts';
+import { FakeMachine, type RingRequest } from './fake-machine.ts';
+import { type Rig, rig } from './page-io-rig.ts';
 
 const SECOND = 1_000_000_000;
 let machine: FakeMachine;
@@ -192,5 +193,77 @@ describe('reclaim', () => {
     const before = mm.reclaim.reclaimed;
     mm.reclaim.tryToFreePages(1000);
     expect(mm.reclaim.reclaimed).toBeGreaterThan(before);
+  });
+});
+
+describe('a device that does not keep up', () => {
+  /** `count` pages of the file are dirty, each with a block of its own. */
+  function dirty(count: number): Rig {
+    const given = rig(768, count);
+    const { mm, mapping, writeback } = given;
+    for (let index = 0; index < count; index++) {
+      const pfn = mm.allocator.take();
+      mm.cache.add(mapping.space, index, pfn);
+      mm.cache.setUptodate(pfn);
+      mm.map.set(pfn, PG.hasBlock);
+      writeback.markPageDirty(mapping, pfn);
+    }
+    return given;
+  }
+
+  it('a writer above the threshold leaves after 1.5 times what he may dirty between two looks', () => {
+    const { mm, writeback, start } = dirty(330);
+    let hasLeft = false;
+    start(
+      (function* () {
+        yield* writeback.balance();
+        hasLeft = true;
+      })(),
+    );
+    // 307 pages are 40 % of memory; 24 are a 32nd.
+    expect([hasLeft, mm.cache.nrWriteback, mm.cache.nrDirty]).toEqual([true, 36, 330 - 36]);
+  });
+
+  it('and waits where nothing is left to be written but writes in flight, until they are few enough', () => {
+    const { mm, mapping, writeback, start, serve } = dirty(330);
+    let hasLeft = false;
+    start(writeback.writePages(mapping, false), 1);
+    expect(mm.cache.nrDirty + mm.cache.nrWriteback).toBe(330);
+    start(
+      (function* () {
+        while (mm.cache.nrDirty > 0) yield Ns(1_000_000);
+        yield* writeback.balance();
+        hasLeft = true;
+      })(),
+      1,
+    );
+    expect(hasLeft).toBe(false);
+    serve();
+    expect(hasLeft).toBe(true);
+  });
+
+  it('background writeout leaves off at a congested queue, within a file, and goes on when it is no longer', () => {
+    const { machine, mm, mapping, queue, writeback, start, runFor } = dirty(300);
+    writeback.start();
+    start(writeback.balance(), 3);
+    // 113 of 128 requests, and the one that was being made.
+    expect([queue.isCongested, queue.isFull, mm.cache.nrWriteback]).toEqual([true, false, 114]);
+    const taken: RingRequest[] = [];
+    const answer = (count: number): void => {
+      for (let i = 0; i < count; i++) {
+        if (taken.length === 0) taken.push(...machine.backend!.take());
+        const { id, operation } = taken.shift()!;
+        machine.backend!.answer(id, operation, BlkifStatus.ok);
+        machine.backend!.notify();
+      }
+      runFor(0.05);
+    };
+    answer(11);
+    expect([queue.isCongested, mm.cache.nrWriteback]).toEqual([true, 103]);
+    answer(1);
+    expect([queue.isCongested, mm.cache.nrWriteback]).toEqual([true, 114]);
+    // Who must write every page waits for room, two pages in hand.
+    start(writeback.writePages(mapping, true), 0.01);
+    expect([queue.isFull, mm.cache.nrWriteback]).toEqual([true, 128 + 2]);
   });
 });

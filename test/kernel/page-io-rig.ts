@@ -1,0 +1,89 @@
+// Pages, their I/O and their writeback on a device that answers by hand: no file system, one file.
+import { type Ino, Ns, type Pfn } from '../../src/base/index.ts';
+import { MemoryImage } from '../../src/disk/memory-image.ts';
+import { BlockQueue } from '../../src/kernel/block-queue.ts';
+import { CacheMap, MemoryManagement, PG } from '../../src/kernel/index.ts';
+import { type Mapping, PageIo } from '../../src/kernel/page-io.ts';
+import { Writeback } from '../../src/kernel/page-writeback.ts';
+import type { Process } from '../../src/sim/index.ts';
+import { BlkifStatus } from '../../src/xen/public/index.ts';
+import { BOOT_PAGES, COSTS, FakeMachine } from './fake-machine.ts';
+
+export const PAGES = 160;
+
+export interface Rig {
+  readonly machine: FakeMachine;
+  readonly mm: MemoryManagement;
+  readonly io: PageIo;
+  readonly queue: BlockQueue;
+  readonly writeback: Writeback;
+  readonly mapping: Mapping;
+  /** Blocks read, in the order of the ring. */
+  readonly blocks: number[];
+  /** Starts a process and lets everything happen that can happen without the device in so many seconds. */
+  readonly start: (process: Process, seconds?: number) => void;
+  /** Answers requests until there are none. */
+  readonly serve: (status?: number) => void;
+  readonly runFor: (seconds: number) => void;
+}
+
+/** A file, no two pages of which lie side by side on the device. */
+export function rig(nrPages = 768, pages = PAGES): Rig {
+  const machine = new FakeMachine({ image: new MemoryImage(1 << 23), nrPages, byHand: true });
+  const cacheMap = new CacheMap(machine.env.hypercalls, undefined);
+  const mm = new MemoryManagement(nrPages, cacheMap, cacheMap);
+  for (let pfn = 0; pfn < BOOT_PAGES; pfn++) mm.map.set(pfn as Pfn, PG.reserved);
+  mm.freeAll();
+  cacheMap.attach(mm);
+  const queue = new BlockQueue(machine.env);
+  const ring = mm.allocator.take();
+  mm.map.set(ring, PG.reserved);
+  queue.attach(machine.connectFront(ring, COSTS.interruptNs, queue.dispatch));
+  const io = new PageIo(machine.env, COSTS, mm, cacheMap, queue);
+  const writeback = new Writeback(machine.env, COSTS, mm, io, queue);
+  io.nap = (wanted) => writeback.nap(wanted);
+  const mapping: Mapping = {
+    space: mm.cache.open(5 as Ino),
+    pageCount: pages,
+    isMetadata: false,
+    blockNow: (index) => 1000 - 3 * index,
+    loadMetadata: function* () {},
+    tail: () => 0,
+    isBoundary: () => false,
+    mapVersion: 0,
+    isInodeDirty: false,
+    allocate: function* () {},
+    writeInode: function* () {},
+  };
+  const blocks: number[] = [];
+  const runFor = (seconds: number): void => {
+    const { simulation } = machine;
+    const end = simulation.now + seconds * 1e9;
+    simulation.after(Ns(seconds * 1e9), () => undefined);
+    simulation.run(() => simulation.now >= end);
+  };
+  return {
+    machine,
+    mm,
+    io,
+    queue,
+    writeback,
+    mapping,
+    blocks,
+    runFor,
+    start: (process, seconds = 10) => {
+      machine.simulation.spawn('test', process);
+      runFor(seconds);
+    },
+    serve: (status = BlkifStatus.ok) => {
+      for (let requests = machine.backend!.take(); requests.length > 0; requests = machine.backend!.take()) {
+        for (const { id, operation, sector } of requests) {
+          blocks.push(sector / 8);
+          machine.backend!.answer(id, operation, status);
+        }
+        machine.backend!.notify();
+        runFor(0.05);
+      }
+    },
+  };
+}
