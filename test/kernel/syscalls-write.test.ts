@@ -312,6 +312,16 @@ describe('".."', () => {
     run(sys.rename('/b/c', '/c'));
     expect(inoOf('/c/..')).toBe(inoOf('/'));
   });
+
+  it('of a directory that has the number of one that was removed is its own parent', () => {
+    for (const path of ['/a', '/b', '/a/c']) run(sys.mkdir(path));
+    const { ino } = run(sys.stat('/a/c'));
+    expect(run(sys.stat('/a/c/..')).ino).toBe(run(sys.stat('/a')).ino);
+    run(sys.rmdir('/a/c'));
+    run(sys.mkdir('/b/c'));
+    expect(run(sys.stat('/b/c')).ino).toBe(ino);
+    expect(run(sys.stat('/b/c/..')).ino).toBe(run(sys.stat('/b')).ino);
+  });
 });
 
 describe('several buffers, or another file', () => {
