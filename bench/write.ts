@@ -28,7 +28,7 @@ const MEBIBYTE = 1 << 20;
 const FILE_BYTES = 8 * MEBIBYTE;
 const FILE_PAGES = FILE_BYTES / PAGE_SIZE;
 const GUEST_BYTES = 128 * MEBIBYTE;
-const PASSES = 64;
+const PASSES = 512;
 const CYCLES = 20_000;
 /** Of the measurement of upkeep: rounds, a multiple of the three guests, and small files a round. */
 const UPKEEP_ROUNDS = 120;
