@@ -17,6 +17,7 @@ import type { CacheMap } from './cache-map.ts';
 import { DomainMemory, type MemoryCosts } from './domain-memory.ts';
 import type { EventPorts } from './event-channel.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import type { LogDirty } from './log-dirty.ts';
 import type { CacheMapBatch } from './public/cache-map-op.ts';
 import type { GuestEnvironment, Hypercalls, ShutdownReason } from './public/environment.ts';
 import type { EventChannelOp, EvtchnStatus, Virq } from './public/event-channel.ts';
@@ -86,6 +87,11 @@ export class DomainEnvironment implements GuestEnvironment {
   /** From now on every access to the memory throws. */
   revokeMemory(): void {
     this.#memory.revoke();
+  }
+
+  /** See DomainMemory. */
+  logDirty(log: LogDirty | undefined): void {
+    this.#memory.logDirty(log);
   }
 
   /** Stores that trapped. */

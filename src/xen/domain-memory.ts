@@ -15,6 +15,7 @@ import type { Mfn, Pfn } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import type { CpuClock } from '../sim/cpu-clock.ts';
 import type { FrameTable } from './frame-table.ts';
+import type { LogDirty } from './log-dirty.ts';
 import type { GuestMemory } from './public/guest-memory.ts';
 
 /** What is charged to the guest's processor, in ns. */
@@ -39,6 +40,8 @@ export class DomainMemory implements GuestMemory {
   #windowsNs = 0;
   /** The page that is open, or -1. */
   #open = -1;
+  /** In log-dirty mode. */
+  #log: LogDirty | undefined;
 
   constructor(memory: MachineMemory, frames: FrameTable, p2m: Uint32Array, cpu: CpuClock, costs: MemoryCosts) {
     this.nrPages = p2m.length;
@@ -56,6 +59,12 @@ export class DomainMemory implements GuestMemory {
     this.#frames = frames;
     this.#p2m = p2m;
     this.#costs = costs;
+    this.#log = undefined;
+  }
+
+  /** From now on stores are told to `log`; to nobody when it is undefined. */
+  logDirty(log: LogDirty | undefined): void {
+    this.#log = log;
   }
 
   /** Pages opened and closed: hypercalls, and what they cost in ns. */
@@ -147,7 +156,14 @@ export class DomainMemory implements GuestMemory {
   #writable(pfn: Pfn): Mfn {
     const mfn = this.#readable(pfn);
     if (this.#frames.isProtected(mfn) && this.#open !== pfn) this.#trap(mfn, pfn);
+    if (this.#log !== undefined) this.#logStore(this.#log, pfn);
     return mfn;
+  }
+
+  #logStore(log: LogDirty, pfn: Pfn): void {
+    if (!log.mark(pfn)) return;
+    this.#traps++;
+    this.#cpu.charge(this.#costs.trapNs);
   }
 
   #trap(mfn: Mfn, pfn: Pfn): void {

@@ -27,6 +27,7 @@ import { EventPorts } from './event-channel.ts';
 import { ownerOfDomain } from './frame-record.ts';
 import { GrantTable } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { LogDirty } from './log-dirty.ts';
 import { NO_FRAME } from './p2m.ts';
 import { type GuestEnvironment, NR_REGISTERS, ShutdownReason } from './public/environment.ts';
 import { type EvtchnStatus, Virq } from './public/event-channel.ts';
@@ -223,6 +224,21 @@ export class Domain {
 
   unpause(): void {
     if (this.isRunning) this.#environment.power.resume();
+  }
+
+  /** Log-dirty mode: from now on every store to the domain's memory is logged, whoever makes it, until `endLogDirty`. */
+  beginLogDirty(): LogDirty {
+    this.assertRunning();
+    const log = new LogDirty(this.nrPages);
+    this.#environment.logDirty(log);
+    this.#hypervisor.frames.logDirty(ownerOfDomain(this.domid), log);
+    return log;
+  }
+
+  endLogDirty(): void {
+    this.#hypervisor.frames.logDirty(ownerOfDomain(this.domid), undefined);
+    // A guest that was frozen is whoever's goes on with it, and is not logged there.
+    if (this.#hasGuest) this.#environment.logDirty(undefined);
   }
 
   /** @internal */

@@ -41,6 +41,7 @@ import {
 } from './frame-record.ts';
 import * as record from './frame-record.ts';
 import type { MemoryMap } from './layouts.ts';
+import type { LogDirty } from './log-dirty.ts';
 import type { Protections } from './protections.ts';
 import { FrameEvent, nextProvenance, PROVENANCE_NAMES, Provenance, type ProvenanceName } from './provenance.ts';
 
@@ -90,6 +91,8 @@ export class FrameTable {
   /** Transfers in flight by frame, and writes in flight by device and block. Bounded by the rings: 352 a domain. */
   readonly #framesInFlight = new Map<number, number>();
   readonly #blocksBeingWritten = new Map<number, number>();
+  /** Domains in log-dirty mode, by owner. */
+  readonly #logs = new Map<number, LogDirty>();
   readonly #protectBit: number;
   readonly #dirtyProtectBit: number;
 
@@ -231,6 +234,17 @@ export class FrameTable {
     this.#unlink(mfn);
     publishRecord(this.#words, mfn * RECORD_WORDS, identityOf(owner, device), 0, 0, 0, 0, 0, pfn);
     this.#observer?.onFrame('assigned', mfn, owner - 1, pfn, 0);
+    this.#log(mfn);
+  }
+
+  /** Stores to the owner's frames that the guest's page tables do not see are told to `log`; to nobody when it is undefined. */
+  logDirty(owner: number, log: LogDirty | undefined): void {
+    if (log === undefined) this.#logs.delete(owner);
+    else this.#logs.set(owner, log);
+  }
+
+  #log(mfn: Mfn): void {
+    if (this.#logs.size > 0) this.#logs.get(this.ownerOf(mfn))?.mark(this.pfnOf(mfn));
   }
 
   /**
@@ -417,6 +431,7 @@ export class FrameTable {
 
   /** The frame is about to be stored to by its guest or by the hypervisor. */
   stored(mfn: Mfn): void {
+    this.#log(mfn);
     this.#move(mfn, FrameEvent.stored, 0);
   }
 
@@ -433,6 +448,7 @@ export class FrameTable {
   /** That read has ended. Returns true when the frame is clean now. */
   endRead(mfn: Mfn, block: number, ok: boolean): boolean {
     decrement(this.#framesInFlight, mfn);
+    this.#log(mfn);
     if (block >= 0) return this.#ended(mfn, Provenance.reading, block, ok);
     this.#move(mfn, FrameEvent.stored, 0);
     return false;
