@@ -5,6 +5,14 @@ export type { FrameHappening, FrameObserver } from './frame-table.ts';
 export { Hypervisor, type HypervisorOptions, type Reload } from './hypervisor.ts';
 export * from './inspect.ts';
 export * from './layout-page.ts';
+export {
+  type ArrivalOptions,
+  type ArrivalOutcome,
+  migrateDomain,
+  type Migrated,
+  type MigrationOutcome,
+  receiveMigration,
+} from './migrate.ts';
 export { handOver, type NotSuspended, shutdownDomain0, suspendDomains } from './on-memory-suspend.ts';
 export * from './protections.ts';
 export { Provenance, PROVENANCE_NAMES, type ProvenanceName } from './provenance.ts';

@@ -4,6 +4,7 @@
  */
 
 import { layoutTable } from '../base/layout.ts';
+import { MIGRATION_PACKET } from './migration-link.ts';
 import { BATCH_PAGES, FRAME_FACT, PAGE_WORD_BITS, SAVE_HEADER } from './save-format.ts';
 
 /** The page, as Markdown that ends in a newline. */
@@ -11,7 +12,7 @@ export function saveLayoutPage(): string {
   return [
     '# The save file of a domain',
     '',
-    'Generated from the layouts in `src/xen/save-format.ts`; do not edit. `UPDATE_DOCS=1 npx vitest run test/xen` writes it anew.',
+    'Generated from the layouts in `src/xen/save-format.ts` and `migration-link.ts`; do not edit. `UPDATE_DOCS=1 npx vitest run test/xen` writes it anew.',
     '',
     'A file is one run of blocks of 4096 bytes on a block device. All numbers are little-endian. The first block holds the',
     'header. The body follows it, in this order and without gaps:',
@@ -38,6 +39,15 @@ export function saveLayoutPage(): string {
     '',
     'Names and preservation are restored as they were. That a page equals a block is not believed: the disk may have been written',
     'meanwhile. It is either dropped, or the block is read and compared.',
+    '',
+    '## The stream of a migration',
+    '',
+    'A live migration sends the same through the network (`src/xen/migrate.ts`): the header, with room for all pages; batches, in',
+    'which a page that comes again replaces what came before; a count of 0; the header, with the numbers of what follows; then 2',
+    'to 4 as above. `bodyCrc` is 0: the stream is cut into packets, each with a checksum. Words are texts: `complete`, `go`, `running`,',
+    '`refused: ` and why.',
+    '',
+    layoutTable(MIGRATION_PACKET),
     '',
   ].join('\n');
 }

@@ -8,19 +8,18 @@
  * The work is proportional to the domain's memory. Modelled after xc_linux_save of Xen 3.0.
  */
 
-import { PAGE_SIZE, Pfn } from '../base/units.ts';
+import { PAGE_SIZE } from '../base/units.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
 import type { DomainConfig } from './domain-list.ts';
-import { encodeDomainState } from './domain-state.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { isSuspendedInTime } from './on-memory-suspend.ts';
-import { Provenance } from './provenance.ts';
 import { type DomainRecord, parseDomainRecord } from './records.ts';
 import { continueDomain } from './resume.ts';
 import { SaveExtent, transferAll } from './save-extent.ts';
-import { BATCH_PAGES, bodyBlocksOf, encodeFact, encodeSaveHeader, type FrameFact } from './save-format.ts';
+import { endPages, mappedPages, restOf, writePages, writeRest } from './save-body.ts';
+import { bodyBlocksOf, encodeSaveHeader } from './save-format.ts';
 import { SaveWriter } from './save-stream.ts';
 import type { Toolstack } from './toolstack.ts';
 import { shutdownNodeOf } from './xenstore.ts';
@@ -105,56 +104,23 @@ function* writeFile(
   domain: Domain,
   configuration: Configuration,
 ): Process<number | undefined> {
-  const mapped: number[] = [];
-  const unmapped: number[] = [];
-  for (let pfn = 0; pfn < configuration.nrPages; pfn++) (domain.hasFrame(Pfn(pfn)) ? mapped : unmapped).push(pfn);
-  const facts = mapped.flatMap((pfn) => factOf(hypervisor, domain, Pfn(pfn)) ?? []);
+  const { mapped } = mappedPages(domain);
+  const rest = restOf(hypervisor, domain);
   // What lay there before is no file from here on.
   if (!(yield* extent.write(0, new Uint8Array(PAGE_SIZE)))) return undefined;
   const writer = new SaveWriter(hypervisor, extent);
   yield* writePages(writer, hypervisor, domain, mapped);
-  yield* writer.put(bytesOf(unmapped));
-  yield* writer.put(encodeDomainState(domain.freeze()));
-  for (const fact of facts) yield* writer.put(encodeFact(fact));
+  yield* endPages(writer);
+  yield* writeRest(writer, rest);
   if (!(yield* writer.end())) return undefined;
   const header = {
     ...configuration,
     consumed: false,
     bodyCrc: writer.crc,
     mappedPages: mapped.length,
-    factCount: facts.length,
+    factCount: rest.facts.length,
   };
   // The commit point.
   const committed = (yield* extent.write(0, encodeSaveHeader(header))) && (yield* extent.flush());
   return committed ? 1 + bodyBlocksOf(header) : undefined;
-}
-
-function* writePages(
-  writer: SaveWriter,
-  { memory, domain0Cpu, costs }: Hypervisor,
-  domain: Domain,
-  mapped: readonly number[],
-): Process {
-  for (let at = 0; at < mapped.length; at += BATCH_PAGES) {
-    const batch = mapped.slice(at, at + BATCH_PAGES);
-    yield* writer.put(bytesOf([batch.length, ...batch]));
-    for (const pfn of batch) {
-      domain0Cpu.charge(costs.savePageNs);
-      yield* writer.put(memory.frame(domain.frameOf(Pfn(pfn))));
-    }
-  }
-  yield* writer.put(bytesOf([0]));
-}
-
-function factOf({ frames, recency }: Hypervisor, domain: Domain, pfn: Pfn): FrameFact | undefined {
-  const mfn = domain.frameOf(pfn);
-  if (!frames.isIntact(mfn)) return undefined;
-  const name = frames.nameOf(mfn);
-  const block = frames.provenanceOf(mfn) === Provenance.clean ? frames.blockOf(mfn) : undefined;
-  if (name === undefined && block === undefined) return undefined;
-  return { pfn, name, preserved: frames.isPreserved(mfn), recency: recency.get(mfn), block };
-}
-
-function bytesOf(words: readonly number[]): Uint8Array {
-  return new Uint8Array(Uint32Array.from(words).buffer);
 }

@@ -79,11 +79,13 @@ export class TestDisk implements BlockDevice {
   readonly #memory: MachineMemory;
   readonly #random: RandomStream;
 
-  constructor(simulation: Simulation, memory: MachineMemory, blocks: number) {
+  /** @param shared a disk of another machine of which this is another port */
+  constructor(simulation: Simulation, memory: MachineMemory, blocks: number, shared?: TestDisk) {
     this.#simulation = simulation;
     this.#memory = memory;
     this.#random = simulation.random.stream('test disk');
-    this.bytes = new Uint8Array(blocks * PAGE_SIZE);
+    this.bytes = shared?.bytes ?? new Uint8Array(blocks * PAGE_SIZE);
+    if (shared !== undefined) return;
     for (let i = 0; i < this.bytes.length; i += 64) this.bytes[i] = 1 + this.#random.below(255);
   }
 
@@ -331,6 +333,14 @@ export function bootMachine(
   const memory = new MachineMemory(memoryBytes);
   const hypervisor = Hypervisor.boot(simulation, memory, { ...COSTS, ...costs }, { kernelPages: 2, ...options });
   const disk = new TestDisk(simulation, memory, 64);
+  return { simulation, memory, hypervisor, toolstack: new Toolstack(hypervisor), disk };
+}
+
+/** A second machine in the same room, which reaches the same disk. */
+export function machineBeside({ simulation, disk: shared }: TestMachine, memoryBytes = 16 * MIB): TestMachine {
+  const memory = new MachineMemory(memoryBytes);
+  const hypervisor = Hypervisor.boot(simulation, memory, COSTS, { kernelPages: 2 });
+  const disk = new TestDisk(simulation, memory, 0, shared);
   return { simulation, memory, hypervisor, toolstack: new Toolstack(hypervisor), disk };
 }
 

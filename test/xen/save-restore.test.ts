@@ -231,15 +231,16 @@ describe('a save file', () => {
 
   it('that tells nonsense, with every checksum right, is refused for it', () => {
     const pages = 'its pages are not those of a domain';
-    const unmapped = 'its unmapped pages are mapped';
+    const missing = 'its pages are not all there';
+    const unmapped = 'its unmapped pages are none of its own';
     const facts = 'its facts are not those of its frames';
     isRefused(forge([[0, 1025]]), pages);
-    isRefused(forge([[0, 0]]), pages);
-    isRefused(forge([[1, 17]]), pages);
+    isRefused(forge([[0, 0]]), missing);
+    isRefused(forge([[1, 17]]), missing);
     isRefused(forge([[1, 0x1000_0000]]), pages);
     isRefused(forge([[1, LEAST_PAGES]]), pages);
-    isRefused(forge([[SECOND_BATCH, 6]]), pages);
-    isRefused(forge([[END_OF_BATCHES + 1, 17]]), unmapped);
+    isRefused(forge([[SECOND_BATCH, 6]]), missing);
+    isRefused(forge([[END_OF_BATCHES + 1, 17]]), missing);
     isRefused(forge([[END_OF_BATCHES + 1, 802]]), unmapped);
     isRefused(forge([[END_OF_BATCHES + 3 + 5, 99]]), 'domain state: bad checksum');
     isRefused(forge([[FACTS, 800]]), facts);

@@ -1,0 +1,310 @@
+/**
+ * Live migration: a domain is sent to another machine while its guest runs, and goes on there.
+ *
+ * ```
+ * source                                                   target
+ * header, as it is now                                ──▶  makes room
+ * all pages; what was stored to meanwhile; again …    ──▶  frames
+ * (the guest suspends itself)
+ * the last of them; header; unmapped pages, state, facts ──▶  verifies everything
+ *                                                     ◀──  complete
+ * go                                                  ──▶  the guest goes on
+ * (the domain is destroyed)                           ◀──  running
+ * ```
+ *
+ * A page that is stored to again before its turn comes is left to the next round. The rounds end when few pages are left, when
+ * there were too many of them, or when the domain's memory was sent several times over; then the guest stands still until the rest
+ * has arrived. The stream is the save format's (save-body.ts), with a header before the pages, for the room that they all take, and one behind
+ * them, which counts. Both machines reach the guest's block device; what the guest has written is on its medium before the
+ * guest goes on.
+ *
+ * Whatever fails before `go` leaves the guest where it is, and it goes on there. From `go` on it is the target's: it runs in one
+ * place at most. A connection that ends between `go` and its answer leaves the domain at the source suspended, since nobody here
+ * knows. As after a restore, names come along and no page is vouched for, unless the target asks the disk (save-vouch.ts).
+ *
+ * Modelled after xc_linux_save and xc_linux_restore of Xen 3.0 with `live`. Differs in the answers at the end, and in that the rate is
+ * not limited, as it is not there unless compiled with ADAPTIVE_SAVE.
+ */
+
+import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
+import type { BlockDevice } from '../disk/block-device.ts';
+import type { Nic } from '../machine/nic.ts';
+import type { Process } from '../sim/simulation.ts';
+import type { Domain } from './domain.ts';
+import { DomainEnvironment } from './domain-environment.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import type { LogDirty } from './log-dirty.ts';
+import { MigrationLink } from './migration-link.ts';
+import { isSuspendedInTime } from './on-memory-suspend.ts';
+import { type DomainRecord, parseDomainRecord } from './records.ts';
+import { makeRoomFor } from './restore.ts';
+import { abandonIncoming, completeIncoming, continueDomain, type IncomingDomain } from './resume.ts';
+import type { SaveParts } from './save.ts';
+import { transferAll } from './save-extent.ts';
+import {
+  encodeBatch,
+  endPages,
+  mappedPages,
+  type Problem,
+  readPages,
+  readRest,
+  restOf,
+  tellFacts,
+  writeRest,
+} from './save-body.ts';
+import { decodeSaveHeader, encodeSaveHeader, type SaveHeader } from './save-format.ts';
+import { vouchFor } from './save-vouch.ts';
+import { shutdownNodeOf } from './xenstore.ts';
+
+/** DEF_MAX_ITERS and DEF_MAX_FACTOR of xc_linux_save: rounds at most, and how often the domain's memory is sent at most. */
+const MAX_ROUNDS = 29;
+const MAX_FACTOR = 3;
+/** A round of fewer pages is the last that the guest runs in. */
+const FEW_PAGES = 50;
+/** Pages that are looked at and copied in one go. */
+const BATCH = 16;
+
+/** One round over the pages. */
+export interface MigrationRound {
+  readonly pages: number;
+  readonly ns: number;
+}
+
+export interface Migrated {
+  /** Bytes that the source sent. */
+  readonly bytes: number;
+  /** The last is the one in which the guest stood still. */
+  readonly rounds: readonly MigrationRound[];
+  /** How long the guest stood still, as the source knows, ns. */
+  readonly stopNs: number;
+}
+
+/** What became of a domain that was to go to another machine. */
+export type MigrationOutcome =
+  | Migrated
+  /** `domain`: where the guest goes on; undefined when it does not go on here. */
+  | { readonly problem: string; readonly domain: Domain | undefined };
+
+/** What became of one that came. */
+export type ArrivalOutcome = { readonly domain: Domain; readonly pagesVouched: number } | { readonly problem: string };
+
+export interface ArrivalOptions {
+  /** The block device of a domain, as this machine reaches it; undefined when it does not. */
+  readonly deviceOf: (name: string) => BlockDevice | undefined;
+  /** Compare the pages that equalled a block with the disk. */
+  readonly vouch: boolean;
+}
+
+/**
+ * Sends a running domain to the machine at the other end of the cable, where `receiveMigration` waits.
+ * @param config its device and command line
+ */
+export function* migrateDomain(
+  parts: SaveParts,
+  domain: Domain,
+  config: { readonly device: BlockDevice; readonly cmdLine?: string },
+  nic: Nic,
+): Process<MigrationOutcome> {
+  const { memory, map } = parts.hypervisor;
+  if (!domain.isRunning || domain.isPaused) return { problem: 'it does not run', domain };
+  const record = parseDomainRecord(memory, map, domain.domid);
+  if (record === undefined || 'problem' in record)
+    return { problem: `domain record: ${record?.problem ?? 'none'}`, domain };
+  const link = new MigrationLink(parts.hypervisor, nic);
+  const log = domain.beginLogDirty();
+  const outcome = yield* new Departure(parts, domain, record.value, config, link, log).run();
+  link.close();
+  return outcome;
+}
+
+class Departure {
+  readonly #parts: SaveParts;
+  readonly #domain: Domain;
+  readonly #record: DomainRecord;
+  readonly #device: BlockDevice;
+  readonly #cmdLine: string;
+  readonly #link: MigrationLink;
+  readonly #log: LogDirty;
+  readonly #rounds: MigrationRound[] = [];
+
+  constructor(
+    parts: SaveParts,
+    domain: Domain,
+    record: DomainRecord,
+    { device, cmdLine = '' }: { readonly device: BlockDevice; readonly cmdLine?: string },
+    link: MigrationLink,
+    log: LogDirty,
+  ) {
+    this.#parts = parts;
+    this.#domain = domain;
+    this.#record = record;
+    this.#device = device;
+    this.#cmdLine = cmdLine;
+    this.#link = link;
+    this.#log = log;
+  }
+
+  *run(): Process<MigrationOutcome> {
+    const { hypervisor, toolstack } = this.#parts;
+    const domain = this.#domain;
+    yield* this.#sendWhileItRuns();
+    const problem = this.#failure() ?? (yield* this.#stop());
+    domain.endLogDirty();
+    if (domain.state !== 'suspended')
+      return { problem: problem ?? 'it has stopped', domain: domain.isRunning ? domain : undefined };
+    const stoppedAt = hypervisor.simulation.now;
+    const refusal = problem ?? (yield* this.#sendRest());
+    if (refusal !== undefined) return yield* this.#stay(refusal);
+    yield* this.#link.say('go');
+    const answer = yield* this.#link.hear();
+    if (answer === undefined)
+      return { problem: `it is not known whether it goes on there: ${this.#link.problem}`, domain: undefined };
+    if (answer !== 'running') return yield* this.#stay(answer);
+    const stopNs = hypervisor.simulation.now - stoppedAt;
+    yield* toolstack.destroyDomain(domain);
+    return { bytes: this.#link.bytesSent, rounds: this.#rounds, stopNs };
+  }
+
+  *#stay(problem: string): Process<MigrationOutcome> {
+    const { list } = this.#parts.toolstack;
+    return { problem, domain: yield* continueDomain(list, this.#domain, this.#record.bootPages) };
+  }
+
+  /** Why the other end does not take it; undefined as long as it does. */
+  #failure(): string | undefined {
+    return this.#link.problem ?? this.#link.heard();
+  }
+
+  *#sendWhileItRuns(): Process {
+    const { nrPages } = this.#domain;
+    const { mapped } = mappedPages(this.#domain);
+    // Room for all: those that have no frame may get one on the way.
+    yield* this.#link.put(encodeSaveHeader(this.#header(nrPages, 0)));
+    let pages = mapped;
+    for (let sent = 0; ; pages = this.#log.clean()) {
+      const round = yield* this.#sendRound(pages);
+      sent += round;
+      const isOver = pages.length < FEW_PAGES || this.#rounds.length >= MAX_ROUNDS || sent > nrPages * MAX_FACTOR;
+      if (isOver || !this.#domain.isRunning || this.#link.problem !== undefined || this.#link.hasWord) return;
+    }
+  }
+
+  /** Sends those of the pages that have a frame and were not stored to again meanwhile; returns how many. */
+  *#sendRound(pages: readonly number[]): Process<number> {
+    const { hypervisor } = this.#parts;
+    const { domain0Cpu, costs, simulation } = hypervisor;
+    const begin = simulation.now;
+    let sent = 0;
+    for (let at = 0; at < pages.length && this.#link.problem === undefined && !this.#link.hasWord; at += BATCH) {
+      const batch = pages
+        .slice(at, at + BATCH)
+        .filter((pfn) => this.#domain.hasFrame(Pfn(pfn)) && !this.#log.has(Pfn(pfn)));
+      if (batch.length === 0) continue;
+      domain0Cpu.charge(costs.savePageNs * batch.length);
+      yield* this.#link.put(encodeBatch(hypervisor, this.#domain, batch));
+      sent += batch.length;
+    }
+    this.#rounds.push({ pages: sent, ns: simulation.now - begin });
+    return sent;
+  }
+
+  /** The guest suspends itself; returns why it did not, or cannot go. */
+  *#stop(): Process<string | undefined> {
+    const { hypervisor } = this.#parts;
+    const { xenstore, power } = hypervisor;
+    const request = shutdownNodeOf(this.#domain.domid);
+    xenstore.write(request, 'suspend');
+    if (!(yield* isSuspendedInTime(power, this.#domain))) {
+      xenstore.remove(request);
+      return 'it does not suspend itself';
+    }
+    yield* this.#domain.released();
+    const isFlushed = yield* transferAll(hypervisor, this.#device, [{ op: 'flush', sector: 0, segments: [] }]);
+    return isFlushed ? undefined : 'the device fails';
+  }
+
+  /** What is left, of a guest that stands still; returns why it is not taken. */
+  *#sendRest(): Process<string | undefined> {
+    const { hypervisor } = this.#parts;
+    yield* this.#sendRound(this.#log.clean());
+    yield* endPages(this.#link);
+    const rest = restOf(hypervisor, this.#domain);
+    const { nrPages } = this.#domain;
+    yield* this.#link.put(encodeSaveHeader(this.#header(nrPages - rest.unmapped.length, rest.facts.length)));
+    yield* writeRest(this.#link, rest);
+    yield* this.#link.flush();
+    const answer = yield* this.#link.hear();
+    return answer === 'complete' ? undefined : (answer ?? this.#link.problem);
+  }
+
+  #header(mapped: number, factCount: number): SaveHeader {
+    const { nrPages, bootPages, boots, name } = this.#record;
+    const configuration = { nrPages, bootPages, boots, name, cmdLine: this.#cmdLine };
+    // Each packet has a checksum of its own.
+    return { ...configuration, consumed: false, bodyCrc: 0, mappedPages: mapped, factCount };
+  }
+}
+
+/** Takes one domain that another machine sends. */
+export function* receiveMigration(parts: SaveParts, nic: Nic, options: ArrivalOptions): Process<ArrivalOutcome> {
+  const link = new MigrationLink(parts.hypervisor, nic);
+  const outcome = yield* receiveFrom(link, parts, options);
+  if ('problem' in outcome) yield* link.say(`refused: ${outcome.problem}`);
+  link.close();
+  return outcome;
+}
+
+function* receiveFrom(link: MigrationLink, parts: SaveParts, options: ArrivalOptions): Process<ArrivalOutcome> {
+  const header = yield* readHeader(link);
+  if ('problem' in header) return header;
+  const device = options.deviceOf(header.name);
+  if (device === undefined) return { problem: `the disk of ${header.name} is not reached from here` };
+  const incoming = yield* makeRoomFor(parts.toolstack, header, device);
+  if ('problem' in incoming) return incoming;
+  const outcome = yield* settleIn(link, parts, header, incoming, options.vouch ? device : undefined);
+  if ('problem' in outcome) abandonIncoming(parts.toolstack.list, incoming);
+  return outcome;
+}
+
+function* settleIn(
+  link: MigrationLink,
+  { hypervisor, toolstack }: SaveParts,
+  first: SaveHeader,
+  incoming: IncomingDomain,
+  vouchingDevice: BlockDevice | undefined,
+): Process<ArrivalOutcome> {
+  if (!(yield* readPages(link, hypervisor, incoming)))
+    return { problem: link.problem ?? 'its pages are not those of a domain' };
+  const header = yield* readHeader(link);
+  if ('problem' in header) return header;
+  const { nrPages, bootPages, boots, name } = header;
+  if ([nrPages, bootPages, boots, name].join() !== [first.nrPages, first.bootPages, first.boots, first.name].join())
+    return { problem: 'it is another domain than it was' };
+  const rest = yield* readRest(link, incoming, header);
+  if ('problem' in rest) return rest;
+  const { state, facts } = rest;
+  tellFacts(hypervisor, incoming, facts);
+  const pagesVouched = vouchingDevice === undefined ? 0 : yield* vouchFor(hypervisor, vouchingDevice, incoming, facts);
+  yield* link.say('complete');
+  if ((yield* link.hear()) !== 'go') return { problem: link.problem ?? 'it stays there' };
+  const guest = hypervisor.simulation.frozen.thaw(state.program);
+  if (!(guest instanceof DomainEnvironment) || guest.nrPages !== nrPages)
+    return { problem: 'its program is not where its registers say' };
+  giveBackUnused(hypervisor, incoming);
+  const domain = yield* completeIncoming(toolstack.list, incoming, header, state, guest);
+  yield* link.say('running');
+  return { domain, pagesVouched };
+}
+
+function* readHeader(link: MigrationLink): Process<SaveHeader | Problem> {
+  const block = yield* link.take(PAGE_SIZE);
+  if (block === undefined) return { problem: link.problem ?? 'no header' };
+  const parsed = decodeSaveHeader(block);
+  return 'problem' in parsed ? { problem: `header: ${parsed.problem}` } : parsed.value;
+}
+
+/** Frames of pages that the guest has given back since they were sent. */
+function giveBackUnused({ scrubber }: Hypervisor, { p2m, frames }: IncomingDomain): void {
+  const used = new Set(p2m);
+  for (const mfn of frames) if (!used.has(mfn)) scrubber.add(Mfn(mfn));
+}

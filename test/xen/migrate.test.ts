@@ -1,0 +1,299 @@
+// Live migration, with a guest that is nothing but what the test makes of it.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { crc32c } from '../../src/base/crc32c.ts';
+import { DOM0, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { Nic } from '../../src/machine/nic.ts';
+import { values } from '../../src/machine/profile.ts';
+import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
+import { type Process, WaitQueue } from '../../src/sim/index.ts';
+import type { Domain } from '../../src/xen/domain.ts';
+import { NR_REGISTERS, SHUTDOWN_NODE, Virq } from '../../src/xen/index.ts';
+import {
+  type ArrivalOptions,
+  type ArrivalOutcome,
+  migrateDomain,
+  type MigrationOutcome,
+  receiveMigration,
+} from '../../src/xen/index.ts';
+import { property } from '../support/property.ts';
+import {
+  bootMachine,
+  BOOT_PAGES,
+  cacheBlocks,
+  LEAST_PAGES,
+  machineBeside,
+  type MiniGuest,
+  startGuest,
+  type TestMachine,
+} from './machine.ts';
+
+const REGISTERS = Uint32Array.from({ length: NR_REGISTERS }, (_, i) => 0x0101_0101 * i);
+
+interface Room {
+  readonly source: TestMachine;
+  readonly target: TestMachine;
+  readonly cable: readonly [Nic, Nic];
+}
+
+function room(targetBytes?: number): Room {
+  const source = bootMachine();
+  const target = machineBeside(source, targetBytes);
+  return { source, target, cable: Nic.connect(source.simulation, values(SERVER_2026.nic.constants)) };
+}
+
+/** Suspends itself when it is asked to, and says when it goes on. */
+function suspends({ domain }: MiniGuest): { registers: Uint32Array | undefined } {
+  const seen: { registers: Uint32Array | undefined } = { registers: undefined };
+  const { environment } = domain;
+  const asked = new WaitQueue();
+  const watch = function* (): Process {
+    yield* environment.xenstore.watch(SHUTDOWN_NODE, () => asked.wakeAll());
+    while ((yield* environment.xenstore.read(SHUTDOWN_NODE)) !== 'suspend') yield asked;
+    seen.registers = yield* environment.hypercalls.suspend(REGISTERS);
+  };
+  environment.spawn('suspends', watch());
+  return seen;
+}
+
+/** All that a guest can see of its memory, and what Xen has of it. */
+function stateOf({ memory }: TestMachine, domain: Domain) {
+  const pages = Array.from({ length: domain.nrPages }, (_, pfn) =>
+    domain.hasFrame(Pfn(pfn)) ? crc32c(memory.frame(domain.frameOf(Pfn(pfn)))) : undefined,
+  );
+  return { pages, channels: structuredClone(domain.events.channels), registers: domain.registers.slice() };
+}
+
+interface Outcome {
+  readonly left: MigrationOutcome;
+  readonly arrived: ArrivalOutcome | undefined;
+  /** The guest as it stood still at the source. */
+  readonly before: ReturnType<typeof stateOf> | undefined;
+}
+
+function migrate({ source, target, cable }: Room, guest: MiniGuest, options: Partial<ArrivalOptions> = {}): Outcome {
+  const { simulation } = source;
+  let arrived: ArrivalOutcome | undefined;
+  let before: ReturnType<typeof stateOf> | undefined;
+  const { domain } = guest;
+  const arrival = receiveMigration(target, cable[1], { deviceOf: () => target.disk, vouch: false, ...options });
+  target.hypervisor.power.spawn(
+    'arrival',
+    (function* () {
+      arrived = yield* arrival;
+    })(),
+  );
+  simulation.spawn(
+    'look',
+    (function* () {
+      while (domain.isRunning) yield domain.stateChanged;
+      if (domain.state !== 'suspended') return;
+      yield* domain.released();
+      before = stateOf(source, domain);
+    })(),
+  );
+  const left = simulation.runProcess('migrate', migrateDomain(source, domain, { device: source.disk }, cable[0]));
+  simulation.run();
+  source.toolstack.list.checkInvariants();
+  target.toolstack.list.checkInvariants();
+  return { left, arrived, before };
+}
+
+/** What a guest does while it is sent. */
+const deed = fc.record({
+  what: fc.constantFrom('store', 'read', 'write', 'give back', 'take'),
+  page: fc.integer({ min: 100, max: 140 }),
+  value: fc.nat(60),
+  pauseNs: fc.nat(200_000),
+});
+
+function* busy(guest: MiniGuest, deeds: readonly (typeof deed extends fc.Arbitrary<infer T> ? T : never)[]): Process {
+  const { domain } = guest;
+  const { memory, hypercalls } = domain.environment;
+  for (let n = 0; deeds.length > 0; n++) {
+    const { what, page, value, pauseNs } = deeds[n % deeds.length]!;
+    const pfn = Pfn(page);
+    // Where it goes on after the migration it stops.
+    if (!domain.isRunning) return;
+    if (what === 'take') hypercalls.increaseReservation([page]);
+    else if (domain.hasFrame(pfn)) {
+      if (what === 'store') memory.writeU32(pfn, 4 * value, n);
+      else if (what === 'give back') hypercalls.decreaseReservation([page]);
+      else if (guest.hasRoom) guest[what === 'read' ? 'read' : 'write'](page, value);
+    }
+    yield Ns(1000 + pauseNs);
+  }
+}
+
+describe('a domain that is migrated', () => {
+  property(
+    'has every byte, register and event channel that it had when it stood still, and its programs go on',
+    fc.array(deed, { maxLength: 60, size: 'max' }),
+    fc.array(fc.constantFrom('unbound', 'virq', 'ipi'), { maxLength: 6 }),
+    fc.nat(3000),
+    (deeds, ports, latencyNs) => {
+      const given = room();
+      const { source, target } = given;
+      const guest = startGuest(source);
+      const { memory, hypercalls } = guest.domain.environment;
+      for (let pfn = BOOT_PAGES; pfn < LEAST_PAGES - 1; pfn += 3) memory.writeU32(Pfn(pfn), 8, pfn);
+      for (const port of new Set(ports)) {
+        if (port === 'unbound') hypercalls.eventChannels.allocUnbound(DOM0);
+        if (port === 'virq') hypercalls.eventChannels.bindVirq(Virq.suspend);
+        if (port === 'ipi') hypercalls.eventChannels.bindIpi();
+      }
+      source.disk.latencyNs = latencyNs;
+      guest.domain.environment.spawn('busy', busy(guest, deeds));
+      const seen = suspends(guest);
+      const free = source.hypervisor.allocator.freeCount + guest.domain.pageCount;
+      const { left, arrived, before } = migrate(given, guest);
+      if ('problem' in left) throw new Error(left.problem);
+      if (arrived === undefined || 'problem' in arrived) throw new Error(arrived?.problem);
+      const after = stateOf(target, arrived.domain);
+      expect(after).toEqual(before);
+      expect(seen.registers).toEqual(REGISTERS);
+      expect(guest.domain.state).toBe('dead');
+      expect(source.toolstack.list.domains).toEqual([]);
+      expect(source.hypervisor.allocator.freeCount).toBeGreaterThanOrEqual(free);
+      expect(left.bytes).toBeGreaterThan(LEAST_PAGES * PAGE_SIZE * 0.9);
+      arrived.domain.events.checkInvariants();
+    },
+    { numRuns: 25 },
+  );
+
+  it('is sent while it runs: it stands still for what it stored to last, not for its memory', () => {
+    const given = room();
+    const guest = startGuest(given.source);
+    cacheBlocks(given.source, guest, [3, 4, 9]);
+    suspends(guest);
+    const { left, arrived } = migrate(given, guest);
+    if ('problem' in left) throw new Error(left.problem);
+    const [first, ...others] = left.rounds;
+    expect(first!.pages).toBeGreaterThan(LEAST_PAGES - 20);
+    expect(others.reduce((sum, { pages }) => sum + pages, 0)).toBeLessThan(50);
+    expect(left.stopNs).toBeLessThan(first!.ns);
+    expect(arrived).toHaveProperty('pagesVouched', 0);
+  });
+
+  it('brings its names along; what equals the disk is vouched for when the disk is asked', () => {
+    const given = room();
+    const guest = startGuest(given.source);
+    cacheBlocks(given.source, guest, [3, 4, 9]);
+    suspends(guest);
+    const { arrived } = migrate(given, guest, { vouch: true });
+    if (arrived === undefined || 'problem' in arrived) throw new Error(arrived?.problem);
+    expect(arrived.pagesVouched).toBe(3);
+    const { frames } = given.target.hypervisor;
+    expect(frames.nameOf(arrived.domain.frameOf(Pfn(101)))).toEqual({ ino: 12, generation: 1, index: 4 });
+  });
+
+  it('that stores faster than it can be sent stands still in the end all the same', () => {
+    const given = room();
+    const guest = startGuest(given.source);
+    const { environment } = guest.domain;
+    environment.spawn(
+      'busy',
+      (function* () {
+        for (;;) {
+          for (let pfn = BOOT_PAGES; pfn < LEAST_PAGES - 1; pfn++) environment.memory.writeU32(Pfn(pfn), 0, pfn);
+          yield Ns(10_000);
+        }
+      })(),
+    );
+    suspends(guest);
+    const { simulation } = given.source;
+    let arrived: ArrivalOutcome | undefined;
+    given.target.hypervisor.power.spawn(
+      'arrival',
+      (function* () {
+        arrived = yield* receiveMigration(given.target, given.cable[1], {
+          deviceOf: () => given.target.disk,
+          vouch: false,
+        });
+      })(),
+    );
+    const left = simulation.runProcess(
+      'migrate',
+      migrateDomain(given.source, guest.domain, { device: given.source.disk }, given.cable[0]),
+    );
+    if ('problem' in left) throw new Error(left.problem);
+    expect(left.rounds.length).toBeLessThanOrEqual(30);
+    expect(left.rounds.at(-1)!.pages).toBeGreaterThan(LEAST_PAGES - 50);
+    expect(arrived).toHaveProperty('domain');
+  });
+});
+
+describe('a migration that fails', () => {
+  /** Whatever happens to the connection, the guest runs in one place. */
+  property(
+    'at any packet, lost or damaged, leaves the guest in one place: here, there, or, when nobody can know, still',
+    fc.nat(150),
+    fc.constantFrom('lost', 'damaged', 'off' as const),
+    fc.boolean(),
+    (n, how, fromSource) => {
+      const given = room();
+      const { source, target, cable } = given;
+      const guest = startGuest(source);
+      const seen = suspends(guest);
+      const end = cable[fromSource ? 0 : 1];
+      const { send } = end;
+      let count = 0;
+      end.send = (packet) => {
+        const isIt = count++ === n;
+        if (isIt && how === 'off') cable[fromSource ? 1 : 0].open(undefined);
+        if (!isIt || how === 'off') return send.call(end, packet);
+        if (how === 'lost') return true;
+        const damaged = packet.slice();
+        damaged[(n * 7919) % packet.length]! ^= 1 << (n % 8);
+        return send.call(end, damaged);
+      };
+      const { left, arrived, before } = migrate(given, guest);
+      const isThere = arrived !== undefined && 'domain' in arrived;
+      if (isThere) expect(stateOf(target, arrived.domain)).toEqual(before);
+      if ('problem' in left) {
+        const isHere = left.domain?.isRunning === true;
+        if (isHere) expect(isThere).toBe(false);
+        else {
+          expect(left.problem).toMatch(/^it is not known/);
+          expect(source.toolstack.list.domains.map(({ state }) => state)).toEqual(['suspended']);
+        }
+        if (!isThere) expect(target.toolstack.list.domains).toEqual([]);
+      } else {
+        expect(isThere).toBe(true);
+        expect(source.toolstack.list.domains).toEqual([]);
+      }
+      if (isThere) expect(seen.registers).toEqual(REGISTERS);
+    },
+    { numRuns: 60 },
+  );
+
+  it('is refused by a machine that has no memory for it, or does not reach its disk; the guest goes on', () => {
+    for (const [targetBytes, options, problem] of [
+      [5 << 20, {}, /ENOMEM/],
+      [undefined, { deviceOf: () => undefined }, /the disk of guest is not reached from here/],
+    ] as const) {
+      const given = room(targetBytes);
+      const guest = startGuest(given.source);
+      suspends(guest);
+      const { left } = migrate(given, guest, options);
+      expect(left).toHaveProperty('problem', expect.stringMatching(problem));
+      expect(left).toHaveProperty('domain.isRunning', true);
+      expect(given.target.toolstack.list.entries).toEqual([]);
+    }
+  });
+
+  it('when the guest does not suspend itself, or nobody is there; it goes on', () => {
+    const given = room();
+    const guest = startGuest(given.source);
+    const { left } = migrate(given, guest);
+    expect(left).toMatchObject({ problem: 'it does not suspend itself', domain: guest.domain });
+    expect(guest.domain.isRunning).toBe(true);
+    const alone = room();
+    const other = startGuest(alone.source);
+    alone.target.hypervisor.halt();
+    const { simulation, disk } = alone.source;
+    const process = migrateDomain(alone.source, other.domain, { device: disk }, alone.cable[0]);
+    const outcome = simulation.runProcess('migrate', process);
+    expect(outcome).toMatchObject({ problem: 'no answer', domain: other.domain });
+  });
+});
