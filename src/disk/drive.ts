@@ -16,6 +16,9 @@
  * the bus filled the cache; how far that came is computed when the cache is needed again, so a stream of writes goes at the
  * rate of the medium. A write larger than the whole cache goes straight to the medium.
  *
+ * Ports. Several machines may reach one drive, each through a port with memory of its own: they share its arm, its queue and its
+ * cache, and a reset of one leaves the others' requests alone.
+ *
  * Time. Events are scheduled only while there is something to do, so the simulation ends when the work does.
  *
  * Invariants: a request is queued, in service, or over; a granule of the cache belongs to at most one destaging run; at most
@@ -67,6 +70,8 @@ export interface DriveCounters {
 /** A request that waits. */
 interface Pending {
   readonly request: BlockRequest;
+  /** Of the machine that it came from. */
+  readonly memory: MachineMemory;
   readonly sectors: number;
   readonly arrival: number;
   /** Requests started before this one came. */
@@ -77,8 +82,11 @@ interface Pending {
 interface Channel {
   state: 'free' | 'request' | 'destage';
   request: BlockRequest | undefined;
+  memory: MachineMemory;
   sectors: number;
   failed: boolean;
+  /** Nobody waits for the request any more, and none of its bytes moves. */
+  abandoned: boolean;
   /** Granules of the cache promised to the write in service. */
   reserved: number;
   /** The destaging run: granules. */
@@ -188,9 +196,17 @@ export class Drive implements BlockDevice {
     };
   }
 
-  /** Queues a request. One that is malformed or leaves the device or memory completes with EIO at this instant. */
-  submit(request: BlockRequest): void {
-    const sectors = this.#sectorsOf(request);
+  /** A port for another machine, which reaches the drive with its own memory. */
+  port(memory: MachineMemory): DrivePort {
+    return new DrivePort(this, memory);
+  }
+
+  /**
+   * Queues a request. One that is malformed or leaves the device or memory completes with EIO at this instant.
+   * @param memory that its frames are of; that of the drive's own machine unless told
+   */
+  submit(request: BlockRequest, memory = this.#memory): void {
+    const sectors = this.#sectorsOf(request, memory);
     if (sectors < 0) {
       this.#simulation.after(Ns(0), () => {
         this.#errors++;
@@ -199,7 +215,7 @@ export class Drive implements BlockDevice {
       return;
     }
     this.#lastRequestAt = this.#simulation.now;
-    this.#queue.push({ request, sectors, arrival: this.#arrivals++, startedBefore: this.#started });
+    this.#queue.push({ request, memory, sectors, arrival: this.#arrivals++, startedBefore: this.#started });
     this.#pump();
   }
 
@@ -215,16 +231,25 @@ export class Drive implements BlockDevice {
   }
 
   /**
-   * A reset of the bus: requests that wait or are in service never complete, and none of their bytes moves any more; of the writes
-   * in service a random part has reached the medium. The volatile cache stays.
+   * A machine resets its bus: its requests that wait or are in service never complete, and none of their bytes moves any more; of
+   * its writes in service a random part has reached the medium. What is in service keeps the drive busy until its time has
+   * come. The volatile cache stays.
+   * @param memory of the machine; the drive's own unless told
    */
-  reset(): void {
-    this.#abort(this.#random.fraction());
+  reset(memory = this.#memory): void {
+    const survival = this.#random.fraction();
+    this.#queue = this.#queue.filter((pending) => pending.memory !== memory);
+    for (const channel of this.#channels) {
+      const { request } = channel;
+      if (request === undefined || channel.memory !== memory || channel.abandoned) continue;
+      channel.abandoned = true;
+      if (request.op === 'write' && !channel.failed) this.#tear(request, memory, survival);
+    }
   }
 
   #abort(survival: number): void {
-    for (const { request, failed } of this.#channels)
-      if (request?.op === 'write' && !failed) this.#tear(request, survival);
+    for (const { request, memory, failed, abandoned } of this.#channels)
+      if (request?.op === 'write' && !failed && !abandoned) this.#tear(request, memory, survival);
     if (this.#busyChannels > 0) this.#busyNs += this.#simulation.now - this.#busySince;
     // The events of the old channels still come; they find their channel free.
     for (const channel of this.#channels) channel.state = 'free';
@@ -245,8 +270,10 @@ export class Drive implements BlockDevice {
       const channel: Channel = {
         state: 'free',
         request: undefined,
+        memory: this.#memory,
         sectors: 0,
         failed: false,
+        abandoned: false,
         reserved: 0,
         runStart: 0,
         runLength: 0,
@@ -259,13 +286,13 @@ export class Drive implements BlockDevice {
   }
 
   /** Length of a request in sectors, -1 when it is malformed. */
-  #sectorsOf({ op, sector, segments }: BlockRequest): number {
+  #sectorsOf({ op, sector, segments }: BlockRequest, memory: MachineMemory): number {
     if (op === 'flush') return segments.length === 0 ? 0 : -1;
     let bytes = 0;
     for (const { mfn, offset, length } of segments) {
       const isWhole = offset % SECTOR_SIZE === 0 && length % SECTOR_SIZE === 0;
       const isInside = offset >= 0 && length > 0 && offset + length <= PAGE_SIZE;
-      const isMemory = Number.isInteger(mfn) && mfn >= 0 && mfn < this.#memory.frameCount;
+      const isMemory = Number.isInteger(mfn) && mfn >= 0 && mfn < memory.frameCount;
       if (!isWhole || !isInside || !isMemory) return -1;
       bytes += length;
     }
@@ -314,7 +341,7 @@ export class Drive implements BlockDevice {
    * begin before something in service has ended.
    */
   #begin(at: number): boolean {
-    const { request, sectors } = this.#queue[at]!;
+    const { request, memory, sectors } = this.#queue[at]!;
     const { op, sector } = request;
     const now = this.#simulation.now;
     const isCached = op === 'write' && this.#cache.canHold(sector, sectors);
@@ -326,7 +353,9 @@ export class Drive implements BlockDevice {
     if (at < this.#queue.length) this.#queue[at] = last;
     const channel = this.#take('request');
     channel.request = request;
+    channel.memory = memory;
     channel.sectors = sectors;
+    channel.abandoned = false;
     channel.failed = this.#faults(request) !== undefined;
     channel.reserved = isCached ? this.#cache.granulesOf(sector, sectors) : 0;
     this.#reserved += channel.reserved;
@@ -409,7 +438,7 @@ export class Drive implements BlockDevice {
   }
 
   #finish(channel: Channel): void {
-    const { state, request, sectors, failed } = channel;
+    const { state, request, memory, sectors, failed } = channel;
     if (state === 'free') return;
     channel.state = 'free';
     channel.request = undefined;
@@ -424,22 +453,24 @@ export class Drive implements BlockDevice {
     if (request.op === 'flush') this.#isFlushing = false;
     this.#reserved -= channel.reserved;
     this.#lastRequestAt = this.#simulation.now;
-    if (failed) this.#errors++;
-    else this.#perform(request, sectors);
-    request.done(failed ? 'EIO' : undefined);
+    if (!channel.abandoned) {
+      if (failed) this.#errors++;
+      else this.#perform(request, memory, sectors);
+      request.done(failed ? 'EIO' : undefined);
+    }
     this.#pump();
   }
 
   /** What the request was for. */
-  #perform(request: BlockRequest, sectors: number): void {
+  #perform(request: BlockRequest, memory: MachineMemory, sectors: number): void {
     switch (request.op) {
       case 'read':
-        this.#read(request);
+        this.#read(request, memory);
         this.#reads++;
         this.#sectorsRead += sectors;
         break;
       case 'write':
-        this.#write(request, sectors);
+        this.#write(request, memory, sectors);
         this.#writes++;
         this.#sectorsWritten += sectors;
         break;
@@ -449,34 +480,57 @@ export class Drive implements BlockDevice {
     }
   }
 
-  #read({ sector, segments }: BlockRequest): void {
+  #read({ sector, segments }: BlockRequest, memory: MachineMemory): void {
     let at = sector;
     for (const { mfn, offset, length } of segments) {
-      const frame = this.#memory.writableFrame(mfn);
+      const frame = memory.writableFrame(mfn);
       this.#image.read(at * SECTOR_SIZE, frame, offset, length);
       if (!this.#cache.isEmpty) this.#cache.overlay(at, frame, offset, length);
       at += length / SECTOR_SIZE;
     }
   }
 
-  #write({ sector, segments }: BlockRequest, sectors: number): void {
+  #write({ sector, segments }: BlockRequest, memory: MachineMemory, sectors: number): void {
     const isCached = this.#cache.canHold(sector, sectors);
     if (!isCached && !this.#cache.isEmpty) this.#cache.forget(sector, sectors);
     let at = sector;
     for (const { mfn, offset, length } of segments) {
-      if (isCached) this.#cache.store(at, this.#memory, mfn, offset, length, this.#simulation.now);
-      else this.#image.write(at * SECTOR_SIZE, this.#memory.frame(mfn), offset, length);
+      if (isCached) this.#cache.store(at, memory, mfn, offset, length, this.#simulation.now);
+      else this.#image.write(at * SECTOR_SIZE, memory.frame(mfn), offset, length);
       at += length / SECTOR_SIZE;
     }
   }
 
   /** A write that power loss interrupted: each sector reached the medium or did not. */
-  #tear({ sector, segments }: BlockRequest, survival: number): void {
+  #tear({ sector, segments }: BlockRequest, memory: MachineMemory, survival: number): void {
     let at = sector;
     for (const { mfn, offset, length } of segments)
       for (let done = 0; done < length; done += SECTOR_SIZE, at++)
         if (this.#random.fraction() < survival)
-          this.#image.write(at * SECTOR_SIZE, this.#memory.frame(mfn), offset + done, SECTOR_SIZE);
+          this.#image.write(at * SECTOR_SIZE, memory.frame(mfn), offset + done, SECTOR_SIZE);
+  }
+}
+
+/** The drive as another machine reaches it. */
+export class DrivePort implements BlockDevice {
+  readonly sectorCount: number;
+  readonly #drive: Drive;
+  readonly #memory: MachineMemory;
+
+  /** @internal: made by `Drive.port`. */
+  constructor(drive: Drive, memory: MachineMemory) {
+    this.sectorCount = drive.sectorCount;
+    this.#drive = drive;
+    this.#memory = memory;
+  }
+
+  submit(request: BlockRequest): void {
+    this.#drive.submit(request, this.#memory);
+  }
+
+  /** As `Drive.reset`, of this machine. */
+  reset(): void {
+    this.#drive.reset(this.#memory);
   }
 }
 

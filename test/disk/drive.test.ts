@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Mfn, Ns, PAGE_SIZE, SECTOR_SIZE } from '../../src/base/units.ts';
-import type { BlockOp, BlockRequest, Segment } from '../../src/disk/block-device.ts';
+import { Mfn, Ns, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../src/base/units.ts';
+import type { BlockDevice, BlockOp, BlockRequest, Segment } from '../../src/disk/block-device.ts';
 import { Drive, type DriveOptions } from '../../src/disk/drive.ts';
 import type { ImageStore } from '../../src/disk/image-store.ts';
 import { InstantDisk } from '../../src/disk/instant.ts';
@@ -543,6 +543,54 @@ describe('cache and time', () => {
     simulation.run();
     expect(log).toEqual(['3']);
     expect(simulation.now).toBe(1500);
+  });
+});
+
+describe('a port', () => {
+  it('moves bytes between the medium and memory of its own; a reset of one machine leaves the others’ requests alone', () => {
+    const simulation = new Simulation(1);
+    const [mine, theirs] = [new MachineMemory(1 << 20), new MachineMemory(1 << 20)];
+    const image = new PlainImage(SECTORS);
+    const drive = new Drive(simulation, mine, image, { model: new SteadyDisk(), writeCacheBytes: 0 });
+    const port = drive.port(theirs);
+    expect(port.sectorCount).toBe(drive.sectorCount);
+    mine.writeU32(Mfn(3), 0, 0x1111);
+    theirs.writeU32(Mfn(3), 0, 0x2222);
+    const log: string[] = [];
+    const submit = (device: BlockDevice, op: 'read' | 'write', block: number, mfn: number): void =>
+      device.submit({
+        op,
+        sector: block * SECTORS_PER_PAGE,
+        segments: [{ mfn: Mfn(mfn), offset: 0, length: PAGE_SIZE }],
+        done: (error) => log.push(`${device === drive ? 'mine' : 'theirs'} ${op} ${block} ${error ?? 'ok'}`),
+      });
+    submit(drive, 'write', 0, 3);
+    submit(port, 'write', 1, 3);
+    simulation.run();
+    submit(port, 'read', 0, 5);
+    submit(drive, 'read', 1, 5);
+    simulation.run();
+    expect([theirs.readU32(Mfn(5), 0), mine.readU32(Mfn(5), 0)]).toEqual([0x1111, 0x2222]);
+    log.length = 0;
+    // One of mine is in service, then one of theirs waits, and one of mine.
+    submit(drive, 'read', 1, 6);
+    submit(port, 'read', 0, 6);
+    submit(drive, 'read', 1, 7);
+    drive.reset();
+    submit(drive, 'read', 0, 8);
+    simulation.run();
+    expect(log.sort()).toEqual(['mine read 0 ok', 'theirs read 0 ok']);
+    expect([mine.readU32(Mfn(6), 0), mine.readU32(Mfn(7), 0), mine.readU32(Mfn(8), 0)]).toEqual([0, 0, 0x1111]);
+    submit(port, 'read', 0, 9);
+    submit(drive, 'read', 0, 9);
+    port.reset();
+    simulation.run();
+    expect(log).toHaveLength(3);
+    expect([theirs.readU32(Mfn(9), 0), mine.readU32(Mfn(9), 0)]).toEqual([0, 0x1111]);
+    // What is no frame of the port's memory is refused, whatever the other machine has.
+    submit(port, 'read', 0, 256);
+    simulation.run();
+    expect(log.at(-1)).toBe('theirs read 0 EIO');
   });
 });
 
