@@ -219,14 +219,14 @@ class VmmRun {
       memory: new MachineMemory(machineMemoryFor(vms * memory)),
       guestMemory: memory,
       cmdLine: 'cachemap=all',
-      onReuse: (domain, pfn, ino, index, block) => {
+      onReuse: ({ config: { name }, domain, machine }, pfn, ino, index, block) => {
         this.#pages++;
-        const guest = this.#machine.configs.findIndex(({ name }) => name === domain.name);
+        const guest = this.#machine.configs.findIndex((config) => config.name === name);
         const oracle = this.#oracles[guest]!;
-        const page = `${domain.name}: page ${index} of inode ${ino} was reused`;
+        const page = `${name}: page ${index} of inode ${ino} was reused`;
         const place = oracle.blockOf(ino, index);
         if (place !== block) this.#mismatch(`${page} for block ${block}, but lies at ${place}`);
-        const frame = this.#machine.memory.frame(domain.frameOf(pfn));
+        const frame = machine.memory.frame(domain.frameOf(pfn));
         if (oracle.expect(0, block * PAGE_SIZE, PAGE_SIZE, frame, 0) >= 0)
           this.#mismatch(`${page}, but differs from block ${block}`);
       },

@@ -1,6 +1,7 @@
 /**
  * The composition root of experiments that replace the hypervisor: one machine with a drive, a partition of it for each of
- * several guests, and one hypervisor after the other. Like the testbed, this is the person with the machine room.
+ * several guests, and one hypervisor after the other; and, if there is one, a second machine beside it, which reaches the same
+ * drive and is connected by a cable. Like the testbed, this is the person with the machine room.
  *
  * Over a reset nothing of the hypervisor is handed on in here: the next one is made from the machine's memory. What stays
  * with the person is what lies on domain 0's disk, the guests' configurations, and the view of those guests that were
@@ -8,18 +9,22 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { Ns, SECTOR_SIZE } from '../base/units.ts';
-import { Drive } from '../disk/drive.ts';
+import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../base/units.ts';
+import { Drive, type DrivePort } from '../disk/drive.ts';
 import type { ImageStore } from '../disk/image-store.ts';
+import type { BlockDevice } from '../disk/block-device.ts';
 import { makeServiceTime, writeCacheBytes, type DriveKind } from '../disk/make-service-time.ts';
 import { Partition } from '../disk/partition.ts';
 import { Kernel, type ReuseObserver } from '../kernel/index.ts';
-import type { MachineMemory } from '../machine/memory.ts';
+import { MachineMemory } from '../machine/memory.ts';
+import { Nic } from '../machine/nic.ts';
 import { values, type GuestCosts, type HypervisorCosts, type Profile } from '../machine/profile.ts';
 import { Simulation, type Process } from '../sim/index.ts';
 import {
   handOver,
   Hypervisor,
+  migrateDomain,
+  receiveMigration,
   shutdownDomain0,
   suspendDomains,
   resumeDomain,
@@ -48,15 +53,20 @@ export interface VmmMachineOptions {
   readonly cmdLine: string;
   readonly protections?: Partial<Protections>;
   /** Told of every page that a guest takes over from the one before it. */
-  readonly onReuse?: (domain: Domain, ...reuse: Parameters<ReuseObserver>) => void;
+  readonly onReuse?: (guest: GuestPlace, ...reuse: Parameters<ReuseObserver>) => void;
   /** Kernel image pages of a guest; as the hypervisor has them unless told. */
   readonly kernelPages?: number;
 }
 
-/** A guest, as its owner sees it. */
-export interface VmmGuest {
+/** Where a guest is. */
+export interface GuestPlace {
   readonly config: DomainConfig;
+  machine: VmmMachine;
   domain: Domain;
+}
+
+/** A guest, as its owner sees it. */
+export interface VmmGuest extends GuestPlace {
   kernel: Kernel;
 }
 
@@ -94,25 +104,35 @@ export class VmmMachine {
   readonly saveFiles: readonly Partition[];
   /** Guests that run, by name. */
   readonly guests = new Map<string, VmmGuest>();
+  /** The second machine; undefined: there is none. */
+  #neighbour: VmmMachine | undefined;
+  /** The adapter at this end of the cable to the other machine. */
+  #nic: Nic | undefined;
   /** Called for every guest that has booted. */
   onBoot: (guest: VmmGuest) => void = () => undefined;
   readonly #options: VmmMachineOptions;
+  /** The drive as this machine reaches it. */
+  readonly #port: Drive | DrivePort;
   #hypervisor: Hypervisor;
   #toolstack: Toolstack;
 
-  constructor(options: VmmMachineOptions) {
+  /** @param beside the machine that is there already, if this is the second */
+  constructor(options: VmmMachineOptions, beside?: VmmMachine) {
     const { seed, profile, disk, image, memory, partitions, guestMemory, cmdLine } = options;
     this.#options = options;
     this.memory = memory;
-    this.simulation = new Simulation(seed);
-    this.drive = new Drive(this.simulation, memory, image, {
-      model: makeServiceTime(profile.disk, disk),
-      writeCacheBytes: writeCacheBytes(profile.disk, disk),
-    });
+    this.simulation = beside?.simulation ?? new Simulation(seed);
+    this.drive =
+      beside?.drive ??
+      new Drive(this.simulation, memory, image, {
+        model: makeServiceTime(profile.disk, disk),
+        writeCacheBytes: writeCacheBytes(profile.disk, disk),
+      });
+    this.#port = beside === undefined ? this.drive : this.drive.port(memory);
     this.guestCosts = values(profile.guest);
     this.costs = values(profile.hypervisor);
     const partition = ({ start, bytes }: (typeof partitions)[number]): Partition =>
-      new Partition(this.drive, start / SECTOR_SIZE, Math.floor(bytes / SECTOR_SIZE));
+      new Partition(this.#port, start / SECTOR_SIZE, Math.floor(bytes / SECTOR_SIZE));
     this.configs = partitions.map((place, n) => ({
       name: `guest${n}`,
       memoryBytes: guestMemory,
@@ -127,6 +147,16 @@ export class VmmMachine {
 
   get hypervisor(): Hypervisor {
     return this.#hypervisor;
+  }
+
+  /** The second machine, which is on from the first question on: as large as this one, and without a guest. */
+  get neighbour(): VmmMachine {
+    if (this.#neighbour === undefined) {
+      const memory = new MachineMemory(this.memory.frameCount * PAGE_SIZE);
+      this.#neighbour = new VmmMachine({ ...this.#options, memory }, this);
+      [this.#nic, this.#neighbour.#nic] = Nic.connect(this.simulation, values(this.#options.profile.nic.constants));
+    }
+    return this.#neighbour;
   }
 
   get toolstack(): Toolstack {
@@ -150,11 +180,45 @@ export class VmmMachine {
   /** Boots a guest in its domain. */
   *boot(config: DomainConfig, domain: Domain): Process<VmmGuest> {
     const { onReuse } = this.#options;
-    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, (...reuse) => onReuse?.(domain, ...reuse));
-    const guest = { config, domain, kernel };
+    const place: GuestPlace = { config, domain, machine: this };
+    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, (...reuse) => onReuse?.(place, ...reuse));
+    const guest: VmmGuest = Object.assign(place, { kernel });
     this.guests.set(config.name, guest);
     this.onBoot(guest);
     return guest;
+  }
+
+  /**
+   * Sends a guest to the machine at the other end of the cable, while it runs. Returns the bytes sent, or why it did not go; then
+   * it goes on here, unless it has stopped.
+   */
+  *migrateGuest(name: string, target: VmmMachine): Process<{ readonly bytes: number } | { readonly problem: string }> {
+    const guest = this.guests.get(name);
+    const [nic, end] = [this.#nic, target.#nic];
+    assert(guest !== undefined && nic !== undefined && end !== undefined, 'a guest goes to a machine that is there');
+    const { hypervisor, toolstack } = target;
+    const deviceOf = (wanted: string): BlockDevice | undefined =>
+      target.configs.find((config) => config.name === wanted)?.device;
+    const arrival = hypervisor.power.isOn
+      ? hypervisor.power.spawn(
+          'migration',
+          receiveMigration({ hypervisor, toolstack }, end, { deviceOf, vouch: false }),
+        )
+      : undefined;
+    const here = { hypervisor: this.#hypervisor, toolstack: this.#toolstack };
+    const left = yield* migrateDomain(here, guest.domain, guest.config, nic);
+    if ('problem' in left) {
+      if (left.domain === undefined) this.guests.delete(name);
+      else guest.domain = left.domain;
+      return left;
+    }
+    const arrived = arrival && (yield* arrival.join());
+    assert(arrived !== undefined && 'domain' in arrived, 'who says that it runs there has it');
+    this.guests.delete(name);
+    guest.domain = arrived.domain;
+    guest.machine = target;
+    target.guests.set(name, guest);
+    return left;
   }
 
   /**
@@ -188,7 +252,8 @@ export class VmmMachine {
    */
   reset(memory: 'kept' | 'lost' = 'kept'): void {
     this.#hypervisor.halt();
-    this.drive.reset();
+    this.#port.reset();
+    this.#nic?.powerLoss();
     if (memory === 'lost') this.memory.clearAll();
     else this.memory.reset(this.simulation.random.stream(`reset ${this.simulation.now}`));
   }

@@ -5,6 +5,7 @@
  * |---|---|---|---|---|
  * | warm-vm | serve while domain 0 goes down; are suspended on memory | handed over | keeps its memory | go on |
  * | save-restore | are saved to the disk, one after the other | domain 0 goes down | loses its memory | are restored, one after the other |
+ * | live-migration | go to a second machine while they run, one after the other | domain 0 goes down | loses its memory | come back the same way |
  * | shutdown-boot | are shut down, all at once | domain 0 goes down | loses its memory | are created, and boot at once |
  * | warm-cache | the same; what they had cached is kept | domain 0 goes down, hands over | keeps its memory | the same, on their caches |
  *
@@ -48,8 +49,14 @@ export function rebootHypervisor(
 
 type Before = Readonly<VmmGuest> & { readonly pagesRead: number; readonly pagesReused: number };
 
-const STOPPING: readonly VmmPhase['name'][] = ['suspend guests', 'save guests', 'shut guests down', 'hand over'];
-const STARTING: readonly VmmPhase['name'][] = ['resume guests', 'restore guests', 'boot guests'];
+const STOPPING: readonly VmmPhase['name'][] = [
+  'suspend guests',
+  'save guests',
+  'migrate guests',
+  'shut guests down',
+  'hand over',
+];
+const STARTING: readonly VmmPhase['name'][] = ['resume guests', 'restore guests', 'migrate guests back', 'boot guests'];
 
 class VmmReboot {
   readonly #machine: VmmMachine;
@@ -62,6 +69,7 @@ class VmmReboot {
   readonly #reasons = new Map<string, string>();
   #bytesWritten = 0;
   #bytesRead = 0;
+  #bytesSent = 0;
 
   constructor(machine: VmmMachine, heartbeats: Heartbeats) {
     this.#machine = machine;
@@ -84,7 +92,7 @@ class VmmReboot {
       totalNs,
       guests: [...this.#before.keys()].map((name) => this.#guestResult(name)),
       diskBytes: { written: this.#bytesWritten, read: this.#bytesRead },
-      networkBytes: 0,
+      networkBytes: this.#bytesSent,
       timeline: this.#phases,
     };
   }
@@ -95,6 +103,8 @@ class VmmReboot {
         return this.#warmVm();
       case 'save-restore':
         return this.#saveRestore();
+      case 'live-migration':
+        return this.#liveMigration();
       case 'shutdown-boot':
         return this.#shutdownBoot();
       case 'warm-cache':
@@ -121,6 +131,30 @@ class VmmReboot {
     yield* this.#resetAndBoot('lost');
     guests.clear();
     yield* this.#phase('restore guests', this.#restore(saved));
+  }
+
+  *#liveMigration(): Process {
+    const { neighbour, guests, toolstack } = this.#machine;
+    yield* this.#phase('migrate guests', this.#migrate(this.#machine, neighbour));
+    // A guest that does not go has to go down.
+    if (guests.size > 0)
+      yield* this.#phase(
+        'shut guests down',
+        this.#shutDown((domain) => toolstack.destroyDomain(domain)),
+      );
+    yield* this.#shutdownDomain0();
+    yield* this.#resetAndBoot('lost');
+    guests.clear();
+    yield* this.#phase('migrate guests back', this.#migrate(neighbour, this.#machine));
+  }
+
+  /** One after the other, as xend does. */
+  *#migrate(from: VmmMachine, to: VmmMachine): Process {
+    for (const name of [...from.guests.keys()]) {
+      const outcome = yield* from.migrateGuest(name, to);
+      if ('problem' in outcome) this.#reasons.set(name, outcome.problem);
+      else this.#bytesSent += outcome.bytes;
+    }
   }
 
   *#shutdownBoot(): Process {

@@ -5,10 +5,11 @@
  * thing; what comes before is negative.
  */
 
-export const VMM_STRATEGIES = ['warm-vm', 'save-restore', 'shutdown-boot', 'warm-cache'] as const;
+export const VMM_STRATEGIES = ['warm-vm', 'save-restore', 'live-migration', 'shutdown-boot', 'warm-cache'] as const;
 /**
- * warm-vm: guests are suspended on memory and go on. save-restore: they are saved to the disk and restored. shutdown-boot:
- * they are shut down and booted again, cold. warm-cache: the same, and what they had cached is kept.
+ * warm-vm: guests are suspended on memory and go on. save-restore: they are saved to the disk and restored. live-migration: they
+ * go to another machine, and come back. shutdown-boot: they are shut down and booted again, cold. warm-cache: the same, and what
+ * they had cached is kept.
  */
 export type VmmStrategyName = (typeof VMM_STRATEGIES)[number];
 
@@ -18,11 +19,13 @@ export interface VmmPhase {
     | 'domain 0 shutdown'
     | 'suspend guests'
     | 'save guests'
+    | 'migrate guests'
     | 'shut guests down'
     | 'hand over'
     | 'reset and boot'
     | 'resume guests'
     | 'restore guests'
+    | 'migrate guests back'
     | 'boot guests';
   readonly startNs: number;
   readonly endNs: number;
@@ -45,7 +48,7 @@ export interface VmmGuestResult {
 
 export interface VmmRebootResult {
   readonly strategy: VmmStrategyName;
-  /** From the first thing that is done to a guest until all of them have stopped: the slides' suspend, save, shutdown. */
+  /** From the first thing that is done to a guest until all of them have stopped here: the slides' suspend, save, shutdown. */
   readonly stopNs: number;
   /** From when domain 0 begins with the first guest until all of them run: the slides' resume, restore, boot. */
   readonly startNs: number;
@@ -54,7 +57,7 @@ export interface VmmRebootResult {
   readonly guests: readonly VmmGuestResult[];
   /** Bytes of guests that domain 0 wrote to the disk, and read from there. */
   readonly diskBytes: { readonly written: number; readonly read: number };
-  /** Bytes sent to another machine. */
+  /** Bytes sent to another machine, and back. */
   readonly networkBytes: number;
   /** In the order in which they began. */
   readonly timeline: readonly VmmPhase[];

@@ -19,10 +19,18 @@ export const PHASE_KINDS: readonly {
   readonly label: string;
   readonly names: readonly VmmPhase['name'][];
 }[] = [
-  { kind: 'stop', label: 'guests stop', names: ['suspend guests', 'save guests', 'shut guests down', 'hand over'] },
+  {
+    kind: 'stop',
+    label: 'guests stop',
+    names: ['suspend guests', 'save guests', 'migrate guests', 'shut guests down', 'hand over'],
+  },
   { kind: 'dom0', label: 'domain 0 goes down', names: ['domain 0 shutdown'] },
   { kind: 'reset', label: 'reset, hypervisor and domain 0 boot', names: ['reset and boot'] },
-  { kind: 'start', label: 'guests start', names: ['resume guests', 'restore guests', 'boot guests'] },
+  {
+    kind: 'start',
+    label: 'guests start',
+    names: ['resume guests', 'restore guests', 'migrate guests back', 'boot guests'],
+  },
 ];
 
 /** Phases and silences of one machine under each strategy. */

@@ -49,6 +49,21 @@ property(
   },
 );
 
+property(
+  'runs of zeros equal a bit at a time, wherever they begin and end',
+  fc.array(fc.tuple(fc.uint8Array({ maxLength: 20 }), fc.integer({ min: 0, max: 9000 })), {
+    minLength: 1,
+    maxLength: 3,
+  }),
+  fc.nat(20),
+  (parts, from) => {
+    const bytes = Uint8Array.from(parts.flatMap(([some, zeros]) => [...some, ...new Array<number>(zeros).fill(0)]));
+    const start = Math.min(from, bytes.length);
+    return crc32c(bytes, start) === bitwise(bytes.subarray(start));
+  },
+  { numRuns: 30 },
+);
+
 property('any flip of one bit changes it', fc.uint8Array({ minLength: 1, maxLength: 64 }), fc.nat(), (bytes, place) => {
   const flipped = bytes.slice();
   const bit = place % (bytes.length * 8);

@@ -47,6 +47,11 @@ const EXPECTED: Record<VmmStrategyName, { outcome: string; down: readonly string
     down: ['domain 0 shutdown', 'reset and boot'],
     phases: ['save guests', 'domain 0 shutdown', 'reset and boot', 'restore guests'],
   },
+  'live-migration': {
+    outcome: 'continued',
+    down: [],
+    phases: ['migrate guests', 'domain 0 shutdown', 'reset and boot', 'migrate guests back'],
+  },
   'shutdown-boot': {
     outcome: 'booted',
     down: ['shut guests down', 'domain 0 shutdown', 'reset and boot'],
@@ -109,7 +114,7 @@ describe('a hypervisor reboot', () => {
       let reused = 0;
       const machine = vmmMachine(2, {
         ...disk,
-        onReuse: (domain, pfn, ino, index, block) => {
+        onReuse: ({ domain }, pfn, ino, index, block) => {
           reused++;
           const guest = machine.configs.findIndex(({ name }) => name === domain.name);
           const bytes = new Uint8Array(PAGE_SIZE);

@@ -5,6 +5,7 @@ import { VMM_STRATEGIES, type VmmPhase } from '../../src/experiment/vmm-result.t
 const PHASES: Record<(typeof VMM_STRATEGIES)[number], readonly VmmPhase['name'][]> = {
   'warm-vm': ['domain 0 shutdown', 'suspend guests', 'hand over', 'reset and boot', 'resume guests'],
   'save-restore': ['save guests', 'domain 0 shutdown', 'reset and boot', 'restore guests'],
+  'live-migration': ['migrate guests', 'domain 0 shutdown', 'reset and boot', 'migrate guests back'],
   'shutdown-boot': ['shut guests down', 'domain 0 shutdown', 'reset and boot', 'boot guests'],
   'warm-cache': ['shut guests down', 'domain 0 shutdown', 'hand over', 'reset and boot', 'boot guests'],
 };

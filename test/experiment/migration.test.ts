@@ -1,0 +1,113 @@
+// Live migration of guests with a whole kernel: there and back, while their programs work.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { crc32c, Ns, Pfn } from '../../src/base/index.ts';
+import { Heartbeats } from '../../src/experiment/vmm-heartbeat.ts';
+import type { VmmMachine } from '../../src/experiment/vmm-machine.ts';
+import { rebootHypervisor } from '../../src/experiment/vmm-reboot.ts';
+import type { Process } from '../../src/sim/index.ts';
+import { ModelFs } from '../support/model-fs.ts';
+import { property } from '../support/property.ts';
+import { call, compareAll, playCalls } from './file-programs.ts';
+import { readsItsFile, vmmMachine } from './vmm-disk.ts';
+
+const run = <T>(machine: VmmMachine, process: Process<T>): T => machine.simulation.runProcess('test', process);
+
+describe('a guest that is migrated', () => {
+  property(
+    'does what the model does, before, meanwhile, there, and when it is back',
+    fc.array(fc.array(call, { maxLength: 25 }), { minLength: 3, maxLength: 3 }),
+    fc.integer({ min: 0, max: 30_000_000 }),
+    (programs, delayNs) => {
+      const machine = vmmMachine(1);
+      run(machine, machine.start());
+      const guest = machine.guests.get('guest0')!;
+      const { syscalls } = guest.kernel;
+      const model = new ModelFs();
+      const program = function* (): Process {
+        yield* syscalls.mkdir('/home');
+        for (const calls of programs) {
+          yield* playCalls(syscalls, model, '/home', calls);
+          yield Ns(delayNs);
+        }
+      };
+      const task = guest.domain.environment.spawn('program', program());
+      const reader = guest.domain.environment.spawn('reader', readsItsFile(guest.kernel, 0));
+      const move = function* (): Process {
+        expect(yield* machine.migrateGuest('guest0', machine.neighbour)).toHaveProperty('bytes');
+        expect([machine.guests.size, guest.machine === machine.neighbour]).toEqual([0, true]);
+        yield Ns(delayNs);
+        expect(yield* machine.neighbour.migrateGuest('guest0', machine)).toHaveProperty('bytes');
+      };
+      // The neighbour is there before the guest leaves.
+      expect(machine.neighbour.guests.size).toBe(0);
+      run(machine, move());
+      run(machine, task.join());
+      expect(run(machine, reader.join())).toBe(true);
+      run(machine, compareAll(syscalls, model, '/home'));
+      expect(guest.kernel.panic).toBeUndefined();
+      expect(guest.kernel.stats.suspensions).toBe(2);
+      for (const each of [machine, machine.neighbour]) each.toolstack.list.checkInvariants();
+    },
+    { numRuns: 15 },
+  );
+
+  it('has every byte of its memory on other frames, and its page cache with it', () => {
+    const machine = vmmMachine(1);
+    run(machine, machine.start());
+    const guest = machine.guests.get('guest0')!;
+    run(machine, readsItsFile(guest.kernel, 0));
+    const { domain, kernel } = guest;
+    const { neighbour } = machine;
+    let before: number[] = [];
+    const crcs = (of: VmmMachine, which: typeof domain): number[] =>
+      Array.from({ length: which.nrPages }, (_, pfn) => crc32c(of.memory.frame(which.frameOf(Pfn(pfn)))));
+    let after: number[] = [];
+    machine.simulation.spawn(
+      'look',
+      (function* (): Process {
+        while (domain.isRunning) yield domain.stateChanged;
+        yield* domain.released();
+        before = crcs(machine, domain);
+        while (neighbour.toolstack.list.domains.length === 0) yield Ns(1000);
+        after = crcs(neighbour, neighbour.toolstack.list.domains[0]!);
+      })(),
+    );
+    const { dataPagesRead } = kernel.stats;
+    run(machine, machine.migrateGuest('guest0', neighbour));
+    const different = before.filter((crc, pfn) => crc !== after[pfn]).length;
+    // In the microsecond until it is looked at, the guest may have begun to connect its devices.
+    expect(before.length).toBe(3072);
+    expect(different).toBeLessThan(12);
+    run(machine, readsItsFile(kernel, 0));
+    expect(kernel.stats.dataPagesRead).toBe(dataPagesRead);
+  });
+});
+
+describe('a hypervisor reboot by live-migration', () => {
+  it('shuts a guest down that does not go, and boots it again, and says why', () => {
+    const machine = vmmMachine(2);
+    const beats = new Heartbeats(machine.simulation);
+    machine.onBoot = (guest) => {
+      beats.start(guest);
+    };
+    run(machine, machine.start());
+    // The second machine has lost its power.
+    machine.neighbour.reset('lost');
+    const result = run(machine, rebootHypervisor(machine, beats, 'live-migration'));
+    expect(result.guests.map(({ outcome, reason }) => [outcome, reason])).toEqual([
+      ['booted', 'no answer'],
+      ['booted', 'no answer'],
+    ]);
+    expect(result.timeline.map(({ name }) => name)).toEqual([
+      'migrate guests',
+      'shut guests down',
+      'domain 0 shutdown',
+      'reset and boot',
+      'migrate guests back',
+      'boot guests',
+    ]);
+    for (const [n, { kernel }] of [...machine.guests.values()].entries())
+      expect(run(machine, readsItsFile(kernel, n))).toBe(true);
+  });
+});
