@@ -136,6 +136,8 @@ export class MiniGuest {
   readonly responses = new Map<number, number>();
   readonly ring: Pfn;
   port = EvtchnPort(0);
+  /** Called at each upcall, before responses are taken. */
+  onUpcall: () => void = () => undefined;
   #produced = 0;
   #consumed = 0;
   #nextRef = 0;
@@ -289,6 +291,7 @@ export class MiniGuest {
 
   /** Looks at every port, as a guest that knows only one may. */
   #callback(): void {
+    this.onUpcall();
     const { memory } = this.domain.environment;
     const { pending, pendingSel, upcallPending } = SHARED_INFO.offset;
     memory.writeU8(this.sharedInfo, upcallPending, 0);
