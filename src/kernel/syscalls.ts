@@ -7,7 +7,7 @@
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE, pagesOf, Pfn } from '../base/units.ts';
 import type { Process } from '../sim/index.ts';
-import type { GuestEnvironment, GuestMemory } from '../xen/public/index.ts';
+import type { GuestEnvironment, GuestMemory, RecoveryBoxOp } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { DirectoryEntry, Ext2Directories } from './ext2-dir.ts';
 import type { FileMap } from './filemap.ts';
@@ -45,6 +45,7 @@ export class Syscalls extends ReadWriteCalls {
   readonly #files: FileMap;
   readonly #directories: Ext2Directories;
   readonly #module: ModulePlace;
+  readonly #box: () => RecoveryBoxOp;
 
   constructor(env: GuestEnvironment, costs: KernelCosts, parts: SyscallParts) {
     super(env, costs, parts);
@@ -53,6 +54,7 @@ export class Syscalls extends ReadWriteCalls {
     this.#files = parts.files;
     this.#directories = parts.directories;
     this.#module = parts.module;
+    this.#box = () => env.hypercalls.recoveryBox;
   }
 
   /** Throws EEXIST, EMLINK, ENOSPC, EROFS and as open does. */
@@ -181,6 +183,34 @@ export class Syscalls extends ReadWriteCalls {
   /** Stores with the page faults that they take. Throws EFAULT (SIGSEGV, SIGBUS), ENOMEM. */
   store(address: number, src: Uint8Array, offset: number, length: number): Process {
     return this.maps.store(address, src, offset, length);
+  }
+
+  /**
+   * The recovery box: keeps an item of a program's state under a key, an unsigned 32-bit number, for the program that runs after a
+   * reboot or crash of this kernel. A replaced item is there as it was or as it becomes. Throws ENOSPC when there is no room (some
+   * 4000 bytes in all), EINVAL for no such key.
+   */
+  boxPut(key: number, bytes: Uint8Array): void {
+    this.enter();
+    if (!(Number.isInteger(key) && key >= 0 && key <= 0xffff_ffff)) throw new ModelError('EINVAL', `key ${key}`);
+    if (!this.#box().put(key, bytes)) throw new ModelError('ENOSPC', 'the recovery box is full');
+  }
+
+  /** An item of the recovery box; undefined when there is none, or what is left of it cannot be believed. */
+  boxGet(key: number): Uint8Array | undefined {
+    this.enter();
+    return this.#box().get(key);
+  }
+
+  /** Returns whether there was such an item. */
+  boxRemove(key: number): boolean {
+    this.enter();
+    return this.#box().remove(key);
+  }
+
+  boxKeys(): number[] {
+    this.enter();
+    return this.#box().keys();
   }
 
   /** What /proc/sys/vm/drop_caches = 3 does in later kernels: drops every page, dentry and inode that is clean and unused. */

@@ -19,7 +19,7 @@ import type { EventPorts } from './event-channel.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { LogDirty } from './log-dirty.ts';
 import type { CacheMapBatch } from './public/cache-map-op.ts';
-import type { GuestEnvironment, Hypercalls, ShutdownReason } from './public/environment.ts';
+import type { GuestEnvironment, Hypercalls, RecoveryBoxOp, ShutdownReason } from './public/environment.ts';
 import type { EventChannelOp, EvtchnStatus, Virq } from './public/event-channel.ts';
 import type { XenstoreClient } from './public/xenbus.ts';
 import { homeOf } from './xenstore.ts';
@@ -29,6 +29,7 @@ export interface EnvironmentOwner {
   readonly domid: DomId;
   readonly name: string;
   readonly cacheMap: CacheMap;
+  readonly recoveryBox: RecoveryBoxOp;
   readonly events: EventPorts;
   /** @throws InvariantViolation unless the domain runs */
   assertRunning(): void;
@@ -170,6 +171,7 @@ function memoryCosts({ costs, protections }: Hypervisor): MemoryCosts {
 
 class DomainHypercalls implements Hypercalls {
   readonly eventChannels: EventChannelOp;
+  readonly recoveryBox: RecoveryBoxOp;
   readonly #cpu: CpuClock;
   #hypervisor: Hypervisor;
   #domain: EnvironmentOwner;
@@ -182,6 +184,7 @@ class DomainHypercalls implements Hypercalls {
     this.#domain = domain;
     this.#cpu = cpu;
     this.eventChannels = this.#eventChannelOp();
+    this.recoveryBox = this.#recoveryBoxOp();
   }
 
   attach(hypervisor: Hypervisor, domain: EnvironmentOwner): void {
@@ -252,6 +255,28 @@ class DomainHypercalls implements Hypercalls {
         ports(this.#hypervisor.costs.eventSendNs).send(port);
       },
       status: (port: EvtchnPort): EvtchnStatus => ports().status(port),
+    };
+  }
+
+  /** Bytes that go in or out are checked, which costs more than to copy them. */
+  #recoveryBoxOp(): RecoveryBoxOp {
+    const box = (bytes: number): RecoveryBoxOp => {
+      this.#enter(this.#hypervisor.costs.crcNsPerByte * bytes);
+      return this.#domain.recoveryBox;
+    };
+    const { crcNsPerByte } = this.#hypervisor.costs;
+    return {
+      put: (key, bytes) => box(bytes.length).put(key, bytes),
+      get: (key) => {
+        const bytes = box(0).get(key);
+        this.#charge(crcNsPerByte * (bytes?.length ?? 0));
+        return bytes;
+      },
+      remove: (key) => box(0).remove(key),
+      keys: () => box(PAGE_SIZE).keys(),
+      get damaged() {
+        return box(PAGE_SIZE).damaged;
+      },
     };
   }
 

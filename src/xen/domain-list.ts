@@ -19,6 +19,7 @@ import { DOMAIN_SLOTS } from './layouts.ts';
 import { NO_FRAME } from './p2m.ts';
 import type { LeftDomain } from './quick-reload.ts';
 import { eraseDomainRecord } from './records.ts';
+import { eraseRecoveryBox } from './recovery-box.ts';
 
 export interface DomainConfig {
   /** At most 31 bytes of UTF-8. */
@@ -145,6 +146,7 @@ export class DomainList {
     const { memory, map, p2mLists, scrubber } = this.hypervisor;
     eraseDomainRecord(memory, map, record.domid);
     eraseDomainState(memory, map, record.domid);
+    eraseRecoveryBox(memory, map, record.domid);
     for (const mfn of p2m) if (mfn !== NO_FRAME) scrubber.add(Mfn(mfn));
     p2mLists.release(record.p2mMfn);
   }
@@ -174,6 +176,7 @@ export class DomainList {
 
   /** Forgets a domain whose frames are gone. */
   remove(entry: DomainEntry): void {
+    eraseRecoveryBox(this.hypervisor.memory, this.hypervisor.map, entry.domid);
     this.hypervisor.p2mLists.release(entry.p2mMfn);
     this.#entries.delete(entry.domid);
   }

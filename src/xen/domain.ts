@@ -33,6 +33,7 @@ import { type GuestEnvironment, NR_REGISTERS, ShutdownReason } from './public/en
 import { type EvtchnStatus, Virq } from './public/event-channel.ts';
 import { noReasons, type ReasonCounts } from './public/reason.ts';
 import { sealRecency } from './records.ts';
+import { RecoveryBox } from './recovery-box.ts';
 import { decreaseReservation, increaseReservation, type Reservation } from './reservation.ts';
 import { SharedInfo } from './shared-info.ts';
 import { homeOf } from './xenstore.ts';
@@ -100,6 +101,8 @@ export class Domain {
   /** Woken at every change of `state`. */
   readonly stateChanged = new WaitQueue();
   readonly cacheMap: CacheMap;
+  /** @internal */
+  readonly recoveryBox: RecoveryBox;
   readonly grants: GrantTable;
   readonly events: EventPorts;
   readonly vbd: VbdBackend;
@@ -149,6 +152,7 @@ export class Domain {
       hypervisor.recency,
       parts.recency === 'told',
     );
+    this.recoveryBox = new RecoveryBox(memory, hypervisor.map, parts.domid);
     this.grants = new GrantTable(memory, frames, parts.p2m, parts.grantTablePfn);
     this.#sharedInfo = new SharedInfo(memory, frames, parts.p2m[parts.sharedInfoPfn]!, (delayNs) => {
       this.#notify(delayNs);

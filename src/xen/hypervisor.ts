@@ -30,6 +30,7 @@ import { ownerOfDomain } from './frame-record.ts';
 import { findLegacy, type LeftDomain, type LostDomain } from './quick-reload.ts';
 import { RecencyTable } from './recency.ts';
 import { eraseDomainRecord, writeRoot } from './records.ts';
+import { eraseRecoveryBox } from './recovery-box.ts';
 import { eraseDomainState } from './domain-state.ts';
 import { eraseHandover } from './handover.ts';
 import { Xenstore } from './xenstore.ts';
@@ -260,7 +261,10 @@ export class Hypervisor {
     eraseHandover(this.#memory, map);
     for (let n = 0; n < DOMAIN_SLOTS; n++) {
       const found = this.left.find(({ record }) => record.domid === n);
-      if (found === undefined) eraseDomainRecord(this.#memory, map, DomId(n));
+      if (found === undefined) {
+        eraseDomainRecord(this.#memory, map, DomId(n));
+        eraseRecoveryBox(this.#memory, map, DomId(n));
+      }
       if (found?.state === undefined) eraseDomainState(this.#memory, map, DomId(n));
     }
   }

@@ -4,7 +4,17 @@
  */
 
 import { layoutTable } from '../base/layout.ts';
-import { DOMAIN_RECORD, DOMAIN_STATE, FRAME_RECORD, HANDOVER, PORT_BITS, ROOT_RECORD, STATE_BITS } from './layouts.ts';
+import {
+  BOX_HEADER,
+  BOX_ITEM,
+  DOMAIN_RECORD,
+  DOMAIN_STATE,
+  FRAME_RECORD,
+  HANDOVER,
+  PORT_BITS,
+  ROOT_RECORD,
+  STATE_BITS,
+} from './layouts.ts';
 import { RING_HEADER, RING_REQUEST, RING_RESPONSE } from './public/blkif.ts';
 import { SHARED_INFO } from './public/event-channel.ts';
 import { GRANT_ENTRY } from './public/grant-table.ts';
@@ -61,6 +71,12 @@ export function tableLayoutPage(): string {
     '',
     'It is read once, when a hypervisor boots on a machine that kept its memory, and consumed first. Another version than this',
     'one is not read: nothing is resumed, and every domain is booted again.',
+    '',
+    layoutTable(BOX_HEADER),
+    '',
+    'Two frames for each domain, by domid; the one with the higher generation counts. Its items follow the header, without gaps:',
+    '',
+    layoutTable(BOX_ITEM),
     '',
     '## In the memory of a domain',
     '',

@@ -22,13 +22,13 @@ import { NR_EVENT_CHANNELS } from './public/event-channel.ts';
 import { RECENCY } from './public/recency.ts';
 
 export const ROOT_MFN = Mfn(0);
-export const ROOT_VERSION = 3;
+export const ROOT_VERSION = 4;
 /** "swroot1\0" */
 export const ROOT_MAGIC = [0x73, 0x77, 0x72, 0x6f, 0x6f, 0x74, 0x31, 0x00] as const;
 
 export const ROOT_RECORD = defineLayout('root record', 128, [
   { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swroot1", zero' },
-  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version of everything found from here, 3' },
+  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version of everything found from here, 4' },
   { name: 'size', width: 4, writer: 'hypervisor', meaning: 'bytes of this record' },
   { name: 'frameCount', width: 4, writer: 'hypervisor', meaning: 'frames of the machine' },
   { name: 'tableMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the frame table' },
@@ -48,7 +48,8 @@ export const ROOT_RECORD = defineLayout('root record', 128, [
   { name: 'recencyMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the recency table' },
   { name: 'stateMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the domain states' },
   { name: 'handoverMfn', width: 4, writer: 'hypervisor', meaning: 'frame of the handover record' },
-  { name: 'reserved', width: 4, count: 14, meaning: 'for later versions', reserved: true },
+  { name: 'boxMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the recovery boxes' },
+  { name: 'reserved', width: 4, count: 13, meaning: 'for later versions', reserved: true },
   { name: 'checksum', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the record up to here' },
 ]);
 
@@ -178,6 +179,29 @@ export const HANDOVER = defineLayout('handover record', 1024, [
   { name: 'checksum', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the record up to here' },
 ]);
 
+export const BOX_VERSION = 1;
+/** "swbox1\0\0" */
+export const BOX_MAGIC = [0x73, 0x77, 0x62, 0x6f, 0x78, 0x31, 0x00, 0x00] as const;
+/** Frames of a recovery box: one that counts, and one for the next. */
+export const BOX_FRAMES_EACH = 2;
+
+/** At the begin of each frame of a recovery box. */
+export const BOX_HEADER = defineLayout('recovery box', 32, [
+  { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swbox1", zeros' },
+  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version, 1' },
+  { name: 'generation', width: 4, writer: 'hypervisor', meaning: 'the higher of the two counts' },
+  { name: 'reserved', width: 4, count: 3, meaning: 'for later versions', reserved: true },
+  { name: 'checksum', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the header up to here; stored last' },
+]);
+
+/** An item of a recovery box; its bytes follow, padded to 8. */
+export const BOX_ITEM = defineLayout('recovery box item', 16, [
+  { name: 'state', width: 4, writer: 'hypervisor', meaning: '0 not published, 1 alive, 2 gone; stored last' },
+  { name: 'key', width: 4, writer: 'guest', meaning: 'what its program calls it' },
+  { name: 'length', width: 4, writer: 'guest', meaning: 'bytes that follow' },
+  { name: 'checksum', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of key, length and bytes' },
+]);
+
 /** Where everything lies, as the root record says. */
 export interface MemoryMap {
   /** Frames that there are. */
@@ -193,6 +217,7 @@ export interface MemoryMap {
   readonly recencyFrames: number;
   readonly stateMfn: Mfn;
   readonly handoverMfn: Mfn;
+  readonly boxMfn: Mfn;
   readonly firstDomainMfn: Mfn;
 }
 
@@ -215,7 +240,8 @@ export function planMemory(frameCount: number): MemoryMap | undefined {
   const recencyFrames = Math.ceil((frameCount * RECENCY.size) / PAGE_SIZE);
   const stateMfn = Mfn(recencyMfn + recencyFrames);
   const handoverMfn = Mfn(stateMfn + STATE_FRAMES_EACH * DOMAIN_SLOTS);
-  const firstDomainMfn = Mfn(handoverMfn + 1);
+  const boxMfn = Mfn(handoverMfn + 1);
+  const firstDomainMfn = Mfn(boxMfn + BOX_FRAMES_EACH * DOMAIN_SLOTS);
   if (firstDomainMfn >= frameCount || firstDomainMfn > FIRST_BANK_FRAMES) return undefined;
   return {
     frameCount,
@@ -229,6 +255,7 @@ export function planMemory(frameCount: number): MemoryMap | undefined {
     recencyFrames,
     stateMfn,
     handoverMfn,
+    boxMfn,
     firstDomainMfn,
   };
 }

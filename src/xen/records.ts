@@ -79,6 +79,7 @@ export function writeRoot(memory: MachineMemory, map: MemoryMap): void {
   putField(ROOT_RECORD, bytes, 0, 'firstDomainMfn', map.firstDomainMfn);
   putField(ROOT_RECORD, bytes, 0, 'recencyMfn', map.recencyMfn);
   putField(ROOT_RECORD, bytes, 0, 'stateMfn', map.stateMfn);
+  putField(ROOT_RECORD, bytes, 0, 'boxMfn', map.boxMfn);
   putField(ROOT_RECORD, bytes, 0, 'handoverMfn', map.handoverMfn);
   seal(ROOT_RECORD, bytes, ROOT_MAGIC, ROOT_VERSION);
   memory.copyIn(ROOT_MFN, 0, bytes, 0, bytes.length);
@@ -108,6 +109,7 @@ export function parseRoot(memory: MachineMemory): Parsed<MemoryMap> {
     getField(ROOT_RECORD, bytes, 0, 'firstDomainMfn') === map.firstDomainMfn &&
     getField(ROOT_RECORD, bytes, 0, 'recencyMfn') === map.recencyMfn &&
     getField(ROOT_RECORD, bytes, 0, 'stateMfn') === map.stateMfn &&
+    getField(ROOT_RECORD, bytes, 0, 'boxMfn') === map.boxMfn &&
     getField(ROOT_RECORD, bytes, 0, 'handoverMfn') === map.handoverMfn;
   return same ? { value: { ...map, frameCount: memory.frameCount } } : { problem: 'another memory map' };
 }

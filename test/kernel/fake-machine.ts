@@ -317,6 +317,7 @@ export class FakeMachine {
       setCallback: (callback) => {
         this.#callback = callback;
       },
+      recoveryBox: { put: () => false, get: () => undefined, remove: () => false, keys: () => [], damaged: 0 },
       decreaseReservation: () => 0,
       increaseReservation: () => 0,
       shutdown: (reason) => {

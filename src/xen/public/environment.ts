@@ -24,6 +24,19 @@ export type ShutdownReason = (typeof ShutdownReason)[keyof typeof ShutdownReason
 /** General registers of a virtual processor, 32 bits each. */
 export const NR_REGISTERS = 16;
 
+/** The domain's recovery box: items of bytes under keys, unsigned 32-bit numbers, which the next guest finds again. */
+export interface RecoveryBoxOp {
+  /** Stores an item, in place of the one of that key; false, and nothing is changed, when there is no room or no such key. */
+  put(key: number, bytes: Uint8Array): boolean;
+  /** Undefined when there is none, or it is damaged. */
+  get(key: number): Uint8Array | undefined;
+  /** Returns whether there was one. */
+  remove(key: number): boolean;
+  keys(): number[];
+  /** Items that were found damaged, and are gone. */
+  readonly damaged: number;
+}
+
 /** The hypercalls. Each charges the guest's processor with its cost. */
 export interface Hypercalls {
   /** Performs a batch of table operations; see cache-map-op.ts. Does not reset the batch. */
@@ -36,6 +49,8 @@ export interface Hypercalls {
   decreaseReservation(pfns: ArrayLike<number>): number;
   /** memory_op: gets frames, all zero, for pages that were given back; returns how many got one. */
   increaseReservation(pfns: ArrayLike<number>): number;
+  /** The recovery box; each access is a hypercall. */
+  readonly recoveryBox: RecoveryBoxOp;
   /** Stops the domain. The tool stack decides what follows; the guest must not do anything afterwards. */
   shutdown(reason: ShutdownReason): void;
   /**

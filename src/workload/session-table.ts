@@ -1,0 +1,75 @@
+/**
+ * A server's table of sessions: who is logged in, and how many requests each has made. It lies in the memory of its program,
+ * and is gone with the kernel; with a recovery box each change is kept there, too, and the next program goes on with it
+ * (Baker and Sullivan's example is a server of the kind). It uses nothing but system calls.
+ */
+
+import { ModelError } from '../base/errno.ts';
+import type { Syscalls } from '../kernel/syscalls.ts';
+
+export interface Session {
+  readonly user: number;
+  readonly requests: number;
+}
+
+export class SessionTable {
+  readonly #sys: Syscalls;
+  readonly #isKept: boolean;
+  readonly #sessions = new Map<number, Session>();
+
+  /** @param isKept whether it is kept in the recovery box; what is there already is taken over */
+  constructor(sys: Syscalls, isKept: boolean) {
+    this.#sys = sys;
+    this.#isKept = isKept;
+    if (!isKept) return;
+    for (const id of sys.boxKeys()) {
+      const session = decode(sys.boxGet(id));
+      if (session !== undefined) this.#sessions.set(id, session);
+    }
+  }
+
+  get sessions(): ReadonlyMap<number, Session> {
+    return this.#sessions;
+  }
+
+  /** A user logs in. Returns false when there is no room for another session. */
+  login(id: number, user: number): boolean {
+    return this.#set(id, { user, requests: 0 });
+  }
+
+  /** A request of a session; returns how many it has made, or undefined when there is no such session: the user must log in. */
+  request(id: number): number | undefined {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return undefined;
+    const requests = session.requests + 1;
+    this.#set(id, { ...session, requests });
+    return requests;
+  }
+
+  logout(id: number): void {
+    this.#sessions.delete(id);
+    if (this.#isKept) this.#sys.boxRemove(id);
+  }
+
+  /** Changed in the box first: what a client was told is never forgotten. */
+  #set(id: number, session: Session): boolean {
+    if (this.#isKept)
+      try {
+        this.#sys.boxPut(id, encode(session));
+      } catch (error) {
+        if (!(error instanceof ModelError)) throw error;
+        return false;
+      }
+    this.#sessions.set(id, session);
+    return true;
+  }
+}
+
+const encode = ({ user, requests }: Session): Uint8Array => new Uint8Array(Uint32Array.of(user, requests).buffer);
+
+/** Undefined for what is none of `encode`. */
+function decode(bytes: Uint8Array | undefined): Session | undefined {
+  if (bytes?.length !== 8) return undefined;
+  const [user, requests] = new Uint32Array(bytes.slice().buffer);
+  return { user: user!, requests: requests! };
+}
