@@ -29,6 +29,7 @@ import {
   type GuestEnvironment,
 } from '../xen/public/index.ts';
 import { BlockFront } from './blkfront.ts';
+import { Balloon } from './balloon.ts';
 import { BlockQueue } from './block-queue.ts';
 import { CacheMap, type ReuseObserver } from './cache-map.ts';
 import type { KernelCosts } from './costs.ts';
@@ -80,6 +81,8 @@ export interface KernelStats {
   readonly dentries: number;
   readonly inodes: number;
   readonly pagesFree: number;
+  /** Pages that the balloon driver has given back to the hypervisor. */
+  readonly pagesBallooned: number;
   readonly pagesReclaimed: number;
   readonly pagesWritten: number;
   readonly pagesDirty: number;
@@ -101,6 +104,7 @@ export class Kernel {
   readonly #dentrySlab: SlabCache;
   readonly #inodeSlab: SlabCache;
   readonly #suspension: Suspension;
+  readonly #balloon: Balloon;
   #panic: string | undefined;
 
   private constructor(
@@ -114,6 +118,7 @@ export class Kernel {
     dentrySlab: SlabCache,
     inodeSlab: SlabCache,
     suspension: Suspension,
+    balloon: Balloon,
     syscalls: Syscalls,
   ) {
     this.#env = env;
@@ -126,6 +131,7 @@ export class Kernel {
     this.#dentrySlab = dentrySlab;
     this.#inodeSlab = inodeSlab;
     this.#suspension = suspension;
+    this.#balloon = balloon;
     this.syscalls = syscalls;
   }
 
@@ -160,6 +166,7 @@ export class Kernel {
       kernel.crash();
     });
     suspension.add(front);
+    const balloon = new Balloon(env, costs, mm, io);
     env.spawn('kswapd', io.kswapd());
     writeback.start();
     const expiry = unclaimedExpiry(parameters.cmdLine);
@@ -203,6 +210,7 @@ export class Kernel {
       dentrySlab,
       inodeSlab,
       suspension,
+      balloon,
       syscalls,
     );
     suspension.add({ disconnected: () => undefined, connect: () => kernel.#watchShutdown() });
@@ -210,6 +218,8 @@ export class Kernel {
       env.spawn('suspend', suspension.run());
     });
     yield* kernel.#watchShutdown();
+    suspension.add(balloon);
+    yield* balloon.connect();
     return kernel;
   }
 
@@ -261,6 +271,7 @@ export class Kernel {
       dentries: this.#dentrySlab.nrObjects,
       inodes: this.#inodeSlab.nrObjects,
       pagesFree: this.mm.allocator.freeCount,
+      pagesBallooned: this.#balloon.nrPages,
       pagesReclaimed: this.mm.reclaim.reclaimed,
       pagesWritten: this.#writeback.pagesWritten,
       pagesDirty: this.mm.cache.nrDirty,

@@ -14,7 +14,7 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { Mfn, Pfn } from '../base/units.ts';
+import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
 import type { Process } from '../sim/simulation.ts';
 import { writeDirtyPages } from './dirty-pages.ts';
@@ -27,6 +27,7 @@ import { NO_FRAME, p2mCrc } from './p2m.ts';
 import { noReasons, type ReasonCounts } from './public/reason.ts';
 import { recoverFrames, retireFrames } from './rebuild.ts';
 import { encodeName, eraseDomainRecord, setP2mCrc, writeDomainRecord } from './records.ts';
+import { memoryTargetNodeOf } from './xenstore.ts';
 
 export interface RestartOptions {
   /** Keep the cache; else everything is scrubbed. */
@@ -186,6 +187,21 @@ export class Toolstack {
       found.costNs + costs.frameAllocNs * (frames.length - kept) + costs.domainBuildNs,
     );
     return this.#build(entry, frames, region, found.preserved, found.coldReason, refused, found.recency, dirty);
+  }
+
+  /**
+   * Says how much memory a domain is to have from now on, until its next restart; its guest's balloon driver sees to it, as far as it can.
+   * @throws UserError unless it is whole pages, and no more than the domain was built with
+   */
+  setMemoryTarget(domain: Domain, memoryBytes: number): void {
+    const { memoryBytes: built } = this.list.entryOf(domain);
+    if (!(Number.isSafeInteger(memoryBytes) && memoryBytes > 0 && memoryBytes % PAGE_SIZE === 0))
+      throw new UserError(`memory: ${memoryBytes} bytes are not whole pages`);
+    if (memoryBytes > built)
+      throw new UserError(
+        `memory: ${memoryBytes} bytes are more than the ${built} that "${domain.name}" was built with`,
+      );
+    this.#hypervisor.xenstore.write(memoryTargetNodeOf(domain.domid), String(memoryBytes / 1024));
   }
 
   /** Takes a domain down and gives its frames to the scrub list; all of them, when the process returns. */

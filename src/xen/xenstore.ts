@@ -10,7 +10,7 @@
 
 import { Ns } from '../base/units.ts';
 import type { Power } from '../sim/power.ts';
-import { SHUTDOWN_NODE } from './public/xenbus.ts';
+import { MEMORY_TARGET_NODE, SHUTDOWN_NODE } from './public/xenbus.ts';
 
 interface Watch {
   readonly path: string;
@@ -25,6 +25,9 @@ export const homeOf = (domid: number): string => `/local/domain/${domid}`;
 
 /** Where a domain is asked to stop. */
 export const shutdownNodeOf = (domid: number): string => `${homeOf(domid)}/${SHUTDOWN_NODE}`;
+
+/** Where a domain is told how much memory it is to have. */
+export const memoryTargetNodeOf = (domid: number): string => `${homeOf(domid)}/${MEMORY_TARGET_NODE}`;
 
 export class Xenstore {
   readonly #power: Power;

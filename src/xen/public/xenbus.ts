@@ -8,6 +8,7 @@
  * | `device/vbd/0/event-channel` | guest | port that waits for domain 0 |
  * | `device/vbd/0/state` | guest | a XenbusState |
  * | `control/shutdown` | tool stack; the guest empties it | `poweroff`, `reboot` or `suspend`: what the guest is asked for |
+ * | `memory/target` | tool stack | memory that the guest is to have, KiB |
  * | back-end's `sectors` | back-end | size in 512-byte sectors |
  * | back-end's `state` | back-end | a XenbusState |
  *
@@ -36,6 +37,8 @@ export type XenbusState = (typeof XenbusState)[keyof typeof XenbusState];
 export const VBD_FRONTEND = 'device/vbd/0';
 /** Where the tool stack asks a guest to stop, below its home. */
 export const SHUTDOWN_NODE = 'control/shutdown';
+/** Where it says how much memory a guest is to have. */
+export const MEMORY_TARGET_NODE = 'memory/target';
 
 /**
  * The store as a guest sees it. A path that does not begin with `/` is below the domain's home, `/local/domain/DOMID`.
