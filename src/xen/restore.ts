@@ -9,7 +9,8 @@
  *
  * The cache-mapping table comes back with the guest, except that no page is vouched for: what was written to its disk while
  * the guest was away, nobody here knows. Names stay, so that a page which the guest reads or writes counts as before;
- * provenance is dropped. With `vouch` the disk is asked (save-vouch.ts).
+ * provenance is dropped. With `vouch` the disk is asked (save-vouch.ts). What the guest had registered as dirty (Rio) is registered
+ * again.
  *
  * The work is proportional to the domain's memory. Modelled after xc_linux_restore of Xen 3.0.
  */

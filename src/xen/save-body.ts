@@ -169,17 +169,19 @@ function factOf({ frames, recency }: Hypervisor, domain: Domain, pfn: Pfn): Fram
   if (!frames.isIntact(mfn)) return undefined;
   const name = frames.nameOf(mfn);
   const block = frames.provenanceOf(mfn) === Provenance.clean ? frames.blockOf(mfn) : undefined;
-  if (name === undefined && block === undefined) return undefined;
-  return { pfn, name, preserved: frames.isPreserved(mfn), recency: recency.get(mfn), block };
+  const dirty = frames.isDirty(mfn) ? { block: frames.blockOf(mfn), isOpen: frames.isOpen(mfn) } : undefined;
+  if (name === undefined && block === undefined && dirty === undefined) return undefined;
+  return { pfn, name, preserved: frames.isPreserved(mfn), recency: recency.get(mfn), block, dirty };
 }
 
-/** Names and preserves pages as they were. */
+/** Names and preserves pages, and registers them as dirty, as they were. */
 export function tellFacts({ frames, recency }: Hypervisor, { p2m }: IncomingDomain, facts: readonly FrameFact[]): void {
   const preserved: number[] = [];
-  for (const { pfn, name, preserved: isPreserved, recency: told } of facts) {
-    if (name === undefined) continue;
+  for (const { pfn, name, preserved: isPreserved, recency: told, dirty } of facts) {
     const mfn = Mfn(p2m[pfn]!);
-    frames.setName(mfn, name.ino, name.generation, name.index);
+    if (name !== undefined) frames.setName(mfn, name.ino, name.generation, name.index);
+    if (dirty !== undefined) frames.markDirty(mfn, dirty.block);
+    if (dirty?.isOpen === true) frames.exposed(mfn);
     if (!isPreserved) continue;
     frames.setPreserved(mfn, true);
     recency.set(mfn, told);

@@ -29,7 +29,7 @@ import { DOMAIN_NAME_BYTES, STATE_FRAMES_EACH } from './layouts.ts';
 import { CMD_LINE_BYTES } from './public/start-info.ts';
 import { flaw, type Parsed, seal } from './records.ts';
 
-export const SAVE_VERSION = 1;
+export const SAVE_VERSION = 2;
 /** "swsave1\0" */
 export const SAVE_MAGIC = [0x73, 0x77, 0x73, 0x61, 0x76, 0x65, 0x31, 0x00] as const;
 /** Most pages in a batch. */
@@ -38,7 +38,7 @@ export const BATCH_PAGES = 1024;
 /** In the first block of the file, the rest of which is zero. */
 export const SAVE_HEADER = defineLayout('save header', 1152, [
   { name: 'magic', width: 1, count: 8, writer: 'tool stack', meaning: '"swsave1", zero' },
-  { name: 'version', width: 4, writer: 'tool stack', meaning: 'version of the format, 1' },
+  { name: 'version', width: 4, writer: 'tool stack', meaning: 'version of the format, 2' },
   { name: 'size', width: 4, writer: 'tool stack', meaning: 'bytes of this record' },
   { name: 'consumed', width: 4, writer: 'tool stack', meaning: '1 once the guest went on from it: no second time' },
   { name: 'bodyBlocks', width: 4, writer: 'tool stack', meaning: 'blocks of 4096 bytes that follow the first' },
@@ -63,12 +63,22 @@ export const SAVE_HEADER = defineLayout('save header', 1152, [
 /** What the hypervisor knew of a page's frame. */
 export const FRAME_FACT = defineLayout('frame fact', 24, [
   { name: 'pfn', width: 4, writer: 'tool stack', meaning: 'page, in ascending order' },
-  { name: 'flags', width: 2, writer: 'tool stack', meaning: '1 named, 2 preserved and not claimed, 4 equal to block' },
+  {
+    name: 'flags',
+    width: 2,
+    writer: 'tool stack',
+    meaning: '1 named, 2 preserved and not claimed, 4 equal to block, 8 dirty, 16 open',
+  },
   { name: 'recency', width: 2, writer: 'tool stack', meaning: 'recency of a preserved page' },
   { name: 'ino', width: 4, writer: 'tool stack', meaning: 'name: inode number' },
   { name: 'generation', width: 4, writer: 'tool stack', meaning: 'name: generation of the inode' },
   { name: 'index', width: 4, writer: 'tool stack', meaning: 'name: page index in the file' },
-  { name: 'block', width: 4, writer: 'tool stack', meaning: '4 KiB block of the device that it equalled' },
+  {
+    name: 'block',
+    width: 4,
+    writer: 'tool stack',
+    meaning: '4 KiB block of the device that it equalled, or is newer than',
+  },
 ]);
 
 /** The word of a page in a batch, for the reference page. */
@@ -80,6 +90,8 @@ export const PAGE_WORD_BITS = [
 const NAMED = 1;
 const PRESERVED = 2;
 const CLEAN = 4;
+const DIRTY = 8;
+const OPEN = 16;
 
 export interface SaveHeader {
   readonly consumed: boolean;
@@ -101,6 +113,8 @@ export interface FrameFact {
   readonly recency: number;
   /** Undefined: it equalled none. */
   readonly block: number | undefined;
+  /** Registered as dirty (Rio): the block, and whether a program may store to it. Then it equalled none. */
+  readonly dirty: { readonly block: number; readonly isOpen: boolean } | undefined;
 }
 
 /** Bytes that the file of a domain takes at most, whatever is in its memory. */
@@ -175,14 +189,16 @@ export function decodeSaveHeader(block: Uint8Array): Parsed<SaveHeader> {
 
 export function encodeFact(fact: FrameFact): Uint8Array {
   const bytes = new Uint8Array(FRAME_FACT.size);
-  const flags = (fact.name ? NAMED : 0) | (fact.preserved ? PRESERVED : 0) | (fact.block === undefined ? 0 : CLEAN);
+  const { name, preserved, block, dirty } = fact;
+  const known = (name ? NAMED : 0) | (preserved ? PRESERVED : 0) | (block === undefined ? 0 : CLEAN);
+  const flags = known | (dirty ? DIRTY : 0) | (dirty?.isOpen ? OPEN : 0);
   putField(FRAME_FACT, bytes, 0, 'pfn', fact.pfn);
   putField(FRAME_FACT, bytes, 0, 'flags', flags);
   putField(FRAME_FACT, bytes, 0, 'recency', fact.recency);
-  putField(FRAME_FACT, bytes, 0, 'ino', fact.name?.ino ?? 0);
-  putField(FRAME_FACT, bytes, 0, 'generation', fact.name?.generation ?? 0);
-  putField(FRAME_FACT, bytes, 0, 'index', fact.name?.index ?? 0);
-  putField(FRAME_FACT, bytes, 0, 'block', fact.block ?? 0);
+  putField(FRAME_FACT, bytes, 0, 'ino', name?.ino ?? 0);
+  putField(FRAME_FACT, bytes, 0, 'generation', name?.generation ?? 0);
+  putField(FRAME_FACT, bytes, 0, 'index', name?.index ?? 0);
+  putField(FRAME_FACT, bytes, 0, 'block', block ?? dirty?.block ?? 0);
   return bytes;
 }
 
@@ -197,7 +213,9 @@ export function decodeFact(bytes: Uint8Array): FrameFact | undefined {
     preserved: (flags & PRESERVED) !== 0,
     recency: field('recency'),
     block: (flags & CLEAN) === 0 ? undefined : field('block'),
+    dirty: (flags & DIRTY) === 0 ? undefined : { block: field('block'), isOpen: (flags & OPEN) !== 0 },
   };
-  if (fact.preserved && fact.name === undefined) return undefined;
+  if (fact.preserved && (fact.name === undefined || fact.dirty !== undefined)) return undefined;
+  if (fact.block !== undefined && fact.dirty !== undefined) return undefined;
   return encodeFact(fact).every((byte, i) => byte === bytes[i]) ? fact : undefined;
 }

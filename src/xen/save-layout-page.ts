@@ -37,7 +37,7 @@ export function saveLayoutPage(): string {
     '',
     layoutTable(FRAME_FACT),
     '',
-    'Names and preservation are restored as they were. That a page equals a block is not believed: the disk may have been written',
+    'Names, preservation and what is registered as dirty are restored as they were. That a page equals a block is not believed: the disk may have been written',
     'meanwhile. It is either dropped, or the block is read and compared.',
     '',
     '## The stream of a migration',

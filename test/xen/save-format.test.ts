@@ -34,16 +34,21 @@ const fact: fc.Arbitrary<FrameFact> = fc
     preserved: fc.boolean(),
     recency: fc.nat(0xffff),
     block: fc.option(u32, { nil: undefined }),
+    dirty: fc.option(fc.record({ block: u32, isOpen: fc.boolean() }), { nil: undefined }),
   })
-  .map((value) => ({ ...value, preserved: value.preserved && value.name !== undefined }));
+  .map((value) => ({
+    ...value,
+    preserved: value.preserved && value.name !== undefined && value.dirty === undefined,
+    block: value.dirty === undefined ? value.block : undefined,
+  }));
 
 describe('the header of a save file', () => {
   it('has the bytes of the reference page', () => {
     const block = encodeSaveHeader(HEADER);
     expect(hex(block.subarray(0, SAVE_HEADER.offset.cmdLine + 16))).toBe(
-      '737773617665310001000000800400000000000007040000efbeadde06040000030400000500000006000000020000006772c3b6c39f650000000000000000000000000000000000000000000000000063616368656d61703d616c6c00000000',
+      '737773617665310002000000800400000000000007040000efbeadde06040000030400000500000006000000020000006772c3b6c39f650000000000000000000000000000000000000000000000000063616368656d61703d616c6c00000000',
     );
-    expect(hex(block.subarray(SAVE_HEADER.offset.checksum, SAVE_HEADER.size))).toBe('f15bc9ff');
+    expect(hex(block.subarray(SAVE_HEADER.offset.checksum, SAVE_HEADER.size))).toBe('e7925888');
     expect(decodeSaveHeader(block)).toEqual({ value: HEADER });
   });
 
@@ -77,8 +82,21 @@ describe('a fact of a frame', () => {
       preserved: true,
       recency: 0x8005,
       block: 77,
+      dirty: undefined,
     };
     expect(hex(encodeFact(value))).toBe('04030201070005800c00000007000000090000004d000000');
+  });
+
+  it('that is dirty has the block that it is newer than', () => {
+    const value = { pfn: 1, name: undefined, preserved: false, recency: 0, block: undefined };
+    const bytes = encodeFact({ ...value, dirty: { block: 77, isOpen: true } });
+    expect(hex(bytes)).toBe('01000000180000000000000000000000000000004d000000');
+    // Equal to a block and newer than it, or preserved, it cannot be.
+    for (const flag of [4, 2]) {
+      bytes[4]! |= flag;
+      expect(decodeFact(bytes)).toBeUndefined();
+      bytes[4]! &= ~flag;
+    }
   });
 
   property('is what was written', fact, (value) => {

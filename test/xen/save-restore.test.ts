@@ -395,3 +395,47 @@ describe('the cache-mapping table of a domain that was away', () => {
     { numRuns: 20 },
   );
 });
+
+describe('dirty pages that are registered', () => {
+  it('are registered after a restore as they were: a crash then writes them home', () => {
+    const machine = bootMachine();
+    const guest = startGuest(machine);
+    cacheBlocks(machine, guest, [3]);
+    const { memory } = guest.domain.environment;
+    for (const [pfn, block] of [
+      [100, 3],
+      [200, 9],
+      [201, 40],
+    ] as const) {
+      memory.writeU32(Pfn(pfn), 0, 1000 + block);
+      expect(guest.dirty(pfn, block)).toBe(Reason.ok);
+    }
+    // A program may store to this one as it likes.
+    memory.expose(Pfn(201));
+    suspends(guest);
+    const file = fileFor(machine);
+    save(machine, guest, file);
+    const restored = restore(machine, file);
+    if ('problem' in restored) throw new Error(restored.problem);
+    machine.simulation.run();
+    machine.toolstack.list.checkInvariants();
+    const { frames } = machine.hypervisor;
+    const state = [100, 200, 201].map((pfn) => {
+      const mfn = restored.domain.frameOf(Pfn(pfn));
+      return [frames.isDirty(mfn), frames.blockOf(mfn), frames.isOpen(mfn)];
+    });
+    expect(state).toEqual([
+      [true, 3, false],
+      [true, 9, false],
+      [true, 40, true],
+    ]);
+    memory.writeU32(Pfn(201), 0, 2040);
+    expect(() => memory.writeU32(Pfn(200), 0, 1)).toThrow();
+    const { simulation, toolstack, disk } = machine;
+    const restart = toolstack.restartDomain(restored.domain, { preserve: true, writeDirty: true });
+    const next = simulation.runProcess('restart', restart);
+    expect(next.stats.dirty.written).toBe(3);
+    const words = [3, 9, 40].map((block) => new DataView(disk.bytes.buffer).getUint32(block * PAGE_SIZE, true));
+    expect(words).toEqual([1003, 1009, 2040]);
+  });
+});
