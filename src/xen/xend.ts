@@ -74,6 +74,21 @@ export class Xend {
     return domain;
   }
 
+  /**
+   * Looks after a domain that is there already: resumed under this hypervisor, restored from a file, or come from another machine. The
+   * daemon that did so before has ended with its hypervisor, or has released it.
+   */
+  adopt(config: ManagedConfig, domain: Domain): void {
+    this.#managed.set(domain.domid, { config, domain, lastRestart: undefined });
+    // It may have stopped before anybody looked.
+    this.#look();
+  }
+
+  /** Looks after a domain no longer: it was saved to a file, or has gone to another machine. */
+  release(domain: Domain): void {
+    if (this.#managed.get(domain.domid)?.domain === domain) this.#managed.delete(domain.domid);
+  }
+
   /** Asks a guest to stop, and sees to it that it does. */
   shutdown(domain: Domain, request: ShutdownRequest): void {
     const { xenstore, power } = this.#hypervisor;

@@ -12,10 +12,12 @@ import {
   NR_REGISTERS,
   resumeDomain,
   SHARED_INFO,
+  ShutdownReason,
   shutdownDomain0,
   suspendDomains,
   Toolstack,
   Virq,
+  Xend,
 } from '../../src/xen/index.ts';
 import { NO_FRAME, p2mCrc } from '../../src/xen/p2m.ts';
 import { findLegacy } from '../../src/xen/quick-reload.ts';
@@ -211,6 +213,37 @@ describe('what another hypervisor left', () => {
     expect(found.lost).toEqual([{ domid: b!.domid, name: 'b', reason: 'P2M list: a frame of another domain' }]);
     expect(resume(next, 'a', LEAST_PAGES)).toHaveProperty('domain.isRunning', true);
     next.toolstack.list.checkInvariants();
+  });
+
+  it('is looked after again by the tool stack: a guest that went on is restarted on its cache when it reboots', () => {
+    const { next } = reload(twoGuests());
+    const outcome = resume(next, 'a', LEAST_PAGES);
+    if ('lost' in outcome) throw new Error(outcome.lost);
+    const booted: Domain[] = [];
+    const config = {
+      name: 'a',
+      memoryBytes: LEAST_PAGES * PAGE_SIZE,
+      device: next.disk,
+      preserveCache: true,
+      boot: (domain: Domain) => {
+        booted.push(domain);
+      },
+    };
+    const xend = new Xend(next.hypervisor, next.toolstack);
+    xend.adopt(config, outcome.domain);
+    expect(xend.domains).toEqual([outcome.domain]);
+    outcome.domain.environment.hypercalls.shutdown(ShutdownReason.reboot);
+    next.simulation.run();
+    expect(xend.domains).toEqual(booted);
+    expect(booted[0]!.stats.preserved).toBe(2);
+    // One that has stopped before it is looked after, and one that is not any more.
+    booted[0]!.environment.hypercalls.shutdown(ShutdownReason.crash);
+    xend.release(booted[0]!);
+    next.simulation.run();
+    expect([xend.domains, booted.length]).toEqual([[], 1]);
+    xend.adopt(config, booted[0]!);
+    next.simulation.run();
+    expect([xend.domains.length, booted.length]).toEqual([1, 2]);
   });
 
   it('is found once: a hypervisor that fails after it has looked leaves nothing to the next', () => {
