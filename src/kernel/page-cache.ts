@@ -291,10 +291,16 @@ export class PageCache {
    * The caller flushes the NameTable, then frees the page.
    */
   remove(pfn: Pfn): void {
-    const flags = this.#words[pfn << 2]!;
-    assert((flags & IN_USE) === 0, 'page leaves the cache while in use');
-    const space = this.spaceOf(pfn);
     this.#lru.remove(pfn);
+    this.removeIsolated(pfn);
+  }
+
+  /** The same for a page that is on no list. */
+  removeIsolated(pfn: Pfn): void {
+    const words = this.#words;
+    const flags = words[pfn << 2]!;
+    assert((flags & (IN_USE | LRU)) === 0, 'page leaves the cache while in use');
+    const space = this.spaceOf(pfn);
     if (flags & TOLD) this.#names.erase(pfn);
     this.#unhash(space, pfn);
     const { links } = this.#map;
@@ -305,7 +311,7 @@ export class PageCache {
     if (next >= 0) links[(next << 2) | 3] = prev;
     space.nrPages--;
     this.#nrPages--;
-    this.#words[pfn << 2] = 0;
+    words[pfn << 2] = 0;
   }
 
   #unhash(space: AddressSpace, pfn: Pfn): void {

@@ -192,55 +192,68 @@ export class Reclaim {
   }
 
   #shrinkCache(count: number): number {
-    const map = this.#map;
-    const isolated = this.#isolated;
-    const taken = this.#lru.isolateOldest(isolated, count);
+    const taken = this.#lru.isolateOldest(this.#isolated, count);
     this.scanned += taken;
+    const freed = this.#shrinkList(taken);
+    if (freed > 0) this.#giveBack(freed);
+    return freed;
+  }
+
+  /** shrink_list: takes the first `taken` isolated pages out of the cache, or puts them back; those taken out come first then. */
+  #shrinkList(taken: number): number {
+    const isolated = this.#isolated;
+    const cache = this.#cache;
+    const map = this.#map;
     let freed = 0;
-    let released = 0;
+    // What most are, nobody uses; the rest is in functions of its own, so that the engine can inline what is done for each page.
     for (let i = 0; i < taken; i++) {
       const pfn = isolated[i]! as Pfn;
-      const flags = map.flagsOf(pfn);
-      // What most are: nobody uses them.
-      if ((flags & NOT_IDLE) === 0) {
-        this.#cache.remove(pfn);
-        isolated[freed++] = pfn;
-        continue;
-      }
-      if ((flags & PG.preserved) !== 0) {
-        this.#unclaimed.release(pfn);
-        isolated[freed++] = pfn;
-        released++;
-        continue;
-      }
-      if ((flags & (PG.locked | PG.writeback | PG.pinned)) !== 0) {
-        this.#lru.putBack(pfn);
-        continue;
-      }
-      let referenced = (flags & PG.referenced) !== 0;
-      if (referenced) map.clear(pfn, PG.referenced);
-      const space = this.#cache.spaceOf(pfn);
-      if (space.ranges.length > 0) {
-        if ((flags & PG.mapped) !== 0) referenced = pageReferenced(this.#cache, pfn) || referenced;
-        if (referenced) {
-          map.set(pfn, PG.active);
-          this.#lru.putBack(pfn);
-          continue;
-        }
-        if ((flags & PG.mapped) !== 0) unmapPage(this.#cache, pfn);
-      }
-      if (map.has(pfn, PG.dirty)) {
-        this.#lru.putBack(pfn);
-        if (!referenced) this.pageOut(pfn);
-      } else {
-        this.#cache.remove(pfn);
-        isolated[freed++] = pfn;
-      }
+      if ((map.flagsOf(pfn) & NOT_IDLE) === 0) {
+        cache.removeIsolated(pfn);
+        this.reclaimed++;
+      } else if (!this.#shrinkUsed(pfn)) continue;
+      isolated[freed++] = pfn;
     }
-    if (freed === 0) return 0;
-    this.#names.flush();
-    for (let i = 0; i < freed; i++) this.#allocator.free(isolated[i]! as Pfn);
-    this.reclaimed += freed - released;
     return freed;
+  }
+
+  /** The same for a page that somebody uses, or has; returns whether it is to be freed. */
+  #shrinkUsed(pfn: Pfn): boolean {
+    const map = this.#map;
+    const flags = map.flagsOf(pfn);
+    if ((flags & PG.preserved) !== 0) {
+      this.#unclaimed.release(pfn);
+      return true;
+    }
+    if ((flags & (PG.locked | PG.writeback | PG.pinned)) !== 0) {
+      this.#lru.putBack(pfn);
+      return false;
+    }
+    let referenced = (flags & PG.referenced) !== 0;
+    if (referenced) map.clear(pfn, PG.referenced);
+    const space = this.#cache.spaceOf(pfn);
+    if (space.ranges.length > 0) {
+      if ((flags & PG.mapped) !== 0) referenced = pageReferenced(this.#cache, pfn) || referenced;
+      if (referenced) {
+        map.set(pfn, PG.active);
+        this.#lru.putBack(pfn);
+        return false;
+      }
+      if ((flags & PG.mapped) !== 0) unmapPage(this.#cache, pfn);
+    }
+    if (map.has(pfn, PG.dirty)) {
+      this.#lru.putBack(pfn);
+      if (!referenced) this.pageOut(pfn);
+      return false;
+    }
+    this.#cache.removeIsolated(pfn);
+    this.reclaimed++;
+    return true;
+  }
+
+  /** The first `freed` isolated pages, whose names are erased before anybody gets them. */
+  #giveBack(freed: number): void {
+    this.#names.flush();
+    for (let i = 0; i < freed; i++) this.#allocator.free(this.#isolated[i]! as Pfn);
   }
 }
