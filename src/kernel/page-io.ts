@@ -242,6 +242,8 @@ export class PageIo {
     const { cache, map, allocator } = this.#mm;
     const { space } = mapping;
     const version = mapping.mapVersion;
+    // The file may have been cut while metadata was read, here or below: its pages are dropped first, and its map changes later.
+    while (indices.length > 0 && indices.at(-1)! >= mapping.pageCount) indices.pop();
     this.#claim(space, indices, blocks);
     let bio: Bio | undefined;
     for (let i = 0; i < indices.length; i++) {
@@ -258,7 +260,7 @@ export class PageIo {
         allocator.free(pfn);
         continue;
       }
-      if (mapping.mapVersion !== version) {
+      if (mapping.mapVersion !== version || index >= mapping.pageCount) {
         allocator.free(pfn);
         break;
       }

@@ -157,6 +157,47 @@ describe('a map that changes while a reader waits for metadata', () => {
   });
 });
 
+describe('a file that is cut while a reader waits', () => {
+  /** Reads a file that has `after` pages from the first wait on. */
+  function cut(after: number, wait: (mapping: Mapping, cutNow: () => void) => Mapping): number[] {
+    const { mm, io, mapping, start, serve } = rig();
+    let pageCount = PAGES;
+    const growing: Mapping = {
+      ...mapping,
+      get pageCount() {
+        return pageCount;
+      },
+    };
+    const cutNow = (): void => {
+      pageCount = after;
+    };
+    start(io.readPages(wait(growing, cutNow), 0, PAGES, false), 0.01);
+    cutNow();
+    serve();
+    return row(0, PAGES).filter((index) => mm.cache.find(mapping.space, index) !== NO_PAGE);
+  }
+
+  it('has no page behind its new end: its pages were dropped before, and its map changes later', () => {
+    // For room in the queue, with page 128 in hand and page 129 locked: who cuts the file waits for those.
+    expect(cut(129, (mapping) => mapping)).toEqual(row(0, 130));
+    // For metadata: what is read then is beyond the end.
+    const waits = (mapping: Mapping, cutNow: () => void): Mapping => {
+      let isKnown = false;
+      return Object.create(mapping, {
+        blockNow: { value: (index: number) => (index === 30 && !isKnown ? NEEDS_METADATA : 1000 - 3 * index) },
+        loadMetadata: {
+          value: function* (): Process {
+            yield Ns(10);
+            isKnown = true;
+            cutNow();
+          },
+        },
+      }) as Mapping;
+    };
+    expect(cut(20, waits)).toEqual(row(0, 20));
+  });
+});
+
 describe('kswapd', () => {
   /** A rig whose memory is full of pages of the file, clean ones, oldest first, and locked behind page `locked`. */
   function full(locked = Infinity): ReturnType<typeof rig> {
