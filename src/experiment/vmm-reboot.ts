@@ -137,11 +137,7 @@ class VmmReboot {
     const { neighbour, guests, toolstack } = this.#machine;
     yield* this.#phase('migrate guests', this.#migrate(this.#machine, neighbour));
     // A guest that does not go has to go down.
-    if (guests.size > 0)
-      yield* this.#phase(
-        'shut guests down',
-        this.#shutDown((domain) => toolstack.destroyDomain(domain)),
-      );
+    if (guests.size > 0) yield* this.#shutDown((domain) => toolstack.destroyDomain(domain));
     yield* this.#shutdownDomain0();
     yield* this.#resetAndBoot('lost');
     guests.clear();
@@ -159,10 +155,7 @@ class VmmReboot {
 
   *#shutdownBoot(): Process {
     const { toolstack, guests } = this.#machine;
-    yield* this.#phase(
-      'shut guests down',
-      this.#shutDown((domain) => toolstack.destroyDomain(domain)),
-    );
+    yield* this.#shutDown((domain) => toolstack.destroyDomain(domain));
     yield* this.#shutdownDomain0();
     yield* this.#resetAndBoot('lost');
     guests.clear();
@@ -170,10 +163,7 @@ class VmmReboot {
 
   *#warmCache(): Process {
     const { hypervisor, toolstack, guests } = this.#machine;
-    yield* this.#phase(
-      'shut guests down',
-      this.#shutDown((domain) => toolstack.leaveDomain(domain)),
-    );
+    yield* this.#shutDown((domain) => toolstack.leaveDomain(domain));
     yield* this.#shutdownDomain0();
     yield* this.#phase('hand over', handOver(hypervisor, toolstack));
     yield* this.#resetAndBoot('kept');
@@ -231,7 +221,11 @@ class VmmReboot {
   }
 
   /** Asks all guests at once to power off; each that has is taken down, one that does not in time is destroyed. */
-  *#shutDown(takeDown: (domain: Domain) => Process): Process {
+  #shutDown(takeDown: (domain: Domain) => Process): Process {
+    return this.#phase('shut guests down', this.#powerOff(takeDown));
+  }
+
+  *#powerOff(takeDown: (domain: Domain) => Process): Process {
     const { hypervisor, toolstack, guests, simulation } = this.#machine;
     const deadline = simulation.now + SHUTDOWN_TIMEOUT_NS;
     for (const [name, { domain }] of guests) {

@@ -189,8 +189,9 @@ export const BOX_FRAMES_EACH = 2;
 export const BOX_HEADER = defineLayout('recovery box', 32, [
   { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swbox1", zeros' },
   { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version, 1' },
+  { name: 'size', width: 4, writer: 'hypervisor', meaning: 'bytes of this header' },
   { name: 'generation', width: 4, writer: 'hypervisor', meaning: 'the higher of the two counts' },
-  { name: 'reserved', width: 4, count: 3, meaning: 'for later versions', reserved: true },
+  { name: 'reserved', width: 4, count: 2, meaning: 'for later versions', reserved: true },
   { name: 'checksum', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the header up to here; stored last' },
 ]);
 

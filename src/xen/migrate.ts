@@ -26,21 +26,17 @@
  * not limited, as it is not there unless compiled with ADAPTIVE_SAVE.
  */
 
-import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
+import { PAGE_SIZE, Pfn } from '../base/units.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Nic } from '../machine/nic.ts';
 import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
-import { DomainEnvironment } from './domain-environment.ts';
-import type { Hypervisor } from './hypervisor.ts';
 import type { LogDirty } from './log-dirty.ts';
 import { MigrationLink } from './migration-link.ts';
-import { isSuspendedInTime } from './on-memory-suspend.ts';
-import { type DomainRecord, parseDomainRecord } from './records.ts';
+import type { DomainRecord } from './records.ts';
 import { makeRoomFor } from './restore.ts';
 import { abandonIncoming, completeIncoming, continueDomain, type IncomingDomain } from './resume.ts';
-import type { SaveParts } from './save.ts';
-import { transferAll } from './save-extent.ts';
+import { recordOfRunning, type SavedConfig, type SaveParts, standStill } from './save.ts';
 import {
   encodeBatch,
   endPages,
@@ -54,7 +50,6 @@ import {
 } from './save-body.ts';
 import { decodeSaveHeader, encodeSaveHeader, type SaveHeader } from './save-format.ts';
 import { vouchFor } from './save-vouch.ts';
-import { shutdownNodeOf } from './xenstore.ts';
 
 /** DEF_MAX_ITERS and DEF_MAX_FACTOR of xc_linux_save: rounds at most, and how often the domain's memory is sent at most. */
 const MAX_ROUNDS = 29;
@@ -102,14 +97,11 @@ export interface ArrivalOptions {
 export function* migrateDomain(
   parts: SaveParts,
   domain: Domain,
-  config: { readonly device: BlockDevice; readonly cmdLine?: string },
+  config: SavedConfig,
   nic: Nic,
 ): Process<MigrationOutcome> {
-  const { memory, map } = parts.hypervisor;
-  if (!domain.isRunning || domain.isPaused) return { problem: 'it does not run', domain };
-  const record = parseDomainRecord(memory, map, domain.domid);
-  if (record === undefined || 'problem' in record)
-    return { problem: `domain record: ${record?.problem ?? 'none'}`, domain };
+  const record = recordOfRunning(parts.hypervisor, domain);
+  if ('problem' in record) return { ...record, domain };
   const link = new MigrationLink(parts.hypervisor, nic);
   const log = domain.beginLogDirty();
   const outcome = yield* new Departure(parts, domain, record.value, config, link, log).run();
@@ -131,7 +123,7 @@ class Departure {
     parts: SaveParts,
     domain: Domain,
     record: DomainRecord,
-    { device, cmdLine = '' }: { readonly device: BlockDevice; readonly cmdLine?: string },
+    { device, cmdLine = '' }: SavedConfig,
     link: MigrationLink,
     log: LogDirty,
   ) {
@@ -148,7 +140,7 @@ class Departure {
     const { hypervisor, toolstack } = this.#parts;
     const domain = this.#domain;
     yield* this.#sendWhileItRuns();
-    const problem = this.#failure() ?? (yield* this.#stop());
+    const problem = this.#failure() ?? (yield* standStill(hypervisor, domain, this.#device));
     domain.endLogDirty();
     if (domain.state !== 'suspended')
       return { problem: problem ?? 'it has stopped', domain: domain.isRunning ? domain : undefined };
@@ -206,21 +198,6 @@ class Departure {
     }
     this.#rounds.push({ pages: sent, ns: simulation.now - begin });
     return sent;
-  }
-
-  /** The guest suspends itself; returns why it did not, or cannot go. */
-  *#stop(): Process<string | undefined> {
-    const { hypervisor } = this.#parts;
-    const { xenstore, power } = hypervisor;
-    const request = shutdownNodeOf(this.#domain.domid);
-    xenstore.write(request, 'suspend');
-    if (!(yield* isSuspendedInTime(power, this.#domain))) {
-      xenstore.remove(request);
-      return 'it does not suspend itself';
-    }
-    yield* this.#domain.released();
-    const isFlushed = yield* transferAll(hypervisor, this.#device, [{ op: 'flush', sector: 0, segments: [] }]);
-    return isFlushed ? undefined : 'the device fails';
   }
 
   /** What is left, of a guest that stands still; returns why it is not taken. */
@@ -287,11 +264,8 @@ function* settleIn(
   const pagesVouched = vouchingDevice === undefined ? 0 : yield* vouchFor(hypervisor, vouchingDevice, incoming, facts);
   yield* link.say('complete');
   if ((yield* link.hear()) !== 'go') return { problem: link.problem ?? 'it stays there' };
-  const guest = hypervisor.simulation.frozen.thaw(state.program);
-  if (!(guest instanceof DomainEnvironment) || guest.nrPages !== nrPages)
-    return { problem: 'its program is not where its registers say' };
-  giveBackUnused(hypervisor, incoming);
-  const domain = yield* completeIncoming(toolstack.list, incoming, header, state, guest);
+  const domain = yield* completeIncoming(toolstack.list, incoming, header, state);
+  if ('problem' in domain) return domain;
   yield* link.say('running');
   return { domain, pagesVouched };
 }
@@ -301,10 +275,4 @@ function* readHeader(link: MigrationLink): Process<SaveHeader | Problem> {
   if (block === undefined) return { problem: link.problem ?? 'no header' };
   const parsed = decodeSaveHeader(block);
   return 'problem' in parsed ? { problem: `header: ${parsed.problem}` } : parsed.value;
-}
-
-/** Frames of pages that the guest has given back since they were sent. */
-function giveBackUnused({ scrubber }: Hypervisor, { p2m, frames }: IncomingDomain): void {
-  const used = new Set(p2m);
-  for (const mfn of frames) if (!used.has(mfn)) scrubber.add(Mfn(mfn));
 }

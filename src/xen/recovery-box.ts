@@ -24,11 +24,12 @@
 
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
-import { getField, putField, reservedIsZero } from '../base/layout.ts';
+import { getField, putField } from '../base/layout.ts';
 import { type DomId, Mfn, PAGE_SIZE } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import { BOX_FRAMES_EACH, BOX_HEADER, BOX_ITEM, BOX_MAGIC, BOX_VERSION, type MemoryMap } from './layouts.ts';
 import type { RecoveryBoxOp } from './public/environment.ts';
+import { flaw, seal } from './records.ts';
 
 const LIVE = 1;
 const GONE = 2;
@@ -49,7 +50,6 @@ interface Item {
 export class RecoveryBox implements RecoveryBoxOp {
   readonly #memory: MachineMemory;
   readonly #first: Mfn;
-  #damaged = 0;
 
   constructor(memory: MachineMemory, map: MemoryMap, domid: DomId) {
     this.#memory = memory;
@@ -57,8 +57,9 @@ export class RecoveryBox implements RecoveryBoxOp {
   }
 
   get damaged(): number {
-    this.#items(this.#current());
-    return this.#damaged;
+    let damaged = 0;
+    for (const { state, item } of this.#walk(this.#current())) if (state === LIVE && item === undefined) damaged++;
+    return damaged;
   }
 
   keys(): number[] {
@@ -107,38 +108,27 @@ export class RecoveryBox implements RecoveryBoxOp {
   #generation(half: number): number {
     const bytes = new Uint8Array(BOX_HEADER.size);
     this.#memory.copyOut(this.#frame(half), 0, bytes, 0, bytes.length);
-    const field = (name: keyof typeof BOX_HEADER.offset): number => getField(BOX_HEADER, bytes, 0, name);
-    const isMagic = BOX_MAGIC.every((byte, i) => bytes[i] === byte);
-    const isSound =
-      isMagic &&
-      field('version') === BOX_VERSION &&
-      reservedIsZero(BOX_HEADER, bytes, 0) &&
-      field('checksum') === crc32c(bytes, 0, BOX_HEADER.offset.checksum);
-    return isSound ? field('generation') : -1;
+    const problem = flaw(BOX_HEADER, bytes, BOX_MAGIC, BOX_VERSION);
+    return problem === undefined ? getField(BOX_HEADER, bytes, 0, 'generation') : -1;
   }
 
   /** Living items by key, those that verify. */
   #items(half: number): Map<number, Item> {
     const items = new Map<number, Item>();
-    this.#damaged = 0;
-    if (half < 0) return items;
-    for (const { state, item } of this.#walk(half)) {
-      if (state === GONE) continue;
-      if (item === undefined) this.#damaged++;
-      else items.set(item.key, item);
-    }
+    for (const { state, item } of this.#walk(half)) if (state === LIVE && item !== undefined) items.set(item.key, item);
     return items;
   }
 
   /** Where the next item goes. */
   #end(half: number): number {
     let end = BOX_HEADER.size;
-    if (half >= 0) for (const { next } of this.#walk(half)) end = next;
+    for (const { next } of this.#walk(half)) end = next;
     return end;
   }
 
-  /** Items in their order; behind one whose length cannot be, nothing is found. */
+  /** Items in their order, none in no half; behind one whose length cannot be, nothing is found. */
   *#walk(half: number): Generator<{ state: number; item: Item | undefined; next: number }> {
+    if (half < 0) return;
     const bytes = this.#memory.frame(this.#frame(half));
     const { size } = BOX_ITEM;
     for (let at = BOX_HEADER.size; at + size <= PAGE_SIZE; ) {
@@ -167,12 +157,8 @@ export class RecoveryBox implements RecoveryBoxOp {
     let end = BOX_HEADER.size;
     for (const { key, bytes } of items) end = this.#append(half, end, key, bytes);
     const header = new Uint8Array(BOX_HEADER.size);
-    BOX_MAGIC.forEach((byte, i) => {
-      putField(BOX_HEADER, header, 0, 'magic', byte, i);
-    });
-    putField(BOX_HEADER, header, 0, 'version', BOX_VERSION);
     putField(BOX_HEADER, header, 0, 'generation', generation + 1);
-    putField(BOX_HEADER, header, 0, 'checksum', crc32c(header, 0, BOX_HEADER.offset.checksum));
+    seal(BOX_HEADER, header, BOX_MAGIC, BOX_VERSION);
     this.#memory.copyIn(this.#frame(half), 0, header, 0, header.length);
   }
 

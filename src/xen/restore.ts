@@ -21,7 +21,6 @@ import { UserError } from '../base/user-error.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
-import { DomainEnvironment } from './domain-environment.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { Parsed } from './records.ts';
 import { abandonIncoming, completeIncoming, type IncomingDomain, receiveDomain } from './resume.ts';
@@ -78,10 +77,8 @@ function* bringBack(
   const pagesVouched = vouch ? yield* vouchFor(hypervisor, device, incoming, facts) : 0;
   const consumed = encodeSaveHeader({ ...header, consumed: true });
   if (!((yield* extent.write(0, consumed)) && (yield* extent.flush()))) return { problem: 'the device fails' };
-  const guest = hypervisor.simulation.frozen.thaw(state.program);
-  if (!(guest instanceof DomainEnvironment) || guest.nrPages !== header.nrPages)
-    return { problem: 'its program is not where its registers say' };
-  const domain = yield* completeIncoming(toolstack.list, incoming, header, state, guest);
+  const domain = yield* completeIncoming(toolstack.list, incoming, header, state);
+  if ('problem' in domain) return domain;
   return { domain, bytes: (1 + bodyBlocksOf(header)) * PAGE_SIZE, pagesVouched };
 }
 

@@ -88,16 +88,23 @@ export function* receiveDomain(
   return { domid: entry.domid, owner: ownerOfDomain(entry.domid), device, p2m, frames };
 }
 
-/** The guest of a domain that was made room for goes on, on the frames that were placed. */
+/**
+ * The guest of a domain that was made room for goes on, on the frames that were placed; the others go to the scrub list. When its
+ * program is not found, nothing has happened.
+ */
 export function* completeIncoming(
   list: DomainList,
-  { domid, device, p2m }: IncomingDomain,
+  { domid, device, p2m, frames }: IncomingDomain,
   { bootPages, boots }: Pick<DomainRecord, 'bootPages' | 'boots'>,
   state: DomainStateRecord,
-  guest: DomainEnvironment,
-): Process<Domain> {
-  const { memory, map, costs } = list.hypervisor;
+): Process<Domain | { readonly problem: string }> {
+  const { memory, map, costs, simulation, scrubber } = list.hypervisor;
   const entry = list.entryAt(domid);
+  const guest = simulation.frozen.thaw(state.program);
+  if (!(guest instanceof DomainEnvironment) || guest.nrPages !== p2m.length)
+    return { problem: 'its program is not where its registers say' };
+  const placed = new Set(p2m);
+  for (const mfn of frames) if (!placed.has(mfn)) scrubber.add(Mfn(mfn));
   yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
   entry.held = NO_FRAMES;
   entry.boots = boots;

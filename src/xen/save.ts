@@ -15,11 +15,11 @@ import type { Domain } from './domain.ts';
 import type { DomainConfig } from './domain-list.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { isSuspendedInTime } from './on-memory-suspend.ts';
-import { type DomainRecord, parseDomainRecord } from './records.ts';
+import { type DomainRecord, type Parsed, parseDomainRecord } from './records.ts';
 import { continueDomain } from './resume.ts';
 import { SaveExtent, transferAll } from './save-extent.ts';
 import { endPages, mappedPages, restOf, writePages, writeRest } from './save-body.ts';
-import { bodyBlocksOf, encodeSaveHeader } from './save-format.ts';
+import { bodyBlocksOf, encodeSaveHeader, type SaveHeader } from './save-format.ts';
 import { SaveWriter } from './save-stream.ts';
 import type { Toolstack } from './toolstack.ts';
 import { shutdownNodeOf } from './xenstore.ts';
@@ -36,7 +36,8 @@ export interface SaveParts {
   readonly toolstack: Toolstack;
 }
 
-type SavedConfig = Pick<DomainConfig, 'device' | 'cmdLine'>;
+/** What of its configuration goes with a domain. */
+export type SavedConfig = Pick<DomainConfig, 'device' | 'cmdLine'>;
 
 /**
  * Saves a running domain and takes it down.
@@ -49,16 +50,38 @@ export function* saveDomain(
   config: SavedConfig,
   file: BlockDevice,
 ): Process<SaveOutcome> {
-  const { memory, map } = parts.hypervisor;
-  if (!domain.isRunning || domain.isPaused) return { problem: 'it does not run', domain };
-  const record = parseDomainRecord(memory, map, domain.domid);
-  if (record === undefined || 'problem' in record)
-    return { problem: `domain record: ${record?.problem ?? 'none'}`, domain };
+  const record = recordOfRunning(parts.hypervisor, domain);
+  if ('problem' in record) return { ...record, domain };
   const extent = yield* SaveExtent.open(parts.hypervisor, file);
   if (extent === undefined) return { problem: 'no memory for domain 0', domain };
   const outcome = yield* saveTo(extent, parts, domain, record.value, config);
   extent.close();
   return outcome;
+}
+
+/** The record of a domain that runs, and can be asked to suspend itself. */
+export function recordOfRunning({ memory, map }: Hypervisor, domain: Domain): Parsed<DomainRecord> {
+  if (!domain.isRunning || domain.isPaused) return { problem: 'it does not run' };
+  const record = parseDomainRecord(memory, map, domain.domid);
+  if (record === undefined || 'problem' in record) return { problem: `domain record: ${record?.problem ?? 'none'}` };
+  return record;
+}
+
+/**
+ * The guest suspends itself, and nothing reaches its pages any more. What it knows to be written is on the medium: it will not
+ * notice that power was lost, or that another machine reads the disk. Returns why it did not suspend itself, or cannot leave.
+ */
+export function* standStill(hypervisor: Hypervisor, domain: Domain, device: BlockDevice): Process<string | undefined> {
+  const { xenstore, power } = hypervisor;
+  const request = shutdownNodeOf(domain.domid);
+  xenstore.write(request, 'suspend');
+  if (!(yield* isSuspendedInTime(power, domain))) {
+    xenstore.remove(request);
+    return 'it does not suspend itself';
+  }
+  yield* domain.released();
+  const isFlushed = yield* transferAll(hypervisor, device, [{ op: 'flush', sector: 0, segments: [] }]);
+  return isFlushed ? undefined : 'the device fails';
 }
 
 function* saveTo(
@@ -68,34 +91,21 @@ function* saveTo(
   record: DomainRecord,
   { device, cmdLine = '' }: SavedConfig,
 ): Process<SaveOutcome> {
-  const { xenstore, power } = hypervisor;
   const { nrPages, bootPages, boots, name } = record;
   const most = bodyBlocksOf({ nrPages, mappedPages: nrPages, factCount: nrPages });
   if (1 + most > extent.blocks) return { problem: 'the file is too small', domain };
-  const request = shutdownNodeOf(domain.domid);
-  xenstore.write(request, 'suspend');
-  if (!(yield* isSuspendedInTime(power, domain))) {
-    xenstore.remove(request);
-    return { problem: 'it does not suspend itself', domain: domain.isRunning ? domain : undefined };
-  }
-  yield* domain.released();
-  // What the guest knows to be written is on the medium before the file is: it will not notice that power was lost.
-  const isFlushed = yield* transferAll(hypervisor, device, [{ op: 'flush', sector: 0, segments: [] }]);
+  const problem = yield* standStill(hypervisor, domain, device);
+  if (problem !== undefined && domain.state !== 'suspended')
+    return { problem, domain: domain.isRunning ? domain : undefined };
   const configuration = { nrPages, bootPages, boots, name, cmdLine };
-  const blocks = isFlushed ? yield* writeFile(extent, hypervisor, domain, configuration) : undefined;
+  const blocks = problem === undefined ? yield* writeFile(extent, hypervisor, domain, configuration) : undefined;
   if (blocks === undefined)
     return { problem: 'the device fails', domain: yield* continueDomain(toolstack.list, domain, bootPages) };
   yield* toolstack.destroyDomain(domain);
   return { bytes: blocks * PAGE_SIZE };
 }
 
-interface Configuration {
-  readonly nrPages: number;
-  readonly bootPages: number;
-  readonly boots: number;
-  readonly name: string;
-  readonly cmdLine: string;
-}
+type Configuration = Pick<SaveHeader, 'nrPages' | 'bootPages' | 'boots' | 'name' | 'cmdLine'>;
 
 /** Writes the file of a suspended domain; returns its blocks, or undefined when the device fails. */
 function* writeFile(

@@ -1,5 +1,6 @@
 // A small machine for the tests of the hypervisor: cheap costs, a disk that reorders, and a guest that speaks the ring.
 import {
+  crc32c,
   DOM0,
   EvtchnPort,
   getField,
@@ -13,7 +14,7 @@ import {
 } from '../../src/base/index.ts';
 import type { BlockDevice, BlockRequest } from '../../src/disk/block-device.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
-import { type Process, type RandomStream, Simulation } from '../../src/sim/index.ts';
+import { type Process, type RandomStream, Simulation, WaitQueue } from '../../src/sim/index.ts';
 import type { Domain } from '../../src/xen/domain.ts';
 import { Hypervisor, type HypervisorOptions } from '../../src/xen/hypervisor.ts';
 import {
@@ -21,6 +22,7 @@ import {
   CacheMapBatch,
   GRANT_ENTRY,
   Gtf,
+  NR_REGISTERS,
   Reason,
   RING_HEADER,
   RING_HEADER_BYTES,
@@ -29,6 +31,7 @@ import {
   RING_SLOT_BYTES,
   RING_SLOTS,
   SHARED_INFO,
+  SHUTDOWN_NODE,
   START_INFO,
   START_INFO_PFN,
   VBD_FRONTEND,
@@ -378,4 +381,29 @@ export function cacheBlocks(
     machine.simulation.run();
     guest.insert(firstPfn + i, ino, block);
   });
+}
+
+/** Registers of a guest that suspends itself. */
+export const REGISTERS = Uint32Array.from({ length: NR_REGISTERS }, (_, i) => 0x0101_0101 * i);
+
+/** Suspends itself when the tool stack asks it to, and says when it goes on. */
+export function suspends({ domain }: MiniGuest): { registers: Uint32Array | undefined } {
+  const seen: { registers: Uint32Array | undefined } = { registers: undefined };
+  const { environment } = domain;
+  const asked = new WaitQueue();
+  const watch = function* (): Process {
+    yield* environment.xenstore.watch(SHUTDOWN_NODE, () => asked.wakeAll());
+    while ((yield* environment.xenstore.read(SHUTDOWN_NODE)) !== 'suspend') yield asked;
+    seen.registers = yield* environment.hypercalls.suspend(REGISTERS);
+  };
+  environment.spawn('suspends', watch());
+  return seen;
+}
+
+/** All that a guest can see of its memory, and what Xen has of it. */
+export function stateOf({ memory }: TestMachine, domain: Domain) {
+  const pages = Array.from({ length: domain.nrPages }, (_, pfn) =>
+    domain.hasFrame(Pfn(pfn)) ? crc32c(memory.frame(domain.frameOf(Pfn(pfn)))) : undefined,
+  );
+  return { pages, channels: structuredClone(domain.events.channels), registers: domain.registers.slice() };
 }

@@ -1,20 +1,18 @@
 // Live migration, with a guest that is nothing but what the test makes of it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { crc32c } from '../../src/base/crc32c.ts';
 import { DOM0, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import { Nic } from '../../src/machine/nic.ts';
 import { values } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
-import { type Process, WaitQueue } from '../../src/sim/index.ts';
-import type { Domain } from '../../src/xen/domain.ts';
-import { NR_REGISTERS, SHUTDOWN_NODE, Virq } from '../../src/xen/index.ts';
+import type { Process } from '../../src/sim/index.ts';
 import {
   type ArrivalOptions,
   type ArrivalOutcome,
   migrateDomain,
   type MigrationOutcome,
   receiveMigration,
+  Virq,
 } from '../../src/xen/index.ts';
 import { property } from '../support/property.ts';
 import {
@@ -24,11 +22,12 @@ import {
   LEAST_PAGES,
   machineBeside,
   type MiniGuest,
+  REGISTERS,
   startGuest,
+  stateOf,
+  suspends,
   type TestMachine,
 } from './machine.ts';
-
-const REGISTERS = Uint32Array.from({ length: NR_REGISTERS }, (_, i) => 0x0101_0101 * i);
 
 interface Room {
   readonly source: TestMachine;
@@ -40,28 +39,6 @@ function room(targetBytes?: number): Room {
   const source = bootMachine();
   const target = machineBeside(source, targetBytes);
   return { source, target, cable: Nic.connect(source.simulation, values(SERVER_2026.nic.constants)) };
-}
-
-/** Suspends itself when it is asked to, and says when it goes on. */
-function suspends({ domain }: MiniGuest): { registers: Uint32Array | undefined } {
-  const seen: { registers: Uint32Array | undefined } = { registers: undefined };
-  const { environment } = domain;
-  const asked = new WaitQueue();
-  const watch = function* (): Process {
-    yield* environment.xenstore.watch(SHUTDOWN_NODE, () => asked.wakeAll());
-    while ((yield* environment.xenstore.read(SHUTDOWN_NODE)) !== 'suspend') yield asked;
-    seen.registers = yield* environment.hypercalls.suspend(REGISTERS);
-  };
-  environment.spawn('suspends', watch());
-  return seen;
-}
-
-/** All that a guest can see of its memory, and what Xen has of it. */
-function stateOf({ memory }: TestMachine, domain: Domain) {
-  const pages = Array.from({ length: domain.nrPages }, (_, pfn) =>
-    domain.hasFrame(Pfn(pfn)) ? crc32c(memory.frame(domain.frameOf(Pfn(pfn)))) : undefined,
-  );
-  return { pages, channels: structuredClone(domain.events.channels), registers: domain.registers.slice() };
 }
 
 interface Outcome {

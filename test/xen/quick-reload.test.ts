@@ -31,6 +31,7 @@ import {
   LEAST_PAGES,
   type MiniGuest,
   startGuest,
+  stateOf as seenOf,
   type TestMachine,
 } from './machine.ts';
 
@@ -64,18 +65,15 @@ function suspends(mini: MiniGuest, seen: Uint32Array[]): void {
   );
 }
 
-/** All that a guest can see of its memory, and what Xen has of it. */
-function stateOf({ memory, hypervisor }: TestMachine, domain: Domain) {
-  const pages = Array.from({ length: domain.nrPages }, (_, pfn) =>
-    domain.hasFrame(Pfn(pfn)) ? crc32c(memory.frame(domain.frameOf(Pfn(pfn)))) : undefined,
-  );
-  const frames = Array.from({ length: domain.nrPages }, (_, pfn) => {
+/** All that a guest can see, and its frames, with what Xen knows of them. */
+function stateOf(machine: TestMachine, domain: Domain) {
+  const { frames } = machine.hypervisor;
+  const known = Array.from({ length: domain.nrPages }, (_, pfn) => {
     if (!domain.hasFrame(Pfn(pfn))) return undefined;
     const mfn = domain.frameOf(Pfn(pfn));
-    const { frames: table } = hypervisor;
-    return [mfn, table.nameOf(mfn), table.provenanceOf(mfn), table.blockOf(mfn)];
+    return [mfn, frames.nameOf(mfn), frames.provenanceOf(mfn), frames.blockOf(mfn)];
   });
-  return { pages, frames, channels: structuredClone(domain.events.channels), registers: domain.registers.slice() };
+  return { ...seenOf(machine, domain), known };
 }
 type State = ReturnType<typeof stateOf>;
 

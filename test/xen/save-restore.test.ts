@@ -3,18 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../src/base/crc32c.ts';
 import { putField } from '../../src/base/layout.ts';
-import { DOM0, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
-import type { Process } from '../../src/sim/index.ts';
-import type { Domain } from '../../src/xen/domain.ts';
-import {
-  NR_REGISTERS,
-  Provenance,
-  Reason,
-  restoreDomain,
-  saveDomain,
-  SHUTDOWN_NODE,
-  Virq,
-} from '../../src/xen/index.ts';
+import { DOM0, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { Provenance, Reason, restoreDomain, saveDomain, Virq } from '../../src/xen/index.ts';
 import { SAVE_HEADER, SAVE_MAGIC, SAVE_VERSION } from '../../src/xen/save-format.ts';
 import { seal } from '../../src/xen/records.ts';
 import { property } from '../support/property.ts';
@@ -25,35 +15,16 @@ import {
   cacheBlocks,
   LEAST_PAGES,
   type MiniGuest,
+  REGISTERS,
   startGuest,
+  stateOf,
+  suspends,
   TestDisk,
   type TestMachine,
 } from './machine.ts';
 
 const FILE_BLOCKS = 1060;
-const REGISTERS = Uint32Array.from({ length: NR_REGISTERS }, (_, i) => 0x0101_0101 * i);
-
 const fileFor = ({ simulation, memory }: TestMachine): TestDisk => new TestDisk(simulation, memory, FILE_BLOCKS);
-
-/** Suspends itself when it is asked to, and says when it goes on. */
-function suspends({ domain }: MiniGuest): { registers: Uint32Array | undefined } {
-  const seen: { registers: Uint32Array | undefined } = { registers: undefined };
-  const { environment } = domain;
-  const watch = function* (): Process {
-    while ((yield* environment.xenstore.read(SHUTDOWN_NODE)) !== 'suspend') yield Ns(100);
-    seen.registers = yield* environment.hypercalls.suspend(REGISTERS);
-  };
-  environment.spawn('suspends', watch());
-  return seen;
-}
-
-/** All that a guest can see of its memory, and what Xen has of it. */
-function stateOf({ memory }: TestMachine, domain: Domain) {
-  const pages = Array.from({ length: domain.nrPages }, (_, pfn) =>
-    domain.hasFrame(Pfn(pfn)) ? crc32c(memory.frame(domain.frameOf(Pfn(pfn)))) : undefined,
-  );
-  return { pages, channels: structuredClone(domain.events.channels), registers: domain.registers.slice() };
-}
 
 function save(machine: TestMachine, guest: MiniGuest, file: TestDisk) {
   let before: ReturnType<typeof stateOf> | undefined;
