@@ -203,6 +203,7 @@ export class DomainList {
    */
   checkInvariants(): void {
     const { frames, allocator, map, scrubber } = this.hypervisor;
+    allocator.checkInvariants();
     const seen = new Uint8Array(map.frameCount);
     for (const mfn of scrubber.frames) {
       assert(seen[mfn] === 0, 'a frame is on the scrub list once');

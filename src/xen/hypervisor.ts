@@ -106,8 +106,7 @@ export class Hypervisor {
     this.#memory = memory;
     const isLeft = leftFrames(map, left);
     // First of all: what is marked here is neither handed out nor cleared.
-    const random = simulation.random.stream('xen/page-alloc');
-    this.#allocator = new FrameAllocator(map.firstDomainMfn, map.frameCount, random, isLeft);
+    this.#allocator = new FrameAllocator(map.firstDomainMfn, map.frameCount, isLeft);
     this.#p2mLists = new P2mLists(memory, map);
     for (const { record } of left) this.#p2mLists.adopt(record.p2mMfn, record.nrPages);
     this.#clear(isLeft);
