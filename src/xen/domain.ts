@@ -106,6 +106,8 @@ export class Domain {
   readonly grants: GrantTable;
   readonly events: EventPorts;
   readonly vbd: VbdBackend;
+  /** @internal: it is being saved or migrated. */
+  isLeaving = false;
   readonly #hypervisor: Hypervisor;
   readonly #environment: DomainEnvironment;
   readonly #sharedInfo: SharedInfo;

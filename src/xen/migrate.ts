@@ -20,7 +20,8 @@
  *
  * Whatever fails before `go` leaves the guest where it is, and it goes on there. From `go` on it is the target's: it runs in one
  * place at most. A connection that ends between `go` and its answer leaves the domain at the source suspended, since nobody here
- * knows. As after a restore, names come along and no page is vouched for, unless the target asks the disk (save-vouch.ts).
+ * knows. A domain that stops meanwhile, or that somebody else suspends, is not sent. As after a restore, names come along and no
+ * page is vouched for, unless the target asks the disk (save-vouch.ts).
  *
  * Modelled after xc_linux_save and xc_linux_restore of Xen 3.0 with `live`. Differs in the answers at the end, and in that the rate is
  * not limited, as it is not there unless compiled with ADAPTIVE_SAVE.
@@ -36,7 +37,7 @@ import { MigrationLink } from './migration-link.ts';
 import type { DomainRecord } from './records.ts';
 import { makeRoomFor } from './restore.ts';
 import { abandonIncoming, completeIncoming, continueDomain, type IncomingDomain } from './resume.ts';
-import { recordOfRunning, type SavedConfig, type SaveParts, standStill } from './save.ts';
+import { beginLeaving, type SavedConfig, type SaveParts, standStill } from './save.ts';
 import {
   encodeBatch,
   endPages,
@@ -100,12 +101,13 @@ export function* migrateDomain(
   config: SavedConfig,
   nic: Nic,
 ): Process<MigrationOutcome> {
-  const record = recordOfRunning(parts.hypervisor, domain);
+  const record = beginLeaving(parts.hypervisor, domain);
   if ('problem' in record) return { ...record, domain };
   const link = new MigrationLink(parts.hypervisor, nic);
   const log = domain.beginLogDirty();
   const outcome = yield* new Departure(parts, domain, record.value, config, link, log).run();
   link.close();
+  domain.isLeaving = false;
   return outcome;
 }
 
@@ -140,9 +142,12 @@ class Departure {
     const { hypervisor, toolstack } = this.#parts;
     const domain = this.#domain;
     yield* this.#sendWhileItRuns();
-    const problem = this.#failure() ?? (yield* standStill(hypervisor, domain, this.#device));
+    // Whoever has suspended it already, for a reboot of the hypervisor, goes on with it.
+    const stillRuns = domain.isRunning;
+    const problem =
+      this.#failure() ?? (stillRuns ? yield* standStill(hypervisor, domain, this.#device) : 'it has stopped');
     domain.endLogDirty();
-    if (domain.state !== 'suspended')
+    if (!stillRuns || domain.state !== 'suspended')
       return { problem: problem ?? 'it has stopped', domain: domain.isRunning ? domain : undefined };
     const stoppedAt = hypervisor.simulation.now;
     const refusal = problem ?? (yield* this.#sendRest());

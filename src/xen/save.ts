@@ -50,20 +50,25 @@ export function* saveDomain(
   config: SavedConfig,
   file: BlockDevice,
 ): Process<SaveOutcome> {
-  const record = recordOfRunning(parts.hypervisor, domain);
+  const record = beginLeaving(parts.hypervisor, domain);
   if ('problem' in record) return { ...record, domain };
   const extent = yield* SaveExtent.open(parts.hypervisor, file);
-  if (extent === undefined) return { problem: 'no memory for domain 0', domain };
-  const outcome = yield* saveTo(extent, parts, domain, record.value, config);
-  extent.close();
+  const outcome =
+    extent === undefined
+      ? { problem: 'no memory for domain 0', domain }
+      : yield* saveTo(extent, parts, domain, record.value, config);
+  extent?.close();
+  domain.isLeaving = false;
   return outcome;
 }
 
-/** The record of a domain that runs, and can be asked to suspend itself. */
-export function recordOfRunning({ memory, map }: Hypervisor, domain: Domain): Parsed<DomainRecord> {
+/** What is known of a domain that is about to be saved or migrated. Nobody else may begin to, until `isLeaving` is false again. */
+export function beginLeaving({ memory, map }: Hypervisor, domain: Domain): Parsed<DomainRecord> {
   if (!domain.isRunning || domain.isPaused) return { problem: 'it does not run' };
+  if (domain.isLeaving) return { problem: 'it is being saved or migrated' };
   const record = parseDomainRecord(memory, map, domain.domid);
   if (record === undefined || 'problem' in record) return { problem: `domain record: ${record?.problem ?? 'none'}` };
+  domain.isLeaving = true;
   return record;
 }
 

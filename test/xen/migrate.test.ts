@@ -2,79 +2,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DOM0, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
-import { Nic } from '../../src/machine/nic.ts';
-import { values } from '../../src/machine/profile.ts';
-import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process } from '../../src/sim/index.ts';
-import {
-  type ArrivalOptions,
-  type ArrivalOutcome,
-  migrateDomain,
-  type MigrationOutcome,
-  receiveMigration,
-  Virq,
-} from '../../src/xen/index.ts';
+import { type ArrivalOutcome, migrateDomain, receiveMigration, Virq } from '../../src/xen/index.ts';
 import { property } from '../support/property.ts';
 import {
-  bootMachine,
   BOOT_PAGES,
   cacheBlocks,
   LEAST_PAGES,
-  machineBeside,
   type MiniGuest,
   REGISTERS,
   startGuest,
   stateOf,
   suspends,
-  type TestMachine,
 } from './machine.ts';
-
-interface Room {
-  readonly source: TestMachine;
-  readonly target: TestMachine;
-  readonly cable: readonly [Nic, Nic];
-}
-
-function room(targetBytes?: number): Room {
-  const source = bootMachine();
-  const target = machineBeside(source, targetBytes);
-  return { source, target, cable: Nic.connect(source.simulation, values(SERVER_2026.nic.constants)) };
-}
-
-interface Outcome {
-  readonly left: MigrationOutcome;
-  readonly arrived: ArrivalOutcome | undefined;
-  /** The guest as it stood still at the source. */
-  readonly before: ReturnType<typeof stateOf> | undefined;
-}
-
-function migrate({ source, target, cable }: Room, guest: MiniGuest, options: Partial<ArrivalOptions> = {}): Outcome {
-  const { simulation } = source;
-  let arrived: ArrivalOutcome | undefined;
-  let before: ReturnType<typeof stateOf> | undefined;
-  const { domain } = guest;
-  const arrival = receiveMigration(target, cable[1], { deviceOf: () => target.disk, vouch: false, ...options });
-  target.hypervisor.power.spawn(
-    'arrival',
-    (function* () {
-      arrived = yield* arrival;
-    })(),
-  );
-  simulation.spawn(
-    'look',
-    (function* () {
-      while (domain.isRunning) yield domain.stateChanged;
-      if (domain.state !== 'suspended') return;
-      yield* domain.released();
-      before = stateOf(source, domain);
-    })(),
-  );
-  const left = simulation.runProcess('migrate', migrateDomain(source, domain, { device: source.disk }, cable[0]));
-  simulation.run();
-  source.toolstack.list.checkInvariants();
-  target.toolstack.list.checkInvariants();
-  return { left, arrived, before };
-}
+import { migrate, room } from './migration-room.ts';
 
 /** What a guest does while it is sent. */
 const deed = fc.record({
