@@ -1,8 +1,7 @@
 /**
  * The block front-end: puts requests on the ring shared with the back-end and takes responses off it.
  *
- * The ring lives in one page of the guest's memory as bytes (xen/public/blkif.ts). A request is published by storing
- * reqProd after its slot is filled; the back-end is notified when it asked to be. Responses come in interrupt context.
+ * The ring lives in one page of the guest's memory as bytes (xen/public/blkif.ts). Responses come in interrupt context.
  * Each page of a request is granted to the back-end while the request is in flight, read-only when it is written to
  * disk. `connect` goes through the states of xen/public/xenbus.ts. After a suspension it does so again, on an empty ring, and
  * puts what was in flight on it in the order in which it was: whether the back-end before had done a request is not known,
@@ -16,8 +15,6 @@ import { WaitQueue, type Process } from '../sim/index.ts';
 import {
   BlkifOp,
   BlkifStatus,
-  RING_HEADER,
-  RING_HEADER_BYTES,
   RING_REQUEST,
   RING_RESPONSE,
   RING_SLOTS,
@@ -28,6 +25,7 @@ import {
   type GuestEnvironment,
 } from '../xen/public/index.ts';
 import type { EventChannels } from './evtchn.ts';
+import { FrontRing } from './front-ring.ts';
 import type { GrantTable } from './gnttab.ts';
 
 const AT = RING_REQUEST.offset;
@@ -54,7 +52,7 @@ export class BlockFront {
   readonly #env: GuestEnvironment;
   readonly #events: EventChannels;
   readonly #grants: GrantTable;
-  readonly #ring: Pfn;
+  readonly #ring: FrontRing;
   readonly #interruptNs: number;
   readonly #shadow: (Shadow | undefined)[] = new Array<Shadow | undefined>(RING_SLOTS).fill(undefined);
   readonly #freeIds: number[] = Array.from({ length: RING_SLOTS }, (_, i) => RING_SLOTS - 1 - i);
@@ -63,9 +61,6 @@ export class BlockFront {
   #sectorCount: number | undefined;
   #isConnected = false;
   #queued = 0;
-  #reqProd = 0;
-  #pushed = 0;
-  #rspCons = 0;
 
   /**
    * @param ring a page of the guest for the ring
@@ -82,7 +77,7 @@ export class BlockFront {
     this.#env = env;
     this.#events = events;
     this.#grants = grants;
-    this.#ring = ring;
+    this.#ring = new FrontRing(env.memory, ring, RING_SLOTS, RING_SLOT_BYTES);
     this.#interruptNs = interruptNs;
     this.#onRoom = onRoom;
   }
@@ -98,13 +93,9 @@ export class BlockFront {
 
   /** Connects to the back-end; what is in flight is put on the ring again. Throws GuestPanic when that closes the device: there is no disk to go on with. */
   *connect(): Process {
-    const { memory, hypercalls, xenstore } = this.#env;
-    const ring = this.#ring;
-    this.#reqProd = this.#pushed = this.#rspCons = 0;
-    memory.zero(ring, 0, RING_HEADER_BYTES + RING_SLOTS * RING_SLOT_BYTES);
-    memory.writeU32(ring, RING_HEADER.offset.reqEvent, 1);
-    memory.writeU32(ring, RING_HEADER.offset.rspEvent, 1);
-    const ringRef = this.#grants.grant(DOM0, ring, false);
+    const { hypercalls, xenstore } = this.#env;
+    this.#ring.reset();
+    const ringRef = this.#grants.grant(DOM0, this.#ring.page, false);
     assert(ringRef !== undefined, 'there are more grants than rings');
     this.#port = hypercalls.eventChannels.allocUnbound(DOM0);
     this.#events.bind(this.#port, () => {
@@ -168,8 +159,8 @@ export class BlockFront {
   #fillSlot(id: number): void {
     const { request, grants } = this.#shadow[id]!;
     const { memory } = this.#env;
-    const ring = this.#ring;
-    const slot = RING_HEADER_BYTES + (this.#reqProd % RING_SLOTS) * RING_SLOT_BYTES;
+    const ring = this.#ring.page;
+    const slot = this.#ring.nextRequest();
     const sector = request.block * SECTORS_PER_PAGE;
     memory.writeU32(ring, slot + AT.operation, request.op | (request.pages.length << 8));
     memory.writeU32(ring, slot + AT.id, id);
@@ -179,19 +170,11 @@ export class BlockFront {
       memory.writeU32(ring, slot + AT.segments + 8 * i, grants[i]!);
       memory.writeU32(ring, slot + AT.segments + 8 * i + 4, (SECTORS_PER_PAGE - 1) << 8);
     }
-    this.#reqProd = (this.#reqProd + 1) >>> 0;
   }
 
   /** Publishes what was queued, and notifies the back-end when it waits for that. */
   push(): void {
-    const old = this.#pushed;
-    const produced = this.#reqProd;
-    if (produced === old) return;
-    this.#pushed = produced;
-    const { memory } = this.#env;
-    memory.writeU32(this.#ring, RING_HEADER.offset.reqProd, produced);
-    const event = memory.readU32(this.#ring, RING_HEADER.offset.reqEvent);
-    if ((produced - event) >>> 0 < (produced - old) >>> 0) this.#events.notify(this.#port!);
+    if (this.#ring.push()) this.#events.notify(this.#port!);
   }
 
   /** Waits until the back-end is connected. A change that comes while its state is read is not missed. */
@@ -214,25 +197,19 @@ export class BlockFront {
   }
 
   #interrupt(): void {
-    const { memory, cpu } = this.#env;
+    const { cpu } = this.#env;
     cpu.charge(this.#interruptNs);
-    for (;;) {
-      const produced = memory.readU32(this.#ring, RING_HEADER.offset.rspProd);
-      assert((produced - this.#rspCons) >>> 0 <= RING_SLOTS, 'back-end produced more responses than the ring holds');
-      while (this.#rspCons !== produced) this.#takeResponse();
-      memory.writeU32(this.#ring, RING_HEADER.offset.rspEvent, (this.#rspCons + 1) >>> 0);
-      if (memory.readU32(this.#ring, RING_HEADER.offset.rspProd) === this.#rspCons) break;
-    }
+    this.#ring.takeResponses((at) => {
+      this.#takeResponse(at);
+    });
     this.#onRoom();
     cpu.book();
   }
 
-  #takeResponse(): void {
+  #takeResponse(at: number): void {
     const { memory } = this.#env;
-    const slot = RING_HEADER_BYTES + (this.#rspCons % RING_SLOTS) * RING_SLOT_BYTES;
-    const id = memory.readU32(this.#ring, slot + RING_RESPONSE.offset.id);
-    const status = memory.readU32(this.#ring, slot + RING_RESPONSE.offset.status);
-    this.#rspCons = (this.#rspCons + 1) >>> 0;
+    const id = memory.readU32(this.#ring.page, at + RING_RESPONSE.offset.id);
+    const status = memory.readU32(this.#ring.page, at + RING_RESPONSE.offset.status);
     const shadow = this.#shadow[id];
     assert(shadow !== undefined, 'response to a request that is not in flight');
     for (const ref of shadow.grants) assert(this.#grants.end(ref), 'the back-end unmaps before it responds');

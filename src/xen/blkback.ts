@@ -6,10 +6,8 @@
  * grants; each is submitted when the processor has done the work on it; when the device has ended it, its grants are
  * unmapped and its response is published, with an event if the front-end asked for one.
  *
- * The guest is not trusted. A slot is copied before it is looked at. A bad request (unknown operation, no segments or
- * too many, a grant that does not allow it, sectors outside the page or the device) is answered with an error. A
- * producer index that claims more than a ring of requests is ignored until it makes sense. Nothing that a guest writes
- * throws.
+ * The guest is not trusted. A bad request (unknown operation, no segments or too many, a grant that does not allow it,
+ * sectors outside the page or the device) is answered with an error. Nothing that a guest writes throws.
  *
  * When the domain dies no more requests are taken up; those taken up go on to the device under their grants, which pin
  * the frames, and complete into nobody's hands: no response, no event. `drain` waits for them.
@@ -18,16 +16,16 @@
  * in blkbackSegmentNs.
  */
 
+import { putField } from '../base/layout.ts';
 import { DOM0, GrantRef, type Mfn, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
 import type { BlockDevice, BlockOp, Segment } from '../disk/block-device.ts';
 import { type Process, WaitQueue } from '../sim/simulation.ts';
+import { BackRing } from './back-ring.ts';
 import type { GrantTable } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import {
   BlkifOp,
   BlkifStatus,
-  RING_HEADER,
-  RING_HEADER_BYTES,
   RING_REQUEST,
   RING_RESPONSE,
   RING_SLOT_BYTES,
@@ -60,7 +58,6 @@ interface MappedSegment extends Segment {
 }
 
 const OPS: readonly (BlockOp | undefined)[] = ['read', 'write', 'flush'];
-const slotOffset = (index: number): number => RING_HEADER_BYTES + (index % RING_SLOTS) * RING_SLOT_BYTES;
 
 export class BlockBackend {
   readonly #hypervisor: Hypervisor;
@@ -70,16 +67,16 @@ export class BlockBackend {
   readonly #slot = new Uint8Array(RING_SLOT_BYTES);
   readonly #slotWords = new Uint32Array(this.#slot.buffer);
   readonly #idle = new WaitQueue();
+  readonly #ring: BackRing;
+  readonly #response = new Uint8Array(RING_RESPONSE.size);
   #dead = false;
-  #reqCons = 0;
-  #rspProd = 0;
   #inFlight = 0;
 
   constructor(hypervisor: Hypervisor, device: BlockDevice, client: BackendClient) {
     this.#hypervisor = hypervisor;
     this.#device = device;
     this.#client = client;
-    this.#storeWord(RING_HEADER.offset.reqEvent, 1);
+    this.#ring = new BackRing(hypervisor, client.ringMfn, RING_SLOTS, RING_SLOT_BYTES);
   }
 
   /** Requests taken up and not ended. */
@@ -99,24 +96,11 @@ export class BlockBackend {
 
   /** The front-end has sent its event. */
   run(): void {
-    // Bounded: `#take` advances, and at most a ring of requests is outstanding.
-    for (let turn = 0; turn <= RING_SLOTS && !this.#dead; turn++) {
-      const produced = this.#ringWord(RING_HEADER.offset.reqProd);
-      if (produced === this.#reqCons) {
-        // No second look at reqProd: between these two lines no guest runs.
-        this.#storeWord(RING_HEADER.offset.reqEvent, (this.#reqCons + 1) >>> 0);
-        return;
-      }
-      const outstanding = (produced - this.#rspProd) >>> 0;
-      const taken = (this.#reqCons - this.#rspProd) >>> 0;
-      if (outstanding > RING_SLOTS || outstanding < taken) return;
-      this.#take();
-    }
+    // Bounded: at most a ring of requests is outstanding.
+    while (!this.#dead && this.#ring.take(this.#slot)) this.#takeUp();
   }
 
-  #take(): void {
-    this.#hypervisor.memory.copyOut(this.#client.ringMfn, slotOffset(this.#reqCons), this.#slot, 0, RING_SLOT_BYTES);
-    this.#reqCons = (this.#reqCons + 1) >>> 0;
+  #takeUp(): void {
     this.#inFlight++;
     const { costs, domain0Cpu, power, protections } = this.#hypervisor;
     const id = this.#slotWords[RING_REQUEST.offset.id / 4]!;
@@ -228,28 +212,15 @@ export class BlockBackend {
     this.#inFlight--;
     if (this.#inFlight === 0) this.#idle.wakeAll();
     if (this.#dead) return;
-    const at = slotOffset(this.#rspProd);
-    this.#storeWord(at + RING_RESPONSE.offset.id, id);
-    this.#storeWord(at + RING_RESPONSE.offset.operation, operation);
-    this.#storeWord(at + RING_RESPONSE.offset.status, ok ? BlkifStatus.ok : BlkifStatus.error);
-    this.#rspProd = (this.#rspProd + 1) >>> 0;
-    this.#storeWord(RING_HEADER.offset.rspProd, this.#rspProd);
-    if (this.#ringWord(RING_HEADER.offset.rspEvent) === this.#rspProd) this.#notifyGuest();
+    putField(RING_RESPONSE, this.#response, 0, 'id', id);
+    putField(RING_RESPONSE, this.#response, 0, 'operation', operation);
+    putField(RING_RESPONSE, this.#response, 0, 'status', ok ? BlkifStatus.ok : BlkifStatus.error);
+    if (this.#ring.respond(this.#response)) this.#notifyGuest();
   }
 
   #notifyGuest(): void {
     const { domain0Cpu, costs } = this.#hypervisor;
     domain0Cpu.charge(costs.eventSendNs);
     this.#client.sendEvent(domain0Cpu.book());
-  }
-
-  #ringWord(offset: number): number {
-    return this.#hypervisor.memory.readU32(this.#client.ringMfn, offset);
-  }
-
-  /** A store of the hypervisor into the guest's page: it does not trap, so the provenance is told here. */
-  #storeWord(offset: number, value: number): void {
-    this.#hypervisor.frames.stored(this.#client.ringMfn);
-    this.#hypervisor.memory.writeU32(this.#client.ringMfn, offset, value);
   }
 }

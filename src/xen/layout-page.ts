@@ -15,10 +15,11 @@ import {
   ROOT_RECORD,
   STATE_BITS,
 } from './layouts.ts';
-import { RING_HEADER, RING_REQUEST, RING_RESPONSE } from './public/blkif.ts';
+import { RING_REQUEST, RING_RESPONSE } from './public/blkif.ts';
 import { SHARED_INFO } from './public/event-channel.ts';
 import { GRANT_ENTRY } from './public/grant-table.ts';
 import { RECENCY, RECENCY_BITS } from './public/recency.ts';
+import { RING_HEADER } from './public/ring.ts';
 import { START_INFO } from './public/start-info.ts';
 
 /** The page, as Markdown that ends in a newline. */

@@ -7,5 +7,6 @@ export * from './grant-table.ts';
 export * from './guest-memory.ts';
 export * from './reason.ts';
 export * from './recency.ts';
+export * from './ring.ts';
 export * from './start-info.ts';
 export * from './xenbus.ts';
