@@ -21,7 +21,6 @@ import { DOM0, GrantRef, type Mfn, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } fr
 import type { BlockDevice, BlockOp, Segment } from '../disk/block-device.ts';
 import { type Process, WaitQueue } from '../sim/simulation.ts';
 import { BackRing } from './back-ring.ts';
-import type { GrantTable } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import {
   BlkifOp,
@@ -32,15 +31,17 @@ import {
   RING_SLOTS,
   SEGMENTS_PER_REQUEST,
 } from './public/blkif.ts';
+import type { Backend, BackendClient, DeviceKind } from './xenbus-backend.ts';
 
-/** What the back-end needs of its domain. */
-export interface BackendClient {
-  readonly grants: GrantTable;
-  readonly deviceNumber: number;
-  /** The page of the ring, which is mapped. */
-  readonly ringMfn: Mfn;
-  /** Sends an event to the guest, who may be notified `delayNs` from now. */
-  sendEvent(delayNs: number): void;
+/** The block device of a domain, for its connection. */
+export function vbd(hypervisor: Hypervisor, device: BlockDevice): DeviceKind {
+  return {
+    type: 'vbd',
+    rings: ['ring-ref'],
+    frontProperties: {},
+    backProperties: { sectors: String(device.sectorCount) },
+    connect: (client) => new BlockBackend(hypervisor, device, client),
+  };
 }
 
 /** A segment taken up: where on the device it lies, in blocks. `whole`: one whole page to or from one whole block. */
@@ -59,10 +60,11 @@ interface MappedSegment extends Segment {
 
 const OPS: readonly (BlockOp | undefined)[] = ['read', 'write', 'flush'];
 
-export class BlockBackend {
+class BlockBackend implements Backend {
   readonly #hypervisor: Hypervisor;
   readonly #device: BlockDevice;
   readonly #client: BackendClient;
+  readonly #deviceNumber: number;
   /** The slot being looked at: a copy, as bytes and as words. */
   readonly #slot = new Uint8Array(RING_SLOT_BYTES);
   readonly #slotWords = new Uint32Array(this.#slot.buffer);
@@ -76,25 +78,18 @@ export class BlockBackend {
     this.#hypervisor = hypervisor;
     this.#device = device;
     this.#client = client;
-    this.#ring = new BackRing(hypervisor, client.ringMfn, RING_SLOTS, RING_SLOT_BYTES);
+    this.#deviceNumber = hypervisor.deviceNumber(device);
+    this.#ring = new BackRing(hypervisor, client.rings[0]!, RING_SLOTS, RING_SLOT_BYTES);
   }
 
-  /** Requests taken up and not ended. */
-  get inFlight(): number {
-    return this.#inFlight;
-  }
-
-  /** The domain is gone: nothing more is taken from the ring or put into it. */
   stop(): void {
     this.#dead = true;
   }
 
-  /** Waits until nothing is in flight. */
   *drain(): Process {
     while (this.#inFlight > 0) yield this.#idle;
   }
 
-  /** The front-end has sent its event. */
   run(): void {
     // Bounded: at most a ring of requests is outstanding.
     while (!this.#dead && this.#ring.take(this.#slot)) this.#takeUp();
@@ -168,7 +163,7 @@ export class BlockBackend {
 
   #begin(operation: number, sector: number, segments: readonly MappedSegment[]): Transfer[] {
     const { frames } = this.#hypervisor;
-    const device = this.#client.deviceNumber;
+    const device = this.#deviceNumber;
     let at = sector;
     return segments.map(({ mfn, ref, length }) => {
       const last = at + length / SECTOR_SIZE - 1;
@@ -188,7 +183,7 @@ export class BlockBackend {
    */
   #transferred(id: number, operation: number, transfers: readonly Transfer[], ok: boolean): void {
     const { frames, protections, domain0Cpu, power, costs } = this.#hypervisor;
-    const device = this.#client.deviceNumber;
+    const device = this.#deviceNumber;
     let cleaned = 0;
     for (const { mfn, firstBlock, lastBlock, whole } of transfers) {
       const clean =

@@ -8,7 +8,7 @@
  */
 
 import { ModelError } from '../base/errno.ts';
-import { DOM0, type DomId, type EvtchnPort, Ns, PAGE_SIZE } from '../base/units.ts';
+import { type DomId, type EvtchnPort, Ns, PAGE_SIZE } from '../base/units.ts';
 import { CpuClock } from '../sim/cpu-clock.ts';
 import { Power } from '../sim/power.ts';
 import type { RandomStream } from '../sim/random.ts';
@@ -22,6 +22,7 @@ import type { CacheMapBatch } from './public/cache-map-op.ts';
 import type { GuestEnvironment, Hypercalls, RecoveryBoxOp, ShutdownReason } from './public/environment.ts';
 import type { EventChannelOp, EvtchnStatus, Virq } from './public/event-channel.ts';
 import type { XenstoreClient } from './public/xenbus.ts';
+import { backendsOf } from './xenbus-backend.ts';
 import { homeOf } from './xenstore.ts';
 
 /** The domain behind an environment. */
@@ -366,8 +367,8 @@ class DomainXenstore implements XenstoreClient {
   #readable(path: string): string {
     const whole = this.#resolve(path);
     const { domid } = this.#domain;
-    if (whole.startsWith(`${homeOf(domid)}/`) || whole.startsWith(`${homeOf(DOM0)}/backend/vbd/${domid}/`))
-      return whole;
+    const readable = [homeOf(domid), backendsOf(domid, 'vbd'), backendsOf(domid, 'vif')];
+    if (readable.some((directory) => whole.startsWith(`${directory}/`))) return whole;
     throw new ModelError('EACCES', `${this.#domain.name} may not read ${whole}`);
   }
 }

@@ -19,7 +19,7 @@ import { type DomId, type Mfn, Ns, type Pfn } from '../base/units.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Token } from '../sim/frozen.ts';
 import { type Process, WaitQueue } from '../sim/simulation.ts';
-import { VbdBackend } from './blkback-xenbus.ts';
+import { vbd } from './blkback.ts';
 import { CacheMap, type CacheMapStats } from './cache-map.ts';
 import { DomainEnvironment } from './domain-environment.ts';
 import type { DomainStateRecord } from './domain-state.ts';
@@ -36,6 +36,7 @@ import { sealRecency } from './records.ts';
 import { RecoveryBox } from './recovery-box.ts';
 import { decreaseReservation, increaseReservation, type Reservation } from './reservation.ts';
 import { SharedInfo } from './shared-info.ts';
+import { XenbusBackend } from './xenbus-backend.ts';
 import { homeOf } from './xenstore.ts';
 
 export type DomainState = 'running' | 'suspended' | 'shutdown' | 'dying' | 'dead';
@@ -105,7 +106,8 @@ export class Domain {
   readonly recoveryBox: RecoveryBox;
   readonly grants: GrantTable;
   readonly events: EventPorts;
-  readonly vbd: VbdBackend;
+  /** The back-ends of its devices; the block device is the first. */
+  readonly devices: readonly XenbusBackend[];
   /** @internal: it is being saved or migrated. */
   isLeaving = false;
   readonly #hypervisor: Hypervisor;
@@ -162,7 +164,8 @@ export class Domain {
     const { frozen } = parts;
     this.events = new EventPorts(parts.domid, hypervisor.domainPorts, this.#sharedInfo, frozen?.ports);
     this.#reservation = { ...parts, owner, device, grants: this.grants };
-    this.vbd = new VbdBackend(hypervisor, parts.domid, this.grants, parts.device);
+    const kinds = [vbd(hypervisor, parts.device)];
+    this.devices = kinds.map((kind) => new XenbusBackend(hypervisor, parts.domid, this.grants, kind));
     this.#environment = frozen?.environment ?? new DomainEnvironment(hypervisor, this, parts.p2m, parts.seedName);
     this.#registers = frozen?.registers ?? new Uint32Array(NR_REGISTERS);
     if (frozen !== undefined) {
@@ -312,9 +315,14 @@ export class Domain {
     this.events.destroy();
   }
 
+  /** @internal: nothing more is taken from its rings or put into them. */
+  stopDevices(): void {
+    for (const device of this.devices) device.stop();
+  }
+
   /** @internal: waits until no page of the domain is reached by anybody. */
   *released(): Process {
-    yield* this.vbd.release();
+    for (const device of this.devices) yield* device.release();
     yield* this.grants.released();
   }
 
@@ -345,7 +353,7 @@ export class Domain {
       else this.#environment.power.off();
     }
     this.grants.revoke();
-    this.vbd.stop();
+    this.stopDevices();
     this.stateChanged.wakeAll();
   }
 

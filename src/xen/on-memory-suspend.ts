@@ -35,7 +35,7 @@ export type NotSuspended = { readonly domid: DomId; readonly reason: 'paused' | 
 export function* shutdownDomain0(hypervisor: Hypervisor, toolstack: Toolstack): Process {
   yield Ns(hypervisor.costs.domain0ShutdownNs);
   hypervisor.xenstore.stop();
-  for (const domain of toolstack.list.domains) domain.vbd.stop();
+  for (const domain of toolstack.list.domains) domain.stopDevices();
   for (const domain of toolstack.list.domains) yield* domain.released();
 }
 

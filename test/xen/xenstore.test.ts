@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Ns } from '../../src/base/index.ts';
 import { Power, type Process, Simulation } from '../../src/sim/index.ts';
-import { backendPath } from '../../src/xen/blkback-xenbus.ts';
+import { backendsOf } from '../../src/xen/xenbus-backend.ts';
 import { Gtf, VBD_FRONTEND, XenbusState } from '../../src/xen/index.ts';
 import { homeOf, Xenstore } from '../../src/xen/xenstore.ts';
 import { bootMachine, LEAST_PAGES, type MiniGuest, startGuest, type TestMachine } from './machine.ts';
@@ -43,12 +43,12 @@ describe('the store', () => {
     const [a, b] = [startGuest(machine, 'a'), startGuest(machine, 'b')];
     const { xenstore } = a.domain.environment;
     const run = <T>(process: Process<T>): T => machine.simulation.runProcess('store', process);
-    const mine = backendPath(a.domain.domid);
+    const mine = `${backendsOf(a.domain.domid, 'vbd')}/0`;
     expect(run(xenstore.read(`${VBD_FRONTEND}/backend`))).toBe(mine);
     expect(run(xenstore.read(`${mine}/sectors`))).toBe(String(machine.disk.sectorCount));
     run(xenstore.write('device/x', 'y'));
     expect(run(xenstore.read(`${homeOf(a.domain.domid)}/device/x`))).toBe('y');
-    for (const path of [`${homeOf(b.domain.domid)}/device/x`, `${backendPath(b.domain.domid)}/state`, '/'])
+    for (const path of [`${homeOf(b.domain.domid)}/device/x`, `${backendsOf(b.domain.domid, 'vbd')}/0/state`, '/'])
       expect(() => run(xenstore.read(path))).toThrow(/^EACCES/);
     for (const path of [`${mine}/state`, 'name', `${homeOf(b.domain.domid)}/device/x`])
       expect(() => run(xenstore.write(path, ''))).toThrow(/^EACCES/);
@@ -81,7 +81,8 @@ describe('the back-end of a block device', () => {
   it('goes from initialising to closed as the front-end does, and gives everything back', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
-    const { vbd, grants } = guest.domain;
+    const { grants, devices } = guest.domain;
+    const vbd = devices[0]!;
     machine.simulation.run();
     expect([vbd.state, grants.pinCount]).toEqual([XenbusState.connected, 1]);
     guest.read(100, 1);
@@ -90,12 +91,12 @@ describe('the back-end of a block device', () => {
     expect(guest.domain.environment.hypercalls.eventChannels.status(guest.port).state).toBe('unbound');
     setState(machine, guest, XenbusState.closed);
     expect(vbd.state).toBe(XenbusState.closed);
-    expect(machine.hypervisor.xenstore.read(`${backendPath(guest.domain.domid)}/state`)).toBe('6');
+    expect(machine.hypervisor.xenstore.read(`${backendsOf(guest.domain.domid, 'vbd')}/0/state`)).toBe('6');
     // A device that was closed stays closed, and the domain can go.
     setState(machine, guest, XenbusState.initialised);
     expect([vbd.state, grants.pinCount]).toEqual([XenbusState.closed, 0]);
     machine.simulation.runProcess('destroy', machine.toolstack.destroyDomain(guest.domain));
-    expect(machine.hypervisor.xenstore.read(`${backendPath(guest.domain.domid)}/state`)).toBeUndefined();
+    expect(machine.hypervisor.xenstore.read(`${backendsOf(guest.domain.domid, 'vbd')}/0/state`)).toBeUndefined();
     machine.toolstack.list.checkInvariants();
   });
 
@@ -122,7 +123,7 @@ describe('the back-end of a block device', () => {
       };
       machine.simulation.runProcess('publish', publish());
       machine.simulation.run();
-      expect([domain.vbd.state, domain.grants.pinCount]).toEqual([XenbusState.closing, 0]);
+      expect([domain.devices[0]!.state, domain.grants.pinCount]).toEqual([XenbusState.closing, 0]);
       machine.simulation.runProcess('destroy', machine.toolstack.destroyDomain(domain));
       machine.toolstack.list.checkInvariants();
     });
