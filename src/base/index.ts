@@ -1,7 +1,8 @@
-/** Units, assertions, errors, byte layouts and checksums. */
+/** Units, assertions, errors, byte layouts, checksums and Ethernet frames. */
 export * from './assert.ts';
 export * from './crc32c.ts';
 export * from './errno.ts';
+export * from './ethernet.ts';
 export * from './layout.ts';
 export * from './units.ts';
 export * from './user-error.ts';

@@ -9,7 +9,7 @@ export * from './reboot.ts';
 export * from './result.ts';
 export * from './testbed.ts';
 export * from './vmm-experiment.ts';
-export { Heartbeats } from './vmm-heartbeat.ts';
+export { VmmClients, type ClientView, type ServedFile } from './vmm-clients.ts';
 export * from './vmm-machine.ts';
 export { rebootHypervisor } from './vmm-reboot.ts';
 export * from './vmm-result.ts';

@@ -26,7 +26,7 @@ import { PROFILE } from './profiles.ts';
 import type { ProgressListener } from './progress.ts';
 import type { DiskName, ProfileName } from './result.ts';
 import { machineMemoryFor } from './testbed.ts';
-import { Heartbeats } from './vmm-heartbeat.ts';
+import { VmmClients } from './vmm-clients.ts';
 import { VmmMachine, type VmmGuest } from './vmm-machine.ts';
 import { rebootHypervisor } from './vmm-reboot.ts';
 import type { VmmRebootResult, VmmStrategyName } from './vmm-result.ts';
@@ -183,7 +183,7 @@ class VmmRun {
   readonly #size: MachineSize;
   readonly #strategy: VmmStrategyName;
   readonly #machine: VmmMachine;
-  readonly #heartbeats: Heartbeats;
+  readonly #clients: VmmClients;
   /** What each guest's partition has. */
   readonly #oracles: readonly OracleExt2[];
   #pages = 0;
@@ -231,9 +231,14 @@ class VmmRun {
           this.#mismatch(`${page}, but differs from block ${block}`);
       },
     });
-    this.#heartbeats = new Heartbeats(this.#machine.simulation);
+    this.#clients = new VmmClients(this.#machine, {
+      ...disk.files[0]!,
+      check: (guest, bytes) => {
+        this.#check(guest, bytes);
+      },
+    });
     this.#machine.onBoot = (guest) => {
-      this.#heartbeats.start(guest);
+      this.#clients.start(guest);
     };
     const { contents } = this.#machine.drive;
     this.#oracles = partitions.map((place) => new OracleExt2(partOf(contents, place)));
@@ -251,7 +256,7 @@ class VmmRun {
     yield* this.#machine.start();
     const first = yield* this.#read();
     const cached = yield* this.#read();
-    const reboot = yield* rebootHypervisor(this.#machine, this.#heartbeats, this.#strategy);
+    const reboot = yield* rebootHypervisor(this.#machine, this.#clients, this.#strategy);
     for (const oracle of this.#oracles) oracle.invalidate();
     this.#afterReboot?.(this.#machine);
     const after = yield* this.#read();
@@ -289,6 +294,14 @@ class VmmRun {
           this.#mismatch(`${config.name}: ${path}: byte ${position + Math.max(at, 0)} was read wrong`);
       },
     });
+  }
+
+  /** What a client was sent of the first file. */
+  #check(guest: string, bytes: Uint8Array): void {
+    const n = this.#machine.configs.findIndex(({ name }) => name === guest);
+    const { ino, path } = this.#disk.files[0]!;
+    const at = this.#oracles[n]!.expect(ino, 0, bytes.length, bytes, 0);
+    if (at >= 0) this.#mismatch(`${guest}: ${path}: byte ${at} was sent wrong to a client`);
   }
 
   #mismatch(what: string): void {

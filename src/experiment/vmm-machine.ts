@@ -1,7 +1,7 @@
 /**
  * The composition root of experiments that replace the hypervisor: one machine with a drive, a partition of it for each of
  * several guests, and one hypervisor after the other; and, if there is one, a second machine beside it, which reaches the same
- * drive and is connected by a cable. Like the testbed, this is the person with the machine room.
+ * drive and is connected by a cable. Both are on one network. Like the testbed, this is the person with the machine room.
  *
  * Over a reset nothing of the hypervisor is handed on in here: the next one is made from the machine's memory. What stays
  * with the person is what lies on domain 0's disk, the guests' configurations, and the view of those guests that were
@@ -9,13 +9,14 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { xenMac } from '../base/ethernet.ts';
 import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../base/units.ts';
 import { Drive, type DrivePort } from '../disk/drive.ts';
 import type { ImageStore } from '../disk/image-store.ts';
-import type { BlockDevice } from '../disk/block-device.ts';
 import { makeServiceTime, writeCacheBytes, type DriveKind } from '../disk/make-service-time.ts';
 import { Partition } from '../disk/partition.ts';
 import { Kernel, type ReuseObserver } from '../kernel/index.ts';
+import { Bridge } from '../machine/bridge.ts';
 import { MachineMemory } from '../machine/memory.ts';
 import { Nic } from '../machine/nic.ts';
 import { values, type GuestCosts, type HypervisorCosts, type Profile } from '../machine/profile.ts';
@@ -100,14 +101,18 @@ export class VmmMachine {
   readonly guestCosts: GuestCosts;
   readonly costs: HypervisorCosts;
   readonly configs: readonly DomainConfig[];
+  /** The switch of the room. */
+  readonly lan: Bridge;
   /** What lies on domain 0's disk: the save file of each guest, in the order of `configs`. */
   readonly saveFiles: readonly Partition[];
   /** Guests that run, by name. */
   readonly guests = new Map<string, VmmGuest>();
   /** The second machine; undefined: there is none. */
   #neighbour: VmmMachine | undefined;
-  /** The adapter at this end of the cable to the other machine. */
-  #nic: Nic | undefined;
+  /** The adapter on the network. */
+  readonly #adapter: Nic;
+  /** The adapter at this end of the cable to the other machine, over which guests go. */
+  #cable: Nic | undefined;
   /** Called for every guest that has booted. */
   onBoot: (guest: VmmGuest) => void = () => undefined;
   readonly #options: VmmMachineOptions;
@@ -137,11 +142,15 @@ export class VmmMachine {
       name: `guest${n}`,
       memoryBytes: guestMemory,
       device: partition(place),
+      mac: xenMac(n + 1),
       cmdLine,
     }));
     this.saveFiles = (options.saveAreas ?? []).map(partition);
+    this.lan = beside?.lan ?? new Bridge();
+    this.#adapter = this.connectHost();
     memory.clearAll();
     this.#hypervisor = Hypervisor.boot(this.simulation, memory, this.costs, this.#hypervisorOptions());
+    this.#hypervisor.network.plug(this.#adapter);
     this.#toolstack = new Toolstack(this.#hypervisor);
   }
 
@@ -149,12 +158,19 @@ export class VmmMachine {
     return this.#hypervisor;
   }
 
+  /** The adapter of a host that is connected to the switch of the room. */
+  connectHost(): Nic {
+    const [adapter, end] = Nic.connect(this.simulation, values(this.#options.profile.nic.constants));
+    this.lan.plug(end);
+    return adapter;
+  }
+
   /** The second machine, which is on from the first question on: as large as this one, and without a guest. */
   get neighbour(): VmmMachine {
     if (this.#neighbour === undefined) {
       const memory = new MachineMemory(this.memory.frameCount * PAGE_SIZE);
       this.#neighbour = new VmmMachine({ ...this.#options, memory }, this);
-      [this.#nic, this.#neighbour.#nic] = Nic.connect(this.simulation, values(this.#options.profile.nic.constants));
+      [this.#cable, this.#neighbour.#cable] = Nic.connect(this.simulation, values(this.#options.profile.nic.constants));
     }
     return this.#neighbour;
   }
@@ -194,15 +210,15 @@ export class VmmMachine {
    */
   *migrateGuest(name: string, target: VmmMachine): Process<{ readonly bytes: number } | { readonly problem: string }> {
     const guest = this.guests.get(name);
-    const [nic, end] = [this.#nic, target.#nic];
+    const [nic, end] = [this.#cable, target.#cable];
     assert(guest !== undefined && nic !== undefined && end !== undefined, 'a guest goes to a machine that is there');
     const { hypervisor, toolstack } = target;
-    const deviceOf = (wanted: string): BlockDevice | undefined =>
-      target.configs.find((config) => config.name === wanted)?.device;
+    const devicesOf = (wanted: string): DomainConfig | undefined =>
+      target.configs.find((config) => config.name === wanted);
     const arrival = hypervisor.power.isOn
       ? hypervisor.power.spawn(
           'migration',
-          receiveMigration({ hypervisor, toolstack }, end, { deviceOf, vouch: false }),
+          receiveMigration({ hypervisor, toolstack }, end, { devicesOf, vouch: false }),
         )
       : undefined;
     const here = { hypervisor: this.#hypervisor, toolstack: this.#toolstack };
@@ -253,7 +269,8 @@ export class VmmMachine {
   reset(memory: 'kept' | 'lost' = 'kept'): void {
     this.#hypervisor.halt();
     this.#port.reset();
-    this.#nic?.powerLoss();
+    this.#adapter.powerLoss();
+    this.#cable?.powerLoss();
     if (memory === 'lost') this.memory.clearAll();
     else this.memory.reset(this.simulation.random.stream(`reset ${this.simulation.now}`));
   }
@@ -266,6 +283,7 @@ export class VmmMachine {
     this.#toolstack = new Toolstack(this.#hypervisor);
     yield Ns(this.costs.vmmBootNs + reload.costNs);
     yield Ns(this.costs.domain0BootNs);
+    this.#hypervisor.network.plug(this.#adapter);
     return reload;
   }
 

@@ -26,7 +26,7 @@ import {
   type Domain,
   type DomainConfig,
 } from '../xen/index.ts';
-import type { Heartbeats } from './vmm-heartbeat.ts';
+import type { VmmClients } from './vmm-clients.ts';
 import type { VmmGuest, VmmMachine } from './vmm-machine.ts';
 import type { VmmGuestResult, VmmPhase, VmmRebootResult, VmmStrategyName } from './vmm-result.ts';
 
@@ -37,14 +37,14 @@ const LOOK = Ns(10_000_000);
 
 /**
  * Reboots the hypervisor under all guests of a machine.
- * @param heartbeats that was started in every guest (`VmmMachine.onBoot`)
+ * @param clients whose server was started in every guest (`VmmMachine.onBoot`)
  */
 export function rebootHypervisor(
   machine: VmmMachine,
-  heartbeats: Heartbeats,
+  clients: VmmClients,
   strategy: VmmStrategyName,
 ): Process<VmmRebootResult> {
-  return new VmmReboot(machine, heartbeats).run(strategy);
+  return new VmmReboot(machine, clients).run(strategy);
 }
 
 type Before = Readonly<VmmGuest> & { readonly pagesRead: number; readonly pagesReused: number };
@@ -60,8 +60,8 @@ const STARTING: readonly VmmPhase['name'][] = ['resume guests', 'restore guests'
 
 class VmmReboot {
   readonly #machine: VmmMachine;
-  readonly #heartbeats: Heartbeats;
-  readonly #beginNs: number;
+  readonly #clients: VmmClients;
+  #beginNs = 0;
   readonly #phases: VmmPhase[] = [];
   /** The guests as they were. */
   readonly #before: ReadonlyMap<string, Before>;
@@ -71,20 +71,20 @@ class VmmReboot {
   #bytesRead = 0;
   #bytesSent = 0;
 
-  constructor(machine: VmmMachine, heartbeats: Heartbeats) {
+  constructor(machine: VmmMachine, clients: VmmClients) {
     this.#machine = machine;
-    this.#heartbeats = heartbeats;
-    this.#beginNs = machine.simulation.now;
+    this.#clients = clients;
     this.#before = new Map([...machine.guests].map(([name, guest]) => [name, { ...guest, ...pagesOf(guest) }]));
   }
 
   *run(strategy: VmmStrategyName): Process<VmmRebootResult> {
     const { guests, simulation } = this.#machine;
-    this.#heartbeats.begin();
+    yield* this.#clients.begin(guests.values());
+    this.#beginNs = simulation.now;
     yield* this.#stopAndStart(strategy);
     if (this.#missing().length > 0) yield* this.#phase('boot guests', this.#machine.start(this.#missing()));
     const totalNs = simulation.now - this.#beginNs;
-    yield* this.#heartbeats.hear(guests.keys());
+    yield* this.#clients.end(guests.keys());
     return {
       strategy,
       stopNs: this.#timeIn(STOPPING),
@@ -206,10 +206,10 @@ class VmmReboot {
   *#restore(saved: ReadonlyMap<string, VmmGuest>): Process {
     const { hypervisor, toolstack, configs, guests, saveFiles, costs } = this.#machine;
     if (saved.size > 0) yield Ns(costs.resumeSetupNs);
-    for (const [n, { name, device }] of configs.entries()) {
+    for (const [n, { name, device, mac }] of configs.entries()) {
       const guest = saved.get(name);
       if (guest === undefined) continue;
-      const outcome = yield* restoreDomain({ hypervisor, toolstack }, saveFiles[n]!, { device, vouch: false });
+      const outcome = yield* restoreDomain({ hypervisor, toolstack }, saveFiles[n]!, { device, mac, vouch: false });
       if ('problem' in outcome) {
         this.#reasons.set(name, outcome.problem);
         continue;
@@ -229,7 +229,7 @@ class VmmReboot {
     const { hypervisor, toolstack, guests, simulation } = this.#machine;
     const deadline = simulation.now + SHUTDOWN_TIMEOUT_NS;
     for (const [name, { domain }] of guests) {
-      this.#heartbeats.stop(name);
+      this.#clients.stop(name);
       hypervisor.xenstore.write(shutdownNodeOf(domain.domid), 'poweroff');
     }
     for (const [name, { domain }] of guests) {
@@ -265,13 +265,16 @@ class VmmReboot {
     const guest = this.#machine.guests.get(name);
     const goesOn = guest?.kernel === before.kernel;
     const pages = guest === undefined ? { pagesRead: 0, pagesReused: 0 } : pagesOf(guest);
-    const { fromNs, ns } = this.#heartbeats.silenceOf(name);
+    const { silence, answered, failed, keptConnection, keptSession } = this.#clients.viewOf(name);
     return {
       name,
       outcome: guest === undefined ? 'lost' : goesOn ? 'continued' : 'booted',
       reason: this.#reasons.get(name),
-      downtimeNs: ns,
-      downFromNs: fromNs - this.#beginNs,
+      downtimeNs: silence.ns,
+      downFromNs: silence.fromNs - this.#beginNs,
+      requests: { answered, failed },
+      keptConnection,
+      keptSession,
       pagesRead: pages.pagesRead - (goesOn ? before.pagesRead : 0),
       pagesReused: pages.pagesReused - (goesOn ? before.pagesReused : 0),
     };

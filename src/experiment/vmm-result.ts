@@ -37,10 +37,15 @@ export interface VmmGuestResult {
   readonly outcome: 'continued' | 'booted' | 'lost';
   /** Why it did not go on where it should have, in words; undefined when it did. */
   readonly reason: string | undefined;
-  /** The longest time in which its service was not there, as a program in it sees it (vmm-heartbeat.ts). */
+  /** The longest time in which its web server answered no client (vmm-clients.ts). */
   readonly downtimeNs: number;
   /** When that begins. */
   readonly downFromNs: number;
+  /** Requests that were answered, and that were not, from the begin of the reboot until all guests served again. */
+  readonly requests: { readonly answered: number; readonly failed: number };
+  /** Whether a client that was there all the time kept its connection, and its session. */
+  readonly keptConnection: boolean;
+  readonly keptSession: boolean;
   /** Data and metadata pages read from the disk, and pages taken over from before, by the guest after the reboot. */
   readonly pagesRead: number;
   readonly pagesReused: number;

@@ -11,7 +11,7 @@
 import { assert } from '../base/assert.ts';
 import { GuestPanic } from '../base/errno.ts';
 import { DOM0, SECTORS_PER_PAGE, type EvtchnPort, type GrantRef, type Pfn } from '../base/units.ts';
-import { WaitQueue, type Process } from '../sim/index.ts';
+import type { Process } from '../sim/index.ts';
 import {
   BlkifOp,
   BlkifStatus,
@@ -21,12 +21,12 @@ import {
   RING_SLOT_BYTES,
   SEGMENTS_PER_REQUEST,
   VBD_FRONTEND,
-  XenbusState,
   type GuestEnvironment,
 } from '../xen/public/index.ts';
 import type { EventChannels } from './evtchn.ts';
 import { FrontRing } from './front-ring.ts';
 import type { GrantTable } from './gnttab.ts';
+import { connectToBackend, tellConnected } from './xenbus.ts';
 
 const AT = RING_REQUEST.offset;
 
@@ -101,14 +101,12 @@ export class BlockFront {
     this.#events.bind(this.#port, () => {
       this.#interrupt();
     });
-    yield* xenstore.write(`${VBD_FRONTEND}/ring-ref`, String(ringRef));
-    yield* xenstore.write(`${VBD_FRONTEND}/event-channel`, String(this.#port));
-    yield* xenstore.write(`${VBD_FRONTEND}/state`, String(XenbusState.initialised));
-    const backend = (yield* xenstore.read(`${VBD_FRONTEND}/backend`)) ?? '';
-    yield* this.#waitForBackend(backend);
+    const published = { 'ring-ref': ringRef, 'event-channel': this.#port };
+    const backend = yield* connectToBackend(xenstore, VBD_FRONTEND, published);
+    if (backend === undefined) throw new GuestPanic('the back-end refuses the block device');
     const isFirst = this.#sectorCount === undefined;
     this.#sectorCount = Number(yield* xenstore.read(`${backend}/sectors`));
-    yield* xenstore.write(`${VBD_FRONTEND}/state`, String(XenbusState.connected));
+    yield* tellConnected(xenstore, VBD_FRONTEND);
     this.#isConnected = true;
     if (isFirst) return;
     this.#recover();
@@ -175,25 +173,6 @@ export class BlockFront {
   /** Publishes what was queued, and notifies the back-end when it waits for that. */
   push(): void {
     if (this.#ring.push()) this.#events.notify(this.#port!);
-  }
-
-  /** Waits until the back-end is connected. A change that comes while its state is read is not missed. */
-  *#waitForBackend(backend: string): Process {
-    const { xenstore } = this.#env;
-    const changed = new WaitQueue();
-    let changes = 0;
-    yield* xenstore.watch(`${backend}/state`, () => {
-      changes++;
-      changed.wakeAll();
-    });
-    for (;;) {
-      const seen = changes;
-      const state = Number(yield* xenstore.read(`${backend}/state`));
-      if (state === XenbusState.connected) return;
-      if (state === XenbusState.closing || state === XenbusState.closed)
-        throw new GuestPanic('the back-end refuses the block device');
-      while (changes === seen) yield changed;
-    }
   }
 
   #interrupt(): void {

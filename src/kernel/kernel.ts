@@ -25,6 +25,7 @@ import {
   START_INFO_MAGIC,
   START_INFO_PFN,
   START_INFO_VERSION,
+  VIF_FRONTEND,
   Virq,
   type GuestEnvironment,
 } from '../xen/public/index.ts';
@@ -45,10 +46,12 @@ import { GrantTable } from './gnttab.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import { MemoryManagement } from './mm.ts';
 import { MemoryMaps } from './mmap.ts';
+import { NETFRONT_PAGES, NetFront } from './netfront.ts';
 import { PathWalker } from './namei.ts';
 import { PageIo } from './page-io.ts';
 import { Writeback } from './page-writeback.ts';
 import { RA_MAX } from './readahead.ts';
+import { Sockets } from './socket.ts';
 import { Suspension } from './suspend.ts';
 import { Syscalls } from './syscalls.ts';
 import { DENTRIES_PER_PAGE, INODES_PER_PAGE, SlabCache } from './slab.ts';
@@ -166,6 +169,8 @@ export class Kernel {
       kernel.crash();
     });
     suspension.add(front);
+    const network = yield* connectNetwork(env, costs, mm, events, grants);
+    if (network !== undefined) suspension.add(network);
     const balloon = new Balloon(env, costs, mm, io);
     env.spawn('kswapd', io.kswapd());
     writeback.start();
@@ -196,6 +201,7 @@ export class Kernel {
       // Programs store through their own page tables, not through the kernel's mapping.
       maps: new MemoryMaps(environment, costs, mm, io, files, writeback, ext2),
       module: { pfn: Pfn(parameters.modulePfn), bytes: parameters.moduleBytes },
+      sockets: new Sockets(network),
     });
     yield* env.cpu.settle();
     yield* env.compute(Ns(costs.bootServicesNs));
@@ -320,6 +326,26 @@ function initMemory(
   if (allocator.freeCount + preserved <= allocator.marks.high)
     throw new GuestPanic(`memory of ${nrPages} pages leaves too few for the page cache`);
   return kernelPages;
+}
+
+/** The network interface, if the domain has one. */
+function* connectNetwork(
+  env: GuestEnvironment,
+  costs: KernelCosts,
+  mm: MemoryManagement,
+  events: EventChannels,
+  grants: GrantTable,
+): Process<NetFront | undefined> {
+  if ((yield* env.xenstore.read(`${VIF_FRONTEND}/backend`)) === undefined) return undefined;
+  const pages = Array.from({ length: NETFRONT_PAGES }, () => {
+    const pfn = mm.allocate();
+    if (pfn === NO_PAGE) throw new GuestPanic('no page is free for the network interface');
+    mm.map.set(pfn, PG.reserved);
+    return pfn;
+  });
+  const front = new NetFront(env, events, grants, costs, pages);
+  yield* front.connect();
+  return front;
 }
 
 /** Gives back, coldest first, what nobody has claimed so many seconds after the boot. */

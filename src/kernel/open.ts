@@ -17,6 +17,7 @@ import type { Inode } from './inode.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { MemoryMaps } from './mmap.ts';
 import type { PathWalker } from './namei.ts';
+import type { Sockets } from './socket.ts';
 
 /** Open files of all processes together at most. */
 const MAX_FILES = 8192;
@@ -34,6 +35,7 @@ export interface SyscallParts {
   readonly namespace: Namespace;
   readonly maps: MemoryMaps;
   readonly module: ModulePlace;
+  readonly sockets: Sockets;
 }
 
 /** Where the boot module lies in the guest's memory. */

@@ -1,7 +1,7 @@
 /**
  * The system calls: what a workload may use of the kernel. Calls that may wait are processes; failures are ModelErrors
  * with errno names. Calls on open files are in open.ts and read-write.ts; here are those on names (fs/namei.c, fs/stat.c,
- * fs/readdir.c of 2.6.12) and on memory (mm/mmap.c, mm/fadvise.c).
+ * fs/readdir.c of 2.6.12), on memory (mm/mmap.c, mm/fadvise.c) and on the network.
  */
 
 import { ModelError } from '../base/errno.ts';
@@ -17,8 +17,11 @@ import { isPageAligned } from './mmap.ts';
 import { checkPosition, type ModulePlace, type SyscallParts } from './open.ts';
 import { RA_MAX } from './readahead.ts';
 import { ReadWriteCalls } from './read-write.ts';
+import type { ListeningSocket, Sockets } from './socket.ts';
 
 export { O } from './filemap.ts';
+export type { ListeningSocket, NetworkRequest } from './socket.ts';
+export { MAX_PAYLOAD } from './transport.ts';
 
 /** Advice of posix_fadvise, with Linux's values. */
 export const FADV = { normal: 0, random: 1, sequential: 2, willneed: 3, dontneed: 4, noreuse: 5 } as const;
@@ -46,6 +49,7 @@ export class Syscalls extends ReadWriteCalls {
   readonly #directories: Ext2Directories;
   readonly #module: ModulePlace;
   readonly #box: () => RecoveryBoxOp;
+  readonly #sockets: Sockets;
 
   constructor(env: GuestEnvironment, costs: KernelCosts, parts: SyscallParts) {
     super(env, costs, parts);
@@ -54,6 +58,7 @@ export class Syscalls extends ReadWriteCalls {
     this.#files = parts.files;
     this.#directories = parts.directories;
     this.#module = parts.module;
+    this.#sockets = parts.sockets;
     this.#box = () => env.hypercalls.recoveryBox;
   }
 
@@ -139,6 +144,14 @@ export class Syscalls extends ReadWriteCalls {
     this.enter();
     if (!isPageAligned(position)) throw new ModelError('EINVAL', `position ${position}`);
     return this.maps.mmap(this.file(fd), length, prot, flags, position);
+  }
+
+  /** Listens for requests of clients on the network (transport.ts), which are refused before. Throws ENETDOWN, EADDRINUSE. */
+  listen(): ListeningSocket {
+    this.enter();
+    return this.#sockets.listen(() => {
+      this.enter();
+    });
   }
 
   /** munmap: nothing is mapped from `address` on for `length` bytes any more. Throws EINVAL. */

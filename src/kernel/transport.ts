@@ -18,8 +18,9 @@
 
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
+import { ETHERNET_HEADER } from '../base/ethernet.ts';
 import { defineLayout, getField, putField, reservedIsZero } from '../base/layout.ts';
-import { Ns } from '../base/units.ts';
+import { Ns, PAGE_SIZE } from '../base/units.ts';
 import { WaitQueue, type Process } from '../sim/index.ts';
 
 /** TCP_RTO_MIN, TCP_RTO_MAX and TCP_TIMEOUT_INIT of include/net/tcp.h, Linux 2.6.12, ns. */
@@ -42,6 +43,9 @@ export const SEGMENT_HEADER = defineLayout('segment', 20, [
   { name: 'reserved', width: 1, count: 3, meaning: 'for later versions', reserved: true },
   { name: 'checksum', width: 4, writer: 'guest', meaning: 'CRC-32C of the header up to here and of the payload' },
 ]);
+
+/** Bytes of a request or an answer at most: it lies within a page, with its headers. */
+export const MAX_PAYLOAD = PAGE_SIZE - ETHERNET_HEADER.size - SEGMENT_HEADER.size;
 
 interface Segment {
   readonly connection: number;
@@ -84,13 +88,18 @@ function decode(packet: Uint8Array): Segment | undefined {
   };
 }
 
+/** The connection that a packet says it is of; undefined for what is shorter than a header. Whether it is, its receiver looks. */
+export function connectionOf(packet: Uint8Array): number | undefined {
+  return packet.length < SEGMENT_HEADER.size ? undefined : getField(SEGMENT_HEADER, packet, 0, 'connection');
+}
+
 /** Whatever lets an action happen later: the simulation, or a guest's timers, which do not run while it is suspended. */
 export interface Timers {
   after(delay: Ns, action: () => void): void;
 }
 
-/** How an exchange ended without an answer. */
-export type Broken = 'reset' | 'timed out';
+/** How an exchange ended without an answer: `closed` by this end. */
+export type Broken = 'reset' | 'timed out' | 'closed';
 
 /** The client's end of one connection. */
 export class Connection {
@@ -126,8 +135,9 @@ export class Connection {
     return yield* this.#exchange(KIND.request, KIND.answer, payload, RTO_MIN_NS, REQUEST_RETRIES);
   }
 
-  /** Tells the other end to forget the connection. */
+  /** Tells the other end to forget the connection. What is awaited does not come. */
   close(): void {
+    if (this.#awaited !== undefined) this.#end('closed');
     this.#send(encode(this.id, 0, KIND.reset, EMPTY));
   }
 
@@ -185,14 +195,23 @@ interface Accepted {
   answer: Uint8Array | undefined;
 }
 
-/** The server's end of all its connections. */
-export class Listener {
-  readonly #send: Send;
-  readonly #serve: (request: Uint8Array, answer: (payload: Uint8Array) => void) => void;
-  readonly #accepted = new Map<number, Accepted>();
+/** Takes a packet for one of the clients. It may lose it. */
+type SendTo<Address> = (client: Address, packet: Uint8Array) => void;
 
-  /** @param serve is handed each request once, and calls `answer` when it has one, at once or later */
-  constructor(send: Send, serve: (request: Uint8Array, answer: (payload: Uint8Array) => void) => void) {
+/** Told of each request once; calls `answer` when it has one, at once or later. */
+type Serve = (request: Uint8Array, answer: (payload: Uint8Array) => void) => void;
+
+/** Connections that a listener has at most: then the one that was silent longest gives way. Assumed. */
+export const MAX_CONNECTIONS = 1024;
+
+/** The server's end of all its connections. Clients with the same address number their connections differently. */
+export class Listener<Address extends number> {
+  readonly #send: SendTo<Address>;
+  readonly #serve: Serve;
+  /** By client and number, the one that was silent longest first. */
+  readonly #accepted = new Map<string, Accepted>();
+
+  constructor(send: SendTo<Address>, serve: Serve) {
     this.#send = send;
     this.#serve = serve;
   }
@@ -203,26 +222,31 @@ export class Listener {
   }
 
   /** A packet from a client. */
-  receive(packet: Uint8Array): void {
+  receive(client: Address, packet: Uint8Array): void {
     const segment = decode(packet);
     if (segment === undefined) return;
     const { connection } = segment;
-    if (segment.kind === KIND.reset) this.#accepted.delete(connection);
-    else if (segment.kind === KIND.syn) {
-      if (!this.#accepted.has(connection)) this.#accepted.set(connection, { sequence: 0, answer: undefined });
-      this.#send(encode(connection, 0, KIND.synAck, EMPTY));
-    } else if (segment.kind === KIND.request) this.#request(segment);
+    const key = `${client} ${connection}`;
+    const accepted = this.#accepted.get(key);
+    this.#accepted.delete(key);
+    if (segment.kind === KIND.syn) {
+      if (this.#accepted.size === MAX_CONNECTIONS)
+        for (const [oldest] of this.#accepted) {
+          this.#accepted.delete(oldest);
+          break;
+        }
+      this.#accepted.set(key, accepted ?? { sequence: 0, answer: undefined });
+      this.#send(client, encode(connection, 0, KIND.synAck, EMPTY));
+    } else if (accepted !== undefined && segment.kind !== KIND.reset) this.#accepted.set(key, accepted);
+    if (segment.kind !== KIND.request) return;
+    if (accepted === undefined) this.#send(client, encode(connection, 0, KIND.reset, EMPTY));
+    else this.#request(client, key, accepted, segment);
   }
 
-  #request({ connection, sequence, payload }: Segment): void {
-    const accepted = this.#accepted.get(connection);
-    if (accepted === undefined) {
-      this.#send(encode(connection, 0, KIND.reset, EMPTY));
-      return;
-    }
+  #request(client: Address, key: string, accepted: Accepted, { connection, sequence, payload }: Segment): void {
     if (sequence === accepted.sequence) {
       // Sent again: it is being served, or its answer was lost.
-      if (accepted.answer !== undefined) this.#send(accepted.answer);
+      if (accepted.answer !== undefined) this.#send(client, accepted.answer);
       return;
     }
     if (sequence !== accepted.sequence + 1) return;
@@ -230,9 +254,16 @@ export class Listener {
     accepted.answer = undefined;
     this.#serve(payload.slice(), (bytes) => {
       // The client closed the connection, or did not wait for the answer.
-      if (this.#accepted.get(connection) !== accepted || accepted.sequence !== sequence) return;
+      if (this.#accepted.get(key) !== accepted || accepted.sequence !== sequence) return;
       accepted.answer = encode(connection, sequence, KIND.answer, bytes);
-      this.#send(accepted.answer);
+      this.#send(client, accepted.answer);
     });
   }
+}
+
+/** What a machine on which nobody listens answers to a packet, if anything. */
+export function refusal(packet: Uint8Array): Uint8Array | undefined {
+  const segment = decode(packet);
+  if (segment === undefined || segment.kind === KIND.reset) return undefined;
+  return encode(segment.connection, 0, KIND.reset, EMPTY);
 }

@@ -24,6 +24,11 @@ export interface XenCosts {
   /** One block request, and each of its segments, in the back-end. Domain 0's. */
   readonly blkbackRequestNs: number;
   readonly blkbackSegmentNs: number;
+  /** One frame through the machine's adapter: interrupt, driver and bridge. Domain 0's. */
+  readonly nicPacketNs: number;
+  /** One frame in the network back-end, and each of its bytes. Domain 0's. */
+  readonly netbackPacketNs: number;
+  readonly netbackNsPerByte: number;
   /** Zeroing, a byte. Domain 0's. */
   readonly scrubNsPerByte: number;
   /** Taking one frame from the allocator. Domain 0's. */

@@ -8,6 +8,7 @@
 
 import { assert } from '../base/assert.ts';
 import { ModelError } from '../base/errno.ts';
+import type { MacAddress } from '../base/ethernet.ts';
 import { DomId, Mfn } from '../base/units.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
@@ -27,6 +28,8 @@ export interface DomainConfig {
   /** A multiple of 4096. */
   readonly memoryBytes: number;
   readonly device: BlockDevice;
+  /** Address of its network interface; it has none unless told. */
+  readonly mac?: MacAddress | undefined;
   /** Bytes that the guest finds at start_info.modulePfn. */
   readonly module?: Uint8Array;
   /** At most 1023 bytes of UTF-8. */
@@ -35,12 +38,16 @@ export interface DomainConfig {
   readonly seedName?: string;
 }
 
+/** What a machine has for a domain: its disk, and its place on the network. */
+export type DomainDevices = Pick<DomainConfig, 'device' | 'mac'>;
+
 /** What is remembered of a domain. */
 export interface DomainEntry {
   readonly domid: DomId;
   readonly name: string;
   readonly seedName: string;
   readonly device: BlockDevice;
+  readonly mac: MacAddress | undefined;
   memoryBytes: number;
   boots: number;
   p2mMfn: Mfn;
@@ -120,7 +127,7 @@ export class DomainList {
 
   #add(
     domid: DomId,
-    { name, device, memoryBytes, seedName = name }: DomainConfig,
+    { name, device, mac, memoryBytes, seedName = name }: DomainConfig,
     boots: number,
     p2mMfn: Mfn,
     p2m: Uint32Array,
@@ -130,6 +137,7 @@ export class DomainList {
       name,
       seedName,
       device,
+      mac,
       memoryBytes,
       boots,
       p2mMfn,

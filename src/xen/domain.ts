@@ -15,11 +15,13 @@
  */
 
 import { assert } from '../base/assert.ts';
+import type { MacAddress } from '../base/ethernet.ts';
 import { type DomId, type Mfn, Ns, type Pfn } from '../base/units.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Token } from '../sim/frozen.ts';
 import { type Process, WaitQueue } from '../sim/simulation.ts';
 import { vbd } from './blkback.ts';
+import { vif } from './netback.ts';
 import { CacheMap, type CacheMapStats } from './cache-map.ts';
 import { DomainEnvironment } from './domain-environment.ts';
 import type { DomainStateRecord } from './domain-state.ts';
@@ -73,6 +75,8 @@ export interface DomainParts {
   /** Prefix of the names of its random streams. */
   readonly seedName: string;
   readonly device: BlockDevice;
+  /** Address of its network interface; undefined: it has none. */
+  readonly mac: MacAddress | undefined;
   /** The domain's P2M list itself, not a copy. */
   readonly p2m: Uint32Array;
   readonly bootPages: number;
@@ -165,6 +169,7 @@ export class Domain {
     this.events = new EventPorts(parts.domid, hypervisor.domainPorts, this.#sharedInfo, frozen?.ports);
     this.#reservation = { ...parts, owner, device, grants: this.grants };
     const kinds = [vbd(hypervisor, parts.device)];
+    if (parts.mac !== undefined) kinds.push(vif(hypervisor, parts.mac));
     this.devices = kinds.map((kind) => new XenbusBackend(hypervisor, parts.domid, this.grants, kind));
     this.#environment = frozen?.environment ?? new DomainEnvironment(hypervisor, this, parts.p2m, parts.seedName);
     this.#registers = frozen?.registers ?? new Uint32Array(NR_REGISTERS);

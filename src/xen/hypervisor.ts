@@ -22,6 +22,7 @@ import { Domain0Events } from './domain0-events.ts';
 import type { DomainPorts } from './event-channel.ts';
 import { type FrameObserver, FrameTable } from './frame-table.ts';
 import { DOMAIN_SLOTS, type MemoryMap, planMemory } from './layouts.ts';
+import { Domain0Network } from './network.ts';
 import { NO_FRAME, P2mLists } from './p2m.ts';
 import { FrameAllocator } from './page-alloc.ts';
 import { PageScrubber } from './page-scrub.ts';
@@ -71,6 +72,7 @@ export class Hypervisor {
   readonly power: Power;
   /** Domain 0's processor. */
   readonly domain0Cpu: CpuClock;
+  readonly network: Domain0Network;
   readonly domainPorts: DomainPorts = new Map();
   /** Domains that another hypervisor left, which wait to be resumed. */
   readonly left: readonly LeftDomain[];
@@ -115,6 +117,7 @@ export class Hypervisor {
     this.damagedFrames = left.reduce((sum, domain) => sum + this.#adopt(domain), 0);
     this.#recency = new RecencyTable(memory, map);
     this.domain0Cpu = new CpuClock(simulation);
+    this.network = new Domain0Network(this);
     this.#processors = Array.from({ length: costs.processors }, () => new CpuClock(simulation));
     this.#scrubber = new PageScrubber(this);
     this.#domain0Events = new Domain0Events(this.power, this.domainPorts, costs.domainSwitchNs);

@@ -32,6 +32,7 @@ import type { BlockDevice } from '../disk/block-device.ts';
 import type { Nic } from '../machine/nic.ts';
 import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
+import type { DomainDevices } from './domain-list.ts';
 import type { LogDirty } from './log-dirty.ts';
 import { MigrationLink } from './migration-link.ts';
 import type { DomainRecord } from './records.ts';
@@ -85,8 +86,8 @@ export type MigrationOutcome =
 export type ArrivalOutcome = { readonly domain: Domain; readonly pagesVouched: number } | { readonly problem: string };
 
 export interface ArrivalOptions {
-  /** The block device of a domain, as this machine reaches it; undefined when it does not. */
-  readonly deviceOf: (name: string) => BlockDevice | undefined;
+  /** The devices of a domain, as this machine reaches them; undefined when it does not. */
+  readonly devicesOf: (name: string) => DomainDevices | undefined;
   /** Compare the pages that equalled a block with the disk. */
   readonly vouch: boolean;
 }
@@ -239,11 +240,11 @@ export function* receiveMigration(parts: SaveParts, nic: Nic, options: ArrivalOp
 function* receiveFrom(link: MigrationLink, parts: SaveParts, options: ArrivalOptions): Process<ArrivalOutcome> {
   const header = yield* readHeader(link);
   if ('problem' in header) return header;
-  const device = options.deviceOf(header.name);
-  if (device === undefined) return { problem: `the disk of ${header.name} is not reached from here` };
-  const incoming = yield* makeRoomFor(parts.toolstack, header, device);
+  const devices = options.devicesOf(header.name);
+  if (devices === undefined) return { problem: `the disk of ${header.name} is not reached from here` };
+  const incoming = yield* makeRoomFor(parts.toolstack, header, devices);
   if ('problem' in incoming) return incoming;
-  const outcome = yield* settleIn(link, parts, header, incoming, options.vouch ? device : undefined);
+  const outcome = yield* settleIn(link, parts, header, incoming, options.vouch ? devices.device : undefined);
   if ('problem' in outcome) abandonIncoming(parts.toolstack.list, incoming);
   return outcome;
 }

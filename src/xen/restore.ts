@@ -21,6 +21,7 @@ import { UserError } from '../base/user-error.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
+import type { DomainDevices } from './domain-list.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { Parsed } from './records.ts';
 import { abandonIncoming, completeIncoming, type IncomingDomain, receiveDomain } from './resume.ts';
@@ -37,9 +38,7 @@ export type RestoreOutcome =
   | { readonly domain: Domain; readonly bytes: number; readonly pagesVouched: number }
   | { readonly problem: string };
 
-export interface RestoreOptions {
-  /** The guest's block device. */
-  readonly device: BlockDevice;
+export interface RestoreOptions extends DomainDevices {
   /** Compare the pages that equalled a block with what the disk has by now. */
   readonly vouch: boolean;
 }
@@ -56,7 +55,7 @@ export function* restoreDomain(parts: SaveParts, file: BlockDevice, options: Res
 function* restoreFrom(extent: SaveExtent, parts: SaveParts, options: RestoreOptions): Process<RestoreOutcome> {
   const header = yield* readHeader(extent);
   if ('problem' in header) return header;
-  const incoming = yield* makeRoomFor(parts.toolstack, header.value, options.device);
+  const incoming = yield* makeRoomFor(parts.toolstack, header.value, options);
   if ('problem' in incoming) return incoming;
   const outcome = yield* bringBack(extent, parts, options, header.value, incoming);
   if ('problem' in outcome) abandonIncoming(parts.toolstack.list, incoming);
@@ -96,10 +95,10 @@ function* readHeader(extent: SaveExtent): Process<Parsed<SaveHeader>> {
 export function* makeRoomFor(
   toolstack: Toolstack,
   { name, cmdLine, nrPages, mappedPages }: SaveHeader,
-  device: BlockDevice,
+  { device, mac }: DomainDevices,
 ): Process<IncomingDomain | Problem> {
   try {
-    const config = { name, cmdLine, memoryBytes: nrPages * PAGE_SIZE, device };
+    const config = { name, cmdLine, memoryBytes: nrPages * PAGE_SIZE, device, mac };
     return yield* receiveDomain(toolstack.list, config, nrPages, mappedPages);
   } catch (error) {
     if (!(error instanceof ModelError || error instanceof UserError)) throw error;

@@ -142,6 +142,7 @@ function goOn(
     name: entry.name,
     seedName: seedNameOf(entry),
     device: entry.device,
+    mac: entry.mac,
     p2m: entry.p2m,
     bootPages,
     sharedInfoPfn: state.sharedInfoPfn,

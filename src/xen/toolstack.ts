@@ -291,6 +291,7 @@ export class Toolstack {
       name: entry.name,
       seedName: seedNameOf(entry),
       device: entry.device,
+      mac: entry.mac,
       p2m,
       bootPages: region.bootPages,
       sharedInfoPfn: region.sharedInfoPfn,

@@ -2,7 +2,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c, Ns, Pfn } from '../../src/base/index.ts';
-import { Heartbeats } from '../../src/experiment/vmm-heartbeat.ts';
 import type { VmmMachine } from '../../src/experiment/vmm-machine.ts';
 import { rebootHypervisor } from '../../src/experiment/vmm-reboot.ts';
 import { O } from '../../src/kernel/index.ts';
@@ -10,7 +9,7 @@ import type { Process } from '../../src/sim/index.ts';
 import { ModelFs } from '../support/model-fs.ts';
 import { property } from '../support/property.ts';
 import { call, compareAll, playCalls } from './file-programs.ts';
-import { readsItsFile, vmmMachine } from './vmm-disk.ts';
+import { readsItsFile, vmmClients, vmmMachine } from './vmm-disk.ts';
 
 const run = <T>(machine: VmmMachine, process: Process<T>): T => machine.simulation.runProcess('test', process);
 
@@ -118,14 +117,11 @@ describe('a guest of which dirty pages survive a crash', () => {
 describe('a hypervisor reboot by live-migration', () => {
   it('shuts a guest down that does not go, and boots it again, and says why', () => {
     const machine = vmmMachine(2);
-    const beats = new Heartbeats(machine.simulation);
-    machine.onBoot = (guest) => {
-      beats.start(guest);
-    };
+    const clients = vmmClients(machine);
     run(machine, machine.start());
     // The second machine has lost its power.
     machine.neighbour.reset('lost');
-    const result = run(machine, rebootHypervisor(machine, beats, 'live-migration'));
+    const result = run(machine, rebootHypervisor(machine, clients, 'live-migration'));
     expect(result.guests.map(({ outcome, reason }) => [outcome, reason])).toEqual([
       ['booted', 'no answer'],
       ['booted', 'no answer'],

@@ -3,6 +3,7 @@ import { PAGE_SIZE } from '../../src/base/index.ts';
 import { MemoryImage } from '../../src/disk/memory-image.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
 import { directory, file, tree } from '../../src/disk/mkfs-tree.ts';
+import { VmmClients } from '../../src/experiment/vmm-clients.ts';
 import { VmmMachine, type VmmMachineOptions } from '../../src/experiment/vmm-machine.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
@@ -52,6 +53,25 @@ export function vmmMachine(guests: number, options: Partial<VmmMachineOptions> =
     kernelPages: 16,
     ...options,
   });
+}
+
+/** Clients of the servers of all guests that boot from here on, who ask for each guest's own file. */
+export function vmmClients(
+  machine: VmmMachine,
+  expected: readonly Uint8Array[] = machine.configs.map((_, n) => contents(n)),
+): VmmClients {
+  const clients = new VmmClients(machine, {
+    path: '/data',
+    size: FILE_BYTES,
+    check: (guest, bytes) => {
+      const n = machine.configs.findIndex(({ name }) => name === guest);
+      if (Buffer.compare(bytes, expected[n]!.subarray(0, bytes.length)) !== 0) throw new Error(`${guest}: wrong bytes`);
+    },
+  });
+  machine.onBoot = (guest) => {
+    clients.start(guest);
+  };
+  return clients;
 }
 
 /** Reads a guest's file from end to end; false when a byte is wrong. */

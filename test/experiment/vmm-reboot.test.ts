@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Mfn, Ns, PAGE_SIZE } from '../../src/base/index.ts';
-import { Heartbeats } from '../../src/experiment/vmm-heartbeat.ts';
+import type { VmmClients } from '../../src/experiment/vmm-clients.ts';
 import type { VmmMachine, VmmMachineOptions } from '../../src/experiment/vmm-machine.ts';
 import { rebootHypervisor } from '../../src/experiment/vmm-reboot.ts';
 import { VMM_STRATEGIES, type VmmRebootResult, type VmmStrategyName } from '../../src/experiment/vmm-result.ts';
@@ -11,17 +11,14 @@ import { O } from '../../src/kernel/index.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { property } from '../support/property.ts';
-import { contents, FILE_BYTES, MIB, readsItsFile, vmmDisk, vmmMachine } from './vmm-disk.ts';
+import { contents, FILE_BYTES, MIB, readsItsFile, vmmClients, vmmDisk, vmmMachine } from './vmm-disk.ts';
 
 const started = (guests: number, options: Partial<VmmMachineOptions> = {}) => startedOn(vmmMachine(guests, options));
 
-function startedOn(machine: VmmMachine): { machine: VmmMachine; beats: Heartbeats } {
-  const beats = new Heartbeats(machine.simulation);
-  machine.onBoot = (guest) => {
-    beats.start(guest);
-  };
+function startedOn(machine: VmmMachine, files?: readonly Uint8Array[]): { machine: VmmMachine; clients: VmmClients } {
+  const clients = vmmClients(machine, files);
   machine.simulation.runProcess('start', machine.start());
-  return { machine, beats };
+  return { machine, clients };
 }
 
 const reads = (machine: VmmMachine): boolean[] =>
@@ -30,8 +27,8 @@ const reads = (machine: VmmMachine): boolean[] =>
     return guest !== undefined && machine.simulation.runProcess('read', readsItsFile(guest.kernel, n));
   });
 
-const reboot = ({ machine, beats }: ReturnType<typeof started>, strategy: VmmStrategyName): VmmRebootResult =>
-  machine.simulation.runProcess('reboot', rebootHypervisor(machine, beats, strategy));
+const reboot = ({ machine, clients }: ReturnType<typeof started>, strategy: VmmStrategyName): VmmRebootResult =>
+  machine.simulation.runProcess('reboot', rebootHypervisor(machine, clients, strategy));
 
 const pagesRead = (machine: VmmMachine): number[] =>
   [...machine.guests.values()].map(({ kernel }) => kernel.stats.dataPagesRead + kernel.stats.metadataPagesRead);
@@ -80,6 +77,11 @@ describe('a hypervisor reboot', () => {
         expect(result.timeline.map(({ name }) => name)).toEqual(phases);
         for (const guest of result.guests) {
           expect([guest.outcome, guest.reason]).toEqual([outcome, undefined]);
+          // A program that goes on has its connections; the recovery box stays where memory does.
+          expect([guest.keptConnection, guest.keptSession]).toEqual([
+            outcome === 'continued',
+            strategy !== 'shutdown-boot',
+          ]);
           // Each was silent in these phases, and hardly longer than from its own stop to its own start.
           for (const phase of result.timeline.filter(({ name }) => down.includes(name))) {
             expect(guest.downFromNs).toBeLessThan(phase.startNs + 10e6);
@@ -124,9 +126,9 @@ describe('a hypervisor reboot', () => {
             throw new Error(`page ${index} of inode ${ino} is not block ${block}`);
         },
       });
-      const bed = startedOn(machine);
-      expect(reads(machine)).toEqual([true, true]);
       const expected = [contents(0), contents(1)];
+      const bed = startedOn(machine, expected);
+      expect(reads(machine)).toEqual([true, true]);
       const write = function* ([n, at, length]: [number, number, number]): Process {
         const { syscalls } = machine.guests.get(`guest${n}`)!.kernel;
         const fd = yield* syscalls.open('/data', O.rdwr);
@@ -168,11 +170,11 @@ describe('a hypervisor reboot', () => {
 
   it('by save-restore boots a guest anew that cannot be saved or restored, and says why', () => {
     const bed = started(3);
-    const { machine, beats } = bed;
+    const { machine, clients } = bed;
     const { simulation } = machine;
     // One does not answer; the file of another is damaged while it lies there.
     machine.guests.get('guest2')!.domain.pause();
-    const task = simulation.spawn('reboot', rebootHypervisor(machine, beats, 'save-restore'));
+    const task = simulation.spawn('reboot', rebootHypervisor(machine, clients, 'save-restore'));
     const old = machine.hypervisor;
     simulation.run(() => machine.hypervisor !== old);
     const segments = [{ mfn: Mfn(0), offset: 0, length: PAGE_SIZE }];

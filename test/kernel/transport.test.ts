@@ -19,7 +19,7 @@ function network(fate: () => Fate) {
   const served: number[][] = [];
   const boot = () =>
     new Listener(
-      (packet) => serverNic.send(packet),
+      (_, packet) => serverNic.send(packet),
       (request, answer) => {
         served.push([...request]);
         answer(request.map((byte) => byte ^ 0xff));
@@ -39,7 +39,7 @@ function network(fate: () => Fate) {
   serverNic.open((packet) => {
     guest.pass(() => {
       arrive(packet, (bytes) => {
-        server.receive(bytes);
+        server.receive(1, bytes);
       });
     });
   });

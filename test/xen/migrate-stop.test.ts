@@ -189,7 +189,7 @@ describe('a stream', () => {
     const { source, target, cable } = room();
     const header = { nrPages: 1000, bootPages: 9, boots: 1, name: 'guest', cmdLine: '' };
     const counts = { consumed: false, bodyCrc: 0, mappedPages: 1000, factCount: 0 };
-    const options = { deviceOf: () => target.disk, vouch: false };
+    const options = { devicesOf: () => ({ device: target.disk }), vouch: false };
     const arrival = target.hypervisor.power.spawn('arrival', receiveMigration(target, cable[1], options));
     const link = new MigrationLink(source.hypervisor, cable[0]);
     const send = function* (): Process<string | undefined> {

@@ -125,7 +125,7 @@ describe('a domain that is migrated', () => {
       'arrival',
       (function* () {
         arrived = yield* receiveMigration(given.target, given.cable[1], {
-          deviceOf: () => given.target.disk,
+          devicesOf: () => ({ device: given.target.disk }),
           vouch: false,
         });
       })(),
@@ -188,7 +188,7 @@ describe('a migration that fails', () => {
   it('is refused by a machine that has no memory for it, or does not reach its disk; the guest goes on', () => {
     for (const [targetBytes, options, problem] of [
       [5 << 20, {}, /ENOMEM/],
-      [undefined, { deviceOf: () => undefined }, /the disk of guest is not reached from here/],
+      [undefined, { devicesOf: () => undefined }, /the disk of guest is not reached from here/],
     ] as const) {
       const given = room(targetBytes);
       const guest = startGuest(given.source);

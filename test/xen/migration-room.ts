@@ -39,7 +39,11 @@ export function migrate(
   let arrived: ArrivalOutcome | undefined;
   let before: ReturnType<typeof stateOf> | undefined;
   const { domain } = guest;
-  const arrival = receiveMigration(target, cable[1], { deviceOf: () => target.disk, vouch: false, ...options });
+  const arrival = receiveMigration(target, cable[1], {
+    devicesOf: () => ({ device: target.disk }),
+    vouch: false,
+    ...options,
+  });
   target.hypervisor.power.spawn(
     'arrival',
     (function* () {

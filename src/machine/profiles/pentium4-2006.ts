@@ -48,6 +48,7 @@ export const PENTIUM4_2006: Profile = {
     getBlockNs: assumed(150, 'ns', 'block-pointer path and one load'),
     bioSubmitNs: assumed(2_000, 'ns', 'bio and request allocation, merging, one ring slot with its grants'),
     interruptNs: assumed(1_500, 'ns', 'upcall, dispatch of the port, handler entry and exit'),
+    packetNs: assumed(5000, 'ns', 'TCP/IP both ways through a socket, about 15,000 cycles'),
     pageFaultNs: assumed(
       2_000,
       'ns',
@@ -100,6 +101,13 @@ export const PENTIUM4_2006: Profile = {
     protectNs: assumed(300, 'ns', 'one page-table entry and one TLB entry'),
     blkbackRequestNs: assumed(8_000, 'ns', 'back-end thread, bio, completion and response'),
     blkbackSegmentNs: assumed(800, 'ns', 'grant map and unmap, each with a TLB entry'),
+    nicPacketNs: assumed(4000, 'ns', 'interrupt, driver and forwarding'),
+    netbackPacketNs: assumed(
+      5000,
+      'ns',
+      'grant map and unmap, request and response; with the two others more than the 12.3 µs that a full packet takes at line rate',
+    ),
+    netbackNsPerByte: assumed(0.9, 'ns/B', 'as savePageNs: a copy at about 1.1 GB/s'),
     scrubNsPerByte: assumed(0.5, 'ns/B', 'as clearNsPerByte'),
     frameAllocNs: assumed(300, 'ns', 'order-0 allocation, P2M and M2P entries through the tool stack'),
     indexRebuildNs: assumed(80, 'ns', 'one sequential read, one bucket elsewhere'),

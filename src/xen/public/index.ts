@@ -5,6 +5,7 @@ export * from './environment.ts';
 export * from './event-channel.ts';
 export * from './grant-table.ts';
 export * from './guest-memory.ts';
+export * from './netif.ts';
 export * from './reason.ts';
 export * from './recency.ts';
 export * from './ring.ts';

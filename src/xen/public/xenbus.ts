@@ -7,6 +7,8 @@
  * | `device/vbd/0/ring-ref` | guest | grant of the ring page |
  * | `device/vbd/0/event-channel` | guest | port that waits for domain 0 |
  * | `device/vbd/0/state` | guest | a XenbusState |
+ * | `device/vif/0/mac` | tool stack | hardware address of the network interface |
+ * | `device/vif/0/tx-ring-ref`, `rx-ring-ref` | guest | grants of its two rings; the rest as of a block device |
  * | `control/shutdown` | tool stack; the guest empties it | `poweroff`, `reboot` or `suspend`: what the guest is asked for |
  * | `memory/target` | tool stack | memory that the guest is to have, KiB |
  * | back-end's `sectors` | back-end | size in 512-byte sectors |
@@ -35,6 +37,8 @@ export type XenbusState = (typeof XenbusState)[keyof typeof XenbusState];
 
 /** Directory of a domain's block device, below its home. */
 export const VBD_FRONTEND = 'device/vbd/0';
+/** Directory of its network interface, which not every domain has. */
+export const VIF_FRONTEND = 'device/vif/0';
 /** Where the tool stack asks a guest to stop, below its home. */
 export const SHUTDOWN_NODE = 'control/shutdown';
 /** Where it says how much memory a guest is to have. */

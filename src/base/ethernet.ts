@@ -1,0 +1,78 @@
+/**
+ * Ethernet frames: the header that every frame on a network begins with, and hardware addresses.
+ */
+
+import { assert } from './assert.ts';
+import { defineLayout, getField, putField } from './layout.ts';
+
+declare const brand: unique symbol;
+/** Hardware address of an interface, 48 bits, its first byte the highest. */
+export type MacAddress = number & { readonly [brand]: 'MacAddress' };
+
+export const BROADCAST = 0xffff_ffff_ffff as MacAddress;
+
+/** Address `n` of those that Xen gives to virtual interfaces, from 00:16:3e:00:00:00 on; 0 … 2^24 - 1. */
+export function xenMac(n: number): MacAddress {
+  assert(Number.isInteger(n) && n >= 0 && n < 2 ** 24, 'an address of a virtual interface has 24 bits of its own');
+  return (0x0016_3e00_0000 + n) as MacAddress;
+}
+
+/** The address as it is written, `00:16:3e:00:00:01`. */
+export const macText = (mac: MacAddress): string =>
+  mac
+    .toString(16)
+    .padStart(12, '0')
+    .replace(/..(?=.)/g, '$&:');
+
+/** The address of such a text; undefined when it is none. */
+export function parseMac(text: string): MacAddress | undefined {
+  return /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(text)
+    ? (parseInt(text.replaceAll(':', ''), 16) as MacAddress)
+    : undefined;
+}
+
+export const ETHERNET_HEADER = defineLayout('Ethernet header', 14, [
+  { name: 'destination', width: 1, count: 6, writer: 'guest', meaning: 'hardware address; all ones: everybody' },
+  { name: 'source', width: 1, count: 6, writer: 'guest', meaning: 'hardware address of the sender' },
+  { name: 'type', width: 2, writer: 'guest', meaning: 'protocol of the payload' },
+]);
+
+/** Protocols: of transport.ts in the guest kernel; and the announcement of an address, which has no payload. */
+export const EtherType = { transport: 0x88b5, announcement: 0x88b6 } as const;
+
+export interface EthernetFrame {
+  readonly destination: MacAddress;
+  readonly source: MacAddress;
+  readonly type: number;
+  readonly payload: Uint8Array;
+}
+
+export function encodeFrame({ destination, source, type, payload }: EthernetFrame): Uint8Array {
+  const bytes = new Uint8Array(ETHERNET_HEADER.size + payload.length);
+  putAddress(bytes, ETHERNET_HEADER.offset.destination, destination);
+  putAddress(bytes, ETHERNET_HEADER.offset.source, source);
+  putField(ETHERNET_HEADER, bytes, 0, 'type', type);
+  bytes.set(payload, ETHERNET_HEADER.size);
+  return bytes;
+}
+
+/** Undefined for what is shorter than a header. The payload is a view. */
+export function decodeFrame(bytes: Uint8Array): EthernetFrame | undefined {
+  if (bytes.length < ETHERNET_HEADER.size) return undefined;
+  return {
+    destination: addressAt(bytes, ETHERNET_HEADER.offset.destination),
+    source: addressAt(bytes, ETHERNET_HEADER.offset.source),
+    type: getField(ETHERNET_HEADER, bytes, 0, 'type'),
+    payload: bytes.subarray(ETHERNET_HEADER.size),
+  };
+}
+
+function putAddress(bytes: Uint8Array, at: number, mac: MacAddress): void {
+  for (let i = 0; i < 6; i++) bytes[at + i] = Math.floor(mac / 256 ** (5 - i)) % 256;
+}
+
+function addressAt(bytes: Uint8Array, at: number): MacAddress {
+  let mac = 0;
+  for (let i = 0; i < 6; i++) mac = mac * 256 + bytes[at + i]!;
+  return mac as MacAddress;
+}

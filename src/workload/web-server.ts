@@ -1,0 +1,143 @@
+/**
+ * A web server: answers requests for parts of files, and knows who is logged in (session-table.ts). One process, which serves one request
+ * after the other. It uses nothing but system calls.
+ *
+ * ```
+ * GET /path HTTP/1.0          a file's bytes; `Range: bytes=FIRST-LAST`, `Cookie: session=N`
+ * POST /login HTTP/1.0        `Cookie: session=N`: begins session N
+ * ```
+ *
+ * Lines end in CR LF, and an empty one ends the head, of request and answer. An answer has as many of the bytes as fit into one packet. A
+ * request with the cookie of a session that is not known is answered with 401; of one that is, with how many there were of it
+ * (`X-Requests`). Modelled after Apache 1.3 with one child.
+ */
+
+import { ModelError } from '../base/errno.ts';
+import type { Process } from '../sim/index.ts';
+import { type ListeningSocket, MAX_PAYLOAD, type Syscalls } from '../kernel/syscalls.ts';
+import { SessionTable } from './session-table.ts';
+
+/** Bytes of an answer that its head takes at most. */
+const HEAD_BYTES = 128;
+
+interface HttpRequest {
+  readonly method: string;
+  readonly path: string;
+  /** Bytes of the file, the last one included. */
+  readonly first: number;
+  readonly last: number;
+  readonly session: number | undefined;
+}
+
+const REASONS = {
+  200: 'OK',
+  206: 'Partial Content',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  404: 'Not Found',
+  500: 'Internal Server Error',
+};
+type Status = keyof typeof REASONS;
+
+export class WebServer {
+  readonly #sys: Syscalls;
+  readonly #socket: ListeningSocket;
+  readonly #sessions: SessionTable;
+  readonly #buffer = new Uint8Array(MAX_PAYLOAD - HEAD_BYTES);
+
+  /**
+   * Begins to listen. Throws ENETDOWN, EADDRINUSE.
+   * @param keepsSessions whether sessions are kept in the recovery box
+   */
+  constructor(sys: Syscalls, keepsSessions: boolean) {
+    this.#sys = sys;
+    this.#sessions = new SessionTable(sys, keepsSessions);
+    this.#socket = sys.listen();
+  }
+
+  /** Serves for good. */
+  *run(): Process {
+    for (;;) {
+      const request = yield* this.#socket.accept();
+      this.#socket.answer(request, yield* this.#respond(parseRequest(request.bytes)));
+      yield* this.#sys.settle();
+    }
+  }
+
+  /** Stops listening; whoever runs it ends `run`. */
+  close(): void {
+    this.#socket.close();
+  }
+
+  *#respond(request: HttpRequest | undefined): Process<Uint8Array> {
+    if (request === undefined) return encodeAnswer(400);
+    const { method, path, session } = request;
+    if (method === 'POST')
+      return path === '/login' && session !== undefined
+        ? encodeAnswer(this.#sessions.login(session, session) ? 200 : 500)
+        : encodeAnswer(400);
+    const requests = session === undefined ? undefined : this.#sessions.request(session);
+    if (session !== undefined && requests === undefined) return encodeAnswer(401);
+    try {
+      return yield* this.#file(request, requests);
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      return encodeAnswer(error.code === 'ENOENT' || error.code === 'ENOTDIR' ? 404 : 500);
+    }
+  }
+
+  *#file({ path, first, last }: HttpRequest, requests: number | undefined): Process<Uint8Array> {
+    const sys = this.#sys;
+    const fd = yield* sys.open(path);
+    try {
+      const { size } = sys.fstat(fd);
+      const wanted = Math.max(0, Math.min(last + 1, size) - first);
+      const length = yield* sys.pread(fd, this.#buffer, 0, Math.min(wanted, this.#buffer.length), first);
+      return encodeAnswer(length === size ? 200 : 206, this.#buffer.subarray(0, length), requests);
+    } finally {
+      yield* sys.close(fd);
+    }
+  }
+}
+
+/** Undefined for what is no request. */
+function parseRequest(bytes: Uint8Array): HttpRequest | undefined {
+  const [line, ...fields] = new TextDecoder('latin1').decode(bytes).split('\r\n');
+  const [, method, path] = /^(GET|POST) (\/\S*) HTTP\/1\.[01]$/.exec(line!) ?? [];
+  if (method === undefined || path === undefined || !fields.includes('')) return undefined;
+  const field = (pattern: RegExp): RegExpExecArray | undefined => {
+    for (const text of fields) {
+      const match = pattern.exec(text);
+      if (match !== null) return match;
+    }
+    return undefined;
+  };
+  const range = field(/^Range: bytes=(\d{1,15})-(\d{1,15})$/);
+  const cookie = field(/^Cookie: session=(\d{1,9})$/);
+  return {
+    method,
+    path: decodePath(path),
+    first: range === undefined ? 0 : Number(range[1]),
+    last: range === undefined ? Infinity : Number(range[2]),
+    session: cookie === undefined ? undefined : Number(cookie[1]),
+  };
+}
+
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+function encodeAnswer(status: Status, body: Uint8Array = new Uint8Array(0), requests?: number): Uint8Array {
+  const count = requests === undefined ? '' : `X-Requests: ${requests}\r\n`;
+  const head = new TextEncoder().encode(
+    `HTTP/1.0 ${status} ${REASONS[status]}\r\nContent-Length: ${body.length}\r\n${count}\r\n`,
+  );
+  const bytes = new Uint8Array(head.length + body.length);
+  bytes.set(head);
+  bytes.set(body, head.length);
+  return bytes;
+}
