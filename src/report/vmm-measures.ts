@@ -34,6 +34,8 @@ export interface Series {
 
 const MIB = 1 << 20;
 
+type Guest = VmmStrategyResult['guests'][number];
+
 /** The measures that the slides have: what is measured in each, in words. */
 export const MEASURES: Readonly<Record<VmmMeasure, { readonly title: string; readonly head: string }>> = {
   stop: { title: 'Suspending, saving or shutting down', head: 'suspend, save,\nshut down, s' },
@@ -130,7 +132,7 @@ function gridsOf(result: VmmExperimentResult, machine: VmmMeasurement): Grid[] {
     (strategy: VmmStrategyResult): Cell =>
       timeCell(result, machine, strategy, measure);
   const count =
-    (outcome: VmmStrategyResult['guests'][number]['outcome']) =>
+    (outcome: Guest['outcome']) =>
     ({ guests }: VmmStrategyResult): string =>
       `${guests.filter((guest) => guest.outcome === outcome).length}`;
   return [
@@ -139,6 +141,12 @@ function gridsOf(result: VmmExperimentResult, machine: VmmMeasurement): Grid[] {
       [MEASURES.start.head, time('start')],
       ['whole\nreboot, s', ({ totalNs }) => significant(totalNs / 1e9)],
       [MEASURES.downtime.head, time('downtime')],
+    ]),
+    grid('What do the clients of their web servers see?', [
+      ['requests\nanswered', ({ guests }) => sum(guests, ({ requests }) => requests.answered)],
+      ['requests not\nanswered', ({ guests }) => sum(guests, ({ requests }) => requests.failed)],
+      ['connections\nkept', ({ guests }) => kept(guests, ({ keptConnection }) => keptConnection)],
+      ['sessions\nkept', ({ guests }) => kept(guests, ({ keptSession }) => keptSession)],
     ]),
     grid('What becomes of the guests, and how fast are their files read again?', [
       ['go on', count('continued')],
@@ -155,6 +163,12 @@ function gridsOf(result: VmmExperimentResult, machine: VmmMeasurement): Grid[] {
     ]),
   ];
 }
+
+const sum = (guests: readonly Guest[], of: (guest: Guest) => number): string =>
+  guests.reduce((total, guest) => total + of(guest), 0).toLocaleString('en-US');
+
+const kept = (guests: readonly Guest[], isKept: (guest: Guest) => boolean): string =>
+  `${guests.filter(isKept).length} of ${guests.length}`;
 
 /** Why guests do not go on that should, a line each. */
 export function reasonsOf({ machines }: VmmExperimentResult): string[] {
