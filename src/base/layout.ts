@@ -30,6 +30,8 @@ export interface Layout<Name extends string = string> {
   readonly fields: readonly Field<Name>[];
   /** Offset of each field from the start of the structure, in bytes. */
   readonly offset: Readonly<Record<Name, number>>;
+  /** Width of an element of each field, in bytes. */
+  readonly width: Readonly<Record<Name, Field['width']>>;
 }
 
 /**
@@ -51,13 +53,8 @@ export function defineLayout<const Name extends string>(
   assert(at === size, `layout ${title}: fields add up to ${at}, not ${size}`);
   // At once: an object to which so many properties are added one by one is a hash table, searched at every access.
   const offset = Object.fromEntries(offsets) as Record<Name, number>;
-  return { title, size, fields, offset };
-}
-
-function fieldOf<Name extends string>(layout: Layout<Name>, name: Name): Field<Name> {
-  const field = layout.fields.find((candidate) => candidate.name === name);
-  assert(field !== undefined, `layout ${layout.title} has no field ${name}`);
-  return field;
+  const width = Object.fromEntries(fields.map((field) => [field.name, field.width])) as Record<Name, Field['width']>;
+  return { title, size, fields, offset, width };
 }
 
 /** Reads one element of a field as an unsigned number. `base` is the offset of the structure in `bytes`. */
@@ -68,7 +65,7 @@ export function getField<Name extends string>(
   name: Name,
   element = 0,
 ): number {
-  const { width } = fieldOf(layout, name);
+  const width = layout.width[name];
   const at = base + layout.offset[name] + element * width;
   let value = 0;
   for (let i = width - 1; i >= 0; i--) value = value * 256 + bytes[at + i]!;
@@ -84,7 +81,7 @@ export function putField<Name extends string>(
   value: number,
   element = 0,
 ): void {
-  const { width } = fieldOf(layout, name);
+  const width = layout.width[name];
   assert(
     Number.isSafeInteger(value) && value >= 0 && (width === 8 || value < 256 ** width),
     `layout ${layout.title}: ${name} does not hold ${value}`,

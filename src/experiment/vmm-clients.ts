@@ -1,10 +1,10 @@
 /**
- * Whether the guests serve, as clients on the network see it: each guest has a web server, and each server two clients.
+ * Whether the guests serve, as clients on the network see it: each guest has a web server, and each server clients of two kinds.
  *
- * One opens a connection every 10 ms, asks for the beginning of a file and waits a second at most: what is measured is not how long a
+ * Visitors: one opens a connection every 10 ms, asks for the beginning of a file and waits a second at most: what is measured is not how long a
  * connection takes to notice that its server is back. The downtime of a guest is the longest time between two answers.
  *
- * The other has logged in, and goes on with its session over one connection, a request every 100 ms. When the connection breaks it
+ * A user, who has logged in, goes on with its session over one connection, a request every 100 ms. When the connection breaks it
  * opens another; when the server does not know its session it logs in anew. It is told apart whether connection and session outlived
  * the reboot.
  */
@@ -19,11 +19,11 @@ import { WebServer } from '../workload/web-server.ts';
 import type { VmmGuest, VmmMachine } from './vmm-machine.ts';
 import { ask, WebHost, type HttpAnswer } from './web-client.ts';
 
-/** How often a client asks that opens a connection each time. */
+/** How often a visitor comes. */
 const INTERVAL = Ns(10_000_000);
-/** How long it waits: assumed, as httperf is told with --timeout. */
+/** How long he waits: assumed, as httperf is told with --timeout. */
 const TIMEOUT = Ns(1_000_000_000);
-/** How long the other one thinks between an answer and its next request. */
+/** How long a user thinks between an answer and its next request. */
 const THINK = Ns(100_000_000);
 /** How long the clients are waited for at the end: as long as a connection waits at most before it sends again. */
 const PATIENCE_NS = 125e9;
@@ -42,10 +42,10 @@ export interface Silence {
 export interface ClientView {
   /** The longest silence, which may last still. */
   readonly silence: Silence;
-  /** Requests of the first client that were answered, and that were not. */
+  /** Requests of visitors that were answered, and that were not. */
   readonly answered: number;
   readonly failed: number;
-  /** Whether the second client's connection, and its session, were there all the time. */
+  /** Whether the user's connection, and his session, were there all the time. */
   readonly keptConnection: boolean;
   readonly keptSession: boolean;
 }
@@ -89,14 +89,19 @@ export class VmmClients {
       return new GuestClients(this.#simulation, this.#host, this.#file, name, mac, n + 1);
     });
     for (const clients of this.#clients) clients.start();
-    yield* this.#heard(this.#clients);
+    yield* this.#heard(this.#clients, 'visitor');
+    yield* this.#heard(this.#clients, 'user');
     for (const clients of this.#clients) clients.begin();
   }
 
-  /** Waits until all clients of these guests are answered again, but no longer than they would wait; then the clients go. */
+  /** Waits until the clients of these guests are answered again, but no longer than they would wait; then they go. */
   *end(names: Iterable<string>): Process {
     const wanted = new Set(names);
-    yield* this.#heard(this.#clients.filter(({ name }) => wanted.has(name)));
+    const awaited = this.#clients.filter(({ name }) => wanted.has(name));
+    for (const clients of awaited) clients.listen();
+    yield* this.#heard(awaited, 'visitor');
+    for (const clients of this.#clients) clients.stopVisits();
+    yield* this.#heard(awaited, 'user');
     for (const clients of this.#clients) clients.stop();
   }
 
@@ -106,14 +111,16 @@ export class VmmClients {
     return clients.view;
   }
 
-  *#heard(all: readonly GuestClients[]): Process {
+  /** Waits until these clients of all have been answered. */
+  *#heard(all: readonly GuestClients[], who: Client): Process {
     const deadline = this.#simulation.now + PATIENCE_NS;
-    for (const clients of all) clients.listen();
-    while (this.#simulation.now < deadline && all.some(({ isHeard }) => !isHeard)) yield INTERVAL;
+    while (this.#simulation.now < deadline && !all.every(({ heard }) => heard.has(who))) yield INTERVAL;
   }
 }
 
-/** The two clients of one guest. */
+type Client = 'visitor' | 'user';
+
+/** The clients of one guest. */
 class GuestClients {
   readonly name: string;
   readonly #simulation: Simulation;
@@ -121,6 +128,8 @@ class GuestClients {
   readonly #file: ServedFile;
   readonly #server: MacAddress;
   readonly #session: number;
+  /** When visits ended; undefined: they go on. */
+  #lastVisitNs: number | undefined;
   #isStopped = false;
   #lastNs: number;
   #longest: Silence;
@@ -128,7 +137,7 @@ class GuestClients {
   #failed = 0;
   #keptConnection = true;
   #keptSession = true;
-  readonly #heard = new Set<'first' | 'second'>();
+  readonly #heard = new Set<Client>();
 
   constructor(
     simulation: Simulation,
@@ -149,7 +158,7 @@ class GuestClients {
   }
 
   get view(): ClientView {
-    const present = { fromNs: this.#lastNs, ns: this.#simulation.now - this.#lastNs };
+    const present = { fromNs: this.#lastNs, ns: (this.#lastVisitNs ?? this.#simulation.now) - this.#lastNs };
     return {
       silence: present.ns > this.#longest.ns ? present : this.#longest,
       answered: this.#answered,
@@ -159,9 +168,9 @@ class GuestClients {
     };
   }
 
-  /** Whether both have been answered since `listen`. */
-  get isHeard(): boolean {
-    return this.#heard.size === 2;
+  /** Those that have been answered since `listen`. */
+  get heard(): ReadonlySet<Client> {
+    return this.#heard;
   }
 
   listen(): void {
@@ -179,12 +188,18 @@ class GuestClients {
     this.#keptConnection = this.#keptSession = true;
   }
 
+  /** No visitor comes any more. */
+  stopVisits(): void {
+    this.#lastVisitNs ??= this.#simulation.now;
+  }
+
   stop(): void {
+    this.stopVisits();
     this.#isStopped = true;
   }
 
   *#visit(): Process {
-    while (!this.#isStopped) {
+    while (this.#lastVisitNs === undefined) {
       this.#simulation.spawn(`client of ${this.name}`, this.#visitOnce());
       yield INTERVAL;
     }
@@ -198,7 +213,7 @@ class GuestClients {
     const isOpen = (yield* connection.open()) === undefined;
     const answer = isOpen ? yield* ask(connection, this.#get()) : undefined;
     this.#host.close(connection);
-    if (this.#isStopped) return;
+    if (this.#lastVisitNs !== undefined) return;
     if (answer === undefined || !this.#isRight(answer)) this.#failed++;
     else this.#isAnswered();
   }
@@ -209,7 +224,7 @@ class GuestClients {
     if (ns > this.#longest.ns) this.#longest = { fromNs: this.#lastNs, ns };
     this.#lastNs = now;
     this.#answered++;
-    this.#heard.add('first');
+    this.#heard.add('visitor');
   }
 
   /** Whether an answer has the file's bytes. */
@@ -231,7 +246,7 @@ class GuestClients {
       } else if (answer.status === 401) {
         this.#keptSession = false;
         yield* ask(connection!, this.#post());
-      } else this.#heard.add('second');
+      } else this.#heard.add('user');
       yield THINK;
     }
     if (connection !== undefined) this.#host.close(connection);

@@ -9,6 +9,7 @@ import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import {
   NET_RING_SLOTS,
   NET_TX_REQUEST,
+  NET_TX_RESPONSE,
   Provenance,
   restoreDomain,
   RING_HEADER,
@@ -17,6 +18,7 @@ import {
   VIF_FRONTEND,
   XenbusState,
 } from '../../src/xen/index.ts';
+import { backendsOf } from '../../src/xen/xenbus-backend.ts';
 import { property } from '../support/property.ts';
 import { bootMachine, LEAST_PAGES, startGuest, TestDisk, type TestMachine } from './machine.ts';
 import { isReceivePage, NET_PFN, NetGuest, RX_RING, startNetGuest, TX_RING } from './net-guest.ts';
@@ -245,6 +247,62 @@ describe('the network back-end', () => {
     },
     { numRuns: 60 },
   );
+
+  it('answers a frame that is none with an error, and sends the others', () => {
+    const { simulation, guests, heard } = network();
+    const [{ domain, front }] = guests;
+    const { memory, hypercalls } = domain.environment;
+    heard.length = 0;
+    const { offset: at } = NET_TX_REQUEST;
+    const spoil = [
+      [at.flags, 1],
+      [at.size, 13],
+      [at.offset, PAGE_SIZE - 20],
+      [at.grant, 7],
+    ] as const;
+    hypercalls.setCallback(() => undefined);
+    // The first slot was that of the announcement. The driver publishes each at once; the back-end takes it up later.
+    const slotOf = (n: number): number => RING_HEADER_BYTES + (1 + n) * NET_TX_REQUEST.size;
+    for (let n = 0; n <= spoil.length; n++) {
+      front.send(OUTSIDE, EtherType.transport, bytes(30, n));
+      if (n < spoil.length) memory.writeU16(TX_RING, slotOf(n) + spoil[n]![0], spoil[n]![1]);
+    }
+    simulation.run();
+    const statuses = [0, 1, 2, 3, 4].map((n) => memory.readU16(TX_RING, slotOf(n) + NET_TX_RESPONSE.offset.status));
+    // What is found wrong at once is answered at once, in the order of the ring all the same.
+    expect(statuses).toEqual([1, 1, 1, 1, 0]);
+    expect(heard.map((frame) => frame.subarray(14))).toEqual([bytes(30, spoil.length)]);
+  });
+
+  it('has nothing mapped any more when it says that it closes the interface', () => {
+    const { simulation, guests, hypervisor } = network({ netbackPacketNs: 500_000 });
+    const [{ domain, front }] = guests;
+    const pins: number[] = [];
+    const path = `${backendsOf(domain.domid, 'vif')}/0/state`;
+    hypervisor.xenstore.watch(path, () => {
+      if (hypervisor.xenstore.read(path) === String(XenbusState.closing)) pins.push(domain.grants.pinCount);
+    });
+    front.send(OUTSIDE, EtherType.transport, bytes(30, 1));
+    simulation.run(() => domain.grants.pinCount === 3);
+    const close = domain.environment.xenstore.write(`${VIF_FRONTEND}/state`, String(XenbusState.closing));
+    domain.environment.spawn('close', close);
+    simulation.run();
+    expect(pins).toEqual([0]);
+  });
+
+  it('is no port of the bridge any more when its guest has gone', () => {
+    const { simulation, guests, host, hypervisor, toolstack } = network({ netbackPacketNs: 1000, nicPacketNs: 0 });
+    const work = (): number => {
+      const before = hypervisor.domain0Cpu.busy;
+      host.send(encodeFrame({ destination: BROADCAST, source: OUTSIDE, type: 1, payload: bytes(50, 0) }));
+      simulation.run();
+      return Math.floor((hypervisor.domain0Cpu.busy - before) / 1000);
+    };
+    expect(work()).toBe(2);
+    simulation.runProcess('destroy', toolstack.destroyDomain(guests[0].domain));
+    simulation.run();
+    expect(work()).toBe(1);
+  });
 
   it('takes what a page equalled from it when a frame lands there, and a migration sees it', () => {
     const { simulation, guests, host, hypervisor } = network();
