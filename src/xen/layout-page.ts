@@ -3,6 +3,7 @@
  * that it cannot drift from the codec.
  */
 
+import { ETHERNET_HEADER } from '../base/ethernet.ts';
 import { layoutTable } from '../base/layout.ts';
 import {
   BOX_HEADER,
@@ -18,6 +19,7 @@ import {
 import { RING_REQUEST, RING_RESPONSE } from './public/blkif.ts';
 import { SHARED_INFO } from './public/event-channel.ts';
 import { GRANT_ENTRY } from './public/grant-table.ts';
+import { NET_RX_REQUEST, NET_RX_RESPONSE, NET_TX_REQUEST, NET_TX_RESPONSE } from './public/netif.ts';
 import { RECENCY, RECENCY_BITS } from './public/recency.ts';
 import { RING_HEADER } from './public/ring.ts';
 import { START_INFO } from './public/start-info.ts';
@@ -97,6 +99,18 @@ export function tableLayoutPage(): string {
     layoutTable(RING_REQUEST),
     '',
     layoutTable(RING_RESPONSE),
+    '',
+    layoutTable(NET_TX_REQUEST),
+    '',
+    layoutTable(NET_TX_RESPONSE),
+    '',
+    layoutTable(NET_RX_REQUEST),
+    '',
+    layoutTable(NET_RX_RESPONSE),
+    '',
+    'A network interface has two rings of 256 slots, of 12 and of 8 bytes. What is in the pages are Ethernet frames:',
+    '',
+    layoutTable(ETHERNET_HEADER),
     '',
   ].join('\n');
 }
