@@ -20,6 +20,7 @@ import { NOTHING, WaitQueue, type CpuClock, type Process } from '../sim/index.ts
 import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment, type GuestMemory } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2 } from './ext2.ts';
+import type { Ext2Changes } from './ext2-change.ts';
 import { MAX_FILE_BYTES } from './ext2-inode.ts';
 import type { OpenFile } from './filemap.ts';
 import type { Inode } from './inode.ts';
@@ -44,6 +45,7 @@ export class FileWrite {
   readonly #io: PageIo;
   readonly #writeback: Writeback;
   readonly #ext2: Ext2;
+  readonly #changes: Ext2Changes;
 
   constructor(
     env: GuestEnvironment,
@@ -60,6 +62,7 @@ export class FileWrite {
     this.#io = io;
     this.#writeback = writeback;
     this.#ext2 = ext2;
+    this.#changes = ext2.changes;
   }
 
   /**
@@ -70,10 +73,10 @@ export class FileWrite {
   writeNow(file: OpenFile, src: Uint8Array, offset: number, position: number, length: number): number {
     const { inode } = file;
     if (inode.sem.isHeld || file.needsProcess || position + length > inode.size) return ~0;
-    const superblock = this.#ext2.changeable;
+    const superblock = this.#changes.changeable;
     if (superblock === undefined) return ~0;
     // Only the journal has to hear again of a page that is dirty already.
-    const { isJournaled } = this.#ext2;
+    const isJournaled = this.#changes.journal !== undefined;
     const { cache, lru, map } = this.#mm;
     const { pageLookupNs, copyNsPerByte } = this.#costs;
     let done = 0;
@@ -88,7 +91,7 @@ export class FileWrite {
       const inPage = at - index * PAGE_BYTES;
       const bytes = Math.min(PAGE_BYTES - inPage, length - done);
       this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);
-      if ((flags & DIRTY) === 0 || isJournaled) this.#ext2.markPageDirty(inode, pfn);
+      if ((flags & DIRTY) === 0 || isJournaled) this.#changes.markPageDirty(inode, pfn);
       lru.markAccessed(pfn);
       this.#cpu.charge(pageLookupNs + bytes * copyNsPerByte);
       done += bytes;
@@ -121,7 +124,7 @@ export class FileWrite {
       from?.(start);
       const limit = Math.min(length, MAX_FILE_BYTES - start);
       if (limit <= 0) throw new ModelError('EFBIG', `position ${start}`);
-      yield* this.#ext2.change(() => this.#beginWrite(inode, start + done > inode.size), false);
+      yield* this.#changes.change(() => this.#beginWrite(inode, start + done > inode.size), false);
       if (file.isDirect) {
         checkDirect(start, length);
         if (yield* this.#directWrite(inode, src, offset, start, length)) return length;
@@ -133,7 +136,7 @@ export class FileWrite {
           const inPage = at - index * PAGE_SIZE;
           const bytes = Math.min(PAGE_SIZE - inPage, limit - written);
           const from = offset + written;
-          yield* this.#ext2.change(() => this.#writePage(inode, index, inPage, src, from, bytes), false);
+          yield* this.#changes.change(() => this.#writePage(inode, index, inPage, src, from, bytes), false);
           written += bytes;
           if (this.#writeback.isDue) yield* this.#writeback.balance();
           if (this.#cpu.isDue) yield* this.#cpu.settle();
@@ -142,7 +145,7 @@ export class FileWrite {
         if (!(error instanceof ModelError) || written === 0) throw error;
       }
     } finally {
-      yield* this.#ext2.publish();
+      yield* this.#changes.publish();
       inode.sem.release();
     }
     if (file.isSynchronous || file.isDirect) yield* this.#ext2.fsync(inode, false);
@@ -172,9 +175,9 @@ export class FileWrite {
   }
 
   #beginWrite(inode: Inode, leavesHole: boolean): Process {
-    this.#ext2.superblock.beginChange();
-    if (leavesHole) this.#ext2.zeroTail(inode);
-    this.#touch(inode, this.#ext2.now());
+    this.#changes.superblock.beginChange();
+    if (leavesHole) this.#ext2.pages.zeroTail(inode);
+    this.#touch(inode, this.#changes.now());
     return NOTHING;
   }
 
@@ -194,7 +197,7 @@ export class FileWrite {
       }
       try {
         if (!map.has(pfn, PG.hasBlock)) {
-          yield* this.#ext2.blockForWrite(inode, index);
+          yield* this.#ext2.pages.blockForWrite(inode, index);
           map.set(pfn, PG.hasBlock);
         }
       } catch (error) {
@@ -209,14 +212,14 @@ export class FileWrite {
       this.#cpu.charge(this.#costs.pageLookupNs + this.#costs.getBlockNs + bytes * this.#costs.copyNsPerByte);
       cache.setUptodate(pfn);
       map.clear(pfn, PG.error);
-      this.#ext2.markPageDirty(inode, pfn);
+      this.#changes.markPageDirty(inode, pfn);
       this.#io.unlockPage(pfn);
       lru.markAccessed(pfn);
       const end = index * PAGE_SIZE + inPage + bytes;
       if (end > inode.size) {
         inode.fields.size = end;
         inode.isSizeDirty = true;
-        this.#ext2.markInodeDirty(inode);
+        this.#changes.markInodeDirty(inode);
       }
       return;
     }
@@ -306,7 +309,7 @@ export class FileWrite {
     if (fields.mtime === now && fields.ctime === now && inode.isInodeDirty) return;
     fields.mtime = now;
     fields.ctime = now;
-    this.#ext2.markInodeDirty(inode);
+    this.#changes.markInodeDirty(inode);
   }
 }
 

@@ -34,8 +34,9 @@ import { BlockQueue } from './block-queue.ts';
 import { CacheMap, type ReuseObserver } from './cache-map.ts';
 import type { KernelCosts } from './costs.ts';
 import { DentryCache } from './dcache.ts';
-import { Ext2, type NamingPolicy } from './ext2.ts';
+import { Ext2 } from './ext2.ts';
 import { Ext2Directories } from './ext2-dir.ts';
+import type { NamingPolicy } from './ext2-iget.ts';
 import { Namespace } from './ext2-namei.ts';
 import { EventChannels } from './evtchn.ts';
 import { FileCacheEnvironment } from './file-cache-memory.ts';
@@ -182,8 +183,8 @@ export class Kernel {
     if (hasRegistry) ext2.registry = cacheMap;
     yield* ext2.mount();
     const directories = new Ext2Directories(env, costs, io, ext2);
-    const walker = new PathWalker(env, costs, io, ext2, directories, dentries);
-    ext2.inodes.put(yield* ext2.root());
+    const walker = new PathWalker(env, costs, io, ext2.inodes, directories, dentries);
+    ext2.inodes.put(yield* ext2.inodes.root());
     const files = new FileMap(env, costs, mm, io);
     const syscalls = new Syscalls(env, costs, {
       mm,
