@@ -15,6 +15,7 @@ import type { Pfn } from '../base/units.ts';
 import type { Ext2Geometry } from '../disk/ext2-format.ts';
 import { NOTHING, type Process } from '../sim/index.ts';
 import type { Buffers } from './buffer.ts';
+import type { DirtyRegistry } from './dirty-registry.ts';
 import type { InodeTable } from './ext2-inode.ts';
 import type { Ext2Map } from './ext2-map.ts';
 import type { Ext2Super } from './ext2-super.ts';
@@ -22,7 +23,7 @@ import { OrphanList } from './ext3-orphan.ts';
 import type { Inode } from './inode.ts';
 import type { Journal } from './jbd.ts';
 import { HOLE, lookUpBlock, type PageIo } from './page-io.ts';
-import type { Writeback } from './page-writeback.ts';
+import type { Writeback } from './fs-writeback.ts';
 
 /** Times that an operation is tried again after a commit, when the only free blocks were frozen (ext3_should_retry_alloc). */
 const ALLOCATION_RETRIES = 3;
@@ -144,10 +145,11 @@ export class Ext2Changes {
    * page. So the pages say all that this kernel knows of the file system, as long as no operation is under way.
    */
   publish(): Process {
-    return this.#writeback.registry === undefined ? NOTHING : this.#publish();
+    const { registry } = this.#writeback;
+    return registry === undefined ? NOTHING : this.#publish(registry);
   }
 
-  *#publish(): Process {
+  *#publish(registry: DirtyRegistry): Process {
     if (this.#unpublished.size > 0) {
       try {
         yield* this.change(() => this.#storeChanged(), false);
@@ -156,7 +158,7 @@ export class Ext2Changes {
         if (!(error instanceof ModelError)) throw error;
       }
     }
-    yield* this.#writeback.publish();
+    yield* registry.publish();
   }
 
   *#storeChanged(): Process {

@@ -18,7 +18,7 @@ import { hasBlocks, type Ext2Pages } from './ext2-pages.ts';
 import { Inode, InodeCache } from './inode.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { PageIo } from './page-io.ts';
-import type { Writeback } from './page-writeback.ts';
+import type { Writeback } from './fs-writeback.ts';
 import type { SlabCache } from './slab.ts';
 import { truncatePages } from './truncate.ts';
 

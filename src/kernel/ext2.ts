@@ -14,6 +14,7 @@ import { NOTHING, type Process } from '../sim/index.ts';
 import { BLOCK_DEVICE_INO, type GuestEnvironment } from '../xen/public/index.ts';
 import { BlockDeviceMapping, Buffers } from './buffer.ts';
 import type { KernelCosts } from './costs.ts';
+import type { DirtyRegistry } from './dirty-registry.ts';
 import { Ext2Changes } from './ext2-change.ts';
 import { Ext2Inodes, type NamingPolicy } from './ext2-iget.ts';
 import { InodeTable } from './ext2-inode.ts';
@@ -26,14 +27,14 @@ import { JournalLog } from './jbd-log.ts';
 import { recoverJournal } from './jbd-recovery.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { PageIo } from './page-io.ts';
-import type { Writeback } from './page-writeback.ts';
+import type { Writeback } from './fs-writeback.ts';
 import type { SlabCache } from './slab.ts';
 
 export class Ext2 implements JournalClient {
   /** Told of blocks that are freed. Set before the mount. */
   onFreeBlocks: (block: number, count: number) => void = () => undefined;
   /** Where dirty pages are registered that are to survive a crash. Set before the mount. */
-  registry: Writeback['registry'];
+  registry: DirtyRegistry | undefined;
   readonly buffers: Buffers;
   readonly changes: Ext2Changes;
   readonly pages: Ext2Pages;

@@ -27,7 +27,8 @@ import type { Inode } from './inode.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import { HOLE, lookUpBlock, type PageIo } from './page-io.ts';
-import type { Writeback } from './page-writeback.ts';
+import type { Writeback } from './fs-writeback.ts';
+import type { DirtyLimits } from './page-writeback.ts';
 import { unmapRange } from './rmap.ts';
 import { truncatePages } from './truncate.ts';
 
@@ -44,6 +45,7 @@ export class FileWrite {
   readonly #mm: MemoryManagement;
   readonly #io: PageIo;
   readonly #writeback: Writeback;
+  readonly #limits: DirtyLimits;
   readonly #ext2: Ext2;
   readonly #changes: Ext2Changes;
 
@@ -53,6 +55,7 @@ export class FileWrite {
     mm: MemoryManagement,
     io: PageIo,
     writeback: Writeback,
+    limits: DirtyLimits,
     ext2: Ext2,
   ) {
     this.#cpu = env.cpu;
@@ -61,6 +64,7 @@ export class FileWrite {
     this.#mm = mm;
     this.#io = io;
     this.#writeback = writeback;
+    this.#limits = limits;
     this.#ext2 = ext2;
     this.#changes = ext2.changes;
   }
@@ -81,7 +85,7 @@ export class FileWrite {
     const { pageLookupNs, copyNsPerByte } = this.#costs;
     let done = 0;
     while (done < length) {
-      if (this.#writeback.isDue) return ~done;
+      if (this.#limits.isDue) return ~done;
       const at = position + done;
       const index = at < 0x8000_0000 ? at >>> 12 : Math.floor(at / PAGE_BYTES);
       const pfn = cache.find(inode.space, index);
@@ -138,7 +142,7 @@ export class FileWrite {
           const from = offset + written;
           yield* this.#changes.change(() => this.#writePage(inode, index, inPage, src, from, bytes), false);
           written += bytes;
-          if (this.#writeback.isDue) yield* this.#writeback.balance();
+          if (this.#limits.isDue) yield* this.#limits.balance();
           if (this.#cpu.isDue) yield* this.#cpu.settle();
         }
       } catch (error) {

@@ -24,7 +24,7 @@ import { fput, type FileMap, type OpenFile } from './filemap.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { PageIo } from './page-io.ts';
-import type { Writeback } from './page-writeback.ts';
+import type { Writeback } from './fs-writeback.ts';
 import { PTE, Vma } from './vma.ts';
 
 /** Protection of a mapping, with Linux's values. */

@@ -4,7 +4,8 @@ import { MemoryImage } from '../../src/disk/memory-image.ts';
 import { BlockQueue } from '../../src/kernel/block-queue.ts';
 import { CacheMap, MemoryManagement, PG } from '../../src/kernel/index.ts';
 import { type Mapping, PageIo } from '../../src/kernel/page-io.ts';
-import { Writeback } from '../../src/kernel/page-writeback.ts';
+import { Writeback } from '../../src/kernel/fs-writeback.ts';
+import { DirtyLimits } from '../../src/kernel/page-writeback.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { BlkifStatus } from '../../src/xen/public/index.ts';
 import { BOOT_PAGES, COSTS, FakeMachine } from './fake-machine.ts';
@@ -17,6 +18,7 @@ export interface Rig {
   readonly io: PageIo;
   readonly queue: BlockQueue;
   readonly writeback: Writeback;
+  readonly limits: DirtyLimits;
   readonly mapping: Mapping;
   /** Blocks read, in the order of the ring. */
   readonly blocks: number[];
@@ -41,7 +43,8 @@ export function rig(nrPages = 768, pages = PAGES): Rig {
   queue.attach(machine.connectFront(ring, COSTS.interruptNs, queue.dispatch));
   const io = new PageIo(machine.env, COSTS, mm, cacheMap, queue);
   const writeback = new Writeback(machine.env, COSTS, mm, io, queue);
-  io.nap = (wanted) => writeback.nap(wanted);
+  const limits = new DirtyLimits(machine.env, mm, queue, writeback);
+  io.nap = (wanted) => limits.nap(wanted);
   const mapping: Mapping = {
     space: mm.cache.open(5 as Ino),
     pageCount: pages,
@@ -68,6 +71,7 @@ export function rig(nrPages = 768, pages = PAGES): Rig {
     io,
     queue,
     writeback,
+    limits,
     mapping,
     blocks,
     runFor,
