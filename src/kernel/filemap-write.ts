@@ -26,10 +26,12 @@ import type { OpenFile } from './filemap.ts';
 import type { Inode } from './inode.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
+import type { PageCache } from './page-cache.ts';
 import { HOLE, lookUpBlock, type PageIo } from './page-io.ts';
 import type { Writeback } from './fs-writeback.ts';
 import type { DirtyLimits } from './page-writeback.ts';
 import { unmapRange } from './rmap.ts';
+import type { Lru } from './swap.ts';
 import { truncatePages } from './truncate.ts';
 
 // What every overwrite asks, as constants of this file: one of another module is loaded, and checked, each time it is named.
@@ -37,12 +39,18 @@ const PAGE_BYTES = PAGE_SIZE;
 const READY = PG.uptodate | PG.hasBlock;
 const ASKED = READY | PG.locked;
 const DIRTY = PG.dirty;
+/** A page that carries these is as young as another access can make it. */
+const HOT = PG.referenced | PG.active;
 
 export class FileWrite {
   readonly #cpu: CpuClock;
   readonly #memory: GuestMemory;
   readonly #costs: KernelCosts;
+  readonly #pageLookupNs: number;
+  readonly #copyNsPerByte: number;
   readonly #mm: MemoryManagement;
+  readonly #cache: PageCache;
+  readonly #lru: Lru;
   readonly #io: PageIo;
   readonly #writeback: Writeback;
   readonly #limits: DirtyLimits;
@@ -61,7 +69,11 @@ export class FileWrite {
     this.#cpu = env.cpu;
     this.#memory = env.memory;
     this.#costs = costs;
+    this.#pageLookupNs = costs.pageLookupNs;
+    this.#copyNsPerByte = costs.copyNsPerByte;
     this.#mm = mm;
+    this.#cache = mm.cache;
+    this.#lru = mm.lru;
     this.#io = io;
     this.#writeback = writeback;
     this.#limits = limits;
@@ -76,28 +88,29 @@ export class FileWrite {
    */
   writeNow(file: OpenFile, src: Uint8Array, offset: number, position: number, length: number): number {
     const { inode } = file;
+    const changes = this.#changes;
     if (inode.sem.isHeld || file.needsProcess || position + length > inode.size) return ~0;
-    const superblock = this.#changes.changeable;
-    if (superblock === undefined) return ~0;
-    // Only the journal has to hear again of a page that is dirty already.
-    const isJournaled = this.#changes.journal !== undefined;
-    const { cache, lru, map } = this.#mm;
-    const { pageLookupNs, copyNsPerByte } = this.#costs;
+    // Bytes may be stored, and times changed, where no handle is needed for that now.
+    const { superblock, journal } = changes;
+    if (!superblock.isChanging || this.#writeback.registry !== undefined) return ~0;
+    if (journal !== undefined && !journal.isOpen) return ~0;
+    const cache = this.#cache;
     let done = 0;
     while (done < length) {
-      if (this.#limits.isDue) return ~done;
       const at = position + done;
-      const index = at < 0x8000_0000 ? at >>> 12 : Math.floor(at / PAGE_BYTES);
+      // A comparison of small integers.
+      const index = at <= 0x7fff_ffff ? at >>> 12 : Math.floor(at / PAGE_BYTES);
       const pfn = cache.find(inode.space, index);
-      if (pfn < 0) return ~done;
-      const flags = map.flagsOf(pfn);
+      if (pfn < 0 || this.#limits.isDue) return ~done;
+      const flags = cache.flagsOf(pfn);
       if ((flags & ASKED) !== READY) return ~done;
       const inPage = at - index * PAGE_BYTES;
       const bytes = Math.min(PAGE_BYTES - inPage, length - done);
       this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);
-      if ((flags & DIRTY) === 0 || isJournaled) this.#changes.markPageDirty(inode, pfn);
-      lru.markAccessed(pfn);
-      this.#cpu.charge(pageLookupNs + bytes * copyNsPerByte);
+      // Only the journal has to hear again of a page that is dirty already.
+      if ((flags & DIRTY) === 0 || journal !== undefined) changes.markPageDirty(inode, pfn);
+      if ((flags & HOT) !== HOT) this.#lru.markAccessed(pfn);
+      this.#cpu.charge(this.#pageLookupNs + bytes * this.#copyNsPerByte);
       done += bytes;
     }
     if (length > 0) this.#touch(inode, superblock.now());

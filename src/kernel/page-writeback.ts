@@ -47,8 +47,9 @@ export class DirtyLimits {
   readonly #writeback: Writeback;
   readonly #background = new WaitQueue();
   readonly #ratelimit: number;
-  /** Pages that had become dirty when a writer looked at the thresholds last. */
+  /** Pages that had become dirty when a writer looked at the thresholds last, and will have when one is to look again. */
   #balancedAt = 0;
+  #dueAt: number;
   /** Pages that background writeout is to write at least, when it is to begin. */
   #wanted: number | undefined;
   #exceeded = false;
@@ -60,6 +61,7 @@ export class DirtyLimits {
     this.#writeback = writeback;
     // 4 MiB at most, a 32nd of memory for the one processor, 16 pages at least.
     this.#ratelimit = Math.max(16, Math.min(1024, Math.floor(mm.map.nrPages / 32)));
+    this.#dueAt = this.#ratelimit;
   }
 
   /** Starts the two pdflush threads. */
@@ -70,7 +72,7 @@ export class DirtyLimits {
 
   /** Whether a writer should look at the thresholds (`balance`) now. */
   get isDue(): boolean {
-    return this.#writeback.pagesDirtied - this.#balancedAt >= (this.#exceeded ? RATELIMIT_EXCEEDED : this.#ratelimit);
+    return this.#writeback.pagesDirtied >= this.#dueAt;
   }
 
   /**
@@ -79,10 +81,12 @@ export class DirtyLimits {
    */
   *balance(): Process {
     this.#balancedAt = this.#writeback.pagesDirtied;
+    this.#setDue();
     const { cache } = this.#mm;
     let toWrite = Math.floor((3 * this.#ratelimit) / 2);
     while (this.#isOverLimit()) {
       this.#exceeded = true;
+      this.#setDue();
       if (cache.nrDirty > 0) {
         toWrite -= yield* this.#writeback.writeInodes(everything(toWrite));
         // Below the limit again, or this writer has done his duty.
@@ -90,8 +94,15 @@ export class DirtyLimits {
       }
       yield* this.#congestionWait();
     }
-    if (!this.#isOverLimit()) this.#exceeded = false;
+    if (!this.#isOverLimit()) {
+      this.#exceeded = false;
+      this.#setDue();
+    }
     if (cache.nrDirty > this.#limits().background) this.#wakeBackground(0);
+  }
+
+  #setDue(): void {
+    this.#dueAt = this.#balancedAt + (this.#exceeded ? RATELIMIT_EXCEEDED : this.#ratelimit);
   }
 
   /** Reclaim does not get on: so many pages are to be written, whatever is dirty (wakeup_bdflush); the first of them are waited for. */

@@ -80,12 +80,11 @@ export class MachineMemory {
   /** Copies into a frame. The range must lie inside the frame. */
   copyIn(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
     // The path of a cached overwrite: what is rare is in a function of its own, so that the engine can inline this one.
-    if (length !== 4096 || src.length !== 4096 || offset !== 0 || srcOffset !== 0) {
+    if ((offset | srcOffset) !== 0 || length !== 4096 || src.length !== 4096 || this.#cpuCache !== undefined) {
       this.#copyInPart(mfn, offset, src, srcOffset, length);
       return;
     }
-    if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, 0, 4096);
-    if (!this.isTouched(mfn)) this.#touched[mfn >>> 5]! |= bit(mfn);
+    this.#touched[mfn >>> 5]! |= 1 << (mfn & 31);
     this.#bank(mfn).set(src, (mfn & BANK_MASK) << PAGE_SHIFT);
   }
 
