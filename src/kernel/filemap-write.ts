@@ -85,6 +85,9 @@ export class FileWrite {
    * Overwrites `length` bytes at `position` from src[offset …] as far as that needs no waiting: pages that are cached, up to
    * date and have a block, inside the file.
    * @returns `length`, or the bitwise complement of the bytes written so far: pass those to `writeRest`.
+   *
+   * The engine inlines into one function 920 bytecodes at most, and none that is longer than 460. This one is, so it is the root of
+   * all that it calls: inlined into its callers, it would leave half of that to calls.
    */
   writeNow(file: OpenFile, src: Uint8Array, offset: number, position: number, length: number): number {
     const { inode } = file;
