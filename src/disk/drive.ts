@@ -1,20 +1,14 @@
 /**
- * A drive: a queue of requests, a volatile write cache, a service-time model and the medium.
+ * A drive: a queue of requests (elevator.ts), a volatile write cache (write-cache.ts), a service-time model and the medium.
  *
  * Bytes move by DMA between the medium and machine frames, whole request at once, at the instant the request
  * completes. DMA is hardware: it asks no page table, so write protection does not stop it. A write is on the medium when a
  * flush that was submitted after its completion has completed, not earlier; a drive without write cache puts it there
  * before it completes.
  *
- * Queue. `elevator`: upwards from where the last request ended, then again from the lowest (C-LOOK); a request that
- * saw MAX_OVERTAKEN others start goes first. `fifo`: as they came. A flush is a fence: it begins when everything submitted
- * before it has completed, and what was submitted after it begins when it has completed.
- *
  * Cache. A write that fits completes once it is in the cache; reads see it. It leaves for the medium when the drive was
- * idle for DESTAGE_DELAY_NS, when the cache is needed for other writes, and at a flush: upwards, from where the arm stands,
- * else from the lowest, or, when it was idle, from a random place on. What followed on the medium was being written while
- * the bus filled the cache; how far that came is computed when the cache is needed again, so a stream of writes goes at the
- * rate of the medium. A write larger than the whole cache goes straight to the medium.
+ * idle for DESTAGE_DELAY_NS, when the cache is needed for other writes, and at a flush (destage.ts). A write larger than the
+ * whole cache goes straight to the medium.
  *
  * Ports. Several machines may reach one drive, each through a port with memory of its own: they share its arm, its queue and its
  * cache, and a reset of one leaves the others' requests alone.
@@ -29,20 +23,18 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { Ns, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
+import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import type { RandomStream, Simulation } from '../sim/index.ts';
 import type { BlockDevice, BlockRequest } from './block-device.ts';
+import { Destaging } from './destage.ts';
+import { RequestQueue } from './elevator.ts';
 import type { ImageStore } from './image-store.ts';
 import type { ServiceTimeModel } from './service-time.ts';
 import { WriteCache } from './write-cache.ts';
 
-/** Others that may start before a waiting request: twice what a block back-end keeps in flight. */
-const MAX_OVERTAKEN = 128;
 /** Idle time before the cache is written out, so that a reader who pauses does not find the arm elsewhere: 50 ms. */
 const DESTAGE_DELAY_NS = 50_000_000;
-/** Granules written out in one go: 128 KiB. */
-const DESTAGE_GRANULES = 32;
 
 export interface DriveOptions {
   readonly model: ServiceTimeModel;
@@ -65,17 +57,6 @@ export interface DriveCounters {
   readonly errors: number;
   /** Virtual time during which at least one request or destaging run was in service. */
   readonly busyNs: number;
-}
-
-/** A request that waits. */
-interface Pending {
-  readonly request: BlockRequest;
-  /** Of the machine that it came from. */
-  readonly memory: MachineMemory;
-  readonly sectors: number;
-  readonly arrival: number;
-  /** Requests started before this one came. */
-  readonly startedBefore: number;
 }
 
 /** What serves one request, or one destaging run, at a time. */
@@ -102,29 +83,18 @@ export class Drive implements BlockDevice {
   readonly #memory: MachineMemory;
   readonly #image: ImageStore;
   readonly #model: ServiceTimeModel;
-  readonly #isElevator: boolean;
   readonly #faults: (request: BlockRequest) => 'EIO' | undefined;
   readonly #random: RandomStream;
   readonly #cache: WriteCache;
+  readonly #destaging: Destaging;
+  readonly #queue: RequestQueue;
 
   #channels: Channel[];
   #busyChannels = 0;
   #requestsInService = 0;
   /** A flush is in service: nothing else may begin. */
   #isFlushing = false;
-  #queue: Pending[] = [];
-  #arrivals = 0;
-  #started = 0;
-  /** Where the last request ended: the elevator goes on from here. */
-  #elevatorAt = 0;
-
-  /** The granules of the present sweep over the cache, and how far it has come. */
-  #sweep: number[] = [];
-  #swept = 0;
-  #destaging = 0;
-  /** The granule before which the arm stands since it last destaged, and since when; -1: it has moved. */
-  #armGranule = -1;
-  #armFreeNs = 0;
+  #runsInService = 0;
   /** Granules of the cache promised to writes in service. */
   #reserved = 0;
   #lastRequestAt = 0;
@@ -147,10 +117,11 @@ export class Drive implements BlockDevice {
     this.#memory = memory;
     this.#image = image;
     this.#model = model;
-    this.#isElevator = (scheduler ?? (model.channels === 1 ? 'elevator' : 'fifo')) === 'elevator';
+    this.#queue = new RequestQueue(scheduler ?? (model.channels === 1 ? 'elevator' : 'fifo'));
     this.#faults = options.faults ?? (() => undefined);
     this.#random = simulation.random.stream('drive');
     this.#cache = new WriteCache(writeCacheBytes);
+    this.#destaging = new Destaging(this.#cache, model, this.#random, this.sectorCount);
     this.#channels = this.#freshChannels();
   }
 
@@ -215,7 +186,7 @@ export class Drive implements BlockDevice {
       return;
     }
     this.#lastRequestAt = this.#simulation.now;
-    this.#queue.push({ request, memory, sectors, arrival: this.#arrivals++, startedBefore: this.#started });
+    this.#queue.add(request, memory, sectors);
     this.#pump();
   }
 
@@ -238,7 +209,7 @@ export class Drive implements BlockDevice {
    */
   reset(memory = this.#memory): void {
     const survival = this.#random.fraction();
-    this.#queue = this.#queue.filter((pending) => pending.memory !== memory);
+    this.#queue.dropOf(memory);
     for (const channel of this.#channels) {
       const { request } = channel;
       if (request === undefined || channel.memory !== memory || channel.abandoned) continue;
@@ -257,12 +228,10 @@ export class Drive implements BlockDevice {
     this.#busyChannels = 0;
     this.#requestsInService = 0;
     this.#isFlushing = false;
-    this.#destaging = 0;
+    this.#runsInService = 0;
     this.#reserved = 0;
-    this.#queue = [];
-    this.#sweep = [];
-    this.#swept = 0;
-    this.#armGranule = -1;
+    this.#queue.clear();
+    this.#destaging.reset();
   }
 
   #freshChannels(): Channel[] {
@@ -303,37 +272,11 @@ export class Drive implements BlockDevice {
 
   /** Starts what can be started. */
   #pump(): void {
-    while (this.#queue.length > 0 && this.#busyChannels < this.#channels.length) {
-      const at = this.#pick();
+    while (this.#queue.length > 0 && this.#busyChannels < this.#channels.length && !this.#isFlushing) {
+      const at = this.#queue.pick(this.#requestsInService === 0);
       if (at < 0 || !this.#begin(at)) return;
     }
     if (this.#queue.length === 0 && this.#busyChannels === 0 && !this.#cache.isEmpty) this.#destageWhenIdle();
-  }
-
-  /** Index of the request to serve next, -1 when a fence holds all of them back. */
-  #pick(): number {
-    if (this.#isFlushing) return -1;
-    const queue = this.#queue;
-    let oldest = 0;
-    let fence = -1;
-    for (let i = 0; i < queue.length; i++) {
-      const { arrival, request } = queue[i]!;
-      if (arrival < queue[oldest]!.arrival) oldest = i;
-      if (request.op === 'flush' && (fence < 0 || arrival < queue[fence]!.arrival)) fence = i;
-    }
-    if (oldest === fence) return this.#requestsInService === 0 ? fence : -1;
-    const isStarving = this.#started - queue[oldest]!.startedBefore >= MAX_OVERTAKEN;
-    if (!this.#isElevator || isStarving) return oldest;
-    const before = fence < 0 ? this.#arrivals : queue[fence]!.arrival;
-    let above = -1;
-    let lowest = oldest;
-    for (let i = 0; i < queue.length; i++) {
-      const { arrival, request } = queue[i]!;
-      if (arrival >= before) continue;
-      if (isBefore(queue[i]!, queue[lowest]!)) lowest = i;
-      if (request.sector >= this.#elevatorAt && (above < 0 || isBefore(queue[i]!, queue[above]!))) above = i;
-    }
-    return above >= 0 ? above : lowest;
   }
 
   /**
@@ -341,7 +284,7 @@ export class Drive implements BlockDevice {
    * begin before something in service has ended.
    */
   #begin(at: number): boolean {
-    const { request, memory, sectors } = this.#queue[at]!;
+    const { request, memory, sectors } = this.#queue.at(at);
     const { op, sector } = request;
     const now = this.#simulation.now;
     const isCached = op === 'write' && this.#cache.canHold(sector, sectors);
@@ -349,8 +292,7 @@ export class Drive implements BlockDevice {
       op === 'flush' ? !this.#cache.isEmpty : isCached && !this.#cache.hasRoomFor(sector, sectors, this.#reserved);
     if (mustDestage) return this.#beginDestage(true);
 
-    const last = this.#queue.pop()!;
-    if (at < this.#queue.length) this.#queue[at] = last;
+    this.#queue.start(at);
     const channel = this.#take('request');
     channel.request = request;
     channel.memory = memory;
@@ -359,11 +301,9 @@ export class Drive implements BlockDevice {
     channel.failed = this.#faults(request) !== undefined;
     channel.reserved = isCached ? this.#cache.granulesOf(sector, sectors) : 0;
     this.#reserved += channel.reserved;
-    this.#started++;
     this.#requestsInService++;
     if (op === 'flush') this.#isFlushing = true;
-    else this.#elevatorAt = sector + sectors;
-    if (!isCached && op !== 'flush') this.#armGranule = -1;
+    else if (!isCached) this.#destaging.armMoved();
     let delay: number;
     if (op === 'read') delay = this.#model.read(sector, sectors, now);
     else {
@@ -379,39 +319,13 @@ export class Drive implements BlockDevice {
    * @param isNeeded the cache is, so that the drive has not paused since the run before
    */
   #beginDestage(isNeeded: boolean): boolean {
-    while (this.#swept < this.#sweep.length && !this.#cache.has(this.#sweep[this.#swept]!)) this.#swept++;
-    if (this.#swept === this.#sweep.length) {
-      if (this.#destaging > 0 || this.#cache.isEmpty) return false;
-      const granules = this.#cache.granules();
-      const there = granules.indexOf(this.#armGranule);
-      const elsewhere = isNeeded ? 0 : this.#random.below(granules.length);
-      const start = there >= 0 ? there : elsewhere;
-      this.#sweep = [...granules.slice(start), ...granules.slice(0, start)];
-      this.#swept = 0;
-    }
-    const first = this.#sweep[this.#swept++]!;
-    let length = 1;
-    while (
-      length < DESTAGE_GRANULES &&
-      this.#sweep[this.#swept] === first + length &&
-      this.#cache.has(first + length)
-    ) {
-      this.#swept++;
-      length++;
-    }
+    const run = this.#destaging.next(isNeeded, this.#runsInService === 0, this.#simulation.now);
+    if (run === undefined) return false;
     const channel = this.#take('destage');
-    channel.runStart = first;
-    channel.runLength = length;
-    this.#destaging++;
-    const sector = first * SECTORS_PER_PAGE;
-    const sectors = Math.min(length * SECTORS_PER_PAGE, this.sectorCount - sector);
-    const { now } = this.#simulation;
-    const isStream = isNeeded && this.#model.channels === 1 && first === this.#armGranule;
-    const begin = isStream ? Math.max(this.#armFreeNs, this.#cache.storedAt(first)) : now;
-    const end = begin + this.#model.write(sector, sectors, Ns(begin));
-    this.#armGranule = first + length;
-    this.#armFreeNs = end;
-    this.#simulation.after(Ns(Math.max(0, end - now)), channel.finish);
+    channel.runStart = run.first;
+    channel.runLength = run.length;
+    this.#runsInService++;
+    this.#simulation.after(Ns(run.delayNs), channel.finish);
     return true;
   }
 
@@ -444,7 +358,7 @@ export class Drive implements BlockDevice {
     channel.request = undefined;
     if (--this.#busyChannels === 0) this.#busyNs += this.#simulation.now - this.#busySince;
     if (request === undefined) {
-      this.#destaging--;
+      this.#runsInService--;
       for (let i = 0; i < channel.runLength; i++) this.#cache.destage(channel.runStart + i, this.#image);
       this.#pump();
       return;
@@ -532,9 +446,4 @@ export class DrivePort implements BlockDevice {
   reset(): void {
     this.#drive.reset(this.#memory);
   }
-}
-
-/** Order of the elevator: by place, then as they came. */
-function isBefore(a: Pending, b: Pending): boolean {
-  return a.request.sector < b.request.sector || (a.request.sector === b.request.sector && a.arrival < b.arrival);
 }

@@ -5,7 +5,7 @@
  * group descriptors, bitmaps, inode tables and indirect blocks are reached through this file.
  *
  * Contract: a page that `bread` or `getblk` gave is valid until the next wait: read it, change it, then wait. A page that
- * was pinned stays. A store marks the buffer dirty; writing back is page-writeback.ts. Where the file system has a journal, a
+ * was pinned stays. A store marks the buffer dirty; writing back is fs-writeback.ts. Where the file system has a journal, a
  * buffer is changed under a handle, after `breadForChange` or `getblk`, and becomes dirty when that is committed (jbd.ts).
  */
 
@@ -18,7 +18,7 @@ import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { AddressSpace } from './page-cache.ts';
 import type { Mapping, PageIo } from './page-io.ts';
-import type { Writeback } from './page-writeback.ts';
+import type { Writeback } from './fs-writeback.ts';
 
 /** The block device's own mapping: page index = block number. */
 export class BlockDeviceMapping implements Mapping {

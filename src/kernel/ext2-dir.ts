@@ -21,6 +21,8 @@ import type { Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2 } from './ext2.ts';
+import type { Ext2Changes } from './ext2-change.ts';
+import type { Ext2Pages } from './ext2-pages.ts';
 import type { Inode } from './inode.ts';
 import type { PageIo } from './page-io.ts';
 
@@ -39,7 +41,8 @@ export class Ext2Directories {
   readonly #env: GuestEnvironment;
   readonly #costs: KernelCosts;
   readonly #io: PageIo;
-  readonly #ext2: Ext2;
+  readonly #changes: Ext2Changes;
+  readonly #pages: Ext2Pages;
   /** A directory's block, while no wait intervenes. */
   readonly #block = new Uint8Array(PAGE_SIZE);
 
@@ -47,7 +50,8 @@ export class Ext2Directories {
     this.#env = env;
     this.#costs = costs;
     this.#io = io;
-    this.#ext2 = ext2;
+    this.#changes = ext2.changes;
+    this.#pages = ext2.pages;
   }
 
   /** ext2_find_entry: the inode number of a name, or 0. Throws EIO. */
@@ -70,14 +74,14 @@ export class Ext2Directories {
         if (inUse && hasName(page, at, wanted)) throw new ModelError('EEXIST', name);
         const used = inUse ? direntLength(page[at + DIRENT.offset.name_len]!) : 0;
         if (length - used < needed) continue;
-        const changed = this.#ext2.findForChange(directory, index) ?? (yield* this.#forChange(directory, index));
+        const changed = this.#changes.findForChange(directory, index) ?? (yield* this.#forChange(directory, index));
         if (inUse) putU16(page, at + DIRENT.offset.rec_len, used);
         this.#putEntry(page, at + used, length - used, wanted, inode);
         this.#store(directory, changed, at, used + needed);
         return;
       }
     }
-    const pfn = yield* this.#ext2.appendPage(directory);
+    const pfn = yield* this.#pages.append(directory);
     this.#copy(pfn, page);
     this.#putEntry(page, 0, PAGE_SIZE, wanted, inode);
     this.#store(directory, pfn, 0, needed);
@@ -89,7 +93,7 @@ export class Ext2Directories {
     if (place === undefined) throw new ModelError('ENOENT', name);
     const { index, at, previous } = place;
     const page = this.#block;
-    const pfn = this.#ext2.findForChange(directory, index) ?? (yield* this.#forChange(directory, index));
+    const pfn = this.#changes.findForChange(directory, index) ?? (yield* this.#forChange(directory, index));
     page.fill(0, at, at + 4);
     if (previous >= 0) {
       const length = at - previous + getU16(page, at + DIRENT.offset.rec_len);
@@ -104,7 +108,7 @@ export class Ext2Directories {
     const place = yield* this.#locate(directory, name);
     if (place === undefined) throw new ModelError('ENOENT', name);
     const page = this.#block;
-    const pfn = this.#ext2.findForChange(directory, place.index) ?? (yield* this.#forChange(directory, place.index));
+    const pfn = this.#changes.findForChange(directory, place.index) ?? (yield* this.#forChange(directory, place.index));
     putU32(page, place.at, inode.ino);
     page[place.at + DIRENT.offset.file_type] = this.#fileType(inode);
     this.#store(directory, pfn, place.at, DIRENT.size);
@@ -112,7 +116,7 @@ export class Ext2Directories {
 
   /** ext2_make_empty: the first block of a new directory, with "." and "..". */
   *makeEmpty(directory: Inode, parent: Inode): Process {
-    const pfn = yield* this.#ext2.appendPage(directory);
+    const pfn = yield* this.#pages.append(directory);
     const page = this.#block;
     page.fill(0);
     const dot = direntLength(1);
@@ -146,7 +150,7 @@ export class Ext2Directories {
 
   /** The page of a directory, to be changed before the next wait, when that takes a wait; its contents are in #block again. */
   *#forChange(directory: Inode, index: number): Process<Pfn> {
-    const pfn = yield* this.#ext2.pageForChange(directory, index);
+    const pfn = yield* this.#changes.pageForChange(directory, index);
     this.#copy(pfn, this.#block);
     return pfn;
   }
@@ -160,18 +164,18 @@ export class Ext2Directories {
   }
 
   #fileType(inode: Inode): number {
-    if ((this.#ext2.geometry.features.incompat & EXT2_INCOMPAT.filetype) === 0) return EXT2_FILE_TYPE.unknown;
+    if ((this.#changes.geometry.features.incompat & EXT2_INCOMPAT.filetype) === 0) return EXT2_FILE_TYPE.unknown;
     return FILE_TYPES.get(inode.fields.mode & EXT2_MODE.typeMask) ?? EXT2_FILE_TYPE.unknown;
   }
 
   /** Bytes of #block go to the directory's page, which is not let go since it was copied; times follow. */
   #store(directory: Inode, pfn: Pfn, at: number, length: number): void {
     this.#env.memory.copyIn(pfn, at, this.#block, at, length);
-    this.#ext2.markPageDirty(directory, pfn);
-    directory.fields.mtime = directory.fields.ctime = this.#ext2.now();
+    this.#changes.markPageDirty(directory, pfn);
+    directory.fields.mtime = directory.fields.ctime = this.#changes.now();
     // An index over the entries is not kept up.
     directory.fields.flags &= ~EXT2_INDEX_FL;
-    this.#ext2.markInodeDirty(directory);
+    this.#changes.markInodeDirty(directory);
   }
 
   /** ext2_readdir: every entry in use, "." and ".." included, in the order of the disk. Throws EIO. */
@@ -198,7 +202,7 @@ export class Ext2Directories {
   /** Length of the entry at `at`, after it was found to make sense: at least 12, and inside the block. */
   #recordLength(directory: Inode, page: Uint8Array, at: number): number {
     this.#env.cpu.charge(this.#costs.direntNs);
-    const problem = checkDirent(page, at, PAGE_SIZE, this.#ext2.geometry.inodeCount);
+    const problem = checkDirent(page, at, PAGE_SIZE, this.#changes.geometry.inodeCount);
     if (problem !== undefined) throw new ModelError('EIO', `ext2: directory ${directory.ino}: ${problem}`);
     return getU16(page, at + DIRENT.offset.rec_len);
   }

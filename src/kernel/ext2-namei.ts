@@ -14,7 +14,10 @@ import { EXT2_FAST_SYMLINK_MAX, EXT2_LINK_MAX, EXT2_MODE, EXT2_ROOT_INO } from '
 import { NOTHING, type Process } from '../sim/index.ts';
 import type { GuestMemory } from '../xen/public/index.ts';
 import type { Ext2 } from './ext2.ts';
+import type { Ext2Changes } from './ext2-change.ts';
 import type { Ext2Directories } from './ext2-dir.ts';
+import type { Ext2Inodes } from './ext2-iget.ts';
+import type { Ext2Pages } from './ext2-pages.ts';
 import type { Inode } from './inode.ts';
 import { Mutex } from './mutex.ts';
 import type { PathWalker } from './namei.ts';
@@ -37,14 +40,18 @@ interface Place {
 
 export class Namespace {
   readonly #memory: GuestMemory;
-  readonly #ext2: Ext2;
+  readonly #changes: Ext2Changes;
+  readonly #pages: Ext2Pages;
+  readonly #inodes: Ext2Inodes;
   readonly #directories: Ext2Directories;
   readonly #walker: PathWalker;
   readonly #renameLock = new Mutex();
 
   constructor(memory: GuestMemory, ext2: Ext2, directories: Ext2Directories, walker: PathWalker) {
     this.#memory = memory;
-    this.#ext2 = ext2;
+    this.#changes = ext2.changes;
+    this.#pages = ext2.pages;
+    this.#inodes = ext2.inodes;
     this.#directories = directories;
     this.#walker = walker;
   }
@@ -71,10 +78,10 @@ export class Namespace {
           const target = yield* this.#walker.readlink(inode);
           at = target.startsWith('/') ? target : `${at.slice(0, at.lastIndexOf('/') + 1)}${target}`;
         } finally {
-          yield* this.#ext2.iput(inode);
+          yield* this.#inodes.iput(inode);
         }
       } finally {
-        yield* this.#ext2.iput(parent);
+        yield* this.#inodes.iput(parent);
       }
     }
     throw new ModelError('ELOOP', `too many symbolic links in ${path}`);
@@ -99,14 +106,14 @@ export class Namespace {
     try {
       yield* this.#inParent(path, 'EEXIST', false, (parent, name) => this.#linkIn(parent, name, inode));
     } finally {
-      yield* this.#ext2.iput(inode);
+      yield* this.#inodes.iput(inode);
     }
   }
 
   /** Throws EISDIR for a directory, and as a walk does. */
   *unlink(path: string): Process {
     const victim = yield* this.#inParent(path, 'EISDIR', false, (parent, name) => this.#unlinkIn(parent, name), true);
-    yield* this.#ext2.iput(victim);
+    yield* this.#inodes.iput(victim);
   }
 
   /** Throws ENOTDIR, ENOTEMPTY, EBUSY for the root, EINVAL for ".". */
@@ -119,9 +126,9 @@ export class Namespace {
       if (name === '..') throw new ModelError('ENOTEMPTY', path);
       victim = yield* this.#locked(parent, this.#rmdirIn(parent, name));
     } finally {
-      yield* this.#ext2.iput(parent);
+      yield* this.#inodes.iput(parent);
     }
-    yield* this.#ext2.iput(victim);
+    yield* this.#inodes.iput(victim);
   }
 
   /** Throws EINVAL when a directory would come below itself, ENOTDIR, EISDIR, ENOTEMPTY, EBUSY, EMLINK, ENOSPC. */
@@ -134,19 +141,19 @@ export class Namespace {
         if (isNoEntry(source.name) || isNoEntry(target.name)) throw new ModelError('EBUSY', `${from} to ${to}`);
         replaced = yield* this.#renameBetween(source, target);
       } finally {
-        yield* this.#ext2.iput(target.parent);
+        yield* this.#inodes.iput(target.parent);
       }
     } finally {
-      yield* this.#ext2.iput(source.parent);
+      yield* this.#inodes.iput(source.parent);
     }
-    if (replaced !== undefined) yield* this.#ext2.iput(replaced);
+    if (replaced !== undefined) yield* this.#inodes.iput(replaced);
   }
 
   *#createIn(parent: Inode, name: string, exclusive: boolean, mode: number): Process<Inode> {
     const ino = this.#walker.findDentry(parent, name) ?? (yield* this.#walker.lookupLocked(parent, name));
     if (ino !== 0) {
       if (exclusive) throw new ModelError('EEXIST', name);
-      return this.#ext2.inodes.get(Ino(ino)) ?? (yield* this.#ext2.iget(ino));
+      return this.#inodes.get(Ino(ino)) ?? (yield* this.#inodes.iget(ino));
     }
     this.#mustLive(parent);
     return yield* this.#makeNamed(parent, name, mode);
@@ -158,14 +165,14 @@ export class Namespace {
     const directory = EXT2_MODE.directory | (mode & DIRECTORY_PERMISSIONS);
     const fill = (inode: Inode): Process => this.#directories.makeEmpty(inode, parent);
     const inode = yield* this.#makeNamed(parent, name, directory, fill);
-    this.#ext2.inodes.put(inode);
+    this.#inodes.put(inode);
   }
 
   *#symlinkIn(parent: Inode, name: string, text: Uint8Array): Process {
     yield* this.#mustBeFree(parent, name);
     const fill = (inode: Inode): Process => this.#storeText(inode, text);
     const inode = yield* this.#makeNamed(parent, name, EXT2_MODE.symlink | 0o777, fill);
-    this.#ext2.inodes.put(inode);
+    this.#inodes.put(inode);
   }
 
   *#storeText(inode: Inode, text: Uint8Array): Process {
@@ -173,9 +180,9 @@ export class Namespace {
       const bytes = new Uint8Array(EXT2_FAST_SYMLINK_MAX);
       bytes.set(text);
       inode.fields.pointers.set(new Uint32Array(bytes.buffer));
-    } else this.#memory.copyIn(yield* this.#ext2.appendPage(inode), 0, text, 0, text.length);
+    } else this.#memory.copyIn(yield* this.#pages.append(inode), 0, text, 0, text.length);
     inode.fields.size = text.length;
-    this.#ext2.markInodeDirty(inode);
+    this.#changes.markInodeDirty(inode);
   }
 
   *#linkIn(parent: Inode, name: string, inode: Inode): Process {
@@ -183,12 +190,12 @@ export class Namespace {
     if (inode.isDirectory) throw new ModelError('EPERM', 'a directory has one name');
     if (inode.fields.links === 0) throw new ModelError('ENOENT', name);
     if (inode.fields.links >= EXT2_LINK_MAX) throw new ModelError('EMLINK', name);
-    yield* this.#ext2.change(() => this.#addName(parent, name, inode));
+    yield* this.#changes.change(() => this.#addName(parent, name, inode));
     this.#walker.setDentry(parent, name, inode.ino);
   }
 
   *#addName(parent: Inode, name: string, inode: Inode): Process {
-    this.#ext2.superblock.beginChange();
+    this.#changes.superblock.beginChange();
     this.#addLinks(inode, 1);
     try {
       yield* this.#directories.addLink(parent, name, inode);
@@ -202,9 +209,9 @@ export class Namespace {
     const inode = yield* this.#existing(parent, name);
     try {
       if (inode.isDirectory) throw new ModelError('EISDIR', name);
-      yield* this.#ext2.change(() => this.#removeName(parent, name, inode));
+      yield* this.#changes.change(() => this.#removeName(parent, name, inode));
     } catch (error) {
-      this.#ext2.inodes.put(inode);
+      this.#inodes.put(inode);
       throw error;
     }
     this.#walker.setDentry(parent, name, 0);
@@ -212,7 +219,7 @@ export class Namespace {
   }
 
   *#removeName(parent: Inode, name: string, inode: Inode): Process {
-    this.#ext2.superblock.beginChange();
+    this.#changes.superblock.beginChange();
     yield* this.#directories.deleteEntry(parent, name);
     yield* this.#dropLink(inode);
   }
@@ -224,17 +231,17 @@ export class Namespace {
       if (inode.ino === EXT2_ROOT_INO || inode === parent) throw new ModelError('EBUSY', name);
       yield* this.#locked(
         inode,
-        this.#ext2.change(() => this.#removeEmpty(parent, name, inode)),
+        this.#changes.change(() => this.#removeEmpty(parent, name, inode)),
       );
     } catch (error) {
-      this.#ext2.inodes.put(inode);
+      this.#inodes.put(inode);
       throw error;
     }
     return inode;
   }
 
   *#removeEmpty(parent: Inode, name: string, inode: Inode): Process {
-    this.#ext2.superblock.beginChange();
+    this.#changes.superblock.beginChange();
     if (!(yield* this.#directories.isEmpty(inode))) throw new ModelError('ENOTEMPTY', name);
     yield* this.#directories.deleteEntry(parent, name);
     this.#walker.setDentry(parent, name, 0);
@@ -277,28 +284,28 @@ export class Namespace {
       this.#mustLive(target.parent);
       if (ino !== 0) {
         if (aboveSource.includes(ino)) throw new ModelError('ENOTEMPTY', target.name);
-        replaced = yield* this.#ext2.iget(ino);
+        replaced = yield* this.#inodes.iget(ino);
       }
-      const move = this.#ext2.change(() => this.#move(moved, source, target, replaced));
+      const move = this.#changes.change(() => this.#move(moved, source, target, replaced));
       yield* replaced === undefined ? move : this.#locked(replaced, move);
       return replaced;
     } catch (error) {
-      if (replaced !== undefined) this.#ext2.inodes.put(replaced);
+      if (replaced !== undefined) this.#inodes.put(replaced);
       throw error;
     } finally {
-      this.#ext2.inodes.put(moved);
+      this.#inodes.put(moved);
     }
   }
 
   *#move(moved: Inode, source: Place, target: Place, replaced: Inode | undefined): Process {
-    this.#ext2.superblock.beginChange();
+    this.#changes.superblock.beginChange();
     if (replaced !== undefined) yield* this.#replace(moved, target, replaced);
     else yield* this.#addMoved(moved, source.parent, target);
     yield* this.#directories.deleteEntry(source.parent, source.name);
     this.#walker.setDentry(source.parent, source.name, 0);
     this.#walker.setDentry(target.parent, target.name, moved.ino);
-    moved.fields.ctime = this.#ext2.now();
-    this.#ext2.markInodeDirty(moved);
+    moved.fields.ctime = this.#changes.now();
+    this.#changes.markInodeDirty(moved);
     if (!moved.isDirectory || source.parent === target.parent) return;
     yield* this.#directories.setLink(moved, '..', target.parent);
     this.#walker.setDentry(moved, '..', target.parent.ino);
@@ -328,11 +335,11 @@ export class Namespace {
   *#makeNamed(parent: Inode, name: string, mode: number, fill?: (inode: Inode) => Process): Process<Inode> {
     const failed: Inode[] = [];
     try {
-      const inode = yield* this.#ext2.change(() => this.#make(parent, name, mode, fill, failed));
+      const inode = yield* this.#changes.change(() => this.#make(parent, name, mode, fill, failed));
       this.#walker.setDentry(parent, name, inode.ino);
       return inode;
     } finally {
-      for (const inode of failed) yield* this.#ext2.iput(inode);
+      for (const inode of failed) yield* this.#inodes.iput(inode);
     }
   }
 
@@ -344,16 +351,16 @@ export class Namespace {
     fill: ((inode: Inode) => Process) | undefined,
     failed: Inode[],
   ): Process<Inode> {
-    const inode = yield* this.#ext2.newInode(parent, mode);
+    const inode = yield* this.#inodes.create(parent, mode);
     inode.fields.links = inode.isDirectory ? 2 : 1;
-    this.#ext2.markInodeDirty(inode);
+    this.#changes.markInodeDirty(inode);
     try {
       if (fill !== undefined) yield* fill(inode);
       yield* this.#directories.addLink(parent, name, inode);
     } catch (error) {
       inode.fields.links = 0;
       failed.push(inode);
-      yield* this.#ext2.addOrphan(inode);
+      yield* this.#changes.addOrphan(inode);
       throw error;
     }
     if (inode.isDirectory) this.#addLinks(parent, 1);
@@ -364,7 +371,7 @@ export class Namespace {
   *#existing(parent: Inode, name: string): Process<Inode> {
     const ino = this.#walker.findDentry(parent, name) ?? (yield* this.#walker.lookupLocked(parent, name));
     if (ino === 0) throw new ModelError('ENOENT', name);
-    return this.#ext2.inodes.get(Ino(ino)) ?? (yield* this.#ext2.iget(ino));
+    return this.#inodes.get(Ino(ino)) ?? (yield* this.#inodes.iget(ino));
   }
 
   *#mustBeFree(parent: Inode, name: string): Process {
@@ -382,9 +389,9 @@ export class Namespace {
     const numbers: number[] = [directory.ino];
     let ino: number = directory.ino;
     while (ino !== EXT2_ROOT_INO) {
-      const inode = yield* this.#ext2.iget(ino);
+      const inode = yield* this.#inodes.iget(ino);
       ino = yield* this.#directories.find(inode, '..');
-      yield* this.#ext2.iput(inode);
+      yield* this.#inodes.iput(inode);
       if (ino === 0 || numbers.includes(ino)) throw new ModelError('EIO', `directory ${directory.ino} has no way up`);
       numbers.push(ino);
     }
@@ -405,9 +412,9 @@ export class Namespace {
       if (hasSlash && !slashAllowed) {
         const ino = yield* this.#locked(parent, this.#walker.lookupLocked(parent, name));
         if (ino === 0) throw new ModelError('ENOENT', path);
-        const inode = yield* this.#ext2.iget(ino);
+        const inode = yield* this.#inodes.iget(ino);
         const { isDirectory } = inode;
-        yield* this.#ext2.iput(inode);
+        yield* this.#inodes.iput(inode);
         throw new ModelError(isDirectory ? (mustExist ? 'EISDIR' : 'EEXIST') : mustExist ? 'ENOTDIR' : 'EEXIST', path);
       }
       if (!parent.sem.tryAcquire()) yield* parent.sem.acquire();
@@ -417,7 +424,7 @@ export class Namespace {
         parent.sem.release();
       }
     } finally {
-      yield* this.#ext2.iput(parent);
+      yield* this.#inodes.iput(parent);
     }
   }
 
@@ -432,22 +439,22 @@ export class Namespace {
 
   #addLinks(inode: Inode, delta: number): void {
     inode.fields.links = Math.max(0, inode.fields.links + delta);
-    inode.fields.ctime = this.#ext2.now();
-    this.#ext2.markInodeDirty(inode);
+    inode.fields.ctime = this.#changes.now();
+    this.#changes.markInodeDirty(inode);
   }
 
   /** One name less: without any, the inode lives as long as it is used. */
   #dropLink(inode: Inode): Process {
     this.#addLinks(inode, -1);
-    return inode.fields.links === 0 ? this.#ext2.addOrphan(inode) : NOTHING;
+    return inode.fields.links === 0 ? this.#changes.addOrphan(inode) : NOTHING;
   }
 
   /** A directory that has no name any more. */
   *#forgetDirectory(inode: Inode): Process {
     inode.fields.links = 0;
-    this.#ext2.markInodeDirty(inode);
+    this.#changes.markInodeDirty(inode);
     this.#walker.forgetParent(inode);
-    yield* this.#ext2.addOrphan(inode);
+    yield* this.#changes.addOrphan(inode);
   }
 }
 

@@ -23,8 +23,8 @@ import {
   SUPERBLOCK,
   type Ext2Geometry,
 } from '../disk/ext2-format.ts';
-import { NOTHING, type Process } from '../sim/index.ts';
-import { WALL_CLOCK_START, type GuestEnvironment } from '../xen/public/index.ts';
+import { NOTHING, type CpuClock, type Process } from '../sim/index.ts';
+import { WALL_CLOCK_START, type GuestEnvironment, type GuestMemory } from '../xen/public/index.ts';
 import type { Buffers } from './buffer.ts';
 import { Mutex } from './mutex.ts';
 
@@ -38,7 +38,8 @@ export class Ext2Super {
   readonly lock = new Mutex();
   /** The superblock lies at byte 1024 of this page, which is pinned. */
   readonly superblockPage: Pfn;
-  readonly #env: GuestEnvironment;
+  readonly #cpu: CpuClock;
+  readonly #memory: GuestMemory;
   readonly #descriptorPages: readonly Pfn[];
   readonly #inodeTables: Uint32Array;
   #readOnly: boolean;
@@ -69,7 +70,8 @@ export class Ext2Super {
     descriptorPages: readonly Pfn[],
     inodeTables: Uint32Array,
   ) {
-    this.#env = env;
+    this.#cpu = env.cpu;
+    this.#memory = env.memory;
     this.buffers = buffers;
     this.geometry = geometry;
     this.superblockPage = superblockPage;
@@ -117,6 +119,11 @@ export class Ext2Super {
     return this.#modified;
   }
 
+  /** Whether `beginChange` would do nothing. */
+  get isChanging(): boolean {
+    return this.#modified && !this.#readOnly;
+  }
+
   /** First block of a group's inode table. */
   inodeTable(group: number): number {
     return this.#inodeTables[group]!;
@@ -132,11 +139,11 @@ export class Ext2Super {
 
   /** Wall-clock time in seconds since 1970, as files are stamped with it. */
   now(): number {
-    return this.#env.now < this.#secondEnds ? this.#second : this.#nextSecond();
+    return this.#cpu.now < this.#secondEnds ? this.#second : this.#nextSecond();
   }
 
   #nextSecond(): number {
-    const second = Math.floor(this.#env.now / 1e9);
+    const second = Math.floor(this.#cpu.now / 1e9);
     this.#secondEnds = (second + 1) * 1e9;
     this.#second = WALL_CLOCK_START + second;
     return this.#second;
@@ -211,12 +218,12 @@ export class Ext2Super {
   }
 
   #put(field: number, value: number): void {
-    this.#env.memory.writeU32(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + field, value);
+    this.#memory.writeU32(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + field, value);
     this.buffers.dirtyDirect(this.superblockPage);
   }
 
   #put16(field: number, value: number): void {
-    this.#env.memory.writeU16(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + field, value);
+    this.#memory.writeU16(this.superblockPage, EXT2_SUPERBLOCK_OFFSET + field, value);
     this.buffers.dirtyDirect(this.superblockPage);
   }
 }

@@ -5,27 +5,12 @@
  * On the disk the list runs from s_last_orphan through i_dtime of its inodes. The newest comes first.
  */
 
-import { ModelError } from '../base/errno.ts';
-import { Ino } from '../base/units.ts';
 import { EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../disk/ext2-format.ts';
 import type { Process } from '../sim/index.ts';
 import type { Buffers } from './buffer.ts';
-import { isInodeInUse } from './ext2-ialloc.ts';
-import type { Ext2Super } from './ext2-super.ts';
-import type { Inode, InodeCache } from './inode.ts';
+import type { Inode } from './inode.ts';
 
 const S_LAST_ORPHAN = EXT2_SUPERBLOCK_OFFSET + SUPERBLOCK.offset.s_last_orphan;
-
-/** What the cleanup needs of the driver. */
-export interface OrphanClient {
-  readonly superblock: Ext2Super;
-  readonly inodes: Pick<InodeCache, 'has'>;
-  change(operation: () => Process): Process;
-  readOrphan(number: number): Process<Inode>;
-  /** Under `change`. */
-  finishTruncation(inode: Inode): Process;
-  iput(inode: Inode): Process;
-}
 
 export class OrphanList {
   readonly #buffers: Buffers;
@@ -77,37 +62,4 @@ export class OrphanList {
     this.#orphans.length = 0;
     this.#buffers.writeU32(yield* this.#buffers.breadForChange(0), S_LAST_ORPHAN, 0);
   }
-}
-
-/** ext3_orphan_cleanup. The list of a file system with errors is given up, and so is what lies behind a bad entry. */
-export function* deleteOrphans(ext2: OrphanClient, list: OrphanList): Process {
-  const first = yield* list.first();
-  const orphans = ext2.superblock.hasErrors ? [] : yield* readOrphans(ext2, first);
-  list.restore(orphans);
-  if (first !== 0 && orphans.length === 0) yield* ext2.change(() => list.clear());
-  for (const inode of orphans) {
-    try {
-      if (inode.fields.links > 0) yield* ext2.change(() => ext2.finishTruncation(inode));
-    } catch (error) {
-      // As when its last use ends: what cannot be freed now is found by e2fsck.
-      if (!(error instanceof ModelError)) throw error;
-    }
-    yield* ext2.iput(inode);
-  }
-}
-
-/** The orphans, up to the first that cannot be one, or is on the list twice. */
-function* readOrphans(ext2: OrphanClient, first: number): Process<Inode[]> {
-  const { firstInode, inodeCount } = ext2.superblock.geometry;
-  const orphans: Inode[] = [];
-  try {
-    for (let ino = first; ino !== 0; ino = orphans.at(-1)!.fields.dtime) {
-      if (ino < firstInode || ino > inodeCount || ext2.inodes.has(Ino(ino))) break;
-      if (!(yield* isInodeInUse(ext2.superblock, ino))) break;
-      orphans.push(yield* ext2.readOrphan(ino));
-    }
-  } catch (error) {
-    if (!(error instanceof ModelError)) throw error;
-  }
-  return orphans;
 }

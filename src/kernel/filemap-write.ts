@@ -20,14 +20,18 @@ import { NOTHING, WaitQueue, type CpuClock, type Process } from '../sim/index.ts
 import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment, type GuestMemory } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2 } from './ext2.ts';
+import type { Ext2Changes } from './ext2-change.ts';
 import { MAX_FILE_BYTES } from './ext2-inode.ts';
 import type { OpenFile } from './filemap.ts';
 import type { Inode } from './inode.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
+import type { PageCache } from './page-cache.ts';
 import { HOLE, lookUpBlock, type PageIo } from './page-io.ts';
-import type { Writeback } from './page-writeback.ts';
+import type { Writeback } from './fs-writeback.ts';
+import type { DirtyLimits } from './page-writeback.ts';
 import { unmapRange } from './rmap.ts';
+import type { Lru } from './swap.ts';
 import { truncatePages } from './truncate.ts';
 
 // What every overwrite asks, as constants of this file: one of another module is loaded, and checked, each time it is named.
@@ -35,15 +39,23 @@ const PAGE_BYTES = PAGE_SIZE;
 const READY = PG.uptodate | PG.hasBlock;
 const ASKED = READY | PG.locked;
 const DIRTY = PG.dirty;
+/** A page that carries these is as young as another access can make it. */
+const HOT = PG.referenced | PG.active;
 
 export class FileWrite {
   readonly #cpu: CpuClock;
   readonly #memory: GuestMemory;
   readonly #costs: KernelCosts;
+  readonly #pageLookupNs: number;
+  readonly #copyNsPerByte: number;
   readonly #mm: MemoryManagement;
+  readonly #cache: PageCache;
+  readonly #lru: Lru;
   readonly #io: PageIo;
   readonly #writeback: Writeback;
+  readonly #limits: DirtyLimits;
   readonly #ext2: Ext2;
+  readonly #changes: Ext2Changes;
 
   constructor(
     env: GuestEnvironment,
@@ -51,46 +63,57 @@ export class FileWrite {
     mm: MemoryManagement,
     io: PageIo,
     writeback: Writeback,
+    limits: DirtyLimits,
     ext2: Ext2,
   ) {
     this.#cpu = env.cpu;
     this.#memory = env.memory;
     this.#costs = costs;
+    this.#pageLookupNs = costs.pageLookupNs;
+    this.#copyNsPerByte = costs.copyNsPerByte;
     this.#mm = mm;
+    this.#cache = mm.cache;
+    this.#lru = mm.lru;
     this.#io = io;
     this.#writeback = writeback;
+    this.#limits = limits;
     this.#ext2 = ext2;
+    this.#changes = ext2.changes;
   }
 
   /**
    * Overwrites `length` bytes at `position` from src[offset …] as far as that needs no waiting: pages that are cached, up to
    * date and have a block, inside the file.
    * @returns `length`, or the bitwise complement of the bytes written so far: pass those to `writeRest`.
+   *
+   * The engine inlines into one function 920 bytecodes at most, and none that is longer than 460. This one is, so it is the root of
+   * all that it calls: inlined into its callers, it would leave half of that to calls.
    */
   writeNow(file: OpenFile, src: Uint8Array, offset: number, position: number, length: number): number {
     const { inode } = file;
+    const changes = this.#changes;
     if (inode.sem.isHeld || file.needsProcess || position + length > inode.size) return ~0;
-    const superblock = this.#ext2.changeable;
-    if (superblock === undefined) return ~0;
-    // Only the journal has to hear again of a page that is dirty already.
-    const { isJournaled } = this.#ext2;
-    const { cache, lru, map } = this.#mm;
-    const { pageLookupNs, copyNsPerByte } = this.#costs;
+    // Bytes may be stored, and times changed, where no handle is needed for that now.
+    const { superblock, journal } = changes;
+    if (!superblock.isChanging || this.#writeback.registry !== undefined) return ~0;
+    if (journal !== undefined && !journal.isOpen) return ~0;
+    const cache = this.#cache;
     let done = 0;
     while (done < length) {
-      if (this.#writeback.isDue) return ~done;
       const at = position + done;
-      const index = at < 0x8000_0000 ? at >>> 12 : Math.floor(at / PAGE_BYTES);
+      // A comparison of small integers.
+      const index = at <= 0x7fff_ffff ? at >>> 12 : Math.floor(at / PAGE_BYTES);
       const pfn = cache.find(inode.space, index);
-      if (pfn < 0) return ~done;
-      const flags = map.flagsOf(pfn);
+      if (pfn < 0 || this.#limits.isDue) return ~done;
+      const flags = cache.flagsOf(pfn);
       if ((flags & ASKED) !== READY) return ~done;
       const inPage = at - index * PAGE_BYTES;
       const bytes = Math.min(PAGE_BYTES - inPage, length - done);
       this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);
-      if ((flags & DIRTY) === 0 || isJournaled) this.#ext2.markPageDirty(inode, pfn);
-      lru.markAccessed(pfn);
-      this.#cpu.charge(pageLookupNs + bytes * copyNsPerByte);
+      // Only the journal has to hear again of a page that is dirty already.
+      if ((flags & DIRTY) === 0 || journal !== undefined) changes.markPageDirty(inode, pfn);
+      if ((flags & HOT) !== HOT) this.#lru.markAccessed(pfn);
+      this.#cpu.charge(this.#pageLookupNs + bytes * this.#copyNsPerByte);
       done += bytes;
     }
     if (length > 0) this.#touch(inode, superblock.now());
@@ -121,7 +144,7 @@ export class FileWrite {
       from?.(start);
       const limit = Math.min(length, MAX_FILE_BYTES - start);
       if (limit <= 0) throw new ModelError('EFBIG', `position ${start}`);
-      yield* this.#ext2.change(() => this.#beginWrite(inode, start + done > inode.size), false);
+      yield* this.#changes.change(() => this.#beginWrite(inode, start + done > inode.size), false);
       if (file.isDirect) {
         checkDirect(start, length);
         if (yield* this.#directWrite(inode, src, offset, start, length)) return length;
@@ -133,16 +156,16 @@ export class FileWrite {
           const inPage = at - index * PAGE_SIZE;
           const bytes = Math.min(PAGE_SIZE - inPage, limit - written);
           const from = offset + written;
-          yield* this.#ext2.change(() => this.#writePage(inode, index, inPage, src, from, bytes), false);
+          yield* this.#changes.change(() => this.#writePage(inode, index, inPage, src, from, bytes), false);
           written += bytes;
-          if (this.#writeback.isDue) yield* this.#writeback.balance();
+          if (this.#limits.isDue) yield* this.#limits.balance();
           if (this.#cpu.isDue) yield* this.#cpu.settle();
         }
       } catch (error) {
         if (!(error instanceof ModelError) || written === 0) throw error;
       }
     } finally {
-      yield* this.#ext2.publish();
+      yield* this.#changes.publish();
       inode.sem.release();
     }
     if (file.isSynchronous || file.isDirect) yield* this.#ext2.fsync(inode, false);
@@ -172,9 +195,9 @@ export class FileWrite {
   }
 
   #beginWrite(inode: Inode, leavesHole: boolean): Process {
-    this.#ext2.superblock.beginChange();
-    if (leavesHole) this.#ext2.zeroTail(inode);
-    this.#touch(inode, this.#ext2.now());
+    this.#changes.superblock.beginChange();
+    if (leavesHole) this.#ext2.pages.zeroTail(inode);
+    this.#touch(inode, this.#changes.now());
     return NOTHING;
   }
 
@@ -194,7 +217,7 @@ export class FileWrite {
       }
       try {
         if (!map.has(pfn, PG.hasBlock)) {
-          yield* this.#ext2.blockForWrite(inode, index);
+          yield* this.#ext2.pages.blockForWrite(inode, index);
           map.set(pfn, PG.hasBlock);
         }
       } catch (error) {
@@ -209,14 +232,14 @@ export class FileWrite {
       this.#cpu.charge(this.#costs.pageLookupNs + this.#costs.getBlockNs + bytes * this.#costs.copyNsPerByte);
       cache.setUptodate(pfn);
       map.clear(pfn, PG.error);
-      this.#ext2.markPageDirty(inode, pfn);
+      this.#changes.markPageDirty(inode, pfn);
       this.#io.unlockPage(pfn);
       lru.markAccessed(pfn);
       const end = index * PAGE_SIZE + inPage + bytes;
       if (end > inode.size) {
         inode.fields.size = end;
         inode.isSizeDirty = true;
-        this.#ext2.markInodeDirty(inode);
+        this.#changes.markInodeDirty(inode);
       }
       return;
     }
@@ -306,7 +329,7 @@ export class FileWrite {
     if (fields.mtime === now && fields.ctime === now && inode.isInodeDirty) return;
     fields.mtime = now;
     fields.ctime = now;
-    this.#ext2.markInodeDirty(inode);
+    this.#changes.markInodeDirty(inode);
   }
 }
 

@@ -11,7 +11,7 @@ import { PAGE_SIZE } from '../base/units.ts';
 import { NOTHING, type CpuClock, type Process } from '../sim/index.ts';
 import type { GuestEnvironment, GuestMemory } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
-import type { Ext2 } from './ext2.ts';
+import type { Ext2Inodes } from './ext2-iget.ts';
 import type { Inode } from './inode.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
@@ -79,8 +79,8 @@ export class OpenFile {
 }
 
 /** fput: a call or a mapping has no more use for an open file; the last one after `close` lets the inode go. */
-export function fput(ext2: Ext2, file: OpenFile): Process {
-  return --file.users === 0 && file.isClosed ? ext2.iput(file.inode) : NOTHING;
+export function fput(inodes: Ext2Inodes, file: OpenFile): Process {
+  return --file.users === 0 && file.isClosed ? inodes.iput(file.inode) : NOTHING;
 }
 
 export class FileMap {

@@ -18,7 +18,8 @@ import type { Buffers } from './buffer.ts';
 import type { Bio } from './block-queue.ts';
 import type { Inode } from './inode.ts';
 import { HOLE, lookUpBlock, type PageIo } from './page-io.ts';
-import type { Writeback } from './page-writeback.ts';
+import type { DirtyRegistry } from './dirty-registry.ts';
+import type { Writeback } from './fs-writeback.ts';
 
 const AT = JBD_SUPERBLOCK.offset;
 /** EIO, as Linux numbers it. */
@@ -137,10 +138,10 @@ export class JournalLog {
   }
 
   /** Where dirty pages survive a crash: makes room for the superblock that is to be there after it. Throws ENOMEM. */
-  *prepareStandIn(): Process {
+  *prepareStandIn(registry: DirtyRegistry): Process {
     const pfn = yield* this.#io.allocateReserved();
     this.#standIn = pfn;
-    this.#writeback.standIn = { pfn, block: this.#superblockPlace };
+    registry.standIn = { pfn, block: this.#superblockPlace };
   }
 
   /** After a crash the log is empty, and the next transaction is younger than any that may be found in it. */
@@ -153,8 +154,9 @@ export class JournalLog {
     view.setUint32(AT.s_start, 0);
     view.setUint32(AT.s_sequence, sequence);
     this.#memory.copyIn(pfn, 0, bytes, 0, PAGE_SIZE);
-    this.#writeback.register(pfn, this.#superblockPlace);
-    this.#writeback.registry?.flush();
+    const { registry } = this.#writeback;
+    registry?.registerAt(pfn, this.#superblockPlace);
+    registry?.flush();
   }
 
   /** Before transaction `sequence` is written into an empty log: the superblock says where the log starts. Throws EIO. */

@@ -36,7 +36,7 @@ import { logBlocks, Transaction } from './jbd-transaction.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { Mapping, PageIo } from './page-io.ts';
-import type { Writeback } from './page-writeback.ts';
+import type { Writeback } from './fs-writeback.ts';
 
 /** JBD_DEFAULT_MAX_COMMIT_AGE: a transaction is committed at this age at the latest. */
 const COMMIT_INTERVAL = Ns(5_000_000_000);
@@ -121,7 +121,7 @@ export class Journal {
   ): Process<Journal> {
     const journal = new Journal(env, costs, mm, io, buffers, writeback, client, log, nextTid);
     for (let i = 0; i < RESERVED_PAGES; i++) journal.#reserved.push(yield* io.allocateReserved());
-    if (writeback.registry !== undefined) yield* log.prepareStandIn();
+    if (writeback.registry !== undefined) yield* log.prepareStandIn(writeback.registry);
     env.spawn('kjournald', journal.#kjournald());
     return journal;
   }
@@ -229,7 +229,7 @@ export class Journal {
     running.buffers.set(block, { mapping, index, pfn });
     this.#mm.cache.clearDirty(pfn);
     this.#mm.map.set(pfn, PG.pinned);
-    this.#writeback.register(pfn, block);
+    this.#writeback.registry?.registerAt(pfn, block);
   }
 
   /** Whether a block's buffer may be changed now; for assertions. */

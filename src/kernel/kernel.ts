@@ -35,13 +35,16 @@ import { BlockQueue } from './block-queue.ts';
 import { CacheMap, type ReuseObserver } from './cache-map.ts';
 import type { KernelCosts } from './costs.ts';
 import { DentryCache } from './dcache.ts';
-import { Ext2, type NamingPolicy } from './ext2.ts';
+import { DirtyRegistry } from './dirty-registry.ts';
+import { Ext2 } from './ext2.ts';
 import { Ext2Directories } from './ext2-dir.ts';
+import type { NamingPolicy } from './ext2-iget.ts';
 import { Namespace } from './ext2-namei.ts';
 import { EventChannels } from './evtchn.ts';
 import { FileCacheEnvironment } from './file-cache-memory.ts';
 import { FileMap } from './filemap.ts';
 import { FileWrite } from './filemap-write.ts';
+import { Writeback } from './fs-writeback.ts';
 import { GrantTable } from './gnttab.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import { MemoryManagement } from './mm.ts';
@@ -49,7 +52,7 @@ import { MemoryMaps } from './mmap.ts';
 import { NETFRONT_PAGES, NetFront } from './netfront.ts';
 import { PathWalker } from './namei.ts';
 import { PageIo } from './page-io.ts';
-import { Writeback } from './page-writeback.ts';
+import { DirtyLimits } from './page-writeback.ts';
 import { RA_MAX } from './readahead.ts';
 import { Sockets } from './socket.ts';
 import { Suspension } from './suspend.ts';
@@ -155,7 +158,8 @@ export class Kernel {
     const queue = new BlockQueue(env);
     const io = new PageIo(env, costs, mm, cacheMap, queue);
     const writeback = new Writeback(env, costs, mm, io, queue);
-    io.nap = (pages) => writeback.nap(pages);
+    const limits = new DirtyLimits(env, mm, queue, writeback);
+    io.nap = (pages) => limits.nap(pages);
     const ring = mm.allocate();
     if (ring === NO_PAGE) throw new GuestPanic('no page is free for the block ring');
     mm.map.set(ring, PG.reserved);
@@ -173,7 +177,7 @@ export class Kernel {
     if (network !== undefined) suspension.add(network);
     const balloon = new Balloon(env, costs, mm, io);
     env.spawn('kswapd', io.kswapd());
-    writeback.start();
+    limits.start();
     const expiry = unclaimedExpiry(parameters.cmdLine);
     if (expiry > 0 && cacheMap.unclaimed > 0) env.spawn('expire', expireUnclaimed(env, cacheMap, expiry));
     yield costs.bootKernelNs;
@@ -184,16 +188,16 @@ export class Kernel {
     ext2.onFreeBlocks = (block, count) => cacheMap.discard(block, count);
     mm.reclaim.addShrinker(dentries);
     mm.reclaim.addShrinker(ext2.inodes);
-    if (hasRegistry) ext2.registry = cacheMap;
+    if (hasRegistry) ext2.registry = new DirtyRegistry(mm, cacheMap);
     yield* ext2.mount();
     const directories = new Ext2Directories(env, costs, io, ext2);
-    const walker = new PathWalker(env, costs, io, ext2, directories, dentries);
-    ext2.inodes.put(yield* ext2.root());
+    const walker = new PathWalker(env, costs, io, ext2.inodes, directories, dentries);
+    ext2.inodes.put(yield* ext2.inodes.root());
     const files = new FileMap(env, costs, mm, io);
     const syscalls = new Syscalls(env, costs, {
       mm,
       files,
-      writer: new FileWrite(env, costs, mm, io, writeback, ext2),
+      writer: new FileWrite(env, costs, mm, io, writeback, limits, ext2),
       ext2,
       directories,
       walker,
@@ -235,7 +239,7 @@ export class Kernel {
   *shutdown(reason: ShutdownReason = ShutdownReason.reboot): Process {
     yield this.#costs.shutdownServicesNs;
     yield* this.syscalls.exit();
-    if (this.#ext2.isChanged || this.#writeback.hasDirty) yield* this.#ext2.remountReadOnly();
+    if (this.#ext2.isChanged || this.#writeback.nrDirtyMappings > 0) yield* this.#ext2.remountReadOnly();
     this.#cacheMap.tellRecency();
     yield* this.#env.cpu.settle();
     this.#env.hypercalls.shutdown(reason);

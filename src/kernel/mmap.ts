@@ -24,7 +24,7 @@ import { fput, type FileMap, type OpenFile } from './filemap.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { PageIo } from './page-io.ts';
-import type { Writeback } from './page-writeback.ts';
+import type { Writeback } from './fs-writeback.ts';
 import { PTE, Vma } from './vma.ts';
 
 /** Protection of a mapping, with Linux's values. */
@@ -90,7 +90,7 @@ export class MemoryMaps {
     const pages = pagesOf(length);
     const start = this.#freeAddress(pages * PAGE_SIZE);
     if (shared && writable) {
-      if (this.#ext2.isReadOnly) throw new ModelError('EROFS', 'a shared mapping to be stored to');
+      if (this.#ext2.changes.isReadOnly) throw new ModelError('EROFS', 'a shared mapping to be stored to');
       file.inode.mayHoldTail = true;
     }
     const vma = new Vma({ start, firstIndex: position / PAGE_SIZE, pages }, file, { shared, writable }, (of, pfn) =>
@@ -117,7 +117,7 @@ export class MemoryMaps {
         vma.file.users++;
         this.#insert(vma.part(low, high, PAGE_SIZE));
       }
-      yield* fput(this.#ext2, vma.file);
+      yield* fput(this.#ext2.inodes, vma.file);
     }
   }
 

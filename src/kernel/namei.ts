@@ -14,8 +14,8 @@ import type { Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import { UNKNOWN, type DentryCache } from './dcache.ts';
-import type { Ext2 } from './ext2.ts';
 import type { Ext2Directories } from './ext2-dir.ts';
+import type { Ext2Inodes } from './ext2-iget.ts';
 import type { Inode } from './inode.ts';
 import type { PageIo } from './page-io.ts';
 
@@ -31,7 +31,7 @@ export class PathWalker {
   readonly #env: GuestEnvironment;
   readonly #costs: KernelCosts;
   readonly #io: PageIo;
-  readonly #ext2: Ext2;
+  readonly #inodes: Ext2Inodes;
   readonly #directories: Ext2Directories;
   readonly #dentries: DentryCache;
 
@@ -39,14 +39,14 @@ export class PathWalker {
     env: GuestEnvironment,
     costs: KernelCosts,
     io: PageIo,
-    ext2: Ext2,
+    inodes: Ext2Inodes,
     directories: Ext2Directories,
     dentries: DentryCache,
   ) {
     this.#env = env;
     this.#costs = costs;
     this.#io = io;
-    this.#ext2 = ext2;
+    this.#inodes = inodes;
     this.#directories = directories;
     this.#dentries = dentries;
   }
@@ -65,32 +65,32 @@ export class PathWalker {
     let mustBeDirectory = endsAsDirectory(path);
     let rest = split(path);
     let links = 0;
-    let at = this.#cachedRoot() ?? (yield* this.#ext2.root());
+    let at = this.#cachedRoot() ?? (yield* this.#inodes.root());
     for (let i = 0; i < rest.length; i++) {
       const name = rest[i]!;
       const next = yield* this.#step(at, name);
       const isLast = i === rest.length - 1;
       if (!next.isSymlink || (isLast && !follow && !mustBeDirectory)) {
-        this.#ext2.inodes.put(at);
+        this.#inodes.put(at);
         at = next;
         continue;
       }
       if (++links > MAX_SYMLINKS) {
-        this.#ext2.inodes.put(at);
-        this.#ext2.inodes.put(next);
+        this.#inodes.put(at);
+        this.#inodes.put(next);
         throw new ModelError('ELOOP', `too many symbolic links in ${path}`);
       }
       const target = yield* this.#withReference(next, this.readlink(next), at);
       if (isLast && endsAsDirectory(target)) mustBeDirectory = true;
       if (target.startsWith('/')) {
-        this.#ext2.inodes.put(at);
-        at = yield* this.#ext2.root();
+        this.#inodes.put(at);
+        at = yield* this.#inodes.root();
       }
       rest = [...split(target), ...rest.slice(i + 1)];
       i = -1;
     }
     if (!mustBeDirectory || at.isDirectory) return at;
-    this.#ext2.inodes.put(at);
+    this.#inodes.put(at);
     throw new ModelError('ENOTDIR', path);
   }
 
@@ -102,7 +102,7 @@ export class PathWalker {
   }
 
   #walkCached(path: string, follow: boolean): Inode | undefined {
-    const { inodes } = this.#ext2;
+    const inodes = this.#inodes;
     const names = split(path);
     let at = this.#cachedRoot();
     for (let i = 0; at !== undefined && i < names.length; i++) {
@@ -120,9 +120,9 @@ export class PathWalker {
   }
 
   #cachedRoot(): Inode | undefined {
-    const root = this.#ext2.inodes.get(Ino(EXT2_ROOT_INO));
+    const root = this.#inodes.get(Ino(EXT2_ROOT_INO));
     if (root === undefined || root.isDirectory) return root;
-    this.#ext2.inodes.put(root);
+    this.#inodes.put(root);
     return undefined;
   }
 
@@ -139,7 +139,7 @@ export class PathWalker {
     const above = end === 0 ? '' : path.slice(0, slash + 1);
     const parent = this.#walkCached(above, true) ?? (yield* this.#walk(above, true));
     if (!parent.isDirectory) {
-      this.#ext2.inodes.put(parent);
+      this.#inodes.put(parent);
       throw new ModelError('ENOTDIR', path);
     }
     return { parent, name, hasSlash: path.endsWith('/') };
@@ -209,7 +209,7 @@ export class PathWalker {
       }
     }
     if (ino === 0) throw new ModelError('ENOENT', `no entry ${name} in directory ${directory.ino}`);
-    return this.#ext2.inodes.get(Ino(ino)) ?? (yield* this.#ext2.iget(ino));
+    return this.#inodes.get(Ino(ino)) ?? (yield* this.#inodes.iget(ino));
   }
 
   /** Runs `process`; gives back `held` when it ends and `onError` too when it throws. */
@@ -217,10 +217,10 @@ export class PathWalker {
     try {
       return yield* process;
     } catch (error) {
-      this.#ext2.inodes.put(onError);
+      this.#inodes.put(onError);
       throw error;
     } finally {
-      if (held !== undefined) this.#ext2.inodes.put(held);
+      if (held !== undefined) this.#inodes.put(held);
     }
   }
 }

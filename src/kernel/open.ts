@@ -96,10 +96,10 @@ export class FileCalls {
       if ((flags & O.directory) !== 0 && !inode.isDirectory) throw new ModelError('ENOTDIR', path);
       if (inode.isDirectory && (file.isWritable || (flags & (O.creat | O.trunc)) !== 0))
         throw new ModelError('EISDIR', path);
-      if (file.isWritable && this.ext2.isReadOnly) throw new ModelError('EROFS', path);
+      if (file.isWritable && this.ext2.changes.isReadOnly) throw new ModelError('EROFS', path);
       if ((flags & O.trunc) !== 0 && inode.isRegular) yield* this.#truncate(inode, 0);
     } catch (error) {
-      yield* this.ext2.iput(inode);
+      yield* this.ext2.inodes.iput(inode);
       throw error;
     }
     // After the last wait: the lowest descriptor that is free now.
@@ -116,7 +116,7 @@ export class FileCalls {
     this.#open[fd] = undefined;
     file.isClosed = true;
     file.users++;
-    yield* fput(this.ext2, file);
+    yield* fput(this.ext2.inodes, file);
   }
 
   /** All programs end: what they mapped is unmapped, what they had open is closed. */
@@ -135,7 +135,7 @@ export class FileCalls {
       if (!inode.isRegular) throw new ModelError('EINVAL', `${path} is no regular file`);
       yield* this.#truncate(inode, length);
     } finally {
-      yield* this.ext2.iput(inode);
+      yield* this.ext2.inodes.iput(inode);
     }
   }
 
@@ -187,7 +187,7 @@ export class FileCalls {
   *#truncate(inode: Inode, length: number): Process {
     yield* inode.sem.acquire();
     try {
-      yield* this.ext2.setSize(inode, length);
+      yield* this.ext2.pages.setSize(inode, length);
       this.maps.truncated(inode);
     } finally {
       inode.sem.release();
@@ -197,17 +197,17 @@ export class FileCalls {
   *#change(path: string, change: (fields: Inode['fields']) => void): Process {
     const inode = yield* this.walker.walk(path, true);
     try {
-      yield* this.ext2.change(() => this.#changeFields(inode, change));
+      yield* this.ext2.changes.change(() => this.#changeFields(inode, change));
     } finally {
-      yield* this.ext2.iput(inode);
+      yield* this.ext2.inodes.iput(inode);
     }
   }
 
   *#changeFields(inode: Inode, change: (fields: Inode['fields']) => void): Process {
-    this.ext2.superblock.beginChange();
+    this.ext2.changes.superblock.beginChange();
     change(inode.fields);
-    inode.fields.ctime = this.ext2.now();
-    this.ext2.markInodeDirty(inode);
+    inode.fields.ctime = this.ext2.changes.now();
+    this.ext2.changes.markInodeDirty(inode);
   }
 
   /** Keeps an open file while a call on it waits (fget, fput). */
@@ -216,7 +216,7 @@ export class FileCalls {
     try {
       return yield* process;
     } finally {
-      yield* fput(this.ext2, file);
+      yield* fput(this.ext2.inodes, file);
     }
   }
 

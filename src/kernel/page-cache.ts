@@ -169,6 +169,11 @@ export class PageCache {
     return pfn as Pfn;
   }
 
+  /** As MemMap.flagsOf; right after `find` it reads what that has fetched. */
+  flagsOf(pfn: Pfn): number {
+    return this.#words[pfn << 2]!;
+  }
+
   /** The space that a cached page belongs to. */
   spaceOf(pfn: Pfn): AddressSpace {
     const space = this.#spaces[this.#words[(pfn << 2) | 1]!];

@@ -1,36 +1,21 @@
 /**
- * Writeback: dirty pages and inodes find their way to the disk (mm/page-writeback.c, fs/fs-writeback.c, fs/mpage.c of
- * 2.6.12).
+ * When dirty pages are written unasked (mm/page-writeback.c and pdflush.c of 2.6.12); how is fs-writeback.ts.
  *
- * A page is dirty (newer than its block), under writeback (a write of it is in flight), or neither. writepage: under the
- * page lock the dirty bit is cleared, the writeback bit set, the write submitted, the page unlocked. A store meanwhile sets
- * the dirty bit again, so the end of the old write never makes the page clean; the hypervisor, who sees the store trap, agrees.
- * A file's pages are written in the order of their indices, neighbours on the disk in one bio.
- *
- * Mappings with something dirty form a list in the order in which they became dirty. Who writes: kupdate every 5 s what
- * became dirty more than 30 s ago; background writeout above 10 % of memory; the writer himself above 40 %
- * (balance_dirty_pages), and then he waits; reclaim, page by page; sync and fsync.
- *
- * With a registry (Rio) the hypervisor is told where a page belongs when it becomes dirty, and sees itself when it has been
- * written; `publish` makes that whole at the end of each operation.
+ * kupdate writes every 5 s what became dirty more than 30 s ago; background writeout begins above 10 % of memory; above 40 %
+ * the writer himself writes (balance_dirty_pages), and then he waits. Reclaim writes page by page, and has pdflush write more
+ * where that does not help.
  *
  * Differs from the original: one block device, on which only one pdflush works at a time, so there is one for background
  * writeout and one for kupdate (of 2 to 8); the timer of the latter runs only while something is dirty; a writer looks at the
- * thresholds after so many pages that he made dirty, not that he wrote. A write that failed leaves the page up to date and
- * clean with its error bit, and the error in the mapping for the next fsync, as there.
+ * thresholds after so many pages that he made dirty, not that he wrote.
  */
 
-import { ModelError, type ErrnoName } from '../base/errno.ts';
-import { Lba, Ns, PAGE_SIZE, type Pfn } from '../base/units.ts';
+import { Ns } from '../base/units.ts';
 import { WaitQueue, type Process } from '../sim/index.ts';
-import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment } from '../xen/public/index.ts';
-import type { Bio, BlockQueue } from './block-queue.ts';
-import type { CacheMap } from './cache-map.ts';
-import type { KernelCosts } from './costs.ts';
-import { NO_PAGE, PG } from './mem-map.ts';
+import type { GuestEnvironment } from '../xen/public/index.ts';
+import type { BlockQueue } from './block-queue.ts';
+import { everything, type Writeback, type WritebackControl } from './fs-writeback.ts';
 import type { MemoryManagement } from './mm.ts';
-import type { AddressSpace } from './page-cache.ts';
-import { HOLE, lookUpBlock, type Mapping, type PageIo } from './page-io.ts';
 
 /** dirty_background_ratio, percent of memory. */
 const BACKGROUND_RATIO = 10;
@@ -49,72 +34,34 @@ const MAX_WRITEBACK_PAGES = 1024;
 /** Pages that may be dirtied between two looks at the thresholds, while they are exceeded. */
 const RATELIMIT_EXCEEDED = 8;
 
-/** So few pages are looked up one by one rather than sought among all of the mapping's. */
-const NARROW = 16;
-
-/** What a round of writeback may do, and what has come of it (writeback_control). */
-interface WritebackControl {
-  /** Pages that it may still submit. */
-  nrToWrite: number;
-  /** pdflush: leaves off where the queue is congested, rather than wait for room in it. */
-  readonly isNonblocking: boolean;
-  encounteredCongestion: boolean;
-}
-
-/** A round that writes whatever there is. */
-const everything = (): WritebackControl => ({
-  nrToWrite: Infinity,
-  isNonblocking: false,
-  encounteredCongestion: false,
-});
-
 const pdflushRound = (): WritebackControl => ({
   nrToWrite: MAX_WRITEBACK_PAGES,
   isNonblocking: true,
   encounteredCongestion: false,
 });
 
-/** A mapping with something dirty. */
-interface DirtyMapping {
-  readonly mapping: Mapping;
-  /** dirtied_when. */
-  since: Ns;
-}
-
-export class Writeback {
+export class DirtyLimits {
   readonly #env: GuestEnvironment;
-  readonly #costs: KernelCosts;
   readonly #mm: MemoryManagement;
-  readonly #io: PageIo;
   readonly #queue: BlockQueue;
-  /** s_dirty, oldest first. */
-  readonly #dirty = new Map<AddressSpace, DirtyMapping>();
+  readonly #writeback: Writeback;
   readonly #background = new WaitQueue();
-  readonly #somethingDirty = new WaitQueue();
-  readonly #progress = new WaitQueue();
   readonly #ratelimit: number;
-  /** Pages to be registered whose block could not be looked up at once. */
-  readonly #unplaced: { readonly mapping: Mapping; readonly index: number }[] = [];
-  /** Set when dirty pages are to survive a crash. */
-  registry: Pick<CacheMap, 'dirty' | 'flush'> | undefined;
-  /** A page that is registered in place of the one that the cache has of a block: what is written there after a crash. */
-  standIn: { readonly pfn: Pfn; readonly block: number } | undefined;
-  #sinceBalance = 0;
+  /** Pages that had become dirty when a writer looked at the thresholds last, and will have when one is to look again. */
+  #balancedAt = 0;
+  #dueAt: number;
   /** Pages that background writeout is to write at least, when it is to begin. */
   #wanted: number | undefined;
   #exceeded = false;
-  /** Pages written since boot. */
-  pagesWritten = 0;
 
-  constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, io: PageIo, queue: BlockQueue) {
+  constructor(env: GuestEnvironment, mm: MemoryManagement, queue: BlockQueue, writeback: Writeback) {
     this.#env = env;
-    this.#costs = costs;
     this.#mm = mm;
-    this.#io = io;
     this.#queue = queue;
+    this.#writeback = writeback;
     // 4 MiB at most, a 32nd of memory for the one processor, 16 pages at least.
     this.#ratelimit = Math.max(16, Math.min(1024, Math.floor(mm.map.nrPages / 32)));
-    mm.reclaim.pageOut = (pfn) => this.#pageOut(pfn);
+    this.#dueAt = this.#ratelimit;
   }
 
   /** Starts the two pdflush threads. */
@@ -123,81 +70,9 @@ export class Writeback {
     this.#env.spawn('pdflush/kupdate', this.#kupdate());
   }
 
-  /** Whether a mapping has dirty pages or a dirty inode. */
-  isDirty(space: AddressSpace): boolean {
-    return this.#dirty.has(space);
-  }
-
-  /** Whether anything is dirty. */
-  get hasDirty(): boolean {
-    return this.#dirty.size > 0;
-  }
-
-  /** set_page_dirty. */
-  markPageDirty(mapping: Mapping, pfn: Pfn): void {
-    const isNew = this.#mm.cache.setDirty(pfn);
-    if (this.registry !== undefined) {
-      const { map } = this.#mm;
-      // A write in flight may have ended for the hypervisor: then the page is not registered any more.
-      if (isNew || map.has(pfn, PG.writeback) || !map.has(pfn, PG.registered))
-        this.#register(this.registry, mapping, pfn);
-    }
-    if (!isNew) return;
-    this.#sinceBalance++;
-    this.markInodeDirty(mapping);
-  }
-
-  /** A page of a hole has no place to be written to; it is registered when it is given one, if it is not written then. */
-  #register(registry: Pick<CacheMap, 'dirty'>, mapping: Mapping, pfn: Pfn): void {
-    const index = this.#mm.cache.indexOf(pfn);
-    const block = mapping.blockNow(index);
-    if (block >= 0) this.#tell(registry, pfn, block);
-    else if (block !== HOLE) this.#unplaced.push({ mapping, index });
-  }
-
-  /** A page that the journal keeps from being dirty for anybody else is to be written home all the same. */
-  register(pfn: Pfn, block: number): void {
-    if (this.registry !== undefined) this.#tell(this.registry, pfn, block);
-  }
-
-  #tell(registry: Pick<CacheMap, 'dirty'>, pfn: Pfn, block: number): void {
-    registry.dirty(block === this.standIn?.block ? this.standIn.pfn : pfn, Lba(block));
-  }
-
-  /** With a registry, at the end of an operation: whatever is dirty and has a block is registered when this returns. */
-  *publish(): Process {
-    const { registry } = this;
-    if (registry === undefined) return;
-    const { cache, map } = this.#mm;
-    for (let each = this.#unplaced.pop(); each !== undefined; each = this.#unplaced.pop()) {
-      const { mapping, index } = each;
-      try {
-        yield* lookUpBlock(mapping, index);
-        const pfn = cache.find(mapping.space, index);
-        if (pfn !== NO_PAGE && map.has(pfn, PG.dirty)) this.#register(registry, mapping, pfn);
-      } catch (error) {
-        // What cannot be written home has no place there.
-        if (!(error instanceof ModelError)) throw error;
-      }
-    }
-    registry.flush();
-  }
-
-  /** __mark_inode_dirty: the mapping is on the list of what is to be written. */
-  markInodeDirty(mapping: Mapping): void {
-    if (this.#dirty.has(mapping.space)) return;
-    if (this.#dirty.size === 0) this.#somethingDirty.wakeAll();
-    this.#dirty.set(mapping.space, { mapping, since: this.#env.now });
-  }
-
-  /** The inode is no more: nothing of it needs writing. */
-  forget(space: AddressSpace): void {
-    this.#dirty.delete(space);
-  }
-
   /** Whether a writer should look at the thresholds (`balance`) now. */
   get isDue(): boolean {
-    return this.#sinceBalance >= (this.#exceeded ? RATELIMIT_EXCEEDED : this.#ratelimit);
+    return this.#writeback.pagesDirtied >= this.#dueAt;
   }
 
   /**
@@ -205,179 +80,35 @@ export class Writeback {
    * the background threshold pdflush is woken.
    */
   *balance(): Process {
-    this.#sinceBalance = 0;
+    this.#balancedAt = this.#writeback.pagesDirtied;
+    this.#setDue();
     const { cache } = this.#mm;
     let toWrite = Math.floor((3 * this.#ratelimit) / 2);
     while (this.#isOverLimit()) {
       this.#exceeded = true;
+      this.#setDue();
       if (cache.nrDirty > 0) {
-        toWrite -= yield* this.#writeSome({ ...everything(), nrToWrite: toWrite });
+        toWrite -= yield* this.#writeback.writeInodes(everything(toWrite));
         // Below the limit again, or this writer has done his duty.
         if (!this.#isOverLimit() || toWrite <= 0) break;
       }
       yield* this.#congestionWait();
     }
-    if (!this.#isOverLimit()) this.#exceeded = false;
+    if (!this.#isOverLimit()) {
+      this.#exceeded = false;
+      this.#setDue();
+    }
     if (cache.nrDirty > this.#limits().background) this.#wakeBackground(0);
+  }
+
+  #setDue(): void {
+    this.#dueAt = this.#balancedAt + (this.#exceeded ? RATELIMIT_EXCEEDED : this.#ratelimit);
   }
 
   /** Reclaim does not get on: so many pages are to be written, whatever is dirty (wakeup_bdflush); the first of them are waited for. */
   *nap(pages: number): Process {
     this.#wakeBackground(pages);
     yield* this.#congestionWait();
-  }
-
-  /**
-   * filemap_fdatawrite: starts writing the dirty pages of a mapping, from page `start` up to and without `end`. With `all`
-   * every page that is dirty now is submitted, waiting for earlier writes of it; else pages in use are left out.
-   * @param placedOnly leave pages out that have no block yet
-   */
-  writePages(mapping: Mapping, all: boolean, start = 0, end = Infinity, placedOnly = false): Process {
-    return this.#writePages(mapping, all, everything(), start, end, placedOnly);
-  }
-
-  /** mpage_writepages. */
-  *#writePages(
-    mapping: Mapping,
-    all: boolean,
-    control: WritebackControl,
-    start = 0,
-    end = Infinity,
-    placedOnly = false,
-  ): Process {
-    const { cache, map } = this.#mm;
-    const indices = end - start <= NARROW ? range(start, end) : cache.dirtyIndices(mapping.space, start, end);
-    let bio: Bio | undefined;
-    for (const index of indices) {
-      if (control.nrToWrite <= 0 || this.#mustLeaveOff(control)) break;
-      let pfn = cache.find(mapping.space, index);
-      if (pfn !== NO_PAGE && map.has(pfn, PG.dirty) && !map.has(pfn, PG.hasBlock)) {
-        if (placedOnly) continue;
-        if (bio !== undefined) yield* this.#io.submit(bio);
-        bio = undefined;
-        yield* this.#allocate(mapping, index);
-        pfn = cache.find(mapping.space, index);
-      }
-      while (all && pfn !== NO_PAGE && map.has(pfn, PG.dirty) && map.has(pfn, PG.locked | PG.writeback)) {
-        if (bio !== undefined) yield* this.#io.submit(bio);
-        bio = undefined;
-        yield* this.#io.waitOnPage(pfn);
-        pfn = cache.find(mapping.space, index);
-      }
-      if (pfn === NO_PAGE || !map.has(pfn, PG.dirty) || map.has(pfn, PG.locked | PG.writeback)) continue;
-      if (!map.has(pfn, PG.hasBlock)) continue;
-      map.set(pfn, PG.locked);
-      const block = yield* this.#blockOf(mapping, index, pfn);
-      if (block < 0) continue;
-      this.#zeroTail(mapping, index, pfn);
-      cache.clearDirty(pfn);
-      cache.setWriteback(pfn);
-      this.#io.unlockPage(pfn);
-      this.#env.cpu.charge(this.#costs.getBlockNs);
-      if (bio !== undefined && (bio.block + bio.pages.length !== block || bio.pages.length === SEGMENTS_PER_REQUEST)) {
-        yield* this.#io.submit(bio);
-        bio = undefined;
-      }
-      bio ??= { op: BlkifOp.write, block, pages: [], endPage: this.#endWrite };
-      bio.pages.push(pfn);
-      control.nrToWrite--;
-      this.pagesWritten++;
-    }
-    if (bio !== undefined) yield* this.#io.submit(bio);
-    if (mapping.space.nrDirty === 0 && !mapping.isInodeDirty) this.#dirty.delete(mapping.space);
-  }
-
-  #mustLeaveOff(control: WritebackControl): boolean {
-    if (!control.isNonblocking || !this.#queue.isCongested) return false;
-    control.encounteredCongestion = true;
-    return true;
-  }
-
-  /** filemap_fdatawait: waits until no page from `start` up to and without `end` is under writeback. */
-  *waitPages(mapping: Mapping, start = 0, end = Infinity): Process {
-    const { cache, map } = this.#mm;
-    if (mapping.space.nrWriteback === 0) return;
-    const indices =
-      end - start <= NARROW ? range(start, end) : cache.indicesWith(mapping.space, PG.writeback, start, end);
-    for (const index of indices) {
-      for (;;) {
-        const pfn = cache.find(mapping.space, index);
-        if (pfn === NO_PAGE || !map.has(pfn, PG.writeback)) break;
-        yield* this.#io.waitOnPage(pfn);
-      }
-    }
-  }
-
-  /** The error that a write of the mapping met since it was asked last; throws it once (AS_EIO, AS_ENOSPC). */
-  throwError(mapping: Mapping): void {
-    const { error } = mapping.space;
-    if (error === undefined) return;
-    mapping.space.error = undefined;
-    throw new ModelError(error, `writing pages of inode ${mapping.space.ino} has failed`);
-  }
-
-  /** sync: writes everything that is dirty, and waits for it. The drive's own cache is flushed too. */
-  *sync(device: Mapping): Process {
-    for (const wait of [false, true]) {
-      for (const { mapping } of [...this.#dirty.values()]) {
-        if (mapping === device) continue;
-        yield* this.#writeMapping(mapping, wait, everything());
-      }
-      yield* this.#writeMapping(device, wait, everything());
-    }
-    yield* this.flushDrive();
-  }
-
-  /** Empties the drive's volatile cache; waits for it. Throws EIO. */
-  *flushDrive(): Process {
-    const done = new WaitQueue();
-    const outcome = { ended: false, failed: false };
-    const end = (failed: boolean): void => {
-      outcome.ended = true;
-      outcome.failed = failed;
-      done.wakeAll();
-    };
-    if (this.#queue.isFull) yield* this.#queue.waitForRoom();
-    this.#queue.flush(end);
-    yield* this.#env.cpu.settle();
-    while (!outcome.ended) yield done;
-    if (outcome.failed) throw new ModelError('EIO', 'the drive did not flush its cache');
-  }
-
-  /** Pages and inode of one mapping; with `wait`, until they are written. */
-  *#writeMapping(mapping: Mapping, wait: boolean, control: WritebackControl): Process {
-    yield* this.#writePages(mapping, wait, control);
-    if (mapping.isInodeDirty) {
-      try {
-        yield* mapping.writeInode();
-      } catch (error) {
-        noteError(mapping.space, error);
-      }
-    }
-    if (wait) yield* this.waitPages(mapping);
-    if (mapping.space.nrDirty === 0 && !mapping.isInodeDirty) this.#dirty.delete(mapping.space);
-  }
-
-  /**
-   * writeback_inodes: writes the oldest mappings first, those dirty since before `olderThan` when that is given. Returns the
-   * pages submitted.
-   */
-  *#writeSome(control: WritebackControl, olderThan?: number): Process<number> {
-    const budget = control.nrToWrite;
-    for (const dirty of [...this.#dirty.values()]) {
-      if (control.nrToWrite <= 0 || this.#mustLeaveOff(control)) break;
-      if (!this.#dirty.has(dirty.mapping.space)) continue;
-      if (olderThan !== undefined && dirty.since > olderThan) break;
-      yield* this.#writeMapping(dirty.mapping, false, control);
-      // What is left of it, pages that were in use, waits its turn behind the others; for kupdate it keeps its place.
-      if (!this.#dirty.has(dirty.mapping.space) || olderThan !== undefined) continue;
-      this.#dirty.delete(dirty.mapping.space);
-      dirty.since = this.#env.now;
-      this.#dirty.set(dirty.mapping.space, dirty);
-    }
-    this.#queue.unplug();
-    yield* this.#env.cpu.settle();
-    return budget - control.nrToWrite;
   }
 
   /** pdflush_operation: where it is at work already it begins again afterwards, as another thread would. */
@@ -394,7 +125,7 @@ export class Writeback {
       this.#wanted = undefined;
       while (wanted > 0 || this.#mm.cache.nrDirty >= this.#limits().background) {
         const control = pdflushRound();
-        wanted -= yield* this.#writeSome(control);
+        wanted -= yield* this.#writeback.writeInodes(control);
         if (control.nrToWrite <= 0) continue;
         yield* this.#congestionWait();
         if (!control.encounteredCongestion) break;
@@ -405,14 +136,14 @@ export class Writeback {
   /** wb_kupdate. */
   *#kupdate(): Process {
     for (;;) {
-      if (this.#dirty.size === 0) {
-        yield this.#somethingDirty;
+      if (this.#writeback.nrDirtyMappings === 0) {
+        yield this.#writeback.somethingDirty;
         yield KUPDATE_PERIOD;
       }
       const begin = this.#env.now;
-      for (let left = this.#mm.cache.nrDirty + this.#dirty.size; left > 0; ) {
+      for (let left = this.#mm.cache.nrDirty + this.#writeback.nrDirtyMappings; left > 0; ) {
         const control = pdflushRound();
-        left -= yield* this.#writeSome(control, begin - DIRTY_EXPIRE);
+        left -= yield* this.#writeback.writeInodes(control, begin - DIRTY_EXPIRE);
         if (control.nrToWrite <= 0) continue;
         if (!control.encounteredCongestion) break;
         yield* this.#congestionWait();
@@ -429,8 +160,9 @@ export class Writeback {
       yield THROTTLE_NAP;
       return;
     }
-    this.#env.after(THROTTLE_NAP, () => this.#progress.wakeAll());
-    yield this.#progress;
+    const { progress } = this.#writeback;
+    this.#env.after(THROTTLE_NAP, () => progress.wakeAll());
+    yield progress;
   }
 
   #isOverLimit(): boolean {
@@ -446,103 +178,4 @@ export class Writeback {
     const background = BACKGROUND_RATIO >= ratio ? Math.floor(ratio / 2) : BACKGROUND_RATIO;
     return { dirty: Math.floor((ratio * nrPages) / 100), background: Math.floor((background * nrPages) / 100) };
   }
-
-  /** A place for a page that a mapped store has made of a hole; when there is none, the page is given up. */
-  *#allocate(mapping: Mapping, index: number): Process {
-    const { map, cache } = this.#mm;
-    try {
-      yield* mapping.allocate(index);
-      const block = yield* lookUpBlock(mapping, index);
-      const pfn = cache.find(mapping.space, index);
-      if (pfn === NO_PAGE || block === HOLE) return;
-      map.set(pfn, PG.hasBlock);
-      // A hole has no name; now the page has a place.
-      if (map.has(pfn, PG.uptodate)) cache.setUptodate(pfn);
-    } catch (error) {
-      const pfn = cache.find(mapping.space, index);
-      this.#giveUp(mapping, pfn, error);
-    }
-  }
-
-  /** get_block of a page that has one; on failure the page is given up. */
-  *#blockOf(mapping: Mapping, index: number, pfn: Pfn): Process<number> {
-    try {
-      const block = yield* lookUpBlock(mapping, index);
-      if (block === HOLE) throw new ModelError('EIO', `page ${index} of inode ${mapping.space.ino} has lost its block`);
-      return block;
-    } catch (error) {
-      this.#giveUp(mapping, pfn, error);
-      this.#io.unlockPage(pfn);
-      return HOLE;
-    }
-  }
-
-  /** A page that cannot be written is clean, with its error bit, and the error is in the mapping. */
-  #giveUp(mapping: Mapping, pfn: Pfn, error: unknown): void {
-    noteError(mapping.space, error);
-    if (pfn === NO_PAGE) return;
-    this.#mm.cache.clearDirty(pfn);
-    this.#mm.map.set(pfn, PG.error);
-  }
-
-  /** block_write_full_page: what a mapped store left behind the end of the file never reaches the disk. */
-  #zeroTail(mapping: Mapping, index: number, pfn: Pfn): void {
-    const tail = mapping.tail(index);
-    if (tail > 0) this.#env.memory.zero(pfn, PAGE_SIZE - tail, tail);
-  }
-
-  /** pageout for reclaim: starts writing one page if that needs no waiting. */
-  #pageOut(pfn: Pfn): boolean {
-    const { cache, map } = this.#mm;
-    const dirty = this.#dirty.get(cache.spaceOf(pfn));
-    if (dirty === undefined || this.#queue.isCongested || this.#queue.isFull || !map.has(pfn, PG.hasBlock))
-      return false;
-    let block: number;
-    try {
-      block = dirty.mapping.blockNow(cache.indexOf(pfn));
-    } catch (error) {
-      if (!(error instanceof ModelError)) throw error;
-      return false;
-    }
-    if (block < 0) return false;
-    this.#zeroTail(dirty.mapping, cache.indexOf(pfn), pfn);
-    cache.clearDirty(pfn);
-    cache.setWriteback(pfn);
-    map.set(pfn, PG.reclaim);
-    this.#env.cpu.charge(this.#costs.bioSubmitNs);
-    this.#queue.submit({ op: BlkifOp.write, block, pages: [pfn], endPage: this.#endWrite });
-    this.pagesWritten++;
-    return true;
-  }
-
-  /** end_page_writeback, in interrupt context. */
-  readonly #endWrite = (pfn: Pfn, failed: boolean): void => {
-    const { map, cache, lru } = this.#mm;
-    if (failed) {
-      map.set(pfn, PG.error);
-      cache.spaceOf(pfn).error = 'EIO';
-    } else map.clear(pfn, PG.error);
-    cache.endWriteback(pfn);
-    if (this.registry !== undefined && map.has(pfn, PG.dirty)) {
-      // Stored to before the write was taken up, perhaps: then the hypervisor calls it clean.
-      const dirty = this.#dirty.get(cache.spaceOf(pfn));
-      if (dirty !== undefined) this.#register(this.registry, dirty.mapping, pfn);
-    }
-    if (map.has(pfn, PG.reclaim)) {
-      map.clear(pfn, PG.reclaim);
-      lru.rotate(pfn);
-    }
-    this.#io.wakePage(pfn);
-    if (!this.#queue.isCongested) this.#progress.wakeAll();
-  };
-}
-
-function range(start: number, end: number): number[] {
-  return Array.from({ length: end - start }, (_, i) => start + i);
-}
-
-function noteError(space: AddressSpace, error: unknown): void {
-  if (!(error instanceof ModelError)) throw error;
-  const code: ErrnoName = error.code === 'ENOSPC' ? 'ENOSPC' : 'EIO';
-  space.error = code;
 }

@@ -126,7 +126,7 @@ export class ReadWriteCalls extends FileCalls {
       file.position = start + done;
       return done;
     } finally {
-      yield* fput(this.ext2, file);
+      yield* fput(this.ext2.inodes, file);
     }
   }
 

@@ -269,7 +269,7 @@ export class Syscalls extends ReadWriteCalls {
       if (!inode.isDirectory) throw new ModelError('ENOTDIR', path);
       return yield* this.#directories.list(inode);
     } finally {
-      yield* this.ext2.iput(inode);
+      yield* this.ext2.inodes.iput(inode);
     }
   }
 
@@ -281,7 +281,7 @@ export class Syscalls extends ReadWriteCalls {
       if (!inode.isSymlink) throw new ModelError('EINVAL', `${path} is no symbolic link`);
       return yield* this.walker.readlink(inode);
     } finally {
-      yield* this.ext2.iput(inode);
+      yield* this.ext2.inodes.iput(inode);
     }
   }
 
@@ -298,7 +298,7 @@ export class Syscalls extends ReadWriteCalls {
     this.enter();
     const inode = yield* this.walker.walk(path, follow);
     const stat = statOf(inode);
-    yield* this.ext2.iput(inode);
+    yield* this.ext2.inodes.iput(inode);
     return stat;
   }
 }

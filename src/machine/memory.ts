@@ -29,6 +29,9 @@ const VIEWS = 16384;
 const VIEW_BUCKETS = 32768;
 const VIEW_MASK = VIEW_BUCKETS - 1;
 
+/** As a constant: the engine looks `set` up each time that it is named, in a prototype that it keeps as a dictionary. */
+const setBytes: (this: Uint8Array, source: Uint8Array, at: number) => void = Reflect.get(Uint8Array.prototype, 'set');
+
 /** Dirt marks are one bit a frame. */
 const bit = (mfn: number): number => 1 << (mfn & 31);
 
@@ -67,7 +70,7 @@ export class MachineMemory {
   /** Copies out of a frame. The range must lie inside the frame. */
   copyOut(mfn: Mfn, offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
     if (offset === 0 && length === 4096) {
-      dst.set(this.#view(mfn), dstOffset);
+      setBytes.call(dst, this.#view(mfn), dstOffset);
       return;
     }
     assert(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'range leaves the frame');
@@ -80,13 +83,12 @@ export class MachineMemory {
   /** Copies into a frame. The range must lie inside the frame. */
   copyIn(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
     // The path of a cached overwrite: what is rare is in a function of its own, so that the engine can inline this one.
-    if (length !== 4096 || src.length !== 4096 || offset !== 0 || srcOffset !== 0) {
+    if ((offset | srcOffset) !== 0 || length !== 4096 || src.length !== 4096 || this.#cpuCache !== undefined) {
       this.#copyInPart(mfn, offset, src, srcOffset, length);
       return;
     }
-    if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, 0, 4096);
-    if (!this.isTouched(mfn)) this.#touched[mfn >>> 5]! |= bit(mfn);
-    this.#bank(mfn).set(src, (mfn & BANK_MASK) << PAGE_SHIFT);
+    this.#touched[mfn >>> 5]! |= 1 << (mfn & 31);
+    setBytes.call(this.#bank(mfn), src, (mfn & BANK_MASK) << PAGE_SHIFT);
   }
 
   #copyInPart(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {

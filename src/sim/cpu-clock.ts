@@ -26,6 +26,11 @@ export class CpuClock {
     this.#simulation = simulation;
   }
 
+  /** The present instant, at which what runs now was started. */
+  get now(): Ns {
+    return this.#simulation.now;
+  }
+
   /** Nanoseconds charged since the beginning. */
   get busy(): Ns {
     return Ns(this.#busy);

@@ -1,6 +1,7 @@
 // The guest's file system against a model that knows nothing of pages, blocks or time: over reboots and crashes, and before the
-// judges e2fsck and the independent ext2 reader.
+// judges e2fsck, debugfs and the independent ext2 reader.
 import fc from 'fast-check';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
 import { O, type Syscalls } from '../../src/kernel/index.ts';
@@ -30,8 +31,28 @@ function* makeHomes(sys: Syscalls): Process {
   for (let i = 0; i < 3; i++) yield* sys.mkdir(`/p${i}`);
 }
 
+/** Throws unless a directory of the host holds what the model holds at `path`, and nothing else. */
+function mustHold(model: ModelFs, path: string, onHost: string): void {
+  const names = model.list(path);
+  expect(readdirSync(onHost).sort()).toEqual(names);
+  for (const name of names) {
+    const [inModel, there] = [`${path}/${name}`, `${onHost}/${name}`];
+    const { kind } = model.stat(inModel);
+    if (kind === 'directory') mustHold(model, inModel, there);
+    else if (kind === 'symlink') expect(readlinkSync(there)).toBe(model.readlink(inModel));
+    else if (!readFileSync(there).equals(model.read(inModel)))
+      throw new Error(`debugfs reads something else in ${inModel}`);
+  }
+}
+
 describe('the file system', () => {
   itWithE2fsprogs('is what the model says, over reboots, and sound on the disk', (judge) => {
+    const path = `${judge.dir}/disk.img`;
+    let cases = 0;
+    const isSound = (disk: GuestDisk): void => {
+      saveImage(disk.image, path);
+      mustBeSound(judge, path);
+    };
     checkProperty(
       judge.where,
       [fc.array(life, { minLength: 1, maxLength: 3 }), fc.integer({ min: 1, max: 1000 })],
@@ -41,15 +62,20 @@ describe('the file system', () => {
         disk.run(makeHomes(disk.guest.kernel.syscalls));
         for (const { programs, crash } of lives as { programs: Call[][]; crash: boolean }[]) {
           disk.run(together(disk, models, programs));
-          if (crash) disk.run(disk.guest.kernel.syscalls.sync());
+          if (crash) {
+            disk.run(disk.guest.kernel.syscalls.sync());
+            isSound(disk);
+          }
           disk.check();
           disk.reboot(crash);
           for (const [i, model] of models.entries()) disk.run(compareAll(disk.guest.kernel.syscalls, model, `/p${i}`));
         }
         disk.reboot(false, false);
-        const path = `${judge.dir}/disk.img`;
-        saveImage(disk.image, path);
-        mustBeSound(judge, path);
+        isSound(disk);
+        const dump = `${judge.dir}/${cases++}`;
+        mkdirSync(dump);
+        run(judge.debugfs, '-R', `rdump / ${dump}`, path);
+        for (const [i, model] of models.entries()) mustHold(model, '', `${dump}/p${i}`);
         const oracle = new OracleExt2(disk.image);
         const onDisk = new Map(oracle.listFiles().map((file) => [file.path, file]));
         for (const [i, model] of models.entries()) {

@@ -11,7 +11,7 @@ import { Ext2Super } from '../../src/kernel/ext2-super.ts';
 import { BlockQueue } from '../../src/kernel/block-queue.ts';
 import { CacheMap, MemoryManagement, PG } from '../../src/kernel/index.ts';
 import { PageIo } from '../../src/kernel/page-io.ts';
-import { Writeback } from '../../src/kernel/page-writeback.ts';
+import { Writeback } from '../../src/kernel/fs-writeback.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { BOOT_PAGES, COSTS, FakeMachine } from './fake-machine.ts';
 

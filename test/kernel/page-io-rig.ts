@@ -4,9 +4,20 @@ import { MemoryImage } from '../../src/disk/memory-image.ts';
 import { BlockQueue } from '../../src/kernel/block-queue.ts';
 import { CacheMap, MemoryManagement, PG } from '../../src/kernel/index.ts';
 import { type Mapping, PageIo } from '../../src/kernel/page-io.ts';
-import { Writeback } from '../../src/kernel/page-writeback.ts';
+import { Writeback } from '../../src/kernel/fs-writeback.ts';
+import { DirtyLimits } from '../../src/kernel/page-writeback.ts';
 import type { Process } from '../../src/sim/index.ts';
-import { BlkifStatus } from '../../src/xen/public/index.ts';
+import {
+  BlkifStatus,
+  type CacheMapBatch,
+  CacheMapOp,
+  ENTRY_INDEX,
+  ENTRY_OP,
+  ENTRY_PFN,
+  ENTRY_RESULT,
+  ENTRY_WORDS,
+  Reason,
+} from '../../src/xen/public/index.ts';
 import { BOOT_PAGES, COSTS, FakeMachine } from './fake-machine.ts';
 
 export const PAGES = 160;
@@ -14,9 +25,11 @@ export const PAGES = 160;
 export interface Rig {
   readonly machine: FakeMachine;
   readonly mm: MemoryManagement;
+  readonly cacheMap: CacheMap;
   readonly io: PageIo;
   readonly queue: BlockQueue;
   readonly writeback: Writeback;
+  readonly limits: DirtyLimits;
   readonly mapping: Mapping;
   /** Blocks read, in the order of the ring. */
   readonly blocks: number[];
@@ -27,12 +40,29 @@ export interface Rig {
   readonly runFor: (seconds: number) => void;
 }
 
-/** A file, no two pages of which lie side by side on the device. */
-export function rig(nrPages = 768, pages = PAGES): Rig {
+/** The hypervisor has kept these pages of the file, page `index` in pfn FIRST_KEPT + index, and hands out each that is claimed. */
+const FIRST_KEPT = 100;
+const handOut =
+  (kept: readonly number[]) =>
+  ({ words, count }: CacheMapBatch): void => {
+    for (let at = 0; at < count * ENTRY_WORDS; at += ENTRY_WORDS) {
+      const index = words[at + ENTRY_INDEX]!;
+      const isKept = words[at + ENTRY_OP] === CacheMapOp.claim && kept.includes(index);
+      words[at + ENTRY_RESULT] = isKept ? Reason.ok : Reason.absent;
+      if (isKept) words[at + ENTRY_PFN] = FIRST_KEPT + index;
+    }
+  };
+
+/**
+ * A file, no two pages of which lie side by side on the device.
+ * @param kept pages of it from before the reboot
+ */
+export function rig(nrPages = 768, pages = PAGES, kept: readonly number[] = []): Rig {
   const machine = new FakeMachine({ image: new MemoryImage(1 << 23), nrPages, byHand: true });
-  const cacheMap = new CacheMap(machine.env.hypercalls, undefined);
+  const cacheMap = new CacheMap({ cacheMapOp: handOut(kept) }, undefined);
   const mm = new MemoryManagement(nrPages, cacheMap, cacheMap);
   for (let pfn = 0; pfn < BOOT_PAGES; pfn++) mm.map.set(pfn as Pfn, PG.reserved);
+  for (const index of kept) mm.map.set((FIRST_KEPT + index) as Pfn, PG.preserved);
   mm.freeAll();
   cacheMap.attach(mm);
   const queue = new BlockQueue(machine.env);
@@ -41,7 +71,8 @@ export function rig(nrPages = 768, pages = PAGES): Rig {
   queue.attach(machine.connectFront(ring, COSTS.interruptNs, queue.dispatch));
   const io = new PageIo(machine.env, COSTS, mm, cacheMap, queue);
   const writeback = new Writeback(machine.env, COSTS, mm, io, queue);
-  io.nap = (wanted) => writeback.nap(wanted);
+  const limits = new DirtyLimits(machine.env, mm, queue, writeback);
+  io.nap = (wanted) => limits.nap(wanted);
   const mapping: Mapping = {
     space: mm.cache.open(5 as Ino),
     pageCount: pages,
@@ -65,9 +96,11 @@ export function rig(nrPages = 768, pages = PAGES): Rig {
   return {
     machine,
     mm,
+    cacheMap,
     io,
     queue,
     writeback,
+    limits,
     mapping,
     blocks,
     runFor,

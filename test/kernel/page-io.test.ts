@@ -1,10 +1,12 @@
 // Pages and their I/O where processes get in each other's way: a full queue, a page that goes, memory that runs out.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ModelError, Ns, type Pfn } from '../../src/base/index.ts';
-import { NO_PAGE, PG } from '../../src/kernel/index.ts';
+import { NO_PAGE, PG, RA_MAX } from '../../src/kernel/index.ts';
 import { type Mapping, NEEDS_METADATA } from '../../src/kernel/page-io.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { BlkifStatus } from '../../src/xen/public/index.ts';
+import { property } from '../support/property.ts';
 import { PAGES, rig } from './page-io-rig.ts';
 
 const row = (from: number, end: number): number[] => Array.from({ length: end - from }, (_, i) => from + i);
@@ -196,6 +198,35 @@ describe('a file that is cut while a reader waits', () => {
     };
     expect(cut(20, waits)).toEqual(row(0, 20));
   });
+
+  property(
+    'claims no page behind its new end either, whichever were kept and wherever it waited for metadata',
+    fc.uniqueArray(fc.nat(PAGES - 1)),
+    fc.nat(PAGES - 1),
+    fc.nat(PAGES - 1),
+    (kept, waitsAt, after) => {
+      const { mm, cacheMap, io, mapping, start, serve } = rig(768, PAGES, kept);
+      let pageCount = PAGES;
+      const cutThen: Mapping = {
+        ...mapping,
+        get pageCount() {
+          return pageCount;
+        },
+        blockNow: (index) => (index === waitsAt && pageCount === PAGES ? NEEDS_METADATA : 1000 - 3 * index),
+        loadMetadata: function* () {
+          yield Ns(10);
+          pageCount = after;
+        },
+      };
+      start(io.readPages(cutThen, 0, PAGES, false));
+      serve();
+      // The windows before the one that waited were whole.
+      const end = Math.max(after, waitsAt - (waitsAt % RA_MAX));
+      expect(row(0, PAGES).filter((index) => mm.cache.find(mapping.space, index) !== NO_PAGE)).toEqual(row(0, end));
+      expect(cacheMap.unclaimed).toBe(kept.filter((index) => index >= end).length);
+      return true;
+    },
+  );
 });
 
 describe('kswapd', () => {

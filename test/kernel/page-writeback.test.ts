@@ -212,11 +212,11 @@ describe('a device that does not keep up', () => {
   }
 
   it('a writer above the threshold leaves after 1.5 times what he may dirty between two looks', () => {
-    const { mm, writeback, start } = dirty(330);
+    const { mm, limits, start } = dirty(330);
     let hasLeft = false;
     start(
       (function* () {
-        yield* writeback.balance();
+        yield* limits.balance();
         hasLeft = true;
       })(),
     );
@@ -225,14 +225,14 @@ describe('a device that does not keep up', () => {
   });
 
   it('and waits where nothing is left to be written but writes in flight, until they are few enough', () => {
-    const { mm, mapping, writeback, start, serve } = dirty(330);
+    const { mm, mapping, writeback, limits, start, serve } = dirty(330);
     let hasLeft = false;
     start(writeback.writePages(mapping, false), 1);
     expect(mm.cache.nrDirty + mm.cache.nrWriteback).toBe(330);
     start(
       (function* () {
         while (mm.cache.nrDirty > 0) yield Ns(1_000_000);
-        yield* writeback.balance();
+        yield* limits.balance();
         hasLeft = true;
       })(),
       1,
@@ -243,9 +243,9 @@ describe('a device that does not keep up', () => {
   });
 
   it('background writeout leaves off at a congested queue, within a file, and goes on when it is no longer', () => {
-    const { machine, mm, mapping, queue, writeback, start, runFor } = dirty(300);
-    writeback.start();
-    start(writeback.balance(), 3);
+    const { machine, mm, mapping, queue, writeback, limits, start, runFor } = dirty(300);
+    limits.start();
+    start(limits.balance(), 3);
     // 113 of 128 requests, and the one that was being made.
     expect([queue.isCongested, queue.isFull, mm.cache.nrWriteback]).toEqual([true, false, 114]);
     const taken: RingRequest[] = [];

@@ -1,0 +1,154 @@
+/**
+ * The pages of a file, directory or long symbolic link on ext2 and ext3: where they lie, how they become more and fewer
+ * (fs/ext2/inode.c of 2.6.12; vmtruncate of mm/memory.c).
+ *
+ * A file that is cut loses its pages first, then its blocks, so that no page of it is left whose block is another's. What
+ * remains of its last page is zeroed, and what a mapped store left behind the end is zeroed before the file grows: a file
+ * that was cut and made longer again reads as zeros there.
+ */
+
+import { ModelError } from '../base/errno.ts';
+import { PAGE_SIZE, pagesOf, type Pfn } from '../base/units.ts';
+import { NOTHING, type Process } from '../sim/index.ts';
+import type { GuestMemory } from '../xen/public/index.ts';
+import type { Ext2Changes } from './ext2-change.ts';
+import { MAX_FILE_BYTES } from './ext2-inode.ts';
+import type { Inode, InodeOperations } from './inode.ts';
+import { NO_PAGE, PG } from './mem-map.ts';
+import type { MemoryManagement } from './mm.ts';
+import type { PageIo } from './page-io.ts';
+import { truncatePages } from './truncate.ts';
+
+/** 512-byte sectors of a block. */
+const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
+
+export class Ext2Pages implements InodeOperations {
+  readonly #memory: GuestMemory;
+  readonly #mm: MemoryManagement;
+  readonly #io: PageIo;
+  readonly #changes: Ext2Changes;
+
+  constructor(memory: GuestMemory, mm: MemoryManagement, io: PageIo, changes: Ext2Changes) {
+    this.#memory = memory;
+    this.#mm = mm;
+    this.#io = io;
+    this.#changes = changes;
+  }
+
+  blockNow(inode: Inode, index: number): number {
+    return this.#changes.map.blockNow(inode, index);
+  }
+
+  loadMetadata(inode: Inode, index: number): Process {
+    return this.#changes.map.loadMetadata(inode, index);
+  }
+
+  isBoundary(index: number): boolean {
+    return this.#changes.map.isBoundary(index);
+  }
+
+  /** Under `change`, as everything that changes the file system. */
+  blockForWrite(inode: Inode, index: number): Process<number> {
+    return this.#changes.map.blockForWrite(inode, index);
+  }
+
+  *allocate(inode: Inode, index: number): Process {
+    yield* this.#changes.change(() => this.#allocate(inode, index));
+  }
+
+  *#allocate(inode: Inode, index: number): Process {
+    if (index >= inode.pageCount) return;
+    yield* this.blockForWrite(inode, index);
+    this.#changes.journal?.addData(inode);
+  }
+
+  /** ext2_write_inode: stores what changed into the inode table's buffer. With a journal the commit does that. Throws EIO. */
+  *writeInode(inode: Inode): Process {
+    const { journal, inodeTable } = this.#changes;
+    if (journal === undefined) yield* inodeTable.store(inode);
+    else if (journal.isAborted) inode.isInodeDirty = false;
+  }
+
+  /** One more zeroed block at the end of a directory or of a long symbolic link. The page is valid until the next wait. */
+  *append(inode: Inode): Process<Pfn> {
+    const { map, cache } = this.#mm;
+    const index = pagesOf(inode.size);
+    const block = yield* this.blockForWrite(inode, index);
+    const pfn = yield* this.#io.grabPage(inode, index);
+    this.#memory.zero(pfn, 0, PAGE_SIZE);
+    map.set(pfn, PG.hasBlock);
+    cache.setUptodate(pfn);
+    this.#io.unlockPage(pfn);
+    if (inode.isDirectory) this.#changes.journal?.join(inode, index, block, pfn);
+    this.#changes.markPageDirty(inode, pfn);
+    inode.fields.size = (index + 1) * PAGE_SIZE;
+    inode.isSizeDirty = true;
+    this.#changes.markInodeDirty(inode);
+    return pfn;
+  }
+
+  /**
+   * vmtruncate and ext2_truncate: sets a file's size; what lies beyond is gone. The caller holds i_sem.
+   * Throws EFBIG, EIO, EROFS.
+   */
+  *setSize(inode: Inode, size: number): Process {
+    if (size > MAX_FILE_BYTES) throw new ModelError('EFBIG', `${size} bytes`);
+    yield* this.#changes.change(() => this.#setSize(inode, size));
+  }
+
+  *#setSize(inode: Inode, size: number): Process {
+    const changes = this.#changes;
+    changes.superblock.beginChange();
+    const { fields } = inode;
+    const old = fields.size;
+    if (size > old) this.zeroTail(inode);
+    fields.size = size;
+    fields.mtime = fields.ctime = changes.now();
+    inode.isSizeDirty = true;
+    changes.markInodeDirty(inode);
+    if (size >= old) return;
+    yield* changes.journal?.waitForData(inode) ?? NOTHING;
+    yield* truncatePages(this.#mm, this.#io, inode.space, pagesOf(size));
+    yield* this.#cut(inode, size);
+  }
+
+  /** A crash came between the new size of a file and the freeing of its blocks: another implementation's transactions. */
+  *finishTruncation(inode: Inode): Process {
+    if (hasBlocks(inode)) yield* this.#cut(inode, inode.fields.size);
+    yield* this.#changes.removeOrphan(inode);
+    inode.fields.dtime = 0;
+    this.#changes.markInodeDirty(inode);
+  }
+
+  /** Frees what lies behind the end of a file, and zeroes the rest of its last page. */
+  *#cut(inode: Inode, size: number): Process {
+    if (size % PAGE_SIZE !== 0) {
+      const index = Math.floor(size / PAGE_SIZE);
+      let pfn = yield* this.#io.getPage(inode, index);
+      // A page under writeback may be zeroed: it is dirty again then, and written once more.
+      if (this.#mm.map.has(pfn, PG.hasBlock)) {
+        pfn = this.#mm.cache.find(inode.space, index);
+        this.#memory.zero(pfn, size % PAGE_SIZE, PAGE_SIZE - (size % PAGE_SIZE));
+        this.#changes.markPageDirty(inode, pfn);
+      }
+    }
+    yield* this.#changes.map.truncate(inode, pagesOf(size));
+  }
+
+  /** Before a file grows: bytes behind its end, which a mapped store may have left in the last page, become zero. */
+  zeroTail(inode: Inode): void {
+    const { map, cache } = this.#mm;
+    const index = Math.floor(inode.size / PAGE_SIZE);
+    const tail = inode.tail(index);
+    if (tail === 0) return;
+    const pfn = cache.find(inode.space, index);
+    if (pfn === NO_PAGE || !map.has(pfn, PG.uptodate)) return;
+    this.#memory.zero(pfn, PAGE_SIZE - tail, tail);
+    this.#changes.markPageDirty(inode, pfn);
+  }
+}
+
+/** Whether i_block holds pointers: a short symbolic link keeps its text there, a device its number. */
+export function hasBlocks(inode: Inode): boolean {
+  return inode.isRegular || inode.isDirectory || (inode.isSymlink && inode.fields.sectors >= SECTORS_PER_BLOCK);
+}

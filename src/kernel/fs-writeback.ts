@@ -1,0 +1,369 @@
+/**
+ * Writeback: dirty pages and inodes find their way to the disk (fs/fs-writeback.c, fs/mpage.c and mm/filemap.c of 2.6.12).
+ * When that is done unasked is page-writeback.ts.
+ *
+ * A page is dirty (newer than its block), under writeback (a write of it is in flight), or neither. writepage: under the
+ * page lock the dirty bit is cleared, the writeback bit set, the write submitted, the page unlocked. A store meanwhile sets
+ * the dirty bit again, so the end of the old write never makes the page clean; the hypervisor, who sees the store trap, agrees.
+ * A file's pages are written in the order of their indices, neighbours on the disk in one bio.
+ *
+ * Mappings with something dirty form a list in the order in which they became dirty. With a registry (dirty-registry.ts) the
+ * hypervisor is told where a page belongs when it becomes dirty.
+ *
+ * A write that failed leaves the page up to date and clean with its error bit, and the error in the mapping for the next
+ * fsync, as in the original. Differs in that there is one block device.
+ */
+
+import { ModelError, type ErrnoName } from '../base/errno.ts';
+import { type Ns, PAGE_SIZE, type Pfn } from '../base/units.ts';
+import { WaitQueue, type Process } from '../sim/index.ts';
+import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment } from '../xen/public/index.ts';
+import type { Bio, BlockQueue } from './block-queue.ts';
+import type { KernelCosts } from './costs.ts';
+import type { DirtyRegistry } from './dirty-registry.ts';
+import { NO_PAGE, PG } from './mem-map.ts';
+import type { MemoryManagement } from './mm.ts';
+import type { AddressSpace } from './page-cache.ts';
+import { HOLE, lookUpBlock, type Mapping, type PageIo } from './page-io.ts';
+
+/** So few pages are looked up one by one rather than sought among all of the mapping's. */
+const NARROW = 16;
+
+/** What a round of writeback may do, and what has come of it (writeback_control). */
+export interface WritebackControl {
+  /** Pages that it may still submit. */
+  nrToWrite: number;
+  /** pdflush: leaves off where the queue is congested, rather than wait for room in it. */
+  readonly isNonblocking: boolean;
+  encounteredCongestion: boolean;
+}
+
+/** A round that writes whatever there is, or so many pages of it. */
+export const everything = (nrToWrite = Infinity): WritebackControl => ({
+  nrToWrite,
+  isNonblocking: false,
+  encounteredCongestion: false,
+});
+
+/** A mapping with something dirty. */
+interface DirtyMapping {
+  readonly mapping: Mapping;
+  /** dirtied_when. */
+  since: Ns;
+}
+
+export class Writeback {
+  readonly #env: GuestEnvironment;
+  readonly #costs: KernelCosts;
+  readonly #mm: MemoryManagement;
+  readonly #io: PageIo;
+  readonly #queue: BlockQueue;
+  /** s_dirty, oldest first. */
+  readonly #dirty = new Map<AddressSpace, DirtyMapping>();
+  /** Woken when the first mapping gets on the list. */
+  readonly somethingDirty = new WaitQueue();
+  /** Woken when a write ends and the queue is not congested. */
+  readonly progress = new WaitQueue();
+  /** Set when dirty pages are to survive a crash. */
+  registry: DirtyRegistry | undefined;
+  /** Pages that became dirty since boot. */
+  pagesDirtied = 0;
+  /** Pages written since boot. */
+  pagesWritten = 0;
+
+  constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, io: PageIo, queue: BlockQueue) {
+    this.#env = env;
+    this.#costs = costs;
+    this.#mm = mm;
+    this.#io = io;
+    this.#queue = queue;
+    mm.reclaim.pageOut = (pfn) => this.#pageOut(pfn);
+  }
+
+  /** Whether a mapping has dirty pages or a dirty inode. */
+  isDirty(space: AddressSpace): boolean {
+    return this.#dirty.has(space);
+  }
+
+  /** Mappings that have dirty pages or a dirty inode. */
+  get nrDirtyMappings(): number {
+    return this.#dirty.size;
+  }
+
+  /** set_page_dirty. */
+  markPageDirty(mapping: Mapping, pfn: Pfn): void {
+    const isNew = this.#mm.cache.setDirty(pfn);
+    if (this.registry !== undefined) {
+      const { map } = this.#mm;
+      // A write in flight may have ended for the hypervisor: then the page is not registered any more.
+      if (isNew || map.has(pfn, PG.writeback) || !map.has(pfn, PG.registered)) this.registry.register(mapping, pfn);
+    }
+    if (!isNew) return;
+    this.pagesDirtied++;
+    this.markInodeDirty(mapping);
+  }
+
+  /** __mark_inode_dirty: the mapping is on the list of what is to be written. */
+  markInodeDirty(mapping: Mapping): void {
+    if (this.#dirty.has(mapping.space)) return;
+    if (this.#dirty.size === 0) this.somethingDirty.wakeAll();
+    this.#dirty.set(mapping.space, { mapping, since: this.#env.now });
+  }
+
+  /** The inode is no more: nothing of it needs writing. */
+  forget(space: AddressSpace): void {
+    this.#dirty.delete(space);
+  }
+
+  /**
+   * filemap_fdatawrite: starts writing the dirty pages of a mapping, from page `start` up to and without `end`. With `all`
+   * every page that is dirty now is submitted, waiting for earlier writes of it; else pages in use are left out.
+   * @param placedOnly leave pages out that have no block yet
+   */
+  writePages(mapping: Mapping, all: boolean, start = 0, end = Infinity, placedOnly = false): Process {
+    return this.#writePages(mapping, all, everything(), start, end, placedOnly);
+  }
+
+  /** mpage_writepages. */
+  *#writePages(
+    mapping: Mapping,
+    all: boolean,
+    control: WritebackControl,
+    start = 0,
+    end = Infinity,
+    placedOnly = false,
+  ): Process {
+    const { cache, map } = this.#mm;
+    const indices = end - start <= NARROW ? range(start, end) : cache.dirtyIndices(mapping.space, start, end);
+    let bio: Bio | undefined;
+    for (const index of indices) {
+      if (control.nrToWrite <= 0 || this.#mustLeaveOff(control)) break;
+      let pfn = cache.find(mapping.space, index);
+      if (pfn !== NO_PAGE && map.has(pfn, PG.dirty) && !map.has(pfn, PG.hasBlock)) {
+        if (placedOnly) continue;
+        if (bio !== undefined) yield* this.#io.submit(bio);
+        bio = undefined;
+        yield* this.#allocate(mapping, index);
+        pfn = cache.find(mapping.space, index);
+      }
+      while (all && pfn !== NO_PAGE && map.has(pfn, PG.dirty) && map.has(pfn, PG.locked | PG.writeback)) {
+        if (bio !== undefined) yield* this.#io.submit(bio);
+        bio = undefined;
+        yield* this.#io.waitOnPage(pfn);
+        pfn = cache.find(mapping.space, index);
+      }
+      if (pfn === NO_PAGE || !map.has(pfn, PG.dirty) || map.has(pfn, PG.locked | PG.writeback)) continue;
+      if (!map.has(pfn, PG.hasBlock)) continue;
+      map.set(pfn, PG.locked);
+      const block = yield* this.#blockOf(mapping, index, pfn);
+      if (block < 0) continue;
+      this.#zeroTail(mapping, index, pfn);
+      cache.clearDirty(pfn);
+      cache.setWriteback(pfn);
+      this.#io.unlockPage(pfn);
+      this.#env.cpu.charge(this.#costs.getBlockNs);
+      if (bio !== undefined && (bio.block + bio.pages.length !== block || bio.pages.length === SEGMENTS_PER_REQUEST)) {
+        yield* this.#io.submit(bio);
+        bio = undefined;
+      }
+      bio ??= { op: BlkifOp.write, block, pages: [], endPage: this.#endWrite };
+      bio.pages.push(pfn);
+      control.nrToWrite--;
+      this.pagesWritten++;
+    }
+    if (bio !== undefined) yield* this.#io.submit(bio);
+    if (mapping.space.nrDirty === 0 && !mapping.isInodeDirty) this.#dirty.delete(mapping.space);
+  }
+
+  #mustLeaveOff(control: WritebackControl): boolean {
+    if (!control.isNonblocking || !this.#queue.isCongested) return false;
+    control.encounteredCongestion = true;
+    return true;
+  }
+
+  /** filemap_fdatawait: waits until no page from `start` up to and without `end` is under writeback. */
+  *waitPages(mapping: Mapping, start = 0, end = Infinity): Process {
+    const { cache, map } = this.#mm;
+    if (mapping.space.nrWriteback === 0) return;
+    const indices =
+      end - start <= NARROW ? range(start, end) : cache.indicesWith(mapping.space, PG.writeback, start, end);
+    for (const index of indices) {
+      for (;;) {
+        const pfn = cache.find(mapping.space, index);
+        if (pfn === NO_PAGE || !map.has(pfn, PG.writeback)) break;
+        yield* this.#io.waitOnPage(pfn);
+      }
+    }
+  }
+
+  /** The error that a write of the mapping met since it was asked last; throws it once (AS_EIO, AS_ENOSPC). */
+  throwError(mapping: Mapping): void {
+    const { error } = mapping.space;
+    if (error === undefined) return;
+    mapping.space.error = undefined;
+    throw new ModelError(error, `writing pages of inode ${mapping.space.ino} has failed`);
+  }
+
+  /** sync: writes everything that is dirty, and waits for it. The drive's own cache is flushed too. */
+  *sync(device: Mapping): Process {
+    for (const wait of [false, true]) {
+      for (const { mapping } of [...this.#dirty.values()]) {
+        if (mapping === device) continue;
+        yield* this.#writeMapping(mapping, wait, everything());
+      }
+      yield* this.#writeMapping(device, wait, everything());
+    }
+    yield* this.flushDrive();
+  }
+
+  /** Empties the drive's volatile cache; waits for it. Throws EIO. */
+  *flushDrive(): Process {
+    const done = new WaitQueue();
+    const outcome = { ended: false, failed: false };
+    const end = (failed: boolean): void => {
+      outcome.ended = true;
+      outcome.failed = failed;
+      done.wakeAll();
+    };
+    if (this.#queue.isFull) yield* this.#queue.waitForRoom();
+    this.#queue.flush(end);
+    yield* this.#env.cpu.settle();
+    while (!outcome.ended) yield done;
+    if (outcome.failed) throw new ModelError('EIO', 'the drive did not flush its cache');
+  }
+
+  /** Pages and inode of one mapping; with `wait`, until they are written. */
+  *#writeMapping(mapping: Mapping, wait: boolean, control: WritebackControl): Process {
+    yield* this.#writePages(mapping, wait, control);
+    if (mapping.isInodeDirty) {
+      try {
+        yield* mapping.writeInode();
+      } catch (error) {
+        noteError(mapping.space, error);
+      }
+    }
+    if (wait) yield* this.waitPages(mapping);
+    if (mapping.space.nrDirty === 0 && !mapping.isInodeDirty) this.#dirty.delete(mapping.space);
+  }
+
+  /**
+   * writeback_inodes: writes the oldest mappings first, those dirty since before `olderThan` when that is given. Returns the
+   * pages submitted.
+   */
+  *writeInodes(control: WritebackControl, olderThan?: number): Process<number> {
+    const budget = control.nrToWrite;
+    for (const dirty of [...this.#dirty.values()]) {
+      if (control.nrToWrite <= 0 || this.#mustLeaveOff(control)) break;
+      if (!this.#dirty.has(dirty.mapping.space)) continue;
+      if (olderThan !== undefined && dirty.since > olderThan) break;
+      yield* this.#writeMapping(dirty.mapping, false, control);
+      // What is left of it, pages that were in use, waits its turn behind the others; for kupdate it keeps its place.
+      if (!this.#dirty.has(dirty.mapping.space) || olderThan !== undefined) continue;
+      this.#dirty.delete(dirty.mapping.space);
+      dirty.since = this.#env.now;
+      this.#dirty.set(dirty.mapping.space, dirty);
+    }
+    this.#queue.unplug();
+    yield* this.#env.cpu.settle();
+    return budget - control.nrToWrite;
+  }
+
+  /** A place for a page that a mapped store has made of a hole; when there is none, the page is given up. */
+  *#allocate(mapping: Mapping, index: number): Process {
+    const { map, cache } = this.#mm;
+    try {
+      yield* mapping.allocate(index);
+      const block = yield* lookUpBlock(mapping, index);
+      const pfn = cache.find(mapping.space, index);
+      if (pfn === NO_PAGE || block === HOLE) return;
+      map.set(pfn, PG.hasBlock);
+      // A hole has no name; now the page has a place.
+      if (map.has(pfn, PG.uptodate)) cache.setUptodate(pfn);
+    } catch (error) {
+      const pfn = cache.find(mapping.space, index);
+      this.#giveUp(mapping, pfn, error);
+    }
+  }
+
+  /** get_block of a page that has one; on failure the page is given up. */
+  *#blockOf(mapping: Mapping, index: number, pfn: Pfn): Process<number> {
+    try {
+      const block = yield* lookUpBlock(mapping, index);
+      if (block === HOLE) throw new ModelError('EIO', `page ${index} of inode ${mapping.space.ino} has lost its block`);
+      return block;
+    } catch (error) {
+      this.#giveUp(mapping, pfn, error);
+      this.#io.unlockPage(pfn);
+      return HOLE;
+    }
+  }
+
+  /** A page that cannot be written is clean, with its error bit, and the error is in the mapping. */
+  #giveUp(mapping: Mapping, pfn: Pfn, error: unknown): void {
+    noteError(mapping.space, error);
+    if (pfn === NO_PAGE) return;
+    this.#mm.cache.clearDirty(pfn);
+    this.#mm.map.set(pfn, PG.error);
+  }
+
+  /** block_write_full_page: what a mapped store left behind the end of the file never reaches the disk. */
+  #zeroTail(mapping: Mapping, index: number, pfn: Pfn): void {
+    const tail = mapping.tail(index);
+    if (tail > 0) this.#env.memory.zero(pfn, PAGE_SIZE - tail, tail);
+  }
+
+  /** pageout for reclaim: starts writing one page if that needs no waiting. */
+  #pageOut(pfn: Pfn): boolean {
+    const { cache, map } = this.#mm;
+    const dirty = this.#dirty.get(cache.spaceOf(pfn));
+    if (dirty === undefined || this.#queue.isCongested || this.#queue.isFull || !map.has(pfn, PG.hasBlock))
+      return false;
+    let block: number;
+    try {
+      block = dirty.mapping.blockNow(cache.indexOf(pfn));
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      return false;
+    }
+    if (block < 0) return false;
+    this.#zeroTail(dirty.mapping, cache.indexOf(pfn), pfn);
+    cache.clearDirty(pfn);
+    cache.setWriteback(pfn);
+    map.set(pfn, PG.reclaim);
+    this.#env.cpu.charge(this.#costs.bioSubmitNs);
+    this.#queue.submit({ op: BlkifOp.write, block, pages: [pfn], endPage: this.#endWrite });
+    this.pagesWritten++;
+    return true;
+  }
+
+  /** end_page_writeback, in interrupt context. */
+  readonly #endWrite = (pfn: Pfn, failed: boolean): void => {
+    const { map, cache, lru } = this.#mm;
+    if (failed) {
+      map.set(pfn, PG.error);
+      cache.spaceOf(pfn).error = 'EIO';
+    } else map.clear(pfn, PG.error);
+    cache.endWriteback(pfn);
+    if (this.registry !== undefined && map.has(pfn, PG.dirty)) {
+      // Stored to before the write was taken up, perhaps: then the hypervisor calls it clean.
+      const dirty = this.#dirty.get(cache.spaceOf(pfn));
+      if (dirty !== undefined) this.registry.register(dirty.mapping, pfn);
+    }
+    if (map.has(pfn, PG.reclaim)) {
+      map.clear(pfn, PG.reclaim);
+      lru.rotate(pfn);
+    }
+    this.#io.wakePage(pfn);
+    if (!this.#queue.isCongested) this.progress.wakeAll();
+  };
+}
+
+function range(start: number, end: number): number[] {
+  return Array.from({ length: end - start }, (_, i) => start + i);
+}
+
+function noteError(space: AddressSpace, error: unknown): void {
+  if (!(error instanceof ModelError)) throw error;
+  const code: ErrnoName = error.code === 'ENOSPC' ? 'ENOSPC' : 'EIO';
+  space.error = code;
+}
