@@ -1,4 +1,5 @@
 /** Units, assertions, errors, byte layouts and checksums. */
+export * from './arch.ts';
 export * from './assert.ts';
 export * from './crc32c.ts';
 export * from './errno.ts';

@@ -9,6 +9,7 @@
 
 import { Buffer } from 'node:buffer';
 import { GuestPanic } from '../base/errno.ts';
+import { ARCHS } from '../base/arch.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
 import type { ImageStore } from '../disk/image-store.ts';
@@ -206,7 +207,7 @@ class VmmRun {
     const guests = Array.from({ length: vms }, (_, n) => n);
     const image = new JoinedImage([
       ...guests.map(() => new OverlayImage(disk.image)),
-      ...guests.map(() => new MemoryImage(saveFileBytes(memory))),
+      ...guests.map(() => new MemoryImage(saveFileBytes(memory, ARCHS[0]))),
     ]);
     const partitions = image.places.slice(0, vms);
     this.#machine = new VmmMachine({

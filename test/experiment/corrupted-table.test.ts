@@ -24,7 +24,7 @@ function regions({
     // Only frames of domains: damage to the hypervisor's own is damage to nobody.
     records: [at(map.tableMfn) + map.firstDomainMfn * 32, (map.frameCount - map.firstDomainMfn) * 32],
     domains: [at(map.domainTableMfn), 1024],
-    p2m: [at(map.p2mMfn), (4 * (12 << 20)) / PAGE_SIZE],
+    p2m: [at(map.p2mMfn), (8 * (12 << 20)) / PAGE_SIZE],
   };
 }
 

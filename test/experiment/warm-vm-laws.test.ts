@@ -12,7 +12,7 @@ import type { Profile } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { Provenance } from '../../src/xen/index.ts';
-import { DOMAIN_RECORD } from '../../src/xen/layouts.ts';
+import { DOMAIN_RECORD_BYTES } from '../../src/xen/layouts.ts';
 import { itWithE2fsprogs, mustBeSound, saveImage } from '../support/e2fsprogs.ts';
 import { ModelFs } from '../support/model-fs.ts';
 import { checkProperty, property } from '../support/property.ts';
@@ -180,10 +180,10 @@ describe('a warm-VM reboot', () => {
       const { map } = machine.hypervisor;
       const [first, bytes] = {
         root: [Mfn(0), 128],
-        records: [map.domainTableMfn, 3 * DOMAIN_RECORD.size],
+        records: [map.domainTableMfn, 3 * DOMAIN_RECORD_BYTES],
         states: [Mfn(map.stateMfn + 2), 4 * PAGE_SIZE],
         handover: [map.handoverMfn, 1024],
-        p2m: [map.p2mMfn, (2 * 12 * MIB) / 1024],
+        p2m: [map.p2mMfn, (2 * 12 * MIB * 8) / PAGE_SIZE],
         frames: [map.tableMfn, map.frameCount * 32],
       }[where] as [Mfn, number];
       const report = simulation.runProcess(

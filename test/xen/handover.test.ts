@@ -8,7 +8,7 @@ import { DOMAIN_SLOTS, HANDOVER, planMemory } from '../../src/xen/layouts.ts';
 import { property } from '../support/property.ts';
 
 const FRAMES = 2048;
-const map = planMemory(FRAMES)!;
+const map = planMemory(FRAMES, 'x86_64')!;
 const ENTRIES: readonly HandoverEntry[] = [
   { domid: DomId(1), suspended: true, recordChecksum: 0x11223344 },
   { domid: DomId(7), suspended: false, recordChecksum: 0xaabbccdd },

@@ -1,6 +1,7 @@
 // A small machine for the tests of the hypervisor: cheap costs, a disk that reorders, and a guest that speaks the ring.
 import {
   crc32c,
+  archOfCode,
   DOM0,
   EvtchnPort,
   getField,
@@ -168,8 +169,10 @@ export class MiniGuest {
     while ((yield* xenstore.read(`${backend}/state`)) !== String(XenbusState.connected)) yield 10;
   }
 
-  startInfo(name: keyof typeof START_INFO.offset): number {
-    return getField(START_INFO, this.page(START_INFO_PFN), 0, name);
+  startInfo(name: keyof typeof START_INFO.x86_64.offset): number {
+    const page = this.page(START_INFO_PFN);
+    const arch = archOfCode(getField(START_INFO.x86_64, page, 0, 'arch'))!;
+    return getField(START_INFO[arch], page, 0, name);
   }
 
   get sharedInfo(): Pfn {
