@@ -138,6 +138,8 @@ function inspectDomain(
   const list = viewP2m(memory, map, record.p2mMfn, record.nrPages);
   const p2mIsIntact = list !== undefined && list.crc === record.p2mCrc;
   if (!p2mIsIntact) problems.add(`domain ${domid}: P2M list does not match its checksum`);
+  const stray = list?.stray(map.firstDomainMfn, map.frameCount);
+  if (stray !== undefined) problems.add(`domain ${domid}: P2M list: no frame ${stray} on this machine`);
   let pages = 0;
   let named = 0;
   let preserved = 0;
