@@ -56,7 +56,10 @@ export class P2mList {
 
   /** The frames of all pages, NO_FRAME where there is none: a copy. */
   frames(): Uint32Array {
-    return Uint32Array.from({ length: this.length }, (_, pfn) => this.words[pfn << this.shift]!);
+    const { words, shift, length } = this;
+    const frames = new Uint32Array(length);
+    for (let pfn = 0; pfn < length; pfn++) frames[pfn] = words[pfn << shift]!;
+    return frames;
   }
 
   /** No page has a frame. */
@@ -64,24 +67,34 @@ export class P2mList {
     this.words.fill(NO_FRAME);
   }
 
+  /** The same for the pages from 0 on, all at once. */
   setAll(frames: Uint32Array): void {
-    for (let pfn = 0; pfn < frames.length; pfn++) this.set(pfn, frames[pfn]!);
+    assert(frames.length <= this.length, 'a list has an entry for each page');
+    const { words, shift } = this;
+    for (let pfn = 0; pfn < frames.length; pfn++) {
+      const mfn = frames[pfn]!;
+      words[pfn << shift] = mfn;
+      if (shift > 0) words[(pfn << shift) + 1] = mfn === NO_FRAME ? NO_FRAME : 0;
+    }
   }
 
   /** Pages that have no frame. */
   get holes(): number {
+    const { words, shift, length } = this;
     let holes = 0;
-    for (let pfn = 0; pfn < this.length; pfn++) if (this.words[pfn << this.shift] === NO_FRAME) holes++;
+    for (let pfn = 0; pfn < length; pfn++) if (words[pfn << shift] === NO_FRAME) holes++;
     return holes;
   }
 
   /** The first entry that is neither a frame from `low` to `end` - 1 nor none, as a number; undefined when there is none such. */
   stray(low: number, end: number): number | undefined {
-    for (let pfn = 0; pfn < this.length; pfn++) {
-      const lower = this.words[pfn << this.shift]!;
-      const upper = this.shift > 0 ? this.words[(pfn << this.shift) + 1]! : 0;
-      const isNone = lower === NO_FRAME && (this.shift === 0 || upper === NO_FRAME);
-      if (!isNone && !(upper === 0 && lower >= low && lower < end)) return upper * 2 ** 32 + lower;
+    const { words, shift, length } = this;
+    for (let pfn = 0; pfn < length; pfn++) {
+      const lower = words[pfn << shift]!;
+      const upper = shift > 0 ? words[(pfn << shift) + 1]! : 0;
+      if (upper === 0 && lower >= low && lower < end) continue;
+      const isNone = lower === NO_FRAME && (shift === 0 || upper === NO_FRAME);
+      if (!isNone) return upper * 2 ** 32 + lower;
     }
     return undefined;
   }
