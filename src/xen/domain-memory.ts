@@ -35,9 +35,9 @@ export class DomainMemory implements GuestMemory {
   #memory: MachineMemory;
   #frames: FrameTable;
   #costs: MemoryCosts;
-  /** The P2M list, and log2 of the words of an entry. */
+  /** The P2M list, and the words of an entry. */
   #p2m: Uint32Array;
-  #shift: number;
+  #stride: number;
   #traps = 0;
   #windows = 0;
   #windowsNs = 0;
@@ -51,7 +51,7 @@ export class DomainMemory implements GuestMemory {
     this.#memory = memory;
     this.#frames = frames;
     this.#p2m = p2m.words;
-    this.#shift = p2m.shift;
+    this.#stride = p2m.stride;
     this.#cpu = cpu;
     this.#costs = costs;
   }
@@ -62,7 +62,7 @@ export class DomainMemory implements GuestMemory {
     this.#memory = memory;
     this.#frames = frames;
     this.#p2m = p2m.words;
-    this.#shift = p2m.shift;
+    this.#stride = p2m.stride;
     this.#costs = costs;
     this.#log = undefined;
   }
@@ -153,7 +153,7 @@ export class DomainMemory implements GuestMemory {
   }
 
   #readable(pfn: Pfn): Mfn {
-    const mfn = this.#p2m[pfn << this.#shift];
+    const mfn = this.#p2m[pfn * this.#stride];
     if (mfn === undefined) throw noPage(pfn);
     return mfn as Mfn;
   }

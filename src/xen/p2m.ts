@@ -31,34 +31,34 @@ export function p2mFrames(arch: Arch, nrPages: number): number {
 export class P2mList {
   /** Entries: pages of the domain. */
   readonly length: number;
-  /** The list as words: entry pfn is words[pfn << shift], for whoever has no time to ask. */
+  /** The list as words: the frame of a page is words[pfn * stride], for whoever has no time to ask. */
   readonly words: Uint32Array;
-  /** log2 of the words of an entry. */
-  readonly shift: number;
+  /** Words of an entry. */
+  readonly stride: number;
 
-  constructor(words: Uint32Array, shift = 0) {
+  constructor(words: Uint32Array, stride = 1) {
     this.words = words;
-    this.shift = shift;
-    this.length = words.length >>> shift;
+    this.stride = stride;
+    this.length = words.length / stride;
   }
 
   /** The frame of a page, or NO_FRAME; also where the domain has no such page. */
   at(pfn: number): number {
-    return pfn >= 0 && pfn < this.length ? this.words[pfn << this.shift]! : NO_FRAME;
+    return pfn >= 0 && pfn < this.length ? this.words[pfn * this.stride]! : NO_FRAME;
   }
 
   /** @param mfn a frame, or NO_FRAME */
   set(pfn: number, mfn: number): void {
     assert(pfn >= 0 && pfn < this.length, 'a list has an entry for each page');
-    this.words[pfn << this.shift] = mfn;
-    if (this.shift > 0) this.words[(pfn << this.shift) + 1] = mfn === NO_FRAME ? NO_FRAME : 0;
+    this.words[pfn * this.stride] = mfn;
+    if (this.stride > 1) this.words[pfn * this.stride + 1] = mfn === NO_FRAME ? NO_FRAME : 0;
   }
 
   /** The frames of all pages, NO_FRAME where there is none: a copy. */
   frames(): Uint32Array {
-    const { words, shift, length } = this;
+    const { words, stride, length } = this;
     const frames = new Uint32Array(length);
-    for (let pfn = 0; pfn < length; pfn++) frames[pfn] = words[pfn << shift]!;
+    for (let pfn = 0; pfn < length; pfn++) frames[pfn] = words[pfn * stride]!;
     return frames;
   }
 
@@ -70,30 +70,30 @@ export class P2mList {
   /** The same for the pages from 0 on, all at once. */
   setAll(frames: Uint32Array): void {
     assert(frames.length <= this.length, 'a list has an entry for each page');
-    const { words, shift } = this;
+    const { words, stride } = this;
     for (let pfn = 0; pfn < frames.length; pfn++) {
       const mfn = frames[pfn]!;
-      words[pfn << shift] = mfn;
-      if (shift > 0) words[(pfn << shift) + 1] = mfn === NO_FRAME ? NO_FRAME : 0;
+      words[pfn * stride] = mfn;
+      if (stride > 1) words[pfn * stride + 1] = mfn === NO_FRAME ? NO_FRAME : 0;
     }
   }
 
   /** Pages that have no frame. */
   get holes(): number {
-    const { words, shift, length } = this;
+    const { words, stride, length } = this;
     let holes = 0;
-    for (let pfn = 0; pfn < length; pfn++) if (words[pfn << shift] === NO_FRAME) holes++;
+    for (let pfn = 0; pfn < length; pfn++) if (words[pfn * stride] === NO_FRAME) holes++;
     return holes;
   }
 
   /** The first entry that is neither a frame from `low` to `end` - 1 nor none, as a number; undefined when there is none such. */
   stray(low: number, end: number): number | undefined {
-    const { words, shift, length } = this;
+    const { words, stride, length } = this;
     for (let pfn = 0; pfn < length; pfn++) {
-      const lower = words[pfn << shift]!;
-      const upper = shift > 0 ? words[(pfn << shift) + 1]! : 0;
+      const lower = words[pfn * stride]!;
+      const upper = stride > 1 ? words[pfn * stride + 1]! : 0;
       if (upper === 0 && lower >= low && lower < end) continue;
-      const isNone = lower === NO_FRAME && (shift === 0 || upper === NO_FRAME);
+      const isNone = lower === NO_FRAME && (stride === 1 || upper === NO_FRAME);
       if (!isNone) return upper * 2 ** 32 + lower;
     }
     return undefined;
@@ -179,5 +179,5 @@ export function viewP2m(memory: MachineMemory, map: MemoryMap, first: Mfn, nrPag
   const frames = p2mFrames(map.arch, nrPages);
   if (nrPages < 1 || first < map.p2mMfn || first + frames > map.p2mMfn + map.p2mFrames) return undefined;
   const words = FRAME_NUMBER_BYTES[map.arch] / 4;
-  return new P2mList(memory.words(first, frames).subarray(0, nrPages * words), words - 1);
+  return new P2mList(memory.words(first, frames).subarray(0, nrPages * words), words);
 }
