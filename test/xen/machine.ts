@@ -1,7 +1,8 @@
 // A small machine for the tests of the hypervisor: cheap costs, a disk that reorders, and a guest that speaks the ring.
 import {
-  crc32c,
+  type Arch,
   archOfCode,
+  crc32c,
   DOM0,
   EvtchnPort,
   getField,
@@ -346,9 +347,13 @@ export function bootMachine(
 }
 
 /** A second machine in the same room, which reaches the same disk. */
-export function machineBeside({ simulation, disk: shared }: TestMachine, memoryBytes = 16 * MIB): TestMachine {
+export function machineBeside(
+  { simulation, disk: shared, hypervisor: { map } }: TestMachine,
+  memoryBytes = 16 * MIB,
+  arch: Arch = map.arch,
+): TestMachine {
   const memory = new MachineMemory(memoryBytes);
-  const hypervisor = Hypervisor.boot(simulation, memory, COSTS, { kernelPages: 2 });
+  const hypervisor = Hypervisor.boot(simulation, memory, COSTS, { kernelPages: 2, arch });
   const disk = new TestDisk(simulation, memory, 0, shared);
   return { simulation, memory, hypervisor, toolstack: new Toolstack(hypervisor), disk };
 }

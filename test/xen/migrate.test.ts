@@ -1,7 +1,7 @@
 // Live migration, with a guest that is nothing but what the test makes of it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DOM0, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { type Arch, ARCHS, DOM0, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import { Nic } from '../../src/machine/nic.ts';
 import { values } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
@@ -35,9 +35,9 @@ interface Room {
   readonly cable: readonly [Nic, Nic];
 }
 
-function room(targetBytes?: number): Room {
-  const source = bootMachine();
-  const target = machineBeside(source, targetBytes);
+function room(targetBytes?: number, arch: Arch = 'x86_64', targetArch = arch): Room {
+  const source = bootMachine(1, { arch });
+  const target = machineBeside(source, targetBytes, targetArch);
   return { source, target, cable: Nic.connect(source.simulation, values(SERVER_2026.nic.constants)) };
 }
 
@@ -108,8 +108,9 @@ describe('a domain that is migrated', () => {
     fc.array(deed, { maxLength: 60, size: 'max' }),
     fc.array(fc.constantFrom('unbound', 'virq', 'ipi'), { maxLength: 6 }),
     fc.nat(3000),
-    (deeds, ports, latencyNs) => {
-      const given = room();
+    fc.constantFrom(...ARCHS),
+    (deeds, ports, latencyNs, arch) => {
+      const given = room(undefined, arch);
       const { source, target } = given;
       const guest = startGuest(source);
       const { memory, hypercalls } = guest.domain.environment;
@@ -257,6 +258,19 @@ describe('a migration that fails', () => {
       expect(left).toHaveProperty('domain.isRunning', true);
       expect(given.target.toolstack.list.entries).toEqual([]);
     }
+  });
+
+  it.each([
+    ['x86_64', 'x86_32'],
+    ['x86_32', 'x86_64'],
+  ] as const)('from %s is refused by a machine of %s; the guest goes on', (arch, targetArch) => {
+    const given = room(undefined, arch, targetArch);
+    const guest = startGuest(given.source);
+    suspends(guest);
+    const { left } = migrate(given, guest);
+    const problem = `refused: header: of an ${arch} machine, not ${targetArch}`;
+    expect(left).toMatchObject({ problem, domain: { isRunning: true } });
+    expect(given.target.toolstack.list.entries).toEqual([]);
   });
 
   it('when the guest does not suspend itself, or nobody is there; it goes on', () => {
