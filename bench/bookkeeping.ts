@@ -3,7 +3,7 @@
  * 1.3 GiB: just above a step of the page cache's buckets, where these are at their emptiest and the sum is largest.
  */
 
-import { PAGE_SIZE } from '../src/base/index.ts';
+import { type Arch, PAGE_SIZE } from '../src/base/index.ts';
 import type { Row } from './harness.ts';
 import { Machine } from './machine.ts';
 
@@ -14,11 +14,31 @@ const TARGET = 96;
 const BITMAPS = 2;
 
 export function bookkeeping(): Row[] {
-  const { hypervisor, guest, nrPages } = new Machine(PAGES);
+  const wide = partsOf('x86_64');
+  const narrow = partsOf('x86_32');
+  const rows = Object.entries(wide).map(
+    ([what, bytes]): Row => ({ what: `a page: ${what}`, figure: bytes, unit: 'B' }),
+  );
+  return [...rows, sumOf('x86_64', wide), sumOf('x86_32', narrow)];
+}
+
+function sumOf(arch: Arch, parts: Readonly<Record<string, number>>): Row {
+  const figure = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
+  return {
+    what: `a page: all that is kept of it, ${arch}`,
+    figure,
+    unit: 'B',
+    target: `${TARGET} B`,
+    met: figure <= TARGET,
+  };
+}
+
+function partsOf(arch: Arch): Record<string, number> {
+  const { hypervisor, guest, nrPages } = new Machine(PAGES, arch);
   const { map, frames } = hypervisor;
   const { cache, map: memMap } = guest.mm;
   const arrays = Object.values(memMap).filter((field) => ArrayBuffer.isView(field));
-  const parts = {
+  return {
     'mem_map of the guest': arrays.reduce((bytes, array) => bytes + array.byteLength, 0) / nrPages,
     'page-cache index of the guest': cache.indexBytes / nrPages,
     'frame records': (map.tableFrames * PAGE_SIZE) / map.frameCount,
@@ -27,12 +47,4 @@ export function bookkeeping(): Row[] {
     'P2M lists': (map.p2mFrames * PAGE_SIZE) / map.frameCount,
     bitmaps: BITMAPS / 8,
   };
-  const figure = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
-  const rows = Object.entries(parts).map(
-    ([what, bytes]): Row => ({ what: `a page: ${what}`, figure: bytes, unit: 'B' }),
-  );
-  return [
-    ...rows,
-    { what: 'a page: all that is kept of it', figure, unit: 'B', target: `${TARGET} B`, met: figure <= TARGET },
-  ];
 }

@@ -5,7 +5,7 @@
  * No page's bytes are ever touched: machine memory is as large as it says and costs the host what its tables need.
  */
 
-import { assert, Ino, PAGE_SIZE, Pfn } from '../src/base/index.ts';
+import { type Arch, ARCHS, assert, Ino, PAGE_SIZE, Pfn } from '../src/base/index.ts';
 import type { BlockDevice } from '../src/disk/block-device.ts';
 import { type AddressSpace, CacheMap, MemoryManagement, NO_PAGE, PG, RA_MAX, watermarks } from '../src/kernel/index.ts';
 import { MachineMemory } from '../src/machine/memory.ts';
@@ -37,12 +37,15 @@ export class Machine {
   #domain: Domain;
 
   /** A domain with just the memory that lets `cachePages` pages, 1100 and up, be cached. */
-  constructor(cachePages: number) {
+  constructor(cachePages: number, arch: Arch = ARCHS[0]) {
     this.cachePages = cachePages;
     const nrPages = pagesFor(cachePages);
     const machineBytes = Math.ceil((nrPages * PAGE_SIZE * 1.02) / MEBIBYTE + 16) * MEBIBYTE;
     const memory = new MachineMemory(machineBytes);
-    this.hypervisor = Hypervisor.boot(this.#simulation, memory, values(SERVER_2026.hypervisor), { kernelPages: 0 });
+    this.hypervisor = Hypervisor.boot(this.#simulation, memory, values(SERVER_2026.hypervisor), {
+      arch,
+      kernelPages: 0,
+    });
     this.#toolstack = new Toolstack(this.hypervisor);
     const config = { name: 'bench', memoryBytes: nrPages * PAGE_SIZE, device: DEVICE };
     this.#domain = this.#simulation.runProcess('create', this.#toolstack.createDomain(config));

@@ -1,4 +1,5 @@
-/** Units, assertions, errors, byte layouts, checksums and Ethernet frames. */
+/** Units, architectures, assertions, errors, byte layouts, checksums and Ethernet frames. */
+export * from './arch.ts';
 export * from './assert.ts';
 export * from './crc32c.ts';
 export * from './errno.ts';

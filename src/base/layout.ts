@@ -3,8 +3,11 @@
  *
  * A layout is a list of fields in order, each with a width; offsets follow. All numbers are little-endian. Reserved
  * fields must be zero: `reservedIsZero` tells. 64-bit fields are read as numbers and must stay below 2^53.
+ *
+ * A structure with numbers of frames has a layout for each architecture, of the same names and the same size.
  */
 
+import type { Arch, FrameNumberBytes } from './arch.ts';
 import { assert } from './assert.ts';
 
 /** Who stores a field, for the reference page. */
@@ -57,6 +60,18 @@ export function defineLayout<const Name extends string>(
   return { title, size, fields, offset, width };
 }
 
+/** A structure whose layout depends on how wide numbers of frames are. */
+export type ArchLayouts<Name extends string = string> = Readonly<Record<Arch, Layout<Name>>>;
+
+/** @param fields the fields where the number of a frame has so many bytes */
+export function defineArchLayouts<const Name extends string>(
+  title: string,
+  size: number,
+  fields: (frameBytes: FrameNumberBytes) => readonly Field<Name>[],
+): ArchLayouts<Name> {
+  return { x86_64: defineLayout(title, size, fields(8)), x86_32: defineLayout(title, size, fields(4)) };
+}
+
 /** Reads one element of a field as an unsigned number. `base` is the offset of the structure in `bytes`. */
 export function getField<Name extends string>(
   layout: Layout<Name>,
@@ -104,13 +119,22 @@ export function reservedIsZero(layout: Layout, bytes: Uint8Array, base: number):
   return true;
 }
 
+/** The first field of the structure at `base` that has eight bytes and a number of more than 32 bits in them. */
+export function overlongField<Name extends string>(
+  layout: Layout<Name>,
+  bytes: Uint8Array,
+  base: number,
+): Name | undefined {
+  return layout.fields.find(({ name, width, count = 1 }) => {
+    if (width !== 8) return false;
+    for (let i = 0; i < count; i++) if (getField(layout, bytes, base, name, i) >= 2 ** 32) return true;
+    return false;
+  })?.name;
+}
+
 /** The layout as a Markdown table, as the reference page prints it. */
 export function layoutTable(layout: Layout): string {
-  const rows = layout.fields.map((field) => {
-    const type = `u${field.width * 8}${field.count === undefined ? '' : ` × ${field.count}`}`;
-    const meaning = field.reserved ? `${field.meaning}; must be zero` : field.meaning;
-    return `| ${layout.offset[field.name]!} | ${type} | \`${field.name}\` | ${field.writer ?? '—'} | ${meaning} |`;
-  });
+  const rows = layout.fields.map((field) => `| ${placeOf(layout, field)} | ${describe(field)} |`);
   return [
     `### ${layout.title} (${layout.size} bytes)`,
     '',
@@ -118,4 +142,26 @@ export function layoutTable(layout: Layout): string {
     '|---:|---|---|---|---|',
     ...rows,
   ].join('\n');
+}
+
+/** The same of both architectures, side by side. */
+export function archLayoutTable({ x86_64: wide, x86_32: narrow }: ArchLayouts): string {
+  const rows = wide.fields.map(
+    (field, i) => `| ${placeOf(wide, field)} | ${placeOf(narrow, narrow.fields[i]!)} | ${describe(field)} |`,
+  );
+  return [
+    `### ${wide.title} (${wide.size} bytes)`,
+    '',
+    '| x86_64 offset | type | x86_32 offset | type | field | written by | meaning |',
+    '|---:|---|---:|---|---|---|---|',
+    ...rows,
+  ].join('\n');
+}
+
+function placeOf(layout: Layout, { name, width, count }: Field): string {
+  return `${layout.offset[name]!} | u${width * 8}${count === undefined ? '' : ` × ${count}`}`;
+}
+
+function describe({ name, writer, meaning, reserved }: Field): string {
+  return `\`${name}\` | ${writer ?? '—'} | ${reserved ? `${meaning}; must be zero` : meaning}`;
 }

@@ -7,7 +7,7 @@
  */
 
 import { parseArgs } from 'node:util';
-import { PAGE_SIZE, UserError } from '../base/index.ts';
+import { type Arch, ARCHS, PAGE_SIZE, UserError } from '../base/index.ts';
 import { PROTECTIONS } from '../experiment/campaign.ts';
 import { FAULTS } from '../experiment/faults.ts';
 import {
@@ -38,6 +38,9 @@ export interface CommandSpec {
 
 const HELP: OptionSpec = { name: 'help', help: 'print this help (also -h)' };
 
+const ARCH_HELP = `architecture of the machine, which says how wide numbers of frames are: ${ARCHS.join(', ')}`;
+const ARCH = { name: 'arch', value: 'NAME', help: `${ARCH_HELP} (default: that of the profile)` } as const;
+
 const GIB = 1 << 30;
 /** Smallest and largest guest memory, bytes. */
 export const MEMORY_MIN = 16 << 20;
@@ -62,6 +65,7 @@ export const REBOOT = {
     { name: 'memory', value: 'SIZE', help: 'guest memory, 16MiB to 64GiB (default 1GiB)' },
     { name: 'disk', value: 'NAME', help: `service times of the drive: ${DISKS.join(', ')} (default ${DISKS[0]})` },
     { name: 'profile', value: 'NAME', help: `costs of the machine: ${PROFILES.join(', ')} (default ${PROFILES[0]})` },
+    ARCH,
     {
       name: 'strategy',
       value: 'LIST',
@@ -127,6 +131,7 @@ export const CAMPAIGN = {
       value: 'LIST',
       help: `protections to switch off, of: ${PROTECTIONS.join(', ')} (default: none)`,
     },
+    { ...ARCH, help: `${ARCH_HELP} (default ${ARCHS[0]})` },
     { name: 'json', help: 'print the result as one JSON object' },
     HELP,
   ],
@@ -148,6 +153,7 @@ export const VMM_REBOOT = {
     { name: 'single', help: 'only this machine, without the series over memory sizes and numbers of guests' },
     { name: 'disk', value: 'NAME', help: `service times of the drive: ${DISKS.join(', ')} (default ${DISKS[0]})` },
     { name: 'profile', value: 'NAME', help: `costs of the machine: ${PROFILES.join(', ')} (default ${PROFILES[0]})` },
+    ARCH,
     { name: 'seed', value: 'N', help: 'seed of everything random, 0 to 4294967295 (default 1)' },
     { name: 'limit', value: 'SIZE', help: 'each guest reads at most this much in one run (default 16MiB)' },
     { name: 'json', help: 'print the result as one JSON object' },
@@ -242,6 +248,9 @@ export function parseChoice<T extends string>(option: string, text: string, allo
   if (choice !== undefined) return choice;
   throw new UserError(`${option}: ${oneLine(text)} is none of ${allowed.join(', ')}`);
 }
+
+/** An architecture. @throws UserError */
+export const parseArch = (option: string, text: string): Arch => parseChoice(option, text, ARCHS);
 
 /** A comma-separated list of different ones of `allowed`. @throws UserError */
 export function parseList<T extends string>(option: string, text: string, allowed: readonly T[]): T[] {

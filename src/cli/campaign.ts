@@ -7,7 +7,16 @@ import type { CampaignOptions, CampaignResult, FaultResult } from '../experiment
 import { PROTECTIONS } from '../experiment/campaign.ts';
 import { FAULTS } from '../experiment/faults.ts';
 import type { PageVerdicts } from '../experiment/page-judge.ts';
-import { CAMPAIGN, commandHelp, parseCommand, parseList, parseRuns, parseSeed, RUNS_DEFAULT } from './args.ts';
+import {
+  CAMPAIGN,
+  commandHelp,
+  parseArch,
+  parseCommand,
+  parseList,
+  parseRuns,
+  parseSeed,
+  RUNS_DEFAULT,
+} from './args.ts';
 import type { Io } from './io.ts';
 import { withProgress } from './progress.ts';
 import { grouped, renderTable } from './table.ts';
@@ -22,7 +31,7 @@ export function campaign(argv: readonly string[], io: Io): number {
     io.stdout.write(commandHelp(CAMPAIGN));
     return 0;
   }
-  const [fault, runs, seed, without] = (['fault', 'runs', 'seed', 'without'] as const).map((name) =>
+  const [fault, runs, seed, without, arch] = (['fault', 'runs', 'seed', 'without', 'arch'] as const).map((name) =>
     args.values.get(name),
   );
   const options: CampaignOptions = {
@@ -30,6 +39,7 @@ export function campaign(argv: readonly string[], io: Io): number {
     runs: runs === undefined ? RUNS_DEFAULT : parseRuns('--runs', runs),
     seed: seed === undefined ? 1 : parseSeed('--seed', seed),
     without: without === undefined ? [] : parseList('--without', without, PROTECTIONS),
+    arch: arch === undefined ? undefined : parseArch('--arch', arch),
   };
   const result = withProgress(io.stderr, (onProgress) => io.runCampaign(options, onProgress));
   io.stdout.write(args.flags.has('json') ? `${JSON.stringify(result)}\n` : renderCampaign(result));
@@ -51,13 +61,13 @@ function wrongPages({ faults }: CampaignResult): number {
 }
 
 function renderCampaign(result: CampaignResult): string {
-  const { runs, seed, without, faults, costs } = result;
+  const { runs, seed, arch, without, faults, costs } = result;
   const unguarded = faults.flatMap((one): [FaultResult, PageVerdicts][] =>
     one.unguarded === null ? [] : [[one, one.unguarded]],
   );
   const wrong = wrongPages(result);
   return [
-    `${grouped(runs)} ${runs === 1 ? 'run' : 'runs'} of each fault, seed ${seed}; all protections on${
+    `${grouped(runs)} ${runs === 1 ? 'run' : 'runs'} of each fault on ${arch}, seed ${seed}; all protections on${
       without.length > 0 ? ` but ${without.join(', ')}` : ''
     }`,
     '',

@@ -30,9 +30,8 @@ export function inspect(argv: readonly string[], io: Io): number {
 }
 
 function renderReport(path: string, { frames, domains, map, problems, problemCount }: MachineReport): string {
-  const lines = [
-    `${path}: ${grouped(frames.total)} frames, ${prettyBytes(frames.total * PAGE_SIZE, { binary: true })}`,
-  ];
+  const size = prettyBytes(frames.total * PAGE_SIZE, { binary: true });
+  const lines = [`${path}: ${grouped(frames.total)} frames, ${size}${map === undefined ? '' : `, ${map.arch}`}`];
   if (map !== undefined) {
     const { none, reading, clean, writing } = frames.provenance;
     lines.push(

@@ -23,6 +23,7 @@ import { renderHtml, renderMismatches, renderText } from '../report/index.ts';
 import {
   commandHelp,
   MEMORY_DEFAULT,
+  parseArch,
   parseChoice,
   parseCommand,
   parseExpire,
@@ -59,6 +60,7 @@ export function reboot(argv: readonly string[], io: Io): number {
     memory: value('memory', parseMemory, MEMORY_DEFAULT),
     disk: value('disk', (option, text) => parseChoice(option, text, DISKS), DISKS[0]),
     profile: value('profile', (option, text) => parseChoice(option, text, PROFILES), PROFILES[0]),
+    arch: value('arch', parseArch, undefined),
     strategies,
     workload,
     seed: value('seed', parseSeed, 1),

@@ -9,6 +9,7 @@
  * fault and the number of the run; the same run is made with the guards on and off.
  */
 
+import { type Arch, ARCHS } from '../base/arch.ts';
 import { GuestPanic, ModelError } from '../base/errno.ts';
 import { Ns, PAGE_SIZE, type Mfn } from '../base/units.ts';
 import type { MemoryImage } from '../disk/memory-image.ts';
@@ -35,6 +36,8 @@ export interface CampaignOptions {
   readonly seed: number;
   /** Protections that are off in all runs. */
   readonly without: readonly ProtectionName[];
+  /** x86_64 unless told. */
+  readonly arch?: Arch | undefined;
 }
 
 export interface FaultResult {
@@ -63,6 +66,7 @@ export interface CampaignResult {
   readonly schema: 'stillwarm/campaign@1';
   readonly seed: number;
   readonly runs: number;
+  readonly arch: Arch;
   readonly without: readonly ProtectionName[];
   readonly faults: readonly FaultResult[];
   /** All protections on, and then without those that cost more than a comparison. */
@@ -91,13 +95,14 @@ const RIO_CMD_LINE = `${CMD_LINE} rio=on`;
 
 /** Strikes with all faults that are asked for, and times the protections. */
 export function runCampaign(options: CampaignOptions, onProgress?: ProgressListener): CampaignResult {
-  const { runs, seed, without } = options;
+  const { runs, seed, without, arch = ARCHS[0] } = options;
   const faults = runFaults(options, onProgress);
-  return { schema: 'stillwarm/campaign@1', seed, runs, without, faults, costs: timeProtections(seed, without) };
+  const costs = timeProtections(seed, without, arch);
+  return { schema: 'stillwarm/campaign@1', seed, runs, arch, without, faults, costs };
 }
 
 export function runFaults(options: CampaignOptions, onProgress: ProgressListener = () => undefined): FaultResult[] {
-  const { faults, runs, seed, without } = options;
+  const { faults, runs, seed, without, arch } = options;
   const memory = new MachineMemory(machineMemoryFor(GUEST_MEMORY));
   const disk = campaignDisk();
   return faults.map((fault, i): FaultResult => {
@@ -106,7 +111,7 @@ export function runFaults(options: CampaignOptions, onProgress: ProgressListener
     for (let run = 0; run < runs; run++) {
       onProgress({ phase: fault, done: i * runs + run, total: faults.length * runs });
       const one = (off: readonly ProtectionName[], sum: PageVerdicts): number => {
-        const trial = new Trial(fault, `${fault}/${run}`, seed, off, memory, disk.clone());
+        const trial = new Trial(fault, `${fault}/${run}`, seed, off, memory, disk.clone(), arch);
         add(sum, trial.run());
         return trial.injected;
       };
@@ -118,11 +123,11 @@ export function runFaults(options: CampaignOptions, onProgress: ProgressListener
 }
 
 /** @param without protections that are off in any case */
-export function timeProtections(seed: number, without: readonly ProtectionName[]): ProtectionCost[] {
+export function timeProtections(seed: number, without: readonly ProtectionName[], arch?: Arch): ProtectionCost[] {
   const memory = new MachineMemory(machineMemoryFor(GUEST_MEMORY));
   const disk = campaignDisk();
   return COSTLY.map((off) => {
-    const trial = new Trial('crash', 'cost', seed, [...without, ...off], memory, disk.clone());
+    const trial = new Trial('crash', 'cost', seed, [...without, ...off], memory, disk.clone(), arch);
     trial.run();
     return { off, workNs: trial.workNs, rereadNs: trial.rereadNs };
   });
@@ -166,6 +171,7 @@ class Trial {
     off: readonly ProtectionName[],
     memory: MachineMemory,
     image: MemoryImage,
+    arch: Arch | undefined,
   ) {
     this.#fault = fault;
     this.#judge = new PageJudge(memory, image);
@@ -174,6 +180,7 @@ class Trial {
     this.#testbed = new Testbed({
       seed: this.#random.u32(),
       profile: SERVER_2026,
+      arch,
       // No volatile cache: what the drive has taken is what the judge sees.
       disk: 'instant',
       image,

@@ -88,6 +88,7 @@ function runStrategies(
       seed: options.seed,
       digest: digest.hex,
       profile: options.profile,
+      arch: options.arch ?? profile.arch.value,
       disk: options.disk,
       workload: options.workload,
       crash: options.crash,

@@ -3,6 +3,7 @@
  * that `--json` prints (schema "stillwarm/reboot@1", documented in docs/reference/reboot-schema.md).
  */
 
+import type { Arch } from '../base/arch.ts';
 import type { RecencyState } from '../xen/index.ts';
 import type { ReasonCounts } from '../xen/public/reason.ts';
 
@@ -36,6 +37,8 @@ export interface RebootOptions {
   readonly memory: number;
   readonly disk: DiskName;
   readonly profile: ProfileName;
+  /** Architecture of the machine; the profile's unless told. */
+  readonly arch?: Arch | undefined;
   /** Strategies to run, in order. */
   readonly strategies: readonly StrategyName[];
   readonly workload: WorkloadName;
@@ -119,6 +122,7 @@ export interface RebootResult {
   /** Digest of all runs: equal inputs and seed give an equal digest. */
   readonly digest: string;
   readonly profile: ProfileName;
+  readonly arch: Arch;
   readonly disk: DiskName;
   readonly workload: WorkloadName;
   readonly crash: boolean;

@@ -158,6 +158,7 @@ class StrategyRun {
     this.testbed = new Testbed({
       seed: options.seed,
       profile,
+      arch: options.arch,
       disk: options.disk,
       image: this.#medium.image,
       memory,

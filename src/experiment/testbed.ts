@@ -5,6 +5,7 @@
  * guests see none of it; between two of them nothing passes but what lies in memory and on the disk.
  */
 
+import type { Arch } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { Ns } from '../base/units.ts';
 import { Drive } from '../disk/drive.ts';
@@ -20,6 +21,8 @@ import { ShutdownReason } from '../xen/public/index.ts';
 export interface TestbedOptions {
   readonly seed: number;
   readonly profile: Profile;
+  /** The profile's unless told. */
+  readonly arch?: Arch | undefined;
   readonly disk: DriveKind;
   readonly image: ImageStore;
   /** The machine's memory; its contents are lost. */
@@ -74,6 +77,7 @@ export class Testbed {
       writeCacheBytes: writeCacheBytes(profile.disk, disk),
     });
     this.hypervisor = Hypervisor.boot(this.simulation, memory, values(profile.hypervisor), {
+      arch: options.arch ?? profile.arch.value,
       ...(options.protections && { protections: options.protections }),
       ...(options.observer && { observer: options.observer }),
     });

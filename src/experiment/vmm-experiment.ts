@@ -9,6 +9,7 @@
 
 import { Buffer } from 'node:buffer';
 import { GuestPanic } from '../base/errno.ts';
+import type { Arch } from '../base/arch.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
 import type { ImageStore } from '../disk/image-store.ts';
@@ -45,6 +46,8 @@ export interface VmmExperimentOptions {
   readonly memory: number;
   readonly disk: DiskName;
   readonly profile: ProfileName;
+  /** Architecture of the machines; the profile's unless told. */
+  readonly arch?: Arch | undefined;
   readonly strategies: readonly VmmStrategyName[];
   readonly seed: number;
   /** At most this many bytes are read by a guest in one run. */
@@ -79,6 +82,7 @@ export interface VmmExperimentResult {
   readonly seed: number;
   readonly digest: string;
   readonly profile: ProfileName;
+  readonly arch: Arch;
   readonly disk: DiskName;
   /** Of each guest's disk: regular files, and their bytes; `limit` of them were read. */
   readonly files: number;
@@ -142,6 +146,7 @@ export function runVmmReboot(
         seed: options.seed,
         digest: digest.hex,
         profile: options.profile,
+        arch: archOf(options),
         disk: options.disk,
         files: disk.files.length,
         bytes: disk.bytes,
@@ -159,6 +164,8 @@ export function runVmmReboot(
     disk.close();
   }
 }
+
+const archOf = ({ arch, profile }: VmmExperimentOptions): Arch => arch ?? PROFILE[profile].arch.value;
 
 function machineSizes({ vms, memory, series }: VmmExperimentOptions): MachineSize[] {
   const sizes: MachineSize[] = [{ vms, memory }];
@@ -206,12 +213,13 @@ class VmmRun {
     const guests = Array.from({ length: vms }, (_, n) => n);
     const image = new JoinedImage([
       ...guests.map(() => new OverlayImage(disk.image)),
-      ...guests.map(() => new MemoryImage(saveFileBytes(memory))),
+      ...guests.map(() => new MemoryImage(saveFileBytes(memory, archOf(options)))),
     ]);
     const partitions = image.places.slice(0, vms);
     this.#machine = new VmmMachine({
       seed: options.seed,
       profile: PROFILE[options.profile],
+      arch: options.arch,
       disk: options.disk,
       image,
       partitions,

@@ -8,6 +8,7 @@
  * frozen and go on.
  */
 
+import type { Arch } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { xenMac } from '../base/ethernet.ts';
 import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../base/units.ts';
@@ -40,6 +41,8 @@ import {
 export interface VmmMachineOptions {
   readonly seed: number;
   readonly profile: Profile;
+  /** The profile's unless told. */
+  readonly arch?: Arch | undefined;
   readonly disk: DriveKind;
   /** The drive's medium. */
   readonly image: ImageStore;
@@ -312,7 +315,11 @@ export class VmmMachine {
   }
 
   #hypervisorOptions(): Parameters<typeof Hypervisor.boot>[3] {
-    const { protections, kernelPages } = this.#options;
-    return { ...(protections && { protections }), ...(kernelPages !== undefined && { kernelPages }) };
+    const { arch, profile, protections, kernelPages } = this.#options;
+    return {
+      arch: arch ?? profile.arch.value,
+      ...(protections && { protections }),
+      ...(kernelPages !== undefined && { kernelPages }),
+    };
   }
 }

@@ -10,10 +10,11 @@
  * kernel before it.
  */
 
+import { archOfCode } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { GuestPanic } from '../base/errno.ts';
-import { getField, reservedIsZero } from '../base/layout.ts';
+import { getField, overlongField, reservedIsZero } from '../base/layout.ts';
 import { Ns, PAGE_SIZE, pagesOf, Pfn } from '../base/units.ts';
 import type { Process } from '../sim/index.ts';
 import {
@@ -365,19 +366,23 @@ function* expireUnclaimed(env: GuestEnvironment, cacheMap: CacheMap, seconds: nu
 function parseStartInfo(env: GuestEnvironment): BootParameters {
   const page = new Uint8Array(PAGE_SIZE);
   env.memory.copyOut(START_INFO_PFN, 0, page, 0, PAGE_SIZE);
-  const field = (name: Parameters<typeof getField<keyof typeof START_INFO.offset>>[3]): number =>
-    getField(START_INFO, page, 0, name);
+  const arch = archOfCode(getField(START_INFO.x86_64, page, 0, 'arch'));
+  const layout = START_INFO[arch ?? 'x86_64'];
+  const field = (name: keyof typeof layout.offset): number => getField(layout, page, 0, name);
   if (START_INFO_MAGIC.some((byte, i) => page[i] !== byte)) throw new GuestPanic('start_info: bad magic');
   if (field('version') !== START_INFO_VERSION) throw new GuestPanic(`start_info: version ${field('version')}`);
-  if (!reservedIsZero(START_INFO, page, 0)) throw new GuestPanic('start_info: reserved field is not zero');
-  const { checksum, cmdLine } = START_INFO.offset;
+  if (arch === undefined) throw new GuestPanic(`start_info: architecture ${field('arch')}`);
+  if (!reservedIsZero(layout, page, 0)) throw new GuestPanic('start_info: reserved field is not zero');
+  const { checksum, cmdLine } = layout.offset;
   const head = crc32c(page, 0, checksum);
   if (field('checksum') !== crc32c(page, cmdLine, CMD_LINE_BYTES, head))
     throw new GuestPanic('start_info: bad checksum');
+  const overlong = overlongField(layout, page, 0);
+  if (overlong !== undefined) throw new GuestPanic(`start_info: ${overlong} has more than 32 bits`);
   const nrPages = field('nrPages');
   if (nrPages !== env.memory.nrPages) throw new GuestPanic(`start_info: ${nrPages} pages, not ${env.memory.nrPages}`);
   const end = page.indexOf(0, cmdLine);
-  assert(end >= cmdLine && end < START_INFO.size, 'command line is not terminated');
+  assert(end >= cmdLine && end < layout.size, 'command line is not terminated');
   return {
     nrPages,
     bootPages: field('bootPages'),

@@ -9,6 +9,8 @@
  * them is not evidence for that figure.
  */
 
+import type { Arch } from '../base/arch.ts';
+
 /** Where a value comes from. */
 export type Provenance =
   /** Printed in the paper's slides. */
@@ -156,6 +158,8 @@ export interface Profile {
   readonly name: string;
   /** One paragraph: what machine this is and which of its figures are firm. */
   readonly description: string;
+  /** What experiments on this machine run on unless told. */
+  readonly arch: { readonly value: Arch; readonly provenance: Provenance; readonly note: string };
   readonly guest: Section<GuestConstant>;
   readonly hypervisor: Section<HypervisorConstant>;
   readonly disk: DiskSection;
@@ -184,7 +188,8 @@ export function fittedConstants(profile: Profile, unused: readonly CostName[] = 
 
 /** The profile as Markdown, for docs/reference/profiles.md. */
 export function profileTable(profile: Profile): string {
-  const parts = [`## ${profile.name}`, profile.description];
+  const { value, provenance, note } = profile.arch;
+  const parts = [`## ${profile.name}`, profile.description, `Architecture: \`${value}\` (${provenance}: ${note}).`];
   for (const { title, meanings, constants } of sectionsOf(profile)) {
     const rows = Object.entries(meanings).map(([name, meaning]) => {
       const { value, unit, provenance, fitted, note } = constants[name]!;

@@ -150,6 +150,7 @@ export function parameters(result: RebootResult): [name: string, value: string][
       ? []
       : [['unclaimed pages', `given back ${result.expire} s after boot`] as [string, string]]),
     ['profile', result.profile],
+    ['architecture', result.arch],
     ['disk', result.disk === 'profile' ? 'that of the profile' : result.disk],
     ['seed', String(result.seed)],
     ['digest', result.digest],

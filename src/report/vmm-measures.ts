@@ -63,12 +63,12 @@ export function secondsOf(result: VmmStrategyResult, measure: VmmMeasure): numbe
 
 /** What the slides say of it; undefined when they do not, or when the machine is not theirs. */
 export function slideOf(
-  { profile, disk }: Pick<VmmExperimentResult, 'profile' | 'disk'>,
+  { profile, arch, disk }: Pick<VmmExperimentResult, 'profile' | 'arch' | 'disk'>,
   { vms, memory }: VmmMeasurement,
   { strategy }: VmmStrategyResult,
   measure: VmmMeasure,
 ): SlideFigure | undefined {
-  const isTheirs = profile === 'pentium4-2006' && disk !== 'nvme' && disk !== 'instant';
+  const isTheirs = profile === 'pentium4-2006' && arch === 'x86_32' && disk !== 'nvme' && disk !== 'instant';
   return isTheirs ? slideFigure(vms, memory, strategy, measure) : undefined;
 }
 
@@ -199,9 +199,10 @@ export function verificationOf({ machines }: VmmExperimentResult): {
 
 /** What was run, as pairs of a parameter and its value. */
 export function parametersOf(result: VmmExperimentResult): [name: string, value: string][] {
-  const { profile, disk, seed, digest, files, bytes, limit } = result;
+  const { profile, arch, disk, seed, digest, files, bytes, limit } = result;
   return [
     ['profile', profile],
+    ['architecture', arch],
     ['disk', disk],
     ['files of each guest', `${files.toLocaleString('en-US')}, ${megabytes(bytes)} MB`],
     ['read in one run, at most', `${megabytes(limit)} MB`],

@@ -16,7 +16,7 @@
 import { Mfn, PAGE_SIZE, type Pfn } from '../base/units.ts';
 import type { XenCosts } from './costs.ts';
 import type { FrameTable } from './frame-table.ts';
-import { NO_FRAME } from './p2m.ts';
+import { NO_FRAME, type P2mList } from './p2m.ts';
 import type { Protections } from './protections.ts';
 import { Provenance } from './provenance.ts';
 import * as entry from './public/cache-map-op.ts';
@@ -54,7 +54,7 @@ export class CacheMap {
   readonly #frames: FrameTable;
   readonly #protections: Protections;
   readonly #costs: XenCosts;
-  readonly #p2m: Uint32Array;
+  readonly #p2m: P2mList;
   readonly #owner: number;
   readonly #device: number;
   readonly #refused: ReasonCounts;
@@ -73,7 +73,7 @@ export class CacheMap {
     frames: FrameTable,
     protections: Protections,
     costs: XenCosts,
-    p2m: Uint32Array,
+    p2m: P2mList,
     owner: number,
     device: number,
     refused: ReasonCounts,
@@ -123,7 +123,7 @@ export class CacheMap {
     const p2m = this.#p2m;
     let inserts = 0;
     do {
-      const mfn = p2m[words[at | 1]!] ?? NONE;
+      const mfn = p2m.at(words[at | 1]!);
       if (mfn === NONE) words[at | 6] = ABSENT;
       else {
         words[at | 6] = OK;
@@ -143,7 +143,7 @@ export class CacheMap {
     const p2m = this.#p2m;
     let erases = 0;
     do {
-      const mfn = p2m[words[at | 1]!] ?? NONE;
+      const mfn = p2m.at(words[at | 1]!);
       if (mfn === NONE) words[at | 6] = ABSENT;
       else {
         words[at | 6] = OK;
@@ -159,7 +159,7 @@ export class CacheMap {
 
   #rareEntry(words: Uint32Array, at: number, op: number): number {
     if (op === CacheMapOp.discard) return this.#discard(words, at);
-    const mfn = this.#p2m[words[at + ENTRY_PFN]!] ?? NO_FRAME;
+    const mfn = this.#p2m.at(words[at + ENTRY_PFN]!);
     if (mfn === NO_FRAME) return Reason.absent;
     switch (op) {
       case CacheMapOp.release:
@@ -199,7 +199,7 @@ export class CacheMap {
   #tellRecency(mfn: Mfn, recency: number): number {
     this.#cost += this.#costs.cacheMapRecencyNs;
     // What the guest before told ends here, for every page.
-    if (!this.#isTold) this.#recency.clear(this.#p2m);
+    if (!this.#isTold) this.#recency.clear(this.#p2m.frames());
     this.#isTold = true;
     this.#hasRecency = false;
     this.#recency.set(mfn, recency);
@@ -208,13 +208,13 @@ export class CacheMap {
 
   /** CRC-32C of the recency that this guest told; undefined when it told none. */
   get recencyCrc(): number | undefined {
-    return this.#isTold ? this.#recency.crc(this.#p2m) : undefined;
+    return this.#isTold ? this.#recency.crc(this.#p2m.frames()) : undefined;
   }
 
   #discard(words: Uint32Array, at: number): number {
     const found = this.#frames.findPreservedBlock(this.#owner, this.#device, words[at + ENTRY_BLOCK]!);
     const mfn = Mfn(found);
-    if (found >= 0 && this.#p2m[this.#frames.pfnOf(mfn)] === found) {
+    if (found >= 0 && this.#p2m.at(this.#frames.pfnOf(mfn)) === found) {
       words[at + ENTRY_PFN] = this.#frames.pfnOf(mfn);
       return this.#release(mfn);
     }
@@ -259,7 +259,7 @@ export class CacheMap {
     if (found < 0) return this.#absent();
     const pfn = this.#frames.pfnOf(mfn);
     // A damaged record may name a page that is not its own: then nobody is asked to give it up.
-    if (this.#p2m[pfn] !== found) return this.#absent();
+    if (this.#p2m.at(pfn) !== found) return this.#absent();
     words[at | 1] = pfn;
     const reason = this.#verdict(mfn, words[at | 3]!, words[at | 5]!);
     if (reason === OK) {

@@ -21,7 +21,7 @@ import { type Process, WaitQueue } from '../sim/simulation.ts';
 import type { DirtyPages } from './domain.ts';
 import { ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { NO_FRAME } from './p2m.ts';
+import { NO_FRAME, type P2mList } from './p2m.ts';
 import { noReasons, Reason, REASON_NAMES, type ReasonCode, type ReasonCounts } from './public/reason.ts';
 import type { Identity } from './rebuild.ts';
 
@@ -41,7 +41,7 @@ export function* writeDirtyPages(
   hypervisor: Hypervisor,
   identity: Identity,
   device: BlockDevice,
-  p2m: Uint32Array,
+  p2m: P2mList,
 ): Process<DirtyPages> {
   const lost = noReasons();
   const pages = registeredPages(hypervisor, identity, device, p2m, lost);
@@ -60,7 +60,7 @@ function registeredPages(
   { frames, map, protections, costs, domain0Cpu }: Hypervisor,
   identity: Identity,
   device: BlockDevice,
-  p2m: Uint32Array,
+  p2m: P2mList,
   lost: ReasonCounts,
 ): Registered[] {
   const owner = ownerOfDomain(identity.domid);
@@ -71,7 +71,7 @@ function registeredPages(
   };
   domain0Cpu.charge(costs.preserveNs * p2m.length);
   for (let pfn = 0; pfn < p2m.length; pfn++) {
-    const mfn = Mfn(p2m[pfn]!);
+    const mfn = Mfn(p2m.at(pfn));
     if (mfn === NO_FRAME || mfn < map.firstDomainMfn || mfn >= map.frameCount) continue;
     const isIntact = frames.isIntact(mfn) && frames.ownerOf(mfn) === owner && frames.pfnOf(mfn) === pfn;
     if (!isIntact) refuse(Reason.corruptRecord);

@@ -13,12 +13,14 @@
  * Modelled after Xen's domain builder (xc_linux_build), which also places page tables and a P2M list there.
  */
 
+import { type Arch, ARCH_CODES } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { putField } from '../base/layout.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
 import type { MachineMemory } from '../machine/memory.ts';
+import type { P2mList } from './p2m.ts';
 import { NR_GRANT_FRAMES } from './public/grant-table.ts';
 import {
   CMD_LINE_BYTES,
@@ -103,7 +105,8 @@ export class PreservedBitmap {
 /** Writes the boot region into frames that are zero. `coldReason` is a code of Reason, 0 when there is none. */
 export function writeBootRegion(
   memory: MachineMemory,
-  p2m: Uint32Array,
+  arch: Arch,
+  p2m: P2mList,
   region: BootRegion,
   preserved: PreservedBitmap,
   coldReason: number,
@@ -112,28 +115,30 @@ export function writeBootRegion(
     preserved.bytes.subarray(0, region.bootPages >>> 3).every((byte) => byte === 0),
     'no cache in the boot region',
   );
-  const bytes = new Uint8Array(START_INFO.size);
-  START_INFO_MAGIC.forEach((byte, i) => putField(START_INFO, bytes, 0, 'magic', byte, i));
-  putField(START_INFO, bytes, 0, 'version', START_INFO_VERSION);
-  putField(START_INFO, bytes, 0, 'nrPages', region.nrPages);
-  putField(START_INFO, bytes, 0, 'bootPages', region.bootPages);
-  putField(START_INFO, bytes, 0, 'preservedPfn', PRESERVED_PFN);
-  putField(START_INFO, bytes, 0, 'preservedCount', preserved.count);
-  putField(START_INFO, bytes, 0, 'modulePfn', region.modulePfn);
-  putField(START_INFO, bytes, 0, 'moduleBytes', region.module.length);
-  putField(START_INFO, bytes, 0, 'coldReason', coldReason);
-  putField(START_INFO, bytes, 0, 'sharedInfoPfn', region.sharedInfoPfn);
-  putField(START_INFO, bytes, 0, 'grantTablePfn', region.grantTablePfn);
-  bytes.set(region.cmdLine, START_INFO.offset.cmdLine);
-  const { checksum, cmdLine } = START_INFO.offset;
-  putField(START_INFO, bytes, 0, 'checksum', crc32c(bytes, cmdLine, CMD_LINE_BYTES, crc32c(bytes, 0, checksum)));
+  const layout = START_INFO[arch];
+  const bytes = new Uint8Array(layout.size);
+  START_INFO_MAGIC.forEach((byte, i) => putField(layout, bytes, 0, 'magic', byte, i));
+  putField(layout, bytes, 0, 'version', START_INFO_VERSION);
+  putField(layout, bytes, 0, 'arch', ARCH_CODES[arch]);
+  putField(layout, bytes, 0, 'nrPages', region.nrPages);
+  putField(layout, bytes, 0, 'bootPages', region.bootPages);
+  putField(layout, bytes, 0, 'preservedPfn', PRESERVED_PFN);
+  putField(layout, bytes, 0, 'preservedCount', preserved.count);
+  putField(layout, bytes, 0, 'modulePfn', region.modulePfn);
+  putField(layout, bytes, 0, 'moduleBytes', region.module.length);
+  putField(layout, bytes, 0, 'coldReason', coldReason);
+  putField(layout, bytes, 0, 'sharedInfoPfn', region.sharedInfoPfn);
+  putField(layout, bytes, 0, 'grantTablePfn', region.grantTablePfn);
+  bytes.set(region.cmdLine, layout.offset.cmdLine);
+  const { checksum, cmdLine } = layout.offset;
+  putField(layout, bytes, 0, 'checksum', crc32c(bytes, cmdLine, CMD_LINE_BYTES, crc32c(bytes, 0, checksum)));
   copyToPages(memory, p2m, START_INFO_PFN, bytes);
   copyToPages(memory, p2m, PRESERVED_PFN, preserved.bytes);
   copyToPages(memory, p2m, region.modulePfn, region.module);
-  initSharedInfo(memory, Mfn(p2m[region.sharedInfoPfn]!));
+  initSharedInfo(memory, Mfn(p2m.at(region.sharedInfoPfn)));
 }
 
-function copyToPages(memory: MachineMemory, p2m: Uint32Array, first: Pfn, bytes: Uint8Array): void {
+function copyToPages(memory: MachineMemory, p2m: P2mList, first: Pfn, bytes: Uint8Array): void {
   for (let at = 0, pfn = first as number; at < bytes.length; at += PAGE_SIZE, pfn++)
-    memory.copyIn(Mfn(p2m[pfn]!), 0, bytes, at, Math.min(PAGE_SIZE, bytes.length - at));
+    memory.copyIn(Mfn(p2m.at(pfn)), 0, bytes, at, Math.min(PAGE_SIZE, bytes.length - at));
 }

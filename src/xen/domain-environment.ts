@@ -18,6 +18,7 @@ import { DomainMemory, type MemoryCosts } from './domain-memory.ts';
 import type { EventPorts } from './event-channel.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { LogDirty } from './log-dirty.ts';
+import type { P2mList } from './p2m.ts';
 import type { CacheMapBatch } from './public/cache-map-op.ts';
 import type { GuestEnvironment, Hypercalls, RecoveryBoxOp, ShutdownReason } from './public/environment.ts';
 import type { EventChannelOp, EvtchnStatus, Virq } from './public/event-channel.ts';
@@ -59,7 +60,7 @@ export class DomainEnvironment implements GuestEnvironment {
   #hypervisor: Hypervisor;
   #domain: EnvironmentOwner;
 
-  constructor(hypervisor: Hypervisor, domain: EnvironmentOwner, p2m: Uint32Array, seedName: string) {
+  constructor(hypervisor: Hypervisor, domain: EnvironmentOwner, p2m: P2mList, seedName: string) {
     const { simulation, memory, frames } = hypervisor;
     this.power = new Power(simulation);
     this.#simulation = simulation;
@@ -73,7 +74,7 @@ export class DomainEnvironment implements GuestEnvironment {
   }
 
   /** The guest goes on in another domain. */
-  attach(hypervisor: Hypervisor, domain: EnvironmentOwner, p2m: Uint32Array): void {
+  attach(hypervisor: Hypervisor, domain: EnvironmentOwner, p2m: P2mList): void {
     this.#hypervisor = hypervisor;
     this.#domain = domain;
     this.#memory.attach(hypervisor.memory, hypervisor.frames, p2m, memoryCosts(hypervisor));

@@ -17,7 +17,7 @@ import { eraseDomainState } from './domain-state.ts';
 import { OWNER_HYPERVISOR, ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { DOMAIN_SLOTS } from './layouts.ts';
-import { NO_FRAME } from './p2m.ts';
+import { NO_FRAME, P2mList } from './p2m.ts';
 import type { LeftDomain } from './quick-reload.ts';
 import { eraseDomainRecord } from './records.ts';
 import { eraseRecoveryBox } from './recovery-box.ts';
@@ -54,12 +54,14 @@ export interface DomainEntry {
   /** Undefined while the domain is being built or rebuilt, and when nothing but its preserved pages is there. */
   domain: Domain | undefined;
   /** Its frames: the living P2M list, or a copy while the domain is being built. */
-  p2m: Uint32Array;
+  p2m: P2mList;
   /** Frames taken from the allocator for a domain that will grow. */
   held: Uint32Array;
 }
 
 export const NO_FRAMES = new Uint32Array(0);
+/** Of a domain that has no frames, or none yet. */
+export const NO_PAGES = new P2mList(NO_FRAMES);
 
 /** What its random streams are named after: each boot has streams of its own. */
 export const seedNameOf = ({ seedName, boots }: DomainEntry): string => `${seedName}#${boots - 1}`;
@@ -108,7 +110,7 @@ export class DomainList {
       p2mLists.release(p2mMfn);
       throw error;
     }
-    const entry = this.#add(domid, config, 0, p2mMfn, NO_FRAMES);
+    const entry = this.#add(domid, config, 0, p2mMfn, NO_PAGES);
     return { entry, frames };
   }
 
@@ -130,7 +132,7 @@ export class DomainList {
     { name, device, mac, memoryBytes, seedName = name }: DomainConfig,
     boots: number,
     p2mMfn: Mfn,
-    p2m: Uint32Array,
+    p2m: P2mList,
   ): DomainEntry {
     const entry = {
       domid,
@@ -155,7 +157,7 @@ export class DomainList {
     eraseDomainRecord(memory, map, record.domid);
     eraseDomainState(memory, map, record.domid);
     eraseRecoveryBox(memory, map, record.domid);
-    for (const mfn of p2m) if (mfn !== NO_FRAME) scrubber.add(Mfn(mfn));
+    for (const mfn of p2m.frames()) if (mfn !== NO_FRAME) scrubber.add(Mfn(mfn));
     p2mLists.release(record.p2mMfn);
   }
 
@@ -196,9 +198,9 @@ export class DomainList {
       if (taken === undefined) {
         taken = new Set(entry.held);
         for (const n of this.hypervisor.scrubber.frames) taken.add(n);
-        for (const { p2m } of this.#left.values()) for (const n of p2m) taken.add(n);
+        for (const { p2m } of this.#left.values()) for (const n of p2m.frames()) taken.add(n);
         for (const other of this.#entries.values())
-          if (other !== entry) for (const list of [other.p2m, other.held]) for (const n of list) taken.add(n);
+          if (other !== entry) for (const list of [other.p2m.frames(), other.held]) for (const n of list) taken.add(n);
       }
       return taken.has(mfn);
     };
@@ -221,7 +223,7 @@ export class DomainList {
     const left = [...this.#left.values()].map(({ record: { domid }, p2m }) => ({ domid, p2m }));
     for (const { domid, p2m } of [...this.#entries.values(), ...left]) {
       for (let pfn = 0; pfn < p2m.length; pfn++) {
-        const mfn = Mfn(p2m[pfn]!);
+        const mfn = Mfn(p2m.at(pfn));
         if (mfn === NO_FRAME) continue;
         assert(mfn >= map.firstDomainMfn && mfn < map.frameCount, 'a domain has frames for domains only');
         assert(seen[mfn] === 0, 'a frame is one page of one domain');

@@ -16,6 +16,7 @@ import type { MachineMemory } from '../machine/memory.ts';
 import type { CpuClock } from '../sim/cpu-clock.ts';
 import type { FrameTable } from './frame-table.ts';
 import type { LogDirty } from './log-dirty.ts';
+import type { P2mList } from './p2m.ts';
 import type { GuestMemory } from './public/guest-memory.ts';
 
 /** What is charged to the guest's processor, in ns. */
@@ -34,7 +35,9 @@ export class DomainMemory implements GuestMemory {
   #memory: MachineMemory;
   #frames: FrameTable;
   #costs: MemoryCosts;
+  /** The P2M list, and the words of an entry. */
   #p2m: Uint32Array;
+  #stride: number;
   #traps = 0;
   #windows = 0;
   #windowsNs = 0;
@@ -43,21 +46,23 @@ export class DomainMemory implements GuestMemory {
   /** In log-dirty mode. */
   #log: LogDirty | undefined;
 
-  constructor(memory: MachineMemory, frames: FrameTable, p2m: Uint32Array, cpu: CpuClock, costs: MemoryCosts) {
+  constructor(memory: MachineMemory, frames: FrameTable, p2m: P2mList, cpu: CpuClock, costs: MemoryCosts) {
     this.nrPages = p2m.length;
     this.#memory = memory;
     this.#frames = frames;
-    this.#p2m = p2m;
+    this.#p2m = p2m.words;
+    this.#stride = p2m.stride;
     this.#cpu = cpu;
     this.#costs = costs;
   }
 
   /** The guest goes on, on frames of a hypervisor that may be another one, in as many pages as it had. */
-  attach(memory: MachineMemory, frames: FrameTable, p2m: Uint32Array, costs: MemoryCosts): void {
+  attach(memory: MachineMemory, frames: FrameTable, p2m: P2mList, costs: MemoryCosts): void {
     assert(p2m.length === this.nrPages, 'a guest is resumed with the pages it had');
     this.#memory = memory;
     this.#frames = frames;
-    this.#p2m = p2m;
+    this.#p2m = p2m.words;
+    this.#stride = p2m.stride;
     this.#costs = costs;
     this.#log = undefined;
   }
@@ -148,7 +153,7 @@ export class DomainMemory implements GuestMemory {
   }
 
   #readable(pfn: Pfn): Mfn {
-    const mfn = this.#p2m[pfn];
+    const mfn = this.#p2m[pfn * this.#stride];
     if (mfn === undefined) throw noPage(pfn);
     return mfn as Mfn;
   }

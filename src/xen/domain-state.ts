@@ -9,6 +9,7 @@
  * Modelled after what Xen keeps of a suspended domain in on-memory suspend (vcpu context and event channels).
  */
 
+import type { Arch } from '../base/arch.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { getField, putField } from '../base/layout.ts';
 import { DomId, EvtchnPort, Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
@@ -68,35 +69,37 @@ function portOf(
 }
 
 /** The two frames as bytes: what lies in the hypervisor's memory, and what a save file holds. */
-export function encodeDomainState(state: DomainStateRecord): Uint8Array {
+export function encodeDomainState(state: DomainStateRecord, arch: Arch): Uint8Array {
+  const layout = DOMAIN_STATE[arch];
   const bytes = new Uint8Array(STATE_FRAMES_EACH * PAGE_SIZE);
   const ports = new Uint32Array(bytes.buffer, PAGE_SIZE, PORT_WORDS);
   state.ports.forEach((status, port) => {
     ports[port] = encodePort(status);
   });
-  const record = bytes.subarray(0, DOMAIN_STATE.size);
-  putField(DOMAIN_STATE, record, 0, 'domid', state.domid);
-  putField(DOMAIN_STATE, record, 0, 'sharedInfoPfn', state.sharedInfoPfn);
-  putField(DOMAIN_STATE, record, 0, 'grantTablePfn', state.grantTablePfn);
-  putField(DOMAIN_STATE, record, 0, 'hasRecency', state.hasRecency ? 1 : 0);
-  putField(DOMAIN_STATE, record, 0, 'programLow', state.program[0]);
-  putField(DOMAIN_STATE, record, 0, 'programHigh', state.program[1]);
+  const record = bytes.subarray(0, layout.size);
+  putField(layout, record, 0, 'domid', state.domid);
+  putField(layout, record, 0, 'sharedInfoPfn', state.sharedInfoPfn);
+  putField(layout, record, 0, 'grantTablePfn', state.grantTablePfn);
+  putField(layout, record, 0, 'hasRecency', state.hasRecency ? 1 : 0);
+  putField(layout, record, 0, 'programLow', state.program[0]);
+  putField(layout, record, 0, 'programHigh', state.program[1]);
   state.registers.forEach((word, i) => {
-    putField(DOMAIN_STATE, record, 0, 'registers', word, i);
+    putField(layout, record, 0, 'registers', word, i);
   });
-  putField(DOMAIN_STATE, record, 0, 'portsCrc', crc32c(bytes, PAGE_SIZE, PAGE_SIZE));
-  seal(DOMAIN_STATE, record, STATE_MAGIC, STATE_VERSION);
+  putField(layout, record, 0, 'portsCrc', crc32c(bytes, PAGE_SIZE, PAGE_SIZE));
+  seal(layout, record, STATE_MAGIC, STATE_VERSION);
   return bytes;
 }
 
 /** Parses two frames. */
-export function decodeDomainState(bytes: Uint8Array): Parsed<DomainStateRecord> {
-  const record = bytes.subarray(0, DOMAIN_STATE.size);
-  const problem = flaw(DOMAIN_STATE, record, STATE_MAGIC, STATE_VERSION);
+export function decodeDomainState(bytes: Uint8Array, arch: Arch): Parsed<DomainStateRecord> {
+  const layout = DOMAIN_STATE[arch];
+  const record = bytes.subarray(0, layout.size);
+  const problem = flaw(layout, record, STATE_MAGIC, STATE_VERSION);
   if (problem !== undefined) return { problem };
-  if (bytes.subarray(DOMAIN_STATE.size, PAGE_SIZE).some((byte) => byte !== 0))
+  if (bytes.subarray(layout.size, PAGE_SIZE).some((byte) => byte !== 0))
     return { problem: 'the rest of its frame is not zero' };
-  const field = (name: keyof typeof DOMAIN_STATE.offset, i = 0): number => getField(DOMAIN_STATE, record, 0, name, i);
+  const field = (name: keyof typeof layout.offset, i = 0): number => getField(layout, record, 0, name, i);
   if (field('portsCrc') !== crc32c(bytes, PAGE_SIZE, PAGE_SIZE)) return { problem: 'bad checksum of event channels' };
   const ports: EvtchnStatus[] = [];
   const words = new Uint32Array(bytes.slice(PAGE_SIZE).buffer);
@@ -122,7 +125,7 @@ export function decodeDomainState(bytes: Uint8Array): Parsed<DomainStateRecord> 
 const placeOf = (map: MemoryMap, domid: DomId): Mfn => Mfn(map.stateMfn + STATE_FRAMES_EACH * domid);
 
 export function writeDomainState(memory: MachineMemory, map: MemoryMap, state: DomainStateRecord): void {
-  const bytes = encodeDomainState(state);
+  const bytes = encodeDomainState(state, map.arch);
   const first = placeOf(map, state.domid);
   memory.copyIn(Mfn(first + 1), 0, bytes, PAGE_SIZE, PAGE_SIZE);
   memory.copyIn(first, 0, bytes, 0, PAGE_SIZE);
@@ -133,7 +136,7 @@ export function parseDomainState(memory: MachineMemory, map: MemoryMap, domid: D
   const first = placeOf(map, domid);
   const bytes = new Uint8Array(STATE_FRAMES_EACH * PAGE_SIZE);
   for (let i = 0; i < STATE_FRAMES_EACH; i++) memory.copyOut(Mfn(first + i), 0, bytes, i * PAGE_SIZE, PAGE_SIZE);
-  const parsed = decodeDomainState(bytes);
+  const parsed = decodeDomainState(bytes, map.arch);
   return 'value' in parsed && parsed.value.domid !== domid ? { problem: 'state of another domain' } : parsed;
 }
 

@@ -16,7 +16,7 @@
 
 import { assert } from '../base/assert.ts';
 import type { MacAddress } from '../base/ethernet.ts';
-import { type DomId, type Mfn, Ns, type Pfn } from '../base/units.ts';
+import { type DomId, Mfn, Ns, type Pfn } from '../base/units.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Token } from '../sim/frozen.ts';
 import { type Process, WaitQueue } from '../sim/simulation.ts';
@@ -30,7 +30,7 @@ import { ownerOfDomain } from './frame-record.ts';
 import { GrantTable } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { LogDirty } from './log-dirty.ts';
-import { NO_FRAME } from './p2m.ts';
+import { NO_FRAME, type P2mList } from './p2m.ts';
 import { type GuestEnvironment, NR_REGISTERS, ShutdownReason } from './public/environment.ts';
 import { type EvtchnStatus, Virq } from './public/event-channel.ts';
 import { noReasons, type ReasonCounts } from './public/reason.ts';
@@ -78,7 +78,7 @@ export interface DomainParts {
   /** Address of its network interface; undefined: it has none. */
   readonly mac: MacAddress | undefined;
   /** The domain's P2M list itself, not a copy. */
-  readonly p2m: Uint32Array;
+  readonly p2m: P2mList;
   readonly bootPages: number;
   readonly sharedInfoPfn: Pfn;
   readonly grantTablePfn: Pfn;
@@ -117,7 +117,7 @@ export class Domain {
   readonly #hypervisor: Hypervisor;
   readonly #environment: DomainEnvironment;
   readonly #sharedInfo: SharedInfo;
-  readonly #p2m: Uint32Array;
+  readonly #p2m: P2mList;
   readonly #reservation: Reservation;
   readonly #preserved: number;
   readonly #refused: ReasonCounts;
@@ -162,7 +162,7 @@ export class Domain {
     );
     this.recoveryBox = new RecoveryBox(memory, hypervisor.map, parts.domid);
     this.grants = new GrantTable(memory, frames, parts.p2m, parts.grantTablePfn);
-    this.#sharedInfo = new SharedInfo(memory, frames, parts.p2m[parts.sharedInfoPfn]!, (delayNs) => {
+    this.#sharedInfo = new SharedInfo(memory, frames, parts.p2m.at(parts.sharedInfoPfn), (delayNs) => {
       this.#notify(delayNs);
     });
     const { frozen } = parts;
@@ -208,17 +208,17 @@ export class Domain {
 
   /** Pages that have a frame. */
   get pageCount(): number {
-    return this.#p2m.reduce((count, mfn) => count + (mfn === NO_FRAME ? 0 : 1), 0);
+    return this.nrPages - this.#p2m.holes;
   }
 
   hasFrame(pfn: Pfn): boolean {
-    return (this.#p2m[pfn] ?? NO_FRAME) !== NO_FRAME;
+    return this.#p2m.at(pfn) !== NO_FRAME;
   }
 
   /** Machine frame of a page, for whoever looks at a domain from outside. */
   frameOf(pfn: Pfn): Mfn {
     assert(this.hasFrame(pfn), 'the domain has the page');
-    return this.#p2m[pfn] as Mfn;
+    return Mfn(this.#p2m.at(pfn));
   }
 
   /** Waits until the domain does not run any more. */

@@ -16,6 +16,9 @@
  * by an odd number, folded), so records that differ in one word only (any byte, any burst within it) always differ in
  * the check word. The terms do not wait for each other, which is why this is no chain: a name is told twice a miss. All
  * zero words give zero: memory that was never written is a table of free frames.
+ *
+ * The page of the owner is one word on both architectures, as an entry of Xen's M2P is (public/arch-x86_64.h), so that a record
+ * stays 32 bytes.
  */
 
 import { assert } from '../base/assert.ts';

@@ -18,7 +18,7 @@ import { type DomId, type GrantRef, Mfn, PAGE_SIZE, type Pfn } from '../base/uni
 import type { MachineMemory } from '../machine/memory.ts';
 import { type Process, WaitQueue } from '../sim/simulation.ts';
 import type { FrameTable } from './frame-table.ts';
-import { NO_FRAME } from './p2m.ts';
+import { NO_FRAME, type P2mList } from './p2m.ts';
 import { GRANT_ENTRY, Gtf, NR_GRANT_ENTRIES } from './public/grant-table.ts';
 
 const ENTRIES_PER_FRAME = PAGE_SIZE / GRANT_ENTRY.size;
@@ -27,7 +27,7 @@ const { flags: FLAGS, domid: DOMID, frame: FRAME } = GRANT_ENTRY.offset;
 export class GrantTable {
   readonly #memory: MachineMemory;
   readonly #frames: FrameTable;
-  readonly #p2m: Uint32Array;
+  readonly #p2m: P2mList;
   readonly #first: Pfn;
   /** By entry: mappings, those of them that are writable, who maps, and the frame. */
   readonly #pins = new Uint16Array(NR_GRANT_ENTRIES);
@@ -39,7 +39,7 @@ export class GrantTable {
   #revoked = false;
 
   /** @param first the page of the domain in which the table begins */
-  constructor(memory: MachineMemory, frames: FrameTable, p2m: Uint32Array, first: Pfn) {
+  constructor(memory: MachineMemory, frames: FrameTable, p2m: P2mList, first: Pfn) {
     this.#memory = memory;
     this.#frames = frames;
     this.#p2m = p2m;
@@ -63,8 +63,8 @@ export class GrantTable {
         return undefined;
       if (writable && (flags & Gtf.readonly) !== 0) return undefined;
       if (!pinned) {
-        const frame = this.#p2m[this.#memory.readU32(mfn, at + FRAME)];
-        if (frame === undefined || frame === NO_FRAME) return undefined;
+        const frame = this.#p2m.at(this.#memory.readU32(mfn, at + FRAME));
+        if (frame === NO_FRAME) return undefined;
         this.#mfns[ref] = frame;
         this.#mappers[ref] = mapper;
       }
@@ -111,7 +111,7 @@ export class GrantTable {
   }
 
   #entryAt(ref: GrantRef): [Mfn, number] {
-    const mfn = Mfn(this.#p2m[this.#first + Math.floor(ref / ENTRIES_PER_FRAME)]!);
+    const mfn = Mfn(this.#p2m.at(this.#first + Math.floor(ref / ENTRIES_PER_FRAME)));
     return [mfn, (ref % ENTRIES_PER_FRAME) * GRANT_ENTRY.size];
   }
 

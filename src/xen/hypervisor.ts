@@ -9,6 +9,7 @@
  * it leaves is in machine memory, where `reload` makes the next one from it.
  */
 
+import { type Arch, ARCHS, FRAME_NUMBER_BYTES, MOST_FRAMES } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { DomId, Mfn, PAGE_SIZE, Pfn, SECTORS_PER_PAGE } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
@@ -37,6 +38,8 @@ import { eraseHandover } from './handover.ts';
 import { Xenstore } from './xenstore.ts';
 
 export interface HypervisorOptions {
+  /** x86_64 unless told. */
+  readonly arch?: Arch;
   /** Protections to switch from their defaults. */
   readonly protections?: Partial<Protections>;
   readonly observer?: FrameObserver;
@@ -127,7 +130,7 @@ export class Hypervisor {
   /**
    * Boots on a machine: clears its memory, as Xen does with all memory that is free, and lays out its tables. Takes
    * no virtual time: how long a boot lasts is the experiment's to say.
-   * @throws UserError when the memory cannot hold the tables
+   * @throws UserError when the memory cannot hold the tables, or is more than the architecture can have
    */
   static boot(
     simulation: Simulation,
@@ -135,7 +138,12 @@ export class Hypervisor {
     costs: XenCosts,
     options: HypervisorOptions = {},
   ): Hypervisor {
-    const map = planMemory(memory.frameCount);
+    const { arch = ARCHS[0] } = options;
+    const map = planMemory(memory.frameCount, arch);
+    if (memory.frameCount > MOST_FRAMES[arch])
+      throw new UserError(
+        `memory: a machine of ${memory.frameCount * PAGE_SIZE} bytes is more than ${arch} can have, ${MOST_FRAMES[arch] * PAGE_SIZE}`,
+      );
     if (map === undefined)
       throw new UserError(`memory: a machine of ${memory.frameCount * PAGE_SIZE} bytes cannot hold the tables of Xen`);
     for (let mfn = 0; mfn < map.firstDomainMfn; mfn++) memory.zero(Mfn(mfn));
@@ -153,14 +161,15 @@ export class Hypervisor {
     costs: XenCosts,
     options: HypervisorOptions = {},
   ): Reload {
-    const { map, problem, left, lost } = findLegacy(memory);
+    const { map, problem, left, lost } = findLegacy(memory, options.arch ?? ARCHS[0]);
     const hypervisor =
       map === undefined
         ? Hypervisor.boot(simulation, memory, costs, options)
         : new Hypervisor(simulation, memory, costs, options, map, left);
+    const entryBytes = FRAME_NUMBER_BYTES[hypervisor.map.arch];
     const pages = left.reduce((sum, { p2m }) => sum + p2m.length, 0);
     const scrubNs = costs.scrubNsPerByte * PAGE_SIZE * hypervisor.allocator.freeCount;
-    const costNs = Math.round(pages * (costs.indexRebuildNs + 4 * costs.crcNsPerByte) + scrubNs);
+    const costNs = Math.round(pages * (costs.indexRebuildNs + entryBytes * costs.crcNsPerByte) + scrubNs);
     return { hypervisor, problem, lost, costNs };
   }
 
@@ -276,7 +285,7 @@ export class Hypervisor {
     const owner = ownerOfDomain(record.domid);
     let damaged = 0;
     for (let pfn = 0; pfn < p2m.length; pfn++) {
-      const mfn = p2m[pfn]!;
+      const mfn = p2m.at(pfn);
       if (mfn !== NO_FRAME && !this.#frames.adopt(Mfn(mfn), owner, Pfn(pfn), record.device)) damaged++;
     }
     return damaged;
@@ -286,6 +295,6 @@ export class Hypervisor {
 function leftFrames(map: MemoryMap, left: readonly LeftDomain[]): (mfn: Mfn) => boolean {
   if (left.length === 0) return () => false;
   const marks = new Uint8Array(map.frameCount);
-  for (const { p2m } of left) for (const mfn of p2m) if (mfn !== NO_FRAME) marks[mfn] = 1;
+  for (const { p2m } of left) for (const mfn of p2m.frames()) if (mfn !== NO_FRAME) marks[mfn] = 1;
   return (mfn) => marks[mfn] === 1;
 }

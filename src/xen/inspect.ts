@@ -20,7 +20,7 @@ import {
   W_STATE,
 } from './frame-record.ts';
 import { DOMAIN_SLOTS, type MemoryMap } from './layouts.ts';
-import { NO_FRAME, p2mCrc, viewP2m } from './p2m.ts';
+import { NO_FRAME, viewP2m } from './p2m.ts';
 import { PROVENANCE_NAMES, type ProvenanceName } from './provenance.ts';
 import { type DomainRecord, parseDomainRecord, parseRoot } from './records.ts';
 
@@ -135,15 +135,17 @@ function inspectDomain(
     return undefined;
   }
   const record = parsed.value;
-  const list = viewP2m(memory, map.p2mMfn, map.p2mMfn + map.p2mFrames, record.p2mMfn, record.nrPages);
-  const p2mIsIntact = list !== undefined && p2mCrc(list) === record.p2mCrc;
+  const list = viewP2m(memory, map, record.p2mMfn, record.nrPages);
+  const p2mIsIntact = list !== undefined && list.crc === record.p2mCrc;
   if (!p2mIsIntact) problems.add(`domain ${domid}: P2M list does not match its checksum`);
+  const stray = list?.stray(map.firstDomainMfn, map.frameCount);
+  if (stray !== undefined) problems.add(`domain ${domid}: P2M list: no frame ${stray} on this machine`);
   let pages = 0;
   let named = 0;
   let preserved = 0;
   let reusable = 0;
   for (let pfn = 0; pfn < (list?.length ?? 0); pfn++) {
-    const mfn = Mfn(list![pfn]!);
+    const mfn = Mfn(list!.at(pfn));
     if (mfn === NO_FRAME) continue;
     const at = mfn * RECORD_WORDS;
     const state = mfn < map.frameCount ? words[at + W_STATE]! : 0;

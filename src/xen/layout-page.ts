@@ -4,7 +4,7 @@
  */
 
 import { ETHERNET_HEADER } from '../base/ethernet.ts';
-import { layoutTable } from '../base/layout.ts';
+import { archLayoutTable, layoutTable } from '../base/layout.ts';
 import {
   BOX_HEADER,
   BOX_ITEM,
@@ -33,11 +33,15 @@ export function tableLayoutPage(): string {
     '',
     'All numbers are little-endian. Whatever must outlive a guest or a hypervisor is in these structures, found from the',
     'root record in machine frame 0. Frames are 4096 bytes; a frame record belongs to the machine frame of its position in',
-    'the frame table. A P2M list is one u32 a page of its domain: the machine frame.',
+    'the frame table. A P2M list is one number a page of its domain: the machine frame, or all ones where there is none.',
+    '',
+    'Numbers of frames, and counts of them, have 8 bytes on x86_64 and 4 on x86_32. The upper halves of those with 8 are zero (all',
+    'ones in a P2M entry without a frame): a record or a list that says otherwise is not believed. A grant entry has a u32 on',
+    'both, as in version 1 of Xen\u2019s, and so has the page of a frame record, as Xen\u2019s M2P.',
     '',
     '## Found from the root record',
     '',
-    layoutTable(ROOT_RECORD),
+    archLayoutTable(ROOT_RECORD),
     '',
     layoutTable(FRAME_RECORD),
     '',
@@ -52,7 +56,7 @@ export function tableLayoutPage(): string {
     '(23, 0xd3a2646d), (27, 0xfd7046c5). Any damage within one word is detected; zeroes are the record of a free frame.',
     'Records are published in an order that never shows a wrong name or block: see `src/xen/frame-record.ts`.',
     '',
-    layoutTable(DOMAIN_RECORD),
+    archLayoutTable(DOMAIN_RECORD),
     '',
     layoutTable(RECENCY),
     '',
@@ -62,7 +66,7 @@ export function tableLayoutPage(): string {
     '|---|---|---|',
     ...RECENCY_BITS.map(({ bits, name, meaning }) => `| ${bits} | \`${name}\` | ${meaning} |`),
     '',
-    layoutTable(DOMAIN_STATE),
+    archLayoutTable(DOMAIN_STATE),
     '',
     'Two frames for each domain, by domid: this record, and one u32 for each event channel, by port; the bits of the word:',
     '',
@@ -83,7 +87,7 @@ export function tableLayoutPage(): string {
     '',
     '## In the memory of a domain',
     '',
-    layoutTable(START_INFO),
+    archLayoutTable(START_INFO),
     '',
     'The checksum begins with the bytes of the page before it and goes on with `cmdLine`.',
     '',

@@ -6,35 +6,35 @@
  * mfn 0    1                   domainTableMfn   p2mMfn           recencyMfn      stateMfn          handoverMfn  firstDomainMfn
  * +--------+-------------------+----------------+----------------+---------------+-----------------+------------+---------------
  * | root   | frame table       | domain records | P2M lists      | recency table | domain states   | handover   | memory of the
- * | record | 32 bytes a frame, | 128 bytes each | u32 a page, a  | 2 bytes a     | 2 frames each   | record     | domains ...
- * |        | by mfn            | by domid       | list in a row  | frame         | by domid        | one frame  |
+ * | record | 32 bytes a frame, | 128 bytes each | a number of a  | 2 bytes a     | 2 frames each   | record     | domains ...
+ * |        | by mfn            | by domid       | frame a page   | frame         | by domid        | one frame  |
  * +--------+-------------------+----------------+----------------+---------------+-----------------+------------+---------------
  * ```
  *
- * All numbers are little-endian. A record with a checksum ends in it: CRC-32C of the bytes before. The frame record has
- * a check word of its own (frame-record.ts). Modelled after Xen's frame table and M2P, joined in one record.
+ * All numbers are little-endian. Numbers of frames, and counts of them, are as wide as the architecture has them (base/arch.ts), which
+ * the root record tells; the page of a frame record is a u32 on both, as Xen's M2P is. A record with a checksum ends in it:
+ * CRC-32C of the bytes before. The frame record has a check word of its own (frame-record.ts). Modelled after Xen's frame
+ * table and M2P, joined in one record.
  */
 
-import { defineLayout } from '../base/layout.ts';
+import { type Arch, FRAME_NUMBER_BYTES, MOST_FRAMES } from '../base/arch.ts';
+import { defineArchLayouts, defineLayout } from '../base/layout.ts';
 import { Mfn, PAGE_SIZE } from '../base/units.ts';
 import { NR_REGISTERS } from './public/environment.ts';
 import { NR_EVENT_CHANNELS } from './public/event-channel.ts';
 import { RECENCY } from './public/recency.ts';
 
 export const ROOT_MFN = Mfn(0);
-export const ROOT_VERSION = 4;
+export const ROOT_VERSION = 5;
 /** "swroot1\0" */
 export const ROOT_MAGIC = [0x73, 0x77, 0x72, 0x6f, 0x6f, 0x74, 0x31, 0x00] as const;
 
-export const ROOT_RECORD = defineLayout('root record', 128, [
+export const ROOT_RECORD = defineArchLayouts('root record', 128, (frame) => [
   { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swroot1", zero' },
-  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version of everything found from here, 4' },
+  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version of everything found from here, 5' },
   { name: 'size', width: 4, writer: 'hypervisor', meaning: 'bytes of this record' },
-  { name: 'frameCount', width: 4, writer: 'hypervisor', meaning: 'frames of the machine' },
-  { name: 'tableMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the frame table' },
-  { name: 'tableFrames', width: 4, writer: 'hypervisor', meaning: 'frames of the frame table' },
+  { name: 'arch', width: 4, writer: 'hypervisor', meaning: 'architecture: 62 x86_64, 3 x86_32' },
   { name: 'recordBytes', width: 4, writer: 'hypervisor', meaning: 'bytes of a frame record' },
-  { name: 'domainTableMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the domain records' },
   {
     name: 'domainSlots',
     width: 4,
@@ -42,14 +42,18 @@ export const ROOT_RECORD = defineLayout('root record', 128, [
     meaning: 'number of domain records; a domain has the one of its domid',
   },
   { name: 'domainRecordBytes', width: 4, writer: 'hypervisor', meaning: 'bytes of a domain record' },
-  { name: 'p2mMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the P2M lists' },
-  { name: 'p2mFrames', width: 4, writer: 'hypervisor', meaning: 'frames of the P2M lists' },
-  { name: 'firstDomainMfn', width: 4, writer: 'hypervisor', meaning: 'first frame that a domain may own' },
-  { name: 'recencyMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the recency table' },
-  { name: 'stateMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the domain states' },
-  { name: 'handoverMfn', width: 4, writer: 'hypervisor', meaning: 'frame of the handover record' },
-  { name: 'boxMfn', width: 4, writer: 'hypervisor', meaning: 'first frame of the recovery boxes' },
-  { name: 'reserved', width: 4, count: 13, meaning: 'for later versions', reserved: true },
+  { name: 'frameCount', width: frame, writer: 'hypervisor', meaning: 'frames of the machine' },
+  { name: 'tableMfn', width: frame, writer: 'hypervisor', meaning: 'first frame of the frame table' },
+  { name: 'tableFrames', width: frame, writer: 'hypervisor', meaning: 'frames of the frame table' },
+  { name: 'domainTableMfn', width: frame, writer: 'hypervisor', meaning: 'first frame of the domain records' },
+  { name: 'p2mMfn', width: frame, writer: 'hypervisor', meaning: 'first frame of the P2M lists' },
+  { name: 'p2mFrames', width: frame, writer: 'hypervisor', meaning: 'frames of the P2M lists' },
+  { name: 'firstDomainMfn', width: frame, writer: 'hypervisor', meaning: 'first frame that a domain may own' },
+  { name: 'recencyMfn', width: frame, writer: 'hypervisor', meaning: 'first frame of the recency table' },
+  { name: 'stateMfn', width: frame, writer: 'hypervisor', meaning: 'first frame of the domain states' },
+  { name: 'handoverMfn', width: frame, writer: 'hypervisor', meaning: 'frame of the handover record' },
+  { name: 'boxMfn', width: frame, writer: 'hypervisor', meaning: 'first frame of the recovery boxes' },
+  { name: 'reserved', width: 4, count: frame === 8 ? 1 : 12, meaning: 'for later versions', reserved: true },
   { name: 'checksum', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the record up to here' },
 ]);
 
@@ -82,22 +86,23 @@ export const STATE_BITS = [
   { bits: '16–31', name: 'owner', meaning: '0 nobody, 65535 the hypervisor, else domid + 1' },
 ] as const;
 
-export const DOMAIN_VERSION = 3;
+export const DOMAIN_VERSION = 4;
 /** "swdomn1\0" */
 export const DOMAIN_MAGIC = [0x73, 0x77, 0x64, 0x6f, 0x6d, 0x6e, 0x31, 0x00] as const;
 export const DOMAIN_NAME_BYTES = 32;
 /** Slot 0 is domain 0's, which is not modelled as an owner of memory. */
 export const DOMAIN_SLOTS = 96;
 
-export const DOMAIN_RECORD = defineLayout('domain record', 128, [
+export const DOMAIN_RECORD_BYTES = 128;
+export const DOMAIN_RECORD = defineArchLayouts('domain record', DOMAIN_RECORD_BYTES, (frame) => [
   { name: 'magic', width: 1, count: 8, writer: 'tool stack', meaning: '"swdomn1", zero' },
-  { name: 'version', width: 4, writer: 'tool stack', meaning: 'layout version, 3' },
+  { name: 'version', width: 4, writer: 'tool stack', meaning: 'layout version, 4' },
   { name: 'size', width: 4, writer: 'tool stack', meaning: 'bytes of this record' },
   { name: 'domid', width: 4, writer: 'tool stack', meaning: 'number of the domain' },
   { name: 'device', width: 4, writer: 'tool stack', meaning: 'number of its block device' },
-  { name: 'nrPages', width: 4, writer: 'tool stack', meaning: 'pages of the domain, entries of its P2M list' },
-  { name: 'bootPages', width: 4, writer: 'tool stack', meaning: 'pages of its boot region' },
-  { name: 'p2mMfn', width: 4, writer: 'tool stack', meaning: 'first frame of its P2M list' },
+  { name: 'nrPages', width: frame, writer: 'tool stack', meaning: 'pages of the domain, entries of its P2M list' },
+  { name: 'bootPages', width: frame, writer: 'tool stack', meaning: 'pages of its boot region' },
+  { name: 'p2mMfn', width: frame, writer: 'tool stack', meaning: 'first frame of its P2M list' },
   { name: 'p2mCrc', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the P2M list' },
   { name: 'consumed', width: 4, writer: 'tool stack', meaning: '1 once a rebuild began to read it: no second try' },
   { name: 'name', width: 1, count: DOMAIN_NAME_BYTES, writer: 'tool stack', meaning: 'name, UTF-8, zero-padded' },
@@ -109,30 +114,31 @@ export const DOMAIN_RECORD = defineLayout('domain record', 128, [
     meaning: 'CRC-32C of the recency of its pages, in the order of the P2M list',
   },
   { name: 'boots', width: 4, writer: 'tool stack', meaning: 'guests that were booted in it so far' },
-  { name: 'reserved', width: 4, count: 9, meaning: 'for later versions', reserved: true },
+  { name: 'reserved', width: 4, count: frame === 8 ? 6 : 9, meaning: 'for later versions', reserved: true },
   { name: 'checksum', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the record up to here' },
 ]);
 
-export const STATE_VERSION = 1;
+export const STATE_VERSION = 2;
 /** "swstat1\0" */
 export const STATE_MAGIC = [0x73, 0x77, 0x73, 0x74, 0x61, 0x74, 0x31, 0x00] as const;
 /** A domain's state, and its event channels. */
 export const STATE_FRAMES_EACH = 2;
+const DOMAIN_STATE_BYTES = 128;
 
 /** In the first of a domain's two state frames. The second is its event channels, one word a port. */
-export const DOMAIN_STATE = defineLayout('domain state', 128, [
+export const DOMAIN_STATE = defineArchLayouts('domain state', DOMAIN_STATE_BYTES, (frame) => [
   { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swstat1", zero' },
-  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version, 1' },
+  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version, 2' },
   { name: 'size', width: 4, writer: 'hypervisor', meaning: 'bytes of this record' },
   { name: 'domid', width: 4, writer: 'hypervisor', meaning: 'number of the domain' },
-  { name: 'sharedInfoPfn', width: 4, writer: 'hypervisor', meaning: 'page of its shared_info' },
-  { name: 'grantTablePfn', width: 4, writer: 'hypervisor', meaning: 'first page of its grant table' },
   {
     name: 'hasRecency',
     width: 4,
     writer: 'hypervisor',
     meaning: '1: recency of preserved pages may still be asked for',
   },
+  { name: 'sharedInfoPfn', width: frame, writer: 'hypervisor', meaning: 'page of its shared_info' },
+  { name: 'grantTablePfn', width: frame, writer: 'hypervisor', meaning: 'first page of its grant table' },
   {
     name: 'programLow',
     width: 4,
@@ -142,7 +148,7 @@ export const DOMAIN_STATE = defineLayout('domain state', 128, [
   { name: 'programHigh', width: 4, writer: 'hypervisor', meaning: 'the same, high word' },
   { name: 'registers', width: 4, count: NR_REGISTERS, writer: 'hypervisor', meaning: 'general registers' },
   { name: 'portsCrc', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the frame of event channels' },
-  { name: 'reserved', width: 4, count: 4, meaning: 'for later versions', reserved: true },
+  { name: 'reserved', width: 4, count: frame === 8 ? 2 : 4, meaning: 'for later versions', reserved: true },
   { name: 'checksum', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of the record up to here' },
 ]);
 
@@ -205,6 +211,7 @@ export const BOX_ITEM = defineLayout('recovery box item', 16, [
 
 /** Where everything lies, as the root record says. */
 export interface MemoryMap {
+  readonly arch: Arch;
   /** Frames that there are. */
   readonly frameCount: number;
   /** Frames that the tables are laid out for: as many, unless the machine has lost memory since. */
@@ -224,16 +231,16 @@ export interface MemoryMap {
 
 /** The tables must lie in the first bank of machine memory, 1 GiB: that is a run of words. */
 const FIRST_BANK_FRAMES = 1 << 18;
-const DOMAIN_TABLE_FRAMES = (DOMAIN_SLOTS * DOMAIN_RECORD.size) / PAGE_SIZE;
+const DOMAIN_TABLE_FRAMES = (DOMAIN_SLOTS * DOMAIN_RECORD_BYTES) / PAGE_SIZE;
 
 /**
  * Lays out a machine of `frameCount` frames. The P2M lists get an eighth more than one entry a frame, and a frame for
  * each domain, because lists are contiguous and begin on a frame.
- * @returns undefined when the machine is too small or too large for its own tables
+ * @returns undefined when the machine is too small or too large for its own tables, or for its architecture
  */
-export function planMemory(frameCount: number): MemoryMap | undefined {
+export function planMemory(frameCount: number, arch: Arch): MemoryMap | undefined {
   const tableFrames = Math.ceil((frameCount * FRAME_RECORD.size) / PAGE_SIZE);
-  const p2mFrames = Math.ceil((frameCount * 4 * 1.125) / PAGE_SIZE) + DOMAIN_SLOTS;
+  const p2mFrames = Math.ceil((frameCount * FRAME_NUMBER_BYTES[arch] * 1.125) / PAGE_SIZE) + DOMAIN_SLOTS;
   const tableMfn = Mfn(1);
   const domainTableMfn = Mfn(tableMfn + tableFrames);
   const p2mMfn = Mfn(domainTableMfn + DOMAIN_TABLE_FRAMES);
@@ -244,7 +251,9 @@ export function planMemory(frameCount: number): MemoryMap | undefined {
   const boxMfn = Mfn(handoverMfn + 1);
   const firstDomainMfn = Mfn(boxMfn + BOX_FRAMES_EACH * DOMAIN_SLOTS);
   if (firstDomainMfn >= frameCount || firstDomainMfn > FIRST_BANK_FRAMES) return undefined;
+  if (frameCount > MOST_FRAMES[arch]) return undefined;
   return {
+    arch,
     frameCount,
     plannedFrames: frameCount,
     tableMfn,

@@ -33,6 +33,7 @@ import type { Nic } from '../machine/nic.ts';
 import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
 import type { DomainDevices } from './domain-list.ts';
+import type { Hypervisor } from './hypervisor.ts';
 import type { LogDirty } from './log-dirty.ts';
 import { MigrationLink } from './migration-link.ts';
 import type { DomainRecord } from './records.ts';
@@ -214,7 +215,7 @@ class Departure {
     const rest = restOf(hypervisor, this.#domain);
     const { nrPages } = this.#domain;
     yield* this.#link.put(encodeSaveHeader(this.#header(nrPages - rest.unmapped.length, rest.facts.length)));
-    yield* writeRest(this.#link, rest);
+    yield* writeRest(this.#link, hypervisor.map.arch, rest);
     yield* this.#link.flush();
     const answer = yield* this.#link.hear();
     return answer === 'complete' ? undefined : (answer ?? this.#link.problem);
@@ -222,7 +223,8 @@ class Departure {
 
   #header(mapped: number, factCount: number): SaveHeader {
     const { nrPages, bootPages, boots, name } = this.#record;
-    const configuration = { nrPages, bootPages, boots, name, cmdLine: this.#cmdLine };
+    const { arch } = this.#parts.hypervisor.map;
+    const configuration = { arch, nrPages, bootPages, boots, name, cmdLine: this.#cmdLine };
     // Each packet has a checksum of its own.
     return { ...configuration, consumed: false, bodyCrc: 0, mappedPages: mapped, factCount };
   }
@@ -238,7 +240,7 @@ export function* receiveMigration(parts: SaveParts, nic: Nic, options: ArrivalOp
 }
 
 function* receiveFrom(link: MigrationLink, parts: SaveParts, options: ArrivalOptions): Process<ArrivalOutcome> {
-  const header = yield* readHeader(link);
+  const header = yield* readHeader(link, parts.hypervisor);
   if ('problem' in header) return header;
   const devices = options.devicesOf(header.name);
   if (devices === undefined) return { problem: `the disk of ${header.name} is not reached from here` };
@@ -258,7 +260,7 @@ function* settleIn(
 ): Process<ArrivalOutcome> {
   if (!(yield* readPages(link, hypervisor, incoming)))
     return { problem: link.problem ?? 'its pages are not those of a domain' };
-  const header = yield* readHeader(link);
+  const header = yield* readHeader(link, hypervisor);
   if ('problem' in header) return header;
   const { nrPages, bootPages, boots, name } = header;
   if ([nrPages, bootPages, boots, name].join() !== [first.nrPages, first.bootPages, first.boots, first.name].join())
@@ -276,9 +278,9 @@ function* settleIn(
   return { domain, pagesVouched };
 }
 
-function* readHeader(link: MigrationLink): Process<SaveHeader | Problem> {
+function* readHeader(link: MigrationLink, { map }: Hypervisor): Process<SaveHeader | Problem> {
   const block = yield* link.take(PAGE_SIZE);
   if (block === undefined) return { problem: link.problem ?? 'no header' };
-  const parsed = decodeSaveHeader(block);
+  const parsed = decodeSaveHeader(block, map.arch);
   return 'problem' in parsed ? { problem: `header: ${parsed.problem}` } : parsed.value;
 }

@@ -12,12 +12,13 @@
  * domains at a fixed place.
  */
 
+import type { Arch } from '../base/arch.ts';
 import type { DomId } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import { type DomainStateRecord, parseDomainState } from './domain-state.ts';
 import { consumeHandover, type HandoverEntry } from './handover.ts';
 import type { MemoryMap } from './layouts.ts';
-import { NO_FRAME, p2mCrc, viewP2m } from './p2m.ts';
+import { NO_FRAME, type P2mList, viewP2m } from './p2m.ts';
 import { type DomainRecord, domainRecordChecksum, parseDomainRecord, parseRoot } from './records.ts';
 
 /** A domain that another hypervisor left, with what its bytes say. */
@@ -26,7 +27,7 @@ export interface LeftDomain {
   /** Undefined when only its preserved pages were left. */
   readonly state: DomainStateRecord | undefined;
   /** The P2M list itself. */
-  readonly p2m: Uint32Array;
+  readonly p2m: P2mList;
 }
 
 export interface LostDomain {
@@ -46,9 +47,9 @@ export interface Legacy {
   readonly lost: readonly LostDomain[];
 }
 
-/** Reads what was left, and consumes the handover record. */
-export function findLegacy(memory: MachineMemory): Legacy {
-  const root = parseRoot(memory);
+/** Reads what was left by a hypervisor of this architecture, and consumes the handover record. */
+export function findLegacy(memory: MachineMemory, arch: Arch): Legacy {
+  const root = parseRoot(memory, arch);
   if ('problem' in root) return { map: undefined, problem: `root record: ${root.problem}`, left: [], lost: [] };
   const map = root.value;
   const handover = consumeHandover(memory, map);
@@ -80,11 +81,11 @@ function findDomain(
     return lost('domain record: not the one handed over');
   if (record.consumed) return lost('domain record: consumed already');
   if (others.some((other) => other.record.name === record.name)) return lost('domain record: a name twice');
-  const p2m = viewP2m(memory, map.p2mMfn, map.p2mMfn + map.p2mFrames, record.p2mMfn, record.nrPages);
+  const p2m = viewP2m(memory, map, record.p2mMfn, record.nrPages);
   if (p2m === undefined) return lost('P2M list: bad place');
-  if (others.some((other) => overlap(other.p2m, p2m))) return lost('P2M list: in the place of another');
-  if (p2mCrc(p2m) !== record.p2mCrc) return lost('P2M list: bad checksum');
-  const bad = p2m.find((mfn) => mfn !== NO_FRAME && !(mfn >= map.firstDomainMfn && mfn < map.frameCount));
+  if (others.some((other) => other.p2m.overlaps(p2m))) return lost('P2M list: in the place of another');
+  if (p2m.crc !== record.p2mCrc) return lost('P2M list: bad checksum');
+  const bad = p2m.stray(map.firstDomainMfn, map.frameCount);
   if (bad !== undefined) return lost(`P2M list: no frame ${bad} on this machine`);
   const state = suspended ? parseDomainState(memory, map, domid) : undefined;
   if (state !== undefined && 'problem' in state) return lost(`domain state: ${state.problem}`);
@@ -92,17 +93,13 @@ function findDomain(
   return { record, state: state?.value, p2m };
 }
 
-function overlap(a: Uint32Array, b: Uint32Array): boolean {
-  return a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
-}
-
 /** Marks the frames of a list; false, and none is marked, when one is marked already. */
-function take(p2m: Uint32Array, taken: Uint8Array): boolean {
+function take(p2m: P2mList, taken: Uint8Array): boolean {
   for (let pfn = 0; pfn < p2m.length; pfn++) {
-    const mfn = p2m[pfn]!;
+    const mfn = p2m.at(pfn);
     if (mfn === NO_FRAME) continue;
     if (taken[mfn] !== 0) {
-      while (--pfn >= 0) if (p2m[pfn] !== NO_FRAME) taken[p2m[pfn]!] = 0;
+      while (--pfn >= 0) if (p2m.at(pfn) !== NO_FRAME) taken[p2m.at(pfn)] = 0;
       return false;
     }
     taken[mfn] = 1;

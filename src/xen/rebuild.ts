@@ -17,7 +17,7 @@ import type { RecencyState } from './domain.ts';
 import { type BootRegion, PreservedBitmap } from './domain-build.ts';
 import { ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { p2mCrc } from './p2m.ts';
+import type { P2mList } from './p2m.ts';
 import { Provenance } from './provenance.ts';
 import { Reason, REASON_NAMES, type ReasonCode, type ReasonCounts } from './public/reason.ts';
 import { consumeDomainRecord, parseRoot, writeRoot } from './records.ts';
@@ -71,7 +71,7 @@ export function scrubFrame(hypervisor: Hypervisor, mfn: Mfn): number {
 export function retireFrames(
   hypervisor: Hypervisor,
   { domid, device }: Identity,
-  p2m: Uint32Array,
+  p2m: P2mList,
   preserve: boolean,
   refused: ReasonCounts,
 ): number {
@@ -79,7 +79,7 @@ export function retireFrames(
   const owner = ownerOfDomain(domid);
   let costNs = 0;
   for (let pfn = 0; pfn < p2m.length; pfn++) {
-    const mfn = Mfn(p2m[pfn]!);
+    const mfn = Mfn(p2m.at(pfn));
     let reason: ReasonCode = Reason.absent;
     if (!frames.isIntact(mfn)) reason = Reason.corruptRecord;
     else if (frames.isNamed(mfn)) reason = preserve ? verdict(hypervisor, mfn) : Reason.notAsked;
@@ -156,21 +156,21 @@ export function recoverFrames(
   return { p2m, preserved, coldReason: preserve ? Reason.ok : Reason.notAsked, costNs, recency };
 }
 
-/** A copy of the domain's P2M list, and what of recency goes with it; or the reason why there is none to be believed. */
+/** The frames of the domain's P2M list, and what of recency goes with it; or the reason why there is none to be believed. */
 function findP2m(hypervisor: Hypervisor, domid: DomId): { list: Uint32Array; recency: RecencyState } | ReasonCode {
   const { memory, map, p2mLists } = hypervisor;
   const record = consumeDomainRecord(memory, map, domid);
-  const root = parseRoot(memory);
+  const root = parseRoot(memory, map.arch);
   // This hypervisor lives on and knows what the root record must say; the next one to read it does not.
   if ('problem' in root) writeRoot(memory, map);
   if ('problem' in root || 'problem' in record) return Reason.badTable;
   const list = p2mLists.view(record.value.p2mMfn, record.value.nrPages);
-  if (list === undefined || p2mCrc(list) !== record.value.p2mCrc) return Reason.badP2m;
-  for (let pfn = 0; pfn < list.length; pfn++)
-    if (list[pfn]! < map.firstDomainMfn || list[pfn]! >= map.frameCount) return Reason.badP2m;
+  if (list === undefined || list.crc !== record.value.p2mCrc) return Reason.badP2m;
+  if (list.stray(map.firstDomainMfn, map.frameCount) !== undefined || list.holes > 0) return Reason.badP2m;
+  const frames = list.frames();
   const { recencyCrc } = record.value;
-  if (recencyCrc === undefined) return { list: list.slice(), recency: 'untold' };
-  return { list: list.slice(), recency: hypervisor.recency.crc(list) === recencyCrc ? 'told' : 'damaged' };
+  if (recencyCrc === undefined) return { list: frames, recency: 'untold' };
+  return { list: frames, recency: hypervisor.recency.crc(frames) === recencyCrc ? 'told' : 'damaged' };
 }
 
 /** Whether a frame of the P2M list, whose record is intact, is kept: `ok`, `absent` when it was not preserved in the first place, or why not. */

@@ -7,14 +7,17 @@
  * finds no record the next time and starts cold instead of failing again.
  */
 
+import { type Arch, ARCH_CODES, archOfCode } from '../base/arch.ts';
+import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
-import { getField, type Layout, putField, reservedIsZero } from '../base/layout.ts';
+import { getField, type Layout, overlongField, putField, reservedIsZero } from '../base/layout.ts';
 import { type DomId, Mfn, PAGE_SIZE } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import {
   DOMAIN_MAGIC,
   DOMAIN_NAME_BYTES,
   DOMAIN_RECORD,
+  DOMAIN_RECORD_BYTES,
   DOMAIN_SLOTS,
   DOMAIN_VERSION,
   FRAME_RECORD,
@@ -55,68 +58,80 @@ export function seal(layout: Layout, bytes: Uint8Array, magic: readonly number[]
   putField(layout, bytes, 0, 'checksum', crc32c(bytes, 0, checksumAt(layout)));
 }
 
-/** What is wrong with the header, the reserved bytes or the checksum. */
+/** What is wrong with the header, the reserved bytes, the checksum or a number that the model does not have. */
 export function flaw(layout: Layout, bytes: Uint8Array, magic: readonly number[], version: number): string | undefined {
   if (magic.some((byte, i) => getField(layout, bytes, 0, 'magic', i) !== byte)) return 'bad magic';
   if (getField(layout, bytes, 0, 'version') !== version) return 'unknown version';
   if (getField(layout, bytes, 0, 'size') !== layout.size) return 'bad size';
   if (!reservedIsZero(layout, bytes, 0)) return 'reserved bytes are not zero';
   if (getField(layout, bytes, 0, 'checksum') !== crc32c(bytes, 0, checksumAt(layout))) return 'bad checksum';
-  return undefined;
+  const overlong = overlongField(layout, bytes, 0);
+  return overlong === undefined ? undefined : `${overlong} has more than 32 bits`;
 }
 
+/** The fields of the root record that say where things are. */
+const PLACES = [
+  'tableMfn',
+  'tableFrames',
+  'domainTableMfn',
+  'p2mMfn',
+  'p2mFrames',
+  'firstDomainMfn',
+  'recencyMfn',
+  'stateMfn',
+  'handoverMfn',
+  'boxMfn',
+] as const;
+/** And those that say how large. */
+const SIZES = {
+  recordBytes: FRAME_RECORD.size,
+  domainSlots: DOMAIN_SLOTS,
+  domainRecordBytes: DOMAIN_RECORD_BYTES,
+} as const;
+
 export function writeRoot(memory: MachineMemory, map: MemoryMap): void {
-  const bytes = new Uint8Array(ROOT_RECORD.size);
-  putField(ROOT_RECORD, bytes, 0, 'frameCount', map.plannedFrames);
-  putField(ROOT_RECORD, bytes, 0, 'tableMfn', map.tableMfn);
-  putField(ROOT_RECORD, bytes, 0, 'tableFrames', map.tableFrames);
-  putField(ROOT_RECORD, bytes, 0, 'recordBytes', FRAME_RECORD.size);
-  putField(ROOT_RECORD, bytes, 0, 'domainTableMfn', map.domainTableMfn);
-  putField(ROOT_RECORD, bytes, 0, 'domainSlots', DOMAIN_SLOTS);
-  putField(ROOT_RECORD, bytes, 0, 'domainRecordBytes', DOMAIN_RECORD.size);
-  putField(ROOT_RECORD, bytes, 0, 'p2mMfn', map.p2mMfn);
-  putField(ROOT_RECORD, bytes, 0, 'p2mFrames', map.p2mFrames);
-  putField(ROOT_RECORD, bytes, 0, 'firstDomainMfn', map.firstDomainMfn);
-  putField(ROOT_RECORD, bytes, 0, 'recencyMfn', map.recencyMfn);
-  putField(ROOT_RECORD, bytes, 0, 'stateMfn', map.stateMfn);
-  putField(ROOT_RECORD, bytes, 0, 'boxMfn', map.boxMfn);
-  putField(ROOT_RECORD, bytes, 0, 'handoverMfn', map.handoverMfn);
-  seal(ROOT_RECORD, bytes, ROOT_MAGIC, ROOT_VERSION);
+  const layout = ROOT_RECORD[map.arch];
+  const bytes = new Uint8Array(layout.size);
+  putField(layout, bytes, 0, 'arch', ARCH_CODES[map.arch]);
+  putField(layout, bytes, 0, 'frameCount', map.plannedFrames);
+  for (const name of PLACES) putField(layout, bytes, 0, name, map[name]);
+  for (const [name, value] of Object.entries(SIZES)) putField(layout, bytes, 0, name as keyof typeof SIZES, value);
+  seal(layout, bytes, ROOT_MAGIC, ROOT_VERSION);
   memory.copyIn(ROOT_MFN, 0, bytes, 0, bytes.length);
 }
 
 /**
  * The memory map, if the root record is intact and says what this version of the layout says for such a machine. The machine may
  * have lost memory since, as long as the tables are there.
+ * @param arch what the record must say; any unless told
  */
-export function parseRoot(memory: MachineMemory): Parsed<MemoryMap> {
-  const bytes = memory.frame(ROOT_MFN).slice(0, ROOT_RECORD.size);
-  const problem = flaw(ROOT_RECORD, bytes, ROOT_MAGIC, ROOT_VERSION);
+export function parseRoot(memory: MachineMemory, arch?: Arch): Parsed<MemoryMap> {
+  const bytes = memory.frame(ROOT_MFN).slice(0, ROOT_RECORD.x86_64.size);
+  // The architecture is at one place in all layouts; which of them reads the rest it says itself.
+  const written = archOfCode(getField(ROOT_RECORD.x86_64, bytes, 0, 'arch'));
+  const layout = ROOT_RECORD[written ?? 'x86_64'];
+  const problem = flaw(layout, bytes, ROOT_MAGIC, ROOT_VERSION);
   if (problem !== undefined) return { problem };
-  const planned = getField(ROOT_RECORD, bytes, 0, 'frameCount');
-  const map = planMemory(planned);
+  if (written === undefined) return { problem: 'unknown architecture' };
+  if (written !== (arch ?? written)) return { problem: `of an ${written} hypervisor, not ${arch}` };
+  const planned = getField(layout, bytes, 0, 'frameCount');
+  const map = planMemory(planned, written);
   if (map === undefined || planned < memory.frameCount || map.firstDomainMfn >= memory.frameCount)
     return { problem: 'another size of memory' };
   const same =
-    getField(ROOT_RECORD, bytes, 0, 'tableMfn') === map.tableMfn &&
-    getField(ROOT_RECORD, bytes, 0, 'tableFrames') === map.tableFrames &&
-    getField(ROOT_RECORD, bytes, 0, 'recordBytes') === FRAME_RECORD.size &&
-    getField(ROOT_RECORD, bytes, 0, 'domainTableMfn') === map.domainTableMfn &&
-    getField(ROOT_RECORD, bytes, 0, 'domainSlots') === DOMAIN_SLOTS &&
-    getField(ROOT_RECORD, bytes, 0, 'domainRecordBytes') === DOMAIN_RECORD.size &&
-    getField(ROOT_RECORD, bytes, 0, 'p2mMfn') === map.p2mMfn &&
-    getField(ROOT_RECORD, bytes, 0, 'p2mFrames') === map.p2mFrames &&
-    getField(ROOT_RECORD, bytes, 0, 'firstDomainMfn') === map.firstDomainMfn &&
-    getField(ROOT_RECORD, bytes, 0, 'recencyMfn') === map.recencyMfn &&
-    getField(ROOT_RECORD, bytes, 0, 'stateMfn') === map.stateMfn &&
-    getField(ROOT_RECORD, bytes, 0, 'boxMfn') === map.boxMfn &&
-    getField(ROOT_RECORD, bytes, 0, 'handoverMfn') === map.handoverMfn;
+    PLACES.every((name) => getField(layout, bytes, 0, name) === map[name]) &&
+    Object.entries(SIZES).every(([name, value]) => getField(layout, bytes, 0, name as keyof typeof SIZES) === value);
   return same ? { value: { ...map, frameCount: memory.frameCount } } : { problem: 'another memory map' };
 }
 
-const PER_FRAME = PAGE_SIZE / DOMAIN_RECORD.size;
+assert(
+  ROOT_RECORD.x86_32.offset.arch === ROOT_RECORD.x86_64.offset.arch,
+  'the architecture is found before it is known',
+);
+
+const PER_FRAME = PAGE_SIZE / DOMAIN_RECORD_BYTES;
 const frameOf = (map: MemoryMap, domid: DomId): Mfn => Mfn(map.domainTableMfn + Math.floor(domid / PER_FRAME));
-const offsetOf = (domid: DomId): number => (domid % PER_FRAME) * DOMAIN_RECORD.size;
+const offsetOf = (domid: DomId): number => (domid % PER_FRAME) * DOMAIN_RECORD_BYTES;
 
 /** UTF-8 of a domain's name; undefined when it does not fit the record with a terminating zero. */
 export function encodeName(name: string): Uint8Array | undefined {
@@ -125,19 +140,20 @@ export function encodeName(name: string): Uint8Array | undefined {
 }
 
 export function writeDomainRecord(memory: MachineMemory, map: MemoryMap, record: DomainRecord): void {
-  const bytes = new Uint8Array(DOMAIN_RECORD.size);
-  putField(DOMAIN_RECORD, bytes, 0, 'domid', record.domid);
-  putField(DOMAIN_RECORD, bytes, 0, 'device', record.device);
-  putField(DOMAIN_RECORD, bytes, 0, 'nrPages', record.nrPages);
-  putField(DOMAIN_RECORD, bytes, 0, 'bootPages', record.bootPages);
-  putField(DOMAIN_RECORD, bytes, 0, 'p2mMfn', record.p2mMfn);
-  putField(DOMAIN_RECORD, bytes, 0, 'p2mCrc', record.p2mCrc);
-  putField(DOMAIN_RECORD, bytes, 0, 'consumed', record.consumed ? 1 : 0);
-  putField(DOMAIN_RECORD, bytes, 0, 'hasRecency', record.recencyCrc === undefined ? 0 : 1);
-  putField(DOMAIN_RECORD, bytes, 0, 'recencyCrc', record.recencyCrc ?? 0);
-  putField(DOMAIN_RECORD, bytes, 0, 'boots', record.boots);
-  bytes.set(encodeName(record.name) ?? [], DOMAIN_RECORD.offset.name);
-  seal(DOMAIN_RECORD, bytes, DOMAIN_MAGIC, DOMAIN_VERSION);
+  const layout = DOMAIN_RECORD[map.arch];
+  const bytes = new Uint8Array(layout.size);
+  putField(layout, bytes, 0, 'domid', record.domid);
+  putField(layout, bytes, 0, 'device', record.device);
+  putField(layout, bytes, 0, 'nrPages', record.nrPages);
+  putField(layout, bytes, 0, 'bootPages', record.bootPages);
+  putField(layout, bytes, 0, 'p2mMfn', record.p2mMfn);
+  putField(layout, bytes, 0, 'p2mCrc', record.p2mCrc);
+  putField(layout, bytes, 0, 'consumed', record.consumed ? 1 : 0);
+  putField(layout, bytes, 0, 'hasRecency', record.recencyCrc === undefined ? 0 : 1);
+  putField(layout, bytes, 0, 'recencyCrc', record.recencyCrc ?? 0);
+  putField(layout, bytes, 0, 'boots', record.boots);
+  bytes.set(encodeName(record.name) ?? [], layout.offset.name);
+  seal(layout, bytes, DOMAIN_MAGIC, DOMAIN_VERSION);
   memory.copyIn(frameOf(map, record.domid), offsetOf(record.domid), bytes, 0, bytes.length);
 }
 
@@ -155,7 +171,7 @@ export function setP2mCrc(memory: MachineMemory, map: MemoryMap, domid: DomId, c
 }
 
 export function eraseDomainRecord(memory: MachineMemory, map: MemoryMap, domid: DomId): void {
-  memory.zero(frameOf(map, domid), offsetOf(domid), DOMAIN_RECORD.size);
+  memory.zero(frameOf(map, domid), offsetOf(domid), DOMAIN_RECORD_BYTES);
 }
 
 /** The record of a domain; undefined when its slot is empty, that is, all zero. */
@@ -165,47 +181,45 @@ export function parseDomainRecord(
   domid: DomId,
 ): Parsed<DomainRecord> | undefined {
   const bytes = readSlot(memory, map, domid);
-  return bytes.every((byte) => byte === 0) ? undefined : parse(bytes, domid);
+  return bytes.every((byte) => byte === 0) ? undefined : parse(bytes, domid, map.arch);
 }
 
 /** The checksum of a domain's record, by which a handover record names it. */
 export function domainRecordChecksum(memory: MachineMemory, map: MemoryMap, domid: DomId): number {
-  return memory.readU32(frameOf(map, domid), offsetOf(domid) + checksumAt(DOMAIN_RECORD));
+  return memory.readU32(frameOf(map, domid), offsetOf(domid) + checksumAt(DOMAIN_RECORD[map.arch]));
 }
 
 /** Takes the record of a domain for a rebuild: marks it consumed, then verifies what it said before. */
 export function consumeDomainRecord(memory: MachineMemory, map: MemoryMap, domid: DomId): Parsed<DomainRecord> {
   const bytes = readSlot(memory, map, domid);
-  memory.writeU32(frameOf(map, domid), offsetOf(domid) + DOMAIN_RECORD.offset.consumed, 1);
-  const parsed = parse(bytes, domid);
+  memory.writeU32(frameOf(map, domid), offsetOf(domid) + DOMAIN_RECORD[map.arch].offset.consumed, 1);
+  const parsed = parse(bytes, domid, map.arch);
   return 'value' in parsed && parsed.value.consumed ? { problem: 'consumed already' } : parsed;
 }
 
 function readSlot(memory: MachineMemory, map: MemoryMap, domid: DomId): Uint8Array {
-  return memory.frame(frameOf(map, domid)).slice(offsetOf(domid), offsetOf(domid) + DOMAIN_RECORD.size);
+  return memory.frame(frameOf(map, domid)).slice(offsetOf(domid), offsetOf(domid) + DOMAIN_RECORD_BYTES);
 }
 
-function parse(bytes: Uint8Array, domid: DomId): Parsed<DomainRecord> {
-  const problem = flaw(DOMAIN_RECORD, bytes, DOMAIN_MAGIC, DOMAIN_VERSION);
+function parse(bytes: Uint8Array, domid: DomId, arch: Arch): Parsed<DomainRecord> {
+  const layout = DOMAIN_RECORD[arch];
+  const problem = flaw(layout, bytes, DOMAIN_MAGIC, DOMAIN_VERSION);
   if (problem !== undefined) return { problem };
-  if (getField(DOMAIN_RECORD, bytes, 0, 'domid') !== domid) return { problem: 'record of another domain' };
-  const at = DOMAIN_RECORD.offset.name;
+  if (getField(layout, bytes, 0, 'domid') !== domid) return { problem: 'record of another domain' };
+  const at = layout.offset.name;
   const name = new TextDecoder().decode(bytes.subarray(at, at + DOMAIN_NAME_BYTES)).replace(/\0+$/, '');
   return {
     value: {
       domid,
-      device: getField(DOMAIN_RECORD, bytes, 0, 'device'),
-      nrPages: getField(DOMAIN_RECORD, bytes, 0, 'nrPages'),
-      bootPages: getField(DOMAIN_RECORD, bytes, 0, 'bootPages'),
-      p2mMfn: Mfn(getField(DOMAIN_RECORD, bytes, 0, 'p2mMfn')),
-      p2mCrc: getField(DOMAIN_RECORD, bytes, 0, 'p2mCrc'),
-      consumed: getField(DOMAIN_RECORD, bytes, 0, 'consumed') !== 0,
+      device: getField(layout, bytes, 0, 'device'),
+      nrPages: getField(layout, bytes, 0, 'nrPages'),
+      bootPages: getField(layout, bytes, 0, 'bootPages'),
+      p2mMfn: Mfn(getField(layout, bytes, 0, 'p2mMfn')),
+      p2mCrc: getField(layout, bytes, 0, 'p2mCrc'),
+      consumed: getField(layout, bytes, 0, 'consumed') !== 0,
       name,
-      recencyCrc:
-        getField(DOMAIN_RECORD, bytes, 0, 'hasRecency') === 0
-          ? undefined
-          : getField(DOMAIN_RECORD, bytes, 0, 'recencyCrc'),
-      boots: getField(DOMAIN_RECORD, bytes, 0, 'boots'),
+      recencyCrc: getField(layout, bytes, 0, 'hasRecency') === 0 ? undefined : getField(layout, bytes, 0, 'recencyCrc'),
+      boots: getField(layout, bytes, 0, 'boots'),
     },
   };
 }

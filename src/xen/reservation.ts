@@ -15,7 +15,7 @@ import { type DomId, Mfn, Pfn } from '../base/units.ts';
 import { ModelError } from '../base/errno.ts';
 import type { GrantTable } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { NO_FRAME, p2mCrc } from './p2m.ts';
+import { NO_FRAME, type P2mList } from './p2m.ts';
 import { setP2mCrc } from './records.ts';
 
 /** What is needed of a domain. */
@@ -24,7 +24,7 @@ export interface Reservation {
   readonly owner: number;
   readonly device: number;
   /** The P2M list itself. */
-  readonly p2m: Uint32Array;
+  readonly p2m: P2mList;
   /** Pages from 0 on that the domain must keep. */
   readonly bootPages: number;
   readonly grants: GrantTable;
@@ -37,9 +37,9 @@ export function decreaseReservation(hypervisor: Hypervisor, domain: Reservation,
   let done = 0;
   for (; done < pfns.length; done++) {
     const pfn = pfns[done]!;
-    const mfn = p2m[pfn] ?? NO_FRAME;
+    const mfn = p2m.at(pfn);
     if (pfn < bootPages || mfn === NO_FRAME || pinned.has(mfn)) break;
-    p2m[pfn] = NO_FRAME;
+    p2m.set(pfn, NO_FRAME);
     hypervisor.scrubber.add(Mfn(mfn));
   }
   publish(hypervisor, domain, done);
@@ -53,14 +53,14 @@ export function increaseReservation(hypervisor: Hypervisor, domain: Reservation,
   let done = 0;
   for (; done < pfns.length; done++) {
     const pfn = pfns[done]!;
-    if (p2m[pfn] !== NO_FRAME) break;
+    if (!(pfn < p2m.length) || p2m.at(pfn) !== NO_FRAME) break;
     try {
       hypervisor.allocator.allocate(frame);
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
       break;
     }
-    p2m[pfn] = frame[0]!;
+    p2m.set(pfn, frame[0]!);
     hypervisor.frames.assign(Mfn(frame[0]!), owner, Pfn(pfn), device);
   }
   publish(hypervisor, domain, done);
@@ -69,5 +69,5 @@ export function increaseReservation(hypervisor: Hypervisor, domain: Reservation,
 
 /** Until its checksum is told the list is not believed, which costs a domain that dies here its cache. */
 function publish(hypervisor: Hypervisor, { domid, p2m }: Reservation, done: number): void {
-  if (done > 0) setP2mCrc(hypervisor.memory, hypervisor.map, domid, p2mCrc(p2m));
+  if (done > 0) setP2mCrc(hypervisor.memory, hypervisor.map, domid, p2m.crc);
 }

@@ -15,6 +15,7 @@
  * The work is proportional to the domain's memory. Modelled after xc_linux_restore of Xen 3.0.
  */
 
+import type { Arch } from '../base/arch.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import { ModelError } from '../base/errno.ts';
 import { UserError } from '../base/user-error.ts';
@@ -53,7 +54,7 @@ export function* restoreDomain(parts: SaveParts, file: BlockDevice, options: Res
 }
 
 function* restoreFrom(extent: SaveExtent, parts: SaveParts, options: RestoreOptions): Process<RestoreOutcome> {
-  const header = yield* readHeader(extent);
+  const header = yield* readHeader(extent, parts.hypervisor.map.arch);
   if ('problem' in header) return header;
   const incoming = yield* makeRoomFor(parts.toolstack, header.value, options);
   if ('problem' in incoming) return incoming;
@@ -81,11 +82,11 @@ function* bringBack(
   return { domain, bytes: (1 + bodyBlocksOf(header)) * PAGE_SIZE, pagesVouched };
 }
 
-function* readHeader(extent: SaveExtent): Process<Parsed<SaveHeader>> {
+function* readHeader(extent: SaveExtent, arch: Arch): Process<Parsed<SaveHeader>> {
   if (extent.blocks < 1) return { problem: 'the file is too small' };
   const block = yield* extent.read(0, 1);
   if (block === undefined) return { problem: 'the device fails' };
-  const parsed = decodeSaveHeader(block);
+  const parsed = decodeSaveHeader(block, arch);
   if ('problem' in parsed) return { problem: `save header: ${parsed.problem}` };
   if (parsed.value.consumed) return { problem: 'save header: consumed already' };
   return 1 + bodyBlocksOf(parsed.value) > extent.blocks ? { problem: 'the file is too small' } : parsed;

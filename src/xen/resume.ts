@@ -13,7 +13,7 @@ import { type DomainConfig, type DomainEntry, type DomainList, NO_FRAMES, seedNa
 import { type DomainStateRecord, eraseDomainState } from './domain-state.ts';
 import { ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { NO_FRAME, p2mCrc } from './p2m.ts';
+import type { P2mList } from './p2m.ts';
 import { noReasons } from './public/reason.ts';
 import { type DomainRecord, encodeName, writeDomainRecord } from './records.ts';
 
@@ -27,7 +27,7 @@ export interface IncomingDomain {
   readonly owner: number;
   readonly device: number;
   /** The P2M list itself: no page has a frame yet. */
-  readonly p2m: Uint32Array;
+  readonly p2m: P2mList;
   /** All zero, and to be placed. */
   readonly frames: Uint32Array;
 }
@@ -81,7 +81,7 @@ export function* receiveDomain(
   const { entry, frames } = yield* list.makeRoom(config, nrPages, nrFrames);
   const p2m = list.hypervisor.p2mLists.view(entry.p2mMfn, nrPages);
   assert(p2m !== undefined, 'there is room for the P2M list');
-  p2m.fill(NO_FRAME);
+  p2m.clear();
   entry.p2m = p2m;
   entry.held = frames;
   const device = list.hypervisor.deviceNumber(entry.device);
@@ -103,7 +103,7 @@ export function* completeIncoming(
   const guest = simulation.frozen.thaw(state.program);
   if (!(guest instanceof DomainEnvironment) || guest.nrPages !== p2m.length)
     return { problem: 'its program is not where its registers say' };
-  const placed = new Set(p2m);
+  const placed = new Set(p2m.frames());
   for (const mfn of frames) if (!placed.has(mfn)) scrubber.add(Mfn(mfn));
   yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
   entry.held = NO_FRAMES;
@@ -114,7 +114,7 @@ export function* completeIncoming(
     nrPages: p2m.length,
     bootPages,
     p2mMfn: entry.p2mMfn,
-    p2mCrc: p2mCrc(p2m),
+    p2mCrc: p2m.crc,
     consumed: false,
     name: entry.name,
     recencyCrc: undefined,

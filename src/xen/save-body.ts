@@ -10,17 +10,25 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { type Arch, FRAME_NUMBER_BYTES } from '../base/arch.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
 import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
 import { decodeDomainState, encodeDomainState, type DomainStateRecord } from './domain-state.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { STATE_FRAMES_EACH } from './layouts.ts';
-import { NO_FRAME } from './p2m.ts';
+import { NO_FRAME, type P2mList } from './p2m.ts';
 import { Provenance } from './provenance.ts';
 import { NR_GRANT_FRAMES } from './public/grant-table.ts';
 import type { IncomingDomain } from './resume.ts';
-import { BATCH_PAGES, decodeFact, encodeFact, FRAME_FACT, type FrameFact, type SaveHeader } from './save-format.ts';
+import {
+  BATCH_PAGES,
+  decodeFact,
+  encodeFact,
+  FRAME_FACT_BYTES,
+  type FrameFact,
+  type SaveHeader,
+} from './save-format.ts';
 
 /** Where a body goes. It knows itself what becomes of it when it fails. */
 export interface ByteSink {
@@ -45,7 +53,7 @@ export interface BodyRest {
   readonly facts: readonly FrameFact[];
 }
 
-type Counts = Pick<SaveHeader, 'nrPages' | 'mappedPages' | 'factCount'>;
+type Counts = Pick<SaveHeader, 'arch' | 'nrPages' | 'mappedPages' | 'factCount'>;
 
 const ZEROS = Buffer.alloc(PAGE_SIZE);
 
@@ -60,13 +68,13 @@ export function mappedPages(domain: Domain): { readonly mapped: number[]; readon
 /** Writes pages, each as it is when its turn comes. @param pages have a frame */
 export function* writePages(
   sink: ByteSink,
-  { memory, domain0Cpu, costs }: Hypervisor,
+  { memory, domain0Cpu, costs, map }: Hypervisor,
   domain: Domain,
   pages: readonly number[],
 ): Process {
   for (let at = 0; at < pages.length; at += BATCH_PAGES) {
     const batch = pages.slice(at, at + BATCH_PAGES);
-    yield* sink.put(bytesOf([batch.length, ...batch]));
+    yield* sink.put(batchHead(batch, map.arch));
     for (const pfn of batch) {
       domain0Cpu.charge(costs.savePageNs);
       yield* sink.put(memory.frame(domain.frameOf(Pfn(pfn))));
@@ -75,17 +83,18 @@ export function* writePages(
 }
 
 /** A batch of pages, at most BATCH_PAGES, as they are at this instant: their guest may run. */
-export function encodeBatch({ memory }: Hypervisor, domain: Domain, pages: readonly number[]): Uint8Array {
-  const head = 4 * (1 + pages.length);
-  const bytes = new Uint8Array(head + pages.length * PAGE_SIZE);
-  bytes.set(bytesOf([pages.length, ...pages]));
-  for (const [i, pfn] of pages.entries()) bytes.set(memory.frame(domain.frameOf(Pfn(pfn))), head + i * PAGE_SIZE);
+export function encodeBatch({ memory, map }: Hypervisor, domain: Domain, pages: readonly number[]): Uint8Array {
+  const head = batchHead(pages, map.arch);
+  const bytes = new Uint8Array(head.length + pages.length * PAGE_SIZE);
+  bytes.set(head);
+  for (const [i, pfn] of pages.entries())
+    bytes.set(memory.frame(domain.frameOf(Pfn(pfn))), head.length + i * PAGE_SIZE);
   return bytes;
 }
 
 /** Ends the batches. */
 export function* endPages(sink: ByteSink): Process {
-  yield* sink.put(bytesOf([0]));
+  yield* sink.put(bytesOf(Uint32Array.of(0)));
 }
 
 /** What of a suspended domain is not its pages. */
@@ -95,16 +104,16 @@ export function restOf(hypervisor: Hypervisor, domain: Domain): BodyRest {
   return { unmapped, state: domain.freeze(), facts };
 }
 
-export function* writeRest(sink: ByteSink, { unmapped, state, facts }: BodyRest): Process {
-  yield* sink.put(bytesOf(unmapped));
-  yield* sink.put(encodeDomainState(state));
-  for (const fact of facts) yield* sink.put(encodeFact(fact));
+export function* writeRest(sink: ByteSink, arch: Arch, { unmapped, state, facts }: BodyRest): Process {
+  yield* sink.put(bytesOf(wordsOf(unmapped, arch)));
+  yield* sink.put(encodeDomainState(state, arch));
+  for (const fact of facts) yield* sink.put(encodeFact(fact, arch));
 }
 
 /** Reads batches into the domain's frames up to their end; returns false when there is a page that cannot be one of it. */
 export function* readPages(
   source: ByteSource,
-  { memory, frames, recency, domain0Cpu, costs }: Hypervisor,
+  { memory, frames, recency, domain0Cpu, costs, map }: Hypervisor,
   { p2m, frames: free, owner, device }: IncomingDomain,
 ): Process<boolean> {
   let used = 0;
@@ -112,18 +121,18 @@ export function* readPages(
     const count = (yield* source.words(1))?.[0];
     if (count === 0) return true;
     if (count === undefined || count > BATCH_PAGES) return false;
-    const words = yield* source.words(count);
-    if (words === undefined) return false;
-    for (const pfn of words) {
+    const pfns = yield* readNumbers(source, map.arch, count);
+    if (pfns === undefined) return false;
+    for (const pfn of pfns) {
       const page = yield* source.take(PAGE_SIZE);
       // A type other than 0 makes it a page that no domain has.
-      if (page === undefined || !(pfn < p2m.length) || (p2m[pfn] === NO_FRAME && used === free.length)) return false;
-      if (p2m[pfn] === NO_FRAME) {
-        p2m[pfn] = free[used++]!;
-        frames.assign(Mfn(p2m[pfn]), owner, Pfn(pfn), device);
-        recency.set(Mfn(p2m[pfn]), 0);
+      if (page === undefined || !(pfn < p2m.length) || (p2m.at(pfn) === NO_FRAME && used === free.length)) return false;
+      if (p2m.at(pfn) === NO_FRAME) {
+        p2m.set(pfn, free[used++]!);
+        frames.assign(Mfn(p2m.at(pfn)), owner, Pfn(pfn), device);
+        recency.set(Mfn(p2m.at(pfn)), 0);
       }
-      const mfn = Mfn(p2m[pfn]!);
+      const mfn = Mfn(p2m.at(pfn));
       // Frames come scrubbed: a page of zeros costs the host no memory, as long as nobody stores to it.
       if (ZEROS.compare(page) !== 0 || ZEROS.compare(memory.frame(mfn)) !== 0)
         memory.copyIn(mfn, 0, page, 0, PAGE_SIZE);
@@ -134,31 +143,30 @@ export function* readPages(
 
 /** Reads the rest, and verifies it and that all pages are there. Frames that are not needed are left in the domain's `frames`. */
 export function* readRest(source: ByteSource, { p2m }: IncomingDomain, counts: Counts): Process<BodyRest | Problem> {
+  const { arch } = counts;
   const bad = (problem: string): Problem => ({ problem: source.problem ?? problem });
-  const unmapped = yield* source.words(counts.nrPages - counts.mappedPages);
+  const unmapped = yield* readNumbers(source, arch, counts.nrPages - counts.mappedPages);
   if (unmapped?.every((pfn, i) => pfn < p2m.length && !(pfn <= unmapped[i - 1]!)) !== true)
     return bad('its unmapped pages are none of its own');
-  for (const pfn of unmapped) p2m[pfn] = NO_FRAME;
-  const mapped = p2m.reduce((count, mfn) => count + (mfn === NO_FRAME ? 0 : 1), 0);
-  if (mapped !== counts.mappedPages) return bad('its pages are not all there');
+  for (const pfn of unmapped) p2m.set(pfn, NO_FRAME);
+  if (p2m.length - p2m.holes !== counts.mappedPages) return bad('its pages are not all there');
   const bytes = yield* source.take(STATE_FRAMES_EACH * PAGE_SIZE);
-  const state = bytes && decodeDomainState(bytes);
+  const state = bytes && decodeDomainState(bytes, arch);
   if (state === undefined || 'problem' in state) return bad(`domain state: ${state?.problem}`);
   const { sharedInfoPfn, grantTablePfn } = state.value;
   const shared = [sharedInfoPfn, ...Array.from({ length: NR_GRANT_FRAMES }, (_, i) => grantTablePfn + i)];
-  if (shared.some((pfn) => (p2m[pfn] ?? NO_FRAME) === NO_FRAME)) return bad('domain state: no such pages');
-  const facts = yield* readFacts(source, counts.factCount, p2m);
+  if (shared.some((pfn) => p2m.at(pfn) === NO_FRAME)) return bad('domain state: no such pages');
+  const facts = yield* readFacts(source, counts, p2m);
   if (facts === undefined) return bad('its facts are not those of its frames');
   return { unmapped: [...unmapped], state: state.value, facts };
 }
 
-function* readFacts(source: ByteSource, count: number, p2m: Uint32Array): Process<FrameFact[] | undefined> {
+function* readFacts(source: ByteSource, { arch, factCount }: Counts, p2m: P2mList): Process<FrameFact[] | undefined> {
   const facts: FrameFact[] = [];
-  for (let i = 0; i < count; i++) {
-    const bytes = yield* source.take(FRAME_FACT.size);
-    const fact = bytes && decodeFact(bytes);
-    if (fact === undefined || (p2m[fact.pfn] ?? NO_FRAME) === NO_FRAME || fact.pfn <= (facts.at(-1)?.pfn ?? -1))
-      return undefined;
+  for (let i = 0; i < factCount; i++) {
+    const bytes = yield* source.take(FRAME_FACT_BYTES);
+    const fact = bytes && decodeFact(bytes, arch);
+    if (fact === undefined || p2m.at(fact.pfn) === NO_FRAME || fact.pfn <= (facts.at(-1)?.pfn ?? -1)) return undefined;
     facts.push(fact);
   }
   return facts;
@@ -178,7 +186,7 @@ function factOf({ frames, recency }: Hypervisor, domain: Domain, pfn: Pfn): Fram
 export function tellFacts({ frames, recency }: Hypervisor, { p2m }: IncomingDomain, facts: readonly FrameFact[]): void {
   const preserved: number[] = [];
   for (const { pfn, name, preserved: isPreserved, recency: told, dirty } of facts) {
-    const mfn = Mfn(p2m[pfn]!);
+    const mfn = Mfn(p2m.at(pfn));
     if (name !== undefined) frames.setName(mfn, name.ino, name.generation, name.index);
     if (dirty !== undefined) frames.markDirty(mfn, dirty.block);
     if (dirty?.isOpen === true) frames.exposed(mfn);
@@ -194,6 +202,31 @@ export function tellFacts({ frames, recency }: Hypervisor, { p2m }: IncomingDoma
   });
 }
 
-function bytesOf(words: readonly number[]): Uint8Array {
-  return new Uint8Array(Uint32Array.from(words).buffer);
+/** How many pages come, and which. */
+function batchHead(pages: readonly number[], arch: Arch): Uint8Array {
+  const numbers = wordsOf(pages, arch);
+  const words = new Uint32Array(1 + numbers.length);
+  words[0] = pages.length;
+  words.set(numbers, 1);
+  return bytesOf(words);
+}
+
+/** Numbers of pages as the architecture has them. */
+function wordsOf(pages: readonly number[], arch: Arch): Uint32Array {
+  const each = FRAME_NUMBER_BYTES[arch] / 4;
+  const words = new Uint32Array(pages.length * each);
+  for (const [i, pfn] of pages.entries()) words[i * each] = pfn;
+  return words;
+}
+
+/** Reads `count` of them; one with more than 32 bits, among them those of a type, is read as the number of a page that no domain has. */
+function* readNumbers(source: ByteSource, arch: Arch, count: number): Process<Uint32Array | undefined> {
+  const each = FRAME_NUMBER_BYTES[arch] / 4;
+  const words = yield* source.words(count * each);
+  if (words === undefined || each === 1) return words;
+  return Uint32Array.from({ length: count }, (_, i) => (words[2 * i + 1] === 0 ? words[2 * i]! : NO_FRAME));
+}
+
+function bytesOf(words: Uint32Array): Uint8Array {
+  return new Uint8Array(words.buffer);
 }

@@ -3,7 +3,7 @@
  * codec.
  */
 
-import { layoutTable } from '../base/layout.ts';
+import { archLayoutTable, layoutTable } from '../base/layout.ts';
 import { MIGRATION_PACKET } from './migration-link.ts';
 import { BATCH_PAGES, FRAME_FACT, PAGE_WORD_BITS, SAVE_HEADER } from './save-format.ts';
 
@@ -15,11 +15,12 @@ export function saveLayoutPage(): string {
     'Generated from the layouts in `src/xen/save-format.ts` and `migration-link.ts`; do not edit. `UPDATE_DOCS=1 npx vitest run test/xen` writes it anew.',
     '',
     'A file is one run of blocks of 4096 bytes on a block device. All numbers are little-endian. The first block holds the',
-    'header. The body follows it, in this order and without gaps:',
+    'header. The body follows it, in this order and without gaps; numbers of pages have 8 bytes on x86_64 and 4 on x86_32, and a file',
+    'is restored on the architecture that its header says:',
     '',
-    `1. batches of at most ${BATCH_PAGES} pages, in ascending order as this tool stack writes them: u32 count; a u32 for each page; the pages.`,
+    `1. batches of at most ${BATCH_PAGES} pages, in ascending order as this tool stack writes them: u32 count; the number of each page; the pages.`,
     '   A count of 0 ends them;',
-    '2. unmapped pages, a u32 of pfn each, in ascending order: as many as `nrPages` - `mappedPages`;',
+    '2. unmapped pages, the number of each, in ascending order: as many as `nrPages` - `mappedPages`;',
     '3. the domain state and its event channels: two frames, as in [memory](table-layout.md);',
     '4. facts of frames: as many as `factCount`;',
     '5. zeroes up to the end of the block.',
@@ -27,15 +28,17 @@ export function saveLayoutPage(): string {
     'Each page of the domain is in a batch or unmapped, once. The header is written last: until it is on the medium there is no file.',
     'It is marked consumed before the guest goes on: a file is restored once, because the guest changes its disk from then on.',
     '',
-    layoutTable(SAVE_HEADER),
+    archLayoutTable(SAVE_HEADER),
     '',
-    'The word of a page:',
+    'The number of a page in a batch:',
     '',
-    '| bits | name | meaning |',
-    '|---|---|---|',
-    ...PAGE_WORD_BITS.map(({ bits, name, meaning }) => `| ${bits} | \`${name}\` | ${meaning} |`),
+    '| bits on x86_64 | on x86_32 | name | meaning |',
+    '|---|---|---|---|',
+    ...PAGE_WORD_BITS.map(
+      ({ wideBits, bits, name, meaning }) => `| ${wideBits} | ${bits} | \`${name}\` | ${meaning} |`,
+    ),
     '',
-    layoutTable(FRAME_FACT),
+    archLayoutTable(FRAME_FACT),
     '',
     'Names, preservation and what is registered as dirty are restored as they were. That a page equals a block is not believed: the disk may have been written',
     'meanwhile. It is either dropped, or the block is read and compared.',

@@ -31,7 +31,7 @@ export function* vouchFor(
   const extent = yield* SaveExtent.open(hypervisor, device);
   if (extent === undefined) return 0;
   const claims = facts.flatMap(({ pfn, block }): Claim[] =>
-    block === undefined || block >= extent.blocks ? [] : [{ mfn: Mfn(incoming.p2m[pfn]!), block }],
+    block === undefined || block >= extent.blocks ? [] : [{ mfn: Mfn(incoming.p2m.at(pfn)), block }],
   );
   claims.sort((a, b) => a.block - b.block);
   let vouched = 0;

@@ -97,12 +97,13 @@ function* saveTo(
   { device, cmdLine = '' }: SavedConfig,
 ): Process<SaveOutcome> {
   const { nrPages, bootPages, boots, name } = record;
-  const most = bodyBlocksOf({ nrPages, mappedPages: nrPages, factCount: nrPages });
+  const { arch } = hypervisor.map;
+  const most = bodyBlocksOf({ arch, nrPages, mappedPages: nrPages, factCount: nrPages });
   if (1 + most > extent.blocks) return { problem: 'the file is too small', domain };
   const problem = yield* standStill(hypervisor, domain, device);
   if (problem !== undefined && domain.state !== 'suspended')
     return { problem, domain: domain.isRunning ? domain : undefined };
-  const configuration = { nrPages, bootPages, boots, name, cmdLine };
+  const configuration = { arch, nrPages, bootPages, boots, name, cmdLine };
   const blocks = problem === undefined ? yield* writeFile(extent, hypervisor, domain, configuration) : undefined;
   if (blocks === undefined)
     return { problem: 'the device fails', domain: yield* continueDomain(toolstack.list, domain, bootPages) };
@@ -110,7 +111,7 @@ function* saveTo(
   return { bytes: blocks * PAGE_SIZE };
 }
 
-type Configuration = Pick<SaveHeader, 'nrPages' | 'bootPages' | 'boots' | 'name' | 'cmdLine'>;
+type Configuration = Pick<SaveHeader, 'arch' | 'nrPages' | 'bootPages' | 'boots' | 'name' | 'cmdLine'>;
 
 /** Writes the file of a suspended domain; returns its blocks, or undefined when the device fails. */
 function* writeFile(
@@ -126,7 +127,7 @@ function* writeFile(
   const writer = new SaveWriter(hypervisor, extent);
   yield* writePages(writer, hypervisor, domain, mapped);
   yield* endPages(writer);
-  yield* writeRest(writer, rest);
+  yield* writeRest(writer, hypervisor.map.arch, rest);
   if (!(yield* writer.end())) return undefined;
   const header = {
     ...configuration,

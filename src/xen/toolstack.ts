@@ -20,10 +20,10 @@ import type { Process } from '../sim/simulation.ts';
 import { writeDirtyPages } from './dirty-pages.ts';
 import { type DirtyPages, Domain, type RecencyState } from './domain.ts';
 import { type BootRegion, planBootRegion, PreservedBitmap, writeBootRegion } from './domain-build.ts';
-import { type DomainConfig, type DomainEntry, DomainList, NO_FRAMES, seedNameOf } from './domain-list.ts';
+import { type DomainConfig, type DomainEntry, DomainList, NO_FRAMES, NO_PAGES, seedNameOf } from './domain-list.ts';
 import { ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { NO_FRAME, p2mCrc } from './p2m.ts';
+import { NO_FRAME, P2mList } from './p2m.ts';
 import { noReasons, type ReasonCounts } from './public/reason.ts';
 import { recoverFrames, retireFrames } from './rebuild.ts';
 import { encodeName, eraseDomainRecord, setP2mCrc, writeDomainRecord } from './records.ts';
@@ -53,8 +53,6 @@ interface RebuildPlan {
   readonly extra: Uint32Array;
   readonly holes: Uint32Array;
 }
-
-const countHoles = (p2m: Uint32Array): number => p2m.reduce((holes, mfn) => holes + (mfn === NO_FRAME ? 1 : 0), 0);
 
 export class Toolstack {
   readonly list: DomainList;
@@ -123,10 +121,10 @@ export class Toolstack {
     const memoryBytes = options.memoryBytes ?? entry.memoryBytes;
     const region = planBootRegion(entry.name, memoryBytes, kernelPages, options.module, options.cmdLine);
     const growth = Math.max(0, region.nrPages - entry.p2m.length);
-    yield* this.#hypervisor.scrubber.waitFor(growth + countHoles(entry.p2m));
+    yield* this.#hypervisor.scrubber.waitFor(growth + entry.p2m.holes);
     assert(entry.domain === domain, 'nobody else has taken the domain down');
     // The domain is as it was while this waited, but for its own reservation.
-    const wanted = new Uint32Array(growth + countHoles(entry.p2m));
+    const wanted = new Uint32Array(growth + entry.p2m.holes);
     const roomy = p2mLists.capacity(entry.p2mMfn) >= region.nrPages;
     const p2mMfn = roomy ? entry.p2mMfn : p2mLists.allocate(region.nrPages);
     try {
@@ -208,12 +206,12 @@ export class Toolstack {
   *destroyDomain(domain: Domain): Process {
     const { scrubber, memory, map, costs } = this.#hypervisor;
     const entry = this.list.entryOf(domain);
-    const frames = entry.p2m.filter((mfn) => mfn !== NO_FRAME);
+    const frames = entry.p2m.frames().filter((mfn) => mfn !== NO_FRAME);
     entry.domain = undefined;
     domain.kill();
     eraseDomainRecord(memory, map, entry.domid);
     const pinned = domain.grants.pinnedFrames();
-    entry.p2m = NO_FRAMES;
+    entry.p2m = NO_PAGES;
     entry.held = Uint32Array.from(pinned);
     for (const mfn of frames) if (!pinned.has(mfn)) scrubber.add(Mfn(mfn));
     yield* domain.released();
@@ -225,20 +223,20 @@ export class Toolstack {
   }
 
   /** Gives every page of a domain that was taken down a frame again, so that its list can be carried over whole. */
-  #fillHoles(entry: DomainEntry, p2m: Uint32Array, frames: Uint32Array): void {
+  #fillHoles(entry: DomainEntry, p2m: P2mList, frames: Uint32Array): void {
     if (frames.length === 0) return;
     const { memory, map } = this.#hypervisor;
     const device = this.#hypervisor.deviceNumber(entry.device);
     let used = 0;
     for (let pfn = 0; pfn < p2m.length; pfn++) {
-      if (p2m[pfn] !== NO_FRAME) continue;
+      if (p2m.at(pfn) !== NO_FRAME) continue;
       const mfn = Mfn(frames[used++]!);
-      p2m[pfn] = mfn;
+      p2m.set(pfn, mfn);
       // What was told of the frame was told of another page.
       this.#hypervisor.recency.set(mfn, 0);
       this.#hypervisor.frames.assign(mfn, ownerOfDomain(entry.domid), Pfn(pfn), device);
     }
-    setP2mCrc(memory, map, entry.domid, p2mCrc(p2m));
+    setP2mCrc(memory, map, entry.domid, p2m.crc);
   }
 
   *#takeDown(entry: DomainEntry, domain: Domain): Process {
@@ -251,7 +249,7 @@ export class Toolstack {
 
   /** Gives the domain its frames, those from page `from` on being new to it. */
   #assign(entry: DomainEntry, frames: Uint32Array, from: number): void {
-    entry.p2m = frames;
+    entry.p2m = new P2mList(frames);
     const owner = ownerOfDomain(entry.domid);
     const device = this.#hypervisor.deviceNumber(entry.device);
     for (let pfn = from; pfn < frames.length; pfn++)
@@ -271,15 +269,15 @@ export class Toolstack {
     const { memory, map, p2mLists } = this.#hypervisor;
     const p2m = p2mLists.view(entry.p2mMfn, frames.length);
     assert(p2m !== undefined, 'there is room for the P2M list');
-    p2m.set(frames);
-    writeBootRegion(memory, p2m, region, preserved, coldReason);
+    p2m.setAll(frames);
+    writeBootRegion(memory, map.arch, p2m, region, preserved, coldReason);
     writeDomainRecord(memory, map, {
       domid: entry.domid,
       device: this.#hypervisor.deviceNumber(entry.device),
       nrPages: region.nrPages,
       bootPages: region.bootPages,
       p2mMfn: entry.p2mMfn,
-      p2mCrc: p2mCrc(p2m),
+      p2mCrc: p2m.crc,
       consumed: false,
       name: entry.name,
       recencyCrc: undefined,

@@ -18,13 +18,14 @@ function run(wrong: number, ...argv: string[]): { status: number; out: string; e
   const io = captureIo('/', {
     runCampaign: (options): CampaignResult => {
       asked.push(options);
-      const { runs, seed, without } = options;
+      const { runs, seed, without, arch = 'x86_64' } = options;
       const guards = ['writeProtection', 'checksum'] as const;
       const one = { injected: 12_345, protected: verdicts(wrong) };
       return {
         schema: 'stillwarm/campaign@1',
         seed,
         runs,
+        arch,
         without,
         faults: [
           { fault: 'wild-store', ...one, guards, unguarded: verdicts(77) },
@@ -47,9 +48,20 @@ describe('stillwarm campaign', () => {
   });
 
   it('hands on what it is told', () => {
-    const told = ['--fault', 'torn-record,crash', '--runs', '3', '--seed', '9', '--without', 'scrub,checksum'];
+    const told = [
+      '--fault',
+      'torn-record,crash',
+      '--runs',
+      '3',
+      '--seed',
+      '9',
+      '--without',
+      'scrub,checksum',
+      '--arch',
+      'x86_32',
+    ];
     expect(run(0, ...told).asked).toEqual([
-      { faults: ['torn-record', 'crash'], runs: 3, seed: 9, without: ['scrub', 'checksum'] },
+      { faults: ['torn-record', 'crash'], runs: 3, seed: 9, without: ['scrub', 'checksum'], arch: 'x86_32' },
     ]);
   });
 
@@ -57,7 +69,7 @@ describe('stillwarm campaign', () => {
     const { status, out } = run(0, '--without', 'scrub');
     expect(status).toBe(0);
     expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
-    expect(out).toMatch(/^10 runs of each fault, seed 1; all protections on but scrub\n/);
+    expect(out).toMatch(/^10 runs of each fault on x86_64, seed 1; all protections on but scrub\n/);
     expect(out).toMatch(/wild-store .* 12,345 .* 4,000,000 .* 1,000,000 .* 2,000,000 .* 3,000,000 .* 0 /);
     expect(out).toMatch(/wild-store .* writeProtection .* 77 /);
     expect(out).toMatch(/ – .* 8,765 .* 1,235 /);

@@ -34,7 +34,7 @@ describe('inspect', () => {
   it('prints whose the frames are, exit status 0', () => {
     const io = captureIo(dir);
     expect(inspect(['booted.img'], io)).toBe(0);
-    expect(io.stdout.text).toMatch(/booted\.img: 4,096 frames, 16 MiB\n/);
+    expect(io.stdout.text).toMatch(/booted\.img: 4,096 frames, 16 MiB, x86_64\n/);
     expect(io.stdout.text).toMatch(/\nno problems\n$/);
     expect(
       Math.max(

@@ -59,7 +59,7 @@ describe('the options of the experiment', () => {
   it('are taken from the command line', () => {
     const io = captureIo(dir);
     const argv =
-      'files --memory 256M --disk nvme --profile server-2026 --strategy warm-cache,cold --workload zipf --seed 9 --limit 1G --crash --checksum --expire 60 --dump-memory m.img';
+      'files --memory 256M --disk nvme --profile server-2026 --arch x86_32 --strategy warm-cache,cold --workload zipf --seed 9 --limit 1G --crash --checksum --expire 60 --dump-memory m.img';
     reboot(argv.split(' '), io);
     expect(io.ran).toEqual([
       {
@@ -67,6 +67,7 @@ describe('the options of the experiment', () => {
         memory: 2 ** 28,
         disk: 'nvme',
         profile: 'server-2026',
+        arch: 'x86_32',
         strategies: ['warm-cache', 'cold'],
         workload: 'zipf',
         seed: 9,

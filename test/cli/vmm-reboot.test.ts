@@ -41,7 +41,8 @@ describe('stillwarm vmm-reboot', () => {
   it('hands on what it is told', () => {
     inTemporaryDirectory((dir) => {
       mkdirSync(join(dir, 'files'));
-      const argv = '--vms 3 --memory 64M --strategy warm-vm,shutdown-boot --single --disk nvme --profile server-2026';
+      const argv =
+        '--vms 3 --memory 64M --strategy warm-vm,shutdown-boot --single --disk nvme --profile server-2026 --arch x86_32';
       const { asked } = run(dir, [...argv.split(' '), '--seed', '9', '--limit', '1M', 'files']);
       expect(asked).toEqual([
         {
@@ -50,6 +51,7 @@ describe('stillwarm vmm-reboot', () => {
           memory: 64 << 20,
           disk: 'nvme',
           profile: 'server-2026',
+          arch: 'x86_32',
           strategies: ['warm-vm', 'shutdown-boot'],
           seed: 9,
           limit: 1 << 20,

@@ -5,7 +5,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Mfn, PAGE_SIZE } from '../../src/base/index.ts';
+import { ARCHS, FRAME_NUMBER_BYTES, Mfn, PAGE_SIZE } from '../../src/base/index.ts';
 import type { Testbed } from '../../src/experiment/testbed.ts';
 import { property } from '../support/property.ts';
 import { diskOf, runSmall, smallImage } from './small-disk.ts';
@@ -24,7 +24,7 @@ function regions({
     // Only frames of domains: damage to the hypervisor's own is damage to nobody.
     records: [at(map.tableMfn) + map.firstDomainMfn * 32, (map.frameCount - map.firstDomainMfn) * 32],
     domains: [at(map.domainTableMfn), 1024],
-    p2m: [at(map.p2mMfn), (4 * (12 << 20)) / PAGE_SIZE],
+    p2m: [at(map.p2mMfn), (FRAME_NUMBER_BYTES[map.arch] * (12 << 20)) / PAGE_SIZE],
   };
 }
 
@@ -67,8 +67,9 @@ describe('a damaged table', () => {
     'is a cold or partly cold start with reasons, never a wrong page',
     fc.array(damage, { minLength: 1, maxLength: 3 }),
     fc.boolean(),
-    (damages, crash) => {
-      const { result, mismatches } = runSmall(disk, 'warm-cache+metadata', { crash }, (testbed) => {
+    fc.constantFrom(...ARCHS),
+    (damages, crash, arch) => {
+      const { result, mismatches } = runSmall(disk, 'warm-cache+metadata', { crash, arch }, (testbed) => {
         for (const one of damages) inflict(testbed, one);
       });
       expect(mismatches).toEqual([]);

@@ -1,7 +1,7 @@
 // Suspend to disk: guests with a whole kernel are saved at any instant, and restored after their machine has lost its memory.
 import fc from 'fast-check';
 import { describe, expect } from 'vitest';
-import { Ns } from '../../src/base/index.ts';
+import { ARCHS, Ns } from '../../src/base/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { restoreDomain, saveDomain } from '../../src/xen/index.ts';
 import { O } from '../../src/kernel/index.ts';
@@ -18,8 +18,9 @@ describe('a guest that is saved and restored', () => {
     fc.nat(20_000_000),
     fc.constantFrom('same hypervisor', 'memory lost'),
     fc.boolean(),
-    (delayNs, where, vouch) => {
-      const machine = vmmMachine(2);
+    fc.constantFrom(...ARCHS),
+    (delayNs, where, vouch, arch) => {
+      const machine = vmmMachine(2, { arch });
       const { simulation, guests, saveFiles } = machine;
       simulation.runProcess('start', machine.start());
       const results: boolean[][] = [[], []];

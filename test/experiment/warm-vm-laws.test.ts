@@ -2,7 +2,7 @@
 // nothing had happened or is booted again, and nobody reads a wrong byte.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Mfn, PAGE_SIZE } from '../../src/base/index.ts';
+import { type Arch, ARCHS, FRAME_NUMBER_BYTES, Mfn, PAGE_SIZE } from '../../src/base/index.ts';
 import { MemoryImage } from '../../src/disk/memory-image.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
 import { directory, tree } from '../../src/disk/mkfs-tree.ts';
@@ -12,7 +12,7 @@ import type { Profile } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { Provenance } from '../../src/xen/index.ts';
-import { DOMAIN_RECORD } from '../../src/xen/layouts.ts';
+import { DOMAIN_RECORD_BYTES } from '../../src/xen/layouts.ts';
 import { itWithE2fsprogs, mustBeSound, saveImage } from '../support/e2fsprogs.ts';
 import { ModelFs } from '../support/model-fs.ts';
 import { checkProperty, property } from '../support/property.ts';
@@ -50,8 +50,14 @@ describe('a warm-VM reboot', () => {
     itWithE2fsprogs(`strikes at any instant, twice, and no system call notices: ${disk}`, (judge) => {
       checkProperty(
         judge.where,
-        [fc.array(calls, { minLength: GUESTS, maxLength: GUESTS }), fc.nat(2500), fc.nat(1500), fc.nat(1000)],
-        (programs, first, second, seed) => {
+        [
+          fc.array(calls, { minLength: GUESTS, maxLength: GUESTS }),
+          fc.nat(2500),
+          fc.nat(1500),
+          fc.nat(1000),
+          fc.constantFrom(...ARCHS),
+        ],
+        (programs, first, second, seed, arch) => {
           const image = new MemoryImage(GUESTS * IMAGE_BYTES);
           const bytes = new Uint8Array(IMAGE_BYTES);
           makeExt2(tree(directory([])), { size: IMAGE_BYTES }).read(0, bytes, 0, IMAGE_BYTES);
@@ -60,6 +66,7 @@ describe('a warm-VM reboot', () => {
           const machine = new VmmMachine({
             seed: seed as number,
             profile: AT_ONCE,
+            arch: arch as Arch,
             disk,
             image,
             partitions,
@@ -142,9 +149,10 @@ describe('a warm-VM reboot', () => {
   property(
     'that crashes at any store before the reset leaves a machine that boots and reads right',
     fc.nat(700),
-    (stores) => {
+    fc.constantFrom(...ARCHS),
+    (stores, arch) => {
       const memory = new CutMemory(48 * MIB);
-      const machine = vmmMachine(GUESTS, { profile: AT_ONCE, memory });
+      const machine = vmmMachine(GUESTS, { profile: AT_ONCE, arch, memory });
       const { simulation } = machine;
       simulation.runProcess('start', machine.start());
       for (const [n, { kernel }] of [...machine.guests.values()].entries())
@@ -171,8 +179,9 @@ describe('a warm-VM reboot', () => {
     'with damage anywhere in what was left goes on with whom it can, and boots the others',
     fc.constantFrom('root', 'records', 'states', 'handover', 'p2m', 'frames'),
     fc.array(fc.tuple(fc.nat(0xffff_ffff), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 3 }),
-    (where, flips) => {
-      const machine = vmmMachine(GUESTS, { profile: AT_ONCE, memory: memories.large });
+    fc.constantFrom(...ARCHS),
+    (where, flips, arch) => {
+      const machine = vmmMachine(GUESTS, { profile: AT_ONCE, arch, memory: memories.large });
       const { simulation, memory } = machine;
       simulation.runProcess('start', machine.start());
       for (const [n, { kernel }] of [...machine.guests.values()].entries())
@@ -180,10 +189,10 @@ describe('a warm-VM reboot', () => {
       const { map } = machine.hypervisor;
       const [first, bytes] = {
         root: [Mfn(0), 128],
-        records: [map.domainTableMfn, 3 * DOMAIN_RECORD.size],
+        records: [map.domainTableMfn, 3 * DOMAIN_RECORD_BYTES],
         states: [Mfn(map.stateMfn + 2), 4 * PAGE_SIZE],
         handover: [map.handoverMfn, 1024],
-        p2m: [map.p2mMfn, (2 * 12 * MIB) / 1024],
+        p2m: [map.p2mMfn, (2 * 12 * MIB * FRAME_NUMBER_BYTES[arch]) / PAGE_SIZE],
         frames: [map.tableMfn, map.frameCount * 32],
       }[where] as [Mfn, number];
       const report = simulation.runProcess(

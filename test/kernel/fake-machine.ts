@@ -1,6 +1,7 @@
 // A guest's world without a hypervisor: memory as plain bytes, hypercalls that are written down, and a block back-end
 // that speaks the ring as bytes, by hand or by itself.
 import {
+  ARCH_CODES,
   crc32c,
   DOM0,
   EvtchnPort,
@@ -254,19 +255,20 @@ export class FakeMachine {
   }
 
   writeStartInfo(cmdLine: string): void {
+    const layout = START_INFO.x86_64;
     const page = new Uint8Array(PAGE_SIZE);
-    const put = (name: keyof typeof START_INFO.offset, value: number): void =>
-      putField(START_INFO, page, 0, name, value);
-    START_INFO_MAGIC.forEach((byte, i) => putField(START_INFO, page, 0, 'magic', byte, i));
+    const put = (name: keyof typeof layout.offset, value: number): void => putField(layout, page, 0, name, value);
+    START_INFO_MAGIC.forEach((byte, i) => putField(layout, page, 0, 'magic', byte, i));
     put('version', START_INFO_VERSION);
+    put('arch', ARCH_CODES.x86_64);
     put('nrPages', this.memory.nrPages);
     put('bootPages', BOOT_PAGES);
     put('preservedPfn', 1);
     put('sharedInfoPfn', SHARED_INFO_PFN);
     put('grantTablePfn', GRANT_TABLE_PFN);
-    page.set(new TextEncoder().encode(cmdLine), START_INFO.offset.cmdLine);
-    const head = crc32c(page, 0, START_INFO.offset.checksum);
-    put('checksum', crc32c(page, START_INFO.offset.cmdLine, CMD_LINE_BYTES, head));
+    page.set(new TextEncoder().encode(cmdLine), layout.offset.cmdLine);
+    const head = crc32c(page, 0, layout.offset.checksum);
+    put('checksum', crc32c(page, layout.offset.cmdLine, CMD_LINE_BYTES, head));
     this.memory.bytes.set(page, 0);
   }
 

@@ -1,12 +1,13 @@
 // System calls, path lookup and ext2 on a sound image: what each answers, and which blocks it reads.
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { GuestPanic, ModelError, PAGE_SIZE, type Pfn } from '../../src/base/index.ts';
+import { crc32c, GuestPanic, ModelError, PAGE_SIZE, type Pfn, putField } from '../../src/base/index.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
 import { directory, file, sparse, symlink, tree } from '../../src/disk/mkfs-tree.ts';
 import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
 import { type Kernel, PG, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
+import { CMD_LINE_BYTES, START_INFO } from '../../src/xen/public/index.ts';
 import { property } from '../support/property.ts';
 import { FakeMachine } from './fake-machine.ts';
 import { allFlags, checkMemory } from './memory-state.ts';
@@ -364,14 +365,30 @@ describe('boot', () => {
     return () => it.run(it.bootAsIs());
   };
 
+  const layout = START_INFO.x86_64;
   it.each([
-    ['a bad magic', 0],
-    ['another version', 8],
-    ['another number of pages', 12],
-    ['a changed command line', 64],
-    ['a bad checksum', 60],
-  ])('%s: the guest panics', (_, at) => {
-    expect(panic(({ memory }) => (memory.bytes[at]! ^= 1))).toThrow(GuestPanic);
+    ['a bad magic', 0, 'bad magic'],
+    ['another version', layout.offset.version, 'version 3'],
+    ['no architecture that there is', layout.offset.arch, 'architecture 63'],
+    ['the other architecture', layout.offset.arch, 'reserved field is not zero', 62 ^ 3],
+    ['another number of pages', layout.offset.nrPages, 'bad checksum'],
+    ['a changed command line', layout.offset.cmdLine, 'bad checksum'],
+    ['a bad checksum', layout.offset.checksum, 'bad checksum'],
+  ])('%s: the guest panics', (_, at, message, flip = 1) => {
+    expect(panic(({ memory }) => (memory.bytes[at]! ^= flip))).toThrow(new GuestPanic(`start_info: ${message}`));
+  });
+
+  it('a number of more than 32 bits, whatever the checksum says, is a panic', () => {
+    const wide = layout.fields.filter(({ width }) => width === 8);
+    expect(wide).toHaveLength(7);
+    for (const { name } of wide) {
+      const forge = ({ memory: { bytes } }: FakeMachine): void => {
+        bytes[layout.offset[name] + 5] = 1;
+        const head = crc32c(bytes, 0, layout.offset.checksum);
+        putField(layout, bytes, 0, 'checksum', crc32c(bytes, layout.offset.cmdLine, CMD_LINE_BYTES, head));
+      };
+      expect(panic(forge)).toThrow(new GuestPanic(`start_info: ${name} has more than 32 bits`));
+    }
   });
 
   it('an unknown cachemap, or too little memory, is a panic too', () => {

@@ -53,6 +53,7 @@ export function sampleResult(): RebootResult {
     seed: 1,
     digest: '0123456789abcdef',
     profile: 'pentium4-2006',
+    arch: 'x86_32',
     disk: 'profile',
     workload: 'files',
     crash: false,

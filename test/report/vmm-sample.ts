@@ -54,6 +54,7 @@ export function sampleVmmResult(change: Partial<VmmExperimentResult> = {}): VmmE
     seed: 7,
     digest: '0123456789abcdef',
     profile: 'pentium4-2006',
+    arch: 'x86_32',
     disk: 'profile',
     files: 9285,
     bytes: 250_000_000,

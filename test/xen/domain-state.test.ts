@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DomId, EvtchnPort, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { ARCHS, DomId, EvtchnPort, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import {
   decodeDomainState,
@@ -10,13 +10,14 @@ import {
   parseDomainState,
   writeDomainState,
 } from '../../src/xen/domain-state.ts';
-import { DOMAIN_STATE, planMemory } from '../../src/xen/layouts.ts';
+import { DOMAIN_STATE, planMemory, STATE_MAGIC, STATE_VERSION } from '../../src/xen/layouts.ts';
 import { NR_REGISTERS } from '../../src/xen/index.ts';
+import { seal } from '../../src/xen/records.ts';
 import type { EvtchnStatus, Virq } from '../../src/xen/public/event-channel.ts';
 import { property } from '../support/property.ts';
 
 const FRAMES = 2048;
-const map = planMemory(FRAMES)!;
+const map = planMemory(FRAMES, 'x86_64')!;
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 const STATE: DomainStateRecord = {
@@ -46,16 +47,24 @@ const port: fc.Arbitrary<EvtchnStatus> = fc.oneof(
 );
 
 describe('domain state', () => {
-  it('has the bytes of the reference page', () => {
-    const bytes = encodeDomainState(STATE);
-    expect(hex(bytes.subarray(0, DOMAIN_STATE.size))).toBe(
-      '73777374617431000100000080000000030000000200000005000000010000000403020108070605000000100100001002000010030000100400001005000010060000100700001008000010090000100a0000100b0000100c0000100d0000100e0000100f000010177a4883000000000000000000000000000000001e3bd490',
-    );
+  it.each([
+    [
+      'x86_64' as const,
+      '737773746174310002000000800000000300000001000000020000000000000005000000000000000403020108070605000000100100001002000010030000100400001005000010060000100700001008000010090000100a0000100b0000100c0000100d0000100e0000100f000010177a488300000000000000007cbce85d',
+    ],
+    [
+      'x86_32' as const,
+      '73777374617431000200000080000000030000000100000002000000050000000403020108070605000000100100001002000010030000100400001005000010060000100700001008000010090000100a0000100b0000100c0000100d0000100e0000100f000010177a48830000000000000000000000000000000033ae5b0b',
+    ],
+  ])('has the bytes of the reference page on %s', (arch, golden) => {
+    const bytes = encodeDomainState(STATE, arch);
+    expect(hex(bytes.subarray(0, DOMAIN_STATE[arch].size))).toBe(golden);
     expect(hex(bytes.subarray(PAGE_SIZE, PAGE_SIZE + 20))).toBe('0000000001000000c2ff09002300000004000000');
   });
 
   property(
     'is what was written, in the slot of its domain, until it is erased',
+    fc.constantFrom(...ARCHS),
     fc.record({
       domid: fc.integer({ min: 1, max: 95 }).map(DomId),
       sharedInfoPfn: fc.nat(0xffff_ffff).map(Pfn),
@@ -69,7 +78,8 @@ describe('domain state', () => {
         .array(port, { maxLength: 1024 })
         .map((ports) => ports.slice(0, ports.findLastIndex(({ state }) => state !== 'free') + 1)),
     }),
-    (state) => {
+    (arch, state) => {
+      const map = planMemory(FRAMES, arch)!;
       const memory = new MachineMemory(FRAMES * PAGE_SIZE);
       writeDomainState(memory, map, state);
       expect(parseDomainState(memory, map, state.domid)).toEqual({ value: state });
@@ -80,14 +90,30 @@ describe('domain state', () => {
 
   property(
     'with any byte changed is a problem',
+    fc.constantFrom(...ARCHS),
     fc.nat(2 * PAGE_SIZE - 1),
     fc.integer({ min: 1, max: 255 }),
-    (at, flip) => {
-      const bytes = encodeDomainState(STATE);
+    (arch, at, flip) => {
+      const bytes = encodeDomainState(STATE, arch);
       bytes[at]! ^= flip;
-      expect(decodeDomainState(bytes)).toHaveProperty('problem');
+      expect(decodeDomainState(bytes, arch)).toHaveProperty('problem');
     },
   );
+
+  it('with a page of more than 32 bits, and a checksum that fits, is a problem', () => {
+    for (const name of ['sharedInfoPfn', 'grantTablePfn'] as const) {
+      const bytes = encodeDomainState(STATE, 'x86_64');
+      const layout = DOMAIN_STATE.x86_64;
+      bytes[layout.offset[name] + 4] = 1;
+      seal(layout, bytes, STATE_MAGIC, STATE_VERSION);
+      expect(decodeDomainState(bytes, 'x86_64')).toEqual({ problem: `${name} has more than 32 bits` });
+    }
+  });
+
+  it('of the other architecture is a problem', () => {
+    expect(decodeDomainState(encodeDomainState(STATE, 'x86_32'), 'x86_64')).toHaveProperty('problem');
+    expect(decodeDomainState(encodeDomainState(STATE, 'x86_64'), 'x86_32')).toHaveProperty('problem');
+  });
 
   it('in the slot of another domain is a problem', () => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);

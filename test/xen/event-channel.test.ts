@@ -125,7 +125,7 @@ function hearer(machine: TestMachine, name: string): Hearer {
   const domain = machine.simulation.runProcess('create', machine.toolstack.createDomain(config));
   const page = new Uint8Array(PAGE_SIZE);
   domain.environment.memory.copyOut(START_INFO_PFN, 0, page, 0, PAGE_SIZE);
-  const sharedInfo = Pfn(getField(START_INFO, page, 0, 'sharedInfoPfn'));
+  const sharedInfo = Pfn(getField(START_INFO.x86_64, page, 0, 'sharedInfoPfn'));
   return { domain, events: new EventChannels(domain.environment, sharedInfo), heard: [], sharedInfo };
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DomId, PAGE_SIZE } from '../../src/base/index.ts';
+import { ARCHS, DomId, PAGE_SIZE } from '../../src/base/index.ts';
 import { crc32c } from '../../src/base/crc32c.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { consumeHandover, eraseHandover, type HandoverEntry, writeHandover } from '../../src/xen/handover.ts';
@@ -8,15 +8,16 @@ import { DOMAIN_SLOTS, HANDOVER, planMemory } from '../../src/xen/layouts.ts';
 import { property } from '../support/property.ts';
 
 const FRAMES = 2048;
-const map = planMemory(FRAMES)!;
+const map = planMemory(FRAMES, 'x86_64')!;
+const maps = ARCHS.map((arch) => planMemory(FRAMES, arch)!);
 const ENTRIES: readonly HandoverEntry[] = [
   { domid: DomId(1), suspended: true, recordChecksum: 0x11223344 },
   { domid: DomId(7), suspended: false, recordChecksum: 0xaabbccdd },
 ];
 
-function written(entries = ENTRIES): MachineMemory {
+function written(entries = ENTRIES, at = map): MachineMemory {
   const memory = new MachineMemory(FRAMES * PAGE_SIZE);
-  writeHandover(memory, map, entries);
+  writeHandover(memory, at, entries);
   return memory;
 }
 
@@ -46,10 +47,11 @@ describe('handover record', () => {
 
   property(
     'with any byte changed is a problem, and is consumed all the same',
+    fc.constantFrom(...maps),
     fc.nat(HANDOVER.size - 1),
     fc.integer({ min: 1, max: 255 }),
-    (at, flip) => {
-      const memory = written();
+    (map, at, flip) => {
+      const memory = written(ENTRIES, map);
       memory.writeU8(map.handoverMfn, at, memory.readU8(map.handoverMfn, at) ^ flip);
       expect(consumeHandover(memory, map)).toHaveProperty('problem');
       // Putting it right does not make it new.

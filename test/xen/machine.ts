@@ -1,5 +1,7 @@
 // A small machine for the tests of the hypervisor: cheap costs, a disk that reorders, and a guest that speaks the ring.
 import {
+  type Arch,
+  archOfCode,
   crc32c,
   DOM0,
   EvtchnPort,
@@ -171,8 +173,10 @@ export class MiniGuest {
     while ((yield* xenstore.read(`${backend}/state`)) !== String(XenbusState.connected)) yield 10;
   }
 
-  startInfo(name: keyof typeof START_INFO.offset): number {
-    return getField(START_INFO, this.page(START_INFO_PFN), 0, name);
+  startInfo(name: keyof typeof START_INFO.x86_64.offset): number {
+    const page = this.page(START_INFO_PFN);
+    const arch = archOfCode(getField(START_INFO.x86_64, page, 0, 'arch'))!;
+    return getField(START_INFO[arch], page, 0, name);
   }
 
   get sharedInfo(): Pfn {
@@ -346,9 +350,13 @@ export function bootMachine(
 }
 
 /** A second machine in the same room, which reaches the same disk. */
-export function machineBeside({ simulation, disk: shared }: TestMachine, memoryBytes = 16 * MIB): TestMachine {
+export function machineBeside(
+  { simulation, disk: shared, hypervisor: { map } }: TestMachine,
+  memoryBytes = 16 * MIB,
+  arch: Arch = map.arch,
+): TestMachine {
   const memory = new MachineMemory(memoryBytes);
-  const hypervisor = Hypervisor.boot(simulation, memory, COSTS, { kernelPages: 2 });
+  const hypervisor = Hypervisor.boot(simulation, memory, COSTS, { kernelPages: 2, arch });
   const disk = new TestDisk(simulation, memory, 0, shared);
   return { simulation, memory, hypervisor, toolstack: new Toolstack(hypervisor), disk };
 }

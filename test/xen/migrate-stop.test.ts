@@ -187,7 +187,7 @@ describe('a domain that is being migrated', () => {
 describe('a stream', () => {
   it('that ends as that of another domain is refused', () => {
     const { source, target, cable } = room();
-    const header = { nrPages: 1000, bootPages: 9, boots: 1, name: 'guest', cmdLine: '' };
+    const header = { arch: 'x86_64' as const, nrPages: 1000, bootPages: 9, boots: 1, name: 'guest', cmdLine: '' };
     const counts = { consumed: false, bodyCrc: 0, mappedPages: 1000, factCount: 0 };
     const options = { devicesOf: () => ({ device: target.disk }), vouch: false };
     const arrival = target.hypervisor.power.spawn('arrival', receiveMigration(target, cable[1], options));

@@ -1,7 +1,7 @@
 // Live migration, with a guest that is nothing but what the test makes of it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DOM0, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { ARCHS, DOM0, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { type ArrivalOutcome, migrateDomain, receiveMigration, Virq } from '../../src/xen/index.ts';
 import { property } from '../support/property.ts';
@@ -49,8 +49,9 @@ describe('a domain that is migrated', () => {
     fc.array(deed, { maxLength: 60, size: 'max' }),
     fc.array(fc.constantFrom('unbound', 'virq', 'ipi'), { maxLength: 6 }),
     fc.nat(3000),
-    (deeds, ports, latencyNs) => {
-      const given = room();
+    fc.constantFrom(...ARCHS),
+    (deeds, ports, latencyNs, arch) => {
+      const given = room(undefined, arch);
       const { source, target } = given;
       const guest = startGuest(source);
       const { memory, hypercalls } = guest.domain.environment;
@@ -198,6 +199,19 @@ describe('a migration that fails', () => {
       expect(left).toHaveProperty('domain.isRunning', true);
       expect(given.target.toolstack.list.entries).toEqual([]);
     }
+  });
+
+  it.each([
+    ['x86_64', 'x86_32'],
+    ['x86_32', 'x86_64'],
+  ] as const)('from %s is refused by a machine of %s; the guest goes on', (arch, targetArch) => {
+    const given = room(undefined, arch, targetArch);
+    const guest = startGuest(given.source);
+    suspends(guest);
+    const { left } = migrate(given, guest);
+    const problem = `refused: header: of an ${arch} machine, not ${targetArch}`;
+    expect(left).toMatchObject({ problem, domain: { isRunning: true } });
+    expect(given.target.toolstack.list.entries).toEqual([]);
   });
 
   it('when the guest does not suspend itself, or nobody is there; it goes on', () => {

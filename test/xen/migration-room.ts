@@ -1,4 +1,5 @@
 // Two machines in a room with a cable between them, for the tests of live migration.
+import type { Arch } from '../../src/base/index.ts';
 import { Nic } from '../../src/machine/nic.ts';
 import { values } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
@@ -17,9 +18,9 @@ export interface Room {
   readonly cable: readonly [Nic, Nic];
 }
 
-export function room(targetBytes?: number): Room {
-  const source = bootMachine();
-  const target = machineBeside(source, targetBytes);
+export function room(targetBytes?: number, arch: Arch = 'x86_64', targetArch = arch): Room {
+  const source = bootMachine(1, { arch });
+  const target = machineBeside(source, targetBytes, targetArch);
   return { source, target, cable: Nic.connect(source.simulation, values(SERVER_2026.nic.constants)) };
 }
 

@@ -31,8 +31,8 @@ export class NetGuest {
     const { environment } = domain;
     const page = new Uint8Array(PAGE_SIZE);
     environment.memory.copyOut(START_INFO_PFN, 0, page, 0, PAGE_SIZE);
-    this.#events = new EventChannels(environment, Pfn(getField(START_INFO, page, 0, 'sharedInfoPfn')));
-    this.#grants = new GrantTable(environment, Pfn(getField(START_INFO, page, 0, 'grantTablePfn')));
+    this.#events = new EventChannels(environment, Pfn(getField(START_INFO.x86_64, page, 0, 'sharedInfoPfn')));
+    this.#grants = new GrantTable(environment, Pfn(getField(START_INFO.x86_64, page, 0, 'grantTablePfn')));
     const pages = Array.from({ length: NETFRONT_PAGES }, (_, n) => Pfn(NET_PFN + n));
     const costs = values(SERVER_2026.guest);
     this.front = new NetFront(environment, this.#events, this.#grants, costs, pages);

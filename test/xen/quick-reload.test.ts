@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../src/base/crc32c.ts';
-import { DOM0, Mfn, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { type Arch, ARCHS, DOM0, Mfn, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { type Process, WaitQueue } from '../../src/sim/index.ts';
 import type { Domain } from '../../src/xen/domain.ts';
@@ -19,9 +19,8 @@ import {
   Virq,
   Xend,
 } from '../../src/xen/index.ts';
-import { NO_FRAME, p2mCrc } from '../../src/xen/p2m.ts';
 import { findLegacy } from '../../src/xen/quick-reload.ts';
-import { setP2mCrc } from '../../src/xen/records.ts';
+import { parseRoot, setP2mCrc } from '../../src/xen/records.ts';
 import { property } from '../support/property.ts';
 import {
   bootMachine,
@@ -81,6 +80,7 @@ type State = ReturnType<typeof stateOf>;
 function reload(
   machine: TestMachine,
   between: (before: readonly State[]) => MachineMemory = () => machine.memory,
+  arch: Arch = machine.hypervisor.map.arch,
 ): { next: TestMachine; before: readonly State[]; found: ReturnType<typeof Hypervisor.reload> } {
   const { simulation, hypervisor, toolstack, disk } = machine;
   simulation.runProcess('domain 0 goes', shutdownDomain0(hypervisor, toolstack));
@@ -90,7 +90,7 @@ function reload(
   hypervisor.halt();
   machine.memory.reset(simulation.random.stream('reset'));
   const memory = between(before);
-  const found = Hypervisor.reload(simulation, memory, COSTS, { kernelPages: 2 });
+  const found = Hypervisor.reload(simulation, memory, COSTS, { kernelPages: 2, arch });
   const next = { simulation, memory, hypervisor: found.hypervisor, toolstack: new Toolstack(found.hypervisor), disk };
   return { next, before, found };
 }
@@ -130,8 +130,9 @@ describe('suspending all domains and resuming them under the next hypervisor', (
     'is the identity on every byte, frame, register and event channel, whenever it strikes, and the second time too',
     fc.array(deed, { maxLength: 40, size: 'max' }),
     fc.nat(2000),
-    (deeds, latencyNs) => {
-      const machine = bootMachine();
+    fc.constantFrom(...ARCHS),
+    (deeds, latencyNs, arch) => {
+      const machine = bootMachine(1, { arch });
       machine.disk.latencyNs = latencyNs;
       const names = ['a', 'b', 'c'];
       const seen: Uint32Array[][] = names.map(() => []);
@@ -163,8 +164,8 @@ describe('suspending all domains and resuming them under the next hypervisor', (
 });
 
 /** Two guests, handed over. */
-function twoGuests(): TestMachine {
-  const machine = bootMachine();
+function twoGuests(arch?: Arch): TestMachine {
+  const machine = bootMachine(1, { ...(arch && { arch }) });
   for (const name of ['a', 'b']) {
     const guest = startGuest(machine, name);
     cacheBlocks(machine, guest, [3, 4]);
@@ -199,14 +200,53 @@ describe('what another hypervisor left', () => {
     next.toolstack.list.checkInvariants();
   });
 
+  it.each(ARCHS)(
+    'is nothing to a hypervisor of another architecture than %s, which boots as on a new machine',
+    (arch) => {
+      const other: Arch = arch === 'x86_64' ? 'x86_32' : 'x86_64';
+      const machine = twoGuests(arch);
+      const { next, found } = reload(machine, () => machine.memory, other);
+      expect(found).toMatchObject({ problem: `root record: of an ${arch} hypervisor, not ${other}`, lost: [] });
+      expect(found.hypervisor.left).toEqual([]);
+      expect(parseRoot(machine.memory)).toMatchObject({ value: { arch: other } });
+      const { map } = next.hypervisor;
+      for (let mfn = map.firstDomainMfn as number; mfn < map.frameCount; mfn++)
+        expect(machine.memory.isTouched(Mfn(mfn))).toBe(false);
+      next.toolstack.list.checkInvariants();
+    },
+  );
+
+  it('with an upper half in an entry of a list, every checksum right, loses that domain', () => {
+    for (const [upper, lower] of [
+      [1, undefined],
+      [0xffff_ffff, undefined],
+      // All ones in one half only is no hole.
+      [0, 0xffff_ffff],
+    ] as const) {
+      const machine = twoGuests();
+      const { hypervisor, toolstack, memory } = machine;
+      const [a, b] = toolstack.list.domains;
+      const { p2m, p2mMfn } = toolstack.list.entryOf(b!);
+      const frame = p2m.at(300);
+      memory.writeU32(p2mMfn, 8 * 300 + 4, upper);
+      if (lower !== undefined) memory.writeU32(p2mMfn, 8 * 300, lower);
+      setP2mCrc(memory, hypervisor.map, b!.domid, p2m.crc);
+      const { next, found } = reload(machine);
+      const reason = `P2M list: no frame ${upper * 2 ** 32 + (lower ?? frame)} on this machine`;
+      expect(found.lost).toEqual([{ domid: b!.domid, name: 'b', reason }]);
+      expect(resume(next, a!.name, LEAST_PAGES)).toHaveProperty('domain.isRunning', true);
+      next.toolstack.list.checkInvariants();
+    }
+  });
+
   it('with a frame in two lists, every checksum right, goes on with the first', () => {
     const machine = twoGuests();
     const { hypervisor, toolstack, memory } = machine;
     const [a, b] = toolstack.list.domains;
     const list = toolstack.list.entryOf(b!).p2m;
-    list[900] = a!.frameOf(Pfn(900));
-    setP2mCrc(memory, hypervisor.map, b!.domid, p2mCrc(list));
-    expect(list.includes(NO_FRAME)).toBe(false);
+    list.set(900, a!.frameOf(Pfn(900)));
+    setP2mCrc(memory, hypervisor.map, b!.domid, list.crc);
+    expect(list.holes).toBe(0);
     const { next, found } = reload(machine);
     expect(found.lost).toEqual([{ domid: b!.domid, name: 'b', reason: 'P2M list: a frame of another domain' }]);
     expect(resume(next, 'a', LEAST_PAGES)).toHaveProperty('domain.isRunning', true);
@@ -247,7 +287,7 @@ describe('what another hypervisor left', () => {
   it('is found once: a hypervisor that fails after it has looked leaves nothing to the next', () => {
     const machine = twoGuests();
     const { found } = reload(machine, () => {
-      const first = findLegacy(machine.memory);
+      const first = findLegacy(machine.memory, 'x86_64');
       expect([first.problem, first.left.map(({ record }) => record.name)]).toEqual([undefined, ['a', 'b']]);
       return machine.memory;
     });

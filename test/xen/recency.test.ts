@@ -70,13 +70,13 @@ describe('recency', () => {
     (where, byte, flip) => {
       const { machine, before, entryAt, recordAt } = told();
       const { domid } = before.domain;
-      const record = recordAt + domid * DOMAIN_RECORD.size;
+      const record = recordAt + domid * DOMAIN_RECORD.x86_64.size;
       const otherMfn = before.domain.frameOf(Pfn(500));
       const at =
         where === 'entry'
           ? entryAt + (byte & 1)
           : where === 'crc'
-            ? record + DOMAIN_RECORD.offset.recencyCrc + byte
+            ? record + DOMAIN_RECORD.x86_64.offset.recencyCrc + byte
             : machine.hypervisor.map.recencyMfn * PAGE_SIZE + 2 * otherMfn;
       const mfn = Math.floor(at / PAGE_SIZE) as never;
       const betweenGuests = (): void =>

@@ -1,21 +1,34 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DomId, Mfn, PAGE_SIZE } from '../../src/base/index.ts';
+import { type Arch, ARCHS, DomId, Mfn, PAGE_SIZE, putField } from '../../src/base/index.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
-import { DOMAIN_RECORD, FRAME_RECORD, planMemory, ROOT_MFN, ROOT_RECORD } from '../../src/xen/layouts.ts';
+import {
+  DOMAIN_MAGIC,
+  DOMAIN_RECORD,
+  DOMAIN_RECORD_BYTES,
+  DOMAIN_VERSION,
+  FRAME_RECORD,
+  planMemory,
+  ROOT_MAGIC,
+  ROOT_MFN,
+  ROOT_RECORD,
+  ROOT_VERSION,
+} from '../../src/xen/layouts.ts';
 import {
   consumeDomainRecord,
   type DomainRecord,
   eraseDomainRecord,
   parseDomainRecord,
   parseRoot,
+  seal,
   writeDomainRecord,
   writeRoot,
 } from '../../src/xen/records.ts';
 import { property } from '../support/property.ts';
 
 const FRAMES = 2048;
-const map = planMemory(FRAMES)!;
+const map = planMemory(FRAMES, 'x86_64')!;
+const mapOf = { x86_64: map, x86_32: planMemory(FRAMES, 'x86_32')! };
 const hex = (memory: MachineMemory, mfn: number, offset: number, length: number) =>
   Buffer.from(memory.frame(Mfn(mfn)).subarray(offset, offset + length)).toString('hex');
 const RECORD: DomainRecord = {
@@ -32,26 +45,70 @@ const RECORD: DomainRecord = {
 };
 
 describe('root record', () => {
-  it('has the bytes of the reference page', () => {
+  it.each([
+    [
+      'x86_64' as const,
+      '7377726f6f74310005000000800000003e000000200000006000000080000000000800000000000001000000000000001000000000000000110000000000000014000000000000006500000000000000fb0100000000000079000000000000007a000000000000003a010000000000003b010000000000000000000076d6c544',
+    ],
+    [
+      'x86_32' as const,
+      '7377726f6f743100050000008000000003000000200000006000000080000000000800000100000010000000110000001400000063000000f901000077000000780000003801000039010000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000ce6cb27f',
+    ],
+  ])('has the bytes of the reference page on %s', (arch, golden) => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
-    writeRoot(memory, map);
-    expect(hex(memory, 0, 0, ROOT_RECORD.size)).toBe(
-      '7377726f6f7431000400000080000000000800000100000010000000200000001100000060000000800000001400000063000000f901000077000000780000003801000039010000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000506c7aa',
-    );
-    expect(parseRoot(memory)).toEqual({ value: map });
+    writeRoot(memory, mapOf[arch]);
+    expect(hex(memory, 0, 0, ROOT_RECORD[arch].size)).toBe(golden);
+    expect(parseRoot(memory)).toEqual({ value: mapOf[arch] });
+    expect(parseRoot(memory, arch)).toEqual({ value: mapOf[arch] });
   });
 
   property(
     'with any byte changed is a problem',
-    fc.nat(ROOT_RECORD.size - 1),
+    fc.constantFrom(...ARCHS),
+    fc.nat(ROOT_RECORD.x86_64.size - 1),
     fc.integer({ min: 1, max: 255 }),
-    (at, flip) => {
+    (arch, at, flip) => {
       const memory = new MachineMemory(FRAMES * PAGE_SIZE);
-      writeRoot(memory, map);
+      writeRoot(memory, mapOf[arch]);
       memory.writeU8(ROOT_MFN, at, memory.readU8(ROOT_MFN, at) ^ flip);
       expect(parseRoot(memory)).toHaveProperty('problem');
     },
   );
+
+  it('of the other architecture is a problem to a hypervisor', () => {
+    const memory = new MachineMemory(FRAMES * PAGE_SIZE);
+    writeRoot(memory, mapOf.x86_32);
+    expect(parseRoot(memory, 'x86_64')).toEqual({ problem: 'of an x86_32 hypervisor, not x86_64' });
+    writeRoot(memory, mapOf.x86_64);
+    expect(parseRoot(memory, 'x86_32')).toEqual({ problem: 'of an x86_64 hypervisor, not x86_32' });
+  });
+
+  it('of no architecture that there is, and a checksum that fits, is a problem', () => {
+    const layout = ROOT_RECORD.x86_64;
+    const memory = new MachineMemory(FRAMES * PAGE_SIZE);
+    writeRoot(memory, map);
+    const bytes = memory.frame(ROOT_MFN).slice(0, layout.size);
+    putField(layout, bytes, 0, 'arch', 8);
+    seal(layout, bytes, ROOT_MAGIC, ROOT_VERSION);
+    memory.copyIn(ROOT_MFN, 0, bytes, 0, bytes.length);
+    expect(parseRoot(memory)).toEqual({ problem: 'unknown architecture' });
+  });
+
+  it('with a number of more than 32 bits, and a checksum that fits, is a problem', () => {
+    const layout = ROOT_RECORD.x86_64;
+    const wide = layout.fields.filter(({ width }) => width === 8).map(({ name }) => name);
+    expect(wide).toHaveLength(11);
+    for (const name of wide) {
+      const memory = new MachineMemory(FRAMES * PAGE_SIZE);
+      writeRoot(memory, map);
+      const bytes = memory.frame(ROOT_MFN).slice(0, layout.size);
+      // Beyond what a number of the host's holds exactly.
+      bytes.fill(0xff, layout.offset[name] + 4, layout.offset[name] + 8);
+      seal(layout, bytes, ROOT_MAGIC, ROOT_VERSION);
+      memory.copyIn(ROOT_MFN, 0, bytes, 0, bytes.length);
+      expect(parseRoot(memory)).toEqual({ problem: `${name} has more than 32 bits` });
+    }
+  });
 
   it('of another machine is a problem', () => {
     const memory = new MachineMemory(2 * FRAMES * PAGE_SIZE);
@@ -60,7 +117,7 @@ describe('root record', () => {
   });
 
   it('of a machine that has lost memory since is good as long as the tables are there', () => {
-    const larger = planMemory(FRAMES * 2)!;
+    const larger = planMemory(FRAMES * 2, 'x86_64')!;
     for (const [frames, isGood] of [
       [FRAMES, true],
       [larger.firstDomainMfn, false],
@@ -75,31 +132,53 @@ describe('root record', () => {
 });
 
 describe('domain record', () => {
-  const written = () => {
+  const written = (arch: Arch = 'x86_64') => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
-    writeDomainRecord(memory, map, RECORD);
+    writeDomainRecord(memory, mapOf[arch], RECORD);
     return memory;
   };
-  const at = 3 * DOMAIN_RECORD.size;
+  const at = 3 * DOMAIN_RECORD_BYTES;
 
-  it('has the bytes of the reference page', () => {
-    expect(hex(written(), map.domainTableMfn, at, DOMAIN_RECORD.size)).toBe(
-      '7377646f6d6e3100030000008000000003000000010000000604000006000000c8000000efbeadde000000006772c3b6c39f650000000000000000000000000000000000000000000000000001000000cefaedfe02000000000000000000000000000000000000000000000000000000000000000000000000000000c53faf5e',
-    );
-    expect(parseDomainRecord(written(), map, DomId(3))).toEqual({ value: RECORD });
-    expect(parseDomainRecord(written(), map, DomId(4))).toBeUndefined();
+  it.each([
+    [
+      'x86_64' as const,
+      '7377646f6d6e31000400000080000000030000000100000006040000000000000600000000000000c800000000000000efbeadde000000006772c3b6c39f650000000000000000000000000000000000000000000000000001000000cefaedfe02000000000000000000000000000000000000000000000000000000406a297e',
+    ],
+    [
+      'x86_32' as const,
+      '7377646f6d6e3100040000008000000003000000010000000604000006000000c8000000efbeadde000000006772c3b6c39f650000000000000000000000000000000000000000000000000001000000cefaedfe02000000000000000000000000000000000000000000000000000000000000000000000000000000c762423f',
+    ],
+  ])('has the bytes of the reference page on %s', (arch, golden) => {
+    const memory = written(arch);
+    expect(hex(memory, mapOf[arch].domainTableMfn, at, DOMAIN_RECORD_BYTES)).toBe(golden);
+    expect(parseDomainRecord(memory, mapOf[arch], DomId(3))).toEqual({ value: RECORD });
+    expect(parseDomainRecord(memory, mapOf[arch], DomId(4))).toBeUndefined();
   });
 
   property(
     'with any byte changed is a problem',
-    fc.nat(DOMAIN_RECORD.size - 1),
+    fc.constantFrom(...ARCHS),
+    fc.nat(DOMAIN_RECORD_BYTES - 1),
     fc.integer({ min: 1, max: 255 }),
-    (i, flip) => {
-      const memory = written();
+    (arch, i, flip) => {
+      const map = mapOf[arch];
+      const memory = written(arch);
       memory.writeU8(map.domainTableMfn, at + i, memory.readU8(map.domainTableMfn, at + i) ^ flip);
       expect(consumeDomainRecord(memory, map, DomId(3))).toHaveProperty('problem');
     },
   );
+
+  it('with a number of more than 32 bits, and a checksum that fits, is a problem', () => {
+    const layout = DOMAIN_RECORD.x86_64;
+    for (const name of ['nrPages', 'bootPages', 'p2mMfn'] as const) {
+      const memory = written();
+      const bytes = memory.frame(map.domainTableMfn).slice(at, at + layout.size);
+      bytes[layout.offset[name] + 7] = 0x80;
+      seal(layout, bytes, DOMAIN_MAGIC, DOMAIN_VERSION);
+      memory.copyIn(map.domainTableMfn, at, bytes, 0, bytes.length);
+      expect(parseDomainRecord(memory, map, DomId(3))).toEqual({ problem: `${name} has more than 32 bits` });
+    }
+  });
 
   it('is consumed once, and is nothing when erased', () => {
     const memory = written();
@@ -111,23 +190,32 @@ describe('domain record', () => {
 
   it('in the slot of another domain is a problem', () => {
     const memory = written();
-    memory.copyIn(map.domainTableMfn, 0, memory.frame(map.domainTableMfn).slice(at, at + DOMAIN_RECORD.size), 0, 128);
+    memory.copyIn(map.domainTableMfn, 0, memory.frame(map.domainTableMfn).slice(at, at + DOMAIN_RECORD_BYTES), 0, 128);
     expect(parseDomainRecord(memory, map, DomId(0))).toEqual({ problem: 'record of another domain' });
   });
 });
 
 describe('memory map', () => {
-  it('keeps the tables below 59 bytes a frame, with what is derived from them', () => {
+  it.each([
+    ['x86_64' as const, 45.5],
+    ['x86_32' as const, 41],
+  ])('keeps the tables of %s below %d bytes a frame', (arch, most) => {
     const frames = 1 << 19;
-    const plan = planMemory(frames)!;
+    const plan = planMemory(frames, arch)!;
     expect(FRAME_RECORD.size).toBe(32);
     // The recovery boxes behind them are so many a domain.
-    expect((plan.boxMfn * PAGE_SIZE) / frames).toBeLessThan(41);
+    expect((plan.boxMfn * PAGE_SIZE) / frames).toBeLessThan(most);
   });
 
-  it('is none for a machine too small for it', () => {
-    expect(planMemory(1)).toBeUndefined();
-    expect(planMemory(64)).toBeUndefined();
-    expect(planMemory(1 << 26)).toBeUndefined();
+  it('is none for a machine too small or too large for it', () => {
+    expect(planMemory(1, 'x86_64')).toBeUndefined();
+    expect(planMemory(64, 'x86_64')).toBeUndefined();
+    expect(planMemory(1 << 26, 'x86_64')).toBeUndefined();
+  });
+
+  it('is none for more than 16 GiB on x86_32', () => {
+    expect(planMemory(1 << 22, 'x86_32')).toMatchObject({ arch: 'x86_32', frameCount: 1 << 22 });
+    expect(planMemory((1 << 22) + 1, 'x86_32')).toBeUndefined();
+    expect(planMemory((1 << 22) + 1, 'x86_64')).toMatchObject({ arch: 'x86_64' });
   });
 });

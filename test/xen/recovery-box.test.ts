@@ -9,7 +9,7 @@ import { property } from '../support/property.ts';
 import { bootMachine, restartGuest, startGuest } from './machine.ts';
 
 const MEMORY_BYTES = 4 << 20;
-const MAP = planMemory(MEMORY_BYTES / 4096) as MemoryMap;
+const MAP = planMemory(MEMORY_BYTES / 4096, 'x86_64') as MemoryMap;
 const DOMID = DomId(3);
 const FIRST = Mfn(MAP.boxMfn + BOX_FRAMES_EACH * DOMID);
 

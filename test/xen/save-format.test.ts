@@ -1,20 +1,25 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PAGE_SIZE } from '../../src/base/index.ts';
+import { type Arch, ARCHS, PAGE_SIZE } from '../../src/base/index.ts';
 import {
   decodeFact,
   decodeSaveHeader,
   encodeFact,
   encodeSaveHeader,
   FRAME_FACT,
+  FRAME_FACT_BYTES,
   type FrameFact,
   SAVE_HEADER,
+  SAVE_MAGIC,
+  SAVE_VERSION,
   type SaveHeader,
 } from '../../src/xen/save-format.ts';
+import { seal } from '../../src/xen/records.ts';
 import { property } from '../support/property.ts';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const HEADER: SaveHeader = {
+  arch: 'x86_64',
   consumed: false,
   bodyCrc: 0xdeadbeef,
   nrPages: 1030,
@@ -43,25 +48,61 @@ const fact: fc.Arbitrary<FrameFact> = fc
   }));
 
 describe('the header of a save file', () => {
-  it('has the bytes of the reference page', () => {
-    const block = encodeSaveHeader(HEADER);
-    expect(hex(block.subarray(0, SAVE_HEADER.offset.cmdLine + 16))).toBe(
-      '737773617665310002000000800400000000000007040000efbeadde06040000030400000500000006000000020000006772c3b6c39f650000000000000000000000000000000000000000000000000063616368656d61703d616c6c00000000',
-    );
-    expect(hex(block.subarray(SAVE_HEADER.offset.checksum, SAVE_HEADER.size))).toBe('e7925888');
-    expect(decodeSaveHeader(block)).toEqual({ value: HEADER });
+  it.each([
+    [
+      'x86_64' as const,
+      '737773617665310003000000800400003e0000000000000008040000efbeadde0604000000000000030400000000000005000000000000000600000000000000020000006772c3b6c39f650000000000000000000000000000000000000000000000000063616368656d61703d616c6c00000000',
+      '2d390b4a',
+    ],
+    [
+      'x86_32' as const,
+      '73777361766531000300000080040000030000000000000007040000efbeadde06040000030400000500000006000000020000006772c3b6c39f650000000000000000000000000000000000000000000000000063616368656d61703d616c6c00000000',
+      '3fcf9a4c',
+    ],
+  ])('has the bytes of the reference page on %s', (arch, golden, checksum) => {
+    const header = { ...HEADER, arch };
+    const { offset, size } = SAVE_HEADER[arch];
+    const block = encodeSaveHeader(header);
+    expect(hex(block.subarray(0, offset.cmdLine + 16))).toBe(golden);
+    expect(hex(block.subarray(offset.checksum, size))).toBe(checksum);
+    expect(decodeSaveHeader(block, arch)).toEqual({ value: header });
   });
 
   property(
     'with any byte of its block changed is a problem',
+    fc.constantFrom(...ARCHS),
     fc.nat(PAGE_SIZE - 1),
     fc.integer({ min: 1, max: 255 }),
-    (at, flip) => {
-      const block = encodeSaveHeader(HEADER);
+    (arch, at, flip) => {
+      const block = encodeSaveHeader({ ...HEADER, arch });
       block[at]! ^= flip;
-      expect(decodeSaveHeader(block)).toHaveProperty('problem');
+      expect(decodeSaveHeader(block, arch)).toHaveProperty('problem');
     },
   );
+
+  it('of the other architecture is a problem', () => {
+    expect(decodeSaveHeader(encodeSaveHeader(HEADER), 'x86_32')).toEqual({
+      problem: 'of an x86_64 machine, not x86_32',
+    });
+    expect(decodeSaveHeader(encodeSaveHeader({ ...HEADER, arch: 'x86_32' }), 'x86_64')).toEqual({
+      problem: 'of an x86_32 machine, not x86_64',
+    });
+  });
+
+  it('of no architecture that there is, or with a number of more than 32 bits, and a checksum that fits, is a problem', () => {
+    const layout = SAVE_HEADER.x86_64;
+    const wide = layout.fields.filter(({ width }) => width === 8).map(({ name }) => name);
+    expect(wide).toEqual(['nrPages', 'mappedPages', 'factCount', 'bootPages']);
+    for (const [at, problem] of [
+      [layout.offset.arch, 'unknown architecture'],
+      ...wide.map((name) => [layout.offset[name] + 4, `${name} has more than 32 bits`] as const),
+    ] as const) {
+      const block = encodeSaveHeader(HEADER);
+      block[at] = 1;
+      seal(layout, block, SAVE_MAGIC, SAVE_VERSION);
+      expect(decodeSaveHeader(block, 'x86_64')).toEqual({ problem });
+    }
+  });
 
   it('with numbers that cannot be is a problem', () => {
     for (const wrong of [
@@ -70,7 +111,7 @@ describe('the header of a save file', () => {
       { bootPages: 1028 },
       { nrPages: 0, mappedPages: 0, factCount: 0, bootPages: 0 },
     ])
-      expect(decodeSaveHeader(encodeSaveHeader({ ...HEADER, ...wrong }))).toHaveProperty('problem');
+      expect(decodeSaveHeader(encodeSaveHeader({ ...HEADER, ...wrong }), 'x86_64')).toHaveProperty('problem');
   });
 });
 
@@ -84,32 +125,51 @@ describe('a fact of a frame', () => {
       block: 77,
       dirty: undefined,
     };
-    expect(hex(encodeFact(value))).toBe('04030201070005800c00000007000000090000004d000000');
+    expect(hex(encodeFact(value, 'x86_64'))).toBe('0403020100000000070005800c00000007000000090000004d00000000000000');
+    expect(hex(encodeFact(value, 'x86_32'))).toBe('04030201070005800c00000007000000090000004d0000000000000000000000');
   });
 
   it('that is dirty has the block that it is newer than', () => {
     const value = { pfn: 1, name: undefined, preserved: false, recency: 0, block: undefined };
-    const bytes = encodeFact({ ...value, dirty: { block: 77, isOpen: true } });
-    expect(hex(bytes)).toBe('01000000180000000000000000000000000000004d000000');
+    const arch: Arch = 'x86_32';
+    const bytes = encodeFact({ ...value, dirty: { block: 77, isOpen: true } }, arch);
+    expect(hex(bytes)).toBe('01000000180000000000000000000000000000004d0000000000000000000000');
     // Equal to a block and newer than it, or preserved, it cannot be.
     for (const flag of [4, 2]) {
       bytes[4]! |= flag;
-      expect(decodeFact(bytes)).toBeUndefined();
+      expect(decodeFact(bytes, arch)).toBeUndefined();
       bytes[4]! &= ~flag;
     }
   });
 
-  property('is what was written', fact, (value) => {
-    const read = decodeFact(encodeFact(value));
+  property('is what was written', fc.constantFrom(...ARCHS), fact, (arch, value) => {
+    const read = decodeFact(encodeFact(value, arch), arch);
     expect(read).toEqual(value);
   });
 
   property(
+    'with a page of more than 32 bits is none',
+    fact,
+    fc.integer({ min: 1, max: 255 }),
+    fc.nat(3),
+    (value, byte, at) => {
+      const bytes = encodeFact(value, 'x86_64');
+      bytes[FRAME_FACT.x86_64.offset.pfn + 4 + at] = byte;
+      expect(decodeFact(bytes, 'x86_64')).toBeUndefined();
+    },
+  );
+
+  property(
     'of any bytes is itself or none',
-    fc.uint8Array({ minLength: FRAME_FACT.size, maxLength: FRAME_FACT.size }),
-    (bytes) => {
-      const read = decodeFact(bytes);
-      if (read !== undefined) expect(encodeFact(read)).toEqual(bytes);
+    fc.constantFrom(...ARCHS),
+    fc.uint8Array({ minLength: FRAME_FACT_BYTES, maxLength: FRAME_FACT_BYTES }),
+    fc.boolean(),
+    (arch, bytes, isNarrow) => {
+      // What must be zero hardly ever is.
+      if (isNarrow) bytes.fill(0, arch === 'x86_64' ? 28 : 24);
+      if (isNarrow && arch === 'x86_64') bytes.fill(0, 4, 8);
+      const read = decodeFact(bytes, arch);
+      if (read !== undefined) expect(encodeFact(read, arch)).toEqual(bytes);
     },
   );
 });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../src/base/crc32c.ts';
 import { putField } from '../../src/base/layout.ts';
-import { DOM0, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { type Arch, ARCHS, DOM0, FRAME_NUMBER_BYTES, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import { Provenance, Reason, restoreDomain, saveDomain, Virq } from '../../src/xen/index.ts';
 import { SAVE_HEADER, SAVE_MAGIC, SAVE_VERSION } from '../../src/xen/save-format.ts';
 import { seal } from '../../src/xen/records.ts';
@@ -50,8 +50,9 @@ describe('a domain that is saved and restored', () => {
     fc.array(fc.constantFrom('unbound', 'virq', 'ipi'), { maxLength: 6 }),
     fc.uniqueArray(fc.nat(63), { maxLength: 8 }),
     fc.nat(3000),
-    (stores, given, ports, blocks, latencyNs) => {
-      const machine = bootMachine();
+    fc.constantFrom(...ARCHS),
+    (stores, given, ports, blocks, latencyNs, arch) => {
+      const machine = bootMachine(1, { arch });
       const { hypervisor, toolstack, disk, simulation } = machine;
       const guest = startGuest(machine);
       const file = fileFor(machine);
@@ -90,8 +91,8 @@ describe('a domain that is saved and restored', () => {
 });
 
 /** A machine with a saved guest, and the file's bytes. */
-function savedGuest(): { machine: TestMachine; bytes: Uint8Array } {
-  const machine = bootMachine();
+function savedGuest(arch: Arch): { machine: TestMachine; bytes: Uint8Array } {
+  const machine = bootMachine(1, { arch });
   const guest = startGuest(machine);
   cacheBlocks(machine, guest, [3, 4, 9]);
   guest.domain.environment.hypercalls.decreaseReservation([800, 802]);
@@ -111,45 +112,58 @@ function fileOf({ simulation, memory }: TestMachine, bytes: Uint8Array): TestDis
 }
 
 /**
- * What of the body is no page, in words, first and how many: a batch of 1024, one of 7, the end of batches with two unmapped
- * pages, the domain state, its first ports, three facts.
+ * What of the body is no page, in words: a batch of 1024, one of 7, the end of batches with two unmapped pages, the domain
+ * state, its first ports, three facts. The number of a page has `each` words.
  */
-const SECOND_BATCH = 1 + 1024 + 1024 * 1024;
-const END_OF_BATCHES = SECOND_BATCH + 1 + 7 + 7 * 1024;
-const FACTS = END_OF_BATCHES + 3 + 2048;
-const PLACES = [
-  [0, 1025],
-  [SECOND_BATCH, 8],
-  [END_OF_BATCHES, 3],
-  [END_OF_BATCHES + 3, 32],
-  [END_OF_BATCHES + 3 + 1024, 8],
-  [FACTS, 18],
-] as const;
+function placesOf(arch: Arch) {
+  const each = FRAME_NUMBER_BYTES[arch] / 4;
+  const secondBatch = 1 + 1024 * each + 1024 * 1024;
+  const endOfBatches = secondBatch + 1 + 7 * each + 7 * 1024;
+  const state = endOfBatches + 1 + 2 * each;
+  const facts = state + 2048;
+  const all = [
+    [0, 1 + 1024 * each],
+    [secondBatch, 1 + 7 * each],
+    [endOfBatches, 1 + 2 * each],
+    [state, 32],
+    [state + 1024, 8],
+    [facts, 24],
+  ] as const;
+  return { each, secondBatch, unmapped: endOfBatches + 1, state, facts, all };
+}
 
 describe('a save file', () => {
-  const { machine, bytes } = savedGuest();
-  const free = machine.hypervisor.allocator.freeCount;
-  const isRefused = (file: TestDisk, problem: unknown = expect.any(String)): void => {
+  const saved = Object.fromEntries(
+    ARCHS.map((arch) => {
+      const { machine, bytes } = savedGuest(arch);
+      return [arch, { machine, bytes, free: machine.hypervisor.allocator.freeCount, places: placesOf(arch) }];
+    }),
+  ) as Record<Arch, ReturnType<typeof savedGuest> & { free: number; places: ReturnType<typeof placesOf> }>;
+  const isRefused = (arch: Arch, file: TestDisk, problem: unknown = expect.any(String)): void => {
+    const { machine, free } = saved[arch];
     expect(restore(machine, file)).toEqual({ problem });
     machine.simulation.run();
     expect(machine.toolstack.list.entries).toEqual([]);
     expect(machine.hypervisor.allocator.freeCount).toBe(free);
   };
+  const { machine, bytes, free } = saved.x86_64;
 
   property(
     'with any byte changed is refused, and nothing of it stays',
+    fc.constantFrom<Arch>(...ARCHS),
     fc.oneof(
       fc.nat(bytes.length - 1),
-      fc.nat(SAVE_HEADER.size - 1),
+      fc.nat(SAVE_HEADER.x86_64.size - 1),
       fc.integer({ min: 4229000, max: bytes.length - 1 }),
     ),
     fc.integer({ min: 1, max: 255 }),
-    (at, flip) => {
+    (arch, at, flip) => {
+      const { machine, bytes } = saved[arch];
       const damaged = bytes.slice();
-      damaged[at]! ^= flip;
-      isRefused(fileOf(machine, damaged));
+      damaged[at % damaged.length]! ^= flip;
+      isRefused(arch, fileOf(machine, damaged));
     },
-    { numRuns: 60, examples: [[bytes.length - 1, 1]] },
+    { numRuns: 60, examples: [[ARCHS[0] as Arch, bytes.length - 1, 1]] },
   );
 
   property(
@@ -157,18 +171,24 @@ describe('a save file', () => {
     fc.nat(bytes.length / PAGE_SIZE - 1),
     (blocks) => {
       // Both a file that ends there, and one of which the rest was never written.
-      isRefused(fileOf(machine, bytes.slice(0, blocks * PAGE_SIZE)));
+      isRefused('x86_64', fileOf(machine, bytes.slice(0, blocks * PAGE_SIZE)));
       const rest = bytes.slice();
       rest.fill(0, blocks * PAGE_SIZE);
-      isRefused(fileOf(machine, rest));
+      isRefused('x86_64', fileOf(machine, rest));
     },
     { numRuns: 20, examples: [[0], [bytes.length / PAGE_SIZE - 1]] },
   );
 
+  it('of the other architecture is refused', () => {
+    const file = fileOf(saved.x86_64.machine, saved.x86_32.bytes);
+    isRefused('x86_64', file, 'save header: of an x86_32 machine, not x86_64');
+    expect(file.bytes.slice(0, saved.x86_32.bytes.length)).toEqual(saved.x86_32.bytes);
+  });
+
   it('on a device that fails is refused', () => {
     const file = fileOf(machine, bytes);
     file.failPercent = 40;
-    isRefused(file, 'the device fails');
+    isRefused('x86_64', file, 'the device fails');
   });
 
   it('is refused when there is no memory for the domain', () => {
@@ -187,50 +207,72 @@ describe('a save file', () => {
   type HeaderField = 'nrPages' | 'mappedPages' | 'factCount' | 'bootPages' | 'consumed';
   /** The file with other words in its body and other numbers in its header, and with every checksum right. */
   const forge = (
+    arch: Arch,
     words: readonly (readonly [at: number, value: number])[],
     fields: readonly (readonly [HeaderField, number])[] = [],
   ): TestDisk => {
+    const { machine, bytes } = saved[arch];
+    const layout = SAVE_HEADER[arch];
     const forged = bytes.slice();
     const body = new Uint32Array(forged.buffer, PAGE_SIZE);
     for (const [at, value] of words) body[at] = value;
-    const header = forged.subarray(0, SAVE_HEADER.size);
-    for (const [name, value] of fields) putField(SAVE_HEADER, header, 0, name, value);
-    putField(SAVE_HEADER, header, 0, 'bodyCrc', crc32c(forged, PAGE_SIZE));
-    seal(SAVE_HEADER, header, SAVE_MAGIC, SAVE_VERSION);
+    const header = forged.subarray(0, layout.size);
+    for (const [name, value] of fields) putField(layout, header, 0, name, value);
+    putField(layout, header, 0, 'bodyCrc', crc32c(forged, PAGE_SIZE));
+    seal(layout, header, SAVE_MAGIC, SAVE_VERSION);
     return fileOf(machine, forged);
   };
 
-  it('that tells nonsense, with every checksum right, is refused for it', () => {
+  it.each(ARCHS)('of %s that tells nonsense, with every checksum right, is refused for it', (arch) => {
     const pages = 'its pages are not those of a domain';
     const missing = 'its pages are not all there';
-    const unmapped = 'its unmapped pages are none of its own';
-    const facts = 'its facts are not those of its frames';
-    isRefused(forge([[0, 1025]]), pages);
-    isRefused(forge([[0, 0]]), missing);
-    isRefused(forge([[1, 17]]), missing);
-    isRefused(forge([[1, 0x1000_0000]]), pages);
-    isRefused(forge([[1, LEAST_PAGES]]), pages);
-    isRefused(forge([[SECOND_BATCH, 6]]), missing);
-    isRefused(forge([[END_OF_BATCHES + 1, 17]]), missing);
-    isRefused(forge([[END_OF_BATCHES + 1, 802]]), unmapped);
-    isRefused(forge([[END_OF_BATCHES + 3 + 5, 99]]), 'domain state: bad checksum');
-    isRefused(forge([[FACTS, 800]]), facts);
-    isRefused(forge([[FACTS, 102]]), facts);
-    isRefused(forge([[FACTS + 1, 8]]), facts);
-    isRefused(forge([[FACTS + 18, 1]]), 'it does not end where it should');
-    isRefused(forge([], [['mappedPages', 1030]]), 'save header: another length than its pages have');
-    isRefused(forge([], [['consumed', 1]]), 'save header: consumed already');
+    const none = 'its unmapped pages are none of its own';
+    const bad = 'its facts are not those of its frames';
+    const { each, secondBatch, unmapped, state, facts } = saved[arch].places;
+    const isFound = (words: Parameters<typeof forge>[1], problem: string): void =>
+      isRefused(arch, forge(arch, words), problem);
+    isFound([[0, 1025]], pages);
+    isFound([[0, 0]], missing);
+    isFound([[1, 17]], missing);
+    isFound([[1, 0x1000_0000]], pages);
+    isFound([[1, LEAST_PAGES]], pages);
+    // What follows is read one page too early, and there the words are others.
+    isFound([[secondBatch, 6]], arch === 'x86_64' ? none : missing);
+    isFound([[unmapped, 17]], missing);
+    isFound([[unmapped, 802]], none);
+    isFound([[state + 5, 99]], 'domain state: bad checksum');
+    isFound([[facts, 800]], bad);
+    isFound([[facts, 102]], bad);
+    isFound([[facts + each, 8]], bad);
+    isFound([[facts + 7, 1]], bad);
+    isFound([[facts + 24, 1]], 'it does not end where it should');
+    if (arch === 'x86_64') {
+      // Upper halves: a page beyond 32 bits, and a type.
+      isFound([[2, 1]], pages);
+      isFound([[2, 0x1000_0000]], pages);
+      isFound([[unmapped + 1, 1]], none);
+      isFound([[facts + 1, 1]], bad);
+    }
+    isRefused(arch, forge(arch, [], [['mappedPages', 1030]]), 'save header: another length than its pages have');
+    isRefused(arch, forge(arch, [], [['consumed', 1]]), 'save header: consumed already');
   });
 
   property(
     'that somebody forged, with every checksum right, is restored or refused',
-    fc.array(
-      fc.tuple(
-        fc.oneof(...PLACES.map(([min, words]) => fc.integer({ min, max: min + words - 1 }))),
-        fc.oneof(fc.nat(1100), fc.nat(0xffff_ffff)),
+    fc
+      .constantFrom(...ARCHS)
+      .chain((arch) =>
+        fc.tuple(
+          fc.constant(arch),
+          fc.array(
+            fc.tuple(
+              fc.oneof(...saved[arch].places.all.map(([min, words]) => fc.integer({ min, max: min + words - 1 }))),
+              fc.oneof(fc.nat(1100), fc.nat(0xffff_ffff)),
+            ),
+            { minLength: 1, maxLength: 3 },
+          ),
+        ),
       ),
-      { minLength: 1, maxLength: 3 },
-    ),
     fc.array(
       fc.tuple(
         fc.constantFrom<HeaderField>('nrPages', 'mappedPages', 'factCount', 'bootPages', 'consumed'),
@@ -238,8 +280,9 @@ describe('a save file', () => {
       ),
       { maxLength: 2 },
     ),
-    (words, fields) => {
-      const outcome = restore(machine, forge(words, fields));
+    ([arch, words], fields) => {
+      const { machine, free } = saved[arch];
+      const outcome = restore(machine, forge(arch, words, fields));
       if ('domain' in outcome)
         machine.simulation.runProcess('destroy', machine.toolstack.destroyDomain(outcome.domain));
       machine.simulation.run();

@@ -1,7 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { crc32c, getField, Mfn, ModelError, PAGE_SIZE, Pfn, reservedIsZero, UserError } from '../../src/base/index.ts';
-import { DOMAIN_RECORD } from '../../src/xen/layouts.ts';
+import {
+  type Arch,
+  ARCHS,
+  crc32c,
+  FRAME_NUMBER_BYTES,
+  getField,
+  Mfn,
+  ModelError,
+  PAGE_SIZE,
+  Pfn,
+  reservedIsZero,
+  UserError,
+} from '../../src/base/index.ts';
+import { p2mFrames } from '../../src/xen/p2m.ts';
+import { DOMAIN_RECORD, DOMAIN_RECORD_BYTES } from '../../src/xen/layouts.ts';
 import {
   CMD_LINE_BYTES,
   Provenance,
@@ -26,7 +39,7 @@ const BLOCKS = [3, 9, 20, 21, 40];
 
 function startInfo(guest: MiniGuest) {
   const page = guest.page(START_INFO_PFN);
-  const field = (name: keyof typeof START_INFO.offset) => getField(START_INFO, page, 0, name);
+  const field = (name: keyof typeof START_INFO.x86_64.offset) => getField(START_INFO.x86_64, page, 0, name);
   return { page, field };
 }
 
@@ -100,17 +113,17 @@ describe('frames', () => {
 describe('between two guests', () => {
   // Where a byte may be damaged: everything that a rebuild reads.
   const place = fc.oneof(
-    fc.record({ what: fc.constant('root' as const), at: fc.nat(63) }),
-    fc.record({ what: fc.constant('domain' as const), at: fc.nat(DOMAIN_RECORD.size - 1) }),
-    fc.record({ what: fc.constant('p2m' as const), at: fc.nat(LEAST_PAGES * 4 - 1) }),
+    fc.record({ what: fc.constant('root' as const), at: fc.nat(127) }),
+    fc.record({ what: fc.constant('domain' as const), at: fc.nat(DOMAIN_RECORD_BYTES - 1) }),
+    fc.record({ what: fc.constant('p2m' as const), at: fc.nat(LEAST_PAGES * 8 - 1) }),
     fc.record({ what: fc.constant('frame' as const), at: fc.nat(31), pfn: fc.nat(LEAST_PAGES - 1) }),
     fc.record({ what: fc.constant('cached frame' as const), at: fc.nat(31), pfn: fc.integer({ min: 100, max: 104 }) }),
     fc.record({ what: fc.constant('any record' as const), at: fc.nat(4096 * 32 - 1) }),
   );
   const damage = fc.tuple(place, fc.integer({ min: 1, max: 255 }));
 
-  function restartDamaged(damages: [typeof place extends fc.Arbitrary<infer T> ? T : never, number][]) {
-    const machine = bootMachine(damages.length);
+  function restartDamaged(arch: Arch, damages: [typeof place extends fc.Arbitrary<infer T> ? T : never, number][]) {
+    const machine = bootMachine(damages.length, { arch });
     const bystander = startGuest(machine, 'bystander');
     const before = startGuest(machine);
     cacheBlocks(machine, bystander, [5, 6]);
@@ -120,13 +133,13 @@ describe('between two guests', () => {
     const recordAt = (mfn: number) => map.tableMfn * PAGE_SIZE + mfn * 32;
     const frames = Array.from({ length: LEAST_PAGES }, (_, pfn) => before.domain.frameOf(Pfn(pfn)));
     // The bystander was created first, so its list is the first one.
-    const p2mAt = (map.p2mMfn + Math.ceil((LEAST_PAGES * 4) / PAGE_SIZE)) * PAGE_SIZE;
+    const p2mAt = (map.p2mMfn + p2mFrames(arch, LEAST_PAGES)) * PAGE_SIZE;
     expect(memory.readU32(Mfn(p2mAt / PAGE_SIZE), 0)).toBe(frames[0]);
     const betweenGuests = () => {
       for (const [where, flip] of damages) {
         let at = where.at;
-        if (where.what === 'domain') at += map.domainTableMfn * PAGE_SIZE + before.domain.domid * DOMAIN_RECORD.size;
-        if (where.what === 'p2m') at += p2mAt;
+        if (where.what === 'domain') at += map.domainTableMfn * PAGE_SIZE + before.domain.domid * DOMAIN_RECORD_BYTES;
+        if (where.what === 'p2m') at = p2mAt + (at % (LEAST_PAGES * FRAME_NUMBER_BYTES[arch]));
         if (where.what === 'frame' || where.what === 'cached frame') at += recordAt(frames[where.pfn]!);
         if (where.what === 'any record') at += map.tableMfn * PAGE_SIZE;
         const mfn = Mfn(Math.floor(at / PAGE_SIZE));
@@ -149,10 +162,11 @@ describe('between two guests', () => {
 
   property(
     'one damaged byte in any table: cold or partly cold with a counted reason, never a wrong page',
+    fc.constantFrom(...ARCHS),
     damage,
-    (one) => {
-      const { machine, bystander, guest, lost, reused } = restartDamaged([one]);
-      const coldReason = startInfo(guest).field('coldReason');
+    (arch, one) => {
+      const { machine, bystander, guest, lost, reused } = restartDamaged(arch, [one]);
+      const coldReason = guest.startInfo('coldReason');
       const where = one[0].what;
       if (where === 'root' || where === 'domain') {
         expect(coldReason).toBe(Reason.badTable);
@@ -180,9 +194,10 @@ describe('between two guests', () => {
 
   property(
     'any damage at all: never a wrong page, an exception or a loop',
+    fc.constantFrom(...ARCHS),
     fc.array(damage, { minLength: 2, maxLength: 12 }),
-    (damages) => {
-      const { guest } = restartDamaged(damages);
+    (arch, damages) => {
+      const { guest } = restartDamaged(arch, damages);
       expect(guest.domain.state).toBe('running');
     },
     { numRuns: 200 },
@@ -193,7 +208,7 @@ describe('between two guests', () => {
     const before = startGuest(machine);
     cacheBlocks(machine, before, BLOCKS);
     const { map } = machine.hypervisor;
-    const at = before.domain.domid * DOMAIN_RECORD.size + DOMAIN_RECORD.offset.consumed;
+    const at = before.domain.domid * DOMAIN_RECORD_BYTES + DOMAIN_RECORD.x86_64.offset.consumed;
     const guest = restartGuest(machine, before, {
       betweenGuests: () => machine.memory.writeU32(map.domainTableMfn, at, 1),
     });
@@ -319,10 +334,10 @@ describe('a restart', () => {
     expect(field('bootPages')).toBe(BOOT_PAGES + 2);
     expect(field('preservedCount')).toBe(BLOCKS.length);
     expect(field('moduleBytes')).toBe(5000);
-    expect(reservedIsZero(START_INFO, page, 0)).toBe(true);
-    const head = crc32c(page, 0, START_INFO.offset.checksum);
-    expect(field('checksum')).toBe(crc32c(page, START_INFO.offset.cmdLine, CMD_LINE_BYTES, head));
-    const line = Buffer.from(page.subarray(START_INFO.offset.cmdLine, START_INFO.size)).toString();
+    expect(reservedIsZero(START_INFO.x86_64, page, 0)).toBe(true);
+    const head = crc32c(page, 0, START_INFO.x86_64.offset.checksum);
+    expect(field('checksum')).toBe(crc32c(page, START_INFO.x86_64.offset.cmdLine, CMD_LINE_BYTES, head));
+    const line = Buffer.from(page.subarray(START_INFO.x86_64.offset.cmdLine, START_INFO.x86_64.size)).toString();
     expect(line.replace(/\0+$/, '')).toBe('root=/dev/sda1 größe');
     const at = field('modulePfn');
     expect(Buffer.concat([guest.page(at), guest.page(at + 1)]).subarray(0, 5000)).toEqual(Buffer.from(module));

@@ -26,6 +26,11 @@ export const PENTIUM4_2006: Profile = {
   description:
     "The paper's server: Pentium 4 3.0 GHz, 2 GB PC3200 DDR, 160 GB SATA disk, Xen 3.0.0 with Linux 2.6.12 guests. " +
     'A cached 4 KiB `read()` costs `syscallNs` + `pageLookupNs` + 4096 × `copyNsPerByte` = 3.3 µs.',
+  arch: {
+    value: 'x86_32',
+    provenance: 'derived',
+    note: 'the slides name x86_64 and larger memories as future work',
+  },
   guest: {
     syscallNs: assumed(
       400,

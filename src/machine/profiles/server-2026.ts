@@ -22,6 +22,7 @@ export const SERVER_2026: Profile = {
   description:
     'A server of 2026: a 4 GHz core, DDR5, one enterprise NVMe drive with protected buffers, hardware virtualization. ' +
     'Nothing in it was measured for this model; use it to see which conclusions survive fast storage.',
+  arch: { value: 'x86_64', provenance: 'assumed', note: 'every server processor of the time' },
   guest: {
     syscallNs: assumed(120, 'ns', 'with mitigations against speculation'),
     pageLookupNs: assumed(50, 'ns', 'one cache miss, two atomic operations'),

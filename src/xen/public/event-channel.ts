@@ -10,8 +10,8 @@
  * an edge on a masked port yields no upcall, and whoever unmasks a port must look at its pending bit and do steps 2 and
  * 3 himself.
  *
- * Modelled after Xen 3.0 (public/event_channel.h, public/xen.h) on one 32-bit vcpu. Differs in that the page is one of
- * the domain's own, where Xen lends one of its heap.
+ * Modelled after Xen 3.0 (public/event_channel.h, public/xen.h) on one vcpu. Differs in that the page is one of the domain's own, where
+ * Xen lends one of its heap; and in that its words have 32 bits on x86_64 too, where Xen has 64, and so four times the ports.
  */
 
 import type { DomId, EvtchnPort } from '../../base/units.ts';

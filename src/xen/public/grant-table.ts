@@ -7,8 +7,8 @@
  * those two is set.
  *
  * Modelled after Xen 3.0 (public/grant_table.h). `frame` is a pfn, which the hypervisor translates by the granting
- * domain's P2M list, as Xen does for a domain that runs on translated memory. Transfers of pages (accept_transfer) are
- * left out.
+ * domain's P2M list, as Xen does for a domain that runs on translated memory. It has 32 bits on both architectures, as in version 1
+ * of Xen's entries. Transfers of pages (accept_transfer) are left out.
  */
 
 import { defineLayout } from '../../base/layout.ts';

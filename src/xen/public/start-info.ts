@@ -8,28 +8,35 @@
  * preserved from before the reboot: the kernel takes those out of its allocator before its first allocation.
  */
 
-import { defineLayout } from '../../base/layout.ts';
+import { assert } from '../../base/assert.ts';
+import { defineArchLayouts } from '../../base/layout.ts';
 import { Pfn } from '../../base/units.ts';
 
 export const START_INFO_PFN = Pfn(0);
 /** "swstart1" */
 export const START_INFO_MAGIC = [0x73, 0x77, 0x73, 0x74, 0x61, 0x72, 0x74, 0x31] as const;
-export const START_INFO_VERSION = 1;
+export const START_INFO_VERSION = 2;
 export const CMD_LINE_BYTES = 1024;
 
-export const START_INFO = defineLayout('start_info', 1088, [
+export const START_INFO = defineArchLayouts('start_info', 1120, (frame) => [
   { name: 'magic', width: 1, count: 8, writer: 'tool stack', meaning: '"swstart1"' },
-  { name: 'version', width: 4, writer: 'tool stack', meaning: 'layout version, 1' },
-  { name: 'nrPages', width: 4, writer: 'tool stack', meaning: 'pages of the domain' },
-  { name: 'bootPages', width: 4, writer: 'tool stack', meaning: 'pages of the boot region, from pfn 0' },
-  { name: 'preservedPfn', width: 4, writer: 'tool stack', meaning: 'first page of the preserved bitmap' },
-  { name: 'preservedCount', width: 4, writer: 'tool stack', meaning: 'bits set in the preserved bitmap' },
-  { name: 'modulePfn', width: 4, writer: 'tool stack', meaning: 'first page of the boot module; 0 when there is none' },
+  { name: 'version', width: 4, writer: 'tool stack', meaning: 'layout version, 2' },
+  { name: 'arch', width: 4, writer: 'tool stack', meaning: 'architecture: 62 x86_64, 3 x86_32' },
   { name: 'moduleBytes', width: 4, writer: 'tool stack', meaning: 'length of the boot module' },
   { name: 'coldReason', width: 4, writer: 'tool stack', meaning: 'why nothing was preserved (a reason code), or 0' },
-  { name: 'sharedInfoPfn', width: 4, writer: 'tool stack', meaning: 'page of shared_info' },
-  { name: 'grantTablePfn', width: 4, writer: 'tool stack', meaning: 'first page of the grant table, of 4' },
-  { name: 'reserved', width: 4, count: 3, meaning: 'for later versions', reserved: true },
+  { name: 'nrPages', width: frame, writer: 'tool stack', meaning: 'pages of the domain' },
+  { name: 'bootPages', width: frame, writer: 'tool stack', meaning: 'pages of the boot region, from pfn 0' },
+  { name: 'preservedPfn', width: frame, writer: 'tool stack', meaning: 'first page of the preserved bitmap' },
+  { name: 'preservedCount', width: frame, writer: 'tool stack', meaning: 'bits set in the preserved bitmap' },
+  {
+    name: 'modulePfn',
+    width: frame,
+    writer: 'tool stack',
+    meaning: 'first page of the boot module; 0 when there is none',
+  },
+  { name: 'sharedInfoPfn', width: frame, writer: 'tool stack', meaning: 'page of shared_info' },
+  { name: 'grantTablePfn', width: frame, writer: 'tool stack', meaning: 'first page of the grant table, of 4' },
+  { name: 'reserved', width: 4, count: frame === 8 ? 3 : 10, meaning: 'for later versions', reserved: true },
   { name: 'checksum', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the page up to here and of cmdLine' },
   {
     name: 'cmdLine',
@@ -39,3 +46,8 @@ export const START_INFO = defineLayout('start_info', 1088, [
     meaning: 'command line, UTF-8, zero-padded',
   },
 ]);
+
+assert(
+  START_INFO.x86_32.offset.arch === START_INFO.x86_64.offset.arch,
+  'a guest finds the architecture before it knows it',
+);
