@@ -6,7 +6,7 @@
  * header, as it is now                                ──▶  makes room
  * all pages; what was stored to meanwhile; again …    ──▶  frames
  * (the guest suspends itself)
- * the last of them; header; unmapped pages, state, facts ──▶  verifies everything
+ * the last of them; header; pages without frame, state, facts, box ──▶  verifies everything
  *                                                     ◀──  complete
  * go                                                  ──▶  the guest goes on
  * (the domain is destroyed)                           ◀──  running
@@ -48,7 +48,7 @@ import {
   readPages,
   readRest,
   restOf,
-  tellFacts,
+  tellRest,
   writeRest,
 } from './save-body.ts';
 import { decodeSaveHeader, encodeSaveHeader, type SaveHeader } from './save-format.ts';
@@ -268,7 +268,7 @@ function* settleIn(
   const rest = yield* readRest(link, incoming, header);
   if ('problem' in rest) return rest;
   const { state, facts } = rest;
-  tellFacts(hypervisor, incoming, facts);
+  tellRest(hypervisor, incoming, rest);
   const pagesVouched = vouchingDevice === undefined ? 0 : yield* vouchFor(hypervisor, vouchingDevice, incoming, facts);
   yield* link.say('complete');
   if ((yield* link.hear()) !== 'go') return { problem: link.problem ?? 'it stays there' };

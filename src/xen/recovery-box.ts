@@ -14,8 +14,8 @@
  * there as it was or as it became. Of two that live under one key the later counts. Every item has a CRC-32C; one that does not
  * match is damaged, counted and gone, and a header that does not verify makes its frame none.
  *
- * A box belongs to a domain, over all its restarts and over quick reboots of the hypervisor: a new domain has an empty one, and
- * it does not travel with a save file or a migration.
+ * A box belongs to a domain, over all its restarts and over quick reboots of the hypervisor, and travels with its save file and its
+ * migration: the frame that counts, as it is. A new domain has an empty one.
  *
  * Modelled after Baker and Sullivan, "The Recovery Box" (USENIX Summer 1992): typed items inserted, updated, deleted and read back after
  * a crash. Differs in that keys are the program's, without types, and in that the area is the hypervisor's, where theirs is guarded by
@@ -54,6 +54,18 @@ export class RecoveryBox implements RecoveryBoxOp {
   constructor(memory: MachineMemory, map: MemoryMap, domid: DomId) {
     this.#memory = memory;
     this.#first = firstFrame(map, domid);
+  }
+
+  /** The frame that counts, for whoever takes the domain elsewhere; zeros: the box is empty. */
+  toPage(): Uint8Array {
+    const half = this.#current();
+    return half < 0 ? new Uint8Array(PAGE_SIZE) : this.#memory.frame(this.#frame(half)).slice();
+  }
+
+  /** Takes over, into an empty box, what `toPage` gave. What does not verify there does not here. */
+  takePage(page: Uint8Array): void {
+    assert(this.#current() < 0, 'a domain comes to an empty box');
+    this.#memory.copyIn(this.#frame(0), 0, page, 0, PAGE_SIZE);
   }
 
   get damaged(): number {

@@ -27,7 +27,7 @@ import type { Hypervisor } from './hypervisor.ts';
 import type { Parsed } from './records.ts';
 import { abandonIncoming, completeIncoming, type IncomingDomain, receiveDomain } from './resume.ts';
 import type { SaveParts } from './save.ts';
-import { type BodyRest, type Problem, readPages, readRest, tellFacts } from './save-body.ts';
+import { type BodyRest, type Problem, readPages, readRest, tellRest } from './save-body.ts';
 import { SaveExtent } from './save-extent.ts';
 import { bodyBlocksOf, decodeSaveHeader, encodeSaveHeader, type SaveHeader } from './save-format.ts';
 import { SaveReader } from './save-stream.ts';
@@ -73,7 +73,7 @@ function* bringBack(
   const body = yield* readBody(extent, hypervisor, header, incoming);
   if ('problem' in body) return body;
   const { state, facts } = body;
-  tellFacts(hypervisor, incoming, facts);
+  tellRest(hypervisor, incoming, body);
   const pagesVouched = vouch ? yield* vouchFor(hypervisor, device, incoming, facts) : 0;
   const consumed = encodeSaveHeader({ ...header, consumed: true });
   if (!((yield* extent.write(0, consumed)) && (yield* extent.flush()))) return { problem: 'the device fails' };

@@ -20,6 +20,7 @@ import { STATE_FRAMES_EACH } from './layouts.ts';
 import { NO_FRAME, type P2mList } from './p2m.ts';
 import { Provenance } from './provenance.ts';
 import { NR_GRANT_FRAMES } from './public/grant-table.ts';
+import { RecoveryBox } from './recovery-box.ts';
 import type { IncomingDomain } from './resume.ts';
 import {
   BATCH_PAGES,
@@ -51,6 +52,8 @@ export interface BodyRest {
   readonly unmapped: readonly number[];
   readonly state: DomainStateRecord;
   readonly facts: readonly FrameFact[];
+  /** Of its recovery box the frame that counts. */
+  readonly box: Uint8Array;
 }
 
 type Counts = Pick<SaveHeader, 'arch' | 'nrPages' | 'mappedPages' | 'factCount'>;
@@ -101,13 +104,14 @@ export function* endPages(sink: ByteSink): Process {
 export function restOf(hypervisor: Hypervisor, domain: Domain): BodyRest {
   const { mapped, unmapped } = mappedPages(domain);
   const facts = mapped.flatMap((pfn) => factOf(hypervisor, domain, Pfn(pfn)) ?? []);
-  return { unmapped, state: domain.freeze(), facts };
+  return { unmapped, state: domain.freeze(), facts, box: domain.recoveryBox.toPage() };
 }
 
-export function* writeRest(sink: ByteSink, arch: Arch, { unmapped, state, facts }: BodyRest): Process {
+export function* writeRest(sink: ByteSink, arch: Arch, { unmapped, state, facts, box }: BodyRest): Process {
   yield* sink.put(bytesOf(wordsOf(unmapped, arch)));
   yield* sink.put(encodeDomainState(state, arch));
   for (const fact of facts) yield* sink.put(encodeFact(fact, arch));
+  yield* sink.put(box);
 }
 
 /** Reads batches into the domain's frames up to their end; returns false when there is a page that cannot be one of it. */
@@ -158,7 +162,9 @@ export function* readRest(source: ByteSource, { p2m }: IncomingDomain, counts: C
   if (shared.some((pfn) => p2m.at(pfn) === NO_FRAME)) return bad('domain state: no such pages');
   const facts = yield* readFacts(source, counts, p2m);
   if (facts === undefined) return bad('its facts are not those of its frames');
-  return { unmapped: [...unmapped], state: state.value, facts };
+  const box = yield* source.take(PAGE_SIZE);
+  if (box === undefined) return bad('its recovery box is not there');
+  return { unmapped: [...unmapped], state: state.value, facts, box };
 }
 
 function* readFacts(source: ByteSource, { arch, factCount }: Counts, p2m: P2mList): Process<FrameFact[] | undefined> {
@@ -182,8 +188,13 @@ function factOf({ frames, recency }: Hypervisor, domain: Domain, pfn: Pfn): Fram
   return { pfn, name, preserved: frames.isPreserved(mfn), recency: recency.get(mfn), block, dirty };
 }
 
-/** Names and preserves pages, and registers them as dirty, as they were. */
-export function tellFacts({ frames, recency }: Hypervisor, { p2m }: IncomingDomain, facts: readonly FrameFact[]): void {
+/** Names and preserves pages, and registers them as dirty, as they were; the recovery box has what it had. */
+export function tellRest(
+  { frames, recency, memory, map }: Hypervisor,
+  { domid, p2m }: IncomingDomain,
+  { facts, box }: BodyRest,
+): void {
+  new RecoveryBox(memory, map, domid).takePage(box);
   const preserved: number[] = [];
   for (const { pfn, name, preserved: isPreserved, recency: told, dirty } of facts) {
     const mfn = Mfn(p2m.at(pfn));

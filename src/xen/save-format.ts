@@ -8,6 +8,7 @@
  * |        | unmapped pages: the number of each                                                                |      |
  * |        | domain state and event channels: two frames, as in memory (domain-state.ts)                       |      |
  * |        | facts of frames: one record for each page that has a name or equals a block of its device         |      |
+ * |        | recovery box: the frame that counts, as in memory                                                 |      |
  * +--------+---------------------------------------------------------------------------------------------------+------+
  * ```
  *
@@ -147,7 +148,8 @@ export function bodyBlocksOf({
     nrPages * FRAME_NUMBER_BYTES[arch] +
     mappedPages * PAGE_SIZE +
     STATE_FRAMES_EACH * PAGE_SIZE +
-    factCount * FRAME_FACT_BYTES;
+    factCount * FRAME_FACT_BYTES +
+    PAGE_SIZE;
   return Math.ceil(bytes / PAGE_SIZE);
 }
 

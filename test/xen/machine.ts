@@ -416,5 +416,6 @@ export function stateOf({ memory }: TestMachine, domain: Domain) {
   const pages = Array.from({ length: domain.nrPages }, (_, pfn) =>
     domain.hasFrame(Pfn(pfn)) ? crc32c(memory.frame(domain.frameOf(Pfn(pfn)))) : undefined,
   );
-  return { pages, channels: structuredClone(domain.events.channels), registers: domain.registers.slice() };
+  const box = new Map(domain.recoveryBox.keys().map((key) => [key, domain.recoveryBox.get(key)]));
+  return { pages, channels: structuredClone(domain.events.channels), registers: domain.registers.slice(), box };
 }

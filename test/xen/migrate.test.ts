@@ -19,7 +19,7 @@ import { migrate, room } from './migration-room.ts';
 
 /** What a guest does while it is sent. */
 const deed = fc.record({
-  what: fc.constantFrom('store', 'read', 'write', 'give back', 'take'),
+  what: fc.constantFrom('store', 'read', 'write', 'give back', 'take', 'keep'),
   page: fc.integer({ min: 100, max: 140 }),
   value: fc.nat(60),
   pauseNs: fc.nat(200_000),
@@ -34,6 +34,7 @@ function* busy(guest: MiniGuest, deeds: readonly (typeof deed extends fc.Arbitra
     // Where it goes on after the migration it stops.
     if (!domain.isRunning) return;
     if (what === 'take') hypercalls.increaseReservation([page]);
+    else if (what === 'keep') hypercalls.recoveryBox.put(page, new Uint8Array(value).fill(n));
     else if (domain.hasFrame(pfn)) {
       if (what === 'store') memory.writeU32(pfn, 4 * value, n);
       else if (what === 'give back') hypercalls.decreaseReservation([page]);

@@ -51,7 +51,8 @@ describe('a domain that is saved and restored', () => {
     fc.uniqueArray(fc.nat(63), { maxLength: 8 }),
     fc.nat(3000),
     fc.constantFrom(...ARCHS),
-    (stores, given, ports, blocks, latencyNs, arch) => {
+    fc.array(fc.tuple(fc.nat(5), fc.uint8Array({ maxLength: 900 })), { maxLength: 12 }),
+    (stores, given, ports, blocks, latencyNs, arch, puts) => {
       const machine = bootMachine(1, { arch });
       const { hypervisor, toolstack, disk, simulation } = machine;
       const guest = startGuest(machine);
@@ -60,6 +61,7 @@ describe('a domain that is saved and restored', () => {
       for (const [pfn, value] of stores) memory.zero(Pfn(pfn), value, 10);
       for (const [pfn, value] of stores) memory.writeU32(Pfn(pfn), 4 * value, value);
       hypercalls.decreaseReservation(given);
+      for (const [key, bytes] of puts) hypercalls.recoveryBox.put(key, bytes);
       for (const port of new Set(ports)) {
         if (port === 'unbound') hypercalls.eventChannels.allocUnbound(DOM0);
         if (port === 'virq') hypercalls.eventChannels.bindVirq(Virq.suspend);
@@ -75,6 +77,7 @@ describe('a domain that is saved and restored', () => {
       const restored = restore(machine, file);
       if ('problem' in restored) throw new Error(restored.problem);
       expect(stateOf(machine, restored.domain)).toEqual(before);
+      if (puts.length > 0) expect(before!.box.size).toBeGreaterThan(0);
       expect(restored.domain.registers).toEqual(REGISTERS);
       expect(old.state).toBe('dead');
       simulation.run();
@@ -96,6 +99,8 @@ function savedGuest(arch: Arch): { machine: TestMachine; bytes: Uint8Array } {
   const guest = startGuest(machine);
   cacheBlocks(machine, guest, [3, 4, 9]);
   guest.domain.environment.hypercalls.decreaseReservation([800, 802]);
+  // The last block of the file is of the box: it is not zero.
+  guest.domain.environment.hypercalls.recoveryBox.put(1, new Uint8Array(4000).fill(7));
   suspends(guest);
   const file = fileFor(machine);
   const { outcome } = save(machine, guest, file);
@@ -113,7 +118,7 @@ function fileOf({ simulation, memory }: TestMachine, bytes: Uint8Array): TestDis
 
 /**
  * What of the body is no page, in words: a batch of 1024, one of 7, the end of batches with two unmapped pages, the domain
- * state, its first ports, three facts. The number of a page has `each` words.
+ * state, its first ports, three facts, the head of the recovery box. The number of a page has `each` words.
  */
 function placesOf(arch: Arch) {
   const each = FRAME_NUMBER_BYTES[arch] / 4;
@@ -128,6 +133,7 @@ function placesOf(arch: Arch) {
     [state, 32],
     [state + 1024, 8],
     [facts, 24],
+    [facts + 24, 8],
   ] as const;
   return { each, secondBatch, unmapped: endOfBatches + 1, state, facts, all };
 }
@@ -245,7 +251,7 @@ describe('a save file', () => {
     isFound([[facts, 102]], bad);
     isFound([[facts + each, 8]], bad);
     isFound([[facts + 7, 1]], bad);
-    isFound([[facts + 24, 1]], 'it does not end where it should');
+    isFound([[facts + 24 + 1024, 1]], 'it does not end where it should');
     if (arch === 'x86_64') {
       // Upper halves: a page beyond 32 bits, and a type.
       isFound([[2, 1]], pages);
