@@ -17,6 +17,7 @@ import {
   suspendDomains,
   Toolstack,
   Virq,
+  type XenCosts,
   Xend,
 } from '../../src/xen/index.ts';
 import { findLegacy } from '../../src/xen/quick-reload.ts';
@@ -81,6 +82,7 @@ function reload(
   machine: TestMachine,
   between: (before: readonly State[]) => MachineMemory = () => machine.memory,
   arch: Arch = machine.hypervisor.map.arch,
+  costs: XenCosts = COSTS,
 ): { next: TestMachine; before: readonly State[]; found: ReturnType<typeof Hypervisor.reload> } {
   const { simulation, hypervisor, toolstack, disk } = machine;
   simulation.runProcess('domain 0 goes', shutdownDomain0(hypervisor, toolstack));
@@ -90,7 +92,7 @@ function reload(
   hypervisor.halt();
   machine.memory.reset(simulation.random.stream('reset'));
   const memory = between(before);
-  const found = Hypervisor.reload(simulation, memory, COSTS, { kernelPages: 2, arch });
+  const found = Hypervisor.reload(simulation, memory, costs, { kernelPages: 2, arch });
   const next = { simulation, memory, hypervisor: found.hypervisor, toolstack: new Toolstack(found.hypervisor), disk };
   return { next, before, found };
 }
@@ -215,6 +217,15 @@ describe('what another hypervisor left', () => {
       next.toolstack.list.checkInvariants();
     },
   );
+
+  it.each([
+    ['x86_64', 8],
+    ['x86_32', 4],
+  ] as const)('on %s costs %d bytes of checksum for each page', (arch, bytes) => {
+    const costs = { ...COSTS, indexRebuildNs: 0, scrubNsPerByte: 0, crcNsPerByte: 1 };
+    const { found } = reload(twoGuests(arch), undefined, arch, costs);
+    expect(found.costNs).toBe(2 * LEAST_PAGES * bytes);
+  });
 
   it('with an upper half in an entry of a list, every checksum right, loses that domain', () => {
     for (const [upper, lower] of [

@@ -14,6 +14,7 @@ import {
   UserError,
 } from '../../src/base/index.ts';
 import { p2mFrames } from '../../src/xen/p2m.ts';
+import { setP2mCrc } from '../../src/xen/records.ts';
 import { DOMAIN_RECORD, DOMAIN_RECORD_BYTES } from '../../src/xen/layouts.ts';
 import {
   CMD_LINE_BYTES,
@@ -202,6 +203,24 @@ describe('between two guests', () => {
     },
     { numRuns: 200 },
   );
+
+  it('an upper half in the P2M list, and a checksum that fits, is a cold start: no frame is so far up', () => {
+    const machine = bootMachine(1, { arch: 'x86_64' });
+    const { memory, hypervisor, toolstack } = machine;
+    const before = startGuest(machine);
+    cacheBlocks(machine, before, BLOCKS);
+    const { domid } = before.domain;
+    const { p2m, p2mMfn } = toolstack.list.entryOf(before.domain);
+    const guest = restartGuest(machine, before, {
+      betweenGuests: () => {
+        memory.writeU32(p2mMfn, 8 * 100 + 4, 1);
+        setP2mCrc(memory, hypervisor.map, domid, p2m.crc);
+      },
+    });
+    expect(guest.startInfo('coldReason')).toBe(Reason.badP2m);
+    expect(guest.domain.stats.refused.badP2m).toBe(BLOCKS.length);
+    toolstack.list.checkInvariants();
+  });
 
   it('a rebuild that found a consumed record starts cold, once', () => {
     const machine = bootMachine();
