@@ -88,12 +88,13 @@ export class Suspension {
     const registers = Uint32Array.from({ length: NR_REGISTERS }, () => this.#random.u32());
     const canary = this.#random.u32();
     yield* this.#env.cpu.settle();
+    // What it has under way with the store would reach the next store, which knows nothing of it.
+    this.#connecting?.kill();
     this.#events.disable();
     this.#plant(canary);
     const restored = yield* hypercalls.suspend(registers);
     if (registers.some((word, i) => restored[i] !== word)) throw new GuestPanic('resumed with other registers');
     this.#check(canary);
-    this.#connecting?.kill();
     this.#grants.reset();
     for (const driver of this.#drivers) driver.disconnected();
     this.#count++;
