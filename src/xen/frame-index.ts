@@ -2,10 +2,12 @@
  * A hash index over frames: chains of mfns by the middle bits of a hash. Derived from the frame records and never the truth:
  * whoever walks a chain compares the record.
  *
- * Chains are doubly linked through a typed array, so that a frame can be taken out without its key: a record whose bytes
- * were damaged never breaks a chain or makes it loop. 8 bytes a frame, and its share of the buckets. `links` holds next and
- * previous of a frame side by side, and those of both indices of a frame table, which saves cache misses; 0 means nothing,
- * mfn + 1 a frame, and -(bucket + 1) as previous that the frame is the first of a bucket.
+ * A chain is a ring: the last frame leads back to its bucket. So a frame can be taken out without its key, by going round once: a
+ * record whose bytes were damaged never breaks a chain or makes it loop. 4 bytes a frame, and its share of the buckets.
+ * `links` holds for each frame those of both indices of a frame table side by side, which saves cache misses: 0 means that it is not
+ * in the index, mfn + 1 that this frame is next, -(bucket + 1) that it is the last of a bucket.
+ *
+ * Taking a frame out costs as much as its chain is long, which is short unless a guest reads one block into many pages.
  *
  * A bucket is for as many neighbours of a file or a device as share one on average: they come together, so the others of
  * a chain have just been looked at.
@@ -17,23 +19,22 @@ import type { Mfn } from '../base/units.ts';
 export class FrameIndex {
   readonly #heads: Int32Array;
   readonly #links: Int32Array;
-  /** 0 or 2. */
   readonly #place: number;
   readonly #loadBits: number;
   readonly #mask: number;
 
   /**
-   * @param links four words a frame, shared by two indices
+   * @param links two words a frame, shared by two indices
    * @param place which of the two this one is
    * @param loadBits log2 of the frames to a bucket, at least: half of 2^loadBits of them up to all of it
    */
   constructor(links: Int32Array, place: 0 | 1, loadBits: number) {
-    const bits = Math.max(4, 32 - loadBits - Math.clz32(links.length / 4));
+    const bits = Math.max(4, 32 - loadBits - Math.clz32(links.length / 2));
     this.#loadBits = loadBits;
     this.#mask = (1 << bits) - 1;
     this.#heads = new Int32Array(1 << bits);
     this.#links = links;
-    this.#place = 2 * place;
+    this.#place = place;
   }
 
   /** Bytes of the buckets. */
@@ -42,7 +43,7 @@ export class FrameIndex {
   }
 
   has(mfn: Mfn): boolean {
-    return this.#links[(4 * mfn + this.#place) | 1] !== 0;
+    return this.#links[2 * mfn + this.#place] !== 0;
   }
 
   /** First frame of the chain of `hash`, or -1; then `after` until -1. */
@@ -51,36 +52,37 @@ export class FrameIndex {
   }
 
   after(mfn: number): number {
-    return this.#links[4 * mfn + this.#place]! - 1;
+    const next = this.#links[2 * mfn + this.#place]!;
+    return next > 0 ? next - 1 : -1;
   }
 
   /** Adds a frame that is not in the index. */
   link(mfn: Mfn, hash: number): void {
-    const links = this.#links;
-    const place = this.#place;
-    const at = 4 * mfn + place;
-    assert(links[at | 1] === 0, 'frame is in the index already');
+    const at = 2 * mfn + this.#place;
+    assert(this.#links[at] === 0, 'frame is in the index already');
     const bucket = (hash >>> this.#loadBits) & this.#mask;
     const head = this.#heads[bucket]!;
-    links[at] = head;
-    links[at | 1] = -(bucket + 1);
-    if (head !== 0) links[(4 * (head - 1) + place) | 1] = mfn + 1;
+    this.#links[at] = head === 0 ? -(bucket + 1) : head;
     this.#heads[bucket] = mfn + 1;
   }
 
   /** Takes a frame out, if it is in. */
   unlink(mfn: Mfn): void {
     const links = this.#links;
+    const heads = this.#heads;
     const place = this.#place;
-    const at = 4 * mfn + place;
-    const prev = links[at | 1]!;
-    if (prev === 0) return;
-    const next = links[at]!;
-    if (prev > 0) links[4 * (prev - 1) + place] = next;
-    else this.#heads[-prev - 1] = next;
-    if (next !== 0) links[(4 * (next - 1) + place) | 1] = prev;
-    links[at | 1] = 0;
-    links[at] = 0;
+    const next = links[2 * mfn + place]!;
+    if (next === 0) return;
+    let last = next;
+    while (last > 0) last = links[2 * (last - 1) + place]!;
+    const bucket = -last - 1;
+    let before = heads[bucket]!;
+    if (before === mfn + 1) heads[bucket] = Math.max(next, 0);
+    else {
+      while (links[2 * (before - 1) + place] !== mfn + 1) before = links[2 * (before - 1) + place]!;
+      links[2 * (before - 1) + place] = next;
+    }
+    links[2 * mfn + place] = 0;
   }
 }
 

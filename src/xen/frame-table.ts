@@ -112,7 +112,7 @@ export class FrameTable {
     for (let mfn = 0; mfn < map.plannedFrames; mfn++)
       if (!isLeft(Mfn(mfn))) this.#words.fill(0, mfn * RECORD_WORDS, (mfn + 1) * RECORD_WORDS);
     memory.touch(map.tableMfn, map.tableFrames);
-    this.#links = new Int32Array(4 * map.frameCount);
+    this.#links = new Int32Array(2 * map.frameCount);
     this.#blocks = new FrameIndex(this.#links, 0, BLOCK_LOAD_BITS);
     this.#names = new FrameIndex(this.#links, 1, NAME_LOAD_BITS);
     this.#protections = protections;

@@ -12,7 +12,7 @@ property(
     maxLength: 80,
   }),
   (steps) => {
-    const links = new Int32Array(4 * 40);
+    const links = new Int32Array(2 * 40);
     const indices = [new FrameIndex(links, 0, 3), new FrameIndex(links, 1, 3)];
     const models = [new Map<number, number>(), new Map<number, number>()];
     for (const { mfn, hash, link, place } of steps) {
