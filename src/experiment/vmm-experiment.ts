@@ -191,6 +191,8 @@ class VmmRun {
   readonly #strategy: VmmStrategyName;
   readonly #machine: VmmMachine;
   readonly #clients: VmmClients;
+  /** The file that clients ask for. */
+  readonly #served: DiskSource['files'][number];
   /** What each guest's partition has. */
   readonly #oracles: readonly OracleExt2[];
   #pages = 0;
@@ -239,8 +241,10 @@ class VmmRun {
           this.#mismatch(`${page}, but differs from block ${block}`);
       },
     });
+    // Its name fits into a request.
+    this.#served = disk.files.reduce((a, b) => (b.path.length < a.path.length ? b : a));
     this.#clients = new VmmClients(this.#machine, {
-      ...disk.files[0]!,
+      ...this.#served,
       check: (guest, bytes) => {
         this.#check(guest, bytes);
       },
@@ -304,10 +308,10 @@ class VmmRun {
     });
   }
 
-  /** What a client was sent of the first file. */
+  /** What a client was sent of the file that is served. */
   #check(guest: string, bytes: Uint8Array): void {
     const n = this.#machine.configs.findIndex(({ name }) => name === guest);
-    const { ino, path } = this.#disk.files[0]!;
+    const { ino, path } = this.#served;
     const at = this.#oracles[n]!.expect(ino, 0, bytes.length, bytes, 0);
     if (at >= 0) this.#mismatch(`${guest}: ${path}: byte ${at} was sent wrong to a client`);
   }
