@@ -57,11 +57,14 @@ export function write(): Row[] {
     againstCopy(named, source, frames, inOrder, 'in order'),
     againstCopy(named, source, frames, atRandom, 'at random'),
   ];
-  const before = guestTime(named);
+  const guests = [named, unnamed];
+  const before = guests.map(guestTime);
   const [upkeep, nothing] = relativeCost([named, control], unnamed, source) as [number, number];
+  const [withTable, without] = guests.map(guestTime).map((after, i) => ({
+    hypercalls: after.hypercalls - before[i]!.hypercalls,
+    all: after.all - before[i]!.all,
+  })) as [GuestTime, GuestTime];
   const [cycles] = takeTurns(() => CYCLES / processorNs(() => smallFiles(named, source, CYCLES)) / 1e-6) as [number];
-  const after = guestTime(named);
-  const share = (100 * (after.hypercalls - before.hypercalls)) / (after.all - before.all);
   return [
     ...overwrites,
     {
@@ -79,7 +82,12 @@ export function write(): Row[] {
       target: 'below 10 %',
       met: upkeep < 0.1,
     },
-    { what: 'hypercalls, of the guest’s virtual time, small files', figure: share, unit: '%' },
+    {
+      what: 'table upkeep, of the guest’s virtual time, small files',
+      figure: (100 * (withTable.hypercalls - without.hypercalls)) / withTable.all,
+      unit: '%',
+      rival: { name: 'all hypercalls', figure: (100 * withTable.hypercalls) / withTable.all },
+    },
   ];
 }
 
@@ -115,8 +123,15 @@ function againstCopy(
   };
 }
 
-/** Virtual time that the guest's processor has spent, in hypercalls and in all, ns. */
-function guestTime({ guest: { domain } }: Writer): { hypercalls: number; all: number } {
+/** Virtual time that a guest's processor has spent, in hypercalls and in all, ns. */
+interface GuestTime {
+  readonly hypercalls: number;
+  readonly all: number;
+}
+
+function guestTime({ testbed, guest: { domain, kernel } }: Writer): GuestTime {
+  // What is owed for calls before, and not paid yet, is not of those that follow.
+  testbed.simulation.runProcess('settle', kernel.syscalls.settle());
   return { hypercalls: domain.stats.hypercalls.ns, all: domain.environment.cpu.busy };
 }
 
