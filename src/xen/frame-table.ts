@@ -4,7 +4,8 @@
  * Two independent facts are kept of a frame (architecture, "Two records, one rule"): its name, which the guest tells
  * (cache-map.ts), and its provenance, which the hypervisor sees because all I/O and all stores pass through it. The record
  * is the truth. Derived from it are two indices: by block, over frames with a provenance, so that a block written from
- * anywhere takes away the provenance of every other frame that equals it; by name, over preserved frames, for claims.
+ * anywhere takes away the provenance of every other frame that equals it; by name, over preserved frames, for claims. So is a
+ * bitmap of the protected frames: every store asks for that, and a bitmap stays in the host's caches where records do not.
  *
  * A third is registered by the guest: the frame is dirty, newer than a block (Rio's registry; dirty-pages.ts writes such
  * frames home when their guest has crashed). It ends when the frame has been written there, and with the name.
@@ -86,6 +87,8 @@ export class FrameTable {
   readonly #links: Int32Array;
   readonly #blocks: FrameIndex;
   readonly #names: FrameIndex;
+  /** One bit a frame: its record says that it is protected. */
+  readonly #protected: Uint32Array;
   readonly #protections: Protections;
   readonly #observer: FrameObserver | undefined;
   /** Transfers in flight by frame, and writes in flight by device and block. Bounded by the rings: 352 a domain. */
@@ -109,8 +112,10 @@ export class FrameTable {
   ) {
     this.#memory = memory;
     this.#words = memory.words(map.tableMfn, map.tableFrames);
+    this.#protected = new Uint32Array(Math.ceil(map.plannedFrames / 32));
     for (let mfn = 0; mfn < map.plannedFrames; mfn++)
-      if (!isLeft(Mfn(mfn))) this.#words.fill(0, mfn * RECORD_WORDS, (mfn + 1) * RECORD_WORDS);
+      if (isLeft(Mfn(mfn))) this.#noteProtection(mfn, this.#words[mfn * RECORD_WORDS]!);
+      else this.#words.fill(0, mfn * RECORD_WORDS, (mfn + 1) * RECORD_WORDS);
     memory.touch(map.tableMfn, map.tableFrames);
     this.#links = new Int32Array(2 * map.frameCount);
     this.#blocks = new FrameIndex(this.#links, 0, BLOCK_LOAD_BITS);
@@ -126,7 +131,7 @@ export class FrameTable {
 
   /** Bytes of the arrays that are derived from the records. */
   get derivedBytes(): number {
-    return this.#links.byteLength + this.#blocks.byteLength + this.#names.byteLength;
+    return this.#links.byteLength + this.#blocks.byteLength + this.#names.byteLength + this.#protected.byteLength;
   }
 
   // What a record says.
@@ -149,8 +154,7 @@ export class FrameTable {
   }
 
   isProtected(mfn: Mfn): boolean {
-    // Asked before every store. Literals, and no call: so small that the engine always inlines it.
-    return (this.#words[mfn << 3]! & 8) !== 0;
+    return (this.#protected[mfn >>> 5]! & (1 << (mfn & 31))) !== 0;
   }
 
   isNamed(mfn: Mfn): boolean {
@@ -234,6 +238,7 @@ export class FrameTable {
   assign(mfn: Mfn, owner: number, pfn: Pfn, device: number): void {
     this.#unlink(mfn);
     publishRecord(this.#words, mfn * RECORD_WORDS, identityOf(owner, device), 0, 0, 0, 0, 0, pfn);
+    this.#noteProtection(mfn, 0);
     this.#observer?.onFrame('assigned', mfn, owner - 1, pfn, 0);
     this.#log(mfn);
   }
@@ -273,6 +278,7 @@ export class FrameTable {
     if (this.isWhole(mfn)) nextProvenance(this.provenanceOf(mfn), FrameEvent.freed);
     this.#unlink(mfn);
     publishRecord(this.#words, mfn * RECORD_WORDS, 0, 0, 0, 0, 0, 0, 0);
+    this.#noteProtection(mfn, 0);
     this.#observer?.onFrame('freed', mfn, 0, 0, 0);
   }
 
@@ -492,6 +498,7 @@ export class FrameTable {
     assert((state & S_PROTECTED) === guard || isOpen, 'a frame that is dirty or has a provenance is protected');
     assert(((state & S_PRESERVED) !== 0) === this.#names.has(mfn), 'a preserved frame is in the name index');
     assert((state & S_PRESERVED) === 0 || (state & S_NAMED) !== 0, 'a preserved frame is named');
+    assert(((state & S_PROTECTED) !== 0) === this.isProtected(mfn), 'a frame is protected as its record says');
     if (ownerOfState(state) !== OWNER_NOBODY) return;
     const at = mfn * RECORD_WORDS;
     for (let i = 0; i < RECORD_WORDS; i++) assert(this.#words[at + i] === 0, 'record of a free frame is zero');
@@ -506,8 +513,16 @@ export class FrameTable {
     this.#names.unlink(mfn);
   }
 
+  /** The bitmap follows the state of a record. */
+  #noteProtection(mfn: number, state: number): void {
+    const bit = 1 << (mfn & 31);
+    if ((state & S_PROTECTED) !== 0) this.#protected[mfn >>> 5]! |= bit;
+    else this.#protected[mfn >>> 5]! &= ~bit;
+  }
+
   #setState(at: number, state: number, block: number, crc: number): void {
     const words = this.#words;
+    this.#noteProtection(at / RECORD_WORDS, state);
     const pfn = words[at + W_PFN]!;
     publishRecord(
       words,
