@@ -26,7 +26,7 @@ import {
   type FileContent,
   type TreeNode,
 } from '../../src/disk/mkfs-tree.ts';
-import { itWithE2fsprogs, mustBeSound, run, saveImage } from '../support/e2fsprogs.ts';
+import { itWithE2fsprogs, mustPassE2fsck, run, saveImage } from '../support/e2fsprogs.ts';
 import { checkProperty, property } from '../support/property.ts';
 
 const BLOCK = 4096;
@@ -146,7 +146,7 @@ describe('an image of mkfs', () => {
         const out = join(judge.dir, String(number++));
         mkdirSync(out);
         saveImage(makeExt2(from), path);
-        mustBeSound(judge, path);
+        mustPassE2fsck(judge, path);
         run(judge.debugfs, '-R', `rdump / ${out}`, path);
         mustBeSame(from.root, readHostTree(out).root);
       },
@@ -162,7 +162,7 @@ describe('an image of mkfs', () => {
     const image = makeExt2(tree(directory([['big', file(sparse(size, pieces))]])));
     const path = join(judge.dir, 'image');
     saveImage(image, path);
-    mustBeSound(judge, path);
+    mustPassE2fsck(judge, path);
     for (const block of blocks) {
       const place = Number(run(judge.debugfs, '-R', `bmap /big ${block}`, path));
       const bytes = Buffer.alloc(BLOCK);
@@ -181,7 +181,7 @@ describe('an image of mkfs', () => {
     const last = sparse(size, [[size - 1, Uint8Array.of(1)]]);
     const path = join(judge.dir, 'image');
     saveImage(makeExt2(tree(directory([['longest', file(last)]]))), path);
-    mustBeSound(judge, path);
+    mustPassE2fsck(judge, path);
     expect(run(judge.debugfs, '-R', 'stat /longest', path)).toContain(`Size: ${size}`);
   });
 
@@ -198,7 +198,7 @@ describe('an image of mkfs', () => {
     ]);
     const path = join(judge.dir, 'image');
     saveImage(makeExt2(tree(root), { label: 'sixteen bytes ok' }), path);
-    mustBeSound(judge, path);
+    mustPassE2fsck(judge, path);
     expect(
       run(judge.debugfs, '-R', 'ls -p /wide', path)
         .split('\n')
@@ -218,7 +218,7 @@ describe('an image of mkfs', () => {
     };
     const path = join(judge.dir, 'image');
     saveImage(makeExt2(tree(directory([['long', file(long)]])), { slack: 0 }), path);
-    mustBeSound(judge, path);
+    mustPassE2fsck(judge, path);
     run(judge.debugfs, '-R', `dump /long ${join(judge.dir, 'out')}`, path);
     const out = readFileSync(join(judge.dir, 'out'));
     expect(out.length).toBe(150 << 20);
@@ -232,7 +232,7 @@ describe('an image of mkfs', () => {
       (given, journalBlocks) => {
         const path = `${judge.dir}/journal.img`;
         saveImage(makeExt2(given as ReturnType<typeof tree>, { journalBlocks: journalBlocks as number }), path);
-        mustBeSound(judge, path);
+        mustPassE2fsck(judge, path);
         expect(run(judge.debugfs, '-R', 'stat <8>', path)).toContain(`Size: ${(journalBlocks as number) * BLOCK}`);
       },
       { numRuns: 10 },
@@ -245,7 +245,7 @@ describe('an image of mkfs', () => {
     // Around the end of the first group, where a second one is too small to be worth having, and many groups.
     for (const blocks of [100, 32768, 32769, 33100, 33200, 65536, 32768 * 27 + 5000]) {
       saveImage(makeExt2(from, { size: blocks * BLOCK + 17 }), path);
-      mustBeSound(judge, path);
+      mustPassE2fsck(judge, path);
     }
   });
 });

@@ -9,6 +9,7 @@ import { delimiter, join } from 'node:path';
 import { it } from 'vitest';
 import type { ImageStore } from '../../src/disk/image-store.ts';
 import { MemoryImage } from '../../src/disk/memory-image.ts';
+import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
 import { runsFactor, TIMEOUT_MS } from './property.ts';
 
 export interface E2fsprogs {
@@ -71,8 +72,22 @@ export function run(program: string, ...args: string[]): string {
 }
 
 /** Throws what e2fsck finds wrong with an image. */
-export function mustBeSound(judge: Judge, path: string): void {
+export function mustPassE2fsck(judge: Judge, path: string): void {
   run(judge.e2fsck, '-fn', path);
+}
+
+/** The same, and when debugfs reads other files on it than our own reader. */
+export function mustBeSound(judge: Judge, path: string): void {
+  mustPassE2fsck(judge, path);
+  const oracle = new OracleExt2(loadImage(path));
+  inTemporaryDirectory((dir) => {
+    run(judge.debugfs, '-R', `rdump / ${dir}`, path);
+    for (const file of oracle.listFiles()) {
+      const bytes = readFileSync(`${dir}/${file.path}`);
+      if (bytes.length !== file.size || oracle.expect(file.ino, 0, bytes.length, bytes, 0) >= 0)
+        throw new Error(`${path}: debugfs reads something else in ${file.path}`);
+    }
+  });
 }
 
 /** Reads an image from a file into memory. */
