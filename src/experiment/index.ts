@@ -13,3 +13,4 @@ export { VmmClients, type ClientView, type ServedFile } from './vmm-clients.ts';
 export * from './vmm-machine.ts';
 export { rebootHypervisor } from './vmm-reboot.ts';
 export * from './vmm-result.ts';
+export { ask, WebHost, type HttpAnswer } from './web-client.ts';

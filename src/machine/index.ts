@@ -1,4 +1,5 @@
-/** The hardware: machine memory as raw bytes, network adapters, and the profiles of costs. */
+/** The hardware: machine memory as raw bytes, network adapters and bridges, and the profiles of costs. */
+export * from './bridge.ts';
 export * from './memory.ts';
 export * from './nic.ts';
 export * from './profile.ts';
