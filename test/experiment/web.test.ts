@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { xenMac } from '../../src/base/ethernet.ts';
 import { Ns } from '../../src/base/index.ts';
+import { rebootHypervisor } from '../../src/experiment/vmm-reboot.ts';
 import { ask, WebHost, type HttpAnswer } from '../../src/experiment/web-client.ts';
 import type { Connection } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
@@ -117,6 +118,47 @@ describe('a web server', () => {
     run(all());
     expect(answers).toEqual(new Array(200).fill(true));
   });
+});
+
+describe('a user over whatever becomes of the machine', () => {
+  property(
+    'has each request served once and in order, over the same connection, at whatever instant the guest stands still',
+    fc.constantFrom('warm-vm' as const, 'live-migration' as const, 'save-restore' as const),
+    fc.nat(300_000),
+    fc.integer({ min: 15, max: 80 }),
+    (strategy, us, thinkMs) => {
+      const machine = vmmMachine(1);
+      const clients = vmmClients(machine);
+      const { simulation } = machine;
+      simulation.runProcess('start', machine.start());
+      const host = new WebHost(simulation, machine.connectHost(), xenMac(9));
+      let isOver = false;
+      const user = function* (): Process<number> {
+        const connection = host.connection(xenMac(1));
+        expect(yield* connection.open()).toBeUndefined();
+        expect((yield* ask(connection, ['POST /login HTTP/1.0', 'Cookie: session=5']))?.status).toBe(200);
+        for (let count = 1, after = 0; ; count++) {
+          const first = (count * 7919) % (FILE_BYTES - 100);
+          const range = `Range: bytes=${first}-${first + 99}`;
+          const answer = yield* ask(connection, ['GET /data HTTP/1.0', range, 'Cookie: session=5']);
+          expect(answer?.fields.get('X-Requests')).toBe(String(count));
+          expect(Buffer.compare(answer!.body, FILE.subarray(first, first + 100))).toBe(0);
+          if (isOver && ++after === 5) return count;
+          yield Ns(thinkMs * 1e6);
+        }
+      };
+      const task = simulation.spawn('user', user());
+      const reboot = function* (): Process {
+        yield Ns(us * 1000);
+        const { guests } = yield* rebootHypervisor(machine, clients, strategy);
+        expect(guests.map(({ outcome }) => outcome)).toEqual(['continued']);
+        isOver = true;
+        expect(yield* task.join()).toBeGreaterThan(5);
+      };
+      simulation.runProcess('reboot', reboot());
+    },
+    { numRuns: 9 },
+  );
 });
 
 describe('the clients of a guest', () => {
