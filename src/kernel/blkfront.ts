@@ -85,9 +85,7 @@ export class BlockFront {
   /** The back-end is gone; what is in flight waits for the next one. */
   disconnected(): void {
     this.#isConnected = false;
-    if (this.#port === undefined) return;
-    this.#events.unbind(this.#port);
-    this.#env.hypercalls.eventChannels.close(this.#port);
+    if (this.#port !== undefined) this.#events.release(this.#port);
     this.#port = undefined;
   }
 

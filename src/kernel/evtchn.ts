@@ -54,6 +54,12 @@ export class EventChannels {
     this.#handlers[port] = undefined;
   }
 
+  /** The same, and closes the port. */
+  release(port: EvtchnPort): void {
+    this.unbind(port);
+    this.#env.hypercalls.eventChannels.close(port);
+  }
+
   notify(port: EvtchnPort): void {
     this.#env.hypercalls.eventChannels.send(port);
   }

@@ -161,9 +161,7 @@ export class Kernel {
     const writeback = new Writeback(env, costs, mm, io, queue);
     const limits = new DirtyLimits(env, mm, queue, writeback);
     io.nap = (pages) => limits.nap(pages);
-    const ring = mm.allocate();
-    if (ring === NO_PAGE) throw new GuestPanic('no page is free for the block ring');
-    mm.map.set(ring, PG.reserved);
+    const ring = reservePage(mm, 'no page is free for the block ring');
     const events = new EventChannels(env, Pfn(parameters.sharedInfoPfn));
     const grants = new GrantTable(env, Pfn(parameters.grantTablePfn));
     const front = new BlockFront(env, events, grants, ring, costs.interruptNs, queue.dispatch);
@@ -322,15 +320,19 @@ function initMemory(
   const image = modulePfn === 0 ? grantTablePfn + NR_GRANT_FRAMES : modulePfn + pagesOf(moduleBytes);
   for (let pfn = image; pfn < bootPages; pfn++) kernelPages.push(Pfn(pfn));
   const tables = Math.ceil((nrPages * MEM_MAP_BYTES_PER_PAGE) / PAGE_SIZE);
-  for (let i = 0; i < tables; i++) {
-    const pfn = mm.allocate();
-    if (pfn === NO_PAGE) throw new GuestPanic(`memory of ${nrPages} pages is too small for the kernel's tables`);
-    map.set(pfn, PG.reserved);
-    kernelPages.push(pfn);
-  }
+  for (let i = 0; i < tables; i++)
+    kernelPages.push(reservePage(mm, `memory of ${nrPages} pages is too small for the kernel's tables`));
   if (allocator.freeCount + preserved <= allocator.marks.high)
     throw new GuestPanic(`memory of ${nrPages} pages leaves too few for the page cache`);
   return kernelPages;
+}
+
+/** A page that stays the kernel's own. Throws GuestPanic when none is free. */
+function reservePage(mm: MemoryManagement, message: string): Pfn {
+  const pfn = mm.allocate();
+  if (pfn === NO_PAGE) throw new GuestPanic(message);
+  mm.map.set(pfn, PG.reserved);
+  return pfn;
 }
 
 /** The network interface, if the domain has one. */
@@ -342,12 +344,9 @@ function* connectNetwork(
   grants: GrantTable,
 ): Process<NetFront | undefined> {
   if ((yield* env.xenstore.read(`${VIF_FRONTEND}/backend`)) === undefined) return undefined;
-  const pages = Array.from({ length: NETFRONT_PAGES }, () => {
-    const pfn = mm.allocate();
-    if (pfn === NO_PAGE) throw new GuestPanic('no page is free for the network interface');
-    mm.map.set(pfn, PG.reserved);
-    return pfn;
-  });
+  const pages = Array.from({ length: NETFRONT_PAGES }, () =>
+    reservePage(mm, 'no page is free for the network interface'),
+  );
   const front = new NetFront(env, events, grants, costs, pages);
   yield* front.connect();
   return front;

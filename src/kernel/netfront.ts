@@ -86,9 +86,7 @@ export class NetFront {
   /** The back-end is gone, and all grants with it. */
   disconnected(): void {
     this.#freeTx = [];
-    if (this.#port === undefined) return;
-    this.#events.unbind(this.#port);
-    this.#env.hypercalls.eventChannels.close(this.#port);
+    if (this.#port !== undefined) this.#events.release(this.#port);
     this.#port = undefined;
   }
 

@@ -230,11 +230,8 @@ export class Listener<Address extends number> {
     const accepted = this.#accepted.get(key);
     this.#accepted.delete(key);
     if (segment.kind === KIND.syn) {
-      if (this.#accepted.size === MAX_CONNECTIONS)
-        for (const [oldest] of this.#accepted) {
-          this.#accepted.delete(oldest);
-          break;
-        }
+      const [oldest] = this.#accepted.keys();
+      if (this.#accepted.size === MAX_CONNECTIONS) this.#accepted.delete(oldest!);
       this.#accepted.set(key, accepted ?? { sequence: 0, answer: undefined });
       this.#send(client, encode(connection, 0, KIND.synAck, EMPTY));
     } else if (accepted !== undefined && segment.kind !== KIND.reset) this.#accepted.set(key, accepted);

@@ -105,21 +105,16 @@ function parseRequest(bytes: Uint8Array): HttpRequest | undefined {
   const [line, ...fields] = new TextDecoder('latin1').decode(bytes).split('\r\n');
   const [, method, path] = /^(GET|POST) (\/\S*) HTTP\/1\.[01]$/.exec(line!) ?? [];
   if (method === undefined || path === undefined || !fields.includes('')) return undefined;
-  const field = (pattern: RegExp): RegExpExecArray | undefined => {
-    for (const text of fields) {
-      const match = pattern.exec(text);
-      if (match !== null) return match;
-    }
-    return undefined;
-  };
+  const field = (pattern: RegExp): RegExpExecArray | null | undefined =>
+    fields.map((text) => pattern.exec(text)).find((match) => match !== null);
   const range = field(/^Range: bytes=(\d{1,15})-(\d{1,15})$/);
-  const cookie = field(/^Cookie: session=(\d{1,9})$/);
+  const session = field(/^Cookie: session=(\d{1,9})$/)?.[1];
   return {
     method,
     path: decodePath(path),
-    first: range === undefined ? 0 : Number(range[1]),
-    last: range === undefined ? Infinity : Number(range[2]),
-    session: cookie === undefined ? undefined : Number(cookie[1]),
+    first: Number(range?.[1] ?? 0),
+    last: Number(range?.[2] ?? Infinity),
+    session: session === undefined ? undefined : Number(session),
   };
 }
 

@@ -31,12 +31,14 @@ import {
   RING_SLOTS,
   SEGMENTS_PER_REQUEST,
 } from './public/blkif.ts';
+import { VBD_FRONTEND } from './public/xenbus.ts';
 import type { Backend, BackendClient, DeviceKind } from './xenbus-backend.ts';
 
 /** The block device of a domain, for its connection. */
 export function vbd(hypervisor: Hypervisor, device: BlockDevice): DeviceKind {
   return {
     type: 'vbd',
+    frontend: VBD_FRONTEND,
     rings: ['ring-ref'],
     frontProperties: {},
     backProperties: { sectors: String(device.sectorCount) },
@@ -210,12 +212,6 @@ class BlockBackend implements Backend {
     putField(RING_RESPONSE, this.#response, 0, 'id', id);
     putField(RING_RESPONSE, this.#response, 0, 'operation', operation);
     putField(RING_RESPONSE, this.#response, 0, 'status', ok ? BlkifStatus.ok : BlkifStatus.error);
-    if (this.#ring.respond(this.#response)) this.#notifyGuest();
-  }
-
-  #notifyGuest(): void {
-    const { domain0Cpu, costs } = this.#hypervisor;
-    domain0Cpu.charge(costs.eventSendNs);
-    this.#client.sendEvent(domain0Cpu.book());
+    if (this.#ring.respond(this.#response)) this.#client.notify();
   }
 }

@@ -28,6 +28,7 @@ import {
   NET_TX_RESPONSE,
   NetStatus,
 } from './public/netif.ts';
+import { VIF_FRONTEND } from './public/xenbus.ts';
 import type { Backend, BackendClient, DeviceKind } from './xenbus-backend.ts';
 
 /** Frames that may wait to be received: as many as there are slots. */
@@ -37,6 +38,7 @@ const MAX_WAITING = NET_RING_SLOTS;
 export function vif(hypervisor: Hypervisor, mac: MacAddress): DeviceKind {
   return {
     type: 'vif',
+    frontend: VIF_FRONTEND,
     rings: ['tx-ring-ref', 'rx-ring-ref'],
     frontProperties: { mac: macText(mac) },
     backProperties: {},
@@ -85,10 +87,11 @@ class NetBackend implements Backend {
 
   #takeUp(): void {
     const request = this.#txRequest;
-    const [id, offset, size] = (['id', 'offset', 'size'] as const).map((name) =>
-      getField(NET_TX_REQUEST, request, 0, name),
-    ) as [number, number, number];
-    const ref = GrantRef(getField(NET_TX_REQUEST, request, 0, 'grant'));
+    const field = (name: keyof typeof NET_TX_REQUEST.offset): number => getField(NET_TX_REQUEST, request, 0, name);
+    const id = field('id');
+    const offset = field('offset');
+    const size = field('size');
+    const ref = GrantRef(field('grant'));
     const isFrame = size >= ETHERNET_HEADER.size && offset + size <= PAGE_SIZE;
     const isGood = isFrame && reservedIsZero(NET_TX_REQUEST, request, 0);
     const mfn = isGood ? this.#client.grants.map(ref, DOM0, false) : undefined;
@@ -105,7 +108,7 @@ class NetBackend implements Backend {
       const response = new Uint8Array(NET_TX_RESPONSE.size);
       putField(NET_TX_RESPONSE, response, 0, 'id', id);
       putField(NET_TX_RESPONSE, response, 0, 'status', mfn === undefined ? NetStatus.error : NetStatus.ok);
-      if (this.#tx.respond(response)) this.#notify();
+      if (this.#tx.respond(response)) this.#client.notify();
     });
   }
 
@@ -131,7 +134,7 @@ class NetBackend implements Backend {
     const response = new Uint8Array(NET_RX_RESPONSE.size);
     putField(NET_RX_RESPONSE, response, 0, 'id', getField(NET_RX_REQUEST, this.#rxRequest, 0, 'id'));
     putField(NET_RX_RESPONSE, response, 0, 'size', mfn === undefined ? 0 : frame.length);
-    if (this.#rx.respond(response)) this.#notify();
+    if (this.#rx.respond(response)) this.#client.notify();
   }
 
   /** Goes on when domain 0's processor has done the work on a frame. */
@@ -139,11 +142,5 @@ class NetBackend implements Backend {
     const { domain0Cpu, power, costs } = this.#hypervisor;
     domain0Cpu.charge(costs.netbackPacketNs + costs.netbackNsPerByte * bytes);
     power.after(domain0Cpu.book(), then);
-  }
-
-  #notify(): void {
-    const { domain0Cpu, costs } = this.#hypervisor;
-    domain0Cpu.charge(costs.eventSendNs);
-    this.#client.sendEvent(domain0Cpu.book());
   }
 }

@@ -25,18 +25,16 @@ import type { Mfn } from '../base/units.ts';
 const MAX_ORDER = 20;
 
 /** A free block, in the ring of its order. The head of a ring is one without frames. */
-interface Block {
+class Block {
   readonly mfn: number;
   readonly order: number;
-  prev: Block;
-  next: Block;
-}
+  prev: Block = this;
+  next: Block = this;
 
-function emptyRing(order: number): Block {
-  const head: { -readonly [K in keyof Block]?: Block[K] } = { mfn: -1, order };
-  head.prev = head as Block;
-  head.next = head as Block;
-  return head as Block;
+  constructor(mfn: number, order: number) {
+    this.mfn = mfn;
+    this.order = order;
+  }
 }
 
 export class FrameAllocator {
@@ -45,7 +43,7 @@ export class FrameAllocator {
   /** One bit a frame. */
   readonly #free: Uint32Array;
   /** Heads of the rings, by order. */
-  readonly #rings: readonly Block[] = Array.from({ length: MAX_ORDER + 1 }, (_, order) => emptyRing(order));
+  readonly #rings: readonly Block[] = Array.from({ length: MAX_ORDER + 1 }, (_, order) => new Block(-1, order));
   /** The free blocks by their first frames. */
   readonly #blocks = new Map<number, Block>();
   #freeCount = 0;
@@ -167,7 +165,9 @@ export class FrameAllocator {
 
   #add(mfn: number, order: number): void {
     const head = this.#rings[order]!;
-    const block: Block = { mfn, order, prev: head, next: head.next };
+    const block = new Block(mfn, order);
+    block.prev = head;
+    block.next = head.next;
     head.next.prev = block;
     head.next = block;
     this.#blocks.set(mfn, block);

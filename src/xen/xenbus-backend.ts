@@ -33,14 +33,16 @@ export interface BackendClient {
   readonly grants: GrantTable;
   /** The pages of the rings, which are mapped, in the order of `rings`. */
   readonly rings: readonly Mfn[];
-  /** Sends an event to the guest, who may be notified `delayNs` from now. */
-  sendEvent(delayNs: number): void;
+  /** Sends an event to the guest, when domain 0's processor has come to it. */
+  notify(): void;
 }
 
 /** A device that a domain may have. */
 export interface DeviceKind {
-  /** As directories call it. */
+  /** As directories of back-ends call it. */
   readonly type: 'vbd' | 'vif';
+  /** Directory of the front-end, below the domain's home. */
+  readonly frontend: string;
   /** Names under which the front-end publishes the grants of its rings. */
   readonly rings: readonly string[];
   /** What the tool stack tells the front-end. */
@@ -79,7 +81,7 @@ export class XenbusBackend {
     this.#grants = grants;
     this.#kind = kind;
     this.#home = `${backendsOf(domid, kind.type)}/0`;
-    this.#frontend = `${homeOf(domid)}/device/${kind.type}/0`;
+    this.#frontend = `${homeOf(domid)}/${kind.frontend}`;
     const { xenstore } = hypervisor;
     this.#write(this.#frontend, { ...kind.frontProperties, backend: this.#home });
     xenstore.write(`${this.#frontend}/state`, String(XenbusState.initialising));
@@ -130,7 +132,7 @@ export class XenbusBackend {
   }
 
   #connect(): void {
-    const { domain0Events } = this.#hypervisor;
+    const { domain0Events, domain0Cpu, costs } = this.#hypervisor;
     const ringRefs: GrantRef[] = [];
     const rings: Mfn[] = [];
     for (const name of this.#kind.rings) {
@@ -149,8 +151,9 @@ export class XenbusBackend {
     const backend = this.#kind.connect({
       grants: this.#grants,
       rings,
-      sendEvent: (delayNs) => {
-        domain0Events.ports.sendAfter(port, delayNs);
+      notify: () => {
+        domain0Cpu.charge(costs.eventSendNs);
+        domain0Events.ports.sendAfter(port, domain0Cpu.book());
       },
     });
     this.#connection = { backend, ringRefs, port };
