@@ -147,7 +147,15 @@ export class MemoryMaps {
       for (let at = from; at < to; at++) vma.clean(at);
       files.add(vma.file);
     }
-    if ((flags & MS.sync) !== 0) for (const file of files) yield* this.#ext2.fsync(file.inode, true);
+    if ((flags & MS.sync) !== 0) {
+      // The range may be unmapped, and the file closed, while this waits.
+      for (const file of files) file.users++;
+      try {
+        for (const file of files) yield* this.#ext2.fsync(file.inode, true);
+      } finally {
+        for (const file of files) yield* fput(this.#ext2.inodes, file);
+      }
+    }
     if (mapped < end - address) throw new ModelError('ENOMEM', 'not all of the range is mapped');
   }
 
