@@ -3,14 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStreams } from '../../src/sim/random.ts';
 import { runsFactor, TIMEOUT_MS } from '../support/property.ts';
-import {
-  CHANGES,
-  type ChangeName,
-  DurableFile,
-  type FileSystem,
-  SYNC_CALLS,
-  type SyncName,
-} from './durable-file.ts';
+import { CHANGES, type ChangeName, DurableFile, type FileSystem, SYNC_CALLS, type SyncName } from './durable-file.ts';
 
 /** Until kupdate has written everything. */
 const QUIET_SECONDS = 45;
@@ -37,8 +30,7 @@ function casesOf(fs: FileSystem): Case[] {
     file.change();
     const moments = file.wait(Infinity, QUIET_SECONDS);
     for (let moment = 0; moment <= moments; moment++)
-      for (const call of CALL_NAMES)
-        cases.push({ change, call, moment, again: cases.length % EVENTS_OF_A_CALL });
+      for (const call of CALL_NAMES) cases.push({ change, call, moment, again: cases.length % EVENTS_OF_A_CALL });
   }
   return cases;
 }
@@ -74,25 +66,5 @@ describe.each(['ext2', 'ext3'] as const)('%s: the inode leaves memory at each mo
     expect(lost).toEqual([]);
     expect(tried.length).toBeGreaterThanOrEqual(CASES * Math.min(1, runsFactor()));
     expect(evicted).toBeGreaterThan(tried.length / 10);
-  });
-});
-
-describe.each(['ext2', 'ext3'] as const)('%s: two calls at a time', (fs) => {
-  it('mean durable each, whenever the second begins', () => {
-    const change = 'appends the first indirect block';
-    const lost: number[] = [];
-    let moment = 0;
-    for (let isOver = false; !isOver; moment++) {
-      const file = new DurableFile(fs, change);
-      file.change();
-      let first: string | undefined;
-      file.begin('fsync', (answer) => (first = answer));
-      file.wait(moment);
-      isOver = first !== undefined;
-      expect(file.call('fsync')).toBe('ok');
-      if (!file.survives(file.promised('fsync'))) lost.push(moment);
-    }
-    expect(lost).toEqual([]);
-    expect(moment).toBeGreaterThan(5);
   });
 });

@@ -10,8 +10,7 @@ import type { Process } from '../../src/sim/index.ts';
 import { GuestDisk } from './guest-disk.ts';
 
 /** A page's worth of bytes without zeros. */
-export const pageOf = (salt: number): Uint8Array =>
-  new Uint8Array(PAGE_SIZE).map((_, i) => ((i * 31 + salt) & 255) || 1);
+export const pageOf = (salt: number): Uint8Array => new Uint8Array(PAGE_SIZE).map((_, i) => (i * 31 + salt) & 255 || 1);
 
 /** Pages of /f: the other ones are holes. 12 and those behind it lie behind an indirect block. */
 const FULL = [0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20];
@@ -104,18 +103,25 @@ interface SyncCall {
 }
 
 export const SYNC_CALLS = {
-  fsync: { salt: 99, flags: 0, make: (sys, fd) => sys.fsync(fd) },
-  fdatasync: { salt: 99, flags: 0, make: (sys, fd) => sys.fdatasync(fd) },
+  fsync: { salt: 99, flags: O.rdonly, make: (sys, fd) => sys.fsync(fd) },
+  fdatasync: { salt: 99, flags: O.rdonly, make: (sys, fd) => sys.fdatasync(fd) },
   O_SYNC: {
     salt: 100,
-    flags: O.sync,
+    flags: O.rdwr | O.sync,
     *make(sys, fd, index) {
       yield* sys.pwrite(fd, pageOf(100), 0, PAGE_SIZE, index * PAGE_SIZE);
     },
   },
+  'O_SYNC, O_DIRECT': {
+    salt: 102,
+    flags: O.rdwr | O.sync | O.direct,
+    *make(sys, fd, index) {
+      yield* sys.pwrite(fd, pageOf(102), 0, PAGE_SIZE, index * PAGE_SIZE);
+    },
+  },
   msync: {
     salt: 101,
-    flags: 0,
+    flags: O.rdwr,
     *make(sys, fd, index) {
       const address = sys.mmap(PAGE_SIZE, PROT.read | PROT.write, MAP.shared, fd, index * PAGE_SIZE);
       yield* sys.store(address, pageOf(101), 0, PAGE_SIZE);
@@ -129,18 +135,36 @@ export const SYNC_CALLS = {
 } satisfies Record<string, SyncCall>;
 export type SyncName = keyof typeof SYNC_CALLS;
 
+/** ok, or the errno that a call throws. */
+export function codeOf(call: () => unknown): string {
+  try {
+    call();
+    return 'ok';
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    return error.code;
+  }
+}
+
 /** A guest on a fresh disk. */
 export class DurableFile {
   readonly disk: GuestDisk;
+  readonly #medium: MemoryImage;
   readonly #change: Change;
 
   constructor(fs: FileSystem, change: ChangeName, fails?: (request: BlockRequest) => boolean) {
     this.#change = CHANGES[change];
-    this.disk = new GuestDisk(imageOf(fs), 1, { hasCache: true, cmdLine: 'cachemap=off', ...(fails && { fails }) });
+    this.#medium = imageOf(fs);
+    this.disk = new GuestDisk(this.#medium, 1, { hasCache: true, cmdLine: 'cachemap=off', ...(fails && { fails }) });
   }
 
   get sys(): Syscalls {
     return this.disk.guest.kernel.syscalls;
+  }
+
+  /** Whether nothing can be changed any more. */
+  get isReadOnly(): boolean {
+    return codeOf(() => this.disk.run(this.sys.chmod('/h', 0o644))) === 'EROFS';
   }
 
   /** Inodes in memory. */
@@ -182,15 +206,16 @@ export class DurableFile {
     this.disk.guest.domain.environment.spawn(
       'call',
       (function* (): Process {
-        const fd = yield* sys.open(path, O.rdwr | flags);
+        let fd: number | undefined;
         try {
+          fd = yield* sys.open(path, flags);
           yield* make(sys, fd, index);
           end('ok');
         } catch (error) {
           if (!(error instanceof ModelError)) throw error;
           end(error.code);
         }
-        yield* sys.close(fd);
+        if (fd !== undefined) yield* sys.close(fd);
       })(),
     );
   }
@@ -215,8 +240,7 @@ export class DurableFile {
 
   /** Whether the promised is there after a loss of power at this moment, as another guest sees it. */
   survives({ path, size, index, bytes }: Durable): boolean {
-    const medium = (this.disk.image as MemoryImage).clone();
-    const reader = new GuestDisk(medium, 1, { cmdLine: 'cachemap=off', memory: 'reader' });
+    const reader = new GuestDisk(this.#medium.clone(), 1, { cmdLine: 'cachemap=off', memory: 'reader' });
     const { syscalls: sys } = reader.guest.kernel;
     return reader.run(
       (function* (): Process<boolean> {
