@@ -8,6 +8,7 @@
 import { PENTIUM4_2006 } from '../machine/profiles/pentium4-2006.ts';
 import { SERVER_2026 } from '../machine/profiles/server-2026.ts';
 import { values, type DiskSection } from '../machine/profile.ts';
+import type { DriveOptions } from './drive.ts';
 import { InstantDisk } from './instant.ts';
 import { NvmeDisk } from './nvme.ts';
 import { RotatingDisk } from './rotating-disk.ts';
@@ -22,9 +23,15 @@ export function makeServiceTime(disk: DiskSection, kind: DriveKind = 'profile'):
   return drive.kind === 'disk' ? new RotatingDisk(values(drive.constants)) : new NvmeDisk(values(drive.constants));
 }
 
-/** Size of the drive's volatile write cache in bytes; 0: every completed write is on the medium. */
-export function writeCacheBytes(disk: DiskSection, kind: DriveKind = 'profile'): number {
-  return kind === 'instant' ? 0 : driveOf(disk, kind).constants.writeCacheBytes.value;
+/** What a drive of that kind is made with, its service-time model fresh. */
+export function driveOptions(disk: DiskSection, kind: DriveKind = 'profile'): DriveOptions {
+  const model = makeServiceTime(disk, kind);
+  if (kind === 'instant') return { model, writeCacheBytes: 0 };
+  const drive = driveOf(disk, kind);
+  const writeCacheBytes = drive.constants.writeCacheBytes.value;
+  return drive.kind === 'disk'
+    ? { model, writeCacheBytes, destageDelayNs: drive.constants.destageDelayNs.value }
+    : { model, writeCacheBytes };
 }
 
 function driveOf(disk: DiskSection, kind: 'profile' | 'disk' | 'nvme'): DiskSection {

@@ -31,6 +31,7 @@
 import { assert } from '../base/assert.ts';
 import { Ns, SECTOR_SIZE } from '../base/units.ts';
 import type { RotatingDiskConstant, Values } from '../machine/profile.ts';
+import type { BlockOp } from './block-device.ts';
 import type { ServiceTimeModel } from './service-time.ts';
 
 /** Skew beyond the time of the switch, so that a switch never ends after the first sector has passed. */
@@ -46,7 +47,9 @@ export class RotatingDisk implements ServiceTimeModel {
   readonly #headSwitchNs: number;
   readonly #headSkewNs: number;
   readonly #cylinderSkewNs: number;
-  readonly #commandNs: number;
+  readonly #readHitNs: number;
+  readonly #readMissNs: number;
+  readonly #writeNs: number;
   readonly #busNsPerSector: number;
   readonly #readAheadSectors: number;
 
@@ -81,7 +84,9 @@ export class RotatingDisk implements ServiceTimeModel {
     this.#headSwitchNs = costs.headSwitchNs;
     this.#headSkewNs = costs.headSwitchNs + SKEW_MARGIN_NS;
     this.#cylinderSkewNs = Math.max(costs.headSwitchNs, costs.trackToTrackNs) + SKEW_MARGIN_NS;
-    this.#commandNs = costs.commandNs;
+    this.#readHitNs = costs.readHitNs;
+    this.#readMissNs = costs.readMissNs;
+    this.#writeNs = costs.writeNs;
     this.#busNsPerSector = (SECTOR_SIZE * 1000) / costs.busMBps;
     this.#readAheadSectors = Math.floor(costs.readAheadBytes / SECTOR_SIZE);
 
@@ -118,10 +123,12 @@ export class RotatingDisk implements ServiceTimeModel {
   }
 
   read(sector: number, sectors: number, now: Ns): Ns {
-    const start = now + this.#commandNs;
     const end = sector + sectors;
-    this.#readAhead(start);
+    this.#readAhead(now + this.#readHitNs);
     const held = this.#segmentOf(sector);
+    const isHit = held >= 0 && end <= this.#segmentEnd[held]!;
+    const start = now + (isHit ? this.#readHitNs : this.#readMissNs);
+    if (!isHit) this.#readAhead(start);
     const segment = held >= 0 ? held : this.#oldestSegment();
     this.#segmentUse[segment] = ++this.#uses;
     if (held < 0) {
@@ -155,8 +162,8 @@ export class RotatingDisk implements ServiceTimeModel {
     return Ns(Math.ceil(this.#pass(sector, sector + sectors, now) - now));
   }
 
-  transfer(sectors: number, _now: Ns): Ns {
-    return Ns(Math.ceil(this.#commandNs + sectors * this.#busNsPerSector));
+  transfer(op: BlockOp, sectors: number, _now: Ns): Ns {
+    return Ns(Math.ceil((op === 'read' ? this.#readHitNs : this.#writeNs) + sectors * this.#busNsPerSector));
   }
 
   /** How far the host lets the drive read ahead, once it has asked for everything before `end`. */

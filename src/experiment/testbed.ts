@@ -10,7 +10,7 @@ import { assert } from '../base/assert.ts';
 import { Ns } from '../base/units.ts';
 import { Drive } from '../disk/drive.ts';
 import type { ImageStore } from '../disk/image-store.ts';
-import { makeServiceTime, writeCacheBytes, type DriveKind } from '../disk/make-service-time.ts';
+import { driveOptions, type DriveKind } from '../disk/make-service-time.ts';
 import { Kernel, type ReuseObserver } from '../kernel/index.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import { values, type GuestCosts, type Profile } from '../machine/profile.ts';
@@ -72,10 +72,7 @@ export class Testbed {
     const { seed, profile, disk, image, memory } = options;
     this.#options = options;
     this.simulation = new Simulation(seed);
-    this.drive = new Drive(this.simulation, memory, image, {
-      model: makeServiceTime(profile.disk, disk),
-      writeCacheBytes: writeCacheBytes(profile.disk, disk),
-    });
+    this.drive = new Drive(this.simulation, memory, image, driveOptions(profile.disk, disk));
     this.hypervisor = Hypervisor.boot(this.simulation, memory, values(profile.hypervisor), {
       arch: options.arch ?? profile.arch.value,
       ...(options.protections && { protections: options.protections }),

@@ -14,7 +14,7 @@ import { xenMac } from '../base/ethernet.ts';
 import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../base/units.ts';
 import { Drive, type DrivePort } from '../disk/drive.ts';
 import type { ImageStore } from '../disk/image-store.ts';
-import { makeServiceTime, writeCacheBytes, type DriveKind } from '../disk/make-service-time.ts';
+import { driveOptions, type DriveKind } from '../disk/make-service-time.ts';
 import { Partition } from '../disk/partition.ts';
 import { Kernel, type ReuseObserver } from '../kernel/index.ts';
 import { Bridge } from '../machine/bridge.ts';
@@ -130,12 +130,7 @@ export class VmmMachine {
     this.#options = options;
     this.memory = memory;
     this.simulation = beside?.simulation ?? new Simulation(seed);
-    this.drive =
-      beside?.drive ??
-      new Drive(this.simulation, memory, image, {
-        model: makeServiceTime(profile.disk, disk),
-        writeCacheBytes: writeCacheBytes(profile.disk, disk),
-      });
+    this.drive = beside?.drive ?? new Drive(this.simulation, memory, image, driveOptions(profile.disk, disk));
     this.#port = beside === undefined ? this.drive : this.drive.port(memory);
     this.guestCosts = values(profile.guest);
     this.costs = values(profile.hypervisor);
