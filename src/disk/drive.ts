@@ -26,6 +26,7 @@
  * beyond `channels`; a failed request moves nothing at all; bad sectors come from `faults` only.
  */
 
+import { checkInteger, checkObject, checkOneOf } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
@@ -117,9 +118,15 @@ export class Drive implements BlockDevice {
   #busyNs = 0;
   #busySince = 0;
 
+  /** @throws ArgumentError for options that no drive can have */
   constructor(simulation: Simulation, memory: MachineMemory, image: ImageStore, options: DriveOptions) {
     const { model, writeCacheBytes, scheduler, destageDelayNs = 0 } = options;
-    assert(Number.isSafeInteger(model.channels) && model.channels >= 1, 'a drive has at least one channel');
+    checkObject('image', image, 'size', 'read', 'write');
+    checkObject('model', model, 'channels', 'read', 'write', 'transfer');
+    checkInteger('model.channels', model.channels, 1);
+    checkInteger('writeCacheBytes', writeCacheBytes);
+    checkInteger('destageDelayNs', destageDelayNs);
+    if (scheduler !== undefined) checkOneOf('scheduler', scheduler, ['fifo', 'elevator']);
     this.sectorCount = Math.floor(image.size / SECTOR_SIZE);
     this.#simulation = simulation;
     this.#memory = memory;

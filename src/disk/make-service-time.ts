@@ -5,6 +5,7 @@
  * `disk` always names the disk of 2004 and `nvme` the flash drive of 2026, whatever the machine around it.
  */
 
+import { checkOneOf } from '../base/argument-error.ts';
 import { PENTIUM4_2006 } from '../machine/profiles/pentium4-2006.ts';
 import { SERVER_2026 } from '../machine/profiles/server-2026.ts';
 import { values, type DiskSection } from '../machine/profile.ts';
@@ -14,10 +15,15 @@ import { NvmeDisk } from './nvme.ts';
 import { RotatingDisk } from './rotating-disk.ts';
 import type { ServiceTimeModel } from './service-time.ts';
 
-export type DriveKind = 'profile' | 'disk' | 'nvme' | 'instant';
+export const DRIVE_KINDS = ['profile', 'disk', 'nvme', 'instant'] as const;
+export type DriveKind = (typeof DRIVE_KINDS)[number];
 
-/** A fresh service-time model. */
+/**
+ * A fresh service-time model.
+ * @throws ArgumentError for an unknown kind, as `driveOptions`
+ */
 export function makeServiceTime(disk: DiskSection, kind: DriveKind = 'profile'): ServiceTimeModel {
+  checkOneOf('kind', kind, DRIVE_KINDS);
   if (kind === 'instant') return new InstantDisk();
   const drive = driveOf(disk, kind);
   return drive.kind === 'disk' ? new RotatingDisk(values(drive.constants)) : new NvmeDisk(values(drive.constants));

@@ -28,6 +28,7 @@
  * overlaps the reading completely.
  */
 
+import { checkArgument } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { Ns, SECTOR_SIZE } from '../base/units.ts';
 import type { RotatingDiskConstant, Values } from '../machine/profile.ts';
@@ -96,7 +97,7 @@ export class RotatingDisk implements ServiceTimeModel {
       const inwards = costs.zones === 1 ? 0 : zone / (costs.zones - 1);
       const bytesPerNs = (costs.outerMBps + (costs.innerMBps - costs.outerMBps) * inwards) / 1000;
       const length = Math.round((bytesPerNs * cylinderNs) / (this.#heads * SECTOR_SIZE));
-      assert(length >= 1, 'a track holds at least one sector');
+      checkArgument(length >= 1, 'outerMBps', 'a track holds at least one sector');
       this.#sectorsPerTrack.push(length);
       sectorsOfOneEach += length * this.#heads;
     }
@@ -104,7 +105,7 @@ export class RotatingDisk implements ServiceTimeModel {
     this.#sectorCount = this.#cylindersPerZone * sectorsOfOneEach;
 
     const most = this.#cylindersPerZone * costs.zones - 1;
-    assert(most >= 3, 'a disk has more than three cylinders');
+    checkArgument(most >= 3, 'capacityBytes', 'a disk has more than three cylinders');
     const first = costs.trackToTrackNs;
     const meanRoot = (8 / 15) * Math.sqrt(most) - 1;
     const fullRoot = Math.sqrt(most) - 1;
@@ -115,7 +116,7 @@ export class RotatingDisk implements ServiceTimeModel {
     this.#seekA = first - this.#seekB - this.#seekC;
     // The slope is least at one end: at d = 1 when c is positive, at the full stroke when it is negative.
     const leastSlope = this.#seekC + this.#seekB / (2 * (this.#seekC > 0 ? 1 : Math.sqrt(most)));
-    assert(leastSlope >= 0, 'the seek times make a curve that never falls');
+    checkArgument(leastSlope >= 0, 'averageSeekNs', 'the seek times make a curve that never falls');
 
     this.#segmentStart = new Float64Array(costs.readSegments).fill(-1);
     this.#segmentEnd = new Float64Array(costs.readSegments).fill(-1);

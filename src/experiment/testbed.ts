@@ -6,8 +6,9 @@
  */
 
 import type { Arch } from '../base/arch.ts';
+import { checkInteger, checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
-import { Ns } from '../base/units.ts';
+import { Ns, PAGE_SIZE } from '../base/units.ts';
 import { Drive } from '../disk/drive.ts';
 import type { ImageStore } from '../disk/image-store.ts';
 import { driveOptions, type DriveKind } from '../disk/make-service-time.ts';
@@ -68,8 +69,14 @@ export class Testbed {
   readonly guestCosts: GuestCosts;
   readonly #options: TestbedOptions;
 
+  /** @throws ArgumentError for options that are missing or of another kind; UserError when the memory is too small */
   constructor(options: TestbedOptions) {
-    const { seed, profile, disk, image, memory } = options;
+    checkObject('options', options);
+    const { seed, profile, disk, image, memory, guestMemory } = options;
+    checkObject('profile', profile, 'guest', 'hypervisor', 'disk');
+    checkObject('image', image, 'size', 'read', 'write');
+    checkObject('memory', memory, 'frameCount');
+    checkInteger('guestMemory', guestMemory, PAGE_SIZE);
     this.#options = options;
     this.simulation = new Simulation(seed);
     this.drive = new Drive(this.simulation, memory, image, driveOptions(profile.disk, disk));

@@ -13,6 +13,7 @@
  * not in the background.
  */
 
+import { checkArgument, checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
@@ -65,10 +66,14 @@ export class Toolstack {
 
   /**
    * Builds a domain on free frames, waiting for the scrub list when there are too few. It is running when the process returns.
-   * @throws UserError for a configuration that cannot be; ModelError ENOMEM when there is no memory or no slot for it
+   * @throws ArgumentError for a configuration without name, memory or device; UserError for one that cannot be; ModelError ENOMEM
+   * when there is no memory or no slot for it
    */
   *createDomain(config: DomainConfig): Process<Domain> {
     const { costs, kernelPages } = this.#hypervisor;
+    checkObject('config', config, 'name', 'memoryBytes', 'device');
+    checkObject('config.device', config.device, 'sectorCount', 'submit');
+    checkArgument(typeof config.name === 'string', 'config.name', 'expected text');
     if (encodeName(config.name) === undefined) throw new UserError(`name: "${config.name}" is longer than 31 bytes`);
     const region = planBootRegion(config.name, config.memoryBytes, kernelPages, config.module, config.cmdLine);
     const { entry, frames } = yield* this.list.makeRoom(config, region.nrPages, region.nrPages);

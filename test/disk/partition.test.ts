@@ -72,6 +72,6 @@ describe('a partition', () => {
       [8, 0],
       [8, 57],
     ] as const)
-      expect(() => new Partition(device, first, count)).toThrow('a partition');
+      expect(() => new Partition(device, first, count)).toThrow(ArgumentError);
   });
 });
