@@ -318,6 +318,10 @@ class VmmRun {
         if (at >= 0 || position + length > size)
           this.#mismatch(`${config.name}: ${path}: byte ${position + Math.max(at, 0)} was read wrong`);
       },
+      onEnd: (file, position) => {
+        const { path, size } = files[file]!;
+        if (position < size) this.#mismatch(`${config.name}: ${path}: ended at byte ${position} of ${size}`);
+      },
     });
   }
 
