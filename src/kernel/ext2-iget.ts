@@ -223,6 +223,6 @@ export class Ext2Inodes extends InodeCache {
     const { ino, generation, mode } = fields;
     const isFile = (mode & EXT2_MODE.typeMask) === EXT2_MODE.regular;
     const named = isFile ? this.#policy.files : this.#policy.metadata;
-    return new Inode(fields, this.#mm.cache.open(ino, generation, named), this.#pages);
+    return new Inode(fields, this.#mm.cache.open(ino, generation, named), this.#pages, this);
   }
 }

@@ -31,6 +31,12 @@ export interface InodeOperations {
   writeInode(inode: Inode): Process;
 }
 
+/** Where inodes are held and let go of: the inode cache. */
+export interface InodeHolder {
+  hold(inode: Inode): boolean;
+  iput(inode: Inode): Process;
+}
+
 /** What the disk says about an inode. After a change, `markInodeDirty`. */
 export interface InodeFields {
   readonly ino: Ino;
@@ -58,10 +64,11 @@ export class Inode implements Mapping {
   readonly fields: InodeFields;
   readonly space: AddressSpace;
   /** i_sem. */
-  readonly sem = new Mutex();
+  readonly sem: Mutex;
   /** Held while the map from pages to blocks changes. */
-  readonly mapLock = new Mutex();
+  readonly mapLock: Mutex;
   readonly #operations: InodeOperations;
+  readonly #holder: InodeHolder;
   /** Open files and walks that use it. */
   references = 0;
   /** Page of the slab cache that it lies in. */
@@ -81,10 +88,13 @@ export class Inode implements Mapping {
   lastIndex = -1;
   lastBlock = 0;
 
-  constructor(fields: InodeFields, space: AddressSpace, operations: InodeOperations) {
+  constructor(fields: InodeFields, space: AddressSpace, operations: InodeOperations, holder: InodeHolder) {
     this.fields = fields;
     this.space = space;
     this.#operations = operations;
+    this.#holder = holder;
+    this.sem = new Mutex('i_sem', fields);
+    this.mapLock = new Mutex('the map lock', fields);
   }
 
   get size(): number {
@@ -156,6 +166,14 @@ export class Inode implements Mapping {
   isBoundary(index: number): boolean {
     return this.#operations.isBoundary(index);
   }
+
+  hold(): boolean {
+    return this.#holder.hold(this);
+  }
+
+  release(): Process {
+    return this.#holder.iput(this);
+  }
 }
 
 export class InodeCache implements Shrinker {
@@ -188,6 +206,13 @@ export class InodeCache implements Shrinker {
     const inode = this.#inodes.get(ino);
     if (inode !== undefined && inode.references++ === 0) this.#nrUnused--;
     return inode;
+  }
+
+  /** __iget: takes a reference to an inode; false when it has left the cache. */
+  hold(inode: Inode): boolean {
+    if (this.#inodes.peek(inode.ino) !== inode) return false;
+    if (inode.references++ === 0) this.#nrUnused--;
+    return true;
   }
 
   /** Whether an inode is in memory. */

@@ -3,7 +3,7 @@
  * the disk and UTF-8 here.
  *
  * A name that is not in the cache is looked up under the
- * directory's i_sem, and whoever changes a directory, under that lock too, tells it here (`setDentry`): so the cache never
+ * directory's i_sem, held until its inode is in memory, and whoever changes a directory, under that lock too, tells it here (`setDentry`): so the cache never
  * disagrees with the disk. A directory that is removed is empty: what the cache says of it holds for the next of its number too.
  */
 
@@ -71,26 +71,26 @@ export class PathWalker {
       const next = yield* this.#step(at, name);
       const isLast = i === rest.length - 1;
       if (!next.isSymlink || (isLast && !follow && !mustBeDirectory)) {
-        this.#inodes.put(at);
+        yield* this.#inodes.iput(at);
         at = next;
         continue;
       }
       if (++links > MAX_SYMLINKS) {
-        this.#inodes.put(at);
-        this.#inodes.put(next);
+        yield* this.#inodes.iput(at);
+        yield* this.#inodes.iput(next);
         throw new ModelError('ELOOP', `too many symbolic links in ${path}`);
       }
       const target = yield* this.#withReference(next, this.readlink(next), at);
       if (isLast && endsAsDirectory(target)) mustBeDirectory = true;
       if (target.startsWith('/')) {
-        this.#inodes.put(at);
+        yield* this.#inodes.iput(at);
         at = yield* this.#inodes.root();
       }
       rest = [...split(target), ...rest.slice(i + 1)];
       i = -1;
     }
     if (!mustBeDirectory || at.isDirectory) return at;
-    this.#inodes.put(at);
+    yield* this.#inodes.iput(at);
     throw new ModelError('ENOTDIR', path);
   }
 
@@ -139,7 +139,7 @@ export class PathWalker {
     const above = end === 0 ? '' : path.slice(0, slash + 1);
     const parent = this.#walkCached(above, true) ?? (yield* this.#walk(above, true));
     if (!parent.isDirectory) {
-      this.#inodes.put(parent);
+      yield* this.#inodes.iput(parent);
       throw new ModelError('ENOTDIR', path);
     }
     return { parent, name, hasSlash: path.endsWith('/') };
@@ -199,17 +199,19 @@ export class PathWalker {
 
   *#lookup(directory: Inode, name: string): Process<Inode> {
     if (!directory.isDirectory) throw new ModelError('ENOTDIR', `inode ${directory.ino} is no directory`);
-    let ino = this.findDentry(directory, name);
-    if (ino === undefined) {
-      if (!directory.sem.tryAcquire()) yield* directory.sem.acquire();
-      try {
-        ino = yield* this.lookupLocked(directory, name);
-      } finally {
-        directory.sem.release();
-      }
+    const known = this.findDentry(directory, name);
+    if (known === 0) throw noEntry(directory, name);
+    const cached = known === undefined ? undefined : this.#inodes.get(Ino(known));
+    if (cached !== undefined) return cached;
+    // Under i_sem until there is a reference: else the name may go meanwhile, and its number be another file's.
+    if (!directory.sem.tryAcquire()) yield* directory.sem.acquire();
+    try {
+      const ino = yield* this.lookupLocked(directory, name);
+      if (ino === 0) throw noEntry(directory, name);
+      return this.#inodes.get(Ino(ino)) ?? (yield* this.#inodes.iget(ino));
+    } finally {
+      directory.sem.release();
     }
-    if (ino === 0) throw new ModelError('ENOENT', `no entry ${name} in directory ${directory.ino}`);
-    return this.#inodes.get(Ino(ino)) ?? (yield* this.#inodes.iget(ino));
   }
 
   /** Runs `process`; gives back `held` when it ends and `onError` too when it throws. */
@@ -217,12 +219,16 @@ export class PathWalker {
     try {
       return yield* process;
     } catch (error) {
-      this.#inodes.put(onError);
+      yield* this.#inodes.iput(onError);
       throw error;
     } finally {
-      if (held !== undefined) this.#inodes.put(held);
+      if (held !== undefined) yield* this.#inodes.iput(held);
     }
   }
+}
+
+function noEntry(directory: Inode, name: string): ModelError {
+  return new ModelError('ENOENT', `no entry ${name} in directory ${directory.ino}`);
 }
 
 /** getname: throws ENOENT, ENAMETOOLONG. */

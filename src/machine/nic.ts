@@ -46,7 +46,7 @@ export interface NicCounters {
 export class Nic {
   readonly #simulation: Simulation;
   readonly #values: NicValues;
-  readonly #room = new WaitQueue();
+  readonly #room = new WaitQueue('room in the queue of a network interface');
   #peer: Nic | undefined;
   #receiver: ((packet: Uint8Array) => void) | undefined;
   #queuedBytes = 0;

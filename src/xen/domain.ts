@@ -104,7 +104,7 @@ export class Domain {
   readonly nrPages: number;
   readonly environment: GuestEnvironment;
   /** Woken at every change of `state`. */
-  readonly stateChanged = new WaitQueue();
+  readonly stateChanged = new WaitQueue(() => `another state of domain ${this.name} than ${this.state}`);
   readonly cacheMap: CacheMap;
   /** @internal */
   readonly recoveryBox: RecoveryBox;

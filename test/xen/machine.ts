@@ -401,7 +401,7 @@ export const REGISTERS = Uint32Array.from({ length: NR_REGISTERS }, (_, i) => 0x
 export function suspends({ domain }: MiniGuest): { registers: Uint32Array | undefined } {
   const seen: { registers: Uint32Array | undefined } = { registers: undefined };
   const { environment } = domain;
-  const asked = new WaitQueue();
+  const asked = new WaitQueue('a suspension');
   const watch = function* (): Process {
     yield* environment.xenstore.watch(SHUTDOWN_NODE, () => asked.wakeAll());
     while ((yield* environment.xenstore.read(SHUTDOWN_NODE)) !== 'suspend') yield asked;
