@@ -11,6 +11,7 @@ import { Ino } from '../base/units.ts';
 import { EXT2_MODE, EXT2_ROOT_INO, EXT2_TRIPLE_INDIRECT } from '../disk/ext2-format.ts';
 import { NOTHING, type CpuClock, type Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
+import type { Buffers } from './buffer.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2Changes } from './ext2-change.ts';
 import { freeInode, isInodeInUse, newInode } from './ext2-ialloc.ts';
@@ -47,10 +48,11 @@ export class Ext2Inodes extends InodeCache {
     writeback: Writeback,
     policy: NamingPolicy,
     slab: SlabCache,
+    buffers: Buffers,
     changes: Ext2Changes,
     pages: Ext2Pages,
   ) {
-    super(mm, slab);
+    super(mm, slab, buffers);
     this.#cpu = env.cpu;
     this.#costs = costs;
     this.#mm = mm;
@@ -93,6 +95,8 @@ export class Ext2Inodes extends InodeCache {
       }
       this.#cpu.charge(this.#costs.inodeFillNs);
       const inode = this.#instantiate(table.read(pfn, ino, isOrphan));
+      // Before it left memory it may have been changed in any transaction up to now.
+      inode.tid = inode.syncTid = this.#changes.journal?.lastTid ?? -1;
       this.add(inode, object);
       return inode;
     } catch (error) {

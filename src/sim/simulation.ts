@@ -10,7 +10,7 @@
  */
 
 import { ArgumentError } from '../base/argument-error.ts';
-import { assert, InvariantViolation } from '../base/assert.ts';
+import { InvariantViolation } from '../base/assert.ts';
 import { Ns } from '../base/units.ts';
 import { Digest } from './digest.ts';
 import { EventQueue, type EventAction } from './event-queue.ts';
