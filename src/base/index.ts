@@ -1,9 +1,10 @@
-/** Units, architectures, assertions, errors, byte layouts, checksums and Ethernet frames. */
+/** Units, architectures, assertions, errors, byte layouts, strings for bytes, checksums and Ethernet frames. */
 export * from './arch.ts';
 export * from './assert.ts';
 export * from './crc32c.ts';
 export * from './errno.ts';
 export * from './ethernet.ts';
 export * from './layout.ts';
+export * from './text.ts';
 export * from './units.ts';
 export * from './user-error.ts';

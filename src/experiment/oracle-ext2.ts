@@ -14,12 +14,12 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { PAGE_SIZE, UserError } from '../base/index.ts';
+import { decodeText, PAGE_SIZE, UserError } from '../base/index.ts';
 import type { ImageStore } from '../disk/image-store.ts';
 
 /** A regular file, once for each of its paths. */
 export interface OracleFile {
-  /** Absolute, '/' between the names, names decoded as UTF-8. */
+  /** Absolute, '/' between the names; their bytes as the guest's system calls spell them (base/text.ts). */
   readonly path: string;
   readonly ino: number;
   /** Bytes. */
@@ -288,7 +288,7 @@ export class OracleExt2 {
         const nameLength = block[at + 6]!;
         if (length % 4 !== 0 || length < 8 + nameLength || length < 12 || at + length > PAGE_SIZE)
           throw corrupt(`directory inode ${ino} has an entry of length ${length} at byte ${page * PAGE_SIZE + at}`);
-        const name = block.toString('utf8', at + 8, at + 8 + nameLength);
+        const name = decodeText(block.subarray(at + 8, at + 8 + nameLength));
         if (child !== 0 && name !== '.' && name !== '..') entries.push({ name, ino: child });
         at += length;
       }
