@@ -18,6 +18,7 @@ import type { KernelCosts } from './costs.ts';
 import { UNKNOWN, type DentryCache } from './dcache.ts';
 import type { Ext2Directories } from './ext2-dir.ts';
 import type { Ext2Inodes } from './ext2-iget.ts';
+import { isFastSymlink } from './ext2-pages.ts';
 import type { Inode } from './inode.ts';
 import type { PageIo } from './page-io.ts';
 
@@ -210,9 +211,11 @@ export class PathWalker {
   /** The text of a symbolic link, which ends at a zero byte. Throws EIO when it makes no sense. */
   *readlink(inode: Inode): Process<string> {
     const { size, fields } = inode;
-    if (size === 0 || size > PAGE_SIZE) throw new ModelError('EIO', `symbolic link ${inode.ino} has the size ${size}`);
+    const isFast = isFastSymlink(inode);
+    if (size === 0 || size > (isFast ? EXT2_FAST_SYMLINK_MAX : PAGE_SIZE))
+      throw new ModelError('EIO', `symbolic link ${inode.ino} has the size ${size}`);
     const text = new Uint8Array(size);
-    if (size < EXT2_FAST_SYMLINK_MAX && fields.sectors === 0) {
+    if (isFast) {
       for (let i = 0; i < size; i++) text[i] = fields.pointers[i >>> 2]! >>> (8 * (i & 3));
     } else {
       const pfn = yield* this.#io.getPage(inode, 0);
