@@ -59,8 +59,10 @@ export interface InodeFields {
   flags: number;
   /** i_block: 15 pointers, or the text of a short symbolic link. */
   readonly pointers: Uint32Array;
-  /** 512-byte sectors of data and indirect blocks. */
+  /** 512-byte sectors of data and indirect blocks, and of the block of attributes. */
   sectors: number;
+  /** Block of extended attributes (ext2-xattr.ts); 0: none. */
+  fileAcl: number;
 }
 
 export class Inode implements Mapping {

@@ -77,7 +77,8 @@ export function* receiveDomain(
   nrPages: number,
   nrFrames: number,
 ): Process<IncomingDomain> {
-  if (encodeName(config.name) === undefined) throw new UserError(`name: "${config.name}" is longer than 31 bytes`);
+  if (encodeName(config.name) === undefined)
+    throw new UserError(`name: "${config.name}" is not text of 31 bytes at most without a zero`);
   const { entry, frames } = yield* list.makeRoom(config, nrPages, nrFrames);
   const p2m = list.hypervisor.p2mLists.view(entry.p2mMfn, nrPages);
   assert(p2m !== undefined, 'there is room for the P2M list');

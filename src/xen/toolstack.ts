@@ -74,7 +74,8 @@ export class Toolstack {
     checkObject('config', config, 'name', 'memoryBytes', 'device');
     checkObject('config.device', config.device, 'sectorCount', 'submit');
     checkArgument(typeof config.name === 'string', 'config.name', 'expected text');
-    if (encodeName(config.name) === undefined) throw new UserError(`name: "${config.name}" is longer than 31 bytes`);
+    if (encodeName(config.name) === undefined)
+      throw new UserError(`name: "${config.name}" is not text of 31 bytes at most without a zero`);
     const region = planBootRegion(config.name, config.memoryBytes, kernelPages, config.module, config.cmdLine);
     const { entry, frames } = yield* this.list.makeRoom(config, region.nrPages, region.nrPages);
     this.#assign(entry, frames, 0);
