@@ -20,7 +20,7 @@ import { O, type Syscalls } from '../kernel/index.ts';
 import { MachineMemory } from '../machine/memory.ts';
 import { SERVER_2026 } from '../machine/profiles/server-2026.ts';
 import { RandomStreams, type Process, type RandomStream } from '../sim/index.ts';
-import { DEFAULT_PROTECTIONS, type Protections } from '../xen/index.ts';
+import { DEFAULT_PROTECTIONS, domainOf, type Protections } from '../xen/index.ts';
 import { DirtyJudge } from './dirty-judge.ts';
 import { FAULT, FAULTS, type Fault, type FaultName } from './faults.ts';
 import { PageJudge, type PageVerdicts } from './page-judge.ts';
@@ -229,11 +229,13 @@ class Trial {
     this.#inject(guest, judge.frames, FAULT[this.#fault].atDeath);
     judge.struck();
     guest.kernel.crash();
-    yield* this.#testbed.toolstack.restartDomain(guest.domain, {
-      preserve: true,
-      writeDirty: true,
-      betweenGuests: () => judge.end(verdicts),
-    });
+    yield* domainOf(
+      this.#testbed.toolstack.restartDomain(guest.domain, {
+        preserve: true,
+        writeDirty: true,
+        betweenGuests: () => judge.end(verdicts),
+      }),
+    );
   }
 
   *#main(): Process {

@@ -16,7 +16,7 @@ import { Kernel, type ReuseObserver } from '../kernel/index.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import { values, type GuestCosts, type Profile } from '../machine/profile.ts';
 import { Simulation, type Process } from '../sim/index.ts';
-import { Hypervisor, Toolstack, type Domain, type FrameObserver, type Protections } from '../xen/index.ts';
+import { domainOf, Hypervisor, Toolstack, type Domain, type FrameObserver, type Protections } from '../xen/index.ts';
 import { ShutdownReason } from '../xen/public/index.ts';
 
 export interface TestbedOptions {
@@ -91,12 +91,14 @@ export class Testbed {
 
   /** Creates the domain and boots a guest in it. Throws what Kernel.boot throws; UserError when memory is too small. */
   *start(cmdLine: string): Process<Guest> {
-    const domain = yield* this.toolstack.createDomain({
-      name: 'guest',
-      memoryBytes: this.#options.guestMemory,
-      device: this.drive,
-      cmdLine,
-    });
+    const domain = yield* domainOf(
+      this.toolstack.createDomain({
+        name: 'guest',
+        memoryBytes: this.#options.guestMemory,
+        device: this.drive,
+        cmdLine,
+      }),
+    );
     return yield* this.#boot(domain);
   }
 
@@ -112,12 +114,14 @@ export class Testbed {
     assert(domain.state === 'shutdown', 'the domain is still running');
     if (domain.shutdownReason === ShutdownReason.crash) yield Ns(this.guestCosts.crashDetectNs);
     const { module, memoryBytes, betweenGuests, ...rest } = options;
-    const next = yield* this.toolstack.restartDomain(domain, {
-      ...rest,
-      ...(module && { module }),
-      ...(memoryBytes !== undefined && { memoryBytes }),
-      ...(betweenGuests && { betweenGuests }),
-    });
+    const next = yield* domainOf(
+      this.toolstack.restartDomain(domain, {
+        ...rest,
+        ...(module && { module }),
+        ...(memoryBytes !== undefined && { memoryBytes }),
+        ...(betweenGuests && { betweenGuests }),
+      }),
+    );
     return yield* this.#boot(next);
   }
 

@@ -30,6 +30,7 @@ import {
   receiveMigration,
   shutdownDomain0,
   suspendDomains,
+  domainOf,
   resumeDomain,
   Toolstack,
   type Domain,
@@ -196,7 +197,9 @@ export class VmmMachine {
     const boots = [];
     for (const config of configs) {
       const isKept = this.#toolstack.list.left.get(config.name) === 'kept';
-      const domain = yield* isKept ? this.#toolstack.bootLeftDomain(config) : this.#toolstack.createDomain(config);
+      const domain = yield* domainOf(
+        isKept ? this.#toolstack.bootLeftDomain(config) : this.#toolstack.createDomain(config),
+      );
       boots.push(this.simulation.spawn(`boot ${config.name}`, this.boot(config, domain)));
     }
     for (const boot of boots) yield* boot.join();
@@ -307,8 +310,8 @@ export class VmmMachine {
     for (const config of this.configs) {
       if (left.get(config.name) !== 'suspended') continue;
       const outcome = yield* resumeDomain(this.#toolstack.list, config);
-      if ('lost' in outcome) {
-        lost.push({ domid: before.get(config.name)!.domain.domid, name: config.name, reason: outcome.lost });
+      if ('problem' in outcome) {
+        lost.push({ domid: before.get(config.name)!.domain.domid, name: config.name, reason: outcome.problem });
         continue;
       }
       const guest = before.get(config.name);

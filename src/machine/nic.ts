@@ -84,6 +84,11 @@ export class Nic {
     return { taken: this.#taken, received: this.#received, lost: this.#lost, receivedBytes: this.#receivedBytes };
   }
 
+  /** Whether somebody listens. */
+  get isOpen(): boolean {
+    return this.#receiver !== undefined;
+  }
+
   /** From here on packets that arrive are handed to `receiver`; undefined: they are lost. */
   open(receiver: ((packet: Uint8Array) => void) | undefined): void {
     this.#receiver = receiver;

@@ -12,7 +12,7 @@ import { MachineMemory } from '../../src/machine/memory.ts';
 import { values } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import { type Process, Simulation } from '../../src/sim/index.ts';
-import { type Domain, Hypervisor, ShutdownReason, Toolstack, Xend } from '../../src/xen/index.ts';
+import { domainOf, type Domain, Hypervisor, ShutdownReason, Toolstack, Xend } from '../../src/xen/index.ts';
 
 const MIB = 1 << 20;
 const GUESTS = 3;
@@ -59,7 +59,7 @@ function* createScattered({ hypervisor, toolstack, partitions }: Machine): Proce
   for (const [n, device] of partitions.entries()) {
     for (const mfn of held) if (mfn % GUESTS === n) allocator.free(Mfn(mfn));
     const config = { name: `guest${n}`, memoryBytes: 16 * MIB, device, cmdLine: 'cachemap=all' };
-    domains.push(yield* toolstack.createDomain(config));
+    domains.push(yield* domainOf(toolstack.createDomain(config)));
   }
   return domains;
 }
@@ -110,7 +110,7 @@ describe('several guests on one drive', () => {
 
     const rebooted = function* (): Process<Kernel> {
       yield* kernels[1]!.shutdown();
-      const next = yield* toolstack.restartDomain(domains[1]!, { preserve: true, cmdLine: 'cachemap=all' });
+      const next = yield* domainOf(toolstack.restartDomain(domains[1]!, { preserve: true, cmdLine: 'cachemap=all' }));
       return yield* Kernel.boot(next.environment, GUEST_COSTS);
     };
     const others = [0, 2].map(function* (n): Process<Kernel> {
@@ -140,7 +140,7 @@ describe('several guests on one drive', () => {
       domain.environment.spawn('boot', run());
     };
     const base = { name: 'guest', memoryBytes: 16 * MIB, device: partitions[0]!, cmdLine: 'cachemap=all' };
-    const first = simulation.runProcess('start', xend.start({ ...base, preserveCache: true, boot }));
+    const first = simulation.runProcess('start', domainOf(xend.start({ ...base, preserveCache: true, boot })));
     simulation.run(() => booted.length === 1);
     xend.shutdown(first, 'reboot');
     simulation.run(() => booted.length === 2);
