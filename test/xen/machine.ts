@@ -426,7 +426,7 @@ export function stateOf({ memory }: TestMachine, domain: Domain) {
 export function suspendsAlways(mini: MiniGuest): void {
   const { environment } = mini.domain;
   const { memory, hypercalls, xenstore } = environment;
-  const asked = new WaitQueue();
+  const asked = new WaitQueue('a suspend event');
   const port = hypercalls.eventChannels.bindVirq(Virq.suspend);
   const { pending, mask } = SHARED_INFO.offset;
   memory.writeU32(mini.sharedInfo, mask, memory.readU32(mini.sharedInfo, mask) & ~(1 << port));
