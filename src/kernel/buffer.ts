@@ -56,6 +56,14 @@ export class BlockDeviceMapping implements Mapping {
   isBoundary(): boolean {
     return false;
   }
+
+  hold(): boolean {
+    return true;
+  }
+
+  release(): Process {
+    return NOTHING;
+  }
 }
 
 /** What buffers need of a journal. */

@@ -16,6 +16,7 @@ import type { KernelCosts } from './costs.ts';
 import type { Ext2Changes } from './ext2-change.ts';
 import { freeInode, isInodeInUse, newInode } from './ext2-ialloc.ts';
 import { hasBlocks, type Ext2Pages } from './ext2-pages.ts';
+import { releaseAttributes } from './ext2-xattr.ts';
 import { Inode, InodeCache } from './inode.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { PageIo } from './page-io.ts';
@@ -147,6 +148,7 @@ export class Ext2Inodes extends InodeCache {
       flags: 0,
       pointers: new Uint32Array(EXT2_TRIPLE_INDIRECT + 1),
       sectors: 0,
+      fileAcl: 0,
     });
     this.#cpu.charge(this.#costs.inodeFillNs);
     this.add(inode, object);
@@ -183,6 +185,7 @@ export class Ext2Inodes extends InodeCache {
       fields.size = 0;
       yield* map.truncate(inode, 0);
     }
+    yield* releaseAttributes(superblock, inode);
     inode.isInodeDirty = true;
     yield* inodeTable.store(inode);
     yield* freeInode(superblock, inode.ino, inode.isDirectory);
@@ -227,6 +230,6 @@ export class Ext2Inodes extends InodeCache {
     const { ino, generation, mode } = fields;
     const isFile = (mode & EXT2_MODE.typeMask) === EXT2_MODE.regular;
     const named = isFile ? this.#policy.files : this.#policy.metadata;
-    return new Inode(fields, this.#mm.cache.open(ino, generation, named), this.#pages);
+    return new Inode(fields, this.#mm.cache.open(ino, generation, named), this.#pages, this);
   }
 }

@@ -31,7 +31,7 @@ const DOUBLE_END = SINGLE_END + EXT2_POINTERS_PER_BLOCK ** 2;
 /** Pages below a pointer that leads through so many indirect blocks. */
 const SPANS = [1, EXT2_POINTERS_PER_BLOCK, EXT2_POINTERS_PER_BLOCK ** 2, EXT2_POINTERS_PER_BLOCK ** 3] as const;
 /** 512-byte sectors of a block. */
-const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
+export const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
 
 export class Ext2Map {
   readonly #super: Ext2Super;

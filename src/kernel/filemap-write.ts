@@ -181,6 +181,17 @@ export class FileWrite {
   *directRead(file: OpenFile, dst: Uint8Array, offset: number, position: number, length: number): Process<number> {
     checkDirect(position, length);
     const { inode } = file;
+    // So that no block of the range is another file's before it is read.
+    if (!inode.sem.tryAcquire()) yield* inode.sem.acquire();
+    try {
+      return yield* this.#directRead(inode, dst, offset, position, length);
+    } finally {
+      inode.sem.release();
+    }
+  }
+
+  /** The caller holds i_sem. */
+  *#directRead(inode: Inode, dst: Uint8Array, offset: number, position: number, length: number): Process<number> {
     const first = position / PAGE_SIZE;
     const end = first + pagesOf(Math.max(0, Math.min(length, inode.size - position)));
     unmapRange(this.#mm.cache, this.#mm.map, inode.space, first, end);
@@ -298,7 +309,7 @@ export class FileWrite {
       const bytesOf = (i: number): number => Math.min(PAGE_SIZE, length - (at + i) * PAGE_SIZE);
       if (op === BlkifOp.write)
         for (let i = 0; i < count; i++) memory.copyIn(pages[i]!, 0, buffer, offset + (at + i) * PAGE_SIZE, PAGE_SIZE);
-      const done = new WaitQueue();
+      const done = new WaitQueue(() => `direct I/O on block ${first}`);
       const outcome = { left: count, failed: false };
       yield* this.#io.submit({
         op,

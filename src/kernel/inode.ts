@@ -34,6 +34,12 @@ export interface InodeOperations {
   writeInode(inode: Inode): Process;
 }
 
+/** Where inodes are held and let go of: the inode cache. */
+export interface InodeHolder {
+  hold(inode: Inode): boolean;
+  iput(inode: Inode): Process;
+}
+
 /** What the disk says about an inode. After a change, `markInodeDirty`. */
 export interface InodeFields {
   readonly ino: Ino;
@@ -53,18 +59,21 @@ export interface InodeFields {
   flags: number;
   /** i_block: 15 pointers, or the text of a short symbolic link. */
   readonly pointers: Uint32Array;
-  /** 512-byte sectors of data and indirect blocks. */
+  /** 512-byte sectors of data and indirect blocks, and of the block of attributes. */
   sectors: number;
+  /** Block of extended attributes (ext2-xattr.ts); 0: none. */
+  fileAcl: number;
 }
 
 export class Inode implements Mapping {
   readonly fields: InodeFields;
   readonly space: AddressSpace;
   /** i_sem. */
-  readonly sem = new Mutex();
+  readonly sem: Mutex;
   /** Held while the map from pages to blocks changes. */
-  readonly mapLock = new Mutex();
+  readonly mapLock: Mutex;
   readonly #operations: InodeOperations;
+  readonly #holder: InodeHolder;
   /** Open files and walks that use it. */
   references = 0;
   /** Page of the slab cache that it lies in. */
@@ -84,10 +93,13 @@ export class Inode implements Mapping {
   lastIndex = -1;
   lastBlock = 0;
 
-  constructor(fields: InodeFields, space: AddressSpace, operations: InodeOperations) {
+  constructor(fields: InodeFields, space: AddressSpace, operations: InodeOperations, holder: InodeHolder) {
     this.fields = fields;
     this.space = space;
     this.#operations = operations;
+    this.#holder = holder;
+    this.sem = new Mutex('i_sem', fields);
+    this.mapLock = new Mutex('the map lock', fields);
   }
 
   get size(): number {
@@ -160,6 +172,14 @@ export class Inode implements Mapping {
   isBoundary(index: number): boolean {
     return this.#operations.isBoundary(index);
   }
+
+  hold(): boolean {
+    return this.#holder.hold(this);
+  }
+
+  release(): Process {
+    return this.#holder.iput(this);
+  }
 }
 
 export class InodeCache implements Shrinker {
@@ -194,6 +214,13 @@ export class InodeCache implements Shrinker {
     const inode = this.#inodes.get(ino);
     if (inode !== undefined && inode.references++ === 0) this.#nrUnused--;
     return inode;
+  }
+
+  /** __iget: takes a reference to an inode; false when it has left the cache. */
+  hold(inode: Inode): boolean {
+    if (this.#inodes.peek(inode.ino) !== inode) return false;
+    if (inode.references++ === 0) this.#nrUnused--;
+    return true;
   }
 
   /** Whether an inode is in memory. */

@@ -75,11 +75,11 @@ export class Journal {
   /** No handle may start: the running transaction is being closed, or one is about to begin. */
   #isLocked = false;
   #isAborted = false;
-  readonly #unlocked = new WaitQueue();
-  readonly #drained = new WaitQueue();
-  readonly #committed = new WaitQueue();
-  readonly #dataWritten = new WaitQueue();
-  readonly #wake = new WaitQueue();
+  readonly #unlocked = new WaitQueue('the journal to take handles again');
+  readonly #drained = new WaitQueue('the handles of a transaction to end');
+  readonly #committed = new WaitQueue('a transaction to be committed');
+  readonly #dataWritten = new WaitQueue('the data of a transaction to be written');
+  readonly #wake = new WaitQueue('a transaction to commit');
   /** Transactions committed since the mount. */
   commits = 0;
 

@@ -10,7 +10,7 @@ import { Kernel } from '../../src/kernel/index.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process, RandomStream } from '../../src/sim/index.ts';
-import { type Domain, type Protections, Provenance, ShutdownReason } from '../../src/xen/index.ts';
+import { domainOf, type Domain, type Protections, Provenance, ShutdownReason } from '../../src/xen/index.ts';
 
 const MIB = 1 << 20;
 const GUEST_MEMORY = 12 * MIB;
@@ -135,7 +135,7 @@ export class GuestDisk {
   /** The first guest of a machine that was just switched on. */
   #first(): Guest {
     const config = { name: 'guest', memoryBytes: GUEST_MEMORY, device: this.#device, cmdLine: this.#cmdLine };
-    return this.#boot(this.run(this.testbed.toolstack.createDomain(config)));
+    return this.#boot(this.run(domainOf(this.testbed.toolstack.createDomain(config))));
   }
 
   /** Power fails: memory is lost, and of what the drive had only in its cache some sectors, in no order. */
@@ -207,7 +207,7 @@ export class GuestDisk {
       betweenGuests?.();
     };
     const options = { preserve, cmdLine, betweenGuests: between, writeDirty: cmdLine.includes(RIO) };
-    this.guest = this.#boot(this.run(this.testbed.toolstack.restartDomain(domain, options)));
+    this.guest = this.#boot(this.run(domainOf(this.testbed.toolstack.restartDomain(domain, options))));
   }
 
   /** Boots a guest. Meanwhile the device does not fail: a guest that cannot read its root is of no use here. */
