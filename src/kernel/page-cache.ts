@@ -38,6 +38,12 @@ export interface MappedRange {
   unmap(index: number): void;
 }
 
+/** Whoever keeps something that follows from the contents of a space's pages. */
+export interface PageWatcher {
+  /** The page leaves the cache: what it is read as again may be something else. */
+  removedPage(index: number): void;
+}
+
 // What every miss asks, as constants of this file: one of another module is loaded, and checked, each time it is named. For
 // the same reason hot loops compare a page with 0 rather than with NO_PAGE.
 const UPTODATE = PG.uptodate;
@@ -57,6 +63,7 @@ export class AddressSpace {
   readonly generation: number;
   /** Whether its pages are named in the table. */
   readonly named: boolean;
+  readonly watcher: PageWatcher | undefined;
   /** Pages in the cache. */
   nrPages = 0;
   /** One of its pages, or NO_PAGE: the head of the list through spaceNext. */
@@ -72,11 +79,12 @@ export class AddressSpace {
   /** Offset of its pages in the hash. */
   readonly salt: number;
 
-  constructor(slot: number, ino: Ino, generation: number, named: boolean) {
+  constructor(slot: number, ino: Ino, generation: number, named: boolean, watcher: PageWatcher | undefined) {
     this.slot = slot;
     this.ino = ino;
     this.generation = generation;
     this.named = named;
+    this.watcher = watcher;
     this.salt = Math.imul(slot, 0x9e3779b1) >>> 1;
   }
 
@@ -138,9 +146,9 @@ export class PageCache {
   }
 
   /** Opens the address space of an inode. The caller keeps it: two spaces of one inode would be two caches. */
-  open(ino: Ino, generation = 0, named = true): AddressSpace {
+  open(ino: Ino, generation = 0, named = true, watcher?: PageWatcher): AddressSpace {
     const slot = this.#freeSlots.pop() ?? this.#spaces.length;
-    const space = new AddressSpace(slot, ino, generation, named);
+    const space = new AddressSpace(slot, ino, generation, named, watcher);
     this.#spaces[slot] = space;
     return space;
   }
@@ -307,6 +315,7 @@ export class PageCache {
     assert((flags & (IN_USE | LRU)) === 0, 'page leaves the cache while in use');
     const space = this.spaceOf(pfn);
     if (flags & TOLD) this.#names.erase(pfn);
+    space.watcher?.removedPage(this.#map.indexOf(pfn));
     this.#unhash(space, pfn);
     const { links } = this.#map;
     const next = links[(pfn << 2) | 2]!;
