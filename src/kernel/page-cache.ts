@@ -30,8 +30,6 @@ export interface NameTable {
 
 /** Memory that maps a space's pages: what reclaim and truncation ask of it (rmap.ts). `index` is a page of the space. */
 export interface MappedRange {
-  /** Whether an entry leads to the page. */
-  maps(index: number): boolean;
   /** Whether the page was touched through an entry since it was asked last. */
   testAndClearYoung(index: number): boolean;
   /** Drops the entry that leads to the page, if there is one; the page is dirty then if a store came through it. */
@@ -54,7 +52,7 @@ const TOLD = PG.named | PG.registered;
 const IN_USE = PG.locked | PG.writeback | PG.dirty | PG.mapped;
 /** Slot of a space that was closed. */
 const NO_SLOT = -1;
-const NO_RANGES: readonly MappedRange[] = [];
+const NO_RANGES: ReadonlySet<MappedRange> = new Set();
 
 /** A file's pages. Made by PageCache.open, ended by PageCache.close when it holds none: then it finds none any more. */
 export class AddressSpace {
@@ -73,7 +71,7 @@ export class AddressSpace {
   /** Pages with a write in flight. */
   nrWriteback = 0;
   /** Memory that maps it (i_mmap). */
-  ranges: readonly MappedRange[] = NO_RANGES;
+  ranges: ReadonlySet<MappedRange> = NO_RANGES;
   /** What a write of a page met, for the next fsync (AS_EIO, AS_ENOSPC). */
   error: ErrnoName | undefined;
   /** Offset of its pages in the hash. */
@@ -107,6 +105,8 @@ export class PageCache {
   #nrDirty = 0;
   #nrWriteback = 0;
   #nrMapped = 0;
+  /** Entries of page tables that lead to a page, without the first, of pages that have more (_mapcount). */
+  readonly #moreEntries = new Map<Pfn, number>();
 
   constructor(map: MemMap, lru: Lru, names: NameTable) {
     this.#map = map;
@@ -265,17 +265,29 @@ export class PageCache {
     this.#nrWriteback--;
   }
 
-  /** An entry of a page table leads to the page. */
-  setMapped(pfn: Pfn): void {
-    if ((this.#words[pfn << 2]! & PG.mapped) !== 0) return;
+  /** One more entry of a page table leads to the page. */
+  addEntry(pfn: Pfn): void {
+    if ((this.#words[pfn << 2]! & PG.mapped) !== 0) {
+      this.#moreEntries.set(pfn, (this.#moreEntries.get(pfn) ?? 0) + 1);
+      return;
+    }
     this.#words[pfn << 2]! |= PG.mapped;
     this.#nrMapped++;
   }
 
+  /** An entry that led to the page does not any more. */
+  removeEntry(pfn: Pfn): void {
+    const more = this.#moreEntries.get(pfn);
+    if (more === undefined) this.removeEntries(pfn);
+    else if (more === 1) this.#moreEntries.delete(pfn);
+    else this.#moreEntries.set(pfn, more - 1);
+  }
+
   /** No entry of any page table leads to the page any more. */
-  clearMapped(pfn: Pfn): void {
+  removeEntries(pfn: Pfn): void {
     if ((this.#words[pfn << 2]! & PG.mapped) === 0) return;
     this.#words[pfn << 2]! &= ~PG.mapped;
+    this.#moreEntries.delete(pfn);
     this.#nrMapped--;
   }
 
