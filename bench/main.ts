@@ -8,6 +8,7 @@ import { UserError } from '../src/base/index.ts';
 import { bookkeeping } from './bookkeeping.ts';
 import { cachedRead } from './cached-read.ts';
 import { type Options, type Row, table } from './harness.ts';
+import { many } from './many.ts';
 import { pageAccess } from './page-access.ts';
 import { rebuild } from './rebuild.ts';
 import { recency } from './recency.ts';
@@ -24,6 +25,7 @@ const SUBJECTS: Readonly<Record<string, (options: Options) => Row[]>> = {
   recency,
   scale,
   suspend,
+  many,
 };
 
 function main(): void {

@@ -18,7 +18,11 @@ export class FirstFit {
     const largest = this.#largest;
     let node = this.#leaves + place;
     largest[node] = value;
-    for (node >>>= 1; node > 0; node >>>= 1) largest[node] = Math.max(largest[2 * node]!, largest[2 * node + 1]!);
+    for (node >>>= 1; node > 0; node >>>= 1) {
+      const larger = Math.max(largest[2 * node]!, largest[2 * node + 1]!);
+      if (largest[node] === larger) return;
+      largest[node] = larger;
+    }
   }
 
   /** The first place from `from` on that has `least`, 1 or more; -1 when there is none. */
