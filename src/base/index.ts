@@ -1,5 +1,6 @@
-/** Units, architectures, assertions, errors, byte layouts, strings for bytes, checksums and Ethernet frames. */
+/** Units, architectures, assertions, the four kinds of failure, byte layouts, strings for bytes, checksums and Ethernet frames. */
 export * from './arch.ts';
+export * from './argument-error.ts';
 export * from './assert.ts';
 export * from './crc32c.ts';
 export * from './errno.ts';

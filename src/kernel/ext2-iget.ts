@@ -11,6 +11,7 @@ import { Ino } from '../base/units.ts';
 import { EXT2_MODE, EXT2_ROOT_INO, EXT2_TRIPLE_INDIRECT } from '../disk/ext2-format.ts';
 import { NOTHING, type CpuClock, type Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
+import type { Buffers } from './buffer.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2Changes } from './ext2-change.ts';
 import { DirectoryIndex } from './ext2-dir-index.ts';
@@ -49,10 +50,11 @@ export class Ext2Inodes extends InodeCache {
     writeback: Writeback,
     policy: NamingPolicy,
     slab: SlabCache,
+    buffers: Buffers,
     changes: Ext2Changes,
     pages: Ext2Pages,
   ) {
-    super(mm, slab);
+    super(mm, slab, buffers);
     this.#cpu = env.cpu;
     this.#costs = costs;
     this.#mm = mm;
@@ -95,6 +97,8 @@ export class Ext2Inodes extends InodeCache {
       }
       this.#cpu.charge(this.#costs.inodeFillNs);
       const inode = this.#instantiate(table.read(pfn, ino, isOrphan));
+      // Before it left memory it may have been changed in any transaction up to now.
+      inode.tid = inode.syncTid = this.#changes.journal?.lastTid ?? -1;
       this.add(inode, object);
       return inode;
     } catch (error) {
@@ -228,6 +232,6 @@ export class Ext2Inodes extends InodeCache {
     const type = mode & EXT2_MODE.typeMask;
     const named = type === EXT2_MODE.regular ? this.#policy.files : this.#policy.metadata;
     const index = type === EXT2_MODE.directory ? new DirectoryIndex() : undefined;
-    return new Inode(fields, this.#mm.cache.open(ino, generation, named, index), this.#pages, index);
+    return new Inode(fields, this.#mm.cache.open(ino, generation, named, index), this.#pages, this, index);
   }
 }

@@ -120,7 +120,9 @@ export class InodeTable {
 
   *#store(inode: Inode, block: number, offset: number, isLarge: boolean): Process {
     if (isLarge) yield* this.#needLargeFiles();
-    this.#put(inode, yield* this.#buffers.breadForChange(block), offset);
+    const pfn = yield* this.#buffers.breadForChange(block);
+    // Another process may have stored it meanwhile; its number may even be another inode's by now.
+    if (inode.isInodeDirty) this.#put(inode, pfn, offset);
   }
 
   *#needLargeFiles(): Process {

@@ -37,7 +37,7 @@ export class Namespace {
   readonly #inodes: Ext2Inodes;
   readonly #directories: Ext2Directories;
   readonly #walker: PathWalker;
-  readonly #renameLock = new Mutex();
+  readonly #renameLock = new Mutex('s_vfs_rename_sem');
 
   constructor(memory: GuestMemory, ext2: Ext2, directories: Ext2Directories, walker: PathWalker) {
     this.#memory = memory;
@@ -208,7 +208,7 @@ export class Namespace {
       if (inode.isDirectory) throw new ModelError('EISDIR', name);
       yield* this.#changes.change(() => this.#removeName(parent, name, inode));
     } catch (error) {
-      this.#inodes.put(inode);
+      yield* this.#inodes.iput(inode);
       throw error;
     }
     this.#walker.setDentry(parent, name, 0);
@@ -231,7 +231,7 @@ export class Namespace {
         this.#changes.change(() => this.#removeEmpty(parent, name, inode)),
       );
     } catch (error) {
-      this.#inodes.put(inode);
+      yield* this.#inodes.iput(inode);
       throw error;
     }
     return inode;
@@ -287,7 +287,7 @@ export class Namespace {
       yield* replaced === undefined ? move : this.#locked(replaced, move);
       return replaced;
     } catch (error) {
-      if (replaced !== undefined) this.#inodes.put(replaced);
+      if (replaced !== undefined) yield* this.#inodes.iput(replaced);
       throw error;
     } finally {
       this.#inodes.put(moved);
@@ -407,9 +407,7 @@ export class Namespace {
     try {
       if (isNoEntry(name)) throw new ModelError(noEntry, path);
       if (hasSlash && !slashAllowed) {
-        const ino = yield* this.#locked(parent, this.#walker.lookupLocked(parent, name));
-        if (ino === 0) throw new ModelError('ENOENT', path);
-        const inode = yield* this.#inodes.iget(ino);
+        const inode = yield* this.#locked(parent, this.#existing(parent, name));
         const { isDirectory } = inode;
         yield* this.#inodes.iput(inode);
         throw new ModelError(isDirectory ? (mustExist ? 'EISDIR' : 'EEXIST') : mustExist ? 'ENOTDIR' : 'EEXIST', path);

@@ -36,7 +36,7 @@ export class Ext2Super {
   readonly geometry: Ext2Geometry;
   readonly buffers: Buffers;
   /** lock_super: held by whoever allocates or frees. */
-  readonly lock = new Mutex();
+  readonly lock = new Mutex('lock_super');
   /** The superblock lies at byte 1024 of this page, which is pinned. */
   readonly superblockPage: Pfn;
   readonly #cpu: CpuClock;

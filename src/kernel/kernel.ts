@@ -17,7 +17,7 @@ import { GuestPanic } from '../base/errno.ts';
 import { getField, overlongField, reservedIsZero } from '../base/layout.ts';
 import { decodeText } from '../base/text.ts';
 import { Ns, PAGE_SIZE, pagesOf, Pfn } from '../base/units.ts';
-import type { Process } from '../sim/index.ts';
+import type { Process, Task } from '../sim/index.ts';
 import {
   CMD_LINE_BYTES,
   NR_GRANT_FRAMES,
@@ -113,6 +113,11 @@ export class Kernel {
   readonly #inodeSlab: SlabCache;
   readonly #suspension: Suspension;
   readonly #balloon: Balloon;
+  /** The watch of the shutdown node has fired since the node was last read. */
+  #isAsked = false;
+  /** What serves the requests of that node, and whether it is talking to the store. */
+  #xenwatch: Task | undefined;
+  #isTalking = false;
   #panic: string | undefined;
 
   private constructor(
@@ -221,7 +226,7 @@ export class Kernel {
       balloon,
       syscalls,
     );
-    suspension.add({ disconnected: () => undefined, connect: () => kernel.#watchShutdown() });
+    suspension.add({ disconnected: () => kernel.#storeIsGone(), connect: () => kernel.#watchShutdown() });
     events.bind(env.hypercalls.eventChannels.bindVirq(Virq.suspend), () => {
       env.spawn('suspend', suspension.run());
     });
@@ -253,19 +258,45 @@ export class Kernel {
     return this.#panic;
   }
 
-  /** Does what the tool stack asks for in the store (drivers/xen/core/reboot.c). */
+  /** Watches what the tool stack asks for in the store. */
   *#watchShutdown(): Process {
-    const { xenstore } = this.#env;
-    const serve = function* (kernel: Kernel): Process {
-      const request = yield* xenstore.read(SHUTDOWN_NODE);
-      if (request !== 'poweroff' && request !== 'reboot' && request !== 'suspend') return;
-      yield* xenstore.write(SHUTDOWN_NODE, '');
-      if (request === 'suspend') yield* kernel.#suspension.run();
-      else yield* kernel.shutdown(ShutdownReason[request]);
-    };
-    yield* xenstore.watch(SHUTDOWN_NODE, () => {
-      this.#env.spawn('xenwatch', serve(this));
+    yield* this.#env.xenstore.watch(SHUTDOWN_NODE, () => {
+      this.#isAsked = true;
+      this.#xenwatch ??= this.#env.spawn('xenwatch', this.#serveRequests());
     });
+  }
+
+  /**
+   * Does what the shutdown node asks for (drivers/xen/core/reboot.c), one request after the other, as the one thread that serves all
+   * watches there. However often the watch fires, a request is served once: it is taken off the node first.
+   */
+  *#serveRequests(): Process {
+    while (this.#isAsked) {
+      this.#isAsked = false;
+      const request = yield* this.#takeRequest();
+      if (request === 'suspend') yield* this.#suspension.run();
+      else if (request !== undefined) return yield* this.shutdown(ShutdownReason[request]);
+    }
+    this.#xenwatch = undefined;
+  }
+
+  *#takeRequest(): Process<'poweroff' | 'reboot' | 'suspend' | undefined> {
+    const { xenstore } = this.#env;
+    this.#isTalking = true;
+    const request = yield* xenstore.read(SHUTDOWN_NODE);
+    const isKnown = request === 'poweroff' || request === 'reboot' || request === 'suspend';
+    if (isKnown) yield* xenstore.write(SHUTDOWN_NODE, '');
+    this.#isTalking = false;
+    return isKnown ? request : undefined;
+  }
+
+  /** The store is another one: what was asked for in the former nobody waits for, and what is being said to it is not said to this. */
+  #storeIsGone(): void {
+    this.#isAsked = false;
+    if (!this.#isTalking) return;
+    this.#isTalking = false;
+    this.#xenwatch?.kill();
+    this.#xenwatch = undefined;
   }
 
   get stats(): KernelStats {

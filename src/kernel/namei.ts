@@ -4,7 +4,7 @@
  * (base/text.ts): that string is what the dentry cache knows a name by.
  *
  * A name that is not in the cache is looked up under the
- * directory's i_sem, and whoever changes a directory, under that lock too, tells it here (`setDentry`): so the cache never
+ * directory's i_sem, held until its inode is in memory, and whoever changes a directory, under that lock too, tells it here (`setDentry`): so the cache never
  * disagrees with the disk. A directory that is removed is empty: what the cache says of it holds for the next of its number too.
  */
 
@@ -91,26 +91,26 @@ export class PathWalker {
       const next = yield* this.#step(at, text.names[text.next++]!);
       const isLast = texts.every(({ names, next: done }) => done === names.length);
       if (!next.isSymlink || (isLast && !follow && !mustBeDirectory)) {
-        this.#inodes.put(at);
+        yield* this.#inodes.iput(at);
         at = next;
         continue;
       }
       if (texts.length > MAX_NESTED_LINKS || links.total === MAX_TOTAL_LINKS) {
-        this.#inodes.put(at);
-        this.#inodes.put(next);
+        yield* this.#inodes.iput(at);
+        yield* this.#inodes.iput(next);
         throw new ModelError('ELOOP', `too many symbolic links in ${path}`);
       }
       links.total++;
       const target = yield* this.#withReference(next, this.readlink(next), at);
       if (isLast && endsAsDirectory(target)) mustBeDirectory = true;
       if (target.startsWith('/')) {
-        this.#inodes.put(at);
+        yield* this.#inodes.iput(at);
         at = yield* this.#inodes.root();
       }
       texts.push({ names: split(target), next: 0 });
     }
     if (!mustBeDirectory || at.isDirectory) return at;
-    this.#inodes.put(at);
+    yield* this.#inodes.iput(at);
     throw new ModelError('ENOTDIR', path);
   }
 
@@ -170,7 +170,7 @@ export class PathWalker {
     const cached = from === undefined ? this.#walkCached(above, true) : undefined;
     const parent = cached ?? (yield* this.#walk(above, true, links, from));
     if (!parent.isDirectory) {
-      this.#inodes.put(parent);
+      yield* this.#inodes.iput(parent);
       throw new ModelError('ENOTDIR', path);
     }
     return { parent, name, hasSlash: path.endsWith('/') };
@@ -234,17 +234,19 @@ export class PathWalker {
 
   *#lookup(directory: Inode, name: string): Process<Inode> {
     if (!directory.isDirectory) throw new ModelError('ENOTDIR', `inode ${directory.ino} is no directory`);
-    let ino = this.findDentry(directory, name);
-    if (ino === undefined) {
-      if (!directory.sem.tryAcquire()) yield* directory.sem.acquire();
-      try {
-        ino = yield* this.lookupLocked(directory, name);
-      } finally {
-        directory.sem.release();
-      }
+    const known = this.findDentry(directory, name);
+    if (known === 0) throw noEntry(directory, name);
+    const cached = known === undefined ? undefined : this.#inodes.get(Ino(known));
+    if (cached !== undefined) return cached;
+    // Under i_sem until there is a reference: else the name may go meanwhile, and its number be another file's.
+    if (!directory.sem.tryAcquire()) yield* directory.sem.acquire();
+    try {
+      const ino = yield* this.lookupLocked(directory, name);
+      if (ino === 0) throw noEntry(directory, name);
+      return this.#inodes.get(Ino(ino)) ?? (yield* this.#inodes.iget(ino));
+    } finally {
+      directory.sem.release();
     }
-    if (ino === 0) throw new ModelError('ENOENT', `no entry ${name} in directory ${directory.ino}`);
-    return this.#inodes.get(Ino(ino)) ?? (yield* this.#inodes.iget(ino));
   }
 
   /** Runs `process`; gives back `held` when it ends and `onError` too when it throws. */
@@ -252,12 +254,16 @@ export class PathWalker {
     try {
       return yield* process;
     } catch (error) {
-      this.#inodes.put(onError);
+      yield* this.#inodes.iput(onError);
       throw error;
     } finally {
-      if (held !== undefined) this.#inodes.put(held);
+      if (held !== undefined) yield* this.#inodes.iput(held);
     }
   }
+}
+
+function noEntry(directory: Inode, name: string): ModelError {
+  return new ModelError('ENOENT', `no entry ${name} in directory ${directory.ino}`);
 }
 
 /** getname: the path with its names as the dentry cache has them. Throws ENOENT, ENAMETOOLONG, and EINVAL for a zero, which would end it. */
