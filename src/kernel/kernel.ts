@@ -13,7 +13,7 @@
 import { archOfCode } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
-import { GuestPanic } from '../base/errno.ts';
+import { GuestPanic, ModelError } from '../base/errno.ts';
 import { getField, overlongField, reservedIsZero } from '../base/layout.ts';
 import { Ns, PAGE_SIZE, pagesOf, Pfn } from '../base/units.ts';
 import type { Process } from '../sim/index.ts';
@@ -244,6 +244,16 @@ export class Kernel {
     this.#env.hypercalls.shutdown(reason);
   }
 
+  /** The same for a guest that is on its own: what cannot be written does not keep it from stopping. */
+  *#shutdownAnyway(reason: ShutdownReason): Process {
+    try {
+      yield* this.shutdown(reason);
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      this.#env.hypercalls.shutdown(reason);
+    }
+  }
+
   /** The kernel dies where it stands: nothing is flushed and nothing is told. */
   crash(): void {
     this.#env.hypercalls.shutdown(ShutdownReason.crash);
@@ -262,7 +272,7 @@ export class Kernel {
       if (request !== 'poweroff' && request !== 'reboot' && request !== 'suspend') return;
       yield* xenstore.write(SHUTDOWN_NODE, '');
       if (request === 'suspend') yield* kernel.#suspension.run();
-      else yield* kernel.shutdown(ShutdownReason[request]);
+      else yield* kernel.#shutdownAnyway(ShutdownReason[request]);
     };
     yield* xenstore.watch(SHUTDOWN_NODE, () => {
       this.#env.spawn('xenwatch', serve(this));
