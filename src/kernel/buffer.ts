@@ -148,6 +148,12 @@ export class Buffers {
     return isCached ? this.#io.dropPage(this.device, block) : NOTHING;
   }
 
+  /** Whether memory has something of a block that the drive has not taken yet. */
+  isUnwritten(block: number): boolean {
+    const pfn = this.#mm.cache.find(this.device.space, block);
+    return pfn !== NO_PAGE && this.#mm.map.has(pfn, PG.dirty | PG.writeback);
+  }
+
   /** A block of metadata is freed: recovery must not bring it back. */
   revoke(block: number): void {
     this.journal?.revoke(block);

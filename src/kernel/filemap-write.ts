@@ -138,6 +138,7 @@ export class FileWrite {
     const { inode } = file;
     if (length === 0) return 0;
     let written = done;
+    let isOnDisk = false;
     if (!inode.sem.tryAcquire()) yield* inode.sem.acquire();
     try {
       const start = file.isAppending && done === 0 ? inode.size : position;
@@ -147,7 +148,8 @@ export class FileWrite {
       yield* this.#changes.change(() => this.#beginWrite(inode, start + done > inode.size), false);
       if (file.isDirect) {
         checkDirect(start, length);
-        if (yield* this.#directWrite(inode, src, offset, start, length)) return length;
+        isOnDisk = yield* this.#directWrite(inode, src, offset, start, length);
+        if (isOnDisk) written = length;
       }
       try {
         while (written < limit) {
@@ -168,7 +170,7 @@ export class FileWrite {
       yield* this.#changes.publish();
       inode.sem.release();
     }
-    if (file.isSynchronous || file.isDirect) yield* this.#ext2.fsync(inode, false);
+    if (file.isSynchronous || (file.isDirect && !isOnDisk)) yield* this.#ext2.fsync(inode, false);
     return written;
   }
 

@@ -14,7 +14,7 @@
  * fsync, as in the original. Differs in that there is one block device.
  */
 
-import { ModelError, type ErrnoName } from '../base/errno.ts';
+import { ModelError } from '../base/errno.ts';
 import { type Ns, PAGE_SIZE, type Pfn } from '../base/units.ts';
 import { WaitQueue, type Process } from '../sim/index.ts';
 import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment } from '../xen/public/index.ts';
@@ -373,6 +373,6 @@ function range(start: number, end: number): number[] {
 
 function noteError(space: AddressSpace, error: unknown): void {
   if (!(error instanceof ModelError)) throw error;
-  const code: ErrnoName = error.code === 'ENOSPC' ? 'ENOSPC' : 'EIO';
-  space.error = code;
+  // Of both, EIO is told.
+  if (space.error !== 'EIO') space.error = error.code === 'ENOSPC' ? 'ENOSPC' : 'EIO';
 }

@@ -2,8 +2,10 @@
  * Inodes in memory, and the inode cache (fs/inode.c of 2.6.12).
  *
  * An inode stays in the cache with its pages after its last use, until memory is short: least recently used first to go. When it
- * goes, its pages are invalidated first; an inode in use, dirty, or with pages that are dirty or under I/O, is passed over.
- * It lies in a page of its slab cache. Differs in that inodes in use are on the same list (lru-cache) as the unused.
+ * goes, its pages are invalidated first; an inode in use, dirty, or with pages that are dirty or under I/O, is passed over. So
+ * is one whose indirect blocks are not written yet: its fsync must know of them. It lies in a page of its slab cache. Differs
+ * in that inodes in use are on the same list (lru-cache) as the unused, and in that an inode with an error that no fsync was
+ * told of stays in memory.
  *
  * Locks, in this order: `sem` (i_sem) is held by whoever changes size, data or entries; `mapLock` by whoever changes the
  * map from pages to blocks.
@@ -14,6 +16,7 @@ import { assert } from '../base/assert.ts';
 import { PAGE_SIZE, pagesOf, type Ino, type Pfn } from '../base/units.ts';
 import { EXT2_MODE } from '../disk/ext2-format.ts';
 import type { Process } from '../sim/index.ts';
+import type { Buffers } from './buffer.ts';
 import { NO_PAGE } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { AddressSpace } from './page-cache.ts';
@@ -56,8 +59,10 @@ export interface InodeFields {
   flags: number;
   /** i_block: 15 pointers, or the text of a short symbolic link. */
   readonly pointers: Uint32Array;
-  /** 512-byte sectors of data and indirect blocks. */
+  /** 512-byte sectors of data and indirect blocks, and of the block of attributes. */
   sectors: number;
+  /** Block of extended attributes (ext2-xattr.ts); 0: none. */
+  fileAcl: number;
 }
 
 export class Inode implements Mapping {
@@ -79,10 +84,10 @@ export class Inode implements Mapping {
   isSizeDirty = false;
   /** Whether it was mapped for shared stores since it was read: those may reach beyond its end. */
   mayHoldTail = false;
-  /** Transactions in which it was changed last, and in which more than its times was; -1: in none since it was read. */
+  /** Transactions in which it was changed last, and in which more than its times was, at the latest; -1: in none since the mount. */
   tid = -1;
   syncTid = -1;
-  /** Indirect blocks changed since the last fsync (the private list of buffers); made by the first. */
+  /** Without a journal: indirect blocks that were changed (the private list of buffers); made by the first. */
   #metadataBlocks: Set<number> | undefined;
   /** Page and block that were allocated last: where a sequential writer goes on. */
   lastIndex = -1;
@@ -101,7 +106,7 @@ export class Inode implements Mapping {
     return this.fields.size;
   }
 
-  /** mark_buffer_dirty_inode: an indirect block was changed, and fsync must write it. */
+  /** An indirect block was changed, and fsync must write it. */
   addMetadataBlock(block: number): void {
     (this.#metadataBlocks ??= new Set()).add(block);
   }
@@ -111,10 +116,11 @@ export class Inode implements Mapping {
     this.#metadataBlocks?.delete(block);
   }
 
-  /** The indirect blocks that fsync must write, ascending; forgets them. */
-  takeMetadataBlocks(): number[] {
-    const blocks = [...(this.#metadataBlocks ?? [])].sort((a, b) => a - b);
-    this.#metadataBlocks = undefined;
+  /** remove_inode_buffers: the indirect blocks that are not written yet, ascending. Forgets the others. */
+  unwrittenBlocks(buffers: Buffers): number[] {
+    if (this.#metadataBlocks === undefined) return [];
+    const blocks = [...this.#metadataBlocks].filter((block) => buffers.isUnwritten(block)).sort((a, b) => a - b);
+    this.#metadataBlocks = blocks.length > 0 ? new Set(blocks) : undefined;
     return blocks;
   }
 
@@ -179,12 +185,14 @@ export class Inode implements Mapping {
 export class InodeCache implements Shrinker {
   readonly #mm: MemoryManagement;
   readonly #slab: SlabCache;
+  readonly #buffers: Buffers;
   readonly #inodes = new LRUCache<Ino, Inode>({ maxSize: UNBOUNDED, sizeCalculation: () => 1 });
   #nrUnused = 0;
 
-  constructor(mm: MemoryManagement, slab: SlabCache) {
+  constructor(mm: MemoryManagement, slab: SlabCache, buffers: Buffers) {
     this.#mm = mm;
     this.#slab = slab;
+    this.#buffers = buffers;
   }
 
   /** Inodes that nobody uses. */
@@ -259,7 +267,8 @@ export class InodeCache implements Shrinker {
       if (ino === undefined) return;
       // Makes it the youngest.
       const inode = this.#inodes.get(ino)!;
-      if (inode.references > 0 || inode.isInodeDirty) continue;
+      if (inode.references > 0 || inode.isInodeDirty || inode.space.error !== undefined) continue;
+      if (inode.unwrittenBlocks(this.#buffers).length > 0) continue;
       this.#mm.invalidate(inode.space);
       if (inode.space.nrPages > 0) continue;
       this.delete(inode);

@@ -111,6 +111,8 @@ export class Suspension {
       // A device that cannot be connected again, or a machine that does not suspend, leaves nothing to go on with.
       if (!(error instanceof GuestPanic) && !(error instanceof ModelError)) throw error;
       this.#panic(error.message);
+      // The processor stands still from now on.
+      yield 0;
     }
   }
 

@@ -9,7 +9,8 @@
  * promise; one seed gives one run and one digest.
  */
 
-import { assert, InvariantViolation } from '../base/assert.ts';
+import { ArgumentError } from '../base/argument-error.ts';
+import { InvariantViolation } from '../base/assert.ts';
 import { Ns } from '../base/units.ts';
 import { Digest } from './digest.ts';
 import { EventQueue, type EventAction } from './event-queue.ts';
@@ -256,9 +257,13 @@ export class Simulation {
     return this.#eventCount;
   }
 
-  /** Schedules `action` after `delay` (integer ns, >= 0). */
+  /**
+   * Schedules `action` after `delay` (integer ns, >= 0).
+   * @throws ArgumentError for another delay
+   */
   after(delay: Ns, action: EventAction): void {
-    assert(Number.isSafeInteger(delay) && delay >= 0, 'delay is not a whole number of nanoseconds, 0 or more');
+    if (!(Number.isSafeInteger(delay) && delay >= 0))
+      throw new ArgumentError('delay: expected a whole number of nanoseconds, 0 or more');
     this.#queue.push(this.#now + delay, action);
   }
 

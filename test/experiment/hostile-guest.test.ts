@@ -16,6 +16,7 @@ import type { BridgePort } from '../../src/machine/bridge.ts';
 import type { Process, RandomStream } from '../../src/sim/index.ts';
 import type { Domain } from '../../src/xen/domain.ts';
 import { property } from '../support/property.ts';
+import { domainOf } from '../../src/xen/index.ts';
 import { bootMachine, LEAST_PAGES, MIB, MiniGuest, startGuest, TestDisk, type TestMachine } from '../xen/machine.ts';
 import { Wild, wildly } from './wild-guest.ts';
 
@@ -90,7 +91,7 @@ function boot({ machine, simulation }: Host, domain: Domain): Kernel | undefined
 
 function create({ machine, simulation }: Host, name: string, mac: number): { domain: Domain; kernel: Kernel } {
   const config = { name, memoryBytes: GUEST_BYTES, device: diskFor(machine), mac: mac as MacAddress };
-  const domain = simulation.runProcess('create', machine.toolstack.createDomain(config));
+  const domain = simulation.runProcess('create', domainOf(machine.toolstack.createDomain(config)));
   return { domain, kernel: boot({ machine, simulation }, domain)! };
 }
 
@@ -141,7 +142,7 @@ function play(seed: number, acts: number): Tally {
     if (domain.state === 'shutdown' && random.below(2) === 0) {
       const next = simulation.runProcess(
         'restart',
-        toolstack.restartDomain(domain, { preserve: true, writeDirty: random.below(2) === 0 }),
+        domainOf(toolstack.restartDomain(domain, { preserve: true, writeDirty: random.below(2) === 0 })),
       );
       const again = boot(host, next);
       if (again !== undefined) hostile = { domain: next, kernel: again };
@@ -177,11 +178,13 @@ function playBare(seed: number, acts: number): Tally {
     machine,
     simulation.runProcess(
       'create',
-      toolstack.createDomain({
-        name: 'honest',
-        memoryBytes: LEAST_PAGES * PAGE_SIZE,
-        device: new TestDisk(simulation, machine.memory, 64),
-      }),
+      domainOf(
+        toolstack.createDomain({
+          name: 'honest',
+          memoryBytes: LEAST_PAGES * PAGE_SIZE,
+          device: new TestDisk(simulation, machine.memory, 64),
+        }),
+      ),
     ),
   );
   const tally: Tally = { acts: 0, refused: 0, panics: 0, lives: 0 };
@@ -211,8 +214,10 @@ function playBare(seed: number, acts: number): Tally {
         const { domain } = wild;
         const options = { preserve: true, writeDirty: random.below(2) === 0 };
         const isRestarted = domain.state === 'shutdown' && random.below(2) === 0;
-        const last = isRestarted ? simulation.runProcess('restart', toolstack.restartDomain(domain, options)) : domain;
+        const restart = domainOf(toolstack.restartDomain(domain, options));
+        const last = isRestarted ? simulation.runProcess('restart', restart) : domain;
         simulation.runProcess('destroy', toolstack.destroyDomain(last));
+        expect(last.state).toBe('dead');
       }
       toolstack.list.checkInvariants();
     } catch (error) {
