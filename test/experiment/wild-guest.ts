@@ -202,7 +202,7 @@ export class Wild {
       `${this.word()}`,
     ]);
     const kind = this.random.below(8);
-    this.log.push(`store ${kind} ${String(path as unknown).slice(0, 60)} ${value.slice(0, 20)}`);
+    this.log.push(`store ${kind} ${[path, value].join().slice(0, 80)}`);
     if (kind < 5) yield* xenstore.write(path, value);
     else if (kind < 7) yield* xenstore.read(path);
     else yield* xenstore.watch(path, (this.random.below(4) === 0 ? 5 : () => undefined) as () => void);
