@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { Mfn, Ns, PAGE_SIZE, Pfn, SECTOR_SIZE } from '../../src/base/index.ts';
+import { type Mfn, Ns, PAGE_SIZE, Pfn, SECTOR_SIZE } from '../../src/base/index.ts';
 import { xenMac } from '../../src/base/ethernet.ts';
 import type { BlockDevice, BlockRequest } from '../../src/disk/block-device.ts';
 import type { MachineMemory } from '../../src/machine/memory.ts';
@@ -211,7 +211,7 @@ describe('more dirty pages than requests may be in flight', () => {
     const { machine, disk, guest, seen } = crashed((i) => 240 + i);
     restartGuest(machine, guest, { writeDirty: true });
     // 300 = 9 · 32 + 12.
-    expect(seen.sizes).toEqual([...new Array(9).fill(32), 12]);
+    expect(seen.sizes).toEqual([...new Array<number>(9).fill(32), 12]);
     for (let i = 0; i < COUNT; i++) expect(firstWord(disk, 240 + i)).toBe(50_000 + i);
   });
 
