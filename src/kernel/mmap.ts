@@ -119,6 +119,7 @@ export class MemoryMaps {
       }
       yield* fput(this.#ext2.inodes, vma.file);
     }
+    yield* this.#ext2.changes.publish();
   }
 
   /** exit_mmap: everything is unmapped. */
@@ -147,6 +148,7 @@ export class MemoryMaps {
       for (let at = from; at < to; at++) vma.clean(at);
       files.add(vma.file);
     }
+    yield* this.#ext2.changes.publish();
     if ((flags & MS.sync) !== 0) for (const file of files) yield* this.#ext2.fsync(file.inode, true);
     if (mapped < end - address) throw new ModelError('ENOMEM', 'not all of the range is mapped');
   }
