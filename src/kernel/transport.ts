@@ -107,7 +107,7 @@ export class Connection {
   readonly id: number;
   readonly #timers: Timers;
   readonly #send: Send;
-  readonly #wakeUp = new WaitQueue();
+  readonly #wakeUp = new WaitQueue(() => `an answer on connection ${this.id}`);
   #sequence = 0;
   #awaited: Kind | undefined;
   #outcome: Uint8Array | Broken | undefined;

@@ -9,7 +9,7 @@ import { xenMac } from '../../src/base/ethernet.ts';
 import type { BlockDevice, BlockRequest } from '../../src/disk/block-device.ts';
 import type { MachineMemory } from '../../src/machine/memory.ts';
 import type { Simulation } from '../../src/sim/index.ts';
-import { BlkifOp, BlkifStatus, Provenance, Reason, ShutdownReason } from '../../src/xen/index.ts';
+import { BlkifOp, BlkifStatus, domainOf, Provenance, Reason, ShutdownReason } from '../../src/xen/index.ts';
 import { DOMAIN_SLOTS } from '../../src/xen/layouts.ts';
 import {
   bootMachine,
@@ -75,7 +75,7 @@ describe('blocks up to the last one', () => {
     const machine = bootMachine();
     const disk = new VastDisk(machine);
     const config = { name: 'guest', memoryBytes: LEAST_PAGES * PAGE_SIZE, device: disk };
-    const domain = machine.simulation.runProcess('create', machine.toolstack.createDomain(config));
+    const domain = machine.simulation.runProcess('create', domainOf(machine.toolstack.createDomain(config)));
     return { machine, disk, guest: new MiniGuest(machine, domain) };
   }
   const frameOf = (guest: MiniGuest, i: number): Mfn => guest.domain.frameOf(Pfn(FIRST + i));
