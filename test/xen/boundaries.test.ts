@@ -1,16 +1,7 @@
 /** The last of each kind and the one behind it: pages of a guest, frames of the machine, entries of a list, blocks of a file. */
 
 import { describe, expect, it } from 'vitest';
-import {
-  ARCHS,
-  type Arch,
-  FRAME_NUMBER_BYTES,
-  Mfn,
-  ModelError,
-  PAGE_SIZE,
-  Pfn,
-  UserError,
-} from '../../src/base/index.ts';
+import { ARCHS, type Arch, FRAME_NUMBER_BYTES, Mfn, PAGE_SIZE, Pfn, UserError } from '../../src/base/index.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { BlkifOp, BlkifStatus, Reason, restoreDomain, saveDomain, ShutdownReason } from '../../src/xen/index.ts';
 import { planMemory } from '../../src/xen/layouts.ts';
