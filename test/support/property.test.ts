@@ -121,6 +121,29 @@ describe('checkProperty', () => {
     expect(again).toContain('+3,+3');
   });
 
+  it('that runs out of time says so, and that no case failed', () => {
+    let cases = 0;
+    const slow = (): void => {
+      cases++;
+      for (const end = performance.now() + 20; performance.now() < end; );
+    };
+    const message = failureOf(() => checkProperty(where, [fc.nat()], slow, {}, 100));
+    expect(cases).toBeGreaterThan(0);
+    expect(cases).toBeLessThan(20);
+    expect(message).toContain(`the time limit: ${cases} of 100 cases in 0.1 s, and none of them failed`);
+    expect(message).not.toContain('counterexample');
+  });
+
+  it('that fails says why, though it ran out of time while it shrank', () => {
+    const slow = (n: unknown): void => {
+      for (const end = performance.now() + 20; performance.now() < end; );
+      expect(n).toBeLessThan(10);
+    };
+    const message = failureOf(() => checkProperty(where, [fc.nat()], slow, {}, 100));
+    expect(message).toContain('counterexample: [');
+    replayLine(message);
+  });
+
   it('refuses a promise, and a property whose preconditions leave nothing', () => {
     const asynchronous = (() => Promise.resolve()) as unknown as () => void;
     expect(() => checkProperty(where, [fc.nat()], asynchronous)).toThrow('returned a promise');

@@ -5,6 +5,7 @@
 //   runs that one case again, first.
 // - STILLWARM_SEED and STILLWARM_PATH (from that line) replay; STILLWARM_SEED alone explores elsewhere;
 //   STILLWARM_RUNS=100 makes every property run 100 times as many cases.
+// - One that runs out of time says how many cases had passed until then, and that none had failed.
 // - Model-based properties: write fc.commands(list, replayOfCommands()), fast-check needs a second path there.
 //
 // Predicates are synchronous: nothing in the model waits for the host.
@@ -13,6 +14,8 @@ import { it } from 'vitest';
 
 const DEFAULT_RUNS = 100;
 export const TIMEOUT_MS = 60_000;
+/** A property that is not through a little before its test's time limit stops, and says so: load is no counterexample. */
+const PATIENCE_MS = TIMEOUT_MS - 5_000;
 
 /** fast-check's own parameters, less those this file decides. */
 export type PropertyParams<Ts> = Omit<
@@ -46,6 +49,7 @@ export function checkProperty(
   arbitraries: fc.Arbitrary<unknown>[],
   predicate: (...values: unknown[]) => boolean | void,
   params: PropertyParams<Values> = {},
+  patienceMs = PATIENCE_MS * Math.max(1, runsFactor()),
 ): void {
   const path = process.env['STILLWARM_PATH'];
   const synchronous = (...values: unknown[]): boolean => {
@@ -53,15 +57,22 @@ export function checkProperty(
     if (answer instanceof Promise) throw new TypeError('a property is synchronous here, this one returned a promise');
     return answer !== false; // `(n) => expect(n).toBe(1)` returns an object
   };
+  const wanted = Math.max(1, Math.round((params.numRuns ?? DEFAULT_RUNS) * runsFactor()));
   const details = fc.check(fc.property(...(arbitraries as Arbitraries<Values>), synchronous), {
     ...params,
-    numRuns: Math.max(1, Math.round((params.numRuns ?? DEFAULT_RUNS) * runsFactor())),
+    numRuns: wanted,
+    plugins: [fc.interruptAfterTimeLimit(patienceMs)],
     seed: integerFromEnv('STILLWARM_SEED') ?? seedOf(where.name),
     ...(path === undefined ? {} : { path, endOnFailure: true }),
   });
-  if (!details.failed) return;
-
   const { counterexample, counterexamplePath, errorInstance, seed, numRuns, numShrinks, numSkips } = details;
+  if (details.interrupted && counterexample === null) {
+    throw new Error(
+      `${where.name}: the time limit: ${numRuns} of ${wanted} cases in ${patienceMs / 1000} s, and none of them failed ` +
+        `(seed ${seed}): the host is too busy, or a case takes too long`,
+    );
+  }
+  if (!details.failed) return;
   if (counterexample === null || counterexamplePath === null) {
     throw new Error(`${where.name}: gave up after ${numRuns} cases, ${numSkips} skipped by fc.pre (seed ${seed})`);
   }
