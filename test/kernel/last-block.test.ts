@@ -1,10 +1,10 @@
-/** The last block and the last inode of a file system, and none behind them: filled up, read back, emptied again. */
+/** The last block, the last inode and the last link of a file system, and none behind them: filled up, read back, emptied again. */
 
 import { describe, expect, it } from 'vitest';
 import { ModelError, PAGE_SIZE } from '../../src/base/index.ts';
 import type { MemoryImage } from '../../src/disk/memory-image.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
-import { directory, tree } from '../../src/disk/mkfs-tree.ts';
+import { directory, file, tree } from '../../src/disk/mkfs-tree.ts';
 import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
 import { O, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
@@ -103,5 +103,43 @@ describe('inodes', () => {
     for (const { path } of files) machine.run(sys.unlink(path));
     machine.run(sys.sync());
     expect(superOf(image).freeInodes).toBe(freeInodes);
+  });
+});
+
+describe('links', () => {
+  it('of a file, and subdirectories of a directory, are 32,000 at most', () => {
+    const image = makeExt2(
+      tree(
+        directory([
+          ['f', file('x')],
+          ['d', directory([])],
+        ]),
+      ),
+      { size: 1024 * PAGE_SIZE },
+    );
+    const oracle = new OracleExt2(image);
+    // Inodes from their published layout: 31,999 links each, as the disk says.
+    const word = Buffer.alloc(4);
+    image.read(PAGE_SIZE + 8, word, 0, 4);
+    const table = word.readUInt32LE(0) * PAGE_SIZE;
+    image.read(1024 + 88, word, 0, 2);
+    const inodeSize = word.readUInt16LE(0);
+    const linksAt = (ino: number): number => table + (ino - 1) * inodeSize + 26;
+    const { ino } = oracle.listFiles().find(({ path }) => path === '/f')!;
+    const machine = new FakeMachine({ image });
+    const inoOfDirectory = machine.run(machine.run(machine.boot()).syscalls.stat('/d')).ino;
+    for (const each of [ino, inoOfDirectory]) image.write(linksAt(each), Uint8Array.of(0xff, 0x7c), 0, 2);
+    const next = new FakeMachine({ image });
+    const { syscalls: sys } = next.run(next.boot());
+    const linksOf = (path: string): number => next.run(sys.stat(path)).links;
+    expect([linksOf('/f'), linksOf('/d')]).toEqual([31_999, 31_999]);
+    expect(fails(() => next.run(sys.link('/f', '/g')))).toBeUndefined();
+    expect(fails(() => next.run(sys.mkdir('/d/a')))).toBeUndefined();
+    expect([linksOf('/f'), linksOf('/d')]).toEqual([32_000, 32_000]);
+    expect(fails(() => next.run(sys.link('/f', '/h')))).toBe('EMLINK');
+    expect(fails(() => next.run(sys.mkdir('/d/b')))).toBe('EMLINK');
+    expect([linksOf('/f'), linksOf('/d')]).toEqual([32_000, 32_000]);
+    expect(next.run(sys.readdir('/d')).map(({ name }) => name)).toEqual(['.', '..', 'a']);
+    expect(fails(() => next.run(sys.stat('/h')))).toBe('ENOENT');
   });
 });
