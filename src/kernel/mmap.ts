@@ -118,7 +118,12 @@ export class MemoryMaps {
       this.#forget(vma);
     }
     // Nothing waits before all is unmapped: another program may map or unmap then.
+<<<<<<< HEAD
     for (const { file } of cut) yield* fput(this.#ext2.inodes, file);
+=======
+    for (const { file } of vmas) yield* fput(this.#ext2.inodes, file);
+    yield* this.#ext2.changes.publish();
+>>>>>>> blind
   }
 
   /** exit_mmap: everything is unmapped. */
@@ -146,6 +151,7 @@ export class MemoryMaps {
       for (let at = from; at < to; at++) vma.clean(at);
       files.add(vma.file);
     }
+    yield* this.#ext2.changes.publish();
     if ((flags & MS.sync) !== 0) yield* this.#syncAll([...files]);
     if (mapped < end - address) throw new ModelError('ENOMEM', 'not all of the range is mapped');
   }
