@@ -6,11 +6,12 @@
  */
 
 import type { Arch } from '../base/arch.ts';
+import { checkInteger, checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
-import { Ns } from '../base/units.ts';
+import { Ns, PAGE_SIZE } from '../base/units.ts';
 import { Drive } from '../disk/drive.ts';
 import type { ImageStore } from '../disk/image-store.ts';
-import { makeServiceTime, writeCacheBytes, type DriveKind } from '../disk/make-service-time.ts';
+import { driveOptions, type DriveKind } from '../disk/make-service-time.ts';
 import { Kernel, type ReuseObserver } from '../kernel/index.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import { values, type GuestCosts, type Profile } from '../machine/profile.ts';
@@ -68,14 +69,17 @@ export class Testbed {
   readonly guestCosts: GuestCosts;
   readonly #options: TestbedOptions;
 
+  /** @throws ArgumentError for options that are missing or of another kind; UserError when the memory is too small */
   constructor(options: TestbedOptions) {
-    const { seed, profile, disk, image, memory } = options;
+    checkObject('options', options);
+    const { seed, profile, disk, image, memory, guestMemory } = options;
+    checkObject('profile', profile, 'guest', 'hypervisor', 'disk');
+    checkObject('image', image, 'size', 'read', 'write');
+    checkObject('memory', memory, 'frameCount');
+    checkInteger('guestMemory', guestMemory, PAGE_SIZE);
     this.#options = options;
     this.simulation = new Simulation(seed);
-    this.drive = new Drive(this.simulation, memory, image, {
-      model: makeServiceTime(profile.disk, disk),
-      writeCacheBytes: writeCacheBytes(profile.disk, disk),
-    });
+    this.drive = new Drive(this.simulation, memory, image, driveOptions(profile.disk, disk));
     this.hypervisor = Hypervisor.boot(this.simulation, memory, values(profile.hypervisor), {
       arch: options.arch ?? profile.arch.value,
       ...(options.protections && { protections: options.protections }),

@@ -9,12 +9,13 @@
  */
 
 import type { Arch } from '../base/arch.ts';
+import { checkArgument, checkInteger, checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { xenMac } from '../base/ethernet.ts';
 import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../base/units.ts';
 import { Drive, type DrivePort } from '../disk/drive.ts';
 import type { ImageStore } from '../disk/image-store.ts';
-import { makeServiceTime, writeCacheBytes, type DriveKind } from '../disk/make-service-time.ts';
+import { driveOptions, type DriveKind } from '../disk/make-service-time.ts';
 import { Partition } from '../disk/partition.ts';
 import { Kernel, type ReuseObserver } from '../kernel/index.ts';
 import { Bridge } from '../machine/bridge.ts';
@@ -125,18 +126,23 @@ export class VmmMachine {
   #hypervisor: Hypervisor;
   #toolstack: Toolstack;
 
-  /** @param beside the machine that is there already, if this is the second */
+  /**
+   * @param beside the machine that is there already, if this is the second
+   * @throws ArgumentError for options that are missing or of another kind; UserError when the memory is too small
+   */
   constructor(options: VmmMachineOptions, beside?: VmmMachine) {
+    checkObject('options', options);
     const { seed, profile, disk, image, memory, partitions, guestMemory, cmdLine } = options;
+    checkObject('profile', profile, 'guest', 'hypervisor', 'disk');
+    checkObject('image', image, 'size', 'read', 'write');
+    checkObject('memory', memory, 'frameCount');
+    checkInteger('guestMemory', guestMemory, PAGE_SIZE);
+    checkArgument(Array.isArray(partitions), 'partitions', 'expected a list');
+    checkArgument(typeof cmdLine === 'string', 'cmdLine', 'expected text');
     this.#options = options;
     this.memory = memory;
     this.simulation = beside?.simulation ?? new Simulation(seed);
-    this.drive =
-      beside?.drive ??
-      new Drive(this.simulation, memory, image, {
-        model: makeServiceTime(profile.disk, disk),
-        writeCacheBytes: writeCacheBytes(profile.disk, disk),
-      });
+    this.drive = beside?.drive ?? new Drive(this.simulation, memory, image, driveOptions(profile.disk, disk));
     this.#port = beside === undefined ? this.drive : this.drive.port(memory);
     this.guestCosts = values(profile.guest);
     this.costs = values(profile.hypervisor);

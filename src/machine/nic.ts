@@ -18,7 +18,7 @@
  * here: the domain that drives the adapter pays them.
  */
 
-import { assert } from '../base/assert.ts';
+import { checkArgument } from '../base/argument-error.ts';
 import { Ns } from '../base/units.ts';
 import { WaitQueue, type Process, type Simulation } from '../sim/index.ts';
 
@@ -46,7 +46,7 @@ export interface NicCounters {
 export class Nic {
   readonly #simulation: Simulation;
   readonly #values: NicValues;
-  readonly #room = new WaitQueue();
+  readonly #room = new WaitQueue('room in the queue of a network interface');
   #peer: Nic | undefined;
   #receiver: ((packet: Uint8Array) => void) | undefined;
   #queuedBytes = 0;
@@ -97,7 +97,11 @@ export class Nic {
   /** Takes a packet, or returns false when the queue has no room for it. */
   send(packet: Uint8Array): boolean {
     const { length } = packet;
-    assert(length > 0 && length <= this.#values.queueBytes, 'a packet has at least one byte and fits the queue');
+    checkArgument(
+      length > 0 && length <= this.#values.queueBytes,
+      'length',
+      'a packet has at least one byte and fits the queue',
+    );
     if (this.#queuedBytes + length > this.#values.queueBytes) return false;
     this.#taken++;
     this.#queuedPackets++;

@@ -134,7 +134,7 @@ export class Domain {
   readonly bootPages: number;
   readonly environment: GuestEnvironment;
   /** Woken at every change of `state`. */
-  readonly stateChanged = new WaitQueue();
+  readonly stateChanged = new WaitQueue(() => `another state of domain ${this.name} than ${this.state}`);
   readonly cacheMap: CacheMap;
   /** @internal */
   readonly recoveryBox: RecoveryBox;

@@ -157,7 +157,7 @@ function reasonAgainst(operation: Operation, state: LifeState): string {
 }
 
 export class Lifecycle {
-  readonly #released = new WaitQueue();
+  readonly #released = new WaitQueue('the end of an operation on a domain');
   #state: LifeState;
   #operation: Operation | undefined;
 

@@ -98,7 +98,8 @@ export function* receiveDomain(
   nrPages: number,
   nrFrames: number,
 ): Process<IncomingDomain | NotDone> {
-  if (encodeName(config.name) === undefined) return refused(`its name "${config.name}" is longer than 31 bytes`);
+  if (encodeName(config.name) === undefined)
+    return refused(`its name "${config.name}" is not text of 31 bytes at most without a zero`);
   const room = yield* list.makeRoom('restore', config, nrPages, nrFrames);
   if ('problem' in room) return room;
   const { entry, frames } = room;

@@ -16,6 +16,7 @@
  * not in the background.
  */
 
+import { checkArgument, checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
@@ -72,11 +73,15 @@ export class Toolstack {
   /**
    * Builds a domain on free frames, waiting for the scrub list when there are too few. Refused while there is one of this name;
    * fails when there is no memory or no slot for it.
-   * @throws UserError for a configuration that cannot be
+   * @throws ArgumentError for a configuration without name, memory or device; UserError for one that cannot be
    */
   *createDomain(config: DomainConfig): Process<Outcome<{ readonly domain: Domain }>> {
     const { costs, kernelPages } = this.#hypervisor;
-    if (encodeName(config.name) === undefined) throw new UserError(`name: "${config.name}" is longer than 31 bytes`);
+    checkObject('config', config, 'name', 'memoryBytes', 'device');
+    checkObject('config.device', config.device, 'sectorCount', 'submit');
+    checkArgument(typeof config.name === 'string', 'config.name', 'expected text');
+    if (encodeName(config.name) === undefined)
+      throw new UserError(`name: "${config.name}" is not text of 31 bytes at most without a zero`);
     const region = planBootRegion(config.name, config.memoryBytes, kernelPages, config.module, config.cmdLine);
     const room = yield* this.list.makeRoom('create', config, region.nrPages, region.nrPages);
     if ('problem' in room) return room;

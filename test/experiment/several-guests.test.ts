@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Mfn, PAGE_SIZE, SECTOR_SIZE } from '../../src/base/index.ts';
 import { Drive } from '../../src/disk/drive.ts';
-import { makeServiceTime, writeCacheBytes } from '../../src/disk/make-service-time.ts';
+import { driveOptions } from '../../src/disk/make-service-time.ts';
 import { MemoryImage } from '../../src/disk/memory-image.ts';
 import { directory, file, tree } from '../../src/disk/mkfs-tree.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
@@ -42,10 +42,7 @@ function machineOfSeveral(): Machine {
     image.read(0, bytes, 0, image.size);
     disk.write(starts[n]!, bytes, 0, image.size);
   });
-  const drive = new Drive(simulation, memory, disk, {
-    model: makeServiceTime(SERVER_2026.disk, 'profile'),
-    writeCacheBytes: writeCacheBytes(SERVER_2026.disk, 'profile'),
-  });
+  const drive = new Drive(simulation, memory, disk, driveOptions(SERVER_2026.disk, 'profile'));
   const hypervisor = Hypervisor.boot(simulation, memory, values(SERVER_2026.hypervisor));
   const partitions = starts.map(
     (start, n) => new Partition(drive, start / SECTOR_SIZE, Math.floor(sizes[n]! / SECTOR_SIZE)),

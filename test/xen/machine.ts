@@ -403,7 +403,7 @@ export const REGISTERS = Uint32Array.from({ length: NR_REGISTERS }, (_, i) => 0x
 export function suspends({ domain }: MiniGuest): { registers: Uint32Array | undefined } {
   const seen: { registers: Uint32Array | undefined } = { registers: undefined };
   const { environment } = domain;
-  const asked = new WaitQueue();
+  const asked = new WaitQueue('a suspension');
   const watch = function* (): Process {
     yield* environment.xenstore.watch(SHUTDOWN_NODE, () => asked.wakeAll());
     while ((yield* environment.xenstore.read(SHUTDOWN_NODE)) !== 'suspend') yield asked;
@@ -426,7 +426,7 @@ export function stateOf({ memory }: TestMachine, domain: Domain) {
 export function suspendsAlways(mini: MiniGuest): void {
   const { environment } = mini.domain;
   const { memory, hypercalls, xenstore } = environment;
-  const asked = new WaitQueue();
+  const asked = new WaitQueue('a suspend event');
   const port = hypercalls.eventChannels.bindVirq(Virq.suspend);
   const { pending, mask } = SHARED_INFO.offset;
   memory.writeU32(mini.sharedInfo, mask, memory.readU32(mini.sharedInfo, mask) & ~(1 << port));

@@ -44,7 +44,7 @@ function suspends(mini: MiniGuest, seen: Uint32Array[]): void {
   const { domain } = mini;
   const { environment } = domain;
   const { memory, hypercalls } = environment;
-  const asked = new WaitQueue();
+  const asked = new WaitQueue('a suspension');
   const port = hypercalls.eventChannels.bindVirq(Virq.suspend);
   const { pending, mask } = SHARED_INFO.offset;
   memory.writeU32(mini.sharedInfo, mask, memory.readU32(mini.sharedInfo, mask) & ~(1 << port));

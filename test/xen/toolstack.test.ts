@@ -407,7 +407,11 @@ describe('a configuration that cannot be', () => {
       [{ memoryBytes: (LEAST_PAGES - 1) * PAGE_SIZE }, 'memoryBytes'],
       [{ memoryBytes: NaN }, 'memoryBytes'],
       [{ name: 'x'.repeat(32) }, 'name'],
+      [{ name: 'a\0b' }, 'name'],
+      // Another name has the same bytes.
+      [{ name: 'a\ud800' }, 'name'],
       [{ cmdLine: 'x'.repeat(CMD_LINE_BYTES) }, 'cmdLine'],
+      [{ cmdLine: 'rio=on\0' }, 'cmdLine'],
     ] as const) {
       expect(create(config)).toThrow(UserError);
       expect(create(config)).toThrow(new RegExp(`^${field}: [^\\n]+$`));
