@@ -241,7 +241,7 @@ class VmmRun {
       saveAreas: image.places.slice(vms),
       memory: new MachineMemory(machineMemoryFor(vms * memory)),
       guestMemory: memory,
-      cmdLine: 'cachemap=all',
+      cmdLine: strategy === 'warm-cache' ? 'cachemap=files' : 'cachemap=all',
       onReuse: ({ config: { name }, domain, machine }, pfn, ino, index, block) => {
         this.#pages++;
         const guest = this.#machine.configs.findIndex((config) => config.name === name);

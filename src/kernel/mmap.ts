@@ -118,12 +118,8 @@ export class MemoryMaps {
       this.#forget(vma);
     }
     // Nothing waits before all is unmapped: another program may map or unmap then.
-<<<<<<< HEAD
     for (const { file } of cut) yield* fput(this.#ext2.inodes, file);
-=======
-    for (const { file } of vmas) yield* fput(this.#ext2.inodes, file);
     yield* this.#ext2.changes.publish();
->>>>>>> blind
   }
 
   /** exit_mmap: everything is unmapped. */

@@ -44,7 +44,7 @@ describe('the printed text', () => {
   it('fits in 100 columns and ends with the verdict', () => {
     const text = renderVmmText({ result: sampleVmmResult(), mismatches: [] }, false);
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
-    expect(text).toMatch(/\nverified 50,000 pages, 150,000,000 bytes: all equal\n$/);
+    expect(text).toMatch(/\nverified 60,000 pages, 180,000,000 bytes: all equal\n$/);
     for (const { question, rows } of grids(sampleVmmResult())) {
       expect(text).toContain(question);
       for (const { value } of rows.flatMap(({ cells }) => cells)) expect(text).toContain(value);
@@ -63,7 +63,7 @@ describe('the printed text', () => {
     const mismatches = [{ vms: 1, memory: 1 << 30, strategy: 'warm-vm' as const, what: 'byte 3 was read wrong' }];
     const text = renderVmmText({ result, mismatches }, true);
     expect(text).toContain(
-      'guest0 does not go on: a torn record\n\u001b[31mverified 4,001 pages, 12,000,002 bytes: 3 DIFFER',
+      'guest0 does not go on: a torn record\n\u001b[31mverified 5,001 pages, 15,000,002 bytes: 3 DIFFER',
     );
     expect(text).toMatch(/\nmismatch \(warm-vm, 1 × 1073741824\): byte 3 was read wrong\n$/);
   });

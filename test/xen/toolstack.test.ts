@@ -70,11 +70,12 @@ describe('frames', () => {
       const { simulation, toolstack, hypervisor, disk } = machine;
       const free = hypervisor.allocator.freeCount;
       const guests: MiniGuest[] = [];
+      let created = 0;
       for (const { what, who, pages, preserve } of steps) {
         const guest = guests[who];
         const roomFor = pages - (what === 'restart' && guest ? guest.domain.nrPages : 0);
         try {
-          if (what === 'create') guests.push(startGuest(machine, `d${guests.length}`, pages));
+          if (what === 'create') guests.push(startGuest(machine, `d${created++}`, pages));
           else if (guest === undefined) continue;
           else if (what === 'cache') cacheBlocks(machine, guest, [who, who + 8], 100 + who);
           else if (what === 'restart')
