@@ -1,27 +1,78 @@
 /**
- * A mistake in what the user gave: an option, an image, a trace. One line that names the option, field, file and
- * line at fault; the command line prints it and exits with status 2, nothing written.
+ * A mistake in what the user gave, or a refusal of the host: an option, an image, a trace, a full disk. One line that names
+ * the option, field, file and line at fault; the command line prints it and exits with status 2, nothing written.
  */
 export class UserError extends Error {
   override readonly name = 'UserError';
 }
 
-/** What the host's file system refuses most often, in words. */
+/** What the host refuses most often, in words. */
 const WHY: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   EACCES: 'permission denied',
+  EPERM: 'not permitted',
   EEXIST: 'exists already',
   EISDIR: 'is a directory',
+  ENOTDIR: 'not a directory',
+  ELOOP: 'too many symbolic links',
+  ENAMETOOLONG: 'the name is too long',
+  ENOSPC: 'no space left on the device',
+  EDQUOT: 'the quota is used up',
+  EFBIG: 'too long for a file there',
+  EROFS: 'the file system is read-only',
+  EMFILE: 'too many open files: raise ulimit -n',
+  ENFILE: 'too many open files on this host',
+  ENOMEM: 'this host has too little memory',
+  EIO: 'input/output error',
 };
 
-/** An error of the host's file system as one line for the user that begins with `what`; any other error unchanged. */
-export function asUserError(error: unknown, what: string): unknown {
-  if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return error;
-  const code = String(error.code);
-  return new UserError(`${what}: ${WHY[code] ?? code}`);
+/** Characters that move a terminal's cursor, change the direction of the text, or have no bytes in UTF-8. */
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}]/gu;
+
+/** Text of the user's or the host's as part of one line: what a terminal would obey is escaped as in C. */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (char) => {
+    if (char === '\n') return '\\n';
+    const code = char.codePointAt(0)!.toString(16);
+    return code.length <= 2 ? `\\x${code.padStart(2, '0')}` : `\\u{${code}}`;
+  });
 }
 
-/** Runs a call to the host's file system; its failure becomes one line that begins with `what`. */
+/** The bytes of a name or a path as `printable` text; when they are not UTF-8, all above 0x7f are escaped. */
+export function printableBytes(bytes: Uint8Array): string {
+  const text = textOf(bytes);
+  if (text !== undefined) return printable(text);
+  return Array.from(bytes, (byte) =>
+    byte < 0x80 ? printable(String.fromCharCode(byte)) : `\\x${byte.toString(16)}`,
+  ).join('');
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The text that has exactly these bytes in UTF-8; undefined when there is none. */
+export function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the host refused, in words: a call to its file system, or memory. Undefined for any other error. */
+export function hostRefusal(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if ('syscall' in error && 'code' in error) return WHY[String(error.code)] ?? String(error.code);
+  const isMemory = error instanceof RangeError && /allocation failed/i.test(error.message);
+  return isMemory ? WHY['ENOMEM'] : undefined;
+}
+
+/** A refusal of the host as one line for the user that begins with `what`; any other error unchanged. */
+export function asUserError(error: unknown, what: string): unknown {
+  const why = hostRefusal(error);
+  return why === undefined ? error : new UserError(`${what}: ${why}`);
+}
+
+/** Runs a call to the host; its refusal becomes one line that begins with `what`. */
 export function askHost<T>(what: string, call: () => T): T {
   try {
     return call();

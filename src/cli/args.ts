@@ -7,7 +7,7 @@
  */
 
 import { parseArgs } from 'node:util';
-import { type Arch, ARCHS, PAGE_SIZE, UserError } from '../base/index.ts';
+import { type Arch, ARCHS, PAGE_SIZE, printable, UserError } from '../base/index.ts';
 import { PROTECTIONS } from '../experiment/campaign.ts';
 import { FAULTS } from '../experiment/faults.ts';
 import {
@@ -355,7 +355,7 @@ export function programHelp(): string {
 /** A word of the user's as part of a one-line message. */
 export function oneLine(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return /^[\x21-\x7e]+$/.test(shown) ? shown : JSON.stringify(shown);
+  return /^[\x21-\x7e]+$/.test(shown) ? shown : printable(JSON.stringify(shown));
 }
 
 function usage(spec: CommandSpec): string {

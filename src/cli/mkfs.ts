@@ -5,13 +5,13 @@
 
 import { resolve } from 'node:path';
 import prettyBytes from 'pretty-bytes';
-import { UserError } from '../base/index.ts';
+import { printable, UserError } from '../base/index.ts';
 import { FileImage } from '../disk/file-image.ts';
 import { readHostTree } from '../disk/host-tree.ts';
 import { planExt2, writeExt2 } from '../disk/mkfs.ts';
-import { replaceFile } from '../experiment/replace-file.ts';
+import { checkOutputs, kindOf, replaceFile } from '../experiment/output-file.ts';
 import { commandHelp, MKFS, parseCommand } from './args.ts';
-import { checkWritableFile, kindOf, type Io } from './io.ts';
+import type { Io } from './io.ts';
 import { withProgress } from './progress.ts';
 
 /** 16 MiB, what mke2fs gives a file system of 128 MiB to 1 GiB. */
@@ -29,7 +29,7 @@ export function mkfs(argv: readonly string[], io: Io): number {
   }
   const [dir, imagePath] = args.positionals.map((path) => resolve(io.cwd, path)) as [string, string];
   if (kindOf(dir) !== 'directory') throw new UserError(`DIR: ${dir} is not a directory`);
-  checkWritableFile('IMAGE', imagePath);
+  checkOutputs([{ name: 'DIR', path: dir }], [{ name: 'IMAGE', path: imagePath }], io.stdoutFd);
   if (kindOf(imagePath) === 'file' && !args.flags.has('force'))
     throw new UserError(`IMAGE: ${imagePath} exists already; --force replaces it`);
 
@@ -52,7 +52,7 @@ export function mkfs(argv: readonly string[], io: Io): number {
 
   const skipped = tree.skipped === 0 ? '' : `, ${tree.skipped} sockets, pipes and devices left out`;
   io.stdout.write(
-    `${imagePath}: ${journalBlocks === undefined ? 'ext2' : 'ext3'}, ${prettyBytes(plan.sizeBytes, { binary: true })}, ` +
+    `${printable(imagePath)}: ${journalBlocks === undefined ? 'ext2' : 'ext3'}, ${prettyBytes(plan.sizeBytes, { binary: true })}, ` +
       `${plan.files.toLocaleString('en-US')} files of ${prettyBytes(plan.fileBytes)}${skipped}\n`,
   );
   return 0;

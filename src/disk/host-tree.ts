@@ -19,17 +19,8 @@ import {
   statSync,
   type BigIntStats,
 } from 'node:fs';
-import { askHost, UserError } from '../base/user-error.ts';
-import {
-  directory,
-  file,
-  printable,
-  symlink,
-  type FileContent,
-  type Meta,
-  type Tree,
-  type TreeNode,
-} from './mkfs-tree.ts';
+import { askHost, printableBytes, UserError } from '../base/user-error.ts';
+import { directory, file, symlink, type FileContent, type Meta, type Tree, type TreeNode } from './mkfs-tree.ts';
 
 const PIECE_BYTES = 1 << 20;
 const SLASH = Buffer.from('/');
@@ -37,15 +28,15 @@ const SLASH = Buffer.from('/');
 /** Content of a host file of `sizeBytes` bytes. */
 function hostContent(path: Buffer, sizeBytes: number, buffer: Buffer): FileContent {
   const forEachPiece = (visit: (offset: number, bytes: Uint8Array) => void): void => {
-    const fd = askHost(`cannot open ${printable(path)}`, () => openSync(path, 'r'));
+    const fd = askHost(`cannot open ${printableBytes(path)}`, () => openSync(path, 'r'));
     try {
       for (let offset = 0; offset < sizeBytes; ) {
         const wanted = Math.min(PIECE_BYTES, sizeBytes - offset);
         for (let got = 0; got < wanted; ) {
-          const more = askHost(`cannot read ${printable(path)}`, () =>
+          const more = askHost(`cannot read ${printableBytes(path)}`, () =>
             readSync(fd, buffer, got, wanted - got, offset + got),
           );
-          if (more === 0) throw new UserError(`${printable(path)}: became shorter while it was read`);
+          if (more === 0) throw new UserError(`${printableBytes(path)}: became shorter while it was read`);
           got += more;
         }
         visit(offset, buffer.subarray(0, wanted));
@@ -74,7 +65,7 @@ export function readHostTree(dir: string): Tree {
   });
 
   const readDirectory = (path: Buffer, meta: Meta): TreeNode & { kind: 'directory' } => {
-    const names = askHost(`cannot list ${printable(path)}`, () => readdirSync(path, { encoding: 'buffer' }));
+    const names = askHost(`cannot list ${printableBytes(path)}`, () => readdirSync(path, { encoding: 'buffer' }));
     const entries: [Uint8Array, TreeNode][] = [];
     for (const name of names) {
       const node = readNode(Buffer.concat([path, SLASH, name]));
@@ -87,12 +78,14 @@ export function readHostTree(dir: string): Tree {
   const readLeaf = (path: Buffer, stat: BigIntStats): TreeNode | undefined => {
     if (stat.isFile()) return file(hostContent(path, Number(stat.size), buffer), metaOf(stat));
     if (!stat.isSymbolicLink()) return undefined;
-    const target = askHost(`cannot read the link ${printable(path)}`, () => readlinkSync(path, { encoding: 'buffer' }));
+    const target = askHost(`cannot read the link ${printableBytes(path)}`, () =>
+      readlinkSync(path, { encoding: 'buffer' }),
+    );
     return symlink(target, metaOf(stat));
   };
 
   const readNode = (path: Buffer): TreeNode | undefined => {
-    const stat = askHost(`cannot stat ${printable(path)}`, () => lstatSync(path, { bigint: true }));
+    const stat = askHost(`cannot stat ${printableBytes(path)}`, () => lstatSync(path, { bigint: true }));
     if (stat.isDirectory()) return readDirectory(path, metaOf(stat));
     if (stat.nlink === 1n) return readLeaf(path, stat);
     const identity = `${String(stat.dev)}:${String(stat.ino)}`;
@@ -101,8 +94,8 @@ export function readHostTree(dir: string): Tree {
     return node;
   };
 
-  const stat = askHost(`cannot open ${printable(rootPath)}`, () => statSync(rootPath, { bigint: true }));
-  if (!stat.isDirectory()) throw new UserError(`${printable(rootPath)}: not a directory`);
+  const stat = askHost(`cannot open ${printableBytes(rootPath)}`, () => statSync(rootPath, { bigint: true }));
+  if (!stat.isDirectory()) throw new UserError(`${printableBytes(rootPath)}: not a directory`);
   const root = readDirectory(rootPath, metaOf(stat));
   return { root, skipped };
 }

@@ -12,7 +12,7 @@
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import { putField } from '../base/layout.ts';
-import { UserError } from '../base/user-error.ts';
+import { printableBytes, UserError } from '../base/user-error.ts';
 import {
   blockPath,
   direntLength,
@@ -29,7 +29,6 @@ import {
 import { putJbdSuperblock } from './jbd-format.ts';
 import {
   directory,
-  printable,
   type Entry,
   type FileContent,
   type FileNode,
@@ -256,7 +255,7 @@ export function collectInodes(tree: Tree, timeSeconds: number, onScanned: (bytes
     const inode = plan(meta, parent, blocks * EXT2_BLOCK_SIZE, [0, blocks], body);
     inodes.push(inode);
     for (const { name, node } of children) {
-      const childPath = `${path}/${printable(name)}`;
+      const childPath = `${path}/${printableBytes(name)}`;
       let planned = known.get(node);
       if (planned === undefined) {
         planned =

@@ -7,7 +7,7 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { UserError } from '../base/user-error.ts';
+import { printableBytes, UserError } from '../base/user-error.ts';
 import { EXT2_BLOCK_SIZE, EXT2_NAME_MAX } from './ext2-format.ts';
 
 /** What a file holds. Read more than once: every reading must give the same bytes. */
@@ -61,13 +61,6 @@ export interface Tree {
 
 const bytesOf = (value: string | Uint8Array): Uint8Array => (typeof value === 'string' ? Buffer.from(value) : value);
 
-/** Bytes of a path or name as text that stays on one line. */
-export function printable(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    .toString()
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '?');
-}
-
 function metaOf(meta: Partial<Meta>, mode: number): Meta {
   const mtimeSeconds = Math.floor(meta.mtimeSeconds ?? 0);
   return {
@@ -87,7 +80,7 @@ export function directory(
   const list = Array.from(entries, ([name, node]): Entry => ({ name: bytesOf(name), node }));
   list.sort((a, b) => Buffer.compare(a.name, b.name));
   list.forEach(({ name }, i) => {
-    const shown = printable(name);
+    const shown = printableBytes(name);
     if (name.length === 0 || name.length > EXT2_NAME_MAX)
       throw new UserError(`name "${shown}" has ${name.length} bytes, not 1 to ${EXT2_NAME_MAX}`);
     if (name.includes(0) || name.includes(0x2f) || shown === '.' || shown === '..')

@@ -94,10 +94,12 @@ const CMD_LINE = 'cachemap=all';
 const RIO_CMD_LINE = `${CMD_LINE} rio=on`;
 
 /** Strikes with all faults that are asked for, and times the protections. */
-export function runCampaign(options: CampaignOptions, onProgress?: ProgressListener): CampaignResult {
+export function runCampaign(options: CampaignOptions, onProgress: ProgressListener = () => undefined): CampaignResult {
   const { runs, seed, without, arch = ARCHS[0] } = options;
-  const faults = runFaults(options, onProgress);
-  const costs = timeProtections(seed, without, arch);
+  const trials = options.faults.length * runs;
+  const report = (phase: string, done: number): void => onProgress({ phase, done, total: trials + COSTLY.length });
+  const faults = runFaults(options, ({ phase, done }) => report(phase, done));
+  const costs = timeProtections(seed, without, arch, (done) => report('costs', trials + done));
   return { schema: 'stillwarm/campaign@1', seed, runs, arch, without, faults, costs };
 }
 
@@ -122,11 +124,20 @@ export function runFaults(options: CampaignOptions, onProgress: ProgressListener
   });
 }
 
-/** @param without protections that are off in any case */
-export function timeProtections(seed: number, without: readonly ProtectionName[], arch?: Arch): ProtectionCost[] {
+/**
+ * @param without protections that are off in any case
+ * @param onProgress told of the timings that are done
+ */
+export function timeProtections(
+  seed: number,
+  without: readonly ProtectionName[],
+  arch?: Arch,
+  onProgress?: (done: number) => void,
+): ProtectionCost[] {
   const memory = new MachineMemory(machineMemoryFor(GUEST_MEMORY));
   const disk = campaignDisk();
-  return COSTLY.map((off) => {
+  return COSTLY.map((off, i) => {
+    onProgress?.(i);
     const trial = new Trial('crash', 'cost', seed, [...without, ...off], memory, disk.clone(), arch);
     trial.run();
     return { off, workNs: trial.workNs, rereadNs: trial.rereadNs };

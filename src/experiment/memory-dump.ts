@@ -7,7 +7,7 @@ import { Buffer } from 'node:buffer';
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { asUserError, Mfn, PAGE_SIZE, UserError } from '../base/index.ts';
 import { MachineMemory } from '../machine/memory.ts';
-import { replaceFile } from './replace-file.ts';
+import { replaceFile } from './output-file.ts';
 
 /** Frames moved at once: 1 MiB. Divides a bank of memory, so that a run never crosses one. */
 const RUN_FRAMES = 256;

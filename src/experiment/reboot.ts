@@ -63,7 +63,7 @@ function runStrategies(
   const profile = PROFILE[options.profile];
   const memory = new MachineMemory(machineMemoryFor(options.memory));
   const dumped = dumpedStrategy(options);
-  const outcomes = options.strategies.map((name): StrategyOutcome => {
+  const outcomes = options.strategies.map((name, i): StrategyOutcome => {
     memory.clearAll();
     return runStrategy(
       {
@@ -77,7 +77,9 @@ function runStrategies(
         },
       },
       name,
-      onProgress,
+      ({ phase, done, total }) => {
+        onProgress({ phase, done: i + done / total, total: options.strategies.length });
+      },
     );
   });
   const digest = new Digest();

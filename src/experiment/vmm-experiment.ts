@@ -11,7 +11,7 @@ import { Buffer } from 'node:buffer';
 import { GuestPanic } from '../base/errno.ts';
 import type { Arch } from '../base/arch.ts';
 import { PAGE_SIZE } from '../base/units.ts';
-import { UserError } from '../base/user-error.ts';
+import { printable, UserError } from '../base/user-error.ts';
 import type { ImageStore } from '../disk/image-store.ts';
 import { JoinedImage } from '../disk/joined-image.ts';
 import { MemoryImage } from '../disk/memory-image.ts';
@@ -318,7 +318,7 @@ class VmmRun {
 
   #mismatch(what: string): void {
     if (this.#mismatchCount++ < MISMATCHES_SHOWN)
-      this.mismatches.push({ ...this.#size, strategy: this.#strategy, what });
+      this.mismatches.push({ ...this.#size, strategy: this.#strategy, what: printable(what) });
   }
 }
 

@@ -13,6 +13,7 @@
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import { PAGE_SHIFT, PAGE_SIZE, type Mfn } from '../base/units.ts';
+import { askHost } from '../base/user-error.ts';
 import type { RandomStream } from '../sim/random.ts';
 import { CpuCache } from './cpu-cache.ts';
 
@@ -49,15 +50,18 @@ export class MachineMemory {
   #lastSlot = 0;
   #cpuCache: CpuCache | undefined;
 
-  /** @param bytes size, a multiple of 4096, at least one frame */
+  /**
+   * @param bytes size, a multiple of 4096, at least one frame
+   * @throws UserError when the host has no room for it
+   */
   constructor(bytes: number) {
     assert(Number.isSafeInteger(bytes) && bytes >= PAGE_SIZE && bytes % PAGE_SIZE === 0, 'memory is whole frames');
     this.frameCount = bytes / PAGE_SIZE;
     for (let at = 0; at < this.frameCount; at += BANK_FRAMES) {
       const frames = Math.min(BANK_FRAMES, this.frameCount - at);
-      const bytes = new ArrayBuffer(frames * PAGE_SIZE);
-      this.#banks.push(Buffer.from(bytes));
-      this.#words.push(new Uint32Array(bytes));
+      const bank = askHost(`a machine of ${bytes} bytes`, () => new ArrayBuffer(frames * PAGE_SIZE));
+      this.#banks.push(Buffer.from(bank));
+      this.#words.push(new Uint32Array(bank));
     }
     this.#touched = new Uint32Array(Math.ceil(this.frameCount / 32));
   }

@@ -156,7 +156,7 @@ describe('the report', () => {
 describe('a mistake', () => {
   it.each([
     [['nowhere'], /^PATH: .*nowhere does not exist$/],
-    [['files', '--report', 'a-file'], /^--report: .*a-file is a file, a directory is needed$/],
+    [['files', '--report', 'a-file'], /^--report: .*a-file is not a directory$/],
     [['files', '--report', 'a-file/below'], /^--report: .*a-file is not a directory$/],
     [['files', '--dump-memory', 'files'], /^--dump-memory: .*files is a directory$/],
     [['files', '--dump-memory', 'nowhere/m.img'], /^--dump-memory: .*nowhere does not exist$/],

@@ -60,7 +60,7 @@ describe('readHostTree', () => {
       writeFileSync(join(dir, 'gone\nfile'), 'x');
       const gone = readHostTree(dir);
       rmSync(join(dir, 'gone\nfile'));
-      expect(() => planExt2(gone)).toThrow(new UserError(`cannot open ${dir}/gone?file: no such file`));
+      expect(() => planExt2(gone)).toThrow(new UserError(`cannot open ${dir}/gone\\nfile: no such file`));
 
       writeFileSync(join(dir, 'cut'), 'long');
       const cut = readHostTree(dir);

@@ -14,7 +14,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Mfn, PAGE_SIZE, UserError } from '../../src/base/index.ts';
 import { loadMemory, saveMemory } from '../../src/experiment/memory-dump.ts';
-import { replaceFile } from '../../src/experiment/replace-file.ts';
+import { replaceFile } from '../../src/experiment/output-file.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { property } from '../support/property.ts';
 
