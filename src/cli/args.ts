@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { type Arch, ARCHS, PAGE_SIZE, printable, UserError } from '../base/index.ts';
 import { PROTECTIONS } from '../experiment/campaign.ts';
 import { FAULTS } from '../experiment/faults.ts';
+import { MEMORY_MAX } from '../experiment/testbed.ts';
 import {
   DISKS,
   PROFILES,
@@ -42,9 +43,8 @@ const ARCH_HELP = `architecture of the machine, which says how wide numbers of f
 const ARCH = { name: 'arch', value: 'NAME', help: `${ARCH_HELP} (default: that of the profile)` } as const;
 
 const GIB = 1 << 30;
-/** Smallest and largest guest memory, bytes. */
+/** Smallest guest memory, bytes. */
 export const MEMORY_MIN = 16 << 20;
-export const MEMORY_MAX = 64 * GIB;
 export const MEMORY_DEFAULT = GIB;
 const SEED_MAX = 0xffff_ffff;
 /** Runs of each fault of a campaign. */

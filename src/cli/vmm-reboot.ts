@@ -9,12 +9,12 @@ import { UserError } from '../base/index.ts';
 import { checkOutputs, kindOf } from '../experiment/output-file.ts';
 import { DISKS, PROFILES } from '../experiment/result.ts';
 import type { VmmExperimentOptions } from '../experiment/vmm-experiment.ts';
+import { MEMORY_MAX } from '../experiment/testbed.ts';
 import { VMM_STRATEGIES } from '../experiment/vmm-result.ts';
 import { renderVmmHtml, renderVmmMismatches, renderVmmText } from '../report/index.ts';
 import {
   commandHelp,
   MEMORY_DEFAULT,
-  MEMORY_MAX,
   parseArch,
   parseChoice,
   parseCommand,
