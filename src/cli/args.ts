@@ -260,24 +260,19 @@ export function parseList<T extends string>(option: string, text: string, allowe
   return list;
 }
 
-const SIZE_UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  B: 1,
-  K: 2 ** 10,
-  KiB: 2 ** 10,
-  M: 2 ** 20,
-  MiB: 2 ** 20,
-  G: 2 ** 30,
-  GiB: 2 ** 30,
-};
+/** log2 of the units of a size. */
+const SIZE_UNITS: Readonly<Record<string, number>> = { '': 0, k: 10, m: 20, g: 30, t: 40 };
 
-/** A positive size in bytes: 4096, 512M, 1.5GiB; K, M and G are powers of 1024. @throws UserError */
+/**
+ * A positive size in bytes: 4096, 512M, 1.5GiB, 256MB, 64 MiB. All units are powers of 1024, as those of memory are, and case
+ * does not matter.
+ * @throws UserError
+ */
 export function parseSize(option: string, text: string): number {
-  const match = /^(\d+(?:\.\d+)?)([A-Za-z]*)$/.exec(text);
-  const unit = match === null ? undefined : SIZE_UNITS[match[2]!];
-  const bytes = unit === undefined ? Number.NaN : Number(match![1]) * unit;
+  const match = /^(\d+(?:\.\d+)?) ?(?:([kmgt])(?:i?b)?|b)?$/i.exec(text);
+  const bytes = match === null ? Number.NaN : Number(match[1]) * 2 ** SIZE_UNITS[(match[2] ?? '').toLowerCase()]!;
   if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
-  throw new UserError(`${option}: ${oneLine(text)} is not a size in bytes such as 65536, 512M or 1.5GiB`);
+  throw new UserError(`${option}: ${oneLine(text)} is not a size in bytes such as 65536, 512M, 256MB or 1.5GiB`);
 }
 
 /** A size of memory: whole pages, within what the model takes. @throws UserError */

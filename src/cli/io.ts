@@ -6,7 +6,8 @@
 import type { runCampaign } from '../experiment/campaign.ts';
 import type { ProgressListener } from '../experiment/progress.ts';
 import type { runVmmReboot } from '../experiment/vmm-experiment.ts';
-import type { Mismatch, RebootOptions, RebootResult } from '../experiment/result.ts';
+import type { RebootOutcome } from '../experiment/reboot.ts';
+import type { RebootOptions } from '../experiment/result.ts';
 
 export interface Output {
   /** Throws what the host refuses, or tells it later, as streams do. */
@@ -15,11 +16,6 @@ export interface Output {
   /** Of a terminal. */
   readonly columns?: number;
 }
-
-export type RunReboot = (
-  options: RebootOptions,
-  onProgress?: ProgressListener,
-) => { readonly result: RebootResult; readonly mismatches: readonly Mismatch[] };
 
 export interface Io {
   readonly stdout: Output;
@@ -30,7 +26,12 @@ export interface Io {
   readonly colour: boolean;
   /** Relative paths are relative to this one. */
   readonly cwd: string;
-  readonly runReboot: RunReboot;
+  readonly runReboot: (options: RebootOptions, onProgress?: ProgressListener) => RebootOutcome;
   readonly runCampaign: typeof runCampaign;
   readonly runVmmReboot: typeof runVmmReboot;
+}
+
+/** Tells what a person should know besides the result. */
+export function writeNotices(io: Io, notices: readonly string[]): void {
+  for (const line of notices) io.stderr.write(`${line.startsWith(' ') ? '' : 'stillwarm: '}${line}\n`);
 }

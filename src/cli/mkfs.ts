@@ -7,11 +7,12 @@ import { resolve } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import { printable, UserError } from '../base/index.ts';
 import { FileImage } from '../disk/file-image.ts';
-import { readHostTree } from '../disk/host-tree.ts';
+import { HostListing } from '../disk/host-tree.ts';
 import { planExt2, writeExt2 } from '../disk/mkfs.ts';
+import { listFiles, noticesOf, type DiskFiles } from '../experiment/disk-source.ts';
 import { checkOutputs, kindOf, replaceFile } from '../experiment/output-file.ts';
 import { commandHelp, MKFS, parseCommand } from './args.ts';
-import type { Io } from './io.ts';
+import { writeNotices, type Io } from './io.ts';
 import { withProgress } from './progress.ts';
 
 /** 16 MiB, what mke2fs gives a file system of 128 MiB to 1 GiB. */
@@ -34,26 +35,30 @@ export function mkfs(argv: readonly string[], io: Io): number {
     throw new UserError(`IMAGE: ${imagePath} exists already; --force replaces it`);
 
   const journalBlocks = args.flags.has('journal') ? JOURNAL_BLOCKS : undefined;
-  const { tree, plan } = withProgress(io.stderr, (onProgress) => {
-    const tree = readHostTree(dir);
-    const plan = planExt2(tree, { journalBlocks }, (done, total) =>
-      onProgress({ phase: 'reading the files', done, total }),
-    );
+  const { tree, plan, found } = withProgress(io.stderr, (onProgress) => {
+    const listing = new HostListing(dir);
+    // Each byte is read twice.
+    const total = 2 * listing.bytes;
+    const tree = listing.read((done) => onProgress({ phase: 'reading the files', done, total }));
+    const plan = planExt2(tree, { journalBlocks });
+    let found: DiskFiles | undefined;
     replaceFile(imagePath, (partPath) => {
       const image = FileImage.create(partPath, plan.sizeBytes);
       try {
-        writeExt2(plan, image, (done, total) => onProgress({ phase: 'writing the image', done, total }));
+        writeExt2(plan, image, (done) => onProgress({ phase: 'writing the image', done: listing.bytes + done, total }));
+        found = listFiles(image);
       } finally {
         image.close();
       }
     });
-    return { tree, plan };
+    return { tree, plan, found: found! };
   });
 
-  const skipped = tree.skipped === 0 ? '' : `, ${tree.skipped} sockets, pipes and devices left out`;
+  writeNotices(io, noticesOf(tree.leftOut, found.unreachable));
+  const { files, bytes } = found.all;
   io.stdout.write(
     `${printable(imagePath)}: ${journalBlocks === undefined ? 'ext2' : 'ext3'}, ${prettyBytes(plan.sizeBytes, { binary: true })}, ` +
-      `${plan.files.toLocaleString('en-US')} files of ${prettyBytes(plan.fileBytes)}${skipped}\n`,
+      `${files.toLocaleString('en-US')} files of ${prettyBytes(bytes)}\n`,
   );
   return 0;
 }

@@ -33,7 +33,7 @@ import {
   parseSize,
   REBOOT,
 } from './args.ts';
-import type { Io } from './io.ts';
+import { writeNotices, type Io } from './io.ts';
 import { withProgress } from './progress.ts';
 import { reportIn, writeReport } from './report.ts';
 
@@ -76,7 +76,8 @@ export function reboot(argv: readonly string[], io: Io): number {
   const outputs = [...dump, ...(report === undefined ? [] : [report])];
   checkOutputs([{ name: 'PATH', path: options.path }], outputs, io.stdoutFd);
 
-  const { result, mismatches } = withProgress(io.stderr, (onProgress) => io.runReboot(options, onProgress));
+  const { result, mismatches, notices } = withProgress(io.stderr, (onProgress) => io.runReboot(options, onProgress));
+  writeNotices(io, notices);
 
   if (args.flags.has('json')) {
     io.stdout.write(`${JSON.stringify(result)}\n`);

@@ -26,7 +26,7 @@ import {
   VMM_LIMIT_DEFAULT,
   VMM_REBOOT,
 } from './args.ts';
-import type { Io } from './io.ts';
+import { writeNotices, type Io } from './io.ts';
 import { withProgress } from './progress.ts';
 import { installedModules } from './reboot.ts';
 import { reportIn, writeReport } from './report.ts';
@@ -61,6 +61,7 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
   checkOutputs([{ name: 'PATH', path: options.path }], report === undefined ? [] : [report], io.stdoutFd);
 
   const outcome = withProgress(io.stderr, (onProgress) => io.runVmmReboot(options, onProgress));
+  writeNotices(io, outcome.notices);
 
   if (flags.has('json')) {
     io.stdout.write(`${JSON.stringify(outcome.result)}\n`);

@@ -8,6 +8,7 @@ import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs
 import { askHost, Mfn, PAGE_SIZE, UserError } from '../base/index.ts';
 import { openRegularFile } from '../disk/file-image.ts';
 import { MachineMemory } from '../machine/memory.ts';
+import { foreignImage, HEAD_BYTES } from './image-kind.ts';
 import { replaceFile } from './output-file.ts';
 import { machineMemoryFor, MEMORY_MAX } from './testbed.ts';
 
@@ -57,6 +58,15 @@ export function loadMemory(path: string): MachineMemory {
   const { fd, stat } = openRegularFile(path, `cannot read ${path}`);
   try {
     const size = Number(stat.size);
+    const head = Buffer.alloc(HEAD_BYTES);
+    const foreign = foreignImage(
+      path,
+      head.subarray(
+        0,
+        askHost(`cannot read ${path}`, () => readSync(fd, head, 0, HEAD_BYTES, 0)),
+      ),
+    );
+    if (foreign !== undefined) throw new UserError(`${path}: ${foreign}`);
     if (size === 0 || size % PAGE_SIZE !== 0)
       throw new UserError(`${path}: ${size} bytes, not a whole number of frames of ${PAGE_SIZE} bytes`);
     if (size > MOST_BYTES)

@@ -30,6 +30,8 @@ export interface RebootOutcome {
   readonly result: RebootResult;
   /** Empty when every page and every byte was equal to the disk's. */
   readonly mismatches: readonly Mismatch[];
+  /** What the person should know of files that are not read, a line each. */
+  readonly notices: readonly string[];
 }
 
 /**
@@ -97,12 +99,12 @@ function runStrategies(
       checksum: options.checksum,
       expire: options.expire ?? null,
       memory: options.memory,
-      files: disk.files.length,
-      bytes: disk.bytes,
+      ...disk.all,
       strategies: outcomes.map(({ result }) => result),
       fitted: fittedConstants(profile, OF_THE_HYPERVISOR),
     },
     mismatches: outcomes.flatMap(({ mismatches }) => mismatches),
+    notices: disk.notices,
   };
 }
 

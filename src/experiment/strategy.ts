@@ -22,7 +22,7 @@ import {
 import { readAndLog } from '../workload/log-writer.ts';
 import { prefetchFiles, prefetchList } from '../workload/prefetch.ts';
 import type { Domain } from '../xen/index.ts';
-import type { DiskSource, OpenImage } from './disk-source.ts';
+import type { DiskSource } from './disk-source.ts';
 import { OracleExt2 } from './oracle-ext2.ts';
 import { PageHistory, type PageInQuestion } from './page-history.ts';
 import type { ProgressListener } from './progress.ts';
@@ -137,7 +137,6 @@ class StrategyRun {
   readonly #timeline = new Timeline();
   readonly #buffer = Buffer.alloc(READ_SIZE);
   readonly #filesRead = new Set<number>();
-  readonly #medium: OpenImage;
   readonly #oracle: OracleExt2;
   /** What is in the log before the reboot. */
   readonly #logged: Uint8Array[] = [];
@@ -157,13 +156,12 @@ class StrategyRun {
     const { options, profile, disk, memory } = input;
     // A workload that writes has a medium of its own, and the oracle looks at what the drive has of it.
     const isWriting = options.workload === 'log';
-    this.#medium = isWriting ? disk.copy() : { image: disk.image, close: () => undefined };
     this.testbed = new Testbed({
       seed: options.seed,
       profile,
       arch: options.arch,
       disk: options.disk,
-      image: this.#medium.image,
+      image: isWriting ? disk.copy() : disk.image,
       memory,
       guestMemory: options.memory,
       protections: { checksum: options.checksum },
@@ -176,11 +174,7 @@ class StrategyRun {
   }
 
   result(): StrategyResult {
-    try {
-      return this.testbed.simulation.runProcess(this.#name, this.#main());
-    } finally {
-      this.#medium.close();
-    }
+    return this.testbed.simulation.runProcess(this.#name, this.#main());
   }
 
   *#main(): Process<StrategyResult> {

@@ -105,6 +105,8 @@ export interface VmmMismatch {
 export interface VmmExperimentOutcome {
   readonly result: VmmExperimentResult;
   readonly mismatches: readonly VmmMismatch[];
+  /** What the person should know of files that are not read, a line each. */
+  readonly notices: readonly string[];
 }
 
 type MachineSize = Pick<VmmMeasurement, 'vms' | 'memory'>;
@@ -148,13 +150,13 @@ export function runVmmReboot(
         profile: options.profile,
         arch: archOf(options),
         disk: options.disk,
-        files: disk.files.length,
-        bytes: disk.bytes,
+        ...disk.all,
         limit: options.limit,
         machines,
         fitted: fittedConstants(PROFILE[options.profile]),
       },
       mismatches,
+      notices: disk.notices,
     };
   } catch (error) {
     if (error instanceof GuestPanic)

@@ -108,11 +108,11 @@ function runIt(argv: readonly string[], change: Partial<Io> = {}): Outcome {
     runReboot: ({ dumpMemory }) => {
       worked++;
       if (dumpMemory !== undefined) saveMemory(new MachineMemory(4096), dumpMemory);
-      return { result: sampleResult(), mismatches: [] };
+      return { result: sampleResult(), mismatches: [], notices: [] };
     },
     runVmmReboot: () => {
       worked++;
-      return { result: sampleVmmResult(), mismatches: [] };
+      return { result: sampleVmmResult(), mismatches: [], notices: [] };
     },
     ...change,
   });
