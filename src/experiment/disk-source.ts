@@ -190,7 +190,8 @@ function replayJournal(path: string, image: ImageStore): void {
   }
 }
 
-/** What a failure of the modelled world means to the person who gave `path`. */
+/** What a failure of the modelled world, or of what is read of the image, means to the person who gave `path`. */
 export function modelErrorAsUserError(path: string, error: unknown): unknown {
-  return error instanceof ModelError ? new UserError(`${path}: ${error.message}`) : error;
+  const isOfImage = error instanceof UserError && error.message.startsWith('ext2 image: ');
+  return isOfImage || error instanceof ModelError ? new UserError(`${path}: ${error.message}`) : error;
 }
