@@ -1,3 +1,5 @@
+import { decodeText } from './text.ts';
+
 /**
  * A mistake in what the user gave, or a refusal of the host: an option, an image, a trace, a full disk. One line that names
  * the option, field, file and line at fault; the command line prints it and exits with status 2, nothing written.
@@ -29,33 +31,22 @@ const WHY: Readonly<Record<string, string>> = {
 /** Characters that move a terminal's cursor, change the direction of the text, or have no bytes in UTF-8. */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}]/gu;
 
-/** Text of the user's or the host's as part of one line: what a terminal would obey is escaped as in C. */
+/**
+ * Text of the user's or the host's as part of one line: what a terminal would obey is escaped as in C, and so are the bytes of
+ * a name that are not UTF-8 (text.ts).
+ */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (char) => {
     if (char === '\n') return '\\n';
-    const code = char.codePointAt(0)!.toString(16);
-    return code.length <= 2 ? `\\x${code.padStart(2, '0')}` : `\\u{${code}}`;
+    const point = char.codePointAt(0)!;
+    const code = point >= 0xdc80 && point <= 0xdcff ? point - 0xdc00 : point;
+    return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
   });
 }
 
-/** The bytes of a name or a path as `printable` text; when they are not UTF-8, all above 0x7f are escaped. */
+/** The bytes of a name or a path as `printable` text. */
 export function printableBytes(bytes: Uint8Array): string {
-  const text = textOf(bytes);
-  if (text !== undefined) return printable(text);
-  return Array.from(bytes, (byte) =>
-    byte < 0x80 ? printable(String.fromCharCode(byte)) : `\\x${byte.toString(16)}`,
-  ).join('');
-}
-
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** The text that has exactly these bytes in UTF-8; undefined when there is none. */
-export function textOf(bytes: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    return undefined;
-  }
+  return printable(decodeText(bytes));
 }
 
 /** What the host refused, in words: a call to its file system, or memory. Undefined for any other error. */

@@ -4,7 +4,7 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { asUserError, printable, UserError } from '../base/index.ts';
+import { ArgumentError, asUserError, printable, UserError } from '../base/index.ts';
 import { COMMANDS, oneLine, programHelp } from './args.ts';
 import { campaign } from './campaign.ts';
 import { inspect } from './inspect.ts';
@@ -30,7 +30,7 @@ export function main(argv: readonly string[], io: Io): number {
     return dispatch(argv, io);
   } catch (error) {
     const mistake = asUserError(error, 'the host refuses');
-    if (!(mistake instanceof UserError)) throw error;
+    if (!(mistake instanceof UserError || mistake instanceof ArgumentError)) throw error;
     io.stderr.write(`stillwarm: ${printable(mistake.message)}\n`);
     return 2;
   }

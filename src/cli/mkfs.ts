@@ -54,7 +54,7 @@ export function mkfs(argv: readonly string[], io: Io): number {
     return { tree, plan, found: found! };
   });
 
-  writeNotices(io, noticesOf(tree.leftOut, found.unreachable));
+  writeNotices(io, noticesOf(tree.leftOut, found));
   const { files, bytes } = found.all;
   io.stdout.write(
     `${printable(imagePath)}: ${journalBlocks === undefined ? 'ext2' : 'ext3'}, ${prettyBytes(plan.sizeBytes, { binary: true })}, ` +

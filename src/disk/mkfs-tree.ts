@@ -7,6 +7,7 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { encodeText } from '../base/text.ts';
 import { printableBytes, UserError } from '../base/user-error.ts';
 import { EXT2_BLOCK_SIZE, EXT2_NAME_MAX } from './ext2-format.ts';
 
@@ -113,7 +114,7 @@ function addBlock(runs: number[], index: number): void {
   else runs.push(index, 1);
 }
 
-const bytesOf = (value: string | Uint8Array): Uint8Array => (typeof value === 'string' ? Buffer.from(value) : value);
+const bytesOf = (value: string | Uint8Array): Uint8Array => (typeof value === 'string' ? encodeText(value) : value);
 
 function metaOf(meta: Partial<Meta>, mode: number): Meta {
   const mtimeSeconds = Math.floor(meta.mtimeSeconds ?? 0);

@@ -39,6 +39,9 @@ const SPARSENESS_LIMIT = 8;
 /** What a directory may claim without that question, bytes: a host may tell late what it has stored. */
 const SPARSENESS_IGNORED = 8 * 2 ** 30;
 
+/** A byte of a name that is not UTF-8 (base/text.ts). */
+const NOT_TEXT = /[\udc80-\udcff]/u;
+
 /** A medium, to be closed when it is not needed any more. */
 export interface OpenImage {
   readonly image: ImageStore;
@@ -55,6 +58,8 @@ export interface DiskFiles {
   /** All of them, and their bytes. */
   readonly all: { readonly files: number; readonly bytes: number };
   readonly unreachable: LeftOut;
+  /** Those that a path names, but none of UTF-8. */
+  readonly notText: LeftOut;
 }
 
 export interface DiskSource extends OpenImage, DiskFiles {
@@ -68,24 +73,35 @@ export interface DiskSource extends OpenImage, DiskFiles {
 export function listFiles(image: ImageStore): DiskFiles {
   const oracle = new OracleExt2(image);
   const unreachable = new LeftOut();
+  const notText = new LeftOut();
   const all = { files: 0, bytes: 0 };
   const files = oracle.listFiles(({ path, size, why }) => {
-    unreachable.add(printable(path), why);
+    unreachable.add(path, why);
     all.files++;
     all.bytes += size;
   });
-  const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  return { oracle, files, bytes, all: { files: all.files + files.length, bytes: all.bytes + bytes }, unreachable };
+  let bytes = 0;
+  for (const { path, size } of files) {
+    bytes += size;
+    if (NOT_TEXT.test(path)) notText.add(printable(path), 'read by its bytes');
+  }
+  all.files += files.length;
+  all.bytes += bytes;
+  return { oracle, files, bytes, all, unreachable, notText };
 }
 
-/** Lines about the files of a directory that are not on the disk, and about those that are, and that no path names. */
-export function noticesOf(leftOut: LeftOut, unreachable: LeftOut): string[] {
+/** Lines about the files of a directory that are not on the disk, and about those that are, and have no usual name. */
+export function noticesOf(leftOut: LeftOut, { unreachable, notText }: DiskFiles): string[] {
   const lines = ({ count, told }: LeftOut, what: string): string[] => [
     ...(count === 0 ? [] : [`${count.toLocaleString('en-US')} ${count === 1 ? 'name' : 'names'} ${what}:`]),
     ...told.map((line) => `    ${line}`),
     ...(told.length === count ? [] : [`    and ${(count - told.length).toLocaleString('en-US')} more`]),
   ];
-  return [...lines(leftOut, 'left out'), ...lines(unreachable, 'on the disk that no path reaches, not read')];
+  return [
+    ...lines(leftOut, 'left out'),
+    ...lines(unreachable, 'on the disk that no path reaches, not read'),
+    ...lines(notText, 'on the disk, not UTF-8'),
+  ];
 }
 
 /**
@@ -98,11 +114,11 @@ export function openDisk(path: string, limit: number | undefined, onProgress: Pr
   try {
     prepare(path, image, onProgress);
     const found = listFiles(image);
-    const { files, bytes, unreachable } = found;
+    const { files, bytes } = found;
     if (bytes === 0) throw new UserError(`${path}: there is nothing to read: ${files.length} regular files, all empty`);
     if (limit === undefined && bytes > SPARSENESS_LIMIT * image.size)
       throw new UserError(`${path}: files claim ${bytes} bytes on a disk of ${image.size}: give a --limit`);
-    const notices = noticesOf(leftOut, unreachable);
+    const notices = noticesOf(leftOut, found);
     return { ...found, image, notices, copy: () => new OverlayImage(image), close };
   } catch (error) {
     close();

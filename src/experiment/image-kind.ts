@@ -6,12 +6,12 @@
 import { getField } from '../base/layout.ts';
 import {
   EXT2_COMPAT,
-  EXT2_INCOMPAT,
   EXT2_LOG_BLOCK_SIZE,
   EXT2_MAGIC,
   EXT2_STATE,
   EXT2_SUPERBLOCK_OFFSET,
   EXT2_SUPERBLOCK_SIZE,
+  incompatibleFeature,
   SUPERBLOCK,
 } from '../disk/ext2-format.ts';
 
@@ -110,9 +110,8 @@ function firstPartition(head: Uint8Array): { start: number; sectors: number } | 
 export function adviceOnExt(head: Uint8Array): string | undefined {
   const bytes = superblockOf(head);
   if (bytes === undefined) return undefined;
-  const { filetype, needs_recovery: needsRecovery } = EXT2_INCOMPAT;
-  const others = getField(SUPERBLOCK, bytes, 0, 's_feature_incompat') & ~(filetype | needsRecovery);
-  if (others !== 0) return `it is ext4, or has features of it: ${COPY_FILES}`;
+  if (incompatibleFeature(getField(SUPERBLOCK, bytes, 0, 's_feature_incompat')) !== undefined)
+    return `it is ext4, or has features of it: ${COPY_FILES}`;
   if (getField(SUPERBLOCK, bytes, 0, 's_log_block_size') !== EXT2_LOG_BLOCK_SIZE)
     return `make it anew with mke2fs -b 4096: ${COPY_FILES}`;
   return undefined;

@@ -20,12 +20,12 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { PAGE_SIZE, printableBytes, textOf, UserError } from '../base/index.ts';
+import { decodeText, PAGE_SIZE, printable, UserError } from '../base/index.ts';
 import type { ImageStore } from '../disk/image-store.ts';
 
 /** A regular file that system calls can reach, once for each of its paths. */
 export interface OracleFile {
-  /** Absolute, '/' between the names, names decoded as UTF-8. */
+  /** Absolute, '/' between the names; their bytes as the guest's system calls spell them (base/text.ts). */
   readonly path: string;
   readonly ino: number;
   /** Bytes. */
@@ -48,12 +48,9 @@ interface ViewableImage extends ImageStore {
 
 /** A name of a directory. */
 interface DirectoryEntry {
-  /** Printable when `why` is given. */
   readonly name: string;
   readonly bytes: number;
   readonly ino: number;
-  /** Why no path leads there. */
-  readonly why: string | undefined;
 }
 
 /** A name to be looked at. */
@@ -61,6 +58,7 @@ interface Listed {
   readonly path: string;
   readonly pathBytes: number;
   readonly ino: number;
+  /** Why no path leads there. */
   readonly why: string | undefined;
 }
 
@@ -77,13 +75,17 @@ interface Geometry {
   readonly inodes: number;
   readonly inodesPerGroup: number;
   readonly inodeSize: number;
+  readonly blocksPerGroup: number;
+  /** Blocks of group descriptors that follow the superblock: those before this one. */
+  readonly firstMetaGroup: number;
+  /** s_feature_ro_compat bit 0: not every group has a copy of the superblock. */
+  readonly sparse: boolean;
 }
 
 /** Names of an image: each costs the host a few hundred bytes. */
 const MOST_NAMES = 8_000_000;
 /** Bytes of the longest path of a system call, the zero at its end not counted. */
 const PATH_MAX = 4095;
-const NOT_TEXT = 'its name is not UTF-8';
 const NO_NAME = 'its name is empty, or has a slash or a zero byte';
 
 const ROOT_INO = 2;
@@ -96,8 +98,9 @@ const MODE_TYPE = 0xf000;
 const MODE_DIRECTORY = 0x4000;
 const MODE_REGULAR = 0x8000;
 const MODE_SYMLINK = 0xa000;
-/** s_feature_incompat: directory entries carry a file type. The only one that leaves the layout as read here. */
+/** s_feature_incompat: directory entries carry a file type; group descriptors lie in the groups that they describe. */
 const INCOMPAT_FILETYPE = 2;
+const INCOMPAT_META_BG = 0x10;
 
 export class OracleExt2 {
   readonly #image: Pick<ImageStore, 'size' | 'read'>;
@@ -142,7 +145,7 @@ export class OracleExt2 {
       const { type, size } = this.#typeAndSize(ino);
       if (type === MODE_REGULAR) {
         if (why === undefined) files.push({ path, ino, size });
-        else onUnreachable({ path, size, why });
+        else onUnreachable({ path: printable(path), size, why });
       }
       if (type !== MODE_DIRECTORY) continue;
       if (entered.has(ino)) throw corrupt(`directory inode ${ino} is reached twice, at ${path}`);
@@ -151,7 +154,11 @@ export class OracleExt2 {
       directoryBytes += size;
       if (directoryBytes > this.#image.size) throw corrupt(`directories have more bytes than the image, at ${path}`);
       if (pathBytes > PATH_MAX) {
-        onUnreachable({ path: `${path.slice(0, 80)}…`, size: 0, why: `its path is longer than ${PATH_MAX} bytes` });
+        onUnreachable({
+          path: `${printable(path.slice(0, 80))}…`,
+          size: 0,
+          why: `its path is longer than ${PATH_MAX} bytes`,
+        });
         continue;
       }
       const children = this.#readDirectory(ino);
@@ -244,7 +251,7 @@ export class OracleExt2 {
     if (u32(24) !== 2) throw corrupt(`s_log_block_size is ${u32(24)}, not 2 (blocks of 4096 bytes)`);
     if (u32(20) !== 0) throw corrupt(`s_first_data_block is ${u32(20)}, not 0`);
     const dynamic = u32(76) >= 1;
-    const strange = dynamic ? (u32(96) & ~INCOMPAT_FILETYPE) >>> 0 : 0;
+    const strange = dynamic ? (u32(96) & ~(INCOMPAT_FILETYPE | INCOMPAT_META_BG)) >>> 0 : 0;
     if (strange !== 0) throw corrupt(`incompatible features 0x${strange.toString(16)}`);
     const inodeSize = dynamic ? block.readUInt16LE(88) : 128;
     const blocks = u32(4);
@@ -257,7 +264,9 @@ export class OracleExt2 {
     if (inodesPerGroup < 1 || inodesPerGroup > 8 * PAGE_SIZE) throw corrupt(`s_inodes_per_group is ${inodesPerGroup}`);
     if (blocksPerGroup < 1 || blocksPerGroup > 8 * PAGE_SIZE) throw corrupt(`s_blocks_per_group is ${blocksPerGroup}`);
     if (inodes > Math.ceil(blocks / blocksPerGroup) * inodesPerGroup) throw corrupt(`s_inodes_count is ${inodes}`);
-    return { blocks, inodes, inodesPerGroup, inodeSize };
+    const firstMetaGroup = dynamic && (u32(96) & INCOMPAT_META_BG) !== 0 ? u32(260) : Infinity;
+    const sparse = dynamic && (u32(100) & 1) !== 0;
+    return { blocks, inodes, inodesPerGroup, inodeSize, blocksPerGroup, firstMetaGroup, sparse };
   }
 
   /** The first 128 bytes of an inode; valid until the next read. */
@@ -265,10 +274,22 @@ export class OracleExt2 {
     const { inodes, inodesPerGroup, inodeSize } = this.#geometry;
     if (!(ino >= 1 && ino <= inodes)) throw corrupt(`inode ${ino} is not among 1 to ${inodes}`);
     const group = Math.floor((ino - 1) / inodesPerGroup);
-    const table = this.#read(PAGE_SIZE + group * 32 + 8, 4).readUInt32LE(0);
+    const table = this.#read(this.#descriptor(group) + 8, 4).readUInt32LE(0);
     const offset = ((ino - 1) % inodesPerGroup) * inodeSize;
     this.#checkBlock(table + Math.floor(offset / PAGE_SIZE), `inode ${ino} lies`);
     return this.#read(table * PAGE_SIZE + offset, 128);
+  }
+
+  /** Byte at which the descriptor of a group lies. */
+  #descriptor(group: number): number {
+    const { blocksPerGroup, firstMetaGroup, sparse } = this.#geometry;
+    const metaGroup = Math.floor(group / 128);
+    if (metaGroup < firstMetaGroup) return PAGE_SIZE + group * 32;
+    // One block of descriptors, behind the superblock if the first group of its 128 has one.
+    const first = metaGroup * 128;
+    const block = first * blocksPerGroup + (!sparse || isSparseGroup(first) ? 1 : 0);
+    this.#checkBlock(block, `the descriptor of group ${group} leads`);
+    return block * PAGE_SIZE + (group - first) * 32;
   }
 
   #map(ino: number): InodeMap {
@@ -296,7 +317,8 @@ export class OracleExt2 {
     const inode = Buffer.from(this.#inode(ino));
     const { type, size } = typeAndSizeOf(inode);
     const generation = inode.readUInt32LE(100);
-    const inPlace = type === MODE_SYMLINK && size < 60;
+    // The block of attributes counts, and leaves a short text where it is.
+    const inPlace = type === MODE_SYMLINK && inode.readUInt32LE(28) === (inode.readUInt32LE(104) === 0 ? 0 : 8);
     const hasBlocks = type === MODE_REGULAR || type === MODE_DIRECTORY || (type === MODE_SYMLINK && !inPlace);
     if (!hasBlocks) return { size, generation, runs: new Uint32Array(0) };
 
@@ -350,12 +372,8 @@ export class OracleExt2 {
         const nameLength = block[at + 6]!;
         if (length % 4 !== 0 || length < 8 + nameLength || length < 12 || at + length > PAGE_SIZE)
           throw corrupt(`directory inode ${ino} has an entry of length ${length} at byte ${page * PAGE_SIZE + at}`);
-        const name = block.subarray(at + 8, at + 8 + nameLength);
-        const text = textOf(name);
-        if (child !== 0 && text !== '.' && text !== '..') {
-          const why = text === undefined ? NOT_TEXT : isNoName(name) ? NO_NAME : undefined;
-          entries.push({ name: why === undefined ? text! : printableBytes(name), bytes: nameLength, ino: child, why });
-        }
+        const name = decodeText(block.subarray(at + 8, at + 8 + nameLength));
+        if (child !== 0 && name !== '.' && name !== '..') entries.push({ name, bytes: nameLength, ino: child });
         at += length;
       }
     }
@@ -375,18 +393,17 @@ export class OracleExt2 {
   }
 }
 
-const isNoName = (name: Buffer): boolean => name.length === 0 || name.includes(0) || name.includes(0x2f);
-
 function typeAndSizeOf(inode: Buffer): { type: number; size: number } {
   const type = inode.readUInt16LE(0) & MODE_TYPE;
   const low = inode.readUInt32LE(4);
   return { type, size: type === MODE_REGULAR ? inode.readUInt32LE(108) * 2 ** 32 + low : low };
 }
 
-function childOf(parent: Listed, { name, bytes, ino, why }: DirectoryEntry): Listed {
+function childOf(parent: Listed, { name, bytes, ino }: DirectoryEntry): Listed {
   const pathBytes = parent.pathBytes + 1 + bytes;
+  const isNoName = name === '' || name.includes('/') || name.includes('\0');
   const tooLong = pathBytes > PATH_MAX ? `its path is longer than ${PATH_MAX} bytes` : undefined;
-  return { path: `${parent.path}/${name}`, pathBytes, ino, why: parent.why ?? why ?? tooLong };
+  return { path: `${parent.path}/${name}`, pathBytes, ino, why: parent.why ?? (isNoName ? NO_NAME : tooLong) };
 }
 
 /** Index of the first run that ends after `page`; the length of `runs` when there is none. */
@@ -399,6 +416,11 @@ function runAfter(runs: Uint32Array, page: number): number {
     else low = middle + 1;
   }
   return low * 3;
+}
+
+/** Whether a group has a copy of the superblock with sparse_super: 0, 1 and powers of 3, 5 and 7. */
+function isSparseGroup(group: number): boolean {
+  return group <= 1 || [3, 5, 7].some((base) => base ** Math.round(Math.log(group) / Math.log(base)) === group);
 }
 
 /** First position in bytes[from, to) that is not zero, or -1. */

@@ -31,7 +31,7 @@ const DOUBLE_END = SINGLE_END + EXT2_POINTERS_PER_BLOCK ** 2;
 /** Pages below a pointer that leads through so many indirect blocks. */
 const SPANS = [1, EXT2_POINTERS_PER_BLOCK, EXT2_POINTERS_PER_BLOCK ** 2, EXT2_POINTERS_PER_BLOCK ** 3] as const;
 /** 512-byte sectors of a block. */
-const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
+export const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
 
 export class Ext2Map {
   readonly #super: Ext2Super;
@@ -93,7 +93,7 @@ export class Ext2Map {
         const goal = this.#goal(inode, index, parent, -1, before === 0 ? [] : [before]);
         block = yield* this.#allocate(inode, goal, level === leaf);
         buffers.writeU32(buffers.findForChange(parent) ?? (yield* buffers.breadForChange(parent)), at, block);
-        inode.addMetadataBlock(parent);
+        this.#addBuffer(inode, parent);
         this.#changed(inode);
       }
       inode.lastIndex = index;
@@ -157,7 +157,7 @@ export class Ext2Map {
     }
     if (from > 0) {
       buffers.copyIn(yield* buffers.breadForChange(root), 0, bytes, PAGE_SIZE);
-      inode.addMetadataBlock(root);
+      this.#addBuffer(inode, root);
       return false;
     }
     inode.removeMetadataBlock(root);
@@ -175,10 +175,15 @@ export class Ext2Map {
     if (isData) yield* this.#super.buffers.forget(block);
     else {
       yield* this.#super.buffers.getblk(block);
-      inode.addMetadataBlock(block);
+      this.#addBuffer(inode, block);
     }
     inode.fields.sectors += SECTORS_PER_BLOCK;
     return block;
+  }
+
+  /** mark_buffer_dirty_inode: fsync must write an indirect block. A journal knows of it already. */
+  #addBuffer(inode: Inode, block: number): void {
+    if (this.#super.buffers.journal === undefined) inode.addMetadataBlock(block);
   }
 
   #changed(inode: Inode): void {
