@@ -77,7 +77,11 @@ export const REBOOT = {
       help: `how files are read, and a log written: ${WORKLOADS.join(', ')} (default ${WORKLOADS[0]})`,
     },
     { name: 'seed', value: 'N', help: 'seed of everything random, 0 to 4294967295 (default 1)' },
-    { name: 'limit', value: 'SIZE', help: 'read at most this much in one run (default: no limit)' },
+    {
+      name: 'limit',
+      value: 'SIZE',
+      help: 'read at most this much in one run; of a directory, only the first files are used, up to this much (default: no limit)',
+    },
     { name: 'crash', help: 'crash the guest (nothing is flushed) instead of an orderly reboot' },
     {
       name: 'checksum',
@@ -155,7 +159,11 @@ export const VMM_REBOOT = {
     { name: 'profile', value: 'NAME', help: `costs of the machine: ${PROFILES.join(', ')} (default ${PROFILES[0]})` },
     ARCH,
     { name: 'seed', value: 'N', help: 'seed of everything random, 0 to 4294967295 (default 1)' },
-    { name: 'limit', value: 'SIZE', help: 'each guest reads at most this much in one run (default 16MiB)' },
+    {
+      name: 'limit',
+      value: 'SIZE',
+      help: 'each guest reads at most this much in one run; of a directory, only the first files are used, up to this much (default 16MiB)',
+    },
     { name: 'json', help: 'print the result as one JSON object' },
     { name: 'report', value: 'DIR', help: 'also write DIR/index.html, one self-contained page with charts' },
     HELP,
@@ -342,7 +350,7 @@ export function programHelp(): string {
     '',
     'stillwarm COMMAND --help describes a command; stillwarm --version prints the version.',
     'Exit status: 0 all is well, 1 a page differs from the disk (inspect: something does not parse),',
-    '2 a mistake in what was asked: one line says which, nothing was written.',
+    '2 a mistake in what was asked, or a refusal of the host such as a full disk: one line says which.',
     '',
   ].join('\n');
 }
