@@ -6,6 +6,17 @@ import { decodeText } from './text.ts';
  */
 export class UserError extends Error {
   override readonly name = 'UserError';
+  readonly #code: string | undefined;
+
+  /** @param code the errno with which the host refused; not given: it was the user's mistake */
+  constructor(message: string, code?: string) {
+    super(message);
+    this.#code = code;
+  }
+
+  get code(): string | undefined {
+    return this.#code;
+  }
 }
 
 /** What the host refuses most often, in words. */
@@ -44,23 +55,27 @@ export function printable(text: string): string {
   });
 }
 
+/** A value as JSON on one line, in which strings have escapes where `printable` has them. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value).replace(UNPRINTABLE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 /** The bytes of a name or a path as `printable` text. */
 export function printableBytes(bytes: Uint8Array): string {
   return printable(decodeText(bytes));
 }
 
-/** What the host refused, in words: a call to its file system, or memory. Undefined for any other error. */
-export function hostRefusal(error: unknown): string | undefined {
+/** The errno with which the host refused a call to its file system, or memory. Undefined for any other error. */
+function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  if ('syscall' in error && 'code' in error) return WHY[String(error.code)] ?? String(error.code);
-  const isMemory = error instanceof RangeError && /allocation failed/i.test(error.message);
-  return isMemory ? WHY['ENOMEM'] : undefined;
+  if ('syscall' in error && 'code' in error) return String(error.code);
+  return error instanceof RangeError && /allocation failed/i.test(error.message) ? 'ENOMEM' : undefined;
 }
 
 /** A refusal of the host as one line for the user that begins with `what`; any other error unchanged. */
 export function asUserError(error: unknown, what: string): unknown {
-  const why = hostRefusal(error);
-  return why === undefined ? error : new UserError(`${what}: ${why}`);
+  const code = errnoOf(error);
+  return code === undefined ? error : new UserError(`${what}: ${WHY[code] ?? code}`, code);
 }
 
 /** Runs a call to the host; its refusal becomes one line that begins with `what`. */

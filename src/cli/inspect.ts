@@ -5,7 +5,7 @@
 
 import { resolve } from 'node:path';
 import prettyBytes from 'pretty-bytes';
-import { PAGE_SIZE, printable } from '../base/index.ts';
+import { PAGE_SIZE, printable, printableJson } from '../base/index.ts';
 import { loadMemory } from '../experiment/memory-dump.ts';
 import { checkOutputs } from '../experiment/output-file.ts';
 import { inspectMemory, type MachineReport } from '../xen/inspect.ts';
@@ -27,7 +27,7 @@ export function inspect(argv: readonly string[], io: Io): number {
   checkOutputs([{ name: 'MEMORY.img', path }], [], io.stdoutFd);
   const report = inspectMemory(loadMemory(path));
   const isJson = args.flags.has('json');
-  io.stdout.write(isJson ? `${JSON.stringify({ ...report, map: report.map ?? null })}\n` : renderReport(path, report));
+  io.stdout.write(isJson ? `${printableJson({ ...report, map: report.map ?? null })}\n` : renderReport(path, report));
   return report.problemCount === 0 ? 0 : 1;
 }
 

@@ -1,7 +1,7 @@
 /** Hands the process to the program, and nothing else. */
 
 import { fstatSync, writeSync } from 'node:fs';
-import { askHost, hostRefusal } from '../base/index.ts';
+import { askHost, asUserError } from '../base/index.ts';
 import { runCampaign } from '../experiment/campaign.ts';
 import { runReboot } from '../experiment/reboot.ts';
 import { runVmmReboot } from '../experiment/vmm-experiment.ts';
@@ -15,7 +15,8 @@ export function start(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // A reader that went away (`stillwarm … | head`) is no failure of ours.
     if (error.code === 'EPIPE') return;
-    process.stderr.write(`stillwarm: cannot write standard output: ${hostRefusal(error) ?? error.message}\n`);
+    const refusal = asUserError(error, 'cannot write standard output');
+    process.stderr.write(`stillwarm: ${refusal instanceof Error ? refusal.message : error.message}\n`);
     process.exitCode = 2;
   });
   // Nobody is left to be told.

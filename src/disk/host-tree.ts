@@ -27,6 +27,7 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import { askHost, asUserError, printableBytes, UserError } from '../base/user-error.ts';
+import { EXT2_BLOCK_SIZE, EXT2_MAX_FILE_BLOCKS } from './ext2-format.ts';
 import {
   directory,
   file,
@@ -42,6 +43,9 @@ import {
 const SLASH = Buffer.from('/');
 /** Names of a tree: each costs the host about a kilobyte. */
 const MOST_NAMES = 4_000_000;
+const MOST_BYTES = EXT2_MAX_FILE_BLOCKS * EXT2_BLOCK_SIZE;
+/** What the host has too little of, whatever the file. */
+const EXHAUSTED: readonly (string | undefined)[] = ['EMFILE', 'ENFILE', 'ENOMEM'];
 
 /** What was found under a name. */
 type Found =
@@ -157,7 +161,7 @@ export class HostListing {
   }
 
   #leaveOut(path: Buffer, error: unknown): void {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError) || EXHAUSTED.includes(error.code)) throw error;
     this.#leftOut.add(printableBytes(path), error.message);
   }
 
@@ -192,6 +196,8 @@ export class HostListing {
       this.#leftOut.add(printableBytes(path), whyNot(stat));
       return undefined;
     }
+    if (Math.min(Number(stat.size), this.#limit) > MOST_BYTES)
+      throw new UserError(`${stat.size} bytes are too long for a file of ext2`);
     const found = this.#once(stat, () => {
       const sizeBytes = Math.min(Number(stat.size), this.#limit - this.bytes);
       this.allocatedBytes += Number(stat.blocks) * 512;

@@ -4,7 +4,6 @@ import {
   asUserError,
   assert,
   GuestPanic,
-  hostRefusal,
   InvariantViolation,
   ModelError,
   PAGE_SHIFT,
@@ -12,6 +11,7 @@ import {
   pagesOf,
   printable,
   printableBytes,
+  printableJson,
   SECTOR_SIZE,
   SECTORS_PER_PAGE,
   unreachable,
@@ -66,6 +66,9 @@ describe('printable', () => {
     }
     // Controls, two separators, surrogates, and what changes the direction.
     expect(escaped).toBe(65 + 2 + 2048 + 12);
+    const value = { name: 'a\n\u009b2J\u007f\u2028\u{1f600}', 'k\u202e': [1] };
+    expect(JSON.parse(printableJson(value))).toEqual(value);
+    expect(printableJson(value)).toBe('{"name":"a\\n\\u009b2J\\u007f\\u2028\u{1f600}","k\\u202e":[1]}');
     expect(printable('\u{1f600} 日本 \\ ü')).toBe('\u{1f600} 日本 \\ ü');
     expect(printable('a\n\u001b[2J\u009b2J\u2028\u202e\ud800')).toBe('a\\n\\x1b[2J\\x9b2J\\u{2028}\\u{202e}\\u{d800}');
   });
@@ -82,8 +85,13 @@ it('what the host refuses is told from a defect', () => {
   expect(asUserError(refusal('ENOSPC'), 'cannot write f')).toEqual(
     new UserError('cannot write f: no space left on the device'),
   );
-  expect(hostRefusal(refusal('EWHATEVER'))).toBe('EWHATEVER');
-  expect(hostRefusal(new RangeError('Array buffer allocation failed'))).toBe('this host has too little memory');
+  expect(asUserError(refusal('EMFILE'), 'x')).toMatchObject({
+    code: 'EMFILE',
+    message: 'x: too many open files: raise ulimit -n',
+  });
+  expect(asUserError(refusal('EWHATEVER'), 'x')).toEqual(new UserError('x: EWHATEVER'));
+  const memory = asUserError(new RangeError('Array buffer allocation failed'), 'x');
+  expect(memory).toMatchObject({ code: 'ENOMEM', message: 'x: this host has too little memory' });
   for (const defect of [new RangeError('Invalid array length'), new TypeError('x'), new InvariantViolation('x'), 7])
     expect(asUserError(defect, 'never')).toBe(defect);
 });

@@ -70,6 +70,10 @@ describe('a host that refuses', () => {
   });
 });
 
+it('standard error that takes nothing leaves the status as it is', () => {
+  expect(cli.bash(dir, 'stillwarm reboot nowhere 2> /dev/full')).toMatchObject({ status: 2, out: '' });
+});
+
 it('a reader that goes away is no failure', () => {
   expect(cli.bash(dir, `set -o pipefail; ${REBOOT} | head -1`)).toMatchObject({ status: 0, err: '' });
 });

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/base/user-error.ts';
+import { EXT2_MAX_FILE_BLOCKS } from '../../src/disk/ext2-format.ts';
 import { HostListing, readHostTree } from '../../src/disk/host-tree.ts';
 import { MemoryImage } from '../../src/disk/memory-image.ts';
 import { mapExt2, planExt2, writeExt2 } from '../../src/disk/mkfs.ts';
@@ -109,6 +110,22 @@ describe('readHostTree', () => {
         `${dir}/cut: changed while it was in use`,
         `cannot read ${dir}/gone: no such file`,
       ]);
+    });
+  });
+
+  it('leaves out what is too long for ext2, unread', () => {
+    inTemporaryDirectory((dir) => {
+      const most = EXT2_MAX_FILE_BLOCKS * 4096;
+      writeFileSync(join(dir, 'a'), 'x');
+      writeFileSync(join(dir, 'long'), '');
+      truncateSync(join(dir, 'long'), most + 1);
+      const listing = new HostListing(dir);
+      expect(listing.bytes).toBe(1);
+      expect(listing.read().leftOut).toMatchObject({
+        count: 1,
+        told: [`${dir}/long: ${most + 1} bytes are too long for a file of ext2`],
+      });
+      expect(new HostListing(dir, 4096).bytes).toBe(4096);
     });
   });
 
