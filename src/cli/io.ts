@@ -24,7 +24,7 @@ export interface Io {
   readonly stderr: Output;
   /** Whether stdout understands colours. */
   readonly colour: boolean;
-  /** Relative paths are relative to this one. */
+  /** Relative paths are relative to this one. Reading it throws what the host refuses. */
   readonly cwd: string;
   readonly runReboot: (options: RebootOptions, onProgress?: ProgressListener) => RebootOutcome;
   readonly runCampaign: typeof runCampaign;

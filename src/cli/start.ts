@@ -28,7 +28,10 @@ export function start(): void {
     stdoutFd: STDOUT,
     stderr: process.stderr,
     colour: process.stdout.isTTY && !process.env['NO_COLOR'],
-    cwd: process.cwd(),
+    // Asked when it is needed: it may be gone.
+    get cwd() {
+      return askHost('the working directory', () => process.cwd());
+    },
     runReboot,
     runCampaign,
     runVmmReboot,

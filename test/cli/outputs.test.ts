@@ -20,6 +20,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { UserError } from '../../src/base/index.ts';
 import { main } from '../../src/cli/commands.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { saveMemory } from '../../src/experiment/memory-dump.ts';
@@ -261,6 +262,23 @@ describe('two outputs', () => {
       closeSync(stdoutFd);
     }
   });
+});
+
+it.each([
+  ['reboot', 'image', '--report', 'new/deep/er'],
+  ['reboot', 'image', '--report', 'new/deep/er', '--dump-memory', 'fails.img'],
+  ['vmm-reboot', 'image', '--report', 'new/deep/er'],
+])('when the work fails, nothing of %j is there', (...argv) => {
+  prepare();
+  const before = snapshot();
+  const fail = (): never => {
+    throw new UserError('PATH: is no image');
+  };
+  expect(runIt(argv, { runReboot: fail, runVmmReboot: fail })).toMatchObject({
+    status: 2,
+    err: 'stillwarm: PATH: is no image\n',
+  });
+  expect(snapshot()).toEqual(before);
 });
 
 it('what a killed run of the same number left is not touched', () => {

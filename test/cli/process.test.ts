@@ -62,6 +62,12 @@ describe('a host that refuses', () => {
     );
   });
 
+  it('the working directory', () => {
+    const gone = 'mkdir gone; cd gone; rmdir ../gone;';
+    mustBeRefused(`${gone} ${REBOOT}`, /^stillwarm: the working directory: no such file\n$/);
+    expect(cli.bash(dir, `${gone} stillwarm --version`)).toMatchObject({ status: 0, err: '' });
+  });
+
   it('to open so many files as the program has', () => {
     mustBeRefused(
       'ulimit -n 24; stillwarm --version',
