@@ -23,6 +23,7 @@ export class ListeningSocket {
   readonly #waiting: NetworkRequest[] = [];
   readonly #close: () => void;
   readonly #enter: () => void;
+  #isClosed = false;
 
   /** @internal */
   constructor(enter: () => void, close: () => void) {
@@ -30,10 +31,11 @@ export class ListeningSocket {
     this.#close = close;
   }
 
-  /** Waits for the next request. */
+  /** Waits for the next request. Throws EBADF when the socket is closed, also while this waits. */
   *accept(): Process<NetworkRequest> {
     this.#enter();
     for (;;) {
+      if (this.#isClosed) throw new ModelError('EBADF', 'the socket is closed');
       const request = this.#waiting.shift();
       if (request !== undefined) return request;
       yield this.#arrived;
@@ -47,10 +49,13 @@ export class ListeningSocket {
     request.answer(bytes);
   }
 
-  /** Forgets all connections and refuses new ones. */
+  /** Forgets all connections and refuses new ones; whoever waits in `accept` gets EBADF. A second time it does nothing. */
   close(): void {
     this.#enter();
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#close();
+    this.#arrived.wakeAll();
   }
 
   /** @internal */

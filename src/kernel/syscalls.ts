@@ -20,7 +20,7 @@ import { ReadWriteCalls } from './read-write.ts';
 import type { ListeningSocket, Sockets } from './socket.ts';
 
 export { O } from './filemap.ts';
-export type { ListeningSocket } from './socket.ts';
+export type { ListeningSocket, NetworkRequest } from './socket.ts';
 export { MAX_PAYLOAD } from './transport.ts';
 
 /** Advice of posix_fadvise, with Linux's values. */

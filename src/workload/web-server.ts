@@ -15,7 +15,7 @@
 import { ModelError } from '../base/errno.ts';
 import { decodeText, encodeText } from '../base/text.ts';
 import type { Process } from '../sim/index.ts';
-import { type ListeningSocket, MAX_PAYLOAD, type Syscalls } from '../kernel/syscalls.ts';
+import { type ListeningSocket, MAX_PAYLOAD, type NetworkRequest, type Syscalls } from '../kernel/syscalls.ts';
 import { SessionTable } from './session-table.ts';
 
 /** Bytes of an answer that its head takes at most. */
@@ -56,18 +56,29 @@ export class WebServer {
     this.#socket = sys.listen();
   }
 
-  /** Serves for good. */
+  /** Serves until it is closed. */
   *run(): Process {
     for (;;) {
-      const request = yield* this.#socket.accept();
+      const request = yield* this.#accept();
+      if (request === undefined) return;
       this.#socket.answer(request, yield* this.#respond(parseRequest(request.bytes)));
       yield* this.#sys.settle();
     }
   }
 
-  /** Stops listening; whoever runs it ends `run`. */
+  /** Stops listening, which ends `run`. */
   close(): void {
     this.#socket.close();
+  }
+
+  /** The next request; undefined once the socket is closed. */
+  *#accept(): Process<NetworkRequest | undefined> {
+    try {
+      return yield* this.#socket.accept();
+    } catch (error) {
+      if (error instanceof ModelError && error.code === 'EBADF') return undefined;
+      throw error;
+    }
   }
 
   *#respond(request: HttpRequest | undefined): Process<Uint8Array> {

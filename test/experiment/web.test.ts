@@ -114,6 +114,21 @@ describe('a web server', () => {
     expect(() => serve(guest)).toThrow('EADDRINUSE');
   });
 
+  it('ends when its socket is closed, also while it waits for a request', () => {
+    const { server, task, machine, guest } = bed();
+    const waits = (): string[] =>
+      machine.simulation.whoWaits().filter((line) => line.includes('a request of a client'));
+    machine.simulation.run(() => waits().length === 1);
+    expect([task.state, waits().length]).toEqual(['waiting', 1]);
+    server.close();
+    server.close();
+    machine.simulation.run(() => task.isOver);
+    expect([task.state, waits()]).toEqual(['done', []]);
+    const socket = guest.kernel.syscalls.listen();
+    socket.close();
+    expect(() => machine.simulation.runProcess('accept', socket.accept())).toThrow('EBADF');
+  });
+
   it('answers many clients at once, each with what it asked for', () => {
     const { host, run, machine } = bed();
     const answers: boolean[] = [];
