@@ -31,6 +31,7 @@ import type { Ext2Changes } from './ext2-change.ts';
 import { getU16, getU32, hasName, putU16, putU32 } from './ext2-dirent.ts';
 import type { Ext2Pages } from './ext2-pages.ts';
 import { Ext3Index, type IndexPath } from './ext3-dx.ts';
+import { Ext3IndexSplits } from './ext3-dx-split.ts';
 import type { Inode } from './inode.ts';
 import type { PageIo } from './page-io.ts';
 
@@ -63,6 +64,7 @@ export class Ext2Directories {
   readonly #changes: Ext2Changes;
   readonly #pages: Ext2Pages;
   readonly #hashed: Ext3Index;
+  readonly #splits: Ext3IndexSplits;
   /** A directory's block, while no wait intervenes. */
   readonly #block = new Uint8Array(PAGE_SIZE);
 
@@ -73,6 +75,7 @@ export class Ext2Directories {
     this.#changes = ext2.changes;
     this.#pages = ext2.pages;
     this.#hashed = new Ext3Index(env, costs, io, ext2);
+    this.#splits = new Ext3IndexSplits(env, costs, ext2);
   }
 
   /** ext2_find_entry: the inode number of a name, or 0. Throws EIO. */
@@ -99,7 +102,7 @@ export class Ext2Directories {
       return;
     }
     // One that cannot be used is given up, and no other is made.
-    if (!hasIndex && directory.pageCount === 1 && (yield* this.#hashed.begin(directory)))
+    if (!hasIndex && this.#hashed.isKept && directory.pageCount === 1 && (yield* this.#splits.begin(directory)))
       if (yield* this.#addByHash(directory, name, inode)) return;
     const pfn = yield* this.#pages.append(directory);
     this.#copy(pfn, page);
@@ -123,7 +126,7 @@ export class Ext2Directories {
         this.#putInto(directory, index, changed, at, name, inode);
         return true;
       }
-      yield* this.#hashed.makeRoom(directory, path);
+      yield* this.#splits.makeRoom(directory, path);
     }
     return false;
   }
