@@ -330,22 +330,31 @@ function clearIndexFlag(judge: Judge, image: MemoryImage): void {
 }
 
 describe('names with the same hash', () => {
-  itWithE2fsprogs('fill several leaves one behind the other, and all of them are found', (judge) => {
-    // Four hashes for all names.
-    kept.bits = 0xc000_0000;
+  itWithE2fsprogs('fill leaves and nodes one behind the other, and all of them are found', (judge) => {
+    // Sixteen hashes for all names.
+    kept.bits = 0xf000_0000;
     const image = madeImage(judge);
     const guest = bootOn(image);
     guest.machine.run(guest.sys.mkdir('/d'));
-    const names = range(0, 300).map(long);
-    guest.machine.run(createAll(guest.sys, names));
+    const names: string[] = [];
+    while (guest.machine.run(guest.sys.stat('/d')).size < 516 * PAGE_SIZE) {
+      names.push(long(names.length));
+      guest.machine.run(createAll(guest.sys, names.slice(-1)));
+    }
     shutDown(guest);
-    const root = new OnDisk(image).read(0);
-    const hashes = range(1, root.readUInt16LE(ROOT.count)).map((n) => root.readUInt32LE(ROOT.records + n * RECORD));
-    expect(hashes.filter((hash) => hash % 2 === 1).length).toBeGreaterThan(10);
+    const disk = new OnDisk(image);
+    const root = disk.read(0);
+    expect([disk.levels, root.readUInt16LE(ROOT.count)]).toEqual([2, 2]);
+    // The second node begins in the middle of a hash.
+    const [first, second] = [0, 1].map((n) => disk.read(root.readUInt32LE(ROOT.records + n * RECORD + 4)));
+    const begin = root.readUInt32LE(ROOT.records + RECORD);
+    expect(begin % 2).toBe(1);
+    const last = first!.readUInt32LE(NODE.records + (first!.readUInt16LE(NODE.count) - 1) * RECORD);
+    expect([last >>> 1, second!.readUInt32LE(NODE.records + RECORD) >>> 1]).toEqual([begin >>> 1, begin >>> 1]);
     const next = bootOn(image);
-    for (const name of names) expect(outcome(next, next.sys.lstat(`/d/${name}`))).toBe('ok');
-    expect(outcome(next, next.sys.lstat('/d/none'))).toBe('ENOENT');
+    expect(namesIn(next)).toHaveLength(names.length);
     for (const name of names) expect(outcome(next, next.sys.unlink(`/d/${name}`))).toBe('ok');
+    expect(outcome(next, next.sys.lstat('/d/none'))).toBe('ENOENT');
     expect(namesIn(next)).toEqual([]);
   });
 });
