@@ -5,7 +5,8 @@
  * A search costs the guest every entry from the first block on, as in the original. The host passes over blocks of which it is known
  * that the search would find nothing in them (ext2-dir-index.ts): their pages are in the cache, and looking there leaves no trace.
  * On ext3 with dir_index, a search costs what the index on the disk leads to (ext3-dx.ts), and a directory of more than one block gets
- * an index. On ext2, an index is not used, and given up by a change.
+ * an index. It is listed in the order of the disk all the same, where the original sorts by hashes. On ext2, an index is not used, and
+ * given up by a change.
  *
  * Whoever changes a directory holds its i_sem. A change is made in one go after the last wait, so that it is whole.
  */

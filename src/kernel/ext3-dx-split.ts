@@ -103,7 +103,6 @@ export class Ext3IndexSplits {
     const upper = entries.splice(halfOf(entries));
     const { hash } = upper[0]!;
     const continues = entries.at(-1)!.hash === hash ? 1 : 0;
-    entries.sort((a, b) => a.at - b.at);
     const added = yield* this.#pages.append(directory);
     const block = directory.pageCount - 1;
     this.#store(directory, path.leaf, leafPfn, packed(leaf, entries));

@@ -129,7 +129,8 @@ export class Ext3Index {
     const { levels } = path;
     levels.push(from);
     for (let { child } = from; ; ) {
-      if (child === 0 || child >= directory.pageCount || levels.some(({ block }) => block === child)) return false;
+      // The root is block 0.
+      if (child >= directory.pageCount || levels.some(({ block }) => block === child)) return false;
       path.leaf = child;
       if (levels.length > path.indirectLevels) return --path.left >= 0;
       const level = this.#enter(yield* this.#page(directory, child), child, NODE_HEAD, hash);

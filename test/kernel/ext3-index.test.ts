@@ -5,12 +5,14 @@ import { afterEach, describe, expect, vi } from 'vitest';
 import { ModelError, PAGE_SIZE } from '../../src/base/index.ts';
 import type { ImageStore } from '../../src/disk/image-store.ts';
 import type { MemoryImage } from '../../src/disk/memory-image.ts';
+import { directory, file, type TreeNode } from '../../src/disk/mkfs-tree.ts';
 import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
 import { Ext2Super } from '../../src/kernel/ext2-super.ts';
 import { hashName } from '../../src/kernel/ext3-hash.ts';
 import { type Kernel, O, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { itWithE2fsprogs, type Judge, loadImage, mustPassE2fsck, run, saveImage } from '../support/e2fsprogs.ts';
+import { ext3Image } from '../support/journal-image.ts';
 import { runsFactor } from '../support/property.ts';
 import { COSTS, FakeMachine } from './fake-machine.ts';
 
@@ -580,6 +582,23 @@ describe('a change of an index that ends in the middle', () => {
     expect(namesIn(guest)).toHaveLength(100 + outcomes.filter((code) => code === 'ok').length);
     shutDown(guest);
     mustBeSound(judge, image);
+  });
+});
+
+describe('a file system that our mkfs made', () => {
+  itWithE2fsprogs('has indices after tune2fs -O dir_index', (judge) => {
+    const path = `${judge.dir}/ours.img`;
+    const names = range(0, 100).map((n): [string, TreeNode] => [long(n), file('')]);
+    saveImage(ext3Image([['d', directory(names)]], 24 << 20), path);
+    run(judge.tune2fs, '-O', 'dir_index', path);
+    const image = loadImage(path);
+    const guest = bootOn(image);
+    guest.machine.run(createAll(guest.sys, range(100, 200).map(long)));
+    shutDown(guest);
+    mustBeSound(judge, image);
+    // A directory that had more than one block before goes on without, until e2fsck makes it one.
+    expect(hasIndex(judge)).toBe(false);
+    expect(costOfMiss(optimized(judge, image)).read).toBe(2);
   });
 });
 
