@@ -259,8 +259,8 @@ describe('between two guests', () => {
     expect(ticks).toBe(atDeath);
     expect(guest.responses.size).toBe(0);
     expect(() => environment.now).toThrow('gone');
-    expect(() => memory.readU8(Pfn(1), 0)).toThrow('does not have');
-    expect(() => memory.zero(Pfn(1), 0, 4)).toThrow('does not have');
+    expect(() => memory.readU8(Pfn(1), 0)).toThrow('a guest that is gone');
+    expect(() => memory.zero(Pfn(1), 0, 4)).toThrow('a guest that is gone');
     expect(() => hypercalls.eventChannels.send(guest.port)).toThrow('gone');
     expect(() => environment.spawn('x', (function* () {})())).toThrow('gone');
   });
