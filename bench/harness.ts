@@ -5,8 +5,8 @@
  * that what the host does meanwhile falls on both. A first round of each is thrown away: it is the compiler's.
  */
 
-/** Rounds that count. */
-export const ROUNDS = 5;
+/** Rounds that count: 5; or as many as a comparison with another tree asks for, which repeats whole runs. */
+export const ROUNDS = Number(process.env['STILLWARM_BENCH_ROUNDS'] ?? 5);
 
 /** One figure, with what it is compared to. */
 export interface Row {
@@ -60,8 +60,7 @@ export function processorNs(work: () => unknown): number {
 
 /** Rows as a Markdown table. */
 export function table(rows: readonly Row[]): string {
-  const head = ['what', 'figure', 'rival', 'ratio', 'target', ''];
-  const lines = rows.map((row) => [
+  const cells = rows.map((row) => [
     row.what,
     `${digits(row.figure)} ${row.unit}`,
     row.rival === undefined ? '' : `${digits(row.rival.figure)} (${row.rival.name})`,
@@ -69,6 +68,11 @@ export function table(rows: readonly Row[]): string {
     row.target ?? '',
     row.met === undefined ? '' : row.met ? 'ok' : 'MISSED',
   ]);
+  return textTable(['what', 'figure', 'rival', 'ratio', 'target', ''], cells);
+}
+
+/** A Markdown table whose columns are aligned. */
+export function textTable(head: readonly string[], lines: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) => Math.max(title.length, ...lines.map((line) => line[column]!.length)));
   const format = (cells: readonly string[]): string =>
     `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;

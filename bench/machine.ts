@@ -12,7 +12,7 @@ import { MachineMemory } from '../src/machine/memory.ts';
 import { values } from '../src/machine/profile.ts';
 import { SERVER_2026 } from '../src/machine/profiles/server-2026.ts';
 import { Simulation } from '../src/sim/index.ts';
-import { type Domain, Hypervisor, ShutdownReason, Toolstack } from '../src/xen/index.ts';
+import { type Domain, domainOf, Hypervisor, ShutdownReason, Toolstack } from '../src/xen/index.ts';
 
 const MEBIBYTE = 1 << 20;
 const INO = Ino(12);
@@ -48,7 +48,7 @@ export class Machine {
     });
     this.#toolstack = new Toolstack(this.hypervisor);
     const config = { name: 'bench', memoryBytes: nrPages * PAGE_SIZE, device: DEVICE };
-    this.#domain = this.#simulation.runProcess('create', this.#toolstack.createDomain(config));
+    this.#domain = this.#simulation.runProcess('create', domainOf(this.#toolstack.createDomain(config)));
     this.guest = this.#boot(0);
   }
 
@@ -86,7 +86,7 @@ export class Machine {
     const betweenGuests = (): void => {
       begin = process.hrtime.bigint();
     };
-    const restart = this.#toolstack.restartDomain(this.#domain, { preserve: true, betweenGuests });
+    const restart = domainOf(this.#toolstack.restartDomain(this.#domain, { preserve: true, betweenGuests }));
     this.#domain = this.#simulation.runProcess('restart', restart);
     const ns = Number(process.hrtime.bigint() - begin);
     this.guest = this.#boot(this.#domain.stats.preserved);

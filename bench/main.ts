@@ -1,12 +1,16 @@
 /**
- * `npm run bench -- [--json] [--traces DIR] [SUBJECT …]`: prints a table of figures, each next to a rival's of the same
- * run and to its target. A missed target is marked and is no failure: the exit status stays 0.
+ * `npm run bench -- [--json] [--traces DIR] [--against COMMIT] [SUBJECT …]`: prints a table of figures, each next to a rival's of
+ * the same run and to its target. A missed target is marked and is no failure: the exit status stays 0. With `--against` the
+ * rival is another commit, and a row that is slower than there is a failure: the exit status is 1.
  */
 
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { UserError } from '../src/base/index.ts';
+import { against, comparisonTable } from './against.ts';
 import { bookkeeping } from './bookkeeping.ts';
 import { cachedRead } from './cached-read.ts';
+import { drives } from './drives.ts';
 import { type Options, type Row, table } from './harness.ts';
 import { pageAccess } from './page-access.ts';
 import { rebuild } from './rebuild.ts';
@@ -24,17 +28,32 @@ const SUBJECTS: Readonly<Record<string, (options: Options) => Row[]>> = {
   recency,
   scale,
   suspend,
+  drives,
 };
 
 function main(): void {
   const { values, positionals } = parseArgs({
-    options: { json: { type: 'boolean', default: false }, traces: { type: 'string' } },
+    options: {
+      json: { type: 'boolean', default: false },
+      traces: { type: 'string' },
+      against: { type: 'string' },
+    },
     allowPositionals: true,
   });
   const names = positionals.length > 0 ? positionals : Object.keys(SUBJECTS);
-  const rows = names.flatMap((name) => {
+  const subjects = names.map((name) => {
     const subject = SUBJECTS[name];
     if (subject === undefined) throw new UserError(`${name}: not one of ${Object.keys(SUBJECTS).join(', ')}`);
+    return { name, subject };
+  });
+  if (values.against !== undefined) {
+    const traces = values.traces === undefined ? [] : ['--traces', resolve(values.traces)];
+    const comparisons = against(values.against, [...traces, ...positionals]);
+    process.stdout.write(values.json ? `${JSON.stringify(comparisons)}\n` : `${comparisonTable(comparisons)}\n`);
+    if (comparisons.some(({ fails }) => fails)) process.exitCode = 1;
+    return;
+  }
+  const rows = subjects.flatMap(({ name, subject }) => {
     process.stderr.write(`${name} …\n`);
     return subject({ traces: values.traces });
   });

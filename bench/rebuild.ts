@@ -6,6 +6,7 @@
 
 import { elapsedNs, type Row, takeTurns } from './harness.ts';
 import { Machine } from './machine.ts';
+import { scaledTarget } from './reference.ts';
 
 const PAGES = 1 << 18;
 const TARGET = 3;
@@ -21,13 +22,14 @@ export function rebuild(): Row[] {
   const machine = new Machine(PAGES);
   machine.fill();
   const [figure] = takeTurns(() => restartAndClaim(machine));
+  const { target, here } = scaledTarget(TARGET, 'M/s', 'higher');
   return [
     {
       what: 'index rebuilt and every page claimed, 1 GiB cached',
       figure: figure!,
       unit: 'M pages/s',
-      target: `${TARGET} M/s`,
-      met: figure! >= TARGET,
+      target,
+      met: figure! >= here,
     },
   ];
 }

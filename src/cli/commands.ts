@@ -4,7 +4,7 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { UserError } from '../base/index.ts';
+import { ArgumentError, UserError } from '../base/index.ts';
 import { COMMANDS, oneLine, programHelp } from './args.ts';
 import { campaign } from './campaign.ts';
 import { inspect } from './inspect.ts';
@@ -29,7 +29,7 @@ export function main(argv: readonly string[], io: Io): number {
   try {
     return dispatch(argv, io);
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError || error instanceof ArgumentError)) throw error;
     io.stderr.write(`stillwarm: ${error.message.replace(/\s*\n\s*/g, ' ')}\n`);
     return 2;
   }

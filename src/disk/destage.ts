@@ -1,13 +1,11 @@
 /**
  * In which order a drive's write cache goes to the medium, and how long each run takes.
  *
- * A sweep over what is cached, upwards: from where the arm stands, else from the lowest, or, when the drive was idle, from a
- * random place on; neighbours go together. What followed on the medium was being written while the bus filled the cache; how
+ * A sweep over what is cached, upwards: from where the arm stands, else from the lowest; neighbours go together. What followed on the medium was being written while the bus filled the cache; how
  * far that came is computed when the cache is needed again, so a stream of writes goes at the rate of the medium.
  */
 
 import { Ns, SECTORS_PER_PAGE } from '../base/units.ts';
-import type { RandomStream } from '../sim/index.ts';
 import type { ServiceTimeModel } from './service-time.ts';
 import type { WriteCache } from './write-cache.ts';
 
@@ -24,7 +22,6 @@ export interface DestagingRun {
 export class Destaging {
   readonly #cache: WriteCache;
   readonly #model: ServiceTimeModel;
-  readonly #random: RandomStream;
   readonly #sectorCount: number;
   /** The granules of the present sweep over the cache, and how far it has come. */
   #sweep: number[] = [];
@@ -33,10 +30,9 @@ export class Destaging {
   #armGranule = -1;
   #armFreeNs = 0;
 
-  constructor(cache: WriteCache, model: ServiceTimeModel, random: RandomStream, sectorCount: number) {
+  constructor(cache: WriteCache, model: ServiceTimeModel, sectorCount: number) {
     this.#cache = cache;
     this.#model = model;
-    this.#random = random;
     this.#sectorCount = sectorCount;
   }
 
@@ -50,9 +46,7 @@ export class Destaging {
     if (this.#swept === this.#sweep.length) {
       if (!mayBegin || this.#cache.isEmpty) return undefined;
       const granules = this.#cache.granules();
-      const there = granules.indexOf(this.#armGranule);
-      const elsewhere = isNeeded ? 0 : this.#random.below(granules.length);
-      const start = there >= 0 ? there : elsewhere;
+      const start = Math.max(granules.indexOf(this.#armGranule), 0);
       this.#sweep = [...granules.slice(start), ...granules.slice(0, start)];
       this.#swept = 0;
     }

@@ -6,22 +6,27 @@
  * flush that was submitted after its completion has completed, not earlier; a drive without write cache puts it there
  * before it completes.
  *
- * Cache. A write that fits completes once it is in the cache; reads see it. It leaves for the medium when the drive was
- * idle for DESTAGE_DELAY_NS, when the cache is needed for other writes, and at a flush (destage.ts). A write larger than the
- * whole cache goes straight to the medium.
+ * Cache. A write that fits completes once it is in the cache; reads see it, and a read that the cache holds whole does not
+ * wait for the mechanism. A write leaves for the medium when no request has come or been completed for `destageDelayNs`,
+ * when the cache is needed for other writes, and at a flush (destage.ts). A write larger than the whole cache goes straight to
+ * the medium. Commands that the cache answers are served while a run is being written out.
  *
  * Ports. Several machines may reach one drive, each through a port with memory of its own: they share its arm, its queue and its
  * cache, and a reset of one leaves the others' requests alone.
  *
  * Time. Events are scheduled only while there is something to do, so the simulation ends when the work does.
  *
- * Invariants: a request is queued, in service, or over; a granule of the cache belongs to at most one destaging run; at most
- * `model.channels` services run at once.
+ * Invariants:
+ * 1. A request is queued, in service, or over.
+ * 2. A granule of the cache belongs to at most one destaging run.
+ * 3. At most `model.channels` requests are in service at once.
+ * 4. At most `model.channels` services use the mechanism at once: destaging runs, and requests that the cache cannot answer.
  *
  * Modelled after a SATA drive under a 2.6 block device (barrier: drain, flush, go on). Differs: no tagged queue of its own
  * beyond `channels`; a failed request moves nothing at all; bad sectors come from `faults` only.
  */
 
+import { checkInteger, checkObject, checkOneOf } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
@@ -33,13 +38,12 @@ import type { ImageStore } from './image-store.ts';
 import type { ServiceTimeModel } from './service-time.ts';
 import { WriteCache } from './write-cache.ts';
 
-/** Idle time before the cache is written out, so that a reader who pauses does not find the arm elsewhere: 50 ms. */
-const DESTAGE_DELAY_NS = 50_000_000;
-
 export interface DriveOptions {
   readonly model: ServiceTimeModel;
   /** Volatile write cache in bytes; 0: none. */
   readonly writeCacheBytes: number;
+  /** Idle time before the cache is written out, ns; 0, the default: at once. */
+  readonly destageDelayNs?: number;
   /** Order of service; elevator when the model serves one request at a time, fifo otherwise, unless told. */
   readonly scheduler?: 'fifo' | 'elevator';
   /** Asked once for each request when its service begins; a failing request takes its time and moves no bytes. */
@@ -66,6 +70,8 @@ interface Channel {
   memory: MachineMemory;
   sectors: number;
   failed: boolean;
+  /** The service reads or writes the medium. */
+  usesMechanism: boolean;
   /** Nobody waits for the request any more, and none of its bytes moves. */
   abandoned: boolean;
   /** Granules of the cache promised to the write in service. */
@@ -88,10 +94,13 @@ export class Drive implements BlockDevice {
   readonly #cache: WriteCache;
   readonly #destaging: Destaging;
   readonly #queue: RequestQueue;
+  readonly #destageDelayNs: number;
 
   #channels: Channel[];
   #busyChannels = 0;
   #requestsInService = 0;
+  /** Services that use the mechanism. */
+  #mechanismInUse = 0;
   /** A flush is in service: nothing else may begin. */
   #isFlushing = false;
   #runsInService = 0;
@@ -109,19 +118,26 @@ export class Drive implements BlockDevice {
   #busyNs = 0;
   #busySince = 0;
 
+  /** @throws ArgumentError for options that no drive can have */
   constructor(simulation: Simulation, memory: MachineMemory, image: ImageStore, options: DriveOptions) {
-    const { model, writeCacheBytes, scheduler } = options;
-    assert(Number.isSafeInteger(model.channels) && model.channels >= 1, 'a drive has at least one channel');
+    const { model, writeCacheBytes, scheduler, destageDelayNs = 0 } = options;
+    checkObject('image', image, 'size', 'read', 'write');
+    checkObject('model', model, 'channels', 'read', 'write', 'transfer');
+    checkInteger('model.channels', model.channels, 1);
+    checkInteger('writeCacheBytes', writeCacheBytes);
+    checkInteger('destageDelayNs', destageDelayNs);
+    if (scheduler !== undefined) checkOneOf('scheduler', scheduler, ['fifo', 'elevator']);
     this.sectorCount = Math.floor(image.size / SECTOR_SIZE);
     this.#simulation = simulation;
     this.#memory = memory;
     this.#image = image;
     this.#model = model;
     this.#queue = new RequestQueue(scheduler ?? (model.channels === 1 ? 'elevator' : 'fifo'));
+    this.#destageDelayNs = destageDelayNs;
     this.#faults = options.faults ?? (() => undefined);
     this.#random = simulation.random.stream('drive');
     this.#cache = new WriteCache(writeCacheBytes);
-    this.#destaging = new Destaging(this.#cache, model, this.#random, this.sectorCount);
+    this.#destaging = new Destaging(this.#cache, model, this.sectorCount);
     this.#channels = this.#freshChannels();
   }
 
@@ -227,6 +243,7 @@ export class Drive implements BlockDevice {
     this.#channels = this.#freshChannels();
     this.#busyChannels = 0;
     this.#requestsInService = 0;
+    this.#mechanismInUse = 0;
     this.#isFlushing = false;
     this.#runsInService = 0;
     this.#reserved = 0;
@@ -234,14 +251,16 @@ export class Drive implements BlockDevice {
     this.#destaging.reset();
   }
 
+  /** One for each request that the cache answers, and one for each service that uses the mechanism. */
   #freshChannels(): Channel[] {
-    return Array.from({ length: this.#model.channels }, () => {
+    return Array.from({ length: 2 * this.#model.channels }, () => {
       const channel: Channel = {
         state: 'free',
         request: undefined,
         memory: this.#memory,
         sectors: 0,
         failed: false,
+        usesMechanism: false,
         abandoned: false,
         reserved: 0,
         runStart: 0,
@@ -272,11 +291,11 @@ export class Drive implements BlockDevice {
 
   /** Starts what can be started. */
   #pump(): void {
-    while (this.#queue.length > 0 && this.#busyChannels < this.#channels.length && !this.#isFlushing) {
+    while (this.#queue.length > 0 && this.#requestsInService < this.#model.channels && !this.#isFlushing) {
       const at = this.#queue.pick(this.#requestsInService === 0);
       if (at < 0 || !this.#begin(at)) return;
     }
-    if (this.#queue.length === 0 && this.#busyChannels === 0 && !this.#cache.isEmpty) this.#destageWhenIdle();
+    if (this.#queue.length === 0 && this.#mechanismInUse === 0 && !this.#cache.isEmpty) this.#destageWhenIdle();
   }
 
   /**
@@ -290,10 +309,13 @@ export class Drive implements BlockDevice {
     const isCached = op === 'write' && this.#cache.canHold(sector, sectors);
     const mustDestage =
       op === 'flush' ? !this.#cache.isEmpty : isCached && !this.#cache.hasRoomFor(sector, sectors, this.#reserved);
+    const isAnswered = op === 'flush' || isCached || (op === 'read' && this.#cache.holds(sector, sectors));
+    const usesMechanism = mustDestage || !isAnswered;
+    if (usesMechanism && this.#mechanismInUse === this.#model.channels) return false;
     if (mustDestage) return this.#beginDestage(true);
 
     this.#queue.start(at);
-    const channel = this.#take('request');
+    const channel = this.#take('request', usesMechanism);
     channel.request = request;
     channel.memory = memory;
     channel.sectors = sectors;
@@ -303,12 +325,15 @@ export class Drive implements BlockDevice {
     this.#reserved += channel.reserved;
     this.#requestsInService++;
     if (op === 'flush') this.#isFlushing = true;
-    else if (!isCached) this.#destaging.armMoved();
     let delay: number;
-    if (op === 'read') delay = this.#model.read(sector, sectors, now);
+    if (!usesMechanism) delay = this.#model.transfer(op, sectors, now);
     else {
-      delay = this.#model.transfer(sectors, now);
-      if (op === 'write' && !isCached) delay += this.#model.write(sector, sectors, Ns(now + delay));
+      this.#destaging.armMoved();
+      if (op === 'read') delay = this.#model.read(sector, sectors, now);
+      else {
+        delay = this.#model.transfer(op, sectors, now);
+        delay += this.#model.write(sector, sectors, Ns(now + delay));
+      }
     }
     this.#simulation.after(Ns(delay), channel.finish);
     return true;
@@ -321,7 +346,7 @@ export class Drive implements BlockDevice {
   #beginDestage(isNeeded: boolean): boolean {
     const run = this.#destaging.next(isNeeded, this.#runsInService === 0, this.#simulation.now);
     if (run === undefined) return false;
-    const channel = this.#take('destage');
+    const channel = this.#take('destage', true);
     channel.runStart = run.first;
     channel.runLength = run.length;
     this.#runsInService++;
@@ -330,7 +355,7 @@ export class Drive implements BlockDevice {
   }
 
   #destageWhenIdle(): void {
-    const wait = this.#lastRequestAt + DESTAGE_DELAY_NS - this.#simulation.now;
+    const wait = this.#lastRequestAt + this.#destageDelayNs - this.#simulation.now;
     if (wait <= 0) {
       this.#beginDestage(false);
       return;
@@ -343,11 +368,13 @@ export class Drive implements BlockDevice {
     });
   }
 
-  #take(state: 'request' | 'destage'): Channel {
+  #take(state: 'request' | 'destage', usesMechanism: boolean): Channel {
     const channel = this.#channels.find((candidate) => candidate.state === 'free');
     assert(channel !== undefined, 'a channel is free');
     if (this.#busyChannels++ === 0) this.#busySince = this.#simulation.now;
     channel.state = state;
+    channel.usesMechanism = usesMechanism;
+    if (usesMechanism) this.#mechanismInUse++;
     return channel;
   }
 
@@ -356,6 +383,7 @@ export class Drive implements BlockDevice {
     if (state === 'free') return;
     channel.state = 'free';
     channel.request = undefined;
+    if (channel.usesMechanism) this.#mechanismInUse--;
     if (--this.#busyChannels === 0) this.#busyNs += this.#simulation.now - this.#busySince;
     if (request === undefined) {
       this.#runsInService--;

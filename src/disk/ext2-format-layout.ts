@@ -4,7 +4,7 @@
  * Contract: every number on the disk is little-endian; a block is 4096 bytes, always. The superblock lies at byte 1024
  * of the device, so in block 0. Field names are those of the format's documentation.
  *
- * Modelled after revision 1 of the format as Linux 2.6.12 reads it. What ext3 and ext4 added is known by name only, so
+ * Modelled after revision 1 of the format as Linux 2.6.12 reads it. What later kernels added is known by name only, so
  * that a refusal can say what it is that is not supported.
  */
 
@@ -45,6 +45,9 @@ export const EXT2_MODE = {
   symlink: 0xa000,
   socket: 0xc000,
 } as const;
+
+/** h_magic of a block of extended attributes. */
+export const EXT2_XATTR_MAGIC = 0xea02_0000;
 
 /** i_flags: the directory has a hashed index. */
 export const EXT2_INDEX_FL = 0x1000;
@@ -181,7 +184,7 @@ export const SUPERBLOCK = defineLayout('ext2 superblock', EXT2_SUPERBLOCK_SIZE, 
   { name: 's_jnl_backup_type', width: 1, meaning: 'ext3' },
   { name: 's_desc_size', width: 2, meaning: 'ext4' },
   { name: 's_default_mount_opts', width: 4, meaning: 'mount options to assume' },
-  { name: 's_first_meta_bg', width: 4, meaning: 'ext3' },
+  { name: 's_first_meta_bg', width: 4, meaning: 'with meta_bg: blocks of descriptors that lie behind the superblock' },
   { name: 's_mkfs_time', width: 4, writer: 'mkfs', meaning: 'creation, seconds' },
   { name: 's_later', width: 4, count: 189, meaning: 'ext3 and ext4; zero in what mkfs writes' },
 ]);
@@ -207,7 +210,12 @@ export const INODE = defineLayout('ext2 inode', EXT2_GOOD_OLD_INODE_SIZE, [
   { name: 'i_dtime', width: 4, writer: 'file system', meaning: 'deletion, seconds; 0 while in use' },
   { name: 'i_gid', width: 2, writer: 'file system', meaning: 'group, low 16 bits' },
   { name: 'i_links_count', width: 2, writer: 'file system', meaning: 'directory entries that name it; 0: free' },
-  { name: 'i_blocks', width: 4, writer: 'file system', meaning: '512-byte sectors of its data and indirect blocks' },
+  {
+    name: 'i_blocks',
+    width: 4,
+    writer: 'file system',
+    meaning: '512-byte sectors of its data, indirect and attribute blocks',
+  },
   { name: 'i_flags', width: 4, writer: 'file system', meaning: 'flags' },
   { name: 'i_osd1', width: 4, meaning: 'not used' },
   { name: 'i_block', width: 4, count: 15, writer: 'file system', meaning: 'block pointers, or a short symbolic link' },
@@ -221,6 +229,15 @@ export const INODE = defineLayout('ext2 inode', EXT2_GOOD_OLD_INODE_SIZE, [
   { name: 'i_uid_high', width: 2, writer: 'file system', meaning: 'owner, high 16 bits' },
   { name: 'i_gid_high', width: 2, writer: 'file system', meaning: 'group, high 16 bits' },
   { name: 'i_osd2', width: 4, meaning: 'not used' },
+]);
+
+/** The head of a block of extended attributes; their names and values follow. */
+export const XATTR_HEADER = defineLayout('ext2 extended attributes', 32, [
+  { name: 'h_magic', width: 4, writer: 'file system', meaning: '0xEA020000' },
+  { name: 'h_refcount', width: 4, writer: 'file system', meaning: 'inodes that have their attributes here' },
+  { name: 'h_blocks', width: 4, writer: 'file system', meaning: 'blocks of attributes: 1' },
+  { name: 'h_hash', width: 4, writer: 'file system', meaning: 'hash of all attributes' },
+  { name: 'h_reserved', width: 4, count: 4, meaning: 'not used' },
 ]);
 
 /** The head of a directory entry; `name_len` bytes of name follow, then padding up to `rec_len`. */

@@ -44,9 +44,10 @@ export interface Ext2Geometry {
   readonly inodeTableBlocks: number;
   /** First inode that is not reserved. */
   readonly firstInode: number;
-  /** First block of group descriptors: 1. */
-  readonly firstDescriptorBlock: number;
+  /** Blocks of group descriptors. */
   readonly descriptorBlocks: number;
+  /** How many of them lie together behind the superblock; with meta_bg, the others lie in the groups that they describe. */
+  readonly headDescriptorBlocks: number;
   /** Feature bits, by the tables EXT2_COMPAT, EXT2_INCOMPAT, EXT2_RO_COMPAT. */
   readonly features: { readonly compat: number; readonly incompat: number; readonly roCompat: number };
   /** Features in use with which the image may only be read, by name; empty: it may be written. */
@@ -75,7 +76,8 @@ function featureNames(bits: number, names: Readonly<Record<string, number>>): st
 
 /** Why the features forbid a mount; undefined: they do not. */
 function incompatibleFeature(incompat: number): string | undefined {
-  const unknown = (incompat & ~(EXT2_INCOMPAT.filetype | EXT2_INCOMPAT.needs_recovery)) >>> 0;
+  const { filetype, needs_recovery: needsRecovery, meta_bg: metaBg } = EXT2_INCOMPAT;
+  const unknown = (incompat & ~(filetype | needsRecovery | metaBg)) >>> 0;
   if (unknown === 0) return undefined;
   return `incompatible feature ${featureNames(unknown, EXT2_INCOMPAT).join(', ')}`;
 }
@@ -138,8 +140,15 @@ export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geo
   const groupCount = Math.ceil(blockCount / blocksPerGroup);
   const descriptorBlocks = Math.ceil(groupCount / DESCRIPTORS_PER_BLOCK);
   const inodeTableBlocks = inodesPerGroup / inodesPerBlock;
-  // Group 0 holds the superblock, all descriptors, two bitmaps and an inode table.
-  const firstGroupNeeds = 1 + descriptorBlocks + 2 + inodeTableBlocks;
+  const hasMetaGroups = (features.incompat & EXT2_INCOMPAT.meta_bg) !== 0;
+  const headDescriptorBlocks = hasMetaGroups ? field('s_first_meta_bg') : descriptorBlocks;
+  if (headDescriptorBlocks > descriptorBlocks)
+    return refused(
+      `s_first_meta_bg is ${headDescriptorBlocks}, but there are ${descriptorBlocks} blocks of descriptors`,
+    );
+  // Group 0 holds the superblock, descriptors, two bitmaps and an inode table.
+  const descriptorsInFirst = hasMetaGroups ? Math.max(1, headDescriptorBlocks) : descriptorBlocks;
+  const firstGroupNeeds = 1 + descriptorsInFirst + 2 + inodeTableBlocks;
   if (firstGroupNeeds > blocksPerGroup)
     return refused(`s_blocks_per_group is ${blocksPerGroup}, but the metadata of a group needs ${firstGroupNeeds}`);
   if (firstGroupNeeds > blockCount)
@@ -163,9 +172,9 @@ export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geo
   if (hasJournal && (journalInode < 1 || journalInode > inodeCount))
     return refused(`s_journal_inum is ${journalInode}, not from 1 to s_inodes_count ${inodeCount}`);
 
-  const known = EXT2_RO_COMPAT.sparse_super | EXT2_RO_COMPAT.large_file;
+  const known = EXT2_RO_COMPAT.sparse_super | EXT2_RO_COMPAT.large_file | EXT2_RO_COMPAT.btree_dir;
   const state = field('s_state');
-  return {
+  const geometry: Ext2Geometry = {
     blockCount,
     inodeCount,
     groupCount,
@@ -175,14 +184,39 @@ export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geo
     inodesPerBlock,
     inodeTableBlocks,
     firstInode,
-    firstDescriptorBlock: 1,
     descriptorBlocks,
+    headDescriptorBlocks,
     features,
     readOnlyFeatures: featureNames((features.roCompat & ~known) >>> 0, EXT2_RO_COMPAT),
     journalInode,
     needsRecovery,
     clean: (state & EXT2_STATE.valid) !== 0 && (state & EXT2_STATE.error) === 0,
   };
+  const lastDescriptors = descriptorBlock(geometry, descriptorBlocks - 1);
+  if (lastDescriptors >= blockCount)
+    return refused(`s_blocks_count is ${blockCount}, but block ${lastDescriptors} holds group descriptors`);
+  return geometry;
+}
+
+/** Where the n-th block of group descriptors lies; n is 0 to descriptorBlocks - 1. */
+export function descriptorBlock(geometry: Ext2Geometry, n: number): number {
+  assert(n >= 0 && n < geometry.descriptorBlocks, 'no such block of descriptors');
+  if (n < geometry.headDescriptorBlocks) return 1 + n;
+  const group = n * DESCRIPTORS_PER_BLOCK;
+  return group * geometry.blocksPerGroup + (holdsSuperblock(geometry, group) ? 1 : 0);
+}
+
+/** Blocks at the start of a group that hold the superblock and group descriptors, or copies of them. */
+export function groupHeadBlocks(geometry: Ext2Geometry, group: number): number {
+  const superblocks = holdsSuperblock(geometry, group) ? 1 : 0;
+  if (Math.floor(group / DESCRIPTORS_PER_BLOCK) < geometry.headDescriptorBlocks)
+    return superblocks * (1 + geometry.headDescriptorBlocks);
+  const place = group % DESCRIPTORS_PER_BLOCK;
+  return superblocks + (place <= 1 || place === DESCRIPTORS_PER_BLOCK - 1 ? 1 : 0);
+}
+
+function holdsSuperblock(geometry: Ext2Geometry, group: number): boolean {
+  return (geometry.features.roCompat & EXT2_RO_COMPAT.sparse_super) === 0 || hasSuperblock(group);
 }
 
 /**
@@ -199,7 +233,7 @@ export function checkGroupDescriptor(
   assert(group >= 0 && group < geometry.groupCount, 'no such group');
   const start = group * geometry.blocksPerGroup;
   const end = Math.min(start + geometry.blocksPerGroup, geometry.blockCount);
-  const first = group === 0 ? geometry.firstDescriptorBlock + geometry.descriptorBlocks : start;
+  const first = group === 0 ? groupHeadBlocks(geometry, 0) : start;
   const places = [
     ['bg_block_bitmap', 1],
     ['bg_inode_bitmap', 1],

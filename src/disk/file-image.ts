@@ -9,7 +9,7 @@
  */
 
 import { closeSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
-import { assert } from '../base/assert.ts';
+import { checkArgument } from '../base/argument-error.ts';
 import { askHost, UserError } from '../base/user-error.ts';
 import type { ImageStore } from './image-store.ts';
 import { OverlayImage } from './overlay-image.ts';
@@ -74,7 +74,7 @@ export class FileImage implements ImageStore {
 
   /** Gives the file back to the host. What the overlay holds is lost. */
   close(): void {
-    assert(this.#open, 'image is closed');
+    checkArgument(this.#open, 'close', 'image is closed');
     this.#open = false;
     closeSync(this.#fd);
   }
@@ -88,8 +88,8 @@ export class FileImage implements ImageStore {
   }
 
   #check(offset: number, bytes: Uint8Array, at: number, length: number): void {
-    assert(this.#open, 'image is closed');
-    assert(offset >= 0 && length >= 0 && offset + length <= this.size, 'range leaves the image');
-    assert(at >= 0 && at + length <= bytes.length, 'range leaves the buffer');
+    checkArgument(this.#open, 'close', 'image is closed');
+    checkArgument(offset >= 0 && length >= 0 && offset + length <= this.size, 'offset', 'range leaves the image');
+    checkArgument(at >= 0 && at + length <= bytes.length, 'length', 'range leaves the buffer');
   }
 }

@@ -1,6 +1,7 @@
 /** Block devices: image stores, the drive with its service-time models, the ext2 format and mkfs. */
 export * from './block-device.ts';
 export * from './drive.ts';
+export * from './drive-log.ts';
 export * from './ext2-format.ts';
 export * from './file-image.ts';
 export * from './host-tree.ts';

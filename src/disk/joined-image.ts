@@ -2,10 +2,10 @@
  * Several images one after the other as one medium, as the partitions of a disk: each begins at a multiple of 4096 bytes. What
  * lies between two of them reads as zeros, and writes there are lost: nothing has a partition there.
  *
- * Contract: ImageStore. A range outside the whole is a defect of the caller.
+ * Contract: ImageStore. A range outside the whole throws ArgumentError.
  */
 
-import { assert } from '../base/assert.ts';
+import { checkArgument } from '../base/argument-error.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import type { ImageStore } from './image-store.ts';
 
@@ -44,7 +44,7 @@ export class JoinedImage implements ImageStore {
     length: number,
     transfer: (part: ImageStore, at: number, done: number, bytes: number) => void,
   ): void {
-    assert(offset >= 0 && length >= 0 && offset + length <= this.size, 'range leaves the image');
+    checkArgument(offset >= 0 && length >= 0 && offset + length <= this.size, 'offset', 'range leaves the image');
     this.places.forEach(({ start, bytes }, n) => {
       const from = Math.max(offset, start);
       const to = Math.min(offset + length, start + bytes);

@@ -1,14 +1,14 @@
 /**
  * An image in the host's memory. Space where nothing but zeros was written costs nothing.
  *
- * Contract: ImageStore. A range outside the image is a defect of the caller and throws InvariantViolation.
+ * Contract: ImageStore. A range outside the image throws ArgumentError.
  *
  * The image is a row of chunks of 1 MiB, each allocated when something is first written to it: small enough that a sparse image stays
  * small, large enough that a request rarely crosses two.
  */
 
 import { Buffer } from 'node:buffer';
-import { assert } from '../base/assert.ts';
+import { checkArgument, checkInteger } from '../base/argument-error.ts';
 import type { ImageStore } from './image-store.ts';
 
 const CHUNK_BYTES = 1 << 20;
@@ -20,7 +20,7 @@ export class MemoryImage implements ImageStore {
 
   /** @param size in bytes, 0 and up */
   constructor(size: number) {
-    assert(Number.isSafeInteger(size) && size >= 0, 'image size is a whole number of bytes');
+    checkInteger('size', size);
     this.size = size;
     this.#chunks = new Array<Buffer | undefined>(Math.ceil(size / CHUNK_BYTES)).fill(undefined);
   }
@@ -74,7 +74,7 @@ export class MemoryImage implements ImageStore {
   }
 
   #check(offset: number, bytes: Uint8Array, at: number, length: number): void {
-    assert(offset >= 0 && length >= 0 && offset + length <= this.size, 'range leaves the image');
-    assert(at >= 0 && at + length <= bytes.length, 'range leaves the buffer');
+    checkArgument(offset >= 0 && length >= 0 && offset + length <= this.size, 'offset', 'range leaves the image');
+    checkArgument(at >= 0 && at + length <= bytes.length, 'length', 'range leaves the buffer');
   }
 }

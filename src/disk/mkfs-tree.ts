@@ -7,6 +7,7 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { encodeText } from '../base/text.ts';
 import { UserError } from '../base/user-error.ts';
 import { EXT2_BLOCK_SIZE, EXT2_NAME_MAX } from './ext2-format.ts';
 
@@ -59,7 +60,7 @@ export interface Tree {
   readonly skipped: number;
 }
 
-const bytesOf = (value: string | Uint8Array): Uint8Array => (typeof value === 'string' ? Buffer.from(value) : value);
+const bytesOf = (value: string | Uint8Array): Uint8Array => (typeof value === 'string' ? encodeText(value) : value);
 
 /** Bytes of a path or name as text that stays on one line. */
 export function printable(bytes: Uint8Array): string {

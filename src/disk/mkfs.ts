@@ -13,6 +13,7 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { checkArgument } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { putField } from '../base/layout.ts';
@@ -141,7 +142,7 @@ function countUp(totalBytes: number, onProgress: Progress | undefined): (bytes: 
  * @throws UserError when a file cannot be read, or the store cannot be written
  */
 export function writeExt2(plan: Ext2Plan, store: ImageStore, onProgress?: Progress): void {
-  assert(store.size >= plan.sizeBytes, 'the store has room for the image');
+  checkArgument(store.size >= plan.sizeBytes, 'store', 'the store has room for the image');
   const onWritten = countUp(plan.fileBytes, onProgress);
   for (const inode of plan.inodes) {
     writeInode(plan, store, inode);

@@ -9,6 +9,7 @@
 
 import { Ns, SECTOR_SIZE } from '../base/units.ts';
 import type { NvmeConstant, Values } from '../machine/profile.ts';
+import type { BlockOp } from './block-device.ts';
 import type { ServiceTimeModel } from './service-time.ts';
 
 export class NvmeDisk implements ServiceTimeModel {
@@ -31,7 +32,7 @@ export class NvmeDisk implements ServiceTimeModel {
     return Ns(this.#costs.writeLatencyNs);
   }
 
-  transfer(sectors: number, now: Ns): Ns {
+  transfer(_op: BlockOp, sectors: number, now: Ns): Ns {
     return this.#move(sectors, this.#costs.commandNs, this.#costs.writeMBps, now);
   }
 

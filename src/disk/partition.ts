@@ -6,7 +6,7 @@
  * cache, as on a real disk.
  */
 
-import { assert } from '../base/assert.ts';
+import { checkArgument, checkInteger, checkObject } from '../base/argument-error.ts';
 import { SECTOR_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
 import type { BlockDevice, BlockRequest } from './block-device.ts';
 
@@ -15,13 +15,15 @@ export class Partition implements BlockDevice {
   readonly #device: BlockDevice;
   readonly #first: number;
 
-  /** Sectors `first` … `first` + `sectorCount` - 1 of `device`, beginning with a whole 4 KiB block. */
+  /**
+   * Sectors `first` … `first` + `sectorCount` - 1 of `device`, beginning with a whole 4 KiB block.
+   * @throws ArgumentError when they do not lie on the device
+   */
   constructor(device: BlockDevice, first: number, sectorCount: number) {
-    assert(
-      Number.isSafeInteger(first) && first >= 0 && sectorCount > 0 && first + sectorCount <= device.sectorCount,
-      'a partition lies on its device',
-    );
-    assert(first % SECTORS_PER_PAGE === 0, 'a partition begins with a whole block');
+    checkObject('device', device, 'sectorCount', 'submit');
+    checkInteger('first', first, 0, device.sectorCount - 1);
+    checkArgument(first % SECTORS_PER_PAGE === 0, 'first', `${first} is not the first sector of a 4 KiB block`);
+    checkInteger('sectorCount', sectorCount, 1, device.sectorCount - first);
     this.#device = device;
     this.#first = first;
     this.sectorCount = sectorCount;

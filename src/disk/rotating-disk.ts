@@ -28,9 +28,11 @@
  * overlaps the reading completely.
  */
 
+import { checkArgument } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { Ns, SECTOR_SIZE } from '../base/units.ts';
 import type { RotatingDiskConstant, Values } from '../machine/profile.ts';
+import type { BlockOp } from './block-device.ts';
 import type { ServiceTimeModel } from './service-time.ts';
 
 /** Skew beyond the time of the switch, so that a switch never ends after the first sector has passed. */
@@ -46,7 +48,9 @@ export class RotatingDisk implements ServiceTimeModel {
   readonly #headSwitchNs: number;
   readonly #headSkewNs: number;
   readonly #cylinderSkewNs: number;
-  readonly #commandNs: number;
+  readonly #readHitNs: number;
+  readonly #readMissNs: number;
+  readonly #writeNs: number;
   readonly #busNsPerSector: number;
   readonly #readAheadSectors: number;
 
@@ -81,7 +85,9 @@ export class RotatingDisk implements ServiceTimeModel {
     this.#headSwitchNs = costs.headSwitchNs;
     this.#headSkewNs = costs.headSwitchNs + SKEW_MARGIN_NS;
     this.#cylinderSkewNs = Math.max(costs.headSwitchNs, costs.trackToTrackNs) + SKEW_MARGIN_NS;
-    this.#commandNs = costs.commandNs;
+    this.#readHitNs = costs.readHitNs;
+    this.#readMissNs = costs.readMissNs;
+    this.#writeNs = costs.writeNs;
     this.#busNsPerSector = (SECTOR_SIZE * 1000) / costs.busMBps;
     this.#readAheadSectors = Math.floor(costs.readAheadBytes / SECTOR_SIZE);
 
@@ -91,7 +97,7 @@ export class RotatingDisk implements ServiceTimeModel {
       const inwards = costs.zones === 1 ? 0 : zone / (costs.zones - 1);
       const bytesPerNs = (costs.outerMBps + (costs.innerMBps - costs.outerMBps) * inwards) / 1000;
       const length = Math.round((bytesPerNs * cylinderNs) / (this.#heads * SECTOR_SIZE));
-      assert(length >= 1, 'a track holds at least one sector');
+      checkArgument(length >= 1, 'outerMBps', 'a track holds at least one sector');
       this.#sectorsPerTrack.push(length);
       sectorsOfOneEach += length * this.#heads;
     }
@@ -99,7 +105,7 @@ export class RotatingDisk implements ServiceTimeModel {
     this.#sectorCount = this.#cylindersPerZone * sectorsOfOneEach;
 
     const most = this.#cylindersPerZone * costs.zones - 1;
-    assert(most >= 3, 'a disk has more than three cylinders');
+    checkArgument(most >= 3, 'capacityBytes', 'a disk has more than three cylinders');
     const first = costs.trackToTrackNs;
     const meanRoot = (8 / 15) * Math.sqrt(most) - 1;
     const fullRoot = Math.sqrt(most) - 1;
@@ -110,7 +116,7 @@ export class RotatingDisk implements ServiceTimeModel {
     this.#seekA = first - this.#seekB - this.#seekC;
     // The slope is least at one end: at d = 1 when c is positive, at the full stroke when it is negative.
     const leastSlope = this.#seekC + this.#seekB / (2 * (this.#seekC > 0 ? 1 : Math.sqrt(most)));
-    assert(leastSlope >= 0, 'the seek times make a curve that never falls');
+    checkArgument(leastSlope >= 0, 'averageSeekNs', 'the seek times make a curve that never falls');
 
     this.#segmentStart = new Float64Array(costs.readSegments).fill(-1);
     this.#segmentEnd = new Float64Array(costs.readSegments).fill(-1);
@@ -118,10 +124,12 @@ export class RotatingDisk implements ServiceTimeModel {
   }
 
   read(sector: number, sectors: number, now: Ns): Ns {
-    const start = now + this.#commandNs;
     const end = sector + sectors;
-    this.#readAhead(start);
+    this.#readAhead(now + this.#readHitNs);
     const held = this.#segmentOf(sector);
+    const isHit = held >= 0 && end <= this.#segmentEnd[held]!;
+    const start = now + (isHit ? this.#readHitNs : this.#readMissNs);
+    if (!isHit) this.#readAhead(start);
     const segment = held >= 0 ? held : this.#oldestSegment();
     this.#segmentUse[segment] = ++this.#uses;
     if (held < 0) {
@@ -155,8 +163,8 @@ export class RotatingDisk implements ServiceTimeModel {
     return Ns(Math.ceil(this.#pass(sector, sector + sectors, now) - now));
   }
 
-  transfer(sectors: number, _now: Ns): Ns {
-    return Ns(Math.ceil(this.#commandNs + sectors * this.#busNsPerSector));
+  transfer(op: BlockOp, sectors: number, _now: Ns): Ns {
+    return Ns(Math.ceil((op === 'read' ? this.#readHitNs : this.#writeNs) + sectors * this.#busNsPerSector));
   }
 
   /** How far the host lets the drive read ahead, once it has asked for everything before `end`. */

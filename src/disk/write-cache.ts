@@ -58,6 +58,19 @@ export class WriteCache {
     return wanted <= this.#free.length;
   }
 
+  /** Whether all of these sectors are cached. */
+  holds(sector: number, sectors: number): boolean {
+    const end = sector + sectors;
+    for (let granule = granuleOf(sector); granule * SECTORS_PER_PAGE < end; granule++) {
+      const slot = this.#slotOf.get(granule);
+      const base = granule * SECTORS_PER_PAGE;
+      const first = Math.max(sector, base) - base;
+      const mask = maskOf(first, Math.min(end, base + SECTORS_PER_PAGE) - base - first);
+      if (slot === undefined || (this.#masks[slot]! & mask) !== mask) return false;
+    }
+    return true;
+  }
+
   has(granule: number): boolean {
     return this.#slotOf.has(granule);
   }

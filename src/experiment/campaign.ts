@@ -10,6 +10,7 @@
  */
 
 import { type Arch, ARCHS } from '../base/arch.ts';
+import { checkInteger, checkListOf, checkObject, checkOneOf } from '../base/argument-error.ts';
 import { GuestPanic, ModelError } from '../base/errno.ts';
 import { Ns, PAGE_SIZE, type Mfn } from '../base/units.ts';
 import type { MemoryImage } from '../disk/memory-image.ts';
@@ -19,9 +20,9 @@ import { O, type Syscalls } from '../kernel/index.ts';
 import { MachineMemory } from '../machine/memory.ts';
 import { SERVER_2026 } from '../machine/profiles/server-2026.ts';
 import { RandomStreams, type Process, type RandomStream } from '../sim/index.ts';
-import { DEFAULT_PROTECTIONS, type Protections } from '../xen/index.ts';
+import { DEFAULT_PROTECTIONS, domainOf, type Protections } from '../xen/index.ts';
 import { DirtyJudge } from './dirty-judge.ts';
-import { FAULT, type Fault, type FaultName } from './faults.ts';
+import { FAULT, FAULTS, type Fault, type FaultName } from './faults.ts';
 import { PageJudge, type PageVerdicts } from './page-judge.ts';
 import type { ProgressListener } from './progress.ts';
 import { machineMemoryFor, Testbed, type Guest } from './testbed.ts';
@@ -93,8 +94,17 @@ const LAST_NS = 40_000;
 const CMD_LINE = 'cachemap=all';
 const RIO_CMD_LINE = `${CMD_LINE} rio=on`;
 
-/** Strikes with all faults that are asked for, and times the protections. */
+/**
+ * Strikes with all faults that are asked for, and times the protections.
+ * @throws ArgumentError for options that are missing, unknown or out of range
+ */
 export function runCampaign(options: CampaignOptions, onProgress?: ProgressListener): CampaignResult {
+  checkObject('options', options);
+  checkListOf('faults', options.faults, FAULTS);
+  checkListOf('without', options.without, PROTECTIONS);
+  checkInteger('runs', options.runs, 1);
+  checkInteger('seed', options.seed, Number.MIN_SAFE_INTEGER);
+  if (options.arch !== undefined) checkOneOf('arch', options.arch, ARCHS);
   const { runs, seed, without, arch = ARCHS[0] } = options;
   const faults = runFaults(options, onProgress);
   const costs = timeProtections(seed, without, arch);
@@ -219,11 +229,13 @@ class Trial {
     this.#inject(guest, judge.frames, FAULT[this.#fault].atDeath);
     judge.struck();
     guest.kernel.crash();
-    yield* this.#testbed.toolstack.restartDomain(guest.domain, {
-      preserve: true,
-      writeDirty: true,
-      betweenGuests: () => judge.end(verdicts),
-    });
+    yield* domainOf(
+      this.#testbed.toolstack.restartDomain(guest.domain, {
+        preserve: true,
+        writeDirty: true,
+        betweenGuests: () => judge.end(verdicts),
+      }),
+    );
   }
 
   *#main(): Process {

@@ -14,12 +14,12 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { PAGE_SIZE, UserError } from '../base/index.ts';
+import { decodeText, PAGE_SIZE, UserError } from '../base/index.ts';
 import type { ImageStore } from '../disk/image-store.ts';
 
 /** A regular file, once for each of its paths. */
 export interface OracleFile {
-  /** Absolute, '/' between the names, names decoded as UTF-8. */
+  /** Absolute, '/' between the names; their bytes as the guest's system calls spell them (base/text.ts). */
   readonly path: string;
   readonly ino: number;
   /** Bytes. */
@@ -44,6 +44,11 @@ interface Geometry {
   readonly inodes: number;
   readonly inodesPerGroup: number;
   readonly inodeSize: number;
+  readonly blocksPerGroup: number;
+  /** Blocks of group descriptors that follow the superblock: those before this one. */
+  readonly firstMetaGroup: number;
+  /** s_feature_ro_compat bit 0: not every group has a copy of the superblock. */
+  readonly sparse: boolean;
 }
 
 const ROOT_INO = 2;
@@ -56,8 +61,9 @@ const MODE_TYPE = 0xf000;
 const MODE_DIRECTORY = 0x4000;
 const MODE_REGULAR = 0x8000;
 const MODE_SYMLINK = 0xa000;
-/** s_feature_incompat: directory entries carry a file type. The only one that leaves the layout as read here. */
+/** s_feature_incompat: directory entries carry a file type; group descriptors lie in the groups that they describe. */
 const INCOMPAT_FILETYPE = 2;
+const INCOMPAT_META_BG = 0x10;
 
 export class OracleExt2 {
   readonly #image: Pick<ImageStore, 'size' | 'read'>;
@@ -191,7 +197,7 @@ export class OracleExt2 {
     if (u32(24) !== 2) throw corrupt(`s_log_block_size is ${u32(24)}, not 2 (blocks of 4096 bytes)`);
     if (u32(20) !== 0) throw corrupt(`s_first_data_block is ${u32(20)}, not 0`);
     const dynamic = u32(76) >= 1;
-    const strange = dynamic ? (u32(96) & ~INCOMPAT_FILETYPE) >>> 0 : 0;
+    const strange = dynamic ? (u32(96) & ~(INCOMPAT_FILETYPE | INCOMPAT_META_BG)) >>> 0 : 0;
     if (strange !== 0) throw corrupt(`incompatible features 0x${strange.toString(16)}`);
     const inodeSize = dynamic ? block.readUInt16LE(88) : 128;
     const blocks = u32(4);
@@ -204,7 +210,9 @@ export class OracleExt2 {
     if (inodesPerGroup < 1 || inodesPerGroup > 8 * PAGE_SIZE) throw corrupt(`s_inodes_per_group is ${inodesPerGroup}`);
     if (blocksPerGroup < 1 || blocksPerGroup > 8 * PAGE_SIZE) throw corrupt(`s_blocks_per_group is ${blocksPerGroup}`);
     if (inodes > Math.ceil(blocks / blocksPerGroup) * inodesPerGroup) throw corrupt(`s_inodes_count is ${inodes}`);
-    return { blocks, inodes, inodesPerGroup, inodeSize };
+    const firstMetaGroup = dynamic && (u32(96) & INCOMPAT_META_BG) !== 0 ? u32(260) : Infinity;
+    const sparse = dynamic && (u32(100) & 1) !== 0;
+    return { blocks, inodes, inodesPerGroup, inodeSize, blocksPerGroup, firstMetaGroup, sparse };
   }
 
   /** The first 128 bytes of an inode; valid until the next read. */
@@ -212,10 +220,22 @@ export class OracleExt2 {
     const { inodes, inodesPerGroup, inodeSize } = this.#geometry;
     if (!(ino >= 1 && ino <= inodes)) throw corrupt(`inode ${ino} is not among 1 to ${inodes}`);
     const group = Math.floor((ino - 1) / inodesPerGroup);
-    const table = this.#read(PAGE_SIZE + group * 32 + 8, 4).readUInt32LE(0);
+    const table = this.#read(this.#descriptor(group) + 8, 4).readUInt32LE(0);
     const offset = ((ino - 1) % inodesPerGroup) * inodeSize;
     this.#checkBlock(table + Math.floor(offset / PAGE_SIZE), `inode ${ino} lies`);
     return this.#read(table * PAGE_SIZE + offset, 128);
+  }
+
+  /** Byte at which the descriptor of a group lies. */
+  #descriptor(group: number): number {
+    const { blocksPerGroup, firstMetaGroup, sparse } = this.#geometry;
+    const metaGroup = Math.floor(group / 128);
+    if (metaGroup < firstMetaGroup) return PAGE_SIZE + group * 32;
+    // One block of descriptors, behind the superblock if the first group of its 128 has one.
+    const first = metaGroup * 128;
+    const block = first * blocksPerGroup + (!sparse || isSparseGroup(first) ? 1 : 0);
+    this.#checkBlock(block, `the descriptor of group ${group} leads`);
+    return block * PAGE_SIZE + (group - first) * 32;
   }
 
   #map(ino: number): InodeMap {
@@ -241,7 +261,8 @@ export class OracleExt2 {
     const generation = inode.readUInt32LE(100);
     const sizeLow = inode.readUInt32LE(4);
     const size = type === MODE_REGULAR ? inode.readUInt32LE(108) * 2 ** 32 + sizeLow : sizeLow;
-    const inPlace = type === MODE_SYMLINK && size < 60;
+    // The block of attributes counts, and leaves a short text where it is.
+    const inPlace = type === MODE_SYMLINK && inode.readUInt32LE(28) === (inode.readUInt32LE(104) === 0 ? 0 : 8);
     const hasBlocks = type === MODE_REGULAR || type === MODE_DIRECTORY || (type === MODE_SYMLINK && !inPlace);
     if (!hasBlocks) return { size, generation, runs: new Uint32Array(0) };
 
@@ -288,7 +309,7 @@ export class OracleExt2 {
         const nameLength = block[at + 6]!;
         if (length % 4 !== 0 || length < 8 + nameLength || length < 12 || at + length > PAGE_SIZE)
           throw corrupt(`directory inode ${ino} has an entry of length ${length} at byte ${page * PAGE_SIZE + at}`);
-        const name = block.toString('utf8', at + 8, at + 8 + nameLength);
+        const name = decodeText(block.subarray(at + 8, at + 8 + nameLength));
         if (child !== 0 && name !== '.' && name !== '..') entries.push({ name, ino: child });
         at += length;
       }
@@ -319,6 +340,11 @@ function runAfter(runs: Uint32Array, page: number): number {
     else low = middle + 1;
   }
   return low * 3;
+}
+
+/** Whether a group has a copy of the superblock with sparse_super: 0, 1 and powers of 3, 5 and 7. */
+function isSparseGroup(group: number): boolean {
+  return group <= 1 || [3, 5, 7].some((base) => base ** Math.round(Math.log(group) / Math.log(base)) === group);
 }
 
 /** First position in bytes[from, to) that is not zero, or -1. */

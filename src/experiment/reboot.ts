@@ -3,6 +3,7 @@
  * workload, the same seed under each strategy, on a machine whose memory is lost in between.
  */
 
+import { checkArgument, checkInteger, checkListOf, checkObject, checkOneOf } from '../base/argument-error.ts';
 import { GuestPanic } from '../base/errno.ts';
 import { UserError } from '../base/user-error.ts';
 import { MachineMemory } from '../machine/memory.ts';
@@ -12,7 +13,15 @@ import { modelErrorAsUserError, openDisk, type DiskSource } from './disk-source.
 import { saveMemory } from './memory-dump.ts';
 import { PROFILE } from './profiles.ts';
 import type { ProgressListener } from './progress.ts';
-import type { Mismatch, RebootOptions, RebootResult, StrategyName } from './result.ts';
+import {
+  checkCommonOptions,
+  STRATEGIES,
+  WORKLOADS,
+  type Mismatch,
+  type RebootOptions,
+  type RebootResult,
+  type StrategyName,
+} from './result.ts';
 import { preserves, runStrategy, type StrategyOutcome } from './strategy.ts';
 import { machineMemoryFor, type Testbed } from './testbed.ts';
 
@@ -36,12 +45,14 @@ export interface RebootOutcome {
  * Runs the experiment.
  * @param betweenGuests called at the moment between the two guests of each strategy; for fault experiments
  * @throws UserError when the disk cannot be used or the memory is too small
+ * @throws ArgumentError for options that are missing, unknown or out of range
  */
 export function runReboot(
   options: RebootOptions,
   onProgress: ProgressListener = () => undefined,
   betweenGuests?: (testbed: Testbed) => void,
 ): RebootOutcome {
+  checkOptions(options);
   const disk = openDisk(options.path, options.limit, onProgress);
   try {
     return runStrategies(options, disk, onProgress, betweenGuests);
@@ -52,6 +63,19 @@ export function runReboot(
   } finally {
     disk.close();
   }
+}
+
+function checkOptions(options: RebootOptions): void {
+  checkObject('options', options);
+  checkCommonOptions(options);
+  checkListOf('strategies', options.strategies, STRATEGIES);
+  checkOneOf('workload', options.workload, WORKLOADS);
+  checkOneOf('crash', options.crash, [false, true]);
+  checkOneOf('checksum', options.checksum, [false, true]);
+  if (options.limit !== undefined) checkInteger('limit', options.limit, 1);
+  if (options.expire !== undefined) checkInteger('expire', options.expire, 1);
+  if (options.dumpMemory !== undefined)
+    checkArgument(typeof options.dumpMemory === 'string', 'dumpMemory', 'expected a path');
 }
 
 function runStrategies(

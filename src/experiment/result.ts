@@ -3,7 +3,9 @@
  * that `--json` prints (schema "stillwarm/reboot@1", documented in docs/reference/reboot-schema.md).
  */
 
-import type { Arch } from '../base/arch.ts';
+import { ARCHS, type Arch } from '../base/arch.ts';
+import { checkArgument, checkInteger, checkOneOf } from '../base/argument-error.ts';
+import { PAGE_SIZE } from '../base/units.ts';
 import type { RecencyState } from '../xen/index.ts';
 import type { ReasonCounts } from '../xen/public/reason.ts';
 
@@ -53,6 +55,19 @@ export interface RebootOptions {
   readonly expire?: number | undefined;
   /** Write the machine's memory to this file at the moment between the old guest and the new. */
   readonly dumpMemory: string | undefined;
+}
+
+/** What the experiments have in common. @throws ArgumentError for what is missing, unknown or out of range */
+export function checkCommonOptions(
+  options: Pick<RebootOptions, 'path' | 'memory' | 'disk' | 'profile' | 'arch' | 'seed'>,
+): void {
+  checkArgument(typeof options.path === 'string', 'path', 'expected the path of a directory or an image');
+  checkInteger('memory', options.memory, PAGE_SIZE);
+  checkArgument(options.memory % PAGE_SIZE === 0, 'memory', `${options.memory} bytes are not whole pages`);
+  checkOneOf('disk', options.disk, DISKS);
+  checkOneOf('profile', options.profile, PROFILES);
+  if (options.arch !== undefined) checkOneOf('arch', options.arch, ARCHS);
+  checkInteger('seed', options.seed, Number.MIN_SAFE_INTEGER);
 }
 
 /** One run of the workload. */

@@ -260,6 +260,9 @@ class StrategyRun {
         if (reads++ % PROGRESS_EVERY === 0)
           this.#onProgress({ phase: `${this.#name}: run ${number} ${phase}`, done: Math.min(bytes, total), total });
       },
+      onEnd: (file, position) => {
+        this.#checkEnd(file, position);
+      },
     };
     const start = simulation.now;
     this.#timeline.begin(start);
@@ -289,7 +292,7 @@ class StrategyRun {
     }
   }
 
-  /** Every byte that a read returned is the disk's, and the read returned as many as the file has. */
+  /** Every byte that a read returned is the disk's, and the read returned no more than the file has. */
   #checkRead(file: number, position: number, length: number): void {
     const { files } = this.#input.disk;
     const { ino, path, size } = files[file]!;
@@ -297,6 +300,12 @@ class StrategyRun {
     if (position + length > size) this.#mismatch(`${path}: read ${position + length} bytes of ${size}`, ino, position);
     const at = this.#oracle.expect(ino, position, length, this.#buffer, 0);
     if (at >= 0) this.#mismatch(`${path}: byte ${position + at} was read wrong`, ino, position + at);
+  }
+
+  /** A read that returned less than was asked for has come to the end of the file. */
+  #checkEnd(file: number, position: number): void {
+    const { ino, path, size } = this.#input.disk.files[file]!;
+    if (position < size) this.#mismatch(`${path}: ended at byte ${position} of ${size}`, ino, position);
   }
 
   /** A reused page equals its block, and the block is the one that the disk's own map gives. */

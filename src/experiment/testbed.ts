@@ -6,16 +6,17 @@
  */
 
 import type { Arch } from '../base/arch.ts';
+import { checkInteger, checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
-import { Ns } from '../base/units.ts';
+import { Ns, PAGE_SIZE } from '../base/units.ts';
 import { Drive } from '../disk/drive.ts';
 import type { ImageStore } from '../disk/image-store.ts';
-import { makeServiceTime, writeCacheBytes, type DriveKind } from '../disk/make-service-time.ts';
+import { driveOptions, type DriveKind } from '../disk/make-service-time.ts';
 import { Kernel, type ReuseObserver } from '../kernel/index.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import { values, type GuestCosts, type Profile } from '../machine/profile.ts';
 import { Simulation, type Process } from '../sim/index.ts';
-import { Hypervisor, Toolstack, type Domain, type FrameObserver, type Protections } from '../xen/index.ts';
+import { domainOf, Hypervisor, Toolstack, type Domain, type FrameObserver, type Protections } from '../xen/index.ts';
 import { ShutdownReason } from '../xen/public/index.ts';
 
 export interface TestbedOptions {
@@ -68,14 +69,17 @@ export class Testbed {
   readonly guestCosts: GuestCosts;
   readonly #options: TestbedOptions;
 
+  /** @throws ArgumentError for options that are missing or of another kind; UserError when the memory is too small */
   constructor(options: TestbedOptions) {
-    const { seed, profile, disk, image, memory } = options;
+    checkObject('options', options);
+    const { seed, profile, disk, image, memory, guestMemory } = options;
+    checkObject('profile', profile, 'guest', 'hypervisor', 'disk');
+    checkObject('image', image, 'size', 'read', 'write');
+    checkObject('memory', memory, 'frameCount');
+    checkInteger('guestMemory', guestMemory, PAGE_SIZE);
     this.#options = options;
     this.simulation = new Simulation(seed);
-    this.drive = new Drive(this.simulation, memory, image, {
-      model: makeServiceTime(profile.disk, disk),
-      writeCacheBytes: writeCacheBytes(profile.disk, disk),
-    });
+    this.drive = new Drive(this.simulation, memory, image, driveOptions(profile.disk, disk));
     this.hypervisor = Hypervisor.boot(this.simulation, memory, values(profile.hypervisor), {
       arch: options.arch ?? profile.arch.value,
       ...(options.protections && { protections: options.protections }),
@@ -87,12 +91,14 @@ export class Testbed {
 
   /** Creates the domain and boots a guest in it. Throws what Kernel.boot throws; UserError when memory is too small. */
   *start(cmdLine: string): Process<Guest> {
-    const domain = yield* this.toolstack.createDomain({
-      name: 'guest',
-      memoryBytes: this.#options.guestMemory,
-      device: this.drive,
-      cmdLine,
-    });
+    const domain = yield* domainOf(
+      this.toolstack.createDomain({
+        name: 'guest',
+        memoryBytes: this.#options.guestMemory,
+        device: this.drive,
+        cmdLine,
+      }),
+    );
     return yield* this.#boot(domain);
   }
 
@@ -108,12 +114,14 @@ export class Testbed {
     assert(domain.state === 'shutdown', 'the domain is still running');
     if (domain.shutdownReason === ShutdownReason.crash) yield Ns(this.guestCosts.crashDetectNs);
     const { module, memoryBytes, betweenGuests, ...rest } = options;
-    const next = yield* this.toolstack.restartDomain(domain, {
-      ...rest,
-      ...(module && { module }),
-      ...(memoryBytes !== undefined && { memoryBytes }),
-      ...(betweenGuests && { betweenGuests }),
-    });
+    const next = yield* domainOf(
+      this.toolstack.restartDomain(domain, {
+        ...rest,
+        ...(module && { module }),
+        ...(memoryBytes !== undefined && { memoryBytes }),
+        ...(betweenGuests && { betweenGuests }),
+      }),
+    );
     return yield* this.#boot(next);
   }
 

@@ -15,7 +15,7 @@ import { Ns } from '../base/units.ts';
 import type { Connection } from '../kernel/index.ts';
 import type { Process, Simulation, Task } from '../sim/index.ts';
 import type { WorkloadFile } from '../workload/file-reader.ts';
-import { WebServer } from '../workload/web-server.ts';
+import { encodePath, WebServer } from '../workload/web-server.ts';
 import type { VmmGuest, VmmMachine } from './vmm-machine.ts';
 import { ask, WebHost, type HttpAnswer } from './web-client.ts';
 
@@ -260,7 +260,7 @@ class GuestClients {
   }
 
   #get(): string[] {
-    return [`GET ${encodeURI(this.#file.path)} HTTP/1.0`, `Range: bytes=0-${ASKED_BYTES - 1}`];
+    return [`GET ${encodePath(this.#file.path)} HTTP/1.0`, `Range: bytes=0-${ASKED_BYTES - 1}`];
   }
 
   #post(): string[] {

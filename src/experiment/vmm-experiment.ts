@@ -10,6 +10,7 @@
 import { Buffer } from 'node:buffer';
 import { GuestPanic } from '../base/errno.ts';
 import type { Arch } from '../base/arch.ts';
+import { checkInteger, checkListOf, checkObject, checkOneOf } from '../base/argument-error.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
 import type { ImageStore } from '../disk/image-store.ts';
@@ -21,16 +22,17 @@ import { fittedConstants } from '../machine/profile.ts';
 import { Digest, type Process } from '../sim/index.ts';
 import { readAllFiles, READ_SIZE } from '../workload/file-reader.ts';
 import { saveFileBytes } from '../xen/index.ts';
+import { DOMAIN_SLOTS } from '../xen/layouts.ts';
 import { modelErrorAsUserError, openDisk, type DiskSource } from './disk-source.ts';
 import { OracleExt2 } from './oracle-ext2.ts';
 import { PROFILE } from './profiles.ts';
 import type { ProgressListener } from './progress.ts';
-import type { DiskName, ProfileName } from './result.ts';
+import { checkCommonOptions, type DiskName, type ProfileName } from './result.ts';
 import { machineMemoryFor } from './testbed.ts';
 import { VmmClients } from './vmm-clients.ts';
 import { VmmMachine, type VmmGuest } from './vmm-machine.ts';
 import { rebootHypervisor } from './vmm-reboot.ts';
-import type { VmmRebootResult, VmmStrategyName } from './vmm-result.ts';
+import { VMM_STRATEGIES, type VmmRebootResult, type VmmStrategyName } from './vmm-result.ts';
 
 const MIB = 1 << 20;
 /** Memory sizes over which one guest is measured, and numbers of guests of the smallest of them. */
@@ -107,18 +109,29 @@ export interface VmmExperimentOutcome {
   readonly mismatches: readonly VmmMismatch[];
 }
 
+function checkOptions(options: VmmExperimentOptions): void {
+  checkObject('options', options);
+  checkCommonOptions(options);
+  checkListOf('strategies', options.strategies, VMM_STRATEGIES);
+  checkInteger('vms', options.vms, 1, DOMAIN_SLOTS - 1);
+  checkInteger('limit', options.limit, 1);
+  checkOneOf('series', options.series, [false, true]);
+}
+
 type MachineSize = Pick<VmmMeasurement, 'vms' | 'memory'>;
 
 /**
  * Runs the experiment.
  * @param afterReboot called before the guests read again; for fault experiments
  * @throws UserError when the disk cannot be used or the memory is too small
+ * @throws ArgumentError for options that are missing, unknown or out of range
  */
 export function runVmmReboot(
   options: VmmExperimentOptions,
   onProgress: ProgressListener = () => undefined,
   afterReboot?: (machine: VmmMachine) => void,
 ): VmmExperimentOutcome {
+  checkOptions(options);
   const disk = openDisk(options.path, options.limit, onProgress);
   try {
     const sizes = machineSizes(options);
@@ -304,6 +317,10 @@ class VmmRun {
         const at = this.#oracles[n]!.expect(ino, position, length, buffer, 0);
         if (at >= 0 || position + length > size)
           this.#mismatch(`${config.name}: ${path}: byte ${position + Math.max(at, 0)} was read wrong`);
+      },
+      onEnd: (file, position) => {
+        const { path, size } = files[file]!;
+        if (position < size) this.#mismatch(`${config.name}: ${path}: ended at byte ${position} of ${size}`);
       },
     });
   }

@@ -9,12 +9,13 @@
  */
 
 import type { Arch } from '../base/arch.ts';
+import { checkArgument, checkInteger, checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { xenMac } from '../base/ethernet.ts';
 import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../base/units.ts';
 import { Drive, type DrivePort } from '../disk/drive.ts';
 import type { ImageStore } from '../disk/image-store.ts';
-import { makeServiceTime, writeCacheBytes, type DriveKind } from '../disk/make-service-time.ts';
+import { driveOptions, type DriveKind } from '../disk/make-service-time.ts';
 import { Partition } from '../disk/partition.ts';
 import { Kernel, type ReuseObserver } from '../kernel/index.ts';
 import { Bridge } from '../machine/bridge.ts';
@@ -29,6 +30,7 @@ import {
   receiveMigration,
   shutdownDomain0,
   suspendDomains,
+  domainOf,
   resumeDomain,
   Toolstack,
   type Domain,
@@ -124,18 +126,23 @@ export class VmmMachine {
   #hypervisor: Hypervisor;
   #toolstack: Toolstack;
 
-  /** @param beside the machine that is there already, if this is the second */
+  /**
+   * @param beside the machine that is there already, if this is the second
+   * @throws ArgumentError for options that are missing or of another kind; UserError when the memory is too small
+   */
   constructor(options: VmmMachineOptions, beside?: VmmMachine) {
+    checkObject('options', options);
     const { seed, profile, disk, image, memory, partitions, guestMemory, cmdLine } = options;
+    checkObject('profile', profile, 'guest', 'hypervisor', 'disk');
+    checkObject('image', image, 'size', 'read', 'write');
+    checkObject('memory', memory, 'frameCount');
+    checkInteger('guestMemory', guestMemory, PAGE_SIZE);
+    checkArgument(Array.isArray(partitions), 'partitions', 'expected a list');
+    checkArgument(typeof cmdLine === 'string', 'cmdLine', 'expected text');
     this.#options = options;
     this.memory = memory;
     this.simulation = beside?.simulation ?? new Simulation(seed);
-    this.drive =
-      beside?.drive ??
-      new Drive(this.simulation, memory, image, {
-        model: makeServiceTime(profile.disk, disk),
-        writeCacheBytes: writeCacheBytes(profile.disk, disk),
-      });
+    this.drive = beside?.drive ?? new Drive(this.simulation, memory, image, driveOptions(profile.disk, disk));
     this.#port = beside === undefined ? this.drive : this.drive.port(memory);
     this.guestCosts = values(profile.guest);
     this.costs = values(profile.hypervisor);
@@ -190,7 +197,9 @@ export class VmmMachine {
     const boots = [];
     for (const config of configs) {
       const isKept = this.#toolstack.list.left.get(config.name) === 'kept';
-      const domain = yield* isKept ? this.#toolstack.bootLeftDomain(config) : this.#toolstack.createDomain(config);
+      const domain = yield* domainOf(
+        isKept ? this.#toolstack.bootLeftDomain(config) : this.#toolstack.createDomain(config),
+      );
       boots.push(this.simulation.spawn(`boot ${config.name}`, this.boot(config, domain)));
     }
     for (const boot of boots) yield* boot.join();
@@ -301,8 +310,8 @@ export class VmmMachine {
     for (const config of this.configs) {
       if (left.get(config.name) !== 'suspended') continue;
       const outcome = yield* resumeDomain(this.#toolstack.list, config);
-      if ('lost' in outcome) {
-        lost.push({ domid: before.get(config.name)!.domain.domid, name: config.name, reason: outcome.lost });
+      if ('problem' in outcome) {
+        lost.push({ domid: before.get(config.name)!.domain.domid, name: config.name, reason: outcome.problem });
         continue;
       }
       const guest = before.get(config.name);

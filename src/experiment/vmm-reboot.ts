@@ -19,12 +19,12 @@ import {
   handOver,
   restoreDomain,
   saveDomain,
-  shutdownNodeOf,
   shutdownDomain0,
   ShutdownReason,
   suspendDomains,
   type Domain,
   type DomainConfig,
+  type Outcome,
 } from '../xen/index.ts';
 import type { VmmClients } from './vmm-clients.ts';
 import type { VmmGuest, VmmMachine } from './vmm-machine.ts';
@@ -221,24 +221,23 @@ class VmmReboot {
   }
 
   /** Asks all guests at once to power off; each that has is taken down, one that does not in time is destroyed. */
-  #shutDown(takeDown: (domain: Domain) => Process): Process {
+  #shutDown(takeDown: (domain: Domain) => Process<Outcome>): Process {
     return this.#phase('shut guests down', this.#powerOff(takeDown));
   }
 
-  *#powerOff(takeDown: (domain: Domain) => Process): Process {
-    const { hypervisor, toolstack, guests, simulation } = this.#machine;
+  *#powerOff(takeDown: (domain: Domain) => Process<Outcome>): Process {
+    const { toolstack, guests, simulation } = this.#machine;
     const deadline = simulation.now + SHUTDOWN_TIMEOUT_NS;
     for (const [name, { domain }] of guests) {
       this.#clients.stop(name);
-      hypervisor.xenstore.write(shutdownNodeOf(domain.domid), 'poweroff');
+      toolstack.askToStop(domain, 'poweroff');
     }
     for (const [name, { domain }] of guests) {
       while (domain.isRunning && simulation.now < deadline) yield LOOK;
-      if (domain.shutdownReason === ShutdownReason.poweroff) {
-        yield* takeDown(domain);
-        continue;
-      }
-      this.#reasons.set(name, 'it does not shut down');
+      const hasStopped = domain.shutdownReason === ShutdownReason.poweroff;
+      const outcome = hasStopped ? yield* takeDown(domain) : { problem: 'it does not shut down' };
+      if (!('problem' in outcome)) continue;
+      this.#reasons.set(name, outcome.problem);
       yield* toolstack.destroyDomain(domain);
     }
   }

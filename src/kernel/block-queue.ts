@@ -57,7 +57,7 @@ class Request implements FrontRequest {
 
 export class BlockQueue {
   readonly #env: GuestEnvironment;
-  readonly #room = new WaitQueue();
+  readonly #room = new WaitQueue('room in the block queue');
   #front: BlockFront | undefined;
   #pending: Request[] = [];
   #allocated = 0;

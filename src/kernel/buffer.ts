@@ -56,6 +56,14 @@ export class BlockDeviceMapping implements Mapping {
   isBoundary(): boolean {
     return false;
   }
+
+  hold(): boolean {
+    return true;
+  }
+
+  release(): Process {
+    return NOTHING;
+  }
 }
 
 /** What buffers need of a journal. */
@@ -149,6 +157,12 @@ export class Buffers {
   forget(block: number): Process {
     const isCached = this.#mm.cache.find(this.device.space, block) !== NO_PAGE;
     return isCached ? this.#io.dropPage(this.device, block) : NOTHING;
+  }
+
+  /** Whether memory has something of a block that the drive has not taken yet. */
+  isUnwritten(block: number): boolean {
+    const pfn = this.#mm.cache.find(this.device.space, block);
+    return pfn !== NO_PAGE && this.#mm.map.has(pfn, PG.dirty | PG.writeback);
   }
 
   /** A block of metadata is freed: recovery must not bring it back. */

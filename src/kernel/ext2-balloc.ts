@@ -11,13 +11,7 @@
 
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE, type Pfn } from '../base/units.ts';
-import {
-  EXT2_RO_COMPAT,
-  EXT2_SUPERBLOCK_OFFSET,
-  GROUP_DESCRIPTOR,
-  hasSuperblock,
-  SUPERBLOCK,
-} from '../disk/ext2-format.ts';
+import { EXT2_SUPERBLOCK_OFFSET, GROUP_DESCRIPTOR, groupHeadBlocks, SUPERBLOCK } from '../disk/ext2-format.ts';
 import type { Process } from '../sim/index.ts';
 import type { Buffers } from './buffer.ts';
 import type { Ext2Super } from './ext2-super.ts';
@@ -187,9 +181,7 @@ function blocksIn(superblock: Ext2Super, group: number): number {
 function isMetadata(superblock: Ext2Super, group: number, block: number): boolean {
   const { geometry, buffers } = superblock;
   const { pfn, offset } = superblock.descriptor(group);
-  const sparse = (geometry.features.roCompat & EXT2_RO_COMPAT.sparse_super) !== 0;
-  if (!sparse || hasSuperblock(group))
-    if (block - group * geometry.blocksPerGroup <= geometry.descriptorBlocks) return true;
+  if (block - group * geometry.blocksPerGroup < groupHeadBlocks(geometry, group)) return true;
   const table = superblock.inodeTable(group);
   return (
     (block >= table && block < table + geometry.inodeTableBlocks) ||

@@ -184,8 +184,7 @@ export class Ext2Changes {
       return;
     }
     inode.isInodeDirty = true;
-    if (journal.isAborted) return;
-    if (this.#writeback.registry !== undefined) this.#unpublished.add(inode);
+    if (this.#writeback.registry !== undefined && !journal.isAborted) this.#unpublished.add(inode);
     journal.addInode(inode);
     inode.tid = journal.tid;
     if (inode.isSizeDirty) inode.syncTid = journal.tid;

@@ -6,6 +6,7 @@
  */
 
 import { ModelError } from '../base/errno.ts';
+import { decodeText, encodeText } from '../base/text.ts';
 import { PAGE_SIZE, type Pfn } from '../base/units.ts';
 import {
   checkDirent,
@@ -28,14 +29,12 @@ import type { PageIo } from './page-io.ts';
 
 /** One entry of a directory. */
 export interface DirectoryEntry {
+  /** Its bytes as base/text.ts spells them: what `open` takes for them again. */
   readonly name: string;
   readonly ino: number;
   /** file_type of the entry, 0 when the file system does not tell. */
   readonly type: number;
 }
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: false });
 
 export class Ext2Directories {
   readonly #env: GuestEnvironment;
@@ -120,8 +119,8 @@ export class Ext2Directories {
     const page = this.#block;
     page.fill(0);
     const dot = direntLength(1);
-    this.#putEntry(page, 0, dot, encoder.encode('.'), directory);
-    this.#putEntry(page, dot, PAGE_SIZE - dot, encoder.encode('..'), parent);
+    this.#putEntry(page, 0, dot, encodeText('.'), directory);
+    this.#putEntry(page, dot, PAGE_SIZE - dot, encodeText('..'), parent);
     this.#store(directory, pfn, 0, 2 * dot);
   }
 
@@ -188,7 +187,7 @@ export class Ext2Directories {
         const ino = readU32(page, at);
         if (ino === 0) continue;
         const start = at + DIRENT.size;
-        const name = decoder.decode(page.subarray(start, start + page[at + DIRENT.offset.name_len]!));
+        const name = decodeText(page.subarray(start, start + page[at + DIRENT.offset.name_len]!));
         entries.push({ name, ino, type: page[at + DIRENT.offset.file_type]! });
       }
     }
@@ -219,10 +218,10 @@ const FILE_TYPES: ReadonlyMap<number, number> = new Map([
 ]);
 
 /** The name that was encoded last: one operation asks for it several times. */
-let encoded = { name: '', bytes: encoder.encode('') };
+let encoded = { name: '', bytes: encodeText('') };
 
 function encode(name: string): Uint8Array {
-  if (name !== encoded.name) encoded = { name, bytes: encoder.encode(name) };
+  if (name !== encoded.name) encoded = { name, bytes: encodeText(name) };
   if (encoded.bytes.length > EXT2_NAME_MAX) throw new ModelError('ENAMETOOLONG', name);
   return encoded.bytes;
 }

@@ -14,10 +14,12 @@ import { Ino } from '../base/units.ts';
 import { EXT2_MODE, EXT2_ROOT_INO, EXT2_TRIPLE_INDIRECT } from '../disk/ext2-format.ts';
 import { NOTHING, type CpuClock, type Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
+import type { Buffers } from './buffer.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2Changes } from './ext2-change.ts';
 import { freeInode, isInodeInUse, newInode } from './ext2-ialloc.ts';
 import { hasBlocks, type Ext2Pages } from './ext2-pages.ts';
+import { releaseAttributes } from './ext2-xattr.ts';
 import { Inode, InodeCache } from './inode.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { PageIo } from './page-io.ts';
@@ -50,10 +52,11 @@ export class Ext2Inodes extends InodeCache {
     writeback: Writeback,
     policy: NamingPolicy,
     slab: SlabCache,
+    buffers: Buffers,
     changes: Ext2Changes,
     pages: Ext2Pages,
   ) {
-    super(mm, slab);
+    super(mm, slab, buffers);
     this.#cpu = env.cpu;
     this.#costs = costs;
     this.#mm = mm;
@@ -96,6 +99,8 @@ export class Ext2Inodes extends InodeCache {
       }
       this.#cpu.charge(this.#costs.inodeFillNs);
       const inode = this.#instantiate(table.read(pfn, ino, isOrphan));
+      // Before it left memory it may have been changed in any transaction up to now.
+      inode.tid = inode.syncTid = this.#changes.journal?.lastTid ?? -1;
       this.add(inode, object);
       return inode;
     } catch (error) {
@@ -146,6 +151,7 @@ export class Ext2Inodes extends InodeCache {
       flags: 0,
       pointers: new Uint32Array(EXT2_TRIPLE_INDIRECT + 1),
       sectors: 0,
+      fileAcl: 0,
     });
     this.#cpu.charge(this.#costs.inodeFillNs);
     this.add(inode, object);
@@ -181,6 +187,7 @@ export class Ext2Inodes extends InodeCache {
       fields.size = 0;
       yield* map.truncate(inode, 0);
     }
+    yield* releaseAttributes(superblock, inode);
     yield* this.#changes.removeOrphan(inode);
     fields.dtime = superblock.now();
     inode.isInodeDirty = true;
@@ -227,6 +234,6 @@ export class Ext2Inodes extends InodeCache {
     const { ino, generation, mode } = fields;
     const isFile = (mode & EXT2_MODE.typeMask) === EXT2_MODE.regular;
     const named = isFile ? this.#policy.files : this.#policy.metadata;
-    return new Inode(fields, this.#mm.cache.open(ino, generation, named), this.#pages);
+    return new Inode(fields, this.#mm.cache.open(ino, generation, named), this.#pages, this);
   }
 }

@@ -2,7 +2,7 @@
  * The inode on the disk, and where in the inode table of its group it lies: its fields are checked when they are read, and
  * put back when they have changed (ext2_read_inode and ext2_update_inode of fs/ext2/inode.c, 2.6.12).
  *
- * Only the first 128 bytes are known: what a larger inode has behind them stays as it is.
+ * Only the first 128 bytes are known. What a larger inode has behind them stays as it is, and is zero in a new one.
  */
 
 import { ModelError } from '../base/errno.ts';
@@ -64,6 +64,7 @@ function readInodeFields(memory: GuestMemory, pfn: Pfn, at: number, ino: Ino, is
     flags: word('i_flags'),
     pointers,
     sectors: word('i_blocks'),
+    fileAcl: word('i_file_acl'),
   };
 }
 
@@ -125,7 +126,9 @@ export class InodeTable {
 
   *#store(inode: Inode, block: number, offset: number, isLarge: boolean): Process {
     if (isLarge) yield* this.#needLargeFiles();
-    this.#put(inode, yield* this.#superblock.begun(this.#buffers.breadForChange(block)), offset);
+    const pfn = yield* this.#superblock.begun(this.#buffers.breadForChange(block));
+    // Another process may have stored it meanwhile; its number may even be another inode's by now.
+    if (inode.isInodeDirty) this.#put(inode, pfn, offset);
   }
 
   *#needLargeFiles(): Process {
@@ -142,8 +145,12 @@ export class InodeTable {
     const { fields } = inode;
     const words = this.#words;
     this.#buffers.copyOut(pfn, at, this.#bytes, INODE.size);
-    // An inode number that was free: nothing of its last use stays, but for what is stored below.
-    if (words.getUint32(AT.i_generation, true) !== fields.generation) this.#bytes.fill(0);
+    if (words.getUint32(AT.i_generation, true) !== fields.generation) {
+      // An inode number that was free: nothing of its last use stays, but for what is stored below.
+      this.#bytes.fill(0);
+      const { inodeSize } = this.#superblock.geometry;
+      if (inodeSize > INODE.size) this.#buffers.zero(pfn, at + INODE.size, inodeSize - INODE.size);
+    }
     words.setUint16(AT.i_mode, fields.mode, true);
     words.setUint16(AT.i_uid, fields.uid, true);
     words.setUint16(AT.i_gid, fields.gid, true);
@@ -156,6 +163,7 @@ export class InodeTable {
     words.setUint32(AT.i_blocks, fields.sectors, true);
     words.setUint32(AT.i_flags, fields.flags, true);
     words.setUint32(AT.i_generation, fields.generation, true);
+    words.setUint32(AT.i_file_acl, fields.fileAcl, true);
     for (let i = 0; i < fields.pointers.length; i++) words.setUint32(AT.i_block + 4 * i, fields.pointers[i]!, true);
     if (inode.isRegular) words.setUint32(AT.i_size_high, Math.floor(fields.size / 2 ** 32), true);
     inode.isInodeDirty = false;

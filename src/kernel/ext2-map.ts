@@ -34,7 +34,7 @@ const DOUBLE_END = SINGLE_END + EXT2_POINTERS_PER_BLOCK ** 2;
 /** Pages below a pointer that leads through so many indirect blocks. */
 const SPANS = [1, EXT2_POINTERS_PER_BLOCK, EXT2_POINTERS_PER_BLOCK ** 2, EXT2_POINTERS_PER_BLOCK ** 3] as const;
 /** 512-byte sectors of a block. */
-const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
+export const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
 
 export class Ext2Map {
   readonly #super: Ext2Super;
@@ -129,8 +129,8 @@ export class Ext2Map {
       for (const block of fresh) yield* this.#giveBack(block);
       throw error;
     }
-    if (level > 0) inode.addMetadataBlock(parent);
-    for (const block of fresh.slice(0, -1)) inode.addMetadataBlock(block);
+    if (level > 0) this.#addBuffer(inode, parent);
+    for (const block of fresh.slice(0, -1)) this.#addBuffer(inode, block);
     inode.fields.sectors += fresh.length * SECTORS_PER_BLOCK;
     this.#changed(inode);
     return fresh.at(-1)!;
@@ -237,7 +237,7 @@ export class Ext2Map {
     if (hasEnded()) return false;
     if (from > 0) {
       buffers.copyIn(yield* buffers.breadForChange(root), 0, bytes, PAGE_SIZE);
-      inode.addMetadataBlock(root);
+      this.#addBuffer(inode, root);
       return false;
     }
     inode.removeMetadataBlock(root);
@@ -246,6 +246,11 @@ export class Ext2Map {
     yield* freed.add(root);
     inode.fields.sectors -= SECTORS_PER_BLOCK;
     return true;
+  }
+
+  /** mark_buffer_dirty_inode: fsync must write an indirect block. A journal knows of it already. */
+  #addBuffer(inode: Inode, block: number): void {
+    if (this.#super.buffers.journal === undefined) inode.addMetadataBlock(block);
   }
 
   #changed(inode: Inode): void {

@@ -11,6 +11,7 @@
  */
 
 import { ModelError } from '../base/errno.ts';
+import { encodeText } from '../base/text.ts';
 import { Ino } from '../base/units.ts';
 import { EXT2_FAST_SYMLINK_MAX, EXT2_LINK_MAX, EXT2_MODE, EXT2_ROOT_INO } from '../disk/ext2-format.ts';
 import { NOTHING, type Process } from '../sim/index.ts';
@@ -22,23 +23,14 @@ import type { Ext2Inodes } from './ext2-iget.ts';
 import type { Ext2Pages } from './ext2-pages.ts';
 import type { Inode } from './inode.ts';
 import { Mutex } from './mutex.ts';
-import type { PathWalker } from './namei.ts';
+import type { LinkCount, PathWalker, Place } from './namei.ts';
 
 /** Longest text of a symbolic link, bytes. */
 const SYMLINK_MAX = 4095;
-/** Symbolic links followed by one open at most. */
-const MAX_SYMLINKS = 40;
+/** Symbolic links at the end of a path that open with O_CREAT follows, one after the other. */
+const MAX_LAST_LINKS = 32;
 /** Bits of a mode that mkdir heeds. */
 const DIRECTORY_PERMISSIONS = 0o1777;
-const encoder = new TextEncoder();
-
-/** Where a name is, or would be. */
-interface Place {
-  readonly parent: Inode;
-  readonly name: string;
-  /** Whether slashes followed it. */
-  readonly hasSlash: boolean;
-}
 
 export class Namespace {
   readonly #memory: GuestMemory;
@@ -47,7 +39,7 @@ export class Namespace {
   readonly #inodes: Ext2Inodes;
   readonly #directories: Ext2Directories;
   readonly #walker: PathWalker;
-  readonly #renameLock = new Mutex();
+  readonly #renameLock = new Mutex('s_vfs_rename_sem');
 
   constructor(memory: GuestMemory, ext2: Ext2, directories: Ext2Directories, walker: PathWalker) {
     this.#memory = memory;
@@ -61,11 +53,13 @@ export class Namespace {
   /**
    * open_namei with O_CREAT: the file of that name, made if there is none, with a reference.
    * Throws EEXIST when it is there and `exclusive`; EISDIR, ELOOP, ENOSPC and as a walk does.
+   * @param follow whether a symbolic link at the end is followed, else ELOOP
    */
-  *create(path: string, exclusive: boolean, mode: number): Process<Inode> {
-    let at = path;
-    for (let links = 0; links <= MAX_SYMLINKS; links++) {
-      const { parent, name, hasSlash } = yield* this.#walker.walkParent(at);
+  *create(path: string, exclusive: boolean, follow: boolean, mode: number): Process<Inode> {
+    const links: LinkCount = { total: 0 };
+    let place = yield* this.#walker.walkParent(path, links);
+    for (let followed = 0; ; followed++) {
+      const { parent, name, hasSlash } = place;
       try {
         if (isNoEntry(name) || hasSlash) throw new ModelError('EISDIR', path);
         if (!parent.sem.tryAcquire()) yield* parent.sem.acquire();
@@ -76,17 +70,19 @@ export class Namespace {
           parent.sem.release();
         }
         if (!inode.isSymlink) return inode;
+        let text: string;
         try {
-          const target = yield* this.#walker.readlink(inode);
-          at = target.startsWith('/') ? target : `${at.slice(0, at.lastIndexOf('/') + 1)}${target}`;
+          if (!follow || followed === MAX_LAST_LINKS)
+            throw new ModelError('ELOOP', `a symbolic link that is not followed ends ${path}`);
+          text = yield* this.#walker.readlink(inode);
         } finally {
           yield* this.#inodes.iput(inode);
         }
+        place = yield* this.#walker.walkLink(text, parent, links);
       } finally {
         yield* this.#inodes.iput(parent);
       }
     }
-    throw new ModelError('ELOOP', `too many symbolic links in ${path}`);
   }
 
   /** Throws EEXIST, EMLINK, ENOSPC and as a walk does. */
@@ -94,9 +90,10 @@ export class Namespace {
     yield* this.#inParent(path, 'EEXIST', true, (parent, name) => this.#mkdirIn(parent, name, mode));
   }
 
-  /** @param text what the link says. Throws ENOENT when that is empty, EEXIST, ENAMETOOLONG, ENOSPC. */
+  /** @param text what the link says. Throws ENOENT when that is empty, EINVAL when it has a zero, EEXIST, ENAMETOOLONG, ENOSPC. */
   *symlink(text: string, path: string): Process {
-    const bytes = encoder.encode(text);
+    const bytes = encodeText(text);
+    if (bytes.includes(0)) throw new ModelError('EINVAL', 'there is a zero in the text of a symbolic link');
     if (bytes.length === 0) throw new ModelError('ENOENT', 'symbolic link without a text');
     if (bytes.length > SYMLINK_MAX) throw new ModelError('ENAMETOOLONG', 'text of a symbolic link');
     yield* this.#inParent(path, 'EEXIST', false, (parent, name) => this.#symlinkIn(parent, name, bytes));
@@ -209,7 +206,7 @@ export class Namespace {
       if (inode.isDirectory) throw new ModelError('EISDIR', name);
       yield* this.#changes.change(() => this.#removeName(parent, name, inode));
     } catch (error) {
-      this.#inodes.put(inode);
+      yield* this.#inodes.iput(inode);
       throw error;
     }
     this.#walker.setDentry(parent, name, 0);
@@ -234,7 +231,7 @@ export class Namespace {
         this.#changes.change(() => this.#removeEmpty(parent, name, inode)),
       );
     } catch (error) {
-      this.#inodes.put(inode);
+      yield* this.#inodes.iput(inode);
       throw error;
     }
     return inode;
@@ -292,7 +289,7 @@ export class Namespace {
       yield* replaced === undefined ? move : this.#locked(replaced, move);
       return replaced;
     } catch (error) {
-      if (replaced !== undefined) this.#inodes.put(replaced);
+      if (replaced !== undefined) yield* this.#inodes.iput(replaced);
       throw error;
     } finally {
       this.#inodes.put(moved);
@@ -424,9 +421,7 @@ export class Namespace {
     try {
       if (isNoEntry(name)) throw new ModelError(noEntry, path);
       if (hasSlash && !slashAllowed) {
-        const ino = yield* this.#locked(parent, this.#walker.lookupLocked(parent, name));
-        if (ino === 0) throw new ModelError('ENOENT', path);
-        const inode = yield* this.#inodes.iget(ino);
+        const inode = yield* this.#locked(parent, this.#existing(parent, name));
         const { isDirectory } = inode;
         yield* this.#inodes.iput(inode);
         throw new ModelError(isDirectory ? (mustExist ? 'EISDIR' : 'EEXIST') : mustExist ? 'ENOTDIR' : 'EEXIST', path);

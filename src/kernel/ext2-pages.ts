@@ -14,14 +14,12 @@ import { NOTHING, type Process } from '../sim/index.ts';
 import type { GuestMemory } from '../xen/public/index.ts';
 import type { Ext2Changes } from './ext2-change.ts';
 import { MAX_FILE_BYTES } from './ext2-inode.ts';
+import { SECTORS_PER_BLOCK } from './ext2-map.ts';
 import type { Inode, InodeOperations } from './inode.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { PageIo } from './page-io.ts';
 import { truncatePages } from './truncate.ts';
-
-/** 512-byte sectors of a block. */
-const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
 
 export class Ext2Pages implements InodeOperations {
   readonly #memory: GuestMemory;
@@ -162,5 +160,10 @@ export class Ext2Pages implements InodeOperations {
 
 /** Whether i_block holds pointers: a short symbolic link keeps its text there, a device its number. */
 export function hasBlocks(inode: Inode): boolean {
-  return inode.isRegular || inode.isDirectory || (inode.isSymlink && inode.fields.sectors >= SECTORS_PER_BLOCK);
+  return inode.isRegular || inode.isDirectory || (inode.isSymlink && !isFastSymlink(inode));
+}
+
+/** ext2_inode_is_fast_symlink: whether a symbolic link has its text in i_block: it has no block but that of its attributes. */
+export function isFastSymlink({ fields: { sectors, fileAcl } }: Inode): boolean {
+  return sectors === (fileAcl === 0 ? 0 : SECTORS_PER_BLOCK);
 }

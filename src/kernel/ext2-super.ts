@@ -15,6 +15,7 @@ import { PAGE_SIZE, type Pfn } from '../base/units.ts';
 import {
   checkGroupDescriptor,
   checkSuperblock,
+  descriptorBlock,
   EXT2_INCOMPAT,
   EXT2_STATE,
   EXT2_SUPERBLOCK_OFFSET,
@@ -35,7 +36,7 @@ export class Ext2Super {
   readonly geometry: Ext2Geometry;
   readonly buffers: Buffers;
   /** lock_super: held by whoever allocates or frees. */
-  readonly lock = new Mutex();
+  readonly lock = new Mutex('lock_super');
   /** The superblock lies at byte 1024 of this page, which is pinned. */
   readonly superblockPage: Pfn;
   readonly #cpu: CpuClock;
@@ -97,7 +98,7 @@ export class Ext2Super {
     const inodeTables = new Uint32Array(geometry.groupCount);
     for (let group = 0; group < geometry.groupCount; group++) {
       if (group % DESCRIPTORS_PER_BLOCK === 0) {
-        const pfn = yield* buffers.bread(geometry.firstDescriptorBlock + descriptorPages.length);
+        const pfn = yield* buffers.bread(descriptorBlock(geometry, descriptorPages.length));
         buffers.pin(pfn);
         descriptorPages.push(pfn);
         buffers.copyOut(pfn, 0, bytes, PAGE_SIZE);
@@ -175,8 +176,7 @@ export class Ext2Super {
   }
 
   *#prepareGroup(group: number): Process {
-    const { firstDescriptorBlock } = this.geometry;
-    const descriptors = firstDescriptorBlock + Math.floor(group / DESCRIPTORS_PER_BLOCK);
+    const descriptors = descriptorBlock(this.geometry, Math.floor(group / DESCRIPTORS_PER_BLOCK));
     for (const block of [descriptors, 0])
       if (this.buffers.findForChange(block) === undefined) yield* this.buffers.breadForChange(block);
   }

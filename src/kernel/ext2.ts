@@ -45,6 +45,8 @@ export class Ext2 implements JournalClient {
   readonly #mm: MemoryManagement;
   readonly #io: PageIo;
   readonly #writeback: Writeback;
+  /** Inodes of which fsync has told that a write of metadata failed; undefined: none has failed since the mount. */
+  #toldOfLoss: Set<Ino> | undefined;
 
   constructor(
     env: GuestEnvironment,
@@ -68,7 +70,18 @@ export class Ext2 implements JournalClient {
     this.buffers = new Buffers(env, mm, io, writeback, device);
     this.changes = new Ext2Changes(io, writeback, this.buffers);
     this.pages = new Ext2Pages(env.memory, mm, io, this.changes);
-    this.inodes = new Ext2Inodes(env, costs, mm, io, writeback, policy, inodeSlab, this.changes, this.pages);
+    this.inodes = new Ext2Inodes(
+      env,
+      costs,
+      mm,
+      io,
+      writeback,
+      policy,
+      inodeSlab,
+      this.buffers,
+      this.changes,
+      this.pages,
+    );
   }
 
   /** ext2_fill_super. Throws EINVAL with one line that names what the driver cannot mount; EIO. */
@@ -156,33 +169,60 @@ export class Ext2 implements JournalClient {
 
   /**
    * ext2_sync_file, ext3_sync_file: the file's pages, the indirect blocks that lead to them and its inode are on the disk's medium when this
-   * returns. Throws what a write of it met since the last time (EIO, ENOSPC).
+   * returns. Throws what a write of it met since the last time (EIO, ENOSPC), once; with ext2 also EIO, once, after a failed write of
+   * any metadata.
    * @param dataOnly fdatasync: an inode of which only times have changed need not be written
    */
   *fsync(inode: Inode, dataOnly: boolean): Process {
+    const { journal } = this.changes;
+    if (journal === undefined) yield* this.#syncInode(inode, dataOnly);
+    // The pages of a directory are the journal's, and so are errors of theirs.
+    else if (inode.isDirectory) yield* this.#commitInode(journal, inode, dataOnly);
+    else {
+      yield* this.#writeback.writePages(inode, true);
+      yield* this.#writeback.waitPages(inode);
+      try {
+        yield* this.#commitInode(journal, inode, dataOnly);
+      } finally {
+        this.#writeback.throwError(inode);
+      }
+    }
+  }
+
+  /** ext2_sync_file. What one of its steps meets does not keep it from the others. */
+  *#syncInode(inode: Inode, dataOnly: boolean): Process {
     const { device } = this.buffers;
-    const { journal, inodeTable } = this.changes;
+    const { inodeTable } = this.changes;
     const writeback = this.#writeback;
-    if (journal !== undefined && inode.isDirectory) {
-      // Its pages are the journal's, and so are errors of theirs.
-      yield* this.#commitInode(journal, inode, dataOnly);
-      return;
-    }
     yield* writeback.writePages(inode, true);
-    if (journal !== undefined) {
+    try {
+      if (!dataOnly || inode.isSizeDirty) yield* inodeTable.store(inode);
+    } finally {
+      const blocks = inode.unwrittenBlocks(this.buffers);
+      blocks.push(inodeTable.place(inode.ino).block);
+      for (const block of blocks) yield* writeback.writePages(device, true, block, block + 1);
       yield* writeback.waitPages(inode);
-      yield* this.#commitInode(journal, inode, dataOnly);
+      for (const block of blocks) yield* writeback.waitPages(device, block, block + 1);
+      yield* writeback.flushDrive();
+      const mustTell = this.#mustTellLoss(inode);
       writeback.throwError(inode);
-      return;
+      if (mustTell) throw new ModelError('EIO', `ext2: writing metadata has failed, perhaps of inode ${inode.ino}`);
     }
-    const blocks = inode.takeMetadataBlocks();
-    if (!dataOnly || inode.isSizeDirty) yield* inodeTable.store(inode);
-    blocks.push(inodeTable.place(inode.ino).block);
-    for (const block of blocks) yield* writeback.writePages(device, true, block, block + 1);
-    yield* writeback.waitPages(inode);
-    for (const block of blocks) yield* writeback.waitPages(device, block, block + 1);
-    yield* writeback.flushDrive();
-    writeback.throwError(inode);
+  }
+
+  /**
+   * AS_EIO of the block device: whether a write of metadata has failed since this inode was told last. Nobody knows whose the
+   * block was, so each inode is told; by its number, for it may have left memory meanwhile.
+   */
+  #mustTellLoss({ ino }: Inode): boolean {
+    const { space } = this.buffers.device;
+    if (space.error !== undefined) {
+      space.error = undefined;
+      this.#toldOfLoss = new Set();
+    }
+    if (this.#toldOfLoss === undefined || this.#toldOfLoss.has(ino)) return false;
+    this.#toldOfLoss.add(ino);
+    return true;
   }
 
   /** The last change of the inode is in the log; where it has been there before, the drive's cache is flushed. */
@@ -248,7 +288,8 @@ export class Ext2 implements JournalClient {
   /** For the journal: every dirty page of directories and of the device goes to its place. Throws EIO. */
   *writeMetadata(): Process {
     const mappings: (Inode | BlockDeviceMapping)[] = [this.buffers.device];
-    for (const inode of this.inodes.all()) if (inode.isDirectory && inode.space.nrPages > 0) mappings.push(inode);
+    for (const inode of this.inodes.all())
+      if (inode.isDirectory && (inode.space.nrPages > 0 || inode.space.error !== undefined)) mappings.push(inode);
     for (const mapping of mappings) yield* this.#writeback.writePages(mapping, true);
     for (const mapping of mappings) {
       yield* this.#writeback.waitPages(mapping);

@@ -138,6 +138,7 @@ export class FileWrite {
     const { inode } = file;
     if (length === 0) return 0;
     let written = done;
+    let isOnDisk = false;
     if (!inode.sem.tryAcquire()) yield* inode.sem.acquire();
     try {
       const start = file.isAppending && done === 0 ? inode.size : position;
@@ -147,7 +148,8 @@ export class FileWrite {
       yield* this.#changes.change(() => this.#beginWrite(inode, start + done > inode.size), false);
       if (file.isDirect) {
         checkDirect(start, length);
-        if (yield* this.#directWrite(inode, src, offset, start, length)) return length;
+        isOnDisk = yield* this.#directWrite(inode, src, offset, start, length);
+        if (isOnDisk) written = length;
       }
       try {
         while (written < limit) {
@@ -168,7 +170,7 @@ export class FileWrite {
       yield* this.#changes.publish();
       inode.sem.release();
     }
-    if (file.isSynchronous || file.isDirect) yield* this.#ext2.fsync(inode, false);
+    if (file.isSynchronous || (file.isDirect && !isOnDisk)) yield* this.#ext2.fsync(inode, false);
     return written;
   }
 
@@ -179,6 +181,17 @@ export class FileWrite {
   *directRead(file: OpenFile, dst: Uint8Array, offset: number, position: number, length: number): Process<number> {
     checkDirect(position, length);
     const { inode } = file;
+    // So that no block of the range is another file's before it is read.
+    if (!inode.sem.tryAcquire()) yield* inode.sem.acquire();
+    try {
+      return yield* this.#directRead(inode, dst, offset, position, length);
+    } finally {
+      inode.sem.release();
+    }
+  }
+
+  /** The caller holds i_sem. */
+  *#directRead(inode: Inode, dst: Uint8Array, offset: number, position: number, length: number): Process<number> {
     const first = position / PAGE_SIZE;
     const end = first + pagesOf(Math.max(0, Math.min(length, inode.size - position)));
     unmapRange(this.#mm.cache, this.#mm.map, inode.space, first, end);
@@ -307,7 +320,7 @@ export class FileWrite {
       const bytesOf = (i: number): number => Math.min(PAGE_SIZE, length - (at + i) * PAGE_SIZE);
       if (op === BlkifOp.write)
         for (let i = 0; i < count; i++) memory.copyIn(pages[i]!, 0, buffer, offset + (at + i) * PAGE_SIZE, PAGE_SIZE);
-      const done = new WaitQueue();
+      const done = new WaitQueue(() => `direct I/O on block ${first}`);
       const outcome = { left: count, failed: false };
       yield* this.#io.submit({
         op,

@@ -30,8 +30,11 @@ export const O = {
   sync: 0o10000,
   direct: 0o40000,
   directory: 0o200000,
+  nofollow: 0o400000,
 } as const;
-const ACCESS_MODE = 3;
+/** Every bit that `O` names; a mode of access of 3 opens for neither reading nor writing. */
+export const OPEN_FLAGS = Object.values(O).reduce<number>((all, flag) => all | flag, 0);
+export const ACCESS_MODE = 3;
 // What every read asks, as constants of this file: one of another module is loaded, and checked, each time it is named.
 const UPTODATE = PG.uptodate;
 /** Faults that may miss in excess of those that hit, until no pages are read around them any more. */
@@ -68,8 +71,9 @@ export class OpenFile {
 
   constructor(inode: Inode, flags: number = O.rdonly) {
     this.inode = inode;
-    this.isReadable = (flags & ACCESS_MODE) !== O.wronly;
-    this.isWritable = (flags & ACCESS_MODE) !== O.rdonly;
+    const access = flags & ACCESS_MODE;
+    this.isReadable = access === O.rdonly || access === O.rdwr;
+    this.isWritable = access === O.wronly || access === O.rdwr;
     this.isAppending = (flags & O.append) !== 0;
     this.isSynchronous = (flags & O.sync) !== 0;
     this.isDirect = (flags & O.direct) !== 0;

@@ -15,7 +15,7 @@
  * file system.
  */
 
-import { ModelError, type ErrnoName } from '../base/errno.ts';
+import { ModelError } from '../base/errno.ts';
 import { type Ns, PAGE_SIZE, type Pfn } from '../base/units.ts';
 import { WaitQueue, type Process } from '../sim/index.ts';
 import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment } from '../xen/public/index.ts';
@@ -62,9 +62,9 @@ export class Writeback {
   /** s_dirty, oldest first. */
   readonly #dirty = new Map<AddressSpace, DirtyMapping>();
   /** Woken when the first mapping gets on the list. */
-  readonly somethingDirty = new WaitQueue();
+  readonly somethingDirty = new WaitQueue('something dirty');
   /** Woken when a write ends and the queue is not congested. */
-  readonly progress = new WaitQueue();
+  readonly progress = new WaitQueue('a write to end');
   /** Set when dirty pages are to survive a crash. */
   registry: DirtyRegistry | undefined;
   /** Whether metadata could not be written since boot: what the disk holds of it is older than what is built on it. */
@@ -221,7 +221,7 @@ export class Writeback {
 
   /** Empties the drive's volatile cache; waits for it. Throws EIO. */
   *flushDrive(): Process {
-    const done = new WaitQueue();
+    const done = new WaitQueue('the drive to flush its cache');
     const outcome = { ended: false, failed: false };
     const end = (failed: boolean): void => {
       outcome.ended = true;
@@ -235,8 +235,17 @@ export class Writeback {
     if (outcome.failed) throw new ModelError('EIO', 'the drive did not flush its cache');
   }
 
-  /** Pages and inode of one mapping; with `wait`, until they are written. */
+  /** Pages and inode of one mapping; with `wait`, until they are written. One that is being deleted is left alone. */
   *#writeMapping(mapping: Mapping, wait: boolean, control: WritebackControl): Process {
+    if (!mapping.hold()) return;
+    try {
+      yield* this.#writeHeld(mapping, wait, control);
+    } finally {
+      yield* mapping.release();
+    }
+  }
+
+  *#writeHeld(mapping: Mapping, wait: boolean, control: WritebackControl): Process {
     yield* this.#writePages(mapping, wait, control);
     if (mapping.isInodeDirty) {
       try {
@@ -377,6 +386,6 @@ function range(start: number, end: number): number[] {
 
 function noteError(space: AddressSpace, error: unknown): void {
   if (!(error instanceof ModelError)) throw error;
-  const code: ErrnoName = error.code === 'ENOSPC' ? 'ENOSPC' : 'EIO';
-  space.error = code;
+  // Of both, EIO is told.
+  if (space.error !== 'EIO') space.error = error.code === 'ENOSPC' ? 'ENOSPC' : 'EIO';
 }

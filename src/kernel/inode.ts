@@ -2,8 +2,10 @@
  * Inodes in memory, and the inode cache (fs/inode.c of 2.6.12).
  *
  * An inode stays in the cache with its pages after its last use, until memory is short: least recently used first to go. When it
- * goes, its pages are invalidated first; an inode in use, dirty, or with pages that are dirty or under I/O, is passed over.
- * It lies in a page of its slab cache. Differs in that inodes in use are on the same list (lru-cache) as the unused.
+ * goes, its pages are invalidated first; an inode in use, dirty, or with pages that are dirty or under I/O, is passed over. So
+ * is one whose indirect blocks are not written yet: its fsync must know of them. It lies in a page of its slab cache. Differs
+ * in that inodes in use are on the same list (lru-cache) as the unused, and in that an inode with an error that no fsync was
+ * told of stays in memory.
  *
  * Locks, in this order: `sem` (i_sem) is held by whoever changes size, data or entries; `mapLock` by whoever changes the
  * map from pages to blocks.
@@ -14,6 +16,7 @@ import { assert } from '../base/assert.ts';
 import { PAGE_SIZE, pagesOf, type Ino, type Pfn } from '../base/units.ts';
 import { EXT2_MODE } from '../disk/ext2-format.ts';
 import type { Process } from '../sim/index.ts';
+import type { Buffers } from './buffer.ts';
 import { NO_PAGE } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { AddressSpace } from './page-cache.ts';
@@ -29,6 +32,12 @@ export interface InodeOperations {
   isBoundary(index: number): boolean;
   allocate(inode: Inode, index: number): Process;
   writeInode(inode: Inode): Process;
+}
+
+/** Where inodes are held and let go of: the inode cache. */
+export interface InodeHolder {
+  hold(inode: Inode): boolean;
+  iput(inode: Inode): Process;
 }
 
 /** What the disk says about an inode. After a change, `markInodeDirty`. */
@@ -50,18 +59,21 @@ export interface InodeFields {
   flags: number;
   /** i_block: 15 pointers, or the text of a short symbolic link. */
   readonly pointers: Uint32Array;
-  /** 512-byte sectors of data and indirect blocks. */
+  /** 512-byte sectors of data and indirect blocks, and of the block of attributes. */
   sectors: number;
+  /** Block of extended attributes (ext2-xattr.ts); 0: none. */
+  fileAcl: number;
 }
 
 export class Inode implements Mapping {
   readonly fields: InodeFields;
   readonly space: AddressSpace;
   /** i_sem. */
-  readonly sem = new Mutex();
+  readonly sem: Mutex;
   /** Held while the map from pages to blocks changes. */
-  readonly mapLock = new Mutex();
+  readonly mapLock: Mutex;
   readonly #operations: InodeOperations;
+  readonly #holder: InodeHolder;
   /** Open files and walks that use it. */
   references = 0;
   /** Page of the slab cache that it lies in. */
@@ -72,26 +84,29 @@ export class Inode implements Mapping {
   isSizeDirty = false;
   /** Whether it was mapped for shared stores since it was read: those may reach beyond its end. */
   mayHoldTail = false;
-  /** Transactions in which it was changed last, and in which more than its times was; -1: in none since it was read. */
+  /** Transactions in which it was changed last, and in which more than its times was, at the latest; -1: in none since the mount. */
   tid = -1;
   syncTid = -1;
-  /** Indirect blocks changed since the last fsync (the private list of buffers); made by the first. */
+  /** Without a journal: indirect blocks that were changed (the private list of buffers); made by the first. */
   #metadataBlocks: Set<number> | undefined;
   /** Page and block that were allocated last: where a sequential writer goes on. */
   lastIndex = -1;
   lastBlock = 0;
 
-  constructor(fields: InodeFields, space: AddressSpace, operations: InodeOperations) {
+  constructor(fields: InodeFields, space: AddressSpace, operations: InodeOperations, holder: InodeHolder) {
     this.fields = fields;
     this.space = space;
     this.#operations = operations;
+    this.#holder = holder;
+    this.sem = new Mutex('i_sem', fields);
+    this.mapLock = new Mutex('the map lock', fields);
   }
 
   get size(): number {
     return this.fields.size;
   }
 
-  /** mark_buffer_dirty_inode: an indirect block was changed, and fsync must write it. */
+  /** An indirect block was changed, and fsync must write it. */
   addMetadataBlock(block: number): void {
     (this.#metadataBlocks ??= new Set()).add(block);
   }
@@ -101,10 +116,11 @@ export class Inode implements Mapping {
     this.#metadataBlocks?.delete(block);
   }
 
-  /** The indirect blocks that fsync must write, ascending; forgets them. */
-  takeMetadataBlocks(): number[] {
-    const blocks = [...(this.#metadataBlocks ?? [])].sort((a, b) => a - b);
-    this.#metadataBlocks = undefined;
+  /** remove_inode_buffers: the indirect blocks that are not written yet, ascending. Forgets the others. */
+  unwrittenBlocks(buffers: Buffers): number[] {
+    if (this.#metadataBlocks === undefined) return [];
+    const blocks = [...this.#metadataBlocks].filter((block) => buffers.isUnwritten(block)).sort((a, b) => a - b);
+    this.#metadataBlocks = blocks.length > 0 ? new Set(blocks) : undefined;
     return blocks;
   }
 
@@ -156,17 +172,27 @@ export class Inode implements Mapping {
   isBoundary(index: number): boolean {
     return this.#operations.isBoundary(index);
   }
+
+  hold(): boolean {
+    return this.#holder.hold(this);
+  }
+
+  release(): Process {
+    return this.#holder.iput(this);
+  }
 }
 
 export class InodeCache implements Shrinker {
   readonly #mm: MemoryManagement;
   readonly #slab: SlabCache;
+  readonly #buffers: Buffers;
   readonly #inodes = new LRUCache<Ino, Inode>({ maxSize: UNBOUNDED, sizeCalculation: () => 1 });
   #nrUnused = 0;
 
-  constructor(mm: MemoryManagement, slab: SlabCache) {
+  constructor(mm: MemoryManagement, slab: SlabCache, buffers: Buffers) {
     this.#mm = mm;
     this.#slab = slab;
+    this.#buffers = buffers;
   }
 
   /** Inodes that nobody uses. */
@@ -188,6 +214,13 @@ export class InodeCache implements Shrinker {
     const inode = this.#inodes.get(ino);
     if (inode !== undefined && inode.references++ === 0) this.#nrUnused--;
     return inode;
+  }
+
+  /** __iget: takes a reference to an inode; false when it has left the cache. */
+  hold(inode: Inode): boolean {
+    if (this.#inodes.peek(inode.ino) !== inode) return false;
+    if (inode.references++ === 0) this.#nrUnused--;
+    return true;
   }
 
   /** Whether an inode is in memory. */
@@ -234,7 +267,8 @@ export class InodeCache implements Shrinker {
       if (ino === undefined) return;
       // Makes it the youngest.
       const inode = this.#inodes.get(ino)!;
-      if (inode.references > 0 || inode.isInodeDirty) continue;
+      if (inode.references > 0 || inode.isInodeDirty || inode.space.error !== undefined) continue;
+      if (inode.unwrittenBlocks(this.#buffers).length > 0) continue;
       this.#mm.invalidate(inode.space);
       if (inode.space.nrPages > 0) continue;
       this.delete(inode);

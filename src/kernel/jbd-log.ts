@@ -113,7 +113,7 @@ export class JournalLog {
       throw new ModelError('EIO', `ext3: journal: ${pages.length} blocks are to be written and ${this.free} are free`);
     const blocks: number[] = [];
     for (let i = 0, at = this.#head; i < pages.length; i++, at = this.next(at)) blocks.push(yield* this.place(at));
-    const done = new WaitQueue();
+    const done = new WaitQueue('blocks of the log to be written');
     const outcome = { left: pages.length, failed: false };
     const endPage = (_: Pfn, failed: boolean): void => {
       outcome.failed ||= failed;

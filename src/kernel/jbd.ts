@@ -75,11 +75,11 @@ export class Journal {
   /** No handle may start: the running transaction is being closed, or one is about to begin. */
   #isLocked = false;
   #isAborted = false;
-  readonly #unlocked = new WaitQueue();
-  readonly #drained = new WaitQueue();
-  readonly #committed = new WaitQueue();
-  readonly #dataWritten = new WaitQueue();
-  readonly #wake = new WaitQueue();
+  readonly #unlocked = new WaitQueue('the journal to take handles again');
+  readonly #drained = new WaitQueue('the handles of a transaction to end');
+  readonly #committed = new WaitQueue('a transaction to be committed');
+  readonly #dataWritten = new WaitQueue('the data of a transaction to be written');
+  readonly #wake = new WaitQueue('a transaction to commit');
   /** Transactions committed since the mount. */
   commits = 0;
 
@@ -140,9 +140,14 @@ export class Journal {
     return tid <= this.#committedTid;
   }
 
-  /** Sequence number of the running transaction. */
+  /** Sequence number of the running transaction; after the journal's end, of one that is never committed. */
   get tid(): number {
-    return this.#mustRun.tid;
+    return this.#isAborted ? Infinity : this.#mustRun.tid;
+  }
+
+  /** Sequence number of the youngest transaction, committed or not. */
+  get lastTid(): number {
+    return this.#nextTid - 1;
   }
 
   /** Whether blocks were freed that can be used again after the next commit. */
@@ -371,6 +376,11 @@ export class Journal {
     for (const inode of transaction.inodes) yield* this.#client.storeInode(inode);
     transaction.handles--;
     if (this.#isAborted) return;
+    for (const { mapping } of transaction.buffers.values()) {
+      // What memory holds now may have been read again from there, and is older than what the log has.
+      if (mapping.space.error !== undefined)
+        throw new ModelError('EIO', `ext3: metadata of inode ${mapping.space.ino} could not be written to its place`);
+    }
     this.#committing = transaction;
     const { memory, cpu } = this.#env;
     const charge = (): void => cpu.charge(this.#costs.copyNsPerByte * PAGE_SIZE);

@@ -15,8 +15,9 @@ import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { GuestPanic } from '../base/errno.ts';
 import { getField, overlongField, reservedIsZero } from '../base/layout.ts';
+import { decodeText } from '../base/text.ts';
 import { Ns, PAGE_SIZE, pagesOf, Pfn } from '../base/units.ts';
-import type { Process } from '../sim/index.ts';
+import type { Process, Task } from '../sim/index.ts';
 import {
   CMD_LINE_BYTES,
   NR_GRANT_FRAMES,
@@ -34,12 +35,12 @@ import { BlockFront } from './blkfront.ts';
 import { Balloon } from './balloon.ts';
 import { BlockQueue } from './block-queue.ts';
 import { CacheMap, type ReuseObserver } from './cache-map.ts';
+import { parseCommandLine } from './command-line.ts';
 import type { KernelCosts } from './costs.ts';
 import { DentryCache } from './dcache.ts';
 import { DirtyRegistry } from './dirty-registry.ts';
 import { Ext2 } from './ext2.ts';
 import { Ext2Directories } from './ext2-dir.ts';
-import type { NamingPolicy } from './ext2-iget.ts';
 import { Namespace } from './ext2-namei.ts';
 import { EventChannels } from './evtchn.ts';
 import { FileCacheEnvironment } from './file-cache-memory.ts';
@@ -112,6 +113,11 @@ export class Kernel {
   readonly #inodeSlab: SlabCache;
   readonly #suspension: Suspension;
   readonly #balloon: Balloon;
+  /** The watch of the shutdown node has fired since the node was last read. */
+  #isAsked = false;
+  /** What serves the requests of that node, and whether it is talking to the store. */
+  #xenwatch: Task | undefined;
+  #isTalking = false;
   #panic: string | undefined;
 
   private constructor(
@@ -150,8 +156,7 @@ export class Kernel {
    */
   static *boot(environment: GuestEnvironment, costs: KernelCosts, onReuse?: ReuseObserver): Process<Kernel> {
     const parameters = parseStartInfo(environment);
-    const policy = namingPolicy(parameters.cmdLine);
-    const hasRegistry = registersDirtyPages(parameters.cmdLine);
+    const { naming, registersDirtyPages: hasRegistry, expireSeconds } = parseCommandLine(parameters.cmdLine);
     const env = hasRegistry ? new FileCacheEnvironment(environment) : environment;
     const cacheMap = new CacheMap(env.hypercalls, onReuse);
     const mm = new MemoryManagement(parameters.nrPages, cacheMap, cacheMap);
@@ -177,13 +182,12 @@ export class Kernel {
     const balloon = new Balloon(env, costs, mm, io);
     env.spawn('kswapd', io.kswapd());
     limits.start();
-    const expiry = unclaimedExpiry(parameters.cmdLine);
-    if (expiry > 0 && cacheMap.unclaimed > 0) env.spawn('expire', expireUnclaimed(env, cacheMap, expiry));
+    if (expireSeconds > 0 && cacheMap.unclaimed > 0) env.spawn('expire', expireUnclaimed(env, cacheMap, expireSeconds));
     yield costs.bootKernelNs;
     const inodeSlab = new SlabCache(mm, io, INODES_PER_PAGE);
     const dentrySlab = new SlabCache(mm, io, DENTRIES_PER_PAGE);
     const dentries = new DentryCache(dentrySlab);
-    const ext2 = new Ext2(env, costs, mm, io, writeback, policy, inodeSlab, front.sectorCount);
+    const ext2 = new Ext2(env, costs, mm, io, writeback, naming, inodeSlab, front.sectorCount);
     ext2.onFreeBlocks = (block, count) => cacheMap.discard(block, count);
     mm.reclaim.addShrinker(dentries);
     mm.reclaim.addShrinker(ext2.inodes);
@@ -222,7 +226,7 @@ export class Kernel {
       balloon,
       syscalls,
     );
-    suspension.add({ disconnected: () => undefined, connect: () => kernel.#watchShutdown() });
+    suspension.add({ disconnected: () => kernel.#storeIsGone(), connect: () => kernel.#watchShutdown() });
     events.bind(env.hypercalls.eventChannels.bindVirq(Virq.suspend), () => {
       env.spawn('suspend', suspension.run());
     });
@@ -254,19 +258,45 @@ export class Kernel {
     return this.#panic;
   }
 
-  /** Does what the tool stack asks for in the store (drivers/xen/core/reboot.c). */
+  /** Watches what the tool stack asks for in the store. */
   *#watchShutdown(): Process {
-    const { xenstore } = this.#env;
-    const serve = function* (kernel: Kernel): Process {
-      const request = yield* xenstore.read(SHUTDOWN_NODE);
-      if (request !== 'poweroff' && request !== 'reboot' && request !== 'suspend') return;
-      yield* xenstore.write(SHUTDOWN_NODE, '');
-      if (request === 'suspend') yield* kernel.#suspension.run();
-      else yield* kernel.shutdown(ShutdownReason[request]);
-    };
-    yield* xenstore.watch(SHUTDOWN_NODE, () => {
-      this.#env.spawn('xenwatch', serve(this));
+    yield* this.#env.xenstore.watch(SHUTDOWN_NODE, () => {
+      this.#isAsked = true;
+      this.#xenwatch ??= this.#env.spawn('xenwatch', this.#serveRequests());
     });
+  }
+
+  /**
+   * Does what the shutdown node asks for (drivers/xen/core/reboot.c), one request after the other, as the one thread that serves all
+   * watches there. However often the watch fires, a request is served once: it is taken off the node first.
+   */
+  *#serveRequests(): Process {
+    while (this.#isAsked) {
+      this.#isAsked = false;
+      const request = yield* this.#takeRequest();
+      if (request === 'suspend') yield* this.#suspension.run();
+      else if (request !== undefined) return yield* this.shutdown(ShutdownReason[request]);
+    }
+    this.#xenwatch = undefined;
+  }
+
+  *#takeRequest(): Process<'poweroff' | 'reboot' | 'suspend' | undefined> {
+    const { xenstore } = this.#env;
+    this.#isTalking = true;
+    const request = yield* xenstore.read(SHUTDOWN_NODE);
+    const isKnown = request === 'poweroff' || request === 'reboot' || request === 'suspend';
+    if (isKnown) yield* xenstore.write(SHUTDOWN_NODE, '');
+    this.#isTalking = false;
+    return isKnown ? request : undefined;
+  }
+
+  /** The store is another one: what was asked for in the former nobody waits for, and what is being said to it is not said to this. */
+  #storeIsGone(): void {
+    this.#isAsked = false;
+    if (!this.#isTalking) return;
+    this.#isTalking = false;
+    this.#xenwatch?.kill();
+    this.#xenwatch = undefined;
   }
 
   get stats(): KernelStats {
@@ -391,39 +421,6 @@ function parseStartInfo(env: GuestEnvironment): BootParameters {
     grantTablePfn: field('grantTablePfn'),
     modulePfn: field('modulePfn'),
     moduleBytes: field('moduleBytes'),
-    cmdLine: new TextDecoder().decode(page.subarray(cmdLine, end)),
+    cmdLine: decodeText(page.subarray(cmdLine, end)),
   };
-}
-
-/** `cachemap=off|files|all` on the command line: what is named in the cache-mapping table. */
-function namingPolicy(cmdLine: string): NamingPolicy {
-  const value = /(?:^| )cachemap=(\S*)/.exec(cmdLine)?.[1] ?? 'off';
-  switch (value) {
-    case 'off':
-      return { files: false, metadata: false };
-    case 'files':
-      return { files: true, metadata: false };
-    case 'all':
-      return { files: true, metadata: true };
-    default:
-      throw new GuestPanic(`command line: cachemap=${value}`);
-  }
-}
-
-/** `rio=on|off` on the command line: whether dirty pages are registered with the hypervisor, and survive a crash. */
-function registersDirtyPages(cmdLine: string): boolean {
-  const value = /(?:^| )rio=(\S*)/.exec(cmdLine)?.[1] ?? 'off';
-  if (value !== 'on' && value !== 'off') throw new GuestPanic(`command line: rio=${value}`);
-  return value === 'on';
-}
-
-/**
- * `cachemap_expire=SECONDS` on the command line: how long after the boot a preserved page waits for being claimed; for ever unless
- * told.
- */
-function unclaimedExpiry(cmdLine: string): number {
-  const value = /(?:^| )cachemap_expire=(\S*)/.exec(cmdLine)?.[1];
-  if (value === undefined) return 0;
-  if (!/^[0-9]{1,6}$/.test(value)) throw new GuestPanic(`command line: cachemap_expire=${value}`);
-  return Number(value);
 }

@@ -20,7 +20,7 @@
  * (page-cache.ts, swap.ts, page-alloc.ts) works on the words by these literal places; everybody else calls the methods.
  */
 
-import { assert } from '../base/assert.ts';
+import { checkArgument } from '../base/argument-error.ts';
 import type { PageIndex, Pfn } from '../base/units.ts';
 
 /** No page: pfn 0 is a valid one. Negative, and the links signed, because the engine boxes numbers beyond 2^31. */
@@ -74,7 +74,11 @@ export class MemMap {
   readonly inactiveHead: Pfn;
 
   constructor(nrPages: number) {
-    assert(Number.isSafeInteger(nrPages) && nrPages > 0 && nrPages <= MAX_PAGES, 'number of pages out of range');
+    checkArgument(
+      Number.isSafeInteger(nrPages) && nrPages > 0 && nrPages <= MAX_PAGES,
+      'nrPages',
+      'number of pages out of range',
+    );
     this.nrPages = nrPages;
     this.words = new Int32Array(4 * nrPages);
     this.links = new Int32Array(4 * (nrPages + HEADS));

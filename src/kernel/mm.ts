@@ -4,6 +4,7 @@
  * hands in a NameTable, allocates pages, adds them when its disk has filled them, and asks `cache.find` on each access.
  */
 
+import { checkArgument } from '../base/argument-error.ts';
 import type { Pfn } from '../base/units.ts';
 import { MemMap, NO_PAGE, PG } from './mem-map.ts';
 import { PageAllocator } from './page-alloc.ts';
@@ -23,10 +24,12 @@ export class MemoryManagement {
   readonly cache: PageCache;
   readonly reclaim: Reclaim;
   readonly #names: NameTable;
+  #isFreed = false;
 
   /**
    * @param nrPages pages of memory; none is free yet, see `freeAll`
    * @param names told of every page named and evicted
+   * @throws ArgumentError unless `nrPages` is a number of pages that `MemMap` can hold
    */
   constructor(nrPages: number, names: NameTable = NO_NAMES, unclaimed: UnclaimedPages = NOTHING_UNCLAIMED) {
     this.map = new MemMap(nrPages);
@@ -37,8 +40,13 @@ export class MemoryManagement {
     this.#names = names;
   }
 
-  /** Makes every page allocatable that carries no flag. Lower pages are handed out first. */
+  /**
+   * Makes every page allocatable that carries no flag. Lower pages are handed out first.
+   * @throws ArgumentError the second time: it would free what is in use
+   */
   freeAll(): void {
+    checkArgument(!this.#isFreed, 'freeAll', 'was called before');
+    this.#isFreed = true;
     for (let pfn = this.map.nrPages - 1; pfn >= 0; pfn--)
       if (this.map.flagsOf(pfn as Pfn) === 0) this.allocator.free(pfn as Pfn);
   }

@@ -104,7 +104,8 @@ export class MemoryMaps {
   /** munmap: whatever is mapped in the range is not any more; ranges are cut where they reach beyond. Throws EINVAL. */
   *munmap(address: number, length: number): Process {
     const end = this.#range(address, length);
-    for (const vma of this.#vmas.filter((each) => each.start < end && endOf(each) > address)) {
+    const vmas = this.#vmas.filter((each) => each.start < end && endOf(each) > address);
+    for (const vma of vmas) {
       const from = Math.max(0, (address - vma.start) / PAGE_SIZE);
       const to = Math.min(vma.pages, (end - vma.start) / PAGE_SIZE);
       for (let at = from; at < to; at++) this.#drop(vma, at);
@@ -117,8 +118,9 @@ export class MemoryMaps {
         vma.file.users++;
         this.#insert(vma.part(low, high, PAGE_SIZE));
       }
-      yield* fput(this.#ext2.inodes, vma.file);
     }
+    // Nothing waits before all is unmapped: another program may map or unmap then.
+    for (const { file } of vmas) yield* fput(this.#ext2.inodes, file);
   }
 
   /** exit_mmap: everything is unmapped. */
@@ -147,8 +149,18 @@ export class MemoryMaps {
       for (let at = from; at < to; at++) vma.clean(at);
       files.add(vma.file);
     }
-    if ((flags & MS.sync) !== 0) for (const file of files) yield* this.#ext2.fsync(file.inode, true);
+    if ((flags & MS.sync) !== 0) yield* this.#syncAll([...files]);
     if (mapped < end - address) throw new ModelError('ENOMEM', 'not all of the range is mapped');
+  }
+
+  /** fsync of each file, which may be unmapped and closed meanwhile. */
+  *#syncAll(files: readonly OpenFile[]): Process {
+    for (const file of files) file.users++;
+    try {
+      for (const file of files) yield* this.#ext2.fsync(file.inode, true);
+    } finally {
+      for (const file of files) yield* fput(this.#ext2.inodes, file);
+    }
   }
 
   /** mincore: for each page of the range, 1 when touching it would not have to wait for the disk. Throws EINVAL, ENOMEM. */
@@ -230,7 +242,19 @@ export class MemoryMaps {
     if (isStore && !vma.isWritable) throw new ModelError('EFAULT', `address ${address} may not be stored to`);
     const at = Math.floor((address - vma.start) / PAGE_SIZE);
     const index = vma.firstIndex + at;
-    const copy = isStore && !vma.isShared ? yield* this.#io.allocateWaiting() : NO_PAGE;
+    // The range may be unmapped, and its file closed, while this process waits.
+    vma.file.users++;
+    try {
+      yield* this.#bringIn(vma, at, index, address, isStore && !vma.isShared);
+    } finally {
+      yield* fput(this.#ext2.inodes, vma.file);
+    }
+    if (this.#cpu.isDue) yield* this.#cpu.settle();
+  }
+
+  /** Makes the entry of a page of a range, or of a copy of the page. */
+  *#bringIn(vma: Vma, at: number, index: number, address: number, needsCopy: boolean): Process {
+    const copy = needsCopy ? yield* this.#io.allocateWaiting() : NO_PAGE;
     let pfn: Pfn;
     try {
       pfn = yield* this.#nopage(vma.file, index);
@@ -255,7 +279,6 @@ export class MemoryMaps {
       this.#drop(vma, at);
       vma.set(at, copy, PTE.writable | PTE.anonymous);
     }
-    if (this.#cpu.isDue) yield* this.#cpu.settle();
   }
 
   /** filemap_nopage: the page, up to date, reading what lies around it too. Throws EIO, ENOMEM. */

@@ -8,9 +8,20 @@ import { assert } from '../base/assert.ts';
 import { WaitQueue, type Process } from '../sim/index.ts';
 
 export class Mutex {
+  readonly #what: string;
+  readonly #owner: { readonly ino: number } | undefined;
   /** Made by the first process that has to wait: most locks are never fought over. */
   #waiters: WaitQueue | undefined;
   #held = false;
+
+  /**
+   * @param what its name, for a run that gets stuck
+   * @param owner the inode that it belongs to, if any
+   */
+  constructor(what: string, owner?: { readonly ino: number }) {
+    this.#what = what;
+    this.#owner = owner;
+  }
 
   get isHeld(): boolean {
     return this.#held;
@@ -25,7 +36,7 @@ export class Mutex {
 
   /** down: sleeps until nobody else holds it. Not recursive. */
   *acquire(): Process {
-    while (this.#held) yield (this.#waiters ??= new WaitQueue());
+    while (this.#held) yield (this.#waiters ??= new WaitQueue(() => this.#describe()));
     this.#held = true;
   }
 
@@ -34,5 +45,9 @@ export class Mutex {
     assert(this.#held, 'mutex is released by nobody who holds it');
     this.#held = false;
     this.#waiters?.wakeOne();
+  }
+
+  #describe(): string {
+    return this.#owner === undefined ? this.#what : `${this.#what} of inode ${this.#owner.ino}`;
   }
 }

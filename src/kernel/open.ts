@@ -11,7 +11,7 @@ import type { KernelCosts } from './costs.ts';
 import type { Ext2 } from './ext2.ts';
 import type { Ext2Directories } from './ext2-dir.ts';
 import type { Namespace } from './ext2-namei.ts';
-import { fput, O, OpenFile, type FileMap } from './filemap.ts';
+import { ACCESS_MODE, fput, O, OPEN_FLAGS, OpenFile, type FileMap } from './filemap.ts';
 import type { FileWrite } from './filemap-write.ts';
 import type { Inode } from './inode.ts';
 import type { MemoryManagement } from './mm.ts';
@@ -79,24 +79,29 @@ export class FileCalls {
 
   /**
    * Opens a file or directory; returns a descriptor.
-   * Throws ENOENT, ENOTDIR, ELOOP, EMFILE, EIO, ENOMEM, EEXIST, EISDIR, ENOSPC, EROFS.
-   * @param flags of `O`
+   * Throws ENOENT, ENOTDIR, ELOOP, EMFILE, EIO, ENOMEM, EEXIST, EISDIR, ENOSPC, EROFS, and EINVAL for a flag that `O` does not name or
+   * a zero in the path.
+   * @param flags of `O`; access 3 needs the rights of `rdwr` and gives a file that is open for neither
    * @param mode permissions of a file that is made
    */
   *open(path: string, flags: number = O.rdonly, mode = 0o644): Process<number> {
     this.enter();
+    if ((flags & OPEN_FLAGS) !== flags) throw new ModelError('EINVAL', `flags ${flags} of open`);
     if (this.#open.length >= MAX_FILES && !this.#open.includes(undefined))
       throw new ModelError('EMFILE', 'too many open files');
+    const follow = (flags & O.nofollow) === 0;
     const inode =
       (flags & O.creat) === 0
-        ? (this.walker.walkCached(path, true) ?? (yield* this.walker.walk(path, true)))
-        : yield* this.namespace.create(path, (flags & O.excl) !== 0, mode & PERMISSIONS);
+        ? (this.walker.walkCached(path, follow) ?? (yield* this.walker.walk(path, follow)))
+        : yield* this.namespace.create(path, (flags & O.excl) !== 0, follow, mode & PERMISSIONS);
     const file = new OpenFile(inode, flags);
+    const needsWrite = (flags & ACCESS_MODE) !== O.rdonly;
     try {
       if ((flags & O.directory) !== 0 && !inode.isDirectory) throw new ModelError('ENOTDIR', path);
-      if (inode.isDirectory && (file.isWritable || (flags & (O.creat | O.trunc)) !== 0))
+      if (inode.isSymlink) throw new ModelError('ELOOP', path);
+      if (inode.isDirectory && (needsWrite || (flags & (O.creat | O.trunc)) !== 0))
         throw new ModelError('EISDIR', path);
-      if (file.isWritable && this.ext2.changes.isReadOnly) throw new ModelError('EROFS', path);
+      if (needsWrite && this.ext2.changes.isReadOnly) throw new ModelError('EROFS', path);
       if ((flags & O.trunc) !== 0 && inode.isRegular) yield* this.#truncate(inode, 0);
     } catch (error) {
       yield* this.ext2.inodes.iput(inode);

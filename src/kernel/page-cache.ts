@@ -12,6 +12,7 @@
  * one (space, index).
  */
 
+import { ArgumentError, checkArgument } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import type { ErrnoName } from '../base/errno.ts';
 import type { Ino, PageIndex, Pfn } from '../base/units.ts';
@@ -145,10 +146,13 @@ export class PageCache {
     return space;
   }
 
-  /** Ends a space that holds no page. */
+  /**
+   * Ends a space that holds no page.
+   * @throws ArgumentError when it does, or was ended before
+   */
   close(space: AddressSpace): void {
-    assert(space.nrPages === 0, 'address space still holds pages');
-    assert(this.#spaces[space.slot] === space, 'address space was closed before');
+    checkArgument(this.#spaces[space.slot] === space, 'space', 'was closed before');
+    checkArgument(space.nrPages === 0, 'space', 'still holds pages');
     this.#spaces[space.slot] = undefined;
     this.#freeSlots.push(space.slot);
     space.slot = NO_SLOT;
@@ -183,11 +187,12 @@ export class PageCache {
 
   /**
    * add_to_page_cache_lru: `pfn`, which carries no flag but locked, uptodate, named, hasBlock, lru, active or referenced,
-   * becomes
-   * page `index` of the space. There must be none yet.
+   * becomes page `index` of the space.
+   * @throws ArgumentError unless `index` is an unsigned 32-bit integer of which the space has no page yet
    */
   add(space: AddressSpace, index: number, pfn: Pfn): void {
-    assert(this.find(space, index) < 0, 'page is in the cache already');
+    if (index >>> 0 !== index) throw new ArgumentError('index: expected an integer of 0 to 4294967295');
+    if (this.find(space, index) >= 0) throw new ArgumentError('index: the page is in the cache already');
     const bucket = (space.salt + index) & this.#mask;
     const words = this.#words;
     const at = pfn << 2;

@@ -60,6 +60,10 @@ export interface Mapping {
   tail(index: number): number;
   /** Whether the block after this page's is mapped by another indirect block. */
   isBoundary(index: number): boolean;
+  /** __iget: the mapping stays while somebody works on it unasked; false when it is being deleted. */
+  hold(): boolean;
+  /** iput after `hold`. */
+  release(): Process;
 }
 
 /** get_block without allocating: the page's block or HOLE, reading the metadata that says so. Throws EIO. */
@@ -81,7 +85,7 @@ export interface ReadCounts {
 export class PageIo {
   readonly counts: ReadCounts = { data: 0, metadata: 0 };
   /** Woken when free memory falls below the low watermark: kswapd sleeps here. */
-  readonly memoryLow = new WaitQueue();
+  readonly memoryLow = new WaitQueue('free memory to fall low');
   readonly #env: GuestEnvironment;
   readonly #costs: KernelCosts;
   readonly #mm: MemoryManagement;
@@ -417,19 +421,29 @@ export class PageIo {
   }
 
   /**
-   * wait_on_page_bit: unplugs the queue and sleeps until something about a page that is locked or under writeback has
-   * changed. The caller looks it up again.
+   * wait_on_page_bit: unplugs the queue and sleeps until something about a page of the cache that is locked or under writeback
+   * has changed. The caller looks it up again. Nobody holds the page: while this process uses the processor it may become
+   * another, and whoever locks that one may wait for a lock of the caller's.
    */
   *waitOnPage(pfn: Pfn): Process {
+    const { cache, map } = this.#mm;
+    const space = cache.spaceOf(pfn);
+    const index = cache.indexOf(pfn);
     this.#queue.unplug();
     yield* this.#env.cpu.settle();
-    if (!this.#mm.map.has(pfn, PG.locked | PG.writeback)) return;
+    if (cache.find(space, index) !== pfn || !map.has(pfn, PG.locked | PG.writeback)) return;
     let waiters = this.#waiters.get(pfn);
     if (waiters === undefined) {
-      waiters = new WaitQueue();
+      waiters = new WaitQueue(() => this.#describe(pfn));
       this.#waiters.set(pfn, waiters);
     }
     yield waiters;
     this.#env.cpu.charge(this.#costs.contextSwitchNs);
+  }
+
+  #describe(pfn: Pfn): string {
+    const { cache, map } = this.#mm;
+    const state = map.has(pfn, PG.locked) ? 'locked' : 'under writeback';
+    return `page ${cache.indexOf(pfn)} of inode ${cache.spaceOf(pfn).ino}, which is ${state}`;
   }
 }

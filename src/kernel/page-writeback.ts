@@ -45,7 +45,7 @@ export class DirtyLimits {
   readonly #mm: MemoryManagement;
   readonly #queue: BlockQueue;
   readonly #writeback: Writeback;
-  readonly #background = new WaitQueue();
+  readonly #background = new WaitQueue('background writeout to be wanted');
   readonly #ratelimit: number;
   /** Pages that had become dirty when a writer looked at the thresholds last, and will have when one is to look again. */
   #balancedAt = 0;

@@ -114,8 +114,11 @@ export class ReadWriteCalls extends FileCalls {
   }
 
   /** The rest of a write that returned `pending`. Returns the bytes written in all. Throws ENOSPC, EFBIG, EIO, EROFS. */
-  *writeRest(fd: number, src: Uint8Array, offset: number, length: number, pending: number): Process<number> {
-    const file = this.file(fd);
+  writeRest(fd: number, src: Uint8Array, offset: number, length: number, pending: number): Process<number> {
+    return this.#writeRest(this.file(fd), src, offset, length, pending);
+  }
+
+  *#writeRest(file: OpenFile, src: Uint8Array, offset: number, length: number, pending: number): Process<number> {
     let start = file.position;
     const begin = (position: number): void => {
       start = position;
@@ -181,13 +184,17 @@ export class ReadWriteCalls extends FileCalls {
   *sendfile(outFd: number, inFd: number, length: number): Process<number> {
     const page = new Uint8Array(PAGE_SIZE);
     const from = this.#readable(inFd, page, 0, 0);
-    this.#writable(outFd, page, 0, 0);
+    const to = this.#writable(outFd, page, 0, 0);
+    return yield* this.using(from, this.using(to, this.#copy(from, to, page, length)));
+  }
+
+  *#copy(from: OpenFile, to: OpenFile, page: Uint8Array, length: number): Process<number> {
     let total = 0;
     try {
       while (total < length) {
-        const bytes = yield* this.pread(inFd, page, 0, Math.min(PAGE_SIZE, length - total), from.position);
+        const bytes = yield* this.#readAt(from, page, Math.min(PAGE_SIZE, length - total), from.position);
         if (bytes === 0) break;
-        const written = yield* this.write(outFd, page, 0, bytes);
+        const written = yield* this.#append(to, page, bytes);
         from.position += written;
         total += written;
         if (written < bytes) break;
@@ -196,6 +203,21 @@ export class ReadWriteCalls extends FileCalls {
       if (!(error instanceof ModelError) || total === 0) throw error;
     }
     return total;
+  }
+
+  *#readAt(file: OpenFile, dst: Uint8Array, length: number, position: number): Process<number> {
+    this.enter();
+    const done = file.isDirect ? ~0 : this.#files.readNow(file, dst, 0, position, length);
+    return done >= 0 ? done : yield* this.#readRest(file, dst, 0, length, position, done);
+  }
+
+  /** Writes at the file's position, which advances. */
+  *#append(file: OpenFile, src: Uint8Array, length: number): Process<number> {
+    this.enter();
+    const done = this.#writer.writeNow(file, src, 0, file.position, length);
+    if (done < 0) return yield* this.#writeRest(file, src, 0, length, done);
+    file.position += done;
+    return done;
   }
 
   /** lseek: the new position, in bytes. Throws EBADF, EINVAL. */

@@ -19,7 +19,7 @@ export interface NetworkRequest {
 
 /** Where requests come in. */
 export class ListeningSocket {
-  readonly #arrived = new WaitQueue();
+  readonly #arrived = new WaitQueue('a request of a client');
   readonly #waiting: NetworkRequest[] = [];
   readonly #close: () => void;
   readonly #enter: () => void;

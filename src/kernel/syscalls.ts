@@ -38,7 +38,7 @@ export interface Stat {
   readonly mtime: number;
   readonly atime: number;
   readonly ctime: number;
-  /** 512-byte sectors of data and indirect blocks. */
+  /** 512-byte sectors of data and indirect blocks, and of the block of attributes. */
   readonly sectors: number;
 }
 

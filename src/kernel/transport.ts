@@ -6,11 +6,12 @@
  * again after a timeout that doubles. A connection lives in the memory of both ends: a guest that was suspended goes on with
  * it, and the next retransmission is answered. A guest that was booted does not know it and answers with a reset.
  *
- * Invariants: a request is served at most once by one listener; an answer is handed over only to the request it belongs to;
- * a packet whose checksum, length or reserved bytes are wrong is ignored, as one that was lost.
+ * Invariants: a request is served at most once by one listener, also when the network repeats and reorders packets; an answer
+ * is handed over only to the request it belongs to; a connection that ended is not opened again by a packet that comes late (of
+ * the last MAX_CONNECTIONS that ended); a packet whose checksum, length or reserved bytes are wrong is ignored, as one that was lost.
  *
  * Modelled after TCP in Linux 2.6.12 (tcp_timer.c, tcp_ipv4.c). Differs: a message is one packet, and one is under way a
- * connection, so there is no window, no congestion control and no reordering; the answer is the only acknowledgement, so
+ * connection, so there is no window, no congestion control and nothing to put in order; the answer is the only acknowledgement, so
  * a request that is served slowly is sent again, and ignored; the timeout is the least one, not derived from round trips;
  * closing is a reset; a CRC-32C stands for the checksum. A client never uses a connection number twice, nor a connection that
  * broke.
@@ -106,7 +107,7 @@ export class Connection {
   readonly id: number;
   readonly #timers: Timers;
   readonly #send: Send;
-  readonly #wakeUp = new WaitQueue();
+  readonly #wakeUp = new WaitQueue(() => `an answer on connection ${this.id}`);
   #sequence = 0;
   #awaited: Kind | undefined;
   #outcome: Uint8Array | Broken | undefined;
@@ -210,6 +211,8 @@ export class Listener<Address extends number> {
   readonly #serve: Serve;
   /** By client and number, the one that was silent longest first. */
   readonly #accepted = new Map<string, Accepted>();
+  /** Connections that ended last: a late packet does not open one of them again. */
+  readonly #ended = new Set<string>();
 
   constructor(send: SendTo<Address>, serve: Serve) {
     this.#send = send;
@@ -229,15 +232,23 @@ export class Listener<Address extends number> {
     const key = `${client} ${connection}`;
     const accepted = this.#accepted.get(key);
     this.#accepted.delete(key);
-    if (segment.kind === KIND.syn) {
+    if (segment.kind === KIND.reset) this.#end(key);
+    else if (segment.kind === KIND.syn && !this.#ended.has(key)) {
       const [oldest] = this.#accepted.keys();
-      if (this.#accepted.size === MAX_CONNECTIONS) this.#accepted.delete(oldest!);
+      if (this.#accepted.size === MAX_CONNECTIONS) this.#end(oldest!);
       this.#accepted.set(key, accepted ?? { sequence: 0, answer: undefined });
       this.#send(client, encode(connection, 0, KIND.synAck, EMPTY));
-    } else if (accepted !== undefined && segment.kind !== KIND.reset) this.#accepted.set(key, accepted);
+    } else if (accepted !== undefined) this.#accepted.set(key, accepted);
     if (segment.kind !== KIND.request) return;
     if (accepted === undefined) this.#send(client, encode(connection, 0, KIND.reset, EMPTY));
     else this.#request(client, key, accepted, segment);
+  }
+
+  #end(key: string): void {
+    this.#accepted.delete(key);
+    const [oldest] = this.#ended;
+    if (this.#ended.size === MAX_CONNECTIONS) this.#ended.delete(oldest!);
+    this.#ended.add(key);
   }
 
   #request(client: Address, key: string, accepted: Accepted, { connection, sequence, payload }: Segment): void {

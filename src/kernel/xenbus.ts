@@ -19,7 +19,7 @@ export function* connectToBackend(
   const backend = yield* xenstore.read(`${directory}/backend`);
   if (backend === undefined) return undefined;
   // A change that comes while the state is read is not missed.
-  const changed = new WaitQueue();
+  const changed = new WaitQueue(() => `the back-end of ${directory}`);
   let changes = 0;
   yield* xenstore.watch(`${backend}/state`, () => {
     changes++;

@@ -11,6 +11,7 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { checkArgument, checkInteger } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { PAGE_SHIFT, PAGE_SIZE, type Mfn } from '../base/units.ts';
 import type { RandomStream } from '../sim/random.ts';
@@ -49,9 +50,13 @@ export class MachineMemory {
   #lastSlot = 0;
   #cpuCache: CpuCache | undefined;
 
-  /** @param bytes size, a multiple of 4096, at least one frame */
+  /**
+   * @param bytes size, a multiple of 4096, at least one frame
+   * @throws ArgumentError
+   */
   constructor(bytes: number) {
-    assert(Number.isSafeInteger(bytes) && bytes >= PAGE_SIZE && bytes % PAGE_SIZE === 0, 'memory is whole frames');
+    checkInteger('bytes', bytes, PAGE_SIZE);
+    checkArgument(bytes % PAGE_SIZE === 0, 'bytes', `${bytes} is not a multiple of ${PAGE_SIZE}`);
     this.frameCount = bytes / PAGE_SIZE;
     for (let at = 0; at < this.frameCount; at += BANK_FRAMES) {
       const frames = Math.min(BANK_FRAMES, this.frameCount - at);
@@ -73,8 +78,8 @@ export class MachineMemory {
       setBytes.call(dst, this.#view(mfn), dstOffset);
       return;
     }
-    assert(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'range leaves the frame');
-    assert(dstOffset >= 0 && dstOffset + length <= dst.length, 'range leaves the destination');
+    checkArgument(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'offset', 'range leaves the frame');
+    checkArgument(dstOffset >= 0 && dstOffset + length <= dst.length, 'length', 'range leaves the destination');
     const bank = this.#bank(mfn);
     const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
     bank.copy(dst, dstOffset, at, at + length);
@@ -92,8 +97,8 @@ export class MachineMemory {
   }
 
   #copyInPart(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
-    assert(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'range leaves the frame');
-    assert(srcOffset >= 0 && srcOffset + length <= src.length, 'range leaves the source');
+    checkArgument(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'offset', 'range leaves the frame');
+    checkArgument(srcOffset >= 0 && srcOffset + length <= src.length, 'length', 'range leaves the source');
     if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, length);
     this.#touched[mfn >>> 5]! |= bit(mfn);
     const part = length === src.length ? src : src.subarray(srcOffset, srcOffset + length);
@@ -109,7 +114,7 @@ export class MachineMemory {
 
   /** Zeroes a range of a frame. */
   zero(mfn: Mfn, offset = 0, length = PAGE_SIZE): void {
-    assert(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'range leaves the frame');
+    checkArgument(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'offset', 'range leaves the frame');
     if (!this.isTouched(mfn)) return;
     if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, length);
     const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
@@ -118,19 +123,19 @@ export class MachineMemory {
   }
 
   readU8(mfn: Mfn, offset: number): number {
-    assert(offset >= 0 && offset <= PAGE_SIZE - 1, 'word leaves the frame');
+    checkArgument(offset >= 0 && offset <= PAGE_SIZE - 1, 'offset', 'word leaves the frame');
     return this.#bank(mfn)[((mfn & BANK_MASK) << PAGE_SHIFT) + offset]!;
   }
 
   readU16(mfn: Mfn, offset: number): number {
-    assert(offset >= 0 && offset <= PAGE_SIZE - 2, 'word leaves the frame');
+    checkArgument(offset >= 0 && offset <= PAGE_SIZE - 2, 'offset', 'word leaves the frame');
     const bank = this.#bank(mfn);
     const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
     return bank[at]! | (bank[at + 1]! << 8);
   }
 
   readU32(mfn: Mfn, offset: number): number {
-    assert(offset >= 0 && offset <= PAGE_SIZE - 4, 'word leaves the frame');
+    checkArgument(offset >= 0 && offset <= PAGE_SIZE - 4, 'offset', 'word leaves the frame');
     if ((offset & 3) === 0) return this.#bankWords(mfn)[((mfn & BANK_MASK) << (PAGE_SHIFT - 2)) + (offset >>> 2)]!;
     const bank = this.#bank(mfn);
     const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
@@ -138,14 +143,14 @@ export class MachineMemory {
   }
 
   writeU8(mfn: Mfn, offset: number, value: number): void {
-    assert(offset >= 0 && offset <= PAGE_SIZE - 1, 'word leaves the frame');
+    checkArgument(offset >= 0 && offset <= PAGE_SIZE - 1, 'offset', 'word leaves the frame');
     if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, 1);
     this.#bank(mfn)[((mfn & BANK_MASK) << PAGE_SHIFT) + offset] = value;
     this.#touched[mfn >>> 5]! |= bit(mfn);
   }
 
   writeU16(mfn: Mfn, offset: number, value: number): void {
-    assert(offset >= 0 && offset <= PAGE_SIZE - 2, 'word leaves the frame');
+    checkArgument(offset >= 0 && offset <= PAGE_SIZE - 2, 'offset', 'word leaves the frame');
     if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, 2);
     const bank = this.#bank(mfn);
     const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
@@ -155,7 +160,7 @@ export class MachineMemory {
   }
 
   writeU32(mfn: Mfn, offset: number, value: number): void {
-    assert(offset >= 0 && offset <= PAGE_SIZE - 4, 'word leaves the frame');
+    checkArgument(offset >= 0 && offset <= PAGE_SIZE - 4, 'offset', 'word leaves the frame');
     if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, 4);
     const bank = this.#bank(mfn);
     const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
@@ -171,7 +176,11 @@ export class MachineMemory {
    * marks what it writes with `touch`. Words are the host's: little-endian, as asserted when the module is loaded.
    */
   words(first: Mfn, frames: number): Uint32Array {
-    assert(frames >= 1 && first >>> BANK_SHIFT === (first + frames - 1) >>> BANK_SHIFT, 'run leaves the bank');
+    checkArgument(
+      frames >= 1 && first >>> BANK_SHIFT === (first + frames - 1) >>> BANK_SHIFT,
+      'frames',
+      'run leaves the bank',
+    );
     const bank = this.#bank(first);
     return new Uint32Array(bank.buffer, (first & BANK_MASK) << PAGE_SHIFT, (frames * PAGE_SIZE) / 4);
   }
@@ -184,7 +193,7 @@ export class MachineMemory {
 
   /** Marks a run of frames as written. */
   touch(first: Mfn, frames = 1): void {
-    assert(first >= 0 && first + frames <= this.frameCount, 'no such frame');
+    checkArgument(first >= 0 && first + frames <= this.frameCount, 'mfn', 'no such frame');
     for (let mfn = first as number; mfn < first + frames; mfn++) this.#touched[mfn >>> 5]! |= bit(mfn);
   }
 
@@ -231,12 +240,12 @@ export class MachineMemory {
   }
 
   #bank(mfn: Mfn): Buffer {
-    assert(mfn >= 0 && mfn < this.frameCount, 'no such frame');
+    checkArgument(mfn >= 0 && mfn < this.frameCount, 'mfn', 'no such frame');
     return this.#banks[mfn >>> BANK_SHIFT]!;
   }
 
   #bankWords(mfn: Mfn): Uint32Array {
-    assert(mfn >= 0 && mfn < this.frameCount, 'no such frame');
+    checkArgument(mfn >= 0 && mfn < this.frameCount, 'mfn', 'no such frame');
     return this.#words[mfn >>> BANK_SHIFT]!;
   }
 

@@ -18,7 +18,7 @@
  * here: the domain that drives the adapter pays them.
  */
 
-import { assert } from '../base/assert.ts';
+import { checkArgument } from '../base/argument-error.ts';
 import { Ns } from '../base/units.ts';
 import { WaitQueue, type Process, type Simulation } from '../sim/index.ts';
 
@@ -46,7 +46,7 @@ export interface NicCounters {
 export class Nic {
   readonly #simulation: Simulation;
   readonly #values: NicValues;
-  readonly #room = new WaitQueue();
+  readonly #room = new WaitQueue('room in the queue of a network interface');
   #peer: Nic | undefined;
   #receiver: ((packet: Uint8Array) => void) | undefined;
   #queuedBytes = 0;
@@ -84,6 +84,11 @@ export class Nic {
     return { taken: this.#taken, received: this.#received, lost: this.#lost, receivedBytes: this.#receivedBytes };
   }
 
+  /** Whether somebody listens. */
+  get isOpen(): boolean {
+    return this.#receiver !== undefined;
+  }
+
   /** From here on packets that arrive are handed to `receiver`; undefined: they are lost. */
   open(receiver: ((packet: Uint8Array) => void) | undefined): void {
     this.#receiver = receiver;
@@ -92,7 +97,11 @@ export class Nic {
   /** Takes a packet, or returns false when the queue has no room for it. */
   send(packet: Uint8Array): boolean {
     const { length } = packet;
-    assert(length > 0 && length <= this.#values.queueBytes, 'a packet has at least one byte and fits the queue');
+    checkArgument(
+      length > 0 && length <= this.#values.queueBytes,
+      'length',
+      'a packet has at least one byte and fits the queue',
+    );
     if (this.#queuedBytes + length > this.#values.queueBytes) return false;
     this.#taken++;
     this.#queuedPackets++;

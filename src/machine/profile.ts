@@ -106,11 +106,14 @@ const ROTATING_DISK_MEANINGS = {
   averageSeekNs: 'seek, mean over all pairs of cylinders',
   fullStrokeNs: 'seek over all cylinders',
   headSwitchNs: 'switch to another head of the same cylinder',
-  commandNs: 'overhead of one command',
+  readHitNs: 'overhead of a read that the buffer or the write cache holds',
+  readMissNs: 'overhead of a read from the medium',
+  writeNs: 'overhead of a write or flush',
   busMBps: 'host interface',
   readAheadBytes: 'one read segment: how far the drive reads ahead',
   readSegments: 'number of read segments',
   writeCacheBytes: 'volatile write cache',
+  destageDelayNs: 'idle time before the write cache is written out',
 } as const;
 
 const NVME_MEANINGS = {
@@ -190,18 +193,25 @@ export function fittedConstants(profile: Profile, unused: readonly CostName[] = 
 export function profileTable(profile: Profile): string {
   const { value, provenance, note } = profile.arch;
   const parts = [`## ${profile.name}`, profile.description, `Architecture: \`${value}\` (${provenance}: ${note}).`];
-  for (const { title, meanings, constants } of sectionsOf(profile)) {
-    const rows = Object.entries(meanings).map(([name, meaning]) => {
-      const { value, unit, provenance, fitted, note } = constants[name]!;
-      const from = fitted ? `${provenance}, **fitted**` : provenance;
-      return `| \`${name}\` | ${grouped(value)} | ${unit} | ${meaning} | ${from} | ${note} |`;
-    });
-    parts.push(
-      `### ${title}`,
-      ['| constant | value | unit | meaning | provenance | note |', '|---|---:|---|---|---|---|', ...rows].join('\n'),
-    );
-  }
+  for (const section of sectionsOf(profile)) parts.push(`### ${section.title}`, sectionTable(section));
   return parts.join('\n\n');
+}
+
+/** A drive that belongs to no machine as Markdown. */
+export function driveTable(disk: DiskSection): string {
+  const section = diskSectionOf(disk);
+  return `### ${section.title}\n\n${sectionTable(section)}`;
+}
+
+function sectionTable({ meanings, constants }: TitledSection): string {
+  const rows = Object.entries(meanings).map(([name, meaning]) => {
+    const { value, unit, provenance, fitted, note } = constants[name]!;
+    const from = fitted ? `${provenance}, **fitted**` : provenance;
+    return `| \`${name}\` | ${grouped(value)} | ${unit} | ${meaning} | ${from} | ${note} |`;
+  });
+  return ['| constant | value | unit | meaning | provenance | note |', '|---|---:|---|---|---|---|', ...rows].join(
+    '\n',
+  );
 }
 
 interface TitledSection {
@@ -211,12 +221,16 @@ interface TitledSection {
   readonly constants: Readonly<Record<string, Constant>>;
 }
 
-function sectionsOf({ guest, hypervisor, disk, nic }: Profile): TitledSection[] {
+function diskSectionOf(disk: DiskSection): TitledSection {
   const meanings = disk.kind === 'disk' ? ROTATING_DISK_MEANINGS : NVME_MEANINGS;
+  return { title: `Drive: ${disk.model}`, prefix: 'disk', meanings, constants: disk.constants };
+}
+
+function sectionsOf({ guest, hypervisor, disk, nic }: Profile): TitledSection[] {
   return [
     { title: 'Guest', prefix: 'guest', meanings: GUEST_MEANINGS, constants: guest },
     { title: 'Hypervisor', prefix: 'hypervisor', meanings: HYPERVISOR_MEANINGS, constants: hypervisor },
-    { title: `Drive: ${disk.model}`, prefix: 'disk', meanings, constants: disk.constants },
+    diskSectionOf(disk),
     { title: `Network: ${nic.model}`, prefix: 'nic', meanings: NIC_MEANINGS, constants: nic.constants },
   ];
 }

@@ -4,7 +4,7 @@
  */
 
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { assert } from '../base/assert.ts';
+import { checkArgument, checkInteger } from '../base/argument-error.ts';
 
 /** One stream of random numbers. */
 export class RandomStream {
@@ -21,7 +21,7 @@ export class RandomStream {
 
   /** A uniform integer of 0 … n - 1; n is 1 … 2^32. The bias is below n / 2^53. */
   below(n: number): number {
-    assert(n >= 1 && n <= 0x1_0000_0000, 'random range is 1 to 2^32');
+    checkArgument(n >= 1 && n <= 0x1_0000_0000, 'n', 'random range is 1 to 2^32');
     return Math.floor(this.fraction() * n);
   }
 
@@ -47,8 +47,9 @@ export class RandomStream {
 export class RandomStreams {
   readonly seed: number;
 
+  /** @throws ArgumentError unless `seed` is an integer */
   constructor(seed: number) {
-    assert(Number.isSafeInteger(seed), 'a seed is an integer');
+    checkInteger('seed', seed, Number.MIN_SAFE_INTEGER);
     this.seed = seed;
   }
 

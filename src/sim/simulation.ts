@@ -9,7 +9,8 @@
  * promise; one seed gives one run and one digest.
  */
 
-import { assert } from '../base/assert.ts';
+import { ArgumentError } from '../base/argument-error.ts';
+import { InvariantViolation } from '../base/assert.ts';
 import { Ns } from '../base/units.ts';
 import { Digest } from './digest.ts';
 import { EventQueue, type EventAction } from './event-queue.ts';
@@ -32,7 +33,18 @@ type TaskState = 'runnable' | 'sleeping' | 'waiting' | 'done' | 'failed' | 'kill
 
 /** Processes that sleep until somebody wakes them; first come, first woken. */
 export class WaitQueue {
+  readonly #what: string | (() => string);
   #waiters: Task[] = [];
+
+  /** @param what what those who wait here wait for, or what says so; asked only when a run gets stuck */
+  constructor(what: string | (() => string)) {
+    this.#what = what;
+  }
+
+  /** What those who wait here wait for. */
+  get what(): string {
+    return typeof this.#what === 'string' ? this.#what : this.#what();
+  }
 
   get length(): number {
     return this.#waiters.length;
@@ -106,7 +118,7 @@ export class Task<T = unknown> {
   readonly #simulation: Simulation;
   readonly #process: Process<T>;
   readonly #resume: EventAction;
-  readonly #finished = new WaitQueue();
+  readonly #finished = new WaitQueue(() => `the end of ${this.name}`);
   #state: TaskState = 'runnable';
   #waitingOn: WaitQueue | undefined;
   /** Queue whose one wake-up this task has and has not acted on yet. */
@@ -129,6 +141,12 @@ export class Task<T = unknown> {
             gate.pass(step);
           };
     simulation.after(Ns(0), this.#resume);
+  }
+
+  /** What it is about: what it waits for, or that it is about to run. */
+  get waitsFor(): string {
+    if (this.#waitingOn !== undefined) return this.#waitingOn.what;
+    return this.#state === 'sleeping' ? 'the end of a sleep' : 'its turn to run';
   }
 
   get state(): TaskState {
@@ -157,6 +175,7 @@ export class Task<T = unknown> {
     this.#waitingOn?.remove(this);
     this.#waitingOn = undefined;
     this.#state = 'killed';
+    this.#simulation.ended(this);
     this.#wokenBy?.wakeOne();
     this.#wokenBy = undefined;
     this.#finished.wakeAll();
@@ -179,6 +198,7 @@ export class Task<T = unknown> {
       step = this.#process.next();
     } catch (error) {
       this.#state = 'failed';
+      this.#simulation.ended(this);
       this.#error = error;
       if (!this.#joined) throw error;
       this.#finished.wakeAll();
@@ -188,6 +208,7 @@ export class Task<T = unknown> {
     if (this.isOver) return;
     if (step.done === true) {
       this.#state = 'done';
+      this.#simulation.ended(this);
       this.#result = step.value;
       this.#finished.wakeAll();
       return;
@@ -211,6 +232,8 @@ export class Simulation {
   readonly digest = new Digest();
   readonly frozen: FrozenPrograms;
   readonly #queue = new EventQueue();
+  /** Processes that are not over, in the order in which they were started. */
+  readonly #live = new Set<Task>();
   #now = 0;
   #eventCount = 0;
 
@@ -229,15 +252,31 @@ export class Simulation {
     return this.#eventCount;
   }
 
-  /** Schedules `action` after `delay` (integer ns, >= 0). */
+  /**
+   * Schedules `action` after `delay` (integer ns, >= 0).
+   * @throws ArgumentError for another delay
+   */
   after(delay: Ns, action: EventAction): void {
-    assert(Number.isSafeInteger(delay) && delay >= 0, 'delay is not a whole number of nanoseconds, 0 or more');
+    if (!(Number.isSafeInteger(delay) && delay >= 0))
+      throw new ArgumentError('delay: expected a whole number of nanoseconds, 0 or more');
     this.#queue.push(this.#now + delay, action);
   }
 
   /** Starts a process at the present instant. It runs while `gate` is open. */
   spawn<T>(name: string, process: Process<T>, gate?: Gate): Task<T> {
-    return new Task(this, name, process, gate);
+    const task = new Task(this, name, process, gate);
+    this.#live.add(task);
+    return task;
+  }
+
+  /** @internal: a process is over. */
+  ended(task: Task): void {
+    this.#live.delete(task);
+  }
+
+  /** Every process that is not over and what it waits for, one line each, in the order in which they were started. */
+  whoWaits(): string[] {
+    return Array.from(this.#live, (task) => `${task.name} waits for ${task.waitsFor}`);
   }
 
   /** Dispatches one event. Returns false when there is none. */
@@ -260,7 +299,8 @@ export class Simulation {
 
   /**
    * Runs one process to its end, with everything else that happens meanwhile.
-   * @throws what the process throws; InvariantViolation when nothing is left to happen and it still waits
+   * @throws what the process throws; InvariantViolation, which lists who waits for what, when nothing is left to happen and
+   * it still waits
    */
   runProcess<T>(name: string, process: Process<T>): T {
     let outcome: { value: T } | { error: unknown } | undefined;
@@ -275,7 +315,10 @@ export class Simulation {
       })(),
     );
     this.run(() => outcome !== undefined);
-    assert(outcome !== undefined, `process ${name} waits for something that never happens`);
+    if (outcome === undefined)
+      throw new InvariantViolation(
+        [`process ${name} waits for something that never happens`, ...this.whoWaits()].join('\n  '),
+      );
     if ('error' in outcome) throw outcome.error;
     return outcome.value;
   }

@@ -33,6 +33,8 @@ export interface ReaderContext {
   readonly limit: number;
   /** `bytes` bytes of file number `file` from `position` on are in the buffer, from its start. */
   readonly onRead: (file: number, position: number, bytes: number) => void;
+  /** A read of file number `file` returned less than was asked for: the file ends at `position`. */
+  readonly onEnd?: ((file: number, position: number) => void) | undefined;
 }
 
 /** Reads all files in order. Returns the bytes read. */
@@ -56,8 +58,10 @@ export function* readRandomPages(context: ReaderContext, random: RandomStream): 
     const file = lastAtMost(firstPage, page);
     const position = (page - firstPage[file]!) * RANDOM_READ_SIZE;
     const fd = yield* sys.open(files[file]!.path);
-    const bytes = yield* sys.pread(fd, buffer, 0, Math.min(RANDOM_READ_SIZE, limit - total), position);
+    const wanted = Math.min(RANDOM_READ_SIZE, limit - total);
+    const bytes = yield* sys.pread(fd, buffer, 0, wanted, position);
     context.onRead(file, position, bytes);
+    if (bytes < wanted) context.onEnd?.(file, position + bytes);
     yield* sys.close(fd);
     total += bytes;
     if (sys.isDue) yield* sys.settle();
@@ -94,11 +98,15 @@ export function* readFile(context: ReaderContext, file: number, limit: number): 
     const wanted = Math.min(READ_SIZE, limit - position);
     let bytes = sys.readNow(fd, buffer, 0, wanted);
     if (bytes < 0) bytes = yield* sys.readRest(fd, buffer, 0, wanted, bytes);
-    if (bytes === 0) break;
-    context.onRead(file, position, bytes);
-    position += bytes;
-    if (sys.isDue) yield* sys.settle();
-    if (bytes < wanted) break;
+    if (bytes > 0) {
+      context.onRead(file, position, bytes);
+      position += bytes;
+      if (sys.isDue) yield* sys.settle();
+    }
+    if (bytes < wanted) {
+      context.onEnd?.(file, position);
+      break;
+    }
   }
   yield* sys.close(fd);
   yield* sys.settle();

@@ -4,17 +4,18 @@
  */
 
 import { ModelError } from '../base/errno.ts';
+import { decodeText, encodeText } from '../base/text.ts';
 import type { Process } from '../sim/index.ts';
 import type { Syscalls } from '../kernel/syscalls.ts';
 
 /** The boot module for a list of paths. Paths with a newline in them are left out. */
 export function prefetchList(paths: Iterable<string>): Uint8Array {
-  return new TextEncoder().encode([...paths].filter((path) => !path.includes('\n')).join('\n'));
+  return encodeText([...paths].filter((path) => !path.includes('\n')).join('\n'));
 }
 
 /** Reads ahead every file of the boot module's list, in its order. A file that is gone is passed over. */
 export function* prefetchFiles(sys: Syscalls): Process {
-  const list = new TextDecoder().decode(sys.bootModule());
+  const list = decodeText(sys.bootModule());
   for (const path of list.split('\n')) {
     if (path === '') continue;
     try {

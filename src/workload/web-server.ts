@@ -13,6 +13,7 @@
  */
 
 import { ModelError } from '../base/errno.ts';
+import { decodeText, encodeText } from '../base/text.ts';
 import type { Process } from '../sim/index.ts';
 import { type ListeningSocket, MAX_PAYLOAD, type Syscalls } from '../kernel/syscalls.ts';
 import { SessionTable } from './session-table.ts';
@@ -118,12 +119,19 @@ function parseRequest(bytes: Uint8Array): HttpRequest | undefined {
   };
 }
 
+/** A path as a request has it: each byte that is no part of a URI's plain characters is %XX. */
+export function encodePath(path: string): string {
+  // A byte that is no character's is a lone surrogate, which encodeURI does not know.
+  return path
+    .split(/([\udc80-\udcff])/u)
+    .map((part, i) => (i % 2 === 0 ? encodeURI(part) : `%${encodeText(part)[0]!.toString(16).toUpperCase()}`))
+    .join('');
+}
+
+/** @param path its characters are bytes */
 function decodePath(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
+  const bytes = path.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+  return decodeText(Uint8Array.from(bytes, (character) => character.charCodeAt(0)));
 }
 
 function encodeAnswer(status: Status, body: Uint8Array = new Uint8Array(0), requests?: number): Uint8Array {

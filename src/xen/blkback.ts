@@ -70,7 +70,7 @@ class BlockBackend implements Backend {
   /** The slot being looked at: a copy, as bytes and as words. */
   readonly #slot = new Uint8Array(RING_SLOT_BYTES);
   readonly #slotWords = new Uint32Array(this.#slot.buffer);
-  readonly #idle = new WaitQueue();
+  readonly #idle = new WaitQueue('the last request of a block back-end');
   readonly #ring: BackRing;
   readonly #response = new Uint8Array(RING_RESPONSE.size);
   #dead = false;

@@ -108,7 +108,7 @@ class HomeWriter {
   readonly #hypervisor: Hypervisor;
   readonly #deviceNumber: number;
   readonly #device: BlockDevice;
-  readonly #ended = new WaitQueue();
+  readonly #ended = new WaitQueue('a write of dirty pages to end');
   #inFlight = 0;
 
   constructor(hypervisor: Hypervisor, deviceNumber: number, device: BlockDevice) {

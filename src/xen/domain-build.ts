@@ -17,6 +17,7 @@ import { type Arch, ARCH_CODES } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { putField } from '../base/layout.ts';
+import { encodeText } from '../base/text.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
 import type { MachineMemory } from '../machine/memory.ts';
@@ -69,7 +70,8 @@ export function planBootRegion(
     throw new UserError(
       `memoryBytes: ${memoryBytes} is too little for domain "${name}", which needs at least ${least * PAGE_SIZE}`,
     );
-  const encoded = new TextEncoder().encode(cmdLine);
+  const encoded = encodeText(cmdLine);
+  if (encoded.includes(0)) throw new UserError(`cmdLine: of domain "${name}" has a zero, which would end it`);
   if (encoded.length >= CMD_LINE_BYTES)
     throw new UserError(`cmdLine: ${encoded.length} bytes for domain "${name}", at most ${CMD_LINE_BYTES - 1} fit`);
   return {

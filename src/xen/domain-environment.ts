@@ -301,7 +301,7 @@ class DomainHypercalls implements Hypercalls {
 class DomainXenstore implements XenstoreClient {
   readonly #cpu: CpuClock;
   readonly #power: Power;
-  readonly #attached = new WaitQueue();
+  readonly #attached = new WaitQueue('a store to be attached to');
   #hypervisor: Hypervisor;
   #domain: EnvironmentOwner;
 

@@ -3,6 +3,9 @@
  * (quick-reload.ts) and that were not taken up yet. What is remembered of each is its configuration, as a configuration file
  * would, and where its frames are.
  *
+ * A name is one domain's, from the moment somebody begins to make it until the last of its frames is given up. By its name a
+ * domain has its life (lifecycle.ts), which whoever makes it, or takes up what was left of it, asks here.
+ *
  * Invariants: `checkInvariants`. A domain that has an entry is not among those that were left.
  */
 
@@ -16,6 +19,7 @@ import type { Domain } from './domain.ts';
 import { eraseDomainState } from './domain-state.ts';
 import { OWNER_HYPERVISOR, ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { failed, Lifecycle, type NotDone, refused } from './lifecycle.ts';
 import { DOMAIN_SLOTS } from './layouts.ts';
 import { NO_FRAME, P2mList } from './p2m.ts';
 import type { LeftDomain } from './quick-reload.ts';
@@ -43,6 +47,7 @@ export type DomainDevices = Pick<DomainConfig, 'device' | 'mac'>;
 
 /** What is remembered of a domain. */
 export interface DomainEntry {
+  readonly life: Lifecycle;
   readonly domid: DomId;
   readonly name: string;
   readonly seedName: string;
@@ -69,17 +74,31 @@ export const seedNameOf = ({ seedName, boots }: DomainEntry): string => `${seedN
 export class DomainList {
   readonly hypervisor: Hypervisor;
   readonly #entries = new Map<DomId, DomainEntry>();
+  /** By name; a domain that is absent is not in here. */
+  readonly #lives = new Map<string, Lifecycle>();
   /** Domains that were left and not taken up yet, by name. */
   readonly #left: Map<string, LeftDomain>;
 
   constructor(hypervisor: Hypervisor) {
     this.hypervisor = hypervisor;
     this.#left = new Map(hypervisor.left.map((left) => [left.record.name, left]));
+    for (const [name, { state }] of this.#left)
+      this.#lives.set(name, new Lifecycle(state === undefined ? 'kept' : 'frozen'));
   }
 
   /** All that there is, by domid: a domain, or none where only preserved pages were left or one is being built. */
-  get entries(): readonly { readonly domid: DomId; readonly domain: Domain | undefined }[] {
+  get entries(): readonly Pick<DomainEntry, 'domid' | 'domain' | 'life'>[] {
     return [...this.#entries.values()].sort((a, b) => a.domid - b.domid);
+  }
+
+  /** The life of the domain of this name. */
+  lifeOf(name: string): Lifecycle {
+    return this.#lives.get(name) ?? new Lifecycle();
+  }
+
+  /** Waits until no operation is under way on any domain. */
+  *idle(): Process {
+    for (const life of [...this.#lives.values()]) yield* life.idle();
   }
 
   /** Names of the domains that another hypervisor left and that were not taken up yet: whether each can be resumed. */
@@ -93,25 +112,51 @@ export class DomainList {
     return built.sort((a, b) => a.domid - b.domid);
   }
 
-  /** A slot, room for a P2M list, and frames, for which it waits while some are to be scrubbed. Throws ModelError ENOMEM. */
+  /**
+   * Begins to make a domain: a slot, room for a P2M list, and frames, for which it waits while some are to be scrubbed. Fails when
+   * there are too few of one of them.
+   */
   *makeRoom(
+    operation: 'create' | 'restore',
     config: DomainConfig,
     nrPages: number,
     nrFrames: number,
-  ): Process<{ readonly entry: DomainEntry; readonly frames: Uint32Array }> {
-    const { allocator, p2mLists, scrubber } = this.hypervisor;
-    yield* scrubber.waitFor(nrFrames);
-    const domid = this.#freeDomid();
+  ): Process<{ readonly entry: DomainEntry; readonly frames: Uint32Array } | NotDone> {
+    const life = this.lifeOf(config.name);
+    const refusal = life.begin(operation);
+    if (refusal !== undefined) return refusal;
+    this.#lives.set(config.name, life);
+    yield* this.hypervisor.scrubber.waitFor(nrFrames);
     const frames = new Uint32Array(nrFrames);
-    const p2mMfn = p2mLists.allocate(nrPages);
+    const place = this.#place(frames, nrPages);
+    if ('domid' in place) return { entry: this.#add(life, place.domid, config, 0, place.p2mMfn, NO_PAGES), frames };
+    this.#forget(config.name, life);
+    return place;
+  }
+
+  #place(frames: Uint32Array, nrPages: number): { readonly domid: DomId; readonly p2mMfn: Mfn } | NotDone {
+    const domid = this.#freeDomid();
+    if (domid === undefined) return failed(`ENOMEM: all ${DOMAIN_SLOTS - 1} domain records are in use`);
+    const p2mMfn = this.allocate(frames, nrPages);
+    return typeof p2mMfn === 'number' ? { domid, p2mMfn } : p2mMfn;
+  }
+
+  /**
+   * Takes frames from the allocator, and room for a P2M list of so many pages unless it has some `at` a place; fails, having taken
+   * nothing, when there is too little of either. Returns where the list goes.
+   */
+  allocate(frames: Uint32Array, nrPages: number, at?: Mfn): Mfn | NotDone {
+    const { allocator, p2mLists } = this.hypervisor;
+    let p2mMfn = at;
     try {
+      p2mMfn ??= p2mLists.allocate(nrPages);
       allocator.allocate(frames);
+      return p2mMfn;
     } catch (error) {
-      p2mLists.release(p2mMfn);
-      throw error;
+      if (!(error instanceof ModelError)) throw error;
+      if (at === undefined && p2mMfn !== undefined) p2mLists.release(p2mMfn);
+      return failed(error.message);
     }
-    const entry = this.#add(domid, config, 0, p2mMfn, NO_PAGES);
-    return { entry, frames };
   }
 
   /** Takes a domain that was left off the list, if its device can be what its records call it. */
@@ -124,10 +169,25 @@ export class DomainList {
 
   /** Enters a domain that was taken up. */
   enter({ record, p2m }: LeftDomain, config: DomainConfig): DomainEntry {
-    return this.#add(record.domid, config, record.boots, record.p2mMfn, p2m);
+    return this.#add(this.lifeOf(config.name), record.domid, config, record.boots, record.p2mMfn, p2m);
+  }
+
+  /** Begins to boot a domain of which there are preserved pages and nothing else. */
+  enterKept(config: DomainConfig): DomainEntry | NotDone {
+    const life = this.lifeOf(config.name);
+    const refusal = life.refusal('boot');
+    if (refusal !== undefined) return refusal;
+    const known = [...this.#entries.values()].find((entry) => entry.life === life);
+    if (known !== undefined && known.device !== config.device) return refused('its device is another one');
+    const left = known === undefined ? this.takeUp(config.name, config.device) : undefined;
+    const entry = known ?? (left && this.enter(left, config));
+    if (entry === undefined) return refused('its device has another number');
+    life.begin('boot');
+    return entry;
   }
 
   #add(
+    life: Lifecycle,
     domid: DomId,
     { name, device, mac, memoryBytes, seedName = name }: DomainConfig,
     boots: number,
@@ -135,6 +195,7 @@ export class DomainList {
     p2m: P2mList,
   ): DomainEntry {
     const entry = {
+      life,
       domid,
       name,
       seedName,
@@ -151,7 +212,7 @@ export class DomainList {
     return entry;
   }
 
-  /** Gives up a domain that was taken up. */
+  /** Gives up a domain that was taken up, and on which an operation is under way. */
   abandon({ record, p2m }: LeftDomain): void {
     const { memory, map, p2mLists, scrubber } = this.hypervisor;
     eraseDomainRecord(memory, map, record.domid);
@@ -159,6 +220,7 @@ export class DomainList {
     eraseRecoveryBox(memory, map, record.domid);
     for (const mfn of p2m.frames()) if (mfn !== NO_FRAME) scrubber.add(Mfn(mfn));
     p2mLists.release(record.p2mMfn);
+    this.#forget(record.name, this.lifeOf(record.name));
   }
 
   /** Gives up everything that was left and not taken up. Returns the names. */
@@ -166,6 +228,7 @@ export class DomainList {
     const names = [...this.#left.keys()];
     for (const left of [...this.#left.values()]) {
       this.#left.delete(left.record.name);
+      this.lifeOf(left.record.name).begin('destroy');
       this.abandon(left);
     }
     return names;
@@ -173,7 +236,7 @@ export class DomainList {
 
   entryOf(domain: Domain): DomainEntry {
     const entry = this.#entries.get(domain.domid);
-    assert(entry?.domain === domain, 'the domain exists, and is not being taken down');
+    assert(entry?.domain === domain, 'a domain that an operation holds is there');
     return entry;
   }
 
@@ -189,6 +252,13 @@ export class DomainList {
     eraseRecoveryBox(this.hypervisor.memory, this.hypervisor.map, entry.domid);
     this.hypervisor.p2mLists.release(entry.p2mMfn);
     this.#entries.delete(entry.domid);
+    this.#forget(entry.name, entry.life);
+  }
+
+  /** There is no such domain any more. */
+  #forget(name: string, life: Lifecycle): void {
+    life.step('gone');
+    this.#lives.delete(name);
   }
 
   /** Whether a frame is another domain's, is held or waits to be scrubbed; the set is made at the first question. */
@@ -240,9 +310,10 @@ export class DomainList {
     }
   }
 
-  #freeDomid(): DomId {
+  /** Undefined when all domain records are in use. */
+  #freeDomid(): DomId | undefined {
     const left = new Set([...this.#left.values()].map(({ record }) => record.domid));
     for (let n = 1; n < DOMAIN_SLOTS; n++) if (!this.#entries.has(DomId(n)) && !left.has(DomId(n))) return DomId(n);
-    throw new ModelError('ENOMEM', `all ${DOMAIN_SLOTS - 1} domain records are in use`);
+    return undefined;
   }
 }

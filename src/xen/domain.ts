@@ -1,12 +1,12 @@
 /**
  * A domain: one guest's environment (time, processor, memory, hypercalls) and what the tool stack sees of it.
  *
- * Life: running → (the guest stops itself) shutdown → dying (taken down, I/O draining) → dead. From the moment a domain
- * is no longer running its tasks are killed, its timers and upcalls do not come any more, and its environment is
+ * Which state it is in, and what may be done to it, is in lifecycle.ts. This object is one stay of a guest in its domain: from the
+ * moment it is no longer running its tasks are killed, its timers and upcalls do not come any more, and its environment is
  * revoked: every call on it, its memory or its hypercalls throws InvariantViolation. A domain object is never revived;
  * what outlives it is in machine memory.
  *
- * running → suspended: the guest asked for it and stands still: its tasks and timers wait, its memory is out of its reach. A
+ * A guest that suspends itself stands still: its tasks and timers wait, its memory is out of its reach. A
  * suspended domain is not resumed itself: another object, made from the bytes of its records (domain-state.ts), goes on
  * with its guest, perhaps under another hypervisor.
  *
@@ -29,6 +29,16 @@ import { EventPorts } from './event-channel.ts';
 import { ownerOfDomain } from './frame-record.ts';
 import { GrantTable } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import {
+  done,
+  isHeld,
+  type Lifecycle,
+  type LifeState,
+  type NotDone,
+  type Operation,
+  type Outcome,
+  refused,
+} from './lifecycle.ts';
 import { LogDirty } from './log-dirty.ts';
 import { NO_FRAME, type P2mList } from './p2m.ts';
 import { type GuestEnvironment, NR_REGISTERS, ShutdownReason } from './public/environment.ts';
@@ -41,7 +51,23 @@ import { SharedInfo } from './shared-info.ts';
 import { XenbusBackend } from './xenbus-backend.ts';
 import { homeOf } from './xenstore.ts';
 
+/** What a domain object is to whoever looks at it from outside. */
 export type DomainState = 'running' | 'suspended' | 'shutdown' | 'dying' | 'dead';
+
+/** What the state of the domain's life means for the object in which a guest is, or was. */
+const STATE_OF: Readonly<Record<LifeState, DomainState>> = {
+  absent: 'dead',
+  frozen: 'dead',
+  kept: 'dead',
+  building: 'dead',
+  running: 'running',
+  'running-held': 'running',
+  suspended: 'suspended',
+  'suspended-held': 'suspended',
+  shutdown: 'shutdown',
+  'shutdown-held': 'shutdown',
+  dying: 'dying',
+};
 
 /** Whether the recency of a domain's preserved pages survived: told by the guest before; not told (a crash); told, and damaged since. */
 export type RecencyState = 'told' | 'untold' | 'damaged';
@@ -70,6 +96,8 @@ export interface DomainStats {
 
 /** What the builder hands a new domain. */
 export interface DomainParts {
+  /** Of a domain that is being built. */
+  readonly life: Lifecycle;
   readonly domid: DomId;
   readonly name: string;
   /** Prefix of the names of its random streams. */
@@ -102,9 +130,11 @@ export class Domain {
   readonly domid: DomId;
   readonly name: string;
   readonly nrPages: number;
+  /** Pages of its boot region, the first ones. */
+  readonly bootPages: number;
   readonly environment: GuestEnvironment;
   /** Woken at every change of `state`. */
-  readonly stateChanged = new WaitQueue();
+  readonly stateChanged = new WaitQueue(() => `another state of domain ${this.name} than ${this.state}`);
   readonly cacheMap: CacheMap;
   /** @internal */
   readonly recoveryBox: RecoveryBox;
@@ -112,9 +142,8 @@ export class Domain {
   readonly events: EventPorts;
   /** The back-ends of its devices; the block device is the first. */
   readonly devices: readonly XenbusBackend[];
-  /** @internal: it is being saved or migrated. */
-  isLeaving = false;
   readonly #hypervisor: Hypervisor;
+  readonly #life: Lifecycle;
   readonly #environment: DomainEnvironment;
   readonly #sharedInfo: SharedInfo;
   readonly #p2m: P2mList;
@@ -137,6 +166,8 @@ export class Domain {
   constructor(hypervisor: Hypervisor, parts: DomainParts) {
     const { memory, frames, costs, protections } = hypervisor;
     this.#hypervisor = hypervisor;
+    this.#life = parts.life;
+    this.bootPages = parts.bootPages;
     this.#sharedInfoPfn = parts.sharedInfoPfn;
     this.#grantTablePfn = parts.grantTablePfn;
     this.domid = parts.domid;
@@ -178,6 +209,7 @@ export class Domain {
       frozen.environment.power.resume();
     }
     this.environment = this.#environment;
+    this.#life.step('built');
     hypervisor.host(this);
   }
 
@@ -230,14 +262,27 @@ export class Domain {
     return this.#state === 'running' && this.#environment.power.isPaused;
   }
 
-  /** Takes the guest's processor away for a while. I/O goes on; events and timers wait. */
-  pause(): void {
-    this.assertRunning();
+  /** Takes the guest's processor away for a while. I/O goes on; events and timers wait. Refused unless the guest runs. */
+  pause(): Outcome {
+    const refusal = this.begin('pause');
+    if (refusal !== undefined) return refusal;
     this.#environment.power.pause();
+    return done({});
   }
 
   unpause(): void {
     if (this.isRunning) this.#environment.power.resume();
+  }
+
+  /** @internal: an operation begins. Returns why it may not. */
+  begin(operation: Operation): NotDone | undefined {
+    if (this.#state !== 'dead') return this.#life.begin(operation);
+    return (isHeld(this.#life.state) && this.#life.refusal(operation)) || refused('there is no such domain');
+  }
+
+  /** @internal: the operation that began is over, and the domain is still there. */
+  end(): void {
+    this.#life.step('end');
   }
 
   /** Log-dirty mode: from now on every store to the domain's memory is logged, whoever makes it, until `endLogDirty`. */
@@ -273,7 +318,8 @@ export class Domain {
     const { recencyCrc } = this.cacheMap;
     // A guest that crashed may have died while it told.
     if (reason !== ShutdownReason.crash && recencyCrc !== undefined) sealRecency(memory, map, this.domid, recencyCrc);
-    this.#become('shutdown');
+    this.#life.step('stop');
+    this.#follow();
     this.#hypervisor.domain0Events.ports.raiseVirq(Virq.domExc);
   }
 
@@ -283,7 +329,8 @@ export class Domain {
     assert(registers.length === NR_REGISTERS, 'a processor has so many registers');
     this.#registers = registers.slice();
     this.#environment.power.pause();
-    this.#become('suspended');
+    this.#life.step('stand');
+    this.#follow();
     this.#hypervisor.domain0Events.ports.raiseVirq(Virq.domExc);
   }
 
@@ -311,12 +358,12 @@ export class Domain {
   }
 
   /**
-   * @internal: the tool stack takes the domain down: nothing new begins. What is in flight holds its frames under its grants
+   * @internal: whoever holds the domain takes it down: nothing new begins. What is in flight holds its frames under its grants
    * until `released` returns.
    */
   kill(): void {
-    assert(['running', 'suspended', 'shutdown'].includes(this.#state), 'a domain is taken down once');
-    this.#become('dying');
+    this.#life.step('kill');
+    this.#follow();
     this.events.destroy();
   }
 
@@ -336,13 +383,13 @@ export class Domain {
     assert(this.#state === 'dying', 'a domain dies before it is dead');
     // What the store still says of the domain was for the guest that is gone.
     this.#hypervisor.xenstore.remove(homeOf(this.domid));
-    this.#become('dead');
+    this.#follow('dead');
     this.#hypervisor.release(this);
   }
 
   /** @internal: the machine is reset. A guest that is frozen stays so. */
   reset(): void {
-    if (this.#state !== 'dead') this.#become('dead');
+    if (this.#state !== 'dead') this.#follow('dead');
   }
 
   /** @internal */
@@ -350,7 +397,8 @@ export class Domain {
     assert(this.#state === 'running', 'a guest that is gone used its environment');
   }
 
-  #become(state: DomainState): void {
+  /** The domain's life has gone on, or has left this object behind. */
+  #follow(state = STATE_OF[this.#life.state]): void {
     this.#state = state;
     if (this.#hasGuest) {
       this.#environment.revokeMemory();

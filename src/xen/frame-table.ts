@@ -83,7 +83,7 @@ const BLOCK_KEYS = 0x1_0000_0000;
 export class FrameTable {
   readonly #memory: MachineMemory;
   readonly #words: Uint32Array;
-  /** Of both indices. */
+  /** Of both indices: two words a frame. */
   readonly #links: Int32Array;
   readonly #blocks: FrameIndex;
   readonly #names: FrameIndex;
@@ -211,7 +211,7 @@ export class FrameTable {
     const links = this.#links;
     const { recordCheck } = this.#protections;
     // What is computed here means nothing: a loop as small as this fetches what the next ones read, many frames at a time.
-    for (let i = 0; i < count; i++) intact[i] = words[list[first + i]! << 3]! ^ links[list[first + i]! << 2]!;
+    for (let i = 0; i < count; i++) intact[i] = words[RECORD_WORDS * list[first + i]!]! ^ links[2 * list[first + i]!]!;
     for (let i = 0; i < count; i++)
       intact[i] = !recordCheck || recordIsIntact(words, list[first + i]! * RECORD_WORDS) ? 1 : 0;
   }

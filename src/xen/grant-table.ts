@@ -34,7 +34,7 @@ export class GrantTable {
   readonly #writablePins = new Uint16Array(NR_GRANT_ENTRIES);
   readonly #mappers = new Uint16Array(NR_GRANT_ENTRIES);
   readonly #mfns = new Uint32Array(NR_GRANT_ENTRIES);
-  readonly #unpinned = new WaitQueue();
+  readonly #unpinned = new WaitQueue('grants to be unmapped');
   #pinCount = 0;
   #revoked = false;
 

@@ -10,6 +10,7 @@
  */
 
 import { type Arch, ARCHS, FRAME_NUMBER_BYTES, MOST_FRAMES } from '../base/arch.ts';
+import { checkObject, checkOneOf } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { DomId, Mfn, PAGE_SIZE, Pfn, SECTORS_PER_PAGE } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
@@ -130,7 +131,7 @@ export class Hypervisor {
   /**
    * Boots on a machine: clears its memory, as Xen does with all memory that is free, and lays out its tables. Takes
    * no virtual time: how long a boot lasts is the experiment's to say.
-   * @throws UserError when the memory cannot hold the tables, or is more than the architecture can have
+   * @throws UserError when the memory cannot hold the tables, or is more than the architecture can have; ArgumentError
    */
   static boot(
     simulation: Simulation,
@@ -139,6 +140,8 @@ export class Hypervisor {
     options: HypervisorOptions = {},
   ): Hypervisor {
     const { arch = ARCHS[0] } = options;
+    checkOneOf('arch', arch, ARCHS);
+    checkObject('memory', memory, 'frameCount');
     const map = planMemory(memory.frameCount, arch);
     if (memory.frameCount > MOST_FRAMES[arch])
       throw new UserError(

@@ -5,6 +5,7 @@ export type { FrameHappening, FrameObserver } from './frame-table.ts';
 export { Hypervisor, type HypervisorOptions, type Reload } from './hypervisor.ts';
 export * from './inspect.ts';
 export * from './layout-page.ts';
+export type { Done, NotDone, Outcome } from './lifecycle.ts';
 export {
   type ArrivalOptions,
   type ArrivalOutcome,
@@ -13,7 +14,7 @@ export {
   type MigrationOutcome,
   receiveMigration,
 } from './migrate.ts';
-export { handOver, type NotSuspended, shutdownDomain0, suspendDomains } from './on-memory-suspend.ts';
+export { handOver, type NotSuspended, shutdownDomain0, suspendDomain, suspendDomains } from './on-memory-suspend.ts';
 export * from './protections.ts';
 export { Provenance, PROVENANCE_NAMES, type ProvenanceName } from './provenance.ts';
 export * from './public/index.ts';
@@ -24,6 +25,6 @@ export * from './save-layout-page.ts';
 export type { DomainConfig } from './domain-list.ts';
 export { resumeDomain } from './resume.ts';
 export { saveFileBytes } from './save-format.ts';
-export { type RestartOptions, Toolstack } from './toolstack.ts';
+export { domainOf, type RestartOptions, type ShutdownRequest, Toolstack } from './toolstack.ts';
 export { shutdownNodeOf } from './xenstore.ts';
-export { type ManagedConfig, type ShutdownRequest, type StopAction, Xend } from './xend.ts';
+export { type ManagedConfig, type StopAction, Xend } from './xend.ts';

@@ -3,12 +3,17 @@
  * rebuilt from them alone, and so is a hypervisor.
  *
  * ```
- * mfn 0    1                   domainTableMfn   p2mMfn           recencyMfn      stateMfn          handoverMfn  firstDomainMfn
- * +--------+-------------------+----------------+----------------+---------------+-----------------+------------+---------------
- * | root   | frame table       | domain records | P2M lists      | recency table | domain states   | handover   | memory of the
- * | record | 32 bytes a frame, | 128 bytes each | a number of a  | 2 bytes a     | 2 frames each   | record     | domains ...
- * |        | by mfn            | by domid       | frame a page   | frame         | by domid        | one frame  |
- * +--------+-------------------+----------------+----------------+---------------+-----------------+------------+---------------
+ * begins at      | what
+ * ---------------+---------------------------------------------------------------
+ * 0              | root record: one frame
+ * tableMfn       | frame table: a record of 32 bytes a frame, by mfn
+ * domainTableMfn | domain records: 128 bytes each, by domid
+ * p2mMfn         | P2M lists: the number of a frame a page
+ * recencyMfn     | recency table: 2 bytes a frame
+ * stateMfn       | domain states: 2 frames each, by domid
+ * handoverMfn    | handover record: one frame
+ * boxMfn         | recovery boxes: 2 frames each, by domid
+ * firstDomainMfn | memory of the domains, to the end
  * ```
  *
  * All numbers are little-endian. Numbers of frames, and counts of them, are as wide as the architecture has them (base/arch.ts), which

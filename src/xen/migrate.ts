@@ -18,6 +18,8 @@
  * them, which counts. Both machines reach the guest's block device; what the guest has written is on its medium before the
  * guest goes on.
  *
+ * Both ends hold the domain from beginning to end (lifecycle.ts).
+ *
  * Whatever fails before `go` leaves the guest where it is, and it goes on there. From `go` on it is the target's: it runs in one
  * place at most. A connection that ends between `go` and its answer leaves the domain at the source suspended, since nobody here
  * knows. A domain that stops meanwhile, or that somebody else suspends, is not sent. As after a restore, names come along and no
@@ -34,12 +36,13 @@ import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
 import type { DomainDevices } from './domain-list.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { type Done, done, failed, type NotDone, type Outcome, refused } from './lifecycle.ts';
 import type { LogDirty } from './log-dirty.ts';
 import { MigrationLink } from './migration-link.ts';
 import type { DomainRecord } from './records.ts';
 import { makeRoomFor } from './restore.ts';
 import { abandonIncoming, completeIncoming, continueDomain, type IncomingDomain } from './resume.ts';
-import { beginLeaving, type SavedConfig, type SaveParts, standStill } from './save.ts';
+import { beginLeaving, giveUp, type SavedConfig, type SaveParts, standStill, stillRunning } from './save.ts';
 import {
   encodeBatch,
   endPages,
@@ -62,6 +65,8 @@ const FEW_PAGES = 50;
 /** Pages that are looked at and copied in one go. */
 const BATCH = 16;
 
+const IN_USE = refused('the cable is in use');
+
 /** One round over the pages. */
 export interface MigrationRound {
   readonly pages: number;
@@ -79,12 +84,12 @@ export interface Migrated {
 
 /** What became of a domain that was to go to another machine. */
 export type MigrationOutcome =
-  | Migrated
+  | Done<Migrated>
   /** `domain`: where the guest goes on; undefined when it does not go on here. */
-  | { readonly problem: string; readonly domain: Domain | undefined };
+  | (NotDone & { readonly domain: Domain | undefined });
 
 /** What became of one that came. */
-export type ArrivalOutcome = { readonly domain: Domain; readonly pagesVouched: number } | { readonly problem: string };
+export type ArrivalOutcome = Outcome<{ readonly domain: Domain; readonly pagesVouched: number }>;
 
 export interface ArrivalOptions {
   /** The devices of a domain, as this machine reaches them; undefined when it does not. */
@@ -103,13 +108,13 @@ export function* migrateDomain(
   config: SavedConfig,
   nic: Nic,
 ): Process<MigrationOutcome> {
-  const record = beginLeaving(parts.hypervisor, domain);
-  if ('problem' in record) return { ...record, domain };
+  const record = beginLeaving(parts.hypervisor, domain, 'migrate');
+  if ('problem' in record) return { ...record, domain: stillRunning(domain) };
+  if (nic.isOpen) return { ...giveUp(domain, IN_USE.problem), ...IN_USE };
   const link = new MigrationLink(parts.hypervisor, nic);
   const log = domain.beginLogDirty();
-  const outcome = yield* new Departure(parts, domain, record.value, config, link, log).run();
+  const outcome = yield* new Departure(parts, domain, record, config, link, log).run();
   link.close();
-  domain.isLeaving = false;
   return outcome;
 }
 
@@ -149,24 +154,21 @@ class Departure {
     const problem =
       this.#failure() ?? (stillRuns ? yield* standStill(hypervisor, domain, this.#device) : 'it has stopped');
     domain.endLogDirty();
-    if (!stillRuns || domain.state !== 'suspended')
-      return { problem: problem ?? 'it has stopped', domain: domain.isRunning ? domain : undefined };
+    if (!stillRuns || domain.state !== 'suspended') return giveUp(domain, problem ?? 'it has stopped');
     const stoppedAt = hypervisor.simulation.now;
     const refusal = problem ?? (yield* this.#sendRest());
     if (refusal !== undefined) return yield* this.#stay(refusal);
     yield* this.#link.say('go');
     const answer = yield* this.#link.hear();
-    if (answer === undefined)
-      return { problem: `it is not known whether it goes on there: ${this.#link.problem}`, domain: undefined };
+    if (answer === undefined) return giveUp(domain, `it is not known whether it goes on there: ${this.#link.problem}`);
     if (answer !== 'running') return yield* this.#stay(answer);
     const stopNs = hypervisor.simulation.now - stoppedAt;
-    yield* toolstack.destroyDomain(domain);
-    return { bytes: this.#link.bytesSent, rounds: this.#rounds, stopNs };
+    yield* toolstack.removeDomain(domain);
+    return done({ bytes: this.#link.bytesSent, rounds: this.#rounds, stopNs });
   }
 
   *#stay(problem: string): Process<MigrationOutcome> {
-    const { list } = this.#parts.toolstack;
-    return { problem, domain: yield* continueDomain(list, this.#domain, this.#record.bootPages) };
+    return { ...failed(problem), domain: yield* continueDomain(this.#parts.toolstack.list, this.#domain) };
   }
 
   /** Why the other end does not take it; undefined as long as it does. */
@@ -232,6 +234,7 @@ class Departure {
 
 /** Takes one domain that another machine sends. */
 export function* receiveMigration(parts: SaveParts, nic: Nic, options: ArrivalOptions): Process<ArrivalOutcome> {
+  if (nic.isOpen) return IN_USE;
   const link = new MigrationLink(parts.hypervisor, nic);
   const outcome = yield* receiveFrom(link, parts, options);
   if ('problem' in outcome) yield* link.say(`refused: ${outcome.problem}`);
@@ -241,9 +244,9 @@ export function* receiveMigration(parts: SaveParts, nic: Nic, options: ArrivalOp
 
 function* receiveFrom(link: MigrationLink, parts: SaveParts, options: ArrivalOptions): Process<ArrivalOutcome> {
   const header = yield* readHeader(link, parts.hypervisor);
-  if ('problem' in header) return header;
+  if ('problem' in header) return failed(header.problem);
   const devices = options.devicesOf(header.name);
-  if (devices === undefined) return { problem: `the disk of ${header.name} is not reached from here` };
+  if (devices === undefined) return refused(`the disk of ${header.name} is not reached from here`);
   const incoming = yield* makeRoomFor(parts.toolstack, header, devices);
   if ('problem' in incoming) return incoming;
   const outcome = yield* settleIn(link, parts, header, incoming, options.vouch ? devices.device : undefined);
@@ -259,23 +262,23 @@ function* settleIn(
   vouchingDevice: BlockDevice | undefined,
 ): Process<ArrivalOutcome> {
   if (!(yield* readPages(link, hypervisor, incoming)))
-    return { problem: link.problem ?? 'its pages are not those of a domain' };
+    return failed(link.problem ?? 'its pages are not those of a domain');
   const header = yield* readHeader(link, hypervisor);
-  if ('problem' in header) return header;
+  if ('problem' in header) return failed(header.problem);
   const { nrPages, bootPages, boots, name } = header;
   if ([nrPages, bootPages, boots, name].join() !== [first.nrPages, first.bootPages, first.boots, first.name].join())
-    return { problem: 'it is another domain than it was' };
+    return failed('it is another domain than it was');
   const rest = yield* readRest(link, incoming, header);
-  if ('problem' in rest) return rest;
+  if ('problem' in rest) return failed(rest.problem);
   const { state, facts } = rest;
   tellRest(hypervisor, incoming, rest);
   const pagesVouched = vouchingDevice === undefined ? 0 : yield* vouchFor(hypervisor, vouchingDevice, incoming, facts);
   yield* link.say('complete');
-  if ((yield* link.hear()) !== 'go') return { problem: link.problem ?? 'it stays there' };
+  if ((yield* link.hear()) !== 'go') return failed(link.problem ?? 'it stays there');
   const domain = yield* completeIncoming(toolstack.list, incoming, header, state);
   if ('problem' in domain) return domain;
   yield* link.say('running');
-  return { domain, pagesVouched };
+  return done({ domain, pagesVouched });
 }
 
 function* readHeader(link: MigrationLink, { map }: Hypervisor): Process<SaveHeader | Problem> {

@@ -52,7 +52,7 @@ export type MigrationWord = 'complete' | 'go' | 'running' | `refused: ${string}`
 export class MigrationLink {
   readonly #hypervisor: Hypervisor;
   readonly #nic: Nic;
-  readonly #arrived = new WaitQueue();
+  readonly #arrived = new WaitQueue('a word from the other end of a migration');
   readonly #window = new Uint8Array(PACKET_BYTES);
   #used = 0;
   #sent = 0;

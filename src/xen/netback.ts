@@ -54,7 +54,7 @@ class NetBackend implements Backend {
   readonly #rx: BackRing;
   readonly #txRequest = new Uint8Array(NET_TX_REQUEST.size);
   readonly #rxRequest = new Uint8Array(NET_RX_REQUEST.size);
-  readonly #idle = new WaitQueue();
+  readonly #idle = new WaitQueue('the last packet of a network back-end');
   #isDead = false;
   /** Frames of the guest that were taken up. */
   #sending = 0;

@@ -18,6 +18,7 @@ import type { Domain } from './domain.ts';
 import { writeDomainState } from './domain-state.ts';
 import { type HandoverEntry, writeHandover } from './handover.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { done, failed, type Outcome, refused } from './lifecycle.ts';
 import { Virq } from './public/event-channel.ts';
 import { domainRecordChecksum } from './records.ts';
 import type { Toolstack } from './toolstack.ts';
@@ -25,15 +26,17 @@ import type { Toolstack } from './toolstack.ts';
 /** How long a guest has: as long as one that is asked to shut down. Assumed. */
 const SUSPEND_TIMEOUT = Ns(30e9);
 
-/** Why a domain that ran was not suspended. */
-export type NotSuspended = { readonly domid: DomId; readonly reason: 'paused' | 'no handler' | 'not in time' };
+/** Why a domain that ran was not suspended: in words. */
+export type NotSuspended = { readonly domid: DomId; readonly reason: string };
 
 /**
- * Domain 0 goes down: its services stop, while its back-ends still work; then these end, with what the devices have in
- * flight, and the store with them. What a guest has on its rings, or asks the store, stays there.
+ * Domain 0 goes down: its services stop, while its back-ends still work, and what the tool stack has under way ends; then the
+ * back-ends end, with what the devices have in flight, and the store with them. What a guest has on its rings, or asks the store,
+ * stays there.
  */
 export function* shutdownDomain0(hypervisor: Hypervisor, toolstack: Toolstack): Process {
   yield Ns(hypervisor.costs.domain0ShutdownNs);
+  yield* toolstack.list.idle();
   hypervisor.xenstore.stop();
   for (const domain of toolstack.list.domains) domain.stopDevices();
   for (const domain of toolstack.list.domains) yield* domain.released();
@@ -41,19 +44,27 @@ export function* shutdownDomain0(hypervisor: Hypervisor, toolstack: Toolstack): 
 
 /** Suspends all domains that run, after domain 0 has gone. Returns those that were not. */
 export function* suspendDomains(hypervisor: Hypervisor, toolstack: Toolstack): Process<NotSuspended[]> {
-  const failed: NotSuspended[] = [];
+  const notSuspended: NotSuspended[] = [];
   for (const domain of toolstack.list.domains) {
     if (!domain.isRunning) continue;
-    const reason = yield* suspendDomain(hypervisor, domain);
-    if (reason !== undefined) failed.push({ domid: domain.domid, reason });
+    const outcome = yield* suspendDomain(hypervisor, domain);
+    if ('problem' in outcome) notSuspended.push({ domid: domain.domid, reason: outcome.problem });
   }
-  return failed;
+  return notSuspended;
 }
 
-function* suspendDomain({ power }: Hypervisor, domain: Domain): Process<NotSuspended['reason'] | undefined> {
-  if (domain.isPaused) return 'paused';
-  if (!domain.events.raiseVirq(Virq.suspend)) return 'no handler';
-  return (yield* isSuspendedInTime(power, domain)) ? undefined : 'not in time';
+/** Has a guest suspend itself on memory. It stays there until it is resumed, or another hypervisor goes on with it. */
+export function* suspendDomain({ power }: Hypervisor, domain: Domain): Process<Outcome> {
+  const refusal = domain.isPaused ? refused('paused') : domain.begin('suspend');
+  if (refusal !== undefined) return refusal;
+  const outcome = yield* askToSuspend(power, domain);
+  domain.end();
+  return outcome;
+}
+
+function* askToSuspend(power: Power, domain: Domain): Process<Outcome> {
+  if (!domain.events.raiseVirq(Virq.suspend)) return failed('no handler');
+  return (yield* isSuspendedInTime(power, domain)) ? done({}) : failed('not in time');
 }
 
 /** Waits until a guest that was asked to has suspended itself, or has not in time. */
@@ -75,8 +86,8 @@ export function* handOver(hypervisor: Hypervisor, toolstack: Toolstack): Process
   const { memory, map, costs, protections } = hypervisor;
   yield Ns(costs.handoverNs);
   const entries: HandoverEntry[] = [];
-  for (const { domid, domain } of toolstack.list.entries) {
-    if (domain !== undefined && domain.state !== 'suspended') continue;
+  for (const { domid, domain, life } of toolstack.list.entries) {
+    if (life.state !== 'suspended' && life.state !== 'kept') continue;
     if (domain !== undefined) writeDomainState(memory, map, domain.freeze());
     entries.push({ domid, suspended: domain !== undefined, recordChecksum: domainRecordChecksum(memory, map, domid) });
   }

@@ -42,7 +42,7 @@ export interface ScrubParts {
 export class PageScrubber {
   readonly #parts: ScrubParts;
   readonly #list: number[] = [];
-  readonly #progress = new WaitQueue();
+  readonly #progress = new WaitQueue('frames to be scrubbed');
   #ticking = false;
   #idling = false;
 

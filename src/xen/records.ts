@@ -11,6 +11,7 @@ import { type Arch, ARCH_CODES, archOfCode } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { getField, type Layout, overlongField, putField, reservedIsZero } from '../base/layout.ts';
+import { decodeText, encodeText } from '../base/text.ts';
 import { type DomId, Mfn, PAGE_SIZE } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import {
@@ -133,10 +134,11 @@ const PER_FRAME = PAGE_SIZE / DOMAIN_RECORD_BYTES;
 const frameOf = (map: MemoryMap, domid: DomId): Mfn => Mfn(map.domainTableMfn + Math.floor(domid / PER_FRAME));
 const offsetOf = (domid: DomId): number => (domid % PER_FRAME) * DOMAIN_RECORD_BYTES;
 
-/** UTF-8 of a domain's name; undefined when it does not fit the record with a terminating zero. */
+/** Bytes of a domain's name; undefined when they do not fit the record with a terminating zero, or are another name's too. */
 export function encodeName(name: string): Uint8Array | undefined {
-  const bytes = new TextEncoder().encode(name);
-  return bytes.length < DOMAIN_NAME_BYTES && !bytes.includes(0) ? bytes : undefined;
+  const bytes = encodeText(name);
+  const fits = bytes.length < DOMAIN_NAME_BYTES && !bytes.includes(0) && decodeText(bytes) === name;
+  return fits ? bytes : undefined;
 }
 
 export function writeDomainRecord(memory: MachineMemory, map: MemoryMap, record: DomainRecord): void {
@@ -207,7 +209,7 @@ function parse(bytes: Uint8Array, domid: DomId, arch: Arch): Parsed<DomainRecord
   if (problem !== undefined) return { problem };
   if (getField(layout, bytes, 0, 'domid') !== domid) return { problem: 'record of another domain' };
   const at = layout.offset.name;
-  const name = new TextDecoder().decode(bytes.subarray(at, at + DOMAIN_NAME_BYTES)).replace(/\0+$/, '');
+  const name = decodeText(bytes.subarray(at, at + DOMAIN_NAME_BYTES)).replace(/\0+$/, '');
   return {
     value: {
       domid,

@@ -17,13 +17,12 @@
 
 import type { Arch } from '../base/arch.ts';
 import { PAGE_SIZE } from '../base/units.ts';
-import { ModelError } from '../base/errno.ts';
-import { UserError } from '../base/user-error.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
 import type { DomainDevices } from './domain-list.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { done, failed, type NotDone, type Outcome } from './lifecycle.ts';
 import type { Parsed } from './records.ts';
 import { abandonIncoming, completeIncoming, type IncomingDomain, receiveDomain } from './resume.ts';
 import type { SaveParts } from './save.ts';
@@ -35,9 +34,11 @@ import { vouchFor } from './save-vouch.ts';
 import type { Toolstack } from './toolstack.ts';
 
 /** What became of a file. */
-export type RestoreOutcome =
-  | { readonly domain: Domain; readonly bytes: number; readonly pagesVouched: number }
-  | { readonly problem: string };
+export type RestoreOutcome = Outcome<{
+  readonly domain: Domain;
+  readonly bytes: number;
+  readonly pagesVouched: number;
+}>;
 
 export interface RestoreOptions extends DomainDevices {
   /** Compare the pages that equalled a block with what the disk has by now. */
@@ -47,7 +48,7 @@ export interface RestoreOptions extends DomainDevices {
 /** Restores a domain from the device, or the part of one, that it was saved to. */
 export function* restoreDomain(parts: SaveParts, file: BlockDevice, options: RestoreOptions): Process<RestoreOutcome> {
   const extent = yield* SaveExtent.open(parts.hypervisor, file);
-  if (extent === undefined) return { problem: 'no memory for domain 0' };
+  if (extent === undefined) return failed('no memory for domain 0');
   const outcome = yield* restoreFrom(extent, parts, options);
   extent.close();
   return outcome;
@@ -55,7 +56,7 @@ export function* restoreDomain(parts: SaveParts, file: BlockDevice, options: Res
 
 function* restoreFrom(extent: SaveExtent, parts: SaveParts, options: RestoreOptions): Process<RestoreOutcome> {
   const header = yield* readHeader(extent, parts.hypervisor.map.arch);
-  if ('problem' in header) return header;
+  if ('problem' in header) return failed(header.problem);
   const incoming = yield* makeRoomFor(parts.toolstack, header.value, options);
   if ('problem' in incoming) return incoming;
   const outcome = yield* bringBack(extent, parts, options, header.value, incoming);
@@ -71,15 +72,15 @@ function* bringBack(
   incoming: IncomingDomain,
 ): Process<RestoreOutcome> {
   const body = yield* readBody(extent, hypervisor, header, incoming);
-  if ('problem' in body) return body;
+  if ('problem' in body) return failed(body.problem);
   const { state, facts } = body;
   tellRest(hypervisor, incoming, body);
   const pagesVouched = vouch ? yield* vouchFor(hypervisor, device, incoming, facts) : 0;
   const consumed = encodeSaveHeader({ ...header, consumed: true });
-  if (!((yield* extent.write(0, consumed)) && (yield* extent.flush()))) return { problem: 'the device fails' };
+  if (!((yield* extent.write(0, consumed)) && (yield* extent.flush()))) return failed('the device fails');
   const domain = yield* completeIncoming(toolstack.list, incoming, header, state);
   if ('problem' in domain) return domain;
-  return { domain, bytes: (1 + bodyBlocksOf(header)) * PAGE_SIZE, pagesVouched };
+  return done({ domain, bytes: (1 + bodyBlocksOf(header)) * PAGE_SIZE, pagesVouched });
 }
 
 function* readHeader(extent: SaveExtent, arch: Arch): Process<Parsed<SaveHeader>> {
@@ -93,18 +94,13 @@ function* readHeader(extent: SaveExtent, arch: Arch): Process<Parsed<SaveHeader>
 }
 
 /** Makes room for the domain that a header tells of. */
-export function* makeRoomFor(
+export function makeRoomFor(
   toolstack: Toolstack,
   { name, cmdLine, nrPages, mappedPages }: SaveHeader,
   { device, mac }: DomainDevices,
-): Process<IncomingDomain | Problem> {
-  try {
-    const config = { name, cmdLine, memoryBytes: nrPages * PAGE_SIZE, device, mac };
-    return yield* receiveDomain(toolstack.list, config, nrPages, mappedPages);
-  } catch (error) {
-    if (!(error instanceof ModelError || error instanceof UserError)) throw error;
-    return { problem: error.message };
-  }
+): Process<IncomingDomain | NotDone> {
+  const config = { name, cmdLine, memoryBytes: nrPages * PAGE_SIZE, device, mac };
+  return receiveDomain(toolstack.list, config, nrPages, mappedPages);
 }
 
 /** Reads the body into the domain's frames, and verifies all of it. */

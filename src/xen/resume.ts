@@ -5,7 +5,6 @@
 
 import { assert } from '../base/assert.ts';
 import { type DomId, Mfn } from '../base/units.ts';
-import { UserError } from '../base/user-error.ts';
 import type { Process } from '../sim/simulation.ts';
 import { Domain } from './domain.ts';
 import { DomainEnvironment } from './domain-environment.ts';
@@ -13,12 +12,10 @@ import { type DomainConfig, type DomainEntry, type DomainList, NO_FRAMES, seedNa
 import { type DomainStateRecord, eraseDomainState } from './domain-state.ts';
 import { ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { done, failed, type NotDone, type Outcome, refused } from './lifecycle.ts';
 import type { P2mList } from './p2m.ts';
 import { noReasons } from './public/reason.ts';
 import { type DomainRecord, encodeName, writeDomainRecord } from './records.ts';
-
-/** What became of a domain that was to be resumed. */
-export type Resumption = { readonly domain: Domain } | { readonly lost: string };
 
 /** A domain whose guest comes from elsewhere, before it is there. */
 export interface IncomingDomain {
@@ -32,53 +29,80 @@ export interface IncomingDomain {
   readonly frames: Uint32Array;
 }
 
+/** A guest that was frozen and is found nowhere: somebody else goes on with it, or its registers are damaged. */
+const NO_PROGRAM = failed('its program is not where its registers say');
+
 /**
- * Goes on with a domain that another hypervisor left suspended, on its own frames: its guest returns from the hypercall.
- * When it cannot be, its frames are given to the scrub list, and `lost` says why.
+ * Goes on with the domain of this name, which another hypervisor left suspended or which is suspended here, on its own frames: its
+ * guest returns from the hypercall. Fails when there is no guest to go on with: of one that was left the frames are then given to the
+ * scrub list, one that is suspended here stays so.
  */
-export function* resumeDomain(list: DomainList, config: DomainConfig): Process<Resumption> {
-  const { memory, map, simulation, costs } = list.hypervisor;
+export function* resumeDomain(list: DomainList, config: DomainConfig): Process<Outcome<{ readonly domain: Domain }>> {
+  const life = list.lifeOf(config.name);
+  const refusal = life.refusal('resume');
+  if (refusal !== undefined) return refusal;
+  if (life.state !== 'frozen') return yield* resumeHere(list, config.name);
   const left = list.takeUp(config.name, config.device);
-  if (left === undefined) return { lost: 'not left, or its device has another number' };
+  if (left === undefined) return refused('its device has another number');
+  life.begin('resume');
+  const { memory, map, simulation, costs } = list.hypervisor;
   yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
   const { record, state } = left;
   const guest = state && simulation.frozen.thaw(state.program);
   if (state === undefined || !(guest instanceof DomainEnvironment)) {
     list.abandon(left);
-    return { lost: state === undefined ? 'not suspended' : 'its program is not where its registers say' };
+    return NO_PROGRAM;
   }
   const entry = list.enter(left, config);
   eraseDomainState(memory, map, record.domid);
   writeDomainRecord(memory, map, record);
-  return { domain: goOn(list.hypervisor, entry, record.bootPages, state, guest) };
+  return done({ domain: goOn(list.hypervisor, entry, record.bootPages, state, guest) });
 }
 
-/** Goes on with a domain that is suspended, where it is. */
-export function* continueDomain(list: DomainList, domain: Domain, bootPages: number): Process<Domain> {
+function* resumeHere(list: DomainList, name: string): Process<Outcome<{ readonly domain: Domain }>> {
+  const domain = list.domains.find((known) => known.name === name);
+  assert(domain !== undefined, 'a domain that is suspended here is there');
+  domain.begin('resume');
+  const next = yield* continueDomain(list, domain);
+  return next === undefined ? NO_PROGRAM : done({ domain: next });
+}
+
+/**
+ * @internal: goes on with a domain that is suspended and held, where it is; the operation is over then. Returns undefined when
+ * somebody else goes on with its guest.
+ */
+export function* continueDomain(list: DomainList, domain: Domain): Process<Domain | undefined> {
   const entry = list.entryOf(domain);
   const state = domain.freeze();
   const guest = list.hypervisor.simulation.frozen.thaw(state.program);
-  assert(guest instanceof DomainEnvironment, 'nobody else goes on with it');
+  if (!(guest instanceof DomainEnvironment)) {
+    domain.end();
+    return undefined;
+  }
   entry.domain = undefined;
   domain.kill();
   yield* domain.released();
   domain.bury();
-  return goOn(list.hypervisor, entry, bootPages, state, guest);
+  entry.life.step('rebuild');
+  return goOn(list.hypervisor, entry, domain.bootPages, state, guest);
 }
 
 /**
  * Makes room for a domain whose guest comes from elsewhere; whoever brings it places the frames. Then it is completed, or
- * abandoned.
- * @throws UserError for a name that cannot be; ModelError ENOMEM when there is no memory or no slot for it
+ * abandoned. Refused while there is a domain of this name, or when no domain can have it; fails when there is no memory or no slot
+ * for it.
  */
 export function* receiveDomain(
   list: DomainList,
   config: DomainConfig,
   nrPages: number,
   nrFrames: number,
-): Process<IncomingDomain> {
-  if (encodeName(config.name) === undefined) throw new UserError(`name: "${config.name}" is longer than 31 bytes`);
-  const { entry, frames } = yield* list.makeRoom(config, nrPages, nrFrames);
+): Process<IncomingDomain | NotDone> {
+  if (encodeName(config.name) === undefined)
+    return refused(`its name "${config.name}" is not text of 31 bytes at most without a zero`);
+  const room = yield* list.makeRoom('restore', config, nrPages, nrFrames);
+  if ('problem' in room) return room;
+  const { entry, frames } = room;
   const p2m = list.hypervisor.p2mLists.view(entry.p2mMfn, nrPages);
   assert(p2m !== undefined, 'there is room for the P2M list');
   p2m.clear();
@@ -97,12 +121,11 @@ export function* completeIncoming(
   { domid, device, p2m, frames }: IncomingDomain,
   { bootPages, boots }: Pick<DomainRecord, 'bootPages' | 'boots'>,
   state: DomainStateRecord,
-): Process<Domain | { readonly problem: string }> {
+): Process<Domain | NotDone> {
   const { memory, map, costs, simulation, scrubber } = list.hypervisor;
   const entry = list.entryAt(domid);
   const guest = simulation.frozen.thaw(state.program);
-  if (!(guest instanceof DomainEnvironment) || guest.nrPages !== p2m.length)
-    return { problem: 'its program is not where its registers say' };
+  if (!(guest instanceof DomainEnvironment) || guest.nrPages !== p2m.length) return NO_PROGRAM;
   const placed = new Set(p2m.frames());
   for (const mfn of frames) if (!placed.has(mfn)) scrubber.add(Mfn(mfn));
   yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
@@ -138,6 +161,7 @@ function goOn(
   guest: DomainEnvironment,
 ): Domain {
   entry.domain = new Domain(hypervisor, {
+    life: entry.life,
     domid: entry.domid,
     name: entry.name,
     seedName: seedNameOf(entry),

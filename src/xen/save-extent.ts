@@ -115,7 +115,7 @@ export function* transferAll(
   device: BlockDevice,
   requests: readonly Transfer[],
 ): Process<boolean> {
-  const allEnded = new WaitQueue();
+  const allEnded = new WaitQueue('requests of domain 0 to the disk');
   let left = requests.length;
   let ok = true;
   domain0Cpu.charge(costs.blkbackRequestNs * requests.length);

@@ -27,6 +27,7 @@
 import { type Arch, ARCH_CODES, archOfCode, FRAME_NUMBER_BYTES } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { defineArchLayouts, getField, overlongField, putField } from '../base/layout.ts';
+import { decodeText, encodeText } from '../base/text.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import { DOMAIN_NAME_BYTES, STATE_FRAMES_EACH } from './layouts.ts';
 import { CMD_LINE_BYTES } from './public/start-info.ts';
@@ -163,7 +164,7 @@ export function encodeSaveHeader(header: SaveHeader): Uint8Array {
   putField(layout, bytes, 0, 'bodyBlocks', bodyBlocksOf(header));
   for (const name of ['bodyCrc', 'nrPages', 'mappedPages', 'factCount', 'bootPages', 'boots'] as const)
     putField(layout, bytes, 0, name, header[name]);
-  const [name, cmdLine] = [header.name, header.cmdLine].map((text) => new TextEncoder().encode(text));
+  const [name, cmdLine] = [header.name, header.cmdLine].map((text) => encodeText(text));
   assert(
     name!.length < DOMAIN_NAME_BYTES && cmdLine!.length < CMD_LINE_BYTES,
     'a domain has a configuration that fits',
@@ -187,7 +188,7 @@ export function decodeSaveHeader(block: Uint8Array, arch: Arch): Parsed<SaveHead
   const field = (name: keyof typeof layout.offset): number => getField(layout, bytes, 0, name);
   const text = (name: 'name' | 'cmdLine', length: number): string => {
     const at = layout.offset[name];
-    return new TextDecoder().decode(bytes.subarray(at, at + length)).replace(/\0+$/, '');
+    return decodeText(bytes.subarray(at, at + length)).replace(/\0+$/, '');
   };
   const value = {
     arch,

@@ -3,7 +3,8 @@
  *
  * The tool stack asks the guest through the store to suspend itself; what it had in flight ends under its grants; the file
  * is written through domain 0 (save-format.ts says what, and in which order); then the domain is destroyed and its frames
- * are scrubbed. A guest whose save fails goes on where it is.
+ * are scrubbed. A guest whose save fails goes on where it is. The save holds the domain from beginning to end (lifecycle.ts), so its
+ * frames are nobody else's before it is over.
  *
  * The work is proportional to the domain's memory. Modelled after xc_linux_save of Xen 3.0.
  */
@@ -14,8 +15,9 @@ import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
 import type { DomainConfig } from './domain-list.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { type Done, done, failed, type NotDone, type Operation, refused } from './lifecycle.ts';
 import { isSuspendedInTime } from './on-memory-suspend.ts';
-import { type DomainRecord, type Parsed, parseDomainRecord } from './records.ts';
+import { type DomainRecord, parseDomainRecord } from './records.ts';
 import { continueDomain } from './resume.ts';
 import { SaveExtent, transferAll } from './save-extent.ts';
 import { endPages, mappedPages, restOf, writePages, writeRest } from './save-body.ts';
@@ -26,9 +28,9 @@ import { shutdownNodeOf } from './xenstore.ts';
 
 /** What became of a domain that was to be saved. */
 export type SaveOutcome =
-  | { readonly bytes: number }
+  | Done<{ readonly bytes: number }>
   /** `domain`: where the guest goes on; undefined when it does not, having stopped meanwhile. */
-  | { readonly problem: string; readonly domain: Domain | undefined };
+  | (NotDone & { readonly domain: Domain | undefined });
 
 /** What domain 0 works with. */
 export interface SaveParts {
@@ -50,27 +52,38 @@ export function* saveDomain(
   config: SavedConfig,
   file: BlockDevice,
 ): Process<SaveOutcome> {
-  const record = beginLeaving(parts.hypervisor, domain);
-  if ('problem' in record) return { ...record, domain };
+  const record = beginLeaving(parts.hypervisor, domain, 'save');
+  if ('problem' in record) return { ...record, domain: stillRunning(domain) };
   const extent = yield* SaveExtent.open(parts.hypervisor, file);
   const outcome =
     extent === undefined
-      ? { problem: 'no memory for domain 0', domain }
-      : yield* saveTo(extent, parts, domain, record.value, config);
+      ? giveUp(domain, 'no memory for domain 0')
+      : yield* saveTo(extent, parts, domain, record, config);
   extent?.close();
-  domain.isLeaving = false;
   return outcome;
 }
 
-/** What is known of a domain that is about to be saved or migrated. Nobody else may begin to, until `isLeaving` is false again. */
-export function beginLeaving({ memory, map }: Hypervisor, domain: Domain): Parsed<DomainRecord> {
-  if (!domain.isRunning || domain.isPaused) return { problem: 'it does not run' };
-  if (domain.isLeaving) return { problem: 'it is being saved or migrated' };
+/** A domain is about to be saved or migrated: what is known of it, or why it is not. */
+export function beginLeaving(
+  { memory, map }: Hypervisor,
+  domain: Domain,
+  operation: Operation & ('save' | 'migrate'),
+): DomainRecord | NotDone {
+  const refusal = domain.isPaused ? refused('it does not run') : domain.begin(operation);
+  if (refusal !== undefined) return refusal;
   const record = parseDomainRecord(memory, map, domain.domid);
-  if (record === undefined || 'problem' in record) return { problem: `domain record: ${record?.problem ?? 'none'}` };
-  domain.isLeaving = true;
-  return record;
+  if (record !== undefined && 'value' in record) return record.value;
+  domain.end();
+  return refused(`domain record: ${record?.problem ?? 'none'}`);
 }
+
+/** A domain is neither saved nor migrated, after all; whoever wants something of it may begin. */
+export function giveUp(domain: Domain, problem: string): NotDone & { readonly domain: Domain | undefined } {
+  domain.end();
+  return { ...failed(problem), domain: stillRunning(domain) };
+}
+
+export const stillRunning = (domain: Domain): Domain | undefined => (domain.isRunning ? domain : undefined);
 
 /**
  * The guest suspends itself, and nothing reaches its pages any more. What it knows to be written is on the medium: it will not
@@ -80,7 +93,10 @@ export function* standStill(hypervisor: Hypervisor, domain: Domain, device: Bloc
   const { xenstore, power } = hypervisor;
   const request = shutdownNodeOf(domain.domid);
   xenstore.write(request, 'suspend');
-  if (!(yield* isSuspendedInTime(power, domain))) {
+  const isInTime = yield* isSuspendedInTime(power, domain);
+  // A guest that has taken the request will suspend itself, whatever is thought of it here.
+  const isTaken = !isInTime && domain.isRunning && xenstore.read(request) !== 'suspend';
+  if (!isInTime && !(isTaken && (yield* isSuspendedInTime(power, domain)))) {
     xenstore.remove(request);
     return 'it does not suspend itself';
   }
@@ -99,16 +115,15 @@ function* saveTo(
   const { nrPages, bootPages, boots, name } = record;
   const { arch } = hypervisor.map;
   const most = bodyBlocksOf({ arch, nrPages, mappedPages: nrPages, factCount: nrPages });
-  if (1 + most > extent.blocks) return { problem: 'the file is too small', domain };
+  if (1 + most > extent.blocks) return giveUp(domain, 'the file is too small');
   const problem = yield* standStill(hypervisor, domain, device);
-  if (problem !== undefined && domain.state !== 'suspended')
-    return { problem, domain: domain.isRunning ? domain : undefined };
+  if (problem !== undefined && domain.state !== 'suspended') return giveUp(domain, problem);
   const configuration = { arch, nrPages, bootPages, boots, name, cmdLine };
   const blocks = problem === undefined ? yield* writeFile(extent, hypervisor, domain, configuration) : undefined;
   if (blocks === undefined)
-    return { problem: 'the device fails', domain: yield* continueDomain(toolstack.list, domain, bootPages) };
-  yield* toolstack.destroyDomain(domain);
-  return { bytes: blocks * PAGE_SIZE };
+    return { ...failed('the device fails'), domain: yield* continueDomain(toolstack.list, domain) };
+  yield* toolstack.removeDomain(domain);
+  return done({ bytes: blocks * PAGE_SIZE });
 }
 
 type Configuration = Pick<SaveHeader, 'arch' | 'nrPages' | 'bootPages' | 'boots' | 'name' | 'cmdLine'>;

@@ -8,11 +8,15 @@
  * hypervisors: `leaveDomain` and `bootLeftDomain`. What is remembered of a domain is in domain-list.ts; guests that go on
  * instead of booting are in resume.ts.
  *
+ * Each operation asks the domain's life whether it may begin (lifecycle.ts), holds the domain, and ends with an outcome: it was
+ * refused, it failed, or it is done. Options that cannot be are the caller's mistake, and are thrown before anything has begun.
+ *
  * Work is paid on domain 0's processor in slices, so that the back-ends of other domains run in between. Modelled after
  * xend and Xen's domain_kill and domain builder; differs in that scrubbing is done before the domain is built again,
  * not in the background.
  */
 
+import { checkArgument, checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
@@ -23,11 +27,12 @@ import { type BootRegion, planBootRegion, PreservedBitmap, writeBootRegion } fro
 import { type DomainConfig, type DomainEntry, DomainList, NO_FRAMES, NO_PAGES, seedNameOf } from './domain-list.ts';
 import { ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { assertDone, done, type NotDone, type Outcome } from './lifecycle.ts';
 import { NO_FRAME, P2mList } from './p2m.ts';
 import { noReasons, type ReasonCounts } from './public/reason.ts';
 import { recoverFrames, retireFrames } from './rebuild.ts';
 import { encodeName, eraseDomainRecord, setP2mCrc, writeDomainRecord } from './records.ts';
-import { memoryTargetNodeOf } from './xenstore.ts';
+import { memoryTargetNodeOf, shutdownNodeOf } from './xenstore.ts';
 
 export interface RestartOptions {
   /** Keep the cache; else everything is scrubbed. */
@@ -42,10 +47,12 @@ export interface RestartOptions {
   readonly betweenGuests?: () => void;
 }
 
+/** What a guest can be asked for. */
+export type ShutdownRequest = 'poweroff' | 'reboot';
+
 /** What a rebuild needs. */
 interface RebuildPlan {
   readonly region: BootRegion;
-  readonly memoryBytes: number;
   /** Where the new P2M list goes; `roomy`: where the old one is. */
   readonly p2mMfn: Mfn;
   readonly roomy: boolean;
@@ -64,77 +71,103 @@ export class Toolstack {
   }
 
   /**
-   * Builds a domain on free frames, waiting for the scrub list when there are too few. It is running when the process returns.
-   * @throws UserError for a configuration that cannot be; ModelError ENOMEM when there is no memory or no slot for it
+   * Builds a domain on free frames, waiting for the scrub list when there are too few. Refused while there is one of this name;
+   * fails when there is no memory or no slot for it.
+   * @throws ArgumentError for a configuration without name, memory or device; UserError for one that cannot be
    */
-  *createDomain(config: DomainConfig): Process<Domain> {
+  *createDomain(config: DomainConfig): Process<Outcome<{ readonly domain: Domain }>> {
     const { costs, kernelPages } = this.#hypervisor;
-    if (encodeName(config.name) === undefined) throw new UserError(`name: "${config.name}" is longer than 31 bytes`);
+    checkObject('config', config, 'name', 'memoryBytes', 'device');
+    checkObject('config.device', config.device, 'sectorCount', 'submit');
+    checkArgument(typeof config.name === 'string', 'config.name', 'expected text');
+    if (encodeName(config.name) === undefined)
+      throw new UserError(`name: "${config.name}" is not text of 31 bytes at most without a zero`);
     const region = planBootRegion(config.name, config.memoryBytes, kernelPages, config.module, config.cmdLine);
-    const { entry, frames } = yield* this.list.makeRoom(config, region.nrPages, region.nrPages);
+    const room = yield* this.list.makeRoom('create', config, region.nrPages, region.nrPages);
+    if ('problem' in room) return room;
+    const { entry, frames } = room;
     this.#assign(entry, frames, 0);
     yield* this.#hypervisor.domain0Cpu.work(costs.frameAllocNs * frames.length + costs.domainBuildNs);
-    return this.#build(entry, frames, region, new PreservedBitmap(region.nrPages), 0, noReasons(), 'untold');
+    const preserved = new PreservedBitmap(region.nrPages);
+    return done({ domain: this.#build(entry, frames, region, preserved, 0, noReasons(), 'untold') });
   }
 
   /**
-   * Takes a domain down, running or stopped, and builds it again; the old object is dead from then on.
-   * @throws UserError for options that cannot be, ModelError ENOMEM when there is no memory to grow; both before anything
-   *   happened
+   * Takes a domain down, running, suspended or stopped, and builds it again; the old object is dead from then on. When there is no
+   * memory to grow it fails, and the domain is as it was; when the old guest's frames cannot be found again and there are no others,
+   * it fails and there is no domain any more.
+   * @throws UserError for options that cannot be
    */
-  *restartDomain(domain: Domain, options: RestartOptions): Process<Domain> {
+  *restartDomain(domain: Domain, options: RestartOptions): Process<Outcome<{ readonly domain: Domain }>> {
+    const region = this.#regionFor(domain.name, options.memoryBytes ?? domain.nrPages * PAGE_SIZE, options);
+    const refusal = domain.begin('reboot');
+    if (refusal !== undefined) return refusal;
     const entry = this.list.entryOf(domain);
-    const plan = yield* this.#plan(entry, domain, options);
+    const plan = yield* this.#plan(entry, region);
+    if ('problem' in plan) {
+      domain.end();
+      return plan;
+    }
     const refused = noReasons();
     const dirty = yield* this.#retire(entry, domain, plan, options, refused);
     options.betweenGuests?.();
+    entry.life.step('rebuild');
     return yield* this.#rebuild(entry, plan, options.preserve, refused, dirty);
   }
 
   /**
    * Takes a domain that has stopped down for good, as far as this hypervisor goes: what is named and clean stays where it is,
-   * with the domain's record, for a guest that another hypervisor boots in it.
-   * @throws ModelError ENOMEM when it has given pages back and there are no frames for them
+   * with the domain's record, for a guest that another hypervisor boots in it. Fails when it has given pages back and there are no
+   * frames for them.
    */
-  *leaveDomain(domain: Domain): Process {
+  *leaveDomain(domain: Domain): Process<Outcome> {
+    const region = this.#regionFor(domain.name, domain.nrPages * PAGE_SIZE, {});
+    const refusal = domain.begin('leave');
+    if (refusal !== undefined) return refusal;
     const entry = this.list.entryOf(domain);
-    const plan = yield* this.#plan(entry, domain, { preserve: true });
+    const plan = yield* this.#plan(entry, region);
+    if ('problem' in plan) {
+      domain.end();
+      return plan;
+    }
     yield* this.#retire(entry, domain, plan, { preserve: true }, noReasons());
+    entry.life.step('keep');
+    return done({});
   }
 
   /**
-   * Boots a domain of which another hypervisor left the preserved pages.
-   * @throws UserError for a configuration that cannot be, or when no such domain was left; ModelError ENOMEM
+   * Boots a domain of which nothing but its preserved pages was left, mostly by another hypervisor. When there is no memory to grow it
+   * fails, and they are still there.
+   * @throws UserError for a configuration that cannot be
    */
-  *bootLeftDomain(config: DomainConfig): Process<Domain> {
-    const left = this.list.takeUp(config.name, config.device);
-    if (left === undefined || left.state !== undefined)
-      throw new UserError(`name: no pages of a domain "${config.name}" were left`);
-    const entry = this.list.enter(left, config);
-    const plan = yield* this.#plan(entry, undefined, { ...config, preserve: true });
+  *bootLeftDomain(config: DomainConfig): Process<Outcome<{ readonly domain: Domain }>> {
+    const region = this.#regionFor(config.name, config.memoryBytes, config);
+    const entry = this.list.enterKept(config);
+    if ('problem' in entry) return entry;
+    const plan = yield* this.#plan(entry, region);
+    if ('problem' in plan) {
+      entry.life.step('keep');
+      return plan;
+    }
     return yield* this.#rebuild(entry, plan, true, noReasons());
   }
 
+  #regionFor(name: string, memoryBytes: number, options: Pick<RestartOptions, 'module' | 'cmdLine'>): BootRegion {
+    return planBootRegion(name, memoryBytes, this.#hypervisor.kernelPages, options.module, options.cmdLine);
+  }
+
   /** What a rebuild needs, set aside before anything is touched. */
-  *#plan(entry: DomainEntry, domain: Domain | undefined, options: RestartOptions): Process<RebuildPlan> {
-    const { allocator, p2mLists, kernelPages } = this.#hypervisor;
-    const memoryBytes = options.memoryBytes ?? entry.memoryBytes;
-    const region = planBootRegion(entry.name, memoryBytes, kernelPages, options.module, options.cmdLine);
+  *#plan(entry: DomainEntry, region: BootRegion): Process<RebuildPlan | NotDone> {
+    const { p2mLists, scrubber } = this.#hypervisor;
     const growth = Math.max(0, region.nrPages - entry.p2m.length);
-    yield* this.#hypervisor.scrubber.waitFor(growth + entry.p2m.holes);
-    assert(entry.domain === domain, 'nobody else has taken the domain down');
+    yield* scrubber.waitFor(growth + entry.p2m.holes);
     // The domain is as it was while this waited, but for its own reservation.
     const wanted = new Uint32Array(growth + entry.p2m.holes);
     const roomy = p2mLists.capacity(entry.p2mMfn) >= region.nrPages;
-    const p2mMfn = roomy ? entry.p2mMfn : p2mLists.allocate(region.nrPages);
-    try {
-      allocator.allocate(wanted);
-    } catch (error) {
-      if (!roomy) p2mLists.release(p2mMfn);
-      throw error;
-    }
+    const p2mMfn = this.list.allocate(wanted, region.nrPages, roomy ? entry.p2mMfn : undefined);
+    if (typeof p2mMfn !== 'number') return p2mMfn;
     entry.held = wanted;
-    return { region, memoryBytes, p2mMfn, roomy, extra: wanted.subarray(0, growth), holes: wanted.subarray(growth) };
+    return { region, p2mMfn, roomy, extra: wanted.subarray(0, growth), holes: wanted.subarray(growth) };
   }
 
   /** Takes the old guest down; of its frames nothing but what is preserved is known afterwards. */
@@ -158,52 +191,83 @@ export class Toolstack {
   /** Builds the next guest's domain from what lies in memory. */
   *#rebuild(
     entry: DomainEntry,
-    { region, memoryBytes, p2mMfn, roomy, extra }: RebuildPlan,
+    { region, p2mMfn, roomy, extra }: RebuildPlan,
     preserve: boolean,
     refused: ReasonCounts,
     dirty?: DirtyPages,
-  ): Process<Domain> {
-    const { allocator, p2mLists, costs } = this.#hypervisor;
+  ): Process<Outcome<{ readonly domain: Domain }>> {
+    const { allocator, memory, map, p2mLists, costs } = this.#hypervisor;
     const identity = { domid: entry.domid, device: this.#hypervisor.deviceNumber(entry.device) };
     const isTaken = this.list.takenByOthers(entry);
     const found = recoverFrames(this.#hypervisor, identity, region, preserve, refused, isTaken);
     const frames = new Uint32Array(region.nrPages);
     const kept = found.p2m?.length ?? 0;
+    entry.held = NO_FRAMES;
+    if (!roomy) p2mLists.release(entry.p2mMfn);
+    entry.p2mMfn = p2mMfn;
     if (found.p2m === undefined) {
       for (const mfn of extra) allocator.free(Mfn(mfn));
-      allocator.allocate(frames);
+      const place = this.list.allocate(frames, region.nrPages, p2mMfn);
+      if (typeof place !== 'number') {
+        entry.p2m = NO_PAGES;
+        eraseDomainRecord(memory, map, entry.domid);
+        this.list.remove(entry);
+        return place;
+      }
     } else {
       frames.set(found.p2m);
       frames.set(extra, kept);
     }
     this.#assign(entry, frames, kept);
-    entry.held = NO_FRAMES;
-    if (!roomy) p2mLists.release(entry.p2mMfn);
-    entry.p2mMfn = p2mMfn;
-    entry.memoryBytes = memoryBytes;
+    entry.memoryBytes = region.nrPages * PAGE_SIZE;
     yield* this.#hypervisor.domain0Cpu.work(
       found.costNs + costs.frameAllocNs * (frames.length - kept) + costs.domainBuildNs,
     );
-    return this.#build(entry, frames, region, found.preserved, found.coldReason, refused, found.recency, dirty);
+    return done({
+      domain: this.#build(entry, frames, region, found.preserved, found.coldReason, refused, found.recency, dirty),
+    });
   }
 
   /**
    * Says how much memory a domain is to have from now on, until its next restart; its guest's balloon driver sees to it, as far as it can.
+   * Refused unless the domain runs and nothing else is under way on it.
    * @throws UserError unless it is whole pages, and no more than the domain was built with
    */
-  setMemoryTarget(domain: Domain, memoryBytes: number): void {
-    const { memoryBytes: built } = this.list.entryOf(domain);
+  setMemoryTarget(domain: Domain, memoryBytes: number): Outcome {
+    const built = domain.nrPages * PAGE_SIZE;
     if (!(Number.isSafeInteger(memoryBytes) && memoryBytes > 0 && memoryBytes % PAGE_SIZE === 0))
       throw new UserError(`memory: ${memoryBytes} bytes are not whole pages`);
     if (memoryBytes > built)
       throw new UserError(
         `memory: ${memoryBytes} bytes are more than the ${built} that "${domain.name}" was built with`,
       );
+    const refusal = domain.begin('balloon');
+    if (refusal !== undefined) return refusal;
     this.#hypervisor.xenstore.write(memoryTargetNodeOf(domain.domid), String(memoryBytes / 1024));
+    return done({});
   }
 
-  /** Takes a domain down and gives its frames to the scrub list; all of them, when the process returns. */
-  *destroyDomain(domain: Domain): Process {
+  /** Asks a guest to stop. Refused unless it runs and nothing else is under way on its domain. */
+  askToStop(domain: Domain, request: ShutdownRequest): Outcome {
+    const refusal = domain.begin('shutdown');
+    if (refusal !== undefined) return refusal;
+    this.#hypervisor.xenstore.write(shutdownNodeOf(domain.domid), request);
+    return done({});
+  }
+
+  /**
+   * Takes a domain down, running, suspended or stopped, and gives its frames to the scrub list; all of them, when the process
+   * returns.
+   */
+  *destroyDomain(domain: Domain): Process<Outcome> {
+    const refusal = domain.begin('destroy');
+    if (refusal !== undefined) return refusal;
+    yield* this.removeDomain(domain);
+    return done({});
+  }
+
+  /** @internal: the end of a domain that an operation holds, as destroyDomain has it. */
+  *removeDomain(domain: Domain): Process {
     const { scrubber, memory, map, costs } = this.#hypervisor;
     const entry = this.list.entryOf(domain);
     const frames = entry.p2m.frames().filter((mfn) => mfn !== NO_FRAME);
@@ -285,6 +349,7 @@ export class Toolstack {
     });
     entry.p2m = p2m;
     entry.domain = new Domain(this.#hypervisor, {
+      life: entry.life,
       domid: entry.domid,
       name: entry.name,
       seedName: seedNameOf(entry),
@@ -301,4 +366,12 @@ export class Toolstack {
     });
     return entry.domain;
   }
+}
+
+/**
+ * The domain that an operation makes, for a caller that has seen to it that nothing can be in the way.
+ * @throws InvariantViolation when something was
+ */
+export function* domainOf(operation: Process<Outcome<{ readonly domain: Domain }>>): Process<Domain> {
+  return assertDone(yield* operation).domain;
 }

@@ -3,21 +3,22 @@
  *
  * Xen raises a virq when a domain has stopped; the daemon then destroys it, restarts it from its configuration, or
  * leaves it to whoever asks, as its configuration says for that reason. A domain that would be restarted within 20 s of
- * its last restart is destroyed: it would go on forever. A guest is asked to stop by a word in the store, and destroyed
- * when it has not stopped 30 s later. Suspension is nobody's but the hypervisor's and is left alone.
+ * its last restart is destroyed: it would go on forever; so is one for which there is no memory any more. A guest is asked to stop by
+ * a word in the store, and destroyed when it has not stopped 30 s later. Suspension is nobody's but the hypervisor's and is left
+ * alone. While something else is under way on a domain the daemon waits, and looks again afterwards.
  *
  * Modelled after xend of Xen 3.0 (XendDomainInfo.py).
  */
 
-import { DOM0, type DomId, Ns } from '../base/units.ts';
+import { DOM0, Ns } from '../base/units.ts';
 import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import type { Outcome } from './lifecycle.ts';
 import { ShutdownReason } from './public/environment.ts';
 import { Virq } from './public/event-channel.ts';
 import type { DomainConfig } from './domain-list.ts';
-import type { Toolstack } from './toolstack.ts';
-import { shutdownNodeOf } from './xenstore.ts';
+import type { ShutdownRequest, Toolstack } from './toolstack.ts';
 
 /** MINIMUM_RESTART_TIME and SHUTDOWN_TIMEOUT of XendDomainInfo.py. */
 const MINIMUM_RESTART_NS = 20e9;
@@ -39,19 +40,19 @@ export interface ManagedConfig extends DomainConfig {
   readonly boot: (domain: Domain) => void;
 }
 
-/** What a guest can be asked for. */
-export type ShutdownRequest = 'poweroff' | 'reboot';
-
 interface Managed {
   readonly config: ManagedConfig;
-  domain: Domain;
   lastRestart: number | undefined;
+  /** It is being destroyed or restarted, or waits for that. */
+  isInHand: boolean;
 }
 
 export class Xend {
   readonly #hypervisor: Hypervisor;
   readonly #toolstack: Toolstack;
-  readonly #managed = new Map<DomId, Managed>();
+  /** By name. */
+  readonly #managed = new Map<string, Managed>();
+  readonly #problems = new Map<string, string>();
 
   constructor(hypervisor: Hypervisor, toolstack: Toolstack) {
     this.#hypervisor = hypervisor;
@@ -61,75 +62,112 @@ export class Xend {
     });
   }
 
-  /** The domains that are looked after and run or are to be run again, by domid. */
+  /** The domains that are looked after and are there, by domid. */
   get domains(): Domain[] {
-    return [...this.#managed.values()].map(({ domain }) => domain).sort((a, b) => a.domid - b.domid);
+    return this.#toolstack.list.domains.filter(({ name }) => this.#managed.has(name));
   }
 
-  /** Creates a domain, boots it and looks after it. Throws what `createDomain` throws. */
-  *start(config: ManagedConfig): Process<Domain> {
-    const domain = yield* this.#toolstack.createDomain(config);
-    this.#managed.set(domain.domid, { config, domain, lastRestart: undefined });
-    config.boot(domain);
-    return domain;
+  /** Why a domain that was to be restarted was not, the last time, by name; it was destroyed then. */
+  get problems(): ReadonlyMap<string, string> {
+    return this.#problems;
+  }
+
+  /** Creates a domain, boots it and looks after it. Ends, and throws, as `createDomain` does. */
+  *start(config: ManagedConfig): Process<Outcome<{ readonly domain: Domain }>> {
+    const outcome = yield* this.#toolstack.createDomain(config);
+    if ('problem' in outcome) return outcome;
+    this.#manage(config);
+    config.boot(outcome.domain);
+    return outcome;
   }
 
   /**
    * Looks after a domain that is there already: resumed under this hypervisor, restored from a file, or come from another machine. The
    * daemon that did so before has ended with its hypervisor, or has released it.
    */
-  adopt(config: ManagedConfig, domain: Domain): void {
-    this.#managed.set(domain.domid, { config, domain, lastRestart: undefined });
+  adopt(config: ManagedConfig): void {
+    this.#manage(config);
     // It may have stopped before anybody looked.
     this.#look();
   }
 
   /** Looks after a domain no longer: it was saved to a file, or has gone to another machine. */
   release(domain: Domain): void {
-    if (this.#managed.get(domain.domid)?.domain === domain) this.#managed.delete(domain.domid);
+    this.#managed.delete(domain.name);
   }
 
-  /** Asks a guest to stop, and sees to it that it does. */
-  shutdown(domain: Domain, request: ShutdownRequest): void {
-    const { xenstore, power } = this.#hypervisor;
-    xenstore.write(shutdownNodeOf(domain.domid), request);
-    power.after(SHUTDOWN_TIMEOUT, () => {
-      const managed = this.#managed.get(domain.domid);
-      if (managed?.domain === domain && domain.isRunning) this.#act(managed, 'destroy');
+  /** Asks a guest to stop, and sees to it that it does. Refused as `askToStop` is. */
+  shutdown(domain: Domain, request: ShutdownRequest): Outcome {
+    const outcome = this.#toolstack.askToStop(domain, request);
+    if ('problem' in outcome) return outcome;
+    this.#hypervisor.power.after(SHUTDOWN_TIMEOUT, () => {
+      const managed = this.#managed.get(domain.name);
+      if (managed !== undefined && domain.isRunning) this.#begin(managed, domain, 'destroy');
     });
+    return outcome;
+  }
+
+  #manage(config: ManagedConfig): void {
+    this.#managed.set(config.name, { config, lastRestart: undefined, isInHand: false });
   }
 
   /** Some domain has stopped: which, the virq does not tell. */
   #look(): void {
-    for (const managed of [...this.#managed.values()]) {
-      const { domain, config } = managed;
+    for (const domain of this.domains) {
       if (domain.state !== 'shutdown') continue;
-      const action = actionFor(config, domain.shutdownReason);
-      if (action !== undefined && action !== 'preserve') this.#act(managed, action);
+      const managed = this.#managed.get(domain.name)!;
+      const action = actionFor(managed.config, domain.shutdownReason);
+      if (action !== undefined && action !== 'preserve') this.#begin(managed, domain, action);
     }
   }
 
-  #act(managed: Managed, action: 'destroy' | 'restart'): void {
-    const { simulation, power } = this.#hypervisor;
-    const { domain, lastRestart } = managed;
-    const tooSoon = lastRestart !== undefined && simulation.now - lastRestart < MINIMUM_RESTART_NS;
-    this.#managed.delete(domain.domid);
-    const process = action === 'restart' && !tooSoon ? this.#restart(managed) : this.#toolstack.destroyDomain(domain);
-    power.spawn(`xend ${DOM0}/${domain.name}`, process);
+  #begin(managed: Managed, domain: Domain, action: 'destroy' | 'restart'): void {
+    if (managed.isInHand) return;
+    managed.isInHand = true;
+    this.#hypervisor.power.spawn(`xend ${DOM0}/${domain.name}`, this.#act(managed, domain, action));
   }
 
-  *#restart(managed: Managed): Process {
-    const { config } = managed;
-    managed.lastRestart = this.#hypervisor.simulation.now;
+  /** Does what is to be done with a domain, when nothing else is under way on it. */
+  *#act(managed: Managed, domain: Domain, action: 'destroy' | 'restart'): Process {
+    const { state } = domain;
+    const life = this.#toolstack.list.lifeOf(domain.name);
+    let outcome: Outcome;
+    do {
+      yield* life.idle();
+      if (domain.state !== state) break;
+      outcome = yield* action === 'restart' ? this.#restart(managed, domain) : this.#destroy(domain);
+      // Somebody else may have begun first.
+    } while (outcome.outcome === 'refused');
+    managed.isInHand = false;
+    // What happened meanwhile was nobody's to see to.
+    this.#look();
+  }
+
+  *#destroy(domain: Domain): Process<Outcome> {
+    const outcome = yield* this.#toolstack.destroyDomain(domain);
+    if (outcome.outcome === 'done') this.release(domain);
+    return outcome;
+  }
+
+  *#restart(managed: Managed, domain: Domain): Process<Outcome> {
+    const { config, lastRestart } = managed;
+    const { now } = this.#hypervisor.simulation;
+    if (lastRestart !== undefined && now - lastRestart < MINIMUM_RESTART_NS) return yield* this.#destroy(domain);
     const { module, cmdLine } = config;
     const options = {
       preserve: config.preserveCache,
       ...(module && { module }),
       ...(cmdLine !== undefined && { cmdLine }),
     };
-    managed.domain = yield* this.#toolstack.restartDomain(managed.domain, options);
-    this.#managed.set(managed.domain.domid, managed);
-    config.boot(managed.domain);
+    const outcome = yield* this.#toolstack.restartDomain(domain, options);
+    if (outcome.outcome === 'refused') return outcome;
+    managed.lastRestart = now;
+    if (outcome.outcome === 'done') {
+      config.boot(outcome.domain);
+      return outcome;
+    }
+    this.#problems.set(domain.name, outcome.problem);
+    return yield* this.#destroy(domain);
   }
 }
 

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/base/index.ts';
 import {
+  CAMPAIGN,
   COMMANDS,
   commandHelp,
   parseChoice,
@@ -13,8 +14,11 @@ import {
   parseSize,
   programHelp,
   REBOOT,
+  VMM_REBOOT,
 } from '../../src/cli/args.ts';
+import { PROTECTIONS } from '../../src/experiment/campaign.ts';
 import { DISKS, PROFILES, STRATEGIES, WORKLOADS } from '../../src/experiment/result.ts';
+import { VMM_STRATEGIES } from '../../src/experiment/vmm-result.ts';
 import { property } from '../support/property.ts';
 
 /** The message of the UserError that `call` throws; it must be one line. */
@@ -46,11 +50,19 @@ describe('the table of options', () => {
     },
   );
 
-  it('names every allowed value in the help and in cli.md', () => {
-    for (const value of [...PROFILES, ...DISKS, ...WORKLOADS, ...STRATEGIES]) {
-      expect(commandHelp(REBOOT)).toContain(value);
-      expect(page).toContain(`\`${value}\``);
-    }
+  it.each([
+    [REBOOT, '--profile NAME', PROFILES],
+    [REBOOT, '--disk NAME', DISKS],
+    [REBOOT, '--workload NAME', WORKLOADS],
+    [REBOOT, '--strategy LIST', STRATEGIES],
+    [VMM_REBOOT, '--strategy LIST', VMM_STRATEGIES],
+    [CAMPAIGN, '--without LIST', PROTECTIONS],
+  ] as const)('$0.name $1: the help and cli.md name each allowed value, and no other', (command, option, values) => {
+    for (const value of values) expect(commandHelp(command)).toContain(value);
+    const section = page.split(`\n## stillwarm ${command.name}\n`)[1]!.split('\n## ')[0]!;
+    const meaning = section.split(`\n| \`${option}\` |`)[1]!.split('\n')[0]!.split(' | ')[1]!;
+    const named = [...meaning.matchAll(/`([^`-][^`]*)`/g)].map(([, name]) => name);
+    expect(named).toEqual([...values]);
   });
 });
 

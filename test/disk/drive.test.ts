@@ -444,15 +444,77 @@ describe('errors', () => {
 });
 
 describe('cache and time', () => {
-  it('completes a cached write at bus speed and puts it on the medium 50 ms later', () => {
-    const { simulation, drive, image, write } = small({ model: new SteadyDisk(), writeCacheBytes: 65_536 });
+  it.each([
+    [undefined, 0],
+    [0, 0],
+    [50_000_000, 50_000_000],
+  ])('completes a cached write at bus speed and writes it out after a delay of %s', (destageDelayNs, delayNs) => {
+    const options = { model: new SteadyDisk(), writeCacheBytes: 65_536 };
+    const { simulation, drive, image, write } = small(
+      destageDelayNs === undefined ? options : { ...options, destageDelayNs },
+    );
     write(3, 2, 9);
     simulation.run(() => drive.counters.writes === 1);
     expect(simulation.now).toBe(100);
     expect([drive.hasUnflushedWrites, image.stamp(3)]).toEqual([true, 0]);
     simulation.run();
-    expect(simulation.now).toBe(50_001_100);
+    expect(simulation.now).toBe(delayNs + 1100);
     expect([drive.hasUnflushedWrites, image.stamp(3), image.stamp(4), image.stamp(5)]).toEqual([false, 9, 9, 0]);
+  });
+
+  it('counts the delay of destaging from the last request', () => {
+    const options = { model: new SteadyDisk(), writeCacheBytes: 65_536, destageDelayNs: 5000 };
+    const { simulation, read, write, drive } = small(options);
+    write(3, 2, 9);
+    simulation.after(Ns(4000), () => {
+      read(160);
+    });
+    simulation.run();
+    // The read ends at 5000, and the run of 1000 begins 5000 later.
+    expect([simulation.now, drive.hasUnflushedWrites]).toEqual([11_000, false]);
+  });
+
+  it.each([
+    ['all of what was written', 3, 2, 100],
+    ['its last sector', 4, 1, 100],
+    ['a sector before it', 2, 1, 1000],
+    ['a sector behind it', 5, 1, 1000],
+    ['it and the sector behind it', 3, 3, 1000],
+    ['the sector before it and it', 2, 3, 1000],
+    ['both granules', 15, 2, 100],
+    ['both granules, and one sector more', 14, 3, 1000],
+  ])('a read of %s waits for the medium only if the cache does not hold all of it', (_, sector, sectors, ns) => {
+    const options = { model: new SteadyDisk(), writeCacheBytes: 65_536, destageDelayNs: 1e9 };
+    const { simulation, read, write, log } = small(options);
+    write(3, 2, 9);
+    write(15, 1, 8);
+    write(16, 1, 7);
+    simulation.run(() => log.length === 3);
+    const begin = simulation.now;
+    read(sector, sectors);
+    simulation.run(() => log.length === 4);
+    expect(simulation.now - begin).toBe(ns);
+  });
+
+  it('answers reads and writes of the cache while a run is being written out, and lets others wait for its end', () => {
+    const { simulation, drive, read, write, log } = small({ model: new SteadyDisk(), writeCacheBytes: 65_536 });
+    write(3, 2, 9);
+    const times: number[] = [];
+    simulation.after(Ns(200), () => {
+      write(40, 2, 8);
+      read(3, 2);
+    });
+    simulation.after(Ns(500), () => {
+      read(160);
+    });
+    simulation.run(() => {
+      if (log.length > times.length) times.push(simulation.now);
+      return log.length === 4;
+    });
+    // The run lasts from 100 to 1100.
+    expect(log).toEqual(['3', '40', '3', '160']);
+    expect(times).toEqual([100, 300, 400, 2100]);
+    expect(drive.counters.reads).toBe(2);
   });
 
   it('makes room when the cache is full', () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import {
   checkDirent,
   checkGroupDescriptor,
   checkSuperblock,
+  descriptorBlock,
   DIRENT,
   direntLength,
   EXT2_COMPAT,
@@ -17,6 +18,7 @@ import {
   EXT2_RO_COMPAT,
   type Ext2Geometry,
   GROUP_DESCRIPTOR,
+  groupHeadBlocks,
   hasSuperblock,
   INODE,
   inodeLocation,
@@ -110,8 +112,8 @@ describe('checkSuperblock', () => {
       inodesPerBlock: 32,
       inodeTableBlocks: 16,
       firstInode: 11,
-      firstDescriptorBlock: 1,
       descriptorBlocks: 1,
+      headDescriptorBlocks: 1,
       features: { compat: 0, incompat: 2, roCompat: 3 },
       readOnlyFeatures: [],
       clean: true,
@@ -219,9 +221,79 @@ describe('checkSuperblock', () => {
     expect(refusal(['-t', 'ext2', '-b', '1024'])).toEqual({
       refused: 'block size 1024 (s_log_block_size 0); only 4096 is supported',
     });
-    expect(refusal(['-t', 'ext2', '-b', '4096', '-O', 'meta_bg,^resize_inode'])).toEqual({
-      refused: 'incompatible feature meta_bg',
+    expect(refusal(['-t', 'ext2', '-b', '4096', '-O', 'meta_bg,^resize_inode'], 'ssv first_meta_bg 2')).toEqual({
+      refused: 's_first_meta_bg is 2, but there are 1 blocks of descriptors',
     });
+  });
+
+  itWithE2fsprogs(
+    'finds descriptors and heads of groups where dumpe2fs does, with meta_bg and without',
+    ({ dir, mke2fs, dumpe2fs }) => {
+      const path = join(dir, 'image');
+      for (const [features, groups] of [
+        ['meta_bg,^resize_inode', 300],
+        ['meta_bg,^resize_inode,^sparse_super', 300],
+        ['^resize_inode', 300],
+        ['^resize_inode,^sparse_super', 130],
+      ] as const) {
+        run(
+          mke2fs,
+          '-q',
+          '-F',
+          '-t',
+          'ext2',
+          '-b',
+          '4096',
+          '-g',
+          '256',
+          '-N',
+          '5000',
+          '-O',
+          features,
+          path,
+          `${groups}M`,
+        );
+        const superblock = Buffer.alloc(1024);
+        const fd = openSync(path, 'r');
+        readSync(fd, superblock, 0, 1024, 1024);
+        closeSync(fd);
+        const geometry = geometryOf(superblock, groups << 20);
+        expect([geometry.groupCount, geometry.headDescriptorBlocks]).toEqual([
+          groups,
+          features.startsWith('meta') ? 0 : Math.ceil(groups / 128),
+        ]);
+        const told = run(dumpe2fs, path)
+          .split(/^Group /m)
+          .slice(1);
+        expect(told).toHaveLength(groups);
+        told.forEach((text, group) => {
+          const start = group * 256;
+          const place = /Group descriptors? at (\d+)(?:-(\d+))?/.exec(text);
+          const head = Math.max(/superblock at/.test(text) ? start : -1, Number(place?.[2] ?? place?.[1] ?? -1)) + 1;
+          expect([group, groupHeadBlocks(geometry, group)]).toEqual([group, Math.max(0, head - start)]);
+          if (group % 128 !== 0) return;
+          const first = features.startsWith('meta') ? Number(place![1]) : 1 + group / 128;
+          expect(descriptorBlock(geometry, group / 128)).toBe(first);
+        });
+      }
+    },
+  );
+
+  it('counts from s_first_meta_bg on', () => {
+    const geometry = {
+      ...geometryOf(superblock, image.size),
+      blocksPerGroup: 1000,
+      groupCount: 1000,
+      descriptorBlocks: 8,
+      headDescriptorBlocks: 3,
+    };
+    // 384 and 896 are powers of nothing, 625 is one of 5.
+    expect(Array.from({ length: 8 }, (_, n) => descriptorBlock(geometry, n))).toEqual([
+      1, 2, 3, 384_000, 512_000, 640_000, 768_000, 896_000,
+    ]);
+    expect(
+      [0, 1, 2, 3, 127, 243, 343, 384, 385, 511, 512, 625, 729].map((group) => groupHeadBlocks(geometry, group)),
+    ).toEqual([4, 4, 0, 4, 0, 4, 4, 1, 1, 1, 1, 1, 1]);
   });
 });
 

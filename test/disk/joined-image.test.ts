@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { InvariantViolation } from '../../src/base/assert.ts';
+import { ArgumentError } from '../../src/base/argument-error.ts';
 import { JoinedImage } from '../../src/disk/joined-image.ts';
 import { MemoryImage } from '../../src/disk/memory-image.ts';
 import { OverlayImage } from '../../src/disk/overlay-image.ts';
@@ -43,6 +43,6 @@ describe('JoinedImage', () => {
 
   it('has an end', () => {
     const image = new JoinedImage([new MemoryImage(10)]);
-    expect(() => image.read(4090, new Uint8Array(9), 0, 9)).toThrow(InvariantViolation);
+    expect(() => image.read(4090, new Uint8Array(9), 0, 9)).toThrow(ArgumentError);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Ns } from '../../src/base/units.ts';
 import { InstantDisk } from '../../src/disk/instant.ts';
-import { makeServiceTime, writeCacheBytes } from '../../src/disk/make-service-time.ts';
+import { driveOptions, makeServiceTime } from '../../src/disk/make-service-time.ts';
 import { NvmeDisk } from '../../src/disk/nvme.ts';
 import { RotatingDisk } from '../../src/disk/rotating-disk.ts';
 import { PENTIUM4_2006 } from '../../src/machine/profiles/pentium4-2006.ts';
@@ -30,12 +30,13 @@ describe('makeServiceTime', () => {
 
   it('answers in 1 ns when the drive is instant', () => {
     const model = makeServiceTime(PENTIUM4_2006.disk, 'instant');
-    expect([model.read(0, 8, Ns(0)), model.write(0, 8, Ns(0)), model.transfer(8, Ns(0))]).toEqual([1, 1, 1]);
+    expect([model.read(0, 8, Ns(0)), model.write(0, 8, Ns(0)), model.transfer('write', 8, Ns(0))]).toEqual([1, 1, 1]);
   });
 
-  it('knows the volatile write cache', () => {
-    expect(writeCacheBytes(PENTIUM4_2006.disk)).toBe(2 << 20);
-    expect(writeCacheBytes(PENTIUM4_2006.disk, 'instant')).toBe(0);
-    expect(writeCacheBytes(PENTIUM4_2006.disk, 'nvme')).toBe(0);
+  it('knows the volatile write cache, and when it is written out', () => {
+    const { writeCacheBytes, destageDelayNs } = driveOptions(PENTIUM4_2006.disk);
+    expect([writeCacheBytes, destageDelayNs]).toEqual([2 << 20, 0]);
+    expect(driveOptions(PENTIUM4_2006.disk, 'instant').writeCacheBytes).toBe(0);
+    expect(driveOptions(PENTIUM4_2006.disk, 'nvme').writeCacheBytes).toBe(0);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { InvariantViolation } from '../../src/base/assert.ts';
+import { ArgumentError } from '../../src/base/argument-error.ts';
 import { MemoryImage } from '../../src/disk/memory-image.ts';
 import { property } from '../support/property.ts';
 
@@ -52,9 +52,9 @@ describe('MemoryImage', () => {
   it('refuses a range outside the image or the buffer', () => {
     const image = new MemoryImage(100);
     const bytes = new Uint8Array(50);
-    expect(() => image.read(60, bytes, 0, 41)).toThrow(InvariantViolation);
-    expect(() => image.read(-1, bytes, 0, 1)).toThrow(InvariantViolation);
-    expect(() => image.write(0, bytes, 10, 41)).toThrow(InvariantViolation);
-    expect(() => new MemoryImage(1.5)).toThrow(InvariantViolation);
+    expect(() => image.read(60, bytes, 0, 41)).toThrow(ArgumentError);
+    expect(() => image.read(-1, bytes, 0, 1)).toThrow(ArgumentError);
+    expect(() => image.write(0, bytes, 10, 41)).toThrow(ArgumentError);
+    expect(() => new MemoryImage(1.5)).toThrow(ArgumentError);
   });
 });

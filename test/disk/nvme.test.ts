@@ -46,7 +46,7 @@ describe('NVMe', () => {
   it('completes a small write in command, transfer and write latency', () => {
     const disk = new NvmeDisk(data());
     const { commandNs, writeLatencyNs, writeMBps } = data();
-    const moved = disk.transfer(8, Ns(0));
+    const moved = disk.transfer('write', 8, Ns(0));
     expect(moved).toBe(Math.ceil(commandNs + 4096_000 / writeMBps));
     expect(disk.write(0, 8, moved)).toBe(writeLatencyNs);
   });

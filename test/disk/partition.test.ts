@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ArgumentError } from '../../src/base/argument-error.ts';
 import { Mfn, PAGE_SIZE, SECTOR_SIZE } from '../../src/base/index.ts';
 import type { BlockOp, BlockRequest } from '../../src/disk/block-device.ts';
 import { Drive } from '../../src/disk/drive.ts';
@@ -72,6 +73,6 @@ describe('a partition', () => {
       [8, 0],
       [8, 57],
     ] as const)
-      expect(() => new Partition(device, first, count)).toThrow('a partition');
+      expect(() => new Partition(device, first, count)).toThrow(ArgumentError);
   });
 });

@@ -6,6 +6,7 @@ import type { VmmMachine } from '../../src/experiment/vmm-machine.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { ModelFs } from '../support/model-fs.ts';
 import { property } from '../support/property.ts';
+import { domainOf } from '../../src/xen/index.ts';
 import { call, compareAll, playCalls } from './file-programs.ts';
 import { MIB, readsItsFile, vmmMachine } from './vmm-disk.ts';
 
@@ -109,7 +110,7 @@ describe('a balloon', () => {
         run(machine, task.join());
         if (then === 'restart') {
           run(machine, guest.kernel.shutdown());
-          const domain = run(machine, machine.toolstack.restartDomain(guest.domain, { preserve: true }));
+          const domain = run(machine, domainOf(machine.toolstack.restartDomain(guest.domain, { preserve: true })));
           expect(domain.pageCount * PAGE_SIZE).toBe(BUILT);
           run(machine, machine.boot(guest.config, domain));
         }

@@ -10,7 +10,7 @@ import { Kernel } from '../../src/kernel/index.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process, RandomStream } from '../../src/sim/index.ts';
-import { type Domain, type Protections, Provenance, ShutdownReason } from '../../src/xen/index.ts';
+import { domainOf, type Domain, type Protections, Provenance, ShutdownReason } from '../../src/xen/index.ts';
 
 const MIB = 1 << 20;
 const GUEST_MEMORY = 12 * MIB;
@@ -29,11 +29,13 @@ class FlakyDevice implements BlockDevice {
   failOneIn: number;
   readonly #testbed: Testbed;
   readonly #random: RandomStream;
+  readonly #fails: (request: BlockRequest) => boolean;
 
-  constructor(testbed: Testbed, failOneIn: number) {
+  constructor(testbed: Testbed, failOneIn: number, fails: (request: BlockRequest) => boolean = () => false) {
     this.#testbed = testbed;
     this.#random = testbed.simulation.random.stream('flaky');
     this.failOneIn = failOneIn;
+    this.#fails = fails;
   }
 
   get sectorCount(): number {
@@ -43,7 +45,8 @@ class FlakyDevice implements BlockDevice {
   submit(request: BlockRequest): void {
     const { drive, simulation } = this.#testbed;
     const random = this.#random;
-    if (this.failOneIn === 0 || random.below(this.failOneIn) > 0) drive.submit(request);
+    if (this.#fails(request)) simulation.after(Ns(1000), () => request.done('EIO'));
+    else if (this.failOneIn === 0 || random.below(this.failOneIn) > 0) drive.submit(request);
     else if (random.below(2) === 0) drive.submit({ ...request, done: () => request.done('EIO') });
     else simulation.after(Ns(1000), () => request.done('EIO'));
   }
@@ -67,6 +70,8 @@ export function emptyImage(sizeBytes: number, journalBlocks?: number): ReturnTyp
 export interface GuestDiskOptions {
   /** One of so many requests fails, before or after it was carried out; 0: none. */
   readonly failOneIn?: number;
+  /** Asked of each request of the guests: whether it fails before it is carried out. */
+  readonly fails?: (request: BlockRequest) => boolean;
   /** A drive with platters and a volatile write cache: what it has taken need not be in the image. */
   readonly hasCache?: boolean;
   /** Of all guests. */
@@ -106,7 +111,7 @@ export class GuestDisk {
     this.#seed = seed;
     this.#hasCache = options.hasCache ?? false;
     this.testbed = this.#powerOn();
-    this.#device = new FlakyDevice(this.testbed, options.failOneIn ?? 0);
+    this.#device = new FlakyDevice(this.testbed, options.failOneIn ?? 0, options.fails);
     this.guest = this.#first();
   }
 
@@ -130,7 +135,7 @@ export class GuestDisk {
   /** The first guest of a machine that was just switched on. */
   #first(): Guest {
     const config = { name: 'guest', memoryBytes: GUEST_MEMORY, device: this.#device, cmdLine: this.#cmdLine };
-    return this.#boot(this.run(this.testbed.toolstack.createDomain(config)));
+    return this.#boot(this.run(domainOf(this.testbed.toolstack.createDomain(config))));
   }
 
   /** Power fails: memory is lost, and of what the drive had only in its cache some sectors, in no order. */
@@ -142,7 +147,7 @@ export class GuestDisk {
   /** The machine is switched on again, and its guest boots. */
   switchOn(): void {
     this.testbed = this.#powerOn();
-    this.#device = new FlakyDevice(this.testbed, this.#device.failOneIn);
+    this.#device = new FlakyDevice(this.testbed, this.#device.failOneIn, this.#options.fails);
     this.guest = this.#first();
   }
 
@@ -202,7 +207,7 @@ export class GuestDisk {
       betweenGuests?.();
     };
     const options = { preserve, cmdLine, betweenGuests: between, writeDirty: cmdLine.includes(RIO) };
-    this.guest = this.#boot(this.run(this.testbed.toolstack.restartDomain(domain, options)));
+    this.guest = this.#boot(this.run(domainOf(this.testbed.toolstack.restartDomain(domain, options))));
   }
 
   /** Boots a guest. Meanwhile the device does not fail: a guest that cannot read its root is of no use here. */

@@ -4,6 +4,7 @@ import { Mfn, Pfn, UserError } from '../../src/base/index.ts';
 import type { VmmMachine } from '../../src/experiment/vmm-machine.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import {
+  domainOf,
   type Domain,
   handOver,
   restoreDomain,
@@ -59,7 +60,9 @@ describe('a machine of 16 GiB', () => {
     // A reboot of one guest, on its cache.
     const guest = guests.get('guest0')!;
     simulation.runProcess('shutdown', guest.kernel.shutdown());
-    const restart = machine.toolstack.restartDomain(guest.domain, { preserve: true, cmdLine: 'cachemap=all' });
+    const restart = domainOf(
+      machine.toolstack.restartDomain(guest.domain, { preserve: true, cmdLine: 'cachemap=all' }),
+    );
     const next = simulation.runProcess('boot', machine.boot(guest.config, simulation.runProcess('restart', restart)));
     expect(framesOf(next.domain)).toEqual(frames[0]);
     expect(read()).toEqual([true, true]);

@@ -8,6 +8,7 @@ import { O } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { ModelFs } from '../support/model-fs.ts';
 import { property } from '../support/property.ts';
+import { domainOf } from '../../src/xen/index.ts';
 import { call, compareAll, playCalls } from './file-programs.ts';
 import { readsItsFile, vmmClients, vmmMachine } from './vmm-disk.ts';
 
@@ -102,7 +103,7 @@ describe('a guest of which dirty pages survive a crash', () => {
     expect(guest.kernel.stats.pagesDirty).toBeGreaterThan(24);
     guest.kernel.crash();
     const options = { preserve: true, writeDirty: true };
-    const domain = run(machine, neighbour.toolstack.restartDomain(guest.domain, options));
+    const domain = run(machine, domainOf(neighbour.toolstack.restartDomain(guest.domain, options)));
     expect(domain.stats.dirty.written).toBeGreaterThan(24);
     const { kernel } = run(machine, neighbour.boot(guest.config, domain));
     const read = function* (path: string): Process<Uint8Array> {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Mfn, PAGE_SIZE, SECTOR_SIZE } from '../../src/base/index.ts';
 import { Drive } from '../../src/disk/drive.ts';
-import { makeServiceTime, writeCacheBytes } from '../../src/disk/make-service-time.ts';
+import { driveOptions } from '../../src/disk/make-service-time.ts';
 import { MemoryImage } from '../../src/disk/memory-image.ts';
 import { directory, file, tree } from '../../src/disk/mkfs-tree.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
@@ -12,7 +12,7 @@ import { MachineMemory } from '../../src/machine/memory.ts';
 import { values } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import { type Process, Simulation } from '../../src/sim/index.ts';
-import { type Domain, Hypervisor, ShutdownReason, Toolstack, Xend } from '../../src/xen/index.ts';
+import { domainOf, type Domain, Hypervisor, ShutdownReason, Toolstack, Xend } from '../../src/xen/index.ts';
 
 const MIB = 1 << 20;
 const GUESTS = 3;
@@ -42,10 +42,7 @@ function machineOfSeveral(): Machine {
     image.read(0, bytes, 0, image.size);
     disk.write(starts[n]!, bytes, 0, image.size);
   });
-  const drive = new Drive(simulation, memory, disk, {
-    model: makeServiceTime(SERVER_2026.disk, 'profile'),
-    writeCacheBytes: writeCacheBytes(SERVER_2026.disk, 'profile'),
-  });
+  const drive = new Drive(simulation, memory, disk, driveOptions(SERVER_2026.disk, 'profile'));
   const hypervisor = Hypervisor.boot(simulation, memory, values(SERVER_2026.hypervisor));
   const partitions = starts.map(
     (start, n) => new Partition(drive, start / SECTOR_SIZE, Math.floor(sizes[n]! / SECTOR_SIZE)),
@@ -62,7 +59,7 @@ function* createScattered({ hypervisor, toolstack, partitions }: Machine): Proce
   for (const [n, device] of partitions.entries()) {
     for (const mfn of held) if (mfn % GUESTS === n) allocator.free(Mfn(mfn));
     const config = { name: `guest${n}`, memoryBytes: 16 * MIB, device, cmdLine: 'cachemap=all' };
-    domains.push(yield* toolstack.createDomain(config));
+    domains.push(yield* domainOf(toolstack.createDomain(config)));
   }
   return domains;
 }
@@ -113,7 +110,7 @@ describe('several guests on one drive', () => {
 
     const rebooted = function* (): Process<Kernel> {
       yield* kernels[1]!.shutdown();
-      const next = yield* toolstack.restartDomain(domains[1]!, { preserve: true, cmdLine: 'cachemap=all' });
+      const next = yield* domainOf(toolstack.restartDomain(domains[1]!, { preserve: true, cmdLine: 'cachemap=all' }));
       return yield* Kernel.boot(next.environment, GUEST_COSTS);
     };
     const others = [0, 2].map(function* (n): Process<Kernel> {
@@ -143,7 +140,7 @@ describe('several guests on one drive', () => {
       domain.environment.spawn('boot', run());
     };
     const base = { name: 'guest', memoryBytes: 16 * MIB, device: partitions[0]!, cmdLine: 'cachemap=all' };
-    const first = simulation.runProcess('start', xend.start({ ...base, preserveCache: true, boot }));
+    const first = simulation.runProcess('start', domainOf(xend.start({ ...base, preserveCache: true, boot })));
     simulation.run(() => booted.length === 1);
     xend.shutdown(first, 'reboot');
     simulation.run(() => booted.length === 2);

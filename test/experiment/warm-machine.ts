@@ -24,7 +24,7 @@ import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { RECORD_WORDS, W_GENERATION, W_INDEX, W_INO } from '../../src/xen/frame-record.ts';
-import { type Domain, Provenance, ShutdownReason } from '../../src/xen/index.ts';
+import { domainOf, type Domain, Provenance, ShutdownReason } from '../../src/xen/index.ts';
 
 export const MIB = 1 << 20;
 const MACHINE_BYTES = 48 * MIB;
@@ -273,8 +273,8 @@ export function play(scenario: Scenario, seed = 1): Outcome {
     const cmdLine = `cachemap=${life.cachemap}`;
     const process: Process<Domain> =
       domain === undefined
-        ? toolstack.createDomain({ name: 'guest', memoryBytes, device, cmdLine })
-        : toolstack.restartDomain(domain, { preserve: true, memoryBytes, cmdLine });
+        ? domainOf(toolstack.createDomain({ name: 'guest', memoryBytes, device, cmdLine }))
+        : domainOf(toolstack.restartDomain(domain, { preserve: true, memoryBytes, cmdLine }));
     domain = simulation.runProcess('build', process);
     toolstack.list.checkInvariants();
     lives.push(live(testbed, domain, life, disk, tally, scenario.failOneIn > 0));

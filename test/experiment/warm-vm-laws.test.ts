@@ -11,7 +11,7 @@ import { MachineMemory } from '../../src/machine/memory.ts';
 import type { Profile } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process } from '../../src/sim/index.ts';
-import { Provenance } from '../../src/xen/index.ts';
+import { domainOf, Provenance } from '../../src/xen/index.ts';
 import { DOMAIN_RECORD_BYTES } from '../../src/xen/layouts.ts';
 import { itWithE2fsprogs, mustBeSound, saveImage } from '../support/e2fsprogs.ts';
 import { ModelFs } from '../support/model-fs.ts';
@@ -257,7 +257,7 @@ describe('a warm-VM reboot', () => {
     const machine = vmmMachine(3);
     const { simulation, toolstack } = machine;
     simulation.runProcess('start', machine.start(machine.configs.slice(0, 2)));
-    simulation.runProcess('create', toolstack.createDomain(machine.configs[2]!));
+    simulation.runProcess('create', domainOf(toolstack.createDomain(machine.configs[2]!)));
     machine.guests.get('guest1')!.domain.pause();
     const report = simulation.runProcess('reboot', machine.warmVmReboot());
     expect(report.resumed).toEqual(['guest0']);
@@ -274,7 +274,9 @@ describe('a warm-VM reboot', () => {
     simulation.runProcess('read', readsItsFile(guest.kernel, 0));
     simulation.runProcess('reboot', machine.warmVmReboot());
     simulation.runProcess('shutdown', guest.kernel.shutdown());
-    const restart = machine.toolstack.restartDomain(guest.domain, { preserve: true, cmdLine: 'cachemap=all' });
+    const restart = domainOf(
+      machine.toolstack.restartDomain(guest.domain, { preserve: true, cmdLine: 'cachemap=all' }),
+    );
     const next = simulation.runProcess('boot', machine.boot(guest.config, simulation.runProcess('restart', restart)));
     expect(simulation.runProcess('read', readsItsFile(next.kernel, 0))).toBe(true);
     expect([next.kernel.stats.dataPagesRead, next.kernel.stats.pagesReused > 100]).toEqual([0, true]);

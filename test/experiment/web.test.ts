@@ -7,7 +7,7 @@ import { rebootHypervisor } from '../../src/experiment/vmm-reboot.ts';
 import { ask, WebHost, type HttpAnswer } from '../../src/experiment/web-client.ts';
 import type { Connection } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
-import { WebServer } from '../../src/workload/web-server.ts';
+import { encodePath, WebServer } from '../../src/workload/web-server.ts';
 import { property } from '../support/property.ts';
 import { contents, FILE_BYTES, vmmClients, vmmMachine } from './vmm-disk.ts';
 
@@ -75,6 +75,22 @@ describe('a web server', () => {
     expect(status('POST /login HTTP/1.0')).toBe(400);
     expect(status('POST /data HTTP/1.0', 'Cookie: session=1')).toBe(400);
     expect(status('GET /data HTTP/1.0')).toBe(206);
+  });
+
+  it('has files of any name', () => {
+    const { guest, open, tell, run } = bed();
+    const { syscalls } = guest.kernel;
+    const connection = open();
+    for (const name of ['a b', '100%', '%41', 'größe', '\ufeff', '\udcff', 'a\udc80\u{1f600}\udcc3']) {
+      run(
+        (function* (): Process {
+          yield* syscalls.link('/data', `/${name}`);
+        })(),
+      );
+      const path = encodePath(`/${name}`);
+      expect(path).toMatch(/^\/[!-~]*$/);
+      expect([name, tell(connection, `GET ${path} HTTP/1.0`, 'Range: bytes=0-9').status]).toEqual([name, 206]);
+    }
   });
 
   it('knows who has logged in, and how often he came; the next program does too', () => {

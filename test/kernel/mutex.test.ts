@@ -6,7 +6,7 @@ import { NOTHING, type Process, Simulation } from '../../src/sim/index.ts';
 describe('a mutex', () => {
   it('is taken at once by the first, waited for by the others, in the order in which they came', () => {
     const simulation = new Simulation(1);
-    const mutex = new Mutex();
+    const mutex = new Mutex('a lock', { ino: 7 });
     const order: string[] = [];
     const hold = function* (name: string): Process {
       const atOnce = mutex.tryAcquire();
@@ -16,6 +16,13 @@ describe('a mutex', () => {
       mutex.release();
     };
     for (const name of ['a', 'b', 'c']) simulation.spawn(name, hold(name));
+    simulation.step();
+    simulation.step();
+    expect(simulation.whoWaits()).toEqual([
+      'a waits for the end of a sleep',
+      'b waits for a lock of inode 7',
+      'c waits for its turn to run',
+    ]);
     simulation.run();
     expect(order).toEqual(['a at once', 'b', 'c']);
     expect(mutex.isHeld).toBe(false);

@@ -1,7 +1,7 @@
 // The page cache with its lists, allocator and reclaim, against a model that is a plain Map.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Ino, InvariantViolation, type PageIndex, type Pfn } from '../../src/base/index.ts';
+import { ArgumentError, type Ino, InvariantViolation, type PageIndex, type Pfn } from '../../src/base/index.ts';
 import { type AddressSpace, MemoryManagement, type NameTable, NO_PAGE, PG } from '../../src/kernel/index.ts';
 import { property } from '../support/property.ts';
 import { checkMemory } from './memory-state.ts';
@@ -68,7 +68,7 @@ class Pair {
     if (space.nrPages > 0) {
       expect(() => {
         this.mm.cache.close(space);
-      }).toThrow(InvariantViolation);
+      }).toThrow(ArgumentError);
       return;
     }
     this.mm.cache.close(space);
@@ -248,12 +248,12 @@ describe('the page cache', () => {
     mm.cache.add(space, 3, first);
     expect(() => {
       mm.cache.add(space, 3, second);
-    }).toThrow(InvariantViolation);
+    }).toThrow(ArgumentError);
     mm.cache.remove(first);
     mm.cache.close(space);
     expect(() => {
       mm.cache.close(space);
-    }).toThrow(InvariantViolation);
+    }).toThrow(ArgumentError);
     expect(() => mm.cache.spaceOf(first)).toThrow(InvariantViolation);
   });
 

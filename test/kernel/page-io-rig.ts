@@ -6,7 +6,7 @@ import { CacheMap, MemoryManagement, PG } from '../../src/kernel/index.ts';
 import { type Mapping, PageIo } from '../../src/kernel/page-io.ts';
 import { Writeback } from '../../src/kernel/fs-writeback.ts';
 import { DirtyLimits } from '../../src/kernel/page-writeback.ts';
-import type { Process } from '../../src/sim/index.ts';
+import { NOTHING, type Process } from '../../src/sim/index.ts';
 import {
   BlkifStatus,
   type CacheMapBatch,
@@ -81,6 +81,8 @@ export function rig(nrPages = 768, pages = PAGES, kept: readonly number[] = []):
     loadMetadata: function* () {},
     tail: () => 0,
     isBoundary: () => false,
+    hold: () => true,
+    release: () => NOTHING,
     mapVersion: 0,
     isInodeDirty: false,
     allocate: function* () {},

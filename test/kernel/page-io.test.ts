@@ -101,6 +101,30 @@ describe('getPage', () => {
   });
 });
 
+describe('a wait for a page', () => {
+  it('is not for the page that its frame has become while the waiter used the processor', () => {
+    const { machine, mm, io, mapping } = rig();
+    const { simulation } = machine;
+    const old = mm.allocate();
+    mm.map.set(old, PG.locked);
+    mm.cache.add(mapping.space, 1, old);
+    // The kernel has worked up to the wait.
+    machine.env.cpu.charge(1000);
+    const waiter = simulation.spawn('waiter', io.waitOnPage(old));
+    simulation.step();
+    // Its read ends, it is reclaimed, and another process reads another page into the frame.
+    io.unlockPage(old);
+    mm.discard([old]);
+    expect(mm.allocate()).toBe(old);
+    mm.map.set(old, PG.locked);
+    mm.cache.add(mapping.space, 2, old);
+    const other = simulation.spawn('other', io.waitOnPage(old));
+    simulation.run();
+    expect([waiter.isOver, other.isOver]).toEqual([true, false]);
+    expect(simulation.whoWaits()).toContain('other waits for page 2 of inode 5, which is locked');
+  });
+});
+
 describe('a map that changes while a reader waits for metadata', () => {
   it('is looked up again: no page is read from where it was', () => {
     const { mm, io, mapping, start, serve, blocks } = rig();

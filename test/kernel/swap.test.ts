@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { InvariantViolation, type Pfn } from '../../src/base/index.ts';
+import { ArgumentError, type Pfn } from '../../src/base/index.ts';
 import { Lru, MemMap, PAGEVEC_SIZE, PG } from '../../src/kernel/index.ts';
 import { activePages, allFlags, inactivePages } from './memory-state.ts';
 
@@ -99,7 +99,7 @@ describe('remove and putBack', () => {
 
 describe('mem_map', () => {
   it('has at least one page', () => {
-    expect(() => new MemMap(0)).toThrow(InvariantViolation);
+    expect(() => new MemMap(0)).toThrow(ArgumentError);
   });
 
   it('keeps its heads out of the pages', () => {

@@ -41,8 +41,9 @@ const IMAGE = makeExt2(
       ['linkSlash', symlink('fileSlash/')],
       ['toFileSlash', symlink('fileSlash')],
       ['self', symlink('self')],
-      // 40 links in a row are followed, 41 are not.
+      // Links of which each is the text of the next: 5 are followed, 6 are not.
       ...Array.from({ length: 41 }, (_, i) => [`l${i}`, symlink(i === 0 ? 'hello' : `l${i - 1}`)] as const),
+      ['here', symlink('.')],
     ]),
   ),
 );
@@ -112,7 +113,10 @@ describe('paths', () => {
     ['/absolute', 'hello, world'],
     [`/dir/${LONG}`, 'long'],
     ['/dir/é', 'e'],
-    ['/l39', 'hello, world'],
+    ['/l4', 'hello, world'],
+    // 40 links in one path are followed, 41 are not.
+    [`${'/here'.repeat(40)}/hello`, 'hello, world'],
+    [`${'/here'.repeat(35)}/l4`, 'hello, world'],
     ['/empty', ''],
   ])('%s', (path, contents) => {
     // The second time, its names are cached.
@@ -131,7 +135,9 @@ describe('paths', () => {
     ['/linkSlash', 'ENOTDIR'],
     ['/toFileSlash', 'ENOTDIR'],
     ['/dir/../fileSlash/', 'ENOTDIR'],
-    ['/l40', 'ELOOP'],
+    ['/l5', 'ELOOP'],
+    [`${'/here'.repeat(41)}/hello`, 'ELOOP'],
+    [`${'/here'.repeat(36)}/l4`, 'ELOOP'],
     [`/${'n'.repeat(256)}`, 'ENAMETOOLONG'],
     ['/'.repeat(4097), 'ENAMETOOLONG'],
   ])('%s: %s', (path, code) => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { InvariantViolation } from '../../src/base/assert.ts';
+import { ArgumentError } from '../../src/base/argument-error.ts';
 import { Mfn } from '../../src/base/units.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { property } from '../support/property.ts';
@@ -126,19 +126,18 @@ describe('MachineMemory', () => {
   });
 
   it('refuses what is not whole frames, leaves a frame, a bank or memory', () => {
-    for (const bytes of [0, 4095, 4097, -4096, 2 ** 53])
-      expect(() => new MachineMemory(bytes)).toThrow(InvariantViolation);
+    for (const bytes of [0, 4095, 4097, -4096, 2 ** 53]) expect(() => new MachineMemory(bytes)).toThrow(ArgumentError);
     const page = new Uint8Array(4096);
     const last = Mfn(memory.frameCount - 1);
-    expect(() => memory.words(Mfn(BANK_FRAMES - 1), 2)).toThrow(InvariantViolation);
-    expect(() => memory.words(last, 0)).toThrow(InvariantViolation);
-    expect(() => memory.copyIn(last, 1, page, 0, 4096)).toThrow(InvariantViolation);
-    expect(() => memory.copyIn(last, 0, page, 1, 4096)).toThrow(InvariantViolation);
-    expect(() => memory.copyOut(last, 4000, page, 0, 97)).toThrow(InvariantViolation);
-    expect(() => memory.zero(last, 4000, 97)).toThrow(InvariantViolation);
-    expect(() => memory.copyIn(Mfn(memory.frameCount), 0, page, 0, 1)).toThrow(InvariantViolation);
-    expect(() => memory.readU32(Mfn(memory.frameCount), 0)).toThrow(InvariantViolation);
-    expect(() => memory.frame(Mfn(memory.frameCount))).toThrow(InvariantViolation);
+    expect(() => memory.words(Mfn(BANK_FRAMES - 1), 2)).toThrow(ArgumentError);
+    expect(() => memory.words(last, 0)).toThrow(ArgumentError);
+    expect(() => memory.copyIn(last, 1, page, 0, 4096)).toThrow(ArgumentError);
+    expect(() => memory.copyIn(last, 0, page, 1, 4096)).toThrow(ArgumentError);
+    expect(() => memory.copyOut(last, 4000, page, 0, 97)).toThrow(ArgumentError);
+    expect(() => memory.zero(last, 4000, 97)).toThrow(ArgumentError);
+    expect(() => memory.copyIn(Mfn(memory.frameCount), 0, page, 0, 1)).toThrow(ArgumentError);
+    expect(() => memory.readU32(Mfn(memory.frameCount), 0)).toThrow(ArgumentError);
+    expect(() => memory.frame(Mfn(memory.frameCount))).toThrow(ArgumentError);
   });
 
   it('keeps the last 16384 views, each of its own frame', () => {

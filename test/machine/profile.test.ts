@@ -1,10 +1,19 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { fittedConstants, profileTable, values, type Constant, type Profile } from '../../src/machine/profile.ts';
+import {
+  driveTable,
+  fittedConstants,
+  profileTable,
+  values,
+  type Constant,
+  type Profile,
+} from '../../src/machine/profile.ts';
+import { BARRACUDA_4LP, CHEETAH_9LP } from '../../src/machine/profiles/drives-1998.ts';
 import { PENTIUM4_2006 } from '../../src/machine/profiles/pentium4-2006.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 
 const PROFILES = [PENTIUM4_2006, SERVER_2026];
+const DRIVES = [BARRACUDA_4LP, CHEETAH_9LP];
 const PAGE = new URL('../../docs/reference/profiles.md', import.meta.url);
 
 const UNIT_OF_SUFFIX: readonly (readonly [RegExp, string])[] = [
@@ -25,19 +34,30 @@ const page = [
     '[timing](../explanation/timing.md).',
   'This page is generated from `src/machine/profiles/`: `UPDATE_DOCS=1 npx vitest run test/machine/profile.test.ts`.',
   ...PROFILES.map(profileTable),
+  '## Drives that were measured',
+  'The model of a rotating drive is held against logs of these two (`npm run bench -- drives`). No constant is fitted to the logs.',
+  ...DRIVES.map(driveTable),
   '',
 ]
   .join('\n\n')
   .replace(/\n+$/, '\n');
 
+function checkConstants(constants: [string, Constant][]): void {
+  for (const [name, { value, unit, note }] of constants) {
+    const suffix = UNIT_OF_SUFFIX.find(([pattern]) => pattern.test(name));
+    expect([name, unit]).toEqual([name, suffix?.[1] ?? '']);
+    expect(Number.isFinite(value) && value >= 0, name).toBe(true);
+    expect(note.length > 3 && !/[|\n]/.test(note), name).toBe(true);
+  }
+}
+
+it.each(DRIVES)('$model gives every constant a value, the unit its name ends in and a note', ({ constants }) => {
+  checkConstants(Object.entries(constants));
+});
+
 describe.each(PROFILES)('$name', (profile) => {
   it('gives every constant a value, the unit its name ends in and a note', () => {
-    for (const [name, { value, unit, note }] of constantsOf(profile)) {
-      const suffix = UNIT_OF_SUFFIX.find(([pattern]) => pattern.test(name));
-      expect([name, unit]).toEqual([name, suffix?.[1] ?? '']);
-      expect(Number.isFinite(value) && value >= 0, name).toBe(true);
-      expect(note.length > 3 && !/[|\n]/.test(note), name).toBe(true);
-    }
+    checkConstants(constantsOf(profile));
   });
 
   it('hands out plain numbers under the same names', () => {

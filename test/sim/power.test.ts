@@ -9,7 +9,7 @@ describe('power', () => {
     const simulation = new Simulation(1);
     const power = new Power(simulation);
     const ran: string[] = [];
-    const queue = new WaitQueue();
+    const queue = new WaitQueue('a wake-up');
     const process = function* (name: string): Process {
       yield Ns(10);
       ran.push(name);

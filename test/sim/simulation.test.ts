@@ -1,7 +1,7 @@
 // Processes: sleeping, waiting, waking, joining, killing, failing; and that a run is a function of its inputs.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { InvariantViolation, Ns } from '../../src/base/index.ts';
+import { ArgumentError, InvariantViolation, Ns } from '../../src/base/index.ts';
 import { Gate, type Process, Simulation, type Task, WaitQueue } from '../../src/sim/index.ts';
 import { property } from '../support/property.ts';
 
@@ -61,7 +61,7 @@ property(
   fc.array(fc.constantFrom('wait', 'one', 'all'), { maxLength: 40 }),
   (operations) => {
     const simulation = new Simulation(1);
-    const queue = new WaitQueue();
+    const queue = new WaitQueue('a wake-up');
     const woken: number[] = [];
     const model: number[] = [];
     const expected: number[] = [];
@@ -91,7 +91,7 @@ property(
   fc.uniqueArray(fc.nat({ max: 9 })),
   (killed) => {
     const simulation = new Simulation(1);
-    const queue = new WaitQueue();
+    const queue = new WaitQueue('a wake-up');
     const woken: number[] = [];
     const tasks = Array.from({ length: 10 }, (_, i) =>
       simulation.spawn(
@@ -112,7 +112,7 @@ property(
 describe('a wait queue', () => {
   it('wakes at the present instant, after what is scheduled there already', () => {
     const simulation = new Simulation(1);
-    const queue = new WaitQueue();
+    const queue = new WaitQueue('a wake-up');
     const order: string[] = [];
     simulation.spawn(
       'waiter',
@@ -129,7 +129,7 @@ describe('a wait queue', () => {
 
   it('does not wake twice who waits again in the same instant', () => {
     const simulation = new Simulation(1);
-    const queue = new WaitQueue();
+    const queue = new WaitQueue('a wake-up');
     let times = 0;
     simulation.spawn(
       'waiter',
@@ -253,7 +253,7 @@ describe('kill', () => {
 
   it('of a woken process that has not run yet wins', () => {
     const simulation = new Simulation(1);
-    const queue = new WaitQueue();
+    const queue = new WaitQueue('a wake-up');
     let ran = false;
     const task = simulation.spawn(
       'waiter',
@@ -271,7 +271,7 @@ describe('kill', () => {
     fc.array(fc.record({ task: fc.nat(9), at: fc.nat(60) }), { maxLength: 8 }),
     (kills) => {
       const simulation = new Simulation(1);
-      const queue = new WaitQueue();
+      const queue = new WaitQueue('a wake-up');
       let holder: number | undefined;
       const tasks = Array.from({ length: 10 }, (_, i) =>
         simulation.spawn(
@@ -312,13 +312,54 @@ describe('runProcess', () => {
     expect(() => new Simulation(1).runProcess('fails', failAfter(5, error))).toThrow(error);
   });
 
-  it('reports a wait that never ends', () => {
-    const never = (function* (): Process {
-      yield new WaitQueue();
+  it('that gets stuck lists every process that is not over and what it waits for', () => {
+    const simulation = new Simulation(1);
+    let page = 3;
+    const queue = new WaitQueue(() => `page ${page}`);
+    const gate = new Gate(simulation);
+    const wait = function* (): Process {
+      yield queue;
+    };
+    const tasks = ['first', 'second', 'killed'].map((name) => simulation.spawn(name, wait()));
+    simulation.spawn('done', sleepThen(5, 0));
+    simulation
+      .spawn('joined', failAfter(5, new Error('no')))
+      .join()
+      .next();
+    simulation.spawn('held', sleepThen(5, 0), gate);
+    gate.close();
+    simulation.spawn('joiner', tasks[1]!.join());
+    simulation.after(Ns(7), () => {
+      tasks[2]!.kill();
+      page = 4;
+    });
+    const stuck = (function* (): Process {
+      yield 3;
+      yield new WaitQueue('godot');
     })();
-    expect(() => new Simulation(1).runProcess('stuck', never)).toThrow(
-      new InvariantViolation('process stuck waits for something that never happens'),
+    expect(() => simulation.runProcess('stuck', stuck)).toThrow(
+      new InvariantViolation(
+        [
+          'process stuck waits for something that never happens',
+          'first waits for page 4',
+          'second waits for page 4',
+          'held waits for its turn to run',
+          'joiner waits for the end of second',
+          'stuck waits for godot',
+        ].join('\n  '),
+      ),
     );
+    queue.wakeAll();
+    gate.open();
+    simulation.step();
+    expect(simulation.whoWaits()).toEqual([
+      'second waits for its turn to run',
+      'held waits for its turn to run',
+      'joiner waits for the end of second',
+      'stuck waits for godot',
+    ]);
+    simulation.run();
+    expect(simulation.whoWaits()).toEqual(['stuck waits for godot']);
   });
 });
 
@@ -326,8 +367,8 @@ it.each([-1, 0.5, NaN, Infinity])('refuses a delay of %s', (delay) => {
   const simulation = new Simulation(1);
   expect(() => {
     simulation.after(Ns(delay), () => undefined);
-  }).toThrow(InvariantViolation);
-  expect(() => simulation.runProcess('sleeper', sleepThen(delay, 0))).toThrow(InvariantViolation);
+  }).toThrow(ArgumentError);
+  expect(() => simulation.runProcess('sleeper', sleepThen(delay, 0))).toThrow(ArgumentError);
 });
 
 property(

@@ -17,6 +17,7 @@ export interface E2fsprogs {
   readonly e2fsck: string;
   readonly debugfs: string;
   readonly tune2fs: string;
+  readonly dumpe2fs: string;
 }
 
 /** The programs, or undefined when one is missing. /sbin is often not in the PATH of a user. */
@@ -24,9 +25,13 @@ export function findE2fsprogs(): E2fsprogs | undefined {
   const directories = [...(process.env['PATH'] ?? '').split(delimiter), '/sbin', '/usr/sbin', '/usr/local/sbin'];
   const find = (name: string): string | undefined =>
     directories.map((directory) => join(directory, name)).find((path) => existsSync(path));
-  const [mke2fs, e2fsck, debugfs, tune2fs] = ['mke2fs', 'e2fsck', 'debugfs', 'tune2fs'].map(find);
-  return mke2fs !== undefined && e2fsck !== undefined && debugfs !== undefined && tune2fs !== undefined
-    ? { mke2fs, e2fsck, debugfs, tune2fs }
+  const [mke2fs, e2fsck, debugfs, tune2fs, dumpe2fs] = ['mke2fs', 'e2fsck', 'debugfs', 'tune2fs', 'dumpe2fs'].map(find);
+  return mke2fs !== undefined &&
+    e2fsck !== undefined &&
+    debugfs !== undefined &&
+    tune2fs !== undefined &&
+    dumpe2fs !== undefined
+    ? { mke2fs, e2fsck, debugfs, tune2fs, dumpe2fs }
     : undefined;
 }
 

@@ -6,7 +6,7 @@ import type { BlockRequest } from '../../src/disk/block-device.ts';
 import type { Domain } from '../../src/xen/domain.ts';
 import { OWNER_HYPERVISOR, ownerOfDomain } from '../../src/xen/frame-record.ts';
 import { Provenance } from '../../src/xen/provenance.ts';
-import { type HypervisorOptions, inspectMemory, Reason, ShutdownReason } from '../../src/xen/index.ts';
+import { domainOf, type HypervisorOptions, inspectMemory, Reason, ShutdownReason } from '../../src/xen/index.ts';
 import { property } from '../support/property.ts';
 import {
   BOOT_PAGES,
@@ -227,7 +227,7 @@ describe('a domain that is destroyed', () => {
     const [start, busy] = [simulation.now, domain0Cpu.busy];
     const memoryBytes = (hypervisor.allocator.freeCount + LEAST_PAGES) * PAGE_SIZE;
     const config = { name: 'next', memoryBytes, device: disk };
-    const next = simulation.runProcess('create', toolstack.createDomain(config));
+    const next = simulation.runProcess('create', domainOf(toolstack.createDomain(config)));
     expect(next.isRunning).toBe(true);
     expect(simulation.now - start).toBeGreaterThanOrEqual(LEAST_PAGES * PAGE_SIZE);
     expect(domain0Cpu.busy - busy).toBeGreaterThanOrEqual(LEAST_PAGES * PAGE_SIZE);
@@ -269,7 +269,7 @@ describe('a reservation', () => {
     machine.simulation.run();
     const rest = (machine.hypervisor.allocator.freeCount - 20) * PAGE_SIZE;
     const other = { name: 'large', memoryBytes: rest, device: machine.disk };
-    machine.simulation.runProcess('create', machine.toolstack.createDomain(other));
+    machine.simulation.runProcess('create', domainOf(machine.toolstack.createDomain(other)));
     expect(hypercalls.increaseReservation(pfns)).toBe(20);
     machine.toolstack.list.checkInvariants();
   });
@@ -293,7 +293,7 @@ describe('a reservation', () => {
     machine.simulation.run();
     const rest = machine.hypervisor.allocator.freeCount * PAGE_SIZE;
     const other = { name: 'large', memoryBytes: rest, device: machine.disk };
-    machine.simulation.runProcess('create', machine.toolstack.createDomain(other));
+    machine.simulation.runProcess('create', domainOf(machine.toolstack.createDomain(other)));
     expect(() => restartGuest(machine, guest)).toThrow(/^ENOMEM/);
     expect([guest.domain.isRunning, guest.domain.pageCount]).toEqual([true, LEAST_PAGES - 3]);
     machine.toolstack.list.checkInvariants();

@@ -4,7 +4,7 @@ import { DOM0, type DomId, EvtchnPort, getField, ModelError, Ns, PAGE_SIZE, Pfn 
 import { EventChannels } from '../../src/kernel/evtchn.ts';
 import type { Domain } from '../../src/xen/domain.ts';
 import { type DomainPorts, EventPorts } from '../../src/xen/event-channel.ts';
-import { NR_EVENT_CHANNELS, SHARED_INFO, START_INFO, START_INFO_PFN, Virq } from '../../src/xen/index.ts';
+import { domainOf, NR_EVENT_CHANNELS, SHARED_INFO, START_INFO, START_INFO_PFN, Virq } from '../../src/xen/index.ts';
 import { property } from '../support/property.ts';
 import { bootMachine, LEAST_PAGES, type TestMachine } from './machine.ts';
 
@@ -122,7 +122,7 @@ interface Hearer {
 
 function hearer(machine: TestMachine, name: string): Hearer {
   const config = { name, memoryBytes: LEAST_PAGES * PAGE_SIZE, device: machine.disk };
-  const domain = machine.simulation.runProcess('create', machine.toolstack.createDomain(config));
+  const domain = machine.simulation.runProcess('create', domainOf(machine.toolstack.createDomain(config)));
   const page = new Uint8Array(PAGE_SIZE);
   domain.environment.memory.copyOut(START_INFO_PFN, 0, page, 0, PAGE_SIZE);
   const sharedInfo = Pfn(getField(START_INFO.x86_64, page, 0, 'sharedInfoPfn'));

@@ -41,7 +41,7 @@ it('a domain of 6 GiB keeps each page where it was, over a quick reboot and its 
   const list = new Toolstack(found.hypervisor);
   const config = { name: 'large', memoryBytes: 6 * GIB, device: disk };
   const outcome = simulation.runProcess('resume', resumeDomain(list.list, config));
-  if ('lost' in outcome) throw new Error(outcome.lost);
+  if ('problem' in outcome) throw new Error(outcome.problem);
   expect(pages.map((pfn) => outcome.domain.frameOf(Pfn(pfn)))).toEqual(frames);
   expect(pages.map((pfn) => outcome.domain.environment.memory.readU32(Pfn(pfn), 8))).toEqual(pages);
   expect(frames.map((mfn) => memory.readU32(Mfn(mfn), 8))).toEqual(pages);

@@ -20,6 +20,7 @@ import { type Process, type RandomStream, Simulation, WaitQueue } from '../../sr
 import type { Domain } from '../../src/xen/domain.ts';
 import { Hypervisor, type HypervisorOptions } from '../../src/xen/hypervisor.ts';
 import {
+  domainOf,
   BlkifOp,
   CacheMapBatch,
   GRANT_ENTRY,
@@ -37,6 +38,7 @@ import {
   START_INFO,
   START_INFO_PFN,
   VBD_FRONTEND,
+  Virq,
   type XenCosts,
   XenbusState,
 } from '../../src/xen/index.ts';
@@ -365,7 +367,7 @@ export function machineBeside(
 export function startGuest(machine: TestMachine, name = 'guest', pages = LEAST_PAGES): MiniGuest {
   const { simulation, toolstack, disk } = machine;
   const config = { name, memoryBytes: pages * PAGE_SIZE, device: disk };
-  return new MiniGuest(machine, simulation.runProcess('create', toolstack.createDomain(config)));
+  return new MiniGuest(machine, simulation.runProcess('create', domainOf(toolstack.createDomain(config))));
 }
 
 /** Restarts a guest and returns the next one. */
@@ -375,7 +377,7 @@ export function restartGuest(
   options: Partial<Parameters<Toolstack['restartDomain']>[1]> = {},
 ): MiniGuest {
   const { simulation, toolstack } = machine;
-  const restart = toolstack.restartDomain(guest.domain, { preserve: true, ...options });
+  const restart = domainOf(toolstack.restartDomain(guest.domain, { preserve: true, ...options }));
   return new MiniGuest(machine, simulation.runProcess('restart', restart));
 }
 
@@ -401,7 +403,7 @@ export const REGISTERS = Uint32Array.from({ length: NR_REGISTERS }, (_, i) => 0x
 export function suspends({ domain }: MiniGuest): { registers: Uint32Array | undefined } {
   const seen: { registers: Uint32Array | undefined } = { registers: undefined };
   const { environment } = domain;
-  const asked = new WaitQueue();
+  const asked = new WaitQueue('a suspension');
   const watch = function* (): Process {
     yield* environment.xenstore.watch(SHUTDOWN_NODE, () => asked.wakeAll());
     while ((yield* environment.xenstore.read(SHUTDOWN_NODE)) !== 'suspend') yield asked;
@@ -418,4 +420,30 @@ export function stateOf({ memory }: TestMachine, domain: Domain) {
   );
   const box = new Map(domain.recoveryBox.keys().map((key) => [key, domain.recoveryBox.get(key)]));
   return { pages, channels: structuredClone(domain.events.channels), registers: domain.registers.slice(), box };
+}
+
+/** Suspends itself whenever Xen or the tool stack asks it to. */
+export function suspendsAlways(mini: MiniGuest): void {
+  const { environment } = mini.domain;
+  const { memory, hypercalls, xenstore } = environment;
+  const asked = new WaitQueue('a suspend event');
+  const port = hypercalls.eventChannels.bindVirq(Virq.suspend);
+  const { pending, mask } = SHARED_INFO.offset;
+  memory.writeU32(mini.sharedInfo, mask, memory.readU32(mini.sharedInfo, mask) & ~(1 << port));
+  let isAsked = false;
+  mini.onUpcall = () => {
+    const bits = memory.readU32(mini.sharedInfo, pending);
+    isAsked ||= (bits & (1 << port)) !== 0;
+    memory.writeU32(mini.sharedInfo, pending, bits & ~(1 << port));
+    asked.wakeAll();
+  };
+  const run = function* (): Process {
+    for (;;) {
+      yield* xenstore.watch(SHUTDOWN_NODE, () => asked.wakeAll());
+      while (!isAsked && (yield* xenstore.read(SHUTDOWN_NODE)) !== 'suspend') yield asked;
+      isAsked = false;
+      yield* hypercalls.suspend(REGISTERS);
+    }
+  };
+  environment.spawn('suspends', run());
 }

@@ -140,7 +140,7 @@ describe('a guest that stands still to be migrated', () => {
     suspends(guest);
     atPacket(given, 20, () => guest.domain.environment.hypercalls.shutdown(ShutdownReason.crash));
     const { left } = migrate(given, guest);
-    expect(left).toEqual({ problem: 'it has stopped', domain: undefined });
+    expect(left).toEqual({ outcome: 'failed', problem: 'it has stopped', domain: undefined });
     expect(guest.domain.shutdownReason).toBe(ShutdownReason.crash);
     expect(given.target.toolstack.list.entries).toEqual([]);
   });
@@ -165,8 +165,8 @@ describe('a domain that is being migrated', () => {
       );
     });
     const { left, arrived } = migrate(given, guest);
-    const problem = 'it is being saved or migrated';
-    expect(others).toEqual([problem, problem].map((each) => ({ problem: each, domain: guest.domain })));
+    const refusal = { outcome: 'refused', problem: 'it is being migrated', domain: guest.domain };
+    expect(others).toEqual([refusal, refusal]);
     expect(left).toHaveProperty('rounds');
     expect(arrived).toHaveProperty('domain');
   });
@@ -178,7 +178,7 @@ describe('a domain that is being migrated', () => {
       guest.domain.environment.spawn('suspends', guest.domain.environment.hypercalls.suspend(new Uint32Array(16)));
     });
     const { left } = migrate(given, guest);
-    expect(left).toEqual({ problem: 'it has stopped', domain: undefined });
+    expect(left).toEqual({ outcome: 'failed', problem: 'it has stopped', domain: undefined });
     expect(guest.domain.state).toBe('suspended');
     expect(given.target.toolstack.list.entries).toEqual([]);
   });

@@ -8,7 +8,7 @@ import { values } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process } from '../../src/sim/index.ts';
 import type { Domain } from '../../src/xen/domain.ts';
-import { SHUTDOWN_NODE, START_INFO, START_INFO_PFN } from '../../src/xen/index.ts';
+import { domainOf, SHUTDOWN_NODE, START_INFO, START_INFO_PFN } from '../../src/xen/index.ts';
 import { LEAST_PAGES, REGISTERS, type TestMachine } from './machine.ts';
 
 /** First page of the driver. */
@@ -65,5 +65,5 @@ export class NetGuest {
 export function startNetGuest(machine: TestMachine, mac: MacAddress, name = 'guest'): NetGuest {
   const { simulation, toolstack, disk } = machine;
   const config = { name, memoryBytes: LEAST_PAGES * PAGE_SIZE, device: disk, mac };
-  return new NetGuest(machine, simulation.runProcess('create', toolstack.createDomain(config)));
+  return new NetGuest(machine, simulation.runProcess('create', domainOf(toolstack.createDomain(config))));
 }

@@ -7,6 +7,7 @@ import { Nic } from '../../src/machine/nic.ts';
 import { values } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import {
+  domainOf,
   NET_RING_SLOTS,
   NET_TX_REQUEST,
   NET_TX_RESPONSE,
@@ -329,7 +330,7 @@ describe('the network back-end', () => {
     const machine: TestMachine = bootMachine();
     const { simulation, toolstack, disk } = machine;
     const config = { name: 'guest', memoryBytes: LEAST_PAGES * PAGE_SIZE, device: disk, mac: A };
-    const domain = simulation.runProcess('create', toolstack.createDomain(config));
+    const domain = simulation.runProcess('create', domainOf(toolstack.createDomain(config)));
     const { xenstore, hypercalls } = domain.environment;
     const port = hypercalls.eventChannels.allocUnbound(DOM0);
     const publish = function* () {

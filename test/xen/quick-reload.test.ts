@@ -44,7 +44,7 @@ function suspends(mini: MiniGuest, seen: Uint32Array[]): void {
   const { domain } = mini;
   const { environment } = domain;
   const { memory, hypercalls } = environment;
-  const asked = new WaitQueue();
+  const asked = new WaitQueue('a suspension');
   const port = hypercalls.eventChannels.bindVirq(Virq.suspend);
   const { pending, mask } = SHARED_INFO.offset;
   memory.writeU32(mini.sharedInfo, mask, memory.readU32(mini.sharedInfo, mask) & ~(1 << port));
@@ -150,7 +150,7 @@ describe('suspending all domains and resuming them under the next hypervisor', (
         expect([found.problem, found.lost]).toEqual([undefined, []]);
         names.forEach((name, n) => {
           const outcome = resume(next, name, LEAST_PAGES + 50 * n);
-          if ('lost' in outcome) throw new Error(outcome.lost);
+          if ('problem' in outcome) throw new Error(outcome.problem);
           expect(stateOf(next, outcome.domain)).toEqual(before[n]);
           expect(before[n]!.registers).toEqual(registersOf(name, round));
           outcome.domain.events.checkInvariants();
@@ -267,7 +267,7 @@ describe('what another hypervisor left', () => {
   it('is looked after again by the tool stack: a guest that went on is restarted on its cache when it reboots', () => {
     const { next } = reload(twoGuests());
     const outcome = resume(next, 'a', LEAST_PAGES);
-    if ('lost' in outcome) throw new Error(outcome.lost);
+    if ('problem' in outcome) throw new Error(outcome.problem);
     const booted: Domain[] = [];
     const config = {
       name: 'a',
@@ -279,7 +279,7 @@ describe('what another hypervisor left', () => {
       },
     };
     const xend = new Xend(next.hypervisor, next.toolstack);
-    xend.adopt(config, outcome.domain);
+    xend.adopt(config);
     expect(xend.domains).toEqual([outcome.domain]);
     outcome.domain.environment.hypercalls.shutdown(ShutdownReason.reboot);
     next.simulation.run();
@@ -290,7 +290,7 @@ describe('what another hypervisor left', () => {
     xend.release(booted[0]!);
     next.simulation.run();
     expect([xend.domains, booted.length]).toEqual([[], 1]);
-    xend.adopt(config, booted[0]!);
+    xend.adopt(config);
     next.simulation.run();
     expect([xend.domains.length, booted.length]).toEqual([1, 2]);
   });

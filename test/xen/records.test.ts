@@ -132,9 +132,9 @@ describe('root record', () => {
 });
 
 describe('domain record', () => {
-  const written = (arch: Arch = 'x86_64') => {
+  const written = (arch: Arch = 'x86_64', record = RECORD) => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
-    writeDomainRecord(memory, mapOf[arch], RECORD);
+    writeDomainRecord(memory, mapOf[arch], record);
     return memory;
   };
   const at = 3 * DOMAIN_RECORD_BYTES;
@@ -167,6 +167,11 @@ describe('domain record', () => {
       expect(consumeDomainRecord(memory, map, DomId(3))).toHaveProperty('problem');
     },
   );
+
+  it.each(['\ufeff', '\ufeffguest', 'guest\udcff'])('keeps the name %j', (name) => {
+    const record = { ...RECORD, name };
+    expect(parseDomainRecord(written('x86_64', record), mapOf.x86_64, DomId(3))).toEqual({ value: record });
+  });
 
   it('with a number of more than 32 bits, and a checksum that fits, is a problem', () => {
     const layout = DOMAIN_RECORD.x86_64;

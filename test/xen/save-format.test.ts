@@ -48,6 +48,13 @@ const fact: fc.Arbitrary<FrameFact> = fc
   }));
 
 describe('the header of a save file', () => {
+  it.each(['\ufeff', '\ufeffcachemap=all', 'a\udc80'])('keeps the name and the command line %j', (text) => {
+    const header = { ...HEADER, name: text, cmdLine: text };
+    expect(decodeSaveHeader(encodeSaveHeader(header), header.arch)).toMatchObject({
+      value: { name: text, cmdLine: text },
+    });
+  });
+
   it.each([
     [
       'x86_64' as const,

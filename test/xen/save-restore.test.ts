@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../src/base/crc32c.ts';
 import { putField } from '../../src/base/layout.ts';
 import { type Arch, ARCHS, DOM0, FRAME_NUMBER_BYTES, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
-import { Provenance, Reason, restoreDomain, saveDomain, Virq } from '../../src/xen/index.ts';
+import { domainOf, Provenance, Reason, restoreDomain, saveDomain, Virq } from '../../src/xen/index.ts';
 import { SAVE_HEADER, SAVE_MAGIC, SAVE_VERSION } from '../../src/xen/save-format.ts';
 import { seal } from '../../src/xen/records.ts';
 import { property } from '../support/property.ts';
@@ -147,7 +147,7 @@ describe('a save file', () => {
   ) as Record<Arch, ReturnType<typeof savedGuest> & { free: number; places: ReturnType<typeof placesOf> }>;
   const isRefused = (arch: Arch, file: TestDisk, problem: unknown = expect.any(String)): void => {
     const { machine, free } = saved[arch];
-    expect(restore(machine, file)).toEqual({ problem });
+    expect(restore(machine, file)).toEqual({ outcome: 'failed', problem });
     machine.simulation.run();
     expect(machine.toolstack.list.entries).toEqual([]);
     expect(machine.hypervisor.allocator.freeCount).toBe(free);
@@ -351,7 +351,7 @@ describe('saving', () => {
   it('of a guest that does not suspend itself is given up', () => {
     const { machine, guest, file } = stuck(0, false);
     const { outcome } = save(machine, guest, file);
-    expect(outcome).toEqual({ problem: 'it does not suspend itself', domain: guest.domain });
+    expect(outcome).toEqual({ outcome: 'failed', problem: 'it does not suspend itself', domain: guest.domain });
     machine.simulation.run();
     machine.toolstack.list.checkInvariants();
     expect(guest.domain.isRunning).toBe(true);
@@ -361,7 +361,7 @@ describe('saving', () => {
     const { machine, guest } = stuck(0);
     const file = new TestDisk(machine.simulation, machine.memory, LEAST_PAGES);
     const { outcome } = save(machine, guest, file);
-    expect(outcome).toEqual({ problem: 'the file is too small', domain: guest.domain });
+    expect(outcome).toEqual({ outcome: 'failed', problem: 'the file is too small', domain: guest.domain });
     expect(guest.domain.isRunning).toBe(true);
   });
 
@@ -369,7 +369,7 @@ describe('saving', () => {
     const { machine, guest, file } = stuck(0);
     save(machine, guest, file);
     expect(restore(machine, file)).toHaveProperty('domain');
-    expect(restore(machine, file)).toEqual({ problem: 'save header: consumed already' });
+    expect(restore(machine, file)).toEqual({ outcome: 'failed', problem: 'save header: consumed already' });
   });
 });
 
@@ -452,7 +452,7 @@ describe('dirty pages that are registered', () => {
     memory.writeU32(Pfn(201), 0, 2040);
     expect(() => memory.writeU32(Pfn(200), 0, 1)).toThrow();
     const { simulation, toolstack, disk } = machine;
-    const restart = toolstack.restartDomain(restored.domain, { preserve: true, writeDirty: true });
+    const restart = domainOf(toolstack.restartDomain(restored.domain, { preserve: true, writeDirty: true }));
     const next = simulation.runProcess('restart', restart);
     expect(next.stats.dirty.written).toBe(3);
     const words = [3, 9, 40].map((block) => new DataView(disk.bytes.buffer).getUint32(block * PAGE_SIZE, true));

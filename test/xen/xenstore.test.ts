@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Ns } from '../../src/base/index.ts';
 import { Power, type Process, Simulation } from '../../src/sim/index.ts';
 import { backendsOf } from '../../src/xen/xenbus-backend.ts';
-import { Gtf, VBD_FRONTEND, XenbusState } from '../../src/xen/index.ts';
+import { domainOf, Gtf, VBD_FRONTEND, XenbusState } from '../../src/xen/index.ts';
 import { homeOf, Xenstore } from '../../src/xen/xenstore.ts';
 import { bootMachine, LEAST_PAGES, type MiniGuest, startGuest, type TestMachine } from './machine.ts';
 
@@ -109,7 +109,7 @@ describe('the back-end of a block device', () => {
     it(`refuses ${what}, and maps nothing`, () => {
       const machine = bootMachine();
       const config = { name: 'd', memoryBytes: LEAST_PAGES * 4096, device: machine.disk };
-      const domain = machine.simulation.runProcess('create', machine.toolstack.createDomain(config));
+      const domain = machine.simulation.runProcess('create', domainOf(machine.toolstack.createDomain(config)));
       const { xenstore, hypercalls } = domain.environment;
       const port = hypercalls.eventChannels.allocUnbound(0 as never);
       // Entry 8 of a table that begins in page 3: start_info, bitmap and shared_info are before it.

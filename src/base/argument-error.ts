@@ -1,0 +1,50 @@
+/**
+ * A mistake of a caller of the library: an argument that is missing, of another kind, or out of range, or a call that the state
+ * of the object does not allow. Any public function may throw it; the command line makes one line of it.
+ *
+ * The others are InvariantViolation (our defect), ModelError (a failure of the modelled world) and UserError (a mistake in what
+ * the user gave).
+ */
+
+/** Names the argument, or the state, at fault. */
+export class ArgumentError extends Error {
+  override readonly name = 'ArgumentError';
+}
+
+/** @throws ArgumentError unless `condition` holds. Keep `message` a constant on hot paths. */
+export function checkArgument(condition: boolean, argument: string, message: string): asserts condition {
+  if (!condition) throw new ArgumentError(`${argument}: ${message}`);
+}
+
+/** @throws ArgumentError unless `value` is an integer of `least` to `most` */
+export function checkInteger(argument: string, value: unknown, least = 0, most = Number.MAX_SAFE_INTEGER): void {
+  if (Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most) return;
+  const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`;
+  throw new ArgumentError(`${argument}: expected an integer, ${range}, got ${shown(value)}`);
+}
+
+/** @throws ArgumentError unless `value` is one of `allowed` */
+export function checkOneOf<T>(argument: string, value: unknown, allowed: readonly T[]): asserts value is T {
+  if (!allowed.includes(value as T))
+    throw new ArgumentError(`${argument}: ${shown(value)} is none of ${allowed.map(String).join(', ')}`);
+}
+
+/** @throws ArgumentError unless `value` is a list of values that are each one of `allowed` */
+export function checkListOf<T>(argument: string, value: unknown, allowed: readonly T[]): asserts value is readonly T[] {
+  if (!Array.isArray(value)) throw new ArgumentError(`${argument}: expected a list, got ${shown(value)}`);
+  for (const one of value) checkOneOf(argument, one, allowed);
+}
+
+/** @throws ArgumentError unless `value` is an object that has all of `members` */
+export function checkObject(argument: string, value: unknown, ...members: readonly string[]): void {
+  if (typeof value !== 'object' || value === null)
+    throw new ArgumentError(`${argument}: expected an object, got ${shown(value)}`);
+  for (const member of members) if (!(member in value)) throw new ArgumentError(`${argument}: has no ${member}`);
+}
+
+/** A value on one short line. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value).slice(0, 40);
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  return typeof value === 'function' ? 'a function' : String(value);
+}

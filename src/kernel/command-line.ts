@@ -1,0 +1,53 @@
+/**
+ * The guest kernel's command line: words `key=value`, between spaces (init/main.c of 2.6.12). Of a key that is there twice the
+ * last value counts, as there. Differs in that a key that the kernel does not know, and a value that it does not understand, is
+ * refused: a mistyped key would be an experiment without what it asks for.
+ */
+
+import { GuestPanic } from '../base/errno.ts';
+import type { NamingPolicy } from './ext2-iget.ts';
+
+/** What the command line says. */
+export interface CommandLine {
+  /** `cachemap=off|files|all`: what is named in the cache-mapping table; `off` by default. */
+  readonly naming: NamingPolicy;
+  /** `rio=on|off`: whether dirty pages are registered with the hypervisor, and survive a crash; `off` by default. */
+  readonly registersDirtyPages: boolean;
+  /** `cachemap_expire=SECONDS`: how long after the boot a preserved page waits for being claimed; 0, by default: for ever. */
+  readonly expireSeconds: number;
+}
+
+const DEFAULTS: Readonly<Record<string, string>> = { cachemap: 'off', rio: 'off', cachemap_expire: '0' };
+const NAMING: ReadonlyMap<string, NamingPolicy> = new Map([
+  ['off', { files: false, metadata: false }],
+  ['files', { files: true, metadata: false }],
+  ['all', { files: true, metadata: true }],
+]);
+const RIO: ReadonlyMap<string, boolean> = new Map([
+  ['on', true],
+  ['off', false],
+]);
+
+/** Throws GuestPanic with one line that names the word that is refused. */
+export function parseCommandLine(text: string): CommandLine {
+  const values = { ...DEFAULTS };
+  for (const word of text.split(' ')) {
+    if (word === '') continue;
+    const [, key, value] = /^([^=]*)=(.*)$/s.exec(word) ?? [];
+    if (key === undefined || value === undefined || !Object.hasOwn(DEFAULTS, key))
+      throw refused(word, `no option is called that; there are ${Object.keys(DEFAULTS).join(', ')}`);
+    values[key] = value;
+  }
+  const { cachemap, rio, cachemap_expire: expire } = values;
+  const naming = NAMING.get(cachemap!);
+  if (naming === undefined) throw refused(`cachemap=${cachemap!}`, `not one of ${[...NAMING.keys()].join(', ')}`);
+  const registersDirtyPages = RIO.get(rio!);
+  if (registersDirtyPages === undefined) throw refused(`rio=${rio!}`, `not one of ${[...RIO.keys()].join(', ')}`);
+  if (!/^[0-9]{1,6}$/.test(expire!))
+    throw refused(`cachemap_expire=${expire!}`, 'not a number of seconds below 1000000');
+  return { naming, registersDirtyPages, expireSeconds: Number(expire) };
+}
+
+function refused(word: string, why: string): GuestPanic {
+  return new GuestPanic(`command line: ${JSON.stringify(word)}: ${why}`);
+}

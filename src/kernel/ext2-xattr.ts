@@ -1,0 +1,55 @@
+/**
+ * Extended attributes as far as a kernel without calls for them must know them (fs/ext2/xattr.c of 2.6.12): an inode may have them
+ * in a block of its own, or in one that it shares with others, which its header counts. Whoever deletes the inode frees the
+ * block, or counts it down.
+ *
+ * What an inode of more than 128 bytes has of them behind its fields is never looked at (ext2-inode.ts).
+ */
+
+import { ModelError } from '../base/errno.ts';
+import type { Pfn } from '../base/units.ts';
+import { EXT2_XATTR_MAGIC, XATTR_HEADER } from '../disk/ext2-format.ts';
+import type { Process } from '../sim/index.ts';
+import { freeBlocks } from './ext2-balloc.ts';
+import { SECTORS_PER_BLOCK } from './ext2-map.ts';
+import type { Ext2Super } from './ext2-super.ts';
+import type { Inode } from './inode.ts';
+
+const H = XATTR_HEADER.offset;
+
+/**
+ * ext2_xattr_delete_inode: the inode gives its block of attributes back. A block that cannot be read or is none is an error of the
+ * file system, and stays as it is. Throws EIO.
+ */
+export function* releaseAttributes(superblock: Ext2Super, inode: Inode): Process {
+  const { buffers, geometry } = superblock;
+  const { fields } = inode;
+  const block = fields.fileAcl;
+  if (block === 0) return;
+  fields.fileAcl = 0;
+  fields.sectors = Math.max(0, fields.sectors - SECTORS_PER_BLOCK);
+  if (block >= geometry.blockCount) {
+    superblock.error(`ext2: inode ${inode.ino} has its attributes in block ${block}, beyond the file system`);
+    return;
+  }
+  let pfn: Pfn;
+  try {
+    pfn = yield* buffers.bread(block);
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    superblock.error(`ext2: the attributes of inode ${inode.ino} cannot be read: ${error.message}`);
+    return;
+  }
+  const users = buffers.readU32(pfn, H.h_refcount);
+  if (buffers.readU32(pfn, H.h_magic) !== EXT2_XATTR_MAGIC || buffers.readU32(pfn, H.h_blocks) !== 1 || users === 0) {
+    superblock.error(`ext2: block ${block} has no attributes of inode ${inode.ino}`);
+    return;
+  }
+  if (users > 1) {
+    buffers.writeU32(buffers.findForChange(block) ?? (yield* buffers.breadForChange(block)), H.h_refcount, users - 1);
+    return;
+  }
+  buffers.revoke(block);
+  yield* buffers.forget(block);
+  yield* freeBlocks(superblock, block, 1);
+}

@@ -1,0 +1,70 @@
+// fsync, fdatasync, O_SYNC and msync mean durable, whenever the inode has left memory between the change and the call: what they
+// owe is not forgotten with it. Each case evicts at one moment, an event after the change, and loses the power when the call returns.
+import { describe, expect, it } from 'vitest';
+import { RandomStreams } from '../../src/sim/random.ts';
+import { runsFactor, TIMEOUT_MS } from '../support/property.ts';
+import { CHANGES, type ChangeName, DurableFile, type FileSystem, SYNC_CALLS, type SyncName } from './durable-file.ts';
+
+/** Until kupdate has written everything. */
+const QUIET_SECONDS = 45;
+const CHANGE_NAMES = Object.keys(CHANGES) as ChangeName[];
+const CALL_NAMES = Object.keys(SYNC_CALLS) as SyncName[];
+/** About: a call that has something to write takes as many. */
+const EVENTS_OF_A_CALL = 17;
+/** Cases of a file system that are tried, unless STILLWARM_RUNS asks for more. */
+const CASES = 110;
+
+interface Case {
+  readonly change: ChangeName;
+  readonly call: SyncName;
+  /** Events between the change and the eviction. */
+  readonly moment: number;
+  /** Event of the call at which once more is evicted what can be. */
+  readonly again: number;
+}
+
+function casesOf(fs: FileSystem): Case[] {
+  const cases: Case[] = [];
+  for (const change of CHANGE_NAMES) {
+    const file = new DurableFile(fs, change);
+    file.change();
+    const moments = file.wait(Infinity, QUIET_SECONDS);
+    for (let moment = 0; moment <= moments; moment++)
+      for (const call of CALL_NAMES) cases.push({ change, call, moment, again: cases.length % EVENTS_OF_A_CALL });
+  }
+  return cases;
+}
+
+/** A sample without repetition, of all when there are no more. */
+function sample(cases: readonly Case[], count: number): Case[] {
+  const random = new RandomStreams(13).stream('cases');
+  const left = [...cases];
+  const taken: Case[] = [];
+  while (taken.length < count && left.length > 0) taken.push(...left.splice(random.below(left.length), 1));
+  return taken;
+}
+
+describe.each(['ext2', 'ext3'] as const)('%s: the inode leaves memory at each moment', (fs) => {
+  it('and what a call has returned for survives a loss of power', { timeout: TIMEOUT_MS * runsFactor() }, () => {
+    const lost: Case[] = [];
+    let evicted = 0;
+    const tried = sample(casesOf(fs), CASES * runsFactor());
+    for (const each of tried) {
+      const file = new DurableFile(fs, each.change);
+      file.change();
+      file.wait(each.moment);
+      const before = file.inodes;
+      file.sys.dropCaches();
+      if (file.inodes < before) evicted++;
+      let left = each.again;
+      const answer = file.call(each.call, () => {
+        if (left-- === 0) file.sys.dropCaches();
+      });
+      expect({ ...each, answer }).toEqual({ ...each, answer: 'ok' });
+      if (!file.survives(file.promised(each.call))) lost.push(each);
+    }
+    expect(lost).toEqual([]);
+    expect(tried.length).toBeGreaterThanOrEqual(CASES * Math.min(1, runsFactor()));
+    expect(evicted).toBeGreaterThan(tried.length / 10);
+  });
+});

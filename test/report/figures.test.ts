@@ -1,0 +1,359 @@
+/**
+ * Every figure of the printed tables and of the page of `stillwarm reboot`, against inputs of which no two are equal, by
+ * arithmetic written here: no code that makes the figures is asked what they should be.
+ */
+
+import { describe, expect, it } from 'vitest';
+import type { RebootResult, RunResult, StrategyResult } from '../../src/experiment/result.ts';
+import { barChart, timelineChart } from '../../src/report/charts.ts';
+import { renderHtml } from '../../src/report/html.ts';
+import { renderText } from '../../src/report/tables.ts';
+import { boxesOf, htmlRowsOf, rowsOf, scaleOf, textsOf } from './printed.ts';
+
+const run = (phase: RunResult['phase'], number: number, bytes: number, ns: number): RunResult => ({
+  phase,
+  number,
+  bytes,
+  ns,
+});
+
+/** Reads 3, 40, 5.5 and 60 MB/s. */
+const COLD: StrategyResult = {
+  name: 'cold',
+  runs: [
+    run('before', 1, 6_000_000, 2_000_000_000),
+    run('before', 2, 8_000_000, 200_000_000),
+    run('after', 1, 11_000_000, 2_000_000_000),
+    run('after', 2, 12_000_000, 200_000_000),
+  ],
+  rebootNs: 10_250_000_000,
+  pages: {
+    preserved: 1_001,
+    reused: 1_002,
+    readAgain: 1_003,
+    refused: {
+      ok: 9_999,
+      absent: 11,
+      dirty: 12,
+      inFlight: 13,
+      staleBlock: 14,
+      generation: 15,
+      checksum: 16,
+      corruptRecord: 17,
+      duplicate: 18,
+      bootRegion: 19,
+      memoryShrank: 20,
+      badTable: 21,
+      badP2m: 22,
+      released: 23,
+      notAsked: 24,
+      ioError: 25,
+    },
+    recency: 'untold',
+  },
+  metadataReads: 1_004,
+  hypercalls: { count: 1_005, ns: 1_006, share: 0.0321 },
+  writes: { bytes: 1_007, bytesLost: 1_008, dirtyPages: 1_009, pagesWrittenBack: 1_010, pagesLost: 1_011 },
+  verified: { pages: 1_012, bytes: 1_013, mismatches: 0 },
+  timeline: [
+    { startNs: -2_200_000_000, ns: 2_000_000_000, bytes: 6_000_000 },
+    { startNs: -200_000_000, ns: 200_000_000, bytes: 8_000_000 },
+    { startNs: 10_250_000_000, ns: 2_000_000_000, bytes: 11_000_000 },
+    { startNs: 12_250_000_000, ns: 200_000_000, bytes: 12_000_000 },
+  ],
+};
+
+/** Reads 4, 80, 30 and 90 MB/s. */
+const WARM: StrategyResult = {
+  name: 'warm-cache',
+  runs: [
+    run('before', 1, 4_000_000, 1_000_000_000),
+    run('before', 2, 8_000_000, 100_000_000),
+    run('after', 1, 60_000_000, 2_000_000_000),
+    run('after', 2, 9_000_000, 100_000_000),
+  ],
+  rebootNs: 8_000_000_000,
+  pages: {
+    preserved: 2_001,
+    reused: 2_002,
+    readAgain: 2_003,
+    refused: Object.fromEntries(
+      Object.entries(COLD.pages.refused).map(([reason, count]) => [reason, reason === 'ok' ? 7 : count + 100]),
+    ) as typeof COLD.pages.refused,
+    recency: 'damaged',
+  },
+  metadataReads: 2_004,
+  hypercalls: { count: 2_005, ns: 2_006, share: 0.00654 },
+  writes: { bytes: 2_007, bytesLost: 2_008, dirtyPages: 2_009, pagesWrittenBack: 2_010, pagesLost: 2_011 },
+  verified: { pages: 2_012, bytes: 2_013, mismatches: 0 },
+  timeline: [
+    { startNs: -1_100_000_000, ns: 1_000_000_000, bytes: 4_000_000 },
+    { startNs: -100_000_000, ns: 100_000_000, bytes: 8_000_000 },
+    { startNs: 8_000_000_000, ns: 2_000_000_000, bytes: 60_000_000 },
+    { startNs: 10_000_000_000, ns: 100_000_000, bytes: 9_000_000 },
+  ],
+};
+
+const RESULT: RebootResult = {
+  schema: 'stillwarm/reboot@1',
+  seed: 42,
+  digest: 'fedcba9876543210',
+  profile: 'server-2026',
+  arch: 'x86_64',
+  disk: 'nvme',
+  workload: 'zipf',
+  crash: true,
+  checksum: true,
+  expire: 77,
+  // 1.5 GiB, which are 1.61 GB.
+  memory: 1_610_612_736,
+  files: 1_234,
+  // 250 MB, which are 238 MiB.
+  bytes: 250_000_000,
+  strategies: [COLD, WARM],
+  fitted: ['guest.copyNsPerByte'],
+};
+
+/** 3 MB/s are 6,000,000 bytes in 2 s. */
+const ROWS: readonly (readonly [string, string, string])[] = [
+  ['before, first run, MB/s', '3.00', '4.00'],
+  ['before, second run, MB/s', '40.0', '80.0'],
+  ['after, first run, MB/s', '5.50', '30.0'],
+  ['after, second run, MB/s', '60.0', '90.0'],
+  // 5.5 / 3 and 30 / 4.
+  ['first after / first before', '1.83 ×', '7.50 ×'],
+  // 5.5 / 60 and 30 / 90.
+  ['first after / second after', '9.17 %', '33.3 %'],
+  ['reboot, s', '10.3', '8.00'],
+  ['pages preserved', '1,001', '2,001'],
+  ['pages reused', '1,002', '2,002'],
+  ['pages read again', '1,003', '2,003'],
+  ['dirty pages at its begin', '1,009', '2,009'],
+  ['dirty pages written back', '1,010', '2,010'],
+  ['dirty pages lost', '1,011', '2,011'],
+  ['bytes written before', '1,007', '2,007'],
+  ['bytes lost', '1,008', '2,008'],
+  ['order of the LRU lists', 'untold', 'damaged'],
+  ['refused: never kept', '11', '111'],
+  ['refused: not vouched for', '12', '112'],
+  ['refused: I/O in flight', '13', '113'],
+  ['refused: lies elsewhere now', '14', '114'],
+  ['refused: inode used anew', '15', '115'],
+  ['refused: checksum differs', '16', '116'],
+  ['refused: corrupt record', '17', '117'],
+  ['refused: name taken twice', '18', '118'],
+  ['refused: in the boot region', '19', '119'],
+  ['refused: memory shrank', '20', '120'],
+  ['refused: table did not parse', '21', '121'],
+  ['refused: P2M did not parse', '22', '122'],
+  ['refused: given back', '23', '123'],
+  ['refused: nothing to keep', '24', '124'],
+  ['refused: not taken by the disk', '25', '125'],
+  ['metadata reads, blocks', '1,004', '2,004'],
+  ['hypercalls', '1,005', '2,005'],
+  ['hypercalls, share of time', '3.21 %', '0.654 %'],
+];
+
+const of = (strategies: readonly StrategyResult[], change: Partial<RebootResult> = {}): RebootResult => ({
+  ...RESULT,
+  ...change,
+  strategies,
+});
+
+describe('the printed tables', () => {
+  const text = renderText(RESULT, [], false);
+
+  it('have these rows, and no other', () => {
+    const head = ['', 'cold', 'warm-cache'];
+    const expected = [head, ...ROWS.slice(0, 6), head, ...ROWS.slice(6, 31), head, ...ROWS.slice(31)];
+    expect(rowsOf(text)).toEqual(expected);
+  });
+
+  it('stand under what was run, and over what was verified', () => {
+    const words = text.replaceAll(/\s+/g, ' ');
+    expect(words).toContain(
+      'files 1,234, 250 MB; workload zipf; guest memory 1.5 GiB; reboot crash, nothing flushed; ' +
+        'checksums CRC-32C at every claim; unclaimed pages given back 77 s after boot; profile server-2026; ' +
+        'architecture x86_64; disk nvme; seed 42; digest fedcba9876543210 ' +
+        'fitted to the paper: guest.copyNsPerByte How fast',
+    );
+    // 30 / 5.5, and 30 / 90.
+    expect(words).toContain(
+      'The first run after a warm-cache reboot is 5.45 × as fast as after a conventional one, and 33.3 % as fast as the second.',
+    );
+    // 1,012 + 2,012 and 1,013 + 2,013.
+    expect(words).toContain('verified 3,024 pages, 3,026 bytes: all equal');
+  });
+
+  it('say what an orderly run without extras is', () => {
+    const plain = renderText(
+      of([COLD], { crash: false, checksum: false, expire: null, disk: 'profile', fitted: [] }),
+      [],
+      false,
+    );
+    const words = plain.replaceAll(/\s+/g, ' ');
+    expect(words).toContain('reboot orderly; checksums off; profile server-2026;');
+    expect(words).toContain('disk that of the profile;');
+    expect(words).toContain('fitted to the paper: nothing');
+    expect(words).not.toContain('as fast as');
+  });
+
+  it.each(Object.keys(COLD.pages.refused).filter((reason) => reason !== 'ok'))(
+    'leave out the reason %s, and nothing else, when no strategy has it',
+    (reason) => {
+      const without = (strategy: StrategyResult): StrategyResult => ({
+        ...strategy,
+        pages: { ...strategy.pages, refused: { ...strategy.pages.refused, [reason]: 0 } },
+      });
+      const labels = rowsOf(renderText(of([without(COLD), without(WARM)]), [], false)).map(([label]) => label);
+      const gone = ROWS.find(([, cold]) => cold === String(COLD.pages.refused[reason as 'dirty']))![0];
+      expect(labels.filter((label) => label !== '')).toEqual(
+        ROWS.map(([label]) => label).filter((each) => each !== gone),
+      );
+      // One of them is enough.
+      expect(rowsOf(renderText(of([without(COLD), WARM]), [], false)).map(([label]) => label)).toContain(gone);
+    },
+  );
+
+  it('leave out what was written when nothing was, and the order of the lists when it was whole', () => {
+    const read = (strategy: StrategyResult): StrategyResult => ({
+      ...strategy,
+      writes: { ...strategy.writes, bytes: 0 },
+      pages: { ...strategy.pages, recency: 'told' },
+    });
+    const labels = rowsOf(renderText(of([read(COLD), read(WARM)]), [], false)).map(([label]) => label);
+    expect(labels.filter((label) => label !== '')).toEqual(
+      ROWS.map(([label]) => label).filter((label) => !/dirty pages|bytes|order/.test(label)),
+    );
+  });
+
+  it('count what is not equal', () => {
+    const bad = (strategy: StrategyResult, mismatches: number): StrategyResult => ({
+      ...strategy,
+      verified: { ...strategy.verified, mismatches },
+    });
+    expect(renderText(of([bad(COLD, 1_000), bad(WARM, 234)]), [], false)).toMatch(
+      /\nverified 3,024 pages, 3,026 bytes: 1,234 NOT EQUAL\n$/,
+    );
+  });
+});
+
+describe('the page', () => {
+  it('has the same rows', () => {
+    expect(htmlRowsOf(renderHtml(RESULT, []))).toEqual(ROWS);
+  });
+
+  it('says what was run in units of its own', () => {
+    const html = renderHtml(RESULT, []);
+    for (const [name, value] of [
+      ['files', '1,234, 250 MB'],
+      ['guest memory', '1.5 GiB'],
+      ['seed', '42'],
+    ])
+      expect(html).toContain(`<div><dt>${name!}</dt><dd>${value!}</dd></div>`);
+    expect(html).toContain('<title>stillwarm: reboot of a guest with 1,234 files</title>');
+    expect(html).toContain('verified 3,024 pages, 3,026 bytes: all equal');
+  });
+});
+
+describe('the bars', () => {
+  const chart = barChart(RESULT);
+  const EXPECTED = [
+    ['bar-before', 3, 4],
+    ['bar-first', 5.5, 30],
+    ['bar-second', 60, 90],
+  ] as const;
+
+  it('are as long as their figures say, of one scale, beside their labels', () => {
+    for (const [style, cold, warm] of EXPECTED) {
+      const boxes = boxesOf(chart, style);
+      // The fastest run, of 90 MB/s, is 380 units wide.
+      expect(boxes.map(({ width }) => width)).toEqual(
+        [cold, warm].map((value) => Math.round((value / 90) * 3800) / 10),
+      );
+      expect(new Set(boxes.map(({ x }) => x)).size).toBe(1);
+    }
+    const shown = textsOf(chart, 'value').map(({ text }) => text);
+    expect(shown).toEqual(['3.00', '5.50', '60.0', '4.00', '30.0', '90.0']);
+    const labels = textsOf(chart, 'tick end');
+    expect(labels.map(({ text }) => text)).toEqual([0, 1].flatMap(() => ['before, 1st', 'after, 1st', 'after, 2nd']));
+    EXPECTED.forEach(([style], n) => {
+      boxesOf(chart, style).forEach(({ y, height }, strategy) => {
+        const label = labels[3 * strategy + n]!;
+        expect(label.y).toBeGreaterThan(y);
+        expect(label.y).toBeLessThan(y + height);
+      });
+    });
+  });
+
+  it('are described', () => {
+    expect(chart).toContain(
+      'cold: 3.00 first before the reboot, 5.50 first after, 60.0 second after. ' +
+        'warm-cache: 4.00 first before the reboot, 30.0 first after, 90.0 second after.',
+    );
+  });
+});
+
+describe('the throughput over time', () => {
+  const chart = timelineChart(RESULT);
+  const [cold, warm] = chart.split('<g class="strategy-').slice(1) as [string, string];
+  const seconds = scaleOf(
+    textsOf(chart, 'tick middle')
+      .slice(0, -1)
+      .map(({ x, text }) => ({ at: x, text })),
+  );
+  /** The steps of a line: from, to (seconds) and MB/s. */
+  function stepsOf(panel: string): { from: number; to: number; speed: number }[] {
+    // A tick's letters stand 5 units below its line.
+    const speed = scaleOf(textsOf(panel, 'tick end').map(({ y, text }) => ({ at: y - 5, text })));
+    const path = /class="line" d="([^"]*)"/.exec(panel)![1]!;
+    const steps: { from: number; to: number; speed: number }[] = [];
+    let at = 0;
+    for (const [, move, v, h] of path.matchAll(/(?:M([\d.]+) |V)([\d.]+)H([\d.]+)/g)) {
+      if (move !== undefined) at = Number(move);
+      steps.push({ from: seconds(at), to: seconds(Number(h)), speed: speed(Number(v)) });
+      at = Number(h);
+    }
+    return steps;
+  }
+
+  it.each([
+    ['cold', (): string => cold, COLD],
+    ['warm-cache', (): string => warm, WARM],
+  ] as const)('of %s is drawn where it was measured', (_, panel, strategy) => {
+    const steps = stepsOf(panel());
+    const inside = (from: number, to: number): number[] =>
+      steps.filter((step) => step.from > from + 0.06 && step.to < to - 0.06).map(({ speed }) => speed);
+    const rebooted = strategy.rebootNs / 1e9;
+    for (const { startNs, ns, bytes } of strategy.timeline) {
+      const from = startNs / 1e9;
+      if (from > 11) continue;
+      const speeds = inside(from, from + ns / 1e9);
+      for (const speed of speeds) expect(Math.abs(speed - bytes / 1e6 / (ns / 1e9))).toBeLessThan(1.2);
+      if (ns >= 1e9 && from > -1.5) expect(speeds.length).toBeGreaterThan(10);
+    }
+    expect(inside(0, rebooted)).toEqual([]);
+    expect(Math.min(...steps.map(({ from }) => Math.abs(from - rebooted)))).toBeLessThan(0.06);
+  });
+
+  it('says when the service is down, when the reboot begins, and when the first run is done', () => {
+    for (const [panel, down, done] of [
+      [cold, 10.25, '12.3'],
+      [warm, 8, '10.0'],
+    ] as const) {
+      const [box] = boxesOf(panel, 'down');
+      expect(seconds(box!.x)).toBeCloseTo(0, 1);
+      expect(seconds(box!.x + box!.width)).toBeCloseTo(down, 1);
+      const begin = Number(/class="begin" d="M([\d.]+) /.exec(panel)![1]);
+      expect(seconds(begin)).toBeCloseTo(0, 1);
+      expect(textsOf(panel, 'note end').map(({ text }) => text)).toEqual([`first run done at ${done} s`]);
+    }
+  });
+
+  it('is described', () => {
+    expect(chart).toContain(
+      'cold: out of service for 10.3 s, then a first run at 5.50 MB/s that lasts 2.00 s. ' +
+        'warm-cache: out of service for 8.00 s, then a first run at 30.0 MB/s that lasts 2.00 s.',
+    );
+  });
+});
