@@ -22,6 +22,7 @@ import type { Hypervisor } from './hypervisor.ts';
 import { failed, Lifecycle, type NotDone, refused } from './lifecycle.ts';
 import { DOMAIN_SLOTS } from './layouts.ts';
 import { NO_FRAME, P2mList } from './p2m.ts';
+import { noReasons, type ReasonCounts } from './public/reason.ts';
 import type { LeftDomain } from './quick-reload.ts';
 import { eraseDomainRecord } from './records.ts';
 import { eraseRecoveryBox } from './recovery-box.ts';
@@ -62,6 +63,8 @@ export interface DomainEntry {
   p2m: P2mList;
   /** Frames taken from the allocator for a domain that will grow. */
   held: Uint32Array;
+  /** Pages that were lost between two hypervisors, by reason. */
+  readonly refused: Readonly<ReasonCounts>;
 }
 
 export const NO_FRAMES = new Uint32Array(0);
@@ -169,7 +172,8 @@ export class DomainList {
 
   /** Enters a domain that was taken up. */
   enter({ record, p2m }: LeftDomain, config: DomainConfig): DomainEntry {
-    return this.#add(this.lifeOf(config.name), record.domid, config, record.boots, record.p2mMfn, p2m);
+    const lost = this.hypervisor.refusedOf(record.domid);
+    return this.#add(this.lifeOf(config.name), record.domid, config, record.boots, record.p2mMfn, p2m, lost);
   }
 
   /** Begins to boot a domain of which there are preserved pages and nothing else. */
@@ -193,6 +197,7 @@ export class DomainList {
     boots: number,
     p2mMfn: Mfn,
     p2m: P2mList,
+    lost: Readonly<ReasonCounts> = noReasons(),
   ): DomainEntry {
     const entry = {
       life,
@@ -207,6 +212,7 @@ export class DomainList {
       domain: undefined,
       p2m,
       held: NO_FRAMES,
+      refused: lost,
     };
     this.#entries.set(domid, entry);
     return entry;

@@ -56,7 +56,7 @@ export function* resumeDomain(list: DomainList, config: DomainConfig): Process<O
   const entry = list.enter(left, config);
   eraseDomainState(memory, map, record.domid);
   writeDomainRecord(memory, map, record);
-  return done({ domain: goOn(list.hypervisor, entry, record.bootPages, state, guest) });
+  return done({ domain: goOn(list.hypervisor, entry, record.bootPages, state, guest, { ...entry.refused }) });
 }
 
 function* resumeHere(list: DomainList, name: string): Process<Outcome<{ readonly domain: Domain }>> {
@@ -159,6 +159,7 @@ function goOn(
   bootPages: number,
   state: DomainStateRecord,
   guest: DomainEnvironment,
+  refused = noReasons(),
 ): Domain {
   entry.domain = new Domain(hypervisor, {
     life: entry.life,
@@ -172,7 +173,7 @@ function goOn(
     sharedInfoPfn: state.sharedInfoPfn,
     grantTablePfn: state.grantTablePfn,
     preserved: 0,
-    refused: noReasons(),
+    refused,
     recency: state.hasRecency ? 'told' : 'untold',
     frozen: { environment: guest, registers: state.registers, ports: state.ports },
   });

@@ -130,7 +130,7 @@ export class Toolstack {
       domain.end();
       return plan;
     }
-    yield* this.#retire(entry, domain, plan, { preserve: true }, noReasons());
+    yield* this.#retire(entry, domain, plan, { preserve: true }, undefined);
     entry.life.step('keep');
     return done({});
   }
@@ -149,7 +149,7 @@ export class Toolstack {
       entry.life.step('keep');
       return plan;
     }
-    return yield* this.#rebuild(entry, plan, true, noReasons());
+    return yield* this.#rebuild(entry, plan, true, { ...entry.refused });
   }
 
   #regionFor(name: string, memoryBytes: number, options: Pick<RestartOptions, 'module' | 'cmdLine'>): BootRegion {
@@ -176,7 +176,7 @@ export class Toolstack {
     domain: Domain,
     { extra, holes }: RebuildPlan,
     { preserve, writeDirty = false }: Pick<RestartOptions, 'preserve' | 'writeDirty'>,
-    refused: ReasonCounts,
+    refused: ReasonCounts | undefined,
   ): Process<DirtyPages | undefined> {
     const identity = { domid: entry.domid, device: this.#hypervisor.deviceNumber(entry.device) };
     const old = entry.p2m;
