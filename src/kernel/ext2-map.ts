@@ -236,7 +236,8 @@ export class Ext2Map {
     }
     if (hasEnded()) return false;
     if (from > 0) {
-      buffers.copyIn(yield* buffers.breadForChange(root), 0, bytes, PAGE_SIZE);
+      const pfn = yield* this.#super.begun(buffers.breadForChange(root));
+      buffers.copyIn(pfn, 0, bytes, PAGE_SIZE);
       this.#addBuffer(inode, root);
       return false;
     }
