@@ -65,10 +65,10 @@ module.exports = {
     },
     {
       name: 'no-terminal-in-the-model',
-      comment: 'Tables, progress bars and pretty sizes are for report/ and cli/.',
+      comment: 'Tables and pretty sizes are for report/ and cli/.',
       severity: 'error',
       from: { path: MODEL_ROOMS },
-      to: { path: 'node_modules/(cli-table3|cli-progress|pretty-bytes)/' },
+      to: { path: 'node_modules/(cli-table3|pretty-bytes)/' },
     },
     {
       name: 'no-dev-dependency-in-src',

@@ -7,8 +7,9 @@ export default defineConfig({
     // One process a file: tests of memory exhaustion and of the command line cannot disturb each other.
     pool: 'forks',
     setupFiles: ['test/support/setup.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // So long that no test fails because the machine is busy (TIMEOUT_MS of test/support/property.ts).
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     unstubEnvs: true,
     restoreMocks: true,
     coverage: {

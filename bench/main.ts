@@ -12,6 +12,7 @@ import { bookkeeping } from './bookkeeping.ts';
 import { cachedRead } from './cached-read.ts';
 import { drives } from './drives.ts';
 import { type Options, type Row, table } from './harness.ts';
+import { many } from './many.ts';
 import { pageAccess } from './page-access.ts';
 import { rebuild } from './rebuild.ts';
 import { recency } from './recency.ts';
@@ -29,6 +30,7 @@ const SUBJECTS: Readonly<Record<string, (options: Options) => Row[]>> = {
   scale,
   suspend,
   drives,
+  many,
 };
 
 function main(): void {

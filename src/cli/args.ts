@@ -7,9 +7,10 @@
  */
 
 import { parseArgs } from 'node:util';
-import { type Arch, ARCHS, PAGE_SIZE, UserError } from '../base/index.ts';
+import { type Arch, ARCHS, PAGE_SIZE, printable, UserError } from '../base/index.ts';
 import { PROTECTIONS } from '../experiment/campaign.ts';
 import { FAULTS } from '../experiment/faults.ts';
+import { MEMORY_MAX } from '../experiment/testbed.ts';
 import {
   DISKS,
   PROFILES,
@@ -42,9 +43,8 @@ const ARCH_HELP = `architecture of the machine, which says how wide numbers of f
 const ARCH = { name: 'arch', value: 'NAME', help: `${ARCH_HELP} (default: that of the profile)` } as const;
 
 const GIB = 1 << 30;
-/** Smallest and largest guest memory, bytes. */
+/** Smallest guest memory, bytes. */
 export const MEMORY_MIN = 16 << 20;
-export const MEMORY_MAX = 64 * GIB;
 export const MEMORY_DEFAULT = GIB;
 const SEED_MAX = 0xffff_ffff;
 /** Runs of each fault of a campaign. */
@@ -77,7 +77,11 @@ export const REBOOT = {
       help: `how files are read, and a log written: ${WORKLOADS.join(', ')} (default ${WORKLOADS[0]})`,
     },
     { name: 'seed', value: 'N', help: 'seed of everything random, 0 to 4294967295 (default 1)' },
-    { name: 'limit', value: 'SIZE', help: 'read at most this much in one run (default: no limit)' },
+    {
+      name: 'limit',
+      value: 'SIZE',
+      help: 'read at most this much in one run; of a directory, only the first files are used, up to this much (default: no limit)',
+    },
     { name: 'crash', help: 'crash the guest (nothing is flushed) instead of an orderly reboot' },
     {
       name: 'checksum',
@@ -155,7 +159,11 @@ export const VMM_REBOOT = {
     { name: 'profile', value: 'NAME', help: `costs of the machine: ${PROFILES.join(', ')} (default ${PROFILES[0]})` },
     ARCH,
     { name: 'seed', value: 'N', help: 'seed of everything random, 0 to 4294967295 (default 1)' },
-    { name: 'limit', value: 'SIZE', help: 'each guest reads at most this much in one run (default 16MiB)' },
+    {
+      name: 'limit',
+      value: 'SIZE',
+      help: 'each guest reads at most this much in one run; of a directory, only the first files are used, up to this much (default 16MiB)',
+    },
     { name: 'json', help: 'print the result as one JSON object' },
     { name: 'report', value: 'DIR', help: 'also write DIR/index.html, one self-contained page with charts' },
     HELP,
@@ -260,24 +268,19 @@ export function parseList<T extends string>(option: string, text: string, allowe
   return list;
 }
 
-const SIZE_UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  B: 1,
-  K: 2 ** 10,
-  KiB: 2 ** 10,
-  M: 2 ** 20,
-  MiB: 2 ** 20,
-  G: 2 ** 30,
-  GiB: 2 ** 30,
-};
+/** log2 of the units of a size. */
+const SIZE_UNITS: Readonly<Record<string, number>> = { '': 0, k: 10, m: 20, g: 30, t: 40 };
 
-/** A positive size in bytes: 4096, 512M, 1.5GiB; K, M and G are powers of 1024. @throws UserError */
+/**
+ * A positive size in bytes: 4096, 512M, 1.5GiB, 256MB, 64 MiB. All units are powers of 1024, as those of memory are, and case
+ * does not matter.
+ * @throws UserError
+ */
 export function parseSize(option: string, text: string): number {
-  const match = /^(\d+(?:\.\d+)?)([A-Za-z]*)$/.exec(text);
-  const unit = match === null ? undefined : SIZE_UNITS[match[2]!];
-  const bytes = unit === undefined ? Number.NaN : Number(match![1]) * unit;
+  const match = /^(\d+(?:\.\d+)?) ?(?:([kmgt])(?:i?b)?|b)?$/i.exec(text);
+  const bytes = match === null ? Number.NaN : Number(match[1]) * 2 ** SIZE_UNITS[(match[2] ?? '').toLowerCase()]!;
   if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
-  throw new UserError(`${option}: ${oneLine(text)} is not a size in bytes such as 65536, 512M or 1.5GiB`);
+  throw new UserError(`${option}: ${oneLine(text)} is not a size in bytes such as 65536, 512M, 256MB or 1.5GiB`);
 }
 
 /** A size of memory: whole pages, within what the model takes. @throws UserError */
@@ -347,7 +350,7 @@ export function programHelp(): string {
     '',
     'stillwarm COMMAND --help describes a command; stillwarm --version prints the version.',
     'Exit status: 0 all is well, 1 a page differs from the disk (inspect: something does not parse),',
-    '2 a mistake in what was asked: one line says which, nothing was written.',
+    '2 a mistake in what was asked, or a refusal of the host such as a full disk: one line says which.',
     '',
   ].join('\n');
 }
@@ -355,7 +358,7 @@ export function programHelp(): string {
 /** A word of the user's as part of a one-line message. */
 export function oneLine(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return /^[\x21-\x7e]+$/.test(shown) ? shown : JSON.stringify(shown);
+  return /^[\x21-\x7e]+$/.test(shown) ? shown : printable(JSON.stringify(shown));
 }
 
 function usage(spec: CommandSpec): string {

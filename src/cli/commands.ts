@@ -1,10 +1,10 @@
 /**
- * The program: finds the command, runs it, and turns a user's mistake into one line and exit status 2. Any other
- * failure is a defect of stillwarm and goes through, with its stack.
+ * The program: finds the command, runs it, and turns a user's mistake and a refusal of the host into one line and exit
+ * status 2. Any other failure is a defect of stillwarm and goes through, with its stack.
  */
 
 import { readFileSync } from 'node:fs';
-import { ArgumentError, UserError } from '../base/index.ts';
+import { ArgumentError, asUserError, printable, UserError } from '../base/index.ts';
 import { COMMANDS, oneLine, programHelp } from './args.ts';
 import { campaign } from './campaign.ts';
 import { inspect } from './inspect.ts';
@@ -29,8 +29,9 @@ export function main(argv: readonly string[], io: Io): number {
   try {
     return dispatch(argv, io);
   } catch (error) {
-    if (!(error instanceof UserError || error instanceof ArgumentError)) throw error;
-    io.stderr.write(`stillwarm: ${error.message.replace(/\s*\n\s*/g, ' ')}\n`);
+    const mistake = asUserError(error, 'the host refuses');
+    if (!(mistake instanceof UserError || mistake instanceof ArgumentError)) throw error;
+    io.stderr.write(`stillwarm: ${printable(mistake.message)}\n`);
     return 2;
   }
 }

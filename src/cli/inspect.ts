@@ -5,8 +5,9 @@
 
 import { resolve } from 'node:path';
 import prettyBytes from 'pretty-bytes';
-import { PAGE_SIZE } from '../base/index.ts';
+import { PAGE_SIZE, printable, printableJson } from '../base/index.ts';
 import { loadMemory } from '../experiment/memory-dump.ts';
+import { checkOutputs } from '../experiment/output-file.ts';
 import { inspectMemory, type MachineReport } from '../xen/inspect.ts';
 import { commandHelp, INSPECT, oneLine, parseCommand } from './args.ts';
 import type { Io } from './io.ts';
@@ -23,15 +24,18 @@ export function inspect(argv: readonly string[], io: Io): number {
     return 0;
   }
   const path = resolve(io.cwd, args.positionals[0]!);
+  checkOutputs([{ name: 'MEMORY.img', path }], [], io.stdoutFd);
   const report = inspectMemory(loadMemory(path));
   const isJson = args.flags.has('json');
-  io.stdout.write(isJson ? `${JSON.stringify({ ...report, map: report.map ?? null })}\n` : renderReport(path, report));
+  io.stdout.write(isJson ? `${printableJson({ ...report, map: report.map ?? null })}\n` : renderReport(path, report));
   return report.problemCount === 0 ? 0 : 1;
 }
 
 function renderReport(path: string, { frames, domains, map, problems, problemCount }: MachineReport): string {
   const size = prettyBytes(frames.total * PAGE_SIZE, { binary: true });
-  const lines = [`${path}: ${grouped(frames.total)} frames, ${size}${map === undefined ? '' : `, ${map.arch}`}`];
+  const lines = [
+    `${printable(path)}: ${grouped(frames.total)} frames, ${size}${map === undefined ? '' : `, ${map.arch}`}`,
+  ];
   if (map !== undefined) {
     const { none, reading, clean, writing } = frames.provenance;
     lines.push(

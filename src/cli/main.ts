@@ -1,25 +1,15 @@
 #!/usr/bin/env node
 /**
- * The entry of the command line: hands the process to the program, and nothing else.
+ * The entry of the command line. It imports nothing itself: node opens all modules of the program at once, and where so
+ * many files may not be open, one line says so.
  */
 
-import { runCampaign } from '../experiment/campaign.ts';
-import { runReboot } from '../experiment/reboot.ts';
-import { runVmmReboot } from '../experiment/vmm-experiment.ts';
-import { main } from './commands.ts';
-
-// A reader that went away (`stillwarm … | head`) is no failure of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
-
-// Not process.exit: what was written to a pipe may not have left yet.
-process.exitCode = main(process.argv.slice(2), {
-  stdout: process.stdout,
-  stderr: process.stderr,
-  colour: process.stdout.isTTY && !process.env['NO_COLOR'],
-  cwd: process.cwd(),
-  runReboot,
-  runCampaign,
-  runVmmReboot,
-});
+try {
+  const { start } = await import('./start.ts');
+  start();
+} catch (error) {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code !== 'EMFILE' && code !== 'ENFILE') throw error;
+  process.stderr.write('stillwarm: too many open files: raise ulimit -n to 256 or more\n');
+  process.exitCode = 2;
+}

@@ -5,13 +5,14 @@
 
 import { resolve } from 'node:path';
 import prettyBytes from 'pretty-bytes';
-import { UserError } from '../base/index.ts';
+import { printable, UserError } from '../base/index.ts';
 import { FileImage } from '../disk/file-image.ts';
-import { readHostTree } from '../disk/host-tree.ts';
+import { HostListing } from '../disk/host-tree.ts';
 import { planExt2, writeExt2 } from '../disk/mkfs.ts';
-import { replaceFile } from '../experiment/replace-file.ts';
+import { listFiles, noticesOf, type DiskFiles } from '../experiment/disk-source.ts';
+import { checkOutputs, kindOf, replaceFile } from '../experiment/output-file.ts';
 import { commandHelp, MKFS, parseCommand } from './args.ts';
-import { checkWritableFile, kindOf, type Io } from './io.ts';
+import { writeNotices, type Io } from './io.ts';
 import { withProgress } from './progress.ts';
 
 /** 16 MiB, what mke2fs gives a file system of 128 MiB to 1 GiB. */
@@ -29,31 +30,35 @@ export function mkfs(argv: readonly string[], io: Io): number {
   }
   const [dir, imagePath] = args.positionals.map((path) => resolve(io.cwd, path)) as [string, string];
   if (kindOf(dir) !== 'directory') throw new UserError(`DIR: ${dir} is not a directory`);
-  checkWritableFile('IMAGE', imagePath);
+  checkOutputs([{ name: 'DIR', path: dir }], [{ name: 'IMAGE', path: imagePath }], io.stdoutFd);
   if (kindOf(imagePath) === 'file' && !args.flags.has('force'))
     throw new UserError(`IMAGE: ${imagePath} exists already; --force replaces it`);
 
   const journalBlocks = args.flags.has('journal') ? JOURNAL_BLOCKS : undefined;
-  const { tree, plan } = withProgress(io.stderr, (onProgress) => {
-    const tree = readHostTree(dir);
-    const plan = planExt2(tree, { journalBlocks }, (done, total) =>
-      onProgress({ phase: 'reading the files', done, total }),
-    );
+  const { tree, plan, found } = withProgress(io.stderr, (onProgress) => {
+    const listing = new HostListing(dir);
+    // Each byte is read twice.
+    const total = 2 * listing.bytes;
+    const tree = listing.read((done) => onProgress({ phase: 'reading the files', done, total }));
+    const plan = planExt2(tree, { journalBlocks });
+    let found: DiskFiles | undefined;
     replaceFile(imagePath, (partPath) => {
       const image = FileImage.create(partPath, plan.sizeBytes);
       try {
-        writeExt2(plan, image, (done, total) => onProgress({ phase: 'writing the image', done, total }));
+        writeExt2(plan, image, (done) => onProgress({ phase: 'writing the image', done: listing.bytes + done, total }));
+        found = listFiles(image);
       } finally {
         image.close();
       }
     });
-    return { tree, plan };
+    return { tree, plan, found: found! };
   });
 
-  const skipped = tree.skipped === 0 ? '' : `, ${tree.skipped} sockets, pipes and devices left out`;
+  writeNotices(io, noticesOf(tree.leftOut, found));
+  const { files, bytes } = found.all;
   io.stdout.write(
-    `${imagePath}: ${journalBlocks === undefined ? 'ext2' : 'ext3'}, ${prettyBytes(plan.sizeBytes, { binary: true })}, ` +
-      `${plan.files.toLocaleString('en-US')} files of ${prettyBytes(plan.fileBytes)}${skipped}\n`,
+    `${printable(imagePath)}: ${journalBlocks === undefined ? 'ext2' : 'ext3'}, ${prettyBytes(plan.sizeBytes, { binary: true })}, ` +
+      `${files.toLocaleString('en-US')} files of ${prettyBytes(bytes)}\n`,
   );
   return 0;
 }

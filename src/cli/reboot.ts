@@ -5,10 +5,10 @@
  * the result is printed before the report is written, so that a full disk does not lose it.
  */
 
-import { realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../base/index.ts';
+import { checkOutputs, kindOf } from '../experiment/output-file.ts';
 import {
   DISKS,
   PROFILES,
@@ -33,9 +33,9 @@ import {
   parseSize,
   REBOOT,
 } from './args.ts';
-import { checkWritableFile, kindOf, type Io } from './io.ts';
+import { writeNotices, type Io } from './io.ts';
 import { withProgress } from './progress.ts';
-import { checkReport, writeReport } from './report.ts';
+import { reportIn, writeReport } from './report.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
@@ -70,12 +70,14 @@ export function reboot(argv: readonly string[], io: Io): number {
     expire: value('expire', parseExpire, undefined),
     dumpMemory: value('dump-memory', toPath, undefined),
   };
-  const reportDir = value('report', toPath, undefined);
+  const report = value('report', (option, text) => reportIn(toPath(option, text)), undefined);
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);
-  if (options.dumpMemory !== undefined) checkDump(options.dumpMemory, options.path);
-  if (reportDir !== undefined) checkReport(reportDir);
+  const dump = options.dumpMemory === undefined ? [] : [{ name: '--dump-memory', path: options.dumpMemory }];
+  const outputs = [...dump, ...(report === undefined ? [] : [report])];
+  checkOutputs([{ name: 'PATH', path: options.path }], outputs, io.stdoutFd);
 
-  const { result, mismatches } = withProgress(io.stderr, (onProgress) => io.runReboot(options, onProgress));
+  const { result, mismatches, notices } = withProgress(io.stderr, (onProgress) => io.runReboot(options, onProgress));
+  writeNotices(io, notices);
 
   if (args.flags.has('json')) {
     io.stdout.write(`${JSON.stringify(result)}\n`);
@@ -83,17 +85,9 @@ export function reboot(argv: readonly string[], io: Io): number {
   } else {
     io.stdout.write(renderText(result, mismatches, io.colour));
   }
-  if (reportDir !== undefined) writeReport(reportDir, renderHtml(result, mismatches));
+  if (report !== undefined) writeReport(report, renderHtml(result, mismatches));
   const isEqual = mismatches.length === 0 && result.strategies.every(({ verified }) => verified.mismatches === 0);
   return isEqual ? 0 : 1;
-}
-
-/** A dump replaces an older dump, but never the image that is being read. */
-function checkDump(dumpPath: string, path: string): void {
-  checkWritableFile('--dump-memory', dumpPath);
-  const exists = kindOf(dumpPath) !== 'nothing';
-  if (exists && realpathSync(dumpPath) === realpathSync(path))
-    throw new UserError(`--dump-memory: ${dumpPath} is PATH itself`);
 }
 
 /**

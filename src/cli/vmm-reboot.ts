@@ -6,14 +6,15 @@
 
 import { resolve } from 'node:path';
 import { UserError } from '../base/index.ts';
+import { checkOutputs, kindOf } from '../experiment/output-file.ts';
 import { DISKS, PROFILES } from '../experiment/result.ts';
 import type { VmmExperimentOptions } from '../experiment/vmm-experiment.ts';
+import { MEMORY_MAX } from '../experiment/testbed.ts';
 import { VMM_STRATEGIES } from '../experiment/vmm-result.ts';
 import { renderVmmHtml, renderVmmMismatches, renderVmmText } from '../report/index.ts';
 import {
   commandHelp,
   MEMORY_DEFAULT,
-  MEMORY_MAX,
   parseArch,
   parseChoice,
   parseCommand,
@@ -25,10 +26,10 @@ import {
   VMM_LIMIT_DEFAULT,
   VMM_REBOOT,
 } from './args.ts';
-import { kindOf, type Io } from './io.ts';
+import { writeNotices, type Io } from './io.ts';
 import { withProgress } from './progress.ts';
 import { installedModules } from './reboot.ts';
-import { checkReport, writeReport } from './report.ts';
+import { reportIn, writeReport } from './report.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
@@ -55,11 +56,12 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
   };
   if (options.vms * options.memory > MEMORY_MAX)
     throw new UserError(`--vms ${options.vms}: guests of ${options.memory} bytes are more than 64GiB in all`);
-  const reportDir = value('report', (_, text) => resolve(io.cwd, text), undefined);
+  const report = value('report', (_, text) => reportIn(resolve(io.cwd, text)), undefined);
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);
-  if (reportDir !== undefined) checkReport(reportDir);
+  checkOutputs([{ name: 'PATH', path: options.path }], report === undefined ? [] : [report], io.stdoutFd);
 
   const outcome = withProgress(io.stderr, (onProgress) => io.runVmmReboot(options, onProgress));
+  writeNotices(io, outcome.notices);
 
   if (flags.has('json')) {
     io.stdout.write(`${JSON.stringify(outcome.result)}\n`);
@@ -67,6 +69,6 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
   } else {
     io.stdout.write(renderVmmText(outcome, io.colour));
   }
-  if (reportDir !== undefined) writeReport(reportDir, renderVmmHtml(outcome));
+  if (report !== undefined) writeReport(report, renderVmmHtml(outcome));
   return outcome.mismatches.length === 0 ? 0 : 1;
 }

@@ -75,7 +75,7 @@ function featureNames(bits: number, names: Readonly<Record<string, number>>): st
 }
 
 /** Why the features forbid a mount; undefined: they do not. */
-function incompatibleFeature(incompat: number): string | undefined {
+export function incompatibleFeature(incompat: number): string | undefined {
   const { filetype, needs_recovery: needsRecovery, meta_bg: metaBg } = EXT2_INCOMPAT;
   const unknown = (incompat & ~(filetype | needsRecovery | metaBg)) >>> 0;
   if (unknown === 0) return undefined;

@@ -8,7 +8,17 @@
  * The overlay is overlay-image.ts. Without write-through the file is open for reading only: the host itself forbids the change.
  */
 
-import { closeSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  statSync,
+  writeSync,
+  type BigIntStats,
+} from 'node:fs';
 import { checkArgument } from '../base/argument-error.ts';
 import { askHost, UserError } from '../base/user-error.ts';
 import { type Extent, Medium, type Writer } from './backing-store.ts';
@@ -18,6 +28,29 @@ import { OverlayImage } from './overlay-image.ts';
 export interface FileImageOptions {
   /** Write to the file instead of to the overlay. */
   readonly writeThrough?: boolean;
+}
+
+/**
+ * Opens a file of the host for reading, or for both, if it is a regular one. What else may lie there is not opened: a pipe
+ * would wait for a writer, a device might do something.
+ * @param shown what messages call the file
+ * @throws UserError
+ */
+export function openRegularFile(
+  path: string | Buffer,
+  shown: string,
+  isWritten = false,
+): { readonly fd: number; readonly stat: BigIntStats } {
+  const found = askHost(shown, () => statSync(path));
+  if (!found.isFile())
+    throw new UserError(`${shown}: ${found.isDirectory() ? 'is a directory' : 'not a regular file'}`);
+  // Should it have become a pipe by now, the opening does not wait.
+  const flags = constants.O_NONBLOCK | (isWritten ? constants.O_RDWR : constants.O_RDONLY);
+  const fd = askHost(shown, () => openSync(path, flags));
+  const stat = fstatSync(fd, { bigint: true });
+  if (stat.isFile()) return { fd, stat };
+  closeSync(fd);
+  throw new UserError(`${shown}: not a regular file`);
 }
 
 export class FileImage implements ImageStore {
@@ -43,11 +76,8 @@ export class FileImage implements ImageStore {
   /** @throws UserError when the file is missing, not a regular file or may not be opened */
   static open(path: string, options: FileImageOptions = {}): FileImage {
     const writeThrough = options.writeThrough ?? false;
-    // Asked before the opening, which would wait for a writer if this were a pipe.
-    const stat = askHost(path, () => statSync(path));
-    if (!stat.isFile()) throw new UserError(`${path}: ${stat.isDirectory() ? 'is a directory' : 'not a regular file'}`);
-    const fd = askHost(path, () => openSync(path, writeThrough ? 'r+' : 'r'));
-    return new FileImage(path, fd, stat.size, writeThrough);
+    const { fd, stat } = openRegularFile(path, path, writeThrough);
+    return new FileImage(path, fd, Number(stat.size), writeThrough);
   }
 
   /**

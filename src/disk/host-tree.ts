@@ -1,16 +1,23 @@
 /**
  * Reads a directory of the host as the tree of files that mkfs makes an image from.
  *
- * Contract: names, permissions, times and the shape of the tree are read at once, the contents when mkfs asks for
- * them, 1 MiB at a time. Symbolic links are kept, never followed. Two names of one host inode become two names of one
- * file. Sockets, pipes and devices are left out and counted. Owners are not kept: everything belongs to 0:0.
- * Deterministic: the order is that of the bytes of the names, not the host's. What cannot be read is a UserError that
- * names it, and so is a file that changes its length meanwhile.
+ * Contract: names, permissions, times and the shape of the tree are listed first. Then each file is read once, to find its
+ * blocks that are all zeros. After that its bytes are read from the host whenever they are asked for, and are not kept.
+ * Symbolic links are kept, never followed. Two names of one host inode become two names of one file. Owners are not kept:
+ * everything belongs to 0:0. Deterministic: the order is that of the bytes of the names, not the host's.
+ *
+ * Sockets, pipes, devices and what the host does not let be read are left out, counted and named. A file that changes after
+ * it was listed is a UserError once it is asked for.
+ *
+ * With a limit, the tree ends where so many bytes of files have come: what is behind is neither listed nor opened, and the
+ * last file is cut.
  */
 
 import { Buffer } from 'node:buffer';
 import {
   closeSync,
+  constants,
+  fstatSync,
   lstatSync,
   openSync,
   readdirSync,
@@ -19,11 +26,13 @@ import {
   statSync,
   type BigIntStats,
 } from 'node:fs';
-import { askHost, UserError } from '../base/user-error.ts';
+import { askHost, asUserError, printableBytes, UserError } from '../base/user-error.ts';
+import { EXT2_BLOCK_SIZE, EXT2_MAX_FILE_BLOCKS } from './ext2-format.ts';
 import {
   directory,
   file,
-  printable,
+  findData,
+  LeftOut,
   symlink,
   type FileContent,
   type Meta,
@@ -31,78 +40,184 @@ import {
   type TreeNode,
 } from './mkfs-tree.ts';
 
-const PIECE_BYTES = 1 << 20;
 const SLASH = Buffer.from('/');
+/** Names of a tree: each costs the host about a kilobyte. */
+const MOST_NAMES = 4_000_000;
+const MOST_BYTES = EXT2_MAX_FILE_BLOCKS * EXT2_BLOCK_SIZE;
+/** What the host has too little of, whatever the file. */
+const EXHAUSTED: readonly (string | undefined)[] = ['EMFILE', 'ENFILE', 'ENOMEM'];
 
-/** Content of a host file of `sizeBytes` bytes. */
-function hostContent(path: Buffer, sizeBytes: number, buffer: Buffer): FileContent {
-  const forEachPiece = (visit: (offset: number, bytes: Uint8Array) => void): void => {
-    const fd = askHost(`cannot open ${printable(path)}`, () => openSync(path, 'r'));
+/** What was found under a name. */
+type Found =
+  | { readonly kind: 'directory'; readonly meta: Meta; readonly entries: readonly FoundEntry[] }
+  | { readonly kind: 'file'; readonly meta: Meta; readonly path: Buffer; readonly content: HostContent }
+  | { readonly kind: 'symlink'; readonly meta: Meta; readonly target: Buffer };
+type FoundEntry = readonly [name: Uint8Array, found: Found];
+
+/** Bytes of a file of the host, read when they are asked for. */
+class HostContent implements FileContent {
+  readonly sizeBytes: number;
+  readonly #path: Buffer;
+  readonly #mtimeNs: bigint;
+
+  /** @param sizeBytes how much of the file counts */
+  constructor(path: Buffer, stat: BigIntStats, sizeBytes: number) {
+    this.#path = path;
+    this.#mtimeNs = stat.mtimeNs;
+    this.sizeBytes = sizeBytes;
+  }
+
+  read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    let fd: number | undefined;
     try {
-      for (let offset = 0; offset < sizeBytes; ) {
-        const wanted = Math.min(PIECE_BYTES, sizeBytes - offset);
-        for (let got = 0; got < wanted; ) {
-          const more = askHost(`cannot read ${printable(path)}`, () =>
-            readSync(fd, buffer, got, wanted - got, offset + got),
-          );
-          if (more === 0) throw new UserError(`${printable(path)}: became shorter while it was read`);
-          got += more;
-        }
-        visit(offset, buffer.subarray(0, wanted));
-        offset += wanted;
+      // It was a regular file; should it have become a pipe by now, the opening does not wait.
+      fd = openSync(this.#path, constants.O_RDONLY | constants.O_NONBLOCK);
+      let done = fstatSync(fd, { bigint: true }).mtimeNs === this.#mtimeNs ? 0 : -1;
+      while (done >= 0 && done < length) {
+        const more = readSync(fd, dst, dstOffset + done, length - done, offset + done);
+        done = more === 0 ? -1 : done + more;
       }
+      if (done < 0) throw new UserError(`${printableBytes(this.#path)}: changed while it was in use`);
+    } catch (error) {
+      throw asUserError(error, `cannot read ${printableBytes(this.#path)}`);
     } finally {
-      closeSync(fd);
+      if (fd !== undefined) closeSync(fd);
     }
-  };
-  return { sizeBytes, forEachPiece };
+  }
 }
 
-/**
- * Reads the directory `dir` of the host.
- * @throws UserError when `dir` is not a directory, or something in it cannot be read or named in ext2
- */
-export function readHostTree(dir: string): Tree {
-  const rootPath = Buffer.from(dir);
-  const buffer = Buffer.alloc(PIECE_BYTES);
-  const linked = new Map<string, TreeNode>();
-  let skipped = 0;
+/** Why something that is neither file, directory nor link is left out. */
+function whyNot(stat: BigIntStats): string {
+  if (stat.isFIFO()) return 'a pipe';
+  return stat.isSocket() ? 'a socket' : 'a device';
+}
 
-  const metaOf = (stat: BigIntStats): Meta => ({
-    mode: Number(stat.mode & 0o7777n),
-    mtimeSeconds: Number(stat.mtimeNs / 1_000_000_000n),
-  });
+const metaOf = (stat: BigIntStats): Meta => ({
+  mode: Number(stat.mode & 0o7777n),
+  mtimeSeconds: Number(stat.mtimeNs / 1_000_000_000n),
+});
 
-  const readDirectory = (path: Buffer, meta: Meta): TreeNode & { kind: 'directory' } => {
-    const names = askHost(`cannot list ${printable(path)}`, () => readdirSync(path, { encoding: 'buffer' }));
-    const entries: [Uint8Array, TreeNode][] = [];
-    for (const name of names) {
-      const node = readNode(Buffer.concat([path, SLASH, name]));
-      if (node === undefined) skipped++;
-      else entries.push([name, node]);
+/** A directory whose names have been read, and no file of it. */
+export class HostListing {
+  /** Bytes of the files, a file once for each of its names. */
+  bytes = 0;
+  /** Bytes that the host has stored for them; less where files have holes. */
+  allocatedBytes = 0;
+  readonly #limit: number;
+  readonly #root: Found & { kind: 'directory' };
+  readonly #leftOut = new LeftOut();
+  readonly #linked = new Map<string, Found>();
+  #names = 0;
+
+  /**
+   * Lists the directory `dir` of the host.
+   * @param limit bytes of files after which it ends
+   * @throws UserError when `dir` is not a directory or cannot be listed, or there are too many names
+   */
+  constructor(dir: string, limit = Infinity) {
+    this.#limit = limit;
+    const path = Buffer.from(dir);
+    const stat = askHost(`cannot open ${dir}`, () => statSync(path, { bigint: true }));
+    if (!stat.isDirectory()) throw new UserError(`${dir}: not a directory`);
+    this.#root = this.#listDirectory(path, metaOf(stat));
+    if (this.#names > MOST_NAMES) throw new UserError(`${dir}: more than ${MOST_NAMES} names`);
+  }
+
+  /**
+   * Reads every file once.
+   * @param onProgress told of the bytes that were read, of `bytes`
+   */
+  read(onProgress: (doneBytes: number) => void = () => undefined): Tree {
+    const nodes = new Map<Found, TreeNode | undefined>();
+    let done = 0;
+    const nodeOf = (found: Found): TreeNode | undefined => {
+      if (nodes.has(found)) return nodes.get(found);
+      const node = found.kind === 'directory' ? directoryOf(found) : this.#leafOf(found);
+      nodes.set(found, node);
+      if (found.kind === 'file') onProgress((done += found.content.sizeBytes));
+      return node;
+    };
+    const directoryOf = ({ entries, meta }: Found & { kind: 'directory' }): TreeNode & { kind: 'directory' } => {
+      const kept: [Uint8Array, TreeNode][] = [];
+      for (const [name, found] of entries) {
+        const node = nodeOf(found);
+        if (node !== undefined) kept.push([name, node]);
+      }
+      return directory(kept, meta);
+    };
+    return { root: directoryOf(this.#root), leftOut: this.#leftOut };
+  }
+
+  #leafOf(found: Exclude<Found, { kind: 'directory' }>): TreeNode | undefined {
+    if (found.kind === 'symlink') return symlink(found.target, found.meta);
+    const { content, path, meta } = found;
+    try {
+      const { sizeBytes } = content;
+      return file({ sizeBytes, dataRuns: findData(content), read: content.read.bind(content) }, meta);
+    } catch (error) {
+      this.#leaveOut(path, error);
+      return undefined;
     }
-    return directory(entries, meta);
-  };
+  }
 
-  const readLeaf = (path: Buffer, stat: BigIntStats): TreeNode | undefined => {
-    if (stat.isFile()) return file(hostContent(path, Number(stat.size), buffer), metaOf(stat));
-    if (!stat.isSymbolicLink()) return undefined;
-    const target = askHost(`cannot read the link ${printable(path)}`, () => readlinkSync(path, { encoding: 'buffer' }));
-    return symlink(target, metaOf(stat));
-  };
+  #leaveOut(path: Buffer, error: unknown): void {
+    if (!(error instanceof UserError) || EXHAUSTED.includes(error.code)) throw error;
+    this.#leftOut.add(printableBytes(path), error.message);
+  }
 
-  const readNode = (path: Buffer): TreeNode | undefined => {
-    const stat = askHost(`cannot stat ${printable(path)}`, () => lstatSync(path, { bigint: true }));
-    if (stat.isDirectory()) return readDirectory(path, metaOf(stat));
-    if (stat.nlink === 1n) return readLeaf(path, stat);
-    const identity = `${String(stat.dev)}:${String(stat.ino)}`;
-    const node = linked.get(identity) ?? readLeaf(path, stat);
-    if (node !== undefined) linked.set(identity, node);
-    return node;
-  };
+  #listDirectory(path: Buffer, meta: Meta): Found & { kind: 'directory' } {
+    const shown = printableBytes(path);
+    const names = askHost(`cannot list ${shown}`, () => readdirSync(path, { encoding: 'buffer' }));
+    this.#names += names.length;
+    names.sort((a, b) => Buffer.compare(a, b));
+    const entries: FoundEntry[] = [];
+    for (const name of names) {
+      if (this.bytes >= this.#limit || this.#names > MOST_NAMES) break;
+      const entryPath = Buffer.concat([path, SLASH, name]);
+      try {
+        const found = this.#look(entryPath);
+        if (found !== undefined) entries.push([name, found]);
+      } catch (error) {
+        this.#leaveOut(entryPath, error);
+      }
+    }
+    return { kind: 'directory', meta, entries };
+  }
 
-  const stat = askHost(`cannot open ${printable(rootPath)}`, () => statSync(rootPath, { bigint: true }));
-  if (!stat.isDirectory()) throw new UserError(`${printable(rootPath)}: not a directory`);
-  const root = readDirectory(rootPath, metaOf(stat));
-  return { root, skipped };
+  #look(path: Buffer): Found | undefined {
+    const stat = askHost('cannot be looked at', () => lstatSync(path, { bigint: true }));
+    const meta = metaOf(stat);
+    if (stat.isDirectory()) return this.#listDirectory(path, meta);
+    if (stat.isSymbolicLink()) {
+      const target = askHost('cannot be read', () => readlinkSync(path, { encoding: 'buffer' }));
+      return this.#once(stat, () => ({ kind: 'symlink', meta, target }));
+    }
+    if (!stat.isFile()) {
+      this.#leftOut.add(printableBytes(path), whyNot(stat));
+      return undefined;
+    }
+    if (Math.min(Number(stat.size), this.#limit) > MOST_BYTES)
+      throw new UserError(`${stat.size} bytes are too long for a file of ext2`);
+    const found = this.#once(stat, () => {
+      const sizeBytes = Math.min(Number(stat.size), this.#limit - this.bytes);
+      this.allocatedBytes += Number(stat.blocks) * 512;
+      return { kind: 'file', meta, path, content: new HostContent(path, stat, sizeBytes) };
+    });
+    if (found.kind === 'file') this.bytes += found.content.sizeBytes;
+    return found;
+  }
+
+  /** The one that was found under another name, or a new one. */
+  #once({ nlink, dev, ino }: BigIntStats, make: () => Found): Found {
+    if (nlink === 1n) return make();
+    const identity = `${dev}:${ino}`;
+    const found = this.#linked.get(identity) ?? make();
+    this.#linked.set(identity, found);
+    return found;
+  }
+}
+
+/** Lists a directory of the host and reads every file of it once. @throws UserError as HostListing does */
+export function readHostTree(dir: string): Tree {
+  return new HostListing(dir).read();
 }

@@ -12,7 +12,7 @@
 import { Buffer } from 'node:buffer';
 import { assert } from '../base/assert.ts';
 import { putField } from '../base/layout.ts';
-import { UserError } from '../base/user-error.ts';
+import { printableBytes, UserError } from '../base/user-error.ts';
 import {
   blockPath,
   direntLength,
@@ -29,7 +29,8 @@ import {
 import { putJbdSuperblock } from './jbd-format.ts';
 import {
   directory,
-  printable,
+  findData,
+  type DataRuns,
   type Entry,
   type FileContent,
   type FileNode,
@@ -44,9 +45,6 @@ const LOST_AND_FOUND = 'lost+found';
 const LOST_AND_FOUND_BLOCKS = 4;
 /** i_blocks counts 512-byte sectors in 32 bits. */
 const MAX_INODE_BLOCKS = Math.floor(0xffffffff / 8);
-
-/** Blocks of a file that hold data: first block, number of blocks, first block, ... ascending, with gaps between. */
-type DataRuns = readonly number[];
 
 /** An inode to be written. */
 export interface PlannedInode {
@@ -116,26 +114,6 @@ function countBlocks(runs: DataRuns): number {
   return blocks;
 }
 
-const ZEROS = Buffer.alloc(EXT2_BLOCK_SIZE);
-
-/** The blocks of `content` that are not all zeros. */
-function findData(content: FileContent): DataRuns {
-  const runs: number[] = [];
-  content.forEachPiece((offset, bytes) => {
-    assert(offset % EXT2_BLOCK_SIZE === 0, 'a piece begins at a block');
-    assert(offset + bytes.length <= content.sizeBytes, 'a piece lies inside its file');
-    const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    for (let at = 0; at < bytes.length; at += EXT2_BLOCK_SIZE) {
-      const end = Math.min(at + EXT2_BLOCK_SIZE, bytes.length);
-      if (view[at] === 0 && view.compare(ZEROS, 0, end - at, at, end) === 0) continue;
-      const index = (offset + at) / EXT2_BLOCK_SIZE;
-      if (runs.length > 0 && runs.at(-2)! + runs.at(-1)! === index) runs[runs.length - 1]!++;
-      else runs.push(index, 1);
-    }
-  });
-  return runs;
-}
-
 /** Packs names into blocks: calls `place` with the offset of each entry and the bytes up to the next; returns blocks. */
 function packNames(
   names: readonly Uint8Array[],
@@ -202,7 +180,15 @@ export function journalInode(blocks: number, timeSeconds: number): PlannedInode 
   const superblock = Buffer.alloc(EXT2_BLOCK_SIZE);
   putJbdSuperblock(superblock, blocks);
   const sizeBytes = blocks * EXT2_BLOCK_SIZE;
-  const content: FileContent = { sizeBytes, forEachPiece: (visit) => visit(0, superblock) };
+  const content: FileContent = {
+    sizeBytes,
+    // Of what is in use; the rest is reserved for it.
+    dataRuns: [0, 1],
+    read: (offset, dst, dstOffset, length) => {
+      dst.fill(0, dstOffset, dstOffset + length);
+      dst.set(superblock.subarray(offset, offset + length), dstOffset);
+    },
+  };
   const meta = { mode: 0o600, mtimeSeconds: timeSeconds };
   const inode = plan(meta, undefined, sizeBytes, [0, blocks], { kind: 'file', content });
   inode.links = 1;
@@ -256,7 +242,7 @@ export function collectInodes(tree: Tree, timeSeconds: number, onScanned: (bytes
     const inode = plan(meta, parent, blocks * EXT2_BLOCK_SIZE, [0, blocks], body);
     inodes.push(inode);
     for (const { name, node } of children) {
-      const childPath = `${path}/${printable(name)}`;
+      const childPath = `${path}/${printableBytes(name)}`;
       let planned = known.get(node);
       if (planned === undefined) {
         planned =

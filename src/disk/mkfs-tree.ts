@@ -8,18 +8,20 @@
 
 import { Buffer } from 'node:buffer';
 import { encodeText } from '../base/text.ts';
-import { UserError } from '../base/user-error.ts';
+import { printableBytes, UserError } from '../base/user-error.ts';
 import { EXT2_BLOCK_SIZE, EXT2_NAME_MAX } from './ext2-format.ts';
+
+/** Blocks of a file that hold data: first block, number of blocks, first block, ... ascending, with gaps between. */
+export type DataRuns = readonly number[];
 
 /** What a file holds. Read more than once: every reading must give the same bytes. */
 export interface FileContent {
   /** Length of the file in bytes. */
   readonly sizeBytes: number;
-  /**
-   * Gives the bytes of the file in ascending pieces. A piece begins at a multiple of 4096 and ends at one or at the end
-   * of the file; what no piece covers reads as zeros. `bytes` is valid during the visit only.
-   */
-  readonly forEachPiece: (visit: (offset: number, bytes: Uint8Array) => void) => void;
+  /** All blocks but these are zeros; not given: not known, `findData` finds them. */
+  readonly dataRuns?: DataRuns;
+  /** Reads `length` bytes from `offset` on; the range lies in the file. */
+  readonly read: (offset: number, dst: Uint8Array, dstOffset: number, length: number) => void;
 }
 
 export interface Meta {
@@ -56,18 +58,63 @@ export interface Entry {
 
 export interface Tree {
   readonly root: DirectoryNode;
-  /** Sockets, pipes and devices that were left out. */
-  readonly skipped: number;
+  /** What was not made part of it. */
+  readonly leftOut: LeftOut;
+}
+
+/** Names that something was not done with: all are counted, the first of them are told with the reason. */
+export class LeftOut {
+  count = 0;
+  /** Printable lines. */
+  readonly told: string[] = [];
+
+  add(path: string, why: string): void {
+    this.count++;
+    if (this.told.length < MOST_TOLD) this.told.push(why.includes(path) ? why : `${path}: ${why}`);
+  }
+}
+const MOST_TOLD = 10;
+
+const PIECE_BYTES = 1 << 20;
+const ZEROS = Buffer.alloc(EXT2_BLOCK_SIZE);
+
+/** Whether bytes of a buffer, at most a block, are all zeros. */
+function isZero(bytes: Buffer, start: number, end: number): boolean {
+  return bytes[start] === 0 && bytes.compare(ZEROS, 0, end - start, start, end) === 0;
+}
+
+/** Calls `visit` with the bytes of a file in ascending pieces of whole blocks; they are valid during the visit only. */
+export function forEachPiece(content: FileContent, visit: (offset: number, bytes: Buffer) => void): void {
+  const { sizeBytes, dataRuns = [0, Math.ceil(sizeBytes / EXT2_BLOCK_SIZE)] } = content;
+  const buffer = Buffer.alloc(Math.min(PIECE_BYTES, Math.ceil(sizeBytes / EXT2_BLOCK_SIZE) * EXT2_BLOCK_SIZE));
+  for (let run = 0; run < dataRuns.length; run += 2) {
+    const end = Math.min((dataRuns[run]! + dataRuns[run + 1]!) * EXT2_BLOCK_SIZE, sizeBytes);
+    for (let offset = dataRuns[run]! * EXT2_BLOCK_SIZE; offset < end; offset += PIECE_BYTES) {
+      const length = Math.min(PIECE_BYTES, end - offset);
+      content.read(offset, buffer, 0, length);
+      visit(offset, buffer.subarray(0, length));
+    }
+  }
+}
+
+/** The blocks of a file that are not all zeros: reads it when it does not tell. */
+export function findData(content: FileContent): DataRuns {
+  if (content.dataRuns !== undefined) return content.dataRuns;
+  const runs: number[] = [];
+  forEachPiece(content, (offset, bytes) => {
+    for (let at = 0; at < bytes.length; at += EXT2_BLOCK_SIZE)
+      if (!isZero(bytes, at, Math.min(at + EXT2_BLOCK_SIZE, bytes.length)))
+        addBlock(runs, (offset + at) / EXT2_BLOCK_SIZE);
+  });
+  return runs;
+}
+
+function addBlock(runs: number[], index: number): void {
+  if (runs.length > 0 && runs.at(-2)! + runs.at(-1)! === index) runs[runs.length - 1]!++;
+  else runs.push(index, 1);
 }
 
 const bytesOf = (value: string | Uint8Array): Uint8Array => (typeof value === 'string' ? encodeText(value) : value);
-
-/** Bytes of a path or name as text that stays on one line. */
-export function printable(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    .toString()
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '?');
-}
 
 function metaOf(meta: Partial<Meta>, mode: number): Meta {
   const mtimeSeconds = Math.floor(meta.mtimeSeconds ?? 0);
@@ -88,7 +135,7 @@ export function directory(
   const list = Array.from(entries, ([name, node]): Entry => ({ name: bytesOf(name), node }));
   list.sort((a, b) => Buffer.compare(a.name, b.name));
   list.forEach(({ name }, i) => {
-    const shown = printable(name);
+    const shown = printableBytes(name);
     if (name.length === 0 || name.length > EXT2_NAME_MAX)
       throw new UserError(`name "${shown}" has ${name.length} bytes, not 1 to ${EXT2_NAME_MAX}`);
     if (name.includes(0) || name.includes(0x2f) || shown === '.' || shown === '..')
@@ -108,9 +155,7 @@ export function file(content: string | Uint8Array | FileContent, meta: Partial<M
 function whole(bytes: Uint8Array): FileContent {
   return {
     sizeBytes: bytes.length,
-    forEachPiece: (visit) => {
-      if (bytes.length > 0) visit(0, bytes);
-    },
+    read: (offset, dst, dstOffset, length) => dst.set(bytes.subarray(offset, offset + length), dstOffset),
   };
 }
 
@@ -148,18 +193,26 @@ export function sparse(sizeBytes: number, pieces: Iterable<readonly [number, Uin
       done += length;
     }
   }
-  const starts = [...blocks.keys()].sort((a, b) => a - b);
+  const dataRuns: number[] = [];
+  for (const start of [...blocks.keys()].sort((a, b) => a - b))
+    if (blocks.get(start)!.some((byte) => byte !== 0)) addBlock(dataRuns, start / EXT2_BLOCK_SIZE);
   return {
     sizeBytes,
-    forEachPiece: (visit) => {
-      for (const start of starts) visit(start, blocks.get(start)!);
+    dataRuns,
+    read: (offset, dst, dstOffset, length) => {
+      dst.fill(0, dstOffset, dstOffset + length);
+      for (let at = offset - (offset % EXT2_BLOCK_SIZE); at < offset + length; at += EXT2_BLOCK_SIZE) {
+        const from = Math.max(at, offset);
+        const part = blocks.get(at)?.subarray(from - at, offset + length - at);
+        if (part !== undefined) dst.set(part, dstOffset + from - offset);
+      }
     },
   };
 }
 
 /** A tree with this root. */
 export function tree(root: DirectoryNode): Tree {
-  return { root, skipped: 0 };
+  return { root, leftOut: new LeftOut() };
 }
 
 /** Regular files of a tree, a hard-linked one counted once, and the sum of their lengths in bytes. */

@@ -40,10 +40,12 @@ import {
 } from './ext2-format.ts';
 import type { ImageStore } from './image-store.ts';
 import { JBD_MIN_BLOCKS } from './jbd-format.ts';
+import { MappedFiles, type Extent } from './mapped-files.ts';
 import { MemoryImage } from './memory-image.ts';
 import { collectInodes, directoryBytes, journalInode, walkBlocks, type PlannedInode } from './mkfs-inodes.ts';
 import { BLOCKS_PER_GROUP, chooseShape, groupOverhead, Placement, shapeOfSize, type Shape } from './mkfs-layout.ts';
-import { countFiles, type Tree } from './mkfs-tree.ts';
+import { countFiles, forEachPiece, type FileContent, type Tree } from './mkfs-tree.ts';
+import { OverlayImage } from './overlay-image.ts';
 
 /** 17 June 2005, when Linux 2.6.12 came out: any fixed time will do. */
 const DEFAULT_TIME_SECONDS = 1_118_966_400;
@@ -144,9 +146,32 @@ function countUp(totalBytes: number, onProgress: Progress | undefined): (bytes: 
 export function writeExt2(plan: Ext2Plan, store: ImageStore, onProgress?: Progress): void {
   checkArgument(store.size >= plan.sizeBytes, 'store', 'the store has room for the image');
   const onWritten = countUp(plan.fileBytes, onProgress);
+  writeAround(plan, store, (extents, content, { ino, sizeBytes }) => {
+    forEachPiece(content, (offset, piece) => writePiece(store, extents, offset, piece));
+    if (ino !== EXT2_JOURNAL_INO) onWritten(sizeBytes);
+  });
+}
+
+/**
+ * The planned file system as an image whose files stay where they are: their bytes are read when the image is. What is
+ * written to it is kept in memory.
+ */
+export function mapExt2(plan: Ext2Plan): ImageStore {
+  const files = new MappedFiles(plan.sizeBytes);
+  const image = new OverlayImage(files);
+  writeAround(plan, image, (extents, content) => files.place(extents, content));
+  return image;
+}
+
+/** Writes all but what files hold, which `onFile` is to put in its place. */
+function writeAround(
+  plan: Ext2Plan,
+  store: ImageStore,
+  onFile: (extents: readonly Extent[], content: FileContent, inode: PlannedInode) => void,
+): void {
   for (const inode of plan.inodes) {
-    writeInode(plan, store, inode);
-    if (inode.body.kind === 'file' && inode.ino !== EXT2_JOURNAL_INO) onWritten(inode.sizeBytes);
+    const extents = writeInode(plan, store, inode);
+    if (inode.body.kind === 'file') onFile(extents, inode.body.content, inode);
   }
   writeBitmaps(plan, store);
   // Last: until now the image has no magic, so one that was not finished is not taken for a file system.
@@ -165,7 +190,8 @@ export function makeExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Pro
 
 const MODE_TYPE = { file: EXT2_MODE.regular, directory: EXT2_MODE.directory, symlink: EXT2_MODE.symlink } as const;
 
-function writeInode(plan: Ext2Plan, store: ImageStore, inode: PlannedInode): void {
+/** Writes an inode with all it has but a file's contents; returns where those are to lie. */
+function writeInode(plan: Ext2Plan, store: ImageStore, inode: PlannedInode): Extent[] {
   const bytes = Buffer.alloc(INODE.size);
   const put = (name: keyof typeof INODE.offset, value: number): void => putField(INODE, bytes, 0, name, value);
   const { body, meta } = inode;
@@ -181,21 +207,14 @@ function writeInode(plan: Ext2Plan, store: ImageStore, inode: PlannedInode): voi
   if (body.kind === 'symlink' && body.target.length < EXT2_FAST_SYMLINK_MAX)
     bytes.set(body.target, INODE.offset.i_block);
   const data = writePointers(store, inode, bytes);
-  if (body.kind === 'file') body.content.forEachPiece((offset, piece) => writePiece(store, data, offset, piece));
-  else if (body.kind === 'directory') writePiece(store, data, 0, directoryBytes(inode));
-  else writePiece(store, data, 0, body.target);
+  if (body.kind === 'directory') writePiece(store, data, 0, directoryBytes(inode));
+  if (body.kind === 'symlink') writePiece(store, data, 0, body.target);
 
   const index = inode.ino - 1;
   const group = Math.floor(index / plan.shape.inodesPerGroup);
   const table = groupPlaces(plan.shape, group).inodeTable * EXT2_BLOCK_SIZE;
   store.write(table + (index % plan.shape.inodesPerGroup) * INODE.size, bytes, 0, INODE.size);
-}
-
-/** Blocks `first` to `end` - 1 of a file lie from `block` on. */
-interface Extent {
-  readonly first: number;
-  readonly end: number;
-  readonly block: number;
+  return data;
 }
 
 /** Writes the indirect blocks of an inode and sets i_block in `inodeBytes`; returns where the data goes, ascending. */

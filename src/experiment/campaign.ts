@@ -98,7 +98,7 @@ const RIO_CMD_LINE = `${CMD_LINE} rio=on`;
  * Strikes with all faults that are asked for, and times the protections.
  * @throws ArgumentError for options that are missing, unknown or out of range
  */
-export function runCampaign(options: CampaignOptions, onProgress?: ProgressListener): CampaignResult {
+export function runCampaign(options: CampaignOptions, onProgress: ProgressListener = () => undefined): CampaignResult {
   checkObject('options', options);
   checkListOf('faults', options.faults, FAULTS);
   checkListOf('without', options.without, PROTECTIONS);
@@ -106,8 +106,10 @@ export function runCampaign(options: CampaignOptions, onProgress?: ProgressListe
   checkInteger('seed', options.seed, Number.MIN_SAFE_INTEGER);
   if (options.arch !== undefined) checkOneOf('arch', options.arch, ARCHS);
   const { runs, seed, without, arch = ARCHS[0] } = options;
-  const faults = runFaults(options, onProgress);
-  const costs = timeProtections(seed, without, arch);
+  const trials = options.faults.length * runs;
+  const report = (phase: string, done: number): void => onProgress({ phase, done, total: trials + COSTLY.length });
+  const faults = runFaults(options, ({ phase, done }) => report(phase, done));
+  const costs = timeProtections(seed, without, arch, (done) => report('costs', trials + done));
   return { schema: 'stillwarm/campaign@1', seed, runs, arch, without, faults, costs };
 }
 
@@ -132,11 +134,20 @@ export function runFaults(options: CampaignOptions, onProgress: ProgressListener
   });
 }
 
-/** @param without protections that are off in any case */
-export function timeProtections(seed: number, without: readonly ProtectionName[], arch?: Arch): ProtectionCost[] {
+/**
+ * @param without protections that are off in any case
+ * @param onProgress told of the timings that are done
+ */
+export function timeProtections(
+  seed: number,
+  without: readonly ProtectionName[],
+  arch?: Arch,
+  onProgress?: (done: number) => void,
+): ProtectionCost[] {
   const memory = new MachineMemory(machineMemoryFor(GUEST_MEMORY));
   const disk = campaignDisk();
-  return COSTLY.map((off) => {
+  return COSTLY.map((off, i) => {
+    onProgress?.(i);
     const trial = new Trial('crash', 'cost', seed, [...without, ...off], memory, disk.clone(), arch);
     trial.run();
     return { off, workNs: trial.workNs, rereadNs: trial.rereadNs };

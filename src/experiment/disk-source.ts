@@ -1,16 +1,16 @@
 /**
  * The disk of an experiment: an ext2 image made from a directory of real files, or one that the user has, ext2 or ext3. The
- * user's files are only read.
+ * user's files are only read, and their bytes come from them whenever the disk is read: what is kept in memory is what
+ * lies around them, and what guests write.
  *
  * An ext3 image that was not unmounted has a journal to be replayed. A guest mounts it once and stops, before anything is
  * measured: what it writes stays in memory, and the files are those that the journal gives. So every guest of the experiment
  * finds the same disk, and so does the oracle, which knows nothing of journals.
  */
 
-import { statSync, type Stats } from 'node:fs';
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE } from '../base/units.ts';
-import { UserError } from '../base/user-error.ts';
+import { printable, UserError } from '../base/user-error.ts';
 import {
   checkSuperblock,
   EXT2_SUPERBLOCK_OFFSET,
@@ -18,21 +18,29 @@ import {
   type Ext2Geometry,
 } from '../disk/ext2-format.ts';
 import { FileImage } from '../disk/file-image.ts';
-import { readHostTree } from '../disk/host-tree.ts';
+import { HostListing } from '../disk/host-tree.ts';
 import type { ImageStore } from '../disk/image-store.ts';
-import { MemoryImage } from '../disk/memory-image.ts';
-import { makeExt2 } from '../disk/mkfs.ts';
+import { mapExt2, planExt2 } from '../disk/mkfs.ts';
+import { LeftOut } from '../disk/mkfs-tree.ts';
+import { OverlayImage } from '../disk/overlay-image.ts';
 import { MachineMemory } from '../machine/memory.ts';
 import { SERVER_2026 } from '../machine/profiles/server-2026.ts';
 import type { Process } from '../sim/index.ts';
+import { adviceOnExt, foreignImage, HEAD_BYTES, whyUnclean } from './image-kind.ts';
 import { OracleExt2, type OracleFile } from './oracle-ext2.ts';
+import { kindOf } from './output-file.ts';
 import type { ProgressListener } from './progress.ts';
 import { machineMemoryFor, Testbed } from './testbed.ts';
 
 /** Memory of the guest that replays a journal, bytes: recovery needs little, whatever the journal. */
 const REPLAY_MEMORY = 64 << 20;
-/** Files may claim this many times the image's size before a limit is asked for: sparse files are real, runs are not endless. */
+/** Files may claim this many times what is stored for them before a limit is asked for: sparse files are real, runs are not endless. */
 const SPARSENESS_LIMIT = 8;
+/** What a directory may claim without that question, bytes: a host may tell late what it has stored. */
+const SPARSENESS_IGNORED = 8 * 2 ** 30;
+
+/** A byte of a name that is not UTF-8 (base/text.ts). */
+const NOT_TEXT = /[\udc80-\udcff]/u;
 
 /** A medium, to be closed when it is not needed any more. */
 export interface OpenImage {
@@ -40,35 +48,78 @@ export interface OpenImage {
   readonly close: () => void;
 }
 
-export interface DiskSource {
-  readonly image: ImageStore;
+/** The regular files of an image, once for each of their paths. */
+export interface DiskFiles {
   readonly oracle: OracleExt2;
-  /** Regular files, once for each path. */
+  /** Those that a path names. */
   readonly files: readonly OracleFile[];
-  /** Bytes of all files. */
+  /** Bytes of these. */
   readonly bytes: number;
+  /** All of them, and their bytes. */
+  readonly all: { readonly files: number; readonly bytes: number };
+  readonly unreachable: LeftOut;
+  /** Those that a path names, but none of UTF-8. */
+  readonly notText: LeftOut;
+}
+
+export interface DiskSource extends OpenImage, DiskFiles {
+  /** What the person should know of files that are not there or not read, a line each. */
+  readonly notices: readonly string[];
   /** Another medium with the same bytes, for guests that write. */
-  copy(): OpenImage;
-  close(): void;
+  copy(): ImageStore;
+}
+
+/** Lists the regular files of an image. @throws UserError when it does not parse */
+export function listFiles(image: ImageStore): DiskFiles {
+  const oracle = new OracleExt2(image);
+  const unreachable = new LeftOut();
+  const notText = new LeftOut();
+  const all = { files: 0, bytes: 0 };
+  const files = oracle.listFiles(({ path, size, why }) => {
+    unreachable.add(path, why);
+    all.files++;
+    all.bytes += size;
+  });
+  let bytes = 0;
+  for (const { path, size } of files) {
+    bytes += size;
+    if (NOT_TEXT.test(path)) notText.add(printable(path), 'read by its bytes');
+  }
+  all.files += files.length;
+  all.bytes += bytes;
+  return { oracle, files, bytes, all, unreachable, notText };
+}
+
+/** Lines about the files of a directory that are not on the disk, and about those that are, and have no usual name. */
+export function noticesOf(leftOut: LeftOut, { unreachable, notText }: DiskFiles): string[] {
+  const lines = ({ count, told }: LeftOut, what: string): string[] => [
+    ...(count === 0 ? [] : [`${count.toLocaleString('en-US')} ${count === 1 ? 'name' : 'names'} ${what}:`]),
+    ...told.map((line) => `    ${line}`),
+    ...(told.length === count ? [] : [`    and ${(count - told.length).toLocaleString('en-US')} more`]),
+  ];
+  return [
+    ...lines(leftOut, 'left out'),
+    ...lines(unreachable, 'on the disk that no path reaches, not read'),
+    ...lines(notText, 'on the disk, not UTF-8'),
+  ];
 }
 
 /**
  * Opens the disk.
- * @param limit bytes that one run reads at most, undefined for all
+ * @param limit bytes that one run reads at most, undefined for all; of a directory, nothing else is on the disk
  * @throws UserError in one line when the path is missing, is no ext2 image that the driver mounts, or holds nothing to read
  */
 export function openDisk(path: string, limit: number | undefined, onProgress: ProgressListener): DiskSource {
-  const { image, close } = openImage(path, onProgress);
+  const { image, leftOut, close } = openImage(path, limit, onProgress);
   try {
     prepare(path, image, onProgress);
-    const oracle = new OracleExt2(image);
-    // A name that is not UTF-8 has no path that a workload could open.
-    const files = oracle.listFiles().filter(({ path: name }) => !name.includes('\ufffd'));
-    const bytes = files.reduce((sum, { size }) => sum + size, 0);
+    const found = listFiles(image);
+    const { files, bytes } = found;
     if (bytes === 0) throw new UserError(`${path}: there is nothing to read: ${files.length} regular files, all empty`);
     if (limit === undefined && bytes > SPARSENESS_LIMIT * image.size)
       throw new UserError(`${path}: files claim ${bytes} bytes on a disk of ${image.size}: give a --limit`);
-    return { image, oracle, files, bytes, copy: () => copyOf(path, image), close };
+    const notices = noticesOf(leftOut, found);
+    return { ...found, image, notices, copy: () => new OverlayImage(image), close };
   } catch (error) {
     close();
     if (error instanceof UserError && !error.message.startsWith(path)) throw new UserError(`${path}: ${error.message}`);
@@ -76,57 +127,60 @@ export function openDisk(path: string, limit: number | undefined, onProgress: Pr
   }
 }
 
-/** Replays what an ext3 image has in its journal. */
+/** Replays what an ext3 image has in its journal, and refuses what is not clean then. */
 function prepare(path: string, image: ImageStore, onProgress: ProgressListener): void {
-  if (!checkMountable(path, image).needsRecovery) return;
-  onProgress({ phase: 'replaying the journal', done: 0, total: 1 });
-  replayJournal(path, image);
-  if (checkMountable(path, image).needsRecovery)
-    throw new UserError(`${path}: needs_recovery: its journal cannot be replayed: run e2fsck on it first`);
+  if (checkMountable(path, image).needsRecovery) {
+    onProgress({ phase: 'replaying the journal', done: 0, total: 1 });
+    replayJournal(path, image);
+    if (checkMountable(path, image).needsRecovery)
+      throw new UserError(`${path}: needs_recovery: its journal cannot be replayed: run e2fsck on it first`);
+  }
+  const unclean = whyUnclean(headOf(image));
+  if (unclean !== undefined) throw new UserError(`${path}: ${unclean}`);
 }
 
-function copyOf(path: string, image: ImageStore): OpenImage {
-  if (image instanceof MemoryImage) return { image: image.clone(), close: () => undefined };
-  const copy = FileImage.open(path);
-  prepare(path, copy, () => undefined);
-  return {
-    image: copy,
-    close: () => {
-      copy.close();
-    },
-  };
-}
-
-function openImage(path: string, onProgress: ProgressListener): OpenImage {
-  let stats: Stats;
-  try {
-    stats = statSync(path);
-  } catch {
-    throw new UserError(`${path}: no such file or directory`);
+function openImage(
+  path: string,
+  limit: number | undefined,
+  onProgress: ProgressListener,
+): OpenImage & { readonly leftOut: LeftOut } {
+  if (kindOf(path) === 'directory') {
+    const listing = new HostListing(path, limit);
+    const { bytes, allocatedBytes } = listing;
+    if (
+      bytes > SPARSENESS_LIMIT * Math.max(allocatedBytes, SPARSENESS_IGNORED / SPARSENESS_LIMIT) &&
+      limit === undefined
+    )
+      throw new UserError(`${path}: files claim ${bytes} bytes and have ${allocatedBytes}: give a --limit`);
+    const tree = listing.read((done) => onProgress({ phase: 'reading the files', done, total: bytes }));
+    return { image: mapExt2(planExt2(tree)), leftOut: tree.leftOut, close: () => undefined };
   }
-  if (stats.isDirectory()) {
-    const image = makeExt2(readHostTree(path), {}, (done, total) => {
-      onProgress({ phase: 'making the disk', done, total });
-    });
-    return { image, close: () => undefined };
-  }
-  if (!stats.isFile()) throw new UserError(`${path}: neither a directory nor a regular file`);
-  if (stats.size < 2 * PAGE_SIZE) throw new UserError(`${path}: ${stats.size} bytes are too few for an ext2 image`);
+  if (kindOf(path) === 'nothing') throw new UserError(`${path}: no such file or directory`);
   const image = FileImage.open(path);
-  return {
-    image,
-    close: () => {
-      image.close();
-    },
-  };
+  try {
+    const foreign = foreignImage(path, headOf(image));
+    if (foreign !== undefined) throw new UserError(`${path}: ${foreign}`);
+    if (image.size < 2 * PAGE_SIZE) throw new UserError(`${path}: ${image.size} bytes are too few for an ext2 image`);
+  } catch (error) {
+    image.close();
+    throw error;
+  }
+  return { image, leftOut: new LeftOut(), close: () => image.close() };
+}
+
+function headOf(image: ImageStore): Uint8Array {
+  const head = new Uint8Array(Math.min(image.size, HEAD_BYTES));
+  image.read(0, head, 0, head.length);
+  return head;
 }
 
 function checkMountable(path: string, image: ImageStore): Ext2Geometry {
   const bytes = new Uint8Array(EXT2_SUPERBLOCK_SIZE);
   image.read(EXT2_SUPERBLOCK_OFFSET, bytes, 0, EXT2_SUPERBLOCK_SIZE);
   const geometry = checkSuperblock(bytes, image.size);
-  if ('refused' in geometry) throw new UserError(`${path}: ${geometry.refused}`);
-  return geometry;
+  if (!('refused' in geometry)) return geometry;
+  const advice = adviceOnExt(headOf(image));
+  throw new UserError(`${path}: ${geometry.refused}${advice === undefined ? '' : `; ${advice}`}`);
 }
 
 /** Boots a guest on the image, and shuts it down. */
@@ -152,7 +206,8 @@ function replayJournal(path: string, image: ImageStore): void {
   }
 }
 
-/** What a failure of the modelled world means to the person who gave `path`. */
+/** What a failure of the modelled world, or of what is read of the image, means to the person who gave `path`. */
 export function modelErrorAsUserError(path: string, error: unknown): unknown {
-  return error instanceof ModelError ? new UserError(`${path}: ${error.message}`) : error;
+  const isOfImage = error instanceof UserError && error.message.startsWith('ext2 image: ');
+  return isOfImage || error instanceof ModelError ? new UserError(`${path}: ${error.message}`) : error;
 }

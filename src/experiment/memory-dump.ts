@@ -4,13 +4,18 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import { asUserError, Mfn, PAGE_SIZE, UserError } from '../base/index.ts';
+import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { askHost, Mfn, PAGE_SIZE, UserError } from '../base/index.ts';
+import { openRegularFile } from '../disk/file-image.ts';
 import { MachineMemory } from '../machine/memory.ts';
-import { replaceFile } from './replace-file.ts';
+import { foreignImage, HEAD_BYTES } from './image-kind.ts';
+import { replaceFile } from './output-file.ts';
+import { machineMemoryFor, MEMORY_MAX } from './testbed.ts';
 
 /** Frames moved at once: 1 MiB. Divides a bank of memory, so that a run never crosses one. */
 const RUN_FRAMES = 256;
+/** Memory of the largest machine, bytes. */
+const MOST_BYTES = machineMemoryFor(MEMORY_MAX);
 
 /**
  * Writes the memory to the file `path`, whole or not at all.
@@ -47,32 +52,39 @@ function writeFully(fd: number, bytes: Uint8Array, position: number): void {
 
 /**
  * Reads a memory from the file `path`. Frames of zeros count as never written.
- * @throws UserError when the file cannot be read or is not a whole number of frames
+ * @throws UserError when the file cannot be read, is not a whole number of frames, or is larger than any machine's memory
  */
 export function loadMemory(path: string): MachineMemory {
-  let fd: number | undefined;
+  const { fd, stat } = openRegularFile(path, `cannot read ${path}`);
   try {
-    fd = openSync(path, 'r');
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) throw new UserError(`${path}: not a file`);
-    if (stat.size === 0 || stat.size % PAGE_SIZE !== 0)
-      throw new UserError(`${path}: ${stat.size} bytes, not a whole number of frames of ${PAGE_SIZE} bytes`);
-    return readFrames(fd, path, stat.size);
-  } catch (error) {
-    throw asUserError(error, `cannot read ${path}`);
+    const size = Number(stat.size);
+    const head = Buffer.alloc(HEAD_BYTES);
+    const foreign = foreignImage(
+      path,
+      head.subarray(
+        0,
+        askHost(`cannot read ${path}`, () => readSync(fd, head, 0, HEAD_BYTES, 0)),
+      ),
+    );
+    if (foreign !== undefined) throw new UserError(`${path}: ${foreign}`);
+    if (size === 0 || size % PAGE_SIZE !== 0)
+      throw new UserError(`${path}: ${size} bytes, not a whole number of frames of ${PAGE_SIZE} bytes`);
+    if (size > MOST_BYTES)
+      throw new UserError(`${path}: ${size} bytes are too many for a dump: a machine has at most ${MOST_BYTES}`);
+    return readFrames(fd, path, size);
   } finally {
-    if (fd !== undefined) closeSync(fd);
+    closeSync(fd);
   }
 }
 
 function readFrames(fd: number, path: string, size: number): MachineMemory {
-  const memory = allocate(path, size);
+  const memory = new MachineMemory(size);
   const buffer = Buffer.alloc(RUN_FRAMES * PAGE_SIZE);
   const zeros = Buffer.alloc(PAGE_SIZE);
   for (let offset = 0; offset < size; offset += buffer.length) {
     const length = Math.min(buffer.length, size - offset);
     for (let done = 0; done < length; ) {
-      const got = readSync(fd, buffer, done, length - done, offset + done);
+      const got = askHost(`cannot read ${path}`, () => readSync(fd, buffer, done, length - done, offset + done));
       if (got === 0) throw new UserError(`${path}: became shorter while it was read`);
       done += got;
     }
@@ -82,13 +94,4 @@ function readFrames(fd: number, path: string, size: number): MachineMemory {
     }
   }
   return memory;
-}
-
-function allocate(path: string, size: number): MachineMemory {
-  try {
-    return new MachineMemory(size);
-  } catch (error) {
-    if (error instanceof RangeError) throw new UserError(`${path}: ${size} bytes do not fit into this host's memory`);
-    throw error;
-  }
 }

@@ -6,18 +6,24 @@
  * those two share: a mistake made there cannot hide here. Offsets below are plain numbers from the published ext2
  * layout. It reads only; it keeps block maps of inodes, so `invalidate()` must be called after the medium changed.
  *
- * Invariants. Everything it does is bounded by the size of the image, whatever the bytes are: a directory is entered
- * once, an indirect block serves one inode once. What does not parse is a UserError of one line.
+ * Invariants. Everything it does and keeps is bounded by the size of the image, whatever the bytes are:
+ *
+ * 1. a directory is entered once, and all directories together have no more bytes than the image;
+ * 2. a listing reads inodes and directories, and no map of a file;
+ * 3. the maps that are kept claim no more blocks than there are, since a block can be claimed once;
+ * 4. there is a greatest number of names.
+ *
+ * What does not parse is a UserError of one line.
  *
  * Block size is 4 KiB; any power of two from 128 bytes to 4 KiB is an inode. Inode 0 stands for the device itself: its page k is
  * block k, as in the cache-mapping table.
  */
 
 import { Buffer } from 'node:buffer';
-import { decodeText, PAGE_SIZE, UserError } from '../base/index.ts';
+import { decodeText, PAGE_SIZE, printable, UserError } from '../base/index.ts';
 import type { ImageStore } from '../disk/image-store.ts';
 
-/** A regular file, once for each of its paths. */
+/** A regular file that system calls can reach, once for each of its paths. */
 export interface OracleFile {
   /** Absolute, '/' between the names; their bytes as the guest's system calls spell them (base/text.ts). */
   readonly path: string;
@@ -26,9 +32,34 @@ export interface OracleFile {
   readonly size: number;
 }
 
+/** A regular file, or a directory with all below it, that no path of a system call names. */
+export interface UnreachableFile {
+  /** Printable. */
+  readonly path: string;
+  /** Bytes; 0 for a directory. */
+  readonly size: number;
+  readonly why: string;
+}
+
 /** An image that can show its bytes without copying them; undefined where it cannot. */
 interface ViewableImage extends ImageStore {
   view(offset: number, length: number): Uint8Array | undefined;
+}
+
+/** A name of a directory. */
+interface DirectoryEntry {
+  readonly name: string;
+  readonly bytes: number;
+  readonly ino: number;
+}
+
+/** A name to be looked at. */
+interface Listed {
+  readonly path: string;
+  readonly pathBytes: number;
+  readonly ino: number;
+  /** Why no path leads there. */
+  readonly why: string | undefined;
 }
 
 /** What is kept of an inode: its size, and its mapped pages as runs of consecutive blocks. */
@@ -51,6 +82,12 @@ interface Geometry {
   readonly sparse: boolean;
 }
 
+/** Names of an image: each costs the host a few hundred bytes. */
+const MOST_NAMES = 8_000_000;
+/** Bytes of the longest path of a system call, the zero at its end not counted. */
+const PATH_MAX = 4095;
+const NO_NAME = 'its name is empty, or has a slash or a zero byte';
+
 const ROOT_INO = 2;
 const POINTERS = 1024;
 /** Bytes compared at once when the image cannot show its own. */
@@ -71,6 +108,8 @@ export class OracleExt2 {
   readonly #scratch = Buffer.alloc(SCRATCH_BYTES);
   readonly #maps = new Map<number, InodeMap>();
   #geometry: Geometry;
+  /** Blocks that the kept maps claim, indirect ones included. */
+  #claimed = 0;
   /** The map used last: reads come file by file. */
   #lastIno = -1;
   #lastMap: InodeMap | undefined;
@@ -85,39 +124,54 @@ export class OracleExt2 {
   /** Forgets what was read, because the medium has changed. */
   invalidate(): void {
     this.#maps.clear();
+    this.#claimed = 0;
     this.#lastIno = -1;
     this.#lastMap = undefined;
     this.#geometry = this.#readGeometry();
   }
 
-  /** All regular files: depth first from the root, each directory in its own order, a hard link once for each path. */
-  listFiles(): OracleFile[] {
+  /**
+   * All regular files: depth first from the root, each directory in its own order, a hard link once for each path.
+   * @param onUnreachable told of those that are left out, because no path names them
+   */
+  listFiles(onUnreachable: (file: UnreachableFile) => void = () => undefined): OracleFile[] {
     const files: OracleFile[] = [];
     const entered = new Set<number>();
     let directoryBytes = 0;
-    const pending: { path: string; ino: number }[] = [{ path: '', ino: ROOT_INO }];
+    let names = 0;
+    const pending: Listed[] = [{ path: '', pathBytes: 0, ino: ROOT_INO, why: undefined }];
     for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
-      const { path, ino } = entry;
-      const type = this.#inode(ino).readUInt16LE(0) & MODE_TYPE;
-      if (type === MODE_REGULAR) files.push({ path, ino, size: this.size(ino) });
+      const { path, pathBytes, ino, why } = entry;
+      const { type, size } = this.#typeAndSize(ino);
+      if (type === MODE_REGULAR) {
+        if (why === undefined) files.push({ path, ino, size });
+        else onUnreachable({ path: printable(path), size, why });
+      }
       if (type !== MODE_DIRECTORY) continue;
       if (entered.has(ino)) throw corrupt(`directory inode ${ino} is reached twice, at ${path}`);
       entered.add(ino);
       // Directories that share their blocks would make this walk longer than the image.
-      directoryBytes += this.size(ino);
+      directoryBytes += size;
       if (directoryBytes > this.#image.size) throw corrupt(`directories have more bytes than the image, at ${path}`);
-      const children = this.#readDirectory(ino);
-      for (let i = children.length - 1; i >= 0; i--) {
-        const child = children[i]!;
-        pending.push({ path: `${path}/${child.name}`, ino: child.ino });
+      if (pathBytes > PATH_MAX) {
+        onUnreachable({
+          path: `${printable(path.slice(0, 80))}…`,
+          size: 0,
+          why: `its path is longer than ${PATH_MAX} bytes`,
+        });
+        continue;
       }
+      const children = this.#readDirectory(ino);
+      names += children.length;
+      if (names > MOST_NAMES) throw corrupt(`more than ${MOST_NAMES} names`);
+      for (let i = children.length - 1; i >= 0; i--) pending.push(childOf(entry, children[i]!));
     }
     return files;
   }
 
   /** Size of a file in bytes. */
   size(ino: number): number {
-    return this.#map(ino).size;
+    return ino === 0 || this.#maps.has(ino) ? this.#map(ino).size : this.#typeAndSize(ino).size;
   }
 
   /** Generation number of an inode, an unsigned 32-bit number. */
@@ -255,12 +309,14 @@ export class OracleExt2 {
     return { size: blocks * PAGE_SIZE, generation: 0, runs: Uint32Array.of(0, 0, blocks) };
   }
 
+  #typeAndSize(ino: number): { type: number; size: number } {
+    return typeAndSizeOf(this.#inode(ino));
+  }
+
   #buildMap(ino: number): InodeMap {
     const inode = Buffer.from(this.#inode(ino));
-    const type = inode.readUInt16LE(0) & MODE_TYPE;
+    const { type, size } = typeAndSizeOf(inode);
     const generation = inode.readUInt32LE(100);
-    const sizeLow = inode.readUInt32LE(4);
-    const size = type === MODE_REGULAR ? inode.readUInt32LE(108) * 2 ** 32 + sizeLow : sizeLow;
     // The block of attributes counts, and leaves a short text where it is.
     const inPlace = type === MODE_SYMLINK && inode.readUInt32LE(28) === (inode.readUInt32LE(104) === 0 ? 0 : 8);
     const hasBlocks = type === MODE_REGULAR || type === MODE_DIRECTORY || (type === MODE_SYMLINK && !inPlace);
@@ -268,11 +324,17 @@ export class OracleExt2 {
 
     const pages = Math.ceil(size / PAGE_SIZE);
     if (pages > 12 + POINTERS + POINTERS ** 2 + POINTERS ** 3) throw corrupt(`inode ${ino} has ${size} bytes`);
+    const { blocks } = this.#geometry;
     const runs: number[] = [];
     const indirects = new Set<number>();
+    let claimed = this.#claimed;
     const walk = (block: number, depth: number, firstPage: number): void => {
       if (block === 0 || firstPage >= pages) return;
       this.#checkBlock(block, `inode ${ino} points`);
+      if (++claimed > blocks)
+        throw corrupt(
+          `multiply-claimed blocks: with inode ${ino} more are claimed than there are, ${blocks}; run e2fsck`,
+        );
       if (depth === 0) {
         const last = runs.length - 3;
         if (last >= 0 && runs[last]! + runs[last + 2]! === firstPage && runs[last + 1]! + runs[last + 2]! === block)
@@ -292,13 +354,14 @@ export class OracleExt2 {
       walk(inode.readUInt32LE(40 + i * 4), depth, page);
       page += POINTERS ** depth;
     }
+    this.#claimed = claimed;
     return { size, generation, runs: Uint32Array.from(runs) };
   }
 
   /** The entries of a directory but '.' and '..', in their order. */
-  #readDirectory(ino: number): { name: string; ino: number }[] {
+  #readDirectory(ino: number): DirectoryEntry[] {
     const { size } = this.#map(ino);
-    const entries: { name: string; ino: number }[] = [];
+    const entries: DirectoryEntry[] = [];
     const block = Buffer.alloc(PAGE_SIZE);
     for (let page = 0; page * PAGE_SIZE < size; page++) {
       this.readPage(ino, page, block, 0);
@@ -310,7 +373,7 @@ export class OracleExt2 {
         if (length % 4 !== 0 || length < 8 + nameLength || length < 12 || at + length > PAGE_SIZE)
           throw corrupt(`directory inode ${ino} has an entry of length ${length} at byte ${page * PAGE_SIZE + at}`);
         const name = decodeText(block.subarray(at + 8, at + 8 + nameLength));
-        if (child !== 0 && name !== '.' && name !== '..') entries.push({ name, ino: child });
+        if (child !== 0 && name !== '.' && name !== '..') entries.push({ name, bytes: nameLength, ino: child });
         at += length;
       }
     }
@@ -328,6 +391,19 @@ export class OracleExt2 {
     this.#image.read(offset, this.#scratch, 0, length);
     return this.#scratch.subarray(0, length);
   }
+}
+
+function typeAndSizeOf(inode: Buffer): { type: number; size: number } {
+  const type = inode.readUInt16LE(0) & MODE_TYPE;
+  const low = inode.readUInt32LE(4);
+  return { type, size: type === MODE_REGULAR ? inode.readUInt32LE(108) * 2 ** 32 + low : low };
+}
+
+function childOf(parent: Listed, { name, bytes, ino }: DirectoryEntry): Listed {
+  const pathBytes = parent.pathBytes + 1 + bytes;
+  const isNoName = name === '' || name.includes('/') || name.includes('\0');
+  const tooLong = pathBytes > PATH_MAX ? `its path is longer than ${PATH_MAX} bytes` : undefined;
+  return { path: `${parent.path}/${name}`, pathBytes, ino, why: parent.why ?? (isNoName ? NO_NAME : tooLong) };
 }
 
 /** Index of the first run that ends after `page`; the length of `runs` when there is none. */

@@ -39,6 +39,8 @@ export interface RebootOutcome {
   readonly result: RebootResult;
   /** Empty when every page and every byte was equal to the disk's. */
   readonly mismatches: readonly Mismatch[];
+  /** What the person should know of files that are not read, a line each. */
+  readonly notices: readonly string[];
 }
 
 /**
@@ -87,7 +89,7 @@ function runStrategies(
   const profile = PROFILE[options.profile];
   const memory = new MachineMemory(machineMemoryFor(options.memory));
   const dumped = dumpedStrategy(options);
-  const outcomes = options.strategies.map((name): StrategyOutcome => {
+  const outcomes = options.strategies.map((name, i): StrategyOutcome => {
     memory.clearAll();
     return runStrategy(
       {
@@ -101,7 +103,9 @@ function runStrategies(
         },
       },
       name,
-      onProgress,
+      ({ phase, done, total }) => {
+        onProgress({ phase, done: i + done / total, total: options.strategies.length });
+      },
     );
   });
   const digest = new Digest();
@@ -119,12 +123,12 @@ function runStrategies(
       checksum: options.checksum,
       expire: options.expire ?? null,
       memory: options.memory,
-      files: disk.files.length,
-      bytes: disk.bytes,
+      ...disk.all,
       strategies: outcomes.map(({ result }) => result),
       fitted: fittedConstants(profile, OF_THE_HYPERVISOR),
     },
     mismatches: outcomes.flatMap(({ mismatches }) => mismatches),
+    notices: disk.notices,
   };
 }
 

@@ -45,7 +45,7 @@ export interface RebootOptions {
   readonly strategies: readonly StrategyName[];
   readonly workload: WorkloadName;
   readonly seed: number;
-  /** At most this many bytes are read in one run; undefined: no limit. */
+  /** At most this many bytes are read in one run, and of a directory only the first files are used; undefined: no limit. */
   readonly limit: number | undefined;
   /** Crash the guest (nothing flushed, no shutdown) instead of an orderly reboot. */
   readonly crash: boolean;
@@ -147,7 +147,7 @@ export interface RebootResult {
   readonly expire: number | null;
   /** Guest memory, bytes. */
   readonly memory: number;
-  /** Regular files on the disk, and their bytes. */
+  /** Regular files on the disk, a file once for each of its names, and their bytes. */
   readonly files: number;
   readonly bytes: number;
   readonly strategies: readonly StrategyResult[];

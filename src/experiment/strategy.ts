@@ -4,6 +4,7 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { printable } from '../base/user-error.ts';
 import { PAGE_SIZE, type Ino, type Lba, type Mfn, type PageIndex, type Pfn } from '../base/units.ts';
 import { unreachable } from '../base/assert.ts';
 import { ModelError } from '../base/errno.ts';
@@ -21,7 +22,7 @@ import {
 import { readAndLog } from '../workload/log-writer.ts';
 import { prefetchFiles, prefetchList } from '../workload/prefetch.ts';
 import type { Domain } from '../xen/index.ts';
-import type { DiskSource, OpenImage } from './disk-source.ts';
+import type { DiskSource } from './disk-source.ts';
 import { OracleExt2 } from './oracle-ext2.ts';
 import { PageHistory, type PageInQuestion } from './page-history.ts';
 import type { ProgressListener } from './progress.ts';
@@ -31,6 +32,8 @@ import { Timeline } from './timeline.ts';
 
 /** Mismatches whose histories are written down; the rest are counted. */
 const MISMATCHES_SHOWN = 3;
+/** Runs of the workload: half of them before the reboot, half after it. */
+const RUNS = 4;
 /** Reads between two reports of progress. */
 const PROGRESS_EVERY = 1024;
 
@@ -134,7 +137,6 @@ class StrategyRun {
   readonly #timeline = new Timeline();
   readonly #buffer = Buffer.alloc(READ_SIZE);
   readonly #filesRead = new Set<number>();
-  readonly #medium: OpenImage;
   readonly #oracle: OracleExt2;
   /** What is in the log before the reboot. */
   readonly #logged: Uint8Array[] = [];
@@ -154,13 +156,12 @@ class StrategyRun {
     const { options, profile, disk, memory } = input;
     // A workload that writes has a medium of its own, and the oracle looks at what the drive has of it.
     const isWriting = options.workload === 'log';
-    this.#medium = isWriting ? disk.copy() : { image: disk.image, close: () => undefined };
     this.testbed = new Testbed({
       seed: options.seed,
       profile,
       arch: options.arch,
       disk: options.disk,
-      image: this.#medium.image,
+      image: isWriting ? disk.copy() : disk.image,
       memory,
       guestMemory: options.memory,
       protections: { checksum: options.checksum },
@@ -173,11 +174,7 @@ class StrategyRun {
   }
 
   result(): StrategyResult {
-    try {
-      return this.testbed.simulation.runProcess(this.#name, this.#main());
-    } finally {
-      this.#medium.close();
-    }
+    return this.testbed.simulation.runProcess(this.#name, this.#main());
   }
 
   *#main(): Process<StrategyResult> {
@@ -192,7 +189,7 @@ class StrategyRun {
     const beforeStats = before.domain.stats;
     const { pagesDirty } = before.kernel.stats;
     const rebootStart = simulation.now;
-    this.#onProgress({ phase: `${this.#name}: reboot`, done: 0, total: 1 });
+    this.#report('reboot', 2);
     const after = yield* this.testbed.reboot(before, options.crash, {
       preserve: strategy.preserve,
       writeDirty: strategy.writeDirty,
@@ -245,6 +242,7 @@ class StrategyRun {
     const { simulation } = this.testbed;
     const sys = guest.kernel.syscalls;
     const total = Math.min(options.limit ?? Infinity, disk.bytes);
+    const runsBefore = (phase === 'before' ? 0 : RUNS / 2) + number - 1;
     let bytes = 0;
     let reads = 0;
     const context: ReaderContext = {
@@ -258,7 +256,7 @@ class StrategyRun {
         bytes += length;
         this.#timeline.add(sys.now(), length);
         if (reads++ % PROGRESS_EVERY === 0)
-          this.#onProgress({ phase: `${this.#name}: run ${number} ${phase}`, done: Math.min(bytes, total), total });
+          this.#report(`run ${number} ${phase}`, runsBefore + Math.min(1, bytes / total));
       },
       onEnd: (file, position) => {
         this.#checkEnd(file, position);
@@ -270,6 +268,11 @@ class StrategyRun {
     this.#timeline.end(simulation.now);
     simulation.digest.addTime(bytes);
     return { phase, number, bytes, ns: simulation.now - start };
+  }
+
+  /** @param runs that are done, a part of one included */
+  #report(what: string, runs: number): void {
+    this.#onProgress({ phase: `${this.#name}: ${what}`, done: runs, total: RUNS });
   }
 
   #workload(context: ReaderContext, phase: RunResult['phase']): Process<number> {
@@ -328,6 +331,6 @@ class StrategyRun {
     this.#mismatchCount++;
     if (this.found.length >= MISMATCHES_SHOWN) return;
     const index = Math.floor(position / PAGE_SIZE);
-    this.found.push({ what, ino, index, block: this.#oracle.blockOf(ino, index) });
+    this.found.push({ what: printable(what), ino, index, block: this.#oracle.blockOf(ino, index) });
   }
 }

@@ -57,6 +57,9 @@ export interface RestartOptions {
   readonly betweenGuests?: (() => void) | undefined;
 }
 
+/** Memory of the largest guest, or of all guests of a machine together, bytes. */
+export const MEMORY_MAX = 64 * 2 ** 30;
+
 /** Machine memory that a guest of `guestMemory` bytes needs, with the hypervisor's tables, in bytes. */
 export function machineMemoryFor(guestMemory: number): number {
   const mebibyte = 1 << 20;

@@ -12,7 +12,7 @@ import { GuestPanic } from '../base/errno.ts';
 import type { Arch } from '../base/arch.ts';
 import { checkInteger, checkListOf, checkObject, checkOneOf } from '../base/argument-error.ts';
 import { PAGE_SIZE } from '../base/units.ts';
-import { UserError } from '../base/user-error.ts';
+import { printable, UserError } from '../base/user-error.ts';
 import type { ImageStore } from '../disk/image-store.ts';
 import { JoinedImage } from '../disk/joined-image.ts';
 import { MemoryImage } from '../disk/memory-image.ts';
@@ -107,6 +107,8 @@ export interface VmmMismatch {
 export interface VmmExperimentOutcome {
   readonly result: VmmExperimentResult;
   readonly mismatches: readonly VmmMismatch[];
+  /** What the person should know of files that are not read, a line each. */
+  readonly notices: readonly string[];
 }
 
 function checkOptions(options: VmmExperimentOptions): void {
@@ -161,13 +163,13 @@ export function runVmmReboot(
         profile: options.profile,
         arch: archOf(options),
         disk: options.disk,
-        files: disk.files.length,
-        bytes: disk.bytes,
+        ...disk.all,
         limit: options.limit,
         machines,
         fitted: fittedConstants(PROFILE[options.profile]),
       },
       mismatches,
+      notices: disk.notices,
     };
   } catch (error) {
     if (error instanceof GuestPanic)
@@ -241,7 +243,7 @@ class VmmRun {
       saveAreas: image.places.slice(vms),
       memory: new MachineMemory(machineMemoryFor(vms * memory)),
       guestMemory: memory,
-      cmdLine: 'cachemap=all',
+      cmdLine: strategy === 'warm-cache' ? 'cachemap=files' : 'cachemap=all',
       onReuse: ({ config: { name }, domain, machine }, pfn, ino, index, block) => {
         this.#pages++;
         const guest = this.#machine.configs.findIndex((config) => config.name === name);
@@ -335,7 +337,7 @@ class VmmRun {
 
   #mismatch(what: string): void {
     if (this.#mismatchCount++ < MISMATCHES_SHOWN)
-      this.mismatches.push({ ...this.#size, strategy: this.#strategy, what });
+      this.mismatches.push({ ...this.#size, strategy: this.#strategy, what: printable(what) });
   }
 }
 

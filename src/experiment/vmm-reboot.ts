@@ -7,7 +7,7 @@
  * | save-restore | are saved to the disk, one after the other | domain 0 goes down | loses its memory | are restored, one after the other |
  * | live-migration | go to a second machine while they run, one after the other | domain 0 goes down | loses its memory | come back the same way |
  * | shutdown-boot | are shut down, all at once | domain 0 goes down | loses its memory | are created, and boot at once |
- * | warm-cache | the same; what they had cached is kept | domain 0 goes down, hands over | keeps its memory | the same, on their caches |
+ * | warm-cache, warm-cache+metadata | the same; what they had cached, of files or of everything, is kept | domain 0 goes down, hands over | keeps its memory | the same, on their caches |
  *
  * A guest with which something goes wrong is booted anew in the end, with the reason. Times are those of the machine's
  * profile; what is fitted in it makes the result no evidence for what it was fitted to.
@@ -108,6 +108,7 @@ class VmmReboot {
       case 'shutdown-boot':
         return this.#shutdownBoot();
       case 'warm-cache':
+      case 'warm-cache+metadata':
         return this.#warmCache();
     }
   }

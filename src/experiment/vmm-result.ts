@@ -5,11 +5,18 @@
  * thing; what comes before is negative.
  */
 
-export const VMM_STRATEGIES = ['warm-vm', 'save-restore', 'live-migration', 'shutdown-boot', 'warm-cache'] as const;
+export const VMM_STRATEGIES = [
+  'warm-vm',
+  'save-restore',
+  'live-migration',
+  'shutdown-boot',
+  'warm-cache',
+  'warm-cache+metadata',
+] as const;
 /**
  * warm-vm: guests are suspended on memory and go on. save-restore: they are saved to the disk and restored. live-migration: they
- * go to another machine, and come back. shutdown-boot: they are shut down and booted again, cold. warm-cache: the same, and what
- * they had cached is kept.
+ * go to another machine, and come back. shutdown-boot: they are shut down and booted again, cold. warm-cache: the same, and the
+ * cached pages of their files are kept. warm-cache+metadata: the file systems' own blocks are kept, too.
  */
 export type VmmStrategyName = (typeof VMM_STRATEGIES)[number];
 

@@ -91,11 +91,11 @@ export class BlockFront {
 
   /** Connects to the back-end; what is in flight is put on the ring again. Throws GuestPanic when that closes the device: there is no disk to go on with. */
   *connect(): Process {
-    const { hypercalls, xenstore } = this.#env;
+    const { xenstore } = this.#env;
     this.#ring.reset();
     const ringRef = this.#grants.grant(DOM0, this.#ring.page, false);
     assert(ringRef !== undefined, 'there are more grants than rings');
-    this.#port = hypercalls.eventChannels.allocUnbound(DOM0);
+    this.#port = this.#events.allocUnbound(DOM0);
     this.#events.bind(this.#port, () => {
       this.#interrupt();
     });
@@ -188,8 +188,11 @@ export class BlockFront {
     const id = memory.readU32(this.#ring.page, at + RING_RESPONSE.offset.id);
     const status = memory.readU32(this.#ring.page, at + RING_RESPONSE.offset.status);
     const shadow = this.#shadow[id];
-    assert(shadow !== undefined, 'response to a request that is not in flight');
-    for (const ref of shadow.grants) assert(this.#grants.end(ref), 'the back-end unmaps before it responds');
+    // The back-end does neither, so a store gone wild has hit the ring or the grant table.
+    if (shadow === undefined) throw new GuestPanic(`a response to block request ${id}, which is not in flight`);
+    for (const ref of shadow.grants)
+      if (!this.#grants.end(ref))
+        throw new GuestPanic(`grant ${ref} of block request ${id} is in use after its response`);
     this.#shadow[id] = undefined;
     this.#freeIds.push(id);
     shadow.request.end(status !== BlkifStatus.ok);

@@ -6,8 +6,8 @@
  * interrupt context.
  */
 
-import { assert } from '../base/assert.ts';
-import type { EvtchnPort, Pfn } from '../base/units.ts';
+import { GuestPanic, ModelError } from '../base/errno.ts';
+import type { DomId, EvtchnPort, Pfn } from '../base/units.ts';
 import { NR_EVENT_CHANNELS, SHARED_INFO, type GuestEnvironment } from '../xen/public/index.ts';
 
 const { upcallPending, upcallMask, pendingSel, pending, mask } = SHARED_INFO.offset;
@@ -43,7 +43,8 @@ export class EventChannels {
 
   /** Gives a port its handler and unmasks it. */
   bind(port: EvtchnPort, handler: () => void): void {
-    assert(this.#handlers[port] === undefined, 'a port has one handler');
+    // It was closed behind this kernel's back, and given out again.
+    if (this.#handlers[port] !== undefined) throw new GuestPanic(`event channel ${port} has a handler already`);
     this.#handlers[port] = handler;
     if (this.#unmask(port)) this.#upcall();
   }
@@ -57,11 +58,28 @@ export class EventChannels {
   /** The same, and closes the port. */
   release(port: EvtchnPort): void {
     this.unbind(port);
-    this.#env.hypercalls.eventChannels.close(port);
+    this.#orPanic(() => {
+      this.#env.hypercalls.eventChannels.close(port);
+    });
   }
 
   notify(port: EvtchnPort): void {
-    this.#env.hypercalls.eventChannels.send(port);
+    this.#orPanic(() => this.#env.hypercalls.eventChannels.send(port));
+  }
+
+  /** A port that waits for a domain. */
+  allocUnbound(remote: DomId): EvtchnPort {
+    return this.#orPanic(() => this.#env.hypercalls.eventChannels.allocUnbound(remote));
+  }
+
+  /** What this kernel asks for is granted, unless something gone wild has closed its ports or taken all. Throws GuestPanic. */
+  #orPanic<T>(hypercall: () => T): T {
+    try {
+      return hypercall();
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      throw new GuestPanic(error.message);
+    }
   }
 
   /** evtchn_do_upcall. Upcalls are masked meanwhile; what comes in is found by looking again. */

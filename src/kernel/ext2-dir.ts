@@ -2,11 +2,15 @@
  * ext2 directories: finding, listing, adding and removing names (fs/ext2/dir.c of 2.6.12). A directory's blocks are pages
  * of its own inode's mapping, read one by one without readahead. A bad entry is EIO, and a walk never leaves its block.
  *
+ * A search costs the guest every entry from the first block on, as in the original. The host passes over blocks of which it is known
+ * that the search would find nothing in them (ext2-dir-index.ts): their pages are in the cache, and looking there leaves no trace.
+ * An index over the entries on the disk (dir_index) is not used, on ext3 neither, and given up by a change.
+ *
  * Whoever changes a directory holds its i_sem. A change is made in one go after the last wait, so that it is whole.
  */
 
 import { ModelError } from '../base/errno.ts';
-import { decodeText, encodeText } from '../base/text.ts';
+import { canonicalText, decodeText, encodeText } from '../base/text.ts';
 import { PAGE_SIZE, type Pfn } from '../base/units.ts';
 import {
   checkDirent,
@@ -61,12 +65,13 @@ export class Ext2Directories {
 
   /** ext2_add_link: throws EEXIST, ENAMETOOLONG, ENOSPC, EIO. */
   *addLink(directory: Inode, name: string, inode: Inode): Process {
-    const wanted = encode(name);
+    const { bytes: wanted, key } = encode(name);
     const needed = direntLength(wanted.length);
     const page = this.#block;
-    for (let index = 0; index < directory.pageCount; index++) {
+    let index = this.#next(directory, 0, key, needed);
+    for (; index < directory.pageCount; index = this.#next(directory, index + 1, key, needed)) {
       const pfn = this.#io.find(directory.space, index) ?? (yield* this.#io.getPage(directory, index));
-      this.#copy(pfn, page);
+      this.#lookAt(directory, index, pfn);
       for (let at = 0, length = 0; at < PAGE_SIZE; at += length) {
         length = this.#recordLength(directory, page, at);
         const inUse = readU32(page, at) !== 0;
@@ -77,6 +82,7 @@ export class Ext2Directories {
         if (inUse) putU16(page, at + DIRENT.offset.rec_len, used);
         this.#putEntry(page, at + used, length - used, wanted, inode);
         this.#store(directory, changed, at, used + needed);
+        directory.index?.added(index, key, page);
         return;
       }
     }
@@ -84,6 +90,7 @@ export class Ext2Directories {
     this.#copy(pfn, page);
     this.#putEntry(page, 0, PAGE_SIZE, wanted, inode);
     this.#store(directory, pfn, 0, needed);
+    this.#learn(directory, directory.pageCount - 1);
   }
 
   /** ext2_delete_entry: its space goes to the entry before it in the block. Throws ENOENT, EIO. */
@@ -100,6 +107,7 @@ export class Ext2Directories {
     }
     const from = Math.max(0, previous);
     this.#store(directory, pfn, from, at + DIRENT.size - from);
+    directory.index?.removed(index, encode(name).key, page);
   }
 
   /** ext2_set_link: an entry that is there names another inode. Throws ENOENT, EIO. */
@@ -132,11 +140,12 @@ export class Ext2Directories {
 
   /** Where a name lies; the block is in #block then. `previous`: the entry before it in the block, -1 when it is the first. */
   *#locate(directory: Inode, name: string): Process<{ index: number; at: number; previous: number } | undefined> {
-    const wanted = encode(name);
+    const { bytes: wanted, key } = encode(name);
     const page = this.#block;
-    for (let index = 0; index < directory.pageCount; index++) {
+    let index = this.#next(directory, 0, key, 0);
+    for (; index < directory.pageCount; index = this.#next(directory, index + 1, key, 0)) {
       const pfn = this.#io.find(directory.space, index) ?? (yield* this.#io.getPage(directory, index));
-      this.#copy(pfn, page);
+      this.#lookAt(directory, index, pfn);
       for (let at = 0, previous = -1; at < PAGE_SIZE; ) {
         const length = this.#recordLength(directory, page, at);
         if (readU32(page, at) !== 0 && hasName(page, at, wanted)) return { index, at, previous };
@@ -194,6 +203,30 @@ export class Ext2Directories {
     return entries;
   }
 
+  /**
+   * The next block from `from` on that a search for a name, or for room of so many bytes, must look at. The guest pays for the entries
+   * of those that are passed over.
+   */
+  #next(directory: Inode, from: number, key: string, needed: number): number {
+    const { index, pageCount } = directory;
+    if (index === undefined) return from;
+    const next = index.next(from, pageCount, key, needed);
+    if (next > from) this.#env.cpu.charge(index.entriesIn(from, next) * this.#costs.direntNs);
+    return next;
+  }
+
+  /** The contents of a directory's page are in #block, and what the block has is known. */
+  #lookAt(directory: Inode, index: number, pfn: Pfn): void {
+    this.#copy(pfn, this.#block);
+    this.#learn(directory, index);
+  }
+
+  /** Of a directory of one block, nothing need be known. */
+  #learn(directory: Inode, index: number): void {
+    if (directory.pageCount === 1 || directory.index?.isKnown(index) !== false) return;
+    directory.index.learn(index, this.#block, this.#changes.geometry.inodeCount);
+  }
+
   #copy(pfn: Pfn, page: Uint8Array): void {
     this.#env.memory.copyOut(pfn, 0, page, 0, PAGE_SIZE);
   }
@@ -217,13 +250,13 @@ const FILE_TYPES: ReadonlyMap<number, number> = new Map([
   [EXT2_MODE.symlink, EXT2_FILE_TYPE.symlink],
 ]);
 
-/** The name that was encoded last: one operation asks for it several times. */
-let encoded = { name: '', bytes: encodeText('') };
+/** The name that was encoded last, and the one string of its bytes: one operation asks for it several times. */
+let encoded = { name: '', bytes: encodeText(''), key: '' };
 
-function encode(name: string): Uint8Array {
-  if (name !== encoded.name) encoded = { name, bytes: encodeText(name) };
+function encode(name: string): typeof encoded {
+  if (name !== encoded.name) encoded = { name, bytes: encodeText(name), key: canonicalText(name) };
   if (encoded.bytes.length > EXT2_NAME_MAX) throw new ModelError('ENAMETOOLONG', name);
-  return encoded.bytes;
+  return encoded;
 }
 
 function hasName(page: Uint8Array, at: number, wanted: Uint8Array): boolean {

@@ -14,6 +14,7 @@ import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { Buffers } from './buffer.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2Changes } from './ext2-change.ts';
+import { DirectoryIndex } from './ext2-dir-index.ts';
 import { freeInode, isInodeInUse, newInode } from './ext2-ialloc.ts';
 import { hasBlocks, type Ext2Pages } from './ext2-pages.ts';
 import { releaseAttributes } from './ext2-xattr.ts';
@@ -228,8 +229,9 @@ export class Ext2Inodes extends InodeCache {
 
   #instantiate(fields: Inode['fields']): Inode {
     const { ino, generation, mode } = fields;
-    const isFile = (mode & EXT2_MODE.typeMask) === EXT2_MODE.regular;
-    const named = isFile ? this.#policy.files : this.#policy.metadata;
-    return new Inode(fields, this.#mm.cache.open(ino, generation, named), this.#pages, this);
+    const type = mode & EXT2_MODE.typeMask;
+    const named = type === EXT2_MODE.regular ? this.#policy.files : this.#policy.metadata;
+    const index = type === EXT2_MODE.directory ? new DirectoryIndex() : undefined;
+    return new Inode(fields, this.#mm.cache.open(ino, generation, named, index), this.#pages, this, index);
   }
 }

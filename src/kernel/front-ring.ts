@@ -3,7 +3,7 @@
  * share. Modelled after the FRONT_RING macros of public/io/ring.h.
  */
 
-import { assert } from '../base/assert.ts';
+import { GuestPanic } from '../base/errno.ts';
 import type { Pfn } from '../base/units.ts';
 import { RING_HEADER, RING_HEADER_BYTES, type GuestMemory } from '../xen/public/index.ts';
 
@@ -51,11 +51,15 @@ export class FrontRing {
     return (produced - event) >>> 0 < (produced - old) >>> 0;
   }
 
-  /** Takes all responses: `take` is told where in the page each one is. The next one comes with an event. */
+  /**
+   * Takes all responses: `take` is told where in the page each one is. The next one comes with an event.
+   * Throws GuestPanic when there are more than requests: a store gone wild has hit the ring.
+   */
   takeResponses(take: (at: number) => void): void {
     for (;;) {
       const produced = this.#memory.readU32(this.page, AT.rspProd);
-      assert((produced - this.#rspCons) >>> 0 <= this.#slots, 'back-end produced more responses than the ring holds');
+      if ((produced - this.#rspCons) >>> 0 > (this.#reqProd - this.#rspCons) >>> 0)
+        throw new GuestPanic(`a ring holds more responses than there were requests`);
       while (this.#rspCons !== produced) {
         const at = this.#slotAt(this.#rspCons);
         this.#rspCons = (this.#rspCons + 1) >>> 0;

@@ -96,7 +96,11 @@ export class Writeback {
     if (this.registry !== undefined) {
       const { map } = this.#mm;
       // A write in flight may have ended for the hypervisor: then the page is not registered any more.
-      if (isNew || map.has(pfn, PG.writeback) || !map.has(pfn, PG.registered)) this.registry.register(mapping, pfn);
+      if (isNew || map.has(pfn, PG.writeback) || !map.has(pfn, PG.registered)) {
+        // From here on it may be written home as it is.
+        this.#zeroTail(mapping, this.#mm.cache.indexOf(pfn), pfn);
+        this.registry.register(mapping, pfn);
+      }
     }
     if (!isNew) return;
     this.pagesDirtied++;

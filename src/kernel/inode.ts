@@ -17,6 +17,7 @@ import { PAGE_SIZE, pagesOf, type Ino, type Pfn } from '../base/units.ts';
 import { EXT2_MODE } from '../disk/ext2-format.ts';
 import type { Process } from '../sim/index.ts';
 import type { Buffers } from './buffer.ts';
+import type { DirectoryIndex } from './ext2-dir-index.ts';
 import { NO_PAGE } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { AddressSpace } from './page-cache.ts';
@@ -68,6 +69,8 @@ export interface InodeFields {
 export class Inode implements Mapping {
   readonly fields: InodeFields;
   readonly space: AddressSpace;
+  /** Of a directory: what is known of its blocks. */
+  readonly index: DirectoryIndex | undefined;
   /** i_sem. */
   readonly sem: Mutex;
   /** Held while the map from pages to blocks changes. */
@@ -93,9 +96,16 @@ export class Inode implements Mapping {
   lastIndex = -1;
   lastBlock = 0;
 
-  constructor(fields: InodeFields, space: AddressSpace, operations: InodeOperations, holder: InodeHolder) {
+  constructor(
+    fields: InodeFields,
+    space: AddressSpace,
+    operations: InodeOperations,
+    holder: InodeHolder,
+    index?: DirectoryIndex,
+  ) {
     this.fields = fields;
     this.space = space;
+    this.index = index;
     this.#operations = operations;
     this.#holder = holder;
     this.sem = new Mutex('i_sem', fields);

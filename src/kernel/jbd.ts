@@ -340,8 +340,14 @@ export class Journal {
 
   /** log_do_checkpoint: no transaction runs and none is being committed. */
   *#checkpoint(isClosing: boolean): Process {
-    yield* this.#client.writeMetadata();
-    yield* this.#writeback.flushDrive();
+    try {
+      yield* this.#client.writeMetadata();
+      yield* this.#writeback.flushDrive();
+    } catch (error) {
+      // The error is not met again, and the log must not be emptied by whoever tries again.
+      this.#failed(error);
+      throw error;
+    }
     if (!this.#isAborted) yield* this.log.empty(this.#nextTid, isClosing);
   }
 

@@ -13,7 +13,7 @@
 import { archOfCode } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
-import { GuestPanic } from '../base/errno.ts';
+import { GuestPanic, ModelError } from '../base/errno.ts';
 import { getField, overlongField, reservedIsZero } from '../base/layout.ts';
 import { decodeText } from '../base/text.ts';
 import { Ns, PAGE_SIZE, pagesOf, Pfn } from '../base/units.ts';
@@ -248,6 +248,16 @@ export class Kernel {
     this.#env.hypercalls.shutdown(reason);
   }
 
+  /** The same for a guest that is on its own: what cannot be written does not keep it from stopping. */
+  *#shutdownAnyway(reason: ShutdownReason): Process {
+    try {
+      yield* this.shutdown(reason);
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      this.#env.hypercalls.shutdown(reason);
+    }
+  }
+
   /** The kernel dies where it stands: nothing is flushed and nothing is told. */
   crash(): void {
     this.#env.hypercalls.shutdown(ShutdownReason.crash);
@@ -275,7 +285,7 @@ export class Kernel {
       this.#isAsked = false;
       const request = yield* this.#takeRequest();
       if (request === 'suspend') yield* this.#suspension.run();
-      else if (request !== undefined) return yield* this.shutdown(ShutdownReason[request]);
+      else if (request !== undefined) return yield* this.#shutdownAnyway(ShutdownReason[request]);
     }
     this.#xenwatch = undefined;
   }

@@ -26,6 +26,7 @@ import type { MemoryManagement } from './mm.ts';
 import type { PageIo } from './page-io.ts';
 import type { Writeback } from './fs-writeback.ts';
 import { PTE, Vma } from './vma.ts';
+import { END_ADDRESS, FIRST_ADDRESS, VmaTable } from './vma-table.ts';
 
 /** Protection of a mapping, with Linux's values. */
 export const PROT = { read: 1, write: 2 } as const;
@@ -33,10 +34,6 @@ export const PROT = { read: 1, write: 2 } as const;
 export const MAP = { shared: 1, private: 2 } as const;
 /** Flags of msync, with Linux's values. */
 export const MS = { async: 1, invalidate: 2, sync: 4 } as const;
-
-/** TASK_UNMAPPED_BASE and TASK_SIZE of i386. */
-const FIRST_ADDRESS = 0x4000_0000;
-const END_ADDRESS = 0xc000_0000;
 
 export class MemoryMaps {
   readonly #cpu: CpuClock;
@@ -47,10 +44,9 @@ export class MemoryMaps {
   readonly #files: FileMap;
   readonly #writeback: Writeback;
   readonly #ext2: Ext2;
-  /** Ascending by address. */
-  #vmas: Vma[] = [];
-  /** Range that was used last. */
-  #last: Vma | undefined;
+  readonly #table = new VmaTable();
+  /** Ranges of each file that has some (i_mmap). */
+  readonly #ofFile = new Map<OpenFile['inode'], Set<Vma>>();
   readonly #scratch = new Uint8Array(PAGE_SIZE);
 
   constructor(
@@ -88,7 +84,7 @@ export class MemoryMaps {
     if (!file.isReadable || (shared && writable && !file.isWritable))
       throw new ModelError('EACCES', 'the file is not open for that');
     const pages = pagesOf(length);
-    const start = this.#freeAddress(pages * PAGE_SIZE);
+    const start = this.#table.lowestGap(pages);
     if (shared && writable) {
       if (this.#ext2.changes.isReadOnly) throw new ModelError('EROFS', 'a shared mapping to be stored to');
       file.inode.mayHoldTail = true;
@@ -96,31 +92,34 @@ export class MemoryMaps {
     const vma = new Vma({ start, firstIndex: position / PAGE_SIZE, pages }, file, { shared, writable }, (of, pfn) =>
       this.#writeback.markPageDirty(of.inode, pfn),
     );
-    file.users++;
-    this.#insert(vma);
+    this.#table.add(vma);
+    this.#hold(vma);
     return start;
   }
 
   /** munmap: whatever is mapped in the range is not any more; ranges are cut where they reach beyond. Throws EINVAL. */
   *munmap(address: number, length: number): Process {
     const end = this.#range(address, length);
-    const vmas = this.#vmas.filter((each) => each.start < end && endOf(each) > address);
-    for (const vma of vmas) {
+    const cut = this.#table.within(address, end);
+    for (const vma of cut) {
       const from = Math.max(0, (address - vma.start) / PAGE_SIZE);
       const to = Math.min(vma.pages, (end - vma.start) / PAGE_SIZE);
       for (let at = from; at < to; at++) this.#drop(vma, at);
-      this.#remove(vma);
       for (const [low, high] of [
         [0, from],
         [to, vma.pages],
       ] as const) {
         if (low >= high) continue;
-        vma.file.users++;
-        this.#insert(vma.part(low, high, PAGE_SIZE));
+        const rest = vma.part(low, high, PAGE_SIZE);
+        this.#table.replace(rest);
+        this.#hold(rest);
       }
+      this.#table.release(vma.start + from * PAGE_SIZE, to - from);
+      this.#forget(vma);
     }
     // Nothing waits before all is unmapped: another program may map or unmap then.
-    for (const { file } of vmas) yield* fput(this.#ext2.inodes, file);
+    for (const { file } of cut) yield* fput(this.#ext2.inodes, file);
+    yield* this.#ext2.changes.publish();
   }
 
   /** exit_mmap: everything is unmapped. */
@@ -138,10 +137,9 @@ export class MemoryMaps {
       throw new ModelError('EINVAL', `flags ${flags} of msync`);
     if (length === 0 && isPageAligned(address)) return;
     const end = this.#range(address, length);
-    const vmas = this.#vmas.filter((each) => each.start < end && endOf(each) > address);
     const files = new Set<OpenFile>();
     let mapped = 0;
-    for (const vma of vmas) {
+    for (const vma of this.#table.within(address, end)) {
       const from = Math.max(0, (address - vma.start) / PAGE_SIZE);
       const to = Math.min(vma.pages, (end - vma.start) / PAGE_SIZE);
       mapped += (to - from) * PAGE_SIZE;
@@ -149,6 +147,7 @@ export class MemoryMaps {
       for (let at = from; at < to; at++) vma.clean(at);
       files.add(vma.file);
     }
+    yield* this.#ext2.changes.publish();
     if ((flags & MS.sync) !== 0) yield* this.#syncAll([...files]);
     if (mapped < end - address) throw new ModelError('ENOMEM', 'not all of the range is mapped');
   }
@@ -169,7 +168,7 @@ export class MemoryMaps {
     const end = this.#range(address, length);
     const resident = new Uint8Array((end - address) / PAGE_SIZE);
     for (let i = 0; i < resident.length; i++) {
-      const vma = this.#find(address + i * PAGE_SIZE);
+      const vma = this.#table.find(address + i * PAGE_SIZE);
       if (vma === undefined) throw new ModelError('ENOMEM', 'not all of the range is mapped');
       const index = vma.firstIndex + (address - vma.start) / PAGE_SIZE + i;
       resident[i] = this.#io.find(vma.file.inode.space, index) !== undefined ? 1 : 0;
@@ -265,11 +264,11 @@ export class MemoryMaps {
     }
     // The last wait is over. The range may have been unmapped, or the page brought in, meanwhile.
     const isStale =
-      this.#find(address) !== vma || (vma.page(at) !== NO_PAGE && (copy === NO_PAGE || vma.isAnonymous(at)));
+      this.#table.find(address) !== vma || (vma.page(at) !== NO_PAGE && (copy === NO_PAGE || vma.isAnonymous(at)));
     if (isStale) {
       if (copy !== NO_PAGE) this.#mm.allocator.free(copy);
     } else if (copy === NO_PAGE) {
-      this.#mm.cache.setMapped(pfn);
+      this.#mm.cache.addEntry(pfn);
       vma.set(at, pfn, vma.isShared && vma.isWritable ? PTE.writable : 0);
     } else {
       this.#memory.copyOut(pfn, 0, this.#scratch, 0, PAGE_SIZE);
@@ -304,55 +303,37 @@ export class MemoryMaps {
       return;
     }
     vma.clear(at);
-    const index = cache.indexOf(pfn);
-    if (!cache.spaceOf(pfn).ranges.some((range) => range.maps(index))) cache.clearMapped(pfn);
+    cache.removeEntry(pfn);
   }
 
   /** Private copies of pages that a file has lost go with them (unmap_mapping_range with even_cows). */
   truncated(file: OpenFile['inode']): void {
-    for (const vma of this.#vmas) {
-      if (vma.file.inode !== file) continue;
+    for (const vma of this.#ofFile.get(file) ?? []) {
       for (let at = Math.max(0, file.pageCount - vma.firstIndex); at < vma.pages; at++) this.#drop(vma, at);
     }
   }
 
-  #insert(vma: Vma): void {
-    const at = this.#vmas.findIndex((each) => each.start > vma.start);
-    this.#vmas.splice(at < 0 ? this.#vmas.length : at, 0, vma);
-    const { space } = vma.file.inode;
-    space.ranges = [...space.ranges, vma];
+  /** The range uses its file, and the file's pages are mapped by it. */
+  #hold(vma: Vma): void {
+    const { inode } = vma.file;
+    vma.file.users++;
+    const ranges = this.#ofFile.get(inode) ?? new Set();
+    ranges.add(vma);
+    this.#ofFile.set(inode, ranges);
+    inode.space.ranges = ranges;
   }
 
-  #remove(vma: Vma): void {
-    this.#vmas = this.#vmas.filter((each) => each !== vma);
-    if (this.#last === vma) this.#last = undefined;
-    const { space } = vma.file.inode;
-    space.ranges = space.ranges.filter((each) => each !== vma);
-  }
-
-  #find(address: number): Vma | undefined {
-    const last = this.#last;
-    if (last !== undefined && address >= last.start && address < endOf(last)) return last;
-    const found = this.#vmas.find((each) => address >= each.start && address < endOf(each));
-    if (found !== undefined) this.#last = found;
-    return found;
+  /** The file's pages are not mapped by the range any more; `fput` ends its use. */
+  #forget(vma: Vma): void {
+    const { inode } = vma.file;
+    const ranges = this.#ofFile.get(inode);
+    if (ranges?.delete(vma) === true && ranges.size === 0) this.#ofFile.delete(inode);
   }
 
   #mustFind(address: number): Vma {
-    const vma = this.#find(address);
+    const vma = this.#table.find(address);
     if (vma === undefined) throw new ModelError('EFAULT', `nothing is mapped at ${address}`);
     return vma;
-  }
-
-  /** The lowest gap of so many bytes. */
-  #freeAddress(bytes: number): number {
-    let at = FIRST_ADDRESS;
-    for (const vma of this.#vmas) {
-      if (vma.start - at >= bytes) break;
-      at = endOf(vma);
-    }
-    if (at + bytes > END_ADDRESS) throw new ModelError('ENOMEM', `no room for ${bytes} bytes of addresses`);
-    return at;
   }
 
   /** End of a range that a call names. */
@@ -361,10 +342,6 @@ export class MemoryMaps {
       throw new ModelError('EINVAL', `${length} bytes at ${address}`);
     return address + pagesOf(length) * PAGE_SIZE;
   }
-}
-
-function endOf(vma: Vma): number {
-  return vma.start + vma.pages * PAGE_SIZE;
 }
 
 export function isPageAligned(value: number): boolean {

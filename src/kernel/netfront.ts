@@ -10,6 +10,7 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { GuestPanic } from '../base/errno.ts';
 import {
   BROADCAST,
   decodeFrame,
@@ -92,13 +93,13 @@ export class NetFront {
 
   /** Connects to the back-end. Where that closes the device there is no network. */
   *connect(): Process {
-    const { hypercalls, xenstore } = this.#env;
+    const { xenstore } = this.#env;
     this.#tx.reset();
     this.#rx.reset();
     for (const buffer of [...this.#txBuffers, ...this.#rxBuffers]) buffer.grant = undefined;
     const [txRef, rxRef] = [this.#tx.page, this.#rx.page].map((page) => this.#grants.grant(DOM0, page, false));
     assert(txRef !== undefined && rxRef !== undefined, 'there are more grants than rings');
-    const port = hypercalls.eventChannels.allocUnbound(DOM0);
+    const port = this.#events.allocUnbound(DOM0);
     this.#port = port;
     this.#events.bind(port, () => {
       this.#interrupt();
@@ -142,9 +143,16 @@ export class NetFront {
     return grant;
   }
 
-  #ungrant(buffer: Buffer): void {
-    assert(buffer.grant !== undefined && this.#grants.end(buffer.grant), 'the back-end unmaps before it responds');
+  /**
+   * The buffer that a response is for, whose grant ends. The back-end answers each request once and unmaps before it does: else
+   * a store gone wild has hit a ring or the grant table.
+   */
+  #answered(buffers: readonly Buffer[], id: number): Buffer {
+    const buffer = buffers[id];
+    if (buffer?.grant === undefined) throw new GuestPanic(`a response for network buffer ${id}, which is on no ring`);
+    if (!this.#grants.end(buffer.grant)) throw new GuestPanic(`grant ${buffer.grant} is in use after its response`);
     buffer.grant = undefined;
+    return buffer;
   }
 
   #putEmpty(id: number): void {
@@ -164,7 +172,7 @@ export class NetFront {
     cpu.charge(this.#costs.interruptNs);
     this.#tx.takeResponses((at) => {
       const id = memory.readU16(this.#tx.page, at + NET_TX_RESPONSE.offset.id);
-      this.#ungrant(this.#txBuffers[id]!);
+      this.#answered(this.#txBuffers, id);
       this.#freeTx.push(id);
     });
     const frames: Uint8Array[] = [];
@@ -172,8 +180,9 @@ export class NetFront {
       const id = memory.readU16(this.#rx.page, at + NET_RX_RESPONSE.offset.id);
       const offset = memory.readU16(this.#rx.page, at + NET_RX_RESPONSE.offset.offset);
       const frame = new Uint8Array(memory.readU16(this.#rx.page, at + NET_RX_RESPONSE.offset.size));
-      const buffer = this.#rxBuffers[id]!;
-      this.#ungrant(buffer);
+      const buffer = this.#answered(this.#rxBuffers, id);
+      if (offset + frame.length > PAGE_SIZE)
+        throw new GuestPanic(`a frame of ${frame.length} bytes at ${offset} leaves its page`);
       memory.copyOut(buffer.page, offset, frame, 0, frame.length);
       this.#putEmpty(id);
       frames.push(frame);

@@ -31,12 +31,16 @@ export interface NameTable {
 
 /** Memory that maps a space's pages: what reclaim and truncation ask of it (rmap.ts). `index` is a page of the space. */
 export interface MappedRange {
-  /** Whether an entry leads to the page. */
-  maps(index: number): boolean;
   /** Whether the page was touched through an entry since it was asked last. */
   testAndClearYoung(index: number): boolean;
   /** Drops the entry that leads to the page, if there is one; the page is dirty then if a store came through it. */
   unmap(index: number): void;
+}
+
+/** Whoever keeps something that follows from the contents of a space's pages. */
+export interface PageWatcher {
+  /** The page leaves the cache: what it is read as again may be something else. */
+  removedPage(index: number): void;
 }
 
 // What every miss asks, as constants of this file: one of another module is loaded, and checked, each time it is named. For
@@ -49,7 +53,7 @@ const TOLD = PG.named | PG.registered;
 const IN_USE = PG.locked | PG.writeback | PG.dirty | PG.mapped;
 /** Slot of a space that was closed. */
 const NO_SLOT = -1;
-const NO_RANGES: readonly MappedRange[] = [];
+const NO_RANGES: ReadonlySet<MappedRange> = new Set();
 
 /** A file's pages. Made by PageCache.open, ended by PageCache.close when it holds none: then it finds none any more. */
 export class AddressSpace {
@@ -58,6 +62,7 @@ export class AddressSpace {
   readonly generation: number;
   /** Whether its pages are named in the table. */
   readonly named: boolean;
+  readonly watcher: PageWatcher | undefined;
   /** Pages in the cache. */
   nrPages = 0;
   /** One of its pages, or NO_PAGE: the head of the list through spaceNext. */
@@ -67,17 +72,18 @@ export class AddressSpace {
   /** Pages with a write in flight. */
   nrWriteback = 0;
   /** Memory that maps it (i_mmap). */
-  ranges: readonly MappedRange[] = NO_RANGES;
+  ranges: ReadonlySet<MappedRange> = NO_RANGES;
   /** What a write of a page met, for the next fsync (AS_EIO, AS_ENOSPC). */
   error: ErrnoName | undefined;
   /** Offset of its pages in the hash. */
   readonly salt: number;
 
-  constructor(slot: number, ino: Ino, generation: number, named: boolean) {
+  constructor(slot: number, ino: Ino, generation: number, named: boolean, watcher: PageWatcher | undefined) {
     this.slot = slot;
     this.ino = ino;
     this.generation = generation;
     this.named = named;
+    this.watcher = watcher;
     this.salt = Math.imul(slot, 0x9e3779b1) >>> 1;
   }
 
@@ -100,6 +106,8 @@ export class PageCache {
   #nrDirty = 0;
   #nrWriteback = 0;
   #nrMapped = 0;
+  /** Entries of page tables that lead to a page, without the first, of pages that have more (_mapcount). */
+  readonly #moreEntries = new Map<Pfn, number>();
 
   constructor(map: MemMap, lru: Lru, names: NameTable) {
     this.#map = map;
@@ -139,9 +147,9 @@ export class PageCache {
   }
 
   /** Opens the address space of an inode. The caller keeps it: two spaces of one inode would be two caches. */
-  open(ino: Ino, generation = 0, named = true): AddressSpace {
+  open(ino: Ino, generation = 0, named = true, watcher?: PageWatcher): AddressSpace {
     const slot = this.#freeSlots.pop() ?? this.#spaces.length;
-    const space = new AddressSpace(slot, ino, generation, named);
+    const space = new AddressSpace(slot, ino, generation, named, watcher);
     this.#spaces[slot] = space;
     return space;
   }
@@ -262,17 +270,29 @@ export class PageCache {
     this.#nrWriteback--;
   }
 
-  /** An entry of a page table leads to the page. */
-  setMapped(pfn: Pfn): void {
-    if ((this.#words[pfn << 2]! & PG.mapped) !== 0) return;
+  /** One more entry of a page table leads to the page. */
+  addEntry(pfn: Pfn): void {
+    if ((this.#words[pfn << 2]! & PG.mapped) !== 0) {
+      this.#moreEntries.set(pfn, (this.#moreEntries.get(pfn) ?? 0) + 1);
+      return;
+    }
     this.#words[pfn << 2]! |= PG.mapped;
     this.#nrMapped++;
   }
 
+  /** An entry that led to the page does not any more. */
+  removeEntry(pfn: Pfn): void {
+    const more = this.#moreEntries.get(pfn);
+    if (more === undefined) this.removeEntries(pfn);
+    else if (more === 1) this.#moreEntries.delete(pfn);
+    else this.#moreEntries.set(pfn, more - 1);
+  }
+
   /** No entry of any page table leads to the page any more. */
-  clearMapped(pfn: Pfn): void {
+  removeEntries(pfn: Pfn): void {
     if ((this.#words[pfn << 2]! & PG.mapped) === 0) return;
     this.#words[pfn << 2]! &= ~PG.mapped;
+    this.#moreEntries.delete(pfn);
     this.#nrMapped--;
   }
 
@@ -312,6 +332,7 @@ export class PageCache {
     assert((flags & (IN_USE | LRU)) === 0, 'page leaves the cache while in use');
     const space = this.spaceOf(pfn);
     if (flags & TOLD) this.#names.erase(pfn);
+    space.watcher?.removedPage(this.#map.indexOf(pfn));
     this.#unhash(space, pfn);
     const { links } = this.#map;
     const next = links[(pfn << 2) | 2]!;

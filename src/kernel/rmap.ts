@@ -21,12 +21,12 @@ export function pageReferenced(cache: PageCache, pfn: Pfn): boolean {
 export function unmapPage(cache: PageCache, pfn: Pfn): void {
   const index = cache.indexOf(pfn);
   for (const range of cache.spaceOf(pfn).ranges) range.unmap(index);
-  cache.clearMapped(pfn);
+  cache.removeEntries(pfn);
 }
 
 /** unmap_mapping_range: no entry leads to a page of the file from page `start` up to and without `end`. */
 export function unmapRange(cache: PageCache, map: MemMap, space: AddressSpace, start: number, end: number): void {
-  if (space.ranges.length === 0) return;
+  if (space.ranges.size === 0) return;
   for (let pfn = space.firstPage; pfn !== NO_PAGE; pfn = map.nextInSpace(pfn)) {
     const index = cache.indexOf(pfn);
     if (index >= start && index < end && map.has(pfn, PG.mapped)) unmapPage(cache, pfn);

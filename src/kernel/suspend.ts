@@ -12,7 +12,7 @@
  * they are not there. Canaries are words at the end of pages of which nothing but that they are reserved is known here.
  */
 
-import { GuestPanic } from '../base/errno.ts';
+import { GuestPanic, ModelError } from '../base/errno.ts';
 import { PAGE_SIZE, type Pfn } from '../base/units.ts';
 import type { Process, RandomStream, Task } from '../sim/index.ts';
 import { NR_REGISTERS, type GuestEnvironment } from '../xen/public/index.ts';
@@ -108,8 +108,11 @@ export class Suspension {
     try {
       yield* process;
     } catch (error) {
-      if (!(error instanceof GuestPanic)) throw error;
+      // A device that cannot be connected again, or a machine that does not suspend, leaves nothing to go on with.
+      if (!(error instanceof GuestPanic) && !(error instanceof ModelError)) throw error;
       this.#panic(error.message);
+      // The processor stands still from now on.
+      yield 0;
     }
   }
 

@@ -232,7 +232,7 @@ export class Reclaim {
     let referenced = (flags & PG.referenced) !== 0;
     if (referenced) map.clear(pfn, PG.referenced);
     const space = this.#cache.spaceOf(pfn);
-    if (space.ranges.length > 0) {
+    if (space.ranges.size > 0) {
       if ((flags & PG.mapped) !== 0) referenced = pageReferenced(this.#cache, pfn) || referenced;
       if (referenced) {
         map.set(pfn, PG.active);

@@ -14,6 +14,7 @@ import { Buffer } from 'node:buffer';
 import { checkArgument, checkInteger } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { PAGE_SHIFT, PAGE_SIZE, type Mfn } from '../base/units.ts';
+import { askHost } from '../base/user-error.ts';
 import type { RandomStream } from '../sim/random.ts';
 import { CpuCache } from './cpu-cache.ts';
 
@@ -53,6 +54,7 @@ export class MachineMemory {
   /**
    * @param bytes size, a multiple of 4096, at least one frame
    * @throws ArgumentError
+   * @throws UserError when the host has no room for it
    */
   constructor(bytes: number) {
     checkInteger('bytes', bytes, PAGE_SIZE);
@@ -60,9 +62,9 @@ export class MachineMemory {
     this.frameCount = bytes / PAGE_SIZE;
     for (let at = 0; at < this.frameCount; at += BANK_FRAMES) {
       const frames = Math.min(BANK_FRAMES, this.frameCount - at);
-      const bytes = new ArrayBuffer(frames * PAGE_SIZE);
-      this.#banks.push(Buffer.from(bytes));
-      this.#words.push(new Uint32Array(bytes));
+      const bank = askHost(`a machine of ${bytes} bytes`, () => new ArrayBuffer(frames * PAGE_SIZE));
+      this.#banks.push(Buffer.from(bank));
+      this.#words.push(new Uint32Array(bank));
     }
     this.#touched = new Uint32Array(Math.ceil(this.frameCount / 32));
   }

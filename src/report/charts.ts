@@ -9,6 +9,7 @@
  */
 
 import type { RebootResult, Sample, StrategyName, StrategyResult } from '../experiment/result.ts';
+import type { VmmStrategyName } from '../experiment/vmm-result.ts';
 import { runOf, significant, throughput } from './measures.ts';
 import { rect, round, svg, text, tickLabel, ticks, WIDTH } from './svg.ts';
 
@@ -108,7 +109,7 @@ export function barChart(result: RebootResult): string {
 }
 
 /** Part of a class name: a strategy's name without what CSS reserves. */
-export function classOf(name: StrategyName): string {
+export function classOf(name: StrategyName | VmmStrategyName): string {
   return name.replace('+', '-');
 }
 

@@ -7,14 +7,14 @@ export const STYLE = `
 :root {
   --paper: #fff; --ink: #1b1f24; --soft: #5b6470; --rule: #d9dde2; --wash: #f4f6f8; --good: #0a6b4d; --bad: #a8320a;
   --cold: #5f6b7a; --prefetch: #c77700; --warm-cache: #0072b2; --warm-cache-metadata: #008560;
-  --rio: #a3447c; --rio-warm-cache: #6a51a3; --warm-vm: #008560; --save-restore: #c77700;
+  --rio: #a3447c; --rio-warm-cache: #6a51a3; --warm-vm: #6a51a3; --save-restore: #c77700;
   --shutdown-boot: #5f6b7a; --live-migration: #a3447c;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #14171b; --ink: #e8ebee; --soft: #a3adb8; --rule: #343b43; --wash: #1d2227; --good: #4cc79b; --bad: #ff9a6b;
     --cold: #9aa6b4; --prefetch: #e69f00; --warm-cache: #56b4e9; --warm-cache-metadata: #2cc295;
-    --rio: #e08bb8; --rio-warm-cache: #b3a2e0; --warm-vm: #2cc295; --save-restore: #e69f00;
+    --rio: #e08bb8; --rio-warm-cache: #b3a2e0; --warm-vm: #b3a2e0; --save-restore: #e69f00;
     --shutdown-boot: #9aa6b4; --live-migration: #e08bb8;
   }
 }

@@ -6,6 +6,7 @@
 import type { VmmExperimentResult, VmmMeasurement, VmmStrategyResult } from '../experiment/vmm-experiment.ts';
 import type { VmmMeasure } from './vmm-slides.ts';
 import type { VmmPhase } from '../experiment/vmm-result.ts';
+import { classOf } from './charts.ts';
 import { significant } from './measures.ts';
 import { rect, round, svg, text, tickLabel, ticks, WIDTH } from './svg.ts';
 import { MEASURES, machineName, secondsOf, slideOf, type Series } from './vmm-measures.ts';
@@ -120,7 +121,7 @@ export function seriesChart(result: VmmExperimentResult, series: Series, measure
       .map(({ at, seconds }, i) => `${i === 0 ? 'M' : 'L'}${round(x(at))} ${round(y(seconds))}`)
       .join('');
     return [
-      `<g class="strategy-${strategies[n]!}">`,
+      `<g class="strategy-${classOf(strategies[n]!)}">`,
       `<path class="line" d="${path}"/>`,
       ...line.map(({ at, seconds }) => circle(x(at), y(seconds), 2.5, 'dot')),
       ...line.flatMap(({ at, slide }) => (slide === undefined ? [] : [circle(x(at), y(slide.seconds), 5.5, 'ring')])),

@@ -17,9 +17,10 @@ export class Power {
   #pruneAt = 64;
   #isOn = true;
 
-  constructor(simulation: Simulation) {
+  /** @param takesFailure takes what is thrown by what was begun, and nobody joined; returns whether that is the end of it */
+  constructor(simulation: Simulation, takesFailure: (error: unknown) => boolean = () => false) {
     this.#simulation = simulation;
-    this.#gate = new Gate(simulation);
+    this.#gate = new Gate(simulation, takesFailure);
   }
 
   get isOn(): boolean {
@@ -41,7 +42,12 @@ export class Power {
   /** Runs `action` now, or when the pause is over; never once the power is off. */
   run(action: EventAction): void {
     this.#gate.pass(() => {
-      if (this.#isOn) action();
+      if (!this.#isOn) return;
+      try {
+        action();
+      } catch (error) {
+        if (!this.#gate.takesFailure(error)) throw error;
+      }
     });
   }
 

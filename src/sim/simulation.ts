@@ -81,10 +81,13 @@ export class WaitQueue {
  */
 export class Gate {
   readonly #simulation: Simulation;
+  /** Takes what a task behind the gate has thrown and nobody joined; returns whether that is the end of it. */
+  readonly takesFailure: (error: unknown) => boolean;
   #held: EventAction[] | undefined;
 
-  constructor(simulation: Simulation) {
+  constructor(simulation: Simulation, takesFailure: (error: unknown) => boolean = () => false) {
     this.#simulation = simulation;
+    this.takesFailure = takesFailure;
   }
 
   get isClosed(): boolean {
@@ -117,6 +120,7 @@ export class Task<T = unknown> {
   readonly name: string;
   readonly #simulation: Simulation;
   readonly #process: Process<T>;
+  readonly #gate: Gate | undefined;
   readonly #resume: EventAction;
   readonly #finished = new WaitQueue(() => `the end of ${this.name}`);
   #state: TaskState = 'runnable';
@@ -131,6 +135,7 @@ export class Task<T = unknown> {
     this.#simulation = simulation;
     this.name = name;
     this.#process = process;
+    this.#gate = gate;
     const step = (): void => {
       this.#step();
     };
@@ -200,7 +205,7 @@ export class Task<T = unknown> {
       this.#state = 'failed';
       this.#simulation.ended(this);
       this.#error = error;
-      if (!this.#joined) throw error;
+      if (!this.#joined && this.#gate?.takesFailure(error) !== true) throw error;
       this.#finished.wakeAll();
       return;
     }

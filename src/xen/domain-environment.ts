@@ -7,7 +7,7 @@
  * of another hypervisor.
  */
 
-import { ModelError } from '../base/errno.ts';
+import { GuestPanic, ModelError } from '../base/errno.ts';
 import { type DomId, type EvtchnPort, Ns, PAGE_SIZE } from '../base/units.ts';
 import { CpuClock } from '../sim/cpu-clock.ts';
 import { Power } from '../sim/power.ts';
@@ -19,7 +19,7 @@ import type { EventPorts } from './event-channel.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { LogDirty } from './log-dirty.ts';
 import type { P2mList } from './p2m.ts';
-import type { CacheMapBatch } from './public/cache-map-op.ts';
+import { type CacheMapBatch, ENTRY_WORDS } from './public/cache-map-op.ts';
 import type { GuestEnvironment, Hypercalls, RecoveryBoxOp, ShutdownReason } from './public/environment.ts';
 import type { EventChannelOp, EvtchnStatus, Virq } from './public/event-channel.ts';
 import type { XenstoreClient } from './public/xenbus.ts';
@@ -39,11 +39,19 @@ export interface EnvironmentOwner {
   decreaseReservation(pfns: ArrayLike<number>): number;
   increaseReservation(pfns: ArrayLike<number>): number;
   shutdown(reason: ShutdownReason): void;
+  /** The guest has given up, or did what its machine cannot. */
+  panicked(message: string): void;
   /** Freezes the guest. */
   suspend(registers: Uint32Array): void;
   /** What the registers hold that were saved when it was frozen. */
   readonly registers: Uint32Array;
 }
+
+/** XENSTORE_PAYLOAD_MAX: bytes of a message. */
+const STORE_PAYLOAD_MAX = 4096;
+/** quota_nb_entry_per_domain and quota_nb_watch_per_domain of xenstored. */
+const STORE_ENTRIES_MAX = 1000;
+const STORE_WATCHES_MAX = 128;
 
 /** How long a guest has a processor before the next one has: 10 ms, the scheduler's tick. */
 const TURN_NS = 10_000_000;
@@ -62,7 +70,11 @@ export class DomainEnvironment implements GuestEnvironment {
 
   constructor(hypervisor: Hypervisor, domain: EnvironmentOwner, p2m: P2mList, seedName: string) {
     const { simulation, memory, frames } = hypervisor;
-    this.power = new Power(simulation);
+    this.power = new Power(simulation, (error) => {
+      if (!(error instanceof GuestPanic) || !this.#domain.isRunning) return false;
+      this.#domain.panicked(error.message);
+      return true;
+    });
     this.#simulation = simulation;
     this.#hypervisor = hypervisor;
     this.#domain = domain;
@@ -208,21 +220,25 @@ class DomainHypercalls implements Hypercalls {
 
   cacheMapOp(batch: CacheMapBatch): void {
     this.#enter(0);
+    const { count, words } = batch;
+    if (!(Number.isInteger(count) && count >= 0 && count * ENTRY_WORDS <= words.length))
+      throw new ModelError('EFAULT', `a batch of ${count} entries`);
     this.#charge(this.#domain.cacheMap.perform(batch));
   }
 
   setCallback(callback: () => void): void {
     this.#enter(0);
+    if (typeof callback !== 'function') throw new ModelError('EFAULT', 'a callback that cannot be called');
     this.#callback = callback;
   }
 
   decreaseReservation(pfns: ArrayLike<number>): number {
-    this.#enter(this.#hypervisor.costs.frameAllocNs * pfns.length);
+    this.#enterForPages(pfns);
     return this.#domain.decreaseReservation(pfns);
   }
 
   increaseReservation(pfns: ArrayLike<number>): number {
-    this.#enter(this.#hypervisor.costs.frameAllocNs * pfns.length);
+    this.#enterForPages(pfns);
     return this.#domain.increaseReservation(pfns);
   }
 
@@ -268,7 +284,10 @@ class DomainHypercalls implements Hypercalls {
     };
     const { crcNsPerByte } = this.#hypervisor.costs;
     return {
-      put: (key, bytes) => box(bytes.length).put(key, bytes),
+      put: (key, bytes) => {
+        if (!(bytes instanceof Uint8Array)) throw new ModelError('EFAULT', 'an item that has no bytes');
+        return box(bytes.length).put(key, bytes);
+      },
       get: (key) => {
         const bytes = box(0).get(key);
         this.#charge(crcNsPerByte * (bytes?.length ?? 0));
@@ -280,6 +299,13 @@ class DomainHypercalls implements Hypercalls {
         return box(PAGE_SIZE).damaged;
       },
     };
+  }
+
+  #enterForPages(pfns: ArrayLike<number>): void {
+    const count = pfns?.length;
+    if (!(Number.isInteger(count) && count >= 0 && count <= 0xffff_ffff))
+      throw new ModelError('EFAULT', `a list of ${count} pages`);
+    this.#enter(this.#hypervisor.costs.frameAllocNs * count);
   }
 
   #enter(workNs: number): void {
@@ -297,6 +323,8 @@ class DomainHypercalls implements Hypercalls {
 /**
  * The guest's way to the store: an event to domain 0 and one back for each request. A guest may read what is its own
  * and its back-end's, and write below its own `device` and `control`. What the store itself does is in domainBuildNs.
+ *
+ * A guest's requests are bounded as xenstored bounds them: the length of a message, the entries and the watches of a domain.
  */
 class DomainXenstore implements XenstoreClient {
   readonly #cpu: CpuClock;
@@ -304,6 +332,7 @@ class DomainXenstore implements XenstoreClient {
   readonly #attached = new WaitQueue('a store to be attached to');
   #hypervisor: Hypervisor;
   #domain: EnvironmentOwner;
+  #watches = 0;
 
   constructor(hypervisor: Hypervisor, domain: EnvironmentOwner, cpu: CpuClock, power: Power) {
     this.#hypervisor = hypervisor;
@@ -315,6 +344,7 @@ class DomainXenstore implements XenstoreClient {
   attach(hypervisor: Hypervisor, domain: EnvironmentOwner): void {
     this.#hypervisor = hypervisor;
     this.#domain = domain;
+    this.#watches = 0;
     this.#attached.wakeAll();
   }
 
@@ -331,14 +361,23 @@ class DomainXenstore implements XenstoreClient {
     const home = homeOf(this.#domain.domid);
     if (!['device', 'control'].some((own) => whole.startsWith(`${home}/${own}/`)))
       throw new ModelError('EACCES', `${this.#domain.name} may not write ${whole}`);
+    if (typeof value !== 'string' || whole.length + value.length > STORE_PAYLOAD_MAX)
+      throw new ModelError('EINVAL', 'a message that the store does not take');
     yield* this.#message();
-    this.#hypervisor.xenstore.write(whole, value);
+    const { xenstore } = this.#hypervisor;
+    // The domain may have got another number meanwhile, and with it another home.
+    if (xenstore.read(whole) === undefined && xenstore.count(homeOf(this.#domain.domid)) >= STORE_ENTRIES_MAX)
+      throw new ModelError('ENOSPC', `${this.#domain.name} has its share of the store`);
+    xenstore.write(whole, value);
     yield this.#latency;
   }
 
   *watch(path: string, fire: () => void): Process {
     const whole = this.#readable(path);
+    if (typeof fire !== 'function') throw new ModelError('EINVAL', 'a watch that calls nobody');
     yield* this.#message();
+    if (this.#watches === STORE_WATCHES_MAX) throw new ModelError('ENOSPC', `${this.#domain.name} has its watches`);
+    this.#watches++;
     const domain = this.#domain;
     const unwatch = this.#hypervisor.xenstore.watch(whole, () => {
       if (domain.isRunning) this.#power.run(fire);
@@ -362,6 +401,8 @@ class DomainXenstore implements XenstoreClient {
   }
 
   #resolve(path: string): string {
+    if (typeof path !== 'string' || path.length > STORE_PAYLOAD_MAX)
+      throw new ModelError('EINVAL', 'a path that the store does not take');
     return path.startsWith('/') ? path : `${homeOf(this.#domain.domid)}/${path}`;
   }
 

@@ -23,7 +23,7 @@ import type { Hypervisor } from './hypervisor.ts';
 import { failed, Lifecycle, type NotDone, refused } from './lifecycle.ts';
 import { DOMAIN_SLOTS } from './layouts.ts';
 import { NO_FRAME, P2mList } from './p2m.ts';
-import { Reason, type ReasonCode } from './public/reason.ts';
+import { noReasons, Reason, type ReasonCode, type ReasonCounts } from './public/reason.ts';
 import type { LeftDomain } from './quick-reload.ts';
 import { eraseDomainRecord, sealStore } from './records.ts';
 import { eraseRecoveryBox } from './recovery-box.ts';
@@ -65,6 +65,8 @@ export interface DomainEntry {
   p2m: P2mList;
   /** Frames taken from the allocator for a domain that will grow. */
   held: Uint32Array;
+  /** Pages that were lost between two hypervisors, by reason. */
+  readonly refused: Readonly<ReasonCounts>;
 }
 
 /** A domain that was left, with a number for its disk. */
@@ -202,7 +204,8 @@ export class DomainList {
 
   /** Enters a domain that was taken up. */
   enter({ record, p2m, disk }: TakenUp, config: DomainConfig): DomainEntry {
-    return this.#add(this.lifeOf(config.name), record.domid, config, disk, record.boots, record.p2mMfn, p2m);
+    const lost = this.hypervisor.refusedOf(record.domid);
+    return this.#add(this.lifeOf(config.name), record.domid, config, disk, record.boots, record.p2mMfn, p2m, lost);
   }
 
   /**
@@ -249,6 +252,7 @@ export class DomainList {
     boots: number,
     p2mMfn: Mfn,
     p2m: P2mList,
+    lost: Readonly<ReasonCounts> = noReasons(),
   ): DomainEntry {
     const entry = {
       life,
@@ -263,6 +267,7 @@ export class DomainList {
       domain: undefined,
       p2m,
       held: NO_FRAMES,
+      refused: lost,
     };
     this.#entries.set(domid, entry);
     return entry;

@@ -16,7 +16,7 @@ import type { MachineMemory } from '../machine/memory.ts';
 import type { CpuClock } from '../sim/cpu-clock.ts';
 import type { FrameTable } from './frame-table.ts';
 import type { LogDirty } from './log-dirty.ts';
-import type { P2mList } from './p2m.ts';
+import { NO_FRAME, type P2mList } from './p2m.ts';
 import type { GuestMemory } from './public/guest-memory.ts';
 
 /** What is charged to the guest's processor, in ns. */
@@ -154,7 +154,8 @@ export class DomainMemory implements GuestMemory {
 
   #readable(pfn: Pfn): Mfn {
     const mfn = this.#p2m[pfn * this.#stride];
-    if (mfn === undefined) throw noPage(pfn);
+    // Neither an entry beyond the list nor one without a frame passes.
+    if (!(mfn! < NO_FRAME)) this.#fault(pfn);
     return mfn as Mfn;
   }
 
@@ -163,6 +164,12 @@ export class DomainMemory implements GuestMemory {
     if (this.#frames.isProtected(mfn) && this.#open !== pfn) this.#trap(mfn, pfn);
     if (this.#log !== undefined) this.#logStore(this.#log, pfn);
     return mfn;
+  }
+
+  /** The guest has no such page, or gave it back: a page fault of its kernel. */
+  #fault(pfn: Pfn): never {
+    if (this.#p2m.length === 0) throw new InvariantViolation(`access to page ${pfn} of a guest that is gone`);
+    throw new GuestPanic(`access to page ${pfn}, which the domain does not have`);
   }
 
   #logStore(log: LogDirty, pfn: Pfn): void {
@@ -177,8 +184,4 @@ export class DomainMemory implements GuestMemory {
     if (this.#frames.refusesStores(mfn)) throw new GuestPanic(`store to page ${pfn} of the file cache`);
     this.#frames.stored(mfn);
   }
-}
-
-function noPage(pfn: Pfn): InvariantViolation {
-  return new InvariantViolation(`access to page ${pfn}, which the domain does not have`);
 }

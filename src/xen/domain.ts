@@ -16,6 +16,7 @@
 
 import { assert } from '../base/assert.ts';
 import type { MacAddress } from '../base/ethernet.ts';
+import { ModelError } from '../base/errno.ts';
 import { type DomId, Mfn, Ns, type Pfn } from '../base/units.ts';
 import type { Token } from '../sim/frozen.ts';
 import { type Process, WaitQueue } from '../sim/simulation.ts';
@@ -164,6 +165,7 @@ export class Domain {
   #hasGuest = true;
   #state: DomainState = 'running';
   #shutdownReason: ShutdownReason | undefined;
+  #panic: string | undefined;
 
   constructor(hypervisor: Hypervisor, parts: DomainParts) {
     const { memory, frames, costs, protections } = hypervisor;
@@ -222,6 +224,11 @@ export class Domain {
 
   get isRunning(): boolean {
     return this.#state === 'running';
+  }
+
+  /** What the guest died of, when that was a panic that none of its own code has taken; else undefined. */
+  get panic(): string | undefined {
+    return this.#panic;
   }
 
   /** Why the guest stopped itself; undefined when it did not. */
@@ -316,6 +323,7 @@ export class Domain {
   /** @internal: the guest stops itself. */
   shutdown(reason: ShutdownReason): void {
     this.assertRunning();
+    if (!Object.values(ShutdownReason).includes(reason)) throw new ModelError('EINVAL', `shutdown for ${reason}`);
     this.#shutdownReason = reason;
     const { memory, map } = this.#hypervisor;
     const { recencyCrc } = this.cacheMap;
@@ -326,11 +334,18 @@ export class Domain {
     this.#hypervisor.domain0Events.ports.raiseVirq(Virq.domExc);
   }
 
+  /** @internal: the guest dies where it stands. */
+  panicked(message: string): void {
+    this.#panic = message;
+    this.shutdown(ShutdownReason.crash);
+  }
+
   /** @internal: the guest stops where it stands, to go on when somebody resumes it from what is saved. */
   suspend(registers: Uint32Array): void {
     this.assertRunning();
+    if (!(registers instanceof Uint32Array) || registers.length !== NR_REGISTERS)
+      throw new ModelError('EINVAL', 'these are not the registers of a processor');
     this.disk.stand();
-    assert(registers.length === NR_REGISTERS, 'a processor has so many registers');
     this.#registers = registers.slice();
     this.#environment.power.pause();
     this.#life.step('stand');

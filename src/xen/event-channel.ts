@@ -59,6 +59,9 @@ export class EventPorts implements EventChannelOp {
   }
 
   allocUnbound(remote: DomId): EvtchnPort {
+    // A domid_t has 16 bits; whether there is such a domain shows when it binds.
+    if (!(Number.isInteger(remote) && remote >= 0 && remote <= 0xffff))
+      throw new ModelError('EINVAL', `there is no domain ${remote}`);
     return this.#allocate({ state: 'unbound', remote });
   }
 
@@ -74,7 +77,8 @@ export class EventPorts implements EventChannelOp {
   }
 
   bindVirq(virq: Virq): EvtchnPort {
-    if (!(virq >= 0 && virq < NR_VIRQS)) throw new ModelError('EINVAL', `there is no virq ${virq}`);
+    if (!(Number.isInteger(virq) && virq >= 0 && virq < NR_VIRQS))
+      throw new ModelError('EINVAL', `there is no virq ${virq}`);
     if (this.#portOfVirq(virq) >= 0) throw new ModelError('EEXIST', `virq ${virq} is bound already`);
     return this.#allocate({ state: 'virq', virq });
   }

@@ -46,6 +46,7 @@ import type { DeviceTable } from './devices.ts';
 import type { LogDirty } from './log-dirty.ts';
 import { NO_FRAME } from './p2m.ts';
 import type { Protections } from './protections.ts';
+import { Reason, type ReasonCode } from './public/reason.ts';
 import { FrameEvent, nextProvenance, PROVENANCE_NAMES, Provenance, type ProvenanceName } from './provenance.ts';
 
 // As constants of this file: one of another module is loaded, and checked, each time it is named.
@@ -259,21 +260,22 @@ export class FrameTable {
 
   /**
    * Goes on with a frame that another hypervisor left to this owner as this page. Whatever its record says of a transfer in flight
-   * is over. Returns false when the record is not to be believed: then nothing is known of the frame.
+   * is over. Returns why nothing is known of the frame from here on, or ok.
    */
-  adopt(mfn: Mfn, owner: number, pfn: Pfn, device: number): boolean {
+  adopt(mfn: Mfn, owner: number, pfn: Pfn, device: number): ReasonCode {
     const at = mfn * RECORD_WORDS;
     const state = this.#words[at]!;
     const isItsOwn = (state & S_IDENTITY) >>> 0 === identityOf(owner, device) >>> 0 && this.pfnOf(mfn) === pfn;
     if (!this.isIntact(mfn) || !isItsOwn) {
       this.assign(mfn, owner, pfn, device);
-      return false;
+      return Reason.corruptRecord;
     }
     const provenance = (state & S_PROVENANCE) as Provenance;
     if (provenance === Provenance.reading || provenance === Provenance.writing) this.#clearProvenance(at, state);
     this.#indexBlock(mfn);
-    if (!this.#indexName(mfn)) this.assign(mfn, owner, pfn, device);
-    return true;
+    if (this.#indexName(mfn)) return Reason.ok;
+    this.assign(mfn, owner, pfn, device);
+    return Reason.duplicate;
   }
 
   /** Takes a frame from its owner; its record becomes zero. Nothing may be in flight on it. */

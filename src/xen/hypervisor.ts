@@ -31,6 +31,7 @@ import { FrameAllocator } from './page-alloc.ts';
 import { PageScrubber } from './page-scrub.ts';
 import { DEFAULT_PROTECTIONS, type Protections } from './protections.ts';
 import { ownerOfDomain } from './frame-record.ts';
+import { noReasons, Reason, REASON_NAMES, type ReasonCounts } from './public/reason.ts';
 import { findLegacy, type LeftDomain, type LostDomain } from './quick-reload.ts';
 import { RecencyTable } from './recency.ts';
 import { eraseDomainRecord, writeRoot } from './records.ts';
@@ -79,8 +80,8 @@ export class Hypervisor {
   readonly domainPorts: DomainPorts = new Map();
   /** Domains that another hypervisor left, which wait to be resumed. */
   readonly left: readonly LeftDomain[];
-  /** Frames of those whose records were damaged. */
-  readonly damagedFrames: number;
+  /** Pages of those that are lost since their records cannot be believed, by domain and reason. */
+  readonly #refused = new Map<DomId, Readonly<ReasonCounts>>();
   readonly #memory: MachineMemory;
   readonly #frames: FrameTable;
   readonly #allocator: FrameAllocator;
@@ -121,7 +122,7 @@ export class Hypervisor {
       left.map(({ record }) => record.device),
     );
     this.#frames = new FrameTable(memory, map, this.protections, this.#devices, options.observer, isLeft);
-    this.damagedFrames = left.reduce((sum, domain) => sum + this.#adopt(domain), 0);
+    for (const domain of left) this.#refused.set(domain.record.domid, this.#adopt(domain));
     this.#recency = new RecencyTable(memory, map);
     this.domain0Cpu = new CpuClock(simulation);
     this.network = new Domain0Network(this);
@@ -236,6 +237,11 @@ export class Hypervisor {
     if (this.devices.release(device)) this.frames.forgetDevice(device.number);
   }
 
+  /** Pages of a domain that was left that were lost while this hypervisor took over the records of its frames, by reason. */
+  refusedOf(domid: DomId): Readonly<ReasonCounts> {
+    return this.#refused.get(domid) ?? noReasons();
+  }
+
   /** The processor that is free first. */
   nextProcessor(): CpuClock {
     return this.#processors.reduce((first, other) => (other.localNow < first.localNow ? other : first));
@@ -278,15 +284,17 @@ export class Hypervisor {
     }
   }
 
-  /** Takes over the records of a domain's frames; returns how many were damaged. */
-  #adopt({ record, p2m }: LeftDomain): number {
+  /** Takes over the records of a domain's frames; returns the pages that are lost with theirs. */
+  #adopt({ record, p2m }: LeftDomain): ReasonCounts {
     const owner = ownerOfDomain(record.domid);
-    let damaged = 0;
+    const refused = noReasons();
     for (let pfn = 0; pfn < p2m.length; pfn++) {
       const mfn = p2m.at(pfn);
-      if (mfn !== NO_FRAME && !this.#frames.adopt(Mfn(mfn), owner, Pfn(pfn), record.device)) damaged++;
+      if (mfn === NO_FRAME) continue;
+      const reason = this.#frames.adopt(Mfn(mfn), owner, Pfn(pfn), record.device);
+      if (reason !== Reason.ok) refused[REASON_NAMES[reason]!]++;
     }
-    return damaged;
+    return refused;
   }
 }
 

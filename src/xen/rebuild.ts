@@ -68,6 +68,7 @@ export function scrubFrame(hypervisor: Hypervisor, mfn: Mfn): number {
 /**
  * Goes through the frames of a domain that was taken down and drained: marks those to be preserved, blanks the others,
  * counts the named ones among these by reason. Returns the cost in ns.
+ * @param refused where they are counted; undefined: they stay as they are, for another hypervisor to find and count
  * @param distrust why nothing is vouched for that equals a block of its disk; else ok
  */
 export function retireFrames(
@@ -75,7 +76,7 @@ export function retireFrames(
   { domid, device }: Identity,
   p2m: P2mList,
   preserve: boolean,
-  refused: ReasonCounts,
+  refused: ReasonCounts | undefined,
   distrust: ReasonCode,
 ): number {
   const { frames, costs } = hypervisor;
@@ -93,6 +94,7 @@ export function retireFrames(
       continue;
     }
     if (reason === Reason.absent) frames.assign(mfn, owner, Pfn(pfn), device);
+    else if (refused === undefined) continue;
     else {
       count(refused, reason);
       frames.drop(mfn, owner, Pfn(pfn), device, reason);
@@ -190,7 +192,11 @@ function recoverFrame(
 ): ReasonCode {
   const { frames } = hypervisor;
   if (frames.ownerOf(mfn) !== owner || frames.pfnOf(mfn) !== pfn) return Reason.corruptRecord;
-  if (!frames.isPreserved(mfn)) return Reason.absent;
+  if (!frames.isPreserved(mfn)) {
+    // One that another hypervisor did not preserve, and left to be counted here.
+    const reason = frames.isNamed(mfn) ? verdict(hypervisor, mfn) : Reason.absent;
+    return reason === Reason.ok ? Reason.absent : reason;
+  }
   if (!frames.isNamed(mfn)) return Reason.corruptRecord;
   if (pfn < region.bootPages) return Reason.bootRegion;
   if (pfn >= region.nrPages) return Reason.memoryShrank;

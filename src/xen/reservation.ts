@@ -37,6 +37,7 @@ export function decreaseReservation(hypervisor: Hypervisor, domain: Reservation,
   let done = 0;
   for (; done < pfns.length; done++) {
     const pfn = pfns[done]!;
+    if (!Number.isInteger(pfn)) break;
     const mfn = p2m.at(pfn);
     if (pfn < bootPages || mfn === NO_FRAME || pinned.has(mfn)) break;
     p2m.set(pfn, NO_FRAME);
@@ -53,7 +54,7 @@ export function increaseReservation(hypervisor: Hypervisor, domain: Reservation,
   let done = 0;
   for (; done < pfns.length; done++) {
     const pfn = pfns[done]!;
-    if (!(pfn < p2m.length) || p2m.at(pfn) !== NO_FRAME) break;
+    if (!(Number.isInteger(pfn) && pfn >= 0 && pfn < p2m.length) || p2m.at(pfn) !== NO_FRAME) break;
     try {
       hypervisor.allocator.allocate(frame);
     } catch (error) {

@@ -71,7 +71,7 @@ export function* resumeDomain(list: DomainList, config: DomainConfig): Process<O
   eraseDomainState(memory, map, record.domid);
   const { number: device } = entry.disk;
   writeDomainRecord(memory, map, { ...record, device, store: storeRecordOf(entry.disk.device) });
-  return done({ domain: goOn(list.hypervisor, entry, record.bootPages, state, guest) });
+  return done({ domain: goOn(list.hypervisor, entry, record.bootPages, state, guest, { ...entry.refused }) });
 }
 
 function* resumeHere(list: DomainList, name: string): Process<Outcome<{ readonly domain: Domain }>> {
@@ -178,6 +178,7 @@ function goOn(
   bootPages: number,
   state: DomainStateRecord,
   guest: DomainEnvironment,
+  refused = noReasons(),
 ): Domain {
   entry.domain = new Domain(hypervisor, {
     life: entry.life,
@@ -191,7 +192,7 @@ function goOn(
     sharedInfoPfn: state.sharedInfoPfn,
     grantTablePfn: state.grantTablePfn,
     preserved: 0,
-    refused: noReasons(),
+    refused,
     recency: state.hasRecency ? 'told' : 'untold',
     frozen: { environment: guest, registers: state.registers, ports: state.ports },
   });

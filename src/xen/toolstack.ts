@@ -131,7 +131,7 @@ export class Toolstack {
       domain.end();
       return plan;
     }
-    yield* this.#retire(entry, domain, plan, { preserve: true }, noReasons());
+    yield* this.#retire(entry, domain, plan, { preserve: true }, undefined);
     entry.life.step('keep');
     return done({});
   }
@@ -151,7 +151,7 @@ export class Toolstack {
       entry.life.step('keep');
       return plan;
     }
-    return yield* this.#rebuild(entry, plan, true, noReasons(), distrust);
+    return yield* this.#rebuild(entry, plan, true, { ...entry.refused }, distrust);
   }
 
   #regionFor(name: string, memoryBytes: number, options: Pick<RestartOptions, 'module' | 'cmdLine'>): BootRegion {
@@ -178,7 +178,7 @@ export class Toolstack {
     domain: Domain,
     { extra, holes }: RebuildPlan,
     { preserve, writeDirty = false }: Pick<RestartOptions, 'preserve' | 'writeDirty'>,
-    refused: ReasonCounts,
+    refused: ReasonCounts | undefined,
   ): Process<DirtyPages | undefined> {
     const { domid, disk } = entry;
     const identity = { domid, device: disk.number };
@@ -187,8 +187,9 @@ export class Toolstack {
     this.#fillHoles(entry, old, holes);
     entry.held = extra;
     const dirty = writeDirty ? yield* writeDirtyPages(this.#hypervisor, domid, disk, old) : undefined;
-    const distrust = disk.isChanged ? Reason.diskChanged : Reason.ok;
-    disk.accept();
+    // What is left for later is asked then.
+    const distrust = refused !== undefined && disk.isChanged ? Reason.diskChanged : Reason.ok;
+    if (refused !== undefined) disk.accept();
     const costNs = retireFrames(this.#hypervisor, identity, old, preserve, refused, distrust);
     yield* this.#hypervisor.domain0Cpu.work(costNs);
     return dirty;

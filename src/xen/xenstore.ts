@@ -55,6 +55,13 @@ export class Xenstore {
     return this.#values.get(path);
   }
 
+  /** Paths below a directory that have a value. */
+  count(directory: string): number {
+    let count = 0;
+    for (const path of this.#values.keys()) if (isAtOrBelow(path, directory)) count++;
+    return count;
+  }
+
   write(path: string, value: string): void {
     this.#values.set(path, value);
     this.#changed((watch) => isAtOrBelow(path, watch));

@@ -35,7 +35,7 @@ export function captureIo(cwd: string, change: Partial<Io> = {}): CapturedIo {
     cwd,
     runReboot: (options) => {
       ran.push(options);
-      return { result: sampleResult(), mismatches: [] };
+      return { result: sampleResult(), mismatches: [], notices: [] };
     },
     runCampaign,
     ...change,

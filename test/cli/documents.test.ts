@@ -7,6 +7,7 @@ import { main } from '../../src/cli/commands.ts';
 import { runReboot } from '../../src/experiment/reboot.ts';
 import { inTemporaryDirectory } from '../support/e2fsprogs.ts';
 import { captureIo } from './capture.ts';
+import { TIMEOUT_MS } from '../support/property.ts';
 
 const FENCE = /```(?:sh)?\n([^]*?)```\n/g;
 
@@ -27,7 +28,7 @@ const FILES = {
   'how-to/compare-what-a-crash-loses.md': { dir: 'pages', count: 2000, bytes: 16_384 },
 };
 
-it.each(Object.entries(FILES))('docs/%s prints what its commands print', { timeout: 60_000 }, (name, files) => {
+it.each(Object.entries(FILES))('docs/%s prints what its commands print', { timeout: TIMEOUT_MS }, (name, files) => {
   const path = new URL(`../../docs/${name}`, import.meta.url);
   const document = readFileSync(path, 'utf8');
   inTemporaryDirectory((cwd) => {

@@ -68,6 +68,10 @@ describe('inspect', () => {
   it('refuses what is no dump', () => {
     expect(() => inspect(['torn.img'], captureIo(dir))).toThrow(/torn\.img: 16 bytes, not a whole number of frames/);
     expect(() => inspect(['nowhere.img'], captureIo(dir))).toThrow(/^cannot read .*nowhere\.img: no such file$/);
+    writeFileSync(join(dir, 'memory.gz'), Buffer.from('\x1f\x8b\x08', 'latin1'));
+    expect(() => inspect(['memory.gz'], captureIo(dir))).toThrow(
+      /memory\.gz: packed by gzip: unpack it first: gzip -dc /,
+    );
     expect(() => inspect([], captureIo(dir))).toThrow(/^MEMORY\.img is missing; usage: stillwarm inspect/);
   });
 });

@@ -111,13 +111,13 @@ describe('what is printed', () => {
   });
 
   it('when a page differs has its history, exit status 1', () => {
-    const io = captureIo(dir, { runReboot: () => ({ result: sampleResult(), mismatches: [mismatch] }) });
+    const io = captureIo(dir, { runReboot: () => ({ result: sampleResult(), mismatches: [mismatch], notices: [] }) });
     expect(reboot(['files'], io)).toBe(1);
     expect(io.stdout.text).toMatch(/mismatch \(warm-cache\): page 3 of \/a differs\n {4}named\n {4}claimed\n/);
   });
 
   it('with --json keeps the histories off standard output', () => {
-    const io = captureIo(dir, { runReboot: () => ({ result: sampleResult(), mismatches: [mismatch] }) });
+    const io = captureIo(dir, { runReboot: () => ({ result: sampleResult(), mismatches: [mismatch], notices: [] }) });
     expect(reboot(['files', '--json'], io)).toBe(1);
     expect(JSON.parse(io.stdout.text)).toEqual(sampleResult());
     expect(io.stderr.text).toContain('    claimed\n');
@@ -126,7 +126,9 @@ describe('what is printed', () => {
   it('counts as different when the result alone says so', () => {
     const result = sampleResult();
     const strategies = result.strategies.map((each) => ({ ...each, verified: { ...each.verified, mismatches: 1 } }));
-    const io = captureIo(dir, { runReboot: () => ({ result: { ...result, strategies }, mismatches: [] }) });
+    const io = captureIo(dir, {
+      runReboot: () => ({ result: { ...result, strategies }, mismatches: [], notices: [] }),
+    });
     expect(reboot(['files'], io)).toBe(1);
   });
 
@@ -135,7 +137,7 @@ describe('what is printed', () => {
       stderr: new Capture(true),
       runReboot: (_options, onProgress) => {
         onProgress?.({ phase: 'cold', done: 1, total: 2 });
-        return { result: sampleResult(), mismatches: [] };
+        return { result: sampleResult(), mismatches: [], notices: [] };
       },
     });
     reboot(['files'], quick);
@@ -156,7 +158,7 @@ describe('the report', () => {
 describe('a mistake', () => {
   it.each([
     [['nowhere'], /^PATH: .*nowhere does not exist$/],
-    [['files', '--report', 'a-file'], /^--report: .*a-file is a file, a directory is needed$/],
+    [['files', '--report', 'a-file'], /^--report: .*a-file is not a directory$/],
     [['files', '--report', 'a-file/below'], /^--report: .*a-file is not a directory$/],
     [['files', '--dump-memory', 'files'], /^--dump-memory: .*files is a directory$/],
     [['files', '--dump-memory', 'nowhere/m.img'], /^--dump-memory: .*nowhere does not exist$/],

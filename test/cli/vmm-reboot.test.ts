@@ -15,7 +15,7 @@ function run(cwd: string, argv: readonly string[], isWrong = false) {
   const io = captureIo(cwd, {
     runVmmReboot: (options) => {
       asked.push(options);
-      return { result: sampleVmmResult(), mismatches: isWrong ? [MISMATCH] : [] };
+      return { result: sampleVmmResult(), mismatches: isWrong ? [MISMATCH] : [], notices: [] };
     },
   });
   const status = main(['vmm-reboot', ...argv], io);

@@ -1,9 +1,20 @@
 // fsync, fdatasync, O_SYNC and msync mean durable, whenever the inode has left memory between the change and the call: what they
 // owe is not forgotten with it. Each case evicts at one moment, an event after the change, and loses the power when the call returns.
 import { describe, expect, it } from 'vitest';
+import { PAGE_SIZE } from '../../src/base/index.ts';
+import { O, type Syscalls } from '../../src/kernel/index.ts';
+import type { Process } from '../../src/sim/index.ts';
 import { RandomStreams } from '../../src/sim/random.ts';
 import { runsFactor, TIMEOUT_MS } from '../support/property.ts';
-import { CHANGES, type ChangeName, DurableFile, type FileSystem, SYNC_CALLS, type SyncName } from './durable-file.ts';
+import {
+  CHANGES,
+  type ChangeName,
+  DurableFile,
+  type FileSystem,
+  pageOf,
+  SYNC_CALLS,
+  type SyncName,
+} from './durable-file.ts';
 
 /** Until kupdate has written everything. */
 const QUIET_SECONDS = 45;
@@ -11,6 +22,8 @@ const CHANGE_NAMES = Object.keys(CHANGES) as ChangeName[];
 const CALL_NAMES = Object.keys(SYNC_CALLS) as SyncName[];
 /** About: a call that has something to write takes as many. */
 const EVENTS_OF_A_CALL = 17;
+/** Events after which a new file is committed. */
+const NEW_FILE_MOMENTS = 24;
 /** Cases of a file system that are tried, unless STILLWARM_RUNS asks for more. */
 const CASES = 110;
 
@@ -68,3 +81,32 @@ describe.each(['ext2', 'ext3'] as const)('%s: the inode leaves memory at each mo
     expect(evicted).toBeGreaterThan(tried.length / 10);
   });
 });
+
+// With a journal, either brings the other along.
+describe.each([
+  ['ext2', ['/new', '/']],
+  ['ext2', ['/', '/new']],
+  ['ext3', ['/new']],
+  ['ext3', ['/']],
+] as const)('%s: a new file', (fs, paths) => {
+  it(`survives fsync of ${paths.join(' and ')}, with either inode evicted at each moment`, () => {
+    const lost: number[] = [];
+    for (let moment = 0; moment < NEW_FILE_MOMENTS; moment++) {
+      const file = new DurableFile(fs, 'overwrites a page');
+      file.disk.run(makeFile(file.sys));
+      file.wait(moment);
+      for (const path of paths) {
+        file.sys.dropCaches();
+        expect(file.call('fsync', undefined, path)).toBe('ok');
+      }
+      if (!file.survives({ path: '/new', index: 0, size: PAGE_SIZE, bytes: pageOf(3) })) lost.push(moment);
+    }
+    expect(lost).toEqual([]);
+  });
+});
+
+function* makeFile(sys: Syscalls): Process {
+  const fd = yield* sys.open('/new', O.wronly | O.creat);
+  yield* sys.pwrite(fd, pageOf(3), 0, PAGE_SIZE, 0);
+  yield* sys.close(fd);
+}

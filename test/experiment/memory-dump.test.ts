@@ -14,8 +14,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Mfn, PAGE_SIZE, UserError } from '../../src/base/index.ts';
 import { loadMemory, saveMemory } from '../../src/experiment/memory-dump.ts';
-import { replaceFile } from '../../src/experiment/replace-file.ts';
+import { replaceFile } from '../../src/experiment/output-file.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
+import { run } from '../support/e2fsprogs.ts';
 import { property } from '../support/property.ts';
 
 let dir = '';
@@ -78,7 +79,25 @@ describe('a memory dump', () => {
     expect(() => loadMemory(join(dir, 'nowhere'))).toThrow(
       new UserError(`cannot read ${join(dir, 'nowhere')}: no such file`),
     );
-    expect(() => loadMemory(dir)).toThrow(new UserError(`${dir}: not a file`));
+    expect(() => loadMemory(dir)).toThrow(new UserError(`cannot read ${dir}: is a directory`));
+  });
+
+  it('larger than any machine is refused before it is read, and so is what is no file', () => {
+    const path = join(dir, 'huge.img');
+    // 64 GiB of a guest, 2 % more, and 16 MiB.
+    const most = Math.ceil(65_536 * 1.02) * 2 ** 20 + 16 * 2 ** 20;
+    writeFileSync(path, '');
+    truncateSync(path, most + PAGE_SIZE);
+    expect(() => loadMemory(path)).toThrow(
+      new UserError(`${path}: ${most + PAGE_SIZE} bytes are too many for a dump: a machine has at most ${most}`),
+    );
+    truncateSync(path, 2 ** 40);
+    expect(() => loadMemory(path)).toThrow(/: 1099511627776 bytes are too many for a dump/);
+    rmSync(path);
+    run('mkfifo', path);
+    expect(() => loadMemory(path)).toThrow(new UserError(`cannot read ${path}: not a regular file`));
+    rmSync(path);
+    expect(() => loadMemory('/dev/zero')).toThrow(new UserError('cannot read /dev/zero: not a regular file'));
   });
 
   it('cannot be written where there is no directory', () => {

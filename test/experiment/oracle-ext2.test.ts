@@ -376,3 +376,164 @@ describe('an image by our own mkfs', () => {
     { numRuns: 40 },
   );
 });
+
+/** An image of `blocks` blocks with so many files, whose bytes may be changed; counts what is read of it. */
+class CraftedImage extends BytesImage {
+  reads = 0;
+  readonly words: DataView;
+  readonly #free: number;
+  readonly blocks: number;
+
+  constructor(blocks: number, files: number) {
+    const entries = Array.from({ length: files }, (_, i) => [`f${i}`, file('x')] as const);
+    const image = makeExt2(tree(directory(entries)), { size: blocks * PAGE });
+    const bytes = new Uint8Array(image.size);
+    image.read(0, bytes, 0, bytes.length);
+    super(bytes);
+    this.words = new DataView(bytes.buffer);
+    this.blocks = blocks;
+    // What mkfs used lies at the beginning.
+    this.#free = this.blocks / 2;
+  }
+
+  override read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    this.reads++;
+    super.read(offset, dst, dstOffset, length);
+  }
+
+  /** Makes block number `n` of the free ones an indirect block with these pointers, all 1024 of them in turn. */
+  indirect(n: number, pointers: readonly number[]): number {
+    const block = this.#free + n;
+    for (let i = 0; i < 1024; i++) this.words.setUint32(block * PAGE + i * 4, pointers[i % pointers.length]!, true);
+    return block;
+  }
+
+  data(n: number): number {
+    return this.#free + n;
+  }
+
+  /** Gives an inode a size, and one pointer, by its place in i_block. */
+  point(ino: number, place: number, block: number, pages: number): void {
+    const at = locate(this.bytes, ino);
+    this.words.setUint32(at + 4, (pages * PAGE) % 2 ** 32, true);
+    this.words.setUint32(at + 108, Math.floor((pages * PAGE) / 2 ** 32), true);
+    for (let i = 0; i < 15; i++) this.words.setUint32(at + 40 + i * 4, 0, true);
+    this.words.setUint32(at + 40 + place * 4, block, true);
+  }
+}
+
+describe('a crafted image', () => {
+  const inosOf = (image: CraftedImage): number[] => new OracleExt2(image).listFiles().map(({ ino }) => ino);
+  const ALL_PAGES = 12 + 1024 + 1024 ** 2 + 1024 ** 3;
+
+  it('is listed without a look at the maps of its files, however long they claim to be', () => {
+    const image = new CraftedImage(2048, 50);
+    const inos = inosOf(image);
+    const sound = image.reads;
+    for (const ino of inos) image.point(ino, 14, image.indirect(0, [image.data(0)]), ALL_PAGES);
+    image.reads = 0;
+    const listed = new OracleExt2(image).listFiles();
+    expect(listed.map(({ size }) => size)).toEqual(inos.map(() => ALL_PAGES * PAGE));
+    expect(image.reads).toBe(sound);
+  });
+
+  it.each([
+    ['two data blocks in turn', (image: CraftedImage) => [image.data(900), image.data(902)]],
+    ['one data block', (image: CraftedImage) => [image.data(900)]],
+  ])('a tree of pointers to %s ends when it has claimed every block there is', (_what, pointers) => {
+    const image = new CraftedImage(2048, 1);
+    const [ino] = inosOf(image) as [number];
+    const leaves = Array.from({ length: 800 }, (_, i) => image.indirect(i, pointers(image)));
+    image.point(ino, 14, image.indirect(820, [image.indirect(810, leaves)]), ALL_PAGES);
+    const oracle = new OracleExt2(image);
+    image.reads = 0;
+    expect(() => oracle.blockOf(ino, 0)).toThrow(
+      new UserError(
+        `ext2 image: multiply-claimed blocks: with inode ${ino} more are claimed than there are, 2048; run e2fsck`,
+      ),
+    );
+    // The inode and its descriptor, the root, its first pointer's block, and two leaves of 1024 pointers.
+    expect(image.reads).toBe(2 + 1 + 1 + 2);
+  });
+
+  it('files that share all blocks of a tree are mapped until all blocks are claimed, and no further', () => {
+    const image = new CraftedImage(4096, 40);
+    const inos = inosOf(image);
+    const data = Array.from({ length: 1000 }, (_, i) => image.data(10 + 2 * (i % 1000)));
+    const leaf = image.indirect(0, [...data, ...new Array<number>(24).fill(0)]);
+    for (const ino of inos) image.point(ino, 12, leaf, 12 + 1024);
+    const oracle = new OracleExt2(image);
+    let mapped = 0;
+    const mapAll = (): void => {
+      for (const ino of inos) {
+        oracle.blockOf(ino, 12);
+        mapped++;
+      }
+    };
+    expect(mapAll).toThrow(/multiply-claimed blocks/);
+    // 1001 blocks each, beside the block of the root directory, which is not asked for.
+    expect(mapped).toBe(4);
+    oracle.invalidate();
+    mapped = 0;
+    expect(mapAll).toThrow(/multiply-claimed blocks/);
+    expect(mapped).toBe(4);
+  });
+
+  it('every block may be claimed once', () => {
+    const image = new CraftedImage(2048, 1);
+    const [ino] = inosOf(image) as [number];
+    // All of the upper half: 1023 data blocks and what points to them.
+    const pointers = Array.from({ length: 1023 }, (_, i) => image.data(1 + i));
+    image.point(ino, 12, image.indirect(0, [...pointers, 0]), 12 + 1023);
+    const oracle = new OracleExt2(image);
+    expect(oracle.blockOf(ino, 12 + 1022)).toBe(image.data(1023));
+    expect(oracle.expect(ino, 13 * PAGE, PAGE, new Uint8Array(PAGE), 0)).toBe(-1);
+  });
+});
+
+describe('names that no path reaches', () => {
+  it('are told with the reason, and the others are listed', () => {
+    const deep = (levels: number): ReturnType<typeof directory> =>
+      directory(
+        levels === 0
+          ? [['f', file('1')]]
+          : [
+              ['d'.repeat(255), deep(levels - 1)],
+              ['g', file('22')],
+            ],
+      );
+    const raw = Uint8Array.of(0xff, 0x1b);
+    const root = directory([
+      ['\ufeffbom', file('1')],
+      ['\ufffd', file('1')],
+      [raw, file('333')],
+      ['raw', directory([[raw, directory([['x\n', file('4444')]])]])],
+      ['deep', deep(20)],
+    ]);
+    const image = makeExt2(tree(root));
+    const unreachable: [string, number, string][] = [];
+    const listed = new OracleExt2(image).listFiles(({ path, size, why }) => unreachable.push([path, size, why]));
+    const files = listed.map(({ path }) => path).filter((path) => !path.startsWith('/deep'));
+    expect(files).toEqual(['/raw/\udcff\x1b/x\n', '/\ufeffbom', '/\ufffd', '/\udcff\x1b']);
+    // /deep/d…d/g at 15 levels: 5 + 15 × 256 + 2 = 3847 bytes; one level more has 4103.
+    expect(listed.filter(({ path }) => path.endsWith('/g'))).toHaveLength(16);
+    expect(unreachable).toEqual([
+      [`/deep${`/${'d'.repeat(255)}`.repeat(16)}`.slice(0, 80) + '…', 0, 'its path is longer than 4095 bytes'],
+    ]);
+  });
+
+  it.each([
+    ['a slash', 0x2f],
+    ['a zero byte', 0],
+  ])('one with %s is among them', (_what, byte) => {
+    const image = makeExt2(tree(directory([['name', file('1')]])));
+    const oracle = new OracleExt2(image);
+    const block = oracle.blockOf(2, 0);
+    const bytes = new Uint8Array(PAGE);
+    image.read(block * PAGE, bytes, 0, PAGE);
+    image.write(block * PAGE + Buffer.from(bytes).indexOf('name') + 1, Uint8Array.of(byte), 0, 1);
+    const why: string[] = [];
+    expect(new OracleExt2(image).listFiles((file) => why.push(file.why))).toEqual([]);
+    expect(why).toEqual(['its name is empty, or has a slash or a zero byte']);
+  });
+});

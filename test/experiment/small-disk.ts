@@ -3,8 +3,7 @@
 import { makeExt2 } from '../../src/disk/mkfs.ts';
 import { directory, file, sparse, symlink, tree, type TreeNode } from '../../src/disk/mkfs-tree.ts';
 import type { MemoryImage } from '../../src/disk/memory-image.ts';
-import type { DiskSource } from '../../src/experiment/disk-source.ts';
-import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
+import { listFiles, type DiskSource } from '../../src/experiment/disk-source.ts';
 import type { RebootOptions, StrategyName } from '../../src/experiment/result.ts';
 import { runStrategy, type StrategyOutcome } from '../../src/experiment/strategy.ts';
 import type { Testbed } from '../../src/experiment/testbed.ts';
@@ -43,11 +42,7 @@ export function smallImage(journalBlocks?: number): ReturnType<typeof makeExt2> 
 
 /** The disk as an experiment wants it. Throws UserError when the oracle cannot make sense of the image. */
 export function diskOf(image: MemoryImage): DiskSource {
-  const oracle = new OracleExt2(image);
-  const files = oracle.listFiles();
-  const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  const close = (): void => undefined;
-  return { image, oracle, files, bytes, copy: () => ({ image: image.clone(), close }), close };
+  return { ...listFiles(image), image, notices: [], copy: () => image.clone(), close: () => undefined };
 }
 
 const GUEST_MEMORY = 12 << 20;

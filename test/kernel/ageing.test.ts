@@ -294,6 +294,37 @@ describe('reclaim looks at mapped pages', () => {
     expect(isMapped(12)).toBe(true);
   });
 
+  it('takes both bits of one that has both', () => {
+    mapAll();
+    touch(13);
+    kernel.mm.map.set(pfnOf(13), PG.referenced);
+    expect(look()).toBe(31);
+    expect(ageOf(13)).toBe('active');
+    for (const range of space.ranges) expect(range.testAndClearYoung(13)).toBe(false);
+  });
+
+  it('finds what was stored and used before the range was cut', () => {
+    for (const index of [14, 40]) run(sys.store(at(index), one, 0, 1));
+    run(sys.munmap(at(30), PAGE_SIZE));
+    expect(kernel.stats.pagesDirty).toBe(0);
+    expect(space.ranges).toHaveLength(2);
+    for (const index of [14, 40]) expect(space.ranges.some((range) => range.testAndClearYoung(index))).toBe(true);
+    // Both pieces lead on, without a fault, and what was stored becomes known.
+    expect([14, 40].map((index) => sys.storeNow(at(index), one, 0, 1))).toEqual([1, 1]);
+    run(sys.msync(address, 30 * PAGE_SIZE, MS.async));
+    expect(kernel.stats.pagesDirty).toBe(1);
+    run(sys.msync(at(31), 60 * PAGE_SIZE, MS.async));
+    expect(kernel.stats.pagesDirty).toBe(2);
+  });
+
+  it('finds what was stored before the range was cut, though it is not touched again', () => {
+    for (const index of [14, 40]) run(sys.store(at(index), one, 0, 1));
+    run(sys.munmap(at(30), PAGE_SIZE));
+    run(sys.msync(address, 30 * PAGE_SIZE, MS.async));
+    run(sys.msync(at(31), 60 * PAGE_SIZE, MS.async));
+    expect(kernel.stats.pagesDirty).toBe(2);
+  });
+
   it('asks all ranges, and takes the bit of each', () => {
     const second = sys.mmap(PAGES * PAGE_SIZE, PROT.read, MAP.shared, fd, 0);
     mapAll();

@@ -1,5 +1,6 @@
 // Mapped files, one rule at a time; test/experiment/fsx.ts mixes them with everything else.
-import { beforeEach, describe, expect, it } from 'vitest';
+import fc from 'fast-check';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Ino, ModelError, PAGE_SIZE, type Pfn } from '../../src/base/index.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
 import { directory, file, tree } from '../../src/disk/mkfs-tree.ts';
@@ -17,6 +18,8 @@ import {
 } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { BlkifOp } from '../../src/xen/public/index.ts';
+import { Vma } from '../../src/kernel/vma.ts';
+import { property } from '../support/property.ts';
 import { FakeMachine } from './fake-machine.ts';
 
 const PAGES = 40;
@@ -307,6 +310,108 @@ describe('a range that is asked for ahead', () => {
   });
 });
 
+describe('many mappings', () => {
+  const BASE = 0x4000_0000;
+  const step = fc.record({
+    what: fc.constantFrom('map', 'map', 'unmap', 'touch', 'touch', 'cut' as const),
+    at: fc.nat(30),
+    pages: fc.integer({ min: 1, max: 6 }),
+  });
+  property(
+    'take the lowest addresses that fit, and a page is mapped as long as one of them leads to it',
+    fc.array(step, { minLength: 40, maxLength: 80 }),
+    (steps) => {
+      start(2000);
+      /** Page of the file behind each page of addresses, and whether it was touched. */
+      const model: ({ page: number; touched: boolean } | undefined)[] = [];
+      const buffer = new Uint8Array(1);
+      for (const { what, at, pages } of steps) {
+        if (what === 'map') {
+          const isFree = (from: number): boolean =>
+            Array.from({ length: pages }, (_, i) => model[from + i]).every((each) => each === undefined);
+          let from = 0;
+          while (!isFree(from)) from++;
+          // A few pages of the file, so that several ranges map one.
+          const first = at % 3;
+          expect(sys.mmap(pages * PAGE_SIZE, PROT.read, MAP.shared, fd, first * PAGE_SIZE)).toBe(
+            BASE + from * PAGE_SIZE,
+          );
+          for (let i = 0; i < pages; i++) model[from + i] = { page: first + i, touched: false };
+        } else if (what === 'touch') {
+          for (let i = at; i < at + pages; i++) {
+            const there = model[i];
+            const answer = errno(() => sys.load(BASE + i * PAGE_SIZE, buffer, 0, 1));
+            expect(answer).toBe(there === undefined ? 'EFAULT' : 'no error');
+            if (there !== undefined) there.touched = true;
+          }
+        } else if (what === 'unmap') {
+          run(sys.munmap(BASE + at * PAGE_SIZE, pages * PAGE_SIZE));
+          for (let i = at; i < at + pages; i++) model[i] = undefined;
+        } else {
+          // A truncation drops what lies behind; afterwards the file is as long as it was.
+          const size = sys.fstat(fd).size;
+          run(sys.ftruncate(fd, at * 1000));
+          run(sys.ftruncate(fd, size));
+          for (const each of model) if (each !== undefined && each.page * PAGE_SIZE >= at * 1000) each.touched = false;
+        }
+        const touched = new Set(model.filter((each) => each?.touched === true).map((each) => each!.page));
+        expect(kernel.mm.cache.nrMapped).toBe(touched.size);
+      }
+      const last = model.findLastIndex((each) => each !== undefined) + 1;
+      const holes = model.slice(0, last).includes(undefined);
+      expect(errno(() => sys.msync(BASE, Math.max(1, last) * PAGE_SIZE, MS.async))).toBe(
+        holes || last === 0 ? 'ENOMEM' : 'no error',
+      );
+      run(sys.munmap(0, 0xc000_0000));
+      expect(kernel.mm.cache.nrMapped).toBe(0);
+      expect(sys.mmap(0xc000_0000 - BASE, PROT.read, MAP.private, fd, 0)).toBe(BASE);
+      expect(errno(() => sys.mmap(1, PROT.read, MAP.private, fd, 0))).toBe('ENOMEM');
+    },
+    { numRuns: 25 },
+  );
+
+  it.each([
+    ['one file', 1],
+    ['a file each', 30],
+  ])('of %s: with 5000 of them, mapping, touching and unmapping one is the work that it is with 50', (_, files) => {
+    const fds = Array.from({ length: files }, (__, i) => {
+      const made = run(sys.open(`/made${i}`, O.creat | O.rdwr));
+      run(sys.write(made, contents, 0, 2 * PAGE_SIZE));
+      return made;
+    });
+    // Whoever looks at a range asks for its length.
+    const looks = vi.spyOn(Vma.prototype, 'pages', 'get');
+    const buffer = new Uint8Array(1);
+    const addresses: number[] = [];
+    const map = (n: number): void => {
+      const address = sys.mmap(2 * PAGE_SIZE, PROT.read, MAP.shared, fds[n % files]!, 0);
+      run(sys.load(address, buffer, 0, 1));
+      addresses.push(address);
+    };
+    const work = (): number[] => {
+      looks.mockClear();
+      map(0);
+      const forMapping = looks.mock.calls.length;
+      // One in the middle: its neighbours stay.
+      looks.mockClear();
+      run(sys.munmap(addresses[20]!, 2 * PAGE_SIZE));
+      const forUnmapping = looks.mock.calls.length;
+      looks.mockClear();
+      addresses[20] = sys.mmap(2 * PAGE_SIZE, PROT.read, MAP.shared, fds[0]!, 0);
+      run(sys.load(addresses[20], buffer, 0, 1));
+      sys.mincore(addresses[20], 2 * PAGE_SIZE);
+      return [forMapping, forUnmapping, looks.mock.calls.length];
+    };
+    while (addresses.length < 50) map(addresses.length);
+    const few = work();
+    while (addresses.length < 5000) map(addresses.length);
+    expect(work()).toEqual(few);
+    expect(Math.max(...few)).toBeLessThan(20);
+    expect(kernel.mm.cache.nrMapped).toBe(files);
+    vi.restoreAllMocks();
+  });
+});
+
 describe('reclaim of mapped pages', () => {
   /** Pages 0 … 63 of a file on the inactive list, 0 oldest, mapped by a range that knows which were touched. */
   function mapped(young: (index: number) => boolean): { mm: MemoryManagement; dropped: number[] } {
@@ -315,16 +420,15 @@ describe('reclaim of mapped pages', () => {
     const space = mm.cache.open(1 as Ino);
     const dropped: number[] = [];
     const range: MappedRange = {
-      maps: (index) => !dropped.includes(index),
       testAndClearYoung: young,
       unmap: (index) => dropped.push(index),
     };
-    space.ranges = [range];
+    space.ranges = new Set([range]);
     for (let index = 0; index < 64; index++) {
       const pfn = mm.allocator.take();
       mm.cache.add(space, index, pfn);
       mm.cache.setUptodate(pfn);
-      mm.cache.setMapped(pfn);
+      mm.cache.addEntry(pfn);
     }
     mm.lru.drain();
     return { mm, dropped };
@@ -359,7 +463,7 @@ describe('reclaim of mapped pages', () => {
     const { mm } = mapped(() => true);
     for (let pfn = 0; pfn < 64; pfn++) {
       for (const _ of [1, 2]) mm.lru.markAccessed(pfn as Pfn);
-      if (pfn < 32) mm.cache.clearMapped(pfn as Pfn);
+      if (pfn < 32) mm.cache.removeEntry(pfn as Pfn);
     }
     for (let i = 0; i < 64; i++) mm.reclaim.shrinkZone(12, 0);
     expect(mm.lru.nrActive).toBeLessThanOrEqual(32);

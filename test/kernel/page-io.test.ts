@@ -332,4 +332,42 @@ describe('errors', () => {
     expect(mm.map.has(pfn, PG.named)).toBe(true);
     expect(mm.map.has(pfn, PG.error | PG.locked)).toBe(false);
   });
+
+  it('of a write that failed and a page without a place, in any order, EIO is told, once', () => {
+    for (const order of [
+      [0, 1],
+      [1, 0],
+    ]) {
+      const { mm, io, writeback, mapping: placed, start, serve } = rig();
+      const mapping: Mapping = {
+        ...placed,
+        *allocate() {
+          throw new ModelError('ENOSPC', 'no block is free');
+        },
+      };
+      const answers: string[] = [];
+      for (const index of order) {
+        start(
+          (function* (): Process {
+            const pfn = yield* io.grabPage(mapping, index);
+            mm.cache.setUptodate(pfn);
+            if (index === 0) mm.map.set(pfn, PG.hasBlock);
+            io.unlockPage(pfn);
+            writeback.markPageDirty(mapping, pfn);
+            yield* writeback.writePages(mapping, true);
+            io.unplug();
+          })(),
+        );
+        serve(BlkifStatus.error);
+      }
+      for (let i = 0; i < 2; i++)
+        try {
+          writeback.throwError(mapping);
+          answers.push('ok');
+        } catch (error) {
+          answers.push((error as ModelError).code);
+        }
+      expect(answers).toEqual(['EIO', 'ok']);
+    }
+  });
 });

@@ -169,7 +169,7 @@ const TABLES: readonly { readonly heads: readonly string[]; readonly rows: reado
 const rowsWith = (rows: readonly (readonly string[])[]): string[][] => rows.map((row, n) => [HEAD[n + 1]!, ...row]);
 
 describe('the printed tables', () => {
-  const text = renderVmmText({ result: RESULT, mismatches: [] }, false);
+  const text = renderVmmText({ result: RESULT, mismatches: [], notices: [] }, false);
   const words = text.replaceAll(/\s+/g, ' ');
 
   it('have these columns and rows, and no other', () => {
@@ -195,7 +195,7 @@ describe('the printed tables', () => {
 
 describe('the page', () => {
   it('has the same rows, the same heads, and the same words', () => {
-    const html = renderVmmHtml({ result: RESULT, mismatches: [] });
+    const html = renderVmmHtml({ result: RESULT, mismatches: [], notices: [] });
     expect(htmlRowsOf(html)).toEqual(TABLES.flatMap(({ rows }) => rowsWith(rows)));
     const heads = [...html.matchAll(/<th scope="col">([^<]*)<\/th>/g)].map(([, head]) => head);
     expect(heads).toEqual(TABLES.flatMap((table) => table.heads));
@@ -212,7 +212,7 @@ const SERIES: VmmExperimentResult = {
 };
 
 describe('the tables of the series', () => {
-  const rows = rowsOf(renderVmmText({ result: SERIES, mismatches: [] }, false)).slice(12);
+  const rows = rowsOf(renderVmmText({ result: SERIES, mismatches: [], notices: [] }, false)).slice(12);
 
   it('have a column a machine, ascending, with the figures of the slides where they have one', () => {
     const byMemory = ['', '256MiB', '512MiB', '1GiB'];
@@ -242,7 +242,7 @@ describe('the tables of the series', () => {
 
   it('sum what was verified over all machines', () => {
     // Four machines, two strategies each.
-    expect(renderVmmText({ result: SERIES, mismatches: [] }, false)).toMatch(
+    expect(renderVmmText({ result: SERIES, mismatches: [], notices: [] }, false)).toMatch(
       /\nverified 8 pages, 80 bytes: all equal\n$/,
     );
   });

@@ -42,9 +42,9 @@ describe('the figures of a reboot of the hypervisor', () => {
 
 describe('the printed text', () => {
   it('fits in 100 columns and ends with the verdict', () => {
-    const text = renderVmmText({ result: sampleVmmResult(), mismatches: [] }, false);
+    const text = renderVmmText({ result: sampleVmmResult(), mismatches: [], notices: [] }, false);
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
-    expect(text).toMatch(/\nverified 50,000 pages, 150,000,000 bytes: all equal\n$/);
+    expect(text).toMatch(/\nverified 60,000 pages, 180,000,000 bytes: all equal\n$/);
     for (const { question, rows } of grids(sampleVmmResult())) {
       expect(text).toContain(question);
       for (const { value } of rows.flatMap(({ cells }) => cells)) expect(text).toContain(value);
@@ -61,16 +61,16 @@ describe('the printed text', () => {
     });
     expect(reasonsOf(result)).toEqual(['1 guest of 1GiB, warm-vm: guest0 does not go on: a torn record']);
     const mismatches = [{ vms: 1, memory: 1 << 30, strategy: 'warm-vm' as const, what: 'byte 3 was read wrong' }];
-    const text = renderVmmText({ result, mismatches }, true);
+    const text = renderVmmText({ result, mismatches, notices: [] }, true);
     expect(text).toContain(
-      'guest0 does not go on: a torn record\n\u001b[31mverified 4,001 pages, 12,000,002 bytes: 3 DIFFER',
+      'guest0 does not go on: a torn record\n\u001b[31mverified 5,001 pages, 15,000,002 bytes: 3 DIFFER',
     );
     expect(text).toMatch(/\nmismatch \(warm-vm, 1 × 1073741824\): byte 3 was read wrong\n$/);
   });
 });
 
 describe('the page', () => {
-  const html = renderVmmHtml({ result: sampleVmmResult(), mismatches: [] });
+  const html = renderVmmHtml({ result: sampleVmmResult(), mismatches: [], notices: [] });
 
   it('is whole, well nested, and stands alone', () => {
     checkNesting(html);
@@ -92,6 +92,7 @@ describe('the page', () => {
     const many = renderVmmHtml({
       result: sampleVmmResult({ machines: [sampleMeasurement(9, 1 << 28)] }),
       mismatches: [],
+      notices: [],
     });
     expect(many.match(/class="silence"/g)).toHaveLength(VMM_STRATEGIES.length);
     expect(many.match(/<svg /g)).toHaveLength(1);
@@ -100,7 +101,7 @@ describe('the page', () => {
   const nasty = fc.string({ unit: fc.constantFrom('<', '>', '"', "'", '&', 'b', '/', ' ') });
   property('escapes whatever text it is given', nasty, nasty, (what, fitted) => {
     const mismatches = [{ vms: 1, memory: 4096, strategy: 'warm-vm' as const, what }];
-    const page = renderVmmHtml({ result: sampleVmmResult({ fitted: [fitted] }), mismatches });
+    const page = renderVmmHtml({ result: sampleVmmResult({ fitted: [fitted] }), mismatches, notices: [] });
     checkNesting(page);
   });
 });

@@ -8,6 +8,7 @@ const PHASES: Record<(typeof VMM_STRATEGIES)[number], readonly VmmPhase['name'][
   'live-migration': ['migrate guests', 'domain 0 shutdown', 'reset and boot', 'migrate guests back'],
   'shutdown-boot': ['shut guests down', 'domain 0 shutdown', 'reset and boot', 'boot guests'],
   'warm-cache': ['shut guests down', 'domain 0 shutdown', 'hand over', 'reset and boot', 'boot guests'],
+  'warm-cache+metadata': ['shut guests down', 'domain 0 shutdown', 'hand over', 'reset and boot', 'boot guests'],
 };
 
 export function sampleMeasurement(vms: number, memory: number): VmmMeasurement {

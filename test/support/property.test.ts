@@ -66,6 +66,24 @@ describe('checkProperty', () => {
     expect(replayLine(again).slice(1, 3)).toEqual(replayLine(message).slice(1, 3));
   });
 
+  it('that runs out of time says so, and how far it came', () => {
+    const busy = (): void => {
+      for (const end = performance.now() + 300; performance.now() < end; );
+    };
+    const message = failureOf(() => checkProperty(where, [fc.nat()], busy, { numRuns: 50 }, 1000));
+    const [, passed] = /: stopped by its time limit, 1 s: (\d+) of 50 cases passed, and none failed$/.exec(message)!;
+    expect(Number(passed)).toBeGreaterThan(0);
+    expect(Number(passed)).toBeLessThan(50);
+  });
+
+  it('that fails and runs out of time while it shrinks shows what it has', () => {
+    const slow = (n: unknown): void => {
+      for (const end = performance.now() + 1500; performance.now() < end; );
+      expect(n).toBeLessThan(1000);
+    };
+    replayLine(failureOf(() => checkProperty(where, [fc.integer({ min: 2000 })], slow, {}, 1000)));
+  });
+
   it('runs the examples it is given first', () => {
     const seen: unknown[] = [];
     checkProperty(where, [fc.nat(), fc.nat()], (a, b) => void seen.push([a, b]), { examples: [[3, 4]] });

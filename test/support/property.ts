@@ -7,17 +7,25 @@
 //   STILLWARM_RUNS=100 makes every property run 100 times as many cases.
 // - Model-based properties: write fc.commands(list, replayOfCommands()), fast-check needs a second path there.
 //
+// - A property that is too slow, on a busy machine perhaps, stops before the test's time limit and says how many cases passed.
+//
 // Predicates are synchronous: nothing in the model waits for the host.
 import fc from 'fast-check';
 import { it } from 'vitest';
 
 const DEFAULT_RUNS = 100;
-export const TIMEOUT_MS = 60_000;
+/**
+ * What a test may take of the host's time: some ten times what the slowest takes alone, so that none fails on a machine that is busy
+ * with eight other things. It is not what finds a model that hangs: that is event-limit.ts.
+ */
+export const TIMEOUT_MS = 300_000;
+/** Share of it after which a property stops and says how far it came, before the test is cut off without a word. */
+const PROPERTY_SHARE = 0.9;
 
 /** fast-check's own parameters, less those this file decides. */
 export type PropertyParams<Ts> = Omit<
   fc.Parameters<Ts>,
-  'seed' | 'path' | 'endOnFailure' | 'reporter' | 'asyncReporter'
+  'seed' | 'path' | 'endOnFailure' | 'reporter' | 'asyncReporter' | 'interruptAfterTimeLimit' | 'markInterruptAsFailure'
 >;
 
 type Values = [unknown, ...unknown[]];
@@ -46,8 +54,10 @@ export function checkProperty(
   arbitraries: fc.Arbitrary<unknown>[],
   predicate: (...values: unknown[]) => boolean | void,
   params: PropertyParams<Values> = {},
+  limitMs = PROPERTY_SHARE * TIMEOUT_MS * Math.max(1, runsFactor()),
 ): void {
   const path = process.env['STILLWARM_PATH'];
+  const wanted = Math.max(1, Math.round((params.numRuns ?? DEFAULT_RUNS) * runsFactor()));
   const synchronous = (...values: unknown[]): boolean => {
     const answer: unknown = predicate(...values);
     if (answer instanceof Promise) throw new TypeError('a property is synchronous here, this one returned a promise');
@@ -55,7 +65,9 @@ export function checkProperty(
   };
   const details = fc.check(fc.property(...(arbitraries as Arbitraries<Values>), synchronous), {
     ...params,
-    numRuns: Math.max(1, Math.round((params.numRuns ?? DEFAULT_RUNS) * runsFactor())),
+    numRuns: wanted,
+    interruptAfterTimeLimit: limitMs,
+    markInterruptAsFailure: true,
     seed: integerFromEnv('STILLWARM_SEED') ?? seedOf(where.name),
     ...(path === undefined ? {} : { path, endOnFailure: true }),
   });
@@ -63,6 +75,10 @@ export function checkProperty(
 
   const { counterexample, counterexamplePath, errorInstance, seed, numRuns, numShrinks, numSkips } = details;
   if (counterexample === null || counterexamplePath === null) {
+    if (details.interrupted)
+      throw new Error(
+        `${where.name}: stopped by its time limit, ${limitMs / 1000} s: ${numRuns} of ${wanted} cases passed, and none failed`,
+      );
     throw new Error(`${where.name}: gave up after ${numRuns} cases, ${numSkips} skipped by fc.pre (seed ${seed})`);
   }
   const shown = fc.stringify(counterexample);

@@ -1,7 +1,7 @@
 // Several domains on one machine and one disk: who has which frame, and what is in it when he gets it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Mfn, ModelError, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { GuestPanic, Mfn, ModelError, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import type { BlockRequest } from '../../src/disk/block-device.ts';
 import type { Domain } from '../../src/xen/domain.ts';
 import { OWNER_HYPERVISOR, ownerOfDomain } from '../../src/xen/frame-record.ts';
@@ -98,7 +98,8 @@ function play(seed: number, actions: readonly Action[], options: HypervisorOptio
   const perform = (one: Action): void => {
     if (one.do === 'settle') simulation.run();
     else if (one.do === 'steps') for (let i = 0; i < one.count; i++) simulation.step();
-    else if (one.do === 'build') guests.push(built(startGuest(machine, `d${guests.length}`, LEAST_PAGES + one.more)));
+    else if (one.do === 'build')
+      guests.push(built(startGuest(machine, `d${guests.length + destroyed.length}`, LEAST_PAGES + one.more)));
     else {
       const guest = guests[one.who];
       if (guest === undefined) return;
@@ -142,7 +143,7 @@ function play(seed: number, actions: readonly Action[], options: HypervisorOptio
     try {
       perform(one);
     } catch (error) {
-      if (!(error instanceof ModelError) || error.code !== 'ENOMEM') throw error;
+      if (!/: ENOMEM: /.test(String(error))) throw error;
     }
     quiet();
     named();
@@ -245,8 +246,8 @@ describe('a reservation', () => {
     const free = allocator.freeCount;
     expect(hypercalls.decreaseReservation([200, 201, 202])).toBe(3);
     expect([guest.domain.pageCount, guest.domain.hasFrame(Pfn(201))]).toEqual([LEAST_PAGES - 3, false]);
-    expect(() => memory.readU8(Pfn(201), 0)).toThrow('no such frame');
-    expect(() => memory.writeU8(Pfn(201), 0, 1)).toThrow('no such frame');
+    expect(() => memory.readU8(Pfn(201), 0)).toThrow(GuestPanic);
+    expect(() => memory.writeU8(Pfn(201), 0, 1)).toThrow(GuestPanic);
     expect([guest.insert(201, 12, 1), guest.erase(201)]).toEqual([Reason.absent, Reason.absent]);
     machine.simulation.run();
     expect(allocator.freeCount).toBe(free + 3);
@@ -294,7 +295,7 @@ describe('a reservation', () => {
     const rest = machine.hypervisor.allocator.freeCount * PAGE_SIZE;
     const other = { name: 'large', memoryBytes: rest, device: machine.disk };
     machine.simulation.runProcess('create', domainOf(machine.toolstack.createDomain(other)));
-    expect(() => restartGuest(machine, guest)).toThrow(/^ENOMEM/);
+    expect(() => restartGuest(machine, guest)).toThrow(/: ENOMEM: /);
     expect([guest.domain.isRunning, guest.domain.pageCount]).toEqual([true, LEAST_PAGES - 3]);
     machine.toolstack.list.checkInvariants();
   });
@@ -351,5 +352,134 @@ describe('a paused domain', () => {
       guest.domain.environment.hypercalls.shutdown(reason);
       expect([guest.domain.state, guest.domain.shutdownReason]).toEqual(['shutdown', reason]);
     }
+  });
+});
+
+describe('a guest that panics', () => {
+  /** Each way in which code of a guest comes to run. */
+  const ways: Record<string, (guest: MiniGuest, panic: () => void) => void> = {
+    'a process': ({ domain }, panic) =>
+      domain.environment.spawn(
+        'panics',
+        (function* () {
+          panic();
+        })(),
+      ),
+    'a timer': ({ domain }, panic) => {
+      domain.environment.after(Ns(10), panic);
+    },
+    'an upcall': (guest, panic) => {
+      guest.onUpcall = panic;
+      guest.read(100, 1);
+    },
+    'a watch': ({ domain }, panic) => {
+      domain.environment.spawn('watches', domain.environment.xenstore.watch('memory/target', panic));
+    },
+  };
+
+  it.each(Object.keys(ways))('in %s is gone, and nobody else', (way) => {
+    const machine = bootMachine(1, {}, 24 << 20);
+    const [guest, other] = [startGuest(machine, 'a'), startGuest(machine, 'b')];
+    let later = false;
+    guest.domain.environment.after(Ns(1_000_000), () => (later = true));
+    ways[way]!(guest, () => {
+      guest.domain.environment.memory.readU8(Pfn(guest.domain.nrPages), 0);
+    });
+    machine.simulation.run();
+    const { state, shutdownReason, panic } = guest.domain;
+    expect([state, shutdownReason, later]).toEqual(['shutdown', ShutdownReason.crash, false]);
+    expect(panic).toBe(`access to page ${guest.domain.nrPages}, which the domain does not have`);
+    const id = other.read(100, 1);
+    machine.simulation.run();
+    expect([other.domain.state, other.domain.panic, other.responses.get(id)]).toEqual(['running', undefined, 0]);
+    machine.toolstack.list.checkInvariants();
+  });
+
+  it('while somebody waits for what it does tells that one, who decides', () => {
+    const machine = bootMachine();
+    const { domain } = startGuest(machine);
+    const task = domain.environment.spawn(
+      'panics',
+      (function* () {
+        yield 100;
+        domain.environment.memory.writeU8(Pfn(2 ** 20), 0, 1);
+      })(),
+    );
+    expect(() => machine.simulation.runProcess('joins', task.join())).toThrow(GuestPanic);
+    expect(domain.state).toBe('running');
+  });
+});
+
+describe('a hypercall', () => {
+  const none = undefined as never;
+  const wrong = [-1, 0.5, NaN, Infinity, 2 ** 32, none] as never[];
+
+  it('with an argument that makes no sense is an error, and nothing is changed', () => {
+    const machine = bootMachine();
+    const { domain } = startGuest(machine);
+    const { hypercalls, xenstore } = domain.environment;
+    const { eventChannels, recoveryBox } = hypercalls;
+    const before = [domain.events.channels.slice(), domain.pageCount];
+    for (const value of wrong) {
+      expect(() => eventChannels.allocUnbound(value)).toThrow(ModelError);
+      expect(() => eventChannels.bindInterdomain(value, 1 as never)).toThrow(ModelError);
+      expect(() => eventChannels.bindInterdomain(0 as never, value)).toThrow(ModelError);
+      expect(() => eventChannels.bindVirq(value)).toThrow(ModelError);
+      expect(() => {
+        eventChannels.close(value);
+      }).toThrow(ModelError);
+      expect(() => {
+        eventChannels.send(value);
+      }).toThrow(ModelError);
+      expect(() => eventChannels.status(value)).toThrow(ModelError);
+      expect(hypercalls.decreaseReservation([value])).toBe(0);
+      expect(hypercalls.increaseReservation([value])).toBe(0);
+      expect(() => hypercalls.decreaseReservation(value)).toThrow(ModelError);
+      expect(() => hypercalls.increaseReservation({ length: value })).toThrow(ModelError);
+      expect(() => {
+        hypercalls.setCallback(value);
+      }).toThrow(ModelError);
+      expect(() => {
+        hypercalls.shutdown(value);
+      }).toThrow(ModelError);
+      expect(() => {
+        hypercalls.cacheMapOp({ words: new Uint32Array(8), count: value } as never);
+      }).toThrow(ModelError);
+      expect(recoveryBox.put(value, new Uint8Array(1))).toBe(false);
+      expect(() => recoveryBox.put(1, value)).toThrow(ModelError);
+      const { simulation } = machine;
+      expect(() => simulation.runProcess('read', xenstore.read(value))).toThrow(ModelError);
+      expect(() => simulation.runProcess('write', xenstore.write('device/x', value))).toThrow(ModelError);
+      expect(() => simulation.runProcess('watch', xenstore.watch('device/x', value))).toThrow(ModelError);
+      expect(() => simulation.runProcess('suspend', hypercalls.suspend(value))).toThrow(ModelError);
+    }
+    expect([domain.events.channels.slice(), domain.pageCount, domain.state]).toEqual([...before, 'running']);
+  });
+
+  it('that fills the store ends at its share', () => {
+    const machine = bootMachine();
+    const { domain } = startGuest(machine);
+    const { xenstore } = domain.environment;
+    const count = (process: () => Generator<never>): number => {
+      for (let done = 0; ; done++) {
+        try {
+          machine.simulation.runProcess('asks', process() as never);
+        } catch (error) {
+          if (!(error instanceof ModelError) || error.code !== 'ENOSPC') throw error;
+          return done;
+        }
+      }
+    };
+    let n = 0;
+    const known = machine.hypervisor.xenstore.count(`/local/domain/${domain.domid}`);
+    expect(count(() => xenstore.write(`device/${n++}`, '') as never)).toBe(1000 - known);
+    expect(count(() => xenstore.watch('device', () => undefined) as never)).toBe(128);
+    // What is there may be changed.
+    machine.simulation.runProcess('writes', xenstore.write('device/0', 'x'));
+    for (const [path, value] of [
+      ['device/0', 'x'.repeat(4096)],
+      [`device/${'x'.repeat(4096)}`, ''],
+    ] as const)
+      expect(() => machine.simulation.runProcess('writes', xenstore.write(path, value))).toThrow('does not take');
   });
 });

@@ -161,6 +161,8 @@ export class MiniGuest {
   /** Status by request id. */
   readonly responses = new Map<number, number>();
   readonly ring: Pfn;
+  readonly sharedInfo: Pfn;
+  readonly #grantTable: number;
   port = EvtchnPort(0);
   /** Called at each upcall, before responses are taken. */
   onUpcall: () => void = () => undefined;
@@ -172,6 +174,8 @@ export class MiniGuest {
   constructor({ simulation }: TestMachine, domain: Domain) {
     this.domain = domain;
     this.ring = Pfn(domain.nrPages - 1);
+    this.sharedInfo = Pfn(this.startInfo('sharedInfoPfn'));
+    this.#grantTable = this.startInfo('grantTablePfn');
     simulation.runProcess('connect', this.#connect());
   }
 
@@ -197,10 +201,6 @@ export class MiniGuest {
     return getField(START_INFO[arch], page, 0, name);
   }
 
-  get sharedInfo(): Pfn {
-    return Pfn(this.startInfo('sharedInfoPfn'));
-  }
-
   /** Writes a grant table entry. */
   grant(ref: number, pfn: number, flags: number, domid: number = DOM0): void {
     const { memory } = this.domain.environment;
@@ -216,7 +216,7 @@ export class MiniGuest {
   }
 
   grantAt(ref: number): [Pfn, number] {
-    return [Pfn(this.startInfo('grantTablePfn') + (ref >> 9)), (ref & 511) * GRANT_ENTRY.size];
+    return [Pfn(this.#grantTable + (ref >> 9)), (ref & 511) * GRANT_ENTRY.size];
   }
 
   get hasRoom(): boolean {

@@ -7,6 +7,7 @@ import { type Arch, ARCHS, DOM0, FRAME_NUMBER_BYTES, PAGE_SIZE, Pfn } from '../.
 import { domainOf, Provenance, Reason, restoreDomain, saveDomain, Virq } from '../../src/xen/index.ts';
 import { SAVE_HEADER, SAVE_MAGIC, SAVE_VERSION } from '../../src/xen/save-format.ts';
 import { seal } from '../../src/xen/records.ts';
+import { mustBeSameBytes } from '../support/bytes.ts';
 import { property } from '../support/property.ts';
 import {
   restartGuest,
@@ -188,7 +189,7 @@ describe('a save file', () => {
   it('of the other architecture is refused', () => {
     const file = fileOf(saved.x86_64.machine, saved.x86_32.bytes);
     isRefused('x86_64', file, 'save header: of an x86_32 machine, not x86_64');
-    expect(file.bytes.slice(0, saved.x86_32.bytes.length)).toEqual(saved.x86_32.bytes);
+    mustBeSameBytes(file.bytes.subarray(0, saved.x86_32.bytes.length), saved.x86_32.bytes, 'the file');
   });
 
   it('on a device that fails is refused', () => {

@@ -70,11 +70,12 @@ describe('frames', () => {
       const { simulation, toolstack, hypervisor, disk } = machine;
       const free = hypervisor.allocator.freeCount;
       const guests: MiniGuest[] = [];
+      let created = 0;
       for (const { what, who, pages, preserve } of steps) {
         const guest = guests[who];
         const roomFor = pages - (what === 'restart' && guest ? guest.domain.nrPages : 0);
         try {
-          if (what === 'create') guests.push(startGuest(machine, `d${guests.length}`, pages));
+          if (what === 'create') guests.push(startGuest(machine, `d${created++}`, pages));
           else if (guest === undefined) continue;
           else if (what === 'cache') cacheBlocks(machine, guest, [who, who + 8], 100 + who);
           else if (what === 'restart')
@@ -258,8 +259,8 @@ describe('between two guests', () => {
     expect(ticks).toBe(atDeath);
     expect(guest.responses.size).toBe(0);
     expect(() => environment.now).toThrow('gone');
-    expect(() => memory.readU8(Pfn(1), 0)).toThrow('does not have');
-    expect(() => memory.zero(Pfn(1), 0, 4)).toThrow('does not have');
+    expect(() => memory.readU8(Pfn(1), 0)).toThrow('a guest that is gone');
+    expect(() => memory.zero(Pfn(1), 0, 4)).toThrow('a guest that is gone');
     expect(() => hypercalls.eventChannels.send(guest.port)).toThrow('gone');
     expect(() => environment.spawn('x', (function* () {})())).toThrow('gone');
   });

@@ -1,0 +1,52 @@
+/** Hands the process to the program, and nothing else. */
+
+import { fstatSync, writeSync } from 'node:fs';
+import { askHost, asUserError } from '../base/index.ts';
+import { runCampaign } from '../experiment/campaign.ts';
+import { runReboot } from '../experiment/reboot.ts';
+import { runVmmReboot } from '../experiment/vmm-experiment.ts';
+import { main } from './commands.ts';
+import type { Output } from './io.ts';
+
+const STDOUT = 1;
+
+/** Runs the command line of this process and sets its exit status. */
+export function start(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // A reader that went away (`stillwarm … | head`) is no failure of ours.
+    if (error.code === 'EPIPE') return;
+    const refusal = asUserError(error, 'cannot write standard output');
+    process.stderr.write(`stillwarm: ${refusal instanceof Error ? refusal.message : error.message}\n`);
+    process.exitCode = 2;
+  });
+  // Nobody is left to be told.
+  process.stderr.on('error', () => undefined);
+
+  // Not process.exit: what was written to a pipe may not have left yet.
+  process.exitCode = main(process.argv.slice(2), {
+    stdout: standardOutput(),
+    stdoutFd: STDOUT,
+    stderr: process.stderr,
+    colour: process.stdout.isTTY && !process.env['NO_COLOR'],
+    // Asked when it is needed: it may be gone.
+    get cwd() {
+      return askHost('the working directory', () => process.cwd());
+    },
+    runReboot,
+    runCampaign,
+    runVmmReboot,
+  });
+}
+
+/** A file is written here: node's own stream drops what a disk that is nearly full did not take. */
+function standardOutput(): Output {
+  const isPiped = process.stdout.isTTY || fstatSync(STDOUT).isFIFO() || fstatSync(STDOUT).isSocket();
+  if (isPiped) return process.stdout;
+  return {
+    write: (text) => {
+      const bytes = Buffer.from(text);
+      for (let done = 0; done < bytes.length; )
+        done += askHost('cannot write standard output', () => writeSync(STDOUT, bytes, done));
+    },
+  };
+}

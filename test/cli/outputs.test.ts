@@ -1,0 +1,290 @@
+// Every option that names an output, with every kind of thing that may lie there: what is refused is refused before any work,
+// in one line, and nothing is touched.
+import {
+  closeSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { UserError } from '../../src/base/index.ts';
+import { main } from '../../src/cli/commands.ts';
+import type { Io } from '../../src/cli/io.ts';
+import { saveMemory } from '../../src/experiment/memory-dump.ts';
+import { MachineMemory } from '../../src/machine/memory.ts';
+import { sampleResult } from '../report/sample.ts';
+import { sampleVmmResult } from '../report/vmm-sample.ts';
+import { run } from '../support/e2fsprogs.ts';
+import { captureIo } from './capture.ts';
+
+let dir = '';
+let server: Server;
+beforeEach(async () => {
+  dir = realpathSync(mkdtempSync(join(tmpdir(), 'stillwarm-outputs-')));
+  server = createServer();
+  await new Promise<void>((resolve) => server.listen(join(dir, 'a-socket'), resolve));
+});
+afterEach(() => {
+  server.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** What may lie where the output is to go; each makes it at `at`. The input is the directory `input` or the file `image`. */
+const TARGETS: Record<string, (at: string) => void> = {
+  nothing: () => undefined,
+  'a file': (at) => writeFileSync(at, 'old'),
+  'a link to a file': (at) => {
+    writeFileSync(join(dir, 'elsewhere'), 'old');
+    symlinkSync(join(dir, 'elsewhere'), at);
+  },
+  'a directory': (at) => mkdirSync(at),
+  'a device': (at) => symlinkSync('/dev/null', at),
+  'a pipe': (at) => void run('mkfifo', at),
+  'a socket': (at) => renameSync(join(dir, 'a-socket'), at),
+  'a link to nothing': (at) => symlinkSync('nowhere', at),
+  'a link to itself': (at) => symlinkSync(at, at),
+  'a link to the image': (at) => symlinkSync(join(dir, 'image'), at),
+  'the image by another name': (at) => linkSync(join(dir, 'image'), at),
+  'a link to a file in the directory': (at) => symlinkSync(join(dir, 'input/one'), at),
+};
+
+/** Each output, and what is read meanwhile. */
+const OUTPUTS: Record<string, { argv: (at: string) => string[]; input: 'image' | 'input'; file: string }> = {
+  'reboot --report, of a directory': {
+    argv: (at) => ['reboot', '--report', at, 'input'],
+    input: 'input',
+    file: 'index.html',
+  },
+  'reboot --report, of an image': {
+    argv: (at) => ['reboot', '--report', at, 'image'],
+    input: 'image',
+    file: 'index.html',
+  },
+  'reboot --dump-memory, of a directory': {
+    argv: (at) => ['reboot', '--dump-memory', at, 'input'],
+    input: 'input',
+    file: '',
+  },
+  'reboot --dump-memory, of an image': {
+    argv: (at) => ['reboot', '--dump-memory', at, 'image'],
+    input: 'image',
+    file: '',
+  },
+  'vmm-reboot --report, of a directory': {
+    argv: (at) => ['vmm-reboot', '--report', at, 'input'],
+    input: 'input',
+    file: 'index.html',
+  },
+  'vmm-reboot --report, of an image': {
+    argv: (at) => ['vmm-reboot', '--report', at, 'image'],
+    input: 'image',
+    file: 'index.html',
+  },
+  mkfs: { argv: (at) => ['mkfs', 'input', at], input: 'input', file: '' },
+  'mkfs --force': { argv: (at) => ['mkfs', '--force', 'input', at], input: 'input', file: '' },
+};
+
+interface Outcome {
+  readonly status: number;
+  readonly err: string;
+  readonly worked: number;
+}
+
+function runIt(argv: readonly string[], change: Partial<Io> = {}): Outcome {
+  let worked = 0;
+  const io = captureIo(dir, {
+    runReboot: ({ dumpMemory }) => {
+      worked++;
+      if (dumpMemory !== undefined) saveMemory(new MachineMemory(4096), dumpMemory);
+      return { result: sampleResult(), mismatches: [], notices: [] };
+    },
+    runVmmReboot: () => {
+      worked++;
+      return { result: sampleVmmResult(), mismatches: [], notices: [] };
+    },
+    ...change,
+  });
+  return { status: main(argv, io), err: io.stderr.text, worked };
+}
+
+/** Everything below the directory: names, kinds, contents. */
+function snapshot(): Map<string, string> {
+  return new Map(
+    readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => {
+      const stat = lstatSync(join(dir, name));
+      return [name, stat.isFile() ? readFileSync(join(dir, name), 'latin1') : `${stat.mode} ${stat.ino}`];
+    }),
+  );
+}
+
+function prepare(): void {
+  mkdirSync(join(dir, 'input/sub'), { recursive: true });
+  writeFileSync(join(dir, 'input/one'), 'precious');
+  writeFileSync(join(dir, 'image'), 'precious, too');
+  symlinkSync('input/sub', join(dir, 'way-in'));
+}
+
+/** Why a target is refused; undefined: it is written. */
+function expected(target: string, option: string): RegExp | undefined {
+  const { input } = OUTPUTS[option]!;
+  switch (target) {
+    case 'nothing':
+      return undefined;
+    case 'a file':
+    case 'a link to a file':
+      return option === 'mkfs' ? /exists already; --force replaces it/ : undefined;
+    case 'a directory':
+    case 'a device':
+    case 'a pipe':
+    case 'a socket':
+    case 'a link to nothing':
+      return new RegExp(` is ${target}$`);
+    case 'a link to itself':
+      return /: too many symbolic links$/;
+    case 'a link to a file in the directory':
+      return input === 'input' ? / lies in (PATH|DIR), which is being read$/ : undefined;
+    default:
+      // Of a directory, the image is any other file.
+      if (input === 'image') return / is PATH itself$/;
+      return option === 'mkfs' ? /exists already; --force replaces it/ : undefined;
+  }
+}
+
+describe.each(Object.keys(OUTPUTS))('%s', (option) => {
+  const { argv, file } = OUTPUTS[option]!;
+  it.each(Object.keys(TARGETS))('over %s', (target) => {
+    prepare();
+    const at = join(dir, 'out', file);
+    mkdirSync(join(dir, file === '' ? '' : 'out'), { recursive: true });
+    TARGETS[target]!(file === '' ? join(dir, 'out') : at);
+    const before = snapshot();
+    const why = expected(target, option);
+    const { status, err, worked } = runIt(argv('out'));
+    if (why === undefined) {
+      expect({ status, err }).toEqual({ status: 0, err: '' });
+      const after = snapshot();
+      // A link is still one; what is read is as it was, but for a file that only the other input has.
+      if (target.startsWith('a link'))
+        expect(lstatSync(file === '' ? join(dir, 'out') : at).isSymbolicLink()).toBe(true);
+      if (target !== 'a link to a file in the directory') expect(after.get('input/one')).toBe('precious');
+      if (OUTPUTS[option]!.input === 'image') expect(after.get('image')).toBe('precious, too');
+      return;
+    }
+    expect({ status, worked, lines: err.split('\n').length }).toEqual({ status: 2, worked: 0, lines: 2 });
+    expect(err.trimEnd()).toMatch(why);
+    expect(snapshot()).toEqual(before);
+  });
+
+  it.each([
+    ['input/new', OUTPUTS[option]!.input === 'input' ? / lies in (PATH|DIR), which is being read\n$/ : undefined],
+    ['way-in/new', OUTPUTS[option]!.input === 'input' ? / lies in (PATH|DIR), which is being read\n$/ : undefined],
+    [
+      'input/../input/./sub/new',
+      OUTPUTS[option]!.input === 'input' ? / lies in (PATH|DIR), which is being read\n$/ : undefined,
+    ],
+    ['image/new', /image is not a directory\n$/],
+    ['way-out/new', /is a link to nothing\n$/],
+    ['/proc/1/new', /cannot be written: no such file\n$/],
+    ['missing/new', file === '' ? /missing does not exist\n$/ : undefined],
+  ])('at %s', (path, why) => {
+    prepare();
+    symlinkSync('nowhere', join(dir, 'way-out'));
+    const before = snapshot();
+    const { status, err, worked } = runIt(argv(path));
+    if (why === undefined) {
+      expect({ status, err }).toEqual({ status: 0, err: '' });
+      expect(existsSync(join(dir, path, file))).toBe(true);
+      return;
+    }
+    expect({ status, worked, err }).toEqual({ status: 2, worked: 0, err: expect.stringMatching(why) as string });
+    expect(snapshot()).toEqual(before);
+  });
+});
+
+describe('two outputs', () => {
+  it.each([
+    [['--report', 'out', '--dump-memory', 'out/index.html'], / is written by --dump-memory, too\n$/],
+    [['--report', 'out', '--dump-memory', 'same/../out/./index.html'], / is written by --dump-memory, too\n$/],
+    [['--report', 'out', '--dump-memory', 'same/index.html'], / is written by --dump-memory, too\n$/],
+    [['--report', 'new', '--dump-memory', 'new'], / and that of --dump-memory cannot both be there\n$/],
+    [['--report', 'new/deep', '--dump-memory', 'new'], / and that of --dump-memory cannot both be there\n$/],
+    [['--report', 'linked', '--dump-memory', 'out/index.html'], / is written by --dump-memory, too\n$/],
+  ])('%j are not one over the other', (argv, why) => {
+    prepare();
+    mkdirSync(join(dir, 'out'));
+    symlinkSync('out', join(dir, 'same'));
+    mkdirSync(join(dir, 'linked'));
+    symlinkSync('../out/index.html', join(dir, 'linked/index.html'));
+    if (argv[1] === 'linked') writeFileSync(join(dir, 'out/index.html'), 'old');
+    const before = snapshot();
+    expect(runIt(['reboot', 'image', ...argv])).toEqual({
+      status: 2,
+      worked: 0,
+      err: expect.stringMatching(why) as string,
+    });
+    expect(snapshot()).toEqual(before);
+  });
+
+  it('may lie side by side', () => {
+    prepare();
+    expect(runIt(['reboot', 'image', '--report', 'out', '--dump-memory', 'outer'])).toMatchObject({ status: 0 });
+    expect(runIt(['reboot', 'image', '--report', 'out', '--dump-memory', 'out/memory'])).toMatchObject({ status: 0 });
+  });
+
+  it.each([
+    [['reboot', 'image', '--report', 'out'], 'out/index.html', 'is written by standard output, too'],
+    [['reboot', 'image', '--dump-memory', 'dump'], 'dump', 'is written by standard output, too'],
+    [['reboot', 'image'], 'image', 'is PATH itself'],
+    [['inspect', 'image'], 'image', 'is MEMORY.img itself'],
+  ])('standard output is one of them: %j > %s', (argv, file, why) => {
+    prepare();
+    mkdirSync(join(dir, 'out'));
+    const stdoutFd = openSync(join(dir, file), 'a');
+    try {
+      const { status, worked, err } = runIt(argv, { stdoutFd });
+      expect({ status, worked }).toEqual({ status: 2, worked: 0 });
+      expect(err).toContain(why);
+      expect(readFileSync(join(dir, 'image'), 'utf8')).toBe('precious, too');
+    } finally {
+      closeSync(stdoutFd);
+    }
+  });
+});
+
+it.each([
+  ['reboot', 'image', '--report', 'new/deep/er'],
+  ['reboot', 'image', '--report', 'new/deep/er', '--dump-memory', 'fails.img'],
+  ['vmm-reboot', 'image', '--report', 'new/deep/er'],
+])('when the work fails, nothing of %j is there', (...argv) => {
+  prepare();
+  const before = snapshot();
+  const fail = (): never => {
+    throw new UserError('PATH: is no image');
+  };
+  expect(runIt(argv, { runReboot: fail, runVmmReboot: fail })).toMatchObject({
+    status: 2,
+    err: 'stillwarm: PATH: is no image\n',
+  });
+  expect(snapshot()).toEqual(before);
+});
+
+it('what a killed run of the same number left is not touched', () => {
+  prepare();
+  const left = join(dir, `image.new.${process.pid}.part`);
+  writeFileSync(left, 'half');
+  expect(runIt(['mkfs', 'input', 'image.new'])).toMatchObject({ status: 0 });
+  expect(readFileSync(left, 'utf8')).toBe('half');
+});

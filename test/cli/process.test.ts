@@ -1,0 +1,85 @@
+// What the host refuses, as the process of a user meets it: one line on standard error, status 2, and nothing left behind.
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { BuiltCli } from '../support/built-cli.ts';
+
+let cli: BuiltCli;
+beforeAll(() => {
+  cli = new BuiltCli();
+});
+afterAll(() => cli.remove());
+
+let dir = '';
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'stillwarm-process-'));
+  mkdirSync(join(dir, 'files'));
+  writeFileSync(join(dir, 'files/one'), Buffer.alloc(20_000, 1));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const REBOOT = 'stillwarm reboot --memory 16MiB --disk instant --strategy warm-cache files';
+/** Files may have four blocks of 1 KiB: a write beyond them is refused, after what fits was taken. */
+const SMALL_FILES = "trap '' XFSZ; ulimit -f 4;";
+const FULL = 'too long for a file there';
+
+function mustBeRefused(line: string, message: RegExp): void {
+  const { status, err } = cli.bash(dir, line);
+  expect({ status, err }).toEqual({ status: 2, err: expect.stringMatching(message) as string });
+  expect(err.split('\n')).toHaveLength(2);
+}
+
+describe('a host that refuses', () => {
+  it('to take standard output', () => {
+    const message = /^stillwarm: cannot write standard output: no space left on the device\n$/;
+    mustBeRefused('stillwarm --help > /dev/full', message);
+    mustBeRefused(`${REBOOT} > /dev/full`, message);
+  });
+
+  it('the end of standard output', () => {
+    mustBeRefused(
+      `${SMALL_FILES.replace('4', '1')} stillwarm reboot --help > out`,
+      /^stillwarm: cannot write standard output: too long for a file there\n$/,
+    );
+    expect(readFileSync(join(dir, 'out')).length).toBe(1024);
+  });
+
+  it.each([
+    [`${REBOOT} --report page > /dev/null`, `page/index\\.html: ${FULL}`],
+    [`${REBOOT} --dump-memory memory.img`, `memory\\.img: ${FULL}`],
+    ['stillwarm mkfs files disk.img', `disk\\.img: ${FULL}`],
+  ])('room for an output: %s', (line, what) => {
+    mustBeRefused(`${SMALL_FILES} ${line}`, new RegExp(`^stillwarm: [^\n]*${what}\n$`));
+    const left = readdirSync(dir, { recursive: true }).filter((name) => name !== 'page');
+    expect(left.sort()).toEqual(['files', 'files/one']);
+  });
+
+  it('memory', () => {
+    mustBeRefused(
+      `ulimit -v 1500000; ${REBOOT.replace('16MiB', '2GiB')}`,
+      /^stillwarm: a machine of \d+ bytes: this host has too little memory\n$/,
+    );
+  });
+
+  it('the working directory', () => {
+    const gone = 'mkdir gone; cd gone; rmdir ../gone;';
+    mustBeRefused(`${gone} ${REBOOT}`, /^stillwarm: the working directory: no such file\n$/);
+    expect(cli.bash(dir, `${gone} stillwarm --version`)).toMatchObject({ status: 0, err: '' });
+  });
+
+  it('to open so many files as the program has', () => {
+    mustBeRefused(
+      'ulimit -n 24; stillwarm --version',
+      /^stillwarm: too many open files: raise ulimit -n to 256 or more\n$/,
+    );
+  });
+});
+
+it('standard error that takes nothing leaves the status as it is', () => {
+  expect(cli.bash(dir, 'stillwarm reboot nowhere 2> /dev/full')).toMatchObject({ status: 2, out: '' });
+});
+
+it('a reader that goes away is no failure', () => {
+  expect(cli.bash(dir, `set -o pipefail; ${REBOOT} | head -1`)).toMatchObject({ status: 0, err: '' });
+});

@@ -1,0 +1,19 @@
+// A model that goes round for ever, or long after whoever waits should have been served, would hang its test: nothing of the host
+// can stop code that does not wait. So a run of a simulation ends after so many events, with the names of who waits for what.
+import type { Simulation } from '../../src/sim/index.ts';
+
+/** Several times what the longest run of the suite takes; half a minute of a slow processor. */
+export const MAX_EVENTS = 20_000_000;
+
+/** Bounds every `run`, and what is made of it, of the simulations that share this prototype. */
+export function limitEvents(simulations: Pick<Simulation, 'run'>, most = MAX_EVENTS): void {
+  const unlimited = simulations.run;
+  simulations.run = function (this: Simulation, until?: () => boolean): number {
+    const last = this.eventCount + most;
+    return unlimited.call(this, () => {
+      if (this.eventCount >= last)
+        throw new Error([`the simulation does not end: ${most} events in one run`, ...this.whoWaits()].join('\n  '));
+      return until?.() === true;
+    });
+  };
+}
