@@ -160,6 +160,41 @@ describe('connections over a network that loses, damages, repeats, delays and re
     expect(network.listener.connections).toBe(0);
   });
 
+  it('serves no request before the one in front of it', () => {
+    const seen: Uint8Array[] = [];
+    const send = (_client: number, packet: Uint8Array): void => void seen.push(packet.slice());
+    const server = new Listener<number>(send, (request, answer) => answer(request));
+    const timers = { after: () => undefined };
+    const client = new Connection(timers, (packet) => server.receive(9, packet), 1);
+    const simulation = new Simulation(1);
+    // What the second request of such a connection looks like.
+    const packets: Uint8Array[] = [];
+    const twin = new Connection(timers, (packet) => packets.push(packet.slice()), 1);
+    for (const _ of [1, 2]) {
+      simulation.spawn('twin', twin.request(Uint8Array.of(1)));
+      simulation.run();
+      const answers: Uint8Array[] = [];
+      const echo = new Listener<number>(
+        (_client, packet) => answers.push(packet.slice()),
+        (request, answer) => answer(request),
+      );
+      const opening = new Connection(timers, (packet) => echo.receive(9, packet), 1);
+      simulation.spawn('open', opening.open());
+      simulation.run();
+      for (const packet of packets) echo.receive(9, packet);
+      twin.receive(answers.at(-1)!);
+      simulation.run();
+    }
+    simulation.spawn('open', client.open());
+    simulation.run();
+    const before = seen.length;
+    server.receive(9, packets[1]!);
+    expect(seen).toHaveLength(before);
+    server.receive(9, packets[0]!);
+    server.receive(9, packets[1]!);
+    expect(seen).toHaveLength(before + 2);
+  });
+
   it('hands a late answer to no later request', () => {
     // The first answer comes twice, the second time while the second request waits, whose answer is lost twice.
     const late = RTO_MIN_NS / 2;
