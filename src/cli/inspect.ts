@@ -69,7 +69,7 @@ function renderReport(path: string, { frames, domains, map, problems, problemCou
           preserved,
           reusable,
           p2mIsIntact ? 'intact' : 'damaged',
-          oneLine(`${store.identity} at block ${store.firstBlock}`),
+          oneLine(`${store.identity}@${store.firstBlock}`),
         ]),
       ),
     );
