@@ -57,16 +57,13 @@ describe('the table of options', () => {
     ['reboot', '--strategy LIST', REBOOT, STRATEGIES],
     ['vmm-reboot', '--strategy LIST', VMM_REBOOT, VMM_STRATEGIES],
     ['campaign', '--without LIST', CAMPAIGN, PROTECTIONS],
-  ] as const)(
-    '%s: the help and cli.md name each allowed value of an option, and no other',
-    (_, command, option, values) => {
-      for (const value of values) expect(commandHelp(command)).toContain(value);
-      const section = page.split(`\n## stillwarm ${command.name}\n`)[1]!.split('\n## ')[0]!;
-      const meaning = section.split(`\n| \`${option}\` |`)[1]!.split('\n')[0]!.split(' | ')[1]!;
-      const named = [...meaning.matchAll(/`([^`-][^`]*)`/g)].map(([, name]) => name);
-      expect(named).toEqual([...values]);
-    },
-  );
+  ] as const)('%s %s: the help and cli.md name each allowed value, and no other', (_, option, command, values) => {
+    for (const value of values) expect(commandHelp(command)).toContain(value);
+    const section = page.split(`\n## stillwarm ${command.name}\n`)[1]!.split('\n## ')[0]!;
+    const meaning = section.split(`\n| \`${option}\` |`)[1]!.split('\n')[0]!.split(' | ')[1]!;
+    const named = [...meaning.matchAll(/`([^`-][^`]*)`/g)].map(([, name]) => name);
+    expect(named).toEqual([...values]);
+  });
 });
 
 describe('parseCommand', () => {
