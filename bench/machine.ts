@@ -6,6 +6,7 @@
  */
 
 import { type Arch, ARCHS, assert, Ino, PAGE_SIZE, Pfn } from '../src/base/index.ts';
+import { Medium } from '../src/disk/backing-store.ts';
 import type { BlockDevice } from '../src/disk/block-device.ts';
 import { type AddressSpace, CacheMap, MemoryManagement, NO_PAGE, PG, RA_MAX, watermarks } from '../src/kernel/index.ts';
 import { MachineMemory } from '../src/machine/memory.ts';
@@ -18,7 +19,11 @@ const MEBIBYTE = 1 << 20;
 const INO = Ino(12);
 const GENERATION = 1;
 /** No request ever reaches it. */
-const DEVICE: BlockDevice = { sectorCount: 2 ** 35, submit: () => undefined };
+const DEVICE: BlockDevice = {
+  sectorCount: 2 ** 35,
+  store: { identity: 'bench', firstBlock: 0, extents: new Medium(2 ** 44).extents },
+  submit: () => undefined,
+};
 
 /** A guest's memory management, with one file open; a new one after each restart. */
 export interface Guest {

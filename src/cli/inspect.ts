@@ -59,8 +59,8 @@ function renderReport(path: string, { frames, domains, map, problems, problemCou
       '',
       'Which domains are there?',
       renderTable(
-        ['domain', 'name', 'pages', 'intact', 'named', 'preserved', 'reusable', 'P2M list'],
-        domains.map(({ domid, name, nrPages, pages, named, preserved, reusable, p2mIsIntact }) => [
+        ['domain', 'name', 'pages', 'intact', 'named', 'preserved', 'reusable', 'P2M list', 'disk'],
+        domains.map(({ domid, name, nrPages, pages, named, preserved, reusable, p2mIsIntact, store }) => [
           String(domid),
           oneLine(name),
           nrPages,
@@ -69,6 +69,7 @@ function renderReport(path: string, { frames, domains, map, problems, problemCou
           preserved,
           reusable,
           p2mIsIntact ? 'intact' : 'damaged',
+          oneLine(`${store.identity}@${store.firstBlock}`),
         ]),
       ),
     );

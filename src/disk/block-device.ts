@@ -4,6 +4,7 @@
  */
 
 import type { Mfn } from '../base/units.ts';
+import type { BackingStore, Writer } from './backing-store.ts';
 
 export type BlockOp = 'read' | 'write' | 'flush';
 
@@ -20,6 +21,8 @@ export interface BlockRequest {
   /** First 512-byte sector. */
   readonly sector: number;
   readonly segments: readonly Segment[];
+  /** Whoever keeps account of its own writes. */
+  readonly by?: Writer | undefined;
   /** Called once, later than `submit`, when the request has ended. */
   readonly done: (error: 'EIO' | undefined) => void;
 }
@@ -27,6 +30,8 @@ export interface BlockRequest {
 export interface BlockDevice {
   /** Size in 512-byte sectors. */
   readonly sectorCount: number;
+  /** What its sectors lie on; the same for as long as the device is there. */
+  readonly store: BackingStore;
   /** Queues a request. Requests outside the device complete with EIO. */
   submit(request: BlockRequest): void;
 }

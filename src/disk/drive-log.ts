@@ -51,6 +51,7 @@ export function parseDriveLog(text: string, name: string): LoggedRequest[] {
 
 /** A medium whose bytes nobody looks at. */
 class NoBytes implements ImageStore {
+  readonly extents = [];
   readonly size: number;
 
   constructor(size: number) {

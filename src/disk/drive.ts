@@ -14,6 +14,9 @@
  * Ports. Several machines may reach one drive, each through a port with memory of its own: they share its arm, its queue and its
  * cache, and a reset of one leaves the others' requests alone.
  *
+ * Generation. A write counts as a change of its blocks when it is taken up and when its bytes move, so that a copy of a block made in between
+ * is not believed. What a reset or a loss of power tears or loses counts once more.
+ *
  * Time. Events are scheduled only while there is something to do, so the simulation ends when the work does.
  *
  * Invariants:
@@ -28,9 +31,10 @@
 
 import { checkInteger, checkObject, checkOneOf } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
-import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../base/units.ts';
+import { Ns, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import type { RandomStream, Simulation } from '../sim/index.ts';
+import { type BackingStore, checkIdentity, noteChange, WriteAccount, type Writer } from './backing-store.ts';
 import type { BlockDevice, BlockRequest } from './block-device.ts';
 import { Destaging } from './destage.ts';
 import { RequestQueue } from './elevator.ts';
@@ -39,6 +43,11 @@ import type { ServiceTimeModel } from './service-time.ts';
 import { WriteCache } from './write-cache.ts';
 
 export interface DriveOptions {
+  /**
+   * Identity of what the drive keeps (backing-store.ts). Unless told, one that no other drive of the simulation has: give one
+   * where machine memory or save files outlive the simulation.
+   */
+  readonly identity?: string;
   readonly model: ServiceTimeModel;
   /** Volatile write cache in bytes; 0: none. */
   readonly writeCacheBytes: number;
@@ -85,6 +94,7 @@ interface Channel {
 
 export class Drive implements BlockDevice {
   readonly sectorCount: number;
+  readonly store: BackingStore;
   readonly #simulation: Simulation;
   readonly #memory: MachineMemory;
   readonly #image: ImageStore;
@@ -92,6 +102,8 @@ export class Drive implements BlockDevice {
   readonly #faults: (request: BlockRequest) => 'EIO' | undefined;
   readonly #random: RandomStream;
   readonly #cache: WriteCache;
+  /** What left the cache for the medium: no change to whoever reads through the cache. */
+  readonly #destaged = new WriteAccount();
   readonly #destaging: Destaging;
   readonly #queue: RequestQueue;
   readonly #destageDelayNs: number;
@@ -121,13 +133,19 @@ export class Drive implements BlockDevice {
   /** @throws ArgumentError for options that no drive can have */
   constructor(simulation: Simulation, memory: MachineMemory, image: ImageStore, options: DriveOptions) {
     const { model, writeCacheBytes, scheduler, destageDelayNs = 0 } = options;
-    checkObject('image', image, 'size', 'read', 'write');
+    checkObject('image', image, 'size', 'extents', 'read', 'write');
     checkObject('model', model, 'channels', 'read', 'write', 'transfer');
     checkInteger('model.channels', model.channels, 1);
     checkInteger('writeCacheBytes', writeCacheBytes);
     checkInteger('destageDelayNs', destageDelayNs);
     if (scheduler !== undefined) checkOneOf('scheduler', scheduler, ['fifo', 'elevator']);
     this.sectorCount = Math.floor(image.size / SECTOR_SIZE);
+    this.store = {
+      identity: checkIdentity(options.identity ?? `drive ${simulation.nextSerial()}`),
+      firstBlock: 0,
+      extents: image.extents,
+      destaged: this.#destaged,
+    };
     this.#simulation = simulation;
     this.#memory = memory;
     this.#image = image;
@@ -202,6 +220,7 @@ export class Drive implements BlockDevice {
       return;
     }
     this.#lastRequestAt = this.#simulation.now;
+    if (request.op === 'write') this.#note(request.sector, sectors, request.by);
     this.#queue.add(request, memory, sectors);
     this.#pump();
   }
@@ -213,6 +232,8 @@ export class Drive implements BlockDevice {
    */
   powerLoss(): void {
     const survival = this.#random.fraction();
+    // What a read would have found until now may be gone.
+    for (const granule of this.#cache.granules()) noteChange(this.store, granule);
     this.#cache.lose(this.#random, survival, this.#image);
     this.#abort(survival);
   }
@@ -387,7 +408,8 @@ export class Drive implements BlockDevice {
     if (--this.#busyChannels === 0) this.#busyNs += this.#simulation.now - this.#busySince;
     if (request === undefined) {
       this.#runsInService--;
-      for (let i = 0; i < channel.runLength; i++) this.#cache.destage(channel.runStart + i, this.#image);
+      for (let i = 0; i < channel.runLength; i++)
+        this.#cache.destage(channel.runStart + i, this.#image, this.#destaged);
       this.#pump();
       return;
     }
@@ -422,6 +444,12 @@ export class Drive implements BlockDevice {
     }
   }
 
+  /** Counts a write, for the store's generation. */
+  #note(sector: number, sectors: number, by: Writer | undefined): void {
+    const first = Math.floor(sector / SECTORS_PER_PAGE);
+    noteChange(this.store, first, Math.ceil((sector + sectors) / SECTORS_PER_PAGE) - first, by);
+  }
+
   #read({ sector, segments }: BlockRequest, memory: MachineMemory): void {
     let at = sector;
     for (const { mfn, offset, length } of segments) {
@@ -432,13 +460,14 @@ export class Drive implements BlockDevice {
     }
   }
 
-  #write({ sector, segments }: BlockRequest, memory: MachineMemory, sectors: number): void {
+  #write({ sector, segments, by }: BlockRequest, memory: MachineMemory, sectors: number): void {
     const isCached = this.#cache.canHold(sector, sectors);
-    if (!isCached && !this.#cache.isEmpty) this.#cache.forget(sector, sectors);
+    if (isCached) this.#note(sector, sectors, by);
+    else if (!this.#cache.isEmpty) this.#cache.forget(sector, sectors);
     let at = sector;
     for (const { mfn, offset, length } of segments) {
       if (isCached) this.#cache.store(at, memory, mfn, offset, length, this.#simulation.now);
-      else this.#image.write(at * SECTOR_SIZE, memory.frame(mfn), offset, length);
+      else this.#image.write(at * SECTOR_SIZE, memory.frame(mfn), offset, length, by);
       at += length / SECTOR_SIZE;
     }
   }
@@ -456,12 +485,14 @@ export class Drive implements BlockDevice {
 /** The drive as another machine reaches it. */
 export class DrivePort implements BlockDevice {
   readonly sectorCount: number;
+  readonly store: BackingStore;
   readonly #drive: Drive;
   readonly #memory: MachineMemory;
 
   /** @internal: made by `Drive.port`. */
   constructor(drive: Drive, memory: MachineMemory) {
     this.sectorCount = drive.sectorCount;
+    this.store = drive.store;
     this.#drive = drive;
     this.#memory = memory;
   }

@@ -21,6 +21,7 @@ import {
 } from 'node:fs';
 import { checkArgument } from '../base/argument-error.ts';
 import { askHost, UserError } from '../base/user-error.ts';
+import { type Extent, Medium, type Writer } from './backing-store.ts';
 import type { ImageStore } from './image-store.ts';
 import { OverlayImage } from './overlay-image.ts';
 
@@ -54,6 +55,8 @@ export function openRegularFile(
 
 export class FileImage implements ImageStore {
   readonly size: number;
+  /** The file itself. */
+  readonly #medium: Medium;
   readonly #path: string;
   readonly #fd: number;
   /** Undefined when the file is written through. */
@@ -64,9 +67,10 @@ export class FileImage implements ImageStore {
     this.#path = path;
     this.#fd = fd;
     this.size = size;
+    this.#medium = new Medium(size);
     if (writeThrough) return;
     const read = this.#readFile.bind(this);
-    this.#overlay = new OverlayImage({ size, read });
+    this.#overlay = new OverlayImage({ size, read, extents: this.#medium.extents });
   }
 
   /** @throws UserError when the file is missing, not a regular file or may not be opened */
@@ -86,18 +90,23 @@ export class FileImage implements ImageStore {
     return new FileImage(path, fd, size, true);
   }
 
+  get extents(): readonly Extent[] {
+    return (this.#overlay ?? this.#medium).extents;
+  }
+
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
     this.#check(offset, dst, dstOffset, length);
     if (this.#overlay === undefined) this.#readFile(offset, dst, dstOffset, length);
     else this.#overlay.read(offset, dst, dstOffset, length);
   }
 
-  write(offset: number, src: Uint8Array, srcOffset: number, length: number): void {
+  write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void {
     this.#check(offset, src, srcOffset, length);
     if (this.#overlay !== undefined) {
-      this.#overlay.write(offset, src, srcOffset, length);
+      this.#overlay.write(offset, src, srcOffset, length, by);
       return;
     }
+    this.#medium.stored(offset, length, by);
     for (let done = 0; done < length; )
       done += askHost(this.#path, () => writeSync(this.#fd, src, srcOffset + done, length - done, offset + done));
   }

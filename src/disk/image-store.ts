@@ -2,11 +2,19 @@
  * What a drive keeps its sectors in. An image store is the medium: what was written to it has survived.
  * Reads and writes are whole and immediate; time, caching and loss are the drive's.
  */
+
+import type { Extent, Writer } from './backing-store.ts';
+
 export interface ImageStore {
   /** Size in bytes. */
   readonly size: number;
+  /** Where its blocks lie: whoever shows the same bytes under another name shows the same extents. */
+  readonly extents: readonly Extent[];
   /** Reads `length` bytes from `offset`; the range lies inside the image. */
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void;
-  /** Writes `length` bytes at `offset`; the range lies inside the image. */
-  write(offset: number, src: Uint8Array, srcOffset: number, length: number): void;
+  /**
+   * Writes `length` bytes at `offset`; the range lies inside the image. Its medium counts the change.
+   * @param by who keeps account of the change
+   */
+  write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void;
 }

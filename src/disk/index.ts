@@ -1,4 +1,5 @@
 /** Block devices: image stores, the drive with its service-time models, the ext2 format and mkfs. */
+export * from './backing-store.ts';
 export * from './block-device.ts';
 export * from './drive.ts';
 export * from './drive-log.ts';

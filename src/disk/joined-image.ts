@@ -7,10 +7,12 @@
 
 import { checkArgument } from '../base/argument-error.ts';
 import { PAGE_SIZE } from '../base/units.ts';
+import type { Extent, Writer } from './backing-store.ts';
 import type { ImageStore } from './image-store.ts';
 
 export class JoinedImage implements ImageStore {
   readonly size: number;
+  readonly extents: readonly Extent[];
   /** Where each part lies, bytes. */
   readonly places: readonly { readonly start: number; readonly bytes: number }[];
   readonly #parts: readonly ImageStore[];
@@ -18,6 +20,8 @@ export class JoinedImage implements ImageStore {
   constructor(parts: readonly ImageStore[]) {
     let end = 0;
     this.#parts = parts;
+    // Each part begins with a block, and its last block is its own.
+    this.extents = parts.flatMap(({ extents }) => extents);
     this.places = parts.map(({ size }) => {
       const start = end;
       end += Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
@@ -33,9 +37,9 @@ export class JoinedImage implements ImageStore {
     });
   }
 
-  write(offset: number, src: Uint8Array, srcOffset: number, length: number): void {
+  write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void {
     this.#inParts(offset, length, (part, at, done, bytes) => {
-      part.write(at, src, srcOffset + done, bytes);
+      part.write(at, src, srcOffset + done, bytes, by);
     });
   }
 

@@ -9,6 +9,7 @@
 
 import { Buffer } from 'node:buffer';
 import { checkArgument, checkInteger } from '../base/argument-error.ts';
+import { type Extent, Medium, type Writer } from './backing-store.ts';
 import type { ImageStore } from './image-store.ts';
 
 const CHUNK_BYTES = 1 << 20;
@@ -16,16 +17,22 @@ const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 export class MemoryImage implements ImageStore {
   readonly size: number;
+  readonly #medium: Medium;
   readonly #chunks: (Buffer | undefined)[];
 
   /** @param size in bytes, 0 and up */
   constructor(size: number) {
     checkInteger('size', size);
     this.size = size;
+    this.#medium = new Medium(size);
     this.#chunks = new Array<Buffer | undefined>(Math.ceil(size / CHUNK_BYTES)).fill(undefined);
   }
 
-  /** Another image with the same bytes. */
+  get extents(): readonly Extent[] {
+    return this.#medium.extents;
+  }
+
+  /** Another image with the same bytes: another medium. */
   clone(): MemoryImage {
     const copy = new MemoryImage(this.size);
     for (const [i, chunk] of this.#chunks.entries()) if (chunk !== undefined) copy.#chunks[i] = Buffer.from(chunk);
@@ -50,8 +57,9 @@ export class MemoryImage implements ImageStore {
     }
   }
 
-  write(offset: number, src: Uint8Array, srcOffset: number, length: number): void {
+  write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void {
     this.#check(offset, src, srcOffset, length);
+    this.#medium.stored(offset, length, by);
     for (let done = 0; done < length; ) {
       const at = offset + done;
       const within = at % CHUNK_BYTES;

@@ -1,24 +1,31 @@
 /**
  * Another image with a copy-on-write overlay: what is written stays in memory and the image below is only read, so that
- * several overlays can share it.
+ * several overlays can share it. Whoever writes to the image below all the same changes what the overlay shows.
  *
  * Contract: ImageStore; the range is checked by whoever owns the overlay or by the image below. The overlay keeps granules
  * of 4096 bytes. Invariant: a granule of the overlay is whole, so a read needs the image below only where there is none.
  */
 
 import { Buffer } from 'node:buffer';
+import { type Extent, Medium, type Writer } from './backing-store.ts';
 import type { ImageStore } from './image-store.ts';
 
 const GRANULE_BYTES = 4096;
 
 export class OverlayImage implements ImageStore {
   readonly size: number;
+  readonly #medium: Medium;
   readonly #below: Pick<ImageStore, 'size' | 'read'>;
   readonly #granules = new Map<number, Buffer>();
 
-  constructor(below: Pick<ImageStore, 'size' | 'read'>) {
+  constructor(below: Pick<ImageStore, 'size' | 'read'> & Partial<Pick<ImageStore, 'extents'>>) {
     this.size = below.size;
+    this.#medium = new Medium(below.size, below.extents);
     this.#below = below;
+  }
+
+  get extents(): readonly Extent[] {
+    return this.#medium.extents;
   }
 
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
@@ -42,7 +49,8 @@ export class OverlayImage implements ImageStore {
     this.#below.read(from, dst, dstOffset + from - offset, offset + length - from);
   }
 
-  write(offset: number, src: Uint8Array, srcOffset: number, length: number): void {
+  write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void {
+    this.#medium.stored(offset, length, by);
     for (let done = 0; done < length; ) {
       const within = (offset + done) % GRANULE_BYTES;
       const bytes = Math.min(GRANULE_BYTES - within, length - done);

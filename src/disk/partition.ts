@@ -8,10 +8,12 @@
 
 import { checkArgument, checkInteger, checkObject } from '../base/argument-error.ts';
 import { SECTOR_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
+import { type BackingStore, partOfStore } from './backing-store.ts';
 import type { BlockDevice, BlockRequest } from './block-device.ts';
 
 export class Partition implements BlockDevice {
   readonly sectorCount: number;
+  readonly store: BackingStore;
   readonly #device: BlockDevice;
   readonly #first: number;
 
@@ -20,13 +22,14 @@ export class Partition implements BlockDevice {
    * @throws ArgumentError when they do not lie on the device
    */
   constructor(device: BlockDevice, first: number, sectorCount: number) {
-    checkObject('device', device, 'sectorCount', 'submit');
+    checkObject('device', device, 'sectorCount', 'store', 'submit');
     checkInteger('first', first, 0, device.sectorCount - 1);
     checkArgument(first % SECTORS_PER_PAGE === 0, 'first', `${first} is not the first sector of a 4 KiB block`);
     checkInteger('sectorCount', sectorCount, 1, device.sectorCount - first);
     this.#device = device;
     this.#first = first;
     this.sectorCount = sectorCount;
+    this.store = partOfStore(device.store, first / SECTORS_PER_PAGE, sectorCount);
   }
 
   submit(request: BlockRequest): void {

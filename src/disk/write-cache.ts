@@ -12,6 +12,7 @@ import { assert } from '../base/assert.ts';
 import { PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE, type Mfn, type Ns } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import type { RandomStream } from '../sim/random.ts';
+import type { Writer } from './backing-store.ts';
 import type { ImageStore } from './image-store.ts';
 
 const granuleOf = (sector: number): number => Math.floor(sector / SECTORS_PER_PAGE);
@@ -130,11 +131,14 @@ export class WriteCache {
     }
   }
 
-  /** Writes a granule's sectors to the medium. Nothing happens when it has left the cache meanwhile. */
-  destage(granule: number, image: ImageStore): void {
+  /**
+   * Writes a granule's sectors to the medium. Nothing happens when it has left the cache meanwhile.
+   * @param by who keeps account of it
+   */
+  destage(granule: number, image: ImageStore, by?: Writer): void {
     const slot = this.#slotOf.get(granule);
     if (slot === undefined) return;
-    this.#write(granule, slot, this.#masks[slot]!, image);
+    this.#write(granule, slot, this.#masks[slot]!, image, by);
     this.#release(granule, slot);
   }
 
@@ -153,14 +157,14 @@ export class WriteCache {
   }
 
   /** Writes the runs of sectors that `mask` names. */
-  #write(granule: number, slot: number, mask: number, image: ImageStore): void {
+  #write(granule: number, slot: number, mask: number, image: ImageStore, by?: Writer): void {
     const place = slot * PAGE_SIZE;
     for (let at = 0; at < SECTORS_PER_PAGE; ) {
       let end = at;
       while (end < SECTORS_PER_PAGE && (mask & (1 << end)) !== 0) end++;
       if (end > at) {
         const offset = granule * PAGE_SIZE + at * SECTOR_SIZE;
-        image.write(offset, this.#bytes, place + at * SECTOR_SIZE, (end - at) * SECTOR_SIZE);
+        image.write(offset, this.#bytes, place + at * SECTOR_SIZE, (end - at) * SECTOR_SIZE, by);
       }
       at = end + 1;
     }

@@ -23,6 +23,7 @@ import {
   W_STATE,
 } from '../xen/frame-record.ts';
 import { CacheMapBatch, type Protections } from '../xen/index.ts';
+import { DOMAIN_RECORD_BYTES } from '../xen/layouts.ts';
 import type { Guest, Testbed } from './testbed.ts';
 
 export const FAULTS = [
@@ -233,10 +234,10 @@ function forgeRecord({ testbed, frames, random }: FaultScene): void {
 
 function damageTable({ testbed, guest, random }: FaultScene): number {
   const { memory, map } = testbed.hypervisor;
-  // Domain 1's record, which is 128 bytes; or its P2M list, which begins with the first frame of the lists.
+  // The domain's record; or its P2M list, which begins with the first frame of the lists.
   const [mfn, at] =
     random.below(2) === 0
-      ? [map.domainTableMfn, guest.domain.domid * 128 + random.below(128)]
+      ? [map.domainTableMfn, guest.domain.domid * DOMAIN_RECORD_BYTES + random.below(DOMAIN_RECORD_BYTES)]
       : [map.p2mMfn, random.below(PAGE_SIZE)];
   memory.writeU8(mfn, at, memory.readU8(mfn, at) ^ (1 + random.below(255)));
   return 1;

@@ -26,6 +26,8 @@ export interface TestbedOptions {
   readonly arch?: Arch | undefined;
   readonly disk: DriveKind;
   readonly image: ImageStore;
+  /** Identity of the disk (disk/backing-store.ts); `testbed` unless told. */
+  readonly identity?: string;
   /** The machine's memory; its contents are lost. */
   readonly memory: MachineMemory;
   /** Memory of the guest, bytes. */
@@ -77,12 +79,15 @@ export class Testbed {
     checkObject('options', options);
     const { seed, profile, disk, image, memory, guestMemory } = options;
     checkObject('profile', profile, 'guest', 'hypervisor', 'disk');
-    checkObject('image', image, 'size', 'read', 'write');
+    checkObject('image', image, 'size', 'extents', 'read', 'write');
     checkObject('memory', memory, 'frameCount');
     checkInteger('guestMemory', guestMemory, PAGE_SIZE);
     this.#options = options;
     this.simulation = new Simulation(seed);
-    this.drive = new Drive(this.simulation, memory, image, driveOptions(profile.disk, disk));
+    this.drive = new Drive(this.simulation, memory, image, {
+      ...driveOptions(profile.disk, disk),
+      identity: options.identity ?? 'testbed',
+    });
     this.hypervisor = Hypervisor.boot(this.simulation, memory, values(profile.hypervisor), {
       arch: options.arch ?? profile.arch.value,
       ...(options.protections && { protections: options.protections }),

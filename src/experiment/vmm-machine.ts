@@ -48,6 +48,8 @@ export interface VmmMachineOptions {
   readonly disk: DriveKind;
   /** The drive's medium. */
   readonly image: ImageStore;
+  /** Identity of the medium (disk/backing-store.ts); `machine room` unless told. */
+  readonly identity?: string;
   /** Where each guest's partition lies on it, bytes: multiples of 4096. */
   readonly partitions: readonly { readonly start: number; readonly bytes: number }[];
   /** Where on it domain 0 keeps the save file of each guest; nowhere unless told. */
@@ -134,7 +136,7 @@ export class VmmMachine {
     checkObject('options', options);
     const { seed, profile, disk, image, memory, partitions, guestMemory, cmdLine } = options;
     checkObject('profile', profile, 'guest', 'hypervisor', 'disk');
-    checkObject('image', image, 'size', 'read', 'write');
+    checkObject('image', image, 'size', 'extents', 'read', 'write');
     checkObject('memory', memory, 'frameCount');
     checkInteger('guestMemory', guestMemory, PAGE_SIZE);
     checkArgument(Array.isArray(partitions), 'partitions', 'expected a list');
@@ -142,7 +144,12 @@ export class VmmMachine {
     this.#options = options;
     this.memory = memory;
     this.simulation = beside?.simulation ?? new Simulation(seed);
-    this.drive = beside?.drive ?? new Drive(this.simulation, memory, image, driveOptions(profile.disk, disk));
+    this.drive =
+      beside?.drive ??
+      new Drive(this.simulation, memory, image, {
+        ...driveOptions(profile.disk, disk),
+        identity: options.identity ?? 'machine room',
+      });
     this.#port = beside === undefined ? this.drive : this.drive.port(memory);
     this.guestCosts = values(profile.guest);
     this.costs = values(profile.hypervisor);

@@ -68,6 +68,7 @@ export class BlockDeviceMapping implements Mapping {
 
 /** What buffers need of a journal. */
 export interface BufferJournal {
+  readonly isAborted: boolean;
   tryAccess(mapping: Mapping, index: number, block: number): Pfn | undefined;
   access(mapping: Mapping, index: number, block: number): Process<Pfn>;
   join(mapping: Mapping, index: number, block: number, pfn: Pfn): void;
@@ -98,6 +99,16 @@ export class Buffers {
     this.#io = io;
     this.#writeback = writeback;
     this.device = device;
+  }
+
+  /** Whether metadata could not be written since the mount. */
+  get hasLostWrites(): boolean {
+    return this.#writeback.hasLostMetadata;
+  }
+
+  /** Whether a block's page is in memory and up to date. Does not count as an access. */
+  has(block: number): boolean {
+    return this.#io.find(this.device.space, block) !== undefined;
   }
 
   /** sb_bread: the block's page, up to date. Throws EIO. */

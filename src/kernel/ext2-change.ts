@@ -159,6 +159,17 @@ export class Ext2Changes {
     }
   }
 
+  /** Before the first store of a change: what the fields of these inodes are written to is in memory. Throws EIO. */
+  prepare(...inodes: readonly (Inode | undefined)[]): Process {
+    for (const inode of inodes)
+      if (inode !== undefined && this.inodeTable.prepare(inode) !== NOTHING) return this.#prepare(inodes);
+    return NOTHING;
+  }
+
+  *#prepare(inodes: readonly (Inode | undefined)[]): Process {
+    for (const inode of inodes) if (inode !== undefined) yield* this.inodeTable.prepare(inode);
+  }
+
   /** The inode lost its last name and is still in use: a crash deletes it. Under `change`. */
   addOrphan(inode: Inode): Process {
     return this.#journal === undefined ? NOTHING : this.orphans.add(inode);

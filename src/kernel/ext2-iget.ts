@@ -4,6 +4,9 @@
  *
  * An inode whose last link and last use are gone is deleted: its pages are dropped, its blocks and its number freed, its time
  * of deletion written. One that a crash has left in use without a name (ext3-orphan.ts) is deleted by the next mount.
+ *
+ * Whoever gives up the last use is not told that something could not be freed: the superblock is, and so e2fsck. All that can be
+ * freed is; without its place in the inode table nothing is.
  */
 
 import { ModelError } from '../base/errno.ts';
@@ -164,8 +167,8 @@ export class Ext2Inodes extends InodeCache {
     try {
       yield* this.#changes.change(() => this.#freeOnDisk(inode));
     } catch (error) {
-      // As the original: what cannot be freed now is found by e2fsck.
       if (!(error instanceof ModelError)) throw error;
+      this.#changes.superblock.error(`ext2: inode ${inode.ino} is not deleted: ${error.message}`);
       yield* truncatePages(this.#mm, this.#io, inode.space, 0);
     }
     inode.isInodeDirty = false;
@@ -176,17 +179,18 @@ export class Ext2Inodes extends InodeCache {
   *#freeOnDisk(inode: Inode): Process {
     const { fields } = inode;
     const { superblock, journal, map, inodeTable } = this.#changes;
+    superblock.beginChange();
+    yield* inodeTable.prepare(inode);
     yield* journal?.waitForData(inode) ?? NOTHING;
     journal?.forgetMapping(inode);
     yield* truncatePages(this.#mm, this.#io, inode.space, 0);
-    superblock.beginChange();
-    yield* this.#changes.removeOrphan(inode);
-    fields.dtime = superblock.now();
     if (hasBlocks(inode)) {
       fields.size = 0;
       yield* map.truncate(inode, 0);
     }
     yield* releaseAttributes(superblock, inode);
+    yield* this.#changes.removeOrphan(inode);
+    fields.dtime = superblock.now();
     inode.isInodeDirty = true;
     yield* inodeTable.store(inode);
     yield* freeInode(superblock, inode.ino, inode.isDirectory);

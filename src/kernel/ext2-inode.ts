@@ -102,12 +102,18 @@ export class InodeTable {
     return this.#buffers.bread(this.place(ino).block);
   }
 
+  /** Before the fields of an inode are changed: the buffer that takes them is in memory. Throws EIO. */
+  prepare(inode: Inode): Process<unknown> {
+    const { block } = this.place(inode.ino);
+    return this.#buffers.has(block) ? NOTHING : this.#buffers.bread(block);
+  }
+
   /** What `readInodeFields` finds in the buffer of an inode. */
   read(pfn: Pfn, ino: Ino, isOrphan: boolean): Inode['fields'] {
     return readInodeFields(this.#memory, pfn, this.place(ino).offset, ino, isOrphan);
   }
 
-  /** ext2_update_inode, ext3_do_update_inode: the fields go to the buffer if they have changed. Throws EIO. */
+  /** ext2_update_inode, ext3_do_update_inode: the fields go to the buffer if they have changed. Throws EIO, an error of the file system. */
   store(inode: Inode): Process {
     if (!inode.isInodeDirty) return NOTHING;
     const { block, offset } = this.place(inode.ino);
@@ -120,7 +126,7 @@ export class InodeTable {
 
   *#store(inode: Inode, block: number, offset: number, isLarge: boolean): Process {
     if (isLarge) yield* this.#needLargeFiles();
-    const pfn = yield* this.#buffers.breadForChange(block);
+    const pfn = yield* this.#superblock.begun(this.#buffers.breadForChange(block));
     // Another process may have stored it meanwhile; its number may even be another inode's by now.
     if (inode.isInodeDirty) this.#put(inode, pfn, offset);
   }

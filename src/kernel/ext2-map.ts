@@ -4,8 +4,11 @@
  * Twelve direct pointers in the inode, then trees of indirect blocks of depth one, two and three. Looking up does not wait
  * (`blockNow`); allocating and freeing do, under the inode's mapLock. Every pointer on the disk is checked before it is used.
  *
- * Differs from the original: no preallocation of eight blocks; an indirect block that was allocated for a data block that
- * could not be (ENOSPC) stays, empty, until the file is truncated.
+ * The blocks that are missing on the way to a page become the file's by one store, after all of them were allocated; when one
+ * cannot be had, the others are given back. Truncation that meets an indirect block which cannot be read notes an error of the file
+ * system, clears the pointer to it, and goes on with the others.
+ *
+ * Differs from the original: no preallocation of eight blocks.
  */
 
 import { ModelError } from '../base/errno.ts';
@@ -74,28 +77,22 @@ export class Ext2Map {
     if (!inode.mapLock.tryAcquire()) yield* inode.mapLock.acquire();
     try {
       const { buffers } = this.#super;
-      const { pointers } = inode.fields;
       const path = blockPath(index);
-      const leaf = path.length - 1;
+      const { pointers } = inode.fields;
+      let parent = 0;
+      let level = 0;
       let block = this.#checked(pointers[path[0]!]!, inode);
-      if (block === HOLE) {
-        block = yield* this.#allocate(inode, this.#goal(inode, index, 0, path[0]!, pointers), leaf === 0);
-        pointers[path[0]!] = block;
-        this.#changed(inode);
-      }
-      for (let level = 1; level <= leaf; level++) {
-        const at = 4 * path[level]!;
-        const parent = block;
+      let goal = block === HOLE ? this.#goal(inode, index, 0, path[0]!, pointers) : 0;
+      while (block !== HOLE && level < path.length - 1) {
+        parent = block;
+        const at = 4 * path[++level]!;
         const pfn = buffers.find(parent) ?? (yield* buffers.bread(parent));
         block = this.#checked(buffers.readU32(pfn, at), inode);
         if (block !== HOLE) continue;
         const before = at === 0 ? 0 : buffers.readU32(pfn, at - 4);
-        const goal = this.#goal(inode, index, parent, -1, before === 0 ? [] : [before]);
-        block = yield* this.#allocate(inode, goal, level === leaf);
-        buffers.writeU32(buffers.findForChange(parent) ?? (yield* buffers.breadForChange(parent)), at, block);
-        this.#addBuffer(inode, parent);
-        this.#changed(inode);
+        goal = this.#goal(inode, index, parent, -1, before === 0 ? [] : [before]);
       }
+      if (block === HOLE) block = yield* this.#addBranch(inode, index, path, level, parent, goal);
       inode.lastIndex = index;
       inode.lastBlock = block;
       return block;
@@ -104,7 +101,80 @@ export class Ext2Map {
     }
   }
 
-  /** ext2_truncate: frees every block from page `first` on, with the indirect blocks that lead to nothing else. */
+  /**
+   * ext2_alloc_branch and ext2_splice_branch: allocates what is missing of the path to a page, from `level` on, below the block
+   * `parent`, the first of it near `goal`. Returns the page's block, which is the file's now. Throws ENOSPC, EIO, EROFS, and then
+   * nothing has changed.
+   */
+  *#addBranch(
+    inode: Inode,
+    index: number,
+    path: readonly number[],
+    level: number,
+    parent: number,
+    goal: number,
+  ): Process<number> {
+    const leaf = path.length - 1;
+    const fresh: number[] = [];
+    try {
+      yield* this.#allocate(goal, level === leaf, fresh);
+      for (let at = level + 1; at <= leaf; at++) {
+        const above = fresh.at(-1)!;
+        yield* this.#allocate(this.#goal(inode, index, above, -1, []), at === leaf, fresh);
+        yield* this.#setPointer(above, path[at]!, fresh.at(-1)!);
+      }
+      if (level === 0) inode.fields.pointers[path[0]!] = fresh[0]!;
+      else yield* this.#setPointer(parent, path[level]!, fresh[0]!);
+    } catch (error) {
+      for (const block of fresh) yield* this.#giveBack(block);
+      throw error;
+    }
+    if (level > 0) this.#addBuffer(inode, parent);
+    for (const block of fresh.slice(0, -1)) this.#addBuffer(inode, block);
+    inode.fields.sectors += fresh.length * SECTORS_PER_BLOCK;
+    this.#changed(inode);
+    return fresh.at(-1)!;
+  }
+
+  /** Stores a pointer in an indirect block. Throws EIO, EROFS. */
+  *#setPointer(parent: number, element: number, block: number): Process {
+    const { buffers } = this.#super;
+    buffers.writeU32(buffers.findForChange(parent) ?? (yield* buffers.breadForChange(parent)), 4 * element, block);
+  }
+
+  /** A new block that nothing leads to: for data, whatever the device's mapping holds of it is dropped; for pointers, it is zeroed there. */
+  *#allocate(goal: number, isData: boolean, fresh: number[]): Process {
+    this.#super.beginChange();
+    const block = yield* newBlock(this.#super, goal);
+    fresh.push(block);
+    if (isData) yield* this.#super.buffers.forget(block);
+    else yield* this.#super.buffers.getblk(block);
+  }
+
+  /** A new block is not needed after all. */
+  *#giveBack(block: number): Process {
+    const { buffers } = this.#super;
+    buffers.revoke(block);
+    yield* buffers.forget(block);
+    yield* freeBlocks(this.#super, block, 1);
+  }
+
+  /** Before pages from `first` on are cut off: reads the indirect blocks that lead to pages on both sides of it. Throws EIO. */
+  *prepareTruncation(inode: Inode, first: number): Process {
+    if (first >= EXT2_MAX_FILE_BLOCKS) return;
+    const { buffers } = this.#super;
+    const path = blockPath(first);
+    let block = this.#checked(inode.fields.pointers[path[0]!]!, inode);
+    for (let level = 1; block !== HOLE && path.slice(level).some((element) => element > 0); level++) {
+      const pfn = buffers.findForChange(block) ?? (yield* buffers.breadForChange(block));
+      block = this.#checked(buffers.readU32(pfn, 4 * path[level]!), inode);
+    }
+  }
+
+  /**
+   * ext2_truncate: frees every block from page `first` on, with the indirect blocks that lead to nothing else. What cannot be freed is
+   * an error of the file system. Throws EIO when it makes no sense to free any more.
+   */
   *truncate(inode: Inode, first: number): Process {
     if (!inode.mapLock.tryAcquire()) yield* inode.mapLock.acquire();
     try {
@@ -129,9 +199,9 @@ export class Ext2Map {
         if (yield* this.#freeTree(inode, pointers[slot]!, depth, from, freed)) pointers[slot] = 0;
       }
       yield* freed.end();
+    } finally {
       inode.fields.sectors = Math.max(0, inode.fields.sectors);
       this.#markDirty(inode);
-    } finally {
       inode.mapLock.release();
     }
   }
@@ -140,14 +210,23 @@ export class Ext2Map {
   *#freeTree(inode: Inode, root: number, depth: number, from: number, freed: FreedRun): Process<boolean> {
     const { buffers } = this.#super;
     const bytes = new Uint8Array(PAGE_SIZE);
-    buffers.copyOut(yield* buffers.bread(this.#checked(root, inode)), 0, bytes, PAGE_SIZE);
+    try {
+      buffers.copyOut(yield* buffers.bread(this.#checked(root, inode)), 0, bytes, PAGE_SIZE);
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      // Whatever it leads to stays in use, and is out of reach.
+      this.#super.error(`ext2: blocks of inode ${inode.ino} are not freed: ${error.message}`);
+      return from === 0;
+    }
     const words = new Uint32Array(bytes.buffer);
     const span = SPANS[depth - 1]!;
-    for (let i = Math.floor(from / span); i < EXT2_POINTERS_PER_BLOCK; i++) {
+    // A journal that has ended frees nothing any more.
+    const hasEnded = (): boolean => buffers.journal?.isAborted === true;
+    for (let i = Math.floor(from / span); i < EXT2_POINTERS_PER_BLOCK && !hasEnded(); i++) {
       const child = words[i]!;
       if (child === 0) continue;
       // A structure that is found to be wrong, a block freed twice, is not walked any further: it need not end.
-      if (this.#super.isReadOnly) throw new ModelError('EIO', `ext2: the blocks of inode ${inode.ino} make no sense`);
+      if (!freed.isSound) throw new ModelError('EIO', `ext2: the blocks of inode ${inode.ino} make no sense`);
       if (depth === 1) {
         if (inode.isDirectory) buffers.revoke(child);
         yield* freed.add(child);
@@ -155,8 +234,10 @@ export class Ext2Map {
       } else if (!(yield* this.#freeTree(inode, child, depth - 1, Math.max(0, from - i * span), freed))) continue;
       words[i] = 0;
     }
+    if (hasEnded()) return false;
     if (from > 0) {
-      buffers.copyIn(yield* buffers.breadForChange(root), 0, bytes, PAGE_SIZE);
+      const pfn = yield* this.#super.begun(buffers.breadForChange(root));
+      buffers.copyIn(pfn, 0, bytes, PAGE_SIZE);
       this.#addBuffer(inode, root);
       return false;
     }
@@ -166,19 +247,6 @@ export class Ext2Map {
     yield* freed.add(root);
     inode.fields.sectors -= SECTORS_PER_BLOCK;
     return true;
-  }
-
-  /** A new block: for data, whatever the device's mapping holds of it is dropped; for pointers, it is zeroed there. */
-  *#allocate(inode: Inode, goal: number, isData: boolean): Process<number> {
-    this.#super.beginChange();
-    const block = yield* newBlock(this.#super, goal);
-    if (isData) yield* this.#super.buffers.forget(block);
-    else {
-      yield* this.#super.buffers.getblk(block);
-      this.#addBuffer(inode, block);
-    }
-    inode.fields.sectors += SECTORS_PER_BLOCK;
-    return block;
   }
 
   /** mark_buffer_dirty_inode: fsync must write an indirect block. A journal knows of it already. */
@@ -231,6 +299,8 @@ export class Ext2Map {
 
 /** Blocks on their way to being free, collected while they follow each other. */
 class FreedRun {
+  /** Whether it made sense to free those that are free by now. */
+  isSound = true;
   readonly #super: Ext2Super;
   #start = 0;
   #count = 0;
@@ -253,6 +323,10 @@ class FreedRun {
   end(): Process {
     const count = this.#count;
     this.#count = 0;
-    return count > 0 ? freeBlocks(this.#super, this.#start, count) : NOTHING;
+    return count > 0 ? this.#free(this.#start, count) : NOTHING;
+  }
+
+  *#free(start: number, count: number): Process {
+    if (!(yield* freeBlocks(this.#super, start, count))) this.isSound = false;
   }
 }

@@ -4,8 +4,10 @@
  * Locks: an operation holds i_sem of the directory that it changes, rmdir that of its victim too, parent first. rename holds the
  * rename lock, then both directories, an ancestor before what is below it, else the smaller number first.
  *
- * A new name is on the disk's way before an old one is removed, so that a crash leaves what e2fsck repairs. What fails in
- * the middle is undone: an inode that got no name loses its links, and its last reference deletes it.
+ * A new name is on the disk's way before an old one is removed, so that a crash leaves what e2fsck repairs.
+ *
+ * Everything that an operation needs is read before its first store. What fails in the middle all the same is undone (an inode that
+ * got no name loses its links, and its last reference deletes it), or it is an error of the file system.
  */
 
 import { ModelError } from '../base/errno.ts';
@@ -193,13 +195,9 @@ export class Namespace {
 
   *#addName(parent: Inode, name: string, inode: Inode): Process {
     this.#changes.superblock.beginChange();
+    yield* this.#changes.prepare(parent, inode);
+    yield* this.#directories.addLink(parent, name, inode);
     this.#addLinks(inode, 1);
-    try {
-      yield* this.#directories.addLink(parent, name, inode);
-    } catch (error) {
-      this.#addLinks(inode, -1);
-      throw error;
-    }
   }
 
   *#unlinkIn(parent: Inode, name: string): Process<Inode> {
@@ -216,9 +214,11 @@ export class Namespace {
   }
 
   *#removeName(parent: Inode, name: string, inode: Inode): Process {
-    this.#changes.superblock.beginChange();
+    const { superblock } = this.#changes;
+    superblock.beginChange();
+    yield* this.#changes.prepare(parent, inode);
     yield* this.#directories.deleteEntry(parent, name);
-    yield* this.#dropLink(inode);
+    yield* superblock.begun(this.#dropLink(inode));
   }
 
   *#rmdirIn(parent: Inode, name: string): Process<Inode> {
@@ -238,12 +238,14 @@ export class Namespace {
   }
 
   *#removeEmpty(parent: Inode, name: string, inode: Inode): Process {
-    this.#changes.superblock.beginChange();
+    const { superblock } = this.#changes;
+    superblock.beginChange();
     if (!(yield* this.#directories.isEmpty(inode))) throw new ModelError('ENOTEMPTY', name);
+    yield* this.#changes.prepare(parent, inode);
     yield* this.#directories.deleteEntry(parent, name);
     this.#walker.setDentry(parent, name, 0);
-    yield* this.#forgetDirectory(inode);
     this.#addLinks(parent, -1);
+    yield* superblock.begun(this.#forgetDirectory(inode));
   }
 
   *#renameBetween(source: Place, target: Place): Process<Inode | undefined> {
@@ -295,12 +297,41 @@ export class Namespace {
   }
 
   *#move(moved: Inode, source: Place, target: Place, replaced: Inode | undefined): Process {
-    this.#changes.superblock.beginChange();
-    if (replaced !== undefined) yield* this.#replace(moved, target, replaced);
-    else yield* this.#addMoved(moved, source.parent, target);
+    const { superblock } = this.#changes;
+    superblock.beginChange();
+    if (replaced !== undefined) yield* this.#mayReplace(moved, target, replaced);
+    else if (moved.isDirectory && source.parent !== target.parent && target.parent.fields.links >= EXT2_LINK_MAX)
+      throw new ModelError('EMLINK', target.name);
+    yield* this.#changes.prepare(moved, source.parent, target.parent, replaced);
+    yield* this.#mustHave(source.parent, source.name);
+    if (moved.isDirectory && source.parent !== target.parent) yield* this.#mustHave(moved, '..');
+    if (replaced !== undefined) yield* this.#directories.setLink(target.parent, target.name, moved);
+    else yield* this.#directories.addLink(target.parent, target.name, moved);
+    yield* superblock.begun(this.#endMove(moved, source, target, replaced));
+  }
+
+  *#mayReplace(moved: Inode, target: Place, replaced: Inode): Process {
+    if (moved.isDirectory) {
+      if (!replaced.isDirectory) throw new ModelError('ENOTDIR', target.name);
+      if (!(yield* this.#directories.isEmpty(replaced))) throw new ModelError('ENOTEMPTY', target.name);
+    } else if (replaced.isDirectory) throw new ModelError('EISDIR', target.name);
+  }
+
+  /** Reads a directory up to the entry of a name. Throws EIO when it is not there, though it was just found. */
+  *#mustHave(directory: Inode, name: string): Process {
+    if ((yield* this.#directories.find(directory, name)) === 0)
+      throw new ModelError('EIO', `directory ${directory.ino} has no entry ${name}`);
+  }
+
+  /** The new name is there: what it has replaced loses its name, and the old name goes. */
+  *#endMove(moved: Inode, source: Place, target: Place, replaced: Inode | undefined): Process {
+    this.#walker.setDentry(target.parent, target.name, moved.ino);
+    if (replaced?.isDirectory === true) {
+      this.#addLinks(target.parent, -1);
+      yield* this.#forgetDirectory(replaced);
+    } else if (replaced !== undefined) yield* this.#dropLink(replaced);
     yield* this.#directories.deleteEntry(source.parent, source.name);
     this.#walker.setDentry(source.parent, source.name, 0);
-    this.#walker.setDentry(target.parent, target.name, moved.ino);
     moved.fields.ctime = this.#changes.now();
     this.#changes.markInodeDirty(moved);
     if (!moved.isDirectory || source.parent === target.parent) return;
@@ -308,24 +339,6 @@ export class Namespace {
     this.#walker.setDentry(moved, '..', target.parent.ino);
     this.#addLinks(source.parent, -1);
     this.#addLinks(target.parent, 1);
-  }
-
-  *#replace(moved: Inode, target: Place, replaced: Inode): Process {
-    if (moved.isDirectory) {
-      if (!replaced.isDirectory) throw new ModelError('ENOTDIR', target.name);
-      if (!(yield* this.#directories.isEmpty(replaced))) throw new ModelError('ENOTEMPTY', target.name);
-    } else if (replaced.isDirectory) throw new ModelError('EISDIR', target.name);
-    yield* this.#directories.setLink(target.parent, target.name, moved);
-    if (replaced.isDirectory) {
-      yield* this.#forgetDirectory(replaced);
-      this.#addLinks(target.parent, -1);
-    } else yield* this.#dropLink(replaced);
-  }
-
-  *#addMoved(moved: Inode, from: Inode, target: Place): Process {
-    if (moved.isDirectory && from !== target.parent && target.parent.fields.links >= EXT2_LINK_MAX)
-      throw new ModelError('EMLINK', target.name);
-    yield* this.#directories.addLink(target.parent, target.name, moved);
   }
 
   /** A new inode with its contents and its first name, and with a reference. What fails in the middle leaves nothing. */
@@ -348,6 +361,7 @@ export class Namespace {
     fill: ((inode: Inode) => Process) | undefined,
     failed: Inode[],
   ): Process<Inode> {
+    yield* this.#changes.prepare(parent);
     const inode = yield* this.#inodes.create(parent, mode);
     inode.fields.links = inode.isDirectory ? 2 : 1;
     this.#changes.markInodeDirty(inode);

@@ -4,7 +4,8 @@
  *
  * A file that is cut loses its pages first, then its blocks, so that no page of it is left whose block is another's. What
  * remains of its last page is zeroed, and what a mapped store left behind the end is zeroed before the file grows: a file
- * that was cut and made longer again reads as zeros there.
+ * that was cut and made longer again reads as zeros there. All that this takes is read before the size changes, so a block that
+ * cannot be read leaves the file as it was; one that only tells what to free is an error of the file system (ext2-map.ts).
  */
 
 import { ModelError } from '../base/errno.ts';
@@ -72,7 +73,13 @@ export class Ext2Pages implements InodeOperations {
     const { map, cache } = this.#mm;
     const index = pagesOf(inode.size);
     const block = yield* this.blockForWrite(inode, index);
-    const pfn = yield* this.#io.grabPage(inode, index);
+    let pfn: Pfn;
+    try {
+      pfn = yield* this.#io.grabPage(inode, index);
+    } catch (error) {
+      yield* this.#changes.map.truncate(inode, index);
+      throw error;
+    }
     this.#memory.zero(pfn, 0, PAGE_SIZE);
     map.set(pfn, PG.hasBlock);
     cache.setUptodate(pfn);
@@ -97,40 +104,45 @@ export class Ext2Pages implements InodeOperations {
   *#setSize(inode: Inode, size: number): Process {
     const changes = this.#changes;
     changes.superblock.beginChange();
+    yield* changes.prepare(inode);
     const { fields } = inode;
-    const old = fields.size;
-    if (size > old) this.zeroTail(inode);
+    const isCut = size < fields.size;
+    if (isCut) {
+      yield* changes.journal?.waitForData(inode) ?? NOTHING;
+      yield* changes.map.prepareTruncation(inode, pagesOf(size));
+      yield* this.#zeroRest(inode, size);
+    } else if (size > fields.size) this.zeroTail(inode);
     fields.size = size;
     fields.mtime = fields.ctime = changes.now();
     inode.isSizeDirty = true;
     changes.markInodeDirty(inode);
-    if (size >= old) return;
-    yield* changes.journal?.waitForData(inode) ?? NOTHING;
+    if (!isCut) return;
     yield* truncatePages(this.#mm, this.#io, inode.space, pagesOf(size));
-    yield* this.#cut(inode, size);
+    yield* changes.map.truncate(inode, pagesOf(size));
   }
 
   /** A crash came between the new size of a file and the freeing of its blocks: another implementation's transactions. */
   *finishTruncation(inode: Inode): Process {
-    if (hasBlocks(inode)) yield* this.#cut(inode, inode.fields.size);
+    if (hasBlocks(inode)) {
+      const end = pagesOf(inode.size);
+      yield* this.#changes.map.prepareTruncation(inode, end);
+      yield* this.#zeroRest(inode, inode.size);
+      yield* this.#changes.map.truncate(inode, end);
+    }
     yield* this.#changes.removeOrphan(inode);
     inode.fields.dtime = 0;
     this.#changes.markInodeDirty(inode);
   }
 
-  /** Frees what lies behind the end of a file, and zeroes the rest of its last page. */
-  *#cut(inode: Inode, size: number): Process {
-    if (size % PAGE_SIZE !== 0) {
-      const index = Math.floor(size / PAGE_SIZE);
-      let pfn = yield* this.#io.getPage(inode, index);
-      // A page under writeback may be zeroed: it is dirty again then, and written once more.
-      if (this.#mm.map.has(pfn, PG.hasBlock)) {
-        pfn = this.#mm.cache.find(inode.space, index);
-        this.#memory.zero(pfn, size % PAGE_SIZE, PAGE_SIZE - (size % PAGE_SIZE));
-        this.#changes.markPageDirty(inode, pfn);
-      }
-    }
-    yield* this.#changes.map.truncate(inode, pagesOf(size));
+  /** Zeroes what is to lie behind the end of a file in its last page. Throws EIO; does not wait after the first store. */
+  *#zeroRest(inode: Inode, size: number): Process {
+    const rest = size % PAGE_SIZE;
+    if (rest === 0) return;
+    const pfn = yield* this.#io.getPage(inode, Math.floor(size / PAGE_SIZE));
+    if (!this.#mm.map.has(pfn, PG.hasBlock)) return;
+    // A page under writeback may be zeroed: it is dirty again then, and written once more.
+    this.#memory.zero(pfn, rest, PAGE_SIZE - rest);
+    this.#changes.markPageDirty(inode, pfn);
   }
 
   /** Before a file grows: bytes behind its end, which a mapped store may have left in the last page, become zero. */

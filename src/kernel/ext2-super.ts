@@ -154,6 +154,7 @@ export class Ext2Super {
 
   /** Called before anything is changed. Throws EROFS. */
   beginChange(): void {
+    if (this.buffers.hasLostWrites) this.noteLostWrites();
     if (this.#readOnly) throw new ModelError('EROFS', 'the file system is mounted read-only');
     if (this.#modified) return;
     this.#modified = true;
@@ -197,13 +198,35 @@ export class Ext2Super {
     if (this.warnings.size < 16) this.warnings.add(text);
   }
 
-  /** ext2_error with errors=remount-ro: the structure on the disk is not what it must be. Nothing is changed any more. */
+  /**
+   * ext2_error with errors=remount-ro: the structure on the disk is not what it must be, or a change was left half done. Nothing
+   * is changed any more, except by what is under way.
+   */
   error(text: string): void {
     if (this.errors.length < 16) this.errors.push(text);
     if (this.#readOnly) return;
     this.noteErrors();
     this.#readOnly = true;
     this.onError(text);
+  }
+
+  /** Metadata that could not be written is an error of the file system. */
+  noteLostWrites(): void {
+    if (this.buffers.hasLostWrites && !this.#readOnly) this.error('ext2: metadata could not be written');
+  }
+
+  /** Runs the rest of a change whose first store is made: what fails now leaves it half done. Throws what the rest throws. */
+  begun<T>(rest: Process<T>): Process<T> {
+    return rest === NOTHING ? rest : this.#begun(rest);
+  }
+
+  *#begun<T>(rest: Process<T>): Process<T> {
+    try {
+      return yield* rest;
+    } catch (error) {
+      if (error instanceof ModelError) this.error(`ext2: a change is left half done: ${error.message}`);
+      throw error;
+    }
   }
 
   /** ext2_remount to read-only, its last step: the file system was unmounted in order. To be written afterwards. */

@@ -232,10 +232,21 @@ export class Ext2 implements JournalClient {
     else yield* journal.waitFor(tid);
   }
 
-  /** sync: everything that is dirty is on the disk's medium when this returns. Throws EIO when the drive says so. */
+  /**
+   * sync: everything that is dirty is on the disk's medium when this returns. Throws EIO when the drive says so, or when metadata
+   * could not be written: the superblock says that then.
+   */
   *sync(): Process {
-    yield* this.#writeback.sync(this.buffers.device);
-    yield* this.changes.journal?.force() ?? NOTHING;
+    const { superblock, journal } = this.changes;
+    const wasReadOnly = superblock.isReadOnly;
+    try {
+      yield* this.#writeback.sync(this.buffers.device);
+      yield* journal?.force() ?? NOTHING;
+    } finally {
+      superblock.noteLostWrites();
+      if (!wasReadOnly && superblock.isReadOnly) yield* this.#writeback.sync(this.buffers.device);
+    }
+    if (!wasReadOnly && superblock.isReadOnly) throw new ModelError('EIO', superblock.errors.at(-1)!);
   }
 
   /** What fadvise(DONTNEED) does: starts writing what is dirty of a file, and drops other pages from `start` up to `end`. */
@@ -244,22 +255,29 @@ export class Ext2 implements JournalClient {
     this.#mm.invalidate(inode.space, start, end);
   }
 
-  /** Remount read-only, as the root is at shutdown: all is written, the page cache stays. */
+  /**
+   * Remount read-only, as the root is at shutdown: all is written, the page cache stays. What cannot be written is an error of the
+   * file system, and keeps nobody from stopping.
+   */
   *remountReadOnly(): Process {
     const { journal, superblock } = this.changes;
-    yield* this.sync();
-    yield* journal?.flush() ?? NOTHING;
-    if (this.#hasLostMetadata) superblock.noteErrors();
+    try {
+      yield* this.sync();
+      yield* journal?.flush() ?? NOTHING;
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      superblock.error(`ext2: ${error.message}`);
+    }
     // After an abort the log holds what is nowhere else: it is to be replayed.
     if (journal?.isAborted !== true) superblock.endChanges();
-    yield* this.#writeback.sync(this.buffers.device);
-  }
-
-  /** Whether a write of metadata has failed since the mount: e2fsck is to look. */
-  get #hasLostMetadata(): boolean {
-    if (this.#toldOfLoss !== undefined || this.buffers.device.space.error !== undefined) return true;
-    for (const inode of this.inodes.all()) if (inode.isDirectory && inode.space.error !== undefined) return true;
-    return false;
+    try {
+      yield* this.#writeback.sync(this.buffers.device);
+    } finally {
+      if (this.#writeback.hasLostMetadata) {
+        superblock.noteErrors();
+        yield* this.#writeback.sync(this.buffers.device);
+      }
+    }
   }
 
   /** For the journal, whose transaction closes. Throws EIO. */
@@ -277,6 +295,7 @@ export class Ext2 implements JournalClient {
       yield* this.#writeback.waitPages(mapping);
       this.#writeback.throwError(mapping);
     }
+    if (this.#writeback.hasLostMetadata) throw new ModelError('EIO', 'metadata could not be written');
   }
 
   /** For the journal: before the first transaction, the superblock says that there will be something to replay. */

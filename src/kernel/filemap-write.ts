@@ -209,9 +209,20 @@ export class FileWrite {
 
   #beginWrite(inode: Inode, leavesHole: boolean): Process {
     this.#changes.superblock.beginChange();
+    const prepared = this.#changes.inodeTable.prepare(inode);
+    if (prepared !== NOTHING) return this.#beginColdWrite(inode, leavesHole, prepared);
+    this.#beginPrepared(inode, leavesHole);
+    return NOTHING;
+  }
+
+  *#beginColdWrite(inode: Inode, leavesHole: boolean, prepared: Process<unknown>): Process {
+    yield* prepared;
+    this.#beginPrepared(inode, leavesHole);
+  }
+
+  #beginPrepared(inode: Inode, leavesHole: boolean): void {
     if (leavesHole) this.#ext2.pages.zeroTail(inode);
     this.#touch(inode, this.#changes.now());
-    return NOTHING;
   }
 
   /** prepare_write, copy, commit_write for one page. */

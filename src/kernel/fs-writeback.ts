@@ -11,7 +11,8 @@
  * hypervisor is told where a page belongs when it becomes dirty.
  *
  * A write that failed leaves the page up to date and clean with its error bit, and the error in the mapping for the next
- * fsync, as in the original. Differs in that there is one block device.
+ * fsync, as in the original. Differs in that there is one block device, and in that the loss of metadata is noted for the
+ * file system.
  */
 
 import { ModelError } from '../base/errno.ts';
@@ -66,6 +67,8 @@ export class Writeback {
   readonly progress = new WaitQueue('a write to end');
   /** Set when dirty pages are to survive a crash. */
   registry: DirtyRegistry | undefined;
+  /** Whether metadata could not be written since boot: what the disk holds of it is older than what is built on it. */
+  hasLostMetadata = false;
   /** Pages that became dirty since boot. */
   pagesDirtied = 0;
   /** Pages written since boot. */
@@ -170,7 +173,7 @@ export class Writeback {
         yield* this.#io.submit(bio);
         bio = undefined;
       }
-      bio ??= { op: BlkifOp.write, block, pages: [], endPage: this.#endWrite };
+      bio ??= { op: BlkifOp.write, block, pages: [], endPage: this.#endOf(mapping) };
       bio.pages.push(pfn);
       control.nrToWrite--;
       this.pagesWritten++;
@@ -314,6 +317,7 @@ export class Writeback {
   /** A page that cannot be written is clean, with its error bit, and the error is in the mapping. */
   #giveUp(mapping: Mapping, pfn: Pfn, error: unknown): void {
     noteError(mapping.space, error);
+    this.hasLostMetadata ||= mapping.isMetadata;
     if (pfn === NO_PAGE) return;
     this.#mm.cache.clearDirty(pfn);
     this.#mm.map.set(pfn, PG.error);
@@ -344,10 +348,19 @@ export class Writeback {
     cache.setWriteback(pfn);
     map.set(pfn, PG.reclaim);
     this.#env.cpu.charge(this.#costs.bioSubmitNs);
-    this.#queue.submit({ op: BlkifOp.write, block, pages: [pfn], endPage: this.#endWrite });
+    this.#queue.submit({ op: BlkifOp.write, block, pages: [pfn], endPage: this.#endOf(dirty.mapping) });
     this.pagesWritten++;
     return true;
   }
+
+  #endOf(mapping: Mapping): Bio['endPage'] {
+    return mapping.isMetadata ? this.#endMetadataWrite : this.#endWrite;
+  }
+
+  readonly #endMetadataWrite = (pfn: Pfn, failed: boolean): void => {
+    this.hasLostMetadata ||= failed;
+    this.#endWrite(pfn, failed);
+  };
 
   /** end_page_writeback, in interrupt context. */
   readonly #endWrite = (pfn: Pfn, failed: boolean): void => {

@@ -210,6 +210,7 @@ export class FileCalls {
 
   *#changeFields(inode: Inode, change: (fields: Inode['fields']) => void): Process {
     this.ext2.changes.superblock.beginChange();
+    yield* this.ext2.changes.prepare(inode);
     change(inode.fields);
     inode.fields.ctime = this.ext2.changes.now();
     this.ext2.changes.markInodeDirty(inode);

@@ -36,6 +36,8 @@ const REASON_TEXTS: Readonly<Record<ReasonName, string>> = {
   released: 'given back',
   notAsked: 'nothing to keep',
   ioError: 'not taken by the disk',
+  otherDisk: 'another disk',
+  diskChanged: 'disk written by others',
 };
 
 /** What is printed where there is no figure. */

@@ -241,6 +241,7 @@ export class Simulation {
   readonly #live = new Set<Task>();
   #now = 0;
   #eventCount = 0;
+  #serial = 0;
 
   /** @param seed an integer; it decides every random stream */
   constructor(seed: number) {
@@ -255,6 +256,11 @@ export class Simulation {
   /** Events dispatched so far. */
   get eventCount(): number {
     return this.#eventCount;
+  }
+
+  /** 1, 2, 3 …: a number that this simulation gives once, to what has no name of its own. */
+  nextSerial(): number {
+    return ++this.#serial;
   }
 
   /**

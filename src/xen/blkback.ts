@@ -18,9 +18,10 @@
 
 import { putField } from '../base/layout.ts';
 import { DOM0, GrantRef, type Mfn, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
-import type { BlockDevice, BlockOp, Segment } from '../disk/block-device.ts';
+import type { BlockOp, Segment } from '../disk/block-device.ts';
 import { type Process, WaitQueue } from '../sim/simulation.ts';
 import { BackRing } from './back-ring.ts';
+import type { BoundDevice } from './devices.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import {
   BlkifOp,
@@ -35,13 +36,13 @@ import { VBD_FRONTEND } from './public/xenbus.ts';
 import type { Backend, BackendClient, DeviceKind } from './xenbus-backend.ts';
 
 /** The block device of a domain, for its connection. */
-export function vbd(hypervisor: Hypervisor, device: BlockDevice): DeviceKind {
+export function vbd(hypervisor: Hypervisor, device: BoundDevice): DeviceKind {
   return {
     type: 'vbd',
     frontend: VBD_FRONTEND,
     rings: ['ring-ref'],
     frontProperties: {},
-    backProperties: { sectors: String(device.sectorCount) },
+    backProperties: { sectors: String(device.device.sectorCount) },
     connect: (client) => new BlockBackend(hypervisor, device, client),
   };
 }
@@ -64,9 +65,8 @@ const OPS: readonly (BlockOp | undefined)[] = ['read', 'write', 'flush'];
 
 class BlockBackend implements Backend {
   readonly #hypervisor: Hypervisor;
-  readonly #device: BlockDevice;
+  readonly #device: BoundDevice;
   readonly #client: BackendClient;
-  readonly #deviceNumber: number;
   /** The slot being looked at: a copy, as bytes and as words. */
   readonly #slot = new Uint8Array(RING_SLOT_BYTES);
   readonly #slotWords = new Uint32Array(this.#slot.buffer);
@@ -76,11 +76,10 @@ class BlockBackend implements Backend {
   #dead = false;
   #inFlight = 0;
 
-  constructor(hypervisor: Hypervisor, device: BlockDevice, client: BackendClient) {
+  constructor(hypervisor: Hypervisor, device: BoundDevice, client: BackendClient) {
     this.#hypervisor = hypervisor;
     this.#device = device;
     this.#client = client;
-    this.#deviceNumber = hypervisor.deviceNumber(device);
     this.#ring = new BackRing(hypervisor, client.rings[0]!, RING_SLOTS, RING_SLOT_BYTES);
   }
 
@@ -154,7 +153,7 @@ class BlockBackend implements Backend {
       segments.push({ mfn, ref, offset: first * SECTOR_SIZE, length: (last - first + 1) * SECTOR_SIZE });
       sectors += last - first + 1;
     }
-    if (segments.length === count && this.#sector() + sectors <= this.#device.sectorCount) return segments;
+    if (segments.length === count && this.#sector() + sectors <= this.#device.device.sectorCount) return segments;
     this.#unmap(operation, segments);
     return undefined;
   }
@@ -165,7 +164,7 @@ class BlockBackend implements Backend {
 
   #begin(operation: number, sector: number, segments: readonly MappedSegment[]): Transfer[] {
     const { frames } = this.#hypervisor;
-    const device = this.#deviceNumber;
+    const device = this.#device.number;
     let at = sector;
     return segments.map(({ mfn, ref, length }) => {
       const last = at + length / SECTOR_SIZE - 1;
@@ -185,7 +184,7 @@ class BlockBackend implements Backend {
    */
   #transferred(id: number, operation: number, transfers: readonly Transfer[], ok: boolean): void {
     const { frames, protections, domain0Cpu, power, costs } = this.#hypervisor;
-    const device = this.#deviceNumber;
+    const device = this.#device.number;
     let cleaned = 0;
     for (const { mfn, firstBlock, lastBlock, whole } of transfers) {
       const clean =

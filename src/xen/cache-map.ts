@@ -15,6 +15,7 @@
 
 import { Mfn, PAGE_SIZE, type Pfn } from '../base/units.ts';
 import type { XenCosts } from './costs.ts';
+import type { BoundDevice } from './devices.ts';
 import type { FrameTable } from './frame-table.ts';
 import { NO_FRAME, type P2mList } from './p2m.ts';
 import type { Protections } from './protections.ts';
@@ -57,6 +58,7 @@ export class CacheMap {
   readonly #p2m: P2mList;
   readonly #owner: number;
   readonly #device: number;
+  readonly #disk: BoundDevice;
   readonly #refused: ReasonCounts;
   readonly #recency: RecencyTable;
   /** What the guest before told may be asked for. */
@@ -75,7 +77,7 @@ export class CacheMap {
     costs: XenCosts,
     p2m: P2mList,
     owner: number,
-    device: number,
+    disk: BoundDevice,
     refused: ReasonCounts,
     recency: RecencyTable,
     hasRecency: boolean,
@@ -85,7 +87,8 @@ export class CacheMap {
     this.#costs = costs;
     this.#p2m = p2m;
     this.#owner = owner;
-    this.#device = device;
+    this.#device = disk.number;
+    this.#disk = disk;
     this.#refused = refused;
     this.#recency = recency;
     this.#hasRecency = hasRecency;
@@ -261,7 +264,7 @@ export class CacheMap {
     // A damaged record may name a page that is not its own: then nobody is asked to give it up.
     if (this.#p2m.at(pfn) !== found) return this.#absent();
     words[at | 1] = pfn;
-    const reason = this.#verdict(mfn, words[at | 3]!, words[at | 5]!);
+    const reason = this.#disk.isChanged ? Reason.diskChanged : this.#verdict(mfn, words[at | 3]!, words[at | 5]!);
     if (reason === OK) {
       this.stats.reused++;
       this.#frames.setPreserved(mfn, false);

@@ -7,7 +7,7 @@
  * decided afterwards (rebuild.ts).
  *
  * Nothing is written that does not verify: the record's check word, that owner and pfn are those of the P2M list, the
- * CRC-32C where checksums are on, that the device has the block, that no other page wants the same block. Each page
+ * CRC-32C where checksums are on, that nobody else has written to the disk since the guest was booted, that the device has the block, that no other page wants the same block. Each page
  * that is not written is counted with the reason. A damaged record is counted whether its page was dirty or not: who can say.
  *
  * Modelled after Rio (Chen et al., ASPLOS 1996), which keeps its registry in protected memory and restores the file cache in
@@ -15,15 +15,14 @@
  * written by block: metadata too are blocks here. A page that a program stores to through its own page table has no checksum.
  */
 
-import { Mfn, PAGE_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
-import type { BlockDevice } from '../disk/block-device.ts';
+import { type DomId, Mfn, PAGE_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
 import { type Process, WaitQueue } from '../sim/simulation.ts';
+import type { BoundDevice } from './devices.ts';
 import type { DirtyPages } from './domain.ts';
 import { ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { NO_FRAME, type P2mList } from './p2m.ts';
 import { noReasons, Reason, REASON_NAMES, type ReasonCode, type ReasonCounts } from './public/reason.ts';
-import type { Identity } from './rebuild.ts';
 
 /** Pages of one request: 128 KiB, about what a request of 2.6 holds (max_sectors 255). */
 const PAGES_PER_REQUEST = 32;
@@ -39,13 +38,13 @@ interface Registered {
 /** Writes the dirty pages of a domain that was taken down and drained; the time is domain 0's and the drive's. */
 export function* writeDirtyPages(
   hypervisor: Hypervisor,
-  identity: Identity,
-  device: BlockDevice,
+  domid: DomId,
+  disk: BoundDevice,
   p2m: P2mList,
 ): Process<DirtyPages> {
   const lost = noReasons();
-  const pages = registeredPages(hypervisor, identity, device, p2m, lost);
-  const writer = new HomeWriter(hypervisor, identity.device, device);
+  const pages = registeredPages(hypervisor, domid, disk, p2m, lost);
+  const writer = new HomeWriter(hypervisor, disk);
   const failed = yield* writer.write(runs(pages, PAGES_PER_REQUEST));
   // One bad sector costs one page.
   const single = yield* writer.write(runs(failed, 1));
@@ -58,13 +57,13 @@ export function* writeDirtyPages(
 /** The pages that may be written, by block. */
 function registeredPages(
   { frames, map, protections, costs, domain0Cpu }: Hypervisor,
-  identity: Identity,
-  device: BlockDevice,
+  domid: DomId,
+  disk: BoundDevice,
   p2m: P2mList,
   lost: ReasonCounts,
 ): Registered[] {
-  const owner = ownerOfDomain(identity.domid);
-  const blocks = Math.floor(device.sectorCount / SECTORS_PER_PAGE);
+  const owner = ownerOfDomain(domid);
+  const blocks = Math.floor(disk.device.sectorCount / SECTORS_PER_PAGE);
   const found: Registered[] = [];
   const refuse = (reason: ReasonCode): void => {
     lost[REASON_NAMES[reason]!]++;
@@ -79,7 +78,8 @@ function registeredPages(
       const block = frames.blockOf(mfn);
       const isChecked = protections.checksum && !frames.isOpen(mfn);
       if (isChecked) domain0Cpu.charge(costs.crcNsPerByte * PAGE_SIZE);
-      if (block >= blocks) refuse(Reason.ioError);
+      if (disk.isChanged) refuse(Reason.diskChanged);
+      else if (block >= blocks) refuse(Reason.ioError);
       else if (isChecked && !frames.matchesChecksum(mfn)) refuse(Reason.checksum);
       else found.push({ mfn, block });
     }
@@ -106,14 +106,12 @@ function runs(pages: readonly Registered[], most: number): Registered[][] {
 
 class HomeWriter {
   readonly #hypervisor: Hypervisor;
-  readonly #deviceNumber: number;
-  readonly #device: BlockDevice;
+  readonly #device: BoundDevice;
   readonly #ended = new WaitQueue('a write of dirty pages to end');
   #inFlight = 0;
 
-  constructor(hypervisor: Hypervisor, deviceNumber: number, device: BlockDevice) {
+  constructor(hypervisor: Hypervisor, device: BoundDevice) {
     this.#hypervisor = hypervisor;
-    this.#deviceNumber = deviceNumber;
     this.#device = device;
   }
 
@@ -133,7 +131,7 @@ class HomeWriter {
 
   #submit(run: readonly Registered[], failed: Registered[]): void {
     const { frames } = this.#hypervisor;
-    const number = this.#deviceNumber;
+    const { number } = this.#device;
     for (const { mfn, block } of run) frames.beginWrite(mfn, number, block, block, true);
     this.#inFlight++;
     this.#device.submit({

@@ -15,6 +15,7 @@ import type { MacAddress } from '../base/ethernet.ts';
 import { DomId, Mfn } from '../base/units.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
+import { type BoundDevice, DEVICE_NUMBERS } from './devices.ts';
 import type { Domain } from './domain.ts';
 import { eraseDomainState } from './domain-state.ts';
 import { OWNER_HYPERVISOR, ownerOfDomain } from './frame-record.ts';
@@ -22,9 +23,9 @@ import type { Hypervisor } from './hypervisor.ts';
 import { failed, Lifecycle, type NotDone, refused } from './lifecycle.ts';
 import { DOMAIN_SLOTS } from './layouts.ts';
 import { NO_FRAME, P2mList } from './p2m.ts';
-import { noReasons, type ReasonCounts } from './public/reason.ts';
+import { noReasons, Reason, type ReasonCode, type ReasonCounts } from './public/reason.ts';
 import type { LeftDomain } from './quick-reload.ts';
-import { eraseDomainRecord } from './records.ts';
+import { eraseDomainRecord, sealStore } from './records.ts';
 import { eraseRecoveryBox } from './recovery-box.ts';
 
 export interface DomainConfig {
@@ -52,7 +53,8 @@ export interface DomainEntry {
   readonly domid: DomId;
   readonly name: string;
   readonly seedName: string;
-  readonly device: BlockDevice;
+  /** Its disk, until the entry is removed. */
+  disk: BoundDevice;
   readonly mac: MacAddress | undefined;
   memoryBytes: number;
   boots: number;
@@ -66,6 +68,15 @@ export interface DomainEntry {
   /** Pages that were lost between two hypervisors, by reason. */
   readonly refused: Readonly<ReasonCounts>;
 }
+
+/** A domain that was left, with a number for its disk. */
+export interface TakenUp extends LeftDomain {
+  readonly disk: BoundDevice;
+  /** Why nothing that is known of its disk's blocks is believed: `otherDisk`, `diskChanged`; else `ok`. */
+  readonly distrust: ReasonCode;
+}
+
+const NO_NUMBER = failed(`ENOMEM: all ${DEVICE_NUMBERS} numbers of block devices are in use`);
 
 export const NO_FRAMES = new Uint32Array(0);
 /** Of a domain that has no frames, or none yet. */
@@ -131,17 +142,26 @@ export class DomainList {
     this.#lives.set(config.name, life);
     yield* this.hypervisor.scrubber.waitFor(nrFrames);
     const frames = new Uint32Array(nrFrames);
-    const place = this.#place(frames, nrPages);
-    if ('domid' in place) return { entry: this.#add(life, place.domid, config, 0, place.p2mMfn, NO_PAGES), frames };
+    const place = this.#place(frames, nrPages, config.device);
+    if ('domid' in place)
+      return { entry: this.#add(life, place.domid, config, place.disk, 0, place.p2mMfn, NO_PAGES), frames };
     this.#forget(config.name, life);
     return place;
   }
 
-  #place(frames: Uint32Array, nrPages: number): { readonly domid: DomId; readonly p2mMfn: Mfn } | NotDone {
+  #place(
+    frames: Uint32Array,
+    nrPages: number,
+    device: BlockDevice,
+  ): { readonly domid: DomId; readonly p2mMfn: Mfn; readonly disk: BoundDevice } | NotDone {
     const domid = this.#freeDomid();
     if (domid === undefined) return failed(`ENOMEM: all ${DOMAIN_SLOTS - 1} domain records are in use`);
+    const disk = this.hypervisor.bindDevice(device);
+    if (disk === undefined) return NO_NUMBER;
     const p2mMfn = this.allocate(frames, nrPages);
-    return typeof p2mMfn === 'number' ? { domid, p2mMfn } : p2mMfn;
+    if (typeof p2mMfn === 'number') return { domid, p2mMfn, disk };
+    this.hypervisor.releaseDevice(disk);
+    return p2mMfn;
   }
 
   /**
@@ -162,38 +182,73 @@ export class DomainList {
     }
   }
 
-  /** Takes a domain that was left off the list, if its device can be what its records call it. */
-  takeUp(name: string, device: BlockDevice): LeftDomain | undefined {
+  /**
+   * Takes a domain that was left off the list. When its disk is not the one that it was left with, or was written to
+   * since, no frame of it is vouched for from here on.
+   */
+  takeUp(name: string, device: BlockDevice): TakenUp | NotDone {
     const left = this.#left.get(name);
-    if (left === undefined || !this.hypervisor.bindDevice(left.record.device, device)) return undefined;
+    if (left === undefined) return refused('it was not left');
+    const { devices, frames } = this.hypervisor;
+    const { record, p2m } = left;
+    const distrust = devices.verifyLeft(record.store, device);
+    const known = distrust === Reason.ok ? devices.bind(device, record.device) : undefined;
+    const disk = known ?? devices.bind(device);
+    if (disk === undefined) return NO_NUMBER;
+    if (known === undefined) frames.distrust(p2m.frames());
+    else frames.reindex(p2m.frames(), disk.number, (block) => devices.hasWritten(disk.number, block));
     this.#left.delete(name);
-    return left;
+    devices.unreserve(record.device);
+    return { ...left, disk, distrust };
   }
 
   /** Enters a domain that was taken up. */
-  enter({ record, p2m }: LeftDomain, config: DomainConfig): DomainEntry {
+  enter({ record, p2m, disk }: TakenUp, config: DomainConfig): DomainEntry {
     const lost = this.hypervisor.refusedOf(record.domid);
-    return this.#add(this.lifeOf(config.name), record.domid, config, record.boots, record.p2mMfn, p2m, lost);
+    return this.#add(this.lifeOf(config.name), record.domid, config, disk, record.boots, record.p2mMfn, p2m, lost);
   }
 
-  /** Begins to boot a domain of which there are preserved pages and nothing else. */
-  enterKept(config: DomainConfig): DomainEntry | NotDone {
+  /**
+   * Begins to boot a domain of which there are preserved pages and nothing else. `distrust` is why none of them is believed: `otherDisk`,
+   * `diskChanged`; else `ok`.
+   */
+  enterKept(config: DomainConfig): { readonly entry: DomainEntry; readonly distrust: ReasonCode } | NotDone {
     const life = this.lifeOf(config.name);
     const refusal = life.refusal('boot');
     if (refusal !== undefined) return refusal;
     const known = [...this.#entries.values()].find((entry) => entry.life === life);
-    if (known !== undefined && known.device !== config.device) return refused('its device is another one');
-    const left = known === undefined ? this.takeUp(config.name, config.device) : undefined;
-    const entry = known ?? (left && this.enter(left, config));
-    if (entry === undefined) return refused('its device has another number');
+    if (known !== undefined) {
+      const distrust = this.#exchangeDisk(known, config.device);
+      if (typeof distrust !== 'number') return distrust;
+      life.begin('boot');
+      return { entry: known, distrust };
+    }
+    const left = this.takeUp(config.name, config.device);
+    if ('problem' in left) return left;
+    const entry = this.enter(left, config);
     life.begin('boot');
-    return entry;
+    return { entry, distrust: left.distrust };
+  }
+
+  /** A domain that this hypervisor keeps gets a disk; returns why nothing is believed that equals a block of the one before. */
+  #exchangeDisk(entry: DomainEntry, device: BlockDevice): ReasonCode | NotDone {
+    const { disk: before } = entry;
+    const disk = this.hypervisor.bindDevice(device);
+    if (disk === undefined) return NO_NUMBER;
+    const isSame = disk.number === before.number;
+    const change = before.isChanged ? Reason.diskChanged : Reason.ok;
+    const distrust = isSame || !this.hypervisor.protections.deviceIdentity ? change : Reason.otherDisk;
+    if (distrust !== Reason.ok) this.hypervisor.frames.distrust(entry.p2m.frames());
+    this.hypervisor.releaseDevice(before);
+    entry.disk = disk;
+    return distrust;
   }
 
   #add(
     life: Lifecycle,
     domid: DomId,
-    { name, device, mac, memoryBytes, seedName = name }: DomainConfig,
+    { name, mac, memoryBytes, seedName = name }: DomainConfig,
+    disk: BoundDevice,
     boots: number,
     p2mMfn: Mfn,
     p2m: P2mList,
@@ -204,7 +259,7 @@ export class DomainList {
       domid,
       name,
       seedName,
-      device,
+      disk,
       mac,
       memoryBytes,
       boots,
@@ -218,8 +273,27 @@ export class DomainList {
     return entry;
   }
 
+  /**
+   * The machine is about to be left to another hypervisor: writes down what the disks of all domains are now, or were when their guests
+   * stood still. Of a disk that
+   * somebody else has written to, no frame is vouched for.
+   */
+  sealStores(): void {
+    const { memory, map, frames } = this.hypervisor;
+    for (const { domid, disk, p2m } of this.#entries.values()) {
+      sealStore(memory, map, domid, disk.record);
+      if (disk.isChanged) frames.distrust(p2m.frames());
+      disk.accept();
+    }
+  }
+
   /** Gives up a domain that was taken up, and on which an operation is under way. */
-  abandon({ record, p2m }: LeftDomain): void {
+  abandon({ record, p2m, disk }: TakenUp): void {
+    this.#abandon(record, p2m);
+    this.hypervisor.releaseDevice(disk);
+  }
+
+  #abandon(record: LeftDomain['record'], p2m: P2mList): void {
     const { memory, map, p2mLists, scrubber } = this.hypervisor;
     eraseDomainRecord(memory, map, record.domid);
     eraseDomainState(memory, map, record.domid);
@@ -235,7 +309,8 @@ export class DomainList {
     for (const left of [...this.#left.values()]) {
       this.#left.delete(left.record.name);
       this.lifeOf(left.record.name).begin('destroy');
-      this.abandon(left);
+      this.#abandon(left.record, left.p2m);
+      this.hypervisor.devices.unreserve(left.record.device);
     }
     return names;
   }
@@ -257,6 +332,7 @@ export class DomainList {
   remove(entry: DomainEntry): void {
     eraseRecoveryBox(this.hypervisor.memory, this.hypervisor.map, entry.domid);
     this.hypervisor.p2mLists.release(entry.p2mMfn);
+    this.hypervisor.releaseDevice(entry.disk);
     this.#entries.delete(entry.domid);
     this.#forget(entry.name, entry.life);
   }

@@ -18,11 +18,11 @@ import { assert } from '../base/assert.ts';
 import type { MacAddress } from '../base/ethernet.ts';
 import { ModelError } from '../base/errno.ts';
 import { type DomId, Mfn, Ns, type Pfn } from '../base/units.ts';
-import type { BlockDevice } from '../disk/block-device.ts';
 import type { Token } from '../sim/frozen.ts';
 import { type Process, WaitQueue } from '../sim/simulation.ts';
 import { vbd } from './blkback.ts';
 import { vif } from './netback.ts';
+import type { BoundDevice } from './devices.ts';
 import { CacheMap, type CacheMapStats } from './cache-map.ts';
 import { DomainEnvironment } from './domain-environment.ts';
 import type { DomainStateRecord } from './domain-state.ts';
@@ -103,7 +103,7 @@ export interface DomainParts {
   readonly name: string;
   /** Prefix of the names of its random streams. */
   readonly seedName: string;
-  readonly device: BlockDevice;
+  readonly disk: BoundDevice;
   /** Address of its network interface; undefined: it has none. */
   readonly mac: MacAddress | undefined;
   /** The domain's P2M list itself, not a copy. */
@@ -137,6 +137,8 @@ export class Domain {
   /** Woken at every change of `state`. */
   readonly stateChanged = new WaitQueue(() => `another state of domain ${this.name} than ${this.state}`);
   readonly cacheMap: CacheMap;
+  /** @internal */
+  readonly disk: BoundDevice;
   /** @internal */
   readonly recoveryBox: RecoveryBox;
   readonly grants: GrantTable;
@@ -178,7 +180,8 @@ export class Domain {
     this.#p2m = parts.p2m;
     this.#preserved = parts.preserved;
     this.#refused = parts.refused;
-    const device = hypervisor.deviceNumber(parts.device);
+    this.disk = parts.disk;
+    const device = parts.disk.number;
     const owner = ownerOfDomain(parts.domid);
     this.#recency = parts.recency;
     this.#dirty = parts.dirty ?? { written: 0, lost: noReasons() };
@@ -188,7 +191,7 @@ export class Domain {
       costs,
       parts.p2m,
       owner,
-      device,
+      parts.disk,
       parts.refused,
       hypervisor.recency,
       parts.recency === 'told',
@@ -201,7 +204,7 @@ export class Domain {
     const { frozen } = parts;
     this.events = new EventPorts(parts.domid, hypervisor.domainPorts, this.#sharedInfo, frozen?.ports);
     this.#reservation = { ...parts, owner, device, grants: this.grants };
-    const kinds = [vbd(hypervisor, parts.device)];
+    const kinds = [vbd(hypervisor, parts.disk)];
     if (parts.mac !== undefined) kinds.push(vif(hypervisor, parts.mac));
     this.devices = kinds.map((kind) => new XenbusBackend(hypervisor, parts.domid, this.grants, kind));
     this.#environment = frozen?.environment ?? new DomainEnvironment(hypervisor, this, parts.p2m, parts.seedName);
@@ -342,6 +345,7 @@ export class Domain {
     this.assertRunning();
     if (!(registers instanceof Uint32Array) || registers.length !== NR_REGISTERS)
       throw new ModelError('EINVAL', 'these are not the registers of a processor');
+    this.disk.stand();
     this.#registers = registers.slice();
     this.#environment.power.pause();
     this.#life.step('stand');

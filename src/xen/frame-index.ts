@@ -88,9 +88,10 @@ export class FrameIndex {
 
 // Neighbours of a file or a device have neighbouring hashes.
 
-/** Hash of a block of a device. */
-export function hashBlock(device: number, block: number): number {
-  return (Math.imul(device, 0x27d4eb2f) + block) | 0;
+/** Hash of the place of a block (devices.ts). */
+export function hashPlace(place: number): number {
+  const medium = Math.floor(place / 0x1_0000_0000);
+  return (Math.imul(medium, 0x27d4eb2f) + (place >>> 0)) | 0;
 }
 
 /** Hash of a name without its generation: a claim must find a page of another generation too, to say so. */

@@ -3,8 +3,8 @@
  *
  * Two independent facts are kept of a frame (architecture, "Two records, one rule"): its name, which the guest tells
  * (cache-map.ts), and its provenance, which the hypervisor sees because all I/O and all stores pass through it. The record
- * is the truth. Derived from it are two indices: by block, over frames with a provenance, so that a block written from
- * anywhere takes away the provenance of every other frame that equals it; by name, over preserved frames, for claims. So is a
+ * is the truth. Derived from it are two indices: by the place of a block (devices.ts), over frames with a provenance, so that a block
+ * written from anywhere, through whatever device, takes away the provenance of every other frame that equals it; by name, over preserved frames, for claims. So is a
  * bitmap of the protected frames: every store asks for that, and a bitmap stays in the host's caches where records do not.
  *
  * A third is registered by the guest: the frame is dirty, newer than a block (Rio's registry; dirty-pages.ts writes such
@@ -27,7 +27,7 @@ import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
-import { FrameIndex, hashBlock, hashName } from './frame-index.ts';
+import { FrameIndex, hashName, hashPlace } from './frame-index.ts';
 import {
   clearName,
   deviceOfState,
@@ -42,7 +42,9 @@ import {
 } from './frame-record.ts';
 import * as record from './frame-record.ts';
 import type { MemoryMap } from './layouts.ts';
+import type { DeviceTable } from './devices.ts';
 import type { LogDirty } from './log-dirty.ts';
+import { NO_FRAME } from './p2m.ts';
 import type { Protections } from './protections.ts';
 import { Reason, type ReasonCode } from './public/reason.ts';
 import { FrameEvent, nextProvenance, PROVENANCE_NAMES, Provenance, type ProvenanceName } from './provenance.ts';
@@ -79,7 +81,6 @@ export interface FrameObserver {
  */
 const BLOCK_LOAD_BITS = 3;
 const NAME_LOAD_BITS = 2;
-const BLOCK_KEYS = 0x1_0000_0000;
 
 export class FrameTable {
   readonly #memory: MachineMemory;
@@ -91,8 +92,9 @@ export class FrameTable {
   /** One bit a frame: its record says that it is protected. */
   readonly #protected: Uint32Array;
   readonly #protections: Protections;
+  readonly #devices: Pick<DeviceTable, 'placeOf'>;
   readonly #observer: FrameObserver | undefined;
-  /** Transfers in flight by frame, and writes in flight by device and block. Bounded by the rings: 352 a domain. */
+  /** Transfers in flight by frame, and writes in flight by the place of their block. Bounded by the rings: 352 a domain. */
   readonly #framesInFlight = new Map<number, number>();
   readonly #blocksBeingWritten = new Map<number, number>();
   /** Domains in log-dirty mode, by owner. */
@@ -108,6 +110,7 @@ export class FrameTable {
     memory: MachineMemory,
     map: MemoryMap,
     protections: Protections,
+    devices: Pick<DeviceTable, 'placeOf'>,
     observer: FrameObserver | undefined,
     isLeft: (mfn: Mfn) => boolean = () => false,
   ) {
@@ -122,6 +125,7 @@ export class FrameTable {
     this.#blocks = new FrameIndex(this.#links, 0, BLOCK_LOAD_BITS);
     this.#names = new FrameIndex(this.#links, 1, NAME_LOAD_BITS);
     this.#protections = protections;
+    this.#devices = devices;
     this.#observer = observer;
     this.#protectBit = protections.writeProtection ? S_PROTECTED : 0;
     this.#dirtyProtectBit = protections.dirtyProtection ? S_PROTECTED : 0;
@@ -334,7 +338,7 @@ export class FrameTable {
     const at = mfn * RECORD_WORDS;
     const state = this.#words[at]!;
     if ((state & S_PROVENANCE) !== 0)
-      this.#blocks.link(mfn, hashBlock(deviceOfState(state), this.#words[at + W_BLOCK]!));
+      this.#blocks.link(mfn, hashPlace(this.#devices.placeOf(deviceOfState(state), this.#words[at + W_BLOCK]!)));
   }
 
   /** @returns false when the frame is preserved and another of the same name is in the index: then it is not in */
@@ -379,12 +383,50 @@ export class FrameTable {
   findPreservedBlock(owner: number, device: number, block: number): number {
     const words = this.#words;
     const identity = identityOf(owner, device) | 0;
-    for (let mfn = this.#blocks.first(hashBlock(device, block)); mfn >= 0; mfn = this.#blocks.after(mfn)) {
+    for (let mfn = this.#blocks.first(this.#hash(device, block)); mfn >= 0; mfn = this.#blocks.after(mfn)) {
       const at = mfn * RECORD_WORDS;
       const state = words[at + W_STATE]!;
       if (words[at + W_BLOCK] === block && (state & S_PRESERVED) !== 0 && (state & S_IDENTITY) === identity) return mfn;
     }
     return -1;
+  }
+
+  // Devices.
+
+  #hash(device: number, block: number): number {
+    return hashPlace(this.#devices.placeOf(device, block));
+  }
+
+  /**
+   * The device of these frames was bound: puts them into the index of blocks again, by where their blocks lie. Those whose block was
+   * written until now are vouched for no more.
+   */
+  reindex(p2m: Uint32Array, device: number, isWritten: (block: number) => boolean): void {
+    for (const n of p2m) {
+      const mfn = Mfn(n);
+      if (mfn === NO_FRAME || !this.#blocks.has(mfn) || deviceOfState(this.#state(mfn)) !== device) continue;
+      this.#blocks.unlink(mfn);
+      this.#indexBlock(mfn);
+      if (isWritten(this.blockOf(mfn))) this.#distrust(mfn);
+    }
+  }
+
+  /** Somebody else may have written to the disk of these frames: none of them is vouched for any more. */
+  distrust(p2m: Uint32Array): void {
+    for (const mfn of p2m) if (mfn !== NO_FRAME) this.#distrust(Mfn(mfn));
+  }
+
+  /** A number of a device is given back: no frame is vouched for under it. */
+  forgetDevice(device: number): void {
+    const words = this.#words;
+    for (let at = 0; at < words.length; at += RECORD_WORDS)
+      if ((words[at]! & S_PROVENANCE) !== 0 && deviceOfState(words[at]!) === device)
+        this.#distrust(Mfn(at / RECORD_WORDS));
+  }
+
+  #distrust(mfn: Mfn): void {
+    assert(!this.#framesInFlight.has(mfn), 'a frame is looked at when its transfers are over');
+    if (this.provenanceOf(mfn) !== Provenance.none && this.isIntact(mfn)) this.#move(mfn, FrameEvent.overwritten, 0);
   }
 
   // Dirty frames.
@@ -448,7 +490,7 @@ export class FrameTable {
   beginRead(mfn: Mfn, device: number, block: number): void {
     if (this.isDirty(mfn)) this.#endDirty(mfn);
     if (block < 0) this.#move(mfn, FrameEvent.stored, 0);
-    else if (this.#framesInFlight.has(mfn) || this.#blocksBeingWritten.has(device * BLOCK_KEYS + block))
+    else if (this.#framesInFlight.has(mfn) || this.#blocksBeingWritten.has(this.#devices.placeOf(device, block)))
       this.#move(mfn, FrameEvent.overlapped, 0);
     else this.#move(mfn, FrameEvent.readSubmitted, block);
     increment(this.#framesInFlight, mfn);
@@ -470,9 +512,10 @@ export class FrameTable {
   beginWrite(mfn: Mfn, device: number, first: number, last: number, whole: boolean): void {
     let raced = this.#framesInFlight.has(mfn) || (this.isDirty(mfn) && this.blockOf(mfn) !== first);
     for (let block = first; block <= last; block++) {
-      raced ||= this.#blocksBeingWritten.has(device * BLOCK_KEYS + block);
-      this.#overwritten(device, block, whole ? mfn : -1);
-      increment(this.#blocksBeingWritten, device * BLOCK_KEYS + block);
+      const place = this.#devices.placeOf(device, block);
+      raced ||= this.#blocksBeingWritten.has(place);
+      this.#overwritten(place, whole ? mfn : -1);
+      increment(this.#blocksBeingWritten, place);
     }
     if (whole) this.#move(mfn, raced ? FrameEvent.overlapped : FrameEvent.writeSubmitted, first);
     increment(this.#framesInFlight, mfn);
@@ -481,7 +524,8 @@ export class FrameTable {
   /** That write has ended. Returns true when the frame is clean now. */
   endWrite(mfn: Mfn, device: number, first: number, last: number, whole: boolean, ok: boolean): boolean {
     decrement(this.#framesInFlight, mfn);
-    for (let block = first; block <= last; block++) decrement(this.#blocksBeingWritten, device * BLOCK_KEYS + block);
+    for (let block = first; block <= last; block++)
+      decrement(this.#blocksBeingWritten, this.#devices.placeOf(device, block));
     return whole && this.#ended(mfn, Provenance.writing, first, ok);
   }
 
@@ -559,13 +603,14 @@ export class FrameTable {
     this.#setState(at, state >>> 0, isDirty ? this.#words[at + W_BLOCK]! : 0, isDirty ? this.#words[at + W_CRC]! : 0);
   }
 
-  /** Takes the provenance of every frame that is said to be `block`, except of frame `self`. */
-  #overwritten(device: number, block: number, self: number): void {
-    let mfn = this.#blocks.first(hashBlock(device, block));
+  /** Takes the provenance of every frame that is said to be the block at `place`, except of frame `self`. */
+  #overwritten(place: number, self: number): void {
+    let mfn = this.#blocks.first(hashPlace(place));
     while (mfn >= 0) {
       const next = this.#blocks.after(mfn);
       const at = mfn * RECORD_WORDS;
-      if (mfn !== self && this.#words[at + W_BLOCK] === block && deviceOfState(this.#words[at + W_STATE]!) === device)
+      const device = deviceOfState(this.#words[at + W_STATE]!);
+      if (mfn !== self && this.#devices.placeOf(device, this.#words[at + W_BLOCK]!) === place)
         this.#move(Mfn(mfn), FrameEvent.overwritten, 0);
       mfn = next;
     }
@@ -581,7 +626,7 @@ export class FrameTable {
     this.#blocks.unlink(mfn);
     if (to === Provenance.none) this.#clearProvenance(at, old);
     else {
-      this.#blocks.link(mfn, hashBlock(deviceOfState(old), block));
+      this.#blocks.link(mfn, this.#hash(deviceOfState(old), block));
       const before = to === Provenance.clean ? old & ~S_DIRTY : old;
       let state = (before & ~(S_PROVENANCE | S_PROTECTED | S_CRC)) | to | this.#protectBit | this.#sealOf(before);
       let crc = (state & S_CRC) !== 0 ? this.#words[at + W_CRC]! : 0;

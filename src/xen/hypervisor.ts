@@ -12,7 +12,7 @@
 import { type Arch, ARCHS, FRAME_NUMBER_BYTES, MOST_FRAMES } from '../base/arch.ts';
 import { checkObject, checkOneOf } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
-import { DomId, Mfn, PAGE_SIZE, Pfn, SECTORS_PER_PAGE } from '../base/units.ts';
+import { DomId, Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { MachineMemory } from '../machine/memory.ts';
@@ -20,6 +20,7 @@ import { CpuClock } from '../sim/cpu-clock.ts';
 import { Power } from '../sim/power.ts';
 import type { Simulation } from '../sim/simulation.ts';
 import type { XenCosts } from './costs.ts';
+import { type BoundDevice, DeviceTable } from './devices.ts';
 import { Domain0Events } from './domain0-events.ts';
 import type { DomainPorts } from './event-channel.ts';
 import { type FrameObserver, FrameTable } from './frame-table.ts';
@@ -48,8 +49,6 @@ export interface HypervisorOptions {
   /** Pages of the kernel image in every domain's boot region; 1024 (4 MiB) unless told. */
   readonly kernelPages?: number;
 }
-
-const DEVICES = 256;
 
 /** What a hypervisor was made from. */
 export interface Reload {
@@ -91,7 +90,7 @@ export class Hypervisor {
   readonly #scrubber: PageScrubber;
   readonly #domain0Events: Domain0Events;
   readonly #xenstore: Xenstore;
-  readonly #devices: (BlockDevice | undefined)[] = [];
+  readonly #devices: DeviceTable;
   readonly #processors: readonly CpuClock[];
   readonly #hosted = new Set<Hosted>();
 
@@ -118,7 +117,11 @@ export class Hypervisor {
     for (const { record } of left) this.#p2mLists.adopt(record.p2mMfn, record.nrPages);
     this.#clear(isLeft);
     writeRoot(memory, map);
-    this.#frames = new FrameTable(memory, map, this.protections, options.observer, isLeft);
+    this.#devices = new DeviceTable(
+      this.protections,
+      left.map(({ record }) => record.device),
+    );
+    this.#frames = new FrameTable(memory, map, this.protections, this.#devices, options.observer, isLeft);
     for (const domain of left) this.#refused.set(domain.record.domid, this.#adopt(domain));
     this.#recency = new RecencyTable(memory, map);
     this.domain0Cpu = new CpuClock(simulation);
@@ -219,27 +222,19 @@ export class Hypervisor {
     return this.#xenstore;
   }
 
-  /** Number of a block device, 0 … 255, in the order in which they were first seen. */
-  deviceNumber(device: BlockDevice): number {
-    const known = this.#devices.indexOf(device);
-    if (known >= 0) return known;
-    const isTaken = (n: number): boolean =>
-      this.#devices[n] !== undefined || this.left.some(({ record }) => record.device === n);
-    let number = 0;
-    while (isTaken(number)) number++;
-    assert(this.bindDevice(number, device), 'at most 256 block devices');
-    return number;
+  /** The block devices that are in use. */
+  get devices(): DeviceTable {
+    this.#assertOn();
+    return this.#devices;
   }
 
-  /** Gives a block device the number that records have of it; false when another one has it, or it has another. */
-  bindDevice(number: number, device: BlockDevice): boolean {
-    assert(device.sectorCount / SECTORS_PER_PAGE <= 0x1_0000_0000, 'block numbers have 32 bits');
-    const known = this.#devices.indexOf(device);
-    if (known >= 0) return known === number;
-    if (number >= DEVICES || this.#devices[number] !== undefined) return false;
-    while (this.#devices.length < number) this.#devices.push(undefined);
-    this.#devices[number] = device;
-    return true;
+  /** Begins to use a block device; undefined when there is no number for it. `releaseDevice` ends it. */
+  bindDevice(device: BlockDevice): BoundDevice | undefined {
+    return this.devices.bind(device);
+  }
+
+  releaseDevice(device: BoundDevice): void {
+    if (this.devices.release(device)) this.frames.forgetDevice(device.number);
   }
 
   /** Pages of a domain that was left that were lost while this hypervisor took over the records of its frames, by reason. */

@@ -7,7 +7,7 @@
  * ---------------+---------------------------------------------------------------
  * 0              | root record: one frame
  * tableMfn       | frame table: a record of 32 bytes a frame, by mfn
- * domainTableMfn | domain records: 128 bytes each, by domid
+ * domainTableMfn | domain records: 256 bytes each, by domid
  * p2mMfn         | P2M lists: the number of a frame a page
  * recencyMfn     | recency table: 2 bytes a frame
  * stateMfn       | domain states: 2 frames each, by domid
@@ -25,18 +25,19 @@
 import { type Arch, FRAME_NUMBER_BYTES, MOST_FRAMES } from '../base/arch.ts';
 import { defineArchLayouts, defineLayout } from '../base/layout.ts';
 import { Mfn, PAGE_SIZE } from '../base/units.ts';
+import { IDENTITY_BYTES } from '../disk/backing-store.ts';
 import { NR_REGISTERS } from './public/environment.ts';
 import { NR_EVENT_CHANNELS } from './public/event-channel.ts';
 import { RECENCY } from './public/recency.ts';
 
 export const ROOT_MFN = Mfn(0);
-export const ROOT_VERSION = 5;
+export const ROOT_VERSION = 6;
 /** "swroot1\0" */
 export const ROOT_MAGIC = [0x73, 0x77, 0x72, 0x6f, 0x6f, 0x74, 0x31, 0x00] as const;
 
 export const ROOT_RECORD = defineArchLayouts('root record', 128, (frame) => [
   { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swroot1", zero' },
-  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version of everything found from here, 5' },
+  { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version of everything found from here, 6' },
   { name: 'size', width: 4, writer: 'hypervisor', meaning: 'bytes of this record' },
   { name: 'arch', width: 4, writer: 'hypervisor', meaning: 'architecture: 62 x86_64, 3 x86_32' },
   { name: 'recordBytes', width: 4, writer: 'hypervisor', meaning: 'bytes of a frame record' },
@@ -91,17 +92,33 @@ export const STATE_BITS = [
   { bits: '16–31', name: 'owner', meaning: '0 nobody, 65535 the hypervisor, else domid + 1' },
 ] as const;
 
-export const DOMAIN_VERSION = 4;
+/** What a record says of the store that a disk lies on. */
+export const STORE_FIELDS = [
+  {
+    name: 'storeIdentity',
+    width: 1,
+    count: IDENTITY_BYTES + 1,
+    writer: 'tool stack',
+    meaning: 'identity of the store that its disk lies on, UTF-8, zero-padded',
+  },
+  { name: 'storeFirstBlock', width: 4, writer: 'tool stack', meaning: 'first 4 KiB block of its disk in that store' },
+  { name: 'storeSectorsLow', width: 4, writer: 'tool stack', meaning: 'sectors of its disk, low word' },
+  { name: 'storeSectorsHigh', width: 4, writer: 'tool stack', meaning: 'the same, high word' },
+  { name: 'storeGenerationLow', width: 4, writer: 'tool stack', meaning: 'write generation of its disk, low word' },
+  { name: 'storeGenerationHigh', width: 4, writer: 'tool stack', meaning: 'the same, high word' },
+] as const;
+
+export const DOMAIN_VERSION = 5;
 /** "swdomn1\0" */
 export const DOMAIN_MAGIC = [0x73, 0x77, 0x64, 0x6f, 0x6d, 0x6e, 0x31, 0x00] as const;
 export const DOMAIN_NAME_BYTES = 32;
 /** Slot 0 is domain 0's, which is not modelled as an owner of memory. */
 export const DOMAIN_SLOTS = 96;
 
-export const DOMAIN_RECORD_BYTES = 128;
+export const DOMAIN_RECORD_BYTES = 256;
 export const DOMAIN_RECORD = defineArchLayouts('domain record', DOMAIN_RECORD_BYTES, (frame) => [
   { name: 'magic', width: 1, count: 8, writer: 'tool stack', meaning: '"swdomn1", zero' },
-  { name: 'version', width: 4, writer: 'tool stack', meaning: 'layout version, 4' },
+  { name: 'version', width: 4, writer: 'tool stack', meaning: 'layout version, 5' },
   { name: 'size', width: 4, writer: 'tool stack', meaning: 'bytes of this record' },
   { name: 'domid', width: 4, writer: 'tool stack', meaning: 'number of the domain' },
   { name: 'device', width: 4, writer: 'tool stack', meaning: 'number of its block device' },
@@ -119,7 +136,8 @@ export const DOMAIN_RECORD = defineArchLayouts('domain record', DOMAIN_RECORD_BY
     meaning: 'CRC-32C of the recency of its pages, in the order of the P2M list',
   },
   { name: 'boots', width: 4, writer: 'tool stack', meaning: 'guests that were booted in it so far' },
-  { name: 'reserved', width: 4, count: frame === 8 ? 6 : 9, meaning: 'for later versions', reserved: true },
+  ...STORE_FIELDS,
+  { name: 'reserved', width: 4, count: frame === 8 ? 25 : 28, meaning: 'for later versions', reserved: true },
   { name: 'checksum', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the record up to here' },
 ]);
 

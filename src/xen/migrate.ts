@@ -23,7 +23,8 @@
  * Whatever fails before `go` leaves the guest where it is, and it goes on there. From `go` on it is the target's: it runs in one
  * place at most. A connection that ends between `go` and its answer leaves the domain at the source suspended, since nobody here
  * knows. A domain that stops meanwhile, or that somebody else suspends, is not sent. As after a restore, names come along and no
- * page is vouched for, unless the target asks the disk (save-vouch.ts).
+ * page is vouched for, unless the target asks the disk (save-vouch.ts); and a target with another disk, or where the disk was written to since
+ * the guest stood still, refuses it.
  *
  * Modelled after xc_linux_save and xc_linux_restore of Xen 3.0 with `live`. Differs in the answers at the end, and in that the rate is
  * not limited, as it is not there unless compiled with ADAPTIVE_SAVE.
@@ -39,9 +40,10 @@ import type { Hypervisor } from './hypervisor.ts';
 import { type Done, done, failed, type NotDone, type Outcome, refused } from './lifecycle.ts';
 import type { LogDirty } from './log-dirty.ts';
 import { MigrationLink } from './migration-link.ts';
+import { Reason } from './public/reason.ts';
 import type { DomainRecord } from './records.ts';
 import { makeRoomFor } from './restore.ts';
-import { abandonIncoming, completeIncoming, continueDomain, type IncomingDomain } from './resume.ts';
+import { abandonIncoming, completeIncoming, continueDomain, diskProblem, type IncomingDomain } from './resume.ts';
 import { beginLeaving, giveUp, type SavedConfig, type SaveParts, standStill, stillRunning } from './save.ts';
 import {
   encodeBatch,
@@ -122,7 +124,6 @@ class Departure {
   readonly #parts: SaveParts;
   readonly #domain: Domain;
   readonly #record: DomainRecord;
-  readonly #device: BlockDevice;
   readonly #cmdLine: string;
   readonly #link: MigrationLink;
   readonly #log: LogDirty;
@@ -132,14 +133,13 @@ class Departure {
     parts: SaveParts,
     domain: Domain,
     record: DomainRecord,
-    { device, cmdLine = '' }: SavedConfig,
+    { cmdLine = '' }: SavedConfig,
     link: MigrationLink,
     log: LogDirty,
   ) {
     this.#parts = parts;
     this.#domain = domain;
     this.#record = record;
-    this.#device = device;
     this.#cmdLine = cmdLine;
     this.#link = link;
     this.#log = log;
@@ -151,8 +151,7 @@ class Departure {
     yield* this.#sendWhileItRuns();
     // Whoever has suspended it already, for a reboot of the hypervisor, goes on with it.
     const stillRuns = domain.isRunning;
-    const problem =
-      this.#failure() ?? (stillRuns ? yield* standStill(hypervisor, domain, this.#device) : 'it has stopped');
+    const problem = this.#failure() ?? (stillRuns ? yield* standStill(hypervisor, domain) : 'it has stopped');
     domain.endLogDirty();
     if (!stillRuns || domain.state !== 'suspended') return giveUp(domain, problem ?? 'it has stopped');
     const stoppedAt = hypervisor.simulation.now;
@@ -226,7 +225,8 @@ class Departure {
   #header(mapped: number, factCount: number): SaveHeader {
     const { nrPages, bootPages, boots, name } = this.#record;
     const { arch } = this.#parts.hypervisor.map;
-    const configuration = { arch, nrPages, bootPages, boots, name, cmdLine: this.#cmdLine };
+    const store = this.#domain.disk.record;
+    const configuration = { arch, nrPages, bootPages, boots, name, cmdLine: this.#cmdLine, store };
     // Each packet has a checksum of its own.
     return { ...configuration, consumed: false, bodyCrc: 0, mappedPages: mapped, factCount };
   }
@@ -271,6 +271,8 @@ function* settleIn(
   const rest = yield* readRest(link, incoming, header);
   if ('problem' in rest) return failed(rest.problem);
   const { state, facts } = rest;
+  const reason = hypervisor.devices.verify(header.store, incoming.disk.device);
+  if (reason !== Reason.ok) return failed(diskProblem(reason));
   tellRest(hypervisor, incoming, rest);
   const pagesVouched = vouchingDevice === undefined ? 0 : yield* vouchFor(hypervisor, vouchingDevice, incoming, facts);
   yield* link.say('complete');

@@ -85,6 +85,7 @@ export function* isSuspendedInTime(power: Power, domain: Domain): Process<boolea
 export function* handOver(hypervisor: Hypervisor, toolstack: Toolstack): Process {
   const { memory, map, costs, protections } = hypervisor;
   yield Ns(costs.handoverNs);
+  toolstack.list.sealStores();
   const entries: HandoverEntry[] = [];
   for (const { domid, domain, life } of toolstack.list.entries) {
     if (life.state !== 'suspended' && life.state !== 'kept') continue;

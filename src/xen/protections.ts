@@ -13,6 +13,11 @@ export interface Protections {
   readonly provenance: boolean;
   /** A claim must name the block that the frame equals. */
   readonly blockCheck: boolean;
+  /**
+   * A disk is asked who it is and whether somebody else wrote to it, before anything is believed that was known of its blocks. Off: a
+   * disk is whatever is bound under its number.
+   */
+  readonly deviceIdentity: boolean;
   /** A CRC-32C of every clean page is recorded and must match at the claim; of every dirty one, and before it is written. */
   readonly checksum: boolean;
   /** A claim must name the generation of the inode. */
@@ -32,6 +37,7 @@ export const DEFAULT_PROTECTIONS: Protections = {
   dirtyProtection: true,
   provenance: true,
   blockCheck: true,
+  deviceIdentity: true,
   checksum: false,
   generation: true,
   scrub: true,

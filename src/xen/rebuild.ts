@@ -8,7 +8,8 @@
  *   2. the root record is verified;
  *   3. the P2M list is verified (place, CRC-32C, every entry a frame that a domain may have);
  *   4. each frame record is verified (check word, owner, pfn), and only then asked whether its frame is preserved.
- * If 1 to 3 fail the domain starts cold on other frames, with the reason; its old frames are found by their owner. If 4
+ * Nothing is preserved or recovered that was read from another disk, or from one that somebody else has written to since: whoever
+ * calls says so (`distrust`), and why. If 1 to 3 fail the domain starts cold on other frames, with the reason; its old frames are found by their owner. If 4
  * fails for a frame, that frame is cold. Whatever is not kept is blank: nothing known of it, and scrubbed.
  */
 
@@ -68,6 +69,7 @@ export function scrubFrame(hypervisor: Hypervisor, mfn: Mfn): number {
  * Goes through the frames of a domain that was taken down and drained: marks those to be preserved, blanks the others,
  * counts the named ones among these by reason. Returns the cost in ns.
  * @param refused where they are counted; undefined: they stay as they are, for another hypervisor to find and count
+ * @param distrust why nothing is vouched for that equals a block of its disk; else ok
  */
 export function retireFrames(
   hypervisor: Hypervisor,
@@ -75,6 +77,7 @@ export function retireFrames(
   p2m: P2mList,
   preserve: boolean,
   refused: ReasonCounts | undefined,
+  distrust: ReasonCode,
 ): number {
   const { frames, costs } = hypervisor;
   const owner = ownerOfDomain(domid);
@@ -84,6 +87,7 @@ export function retireFrames(
     let reason: ReasonCode = Reason.absent;
     if (!frames.isIntact(mfn)) reason = Reason.corruptRecord;
     else if (frames.isNamed(mfn)) reason = preserve ? verdict(hypervisor, mfn) : Reason.notAsked;
+    if (reason === Reason.ok) reason = distrust;
     costNs += preserve ? costs.preserveNs : 0;
     if (reason === Reason.ok) {
       frames.setPreserved(mfn, true);
@@ -102,6 +106,7 @@ export function retireFrames(
 
 /**
  * Finds the frames of a domain again, from the bytes. `refused` counts what is lost on the way.
+ * @param distrust why nothing is vouched for that equals a block of its disk; else ok
  * @param isTaken whether a living domain other than this one lists the frame; asked only about damaged records
  */
 export function recoverFrames(
@@ -110,6 +115,7 @@ export function recoverFrames(
   region: BootRegion,
   preserve: boolean,
   refused: ReasonCounts,
+  distrust: ReasonCode,
   isTaken: (mfn: Mfn) => boolean,
 ): Recovery {
   const found = findP2m(hypervisor, identity.domid);
@@ -137,7 +143,7 @@ export function recoverFrames(
     for (let i = 0; i < count; i++)
       verdicts[i] =
         verdicts[i] === 1
-          ? recoverFrame(hypervisor, owner, Mfn(list[first + i]!), Pfn(first + i), region)
+          ? recoverFrame(hypervisor, owner, Mfn(list[first + i]!), Pfn(first + i), region, distrust)
           : Reason.corruptRecord;
     frames.index(list, first, count, verdicts, Reason.ok, Reason.duplicate);
     for (let i = 0; i < count; i++) {
@@ -155,7 +161,7 @@ export function recoverFrames(
     }
   }
   const p2m = list.subarray(0, region.nrPages);
-  return { p2m, preserved, coldReason: preserve ? Reason.ok : Reason.notAsked, costNs, recency };
+  return { p2m, preserved, coldReason: preserve ? distrust : Reason.notAsked, costNs, recency };
 }
 
 /** The frames of the domain's P2M list, and what of recency goes with it; or the reason why there is none to be believed. */
@@ -176,7 +182,14 @@ function findP2m(hypervisor: Hypervisor, domid: DomId): { list: Uint32Array; rec
 }
 
 /** Whether a frame of the P2M list, whose record is intact, is kept: `ok`, `absent` when it was not preserved in the first place, or why not. */
-function recoverFrame(hypervisor: Hypervisor, owner: number, mfn: Mfn, pfn: Pfn, region: BootRegion): ReasonCode {
+function recoverFrame(
+  hypervisor: Hypervisor,
+  owner: number,
+  mfn: Mfn,
+  pfn: Pfn,
+  region: BootRegion,
+  distrust: ReasonCode,
+): ReasonCode {
   const { frames } = hypervisor;
   if (frames.ownerOf(mfn) !== owner || frames.pfnOf(mfn) !== pfn) return Reason.corruptRecord;
   if (!frames.isPreserved(mfn)) {
@@ -187,8 +200,10 @@ function recoverFrame(hypervisor: Hypervisor, owner: number, mfn: Mfn, pfn: Pfn,
   if (!frames.isNamed(mfn)) return Reason.corruptRecord;
   if (pfn < region.bootPages) return Reason.bootRegion;
   if (pfn >= region.nrPages) return Reason.memoryShrank;
-  // Its block may have been written by another domain since it was preserved.
-  return verdict(hypervisor, mfn);
+  if (distrust !== Reason.ok) return distrust;
+  // It was clean when it was preserved: somebody has written to its block since.
+  const reason = verdict(hypervisor, mfn);
+  return reason === Reason.dirty ? Reason.diskChanged : reason;
 }
 
 function blank(

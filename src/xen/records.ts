@@ -13,7 +13,9 @@ import { crc32c } from '../base/crc32c.ts';
 import { getField, type Layout, overlongField, putField, reservedIsZero } from '../base/layout.ts';
 import { decodeText, encodeText } from '../base/text.ts';
 import { type DomId, Mfn, PAGE_SIZE } from '../base/units.ts';
+import { IDENTITY_BYTES } from '../disk/backing-store.ts';
 import type { MachineMemory } from '../machine/memory.ts';
+import type { StoreRecord } from './devices.ts';
 import {
   DOMAIN_MAGIC,
   DOMAIN_NAME_BYTES,
@@ -35,7 +37,10 @@ export type Parsed<T> = { readonly value: T } | { readonly problem: string };
 
 export interface DomainRecord {
   readonly domid: DomId;
+  /** Number of its block device, which its frame records have. */
   readonly device: number;
+  /** What its disk is, and its generation when that was written down last: when the domain was built or left. */
+  readonly store: StoreRecord;
   readonly nrPages: number;
   readonly bootPages: number;
   readonly p2mMfn: Mfn;
@@ -47,6 +52,8 @@ export interface DomainRecord {
   /** Guests that were booted in it so far. */
   readonly boots: number;
 }
+
+const WORD = 0x1_0000_0000;
 
 // All records begin with magic, version and size and end in a checksum.
 const checksumAt = (layout: Layout): number => layout.size - 4;
@@ -141,6 +148,39 @@ export function encodeName(name: string): Uint8Array | undefined {
   return fits ? bytes : undefined;
 }
 
+/** Zero-padded UTF-8 of a field. */
+export function getText(layout: Layout, bytes: Uint8Array, name: string, length: number): string {
+  const at = layout.offset[name]!;
+  return decodeText(bytes.subarray(at, at + length)).replace(/\0+$/, '');
+}
+
+/** Writes STORE_FIELDS. */
+export function putStore(layout: Layout, bytes: Uint8Array, store: StoreRecord): void {
+  bytes.set(encodeText(store.identity), layout.offset['storeIdentity']);
+  putField(layout, bytes, 0, 'storeFirstBlock', store.firstBlock);
+  putWide(layout, bytes, 'storeSectors', store.sectorCount);
+  putWide(layout, bytes, 'storeGeneration', store.generation);
+}
+
+export function getStore(layout: Layout, bytes: Uint8Array): StoreRecord {
+  return {
+    identity: getText(layout, bytes, 'storeIdentity', IDENTITY_BYTES),
+    firstBlock: getField(layout, bytes, 0, 'storeFirstBlock'),
+    sectorCount: getWide(layout, bytes, 'storeSectors'),
+    generation: getWide(layout, bytes, 'storeGeneration'),
+  };
+}
+
+/** A number of more than 32 bits, in two words. */
+function putWide(layout: Layout, bytes: Uint8Array, name: string, value: number): void {
+  putField(layout, bytes, 0, `${name}Low`, value % WORD);
+  putField(layout, bytes, 0, `${name}High`, Math.floor(value / WORD));
+}
+
+function getWide(layout: Layout, bytes: Uint8Array, name: string): number {
+  return getField(layout, bytes, 0, `${name}Low`) + WORD * getField(layout, bytes, 0, `${name}High`);
+}
+
 export function writeDomainRecord(memory: MachineMemory, map: MemoryMap, record: DomainRecord): void {
   const layout = DOMAIN_RECORD[map.arch];
   const bytes = new Uint8Array(layout.size);
@@ -155,6 +195,7 @@ export function writeDomainRecord(memory: MachineMemory, map: MemoryMap, record:
   putField(layout, bytes, 0, 'recencyCrc', record.recencyCrc ?? 0);
   putField(layout, bytes, 0, 'boots', record.boots);
   bytes.set(encodeName(record.name) ?? [], layout.offset.name);
+  putStore(layout, bytes, record.store);
   seal(layout, bytes, DOMAIN_MAGIC, DOMAIN_VERSION);
   memory.copyIn(frameOf(map, record.domid), offsetOf(record.domid), bytes, 0, bytes.length);
 }
@@ -163,6 +204,12 @@ export function writeDomainRecord(memory: MachineMemory, map: MemoryMap, record:
 export function sealRecency(memory: MachineMemory, map: MemoryMap, domid: DomId, recencyCrc: number): void {
   const parsed = parseDomainRecord(memory, map, domid);
   if (parsed !== undefined && 'value' in parsed) writeDomainRecord(memory, map, { ...parsed.value, recencyCrc });
+}
+
+/** A domain is left: its disk is as it is now. A record that does not parse is left as it is. */
+export function sealStore(memory: MachineMemory, map: MemoryMap, domid: DomId, store: StoreRecord): void {
+  const parsed = parseDomainRecord(memory, map, domid);
+  if (parsed !== undefined && 'value' in parsed) writeDomainRecord(memory, map, { ...parsed.value, store });
 }
 
 /** Replaces the checksum of the P2M list in a domain's record. */
@@ -208,8 +255,7 @@ function parse(bytes: Uint8Array, domid: DomId, arch: Arch): Parsed<DomainRecord
   const problem = flaw(layout, bytes, DOMAIN_MAGIC, DOMAIN_VERSION);
   if (problem !== undefined) return { problem };
   if (getField(layout, bytes, 0, 'domid') !== domid) return { problem: 'record of another domain' };
-  const at = layout.offset.name;
-  const name = decodeText(bytes.subarray(at, at + DOMAIN_NAME_BYTES)).replace(/\0+$/, '');
+  const name = getText(layout, bytes, 'name', DOMAIN_NAME_BYTES);
   return {
     value: {
       domid,
@@ -222,6 +268,7 @@ function parse(bytes: Uint8Array, domid: DomId, arch: Arch): Parsed<DomainRecord
       name,
       recencyCrc: getField(layout, bytes, 0, 'hasRecency') === 0 ? undefined : getField(layout, bytes, 0, 'recencyCrc'),
       boots: getField(layout, bytes, 0, 'boots'),
+      store: getStore(layout, bytes),
     },
   };
 }

@@ -7,10 +7,12 @@
  * devices anew and does again what was in flight, as after any suspension. Nothing is believed that does not verify:
  * whatever is damaged gives a problem in words, and the frames are given back.
  *
- * The cache-mapping table comes back with the guest, except that no page is vouched for: what was written to its disk while
- * the guest was away, nobody here knows. Names stay, so that a page which the guest reads or writes counts as before;
- * provenance is dropped. With `vouch` the disk is asked (save-vouch.ts). What the guest had registered as dirty (Rio) is registered
- * again.
+ * The guest goes on with the disk that it had, as it left it, or not at all: the header names the disk and its write generation. A
+ * file that is refused for another disk is not consumed.
+ *
+ * The cache-mapping table comes back with the guest, except that no page is vouched for: the frames are others. Names stay, so that
+ * a page which the guest reads or writes counts as before; provenance is dropped. With `vouch` the disk is asked (save-vouch.ts). What the
+ * guest had registered as dirty (Rio) is registered again.
  *
  * The work is proportional to the domain's memory. Modelled after xc_linux_restore of Xen 3.0.
  */
@@ -24,7 +26,8 @@ import type { DomainDevices } from './domain-list.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { done, failed, type NotDone, type Outcome } from './lifecycle.ts';
 import type { Parsed } from './records.ts';
-import { abandonIncoming, completeIncoming, type IncomingDomain, receiveDomain } from './resume.ts';
+import { abandonIncoming, completeIncoming, diskProblem, type IncomingDomain, receiveDomain } from './resume.ts';
+import { Reason } from './public/reason.ts';
 import type { SaveParts } from './save.ts';
 import { type BodyRest, type Problem, readPages, readRest, tellRest } from './save-body.ts';
 import { SaveExtent } from './save-extent.ts';
@@ -57,6 +60,8 @@ export function* restoreDomain(parts: SaveParts, file: BlockDevice, options: Res
 function* restoreFrom(extent: SaveExtent, parts: SaveParts, options: RestoreOptions): Process<RestoreOutcome> {
   const header = yield* readHeader(extent, parts.hypervisor.map.arch);
   if ('problem' in header) return failed(header.problem);
+  const reason = parts.hypervisor.devices.verify(header.value.store, options.device);
+  if (reason !== Reason.ok) return failed(diskProblem(reason));
   const incoming = yield* makeRoomFor(parts.toolstack, header.value, options);
   if ('problem' in incoming) return incoming;
   const outcome = yield* bringBack(extent, parts, options, header.value, incoming);
@@ -76,6 +81,8 @@ function* bringBack(
   const { state, facts } = body;
   tellRest(hypervisor, incoming, body);
   const pagesVouched = vouch ? yield* vouchFor(hypervisor, device, incoming, facts) : 0;
+  const reason = hypervisor.devices.verify(header.store, device);
+  if (reason !== Reason.ok) return failed(diskProblem(reason));
   const consumed = encodeSaveHeader({ ...header, consumed: true });
   if (!((yield* extent.write(0, consumed)) && (yield* extent.flush()))) return failed('the device fails');
   const domain = yield* completeIncoming(toolstack.list, incoming, header, state);

@@ -1,11 +1,15 @@
 /**
  * Guests that go on: suspended where they are, left by another hypervisor (quick-reload.ts), or come from elsewhere
  * (restore.ts). Each returns from the hypercall by which it suspended itself.
+ *
+ * A guest knows what it has cached and mounted. So it goes on only with the disk that it had, in the state in which it left it: with
+ * another one, or one that somebody else has written to, it would read what is not there and write to what is not its own.
  */
 
 import { assert } from '../base/assert.ts';
 import { type DomId, Mfn } from '../base/units.ts';
 import type { Process } from '../sim/simulation.ts';
+import { type BoundDevice, storeRecordOf } from './devices.ts';
 import { Domain } from './domain.ts';
 import { DomainEnvironment } from './domain-environment.ts';
 import { type DomainConfig, type DomainEntry, type DomainList, NO_FRAMES, seedNameOf } from './domain-list.ts';
@@ -14,15 +18,20 @@ import { ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { done, failed, type NotDone, type Outcome, refused } from './lifecycle.ts';
 import type { P2mList } from './p2m.ts';
-import { noReasons } from './public/reason.ts';
+import { noReasons, Reason, type ReasonCode } from './public/reason.ts';
 import { type DomainRecord, encodeName, writeDomainRecord } from './records.ts';
+
+/** Why a guest does not go on with a disk, in words. */
+export function diskProblem(reason: ReasonCode): string {
+  return reason === Reason.otherDisk ? 'its disk is another one' : 'its disk was written to while it was away';
+}
 
 /** A domain whose guest comes from elsewhere, before it is there. */
 export interface IncomingDomain {
   readonly domid: DomId;
   /** As frame records say it. */
   readonly owner: number;
-  readonly device: number;
+  readonly disk: BoundDevice;
   /** The P2M list itself: no page has a frame yet. */
   readonly p2m: P2mList;
   /** All zero, and to be placed. */
@@ -43,11 +52,16 @@ export function* resumeDomain(list: DomainList, config: DomainConfig): Process<O
   if (refusal !== undefined) return refusal;
   if (life.state !== 'frozen') return yield* resumeHere(list, config.name);
   const left = list.takeUp(config.name, config.device);
-  if (left === undefined) return refused('its device has another number');
+  if ('problem' in left) return left;
   life.begin('resume');
   const { memory, map, simulation, costs } = list.hypervisor;
   yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
+  const distrust = left.distrust === Reason.ok && left.disk.isChanged ? Reason.diskChanged : left.distrust;
   const { record, state } = left;
+  if (state !== undefined && distrust !== Reason.ok) {
+    list.abandon(left);
+    return failed(diskProblem(distrust));
+  }
   const guest = state && simulation.frozen.thaw(state.program);
   if (state === undefined || !(guest instanceof DomainEnvironment)) {
     list.abandon(left);
@@ -55,7 +69,8 @@ export function* resumeDomain(list: DomainList, config: DomainConfig): Process<O
   }
   const entry = list.enter(left, config);
   eraseDomainState(memory, map, record.domid);
-  writeDomainRecord(memory, map, record);
+  const { number: device } = entry.disk;
+  writeDomainRecord(memory, map, { ...record, device, store: storeRecordOf(entry.disk.device) });
   return done({ domain: goOn(list.hypervisor, entry, record.bootPages, state, guest, { ...entry.refused }) });
 }
 
@@ -108,8 +123,7 @@ export function* receiveDomain(
   p2m.clear();
   entry.p2m = p2m;
   entry.held = frames;
-  const device = list.hypervisor.deviceNumber(entry.device);
-  return { domid: entry.domid, owner: ownerOfDomain(entry.domid), device, p2m, frames };
+  return { domid: entry.domid, owner: ownerOfDomain(entry.domid), disk: entry.disk, p2m, frames };
 }
 
 /**
@@ -118,12 +132,16 @@ export function* receiveDomain(
  */
 export function* completeIncoming(
   list: DomainList,
-  { domid, device, p2m, frames }: IncomingDomain,
-  { bootPages, boots }: Pick<DomainRecord, 'bootPages' | 'boots'>,
+  { domid, disk, p2m, frames }: IncomingDomain,
+  { bootPages, boots, store }: Pick<DomainRecord, 'bootPages' | 'boots' | 'store'>,
   state: DomainStateRecord,
 ): Process<Domain | NotDone> {
   const { memory, map, costs, simulation, scrubber } = list.hypervisor;
   const entry = list.entryAt(domid);
+  const reason = list.hypervisor.devices.verify(store, disk.device);
+  if (reason !== Reason.ok) return failed(diskProblem(reason));
+  // What was written to it while the guest ran elsewhere is in the generation that was just compared.
+  disk.accept();
   const guest = simulation.frozen.thaw(state.program);
   if (!(guest instanceof DomainEnvironment) || guest.nrPages !== p2m.length) return NO_PROGRAM;
   const placed = new Set(p2m.frames());
@@ -133,7 +151,8 @@ export function* completeIncoming(
   entry.boots = boots;
   writeDomainRecord(memory, map, {
     domid,
-    device,
+    device: disk.number,
+    store: storeRecordOf(disk.device),
     nrPages: p2m.length,
     bootPages,
     p2mMfn: entry.p2mMfn,
@@ -166,7 +185,7 @@ function goOn(
     domid: entry.domid,
     name: entry.name,
     seedName: seedNameOf(entry),
-    device: entry.device,
+    disk: entry.disk,
     mac: entry.mac,
     p2m: entry.p2m,
     bootPages,

@@ -103,7 +103,8 @@ export function* endPages(sink: ByteSink): Process {
 /** What of a suspended domain is not its pages. */
 export function restOf(hypervisor: Hypervisor, domain: Domain): BodyRest {
   const { mapped, unmapped } = mappedPages(domain);
-  const facts = mapped.flatMap((pfn) => factOf(hypervisor, domain, Pfn(pfn)) ?? []);
+  const isTrusted = !domain.disk.isChanged;
+  const facts = mapped.flatMap((pfn) => factOf(hypervisor, domain, Pfn(pfn), isTrusted) ?? []);
   return { unmapped, state: domain.freeze(), facts, box: domain.recoveryBox.toPage() };
 }
 
@@ -118,7 +119,7 @@ export function* writeRest(sink: ByteSink, arch: Arch, { unmapped, state, facts,
 export function* readPages(
   source: ByteSource,
   { memory, frames, recency, domain0Cpu, costs, map }: Hypervisor,
-  { p2m, frames: free, owner, device }: IncomingDomain,
+  { p2m, frames: free, owner, disk }: IncomingDomain,
 ): Process<boolean> {
   let used = 0;
   for (;;) {
@@ -133,7 +134,7 @@ export function* readPages(
       if (page === undefined || !(pfn < p2m.length) || (p2m.at(pfn) === NO_FRAME && used === free.length)) return false;
       if (p2m.at(pfn) === NO_FRAME) {
         p2m.set(pfn, free[used++]!);
-        frames.assign(Mfn(p2m.at(pfn)), owner, Pfn(pfn), device);
+        frames.assign(Mfn(p2m.at(pfn)), owner, Pfn(pfn), disk.number);
         recency.set(Mfn(p2m.at(pfn)), 0);
       }
       const mfn = Mfn(p2m.at(pfn));
@@ -178,11 +179,11 @@ function* readFacts(source: ByteSource, { arch, factCount }: Counts, p2m: P2mLis
   return facts;
 }
 
-function factOf({ frames, recency }: Hypervisor, domain: Domain, pfn: Pfn): FrameFact | undefined {
+function factOf({ frames, recency }: Hypervisor, domain: Domain, pfn: Pfn, isTrusted: boolean): FrameFact | undefined {
   const mfn = domain.frameOf(pfn);
   if (!frames.isIntact(mfn)) return undefined;
   const name = frames.nameOf(mfn);
-  const block = frames.provenanceOf(mfn) === Provenance.clean ? frames.blockOf(mfn) : undefined;
+  const block = isTrusted && frames.provenanceOf(mfn) === Provenance.clean ? frames.blockOf(mfn) : undefined;
   const dirty = frames.isDirty(mfn) ? { block: frames.blockOf(mfn), isOpen: frames.isOpen(mfn) } : undefined;
   if (name === undefined && block === undefined && dirty === undefined) return undefined;
   return { pfn, name, preserved: frames.isPreserved(mfn), recency: recency.get(mfn), block, dirty };

@@ -15,6 +15,7 @@ import { ModelError } from '../base/errno.ts';
 import { Mfn, PAGE_SIZE, Pfn, SECTORS_PER_PAGE } from '../base/units.ts';
 import type { BlockDevice, BlockOp, BlockRequest } from '../disk/block-device.ts';
 import { type Process, WaitQueue } from '../sim/simulation.ts';
+import type { BoundDevice } from './devices.ts';
 import { OWNER_HYPERVISOR } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
 
@@ -26,20 +27,18 @@ const REQUEST_BLOCKS = 32;
 export class SaveExtent {
   readonly blocks: number;
   readonly #hypervisor: Hypervisor;
-  readonly #device: BlockDevice;
-  readonly #deviceNumber: number;
+  readonly #device: BoundDevice;
   readonly #frames: Uint32Array;
 
-  private constructor(hypervisor: Hypervisor, device: BlockDevice, frames: Uint32Array) {
+  private constructor(hypervisor: Hypervisor, device: BoundDevice, frames: Uint32Array) {
     this.#hypervisor = hypervisor;
     this.#device = device;
-    this.#deviceNumber = hypervisor.deviceNumber(device);
     this.#frames = frames;
-    this.blocks = Math.floor(device.sectorCount / SECTORS_PER_PAGE);
-    for (const mfn of frames) hypervisor.frames.assign(Mfn(mfn), OWNER_HYPERVISOR, Pfn(0), this.#deviceNumber);
+    this.blocks = Math.floor(device.device.sectorCount / SECTORS_PER_PAGE);
+    for (const mfn of frames) hypervisor.frames.assign(Mfn(mfn), OWNER_HYPERVISOR, Pfn(0), device.number);
   }
 
-  /** Takes its frames; undefined when there are too few. `close` gives them back. */
+  /** Takes its frames and a number for the device; undefined when there are too few. `close` gives them back. */
   static *open(hypervisor: Hypervisor, device: BlockDevice): Process<SaveExtent | undefined> {
     yield* hypervisor.scrubber.waitFor(EXTENT_FRAMES);
     const frames = new Uint32Array(EXTENT_FRAMES);
@@ -49,18 +48,22 @@ export class SaveExtent {
       if (!(error instanceof ModelError)) throw error;
       return undefined;
     }
-    return new SaveExtent(hypervisor, device, frames);
+    const bound = hypervisor.bindDevice(device);
+    if (bound !== undefined) return new SaveExtent(hypervisor, bound, frames);
+    for (const mfn of frames) hypervisor.allocator.free(Mfn(mfn));
+    return undefined;
   }
 
   close(): void {
     for (const mfn of this.#frames) this.#hypervisor.scrubber.add(Mfn(mfn));
+    this.#hypervisor.releaseDevice(this.#device);
   }
 
   /** Writes whole blocks, at most EXTENT_FRAMES. Returns false when the device fails. */
   *write(first: number, bytes: Uint8Array): Process<boolean> {
     const { memory, frames } = this.#hypervisor;
     const count = bytes.length / PAGE_SIZE;
-    const device = this.#deviceNumber;
+    const device = this.#device.number;
     for (let i = 0; i < count; i++) {
       const mfn = Mfn(this.#frames[i]!);
       frames.stored(mfn);
@@ -75,7 +78,7 @@ export class SaveExtent {
   /** Reads `count` blocks, at most EXTENT_FRAMES. Undefined when the device fails. */
   *read(first: number, count: number): Process<Uint8Array | undefined> {
     const { memory, frames } = this.#hypervisor;
-    for (let i = 0; i < count; i++) frames.beginRead(Mfn(this.#frames[i]!), this.#deviceNumber, first + i);
+    for (let i = 0; i < count; i++) frames.beginRead(Mfn(this.#frames[i]!), this.#device.number, first + i);
     const ok = yield* this.#transfer('read', first, count, (i, ok) => {
       frames.endRead(Mfn(this.#frames[i]!), first + i, ok);
     });
@@ -112,7 +115,7 @@ type Transfer = Omit<BlockRequest, 'done'> & { readonly ended?: (ok: boolean) =>
 /** Submits requests of domain 0, and waits for all of them. Returns whether all ended well. */
 export function* transferAll(
   { domain0Cpu, costs, power }: Hypervisor,
-  device: BlockDevice,
+  device: BoundDevice,
   requests: readonly Transfer[],
 ): Process<boolean> {
   const allEnded = new WaitQueue('requests of domain 0 to the disk');

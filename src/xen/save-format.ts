@@ -15,7 +15,8 @@
  * All numbers are little-endian; those of pages are as wide as the header's architecture has them, and a file is restored on that
  * one only. How long the body is follows from the numbers in the header, so that a reader knows before it
  * takes any memory. The header is written last, when all else is on the medium: it is the commit point, and until then the file
- * is none. It is marked consumed on the disk before the guest goes on: a file is restored once, because the guest
+ * is none. It names the domain's disk, and how often that had been written to: the guest goes on with that disk in that state only. The
+ * file is marked consumed on the disk before the guest goes on: a file is restored once, because the guest
  * changes its disk from then on.
  *
  * No machine frame is named: pages are named by pfn, shared pages and event channels too, as the guest knows them. Modelled
@@ -27,22 +28,23 @@
 import { type Arch, ARCH_CODES, archOfCode, FRAME_NUMBER_BYTES } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { defineArchLayouts, getField, overlongField, putField } from '../base/layout.ts';
-import { decodeText, encodeText } from '../base/text.ts';
+import { encodeText } from '../base/text.ts';
 import { PAGE_SIZE } from '../base/units.ts';
-import { DOMAIN_NAME_BYTES, STATE_FRAMES_EACH } from './layouts.ts';
+import type { StoreRecord } from './devices.ts';
+import { DOMAIN_NAME_BYTES, STATE_FRAMES_EACH, STORE_FIELDS } from './layouts.ts';
 import { CMD_LINE_BYTES } from './public/start-info.ts';
-import { flaw, type Parsed, seal } from './records.ts';
+import { flaw, getStore, getText, type Parsed, putStore, seal } from './records.ts';
 
-export const SAVE_VERSION = 3;
+export const SAVE_VERSION = 4;
 /** "swsave1\0" */
 export const SAVE_MAGIC = [0x73, 0x77, 0x73, 0x61, 0x76, 0x65, 0x31, 0x00] as const;
 /** Most pages in a batch. */
 export const BATCH_PAGES = 1024;
 
 /** In the first block of the file, the rest of which is zero. */
-export const SAVE_HEADER = defineArchLayouts('save header', 1152, (frame) => [
+export const SAVE_HEADER = defineArchLayouts('save header', 1216, (frame) => [
   { name: 'magic', width: 1, count: 8, writer: 'tool stack', meaning: '"swsave1", zero' },
-  { name: 'version', width: 4, writer: 'tool stack', meaning: 'version of the format, 3' },
+  { name: 'version', width: 4, writer: 'tool stack', meaning: 'version of the format, 4' },
   { name: 'size', width: 4, writer: 'tool stack', meaning: 'bytes of this record' },
   { name: 'arch', width: 4, writer: 'tool stack', meaning: 'architecture: 62 x86_64, 3 x86_32' },
   { name: 'consumed', width: 4, writer: 'tool stack', meaning: '1 once the guest went on from it: no second time' },
@@ -61,7 +63,8 @@ export const SAVE_HEADER = defineArchLayouts('save header', 1152, (frame) => [
     writer: 'tool stack',
     meaning: 'command line of its configuration, UTF-8, zero-padded',
   },
-  { name: 'reserved', width: 4, count: frame === 8 ? 6 : 10, meaning: 'for later versions', reserved: true },
+  ...STORE_FIELDS,
+  { name: 'reserved', width: 4, count: frame === 8 ? 9 : 13, meaning: 'for later versions', reserved: true },
   { name: 'checksum', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the record up to here' },
 ]);
 
@@ -116,6 +119,8 @@ export interface SaveHeader {
   readonly boots: number;
   readonly name: string;
   readonly cmdLine: string;
+  /** The domain's disk, as it was when the guest stood still. */
+  readonly store: StoreRecord;
 }
 
 export interface FrameFact {
@@ -171,6 +176,7 @@ export function encodeSaveHeader(header: SaveHeader): Uint8Array {
   );
   bytes.set(name!, layout.offset.name);
   bytes.set(cmdLine!, layout.offset.cmdLine);
+  putStore(layout, bytes, header.store);
   seal(layout, bytes, SAVE_MAGIC, SAVE_VERSION);
   return block;
 }
@@ -186,10 +192,6 @@ export function decodeSaveHeader(block: Uint8Array, arch: Arch): Parsed<SaveHead
   if (written !== arch) return { problem: `of an ${written} machine, not ${arch}` };
   if (block.subarray(layout.size).some((byte) => byte !== 0)) return { problem: 'the rest of its block is not zero' };
   const field = (name: keyof typeof layout.offset): number => getField(layout, bytes, 0, name);
-  const text = (name: 'name' | 'cmdLine', length: number): string => {
-    const at = layout.offset[name];
-    return decodeText(bytes.subarray(at, at + length)).replace(/\0+$/, '');
-  };
   const value = {
     arch,
     consumed: field('consumed') !== 0,
@@ -199,8 +201,9 @@ export function decodeSaveHeader(block: Uint8Array, arch: Arch): Parsed<SaveHead
     factCount: field('factCount'),
     bootPages: field('bootPages'),
     boots: field('boots'),
-    name: text('name', DOMAIN_NAME_BYTES),
-    cmdLine: text('cmdLine', CMD_LINE_BYTES),
+    name: getText(layout, bytes, 'name', DOMAIN_NAME_BYTES),
+    cmdLine: getText(layout, bytes, 'cmdLine', CMD_LINE_BYTES),
+    store: getStore(layout, bytes),
   };
   const { nrPages, mappedPages, factCount, bootPages } = value;
   if (mappedPages > nrPages || factCount > mappedPages || bootPages > mappedPages || nrPages < 1 || nrPages >= 1 << 28)

@@ -28,6 +28,8 @@ export function saveLayoutPage(): string {
     '',
     'Each page of the domain is in a batch or unmapped, once. The header is written last: until it is on the medium there is no file.',
     'It is marked consumed before the guest goes on: a file is restored once, because the guest changes its disk from then on.',
+    'The store fields are the domain\u2019s disk as it was when the guest stood still. With another disk, or one that was written to since, the',
+    'file is not restored, and not consumed: the guest would read what is not there, and write to what is not its own.',
     '',
     archLayoutTable(SAVE_HEADER),
     '',

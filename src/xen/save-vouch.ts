@@ -35,7 +35,7 @@ export function* vouchFor(
   );
   claims.sort((a, b) => a.block - b.block);
   let vouched = 0;
-  for (const run of runsOf(claims)) vouched += yield* compare(hypervisor, extent, incoming.device, run);
+  for (const run of runsOf(claims)) vouched += yield* compare(hypervisor, extent, incoming.disk.number, run);
   extent.close();
   return vouched;
 }

@@ -89,7 +89,7 @@ export const stillRunning = (domain: Domain): Domain | undefined => (domain.isRu
  * The guest suspends itself, and nothing reaches its pages any more. What it knows to be written is on the medium: it will not
  * notice that power was lost, or that another machine reads the disk. Returns why it did not suspend itself, or cannot leave.
  */
-export function* standStill(hypervisor: Hypervisor, domain: Domain, device: BlockDevice): Process<string | undefined> {
+export function* standStill(hypervisor: Hypervisor, domain: Domain): Process<string | undefined> {
   const { xenstore, power } = hypervisor;
   const request = shutdownNodeOf(domain.domid);
   xenstore.write(request, 'suspend');
@@ -101,7 +101,7 @@ export function* standStill(hypervisor: Hypervisor, domain: Domain, device: Bloc
     return 'it does not suspend itself';
   }
   yield* domain.released();
-  const isFlushed = yield* transferAll(hypervisor, device, [{ op: 'flush', sector: 0, segments: [] }]);
+  const isFlushed = yield* transferAll(hypervisor, domain.disk, [{ op: 'flush', sector: 0, segments: [] }]);
   return isFlushed ? undefined : 'the device fails';
 }
 
@@ -110,13 +110,13 @@ function* saveTo(
   { hypervisor, toolstack }: SaveParts,
   domain: Domain,
   record: DomainRecord,
-  { device, cmdLine = '' }: SavedConfig,
+  { cmdLine = '' }: SavedConfig,
 ): Process<SaveOutcome> {
   const { nrPages, bootPages, boots, name } = record;
   const { arch } = hypervisor.map;
   const most = bodyBlocksOf({ arch, nrPages, mappedPages: nrPages, factCount: nrPages });
   if (1 + most > extent.blocks) return giveUp(domain, 'the file is too small');
-  const problem = yield* standStill(hypervisor, domain, device);
+  const problem = yield* standStill(hypervisor, domain);
   if (problem !== undefined && domain.state !== 'suspended') return giveUp(domain, problem);
   const configuration = { arch, nrPages, bootPages, boots, name, cmdLine };
   const blocks = problem === undefined ? yield* writeFile(extent, hypervisor, domain, configuration) : undefined;
@@ -146,6 +146,7 @@ function* writeFile(
   if (!(yield* writer.end())) return undefined;
   const header = {
     ...configuration,
+    store: domain.disk.record,
     consumed: false,
     bodyCrc: writer.crc,
     mappedPages: mapped.length,

@@ -21,6 +21,7 @@ import { assert } from '../base/assert.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
 import type { Process } from '../sim/simulation.ts';
+import { storeRecordOf } from './devices.ts';
 import { writeDirtyPages } from './dirty-pages.ts';
 import { type DirtyPages, Domain, type RecencyState } from './domain.ts';
 import { type BootRegion, planBootRegion, PreservedBitmap, writeBootRegion } from './domain-build.ts';
@@ -29,7 +30,7 @@ import { ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { assertDone, done, type NotDone, type Outcome } from './lifecycle.ts';
 import { NO_FRAME, P2mList } from './p2m.ts';
-import { noReasons, type ReasonCounts } from './public/reason.ts';
+import { noReasons, Reason, type ReasonCode, type ReasonCounts } from './public/reason.ts';
 import { recoverFrames, retireFrames } from './rebuild.ts';
 import { encodeName, eraseDomainRecord, setP2mCrc, writeDomainRecord } from './records.ts';
 import { memoryTargetNodeOf, shutdownNodeOf } from './xenstore.ts';
@@ -78,7 +79,7 @@ export class Toolstack {
   *createDomain(config: DomainConfig): Process<Outcome<{ readonly domain: Domain }>> {
     const { costs, kernelPages } = this.#hypervisor;
     checkObject('config', config, 'name', 'memoryBytes', 'device');
-    checkObject('config.device', config.device, 'sectorCount', 'submit');
+    checkObject('config.device', config.device, 'sectorCount', 'store', 'submit');
     checkArgument(typeof config.name === 'string', 'config.name', 'expected text');
     if (encodeName(config.name) === undefined)
       throw new UserError(`name: "${config.name}" is not text of 31 bytes at most without a zero`);
@@ -112,7 +113,7 @@ export class Toolstack {
     const dirty = yield* this.#retire(entry, domain, plan, options, refused);
     options.betweenGuests?.();
     entry.life.step('rebuild');
-    return yield* this.#rebuild(entry, plan, options.preserve, refused, dirty);
+    return yield* this.#rebuild(entry, plan, options.preserve, refused, Reason.ok, dirty);
   }
 
   /**
@@ -142,14 +143,15 @@ export class Toolstack {
    */
   *bootLeftDomain(config: DomainConfig): Process<Outcome<{ readonly domain: Domain }>> {
     const region = this.#regionFor(config.name, config.memoryBytes, config);
-    const entry = this.list.enterKept(config);
-    if ('problem' in entry) return entry;
+    const kept = this.list.enterKept(config);
+    if ('problem' in kept) return kept;
+    const { entry, distrust } = kept;
     const plan = yield* this.#plan(entry, region);
     if ('problem' in plan) {
       entry.life.step('keep');
       return plan;
     }
-    return yield* this.#rebuild(entry, plan, true, { ...entry.refused });
+    return yield* this.#rebuild(entry, plan, true, { ...entry.refused }, distrust);
   }
 
   #regionFor(name: string, memoryBytes: number, options: Pick<RestartOptions, 'module' | 'cmdLine'>): BootRegion {
@@ -178,13 +180,18 @@ export class Toolstack {
     { preserve, writeDirty = false }: Pick<RestartOptions, 'preserve' | 'writeDirty'>,
     refused: ReasonCounts | undefined,
   ): Process<DirtyPages | undefined> {
-    const identity = { domid: entry.domid, device: this.#hypervisor.deviceNumber(entry.device) };
+    const { domid, disk } = entry;
+    const identity = { domid, device: disk.number };
     const old = entry.p2m;
     yield* this.#takeDown(entry, domain);
     this.#fillHoles(entry, old, holes);
     entry.held = extra;
-    const dirty = writeDirty ? yield* writeDirtyPages(this.#hypervisor, identity, entry.device, old) : undefined;
-    yield* this.#hypervisor.domain0Cpu.work(retireFrames(this.#hypervisor, identity, old, preserve, refused));
+    const dirty = writeDirty ? yield* writeDirtyPages(this.#hypervisor, domid, disk, old) : undefined;
+    // What is left for later is asked then.
+    const distrust = refused !== undefined && disk.isChanged ? Reason.diskChanged : Reason.ok;
+    if (refused !== undefined) disk.accept();
+    const costNs = retireFrames(this.#hypervisor, identity, old, preserve, refused, distrust);
+    yield* this.#hypervisor.domain0Cpu.work(costNs);
     return dirty;
   }
 
@@ -194,12 +201,16 @@ export class Toolstack {
     { region, p2mMfn, roomy, extra }: RebuildPlan,
     preserve: boolean,
     refused: ReasonCounts,
+    distrust: ReasonCode,
     dirty?: DirtyPages,
   ): Process<Outcome<{ readonly domain: Domain }>> {
     const { allocator, memory, map, p2mLists, costs } = this.#hypervisor;
-    const identity = { domid: entry.domid, device: this.#hypervisor.deviceNumber(entry.device) };
+    const { domid, disk } = entry;
+    const identity = { domid, device: disk.number };
+    const reason = distrust === Reason.ok && disk.isChanged ? Reason.diskChanged : distrust;
+    disk.accept();
     const isTaken = this.list.takenByOthers(entry);
-    const found = recoverFrames(this.#hypervisor, identity, region, preserve, refused, isTaken);
+    const found = recoverFrames(this.#hypervisor, identity, region, preserve, refused, reason, isTaken);
     const frames = new Uint32Array(region.nrPages);
     const kept = found.p2m?.length ?? 0;
     entry.held = NO_FRAMES;
@@ -290,7 +301,7 @@ export class Toolstack {
   #fillHoles(entry: DomainEntry, p2m: P2mList, frames: Uint32Array): void {
     if (frames.length === 0) return;
     const { memory, map } = this.#hypervisor;
-    const device = this.#hypervisor.deviceNumber(entry.device);
+    const device = entry.disk.number;
     let used = 0;
     for (let pfn = 0; pfn < p2m.length; pfn++) {
       if (p2m.at(pfn) !== NO_FRAME) continue;
@@ -315,7 +326,7 @@ export class Toolstack {
   #assign(entry: DomainEntry, frames: Uint32Array, from: number): void {
     entry.p2m = new P2mList(frames);
     const owner = ownerOfDomain(entry.domid);
-    const device = this.#hypervisor.deviceNumber(entry.device);
+    const device = entry.disk.number;
     for (let pfn = from; pfn < frames.length; pfn++)
       this.#hypervisor.frames.assign(Mfn(frames[pfn]!), owner, Pfn(pfn), device);
   }
@@ -337,7 +348,8 @@ export class Toolstack {
     writeBootRegion(memory, map.arch, p2m, region, preserved, coldReason);
     writeDomainRecord(memory, map, {
       domid: entry.domid,
-      device: this.#hypervisor.deviceNumber(entry.device),
+      device: entry.disk.number,
+      store: storeRecordOf(entry.disk.device),
       nrPages: region.nrPages,
       bootPages: region.bootPages,
       p2mMfn: entry.p2mMfn,
@@ -353,7 +365,7 @@ export class Toolstack {
       domid: entry.domid,
       name: entry.name,
       seedName: seedNameOf(entry),
-      device: entry.device,
+      disk: entry.disk,
       mac: entry.mac,
       p2m,
       bootPages: region.bootPages,

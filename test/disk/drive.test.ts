@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Mfn, Ns, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../src/base/units.ts';
+import { type Extent, Medium } from '../../src/disk/backing-store.ts';
 import type { BlockDevice, BlockOp, BlockRequest, Segment } from '../../src/disk/block-device.ts';
 import { Drive, type DriveOptions } from '../../src/disk/drive.ts';
 import type { ImageStore } from '../../src/disk/image-store.ts';
@@ -19,10 +20,16 @@ const SECTORS = 8 * 40 + 3;
 class PlainImage implements ImageStore {
   readonly bytes: Uint8Array;
   readonly size: number;
+  readonly #medium: Medium;
 
   constructor(sectors: number) {
     this.size = sectors * SECTOR_SIZE;
     this.bytes = new Uint8Array(this.size);
+    this.#medium = new Medium(this.size);
+  }
+
+  get extents(): readonly Extent[] {
+    return this.#medium.extents;
   }
 
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {

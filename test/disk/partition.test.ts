@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../src/base/argument-error.ts';
 import { Mfn, PAGE_SIZE, SECTOR_SIZE } from '../../src/base/index.ts';
+import { Medium } from '../../src/disk/backing-store.ts';
 import type { BlockOp, BlockRequest } from '../../src/disk/block-device.ts';
 import { Drive } from '../../src/disk/drive.ts';
 import { InstantDisk } from '../../src/disk/instant.ts';
@@ -12,6 +13,11 @@ import { Simulation } from '../../src/sim/index.ts';
 import { property } from '../support/property.ts';
 
 const BLOCKS = 32;
+const DEVICE = {
+  sectorCount: 64,
+  store: { identity: 'device', firstBlock: 0, extents: new Medium(64 * SECTOR_SIZE).extents },
+  submit: () => undefined,
+};
 
 describe('a partition', () => {
   const request = fc.record({
@@ -58,14 +64,13 @@ describe('a partition', () => {
   it('flushes the drive', () => {
     const simulation = new Simulation(1);
     const seen: BlockRequest[] = [];
-    const device = { sectorCount: 64, submit: (one: BlockRequest) => void seen.push(one) };
+    const device = { ...DEVICE, submit: (one: BlockRequest) => void seen.push(one) };
     new Partition(device, 8, 8).submit({ op: 'flush', sector: 0, segments: [], done: () => undefined });
     simulation.run();
     expect(seen).toMatchObject([{ op: 'flush', sector: 8 }]);
   });
 
   it('lies on its device and begins with a block', () => {
-    const device = { sectorCount: 64, submit: () => undefined };
     for (const [first, count] of [
       [-8, 8],
       [60, 8],
@@ -73,6 +78,6 @@ describe('a partition', () => {
       [8, 0],
       [8, 57],
     ] as const)
-      expect(() => new Partition(device, first, count)).toThrow(ArgumentError);
+      expect(() => new Partition(DEVICE, first, count)).toThrow(ArgumentError);
   });
 });

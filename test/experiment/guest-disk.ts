@@ -1,6 +1,7 @@
 // A machine whose guest writes: a small disk, guests that follow each other on it, and what must hold at any moment: every
 // frame that the hypervisor calls clean, and every page that a guest takes over, equals its block as the drive has it.
 import { ModelError, Ns, PAGE_SIZE, type Mfn } from '../../src/base/index.ts';
+import type { BackingStore } from '../../src/disk/backing-store.ts';
 import type { BlockDevice, BlockRequest } from '../../src/disk/block-device.ts';
 import type { ImageStore } from '../../src/disk/image-store.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
@@ -36,6 +37,10 @@ class FlakyDevice implements BlockDevice {
     this.#random = testbed.simulation.random.stream('flaky');
     this.failOneIn = failOneIn;
     this.#fails = fails;
+  }
+
+  get store(): BackingStore {
+    return this.#testbed.drive.store;
   }
 
   get sectorCount(): number {

@@ -33,6 +33,7 @@ const PAGE = 4096;
 class BytesImage implements ImageStore {
   readonly bytes: Uint8Array;
   readonly size: number;
+  readonly extents = [];
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
     this.size = bytes.length;

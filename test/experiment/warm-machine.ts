@@ -12,6 +12,7 @@ import {
   type PageIndex,
   type Pfn,
 } from '../../src/base/index.ts';
+import type { BackingStore } from '../../src/disk/backing-store.ts';
 import type { BlockDevice, BlockRequest } from '../../src/disk/block-device.ts';
 import type { DriveKind } from '../../src/disk/make-service-time.ts';
 import type { MemoryImage } from '../../src/disk/memory-image.ts';
@@ -212,6 +213,10 @@ class FlakyDevice implements BlockDevice {
   constructor(testbed: Testbed, oneIn: number) {
     this.#testbed = testbed;
     this.#oneIn = oneIn;
+  }
+
+  get store(): BackingStore {
+    return this.#testbed.drive.store;
   }
 
   get sectorCount(): number {

@@ -81,12 +81,30 @@ describe('blocks', () => {
 
   it('freed twice, or beyond the end, are an error of the file system', () => {
     const block = run(newBlock(superblock, 50_000));
-    run(freeBlocks(superblock, block, 1));
+    expect(run(freeBlocks(superblock, block, 1))).toBe(true);
     expect(superblock.isReadOnly).toBe(false);
-    run(freeBlocks(superblock, block, 1));
+    expect(run(freeBlocks(superblock, block, 1))).toBe(false);
     expect(superblock.errors).toEqual([`ext2: block ${block} is free already`]);
-    run(freeBlocks(superblock, superblock.geometry.blockCount - 1, 2));
+    expect(run(freeBlocks(superblock, superblock.geometry.blockCount - 1, 2))).toBe(false);
     expect(superblock.errors).toHaveLength(2);
+  });
+});
+
+describe('blocks of several groups', () => {
+  it('are freed in those whose bitmap can be read; the others stay in use, which is an error of the file system', () => {
+    const { blocksPerGroup } = superblock.geometry;
+    const start = 2 * blocksPerGroup - 3;
+    const free = (): number[] => [1, 2].map((group) => descriptorWord(group, 'bg_free_blocks_count'));
+    for (let at = start; at < start + 3; at++) setBit(superblock.buffers, bitmap(1), at - blocksPerGroup, true);
+    const before = free();
+    // Of the other group, the bitmap was never read.
+    machine.badBlocks.add(superblock.buffers.readU32(superblock.descriptor(2).pfn, superblock.descriptor(2).offset));
+    expect(run(freeBlocks(superblock, start, 5))).toBe(true);
+    expect(free()).toEqual([before[0]! + 3, before[1]!]);
+    expect(superblock.errors).toEqual([
+      expect.stringMatching(`blocks ${start + 3} to ${start + 4} are not freed: EIO`),
+    ]);
+    expect([superblock.isReadOnly, superblock.hasErrors]).toEqual([true, true]);
   });
 });
 

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Layout, ModelError, PAGE_SIZE, putField } from '../../src/base/index.ts';
+import { Medium } from '../../src/disk/backing-store.ts';
 import { DIRENT, EXT2_SUPERBLOCK_OFFSET, GROUP_DESCRIPTOR, INODE, SUPERBLOCK } from '../../src/disk/ext2-format.ts';
 import type { ImageStore } from '../../src/disk/image-store.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
@@ -46,6 +47,7 @@ IMAGE.read(0, BYTES, 0, IMAGE.size);
 function imageOf(size: number, at = 0, patch: Uint8Array = new Uint8Array(0)): ImageStore {
   return {
     size,
+    extents: new Medium(size).extents,
     read: (offset, dst, dstOffset, length) => {
       dst.set(BYTES.subarray(offset, offset + length), dstOffset);
       for (let i = 0; i < patch.length; i++)

@@ -210,8 +210,10 @@ export class FakeMachine {
   readonly cpu = new CpuClock(this.simulation);
   /** Requests served, in the order in which they were taken. */
   readonly requests: RingRequest[] = [];
-  /** Blocks that cannot be read. */
+  /** Blocks that can neither be read nor written. */
   readonly badBlocks = new Set<number>();
+  /** Asked for every block that is read or written, whether that fails. */
+  fails: (isWrite: boolean, block: number) => boolean = () => false;
   /** Events that the guest has sent. */
   events = 0;
   backend: FakeBackend | undefined;
@@ -390,8 +392,10 @@ export class FakeMachine {
   #perform({ operation, sector, pages }: RingRequest): number {
     for (let i = 0; i < pages.length; i++) {
       const at = sector * SECTOR_SIZE + i * PAGE_SIZE;
+      const isWrite = operation === BlkifOp.write;
       if (at + PAGE_SIZE > this.image.size || this.badBlocks.has(at / PAGE_SIZE)) return BlkifStatus.error;
-      if (operation === BlkifOp.write) this.image.write(at, this.memory.bytes, pages[i]! * PAGE_SIZE, PAGE_SIZE);
+      if (this.fails(isWrite, at / PAGE_SIZE)) return BlkifStatus.error;
+      if (isWrite) this.image.write(at, this.memory.bytes, pages[i]! * PAGE_SIZE, PAGE_SIZE);
       else this.image.read(at, this.memory.bytes, pages[i]! * PAGE_SIZE, PAGE_SIZE);
     }
     return BlkifStatus.ok;

@@ -33,13 +33,17 @@ class RememberingImage implements ImageStore {
     this.size = below.size;
   }
 
+  get extents(): ImageStore['extents'] {
+    return this.#below.extents;
+  }
+
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
     this.#below.read(offset, dst, dstOffset, length);
   }
 
-  write(offset: number, src: Uint8Array, srcOffset: number, length: number): void {
+  write(...[offset, src, srcOffset, length, by]: Parameters<ImageStore['write']>): void {
     this.writes.push({ at: offset, bytes: src.slice(srcOffset, srcOffset + length), synced: this.synced });
-    this.#below.write(offset, src, srcOffset, length);
+    this.#below.write(offset, src, srcOffset, length, by);
   }
 }
 

@@ -48,6 +48,8 @@ const COLD: StrategyResult = {
       released: 23,
       notAsked: 24,
       ioError: 25,
+      otherDisk: 26,
+      diskChanged: 27,
     },
     recency: 'untold',
   },
@@ -149,6 +151,8 @@ const ROWS: readonly (readonly [string, string, string])[] = [
   ['refused: given back', '23', '123'],
   ['refused: nothing to keep', '24', '124'],
   ['refused: not taken by the disk', '25', '125'],
+  ['refused: another disk', '26', '126'],
+  ['refused: disk written by others', '27', '127'],
   ['metadata reads, blocks', '1,004', '2,004'],
   ['hypercalls', '1,005', '2,005'],
   ['hypercalls, share of time', '3.21 %', '0.654 %'],
@@ -165,7 +169,7 @@ describe('the printed tables', () => {
 
   it('have these rows, and no other', () => {
     const head = ['', 'cold', 'warm-cache'];
-    const expected = [head, ...ROWS.slice(0, 6), head, ...ROWS.slice(6, 31), head, ...ROWS.slice(31)];
+    const expected = [head, ...ROWS.slice(0, 6), head, ...ROWS.slice(6, 33), head, ...ROWS.slice(33)];
     expect(rowsOf(text)).toEqual(expected);
   });
 

@@ -3,11 +3,28 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GuestPanic, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { noteChange } from '../../src/disk/backing-store.ts';
 import type { BlockRequest } from '../../src/disk/block-device.ts';
 import { checkWord, S_DIRTY, W_BLOCK, W_CHECK, W_STATE } from '../../src/xen/frame-record.ts';
-import { type Protections, Provenance, Reason, ShutdownReason } from '../../src/xen/index.ts';
+import {
+  type Protections,
+  Provenance,
+  Reason,
+  restoreDomain,
+  saveDomain,
+  ShutdownReason,
+} from '../../src/xen/index.ts';
 import { property } from '../support/property.ts';
-import { bootMachine, cacheBlocks, type MiniGuest, restartGuest, startGuest, type TestMachine } from './machine.ts';
+import {
+  bootMachine,
+  cacheBlocks,
+  MiniGuest,
+  restartGuest,
+  startGuest,
+  suspends,
+  TestDisk,
+  type TestMachine,
+} from './machine.ts';
 
 const FIRST = 100;
 
@@ -178,6 +195,49 @@ describe('dirty pages of a guest that crashed', () => {
     const guest = restartGuest(machine, before, { writeDirty: true });
     expect(guest.domain.stats.dirty).toMatchObject({ written: 1, lost: { ioError: 1, duplicate: 2 } });
     expect(word(machine, 5)).toBe(was);
+  });
+
+  it.each([
+    ['one of its blocks', 4],
+    ['another block', 50],
+  ])('a disk of which somebody else has written %s gets none of them', (_, block) => {
+    const { machine, guest: before } = start();
+    dirty(before, [3, 4, 5, 9]);
+    // A write of the guest's own is none of somebody else.
+    before.write(FIRST + 3, 9);
+    machine.simulation.run();
+    crash(before);
+    machine.disk.block(block).fill(7);
+    noteChange(machine.disk.store, block);
+    const was = machine.disk.bytes.slice();
+    const guest = restartGuest(machine, before, { writeDirty: true });
+    expect(guest.domain.stats.dirty).toMatchObject({ written: 0, lost: { diskChanged: 3 } });
+    expect(Buffer.compare(machine.disk.bytes, was)).toBe(0);
+    // The next guest has seen the disk as it is now.
+    dirty(guest, [3, 4]);
+    crash(guest);
+    expect(restartGuest(machine, guest, { writeDirty: true }).domain.stats.dirty.written).toBe(2);
+  });
+
+  it('another disk gets none of a guest that was saved', () => {
+    const { machine, guest } = start();
+    const { simulation, memory, disk } = machine;
+    const [file, another] = [new TestDisk(simulation, memory, 1060), new TestDisk(simulation, memory, 64)];
+    dirty(guest, [3, 4, 5]);
+    suspends(guest);
+    const { domain } = guest;
+    expect(simulation.runProcess('save', saveDomain(machine, domain, { device: disk }, file))).toHaveProperty('bytes');
+    const was = another.bytes.slice();
+    const restore = (device: TestDisk) =>
+      simulation.runProcess('restore', restoreDomain(machine, file, { device, vouch: false }));
+    expect(restore(another)).toEqual({ outcome: 'failed', problem: 'its disk is another one' });
+    expect(Buffer.compare(another.bytes, was)).toBe(0);
+    const outcome = restore(disk);
+    if ('problem' in outcome) throw new Error(outcome.problem);
+    const next = new MiniGuest(machine, outcome.domain);
+    crash(next);
+    expect(restartGuest(machine, next, { writeDirty: true }).domain.stats.dirty.written).toBe(3);
+    expect([3, 4, 5].map((block) => word(machine, block))).toEqual([1, 2, 3]);
   });
 
   const blocks = fc.uniqueArray(fc.nat(63), { minLength: 1, maxLength: 20 });

@@ -6,6 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Mfn, Ns, PAGE_SIZE, Pfn, SECTOR_SIZE } from '../../src/base/index.ts';
 import { xenMac } from '../../src/base/ethernet.ts';
+import { Medium } from '../../src/disk/backing-store.ts';
 import type { BlockDevice, BlockRequest } from '../../src/disk/block-device.ts';
 import type { MachineMemory } from '../../src/machine/memory.ts';
 import type { Simulation } from '../../src/sim/index.ts';
@@ -27,6 +28,7 @@ import { startNetGuest } from './net-guest.ts';
 class VastDisk implements BlockDevice {
   static readonly BLOCKS = 0x1_0000_0000;
   readonly sectorCount = (VastDisk.BLOCKS * PAGE_SIZE) / SECTOR_SIZE;
+  readonly store = { identity: 'vast', firstBlock: 0, extents: new Medium(VastDisk.BLOCKS * PAGE_SIZE).extents };
   readonly requests: BlockRequest[] = [];
   readonly #written = new Map<number, Uint8Array>();
   readonly #simulation: Simulation;

@@ -8,6 +8,7 @@ import {
   handOver,
   Hypervisor,
   resumeDomain,
+  saveDomain,
   shutdownDomain0,
   ShutdownReason,
   suspendDomain,
@@ -25,6 +26,7 @@ import {
   type MiniGuest,
   startGuest,
   suspendsAlways,
+  TestDisk,
   type TestMachine,
 } from './machine.ts';
 
@@ -187,5 +189,25 @@ describe('a domain that was left', () => {
     expect([domain.state, guest.domain.state]).toEqual(['running', 'dead']);
     expect(simulation.runProcess('resume', resumeDomain(toolstack.list, config))).toMatchObject({ outcome: 'refused' });
     toolstack.list.checkInvariants();
+  });
+});
+
+describe('domain 0', () => {
+  it('goes down when what it had begun has ended, and hands over nothing that is half done', () => {
+    for (const events of [1, 5, 40, 90]) {
+      const machine = bootMachine();
+      const { simulation, hypervisor, toolstack, disk } = machine;
+      const guest = startGuest(machine);
+      suspendsAlways(guest);
+      simulation.run();
+      const file = new TestDisk(simulation, machine.memory, LEAST_PAGES + 40);
+      const save = simulation.spawn('save', saveDomain(machine, guest.domain, { device: disk }, file));
+      for (let n = 0; n < events; n++) simulation.step();
+      simulation.runProcess('domain 0 goes', shutdownDomain0(hypervisor, toolstack));
+      expect([events, save.isOver, guest.domain.state]).toEqual([events, true, 'dead']);
+      expect(simulation.runProcess('suspend', suspendDomains(hypervisor, toolstack))).toEqual([]);
+      simulation.runProcess('hand over', handOver(hypervisor, toolstack));
+      expect(reset(machine, () => undefined).toolstack.list.left.size).toBe(0);
+    }
   });
 });

@@ -14,6 +14,7 @@ import {
   SECTOR_SIZE,
   SECTORS_PER_PAGE,
 } from '../../src/base/index.ts';
+import { type BackingStore, Medium, noteChange } from '../../src/disk/backing-store.ts';
 import type { BlockDevice, BlockRequest } from '../../src/disk/block-device.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { type Process, type RandomStream, Simulation, WaitQueue } from '../../src/sim/index.ts';
@@ -79,6 +80,7 @@ export const COSTS: XenCosts = {
 /** A disk that ends requests in any order; bytes move at some instant between submission and end. */
 export class TestDisk implements BlockDevice {
   readonly bytes: Uint8Array;
+  readonly store: BackingStore;
   /** Requests that fail, of 100. */
   failPercent = 0;
   /** Least time of a request. */
@@ -95,6 +97,11 @@ export class TestDisk implements BlockDevice {
     this.#memory = memory;
     this.#random = simulation.random.stream('test disk');
     this.bytes = shared?.bytes ?? new Uint8Array(blocks * PAGE_SIZE);
+    this.store = shared?.store ?? {
+      identity: `test disk ${simulation.nextSerial()}`,
+      firstBlock: 0,
+      extents: new Medium(this.bytes.length).extents,
+    };
     if (shared !== undefined) return;
     for (let i = 0; i < this.bytes.length; i += 64) this.bytes[i] = 1 + this.#random.below(255);
   }
@@ -108,6 +115,7 @@ export class TestDisk implements BlockDevice {
   }
 
   submit(request: BlockRequest): void {
+    this.#note(request);
     const fails = this.#random.below(100) < this.failPercent;
     for (const { mfn } of request.segments) this.onFrame('submitted', mfn, request);
     this.#simulation.after(Ns(this.latencyNs + this.#random.below(500)), () => {
@@ -117,8 +125,16 @@ export class TestDisk implements BlockDevice {
     });
   }
 
+  #note({ op, sector, segments, by }: BlockRequest): void {
+    if (op !== 'write') return;
+    const end = sector + segments.reduce((sum, { length }) => sum + length / SECTOR_SIZE, 0);
+    const first = Math.floor(sector / SECTORS_PER_PAGE);
+    noteChange(this.store, first, Math.ceil(end / SECTORS_PER_PAGE) - first, by);
+  }
+
   #move(request: BlockRequest): void {
     const { op, sector, segments } = request;
+    this.#note(request);
     for (const { mfn } of segments) this.onFrame('moved', mfn, request);
     let at = sector * SECTOR_SIZE;
     for (const { mfn, offset, length } of segments) {
@@ -356,9 +372,10 @@ export function machineBeside(
   { simulation, disk: shared, hypervisor: { map } }: TestMachine,
   memoryBytes = 16 * MIB,
   arch: Arch = map.arch,
+  protections: HypervisorOptions['protections'] = {},
 ): TestMachine {
   const memory = new MachineMemory(memoryBytes);
-  const hypervisor = Hypervisor.boot(simulation, memory, COSTS, { kernelPages: 2, arch });
+  const hypervisor = Hypervisor.boot(simulation, memory, COSTS, { kernelPages: 2, arch, protections });
   const disk = new TestDisk(simulation, memory, 0, shared);
   return { simulation, memory, hypervisor, toolstack: new Toolstack(hypervisor), disk };
 }

@@ -4,6 +4,7 @@ import { Pfn } from '../../src/base/index.ts';
 import type { BlockRequest } from '../../src/disk/block-device.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { migrateDomain, receiveMigration, saveDomain, ShutdownReason } from '../../src/xen/index.ts';
+import { storeRecordOf } from '../../src/xen/devices.ts';
 import { MigrationLink } from '../../src/xen/migration-link.ts';
 import { endPages } from '../../src/xen/save-body.ts';
 import { encodeSaveHeader } from '../../src/xen/save-format.ts';
@@ -187,7 +188,16 @@ describe('a domain that is being migrated', () => {
 describe('a stream', () => {
   it('that ends as that of another domain is refused', () => {
     const { source, target, cable } = room();
-    const header = { arch: 'x86_64' as const, nrPages: 1000, bootPages: 9, boots: 1, name: 'guest', cmdLine: '' };
+    const store = storeRecordOf(source.disk);
+    const header = {
+      arch: 'x86_64' as const,
+      nrPages: 1000,
+      bootPages: 9,
+      boots: 1,
+      name: 'guest',
+      cmdLine: '',
+      store,
+    };
     const counts = { consumed: false, bodyCrc: 0, mappedPages: 1000, factCount: 0 };
     const options = { devicesOf: () => ({ device: target.disk }), vouch: false };
     const arrival = target.hypervisor.power.spawn('arrival', receiveMigration(target, cable[1], options));

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ARCHS, FRAME_NUMBER_BYTES, Mfn, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { CpuClock, Simulation } from '../../src/sim/index.ts';
+import { DeviceTable } from '../../src/xen/devices.ts';
 import { DomainMemory } from '../../src/xen/domain-memory.ts';
 import { FrameTable } from '../../src/xen/frame-table.ts';
 import { planMemory } from '../../src/xen/layouts.ts';
@@ -61,7 +62,13 @@ describe('a P2M list', () => {
   it.each(ARCHS)('of %s is what the guest reads and stores through', (arch) => {
     const { memory, map, list } = listOf(arch);
     const simulation = new Simulation(1);
-    const frames = new FrameTable(memory, map, DEFAULT_PROTECTIONS, undefined);
+    const frames = new FrameTable(
+      memory,
+      map,
+      DEFAULT_PROTECTIONS,
+      new DeviceTable(DEFAULT_PROTECTIONS, []),
+      undefined,
+    );
     for (let pfn = 0; pfn < PAGES; pfn++) list.set(pfn, FRAMES - 1 - pfn);
     const costs = { trapNs: 0, windowNs: 0, sealNs: 0 };
     const guest = new DomainMemory(memory, frames, list, new CpuClock(simulation), costs);

@@ -29,7 +29,11 @@ const HEADER: SaveHeader = {
   boots: 2,
   name: 'größe',
   cmdLine: 'cachemap=all',
+  store: { identity: 'größe/2', firstBlock: 0x1234_5678, sectorCount: 3 * 2 ** 32 + 7, generation: 5 * 2 ** 32 + 9 },
 };
+
+/** Its store: identity, first block, sectors, generation. */
+const STORE_BYTES = `${'6772c3b6c39f652f32'.padEnd(64, '0')}78563412` + '0700000003000000' + '0900000005000000';
 
 const u32 = fc.nat(0xffff_ffff);
 const fact: fc.Arbitrary<FrameFact> = fc
@@ -58,19 +62,20 @@ describe('the header of a save file', () => {
   it.each([
     [
       'x86_64' as const,
-      '737773617665310003000000800400003e0000000000000009040000efbeadde0604000000000000030400000000000005000000000000000600000000000000020000006772c3b6c39f650000000000000000000000000000000000000000000000000063616368656d61703d616c6c00000000',
-      'b6a60de6',
+      '737773617665310004000000c00400003e0000000000000009040000efbeadde0604000000000000030400000000000005000000000000000600000000000000020000006772c3b6c39f650000000000000000000000000000000000000000000000000063616368656d61703d616c6c00000000',
+      'eb1feb4e',
     ],
     [
       'x86_32' as const,
-      '73777361766531000300000080040000030000000000000008040000efbeadde06040000030400000500000006000000020000006772c3b6c39f650000000000000000000000000000000000000000000000000063616368656d61703d616c6c00000000',
-      '00dbd674',
+      '737773617665310004000000c0040000030000000000000008040000efbeadde06040000030400000500000006000000020000006772c3b6c39f650000000000000000000000000000000000000000000000000063616368656d61703d616c6c00000000',
+      'f3f51858',
     ],
   ])('has the bytes of the reference page on %s', (arch, golden, checksum) => {
     const header = { ...HEADER, arch };
     const { offset, size } = SAVE_HEADER[arch];
     const block = encodeSaveHeader(header);
     expect(hex(block.subarray(0, offset.cmdLine + 16))).toBe(golden);
+    expect(hex(block.subarray(offset.storeIdentity, offset.reserved))).toBe(STORE_BYTES);
     expect(hex(block.subarray(offset.checksum, size))).toBe(checksum);
     expect(decodeSaveHeader(block, arch)).toEqual({ value: header });
   });

@@ -36,6 +36,10 @@ export const Reason = {
   notAsked: 14,
   /** The device did not take the page: its write failed, or there is no such block. */
   ioError: 15,
+  /** The domain has another disk than the one that its pages were read from. */
+  otherDisk: 16,
+  /** Somebody else wrote to the disk, or to this block of it, while the page waited. */
+  diskChanged: 17,
 } as const;
 
 export type ReasonName = keyof typeof Reason;
