@@ -1,11 +1,11 @@
 /**
  * How the index of a directory begins, and how it grows (make_indexed_dir, do_split and ext3_dx_add_entry of fs/ext3/namei.c, 2.6.12).
  *
- * A directory of one block that is full gets a root in that block, and one leaf. A full leaf is split in two; a full root gives its
- * records to a node below it; a full node is split before its leaf is.
+ * A directory of one block that is full gets a root in that block, and two leaves. A full leaf is split in two; before that, a full root
+ * gives its records to a node below it, and a full node is split.
  *
- * Contract: each of these steps leaves a sound index with the same names, and is made in one go after everything that can fail. The
- * caller looks the name up again after it. All under one handle, by whoever holds i_sem.
+ * Contract: each of these steps leaves a sound index with the same names. What fails, fails before the first store, but for memory for
+ * the page of a second new block. The caller looks the name up again after each. All under one handle, by whoever holds i_sem.
  *
  * Differs from the original: a leaf is split where half of its bytes are, as in Linux since 2.6.19, not half of its names, which may
  * leave no room for a long name; and the name is looked up anew.
@@ -53,39 +53,49 @@ export class Ext3IndexSplits {
    * Throws EIO, ENOSPC: when no block is free, or root and node are full.
    */
   *makeRoom(directory: Inode, path: IndexPath): Process {
-    const above = path.levels.at(-1)!;
-    if (above.count < limitOf(above.head)) yield* this.#splitLeaf(directory, path, above);
-    else if (path.levels.length === 1) yield* this.#addLevel(directory);
-    else if (path.levels[0]!.count < limitOf(ROOT_HEAD)) yield* this.#splitNode(directory, path.levels[0]!, above);
-    else throw new ModelError('ENOSPC', `ext3: the index of directory ${directory.ino} is full`);
+    const [root, node] = path.levels;
+    const above = node ?? root!;
+    if (above.count < limitOf(above.head)) return yield* this.#splitLeaf(directory, path, above);
+    if (node !== undefined && root!.count === limitOf(ROOT_HEAD))
+      throw new ModelError('ENOSPC', `ext3: the index of directory ${directory.ino} is full`);
+    // The leaf is split next. Then nothing of what that takes may fail: its page stays in memory, and it has its block.
+    yield* this.#changes.pageForChange(directory, path.leaf);
+    if (node === undefined) yield* this.#addLevel(directory);
+    else yield* this.#splitNode(directory, root!, node);
   }
 
   /**
-   * make_indexed_dir, its first half: a directory of one block gets an index. Its entries go to a block of their own. Returns false
+   * make_indexed_dir: a directory of one block gets an index. Its entries go to two leaves. Returns false, and nothing has changed,
    * when that cannot be: the block does not begin as it must, or the superblock names a hash that there is not.
    */
   *begin(directory: Inode): Process<boolean> {
     const { version } = this.#changes.geometry.directoryHash;
     if (!isHashVersion(version)) return false;
-    const pfn = yield* this.#changes.pageForChange(directory, 0);
-    const root = this.#copyOf(pfn);
+    const rootPfn = yield* this.#changes.pageForChange(directory, 0);
+    const root = this.#copyOf(rootPfn);
     const dotdot = DX_ROOT.offset.dx_dotdot;
-    const start = dotdot + getU16(root, dotdot + DIRENT.offset.rec_len);
-    if (!isDots(root) || start >= PAGE_SIZE) return false;
-    const leaf = new Uint8Array(PAGE_SIZE);
-    leaf.set(root.subarray(start));
-    let last = 0;
-    for (let at = 0; at < PAGE_SIZE - start; at += this.#lengthAt(directory, leaf, at, PAGE_SIZE - start)) last = at;
-    putU16(leaf, last + DIRENT.offset.rec_len, PAGE_SIZE - last);
-    const added = yield* this.#pages.append(directory);
+    const entries = isDots(root)
+      ? this.#hashesOf(directory, root, dotdot + getU16(root, dotdot + DIRENT.offset.rec_len), version)
+      : [];
+    if (entries.length < 2) return false;
+    const { lower, upper, hash } = halvesOf(root, entries);
+    yield* this.#pages.reserve(directory, 2);
+    const block = directory.pageCount;
+    const lowerPfn = yield* this.#pages.append(directory);
+    // Should there be no page for the other one, this is a block without names.
+    this.#store(directory, block, lowerPfn, packed(root, []));
+    const upperPfn = yield* this.#pages.append(directory);
+    this.#store(directory, block, lowerPfn, lower);
+    this.#store(directory, block + 1, upperPfn, upper);
     root.fill(0, DX_ROOT.offset.dx_reserved);
     putU16(root, dotdot + DIRENT.offset.rec_len, PAGE_SIZE - dotdot);
     root[DX_ROOT.offset.dx_hash_version] = version;
     root[DX_ROOT.offset.dx_info_length] = INFO_LENGTH;
-    putCounts(root, ROOT_HEAD, 1);
-    putU32(root, ROOT_HEAD + DX_ENTRY.offset.dx_block, directory.pageCount - 1);
-    this.#store(directory, 0, pfn, root);
-    this.#store(directory, directory.pageCount - 1, added, leaf);
+    putCounts(root, ROOT_HEAD, 2);
+    putU32(root, ROOT_HEAD + DX_ENTRY.offset.dx_block, block);
+    putU32(root, ROOT_HEAD + DX_ENTRY.size, hash);
+    putU32(root, ROOT_HEAD + DX_ENTRY.size + DX_ENTRY.offset.dx_block, block + 1);
+    this.#store(directory, 0, rootPfn, root);
     directory.fields.flags |= EXT2_INDEX_FL;
     this.#changes.markInodeDirty(directory);
     return true;
@@ -96,18 +106,16 @@ export class Ext3IndexSplits {
     const leafPfn = yield* this.#changes.pageForChange(directory, path.leaf);
     const abovePfn = yield* this.#changes.pageForChange(directory, above.block);
     const leaf = this.#copyOf(leafPfn);
-    const entries = this.#hashesOf(directory, leaf, path.version);
+    const entries = this.#hashesOf(directory, leaf, 0, path.version);
     if (entries.length < 2)
       throw new ModelError('EIO', `ext3: directory ${directory.ino} has a full block of one name`);
+    const { lower, upper, hash } = halvesOf(leaf, entries);
     this.#env.cpu.charge(this.#costs.copyNsPerByte * PAGE_SIZE);
-    const upper = entries.splice(halfOf(entries));
-    const { hash } = upper[0]!;
-    const continues = entries.at(-1)!.hash === hash ? 1 : 0;
     const added = yield* this.#pages.append(directory);
     const block = directory.pageCount - 1;
-    this.#store(directory, path.leaf, leafPfn, packed(leaf, entries));
-    this.#store(directory, block, added, packed(leaf, upper));
-    this.#insert(directory, above, abovePfn, hash + continues, block);
+    this.#store(directory, path.leaf, leafPfn, lower);
+    this.#store(directory, block, added, upper);
+    this.#insert(directory, above, abovePfn, hash, block);
   }
 
   /** A full node gives the upper half of its records to a new one. */
@@ -118,6 +126,7 @@ export class Ext3IndexSplits {
     const half = node.count >>> 1;
     const from = NODE_HEAD + half * DX_ENTRY.size;
     const hash = getU32(bytes, from);
+    yield* this.#pages.reserve(directory, 2);
     const added = yield* this.#pages.append(directory);
     const block = directory.pageCount - 1;
     this.#store(directory, block, added, nodeOf(bytes, from, node.count - half));
@@ -130,6 +139,7 @@ export class Ext3IndexSplits {
   *#addLevel(directory: Inode): Process {
     const pfn = yield* this.#changes.pageForChange(directory, 0);
     const root = this.#copyOf(pfn);
+    yield* this.#pages.reserve(directory, 2);
     const added = yield* this.#pages.append(directory);
     const block = directory.pageCount - 1;
     this.#store(directory, block, added, nodeOf(root, ROOT_HEAD, limitOf(ROOT_HEAD)));
@@ -150,25 +160,20 @@ export class Ext3IndexSplits {
     this.#store(directory, level.block, pfn, bytes);
   }
 
-  /** dx_make_map: the entries of a leaf in the order of their hashes. Throws EIO. */
-  #hashesOf(directory: Inode, leaf: Uint8Array, version: number): HashedEntry[] {
+  /** dx_make_map: the entries of a block from `from` on, in the order of their hashes. Throws EIO when one makes no sense. */
+  #hashesOf(directory: Inode, block: Uint8Array, from: number, version: number): HashedEntry[] {
+    const { directoryHash, inodeCount } = this.#changes.geometry;
     const entries: HashedEntry[] = [];
-    for (let at = 0; at < PAGE_SIZE; at += this.#lengthAt(directory, leaf, at, PAGE_SIZE)) {
-      if (getU32(leaf, at) === 0) continue;
-      const nameLength = leaf[at + DIRENT.offset.name_len]!;
-      const name = leaf.subarray(at + DIRENT.size, at + DIRENT.size + nameLength);
-      const hash = hashName(name, version, this.#changes.geometry.directoryHash);
-      entries.push({ at, length: direntLength(nameLength), hash });
+    for (let at = from; at < PAGE_SIZE; at += getU16(block, at + DIRENT.offset.rec_len)) {
+      this.#env.cpu.charge(this.#costs.direntNs);
+      const problem = checkDirent(block, at, PAGE_SIZE, inodeCount);
+      if (problem !== undefined) throw new ModelError('EIO', `ext2: directory ${directory.ino}: ${problem}`);
+      if (getU32(block, at) === 0) continue;
+      const nameLength = block[at + DIRENT.offset.name_len]!;
+      const name = block.subarray(at + DIRENT.size, at + DIRENT.size + nameLength);
+      entries.push({ at, length: direntLength(nameLength), hash: hashName(name, version, directoryHash) });
     }
     return entries.sort((a, b) => a.hash - b.hash || a.at - b.at);
-  }
-
-  /** Length of the entry at `at`. Throws EIO when it makes no sense. */
-  #lengthAt(directory: Inode, bytes: Uint8Array, at: number, end: number): number {
-    this.#env.cpu.charge(this.#costs.direntNs);
-    const problem = checkDirent(bytes, at, end, this.#changes.geometry.inodeCount);
-    if (problem !== undefined) throw new ModelError('EIO', `ext2: directory ${directory.ino}: ${problem}`);
-    return getU16(bytes, at + DIRENT.offset.rec_len);
   }
 
   #copyOf(pfn: Pfn): Uint8Array {
@@ -211,6 +216,14 @@ function halfOf(entries: readonly HashedEntry[]): number {
     count++;
   }
   return Math.min(Math.max(count, 1), entries.length - 1);
+}
+
+/** Two leaves with the entries of a block, and where the hashes of the second one begin; bit 0: some of these are in the first, too. */
+function halvesOf(block: Uint8Array, entries: HashedEntry[]): { lower: Uint8Array; upper: Uint8Array; hash: number } {
+  const upper = entries.splice(halfOf(entries));
+  const { hash } = upper[0]!;
+  const continues = entries.at(-1)!.hash === hash ? 1 : 0;
+  return { lower: packed(block, entries), upper: packed(block, upper), hash: hash + continues };
 }
 
 /** A leaf with these entries, one behind the other; the last one has the rest of the block. */
