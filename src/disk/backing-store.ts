@@ -19,7 +19,7 @@
  * An image that is opened anew counts from zero, and needs an identity that was not used before.
  */
 
-import { checkArgument } from '../base/argument-error.ts';
+import { checkArgument, checkInteger } from '../base/argument-error.ts';
 import { SECTORS_PER_PAGE } from '../base/units.ts';
 
 /** Most bytes of an identity, as UTF-8. */
@@ -210,6 +210,10 @@ export function generationOf({ extents, destaged }: Pick<BackingStore, 'extents'
  * @param by whoever keeps account of its own writes
  */
 export function noteChange({ extents }: Pick<BackingStore, 'extents'>, first?: number, blocks = 1, by?: Writer): void {
+  if (first !== undefined) {
+    checkInteger('first', first);
+    checkInteger('blocks', blocks, 1);
+  }
   if (first === undefined) for (const { medium } of extents) medium.changedWhole();
   else for (const part of extentsOf(extents, first, blocks)) part.medium.changed(part.first, part.blocks, by);
 }
