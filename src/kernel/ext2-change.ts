@@ -160,7 +160,13 @@ export class Ext2Changes {
   }
 
   /** Before the first store of a change: what the fields of these inodes are written to is in memory. Throws EIO. */
-  *prepare(...inodes: readonly (Inode | undefined)[]): Process {
+  prepare(...inodes: readonly (Inode | undefined)[]): Process {
+    for (const inode of inodes)
+      if (inode !== undefined && this.inodeTable.prepare(inode) !== NOTHING) return this.#prepare(inodes);
+    return NOTHING;
+  }
+
+  *#prepare(inodes: readonly (Inode | undefined)[]): Process {
     for (const inode of inodes) if (inode !== undefined) yield* this.inodeTable.prepare(inode);
   }
 

@@ -209,7 +209,11 @@ export class Ext2Super {
   }
 
   /** Runs the rest of a change whose first store is made: what fails now leaves it half done. Throws what the rest throws. */
-  *begun<T>(rest: Process<T>): Process<T> {
+  begun<T>(rest: Process<T>): Process<T> {
+    return rest === NOTHING ? rest : this.#begun(rest);
+  }
+
+  *#begun<T>(rest: Process<T>): Process<T> {
     try {
       return yield* rest;
     } catch (error) {

@@ -9,7 +9,7 @@
 import { ModelError } from '../base/errno.ts';
 import type { Pfn } from '../base/units.ts';
 import { EXT2_XATTR_MAGIC, XATTR_HEADER } from '../disk/ext2-format.ts';
-import type { Process } from '../sim/index.ts';
+import { NOTHING, type Process } from '../sim/index.ts';
 import { freeBlocks } from './ext2-balloc.ts';
 import { SECTORS_PER_BLOCK } from './ext2-map.ts';
 import type { Ext2Super } from './ext2-super.ts';
@@ -21,11 +21,14 @@ const H = XATTR_HEADER.offset;
  * ext2_xattr_delete_inode: the inode gives its block of attributes back. A block that cannot be read or is none is an error of the
  * file system, and stays as it is. Throws EIO.
  */
-export function* releaseAttributes(superblock: Ext2Super, inode: Inode): Process {
+export function releaseAttributes(superblock: Ext2Super, inode: Inode): Process {
+  return inode.fields.fileAcl === 0 ? NOTHING : release(superblock, inode);
+}
+
+function* release(superblock: Ext2Super, inode: Inode): Process {
   const { buffers, geometry } = superblock;
   const { fields } = inode;
   const block = fields.fileAcl;
-  if (block === 0) return;
   fields.fileAcl = 0;
   fields.sectors = Math.max(0, fields.sectors - SECTORS_PER_BLOCK);
   if (block >= geometry.blockCount) {

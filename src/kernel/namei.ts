@@ -152,8 +152,8 @@ export class PathWalker {
    * LOOKUP_PARENT: the directory that holds, or would hold, the last component of a path, with a reference, and that
    * component; "", "." and ".." name no entry, and the caller says what that means. Throws as `walk` does.
    */
-  *walkParent(path: string, links: LinkCount = { total: 0 }): Process<Place> {
-    return yield* this.#walkParent(checkPath(path), links, undefined);
+  walkParent(path: string, links: LinkCount = { total: 0 }): Process<Place> {
+    return this.#walkParent(checkPath(path), links, undefined);
   }
 
   /** The same for the text of a symbolic link that was found in `directory`. */

@@ -51,13 +51,13 @@ describe('the table of options', () => {
   );
 
   it.each([
-    [REBOOT, '--profile NAME', PROFILES],
-    [REBOOT, '--disk NAME', DISKS],
-    [REBOOT, '--workload NAME', WORKLOADS],
-    [REBOOT, '--strategy LIST', STRATEGIES],
-    [VMM_REBOOT, '--strategy LIST', VMM_STRATEGIES],
-    [CAMPAIGN, '--without LIST', PROTECTIONS],
-  ] as const)('$0.name $1: the help and cli.md name each allowed value, and no other', (command, option, values) => {
+    ['reboot', '--profile NAME', REBOOT, PROFILES],
+    ['reboot', '--disk NAME', REBOOT, DISKS],
+    ['reboot', '--workload NAME', REBOOT, WORKLOADS],
+    ['reboot', '--strategy LIST', REBOOT, STRATEGIES],
+    ['vmm-reboot', '--strategy LIST', VMM_REBOOT, VMM_STRATEGIES],
+    ['campaign', '--without LIST', CAMPAIGN, PROTECTIONS],
+  ] as const)('%s %s: the help and cli.md name each allowed value, and no other', (_, option, command, values) => {
     for (const value of values) expect(commandHelp(command)).toContain(value);
     const section = page.split(`\n## stillwarm ${command.name}\n`)[1]!.split('\n## ')[0]!;
     const meaning = section.split(`\n| \`${option}\` |`)[1]!.split('\n')[0]!.split(' | ')[1]!;

@@ -127,9 +127,9 @@ describe('inspect', () => {
       ['provenance reading', 2],
       ['provenance clean', 8],
       ['provenance writing', 4],
-      ['domain', 'name', 'pages', 'intact', 'named', 'preserved', 'reusable', 'P2M list'],
-      ['1', 'one', LEAST_PAGES, LEAST_PAGES, 9, 4, 3, 'intact'],
-      ['2', 'two', LEAST_PAGES + 5, LEAST_PAGES + 4, 3, 1, 3, 'intact'],
+      ['domain', 'name', 'pages', 'intact', 'named', 'preserved', 'reusable', 'P2M list', 'disk'],
+      ['1', 'one', LEAST_PAGES, LEAST_PAGES, 9, 4, 3, 'intact', '"test disk 1@0"'],
+      ['2', 'two', LEAST_PAGES + 5, LEAST_PAGES + 4, 3, 1, 3, 'intact', '"test disk 1@0"'],
     ];
     expect(allocator.freeCount + map.firstDomainMfn + owned).toBe(memory.frameCount);
     saveMemory(memory, join(dir, 'two.img'));
