@@ -7,6 +7,9 @@ import { assert } from '../base/assert.ts';
 import type { Layout } from '../base/layout.ts';
 import {
   DIRENT,
+  DX_ENTRY,
+  DX_NODE,
+  DX_ROOT,
   EXT2_COMPAT,
   EXT2_INCOMPAT,
   EXT2_RO_COMPAT,
@@ -20,6 +23,7 @@ import {
 export type FieldUse = readonly ['changed' | 'read' | 'kept', string];
 
 const LATER = 'later than 2.6.12';
+const DX_BAD = 'the index is not used';
 const TIME_CHECK = '2.6.12 says in its log that a check is due';
 
 /** Every field of the layouts, by its name. */
@@ -69,14 +73,16 @@ export const EXT2_FIELD_USES: Readonly<Record<string, FieldUse>> = {
   s_journal_inum: ['read', 'refused beyond the inodes'],
   s_journal_dev: ['read', 'refused unless 0; 2.6.12 mounts a journal on another device'],
   s_last_orphan: ['changed', 'with a journal: inodes without a name that are in use; the next mount deletes them'],
-  s_hash_seed: ['kept', 'no hash is computed: see dir_index below'],
-  s_def_hash_version: ['kept', 'no hash is computed'],
+  s_hash_seed: ['read', 'with dir_index'],
+  s_def_hash_version: ['read', 'with dir_index; no index is begun where it is above 2'],
   s_jnl_backup_type: ['kept', LATER],
   s_desc_size: ['kept', LATER],
   s_default_mount_opts: ['kept', 'always data=ordered; 2.6.12 takes data=, acl, user_xattr and bsdgroups from here'],
   s_first_meta_bg: ['read', 'with meta_bg; refused beyond the blocks of descriptors'],
   s_mkfs_time: ['kept', LATER],
   s_later: ['kept', LATER],
+  s_flags: ['read', `${LATER}, which hashes as signed numbers on x86: with dir_index, 2 makes them unsigned`],
+  s_latest: ['kept', LATER],
 
   bg_block_bitmap: ['read', 'refused outside of the group'],
   bg_inode_bitmap: ['read', 'refused outside of the group'],
@@ -99,7 +105,7 @@ export const EXT2_FIELD_USES: Readonly<Record<string, FieldUse>> = {
   i_blocks: ['changed', 'a symbolic link without blocks has its text in i_block'],
   i_flags: [
     'changed',
-    'index is cleared when a directory changes; the others are kept, not heeded and not inherited, where 2.6.12 heeds immutable, append, sync, dirsync and noatime',
+    'index is set and kept as in dir_index below; the others are kept, not heeded and not inherited, where 2.6.12 heeds immutable, append, sync, dirsync and noatime',
   ],
   i_osd1: ['kept', 'as in 2.6.12'],
   i_block: ['changed', 'EIO for a block beyond the file system'],
@@ -122,6 +128,20 @@ export const EXT2_FIELD_USES: Readonly<Record<string, FieldUse>> = {
   name_len: ['changed', 'EIO when the name leaves the entry'],
   file_type: ['changed', '0 without the feature filetype; not believed when a path is looked up'],
 
+  dx_dot: ['changed', 'an entry of a directory, as others; no index is begun where "." is longer'],
+  dx_dotdot: ['changed', 'an entry of a directory, as others'],
+  dx_reserved: ['changed', '0 in a new index; not heeded'],
+  dx_hash_version: ['changed', `${DX_BAD} when it is above 2`],
+  dx_info_length: ['changed', `${DX_BAD} unless 8`],
+  dx_indirect_levels: ['changed', `${DX_BAD} when it is above 1; 1 when the root was full`],
+  dx_unused_flags: ['changed', `0 in a new index; ${DX_BAD} when bit 0 is set`],
+  dx_fake: ['changed', 'an entry of a directory, as others'],
+  dx_hash: [
+    'changed',
+    `in the first record two numbers of records, of 16 bits each; ${DX_BAD} when these make no sense`,
+  ],
+  dx_block: ['changed', `${DX_BAD} for block 0, one beyond the directory, or one that was met on the way`],
+
   h_magic: ['read', 'another is an error of the file system, when the block is to be given back'],
   h_refcount: ['changed', 'one less when an inode is deleted; the last one frees the block'],
   h_blocks: ['read', 'not 1 is an error, as h_magic'],
@@ -134,7 +154,7 @@ const COMPAT_USES: Readonly<Record<string, string>> = {
   has_journal: 'ext3: the journal is replayed and kept',
   ext_attr: 'no calls for attributes; a block of them is given back with its last inode',
   dir_index:
-    'directories are searched block by block, and an index over one is given up when it changes, as ext2 does it; 2.6.12 uses and keeps the index of ext3',
+    'ext3: a directory of more than one block has an index, which is used and kept; one that makes no sense is not used, and given up when a name is added. ext2: not used, and given up by any change of the directory',
   dir_prealloc: 'no preallocation',
 };
 const INCOMPAT_USES: Readonly<Record<string, string>> = {
@@ -159,7 +179,10 @@ export function ext2FieldsPage(): string {
     'heeded, and left as it is. *Refused* means that the mount fails with EINVAL and one line that names the field. Blocks are 4096',
     'bytes. What an inode of more than 128 bytes has behind these fields is kept while the inode is in use, and zero in a new one.',
     '',
-    ...[SUPERBLOCK, GROUP_DESCRIPTOR, INODE, DIRENT, XATTR_HEADER].flatMap((layout) => [usesTable(layout), '']),
+    ...[SUPERBLOCK, GROUP_DESCRIPTOR, INODE, DIRENT, DX_ROOT, DX_NODE, DX_ENTRY, XATTR_HEADER].flatMap((layout) => [
+      usesTable(layout),
+      '',
+    ]),
     '## Features',
     '',
     '| feature | kind | what the guest does |',

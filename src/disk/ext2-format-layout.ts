@@ -52,6 +52,12 @@ export const EXT2_XATTR_MAGIC = 0xea02_0000;
 /** i_flags: the directory has a hashed index. */
 export const EXT2_INDEX_FL = 0x1000;
 
+/** dx_hash_version: how names are hashed. */
+export const EXT2_HASH = { legacy: 0, halfMd4: 1, tea: 2 } as const;
+
+/** s_flags: bytes of names are hashed as unsigned numbers. */
+export const EXT2_UNSIGNED_HASH = 2;
+
 /** file_type of a directory entry. */
 export const EXT2_FILE_TYPE = {
   unknown: 0,
@@ -179,14 +185,16 @@ export const SUPERBLOCK = defineLayout('ext2 superblock', EXT2_SUPERBLOCK_SIZE, 
     writer: 'file system',
     meaning: 'first inode without a name that was in use; i_dtime leads to the next',
   },
-  { name: 's_hash_seed', width: 4, count: 4, meaning: 'ext3, hashed directories' },
-  { name: 's_def_hash_version', width: 1, meaning: 'ext3, hashed directories' },
+  { name: 's_hash_seed', width: 4, count: 4, meaning: 'where hashes of names begin; all 0: at constants' },
+  { name: 's_def_hash_version', width: 1, meaning: 'hash of a new index, see dx_hash_version' },
   { name: 's_jnl_backup_type', width: 1, meaning: 'ext3' },
   { name: 's_desc_size', width: 2, meaning: 'ext4' },
   { name: 's_default_mount_opts', width: 4, meaning: 'mount options to assume' },
   { name: 's_first_meta_bg', width: 4, meaning: 'with meta_bg: blocks of descriptors that lie behind the superblock' },
   { name: 's_mkfs_time', width: 4, writer: 'mkfs', meaning: 'creation, seconds' },
-  { name: 's_later', width: 4, count: 189, meaning: 'ext3 and ext4; zero in what mkfs writes' },
+  { name: 's_later', width: 4, count: 21, meaning: 'ext3 and ext4; zero in what mkfs writes' },
+  { name: 's_flags', width: 4, meaning: '1, 2: bytes of names were hashed as signed, as unsigned numbers' },
+  { name: 's_latest', width: 4, count: 167, meaning: 'as s_later' },
 ]);
 
 export const GROUP_DESCRIPTOR = defineLayout('ext2 group descriptor', 32, [
@@ -246,4 +254,51 @@ export const DIRENT = defineLayout('ext2 directory entry', 8, [
   { name: 'rec_len', width: 2, writer: 'file system', meaning: 'bytes to the next entry, a multiple of 4' },
   { name: 'name_len', width: 1, writer: 'file system', meaning: 'bytes of the name' },
   { name: 'file_type', width: 1, writer: 'file system', meaning: 'type, 0 without the feature filetype' },
+]);
+
+/**
+ * The first block of a directory with an index: entries "." and ".." whose space ends with the block, and the root of the index in
+ * that space. The records DX_ENTRY follow.
+ */
+export const DX_ROOT = defineLayout('ext3 index root', 32, [
+  { name: 'dx_dot', width: 4, count: 3, writer: 'file system', meaning: 'the entry ".", of 12 bytes' },
+  {
+    name: 'dx_dotdot',
+    width: 4,
+    count: 3,
+    writer: 'file system',
+    meaning: 'the entry "..", up to the end of the block',
+  },
+  { name: 'dx_reserved', width: 4, writer: 'file system', meaning: '0' },
+  {
+    name: 'dx_hash_version',
+    width: 1,
+    writer: 'file system',
+    meaning: 'how names are hashed; 0: legacy, 1: half MD4, 2: TEA',
+  },
+  { name: 'dx_info_length', width: 1, writer: 'file system', meaning: 'bytes from dx_reserved to the records: 8' },
+  { name: 'dx_indirect_levels', width: 1, writer: 'file system', meaning: 'levels of nodes below the root: 0 or 1' },
+  { name: 'dx_unused_flags', width: 1, writer: 'file system', meaning: '0' },
+]);
+
+/** A node of the index below the root: an entry without a name that takes the whole block. The records DX_ENTRY follow. */
+export const DX_NODE = defineLayout('ext3 index node', 8, [
+  {
+    name: 'dx_fake',
+    width: 4,
+    count: 2,
+    writer: 'file system',
+    meaning: 'a directory entry of the whole block without a name',
+  },
+]);
+
+/** A record of root or node. The first one has no hash, but how many records fit, and how many there are, itself included. */
+export const DX_ENTRY = defineLayout('ext3 index record', 8, [
+  {
+    name: 'dx_hash',
+    width: 4,
+    writer: 'file system',
+    meaning: 'smallest hash below; bit 0: names with that hash are in the block before, too',
+  },
+  { name: 'dx_block', width: 4, writer: 'file system', meaning: 'block of the directory; 24 bits count' },
 ]);

@@ -24,6 +24,7 @@ import {
   EXT2_RO_COMPAT,
   EXT2_STATE,
   EXT2_SUPERBLOCK_SIZE,
+  EXT2_UNSIGNED_HASH,
   GROUP_DESCRIPTOR,
   SUPERBLOCK,
 } from './ext2-format-layout.ts';
@@ -58,6 +59,17 @@ export interface Ext2Geometry {
   readonly journalInode: number;
   /** The journal is to be replayed. */
   readonly needsRecovery: boolean;
+  readonly directoryHash: DirectoryHash;
+}
+
+/** How names are hashed for the index of a directory. */
+export interface DirectoryHash {
+  /** s_hash_seed: four words. */
+  readonly seed: readonly number[];
+  /** dx_hash_version of a new index. */
+  readonly version: number;
+  /** Whether bytes of names are hashed as unsigned numbers. */
+  readonly isUnsigned: boolean;
 }
 
 const DESCRIPTORS_PER_BLOCK = EXT2_BLOCK_SIZE / GROUP_DESCRIPTOR.size;
@@ -190,6 +202,11 @@ export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geo
     readOnlyFeatures: featureNames((features.roCompat & ~known) >>> 0, EXT2_RO_COMPAT),
     journalInode,
     needsRecovery,
+    directoryHash: {
+      seed: [0, 1, 2, 3].map((i) => getField(SUPERBLOCK, bytes, 0, 's_hash_seed', i)),
+      version: field('s_def_hash_version'),
+      isUnsigned: (field('s_flags') & EXT2_UNSIGNED_HASH) !== 0,
+    },
     clean: (state & EXT2_STATE.valid) !== 0 && (state & EXT2_STATE.error) === 0,
   };
   const lastDescriptors = descriptorBlock(geometry, descriptorBlocks - 1);

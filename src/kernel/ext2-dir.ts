@@ -4,7 +4,9 @@
  *
  * A search costs the guest every entry from the first block on, as in the original. The host passes over blocks of which it is known
  * that the search would find nothing in them (ext2-dir-index.ts): their pages are in the cache, and looking there leaves no trace.
- * An index over the entries on the disk (dir_index) is not used, on ext3 neither, and given up by a change.
+ * On ext3 with dir_index, a search costs what the index on the disk leads to (ext3-dx.ts), and a directory of more than one block gets
+ * an index. It is listed in the order of the disk all the same, where the original sorts by hashes. On ext2, an index is not used, and
+ * given up by a change.
  *
  * Whoever changes a directory holds its i_sem. A change is made in one go after the last wait, so that it is whole.
  */
@@ -27,7 +29,10 @@ import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2 } from './ext2.ts';
 import type { Ext2Changes } from './ext2-change.ts';
+import { getU16, getU32, hasName, putU16, putU32 } from './ext2-dirent.ts';
 import type { Ext2Pages } from './ext2-pages.ts';
+import { Ext3Index, type IndexPath } from './ext3-dx.ts';
+import { Ext3IndexSplits } from './ext3-dx-split.ts';
 import type { Inode } from './inode.ts';
 import type { PageIo } from './page-io.ts';
 
@@ -40,12 +45,27 @@ export interface DirectoryEntry {
   readonly type: number;
 }
 
+/** Where an entry lies: its block, and the entry before it in the block, -1 when it is the first. */
+interface EntryPlace {
+  readonly index: number;
+  readonly at: number;
+  readonly previous: number;
+}
+
+/** The index makes no sense: the directory is searched block by block. */
+const BAD_INDEX = 'bad index';
+/** A level more or a node split, a leaf split, the name added; one to spare. */
+const INDEX_ATTEMPTS = 4;
+const DOT = 0x2e;
+
 export class Ext2Directories {
   readonly #env: GuestEnvironment;
   readonly #costs: KernelCosts;
   readonly #io: PageIo;
   readonly #changes: Ext2Changes;
   readonly #pages: Ext2Pages;
+  readonly #hashed: Ext3Index;
+  readonly #splits: Ext3IndexSplits;
   /** A directory's block, while no wait intervenes. */
   readonly #block = new Uint8Array(PAGE_SIZE);
 
@@ -55,42 +75,61 @@ export class Ext2Directories {
     this.#io = io;
     this.#changes = ext2.changes;
     this.#pages = ext2.pages;
+    this.#hashed = new Ext3Index(env, costs, io, ext2);
+    this.#splits = new Ext3IndexSplits(env, costs, ext2);
   }
 
   /** ext2_find_entry: the inode number of a name, or 0. Throws EIO. */
   *find(directory: Inode, name: string): Process<number> {
     const place = yield* this.#locate(directory, name);
-    return place === undefined ? 0 : readU32(this.#block, place.at);
+    return place === undefined ? 0 : getU32(this.#block, place.at);
   }
 
-  /** ext2_add_link: throws EEXIST, ENAMETOOLONG, ENOSPC, EIO. */
+  /** ext2_add_link, ext3_add_entry: throws EEXIST, ENAMETOOLONG, ENOSPC, EIO. */
   *addLink(directory: Inode, name: string, inode: Inode): Process {
     const { bytes: wanted, key } = encode(name);
+    const hasIndex = this.#hashed.isUsed(directory);
+    if (hasIndex && (yield* this.#addByHash(directory, name, inode))) return;
     const needed = direntLength(wanted.length);
     const page = this.#block;
     let index = this.#next(directory, 0, key, needed);
     for (; index < directory.pageCount; index = this.#next(directory, index + 1, key, needed)) {
       const pfn = this.#io.find(directory.space, index) ?? (yield* this.#io.getPage(directory, index));
       this.#lookAt(directory, index, pfn);
-      for (let at = 0, length = 0; at < PAGE_SIZE; at += length) {
-        length = this.#recordLength(directory, page, at);
-        const inUse = readU32(page, at) !== 0;
-        if (inUse && hasName(page, at, wanted)) throw new ModelError('EEXIST', name);
-        const used = inUse ? direntLength(page[at + DIRENT.offset.name_len]!) : 0;
-        if (length - used < needed) continue;
-        const changed = this.#changes.findForChange(directory, index) ?? (yield* this.#forChange(directory, index));
-        if (inUse) putU16(page, at + DIRENT.offset.rec_len, used);
-        this.#putEntry(page, at + used, length - used, wanted, inode);
-        this.#store(directory, changed, at, used + needed);
-        directory.index?.added(index, key, page);
-        return;
-      }
+      const at = this.#roomFor(directory, name);
+      if (at < 0) continue;
+      const changed = this.#changes.findForChange(directory, index) ?? (yield* this.#forChange(directory, index));
+      this.#putInto(directory, index, changed, at, name, inode, false);
+      return;
     }
+    // One that cannot be used is given up, and no other is made.
+    if (!hasIndex && this.#hashed.isKept && directory.pageCount === 1 && (yield* this.#splits.begin(directory)))
+      if (yield* this.#addByHash(directory, name, inode)) return;
     const pfn = yield* this.#pages.append(directory);
     this.#copy(pfn, page);
     this.#putEntry(page, 0, PAGE_SIZE, wanted, inode);
-    this.#store(directory, pfn, 0, needed);
+    this.#store(directory, pfn, 0, needed, false);
     this.#learn(directory, directory.pageCount - 1);
+  }
+
+  /** ext3_dx_add_entry; returns false when the index makes no sense, and nothing was added. */
+  *#addByHash(directory: Inode, name: string, inode: Inode): Process<boolean> {
+    const { bytes } = encode(name);
+    for (let attempt = 0; attempt < INDEX_ATTEMPTS; attempt++) {
+      const path = yield* this.#hashed.find(directory, bytes);
+      if (path === undefined) return false;
+      const index = path.leaf;
+      const pfn = this.#io.find(directory.space, index) ?? (yield* this.#io.getPage(directory, index));
+      this.#copy(pfn, this.#block);
+      const at = this.#roomFor(directory, name);
+      if (at >= 0) {
+        const changed = this.#changes.findForChange(directory, index) ?? (yield* this.#forChange(directory, index));
+        this.#putInto(directory, index, changed, at, name, inode);
+        return true;
+      }
+      yield* this.#splits.makeRoom(directory, path);
+    }
+    return false;
   }
 
   /** ext2_delete_entry: its space goes to the entry before it in the block. Throws ENOENT, EIO. */
@@ -138,22 +177,82 @@ export class Ext2Directories {
     return entries.every(({ name }) => name === '.' || name === '..');
   }
 
-  /** Where a name lies; the block is in #block then. `previous`: the entry before it in the block, -1 when it is the first. */
-  *#locate(directory: Inode, name: string): Process<{ index: number; at: number; previous: number } | undefined> {
+  /** Where a name lies; the block is in #block then. */
+  *#locate(directory: Inode, name: string): Process<EntryPlace | undefined> {
     const { bytes: wanted, key } = encode(name);
-    const page = this.#block;
+    if (this.#hashed.isUsed(directory)) {
+      const found = yield* this.#locateByHash(directory, wanted);
+      if (found !== BAD_INDEX) return found;
+    }
     let index = this.#next(directory, 0, key, 0);
     for (; index < directory.pageCount; index = this.#next(directory, index + 1, key, 0)) {
       const pfn = this.#io.find(directory.space, index) ?? (yield* this.#io.getPage(directory, index));
       this.#lookAt(directory, index, pfn);
-      for (let at = 0, previous = -1; at < PAGE_SIZE; ) {
-        const length = this.#recordLength(directory, page, at);
-        if (readU32(page, at) !== 0 && hasName(page, at, wanted)) return { index, at, previous };
-        previous = at;
-        at += length;
-      }
+      const place = this.#search(directory, index, wanted);
+      if (place !== undefined) return place;
     }
     return undefined;
+  }
+
+  /** ext3_dx_find_entry: "." and ".." are in the first block, other names where their hash leads to. */
+  *#locateByHash(directory: Inode, wanted: Uint8Array): Process<EntryPlace | undefined | typeof BAD_INDEX> {
+    const isDot = wanted.length <= 2 && wanted.every((byte) => byte === DOT);
+    const path: IndexPath | undefined = isDot ? undefined : yield* this.#hashed.find(directory, wanted);
+    if (path === undefined && !isDot) return BAD_INDEX;
+    for (;;) {
+      const index = path?.leaf ?? 0;
+      this.#copy(this.#io.find(directory.space, index) ?? (yield* this.#io.getPage(directory, index)), this.#block);
+      const place = this.#search(directory, index, wanted);
+      if (place !== undefined) return place;
+      if (path === undefined) return BAD_INDEX;
+      const goesOn = yield* this.#hashed.next(directory, path);
+      if (goesOn !== true) return goesOn === false ? undefined : BAD_INDEX;
+    }
+  }
+
+  /** Where a name lies in #block, which is the directory's block `index`. */
+  #search(directory: Inode, index: number, wanted: Uint8Array): EntryPlace | undefined {
+    const page = this.#block;
+    for (let at = 0, previous = -1; at < PAGE_SIZE; ) {
+      const length = this.#recordLength(directory, page, at);
+      if (getU32(page, at) !== 0 && hasName(page, at, wanted)) return { index, at, previous };
+      previous = at;
+      at += length;
+    }
+    return undefined;
+  }
+
+  /** The entry of #block that has room for a name, or behind which there is room; -1: none. Throws EEXIST. */
+  #roomFor(directory: Inode, name: string): number {
+    const { bytes: wanted } = encode(name);
+    const page = this.#block;
+    const needed = direntLength(wanted.length);
+    for (let at = 0, length = 0; at < PAGE_SIZE; at += length) {
+      length = this.#recordLength(directory, page, at);
+      if (getU32(page, at) !== 0 && hasName(page, at, wanted)) throw new ModelError('EEXIST', name);
+      if (length - usedBytes(page, at) >= needed) return at;
+    }
+    return -1;
+  }
+
+  /** An entry more in #block, the directory's block `index`, where `roomFor` said; its page may be changed. */
+  #putInto(
+    directory: Inode,
+    index: number,
+    pfn: Pfn,
+    at: number,
+    name: string,
+    inode: Inode,
+    keepsIndex = this.#hashed.isKept,
+  ): void {
+    const { bytes, key } = encode(name);
+    const page = this.#block;
+    const used = usedBytes(page, at);
+    const length = getU16(page, at + DIRENT.offset.rec_len);
+    if (used > 0) putU16(page, at + DIRENT.offset.rec_len, used);
+    this.#putEntry(page, at + used, length - used, bytes, inode);
+    this.#store(directory, pfn, at, used + direntLength(bytes.length), keepsIndex);
+    directory.index?.added(index, key, page);
   }
 
   /** The page of a directory, to be changed before the next wait, when that takes a wait; its contents are in #block again. */
@@ -177,12 +276,11 @@ export class Ext2Directories {
   }
 
   /** Bytes of #block go to the directory's page, which is not let go since it was copied; times follow. */
-  #store(directory: Inode, pfn: Pfn, at: number, length: number): void {
+  #store(directory: Inode, pfn: Pfn, at: number, length: number, keepsIndex = this.#hashed.isKept): void {
     this.#env.memory.copyIn(pfn, at, this.#block, at, length);
     this.#changes.markPageDirty(directory, pfn);
     directory.fields.mtime = directory.fields.ctime = this.#changes.now();
-    // An index over the entries is not kept up.
-    directory.fields.flags &= ~EXT2_INDEX_FL;
+    if (!keepsIndex) directory.fields.flags &= ~EXT2_INDEX_FL;
     this.#changes.markInodeDirty(directory);
   }
 
@@ -193,7 +291,7 @@ export class Ext2Directories {
     for (let index = 0; index < directory.pageCount; index++) {
       this.#copy(this.#io.find(directory.space, index) ?? (yield* this.#io.getPage(directory, index)), page);
       for (let at = 0; at < PAGE_SIZE; at += this.#recordLength(directory, page, at)) {
-        const ino = readU32(page, at);
+        const ino = getU32(page, at);
         if (ino === 0) continue;
         const start = at + DIRENT.size;
         const name = decodeText(page.subarray(start, start + page[at + DIRENT.offset.name_len]!));
@@ -259,29 +357,7 @@ function encode(name: string): typeof encoded {
   return encoded;
 }
 
-function hasName(page: Uint8Array, at: number, wanted: Uint8Array): boolean {
-  return page[at + DIRENT.offset.name_len] === wanted.length && isName(page, at + DIRENT.size, wanted);
-}
-
-function getU16(page: Uint8Array, at: number): number {
-  return page[at]! | (page[at + 1]! << 8);
-}
-
-function putU16(page: Uint8Array, at: number, value: number): void {
-  page[at] = value;
-  page[at + 1] = value >>> 8;
-}
-
-function putU32(page: Uint8Array, at: number, value: number): void {
-  putU16(page, at, value);
-  putU16(page, at + 2, value >>> 16);
-}
-
-function readU32(page: Uint8Array, at: number): number {
-  return (page[at]! | (page[at + 1]! << 8) | (page[at + 2]! << 16) | (page[at + 3]! << 24)) >>> 0;
-}
-
-function isName(page: Uint8Array, start: number, wanted: Uint8Array): boolean {
-  for (let i = 0; i < wanted.length; i++) if (page[start + i] !== wanted[i]) return false;
-  return true;
+/** Bytes of the entry at `at` that its name needs; 0 when it has none. */
+function usedBytes(page: Uint8Array, at: number): number {
+  return getU32(page, at) === 0 ? 0 : direntLength(page[at + DIRENT.offset.name_len]!);
 }

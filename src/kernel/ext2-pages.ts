@@ -68,6 +68,17 @@ export class Ext2Pages implements InodeOperations {
     else if (journal.isAborted) inode.isInodeDirty = false;
   }
 
+  /** So many blocks behind the end of a directory, which `append` takes then; or none of them. Throws ENOSPC, EIO. */
+  *reserve(directory: Inode, count: number): Process {
+    const end = pagesOf(directory.size);
+    try {
+      for (let index = end; index < end + count; index++) yield* this.blockForWrite(directory, index);
+    } catch (error) {
+      yield* this.#changes.map.truncate(directory, end);
+      throw error;
+    }
+  }
+
   /** One more zeroed block at the end of a directory or of a long symbolic link. The page is valid until the next wait. */
   *append(inode: Inode): Process<Pfn> {
     const { map, cache } = this.#mm;

@@ -62,6 +62,8 @@ export class Ext2Super {
   onFreeBlocks: (block: number, count: number) => void = () => undefined;
   /** Texts of the errors found in the file system's structure, the first ones. */
   readonly errors: string[] = [];
+  /** Texts of what was found that makes no sense and can be done without, the first ones. */
+  readonly warnings = new Set<string>();
 
   private constructor(
     env: GuestEnvironment,
@@ -189,6 +191,11 @@ export class Ext2Super {
   /** The superblock says that errors were found: to be written afterwards. */
   noteErrors(): void {
     this.#setState(this.#state | EXT2_STATE.error);
+  }
+
+  /** ext3_warning: something on the disk makes no sense, and is not used. */
+  warn(text: string): void {
+    if (this.warnings.size < 16) this.warnings.add(text);
   }
 
   /**

@@ -119,6 +119,7 @@ describe('checkSuperblock', () => {
       clean: true,
       journalInode: 0,
       needsRecovery: false,
+      directoryHash: { seed: [0, 0, 0, 0], version: 0, isUnsigned: false },
     });
   });
 

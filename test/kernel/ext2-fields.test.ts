@@ -6,6 +6,9 @@ import { EXT2_FIELD_USES, ext2FieldsPage } from '../../src/disk/ext2-fields-page
 import {
   checkSuperblock,
   DIRENT,
+  DX_ENTRY,
+  DX_NODE,
+  DX_ROOT,
   EXT2_INCOMPAT,
   EXT2_RO_COMPAT,
   GROUP_DESCRIPTOR,
@@ -23,7 +26,16 @@ import { itWithE2fsprogs, loadImage, mustPassE2fsck, run, saveImage } from '../s
 import { FakeMachine } from './fake-machine.ts';
 
 const FILE = 'docs/reference/ext2-fields.md';
-const LAYOUTS: readonly Layout[] = [SUPERBLOCK, GROUP_DESCRIPTOR, INODE, DIRENT, XATTR_HEADER];
+const LAYOUTS: readonly Layout[] = [
+  SUPERBLOCK,
+  GROUP_DESCRIPTOR,
+  INODE,
+  DIRENT,
+  DX_ROOT,
+  DX_NODE,
+  DX_ENTRY,
+  XATTR_HEADER,
+];
 const useOf = (name: string): string => EXT2_FIELD_USES[name]![0];
 
 it(`${FILE} is what the table says; UPDATE_DOCS=1 writes it`, () => {

@@ -10,14 +10,14 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect } from 'vitest';
 import { ModelError, getField } from '../../src/base/index.ts';
-import { EXT2_STATE, EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../src/disk/ext2-format.ts';
+import { EXT2_COMPAT, EXT2_STATE, EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../src/disk/ext2-format.ts';
 import { JBD_SUPERBLOCK, jbdWords } from '../../src/disk/jbd-format.ts';
 import type { MemoryImage } from '../../src/disk/memory-image.ts';
 import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
 import type { Syscalls } from '../../src/kernel/index.ts';
 import { NOTHING, type Process } from '../../src/sim/index.ts';
 import { itWithE2fsprogs, loadImage, saveImage, type Judge } from '../support/e2fsprogs.ts';
-import { JOURNAL_BLOCKS, JournalFile, readBlock } from '../support/journal-image.ts';
+import { JOURNAL_BLOCKS, JournalFile, readBlock, setSuper } from '../support/journal-image.ts';
 import { runsFactor } from '../support/property.ts';
 import {
   CHANGING_CALLS,
@@ -181,9 +181,13 @@ function dataBlocksOf(image: MemoryImage): Set<number> {
   );
 }
 
-const SYSTEMS: [string, number | undefined][] = [
-  ['ext2', undefined],
-  ['ext3', JOURNAL_BLOCKS],
+/** A directory that grows gets an index where the file system has them; the other calls are as without. */
+const GROWING_CALLS = CHANGING_CALLS.filter(({ name }) => name.includes('directory that grows'));
+
+const SYSTEMS: [string, number | undefined, boolean][] = [
+  ['ext2', undefined, false],
+  ['ext3', JOURNAL_BLOCKS, false],
+  ['ext3 with dir_index', JOURNAL_BLOCKS, true],
 ];
 
 /** How the cases of a file system end, in any sample; and how else. */
@@ -196,6 +200,10 @@ const ENDS: Record<string, readonly [always: string[], rarely: string[]]> = {
     ['read: EIO', 'read: ok, errors, ended', 'write: EROFS, errors, ended', 'write: ok, errors, ended'],
     ['read: EFAULT', 'read: ok', 'write: ok, errors'],
   ],
+  'ext3 with dir_index': [
+    ['read: EIO', 'read: ok, errors, ended', 'write: ok, errors, ended'],
+    ['write: EROFS, errors, ended', 'write: ok, errors'],
+  ],
 };
 
 /** A call without a fault. */
@@ -207,8 +215,10 @@ interface Baseline {
   readonly data: ReadonlySet<number>;
 }
 
-describe.each(SYSTEMS)('a block that fails: %s', (system, journalBlocks) => {
+describe.each(SYSTEMS)('a block that fails: %s', (system, journalBlocks, hasIndices) => {
   const pristine = imageToChange(journalBlocks);
+  const calls = hasIndices ? GROWING_CALLS : CHANGING_CALLS;
+  if (hasIndices) setSuper(pristine, 's_feature_compat', EXT2_COMPAT.has_journal | EXT2_COMPAT.dir_index);
   const journal = journalBlocks === undefined ? undefined : new JournalFile(pristine).place(0);
   const notedIn = journal === undefined ? [0] : [0, journal];
   const hasEnded = (image: MemoryImage): boolean =>
@@ -237,7 +247,7 @@ describe.each(SYSTEMS)('a block that fails: %s', (system, journalBlocks) => {
     const ends = new Set<string>();
     const wrong: string[] = [];
     let cases = 0;
-    for (const call of CHANGING_CALLS) {
+    for (const call of calls) {
       const { before, after, whole, data } = baselineOf(call);
       checker.add(whole.image);
       const played: { fault: Fault; outcome: Outcome }[] = [];
