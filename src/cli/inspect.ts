@@ -27,7 +27,9 @@ export function inspect(argv: readonly string[], io: Io): number {
   checkOutputs([{ name: 'MEMORY.img', path }], [], io.stdoutFd);
   const report = inspectMemory(loadMemory(path));
   const isJson = args.flags.has('json');
-  io.stdout.write(isJson ? `${printableJson({ ...report, map: report.map ?? null })}\n` : renderReport(path, report));
+  io.stdout.write(
+    isJson ? `${printableJson({ ...report, map: report.map ?? null })}\n` : renderReport(args.positionals[0]!, report),
+  );
   return report.problemCount === 0 ? 0 : 1;
 }
 

@@ -12,14 +12,15 @@
  *
  * What counts as a write: a request that a drive takes up, and the same request again when its bytes move; what a reset or a
  * loss of power may have torn or lost; bytes that anybody stores into the image itself. What a drive writes from its cache is no
- * change to those who read through that drive, as they would have found the same bytes before; to others it is one. What
+ * change to those who read through that drive, as they would have found the same bytes before; to others it is one. So two drives
+ * over one medium count differently, and their generations are never equal: what one has in its cache the other does not read. What
  * happens where no object of ours sees it (a host's e2fsck on an image file) must be told by `noteChange`.
  *
  * Generations live as long as the medium's object. A clone is another medium, and whoever attaches it gives another identity.
  * An image that is opened anew counts from zero, and needs an identity that was not used before.
  */
 
-import { checkArgument } from '../base/argument-error.ts';
+import { checkArgument, checkInteger } from '../base/argument-error.ts';
 import { SECTORS_PER_PAGE } from '../base/units.ts';
 
 /** Most bytes of an identity, as UTF-8. */
@@ -45,6 +46,8 @@ export interface BackingStore {
   readonly extents: readonly Extent[];
   /** Changes of the media that those who read through the device do not see as such. */
   readonly destaged?: WriteAccount;
+  /** Where its generations begin: nowhere near those of another drive over the same media; 0 unless told. */
+  readonly firstGeneration?: number;
 }
 
 /** Whoever writes through a device and keeps account of what it wrote itself. */
@@ -131,11 +134,17 @@ export class Medium {
   readonly blocks: number;
   readonly #counts = new ChangeCounts();
   readonly #below: readonly Extent[];
+  #drives = 0;
 
   /** @param below what shows through where nothing was written to this one: its changes are changes of this one */
   constructor(sizeBytes: number, below: readonly Extent[] = []) {
     this.blocks = blocksOf(sizeBytes);
     this.#below = below;
+  }
+
+  /** A drive keeps its bytes here from now on. Returns how many did before. */
+  addDrive(): number {
+    return this.#drives++;
   }
 
   /** The whole of it. */
@@ -175,6 +184,8 @@ export class Medium {
   }
 }
 
+/** More changes than one drive sees, so that the generations of 8192 drives are safe integers. */
+export const GENERATIONS_PER_DRIVE = 2 ** 40;
 const BLOCK_BYTES = 512 * SECTORS_PER_PAGE;
 const blocksOf = (bytes: number): number => Math.ceil(bytes / BLOCK_BYTES);
 
@@ -198,9 +209,10 @@ export function partOfStore(store: BackingStore, first: number, sectorCount: num
 }
 
 /** Its write generation: a whole number that never falls, and that every write to one of these blocks advances. */
-export function generationOf({ extents, destaged }: Pick<BackingStore, 'extents' | 'destaged'>): number {
+export function generationOf(store: Pick<BackingStore, 'extents' | 'destaged' | 'firstGeneration'>): number {
+  const { extents, destaged, firstGeneration = 0 } = store;
   const changes = extents.reduce((sum, { medium, first, blocks }) => sum + medium.changesIn(first, blocks), 0);
-  return changes - (destaged?.in(extents) ?? 0);
+  return firstGeneration + changes - (destaged?.in(extents) ?? 0);
 }
 
 /**
@@ -210,6 +222,10 @@ export function generationOf({ extents, destaged }: Pick<BackingStore, 'extents'
  * @param by whoever keeps account of its own writes
  */
 export function noteChange({ extents }: Pick<BackingStore, 'extents'>, first?: number, blocks = 1, by?: Writer): void {
+  if (first !== undefined) {
+    checkInteger('first', first);
+    checkInteger('blocks', blocks, 1);
+  }
   if (first === undefined) for (const { medium } of extents) medium.changedWhole();
   else for (const part of extentsOf(extents, first, blocks)) part.medium.changed(part.first, part.blocks, by);
 }

@@ -34,7 +34,14 @@ import { assert } from '../base/assert.ts';
 import { Ns, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import type { RandomStream, Simulation } from '../sim/index.ts';
-import { type BackingStore, checkIdentity, noteChange, WriteAccount, type Writer } from './backing-store.ts';
+import {
+  type BackingStore,
+  checkIdentity,
+  GENERATIONS_PER_DRIVE,
+  noteChange,
+  WriteAccount,
+  type Writer,
+} from './backing-store.ts';
 import type { BlockDevice, BlockRequest } from './block-device.ts';
 import { Destaging } from './destage.ts';
 import { RequestQueue } from './elevator.ts';
@@ -145,6 +152,7 @@ export class Drive implements BlockDevice {
       firstBlock: 0,
       extents: image.extents,
       destaged: this.#destaged,
+      firstGeneration: GENERATIONS_PER_DRIVE * Math.max(0, ...image.extents.map(({ medium }) => medium.addDrive())),
     };
     this.#simulation = simulation;
     this.#memory = memory;

@@ -58,12 +58,12 @@ type FoundEntry = readonly [name: Uint8Array, found: Found];
 class HostContent implements FileContent {
   readonly sizeBytes: number;
   readonly #path: Buffer;
-  readonly #mtimeNs: bigint;
+  readonly #version: string;
 
   /** @param sizeBytes how much of the file counts */
   constructor(path: Buffer, stat: BigIntStats, sizeBytes: number) {
     this.#path = path;
-    this.#mtimeNs = stat.mtimeNs;
+    this.#version = versionOf(stat);
     this.sizeBytes = sizeBytes;
   }
 
@@ -72,7 +72,7 @@ class HostContent implements FileContent {
     try {
       // It was a regular file; should it have become a pipe by now, the opening does not wait.
       fd = openSync(this.#path, constants.O_RDONLY | constants.O_NONBLOCK);
-      let done = fstatSync(fd, { bigint: true }).mtimeNs === this.#mtimeNs ? 0 : -1;
+      let done = versionOf(fstatSync(fd, { bigint: true })) === this.#version ? 0 : -1;
       while (done >= 0 && done < length) {
         const more = readSync(fd, dst, dstOffset + done, length - done, offset + done);
         done = more === 0 ? -1 : done + more;
@@ -85,6 +85,9 @@ class HostContent implements FileContent {
     }
   }
 }
+
+/** Differs when a file was written to, or another one has its name by now: that one may have the time of the first. */
+const versionOf = ({ dev, ino, size, mtimeNs }: BigIntStats): string => [dev, ino, size, mtimeNs].join();
 
 /** Why something that is neither file, directory nor link is left out. */
 function whyNot(stat: BigIntStats): string {

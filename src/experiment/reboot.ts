@@ -55,6 +55,7 @@ export function runReboot(
   betweenGuests?: (testbed: Testbed) => void,
 ): RebootOutcome {
   checkOptions(options);
+  checkArgument(typeof onProgress === 'function', 'onProgress', 'expected a function');
   const disk = openDisk(options.path, options.limit, onProgress);
   try {
     return runStrategies(options, disk, onProgress, betweenGuests);

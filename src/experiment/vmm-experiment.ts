@@ -10,7 +10,7 @@
 import { Buffer } from 'node:buffer';
 import { GuestPanic } from '../base/errno.ts';
 import type { Arch } from '../base/arch.ts';
-import { checkInteger, checkListOf, checkObject, checkOneOf } from '../base/argument-error.ts';
+import { checkArgument, checkInteger, checkListOf, checkObject, checkOneOf } from '../base/argument-error.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import { printable, UserError } from '../base/user-error.ts';
 import type { ImageStore } from '../disk/image-store.ts';
@@ -134,6 +134,7 @@ export function runVmmReboot(
   afterReboot?: (machine: VmmMachine) => void,
 ): VmmExperimentOutcome {
   checkOptions(options);
+  checkArgument(typeof onProgress === 'function', 'onProgress', 'expected a function');
   const disk = openDisk(options.path, options.limit, onProgress);
   try {
     const sizes = machineSizes(options);

@@ -43,13 +43,16 @@ function* release(superblock: Ext2Super, inode: Inode): Process {
     superblock.error(`ext2: the attributes of inode ${inode.ino} cannot be read: ${error.message}`);
     return;
   }
-  const users = buffers.readU32(pfn, H.h_refcount);
-  if (buffers.readU32(pfn, H.h_magic) !== EXT2_XATTR_MAGIC || buffers.readU32(pfn, H.h_blocks) !== 1 || users === 0) {
+  const isSound = buffers.readU32(pfn, H.h_magic) === EXT2_XATTR_MAGIC && buffers.readU32(pfn, H.h_blocks) === 1;
+  if (!isSound || buffers.readU32(pfn, H.h_refcount) === 0) {
     superblock.error(`ext2: block ${block} has no attributes of inode ${inode.ino}`);
     return;
   }
+  const changed = buffers.findForChange(block) ?? (yield* buffers.breadForChange(block));
+  // After the last wait: others that share the block may have gone meanwhile.
+  const users = buffers.readU32(changed, H.h_refcount);
   if (users > 1) {
-    buffers.writeU32(buffers.findForChange(block) ?? (yield* buffers.breadForChange(block)), H.h_refcount, users - 1);
+    buffers.writeU32(changed, H.h_refcount, users - 1);
     return;
   }
   buffers.revoke(block);

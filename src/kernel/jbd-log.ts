@@ -137,10 +137,14 @@ export class JournalLog {
     if (outcome.failed) throw new ModelError('EIO', 'ext3: journal: a log block could not be written');
   }
 
-  /** Where dirty pages survive a crash: makes room for the superblock that is to be there after it. Throws ENOMEM. */
-  *prepareStandIn(registry: DirtyRegistry): Process {
+  /**
+   * Where dirty pages survive a crash: makes the superblock that is to be there after it, as it is while the log is empty and the
+   * next transaction is `sequence`. Throws ENOMEM.
+   */
+  *prepareStandIn(registry: DirtyRegistry, sequence: number): Process {
     const pfn = yield* this.#io.allocateReserved();
     this.#standIn = pfn;
+    this.#fillStandIn(pfn, sequence);
     registry.standIn = { pfn, block: this.#superblockPlace };
   }
 
@@ -148,15 +152,19 @@ export class JournalLog {
   #updateStandIn(sequence: number): void {
     const pfn = this.#standIn;
     if (pfn === undefined) return;
+    this.#fillStandIn(pfn, sequence);
+    const { registry } = this.#writeback;
+    registry?.registerAt(pfn, this.#superblockPlace);
+    registry?.flush();
+  }
+
+  #fillStandIn(pfn: Pfn, sequence: number): void {
     const bytes = new Uint8Array(PAGE_SIZE);
     this.#memory.copyOut(this.#superblockPage, 0, bytes, 0, PAGE_SIZE);
     const view = new DataView(bytes.buffer);
     view.setUint32(AT.s_start, 0);
     view.setUint32(AT.s_sequence, sequence);
     this.#memory.copyIn(pfn, 0, bytes, 0, PAGE_SIZE);
-    const { registry } = this.#writeback;
-    registry?.registerAt(pfn, this.#superblockPlace);
-    registry?.flush();
   }
 
   /** Before transaction `sequence` is written into an empty log: the superblock says where the log starts. Throws EIO. */

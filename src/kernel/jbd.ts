@@ -121,7 +121,7 @@ export class Journal {
   ): Process<Journal> {
     const journal = new Journal(env, costs, mm, io, buffers, writeback, client, log, nextTid);
     for (let i = 0; i < RESERVED_PAGES; i++) journal.#reserved.push(yield* io.allocateReserved());
-    if (writeback.registry !== undefined) yield* log.prepareStandIn(writeback.registry);
+    if (writeback.registry !== undefined) yield* log.prepareStandIn(writeback.registry, nextTid);
     env.spawn('kjournald', journal.#kjournald());
     return journal;
   }

@@ -81,6 +81,8 @@ export class MemMap {
     );
     this.nrPages = nrPages;
     this.words = new Int32Array(4 * nrPages);
+    // In no address space.
+    for (let pfn = 0; pfn < nrPages; pfn++) this.words[(pfn << 2) | 1] = -1;
     this.links = new Int32Array(4 * (nrPages + HEADS));
     this.freeHead = nrPages as Pfn;
     this.activeHead = (nrPages + 1) as Pfn;

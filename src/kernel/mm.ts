@@ -4,7 +4,7 @@
  * hands in a NameTable, allocates pages, adds them when its disk has filled them, and asks `cache.find` on each access.
  */
 
-import { checkArgument } from '../base/argument-error.ts';
+import { checkArgument, checkObject } from '../base/argument-error.ts';
 import type { Pfn } from '../base/units.ts';
 import { MemMap, NO_PAGE, PG } from './mem-map.ts';
 import { PageAllocator } from './page-alloc.ts';
@@ -32,6 +32,7 @@ export class MemoryManagement {
    * @throws ArgumentError unless `nrPages` is a number of pages that `MemMap` can hold
    */
   constructor(nrPages: number, names: NameTable = NO_NAMES, unclaimed: UnclaimedPages = NOTHING_UNCLAIMED) {
+    checkObject('names', names, 'insert', 'erase', 'flush');
     this.map = new MemMap(nrPages);
     this.allocator = new PageAllocator(this.map);
     this.lru = new Lru(this.map);

@@ -6,6 +6,7 @@
  * original serves callers that this kernel does not have. The free list is linked one way: only its head ever leaves.
  */
 
+import { ArgumentError } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import type { Pfn } from '../base/units.ts';
 import { NO_PAGE, PG, type MemMap } from './mem-map.ts';
@@ -54,10 +55,14 @@ export class PageAllocator {
     return pfn;
   }
 
-  /** Gives a page back. Its flags must be clear: it belongs to no list, no address space, and has no name. */
+  /**
+   * Gives a page back. Its flags must be clear: it belongs to no list, no address space, and has no name.
+   * @throws ArgumentError
+   */
   free(pfn: Pfn): void {
     const { words, links, freeHead } = this.#map;
-    assert(words[pfn << 2] === 0, 'freed page still carries flags');
+    if (pfn >>> 0 !== pfn || words[pfn << 2] !== 0)
+      throw new ArgumentError('pfn: there is no such page, or it still carries flags');
     words[pfn << 2] = FREE;
     links[pfn << 2] = links[freeHead << 2]!;
     links[freeHead << 2] = pfn;

@@ -196,9 +196,12 @@ export class PageCache {
   /**
    * add_to_page_cache_lru: `pfn`, which carries no flag but locked, uptodate, named, hasBlock, lru, active or referenced,
    * becomes page `index` of the space.
-   * @throws ArgumentError unless `index` is an unsigned 32-bit integer of which the space has no page yet
+   * @throws ArgumentError unless the page is nobody's, and `index` an unsigned 32-bit integer of which the space has no page yet
    */
   add(space: AddressSpace, index: number, pfn: Pfn): void {
+    if (pfn >>> 0 !== pfn || pfn >= this.#map.nrPages) throw new ArgumentError('pfn: there is no such page');
+    const isElsewhere = this.#words[(pfn << 2) | 1]! >= 0 || (this.#words[pfn << 2]! & (PG.free | PG.reserved)) !== 0;
+    if (isElsewhere) throw new ArgumentError('pfn: the page is free, reserved or in the cache already');
     if (index >>> 0 !== index) throw new ArgumentError('index: expected an integer of 0 to 4294967295');
     if (this.find(space, index) >= 0) throw new ArgumentError('index: the page is in the cache already');
     const bucket = (space.salt + index) & this.#mask;
@@ -343,6 +346,7 @@ export class PageCache {
     space.nrPages--;
     this.#nrPages--;
     words[pfn << 2] = 0;
+    words[(pfn << 2) | 1] = NO_SLOT;
   }
 
   #unhash(space: AddressSpace, pfn: Pfn): void {

@@ -150,7 +150,7 @@ export function parameters(result: RebootResult): [name: string, value: string][
     ['checksums', result.checksum ? 'CRC-32C at every claim' : 'off'],
     ...(result.expire === null
       ? []
-      : [['unclaimed pages', `given back ${result.expire} s after boot`] as [string, string]]),
+      : [['unclaimed pages', `given back ${result.expire} s after boot began`] as [string, string]]),
     ['profile', result.profile],
     ['architecture', result.arch],
     ['disk', result.disk === 'profile' ? 'that of the profile' : result.disk],

@@ -2,7 +2,7 @@
  * The block devices that a hypervisor works with: their numbers, which frame records use, and what is known of the stores that
  * they lie on (disk/backing-store.ts).
  *
- * A number is bound to a part of a store, not to an object: two objects that show the same part have one number. It is given back
+ * A number is bound to a part of a store, not to an object: two objects that show the same part of one drive have one number. It is given back
  * when its last user lets it go, and no frame is vouched for under it then. A number under which another hypervisor left
  * frames is reserved until somebody takes these up or gives them up.
  *
@@ -268,8 +268,10 @@ function isSamePart(
   a: Pick<BlockDevice, 'store' | 'sectorCount'>,
   b: Pick<BlockDevice, 'store' | 'sectorCount'>,
 ): boolean {
-  const { identity, firstBlock, extents } = a.store;
+  const { identity, firstBlock, extents, destaged } = a.store;
   return (
+    // Through another drive other bytes are read: what the first has in its cache is not there.
+    destaged === b.store.destaged &&
     a.sectorCount === b.sectorCount &&
     identity === b.store.identity &&
     firstBlock === b.store.firstBlock &&

@@ -8,9 +8,18 @@ import {
   checkOneOf,
   Ino,
   PAGE_SIZE,
+  Pfn,
   UserError,
 } from '../../src/base/index.ts';
-import { Drive, driveOptions, InstantDisk, makeServiceTime, MemoryImage, Partition } from '../../src/disk/index.ts';
+import {
+  Drive,
+  driveOptions,
+  InstantDisk,
+  noteChange,
+  makeServiceTime,
+  MemoryImage,
+  Partition,
+} from '../../src/disk/index.ts';
 import { runCampaign, runReboot, runVmmReboot, Testbed, VmmMachine } from '../../src/experiment/index.ts';
 import { MemoryManagement, NO_PAGE } from '../../src/kernel/index.ts';
 import { MachineMemory, SERVER_2026, values } from '../../src/machine/index.ts';
@@ -189,6 +198,42 @@ describe('the parts for embedders', () => {
         mm.cache.add(file, 3, mm.allocate());
       },
     ],
+    ['new MemoryManagement', 'names', () => new MemoryManagement(8, {} as never)],
+    ...([NO_PAGE, 64, 0.5, undefined] as const).map((pfn): [string, string, () => unknown] => [
+      'PageCache.add',
+      'pfn',
+      () => {
+        const [mm, file] = space();
+        mm.cache.add(file, 0, pfn as never);
+      },
+    ]),
+    [
+      'PageCache.add of a page that is free',
+      'pfn',
+      () => {
+        const [mm, file] = space();
+        mm.cache.add(file, 0, Pfn(5));
+      },
+    ],
+    [
+      'PageCache.add of a page that is in the cache',
+      'pfn',
+      () => {
+        const [mm, file] = space();
+        const page = mm.allocate();
+        mm.cache.add(file, 0, page);
+        mm.cache.add(file, 1, page);
+      },
+    ],
+    ...([NO_PAGE, 64, 0.5, undefined, 5] as const).map((pfn): [string, string, () => unknown] => [
+      'PageAllocator.free',
+      'pfn',
+      () => {
+        space()[0].allocator.free(pfn as never);
+      },
+    ]),
+    ['noteChange', 'first', () => noteChange(image, NaN)],
+    ['noteChange', 'blocks', () => noteChange(image, 0, 0)],
     [
       'PageCache.close',
       'space',

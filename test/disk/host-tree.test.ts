@@ -3,6 +3,7 @@ import {
   linkSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -71,16 +72,21 @@ describe('readHostTree', () => {
     inTemporaryDirectory((dir) => {
       const path = join(dir, 'a\nfile');
       const shown = `${dir}/a\\nfile`;
+      const other = join(dir, 'other');
       const changes: [change: () => void, message: string][] = [
         [() => rmSync(path), `cannot read ${shown}: no such file`],
         [() => truncateSync(path, 2), `${shown}: changed while it was in use`],
         [() => writeFileSync(path, 'much longer'), `${shown}: changed while it was in use`],
         [() => utimesSync(path, 1, 1), `${shown}: changed while it was in use`],
         [() => (rmSync(path), run('mkfifo', path)), `${shown}: changed while it was in use`],
+        // As cp -p and rsync do: another file, as long and as old.
+        [() => renameSync(other, path), `${shown}: changed while it was in use`],
       ];
       for (const [change, message] of changes) {
         rmSync(path, { force: true });
         writeFileSync(path, 'long');
+        writeFileSync(other, 'same');
+        for (const file of [path, other]) utimesSync(file, 5, 5);
         const plan = planExt2(readHostTree(dir));
         change();
         expect(() => writeExt2(plan, new MemoryImage(plan.sizeBytes))).toThrow(new UserError(message));

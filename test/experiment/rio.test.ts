@@ -2,7 +2,7 @@
 // middle of one leave what e2fsck repairs.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GuestPanic, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { GuestPanic, ModelError, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import { MAP, O, PROT, type Syscalls } from '../../src/kernel/index.ts';
 import { PG } from '../../src/kernel/mem-map.ts';
 import type { Process } from '../../src/sim/index.ts';
@@ -190,6 +190,32 @@ describe('rio', () => {
     const names = disk.run(sys.readdir('/')).map(({ name }) => name);
     expect(names).toEqual(['.', '..', 'lost+found', 'a', 'c']);
     expectBytes(disk.run(readWhole(sys, '/c')), contents(PAGE_SIZE, 3));
+  });
+
+  it('ext3: whichever write fails, and ends the journal, the next guest mounts the file system', () => {
+    const work = function* (sys: Syscalls): Process {
+      yield* sys.mkdir('/a');
+      yield* writeFile(sys, '/a/b', 3, 1);
+      yield* sys.sync();
+    };
+    let writes = 0;
+    for (let n = 1; n === 1 || n - 1 <= writes; n++) {
+      writes = 0;
+      let isArmed = true;
+      const fails = ({ op }: { readonly op: string }): boolean => isArmed && op === 'write' && ++writes === n;
+      const disk = new GuestDisk(emptyImage(IMAGE_BYTES, 1024), 1, { cmdLine: RIO, fails });
+      try {
+        disk.run(work(disk.guest.kernel.syscalls));
+      } catch (error) {
+        expect(error).toBeInstanceOf(ModelError);
+      }
+      isArmed = false;
+      disk.reboot(true);
+      const names = disk.run(disk.guest.kernel.syscalls.readdir('/')).map(({ name }) => name);
+      expect([n, names.slice(0, 3)]).toEqual([n, ['.', '..', 'lost+found']]);
+    }
+    // The superblock, the journal's, and what the transaction has.
+    expect(writes).toBeGreaterThan(4);
   });
 
   it('without it, what was not synced is lost', () => {

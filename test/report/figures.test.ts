@@ -177,7 +177,7 @@ describe('the printed tables', () => {
     const words = text.replaceAll(/\s+/g, ' ');
     expect(words).toContain(
       'files 1,234, 250 MB; workload zipf; guest memory 1.5 GiB; reboot crash, nothing flushed; ' +
-        'checksums CRC-32C at every claim; unclaimed pages given back 77 s after boot; profile server-2026; ' +
+        'checksums CRC-32C at every claim; unclaimed pages given back 77 s after boot began; profile server-2026; ' +
         'architecture x86_64; disk nvme; seed 42; digest fedcba9876543210 ' +
         'fitted to the paper: guest.copyNsPerByte How fast',
     );

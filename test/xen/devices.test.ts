@@ -1,9 +1,12 @@
 // The numbers of block devices, and what is known under them.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PAGE_SIZE, SECTORS_PER_PAGE } from '../../src/base/index.ts';
+import { Mfn, PAGE_SIZE, SECTORS_PER_PAGE } from '../../src/base/index.ts';
 import { generationOf, Medium, noteChange } from '../../src/disk/backing-store.ts';
 import type { BlockDevice } from '../../src/disk/block-device.ts';
+import { Drive } from '../../src/disk/drive.ts';
+import { InstantDisk } from '../../src/disk/instant.ts';
+import { MemoryImage } from '../../src/disk/memory-image.ts';
 import { Partition } from '../../src/disk/partition.ts';
 import { DEVICE_NUMBERS, DeviceTable, storeRecordOf } from '../../src/xen/devices.ts';
 import { domainOf, Provenance, Reason, restoreDomain, saveDomain } from '../../src/xen/index.ts';
@@ -12,6 +15,7 @@ import { property } from '../support/property.ts';
 import { bootMachine, cacheBlocks, LEAST_PAGES, MiniGuest, startGuest, suspends, TestDisk } from './machine.ts';
 
 let serial = 0;
+const SEGMENT = { mfn: Mfn(50), offset: 0, length: PAGE_SIZE };
 function deviceOf(blocks: number, identity = `disk ${++serial}`): BlockDevice {
   const store = { identity, firstBlock: 0, extents: new Medium(blocks * PAGE_SIZE).extents };
   return { sectorCount: blocks * SECTORS_PER_PAGE, store, submit: () => undefined };
@@ -36,6 +40,26 @@ describe('a number', () => {
     const renamed = { ...disk, store: { ...disk.store, identity: 'another' } };
     expect(table.bind(renamed)!.number).toBe(4);
     expect(table.counts).toEqual({ bound: 5, media: 1, reserved: 0 });
+  });
+
+  it('is another for a drive over the same medium, whose cache is another', () => {
+    const table = tableOf();
+    const image = new MemoryImage(64 * PAGE_SIZE);
+    const { simulation, memory } = bootMachine();
+    const options = { identity: 'lv/root', model: new InstantDisk(), writeCacheBytes: 4 * PAGE_SIZE };
+    const drives = [0, 1].map(() => new Drive(simulation, memory, image, options));
+    const [mine, other] = drives.map((drive) => part(drive, 8, 16)) as [Partition, Partition];
+    expect([mine, other, mine].map((device) => table.bind(device)!.number)).toEqual([0, 1, 0]);
+    // One change that the record does not know, and as many that only the other drive has destaged.
+    for (let destaged = 0; destaged < 6; destaged++) {
+      const record = storeRecordOf(mine);
+      for (const isChanged of [false, true]) {
+        if (isChanged) other.submit({ op: 'write', sector: 0, segments: [SEGMENT], done: () => undefined });
+        simulation.run();
+        expect([destaged, table.verify(record, other)]).toEqual([destaged, Reason.diskChanged]);
+        expect(table.verify(record, mine)).toBe(isChanged ? Reason.diskChanged : Reason.ok);
+      }
+    }
   });
 
   it('is given back with its last user, and with it the medium', () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../src/base/crc32c.ts';
 import { putField } from '../../src/base/layout.ts';
 import { type Arch, ARCHS, DOM0, FRAME_NUMBER_BYTES, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { noteChange } from '../../src/disk/backing-store.ts';
 import { domainOf, Provenance, Reason, restoreDomain, saveDomain, Virq } from '../../src/xen/index.ts';
 import { SAVE_HEADER, SAVE_MAGIC, SAVE_VERSION } from '../../src/xen/save-format.ts';
 import { seal } from '../../src/xen/records.ts';
@@ -364,6 +365,22 @@ describe('saving', () => {
     const { outcome } = save(machine, guest, file);
     expect(outcome).toEqual({ outcome: 'failed', problem: 'the file is too small', domain: guest.domain });
     expect(guest.domain.isRunning).toBe(true);
+  });
+
+  it('is for one state of the disk: a write to that while the file is being consumed ends the restore', () => {
+    const { machine, guest, file } = stuck(0);
+    save(machine, guest, file);
+    const { hypervisor, disk, toolstack, simulation } = machine;
+    simulation.run();
+    const free = hypervisor.allocator.freeCount;
+    file.onFrame = (when, _, { op }) => {
+      if (when === 'moved' && op === 'write') noteChange(disk.store, 5);
+    };
+    const problem = 'its disk was written to while it was away';
+    expect(restore(machine, file)).toEqual({ outcome: 'failed', problem });
+    simulation.run();
+    toolstack.list.checkInvariants();
+    expect([toolstack.list.entries, hypervisor.allocator.freeCount]).toEqual([[], free]);
   });
 
   it('happens once: the file is consumed on the disk when the guest goes on', () => {
