@@ -222,6 +222,7 @@ export function generationOf(store: Pick<BackingStore, 'extents' | 'destaged' | 
  * @param by whoever keeps account of its own writes
  */
 export function noteChange({ extents }: Pick<BackingStore, 'extents'>, first?: number, blocks = 1, by?: Writer): void {
+  checkArgument(extents !== undefined, 'store', 'has no extents');
   if (first !== undefined) {
     checkInteger('first', first);
     checkInteger('blocks', blocks, 1);

@@ -139,6 +139,9 @@ export class Drive implements BlockDevice {
 
   /** @throws ArgumentError for options that no drive can have */
   constructor(simulation: Simulation, memory: MachineMemory, image: ImageStore, options: DriveOptions) {
+    checkObject('simulation', simulation, 'after');
+    checkObject('memory', memory, 'frameCount');
+    checkObject('options', options);
     const { model, writeCacheBytes, scheduler, destageDelayNs = 0 } = options;
     checkObject('image', image, 'size', 'extents', 'read', 'write');
     checkObject('model', model, 'channels', 'read', 'write', 'transfer');

@@ -75,6 +75,7 @@ export class FileImage implements ImageStore {
 
   /** @throws UserError when the file is missing, not a regular file or may not be opened */
   static open(path: string, options: FileImageOptions = {}): FileImage {
+    checkArgument(typeof path === 'string', 'path', 'expected a path');
     const writeThrough = options.writeThrough ?? false;
     const { fd, stat } = openRegularFile(path, path, writeThrough);
     return new FileImage(path, fd, Number(stat.size), writeThrough);

@@ -13,6 +13,7 @@
  * last file is cut.
  */
 
+import { checkArgument } from '../base/argument-error.ts';
 import { Buffer } from 'node:buffer';
 import {
   closeSync,
@@ -222,5 +223,6 @@ export class HostListing {
 
 /** Lists a directory of the host and reads every file of it once. @throws UserError as HostListing does */
 export function readHostTree(dir: string): Tree {
+  checkArgument(typeof dir === 'string', 'dir', 'expected a path');
   return new HostListing(dir).read();
 }

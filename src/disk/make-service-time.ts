@@ -5,7 +5,7 @@
  * `disk` always names the disk of 2004 and `nvme` the flash drive of 2026, whatever the machine around it.
  */
 
-import { checkOneOf } from '../base/argument-error.ts';
+import { checkObject, checkOneOf } from '../base/argument-error.ts';
 import { PENTIUM4_2006 } from '../machine/profiles/pentium4-2006.ts';
 import { SERVER_2026 } from '../machine/profiles/server-2026.ts';
 import { values, type DiskSection } from '../machine/profile.ts';
@@ -25,6 +25,7 @@ export type DriveKind = (typeof DRIVE_KINDS)[number];
 export function makeServiceTime(disk: DiskSection, kind: DriveKind = 'profile'): ServiceTimeModel {
   checkOneOf('kind', kind, DRIVE_KINDS);
   if (kind === 'instant') return new InstantDisk();
+  checkObject('disk', disk, 'kind', 'constants');
   const drive = driveOf(disk, kind);
   return drive.kind === 'disk' ? new RotatingDisk(values(drive.constants)) : new NvmeDisk(values(drive.constants));
 }

@@ -3,6 +3,7 @@
  * hex editor read it. Frames that were never written are holes of the file, where the host's file system has holes.
  */
 
+import { checkArgument, checkObject } from '../base/argument-error.ts';
 import { Buffer } from 'node:buffer';
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { askHost, Mfn, PAGE_SIZE, UserError } from '../base/index.ts';
@@ -22,6 +23,8 @@ const MOST_BYTES = machineMemoryFor(MEMORY_MAX);
  * @throws UserError when the host refuses
  */
 export function saveMemory(memory: MachineMemory, path: string): void {
+  checkObject('memory', memory, 'frameCount');
+  checkArgument(typeof path === 'string', 'path', 'expected a path');
   replaceFile(path, (partPath) => {
     const fd = openSync(partPath, 'wx');
     try {
@@ -55,6 +58,7 @@ function writeFully(fd: number, bytes: Uint8Array, position: number): void {
  * @throws UserError when the file cannot be read, is not a whole number of frames, or is larger than any machine's memory
  */
 export function loadMemory(path: string): MachineMemory {
+  checkArgument(typeof path === 'string', 'path', 'expected a path');
   const { fd, stat } = openRegularFile(path, `cannot read ${path}`);
   try {
     const size = Number(stat.size);

@@ -20,7 +20,7 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { decodeText, PAGE_SIZE, printable, UserError } from '../base/index.ts';
+import { checkObject, decodeText, PAGE_SIZE, printable, UserError } from '../base/index.ts';
 import type { ImageStore } from '../disk/image-store.ts';
 
 /** A regular file that system calls can reach, once for each of its paths. */
@@ -116,6 +116,7 @@ export class OracleExt2 {
 
   /** @throws UserError when the image is not an ext2 file system with blocks of 4 KiB */
   constructor(image: Pick<ImageStore, 'size' | 'read'>) {
+    checkObject('image', image, 'size', 'read');
     this.#image = image;
     this.#viewable = 'view' in image ? (image as unknown as ViewableImage) : undefined;
     this.#geometry = this.#readGeometry();

@@ -9,6 +9,7 @@
  * the reboot.
  */
 
+import { checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { xenMac, type MacAddress } from '../base/ethernet.ts';
 import { Ns } from '../base/units.ts';
@@ -64,6 +65,8 @@ export class VmmClients {
 
   /** @param file is on the disk of each guest */
   constructor(machine: VmmMachine, file: ServedFile) {
+    checkObject('machine', machine, 'simulation', 'connectHost');
+    checkObject('file', file, 'path', 'size');
     this.#simulation = machine.simulation;
     this.#file = file;
     this.#host = new WebHost(machine.simulation, machine.connectHost(), xenMac(FIRST_HOST));

@@ -144,13 +144,16 @@ export function runVmmReboot(
     const machines = sizes.map((size) => ({
       ...size,
       strategies: options.strategies.map((strategy) => {
-        onProgress({
+        const progress = {
           phase: `${size.vms} × ${size.memory / MIB} MiB: ${strategy}`,
           done: done++,
           total: sizes.length * options.strategies.length,
-        });
+        };
+        onProgress(progress);
         const run = new VmmRun(options, disk, size, strategy, afterReboot);
-        const result = run.result();
+        const result = run.result(() => {
+          onProgress(progress);
+        });
         digest.addHex(run.digest);
         mismatches.push(...run.mismatches);
         return result;
@@ -276,8 +279,9 @@ class VmmRun {
     return this.#machine.simulation.digest.hex;
   }
 
-  result(): VmmStrategyResult {
-    return this.#machine.simulation.runProcess(this.#strategy, this.#main());
+  /** @param onEvents called now and then */
+  result(onEvents: () => void): VmmStrategyResult {
+    return this.#machine.simulation.runProcess(this.#strategy, this.#main(), onEvents);
   }
 
   *#main(): Process<VmmStrategyResult> {

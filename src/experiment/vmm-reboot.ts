@@ -13,6 +13,7 @@
  * profile; what is fitted in it makes the result no evidence for what it was fitted to.
  */
 
+import { checkObject, checkOneOf } from '../base/argument-error.ts';
 import { Ns } from '../base/units.ts';
 import type { Process } from '../sim/index.ts';
 import {
@@ -28,7 +29,13 @@ import {
 } from '../xen/index.ts';
 import type { VmmClients } from './vmm-clients.ts';
 import type { VmmGuest, VmmMachine } from './vmm-machine.ts';
-import type { VmmGuestResult, VmmPhase, VmmRebootResult, VmmStrategyName } from './vmm-result.ts';
+import {
+  VMM_STRATEGIES,
+  type VmmGuestResult,
+  type VmmPhase,
+  type VmmRebootResult,
+  type VmmStrategyName,
+} from './vmm-result.ts';
 
 /** SHUTDOWN_TIMEOUT of xend. */
 const SHUTDOWN_TIMEOUT_NS = 30e9;
@@ -44,6 +51,9 @@ export function rebootHypervisor(
   clients: VmmClients,
   strategy: VmmStrategyName,
 ): Process<VmmRebootResult> {
+  checkObject('machine', machine, 'simulation', 'guests');
+  checkObject('clients', clients, 'begin');
+  checkOneOf('strategy', strategy, VMM_STRATEGIES);
   return new VmmReboot(machine, clients).run(strategy);
 }
 

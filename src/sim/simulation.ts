@@ -310,10 +310,12 @@ export class Simulation {
 
   /**
    * Runs one process to its end, with everything else that happens meanwhile.
+   * @param onEvents called now and then, every 65,536 events: for whoever shows progress
    * @throws what the process throws; InvariantViolation, which lists who waits for what, when nothing is left to happen and
    * it still waits
    */
-  runProcess<T>(name: string, process: Process<T>): T {
+  runProcess<T>(name: string, process: Process<T>, onEvents?: () => void): T {
+    let events = 0;
     let outcome: { value: T } | { error: unknown } | undefined;
     this.spawn(
       name,
@@ -325,7 +327,10 @@ export class Simulation {
         }
       })(),
     );
-    this.run(() => outcome !== undefined);
+    this.run(() => {
+      if ((++events & 0xffff) === 0) onEvents?.();
+      return outcome !== undefined;
+    });
     if (outcome === undefined)
       throw new InvariantViolation(
         [`process ${name} waits for something that never happens`, ...this.whoWaits()].join('\n  '),

@@ -66,7 +66,9 @@ export class Toolstack {
   readonly list: DomainList;
   readonly #hypervisor: Hypervisor;
 
+  /** @throws ArgumentError */
   constructor(hypervisor: Hypervisor) {
+    checkObject('hypervisor', hypervisor, 'map', 'frames');
     this.#hypervisor = hypervisor;
     this.list = new DomainList(hypervisor);
   }

@@ -14,13 +14,27 @@ import {
 import {
   Drive,
   driveOptions,
+  FileImage,
   InstantDisk,
-  noteChange,
+  makeExt2,
   makeServiceTime,
   MemoryImage,
+  noteChange,
   Partition,
+  readHostTree,
 } from '../../src/disk/index.ts';
-import { runCampaign, runReboot, runVmmReboot, Testbed, VmmMachine } from '../../src/experiment/index.ts';
+import {
+  loadMemory,
+  OracleExt2,
+  rebootHypervisor,
+  runCampaign,
+  runReboot,
+  runVmmReboot,
+  saveMemory,
+  Testbed,
+  VmmClients,
+  VmmMachine,
+} from '../../src/experiment/index.ts';
 import { MemoryManagement, NO_PAGE } from '../../src/kernel/index.ts';
 import { MachineMemory, SERVER_2026, values } from '../../src/machine/index.ts';
 import { Simulation } from '../../src/sim/index.ts';
@@ -267,6 +281,21 @@ describe('the parts for embedders', () => {
     ['Toolstack.createDomain', 'config.device', create(but(config, 'device', undefined))],
     ['Toolstack.createDomain', 'config.device', create(but(config, 'device', {}))],
     ['Toolstack.createDomain', 'config.name', create(but(config, 'name', 7))],
+    ['new Drive', 'simulation', () => new Drive(undefined as never, memory, image, driveOptions(SERVER_2026.disk))],
+    ['new Drive', 'memory', () => new Drive(simulation, undefined as never, image, driveOptions(SERVER_2026.disk))],
+    ['new Drive', 'options', () => new Drive(simulation, memory, image, undefined as never)],
+    ['makeServiceTime', 'disk', () => makeServiceTime('x' as never)],
+    ['makeExt2', 'tree', () => makeExt2(undefined as never)],
+    ['readHostTree', 'dir', () => readHostTree(undefined as never)],
+    ['FileImage.open', 'path', () => FileImage.open(undefined as never)],
+    ['noteChange', 'store', () => noteChange({} as never)],
+    ['saveMemory', 'memory', () => saveMemory(undefined as never, 'x')],
+    ['saveMemory', 'path', () => saveMemory(memory, undefined as never)],
+    ['loadMemory', 'path', () => loadMemory(undefined as never)],
+    ['new OracleExt2', 'image', () => new OracleExt2(undefined as never)],
+    ['new Toolstack', 'hypervisor', () => new Toolstack(undefined as never)],
+    ['new VmmClients', 'machine', () => new VmmClients(undefined as never, { path: '/', size: 1 })],
+    ['rebootHypervisor', 'machine', () => rebootHypervisor(undefined as never, undefined as never, 'warm-vm')],
     ['new Testbed', 'options', () => new Testbed(undefined as never)],
     ['new Testbed', 'seed', () => new Testbed(but(testbed, 'seed', undefined))],
     ['new Testbed', 'profile', () => new Testbed(but(testbed, 'profile', 'server-2026'))],

@@ -110,7 +110,10 @@ describe('runVmmReboot', () => {
         [5, 256],
         [6, 256],
       ]);
-      expect(phases.filter((phase) => phase.endsWith('warm-vm'))).toHaveLength(9);
+      // Each is told of more than once: progress goes on while it runs.
+      const told = phases.filter((phase) => phase.endsWith('warm-vm'));
+      expect(new Set(told).size).toBe(9);
+      expect(told.length).toBeGreaterThan(9);
     });
   });
 

@@ -463,3 +463,15 @@ describe('a gate', () => {
     expect([ran, task.state]).toEqual([false, 'killed']);
   });
 });
+
+it('runProcess calls back every 65,536 events, while the process goes on', () => {
+  const simulation = new Simulation(1);
+  let slept = 0;
+  const seen: number[] = [];
+  const sleeper = function* (): Process {
+    for (; slept < 200_000; slept++) yield 1;
+  };
+  simulation.runProcess('sleeper', sleeper(), () => seen.push(slept));
+  expect(seen).toHaveLength(3);
+  for (const [i, at] of seen.entries()) expect(Math.abs(at - 65_536 * (i + 1))).toBeLessThan(4);
+});
