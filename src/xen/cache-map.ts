@@ -238,11 +238,13 @@ export class CacheMap {
     const claims = (last - at) >>> 3;
     this.stats.claims += claims;
     this.#cost += claims * this.#costs.cacheMapClaimNs;
+    // Nobody writes to the disk within a hypercall.
+    const { isChanged } = this.#disk;
     for (; at < last; at += 8) {
       let found = words[at | 1]! | 0;
       // An entry before this one may have taken it.
       if (found >= 0 && !this.#frames.isPreserved(found as Mfn)) found = this.#find(words, at);
-      words[at | 6] = this.#claim(words, at, found);
+      words[at | 6] = this.#claim(words, at, found, isChanged);
     }
     return last;
   }
@@ -257,14 +259,14 @@ export class CacheMap {
     );
   }
 
-  #claim(words: Uint32Array, at: number, found: number): number {
+  #claim(words: Uint32Array, at: number, found: number, isChanged: boolean): number {
     const mfn = found as Mfn;
     if (found < 0) return this.#absent();
     const pfn = this.#frames.pfnOf(mfn);
     // A damaged record may name a page that is not its own: then nobody is asked to give it up.
     if (this.#p2m.at(pfn) !== found) return this.#absent();
     words[at | 1] = pfn;
-    const reason = this.#disk.isChanged ? Reason.diskChanged : this.#verdict(mfn, words[at | 3]!, words[at | 5]!);
+    const reason = isChanged ? Reason.diskChanged : this.#verdict(mfn, words[at | 3]!, words[at | 5]!);
     if (reason === OK) {
       this.stats.reused++;
       this.#frames.setPreserved(mfn, false);
