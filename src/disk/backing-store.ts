@@ -46,7 +46,7 @@ export interface BackingStore {
   readonly extents: readonly Extent[];
   /** Changes of the media that those who read through the device do not see as such. */
   readonly destaged?: WriteAccount;
-  /** Where its generations begin: nowhere near those of another drive over the same media; 0 unless told. */
+  /** Where its generations begin: nowhere near those of another drive over the same media; 0 by default. */
   readonly firstGeneration?: number;
 }
 
@@ -216,7 +216,7 @@ export function generationOf(store: Pick<BackingStore, 'extents' | 'destaged' | 
 }
 
 /**
- * Tells that blocks have changed, or may have: all of them unless told which. For drives, and for whoever changes a medium where
+ * Tells that blocks have changed, or may have: all of them by default. For drives, and for whoever changes a medium where
  * no drive sees it.
  * @param of a device's store, or an image
  * @param by whoever keeps account of its own writes

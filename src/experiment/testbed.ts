@@ -26,7 +26,7 @@ export interface TestbedOptions {
   readonly arch?: Arch | undefined;
   readonly disk: DriveKind;
   readonly image: ImageStore;
-  /** Identity of the disk (disk/backing-store.ts); `testbed` unless told. */
+  /** Identity of the disk (disk/backing-store.ts); `testbed` by default. */
   readonly identity?: string;
   /** The machine's memory; its contents are lost. */
   readonly memory: MachineMemory;

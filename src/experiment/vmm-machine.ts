@@ -48,7 +48,7 @@ export interface VmmMachineOptions {
   readonly disk: DriveKind;
   /** The drive's medium. */
   readonly image: ImageStore;
-  /** Identity of the medium (disk/backing-store.ts); `machine room` unless told. */
+  /** Identity of the medium (disk/backing-store.ts); `machine room` by default. */
   readonly identity?: string;
   /** Where each guest's partition lies on it, bytes: multiples of 4096. */
   readonly partitions: readonly { readonly start: number; readonly bytes: number }[];

@@ -66,6 +66,8 @@ export class Ext2Directories {
   readonly #pages: Ext2Pages;
   readonly #hashed: Ext3Index;
   readonly #splits: Ext3IndexSplits;
+  /** The name that was encoded last, and the one string of its bytes: one operation asks for it several times. */
+  #encoded = { name: '', bytes: encodeText(''), key: '' };
   /** A directory's block, while no wait intervenes. */
   readonly #block = new Uint8Array(PAGE_SIZE);
 
@@ -87,7 +89,7 @@ export class Ext2Directories {
 
   /** ext2_add_link, ext3_add_entry: throws EEXIST, ENAMETOOLONG, ENOSPC, EIO. */
   *addLink(directory: Inode, name: string, inode: Inode): Process {
-    const { bytes: wanted, key } = encode(name);
+    const { bytes: wanted, key } = this.#encode(name);
     const hasIndex = this.#hashed.isUsed(directory);
     if (hasIndex && (yield* this.#addByHash(directory, name, inode))) return;
     const needed = direntLength(wanted.length);
@@ -114,7 +116,7 @@ export class Ext2Directories {
 
   /** ext3_dx_add_entry; returns false when the index makes no sense, and nothing was added. */
   *#addByHash(directory: Inode, name: string, inode: Inode): Process<boolean> {
-    const { bytes } = encode(name);
+    const { bytes } = this.#encode(name);
     for (let attempt = 0; attempt < INDEX_ATTEMPTS; attempt++) {
       const path = yield* this.#hashed.find(directory, bytes);
       if (path === undefined) return false;
@@ -146,7 +148,7 @@ export class Ext2Directories {
     }
     const from = Math.max(0, previous);
     this.#store(directory, pfn, from, at + DIRENT.size - from);
-    directory.index?.removed(index, encode(name).key, page);
+    directory.index?.removed(index, this.#encode(name).key, page);
   }
 
   /** ext2_set_link: an entry that is there names another inode. Throws ENOENT, EIO. */
@@ -179,7 +181,7 @@ export class Ext2Directories {
 
   /** Where a name lies; the block is in #block then. */
   *#locate(directory: Inode, name: string): Process<EntryPlace | undefined> {
-    const { bytes: wanted, key } = encode(name);
+    const { bytes: wanted, key } = this.#encode(name);
     if (this.#hashed.isUsed(directory)) {
       const found = yield* this.#locateByHash(directory, wanted);
       if (found !== BAD_INDEX) return found;
@@ -224,7 +226,7 @@ export class Ext2Directories {
 
   /** The entry of #block that has room for a name, or behind which there is room; -1: none. Throws EEXIST. */
   #roomFor(directory: Inode, name: string): number {
-    const { bytes: wanted } = encode(name);
+    const { bytes: wanted } = this.#encode(name);
     const page = this.#block;
     const needed = direntLength(wanted.length);
     for (let at = 0, length = 0; at < PAGE_SIZE; at += length) {
@@ -245,7 +247,7 @@ export class Ext2Directories {
     inode: Inode,
     keepsIndex = this.#hashed.isKept,
   ): void {
-    const { bytes, key } = encode(name);
+    const { bytes, key } = this.#encode(name);
     const page = this.#block;
     const used = usedBytes(page, at);
     const length = getU16(page, at + DIRENT.offset.rec_len);
@@ -325,6 +327,13 @@ export class Ext2Directories {
     directory.index.learn(index, this.#block, this.#changes.geometry.inodeCount);
   }
 
+  /** The bytes of a name, and the one string of these. Throws ENAMETOOLONG. */
+  #encode(name: string): { readonly bytes: Uint8Array; readonly key: string } {
+    if (name !== this.#encoded.name) this.#encoded = { name, bytes: encodeText(name), key: canonicalText(name) };
+    if (this.#encoded.bytes.length > EXT2_NAME_MAX) throw new ModelError('ENAMETOOLONG', name);
+    return this.#encoded;
+  }
+
   #copy(pfn: Pfn, page: Uint8Array): void {
     this.#env.memory.copyOut(pfn, 0, page, 0, PAGE_SIZE);
   }
@@ -347,15 +356,6 @@ const FILE_TYPES: ReadonlyMap<number, number> = new Map([
   [EXT2_MODE.socket, EXT2_FILE_TYPE.socket],
   [EXT2_MODE.symlink, EXT2_FILE_TYPE.symlink],
 ]);
-
-/** The name that was encoded last, and the one string of its bytes: one operation asks for it several times. */
-let encoded = { name: '', bytes: encodeText(''), key: '' };
-
-function encode(name: string): typeof encoded {
-  if (name !== encoded.name) encoded = { name, bytes: encodeText(name), key: canonicalText(name) };
-  if (encoded.bytes.length > EXT2_NAME_MAX) throw new ModelError('ENAMETOOLONG', name);
-  return encoded;
-}
 
 /** Bytes of the entry at `at` that its name needs; 0 when it has none. */
 function usedBytes(page: Uint8Array, at: number): number {

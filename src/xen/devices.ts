@@ -104,7 +104,7 @@ export class DeviceTable {
 
   /**
    * Binds a device to a number.
-   * @param wanted the number that records have of it; that of the same part of the store, or one that nobody uses, unless told
+   * @param wanted the number that records have of it; by default that of the same part of the store, or one that nobody uses
    * @returns undefined when the number wanted is another device's, or when all are in use
    */
   bind(device: BlockDevice, wanted = this.#numberFor(device)): BoundDevice | undefined {
