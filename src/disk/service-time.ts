@@ -12,7 +12,7 @@ import type { BlockOp } from './block-device.ts';
 export interface ServiceTimeModel {
   /** How many requests are served at once, 1 or more. */
   readonly channels: number;
-  /** ns from the begin of service at `now` until the sectors have been read and moved over the bus. */
+  /** ns from the start of service at `now` until the sectors have been read and moved over the bus. */
   read(sector: number, sectors: number, now: Ns): Ns;
   /** ns from `now` until sectors that the drive holds already are on the medium. */
   write(sector: number, sectors: number, now: Ns): Ns;

@@ -51,7 +51,7 @@ export interface RebootOptions {
   readonly crash: boolean;
   /** Record a CRC-32C of every clean page, and ask for it at the claim. */
   readonly checksum: boolean;
-  /** Seconds from the begin of the new guest's boot after which pages that it has not claimed are given back; undefined: never. */
+  /** Seconds from the start of the new guest's boot after which pages that it has not claimed are given back; undefined: never. */
   readonly expire?: number | undefined;
   /** Write the machine's memory to this file at the moment between the old guest and the new. */
   readonly dumpMemory: string | undefined;
@@ -80,7 +80,7 @@ export interface RunResult {
   readonly ns: number;
 }
 
-/** Bytes that the workload read during `ns` from `startNs` on; time 0 is the begin of the reboot. */
+/** Bytes that the workload read during `ns` from `startNs` on; time 0 is the start of the reboot. */
 export interface Sample {
   readonly startNs: number;
   readonly ns: number;
@@ -91,7 +91,7 @@ export interface StrategyResult {
   readonly name: StrategyName;
   /** Four: before 1, before 2, after 1, after 2. */
   readonly runs: readonly RunResult[];
-  /** From the begin of the shutdown (or the crash) to the end of the new guest's boot, virtual ns. */
+  /** From the start of the shutdown (or the crash) to the end of the new guest's boot, virtual ns. */
   readonly rebootNs: number;
   readonly pages: {
     /** Pages the hypervisor kept. */
@@ -127,7 +127,7 @@ export interface StrategyResult {
     readonly pagesLost: number;
   };
   readonly verified: { readonly pages: number; readonly bytes: number; readonly mismatches: number };
-  /** Throughput around the reboot. Time 0 is the begin of the reboot: samples before it have negative startNs. */
+  /** Throughput around the reboot. Time 0 is the start of the reboot: samples before it have negative startNs. */
   readonly timeline: readonly Sample[];
 }
 

@@ -1,7 +1,7 @@
 /**
  * What a reboot of the hypervisor took, whatever the strategy: the one type that all of them return.
  *
- * All times are virtual ns. Instants count from the begin of the reboot, which is when the strategy does its first
+ * All times are virtual ns. Instants count from the start of the reboot, which is when the strategy does its first
  * thing; what comes before is negative.
  */
 
@@ -48,7 +48,7 @@ export interface VmmGuestResult {
   readonly downtimeNs: number;
   /** When that begins. */
   readonly downFromNs: number;
-  /** Requests that were answered, and that were not, from the begin of the reboot until all guests served again. */
+  /** Requests that were answered, and that were not, from the start of the reboot until all guests served again. */
   readonly requests: { readonly answered: number; readonly failed: number };
   /** Whether a client that was there all the time kept its connection, and its session. */
   readonly keptConnection: boolean;

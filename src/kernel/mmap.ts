@@ -69,7 +69,7 @@ export class MemoryMaps {
   }
 
   /**
-   * mmap: maps `length` bytes of a file from `position` on, the begin of a page; returns the address. A length of 0 is EINVAL, as in later
+   * mmap: maps `length` bytes of a file from `position` on, the start of a page; returns the address. A length of 0 is EINVAL, as in later
    * kernels.
    * Throws EINVAL, EACCES when the file is not open for it, ENODEV when it is no regular file, ENOMEM, EROFS.
    * @param prot of `PROT`

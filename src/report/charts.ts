@@ -63,7 +63,7 @@ export function timelineChart(result: RebootResult): string {
     text(0, 14, 'MB/s', 'tick'),
     ...panels,
     ...axis,
-    text(left + plotWidth / 2, bottom + 36, 'seconds from the begin of the reboot', 'tick middle'),
+    text(left + plotWidth / 2, bottom + 36, 'seconds from the start of the reboot', 'tick middle'),
   ]);
 }
 

@@ -84,7 +84,7 @@ export function downtimeChart(machine: VmmMeasurement): string {
   return svg('downtime', top + 46, `Reboot of the hypervisor under ${machineName(machine)}`, description, [
     ...parts,
     ...axis,
-    text(left + plotWidth / 2, top + 42, 'seconds from the begin of the reboot', 'tick middle'),
+    text(left + plotWidth / 2, top + 42, 'seconds from the start of the reboot', 'tick middle'),
   ]);
 }
 

@@ -214,7 +214,7 @@ export const BOX_MAGIC = [0x73, 0x77, 0x62, 0x6f, 0x78, 0x31, 0x00, 0x00] as con
 /** Frames of a recovery box: one that counts, and one for the next. */
 export const BOX_FRAMES_EACH = 2;
 
-/** At the begin of each frame of a recovery box. */
+/** At the start of each frame of a recovery box. */
 export const BOX_HEADER = defineLayout('recovery box', 32, [
   { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swbox1", zeros' },
   { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version, 1' },

@@ -121,7 +121,7 @@ describe('what was written', () => {
 });
 
 describe('a timeline', () => {
-  it('puts bytes into buckets of 100 ms from the begin of a run, and cuts the last one', () => {
+  it('puts bytes into buckets of 100 ms from the start of a run, and cuts the last one', () => {
     const timeline = new Timeline();
     timeline.begin(1_000);
     timeline.add(1_000, 1);
