@@ -5,7 +5,7 @@
 
 import { resolve } from 'node:path';
 import prettyBytes from 'pretty-bytes';
-import { printable, UserError } from '../base/index.ts';
+import { counted, printable, UserError } from '../base/index.ts';
 import { FileImage } from '../disk/file-image.ts';
 import { HostListing } from '../disk/host-tree.ts';
 import { planExt2, writeExt2 } from '../disk/mkfs.ts';
@@ -58,7 +58,7 @@ export function mkfs(argv: readonly string[], io: Io): number {
   const { files, bytes } = found.all;
   io.stdout.write(
     `${printable(imagePath)}: ${journalBlocks === undefined ? 'ext2' : 'ext3'}, ${prettyBytes(plan.sizeBytes, { binary: true })}, ` +
-      `${files.toLocaleString('en-US')} files of ${prettyBytes(bytes)}\n`,
+      `${counted(files, 'file')} of ${prettyBytes(bytes)}\n`,
   );
   return 0;
 }
