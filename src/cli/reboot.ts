@@ -36,6 +36,7 @@ import {
 import { writeNotices, type Io } from './io.ts';
 import { withProgress } from './progress.ts';
 import { reportIn, writeReport } from './report.ts';
+import { checkRoom } from './room.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
@@ -70,6 +71,7 @@ export function reboot(argv: readonly string[], io: Io): number {
     expire: value('expire', parseExpire, undefined),
     dumpMemory: value('dump-memory', toPath, undefined),
   };
+  checkRoom(options);
   const report = value('report', (option, text) => reportIn(toPath(option, text)), undefined);
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);
   const dump = options.dumpMemory === undefined ? [] : [{ name: '--dump-memory', path: options.dumpMemory }];

@@ -25,7 +25,7 @@ import { saveFileBytes } from '../xen/index.ts';
 import { DOMAIN_SLOTS } from '../xen/layouts.ts';
 import { modelErrorAsUserError, openDisk, type DiskSource } from './disk-source.ts';
 import { OracleExt2 } from './oracle-ext2.ts';
-import { PROFILE } from './profiles.ts';
+import { archOf, PROFILE } from './profiles.ts';
 import type { ProgressListener } from './progress.ts';
 import { checkCommonOptions, type DiskName, type ProfileName } from './result.ts';
 import { machineMemoryFor } from './testbed.ts';
@@ -183,8 +183,6 @@ export function runVmmReboot(
     disk.close();
   }
 }
-
-const archOf = ({ arch, profile }: VmmExperimentOptions): Arch => arch ?? PROFILE[profile].arch.value;
 
 function machineSizes({ vms, memory, series }: VmmExperimentOptions): MachineSize[] {
   const sizes: MachineSize[] = [{ vms, memory }];
