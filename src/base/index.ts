@@ -7,6 +7,7 @@ export * from './crc32c.ts';
 export * from './errno.ts';
 export * from './ethernet.ts';
 export * from './layout.ts';
+export * from './shell-word.ts';
 export * from './text.ts';
 export * from './units.ts';
 export * from './user-error.ts';
