@@ -24,7 +24,7 @@ export function inspect(argv: readonly string[], io: Io): number {
     return 0;
   }
   const path = resolve(io.cwd, args.positionals[0]!);
-  checkOutputs([{ name: 'MEMORY.img', path }], [], io.stdoutFd);
+  checkOutputs([{ name: 'MEMORY.img', path }], [], io.hostStreams);
   const report = inspectMemory(loadMemory(path));
   const isJson = args.flags.has('json');
   io.stdout.write(

@@ -30,7 +30,7 @@ export function mkfs(argv: readonly string[], io: Io): number {
   }
   const [dir, imagePath] = args.positionals.map((path) => resolve(io.cwd, path)) as [string, string];
   if (kindOf(dir) !== 'directory') throw new UserError(`DIR: ${dir} is not a directory`);
-  checkOutputs([{ name: 'DIR', path: dir }], [{ name: 'IMAGE', path: imagePath }], io.stdoutFd);
+  checkOutputs([{ name: 'DIR', path: dir }], [{ name: 'IMAGE', path: imagePath }], io.hostStreams);
   if (kindOf(imagePath) === 'file' && !args.flags.has('force'))
     throw new UserError(`IMAGE: ${imagePath} exists already; --force replaces it`);
 

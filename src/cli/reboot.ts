@@ -76,7 +76,7 @@ export function reboot(argv: readonly string[], io: Io): number {
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);
   const dump = options.dumpMemory === undefined ? [] : [{ name: '--dump-memory', path: options.dumpMemory }];
   const outputs = [...dump, ...(report === undefined ? [] : [report])];
-  checkOutputs([{ name: 'PATH', path: options.path }], outputs, io.stdoutFd);
+  checkOutputs([{ name: 'PATH', path: options.path }], outputs, io.hostStreams);
 
   const { result, mismatches, notices } = withProgress(io.stderr, (onProgress) => io.runReboot(options, onProgress));
   writeNotices(io, notices);

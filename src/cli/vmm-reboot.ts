@@ -57,7 +57,7 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
   checkRoom(options);
   const report = value('report', (_, text) => reportIn(resolve(io.cwd, text)), undefined);
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);
-  checkOutputs([{ name: 'PATH', path: options.path }], report === undefined ? [] : [report], io.stdoutFd);
+  checkOutputs([{ name: 'PATH', path: options.path }], report === undefined ? [] : [report], io.hostStreams);
 
   const outcome = withProgress(io.stderr, (onProgress) => io.runVmmReboot(options, onProgress));
   writeNotices(io, outcome.notices);

@@ -76,6 +76,21 @@ describe('a host that refuses', () => {
   });
 });
 
+it.each([
+  [`${REBOOT} > files/out`, 'standard output lies in PATH, which is being read'],
+  [`${REBOOT} 2> files/err; cat files/err >&2; exit 2`, 'standard error lies in PATH, which is being read'],
+  ['stillwarm mkfs files disk.img >> files/one', 'standard output lies in DIR, which is being read'],
+  ['stillwarm inspect files/one >> files/one', 'standard output is MEMORY.img itself'],
+])('%s is refused', (line, message) => {
+  mustBeRefused(line, new RegExp(`^stillwarm: ${message}\\n$`));
+  expect(readFileSync(join(dir, 'files/one')).equals(Buffer.alloc(20_000, 1))).toBe(true);
+});
+
+it('both streams may go to one file', () => {
+  expect(cli.bash(dir, `${REBOOT} > log 2>&1`)).toMatchObject({ status: 0, err: '' });
+  expect(readFileSync(join(dir, 'log'), 'utf8')).toMatch(/\nverified [^\n]*: all equal\n$/);
+});
+
 it('standard error that takes nothing leaves the status as it is', () => {
   expect(cli.bash(dir, 'stillwarm reboot nowhere 2> /dev/full')).toMatchObject({ status: 2, out: '' });
 });
