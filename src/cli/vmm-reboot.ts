@@ -27,7 +27,7 @@ import {
 } from './args.ts';
 import { writeNotices, type Io } from './io.ts';
 import { withProgress } from './progress.ts';
-import { installedModules } from './reboot.ts';
+import { diskOf } from './reboot.ts';
 import { reportIn, writeReport } from './report.ts';
 import { checkRoom } from './room.ts';
 
@@ -43,7 +43,7 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
   }
   const { value, flags, positionals } = args;
   const options: VmmExperimentOptions = {
-    path: positionals[0] === undefined ? installedModules(import.meta.url) : resolve(io.cwd, positionals[0]),
+    ...diskOf(positionals[0], io.cwd),
     vms: value('vms', parseVms, 1),
     memory: value('memory', parseMemory, MEMORY_DEFAULT),
     disk: value('disk', (option, text) => parseChoice(option, text, DISKS), DISKS[0]),

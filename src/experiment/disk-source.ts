@@ -108,10 +108,16 @@ export function noticesOf(leftOut: LeftOut, { unreachable, notText }: DiskFiles)
 /**
  * Opens the disk.
  * @param limit bytes that one run reads at most, undefined for all; of a directory, nothing else is on the disk
+ * @param withoutHidden of a directory, what it has under names that begin with a dot is not on the disk
  * @throws UserError in one line when the path is missing, is no ext2 image that the driver mounts, or holds nothing to read
  */
-export function openDisk(path: string, limit: number | undefined, onProgress: ProgressListener): DiskSource {
-  const { image, leftOut, close } = openImage(path, limit, onProgress);
+export function openDisk(
+  path: string,
+  limit: number | undefined,
+  onProgress: ProgressListener,
+  withoutHidden?: boolean,
+): DiskSource {
+  const { image, leftOut, close } = openImage(path, limit, onProgress, withoutHidden);
   try {
     prepare(path, image, onProgress);
     const found = listFiles(image);
@@ -149,9 +155,10 @@ function openImage(
   path: string,
   limit: number | undefined,
   onProgress: ProgressListener,
+  withoutHidden: boolean | undefined,
 ): OpenImage & { readonly leftOut: LeftOut } {
   if (kindOf(path) === 'directory') {
-    const listing = new HostListing(path, limit);
+    const listing = new HostListing(path, limit, withoutHidden);
     const { bytes, allocatedBytes } = listing;
     if (
       bytes > SPARSENESS_LIMIT * Math.max(allocatedBytes, SPARSENESS_IGNORED / SPARSENESS_LIMIT) &&

@@ -56,7 +56,7 @@ export function runReboot(
 ): RebootOutcome {
   checkOptions(options);
   checkArgument(typeof onProgress === 'function', 'onProgress', 'expected a function');
-  const disk = openDisk(options.path, options.limit, onProgress);
+  const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
   try {
     return runStrategies(options, disk, onProgress, betweenGuests);
   } catch (error) {

@@ -43,6 +43,8 @@ const VMS_SERIES_MEMORY = 256 * MIB;
 export interface VmmExperimentOptions {
   /** A directory of files or an ext2 image; each guest has a disk with the same. */
   readonly path: string;
+  /** Of a directory, leave out what it has itself under names that begin with a dot. */
+  readonly withoutHidden?: boolean | undefined;
   readonly vms: number;
   /** Memory of each guest, bytes. */
   readonly memory: number;
@@ -135,7 +137,7 @@ export function runVmmReboot(
 ): VmmExperimentOutcome {
   checkOptions(options);
   checkArgument(typeof onProgress === 'function', 'onProgress', 'expected a function');
-  const disk = openDisk(options.path, options.limit, onProgress);
+  const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
   try {
     const sizes = machineSizes(options);
     const digest = new Digest();

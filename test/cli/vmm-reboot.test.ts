@@ -34,6 +34,7 @@ describe('stillwarm vmm-reboot', () => {
       seed: 1,
       limit: 16 << 20,
       series: true,
+      withoutHidden: true,
     });
     expect(options!.path).toMatch(/node_modules$/);
   });

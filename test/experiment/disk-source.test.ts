@@ -107,8 +107,32 @@ describe('a directory', () => {
       // Nothing of the file is in memory: when it is gone, so are its bytes.
       writeFileSync(`${dir}/a`, 'changed');
       expect(() => disk.image.read(block * 4096, seen, 0, 2)).toThrow(
-        new UserError(`${dir}/a: changed while it was in use`),
+        new UserError(`${dir}/a: changed while it was in use: stop what writes to it, or name a copy of the directory`),
       );
+    });
+  });
+
+  it('without what is hidden in it, is the same disk whatever other programs write there', () => {
+    inTemporaryDirectory((dir) => {
+      mkdirSync(`${dir}/.cache`);
+      mkdirSync(`${dir}/sub`);
+      for (const name of ['.cache/results', '.lock', 'a', 'sub/.kept']) writeFileSync(`${dir}/${name}`, name);
+      const names = (withoutHidden?: boolean): string[] => {
+        const disk = openDisk(dir, undefined, () => undefined, withoutHidden);
+        writeFileSync(`${dir}/.cache/results`, 'written while the disk is in use');
+        writeFileSync(`${dir}/.lock`, '');
+        const reading = (): void => disk.image.read(0, new Uint8Array(disk.image.size), 0, disk.image.size);
+        if (withoutHidden === true) reading();
+        else
+          expect(reading).toThrow(
+            /(results|lock): changed while it was in use: stop what writes to it, or name a copy/,
+          );
+        disk.close();
+        writeFileSync(`${dir}/.lock`, 'not empty');
+        return disk.files.map(({ path }) => path);
+      };
+      expect(names(true)).toEqual(['/a', '/sub/.kept']);
+      expect(names()).toEqual(['/.cache/results', '/.lock', '/a', '/sub/.kept']);
     });
   });
 
