@@ -27,10 +27,18 @@ export function inspect(argv: readonly string[], io: Io): number {
   checkOutputs([{ name: 'MEMORY.img', path }], [], io.hostStreams);
   const report = inspectMemory(loadMemory(path));
   const isJson = args.flags.has('json');
-  io.stdout.write(
-    isJson ? `${printableJson({ ...report, map: report.map ?? null })}\n` : renderReport(args.positionals[0]!, report),
-  );
+  io.stdout.write(isJson ? `${printableJson(findings(report))}\n` : renderReport(args.positionals[0]!, report));
   return report.problemCount === 0 ? 0 : 1;
+}
+
+/** What `--json` prints: docs/reference/inspect-schema.md. */
+export function findings({ map, domains, ...report }: MachineReport): object {
+  return {
+    schema: 'stillwarm/inspect@1',
+    ...report,
+    map: map ?? null,
+    domains: domains.map(({ recencyCrc, ...domain }) => ({ ...domain, recencyCrc: recencyCrc ?? null })),
+  };
 }
 
 function renderReport(path: string, { frames, domains, map, problems, problemCount }: MachineReport): string {
