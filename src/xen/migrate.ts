@@ -116,7 +116,7 @@ export function* migrateDomain(
   const link = new MigrationLink(parts.hypervisor, nic);
   const log = domain.beginLogDirty();
   const outcome = yield* new Departure(parts, domain, record, config, link, log).run();
-  if ('problem' in outcome) yield* link.say(`refused: ${outcome.problem}`);
+  if ('problem' in outcome) yield* tell(link, outcome.problem);
   link.close();
   return outcome;
 }
@@ -233,7 +233,7 @@ export function* receiveMigration(parts: SaveParts, nic: Nic, options: ArrivalOp
   if (nic.isOpen) return IN_USE;
   const link = new MigrationLink(parts.hypervisor, nic);
   const outcome = yield* receiveFrom(link, parts, options);
-  if ('problem' in outcome) yield* link.say(`refused: ${outcome.problem}`);
+  if ('problem' in outcome) yield* tell(link, outcome.problem);
   link.close();
   return outcome;
 }
@@ -280,6 +280,11 @@ function* settleIn(
   if ('problem' in domain) return domain;
   yield* link.say('running');
   return done({ domain, pagesVouched });
+}
+
+/** Tells the other end why nothing comes of it, unless that is what it has told itself. */
+function* tell(link: MigrationLink, problem: string): Process {
+  if (!problem.startsWith('refused: ')) yield* link.say(`refused: ${problem}`);
 }
 
 function* readHeader(link: MigrationLink, { map }: Hypervisor): Process<SaveHeader | Problem> {

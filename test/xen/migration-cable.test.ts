@@ -254,7 +254,7 @@ describe('a disk at the target that is not the one that the guest has left', () 
     const other = ({ simulation, memory }: TestMachine): TestDisk => new TestDisk(simulation, memory, 64);
     const { words, left } = migrateTo(other, () => false);
     expect(left).toMatchObject({ problem: 'refused: its disk is another one', domain: { isRunning: true } });
-    expect(words).toEqual(['refused: refused: its disk is another one']);
+    expect(words).toEqual([]);
   });
 
   it('is refused behind it when somebody writes to it at that instant', () => {
@@ -267,6 +267,6 @@ describe('a disk at the target that is not the one that the guest has left', () 
     );
     const problem = 'refused: its disk was written to while it was away';
     expect(left).toMatchObject({ problem, domain: { isRunning: true } });
-    expect(words).toEqual(['go', `refused: ${problem}`]);
+    expect(words).toEqual(['go']);
   });
 });
