@@ -113,7 +113,7 @@ export function* migrateDomain(
   const record = beginLeaving(parts.hypervisor, domain, 'migrate');
   if ('problem' in record) return { ...record, domain: stillRunning(domain) };
   if (nic.isOpen) return { ...giveUp(domain, IN_USE.problem), ...IN_USE };
-  const link = new MigrationLink(parts.hypervisor, nic);
+  const link = new MigrationLink(parts.hypervisor, nic, 'connects');
   const log = domain.beginLogDirty();
   const outcome = yield* new Departure(parts, domain, record, config, link, log).run();
   if ('problem' in outcome) yield* tell(link, outcome.problem);
@@ -231,7 +231,7 @@ class Departure {
 /** Takes one domain that another machine sends. */
 export function* receiveMigration(parts: SaveParts, nic: Nic, options: ArrivalOptions): Process<ArrivalOutcome> {
   if (nic.isOpen) return IN_USE;
-  const link = new MigrationLink(parts.hypervisor, nic);
+  const link = new MigrationLink(parts.hypervisor, nic, 'waits');
   const outcome = yield* receiveFrom(link, parts, options);
   if ('problem' in outcome) yield* tell(link, outcome.problem);
   link.close();

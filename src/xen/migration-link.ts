@@ -63,7 +63,7 @@ export class MigrationLink {
   readonly #nic: Nic;
   readonly #arrived = new WaitQueue('a word from the other end of a migration');
   readonly #window = new Uint8Array(PACKET_BYTES);
-  /** Undefined until something was sent, or the first packet has arrived. */
+  /** Undefined until somebody has connected. */
   #connection: number | undefined;
   #used = 0;
   #sent = 0;
@@ -78,10 +78,15 @@ export class MigrationLink {
   #problem: string | undefined;
   #bytes = 0;
 
-  /** Listens on the adapter, which nobody else uses, until `close`. */
-  constructor(hypervisor: Hypervisor, nic: Nic) {
+  /**
+   * Listens on the adapter, which nobody else uses, until `close`.
+   * @param end whether it connects, or waits for whoever does
+   */
+  constructor(hypervisor: Hypervisor, nic: Nic, end: 'connects' | 'waits') {
     this.#hypervisor = hypervisor;
     this.#nic = nic;
+    // No packet is on its way for as long as this clock takes to go round: 4 s.
+    if (end === 'connects') this.#connection = hypervisor.simulation.now % 2 ** 32;
     nic.open((packet) => {
       this.#receive(packet);
     });
@@ -212,8 +217,8 @@ export class MigrationLink {
   }
 
   *#send(kind: number, payload: Uint8Array): Process {
-    // No packet is on its way for as long as this clock takes to go round: 4 s.
-    this.#connection ??= this.#hypervisor.simulation.now % 2 ** 32;
+    // There is nobody to be told.
+    if (this.#connection === undefined) return;
     const { size, offset } = MIGRATION_PACKET;
     const packet = new Uint8Array(size + payload.length);
     putField(MIGRATION_PACKET, packet, 0, 'magic', MAGIC);

@@ -25,8 +25,8 @@ describe('the connection of a migration', () => {
       if (isTaken) sent.push(packet.length - HEAD);
       return isTaken;
     };
-    const ours = new MigrationLink(source.hypervisor, cable[0]);
-    const theirs = new MigrationLink(target.hypervisor, cable[1]);
+    const ours = new MigrationLink(source.hypervisor, cable[0], 'connects');
+    const theirs = new MigrationLink(target.hypervisor, cable[1], 'waits');
     return { simulation: source.simulation, ours, theirs, sent };
   }
 

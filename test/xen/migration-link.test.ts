@@ -13,7 +13,10 @@ property(
   fc.nat(5),
   (lengths, fault, at) => {
     const { source, target, cable } = room();
-    const [ours, theirs] = cable.map((nic, i) => new MigrationLink([source, target][i]!.hypervisor, nic));
+    const [ours, theirs] = [
+      new MigrationLink(source.hypervisor, cable[0], 'connects'),
+      new MigrationLink(target.hypervisor, cable[1], 'waits'),
+    ];
     const send = cable[0].send.bind(cable[0]);
     let count = 0;
     let held: Uint8Array | undefined;
@@ -31,33 +34,33 @@ property(
     const message = (i: number): Uint8Array => new Uint8Array(lengths[i]!).map((_, byte) => byte * 7 + i);
     const give = function* (): Process {
       for (const i of lengths.keys()) {
-        yield* ours!.put(message(i));
-        yield* ours!.flush();
+        yield* ours.put(message(i));
+        yield* ours.flush();
       }
-      yield* ours!.say('go');
+      yield* ours.say('go');
     };
     const takeAll = function* (): Process<string | undefined> {
       for (const i of lengths.keys()) {
-        const bytes = yield* theirs!.take(lengths[i]!);
+        const bytes = yield* theirs.take(lengths[i]!);
         if (bytes === undefined) return undefined;
         expect(Buffer.compare(bytes, message(i))).toBe(0);
       }
-      return yield* theirs!.hear();
+      return yield* theirs.hear();
     };
     source.simulation.spawn('give', give());
     const word = source.simulation.runProcess('take', takeAll());
     source.simulation.run();
-    if (!isFaulty) expect([word, theirs!.problem]).toEqual(['go', undefined]);
+    if (!isFaulty) expect([word, theirs.problem]).toEqual(['go', undefined]);
     // The last packet is missed by nobody but who waits for it.
-    else expect(theirs!.problem).toMatch(/^(a packet is missing|no answer)$/);
+    else expect(theirs.problem).toMatch(/^(a packet is missing|no answer)$/);
   },
   { numRuns: 40 },
 );
 
 it('says what is missing when a packet of the middle is lost', () => {
   const { source, target, cable } = room();
-  const ours = new MigrationLink(source.hypervisor, cable[0]);
-  const theirs = new MigrationLink(target.hypervisor, cable[1]);
+  const ours = new MigrationLink(source.hypervisor, cable[0], 'connects');
+  const theirs = new MigrationLink(target.hypervisor, cable[1], 'waits');
   const send = cable[0].send.bind(cable[0]);
   let count = 0;
   cable[0].send = (packet) => count++ === 1 || send(packet);
