@@ -138,6 +138,8 @@ export function* completeIncoming(
 ): Process<Domain | NotDone> {
   const { memory, map, costs, simulation, scrubber } = list.hypervisor;
   const entry = list.entryAt(domid);
+  yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
+  // From here to the guest nothing waits: nobody writes to the disk in between.
   const reason = list.hypervisor.devices.verify(store, disk.device);
   if (reason !== Reason.ok) return failed(diskProblem(reason));
   // What was written to it while the guest ran elsewhere is in the generation that was just compared.
@@ -146,7 +148,6 @@ export function* completeIncoming(
   if (!(guest instanceof DomainEnvironment) || guest.nrPages !== p2m.length) return NO_PROGRAM;
   const placed = new Set(p2m.frames());
   for (const mfn of frames) if (!placed.has(mfn)) scrubber.add(Mfn(mfn));
-  yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
   entry.held = NO_FRAMES;
   entry.boots = boots;
   writeDomainRecord(memory, map, {

@@ -262,6 +262,9 @@ describe('values', () => {
 
   it('memory is whole pages within bounds', () => {
     expect(parseMemory('--memory', '16M')).toBe(16 << 20);
+    expect(parseMemory('--memory', '64GiB')).toBe(64 * 2 ** 30);
+    for (const bytes of [(16 << 20) - 4096, 64 * 2 ** 30 + 4096])
+      expect(mistake(() => parseMemory('--memory', String(bytes)))).toMatch(/ is not 16MiB to 64GiB$/);
     expect(mistake(() => parseMemory('--memory', '15M'))).toBe('--memory: 15M is not 16MiB to 64GiB');
     expect(mistake(() => parseMemory('--memory', '65G'))).toBe('--memory: 65G is not 16MiB to 64GiB');
     expect(mistake(() => parseMemory('--memory', '20000001'))).toBe(
