@@ -34,7 +34,7 @@ import { PAGE_SIZE, Pfn } from '../base/units.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Nic } from '../machine/nic.ts';
 import type { Process } from '../sim/simulation.ts';
-import type { Domain } from './domain.ts';
+import { Domain } from './domain.ts';
 import type { DomainDevices } from './domain-list.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { type Done, done, failed, type NotDone, type Outcome, refused } from './lifecycle.ts';
@@ -168,7 +168,8 @@ class Departure {
   }
 
   *#stay(problem: string): Process<MigrationOutcome> {
-    return { ...failed(problem), domain: yield* continueDomain(this.#parts.toolstack.list, this.#domain) };
+    const next = yield* continueDomain(this.#parts.toolstack.list, this.#domain);
+    return { ...failed(problem), domain: next instanceof Domain ? next : undefined };
   }
 
   *#sendWhileItRuns(): Process {

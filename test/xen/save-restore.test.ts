@@ -335,6 +335,23 @@ describe('saving', () => {
     expect(restore(machine, file)).toHaveProperty('problem');
   });
 
+  it('to a device that fails goes on only with a disk that nobody has written to meanwhile', () => {
+    const { machine, guest, file } = stuck(0);
+    const submit = file.submit.bind(file);
+    file.submit = (request) => {
+      if (guest.domain.state !== 'suspended') return submit(request);
+      noteChange(machine.disk.store, 5);
+      submit({ ...request, done: () => request.done('EIO') });
+    };
+    const { outcome } = save(machine, guest, file);
+    expect([outcome.outcome, 'problem' in outcome && [outcome.problem, outcome.domain]]).toEqual([
+      'failed',
+      ['the device fails', undefined],
+    ]);
+    expect(guest.domain.state).toBe('suspended');
+    machine.toolstack.list.checkInvariants();
+  });
+
   it('flushes the guest’s disk, takes the old header away, and writes the new one when all else is on the medium', () => {
     const { machine, guest, file } = stuck(0);
     const log: string[] = [];
