@@ -302,13 +302,16 @@ export class Ext2 implements JournalClient {
     }
     // After an abort the log holds what is nowhere else: it is to be replayed.
     if (journal?.isAborted !== true) superblock.endChanges();
+    const isNoted = failure !== undefined;
     try {
       yield* this.#writeback.sync(this.buffers.device);
-    } finally {
-      if (this.#writeback.hasLostMetadata) {
-        superblock.noteErrors();
-        yield* this.#writeback.sync(this.buffers.device);
-      }
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      failure ??= error;
+    }
+    if (this.#writeback.hasLostMetadata || (!isNoted && failure !== undefined)) {
+      superblock.noteErrors();
+      yield* this.#writeback.sync(this.buffers.device);
     }
     if (failure !== undefined) throw failure;
   }

@@ -56,7 +56,7 @@ const PATHS: Record<string, (scene: Scene) => Process> = {
   },
   *kupdate(scene) {
     yield* writePage(scene);
-    yield* wait(80);
+    yield* wait(120);
   },
   *reclaim(scene) {
     yield* writePage(scene);
@@ -146,6 +146,8 @@ interface Outcome {
   readonly hasFailedThere: boolean;
   readonly shutdown: string | undefined;
   readonly image: MemoryImage;
+  /** What a loss of power at the end of the path would leave. */
+  readonly crashed: MemoryImage;
 }
 
 /** The block that the scene allocates first: the indirect one, or the page's own. */
@@ -171,13 +173,14 @@ function play(fs: FileSystem, page: number, path: string, fails: (block: number)
   };
   const answers = [codeOf(() => machine.run(PATHS[path]!({ kernel, sys, fd, page })))];
   const hasFailedThere = hasFailed;
+  const crashed = image.clone();
   if (path !== 'shutdown') {
     for (let i = 0; i < 3; i++) answers.push(codeOf(() => machine.run(sys.fsync(fd))));
     sys.dropCaches();
     mustShowOwn(machine.run(readAll(sys)));
   }
   const shutdown = machine.run(kernel.shutdown());
-  return { answers, hasFailedThere, shutdown, image };
+  return { answers, hasFailedThere, shutdown, image, crashed };
 }
 
 /** Paths that tell themselves; where the others have met an error, the next fsync does. */
@@ -189,6 +192,8 @@ const PAST_METADATA = ['O_DIRECT', 'O_DIRECT, reading'];
 
 describe.each(Object.keys(PATHS))('a new block that cannot be written, by %s', (path) => {
   const isShutdown = path === 'shutdown';
+  /** Whether the inode, too, is on the disk at its end. */
+  const hasWritten = TELLING.includes(path) || SYNCING.includes(path) || path === 'kupdate';
   const answersOf = (first: string, ...later: string[]): string[] => (isShutdown ? ['ok'] : [first, ...later]);
 
   it.each(['once', 'for ever', 'with all that are allocated then'] as const)('ext2: of data, %s', (duration) => {
@@ -199,11 +204,12 @@ describe.each(Object.keys(PATHS))('a new block that cannot be written, by %s', (
       'for ever': (block: number) => block === first,
       'with all that are allocated then': () => true,
     }[duration];
-    const { image, ...outcome } = play('ext2', DATA, path, fails);
+    const { image, crashed, ...outcome } = play('ext2', DATA, path, fails);
     const answers = TELLING.includes(path) ? answersOf('EIO', 'ok', 'ok', 'ok') : answersOf('ok', 'EIO', 'ok', 'ok');
     expect(outcome).toEqual({ answers, hasFailedThere: !isShutdown, shutdown: isShutdown ? 'EIO' : undefined });
     // What the file has is told; what the file system has is sound.
     expect(saysErrors(image)).toBe(false);
+    if (hasWritten) mustShowOwn(filesOf(crashed));
     expect(freeBlocks(image).has(first)).toBe(path !== 'O_DIRECT' || duration !== 'once');
     mustShowOwn(filesOf(image));
   });
@@ -211,7 +217,7 @@ describe.each(Object.keys(PATHS))('a new block that cannot be written, by %s', (
   it.each(['once', 'for ever'] as const)('ext3: of data, %s', (duration) => {
     const first = firstBlock('ext3', DATA);
     let failures = 0;
-    const { image, ...outcome } = play(
+    const { image, crashed, ...outcome } = play(
       'ext3',
       DATA,
       path,
@@ -221,17 +227,19 @@ describe.each(Object.keys(PATHS))('a new block that cannot be written, by %s', (
     const answers = answersOf(path === 'O_DIRECT' ? 'EROFS' : isTold ? 'EIO' : 'ok', 'EIO', 'EIO', 'EIO');
     expect(outcome).toEqual({ answers, hasFailedThere: !isShutdown, shutdown: isShutdown ? 'EIO' : undefined });
     expect(saysErrors(image)).toBe(true);
+    mustShowOwn(filesOf(crashed));
     mustShowOwn(filesOf(image));
   });
 
   itWithE2fsprogs('ext2: an indirect block; and e2fsck finds nothing that was deleted', (judge) => {
     const first = firstBlock('ext2', BELOW_INDIRECT);
-    const { image, ...outcome } = play('ext2', BELOW_INDIRECT, path, (block) => block === first);
+    const { image, crashed, ...outcome } = play('ext2', BELOW_INDIRECT, path, (block) => block === first);
     const told = TELLING.includes(path) && !PAST_METADATA.includes(path) ? ['EIO', 'ok'] : ['ok', 'EIO'];
     const answers = answersOf(...((SYNCING.includes(path) ? ['EIO', 'EIO'] : told) as [string, string]), 'ok', 'ok');
     const hasFailedThere = !isShutdown && !PAST_METADATA.includes(path);
     // One that had been told before has nothing left to write.
     expect(outcome).toEqual({ answers, hasFailedThere, shutdown: SYNCING.includes(path) ? undefined : 'EIO' });
+    if (hasWritten && hasFailedThere) mustShowOwn(filesOf(crashed));
     expect(saysErrors(image)).toBe(true);
     mustShowOwn(filesOf(image));
     const at = `${judge.dir}/lost.img`;
