@@ -142,7 +142,8 @@ export class Ext2Pages implements InodeOperations {
 
   /**
    * vmtruncate and ext2_truncate: sets a file's size; what lies beyond is gone. The caller holds i_sem.
-   * Throws EFBIG, EIO, EROFS.
+   * Throws EFBIG, EIO, EROFS; EIO also when the file has its new size and something that was cut off could not be freed, which the
+   * superblock says then. In 2.6.12 nobody is told of that.
    */
   *setSize(inode: Inode, size: number): Process {
     if (size > MAX_FILE_BYTES) throw new ModelError('EFBIG', `${size} bytes`);
@@ -167,6 +168,8 @@ export class Ext2Pages implements InodeOperations {
     if (!isCut) return;
     yield* truncatePages(this.#mm, this.#io, inode.space, pagesOf(size));
     yield* changes.map.truncate(inode, pagesOf(size));
+    const { superblock } = changes;
+    if (superblock.isReadOnly) throw new ModelError('EIO', superblock.errors.at(-1)!);
   }
 
   /** A crash came between the new size of a file and the freeing of its blocks: another implementation's transactions. */

@@ -195,11 +195,11 @@ const SYSTEMS: [string, number | undefined, boolean][] = [
 const ENDS: Record<string, readonly [always: string[], rarely: string[]]> = {
   ext2: [
     ['read: EIO', 'read: ok, errors', 'write: ok, errors'],
-    ['read: EFAULT', 'read: ok', 'write: ok'],
+    ['read: EFAULT', 'read: EIO, errors', 'read: ok', 'write: ok'],
   ],
   ext3: [
     ['read: EIO', 'read: ok, errors, ended', 'write: EROFS, errors, ended', 'write: ok, errors, ended'],
-    ['read: EFAULT', 'read: ok', 'write: ok, errors'],
+    ['read: EFAULT', 'read: EIO, errors, ended', 'read: ok', 'write: ok, errors'],
   ],
   'ext3 with dir_index': [
     ['read: EIO', 'read: ok, errors, ended', 'write: ok, errors, ended'],
