@@ -213,7 +213,8 @@ function replayJournal(path: string, image: ImageStore): void {
   const testbed = new Testbed(options);
   const life = function* (): Process {
     const { kernel } = yield* testbed.start('cachemap=off');
-    yield* kernel.shutdown();
+    const code = yield* kernel.shutdown();
+    if (code !== undefined) throw new ModelError(code, 'what the journal held cannot be written');
   };
   try {
     testbed.simulation.runProcess('replay', life());

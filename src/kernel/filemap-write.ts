@@ -283,15 +283,13 @@ export class FileWrite {
     if (position + length > inode.size) return false;
     const first = position / PAGE_SIZE;
     const end = first + length / PAGE_SIZE;
-    const blocks: number[] = [];
-    for (let index = first; index < end; index++) {
-      const block = yield* lookUpBlock(inode, index);
-      if (block === HOLE) return false;
-      blocks.push(block);
-    }
+    if ((yield* this.#blocksOf(inode, first, end)) === undefined) return false;
     unmapRange(this.#mm.cache, this.#mm.map, inode.space, first, end);
     yield* this.#writeback.writePages(inode, true, first, end);
     yield* this.#writeback.waitPages(inode, first, end);
+    // A page that could not be written to a new block has lost it.
+    const blocks = yield* this.#blocksOf(inode, first, end);
+    if (blocks === undefined) return false;
     yield* truncatePages(this.#mm, this.#io, inode.space, first, end);
     try {
       yield* this.#transfer(BlkifOp.write, blocks, src, offset, length);
@@ -300,6 +298,17 @@ export class FileWrite {
       yield* truncatePages(this.#mm, this.#io, inode.space, first, end);
     }
     return true;
+  }
+
+  /** The blocks of some pages; undefined when one of them has none. Throws EIO. */
+  *#blocksOf(inode: Inode, first: number, end: number): Process<number[] | undefined> {
+    const blocks: number[] = [];
+    for (let index = first; index < end; index++) {
+      const block = yield* lookUpBlock(inode, index);
+      if (block === HOLE) return undefined;
+      blocks.push(block);
+    }
+    return blocks;
   }
 
   /** Moves whole blocks between a buffer and the disk through pages of their own. Throws EIO, ENOMEM. */

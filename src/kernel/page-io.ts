@@ -52,6 +52,8 @@ export interface Mapping {
   loadMetadata(index: number): Process;
   /** get_block for writing a page that has no block: it is given one, unless it lies beyond the end. Throws ENOSPC, EIO, EROFS. */
   allocate(index: number): Process;
+  /** A page is lost: its block is taken from it again, and the page goes. */
+  withdraw(index: number): Process;
   /** Whether writeInode has something to write. */
   readonly isInodeDirty: boolean;
   /** write_inode: puts what changed of the inode into its block's buffer. Throws EIO. */

@@ -12,7 +12,7 @@ import { BlockQueue } from '../../src/kernel/block-queue.ts';
 import { CacheMap, MemoryManagement, PG } from '../../src/kernel/index.ts';
 import { PageIo } from '../../src/kernel/page-io.ts';
 import { Writeback } from '../../src/kernel/fs-writeback.ts';
-import type { Process } from '../../src/sim/index.ts';
+import { NOTHING, type Process } from '../../src/sim/index.ts';
 import { BOOT_PAGES, COSTS, FakeMachine } from './fake-machine.ts';
 
 let machine: FakeMachine;
@@ -35,7 +35,8 @@ beforeEach(() => {
   queue.attach(machine.connectFront(ring, COSTS.interruptNs, queue.dispatch));
   const io = new PageIo(env, COSTS, mm, cacheMap, queue);
   const writeback = new Writeback(env, COSTS, mm, io, queue);
-  const device = new BlockDeviceMapping(mm.cache.open(0 as Ino, 0, false), image.size / PAGE_SIZE);
+  const space = mm.cache.open(0 as Ino, 0, false);
+  const device = new BlockDeviceMapping(space, image.size / PAGE_SIZE, () => NOTHING);
   superblock = run(Ext2Super.mount(env, new Buffers(env, mm, io, writeback, device)));
 });
 
