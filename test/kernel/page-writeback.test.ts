@@ -247,7 +247,11 @@ describe('a device that does not keep up', () => {
     limits.start();
     start(limits.balance(), 3);
     // 113 of 128 requests, and the one that was being made.
-    expect([queue.isCongested, queue.isFull, mm.cache.nrWriteback]).toEqual([true, false, 114]);
+    expect([queue.isCongested(BlkifOp.write), queue.isFull(BlkifOp.write), mm.cache.nrWriteback]).toEqual([
+      true,
+      false,
+      114,
+    ]);
     const taken: RingRequest[] = [];
     const answer = (count: number): void => {
       for (let i = 0; i < count; i++) {
@@ -259,11 +263,11 @@ describe('a device that does not keep up', () => {
       runFor(0.05);
     };
     answer(11);
-    expect([queue.isCongested, mm.cache.nrWriteback]).toEqual([true, 103]);
+    expect([queue.isCongested(BlkifOp.write), mm.cache.nrWriteback]).toEqual([true, 103]);
     answer(1);
-    expect([queue.isCongested, mm.cache.nrWriteback]).toEqual([true, 114]);
+    expect([queue.isCongested(BlkifOp.write), mm.cache.nrWriteback]).toEqual([true, 114]);
     // Who must write every page waits for room, two pages in hand.
     start(writeback.writePages(mapping, true), 0.01);
-    expect([queue.isFull, mm.cache.nrWriteback]).toEqual([true, 128 + 2]);
+    expect([queue.isFull(BlkifOp.write), mm.cache.nrWriteback]).toEqual([true, 128 + 2]);
   });
 });
