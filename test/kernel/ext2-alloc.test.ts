@@ -72,6 +72,70 @@ describe('blocks', () => {
     expect(Math.floor(run(newBlock(superblock, blocksPerGroup + 5)) / blocksPerGroup)).toBe(2);
   });
 
+  // Blocks of group 1, of which 20,032 is a multiple of 64; each row: the goal, what is in use, what is found.
+  it.each<[string, number, [number, number][], number]>([
+    ['the goal, where it is a multiple of 64', 20_032, [], 20_032],
+    [
+      'the free byte behind such a goal that is in use',
+      20_032,
+      [
+        [20_032, 20_033],
+        [20_034, 20_040],
+      ],
+      20_040,
+    ],
+    ['the start of the run that ends in a free byte', 20_032, [[20_032, 20_035]], 20_035],
+    ['the next one behind a goal', 20_030, [[20_030, 20_031]], 20_031],
+    ['the last of the 64', 19_969, [[19_969, 20_031]], 20_031],
+    [
+      'no single one behind the 64, but a free byte',
+      19_969,
+      [
+        [19_969, 20_032],
+        [20_033, 20_040],
+      ],
+      20_040,
+    ],
+    [
+      'the same for the last of the 64',
+      20_031,
+      [
+        [20_031, 20_032],
+        [20_033, 20_040],
+      ],
+      20_040,
+    ],
+    ['the last of the group', 32_766, [[32_766, 32_767]], 32_767],
+    [
+      'a single one behind the 64 where no byte is free',
+      20_032,
+      [
+        [20_032, 20_100],
+        [20_101, 32_768],
+      ],
+      20_100,
+    ],
+    ['one of the next group, and none before the goal', 20_032, [[20_032, 32_768]], 32_768],
+  ])('are %s', (_, goal, inUse, found) => {
+    const { buffers, geometry } = superblock;
+    const head = nextClearBit(buffers, bitmap(2), 0, geometry.blocksPerGroup);
+    for (const [from, end] of inUse) for (let bit = from; bit < end; bit++) setBit(buffers, bitmap(1), bit, true);
+    const expected = found < geometry.blocksPerGroup ? found : geometry.blocksPerGroup + head;
+    expect(run(newBlock(superblock, geometry.blocksPerGroup + goal)) - geometry.blocksPerGroup).toBe(expected);
+  });
+
+  it('lie before the goal where nothing else is free', () => {
+    const { buffers, geometry } = superblock;
+    const { blocksPerGroup } = geometry;
+    for (const group of [0, 1, 2, 3])
+      for (let bit = 0; bit < blocksPerGroup; bit++) setBit(buffers, bitmap(group), bit, true);
+    setBit(buffers, bitmap(1), 19_000, false);
+    expect(run(newBlock(superblock, blocksPerGroup + 20_032))).toBe(blocksPerGroup + 19_000);
+    expect(() => run(newBlock(superblock, blocksPerGroup + 20_032))).toThrow(
+      expect.objectContaining({ code: 'ENOSPC' }),
+    );
+  });
+
   it('are never metadata, whatever the bitmap says', () => {
     setBit(superblock.buffers, bitmap(0), 1, false);
     expect(() => run(newBlock(superblock, 1))).toThrow(expect.objectContaining({ code: 'EIO' }));
