@@ -6,7 +6,7 @@ import { makeExt2 } from '../../src/disk/mkfs.ts';
 import { directory, tree } from '../../src/disk/mkfs-tree.ts';
 import { Buffers, BlockDeviceMapping } from '../../src/kernel/buffer.ts';
 import { freeBlocks, newBlock, nextClearBit, setBit } from '../../src/kernel/ext2-balloc.ts';
-import { freeInode, newInode } from '../../src/kernel/ext2-ialloc.ts';
+import { freeInode, mostDebtOf, newInode } from '../../src/kernel/ext2-ialloc.ts';
 import { Ext2Super } from '../../src/kernel/ext2-super.ts';
 import { BlockQueue } from '../../src/kernel/block-queue.ts';
 import { CacheMap, MemoryManagement, PG } from '../../src/kernel/index.ts';
@@ -184,6 +184,55 @@ describe('inodes', () => {
     expect([first, second].map(groupOf)).toEqual([1, 3]);
     expect(groupOf(run(newInode(superblock, second, FILE)).ino)).toBe(groupOf(second));
     expect(groupOf(run(newInode(superblock, first, DIRECTORY)).ino)).toBe(groupOf(first));
+  });
+
+  it.each([
+    // By blocks, 256 of them a directory at least.
+    [32_768, 16_384, 0, 128],
+    [32_768, 16_384, 256, 128],
+    [32_768, 16_384, 257, 127],
+    [32_767, 16_384, 256, 127],
+    [32_640, 16_384, 255, 127],
+    // By inodes, 64 of them.
+    [32_768, 8192, 256, 128],
+    [32_768, 8191, 256, 127],
+    [32_768, 128, 256, 2],
+    [32_768, 127, 256, 1],
+    // Never none.
+    [32_768, 32, 256, 1],
+    [256, 16_384, 1000, 1],
+  ])('of directories: groups of %i blocks and %i inodes, %i blocks a directory: a debt of %i', (...row) => {
+    const [blocks, inodes, blocksADirectory, most] = row;
+    expect(mostDebtOf(blocks, inodes, blocksADirectory)).toBe(most);
+  });
+
+  it('of directories lie with their parent up to that debt, which grows by each of them and shrinks by each file', () => {
+    const { geometry, debts, buffers } = superblock;
+    const parent = run(newInode(superblock, 2, DIRECTORY)).ino;
+    const home = groupOf(parent);
+    // So many directories that each has less than 256 blocks.
+    const { pfn, offset } = superblock.descriptor((home + 2) % 4);
+    buffers.writeU16(pfn, offset + GROUP_DESCRIPTOR.offset.bg_used_dirs_count, 1000);
+    const most = mostDebtOf(geometry.blocksPerGroup, geometry.inodesPerGroup, 256);
+    debts[home] = most - 1;
+    expect(groupOf(run(newInode(superblock, parent, DIRECTORY)).ino)).toBe(home);
+    expect(debts[home]).toBe(most);
+    expect(groupOf(run(newInode(superblock, parent, DIRECTORY)).ino)).toBe((home + 1) % 4);
+    expect(groupOf(run(newInode(superblock, parent, FILE)).ino)).toBe(home);
+    expect(debts[home]).toBe(most - 1);
+    expect(groupOf(run(newInode(superblock, parent, DIRECTORY)).ino)).toBe(home);
+  });
+
+  it.each([
+    [254, 255],
+    [255, 255],
+  ])('a debt of %i becomes %i by a directory of the root, and none falls below 0', (before, after) => {
+    superblock.debts.fill(before);
+    const group = groupOf(run(newInode(superblock, 2, DIRECTORY)).ino);
+    expect(superblock.debts[group]).toBe(after);
+    superblock.debts.fill(0);
+    run(newInode(superblock, 2, FILE));
+    expect([...superblock.debts]).toEqual([0, 0, 0, 0]);
   });
 
   it('have another generation each time their number is used', () => {
