@@ -108,6 +108,7 @@ export class HostListing {
   /** Bytes that the host has stored for them; less where files have holes. */
   allocatedBytes = 0;
   readonly #limit: number;
+  readonly #mostNames: number;
   readonly #root: Found & { kind: 'directory' };
   readonly #leftOut = new LeftOut();
   readonly #linked = new Map<string, Found>();
@@ -116,15 +117,17 @@ export class HostListing {
   /**
    * Lists the directory `dir` of the host.
    * @param limit bytes of files after which it ends
+   * @param mostNames names that it may have
    * @throws UserError when `dir` is not a directory or cannot be listed, or there are too many names
    */
-  constructor(dir: string, limit = Infinity) {
+  constructor(dir: string, limit = Infinity, mostNames = MOST_NAMES) {
     this.#limit = limit;
+    this.#mostNames = mostNames;
     const path = Buffer.from(dir);
     const stat = askHost(`cannot open ${dir}`, () => statSync(path, { bigint: true }));
     if (!stat.isDirectory()) throw new UserError(`${dir}: not a directory`);
     this.#root = this.#listDirectory(path, metaOf(stat));
-    if (this.#names > MOST_NAMES) throw new UserError(`${dir}: more than ${MOST_NAMES} names`);
+    if (this.#names > mostNames) throw new UserError(`${dir}: more than ${mostNames} names`);
   }
 
   /**
@@ -176,7 +179,7 @@ export class HostListing {
     names.sort((a, b) => Buffer.compare(a, b));
     const entries: FoundEntry[] = [];
     for (const name of names) {
-      if (this.bytes >= this.#limit || this.#names > MOST_NAMES) break;
+      if (this.bytes >= this.#limit || this.#names > this.#mostNames) break;
       const entryPath = Buffer.concat([path, SLASH, name]);
       try {
         const found = this.#look(entryPath);

@@ -1,7 +1,7 @@
 // Blocks and inodes are allocated where ext2 of 2.6.12 puts them, and what the bitmaps say is not believed.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Ino, PAGE_SIZE, type Pfn } from '../../src/base/index.ts';
-import { EXT2_MODE, GROUP_DESCRIPTOR } from '../../src/disk/ext2-format.ts';
+import { EXT2_MODE, GROUP_DESCRIPTOR, SUPERBLOCK } from '../../src/disk/ext2-format.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
 import { directory, tree } from '../../src/disk/mkfs-tree.ts';
 import { Buffers, BlockDeviceMapping } from '../../src/kernel/buffer.ts';
@@ -169,6 +169,55 @@ describe('blocks of several groups', () => {
       expect.stringMatching(`blocks ${start + 3} to ${start + 4} are not freed: EIO`),
     ]);
     expect([superblock.isReadOnly, superblock.hasErrors]).toEqual([true, true]);
+  });
+});
+
+describe('counts of 16 bits', () => {
+  const set = (group: number, field: keyof typeof GROUP_DESCRIPTOR.offset, value: number): void => {
+    const { pfn, offset } = superblock.descriptor(group);
+    superblock.buffers.writeU16(pfn, offset + GROUP_DESCRIPTOR.offset[field], value);
+  };
+
+  it.each([
+    [0xfffd, 0xffff],
+    [0xfffe, 0xffff],
+    [0xffff, 0xffff],
+  ])('that say %i are %i when two blocks, or two inodes, are freed', (before, after) => {
+    const block = run(newBlock(superblock, 40_000));
+    expect(run(newBlock(superblock, block))).toBe(block + 1);
+    set(1, 'bg_free_blocks_count', before);
+    run(freeBlocks(superblock, block, 2));
+    expect(descriptorWord(1, 'bg_free_blocks_count')).toBe(after);
+    const inodes = [1, 2].map(() => run(newInode(superblock, 2, EXT2_MODE.regular | 0o644)).ino);
+    set(0, 'bg_free_inodes_count', before);
+    for (const ino of inodes) run(freeInode(superblock, ino, false));
+    expect(descriptorWord(0, 'bg_free_inodes_count')).toBe(after);
+  });
+
+  it.each([
+    [1, 0],
+    [2, 1],
+  ])('that say %i are %i when one is taken, though the bitmap has more', (before, after) => {
+    for (const field of ['bg_free_blocks_count', 'bg_free_inodes_count'] as const) set(0, field, before);
+    const { ino } = run(newInode(superblock, 2, EXT2_MODE.regular | 0o644));
+    expect([ino, descriptorWord(0, 'bg_free_inodes_count')]).toEqual([11, after]);
+    expect(Math.floor(run(newBlock(superblock, 20_000)) / 32_768)).toBe(0);
+    expect(descriptorWord(0, 'bg_free_blocks_count')).toBe(after);
+    // A group that says it is full is passed by.
+    expect(Math.floor(run(newBlock(superblock, 20_000)) / 32_768)).toBe(after === 0 ? 1 : 0);
+  });
+
+  it.each([
+    [0x7fff, 0x8000],
+    [0xfffe, 0xffff],
+    [0xffff, 0],
+  ])('of mounts go on from %i with %i', (before, after) => {
+    const { buffers, superblockPage } = superblock;
+    const at = 1024 + SUPERBLOCK.offset.s_mnt_count;
+    buffers.writeU16(superblockPage, at, before);
+    const neighbour = buffers.readU16(superblockPage, at + 2);
+    superblock.beginChange();
+    expect([buffers.readU16(superblockPage, at), buffers.readU16(superblockPage, at + 2)]).toEqual([after, neighbour]);
   });
 });
 
