@@ -20,7 +20,7 @@ import {
 } from '../../src/disk/ext2-format.ts';
 import type { MemoryImage } from '../../src/disk/memory-image.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
-import { directory, file, tree } from '../../src/disk/mkfs-tree.ts';
+import { directory, file, sparse, tree } from '../../src/disk/mkfs-tree.ts';
 import { GrantTable } from '../../src/kernel/gnttab.ts';
 import { MemMap, MemoryManagement, NO_PAGE, O, type Syscalls } from '../../src/kernel/index.ts';
 import { ListeningSocket } from '../../src/kernel/socket.ts';
@@ -165,6 +165,58 @@ describe('a file of 2 GiB', () => {
     const again = run(sys.open('/file'));
     expect([run(sys.pread(again, seen, 0, seen.length, start)), seen]).toEqual([bytes.length, bytes]);
   });
+});
+
+describe('the pointers of an inode', () => {
+  const K = 1024;
+  const [single, double, triple] = [12, 12 + K, 12 + K + K ** 2];
+  const ENDS = [single, double, double + K, triple, triple + K, triple + K ** 2, triple + K ** 3];
+  const PLACES = [0, ...ENDS.flatMap((end) => [end - 2, end - 1, end, end + 1])].filter((at) => at < triple + K ** 3);
+
+  /** Blocks of pointers on the way to a block of the file, by name. */
+  function wayTo(index: number): string[] {
+    if (index < single) return [];
+    if (index < double) return ['1'];
+    if (index < triple) return ['2', `2/${Math.floor((index - double) / K)}`];
+    const below = index - triple;
+    return ['3', `3/${Math.floor(below / K ** 2)}`, `3/${Math.floor(below / K ** 2)}/${Math.floor(below / K)}`];
+  }
+  const sectorsOf = (places: readonly number[]): number => 8 * (places.length + new Set(places.flatMap(wayTo)).size);
+  const pageOf = (index: number): Uint8Array => Uint8Array.from({ length: PAGE_SIZE }, (_, i) => (index * 31 + i) | 1);
+
+  it.each(['mkfs', 'the kernel'])(
+    'lead to each block beside a border, as %s has set them, and to none that is cut off',
+    (by) => {
+      const size = (triple + K ** 3) * PAGE_SIZE;
+      const pieces = by === 'mkfs' ? PLACES.map((index) => [index * PAGE_SIZE, pageOf(index)] as const) : [];
+      image = makeExt2(tree(directory([['f', file(sparse(size, pieces))]])), { size: 8 << 20 });
+      boot();
+      const page = new Uint8Array(PAGE_SIZE);
+      if (by === 'the kernel') {
+        const fd = run(sys.open('/f', O.rdwr));
+        for (const index of PLACES) run(sys.pwrite(fd, pageOf(index), 0, PAGE_SIZE, index * PAGE_SIZE));
+        run(sys.sync());
+        boot();
+      }
+      const fd = run(sys.open('/f', O.rdwr));
+      expect(sys.fstat(fd)).toMatchObject({ size, sectors: sectorsOf(PLACES) });
+      const mustHold = (index: number, expected: Uint8Array): void => {
+        run(sys.pread(fd, page, 0, PAGE_SIZE, index * PAGE_SIZE));
+        expect(Buffer.compare(page, expected), `block ${index}`).toBe(0);
+      };
+      const zeros = new Uint8Array(PAGE_SIZE);
+      for (const index of PLACES) mustHold(index, pageOf(index));
+      for (const end of ENDS.slice(0, -1)) for (const hole of [end - 3, end + 2]) mustHold(hole, zeros);
+      for (const end of [...PLACES].reverse()) {
+        run(sys.ftruncate(fd, end * PAGE_SIZE));
+        run(sys.ftruncate(fd, size));
+        const left = PLACES.filter((index) => index < end);
+        expect([end, sys.fstat(fd).sectors]).toEqual([end, sectorsOf(left)]);
+        mustHold(end, zeros);
+        if (left.length > 0) mustHold(left.at(-1)!, pageOf(left.at(-1)!));
+      }
+    },
+  );
 });
 
 describe('tables of a memory', () => {
