@@ -13,6 +13,7 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { counted } from '../base/counted.ts';
 import { checkArgument, checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
@@ -122,7 +123,9 @@ export function planExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Pro
   if (shape === undefined) {
     const least = chooseShape({ ...demand, freeBlocks: 0 }, false);
     if (size === undefined || least === undefined) throw new UserError('the files are too many for ext2');
-    throw new UserError(`size: ${size} bytes are too few, the files need ${least.blockCount * EXT2_BLOCK_SIZE}`);
+    throw new UserError(
+      `size: ${counted(size, 'byte is', 'bytes are')} too few, the files need ${least.blockCount * EXT2_BLOCK_SIZE}`,
+    );
   }
 
   const placement = new Placement(shape);

@@ -14,6 +14,7 @@
  * write to a hole or beyond the end is a buffered one followed by fsync (so does ext2 there for holes).
  */
 
+import { counted } from '../base/counted.ts';
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE, pagesOf, type Pfn } from '../base/units.ts';
 import { NOTHING, WaitQueue, type CpuClock, type Process } from '../sim/index.ts';
@@ -359,5 +360,5 @@ export class FileWrite {
 
 function checkDirect(position: number, length: number): void {
   if (position % PAGE_SIZE !== 0 || length % PAGE_SIZE !== 0)
-    throw new ModelError('EINVAL', `direct I/O of ${length} bytes at ${position}`);
+    throw new ModelError('EINVAL', `direct I/O of ${counted(length, 'byte')} at ${position}`);
 }

@@ -10,6 +10,7 @@
  * kernel before it.
  */
 
+import { counted } from '../base/counted.ts';
 import { archOfCode } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
@@ -352,7 +353,7 @@ function initMemory(
     preserved++;
   }
   if (preserved !== preservedCount)
-    throw new GuestPanic(`start_info: ${preservedCount} pages preserved, ${preserved} bits set`);
+    throw new GuestPanic(`start_info: ${counted(preservedCount, 'page')} preserved, ${counted(preserved, 'bit')} set`);
   mm.freeAll();
   cacheMap.attach(mm);
   const kernelPages: Pfn[] = [];
@@ -419,7 +420,8 @@ function parseStartInfo(env: GuestEnvironment): BootParameters {
   const overlong = overlongField(layout, page, 0);
   if (overlong !== undefined) throw new GuestPanic(`start_info: ${overlong} has more than 32 bits`);
   const nrPages = field('nrPages');
-  if (nrPages !== env.memory.nrPages) throw new GuestPanic(`start_info: ${nrPages} pages, not ${env.memory.nrPages}`);
+  if (nrPages !== env.memory.nrPages)
+    throw new GuestPanic(`start_info: ${counted(nrPages, 'page')}, not ${env.memory.nrPages}`);
   const end = page.indexOf(0, cmdLine);
   assert(end >= cmdLine && end < layout.size, 'command line is not terminated');
   return {

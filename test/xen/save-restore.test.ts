@@ -205,7 +205,7 @@ describe('a save file', () => {
     allocator.allocate(others);
     expect(restore(machine, fileOf(machine, bytes))).toHaveProperty(
       'problem',
-      'ENOMEM: 1031 machine frames wanted, 744 are free',
+      'ENOMEM: 1,031 machine frames wanted, 744 are free',
     );
     machine.simulation.run();
     for (const mfn of others) allocator.free(mfn as never);
