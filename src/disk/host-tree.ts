@@ -111,6 +111,7 @@ export class HostListing {
   /** Bytes that the host has stored for them; less where files have holes. */
   allocatedBytes = 0;
   readonly #limit: number;
+  readonly #mostNames: number;
   readonly #root: Found & { kind: 'directory' };
   readonly #leftOut = new LeftOut();
   readonly #linked = new Map<string, Found>();
@@ -120,15 +121,17 @@ export class HostListing {
    * Lists the directory `dir` of the host.
    * @param limit bytes of files after which it ends
    * @param withoutHidden names in `dir` itself that begin with a dot are none of it
+   * @param mostNames names that it may have
    * @throws UserError when `dir` is not a directory or cannot be listed, or there are too many names
    */
-  constructor(dir: string, limit = Infinity, withoutHidden = false) {
+  constructor(dir: string, limit = Infinity, withoutHidden = false, mostNames = MOST_NAMES) {
     this.#limit = limit;
+    this.#mostNames = mostNames;
     const path = Buffer.from(dir);
     const stat = askHost(`cannot open ${dir}`, () => statSync(path, { bigint: true }));
     if (!stat.isDirectory()) throw new UserError(`${dir}: not a directory`);
     this.#root = this.#listDirectory(path, metaOf(stat), withoutHidden);
-    if (this.#names > MOST_NAMES) throw new UserError(`${dir}: more than ${MOST_NAMES} names`);
+    if (this.#names > mostNames) throw new UserError(`${dir}: more than ${mostNames} names`);
   }
 
   /**
@@ -180,7 +183,7 @@ export class HostListing {
     names.sort((a, b) => Buffer.compare(a, b));
     const entries: FoundEntry[] = [];
     for (const name of names) {
-      if (this.bytes >= this.#limit || this.#names > MOST_NAMES) break;
+      if (this.bytes >= this.#limit || this.#names > this.#mostNames) break;
       if (withoutHidden && name[0] === DOT) continue;
       const entryPath = Buffer.concat([path, SLASH, name]);
       try {

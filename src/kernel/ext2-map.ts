@@ -284,7 +284,7 @@ export class Ext2Map {
       words[i] = 0;
     }
     if (hasEnded()) return false;
-    if (from > 0) {
+    if (from > 0 && words.some((word) => word !== 0)) {
       const pfn = yield* this.#super.begun(buffers.breadForChange(root));
       buffers.copyIn(pfn, 0, bytes, PAGE_SIZE);
       this.#addBuffer(inode, root);

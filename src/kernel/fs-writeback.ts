@@ -189,7 +189,7 @@ export class Writeback {
   }
 
   #mustLeaveOff(control: WritebackControl): boolean {
-    if (!control.isNonblocking || !this.#queue.isCongested) return false;
+    if (!control.isNonblocking || !this.#queue.isCongested(BlkifOp.write)) return false;
     control.encounteredCongestion = true;
     return true;
   }
@@ -264,7 +264,7 @@ export class Writeback {
       outcome.failed = failed;
       done.wakeAll();
     };
-    if (this.#queue.isFull) yield* this.#queue.waitForRoom();
+    if (this.#queue.isFull(BlkifOp.flush)) yield* this.#queue.waitForRoom(BlkifOp.flush);
     this.#queue.flush(end);
     yield* this.#env.cpu.settle();
     while (!outcome.ended) yield done;
@@ -370,8 +370,8 @@ export class Writeback {
   #pageOut(pfn: Pfn): boolean {
     const { cache, map } = this.#mm;
     const dirty = this.#dirty.get(cache.spaceOf(pfn));
-    if (dirty === undefined || this.#queue.isCongested || this.#queue.isFull) return false;
-    if (!map.has(pfn, PG.hasBlock) || map.isLost(pfn)) return false;
+    const hasRoom = !this.#queue.isCongested(BlkifOp.write) && !this.#queue.isFull(BlkifOp.write);
+    if (dirty === undefined || !hasRoom || !map.has(pfn, PG.hasBlock) || map.isLost(pfn)) return false;
     let block: number;
     try {
       block = dirty.mapping.blockNow(cache.indexOf(pfn));
@@ -410,7 +410,7 @@ export class Writeback {
       lru.rotate(pfn);
     }
     this.#io.wakePage(pfn);
-    if (!this.#queue.isCongested) this.progress.wakeAll();
+    if (!this.#queue.isCongested(BlkifOp.write)) this.progress.wakeAll();
   }
 
   #failed(mapping: Mapping, pfn: Pfn): void {

@@ -107,8 +107,9 @@ export class PageIo {
     this.#queue = queue;
   }
 
+  /** Whether the device has so much to read that nothing is to be read ahead. */
   get isCongested(): boolean {
-    return this.#queue.isCongested;
+    return this.#queue.isCongested(BlkifOp.read);
   }
 
   /** alloc_page without waiting; NO_PAGE when nothing is free and nothing can be freed. */
@@ -318,7 +319,7 @@ export class PageIo {
 
   /** submit_bio: waits for room in the queue. */
   *submit(bio: Bio): Process {
-    if (this.#queue.isFull) yield* this.#queue.waitForRoom();
+    if (this.#queue.isFull(bio.op)) yield* this.#queue.waitForRoom(bio.op);
     this.#env.cpu.charge(this.#costs.bioSubmitNs);
     this.#queue.submit(bio);
   }

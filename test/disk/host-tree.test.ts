@@ -147,6 +147,21 @@ describe('readHostTree', () => {
         told: [`${dir}/long: ${most + 1} bytes are too long for a file of ext2`],
       });
       expect(new HostListing(dir, 4096).bytes).toBe(4096);
+      // As long as ext2 allows.
+      truncateSync(join(dir, 'long'), most);
+      expect(new HostListing(dir).bytes).toBe(1 + most);
+    });
+  });
+
+  it('refuses more names than it is to hold, wherever they are', () => {
+    inTemporaryDirectory((dir) => {
+      mkdirSync(join(dir, 'd'));
+      for (const name of ['a', 'd/b', 'd/c', 'e']) writeFileSync(join(dir, name), 'x');
+      expect(new HostListing(dir, Infinity, false, 5).bytes).toBe(4);
+      for (const most of [4, 2, 0])
+        expect(() => new HostListing(dir, Infinity, false, most)).toThrow(
+          new UserError(`${dir}: more than ${most} names`),
+        );
     });
   });
 
