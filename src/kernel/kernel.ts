@@ -10,6 +10,7 @@
  * kernel before it.
  */
 
+import { checkFunction, checkObject, checkOneOf } from '../base/argument-error.ts';
 import { archOfCode } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
@@ -155,6 +156,9 @@ export class Kernel {
    * @param onReuse told of every page taken over from before the reboot
    */
   static *boot(environment: GuestEnvironment, costs: KernelCosts, onReuse?: ReuseObserver): Process<Kernel> {
+    checkObject('environment', environment, 'memory', 'hypercalls', 'xenstore');
+    checkObject('costs', costs, 'syscallNs', 'bootKernelNs');
+    checkFunction('onReuse', onReuse, true);
     const parameters = parseStartInfo(environment);
     const { naming, registersDirtyPages: hasRegistry, expireSeconds } = parseCommandLine(parameters.cmdLine);
     const env = hasRegistry ? new FileCacheEnvironment(environment) : environment;
@@ -240,6 +244,7 @@ export class Kernel {
    * Orderly reboot, or power off: the domain is shut down when this returns, and the kernel must not be used again.
    */
   *shutdown(reason: ShutdownReason = ShutdownReason.reboot): Process {
+    checkOneOf('reason', reason, Object.values(ShutdownReason));
     yield this.#costs.shutdownServicesNs;
     yield* this.syscalls.exit();
     if (this.#ext2.isChanged || this.#writeback.nrDirtyMappings > 0) yield* this.#ext2.remountReadOnly();
