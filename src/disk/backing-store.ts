@@ -110,7 +110,6 @@ export class ChangeCounts {
 export class WriteAccount implements Writer {
   readonly #counts = new Map<Medium, ChangeCounts>();
 
-  /** @internal */
   wrote(medium: Medium, first: number, blocks: number): void {
     let counts = this.#counts.get(medium);
     if (counts === undefined) this.#counts.set(medium, (counts = new ChangeCounts()));

@@ -6,7 +6,8 @@
 import { checkText } from '../base/argument-error.ts';
 import { ModelError } from '../base/errno.ts';
 import type { Ns, Pfn } from '../base/units.ts';
-import type { CpuClock, Process } from '../sim/index.ts';
+import type { CpuClock } from '../sim/cpu-clock.ts';
+import type { Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2 } from './ext2.ts';

@@ -76,7 +76,7 @@ export function* saveDomain(
   return outcome;
 }
 
-/** A domain is about to be saved or migrated: what is known of it, or why it is not. */
+/** @internal A domain is about to be saved or migrated: what is known of it, or why it is not. */
 export function beginLeaving(
   { memory, map }: Hypervisor,
   domain: Domain,
