@@ -42,6 +42,37 @@ export function checkObject(argument: string, value: unknown, ...members: readon
   for (const member of members) if (!(member in value)) throw new ArgumentError(`${argument}: has no ${member}`);
 }
 
+/** @throws ArgumentError unless `value` is text */
+export function checkText(argument: string, value: unknown): asserts value is string {
+  if (typeof value !== 'string') throw new ArgumentError(`${argument}: expected text, got ${shown(value)}`);
+}
+
+/** @throws ArgumentError unless `value` is a function, or undefined where it may be left out */
+export function checkFunction(argument: string, value: unknown, isOptional = false): void {
+  if (typeof value !== 'function' && !(isOptional && value === undefined))
+    throw new ArgumentError(`${argument}: expected a function, got ${shown(value)}`);
+}
+
+/** @throws ArgumentError unless `value` is a list, each member of which is an object that has all of `members` */
+export function checkList(argument: string, value: unknown, ...members: readonly string[]): void {
+  if (!Array.isArray(value)) throw new ArgumentError(`${argument}: expected a list, got ${shown(value)}`);
+  if (members.length > 0) for (const one of value) checkObject(argument, one, ...members);
+}
+
+/** @throws ArgumentError unless `value` is a buffer of bytes. Allocates nothing. */
+export function checkBytes(argument: string, value: unknown): asserts value is Uint8Array {
+  if (!(value instanceof Uint8Array))
+    throw new ArgumentError(`${argument}: expected a Uint8Array, got ${shown(value)}`);
+}
+
+/** @throws ArgumentError unless `at` and `length` are whole numbers of a range within `size`. Allocates nothing. */
+export function checkRange(argument: string, at: number, length: number, size: number): void {
+  if (!(Number.isSafeInteger(at) && at >= 0 && at <= size))
+    throw new ArgumentError(`${argument}: ${shown(at)} is no place of 0 to ${size}`);
+  if (!(Number.isSafeInteger(length) && length >= 0 && length <= size - at))
+    throw new ArgumentError(`length, ${argument}: a range of ${shown(length)} bytes does not lie within ${size}`);
+}
+
 /** A value on one short line. */
 function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value).slice(0, 40);

@@ -1,13 +1,31 @@
 /** Units, architectures, assertions, the four kinds of failure, byte layouts, strings for bytes, counts in text, checksums and Ethernet frames. */
-export * from './arch.ts';
-export * from './argument-error.ts';
-export * from './assert.ts';
-export * from './counted.ts';
-export * from './crc32c.ts';
-export * from './errno.ts';
-export * from './ethernet.ts';
-export * from './layout.ts';
-export * from './shell-word.ts';
-export * from './text.ts';
+export { ARCHS, type Arch } from './arch.ts';
+export { ArgumentError } from './argument-error.ts';
+export { InvariantViolation } from './assert.ts';
+export { type ErrnoName, GuestPanic, ModelError } from './errno.ts';
+export type { MacAddress } from './ethernet.ts';
 export * from './units.ts';
+export { UserError } from './user-error.ts';
+
+/** @internal */
+export * from './arch.ts';
+/** @internal */
+export * from './argument-error.ts';
+/** @internal */
+export * from './assert.ts';
+/** @internal */
+export * from './counted.ts';
+/** @internal */
+export * from './crc32c.ts';
+/** @internal */
+export * from './errno.ts';
+/** @internal */
+export * from './ethernet.ts';
+/** @internal */
+export * from './layout.ts';
+/** @internal */
+export * from './shell-word.ts';
+/** @internal */
+export * from './text.ts';
+/** @internal */
 export * from './user-error.ts';

@@ -20,7 +20,7 @@
  * An image that is opened anew counts from zero, and needs an identity that was not used before.
  */
 
-import { checkArgument, checkInteger } from '../base/argument-error.ts';
+import { ArgumentError, checkArgument, checkInteger, checkObject } from '../base/argument-error.ts';
 import { SECTORS_PER_PAGE } from '../base/units.ts';
 
 /** Most bytes of an identity, as UTF-8. */
@@ -44,15 +44,21 @@ export interface BackingStore {
   readonly firstBlock: number;
   /** Where the device's blocks lie, in their order. */
   readonly extents: readonly Extent[];
-  /** Changes of the media that those who read through the device do not see as such. */
+  /** @internal Changes of the media that those who read through the device do not see as such. */
   readonly destaged?: WriteAccount;
-  /** Where its generations begin: nowhere near those of another drive over the same media; 0 by default. */
+  /** @internal Where its generations begin: nowhere near those of another drive over the same media; 0 by default. */
   readonly firstGeneration?: number;
 }
 
 /** Whoever writes through a device and keeps account of what it wrote itself. */
 export interface Writer {
   wrote(medium: Medium, first: number, blocks: number): void;
+}
+
+/** @throws ArgumentError unless it is a Writer, or left out */
+export function checkWriter(by: Writer | undefined): void {
+  if (by === undefined) return;
+  checkObject('by', by, 'wrote');
 }
 
 /** How often each block was changed. */
@@ -110,19 +116,19 @@ export class WriteAccount implements Writer {
     counts.add(first, blocks);
   }
 
-  /** Changes of these blocks. */
+  /** @internal Changes of these blocks. */
   in(extents: readonly Extent[]): number {
     return extents.reduce((sum, { medium, first, blocks }) => {
       return sum + (this.#counts.get(medium)?.in(first, blocks) ?? 0);
     }, 0);
   }
 
-  /** Changes of a medium, wherever. */
+  /** @internal Changes of a medium, wherever. */
   on(medium: Medium): number {
     return this.#counts.get(medium)?.total ?? 0;
   }
 
-  /** Closes the account of a medium. */
+  /** @internal Closes the account of a medium. */
   forget(medium: Medium): void {
     this.#counts.delete(medium);
   }
@@ -142,7 +148,7 @@ export class Medium {
     this.#below = below;
   }
 
-  /** A drive keeps its bytes here from now on. Returns how many did before. */
+  /** @internal A drive keeps its bytes here from now on. Returns how many did before. */
   addDrive(): number {
     return this.#drives++;
   }
@@ -157,8 +163,16 @@ export class Medium {
     return this.#below.reduce((sum, { medium }) => sum + medium.total, this.#counts.total);
   }
 
-  /** @param by who keeps account of the change */
+  /**
+   * @param by who keeps account of the change
+   * @throws ArgumentError for blocks that the medium does not have
+   */
   changed(first: number, blocks: number, by?: Writer): void {
+    checkWriter(by);
+    if (!(Number.isSafeInteger(first) && first >= 0 && first <= this.blocks))
+      throw new ArgumentError('first: no block of the medium');
+    if (!(Number.isSafeInteger(blocks) && blocks >= 0 && blocks <= this.blocks - first))
+      throw new ArgumentError('blocks: no blocks of the medium');
     this.#counts.add(first, blocks);
     by?.wrote(this, first, blocks);
   }
@@ -168,14 +182,15 @@ export class Medium {
     this.#counts.addWhole();
   }
 
-  /** Bytes of the medium are stored. */
+  /** @internal Bytes of the medium are stored. */
   stored(offset: number, length: number, by?: Writer): void {
+    checkWriter(by);
     if (length === 0) return;
     const first = Math.floor(offset / BLOCK_BYTES);
     this.changed(first, blocksOf(offset + length) - first, by);
   }
 
-  /** Changes of these blocks so far. */
+  /** @internal Changes of these blocks so far. */
   changesIn(first: number, blocks: number): number {
     return extentsOf(this.#below, first, blocks).reduce(
       (sum, below) => sum + below.medium.changesIn(below.first, below.blocks),
@@ -208,7 +223,10 @@ export function partOfStore(store: BackingStore, first: number, sectorCount: num
   return { ...store, firstBlock: store.firstBlock + first, extents: extentsOf(store.extents, first, blocks) };
 }
 
-/** Its write generation: a whole number that never falls, and that every write to one of these blocks advances. */
+/**
+ * Its write generation: a whole number that never falls, and that every write to one of these blocks advances.
+ * @internal
+ */
 export function generationOf(store: Pick<BackingStore, 'extents' | 'destaged' | 'firstGeneration'>): number {
   const { extents, destaged, firstGeneration = 0 } = store;
   const changes = extents.reduce((sum, { medium, first, blocks }) => sum + medium.changesIn(first, blocks), 0);
@@ -218,11 +236,13 @@ export function generationOf(store: Pick<BackingStore, 'extents' | 'destaged' | 
 /**
  * Tells that blocks have changed, or may have: all of them by default. For drives, and for whoever changes a medium where
  * no drive sees it.
- * @param of a device's store, or an image
+ * @param store a device's store, or an image
  * @param by whoever keeps account of its own writes
  */
-export function noteChange({ extents }: Pick<BackingStore, 'extents'>, first?: number, blocks = 1, by?: Writer): void {
-  checkArgument(extents !== undefined, 'store', 'has no extents');
+export function noteChange(store: Pick<BackingStore, 'extents'>, first?: number, blocks = 1, by?: Writer): void {
+  checkObject('store', store, 'extents');
+  checkWriter(by);
+  const { extents } = store;
   if (first !== undefined) {
     checkInteger('first', first);
     checkInteger('blocks', blocks, 1);

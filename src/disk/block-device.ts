@@ -3,6 +3,7 @@
  * later. Modelled after a 2.6 bio with its scatter list.
  */
 
+import { ArgumentError, checkObject } from '../base/argument-error.ts';
 import type { Mfn } from '../base/units.ts';
 import type { BackingStore, Writer } from './backing-store.ts';
 
@@ -34,4 +35,22 @@ export interface BlockDevice {
   readonly store: BackingStore;
   /** Queues a request. Requests outside the device complete with EIO. */
   submit(request: BlockRequest): void;
+}
+
+/**
+ * Asks only what a device would stumble over. What a request says of sectors and segments is the device's to answer, with EIO.
+ * @throws ArgumentError unless it is a request
+ */
+export function checkRequest(request: BlockRequest): void {
+  checkObject('request', request);
+  const { op, segments, done } = request;
+  if (op !== 'read' && op !== 'write' && op !== 'flush')
+    throw new ArgumentError('request: neither read, write nor flush');
+  if (!Array.isArray(segments)) throw new ArgumentError('request: has no list of segments');
+  if (typeof done !== 'function') throw new ArgumentError('request: has nothing to be done at its end');
+}
+
+/** @throws ArgumentError unless it is a block device */
+export function checkBlockDevice(argument: string, device: BlockDevice): void {
+  checkObject(argument, device, 'sectorCount', 'store', 'submit');
 }

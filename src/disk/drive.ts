@@ -42,10 +42,10 @@ import {
   WriteAccount,
   type Writer,
 } from './backing-store.ts';
-import type { BlockDevice, BlockRequest } from './block-device.ts';
+import { checkRequest, type BlockDevice, type BlockRequest } from './block-device.ts';
 import { Destaging } from './destage.ts';
 import { RequestQueue } from './elevator.ts';
-import type { ImageStore } from './image-store.ts';
+import { checkTransfer, type ImageStore } from './image-store.ts';
 import type { ServiceTimeModel } from './service-time.ts';
 import { WriteCache } from './write-cache.ts';
 
@@ -203,6 +203,7 @@ export class Drive implements BlockDevice {
     return {
       size: this.#image.size,
       read: (offset, dst, dstOffset, length) => {
+        checkTransfer(this.#image.size, offset, length, 'dst', dst, dstOffset);
         const first = Math.floor(offset / SECTOR_SIZE);
         const bytes = new Uint8Array((Math.ceil((offset + length) / SECTOR_SIZE) - first) * SECTOR_SIZE);
         this.#image.read(first * SECTOR_SIZE, bytes, 0, Math.min(bytes.length, this.#image.size - first * SECTOR_SIZE));
@@ -214,6 +215,7 @@ export class Drive implements BlockDevice {
 
   /** A port for another machine, which reaches the drive with its own memory. */
   port(memory: MachineMemory): DrivePort {
+    checkObject('memory', memory, 'frameCount', 'frame');
     return new DrivePort(this, memory);
   }
 
@@ -222,6 +224,8 @@ export class Drive implements BlockDevice {
    * @param memory that its frames are of; that of the drive's own machine unless told
    */
   submit(request: BlockRequest, memory = this.#memory): void {
+    checkRequest(request);
+    if (memory !== this.#memory) checkObject('memory', memory, 'frameCount', 'frame');
     const sectors = this.#sectorsOf(request, memory);
     if (sectors < 0) {
       this.#simulation.after(Ns(0), () => {
@@ -254,6 +258,7 @@ export class Drive implements BlockDevice {
    * its writes in service a random part has reached the medium. What is in service keeps the drive busy until its time has
    * come. The volatile cache stays.
    * @param memory of the machine; the drive's own unless told
+   * @internal
    */
   reset(memory = this.#memory): void {
     const survival = this.#random.fraction();
@@ -512,7 +517,7 @@ export class DrivePort implements BlockDevice {
     this.#drive.submit(request, this.#memory);
   }
 
-  /** As `Drive.reset`, of this machine. */
+  /** @internal As `Drive.reset`, of this machine. */
   reset(): void {
     this.#drive.reset(this.#memory);
   }

@@ -19,10 +19,10 @@ import {
   writeSync,
   type BigIntStats,
 } from 'node:fs';
-import { checkArgument } from '../base/argument-error.ts';
+import { checkArgument, checkInteger, checkObject, checkText } from '../base/argument-error.ts';
 import { askHost, UserError } from '../base/user-error.ts';
 import { type Extent, Medium, type Writer } from './backing-store.ts';
-import type { ImageStore } from './image-store.ts';
+import { checkTransfer, type ImageStore } from './image-store.ts';
 import { OverlayImage } from './overlay-image.ts';
 
 export interface FileImageOptions {
@@ -75,7 +75,8 @@ export class FileImage implements ImageStore {
 
   /** @throws UserError when the file is missing, not a regular file or may not be opened */
   static open(path: string, options: FileImageOptions = {}): FileImage {
-    checkArgument(typeof path === 'string', 'path', 'expected a path');
+    checkText('path', path);
+    checkObject('options', options);
     const writeThrough = options.writeThrough ?? false;
     const { fd, stat } = openRegularFile(path, path, writeThrough);
     return new FileImage(path, fd, Number(stat.size), writeThrough);
@@ -86,6 +87,8 @@ export class FileImage implements ImageStore {
    * @throws UserError when the file exists or cannot be made
    */
   static create(path: string, size: number): FileImage {
+    checkText('path', path);
+    checkInteger('size', size);
     const fd = askHost(path, () => openSync(path, 'wx+'));
     askHost(path, () => ftruncateSync(fd, size));
     return new FileImage(path, fd, size, true);
@@ -96,13 +99,13 @@ export class FileImage implements ImageStore {
   }
 
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
-    this.#check(offset, dst, dstOffset, length);
+    this.#check(offset, length, 'dst', dst, dstOffset);
     if (this.#overlay === undefined) this.#readFile(offset, dst, dstOffset, length);
     else this.#overlay.read(offset, dst, dstOffset, length);
   }
 
   write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void {
-    this.#check(offset, src, srcOffset, length);
+    this.#check(offset, length, 'src', src, srcOffset);
     if (this.#overlay !== undefined) {
       this.#overlay.write(offset, src, srcOffset, length, by);
       return;
@@ -127,9 +130,8 @@ export class FileImage implements ImageStore {
     }
   }
 
-  #check(offset: number, bytes: Uint8Array, at: number, length: number): void {
+  #check(offset: number, length: number, place: 'dst' | 'src', buffer: Uint8Array, at: number): void {
     checkArgument(this.#open, 'close', 'image is closed');
-    checkArgument(offset >= 0 && length >= 0 && offset + length <= this.size, 'offset', 'range leaves the image');
-    checkArgument(at >= 0 && at + length <= bytes.length, 'length', 'range leaves the buffer');
+    checkTransfer(this.size, offset, length, place, buffer, at);
   }
 }

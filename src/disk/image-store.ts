@@ -3,6 +3,7 @@
  * Reads and writes are whole and immediate; time, caching and loss are the drive's.
  */
 
+import { checkBytes, checkRange } from '../base/argument-error.ts';
 import type { Extent, Writer } from './backing-store.ts';
 
 export interface ImageStore {
@@ -17,4 +18,21 @@ export interface ImageStore {
    * @param by who keeps account of the change
    */
   write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void;
+}
+
+/**
+ * What a transfer between an image of `size` bytes and a buffer must be.
+ * @throws ArgumentError
+ */
+export function checkTransfer(
+  size: number,
+  offset: number,
+  length: number,
+  place: 'dst' | 'src',
+  buffer: Uint8Array,
+  at: number,
+): void {
+  checkBytes(place, buffer);
+  checkRange('offset', offset, length, size);
+  checkRange(place === 'dst' ? 'dstOffset' : 'srcOffset', at, length, buffer.length);
 }

@@ -5,10 +5,10 @@
  * Contract: ImageStore. A range outside the whole throws ArgumentError.
  */
 
-import { checkArgument } from '../base/argument-error.ts';
+import { checkList } from '../base/argument-error.ts';
 import { PAGE_SIZE } from '../base/units.ts';
-import type { Extent, Writer } from './backing-store.ts';
-import type { ImageStore } from './image-store.ts';
+import { checkWriter, type Extent, type Writer } from './backing-store.ts';
+import { checkTransfer, type ImageStore } from './image-store.ts';
 
 export class JoinedImage implements ImageStore {
   readonly size: number;
@@ -18,6 +18,7 @@ export class JoinedImage implements ImageStore {
   readonly #parts: readonly ImageStore[];
 
   constructor(parts: readonly ImageStore[]) {
+    checkList('parts', parts, 'size', 'extents', 'read', 'write');
     let end = 0;
     this.#parts = parts;
     // Each part begins with a block, and its last block is its own.
@@ -31,6 +32,7 @@ export class JoinedImage implements ImageStore {
   }
 
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    checkTransfer(this.size, offset, length, 'dst', dst, dstOffset);
     dst.fill(0, dstOffset, dstOffset + length);
     this.#inParts(offset, length, (part, at, done, bytes) => {
       part.read(at, dst, dstOffset + done, bytes);
@@ -38,6 +40,8 @@ export class JoinedImage implements ImageStore {
   }
 
   write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void {
+    checkTransfer(this.size, offset, length, 'src', src, srcOffset);
+    checkWriter(by);
     this.#inParts(offset, length, (part, at, done, bytes) => {
       part.write(at, src, srcOffset + done, bytes, by);
     });
@@ -48,7 +52,6 @@ export class JoinedImage implements ImageStore {
     length: number,
     transfer: (part: ImageStore, at: number, done: number, bytes: number) => void,
   ): void {
-    checkArgument(offset >= 0 && length >= 0 && offset + length <= this.size, 'offset', 'range leaves the image');
     this.places.forEach(({ start, bytes }, n) => {
       const from = Math.max(offset, start);
       const to = Math.min(offset + length, start + bytes);

@@ -8,9 +8,9 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { checkArgument, checkInteger } from '../base/argument-error.ts';
+import { checkInteger } from '../base/argument-error.ts';
 import { type Extent, Medium, type Writer } from './backing-store.ts';
-import type { ImageStore } from './image-store.ts';
+import { checkTransfer, type ImageStore } from './image-store.ts';
 
 const CHUNK_BYTES = 1 << 20;
 const ZEROS = Buffer.alloc(CHUNK_BYTES);
@@ -45,7 +45,7 @@ export class MemoryImage implements ImageStore {
   }
 
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
-    this.#check(offset, dst, dstOffset, length);
+    checkTransfer(this.size, offset, length, 'dst', dst, dstOffset);
     for (let done = 0; done < length; ) {
       const at = offset + done;
       const within = at % CHUNK_BYTES;
@@ -58,7 +58,7 @@ export class MemoryImage implements ImageStore {
   }
 
   write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void {
-    this.#check(offset, src, srcOffset, length);
+    checkTransfer(this.size, offset, length, 'src', src, srcOffset);
     this.#medium.stored(offset, length, by);
     for (let done = 0; done < length; ) {
       const at = offset + done;
@@ -79,10 +79,5 @@ export class MemoryImage implements ImageStore {
     const within = offset % CHUNK_BYTES;
     if (within + length > CHUNK_BYTES) return undefined;
     return this.#chunks[Math.floor(offset / CHUNK_BYTES)]?.subarray(within, within + length);
-  }
-
-  #check(offset: number, bytes: Uint8Array, at: number, length: number): void {
-    checkArgument(offset >= 0 && length >= 0 && offset + length <= this.size, 'offset', 'range leaves the image');
-    checkArgument(at >= 0 && at + length <= bytes.length, 'length', 'range leaves the buffer');
   }
 }

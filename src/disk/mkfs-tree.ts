@@ -6,6 +6,7 @@
  * one place only. `directory` is the only maker of directories and checks names, so mkfs need not.
  */
 
+import { checkArgument, checkBytes, checkInteger, checkObject } from '../base/argument-error.ts';
 import { Buffer } from 'node:buffer';
 import { counted } from '../base/counted.ts';
 import { encodeText } from '../base/text.ts';
@@ -69,6 +70,7 @@ export class LeftOut {
   /** Printable lines. */
   readonly told: string[] = [];
 
+  /** @internal */
   add(path: string, why: string): void {
     this.count++;
     if (this.told.length < MOST_TOLD) this.told.push(why.includes(path) ? why : `${path}: ${why}`);
@@ -115,9 +117,14 @@ function addBlock(runs: number[], index: number): void {
   else runs.push(index, 1);
 }
 
-const bytesOf = (value: string | Uint8Array): Uint8Array => (typeof value === 'string' ? encodeText(value) : value);
+function bytesOf(argument: string, value: string | Uint8Array): Uint8Array {
+  if (typeof value === 'string') return encodeText(value);
+  checkBytes(argument, value);
+  return value;
+}
 
 function metaOf(meta: Partial<Meta>, mode: number): Meta {
+  checkObject('meta', meta);
   const mtimeSeconds = Math.floor(meta.mtimeSeconds ?? 0);
   return {
     mode: (meta.mode ?? mode) & 0o7777,
@@ -133,7 +140,11 @@ export function directory(
   entries: Iterable<readonly [string | Uint8Array, TreeNode]>,
   meta: Partial<Meta> = {},
 ): DirectoryNode {
-  const list = Array.from(entries, ([name, node]): Entry => ({ name: bytesOf(name), node }));
+  checkArgument(Symbol.iterator in Object(entries) && typeof entries !== 'string', 'entries', 'expected pairs');
+  const list = Array.from(entries, ([name, node]): Entry => {
+    checkObject('entries', node, 'kind');
+    return { name: bytesOf('entries', name), node };
+  });
   list.sort((a, b) => Buffer.compare(a.name, b.name));
   list.forEach(({ name }, i) => {
     const shown = printableBytes(name);
@@ -149,7 +160,9 @@ export function directory(
 
 /** A file. */
 export function file(content: string | Uint8Array | FileContent, meta: Partial<Meta> = {}): FileNode {
-  const given = typeof content === 'string' || content instanceof Uint8Array ? whole(bytesOf(content)) : content;
+  const isWhole = typeof content === 'string' || content instanceof Uint8Array;
+  if (!isWhole) checkObject('content', content, 'sizeBytes', 'read');
+  const given = isWhole ? whole(bytesOf('content', content)) : content;
   return { kind: 'file', content: given, ...metaOf(meta, 0o644) };
 }
 
@@ -165,7 +178,7 @@ function whole(bytes: Uint8Array): FileContent {
  * @throws UserError when the target is empty, longer than 4095 bytes or contains a zero byte
  */
 export function symlink(target: string | Uint8Array, meta: Partial<Meta> = {}): SymlinkNode {
-  const bytes = bytesOf(target);
+  const bytes = bytesOf('target', target);
   if (bytes.length === 0 || bytes.length >= EXT2_BLOCK_SIZE || bytes.includes(0))
     throw new UserError(`target of a symbolic link has ${bytes.length} bytes, not 1 to 4095 that are not zero`);
   return { kind: 'symlink', target: bytes, ...metaOf(meta, 0o777) };
@@ -177,8 +190,12 @@ export function symlink(target: string | Uint8Array, meta: Partial<Meta> = {}): 
  * @throws UserError when a piece ends after the content
  */
 export function sparse(sizeBytes: number, pieces: Iterable<readonly [number, Uint8Array]>): FileContent {
+  checkInteger('sizeBytes', sizeBytes);
+  checkArgument(Symbol.iterator in Object(pieces) && typeof pieces !== 'string', 'pieces', 'expected pairs');
   const blocks = new Map<number, Uint8Array>();
   for (const [offset, bytes] of pieces) {
+    checkInteger('pieces', offset);
+    checkBytes('pieces', bytes);
     if (offset < 0 || offset + bytes.length > sizeBytes)
       throw new UserError(
         `piece at ${offset} of ${counted(bytes.length, 'byte')} leaves a file of ${counted(sizeBytes, 'byte')}`,
@@ -215,11 +232,13 @@ export function sparse(sizeBytes: number, pieces: Iterable<readonly [number, Uin
 
 /** A tree with this root. */
 export function tree(root: DirectoryNode): Tree {
+  checkObject('root', root, 'entries');
   return { root, leftOut: new LeftOut() };
 }
 
 /** Regular files of a tree, a hard-linked one counted once, and the sum of their lengths in bytes. */
 export function countFiles(of: Tree): { files: number; bytes: number } {
+  checkObject('of', of, 'root');
   const seen = new Set<FileNode>();
   let bytes = 0;
   const visit = (node: TreeNode): void => {

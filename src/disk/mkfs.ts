@@ -14,7 +14,7 @@
 
 import { Buffer } from 'node:buffer';
 import { counted } from '../base/counted.ts';
-import { checkArgument, checkObject } from '../base/argument-error.ts';
+import { checkArgument, checkFunction, checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { putField } from '../base/layout.ts';
@@ -194,6 +194,8 @@ function writeAround(
 /** `planExt2` and `writeExt2` to memory. */
 export function makeExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Progress): MemoryImage {
   checkObject('tree', tree, 'root');
+  checkObject('options', options);
+  checkFunction('onProgress', onProgress, true);
   const half = (first: boolean): Progress | undefined =>
     onProgress && ((done, total) => onProgress(first ? done : total + done, 2 * total));
   const plan = planExt2(tree, options, half(true));

@@ -2,13 +2,14 @@
  * Another image with a copy-on-write overlay: what is written stays in memory and the image below is only read, so that
  * several overlays can share it. Whoever writes to the image below all the same changes what the overlay shows.
  *
- * Contract: ImageStore; the range is checked by whoever owns the overlay or by the image below. The overlay keeps granules
+ * Contract: ImageStore. A range outside the image throws ArgumentError. The overlay keeps granules
  * of 4096 bytes. Invariant: a granule of the overlay is whole, so a read needs the image below only where there is none.
  */
 
+import { checkObject } from '../base/argument-error.ts';
 import { Buffer } from 'node:buffer';
 import { type Extent, Medium, type Writer } from './backing-store.ts';
-import type { ImageStore } from './image-store.ts';
+import { checkTransfer, type ImageStore } from './image-store.ts';
 
 const GRANULE_BYTES = 4096;
 
@@ -19,6 +20,7 @@ export class OverlayImage implements ImageStore {
   readonly #granules = new Map<number, Buffer>();
 
   constructor(below: Pick<ImageStore, 'size' | 'read'> & Partial<Pick<ImageStore, 'extents'>>) {
+    checkObject('below', below, 'size', 'read');
     this.size = below.size;
     this.#medium = new Medium(below.size, below.extents);
     this.#below = below;
@@ -29,6 +31,7 @@ export class OverlayImage implements ImageStore {
   }
 
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    checkTransfer(this.size, offset, length, 'dst', dst, dstOffset);
     if (this.#granules.size === 0) {
       this.#below.read(offset, dst, dstOffset, length);
       return;
@@ -50,6 +53,7 @@ export class OverlayImage implements ImageStore {
   }
 
   write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void {
+    checkTransfer(this.size, offset, length, 'src', src, srcOffset);
     this.#medium.stored(offset, length, by);
     for (let done = 0; done < length; ) {
       const within = (offset + done) % GRANULE_BYTES;

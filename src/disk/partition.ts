@@ -6,10 +6,10 @@
  * cache, as on a real disk.
  */
 
-import { checkArgument, checkInteger, checkObject } from '../base/argument-error.ts';
+import { checkArgument, checkInteger } from '../base/argument-error.ts';
 import { SECTOR_SIZE, SECTORS_PER_PAGE } from '../base/units.ts';
 import { type BackingStore, partOfStore } from './backing-store.ts';
-import type { BlockDevice, BlockRequest } from './block-device.ts';
+import { checkBlockDevice, checkRequest, type BlockDevice, type BlockRequest } from './block-device.ts';
 
 export class Partition implements BlockDevice {
   readonly sectorCount: number;
@@ -22,7 +22,7 @@ export class Partition implements BlockDevice {
    * @throws ArgumentError when they do not lie on the device
    */
   constructor(device: BlockDevice, first: number, sectorCount: number) {
-    checkObject('device', device, 'sectorCount', 'store', 'submit');
+    checkBlockDevice('device', device);
     checkInteger('first', first, 0, device.sectorCount - 1);
     checkArgument(first % SECTORS_PER_PAGE === 0, 'first', `${first} is not the first sector of a 4 KiB block`);
     checkInteger('sectorCount', sectorCount, 1, device.sectorCount - first);
@@ -33,6 +33,7 @@ export class Partition implements BlockDevice {
   }
 
   submit(request: BlockRequest): void {
+    checkRequest(request);
     // Out of bounds here is out of bounds there: the device has nothing at or after its end.
     const sector = this.#contains(request) ? this.#first + request.sector : this.#device.sectorCount;
     this.#device.submit({ ...request, sector });

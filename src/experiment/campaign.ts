@@ -10,7 +10,7 @@
  */
 
 import { type Arch, ARCHS } from '../base/arch.ts';
-import { checkInteger, checkListOf, checkObject, checkOneOf } from '../base/argument-error.ts';
+import { checkFunction, checkInteger, checkListOf, checkObject, checkOneOf } from '../base/argument-error.ts';
 import { GuestPanic, ModelError } from '../base/errno.ts';
 import { Ns, PAGE_SIZE, type Mfn } from '../base/units.ts';
 import type { MemoryImage } from '../disk/memory-image.ts';
@@ -99,6 +99,7 @@ const RIO_CMD_LINE = `${CMD_LINE} rio=on`;
  * @throws ArgumentError for options that are missing, unknown or out of range
  */
 export function runCampaign(options: CampaignOptions, onProgress: ProgressListener = () => undefined): CampaignResult {
+  checkFunction('onProgress', onProgress);
   checkObject('options', options);
   checkListOf('faults', options.faults, FAULTS);
   checkListOf('without', options.without, PROTECTIONS);

@@ -1,6 +1,14 @@
 /** Experiments: the testbed, the reboot strategies, the oracle that checks every page against the disk. */
-export * from './campaign.ts';
-export { FAULT, FAULTS, type Fault, type FaultName, type FaultScene } from './faults.ts';
+export {
+  type CampaignOptions,
+  type CampaignResult,
+  type FaultResult,
+  type ProtectionCost,
+  type ProtectionName,
+  PROTECTIONS,
+  runCampaign,
+} from './campaign.ts';
+export { FAULTS, type FaultName } from './faults.ts';
 export * from './memory-dump.ts';
 export * from './oracle-ext2.ts';
 export type { PageVerdicts } from './page-judge.ts';
@@ -13,4 +21,3 @@ export { VmmClients, type ClientView, type ServedFile } from './vmm-clients.ts';
 export * from './vmm-machine.ts';
 export { rebootHypervisor } from './vmm-reboot.ts';
 export * from './vmm-result.ts';
-export { ask, WebHost, type HttpAnswer } from './web-client.ts';

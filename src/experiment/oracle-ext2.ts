@@ -20,7 +20,19 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { checkObject, counted, decodeText, PAGE_SIZE, printable, UserError } from '../base/index.ts';
+import {
+  ArgumentError,
+  checkBytes,
+  checkFunction,
+  checkInteger,
+  checkObject,
+  checkRange,
+  counted,
+  decodeText,
+  PAGE_SIZE,
+  printable,
+  UserError,
+} from '../base/index.ts';
 import type { ImageStore } from '../disk/image-store.ts';
 
 /** A regular file that system calls can reach, once for each of its paths. */
@@ -102,6 +114,11 @@ const MODE_SYMLINK = 0xa000;
 const INCOMPAT_FILETYPE = 2;
 const INCOMPAT_META_BG = 0x10;
 
+/** @throws ArgumentError unless it is the number of an inode, or 0 for the device */
+function checkInode(ino: number): void {
+  if (ino >>> 0 !== ino) throw new ArgumentError('ino: expected the number of an inode');
+}
+
 export class OracleExt2 {
   readonly #image: Pick<ImageStore, 'size' | 'read'>;
   readonly #viewable: ViewableImage | undefined;
@@ -136,6 +153,7 @@ export class OracleExt2 {
    * @param onUnreachable told of those that are left out, because no path names them
    */
   listFiles(onUnreachable: (file: UnreachableFile) => void = () => undefined): OracleFile[] {
+    checkFunction('onUnreachable', onUnreachable);
     const files: OracleFile[] = [];
     const entered = new Set<number>();
     let directoryBytes = 0;
@@ -172,6 +190,7 @@ export class OracleExt2 {
 
   /** Size of a file in bytes. */
   size(ino: number): number {
+    checkInode(ino);
     return ino === 0 || this.#maps.has(ino) ? this.#map(ino).size : this.#typeAndSize(ino).size;
   }
 
@@ -182,6 +201,7 @@ export class OracleExt2 {
 
   /** Block that holds a page of a file; 0 for a hole and beyond the end. Of inode 0, page k is block k. */
   blockOf(ino: number, pageIndex: number): number {
+    checkInteger('pageIndex', pageIndex);
     const { runs } = this.#map(ino);
     const at = runAfter(runs, pageIndex);
     if (at === runs.length || runs[at]! > pageIndex) return 0;
@@ -190,6 +210,8 @@ export class OracleExt2 {
 
   /** Writes the 4096 bytes of a page to `dst`: zeros in a hole and beyond the end of the file. */
   readPage(ino: number, pageIndex: number, dst: Uint8Array, dstOffset: number): void {
+    checkBytes('dst', dst);
+    checkRange('dstOffset', dstOffset, PAGE_SIZE, dst.length);
     const map = this.#map(ino);
     const block = this.blockOf(ino, pageIndex);
     const valid = Math.min(PAGE_SIZE, Math.max(0, map.size - pageIndex * PAGE_SIZE));
@@ -203,6 +225,9 @@ export class OracleExt2 {
    * @returns -1 when all are equal, else the position of the first difference, counted from `actualOffset`
    */
   expect(ino: number, offset: number, length: number, actual: Uint8Array, actualOffset: number): number {
+    checkBytes('actual', actual);
+    checkRange('actualOffset', actualOffset, length, actual.length);
+    checkRange('offset', offset, length, Number.MAX_SAFE_INTEGER);
     const map = this.#map(ino);
     const { runs } = map;
     const bytes = Buffer.from(actual.buffer, actual.byteOffset + actualOffset, length);
@@ -294,6 +319,7 @@ export class OracleExt2 {
   }
 
   #map(ino: number): InodeMap {
+    checkInode(ino);
     if (ino === this.#lastIno) return this.#lastMap!;
     let map = this.#maps.get(ino);
     if (map === undefined) {

@@ -3,7 +3,14 @@
  * workload, the same seed under each strategy, on a machine whose memory is lost in between.
  */
 
-import { checkArgument, checkInteger, checkListOf, checkObject, checkOneOf } from '../base/argument-error.ts';
+import {
+  checkArgument,
+  checkFunction,
+  checkInteger,
+  checkListOf,
+  checkObject,
+  checkOneOf,
+} from '../base/argument-error.ts';
 import { GuestPanic } from '../base/errno.ts';
 import { UserError } from '../base/user-error.ts';
 import { MachineMemory } from '../machine/memory.ts';
@@ -54,6 +61,8 @@ export function runReboot(
   onProgress: ProgressListener = () => undefined,
   betweenGuests?: (testbed: Testbed) => void,
 ): RebootOutcome {
+  checkFunction('onProgress', onProgress);
+  checkFunction('betweenGuests', betweenGuests, true);
   checkOptions(options);
   checkArgument(typeof onProgress === 'function', 'onProgress', 'expected a function');
   const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);

@@ -59,7 +59,7 @@ export interface RebootOptions {
   readonly dumpMemory: string | undefined;
 }
 
-/** What the experiments have in common. @throws ArgumentError for what is missing, unknown or out of range */
+/** @internal What the experiments have in common. @throws ArgumentError for what is missing, unknown or out of range */
 export function checkCommonOptions(
   options: Pick<RebootOptions, 'path' | 'withoutHidden' | 'memory' | 'disk' | 'profile' | 'arch' | 'seed'>,
 ): void {

@@ -6,8 +6,7 @@
  */
 
 import { MOST_FRAMES, type Arch } from '../base/arch.ts';
-import { checkInteger, checkObject } from '../base/argument-error.ts';
-import { assert } from '../base/assert.ts';
+import { checkArgument, checkInteger, checkObject, checkText } from '../base/argument-error.ts';
 import { Ns, PAGE_SIZE } from '../base/units.ts';
 import { Drive } from '../disk/drive.ts';
 import type { ImageStore } from '../disk/image-store.ts';
@@ -109,6 +108,7 @@ export class Testbed {
 
   /** Creates the domain and boots a guest in it. Throws what Kernel.boot throws; UserError when memory is too small. */
   *start(cmdLine: string): Process<Guest> {
+    checkText('cmdLine', cmdLine);
     const domain = yield* domainOf(
       this.toolstack.createDomain({
         name: 'guest',
@@ -122,6 +122,8 @@ export class Testbed {
 
   /** Shuts the guest down in order, or crashes it, and boots the next one. */
   *reboot(guest: Guest, crash: boolean, options: RestartOptions): Process<Guest> {
+    checkObject('guest', guest, 'domain', 'kernel');
+    checkObject('options', options);
     if (crash) guest.kernel.crash();
     else yield* guest.kernel.shutdown();
     return yield* this.restart(guest.domain, options);
@@ -129,7 +131,9 @@ export class Testbed {
 
   /** Boots the next guest in place of a domain that has stopped. */
   *restart(domain: Domain, options: RestartOptions): Process<Guest> {
-    assert(domain.state === 'shutdown', 'the domain is still running');
+    checkObject('domain', domain, 'state', 'shutdownReason');
+    checkArgument(domain.state === 'shutdown', 'domain', 'it has not stopped');
+    checkObject('options', options);
     if (domain.shutdownReason === ShutdownReason.crash) yield Ns(this.guestCosts.crashDetectNs);
     const { module, memoryBytes, betweenGuests, ...rest } = options;
     const next = yield* domainOf(

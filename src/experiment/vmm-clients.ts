@@ -9,8 +9,7 @@
  * the reboot.
  */
 
-import { checkObject } from '../base/argument-error.ts';
-import { assert } from '../base/assert.ts';
+import { ArgumentError, checkArgument, checkObject } from '../base/argument-error.ts';
 import { xenMac, type MacAddress } from '../base/ethernet.ts';
 import { Ns } from '../base/units.ts';
 import type { Connection } from '../kernel/index.ts';
@@ -73,7 +72,9 @@ export class VmmClients {
   }
 
   /** Starts the server in a guest that has booted. */
-  start({ config, domain, kernel }: VmmGuest): void {
+  start(guest: VmmGuest): void {
+    checkObject('guest', guest, 'config', 'domain', 'kernel');
+    const { config, domain, kernel } = guest;
     const server = new WebServer(kernel.syscalls, true);
     this.#servers.set(config.name, { server, task: domain.environment.spawn('httpd', server.run()) });
   }
@@ -87,8 +88,11 @@ export class VmmClients {
 
   /** The clients of these guests come, and have been answered when it returns. Only what comes from here on counts. */
   *begin(guests: Iterable<VmmGuest>): Process {
-    this.#clients = [...guests].map(({ config: { name, mac } }, n) => {
-      assert(mac !== undefined, 'a guest that serves has a network interface');
+    checkArgument(Symbol.iterator in Object(guests), 'guests', 'expected guests');
+    this.#clients = [...guests].map((guest, n) => {
+      checkObject('guests', guest, 'config');
+      const { name, mac } = guest.config;
+      if (mac === undefined) throw new ArgumentError('guests: one of them has no network interface');
       return new GuestClients(this.#simulation, this.#host, this.#file, name, mac, n + 1);
     });
     for (const clients of this.#clients) clients.start();
@@ -99,6 +103,7 @@ export class VmmClients {
 
   /** Waits until the clients of these guests are answered again, but no longer than they would wait; then they go. */
   *end(names: Iterable<string>): Process {
+    checkArgument(Symbol.iterator in Object(names), 'names', 'expected names');
     const wanted = new Set(names);
     const awaited = this.#clients.filter(({ name }) => wanted.has(name));
     for (const clients of awaited) clients.listen();
@@ -110,7 +115,7 @@ export class VmmClients {
 
   viewOf(name: string): ClientView {
     const clients = this.#clients.find((each) => each.name === name);
-    assert(clients !== undefined, 'the guest has clients');
+    if (clients === undefined) throw new ArgumentError('name: no guest of this name has clients');
     return clients.view;
   }
 

@@ -10,7 +10,14 @@
 import { Buffer } from 'node:buffer';
 import { GuestPanic } from '../base/errno.ts';
 import type { Arch } from '../base/arch.ts';
-import { checkArgument, checkInteger, checkListOf, checkObject, checkOneOf } from '../base/argument-error.ts';
+import {
+  checkArgument,
+  checkFunction,
+  checkInteger,
+  checkListOf,
+  checkObject,
+  checkOneOf,
+} from '../base/argument-error.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import { printable, UserError } from '../base/user-error.ts';
 import type { ImageStore } from '../disk/image-store.ts';
@@ -135,6 +142,8 @@ export function runVmmReboot(
   onProgress: ProgressListener = () => undefined,
   afterReboot?: (machine: VmmMachine) => void,
 ): VmmExperimentOutcome {
+  checkFunction('onProgress', onProgress);
+  checkFunction('afterReboot', afterReboot, true);
   checkOptions(options);
   checkArgument(typeof onProgress === 'function', 'onProgress', 'expected a function');
   const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);

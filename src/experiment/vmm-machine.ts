@@ -9,7 +9,15 @@
  */
 
 import type { Arch } from '../base/arch.ts';
-import { checkArgument, checkInteger, checkObject } from '../base/argument-error.ts';
+import {
+  ArgumentError,
+  checkArgument,
+  checkFunction,
+  checkInteger,
+  checkList,
+  checkObject,
+  checkOneOf,
+} from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { xenMac } from '../base/ethernet.ts';
 import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../base/units.ts';
@@ -106,11 +114,13 @@ export class VmmMachine {
   readonly memory: MachineMemory;
   readonly drive: Drive;
   readonly guestCosts: GuestCosts;
+  /** @internal */
   readonly costs: HypervisorCosts;
+  /** @internal */
   readonly configs: readonly DomainConfig[];
-  /** The switch of the room. */
+  /** @internal The switch of the room. */
   readonly lan: Bridge;
-  /** What lies on domain 0's disk: the save file of each guest, in the order of `configs`. */
+  /** @internal What lies on domain 0's disk: the save file of each guest, in the order of `configs`. */
   readonly saveFiles: readonly Partition[];
   /** Guests that run, by name. */
   readonly guests = new Map<string, VmmGuest>();
@@ -134,6 +144,7 @@ export class VmmMachine {
    */
   constructor(options: VmmMachineOptions, beside?: VmmMachine) {
     checkObject('options', options);
+    if (beside !== undefined) checkArgument(beside instanceof VmmMachine, 'beside', 'expected a VmmMachine');
     const { seed, profile, disk, image, memory, partitions, guestMemory, cmdLine } = options;
     checkObject('profile', profile, 'guest', 'hypervisor', 'disk');
     checkObject('image', image, 'size', 'extents', 'read', 'write');
@@ -175,7 +186,7 @@ export class VmmMachine {
     return this.#hypervisor;
   }
 
-  /** The adapter of a host that is connected to the switch of the room. */
+  /** @internal The adapter of a host that is connected to the switch of the room. */
   connectHost(): Nic {
     const [adapter, end] = Nic.connect(this.simulation, values(this.#options.profile.nic.constants));
     this.lan.plug(end);
@@ -201,6 +212,13 @@ export class VmmMachine {
    * domain's cache, the domain is built on it.
    */
   *start(configs: readonly DomainConfig[] = this.configs): Process {
+    checkList('configs', configs, 'name', 'memoryBytes', 'device');
+    for (const { name } of configs)
+      checkArgument(
+        !this.#toolstack.list.domains.some((domain) => domain.name === name),
+        'configs',
+        `${name} is there`,
+      );
     const boots = [];
     for (const config of configs) {
       const isKept = this.#toolstack.list.left.get(config.name) === 'kept';
@@ -212,7 +230,7 @@ export class VmmMachine {
     for (const boot of boots) yield* boot.join();
   }
 
-  /** Boots a guest in its domain. */
+  /** @internal Boots a guest in its domain. */
   *boot(config: DomainConfig, domain: Domain): Process<VmmGuest> {
     const { onReuse } = this.#options;
     const place: GuestPlace = { config, domain, machine: this };
@@ -229,8 +247,10 @@ export class VmmMachine {
    */
   *migrateGuest(name: string, target: VmmMachine): Process<{ readonly bytes: number } | { readonly problem: string }> {
     const guest = this.guests.get(name);
+    if (guest === undefined) throw new ArgumentError('name: no guest of this name runs here');
+    checkArgument(target instanceof VmmMachine && target !== this, 'target', 'expected the other machine');
     const [nic, end] = [this.#cable, target.#cable];
-    assert(guest !== undefined && nic !== undefined && end !== undefined, 'a guest goes to a machine that is there');
+    if (nic === undefined || end === undefined) throw new ArgumentError('target: no cable goes there');
     const { hypervisor, toolstack } = target;
     const devicesOf = (wanted: string): DomainConfig | undefined =>
       target.configs.find((config) => config.name === wanted);
@@ -262,6 +282,7 @@ export class VmmMachine {
    * @param betweenHypervisors called when there is nothing but memory
    */
   *warmVmReboot(betweenHypervisors?: () => void): Process<Succession & WarmVmTimes> {
+    checkFunction('betweenHypervisors', betweenHypervisors, true);
     const { simulation } = this;
     const begin = simulation.now;
     yield* shutdownDomain0(this.#hypervisor, this.#toolstack);
@@ -287,6 +308,7 @@ export class VmmMachine {
    * @param memory whether it is kept, or lost as by a test of it
    */
   reset(memory: 'kept' | 'lost' = 'kept'): void {
+    checkOneOf('memory', memory, ['kept', 'lost']);
     this.#hypervisor.halt();
     this.#port.reset();
     this.#adapter.powerLoss();

@@ -11,6 +11,7 @@
  */
 
 import { counted } from '../base/counted.ts';
+import { checkFunction, checkObject, checkOneOf } from '../base/argument-error.ts';
 import { archOfCode } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
@@ -158,6 +159,9 @@ export class Kernel {
    * @param onReuse told of every page taken over from before the reboot
    */
   static *boot(environment: GuestEnvironment, costs: KernelCosts, onReuse?: ReuseObserver): Process<Kernel> {
+    checkObject('environment', environment, 'memory', 'hypercalls', 'xenstore');
+    checkObject('costs', costs, 'syscallNs', 'bootKernelNs');
+    checkFunction('onReuse', onReuse, true);
     const parameters = parseStartInfo(environment);
     const { naming, registersDirtyPages: hasRegistry, expireSeconds } = parseCommandLine(parameters.cmdLine);
     const env = hasRegistry ? new FileCacheEnvironment(environment) : environment;
@@ -245,6 +249,7 @@ export class Kernel {
    * @returns EIO when something that was dirty did not reach the medium; undefined when everything did
    */
   *shutdown(reason: ShutdownReason = ShutdownReason.reboot): Process<ErrnoName | undefined> {
+    checkOneOf('reason', reason, Object.values(ShutdownReason));
     yield this.#costs.shutdownServicesNs;
     const lostBefore = this.#writeback.pagesLost;
     const exited = yield* unlessFails(this.syscalls.exit());

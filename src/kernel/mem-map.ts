@@ -20,7 +20,7 @@
  * (page-cache.ts, swap.ts, page-alloc.ts) works on the words by these literal places; everybody else calls the methods.
  */
 
-import { checkArgument } from '../base/argument-error.ts';
+import { ArgumentError, checkArgument } from '../base/argument-error.ts';
 import type { PageIndex, Pfn } from '../base/units.ts';
 
 /** No page: pfn 0 is a valid one. Negative, and the links signed, because the engine boxes numbers beyond 2^31. */
@@ -62,18 +62,30 @@ export const PG = {
 } as const;
 
 const LOST = PG.fresh | PG.error | PG.dirty;
+/** Bits of a word that are no flags. */
+const NO_FLAGS = ~((PG.fresh << 1) - 1);
+
 /** Sentinel nodes behind the pages in `next` and `prev`: list heads. */
 const HEADS = 3;
 /** So that a word's place, four times a page's number, is a small integer: 1 TiB. */
 const MAX_PAGES = 2 ** 28;
 
+/** Of a page that the caller has named, and that is none of memory. */
+export function noSuchPage(): ArgumentError {
+  return new ArgumentError('pfn: there is no such page');
+}
+
 export class MemMap {
   readonly nrPages: number;
+  /** @internal */
   readonly words: Int32Array;
+  /** @internal */
   readonly links: Int32Array;
-  /** Head nodes of the three lists. */
+  /** @internal Head nodes of the three lists. */
   readonly freeHead: Pfn;
+  /** @internal */
   readonly activeHead: Pfn;
+  /** @internal */
   readonly inactiveHead: Pfn;
 
   constructor(nrPages: number) {
@@ -96,6 +108,7 @@ export class MemMap {
     }
   }
 
+  /** Flags of a page. It asks nothing of `pfn`, and neither do the others that only read. */
   flagsOf(pfn: Pfn): number {
     return this.words[pfn << 2]!;
   }
@@ -109,11 +122,17 @@ export class MemMap {
     return (this.words[pfn << 2]! & LOST) === LOST;
   }
 
+  /** @throws ArgumentError unless there is such a page, and `flag` is of `PG` */
   set(pfn: Pfn, flag: number): void {
+    if (pfn >>> 0 !== pfn || pfn >= this.nrPages) throw noSuchPage();
+    if ((flag & NO_FLAGS) !== 0) throw new ArgumentError('flag: expected bits of PG');
     this.words[pfn << 2]! |= flag;
   }
 
+  /** @throws ArgumentError unless there is such a page, and `flag` is of `PG` */
   clear(pfn: Pfn, flag: number): void {
+    if (pfn >>> 0 !== pfn || pfn >= this.nrPages) throw noSuchPage();
+    if ((flag & NO_FLAGS) !== 0) throw new ArgumentError('flag: expected bits of PG');
     this.words[pfn << 2]! &= ~flag;
   }
 
@@ -127,7 +146,7 @@ export class MemMap {
     return this.links[(pfn << 2) | 2]! as Pfn;
   }
 
-  /** Puts a page behind a head: at the young end of a list. */
+  /** @internal Puts a page behind a head: at the young end of a list. */
   link(head: Pfn, pfn: Pfn): void {
     const { links } = this;
     const first = links[head << 2]!;
@@ -137,7 +156,7 @@ export class MemMap {
     links[head << 2] = pfn;
   }
 
-  /** Takes a page off the list that it is on. */
+  /** @internal Takes a page off the list that it is on. */
   unlink(pfn: Pfn): void {
     const { links } = this;
     const next = links[pfn << 2]!;
@@ -146,11 +165,11 @@ export class MemMap {
     links[(next << 2) | 1] = prev;
   }
 
-  /** The old end of a list, or the head itself when the list is empty. */
+  /** @internal The old end of a list, or the head itself when the list is empty. */
   last(head: Pfn): Pfn {
     return this.links[(head << 2) | 1]! as Pfn;
   }
-  /** The next page of a list, on the way from its old end to its head. */
+  /** @internal The next page of a list, on the way from its old end to its head. */
   younger(pfn: Pfn): Pfn {
     return this.links[(pfn << 2) + 1]! as Pfn;
   }

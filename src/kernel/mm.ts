@@ -4,11 +4,11 @@
  * hands in a NameTable, allocates pages, adds them when its disk has filled them, and asks `cache.find` on each access.
  */
 
-import { checkArgument, checkObject } from '../base/argument-error.ts';
+import { checkArgument, checkList, checkObject } from '../base/argument-error.ts';
 import type { Pfn } from '../base/units.ts';
 import { MemMap, NO_PAGE, PG } from './mem-map.ts';
 import { PageAllocator } from './page-alloc.ts';
-import { PageCache, type AddressSpace, type NameTable } from './page-cache.ts';
+import { checkSpace, PageCache, type AddressSpace, type NameTable } from './page-cache.ts';
 import { Lru } from './swap.ts';
 import { Reclaim, type UnclaimedPages } from './vmscan.ts';
 
@@ -33,6 +33,7 @@ export class MemoryManagement {
    */
   constructor(nrPages: number, names: NameTable = NO_NAMES, unclaimed: UnclaimedPages = NOTHING_UNCLAIMED) {
     checkObject('names', names, 'insert', 'erase', 'flush');
+    checkObject('unclaimed', unclaimed, 'release');
     this.map = new MemMap(nrPages);
     this.allocator = new PageAllocator(this.map);
     this.lru = new Lru(this.map);
@@ -64,6 +65,7 @@ export class MemoryManagement {
    * under writeback nor dirty nor mapped. Returns the pages dropped.
    */
   invalidate(space: AddressSpace, start = 0, end = Infinity): number {
+    checkSpace(space);
     const { map } = this;
     const dropped: Pfn[] = [];
     let pfn = space.firstPage;
@@ -78,9 +80,16 @@ export class MemoryManagement {
     return dropped.length;
   }
 
-  /** Takes pages out of the cache and frees them: their names are erased first. They must not be in use. */
+  /**
+   * Takes pages out of the cache and frees them: their names are erased first.
+   * @throws ArgumentError when one is not in the cache, or in use; then none has left
+   */
   discard(pages: readonly Pfn[]): void {
+    checkList('pages', pages);
     if (pages.length === 0) return;
+    for (const pfn of pages)
+      checkArgument(this.cache.mayRemove(pfn), 'pages', 'one of them is not in the cache, or in use');
+    checkArgument(new Set(pages).size === pages.length, 'pages', 'one of them is there twice');
     for (const pfn of pages) this.cache.remove(pfn);
     this.#names.flush();
     for (const pfn of pages) this.allocator.free(pfn);

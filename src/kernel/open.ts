@@ -3,9 +3,11 @@
  * truncate, chmod, utimes, fsync, sync. The base of the surface that syscalls.ts completes.
  */
 
+import { checkText } from '../base/argument-error.ts';
 import { ModelError } from '../base/errno.ts';
 import type { Ns, Pfn } from '../base/units.ts';
-import type { CpuClock, Process } from '../sim/index.ts';
+import type { CpuClock } from '../sim/cpu-clock.ts';
+import type { Process } from '../sim/index.ts';
 import type { GuestEnvironment } from '../xen/public/index.ts';
 import type { KernelCosts } from './costs.ts';
 import type { Ext2 } from './ext2.ts';
@@ -85,6 +87,7 @@ export class FileCalls {
    * @param mode permissions of a file that is made
    */
   *open(path: string, flags: number = O.rdonly, mode = 0o644): Process<number> {
+    checkText('path', path);
     this.enter();
     if ((flags & OPEN_FLAGS) !== flags) throw new ModelError('EINVAL', `flags ${flags} of open`);
     if (this.#open.length >= MAX_FILES && !this.#open.includes(undefined))
@@ -132,6 +135,7 @@ export class FileCalls {
 
   /** Throws EISDIR, EINVAL, EFBIG, EROFS, EIO and as open does. */
   *truncate(path: string, length: number): Process {
+    checkText('path', path);
     this.enter();
     checkPosition(length);
     const inode = yield* this.walker.walk(path, true);
@@ -200,6 +204,7 @@ export class FileCalls {
   }
 
   *#change(path: string, change: (fields: Inode['fields']) => void): Process {
+    checkText('path', path);
     const inode = yield* this.walker.walk(path, true);
     try {
       yield* this.ext2.changes.change(() => this.#changeFields(inode, change));

@@ -12,7 +12,7 @@
  * one (space, index).
  */
 
-import { ArgumentError, checkArgument } from '../base/argument-error.ts';
+import { ArgumentError, checkArgument, checkInteger, checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import type { ErrnoName } from '../base/errno.ts';
 import type { Ino, PageIndex, Pfn } from '../base/units.ts';
@@ -62,6 +62,7 @@ export class AddressSpace {
   readonly generation: number;
   /** Whether its pages are named in the table. */
   readonly named: boolean;
+  /** @internal */
   readonly watcher: PageWatcher | undefined;
   /** Pages in the cache. */
   nrPages = 0;
@@ -75,9 +76,9 @@ export class AddressSpace {
   ranges: ReadonlySet<MappedRange> = NO_RANGES;
   /** What a write of a page met, for the next fsync (AS_EIO, AS_ENOSPC). */
   error: ErrnoName | undefined;
-  /** Whether some of its pages may be lost (MemMap.isLost). */
+  /** @internal Whether some of its pages may be lost (MemMap.isLost). */
   hasLost = false;
-  /** Offset of its pages in the hash. */
+  /** @internal Offset of its pages in the hash. */
   readonly salt: number;
 
   constructor(slot: number, ino: Ino, generation: number, named: boolean, watcher: PageWatcher | undefined) {
@@ -92,6 +93,11 @@ export class AddressSpace {
   get nrDirty(): number {
     return this.dirtyPages.size;
   }
+}
+
+/** @throws ArgumentError unless it was made by `PageCache.open` */
+export function checkSpace(space: AddressSpace): void {
+  if (!(space instanceof AddressSpace)) throw new ArgumentError('space: expected what PageCache.open has returned');
 }
 
 export class PageCache {
@@ -150,6 +156,9 @@ export class PageCache {
 
   /** Opens the address space of an inode. The caller keeps it: two spaces of one inode would be two caches. */
   open(ino: Ino, generation = 0, named = true, watcher?: PageWatcher): AddressSpace {
+    checkInteger('ino', ino, 0, 0xffff_ffff);
+    checkInteger('generation', generation, 0, 0xffff_ffff);
+    if (watcher !== undefined) checkObject('watcher', watcher, 'removedPage');
     const slot = this.#freeSlots.pop() ?? this.#spaces.length;
     const space = new AddressSpace(slot, ino, generation, named, watcher);
     this.#spaces[slot] = space;
@@ -161,6 +170,7 @@ export class PageCache {
    * @throws ArgumentError when it does, or was ended before
    */
   close(space: AddressSpace): void {
+    checkSpace(space);
     checkArgument(this.#spaces[space.slot] === space, 'space', 'was closed before');
     checkArgument(space.nrPages === 0, 'space', 'still holds pages');
     this.#spaces[space.slot] = undefined;
@@ -168,8 +178,12 @@ export class PageCache {
     space.slot = NO_SLOT;
   }
 
-  /** The page of (space, index), or NO_PAGE. */
+  /**
+   * The page of (space, index), or NO_PAGE.
+   * @throws ArgumentError unless `space` is a space
+   */
   find(space: AddressSpace, index: number): Pfn {
+    checkSpace(space);
     const words = this.#words;
     const { slot } = space;
     // As the word that it is kept in.
@@ -188,10 +202,13 @@ export class PageCache {
     return this.#words[pfn << 2]!;
   }
 
-  /** The space that a cached page belongs to. */
+  /**
+   * The space that a cached page belongs to.
+   * @throws ArgumentError for a page that is not in the cache, as do all that change one
+   */
   spaceOf(pfn: Pfn): AddressSpace {
     const space = this.#spaces[this.#words[(pfn << 2) | 1]!];
-    assert(space !== undefined, 'page belongs to no open address space');
+    if (space === undefined || pfn >>> 0 !== pfn) throw new ArgumentError('pfn: the page is not in the cache');
     return space;
   }
 
@@ -244,8 +261,8 @@ export class PageCache {
   setDirty(pfn: Pfn): boolean {
     const flags = this.#words[pfn << 2]!;
     if ((flags & DIRTY) !== 0) return false;
-    this.#words[pfn << 2] = flags | DIRTY;
     this.spaceOf(pfn).dirtyPages.add(pfn);
+    this.#words[pfn << 2] = flags | DIRTY;
     this.#nrDirty++;
     return true;
   }
@@ -254,28 +271,30 @@ export class PageCache {
   clearDirty(pfn: Pfn): boolean {
     const flags = this.#words[pfn << 2]!;
     if ((flags & PG.dirty) === 0) return false;
-    this.#words[pfn << 2] = flags & ~PG.dirty;
     this.spaceOf(pfn).dirtyPages.delete(pfn);
+    this.#words[pfn << 2] = flags & ~PG.dirty;
     this.#nrDirty--;
     return true;
   }
 
   /** A write of the page begins: one at a time. */
   setWriteback(pfn: Pfn): void {
-    assert((this.#words[pfn << 2]! & PG.writeback) === 0, 'page is under writeback already');
+    const space = this.spaceOf(pfn);
+    checkArgument((this.#words[pfn << 2]! & PG.writeback) === 0, 'pfn', 'the page is under writeback already');
     this.#words[pfn << 2]! |= PG.writeback;
-    this.spaceOf(pfn).nrWriteback++;
+    space.nrWriteback++;
     this.#nrWriteback++;
   }
 
   endWriteback(pfn: Pfn): void {
-    assert((this.#words[pfn << 2]! & PG.writeback) !== 0, 'page is not under writeback');
+    const space = this.spaceOf(pfn);
+    checkArgument((this.#words[pfn << 2]! & PG.writeback) !== 0, 'pfn', 'the page is not under writeback');
     this.#words[pfn << 2]! &= ~PG.writeback;
-    this.spaceOf(pfn).nrWriteback--;
+    space.nrWriteback--;
     this.#nrWriteback--;
   }
 
-  /** One more entry of a page table leads to the page. */
+  /** @internal One more entry of a page table leads to the page. */
   addEntry(pfn: Pfn): void {
     if ((this.#words[pfn << 2]! & PG.mapped) !== 0) {
       this.#moreEntries.set(pfn, (this.#moreEntries.get(pfn) ?? 0) + 1);
@@ -285,7 +304,7 @@ export class PageCache {
     this.#nrMapped++;
   }
 
-  /** An entry that led to the page does not any more. */
+  /** @internal An entry that led to the page does not any more. */
   removeEntry(pfn: Pfn): void {
     const more = this.#moreEntries.get(pfn);
     if (more === undefined) this.removeEntries(pfn);
@@ -293,7 +312,7 @@ export class PageCache {
     else this.#moreEntries.set(pfn, more - 1);
   }
 
-  /** No entry of any page table leads to the page any more. */
+  /** @internal No entry of any page table leads to the page any more. */
   removeEntries(pfn: Pfn): void {
     if ((this.#words[pfn << 2]! & PG.mapped) === 0) return;
     this.#words[pfn << 2]! &= ~PG.mapped;
@@ -303,6 +322,7 @@ export class PageCache {
 
   /** Indices of the dirty pages from `start` up to and without `end`, ascending. */
   dirtyIndices(space: AddressSpace, start: number, end: number): number[] {
+    checkSpace(space);
     const indices: number[] = [];
     for (const pfn of space.dirtyPages) {
       const index = this.#map.indexOf(pfn);
@@ -313,6 +333,7 @@ export class PageCache {
 
   /** Indices of the cached pages from `start` up to and without `end` that carry one of `flags`, ascending. */
   indicesWith(space: AddressSpace, flags: number, start: number, end: number): number[] {
+    checkSpace(space);
     const indices: number[] = [];
     for (let pfn = space.firstPage; pfn !== NO_PAGE; pfn = this.#map.nextInSpace(pfn)) {
       const index = this.#map.indexOf(pfn);
@@ -324,13 +345,21 @@ export class PageCache {
   /**
    * __remove_from_page_cache: the page leaves the cache and the LRU lists, its name is erased and its flags are clear.
    * The caller flushes the NameTable, then frees the page.
+   * @throws ArgumentError for a page that is not in the cache, or in use
    */
   remove(pfn: Pfn): void {
+    checkArgument(this.mayRemove(pfn), 'pfn', 'the page is not in the cache, or in use');
     this.#lru.remove(pfn);
     this.removeIsolated(pfn);
   }
 
-  /** The same for a page that is on no list. */
+  /** @internal Whether a page is in the cache and neither locked, under writeback, dirty nor mapped. */
+  mayRemove(pfn: Pfn): boolean {
+    const isCached = pfn >>> 0 === pfn && this.#words[(pfn << 2) | 1]! >= 0;
+    return isCached && (this.#words[pfn << 2]! & IN_USE) === 0;
+  }
+
+  /** @internal The same for a page that is on no list. */
   removeIsolated(pfn: Pfn): void {
     const words = this.#words;
     const flags = words[pfn << 2]!;

@@ -4,6 +4,7 @@
  * nor allocate; what they leave goes to `readRest` and `writeRest`.
  */
 
+import { ArgumentError, checkBytes, checkInteger, checkList } from '../base/argument-error.ts';
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import type { Process } from '../sim/index.ts';
@@ -46,7 +47,8 @@ export class ReadWriteCalls extends FileCalls {
 
   /** The rest of a read that returned `pending`. Returns the bytes read in all. Throws EIO, ENOMEM. */
   *readRest(fd: number, dst: Uint8Array, offset: number, length: number, pending: number): Process<number> {
-    const file = this.file(fd);
+    checkPending(pending);
+    const file = this.#readable(fd, dst, offset, length);
     const done = yield* this.#readRest(file, dst, offset, length, file.position, pending);
     file.position += done;
     return done;
@@ -79,7 +81,9 @@ export class ReadWriteCalls extends FileCalls {
     position: number,
     pending: number,
   ): Process<number> {
-    return this.#readRest(this.file(fd), dst, offset, length, position, pending);
+    checkPending(pending);
+    checkPosition(position);
+    return this.#readRest(this.#readable(fd, dst, offset, length), dst, offset, length, position, pending);
   }
 
   /** pread: `preadNow` and, where needed, `preadRest`. */
@@ -115,7 +119,8 @@ export class ReadWriteCalls extends FileCalls {
 
   /** The rest of a write that returned `pending`. Returns the bytes written in all. Throws ENOSPC, EFBIG, EIO, EROFS. */
   writeRest(fd: number, src: Uint8Array, offset: number, length: number, pending: number): Process<number> {
-    return this.#writeRest(this.file(fd), src, offset, length, pending);
+    checkPending(pending);
+    return this.#writeRest(this.#writable(fd, src, offset, length), src, offset, length, pending);
   }
 
   *#writeRest(file: OpenFile, src: Uint8Array, offset: number, length: number, pending: number): Process<number> {
@@ -156,7 +161,9 @@ export class ReadWriteCalls extends FileCalls {
     position: number,
     pending: number,
   ): Process<number> {
-    const file = this.file(fd);
+    checkPending(pending);
+    checkPosition(position);
+    const file = this.#writable(fd, src, offset, length);
     return this.using(file, this.#writer.writeRest(file, src, offset, position, length, ~pending));
   }
 
@@ -182,6 +189,7 @@ export class ReadWriteCalls extends FileCalls {
    * of the file or when an error stopped it after some. To files, as before 2.6 and since 2.6.33.
    */
   *sendfile(outFd: number, inFd: number, length: number): Process<number> {
+    checkPosition(length);
     const page = new Uint8Array(PAGE_SIZE);
     const from = this.#readable(inFd, page, 0, 0);
     const to = this.#writable(outFd, page, 0, 0);
@@ -253,23 +261,37 @@ export class ReadWriteCalls extends FileCalls {
   #readable(fd: number, dst: Uint8Array, offset: number, length: number): OpenFile {
     const file = this.file(fd);
     if (!file.isReadable) throw badDescriptor(fd, 'for reading');
-    checkRange(file, dst, offset, length);
+    checkRange(file, 'dst', dst, offset, length);
     return file;
   }
 
   #writable(fd: number, src: Uint8Array, offset: number, length: number): OpenFile {
     const file = this.file(fd);
     if (!file.isWritable) throw badDescriptor(fd, 'for writing');
-    checkRange(file, src, offset, length);
+    checkRange(file, 'src', src, offset, length);
     return file;
   }
 }
 
 /** Bytes go between a regular file and a range of a buffer. */
-function checkRange(file: OpenFile, buffer: Uint8Array, offset: number, length: number): void {
+function checkRange(file: OpenFile, place: 'dst' | 'src', buffer: Uint8Array, offset: number, length: number): void {
   if (!file.isRegular) refuseIrregular(file);
-  if (!(offset >= 0 && length >= 0 && offset + length <= buffer.length))
-    throw new ModelError('EINVAL', 'the range lies outside the buffer');
+  if (!isWithin(buffer, offset, length)) throw badBuffer(place, buffer);
+}
+
+/** Whether a range lies in a buffer; not, too, when the buffer is none. Asked at every read of a cached page. */
+export function isWithin(buffer: Uint8Array | undefined, offset: number, length: number): boolean {
+  return offset >>> 0 === offset && length >>> 0 === length && offset + length <= (buffer?.length ?? -1);
+}
+
+/** What is wrong with a buffer in which a range does not lie: EINVAL, or ArgumentError for what is no buffer. */
+export function badBuffer(place: 'dst' | 'src', buffer: Uint8Array): Error {
+  if (!(buffer instanceof Uint8Array)) return new ArgumentError(`${place}: expected a Uint8Array`);
+  return new ModelError('EINVAL', 'the range lies outside the buffer');
+}
+
+function checkPending(pending: number): void {
+  checkInteger('pending', pending, Number.MIN_SAFE_INTEGER, -1);
 }
 
 /** Throws EISDIR, EINVAL. */
@@ -280,6 +302,8 @@ function refuseIrregular({ inode: { ino, isDirectory } }: OpenFile): never {
 
 /** Throws EINVAL. */
 function totalOf(buffers: readonly Uint8Array[]): number {
+  checkList('buffers', buffers);
+  for (const buffer of buffers) checkBytes('buffers', buffer);
   if (buffers.length > UIO_MAXIOV) throw new ModelError('EINVAL', `${buffers.length} buffers`);
   return buffers.reduce((bytes, { length }) => bytes + length, 0);
 }

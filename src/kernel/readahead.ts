@@ -11,6 +11,7 @@
  * submitted.
  */
 
+import { ArgumentError, checkArgument } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 
 /** Largest window, pages (128 KiB), unless posix_fadvise says otherwise. */
@@ -62,9 +63,12 @@ export class ReadaheadState {
     return this.#firstCount;
   }
 
-  /** Forgets the next window: it is being read. */
+  /**
+   * Forgets the next window: it is being read.
+   * @throws ArgumentError when there is none
+   */
   takeBatch(): void {
-    assert(this.#batches > 0, 'no readahead window is pending');
+    checkArgument(this.#batches > 0, 'takeBatch', 'no window is to be read');
     this.#batches--;
     this.#firstStart = this.#secondStart;
     this.#firstCount = this.#secondCount;
@@ -75,6 +79,9 @@ export class ReadaheadState {
    * Returns the page at which to call again.
    */
   access(offset: number, request: number, io: ReadaheadIo): number {
+    if (offset >>> 0 !== offset) throw new ArgumentError('offset: expected the number of a page');
+    if (request >>> 0 !== request) throw new ArgumentError('request: expected a number of pages');
+    if (!isIo(io)) throw new ArgumentError('io: expected absent and isCongested');
     let off = offset;
     let req = request;
     if (off === this.prevPage && --req > 0) off++;
@@ -162,6 +169,10 @@ export class ReadaheadState {
       this.#secondCount = count;
     }
   }
+}
+
+function isIo(io: unknown): boolean {
+  return typeof io === 'object' && io !== null && 'absent' in io && 'isCongested' in io;
 }
 
 /** get_init_ra_size: the first window of a sequential reader that asks for `request` pages. */

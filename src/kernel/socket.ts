@@ -5,6 +5,7 @@
  * refused.
  */
 
+import { checkBytes, checkObject } from '../base/argument-error.ts';
 import { ModelError } from '../base/errno.ts';
 import { EtherType, type MacAddress } from '../base/ethernet.ts';
 import { WaitQueue, type Process } from '../sim/index.ts';
@@ -45,6 +46,8 @@ export class ListeningSocket {
   /** Sends an answer, and again when the client asks again. Throws EMSGSIZE beyond MAX_PAYLOAD bytes. */
   answer(request: NetworkRequest, bytes: Uint8Array): void {
     this.#enter();
+    checkObject('request', request, 'answer');
+    checkBytes('bytes', bytes);
     if (bytes.length > MAX_PAYLOAD) throw new ModelError('EMSGSIZE', `an answer of ${bytes.length} bytes`);
     request.answer(bytes);
   }

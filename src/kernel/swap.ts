@@ -7,9 +7,10 @@
  */
 
 import type { Pfn } from '../base/units.ts';
-import { PG, type MemMap } from './mem-map.ts';
+import { noSuchPage, PG, type MemMap } from './mem-map.ts';
 
 // Constants of this file: one of another module is loaded, and checked, each time it is named.
+const FREE = PG.free;
 const LRU = PG.lru;
 const ACTIVE = PG.active;
 const REFERENCED = PG.referenced;
@@ -38,21 +39,25 @@ export class Lru {
     return this.#nrInactive;
   }
 
-  /** lru_cache_add: the page will be on the inactive list when the pagevec drains. */
+  /** @internal lru_cache_add: the page will be on the inactive list when the pagevec drains. */
   add(pfn: Pfn): void {
     this.#pagevec[this.#pending++] = pfn;
     if (this.#pending === PAGEVEC_SIZE) this.drain();
   }
 
-  /** lru_add_drain. */
+  /** @internal lru_add_drain. */
   drain(): void {
     for (let i = 0; i < this.#pending; i++) this.putBack(this.#pagevec[i]! as Pfn);
     this.#pending = 0;
   }
 
-  /** mark_page_accessed. */
+  /**
+   * mark_page_accessed.
+   * @throws ArgumentError for a page that is free, or none
+   */
   markAccessed(pfn: Pfn): void {
-    const flags = this.#words[pfn << 2]!;
+    const flags = this.#words[pfn << 2];
+    if (flags === undefined || pfn >>> 0 !== pfn || (flags & FREE) !== 0) throw noSuchPage();
     if ((flags & REFERENCED) === 0) this.#words[pfn << 2] = flags | REFERENCED;
     else if ((flags & (ACTIVE | LRU)) === LRU) {
       this.#map.unlink(pfn);
@@ -63,7 +68,7 @@ export class Lru {
     }
   }
 
-  /** Takes a page off the lists, wherever it is, the pagevec included. Its active bit stays as it was. */
+  /** @internal Takes a page off the lists, wherever it is, the pagevec included. Its active bit stays as it was. */
   remove(pfn: Pfn): void {
     const flags = this.#words[pfn << 2]!;
     if ((flags & LRU) === 0) {
@@ -77,7 +82,7 @@ export class Lru {
     this.#words[pfn << 2] = flags & ~LRU;
   }
 
-  /** Puts a page at the young end of the list that its active bit names. */
+  /** @internal Puts a page at the young end of the list that its active bit names. */
   putBack(pfn: Pfn): void {
     const map = this.#map;
     const flags = this.#words[pfn << 2]!;
@@ -91,7 +96,7 @@ export class Lru {
     }
   }
 
-  /** rotate_reclaimable_page: an inactive page goes to the old end, where reclaim meets it next. */
+  /** @internal rotate_reclaimable_page: an inactive page goes to the old end, where reclaim meets it next. */
   rotate(pfn: Pfn): void {
     const map = this.#map;
     if ((this.#words[pfn << 2]! & (LRU | ACTIVE)) !== LRU) return;
@@ -99,7 +104,7 @@ export class Lru {
     map.link(map.last(map.inactiveHead), pfn);
   }
 
-  /** The oldest active page, back to the young end of its list. */
+  /** @internal The oldest active page, back to the young end of its list. */
   rotateActive(): void {
     const map = this.#map;
     const pfn = map.last(map.activeHead);
@@ -107,7 +112,7 @@ export class Lru {
     map.link(map.activeHead, pfn);
   }
 
-  /** Moves the oldest active page to the young end of the inactive list; false when no page is active. */
+  /** @internal Moves the oldest active page to the young end of the inactive list; false when no page is active. */
   deactivateOldest(): boolean {
     const map = this.#map;
     const pfn = map.last(map.activeHead);
@@ -120,7 +125,7 @@ export class Lru {
     return true;
   }
 
-  /** Takes up to `count` of the oldest inactive pages off their list into `pages`, oldest first. Returns how many. */
+  /** @internal Takes up to `count` of the oldest inactive pages off their list into `pages`, oldest first. Returns how many. */
   isolateOldest(pages: Int32Array, count: number): number {
     const words = this.#words;
     const { links, inactiveHead: head } = this.#map;

@@ -4,6 +4,7 @@
  * fs/readdir.c of 2.6.12), on memory (mm/mmap.c, mm/fadvise.c) and on the network.
  */
 
+import { checkBytes, checkText } from '../base/argument-error.ts';
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE, pagesOf, Pfn } from '../base/units.ts';
 import type { Process } from '../sim/index.ts';
@@ -16,7 +17,7 @@ import type { MemoryManagement } from './mm.ts';
 import { isPageAligned } from './mmap.ts';
 import { checkPosition, type ModulePlace, type SyscallParts } from './open.ts';
 import { RA_MAX } from './readahead.ts';
-import { ReadWriteCalls } from './read-write.ts';
+import { badBuffer, isWithin, ReadWriteCalls } from './read-write.ts';
 import type { ListeningSocket, Sockets } from './socket.ts';
 
 export { O } from './filemap.ts';
@@ -64,36 +65,45 @@ export class Syscalls extends ReadWriteCalls {
 
   /** Throws EEXIST, EMLINK, ENOSPC, EROFS and as open does. */
   *mkdir(path: string, mode = 0o755): Process {
+    checkText('path', path);
     this.enter();
     yield* this.namespace.mkdir(path, mode);
   }
 
   /** Throws ENOTDIR, ENOTEMPTY, EBUSY, EINVAL, EROFS and as open does. */
   *rmdir(path: string): Process {
+    checkText('path', path);
     this.enter();
     yield* this.namespace.rmdir(path);
   }
 
   /** Throws EISDIR, EROFS and as open does. A file that is open lives on without the name. */
   *unlink(path: string): Process {
+    checkText('path', path);
     this.enter();
     yield* this.namespace.unlink(path);
   }
 
   /** Throws EINVAL, ENOTDIR, EISDIR, ENOTEMPTY, EBUSY, EMLINK, ENOSPC, EROFS and as open does. */
   *rename(from: string, to: string): Process {
+    checkText('from', from);
+    checkText('to', to);
     this.enter();
     yield* this.namespace.rename(from, to);
   }
 
   /** A second name for a file. Throws EPERM for a directory, EEXIST, EMLINK, ENOSPC, EROFS and as open does. */
   *link(existing: string, path: string): Process {
+    checkText('existing', existing);
+    checkText('path', path);
     this.enter();
     yield* this.namespace.link(existing, path);
   }
 
   /** Throws EEXIST, ENAMETOOLONG, ENOSPC, EROFS and as open does. */
   *symlink(text: string, path: string): Process {
+    checkText('text', text);
+    checkText('path', path);
     this.enter();
     yield* this.namespace.symlink(text, path);
   }
@@ -180,21 +190,25 @@ export class Syscalls extends ReadWriteCalls {
    * @returns `length`, or a negative number when the rest must wait: call `load`. Throws EFAULT where nothing is mapped.
    */
   loadNow(address: number, dst: Uint8Array, offset: number, length: number): number {
+    if (!isWithin(dst, offset, length)) throw badBuffer('dst', dst);
     return this.maps.loadNow(address, dst, offset, length);
   }
 
   /** Loads with the page faults that they take. Throws EFAULT (SIGSEGV, SIGBUS), ENOMEM. */
   load(address: number, dst: Uint8Array, offset: number, length: number): Process {
+    if (!isWithin(dst, offset, length)) throw badBuffer('dst', dst);
     return this.maps.load(address, dst, offset, length);
   }
 
   /** No system call: stores by the program's own instructions, as `loadNow`. */
   storeNow(address: number, src: Uint8Array, offset: number, length: number): number {
+    if (!isWithin(src, offset, length)) throw badBuffer('src', src);
     return this.maps.storeNow(address, src, offset, length);
   }
 
   /** Stores with the page faults that they take. Throws EFAULT (SIGSEGV, SIGBUS), ENOMEM. */
   store(address: number, src: Uint8Array, offset: number, length: number): Process {
+    if (!isWithin(src, offset, length)) throw badBuffer('src', src);
     return this.maps.store(address, src, offset, length);
   }
 
@@ -206,6 +220,7 @@ export class Syscalls extends ReadWriteCalls {
   boxPut(key: number, bytes: Uint8Array): void {
     this.enter();
     if (!(Number.isInteger(key) && key >= 0 && key <= 0xffff_ffff)) throw new ModelError('EINVAL', `key ${key}`);
+    checkBytes('bytes', bytes);
     if (!this.#box().put(key, bytes)) throw new ModelError('ENOSPC', 'the recovery box is full');
   }
 
@@ -263,6 +278,7 @@ export class Syscalls extends ReadWriteCalls {
 
   /** All entries of a directory, "." and ".." included. Throws ENOTDIR and as open does. */
   *readdir(path: string): Process<DirectoryEntry[]> {
+    checkText('path', path);
     this.enter();
     const inode = yield* this.walker.walk(path, true);
     try {
@@ -275,6 +291,7 @@ export class Syscalls extends ReadWriteCalls {
 
   /** The text of a symbolic link. Throws EINVAL when it is none, and as open does. */
   *readlink(path: string): Process<string> {
+    checkText('path', path);
     this.enter();
     const inode = yield* this.walker.walk(path, false);
     try {
@@ -295,6 +312,7 @@ export class Syscalls extends ReadWriteCalls {
   }
 
   *#stat(path: string, follow: boolean): Process<Stat> {
+    checkText('path', path);
     this.enter();
     const inode = yield* this.walker.walk(path, follow);
     const stat = statOf(inode);

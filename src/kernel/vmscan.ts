@@ -106,19 +106,19 @@ export class Reclaim {
     return freed;
   }
 
-  /** set_shrinker. */
+  /** @internal set_shrinker. */
   addShrinker(shrinker: Shrinker): void {
     this.#shrinkers.push({ shrinker, due: 0 });
   }
 
-  /** One pass over the lists, then the slab caches. Returns the pages freed. */
+  /** @internal One pass over the lists, then the slab caches. Returns the pages freed. */
   shrink(priority: number, target: number): number {
     const before = this.scanned;
     const freed = this.shrinkZone(priority, target);
     return freed + this.#shrinkSlab(this.scanned - before);
   }
 
-  /** Drops every object of the slab caches that is not in use. */
+  /** @internal Drops every object of the slab caches that is not in use. */
   dropSlab(): void {
     // Twice, because an object may be passed over once.
     for (const { shrinker } of this.#shrinkers) shrinker.scan(2 * shrinker.nrObjects);
@@ -138,12 +138,12 @@ export class Reclaim {
     return this.#allocator.freeCount - before;
   }
 
-  /** A pass with rising pressure has ended at `priority`. */
+  /** @internal A pass with rising pressure has ended at `priority`. */
   endPass(priority: number): void {
     this.#prevPriority = priority;
   }
 
-  /** shrink_zone: one pass over the lists at a priority; stops early at `target` pages. Returns the pages freed. */
+  /** @internal shrink_zone: one pass over the lists at a priority; stops early at `target` pages. Returns the pages freed. */
   shrinkZone(priority: number, target: number): number {
     this.#prevPriority = Math.min(this.#prevPriority, priority);
     this.#lru.drain();

@@ -74,7 +74,7 @@ export class MachineMemory {
     return (this.#touched[mfn >>> 5]! & bit(mfn)) !== 0;
   }
 
-  /** Copies out of a frame. The range must lie inside the frame. */
+  /** @internal Copies out of a frame. The range must lie inside the frame. */
   copyOut(mfn: Mfn, offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
     if (offset === 0 && length === 4096) {
       setBytes.call(dst, this.#view(mfn), dstOffset);
@@ -87,7 +87,7 @@ export class MachineMemory {
     bank.copy(dst, dstOffset, at, at + length);
   }
 
-  /** Copies into a frame. The range must lie inside the frame. */
+  /** @internal Copies into a frame. The range must lie inside the frame. */
   copyIn(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
     // The path of a cached overwrite: what is rare is in a function of its own, so that the engine can inline this one.
     if ((offset | srcOffset) !== 0 || length !== 4096 || src.length !== 4096 || this.#cpuCache !== undefined) {
@@ -107,14 +107,14 @@ export class MachineMemory {
     this.#bank(mfn).set(part, ((mfn & BANK_MASK) << PAGE_SHIFT) + offset);
   }
 
-  /** Copies one whole frame over another. */
+  /** @internal Copies one whole frame over another. */
   copyFrame(from: Mfn, to: Mfn): void {
     if (this.#cpuCache !== undefined) this.#cpuCache.store(to, 0, PAGE_SIZE);
     this.#bank(to).set(this.#view(from), (to & BANK_MASK) << PAGE_SHIFT);
     this.#touched[to >>> 5]! |= bit(to);
   }
 
-  /** Zeroes a range of a frame. */
+  /** @internal Zeroes a range of a frame. */
   zero(mfn: Mfn, offset = 0, length = PAGE_SIZE): void {
     checkArgument(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'offset', 'range leaves the frame');
     if (!this.isTouched(mfn)) return;
@@ -124,11 +124,13 @@ export class MachineMemory {
     if (length === PAGE_SIZE) this.#touched[mfn >>> 5]! &= ~bit(mfn);
   }
 
+  /** @internal */
   readU8(mfn: Mfn, offset: number): number {
     checkArgument(offset >= 0 && offset <= PAGE_SIZE - 1, 'offset', 'word leaves the frame');
     return this.#bank(mfn)[((mfn & BANK_MASK) << PAGE_SHIFT) + offset]!;
   }
 
+  /** @internal */
   readU16(mfn: Mfn, offset: number): number {
     checkArgument(offset >= 0 && offset <= PAGE_SIZE - 2, 'offset', 'word leaves the frame');
     const bank = this.#bank(mfn);
@@ -144,6 +146,7 @@ export class MachineMemory {
     return (bank[at]! | (bank[at + 1]! << 8) | (bank[at + 2]! << 16) | (bank[at + 3]! << 24)) >>> 0;
   }
 
+  /** @internal */
   writeU8(mfn: Mfn, offset: number, value: number): void {
     checkArgument(offset >= 0 && offset <= PAGE_SIZE - 1, 'offset', 'word leaves the frame');
     if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, 1);
@@ -151,6 +154,7 @@ export class MachineMemory {
     this.#touched[mfn >>> 5]! |= bit(mfn);
   }
 
+  /** @internal */
   writeU16(mfn: Mfn, offset: number, value: number): void {
     checkArgument(offset >= 0 && offset <= PAGE_SIZE - 2, 'offset', 'word leaves the frame');
     if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, 2);
@@ -176,6 +180,7 @@ export class MachineMemory {
   /**
    * The words of a run of frames that lies in one bank, for a structure that its owner keeps in memory. The caller
    * marks what it writes with `touch`. Words are the host's: little-endian, as asserted when the module is loaded.
+   * @internal
    */
   words(first: Mfn, frames: number): Uint32Array {
     checkArgument(
@@ -188,13 +193,13 @@ export class MachineMemory {
     return new Uint32Array(bank.buffer, (first & BANK_MASK) << PAGE_SHIFT, (frames * PAGE_SIZE) / 4);
   }
 
-  /** The bytes of a run of frames that lies in one bank; as `words`. */
+  /** @internal The bytes of a run of frames that lies in one bank; as `words`. */
   bytes(first: Mfn, frames: number): Uint8Array {
     const words = this.words(first, frames);
     return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
   }
 
-  /** Marks a run of frames as written. */
+  /** @internal Marks a run of frames as written. */
   touch(first: Mfn, frames = 1): void {
     checkArgument(first >= 0 && first + frames <= this.frameCount, 'mfn', 'no such frame');
     for (let mfn = first as number; mfn < first + frames; mfn++) this.#touched[mfn >>> 5]! |= bit(mfn);
@@ -205,7 +210,7 @@ export class MachineMemory {
     return this.#view(mfn);
   }
 
-  /** A view of one frame to store into, as a device does by DMA; marks the frame as written. */
+  /** @internal A view of one frame to store into, as a device does by DMA; marks the frame as written. */
   writableFrame(mfn: Mfn): Uint8Array {
     const view = this.#view(mfn);
     if (this.#cpuCache !== undefined) this.#cpuCache.dma(mfn);
@@ -216,17 +221,18 @@ export class MachineMemory {
   /**
    * Gives the processors a cache of so many lines, which a reset loses.
    * @param viewed frames that are stored to through `words`
+   * @internal
    */
   attachCpuCache(lines: number, viewed: readonly Mfn[]): void {
     this.#cpuCache = new CpuCache(this, lines, viewed);
   }
 
-  /** Writes back what only the CPU cache has, if there is one. Returns the lines. */
+  /** @internal Writes back what only the CPU cache has, if there is one. Returns the lines. */
   flushCpuCache(): number {
     return this.#cpuCache?.writeBack() ?? 0;
   }
 
-  /** A reset that keeps memory: loses what only the CPU cache has. */
+  /** @internal A reset that keeps memory: loses what only the CPU cache has. */
   reset(random: RandomStream): void {
     this.#cpuCache?.lose(random);
   }
@@ -237,7 +243,7 @@ export class MachineMemory {
     this.#touched[mfn >>> 5]! |= bit(mfn);
   }
 
-  /** Loses everything, as a hardware reset with memory test does. */
+  /** @internal Loses everything, as a hardware reset with memory test does. */
   clearAll(): void {
     for (let mfn = 0; mfn < this.frameCount; mfn++) this.zero(mfn as Mfn);
   }

@@ -9,6 +9,7 @@
  * them is not evidence for that figure.
  */
 
+import { checkObject } from '../base/argument-error.ts';
 import type { Arch } from '../base/arch.ts';
 
 /** Where a value comes from. */
@@ -171,6 +172,7 @@ export interface Profile {
 
 /** The plain numbers of a section, as the rooms that charge them want them. */
 export function values<Name extends string>(section: Section<Name>): Values<Name> {
+  checkObject('section', section);
   // At once: an object to which so many properties are added one by one is a hash table, searched at every charge.
   const entries = Object.entries<Constant>(section).map(([name, { value }]) => [name, value]);
   return Object.fromEntries(entries) as Record<Name, number>;

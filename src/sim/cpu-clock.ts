@@ -46,7 +46,7 @@ export class CpuClock {
     return Ns(Math.max(this.#simulation.now, this.#freeAt) + this.#debt);
   }
 
-  /** Adds a cost in ns (>= 0, rounded when settled). */
+  /** @internal Adds a cost in ns (>= 0, rounded when settled). */
   charge(cost: number): void {
     this.#debt += cost;
   }
@@ -62,7 +62,7 @@ export class CpuClock {
     if (wait > 0) yield wait;
   }
 
-  /** Works for `ns` in slices, so that others of this processor run in between. */
+  /** @internal Works for `ns` in slices, so that others of this processor run in between. */
   *work(ns: number): Process {
     for (let rest = ns; rest > 0; rest -= SLICE) {
       this.charge(Math.min(rest, SLICE));
@@ -70,7 +70,7 @@ export class CpuClock {
     }
   }
 
-  /** Books the debt without sleeping (for work in interrupt context) and returns how long from now it lasts. */
+  /** @internal Books the debt without sleeping (for work in interrupt context) and returns how long from now it lasts. */
   book(): Ns {
     if (this.#debt === 0) return Ns(0);
     const cost = Math.round(this.#debt);

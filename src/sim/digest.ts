@@ -6,7 +6,7 @@ export class Digest {
   #a = 0x9e3779b9;
   #b = 0x85ebca6b;
 
-  /** Adds an unsigned 32-bit word. */
+  /** @internal Adds an unsigned 32-bit word. */
   add(word: number): void {
     const a = Math.imul(this.#a ^ word, 0xcc9e2d51);
     const b = Math.imul(this.#b + word, 0x1b873593);
@@ -14,13 +14,13 @@ export class Digest {
     this.#b = ((b << 13) | (b >>> 19)) + a;
   }
 
-  /** Adds a time in ns, or any other integer below 2^53. */
+  /** @internal Adds a time in ns, or any other integer below 2^53. */
   addTime(time: number): void {
     this.add(time | 0);
     this.add((time / 0x1_0000_0000) | 0);
   }
 
-  /** Adds another digest. */
+  /** @internal Adds another digest. */
   addHex(hex: string): void {
     for (let at = 0; at < hex.length; at += 8) this.add(Number.parseInt(hex.slice(at, at + 8), 16));
   }

@@ -4,7 +4,7 @@
  */
 
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { checkArgument, checkInteger } from '../base/argument-error.ts';
+import { checkArgument, checkInteger, checkText } from '../base/argument-error.ts';
 
 /** One stream of random numbers. */
 export class RandomStream {
@@ -34,6 +34,7 @@ export class RandomStream {
 
   /** Shuffles in place (Fisher and Yates). */
   shuffle(items: unknown[] | Uint32Array): void {
+    checkArgument(Array.isArray(items) || items instanceof Uint32Array, 'items', 'expected a list');
     for (let i = items.length - 1; i > 0; i--) {
       const j = this.below(i + 1);
       const item = items[i];
@@ -55,6 +56,7 @@ export class RandomStreams {
 
   /** A fresh stream that depends on the run's seed and on `name` only. */
   stream(name: string): RandomStream {
+    checkText('name', name);
     let hash = Math.imul(this.seed | 0, 0x9e3779b1) ^ Math.imul((this.seed / 0x1_0000_0000) | 0, 0x85ebca77);
     for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
     return new RandomStream(hash ^ (hash >>> 15));

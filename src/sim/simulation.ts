@@ -9,7 +9,7 @@
  * promise; one seed gives one run and one digest.
  */
 
-import { ArgumentError } from '../base/argument-error.ts';
+import { ArgumentError, checkFunction, checkText } from '../base/argument-error.ts';
 import { InvariantViolation } from '../base/assert.ts';
 import { Ns } from '../base/units.ts';
 import { Digest } from './digest.ts';
@@ -38,6 +38,7 @@ export class WaitQueue {
 
   /** @param what what those who wait here wait for, or what says so; asked only when a run gets stuck */
   constructor(what: string | (() => string)) {
+    if (typeof what !== 'string') checkFunction('what', what);
     this.#what = what;
   }
 
@@ -94,10 +95,12 @@ export class Gate {
     return this.#held !== undefined;
   }
 
+  /** @internal */
   close(): void {
     this.#held ??= [];
   }
 
+  /** @internal */
   open(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
@@ -108,7 +111,7 @@ export class Gate {
       });
   }
 
-  /** Runs an action now, or holds it. */
+  /** @internal Runs an action now, or holds it. */
   pass(action: EventAction): void {
     if (this.#held === undefined) action();
     else this.#held.push(action);
@@ -230,11 +233,16 @@ export class Task<T = unknown> {
   }
 }
 
+function isProcess(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'next' in value && Symbol.iterator in value;
+}
+
 /** Virtual time and everything that runs in it. */
 export class Simulation {
   readonly random: RandomStreams;
   /** Digest of the run so far: two runs of one seed have one digest. */
   readonly digest = new Digest();
+  /** @internal */
   readonly frozen: FrozenPrograms;
   readonly #queue = new EventQueue();
   /** Processes that are not over, in the order in which they were started. */
@@ -258,7 +266,7 @@ export class Simulation {
     return this.#eventCount;
   }
 
-  /** 1, 2, 3 …: a number that this simulation gives once, to what has no name of its own. */
+  /** @internal 1, 2, 3 …: a number that this simulation gives once, to what has no name of its own. */
   nextSerial(): number {
     return ++this.#serial;
   }
@@ -270,11 +278,15 @@ export class Simulation {
   after(delay: Ns, action: EventAction): void {
     if (!(Number.isSafeInteger(delay) && delay >= 0))
       throw new ArgumentError('delay: expected a whole number of nanoseconds, 0 or more');
+    if (typeof action !== 'function') throw new ArgumentError('action: expected a function');
     this.#queue.push(this.#now + delay, action);
   }
 
   /** Starts a process at the present instant. It runs while `gate` is open. */
   spawn<T>(name: string, process: Process<T>, gate?: Gate): Task<T> {
+    checkText('name', name);
+    if (!isProcess(process)) throw new ArgumentError('process: expected a generator');
+    if (gate !== undefined && !(gate instanceof Gate)) throw new ArgumentError('gate: expected a Gate');
     const task = new Task(this, name, process, gate);
     this.#live.add(task);
     return task;
@@ -303,6 +315,7 @@ export class Simulation {
 
   /** Dispatches events until none is left, or `until` says so before the next one. Returns the events dispatched. */
   run(until?: () => boolean): number {
+    checkFunction('until', until, true);
     const before = this.#eventCount;
     while (until?.() !== true && this.step());
     return this.#eventCount - before;
@@ -315,6 +328,9 @@ export class Simulation {
    * it still waits
    */
   runProcess<T>(name: string, process: Process<T>, onEvents?: () => void): T {
+    if (!isProcess(process)) throw new ArgumentError('process: expected a generator');
+    checkText('name', name);
+    checkFunction('onEvents', onEvents, true);
     let events = 0;
     let outcome: { value: T } | { error: unknown } | undefined;
     this.spawn(

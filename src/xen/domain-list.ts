@@ -86,6 +86,7 @@ export const NO_PAGES = new P2mList(NO_FRAMES);
 export const seedNameOf = ({ seedName, boots }: DomainEntry): string => `${seedName}#${boots - 1}`;
 
 export class DomainList {
+  /** @internal */
   readonly hypervisor: Hypervisor;
   readonly #entries = new Map<DomId, DomainEntry>();
   /** By name; a domain that is absent is not in here. */
@@ -100,27 +101,27 @@ export class DomainList {
       this.#lives.set(name, new Lifecycle(state === undefined ? 'kept' : 'frozen'));
   }
 
-  /** All that there is, by domid: a domain, or none where only preserved pages were left or one is being built. */
+  /** @internal All that there is, by domid: a domain, or none where only preserved pages were left or one is being built. */
   get entries(): readonly Pick<DomainEntry, 'domid' | 'domain' | 'life'>[] {
     return [...this.#entries.values()].sort((a, b) => a.domid - b.domid);
   }
 
-  /** The life of the domain of this name. */
+  /** @internal The life of the domain of this name. */
   lifeOf(name: string): Lifecycle {
     return this.#lives.get(name) ?? new Lifecycle();
   }
 
-  /** Waits until no operation is under way on any domain. */
+  /** @internal Waits until no operation is under way on any domain. */
   *idle(): Process {
     for (const life of [...this.#lives.values()]) yield* life.idle();
   }
 
-  /** Names of the domains that another hypervisor left and that were not taken up yet: whether each can be resumed. */
+  /** @internal Names of the domains that another hypervisor left and that were not taken up yet: whether each can be resumed. */
   get left(): ReadonlyMap<string, 'suspended' | 'kept'> {
     return new Map([...this.#left].map(([name, { state }]) => [name, state === undefined ? 'kept' : 'suspended']));
   }
 
-  /** The domains that exist, by domid. */
+  /** @internal The domains that exist, by domid. */
   get domains(): Domain[] {
     const built = [...this.#entries.values()].flatMap(({ domain }) => (domain === undefined ? [] : [domain]));
     return built.sort((a, b) => a.domid - b.domid);
@@ -129,6 +130,7 @@ export class DomainList {
   /**
    * Begins to make a domain: a slot, room for a P2M list, and frames, for which it waits while some are to be scrubbed. Fails when
    * there are too few of one of them.
+   * @internal
    */
   *makeRoom(
     operation: 'create' | 'restore',
@@ -167,6 +169,7 @@ export class DomainList {
   /**
    * Takes frames from the allocator, and room for a P2M list of so many pages unless it has some `at` a place; fails, having taken
    * nothing, when there is too little of either. Returns where the list goes.
+   * @internal
    */
   allocate(frames: Uint32Array, nrPages: number, at?: Mfn): Mfn | NotDone {
     const { allocator, p2mLists } = this.hypervisor;
@@ -185,6 +188,7 @@ export class DomainList {
   /**
    * Takes a domain that was left off the list. When its disk is not the one that it was left with, or was written to
    * since, no frame of it is vouched for from here on.
+   * @internal
    */
   takeUp(name: string, device: BlockDevice): TakenUp | NotDone {
     const left = this.#left.get(name);
@@ -202,7 +206,7 @@ export class DomainList {
     return { ...left, disk, distrust };
   }
 
-  /** Enters a domain that was taken up. */
+  /** @internal Enters a domain that was taken up. */
   enter({ record, p2m, disk }: TakenUp, config: DomainConfig): DomainEntry {
     const lost = this.hypervisor.refusedOf(record.domid);
     return this.#add(this.lifeOf(config.name), record.domid, config, disk, record.boots, record.p2mMfn, p2m, lost);
@@ -211,6 +215,7 @@ export class DomainList {
   /**
    * Begins to boot a domain of which there are preserved pages and nothing else. `distrust` is why none of them is believed: `otherDisk`,
    * `diskChanged`; else `ok`.
+   * @internal
    */
   enterKept(config: DomainConfig): { readonly entry: DomainEntry; readonly distrust: ReasonCode } | NotDone {
     const life = this.lifeOf(config.name);
@@ -277,6 +282,7 @@ export class DomainList {
    * The machine is about to be left to another hypervisor: writes down what the disks of all domains are now, or were when their guests
    * stood still. Of a disk that
    * somebody else has written to, no frame is vouched for.
+   * @internal
    */
   sealStores(): void {
     const { memory, map, frames } = this.hypervisor;
@@ -287,7 +293,7 @@ export class DomainList {
     }
   }
 
-  /** Gives up a domain that was taken up, and on which an operation is under way. */
+  /** @internal Gives up a domain that was taken up, and on which an operation is under way. */
   abandon({ record, p2m, disk }: TakenUp): void {
     this.#abandon(record, p2m);
     this.hypervisor.releaseDevice(disk);
@@ -303,7 +309,7 @@ export class DomainList {
     this.#forget(record.name, this.lifeOf(record.name));
   }
 
-  /** Gives up everything that was left and not taken up. Returns the names. */
+  /** @internal Gives up everything that was left and not taken up. Returns the names. */
   abandonLeft(): string[] {
     const names = [...this.#left.keys()];
     for (const left of [...this.#left.values()]) {
@@ -315,20 +321,21 @@ export class DomainList {
     return names;
   }
 
+  /** @internal */
   entryOf(domain: Domain): DomainEntry {
     const entry = this.#entries.get(domain.domid);
     assert(entry?.domain === domain, 'a domain that an operation holds is there');
     return entry;
   }
 
-  /** The entry of a domain that is being brought. */
+  /** @internal The entry of a domain that is being brought. */
   entryAt(domid: DomId): DomainEntry {
     const entry = this.#entries.get(domid);
     assert(entry !== undefined, 'there is such a domain');
     return entry;
   }
 
-  /** Forgets a domain whose frames are gone. */
+  /** @internal Forgets a domain whose frames are gone. */
   remove(entry: DomainEntry): void {
     eraseRecoveryBox(this.hypervisor.memory, this.hypervisor.map, entry.domid);
     this.hypervisor.p2mLists.release(entry.p2mMfn);
@@ -343,7 +350,7 @@ export class DomainList {
     this.#lives.delete(name);
   }
 
-  /** Whether a frame is another domain's, is held or waits to be scrubbed; the set is made at the first question. */
+  /** @internal Whether a frame is another domain's, is held or waits to be scrubbed; the set is made at the first question. */
   takenByOthers(entry: DomainEntry): (mfn: Mfn) => boolean {
     let taken: Set<number> | undefined;
     return (mfn) => {
@@ -362,6 +369,7 @@ export class DomainList {
    * Everything that must hold of all frames, when no domain is being built or taken down: each has one owner; P2M list,
    * owner and pfn agree; free frames are free in every book. Goes through all of memory: for tests.
    * @throws InvariantViolation
+   * @internal
    */
   checkInvariants(): void {
     const { frames, allocator, map, scrubber } = this.hypervisor;

@@ -14,6 +14,7 @@
  * processes, so "taking the processor away" is killing the tasks it has spawned.
  */
 
+import { checkArgument } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import type { MacAddress } from '../base/ethernet.ts';
 import { ModelError } from '../base/errno.ts';
@@ -133,17 +134,21 @@ export class Domain {
   readonly nrPages: number;
   /** Pages of its boot region, the first ones. */
   readonly bootPages: number;
+  /** What `Kernel.boot` boots in. */
   readonly environment: GuestEnvironment;
   /** Woken at every change of `state`. */
   readonly stateChanged = new WaitQueue(() => `another state of domain ${this.name} than ${this.state}`);
+  /** @internal */
   readonly cacheMap: CacheMap;
   /** @internal */
   readonly disk: BoundDevice;
   /** @internal */
   readonly recoveryBox: RecoveryBox;
+  /** @internal */
   readonly grants: GrantTable;
+  /** @internal */
   readonly events: EventPorts;
-  /** The back-ends of its devices; the block device is the first. */
+  /** @internal The back-ends of its devices; the block device is the first. */
   readonly devices: readonly XenbusBackend[];
   readonly #hypervisor: Hypervisor;
   readonly #life: Lifecycle;
@@ -253,11 +258,12 @@ export class Domain {
     return this.nrPages - this.#p2m.holes;
   }
 
+  /** @internal */
   hasFrame(pfn: Pfn): boolean {
     return this.#p2m.at(pfn) !== NO_FRAME;
   }
 
-  /** Machine frame of a page, for whoever looks at a domain from outside. */
+  /** @internal Machine frame of a page, for whoever looks at a domain from outside. */
   frameOf(pfn: Pfn): Mfn {
     assert(this.hasFrame(pfn), 'the domain has the page');
     return Mfn(this.#p2m.at(pfn));
@@ -370,6 +376,7 @@ export class Domain {
   /**
    * @internal: what is to be written down of a suspended guest. What of it stands for the contents of its frames is frozen, and
    * goes to whoever reads the record.
+   * @internal
    */
   freeze(): DomainStateRecord {
     assert(this.#state === 'suspended', 'only a suspended guest is frozen');
@@ -388,6 +395,7 @@ export class Domain {
   /**
    * @internal: whoever holds the domain takes it down: nothing new begins. What is in flight holds its frames under its grants
    * until `released` returns.
+   * @internal
    */
   kill(): void {
     this.#life.step('kill');
@@ -422,7 +430,7 @@ export class Domain {
 
   /** @internal */
   assertRunning(): void {
-    assert(this.#state === 'running', 'a guest that is gone used its environment');
+    checkArgument(this.#state === 'running', 'kernel', 'a guest that is gone used its environment');
   }
 
   /** The domain's life has gone on, or has left this object behind. */

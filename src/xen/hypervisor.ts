@@ -71,14 +71,17 @@ export class Hypervisor {
   readonly costs: XenCosts;
   readonly protections: Protections;
   readonly kernelPages: number;
+  /** @internal */
   readonly map: MemoryMap;
-  /** What runs on the machine's processors for the hypervisor and for domain 0. */
+  /** @internal What runs on the machine's processors for the hypervisor and for domain 0. */
   readonly power: Power;
-  /** Domain 0's processor. */
+  /** @internal Domain 0's processor. */
   readonly domain0Cpu: CpuClock;
+  /** @internal */
   readonly network: Domain0Network;
+  /** @internal */
   readonly domainPorts: DomainPorts = new Map();
-  /** Domains that another hypervisor left, which wait to be resumed. */
+  /** @internal Domains that another hypervisor left, which wait to be resumed. */
   readonly left: readonly LeftDomain[];
   /** Pages of those that are lost since their records cannot be believed, by domain and reason. */
   readonly #refused = new Map<DomId, Readonly<ReasonCounts>>();
@@ -143,9 +146,8 @@ export class Hypervisor {
     costs: XenCosts,
     options: HypervisorOptions = {},
   ): Hypervisor {
+    checkMachine(simulation, memory, costs, options);
     const { arch = ARCHS[0] } = options;
-    checkOneOf('arch', arch, ARCHS);
-    checkObject('memory', memory, 'frameCount');
     const map = planMemory(memory.frameCount, arch);
     if (memory.frameCount > MOST_FRAMES[arch])
       throw new UserError(
@@ -168,6 +170,7 @@ export class Hypervisor {
     costs: XenCosts,
     options: HypervisorOptions = {},
   ): Reload {
+    checkMachine(simulation, memory, costs, options);
     const { map, problem, left, lost } = findLegacy(memory, options.arch ?? ARCHS[0]);
     const hypervisor =
       map === undefined
@@ -185,64 +188,70 @@ export class Hypervisor {
     return this.#memory;
   }
 
+  /** @internal */
   get frames(): FrameTable {
     this.#assertOn();
     return this.#frames;
   }
 
+  /** @internal */
   get allocator(): FrameAllocator {
     this.#assertOn();
     return this.#allocator;
   }
 
+  /** @internal */
   get p2mLists(): P2mLists {
     this.#assertOn();
     return this.#p2mLists;
   }
 
+  /** @internal */
   get recency(): RecencyTable {
     this.#assertOn();
     return this.#recency;
   }
 
+  /** @internal */
   get scrubber(): PageScrubber {
     this.#assertOn();
     return this.#scrubber;
   }
 
-  /** Domain 0's end of event channels. */
+  /** @internal Domain 0's end of event channels. */
   get domain0Events(): Domain0Events {
     this.#assertOn();
     return this.#domain0Events;
   }
 
-  /** The store, which domain 0 keeps. */
+  /** @internal The store, which domain 0 keeps. */
   get xenstore(): Xenstore {
     this.#assertOn();
     return this.#xenstore;
   }
 
-  /** The block devices that are in use. */
+  /** @internal The block devices that are in use. */
   get devices(): DeviceTable {
     this.#assertOn();
     return this.#devices;
   }
 
-  /** Begins to use a block device; undefined when there is no number for it. `releaseDevice` ends it. */
+  /** @internal Begins to use a block device; undefined when there is no number for it. `releaseDevice` ends it. */
   bindDevice(device: BlockDevice): BoundDevice | undefined {
     return this.devices.bind(device);
   }
 
+  /** @internal */
   releaseDevice(device: BoundDevice): void {
     if (this.devices.release(device)) this.frames.forgetDevice(device.number);
   }
 
-  /** Pages of a domain that was left that were lost while this hypervisor took over the records of its frames, by reason. */
+  /** @internal Pages of a domain that was left that were lost while this hypervisor took over the records of its frames, by reason. */
   refusedOf(domid: DomId): Readonly<ReasonCounts> {
     return this.#refused.get(domid) ?? noReasons();
   }
 
-  /** The processor that is free first. */
+  /** @internal The processor that is free first. */
   nextProcessor(): CpuClock {
     return this.#processors.reduce((first, other) => (other.localNow < first.localNow ? other : first));
   }
@@ -303,4 +312,18 @@ function leftFrames(map: MemoryMap, left: readonly LeftDomain[]): (mfn: Mfn) => 
   const marks = new Uint8Array(map.frameCount);
   for (const { p2m } of left) for (const mfn of p2m.frames()) if (mfn !== NO_FRAME) marks[mfn] = 1;
   return (mfn) => marks[mfn] === 1;
+}
+
+/** @throws ArgumentError */
+function checkMachine(
+  simulation: Simulation,
+  memory: MachineMemory,
+  costs: XenCosts,
+  options: HypervisorOptions,
+): void {
+  checkObject('simulation', simulation, 'after', 'random');
+  checkObject('memory', memory, 'frameCount', 'frame');
+  checkObject('costs', costs, 'processors', 'frameAllocNs');
+  checkObject('options', options);
+  checkOneOf('arch', options.arch ?? ARCHS[0], ARCHS);
 }

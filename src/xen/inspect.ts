@@ -5,6 +5,7 @@
  * Total: bytes that are damaged give lines in `problems`, never an exception. Works on memory without a hypervisor too.
  */
 
+import { checkObject } from '../base/argument-error.ts';
 import { DomId, Mfn } from '../base/units.ts';
 import type { MachineMemory } from '../machine/memory.ts';
 import {
@@ -68,6 +69,7 @@ class Problems {
 
 /** Reads a machine's memory. */
 export function inspectMemory(memory: MachineMemory): MachineReport {
+  checkObject('memory', memory, 'frameCount', 'readU32');
   const problems = new Problems();
   const root = parseRoot(memory);
   const provenance: Record<ProvenanceName, number> = { none: 0, reading: 0, clean: 0, writing: 0 };

@@ -139,15 +139,6 @@ export const refused = (problem: string): NotDone => ({ outcome: 'refused', prob
 export const failed = (problem: string): NotDone => ({ outcome: 'failed', problem });
 export const done = <T extends object>(result: T): Done<T> => ({ outcome: 'done', ...result });
 
-/** For a caller that has seen to it that nothing can be in the way. @throws InvariantViolation when something was */
-export function assertDone<T extends object>(outcome: Outcome<T>): Done<T> {
-  assert(
-    outcome.outcome === 'done',
-    `an operation that can be done is done: ${'problem' in outcome ? outcome.problem : ''}`,
-  );
-  return outcome;
-}
-
 /** Why an operation may not begin where nothing else is under way. */
 function reasonAgainst(operation: Operation, state: LifeState): string {
   switch (state) {

@@ -11,6 +11,7 @@
  * on-memory suspend: the suspend event comes from Xen and not from domain 0, which is why the guests serve so long.
  */
 
+import { checkObject } from '../base/argument-error.ts';
 import { type DomId, Ns } from '../base/units.ts';
 import type { Power } from '../sim/power.ts';
 import type { Process } from '../sim/simulation.ts';
@@ -35,6 +36,8 @@ export type NotSuspended = { readonly domid: DomId; readonly reason: string };
  * stays there.
  */
 export function* shutdownDomain0(hypervisor: Hypervisor, toolstack: Toolstack): Process {
+  checkObject('hypervisor', hypervisor, 'map', 'frames');
+  checkObject('toolstack', toolstack, 'list');
   yield Ns(hypervisor.costs.domain0ShutdownNs);
   yield* toolstack.list.idle();
   hypervisor.xenstore.stop();
@@ -44,6 +47,8 @@ export function* shutdownDomain0(hypervisor: Hypervisor, toolstack: Toolstack): 
 
 /** Suspends all domains that run, after domain 0 has gone. Returns those that were not. */
 export function* suspendDomains(hypervisor: Hypervisor, toolstack: Toolstack): Process<NotSuspended[]> {
+  checkObject('hypervisor', hypervisor, 'map', 'frames');
+  checkObject('toolstack', toolstack, 'list');
   const notSuspended: NotSuspended[] = [];
   for (const domain of toolstack.list.domains) {
     if (!domain.isRunning) continue;
@@ -54,7 +59,10 @@ export function* suspendDomains(hypervisor: Hypervisor, toolstack: Toolstack): P
 }
 
 /** Has a guest suspend itself on memory. It stays there until it is resumed, or another hypervisor goes on with it. */
-export function* suspendDomain({ power }: Hypervisor, domain: Domain): Process<Outcome> {
+export function* suspendDomain(hypervisor: Hypervisor, domain: Domain): Process<Outcome> {
+  checkObject('hypervisor', hypervisor, 'map', 'frames');
+  checkObject('domain', domain, 'isPaused', 'begin');
+  const { power } = hypervisor;
   const refusal = domain.isPaused ? refused('paused') : domain.begin('suspend');
   if (refusal !== undefined) return refusal;
   const outcome = yield* askToSuspend(power, domain);
@@ -83,6 +91,8 @@ export function* isSuspendedInTime(power: Power, domain: Domain): Process<boolea
  * that were left by `Toolstack.leaveDomain` are kept. Afterwards the machine may be reset.
  */
 export function* handOver(hypervisor: Hypervisor, toolstack: Toolstack): Process {
+  checkObject('hypervisor', hypervisor, 'map', 'frames');
+  checkObject('toolstack', toolstack, 'list');
   const { memory, map, costs, protections } = hypervisor;
   yield Ns(costs.handoverNs);
   toolstack.list.sealStores();

@@ -17,9 +17,10 @@
  * The work is proportional to the domain's memory. Modelled after xc_linux_restore of Xen 3.0.
  */
 
+import { checkObject } from '../base/argument-error.ts';
 import type { Arch } from '../base/arch.ts';
 import { PAGE_SIZE } from '../base/units.ts';
-import type { BlockDevice } from '../disk/block-device.ts';
+import { checkBlockDevice, type BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
 import type { DomainDevices } from './domain-list.ts';
@@ -28,7 +29,7 @@ import { done, failed, type NotDone, type Outcome } from './lifecycle.ts';
 import type { Parsed } from './records.ts';
 import { abandonIncoming, completeIncoming, diskProblem, type IncomingDomain, receiveDomain } from './resume.ts';
 import { Reason } from './public/reason.ts';
-import type { SaveParts } from './save.ts';
+import { checkParts, type SaveParts } from './save.ts';
 import { type BodyRest, type Problem, readPages, readRest, tellRest } from './save-body.ts';
 import { SaveExtent } from './save-extent.ts';
 import { bodyBlocksOf, decodeSaveHeader, encodeSaveHeader, type SaveHeader } from './save-format.ts';
@@ -50,6 +51,10 @@ export interface RestoreOptions extends DomainDevices {
 
 /** Restores a domain from the device, or the part of one, that it was saved to. */
 export function* restoreDomain(parts: SaveParts, file: BlockDevice, options: RestoreOptions): Process<RestoreOutcome> {
+  checkParts(parts);
+  checkBlockDevice('file', file);
+  checkObject('options', options, 'device');
+  checkBlockDevice('options.device', options.device);
   const extent = yield* SaveExtent.open(parts.hypervisor, file);
   if (extent === undefined) return failed('no memory for domain 0');
   const outcome = yield* restoreFrom(extent, parts, options);

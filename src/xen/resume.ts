@@ -6,6 +6,7 @@
  * another one, or one that somebody else has written to, it would read what is not there and write to what is not its own.
  */
 
+import { checkObject, checkText } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { type DomId, Mfn } from '../base/units.ts';
 import type { Process } from '../sim/simulation.ts';
@@ -47,6 +48,10 @@ const NO_PROGRAM = failed('its program is not where its registers say');
  * scrub list, one that is suspended here stays so.
  */
 export function* resumeDomain(list: DomainList, config: DomainConfig): Process<Outcome<{ readonly domain: Domain }>> {
+  checkObject('list', list, 'lifeOf', 'takeUp');
+  checkObject('config', config, 'name', 'device');
+  checkText('config.name', config.name);
+  checkObject('config.device', config.device, 'sectorCount', 'store', 'submit');
   const life = list.lifeOf(config.name);
   const refusal = life.refusal('resume');
   if (refusal !== undefined) return refusal;

@@ -25,7 +25,8 @@
  * guest's P2M list and page tables are not in its memory.
  */
 
-import { type Arch, ARCH_CODES, archOfCode, FRAME_NUMBER_BYTES } from '../base/arch.ts';
+import { checkInteger, checkOneOf } from '../base/argument-error.ts';
+import { type Arch, ARCH_CODES, archOfCode, ARCHS, FRAME_NUMBER_BYTES } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { defineArchLayouts, getField, overlongField, putField } from '../base/layout.ts';
 import { encodeText } from '../base/text.ts';
@@ -137,6 +138,8 @@ export interface FrameFact {
 
 /** Bytes that the file of a domain takes at most, whatever is in its memory. */
 export function saveFileBytes(memoryBytes: number, arch: Arch): number {
+  checkInteger('memoryBytes', memoryBytes);
+  checkOneOf('arch', arch, ARCHS);
   const nrPages = memoryBytes / PAGE_SIZE;
   return (1 + bodyBlocksOf({ arch, nrPages, mappedPages: nrPages, factCount: nrPages })) * PAGE_SIZE;
 }

@@ -9,8 +9,9 @@
  * The work is proportional to the domain's memory. Modelled after xc_linux_save of Xen 3.0.
  */
 
+import { checkObject } from '../base/argument-error.ts';
 import { PAGE_SIZE } from '../base/units.ts';
-import type { BlockDevice } from '../disk/block-device.ts';
+import { checkBlockDevice, type BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
 import { Domain } from './domain.ts';
 import type { DomainConfig } from './domain-list.ts';
@@ -38,6 +39,13 @@ export interface SaveParts {
   readonly toolstack: Toolstack;
 }
 
+/** @throws ArgumentError */
+export function checkParts(parts: SaveParts): void {
+  checkObject('parts', parts, 'hypervisor', 'toolstack');
+  checkObject('parts.hypervisor', parts.hypervisor, 'map', 'frames');
+  checkObject('parts.toolstack', parts.toolstack, 'list');
+}
+
 /** What of its configuration goes with a domain. */
 export type SavedConfig = Pick<DomainConfig, 'device' | 'cmdLine'>;
 
@@ -52,6 +60,11 @@ export function* saveDomain(
   config: SavedConfig,
   file: BlockDevice,
 ): Process<SaveOutcome> {
+  checkParts(parts);
+  checkObject('domain', domain, 'isPaused', 'begin');
+  checkObject('config', config, 'device');
+  checkBlockDevice('config.device', config.device);
+  checkBlockDevice('file', file);
   const record = beginLeaving(parts.hypervisor, domain, 'save');
   if ('problem' in record) return { ...record, domain: stillRunning(domain) };
   const extent = yield* SaveExtent.open(parts.hypervisor, file);
@@ -63,7 +76,7 @@ export function* saveDomain(
   return outcome;
 }
 
-/** A domain is about to be saved or migrated: what is known of it, or why it is not. */
+/** @internal A domain is about to be saved or migrated: what is known of it, or why it is not. */
 export function beginLeaving(
   { memory, map }: Hypervisor,
   domain: Domain,

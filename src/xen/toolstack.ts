@@ -17,7 +17,15 @@
  */
 
 import { counted } from '../base/counted.ts';
-import { checkArgument, checkObject } from '../base/argument-error.ts';
+import { checkBlockDevice } from '../disk/block-device.ts';
+import {
+  ArgumentError,
+  checkArgument,
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkText,
+} from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
 import { UserError } from '../base/user-error.ts';
@@ -29,7 +37,7 @@ import { type BootRegion, planBootRegion, PreservedBitmap, writeBootRegion } fro
 import { type DomainConfig, type DomainEntry, DomainList, NO_FRAMES, NO_PAGES, seedNameOf } from './domain-list.ts';
 import { ownerOfDomain } from './frame-record.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { assertDone, done, type NotDone, type Outcome } from './lifecycle.ts';
+import { done, type NotDone, type Outcome } from './lifecycle.ts';
 import { NO_FRAME, P2mList } from './p2m.ts';
 import { noReasons, Reason, type ReasonCode, type ReasonCounts } from './public/reason.ts';
 import { recoverFrames, retireFrames } from './rebuild.ts';
@@ -63,6 +71,18 @@ interface RebuildPlan {
   readonly holes: Uint32Array;
 }
 
+/** @throws ArgumentError unless it is a domain */
+export function checkDomain(domain: Domain): void {
+  checkArgument(domain instanceof Domain, 'domain', 'expected a Domain');
+}
+
+/** @throws ArgumentError for a configuration without name, memory or device */
+export function checkConfig(config: DomainConfig): void {
+  checkObject('config', config, 'name', 'memoryBytes', 'device');
+  checkText('config.name', config.name);
+  checkBlockDevice('config.device', config.device);
+}
+
 export class Toolstack {
   readonly list: DomainList;
   readonly #hypervisor: Hypervisor;
@@ -81,9 +101,7 @@ export class Toolstack {
    */
   *createDomain(config: DomainConfig): Process<Outcome<{ readonly domain: Domain }>> {
     const { costs, kernelPages } = this.#hypervisor;
-    checkObject('config', config, 'name', 'memoryBytes', 'device');
-    checkObject('config.device', config.device, 'sectorCount', 'store', 'submit');
-    checkArgument(typeof config.name === 'string', 'config.name', 'expected text');
+    checkConfig(config);
     if (encodeName(config.name) === undefined)
       throw new UserError(`name: "${config.name}" is not text of 31 bytes at most without a zero`);
     const region = planBootRegion(config.name, config.memoryBytes, kernelPages, config.module, config.cmdLine);
@@ -103,6 +121,8 @@ export class Toolstack {
    * @throws UserError for options that cannot be
    */
   *restartDomain(domain: Domain, options: RestartOptions): Process<Outcome<{ readonly domain: Domain }>> {
+    checkDomain(domain);
+    checkObject('options', options);
     const region = this.#regionFor(domain.name, options.memoryBytes ?? domain.nrPages * PAGE_SIZE, options);
     const refusal = domain.begin('reboot');
     if (refusal !== undefined) return refusal;
@@ -125,6 +145,7 @@ export class Toolstack {
    * frames for them.
    */
   *leaveDomain(domain: Domain): Process<Outcome> {
+    checkDomain(domain);
     const region = this.#regionFor(domain.name, domain.nrPages * PAGE_SIZE, {});
     const refusal = domain.begin('leave');
     if (refusal !== undefined) return refusal;
@@ -145,6 +166,7 @@ export class Toolstack {
    * @throws UserError for a configuration that cannot be
    */
   *bootLeftDomain(config: DomainConfig): Process<Outcome<{ readonly domain: Domain }>> {
+    checkConfig(config);
     const region = this.#regionFor(config.name, config.memoryBytes, config);
     const kept = this.list.enterKept(config);
     if ('problem' in kept) return kept;
@@ -248,6 +270,8 @@ export class Toolstack {
    * @throws UserError unless it is whole pages, and no more than the domain was built with
    */
   setMemoryTarget(domain: Domain, memoryBytes: number): Outcome {
+    checkDomain(domain);
+    checkInteger('memoryBytes', memoryBytes);
     const built = domain.nrPages * PAGE_SIZE;
     if (!(Number.isSafeInteger(memoryBytes) && memoryBytes > 0 && memoryBytes % PAGE_SIZE === 0))
       throw new UserError(`memory: ${counted(memoryBytes, 'byte is', 'bytes are')} not whole pages`);
@@ -263,6 +287,8 @@ export class Toolstack {
 
   /** Asks a guest to stop. Refused unless it runs and nothing else is under way on its domain. */
   askToStop(domain: Domain, request: ShutdownRequest): Outcome {
+    checkDomain(domain);
+    checkOneOf('request', request, ['poweroff', 'reboot']);
     const refusal = domain.begin('shutdown');
     if (refusal !== undefined) return refusal;
     this.#hypervisor.xenstore.write(shutdownNodeOf(domain.domid), request);
@@ -274,6 +300,7 @@ export class Toolstack {
    * returns.
    */
   *destroyDomain(domain: Domain): Process<Outcome> {
+    checkDomain(domain);
     const refusal = domain.begin('destroy');
     if (refusal !== undefined) return refusal;
     yield* this.removeDomain(domain);
@@ -385,8 +412,11 @@ export class Toolstack {
 
 /**
  * The domain that an operation makes, for a caller that has seen to it that nothing can be in the way.
- * @throws InvariantViolation when something was
+ * @throws ArgumentError when something was
  */
 export function* domainOf(operation: Process<Outcome<{ readonly domain: Domain }>>): Process<Domain> {
-  return assertDone(yield* operation).domain;
+  checkObject('operation', operation, 'next', 'throw');
+  const outcome = yield* operation;
+  if ('problem' in outcome) throw new ArgumentError(`operation: ${outcome.problem}`);
+  return outcome.domain;
 }

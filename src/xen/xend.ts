@@ -10,6 +10,7 @@
  * Modelled after xend of Xen 3.0 (XendDomainInfo.py).
  */
 
+import { checkFunction, checkObject } from '../base/argument-error.ts';
 import { DOM0, Ns } from '../base/units.ts';
 import type { Process } from '../sim/simulation.ts';
 import type { Domain } from './domain.ts';
@@ -18,7 +19,7 @@ import type { Outcome } from './lifecycle.ts';
 import { ShutdownReason } from './public/environment.ts';
 import { Virq } from './public/event-channel.ts';
 import type { DomainConfig } from './domain-list.ts';
-import type { ShutdownRequest, Toolstack } from './toolstack.ts';
+import { checkConfig, checkDomain, type ShutdownRequest, type Toolstack } from './toolstack.ts';
 
 /** MINIMUM_RESTART_TIME and SHUTDOWN_TIMEOUT of XendDomainInfo.py. */
 const MINIMUM_RESTART_NS = 20e9;
@@ -55,6 +56,8 @@ export class Xend {
   readonly #problems = new Map<string, string>();
 
   constructor(hypervisor: Hypervisor, toolstack: Toolstack) {
+    checkObject('hypervisor', hypervisor, 'map', 'frames');
+    checkObject('toolstack', toolstack, 'list');
     this.#hypervisor = hypervisor;
     this.#toolstack = toolstack;
     hypervisor.domain0Events.bindVirq(Virq.domExc, () => {
@@ -74,6 +77,7 @@ export class Xend {
 
   /** Creates a domain, boots it and looks after it. Ends, and throws, as `createDomain` does. */
   *start(config: ManagedConfig): Process<Outcome<{ readonly domain: Domain }>> {
+    checkManaged(config);
     const outcome = yield* this.#toolstack.createDomain(config);
     if ('problem' in outcome) return outcome;
     this.#manage(config);
@@ -86,6 +90,7 @@ export class Xend {
    * daemon that did so before has ended with its hypervisor, or has released it.
    */
   adopt(config: ManagedConfig): void {
+    checkManaged(config);
     this.#manage(config);
     // It may have stopped before anybody looked.
     this.#look();
@@ -93,6 +98,7 @@ export class Xend {
 
   /** Looks after a domain no longer: it was saved to a file, or has gone to another machine. */
   release(domain: Domain): void {
+    checkDomain(domain);
     this.#managed.delete(domain.name);
   }
 
@@ -169,6 +175,12 @@ export class Xend {
     this.#problems.set(domain.name, outcome.problem);
     return yield* this.#destroy(domain);
   }
+}
+
+/** @throws ArgumentError */
+function checkManaged(config: ManagedConfig): void {
+  checkConfig(config);
+  checkFunction('config.boot', config.boot);
 }
 
 function actionFor(config: ManagedConfig, reason: ShutdownReason | undefined): StopAction | undefined {

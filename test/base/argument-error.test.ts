@@ -15,7 +15,6 @@ import {
   Drive,
   driveOptions,
   FileImage,
-  InstantDisk,
   makeExt2,
   makeServiceTime,
   MemoryImage,
@@ -23,6 +22,7 @@ import {
   Partition,
   readHostTree,
 } from '../../src/disk/index.ts';
+import { InstantDisk } from '../../src/disk/instant.ts';
 import {
   loadMemory,
   OracleExt2,

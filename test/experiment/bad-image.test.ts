@@ -7,7 +7,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { getField, ModelError, PAGE_SIZE, putField, UserError, type Layout } from '../../src/base/index.ts';
-import { DIRENT, GROUP_DESCRIPTOR, INODE, MemoryImage, SUPERBLOCK } from '../../src/disk/index.ts';
+import { DIRENT, GROUP_DESCRIPTOR, INODE, SUPERBLOCK } from '../../src/disk/ext2-format.ts';
+import { MemoryImage } from '../../src/disk/index.ts';
 import { JOURNAL_BLOCKS, JOURNAL_INO } from '../support/journal-image.ts';
 import { property } from '../support/property.ts';
 import { diskOf, runSmall, smallImage } from './small-disk.ts';

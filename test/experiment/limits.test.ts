@@ -14,7 +14,7 @@ import { loadMemory, saveMemory } from '../../src/experiment/memory-dump.ts';
 import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
 import { VmmClients } from '../../src/experiment/vmm-clients.ts';
 import { ask, WebHost } from '../../src/experiment/web-client.ts';
-import { MAX_PAYLOAD } from '../../src/kernel/index.ts';
+import { MAX_PAYLOAD } from '../../src/kernel/transport.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { readAllFiles, READ_SIZE } from '../../src/workload/file-reader.ts';
 import { WebServer } from '../../src/workload/web-server.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ArgumentError, type Pfn } from '../../src/base/index.ts';
-import { MemMap, NO_PAGE, PageAllocator, PG, watermarks } from '../../src/kernel/index.ts';
+import { MemMap, NO_PAGE, PG } from '../../src/kernel/mem-map.ts';
+import { PageAllocator, watermarks } from '../../src/kernel/page-alloc.ts';
 import { property } from '../support/property.ts';
 
 describe('watermarks', () => {

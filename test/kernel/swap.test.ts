@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError, type Pfn } from '../../src/base/index.ts';
-import { Lru, MemMap, PAGEVEC_SIZE, PG } from '../../src/kernel/index.ts';
+import { MemMap, PG } from '../../src/kernel/mem-map.ts';
+import { Lru, PAGEVEC_SIZE } from '../../src/kernel/swap.ts';
 import { activePages, allFlags, inactivePages } from './memory-state.ts';
 
 const page = (n: number): Pfn => n as Pfn;

@@ -9,6 +9,8 @@ export const MAX_EVENTS = 20_000_000;
 export function limitEvents(simulations: Pick<Simulation, 'run'>, most = MAX_EVENTS): void {
   const unlimited = simulations.run;
   simulations.run = function (this: Simulation, until?: () => boolean): number {
+    // What is no question is the simulation's to refuse.
+    if (until !== undefined && typeof until !== 'function') return unlimited.call(this, until);
     const last = this.eventCount + most;
     return unlimited.call(this, () => {
       if (this.eventCount >= last)

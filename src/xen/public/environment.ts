@@ -62,18 +62,22 @@ export interface Hypercalls {
 }
 
 export interface GuestEnvironment {
-  /** Virtual time, ns. */
+  /** @internal Virtual time, ns. */
   readonly now: Ns;
+  /** @internal */
   readonly cpu: CpuClock;
+  /** @internal */
   readonly memory: GuestMemory;
+  /** @internal */
   readonly hypercalls: Hypercalls;
+  /** @internal */
   readonly xenstore: XenstoreClient;
-  /** Computes for so long on the machine's processors, which all guests share in turns. */
+  /** @internal Computes for so long on the machine's processors, which all guests share in turns. */
   compute(duration: Ns): Process;
-  /** Starts a process of the guest; it ends where it stands when the domain goes. */
+  /** @internal Starts a process of the guest; it ends where it stands when the domain goes. */
   spawn<T>(name: string, process: Process<T>): Task<T>;
-  /** Calls `action` after a delay, unless the domain is gone by then. */
+  /** @internal Calls `action` after a delay, unless the domain is gone by then. */
   after(delay: Ns, action: () => void): void;
-  /** A seeded random stream of this domain. */
+  /** @internal A seeded random stream of this domain. */
   random(name: string): RandomStream;
 }

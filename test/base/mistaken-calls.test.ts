@@ -1,0 +1,114 @@
+// A mistake of a caller, at every place where one can be made: each parameter of all that the package exports is replaced in turn by
+// what cannot be right. The call returns, or says that argument's name, or ends as the modelled world or the user's input ends.
+import { describe, expect, it } from 'vitest';
+import { ArgumentError, GuestPanic, ModelError, UserError } from '../../src/base/index.ts';
+import { EXPORTS } from '../support/exports.ts';
+import type { Process } from '../../src/sim/index.ts';
+import { type Rig, RIGS, rigOfFunctions } from '../support/mistaken-calls.ts';
+import { type Callable, publicSurface } from '../support/public-surface.ts';
+
+const WRONG: readonly unknown[] = [undefined, null, -1, NaN, 1.5, 2 ** 53, '', {}, new Date(0)];
+
+/** What the rigs' objects answer to a right call, where that is no return. */
+const RIGHT_BUT: Readonly<Record<string, RegExp>> = {
+  runReboot: /^options: expected/,
+  runVmmReboot: /^options: expected/,
+  runCampaign: /^options: expected/,
+  'Testbed.start': /there is a domain of this name/,
+  'Testbed.restart': /domain: it has not stopped/,
+  'MemoryManagement.freeAll': /called before/,
+  'Domain.stopped': /waits for something that never happens/,
+  'ListeningSocket.accept': /waits for something that never happens/,
+  'Syscalls.listen': /ENETDOWN/,
+  'VmmClients.start': /EADDRINUSE/,
+  'VmmClients.viewOf': /name: no guest/,
+};
+
+/** What is made so fast that each call gets one of its own. */
+const LIGHT = new Set([
+  ...['MemoryManagement', 'MemMap', 'PageAllocator', 'Lru', 'PageCache', 'Reclaim', 'ReadaheadState', 'Simulation'],
+  ...['Testbed', 'WaitQueue', 'Task', 'RandomStreams', 'RandomStream', 'Medium'],
+]);
+
+const { callables, exported } = publicSurface();
+
+/** Calls it with its right arguments, one of them replaced; runs what it returns if that is a process. */
+function call(rig: Rig, callable: Callable, at = -1, wrong?: unknown): void {
+  const { name, kind, owner, member, parameters } = callable;
+  const args = parameters.map((parameter, n) => {
+    if (n === at) return wrong;
+    const own = `${name}.${parameter}`;
+    return own in rig.right ? rig.right[own] : rig.right[parameter];
+  });
+  const room = (exportedName: string): unknown => EXPORTS[exportedName];
+  const holder = (kind === 'method' ? rig.it : kind === 'static' ? room(owner!) : EXPORTS) as Record<string, unknown>;
+  const result: unknown =
+    kind === 'constructor'
+      ? Reflect.construct(room(owner!) as new () => unknown, args)
+      : Reflect.apply(holder[member] as () => unknown, kind === 'function' ? undefined : holder, args);
+  if (isProcess(result)) rig.simulation.runProcess(name, result);
+}
+
+const isProcess = (value: unknown): value is Process =>
+  typeof value === 'object' && value !== null && Symbol.iterator in value && 'throw' in value;
+
+const rigFor = ({ kind, owner }: Callable): Rig => (kind === 'method' ? RIGS[owner!]!() : rigOfFunctions());
+
+/** What is wrong with what the call threw; undefined: nothing. */
+function objection(error: unknown, parameter: string): string | undefined {
+  if (error instanceof ModelError || error instanceof UserError || error instanceof GuestPanic) return undefined;
+  if (error instanceof ArgumentError) {
+    // Each of the options has a name of its own.
+    if (parameter === 'options') return undefined;
+    const names = error.message.split(':')[0]!.split(', ');
+    return names.some((name) => name.split(/[.[]/)[0] === parameter) ? undefined : `names another: ${error.message}`;
+  }
+  return error instanceof Error ? `${error.name}: ${error.message.slice(0, 100)}` : String(error);
+}
+
+const shown = (value: unknown): string => {
+  if (value instanceof Date) return 'a Date';
+  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'undefined');
+};
+
+it('finds the surface, and has a rig for all of it', () => {
+  const methods = callables.filter(({ kind }) => kind === 'method');
+  expect(methods.length).toBeGreaterThan(150);
+  expect([...new Set(methods.map(({ owner }) => owner!))].sort()).toEqual(Object.keys(RIGS).sort());
+  for (const name of Object.keys(RIGHT_BUT)) expect(callables.map((one) => one.name)).toContain(name);
+});
+
+describe('every argument of what the package exports', () => {
+  it.each(callables.filter(({ kind, owner, name }) => (kind !== 'method' ? exported.has(owner ?? name) : true)))(
+    '$name takes what is right, and names what is not',
+    (callable) => {
+      const problems: string[] = [];
+      // Where a machine is booted, one is enough for all that is wrong.
+      let rig = rigFor(callable);
+      const isLight = LIGHT.has(callable.owner ?? '') && callable.kind === 'method';
+      callable.parameters.forEach((parameter, at) => {
+        for (const wrong of WRONG) {
+          if (isLight) rig = rigFor(callable);
+          let problem: string | undefined;
+          try {
+            call(rig, callable, at, wrong);
+          } catch (error) {
+            const isState = error instanceof Error && RIGHT_BUT[callable.name]?.test(error.message) === true;
+            if (!isState) problem = objection(error, parameter);
+          }
+          try {
+            rig.check?.();
+          } catch (error) {
+            problem ??= `leaves damage: ${String(error).slice(0, 100)}`;
+          }
+          if (problem !== undefined) problems.push(`${parameter} = ${shown(wrong)}: ${problem}`);
+        }
+      });
+      if (problems.length > 0) throw new Error(problems.join('\n'));
+      const expected = RIGHT_BUT[callable.name];
+      const right = (): void => call(rigFor(callable), callable);
+      if (expected === undefined) expect(right).not.toThrow();
+      else expect(right).toThrow(expected);
+    },
+  );
+});
