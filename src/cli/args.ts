@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { type Arch, ARCHS, PAGE_SIZE, printable, UserError } from '../base/index.ts';
 import { PROTECTIONS } from '../experiment/campaign.ts';
 import { FAULTS } from '../experiment/faults.ts';
-import { MEMORY_MAX } from '../experiment/testbed.ts';
+import { guestMemoryMax, MEMORY_MAX } from '../experiment/testbed.ts';
 import {
   DISKS,
   PROFILES,
@@ -46,6 +46,7 @@ const GIB = 1 << 30;
 /** Smallest guest memory, bytes. */
 export const MEMORY_MIN = 16 << 20;
 export const MEMORY_DEFAULT = GIB;
+const MEMORY_HELP = `${sizeText(MEMORY_MIN)} to ${sizeText(MEMORY_MAX)}, on x86_32 to ${sizeText(guestMemoryMax('x86_32'))} (default ${sizeText(MEMORY_DEFAULT)})`;
 const SEED_MAX = 0xffff_ffff;
 /** Runs of each fault of a campaign. */
 export const RUNS_DEFAULT = 10;
@@ -62,7 +63,7 @@ export const REBOOT = {
   positionals: [{ name: 'PATH', optional: true }],
   summary: 'read the files of PATH in a guest, reboot it, read them again; print what each strategy of reboot buys',
   options: [
-    { name: 'memory', value: 'SIZE', help: 'guest memory, 16MiB to 64GiB (default 1GiB)' },
+    { name: 'memory', value: 'SIZE', help: `guest memory, ${MEMORY_HELP}` },
     { name: 'disk', value: 'NAME', help: `service times of the drive: ${DISKS.join(', ')} (default ${DISKS[0]})` },
     { name: 'profile', value: 'NAME', help: `costs of the machine: ${PROFILES.join(', ')} (default ${PROFILES[0]})` },
     ARCH,
@@ -148,7 +149,7 @@ export const VMM_REBOOT = {
     'reboot the hypervisor under guests that read the files of PATH; print what each strategy takes, how long services are down, and the figures of the paper beside it',
   options: [
     { name: 'vms', value: 'N', help: `guests, 1 to ${VMS_MAX} (default 1)` },
-    { name: 'memory', value: 'SIZE', help: 'memory of each guest, 16MiB to 64GiB (default 1GiB)' },
+    { name: 'memory', value: 'SIZE', help: `memory of each guest, ${MEMORY_HELP}` },
     {
       name: 'strategy',
       value: 'LIST',
@@ -219,9 +220,11 @@ export function parseCommand<const Spec extends CommandSpec>(
       flags.add(option.name);
       continue;
     }
-    const isNextOption = token.inlineValue === false && token.value.startsWith('-');
+    // No option begins with a digit: that is a number below zero, which is refused as such.
+    const isNextOption = token.inlineValue === false && /^-(?![\d.])/.test(token.value);
     if (token.value === undefined || token.value === '' || isNextOption)
       throw new UserError(`option ${rawName} needs a value: ${rawName} ${option.value}`);
+    if (values.has(option.name)) throw new UserError(`option ${rawName} is given twice`);
     values.set(option.name, token.value);
   }
   if (!help) checkPositionals(spec, positionals);
@@ -283,10 +286,18 @@ export function parseSize(option: string, text: string): number {
   throw new UserError(`${option}: ${oneLine(text)} is not a size in bytes such as 65536, 512M, 256MB or 1.5GiB`);
 }
 
+/** A size in the largest unit of which it is a whole number, as `parseSize` takes it: 64GiB, 1536MiB. */
+export function sizeText(bytes: number): string {
+  const units = ['', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const unit = units.findLastIndex((_, i) => bytes % 1024 ** i === 0);
+  return `${bytes / 1024 ** unit}${units[unit]}`;
+}
+
 /** A size of memory: whole pages, within what the model takes. @throws UserError */
 export function parseMemory(option: string, text: string): number {
   const bytes = parseSize(option, text);
-  if (bytes < MEMORY_MIN || bytes > MEMORY_MAX) throw new UserError(`${option}: ${text} is not 16MiB to 64GiB`);
+  if (bytes < MEMORY_MIN || bytes > MEMORY_MAX)
+    throw new UserError(`${option}: ${text} is not ${sizeText(MEMORY_MIN)} to ${sizeText(MEMORY_MAX)}`);
   if (bytes % PAGE_SIZE !== 0) throw new UserError(`${option}: ${text} is not a multiple of ${PAGE_SIZE} bytes`);
   return bytes;
 }

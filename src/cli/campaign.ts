@@ -3,6 +3,7 @@
  * campaign is experiment/campaign.ts; here its result is printed.
  */
 
+import { counted } from '../base/index.ts';
 import type { CampaignOptions, CampaignResult, FaultResult } from '../experiment/campaign.ts';
 import { PROTECTIONS } from '../experiment/campaign.ts';
 import { FAULTS } from '../experiment/faults.ts';
@@ -19,7 +20,7 @@ import {
 } from './args.ts';
 import type { Io } from './io.ts';
 import { withProgress } from './progress.ts';
-import { grouped, renderTable } from './table.ts';
+import { renderTable } from './table.ts';
 
 /**
  * @returns the exit status: 1 when a page was reused wrongly although its guards were on, else 0
@@ -67,7 +68,7 @@ function renderCampaign(result: CampaignResult): string {
   );
   const wrong = wrongPages(result);
   return [
-    `${grouped(runs)} ${runs === 1 ? 'run' : 'runs'} of each fault on ${arch}, seed ${seed}; all protections on${
+    `${counted(runs, 'run')} of each fault on ${arch}, seed ${seed}; all protections on${
       without.length > 0 ? ` but ${without.join(', ')}` : ''
     }`,
     '',
@@ -94,7 +95,9 @@ function renderCampaign(result: CampaignResult): string {
       ]),
     ),
     '',
-    wrong === 0 ? 'with its guards on, no page was reused wrongly' : `${grouped(wrong)} pages were reused wrongly`,
+    wrong === 0
+      ? 'with its guards on, no page was reused wrongly'
+      : counted(wrong, 'page was reused wrongly', 'pages were reused wrongly'),
     '',
   ].join('\n');
 }

@@ -43,6 +43,8 @@ function dispatch([command, ...rest]: readonly string[], io: Io): number {
   }
   const names = COMMANDS.map(({ name }) => name).join(', ');
   if (command === undefined) throw new UserError(`a command is missing: ${names} (see stillwarm --help)`);
+  if (command.startsWith('-'))
+    throw new UserError(`the command comes first, before ${oneLine(command)}: ${names} (see stillwarm --help)`);
   if (!Object.hasOwn(RUN, command))
     throw new UserError(`unknown command ${oneLine(command)}; there are ${names} (see stillwarm --help)`);
   return RUN[command]!(rest, io);

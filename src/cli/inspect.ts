@@ -5,13 +5,13 @@
 
 import { resolve } from 'node:path';
 import prettyBytes from 'pretty-bytes';
-import { PAGE_SIZE, printable, printableJson } from '../base/index.ts';
+import { counted, grouped, PAGE_SIZE, printable, printableJson } from '../base/index.ts';
 import { loadMemory } from '../experiment/memory-dump.ts';
 import { checkOutputs } from '../experiment/output-file.ts';
 import { inspectMemory, type MachineReport } from '../xen/inspect.ts';
 import { commandHelp, INSPECT, oneLine, parseCommand } from './args.ts';
 import type { Io } from './io.ts';
-import { grouped, renderTable } from './table.ts';
+import { renderTable } from './table.ts';
 
 /**
  * @returns the exit status: 1 when something in the memory does not parse, else 0
@@ -24,19 +24,27 @@ export function inspect(argv: readonly string[], io: Io): number {
     return 0;
   }
   const path = resolve(io.cwd, args.positionals[0]!);
-  checkOutputs([{ name: 'MEMORY.img', path }], [], io.stdoutFd);
+  checkOutputs([{ name: 'MEMORY.img', path }], [], io.hostStreams);
   const report = inspectMemory(loadMemory(path));
   const isJson = args.flags.has('json');
-  io.stdout.write(
-    isJson ? `${printableJson({ ...report, map: report.map ?? null })}\n` : renderReport(args.positionals[0]!, report),
-  );
+  io.stdout.write(isJson ? `${printableJson(findings(report))}\n` : renderReport(args.positionals[0]!, report));
   return report.problemCount === 0 ? 0 : 1;
+}
+
+/** What `--json` prints: docs/reference/inspect-schema.md. */
+export function findings({ map, domains, ...report }: MachineReport): object {
+  return {
+    schema: 'stillwarm/inspect@1',
+    ...report,
+    map: map ?? null,
+    domains: domains.map(({ recencyCrc, ...domain }) => ({ ...domain, recencyCrc: recencyCrc ?? null })),
+  };
 }
 
 function renderReport(path: string, { frames, domains, map, problems, problemCount }: MachineReport): string {
   const size = prettyBytes(frames.total * PAGE_SIZE, { binary: true });
   const lines = [
-    `${printable(path)}: ${grouped(frames.total)} frames, ${size}${map === undefined ? '' : `, ${map.arch}`}`,
+    `${printable(path)}: ${counted(frames.total, 'frame')}, ${size}${map === undefined ? '' : `, ${map.arch}`}`,
   ];
   if (map !== undefined) {
     const { none, reading, clean, writing } = frames.provenance;
@@ -76,7 +84,7 @@ function renderReport(path: string, { frames, domains, map, problems, problemCou
       ),
     );
   }
-  lines.push('', problemCount === 0 ? 'no problems' : `${grouped(problemCount)} problems:`);
+  lines.push('', problemCount === 0 ? 'no problems' : `${counted(problemCount, 'problem')}:`);
   lines.push(...problems.map((problem) => `    ${problem}`));
   if (problems.length < problemCount) lines.push(`    and ${grouped(problemCount - problems.length)} more`);
   return `${lines.join('\n')}\n`;

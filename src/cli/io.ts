@@ -4,6 +4,7 @@
  */
 
 import type { runCampaign } from '../experiment/campaign.ts';
+import type { HostStream } from '../experiment/output-file.ts';
 import type { ProgressListener } from '../experiment/progress.ts';
 import type { runVmmReboot } from '../experiment/vmm-experiment.ts';
 import type { RebootOutcome } from '../experiment/reboot.ts';
@@ -19,9 +20,9 @@ export interface Output {
 
 export interface Io {
   readonly stdout: Output;
-  /** What stdout is of the process; not given: nothing of it. */
-  readonly stdoutFd?: number;
   readonly stderr: Output;
+  /** The streams of the process that these two are; none when not given. */
+  readonly hostStreams?: readonly HostStream[];
   /** Whether stdout understands colours. */
   readonly colour: boolean;
   /** Relative paths are relative to this one. Reading it throws what the host refuses. */

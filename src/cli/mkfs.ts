@@ -5,7 +5,7 @@
 
 import { resolve } from 'node:path';
 import prettyBytes from 'pretty-bytes';
-import { printable, UserError } from '../base/index.ts';
+import { counted, printable, UserError } from '../base/index.ts';
 import { FileImage } from '../disk/file-image.ts';
 import { HostListing } from '../disk/host-tree.ts';
 import { planExt2, writeExt2 } from '../disk/mkfs.ts';
@@ -30,7 +30,7 @@ export function mkfs(argv: readonly string[], io: Io): number {
   }
   const [dir, imagePath] = args.positionals.map((path) => resolve(io.cwd, path)) as [string, string];
   if (kindOf(dir) !== 'directory') throw new UserError(`DIR: ${dir} is not a directory`);
-  checkOutputs([{ name: 'DIR', path: dir }], [{ name: 'IMAGE', path: imagePath }], io.stdoutFd);
+  checkOutputs([{ name: 'DIR', path: dir }], [{ name: 'IMAGE', path: imagePath }], io.hostStreams);
   if (kindOf(imagePath) === 'file' && !args.flags.has('force'))
     throw new UserError(`IMAGE: ${imagePath} exists already; --force replaces it`);
 
@@ -58,7 +58,7 @@ export function mkfs(argv: readonly string[], io: Io): number {
   const { files, bytes } = found.all;
   io.stdout.write(
     `${printable(imagePath)}: ${journalBlocks === undefined ? 'ext2' : 'ext3'}, ${prettyBytes(plan.sizeBytes, { binary: true })}, ` +
-      `${files.toLocaleString('en-US')} files of ${prettyBytes(bytes)}\n`,
+      `${counted(files, 'file')} of ${prettyBytes(bytes)}\n`,
   );
   return 0;
 }

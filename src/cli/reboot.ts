@@ -36,6 +36,7 @@ import {
 import { writeNotices, type Io } from './io.ts';
 import { withProgress } from './progress.ts';
 import { reportIn, writeReport } from './report.ts';
+import { checkRoom } from './room.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
@@ -56,7 +57,7 @@ export function reboot(argv: readonly string[], io: Io): number {
   const rio = strategies.find((name) => RIO_STRATEGIES.includes(name));
   if (rio !== undefined && !crash) throw new UserError(`--strategy: ${rio} is for a guest that crashes: add --crash`);
   const options: RebootOptions = {
-    path: args.positionals[0] === undefined ? installedModules(import.meta.url) : resolve(io.cwd, args.positionals[0]),
+    ...diskOf(args.positionals[0], io.cwd),
     memory: value('memory', parseMemory, MEMORY_DEFAULT),
     disk: value('disk', (option, text) => parseChoice(option, text, DISKS), DISKS[0]),
     profile: value('profile', (option, text) => parseChoice(option, text, PROFILES), PROFILES[0]),
@@ -70,11 +71,12 @@ export function reboot(argv: readonly string[], io: Io): number {
     expire: value('expire', parseExpire, undefined),
     dumpMemory: value('dump-memory', toPath, undefined),
   };
+  checkRoom(options);
   const report = value('report', (option, text) => reportIn(toPath(option, text)), undefined);
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);
   const dump = options.dumpMemory === undefined ? [] : [{ name: '--dump-memory', path: options.dumpMemory }];
   const outputs = [...dump, ...(report === undefined ? [] : [report])];
-  checkOutputs([{ name: 'PATH', path: options.path }], outputs, io.stdoutFd);
+  checkOutputs([{ name: 'PATH', path: options.path }], outputs, io.hostStreams);
 
   const { result, mismatches, notices } = withProgress(io.stderr, (onProgress) => io.runReboot(options, onProgress));
   writeNotices(io, notices);
@@ -88,6 +90,16 @@ export function reboot(argv: readonly string[], io: Io): number {
   if (report !== undefined) writeReport(report, renderHtml(result, mismatches));
   const isEqual = mismatches.length === 0 && result.strategies.every(({ verified }) => verified.mismatches === 0);
   return isEqual ? 0 : 1;
+}
+
+/**
+ * PATH, or what stands for it: the modules that this program was installed with. Their directory has caches of other programs,
+ * under names that begin with a dot, which change while those run.
+ */
+export function diskOf(path: string | undefined, cwd: string): Pick<RebootOptions, 'path' | 'withoutHidden'> {
+  return path === undefined
+    ? { path: installedModules(import.meta.url), withoutHidden: true }
+    : { path: resolve(cwd, path) };
 }
 
 /**

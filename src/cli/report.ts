@@ -1,7 +1,7 @@
 /** `--report DIR`: where the page goes, and the page written, complete or not at all. */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { askHost } from '../base/index.ts';
 import { replaceFile, type OutputFile } from '../experiment/output-file.ts';
 
@@ -12,8 +12,25 @@ export const reportIn = (dir: string): OutputFile => ({
   makesDirectories: true,
 });
 
-/** Writes the page. */
+/** Writes the page. Directories that were made for it are removed when it cannot be written. */
 export function writeReport({ path }: OutputFile, html: string): void {
-  askHost(`cannot make ${dirname(path)}`, () => mkdirSync(dirname(path), { recursive: true }));
-  replaceFile(path, (partPath) => writeFileSync(partPath, html, { flag: 'wx' }));
+  const directory = dirname(path);
+  const firstMade = askHost(`cannot make ${directory}`, () => mkdirSync(directory, { recursive: true }));
+  try {
+    replaceFile(path, (partPath) => writeFileSync(partPath, html, { flag: 'wx' }));
+  } catch (error) {
+    if (firstMade !== undefined) removeEmpty(directory, resolve(firstMade));
+    throw error;
+  }
+}
+
+/** Removes a directory and those that it lies in, up to `outermost`, as far as they are empty. */
+function removeEmpty(directory: string, outermost: string): void {
+  for (let at = directory; at.length >= outermost.length; at = dirname(at))
+    try {
+      rmdirSync(at);
+    } catch {
+      // Somebody has put something there meanwhile.
+      return;
+    }
 }

@@ -9,6 +9,7 @@ import { main } from './commands.ts';
 import type { Output } from './io.ts';
 
 const STDOUT = 1;
+const STDERR = 2;
 
 /** Runs the command line of this process and sets its exit status. */
 export function start(): void {
@@ -25,8 +26,11 @@ export function start(): void {
   // Not process.exit: what was written to a pipe may not have left yet.
   process.exitCode = main(process.argv.slice(2), {
     stdout: standardOutput(),
-    stdoutFd: STDOUT,
     stderr: process.stderr,
+    hostStreams: [
+      { name: 'standard output', fd: STDOUT },
+      { name: 'standard error', fd: STDERR },
+    ],
     colour: process.stdout.isTTY && !process.env['NO_COLOR'],
     // Asked when it is needed: it may be gone.
     get cwd() {

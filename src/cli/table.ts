@@ -1,6 +1,7 @@
 /** Tables of figures for a terminal, as the commands print them that have no report of their own. */
 
 import Table from 'cli-table3';
+import { grouped } from '../base/index.ts';
 
 /** A column is aligned right when its first cell is a number. */
 export function renderTable(head: string[], rows: (string | number)[][]): string {
@@ -11,9 +12,4 @@ export function renderTable(head: string[], rows: (string | number)[][]): string
   });
   table.push(...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? grouped(cell) : cell))));
   return table.toString();
-}
-
-/** 8500000 → 8,500,000 */
-export function grouped(value: number): string {
-  return value.toLocaleString('en-US');
 }

@@ -9,7 +9,6 @@ import { UserError } from '../base/index.ts';
 import { checkOutputs, kindOf } from '../experiment/output-file.ts';
 import { DISKS, PROFILES } from '../experiment/result.ts';
 import type { VmmExperimentOptions } from '../experiment/vmm-experiment.ts';
-import { MEMORY_MAX } from '../experiment/testbed.ts';
 import { VMM_STRATEGIES } from '../experiment/vmm-result.ts';
 import { renderVmmHtml, renderVmmMismatches, renderVmmText } from '../report/index.ts';
 import {
@@ -28,8 +27,9 @@ import {
 } from './args.ts';
 import { writeNotices, type Io } from './io.ts';
 import { withProgress } from './progress.ts';
-import { installedModules } from './reboot.ts';
+import { diskOf } from './reboot.ts';
 import { reportIn, writeReport } from './report.ts';
+import { checkRoom } from './room.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
@@ -43,7 +43,7 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
   }
   const { value, flags, positionals } = args;
   const options: VmmExperimentOptions = {
-    path: positionals[0] === undefined ? installedModules(import.meta.url) : resolve(io.cwd, positionals[0]),
+    ...diskOf(positionals[0], io.cwd),
     vms: value('vms', parseVms, 1),
     memory: value('memory', parseMemory, MEMORY_DEFAULT),
     disk: value('disk', (option, text) => parseChoice(option, text, DISKS), DISKS[0]),
@@ -54,11 +54,10 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
     limit: value('limit', parseSize, VMM_LIMIT_DEFAULT),
     series: !flags.has('single'),
   };
-  if (options.vms * options.memory > MEMORY_MAX)
-    throw new UserError(`--vms ${options.vms}: guests of ${options.memory} bytes are more than 64GiB in all`);
+  checkRoom(options);
   const report = value('report', (_, text) => reportIn(resolve(io.cwd, text)), undefined);
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);
-  checkOutputs([{ name: 'PATH', path: options.path }], report === undefined ? [] : [report], io.stdoutFd);
+  checkOutputs([{ name: 'PATH', path: options.path }], report === undefined ? [] : [report], io.hostStreams);
 
   const outcome = withProgress(io.stderr, (onProgress) => io.runVmmReboot(options, onProgress));
   writeNotices(io, outcome.notices);

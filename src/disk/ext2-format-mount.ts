@@ -9,6 +9,7 @@
  * agree with the groups, a device must hold all blocks, and only 4096-byte blocks are read.
  */
 
+import { counted } from '../base/counted.ts';
 import { assert } from '../base/assert.ts';
 import { getField } from '../base/layout.ts';
 import {
@@ -156,7 +157,7 @@ export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geo
   const headDescriptorBlocks = hasMetaGroups ? field('s_first_meta_bg') : descriptorBlocks;
   if (headDescriptorBlocks > descriptorBlocks)
     return refused(
-      `s_first_meta_bg is ${headDescriptorBlocks}, but there are ${descriptorBlocks} blocks of descriptors`,
+      `s_first_meta_bg is ${headDescriptorBlocks}, but the descriptors have ${counted(descriptorBlocks, 'block')}`,
     );
   // Group 0 holds the superblock, descriptors, two bitmaps and an inode table.
   const descriptorsInFirst = hasMetaGroups ? Math.max(1, headDescriptorBlocks) : descriptorBlocks;
@@ -169,7 +170,7 @@ export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geo
   const inodeCount = field('s_inodes_count');
   if (inodeCount !== groupCount * inodesPerGroup)
     return refused(
-      `s_inodes_count is ${inodeCount}, but ${groupCount} groups of ${inodesPerGroup} have ${groupCount * inodesPerGroup}`,
+      `s_inodes_count is ${inodeCount}, not ${groupCount * inodesPerGroup}: ${counted(groupCount, 'group')} of ${inodesPerGroup}`,
     );
   const firstInode = dynamic ? field('s_first_ino') : EXT2_FIRST_INO;
   if (firstInode < EXT2_FIRST_INO || firstInode > inodeCount)

@@ -42,6 +42,7 @@ import {
 } from './mkfs-tree.ts';
 
 const SLASH = Buffer.from('/');
+const DOT = 0x2e;
 /** Names of a tree: each costs the host about a kilobyte. */
 const MOST_NAMES = 4_000_000;
 const MOST_BYTES = EXT2_MAX_FILE_BLOCKS * EXT2_BLOCK_SIZE;
@@ -78,7 +79,7 @@ class HostContent implements FileContent {
         const more = readSync(fd, dst, dstOffset + done, length - done, offset + done);
         done = more === 0 ? -1 : done + more;
       }
-      if (done < 0) throw new UserError(`${printableBytes(this.#path)}: changed while it was in use`);
+      if (done < 0) throw new UserError(`${printableBytes(this.#path)}: changed while it was in use: ${NEXT_STEP}`);
     } catch (error) {
       throw asUserError(error, `cannot read ${printableBytes(this.#path)}`);
     } finally {
@@ -86,6 +87,8 @@ class HostContent implements FileContent {
     }
   }
 }
+
+const NEXT_STEP = 'stop what writes to it, or name a copy of the directory';
 
 /** Differs when a file was written to, or another one has its name by now: that one may have the time of the first. */
 const versionOf = ({ dev, ino, size, mtimeNs }: BigIntStats): string => [dev, ino, size, mtimeNs].join();
@@ -108,6 +111,7 @@ export class HostListing {
   /** Bytes that the host has stored for them; less where files have holes. */
   allocatedBytes = 0;
   readonly #limit: number;
+  readonly #mostNames: number;
   readonly #root: Found & { kind: 'directory' };
   readonly #leftOut = new LeftOut();
   readonly #linked = new Map<string, Found>();
@@ -116,15 +120,18 @@ export class HostListing {
   /**
    * Lists the directory `dir` of the host.
    * @param limit bytes of files after which it ends
+   * @param withoutHidden names in `dir` itself that begin with a dot are none of it
+   * @param mostNames names that it may have
    * @throws UserError when `dir` is not a directory or cannot be listed, or there are too many names
    */
-  constructor(dir: string, limit = Infinity) {
+  constructor(dir: string, limit = Infinity, withoutHidden = false, mostNames = MOST_NAMES) {
     this.#limit = limit;
+    this.#mostNames = mostNames;
     const path = Buffer.from(dir);
     const stat = askHost(`cannot open ${dir}`, () => statSync(path, { bigint: true }));
     if (!stat.isDirectory()) throw new UserError(`${dir}: not a directory`);
-    this.#root = this.#listDirectory(path, metaOf(stat));
-    if (this.#names > MOST_NAMES) throw new UserError(`${dir}: more than ${MOST_NAMES} names`);
+    this.#root = this.#listDirectory(path, metaOf(stat), withoutHidden);
+    if (this.#names > mostNames) throw new UserError(`${dir}: more than ${mostNames} names`);
   }
 
   /**
@@ -169,14 +176,15 @@ export class HostListing {
     this.#leftOut.add(printableBytes(path), error.message);
   }
 
-  #listDirectory(path: Buffer, meta: Meta): Found & { kind: 'directory' } {
+  #listDirectory(path: Buffer, meta: Meta, withoutHidden = false): Found & { kind: 'directory' } {
     const shown = printableBytes(path);
     const names = askHost(`cannot list ${shown}`, () => readdirSync(path, { encoding: 'buffer' }));
     this.#names += names.length;
     names.sort((a, b) => Buffer.compare(a, b));
     const entries: FoundEntry[] = [];
     for (const name of names) {
-      if (this.bytes >= this.#limit || this.#names > MOST_NAMES) break;
+      if (this.bytes >= this.#limit || this.#names > this.#mostNames) break;
+      if (withoutHidden && name[0] === DOT) continue;
       const entryPath = Buffer.concat([path, SLASH, name]);
       try {
         const found = this.#look(entryPath);

@@ -15,6 +15,7 @@
  * Modelled after include/linux/jbd.h of Linux 2.6.12. Version 1 of the superblock, without features, is refused.
  */
 
+import { counted } from '../base/counted.ts';
 import { defineLayout, type Layout } from '../base/layout.ts';
 import { EXT2_BLOCK_SIZE } from './ext2-format-layout.ts';
 
@@ -219,7 +220,7 @@ export function checkJbdSuperblock(block: Uint8Array, blocks: number): JbdSuperb
   if (blockSize !== EXT2_BLOCK_SIZE) return { refused: `journal: s_blocksize is ${blockSize}, not ${EXT2_BLOCK_SIZE}` };
   const maxLength = word('s_maxlen');
   if (maxLength < JBD_MIN_BLOCKS || maxLength > blocks)
-    return { refused: `journal: s_maxlen is ${maxLength}, the journal has ${blocks} blocks` };
+    return { refused: `journal: s_maxlen is ${maxLength}, the journal has ${counted(blocks, 'block')}` };
   const first = word('s_first');
   if (first < 1 || first >= maxLength / 2) return { refused: `journal: s_first is ${first}` };
   const start = word('s_start');

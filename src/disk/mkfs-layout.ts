@@ -78,7 +78,7 @@ export interface Demand {
 /** One inode for so many blocks, as mke2fs makes them; when the contents need more, so many for the free blocks. */
 const BLOCKS_PER_INODE = 4;
 /** Blocks of a file system are counted in 32 bits. */
-const MAX_BLOCKS = 2 ** 32 - 1;
+export const MAX_BLOCKS = 2 ** 32 - 1;
 
 /** The smallest shape found for the contents; undefined when ext2 is too small for them. */
 export function chooseShape(demand: Demand, withInodesToSpare: boolean): Shape | undefined {
@@ -95,10 +95,9 @@ export function chooseShape(demand: Demand, withInodesToSpare: boolean): Shape |
   return undefined;
 }
 
-/** The shape of a file system of `blockCount` blocks; undefined when the contents do not fit. */
+/** The shape of a file system of `blockCount` blocks, MAX_BLOCKS at most; undefined when the contents do not fit. */
 export function shapeOfSize(blockCount: number, demand: Demand): Shape | undefined {
   for (const inodes of [Math.ceil(blockCount / BLOCKS_PER_INODE), demand.inodes]) {
-    if (blockCount > MAX_BLOCKS) return undefined;
     const shape = shapeOf(blockCount, Math.max(inodes, demand.inodes));
     if (shape !== undefined && shape.usableBlocks >= demand.blocks) return shape;
   }

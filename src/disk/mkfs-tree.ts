@@ -7,6 +7,7 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { counted } from '../base/counted.ts';
 import { encodeText } from '../base/text.ts';
 import { printableBytes, UserError } from '../base/user-error.ts';
 import { EXT2_BLOCK_SIZE, EXT2_NAME_MAX } from './ext2-format.ts';
@@ -179,7 +180,9 @@ export function sparse(sizeBytes: number, pieces: Iterable<readonly [number, Uin
   const blocks = new Map<number, Uint8Array>();
   for (const [offset, bytes] of pieces) {
     if (offset < 0 || offset + bytes.length > sizeBytes)
-      throw new UserError(`piece at ${offset} of ${bytes.length} bytes leaves a file of ${sizeBytes} bytes`);
+      throw new UserError(
+        `piece at ${offset} of ${counted(bytes.length, 'byte')} leaves a file of ${counted(sizeBytes, 'byte')}`,
+      );
     for (let done = 0; done < bytes.length; ) {
       const within = (offset + done) % EXT2_BLOCK_SIZE;
       const start = offset + done - within;

@@ -13,6 +13,7 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { counted } from '../base/counted.ts';
 import { checkArgument, checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
@@ -43,7 +44,15 @@ import { JBD_MIN_BLOCKS } from './jbd-format.ts';
 import { MappedFiles, type Extent } from './mapped-files.ts';
 import { MemoryImage } from './memory-image.ts';
 import { collectInodes, directoryBytes, journalInode, walkBlocks, type PlannedInode } from './mkfs-inodes.ts';
-import { BLOCKS_PER_GROUP, chooseShape, groupOverhead, Placement, shapeOfSize, type Shape } from './mkfs-layout.ts';
+import {
+  BLOCKS_PER_GROUP,
+  chooseShape,
+  groupOverhead,
+  MAX_BLOCKS,
+  Placement,
+  shapeOfSize,
+  type Shape,
+} from './mkfs-layout.ts';
 import { countFiles, forEachPiece, type FileContent, type Tree } from './mkfs-tree.ts';
 import { OverlayImage } from './overlay-image.ts';
 
@@ -108,11 +117,15 @@ export function planExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Pro
   const freeBlocks = Math.max(MIN_FREE_BLOCKS, Math.ceil(blocks * slack));
   const demand = { blocks, freeBlocks, inodes: inodes.length - reserved + EXT2_FIRST_INO - 1 };
   const given = size === undefined ? undefined : Math.floor(size / EXT2_BLOCK_SIZE);
+  if (given !== undefined && given > MAX_BLOCKS)
+    throw new UserError(`size: ${size} bytes are more than ext2 can have, ${MAX_BLOCKS * EXT2_BLOCK_SIZE}`);
   const shape = given === undefined ? chooseShape(demand, true) : shapeOfSize(given, demand);
   if (shape === undefined) {
     const least = chooseShape({ ...demand, freeBlocks: 0 }, false);
     if (size === undefined || least === undefined) throw new UserError('the files are too many for ext2');
-    throw new UserError(`size: ${size} bytes are too few, the files need ${least.blockCount * EXT2_BLOCK_SIZE}`);
+    throw new UserError(
+      `size: ${counted(size, 'byte is', 'bytes are')} too few, the files need ${least.blockCount * EXT2_BLOCK_SIZE}`,
+    );
   }
 
   const placement = new Placement(shape);

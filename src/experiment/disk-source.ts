@@ -9,6 +9,7 @@
  */
 
 import { ModelError } from '../base/errno.ts';
+import { counted, grouped } from '../base/counted.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import { printable, UserError } from '../base/user-error.ts';
 import {
@@ -93,9 +94,9 @@ export function listFiles(image: ImageStore): DiskFiles {
 /** Lines about the files of a directory that are not on the disk, and about those that are, and have no usual name. */
 export function noticesOf(leftOut: LeftOut, { unreachable, notText }: DiskFiles): string[] {
   const lines = ({ count, told }: LeftOut, what: string): string[] => [
-    ...(count === 0 ? [] : [`${count.toLocaleString('en-US')} ${count === 1 ? 'name' : 'names'} ${what}:`]),
+    ...(count === 0 ? [] : [`${counted(count, 'name')} ${what}:`]),
     ...told.map((line) => `    ${line}`),
-    ...(told.length === count ? [] : [`    and ${(count - told.length).toLocaleString('en-US')} more`]),
+    ...(told.length === count ? [] : [`    and ${grouped(count - told.length)} more`]),
   ];
   return [
     ...lines(leftOut, 'left out'),
@@ -107,17 +108,28 @@ export function noticesOf(leftOut: LeftOut, { unreachable, notText }: DiskFiles)
 /**
  * Opens the disk.
  * @param limit bytes that one run reads at most, undefined for all; of a directory, nothing else is on the disk
+ * @param withoutHidden of a directory, what it has under names that begin with a dot is not on the disk
  * @throws UserError in one line when the path is missing, is no ext2 image that the driver mounts, or holds nothing to read
  */
-export function openDisk(path: string, limit: number | undefined, onProgress: ProgressListener): DiskSource {
-  const { image, leftOut, close } = openImage(path, limit, onProgress);
+export function openDisk(
+  path: string,
+  limit: number | undefined,
+  onProgress: ProgressListener,
+  withoutHidden?: boolean,
+): DiskSource {
+  const { image, leftOut, close } = openImage(path, limit, onProgress, withoutHidden);
   try {
     prepare(path, image, onProgress);
     const found = listFiles(image);
     const { files, bytes } = found;
-    if (bytes === 0) throw new UserError(`${path}: there is nothing to read: ${files.length} regular files, all empty`);
+    if (bytes === 0)
+      throw new UserError(
+        `${path}: there is nothing to read: ${files.length === 0 ? 'no regular file' : counted(files.length, 'regular file, empty', 'regular files, all empty')}`,
+      );
     if (limit === undefined && bytes > SPARSENESS_LIMIT * image.size)
-      throw new UserError(`${path}: files claim ${bytes} bytes on a disk of ${image.size}: give a --limit`);
+      throw new UserError(
+        `${path}: files claim ${counted(bytes, 'byte')} on a disk of ${grouped(image.size)}: give a --limit`,
+      );
     const notices = noticesOf(leftOut, found);
     return { ...found, image, notices, copy: () => new OverlayImage(image), close };
   } catch (error) {
@@ -143,15 +155,18 @@ function openImage(
   path: string,
   limit: number | undefined,
   onProgress: ProgressListener,
+  withoutHidden: boolean | undefined,
 ): OpenImage & { readonly leftOut: LeftOut } {
   if (kindOf(path) === 'directory') {
-    const listing = new HostListing(path, limit);
+    const listing = new HostListing(path, limit, withoutHidden);
     const { bytes, allocatedBytes } = listing;
     if (
       bytes > SPARSENESS_LIMIT * Math.max(allocatedBytes, SPARSENESS_IGNORED / SPARSENESS_LIMIT) &&
       limit === undefined
     )
-      throw new UserError(`${path}: files claim ${bytes} bytes and have ${allocatedBytes}: give a --limit`);
+      throw new UserError(
+        `${path}: files claim ${counted(bytes, 'byte')} and have ${grouped(allocatedBytes)}: give a --limit`,
+      );
     const tree = listing.read((done) => onProgress({ phase: 'reading the files', done, total: bytes }));
     return { image: mapExt2(planExt2(tree)), leftOut: tree.leftOut, close: () => undefined };
   }
@@ -160,7 +175,8 @@ function openImage(
   try {
     const foreign = foreignImage(path, headOf(image));
     if (foreign !== undefined) throw new UserError(`${path}: ${foreign}`);
-    if (image.size < 2 * PAGE_SIZE) throw new UserError(`${path}: ${image.size} bytes are too few for an ext2 image`);
+    if (image.size < 2 * PAGE_SIZE)
+      throw new UserError(`${path}: ${counted(image.size, 'byte is', 'bytes are')} too few for an ext2 image`);
   } catch (error) {
     image.close();
     throw error;
@@ -197,7 +213,8 @@ function replayJournal(path: string, image: ImageStore): void {
   const testbed = new Testbed(options);
   const life = function* (): Process {
     const { kernel } = yield* testbed.start('cachemap=off');
-    yield* kernel.shutdown();
+    const code = yield* kernel.shutdown();
+    if (code !== undefined) throw new ModelError(code, 'what the journal held cannot be written');
   };
   try {
     testbed.simulation.runProcess('replay', life());

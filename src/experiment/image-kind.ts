@@ -3,7 +3,9 @@
  * whether an image is used: it is asked when one is refused.
  */
 
+import { basename } from 'node:path';
 import { getField } from '../base/layout.ts';
+import { shellWord } from '../base/shell-word.ts';
 import {
   EXT2_COMPAT,
   EXT2_LOG_BLOCK_SIZE,
@@ -21,6 +23,9 @@ export const HEAD_BYTES = 128 << 10;
 const SECTOR = 512;
 const COPY_FILES = 'mount it and name the directory, or make an image of that with stillwarm mkfs';
 
+/** A name for the raw image that a command makes of `path`: never that of `path` itself, which the command would empty. */
+const rawOf = (path: string): string => shellWord(`${basename(path)}.raw`);
+
 interface Signature {
   readonly at: number;
   readonly bytes: string;
@@ -32,13 +37,13 @@ const packed = (bytes: string, program: string): Signature => ({
   at: 0,
   bytes,
   is: `packed by ${program}`,
-  next: (path) => `unpack it first: ${program} -dc ${path} > disk.img`,
+  next: (path) => `unpack it first: ${program} -dc ${shellWord(path)} > ${rawOf(path)}`,
 });
 const ofMachine = (at: number, bytes: string, format: string): Signature => ({
   at,
   bytes,
   is: `an image in the format ${format}`,
-  next: (path) => `make it raw first: qemu-img convert -O raw ${path} disk.img`,
+  next: (path) => `make it raw first: qemu-img convert -O raw ${shellWord(path)} ${rawOf(path)}`,
 });
 const fileSystem = (at: number, bytes: string, name: string): Signature => ({
   at,
@@ -78,7 +83,7 @@ export function foreignImage(path: string, head: Uint8Array): string | undefined
   const partition = firstPartition(head);
   if (partition === undefined) return undefined;
   const { start, sectors } = partition;
-  return `a whole disk with a partition table: copy the partition first: dd if=${path} of=disk.img bs=${SECTOR} skip=${start} count=${sectors}`;
+  return `a whole disk with a partition table: copy the partition first: dd if=${shellWord(path)} of=${rawOf(path)} bs=${SECTOR} skip=${start} count=${sectors}`;
 }
 
 /** The bytes of a superblock of ext2, 3 or 4; undefined when there is none. */
@@ -96,7 +101,8 @@ function firstPartition(head: Uint8Array): { start: number; sectors: number } | 
     const at = Number(view.getBigUint64(SECTOR + 72, true)) * SECTOR;
     if (at + 128 > head.length) return undefined;
     const start = Number(view.getBigUint64(at + 32, true));
-    return { start, sectors: Number(view.getBigUint64(at + 40, true)) - start + 1 };
+    const sectors = Number(view.getBigUint64(at + 40, true)) - start + 1;
+    return start > 0 && sectors > 0 && Number.isSafeInteger(start + sectors) ? { start, sectors } : undefined;
   }
   for (let at = 446; at < 510; at += 16) {
     const sectors = view.getUint32(at + 12, true);

@@ -6,7 +6,7 @@
 import { checkArgument, checkObject } from '../base/argument-error.ts';
 import { Buffer } from 'node:buffer';
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import { askHost, Mfn, PAGE_SIZE, UserError } from '../base/index.ts';
+import { askHost, counted, grouped, Mfn, PAGE_SIZE, UserError } from '../base/index.ts';
 import { openRegularFile } from '../disk/file-image.ts';
 import { MachineMemory } from '../machine/memory.ts';
 import { foreignImage, HEAD_BYTES } from './image-kind.ts';
@@ -72,9 +72,11 @@ export function loadMemory(path: string): MachineMemory {
     );
     if (foreign !== undefined) throw new UserError(`${path}: ${foreign}`);
     if (size === 0 || size % PAGE_SIZE !== 0)
-      throw new UserError(`${path}: ${size} bytes, not a whole number of frames of ${PAGE_SIZE} bytes`);
+      throw new UserError(`${path}: ${counted(size, 'byte')}, not a whole number of frames of ${PAGE_SIZE} bytes`);
     if (size > MOST_BYTES)
-      throw new UserError(`${path}: ${size} bytes are too many for a dump: a machine has at most ${MOST_BYTES}`);
+      throw new UserError(
+        `${path}: ${grouped(size)} bytes are too many for a dump: a machine has at most ${grouped(MOST_BYTES)}`,
+      );
     return readFrames(fd, path, size);
   } finally {
     closeSync(fd);

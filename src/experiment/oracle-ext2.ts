@@ -20,7 +20,7 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { checkObject, decodeText, PAGE_SIZE, printable, UserError } from '../base/index.ts';
+import { checkObject, counted, decodeText, PAGE_SIZE, printable, UserError } from '../base/index.ts';
 import type { ImageStore } from '../disk/image-store.ts';
 
 /** A regular file that system calls can reach, once for each of its paths. */
@@ -245,7 +245,7 @@ export class OracleExt2 {
   }
 
   #readGeometry(): Geometry {
-    if (this.#image.size < 2 * PAGE_SIZE) throw corrupt(`${this.#image.size} bytes are too few`);
+    if (this.#image.size < 2 * PAGE_SIZE) throw corrupt(`${counted(this.#image.size, 'byte is', 'bytes are')} too few`);
     const block = this.#read(1024, 1024);
     const u32 = (offset: number): number => block.readUInt32LE(offset);
     if (block.readUInt16LE(56) !== 0xef53) throw corrupt('no magic number 0xEF53: not ext2');

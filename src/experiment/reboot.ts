@@ -11,7 +11,7 @@ import { type CostName, fittedConstants } from '../machine/profile.ts';
 import { Digest } from '../sim/index.ts';
 import { modelErrorAsUserError, openDisk, type DiskSource } from './disk-source.ts';
 import { saveMemory } from './memory-dump.ts';
-import { PROFILE } from './profiles.ts';
+import { archOf, PROFILE } from './profiles.ts';
 import type { ProgressListener } from './progress.ts';
 import {
   checkCommonOptions,
@@ -56,7 +56,7 @@ export function runReboot(
 ): RebootOutcome {
   checkOptions(options);
   checkArgument(typeof onProgress === 'function', 'onProgress', 'expected a function');
-  const disk = openDisk(options.path, options.limit, onProgress);
+  const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
   try {
     return runStrategies(options, disk, onProgress, betweenGuests);
   } catch (error) {
@@ -117,7 +117,7 @@ function runStrategies(
       seed: options.seed,
       digest: digest.hex,
       profile: options.profile,
-      arch: options.arch ?? profile.arch.value,
+      arch: archOf(options),
       disk: options.disk,
       workload: options.workload,
       crash: options.crash,

@@ -35,6 +35,8 @@ export type DiskName = (typeof DISKS)[number];
 export interface RebootOptions {
   /** A directory of files or an ext2 image. */
   readonly path: string;
+  /** Of a directory, leave out what it has itself under names that begin with a dot. */
+  readonly withoutHidden?: boolean | undefined;
   /** Guest memory in bytes. */
   readonly memory: number;
   readonly disk: DiskName;
@@ -59,9 +61,10 @@ export interface RebootOptions {
 
 /** What the experiments have in common. @throws ArgumentError for what is missing, unknown or out of range */
 export function checkCommonOptions(
-  options: Pick<RebootOptions, 'path' | 'memory' | 'disk' | 'profile' | 'arch' | 'seed'>,
+  options: Pick<RebootOptions, 'path' | 'withoutHidden' | 'memory' | 'disk' | 'profile' | 'arch' | 'seed'>,
 ): void {
   checkArgument(typeof options.path === 'string', 'path', 'expected the path of a directory or an image');
+  if (options.withoutHidden !== undefined) checkOneOf('withoutHidden', options.withoutHidden, [false, true]);
   checkInteger('memory', options.memory, PAGE_SIZE);
   checkArgument(options.memory % PAGE_SIZE === 0, 'memory', `${options.memory} bytes are not whole pages`);
   checkOneOf('disk', options.disk, DISKS);

@@ -4,6 +4,7 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { counted, grouped } from '../base/counted.ts';
 import { printable } from '../base/user-error.ts';
 import { PAGE_SIZE, type Ino, type Lba, type Mfn, type PageIndex, type Pfn } from '../base/units.ts';
 import { unreachable } from '../base/assert.ts';
@@ -300,7 +301,8 @@ class StrategyRun {
     const { files } = this.#input.disk;
     const { ino, path, size } = files[file]!;
     this.#verifiedBytes += length;
-    if (position + length > size) this.#mismatch(`${path}: read ${position + length} bytes of ${size}`, ino, position);
+    if (position + length > size)
+      this.#mismatch(`${path}: read ${counted(position + length, 'byte')} of ${grouped(size)}`, ino, position);
     const at = this.#oracle.expect(ino, position, length, this.#buffer, 0);
     if (at >= 0) this.#mismatch(`${path}: byte ${position + at} was read wrong`, ino, position + at);
   }

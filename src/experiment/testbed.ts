@@ -5,7 +5,7 @@
  * guests see none of it; between two of them nothing passes but what lies in memory and on the disk.
  */
 
-import type { Arch } from '../base/arch.ts';
+import { MOST_FRAMES, type Arch } from '../base/arch.ts';
 import { checkInteger, checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { Ns, PAGE_SIZE } from '../base/units.ts';
@@ -57,13 +57,23 @@ export interface RestartOptions {
   readonly betweenGuests?: (() => void) | undefined;
 }
 
-/** Memory of the largest guest, or of all guests of a machine together, bytes. */
+const MIB = 1 << 20;
+/** Memory of the largest guest, or of all guests of a machine together, whatever the architecture, bytes. */
 export const MEMORY_MAX = 64 * 2 ** 30;
+/** Memory of a machine for each byte of its guests: what the tables take that grow with it is less than 2 %. */
+const TABLES = 1.02;
+/** And for the hypervisor's other tables, bytes. */
+const HYPERVISOR_MEMORY = 16 * MIB;
 
 /** Machine memory that a guest of `guestMemory` bytes needs, with the hypervisor's tables, in bytes. */
 export function machineMemoryFor(guestMemory: number): number {
-  const mebibyte = 1 << 20;
-  return Math.ceil((guestMemory * 1.02) / mebibyte) * mebibyte + 16 * mebibyte;
+  return Math.ceil((guestMemory * TABLES) / MIB) * MIB + HYPERVISOR_MEMORY;
+}
+
+/** Memory of the largest guest, or of all guests of a machine together, in whole MiB, bytes. */
+export function guestMemoryMax(arch: Arch): number {
+  const machine = MOST_FRAMES[arch] * PAGE_SIZE - HYPERVISOR_MEMORY;
+  return Math.min(MEMORY_MAX, Math.floor(machine / TABLES / MIB) * MIB);
 }
 
 export class Testbed {

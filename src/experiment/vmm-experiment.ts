@@ -25,7 +25,7 @@ import { saveFileBytes } from '../xen/index.ts';
 import { DOMAIN_SLOTS } from '../xen/layouts.ts';
 import { modelErrorAsUserError, openDisk, type DiskSource } from './disk-source.ts';
 import { OracleExt2 } from './oracle-ext2.ts';
-import { PROFILE } from './profiles.ts';
+import { archOf, PROFILE } from './profiles.ts';
 import type { ProgressListener } from './progress.ts';
 import { checkCommonOptions, type DiskName, type ProfileName } from './result.ts';
 import { machineMemoryFor } from './testbed.ts';
@@ -43,6 +43,8 @@ const VMS_SERIES_MEMORY = 256 * MIB;
 export interface VmmExperimentOptions {
   /** A directory of files or an ext2 image; each guest has a disk with the same. */
   readonly path: string;
+  /** Of a directory, leave out what it has itself under names that begin with a dot. */
+  readonly withoutHidden?: boolean | undefined;
   readonly vms: number;
   /** Memory of each guest, bytes. */
   readonly memory: number;
@@ -135,7 +137,7 @@ export function runVmmReboot(
 ): VmmExperimentOutcome {
   checkOptions(options);
   checkArgument(typeof onProgress === 'function', 'onProgress', 'expected a function');
-  const disk = openDisk(options.path, options.limit, onProgress);
+  const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
   try {
     const sizes = machineSizes(options);
     const digest = new Digest();
@@ -183,8 +185,6 @@ export function runVmmReboot(
     disk.close();
   }
 }
-
-const archOf = ({ arch, profile }: VmmExperimentOptions): Arch => arch ?? PROFILE[profile].arch.value;
 
 function machineSizes({ vms, memory, series }: VmmExperimentOptions): MachineSize[] {
   const sizes: MachineSize[] = [{ vms, memory }];

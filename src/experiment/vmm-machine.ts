@@ -242,12 +242,13 @@ export class VmmMachine {
       : undefined;
     const here = { hypervisor: this.#hypervisor, toolstack: this.#toolstack };
     const left = yield* migrateDomain(here, guest.domain, guest.config, nic);
+    // The other end is done, too, before the next guest needs the cable.
+    const arrived = arrival && (yield* arrival.join());
     if ('problem' in left) {
       if (left.domain === undefined) this.guests.delete(name);
       else guest.domain = left.domain;
       return left;
     }
-    const arrived = arrival && (yield* arrival.join());
     assert(arrived !== undefined && 'domain' in arrived, 'who says that it runs there has it');
     this.guests.delete(name);
     guest.domain = arrived.domain;

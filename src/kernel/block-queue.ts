@@ -3,7 +3,8 @@
  *
  * Bios are merged with the last request when they continue it on the device, up to 11 pages; else first in, first out.
  * An empty queue is plugged by the first request, so that neighbours can merge, and unplugged when a process waits for
- * a page, at 4 queued requests, or after one jiffy. 128 requests a direction; congested on at 113, off at 103.
+ * a page, at 4 queued requests, or after one jiffy. Reads and writes have 128 requests each, so that neither waits for the
+ * other; a direction is congested from 113 of them on, until there are fewer than 103.
  */
 
 import { Ns, type Pfn } from '../base/units.ts';
@@ -11,6 +12,7 @@ import { WaitQueue, type Process } from '../sim/index.ts';
 import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment } from '../xen/public/index.ts';
 import type { BlockFront, FrontRequest } from './blkfront.ts';
 
+/** Requests of a direction: BLKDEV_MAX_RQ, and the congestion thresholds that follow from it. */
 const QUEUE_LIMIT = 128;
 const CONGESTION_ON = 113;
 const CONGESTION_OFF = 103;
@@ -49,21 +51,32 @@ class Request implements FrontRequest {
   }
 
   readonly end = (failed: boolean): void => {
-    this.#queue.completed();
+    this.#queue.completed(this.op);
     for (const bio of this.#bios) for (const pfn of bio.pages) bio.endPage(pfn, failed);
     this.#onEnd?.(failed);
   };
 }
 
+/** The requests of a direction that have not ended, queued or with the driver (request_list). */
+class Direction {
+  allocated = 0;
+  isCongested = false;
+  readonly room: WaitQueue;
+
+  constructor(name: string) {
+    this.room = new WaitQueue(`room for ${name} in the block queue`);
+  }
+}
+
 export class BlockQueue {
   readonly #env: GuestEnvironment;
-  readonly #room = new WaitQueue('room in the block queue');
+  readonly #reads = new Direction('a read');
+  /** Flushes are counted with them. */
+  readonly #writes = new Direction('a write');
   #front: BlockFront | undefined;
   #pending: Request[] = [];
-  #allocated = 0;
   #plugged = false;
   #plugCount = 0;
-  #congested = false;
 
   constructor(env: GuestEnvironment) {
     this.#env = env;
@@ -74,21 +87,22 @@ export class BlockQueue {
     this.#front = front;
   }
 
-  get isCongested(): boolean {
-    return this.#congested;
+  /** Whether so many requests of the operation's direction are under way that nobody should add one that can be done without. */
+  isCongested(op: BlkifOp): boolean {
+    return this.#directionOf(op).isCongested;
   }
 
-  /** Whether a submission would have to wait. */
-  get isFull(): boolean {
-    return this.#allocated >= QUEUE_LIMIT;
+  /** Whether a submission of this operation would have to wait. */
+  isFull(op: BlkifOp): boolean {
+    return this.#directionOf(op).allocated >= QUEUE_LIMIT;
   }
 
   /** Waits until there is room for a request. */
-  *waitForRoom(): Process {
-    while (this.isFull) {
+  *waitForRoom(op: BlkifOp): Process {
+    while (this.isFull(op)) {
       this.unplug();
       yield* this.#env.cpu.settle();
-      if (this.isFull) yield this.#room;
+      if (this.isFull(op)) yield this.#directionOf(op).room;
     }
   }
 
@@ -106,15 +120,16 @@ export class BlockQueue {
     }
     if (this.#pending.length === 0 && !this.#plugged) this.#plug();
     this.#pending.push(new Request(this, bio));
-    this.#allocated++;
-    if (this.#allocated >= CONGESTION_ON) this.#congested = true;
+    const direction = this.#directionOf(bio.op);
+    direction.allocated++;
+    if (direction.allocated >= CONGESTION_ON) direction.isCongested = true;
     if (!this.#plugged || this.#pending.length >= UNPLUG_THRESHOLD) this.unplug();
   }
 
   /** blkdev_issue_flush: empties the drive's volatile cache, behind what is queued. The caller has waited for room. */
   flush(end: (failed: boolean) => void): void {
     this.#pending.push(new Request(this, { op: BlkifOp.flush, block: 0, pages: [], endPage: () => undefined }, end));
-    this.#allocated++;
+    this.#writes.allocated++;
     this.unplug();
   }
 
@@ -136,10 +151,15 @@ export class BlockQueue {
   };
 
   /** @internal: a request has ended. */
-  completed(): void {
-    this.#allocated--;
-    if (this.#allocated < CONGESTION_OFF) this.#congested = false;
-    this.#room.wakeOne();
+  completed(op: BlkifOp): void {
+    const direction = this.#directionOf(op);
+    direction.allocated--;
+    if (direction.allocated < CONGESTION_OFF) direction.isCongested = false;
+    direction.room.wakeOne();
+  }
+
+  #directionOf(op: BlkifOp): Direction {
+    return op === BlkifOp.read ? this.#reads : this.#writes;
   }
 
   #plug(): void {

@@ -27,10 +27,13 @@ export class BlockDeviceMapping implements Mapping {
   readonly isMetadata = true;
   readonly mapVersion = 0;
   readonly isInodeDirty = false;
+  /** What `withdraw` does: a new block of metadata could not be written. */
+  readonly withdraw: (block: number) => Process;
 
-  constructor(space: AddressSpace, blocks: number) {
+  constructor(space: AddressSpace, blocks: number, withdraw: (block: number) => Process) {
     this.space = space;
     this.pageCount = blocks;
+    this.withdraw = withdraw;
   }
 
   blockNow(index: number): number {
@@ -145,8 +148,10 @@ export class Buffers {
     map.set(pfn, PG.hasBlock);
     if (!map.has(pfn, PG.uptodate)) cache.setUptodate(pfn);
     this.#io.unlockPage(pfn);
-    if (this.journal === undefined) this.dirty(pfn);
-    else this.journal.join(this.device, block, block, pfn);
+    if (this.journal === undefined) {
+      map.set(pfn, PG.fresh);
+      this.dirty(pfn);
+    } else this.journal.join(this.device, block, block, pfn);
     return pfn;
   }
 

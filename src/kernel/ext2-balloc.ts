@@ -1,9 +1,9 @@
 /**
  * Block allocation (fs/ext2/balloc.c of 2.6.12).
  *
- * A block is sought near its goal: the goal itself, the rest of its 64 blocks, the next eight free blocks that share a byte of
- * the bitmap, any free one of the group; then the following groups in a circle. Bitmaps and counts are changed in their buffers,
- * under lock_super.
+ * A block is sought near its goal: the goal itself, the blocks up to the next multiple of 64, the next eight free blocks that share
+ * a byte of the bitmap, any free one behind the goal. Then the following groups are searched in a circle, and what lies before the
+ * goal last. Bitmaps and counts are changed in their buffers, under lock_super.
  *
  * The bitmap is not believed when it says that metadata is free. Counts on the disk only decide where to look, and never
  * go below 0. Differs from the original: no reservation windows, and reserved blocks may be used by all (everyone is root).
@@ -153,10 +153,12 @@ function nextClear(words: Uint32Array, from: number, end: number): number {
   return -1;
 }
 
-/** find_next_usable_block: a bit that is clear in the bitmap and in `taken`, near `goal`; -1 when there is none. */
+/** grab_block: a bit that is clear in the bitmap and in `taken`, the goal or behind it; -1 when there is none. */
 function findFree(buffers: Buffers, pfn: Pfn, goal: number, size: number, taken: Uint8Array | undefined): number {
   const words = wordsOf(buffers, pfn, taken);
-  const near = nextClear(words, goal, Math.min(size, (goal + 64) & ~63));
+  if (isClear(words, goal)) return goal;
+  // Up to the next multiple of 64: nothing, where the goal is one.
+  const near = nextClear(words, goal, Math.min(size, (goal + 63) & ~63));
   if (near >= 0) return near;
   for (let byte = (goal >>> 3) + 1; byte < size >>> 3; byte++) {
     const word = words[byte >>> 2]!;
@@ -170,8 +172,7 @@ function findFree(buffers: Buffers, pfn: Pfn, goal: number, size: number, taken:
     while (bit > goal && bit > byte * 8 - 7 && isClear(words, bit - 1)) bit--;
     return bit;
   }
-  const behind = nextClear(words, goal, size);
-  return behind >= 0 ? behind : nextClear(words, 0, goal);
+  return nextClear(words, goal, size);
 }
 
 const isClear = (words: Uint32Array, bit: number): boolean => ((words[bit >>> 5]! >>> (bit & 31)) & 1) === 0;

@@ -148,9 +148,7 @@ function directoryGroup(superblock: Ext2Super, parent: number): number {
   const leastInodes = averageInodes - Math.floor(inodesPerGroup / 4);
   const leastBlocks = averageBlocks - Math.floor(blocksPerGroup / 4);
   const blocksADirectory = Math.floor((blockCount - blocks) / Math.max(1, directories));
-  let mostDebt = Math.floor(blocksPerGroup / Math.max(blocksADirectory, BLOCK_COST));
-  if (mostDebt * INODE_COST > inodesPerGroup) mostDebt = Math.floor(inodesPerGroup / INODE_COST);
-  mostDebt = Math.min(255, Math.max(1, mostDebt));
+  const mostDebt = mostDebtOf(blocksPerGroup, inodesPerGroup, blocksADirectory);
   for (let n = 0; n < groupCount; n++) {
     const group = (home + n) % groupCount;
     if (superblock.debts[group]! >= mostDebt || directoriesOf(superblock, group) >= mostDirectories) continue;
@@ -158,6 +156,15 @@ function directoryGroup(superblock: Ext2Super, parent: number): number {
     if (free > 0 && free >= leastInodes && freeBlocksOf(superblock, group) >= leastBlocks) return group;
   }
   return anyGroup(superblock, home, averageInodes);
+}
+
+/**
+ * The debt at which a group gets no more directories: 1 to 128, since a group has 32,768 blocks at most.
+ * @param blocksADirectory blocks in use, of all, for each directory
+ */
+export function mostDebtOf(blocksPerGroup: number, inodesPerGroup: number, blocksADirectory: number): number {
+  const byBlocks = Math.floor(blocksPerGroup / Math.max(blocksADirectory, BLOCK_COST));
+  return Math.max(1, Math.min(byBlocks, Math.floor(inodesPerGroup / INODE_COST)));
 }
 
 /** The first group from `home` on with at least so many free inodes, or, when there is none, with any. */

@@ -39,13 +39,22 @@ export const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
 export class Ext2Map {
   readonly #super: Ext2Super;
   readonly #markDirty: (inode: Inode) => void;
+  readonly #onNewBlock: (inode: Inode, index: number) => void;
   /** Set by #through when it meets an indirect block that is not in memory; read by loadMetadata right after. */
   #missing = 0;
 
-  /** @param markDirty called when pointers or sectors of an inode have changed */
-  constructor(superblock: Ext2Super, markDirty: (inode: Inode) => void) {
+  /**
+   * @param markDirty called when pointers or sectors of an inode have changed
+   * @param onNewBlock called when a page of an inode has been given a block
+   */
+  constructor(
+    superblock: Ext2Super,
+    markDirty: (inode: Inode) => void,
+    onNewBlock: (inode: Inode, index: number) => void,
+  ) {
     this.#super = superblock;
     this.#markDirty = markDirty;
+    this.#onNewBlock = onNewBlock;
   }
 
   /** ext2_get_block without waiting or allocating. Throws EIO when a pointer leads outside the file system. */
@@ -135,9 +144,10 @@ export class Ext2Map {
       throw error;
     }
     if (level > 0) this.#addBuffer(inode, parent);
-    for (let i = 0; i < leaf - level; i++) this.#addBuffer(inode, fresh[i]!);
+    for (let i = 0; i < leaf - level; i++) this.#addBuffer(inode, fresh[i]!, index);
     inode.fields.sectors += fresh.length * SECTORS_PER_BLOCK;
     this.#changed(inode);
+    this.#onNewBlock(inode, index);
     return block;
   }
 
@@ -153,6 +163,45 @@ export class Ext2Map {
     buffers.revoke(block);
     yield* buffers.forget(block);
     yield* freeBlocks(this.#super, block, 1);
+  }
+
+  /**
+   * A block that was allocated on the way to a page could not be written: the pointer to it is cleared, and what lies behind it is a
+   * hole. A block of data is free again, unless the file system has errors. An indirect block, which memory forgets, and what lies behind it stay in use.
+   * Throws EIO.
+   * @param lost the indirect block; undefined: the page's own
+   */
+  *withdraw(inode: Inode, index: number, lost?: number): Process {
+    if (!inode.mapLock.tryAcquire()) yield* inode.mapLock.acquire();
+    try {
+      const { buffers } = this.#super;
+      const { pointers } = inode.fields;
+      const path = blockPath(index);
+      let parent = 0;
+      let level = 0;
+      let block = this.#checked(pointers[path[0]!]!, inode);
+      while (block !== HOLE && block !== lost && level < path.length - 1) {
+        parent = block;
+        const pfn = buffers.find(parent) ?? (yield* buffers.bread(parent));
+        block = this.#checked(buffers.readU32(pfn, 4 * path[++level]!), inode);
+      }
+      if (block === HOLE || (lost !== undefined && block !== lost)) return;
+      if (level === 0) pointers[path[0]!] = 0;
+      else {
+        // Not for a change of the journal's: it has ended, if there is one.
+        buffers.writeU32(buffers.find(parent) ?? (yield* buffers.bread(parent)), 4 * path[level]!, 0);
+        this.#addBuffer(inode, parent);
+      }
+      inode.fields.sectors = Math.max(0, inode.fields.sectors - SECTORS_PER_BLOCK);
+      inode.lastIndex = -1;
+      this.#changed(inode);
+      if (lost !== undefined) {
+        inode.removeMetadataBlock(lost);
+        yield* buffers.forget(lost);
+      } else if (!this.#super.isReadOnly) yield* freeBlocks(this.#super, block, 1);
+    } finally {
+      inode.mapLock.release();
+    }
   }
 
   /** Before pages from `first` on are cut off: reads the indirect blocks that lead to pages on both sides of it. Throws EIO. */
@@ -236,7 +285,7 @@ export class Ext2Map {
       words[i] = 0;
     }
     if (hasEnded()) return false;
-    if (from > 0) {
+    if (from > 0 && words.some((word) => word !== 0)) {
       const pfn = yield* this.#super.begun(buffers.breadForChange(root));
       buffers.copyIn(pfn, 0, bytes, PAGE_SIZE);
       this.#addBuffer(inode, root);
@@ -251,8 +300,8 @@ export class Ext2Map {
   }
 
   /** mark_buffer_dirty_inode: fsync must write an indirect block. A journal knows of it already. */
-  #addBuffer(inode: Inode, block: number): void {
-    if (this.#super.buffers.journal === undefined) inode.addMetadataBlock(block);
+  #addBuffer(inode: Inode, block: number, index?: number): void {
+    if (this.#super.buffers.journal === undefined) inode.addMetadataBlock(block, index);
   }
 
   #changed(inode: Inode): void {

@@ -19,7 +19,7 @@ import type { Inode, InodeOperations } from './inode.ts';
 import { NO_PAGE, PG } from './mem-map.ts';
 import type { MemoryManagement } from './mm.ts';
 import type { PageIo } from './page-io.ts';
-import { truncatePages } from './truncate.ts';
+import { dropPages, truncatePages } from './truncate.ts';
 
 export class Ext2Pages implements InodeOperations {
   readonly #memory: GuestMemory;
@@ -61,6 +61,41 @@ export class Ext2Pages implements InodeOperations {
     this.#changes.journal?.addData(inode);
   }
 
+  /** A page was given a block: what the disk has there is somebody else's until it is written. */
+  gotNewBlock(inode: Inode, index: number): void {
+    const pfn = this.#mm.cache.find(inode.space, index);
+    if (pfn !== NO_PAGE) this.#mm.map.set(pfn, PG.fresh);
+  }
+
+  /**
+   * The first write of a page into a new block has failed: the file has a hole there instead of what the block's former owner has left.
+   * With a journal, whose transaction must not say that the file has the block, it ends.
+   */
+  *withdraw(inode: Inode, index: number): Process {
+    const { map, cache } = this.#mm;
+    const { superblock, journal } = this.#changes;
+    let pfn = cache.find(inode.space, index);
+    while (pfn !== NO_PAGE && map.has(pfn, PG.locked | PG.writeback)) {
+      yield* this.#io.waitOnPage(pfn);
+      pfn = cache.find(inode.space, index);
+    }
+    if (pfn === NO_PAGE || !map.isLost(pfn)) return;
+    map.set(pfn, PG.locked);
+    const withdraw = (): Process => this.#changes.map.withdraw(inode, index);
+    try {
+      if (journal !== undefined) superblock.error(`ext3: data of inode ${inode.ino} could not be written`);
+      yield* journal === undefined ? this.#changes.change(withdraw) : withdraw();
+    } catch (error) {
+      // In memory the page stays what it is.
+      if (!(error instanceof ModelError)) throw error;
+      superblock.error(`ext2: page ${index} of inode ${inode.ino} is not withdrawn: ${error.message}`);
+      return;
+    } finally {
+      this.#io.unlockPage(pfn);
+    }
+    dropPages(this.#mm, [pfn]);
+  }
+
   /** ext2_write_inode: stores what changed into the inode table's buffer. With a journal the commit does that. Throws EIO. */
   *writeInode(inode: Inode): Process {
     const { journal, inodeTable } = this.#changes;
@@ -95,7 +130,9 @@ export class Ext2Pages implements InodeOperations {
     map.set(pfn, PG.hasBlock);
     cache.setUptodate(pfn);
     this.#io.unlockPage(pfn);
-    if (inode.isDirectory) this.#changes.journal?.join(inode, index, block, pfn);
+    const { journal } = this.#changes;
+    if (journal === undefined || !inode.isDirectory) map.set(pfn, PG.fresh);
+    else journal.join(inode, index, block, pfn);
     this.#changes.markPageDirty(inode, pfn);
     inode.fields.size = (index + 1) * PAGE_SIZE;
     inode.isSizeDirty = true;
@@ -105,7 +142,8 @@ export class Ext2Pages implements InodeOperations {
 
   /**
    * vmtruncate and ext2_truncate: sets a file's size; what lies beyond is gone. The caller holds i_sem.
-   * Throws EFBIG, EIO, EROFS.
+   * Throws EFBIG, EIO, EROFS; EIO also when the file has its new size and something that was cut off could not be freed, which the
+   * superblock says then. In 2.6.12 nobody is told of that.
    */
   *setSize(inode: Inode, size: number): Process {
     if (size > MAX_FILE_BYTES) throw new ModelError('EFBIG', `${size} bytes`);
@@ -130,6 +168,8 @@ export class Ext2Pages implements InodeOperations {
     if (!isCut) return;
     yield* truncatePages(this.#mm, this.#io, inode.space, pagesOf(size));
     yield* changes.map.truncate(inode, pagesOf(size));
+    const { superblock } = changes;
+    if (superblock.isReadOnly) throw new ModelError('EIO', superblock.errors.at(-1)!);
   }
 
   /** A crash came between the new size of a file and the freeing of its blocks: another implementation's transactions. */

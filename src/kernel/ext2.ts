@@ -66,6 +66,7 @@ export class Ext2 implements JournalClient {
     const device = new BlockDeviceMapping(
       mm.cache.open(Ino(BLOCK_DEVICE_INO), 0, policy.metadata),
       Math.floor(sectorCount / SECTORS_PER_PAGE),
+      (block) => this.#withdrawIndirect(block),
     );
     this.buffers = new Buffers(env, mm, io, writeback, device);
     this.changes = new Ext2Changes(io, writeback, this.buffers);
@@ -95,10 +96,14 @@ export class Ext2 implements JournalClient {
   *#mountSuper(): Process {
     const superblock = yield* Ext2Super.mount(this.#env, this.buffers);
     superblock.onFreeBlocks = this.onFreeBlocks;
-    const map = new Ext2Map(superblock, (inode) => {
-      inode.isSizeDirty = true;
-      this.changes.markInodeDirty(inode);
-    });
+    const map = new Ext2Map(
+      superblock,
+      (inode) => {
+        inode.isSizeDirty = true;
+        this.changes.markInodeDirty(inode);
+      },
+      (inode, index) => this.pages.gotNewBlock(inode, index),
+    );
     const inodeTable = new InodeTable(this.#env.memory, this.buffers, superblock);
     this.changes.setMounted({ superblock, map, inodeTable });
   }
@@ -189,6 +194,27 @@ export class Ext2 implements JournalClient {
     }
   }
 
+  /**
+   * A new indirect block could not be written: what it leads to is a hole instead of whatever the block's former owner has left. That
+   * the blocks behind it stay in use is for e2fsck, as all metadata that could not be written.
+   */
+  *#withdrawIndirect(block: number): Process {
+    for (const inode of this.inodes.all()) {
+      const index = inode.pageBehind(block);
+      if (index < 0 || !inode.hold()) continue;
+      try {
+        yield* this.changes.map.withdraw(inode, index, block);
+      } catch (error) {
+        // In memory it stays what it is.
+        if (!(error instanceof ModelError)) throw error;
+        this.changes.superblock.error(`ext2: block ${block} of inode ${inode.ino} is not withdrawn: ${error.message}`);
+      } finally {
+        yield* inode.release();
+      }
+      return;
+    }
+  }
+
   /** ext2_sync_file. What one of its steps meets does not keep it from the others. */
   *#syncInode(inode: Inode, dataOnly: boolean): Process {
     const { device } = this.buffers;
@@ -198,11 +224,15 @@ export class Ext2 implements JournalClient {
     try {
       if (!dataOnly || inode.isSizeDirty) yield* inodeTable.store(inode);
     } finally {
-      const blocks = inode.unwrittenBlocks(this.buffers);
-      blocks.push(inodeTable.place(inode.ino).block);
-      for (const block of blocks) yield* writeback.writePages(device, true, block, block + 1);
-      yield* writeback.waitPages(inode);
-      for (const block of blocks) yield* writeback.waitPages(device, block, block + 1);
+      for (let mustStore = true; mustStore; ) {
+        const blocks = inode.unwrittenBlocks(this.buffers);
+        blocks.push(inodeTable.place(inode.ino).block);
+        for (const block of blocks) yield* writeback.writePages(device, true, block, block + 1);
+        mustStore = yield* writeback.waitPages(inode);
+        for (const block of blocks) mustStore = (yield* writeback.waitPages(device, block, block + 1)) || mustStore;
+        // Blocks were withdrawn: their place, too, is on the disk when this returns.
+        if (mustStore) yield* inodeTable.store(inode);
+      }
       yield* writeback.flushDrive();
       const mustTell = this.#mustTellLoss(inode);
       writeback.throwError(inode);
@@ -257,27 +287,33 @@ export class Ext2 implements JournalClient {
 
   /**
    * Remount read-only, as the root is at shutdown: all is written, the page cache stays. What cannot be written is an error of the
-   * file system, and keeps nobody from stopping.
+   * file system, and what follows is done all the same. Throws the first such error at the end.
    */
   *remountReadOnly(): Process {
     const { journal, superblock } = this.changes;
+    let failure: ModelError | undefined;
     try {
       yield* this.sync();
       yield* journal?.flush() ?? NOTHING;
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
+      failure = error;
       superblock.error(`ext2: ${error.message}`);
     }
     // After an abort the log holds what is nowhere else: it is to be replayed.
     if (journal?.isAborted !== true) superblock.endChanges();
+    const isNoted = failure !== undefined;
     try {
       yield* this.#writeback.sync(this.buffers.device);
-    } finally {
-      if (this.#writeback.hasLostMetadata) {
-        superblock.noteErrors();
-        yield* this.#writeback.sync(this.buffers.device);
-      }
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      failure ??= error;
     }
+    if (this.#writeback.hasLostMetadata || (!isNoted && failure !== undefined)) {
+      superblock.noteErrors();
+      yield* this.#writeback.sync(this.buffers.device);
+    }
+    if (failure !== undefined) throw failure;
   }
 
   /** For the journal, whose transaction closes. Throws EIO. */

@@ -14,6 +14,7 @@
  * write to a hole or beyond the end is a buffered one followed by fsync (so does ext2 there for holes).
  */
 
+import { counted } from '../base/counted.ts';
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE, pagesOf, type Pfn } from '../base/units.ts';
 import { NOTHING, WaitQueue, type CpuClock, type Process } from '../sim/index.ts';
@@ -281,15 +282,13 @@ export class FileWrite {
     if (position + length > inode.size) return false;
     const first = position / PAGE_SIZE;
     const end = first + length / PAGE_SIZE;
-    const blocks: number[] = [];
-    for (let index = first; index < end; index++) {
-      const block = yield* lookUpBlock(inode, index);
-      if (block === HOLE) return false;
-      blocks.push(block);
-    }
+    if ((yield* this.#blocksOf(inode, first, end)) === undefined) return false;
     unmapRange(this.#mm.cache, this.#mm.map, inode.space, first, end);
     yield* this.#writeback.writePages(inode, true, first, end);
     yield* this.#writeback.waitPages(inode, first, end);
+    // A page that could not be written to a new block has lost it.
+    const blocks = yield* this.#blocksOf(inode, first, end);
+    if (blocks === undefined) return false;
     yield* truncatePages(this.#mm, this.#io, inode.space, first, end);
     try {
       yield* this.#transfer(BlkifOp.write, blocks, src, offset, length);
@@ -298,6 +297,17 @@ export class FileWrite {
       yield* truncatePages(this.#mm, this.#io, inode.space, first, end);
     }
     return true;
+  }
+
+  /** The blocks of some pages; undefined when one of them has none. Throws EIO. */
+  *#blocksOf(inode: Inode, first: number, end: number): Process<number[] | undefined> {
+    const blocks: number[] = [];
+    for (let index = first; index < end; index++) {
+      const block = yield* lookUpBlock(inode, index);
+      if (block === HOLE) return undefined;
+      blocks.push(block);
+    }
+    return blocks;
   }
 
   /** Moves whole blocks between a buffer and the disk through pages of their own. Throws EIO, ENOMEM. */
@@ -358,5 +368,5 @@ export class FileWrite {
 
 function checkDirect(position: number, length: number): void {
   if (position % PAGE_SIZE !== 0 || length % PAGE_SIZE !== 0)
-    throw new ModelError('EINVAL', `direct I/O of ${length} bytes at ${position}`);
+    throw new ModelError('EINVAL', `direct I/O of ${counted(length, 'byte')} at ${position}`);
 }

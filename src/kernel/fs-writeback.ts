@@ -11,8 +11,11 @@
  * hypervisor is told where a page belongs when it becomes dirty.
  *
  * A write that failed leaves the page up to date and clean with its error bit, and the error in the mapping for the next
- * fsync, as in the original. Differs in that there is one block device, and in that the loss of metadata is noted for the
- * file system.
+ * fsync, as in the original. Where it was the first write of a new block, the page stays dirty and is lost (MemMap.isLost): it is not
+ * written again; whoever writes or waits next takes the block from it (Mapping.withdraw), and the file has a hole there. The
+ * original leaves the file with what the block's former owner has left in it.
+ *
+ * Differs besides in that there is one block device, and in that the loss of metadata is noted for the file system.
  */
 
 import { ModelError } from '../base/errno.ts';
@@ -73,6 +76,8 @@ export class Writeback {
   pagesDirtied = 0;
   /** Pages written since boot. */
   pagesWritten = 0;
+  /** Writes of a page that have failed since boot, or could not be begun. */
+  pagesLost = 0;
 
   constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, io: PageIo, queue: BlockQueue) {
     this.#env = env;
@@ -141,6 +146,7 @@ export class Writeback {
     placedOnly = false,
   ): Process {
     const { cache, map } = this.#mm;
+    if (mapping.space.hasLost) yield* this.#withdrawLost(mapping);
     const indices = end - start <= NARROW ? range(start, end) : cache.dirtyIndices(mapping.space, start, end);
     let bio: Bio | undefined;
     for (const index of indices) {
@@ -160,7 +166,7 @@ export class Writeback {
         pfn = cache.find(mapping.space, index);
       }
       if (pfn === NO_PAGE || !map.has(pfn, PG.dirty) || map.has(pfn, PG.locked | PG.writeback)) continue;
-      if (!map.has(pfn, PG.hasBlock)) continue;
+      if (!map.has(pfn, PG.hasBlock) || map.isLost(pfn)) continue;
       map.set(pfn, PG.locked);
       const block = yield* this.#blockOf(mapping, index, pfn);
       if (block < 0) continue;
@@ -183,15 +189,24 @@ export class Writeback {
   }
 
   #mustLeaveOff(control: WritebackControl): boolean {
-    if (!control.isNonblocking || !this.#queue.isCongested) return false;
+    if (!control.isNonblocking || !this.#queue.isCongested(BlkifOp.write)) return false;
     control.encounteredCongestion = true;
     return true;
   }
 
-  /** filemap_fdatawait: waits until no page from `start` up to and without `end` is under writeback. */
-  *waitPages(mapping: Mapping, start = 0, end = Infinity): Process {
+  /**
+   * filemap_fdatawait: waits until no page from `start` up to and without `end` is under writeback. Returns whether blocks were taken
+   * from pages that are lost.
+   */
+  *waitPages(mapping: Mapping, start = 0, end = Infinity): Process<boolean> {
+    if (mapping.space.nrWriteback > 0) yield* this.#waitPages(mapping, start, end);
+    if (!mapping.space.hasLost) return false;
+    yield* this.#withdrawLost(mapping);
+    return true;
+  }
+
+  *#waitPages(mapping: Mapping, start: number, end: number): Process {
     const { cache, map } = this.#mm;
-    if (mapping.space.nrWriteback === 0) return;
     const indices =
       end - start <= NARROW ? range(start, end) : cache.indicesWith(mapping.space, PG.writeback, start, end);
     for (const index of indices) {
@@ -200,6 +215,17 @@ export class Writeback {
         if (pfn === NO_PAGE || !map.has(pfn, PG.writeback)) break;
         yield* this.#io.waitOnPage(pfn);
       }
+    }
+  }
+
+  /** Takes their blocks from all pages of a mapping that are lost. */
+  *#withdrawLost(mapping: Mapping): Process {
+    const { cache, map } = this.#mm;
+    const { space } = mapping;
+    space.hasLost = false;
+    for (const index of cache.dirtyIndices(space, 0, Infinity)) {
+      const pfn = cache.find(space, index);
+      if (pfn !== NO_PAGE && map.isLost(pfn)) yield* mapping.withdraw(index);
     }
   }
 
@@ -213,6 +239,12 @@ export class Writeback {
 
   /** sync: writes everything that is dirty, and waits for it. The drive's own cache is flushed too. */
   *sync(device: Mapping): Process {
+    yield* this.#syncOnce(device);
+    // Some pages were lost: that their blocks are taken from them is to be on the medium, too.
+    if ([...this.#dirty.values()].some(({ mapping }) => mapping.space.hasLost)) yield* this.#syncOnce(device);
+  }
+
+  *#syncOnce(device: Mapping): Process {
     for (const wait of [false, true]) {
       for (const { mapping } of [...this.#dirty.values()]) {
         if (mapping === device) continue;
@@ -232,7 +264,7 @@ export class Writeback {
       outcome.failed = failed;
       done.wakeAll();
     };
-    if (this.#queue.isFull) yield* this.#queue.waitForRoom();
+    if (this.#queue.isFull(BlkifOp.flush)) yield* this.#queue.waitForRoom(BlkifOp.flush);
     this.#queue.flush(end);
     yield* this.#env.cpu.settle();
     while (!outcome.ended) yield done;
@@ -251,15 +283,18 @@ export class Writeback {
 
   *#writeHeld(mapping: Mapping, wait: boolean, control: WritebackControl): Process {
     yield* this.#writePages(mapping, wait, control);
-    if (mapping.isInodeDirty) {
-      try {
-        yield* mapping.writeInode();
-      } catch (error) {
-        noteError(mapping.space, error);
-      }
-    }
-    if (wait) yield* this.waitPages(mapping);
+    yield* this.#writeInode(mapping);
+    if (wait && (yield* this.waitPages(mapping))) yield* this.#writeInode(mapping);
     if (mapping.space.nrDirty === 0 && !mapping.isInodeDirty) this.#dirty.delete(mapping.space);
+  }
+
+  *#writeInode(mapping: Mapping): Process {
+    if (!mapping.isInodeDirty) return;
+    try {
+      yield* mapping.writeInode();
+    } catch (error) {
+      noteError(mapping.space, error);
+    }
   }
 
   /**
@@ -314,13 +349,15 @@ export class Writeback {
     }
   }
 
-  /** A page that cannot be written is clean, with its error bit, and the error is in the mapping. */
+  /** A page that cannot be written is clean or lost, and the error is in the mapping. */
   #giveUp(mapping: Mapping, pfn: Pfn, error: unknown): void {
     noteError(mapping.space, error);
     this.hasLostMetadata ||= mapping.isMetadata;
+    this.pagesLost++;
     if (pfn === NO_PAGE) return;
-    this.#mm.cache.clearDirty(pfn);
     this.#mm.map.set(pfn, PG.error);
+    if (this.#mm.map.has(pfn, PG.fresh)) mapping.space.hasLost = true;
+    else this.#mm.cache.clearDirty(pfn);
   }
 
   /** block_write_full_page: what a mapped store left behind the end of the file never reaches the disk. */
@@ -333,8 +370,8 @@ export class Writeback {
   #pageOut(pfn: Pfn): boolean {
     const { cache, map } = this.#mm;
     const dirty = this.#dirty.get(cache.spaceOf(pfn));
-    if (dirty === undefined || this.#queue.isCongested || this.#queue.isFull || !map.has(pfn, PG.hasBlock))
-      return false;
+    const hasRoom = !this.#queue.isCongested(BlkifOp.write) && !this.#queue.isFull(BlkifOp.write);
+    if (dirty === undefined || !hasRoom || !map.has(pfn, PG.hasBlock) || map.isLost(pfn)) return false;
     let block: number;
     try {
       block = dirty.mapping.blockNow(cache.indexOf(pfn));
@@ -354,21 +391,14 @@ export class Writeback {
   }
 
   #endOf(mapping: Mapping): Bio['endPage'] {
-    return mapping.isMetadata ? this.#endMetadataWrite : this.#endWrite;
+    return (pfn, failed) => this.#endWrite(mapping, pfn, failed);
   }
 
-  readonly #endMetadataWrite = (pfn: Pfn, failed: boolean): void => {
-    this.hasLostMetadata ||= failed;
-    this.#endWrite(pfn, failed);
-  };
-
   /** end_page_writeback, in interrupt context. */
-  readonly #endWrite = (pfn: Pfn, failed: boolean): void => {
+  #endWrite(mapping: Mapping, pfn: Pfn, failed: boolean): void {
     const { map, cache, lru } = this.#mm;
-    if (failed) {
-      map.set(pfn, PG.error);
-      cache.spaceOf(pfn).error = 'EIO';
-    } else map.clear(pfn, PG.error);
+    if (failed) this.#failed(mapping, pfn);
+    else map.clear(pfn, PG.error | PG.fresh);
     cache.endWriteback(pfn);
     if (this.registry !== undefined && map.has(pfn, PG.dirty)) {
       // Stored to before the write was taken up, perhaps: then the hypervisor calls it clean.
@@ -380,8 +410,22 @@ export class Writeback {
       lru.rotate(pfn);
     }
     this.#io.wakePage(pfn);
-    if (!this.#queue.isCongested) this.progress.wakeAll();
-  };
+    if (!this.#queue.isCongested(BlkifOp.write)) this.progress.wakeAll();
+  }
+
+  #failed(mapping: Mapping, pfn: Pfn): void {
+    const { map } = this.#mm;
+    mapping.space.error = 'EIO';
+    this.hasLostMetadata ||= mapping.isMetadata;
+    this.pagesLost++;
+    if (!map.has(pfn, PG.fresh)) map.set(pfn, PG.error);
+    else if (!map.has(pfn, PG.dirty)) {
+      map.set(pfn, PG.error);
+      mapping.space.hasLost = true;
+      this.markPageDirty(mapping, pfn);
+    }
+    // One that was stored to meanwhile is written again.
+  }
 }
 
 function range(start: number, end: number): number[] {

@@ -32,6 +32,7 @@ export interface InodeOperations {
   loadMetadata(inode: Inode, index: number): Process;
   isBoundary(index: number): boolean;
   allocate(inode: Inode, index: number): Process;
+  withdraw(inode: Inode, index: number): Process;
   writeInode(inode: Inode): Process;
 }
 
@@ -90,8 +91,11 @@ export class Inode implements Mapping {
   /** Transactions in which it was changed last, and in which more than its times was, at the latest; -1: in none since the mount. */
   tid = -1;
   syncTid = -1;
-  /** Without a journal: indirect blocks that were changed (the private list of buffers); made by the first. */
-  #metadataBlocks: Set<number> | undefined;
+  /**
+   * Without a journal: indirect blocks that were changed (the private list of buffers), each with a page to which it leads, -1 when it
+   * was there already; made by the first.
+   */
+  #metadataBlocks: Map<number, number> | undefined;
   /** Page and block that were allocated last: where a sequential writer goes on. */
   lastIndex = -1;
   lastBlock = 0;
@@ -116,9 +120,15 @@ export class Inode implements Mapping {
     return this.fields.size;
   }
 
-  /** An indirect block was changed, and fsync must write it. */
-  addMetadataBlock(block: number): void {
-    (this.#metadataBlocks ??= new Set()).add(block);
+  /** An indirect block was changed, and fsync must write it. @param index of a page to which it leads, when it is new */
+  addMetadataBlock(block: number, index = -1): void {
+    const blocks = (this.#metadataBlocks ??= new Map<number, number>());
+    if (index >= 0 || !blocks.has(block)) blocks.set(block, index);
+  }
+
+  /** A page to which a new indirect block of this inode leads; -1 when it has no such block. */
+  pageBehind(block: number): number {
+    return this.#metadataBlocks?.get(block) ?? -1;
   }
 
   /** An indirect block was freed. */
@@ -129,8 +139,10 @@ export class Inode implements Mapping {
   /** remove_inode_buffers: the indirect blocks that are not written yet, ascending. Forgets the others. */
   unwrittenBlocks(buffers: Buffers): number[] {
     if (this.#metadataBlocks === undefined) return [];
-    const blocks = [...this.#metadataBlocks].filter((block) => buffers.isUnwritten(block)).sort((a, b) => a - b);
-    this.#metadataBlocks = blocks.length > 0 ? new Set(blocks) : undefined;
+    for (const block of this.#metadataBlocks.keys())
+      if (!buffers.isUnwritten(block)) this.#metadataBlocks.delete(block);
+    const blocks = [...this.#metadataBlocks.keys()].sort((a, b) => a - b);
+    if (blocks.length === 0) this.#metadataBlocks = undefined;
     return blocks;
   }
 
@@ -168,6 +180,10 @@ export class Inode implements Mapping {
 
   allocate(index: number): Process {
     return this.#operations.allocate(this, index);
+  }
+
+  withdraw(index: number): Process {
+    return this.#operations.withdraw(this, index);
   }
 
   writeInode(): Process {

@@ -9,6 +9,7 @@
  * go to their own places later.
  */
 
+import { counted } from '../base/counted.ts';
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE, type Pfn } from '../base/units.ts';
 import { checkJbdSuperblock, JBD_INCOMPAT_REVOKE, JBD_SUPERBLOCK, type JbdSuperblock } from '../disk/jbd-format.ts';
@@ -110,7 +111,10 @@ export class JournalLog {
   /** Writes pages to the next blocks of the ring; they are in the drive when this returns. Throws EIO. */
   *append(pages: readonly Pfn[]): Process {
     if (pages.length > this.free)
-      throw new ModelError('EIO', `ext3: journal: ${pages.length} blocks are to be written and ${this.free} are free`);
+      throw new ModelError(
+        'EIO',
+        `ext3: journal: ${counted(pages.length, 'block is', 'blocks are')} to be written and ${counted(this.free, 'is free', 'are free')}`,
+      );
     const blocks: number[] = [];
     for (let i = 0, at = this.#head; i < pages.length; i++, at = this.next(at)) blocks.push(yield* this.place(at));
     const done = new WaitQueue('blocks of the log to be written');

@@ -439,7 +439,7 @@ export class Journal {
     for (const mapping of transaction.data) yield* this.#writeback.writePages(mapping, true, 0, Infinity, true);
     for (const mapping of transaction.data) {
       yield* this.#writeback.waitPages(mapping);
-      if (mapping.space.error === 'EIO')
+      if (mapping.space.error === 'EIO' || this.#isAborted)
         throw new ModelError('EIO', `ext3: data of inode ${mapping.space.ino} could not be written`);
     }
     transaction.data.clear();

@@ -10,10 +10,11 @@
  * kernel before it.
  */
 
+import { counted } from '../base/counted.ts';
 import { archOfCode } from '../base/arch.ts';
 import { assert } from '../base/assert.ts';
 import { crc32c } from '../base/crc32c.ts';
-import { GuestPanic, ModelError } from '../base/errno.ts';
+import { type ErrnoName, GuestPanic, ModelError } from '../base/errno.ts';
 import { getField, overlongField, reservedIsZero } from '../base/layout.ts';
 import { decodeText } from '../base/text.ts';
 import { Ns, PAGE_SIZE, pagesOf, Pfn } from '../base/units.ts';
@@ -93,6 +94,8 @@ export interface KernelStats {
   readonly pagesBallooned: number;
   readonly pagesReclaimed: number;
   readonly pagesWritten: number;
+  /** Writes of a page that have failed. */
+  readonly pagesLost: number;
   readonly pagesDirty: number;
   /** Suspensions that it has come back from. */
   readonly suspensions: number;
@@ -237,25 +240,20 @@ export class Kernel {
   }
 
   /**
-   * Orderly reboot, or power off: the domain is shut down when this returns, and the kernel must not be used again.
+   * Orderly reboot, or power off: the domain is shut down when this returns, and the kernel must not be used again. What cannot be
+   * written does not keep it from stopping, as in 2.6.12.
+   * @returns EIO when something that was dirty did not reach the medium; undefined when everything did
    */
-  *shutdown(reason: ShutdownReason = ShutdownReason.reboot): Process {
+  *shutdown(reason: ShutdownReason = ShutdownReason.reboot): Process<ErrnoName | undefined> {
     yield this.#costs.shutdownServicesNs;
-    yield* this.syscalls.exit();
-    if (this.#ext2.isChanged || this.#writeback.nrDirtyMappings > 0) yield* this.#ext2.remountReadOnly();
+    const lostBefore = this.#writeback.pagesLost;
+    const exited = yield* unlessFails(this.syscalls.exit());
+    const mustFlush = this.#ext2.isChanged || this.#writeback.nrDirtyMappings > 0;
+    const flushed = mustFlush ? yield* unlessFails(this.#ext2.remountReadOnly()) : true;
     this.#cacheMap.tellRecency();
     yield* this.#env.cpu.settle();
     this.#env.hypercalls.shutdown(reason);
-  }
-
-  /** The same for a guest that is on its own: what cannot be written does not keep it from stopping. */
-  *#shutdownAnyway(reason: ShutdownReason): Process {
-    try {
-      yield* this.shutdown(reason);
-    } catch (error) {
-      if (!(error instanceof ModelError)) throw error;
-      this.#env.hypercalls.shutdown(reason);
-    }
+    return exited && flushed && this.#writeback.pagesLost === lostBefore ? undefined : 'EIO';
   }
 
   /** The kernel dies where it stands: nothing is flushed and nothing is told. */
@@ -285,7 +283,10 @@ export class Kernel {
       this.#isAsked = false;
       const request = yield* this.#takeRequest();
       if (request === 'suspend') yield* this.#suspension.run();
-      else if (request !== undefined) return yield* this.#shutdownAnyway(ShutdownReason[request]);
+      else if (request !== undefined) {
+        yield* this.shutdown(ShutdownReason[request]);
+        return;
+      }
     }
     this.#xenwatch = undefined;
   }
@@ -323,6 +324,7 @@ export class Kernel {
       pagesBallooned: this.#balloon.nrPages,
       pagesReclaimed: this.mm.reclaim.reclaimed,
       pagesWritten: this.#writeback.pagesWritten,
+      pagesLost: this.#writeback.pagesLost,
       pagesDirty: this.mm.cache.nrDirty,
       suspensions: this.#suspension.count,
       commits: this.#ext2.commits,
@@ -352,7 +354,7 @@ function initMemory(
     preserved++;
   }
   if (preserved !== preservedCount)
-    throw new GuestPanic(`start_info: ${preservedCount} pages preserved, ${preserved} bits set`);
+    throw new GuestPanic(`start_info: ${counted(preservedCount, 'page')} preserved, ${counted(preserved, 'bit')} set`);
   mm.freeAll();
   cacheMap.attach(mm);
   const kernelPages: Pfn[] = [];
@@ -392,6 +394,17 @@ function* connectNetwork(
   return front;
 }
 
+/** Runs a process; returns whether it has ended without an error of the modelled world. */
+function* unlessFails(process: Process): Process<boolean> {
+  try {
+    yield* process;
+    return true;
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    return false;
+  }
+}
+
 /** Gives back, coldest first, what nobody has claimed so many seconds after the boot. */
 function* expireUnclaimed(env: GuestEnvironment, cacheMap: CacheMap, seconds: number): Process {
   yield Ns(seconds * 1e9);
@@ -419,7 +432,8 @@ function parseStartInfo(env: GuestEnvironment): BootParameters {
   const overlong = overlongField(layout, page, 0);
   if (overlong !== undefined) throw new GuestPanic(`start_info: ${overlong} has more than 32 bits`);
   const nrPages = field('nrPages');
-  if (nrPages !== env.memory.nrPages) throw new GuestPanic(`start_info: ${nrPages} pages, not ${env.memory.nrPages}`);
+  if (nrPages !== env.memory.nrPages)
+    throw new GuestPanic(`start_info: ${counted(nrPages, 'page')}, not ${env.memory.nrPages}`);
   const end = page.indexOf(0, cmdLine);
   assert(end >= cmdLine && end < layout.size, 'command line is not terminated');
   return {

@@ -30,7 +30,7 @@ export const NO_PAGE = -1 as Pfn;
 export const PG = {
   /** Under I/O or being filled: nobody else may use its contents. */
   locked: 1 << 0,
-  /** A read of it failed. */
+  /** A read or a write of it failed. */
   error: 1 << 1,
   referenced: 1 << 2,
   uptodate: 1 << 3,
@@ -57,8 +57,11 @@ export const PG = {
   mapped: 1 << 15,
   /** Registered with the hypervisor as dirty, or about to be, since it is in the cache. */
   registered: 1 << 16,
+  /** Its block was allocated for it and not written since: on the disk it holds what its former owner has left. */
+  fresh: 1 << 17,
 } as const;
 
+const LOST = PG.fresh | PG.error | PG.dirty;
 /** Sentinel nodes behind the pages in `next` and `prev`: list heads. */
 const HEADS = 3;
 /** So that a word's place, four times a page's number, is a small integer: 1 TiB. */
@@ -99,6 +102,11 @@ export class MemMap {
 
   has(pfn: Pfn, flag: number): boolean {
     return (this.words[pfn << 2]! & flag) !== 0;
+  }
+
+  /** The block of a cached page was allocated for it, and the first write of it has failed. Such a page stays dirty. */
+  isLost(pfn: Pfn): boolean {
+    return (this.words[pfn << 2]! & LOST) === LOST;
   }
 
   set(pfn: Pfn, flag: number): void {

@@ -75,6 +75,8 @@ export class AddressSpace {
   ranges: ReadonlySet<MappedRange> = NO_RANGES;
   /** What a write of a page met, for the next fsync (AS_EIO, AS_ENOSPC). */
   error: ErrnoName | undefined;
+  /** Whether some of its pages may be lost (MemMap.isLost). */
+  hasLost = false;
   /** Offset of its pages in the hash. */
   readonly salt: number;
 

@@ -52,6 +52,8 @@ export interface Mapping {
   loadMetadata(index: number): Process;
   /** get_block for writing a page that has no block: it is given one, unless it lies beyond the end. Throws ENOSPC, EIO, EROFS. */
   allocate(index: number): Process;
+  /** A page is lost: its block is taken from it again, and the page goes. */
+  withdraw(index: number): Process;
   /** Whether writeInode has something to write. */
   readonly isInodeDirty: boolean;
   /** write_inode: puts what changed of the inode into its block's buffer. Throws EIO. */
@@ -105,8 +107,9 @@ export class PageIo {
     this.#queue = queue;
   }
 
+  /** Whether the device has so much to read that nothing is to be read ahead. */
   get isCongested(): boolean {
-    return this.#queue.isCongested;
+    return this.#queue.isCongested(BlkifOp.read);
   }
 
   /** alloc_page without waiting; NO_PAGE when nothing is free and nothing can be freed. */
@@ -316,7 +319,7 @@ export class PageIo {
 
   /** submit_bio: waits for room in the queue. */
   *submit(bio: Bio): Process {
-    if (this.#queue.isFull) yield* this.#queue.waitForRoom();
+    if (this.#queue.isFull(bio.op)) yield* this.#queue.waitForRoom(bio.op);
     this.#env.cpu.charge(this.#costs.bioSubmitNs);
     this.#queue.submit(bio);
   }

@@ -48,10 +48,16 @@ function dropIdle(mm: MemoryManagement, space: AddressSpace, start: number, end:
     if (map.has(pfn, PG.locked | PG.writeback)) busy = pfn;
     else idle.push(pfn);
   }
-  for (const pfn of idle) {
+  dropPages(mm, idle);
+  return busy;
+}
+
+/** Drops pages that are neither locked nor under writeback, dirty ones unwritten. */
+export function dropPages(mm: MemoryManagement, pages: readonly Pfn[]): void {
+  const { cache, map } = mm;
+  for (const pfn of pages) {
     if (map.has(pfn, PG.mapped)) unmapPage(cache, pfn);
     cache.clearDirty(pfn);
   }
-  mm.discard(idle);
-  return busy;
+  mm.discard(pages);
 }

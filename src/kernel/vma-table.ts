@@ -8,6 +8,7 @@
  * Invariant: a page has a range or lies in one gap, and two gaps do not touch.
  */
 
+import { counted } from '../base/counted.ts';
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE } from '../base/units.ts';
 import { FirstFit } from './place-trees.ts';
@@ -52,7 +53,7 @@ export class VmaTable {
   /** The lowest address with so many pages that nothing has. Throws ENOMEM. */
   lowestGap(pages: number): number {
     const page = this.#gaps.first(0, pages);
-    if (page < 0) throw new ModelError('ENOMEM', `no room for ${pages} pages of addresses`);
+    if (page < 0) throw new ModelError('ENOMEM', `no room for ${counted(pages, 'page')} of addresses`);
     return FIRST_ADDRESS + page * PAGE_SIZE;
   }
 

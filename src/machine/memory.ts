@@ -183,6 +183,7 @@ export class MachineMemory {
       'frames',
       'run leaves the bank',
     );
+    checkArgument(first + frames <= this.frameCount, 'frames', 'run leaves memory');
     const bank = this.#bank(first);
     return new Uint32Array(bank.buffer, (first & BANK_MASK) << PAGE_SHIFT, (frames * PAGE_SIZE) / 4);
   }

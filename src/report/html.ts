@@ -7,6 +7,7 @@
  * or an outline.
  */
 
+import { counted } from '../base/counted.ts';
 import type { Mismatch, RebootResult } from '../experiment/result.ts';
 import { barChart, timelineChart } from './charts.ts';
 import { headline, parameters, sections, verification, type Section } from './measures.ts';
@@ -15,7 +16,7 @@ import { escapeMarkup as e } from './svg.ts';
 
 /** The whole page. */
 export function renderHtml(result: RebootResult, mismatches: readonly Mismatch[]): string {
-  const title = `stillwarm: reboot of a guest with ${result.files.toLocaleString('en-US')} files`;
+  const title = `stillwarm: reboot of a guest with ${counted(result.files, 'file')}`;
   const sentence = headline(result);
   return renderPage(
     title,

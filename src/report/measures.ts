@@ -8,6 +8,7 @@
  */
 
 import prettyBytes from 'pretty-bytes';
+import { counted, grouped } from '../base/index.ts';
 import type { RebootResult, RunResult, StrategyResult } from '../experiment/result.ts';
 
 /** A table about one question: a column a strategy, a row a measure. */
@@ -166,14 +167,9 @@ export function verification(result: RebootResult): { readonly line: string; rea
   const mismatches = sum('mismatches');
   const verdict = mismatches === 0 ? 'all equal' : `${grouped(mismatches)} NOT EQUAL`;
   return {
-    line: `verified ${grouped(sum('pages'))} pages, ${grouped(sum('bytes'))} bytes: ${verdict}`,
+    line: `verified ${counted(sum('pages'), 'page')}, ${counted(sum('bytes'), 'byte')}: ${verdict}`,
     allEqual: mismatches === 0,
   };
-}
-
-/** An integer with commas between the thousands. */
-export function grouped(value: number): string {
-  return value.toLocaleString('en-US');
 }
 
 /** Three significant digits, but never fewer than the integer part has, and no exponent: 0.0123, 4.50, 45.7, 1,234. */

@@ -4,6 +4,7 @@
  * fitted to it; every other figure is predicted.
  */
 
+import { counted, grouped } from '../base/counted.ts';
 import { slideFigure, type SlideFigure, type VmmMeasure } from './vmm-slides.ts';
 import type {
   VmmExperimentResult,
@@ -49,7 +50,7 @@ export const sizeName = (bytes: number): string =>
 
 /** 1 guest of 1GiB, 6 guests of 256MiB. */
 export const machineName = ({ vms, memory }: Pick<VmmMeasurement, 'vms' | 'memory'>): string =>
-  `${vms} ${vms === 1 ? 'guest' : 'guests'} of ${sizeName(memory)}`;
+  `${counted(vms, 'guest')} of ${sizeName(memory)}`;
 
 /** A measure, seconds. */
 export function secondsOf(result: VmmStrategyResult, measure: VmmMeasure): number {
@@ -165,7 +166,7 @@ function gridsOf(result: VmmExperimentResult, machine: VmmMeasurement): Grid[] {
 }
 
 const sum = (guests: readonly Guest[], of: (guest: Guest) => number): string =>
-  guests.reduce((total, guest) => total + of(guest), 0).toLocaleString('en-US');
+  grouped(guests.reduce((total, guest) => total + of(guest), 0));
 
 const kept = (guests: readonly Guest[], isKept: (guest: Guest) => boolean): string =>
   `${guests.filter(isKept).length} of ${guests.length}`;
@@ -189,10 +190,9 @@ export function verificationOf({ machines }: VmmExperimentResult): {
   const all = machines.flatMap(({ strategies }) => strategies.map(({ verified }) => verified));
   const sum = (key: keyof VmmStrategyResult['verified']): number => all.reduce((total, one) => total + one[key], 0);
   const differing = sum('mismatches');
-  const grouped = (value: number): string => value.toLocaleString('en-US');
-  const verdict = differing === 0 ? 'all equal' : `${grouped(differing)} DIFFER`;
+  const verdict = differing === 0 ? 'all equal' : counted(differing, 'DIFFERS', 'DIFFER');
   return {
-    line: `verified ${grouped(sum('pages'))} pages, ${grouped(sum('bytes'))} bytes: ${verdict}`,
+    line: `verified ${counted(sum('pages'), 'page')}, ${counted(sum('bytes'), 'byte')}: ${verdict}`,
     allEqual: differing === 0,
   };
 }
@@ -204,7 +204,7 @@ export function parametersOf(result: VmmExperimentResult): [name: string, value:
     ['profile', profile],
     ['architecture', arch],
     ['disk', disk],
-    ['files of each guest', `${files.toLocaleString('en-US')}, ${megabytes(bytes)} MB`],
+    ['files of each guest', `${grouped(files)}, ${megabytes(bytes)} MB`],
     ['read in one run, at most', `${megabytes(limit)} MB`],
     ['seed', `${seed}`],
     ['digest', digest],

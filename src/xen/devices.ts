@@ -238,6 +238,11 @@ export class BoundDevice {
     this.#standing = this.#others();
   }
 
+  /** Whether anybody else has written to the device since its guest stood still. */
+  get isChangedWhileStanding(): boolean {
+    return this.#isChecked && this.#standing !== undefined && this.#others() !== this.#standing;
+  }
+
   /** What the disk is now, less what others have written to it while its guest stood still: so that it differs from the disk. */
   get record(): StoreRecord {
     const record = storeRecordOf(this.device);

@@ -280,8 +280,12 @@ export class Domain {
     return done({});
   }
 
-  unpause(): void {
-    if (this.isRunning) this.#environment.power.resume();
+  /** Gives it back, also to a guest that was not paused. Refused unless the guest runs. */
+  unpause(): Outcome {
+    const refusal = this.begin('unpause');
+    if (refusal !== undefined) return refusal;
+    this.#environment.power.resume();
+    return done({});
   }
 
   /** @internal: an operation begins. Returns why it may not. */
@@ -295,16 +299,21 @@ export class Domain {
     this.#life.step('end');
   }
 
-  /** Log-dirty mode: from now on every store to the domain's memory is logged, whoever makes it, until `endLogDirty`. */
+  /**
+   * @internal: log-dirty mode, for the operation that holds the domain: from now on every store to its memory is logged, whoever
+   * makes it, until `endLogDirty`.
+   */
   beginLogDirty(): LogDirty {
-    this.assertRunning();
+    this.#life.step('log');
     const log = new LogDirty(this.nrPages);
     this.#environment.logDirty(log);
     this.#hypervisor.frames.logDirty(ownerOfDomain(this.domid), log);
     return log;
   }
 
+  /** @internal */
   endLogDirty(): void {
+    this.#life.step('unlog');
     this.#hypervisor.frames.logDirty(ownerOfDomain(this.domid), undefined);
     // A guest that was frozen is whoever's goes on with it, and is not logged there.
     if (this.#hasGuest) this.#environment.logDirty(undefined);

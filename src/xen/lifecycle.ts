@@ -14,20 +14,22 @@
  * kept             none; its cache was kept     boot → building · destroy → dying
  * building         none yet; held               built → running · keep → kept · gone → absent
  * running          runs                         save, migrate, suspend, reboot, destroy → running-held
- *                                               balloon, shutdown, pause → running
+ *                                               balloon, shutdown, pause, unpause → running
  *                                               stop → shutdown · stand → suspended
- * running-held     runs                         pause → running-held · end → running · kill → dying
+ * running-held     runs                         pause, unpause, log, unlog → running-held
+ *                                               end → running · kill → dying
  *                                               stop → shutdown-held · stand → suspended-held
  * suspended        stands still                 resume, reboot, destroy → suspended-held
- * suspended-held   stands still                 end → suspended · kill → dying
+ * suspended-held   stands still                 unlog → suspended-held · end → suspended · kill → dying
  * shutdown         has stopped itself           reboot, leave, destroy → shutdown-held
- * shutdown-held    has stopped itself           end → shutdown · kill → dying
+ * shutdown-held    has stopped itself           unlog → shutdown-held · end → shutdown · kill → dying
  * dying            taken down; held             rebuild → building · keep → kept · gone → absent
  * ```
  *
  * What is not in the table is illegal: an operation is refused, and anything else is a defect of the caller. `restore` stands for
  * whatever brings a domain from elsewhere: a file, or a migration that arrives. `shutdown` asks the guest to stop, `stop` is when it
- * does; a crash is a `stop` that nobody asked for.
+ * does; a crash is a `stop` that nobody asked for. Whoever holds a domain that runs may have its stores logged (`log`), and ends that
+ * before it lets the domain go (`unlog`).
  *
  * Modelled after what xend of Xen 3.0 keeps in its domain list, and the lock that it takes for an operation on a domain. Differs in
  * that a second operation is refused, where xend's waits for the lock.
@@ -66,13 +68,14 @@ export const OPERATIONS = {
   balloon: 'resized',
   shutdown: 'asked to stop',
   pause: 'paused',
+  unpause: 'unpaused',
 } as const;
 export type Operation = keyof typeof OPERATIONS;
 
 /** What the guest does by itself. */
 export const GUEST_EVENTS = ['stop', 'stand'] as const;
 /** What the holder of a domain does with it. */
-export const STEPS = ['built', 'end', 'kill', 'rebuild', 'keep', 'gone'] as const;
+export const STEPS = ['built', 'log', 'unlog', 'end', 'kill', 'rebuild', 'keep', 'gone'] as const;
 
 export type LifeEvent = Operation | (typeof GUEST_EVENTS)[number] | (typeof STEPS)[number];
 
@@ -90,20 +93,24 @@ const EDGES: Readonly<Record<LifeState, Readonly<Partial<Record<LifeEvent, LifeS
     balloon: 'running',
     shutdown: 'running',
     pause: 'running',
+    unpause: 'running',
     stop: 'shutdown',
     stand: 'suspended',
   },
   'running-held': {
     pause: 'running-held',
+    unpause: 'running-held',
+    log: 'running-held',
+    unlog: 'running-held',
     end: 'running',
     kill: 'dying',
     stop: 'shutdown-held',
     stand: 'suspended-held',
   },
   suspended: { resume: 'suspended-held', reboot: 'suspended-held', destroy: 'suspended-held' },
-  'suspended-held': { end: 'suspended', kill: 'dying' },
+  'suspended-held': { unlog: 'suspended-held', end: 'suspended', kill: 'dying' },
   shutdown: { reboot: 'shutdown-held', leave: 'shutdown-held', destroy: 'shutdown-held' },
-  'shutdown-held': { end: 'shutdown', kill: 'dying' },
+  'shutdown-held': { unlog: 'shutdown-held', end: 'shutdown', kill: 'dying' },
   dying: { rebuild: 'building', keep: 'kept', gone: 'absent' },
 };
 

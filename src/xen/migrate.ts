@@ -34,7 +34,7 @@ import { PAGE_SIZE, Pfn } from '../base/units.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Nic } from '../machine/nic.ts';
 import type { Process } from '../sim/simulation.ts';
-import type { Domain } from './domain.ts';
+import { Domain } from './domain.ts';
 import type { DomainDevices } from './domain-list.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { type Done, done, failed, type NotDone, type Outcome, refused } from './lifecycle.ts';
@@ -113,9 +113,10 @@ export function* migrateDomain(
   const record = beginLeaving(parts.hypervisor, domain, 'migrate');
   if ('problem' in record) return { ...record, domain: stillRunning(domain) };
   if (nic.isOpen) return { ...giveUp(domain, IN_USE.problem), ...IN_USE };
-  const link = new MigrationLink(parts.hypervisor, nic);
+  const link = new MigrationLink(parts.hypervisor, nic, 'connects');
   const log = domain.beginLogDirty();
   const outcome = yield* new Departure(parts, domain, record, config, link, log).run();
+  if ('problem' in outcome) yield* tell(link, outcome.problem);
   link.close();
   return outcome;
 }
@@ -151,7 +152,7 @@ class Departure {
     yield* this.#sendWhileItRuns();
     // Whoever has suspended it already, for a reboot of the hypervisor, goes on with it.
     const stillRuns = domain.isRunning;
-    const problem = this.#failure() ?? (stillRuns ? yield* standStill(hypervisor, domain) : 'it has stopped');
+    const problem = this.#link.failure() ?? (stillRuns ? yield* standStill(hypervisor, domain) : 'it has stopped');
     domain.endLogDirty();
     if (!stillRuns || domain.state !== 'suspended') return giveUp(domain, problem ?? 'it has stopped');
     const stoppedAt = hypervisor.simulation.now;
@@ -167,12 +168,8 @@ class Departure {
   }
 
   *#stay(problem: string): Process<MigrationOutcome> {
-    return { ...failed(problem), domain: yield* continueDomain(this.#parts.toolstack.list, this.#domain) };
-  }
-
-  /** Why the other end does not take it; undefined as long as it does. */
-  #failure(): string | undefined {
-    return this.#link.problem ?? this.#link.heard();
+    const next = yield* continueDomain(this.#parts.toolstack.list, this.#domain);
+    return { ...failed(problem), domain: next instanceof Domain ? next : undefined };
   }
 
   *#sendWhileItRuns(): Process {
@@ -235,9 +232,9 @@ class Departure {
 /** Takes one domain that another machine sends. */
 export function* receiveMigration(parts: SaveParts, nic: Nic, options: ArrivalOptions): Process<ArrivalOutcome> {
   if (nic.isOpen) return IN_USE;
-  const link = new MigrationLink(parts.hypervisor, nic);
+  const link = new MigrationLink(parts.hypervisor, nic, 'waits');
   const outcome = yield* receiveFrom(link, parts, options);
-  if ('problem' in outcome) yield* link.say(`refused: ${outcome.problem}`);
+  if ('problem' in outcome) yield* tell(link, outcome.problem);
   link.close();
   return outcome;
 }
@@ -271,16 +268,24 @@ function* settleIn(
   const rest = yield* readRest(link, incoming, header);
   if ('problem' in rest) return failed(rest.problem);
   const { state, facts } = rest;
+  // Asked again when the guest goes on. A disk that is wrong already is refused before `go`: wherever the connection ends, the source
+  // then knows that the guest is its own.
   const reason = hypervisor.devices.verify(header.store, incoming.disk.device);
   if (reason !== Reason.ok) return failed(diskProblem(reason));
   tellRest(hypervisor, incoming, rest);
   const pagesVouched = vouchingDevice === undefined ? 0 : yield* vouchFor(hypervisor, vouchingDevice, incoming, facts);
   yield* link.say('complete');
-  if ((yield* link.hear()) !== 'go') return failed(link.problem ?? 'it stays there');
+  const answer = yield* link.hear();
+  if (answer !== 'go') return failed(answer ?? link.problem ?? 'no answer');
   const domain = yield* completeIncoming(toolstack.list, incoming, header, state);
   if ('problem' in domain) return domain;
   yield* link.say('running');
   return done({ domain, pagesVouched });
+}
+
+/** Tells the other end why nothing comes of it, unless that is what it has told itself. */
+function* tell(link: MigrationLink, problem: string): Process {
+  if (!problem.startsWith('refused: ')) yield* link.say(`refused: ${problem}`);
 }
 
 function* readHeader(link: MigrationLink, { map }: Hypervisor): Process<SaveHeader | Problem> {

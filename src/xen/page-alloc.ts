@@ -17,6 +17,7 @@
  * outcome.
  */
 
+import { counted } from '../base/counted.ts';
 import { assert } from '../base/assert.ts';
 import { ModelError } from '../base/errno.ts';
 import type { Mfn } from '../base/units.ts';
@@ -95,7 +96,10 @@ export class FrameAllocator {
    */
   allocate(into: Uint32Array): void {
     if (into.length > this.#freeCount)
-      throw new ModelError('ENOMEM', `${into.length} machine frames wanted, ${this.#freeCount} are free`);
+      throw new ModelError(
+        'ENOMEM',
+        `${counted(into.length, 'machine frame')} wanted, ${counted(this.#freeCount, 'is free', 'are free')}`,
+      );
     let filled = 0;
     while (filled < into.length) {
       const block = this.#smallest();

@@ -81,13 +81,21 @@ function* bringBack(
   const { state, facts } = body;
   tellRest(hypervisor, incoming, body);
   const pagesVouched = vouch ? yield* vouchFor(hypervisor, device, incoming, facts) : 0;
-  const reason = hypervisor.devices.verify(header.store, device);
-  if (reason !== Reason.ok) return failed(diskProblem(reason));
-  const consumed = encodeSaveHeader({ ...header, consumed: true });
-  if (!((yield* extent.write(0, consumed)) && (yield* extent.flush()))) return failed('the device fails');
-  const domain = yield* completeIncoming(toolstack.list, incoming, header, state);
-  if ('problem' in domain) return domain;
+  const isConsumed = yield* writeHeader(extent, { ...header, consumed: true });
+  const domain = isConsumed
+    ? yield* completeIncoming(toolstack.list, incoming, header, state)
+    : failed('the device fails');
+  if ('problem' in domain) {
+    // No guest went on, so the file is as good as before.
+    yield* writeHeader(extent, header);
+    return domain;
+  }
   return done({ domain, bytes: (1 + bodyBlocksOf(header)) * PAGE_SIZE, pagesVouched });
+}
+
+/** Returns whether the header is on the medium. */
+function* writeHeader(extent: SaveExtent, header: SaveHeader): Process<boolean> {
+  return (yield* extent.write(0, encodeSaveHeader(header))) && (yield* extent.flush());
 }
 
 function* readHeader(extent: SaveExtent, arch: Arch): Process<Parsed<SaveHeader>> {

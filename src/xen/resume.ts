@@ -79,24 +79,29 @@ function* resumeHere(list: DomainList, name: string): Process<Outcome<{ readonly
   assert(domain !== undefined, 'a domain that is suspended here is there');
   domain.begin('resume');
   const next = yield* continueDomain(list, domain);
-  return next === undefined ? NO_PROGRAM : done({ domain: next });
+  return next instanceof Domain ? done({ domain: next }) : next;
 }
 
 /**
- * @internal: goes on with a domain that is suspended and held, where it is; the operation is over then. Returns undefined when
- * somebody else goes on with its guest.
+ * @internal: goes on with a domain that is suspended and held, where it is; the operation is over then. Fails, and the
+ * domain stays suspended, when somebody else goes on with its guest or has written to its disk meanwhile.
  */
-export function* continueDomain(list: DomainList, domain: Domain): Process<Domain | undefined> {
+export function* continueDomain(list: DomainList, domain: Domain): Process<Domain | NotDone> {
   const entry = list.entryOf(domain);
+  yield* domain.released();
+  // From here to the guest nothing waits: nobody writes to the disk in between.
+  if (domain.disk.isChangedWhileStanding) {
+    domain.end();
+    return failed(diskProblem(Reason.diskChanged));
+  }
   const state = domain.freeze();
   const guest = list.hypervisor.simulation.frozen.thaw(state.program);
   if (!(guest instanceof DomainEnvironment)) {
     domain.end();
-    return undefined;
+    return NO_PROGRAM;
   }
   entry.domain = undefined;
   domain.kill();
-  yield* domain.released();
   domain.bury();
   entry.life.step('rebuild');
   return goOn(list.hypervisor, entry, domain.bootPages, state, guest);
@@ -138,6 +143,8 @@ export function* completeIncoming(
 ): Process<Domain | NotDone> {
   const { memory, map, costs, simulation, scrubber } = list.hypervisor;
   const entry = list.entryAt(domid);
+  yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
+  // From here to the guest nothing waits: nobody writes to the disk in between.
   const reason = list.hypervisor.devices.verify(store, disk.device);
   if (reason !== Reason.ok) return failed(diskProblem(reason));
   // What was written to it while the guest ran elsewhere is in the generation that was just compared.
@@ -146,7 +153,6 @@ export function* completeIncoming(
   if (!(guest instanceof DomainEnvironment) || guest.nrPages !== p2m.length) return NO_PROGRAM;
   const placed = new Set(p2m.frames());
   for (const mfn of frames) if (!placed.has(mfn)) scrubber.add(Mfn(mfn));
-  yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
   entry.held = NO_FRAMES;
   entry.boots = boots;
   writeDomainRecord(memory, map, {

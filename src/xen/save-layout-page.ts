@@ -51,7 +51,7 @@ export function saveLayoutPage(): string {
     'A live migration sends the same through the network (`src/xen/migrate.ts`): the header, with room for all pages; batches, in',
     'which a page that comes again replaces what came before; a count of 0; the header, with the numbers of what follows; then 2',
     'to 5 as above. `bodyCrc` is 0: the stream is cut into packets, each with a checksum. Words are texts: `complete`, `go`, `running`,',
-    '`refused: ` and why.',
+    '`refused: ` and why, from either end.',
     '',
     layoutTable(MIGRATION_PACKET),
     '',

@@ -12,7 +12,7 @@
 import { PAGE_SIZE } from '../base/units.ts';
 import type { BlockDevice } from '../disk/block-device.ts';
 import type { Process } from '../sim/simulation.ts';
-import type { Domain } from './domain.ts';
+import { Domain } from './domain.ts';
 import type { DomainConfig } from './domain-list.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { type Done, done, failed, type NotDone, type Operation, refused } from './lifecycle.ts';
@@ -120,8 +120,10 @@ function* saveTo(
   if (problem !== undefined && domain.state !== 'suspended') return giveUp(domain, problem);
   const configuration = { arch, nrPages, bootPages, boots, name, cmdLine };
   const blocks = problem === undefined ? yield* writeFile(extent, hypervisor, domain, configuration) : undefined;
-  if (blocks === undefined)
-    return { ...failed('the device fails'), domain: yield* continueDomain(toolstack.list, domain) };
+  if (blocks === undefined) {
+    const next = yield* continueDomain(toolstack.list, domain);
+    return { ...failed('the device fails'), domain: next instanceof Domain ? next : undefined };
+  }
   yield* toolstack.removeDomain(domain);
   return done({ bytes: blocks * PAGE_SIZE });
 }

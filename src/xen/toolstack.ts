@@ -16,6 +16,7 @@
  * not in the background.
  */
 
+import { counted } from '../base/counted.ts';
 import { checkArgument, checkObject } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../base/units.ts';
@@ -249,7 +250,7 @@ export class Toolstack {
   setMemoryTarget(domain: Domain, memoryBytes: number): Outcome {
     const built = domain.nrPages * PAGE_SIZE;
     if (!(Number.isSafeInteger(memoryBytes) && memoryBytes > 0 && memoryBytes % PAGE_SIZE === 0))
-      throw new UserError(`memory: ${memoryBytes} bytes are not whole pages`);
+      throw new UserError(`memory: ${counted(memoryBytes, 'byte is', 'bytes are')} not whole pages`);
     if (memoryBytes > built)
       throw new UserError(
         `memory: ${memoryBytes} bytes are more than the ${built} that "${domain.name}" was built with`,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../src/base/index.ts';
+import { MOST_FRAMES, PAGE_SIZE, UserError } from '../../src/base/index.ts';
 import {
   CAMPAIGN,
   COMMANDS,
@@ -14,12 +14,17 @@ import {
   parseSize,
   programHelp,
   REBOOT,
+  sizeText,
   VMM_REBOOT,
 } from '../../src/cli/args.ts';
+import { main } from '../../src/cli/commands.ts';
+import { checkRoom } from '../../src/cli/room.ts';
 import { PROTECTIONS } from '../../src/experiment/campaign.ts';
 import { DISKS, PROFILES, STRATEGIES, WORKLOADS } from '../../src/experiment/result.ts';
 import { VMM_STRATEGIES } from '../../src/experiment/vmm-result.ts';
+import { guestMemoryMax, machineMemoryFor } from '../../src/experiment/testbed.ts';
 import { property } from '../support/property.ts';
+import { captureIo } from './capture.ts';
 
 /** The message of the UserError that `call` throws; it must be one line. */
 function mistake(call: () => unknown): string {
@@ -32,6 +37,10 @@ function mistake(call: () => unknown): string {
   }
   throw new Error('accepted');
 }
+
+const never = (): never => {
+  throw new Error('ran');
+};
 
 describe('the table of options', () => {
   const page = readFileSync(new URL('../../docs/reference/cli.md', import.meta.url), 'utf8');
@@ -84,6 +93,8 @@ describe('parseCommand', () => {
     [['--no-json'], /^unknown option --no-json; /],
     [['--json=yes'], /^option --json takes no value$/],
     [['--seed'], /^option --seed needs a value: --seed N$/],
+    [['--seed', '1', '--seed=2'], /^option --seed is given twice$/],
+    [['--strategy', 'cold', '--strategy', 'warm-cache'], /^option --strategy is given twice$/],
     [['--memory', '--json'], /^option --memory needs a value: --memory SIZE$/],
     [['--report='], /^option --report needs a value: --report DIR$/],
     [['a', 'b'], /^unexpected argument b; usage: stillwarm reboot \[OPTION\]... \[PATH\]$/],
@@ -112,7 +123,91 @@ describe('parseCommand', () => {
   );
 });
 
+/** Every option of every command that takes a number. */
+const NUMERIC = COMMANDS.flatMap(({ name, options }) =>
+  options.flatMap((option) =>
+    ['N', 'SIZE', 'SECONDS'].includes(option.value ?? '') ? [[name, `--${option.name}`] as const] : [],
+  ),
+);
+
+describe('a number that an option does not take', () => {
+  it('is tried on all of them', () => {
+    expect(NUMERIC.map((pair) => pair.join(' '))).toEqual([
+      'reboot --memory',
+      'reboot --seed',
+      'reboot --limit',
+      'reboot --expire',
+      'vmm-reboot --vms',
+      'vmm-reboot --memory',
+      'vmm-reboot --seed',
+      'vmm-reboot --limit',
+      'campaign --runs',
+      'campaign --seed',
+    ]);
+  });
+
+  it.each(NUMERIC)('%s %s: below zero, or huge, is refused as a number', (command, option) => {
+    for (const text of ['-1', '-0', '-0.5', '-.5', '-1GiB', '9'.repeat(20), '9'.repeat(400), '1e400', '1_000', '１'])
+      for (const argv of [[option, text], [`${option}=${text}`]]) {
+        const io = captureIo('/', { runReboot: never, runVmmReboot: never, runCampaign: never });
+        expect(main([command, ...argv], io)).toBe(2);
+        expect(io.stderr.text).toMatch(new RegExp(`^stillwarm: ${option}: [^\n]* is not [^\n]*\n$`));
+        expect(io.stderr.text).toContain(/^[!-~]+$/.test(text) ? text.slice(0, 80) : JSON.stringify(text));
+      }
+  });
+});
+
+describe('guests that do not fit into a machine', () => {
+  const max = guestMemoryMax('x86_32');
+
+  it('the largest guest is the largest of whole MiB', () => {
+    const machine = MOST_FRAMES.x86_32 * PAGE_SIZE;
+    expect(machineMemoryFor(max)).toBeLessThanOrEqual(machine);
+    expect(machineMemoryFor(max + 2 ** 20)).toBeGreaterThan(machine);
+    expect([max, guestMemoryMax('x86_64')]).toEqual([16_047 * 2 ** 20, 2 ** 36]);
+  });
+
+  it.each([
+    [{ memory: 2 ** 36 }, '--memory 64GiB: a guest of x86_32 has at most 16047MiB (16,826,499,072 bytes) of memory'],
+    [{ memory: max + 4096 }, `--memory ${max / 1024 + 4}KiB: a guest of x86_32 has at most 16047MiB`],
+    [{ memory: 3 * 2 ** 30, vms: 6 }, '--vms 6 --memory 3GiB: 6 guests of x86_32 together have at most 16047MiB'],
+    [{ memory: 2 ** 36, vms: 2 }, '--vms 2 --memory 64GiB: 2 guests of x86_32 together have at most 16047MiB'],
+    [
+      { memory: 2 ** 36, vms: 2, arch: 'x86_64' },
+      '2 guests of x86_64 together have at most 64GiB (68,719,476,736 bytes)',
+    ],
+    [{ memory: 2 ** 36, vms: 2, profile: 'server-2026' }, '2 guests of x86_64 together have at most 64GiB'],
+  ] as const)('%j', (guests, message) => {
+    const told = mistake(() => checkRoom({ profile: 'pentium4-2006', ...guests }));
+    expect(told).toContain(message);
+    const isWithin = guests.memory * ('vms' in guests ? guests.vms : 1) <= 2 ** 36;
+    expect(told.endsWith(', or --arch x86_64')).toBe(isWithin);
+    const advice = /ask for --memory (\w+)/.exec(told)?.[1];
+    expect(advice).toBe('vms' in guests ? undefined : '16047MiB');
+    if (advice !== undefined) expect(parseMemory('--memory', advice)).toBe(max);
+  });
+
+  it.each([
+    { memory: max },
+    { memory: 8_023 * 2 ** 20, vms: 2 },
+    { memory: 2 ** 36, arch: 'x86_64' },
+    { memory: 2 ** 36, profile: 'server-2026' },
+  ] as const)('%j do', (guests) => {
+    expect(() => checkRoom({ profile: 'pentium4-2006', ...guests })).not.toThrow();
+  });
+});
+
 describe('values', () => {
+  property(
+    'a size is printed as it is read',
+    fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+    fc.nat(40),
+    (n, shift) => {
+      for (const bytes of [n, (n % 1000) * 2 ** shift])
+        if (bytes > 0 && parseSize('--limit', sizeText(bytes)) !== bytes) throw new Error(sizeText(bytes));
+    },
+  );
+
   it('a size is its number times its unit, in every spelling', () => {
     let spellings = 0;
     for (const [unit, shift] of [
@@ -167,6 +262,9 @@ describe('values', () => {
 
   it('memory is whole pages within bounds', () => {
     expect(parseMemory('--memory', '16M')).toBe(16 << 20);
+    expect(parseMemory('--memory', '64GiB')).toBe(64 * 2 ** 30);
+    for (const bytes of [(16 << 20) - 4096, 64 * 2 ** 30 + 4096])
+      expect(mistake(() => parseMemory('--memory', String(bytes)))).toMatch(/ is not 16MiB to 64GiB$/);
     expect(mistake(() => parseMemory('--memory', '15M'))).toBe('--memory: 15M is not 16MiB to 64GiB');
     expect(mistake(() => parseMemory('--memory', '65G'))).toBe('--memory: 65G is not 16MiB to 64GiB');
     expect(mistake(() => parseMemory('--memory', '20000001'))).toBe(

@@ -32,6 +32,7 @@ describe('the program', () => {
       ['rebot'],
       /^stillwarm: unknown command rebot; there are reboot, vmm-reboot, mkfs, inspect, campaign \(see stillwarm --help\)\n$/,
     ],
+    [['--json', 'reboot'], /^stillwarm: the command comes first, before --json: reboot, [^\n]*\n$/],
     [['toString'], /^stillwarm: unknown command toString; /],
     [['reboot', '--sede', '1'], /^stillwarm: unknown option --sede; reboot takes --memory, [^\n]*\n$/],
     [['reboot', '--arch', 'z80'], /^stillwarm: --arch: z80 is none of x86_64, x86_32\n$/],

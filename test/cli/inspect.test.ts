@@ -59,7 +59,7 @@ describe('inspect', () => {
   it('lists what does not parse, exit status 1', () => {
     const damaged = captureIo(dir);
     expect(inspect(['damaged.img'], damaged)).toBe(1);
-    expect(damaged.stdout.text).toMatch(/\n1 problems:\n {4}frame \d+: .*\n$/);
+    expect(damaged.stdout.text).toMatch(/\n1 problem:\n {4}frame \d+: .*\n$/);
     const blank = captureIo(dir);
     expect(inspect(['blank.img', '--json'], blank)).toBe(1);
     expect(JSON.parse(blank.stdout.text)).toMatchObject({ problemCount: 1, map: null, frames: { total: 64 } });

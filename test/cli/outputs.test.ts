@@ -243,23 +243,99 @@ describe('two outputs', () => {
     expect(runIt(['reboot', 'image', '--report', 'out', '--dump-memory', 'outer'])).toMatchObject({ status: 0 });
     expect(runIt(['reboot', 'image', '--report', 'out', '--dump-memory', 'out/memory'])).toMatchObject({ status: 0 });
   });
+});
 
-  it.each([
-    [['reboot', 'image', '--report', 'out'], 'out/index.html', 'is written by standard output, too'],
-    [['reboot', 'image', '--dump-memory', 'dump'], 'dump', 'is written by standard output, too'],
-    [['reboot', 'image'], 'image', 'is PATH itself'],
-    [['inspect', 'image'], 'image', 'is MEMORY.img itself'],
-  ])('standard output is one of them: %j > %s', (argv, file, why) => {
+/** Where a stream of the process may lead; each opens it. */
+const STREAM_FILES: Record<string, () => number> = {
+  'the image': () => openSync(join(dir, 'image'), 'a'),
+  'the image by another name': () => {
+    linkSync(join(dir, 'image'), join(dir, 'other'));
+    return openSync(join(dir, 'other'), 'a');
+  },
+  'a new file in the directory': () => openSync(join(dir, 'input/log'), 'w'),
+  'a file below the directory': () => openSync(join(dir, 'way-in/log'), 'w'),
+  'a file elsewhere that the directory has, too': () => {
+    linkSync(join(dir, 'input/one'), join(dir, 'out/one'));
+    return openSync(join(dir, 'out/one'), 'a');
+  },
+  'a file of the directory that is gone elsewhere': () => {
+    linkSync(join(dir, 'input/one'), join(dir, 'out/one'));
+    const fd = openSync(join(dir, 'out/one'), 'a');
+    rmSync(join(dir, 'out/one'));
+    return fd;
+  },
+  'a removed file': () => {
+    const fd = openSync(join(dir, 'input/log'), 'w');
+    rmSync(join(dir, 'input/log'));
+    return fd;
+  },
+  'a file that a link in the directory names': () => {
+    symlinkSync('../out/log', join(dir, 'input/log'));
+    return openSync(join(dir, 'out/log'), 'w');
+  },
+  'a file beside the directory': () => openSync(join(dir, 'input.log'), 'w'),
+  'the page': () => openSync(join(dir, 'out/index.html'), 'w'),
+  'a device': () => openSync('/dev/null', 'w'),
+};
+
+describe.each(['standard output', 'standard error'])('%s leads to', (stream) => {
+  describe.each(Object.keys(STREAM_FILES))('%s', (target) => {
+    it.each([
+      ['reboot', 'input', '--report', 'out'],
+      ['vmm-reboot', 'image', '--report', 'out'],
+      ['mkfs', 'input', 'new.img'],
+      ['inspect', 'image'],
+    ])('%s %s', (...argv) => {
+      prepare();
+      mkdirSync(join(dir, 'out'));
+      const fd = STREAM_FILES[target]!();
+      try {
+        const before = snapshot();
+        // Both may lead to one file.
+        const hostStreams = [stream, 'both'].map((name) => ({ name, fd }));
+        const { status, worked, err } = runIt(argv, { hostStreams });
+        const [command, input] = argv;
+        let why: string | undefined;
+        if (target.startsWith('the image') && input === 'image')
+          why = `${stream} is ${command === 'inspect' ? 'MEMORY.img' : 'PATH'} itself`;
+        if (/^a (new )?file (in|below|elsewhere|of) /.test(target) && input === 'input')
+          why = `${stream} lies in ${command === 'mkfs' ? 'DIR' : 'PATH'}, which is being read`;
+        if (target === 'the page' && argv.includes('--report'))
+          why = `--report: ${join(dir, 'out/index.html')} is written by ${stream}, too`;
+        if (why !== undefined) {
+          expect({ status, worked, err }).toEqual({ status: 2, worked: 0, err: `stillwarm: ${why}\n` });
+          expect(snapshot()).toEqual(before);
+        } else if (command === 'inspect') expect(err).toMatch(/: 13 bytes, not a whole number of frames/);
+        else expect({ status, err }).toEqual({ status: 0, err: '' });
+      } finally {
+        closeSync(fd);
+      }
+    });
+  });
+});
+
+describe('a name of an output', () => {
+  // 255 bytes are the most that a name may have.
+  it.each([1, 200, 250, 254, 255, 256])('of %i bytes', (length) => {
     prepare();
-    mkdirSync(join(dir, 'out'));
-    const stdoutFd = openSync(join(dir, file), 'a');
-    try {
-      const { status, worked, err } = runIt(argv, { stdoutFd });
-      expect({ status, worked }).toEqual({ status: 2, worked: 0 });
-      expect(err).toContain(why);
-      expect(readFileSync(join(dir, 'image'), 'utf8')).toBe('precious, too');
-    } finally {
-      closeSync(stdoutFd);
+    const name = 'n'.repeat(length);
+    for (const argv of [
+      ['mkfs', 'input', name],
+      ['mkfs', '--force', 'input', name],
+      ['reboot', 'image', '--dump-memory', name],
+      ['reboot', 'image', '--report', name],
+    ]) {
+      const isTooLong = length > 255;
+      const { status, err, worked } = runIt(argv);
+      expect({ argv, status, err }).toEqual({
+        argv,
+        status: isTooLong ? 2 : 0,
+        err: isTooLong ? (expect.stringMatching(/: the name is too long\n$/) as string) : '',
+      });
+      if (isTooLong) expect(worked).toBe(0);
+      else expect(existsSync(join(dir, name))).toBe(true);
+      expect(readdirSync(dir).filter((each) => each.endsWith('.part'))).toEqual([]);
+      if (!isTooLong && argv.includes('--dump-memory')) rmSync(join(dir, name));
     }
   });
 });
@@ -283,7 +359,7 @@ it.each([
 
 it('what a killed run of the same number left is not touched', () => {
   prepare();
-  const left = join(dir, `image.new.${process.pid}.part`);
+  const left = join(dir, `stillwarm-${process.pid}.part`);
   writeFileSync(left, 'half');
   expect(runIt(['mkfs', 'input', 'image.new'])).toMatchObject({ status: 0 });
   expect(readFileSync(left, 'utf8')).toBe('half');

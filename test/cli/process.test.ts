@@ -46,12 +46,12 @@ describe('a host that refuses', () => {
   });
 
   it.each([
-    [`${REBOOT} --report page > /dev/null`, `page/index\\.html: ${FULL}`],
+    [`${REBOOT} --report page/of/it > /dev/null`, `page/of/it/index\\.html: ${FULL}`],
     [`${REBOOT} --dump-memory memory.img`, `memory\\.img: ${FULL}`],
     ['stillwarm mkfs files disk.img', `disk\\.img: ${FULL}`],
   ])('room for an output: %s', (line, what) => {
     mustBeRefused(`${SMALL_FILES} ${line}`, new RegExp(`^stillwarm: [^\n]*${what}\n$`));
-    const left = readdirSync(dir, { recursive: true }).filter((name) => name !== 'page');
+    const left = readdirSync(dir, { recursive: true });
     expect(left.sort()).toEqual(['files', 'files/one']);
   });
 
@@ -74,6 +74,21 @@ describe('a host that refuses', () => {
       /^stillwarm: too many open files: raise ulimit -n to 256 or more\n$/,
     );
   });
+});
+
+it.each([
+  [`${REBOOT} > files/out`, 'standard output lies in PATH, which is being read'],
+  [`${REBOOT} 2> files/err; cat files/err >&2; exit 2`, 'standard error lies in PATH, which is being read'],
+  ['stillwarm mkfs files disk.img >> files/one', 'standard output lies in DIR, which is being read'],
+  ['stillwarm inspect files/one >> files/one', 'standard output is MEMORY.img itself'],
+])('%s is refused', (line, message) => {
+  mustBeRefused(line, new RegExp(`^stillwarm: ${message}\\n$`));
+  expect(readFileSync(join(dir, 'files/one')).equals(Buffer.alloc(20_000, 1))).toBe(true);
+});
+
+it('both streams may go to one file', () => {
+  expect(cli.bash(dir, `${REBOOT} > log 2>&1`)).toMatchObject({ status: 0, err: '' });
+  expect(readFileSync(join(dir, 'log'), 'utf8')).toMatch(/\nverified [^\n]*: all equal\n$/);
 });
 
 it('standard error that takes nothing leaves the status as it is', () => {

@@ -84,6 +84,9 @@ describe('the options of the experiment', () => {
     const io = captureIo(dir);
     reboot([], io);
     expect(basename(io.ran[0]!.path)).toBe('node_modules');
+    expect(io.ran[0]!.withoutHidden).toBe(true);
+    reboot(['files'], io);
+    expect(io.ran[1]!.withoutHidden).toBeUndefined();
     expect(existsSync(join(io.ran[0]!.path, 'cli-table3'))).toBe(true);
   });
 

@@ -34,6 +34,7 @@ describe('stillwarm vmm-reboot', () => {
       seed: 1,
       limit: 16 << 20,
       series: true,
+      withoutHidden: true,
     });
     expect(options!.path).toMatch(/node_modules$/);
   });
@@ -81,7 +82,10 @@ describe('stillwarm vmm-reboot', () => {
   it.each([
     [['--vms', '0'], '--vms: 0 is not an integer of 1 to 95'],
     [['--vms', '96'], '--vms: 96 is not an integer of 1 to 95'],
-    [['--vms', '2', '--memory', '64G'], '--vms 2: guests of 68719476736 bytes are more than 64GiB in all'],
+    [
+      ['--vms', '2', '--memory', '64G'],
+      '--vms 2 --memory 64GiB: 2 guests of x86_32 together have at most 16047MiB (16,826,499,072 bytes) of memory: ask for fewer or smaller guests',
+    ],
     [['--strategy', 'hope'], `--strategy: hope is none of ${VMM_STRATEGIES.join(', ')}`],
     [['nothing'], 'PATH: /nothing does not exist'],
   ])('%j is one line and status 2', (argv, message) => {

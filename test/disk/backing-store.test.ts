@@ -58,6 +58,27 @@ property(
   },
 );
 
+it('changes of every range that begins or ends at the border of a chunk of 256, or beside it', () => {
+  const counts = new ChangeCounts();
+  const END = 1100;
+  // Each block as often as no other near it: 1 to 7 times.
+  const timesOf = (block: number): number => 1 + (block % 7);
+  for (let block = 0; block < END; block++) for (let n = 0; n < timesOf(block); n++) counts.add(block, 1);
+  // What is counted at once is counted in each chunk.
+  for (const border of [256, 512, 768]) counts.add(border - 1, 2);
+  const sum = (from: number, to: number): number => {
+    let all = 0;
+    for (let block = from; block < Math.min(to, END); block++)
+      all += timesOf(block) + ([0, 255].includes(block % 256) && block > 200 && block < 1000 ? 1 : 0);
+    return all;
+  };
+  const places = [0, 256, 512, 768, 1024].flatMap((border) => [border - 1, border, border + 1]).filter((at) => at >= 0);
+  const wrong = places.flatMap((from) =>
+    places.filter((to) => to > from && counts.in(from, to - from) !== sum(from, to)).map((to) => [from, to]),
+  );
+  expect(wrong).toEqual([]);
+});
+
 describe('views of the same bytes', () => {
   const BLOCKS = 6;
   /** Media, and images over them; each with the media and blocks that its blocks are. */
@@ -135,6 +156,19 @@ describe('views of the same bytes', () => {
     const clone = a.clone();
     clone.write(0, new Uint8Array(512), 0, 512);
     expect([generationOf(a), generationOf(clone)]).toEqual([0, 1]);
+  });
+
+  it('have generations through each further drive that begin 2^40 behind those of the one before', () => {
+    const simulation = new Simulation(1);
+    const memory = new MachineMemory(PAGE_SIZE);
+    const image = new MemoryImage(BLOCKS * PAGE_SIZE);
+    const options = { model: new InstantDisk(), writeCacheBytes: 0 };
+    const drives = Array.from({ length: 8192 }, () => new Drive(simulation, memory, image, options));
+    const generations = [0, 1, 2, 8191].map((n) => generationOf(drives[n]!.store));
+    expect(generations).toEqual([0, 2 ** 40, 2 ** 41, 8191 * 2 ** 40]);
+    expect(Number.isSafeInteger(8191 * 2 ** 40 + 2 ** 40 - 1)).toBe(true);
+    image.write(0, new Uint8Array(512), 0, 512);
+    expect(generationOf(drives[8191]!.store)).toBe(8191 * 2 ** 40 + 1);
   });
 
   it('a file of the host counts what is written to it, and to the overlay over it', () => {

@@ -162,7 +162,7 @@ describe('checkSuperblock', () => {
     ['s_blocks_per_group', 0, 's_blocks_per_group is 0, not a multiple of 8 from 8 to 32768'],
     ['s_blocks_per_group', 16, 's_blocks_per_group is 16, but the metadata of a group needs 20'],
     ['s_inodes_per_group', 513, 's_inodes_per_group is 513, not a multiple of 32 up to 32768'],
-    ['s_inodes_count', 513, 's_inodes_count is 513, but 1 groups of 512 have 512'],
+    ['s_inodes_count', 513, 's_inodes_count is 513, not 512: 1 group of 512'],
     ['s_blocks_count', 2049, 'image cut short: s_blocks_count is 2049 (8392704 bytes), the device has 8388608 bytes'],
     ['s_blocks_count', 0, 's_blocks_count is 0, but the metadata of a group needs 19'],
     ['s_first_data_block', 1, 's_first_data_block is 1, not 0'],
@@ -223,7 +223,7 @@ describe('checkSuperblock', () => {
       refused: 'block size 1024 (s_log_block_size 0); only 4096 is supported',
     });
     expect(refusal(['-t', 'ext2', '-b', '4096', '-O', 'meta_bg,^resize_inode'], 'ssv first_meta_bg 2')).toEqual({
-      refused: 's_first_meta_bg is 2, but there are 1 blocks of descriptors',
+      refused: 's_first_meta_bg is 2, but the descriptors have 1 block',
     });
   });
 

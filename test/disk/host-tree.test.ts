@@ -75,12 +75,27 @@ describe('readHostTree', () => {
       const other = join(dir, 'other');
       const changes: [change: () => void, message: string][] = [
         [() => rmSync(path), `cannot read ${shown}: no such file`],
-        [() => truncateSync(path, 2), `${shown}: changed while it was in use`],
-        [() => writeFileSync(path, 'much longer'), `${shown}: changed while it was in use`],
-        [() => utimesSync(path, 1, 1), `${shown}: changed while it was in use`],
-        [() => (rmSync(path), run('mkfifo', path)), `${shown}: changed while it was in use`],
+        [
+          () => truncateSync(path, 2),
+          `${shown}: changed while it was in use: stop what writes to it, or name a copy of the directory`,
+        ],
+        [
+          () => writeFileSync(path, 'much longer'),
+          `${shown}: changed while it was in use: stop what writes to it, or name a copy of the directory`,
+        ],
+        [
+          () => utimesSync(path, 1, 1),
+          `${shown}: changed while it was in use: stop what writes to it, or name a copy of the directory`,
+        ],
+        [
+          () => (rmSync(path), run('mkfifo', path)),
+          `${shown}: changed while it was in use: stop what writes to it, or name a copy of the directory`,
+        ],
         // As cp -p and rsync do: another file, as long and as old.
-        [() => renameSync(other, path), `${shown}: changed while it was in use`],
+        [
+          () => renameSync(other, path),
+          `${shown}: changed while it was in use: stop what writes to it, or name a copy of the directory`,
+        ],
       ];
       for (const [change, message] of changes) {
         rmSync(path, { force: true });
@@ -113,7 +128,7 @@ describe('readHostTree', () => {
       rmSync(join(dir, 'gone'));
       truncateSync(join(dir, 'cut'), 1);
       expect(listing.read().leftOut.told).toEqual([
-        `${dir}/cut: changed while it was in use`,
+        `${dir}/cut: changed while it was in use: stop what writes to it, or name a copy of the directory`,
         `cannot read ${dir}/gone: no such file`,
       ]);
     });
@@ -132,6 +147,21 @@ describe('readHostTree', () => {
         told: [`${dir}/long: ${most + 1} bytes are too long for a file of ext2`],
       });
       expect(new HostListing(dir, 4096).bytes).toBe(4096);
+      // As long as ext2 allows.
+      truncateSync(join(dir, 'long'), most);
+      expect(new HostListing(dir).bytes).toBe(1 + most);
+    });
+  });
+
+  it('refuses more names than it is to hold, wherever they are', () => {
+    inTemporaryDirectory((dir) => {
+      mkdirSync(join(dir, 'd'));
+      for (const name of ['a', 'd/b', 'd/c', 'e']) writeFileSync(join(dir, name), 'x');
+      expect(new HostListing(dir, Infinity, false, 5).bytes).toBe(4);
+      for (const most of [4, 2, 0])
+        expect(() => new HostListing(dir, Infinity, false, most)).toThrow(
+          new UserError(`${dir}: more than ${most} names`),
+        );
     });
   });
 

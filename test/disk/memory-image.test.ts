@@ -49,6 +49,17 @@ describe('MemoryImage', () => {
     expect(image.allocatedBytes).toBe(CHUNK);
   });
 
+  it('shows its bytes where they lie in one piece: within a chunk of 1 MiB', () => {
+    const image = new MemoryImage(SIZE);
+    const shown = (offset: number, length: number) => image.view(offset, length)?.length;
+    expect(shown(0, 1)).toBeUndefined();
+    image.write(CHUNK - 1, Uint8Array.of(5, 6), 0, 2);
+    expect([shown(0, CHUNK), shown(CHUNK - 1, 1), shown(CHUNK, CHUNK)]).toEqual([CHUNK, 1, CHUNK]);
+    expect([image.view(CHUNK - 1, 1)![0], image.view(CHUNK, 1)![0]]).toEqual([5, 6]);
+    expect([shown(0, CHUNK + 1), shown(CHUNK - 1, 2), shown(1, CHUNK)]).toEqual([undefined, undefined, undefined]);
+    expect(image.allocatedBytes).toBe(2 * CHUNK);
+  });
+
   it('refuses a range outside the image or the buffer', () => {
     const image = new MemoryImage(100);
     const bytes = new Uint8Array(50);

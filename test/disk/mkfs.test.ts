@@ -350,7 +350,7 @@ describe('makeExt2', () => {
     try {
       planExt2(from, { size: 1 << 20 });
     } catch (error) {
-      const match = /^size: 1048576 bytes are too few, the files need (\d+)$/.exec((error as UserError).message);
+      const match = /^size: 1,048,576 bytes are too few, the files need (\d+)$/.exec((error as UserError).message);
       least = Number(match?.[1]);
     }
     expect(planExt2(from, { size: least }).sizeBytes).toBe(least);

@@ -71,7 +71,7 @@ describe('a balloon', () => {
   it('has a target of whole pages, and of no more than the domain was built with', () => {
     const machine = vmmMachine(1);
     run(machine, machine.start());
-    expect(() => setTarget(machine, 4095)).toThrow('memory: 4095 bytes are not whole pages');
+    expect(() => setTarget(machine, 4095)).toThrow('memory: 4,095 bytes are not whole pages');
     expect(() => setTarget(machine, 0)).toThrow('are not whole pages');
     expect(() => setTarget(machine, BUILT + PAGE_SIZE)).toThrow('are more than the');
     machine.hypervisor.xenstore.write(`/local/domain/${machine.guests.get('guest0')!.domain.domid}/memory/target`, 'x');

@@ -1,8 +1,9 @@
 // The user's image as the disk of an experiment: ext3, unmounted in order or not, and never changed.
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { putField, UserError } from '../../src/base/index.ts';
+import { printable, putField, UserError } from '../../src/base/index.ts';
 import { main } from '../../src/cli/commands.ts';
 import { reboot } from '../../src/cli/reboot.ts';
 import type { MemoryImage } from '../../src/disk/memory-image.ts';
@@ -78,7 +79,7 @@ describe('a directory', () => {
       writeFileSync(`${dir}/a`, Buffer.alloc(100_000, 1));
       writeFileSync(`${dir}/sparse`, '');
       truncateSync(`${dir}/sparse`, 2 ** 40);
-      expect(() => openDir(dir)).toThrow(/: files claim 1099511727776 bytes and have \d+: give a --limit$/);
+      expect(() => openDir(dir)).toThrow(/: files claim 1,099,511,727,776 bytes and have [\d,]+: give a --limit$/);
       const disk = openDir(dir, 1 << 20);
       expect(disk.all).toEqual({ files: 2, bytes: 1 << 20 });
       expect(disk.files.map(({ path, size }) => [path, size])).toEqual([
@@ -106,8 +107,32 @@ describe('a directory', () => {
       // Nothing of the file is in memory: when it is gone, so are its bytes.
       writeFileSync(`${dir}/a`, 'changed');
       expect(() => disk.image.read(block * 4096, seen, 0, 2)).toThrow(
-        new UserError(`${dir}/a: changed while it was in use`),
+        new UserError(`${dir}/a: changed while it was in use: stop what writes to it, or name a copy of the directory`),
       );
+    });
+  });
+
+  it('without what is hidden in it, is the same disk whatever other programs write there', () => {
+    inTemporaryDirectory((dir) => {
+      mkdirSync(`${dir}/.cache`);
+      mkdirSync(`${dir}/sub`);
+      for (const name of ['.cache/results', '.lock', 'a', 'sub/.kept']) writeFileSync(`${dir}/${name}`, name);
+      const names = (withoutHidden?: boolean): string[] => {
+        const disk = openDisk(dir, undefined, () => undefined, withoutHidden);
+        writeFileSync(`${dir}/.cache/results`, 'written while the disk is in use');
+        writeFileSync(`${dir}/.lock`, '');
+        const reading = (): void => disk.image.read(0, new Uint8Array(disk.image.size), 0, disk.image.size);
+        if (withoutHidden === true) reading();
+        else
+          expect(reading).toThrow(
+            /(results|lock): changed while it was in use: stop what writes to it, or name a copy/,
+          );
+        disk.close();
+        writeFileSync(`${dir}/.lock`, 'not empty');
+        return disk.files.map(({ path }) => path);
+      };
+      expect(names(true)).toEqual(['/a', '/sub/.kept']);
+      expect(names()).toEqual(['/.cache/results', '/.lock', '/a', '/sub/.kept']);
     });
   });
 
@@ -162,15 +187,19 @@ describe('an image that is none, or not as it should be,', () => {
   };
 
   it.each([
-    ['\x1f\x8b\x08', 0, 'packed by gzip: unpack it first: gzip -dc FILE > disk.img'],
-    ['BZh9', 0, 'packed by bzip2: unpack it first: bzip2 -dc FILE > disk.img'],
-    ['\xfd7zXZ\0', 0, 'packed by xz: unpack it first: xz -dc FILE > disk.img'],
-    ['\x28\xb5\x2f\xfd', 0, 'packed by zstd: unpack it first: zstd -dc FILE > disk.img'],
-    ['\x04\x22\x4d\x18', 0, 'packed by lz4: unpack it first: lz4 -dc FILE > disk.img'],
-    ['QFI\xfb', 0, 'an image in the format qcow2: make it raw first: qemu-img convert -O raw FILE disk.img'],
-    ['KDMV', 0, 'an image in the format vmdk: make it raw first: qemu-img convert -O raw FILE disk.img'],
-    ['vhdxfile', 0, 'an image in the format vhdx: make it raw first: qemu-img convert -O raw FILE disk.img'],
-    ['\x7f\x10\xda\xbe', 64, 'an image in the format vdi: make it raw first: qemu-img convert -O raw FILE disk.img'],
+    ['\x1f\x8b\x08', 0, 'packed by gzip: unpack it first: gzip -dc FILE > disk.img.raw'],
+    ['BZh9', 0, 'packed by bzip2: unpack it first: bzip2 -dc FILE > disk.img.raw'],
+    ['\xfd7zXZ\0', 0, 'packed by xz: unpack it first: xz -dc FILE > disk.img.raw'],
+    ['\x28\xb5\x2f\xfd', 0, 'packed by zstd: unpack it first: zstd -dc FILE > disk.img.raw'],
+    ['\x04\x22\x4d\x18', 0, 'packed by lz4: unpack it first: lz4 -dc FILE > disk.img.raw'],
+    ['QFI\xfb', 0, 'an image in the format qcow2: make it raw first: qemu-img convert -O raw FILE disk.img.raw'],
+    ['KDMV', 0, 'an image in the format vmdk: make it raw first: qemu-img convert -O raw FILE disk.img.raw'],
+    ['vhdxfile', 0, 'an image in the format vhdx: make it raw first: qemu-img convert -O raw FILE disk.img.raw'],
+    [
+      '\x7f\x10\xda\xbe',
+      64,
+      'an image in the format vdi: make it raw first: qemu-img convert -O raw FILE disk.img.raw',
+    ],
     ['LUKS\xba\xbe', 0, 'encrypted: open it with cryptsetup, and copy what that shows'],
     ['LABELONE', 512, 'a volume of LVM: copy the logical volume in it'],
     ['XFSB', 0, /^an image of XFS: mount it and name the directory, or make an image of that with stillwarm mkfs$/],
@@ -199,7 +228,7 @@ describe('an image that is none, or not as it should be,', () => {
       dos.writeUInt32LE(2048, 462 + 8);
       dos.writeUInt32LE(409_600, 462 + 12);
       writeFileSync(path, dos);
-      const copy = 'a whole disk with a partition table: copy the partition first: dd if=FILE of=disk.img bs=512';
+      const copy = 'a whole disk with a partition table: copy the partition first: dd if=FILE of=disk.img.raw bs=512';
       expect(refusal(path)).toBe(`${copy} skip=2048 count=409600`);
       const gpt = Buffer.from(dos);
       gpt.write('EFI PART', 512, 'latin1');
@@ -209,6 +238,74 @@ describe('an image that is none, or not as it should be,', () => {
       writeFileSync(path, gpt);
       expect(refusal(path)).toBe(`${copy} skip=34 count=100`);
     });
+  });
+
+  it.each([
+    [0n, 133n],
+    [34n, 33n],
+    [34n, 0n],
+    [2n ** 60n, 2n ** 63n],
+    [2n ** 64n - 1n, 2n ** 64n - 1n],
+  ])('with a GPT whose first partition is %i to %i, prints no command', (first, last) => {
+    inTemporaryDirectory((dir) => {
+      const gpt = Buffer.alloc(100_000);
+      gpt.write('\x55\xaa', 510, 'latin1');
+      gpt.write('EFI PART', 512, 'latin1');
+      gpt.writeBigUInt64LE(2n, 512 + 72);
+      gpt.writeBigUInt64LE(first, 1024 + 32);
+      gpt.writeBigUInt64LE(last, 1024 + 40);
+      writeFileSync(`${dir}/disk.img`, gpt);
+      expect(refusal(`${dir}/disk.img`)).toMatch(/^no ext2 file system: /);
+    });
+  });
+
+  it('the commands that it prints can be pasted, whatever the name, and spare the image', () => {
+    const programs = ['gzip', 'bzip2', 'xz', 'zstd', 'lz4', 'qemu-img', 'dd'];
+    const dos = Buffer.alloc(4096);
+    dos.write('\x55\xaa', 510, 'latin1');
+    dos[446 + 4] = 0x83;
+    dos.writeUInt32LE(8, 446 + 12);
+    const heads = [
+      '\x1f\x8b',
+      'BZh9',
+      '\xfd7zXZ\0',
+      '\x28\xb5\x2f\xfd',
+      '\x04\x22\x4d\x18',
+      'QFI\xfb',
+      'KDMV',
+      'vhdxfile',
+    ]
+      .map((head) => Buffer.concat([Buffer.from(head, 'latin1'), Buffer.alloc(4096)]))
+      .concat(dos);
+    const names = ['disk.img', 'a b', "it's", '"$(touch owned)"', '`x`;&|', 'new\nline', '\u001b[31m', '-n', '*'];
+    let pasted = 0;
+    inTemporaryDirectory((dir) => {
+      const record = 'for arg; do case "${arg#if=}" in /*) printf %s "${arg#if=}" >> told;; esac; done';
+      const fakes = programs.map((name) => `${name}() { ${record}; }`).join('\n');
+      for (const name of names)
+        for (const head of heads) {
+          const path = `${dir}/${name}`;
+          writeFileSync(path, head);
+          let message = '';
+          try {
+            openDisk(path, undefined, () => undefined).close();
+          } catch (error) {
+            if (!(error instanceof UserError)) throw error;
+            message = error.message;
+          }
+          const command = /: ((?:gzip|bzip2|xz|zstd|lz4|qemu-img|dd) [^]*)$/.exec(message)?.[1] ?? '';
+          rmSync(`${dir}/told`, { force: true });
+          const { stderr } = spawnSync('bash', ['-c', `${fakes}\n${command}`], { cwd: dir, encoding: 'utf8' });
+          expect({ command, stderr, told: readFileSync(`${dir}/told`, 'utf8') }).toEqual({
+            command: printable(command),
+            stderr: '',
+            told: path,
+          });
+          expect(readFileSync(path).equals(head)).toBe(true);
+          pasted++;
+        }
+    });
+    expect(pasted).toBe(names.length * heads.length);
   });
 
   const withSuperblock = (change: (bytes: Buffer) => void, journalBlocks?: number): string =>
@@ -265,6 +362,6 @@ describe('an image that is none, or not as it should be,', () => {
       /^incompatible feature .*extents.*; it is ext4, or has features of it: /,
     );
     expect(make('-t', 'ext2', '-b', '1024')).toMatch(/^block size 1024 .*; make it anew with mke2fs -b 4096: /);
-    expect(make('-t', 'ext2', '-b', '4096')).toBe('there is nothing to read: 0 regular files, all empty');
+    expect(make('-t', 'ext2', '-b', '4096')).toBe('there is nothing to read: no regular file');
   });
 });

@@ -1,6 +1,6 @@
 // A machine whose guest writes: a small disk, guests that follow each other on it, and what must hold at any moment: every
 // frame that the hypervisor calls clean, and every page that a guest takes over, equals its block as the drive has it.
-import { ModelError, Ns, PAGE_SIZE, type Mfn } from '../../src/base/index.ts';
+import { Ns, PAGE_SIZE, type Mfn } from '../../src/base/index.ts';
 import type { BackingStore } from '../../src/disk/backing-store.ts';
 import type { BlockDevice, BlockRequest } from '../../src/disk/block-device.ts';
 import type { ImageStore } from '../../src/disk/image-store.ts';
@@ -11,7 +11,7 @@ import { Kernel } from '../../src/kernel/index.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process, RandomStream } from '../../src/sim/index.ts';
-import { domainOf, type Domain, type Protections, Provenance, ShutdownReason } from '../../src/xen/index.ts';
+import { domainOf, type Domain, type Protections, Provenance } from '../../src/xen/index.ts';
 
 const MIB = 1 << 20;
 const GUEST_MEMORY = 12 * MIB;
@@ -54,16 +54,6 @@ class FlakyDevice implements BlockDevice {
     else if (this.failOneIn === 0 || random.below(this.failOneIn) > 0) drive.submit(request);
     else if (random.below(2) === 0) drive.submit({ ...request, done: () => request.done('EIO') });
     else simulation.after(Ns(1000), () => request.done('EIO'));
-  }
-}
-
-/** Shuts down. A drive that fails does not keep the guest from stopping. */
-function* untilStopped(domain: Domain, shutdown: Process): Process {
-  try {
-    yield* shutdown;
-  } catch (error) {
-    if (!(error instanceof ModelError)) throw error;
-    domain.environment.hypercalls.shutdown(ShutdownReason.reboot);
   }
 }
 
@@ -193,9 +183,9 @@ export class GuestDisk {
 
   /** The next guest, after an orderly shutdown or a crash of this one. */
   reboot(crash: boolean, preserve = true, betweenGuests?: () => void, cmdLine = this.#cmdLine): void {
-    const { kernel, domain } = this.guest;
+    const { kernel } = this.guest;
     if (crash) this.crash();
-    else this.run(untilStopped(domain, kernel.shutdown()));
+    else this.run(kernel.shutdown());
     this.restart(preserve, betweenGuests, cmdLine);
   }
 

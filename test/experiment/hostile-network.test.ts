@@ -1,23 +1,26 @@
 /**
- * Web servers of guests, and their clients, on a network of which every cable loses some frames, repeats some and lets some overtake
- * others, while the hypervisor under the guests is rebooted.
+ * Web servers of guests, and their clients, on a network of which every cable loses some frames, repeats some, lets some overtake others and
+ * delivers some late, while the hypervisor under the guests is rebooted. The cable over which guests are migrated is one of them.
  */
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { rebootHypervisor } from '../../src/experiment/vmm-reboot.ts';
+import { Ns } from '../../src/base/index.ts';
 import { Nic } from '../../src/machine/nic.ts';
+import type { Simulation } from '../../src/sim/index.ts';
 import { vmmClients, vmmMachine } from './vmm-disk.ts';
 
 interface Harm {
-  /** One of so many frames is lost, sent twice, or held until the next one has gone; 0: none. */
+  /** One of so many frames is lost, sent twice, held until the next one has gone, or 30 ms late; 0: none. */
   readonly lost: number;
   readonly twice: number;
   readonly held: number;
+  readonly late: number;
 }
 
 /** From here on every adapter does this to what it sends. */
-function harm({ lost, twice, held }: Harm): { lost: number; twice: number; held: number } {
-  const done = { lost: 0, twice: 0, held: 0 };
+function harm(simulation: Simulation, { lost, twice, held, late }: Harm): { -readonly [K in keyof Harm]: number } {
+  const done = { lost: 0, twice: 0, held: 0, late: 0 };
   const waiting = new Map<Nic, Uint8Array>();
   const { send } = Nic.prototype;
   let sent = 0;
@@ -26,6 +29,12 @@ function harm({ lost, twice, held }: Harm): { lost: number; twice: number; held:
     sent++;
     if (isNth(lost)) {
       done.lost++;
+      return true;
+    }
+    if (isNth(late)) {
+      done.late++;
+      const copy = packet.slice();
+      simulation.after(Ns(30_000_000), () => send.call(this, copy));
       return true;
     }
     const before = waiting.get(this);
@@ -51,15 +60,16 @@ afterEach(() => {
 });
 
 describe.each([
-  ['repeats every frame', { lost: 0, twice: 1, held: 0 }],
-  ['lets every third frame be overtaken', { lost: 0, twice: 0, held: 3 }],
-  ['loses, repeats and reorders', { lost: 13, twice: 5, held: 7 }],
+  ['repeats every frame', { lost: 0, twice: 1, held: 0, late: 0 }],
+  ['lets every third frame be overtaken', { lost: 0, twice: 0, held: 3, late: 0 }],
+  ['delivers every fifth frame late', { lost: 0, twice: 0, held: 0, late: 5 }],
+  ['loses, repeats, reorders and delays', { lost: 13, twice: 5, held: 7, late: 11 }],
 ] as const)('a network that %s', (_, what) => {
   it('has visitors answered with the right bytes, and a user keep its connection over warm-vm', () => {
     const machine = vmmMachine(2);
     const clients = vmmClients(machine);
     machine.simulation.runProcess('start', machine.start());
-    const done = harm(what);
+    const done = harm(machine.simulation, what);
     // A wrong byte that a client is sent throws.
     const result = machine.simulation.runProcess('reboot', rebootHypervisor(machine, clients, 'warm-vm'));
     for (const guest of result.guests) {
@@ -68,7 +78,7 @@ describe.each([
       expect(guest.requests.answered).toBeGreaterThan(100);
       expect(guest.downtimeNs).toBeLessThan(result.totalNs + 2e9);
     }
-    for (const kind of ['lost', 'twice', 'held'] as const) expect(done[kind] > 100).toBe(what[kind] > 0);
+    for (const kind of ['lost', 'twice', 'held', 'late'] as const) expect(done[kind] > 100).toBe(what[kind] > 0);
     machine.toolstack.list.checkInvariants();
   });
 
@@ -76,10 +86,28 @@ describe.each([
     const machine = vmmMachine(1);
     const clients = vmmClients(machine);
     machine.simulation.runProcess('start', machine.start());
-    harm(what);
+    harm(machine.simulation, what);
     const result = machine.simulation.runProcess('reboot', rebootHypervisor(machine, clients, 'shutdown-boot'));
     const [guest] = result.guests;
     expect([guest!.outcome, guest!.keptConnection, guest!.keptSession]).toEqual(['booted', false, false]);
     expect(guest!.requests.answered).toBeGreaterThan(0);
+  });
+
+  it('has a guest migrated there and back where nothing is missing, and else booted, and it is known why', () => {
+    const machine = vmmMachine(1);
+    const clients = vmmClients(machine);
+    machine.simulation.runProcess('start', machine.start());
+    const done = harm(machine.simulation, what);
+    const result = machine.simulation.runProcess('reboot', rebootHypervisor(machine, clients, 'live-migration'));
+    const [guest] = result.guests;
+    const isWhole = what.lost + what.held + what.late === 0;
+    expect([guest!.outcome, guest!.reason]).toEqual(
+      isWhole ? ['continued', undefined] : ['booted', expect.stringMatching(/^(refused: )?a packet is missing$/)],
+    );
+    expect([guest!.keptConnection, guest!.keptSession]).toEqual([isWhole, isWhole]);
+    expect(guest!.requests.answered).toBeGreaterThan(isWhole ? 100 : 0);
+    expect(Object.values(done).reduce((sum, n) => sum + n, 0)).toBeGreaterThan(100);
+    for (const each of [machine, machine.neighbour]) each.toolstack.list.checkInvariants();
+    expect(machine.neighbour.toolstack.list.entries).toEqual([]);
   });
 });

@@ -115,6 +115,31 @@ describe('a guest of which dirty pages survive a crash', () => {
   });
 });
 
+describe('guests that are migrated one after the other', () => {
+  it.each([
+    ['before it is asked', 0, 'it does not run'],
+    ['while it is sent', 1_000_000, 'it does not suspend itself'],
+  ])('have the cable to themselves: the first is paused %s and stays, the second goes', (_, delayNs, problem) => {
+    const machine = vmmMachine(2);
+    run(machine, machine.start());
+    const { neighbour } = machine;
+    const { domain } = machine.guests.get('guest0')!;
+    const { kernel } = machine.guests.get('guest1')!;
+    const move = function* (): Process {
+      if (delayNs === 0) domain.pause();
+      else machine.simulation.after(Ns(delayNs), () => domain.pause());
+      expect(yield* machine.migrateGuest('guest0', neighbour)).toHaveProperty('problem', problem);
+      expect(yield* machine.migrateGuest('guest1', neighbour)).toHaveProperty('bytes');
+    };
+    run(machine, move());
+    domain.unpause();
+    expect([[...machine.guests.keys()], [...neighbour.guests.keys()]]).toEqual([['guest0'], ['guest1']]);
+    expect(run(machine, readsItsFile(machine.guests.get('guest0')!.kernel, 0))).toBe(true);
+    expect(run(machine, readsItsFile(kernel, 1))).toBe(true);
+    for (const each of [machine, neighbour]) each.toolstack.list.checkInvariants();
+  });
+});
+
 describe('a hypervisor reboot by live-migration', () => {
   it('shuts a guest down that does not go, and boots it again, and says why', () => {
     const machine = vmmMachine(2);

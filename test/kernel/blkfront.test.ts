@@ -152,6 +152,7 @@ function queueByHand(): {
   front: BlockFront;
   ended: string[];
   submit: (block: number, ...pages: number[]) => void;
+  submitAs: (op: BlkifOp, block: number, ...pages: number[]) => void;
 } {
   const machine = new FakeMachine({ image: IMAGE, nrPages: 64, byHand: true });
   const queue = new BlockQueue(machine.env);
@@ -159,11 +160,12 @@ function queueByHand(): {
   queue.attach(front);
   const ended: string[] = [];
   const endPage = (pfn: Pfn, failed: boolean): void => void ended.push(`${pfn}${failed ? ' failed' : ''}`);
-  const submit = (block: number, ...pages: number[]): void => {
-    const bio: Bio = { op: BlkifOp.read, block, pages: pages as Pfn[], endPage };
+  const submitAs = (op: BlkifOp, block: number, ...pages: number[]): void => {
+    const bio: Bio = { op, block, pages: pages as Pfn[], endPage };
     queue.submit(bio);
   };
-  return { machine, queue, front, ended, submit };
+  const submit = (block: number, ...pages: number[]): void => submitAs(BlkifOp.read, block, ...pages);
+  return { machine, queue, front, ended, submit, submitAs };
 }
 
 function onTheRing({ machine }: { machine: FakeMachine }): [number, number[]][] {
@@ -239,19 +241,24 @@ describe('the queue', () => {
     expect(it.ended).toEqual(['23', '20 failed', '21 failed', '22 failed']);
   });
 
-  it('is congested from 113 requests on until there are fewer than 103, full at 128, and feeds the ring as it empties', () => {
+  it.each([
+    ['reads', BlkifOp.read],
+    ['writes', BlkifOp.write],
+  ])('is congested from 113 %s on until there are fewer than 103, full at 128, and feeds the ring', (_, op) => {
     const it = queueByHand();
-    for (let i = 0; i < 112; i++) it.submit(2 * i, 9);
-    expect(it.queue.isCongested).toBe(false);
-    it.submit(224, 9);
-    expect([it.queue.isCongested, it.queue.isFull]).toEqual([true, false]);
-    for (let i = 113; i < 128; i++) it.submit(2 * i, 9);
-    expect([it.queue.isFull, it.front.inFlight]).toEqual([true, RING_SLOTS]);
+    const state = (of: BlkifOp) => [it.queue.isCongested(of), it.queue.isFull(of)];
+    for (let i = 0; i < 128; i++) {
+      it.submitAs(op, 2 * i, 9);
+      expect(state(op)).toEqual([i + 1 >= 113, i + 1 >= 128]);
+    }
+    expect(it.front.inFlight).toBe(RING_SLOTS);
+    // The other direction has its own.
+    expect(state(op === BlkifOp.read ? BlkifOp.write : BlkifOp.read)).toEqual([false, false]);
     let waited = false;
     it.machine.simulation.spawn(
       'waits',
       (function* () {
-        yield* it.queue.waitForRoom();
+        yield* it.queue.waitForRoom(op);
         waited = true;
       })(),
     );
@@ -261,14 +268,45 @@ describe('the queue', () => {
       pending.push(...it.machine.backend!.take());
       const request = pending.shift()!;
       order.push(request.sector / 8);
-      it.machine.backend!.answer(request.id, BlkifOp.read, BlkifStatus.ok);
+      it.machine.backend!.answer(request.id, op, BlkifStatus.ok);
       it.machine.backend!.notify();
       it.machine.simulation.run();
       expect(waited).toBe(true);
-      expect(it.queue.isCongested).toBe(left - 1 >= 103);
+      expect(state(op)).toEqual([left - 1 >= 103, false]);
       expect(it.front.inFlight).toBe(Math.min(left - 1, RING_SLOTS));
     }
     expect(order).toEqual(row(0, 128).map((i) => 2 * i));
     expect(it.ended).toHaveLength(128);
+  });
+
+  it('lets neither direction wait for the other, and counts a flush with the writes', () => {
+    const it = queueByHand();
+    const full = () => [BlkifOp.read, BlkifOp.write, BlkifOp.flush].map((op) => it.queue.isFull(op));
+    for (let i = 0; i < 127; i++) it.submitAs(BlkifOp.write, 2 * i, 9);
+    for (let i = 0; i < 127; i++) it.submitAs(BlkifOp.read, 2 * i, 9);
+    expect(full()).toEqual([false, false, false]);
+    it.queue.flush(() => undefined);
+    expect(full()).toEqual([false, true, true]);
+    const wakes: string[] = [];
+    for (const [name, op] of [
+      ['writer', BlkifOp.write],
+      ['reader', BlkifOp.read],
+    ] as const)
+      it.machine.simulation.spawn(
+        name,
+        (function* () {
+          yield* it.queue.waitForRoom(op);
+          wakes.push(name);
+        })(),
+      );
+    it.machine.simulation.run();
+    expect(wakes).toEqual(['reader']);
+    it.submitAs(BlkifOp.read, 1000, 9);
+    expect(full()).toEqual([true, true, true]);
+    const [request] = it.machine.backend!.take();
+    it.machine.backend!.answer(request!.id, request!.operation, BlkifStatus.ok);
+    it.machine.backend!.notify();
+    it.machine.simulation.run();
+    expect([request!.operation, wakes, full()]).toEqual([BlkifOp.write, ['reader', 'writer'], [true, false, false]]);
   });
 });

@@ -31,12 +31,17 @@ import { activePages, checkMemory, inactivePages } from './memory-state.ts';
 /** Writes down every batch; answers a claim of index k, and a discard of block k, with what `answers` says: [result, pfn]. */
 class Hypervisor implements Pick<Hypercalls, 'cacheMapOp'> {
   readonly batches: string[][] = [];
+  /** Pages whose recency was asked for, and whose was told, call by call. */
+  readonly asked: number[] = [];
+  readonly told: number[] = [];
   /** What is answered about the recency of pages; undefined: nothing was told. */
   recency: Map<number, number> | undefined;
   readonly answers = new Map<number, [result: number, pfn: number]>();
 
   cacheMapOp({ words, count }: CacheMapBatch): void {
     const lines: string[] = [];
+    if (words[ENTRY_OP] === CacheMapOp.askRecency) this.asked.push(count);
+    if (words[ENTRY_OP] === CacheMapOp.tellRecency) this.told.push(count);
     for (let at = 0; at < count * ENTRY_WORDS; at += ENTRY_WORDS) {
       const [pfn, ino, generation] = [words[at + ENTRY_PFN]!, words[at + ENTRY_INO]!, words[at + ENTRY_GENERATION]!];
       const index = words[at + ENTRY_INDEX]!;
@@ -90,13 +95,13 @@ interface Guest {
   readonly file: AddressSpace;
 }
 
-/** A guest of 200 pages of which `preserved` are set aside. */
-function guest(preserved: number[], recency?: Map<number, number>): Guest {
+/** A guest of 200 pages, or as many as are told, of which `preserved` are set aside. */
+function guest(preserved: number[], recency?: Map<number, number>, nrPages = 200): Guest {
   const hypervisor = new Hypervisor();
   hypervisor.recency = recency;
   const reused: string[] = [];
   const cacheMap = new CacheMap(hypervisor, (pfn, ino, index, block) => reused.push(`${pfn} ${ino}/${index} ${block}`));
-  const mm = new MemoryManagement(200, cacheMap, cacheMap);
+  const mm = new MemoryManagement(nrPages, cacheMap, cacheMap);
   for (const pfn of preserved) mm.map.set(pfn as Pfn, PG.preserved);
   mm.freeAll();
   cacheMap.attach(mm);
@@ -241,6 +246,35 @@ describe('recency', () => {
     it.mm.cache.add(it.file, 0, 100 as Pfn);
     it.mm.lru.drain();
     expect(inactivePages(it.mm.map)).toEqual([101, 102, 100]);
+  });
+
+  it.each([
+    [1, [1]],
+    [511, [511]],
+    [512, [512]],
+    [513, [512, 1]],
+    [1023, [512, 511]],
+    [1024, [512, 512]],
+    [1025, [512, 512, 1]],
+  ])('of %i pages is asked for and told in calls of 512 at most, of each page once', (count, calls) => {
+    const pages = Array.from({ length: count }, (_, i) => 200 + i);
+    // The last page is the oldest.
+    const it = guest(pages, new Map(pages.map((pfn) => [pfn, pages.length + 200 - pfn])), 1400);
+    expect(it.hypervisor.asked).toEqual(calls);
+    expect(inactivePages(it.mm.map)).toEqual([...pages].reverse());
+    it.cacheMap.tellRecency();
+    expect(it.hypervisor.told).toEqual(calls);
+    const told = it.hypervisor.batches.flat().map((line) => Number(line.split(' ')[1]));
+    expect(told).toEqual([...pages].reverse());
+  });
+
+  it.each([511, 512, 513])('is nothing where nothing is known of the page in place %i', (unknown) => {
+    const pages = Array.from({ length: 514 }, (_, i) => 200 + i);
+    const known = new Map(pages.map((pfn) => [pfn, 1000 - pfn]));
+    known.delete(200 + unknown);
+    const it = guest(pages, known, 1000);
+    expect(it.hypervisor.asked).toEqual(unknown < 512 ? [512] : [512, 2]);
+    expect(inactivePages(it.mm.map)).toEqual(pages);
   });
 
   property(

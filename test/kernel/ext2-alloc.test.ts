@@ -1,18 +1,18 @@
 // Blocks and inodes are allocated where ext2 of 2.6.12 puts them, and what the bitmaps say is not believed.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Ino, PAGE_SIZE, type Pfn } from '../../src/base/index.ts';
-import { EXT2_MODE, GROUP_DESCRIPTOR } from '../../src/disk/ext2-format.ts';
+import { EXT2_MODE, GROUP_DESCRIPTOR, SUPERBLOCK } from '../../src/disk/ext2-format.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
 import { directory, tree } from '../../src/disk/mkfs-tree.ts';
 import { Buffers, BlockDeviceMapping } from '../../src/kernel/buffer.ts';
 import { freeBlocks, newBlock, nextClearBit, setBit } from '../../src/kernel/ext2-balloc.ts';
-import { freeInode, newInode } from '../../src/kernel/ext2-ialloc.ts';
+import { freeInode, mostDebtOf, newInode } from '../../src/kernel/ext2-ialloc.ts';
 import { Ext2Super } from '../../src/kernel/ext2-super.ts';
 import { BlockQueue } from '../../src/kernel/block-queue.ts';
 import { CacheMap, MemoryManagement, PG } from '../../src/kernel/index.ts';
 import { PageIo } from '../../src/kernel/page-io.ts';
 import { Writeback } from '../../src/kernel/fs-writeback.ts';
-import type { Process } from '../../src/sim/index.ts';
+import { NOTHING, type Process } from '../../src/sim/index.ts';
 import { BOOT_PAGES, COSTS, FakeMachine } from './fake-machine.ts';
 
 let machine: FakeMachine;
@@ -35,7 +35,8 @@ beforeEach(() => {
   queue.attach(machine.connectFront(ring, COSTS.interruptNs, queue.dispatch));
   const io = new PageIo(env, COSTS, mm, cacheMap, queue);
   const writeback = new Writeback(env, COSTS, mm, io, queue);
-  const device = new BlockDeviceMapping(mm.cache.open(0 as Ino, 0, false), image.size / PAGE_SIZE);
+  const space = mm.cache.open(0 as Ino, 0, false);
+  const device = new BlockDeviceMapping(space, image.size / PAGE_SIZE, () => NOTHING);
   superblock = run(Ext2Super.mount(env, new Buffers(env, mm, io, writeback, device)));
 });
 
@@ -79,6 +80,70 @@ describe('blocks', () => {
     expect(Math.floor(run(newBlock(superblock, blocksPerGroup + 5)) / blocksPerGroup)).toBe(2);
   });
 
+  // Blocks of group 1, of which 20,032 is a multiple of 64; each row: the goal, what is in use, what is found.
+  it.each<[string, number, [number, number][], number]>([
+    ['the goal, where it is a multiple of 64', 20_032, [], 20_032],
+    [
+      'the free byte behind such a goal that is in use',
+      20_032,
+      [
+        [20_032, 20_033],
+        [20_034, 20_040],
+      ],
+      20_040,
+    ],
+    ['the start of the run that ends in a free byte', 20_032, [[20_032, 20_035]], 20_035],
+    ['the next one behind a goal', 20_030, [[20_030, 20_031]], 20_031],
+    ['the last of the 64', 19_969, [[19_969, 20_031]], 20_031],
+    [
+      'no single one behind the 64, but a free byte',
+      19_969,
+      [
+        [19_969, 20_032],
+        [20_033, 20_040],
+      ],
+      20_040,
+    ],
+    [
+      'the same for the last of the 64',
+      20_031,
+      [
+        [20_031, 20_032],
+        [20_033, 20_040],
+      ],
+      20_040,
+    ],
+    ['the last of the group', 32_766, [[32_766, 32_767]], 32_767],
+    [
+      'a single one behind the 64 where no byte is free',
+      20_032,
+      [
+        [20_032, 20_100],
+        [20_101, 32_768],
+      ],
+      20_100,
+    ],
+    ['one of the next group, and none before the goal', 20_032, [[20_032, 32_768]], 32_768],
+  ])('are %s', (_, goal, inUse, found) => {
+    const { buffers, geometry } = superblock;
+    const head = nextClearBit(buffers, bitmap(2), 0, geometry.blocksPerGroup);
+    for (const [from, end] of inUse) for (let bit = from; bit < end; bit++) setBit(buffers, bitmap(1), bit, true);
+    const expected = found < geometry.blocksPerGroup ? found : geometry.blocksPerGroup + head;
+    expect(run(newBlock(superblock, geometry.blocksPerGroup + goal)) - geometry.blocksPerGroup).toBe(expected);
+  });
+
+  it('lie before the goal where nothing else is free', () => {
+    const { buffers, geometry } = superblock;
+    const { blocksPerGroup } = geometry;
+    for (const group of [0, 1, 2, 3])
+      for (let bit = 0; bit < blocksPerGroup; bit++) setBit(buffers, bitmap(group), bit, true);
+    setBit(buffers, bitmap(1), 19_000, false);
+    expect(run(newBlock(superblock, blocksPerGroup + 20_032))).toBe(blocksPerGroup + 19_000);
+    expect(() => run(newBlock(superblock, blocksPerGroup + 20_032))).toThrow(
+      expect.objectContaining({ code: 'ENOSPC' }),
+    );
+  });
+
   it('are never metadata, whatever the bitmap says', () => {
     setBit(superblock.buffers, bitmap(0), 1, false);
     expect(() => run(newBlock(superblock, 1))).toThrow(expect.objectContaining({ code: 'EIO' }));
@@ -115,6 +180,55 @@ describe('blocks of several groups', () => {
   });
 });
 
+describe('counts of 16 bits', () => {
+  const set = (group: number, field: keyof typeof GROUP_DESCRIPTOR.offset, value: number): void => {
+    const { pfn, offset } = superblock.descriptor(group);
+    superblock.buffers.writeU16(pfn, offset + GROUP_DESCRIPTOR.offset[field], value);
+  };
+
+  it.each([
+    [0xfffd, 0xffff],
+    [0xfffe, 0xffff],
+    [0xffff, 0xffff],
+  ])('that say %i are %i when two blocks, or two inodes, are freed', (before, after) => {
+    const block = run(newBlock(superblock, 40_000));
+    expect(run(newBlock(superblock, block))).toBe(block + 1);
+    set(1, 'bg_free_blocks_count', before);
+    run(freeBlocks(superblock, block, 2));
+    expect(descriptorWord(1, 'bg_free_blocks_count')).toBe(after);
+    const inodes = [1, 2].map(() => run(newInode(superblock, 2, EXT2_MODE.regular | 0o644)).ino);
+    set(0, 'bg_free_inodes_count', before);
+    for (const ino of inodes) run(freeInode(superblock, ino, false));
+    expect(descriptorWord(0, 'bg_free_inodes_count')).toBe(after);
+  });
+
+  it.each([
+    [1, 0],
+    [2, 1],
+  ])('that say %i are %i when one is taken, though the bitmap has more', (before, after) => {
+    for (const field of ['bg_free_blocks_count', 'bg_free_inodes_count'] as const) set(0, field, before);
+    const { ino } = run(newInode(superblock, 2, EXT2_MODE.regular | 0o644));
+    expect([ino, descriptorWord(0, 'bg_free_inodes_count')]).toEqual([11, after]);
+    expect(Math.floor(run(newBlock(superblock, 20_000)) / 32_768)).toBe(0);
+    expect(descriptorWord(0, 'bg_free_blocks_count')).toBe(after);
+    // A group that says it is full is passed by.
+    expect(Math.floor(run(newBlock(superblock, 20_000)) / 32_768)).toBe(after === 0 ? 1 : 0);
+  });
+
+  it.each([
+    [0x7fff, 0x8000],
+    [0xfffe, 0xffff],
+    [0xffff, 0],
+  ])('of mounts go on from %i with %i', (before, after) => {
+    const { buffers, superblockPage } = superblock;
+    const at = 1024 + SUPERBLOCK.offset.s_mnt_count;
+    buffers.writeU16(superblockPage, at, before);
+    const neighbour = buffers.readU16(superblockPage, at + 2);
+    superblock.beginChange();
+    expect([buffers.readU16(superblockPage, at), buffers.readU16(superblockPage, at + 2)]).toEqual([after, neighbour]);
+  });
+});
+
 describe('inodes', () => {
   const FILE = EXT2_MODE.regular | 0o644;
   const DIRECTORY = EXT2_MODE.directory | 0o755;
@@ -127,6 +241,55 @@ describe('inodes', () => {
     expect([first, second].map(groupOf)).toEqual([1, 3]);
     expect(groupOf(run(newInode(superblock, second, FILE)).ino)).toBe(groupOf(second));
     expect(groupOf(run(newInode(superblock, first, DIRECTORY)).ino)).toBe(groupOf(first));
+  });
+
+  it.each([
+    // By blocks, 256 of them a directory at least.
+    [32_768, 16_384, 0, 128],
+    [32_768, 16_384, 256, 128],
+    [32_768, 16_384, 257, 127],
+    [32_767, 16_384, 256, 127],
+    [32_640, 16_384, 255, 127],
+    // By inodes, 64 of them.
+    [32_768, 8192, 256, 128],
+    [32_768, 8191, 256, 127],
+    [32_768, 128, 256, 2],
+    [32_768, 127, 256, 1],
+    // Never none.
+    [32_768, 32, 256, 1],
+    [256, 16_384, 1000, 1],
+  ])('of directories: groups of %i blocks and %i inodes, %i blocks a directory: a debt of %i', (...row) => {
+    const [blocks, inodes, blocksADirectory, most] = row;
+    expect(mostDebtOf(blocks, inodes, blocksADirectory)).toBe(most);
+  });
+
+  it('of directories lie with their parent up to that debt, which grows by each of them and shrinks by each file', () => {
+    const { geometry, debts, buffers } = superblock;
+    const parent = run(newInode(superblock, 2, DIRECTORY)).ino;
+    const home = groupOf(parent);
+    // So many directories that each has less than 256 blocks.
+    const { pfn, offset } = superblock.descriptor((home + 2) % 4);
+    buffers.writeU16(pfn, offset + GROUP_DESCRIPTOR.offset.bg_used_dirs_count, 1000);
+    const most = mostDebtOf(geometry.blocksPerGroup, geometry.inodesPerGroup, 256);
+    debts[home] = most - 1;
+    expect(groupOf(run(newInode(superblock, parent, DIRECTORY)).ino)).toBe(home);
+    expect(debts[home]).toBe(most);
+    expect(groupOf(run(newInode(superblock, parent, DIRECTORY)).ino)).toBe((home + 1) % 4);
+    expect(groupOf(run(newInode(superblock, parent, FILE)).ino)).toBe(home);
+    expect(debts[home]).toBe(most - 1);
+    expect(groupOf(run(newInode(superblock, parent, DIRECTORY)).ino)).toBe(home);
+  });
+
+  it.each([
+    [254, 255],
+    [255, 255],
+  ])('a debt of %i becomes %i by a directory of the root, and none falls below 0', (before, after) => {
+    superblock.debts.fill(before);
+    const group = groupOf(run(newInode(superblock, 2, DIRECTORY)).ino);
+    expect(superblock.debts[group]).toBe(after);
+    superblock.debts.fill(0);
+    run(newInode(superblock, 2, FILE));
+    expect([...superblock.debts]).toEqual([0, 0, 0, 0]);
   });
 
   it('have another generation each time their number is used', () => {

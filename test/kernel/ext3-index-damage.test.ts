@@ -48,6 +48,11 @@ describe('an index that makes no sense', () => {
     ['only block 0', 'root', allBlocks(ROOT.records, 508, 0)],
     ['only blocks beyond the directory', 'root', allBlocks(ROOT.records, 508, 5000)],
     ['only blocks without bits that count', 'root', allBlocks(ROOT.records, 508, 0x700_0000)],
+    [
+      'only blocks beyond the directory by the highest bit that counts',
+      'root',
+      (bytes) => allBlocks(ROOT.records, 508, nodeBlock + 0x80_0000)(bytes),
+    ],
     ['a leaf in the place of a node', 'root', allBlocks(ROOT.records, 508, 7)],
     ['a limit that is too small', 'node', half(NODE.limit, 510)],
     ['no record', 'node', half(NODE.count, 0)],

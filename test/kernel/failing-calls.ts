@@ -10,6 +10,9 @@ import type { Process } from '../../src/sim/index.ts';
 
 /** What every byte of a free block is: the remains of something that was deleted. */
 export const OLD = 0xee;
+/** Pointers of a free block that looks like an indirect one, and words from one to the next. */
+const OLD_POINTERS = 8;
+const OLD_STRIDE = 3;
 /** First page that is reached through two indirect blocks. */
 const DOUBLE = EXT2_DIRECT_BLOCKS + EXT2_POINTERS_PER_BLOCK;
 
@@ -58,15 +61,27 @@ export function imageToChange(journalBlocks: number | undefined): MemoryImage {
   return image;
 }
 
-/** Fills every free block with the byte OLD. */
+/**
+ * Fills the free blocks: every other one is full of the byte OLD. The others look like indirect blocks, which lead to different ones of
+ * those, so that a new indirect block that is not written shows what was deleted, also after e2fsck.
+ */
 function ageFreeBlocks(image: MemoryImage): void {
   const block = new Uint8Array(PAGE_SIZE);
   image.read(PAGE_SIZE, block, 0, PAGE_SIZE);
   const bitmap = new DataView(block.buffer).getUint32(0, true);
   image.read(bitmap * PAGE_SIZE, block, 0, PAGE_SIZE);
-  const old = new Uint8Array(PAGE_SIZE).fill(OLD);
-  for (let at = 0; at < image.size / PAGE_SIZE; at++)
-    if (((block[at >>> 3]! >>> (at & 7)) & 1) === 0) image.write(at * PAGE_SIZE, old, 0, PAGE_SIZE);
+  const free: number[] = [];
+  for (let at = 0; at < image.size / PAGE_SIZE; at++) if (((block[at >>> 3]! >>> (at & 7)) & 1) === 0) free.push(at);
+  const old = free.filter((_, i) => i % 2 === 1);
+  const bytes = new Uint8Array(PAGE_SIZE).fill(OLD);
+  for (const at of old) image.write(at * PAGE_SIZE, bytes, 0, PAGE_SIZE);
+  const words = new DataView(bytes.buffer);
+  for (const [i, at] of free.filter((each) => !old.includes(each)).entries()) {
+    bytes.fill(0);
+    for (let word = 0; word < OLD_POINTERS; word++)
+      words.setUint32(4 * word * OLD_STRIDE, old[(i * OLD_POINTERS + word) % old.length]!, true);
+    image.write(at * PAGE_SIZE, bytes, 0, PAGE_SIZE);
+  }
 }
 
 /** A call, and what comes before it: files that are open when the caches are dropped. */

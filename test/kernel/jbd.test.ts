@@ -140,6 +140,28 @@ describe('a commit', () => {
     expect(next.machine.run(next.sys.readdir('/d1199')).map(({ name }) => name)).toEqual(['.', '..']);
   });
 
+  it('begins by itself where a handle of 24 buffers might make it longer than a quarter of the journal', () => {
+    // A table of inodes of 260 blocks, all in use: each file that is changed is in a block of its own.
+    const files = Array.from({ length: 260 * 32 }, (_, i) => [`${i}`.padStart(5, '0'), file('')] as const);
+    const image = makeExt2(tree(directory(files)), { size: 256 << 20, journalBlocks: 1024 });
+    const { machine, sys } = boot(image, 4096);
+    const writes = (): number => machine.requests.filter(({ operation }) => operation === BlkifOp.write).length;
+    const change = (n: number): void => {
+      machine.run(sys.chmod(`/${files[32 * n]![0]}`, 0o600));
+      machine.run(
+        (function* () {
+          yield Ns(1_000_000);
+        })(),
+      );
+    };
+    change(0);
+    const before = writes();
+    let changes = 1;
+    while (writes() === before) change(changes++);
+    // 233 buffers, and 24, are more than 256: the change that finds so many waits until they are committed.
+    expect(changes).toBe(234);
+  });
+
   it('writes the log through a few pages where memory has none for copies', () => {
     const image = EMPTY.clone();
     const { machine, sys, kernel } = boot(image);

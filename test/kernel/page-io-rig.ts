@@ -86,6 +86,7 @@ export function rig(nrPages = 768, pages = PAGES, kept: readonly number[] = []):
     mapVersion: 0,
     isInodeDirty: false,
     allocate: function* () {},
+    withdraw: function* () {},
     writeInode: function* () {},
   };
   const blocks: number[] = [];

@@ -1,9 +1,10 @@
 // When dirty pages are written: thresholds, expiry, fsync, reclaim, errors.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Ns, PAGE_SIZE, type Pfn } from '../../src/base/index.ts';
+import { type Ino, Ns, PAGE_SIZE, type Pfn } from '../../src/base/index.ts';
 import { makeExt2 } from '../../src/disk/mkfs.ts';
 import { directory, tree } from '../../src/disk/mkfs-tree.ts';
 import { type Kernel, O, PG, type Syscalls } from '../../src/kernel/index.ts';
+import type { Mapping } from '../../src/kernel/page-io.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { BlkifOp, BlkifStatus } from '../../src/xen/public/index.ts';
 import { FakeMachine, type RingRequest } from './fake-machine.ts';
@@ -136,7 +137,9 @@ describe('fsync', () => {
     expect(writes()).toBe(0);
   });
 
-  it('tells of a write that failed, once; the page stays up to date and is not dirty', () => {
+  it('tells of a write that failed, once; a page that had its block stays up to date and is not dirty', () => {
+    writePages(0, 1);
+    machine.run(sys.fsync(fd));
     writePages(0, 1);
     const block = 4096;
     for (let i = 0; i < block; i++) machine.badBlocks.add(i);
@@ -196,18 +199,97 @@ describe('reclaim', () => {
   });
 });
 
+/** The first `count` pages of a file are dirty, and have blocks. */
+function makeDirty({ mm, writeback }: Rig, mapping: Mapping, count: number): void {
+  for (let index = 0; index < count; index++) {
+    const pfn = mm.allocator.take();
+    mm.cache.add(mapping.space, index, pfn);
+    mm.cache.setUptodate(pfn);
+    mm.map.set(pfn, PG.hasBlock);
+    writeback.markPageDirty(mapping, pfn);
+  }
+}
+
+describe('rounds of 1024 pages', () => {
+  /** Two files, each in a row on the device, of which the first became dirty first; and memory is large. */
+  function twoFiles(first: number, second: number): Rig {
+    const given = rig(10_000, 0);
+    [first, second].forEach((count, n) => {
+      const space = given.mm.cache.open((6 + n) as Ino);
+      makeDirty(given, { ...given.mapping, space, pageCount: count, blockNow: (index) => 10_000 * n + index }, count);
+    });
+    return given;
+  }
+
+  it.each([
+    // What is left of the first file waits behind the second; what is left of a round goes to the second.
+    [1023, ['first 1023', 'second 20']],
+    [1024, ['first 1024', 'second 20']],
+    [1025, ['first 1024', 'second 20', 'first 1']],
+    [2048, ['first 1024', 'second 20', 'first 1024']],
+    [2049, ['first 1024', 'second 20', 'first 1025']],
+  ])('background writeout takes %i pages of a file and 20 of another in turns', (count, expected) => {
+    const given = twoFiles(count, 20);
+    const { mm, limits, machine, runFor } = given;
+    limits.start();
+    const runs: { name: string; pages: number }[] = [];
+    // Reclaim wants more written than there is.
+    machine.simulation.spawn('nap', limits.nap(10_000));
+    for (let i = 0; i < 400 && mm.cache.nrDirty + mm.cache.nrWriteback > 0; i++) {
+      runFor(0.001);
+      for (const { id, operation, sector, pages } of machine.backend!.take()) {
+        const name = sector / 8 < 10_000 ? 'first' : 'second';
+        if (runs.at(-1)?.name === name) runs.at(-1)!.pages += pages.length;
+        else runs.push({ name, pages: pages.length });
+        machine.backend!.answer(id, operation, BlkifStatus.ok);
+      }
+      machine.backend!.notify();
+    }
+    expect(runs.map(({ name, pages }) => `${name} ${pages}`)).toEqual(expected);
+  });
+
+  it.each([1023, 1024, 1025, 2048, 2049])('kupdate writes %i old pages at once', (count) => {
+    const given = twoFiles(count, 20);
+    const { mm, limits, runFor, serve } = given;
+    // So few that background writeout does not begin.
+    Object.defineProperty(mm.map, 'nrPages', { value: 100_000 });
+    limits.start();
+    runFor(29.9);
+    expect(mm.cache.nrDirty).toBe(count + 20);
+    runFor(0.2);
+    serve();
+    expect([mm.cache.nrDirty, mm.cache.nrWriteback]).toEqual([0, 0]);
+    expect(given.machine.simulation.now).toBeLessThan(34e9);
+  });
+});
+
+describe('a writer looks at the thresholds', () => {
+  it.each([
+    [511, 16],
+    [543, 16],
+    [544, 17],
+    [2000, 62],
+    [32_767, 1023],
+    [32_768, 1024],
+    [32_800, 1024],
+    [40_000, 1024],
+  ])('in a memory of %i pages after %i that became dirty', (nrPages, count) => {
+    const { writeback, limits, start } = rig(nrPages, 0);
+    const isDueAt = (pages: number): boolean => {
+      writeback.pagesDirtied = pages;
+      return limits.isDue;
+    };
+    expect([count - 1, count].map(isDueAt)).toEqual([false, true]);
+    start(limits.balance());
+    expect([2 * count - 1, 2 * count].map(isDueAt)).toEqual([false, true]);
+  });
+});
+
 describe('a device that does not keep up', () => {
   /** `count` pages of the file are dirty, each with a block of its own. */
   function dirty(count: number): Rig {
     const given = rig(768, count);
-    const { mm, mapping, writeback } = given;
-    for (let index = 0; index < count; index++) {
-      const pfn = mm.allocator.take();
-      mm.cache.add(mapping.space, index, pfn);
-      mm.cache.setUptodate(pfn);
-      mm.map.set(pfn, PG.hasBlock);
-      writeback.markPageDirty(mapping, pfn);
-    }
+    makeDirty(given, given.mapping, count);
     return given;
   }
 
@@ -247,7 +329,11 @@ describe('a device that does not keep up', () => {
     limits.start();
     start(limits.balance(), 3);
     // 113 of 128 requests, and the one that was being made.
-    expect([queue.isCongested, queue.isFull, mm.cache.nrWriteback]).toEqual([true, false, 114]);
+    expect([queue.isCongested(BlkifOp.write), queue.isFull(BlkifOp.write), mm.cache.nrWriteback]).toEqual([
+      true,
+      false,
+      114,
+    ]);
     const taken: RingRequest[] = [];
     const answer = (count: number): void => {
       for (let i = 0; i < count; i++) {
@@ -259,11 +345,11 @@ describe('a device that does not keep up', () => {
       runFor(0.05);
     };
     answer(11);
-    expect([queue.isCongested, mm.cache.nrWriteback]).toEqual([true, 103]);
+    expect([queue.isCongested(BlkifOp.write), mm.cache.nrWriteback]).toEqual([true, 103]);
     answer(1);
-    expect([queue.isCongested, mm.cache.nrWriteback]).toEqual([true, 114]);
+    expect([queue.isCongested(BlkifOp.write), mm.cache.nrWriteback]).toEqual([true, 114]);
     // Who must write every page waits for room, two pages in hand.
     start(writeback.writePages(mapping, true), 0.01);
-    expect([queue.isFull, mm.cache.nrWriteback]).toEqual([true, 128 + 2]);
+    expect([queue.isFull(BlkifOp.write), mm.cache.nrWriteback]).toEqual([true, 128 + 2]);
   });
 });

@@ -251,6 +251,22 @@ describe('misses, hits, congestion', () => {
     expect(reader.state.cacheHit).toBe(0);
   });
 
+  it('the 256th page found in a row is the one that turns it off, and one that is not found begins anew', () => {
+    const reader = new Reader();
+    for (let page = 0; page < 2000; page++) reader.cached.add(page);
+    // Every second page, so that no access goes on where the last one was.
+    const readSingle = (count: number): void => {
+      for (let i = 1; i <= count; i++) reader.read(2 * i, 1);
+    };
+    readSingle(255);
+    expect(reader.state).toMatchObject({ cacheHit: 255, inCache: false });
+    expect(reader.read(5000, 1)).toEqual([[5000, 1]]);
+    readSingle(255);
+    expect(reader.state).toMatchObject({ cacheHit: 255, inCache: false });
+    reader.read(1000, 1);
+    expect(reader.state).toMatchObject({ cacheHit: 256, inCache: true });
+  });
+
   it('on a congested device only windows that the reader waits for are read', () => {
     const reader = new Reader();
     reader.congested = true;

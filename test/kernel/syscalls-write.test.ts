@@ -173,6 +173,28 @@ describe('other calls', () => {
     expect(text('/copy')).toBe('one two');
   });
 
+  it.each([1023, 1024])('writev and readv take %i buffers', (count) => {
+    const fd = run(sys.open('/v', O.rdwr | O.creat));
+    const pieces = Array.from({ length: count }, (_, i) => Uint8Array.of(i & 255, i >> 8, 7));
+    expect(run(sys.writev(fd, pieces))).toBe(3 * count);
+    sys.lseek(fd, 0);
+    const seen = pieces.map(() => new Uint8Array(3));
+    expect(run(sys.readv(fd, seen))).toBe(3 * count);
+    expect(seen).toEqual(pieces);
+  });
+
+  it('and not one more than 1024: nothing is written or read then', () => {
+    const fd = run(sys.open('/v', O.rdwr | O.creat));
+    const pieces = Array.from({ length: 1025 }, () => Uint8Array.of(1));
+    expect(errno(sys.writev(fd, pieces))).toBe('EINVAL');
+    expect(sys.fstat(fd).size).toBe(0);
+    expect(run(sys.writev(fd, pieces.slice(1)))).toBe(1024);
+    sys.lseek(fd, 0);
+    const seen = pieces.map(() => new Uint8Array(1));
+    expect(errno(sys.readv(fd, seen))).toBe('EINVAL');
+    expect([seen[0]![0], sys.lseek(fd, 0, SEEK.cur)]).toEqual([0, 0]);
+  });
+
   it('chmod and utimes stay, also over a remount', () => {
     run(sys.chmod('/old', 0o4711));
     run(sys.utimes('/old', 1000, 2000));

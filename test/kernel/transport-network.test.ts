@@ -223,6 +223,55 @@ describe('connections over a network that loses, damages, repeats, delays and re
 });
 
 describe('a listener with as many connections as it may have', () => {
+  /** Packets of so many connections, as a network may bring them at any time: their opening and their closing. */
+  function packetsOf(ids: number): { open: Uint8Array; close: Uint8Array }[] {
+    const simulation = new Simulation(1);
+    return Array.from({ length: ids }, (_, id) => {
+      const sent: Uint8Array[] = [];
+      const connection = new Connection({ after: () => undefined }, (packet) => sent.push(packet), id + 1);
+      simulation.spawn('open', connection.open());
+      simulation.run();
+      connection.close();
+      return { open: sent[0]!, close: sent[1]! };
+    });
+  }
+
+  it('has 1024, and one more in place of one that ended', () => {
+    const packets = packetsOf(1026);
+    const listener = new Listener<number>(
+      () => undefined,
+      () => undefined,
+    );
+    const counts = packets.slice(0, 1025).map(({ open }) => {
+      listener.receive(1, open);
+      return listener.connections;
+    });
+    expect(counts).toEqual(Array.from({ length: 1025 }, (_, n) => Math.min(n + 1, 1024)));
+    listener.receive(1, packets[1024]!.close);
+    expect(listener.connections).toBe(1023);
+    listener.receive(1, packets[1025]!.open);
+    expect(listener.connections).toBe(1024);
+  });
+
+  it.each([1023, 1024, 1025])('knows a connection that ended, of the last 1024, after %i that ended', (ended) => {
+    const packets = packetsOf(ended);
+    const listener = new Listener<number>(
+      () => undefined,
+      () => undefined,
+    );
+    for (const { open, close } of packets) {
+      listener.receive(1, open);
+      listener.receive(1, close);
+    }
+    expect(listener.connections).toBe(0);
+    // A late copy of each opening. Only that of the one that ended before the last 1024 opens anything.
+    const opened = [...packets].reverse().map(({ open }) => {
+      listener.receive(1, open);
+      return listener.connections;
+    });
+    expect(opened.filter((connections) => connections > 0)).toHaveLength(Math.max(0, ended - 1024));
+  });
+
   const open = (network: HostileNetwork, id: number): Client => {
     const client = network.connect(id);
     network.simulation.runProcess('open', client.connection.open());

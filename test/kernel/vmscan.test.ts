@@ -159,6 +159,34 @@ describe('try_to_free_pages', () => {
   );
 });
 
+describe('refill_inactive_zone', () => {
+  // Half the per cent of memory that is mapped, 60, and 100 halved for each step of priority: at 100 mapped pages go, too.
+  it.each([
+    [1, 0],
+    [2, 30],
+    [3, 56],
+    [4, 68],
+    [5, 74],
+    [6, 78],
+    [7, 80],
+  ])(
+    'at priority %i deactivates mapped pages when %i per cent of memory are mapped, not at less',
+    (priority, least) => {
+      const deactivated = (nrMapped: number): number => {
+        const mm = withPages(400, 1000);
+        activate(mm, range(0, 400));
+        for (let pfn = 0; pfn < 400; pfn++) mm.map.set(pfn as Pfn, PG.mapped);
+        Object.defineProperty(mm.cache, 'nrMapped', { value: nrMapped });
+        // 32 pages are due after so many calls.
+        for (let i = 0; i < Math.ceil(32 / ((400 >> priority) + 1)); i++) mm.reclaim.shrinkZone(priority, 0);
+        return 400 - mm.lru.nrActive;
+      };
+      expect(deactivated(10 * least)).toBeGreaterThanOrEqual(32);
+      if (least > 0) expect(deactivated(10 * least - 1)).toBe(0);
+    },
+  );
+});
+
 describe('shrink_slab', () => {
   /** Of so many objects, all of which are looked at and none freed. */
   const shrinker = (nrObjects: number): { nrObjects: number; asked: number[]; scan: (count: number) => void } => {
@@ -180,6 +208,30 @@ describe('shrink_slab', () => {
     mm.reclaim.shrink(DEF_PRIORITY, 32);
     // 90 + 941 = 1031: eight.
     expect(many.asked).toHaveLength(22);
+  });
+
+  // At priority 12 no page of so few is looked at, and then it is as if 32 had been: 64 · objects / (pages + 1).
+  it.each([
+    // 64 · 100 / 50 = 128 at each call; hundreds are counted.
+    [49, 99, [0, 0, 0]],
+    [49, 100, [1, 1, 1]],
+    [49, 199, [1, 1, 1]],
+    [49, 200, [2, 2, 2]],
+    // 64 · 300 / 151 = 127.
+    [150, 300, [0, 1, 1]],
+    // 64 · 100 / 51 = 125.
+    [50, 100, [0, 1, 1]],
+  ])('with %i pages and %i objects comes to batches of 128 when that many are due: %j', (pages, objects, batches) => {
+    const mm = withPages(pages);
+    const some = shrinker(objects);
+    mm.reclaim.addShrinker(some);
+    const asked = batches.map(() => {
+      some.asked.length = 0;
+      expect(mm.reclaim.shrink(DEF_PRIORITY, 32)).toBe(0);
+      expect(some.asked.every((count) => count === 128)).toBe(true);
+      return some.asked.length;
+    });
+    expect(asked).toEqual(batches);
   });
 
   it('leaves a cache of less than a hundred objects alone, but not when everything is dropped', () => {

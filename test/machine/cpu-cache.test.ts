@@ -124,3 +124,62 @@ describe('the CPU cache', () => {
     expect([0, 1, 2].map((line) => memory.readU8(Mfn(1), line * CACHE_LINE_BYTES))).toEqual([7, 0, 0]);
   });
 });
+
+describe('lines of 64 bytes', () => {
+  const LINES = 200;
+  function cached(): MachineMemory {
+    const memory = new MachineMemory(FRAMES * PAGE_SIZE);
+    // Frames of zeros are not stored to.
+    for (let mfn = 0; mfn < FRAMES; mfn++) memory.writeU8(Mfn(mfn), 0, 1);
+    memory.attachCpuCache(LINES, []);
+    return memory;
+  }
+
+  it.each<[string, number, (memory: MachineMemory) => void]>([
+    ['a byte before a border', 1, (memory) => memory.writeU8(Mfn(0), 63, 1)],
+    ['a byte behind it', 1, (memory) => memory.writeU8(Mfn(0), 64, 1)],
+    ['two bytes before a border', 1, (memory) => memory.writeU16(Mfn(0), 62, 1)],
+    ['two bytes across it', 2, (memory) => memory.writeU16(Mfn(0), 63, 1)],
+    ['a word before a border', 1, (memory) => memory.writeU32(Mfn(0), 124, 1)],
+    ['a word across it', 2, (memory) => memory.writeU32(Mfn(0), 125, 1)],
+    ['64 bytes', 1, (memory) => memory.copyIn(Mfn(0), 64, new Uint8Array(64), 0, 64)],
+    ['65 bytes', 2, (memory) => memory.copyIn(Mfn(0), 64, new Uint8Array(65), 0, 65)],
+    ['64 bytes from another place', 2, (memory) => memory.zero(Mfn(0), 65, 64)],
+    ['the last line of a frame', 1, (memory) => memory.zero(Mfn(1), 4032, 64)],
+    ['one byte more', 2, (memory) => memory.zero(Mfn(1), 4031, 65)],
+    ['a frame', 64, (memory) => memory.copyIn(Mfn(1), 0, new Uint8Array(PAGE_SIZE), 0, PAGE_SIZE)],
+    ['another, over it', 64, (memory) => memory.copyFrame(Mfn(0), Mfn(1))],
+    [
+      'the last of a frame and the first of the next',
+      2,
+      (memory) => {
+        memory.writeU8(Mfn(1), 4095, 1);
+        memory.writeU8(Mfn(2), 0, 1);
+      },
+    ],
+    [
+      'all but what a device has stored to since',
+      1,
+      (memory) => {
+        memory.writeU8(Mfn(1), 4095, 1);
+        memory.writeU8(Mfn(2), 0, 1);
+        memory.writeU8(Mfn(2), 4095, 1);
+        memory.writableFrame(Mfn(2));
+      },
+    ],
+  ])('%s: %i', (_, lines, store) => {
+    const memory = cached();
+    store(memory);
+    expect([memory.flushCpuCache(), memory.flushCpuCache()]).toEqual([lines, 0]);
+  });
+
+  it.each([LINES - 1, LINES, LINES + 1, LINES + 2])('of %i that are stored to the last 200 can be lost', (count) => {
+    const memory = cached();
+    const place = (line: number): [Mfn, number] => [Mfn(line >> 6), 64 * (line & 63) + 5];
+    for (let line = 0; line < count; line++) memory.writeU8(...place(line), 7);
+    // No line is written back by chance.
+    memory.reset({ fraction: () => 0 } as never);
+    const kept = Array.from({ length: count }, (_, line) => memory.readU8(...place(line)));
+    expect(kept).toEqual(kept.map((_, line) => (line < count - LINES ? 7 : 0)));
+  });
+});

@@ -140,6 +140,53 @@ describe('MachineMemory', () => {
     expect(() => memory.frame(Mfn(memory.frameCount))).toThrow(ArgumentError);
   });
 
+  // In the last frame of all, and on both sides of the border between banks; each row: where an access may begin, at the latest.
+  const page = new Uint8Array(4096);
+  it.each<[string, number, (mfn: Mfn, offset: number) => unknown]>([
+    ['readU8', 4095, (mfn, offset) => memory.readU8(mfn, offset)],
+    ['readU16', 4094, (mfn, offset) => memory.readU16(mfn, offset)],
+    ['readU32', 4092, (mfn, offset) => memory.readU32(mfn, offset)],
+    ['writeU8', 4095, (mfn, offset) => memory.writeU8(mfn, offset, 1)],
+    ['writeU16', 4094, (mfn, offset) => memory.writeU16(mfn, offset, 1)],
+    ['writeU32', 4092, (mfn, offset) => memory.writeU32(mfn, offset, 1)],
+    ['copyOut of 96 bytes', 4000, (mfn, offset) => memory.copyOut(mfn, offset, page, 0, 96)],
+    ['copyIn of 96 bytes', 4000, (mfn, offset) => memory.copyIn(mfn, offset, page, 0, 96)],
+    ['zero of 96 bytes', 4000, (mfn, offset) => memory.zero(mfn, offset, 96)],
+  ])('%s ends with its frame: offset %i is the last', (_, last, access) => {
+    memory.clearAll();
+    for (const mfn of [BANK_FRAMES - 1, BANK_FRAMES, memory.frameCount - 1]) {
+      expect(() => access(Mfn(mfn), last)).not.toThrow();
+      for (const offset of [last + 1, -1]) expect(() => access(Mfn(mfn), offset)).toThrow(ArgumentError);
+      const neighbours = [mfn - 1, mfn + 1].filter((each) => each < memory.frameCount && each !== BANK_FRAMES - 1);
+      for (const each of neighbours) expect(memory.frame(Mfn(each)).every((byte) => byte === 0)).toBe(true);
+      memory.zero(Mfn(mfn));
+    }
+    expect(() => access(Mfn(memory.frameCount), 0)).toThrow(ArgumentError);
+  });
+
+  it('marks frames up to the last of all, and none behind it', () => {
+    memory.clearAll();
+    const { frameCount } = memory;
+    memory.touch(Mfn(frameCount - 2), 2);
+    expect([frameCount - 3, frameCount - 2, frameCount - 1].map((mfn) => memory.isTouched(Mfn(mfn)))).toEqual([
+      false,
+      true,
+      true,
+    ]);
+    expect(() => memory.touch(Mfn(frameCount - 1), 2)).toThrow(ArgumentError);
+    expect(() => memory.touch(Mfn(frameCount))).toThrow(ArgumentError);
+    memory.touch(Mfn(frameCount), 0);
+    memory.clearAll();
+  });
+
+  it('gives views of runs that end with a bank, or with memory', () => {
+    expect(memory.words(Mfn(BANK_FRAMES - 2), 2)).toHaveLength(2048);
+    expect(memory.words(Mfn(memory.frameCount - 2), 2)).toHaveLength(2048);
+    expect(() => memory.words(Mfn(BANK_FRAMES - 2), 3)).toThrow(ArgumentError);
+    expect(() => memory.words(Mfn(memory.frameCount - 2), 3)).toThrow(ArgumentError);
+    expect(() => memory.words(Mfn(memory.frameCount), 1)).toThrow(ArgumentError);
+  });
+
   it('keeps the last 16384 views, each of its own frame', () => {
     const VIEWS = 16_384;
     // Eight frames to a bucket of the views' index, in an order that mixes the buckets.

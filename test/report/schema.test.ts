@@ -2,14 +2,30 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { ARCHS, PAGE_SIZE } from '../../src/base/index.ts';
+import { runCampaign } from '../../src/experiment/campaign.ts';
 import { PROFILES, STRATEGIES, WORKLOADS, DISKS } from '../../src/experiment/result.ts';
 import { VMM_STRATEGIES } from '../../src/experiment/vmm-result.ts';
+import { inspectMemory, type MachineReport } from '../../src/xen/inspect.ts';
+import { PROVENANCE_NAMES } from '../../src/xen/provenance.ts';
+import { MachineMemory } from '../../src/machine/memory.ts';
 import { REASON_NAMES } from '../../src/xen/public/reason.ts';
+import { findings } from '../../src/cli/inspect.ts';
+import { bootMachine, cacheBlocks, restartGuest, startGuest } from '../xen/machine.ts';
 import { property } from '../support/property.ts';
 import { sampleResult } from './sample.ts';
 import { sampleVmmResult } from './vmm-sample.ts';
 
 const read = (name: string): string => readFileSync(new URL(`../../docs/reference/${name}`, import.meta.url), 'utf8');
+/** Of a machine whose first guest has shut down and told its recency. */
+const inspected = ((): MachineReport => {
+  const machine = bootMachine(1);
+  const guest = startGuest(machine, 'a');
+  startGuest(machine, 'b');
+  cacheBlocks(machine, guest, [1, 2, 3]);
+  restartGuest(machine, guest);
+  return inspectMemory(machine.memory);
+})();
 const schemaOf = (name: string) => JSON.parse(read(`${name}.schema.json`)) as Record<string, unknown>;
 const schema = schemaOf('reboot');
 const validatorOf = (name: string) => new Ajv2020({ strict: true, allErrors: true }).compile(schemaOf(name));
@@ -22,6 +38,7 @@ const plain = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Jso
 const RESULTS = [
   ['reboot', () => plain(sampleResult())],
   ['vmm-reboot', () => plain(sampleVmmResult())],
+  ['inspect', () => plain(findings(inspected))],
 ] as const;
 
 /** Every object inside a value, each with its path. */
@@ -105,5 +122,70 @@ describe('the schema of vmm-reboot --json', () => {
         plain({ ...result, machines: [{ ...machine, strategies: [{ ...strategy, guests }] }] }),
       ),
     ).toBe(true);
+  });
+});
+
+describe('the schema of inspect --json', () => {
+  const validate = validatorOf('inspect');
+
+  it('accepts a memory without a root record, and a domain that told no recency', () => {
+    const blank = plain(findings(inspectMemory(new MachineMemory(64 * PAGE_SIZE))));
+    expect(blank).toMatchObject({ map: null, domains: [], problemCount: 1 });
+    expect(validate(blank)).toBe(true);
+    const [domain] = inspected.domains;
+    for (const recencyCrc of [undefined, 0, 0xffff_ffff]) {
+      const json = plain(findings({ ...inspected, domains: [{ ...domain!, recencyCrc }] }));
+      expect(json).toMatchObject({ domains: [{ recencyCrc: recencyCrc ?? null }] });
+      expect(validate(json)).toBe(true);
+    }
+  });
+
+  it('knows exactly the names of architectures and provenances', () => {
+    const text = JSON.stringify(schemaOf('inspect'));
+    expect(text).toContain(`"enum":${JSON.stringify(ARCHS)}`);
+    expect(text).toContain(`"required":${JSON.stringify(PROVENANCE_NAMES)}`);
+  });
+});
+
+/** Paths of all fields of a value, without the numbers of entries. */
+function pathsOf(value: Json): Set<string> {
+  return new Set(
+    objectsOf(value).flatMap(([path, object]) =>
+      Object.keys(object).map((key) =>
+        `${path}/${key}`
+          .slice(1)
+          .replaceAll(/\/\d+(?=\/)/g, '[]')
+          .replaceAll('/', '.'),
+      ),
+    ),
+  );
+}
+
+/** Fields of a page's tables; those in a section that is named after an object lie in it. */
+function documented(page: string, sections: Readonly<Record<string, string>>): Set<string> {
+  return new Set(
+    page.split('\n## ').flatMap((section) => {
+      const prefix = sections[section.split('\n')[0]!];
+      if (prefix === undefined) return [];
+      return [...section.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, cell]) =>
+        cell!.split(', ').map((name) => `${prefix}${name.replaceAll('`', '')}`),
+      );
+    }),
+  );
+}
+
+describe('a page describes exactly the fields that are printed:', () => {
+  it('inspect', () => {
+    const sections = { 'The object': '', map: 'map.', domain: 'domains[].' };
+    expect(documented(read('inspect-schema.md'), sections)).toEqual(pathsOf(plain(findings(inspected))));
+  });
+
+  it('campaign', () => {
+    const result = runCampaign({ faults: ['bit-flip'], runs: 1, seed: 1, without: [] });
+    // The five numbers have a table of their own.
+    const paths = [...pathsOf(plain(result))].filter((path) => !/(protected|unguarded)\./.test(path));
+    expect(documented(read('campaign.md'), { JSON: '' })).toEqual(new Set(paths));
+    const numbers = Object.keys(result.faults[0]!.protected);
+    expect(documented(read('campaign.md'), { Numbers: '' })).toEqual(new Set(numbers));
   });
 });

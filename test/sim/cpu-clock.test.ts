@@ -97,3 +97,48 @@ it('does not yield when nothing is owed', () => {
   const cpu = new CpuClock(new Simulation(1));
   expect(cpu.settle().next().done).toBe(true);
 });
+
+it.each([
+  [1, 1],
+  [999_999, 1],
+  [1_000_000, 1],
+  [1_000_001, 2],
+  [2_000_000, 2],
+  [2_000_001, 3],
+])('works for %i ns in %i slices, between which others have their turn', (ns, slices) => {
+  const simulation = new Simulation(1);
+  const cpu = new CpuClock(simulation);
+  const turns: string[] = [];
+  simulation.spawn(
+    'long',
+    (function* (): Process {
+      yield* cpu.work(ns);
+      turns.push('long');
+    })(),
+  );
+  for (let n = 1; n <= 3; n++)
+    simulation.spawn(
+      `short ${n}`,
+      (function* (): Process {
+        // Comes while slice n is worked on.
+        yield Ns((n - 1) * 1_000_001 + 1);
+        cpu.charge(1);
+        yield* cpu.settle();
+        turns.push(`short ${n}`);
+      })(),
+    );
+  simulation.run();
+  expect(turns.indexOf('long')).toBe(slices - 1);
+  expect(cpu.busy).toBe(ns + 3);
+});
+
+it('should settle from a debt of 100 µs on', () => {
+  const cpu = new CpuClock(new Simulation(1));
+  const states = [99_999, 1, 1].map((ns) => {
+    cpu.charge(ns);
+    return cpu.isDue;
+  });
+  expect(states).toEqual([false, true, true]);
+  cpu.book();
+  expect(cpu.isDue).toBe(false);
+});

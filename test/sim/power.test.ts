@@ -31,6 +31,27 @@ describe('power', () => {
     expect(() => power.spawn('b', process('b'))).toThrow('without power');
   });
 
+  // Tasks that are over are forgotten at the 65th, and whenever there are twice as many as were left then.
+  it.each([63, 64, 65, 66, 127, 128, 129, 130, 300])('that goes off ends each of %i tasks that goes on', (count) => {
+    for (const isOver of [() => false, (n: number) => n % 2 === 0, (n: number) => n < 64, (n: number) => n >= 64]) {
+      const simulation = new Simulation(1);
+      const power = new Power(simulation);
+      const never = new WaitQueue('never');
+      const tasks = Array.from({ length: count }, (_, n) => {
+        const task = power.spawn(
+          `${n}`,
+          (function* (): Process {
+            if (!isOver(n)) yield never;
+          })(),
+        );
+        simulation.run();
+        return task;
+      });
+      power.off();
+      expect(tasks.map(({ state }) => state === 'killed')).toEqual(tasks.map((_, n) => !isOver(n)));
+    }
+  });
+
   property(
     'that is paused loses nothing and keeps the order, whenever and how often it is',
     fc.array(fc.nat(50), { maxLength: 20 }),

@@ -339,10 +339,25 @@ describe('a paused domain', () => {
     const next = restartGuest(machine, guest);
     next.domain.pause();
     machine.simulation.runProcess('destroy', machine.toolstack.destroyDomain(next.domain));
-    guest.domain.unpause();
+    for (const { domain } of [guest, next])
+      expect(domain.unpause()).toEqual({ outcome: 'refused', problem: 'there is no such domain' });
     machine.simulation.run();
     expect([ran, next.domain.state]).toEqual([false, 'dead']);
     machine.toolstack.list.checkInvariants();
+  });
+
+  it('goes on when it is told so, held by an operation or not, and is refused where no guest runs', () => {
+    const machine = bootMachine();
+    const { domain } = startGuest(machine);
+    expect(domain.unpause()).toEqual({ outcome: 'done' });
+    domain.pause();
+    expect(domain.begin('reboot')).toBeUndefined();
+    expect([domain.unpause(), domain.isPaused]).toEqual([{ outcome: 'done' }, false]);
+    domain.environment.hypercalls.shutdown(ShutdownReason.crash);
+    expect(domain.unpause()).toEqual({ outcome: 'refused', problem: 'it is being rebooted' });
+    domain.end();
+    for (const outcome of [domain.unpause(), domain.pause()])
+      expect(outcome).toEqual({ outcome: 'refused', problem: 'it does not run' });
   });
 
   it('tells why it stopped', () => {

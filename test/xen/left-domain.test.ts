@@ -2,6 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Mfn, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { noteChange } from '../../src/disk/backing-store.ts';
+import type { Process } from '../../src/sim/index.ts';
 import {
   type Domain,
   domainOf,
@@ -15,6 +17,7 @@ import {
   suspendDomains,
 } from '../../src/xen/index.ts';
 import { RECORD_WORDS } from '../../src/xen/frame-record.ts';
+import type { Outcome } from '../../src/xen/lifecycle.ts';
 import { noReasons, type ReasonCounts } from '../../src/xen/public/reason.ts';
 import { Toolstack } from '../../src/xen/toolstack.ts';
 import { property } from '../support/property.ts';
@@ -189,6 +192,44 @@ describe('a domain that was left', () => {
     expect([domain.state, guest.domain.state]).toEqual(['running', 'dead']);
     expect(simulation.runProcess('resume', resumeDomain(toolstack.list, config))).toMatchObject({ outcome: 'refused' });
     toolstack.list.checkInvariants();
+  });
+
+  it('and whose disk somebody else writes to before it goes on, stays suspended, whenever that is', () => {
+    /** Resumes, with a write to the disk after so many events. */
+    const writtenAfter = (at: number) => {
+      const machine = bootMachine();
+      const { simulation, hypervisor, toolstack, disk } = machine;
+      const config = { ...CONFIG, device: disk };
+      const guest = startGuest(machine);
+      suspendsAlways(guest);
+      // What was written while it ran, it was told by nobody, and goes on with.
+      noteChange(disk.store, 3);
+      simulation.run();
+      expect(simulation.runProcess('suspend', suspendDomain(hypervisor, guest.domain))).toEqual({ outcome: 'done' });
+      let outcome: Outcome<{ readonly domain: Domain }> | undefined;
+      hypervisor.power.spawn(
+        'resume',
+        (function* (): Process {
+          outcome = yield* resumeDomain(toolstack.list, config);
+        })(),
+      );
+      let events = 0;
+      while (outcome === undefined && events < at && simulation.step()) events++;
+      if (events === at) noteChange(disk.store, 5);
+      simulation.run();
+      toolstack.list.checkInvariants();
+      return { outcome, events, state: guest.domain.state };
+    };
+    const { outcome, events, state } = writtenAfter(Infinity);
+    expect([outcome?.outcome, state]).toEqual(['done', 'dead']);
+    expect(events).toBeGreaterThan(0);
+    for (let at = 0; at < events; at++) {
+      const problem = 'its disk was written to while it was away';
+      expect([at, writtenAfter(at)]).toEqual([
+        at,
+        { outcome: { outcome: 'failed', problem }, events: at, state: 'suspended' },
+      ]);
+    }
   });
 });
 

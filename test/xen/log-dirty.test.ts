@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c, Pfn } from '../../src/base/index.ts';
+import { type Domain, ShutdownReason } from '../../src/xen/index.ts';
 import { LogDirty } from '../../src/xen/log-dirty.ts';
 import { property } from '../support/property.ts';
 import { bootMachine, COSTS, LEAST_PAGES, type MiniGuest, startGuest, type TestMachine } from './machine.ts';
@@ -33,6 +34,12 @@ function perform(guest: MiniGuest, one: Exclude<Action, { do: 'copy' }>, { simul
   else if (guest.hasRoom) guest[one.do](one.page, one.block);
 }
 
+/** As an operation does that holds the domain. */
+function logStores(domain: Domain): LogDirty {
+  expect(domain.begin('migrate')).toBeUndefined();
+  return domain.beginLogDirty();
+}
+
 describe('a domain in log-dirty mode', () => {
   property(
     'is copied whole by who copies it once and then what is logged, whatever it does meanwhile',
@@ -50,7 +57,7 @@ describe('a domain in log-dirty mode', () => {
           if (domain.hasFrame(Pfn(pfn))) copy.set(pfn, crc32c(machine.memory.frame(domain.frameOf(Pfn(pfn)))));
       };
       guest.read(104, 3);
-      const log = domain.beginLogDirty();
+      const log = logStores(domain);
       copyPages(Array.from({ length: LEAST_PAGES }, (_, pfn) => pfn));
       for (const one of actions) {
         if (one.do === 'copy') copyPages(log.clean());
@@ -69,7 +76,7 @@ describe('a domain in log-dirty mode', () => {
     const machine = bootMachine();
     const { domain } = startGuest(machine);
     const { memory, cpu } = domain.environment;
-    const log = domain.beginLogDirty();
+    const log = logStores(domain);
     const costOf = (store: () => void): number => {
       cpu.book();
       const before = cpu.busy;
@@ -90,6 +97,18 @@ describe('a domain in log-dirty mode', () => {
     domain.endLogDirty();
     log.clean();
     expect([costOf(store), log.has(Pfn(100))]).toEqual([0, false]);
+  });
+
+  it('is for the operation that holds the domain, while its guest runs; whoever holds it may end it in any state', () => {
+    const { domain } = startGuest(bootMachine());
+    expect(() => domain.beginLogDirty()).toThrow('a domain that is running does not log');
+    expect(() => domain.endLogDirty()).toThrow('a domain that is running does not unlog');
+    logStores(domain);
+    domain.environment.hypercalls.shutdown(ShutdownReason.crash);
+    expect(() => domain.beginLogDirty()).toThrow('a domain that is shutdown-held does not log');
+    domain.endLogDirty();
+    domain.end();
+    expect(() => domain.endLogDirty()).toThrow('a domain that is shutdown does not unlog');
   });
 });
 

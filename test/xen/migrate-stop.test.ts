@@ -201,7 +201,7 @@ describe('a stream', () => {
     const counts = { consumed: false, bodyCrc: 0, mappedPages: 1000, factCount: 0 };
     const options = { devicesOf: () => ({ device: target.disk }), vouch: false };
     const arrival = target.hypervisor.power.spawn('arrival', receiveMigration(target, cable[1], options));
-    const link = new MigrationLink(source.hypervisor, cable[0]);
+    const link = new MigrationLink(source.hypervisor, cable[0], 'connects');
     const send = function* (): Process<string | undefined> {
       yield* link.put(encodeSaveHeader({ ...header, ...counts }));
       yield* endPages(link);

@@ -5,7 +5,16 @@ import { crc32c } from '../../src/base/crc32c.ts';
 import { putField } from '../../src/base/layout.ts';
 import { type Arch, ARCHS, DOM0, FRAME_NUMBER_BYTES, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import { noteChange } from '../../src/disk/backing-store.ts';
-import { domainOf, Provenance, Reason, restoreDomain, saveDomain, Virq } from '../../src/xen/index.ts';
+import type { Process } from '../../src/sim/index.ts';
+import {
+  domainOf,
+  Provenance,
+  Reason,
+  restoreDomain,
+  type RestoreOutcome,
+  saveDomain,
+  Virq,
+} from '../../src/xen/index.ts';
 import { SAVE_HEADER, SAVE_MAGIC, SAVE_VERSION } from '../../src/xen/save-format.ts';
 import { seal } from '../../src/xen/records.ts';
 import { mustBeSameBytes } from '../support/bytes.ts';
@@ -205,7 +214,7 @@ describe('a save file', () => {
     allocator.allocate(others);
     expect(restore(machine, fileOf(machine, bytes))).toHaveProperty(
       'problem',
-      'ENOMEM: 1031 machine frames wanted, 744 are free',
+      'ENOMEM: 1,031 machine frames wanted, 744 are free',
     );
     machine.simulation.run();
     for (const mfn of others) allocator.free(mfn as never);
@@ -326,6 +335,23 @@ describe('saving', () => {
     expect(restore(machine, file)).toHaveProperty('problem');
   });
 
+  it('to a device that fails goes on only with a disk that nobody has written to meanwhile', () => {
+    const { machine, guest, file } = stuck(0);
+    const submit = file.submit.bind(file);
+    file.submit = (request) => {
+      if (guest.domain.state !== 'suspended') return submit(request);
+      noteChange(machine.disk.store, 5);
+      submit({ ...request, done: () => request.done('EIO') });
+    };
+    const { outcome } = save(machine, guest, file);
+    expect([outcome.outcome, 'problem' in outcome && [outcome.problem, outcome.domain]]).toEqual([
+      'failed',
+      ['the device fails', undefined],
+    ]);
+    expect(guest.domain.state).toBe('suspended');
+    machine.toolstack.list.checkInvariants();
+  });
+
   it('flushes the guest’s disk, takes the old header away, and writes the new one when all else is on the medium', () => {
     const { machine, guest, file } = stuck(0);
     const log: string[] = [];
@@ -367,21 +393,61 @@ describe('saving', () => {
     expect(guest.domain.isRunning).toBe(true);
   });
 
-  it('is for one state of the disk: a write to that while the file is being consumed ends the restore', () => {
-    const { machine, guest, file } = stuck(0);
-    save(machine, guest, file);
-    const { hypervisor, disk, toolstack, simulation } = machine;
-    simulation.run();
-    const free = hypervisor.allocator.freeCount;
-    file.onFrame = (when, _, { op }) => {
-      if (when === 'moved' && op === 'write') noteChange(disk.store, 5);
+  it('is for one state of the disk: a write to that at any event of the restore ends it, and the file is as it was', () => {
+    /** Restores, with a write to the disk after so many events. */
+    const writtenAfter = (at: number) => {
+      const { machine, guest, file } = stuck(0);
+      save(machine, guest, file);
+      const { hypervisor, disk, toolstack, simulation } = machine;
+      simulation.run();
+      const [free, bytes] = [hypervisor.allocator.freeCount, file.bytes.slice()];
+      let outcome: RestoreOutcome | undefined;
+      const process = function* (): Process {
+        outcome = yield* restoreDomain(machine, file, { device: disk, vouch: false });
+      };
+      hypervisor.power.spawn('restore', process());
+      let [events, consumedAt] = [0, Infinity];
+      file.onFrame = (_, __, { op }) => {
+        if (op === 'write') consumedAt = Math.min(consumedAt, events);
+      };
+      while (outcome === undefined && events < at && simulation.step()) events++;
+      if (events === at) noteChange(disk.store, 5);
+      simulation.run();
+      toolstack.list.checkInvariants();
+      const isSame = Buffer.compare(file.bytes, bytes) === 0;
+      const left = [toolstack.list.entries.length, hypervisor.allocator.freeCount - free];
+      return { outcome, events, consumedAt, isSame, left };
     };
-    const problem = 'its disk was written to while it was away';
-    expect(restore(machine, file)).toEqual({ outcome: 'failed', problem });
-    simulation.run();
-    toolstack.list.checkInvariants();
-    expect([toolstack.list.entries, hypervisor.allocator.freeCount]).toEqual([[], free]);
+    const { outcome, events, consumedAt, isSame } = writtenAfter(Infinity);
+    expect([outcome?.outcome, isSame]).toEqual(['done', false]);
+    // Everything from the event at which the file is about to be consumed until the guest goes on, and some before.
+    expect(events - consumedAt).toBeGreaterThan(5);
+    const last = Array.from({ length: events - consumedAt + 1 }, (_, i) => consumedAt - 1 + i);
+    for (const at of [1, Math.floor(consumedAt / 2), ...last]) {
+      const ended = writtenAfter(at);
+      const problem = 'its disk was written to while it was away';
+      expect([at, ended.outcome]).toEqual([at, { outcome: 'failed', problem }]);
+      expect([at, ended.isSame, ended.left]).toEqual([at, true, [0, 0]]);
+    }
   });
+
+  it.each(['write', 'flush'] as const)(
+    'whose file cannot be marked for a %s that fails, may be tried again',
+    (which) => {
+      const { machine, guest, file } = stuck(0);
+      save(machine, guest, file);
+      const submit = file.submit.bind(file);
+      let isBad = true;
+      file.submit = (request) => {
+        const fails = isBad && request.op === which;
+        if (fails) isBad = false;
+        submit(fails ? { ...request, done: () => request.done('EIO') } : request);
+      };
+      expect(restore(machine, file)).toEqual({ outcome: 'failed', problem: 'the device fails' });
+      expect(isBad).toBe(false);
+      expect(restore(machine, file)).toHaveProperty('domain');
+    },
+  );
 
   it('happens once: the file is consumed on the disk when the guest goes on', () => {
     const { machine, guest, file } = stuck(0);

@@ -1,0 +1,32 @@
+/** Whether the guests that were asked for fit into a machine. */
+
+import type { Arch } from '../base/arch.ts';
+import { counted, grouped, UserError } from '../base/index.ts';
+import { archOf } from '../experiment/profiles.ts';
+import type { ProfileName } from '../experiment/result.ts';
+import { guestMemoryMax } from '../experiment/testbed.ts';
+import { sizeText } from './args.ts';
+
+export interface Guests {
+  readonly arch?: Arch | undefined;
+  readonly profile: ProfileName;
+  /** Of each guest, bytes. */
+  readonly memory: number;
+  /** 1 when not given. */
+  readonly vms?: number;
+}
+
+/** @throws UserError that names the options at fault, the most that there can be, and what to do */
+export function checkRoom(guests: Guests): void {
+  const { memory, vms = 1 } = guests;
+  const arch = archOf(guests);
+  const most = guestMemoryMax(arch);
+  if (memory * vms <= most) return;
+  const asked = vms === 1 ? `--memory ${sizeText(memory)}` : `--vms ${vms} --memory ${sizeText(memory)}`;
+  const what = vms === 1 ? `a guest of ${arch} has` : `${counted(vms, 'guest')} of ${arch} together have`;
+  const other = memory * vms <= guestMemoryMax('x86_64') ? ', or --arch x86_64' : '';
+  const less = vms === 1 ? `--memory ${sizeText(most)}` : 'fewer or smaller guests';
+  throw new UserError(
+    `${asked}: ${what} at most ${sizeText(most)} (${grouped(most)} bytes) of memory: ask for ${less}${other}`,
+  );
+}
