@@ -26,6 +26,8 @@ export const UNKNOWN = -1;
 export class DentryCache implements Shrinker {
   readonly #slab: SlabCache;
   readonly #dentries = new LRUCache<string, Dentry>({ maxSize: UNBOUNDED, sizeCalculation: () => 1 });
+  /** The key that was made last: one operation asks for a name several times. */
+  readonly #last = { parent: 0, name: '', key: '0/' };
 
   constructor(slab: SlabCache) {
     this.#slab = slab;
@@ -37,7 +39,7 @@ export class DentryCache implements Shrinker {
 
   /** d_lookup: the inode number, 0 when there is no such name, or UNKNOWN. */
   lookup(parent: number, name: string): number {
-    const dentry = this.#dentries.get(keyOf(parent, name));
+    const dentry = this.#dentries.get(this.#keyOf(parent, name));
     if (dentry === undefined) return UNKNOWN;
     dentry.isReferenced = true;
     return dentry.ino;
@@ -55,12 +57,12 @@ export class DentryCache implements Shrinker {
   /** d_add. */
   add(parent: number, name: string, ino: number, object: Pfn): void {
     this.forget(parent, name);
-    this.#dentries.set(keyOf(parent, name), { ino, isReferenced: true, object });
+    this.#dentries.set(this.#keyOf(parent, name), { ino, isReferenced: true, object });
   }
 
   /** What a name means from now on. Fails never: where there is no memory for a dentry, the directory is asked the next time. */
   set(parent: number, name: string, ino: number): void {
-    const dentry = this.#dentries.get(keyOf(parent, name));
+    const dentry = this.#dentries.get(this.#keyOf(parent, name));
     if (dentry !== undefined) {
       dentry.ino = ino;
       dentry.isReferenced = true;
@@ -71,7 +73,7 @@ export class DentryCache implements Shrinker {
   }
 
   forget(parent: number, name: string): void {
-    const key = keyOf(parent, name);
+    const key = this.#keyOf(parent, name);
     const dentry = this.#dentries.peek(key);
     if (dentry === undefined) return;
     this.#dentries.delete(key);
@@ -92,8 +94,14 @@ export class DentryCache implements Shrinker {
       }
     }
   }
-}
 
-function keyOf(parent: number, name: string): string {
-  return `${parent}/${name}`;
+  #keyOf(parent: number, name: string): string {
+    const last = this.#last;
+    if (last.parent !== parent || last.name !== name) {
+      last.parent = parent;
+      last.name = name;
+      last.key = `${parent}/${name}`;
+    }
+    return last.key;
+  }
 }

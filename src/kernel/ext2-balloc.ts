@@ -52,26 +52,39 @@ export function* newBlock(superblock: Ext2Super, goal: number): Process<number> 
   throw new ModelError('ENOSPC', 'no block is free');
 }
 
+/** Whose blocks are freed. */
+export interface Freeing {
+  /** Set to false when it made no sense to free one of its blocks. */
+  isSound: boolean;
+}
+
 /**
  * ext2_free_blocks: gives back `count` blocks from `block` on. What makes no sense is an error of the file system, and so is a
  * bitmap that cannot be read: its blocks stay in use, and the others are freed.
- * @returns whether it made sense to free these blocks
  */
-export function* freeBlocks(superblock: Ext2Super, block: number, count: number): Process<boolean> {
-  const { geometry } = superblock;
+export function* freeBlocks(
+  superblock: Ext2Super,
+  block: number,
+  count: number,
+  freeing: Freeing = { isSound: true },
+): Process {
+  const { geometry, buffers } = superblock;
   const { blocksPerGroup } = geometry;
   if (block < 1 || block + count > geometry.blockCount) {
     superblock.error(`ext2: blocks ${block} to ${block + count - 1} are to be freed, beyond the file system`);
-    return false;
+    freeing.isSound = false;
+    return;
   }
-  let isSound = true;
   if (!superblock.lock.tryAcquire()) yield* superblock.lock.acquire();
   try {
     for (let at = block; at < block + count; ) {
       const group = Math.floor(at / blocksPerGroup);
       const end = Math.min(block + count, (group + 1) * blocksPerGroup);
       try {
-        isSound = (yield* freeInGroup(superblock, group, at, end)) && isSound;
+        yield* superblock.prepareGroup(group);
+        const bitmap = bitmapOf(superblock, group);
+        const pfn = buffers.findForChange(bitmap) ?? (yield* buffers.breadForChange(bitmap));
+        if (!freeInGroup(superblock, pfn, group, at, end)) freeing.isSound = false;
       } catch (error) {
         if (!(error instanceof ModelError)) throw error;
         superblock.error(`ext2: blocks ${at} to ${end - 1} are not freed: ${error.message}`);
@@ -79,25 +92,21 @@ export function* freeBlocks(superblock: Ext2Super, block: number, count: number)
       at = end;
     }
     superblock.onFreeBlocks(block, count);
-    return isSound;
   } finally {
     superblock.lock.release();
   }
 }
 
-/** Frees the blocks from `start` up to and without `end`, of one group. Returns whether all were in use, by data. Throws EIO. */
-function* freeInGroup(superblock: Ext2Super, group: number, start: number, end: number): Process<boolean> {
-  const { geometry, buffers } = superblock;
-  const { blocksPerGroup } = geometry;
-  yield* superblock.prepareGroup(group);
-  const bitmap = bitmapOf(superblock, group);
-  const pfn = buffers.findForChange(bitmap) ?? (yield* buffers.breadForChange(bitmap));
+/** Frees the blocks from `start` up to and without `end` in the bitmap of their group. Returns whether all were in use, by data. */
+function freeInGroup(superblock: Ext2Super, bitmap: Pfn, group: number, start: number, end: number): boolean {
+  const { buffers } = superblock;
+  const { blocksPerGroup } = superblock.geometry;
   let freed = 0;
   for (let at = start; at < end; at++) {
     if (isMetadata(superblock, group, at)) superblock.error(`ext2: block ${at} holds metadata and is to be freed`);
-    else if (!testBit(buffers, pfn, at % blocksPerGroup)) superblock.error(`ext2: block ${at} is free already`);
+    else if (!testBit(buffers, bitmap, at % blocksPerGroup)) superblock.error(`ext2: block ${at} is free already`);
     else {
-      setBit(buffers, pfn, at % blocksPerGroup, false);
+      setBit(buffers, bitmap, at % blocksPerGroup, false);
       superblock.onFree(group, at % blocksPerGroup);
       freed++;
     }

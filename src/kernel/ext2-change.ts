@@ -159,15 +159,15 @@ export class Ext2Changes {
     }
   }
 
-  /** Before the first store of a change: what the fields of these inodes are written to is in memory. Throws EIO. */
-  prepare(...inodes: readonly (Inode | undefined)[]): Process {
-    for (const inode of inodes)
-      if (inode !== undefined && this.inodeTable.prepare(inode) !== NOTHING) return this.#prepare(inodes);
-    return NOTHING;
+  /** Whether what the fields of an inode are written to is in memory: then there is nothing to `prepare`. */
+  isPrepared(inode: Inode): boolean {
+    return this.inodeTable.has(inode.ino);
   }
 
-  *#prepare(inodes: readonly (Inode | undefined)[]): Process {
-    for (const inode of inodes) if (inode !== undefined) yield* this.inodeTable.prepare(inode);
+  /** Before the first store of a change: what the fields of these inodes are written to comes into memory. Throws EIO. */
+  *prepare(...inodes: readonly (Inode | undefined)[]): Process {
+    for (const inode of inodes)
+      if (inode !== undefined && !this.isPrepared(inode)) yield* this.inodeTable.bread(inode.ino);
   }
 
   /** The inode lost its last name and is still in use: a crash deletes it. Under `change`. */

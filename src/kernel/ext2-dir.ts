@@ -309,7 +309,7 @@ export class Ext2Directories {
    */
   #next(directory: Inode, from: number, key: string, needed: number): number {
     const { index, pageCount } = directory;
-    if (index === undefined) return from;
+    if (index === undefined || pageCount === 1) return from;
     const next = index.next(from, pageCount, key, needed);
     if (next > from) this.#env.cpu.charge(index.entriesIn(from, next) * this.#costs.direntNs);
     return next;
@@ -321,7 +321,7 @@ export class Ext2Directories {
     this.#learn(directory, index);
   }
 
-  /** Of a directory of one block, nothing need be known. */
+  /** Nothing need be known of a directory of one block. */
   #learn(directory: Inode, index: number): void {
     if (directory.pageCount === 1 || directory.index?.isKnown(index) !== false) return;
     directory.index.learn(index, this.#block, this.#changes.geometry.inodeCount);

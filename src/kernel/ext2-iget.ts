@@ -180,7 +180,7 @@ export class Ext2Inodes extends InodeCache {
     const { fields } = inode;
     const { superblock, journal, map, inodeTable } = this.#changes;
     superblock.beginChange();
-    yield* inodeTable.prepare(inode);
+    if (!this.#changes.isPrepared(inode)) yield* this.#changes.prepare(inode);
     yield* journal?.waitForData(inode) ?? NOTHING;
     journal?.forgetMapping(inode);
     yield* truncatePages(this.#mm, this.#io, inode.space, 0);

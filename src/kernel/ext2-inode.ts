@@ -102,10 +102,9 @@ export class InodeTable {
     return this.#buffers.bread(this.place(ino).block);
   }
 
-  /** Before the fields of an inode are changed: the buffer that takes them is in memory. Throws EIO. */
-  prepare(inode: Inode): Process<unknown> {
-    const { block } = this.place(inode.ino);
-    return this.#buffers.has(block) ? NOTHING : this.#buffers.bread(block);
+  /** Whether the buffer that holds an inode is in memory. Does not count as an access. */
+  has(ino: number): boolean {
+    return this.#buffers.has(this.place(ino).block);
   }
 
   /** What `readInodeFields` finds in the buffer of an inode. */

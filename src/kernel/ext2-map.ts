@@ -24,7 +24,7 @@ import {
   inodeLocation,
 } from '../disk/ext2-format.ts';
 import { NOTHING, type Process } from '../sim/index.ts';
-import { freeBlocks, newBlock } from './ext2-balloc.ts';
+import { freeBlocks, newBlock, type Freeing } from './ext2-balloc.ts';
 import type { Ext2Super } from './ext2-super.ts';
 import type { Inode } from './inode.ts';
 import { HOLE, NEEDS_METADATA } from './page-io.ts';
@@ -125,40 +125,36 @@ export class Ext2Map {
   ): Process<number> {
     const leaf = path.length - 1;
     const fresh: number[] = [];
+    let block = HOLE;
     try {
-      yield* this.#allocate(goal, level === leaf, fresh);
-      for (let at = level + 1; at <= leaf; at++) {
-        const above = fresh.at(-1)!;
-        yield* this.#allocate(this.#goal(inode, index, above, -1, []), at === leaf, fresh);
-        yield* this.#setPointer(above, path[at]!, fresh.at(-1)!);
+      for (let at = level; at <= leaf; at++) {
+        const above = block;
+        this.#super.beginChange();
+        block = yield* newBlock(this.#super, at === level ? goal : this.#goal(inode, index, above, -1, []));
+        fresh.push(block);
+        // Whatever the device's mapping holds of a block of data is dropped; one of pointers is zeroed there.
+        if (at === leaf) yield* this.#super.buffers.forget(block);
+        else yield* this.#super.buffers.getblk(block);
+        if (at > level) yield* this.#setPointer(above, path[at]!, block);
       }
       if (level === 0) inode.fields.pointers[path[0]!] = fresh[0]!;
       else yield* this.#setPointer(parent, path[level]!, fresh[0]!);
     } catch (error) {
-      for (const block of fresh) yield* this.#giveBack(block);
+      for (const unused of fresh) yield* this.#giveBack(unused);
       throw error;
     }
     if (level > 0) this.#addBuffer(inode, parent);
-    for (const block of fresh.slice(0, -1)) this.#addBuffer(inode, block, index);
+    for (let i = 0; i < leaf - level; i++) this.#addBuffer(inode, fresh[i]!, index);
     inode.fields.sectors += fresh.length * SECTORS_PER_BLOCK;
     this.#changed(inode);
     this.#onNewBlock(inode, index);
-    return fresh.at(-1)!;
+    return block;
   }
 
   /** Stores a pointer in an indirect block. Throws EIO, EROFS. */
   *#setPointer(parent: number, element: number, block: number): Process {
     const { buffers } = this.#super;
     buffers.writeU32(buffers.findForChange(parent) ?? (yield* buffers.breadForChange(parent)), 4 * element, block);
-  }
-
-  /** A new block that nothing leads to: for data, whatever the device's mapping holds of it is dropped; for pointers, it is zeroed there. */
-  *#allocate(goal: number, isData: boolean, fresh: number[]): Process {
-    this.#super.beginChange();
-    const block = yield* newBlock(this.#super, goal);
-    fresh.push(block);
-    if (isData) yield* this.#super.buffers.forget(block);
-    else yield* this.#super.buffers.getblk(block);
   }
 
   /** A new block is not needed after all. */
@@ -209,11 +205,16 @@ export class Ext2Map {
   }
 
   /** Before pages from `first` on are cut off: reads the indirect blocks that lead to pages on both sides of it. Throws EIO. */
-  *prepareTruncation(inode: Inode, first: number): Process {
-    if (first >= EXT2_MAX_FILE_BLOCKS) return;
-    const { buffers } = this.#super;
+  prepareTruncation(inode: Inode, first: number): Process {
+    if (first >= EXT2_MAX_FILE_BLOCKS) return NOTHING;
     const path = blockPath(first);
-    let block = this.#checked(inode.fields.pointers[path[0]!]!, inode);
+    const root = this.#checked(inode.fields.pointers[path[0]!]!, inode);
+    return path.length === 1 ? NOTHING : this.#prepareBelow(root, inode, path);
+  }
+
+  *#prepareBelow(root: number, inode: Inode, path: readonly number[]): Process {
+    const { buffers } = this.#super;
+    let block = root;
     for (let level = 1; block !== HOLE && path.slice(level).some((element) => element > 0); level++) {
       const pfn = buffers.findForChange(block) ?? (yield* buffers.breadForChange(block));
       block = this.#checked(buffers.readU32(pfn, 4 * path[level]!), inode);
@@ -347,7 +348,7 @@ export class Ext2Map {
 }
 
 /** Blocks on their way to being free, collected while they follow each other. */
-class FreedRun {
+class FreedRun implements Freeing {
   /** Whether it made sense to free those that are free by now. */
   isSound = true;
   readonly #super: Ext2Super;
@@ -372,10 +373,6 @@ class FreedRun {
   end(): Process {
     const count = this.#count;
     this.#count = 0;
-    return count > 0 ? this.#free(this.#start, count) : NOTHING;
-  }
-
-  *#free(start: number, count: number): Process {
-    if (!(yield* freeBlocks(this.#super, start, count))) this.isSound = false;
+    return count > 0 ? freeBlocks(this.#super, this.#start, count, this) : NOTHING;
   }
 }

@@ -57,7 +57,7 @@ export class Namespace {
    */
   *create(path: string, exclusive: boolean, follow: boolean, mode: number): Process<Inode> {
     const links: LinkCount = { total: 0 };
-    let place = yield* this.#walker.walkParent(path, links);
+    let place = this.#walker.walkParentCached(path) ?? (yield* this.#walker.walkParent(path, links));
     for (let followed = 0; ; followed++) {
       const { parent, name, hasSlash } = place;
       try {
@@ -117,7 +117,7 @@ export class Namespace {
 
   /** Throws ENOTDIR, ENOTEMPTY, EBUSY for the root, EINVAL for ".". */
   *rmdir(path: string): Process {
-    const { parent, name } = yield* this.#walker.walkParent(path);
+    const { parent, name } = this.#walker.walkParentCached(path) ?? (yield* this.#walker.walkParent(path));
     let victim: Inode;
     try {
       if (name === '') throw new ModelError('EBUSY', path);
@@ -132,10 +132,10 @@ export class Namespace {
 
   /** Throws EINVAL when a directory would come below itself, ENOTDIR, EISDIR, ENOTEMPTY, EBUSY, EMLINK, ENOSPC. */
   *rename(from: string, to: string): Process {
-    const source = yield* this.#walker.walkParent(from);
+    const source = this.#walker.walkParentCached(from) ?? (yield* this.#walker.walkParent(from));
     let replaced: Inode | undefined;
     try {
-      const target = yield* this.#walker.walkParent(to);
+      const target = this.#walker.walkParentCached(to) ?? (yield* this.#walker.walkParent(to));
       try {
         if (isNoEntry(source.name) || isNoEntry(target.name)) throw new ModelError('EBUSY', `${from} to ${to}`);
         replaced = yield* this.#renameBetween(source, target);
@@ -214,9 +214,10 @@ export class Namespace {
   }
 
   *#removeName(parent: Inode, name: string, inode: Inode): Process {
-    const { superblock } = this.#changes;
+    const changes = this.#changes;
+    const { superblock } = changes;
     superblock.beginChange();
-    yield* this.#changes.prepare(parent, inode);
+    if (!changes.isPrepared(parent) || !changes.isPrepared(inode)) yield* changes.prepare(parent, inode);
     yield* this.#directories.deleteEntry(parent, name);
     yield* superblock.begun(this.#dropLink(inode));
   }
@@ -361,7 +362,7 @@ export class Namespace {
     fill: ((inode: Inode) => Process) | undefined,
     failed: Inode[],
   ): Process<Inode> {
-    yield* this.#changes.prepare(parent);
+    if (!this.#changes.isPrepared(parent)) yield* this.#changes.prepare(parent);
     const inode = yield* this.#inodes.create(parent, mode);
     inode.fields.links = inode.isDirectory ? 2 : 1;
     this.#changes.markInodeDirty(inode);
@@ -417,7 +418,7 @@ export class Namespace {
     operation: (parent: Inode, name: string) => Process<T>,
     mustExist = false,
   ): Process<T> {
-    const { parent, name, hasSlash } = yield* this.#walker.walkParent(path);
+    const { parent, name, hasSlash } = this.#walker.walkParentCached(path) ?? (yield* this.#walker.walkParent(path));
     try {
       if (isNoEntry(name)) throw new ModelError(noEntry, path);
       if (hasSlash && !slashAllowed) {

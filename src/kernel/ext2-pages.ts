@@ -153,13 +153,13 @@ export class Ext2Pages implements InodeOperations {
   *#setSize(inode: Inode, size: number): Process {
     const changes = this.#changes;
     changes.superblock.beginChange();
-    yield* changes.prepare(inode);
+    if (!changes.isPrepared(inode)) yield* changes.prepare(inode);
     const { fields } = inode;
     const isCut = size < fields.size;
     if (isCut) {
       yield* changes.journal?.waitForData(inode) ?? NOTHING;
       yield* changes.map.prepareTruncation(inode, pagesOf(size));
-      yield* this.#zeroRest(inode, size);
+      if (size % PAGE_SIZE > 0) yield* this.#zeroRest(inode, size);
     } else if (size > fields.size) this.zeroTail(inode);
     fields.size = size;
     fields.mtime = fields.ctime = changes.now();
@@ -177,7 +177,7 @@ export class Ext2Pages implements InodeOperations {
     if (hasBlocks(inode)) {
       const end = pagesOf(inode.size);
       yield* this.#changes.map.prepareTruncation(inode, end);
-      yield* this.#zeroRest(inode, inode.size);
+      if (inode.size % PAGE_SIZE > 0) yield* this.#zeroRest(inode, inode.size);
       yield* this.#changes.map.truncate(inode, end);
     }
     yield* this.#changes.removeOrphan(inode);
@@ -188,7 +188,6 @@ export class Ext2Pages implements InodeOperations {
   /** Zeroes what is to lie behind the end of a file in its last page. Throws EIO; does not wait after the first store. */
   *#zeroRest(inode: Inode, size: number): Process {
     const rest = size % PAGE_SIZE;
-    if (rest === 0) return;
     const pfn = yield* this.#io.getPage(inode, Math.floor(size / PAGE_SIZE));
     if (!this.#mm.map.has(pfn, PG.hasBlock)) return;
     // A page under writeback may be zeroed: it is dirty again then, and written once more.

@@ -210,14 +210,13 @@ export class FileWrite {
 
   #beginWrite(inode: Inode, leavesHole: boolean): Process {
     this.#changes.superblock.beginChange();
-    const prepared = this.#changes.inodeTable.prepare(inode);
-    if (prepared !== NOTHING) return this.#beginColdWrite(inode, leavesHole, prepared);
+    if (!this.#changes.isPrepared(inode)) return this.#beginColdWrite(inode, leavesHole);
     this.#beginPrepared(inode, leavesHole);
     return NOTHING;
   }
 
-  *#beginColdWrite(inode: Inode, leavesHole: boolean, prepared: Process<unknown>): Process {
-    yield* prepared;
+  *#beginColdWrite(inode: Inode, leavesHole: boolean): Process {
+    yield* this.#changes.prepare(inode);
     this.#beginPrepared(inode, leavesHole);
   }
 

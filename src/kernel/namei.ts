@@ -119,10 +119,10 @@ export class PathWalker {
     // What `walk` throws for a path as such, or asks of what a slash or a dot at its end follows, is left to it. A name that is not
     // as `checkPath` spells it is in no dentry.
     if (path === '' || path.length * 3 >= PATH_MAX || path.endsWith('/') || path.endsWith('/.')) return undefined;
-    return this.#walkCached(path, follow);
+    return this.#walkCached(path, follow, false);
   }
 
-  #walkCached(path: string, follow: boolean): Inode | undefined {
+  #walkCached(path: string, follow: boolean, mustBeDirectory: boolean): Inode | undefined {
     const inodes = this.#inodes;
     const names = split(path);
     let at = this.#cached(EXT2_ROOT_INO);
@@ -132,6 +132,10 @@ export class PathWalker {
       inodes.put(at);
       at = next;
       if (at?.isSymlink !== true || (!follow && i === names.length - 1)) continue;
+      inodes.put(at);
+      at = undefined;
+    }
+    if (mustBeDirectory && at?.isDirectory === false) {
       inodes.put(at);
       at = undefined;
     }
@@ -161,19 +165,28 @@ export class PathWalker {
     return this.#walkParent(text, links, text.startsWith('/') ? undefined : directory);
   }
 
+  /**
+   * What `walkParent` would return without waiting, when no symbolic link is on the way; undefined when it would wait or follow, or
+   * what is above is no directory. Throws what `walkParent` throws for a path as such.
+   */
+  walkParentCached(path: string): Place | undefined {
+    const checked = checkPath(path);
+    const end = endOfLast(checked);
+    const start = checked.lastIndexOf('/', end - 1) + 1;
+    const parent = this.#walkCached(checked.slice(0, start), true, true);
+    if (parent === undefined) return undefined;
+    return { parent, name: checked.slice(start, end), hasSlash: end < checked.length };
+  }
+
   *#walkParent(path: string, links: LinkCount, from: Inode | undefined): Process<Place> {
-    let end = path.length;
-    while (end > 0 && path[end - 1] === '/') end--;
-    const slash = path.lastIndexOf('/', end - 1);
-    const name = path.slice(slash + 1, end);
-    const above = end === 0 ? '' : path.slice(0, slash + 1);
-    const cached = from === undefined ? this.#walkCached(above, true) : undefined;
-    const parent = cached ?? (yield* this.#walk(above, true, links, from));
+    const end = endOfLast(path);
+    const start = path.lastIndexOf('/', end - 1) + 1;
+    const parent = yield* this.#walk(path.slice(0, start), true, links, from);
     if (!parent.isDirectory) {
       yield* this.#inodes.iput(parent);
       throw new ModelError('ENOTDIR', path);
     }
-    return { parent, name, hasSlash: path.endsWith('/') };
+    return { parent, name: path.slice(start, end), hasSlash: end < path.length };
   }
 
   /** The inode number of a name, 0 when there is none; the caller holds the directory's i_sem. Throws EIO, ENOMEM. */
@@ -274,6 +287,13 @@ function checkPath(path: string): string {
     throw new ModelError('ENAMETOOLONG', `the path is ${path.length} characters long`);
   if (path.includes('\0')) throw new ModelError('EINVAL', 'there is a zero in the path');
   return canonicalText(path);
+}
+
+/** Where the last component of a path ends: in front of the slashes that follow it. */
+function endOfLast(path: string): number {
+  let end = path.length;
+  while (end > 0 && path[end - 1] === '/') end--;
+  return end;
 }
 
 /** Whether what a path, or the text of a symbolic link, names must be a directory, and a link there is followed. */

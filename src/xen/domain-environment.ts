@@ -366,7 +366,7 @@ class DomainXenstore implements XenstoreClient {
     yield* this.#message();
     const { xenstore } = this.#hypervisor;
     // The domain may have got another number meanwhile, and with it another home.
-    if (xenstore.read(whole) === undefined && xenstore.count(homeOf(this.#domain.domid)) >= STORE_ENTRIES_MAX)
+    if (xenstore.read(whole) === undefined && xenstore.entriesOf(this.#domain.domid) >= STORE_ENTRIES_MAX)
       throw new ModelError('ENOSPC', `${this.#domain.name} has its share of the store`);
     xenstore.write(whole, value);
     yield this.#latency;

@@ -199,8 +199,8 @@ export class DomainList {
     const known = distrust === Reason.ok ? devices.bind(device, record.device) : undefined;
     const disk = known ?? devices.bind(device);
     if (disk === undefined) return NO_NUMBER;
-    if (known === undefined) frames.distrust(p2m.frames());
-    else frames.reindex(p2m.frames(), disk.number, (block) => devices.hasWritten(disk.number, block));
+    if (known === undefined) frames.distrust(p2m);
+    else frames.reindex(p2m, disk.number, (block) => devices.hasWritten(disk.number, block));
     this.#left.delete(name);
     devices.unreserve(record.device);
     return { ...left, disk, distrust };
@@ -243,7 +243,7 @@ export class DomainList {
     const isSame = disk.number === before.number;
     const change = before.isChanged ? Reason.diskChanged : Reason.ok;
     const distrust = isSame || !this.hypervisor.protections.deviceIdentity ? change : Reason.otherDisk;
-    if (distrust !== Reason.ok) this.hypervisor.frames.distrust(entry.p2m.frames());
+    if (distrust !== Reason.ok) this.hypervisor.frames.distrust(entry.p2m);
     this.hypervisor.releaseDevice(before);
     entry.disk = disk;
     return distrust;
@@ -288,7 +288,7 @@ export class DomainList {
     const { memory, map, frames } = this.hypervisor;
     for (const { domid, disk, p2m } of this.#entries.values()) {
       sealStore(memory, map, domid, disk.record);
-      if (disk.isChanged) frames.distrust(p2m.frames());
+      if (disk.isChanged) frames.distrust(p2m);
       disk.accept();
     }
   }

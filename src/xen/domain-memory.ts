@@ -19,6 +19,9 @@ import type { LogDirty } from './log-dirty.ts';
 import { NO_FRAME, type P2mList } from './p2m.ts';
 import type { GuestMemory } from './public/guest-memory.ts';
 
+/** As a constant of this file: one of another module is loaded, and checked, each time it is named. */
+const END_OF_FRAMES = NO_FRAME;
+
 /** What is charged to the guest's processor, in ns. */
 export interface MemoryCosts {
   /** A trapped store. */
@@ -155,7 +158,7 @@ export class DomainMemory implements GuestMemory {
   #readable(pfn: Pfn): Mfn {
     const mfn = this.#p2m[pfn * this.#stride];
     // Neither an entry beyond the list nor one without a frame passes.
-    if (!(mfn! < NO_FRAME)) this.#fault(pfn);
+    if (!(mfn! < END_OF_FRAMES)) this.#fault(pfn);
     return mfn as Mfn;
   }
 

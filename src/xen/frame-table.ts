@@ -44,7 +44,7 @@ import * as record from './frame-record.ts';
 import type { MemoryMap } from './layouts.ts';
 import type { DeviceTable } from './devices.ts';
 import type { LogDirty } from './log-dirty.ts';
-import { NO_FRAME } from './p2m.ts';
+import { NO_FRAME, type P2mList } from './p2m.ts';
 import type { Protections } from './protections.ts';
 import { Reason, type ReasonCode } from './public/reason.ts';
 import { FrameEvent, nextProvenance, PROVENANCE_NAMES, Provenance, type ProvenanceName } from './provenance.ts';
@@ -401,19 +401,25 @@ export class FrameTable {
    * The device of these frames was bound: puts them into the index of blocks again, by where their blocks lie. Those whose block was
    * written until now are vouched for no more.
    */
-  reindex(p2m: Uint32Array, device: number, isWritten: (block: number) => boolean): void {
-    for (const n of p2m) {
-      const mfn = Mfn(n);
-      if (mfn === NO_FRAME || !this.#blocks.has(mfn) || deviceOfState(this.#state(mfn)) !== device) continue;
-      this.#blocks.unlink(mfn);
+  reindex(p2m: P2mList, device: number, isWritten: (block: number) => boolean): void {
+    const { words, stride } = p2m;
+    const blocks = this.#blocks;
+    const none = NO_FRAME;
+    for (let at = 0; at < words.length; at += stride) {
+      const mfn = Mfn(words[at]!);
+      if (mfn === none || !blocks.has(mfn) || deviceOfState(this.#state(mfn)) !== device) continue;
+      blocks.unlink(mfn);
       this.#indexBlock(mfn);
       if (isWritten(this.blockOf(mfn))) this.#distrust(mfn);
     }
   }
 
   /** Somebody else may have written to the disk of these frames: none of them is vouched for any more. */
-  distrust(p2m: Uint32Array): void {
-    for (const mfn of p2m) if (mfn !== NO_FRAME) this.#distrust(Mfn(mfn));
+  distrust(p2m: P2mList): void {
+    for (let pfn = 0; pfn < p2m.length; pfn++) {
+      const mfn = p2m.at(pfn);
+      if (mfn !== NO_FRAME) this.#distrust(Mfn(mfn));
+    }
   }
 
   /** A number of a device is given back: no frame is vouched for under it. */

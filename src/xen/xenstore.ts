@@ -18,10 +18,13 @@ interface Watch {
 }
 
 const isAtOrBelow = (path: string, directory: string): boolean =>
-  path === directory || path.startsWith(`${directory}/`);
+  path.startsWith(directory) && (path.length === directory.length || path[directory.length] === '/');
 
 /** Where everything of a domain lies. */
 export const homeOf = (domid: number): string => `/local/domain/${domid}`;
+
+/** The home at the start of a path in it. */
+const HOME = /^\/local\/domain\/[^/]+/;
 
 /** Where a domain is asked to stop. */
 export const shutdownNodeOf = (domid: number): string => `${homeOf(domid)}/${SHUTDOWN_NODE}`;
@@ -33,6 +36,8 @@ export class Xenstore {
   readonly #power: Power;
   readonly #latency: Ns;
   readonly #values = new Map<string, string>();
+  /** Paths with a value in the home of each domain. */
+  readonly #entries = new Map<string, number>();
   readonly #watches = new Set<Watch>();
   #isServing = true;
 
@@ -55,21 +60,24 @@ export class Xenstore {
     return this.#values.get(path);
   }
 
-  /** Paths below a directory that have a value. */
-  count(directory: string): number {
-    let count = 0;
-    for (const path of this.#values.keys()) if (isAtOrBelow(path, directory)) count++;
-    return count;
+  /** Paths in the home of a domain that have a value. */
+  entriesOf(domid: number): number {
+    return this.#entries.get(homeOf(domid)) ?? 0;
   }
 
   write(path: string, value: string): void {
+    if (!this.#values.has(path)) this.#countEntry(path, 1);
     this.#values.set(path, value);
     this.#changed((watch) => isAtOrBelow(path, watch));
   }
 
   /** Removes a path and everything below it. */
   remove(path: string): void {
-    for (const known of [...this.#values.keys()]) if (isAtOrBelow(known, path)) this.#values.delete(known);
+    for (const known of [...this.#values.keys()]) {
+      if (!isAtOrBelow(known, path)) continue;
+      this.#values.delete(known);
+      this.#countEntry(known, -1);
+    }
     this.#changed((watch) => isAtOrBelow(path, watch) || isAtOrBelow(watch, path));
   }
 
@@ -81,6 +89,14 @@ export class Xenstore {
     return () => {
       this.#watches.delete(watch);
     };
+  }
+
+  #countEntry(path: string, change: number): void {
+    const home = HOME.exec(path)?.[0];
+    if (home === undefined) return;
+    const entries = (this.#entries.get(home) ?? 0) + change;
+    if (entries > 0) this.#entries.set(home, entries);
+    else this.#entries.delete(home);
   }
 
   #changed(concerns: (watch: string) => boolean): void {

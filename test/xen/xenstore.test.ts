@@ -31,6 +31,24 @@ describe('the store', () => {
     expect([store.read('/a/b/c'), store.read('/a/bc')]).toEqual([undefined, undefined]);
   });
 
+  it('counts the paths of each domain that have a value', () => {
+    const store = new Xenstore(new Power(new Simulation(1)), 0);
+    const counts = (): number[] => [1, 10, 2].map((domid) => store.entriesOf(domid));
+    for (const path of ['a/x', 'a/y', 'b', 'a/x']) store.write(`${homeOf(1)}/${path}`, 'of 1');
+    store.write(`${homeOf(10)}/a`, 'of 10');
+    store.write('/vm/1/a', 'of nobody');
+    expect(counts()).toEqual([3, 1, 0]);
+    store.remove(`${homeOf(1)}/a`);
+    store.remove(`${homeOf(1)}/nothing`);
+    expect(counts()).toEqual([1, 1, 0]);
+    store.write(homeOf(1), 'its home itself');
+    expect(counts()).toEqual([2, 1, 0]);
+    store.remove(homeOf(1));
+    expect(counts()).toEqual([0, 1, 0]);
+    store.remove('/local');
+    expect(counts()).toEqual([0, 0, 0]);
+  });
+
   it('removes what is below a path and nothing beside it', () => {
     const store = new Xenstore(new Power(new Simulation(1)), 0);
     for (const path of ['/d/1', '/d/1/x', '/d/10/x']) store.write(path, path);
