@@ -14,7 +14,6 @@
  * SIGBUS.
  */
 
-import { counted } from '../base/counted.ts';
 import { ModelError } from '../base/errno.ts';
 import { PAGE_SIZE, pagesOf, type Pfn } from '../base/units.ts';
 import type { CpuClock, Process } from '../sim/index.ts';
@@ -340,7 +339,7 @@ export class MemoryMaps {
   /** End of a range that a call names. */
   #range(address: number, length: number): number {
     if (!isPageAligned(address) || !Number.isSafeInteger(length) || length <= 0)
-      throw new ModelError('EINVAL', `${counted(length, 'byte')} at ${address}`);
+      throw new ModelError('EINVAL', `length ${length} at ${address}`);
     return address + pagesOf(length) * PAGE_SIZE;
   }
 }

@@ -6,7 +6,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { Mfn, PAGE_SIZE } from '../../src/base/index.ts';
+import { counted, grouped, Mfn, PAGE_SIZE } from '../../src/base/index.ts';
 import type { ImageStore } from '../../src/disk/image-store.ts';
 import type { MemoryImage } from '../../src/disk/memory-image.ts';
 import { directory, file, sparse, tree } from '../../src/disk/mkfs-tree.ts';
@@ -146,7 +146,7 @@ describe('the check of reads', () => {
     [-1, `/long: ended at byte ${LONG_BYTES - 1} of ${LONG_BYTES}`],
     [-LONG_BYTES, `/long: ended at byte 0 of ${LONG_BYTES}`],
     [READ_BYTES - LONG_BYTES, `/long: ended at byte ${READ_BYTES} of ${LONG_BYTES}`],
-    [1, `/long: read ${LONG_BYTES + 1} bytes of ${LONG_BYTES}`],
+    [1, `/long: read ${counted(LONG_BYTES + 1, 'byte')} of ${grouped(LONG_BYTES)}`],
   ])('finds a file that is %i bytes longer to the guest', (longer, what) => {
     const outcome = runFlawed((bytes) => {
       const size = Buffer.alloc(4);

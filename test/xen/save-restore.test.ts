@@ -339,7 +339,10 @@ describe('saving', () => {
     const { machine, guest, file } = stuck(0);
     const submit = file.submit.bind(file);
     file.submit = (request) => {
-      if (guest.domain.state !== 'suspended') { submit(request); return; }
+      if (guest.domain.state !== 'suspended') {
+        submit(request);
+        return;
+      }
       noteChange(machine.disk.store, 5);
       submit({ ...request, done: () => request.done('EIO') });
     };
