@@ -1,13 +1,12 @@
 import tseslint from 'typescript-eslint';
+import { MODEL } from './tools/rooms.cjs';
 
 // The rooms that make up the model: one seed, one run, byte for byte. Whatever asks the real world for the time, for
 // chance or for a turn of the event loop is an error there (CONTRIBUTING.md, "Determinism").
-const MODEL_ROOMS = ['base', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload'].map(
-  (room) => `src/${room}/**/*.ts`,
-);
+const MODEL_ROOMS = MODEL.map((room) => `src/${room}/**/*.ts`);
 
 // Where the host's files may be touched.
-const FILE_ROOMS = ['src/disk/file-image.ts', 'src/disk/host-tree.ts'];
+const FILE_ROOMS = ['src/disk/image/file-image.ts', 'src/disk/mkfs/host-tree.ts'];
 
 const SYNTAX = [
   { selector: 'TSEnumDeclaration', message: 'Use an `as const` object and a union of its values.' },
@@ -36,7 +35,8 @@ const MODEL_GLOBALS = [
 const module_ = (...names) => names.flatMap((name) => [name, `node:${name}`]);
 const HOST_FILES = module_('fs', 'fs/promises').map((name) => ({
   name,
-  message: 'Host files are touched only by disk/file-image.ts, disk/host-tree.ts, experiment/, report/ and cli/.',
+  message:
+    'Host files are touched only by disk/image/file-image.ts, disk/mkfs/host-tree.ts, experiment/, report/ and cli/.',
 }));
 const HOST_TIME = [
   ...module_('timers', 'timers/promises', 'process', 'perf_hooks', 'worker_threads', 'child_process', 'crypto', 'os'),
@@ -106,4 +106,5 @@ export default tseslint.config(
     files: ['**/*.cjs', '*.mjs'],
     ...tseslint.configs.disableTypeChecked,
   },
+  { files: ['**/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
 );

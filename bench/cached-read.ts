@@ -12,9 +12,9 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assert } from '../src/base/index.ts';
-import { makeExt2 } from '../src/disk/mkfs.ts';
-import { directory, file, tree } from '../src/disk/mkfs-tree.ts';
-import { machineMemoryFor, Testbed } from '../src/experiment/testbed.ts';
+import { makeExt2 } from '../src/disk/mkfs/mkfs.ts';
+import { directory, file, tree } from '../src/disk/mkfs/tree.ts';
+import { machineMemoryFor, Testbed } from '../src/experiment/guest/testbed.ts';
 import type { Syscalls } from '../src/kernel/index.ts';
 import { MachineMemory } from '../src/machine/memory.ts';
 import { SERVER_2026 } from '../src/machine/profiles/server-2026.ts';

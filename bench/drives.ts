@@ -5,7 +5,7 @@
 
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { demerit, parseDriveLog, replayDriveLog } from '../src/disk/drive-log.ts';
+import { demerit, parseDriveLog, replayDriveLog } from '../src/disk/drive/drive-log.ts';
 import { BARRACUDA_4LP, CHEETAH_9LP } from '../src/machine/index.ts';
 import type { Row } from './harness.ts';
 

@@ -6,8 +6,8 @@
  */
 
 import { type Arch, ARCHS, assert, Ino, PAGE_SIZE, Pfn } from '../src/base/index.ts';
-import { Medium } from '../src/disk/backing-store.ts';
-import type { BlockDevice } from '../src/disk/block-device.ts';
+import { Medium } from '../src/disk/image/backing-store.ts';
+import type { BlockDevice } from '../src/disk/drive/block-device.ts';
 import { type AddressSpace, CacheMap, MemoryManagement, NO_PAGE, PG, RA_MAX, watermarks } from '../src/kernel/index.ts';
 import { MachineMemory } from '../src/machine/memory.ts';
 import { values } from '../src/machine/profile.ts';

@@ -9,10 +9,10 @@
  */
 
 import { PAGE_SIZE, Mfn, Pfn } from '../src/base/index.ts';
-import { makeExt2 } from '../src/disk/mkfs.ts';
-import { directory, file, tree } from '../src/disk/mkfs-tree.ts';
-import type { MemoryImage } from '../src/disk/memory-image.ts';
-import { type Guest, machineMemoryFor, Testbed } from '../src/experiment/testbed.ts';
+import { makeExt2 } from '../src/disk/mkfs/mkfs.ts';
+import { directory, file, tree } from '../src/disk/mkfs/tree.ts';
+import type { MemoryImage } from '../src/disk/image/memory-image.ts';
+import { type Guest, machineMemoryFor, Testbed } from '../src/experiment/guest/testbed.ts';
 import { FADV } from '../src/kernel/index.ts';
 import { MachineMemory } from '../src/machine/memory.ts';
 import { SERVER_2026 } from '../src/machine/profiles/server-2026.ts';

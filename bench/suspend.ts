@@ -6,13 +6,13 @@
  */
 
 import { PAGE_SIZE } from '../src/base/index.ts';
-import { type MemoryImage } from '../src/disk/memory-image.ts';
-import { JoinedImage } from '../src/disk/joined-image.ts';
-import { makeExt2 } from '../src/disk/mkfs.ts';
-import { directory, file, tree } from '../src/disk/mkfs-tree.ts';
-import { OverlayImage } from '../src/disk/overlay-image.ts';
-import { machineMemoryFor } from '../src/experiment/testbed.ts';
-import { VmmMachine } from '../src/experiment/vmm-machine.ts';
+import { type MemoryImage } from '../src/disk/image/memory-image.ts';
+import { JoinedImage } from '../src/disk/image/joined-image.ts';
+import { makeExt2 } from '../src/disk/mkfs/mkfs.ts';
+import { directory, file, tree } from '../src/disk/mkfs/tree.ts';
+import { OverlayImage } from '../src/disk/image/overlay-image.ts';
+import { machineMemoryFor } from '../src/experiment/guest/testbed.ts';
+import { VmmMachine } from '../src/experiment/vmm/machine.ts';
 import { MachineMemory } from '../src/machine/memory.ts';
 import { SERVER_2026 } from '../src/machine/profiles/server-2026.ts';
 import type { Process } from '../src/sim/index.ts';

@@ -2,7 +2,7 @@
  * Byte layouts: one table of fields from which the codec, the offset assertions and the reference page are derived.
  *
  * A layout is a list of fields in order, each with a width; offsets follow. The codec here is little-endian; a format whose
- * numbers are big-endian derives its offsets from a layout and has a codec of its own (disk/jbd-format.ts). Reserved fields must
+ * numbers are big-endian derives its offsets from a layout and has a codec of its own (format/jbd.ts). Reserved fields must
  * be zero: `reservedIsZero` tells. 64-bit fields are read as numbers and must stay below 2^53.
  *
  * A structure with numbers of frames has a layout for each architecture, of the same names and the same size.

@@ -8,9 +8,9 @@
 
 import { parseArgs } from 'node:util';
 import { type Arch, ARCHS, PAGE_SIZE, printable, UserError } from '../base/index.ts';
-import { PROTECTIONS } from '../experiment/campaign.ts';
-import { FAULTS } from '../experiment/faults.ts';
-import { guestMemoryMax, MEMORY_MAX } from '../experiment/testbed.ts';
+import { PROTECTIONS } from '../experiment/campaign/campaign.ts';
+import { FAULTS } from '../experiment/campaign/faults.ts';
+import { guestMemoryMax, MEMORY_MAX } from '../experiment/guest/testbed.ts';
 import {
   DISKS,
   PROFILES,
@@ -18,8 +18,8 @@ import {
   STRATEGIES_OF_CRASHES,
   STRATEGIES_OF_READERS,
   WORKLOADS,
-} from '../experiment/result.ts';
-import { VMM_STRATEGIES } from '../experiment/vmm-result.ts';
+} from '../experiment/guest/result.ts';
+import { VMM_STRATEGIES } from '../experiment/vmm/result.ts';
 
 export interface OptionSpec {
   /** Without the dashes. */

@@ -1,13 +1,13 @@
 /**
  * `stillwarm campaign`: faults that strike a dying guest and what it leaves in memory, and what came of the pages. The
- * campaign is experiment/campaign.ts; here its result is printed.
+ * campaign is experiment/campaign/campaign.ts; here its result is printed.
  */
 
 import { counted } from '../base/index.ts';
-import type { CampaignOptions, CampaignResult, FaultResult } from '../experiment/campaign.ts';
-import { PROTECTIONS } from '../experiment/campaign.ts';
-import { FAULTS } from '../experiment/faults.ts';
-import type { PageVerdicts } from '../experiment/page-judge.ts';
+import type { CampaignOptions, CampaignResult, FaultResult } from '../experiment/campaign/campaign.ts';
+import { PROTECTIONS } from '../experiment/campaign/campaign.ts';
+import { FAULTS } from '../experiment/campaign/faults.ts';
+import type { PageVerdicts } from '../experiment/judge/page-judge.ts';
 import {
   CAMPAIGN,
   commandHelp,

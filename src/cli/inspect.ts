@@ -6,8 +6,8 @@
 import { resolve } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import { counted, grouped, PAGE_SIZE, printable, printableJson } from '../base/index.ts';
-import { loadMemory } from '../experiment/memory-dump.ts';
-import { checkOutputs } from '../experiment/output-file.ts';
+import { loadMemory } from '../experiment/guest/memory-dump.ts';
+import { checkOutputs } from '../experiment/guest/output-file.ts';
 import { inspectMemory, type MachineReport } from '../xen/inspect.ts';
 import { commandHelp, INSPECT, oneLine, parseCommand } from './args.ts';
 import type { Io } from './io.ts';

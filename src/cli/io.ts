@@ -3,12 +3,12 @@
  * own; main.ts passes those of the process.
  */
 
-import type { runCampaign } from '../experiment/campaign.ts';
-import type { HostStream } from '../experiment/output-file.ts';
-import type { ProgressListener } from '../experiment/progress.ts';
-import type { runVmmReboot } from '../experiment/vmm-experiment.ts';
-import type { RebootOutcome } from '../experiment/reboot.ts';
-import type { RebootOptions } from '../experiment/result.ts';
+import type { runCampaign } from '../experiment/campaign/campaign.ts';
+import type { HostStream } from '../experiment/guest/output-file.ts';
+import type { ProgressListener } from '../experiment/guest/progress.ts';
+import type { runVmmReboot } from '../experiment/vmm/experiment.ts';
+import type { RebootOutcome } from '../experiment/guest/reboot.ts';
+import type { RebootOptions } from '../experiment/guest/result.ts';
 
 export interface Output {
   /** Throws what the host refuses, or tells it later, as streams do. */

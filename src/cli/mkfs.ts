@@ -6,11 +6,11 @@
 import { resolve } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import { counted, printable, UserError } from '../base/index.ts';
-import { FileImage } from '../disk/file-image.ts';
-import { HostListing } from '../disk/host-tree.ts';
-import { planExt2, writeExt2 } from '../disk/mkfs.ts';
-import { listFiles, noticesOf, type DiskFiles } from '../experiment/disk-source.ts';
-import { checkOutputs, kindOf, replaceFile } from '../experiment/output-file.ts';
+import { FileImage } from '../disk/image/file-image.ts';
+import { HostListing } from '../disk/mkfs/host-tree.ts';
+import { planExt2, writeExt2 } from '../disk/mkfs/mkfs.ts';
+import { listFiles, noticesOf, type DiskFiles } from '../experiment/guest/disk-source.ts';
+import { checkOutputs, kindOf, replaceFile } from '../experiment/guest/output-file.ts';
 import { commandHelp, MKFS, parseCommand } from './args.ts';
 import { writeNotices, type Io } from './io.ts';
 import { withProgress } from './progress.ts';

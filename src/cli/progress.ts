@@ -8,7 +8,7 @@
  */
 
 import { printable } from '../base/index.ts';
-import type { Progress, ProgressListener } from '../experiment/progress.ts';
+import type { Progress, ProgressListener } from '../experiment/guest/progress.ts';
 import type { Output } from './io.ts';
 
 /** Silence before the first line, and between two of them, ms. */

@@ -8,7 +8,7 @@
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../base/index.ts';
-import { checkOutputs, kindOf } from '../experiment/output-file.ts';
+import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
 import {
   DISKS,
   PROFILES,
@@ -18,7 +18,7 @@ import {
   STRATEGIES_OF_READERS,
   WORKLOADS,
   type RebootOptions,
-} from '../experiment/result.ts';
+} from '../experiment/guest/result.ts';
 import { renderHtml, renderMismatches, renderText } from '../report/index.ts';
 import {
   commandHelp,

@@ -3,7 +3,7 @@
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { askHost } from '../base/index.ts';
-import { replaceFile, type OutputFile } from '../experiment/output-file.ts';
+import { replaceFile, type OutputFile } from '../experiment/guest/output-file.ts';
 
 /** The page in the directory that `--report` names, which is made when there is none. */
 export const reportIn = (dir: string): OutputFile => ({

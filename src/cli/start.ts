@@ -2,9 +2,9 @@
 
 import { fstatSync, writeSync } from 'node:fs';
 import { askHost, asUserError } from '../base/index.ts';
-import { runCampaign } from '../experiment/campaign.ts';
-import { runReboot } from '../experiment/reboot.ts';
-import { runVmmReboot } from '../experiment/vmm-experiment.ts';
+import { runCampaign } from '../experiment/campaign/campaign.ts';
+import { runReboot } from '../experiment/guest/reboot.ts';
+import { runVmmReboot } from '../experiment/vmm/experiment.ts';
 import { main } from './commands.ts';
 import type { Output } from './io.ts';
 

@@ -1,15 +1,15 @@
 /**
- * `stillwarm vmm-reboot`: options to an experiment (experiment/vmm-experiment.ts), its result to text, JSON and a page.
+ * `stillwarm vmm-reboot`: options to an experiment (experiment/vmm/experiment.ts), its result to text, JSON and a page.
  *
  * As in reboot.ts, everything that the user could have got wrong is asked before the experiment begins.
  */
 
 import { resolve } from 'node:path';
 import { UserError } from '../base/index.ts';
-import { checkOutputs, kindOf } from '../experiment/output-file.ts';
-import { DISKS, PROFILES } from '../experiment/result.ts';
-import type { VmmExperimentOptions } from '../experiment/vmm-experiment.ts';
-import { VMM_STRATEGIES } from '../experiment/vmm-result.ts';
+import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
+import { DISKS, PROFILES } from '../experiment/guest/result.ts';
+import type { VmmExperimentOptions } from '../experiment/vmm/experiment.ts';
+import { VMM_STRATEGIES } from '../experiment/vmm/result.ts';
 import { renderVmmHtml, renderVmmMismatches, renderVmmText } from '../report/index.ts';
 import {
   commandHelp,

@@ -1,14 +1,14 @@
 /** Block devices: image stores, the drive with its service-time models, and mkfs. */
-export { type BackingStore, type Extent, type Medium, noteChange, type Writer } from './backing-store.ts';
-export type { BlockDevice, BlockOp, BlockRequest, Segment } from './block-device.ts';
-export { Drive, type DriveCounters, type DriveOptions, type DrivePort } from './drive.ts';
-export { FileImage, type FileImageOptions } from './file-image.ts';
-export { readHostTree } from './host-tree.ts';
-export type { ImageStore } from './image-store.ts';
-export * from './joined-image.ts';
-export * from './make-service-time.ts';
-export * from './memory-image.ts';
-export { type Ext2Options, makeExt2, type Progress } from './mkfs.ts';
+export { type BackingStore, type Extent, type Medium, noteChange, type Writer } from './image/backing-store.ts';
+export type { BlockDevice, BlockOp, BlockRequest, Segment } from './drive/block-device.ts';
+export { Drive, type DriveCounters, type DriveOptions, type DrivePort } from './drive/drive.ts';
+export { FileImage, type FileImageOptions } from './image/file-image.ts';
+export { readHostTree } from './mkfs/host-tree.ts';
+export type { ImageStore } from './image/image-store.ts';
+export * from './image/joined-image.ts';
+export * from './drive/make-service-time.ts';
+export * from './image/memory-image.ts';
+export { type Ext2Options, makeExt2, type Progress } from './mkfs/mkfs.ts';
 export {
   countFiles,
   directory,
@@ -24,7 +24,7 @@ export {
   tree,
   type Tree,
   type TreeNode,
-} from './mkfs-tree.ts';
-export * from './overlay-image.ts';
-export * from './partition.ts';
-export * from './service-time.ts';
+} from './mkfs/tree.ts';
+export * from './image/overlay-image.ts';
+export * from './drive/partition.ts';
+export * from './drive/service-time.ts';

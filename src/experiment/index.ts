@@ -7,17 +7,17 @@ export {
   type ProtectionName,
   PROTECTIONS,
   runCampaign,
-} from './campaign.ts';
-export { FAULTS, type FaultName } from './faults.ts';
-export * from './memory-dump.ts';
-export * from './oracle-ext2.ts';
-export type { PageVerdicts } from './page-judge.ts';
-export * from './progress.ts';
-export * from './reboot.ts';
-export * from './result.ts';
-export * from './testbed.ts';
-export * from './vmm-experiment.ts';
-export { VmmClients, type ClientView, type ServedFile } from './vmm-clients.ts';
-export * from './vmm-machine.ts';
-export { rebootHypervisor } from './vmm-reboot.ts';
-export * from './vmm-result.ts';
+} from './campaign/campaign.ts';
+export { FAULTS, type FaultName } from './campaign/faults.ts';
+export * from './guest/memory-dump.ts';
+export * from './judge/oracle-ext2.ts';
+export type { PageVerdicts } from './judge/page-judge.ts';
+export * from './guest/progress.ts';
+export * from './guest/reboot.ts';
+export * from './guest/result.ts';
+export * from './guest/testbed.ts';
+export * from './vmm/experiment.ts';
+export { VmmClients, type ClientView, type ServedFile } from './vmm/clients.ts';
+export * from './vmm/machine.ts';
+export { rebootHypervisor } from './vmm/reboot.ts';
+export * from './vmm/result.ts';

@@ -5,7 +5,7 @@
  */
 
 import { GuestPanic } from '../base/errno.ts';
-import type { NamingPolicy } from './ext2-iget.ts';
+import type { NamingPolicy } from './fs/ext2/iget.ts';
 
 /** What the command line says. */
 export interface CommandLine {

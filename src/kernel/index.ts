@@ -1,26 +1,26 @@
 /** The guest kernel, and its memory management for other simulators to embed. */
-export type { ReuseObserver } from './cache-map.ts';
+export type { ReuseObserver } from './cache/cache-map.ts';
 export type { KernelCosts } from './costs.ts';
-export type { DirectoryEntry } from './ext2-dir.ts';
-export { O } from './filemap.ts';
+export type { DirectoryEntry } from './fs/ext2/dir.ts';
+export { O } from './file/filemap.ts';
 export { Kernel, type KernelStats } from './kernel.ts';
-export { type MemMap, NO_PAGE, PG } from './mem-map.ts';
-export { MemoryManagement, NO_NAMES } from './mm.ts';
-export { MAP, MS, PROT } from './mmap.ts';
-export { type PageAllocator, watermarks, type Watermarks } from './page-alloc.ts';
-export type { AddressSpace, MappedRange, NameTable, PageCache } from './page-cache.ts';
-export { RA_CACHE_HIT_LIMIT, RA_MAX, RA_MIN, ReadaheadState, type ReadaheadIo } from './readahead.ts';
-export { SEEK } from './read-write.ts';
-export type { ListeningSocket, NetworkRequest } from './socket.ts';
-export type { Lru } from './swap.ts';
-export { FADV, type Stat, type Syscalls } from './syscalls.ts';
-export type { Reclaim, UnclaimedPages } from './vmscan.ts';
+export { type MemMap, NO_PAGE, PG } from './mm/mem-map.ts';
+export { MemoryManagement, NO_NAMES } from './mm/mm.ts';
+export { MAP, MS, PROT } from './file/mmap.ts';
+export { type PageAllocator, watermarks, type Watermarks } from './mm/page-alloc.ts';
+export type { AddressSpace, MappedRange, NameTable, PageCache } from './mm/page-cache.ts';
+export { RA_CACHE_HIT_LIMIT, RA_MAX, RA_MIN, ReadaheadState, type ReadaheadIo } from './mm/readahead.ts';
+export { SEEK } from './syscall/read-write.ts';
+export type { ListeningSocket, NetworkRequest } from './net/socket.ts';
+export type { Lru } from './mm/swap.ts';
+export { FADV, type Stat, type Syscalls } from './syscall/syscalls.ts';
+export type { Reclaim, UnclaimedPages } from './mm/vmscan.ts';
 
 /** @internal */
-export { CacheMap } from './cache-map.ts';
+export { CacheMap } from './cache/cache-map.ts';
 /** @internal */
-export { PAGEVEC_SIZE } from './swap.ts';
+export { PAGEVEC_SIZE } from './mm/swap.ts';
 /** @internal */
-export { type Broken, Connection, connectionOf, type Timers } from './transport.ts';
+export { type Broken, Connection, connectionOf, type Timers } from './net/transport.ts';
 /** @internal */
-export { DEF_PRIORITY } from './vmscan.ts';
+export { DEF_PRIORITY } from './mm/vmscan.ts';

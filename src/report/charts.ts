@@ -8,8 +8,8 @@
  * begin at zero.
  */
 
-import type { RebootResult, Sample, StrategyName, StrategyResult } from '../experiment/result.ts';
-import type { VmmStrategyName } from '../experiment/vmm-result.ts';
+import type { RebootResult, Sample, StrategyName, StrategyResult } from '../experiment/guest/result.ts';
+import type { VmmStrategyName } from '../experiment/vmm/result.ts';
 import { runOf, significant, throughput } from './measures.ts';
 import { rect, round, svg, text, tickLabel, ticks, WIDTH } from './svg.ts';
 

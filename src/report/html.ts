@@ -8,7 +8,7 @@
  */
 
 import { counted } from '../base/counted.ts';
-import type { Mismatch, RebootResult } from '../experiment/result.ts';
+import type { Mismatch, RebootResult } from '../experiment/guest/result.ts';
 import { barChart, timelineChart } from './charts.ts';
 import { headline, parameters, sections, verification, type Section } from './measures.ts';
 import { renderFitted, renderPage } from './page.ts';

@@ -9,7 +9,7 @@
 
 import prettyBytes from 'pretty-bytes';
 import { counted, grouped } from '../base/index.ts';
-import type { RebootResult, RunResult, StrategyResult } from '../experiment/result.ts';
+import type { RebootResult, RunResult, StrategyResult } from '../experiment/guest/result.ts';
 
 /** A table about one question: a column a strategy, a row a measure. */
 export interface Section {

@@ -4,7 +4,7 @@
  */
 
 import Table from 'cli-table3';
-import type { Mismatch, RebootResult } from '../experiment/result.ts';
+import type { Mismatch, RebootResult } from '../experiment/guest/result.ts';
 import { headline, parameters, sections, verification } from './measures.ts';
 
 const COLUMNS = 100;

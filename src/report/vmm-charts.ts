@@ -3,9 +3,9 @@
  * time axis; and each measure over the two series, the slides' figures as rings on it.
  */
 
-import type { VmmExperimentResult, VmmMeasurement, VmmStrategyResult } from '../experiment/vmm-experiment.ts';
+import type { VmmExperimentResult, VmmMeasurement, VmmStrategyResult } from '../experiment/vmm/experiment.ts';
 import type { VmmMeasure } from './vmm-slides.ts';
-import type { VmmPhase } from '../experiment/vmm-result.ts';
+import type { VmmPhase } from '../experiment/vmm/result.ts';
 import { classOf } from './charts.ts';
 import { significant } from './measures.ts';
 import { rect, round, svg, text, tickLabel, ticks, WIDTH } from './svg.ts';

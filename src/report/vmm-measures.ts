@@ -11,7 +11,7 @@ import type {
   VmmMeasurement,
   VmmReading,
   VmmStrategyResult,
-} from '../experiment/vmm-experiment.ts';
+} from '../experiment/vmm/experiment.ts';
 import { NO_FIGURE, significant } from './measures.ts';
 
 /** A figure, and what is said of it in a line below. */

@@ -1,7 +1,7 @@
 /** The result of reboots of the hypervisor as plain text for a terminal, within 100 columns. */
 
 import Table from 'cli-table3';
-import type { VmmExperimentOutcome } from '../experiment/vmm-experiment.ts';
+import type { VmmExperimentOutcome } from '../experiment/vmm/experiment.ts';
 import { wrapList } from './tables.ts';
 import { grids, parametersOf, reasonsOf, verificationOf, type Grid } from './vmm-measures.ts';
 

@@ -7,7 +7,7 @@
  */
 
 import type { Process, RandomStream } from '../sim/index.ts';
-import type { Syscalls } from '../kernel/syscalls.ts';
+import type { Syscalls } from '../kernel/syscall/syscalls.ts';
 
 /** Size of the buffer that whole files are read with, bytes. */
 export const READ_SIZE = 65536;

@@ -4,7 +4,7 @@
  */
 
 import type { Process } from '../sim/index.ts';
-import { O } from '../kernel/syscalls.ts';
+import { O } from '../kernel/syscall/syscalls.ts';
 import { readFile, type ReaderContext } from './file-reader.ts';
 
 const encoder = new TextEncoder();

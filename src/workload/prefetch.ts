@@ -6,7 +6,7 @@
 import { ModelError } from '../base/errno.ts';
 import { decodeText, encodeText } from '../base/text.ts';
 import type { Process } from '../sim/index.ts';
-import type { Syscalls } from '../kernel/syscalls.ts';
+import type { Syscalls } from '../kernel/syscall/syscalls.ts';
 
 /** The boot module for a list of paths. Paths with a newline in them are left out. */
 export function prefetchList(paths: Iterable<string>): Uint8Array {

@@ -5,7 +5,7 @@
  */
 
 import { ModelError } from '../base/errno.ts';
-import type { Syscalls } from '../kernel/syscalls.ts';
+import type { Syscalls } from '../kernel/syscall/syscalls.ts';
 
 export interface Session {
   readonly user: number;

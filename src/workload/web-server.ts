@@ -15,7 +15,7 @@
 import { ModelError } from '../base/errno.ts';
 import { decodeText, encodeText } from '../base/text.ts';
 import type { Process } from '../sim/index.ts';
-import { type ListeningSocket, MAX_PAYLOAD, type NetworkRequest, type Syscalls } from '../kernel/syscalls.ts';
+import { type ListeningSocket, MAX_PAYLOAD, type NetworkRequest, type Syscalls } from '../kernel/syscall/syscalls.ts';
 import { SessionTable } from './session-table.ts';
 
 /** Bytes of an answer that its head takes at most. */

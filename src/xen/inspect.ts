@@ -19,11 +19,11 @@ import {
   S_PROVENANCE,
   W_PFN,
   W_STATE,
-} from './frame-record.ts';
-import { DOMAIN_SLOTS, type MemoryMap } from './layouts.ts';
-import { NO_FRAME, viewP2m } from './p2m.ts';
-import { PROVENANCE_NAMES, type ProvenanceName } from './provenance.ts';
-import { type DomainRecord, parseDomainRecord, parseRoot } from './records.ts';
+} from './frames/frame-record.ts';
+import { DOMAIN_SLOTS, type MemoryMap } from './records/layouts.ts';
+import { NO_FRAME, viewP2m } from './frames/p2m.ts';
+import { PROVENANCE_NAMES, type ProvenanceName } from './frames/provenance.ts';
+import { type DomainRecord, parseDomainRecord, parseRoot } from './records/records.ts';
 
 export interface DomainReport extends DomainRecord {
   /** Whether the P2M list matches its checksum. */

@@ -22,7 +22,7 @@ import {
   Partition,
   readHostTree,
 } from '../../src/disk/index.ts';
-import { InstantDisk } from '../../src/disk/instant.ts';
+import { InstantDisk } from '../../src/disk/drive/instant.ts';
 import {
   loadMemory,
   OracleExt2,

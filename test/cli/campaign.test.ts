@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/commands.ts';
-import type { CampaignOptions, CampaignResult } from '../../src/experiment/campaign.ts';
-import { FAULTS } from '../../src/experiment/faults.ts';
-import type { PageVerdicts } from '../../src/experiment/page-judge.ts';
+import type { CampaignOptions, CampaignResult } from '../../src/experiment/campaign/campaign.ts';
+import { FAULTS } from '../../src/experiment/campaign/faults.ts';
+import type { PageVerdicts } from '../../src/experiment/judge/page-judge.ts';
 import { captureIo } from './capture.ts';
 
 const verdicts = (reusedWrongly: number): PageVerdicts => ({

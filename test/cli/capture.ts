@@ -1,8 +1,8 @@
 // Streams that remember, and an Io made of them, for the tests of cli/.
 import { Writable } from 'node:stream';
 import type { Io } from '../../src/cli/io.ts';
-import { runCampaign } from '../../src/experiment/campaign.ts';
-import type { RebootOptions } from '../../src/experiment/result.ts';
+import { runCampaign } from '../../src/experiment/campaign/campaign.ts';
+import type { RebootOptions } from '../../src/experiment/guest/result.ts';
 import { sampleResult } from '../report/sample.ts';
 
 export class Capture extends Writable {

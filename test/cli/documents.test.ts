@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { main } from '../../src/cli/commands.ts';
-import { runReboot } from '../../src/experiment/reboot.ts';
+import { runReboot } from '../../src/experiment/guest/reboot.ts';
 import { inTemporaryDirectory } from '../support/e2fsprogs.ts';
 import { captureIo } from './capture.ts';
 import { TIMEOUT_MS } from '../support/property.ts';

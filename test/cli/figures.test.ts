@@ -11,9 +11,9 @@ import { Mfn, Pfn } from '../../src/base/index.ts';
 import { main } from '../../src/cli/commands.ts';
 import { inspect } from '../../src/cli/inspect.ts';
 import { mkfs } from '../../src/cli/mkfs.ts';
-import { saveMemory } from '../../src/experiment/memory-dump.ts';
+import { saveMemory } from '../../src/experiment/guest/memory-dump.ts';
 import { rowsOf } from '../report/printed.ts';
-import { bootMachine, LEAST_PAGES, startGuest } from '../xen/machine.ts';
+import { bootMachine, LEAST_PAGES, startGuest } from '../support/machine.ts';
 import { captureIo } from './capture.ts';
 
 let dir = '';

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Mfn } from '../../src/base/index.ts';
 import { inspect } from '../../src/cli/inspect.ts';
-import { saveMemory } from '../../src/experiment/memory-dump.ts';
+import { saveMemory } from '../../src/experiment/guest/memory-dump.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { values } from '../../src/machine/profile.ts';
 import { PENTIUM4_2006 } from '../../src/machine/profiles/pentium4-2006.ts';
 import { Simulation } from '../../src/sim/index.ts';
-import { Hypervisor } from '../../src/xen/hypervisor.ts';
+import { Hypervisor } from '../../src/xen/core/hypervisor.ts';
 import { captureIo } from './capture.ts';
 
 const FRAMES = 4096;

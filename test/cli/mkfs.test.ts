@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mkfs } from '../../src/cli/mkfs.ts';
-import { FileImage } from '../../src/disk/file-image.ts';
-import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
+import { FileImage } from '../../src/disk/image/file-image.ts';
+import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
 import { captureIo } from './capture.ts';
 
 let dir = '';

@@ -23,7 +23,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/base/index.ts';
 import { main } from '../../src/cli/commands.ts';
 import type { Io } from '../../src/cli/io.ts';
-import { saveMemory } from '../../src/experiment/memory-dump.ts';
+import { saveMemory } from '../../src/experiment/guest/memory-dump.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';

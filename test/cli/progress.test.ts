@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { ProgressLine, withProgress } from '../../src/cli/progress.ts';
-import { runCampaign } from '../../src/experiment/campaign.ts';
-import type { Progress } from '../../src/experiment/progress.ts';
-import { runReboot } from '../../src/experiment/reboot.ts';
-import { runVmmReboot } from '../../src/experiment/vmm-experiment.ts';
+import { runCampaign } from '../../src/experiment/campaign/campaign.ts';
+import type { Progress } from '../../src/experiment/guest/progress.ts';
+import { runReboot } from '../../src/experiment/guest/reboot.ts';
+import { runVmmReboot } from '../../src/experiment/vmm/experiment.ts';
 import { inTemporaryDirectory, saveImage } from '../support/e2fsprogs.ts';
-import { smallImage } from '../experiment/small-disk.ts';
+import { smallImage } from '../support/small-disk.ts';
 import { Capture } from './capture.ts';
 
 const BAR = (full: number): string => `${'█'.repeat(full)}${'░'.repeat(30 - full)}`;

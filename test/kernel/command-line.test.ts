@@ -1,10 +1,10 @@
 // The guest's command line: what each word means, and that nothing is passed over.
 import { describe, expect, it } from 'vitest';
 import { GuestPanic } from '../../src/base/index.ts';
-import { makeExt2 } from '../../src/disk/mkfs.ts';
-import { directory, tree } from '../../src/disk/mkfs-tree.ts';
+import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
+import { directory, tree } from '../../src/disk/mkfs/tree.ts';
 import { parseCommandLine } from '../../src/kernel/command-line.ts';
-import { FakeMachine } from './fake-machine.ts';
+import { FakeMachine } from '../support/fake-machine.ts';
 
 const OFF = { files: false, metadata: false };
 

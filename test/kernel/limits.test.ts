@@ -11,23 +11,17 @@ import {
   PAGE_SIZE,
   Pfn,
 } from '../../src/base/index.ts';
-import {
-  EXT2_RO_COMPAT,
-  EXT2_SUPERBLOCK_OFFSET,
-  GROUP_DESCRIPTOR,
-  INODE,
-  SUPERBLOCK,
-} from '../../src/disk/ext2-format.ts';
-import type { MemoryImage } from '../../src/disk/memory-image.ts';
-import { makeExt2 } from '../../src/disk/mkfs.ts';
-import { directory, file, sparse, tree } from '../../src/disk/mkfs-tree.ts';
-import { GrantTable } from '../../src/kernel/gnttab.ts';
+import { EXT2_RO_COMPAT, EXT2_SUPERBLOCK_OFFSET, GROUP_DESCRIPTOR, INODE, SUPERBLOCK } from '../../src/format/ext2.ts';
+import type { MemoryImage } from '../../src/disk/image/memory-image.ts';
+import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
+import { directory, file, sparse, tree } from '../../src/disk/mkfs/tree.ts';
+import { GrantTable } from '../../src/kernel/xen/gnttab.ts';
 import { MemoryManagement, NO_PAGE, O, type Syscalls } from '../../src/kernel/index.ts';
-import { MemMap } from '../../src/kernel/mem-map.ts';
-import { ListeningSocket } from '../../src/kernel/socket.ts';
+import { MemMap } from '../../src/kernel/mm/mem-map.ts';
+import { ListeningSocket } from '../../src/kernel/net/socket.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { Gtf, GRANT_ENTRY } from '../../src/xen/public/index.ts';
-import { FakeMachine } from './fake-machine.ts';
+import { FakeMachine } from '../support/fake-machine.ts';
 
 let image: MemoryImage;
 let machine: FakeMachine;

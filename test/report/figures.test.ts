@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import type { RebootResult, RunResult, StrategyResult } from '../../src/experiment/result.ts';
+import type { RebootResult, RunResult, StrategyResult } from '../../src/experiment/guest/result.ts';
 import { barChart, timelineChart } from '../../src/report/charts.ts';
 import { renderHtml } from '../../src/report/html.ts';
 import { renderText } from '../../src/report/tables.ts';

@@ -1,5 +1,11 @@
 // A made-up result with figures like those of a run, for the tests of report/ and cli/.
-import type { RebootResult, RunResult, Sample, StrategyName, StrategyResult } from '../../src/experiment/result.ts';
+import type {
+  RebootResult,
+  RunResult,
+  Sample,
+  StrategyName,
+  StrategyResult,
+} from '../../src/experiment/guest/result.ts';
 import { noReasons } from '../../src/xen/public/reason.ts';
 
 const BYTES = 289_300_000;

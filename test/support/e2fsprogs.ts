@@ -7,9 +7,9 @@ import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, readFileSy
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { it } from 'vitest';
-import type { ImageStore } from '../../src/disk/image-store.ts';
-import { MemoryImage } from '../../src/disk/memory-image.ts';
-import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
+import type { ImageStore } from '../../src/disk/image/image-store.ts';
+import { MemoryImage } from '../../src/disk/image/memory-image.ts';
+import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
 import { runsFactor, TIMEOUT_MS } from './property.ts';
 
 export interface E2fsprogs {

@@ -1,7 +1,7 @@
 // Images with a journal, and logs written into them block by block, as an implementation that is not ours might have.
 import { PAGE_SIZE, putField } from '../../src/base/index.ts';
-import { EXT2_INCOMPAT, EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../src/disk/ext2-format.ts';
-import type { ImageStore } from '../../src/disk/image-store.ts';
+import { EXT2_INCOMPAT, EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../src/format/ext2.ts';
+import type { ImageStore } from '../../src/disk/image/image-store.ts';
 import {
   JBD_INCOMPAT_REVOKE,
   JBD_MAGIC,
@@ -11,11 +11,11 @@ import {
   putCommit,
   putDescriptor,
   putRevokes,
-} from '../../src/disk/jbd-format.ts';
-import type { MemoryImage } from '../../src/disk/memory-image.ts';
-import { makeExt2 } from '../../src/disk/mkfs.ts';
-import { directory, type TreeNode, tree } from '../../src/disk/mkfs-tree.ts';
-import { OracleExt2 } from '../../src/experiment/oracle-ext2.ts';
+} from '../../src/format/jbd.ts';
+import type { MemoryImage } from '../../src/disk/image/memory-image.ts';
+import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
+import { directory, type TreeNode, tree } from '../../src/disk/mkfs/tree.ts';
+import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
 
 export const JOURNAL_BLOCKS = 1024;
 export const JOURNAL_INO = 8;

@@ -12,7 +12,7 @@ import { Gate } from '../../src/sim/index.ts';
 import * as machine from '../../src/machine/index.ts';
 import * as sim from '../../src/sim/index.ts';
 import * as xen from '../../src/xen/index.ts';
-import { checkMemory } from '../kernel/memory-state.ts';
+import { checkMemory } from '../kernel/mm/memory-state.ts';
 
 /** An object, or none where functions are called. */
 export interface Rig {

@@ -1,9 +1,10 @@
 // A tool that guards the walls must itself be seen to fail.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { checkLayers } from '../../tools/layers.mjs';
+import { MAY_IMPORT, ROOMS } from '../../tools/rooms.cjs';
 
 const made: string[] = [];
 
@@ -24,12 +25,13 @@ afterEach(() => {
 const imports = (path: string) => `import { x } from '${path}';\nexport const y = x;\n`;
 const importsType = (path: string) => `import type { X } from '${path}';\nexport type Y = X;\n`;
 const both = 'export const x = 1;\nexport type X = typeof x;\n';
+const up = (room: string): string => '../'.repeat(room.split('/').length);
 
 const SOUND = {
   'src/base/assert.ts': both,
-  'src/disk/ext2-format.ts': imports('../base/assert.ts'),
-  'src/kernel/ext2.ts': `import { y } from '../disk/ext2-format.ts';\nexport const z = y;\n`,
-  'src/kernel/index.ts': `export { z } from './ext2.ts';\n`,
+  'src/format/ext2.ts': imports('../base/assert.ts'),
+  'src/kernel/fs/ext2/super.ts': `import { y } from '../../../format/ext2.ts';\nexport const z = y;\n`,
+  'src/kernel/index.ts': `export { z } from './fs/ext2/super.ts';\n`,
   'src/index.ts': `export { z } from './kernel/index.ts';\n`,
 };
 
@@ -37,7 +39,14 @@ async function broken(files: Record<string, string>): Promise<string[]> {
   return (await checkLayers(tree({ ...SOUND, ...files }), 1)).problems;
 }
 
-describe('layers', () => {
+/** Whether the table lets `from` import the own files of `to`: the table read without the tool's patterns. */
+function isAllowed(from: string, to: string): boolean {
+  return MAY_IMPORT[from]!.some(
+    (entry) => entry === '*' || entry === to || (entry.endsWith('/*') && to.startsWith(entry.slice(0, -1))),
+  );
+}
+
+describe('the layering tool', () => {
   it('is content with a sound tree', async () => {
     expect(await checkLayers(tree(SOUND), 5)).toEqual({ modules: 5, imports: 4, problems: [] });
   });
@@ -46,68 +55,65 @@ describe('layers', () => {
     expect((await checkLayers(tree(SOUND))).problems).toEqual([expect.stringContaining('cruised only 5 modules')]);
   });
 
-  it.each([
-    ['kernel to machine', 'wall-of-kernel', 'src/kernel/a.ts', imports('../machine/b.ts'), 'src/machine/b.ts'],
-    [
-      'kernel to machine, a type only',
-      'wall-of-kernel',
-      'src/kernel/a.ts',
-      importsType('../machine/b.ts'),
-      'src/machine/b.ts',
-    ],
-    ['kernel to the drive', 'wall-of-kernel', 'src/kernel/a.ts', imports('../disk/b.ts'), 'src/disk/b.ts'],
-    ['kernel to the hypervisor', 'wall-of-kernel', 'src/kernel/a.ts', imports('../xen/b.ts'), 'src/xen/b.ts'],
-    ['the ABI to the hypervisor', 'wall-of-xen-public', 'src/xen/public/a.ts', imports('../b.ts'), 'src/xen/b.ts'],
-    [
-      'the ABI to the machine',
-      'wall-of-xen-public',
-      'src/xen/public/a.ts',
-      imports('../../machine/b.ts'),
-      'src/machine/b.ts',
-    ],
-    ['hypervisor to guest', 'wall-of-xen', 'src/xen/a.ts', imports('../kernel/b.ts'), 'src/kernel/b.ts'],
-    [
-      'workload past the system calls',
-      'wall-of-workload',
-      'src/workload/a.ts',
-      imports('../kernel/b.ts'),
-      'src/kernel/b.ts',
-    ],
-    ['base to anything', 'wall-of-base', 'src/base/a.ts', imports('../sim/b.ts'), 'src/sim/b.ts'],
-    [
-      'report to a running experiment',
-      'report-sees',
-      'src/report/a.ts',
-      imports('../experiment/b.ts'),
-      'src/experiment/b.ts',
-    ],
-    [
-      'a barrel out of its room',
-      'barrel-stays',
-      'src/experiment/index.ts',
-      imports('../machine/b.ts'),
-      'src/machine/b.ts',
-    ],
-    ['a room nobody decided on', 'known-rooms-only', 'src/cli/main.ts', imports('../utils/b.ts'), 'src/utils/b.ts'],
-    ['src to a test', 'src-stands-alone', 'src/cli/main.ts', imports('../../test/b.ts'), 'test/b.ts'],
-  ])('catches %s', async (_what, rule, from, text, to) => {
-    const problems = await broken({ [from]: text, [to]: both });
-    expect(problems).toContainEqual(expect.stringContaining(rule));
-    expect(problems).toContainEqual(expect.stringContaining(`${from} -> ${to}`));
+  it('reports every import of one room from another that the table does not allow, value or type, and no other', async () => {
+    const files: Record<string, string> = {};
+    const expected: string[] = [];
+    for (const from of ROOMS) {
+      files[`src/${from}/x.ts`] = both;
+      for (const to of ROOMS) {
+        if (to === from) continue;
+        const name = to.replaceAll('/', '-');
+        const target = `${up(from)}${to}/x.ts`;
+        // What report/ sees of an experiment are types: a wall of its own, tried below.
+        if (from !== 'report' || !to.startsWith('experiment')) files[`src/${from}/to-${name}.ts`] = imports(target);
+        files[`src/${from}/type-of-${name}.ts`] = importsType(target);
+        if (isAllowed(from, to)) continue;
+        const wall = `wall-of-${from.replaceAll('/', '-')}: src/${from}/`;
+        expected.push(`${wall}to-${name}.ts -> src/${to}/x.ts`, `${wall}type-of-${name}.ts -> src/${to}/x.ts`);
+      }
+    }
+    const { problems } = await checkLayers(tree(files), 1);
+    expect(problems.sort()).toEqual(expected.sort());
+    expect(ROOMS).toHaveLength(38);
   });
 
-  it('allows what the walls allow', async () => {
-    expect(
-      await broken({
-        'src/xen/public/abi.ts': both,
-        'src/xen/hypercall.ts': imports('./public/abi.ts'),
-        'src/kernel/syscalls.ts': imports('../xen/public/abi.ts'),
-        'src/workload/reader.ts': `import { y } from '../kernel/syscalls.ts';\nexport const w = y;\n`,
-        'src/experiment/testbed.ts': `import { w } from '../workload/reader.ts';\nimport { y } from '../xen/hypercall.ts';\nexport type X = [typeof w, typeof y];\n`,
-        'src/report/table.ts': importsType('../experiment/testbed.ts'),
-        'src/cli/main.ts': `import type { Y } from '../report/table.ts';\nexport type M = Y;\n`,
-      }),
-    ).toEqual([]);
+  // What the house stands on, said a second time and by hand: a row that grows by mistake is noticed here.
+  it.each([
+    ['kernel/mm', ['base']],
+    ['experiment/judge', ['base', 'disk/image', 'machine', 'xen', 'xen/*']],
+    ['xen/public', ['base', 'sim']],
+    ['workload', ['base', 'sim', 'kernel/syscall/syscalls.ts']],
+  ])('gives %s what it needs and nothing more', (room, allowed) => {
+    expect([...MAY_IMPORT[room]!].sort()).toEqual([...allowed].sort());
+  });
+
+  it('is described row by row in CONTRIBUTING.md', () => {
+    const page = readFileSync(new URL('../../CONTRIBUTING.md', import.meta.url), 'utf8');
+    const rows = Object.entries(MAY_IMPORT).map(([room, allowed]) => {
+      const names = allowed.map((entry) => (entry === '*' ? 'anything' : `\`${entry}\``));
+      return `| \`${room}\` | ${names.join(', ') || 'nothing of ours'} |`;
+    });
+    expect(page).toContain(rows.join('\n'));
+  });
+
+  it('keeps every room of the guest away from all of the hypervisor and the hardware but the public interface', () => {
+    const guest = ROOMS.filter((room) => room === 'kernel' || room.startsWith('kernel/'));
+    const beyond = ROOMS.filter((room) => /^(machine|disk|xen)(\/|$)/.test(room) && room !== 'xen/public');
+    expect(guest.length * beyond.length).toBeGreaterThan(100);
+    expect(guest.flatMap((from) => beyond.filter((to) => isAllowed(from, to)).map((to) => [from, to]))).toEqual([]);
+  });
+
+  it.each([
+    ['report to a running experiment', 'report-sees', 'src/report/a.ts', '../experiment/guest/b.ts'],
+    ['a barrel out of its room', 'barrel-stays', 'src/experiment/index.ts', '../machine/b.ts'],
+    ['a room that has no row', 'known-rooms-only', 'src/cli/main.ts', '../utils/b.ts'],
+    ['a room inside a room that has no row', 'known-rooms-only', 'src/kernel/file/a.ts', './deeper/b.ts'],
+    ['src to a test', 'src-stands-alone', 'src/cli/main.ts', '../../test/b.ts'],
+  ])('catches %s', async (_what, rule, from, target) => {
+    const to = join(dirname(from), target);
+    const problems = await broken({ [from]: imports(target), [to]: both });
+    expect(problems).toContainEqual(expect.stringContaining(rule));
+    expect(problems).toContainEqual(expect.stringContaining(`${from} -> ${to}`));
   });
 
   it('catches a cycle of types, an orphan and an import of nothing', async () => {

@@ -7,12 +7,12 @@ import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { Provenance, restoreDomain, saveDomain } from '../../src/xen/index.ts';
-import { STATE_FRAMES_EACH } from '../../src/xen/layouts.ts';
-import { receiveDomain } from '../../src/xen/resume.ts';
-import { type ByteSource, readPages } from '../../src/xen/save-body.ts';
-import { SaveExtent } from '../../src/xen/save-extent.ts';
-import { bodyBlocksOf, decodeSaveHeader } from '../../src/xen/save-format.ts';
-import { SaveReader, SaveWriter } from '../../src/xen/save-stream.ts';
+import { STATE_FRAMES_EACH } from '../../src/xen/records/layouts.ts';
+import { receiveDomain } from '../../src/xen/toolstack/resume.ts';
+import { type ByteSource, readPages } from '../../src/xen/save/body.ts';
+import { SaveExtent } from '../../src/xen/save/extent.ts';
+import { bodyBlocksOf, decodeSaveHeader } from '../../src/xen/save/format.ts';
+import { SaveReader, SaveWriter } from '../../src/xen/save/stream.ts';
 import {
   bootMachine,
   cacheBlocks,
@@ -23,7 +23,7 @@ import {
   suspends,
   TestDisk,
   type TestMachine,
-} from './machine.ts';
+} from '../support/machine.ts';
 
 /** Blocks of each request of one kind, from here on. */
 function requestsOf(disk: TestDisk, op: 'read' | 'write'): [first: number, blocks: number][] {

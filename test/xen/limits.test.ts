@@ -17,12 +17,12 @@ import {
   Reason,
   RING_HEADER,
 } from '../../src/xen/index.ts';
-import { BackRing } from '../../src/xen/back-ring.ts';
-import { planMemory } from '../../src/xen/layouts.ts';
+import { BackRing } from '../../src/xen/devices/back-ring.ts';
+import { planMemory } from '../../src/xen/records/layouts.ts';
 import { rankOf } from '../../src/xen/public/recency.ts';
-import { decodeSaveHeader, encodeSaveHeader } from '../../src/xen/save-format.ts';
-import { bootMachine, LEAST_PAGES, restartGuest, startGuest, type TestMachine } from './machine.ts';
-import { startNetGuest } from './net-guest.ts';
+import { decodeSaveHeader, encodeSaveHeader } from '../../src/xen/save/format.ts';
+import { bootMachine, LEAST_PAGES, restartGuest, startGuest, type TestMachine } from '../support/machine.ts';
+import { startNetGuest } from '../support/net-guest.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();

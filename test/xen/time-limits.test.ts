@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Ns, PAGE_SIZE } from '../../src/base/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { type Domain, ShutdownReason, suspendDomain, Virq, Xend } from '../../src/xen/index.ts';
-import { bootMachine, LEAST_PAGES, REGISTERS, startGuest } from './machine.ts';
+import { bootMachine, LEAST_PAGES, REGISTERS, startGuest } from '../support/machine.ts';
 
 describe('time that a guest has', () => {
   /** A domain under xend that says when it stops; returns how often it was booted by the end. */

@@ -1,0 +1,56 @@
+/**
+ * The block device as its users see it: requests that move bytes between the device and machine frames, and complete
+ * later. Modelled after a 2.6 bio with its scatter list.
+ */
+
+import { ArgumentError, checkObject } from '../../base/argument-error.ts';
+import type { Mfn } from '../../base/units.ts';
+import type { BackingStore, Writer } from '../image/backing-store.ts';
+
+export type BlockOp = 'read' | 'write' | 'flush';
+
+/** A piece of one machine frame. `offset` and `length` are bytes, multiples of 512. */
+export interface Segment {
+  readonly mfn: Mfn;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A request. The segments' bytes lie one after the other on the device, from `sector` on. A flush has none. */
+export interface BlockRequest {
+  readonly op: BlockOp;
+  /** First 512-byte sector. */
+  readonly sector: number;
+  readonly segments: readonly Segment[];
+  /** Whoever keeps account of its own writes. */
+  readonly by?: Writer | undefined;
+  /** Called once, later than `submit`, when the request has ended. */
+  readonly done: (error: 'EIO' | undefined) => void;
+}
+
+export interface BlockDevice {
+  /** Size in 512-byte sectors. */
+  readonly sectorCount: number;
+  /** What its sectors lie on; the same for as long as the device is there. */
+  readonly store: BackingStore;
+  /** Queues a request. Requests outside the device complete with EIO. */
+  submit(request: BlockRequest): void;
+}
+
+/**
+ * Asks only what a device would stumble over. What a request says of sectors and segments is the device's to answer, with EIO.
+ * @throws ArgumentError unless it is a request
+ */
+export function checkRequest(request: BlockRequest): void {
+  checkObject('request', request);
+  const { op, segments, done } = request;
+  if (op !== 'read' && op !== 'write' && op !== 'flush')
+    throw new ArgumentError('request: neither read, write nor flush');
+  if (!Array.isArray(segments)) throw new ArgumentError('request: has no list of segments');
+  if (typeof done !== 'function') throw new ArgumentError('request: has nothing to be done at its end');
+}
+
+/** @throws ArgumentError unless it is a block device */
+export function checkBlockDevice(argument: string, device: BlockDevice): void {
+  checkObject(argument, device, 'sectorCount', 'store', 'submit');
+}

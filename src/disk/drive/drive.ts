@@ -1,0 +1,524 @@
+/**
+ * A drive: a queue of requests (elevator.ts), a volatile write cache (write-cache.ts), a service-time model and the medium.
+ *
+ * Bytes move by DMA between the medium and machine frames, whole request at once, at the instant the request
+ * completes. DMA is hardware: it asks no page table, so write protection does not stop it. A write is on the medium when a
+ * flush that was submitted after its completion has completed, not earlier; a drive without write cache puts it there
+ * before it completes.
+ *
+ * Cache. A write that fits completes once it is in the cache; reads see it, and a read that the cache holds whole does not
+ * wait for the mechanism. A write leaves for the medium when no request has come or been completed for `destageDelayNs`,
+ * when the cache is needed for other writes, and at a flush (destage.ts). A write larger than the whole cache goes straight to
+ * the medium. Commands that the cache answers are served while a run is being written out.
+ *
+ * Ports. Several machines may reach one drive, each through a port with memory of its own: they share its arm, its queue and its
+ * cache, and a reset of one leaves the others' requests alone.
+ *
+ * Generation. A write counts as a change of its blocks when it is taken up and when its bytes move, so that a copy of a block made in between
+ * is not believed. What a reset or a loss of power tears or loses counts once more.
+ *
+ * Time. Events are scheduled only while there is something to do, so the simulation ends when the work does.
+ *
+ * Invariants:
+ * 1. A request is queued, in service, or over.
+ * 2. A granule of the cache belongs to at most one destaging run.
+ * 3. At most `model.channels` requests are in service at once.
+ * 4. At most `model.channels` services use the mechanism at once: destaging runs, and requests that the cache cannot answer.
+ *
+ * Modelled after a SATA drive under a 2.6 block device (barrier: drain, flush, go on). Differs: no tagged queue of its own
+ * beyond `channels`; a failed request moves nothing at all; bad sectors come from `faults` only.
+ */
+
+import { checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
+import { assert } from '../../base/assert.ts';
+import { Ns, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';
+import type { MachineMemory } from '../../machine/memory.ts';
+import type { RandomStream, Simulation } from '../../sim/index.ts';
+import {
+  type BackingStore,
+  checkIdentity,
+  GENERATIONS_PER_DRIVE,
+  noteChange,
+  WriteAccount,
+  type Writer,
+} from '../image/backing-store.ts';
+import { checkRequest, type BlockDevice, type BlockRequest } from './block-device.ts';
+import { Destaging } from './destage.ts';
+import { RequestQueue } from './elevator.ts';
+import { checkTransfer, type ImageStore } from '../image/image-store.ts';
+import type { ServiceTimeModel } from './service-time.ts';
+import { WriteCache } from './write-cache.ts';
+
+export interface DriveOptions {
+  /**
+   * Identity of what the drive keeps (backing-store.ts). Unless told, one that no other drive of the simulation has: give one
+   * where machine memory or save files outlive the simulation.
+   */
+  readonly identity?: string;
+  readonly model: ServiceTimeModel;
+  /** Volatile write cache in bytes; 0: none. */
+  readonly writeCacheBytes: number;
+  /** Idle time before the cache is written out, ns; 0, the default: at once. */
+  readonly destageDelayNs?: number;
+  /** Order of service; elevator when the model serves one request at a time, fifo otherwise, unless told. */
+  readonly scheduler?: 'fifo' | 'elevator';
+  /** Asked once for each request when its service begins; a failing request takes its time and moves no bytes. */
+  readonly faults?: (request: BlockRequest) => 'EIO' | undefined;
+}
+
+export interface DriveCounters {
+  /** Completed without error. */
+  readonly reads: number;
+  readonly writes: number;
+  readonly flushes: number;
+  readonly sectorsRead: number;
+  readonly sectorsWritten: number;
+  /** Completed with EIO. */
+  readonly errors: number;
+  /** Virtual time during which at least one request or destaging run was in service. */
+  readonly busyNs: number;
+}
+
+/** What serves one request, or one destaging run, at a time. */
+interface Channel {
+  state: 'free' | 'request' | 'destage';
+  request: BlockRequest | undefined;
+  memory: MachineMemory;
+  sectors: number;
+  failed: boolean;
+  /** The service reads or writes the medium. */
+  usesMechanism: boolean;
+  /** Nobody waits for the request any more, and none of its bytes moves. */
+  abandoned: boolean;
+  /** Granules of the cache promised to the write in service. */
+  reserved: number;
+  /** The destaging run: granules. */
+  runStart: number;
+  runLength: number;
+  /** The event that ends the service; made once, so that a request costs no closure. */
+  readonly finish: () => void;
+}
+
+export class Drive implements BlockDevice {
+  readonly sectorCount: number;
+  readonly store: BackingStore;
+  readonly #simulation: Simulation;
+  readonly #memory: MachineMemory;
+  readonly #image: ImageStore;
+  readonly #model: ServiceTimeModel;
+  readonly #faults: (request: BlockRequest) => 'EIO' | undefined;
+  readonly #random: RandomStream;
+  readonly #cache: WriteCache;
+  /** What left the cache for the medium: no change to whoever reads through the cache. */
+  readonly #destaged = new WriteAccount();
+  readonly #destaging: Destaging;
+  readonly #queue: RequestQueue;
+  readonly #destageDelayNs: number;
+
+  #channels: Channel[];
+  #busyChannels = 0;
+  #requestsInService = 0;
+  /** Services that use the mechanism. */
+  #mechanismInUse = 0;
+  /** A flush is in service: nothing else may begin. */
+  #isFlushing = false;
+  #runsInService = 0;
+  /** Granules of the cache promised to writes in service. */
+  #reserved = 0;
+  #lastRequestAt = 0;
+  #hasTimer = false;
+
+  #reads = 0;
+  #writes = 0;
+  #flushes = 0;
+  #sectorsRead = 0;
+  #sectorsWritten = 0;
+  #errors = 0;
+  #busyNs = 0;
+  #busySince = 0;
+
+  /** @throws ArgumentError for options that no drive can have */
+  constructor(simulation: Simulation, memory: MachineMemory, image: ImageStore, options: DriveOptions) {
+    checkObject('simulation', simulation, 'after');
+    checkObject('memory', memory, 'frameCount');
+    checkObject('options', options);
+    const { model, writeCacheBytes, scheduler, destageDelayNs = 0 } = options;
+    checkObject('image', image, 'size', 'extents', 'read', 'write');
+    checkObject('model', model, 'channels', 'read', 'write', 'transfer');
+    checkInteger('model.channels', model.channels, 1);
+    checkInteger('writeCacheBytes', writeCacheBytes);
+    checkInteger('destageDelayNs', destageDelayNs);
+    if (scheduler !== undefined) checkOneOf('scheduler', scheduler, ['fifo', 'elevator']);
+    this.sectorCount = Math.floor(image.size / SECTOR_SIZE);
+    this.store = {
+      identity: checkIdentity(options.identity ?? `drive ${simulation.nextSerial()}`),
+      firstBlock: 0,
+      extents: image.extents,
+      destaged: this.#destaged,
+      firstGeneration: GENERATIONS_PER_DRIVE * Math.max(0, ...image.extents.map(({ medium }) => medium.addDrive())),
+    };
+    this.#simulation = simulation;
+    this.#memory = memory;
+    this.#image = image;
+    this.#model = model;
+    this.#queue = new RequestQueue(scheduler ?? (model.channels === 1 ? 'elevator' : 'fifo'));
+    this.#destageDelayNs = destageDelayNs;
+    this.#faults = options.faults ?? (() => undefined);
+    this.#random = simulation.random.stream('drive');
+    this.#cache = new WriteCache(writeCacheBytes);
+    this.#destaging = new Destaging(this.#cache, model, this.sectorCount);
+    this.#channels = this.#freshChannels();
+  }
+
+  /** Whether no request waits or is in service. The cache may still hold writes. */
+  get isIdle(): boolean {
+    return this.#queue.length === 0 && this.#requestsInService === 0;
+  }
+
+  /** Requests that wait, without those in service. */
+  get queueLength(): number {
+    return this.#queue.length;
+  }
+
+  /** Whether completed writes are not on the medium yet. */
+  get hasUnflushedWrites(): boolean {
+    return !this.#cache.isEmpty;
+  }
+
+  /** What the drive has done so far. */
+  get counters(): DriveCounters {
+    return {
+      reads: this.#reads,
+      writes: this.#writes,
+      flushes: this.#flushes,
+      sectorsRead: this.#sectorsRead,
+      sectorsWritten: this.#sectorsWritten,
+      errors: this.#errors,
+      busyNs: this.#busyNs + (this.#busyChannels > 0 ? this.#simulation.now - this.#busySince : 0),
+    };
+  }
+
+  /** The device as a read would find it now: the medium, and what is newer in the cache. For whoever looks from outside. */
+  get contents(): Pick<ImageStore, 'size' | 'read'> {
+    return {
+      size: this.#image.size,
+      read: (offset, dst, dstOffset, length) => {
+        checkTransfer(this.#image.size, offset, length, 'dst', dst, dstOffset);
+        const first = Math.floor(offset / SECTOR_SIZE);
+        const bytes = new Uint8Array((Math.ceil((offset + length) / SECTOR_SIZE) - first) * SECTOR_SIZE);
+        this.#image.read(first * SECTOR_SIZE, bytes, 0, Math.min(bytes.length, this.#image.size - first * SECTOR_SIZE));
+        this.#cache.overlay(first, bytes, 0, bytes.length);
+        dst.set(bytes.subarray(offset - first * SECTOR_SIZE).subarray(0, length), dstOffset);
+      },
+    };
+  }
+
+  /** A port for another machine, which reaches the drive with its own memory. */
+  port(memory: MachineMemory): DrivePort {
+    checkObject('memory', memory, 'frameCount', 'frame');
+    return new DrivePort(this, memory);
+  }
+
+  /**
+   * Queues a request. One that is malformed or leaves the device or memory completes with EIO at this instant.
+   * @param memory that its frames are of; that of the drive's own machine unless told
+   */
+  submit(request: BlockRequest, memory = this.#memory): void {
+    checkRequest(request);
+    if (memory !== this.#memory) checkObject('memory', memory, 'frameCount', 'frame');
+    const sectors = this.#sectorsOf(request, memory);
+    if (sectors < 0) {
+      this.#simulation.after(Ns(0), () => {
+        this.#errors++;
+        request.done('EIO');
+      });
+      return;
+    }
+    this.#lastRequestAt = this.#simulation.now;
+    if (request.op === 'write') this.#note(request.sector, sectors, request.by);
+    this.#queue.add(request, memory, sectors);
+    this.#pump();
+  }
+
+  /**
+   * Loses power, together with the machine. Of the completed writes that no flush covered, a random part of the sectors
+   * has reached the medium, in no order; of the writes in service, too. Requests that wait or are in service never
+   * complete. Afterwards the drive is as after power on. Call it while memory still has its contents.
+   */
+  powerLoss(): void {
+    const survival = this.#random.fraction();
+    // What a read would have found until now may be gone.
+    for (const granule of this.#cache.granules()) noteChange(this.store, granule);
+    this.#cache.lose(this.#random, survival, this.#image);
+    this.#abort(survival);
+  }
+
+  /**
+   * A machine resets its bus: its requests that wait or are in service never complete, and none of their bytes moves any more; of
+   * its writes in service a random part has reached the medium. What is in service keeps the drive busy until its time has
+   * come. The volatile cache stays.
+   * @param memory of the machine; the drive's own unless told
+   * @internal
+   */
+  reset(memory = this.#memory): void {
+    const survival = this.#random.fraction();
+    this.#queue.dropOf(memory);
+    for (const channel of this.#channels) {
+      const { request } = channel;
+      if (request === undefined || channel.memory !== memory || channel.abandoned) continue;
+      channel.abandoned = true;
+      if (request.op === 'write' && !channel.failed) this.#tear(request, memory, survival);
+    }
+  }
+
+  #abort(survival: number): void {
+    for (const { request, memory, failed, abandoned } of this.#channels)
+      if (request?.op === 'write' && !failed && !abandoned) this.#tear(request, memory, survival);
+    if (this.#busyChannels > 0) this.#busyNs += this.#simulation.now - this.#busySince;
+    // The events of the old channels still come; they find their channel free.
+    for (const channel of this.#channels) channel.state = 'free';
+    this.#channels = this.#freshChannels();
+    this.#busyChannels = 0;
+    this.#requestsInService = 0;
+    this.#mechanismInUse = 0;
+    this.#isFlushing = false;
+    this.#runsInService = 0;
+    this.#reserved = 0;
+    this.#queue.clear();
+    this.#destaging.reset();
+  }
+
+  /** One for each request that the cache answers, and one for each service that uses the mechanism. */
+  #freshChannels(): Channel[] {
+    return Array.from({ length: 2 * this.#model.channels }, () => {
+      const channel: Channel = {
+        state: 'free',
+        request: undefined,
+        memory: this.#memory,
+        sectors: 0,
+        failed: false,
+        usesMechanism: false,
+        abandoned: false,
+        reserved: 0,
+        runStart: 0,
+        runLength: 0,
+        finish: () => {
+          this.#finish(channel);
+        },
+      };
+      return channel;
+    });
+  }
+
+  /** Length of a request in sectors, -1 when it is malformed. */
+  #sectorsOf({ op, sector, segments }: BlockRequest, memory: MachineMemory): number {
+    if (op === 'flush') return segments.length === 0 ? 0 : -1;
+    let bytes = 0;
+    for (const { mfn, offset, length } of segments) {
+      const isWhole = offset % SECTOR_SIZE === 0 && length % SECTOR_SIZE === 0;
+      const isInside = offset >= 0 && length > 0 && offset + length <= PAGE_SIZE;
+      const isMemory = Number.isInteger(mfn) && mfn >= 0 && mfn < memory.frameCount;
+      if (!isWhole || !isInside || !isMemory) return -1;
+      bytes += length;
+    }
+    const sectors = bytes / SECTOR_SIZE;
+    const fits = Number.isInteger(sector) && sector >= 0 && sector + sectors <= this.sectorCount;
+    return sectors > 0 && fits ? sectors : -1;
+  }
+
+  /** Starts what can be started. */
+  #pump(): void {
+    while (this.#queue.length > 0 && this.#requestsInService < this.#model.channels && !this.#isFlushing) {
+      const at = this.#queue.pick(this.#requestsInService === 0);
+      if (at < 0 || !this.#begin(at)) return;
+    }
+    if (this.#queue.length === 0 && this.#mechanismInUse === 0 && !this.#cache.isEmpty) this.#destageWhenIdle();
+  }
+
+  /**
+   * Begins the service of a queued request, or of the destaging that must come first. Returns false when neither can
+   * begin before something in service has ended.
+   */
+  #begin(at: number): boolean {
+    const { request, memory, sectors } = this.#queue.at(at);
+    const { op, sector } = request;
+    const now = this.#simulation.now;
+    const isCached = op === 'write' && this.#cache.canHold(sector, sectors);
+    const mustDestage =
+      op === 'flush' ? !this.#cache.isEmpty : isCached && !this.#cache.hasRoomFor(sector, sectors, this.#reserved);
+    const isAnswered = op === 'flush' || isCached || (op === 'read' && this.#cache.holds(sector, sectors));
+    const usesMechanism = mustDestage || !isAnswered;
+    if (usesMechanism && this.#mechanismInUse === this.#model.channels) return false;
+    if (mustDestage) return this.#beginDestage(true);
+
+    this.#queue.start(at);
+    const channel = this.#take('request', usesMechanism);
+    channel.request = request;
+    channel.memory = memory;
+    channel.sectors = sectors;
+    channel.abandoned = false;
+    channel.failed = this.#faults(request) !== undefined;
+    channel.reserved = isCached ? this.#cache.granulesOf(sector, sectors) : 0;
+    this.#reserved += channel.reserved;
+    this.#requestsInService++;
+    if (op === 'flush') this.#isFlushing = true;
+    let delay: number;
+    if (!usesMechanism) delay = this.#model.transfer(op, sectors, now);
+    else {
+      this.#destaging.armMoved();
+      if (op === 'read') delay = this.#model.read(sector, sectors, now);
+      else {
+        delay = this.#model.transfer(op, sectors, now);
+        delay += this.#model.write(sector, sectors, Ns(now + delay));
+      }
+    }
+    this.#simulation.after(Ns(delay), channel.finish);
+    return true;
+  }
+
+  /**
+   * Writes out the next run of the sweep over the cache. Returns false when all that is cached is in service.
+   * @param isNeeded the cache is, so that the drive has not paused since the run before
+   */
+  #beginDestage(isNeeded: boolean): boolean {
+    const run = this.#destaging.next(isNeeded, this.#runsInService === 0, this.#simulation.now);
+    if (run === undefined) return false;
+    const channel = this.#take('destage', true);
+    channel.runStart = run.first;
+    channel.runLength = run.length;
+    this.#runsInService++;
+    this.#simulation.after(Ns(run.delayNs), channel.finish);
+    return true;
+  }
+
+  #destageWhenIdle(): void {
+    const wait = this.#lastRequestAt + this.#destageDelayNs - this.#simulation.now;
+    if (wait <= 0) {
+      this.#beginDestage(false);
+      return;
+    }
+    if (this.#hasTimer) return;
+    this.#hasTimer = true;
+    this.#simulation.after(Ns(wait), () => {
+      this.#hasTimer = false;
+      this.#pump();
+    });
+  }
+
+  #take(state: 'request' | 'destage', usesMechanism: boolean): Channel {
+    const channel = this.#channels.find((candidate) => candidate.state === 'free');
+    assert(channel !== undefined, 'a channel is free');
+    if (this.#busyChannels++ === 0) this.#busySince = this.#simulation.now;
+    channel.state = state;
+    channel.usesMechanism = usesMechanism;
+    if (usesMechanism) this.#mechanismInUse++;
+    return channel;
+  }
+
+  #finish(channel: Channel): void {
+    const { state, request, memory, sectors, failed } = channel;
+    if (state === 'free') return;
+    channel.state = 'free';
+    channel.request = undefined;
+    if (channel.usesMechanism) this.#mechanismInUse--;
+    if (--this.#busyChannels === 0) this.#busyNs += this.#simulation.now - this.#busySince;
+    if (request === undefined) {
+      this.#runsInService--;
+      for (let i = 0; i < channel.runLength; i++)
+        this.#cache.destage(channel.runStart + i, this.#image, this.#destaged);
+      this.#pump();
+      return;
+    }
+    this.#requestsInService--;
+    if (request.op === 'flush') this.#isFlushing = false;
+    this.#reserved -= channel.reserved;
+    this.#lastRequestAt = this.#simulation.now;
+    if (!channel.abandoned) {
+      if (failed) this.#errors++;
+      else this.#perform(request, memory, sectors);
+      request.done(failed ? 'EIO' : undefined);
+    }
+    this.#pump();
+  }
+
+  /** What the request was for. */
+  #perform(request: BlockRequest, memory: MachineMemory, sectors: number): void {
+    switch (request.op) {
+      case 'read':
+        this.#read(request, memory);
+        this.#reads++;
+        this.#sectorsRead += sectors;
+        break;
+      case 'write':
+        this.#write(request, memory, sectors);
+        this.#writes++;
+        this.#sectorsWritten += sectors;
+        break;
+      case 'flush':
+        this.#flushes++;
+        break;
+    }
+  }
+
+  /** Counts a write, for the store's generation. */
+  #note(sector: number, sectors: number, by: Writer | undefined): void {
+    const first = Math.floor(sector / SECTORS_PER_PAGE);
+    noteChange(this.store, first, Math.ceil((sector + sectors) / SECTORS_PER_PAGE) - first, by);
+  }
+
+  #read({ sector, segments }: BlockRequest, memory: MachineMemory): void {
+    let at = sector;
+    for (const { mfn, offset, length } of segments) {
+      const frame = memory.writableFrame(mfn);
+      this.#image.read(at * SECTOR_SIZE, frame, offset, length);
+      if (!this.#cache.isEmpty) this.#cache.overlay(at, frame, offset, length);
+      at += length / SECTOR_SIZE;
+    }
+  }
+
+  #write({ sector, segments, by }: BlockRequest, memory: MachineMemory, sectors: number): void {
+    const isCached = this.#cache.canHold(sector, sectors);
+    if (isCached) this.#note(sector, sectors, by);
+    else if (!this.#cache.isEmpty) this.#cache.forget(sector, sectors);
+    let at = sector;
+    for (const { mfn, offset, length } of segments) {
+      if (isCached) this.#cache.store(at, memory, mfn, offset, length, this.#simulation.now);
+      else this.#image.write(at * SECTOR_SIZE, memory.frame(mfn), offset, length, by);
+      at += length / SECTOR_SIZE;
+    }
+  }
+
+  /** A write that power loss interrupted: each sector reached the medium or did not. */
+  #tear({ sector, segments }: BlockRequest, memory: MachineMemory, survival: number): void {
+    let at = sector;
+    for (const { mfn, offset, length } of segments)
+      for (let done = 0; done < length; done += SECTOR_SIZE, at++)
+        if (this.#random.fraction() < survival)
+          this.#image.write(at * SECTOR_SIZE, memory.frame(mfn), offset + done, SECTOR_SIZE);
+  }
+}
+
+/** The drive as another machine reaches it. */
+export class DrivePort implements BlockDevice {
+  readonly sectorCount: number;
+  readonly store: BackingStore;
+  readonly #drive: Drive;
+  readonly #memory: MachineMemory;
+
+  /** @internal: made by `Drive.port`. */
+  constructor(drive: Drive, memory: MachineMemory) {
+    this.sectorCount = drive.sectorCount;
+    this.store = drive.store;
+    this.#drive = drive;
+    this.#memory = memory;
+  }
+
+  submit(request: BlockRequest): void {
+    this.#drive.submit(request, this.#memory);
+  }
+
+  /** @internal As `Drive.reset`, of this machine. */
+  reset(): void {
+    this.#drive.reset(this.#memory);
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * A drive's volatile write cache: sectors whose write has completed and which are not on the medium yet.
+ *
+ * Kept in slots of 4 KiB (a granule: eight sectors that begin at a multiple of eight), each with a mask of the sectors
+ * that hold data. Contract: a cached sector is newer than the medium's; `store` replaces what it finds; a sector leaves
+ * by `destage` (to the medium), `forget` (the medium has something newer) or `lose` (power).
+ *
+ * Invariant: a granule has a slot if and only if its mask is not zero.
+ */
+
+import { assert } from '../../base/assert.ts';
+import { PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE, type Mfn, type Ns } from '../../base/units.ts';
+import type { MachineMemory } from '../../machine/memory.ts';
+import type { RandomStream } from '../../sim/random.ts';
+import type { Writer } from '../image/backing-store.ts';
+import type { ImageStore } from '../image/image-store.ts';
+
+const granuleOf = (sector: number): number => Math.floor(sector / SECTORS_PER_PAGE);
+
+export class WriteCache {
+  readonly #capacity: number;
+  readonly #slotOf = new Map<number, number>();
+  readonly #free: number[] = [];
+  readonly #masks: Uint8Array;
+  readonly #bytes: Uint8Array;
+  /** When each slot was stored to last. */
+  readonly #stamps: Float64Array;
+
+  /** @param bytes capacity; what is beyond whole granules of 4096 is not used; 0 makes a cache that holds nothing */
+  constructor(bytes: number) {
+    this.#capacity = Math.floor(bytes / PAGE_SIZE);
+    this.#masks = new Uint8Array(this.#capacity);
+    this.#bytes = new Uint8Array(this.#capacity * PAGE_SIZE);
+    this.#stamps = new Float64Array(this.#capacity);
+    for (let slot = this.#capacity - 1; slot >= 0; slot--) this.#free.push(slot);
+  }
+
+  get isEmpty(): boolean {
+    return this.#slotOf.size === 0;
+  }
+
+  /** Granules that a write of these sectors touches. */
+  granulesOf(sector: number, sectors: number): number {
+    return granuleOf(sector + sectors - 1) - granuleOf(sector) + 1;
+  }
+
+  /** Whether a write of these sectors would fit into the empty cache. */
+  canHold(sector: number, sectors: number): boolean {
+    return this.granulesOf(sector, sectors) <= this.#capacity;
+  }
+
+  /** Whether a write of these sectors fits now, beside `reserved` granules promised to other writes. */
+  hasRoomFor(sector: number, sectors: number, reserved: number): boolean {
+    const first = granuleOf(sector);
+    let wanted = this.granulesOf(sector, sectors) + reserved;
+    if (wanted <= this.#free.length) return true;
+    for (let granule = first; granule <= granuleOf(sector + sectors - 1); granule++)
+      if (this.#slotOf.has(granule)) wanted--;
+    return wanted <= this.#free.length;
+  }
+
+  /** Whether all of these sectors are cached. */
+  holds(sector: number, sectors: number): boolean {
+    const end = sector + sectors;
+    for (let granule = granuleOf(sector); granule * SECTORS_PER_PAGE < end; granule++) {
+      const slot = this.#slotOf.get(granule);
+      const base = granule * SECTORS_PER_PAGE;
+      const first = Math.max(sector, base) - base;
+      const mask = maskOf(first, Math.min(end, base + SECTORS_PER_PAGE) - base - first);
+      if (slot === undefined || (this.#masks[slot]! & mask) !== mask) return false;
+    }
+    return true;
+  }
+
+  has(granule: number): boolean {
+    return this.#slotOf.has(granule);
+  }
+
+  /** When a granule was stored to last; it is cached. */
+  storedAt(granule: number): number {
+    return this.#stamps[this.#slotOf.get(granule)!]!;
+  }
+
+  /** The cached granules, ascending. */
+  granules(): number[] {
+    return [...this.#slotOf.keys()].sort((a, b) => a - b);
+  }
+
+  /** Takes `length` bytes of a frame as the contents of the device from `sector` on. There must be room. */
+  store(sector: number, memory: MachineMemory, mfn: Mfn, offset: number, length: number, now: Ns): void {
+    for (let done = 0; done < length; ) {
+      const at = sector + done / SECTOR_SIZE;
+      const granule = granuleOf(at);
+      const first = at - granule * SECTORS_PER_PAGE;
+      const sectors = Math.min((length - done) / SECTOR_SIZE, SECTORS_PER_PAGE - first);
+      const slot = this.#slotFor(granule);
+      this.#masks[slot]! |= maskOf(first, sectors);
+      this.#stamps[slot] = now;
+      const place = slot * PAGE_SIZE + first * SECTOR_SIZE;
+      memory.copyOut(mfn, offset + done, this.#bytes, place, sectors * SECTOR_SIZE);
+      done += sectors * SECTOR_SIZE;
+    }
+  }
+
+  /** Replaces, in `length` bytes read from the medium at `sector`, what the cache has newer. */
+  overlay(sector: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    const end = sector + length / SECTOR_SIZE;
+    for (let granule = granuleOf(sector); granule * SECTORS_PER_PAGE < end; granule++) {
+      const slot = this.#slotOf.get(granule);
+      if (slot === undefined) continue;
+      const base = granule * SECTORS_PER_PAGE;
+      for (let at = Math.max(sector, base); at < Math.min(end, base + SECTORS_PER_PAGE); at++) {
+        if ((this.#masks[slot]! & (1 << (at - base))) === 0) continue;
+        const place = slot * PAGE_SIZE + (at - base) * SECTOR_SIZE;
+        dst.set(this.#bytes.subarray(place, place + SECTOR_SIZE), dstOffset + (at - sector) * SECTOR_SIZE);
+      }
+    }
+  }
+
+  /** Drops sectors that the medium has newer. */
+  forget(sector: number, sectors: number): void {
+    const end = sector + sectors;
+    for (let granule = granuleOf(sector); granule * SECTORS_PER_PAGE < end; granule++) {
+      const slot = this.#slotOf.get(granule);
+      if (slot === undefined) continue;
+      const base = granule * SECTORS_PER_PAGE;
+      const first = Math.max(sector, base) - base;
+      const last = Math.min(end, base + SECTORS_PER_PAGE) - base;
+      this.#masks[slot]! &= ~maskOf(first, last - first);
+      if (this.#masks[slot] === 0) this.#release(granule, slot);
+    }
+  }
+
+  /**
+   * Writes a granule's sectors to the medium. Nothing happens when it has left the cache meanwhile.
+   * @param by who keeps account of it
+   */
+  destage(granule: number, image: ImageStore, by?: Writer): void {
+    const slot = this.#slotOf.get(granule);
+    if (slot === undefined) return;
+    this.#write(granule, slot, this.#masks[slot]!, image, by);
+    this.#release(granule, slot);
+  }
+
+  /**
+   * Loses everything, as without power. Each sector had reached the medium by then with probability `survival`,
+   * independently of the others and in no order.
+   */
+  lose(random: RandomStream, survival: number, image: ImageStore): void {
+    for (const granule of this.granules()) {
+      const slot = this.#slotOf.get(granule)!;
+      let survivors = 0;
+      for (let at = 0; at < SECTORS_PER_PAGE; at++) if (random.fraction() < survival) survivors |= 1 << at;
+      this.#write(granule, slot, this.#masks[slot]! & survivors, image);
+      this.#release(granule, slot);
+    }
+  }
+
+  /** Writes the runs of sectors that `mask` names. */
+  #write(granule: number, slot: number, mask: number, image: ImageStore, by?: Writer): void {
+    const place = slot * PAGE_SIZE;
+    for (let at = 0; at < SECTORS_PER_PAGE; ) {
+      let end = at;
+      while (end < SECTORS_PER_PAGE && (mask & (1 << end)) !== 0) end++;
+      if (end > at) {
+        const offset = granule * PAGE_SIZE + at * SECTOR_SIZE;
+        image.write(offset, this.#bytes, place + at * SECTOR_SIZE, (end - at) * SECTOR_SIZE, by);
+      }
+      at = end + 1;
+    }
+  }
+
+  #slotFor(granule: number): number {
+    const found = this.#slotOf.get(granule);
+    if (found !== undefined) return found;
+    const slot = this.#free.pop();
+    assert(slot !== undefined, 'the write cache is full');
+    this.#slotOf.set(granule, slot);
+    return slot;
+  }
+
+  #release(granule: number, slot: number): void {
+    this.#masks[slot] = 0;
+    this.#slotOf.delete(granule);
+    this.#free.push(slot);
+  }
+}
+
+/** Mask of `sectors` sectors from `first` of a granule. */
+function maskOf(first: number, sectors: number): number {
+  return ((1 << sectors) - 1) << first;
+}

@@ -1,0 +1,137 @@
+/**
+ * An image in a file of the host, with a copy-on-write overlay: what the machine writes stays in memory and the file is
+ * never changed, unless it was opened to be written through.
+ *
+ * Contract: ImageStore. The size is that of the file when it was opened. A range outside the image is a defect of the
+ * caller; a host file that fails or shrinks under us is a UserError. Call `close` once; nothing may be called after.
+ *
+ * The overlay is overlay-image.ts. Without write-through the file is open for reading only: the host itself forbids the change.
+ */
+
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  statSync,
+  writeSync,
+  type BigIntStats,
+} from 'node:fs';
+import { checkArgument, checkInteger, checkObject, checkText } from '../../base/argument-error.ts';
+import { askHost, UserError } from '../../base/user-error.ts';
+import { type Extent, Medium, type Writer } from './backing-store.ts';
+import { checkTransfer, type ImageStore } from './image-store.ts';
+import { OverlayImage } from './overlay-image.ts';
+
+export interface FileImageOptions {
+  /** Write to the file instead of to the overlay. */
+  readonly writeThrough?: boolean;
+}
+
+/**
+ * Opens a file of the host for reading, or for both, if it is a regular one. What else may lie there is not opened: a pipe
+ * would wait for a writer, a device might do something.
+ * @param shown what messages call the file
+ * @throws UserError
+ */
+export function openRegularFile(
+  path: string | Buffer,
+  shown: string,
+  isWritten = false,
+): { readonly fd: number; readonly stat: BigIntStats } {
+  const found = askHost(shown, () => statSync(path));
+  if (!found.isFile())
+    throw new UserError(`${shown}: ${found.isDirectory() ? 'is a directory' : 'not a regular file'}`);
+  // Should it have become a pipe by now, the opening does not wait.
+  const flags = constants.O_NONBLOCK | (isWritten ? constants.O_RDWR : constants.O_RDONLY);
+  const fd = askHost(shown, () => openSync(path, flags));
+  const stat = fstatSync(fd, { bigint: true });
+  if (stat.isFile()) return { fd, stat };
+  closeSync(fd);
+  throw new UserError(`${shown}: not a regular file`);
+}
+
+export class FileImage implements ImageStore {
+  readonly size: number;
+  /** The file itself. */
+  readonly #medium: Medium;
+  readonly #path: string;
+  readonly #fd: number;
+  /** Undefined when the file is written through. */
+  readonly #overlay: OverlayImage | undefined;
+  #open = true;
+
+  private constructor(path: string, fd: number, size: number, writeThrough: boolean) {
+    this.#path = path;
+    this.#fd = fd;
+    this.size = size;
+    this.#medium = new Medium(size);
+    if (writeThrough) return;
+    const read = this.#readFile.bind(this);
+    this.#overlay = new OverlayImage({ size, read, extents: this.#medium.extents });
+  }
+
+  /** @throws UserError when the file is missing, not a regular file or may not be opened */
+  static open(path: string, options: FileImageOptions = {}): FileImage {
+    checkText('path', path);
+    checkObject('options', options);
+    const writeThrough = options.writeThrough ?? false;
+    const { fd, stat } = openRegularFile(path, path, writeThrough);
+    return new FileImage(path, fd, Number(stat.size), writeThrough);
+  }
+
+  /**
+   * Makes a new file of `size` zero bytes, written through.
+   * @throws UserError when the file exists or cannot be made
+   */
+  static create(path: string, size: number): FileImage {
+    checkText('path', path);
+    checkInteger('size', size);
+    const fd = askHost(path, () => openSync(path, 'wx+'));
+    askHost(path, () => ftruncateSync(fd, size));
+    return new FileImage(path, fd, size, true);
+  }
+
+  get extents(): readonly Extent[] {
+    return (this.#overlay ?? this.#medium).extents;
+  }
+
+  read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    this.#check(offset, length, 'dst', dst, dstOffset);
+    if (this.#overlay === undefined) this.#readFile(offset, dst, dstOffset, length);
+    else this.#overlay.read(offset, dst, dstOffset, length);
+  }
+
+  write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void {
+    this.#check(offset, length, 'src', src, srcOffset);
+    if (this.#overlay !== undefined) {
+      this.#overlay.write(offset, src, srcOffset, length, by);
+      return;
+    }
+    this.#medium.stored(offset, length, by);
+    for (let done = 0; done < length; )
+      done += askHost(this.#path, () => writeSync(this.#fd, src, srcOffset + done, length - done, offset + done));
+  }
+
+  /** Gives the file back to the host. What the overlay holds is lost. */
+  close(): void {
+    checkArgument(this.#open, 'close', 'image is closed');
+    this.#open = false;
+    closeSync(this.#fd);
+  }
+
+  #readFile(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    for (let done = 0; done < length; ) {
+      const bytes = askHost(this.#path, () => readSync(this.#fd, dst, dstOffset + done, length - done, offset + done));
+      if (bytes === 0) throw new UserError(`${this.#path}: became shorter while it was in use`);
+      done += bytes;
+    }
+  }
+
+  #check(offset: number, length: number, place: 'dst' | 'src', buffer: Uint8Array, at: number): void {
+    checkArgument(this.#open, 'close', 'image is closed');
+    checkTransfer(this.size, offset, length, place, buffer, at);
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Several images one after the other as one medium, as the partitions of a disk: each begins at a multiple of 4096 bytes. What
+ * lies between two of them reads as zeros, and writes there are lost: nothing has a partition there.
+ *
+ * Contract: ImageStore. A range outside the whole throws ArgumentError.
+ */
+
+import { checkList } from '../../base/argument-error.ts';
+import { PAGE_SIZE } from '../../base/units.ts';
+import { checkWriter, type Extent, type Writer } from './backing-store.ts';
+import { checkTransfer, type ImageStore } from './image-store.ts';
+
+export class JoinedImage implements ImageStore {
+  readonly size: number;
+  readonly extents: readonly Extent[];
+  /** Where each part lies, bytes. */
+  readonly places: readonly { readonly start: number; readonly bytes: number }[];
+  readonly #parts: readonly ImageStore[];
+
+  constructor(parts: readonly ImageStore[]) {
+    checkList('parts', parts, 'size', 'extents', 'read', 'write');
+    let end = 0;
+    this.#parts = parts;
+    // Each part begins with a block, and its last block is its own.
+    this.extents = parts.flatMap(({ extents }) => extents);
+    this.places = parts.map(({ size }) => {
+      const start = end;
+      end += Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
+      return { start, bytes: size };
+    });
+    this.size = end;
+  }
+
+  read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    checkTransfer(this.size, offset, length, 'dst', dst, dstOffset);
+    dst.fill(0, dstOffset, dstOffset + length);
+    this.#inParts(offset, length, (part, at, done, bytes) => {
+      part.read(at, dst, dstOffset + done, bytes);
+    });
+  }
+
+  write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void {
+    checkTransfer(this.size, offset, length, 'src', src, srcOffset);
+    checkWriter(by);
+    this.#inParts(offset, length, (part, at, done, bytes) => {
+      part.write(at, src, srcOffset + done, bytes, by);
+    });
+  }
+
+  #inParts(
+    offset: number,
+    length: number,
+    transfer: (part: ImageStore, at: number, done: number, bytes: number) => void,
+  ): void {
+    this.places.forEach(({ start, bytes }, n) => {
+      const from = Math.max(offset, start);
+      const to = Math.min(offset + length, start + bytes);
+      if (from < to) transfer(this.#parts[n]!, from - start, from - offset, to - from);
+    });
+  }
+}

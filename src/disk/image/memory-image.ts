@@ -1,0 +1,83 @@
+/**
+ * An image in the host's memory. Space where nothing but zeros was written costs nothing.
+ *
+ * Contract: ImageStore. A range outside the image throws ArgumentError.
+ *
+ * The image is a row of chunks of 1 MiB, each allocated when something is first written to it: small enough that a sparse image stays
+ * small, large enough that a request rarely crosses two.
+ */
+
+import { Buffer } from 'node:buffer';
+import { checkInteger } from '../../base/argument-error.ts';
+import { type Extent, Medium, type Writer } from './backing-store.ts';
+import { checkTransfer, type ImageStore } from './image-store.ts';
+
+const CHUNK_BYTES = 1 << 20;
+const ZEROS = Buffer.alloc(CHUNK_BYTES);
+
+export class MemoryImage implements ImageStore {
+  readonly size: number;
+  readonly #medium: Medium;
+  readonly #chunks: (Buffer | undefined)[];
+
+  /** @param size in bytes, 0 and up */
+  constructor(size: number) {
+    checkInteger('size', size);
+    this.size = size;
+    this.#medium = new Medium(size);
+    this.#chunks = new Array<Buffer | undefined>(Math.ceil(size / CHUNK_BYTES)).fill(undefined);
+  }
+
+  get extents(): readonly Extent[] {
+    return this.#medium.extents;
+  }
+
+  /** Another image with the same bytes: another medium. */
+  clone(): MemoryImage {
+    const copy = new MemoryImage(this.size);
+    for (const [i, chunk] of this.#chunks.entries()) if (chunk !== undefined) copy.#chunks[i] = Buffer.from(chunk);
+    return copy;
+  }
+
+  /** Bytes of host memory that the image holds. */
+  get allocatedBytes(): number {
+    return this.#chunks.reduce((bytes, chunk) => bytes + (chunk === undefined ? 0 : CHUNK_BYTES), 0);
+  }
+
+  read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    checkTransfer(this.size, offset, length, 'dst', dst, dstOffset);
+    for (let done = 0; done < length; ) {
+      const at = offset + done;
+      const within = at % CHUNK_BYTES;
+      const bytes = Math.min(length - done, CHUNK_BYTES - within);
+      const chunk = this.#chunks[Math.floor(at / CHUNK_BYTES)];
+      if (chunk === undefined) dst.fill(0, dstOffset + done, dstOffset + done + bytes);
+      else chunk.copy(dst, dstOffset + done, within, within + bytes);
+      done += bytes;
+    }
+  }
+
+  write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void {
+    checkTransfer(this.size, offset, length, 'src', src, srcOffset);
+    this.#medium.stored(offset, length, by);
+    for (let done = 0; done < length; ) {
+      const at = offset + done;
+      const within = at % CHUNK_BYTES;
+      const bytes = Math.min(length - done, CHUNK_BYTES - within);
+      const index = Math.floor(at / CHUNK_BYTES);
+      const part = src.subarray(srcOffset + done, srcOffset + done + bytes);
+      if (this.#chunks[index] !== undefined || ZEROS.compare(part, 0, bytes, 0, bytes) !== 0) {
+        const chunk = (this.#chunks[index] ??= Buffer.from(new ArrayBuffer(CHUNK_BYTES)));
+        chunk.set(part, within);
+      }
+      done += bytes;
+    }
+  }
+
+  /** The bytes themselves, to be looked at only; undefined where they do not lie in one piece. */
+  view(offset: number, length: number): Uint8Array | undefined {
+    const within = offset % CHUNK_BYTES;
+    if (within + length > CHUNK_BYTES) return undefined;
+    return this.#chunks[Math.floor(offset / CHUNK_BYTES)]?.subarray(within, within + length);
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Another image with a copy-on-write overlay: what is written stays in memory and the image below is only read, so that
+ * several overlays can share it. Whoever writes to the image below all the same changes what the overlay shows.
+ *
+ * Contract: ImageStore. A range outside the image throws ArgumentError. The overlay keeps granules
+ * of 4096 bytes. Invariant: a granule of the overlay is whole, so a read needs the image below only where there is none.
+ */
+
+import { checkObject } from '../../base/argument-error.ts';
+import { Buffer } from 'node:buffer';
+import { type Extent, Medium, type Writer } from './backing-store.ts';
+import { checkTransfer, type ImageStore } from './image-store.ts';
+
+const GRANULE_BYTES = 4096;
+
+export class OverlayImage implements ImageStore {
+  readonly size: number;
+  readonly #medium: Medium;
+  readonly #below: Pick<ImageStore, 'size' | 'read'>;
+  readonly #granules = new Map<number, Buffer>();
+
+  constructor(below: Pick<ImageStore, 'size' | 'read'> & Partial<Pick<ImageStore, 'extents'>>) {
+    checkObject('below', below, 'size', 'read');
+    this.size = below.size;
+    this.#medium = new Medium(below.size, below.extents);
+    this.#below = below;
+  }
+
+  get extents(): readonly Extent[] {
+    return this.#medium.extents;
+  }
+
+  read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    checkTransfer(this.size, offset, length, 'dst', dst, dstOffset);
+    if (this.#granules.size === 0) {
+      this.#below.read(offset, dst, dstOffset, length);
+      return;
+    }
+    // Runs of granules without an overlay are one read of the image below.
+    let from = offset;
+    for (let at = offset; at < offset + length; ) {
+      const within = at % GRANULE_BYTES;
+      const end = Math.min(at - within + GRANULE_BYTES, offset + length);
+      const granule = this.#granules.get((at - within) / GRANULE_BYTES);
+      if (granule !== undefined) {
+        this.#below.read(from, dst, dstOffset + from - offset, at - from);
+        granule.copy(dst, dstOffset + at - offset, within, within + end - at);
+        from = end;
+      }
+      at = end;
+    }
+    this.#below.read(from, dst, dstOffset + from - offset, offset + length - from);
+  }
+
+  write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void {
+    checkTransfer(this.size, offset, length, 'src', src, srcOffset);
+    this.#medium.stored(offset, length, by);
+    for (let done = 0; done < length; ) {
+      const within = (offset + done) % GRANULE_BYTES;
+      const bytes = Math.min(GRANULE_BYTES - within, length - done);
+      const granule = this.#granule((offset + done - within) / GRANULE_BYTES, bytes);
+      granule.set(src.subarray(srcOffset + done, srcOffset + done + bytes), within);
+      done += bytes;
+    }
+  }
+
+  /** The overlay's granule, made from the image below unless `overwritten` bytes replace it whole. */
+  #granule(index: number, overwritten: number): Buffer {
+    const present = this.#granules.get(index);
+    if (present !== undefined) return present;
+    const granule = Buffer.alloc(GRANULE_BYTES);
+    const start = index * GRANULE_BYTES;
+    if (overwritten < GRANULE_BYTES) this.#below.read(start, granule, 0, Math.min(GRANULE_BYTES, this.size - start));
+    this.#granules.set(index, granule);
+    return granule;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The data of files where an image has them, taken from the files whenever they are read. Everything else is zeros.
+ *
+ * Contract: what lies below a copy-on-write overlay (overlay-image.ts). `place` comes before the first `read` of it; no
+ * block is placed twice.
+ */
+
+import { EXT2_BLOCK_SIZE } from '../../format/ext2.ts';
+import type { FileContent } from './tree.ts';
+
+/** Blocks `first` to `end` - 1 of a file lie from `block` on. */
+export interface Extent {
+  readonly first: number;
+  readonly end: number;
+  readonly block: number;
+}
+
+interface Placed extends Extent {
+  readonly content: FileContent;
+}
+
+export class MappedFiles {
+  readonly size: number;
+  /** By block; sorted when first read after something was placed. */
+  readonly #placed: Placed[] = [];
+  #isSorted = true;
+
+  /** @param size of the image, bytes */
+  constructor(size: number) {
+    this.size = size;
+  }
+
+  /** A file's blocks lie there. */
+  place(extents: readonly Extent[], content: FileContent): void {
+    for (const { first, end, block } of extents) this.#placed.push({ first, end, block, content });
+    this.#isSorted = false;
+  }
+
+  read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    if (!this.#isSorted) this.#placed.sort((a, b) => a.block - b.block);
+    this.#isSorted = true;
+    dst.fill(0, dstOffset, dstOffset + length);
+    const end = offset + length;
+    for (let i = this.#firstAfter(offset); i < this.#placed.length; i++) {
+      const { first, end: last, block, content } = this.#placed[i]!;
+      const start = block * EXT2_BLOCK_SIZE;
+      if (start >= end) return;
+      const inFile = first * EXT2_BLOCK_SIZE - start;
+      const from = Math.max(offset, start);
+      const to = Math.min(end, start + (last - first) * EXT2_BLOCK_SIZE, content.sizeBytes - inFile);
+      if (from < to) content.read(from + inFile, dst, dstOffset + from - offset, to - from);
+    }
+  }
+
+  /** Index of the first extent that ends after the byte `offset`. */
+  #firstAfter(offset: number): number {
+    let low = 0;
+    let high = this.#placed.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const { block, first, end } = this.#placed[middle]!;
+      if ((block + end - first) * EXT2_BLOCK_SIZE <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * The tree of files that mkfs makes an image from, and builders for trees in memory.
+ *
+ * Contract: a tree is immutable. Names are bytes, as on the disk; the entries of a directory are sorted by the bytes
+ * of their names, so that equal trees make equal images. One node in several places is a hard link; a directory has
+ * one place only. `directory` is the only maker of directories and checks names, so mkfs need not.
+ */
+
+import { checkArgument, checkBytes, checkInteger, checkObject } from '../../base/argument-error.ts';
+import { Buffer } from 'node:buffer';
+import { counted } from '../../base/counted.ts';
+import { encodeText } from '../../base/text.ts';
+import { printableBytes, UserError } from '../../base/user-error.ts';
+import { EXT2_BLOCK_SIZE, EXT2_NAME_MAX } from '../../format/ext2.ts';
+
+/** Blocks of a file that hold data: first block, number of blocks, first block, ... ascending, with gaps between. */
+export type DataRuns = readonly number[];
+
+/** What a file holds. Read more than once: every reading must give the same bytes. */
+export interface FileContent {
+  /** Length of the file in bytes. */
+  readonly sizeBytes: number;
+  /** All blocks but these are zeros; not given: not known, `findData` finds them. */
+  readonly dataRuns?: DataRuns;
+  /** Reads `length` bytes from `offset` on; the range lies in the file. */
+  readonly read: (offset: number, dst: Uint8Array, dstOffset: number, length: number) => void;
+}
+
+export interface Meta {
+  /** Permission bits, 0 to 0o7777. */
+  readonly mode: number;
+  /** Last change, seconds since 1970, 0 to 2^31 - 1. */
+  readonly mtimeSeconds: number;
+}
+
+export interface FileNode extends Meta {
+  readonly kind: 'file';
+  readonly content: FileContent;
+}
+
+export interface SymlinkNode extends Meta {
+  readonly kind: 'symlink';
+  /** 1 to 4095 bytes, none of them 0. */
+  readonly target: Uint8Array;
+}
+
+export interface DirectoryNode extends Meta {
+  readonly kind: 'directory';
+  /** Sorted by name, each name once. */
+  readonly entries: readonly Entry[];
+}
+
+export type TreeNode = FileNode | SymlinkNode | DirectoryNode;
+
+export interface Entry {
+  /** 1 to 255 bytes, no slash, no 0, not `.` or `..`. */
+  readonly name: Uint8Array;
+  readonly node: TreeNode;
+}
+
+export interface Tree {
+  readonly root: DirectoryNode;
+  /** What was not made part of it. */
+  readonly leftOut: LeftOut;
+}
+
+/** Names that something was not done with: all are counted, the first of them are told with the reason. */
+export class LeftOut {
+  count = 0;
+  /** Printable lines. */
+  readonly told: string[] = [];
+
+  /** @internal */
+  add(path: string, why: string): void {
+    this.count++;
+    if (this.told.length < MOST_TOLD) this.told.push(why.includes(path) ? why : `${path}: ${why}`);
+  }
+}
+const MOST_TOLD = 10;
+
+const PIECE_BYTES = 1 << 20;
+const ZEROS = Buffer.alloc(EXT2_BLOCK_SIZE);
+
+/** Whether bytes of a buffer, at most a block, are all zeros. */
+function isZero(bytes: Buffer, start: number, end: number): boolean {
+  return bytes[start] === 0 && bytes.compare(ZEROS, 0, end - start, start, end) === 0;
+}
+
+/** Calls `visit` with the bytes of a file in ascending pieces of whole blocks; they are valid during the visit only. */
+export function forEachPiece(content: FileContent, visit: (offset: number, bytes: Buffer) => void): void {
+  const { sizeBytes, dataRuns = [0, Math.ceil(sizeBytes / EXT2_BLOCK_SIZE)] } = content;
+  const buffer = Buffer.alloc(Math.min(PIECE_BYTES, Math.ceil(sizeBytes / EXT2_BLOCK_SIZE) * EXT2_BLOCK_SIZE));
+  for (let run = 0; run < dataRuns.length; run += 2) {
+    const end = Math.min((dataRuns[run]! + dataRuns[run + 1]!) * EXT2_BLOCK_SIZE, sizeBytes);
+    for (let offset = dataRuns[run]! * EXT2_BLOCK_SIZE; offset < end; offset += PIECE_BYTES) {
+      const length = Math.min(PIECE_BYTES, end - offset);
+      content.read(offset, buffer, 0, length);
+      visit(offset, buffer.subarray(0, length));
+    }
+  }
+}
+
+/** The blocks of a file that are not all zeros: reads it when it does not tell. */
+export function findData(content: FileContent): DataRuns {
+  if (content.dataRuns !== undefined) return content.dataRuns;
+  const runs: number[] = [];
+  forEachPiece(content, (offset, bytes) => {
+    for (let at = 0; at < bytes.length; at += EXT2_BLOCK_SIZE)
+      if (!isZero(bytes, at, Math.min(at + EXT2_BLOCK_SIZE, bytes.length)))
+        addBlock(runs, (offset + at) / EXT2_BLOCK_SIZE);
+  });
+  return runs;
+}
+
+function addBlock(runs: number[], index: number): void {
+  if (runs.length > 0 && runs.at(-2)! + runs.at(-1)! === index) runs[runs.length - 1]!++;
+  else runs.push(index, 1);
+}
+
+function bytesOf(argument: string, value: string | Uint8Array): Uint8Array {
+  if (typeof value === 'string') return encodeText(value);
+  checkBytes(argument, value);
+  return value;
+}
+
+function metaOf(meta: Partial<Meta>, mode: number): Meta {
+  checkObject('meta', meta);
+  const mtimeSeconds = Math.floor(meta.mtimeSeconds ?? 0);
+  return {
+    mode: (meta.mode ?? mode) & 0o7777,
+    mtimeSeconds: Math.min(Math.max(mtimeSeconds, 0), 2 ** 31 - 1),
+  };
+}
+
+/**
+ * A directory of the given entries, in any order.
+ * @throws UserError when a name is not one of ext2 or occurs twice
+ */
+export function directory(
+  entries: Iterable<readonly [string | Uint8Array, TreeNode]>,
+  meta: Partial<Meta> = {},
+): DirectoryNode {
+  checkArgument(Symbol.iterator in Object(entries) && typeof entries !== 'string', 'entries', 'expected pairs');
+  const list = Array.from(entries, ([name, node]): Entry => {
+    checkObject('entries', node, 'kind');
+    return { name: bytesOf('entries', name), node };
+  });
+  list.sort((a, b) => Buffer.compare(a.name, b.name));
+  list.forEach(({ name }, i) => {
+    const shown = printableBytes(name);
+    if (name.length === 0 || name.length > EXT2_NAME_MAX)
+      throw new UserError(`name "${shown}" has ${name.length} bytes, not 1 to ${EXT2_NAME_MAX}`);
+    if (name.includes(0) || name.includes(0x2f) || shown === '.' || shown === '..')
+      throw new UserError(`name "${shown}" cannot be that of a file`);
+    if (i > 0 && Buffer.compare(name, list[i - 1]!.name) === 0)
+      throw new UserError(`name "${shown}" occurs twice in one directory`);
+  });
+  return { kind: 'directory', entries: list, ...metaOf(meta, 0o755) };
+}
+
+/** A file. */
+export function file(content: string | Uint8Array | FileContent, meta: Partial<Meta> = {}): FileNode {
+  const isWhole = typeof content === 'string' || content instanceof Uint8Array;
+  if (!isWhole) checkObject('content', content, 'sizeBytes', 'read');
+  const given = isWhole ? whole(bytesOf('content', content)) : content;
+  return { kind: 'file', content: given, ...metaOf(meta, 0o644) };
+}
+
+function whole(bytes: Uint8Array): FileContent {
+  return {
+    sizeBytes: bytes.length,
+    read: (offset, dst, dstOffset, length) => dst.set(bytes.subarray(offset, offset + length), dstOffset),
+  };
+}
+
+/**
+ * A symbolic link.
+ * @throws UserError when the target is empty, longer than 4095 bytes or contains a zero byte
+ */
+export function symlink(target: string | Uint8Array, meta: Partial<Meta> = {}): SymlinkNode {
+  const bytes = bytesOf('target', target);
+  if (bytes.length === 0 || bytes.length >= EXT2_BLOCK_SIZE || bytes.includes(0))
+    throw new UserError(`target of a symbolic link has ${bytes.length} bytes, not 1 to 4095 that are not zero`);
+  return { kind: 'symlink', target: bytes, ...metaOf(meta, 0o777) };
+}
+
+/**
+ * Content of `sizeBytes` bytes: zeros, but for the pieces.
+ * @param pieces offset and bytes, in any order; where two overlap the later one counts
+ * @throws UserError when a piece ends after the content
+ */
+export function sparse(sizeBytes: number, pieces: Iterable<readonly [number, Uint8Array]>): FileContent {
+  checkInteger('sizeBytes', sizeBytes);
+  checkArgument(Symbol.iterator in Object(pieces) && typeof pieces !== 'string', 'pieces', 'expected pairs');
+  const blocks = new Map<number, Uint8Array>();
+  for (const [offset, bytes] of pieces) {
+    checkInteger('pieces', offset);
+    checkBytes('pieces', bytes);
+    if (offset < 0 || offset + bytes.length > sizeBytes)
+      throw new UserError(
+        `piece at ${offset} of ${counted(bytes.length, 'byte')} leaves a file of ${counted(sizeBytes, 'byte')}`,
+      );
+    for (let done = 0; done < bytes.length; ) {
+      const within = (offset + done) % EXT2_BLOCK_SIZE;
+      const start = offset + done - within;
+      const length = Math.min(EXT2_BLOCK_SIZE - within, bytes.length - done);
+      let block = blocks.get(start);
+      if (block === undefined) {
+        block = new Uint8Array(Math.min(EXT2_BLOCK_SIZE, sizeBytes - start));
+        blocks.set(start, block);
+      }
+      block.set(bytes.subarray(done, done + length), within);
+      done += length;
+    }
+  }
+  const dataRuns: number[] = [];
+  for (const start of [...blocks.keys()].sort((a, b) => a - b))
+    if (blocks.get(start)!.some((byte) => byte !== 0)) addBlock(dataRuns, start / EXT2_BLOCK_SIZE);
+  return {
+    sizeBytes,
+    dataRuns,
+    read: (offset, dst, dstOffset, length) => {
+      dst.fill(0, dstOffset, dstOffset + length);
+      for (let at = offset - (offset % EXT2_BLOCK_SIZE); at < offset + length; at += EXT2_BLOCK_SIZE) {
+        const from = Math.max(at, offset);
+        const part = blocks.get(at)?.subarray(from - at, offset + length - at);
+        if (part !== undefined) dst.set(part, dstOffset + from - offset);
+      }
+    },
+  };
+}
+
+/** A tree with this root. */
+export function tree(root: DirectoryNode): Tree {
+  checkObject('root', root, 'entries');
+  return { root, leftOut: new LeftOut() };
+}
+
+/** Regular files of a tree, a hard-linked one counted once, and the sum of their lengths in bytes. */
+export function countFiles(of: Tree): { files: number; bytes: number } {
+  checkObject('of', of, 'root');
+  const seen = new Set<FileNode>();
+  let bytes = 0;
+  const visit = (node: TreeNode): void => {
+    if (node.kind === 'directory') node.entries.forEach((entry) => visit(entry.node));
+    if (node.kind !== 'file' || seen.has(node)) return;
+    seen.add(node);
+    bytes += node.content.sizeBytes;
+  };
+  visit(of.root);
+  return { files: seen.size, bytes };
+}

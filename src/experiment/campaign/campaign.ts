@@ -1,0 +1,330 @@
+/**
+ * `stillwarm campaign`: a guest reads and writes files, dies, and a fault strikes it or what it left in memory; the next
+ * guest reads everything there is. Many times over for each fault, and once more with the protections off that guard
+ * against it. Four numbers are what it is for: pages reused rightly, discarded rightly, discarded needlessly, and reused
+ * wrongly, which must be 0 with the protections and must not be 0 without them. Some faults strike dirty pages, which the tool
+ * stack writes home after the crash: there the numbers are of those, and reused means written.
+ *
+ * All protections are on, the checksum too. Every run has a disk, a machine and a stream of its own, made from the seed, the
+ * fault and the number of the run; the same run is made with the guards on and off.
+ */
+
+import { type Arch, ARCHS } from '../../base/arch.ts';
+import { checkFunction, checkInteger, checkListOf, checkObject, checkOneOf } from '../../base/argument-error.ts';
+import { GuestPanic, ModelError } from '../../base/errno.ts';
+import { Ns, PAGE_SIZE, type Mfn } from '../../base/units.ts';
+import type { MemoryImage } from '../../disk/image/memory-image.ts';
+import { makeExt2 } from '../../disk/mkfs/mkfs.ts';
+import { directory, file, tree, type TreeNode } from '../../disk/mkfs/tree.ts';
+import { O, type Syscalls } from '../../kernel/index.ts';
+import { MachineMemory } from '../../machine/memory.ts';
+import { SERVER_2026 } from '../../machine/profiles/server-2026.ts';
+import { RandomStreams, type Process, type RandomStream } from '../../sim/index.ts';
+import { DEFAULT_PROTECTIONS, domainOf, type Protections } from '../../xen/index.ts';
+import { DirtyJudge } from '../judge/dirty-judge.ts';
+import { FAULT, FAULTS, type Fault, type FaultName } from './faults.ts';
+import { PageJudge, type PageVerdicts } from '../judge/page-judge.ts';
+import type { ProgressListener } from '../guest/progress.ts';
+import { machineMemoryFor, Testbed, type Guest } from '../guest/testbed.ts';
+
+export type ProtectionName = keyof Protections;
+export const PROTECTIONS = Object.keys(DEFAULT_PROTECTIONS) as readonly ProtectionName[];
+
+export interface CampaignOptions {
+  readonly faults: readonly FaultName[];
+  /** Runs of each fault. */
+  readonly runs: number;
+  readonly seed: number;
+  /** Protections that are off in all runs. */
+  readonly without: readonly ProtectionName[];
+  /** x86_64 unless told. */
+  readonly arch?: Arch | undefined;
+}
+
+export interface FaultResult {
+  readonly fault: FaultName;
+  /** Faults injected over all runs; 0 when the crash itself is the fault. */
+  readonly injected: number;
+  readonly protected: Readonly<PageVerdicts>;
+  /** Protections that guard against the fault. */
+  readonly guards: readonly ProtectionName[];
+  /** The same runs without them; null when nothing that can be switched off guards. */
+  readonly unguarded: Readonly<PageVerdicts> | null;
+}
+
+/** What a guest's work takes in virtual time, on a drive that takes none: nothing hides what a protection costs. */
+export interface ProtectionCost {
+  /** Protections that are off, besides those that are off in all runs. */
+  readonly off: readonly ProtectionName[];
+  /** Reading all files, changing some, writing them out, and reading all again. */
+  readonly workNs: number;
+  /** The next guest's reading of all files, from pages that were preserved. */
+  readonly rereadNs: number;
+}
+
+/** What `--json` prints; docs/reference/campaign.md. */
+export interface CampaignResult {
+  readonly schema: 'stillwarm/campaign@1';
+  readonly seed: number;
+  readonly runs: number;
+  readonly arch: Arch;
+  readonly without: readonly ProtectionName[];
+  readonly faults: readonly FaultResult[];
+  /** All protections on, and then without those that cost more than a comparison. */
+  readonly costs: readonly ProtectionCost[];
+}
+
+/** Protections that trap, or read whole pages. */
+const COSTLY: readonly (readonly ProtectionName[])[] = [
+  [],
+  ['writeProtection'],
+  ['checksum'],
+  ['writeProtection', 'checksum'],
+];
+
+const GUEST_MEMORY = 12 << 20;
+const FILES = 40;
+/** Most pages of a file: past the twelve that an inode maps itself. */
+const FILE_PAGES = 24;
+/** Changes that reach the disk before the guest dies, and that do not. */
+const WRITES_SYNCED = 24;
+const WRITES_LOST = 16;
+/** Half of the guests die at most this long after they began to write everything out, which takes about as long. */
+const LAST_NS = 40_000;
+const CMD_LINE = 'cachemap=all';
+const RIO_CMD_LINE = `${CMD_LINE} rio=on`;
+
+/**
+ * Strikes with all faults that are asked for, and times the protections.
+ * @throws ArgumentError for options that are missing, unknown or out of range
+ */
+export function runCampaign(options: CampaignOptions, onProgress: ProgressListener = () => undefined): CampaignResult {
+  checkFunction('onProgress', onProgress);
+  checkObject('options', options);
+  checkListOf('faults', options.faults, FAULTS);
+  checkListOf('without', options.without, PROTECTIONS);
+  checkInteger('runs', options.runs, 1);
+  checkInteger('seed', options.seed, Number.MIN_SAFE_INTEGER);
+  if (options.arch !== undefined) checkOneOf('arch', options.arch, ARCHS);
+  const { runs, seed, without, arch = ARCHS[0] } = options;
+  const trials = options.faults.length * runs;
+  const report = (phase: string, done: number): void => onProgress({ phase, done, total: trials + COSTLY.length });
+  const faults = runFaults(options, ({ phase, done }) => report(phase, done));
+  const costs = timeProtections(seed, without, arch, (done) => report('costs', trials + done));
+  return { schema: 'stillwarm/campaign@1', seed, runs, arch, without, faults, costs };
+}
+
+export function runFaults(options: CampaignOptions, onProgress: ProgressListener = () => undefined): FaultResult[] {
+  const { faults, runs, seed, without, arch } = options;
+  const memory = new MachineMemory(machineMemoryFor(GUEST_MEMORY));
+  const disk = campaignDisk();
+  return faults.map((fault, i): FaultResult => {
+    const { guards } = FAULT[fault];
+    const all = { injected: 0, protected: noVerdicts(), unguarded: noVerdicts() };
+    for (let run = 0; run < runs; run++) {
+      onProgress({ phase: fault, done: i * runs + run, total: faults.length * runs });
+      const one = (off: readonly ProtectionName[], sum: PageVerdicts): number => {
+        const trial = new Trial(fault, `${fault}/${run}`, seed, off, memory, disk.clone(), arch);
+        add(sum, trial.run());
+        return trial.injected;
+      };
+      all.injected += one(without, all.protected);
+      if (guards.length > 0) one([...without, ...guards], all.unguarded);
+    }
+    return { fault, guards, ...all, unguarded: guards.length > 0 ? all.unguarded : null };
+  });
+}
+
+/**
+ * @param without protections that are off in any case
+ * @param onProgress told of the timings that are done
+ */
+export function timeProtections(
+  seed: number,
+  without: readonly ProtectionName[],
+  arch?: Arch,
+  onProgress?: (done: number) => void,
+): ProtectionCost[] {
+  const memory = new MachineMemory(machineMemoryFor(GUEST_MEMORY));
+  const disk = campaignDisk();
+  return COSTLY.map((off, i) => {
+    onProgress?.(i);
+    const trial = new Trial('crash', 'cost', seed, [...without, ...off], memory, disk.clone(), arch);
+    trial.run();
+    return { off, workNs: trial.workNs, rereadNs: trial.rereadNs };
+  });
+}
+
+function noVerdicts(): PageVerdicts {
+  return { reusedRightly: 0, reusedWrongly: 0, discardedRightly: 0, discardedNeedlessly: 0, notAskedFor: 0 };
+}
+
+function add(sum: PageVerdicts, one: PageVerdicts): void {
+  for (const key of Object.keys(sum) as (keyof PageVerdicts)[]) sum[key] += one[key];
+}
+
+const pathOf = (number: number): string => `/f${number}`;
+
+/** No two of its pages are equal: a page in the place of another is a wrong page. */
+function campaignDisk(): MemoryImage {
+  const files = Array.from({ length: FILES }, (_, f): [string, TreeNode] => {
+    const words = new Uint32Array(((1 + (f % FILE_PAGES)) * PAGE_SIZE) / 4);
+    for (let i = 0; i < words.length; i++) words[i] = Math.imul(f * 0x1_0000 + i + 1, 0x9e3779b1);
+    return [pathOf(f).slice(1), file(new Uint8Array(words.buffer))];
+  });
+  return makeExt2(tree(directory(files)), { size: 8 << 20 });
+}
+
+/** One guest, its end, and the guest after it. */
+class Trial {
+  injected = 0;
+  workNs = 0;
+  rereadNs = 0;
+  readonly #fault: FaultName;
+  readonly #testbed: Testbed;
+  readonly #judge: PageJudge;
+  readonly #dirtyJudge: DirtyJudge;
+  readonly #random: RandomStream;
+
+  constructor(
+    fault: FaultName,
+    name: string,
+    seed: number,
+    off: readonly ProtectionName[],
+    memory: MachineMemory,
+    image: MemoryImage,
+    arch: Arch | undefined,
+  ) {
+    this.#fault = fault;
+    this.#judge = new PageJudge(memory, image);
+    this.#random = new RandomStreams(seed).stream(name);
+    const protections = Object.fromEntries(PROTECTIONS.map((each) => [each, !off.includes(each)]));
+    this.#testbed = new Testbed({
+      seed: this.#random.u32(),
+      profile: SERVER_2026,
+      arch,
+      // No volatile cache: what the drive has taken is what the judge sees.
+      disk: 'instant',
+      image,
+      memory,
+      guestMemory: GUEST_MEMORY,
+      protections,
+      observer: this.#judge,
+      onReuse: (domain, pfn, ino, index, block) => {
+        this.#judge.reused(domain.frameOf(pfn), ino, index, block);
+      },
+    });
+    this.#dirtyJudge = new DirtyJudge(this.#testbed.hypervisor, image);
+  }
+
+  run(): PageVerdicts {
+    const { simulation } = this.#testbed;
+    if (FAULT[this.#fault].isOfDirtyPages === true) {
+      const verdicts = noVerdicts();
+      simulation.runProcess('campaign', this.#rio(verdicts));
+      return verdicts;
+    }
+    simulation.runProcess('campaign', this.#main());
+    this.#judge.end();
+    return this.#judge.verdicts;
+  }
+
+  /** A guest whose dirty pages survive is struck and dies, and they are written home. */
+  *#rio(verdicts: PageVerdicts): Process {
+    const judge = this.#dirtyJudge;
+    const guest = yield* this.#testbed.start(RIO_CMD_LINE);
+    const sys = guest.kernel.syscalls;
+    yield* this.#write(sys, WRITES_SYNCED);
+    yield* sys.sync();
+    yield* this.#write(sys, WRITES_LOST);
+    judge.look();
+    this.#inject(guest, judge.frames, FAULT[this.#fault].atDeath);
+    judge.struck();
+    guest.kernel.crash();
+    yield* domainOf(
+      this.#testbed.toolstack.restartDomain(guest.domain, {
+        preserve: true,
+        writeDirty: true,
+        betweenGuests: () => judge.end(verdicts),
+      }),
+    );
+  }
+
+  *#main(): Process {
+    const judge = this.#judge;
+    const { atDeath, betweenGuests } = FAULT[this.#fault];
+    const guest = yield* this.#testbed.start(CMD_LINE);
+    yield* this.#live(guest);
+    this.#inject(guest, judge.named, atDeath);
+    judge.guestEnds();
+    guest.kernel.crash();
+    const { frames } = this.#testbed.hypervisor;
+    try {
+      const next = yield* this.#testbed.restart(guest.domain, {
+        preserve: true,
+        cmdLine: CMD_LINE,
+        betweenGuests: () => {
+          const preserved = judge.named.filter((mfn) => frames.isPreserved(mfn));
+          this.#inject(guest, preserved, betweenGuests);
+          judge.look();
+        },
+      });
+      const files = judge.oracle.listFiles();
+      const start = this.#testbed.simulation.now;
+      yield* readAll(next.kernel.syscalls, files);
+      this.rereadNs = this.#testbed.simulation.now - start;
+    } catch (error) {
+      // A guest that was handed wrong metadata cannot be expected to live on.
+      if (!(error instanceof ModelError) && !(error instanceof GuestPanic)) throw error;
+    }
+  }
+
+  #inject(guest: Guest, frames: readonly Mfn[], fault: Fault['atDeath']): void {
+    this.injected += fault?.({ testbed: this.#testbed, guest, frames, random: this.#random }) ?? 0;
+  }
+
+  /** The guest reads all files and changes some; some of that is on the disk when this returns, and some on its way. */
+  *#live({ kernel, domain }: Guest): Process {
+    const sys = kernel.syscalls;
+    const files = Array.from({ length: FILES }, (_, i) => ({ path: pathOf(i) }));
+    const start = this.#testbed.simulation.now;
+    yield* readAll(sys, files);
+    yield* this.#write(sys, WRITES_SYNCED);
+    yield* sys.sync();
+    yield* readAll(sys, files);
+    this.workNs = this.#testbed.simulation.now - start;
+    yield* this.#write(sys, this.#random.below(WRITES_LOST + 1));
+    if (this.#random.below(2) === 0) return;
+    domain.environment.spawn('sync', sys.sync());
+    yield Ns(this.#random.below(LAST_NS));
+  }
+
+  /** So many writes of up to three pages at random places of random files. */
+  *#write(sys: Syscalls, times: number): Process {
+    const random = this.#random;
+    for (let i = 0; i < times; i++) {
+      const words = new Uint32Array((3 * PAGE_SIZE) / 4);
+      const first = random.u32();
+      for (let word = 0; word < words.length; word++) words[word] = Math.imul(first + word, 0x9e3779b1);
+      const bytes = new Uint8Array(words.buffer, 0, 1 + random.below(3 * PAGE_SIZE));
+      const fd = yield* sys.open(pathOf(random.below(FILES)), O.rdwr);
+      yield* sys.pwrite(fd, bytes, 0, bytes.length, random.below(sys.fstat(fd).size));
+      yield* sys.close(fd);
+    }
+  }
+}
+
+function* readAll(sys: Syscalls, files: readonly { readonly path: string }[]): Process {
+  const buffer = new Uint8Array(FILE_PAGES * PAGE_SIZE);
+  for (const { path } of files) {
+    try {
+      const fd = yield* sys.open(path);
+      while ((yield* sys.read(fd, buffer, 0, buffer.length)) > 0);
+      yield* sys.close(fd);
+      yield* sys.settle();
+    } catch (error) {
+      // A file behind a wrong page of metadata cannot be read.
+      if (!(error instanceof ModelError)) throw error;
+    }
+  }
+}

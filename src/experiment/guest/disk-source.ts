@@ -1,0 +1,225 @@
+/**
+ * The disk of an experiment: an ext2 image made from a directory of real files, or one that the user has, ext2 or ext3. The
+ * user's files are only read, and their bytes come from them whenever the disk is read: what is kept in memory is what
+ * lies around them, and what guests write.
+ *
+ * An ext3 image that was not unmounted has a journal to be replayed. A guest mounts it once and stops, before anything is
+ * measured: what it writes stays in memory, and the files are those that the journal gives. So every guest of the experiment
+ * finds the same disk, and so does the oracle, which knows nothing of journals.
+ */
+
+import { ModelError } from '../../base/errno.ts';
+import { counted, grouped } from '../../base/counted.ts';
+import { PAGE_SIZE } from '../../base/units.ts';
+import { printable, UserError } from '../../base/user-error.ts';
+import { checkSuperblock, EXT2_SUPERBLOCK_OFFSET, EXT2_SUPERBLOCK_SIZE, type Ext2Geometry } from '../../format/ext2.ts';
+import { FileImage } from '../../disk/image/file-image.ts';
+import { HostListing } from '../../disk/mkfs/host-tree.ts';
+import type { ImageStore } from '../../disk/image/image-store.ts';
+import { mapExt2, planExt2 } from '../../disk/mkfs/mkfs.ts';
+import { LeftOut } from '../../disk/mkfs/tree.ts';
+import { OverlayImage } from '../../disk/image/overlay-image.ts';
+import { MachineMemory } from '../../machine/memory.ts';
+import { SERVER_2026 } from '../../machine/profiles/server-2026.ts';
+import type { Process } from '../../sim/index.ts';
+import { adviceOnExt, foreignImage, HEAD_BYTES, whyUnclean } from './image-kind.ts';
+import { OracleExt2, type OracleFile } from '../judge/oracle-ext2.ts';
+import { kindOf } from './output-file.ts';
+import type { ProgressListener } from './progress.ts';
+import { machineMemoryFor, Testbed } from './testbed.ts';
+
+/** Memory of the guest that replays a journal, bytes: recovery needs little, whatever the journal. */
+const REPLAY_MEMORY = 64 << 20;
+/** Files may claim this many times what is stored for them before a limit is asked for: sparse files are real, runs are not endless. */
+const SPARSENESS_LIMIT = 8;
+/** What a directory may claim without that question, bytes: a host may tell late what it has stored. */
+const SPARSENESS_IGNORED = 8 * 2 ** 30;
+
+/** A byte of a name that is not UTF-8 (base/text.ts). */
+const NOT_TEXT = /[\udc80-\udcff]/u;
+
+/** A medium, to be closed when it is not needed any more. */
+export interface OpenImage {
+  readonly image: ImageStore;
+  readonly close: () => void;
+}
+
+/** The regular files of an image, once for each of their paths. */
+export interface DiskFiles {
+  readonly oracle: OracleExt2;
+  /** Those that a path names. */
+  readonly files: readonly OracleFile[];
+  /** Bytes of these. */
+  readonly bytes: number;
+  /** All of them, and their bytes. */
+  readonly all: { readonly files: number; readonly bytes: number };
+  readonly unreachable: LeftOut;
+  /** Those that a path names, but none of UTF-8. */
+  readonly notText: LeftOut;
+}
+
+export interface DiskSource extends OpenImage, DiskFiles {
+  /** What the person should know of files that are not there or not read, a line each. */
+  readonly notices: readonly string[];
+  /** Another medium with the same bytes, for guests that write. */
+  copy(): ImageStore;
+}
+
+/** Lists the regular files of an image. @throws UserError when it does not parse */
+export function listFiles(image: ImageStore): DiskFiles {
+  const oracle = new OracleExt2(image);
+  const unreachable = new LeftOut();
+  const notText = new LeftOut();
+  const all = { files: 0, bytes: 0 };
+  const files = oracle.listFiles(({ path, size, why }) => {
+    unreachable.add(path, why);
+    all.files++;
+    all.bytes += size;
+  });
+  let bytes = 0;
+  for (const { path, size } of files) {
+    bytes += size;
+    if (NOT_TEXT.test(path)) notText.add(printable(path), 'read by its bytes');
+  }
+  all.files += files.length;
+  all.bytes += bytes;
+  return { oracle, files, bytes, all, unreachable, notText };
+}
+
+/** Lines about the files of a directory that are not on the disk, and about those that are, and have no usual name. */
+export function noticesOf(leftOut: LeftOut, { unreachable, notText }: DiskFiles): string[] {
+  const lines = ({ count, told }: LeftOut, what: string): string[] => [
+    ...(count === 0 ? [] : [`${counted(count, 'name')} ${what}:`]),
+    ...told.map((line) => `    ${line}`),
+    ...(told.length === count ? [] : [`    and ${grouped(count - told.length)} more`]),
+  ];
+  return [
+    ...lines(leftOut, 'left out'),
+    ...lines(unreachable, 'on the disk that no path reaches, not read'),
+    ...lines(notText, 'on the disk, not UTF-8'),
+  ];
+}
+
+/**
+ * Opens the disk.
+ * @param limit bytes that one run reads at most, undefined for all; of a directory, nothing else is on the disk
+ * @param withoutHidden of a directory, what it has under names that begin with a dot is not on the disk
+ * @throws UserError in one line when the path is missing, is no ext2 image that the driver mounts, or holds nothing to read
+ */
+export function openDisk(
+  path: string,
+  limit: number | undefined,
+  onProgress: ProgressListener,
+  withoutHidden?: boolean,
+): DiskSource {
+  const { image, leftOut, close } = openImage(path, limit, onProgress, withoutHidden);
+  try {
+    prepare(path, image, onProgress);
+    const found = listFiles(image);
+    const { files, bytes } = found;
+    if (bytes === 0)
+      throw new UserError(
+        `${path}: there is nothing to read: ${files.length === 0 ? 'no regular file' : counted(files.length, 'regular file, empty', 'regular files, all empty')}`,
+      );
+    if (limit === undefined && bytes > SPARSENESS_LIMIT * image.size)
+      throw new UserError(
+        `${path}: files claim ${counted(bytes, 'byte')} on a disk of ${grouped(image.size)}: give a --limit`,
+      );
+    const notices = noticesOf(leftOut, found);
+    return { ...found, image, notices, copy: () => new OverlayImage(image), close };
+  } catch (error) {
+    close();
+    if (error instanceof UserError && !error.message.startsWith(path)) throw new UserError(`${path}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Replays what an ext3 image has in its journal, and refuses what is not clean then. */
+function prepare(path: string, image: ImageStore, onProgress: ProgressListener): void {
+  if (checkMountable(path, image).needsRecovery) {
+    onProgress({ phase: 'replaying the journal', done: 0, total: 1 });
+    replayJournal(path, image);
+    if (checkMountable(path, image).needsRecovery)
+      throw new UserError(`${path}: needs_recovery: its journal cannot be replayed: run e2fsck on it first`);
+  }
+  const unclean = whyUnclean(headOf(image));
+  if (unclean !== undefined) throw new UserError(`${path}: ${unclean}`);
+}
+
+function openImage(
+  path: string,
+  limit: number | undefined,
+  onProgress: ProgressListener,
+  withoutHidden: boolean | undefined,
+): OpenImage & { readonly leftOut: LeftOut } {
+  if (kindOf(path) === 'directory') {
+    const listing = new HostListing(path, limit, withoutHidden);
+    const { bytes, allocatedBytes } = listing;
+    if (
+      bytes > SPARSENESS_LIMIT * Math.max(allocatedBytes, SPARSENESS_IGNORED / SPARSENESS_LIMIT) &&
+      limit === undefined
+    )
+      throw new UserError(
+        `${path}: files claim ${counted(bytes, 'byte')} and have ${grouped(allocatedBytes)}: give a --limit`,
+      );
+    const tree = listing.read((done) => onProgress({ phase: 'reading the files', done, total: bytes }));
+    return { image: mapExt2(planExt2(tree)), leftOut: tree.leftOut, close: () => undefined };
+  }
+  if (kindOf(path) === 'nothing') throw new UserError(`${path}: no such file or directory`);
+  const image = FileImage.open(path);
+  try {
+    const foreign = foreignImage(path, headOf(image));
+    if (foreign !== undefined) throw new UserError(`${path}: ${foreign}`);
+    if (image.size < 2 * PAGE_SIZE)
+      throw new UserError(`${path}: ${counted(image.size, 'byte is', 'bytes are')} too few for an ext2 image`);
+  } catch (error) {
+    image.close();
+    throw error;
+  }
+  return { image, leftOut: new LeftOut(), close: () => image.close() };
+}
+
+function headOf(image: ImageStore): Uint8Array {
+  const head = new Uint8Array(Math.min(image.size, HEAD_BYTES));
+  image.read(0, head, 0, head.length);
+  return head;
+}
+
+function checkMountable(path: string, image: ImageStore): Ext2Geometry {
+  const bytes = new Uint8Array(EXT2_SUPERBLOCK_SIZE);
+  image.read(EXT2_SUPERBLOCK_OFFSET, bytes, 0, EXT2_SUPERBLOCK_SIZE);
+  const geometry = checkSuperblock(bytes, image.size);
+  if (!('refused' in geometry)) return geometry;
+  const advice = adviceOnExt(headOf(image));
+  throw new UserError(`${path}: ${geometry.refused}${advice === undefined ? '' : `; ${advice}`}`);
+}
+
+/** Boots a guest on the image, and shuts it down. */
+function replayJournal(path: string, image: ImageStore): void {
+  const memory = new MachineMemory(machineMemoryFor(REPLAY_MEMORY));
+  const options = {
+    seed: 1,
+    profile: SERVER_2026,
+    disk: 'instant',
+    image,
+    memory,
+    guestMemory: REPLAY_MEMORY,
+  } as const;
+  const testbed = new Testbed(options);
+  const life = function* (): Process {
+    const { kernel } = yield* testbed.start('cachemap=off');
+    const code = yield* kernel.shutdown();
+    if (code !== undefined) throw new ModelError(code, 'what the journal held cannot be written');
+  };
+  try {
+    testbed.simulation.runProcess('replay', life());
+  } catch (error) {
+    throw modelErrorAsUserError(path, error);
+  }
+}
+
+/** What a failure of the modelled world, or of what is read of the image, means to the person who gave `path`. */
+export function modelErrorAsUserError(path: string, error: unknown): unknown {
+  const isOfImage = error instanceof UserError && error.message.startsWith('ext2 image: ');
+  return isOfImage || error instanceof ModelError ? new UserError(`${path}: ${error.message}`) : error;
+}

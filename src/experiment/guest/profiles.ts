@@ -1,0 +1,16 @@
+/** The profiles that experiments know by name. */
+
+import type { Arch } from '../../base/arch.ts';
+import type { Profile } from '../../machine/profile.ts';
+import { PENTIUM4_2006 } from '../../machine/profiles/pentium4-2006.ts';
+import { SERVER_2026 } from '../../machine/profiles/server-2026.ts';
+import type { ProfileName } from './result.ts';
+
+export const PROFILE: Readonly<Record<ProfileName, Profile>> = {
+  'pentium4-2006': PENTIUM4_2006,
+  'server-2026': SERVER_2026,
+};
+
+/** The architecture that was asked for, or that of the profile. */
+export const archOf = ({ arch, profile }: { readonly arch?: Arch | undefined; readonly profile: ProfileName }): Arch =>
+  arch ?? PROFILE[profile].arch.value;

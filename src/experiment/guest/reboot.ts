@@ -1,0 +1,148 @@
+/**
+ * `stillwarm reboot`: what a warm-cache reboot buys on real files, against its alternatives. The same disk, the same
+ * workload, the same seed under each strategy, on a machine whose memory is lost in between.
+ */
+
+import {
+  checkArgument,
+  checkFunction,
+  checkInteger,
+  checkListOf,
+  checkObject,
+  checkOneOf,
+} from '../../base/argument-error.ts';
+import { GuestPanic } from '../../base/errno.ts';
+import { UserError } from '../../base/user-error.ts';
+import { MachineMemory } from '../../machine/memory.ts';
+import { type CostName, fittedConstants } from '../../machine/profile.ts';
+import { Digest } from '../../sim/index.ts';
+import { modelErrorAsUserError, openDisk, type DiskSource } from './disk-source.ts';
+import { saveMemory } from './memory-dump.ts';
+import { archOf, PROFILE } from './profiles.ts';
+import type { ProgressListener } from './progress.ts';
+import {
+  checkCommonOptions,
+  STRATEGIES,
+  WORKLOADS,
+  type Mismatch,
+  type RebootOptions,
+  type RebootResult,
+  type StrategyName,
+} from './result.ts';
+import { preserves, runStrategy, type StrategyOutcome } from './strategy.ts';
+import { machineMemoryFor, type Testbed } from './testbed.ts';
+
+/** Fitted constants that no reboot of a guest takes. */
+const OF_THE_HYPERVISOR: readonly CostName[] = [
+  'guest.suspendNs',
+  'hypervisor.domainResumeNs',
+  'hypervisor.domain0ShutdownNs',
+  'hypervisor.handoverNs',
+  'hypervisor.domain0BootNs',
+  'hypervisor.resumeSetupNs',
+];
+
+export interface RebootOutcome {
+  readonly result: RebootResult;
+  /** Empty when every page and every byte was equal to the disk's. */
+  readonly mismatches: readonly Mismatch[];
+  /** What the person should know of files that are not read, a line each. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * Runs the experiment.
+ * @param betweenGuests called at the moment between the two guests of each strategy; for fault experiments
+ * @throws UserError when the disk cannot be used or the memory is too small
+ * @throws ArgumentError for options that are missing, unknown or out of range
+ */
+export function runReboot(
+  options: RebootOptions,
+  onProgress: ProgressListener = () => undefined,
+  betweenGuests?: (testbed: Testbed) => void,
+): RebootOutcome {
+  checkFunction('onProgress', onProgress);
+  checkFunction('betweenGuests', betweenGuests, true);
+  checkOptions(options);
+  checkArgument(typeof onProgress === 'function', 'onProgress', 'expected a function');
+  const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
+  try {
+    return runStrategies(options, disk, onProgress, betweenGuests);
+  } catch (error) {
+    if (error instanceof GuestPanic)
+      throw new UserError(`--memory ${options.memory}: the guest panics: ${error.message}`);
+    throw modelErrorAsUserError(options.path, error);
+  } finally {
+    disk.close();
+  }
+}
+
+function checkOptions(options: RebootOptions): void {
+  checkObject('options', options);
+  checkCommonOptions(options);
+  checkListOf('strategies', options.strategies, STRATEGIES);
+  checkOneOf('workload', options.workload, WORKLOADS);
+  checkOneOf('crash', options.crash, [false, true]);
+  checkOneOf('checksum', options.checksum, [false, true]);
+  if (options.limit !== undefined) checkInteger('limit', options.limit, 1);
+  if (options.expire !== undefined) checkInteger('expire', options.expire, 1);
+  if (options.dumpMemory !== undefined)
+    checkArgument(typeof options.dumpMemory === 'string', 'dumpMemory', 'expected a path');
+}
+
+function runStrategies(
+  options: RebootOptions,
+  disk: DiskSource,
+  onProgress: ProgressListener,
+  betweenGuests: ((testbed: Testbed) => void) | undefined,
+): RebootOutcome {
+  const profile = PROFILE[options.profile];
+  const memory = new MachineMemory(machineMemoryFor(options.memory));
+  const dumped = dumpedStrategy(options);
+  const outcomes = options.strategies.map((name, i): StrategyOutcome => {
+    memory.clearAll();
+    return runStrategy(
+      {
+        options,
+        profile,
+        disk,
+        memory,
+        betweenGuests: (testbed) => {
+          if (name === dumped && options.dumpMemory !== undefined) saveMemory(memory, options.dumpMemory);
+          betweenGuests?.(testbed);
+        },
+      },
+      name,
+      ({ phase, done, total }) => {
+        onProgress({ phase, done: i + done / total, total: options.strategies.length });
+      },
+    );
+  });
+  const digest = new Digest();
+  for (const { digest: hex } of outcomes) digest.addHex(hex);
+  return {
+    result: {
+      schema: 'stillwarm/reboot@1',
+      seed: options.seed,
+      digest: digest.hex,
+      profile: options.profile,
+      arch: archOf(options),
+      disk: options.disk,
+      workload: options.workload,
+      crash: options.crash,
+      checksum: options.checksum,
+      expire: options.expire ?? null,
+      memory: options.memory,
+      ...disk.all,
+      strategies: outcomes.map(({ result }) => result),
+      fitted: fittedConstants(profile, OF_THE_HYPERVISOR),
+    },
+    mismatches: outcomes.flatMap(({ mismatches }) => mismatches),
+    notices: disk.notices,
+  };
+}
+
+/** The memory dump is of the last strategy that keeps pages, or of the last. */
+function dumpedStrategy({ strategies }: RebootOptions): StrategyName | undefined {
+  return strategies.findLast(preserves) ?? strategies.at(-1);
+}

@@ -1,0 +1,338 @@
+/**
+ * One strategy of the reboot experiment: boot, the workload twice, reboot, the workload twice more; every page that is
+ * reused and every byte that a read returns is held against the disk.
+ */
+
+import { Buffer } from 'node:buffer';
+import { counted, grouped } from '../../base/counted.ts';
+import { printable } from '../../base/user-error.ts';
+import { PAGE_SIZE, type Ino, type Lba, type Mfn, type PageIndex, type Pfn } from '../../base/units.ts';
+import { unreachable } from '../../base/assert.ts';
+import { ModelError } from '../../base/errno.ts';
+import type { Syscalls } from '../../kernel/index.ts';
+import type { MachineMemory } from '../../machine/memory.ts';
+import type { Profile } from '../../machine/profile.ts';
+import type { Process } from '../../sim/index.ts';
+import {
+  readAllFiles,
+  readRandomPages,
+  readZipfFiles,
+  READ_SIZE,
+  type ReaderContext,
+} from '../../workload/file-reader.ts';
+import { readAndLog } from '../../workload/log-writer.ts';
+import { prefetchFiles, prefetchList } from '../../workload/prefetch.ts';
+import type { Domain } from '../../xen/index.ts';
+import type { DiskSource } from './disk-source.ts';
+import { OracleExt2 } from '../judge/oracle-ext2.ts';
+import { PageHistory, type PageInQuestion } from '../judge/page-history.ts';
+import type { ProgressListener } from './progress.ts';
+import type { Mismatch, RebootOptions, RunResult, StrategyName, StrategyResult } from './result.ts';
+import { Testbed, type Guest } from './testbed.ts';
+import { Timeline } from './timeline.ts';
+
+/** Mismatches whose histories are written down; the rest are counted. */
+const MISMATCHES_SHOWN = 3;
+/** Runs of the workload: half of them before the reboot, half after it. */
+const RUNS = 4;
+/** Reads between two reports of progress. */
+const PROGRESS_EVERY = 1024;
+
+/** What a strategy does differently. */
+interface Strategy {
+  readonly cmdLine: string;
+  readonly preserve: boolean;
+  readonly prefetch: boolean;
+  readonly writeDirty: boolean;
+}
+
+const CONVENTIONAL: Strategy = { cmdLine: 'cachemap=off', preserve: false, prefetch: false, writeDirty: false };
+const STRATEGY: Record<StrategyName, Strategy> = {
+  cold: CONVENTIONAL,
+  prefetch: { ...CONVENTIONAL, prefetch: true },
+  'warm-cache': { ...CONVENTIONAL, cmdLine: 'cachemap=files', preserve: true },
+  'warm-cache+metadata': { ...CONVENTIONAL, cmdLine: 'cachemap=all', preserve: true },
+  rio: { ...CONVENTIONAL, cmdLine: 'cachemap=off rio=on', writeDirty: true },
+  'rio+warm-cache': { ...CONVENTIONAL, cmdLine: 'cachemap=files rio=on', preserve: true, writeDirty: true },
+};
+/** Logs of the workload `log`, before the reboot and after it. */
+const LOG = { before: '/stillwarm-before.log', after: '/stillwarm-after.log' } as const;
+
+/** Whether a strategy keeps pages over the reboot. */
+export function preserves(name: StrategyName): boolean {
+  return STRATEGY[name].preserve;
+}
+
+export interface StrategyInput {
+  readonly options: RebootOptions;
+  readonly profile: Profile;
+  readonly disk: DiskSource;
+  /** Its contents are lost. */
+  readonly memory: MachineMemory;
+  /** Called at the moment between the two guests. */
+  readonly betweenGuests?: ((testbed: Testbed) => void) | undefined;
+}
+
+export interface StrategyOutcome {
+  readonly result: StrategyResult;
+  /** Digest of the run, hexadecimal. */
+  readonly digest: string;
+  readonly mismatches: readonly Mismatch[];
+}
+
+/** Runs one strategy. A mismatch ends nothing: it is counted, and its page's history is found by running again. */
+export function runStrategy(input: StrategyInput, name: StrategyName, onProgress: ProgressListener): StrategyOutcome {
+  const run = new StrategyRun(input, name, onProgress, undefined);
+  const result = run.result();
+  const mismatches = run.found.map((found) => ({
+    strategy: name,
+    what: found.what,
+    history: historyOf(input, name, found),
+  }));
+  return { result, digest: run.testbed.simulation.digest.hex, mismatches };
+}
+
+interface Found extends PageInQuestion {
+  readonly what: string;
+}
+
+function historyOf(input: StrategyInput, name: StrategyName, page: PageInQuestion): string[] {
+  const frames = new Set<Mfn>();
+  let history: PageHistory | undefined;
+  for (let pass = 0; pass < 2; pass++) {
+    const run: StrategyRun = new StrategyRun(
+      input,
+      name,
+      () => undefined,
+      (now) => {
+        history = new PageHistory(page, frames, now);
+        return history;
+      },
+    );
+    run.result();
+  }
+  return history?.lines ?? [];
+}
+
+/** Reads the log that was written before the reboot; returns the bytes up to the first that is missing or wrong. */
+function* readBack(sys: Syscalls, logged: Buffer): Process<number> {
+  const seen = Buffer.alloc(logged.length);
+  try {
+    const fd = yield* sys.open(LOG.before);
+    for (let at = 0, bytes = -1; bytes !== 0; at += bytes) bytes = yield* sys.read(fd, seen, at, seen.length - at);
+    yield* sys.close(fd);
+  } catch (error) {
+    // Its name, or what leads to it, is lost.
+    if (!(error instanceof ModelError)) throw error;
+  }
+  const wrong = seen.findIndex((byte, at) => byte !== logged[at]);
+  return wrong < 0 ? logged.length : wrong;
+}
+
+class StrategyRun {
+  readonly testbed: Testbed;
+  readonly found: Found[] = [];
+  readonly #input: StrategyInput;
+  readonly #name: StrategyName;
+  readonly #onProgress: ProgressListener;
+  readonly #timeline = new Timeline();
+  readonly #buffer = Buffer.alloc(READ_SIZE);
+  readonly #filesRead = new Set<number>();
+  readonly #oracle: OracleExt2;
+  /** What is in the log before the reboot. */
+  readonly #logged: Uint8Array[] = [];
+  #verifiedPages = 0;
+  #verifiedBytes = 0;
+  #mismatchCount = 0;
+
+  constructor(
+    input: StrategyInput,
+    name: StrategyName,
+    onProgress: ProgressListener,
+    observe: ((now: () => number) => PageHistory) | undefined,
+  ) {
+    this.#input = input;
+    this.#name = name;
+    this.#onProgress = onProgress;
+    const { options, profile, disk, memory } = input;
+    // A workload that writes has a medium of its own, and the oracle looks at what the drive has of it.
+    const isWriting = options.workload === 'log';
+    this.testbed = new Testbed({
+      seed: options.seed,
+      profile,
+      arch: options.arch,
+      disk: options.disk,
+      image: isWriting ? disk.copy() : disk.image,
+      memory,
+      guestMemory: options.memory,
+      protections: { checksum: options.checksum },
+      ...(observe && { observer: observe(() => this.testbed.simulation.now) }),
+      onReuse: (domain, pfn, ino, index, block) => {
+        this.#checkReused(domain, pfn, ino, index, block);
+      },
+    });
+    this.#oracle = isWriting ? new OracleExt2(this.testbed.drive.contents) : disk.oracle;
+  }
+
+  result(): StrategyResult {
+    return this.testbed.simulation.runProcess(this.#name, this.#main());
+  }
+
+  *#main(): Process<StrategyResult> {
+    const { options } = this.#input;
+    const strategy = STRATEGY[this.#name];
+    const cmdLine =
+      options.expire === undefined ? strategy.cmdLine : `${strategy.cmdLine} cachemap_expire=${options.expire}`;
+    const { simulation } = this.testbed;
+    const before = yield* this.testbed.start(cmdLine);
+    const runs = [yield* this.#run(before, 'before', 1), yield* this.#run(before, 'before', 2)];
+    const { files } = this.#input.disk;
+    const beforeStats = before.domain.stats;
+    const { pagesDirty } = before.kernel.stats;
+    const rebootStart = simulation.now;
+    this.#report('reboot', 2);
+    const after = yield* this.testbed.reboot(before, options.crash, {
+      preserve: strategy.preserve,
+      writeDirty: strategy.writeDirty,
+      cmdLine,
+      module: strategy.prefetch ? prefetchList([...this.#filesRead].map((file) => files[file]!.path)) : undefined,
+      betweenGuests: () => {
+        this.#oracle.invalidate();
+        this.#input.betweenGuests?.(this.testbed);
+      },
+    });
+    const rebootNs = simulation.now - rebootStart;
+    if (strategy.prefetch) after.domain.environment.spawn('prefetch', prefetchFiles(after.kernel.syscalls));
+    runs.push(yield* this.#run(after, 'after', 1), yield* this.#run(after, 'after', 2));
+    const { stats } = after.kernel;
+    const pagesWrittenBack = after.domain.stats.dirty.written;
+    const logged = Buffer.concat(this.#logged);
+    const bytesLost = logged.length === 0 ? 0 : logged.length - (yield* readBack(after.kernel.syscalls, logged));
+    const hypercallNs = beforeStats.hypercalls.ns + after.domain.stats.hypercalls.ns;
+    return {
+      name: this.#name,
+      runs,
+      rebootNs,
+      pages: {
+        preserved: after.domain.stats.preserved,
+        reused: stats.pagesReused,
+        readAgain: stats.dataPagesRead + stats.metadataPagesRead,
+        refused: after.domain.stats.refused,
+        recency: after.domain.stats.recency,
+      },
+      metadataReads: stats.metadataPagesRead,
+      hypercalls: {
+        count: beforeStats.hypercalls.count + after.domain.stats.hypercalls.count,
+        ns: Math.round(hypercallNs),
+        share: hypercallNs / runs.reduce((sum, { ns }) => sum + ns, 0),
+      },
+      writes: {
+        bytes: logged.length,
+        bytesLost,
+        dirtyPages: pagesDirty,
+        pagesWrittenBack,
+        pagesLost: options.crash ? Math.max(0, pagesDirty - pagesWrittenBack) : 0,
+      },
+      verified: { pages: this.#verifiedPages, bytes: this.#verifiedBytes, mismatches: this.#mismatchCount },
+      timeline: this.#timeline.samples(rebootStart),
+    };
+  }
+
+  *#run(guest: Guest, phase: RunResult['phase'], number: number): Process<RunResult> {
+    const { options, disk } = this.#input;
+    const { simulation } = this.testbed;
+    const sys = guest.kernel.syscalls;
+    const total = Math.min(options.limit ?? Infinity, disk.bytes);
+    const runsBefore = (phase === 'before' ? 0 : RUNS / 2) + number - 1;
+    let bytes = 0;
+    let reads = 0;
+    const context: ReaderContext = {
+      sys,
+      files: disk.files,
+      buffer: this.#buffer,
+      limit: options.limit ?? Infinity,
+      onRead: (file, position, length) => {
+        this.#filesRead.add(file);
+        this.#checkRead(file, position, length);
+        bytes += length;
+        this.#timeline.add(sys.now(), length);
+        if (reads++ % PROGRESS_EVERY === 0)
+          this.#report(`run ${number} ${phase}`, runsBefore + Math.min(1, bytes / total));
+      },
+      onEnd: (file, position) => {
+        this.#checkEnd(file, position);
+      },
+    };
+    const start = simulation.now;
+    this.#timeline.begin(start);
+    yield* this.#workload(context, phase);
+    this.#timeline.end(simulation.now);
+    simulation.digest.addTime(bytes);
+    return { phase, number, bytes, ns: simulation.now - start };
+  }
+
+  /** @param runs that are done, a part of one included */
+  #report(what: string, runs: number): void {
+    this.#onProgress({ phase: `${this.#name}: ${what}`, done: runs, total: RUNS });
+  }
+
+  #workload(context: ReaderContext, phase: RunResult['phase']): Process<number> {
+    const { workload } = this.#input.options;
+    // A fresh stream of one name each time: all four runs read the same.
+    const random = this.testbed.simulation.random.stream('workload');
+    switch (workload) {
+      case 'files':
+        return readAllFiles(context);
+      case 'random':
+        return readRandomPages(context, random);
+      case 'zipf':
+        return readZipfFiles(context, random);
+      case 'log':
+        return readAndLog(context, LOG[phase], (bytes) => {
+          if (phase === 'before') this.#logged.push(bytes);
+        });
+      default:
+        return unreachable(workload);
+    }
+  }
+
+  /** Every byte that a read returned is the disk's, and the read returned no more than the file has. */
+  #checkRead(file: number, position: number, length: number): void {
+    const { files } = this.#input.disk;
+    const { ino, path, size } = files[file]!;
+    this.#verifiedBytes += length;
+    if (position + length > size)
+      this.#mismatch(`${path}: read ${counted(position + length, 'byte')} of ${grouped(size)}`, ino, position);
+    const at = this.#oracle.expect(ino, position, length, this.#buffer, 0);
+    if (at >= 0) this.#mismatch(`${path}: byte ${position + at} was read wrong`, ino, position + at);
+  }
+
+  /** A read that returned less than was asked for has come to the end of the file. */
+  #checkEnd(file: number, position: number): void {
+    const { ino, path, size } = this.#input.disk.files[file]!;
+    if (position < size) this.#mismatch(`${path}: ended at byte ${position} of ${size}`, ino, position);
+  }
+
+  /** A reused page equals its block, and the block is the one that the disk's own map gives. */
+  #checkReused(domain: Domain, pfn: Pfn, ino: Ino, index: PageIndex, block: Lba): void {
+    const oracle = this.#oracle;
+    this.#verifiedPages++;
+    const place = oracle.blockOf(ino, index);
+    const name = `page ${index} of inode ${ino} (pfn ${pfn})`;
+    if (place !== block) {
+      this.#mismatch(`${name} was reused for block ${block}, but lies at ${place}`, ino, index * PAGE_SIZE);
+      return;
+    }
+    const frame = this.#input.memory.frame(domain.frameOf(pfn));
+    const at = oracle.expect(0, block * PAGE_SIZE, PAGE_SIZE, frame, 0);
+    if (at >= 0)
+      this.#mismatch(`${name} was reused, but differs from block ${block} at byte ${at}`, ino, index * PAGE_SIZE);
+  }
+
+  #mismatch(what: string, ino: number, position: number): void {
+    this.#mismatchCount++;
+    if (this.found.length >= MISMATCHES_SHOWN) return;
+    const index = Math.floor(position / PAGE_SIZE);
+    this.found.push({ what: printable(what), ino, index, block: this.#oracle.blockOf(ino, index) });
+  }
+}

@@ -1,0 +1,466 @@
+/**
+ * The oracle's own reader of an ext2 image: what a file holds, taken from the medium, to hold every read of the guest
+ * against it.
+ *
+ * Contract: it shares no code, no table and no constant with the guest kernel, with mkfs or with the format file that
+ * those two share: a mistake made there cannot hide here. Offsets below are plain numbers from the published ext2
+ * layout. It reads only; it keeps block maps of inodes, so `invalidate()` must be called after the medium changed.
+ *
+ * Invariants. Everything it does and keeps is bounded by the size of the image, whatever the bytes are:
+ *
+ * 1. a directory is entered once, and all directories together have no more bytes than the image;
+ * 2. a listing reads inodes and directories, and no map of a file;
+ * 3. the maps that are kept claim no more blocks than there are, since a block can be claimed once;
+ * 4. there is a greatest number of names.
+ *
+ * What does not parse is a UserError of one line.
+ *
+ * Block size is 4 KiB; any power of two from 128 bytes to 4 KiB is an inode. Inode 0 stands for the device itself: its page k is
+ * block k, as in the cache-mapping table.
+ */
+
+import { Buffer } from 'node:buffer';
+import {
+  ArgumentError,
+  checkBytes,
+  checkFunction,
+  checkInteger,
+  checkObject,
+  checkRange,
+  counted,
+  decodeText,
+  PAGE_SIZE,
+  printable,
+  UserError,
+} from '../../base/index.ts';
+import type { ImageStore } from '../../disk/image/image-store.ts';
+
+/** A regular file that system calls can reach, once for each of its paths. */
+export interface OracleFile {
+  /** Absolute, '/' between the names; their bytes as the guest's system calls spell them (base/text.ts). */
+  readonly path: string;
+  readonly ino: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** A regular file, or a directory with all below it, that no path of a system call names. */
+export interface UnreachableFile {
+  /** Printable. */
+  readonly path: string;
+  /** Bytes; 0 for a directory. */
+  readonly size: number;
+  readonly why: string;
+}
+
+/** An image that can show its bytes without copying them; undefined where it cannot. */
+interface ViewableImage extends ImageStore {
+  view(offset: number, length: number): Uint8Array | undefined;
+}
+
+/** A name of a directory. */
+interface DirectoryEntry {
+  readonly name: string;
+  readonly bytes: number;
+  readonly ino: number;
+}
+
+/** A name to be looked at. */
+interface Listed {
+  readonly path: string;
+  readonly pathBytes: number;
+  readonly ino: number;
+  /** Why no path leads there. */
+  readonly why: string | undefined;
+}
+
+/** What is kept of an inode: its size, and its mapped pages as runs of consecutive blocks. */
+interface InodeMap {
+  readonly size: number;
+  readonly generation: number;
+  /** Triples (first page, first block, number of blocks), ascending by page; what lies between is a hole. */
+  readonly runs: Uint32Array;
+}
+
+interface Geometry {
+  readonly blocks: number;
+  readonly inodes: number;
+  readonly inodesPerGroup: number;
+  readonly inodeSize: number;
+  readonly blocksPerGroup: number;
+  /** Blocks of group descriptors that follow the superblock: those before this one. */
+  readonly firstMetaGroup: number;
+  /** s_feature_ro_compat bit 0: not every group has a copy of the superblock. */
+  readonly sparse: boolean;
+}
+
+/** Names of an image: each costs the host a few hundred bytes. */
+const MOST_NAMES = 8_000_000;
+/** Bytes of the longest path of a system call, the zero at its end not counted. */
+const PATH_MAX = 4095;
+const NO_NAME = 'its name is empty, or has a slash or a zero byte';
+
+const ROOT_INO = 2;
+const POINTERS = 1024;
+/** Bytes compared at once when the image cannot show its own. */
+const SCRATCH_BYTES = 1 << 18;
+const ZEROS = Buffer.alloc(SCRATCH_BYTES);
+
+const MODE_TYPE = 0xf000;
+const MODE_DIRECTORY = 0x4000;
+const MODE_REGULAR = 0x8000;
+const MODE_SYMLINK = 0xa000;
+/** s_feature_incompat: directory entries carry a file type; group descriptors lie in the groups that they describe. */
+const INCOMPAT_FILETYPE = 2;
+const INCOMPAT_META_BG = 0x10;
+
+/** @throws ArgumentError unless it is the number of an inode, or 0 for the device */
+function checkInode(ino: number): void {
+  if (ino >>> 0 !== ino) throw new ArgumentError('ino: expected the number of an inode');
+}
+
+export class OracleExt2 {
+  readonly #image: Pick<ImageStore, 'size' | 'read'>;
+  readonly #viewable: ViewableImage | undefined;
+  readonly #scratch = Buffer.alloc(SCRATCH_BYTES);
+  readonly #maps = new Map<number, InodeMap>();
+  #geometry: Geometry;
+  /** Blocks that the kept maps claim, indirect ones included. */
+  #claimed = 0;
+  /** The map used last: reads come file by file. */
+  #lastIno = -1;
+  #lastMap: InodeMap | undefined;
+
+  /** @throws UserError when the image is not an ext2 file system with blocks of 4 KiB */
+  constructor(image: Pick<ImageStore, 'size' | 'read'>) {
+    checkObject('image', image, 'size', 'read');
+    this.#image = image;
+    this.#viewable = 'view' in image ? (image as unknown as ViewableImage) : undefined;
+    this.#geometry = this.#readGeometry();
+  }
+
+  /** Forgets what was read, because the medium has changed. */
+  invalidate(): void {
+    this.#maps.clear();
+    this.#claimed = 0;
+    this.#lastIno = -1;
+    this.#lastMap = undefined;
+    this.#geometry = this.#readGeometry();
+  }
+
+  /**
+   * All regular files: depth first from the root, each directory in its own order, a hard link once for each path.
+   * @param onUnreachable told of those that are left out, because no path names them
+   */
+  listFiles(onUnreachable: (file: UnreachableFile) => void = () => undefined): OracleFile[] {
+    checkFunction('onUnreachable', onUnreachable);
+    const files: OracleFile[] = [];
+    const entered = new Set<number>();
+    let directoryBytes = 0;
+    let names = 0;
+    const pending: Listed[] = [{ path: '', pathBytes: 0, ino: ROOT_INO, why: undefined }];
+    for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
+      const { path, pathBytes, ino, why } = entry;
+      const { type, size } = this.#typeAndSize(ino);
+      if (type === MODE_REGULAR) {
+        if (why === undefined) files.push({ path, ino, size });
+        else onUnreachable({ path: printable(path), size, why });
+      }
+      if (type !== MODE_DIRECTORY) continue;
+      if (entered.has(ino)) throw corrupt(`directory inode ${ino} is reached twice, at ${path}`);
+      entered.add(ino);
+      // Directories that share their blocks would make this walk longer than the image.
+      directoryBytes += size;
+      if (directoryBytes > this.#image.size) throw corrupt(`directories have more bytes than the image, at ${path}`);
+      if (pathBytes > PATH_MAX) {
+        onUnreachable({
+          path: `${printable(path.slice(0, 80))}…`,
+          size: 0,
+          why: `its path is longer than ${PATH_MAX} bytes`,
+        });
+        continue;
+      }
+      const children = this.#readDirectory(ino);
+      names += children.length;
+      if (names > MOST_NAMES) throw corrupt(`more than ${MOST_NAMES} names`);
+      for (let i = children.length - 1; i >= 0; i--) pending.push(childOf(entry, children[i]!));
+    }
+    return files;
+  }
+
+  /** Size of a file in bytes. */
+  size(ino: number): number {
+    checkInode(ino);
+    return ino === 0 || this.#maps.has(ino) ? this.#map(ino).size : this.#typeAndSize(ino).size;
+  }
+
+  /** Generation number of an inode, an unsigned 32-bit number. */
+  generation(ino: number): number {
+    return this.#map(ino).generation;
+  }
+
+  /** Block that holds a page of a file; 0 for a hole and beyond the end. Of inode 0, page k is block k. */
+  blockOf(ino: number, pageIndex: number): number {
+    checkInteger('pageIndex', pageIndex);
+    const { runs } = this.#map(ino);
+    const at = runAfter(runs, pageIndex);
+    if (at === runs.length || runs[at]! > pageIndex) return 0;
+    return runs[at + 1]! + (pageIndex - runs[at]!);
+  }
+
+  /** Writes the 4096 bytes of a page to `dst`: zeros in a hole and beyond the end of the file. */
+  readPage(ino: number, pageIndex: number, dst: Uint8Array, dstOffset: number): void {
+    checkBytes('dst', dst);
+    checkRange('dstOffset', dstOffset, PAGE_SIZE, dst.length);
+    const map = this.#map(ino);
+    const block = this.blockOf(ino, pageIndex);
+    const valid = Math.min(PAGE_SIZE, Math.max(0, map.size - pageIndex * PAGE_SIZE));
+    dst.fill(0, dstOffset, dstOffset + PAGE_SIZE);
+    if (valid > 0 && (block > 0 || ino === 0)) this.#image.read(block * PAGE_SIZE, dst, dstOffset, valid);
+  }
+
+  /**
+   * Compares bytes that a read returned with what the file holds. Beyond the end of the file zeros are expected, as in
+   * the rest of a page; that a read returned no more than the file has is the caller's to check, against `size`.
+   * @returns -1 when all are equal, else the position of the first difference, counted from `actualOffset`
+   */
+  expect(ino: number, offset: number, length: number, actual: Uint8Array, actualOffset: number): number {
+    checkBytes('actual', actual);
+    checkRange('actualOffset', actualOffset, length, actual.length);
+    checkRange('offset', offset, length, Number.MAX_SAFE_INTEGER);
+    const map = this.#map(ino);
+    const { runs } = map;
+    const bytes = Buffer.from(actual.buffer, actual.byteOffset + actualOffset, length);
+    const fileEnd = Math.max(offset, Math.min(offset + length, map.size));
+    let position = offset;
+    let run = runAfter(runs, Math.floor(offset / PAGE_SIZE));
+    while (position < fileEnd) {
+      const runStart = run < runs.length ? runs[run]! * PAGE_SIZE : fileEnd;
+      let difference: number;
+      let end: number;
+      if (position < runStart) {
+        end = Math.min(fileEnd, runStart);
+        difference = differenceFromZero(bytes, position - offset, end - offset);
+      } else {
+        end = Math.min(fileEnd, (runs[run]! + runs[run + 2]!) * PAGE_SIZE);
+        const onDisk = runs[run + 1]! * PAGE_SIZE + (position - runStart);
+        difference = this.#differenceFromImage(bytes, position - offset, end - offset, onDisk);
+        run += 3;
+      }
+      if (difference >= 0) return difference;
+      position = end;
+    }
+    return differenceFromZero(bytes, fileEnd - offset, length);
+  }
+
+  /** First position in bytes[from, to) that differs from the image at `imageOffset`, or -1. */
+  #differenceFromImage(bytes: Buffer, from: number, to: number, imageOffset: number): number {
+    for (let at = from; at < to; ) {
+      const length = Math.min(SCRATCH_BYTES, to - at);
+      const offset = imageOffset + (at - from);
+      const view = this.#viewable?.view(offset, length);
+      let expected: Buffer = this.#scratch;
+      if (view === undefined) this.#image.read(offset, expected, 0, length);
+      else expected = Buffer.from(view.buffer, view.byteOffset, length);
+      if (bytes.compare(expected, 0, length, at, at + length) !== 0)
+        for (let i = 0; i < length; i++) if (bytes[at + i] !== expected[i]) return at + i;
+      at += length;
+    }
+    return -1;
+  }
+
+  #readGeometry(): Geometry {
+    if (this.#image.size < 2 * PAGE_SIZE) throw corrupt(`${counted(this.#image.size, 'byte is', 'bytes are')} too few`);
+    const block = this.#read(1024, 1024);
+    const u32 = (offset: number): number => block.readUInt32LE(offset);
+    if (block.readUInt16LE(56) !== 0xef53) throw corrupt('no magic number 0xEF53: not ext2');
+    if (u32(24) !== 2) throw corrupt(`s_log_block_size is ${u32(24)}, not 2 (blocks of 4096 bytes)`);
+    if (u32(20) !== 0) throw corrupt(`s_first_data_block is ${u32(20)}, not 0`);
+    const dynamic = u32(76) >= 1;
+    const strange = dynamic ? (u32(96) & ~(INCOMPAT_FILETYPE | INCOMPAT_META_BG)) >>> 0 : 0;
+    if (strange !== 0) throw corrupt(`incompatible features 0x${strange.toString(16)}`);
+    const inodeSize = dynamic ? block.readUInt16LE(88) : 128;
+    const blocks = u32(4);
+    const inodes = u32(0);
+    const inodesPerGroup = u32(40);
+    const blocksPerGroup = u32(32);
+    if (inodeSize < 128 || inodeSize > PAGE_SIZE || PAGE_SIZE % inodeSize !== 0)
+      throw corrupt(`s_inode_size is ${inodeSize}`);
+    if (blocks * PAGE_SIZE > this.#image.size) throw corrupt(`s_blocks_count is ${blocks}, the image is cut short`);
+    if (inodesPerGroup < 1 || inodesPerGroup > 8 * PAGE_SIZE) throw corrupt(`s_inodes_per_group is ${inodesPerGroup}`);
+    if (blocksPerGroup < 1 || blocksPerGroup > 8 * PAGE_SIZE) throw corrupt(`s_blocks_per_group is ${blocksPerGroup}`);
+    if (inodes > Math.ceil(blocks / blocksPerGroup) * inodesPerGroup) throw corrupt(`s_inodes_count is ${inodes}`);
+    const firstMetaGroup = dynamic && (u32(96) & INCOMPAT_META_BG) !== 0 ? u32(260) : Infinity;
+    const sparse = dynamic && (u32(100) & 1) !== 0;
+    return { blocks, inodes, inodesPerGroup, inodeSize, blocksPerGroup, firstMetaGroup, sparse };
+  }
+
+  /** The first 128 bytes of an inode; valid until the next read. */
+  #inode(ino: number): Buffer {
+    const { inodes, inodesPerGroup, inodeSize } = this.#geometry;
+    if (!(ino >= 1 && ino <= inodes)) throw corrupt(`inode ${ino} is not among 1 to ${inodes}`);
+    const group = Math.floor((ino - 1) / inodesPerGroup);
+    const table = this.#read(this.#descriptor(group) + 8, 4).readUInt32LE(0);
+    const offset = ((ino - 1) % inodesPerGroup) * inodeSize;
+    this.#checkBlock(table + Math.floor(offset / PAGE_SIZE), `inode ${ino} lies`);
+    return this.#read(table * PAGE_SIZE + offset, 128);
+  }
+
+  /** Byte at which the descriptor of a group lies. */
+  #descriptor(group: number): number {
+    const { blocksPerGroup, firstMetaGroup, sparse } = this.#geometry;
+    const metaGroup = Math.floor(group / 128);
+    if (metaGroup < firstMetaGroup) return PAGE_SIZE + group * 32;
+    // One block of descriptors, behind the superblock if the first group of its 128 has one.
+    const first = metaGroup * 128;
+    const block = first * blocksPerGroup + (!sparse || isSparseGroup(first) ? 1 : 0);
+    this.#checkBlock(block, `the descriptor of group ${group} leads`);
+    return block * PAGE_SIZE + (group - first) * 32;
+  }
+
+  #map(ino: number): InodeMap {
+    checkInode(ino);
+    if (ino === this.#lastIno) return this.#lastMap!;
+    let map = this.#maps.get(ino);
+    if (map === undefined) {
+      map = ino === 0 ? this.#deviceMap() : this.#buildMap(ino);
+      this.#maps.set(ino, map);
+    }
+    this.#lastIno = ino;
+    this.#lastMap = map;
+    return map;
+  }
+
+  #deviceMap(): InodeMap {
+    const { blocks } = this.#geometry;
+    return { size: blocks * PAGE_SIZE, generation: 0, runs: Uint32Array.of(0, 0, blocks) };
+  }
+
+  #typeAndSize(ino: number): { type: number; size: number } {
+    return typeAndSizeOf(this.#inode(ino));
+  }
+
+  #buildMap(ino: number): InodeMap {
+    const inode = Buffer.from(this.#inode(ino));
+    const { type, size } = typeAndSizeOf(inode);
+    const generation = inode.readUInt32LE(100);
+    // The block of attributes counts, and leaves a short text where it is.
+    const inPlace = type === MODE_SYMLINK && inode.readUInt32LE(28) === (inode.readUInt32LE(104) === 0 ? 0 : 8);
+    const hasBlocks = type === MODE_REGULAR || type === MODE_DIRECTORY || (type === MODE_SYMLINK && !inPlace);
+    if (!hasBlocks) return { size, generation, runs: new Uint32Array(0) };
+
+    const pages = Math.ceil(size / PAGE_SIZE);
+    if (pages > 12 + POINTERS + POINTERS ** 2 + POINTERS ** 3) throw corrupt(`inode ${ino} has ${size} bytes`);
+    const { blocks } = this.#geometry;
+    const runs: number[] = [];
+    const indirects = new Set<number>();
+    let claimed = this.#claimed;
+    const walk = (block: number, depth: number, firstPage: number): void => {
+      if (block === 0 || firstPage >= pages) return;
+      this.#checkBlock(block, `inode ${ino} points`);
+      if (++claimed > blocks)
+        throw corrupt(
+          `multiply-claimed blocks: with inode ${ino} more are claimed than there are, ${blocks}; run e2fsck`,
+        );
+      if (depth === 0) {
+        const last = runs.length - 3;
+        if (last >= 0 && runs[last]! + runs[last + 2]! === firstPage && runs[last + 1]! + runs[last + 2]! === block)
+          runs[last + 2]!++;
+        else runs.push(firstPage, block, 1);
+        return;
+      }
+      if (indirects.has(block)) throw corrupt(`inode ${ino} has block ${block} twice as an indirect block`);
+      indirects.add(block);
+      const pointers = Buffer.from(this.#read(block * PAGE_SIZE, PAGE_SIZE));
+      const span = POINTERS ** (depth - 1);
+      for (let i = 0; i < POINTERS; i++) walk(pointers.readUInt32LE(i * 4), depth - 1, firstPage + i * span);
+    };
+    let page = 0;
+    for (let i = 0; i < 15; i++) {
+      const depth = Math.max(0, i - 11);
+      walk(inode.readUInt32LE(40 + i * 4), depth, page);
+      page += POINTERS ** depth;
+    }
+    this.#claimed = claimed;
+    return { size, generation, runs: Uint32Array.from(runs) };
+  }
+
+  /** The entries of a directory but '.' and '..', in their order. */
+  #readDirectory(ino: number): DirectoryEntry[] {
+    const { size } = this.#map(ino);
+    const entries: DirectoryEntry[] = [];
+    const block = Buffer.alloc(PAGE_SIZE);
+    for (let page = 0; page * PAGE_SIZE < size; page++) {
+      this.readPage(ino, page, block, 0);
+      for (let at = 0; at < PAGE_SIZE; ) {
+        const child = block.readUInt32LE(at);
+        // A length of 0 ends a hole, and anything else that would stand still or leave the block.
+        const length = block.readUInt16LE(at + 4);
+        const nameLength = block[at + 6]!;
+        if (length % 4 !== 0 || length < 8 + nameLength || length < 12 || at + length > PAGE_SIZE)
+          throw corrupt(`directory inode ${ino} has an entry of length ${length} at byte ${page * PAGE_SIZE + at}`);
+        const name = decodeText(block.subarray(at + 8, at + 8 + nameLength));
+        if (child !== 0 && name !== '.' && name !== '..') entries.push({ name, bytes: nameLength, ino: child });
+        at += length;
+      }
+    }
+    return entries;
+  }
+
+  #checkBlock(block: number, what: string): void {
+    if (block >= 1 && block < this.#geometry.blocks) return;
+    throw corrupt(`${what} to block ${block}, of ${this.#geometry.blocks}`);
+  }
+
+  /** A piece of the image of at most SCRATCH_BYTES; valid until the next read. */
+  #read(offset: number, length: number): Buffer {
+    if (offset + length > this.#image.size) throw corrupt(`the image ends before byte ${offset + length}`);
+    this.#image.read(offset, this.#scratch, 0, length);
+    return this.#scratch.subarray(0, length);
+  }
+}
+
+function typeAndSizeOf(inode: Buffer): { type: number; size: number } {
+  const type = inode.readUInt16LE(0) & MODE_TYPE;
+  const low = inode.readUInt32LE(4);
+  return { type, size: type === MODE_REGULAR ? inode.readUInt32LE(108) * 2 ** 32 + low : low };
+}
+
+function childOf(parent: Listed, { name, bytes, ino }: DirectoryEntry): Listed {
+  const pathBytes = parent.pathBytes + 1 + bytes;
+  const isNoName = name === '' || name.includes('/') || name.includes('\0');
+  const tooLong = pathBytes > PATH_MAX ? `its path is longer than ${PATH_MAX} bytes` : undefined;
+  return { path: `${parent.path}/${name}`, pathBytes, ino, why: parent.why ?? (isNoName ? NO_NAME : tooLong) };
+}
+
+/** Index of the first run that ends after `page`; the length of `runs` when there is none. */
+function runAfter(runs: Uint32Array, page: number): number {
+  let low = 0;
+  let high = runs.length / 3;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (runs[middle * 3]! + runs[middle * 3 + 2]! > page) high = middle;
+    else low = middle + 1;
+  }
+  return low * 3;
+}
+
+/** Whether a group has a copy of the superblock with sparse_super: 0, 1 and powers of 3, 5 and 7. */
+function isSparseGroup(group: number): boolean {
+  return group <= 1 || [3, 5, 7].some((base) => base ** Math.round(Math.log(group) / Math.log(base)) === group);
+}
+
+/** First position in bytes[from, to) that is not zero, or -1. */
+function differenceFromZero(bytes: Buffer, from: number, to: number): number {
+  for (let at = from; at < to; ) {
+    const length = Math.min(SCRATCH_BYTES, to - at);
+    if (bytes.compare(ZEROS, 0, length, at, at + length) !== 0)
+      for (let i = 0; i < length; i++) if (bytes[at + i] !== 0) return at + i;
+    at += length;
+  }
+  return -1;
+}
+
+function corrupt(what: string): UserError {
+  return new UserError(`ext2 image: ${what}`);
+}

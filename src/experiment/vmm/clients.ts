@@ -1,0 +1,277 @@
+/**
+ * Whether the guests serve, as clients on the network see it: each guest has a web server, and each server clients of two kinds.
+ *
+ * Visitors: one opens a connection every 10 ms, asks for the beginning of a file and waits a second at most: what is measured is not how long a
+ * connection takes to notice that its server is back. The downtime of a guest is the longest time between two answers.
+ *
+ * A user, who has logged in, goes on with its session over one connection, a request every 100 ms. When the connection breaks it
+ * opens another; when the server does not know its session it logs in anew. It is told apart whether connection and session outlived
+ * the reboot.
+ */
+
+import { ArgumentError, checkArgument, checkObject } from '../../base/argument-error.ts';
+import { xenMac, type MacAddress } from '../../base/ethernet.ts';
+import { Ns } from '../../base/units.ts';
+import type { Connection } from '../../kernel/index.ts';
+import type { Process, Simulation, Task } from '../../sim/index.ts';
+import type { WorkloadFile } from '../../workload/file-reader.ts';
+import { encodePath, WebServer } from '../../workload/web-server.ts';
+import type { VmmGuest, VmmMachine } from './machine.ts';
+import { ask, WebHost, type HttpAnswer } from './web-client.ts';
+
+/** How often a visitor comes. */
+const INTERVAL = Ns(10_000_000);
+/** How long he waits: assumed, as httperf is told with --timeout. */
+const TIMEOUT = Ns(1_000_000_000);
+/** How long a user thinks between an answer and its next request. */
+const THINK = Ns(100_000_000);
+/** How long the clients are waited for at the end: as long as a connection waits at most before it sends again. */
+const PATIENCE_NS = 125e9;
+/** Bytes that are asked for. */
+const ASKED_BYTES = 1024;
+/** Addresses of hosts begin here; guests have lower ones. */
+const FIRST_HOST = 0x10_0000;
+
+/** A time in which nothing was answered. */
+export interface Silence {
+  readonly fromNs: number;
+  readonly ns: number;
+}
+
+/** What the clients of a guest have seen. */
+export interface ClientView {
+  /** The longest silence, which may last still. */
+  readonly silence: Silence;
+  /** Requests of visitors that were answered, and that were not. */
+  readonly answered: number;
+  readonly failed: number;
+  /** Whether the user's connection, and his session, were there all the time. */
+  readonly keptConnection: boolean;
+  readonly keptSession: boolean;
+}
+
+/** What is asked for: `check` is handed the bytes that came of its beginning. */
+export interface ServedFile extends WorkloadFile {
+  readonly check?: (guest: string, bytes: Uint8Array) => void;
+}
+
+export class VmmClients {
+  readonly #simulation: Simulation;
+  readonly #file: ServedFile;
+  readonly #host: WebHost;
+  readonly #servers = new Map<string, { readonly server: WebServer; readonly task: Task }>();
+  #clients: readonly GuestClients[] = [];
+
+  /** @param file is on the disk of each guest */
+  constructor(machine: VmmMachine, file: ServedFile) {
+    checkObject('machine', machine, 'simulation', 'connectHost');
+    checkObject('file', file, 'path', 'size');
+    this.#simulation = machine.simulation;
+    this.#file = file;
+    this.#host = new WebHost(machine.simulation, machine.connectHost(), xenMac(FIRST_HOST));
+  }
+
+  /** Starts the server in a guest that has booted. */
+  start(guest: VmmGuest): void {
+    checkObject('guest', guest, 'config', 'domain', 'kernel');
+    const { config, domain, kernel } = guest;
+    const server = new WebServer(kernel.syscalls, true);
+    this.#servers.set(config.name, { server, task: domain.environment.spawn('httpd', server.run()) });
+  }
+
+  /** The services of a guest are stopped. */
+  stop(name: string): void {
+    const running = this.#servers.get(name);
+    running?.task.kill();
+    running?.server.close();
+  }
+
+  /** The clients of these guests come, and have been answered when it returns. Only what comes from here on counts. */
+  *begin(guests: Iterable<VmmGuest>): Process {
+    checkArgument(Symbol.iterator in Object(guests), 'guests', 'expected guests');
+    this.#clients = [...guests].map((guest, n) => {
+      checkObject('guests', guest, 'config');
+      const { name, mac } = guest.config;
+      if (mac === undefined) throw new ArgumentError('guests: one of them has no network interface');
+      return new GuestClients(this.#simulation, this.#host, this.#file, name, mac, n + 1);
+    });
+    for (const clients of this.#clients) clients.start();
+    yield* this.#heard(this.#clients, 'visitor');
+    yield* this.#heard(this.#clients, 'user');
+    for (const clients of this.#clients) clients.begin();
+  }
+
+  /** Waits until the clients of these guests are answered again, but no longer than they would wait; then they go. */
+  *end(names: Iterable<string>): Process {
+    checkArgument(Symbol.iterator in Object(names), 'names', 'expected names');
+    const wanted = new Set(names);
+    const awaited = this.#clients.filter(({ name }) => wanted.has(name));
+    for (const clients of awaited) clients.listen();
+    yield* this.#heard(awaited, 'visitor');
+    for (const clients of this.#clients) clients.stopVisits();
+    yield* this.#heard(awaited, 'user');
+    for (const clients of this.#clients) clients.stop();
+  }
+
+  viewOf(name: string): ClientView {
+    const clients = this.#clients.find((each) => each.name === name);
+    if (clients === undefined) throw new ArgumentError('name: no guest of this name has clients');
+    return clients.view;
+  }
+
+  /** Waits until these clients of all have been answered. */
+  *#heard(all: readonly GuestClients[], who: Client): Process {
+    const deadline = this.#simulation.now + PATIENCE_NS;
+    while (this.#simulation.now < deadline && !all.every(({ heard }) => heard.has(who))) yield INTERVAL;
+  }
+}
+
+type Client = 'visitor' | 'user';
+
+/** The clients of one guest. */
+class GuestClients {
+  readonly name: string;
+  readonly #simulation: Simulation;
+  readonly #host: WebHost;
+  readonly #file: ServedFile;
+  readonly #server: MacAddress;
+  readonly #session: number;
+  /** When visits ended; undefined: they go on. */
+  #lastVisitNs: number | undefined;
+  #isStopped = false;
+  #lastNs: number;
+  #longest: Silence;
+  #answered = 0;
+  #failed = 0;
+  #keptConnection = true;
+  #keptSession = true;
+  readonly #heard = new Set<Client>();
+
+  constructor(
+    simulation: Simulation,
+    host: WebHost,
+    file: ServedFile,
+    name: string,
+    server: MacAddress,
+    session: number,
+  ) {
+    this.#simulation = simulation;
+    this.#host = host;
+    this.#file = file;
+    this.name = name;
+    this.#server = server;
+    this.#session = session;
+    this.#lastNs = simulation.now;
+    this.#longest = { fromNs: simulation.now, ns: 0 };
+  }
+
+  get view(): ClientView {
+    const present = { fromNs: this.#lastNs, ns: (this.#lastVisitNs ?? this.#simulation.now) - this.#lastNs };
+    return {
+      silence: present.ns > this.#longest.ns ? present : this.#longest,
+      answered: this.#answered,
+      failed: this.#failed,
+      keptConnection: this.#keptConnection,
+      keptSession: this.#keptSession,
+    };
+  }
+
+  /** Those that have been answered since `listen`. */
+  get heard(): ReadonlySet<Client> {
+    return this.#heard;
+  }
+
+  listen(): void {
+    this.#heard.clear();
+  }
+
+  start(): void {
+    this.#simulation.spawn(`clients of ${this.name}`, this.#visit());
+    this.#simulation.spawn(`session of ${this.name}`, this.#stay());
+  }
+
+  begin(): void {
+    this.#longest = { fromNs: this.#lastNs, ns: 0 };
+    this.#answered = this.#failed = 0;
+    this.#keptConnection = this.#keptSession = true;
+  }
+
+  /** No visitor comes any more. */
+  stopVisits(): void {
+    this.#lastVisitNs ??= this.#simulation.now;
+  }
+
+  stop(): void {
+    this.stopVisits();
+    this.#isStopped = true;
+  }
+
+  *#visit(): Process {
+    while (this.#lastVisitNs === undefined) {
+      this.#simulation.spawn(`client of ${this.name}`, this.#visitOnce());
+      yield INTERVAL;
+    }
+  }
+
+  *#visitOnce(): Process {
+    const connection = this.#host.connection(this.#server);
+    this.#simulation.after(TIMEOUT, () => {
+      this.#host.close(connection);
+    });
+    const isOpen = (yield* connection.open()) === undefined;
+    const answer = isOpen ? yield* ask(connection, this.#get()) : undefined;
+    this.#host.close(connection);
+    if (this.#lastVisitNs !== undefined) return;
+    if (answer === undefined || !this.#isRight(answer)) this.#failed++;
+    else this.#isAnswered();
+  }
+
+  #isAnswered(): void {
+    const { now } = this.#simulation;
+    const ns = now - this.#lastNs;
+    if (ns > this.#longest.ns) this.#longest = { fromNs: this.#lastNs, ns };
+    this.#lastNs = now;
+    this.#answered++;
+    this.#heard.add('visitor');
+  }
+
+  /** Whether an answer has the file's bytes. */
+  #isRight({ status, body }: HttpAnswer): boolean {
+    if (status !== 200 && status !== 206) return false;
+    this.#file.check?.(this.name, body);
+    return body.length === Math.min(ASKED_BYTES, this.#file.size);
+  }
+
+  *#stay(): Process {
+    let connection: Connection | undefined;
+    while (!this.#isStopped) {
+      connection ??= yield* this.#connect();
+      const answer = connection && (yield* ask(connection, [...this.#get(), `Cookie: session=${this.#session}`]));
+      if (answer === undefined) {
+        if (connection !== undefined) this.#host.close(connection);
+        connection = undefined;
+        this.#keptConnection = false;
+      } else if (answer.status === 401) {
+        this.#keptSession = false;
+        yield* ask(connection!, this.#post());
+      } else this.#heard.add('user');
+      yield THINK;
+    }
+    if (connection !== undefined) this.#host.close(connection);
+  }
+
+  *#connect(): Process<Connection | undefined> {
+    const connection = this.#host.connection(this.#server);
+    if ((yield* connection.open()) === undefined) return connection;
+    this.#host.close(connection);
+    return undefined;
+  }
+
+  #get(): string[] {
+    return [`GET ${encodePath(this.#file.path)} HTTP/1.0`, `Range: bytes=0-${ASKED_BYTES - 1}`];
+  }
+
+  #post(): string[] {
+    return ['POST /login HTTP/1.0', `Cookie: session=${this.#session}`];
+  }
+}

@@ -1,0 +1,369 @@
+/**
+ * `stillwarm vmm-reboot`: what a reboot of the hypervisor takes under each strategy, and over memory sizes and numbers of
+ * guests.
+ *
+ * Each machine has a partition with the same files for each of its guests. All guests read their files twice at the same time,
+ * then the hypervisor is rebooted, then they read again. Every byte that a read returns and every page that a guest takes
+ * over from the one before it is held against the medium.
+ */
+
+import { Buffer } from 'node:buffer';
+import { GuestPanic } from '../../base/errno.ts';
+import type { Arch } from '../../base/arch.ts';
+import {
+  checkArgument,
+  checkFunction,
+  checkInteger,
+  checkListOf,
+  checkObject,
+  checkOneOf,
+} from '../../base/argument-error.ts';
+import { PAGE_SIZE } from '../../base/units.ts';
+import { printable, UserError } from '../../base/user-error.ts';
+import type { ImageStore } from '../../disk/image/image-store.ts';
+import { JoinedImage } from '../../disk/image/joined-image.ts';
+import { MemoryImage } from '../../disk/image/memory-image.ts';
+import { OverlayImage } from '../../disk/image/overlay-image.ts';
+import { MachineMemory } from '../../machine/memory.ts';
+import { fittedConstants } from '../../machine/profile.ts';
+import { Digest, type Process } from '../../sim/index.ts';
+import { readAllFiles, READ_SIZE } from '../../workload/file-reader.ts';
+import { saveFileBytes } from '../../xen/index.ts';
+import { DOMAIN_SLOTS } from '../../xen/records/layouts.ts';
+import { modelErrorAsUserError, openDisk, type DiskSource } from '../guest/disk-source.ts';
+import { OracleExt2 } from '../judge/oracle-ext2.ts';
+import { archOf, PROFILE } from '../guest/profiles.ts';
+import type { ProgressListener } from '../guest/progress.ts';
+import { checkCommonOptions, type DiskName, type ProfileName } from '../guest/result.ts';
+import { machineMemoryFor } from '../guest/testbed.ts';
+import { VmmClients } from './clients.ts';
+import { VmmMachine, type VmmGuest } from './machine.ts';
+import { rebootHypervisor } from './reboot.ts';
+import { VMM_STRATEGIES, type VmmRebootResult, type VmmStrategyName } from './result.ts';
+
+const MIB = 1 << 20;
+/** Memory sizes over which one guest is measured, and numbers of guests of the smallest of them. */
+const MEMORY_SERIES: readonly number[] = [256 * MIB, 512 * MIB, 1024 * MIB, 2048 * MIB];
+const VMS_SERIES: readonly number[] = [1, 2, 3, 4, 5, 6];
+const VMS_SERIES_MEMORY = 256 * MIB;
+
+export interface VmmExperimentOptions {
+  /** A directory of files or an ext2 image; each guest has a disk with the same. */
+  readonly path: string;
+  /** Of a directory, leave out what it has itself under names that begin with a dot. */
+  readonly withoutHidden?: boolean | undefined;
+  readonly vms: number;
+  /** Memory of each guest, bytes. */
+  readonly memory: number;
+  readonly disk: DiskName;
+  readonly profile: ProfileName;
+  /** Architecture of the machines; the profile's unless told. */
+  readonly arch?: Arch | undefined;
+  readonly strategies: readonly VmmStrategyName[];
+  readonly seed: number;
+  /** At most this many bytes are read by a guest in one run. */
+  readonly limit: number;
+  /** Measure the two series, too. */
+  readonly series: boolean;
+}
+
+/** All guests together. */
+export interface VmmReading {
+  readonly bytes: number;
+  /** Virtual time until the last has done. */
+  readonly ns: number;
+}
+
+export interface VmmStrategyResult extends VmmRebootResult {
+  /** The same files: for the first time, again, and after the reboot. */
+  readonly reads: { readonly first: VmmReading; readonly cached: VmmReading; readonly after: VmmReading };
+  readonly verified: { readonly pages: number; readonly bytes: number; readonly mismatches: number };
+}
+
+/** One machine under each strategy. */
+export interface VmmMeasurement {
+  readonly vms: number;
+  readonly memory: number;
+  readonly strategies: readonly VmmStrategyResult[];
+}
+
+/** The object that `--json` prints; documented in docs/reference/vmm-reboot-schema.md. */
+export interface VmmExperimentResult {
+  readonly schema: 'stillwarm/vmm-reboot@1';
+  readonly seed: number;
+  readonly digest: string;
+  readonly profile: ProfileName;
+  readonly arch: Arch;
+  readonly disk: DiskName;
+  /** Of each guest's disk: regular files, and their bytes; `limit` of them were read. */
+  readonly files: number;
+  readonly bytes: number;
+  readonly limit: number;
+  /** The one that was asked for, then those of the series. */
+  readonly machines: readonly VmmMeasurement[];
+  /** Constants of the profile that were fitted to the paper. */
+  readonly fitted: readonly string[];
+}
+
+/** What differed from the disk. */
+export interface VmmMismatch {
+  readonly vms: number;
+  readonly memory: number;
+  readonly strategy: VmmStrategyName;
+  readonly what: string;
+}
+
+export interface VmmExperimentOutcome {
+  readonly result: VmmExperimentResult;
+  readonly mismatches: readonly VmmMismatch[];
+  /** What the person should know of files that are not read, a line each. */
+  readonly notices: readonly string[];
+}
+
+function checkOptions(options: VmmExperimentOptions): void {
+  checkObject('options', options);
+  checkCommonOptions(options);
+  checkListOf('strategies', options.strategies, VMM_STRATEGIES);
+  checkInteger('vms', options.vms, 1, DOMAIN_SLOTS - 1);
+  checkInteger('limit', options.limit, 1);
+  checkOneOf('series', options.series, [false, true]);
+}
+
+type MachineSize = Pick<VmmMeasurement, 'vms' | 'memory'>;
+
+/**
+ * Runs the experiment.
+ * @param afterReboot called before the guests read again; for fault experiments
+ * @throws UserError when the disk cannot be used or the memory is too small
+ * @throws ArgumentError for options that are missing, unknown or out of range
+ */
+export function runVmmReboot(
+  options: VmmExperimentOptions,
+  onProgress: ProgressListener = () => undefined,
+  afterReboot?: (machine: VmmMachine) => void,
+): VmmExperimentOutcome {
+  checkFunction('onProgress', onProgress);
+  checkFunction('afterReboot', afterReboot, true);
+  checkOptions(options);
+  checkArgument(typeof onProgress === 'function', 'onProgress', 'expected a function');
+  const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
+  try {
+    const sizes = machineSizes(options);
+    const digest = new Digest();
+    const mismatches: VmmMismatch[] = [];
+    let done = 0;
+    const machines = sizes.map((size) => ({
+      ...size,
+      strategies: options.strategies.map((strategy) => {
+        const progress = {
+          phase: `${size.vms} × ${size.memory / MIB} MiB: ${strategy}`,
+          done: done++,
+          total: sizes.length * options.strategies.length,
+        };
+        onProgress(progress);
+        const run = new VmmRun(options, disk, size, strategy, afterReboot);
+        const result = run.result(() => {
+          onProgress(progress);
+        });
+        digest.addHex(run.digest);
+        mismatches.push(...run.mismatches);
+        return result;
+      }),
+    }));
+    return {
+      result: {
+        schema: 'stillwarm/vmm-reboot@1',
+        seed: options.seed,
+        digest: digest.hex,
+        profile: options.profile,
+        arch: archOf(options),
+        disk: options.disk,
+        ...disk.all,
+        limit: options.limit,
+        machines,
+        fitted: fittedConstants(PROFILE[options.profile]),
+      },
+      mismatches,
+      notices: disk.notices,
+    };
+  } catch (error) {
+    if (error instanceof GuestPanic)
+      throw new UserError(`--memory ${options.memory}: a guest panics: ${error.message}`);
+    throw modelErrorAsUserError(options.path, error);
+  } finally {
+    disk.close();
+  }
+}
+
+function machineSizes({ vms, memory, series }: VmmExperimentOptions): MachineSize[] {
+  const sizes: MachineSize[] = [{ vms, memory }];
+  const add = (size: MachineSize): void => {
+    if (!sizes.some((other) => other.vms === size.vms && other.memory === size.memory)) sizes.push(size);
+  };
+  if (series) {
+    for (const each of MEMORY_SERIES) add({ vms: 1, memory: each });
+    for (const each of VMS_SERIES) add({ vms: each, memory: VMS_SERIES_MEMORY });
+  }
+  return sizes;
+}
+
+/** Mismatches that are described; the rest are counted. */
+const MISMATCHES_SHOWN = 3;
+
+class VmmRun {
+  readonly mismatches: VmmMismatch[] = [];
+  readonly #afterReboot: ((machine: VmmMachine) => void) | undefined;
+  readonly #options: VmmExperimentOptions;
+  readonly #disk: DiskSource;
+  readonly #size: MachineSize;
+  readonly #strategy: VmmStrategyName;
+  readonly #machine: VmmMachine;
+  readonly #clients: VmmClients;
+  /** The file that clients ask for. */
+  readonly #served: DiskSource['files'][number];
+  /** What each guest's partition has. */
+  readonly #oracles: readonly OracleExt2[];
+  #pages = 0;
+  #bytes = 0;
+  #mismatchCount = 0;
+
+  constructor(
+    options: VmmExperimentOptions,
+    disk: DiskSource,
+    size: MachineSize,
+    strategy: VmmStrategyName,
+    afterReboot: ((machine: VmmMachine) => void) | undefined,
+  ) {
+    this.#afterReboot = afterReboot;
+    this.#options = options;
+    this.#disk = disk;
+    this.#size = size;
+    this.#strategy = strategy;
+    const { vms, memory } = size;
+    const guests = Array.from({ length: vms }, (_, n) => n);
+    const image = new JoinedImage([
+      ...guests.map(() => new OverlayImage(disk.image)),
+      ...guests.map(() => new MemoryImage(saveFileBytes(memory, archOf(options)))),
+    ]);
+    const partitions = image.places.slice(0, vms);
+    this.#machine = new VmmMachine({
+      seed: options.seed,
+      profile: PROFILE[options.profile],
+      arch: options.arch,
+      disk: options.disk,
+      image,
+      partitions,
+      saveAreas: image.places.slice(vms),
+      memory: new MachineMemory(machineMemoryFor(vms * memory)),
+      guestMemory: memory,
+      cmdLine: strategy === 'warm-cache' ? 'cachemap=files' : 'cachemap=all',
+      onReuse: ({ config: { name }, domain, machine }, pfn, ino, index, block) => {
+        this.#pages++;
+        const guest = this.#machine.configs.findIndex((config) => config.name === name);
+        const oracle = this.#oracles[guest]!;
+        const page = `${name}: page ${index} of inode ${ino} was reused`;
+        const place = oracle.blockOf(ino, index);
+        if (place !== block) this.#mismatch(`${page} for block ${block}, but lies at ${place}`);
+        const frame = machine.memory.frame(domain.frameOf(pfn));
+        if (oracle.expect(0, block * PAGE_SIZE, PAGE_SIZE, frame, 0) >= 0)
+          this.#mismatch(`${page}, but differs from block ${block}`);
+      },
+    });
+    // Its name fits into a request.
+    this.#served = disk.files.reduce((a, b) => (b.path.length < a.path.length ? b : a));
+    this.#clients = new VmmClients(this.#machine, {
+      ...this.#served,
+      check: (guest, bytes) => {
+        this.#check(guest, bytes);
+      },
+    });
+    this.#machine.onBoot = (guest) => {
+      this.#clients.start(guest);
+    };
+    const { contents } = this.#machine.drive;
+    this.#oracles = partitions.map((place) => new OracleExt2(partOf(contents, place)));
+  }
+
+  get digest(): string {
+    return this.#machine.simulation.digest.hex;
+  }
+
+  /** @param onEvents called now and then */
+  result(onEvents: () => void): VmmStrategyResult {
+    return this.#machine.simulation.runProcess(this.#strategy, this.#main(), onEvents);
+  }
+
+  *#main(): Process<VmmStrategyResult> {
+    yield* this.#machine.start();
+    const first = yield* this.#read();
+    const cached = yield* this.#read();
+    const reboot = yield* rebootHypervisor(this.#machine, this.#clients, this.#strategy);
+    for (const oracle of this.#oracles) oracle.invalidate();
+    this.#afterReboot?.(this.#machine);
+    const after = yield* this.#read();
+    const verified = { pages: this.#pages, bytes: this.#bytes, mismatches: this.#mismatchCount };
+    return { ...reboot, reads: { first, cached, after }, verified };
+  }
+
+  /** All guests read their files. */
+  *#read(): Process<VmmReading> {
+    const { simulation, configs, guests } = this.#machine;
+    const start = simulation.now;
+    const before = this.#bytes;
+    const tasks = configs.flatMap(({ name }, n) => {
+      const guest = guests.get(name);
+      return guest === undefined ? [] : [guest.domain.environment.spawn('read', this.#readIn(guest, n))];
+    });
+    for (const task of tasks) yield* task.join();
+    simulation.digest.addTime(this.#bytes);
+    return { bytes: this.#bytes - before, ns: simulation.now - start };
+  }
+
+  #readIn({ config, kernel }: VmmGuest, n: number): Process<number> {
+    const { files } = this.#disk;
+    const buffer = Buffer.alloc(READ_SIZE);
+    return readAllFiles({
+      sys: kernel.syscalls,
+      files,
+      buffer,
+      limit: this.#options.limit,
+      onRead: (file, position, length) => {
+        const { ino, path, size } = files[file]!;
+        this.#bytes += length;
+        const at = this.#oracles[n]!.expect(ino, position, length, buffer, 0);
+        if (at >= 0 || position + length > size)
+          this.#mismatch(`${config.name}: ${path}: byte ${position + Math.max(at, 0)} was read wrong`);
+      },
+      onEnd: (file, position) => {
+        const { path, size } = files[file]!;
+        if (position < size) this.#mismatch(`${config.name}: ${path}: ended at byte ${position} of ${size}`);
+      },
+    });
+  }
+
+  /** What a client was sent of the file that is served. */
+  #check(guest: string, bytes: Uint8Array): void {
+    const n = this.#machine.configs.findIndex(({ name }) => name === guest);
+    const { ino, path } = this.#served;
+    const at = this.#oracles[n]!.expect(ino, 0, bytes.length, bytes, 0);
+    if (at >= 0) this.#mismatch(`${guest}: ${path}: byte ${at} was sent wrong to a client`);
+  }
+
+  #mismatch(what: string): void {
+    if (this.#mismatchCount++ < MISMATCHES_SHOWN)
+      this.mismatches.push({ ...this.#size, strategy: this.#strategy, what: printable(what) });
+  }
+}
+
+/** A partition of a medium, to be looked at. */
+function partOf(
+  contents: Pick<ImageStore, 'read'>,
+  { start, bytes }: { readonly start: number; readonly bytes: number },
+): Pick<ImageStore, 'size' | 'read'> {
+  return {
+    size: bytes,
+    read: (offset, dst, dstOffset, length) => {
+      contents.read(start + offset, dst, dstOffset, length);
+    },
+  };
+}

@@ -1,0 +1,364 @@
+/**
+ * The composition root of experiments that replace the hypervisor: one machine with a drive, a partition of it for each of
+ * several guests, and one hypervisor after the other; and, if there is one, a second machine beside it, which reaches the same
+ * drive and is connected by a cable. Both are on one network. Like the testbed, this is the person with the machine room.
+ *
+ * Over a reset nothing of the hypervisor is handed on in here: the next one is made from the machine's memory. What stays
+ * with the person is what lies on domain 0's disk, the guests' configurations, and the view of those guests that were
+ * frozen and go on.
+ */
+
+import type { Arch } from '../../base/arch.ts';
+import {
+  ArgumentError,
+  checkArgument,
+  checkFunction,
+  checkInteger,
+  checkList,
+  checkObject,
+  checkOneOf,
+} from '../../base/argument-error.ts';
+import { assert } from '../../base/assert.ts';
+import { xenMac } from '../../base/ethernet.ts';
+import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../../base/units.ts';
+import { Drive, type DrivePort } from '../../disk/drive/drive.ts';
+import type { ImageStore } from '../../disk/image/image-store.ts';
+import { driveOptions, type DriveKind } from '../../disk/drive/make-service-time.ts';
+import { Partition } from '../../disk/drive/partition.ts';
+import { Kernel, type ReuseObserver } from '../../kernel/index.ts';
+import { Bridge } from '../../machine/bridge.ts';
+import { MachineMemory } from '../../machine/memory.ts';
+import { Nic } from '../../machine/nic.ts';
+import { values, type GuestCosts, type HypervisorCosts, type Profile } from '../../machine/profile.ts';
+import { Simulation, type Process } from '../../sim/index.ts';
+import {
+  handOver,
+  Hypervisor,
+  migrateDomain,
+  receiveMigration,
+  shutdownDomain0,
+  suspendDomains,
+  domainOf,
+  resumeDomain,
+  Toolstack,
+  type Domain,
+  type DomainConfig,
+  type LostDomain,
+  type NotSuspended,
+  type Protections,
+} from '../../xen/index.ts';
+
+export interface VmmMachineOptions {
+  readonly seed: number;
+  readonly profile: Profile;
+  /** The profile's unless told. */
+  readonly arch?: Arch | undefined;
+  readonly disk: DriveKind;
+  /** The drive's medium. */
+  readonly image: ImageStore;
+  /** Identity of the medium (disk/image/backing-store.ts); `machine room` by default. */
+  readonly identity?: string;
+  /** Where each guest's partition lies on it, bytes: multiples of 4096. */
+  readonly partitions: readonly { readonly start: number; readonly bytes: number }[];
+  /** Where on it domain 0 keeps the save file of each guest; nowhere unless told. */
+  readonly saveAreas?: readonly { readonly start: number; readonly bytes: number }[];
+  /** The machine's memory; its contents are lost. */
+  readonly memory: MachineMemory;
+  /** Memory of each guest, bytes. */
+  readonly guestMemory: number;
+  readonly cmdLine: string;
+  readonly protections?: Partial<Protections>;
+  /** Told of every page that a guest takes over from the one before it. */
+  readonly onReuse?: (guest: GuestPlace, ...reuse: Parameters<ReuseObserver>) => void;
+  /** Kernel image pages of a guest; as the hypervisor has them unless told. */
+  readonly kernelPages?: number;
+}
+
+/** Where a guest is. */
+export interface GuestPlace {
+  readonly config: DomainConfig;
+  machine: VmmMachine;
+  domain: Domain;
+}
+
+/** A guest, as its owner sees it. */
+export interface VmmGuest extends GuestPlace {
+  kernel: Kernel;
+}
+
+/** What the next hypervisor made of what it found. */
+export interface Succession {
+  /** Guests that go on, by name. */
+  readonly resumed: readonly string[];
+  /** Domains that the hypervisor before did not suspend. */
+  readonly notSuspended: readonly NotSuspended[];
+  /** Domains that the next one did not go on with. */
+  readonly lost: readonly LostDomain[];
+  /** Why nothing was there to be gone on with; undefined when there was. */
+  readonly problem: string | undefined;
+}
+
+/** When what happened, virtual ns. */
+export interface WarmVmTimes {
+  readonly begin: number;
+  /** Domain 0 has gone; the guests are asked to suspend. */
+  readonly suspendBegin: number;
+  readonly suspendEnd: number;
+  /** Domain 0 is there again; the tool stack begins to resume. */
+  readonly resumeBegin: number;
+  readonly resumeEnd: number;
+}
+
+export class VmmMachine {
+  readonly simulation: Simulation;
+  readonly memory: MachineMemory;
+  readonly drive: Drive;
+  readonly guestCosts: GuestCosts;
+  /** @internal */
+  readonly costs: HypervisorCosts;
+  /** @internal */
+  readonly configs: readonly DomainConfig[];
+  /** @internal The switch of the room. */
+  readonly lan: Bridge;
+  /** @internal What lies on domain 0's disk: the save file of each guest, in the order of `configs`. */
+  readonly saveFiles: readonly Partition[];
+  /** Guests that run, by name. */
+  readonly guests = new Map<string, VmmGuest>();
+  /** The second machine; undefined: there is none. */
+  #neighbour: VmmMachine | undefined;
+  /** The adapter on the network. */
+  readonly #adapter: Nic;
+  /** The adapter at this end of the cable to the other machine, over which guests go. */
+  #cable: Nic | undefined;
+  /** Called for every guest that has booted. */
+  onBoot: (guest: VmmGuest) => void = () => undefined;
+  readonly #options: VmmMachineOptions;
+  /** The drive as this machine reaches it. */
+  readonly #port: Drive | DrivePort;
+  #hypervisor: Hypervisor;
+  #toolstack: Toolstack;
+
+  /**
+   * @param beside the machine that is there already, if this is the second
+   * @throws ArgumentError for options that are missing or of another kind; UserError when the memory is too small
+   */
+  constructor(options: VmmMachineOptions, beside?: VmmMachine) {
+    checkObject('options', options);
+    if (beside !== undefined) checkArgument(beside instanceof VmmMachine, 'beside', 'expected a VmmMachine');
+    const { seed, profile, disk, image, memory, partitions, guestMemory, cmdLine } = options;
+    checkObject('profile', profile, 'guest', 'hypervisor', 'disk');
+    checkObject('image', image, 'size', 'extents', 'read', 'write');
+    checkObject('memory', memory, 'frameCount');
+    checkInteger('guestMemory', guestMemory, PAGE_SIZE);
+    checkArgument(Array.isArray(partitions), 'partitions', 'expected a list');
+    checkArgument(typeof cmdLine === 'string', 'cmdLine', 'expected text');
+    this.#options = options;
+    this.memory = memory;
+    this.simulation = beside?.simulation ?? new Simulation(seed);
+    this.drive =
+      beside?.drive ??
+      new Drive(this.simulation, memory, image, {
+        ...driveOptions(profile.disk, disk),
+        identity: options.identity ?? 'machine room',
+      });
+    this.#port = beside === undefined ? this.drive : this.drive.port(memory);
+    this.guestCosts = values(profile.guest);
+    this.costs = values(profile.hypervisor);
+    const partition = ({ start, bytes }: (typeof partitions)[number]): Partition =>
+      new Partition(this.#port, start / SECTOR_SIZE, Math.floor(bytes / SECTOR_SIZE));
+    this.configs = partitions.map((place, n) => ({
+      name: `guest${n}`,
+      memoryBytes: guestMemory,
+      device: partition(place),
+      mac: xenMac(n + 1),
+      cmdLine,
+    }));
+    this.saveFiles = (options.saveAreas ?? []).map(partition);
+    this.lan = beside?.lan ?? new Bridge();
+    this.#adapter = this.connectHost();
+    memory.clearAll();
+    this.#hypervisor = Hypervisor.boot(this.simulation, memory, this.costs, this.#hypervisorOptions());
+    this.#hypervisor.network.plug(this.#adapter);
+    this.#toolstack = new Toolstack(this.#hypervisor);
+  }
+
+  get hypervisor(): Hypervisor {
+    return this.#hypervisor;
+  }
+
+  /** @internal The adapter of a host that is connected to the switch of the room. */
+  connectHost(): Nic {
+    const [adapter, end] = Nic.connect(this.simulation, values(this.#options.profile.nic.constants));
+    this.lan.plug(end);
+    return adapter;
+  }
+
+  /** The second machine, which is on from the first question on: as large as this one, and without a guest. */
+  get neighbour(): VmmMachine {
+    if (this.#neighbour === undefined) {
+      const memory = new MachineMemory(this.memory.frameCount * PAGE_SIZE);
+      this.#neighbour = new VmmMachine({ ...this.#options, memory }, this);
+      [this.#cable, this.#neighbour.#cable] = Nic.connect(this.simulation, values(this.#options.profile.nic.constants));
+    }
+    return this.#neighbour;
+  }
+
+  get toolstack(): Toolstack {
+    return this.#toolstack;
+  }
+
+  /**
+   * Creates the domains, one after the other, and boots their guests, all at once. Where the hypervisor before left a
+   * domain's cache, the domain is built on it.
+   */
+  *start(configs: readonly DomainConfig[] = this.configs): Process {
+    checkList('configs', configs, 'name', 'memoryBytes', 'device');
+    for (const { name } of configs)
+      checkArgument(
+        !this.#toolstack.list.domains.some((domain) => domain.name === name),
+        'configs',
+        `${name} is there`,
+      );
+    const boots = [];
+    for (const config of configs) {
+      const isKept = this.#toolstack.list.left.get(config.name) === 'kept';
+      const domain = yield* domainOf(
+        isKept ? this.#toolstack.bootLeftDomain(config) : this.#toolstack.createDomain(config),
+      );
+      boots.push(this.simulation.spawn(`boot ${config.name}`, this.boot(config, domain)));
+    }
+    for (const boot of boots) yield* boot.join();
+  }
+
+  /** @internal Boots a guest in its domain. */
+  *boot(config: DomainConfig, domain: Domain): Process<VmmGuest> {
+    const { onReuse } = this.#options;
+    const place: GuestPlace = { config, domain, machine: this };
+    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, (...reuse) => onReuse?.(place, ...reuse));
+    const guest: VmmGuest = Object.assign(place, { kernel });
+    this.guests.set(config.name, guest);
+    this.onBoot(guest);
+    return guest;
+  }
+
+  /**
+   * Sends a guest to the machine at the other end of the cable, while it runs. Returns the bytes sent, or why it did not go; then
+   * it goes on here, unless it has stopped.
+   */
+  *migrateGuest(name: string, target: VmmMachine): Process<{ readonly bytes: number } | { readonly problem: string }> {
+    const guest = this.guests.get(name);
+    if (guest === undefined) throw new ArgumentError('name: no guest of this name runs here');
+    checkArgument(target instanceof VmmMachine && target !== this, 'target', 'expected the other machine');
+    const [nic, end] = [this.#cable, target.#cable];
+    if (nic === undefined || end === undefined) throw new ArgumentError('target: no cable goes there');
+    const { hypervisor, toolstack } = target;
+    const devicesOf = (wanted: string): DomainConfig | undefined =>
+      target.configs.find((config) => config.name === wanted);
+    const arrival = hypervisor.power.isOn
+      ? hypervisor.power.spawn(
+          'migration',
+          receiveMigration({ hypervisor, toolstack }, end, { devicesOf, vouch: false }),
+        )
+      : undefined;
+    const here = { hypervisor: this.#hypervisor, toolstack: this.#toolstack };
+    const left = yield* migrateDomain(here, guest.domain, guest.config, nic);
+    // The other end is done, too, before the next guest needs the cable.
+    const arrived = arrival && (yield* arrival.join());
+    if ('problem' in left) {
+      if (left.domain === undefined) this.guests.delete(name);
+      else guest.domain = left.domain;
+      return left;
+    }
+    assert(arrived !== undefined && 'domain' in arrived, 'who says that it runs there has it');
+    this.guests.delete(name);
+    guest.domain = arrived.domain;
+    guest.machine = target;
+    target.guests.set(name, guest);
+    return left;
+  }
+
+  /**
+   * A warm-VM reboot of the hypervisor. Guests that could not go on are booted again.
+   * @param betweenHypervisors called when there is nothing but memory
+   */
+  *warmVmReboot(betweenHypervisors?: () => void): Process<Succession & WarmVmTimes> {
+    checkFunction('betweenHypervisors', betweenHypervisors, true);
+    const { simulation } = this;
+    const begin = simulation.now;
+    yield* shutdownDomain0(this.#hypervisor, this.#toolstack);
+    const suspendBegin = simulation.now;
+    const notSuspended = yield* suspendDomains(this.#hypervisor, this.#toolstack);
+    yield* handOver(this.#hypervisor, this.#toolstack);
+    const suspendEnd = simulation.now;
+    this.reset();
+    betweenHypervisors?.();
+    const found = yield* this.bootHypervisor();
+    const resumeBegin = simulation.now;
+    const resumed = yield* this.resumeGuests();
+    const resumeEnd = simulation.now;
+    yield* this.start(this.configs.filter(({ name }) => !this.guests.has(name)));
+    const lost = [...found.lost, ...resumed.lost];
+    const times = { begin, suspendBegin, suspendEnd, resumeBegin, resumeEnd };
+    return { resumed: resumed.names, notSuspended, lost, problem: found.problem, ...times };
+  }
+
+  /**
+   * The machine is reset: what runs on it ends where it stands, what only the CPU caches had is lost, and what the drive was
+   * about to do is not done. Guests that run are gone; those that are frozen are in memory, or on the disk.
+   * @param memory whether it is kept, or lost as by a test of it
+   */
+  reset(memory: 'kept' | 'lost' = 'kept'): void {
+    checkOneOf('memory', memory, ['kept', 'lost']);
+    this.#hypervisor.halt();
+    this.#port.reset();
+    this.#adapter.powerLoss();
+    this.#cable?.powerLoss();
+    if (memory === 'lost') this.memory.clearAll();
+    else this.memory.reset(this.simulation.random.stream(`reset ${this.simulation.now}`));
+  }
+
+  /** The firmware, the next hypervisor and its domain 0 boot. */
+  *bootHypervisor(): Process<{ readonly problem: string | undefined; readonly lost: readonly LostDomain[] }> {
+    yield Ns(this.costs.resetNs);
+    const reload = Hypervisor.reload(this.simulation, this.memory, this.costs, this.#hypervisorOptions());
+    this.#hypervisor = reload.hypervisor;
+    this.#toolstack = new Toolstack(this.#hypervisor);
+    yield Ns(this.costs.vmmBootNs + reload.costNs);
+    yield Ns(this.costs.domain0BootNs);
+    this.#hypervisor.network.plug(this.#adapter);
+    return reload;
+  }
+
+  /** Goes on with what is suspended; afterwards `guests` are those that run. */
+  *resumeGuests(): Process<{ readonly names: string[]; readonly lost: LostDomain[] }> {
+    const before = new Map(this.guests);
+    this.guests.clear();
+    const names: string[] = [];
+    const lost: LostDomain[] = [];
+    const { left } = this.#toolstack.list;
+    if ([...left.values()].includes('suspended')) yield Ns(this.costs.resumeSetupNs);
+    for (const config of this.configs) {
+      if (left.get(config.name) !== 'suspended') continue;
+      const outcome = yield* resumeDomain(this.#toolstack.list, config);
+      if ('problem' in outcome) {
+        lost.push({ domid: before.get(config.name)!.domain.domid, name: config.name, reason: outcome.problem });
+        continue;
+      }
+      const guest = before.get(config.name);
+      assert(guest !== undefined, 'a guest that goes on was there');
+      guest.domain = outcome.domain;
+      this.guests.set(config.name, guest);
+      names.push(config.name);
+    }
+    return { names, lost };
+  }
+
+  #hypervisorOptions(): Parameters<typeof Hypervisor.boot>[3] {
+    const { arch, profile, protections, kernelPages } = this.#options;
+    return {
+      arch: arch ?? profile.arch.value,
+      ...(protections && { protections }),
+      ...(kernelPages !== undefined && { kernelPages }),
+    };
+  }
+}

@@ -1,0 +1,297 @@
+/**
+ * The strategies of a hypervisor reboot: what is done with the guests so that the hypervisor under them can be replaced.
+ *
+ * | strategy | guests | then | the machine | then |
+ * |---|---|---|---|---|
+ * | warm-vm | serve while domain 0 goes down; are suspended on memory | handed over | keeps its memory | go on |
+ * | save-restore | are saved to the disk, one after the other | domain 0 goes down | loses its memory | are restored, one after the other |
+ * | live-migration | go to a second machine while they run, one after the other | domain 0 goes down | loses its memory | come back the same way |
+ * | shutdown-boot | are shut down, all at once | domain 0 goes down | loses its memory | are created, and boot at once |
+ * | warm-cache, warm-cache+metadata | the same; what they had cached, of files or of everything, is kept | domain 0 goes down, hands over | keeps its memory | the same, on their caches |
+ *
+ * A guest with which something goes wrong is booted anew in the end, with the reason. Times are those of the machine's
+ * profile; what is fitted in it makes the result no evidence for what it was fitted to.
+ */
+
+import { checkObject, checkOneOf } from '../../base/argument-error.ts';
+import { Ns } from '../../base/units.ts';
+import type { Process } from '../../sim/index.ts';
+import {
+  handOver,
+  restoreDomain,
+  saveDomain,
+  shutdownDomain0,
+  ShutdownReason,
+  suspendDomains,
+  type Domain,
+  type DomainConfig,
+  type Outcome,
+} from '../../xen/index.ts';
+import type { VmmClients } from './clients.ts';
+import type { VmmGuest, VmmMachine } from './machine.ts';
+import {
+  VMM_STRATEGIES,
+  type VmmGuestResult,
+  type VmmPhase,
+  type VmmRebootResult,
+  type VmmStrategyName,
+} from './result.ts';
+
+/** SHUTDOWN_TIMEOUT of xend. */
+const SHUTDOWN_TIMEOUT_NS = 30e9;
+/** How often it is looked whether a guest has stopped. */
+const LOOK = Ns(10_000_000);
+
+/**
+ * Reboots the hypervisor under all guests of a machine.
+ * @param clients whose server was started in every guest (`VmmMachine.onBoot`)
+ */
+export function rebootHypervisor(
+  machine: VmmMachine,
+  clients: VmmClients,
+  strategy: VmmStrategyName,
+): Process<VmmRebootResult> {
+  checkObject('machine', machine, 'simulation', 'guests');
+  checkObject('clients', clients, 'begin');
+  checkOneOf('strategy', strategy, VMM_STRATEGIES);
+  return new VmmReboot(machine, clients).run(strategy);
+}
+
+type Before = Readonly<VmmGuest> & { readonly pagesRead: number; readonly pagesReused: number };
+
+const STOPPING: readonly VmmPhase['name'][] = [
+  'suspend guests',
+  'save guests',
+  'migrate guests',
+  'shut guests down',
+  'hand over',
+];
+const STARTING: readonly VmmPhase['name'][] = ['resume guests', 'restore guests', 'migrate guests back', 'boot guests'];
+
+class VmmReboot {
+  readonly #machine: VmmMachine;
+  readonly #clients: VmmClients;
+  #beginNs = 0;
+  readonly #phases: VmmPhase[] = [];
+  /** The guests as they were. */
+  readonly #before: ReadonlyMap<string, Before>;
+  /** Why guests do not go on. */
+  readonly #reasons = new Map<string, string>();
+  #bytesWritten = 0;
+  #bytesRead = 0;
+  #bytesSent = 0;
+
+  constructor(machine: VmmMachine, clients: VmmClients) {
+    this.#machine = machine;
+    this.#clients = clients;
+    this.#before = new Map([...machine.guests].map(([name, guest]) => [name, { ...guest, ...pagesOf(guest) }]));
+  }
+
+  *run(strategy: VmmStrategyName): Process<VmmRebootResult> {
+    const { guests, simulation } = this.#machine;
+    yield* this.#clients.begin(guests.values());
+    this.#beginNs = simulation.now;
+    yield* this.#stopAndStart(strategy);
+    if (this.#missing().length > 0) yield* this.#phase('boot guests', this.#machine.start(this.#missing()));
+    const totalNs = simulation.now - this.#beginNs;
+    yield* this.#clients.end(guests.keys());
+    return {
+      strategy,
+      stopNs: this.#timeIn(STOPPING),
+      startNs: this.#timeIn(STARTING),
+      totalNs,
+      guests: [...this.#before.keys()].map((name) => this.#guestResult(name)),
+      diskBytes: { written: this.#bytesWritten, read: this.#bytesRead },
+      networkBytes: this.#bytesSent,
+      timeline: this.#phases,
+    };
+  }
+
+  #stopAndStart(strategy: VmmStrategyName): Process {
+    switch (strategy) {
+      case 'warm-vm':
+        return this.#warmVm();
+      case 'save-restore':
+        return this.#saveRestore();
+      case 'live-migration':
+        return this.#liveMigration();
+      case 'shutdown-boot':
+        return this.#shutdownBoot();
+      case 'warm-cache':
+      case 'warm-cache+metadata':
+        return this.#warmCache();
+    }
+  }
+
+  *#warmVm(): Process {
+    const { hypervisor, toolstack } = this.#machine;
+    yield* this.#shutdownDomain0();
+    for (const { domid, reason } of yield* this.#phase('suspend guests', suspendDomains(hypervisor, toolstack)))
+      for (const [name, { domain }] of this.#before) if (domain.domid === domid) this.#reasons.set(name, reason);
+    yield* this.#phase('hand over', handOver(hypervisor, toolstack));
+    yield* this.#resetAndBoot('kept');
+    const { lost } = yield* this.#phase('resume guests', this.#machine.resumeGuests());
+    for (const { name, reason } of lost) if (name !== undefined) this.#reasons.set(name, reason);
+  }
+
+  *#saveRestore(): Process {
+    const { guests } = this.#machine;
+    const saved = new Map<string, VmmGuest>();
+    yield* this.#phase('save guests', this.#save(saved));
+    yield* this.#shutdownDomain0();
+    yield* this.#resetAndBoot('lost');
+    guests.clear();
+    yield* this.#phase('restore guests', this.#restore(saved));
+  }
+
+  *#liveMigration(): Process {
+    const { neighbour, guests, toolstack } = this.#machine;
+    yield* this.#phase('migrate guests', this.#migrate(this.#machine, neighbour));
+    // A guest that does not go has to go down.
+    if (guests.size > 0) yield* this.#shutDown((domain) => toolstack.destroyDomain(domain));
+    yield* this.#shutdownDomain0();
+    yield* this.#resetAndBoot('lost');
+    guests.clear();
+    yield* this.#phase('migrate guests back', this.#migrate(neighbour, this.#machine));
+  }
+
+  /** One after the other, as xend does. */
+  *#migrate(from: VmmMachine, to: VmmMachine): Process {
+    for (const name of [...from.guests.keys()]) {
+      const outcome = yield* from.migrateGuest(name, to);
+      if ('problem' in outcome) this.#reasons.set(name, outcome.problem);
+      else this.#bytesSent += outcome.bytes;
+    }
+  }
+
+  *#shutdownBoot(): Process {
+    const { toolstack, guests } = this.#machine;
+    yield* this.#shutDown((domain) => toolstack.destroyDomain(domain));
+    yield* this.#shutdownDomain0();
+    yield* this.#resetAndBoot('lost');
+    guests.clear();
+  }
+
+  *#warmCache(): Process {
+    const { hypervisor, toolstack, guests } = this.#machine;
+    yield* this.#shutDown((domain) => toolstack.leaveDomain(domain));
+    yield* this.#shutdownDomain0();
+    yield* this.#phase('hand over', handOver(hypervisor, toolstack));
+    yield* this.#resetAndBoot('kept');
+    guests.clear();
+  }
+
+  *#shutdownDomain0(): Process {
+    const { hypervisor, toolstack } = this.#machine;
+    yield* this.#phase('domain 0 shutdown', shutdownDomain0(hypervisor, toolstack));
+  }
+
+  *#resetAndBoot(memory: 'kept' | 'lost'): Process {
+    this.#machine.reset(memory);
+    const { lost } = yield* this.#phase('reset and boot', this.#machine.bootHypervisor());
+    for (const { name, reason } of lost) if (name !== undefined) this.#reasons.set(name, reason);
+  }
+
+  /** One after the other, as xend does. */
+  *#save(saved: Map<string, VmmGuest>): Process {
+    const { hypervisor, toolstack, configs, guests, saveFiles } = this.#machine;
+    for (const [n, config] of configs.entries()) {
+      const { name } = config;
+      const guest = guests.get(name);
+      const file = saveFiles[n];
+      if (guest === undefined) continue;
+      if (file === undefined) {
+        this.#reasons.set(name, 'there is no file for it');
+        continue;
+      }
+      const outcome = yield* saveDomain({ hypervisor, toolstack }, guest.domain, config, file);
+      if ('problem' in outcome) {
+        this.#reasons.set(name, outcome.problem);
+        continue;
+      }
+      this.#bytesWritten += outcome.bytes;
+      saved.set(name, guest);
+    }
+  }
+
+  *#restore(saved: ReadonlyMap<string, VmmGuest>): Process {
+    const { hypervisor, toolstack, configs, guests, saveFiles, costs } = this.#machine;
+    if (saved.size > 0) yield Ns(costs.resumeSetupNs);
+    for (const [n, { name, device, mac }] of configs.entries()) {
+      const guest = saved.get(name);
+      if (guest === undefined) continue;
+      const outcome = yield* restoreDomain({ hypervisor, toolstack }, saveFiles[n]!, { device, mac, vouch: false });
+      if ('problem' in outcome) {
+        this.#reasons.set(name, outcome.problem);
+        continue;
+      }
+      this.#bytesRead += outcome.bytes;
+      guest.domain = outcome.domain;
+      guests.set(name, guest);
+    }
+  }
+
+  /** Asks all guests at once to power off; each that has is taken down, one that does not in time is destroyed. */
+  #shutDown(takeDown: (domain: Domain) => Process<Outcome>): Process {
+    return this.#phase('shut guests down', this.#powerOff(takeDown));
+  }
+
+  *#powerOff(takeDown: (domain: Domain) => Process<Outcome>): Process {
+    const { toolstack, guests, simulation } = this.#machine;
+    const deadline = simulation.now + SHUTDOWN_TIMEOUT_NS;
+    for (const [name, { domain }] of guests) {
+      this.#clients.stop(name);
+      toolstack.askToStop(domain, 'poweroff');
+    }
+    for (const [name, { domain }] of guests) {
+      while (domain.isRunning && simulation.now < deadline) yield LOOK;
+      const hasStopped = domain.shutdownReason === ShutdownReason.poweroff;
+      const outcome = hasStopped ? yield* takeDown(domain) : { problem: 'it does not shut down' };
+      if (!('problem' in outcome)) continue;
+      this.#reasons.set(name, outcome.problem);
+      yield* toolstack.destroyDomain(domain);
+    }
+  }
+
+  #missing(): DomainConfig[] {
+    const { configs, guests } = this.#machine;
+    return configs.filter(({ name }) => this.#before.has(name) && !guests.has(name));
+  }
+
+  *#phase<T>(name: VmmPhase['name'], process: Process<T>): Process<T> {
+    const { simulation } = this.#machine;
+    const startNs = simulation.now - this.#beginNs;
+    const value = yield* process;
+    this.#phases.push({ name, startNs, endNs: simulation.now - this.#beginNs });
+    return value;
+  }
+
+  #timeIn(names: readonly VmmPhase['name'][]): number {
+    return this.#phases.reduce((ns, { name, startNs, endNs }) => ns + (names.includes(name) ? endNs - startNs : 0), 0);
+  }
+
+  #guestResult(name: string): VmmGuestResult {
+    const before = this.#before.get(name)!;
+    const guest = this.#machine.guests.get(name);
+    const goesOn = guest?.kernel === before.kernel;
+    const pages = guest === undefined ? { pagesRead: 0, pagesReused: 0 } : pagesOf(guest);
+    const { silence, answered, failed, keptConnection, keptSession } = this.#clients.viewOf(name);
+    return {
+      name,
+      outcome: guest === undefined ? 'lost' : goesOn ? 'continued' : 'booted',
+      reason: this.#reasons.get(name),
+      downtimeNs: silence.ns,
+      downFromNs: silence.fromNs - this.#beginNs,
+      requests: { answered, failed },
+      keptConnection,
+      keptSession,
+      pagesRead: pages.pagesRead - (goesOn ? before.pagesRead : 0),
+      pagesReused: pages.pagesReused - (goesOn ? before.pagesReused : 0),
+    };
+  }
+}
+
+function pagesOf({ kernel }: VmmGuest): { readonly pagesRead: number; readonly pagesReused: number } {
+  const { dataPagesRead, metadataPagesRead, pagesReused } = kernel.stats;
+  return { pagesRead: dataPagesRead + metadataPagesRead, pagesReused };
+}

@@ -1,0 +1,70 @@
+/**
+ * A host on the network with clients of web servers: browsers that open a connection, ask, and wait. Not a guest: what it does costs no
+ * time.
+ */
+
+import { EtherType, decodeFrame, encodeFrame, type MacAddress } from '../../base/ethernet.ts';
+import { Connection, connectionOf } from '../../kernel/index.ts';
+import type { Nic } from '../../machine/nic.ts';
+import type { Process, Simulation } from '../../sim/index.ts';
+
+/** What a server answered. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly fields: ReadonlyMap<string, string>;
+  readonly body: Uint8Array;
+}
+
+export class WebHost {
+  readonly #simulation: Simulation;
+  readonly #nic: Nic;
+  readonly #mac: MacAddress;
+  readonly #connections = new Map<number, Connection>();
+  #nextId = 1;
+
+  constructor(simulation: Simulation, nic: Nic, mac: MacAddress) {
+    this.#simulation = simulation;
+    this.#nic = nic;
+    this.#mac = mac;
+    nic.open((bytes) => {
+      const frame = decodeFrame(bytes);
+      if (frame?.destination !== mac || frame.type !== EtherType.transport) return;
+      this.#connections.get(connectionOf(frame.payload) ?? 0)?.receive(frame.payload);
+    });
+  }
+
+  /** A connection to a server, not opened yet. */
+  connection(server: MacAddress): Connection {
+    const source = this.#mac;
+    const send = (payload: Uint8Array): void => {
+      this.#nic.send(encodeFrame({ destination: server, source, type: EtherType.transport, payload }));
+    };
+    const connection = new Connection(this.#simulation, send, this.#nextId++);
+    this.#connections.set(connection.id, connection);
+    return connection;
+  }
+
+  /** Forgets a connection, and tells the other end to; nothing happens when that was done already. */
+  close(connection: Connection): void {
+    if (this.#connections.delete(connection.id)) connection.close();
+  }
+}
+
+/** Sends a request on an open connection; undefined when it broke, or the answer is none. */
+export function* ask(connection: Connection, lines: readonly string[]): Process<HttpAnswer | undefined> {
+  const answer = yield* connection.request(new TextEncoder().encode([...lines, '', ''].join('\r\n')));
+  return typeof answer === 'string' ? undefined : parseAnswer(answer);
+}
+
+function parseAnswer(bytes: Uint8Array): HttpAnswer | undefined {
+  const text = new TextDecoder('latin1').decode(bytes);
+  const end = text.indexOf('\r\n\r\n');
+  const [line, ...fields] = text.slice(0, end).split('\r\n');
+  const status = /^HTTP\/1\.0 (\d{3}) /.exec(line!)?.[1];
+  if (end < 0 || status === undefined) return undefined;
+  const pairs = fields.map((field): [string, string] => {
+    const colon = field.indexOf(': ');
+    return [field.slice(0, colon), field.slice(colon + 2)];
+  });
+  return { status: Number(status), fields: new Map(pairs), body: bytes.subarray(end + 4) };
+}

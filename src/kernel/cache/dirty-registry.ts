@@ -1,0 +1,65 @@
+/**
+ * The registry of dirty pages (Rio): the hypervisor is told which block each dirty page is newer than, so that it can write the page home
+ * when this kernel has crashed (xen/toolstack/dirty-pages.ts). It exists only where dirty pages are to survive.
+ *
+ * A page is registered when it becomes dirty, and again when a write of it may have ended meanwhile; the hypervisor sees
+ * itself when it has been written. What could not be told at once is told by `publish`, at the end of each operation. There is
+ * nothing like it in the original.
+ */
+
+import { ModelError } from '../../base/errno.ts';
+import { Lba, type Pfn } from '../../base/units.ts';
+import type { Process } from '../../sim/index.ts';
+import type { CacheMap } from './cache-map.ts';
+import { NO_PAGE, PG } from '../mm/mem-map.ts';
+import type { MemoryManagement } from '../mm/mm.ts';
+import { HOLE, lookUpBlock, type Mapping } from './page-io.ts';
+
+export class DirtyRegistry {
+  readonly #mm: MemoryManagement;
+  readonly #cacheMap: Pick<CacheMap, 'dirty' | 'flush'>;
+  /** Pages to be registered whose block could not be looked up at once. */
+  readonly #unplaced: { readonly mapping: Mapping; readonly index: number }[] = [];
+  /** A page that is registered in place of the one that the cache has of a block: what is written there after a crash. */
+  standIn: { readonly pfn: Pfn; readonly block: number } | undefined;
+
+  constructor(mm: MemoryManagement, cacheMap: Pick<CacheMap, 'dirty' | 'flush'>) {
+    this.#mm = mm;
+    this.#cacheMap = cacheMap;
+  }
+
+  /** A page of a hole has no place to be written to; it is registered when it is given one, if it is not written then. */
+  register(mapping: Mapping, pfn: Pfn): void {
+    const index = this.#mm.cache.indexOf(pfn);
+    const block = mapping.blockNow(index);
+    if (block >= 0) this.registerAt(pfn, block);
+    else if (block !== HOLE) this.#unplaced.push({ mapping, index });
+  }
+
+  /** The page is newer than this block: also one that the journal keeps from being dirty for anybody else. */
+  registerAt(pfn: Pfn, block: number): void {
+    this.#cacheMap.dirty(block === this.standIn?.block ? this.standIn.pfn : pfn, Lba(block));
+  }
+
+  /** What was registered so far takes effect. */
+  flush(): void {
+    this.#cacheMap.flush();
+  }
+
+  /** At the end of an operation: whatever is dirty and has a block is registered when this returns. */
+  *publish(): Process {
+    const { cache, map } = this.#mm;
+    for (let each = this.#unplaced.pop(); each !== undefined; each = this.#unplaced.pop()) {
+      const { mapping, index } = each;
+      try {
+        yield* lookUpBlock(mapping, index);
+        const pfn = cache.find(mapping.space, index);
+        if (pfn !== NO_PAGE && map.has(pfn, PG.dirty)) this.register(mapping, pfn);
+      } catch (error) {
+        // What cannot be written home has no place there.
+        if (!(error instanceof ModelError)) throw error;
+      }
+    }
+    this.flush();
+  }
+}

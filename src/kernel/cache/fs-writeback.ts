@@ -1,0 +1,439 @@
+/**
+ * Writeback: dirty pages and inodes find their way to the disk (fs/fs-writeback.c, fs/mpage.c and mm/filemap.c of 2.6.12).
+ * When that is done unasked is page-writeback.ts.
+ *
+ * A page is dirty (newer than its block), under writeback (a write of it is in flight), or neither. writepage: under the
+ * page lock the dirty bit is cleared, the writeback bit set, the write submitted, the page unlocked. A store meanwhile sets
+ * the dirty bit again, so the end of the old write never makes the page clean; the hypervisor, who sees the store trap, agrees.
+ * A file's pages are written in the order of their indices, neighbours on the disk in one bio.
+ *
+ * Mappings with something dirty form a list in the order in which they became dirty. With a registry (dirty-registry.ts) the
+ * hypervisor is told where a page belongs when it becomes dirty.
+ *
+ * A write that failed leaves the page up to date and clean with its error bit, and the error in the mapping for the next
+ * fsync, as in the original. Where it was the first write of a new block, the page stays dirty and is lost (MemMap.isLost): it is not
+ * written again; whoever writes or waits next takes the block from it (Mapping.withdraw), and the file has a hole there. The
+ * original leaves the file with what the block's former owner has left in it.
+ *
+ * Differs besides in that there is one block device, and in that the loss of metadata is noted for the file system.
+ */
+
+import { ModelError } from '../../base/errno.ts';
+import { type Ns, PAGE_SIZE, type Pfn } from '../../base/units.ts';
+import { WaitQueue, type Process } from '../../sim/index.ts';
+import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment } from '../../xen/public/index.ts';
+import type { Bio, BlockQueue } from '../block/block-queue.ts';
+import type { KernelCosts } from '../costs.ts';
+import type { DirtyRegistry } from './dirty-registry.ts';
+import { NO_PAGE, PG } from '../mm/mem-map.ts';
+import type { MemoryManagement } from '../mm/mm.ts';
+import type { AddressSpace } from '../mm/page-cache.ts';
+import { HOLE, lookUpBlock, type Mapping, type PageIo } from './page-io.ts';
+
+/** So few pages are looked up one by one rather than sought among all of the mapping's. */
+const NARROW = 16;
+
+/** What a round of writeback may do, and what has come of it (writeback_control). */
+export interface WritebackControl {
+  /** Pages that it may still submit. */
+  nrToWrite: number;
+  /** pdflush: leaves off where the queue is congested, rather than wait for room in it. */
+  readonly isNonblocking: boolean;
+  encounteredCongestion: boolean;
+}
+
+/** A round that writes whatever there is, or so many pages of it. */
+export const everything = (nrToWrite = Infinity): WritebackControl => ({
+  nrToWrite,
+  isNonblocking: false,
+  encounteredCongestion: false,
+});
+
+/** A mapping with something dirty. */
+interface DirtyMapping {
+  readonly mapping: Mapping;
+  /** dirtied_when. */
+  since: Ns;
+}
+
+export class Writeback {
+  readonly #env: GuestEnvironment;
+  readonly #costs: KernelCosts;
+  readonly #mm: MemoryManagement;
+  readonly #io: PageIo;
+  readonly #queue: BlockQueue;
+  /** s_dirty, oldest first. */
+  readonly #dirty = new Map<AddressSpace, DirtyMapping>();
+  /** Woken when the first mapping gets on the list. */
+  readonly somethingDirty = new WaitQueue('something dirty');
+  /** Woken when a write ends and the queue is not congested. */
+  readonly progress = new WaitQueue('a write to end');
+  /** Set when dirty pages are to survive a crash. */
+  registry: DirtyRegistry | undefined;
+  /** Whether metadata could not be written since boot: what the disk holds of it is older than what is built on it. */
+  hasLostMetadata = false;
+  /** Pages that became dirty since boot. */
+  pagesDirtied = 0;
+  /** Pages written since boot. */
+  pagesWritten = 0;
+  /** Writes of a page that have failed since boot, or could not be begun. */
+  pagesLost = 0;
+
+  constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, io: PageIo, queue: BlockQueue) {
+    this.#env = env;
+    this.#costs = costs;
+    this.#mm = mm;
+    this.#io = io;
+    this.#queue = queue;
+    mm.reclaim.pageOut = (pfn) => this.#pageOut(pfn);
+  }
+
+  /** Whether a mapping has dirty pages or a dirty inode. */
+  isDirty(space: AddressSpace): boolean {
+    return this.#dirty.has(space);
+  }
+
+  /** Mappings that have dirty pages or a dirty inode. */
+  get nrDirtyMappings(): number {
+    return this.#dirty.size;
+  }
+
+  /** set_page_dirty. */
+  markPageDirty(mapping: Mapping, pfn: Pfn): void {
+    const isNew = this.#mm.cache.setDirty(pfn);
+    if (this.registry !== undefined) {
+      const { map } = this.#mm;
+      // A write in flight may have ended for the hypervisor: then the page is not registered any more.
+      if (isNew || map.has(pfn, PG.writeback) || !map.has(pfn, PG.registered)) {
+        // From here on it may be written home as it is.
+        this.#zeroTail(mapping, this.#mm.cache.indexOf(pfn), pfn);
+        this.registry.register(mapping, pfn);
+      }
+    }
+    if (!isNew) return;
+    this.pagesDirtied++;
+    this.markInodeDirty(mapping);
+  }
+
+  /** __mark_inode_dirty: the mapping is on the list of what is to be written. */
+  markInodeDirty(mapping: Mapping): void {
+    if (this.#dirty.has(mapping.space)) return;
+    if (this.#dirty.size === 0) this.somethingDirty.wakeAll();
+    this.#dirty.set(mapping.space, { mapping, since: this.#env.now });
+  }
+
+  /** The inode is no more: nothing of it needs writing. */
+  forget(space: AddressSpace): void {
+    this.#dirty.delete(space);
+  }
+
+  /**
+   * filemap_fdatawrite: starts writing the dirty pages of a mapping, from page `start` up to and without `end`. With `all`
+   * every page that is dirty now is submitted, waiting for earlier writes of it; else pages in use are left out.
+   * @param placedOnly leave pages out that have no block yet
+   */
+  writePages(mapping: Mapping, all: boolean, start = 0, end = Infinity, placedOnly = false): Process {
+    return this.#writePages(mapping, all, everything(), start, end, placedOnly);
+  }
+
+  /** mpage_writepages. */
+  *#writePages(
+    mapping: Mapping,
+    all: boolean,
+    control: WritebackControl,
+    start = 0,
+    end = Infinity,
+    placedOnly = false,
+  ): Process {
+    const { cache, map } = this.#mm;
+    if (mapping.space.hasLost) yield* this.#withdrawLost(mapping);
+    const indices = end - start <= NARROW ? range(start, end) : cache.dirtyIndices(mapping.space, start, end);
+    let bio: Bio | undefined;
+    for (const index of indices) {
+      if (control.nrToWrite <= 0 || this.#mustLeaveOff(control)) break;
+      let pfn = cache.find(mapping.space, index);
+      if (pfn !== NO_PAGE && map.has(pfn, PG.dirty) && !map.has(pfn, PG.hasBlock)) {
+        if (placedOnly) continue;
+        if (bio !== undefined) yield* this.#io.submit(bio);
+        bio = undefined;
+        yield* this.#allocate(mapping, index);
+        pfn = cache.find(mapping.space, index);
+      }
+      while (all && pfn !== NO_PAGE && map.has(pfn, PG.dirty) && map.has(pfn, PG.locked | PG.writeback)) {
+        if (bio !== undefined) yield* this.#io.submit(bio);
+        bio = undefined;
+        yield* this.#io.waitOnPage(pfn);
+        pfn = cache.find(mapping.space, index);
+      }
+      if (pfn === NO_PAGE || !map.has(pfn, PG.dirty) || map.has(pfn, PG.locked | PG.writeback)) continue;
+      if (!map.has(pfn, PG.hasBlock) || map.isLost(pfn)) continue;
+      map.set(pfn, PG.locked);
+      const block = yield* this.#blockOf(mapping, index, pfn);
+      if (block < 0) continue;
+      this.#zeroTail(mapping, index, pfn);
+      cache.clearDirty(pfn);
+      cache.setWriteback(pfn);
+      this.#io.unlockPage(pfn);
+      this.#env.cpu.charge(this.#costs.getBlockNs);
+      if (bio !== undefined && (bio.block + bio.pages.length !== block || bio.pages.length === SEGMENTS_PER_REQUEST)) {
+        yield* this.#io.submit(bio);
+        bio = undefined;
+      }
+      bio ??= { op: BlkifOp.write, block, pages: [], endPage: this.#endOf(mapping) };
+      bio.pages.push(pfn);
+      control.nrToWrite--;
+      this.pagesWritten++;
+    }
+    if (bio !== undefined) yield* this.#io.submit(bio);
+    if (mapping.space.nrDirty === 0 && !mapping.isInodeDirty) this.#dirty.delete(mapping.space);
+  }
+
+  #mustLeaveOff(control: WritebackControl): boolean {
+    if (!control.isNonblocking || !this.#queue.isCongested(BlkifOp.write)) return false;
+    control.encounteredCongestion = true;
+    return true;
+  }
+
+  /**
+   * filemap_fdatawait: waits until no page from `start` up to and without `end` is under writeback. Returns whether blocks were taken
+   * from pages that are lost.
+   */
+  *waitPages(mapping: Mapping, start = 0, end = Infinity): Process<boolean> {
+    if (mapping.space.nrWriteback > 0) yield* this.#waitPages(mapping, start, end);
+    if (!mapping.space.hasLost) return false;
+    yield* this.#withdrawLost(mapping);
+    return true;
+  }
+
+  *#waitPages(mapping: Mapping, start: number, end: number): Process {
+    const { cache, map } = this.#mm;
+    const indices =
+      end - start <= NARROW ? range(start, end) : cache.indicesWith(mapping.space, PG.writeback, start, end);
+    for (const index of indices) {
+      for (;;) {
+        const pfn = cache.find(mapping.space, index);
+        if (pfn === NO_PAGE || !map.has(pfn, PG.writeback)) break;
+        yield* this.#io.waitOnPage(pfn);
+      }
+    }
+  }
+
+  /** Takes their blocks from all pages of a mapping that are lost. */
+  *#withdrawLost(mapping: Mapping): Process {
+    const { cache, map } = this.#mm;
+    const { space } = mapping;
+    space.hasLost = false;
+    for (const index of cache.dirtyIndices(space, 0, Infinity)) {
+      const pfn = cache.find(space, index);
+      if (pfn !== NO_PAGE && map.isLost(pfn)) yield* mapping.withdraw(index);
+    }
+  }
+
+  /** The error that a write of the mapping met since it was asked last; throws it once (AS_EIO, AS_ENOSPC). */
+  throwError(mapping: Mapping): void {
+    const { error } = mapping.space;
+    if (error === undefined) return;
+    mapping.space.error = undefined;
+    throw new ModelError(error, `writing pages of inode ${mapping.space.ino} has failed`);
+  }
+
+  /** sync: writes everything that is dirty, and waits for it. The drive's own cache is flushed too. */
+  *sync(device: Mapping): Process {
+    yield* this.#syncOnce(device);
+    // Some pages were lost: that their blocks are taken from them is to be on the medium, too.
+    if ([...this.#dirty.values()].some(({ mapping }) => mapping.space.hasLost)) yield* this.#syncOnce(device);
+  }
+
+  *#syncOnce(device: Mapping): Process {
+    for (const wait of [false, true]) {
+      for (const { mapping } of [...this.#dirty.values()]) {
+        if (mapping === device) continue;
+        yield* this.#writeMapping(mapping, wait, everything());
+      }
+      yield* this.#writeMapping(device, wait, everything());
+    }
+    yield* this.flushDrive();
+  }
+
+  /** Empties the drive's volatile cache; waits for it. Throws EIO. */
+  *flushDrive(): Process {
+    const done = new WaitQueue('the drive to flush its cache');
+    const outcome = { ended: false, failed: false };
+    const end = (failed: boolean): void => {
+      outcome.ended = true;
+      outcome.failed = failed;
+      done.wakeAll();
+    };
+    if (this.#queue.isFull(BlkifOp.flush)) yield* this.#queue.waitForRoom(BlkifOp.flush);
+    this.#queue.flush(end);
+    yield* this.#env.cpu.settle();
+    while (!outcome.ended) yield done;
+    if (outcome.failed) throw new ModelError('EIO', 'the drive did not flush its cache');
+  }
+
+  /** Pages and inode of one mapping; with `wait`, until they are written. One that is being deleted is left alone. */
+  *#writeMapping(mapping: Mapping, wait: boolean, control: WritebackControl): Process {
+    if (!mapping.hold()) return;
+    try {
+      yield* this.#writeHeld(mapping, wait, control);
+    } finally {
+      yield* mapping.release();
+    }
+  }
+
+  *#writeHeld(mapping: Mapping, wait: boolean, control: WritebackControl): Process {
+    yield* this.#writePages(mapping, wait, control);
+    yield* this.#writeInode(mapping);
+    if (wait && (yield* this.waitPages(mapping))) yield* this.#writeInode(mapping);
+    if (mapping.space.nrDirty === 0 && !mapping.isInodeDirty) this.#dirty.delete(mapping.space);
+  }
+
+  *#writeInode(mapping: Mapping): Process {
+    if (!mapping.isInodeDirty) return;
+    try {
+      yield* mapping.writeInode();
+    } catch (error) {
+      noteError(mapping.space, error);
+    }
+  }
+
+  /**
+   * writeback_inodes: writes the oldest mappings first, those dirty since before `olderThan` when that is given. Returns the
+   * pages submitted.
+   */
+  *writeInodes(control: WritebackControl, olderThan?: number): Process<number> {
+    const budget = control.nrToWrite;
+    for (const dirty of [...this.#dirty.values()]) {
+      if (control.nrToWrite <= 0 || this.#mustLeaveOff(control)) break;
+      if (!this.#dirty.has(dirty.mapping.space)) continue;
+      if (olderThan !== undefined && dirty.since > olderThan) break;
+      yield* this.#writeMapping(dirty.mapping, false, control);
+      // What is left of it, pages that were in use, waits its turn behind the others; for kupdate it keeps its place.
+      if (!this.#dirty.has(dirty.mapping.space) || olderThan !== undefined) continue;
+      this.#dirty.delete(dirty.mapping.space);
+      dirty.since = this.#env.now;
+      this.#dirty.set(dirty.mapping.space, dirty);
+    }
+    this.#queue.unplug();
+    yield* this.#env.cpu.settle();
+    return budget - control.nrToWrite;
+  }
+
+  /** A place for a page that a mapped store has made of a hole; when there is none, the page is given up. */
+  *#allocate(mapping: Mapping, index: number): Process {
+    const { map, cache } = this.#mm;
+    try {
+      yield* mapping.allocate(index);
+      const block = yield* lookUpBlock(mapping, index);
+      const pfn = cache.find(mapping.space, index);
+      if (pfn === NO_PAGE || block === HOLE) return;
+      map.set(pfn, PG.hasBlock);
+      // A hole has no name; now the page has a place.
+      if (map.has(pfn, PG.uptodate)) cache.setUptodate(pfn);
+    } catch (error) {
+      const pfn = cache.find(mapping.space, index);
+      this.#giveUp(mapping, pfn, error);
+    }
+  }
+
+  /** get_block of a page that has one; on failure the page is given up. */
+  *#blockOf(mapping: Mapping, index: number, pfn: Pfn): Process<number> {
+    try {
+      const block = yield* lookUpBlock(mapping, index);
+      if (block === HOLE) throw new ModelError('EIO', `page ${index} of inode ${mapping.space.ino} has lost its block`);
+      return block;
+    } catch (error) {
+      this.#giveUp(mapping, pfn, error);
+      this.#io.unlockPage(pfn);
+      return HOLE;
+    }
+  }
+
+  /** A page that cannot be written is clean or lost, and the error is in the mapping. */
+  #giveUp(mapping: Mapping, pfn: Pfn, error: unknown): void {
+    noteError(mapping.space, error);
+    this.hasLostMetadata ||= mapping.isMetadata;
+    this.pagesLost++;
+    if (pfn === NO_PAGE) return;
+    this.#mm.map.set(pfn, PG.error);
+    if (this.#mm.map.has(pfn, PG.fresh)) mapping.space.hasLost = true;
+    else this.#mm.cache.clearDirty(pfn);
+  }
+
+  /** block_write_full_page: what a mapped store left behind the end of the file never reaches the disk. */
+  #zeroTail(mapping: Mapping, index: number, pfn: Pfn): void {
+    const tail = mapping.tail(index);
+    if (tail > 0) this.#env.memory.zero(pfn, PAGE_SIZE - tail, tail);
+  }
+
+  /** pageout for reclaim: starts writing one page if that needs no waiting. */
+  #pageOut(pfn: Pfn): boolean {
+    const { cache, map } = this.#mm;
+    const dirty = this.#dirty.get(cache.spaceOf(pfn));
+    const hasRoom = !this.#queue.isCongested(BlkifOp.write) && !this.#queue.isFull(BlkifOp.write);
+    if (dirty === undefined || !hasRoom || !map.has(pfn, PG.hasBlock) || map.isLost(pfn)) return false;
+    let block: number;
+    try {
+      block = dirty.mapping.blockNow(cache.indexOf(pfn));
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      return false;
+    }
+    if (block < 0) return false;
+    this.#zeroTail(dirty.mapping, cache.indexOf(pfn), pfn);
+    cache.clearDirty(pfn);
+    cache.setWriteback(pfn);
+    map.set(pfn, PG.reclaim);
+    this.#env.cpu.charge(this.#costs.bioSubmitNs);
+    this.#queue.submit({ op: BlkifOp.write, block, pages: [pfn], endPage: this.#endOf(dirty.mapping) });
+    this.pagesWritten++;
+    return true;
+  }
+
+  #endOf(mapping: Mapping): Bio['endPage'] {
+    return (pfn, failed) => this.#endWrite(mapping, pfn, failed);
+  }
+
+  /** end_page_writeback, in interrupt context. */
+  #endWrite(mapping: Mapping, pfn: Pfn, failed: boolean): void {
+    const { map, cache, lru } = this.#mm;
+    if (failed) this.#failed(mapping, pfn);
+    else map.clear(pfn, PG.error | PG.fresh);
+    cache.endWriteback(pfn);
+    if (this.registry !== undefined && map.has(pfn, PG.dirty)) {
+      // Stored to before the write was taken up, perhaps: then the hypervisor calls it clean.
+      const dirty = this.#dirty.get(cache.spaceOf(pfn));
+      if (dirty !== undefined) this.registry.register(dirty.mapping, pfn);
+    }
+    if (map.has(pfn, PG.reclaim)) {
+      map.clear(pfn, PG.reclaim);
+      lru.rotate(pfn);
+    }
+    this.#io.wakePage(pfn);
+    if (!this.#queue.isCongested(BlkifOp.write)) this.progress.wakeAll();
+  }
+
+  #failed(mapping: Mapping, pfn: Pfn): void {
+    const { map } = this.#mm;
+    mapping.space.error = 'EIO';
+    this.hasLostMetadata ||= mapping.isMetadata;
+    this.pagesLost++;
+    if (!map.has(pfn, PG.fresh)) map.set(pfn, PG.error);
+    else if (!map.has(pfn, PG.dirty)) {
+      map.set(pfn, PG.error);
+      mapping.space.hasLost = true;
+      this.markPageDirty(mapping, pfn);
+    }
+    // One that was stored to meanwhile is written again.
+  }
+}
+
+function range(start: number, end: number): number[] {
+  return Array.from({ length: end - start }, (_, i) => start + i);
+}
+
+function noteError(space: AddressSpace, error: unknown): void {
+  if (!(error instanceof ModelError)) throw error;
+  // Of both, EIO is told.
+  if (space.error !== 'EIO') space.error = error.code === 'ENOSPC' ? 'ENOSPC' : 'EIO';
+}

@@ -1,0 +1,372 @@
+/**
+ * Writing files through the page cache: generic_file_buffered_write of mm/filemap.c, 2.6.12, and direct I/O.
+ *
+ * A page is found or made and locked; its block is allocated; where the write covers it in part, an old page is read first
+ * and a new one zeroed; bytes are copied; the page is up to date and dirty; it is unlocked. Every so many pages the writer
+ * looks at the thresholds of dirty memory (page-writeback.ts), and may have to wait there.
+ *
+ * `writeNow` is the cached-overwrite path: pages that are up to date and have their blocks take the bytes by plain calls,
+ * without a process and without allocation; `writeRest` is the process that takes over where it stopped, under i_sem.
+ *
+ * Direct I/O (O_DIRECT) goes past the cache through pages taken for the purpose: what the cache holds of the range is written
+ * before and dropped after, and what programs map of it is unmapped, so that stores of theirs are among it (the original unmaps
+ * for writes only). Differs in that position and length must be whole blocks (as in 2.4), and in that a
+ * write to a hole or beyond the end is a buffered one followed by fsync (so does ext2 there for holes).
+ */
+
+import { counted } from '../../base/counted.ts';
+import { ModelError } from '../../base/errno.ts';
+import { PAGE_SIZE, pagesOf, type Pfn } from '../../base/units.ts';
+import { NOTHING, WaitQueue, type CpuClock, type Process } from '../../sim/index.ts';
+import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment, type GuestMemory } from '../../xen/public/index.ts';
+import type { KernelCosts } from '../costs.ts';
+import type { Ext2 } from '../fs/ext2/ext2.ts';
+import type { Ext2Changes } from '../fs/ext2/change.ts';
+import { MAX_FILE_BYTES } from '../fs/ext2/inode.ts';
+import type { OpenFile } from './filemap.ts';
+import type { Inode } from '../fs/inode.ts';
+import { NO_PAGE, PG } from '../mm/mem-map.ts';
+import type { MemoryManagement } from '../mm/mm.ts';
+import type { PageCache } from '../mm/page-cache.ts';
+import { HOLE, lookUpBlock, type PageIo } from '../cache/page-io.ts';
+import type { Writeback } from '../cache/fs-writeback.ts';
+import type { DirtyLimits } from '../cache/page-writeback.ts';
+import { unmapRange } from '../mm/rmap.ts';
+import type { Lru } from '../mm/swap.ts';
+import { truncatePages } from '../cache/truncate.ts';
+
+// What every overwrite asks, as constants of this file: one of another module is loaded, and checked, each time it is named.
+const PAGE_BYTES = PAGE_SIZE;
+const READY = PG.uptodate | PG.hasBlock;
+const ASKED = READY | PG.locked;
+const DIRTY = PG.dirty;
+/** A page that carries these is as young as another access can make it. */
+const HOT = PG.referenced | PG.active;
+
+export class FileWrite {
+  readonly #cpu: CpuClock;
+  readonly #memory: GuestMemory;
+  readonly #costs: KernelCosts;
+  readonly #pageLookupNs: number;
+  readonly #copyNsPerByte: number;
+  readonly #mm: MemoryManagement;
+  readonly #cache: PageCache;
+  readonly #lru: Lru;
+  readonly #io: PageIo;
+  readonly #writeback: Writeback;
+  readonly #limits: DirtyLimits;
+  readonly #ext2: Ext2;
+  readonly #changes: Ext2Changes;
+
+  constructor(
+    env: GuestEnvironment,
+    costs: KernelCosts,
+    mm: MemoryManagement,
+    io: PageIo,
+    writeback: Writeback,
+    limits: DirtyLimits,
+    ext2: Ext2,
+  ) {
+    this.#cpu = env.cpu;
+    this.#memory = env.memory;
+    this.#costs = costs;
+    this.#pageLookupNs = costs.pageLookupNs;
+    this.#copyNsPerByte = costs.copyNsPerByte;
+    this.#mm = mm;
+    this.#cache = mm.cache;
+    this.#lru = mm.lru;
+    this.#io = io;
+    this.#writeback = writeback;
+    this.#limits = limits;
+    this.#ext2 = ext2;
+    this.#changes = ext2.changes;
+  }
+
+  /**
+   * Overwrites `length` bytes at `position` from src[offset …] as far as that needs no waiting: pages that are cached, up to
+   * date and have a block, inside the file.
+   * @returns `length`, or the bitwise complement of the bytes written so far: pass those to `writeRest`.
+   *
+   * The engine inlines into one function 920 bytecodes at most, and none that is longer than 460. This one is, so it is the root of
+   * all that it calls: inlined into its callers, it would leave half of that to calls.
+   */
+  writeNow(file: OpenFile, src: Uint8Array, offset: number, position: number, length: number): number {
+    const { inode } = file;
+    const changes = this.#changes;
+    if (inode.sem.isHeld || file.needsProcess || position + length > inode.size) return ~0;
+    // Bytes may be stored, and times changed, where no handle is needed for that now.
+    const { superblock, journal } = changes;
+    if (!superblock.isChanging || this.#writeback.registry !== undefined) return ~0;
+    if (journal !== undefined && !journal.isOpen) return ~0;
+    const cache = this.#cache;
+    let done = 0;
+    while (done < length) {
+      const at = position + done;
+      // A comparison of small integers.
+      const index = at <= 0x7fff_ffff ? at >>> 12 : Math.floor(at / PAGE_BYTES);
+      const pfn = cache.find(inode.space, index);
+      if (pfn < 0 || this.#limits.isDue) return ~done;
+      const flags = cache.flagsOf(pfn);
+      if ((flags & ASKED) !== READY) return ~done;
+      const inPage = at - index * PAGE_BYTES;
+      const bytes = Math.min(PAGE_BYTES - inPage, length - done);
+      this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);
+      // Only the journal has to hear again of a page that is dirty already.
+      if ((flags & DIRTY) === 0 || journal !== undefined) changes.markPageDirty(inode, pfn);
+      if ((flags & HOT) !== HOT) this.#lru.markAccessed(pfn);
+      this.#cpu.charge(this.#pageLookupNs + bytes * this.#copyNsPerByte);
+      done += bytes;
+    }
+    if (length > 0) this.#touch(inode, superblock.now());
+    return done;
+  }
+
+  /**
+   * The rest of a write that had to wait after `done` bytes; for a file opened with O_APPEND, `position` is not looked at.
+   * Returns the bytes written in all, fewer than asked when an error stopped it after some; throws ENOSPC, EFBIG, EIO,
+   * ENOMEM, EROFS when it stopped before any.
+   * @param from told the position at which the write began
+   */
+  *writeRest(
+    file: OpenFile,
+    src: Uint8Array,
+    offset: number,
+    position: number,
+    length: number,
+    done: number,
+    from?: (position: number) => void,
+  ): Process<number> {
+    const { inode } = file;
+    if (length === 0) return 0;
+    let written = done;
+    let isOnDisk = false;
+    if (!inode.sem.tryAcquire()) yield* inode.sem.acquire();
+    try {
+      const start = file.isAppending && done === 0 ? inode.size : position;
+      from?.(start);
+      const limit = Math.min(length, MAX_FILE_BYTES - start);
+      if (limit <= 0) throw new ModelError('EFBIG', `position ${start}`);
+      yield* this.#changes.change(() => this.#beginWrite(inode, start + done > inode.size), false);
+      if (file.isDirect) {
+        checkDirect(start, length);
+        isOnDisk = yield* this.#directWrite(inode, src, offset, start, length);
+        if (isOnDisk) written = length;
+      }
+      try {
+        while (written < limit) {
+          const at = start + written;
+          const index = Math.floor(at / PAGE_SIZE);
+          const inPage = at - index * PAGE_SIZE;
+          const bytes = Math.min(PAGE_SIZE - inPage, limit - written);
+          const from = offset + written;
+          yield* this.#changes.change(() => this.#writePage(inode, index, inPage, src, from, bytes), false);
+          written += bytes;
+          if (this.#limits.isDue) yield* this.#limits.balance();
+          if (this.#cpu.isDue) yield* this.#cpu.settle();
+        }
+      } catch (error) {
+        if (!(error instanceof ModelError) || written === 0) throw error;
+      }
+    } finally {
+      yield* this.#changes.publish();
+      inode.sem.release();
+    }
+    if (file.isSynchronous || (file.isDirect && !isOnDisk)) yield* this.#ext2.fsync(inode, false);
+    return written;
+  }
+
+  /**
+   * Reads past the cache: what it holds of the range is written first. Returns the bytes read.
+   * Throws EINVAL when the range is not whole blocks; EIO.
+   */
+  *directRead(file: OpenFile, dst: Uint8Array, offset: number, position: number, length: number): Process<number> {
+    checkDirect(position, length);
+    const { inode } = file;
+    // So that no block of the range is another file's before it is read.
+    if (!inode.sem.tryAcquire()) yield* inode.sem.acquire();
+    try {
+      return yield* this.#directRead(inode, dst, offset, position, length);
+    } finally {
+      inode.sem.release();
+    }
+  }
+
+  /** The caller holds i_sem. */
+  *#directRead(inode: Inode, dst: Uint8Array, offset: number, position: number, length: number): Process<number> {
+    const first = position / PAGE_SIZE;
+    const end = first + pagesOf(Math.max(0, Math.min(length, inode.size - position)));
+    unmapRange(this.#mm.cache, this.#mm.map, inode.space, first, end);
+    yield* this.#writeback.writePages(inode, true, first, end);
+    yield* this.#writeback.waitPages(inode, first, end);
+    for (let index = first; index < end; index++) {
+      const at = offset + (index - first) * PAGE_SIZE;
+      const bytes = Math.min(PAGE_SIZE, Math.max(0, inode.size - index * PAGE_SIZE));
+      const block = yield* lookUpBlock(inode, index);
+      if (block === HOLE) dst.fill(0, at, at + bytes);
+      else yield* this.#transfer(BlkifOp.read, [block], dst, at, bytes);
+    }
+    return Math.max(0, Math.min(length, inode.size - position));
+  }
+
+  #beginWrite(inode: Inode, leavesHole: boolean): Process {
+    this.#changes.superblock.beginChange();
+    if (!this.#changes.isPrepared(inode)) return this.#beginColdWrite(inode, leavesHole);
+    this.#beginPrepared(inode, leavesHole);
+    return NOTHING;
+  }
+
+  *#beginColdWrite(inode: Inode, leavesHole: boolean): Process {
+    yield* this.#changes.prepare(inode);
+    this.#beginPrepared(inode, leavesHole);
+  }
+
+  #beginPrepared(inode: Inode, leavesHole: boolean): void {
+    if (leavesHole) this.#ext2.pages.zeroTail(inode);
+    this.#touch(inode, this.#changes.now());
+  }
+
+  /** prepare_write, copy, commit_write for one page. */
+  *#writePage(inode: Inode, index: number, inPage: number, src: Uint8Array, offset: number, bytes: number): Process {
+    const { map, cache, lru } = this.#mm;
+    const isWhole = bytes === PAGE_SIZE;
+    for (;;) {
+      const found = cache.find(inode.space, index);
+      const isReady = found !== NO_PAGE && map.has(found, PG.uptodate);
+      if (!isReady && !isWhole && index < inode.pageCount) yield* this.#io.getPage(inode, index);
+      const pfn = this.#io.tryGrab(inode, index) ?? (yield* this.#io.grabPage(inode, index));
+      if (!map.has(pfn, PG.uptodate) && !isWhole && index < inode.pageCount) {
+        // It went, or came, while this process waited.
+        this.#giveUp(pfn);
+        continue;
+      }
+      try {
+        if (!map.has(pfn, PG.hasBlock)) {
+          yield* this.#ext2.pages.blockForWrite(inode, index);
+          map.set(pfn, PG.hasBlock);
+        }
+      } catch (error) {
+        this.#giveUp(pfn);
+        throw error;
+      }
+      if (!map.has(pfn, PG.uptodate) && !isWhole) {
+        this.#memory.zero(pfn, 0, PAGE_SIZE);
+        this.#cpu.charge(this.#costs.clearNsPerByte * PAGE_SIZE);
+      }
+      this.#memory.copyIn(pfn, inPage, src, offset, bytes);
+      this.#cpu.charge(this.#costs.pageLookupNs + this.#costs.getBlockNs + bytes * this.#costs.copyNsPerByte);
+      cache.setUptodate(pfn);
+      map.clear(pfn, PG.error);
+      this.#changes.markPageDirty(inode, pfn);
+      this.#io.unlockPage(pfn);
+      lru.markAccessed(pfn);
+      const end = index * PAGE_SIZE + inPage + bytes;
+      if (end > inode.size) {
+        inode.fields.size = end;
+        inode.isSizeDirty = true;
+        this.#changes.markInodeDirty(inode);
+      }
+      return;
+    }
+  }
+
+  /** Unlocks a page that could not be prepared; a new one leaves the cache again. */
+  #giveUp(pfn: Pfn): void {
+    const { map } = this.#mm;
+    map.clear(pfn, PG.locked);
+    if (!map.has(pfn, PG.uptodate | PG.writeback | PG.dirty)) this.#mm.discard([pfn]);
+    this.#io.wakePage(pfn);
+  }
+
+  /** Writes past the cache where every block is there already; false when that is not so. The caller holds i_sem. */
+  *#directWrite(inode: Inode, src: Uint8Array, offset: number, position: number, length: number): Process<boolean> {
+    if (position + length > inode.size) return false;
+    const first = position / PAGE_SIZE;
+    const end = first + length / PAGE_SIZE;
+    if ((yield* this.#blocksOf(inode, first, end)) === undefined) return false;
+    unmapRange(this.#mm.cache, this.#mm.map, inode.space, first, end);
+    yield* this.#writeback.writePages(inode, true, first, end);
+    yield* this.#writeback.waitPages(inode, first, end);
+    // A page that could not be written to a new block has lost it.
+    const blocks = yield* this.#blocksOf(inode, first, end);
+    if (blocks === undefined) return false;
+    yield* truncatePages(this.#mm, this.#io, inode.space, first, end);
+    try {
+      yield* this.#transfer(BlkifOp.write, blocks, src, offset, length);
+    } finally {
+      // A reader may have brought old contents in meanwhile.
+      yield* truncatePages(this.#mm, this.#io, inode.space, first, end);
+    }
+    return true;
+  }
+
+  /** The blocks of some pages; undefined when one of them has none. Throws EIO. */
+  *#blocksOf(inode: Inode, first: number, end: number): Process<number[] | undefined> {
+    const blocks: number[] = [];
+    for (let index = first; index < end; index++) {
+      const block = yield* lookUpBlock(inode, index);
+      if (block === HOLE) return undefined;
+      blocks.push(block);
+    }
+    return blocks;
+  }
+
+  /** Moves whole blocks between a buffer and the disk through pages of their own. Throws EIO, ENOMEM. */
+  *#transfer(op: BlkifOp, blocks: readonly number[], buffer: Uint8Array, offset: number, length: number): Process {
+    const { map, allocator } = this.#mm;
+    const memory = this.#memory;
+    const room = new Uint8Array(PAGE_SIZE);
+    for (let at = 0; at < blocks.length; ) {
+      const first = blocks[at]!;
+      let count = 1;
+      while (at + count < blocks.length && count < SEGMENTS_PER_REQUEST && blocks[at + count] === first + count)
+        count++;
+      const pages: Pfn[] = [];
+      for (let i = 0; i < count; i++) {
+        const pfn = yield* this.#io.allocateWaiting();
+        map.set(pfn, PG.reserved);
+        pages.push(pfn);
+      }
+      const bytesOf = (i: number): number => Math.min(PAGE_SIZE, length - (at + i) * PAGE_SIZE);
+      if (op === BlkifOp.write)
+        for (let i = 0; i < count; i++) memory.copyIn(pages[i]!, 0, buffer, offset + (at + i) * PAGE_SIZE, PAGE_SIZE);
+      const done = new WaitQueue(() => `direct I/O on block ${first}`);
+      const outcome = { left: count, failed: false };
+      yield* this.#io.submit({
+        op,
+        block: first,
+        pages,
+        endPage: (_, failed) => {
+          outcome.failed ||= failed;
+          if (--outcome.left === 0) done.wakeAll();
+        },
+      });
+      this.#io.unplug();
+      yield* this.#cpu.settle();
+      while (outcome.left > 0) yield done;
+      for (let i = 0; i < count; i++) {
+        if (op === BlkifOp.read && !outcome.failed) {
+          memory.copyOut(pages[i]!, 0, room, 0, PAGE_SIZE);
+          buffer.set(room.subarray(0, bytesOf(i)), offset + (at + i) * PAGE_SIZE);
+        }
+        map.clear(pages[i]!, PG.reserved);
+        allocator.free(pages[i]!);
+      }
+      if (outcome.failed) throw new ModelError('EIO', `direct I/O on block ${first} has failed`);
+      at += count;
+    }
+  }
+
+  /** inode_update_time. */
+  #touch(inode: Inode, now: number): void {
+    const { fields } = inode;
+    if (fields.mtime === now && fields.ctime === now && inode.isInodeDirty) return;
+    fields.mtime = now;
+    fields.ctime = now;
+    this.#changes.markInodeDirty(inode);
+  }
+}
+
+function checkDirect(position: number, length: number): void {
+  if (position % PAGE_SIZE !== 0 || length % PAGE_SIZE !== 0)
+    throw new ModelError('EINVAL', `direct I/O of ${counted(length, 'byte')} at ${position}`);
+}

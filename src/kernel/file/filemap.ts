@@ -1,0 +1,245 @@
+/**
+ * Reading files through the page cache: do_generic_mapping_read of mm/filemap.c, 2.6.12.
+ *
+ * `readNow` is the cached-read path: plain calls over typed arrays, no process, no allocation. It goes as far as the
+ * pages are up to date and no readahead is due; `readRest` is the process that takes over where it stopped. Differs
+ * from the original in that access times are not kept (as mounted with noatime).
+ */
+
+import { ModelError } from '../../base/errno.ts';
+import { PAGE_SIZE } from '../../base/units.ts';
+import { NOTHING, type CpuClock, type Process } from '../../sim/index.ts';
+import type { GuestEnvironment, GuestMemory } from '../../xen/public/index.ts';
+import type { KernelCosts } from '../costs.ts';
+import type { Ext2Inodes } from '../fs/ext2/iget.ts';
+import type { Inode } from '../fs/inode.ts';
+import { NO_PAGE, PG } from '../mm/mem-map.ts';
+import type { MemoryManagement } from '../mm/mm.ts';
+import type { PageIo } from '../cache/page-io.ts';
+import { RA_MAX, ReadaheadState, type ReadaheadIo } from '../mm/readahead.ts';
+
+/** Flags of open, with Linux's values. */
+export const O = {
+  rdonly: 0,
+  wronly: 1,
+  rdwr: 2,
+  creat: 0o100,
+  excl: 0o200,
+  trunc: 0o1000,
+  append: 0o2000,
+  sync: 0o10000,
+  direct: 0o40000,
+  directory: 0o200000,
+  nofollow: 0o400000,
+} as const;
+/** Every bit that `O` names; a mode of access of 3 opens for neither reading nor writing. */
+export const OPEN_FLAGS = Object.values(O).reduce<number>((all, flag) => all | flag, 0);
+export const ACCESS_MODE = 3;
+// What every read asks, as constants of this file: one of another module is loaded, and checked, each time it is named.
+const UPTODATE = PG.uptodate;
+/** Faults that may miss in excess of those that hit, until no pages are read around them any more. */
+const MMAP_LOTSAMISS = 100;
+
+/** An open file. */
+export class OpenFile {
+  readonly inode: Inode;
+  readonly readahead = new ReadaheadState();
+  /** Faults in a mapping of it that found their page, and that did not. */
+  mmapHit = 0;
+  mmapMiss = 0;
+  /** Offset of the next read, bytes. */
+  position = 0;
+  /** Page at which readahead is asked again. */
+  nextReadahead = 0;
+  /** Page that was read last: a second read of it does not count as another access. */
+  previousPage = -1;
+
+  /** Calls that run now: a file that is closed meanwhile lives until they have ended. */
+  users = 0;
+  isClosed = false;
+  /** Whether the program has said that it reads from front to back. */
+  isSequential = false;
+  readonly isReadable: boolean;
+  readonly isWritable: boolean;
+  readonly isAppending: boolean;
+  readonly isSynchronous: boolean;
+  readonly isDirect: boolean;
+  /** Whether a write is more than storing bytes in the cache. */
+  readonly needsProcess: boolean;
+  /** Whether it has bytes that a program may read and write. */
+  readonly isRegular: boolean;
+
+  constructor(inode: Inode, flags: number = O.rdonly) {
+    this.inode = inode;
+    const access = flags & ACCESS_MODE;
+    this.isReadable = access === O.rdonly || access === O.rdwr;
+    this.isWritable = access === O.wronly || access === O.rdwr;
+    this.isAppending = (flags & O.append) !== 0;
+    this.isSynchronous = (flags & O.sync) !== 0;
+    this.isDirect = (flags & O.direct) !== 0;
+    this.needsProcess = this.isAppending || this.isSynchronous || this.isDirect;
+    this.isRegular = inode.isRegular;
+  }
+}
+
+/** fput: a call or a mapping has no more use for an open file; the last one after `close` lets the inode go. */
+export function fput(inodes: Ext2Inodes, file: OpenFile): Process {
+  return --file.users === 0 && file.isClosed ? inodes.iput(file.inode) : NOTHING;
+}
+
+export class FileMap {
+  readonly #cpu: CpuClock;
+  readonly #memory: GuestMemory;
+  readonly #costs: KernelCosts;
+  readonly #mm: MemoryManagement;
+  readonly #io: PageIo;
+  /** File whose readahead is being asked: #readaheadIo answers for it. Set before each question. */
+  #asked: Inode | undefined;
+  readonly #readaheadIo: ReadaheadIo;
+
+  constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, io: PageIo) {
+    this.#cpu = env.cpu;
+    this.#memory = env.memory;
+    this.#costs = costs;
+    this.#mm = mm;
+    this.#io = io;
+    this.#readaheadIo = {
+      absent: (start, count) => this.#absent(start, count),
+      isCongested: () => io.isCongested,
+    };
+  }
+
+  /**
+   * Reads up to `length` bytes at `position` into dst[offset …], as far as that needs no waiting.
+   * @returns the bytes read (less than `length` only at the end of the file), or, when the rest must wait, the
+   * bitwise complement of the bytes read so far: pass those to `readRest`.
+   */
+  readNow(file: OpenFile, dst: Uint8Array, offset: number, position: number, length: number): number {
+    file.nextReadahead = Math.floor(position / PAGE_SIZE);
+    return this.#copyCached(file, dst, offset, position, length, 0);
+  }
+
+  /**
+   * The rest of a read that had to wait after `done` bytes. Returns the bytes read in all, fewer than there are when an error stopped it
+   * after some; throws EIO, ENOMEM when it stopped before any.
+   */
+  *readRest(
+    file: OpenFile,
+    dst: Uint8Array,
+    offset: number,
+    position: number,
+    length: number,
+    done: number,
+  ): Process<number> {
+    let total = ~done;
+    while (total < 0) {
+      const reached = ~total;
+      try {
+        yield* this.#makeReady(file, Math.floor((position + reached) / PAGE_SIZE));
+      } catch (error) {
+        if (!(error instanceof ModelError) || reached === 0) throw error;
+        return reached;
+      }
+      total = this.#copyCached(file, dst, offset, position, length, reached);
+    }
+    return total;
+  }
+
+  /**
+   * What filemap_nopage reads ahead for a fault at page `index`: with sequential access in mind the next window, else the pages
+   * around it, as long as that has proved to be of use.
+   */
+  *readAround(file: OpenFile, index: number): Process {
+    const { readahead, inode } = file;
+    const { max } = readahead;
+    if (max === 0) return;
+    if (file.isSequential) {
+      this.#asked = inode;
+      readahead.access(index, 1, this.#readaheadIo);
+      yield* this.#startReadahead(file);
+      if (this.#mm.cache.find(inode.space, index) === NO_PAGE) readahead.noteMiss();
+      return;
+    }
+    if (this.#mm.cache.find(inode.space, index) !== NO_PAGE) {
+      file.mmapHit++;
+      return;
+    }
+    if (++file.mmapMiss > file.mmapHit + MMAP_LOTSAMISS) return;
+    yield* this.#io.readAhead(inode, Math.max(0, index - (max >>> 1)), max);
+  }
+
+  /** force_page_cache_readahead: starts reading a range, 32 pages at a time; of half the free and inactive pages at most (max_sane_readahead). */
+  *readahead(inode: Inode, start: number, count: number): Process {
+    const sane = Math.floor((this.#mm.lru.nrInactive + this.#mm.allocator.freeCount) / 2);
+    const end = Math.min(start + Math.min(count, sane), inode.pageCount);
+    for (let at = start; at < end; at += RA_MAX) {
+      yield* this.#io.readAhead(inode, at, Math.min(RA_MAX, end - at));
+      yield* this.#cpu.settle();
+    }
+  }
+
+  #copyCached(
+    file: OpenFile,
+    dst: Uint8Array,
+    offset: number,
+    position: number,
+    length: number,
+    alreadyDone: number,
+  ): number {
+    const { inode } = file;
+    const { cache, lru, map } = this.#mm;
+    const memory = this.#memory;
+    const cpu = this.#cpu;
+    const end = Math.min(length, inode.size - position);
+    const { pageLookupNs, copyNsPerByte } = this.#costs;
+    let done = alreadyDone;
+    while (done < end) {
+      const at = position + done;
+      const index = at < 0x8000_0000 ? at >>> 12 : Math.floor(at / PAGE_SIZE);
+      if (index === file.nextReadahead) {
+        this.#asked = inode;
+        const last = Math.floor((position + end - 1) / PAGE_SIZE);
+        file.nextReadahead = file.readahead.access(index, last - index + 1, this.#readaheadIo);
+        if (file.readahead.hasBatch) return ~done;
+      }
+      const pfn = cache.find(inode.space, index);
+      if (pfn < 0 || (map.flagsOf(pfn) & UPTODATE) === 0) return ~done;
+      if (file.previousPage !== index) lru.markAccessed(pfn);
+      file.previousPage = index;
+      const inPage = at - index * PAGE_SIZE;
+      const bytes = Math.min(PAGE_SIZE - inPage, end - done);
+      memory.copyOut(pfn, inPage, dst, offset + done, bytes);
+      cpu.charge(pageLookupNs + bytes * copyNsPerByte);
+      done += bytes;
+    }
+    return Math.max(done, 0);
+  }
+
+  *#makeReady(file: OpenFile, index: number): Process {
+    yield* this.#startReadahead(file);
+    if (this.#io.find(file.inode.space, index) !== undefined || index >= file.inode.pageCount) return;
+    if (this.#mm.cache.find(file.inode.space, index) === NO_PAGE) file.readahead.noteMiss();
+    try {
+      yield* this.#io.getPage(file.inode, index);
+    } catch (error) {
+      // The file was cut short meanwhile: the reader finds its end.
+      if (index < file.inode.pageCount) throw error;
+    }
+  }
+
+  *#startReadahead(file: OpenFile): Process {
+    while (file.readahead.hasBatch) {
+      const { batchStart, batchCount } = file.readahead;
+      file.readahead.takeBatch();
+      yield* this.#io.readAhead(file.inode, batchStart, batchCount);
+    }
+  }
+
+  #absent(start: number, count: number): number {
+    const inode = this.#asked!;
+    const end = Math.min(start + count, inode.pageCount);
+    let absent = 0;
+    for (let index = start; index < end; index++) if (this.#mm.cache.find(inode.space, index) === NO_PAGE) absent++;
+    return absent;
+  }
+}

@@ -1,0 +1,307 @@
+/**
+ * Path lookup through the dentry cache (fs/namei.c of 2.6.12). Symbolic links are followed up to 40 in one call, and up to 5 of
+ * which each lies in the text of the one before. Names are bytes on the disk and strings here, one for each sequence of bytes
+ * (base/text.ts): that string is what the dentry cache knows a name by.
+ *
+ * A name that is not in the cache is looked up under the
+ * directory's i_sem, held until its inode is in memory, and whoever changes a directory, under that lock too, tells it here (`setDentry`): so the cache never
+ * disagrees with the disk. A directory that is removed is empty: what the cache says of it holds for the next of its number too.
+ */
+
+import { ModelError } from '../../base/errno.ts';
+import { canonicalText, decodeText, encodeText } from '../../base/text.ts';
+import { EXT2_FAST_SYMLINK_MAX, EXT2_NAME_MAX, EXT2_ROOT_INO } from '../../format/ext2.ts';
+import { Ino, PAGE_SIZE } from '../../base/units.ts';
+import type { Process } from '../../sim/index.ts';
+import type { GuestEnvironment } from '../../xen/public/index.ts';
+import type { KernelCosts } from '../costs.ts';
+import { UNKNOWN, type DentryCache } from '../fs/dcache.ts';
+import type { Ext2Directories } from '../fs/ext2/dir.ts';
+import type { Ext2Inodes } from '../fs/ext2/iget.ts';
+import { isFastSymlink } from '../fs/ext2/pages.ts';
+import type { Inode } from '../fs/inode.ts';
+import type { PageIo } from '../cache/page-io.ts';
+
+/** Symbolic links followed in one call at most. */
+const MAX_TOTAL_LINKS = 40;
+/** Links being followed at a time at most, each in the text of the one before (MAX_NESTED_LINKS). */
+const MAX_NESTED_LINKS = 5;
+/** Longest path with the zero that ends it, bytes. */
+const PATH_MAX = 4096;
+
+/** Symbolic links that a call has followed so far, in all the paths that it walks for one. */
+export interface LinkCount {
+  total: number;
+}
+
+/** Where a name is, or would be. */
+export interface Place {
+  /** With a reference. */
+  readonly parent: Inode;
+  readonly name: string;
+  /** Whether slashes followed it. */
+  readonly hasSlash: boolean;
+}
+
+export class PathWalker {
+  readonly #env: GuestEnvironment;
+  readonly #costs: KernelCosts;
+  readonly #io: PageIo;
+  readonly #inodes: Ext2Inodes;
+  readonly #directories: Ext2Directories;
+  readonly #dentries: DentryCache;
+
+  constructor(
+    env: GuestEnvironment,
+    costs: KernelCosts,
+    io: PageIo,
+    inodes: Ext2Inodes,
+    directories: Ext2Directories,
+    dentries: DentryCache,
+  ) {
+    this.#env = env;
+    this.#costs = costs;
+    this.#io = io;
+    this.#inodes = inodes;
+    this.#directories = directories;
+    this.#dentries = dentries;
+  }
+
+  /**
+   * path_lookup from the root: the inode, with a reference that the caller gives back. What a slash or a dot at the end
+   * follows must be a directory, or a link to one; so in the text of a link. Throws ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EIO, ENOMEM.
+   * @param follow whether a symbolic link at the end is followed
+   */
+  *walk(path: string, follow: boolean): Process<Inode> {
+    return yield* this.#walk(checkPath(path), follow, { total: 0 }, undefined);
+  }
+
+  /** @param from where a relative path begins, when that is not the root */
+  *#walk(path: string, follow: boolean, links: LinkCount, from: Inode | undefined): Process<Inode> {
+    let mustBeDirectory = endsAsDirectory(path);
+    // Who walks from a directory holds it: it is in memory.
+    let at = this.#cached(from?.ino ?? EXT2_ROOT_INO) ?? (yield* this.#inodes.root());
+    /** The path, and the texts of the links that are being followed, each in the one before. */
+    const texts = [{ names: split(path), next: 0 }];
+    for (;;) {
+      // A text ends when its last name has been looked up: a link of that name is still followed in it.
+      while (texts.length > 0 && texts.at(-1)!.next === texts.at(-1)!.names.length) texts.pop();
+      const text = texts.at(-1);
+      if (text === undefined) break;
+      const next = yield* this.#step(at, text.names[text.next++]!);
+      const isLast = texts.every(({ names, next: done }) => done === names.length);
+      if (!next.isSymlink || (isLast && !follow && !mustBeDirectory)) {
+        yield* this.#inodes.iput(at);
+        at = next;
+        continue;
+      }
+      if (texts.length > MAX_NESTED_LINKS || links.total === MAX_TOTAL_LINKS) {
+        yield* this.#inodes.iput(at);
+        yield* this.#inodes.iput(next);
+        throw new ModelError('ELOOP', `too many symbolic links in ${path}`);
+      }
+      links.total++;
+      const target = yield* this.#withReference(next, this.readlink(next), at);
+      if (isLast && endsAsDirectory(target)) mustBeDirectory = true;
+      if (target.startsWith('/')) {
+        yield* this.#inodes.iput(at);
+        at = yield* this.#inodes.root();
+      }
+      texts.push({ names: split(target), next: 0 });
+    }
+    if (!mustBeDirectory || at.isDirectory) return at;
+    yield* this.#inodes.iput(at);
+    throw new ModelError('ENOTDIR', path);
+  }
+
+  /** What `walk` would return without waiting, when no symbolic link is on the way; undefined when it would wait, follow or throw. */
+  walkCached(path: string, follow: boolean): Inode | undefined {
+    // What `walk` throws for a path as such, or asks of what a slash or a dot at its end follows, is left to it. A name that is not
+    // as `checkPath` spells it is in no dentry.
+    if (path === '' || path.length * 3 >= PATH_MAX || path.endsWith('/') || path.endsWith('/.')) return undefined;
+    return this.#walkCached(path, follow, false);
+  }
+
+  #walkCached(path: string, follow: boolean, mustBeDirectory: boolean): Inode | undefined {
+    const inodes = this.#inodes;
+    const names = split(path);
+    let at = this.#cached(EXT2_ROOT_INO);
+    for (let i = 0; at !== undefined && i < names.length; i++) {
+      const ino = at.isDirectory ? this.findDentry(at, names[i]!) : undefined;
+      const next: Inode | undefined = ino === undefined ? undefined : inodes.get(Ino(ino));
+      inodes.put(at);
+      at = next;
+      if (at?.isSymlink !== true || (!follow && i === names.length - 1)) continue;
+      inodes.put(at);
+      at = undefined;
+    }
+    if (mustBeDirectory && at?.isDirectory === false) {
+      inodes.put(at);
+      at = undefined;
+    }
+    // One by one, as a walk that waits is charged: sums of fractions depend on the order.
+    if (at !== undefined) for (let i = 0; i < names.length; i++) this.#env.cpu.charge(this.#costs.pathComponentNs);
+    return at;
+  }
+
+  /** The directory of that number, with a reference, when it is in memory. */
+  #cached(ino: number): Inode | undefined {
+    const inode = this.#inodes.get(Ino(ino));
+    if (inode === undefined || inode.isDirectory) return inode;
+    this.#inodes.put(inode);
+    return undefined;
+  }
+
+  /**
+   * LOOKUP_PARENT: the directory that holds, or would hold, the last component of a path, with a reference, and that
+   * component; "", "." and ".." name no entry, and the caller says what that means. Throws as `walk` does.
+   */
+  walkParent(path: string, links: LinkCount = { total: 0 }): Process<Place> {
+    return this.#walkParent(checkPath(path), links, undefined);
+  }
+
+  /** The same for the text of a symbolic link that was found in `directory`. */
+  walkLink(text: string, directory: Inode, links: LinkCount): Process<Place> {
+    return this.#walkParent(text, links, text.startsWith('/') ? undefined : directory);
+  }
+
+  /**
+   * What `walkParent` would return without waiting, when no symbolic link is on the way; undefined when it would wait or follow, or
+   * what is above is no directory. Throws what `walkParent` throws for a path as such.
+   */
+  walkParentCached(path: string): Place | undefined {
+    const checked = checkPath(path);
+    const end = endOfLast(checked);
+    const start = checked.lastIndexOf('/', end - 1) + 1;
+    const parent = this.#walkCached(checked.slice(0, start), true, true);
+    if (parent === undefined) return undefined;
+    return { parent, name: checked.slice(start, end), hasSlash: end < checked.length };
+  }
+
+  *#walkParent(path: string, links: LinkCount, from: Inode | undefined): Process<Place> {
+    const end = endOfLast(path);
+    const start = path.lastIndexOf('/', end - 1) + 1;
+    const parent = yield* this.#walk(path.slice(0, start), true, links, from);
+    if (!parent.isDirectory) {
+      yield* this.#inodes.iput(parent);
+      throw new ModelError('ENOTDIR', path);
+    }
+    return { parent, name: path.slice(start, end), hasSlash: end < path.length };
+  }
+
+  /** The inode number of a name, 0 when there is none; the caller holds the directory's i_sem. Throws EIO, ENOMEM. */
+  *lookupLocked(directory: Inode, name: string): Process<number> {
+    const known = this.findDentry(directory, name);
+    if (known !== undefined) return known;
+    if (encodeText(name).length > EXT2_NAME_MAX) throw new ModelError('ENAMETOOLONG', name);
+    const object = yield* this.#dentries.allocate();
+    try {
+      const ino = yield* this.#directories.find(directory, name);
+      this.#dentries.add(directory.ino, name, ino, object);
+      return ino;
+    } catch (error) {
+      this.#dentries.free(object);
+      throw error;
+    }
+  }
+
+  /** The inode number of a name as the dentry cache has it, 0 for a name that is known not to be; undefined when it is not there. */
+  findDentry(directory: Inode, name: string): number | undefined {
+    const ino = this.#dentries.lookup(directory.ino, name);
+    return ino === UNKNOWN ? undefined : ino;
+  }
+
+  /** What a name of a directory means from now on; 0: nothing. */
+  setDentry(directory: Inode, name: string, ino: number): void {
+    this.#dentries.set(directory.ino, name, ino);
+  }
+
+  /** A directory was removed: the next of its number has another parent. */
+  forgetParent(directory: Inode): void {
+    this.#dentries.forget(directory.ino, '..');
+  }
+
+  /** The text of a symbolic link, which ends at a zero byte. Throws EIO when it makes no sense. */
+  *readlink(inode: Inode): Process<string> {
+    const { size, fields } = inode;
+    const isFast = isFastSymlink(inode);
+    if (size === 0 || size > (isFast ? EXT2_FAST_SYMLINK_MAX : PAGE_SIZE))
+      throw new ModelError('EIO', `symbolic link ${inode.ino} has the size ${size}`);
+    const text = new Uint8Array(size);
+    if (isFast) {
+      for (let i = 0; i < size; i++) text[i] = fields.pointers[i >>> 2]! >>> (8 * (i & 3));
+    } else {
+      const pfn = yield* this.#io.getPage(inode, 0);
+      this.#env.memory.copyOut(pfn, 0, text, 0, size);
+    }
+    const end = text.indexOf(0);
+    if (end === 0) throw new ModelError('EIO', `symbolic link ${inode.ino} has no text`);
+    return decodeText(end < 0 ? text : text.subarray(0, end));
+  }
+
+  /** One component: gives back no reference of `directory`, except when it throws. */
+  *#step(directory: Inode, name: string): Process<Inode> {
+    this.#env.cpu.charge(this.#costs.pathComponentNs);
+    return yield* this.#withReference(undefined, this.#lookup(directory, name), directory);
+  }
+
+  *#lookup(directory: Inode, name: string): Process<Inode> {
+    if (!directory.isDirectory) throw new ModelError('ENOTDIR', `inode ${directory.ino} is no directory`);
+    const known = this.findDentry(directory, name);
+    if (known === 0) throw noEntry(directory, name);
+    const cached = known === undefined ? undefined : this.#inodes.get(Ino(known));
+    if (cached !== undefined) return cached;
+    // Under i_sem until there is a reference: else the name may go meanwhile, and its number be another file's.
+    if (!directory.sem.tryAcquire()) yield* directory.sem.acquire();
+    try {
+      const ino = yield* this.lookupLocked(directory, name);
+      if (ino === 0) throw noEntry(directory, name);
+      return this.#inodes.get(Ino(ino)) ?? (yield* this.#inodes.iget(ino));
+    } finally {
+      directory.sem.release();
+    }
+  }
+
+  /** Runs `process`; gives back `held` when it ends and `onError` too when it throws. */
+  *#withReference<T>(held: Inode | undefined, process: Process<T>, onError: Inode): Process<T> {
+    try {
+      return yield* process;
+    } catch (error) {
+      yield* this.#inodes.iput(onError);
+      throw error;
+    } finally {
+      if (held !== undefined) yield* this.#inodes.iput(held);
+    }
+  }
+}
+
+function noEntry(directory: Inode, name: string): ModelError {
+  return new ModelError('ENOENT', `no entry ${name} in directory ${directory.ino}`);
+}
+
+/** getname: the path with its names as the dentry cache has them. Throws ENOENT, ENAMETOOLONG, and EINVAL for a zero, which would end it. */
+function checkPath(path: string): string {
+  if (path === '') throw new ModelError('ENOENT', 'the path is empty');
+  // A character has three bytes at most.
+  if (path.length * 3 >= PATH_MAX && encodeText(path).length >= PATH_MAX)
+    throw new ModelError('ENAMETOOLONG', `the path is ${path.length} characters long`);
+  if (path.includes('\0')) throw new ModelError('EINVAL', 'there is a zero in the path');
+  return canonicalText(path);
+}
+
+/** Where the last component of a path ends: in front of the slashes that follow it. */
+function endOfLast(path: string): number {
+  let end = path.length;
+  while (end > 0 && path[end - 1] === '/') end--;
+  return end;
+}
+
+/** Whether what a path, or the text of a symbolic link, names must be a directory, and a link there is followed. */
+function endsAsDirectory(path: string): boolean {
+  return /\/\.?$/.test(path);
+}
+
+function split(path: string): string[] {
+  if (path === '' || path === '/') return [];
+  return path.split('/').filter((component) => component !== '' && component !== '.');
+}

@@ -1,0 +1,241 @@
+/**
+ * The life of an inode on ext2 and ext3: it is read from its table, or made, and deleted (fs/ext2/inode.c and ialloc.c of 2.6.12:
+ * ext2_read_inode, ext2_new_inode, ext2_delete_inode). The inode cache of inode.ts, which knows how to fill itself.
+ *
+ * An inode whose last link and last use are gone is deleted: its pages are dropped, its blocks and its number freed, its time
+ * of deletion written. One that a crash has left in use without a name (ext2/orphan.ts) is deleted by the next mount.
+ *
+ * Whoever gives up the last use is not told that something could not be freed: the superblock is, and so e2fsck. All that can be
+ * freed is; without its place in the inode table nothing is.
+ */
+
+import { ModelError } from '../../../base/errno.ts';
+import { Ino } from '../../../base/units.ts';
+import { EXT2_MODE, EXT2_ROOT_INO, EXT2_TRIPLE_INDIRECT } from '../../../format/ext2.ts';
+import { NOTHING, type CpuClock, type Process } from '../../../sim/index.ts';
+import type { GuestEnvironment } from '../../../xen/public/index.ts';
+import type { Buffers } from '../buffer.ts';
+import type { KernelCosts } from '../../costs.ts';
+import type { Ext2Changes } from './change.ts';
+import { DirectoryIndex } from './dir-index.ts';
+import { freeInode, isInodeInUse, newInode } from './ialloc.ts';
+import { hasBlocks, type Ext2Pages } from './pages.ts';
+import { releaseAttributes } from './xattr.ts';
+import { Inode, InodeCache } from '../inode.ts';
+import type { MemoryManagement } from '../../mm/mm.ts';
+import type { PageIo } from '../../cache/page-io.ts';
+import type { Writeback } from '../../cache/fs-writeback.ts';
+import type { SlabCache } from '../../cache/slab.ts';
+import { truncatePages } from '../../cache/truncate.ts';
+
+/** What of the file system is named in the cache-mapping table. */
+export interface NamingPolicy {
+  readonly files: boolean;
+  /** Directories and the block device's own pages. */
+  readonly metadata: boolean;
+}
+
+export class Ext2Inodes extends InodeCache {
+  readonly #cpu: CpuClock;
+  readonly #costs: KernelCosts;
+  readonly #mm: MemoryManagement;
+  readonly #io: PageIo;
+  readonly #writeback: Writeback;
+  readonly #policy: NamingPolicy;
+  readonly #changes: Ext2Changes;
+  readonly #pages: Ext2Pages;
+
+  constructor(
+    env: GuestEnvironment,
+    costs: KernelCosts,
+    mm: MemoryManagement,
+    io: PageIo,
+    writeback: Writeback,
+    policy: NamingPolicy,
+    slab: SlabCache,
+    buffers: Buffers,
+    changes: Ext2Changes,
+    pages: Ext2Pages,
+  ) {
+    super(mm, slab, buffers);
+    this.#cpu = env.cpu;
+    this.#costs = costs;
+    this.#mm = mm;
+    this.#io = io;
+    this.#writeback = writeback;
+    this.#policy = policy;
+    this.#changes = changes;
+    this.#pages = pages;
+  }
+
+  /** The root directory, with a reference. Throws EIO when inode 2 is no directory. */
+  *root(): Process<Inode> {
+    const root = this.get(Ino(EXT2_ROOT_INO)) ?? (yield* this.iget(EXT2_ROOT_INO));
+    if (root.isDirectory) return root;
+    this.put(root);
+    throw new ModelError('EIO', 'ext2: the root inode is no directory');
+  }
+
+  /** ext2_read_inode: the inode, with a reference. Throws EIO when it is out of range, not in use or makes no sense. */
+  *iget(number: number): Process<Inode> {
+    const { geometry } = this.#changes;
+    if (number < 1 || number > geometry.inodeCount) throw new ModelError('EIO', `ext2: there is no inode ${number}`);
+    return yield* this.#read(number, false);
+  }
+
+  /** ext2_iget, or ext3_orphan_get for an inode that may have no name. */
+  *#read(number: number, isOrphan: boolean): Process<Inode> {
+    const ino = Ino(number);
+    const cached = this.get(ino);
+    if (cached !== undefined) return cached;
+    const object = yield* this.allocate();
+    try {
+      const table = this.#changes.inodeTable;
+      const pfn = table.find(number) ?? (yield* table.bread(number));
+      // Another process may have read it while this one waited.
+      const raced = this.get(ino);
+      if (raced !== undefined) {
+        this.free(object);
+        return raced;
+      }
+      this.#cpu.charge(this.#costs.inodeFillNs);
+      const inode = this.#instantiate(table.read(pfn, ino, isOrphan));
+      // Before it left memory it may have been changed in any transaction up to now.
+      inode.tid = inode.syncTid = this.#changes.journal?.lastTid ?? -1;
+      this.add(inode, object);
+      return inode;
+    } catch (error) {
+      this.free(object);
+      throw error;
+    }
+  }
+
+  /** iput: gives a reference back; the last one of an inode without links deletes it. */
+  iput(inode: Inode): Process {
+    this.put(inode);
+    return inode.references === 0 && inode.fields.links === 0 ? this.#delete(inode) : NOTHING;
+  }
+
+  /**
+   * ext2_new_inode: an inode with one reference, in no directory yet (its links are 0).
+   * Throws ENOSPC, ENOMEM, EIO, EROFS.
+   * @param mode type and permissions
+   */
+  *create(directory: Inode, mode: number): Process<Inode> {
+    const { superblock } = this.#changes;
+    superblock.beginChange();
+    const object = yield* this.allocate();
+    let born: { ino: number; generation: number };
+    try {
+      born = yield* newInode(superblock, directory.ino, mode);
+      if (this.has(Ino(born.ino))) {
+        superblock.error(`ext2: inode ${born.ino} is in use, but free in its bitmap`);
+        throw new ModelError('EIO', `ext2: inode ${born.ino}`);
+      }
+    } catch (error) {
+      this.free(object);
+      throw error;
+    }
+    const now = superblock.now();
+    const inode = this.#instantiate({
+      ino: Ino(born.ino),
+      generation: born.generation,
+      mode,
+      uid: 0,
+      gid: 0,
+      links: 0,
+      size: 0,
+      atime: now,
+      mtime: now,
+      ctime: now,
+      dtime: 0,
+      flags: 0,
+      pointers: new Uint32Array(EXT2_TRIPLE_INDIRECT + 1),
+      sectors: 0,
+      fileAcl: 0,
+    });
+    this.#cpu.charge(this.#costs.inodeFillNs);
+    this.add(inode, object);
+    inode.isSizeDirty = true;
+    this.#changes.markInodeDirty(inode);
+    return inode;
+  }
+
+  /** ext2_delete_inode. */
+  *#delete(inode: Inode): Process {
+    this.delete(inode);
+    try {
+      yield* this.#changes.change(() => this.#freeOnDisk(inode));
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      this.#changes.superblock.error(`ext2: inode ${inode.ino} is not deleted: ${error.message}`);
+      yield* truncatePages(this.#mm, this.#io, inode.space, 0);
+    }
+    inode.isInodeDirty = false;
+    this.#writeback.forget(inode.space);
+    this.destroy(inode);
+  }
+
+  *#freeOnDisk(inode: Inode): Process {
+    const { fields } = inode;
+    const { superblock, journal, map, inodeTable } = this.#changes;
+    superblock.beginChange();
+    if (!this.#changes.isPrepared(inode)) yield* this.#changes.prepare(inode);
+    yield* journal?.waitForData(inode) ?? NOTHING;
+    journal?.forgetMapping(inode);
+    yield* truncatePages(this.#mm, this.#io, inode.space, 0);
+    if (hasBlocks(inode)) {
+      fields.size = 0;
+      yield* map.truncate(inode, 0);
+    }
+    yield* releaseAttributes(superblock, inode);
+    yield* this.#changes.removeOrphan(inode);
+    fields.dtime = superblock.now();
+    inode.isInodeDirty = true;
+    yield* inodeTable.store(inode);
+    yield* freeInode(superblock, inode.ino, inode.isDirectory);
+  }
+
+  /** ext3_orphan_cleanup. The list of a file system with errors is given up, and so is what lies behind a bad entry. */
+  *deleteOrphans(): Process {
+    const changes = this.#changes;
+    const { orphans: list } = changes;
+    const first = yield* list.first();
+    const orphans = changes.superblock.hasErrors ? [] : yield* this.#readOrphans(first);
+    list.restore(orphans);
+    if (first !== 0 && orphans.length === 0) yield* changes.change(() => list.clear());
+    for (const inode of orphans) {
+      try {
+        if (inode.fields.links > 0) yield* changes.change(() => this.#pages.finishTruncation(inode));
+      } catch (error) {
+        // As when its last use ends: what cannot be freed now is found by e2fsck.
+        if (!(error instanceof ModelError)) throw error;
+      }
+      yield* this.iput(inode);
+    }
+  }
+
+  /** The orphans, up to the first that cannot be one, or is on the list twice. */
+  *#readOrphans(first: number): Process<Inode[]> {
+    const { firstInode, inodeCount } = this.#changes.geometry;
+    const orphans: Inode[] = [];
+    try {
+      for (let ino = first; ino !== 0; ino = orphans.at(-1)!.fields.dtime) {
+        if (ino < firstInode || ino > inodeCount || this.has(Ino(ino))) break;
+        if (!(yield* isInodeInUse(this.#changes.superblock, ino))) break;
+        orphans.push(yield* this.#read(ino, true));
+      }
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+    }
+    return orphans;
+  }
+
+  #instantiate(fields: Inode['fields']): Inode {
+    const { ino, generation, mode } = fields;
+    const type = mode & EXT2_MODE.typeMask;
+    const named = type === EXT2_MODE.regular ? this.#policy.files : this.#policy.metadata;
+    const index = type === EXT2_MODE.directory ? new DirectoryIndex() : undefined;
+    return new Inode(fields, this.#mm.cache.open(ino, generation, named, index), this.#pages, this, index);
+  }
+}

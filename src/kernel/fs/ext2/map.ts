@@ -1,0 +1,378 @@
+/**
+ * The map from the pages of a file to blocks (fs/ext2/inode.c of 2.6.12: ext2_get_block, ext2_truncate).
+ *
+ * Twelve direct pointers in the inode, then trees of indirect blocks of depth one, two and three. Looking up does not wait
+ * (`blockNow`); allocating and freeing do, under the inode's mapLock. Every pointer on the disk is checked before it is used.
+ *
+ * The blocks that are missing on the way to a page become the file's by one store, after all of them were allocated; when one
+ * cannot be had, the others are given back. Truncation that meets an indirect block which cannot be read notes an error of the file
+ * system, clears the pointer to it, and goes on with the others.
+ *
+ * Differs from the original: no preallocation of eight blocks.
+ */
+
+import { ModelError } from '../../../base/errno.ts';
+import { PAGE_SIZE } from '../../../base/units.ts';
+import {
+  blockPath,
+  EXT2_DIRECT_BLOCKS,
+  EXT2_DOUBLE_INDIRECT,
+  EXT2_INDIRECT,
+  EXT2_MAX_FILE_BLOCKS,
+  EXT2_POINTERS_PER_BLOCK,
+  EXT2_TRIPLE_INDIRECT,
+  inodeLocation,
+} from '../../../format/ext2.ts';
+import { NOTHING, type Process } from '../../../sim/index.ts';
+import { freeBlocks, newBlock, type Freeing } from './balloc.ts';
+import type { Ext2Super } from './super.ts';
+import type { Inode } from '../inode.ts';
+import { HOLE, NEEDS_METADATA } from '../../cache/page-io.ts';
+
+const SINGLE_END = EXT2_DIRECT_BLOCKS + EXT2_POINTERS_PER_BLOCK;
+const DOUBLE_END = SINGLE_END + EXT2_POINTERS_PER_BLOCK ** 2;
+/** Pages below a pointer that leads through so many indirect blocks. */
+const SPANS = [1, EXT2_POINTERS_PER_BLOCK, EXT2_POINTERS_PER_BLOCK ** 2, EXT2_POINTERS_PER_BLOCK ** 3] as const;
+/** 512-byte sectors of a block. */
+export const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
+
+export class Ext2Map {
+  readonly #super: Ext2Super;
+  readonly #markDirty: (inode: Inode) => void;
+  readonly #onNewBlock: (inode: Inode, index: number) => void;
+  /** Set by #through when it meets an indirect block that is not in memory; read by loadMetadata right after. */
+  #missing = 0;
+
+  /**
+   * @param markDirty called when pointers or sectors of an inode have changed
+   * @param onNewBlock called when a page of an inode has been given a block
+   */
+  constructor(
+    superblock: Ext2Super,
+    markDirty: (inode: Inode) => void,
+    onNewBlock: (inode: Inode, index: number) => void,
+  ) {
+    this.#super = superblock;
+    this.#markDirty = markDirty;
+    this.#onNewBlock = onNewBlock;
+  }
+
+  /** ext2_get_block without waiting or allocating. Throws EIO when a pointer leads outside the file system. */
+  blockNow(inode: Inode, index: number): number {
+    const { pointers } = inode.fields;
+    if (index < EXT2_DIRECT_BLOCKS) return this.#checked(pointers[index]!, inode);
+    if (index < SINGLE_END) return this.#through(inode, pointers[EXT2_INDIRECT]!, index - EXT2_DIRECT_BLOCKS, 1);
+    if (index < DOUBLE_END) return this.#through(inode, pointers[EXT2_DOUBLE_INDIRECT]!, index - SINGLE_END, 2);
+    return this.#through(inode, pointers[EXT2_TRIPLE_INDIRECT]!, index - DOUBLE_END, 3);
+  }
+
+  /** Reads the first indirect block that blockNow lacks. */
+  *loadMetadata(inode: Inode, index: number): Process {
+    this.#missing = 0;
+    if (this.blockNow(inode, index) === NEEDS_METADATA) yield* this.#super.buffers.bread(this.#missing);
+  }
+
+  /** Block 11, and the last entry of every indirect block. */
+  isBoundary(index: number): boolean {
+    return (
+      index === EXT2_DIRECT_BLOCKS - 1 ||
+      (index >= EXT2_DIRECT_BLOCKS && (index - EXT2_DIRECT_BLOCKS + 1) % EXT2_POINTERS_PER_BLOCK === 0)
+    );
+  }
+
+  /** ext2_get_block that allocates: the block of a page. Throws EFBIG, ENOSPC, EIO, EROFS. */
+  *blockForWrite(inode: Inode, index: number): Process<number> {
+    if (index >= EXT2_MAX_FILE_BLOCKS) throw new ModelError('EFBIG', `inode ${inode.ino} cannot have a page ${index}`);
+    if (!inode.mapLock.tryAcquire()) yield* inode.mapLock.acquire();
+    try {
+      const { buffers } = this.#super;
+      const path = blockPath(index);
+      const { pointers } = inode.fields;
+      let parent = 0;
+      let level = 0;
+      let block = this.#checked(pointers[path[0]!]!, inode);
+      let goal = block === HOLE ? this.#goal(inode, index, 0, path[0]!, pointers) : 0;
+      while (block !== HOLE && level < path.length - 1) {
+        parent = block;
+        const at = 4 * path[++level]!;
+        const pfn = buffers.find(parent) ?? (yield* buffers.bread(parent));
+        block = this.#checked(buffers.readU32(pfn, at), inode);
+        if (block !== HOLE) continue;
+        const before = at === 0 ? 0 : buffers.readU32(pfn, at - 4);
+        goal = this.#goal(inode, index, parent, -1, before === 0 ? [] : [before]);
+      }
+      if (block === HOLE) block = yield* this.#addBranch(inode, index, path, level, parent, goal);
+      inode.lastIndex = index;
+      inode.lastBlock = block;
+      return block;
+    } finally {
+      inode.mapLock.release();
+    }
+  }
+
+  /**
+   * ext2_alloc_branch and ext2_splice_branch: allocates what is missing of the path to a page, from `level` on, below the block
+   * `parent`, the first of it near `goal`. Returns the page's block, which is the file's now. Throws ENOSPC, EIO, EROFS, and then
+   * nothing has changed.
+   */
+  *#addBranch(
+    inode: Inode,
+    index: number,
+    path: readonly number[],
+    level: number,
+    parent: number,
+    goal: number,
+  ): Process<number> {
+    const leaf = path.length - 1;
+    const fresh: number[] = [];
+    let block = HOLE;
+    try {
+      for (let at = level; at <= leaf; at++) {
+        const above = block;
+        this.#super.beginChange();
+        block = yield* newBlock(this.#super, at === level ? goal : this.#goal(inode, index, above, -1, []));
+        fresh.push(block);
+        // Whatever the device's mapping holds of a block of data is dropped; one of pointers is zeroed there.
+        if (at === leaf) yield* this.#super.buffers.forget(block);
+        else yield* this.#super.buffers.getblk(block);
+        if (at > level) yield* this.#setPointer(above, path[at]!, block);
+      }
+      if (level === 0) inode.fields.pointers[path[0]!] = fresh[0]!;
+      else yield* this.#setPointer(parent, path[level]!, fresh[0]!);
+    } catch (error) {
+      for (const unused of fresh) yield* this.#giveBack(unused);
+      throw error;
+    }
+    if (level > 0) this.#addBuffer(inode, parent);
+    for (let i = 0; i < leaf - level; i++) this.#addBuffer(inode, fresh[i]!, index);
+    inode.fields.sectors += fresh.length * SECTORS_PER_BLOCK;
+    this.#changed(inode);
+    this.#onNewBlock(inode, index);
+    return block;
+  }
+
+  /** Stores a pointer in an indirect block. Throws EIO, EROFS. */
+  *#setPointer(parent: number, element: number, block: number): Process {
+    const { buffers } = this.#super;
+    buffers.writeU32(buffers.findForChange(parent) ?? (yield* buffers.breadForChange(parent)), 4 * element, block);
+  }
+
+  /** A new block is not needed after all. */
+  *#giveBack(block: number): Process {
+    const { buffers } = this.#super;
+    buffers.revoke(block);
+    yield* buffers.forget(block);
+    yield* freeBlocks(this.#super, block, 1);
+  }
+
+  /**
+   * A block that was allocated on the way to a page could not be written: the pointer to it is cleared, and what lies behind it is a
+   * hole. A block of data is free again, unless the file system has errors. An indirect block, which memory forgets, and what lies behind it stay in use.
+   * Throws EIO.
+   * @param lost the indirect block; undefined: the page's own
+   */
+  *withdraw(inode: Inode, index: number, lost?: number): Process {
+    if (!inode.mapLock.tryAcquire()) yield* inode.mapLock.acquire();
+    try {
+      const { buffers } = this.#super;
+      const { pointers } = inode.fields;
+      const path = blockPath(index);
+      let parent = 0;
+      let level = 0;
+      let block = this.#checked(pointers[path[0]!]!, inode);
+      while (block !== HOLE && block !== lost && level < path.length - 1) {
+        parent = block;
+        const pfn = buffers.find(parent) ?? (yield* buffers.bread(parent));
+        block = this.#checked(buffers.readU32(pfn, 4 * path[++level]!), inode);
+      }
+      if (block === HOLE || (lost !== undefined && block !== lost)) return;
+      if (level === 0) pointers[path[0]!] = 0;
+      else {
+        // Not for a change of the journal's: it has ended, if there is one.
+        buffers.writeU32(buffers.find(parent) ?? (yield* buffers.bread(parent)), 4 * path[level]!, 0);
+        this.#addBuffer(inode, parent);
+      }
+      inode.fields.sectors = Math.max(0, inode.fields.sectors - SECTORS_PER_BLOCK);
+      inode.lastIndex = -1;
+      this.#changed(inode);
+      if (lost !== undefined) {
+        inode.removeMetadataBlock(lost);
+        yield* buffers.forget(lost);
+      } else if (!this.#super.isReadOnly) yield* freeBlocks(this.#super, block, 1);
+    } finally {
+      inode.mapLock.release();
+    }
+  }
+
+  /** Before pages from `first` on are cut off: reads the indirect blocks that lead to pages on both sides of it. Throws EIO. */
+  prepareTruncation(inode: Inode, first: number): Process {
+    if (first >= EXT2_MAX_FILE_BLOCKS) return NOTHING;
+    const path = blockPath(first);
+    const root = this.#checked(inode.fields.pointers[path[0]!]!, inode);
+    return path.length === 1 ? NOTHING : this.#prepareBelow(root, inode, path);
+  }
+
+  *#prepareBelow(root: number, inode: Inode, path: readonly number[]): Process {
+    const { buffers } = this.#super;
+    let block = root;
+    for (let level = 1; block !== HOLE && path.slice(level).some((element) => element > 0); level++) {
+      const pfn = buffers.findForChange(block) ?? (yield* buffers.breadForChange(block));
+      block = this.#checked(buffers.readU32(pfn, 4 * path[level]!), inode);
+    }
+  }
+
+  /**
+   * ext2_truncate: frees every block from page `first` on, with the indirect blocks that lead to nothing else. What cannot be freed is
+   * an error of the file system. Throws EIO when it makes no sense to free any more.
+   */
+  *truncate(inode: Inode, first: number): Process {
+    if (!inode.mapLock.tryAcquire()) yield* inode.mapLock.acquire();
+    try {
+      const { pointers } = inode.fields;
+      inode.mapVersion++;
+      inode.lastIndex = -1;
+      const freed = new FreedRun(this.#super);
+      for (let i = first; i < EXT2_DIRECT_BLOCKS; i++) {
+        if (pointers[i] === 0) continue;
+        if (inode.isDirectory) this.#super.buffers.revoke(pointers[i]!);
+        yield* freed.add(pointers[i]!);
+        pointers[i] = 0;
+        inode.fields.sectors -= SECTORS_PER_BLOCK;
+      }
+      let base = EXT2_DIRECT_BLOCKS;
+      for (let depth = 1; depth <= 3; depth++) {
+        const slot = EXT2_DIRECT_BLOCKS - 1 + depth;
+        const span = SPANS[depth]!;
+        const from = Math.max(0, first - base);
+        base += span;
+        if (pointers[slot] === 0 || from >= span) continue;
+        if (yield* this.#freeTree(inode, pointers[slot]!, depth, from, freed)) pointers[slot] = 0;
+      }
+      yield* freed.end();
+    } finally {
+      inode.fields.sectors = Math.max(0, inode.fields.sectors);
+      this.#markDirty(inode);
+      inode.mapLock.release();
+    }
+  }
+
+  /** Frees what lies at or behind page `from` of a tree of indirect blocks; returns whether its root is freed too. */
+  *#freeTree(inode: Inode, root: number, depth: number, from: number, freed: FreedRun): Process<boolean> {
+    const { buffers } = this.#super;
+    const bytes = new Uint8Array(PAGE_SIZE);
+    try {
+      buffers.copyOut(yield* buffers.bread(this.#checked(root, inode)), 0, bytes, PAGE_SIZE);
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      // Whatever it leads to stays in use, and is out of reach.
+      this.#super.error(`ext2: blocks of inode ${inode.ino} are not freed: ${error.message}`);
+      return from === 0;
+    }
+    const words = new Uint32Array(bytes.buffer);
+    const span = SPANS[depth - 1]!;
+    // A journal that has ended frees nothing any more.
+    const hasEnded = (): boolean => buffers.journal?.isAborted === true;
+    for (let i = Math.floor(from / span); i < EXT2_POINTERS_PER_BLOCK && !hasEnded(); i++) {
+      const child = words[i]!;
+      if (child === 0) continue;
+      // A structure that is found to be wrong, a block freed twice, is not walked any further: it need not end.
+      if (!freed.isSound) throw new ModelError('EIO', `ext2: the blocks of inode ${inode.ino} make no sense`);
+      if (depth === 1) {
+        if (inode.isDirectory) buffers.revoke(child);
+        yield* freed.add(child);
+        inode.fields.sectors -= SECTORS_PER_BLOCK;
+      } else if (!(yield* this.#freeTree(inode, child, depth - 1, Math.max(0, from - i * span), freed))) continue;
+      words[i] = 0;
+    }
+    if (hasEnded()) return false;
+    if (from > 0 && words.some((word) => word !== 0)) {
+      const pfn = yield* this.#super.begun(buffers.breadForChange(root));
+      buffers.copyIn(pfn, 0, bytes, PAGE_SIZE);
+      this.#addBuffer(inode, root);
+      return false;
+    }
+    inode.removeMetadataBlock(root);
+    buffers.revoke(root);
+    yield* buffers.forget(root);
+    yield* freed.add(root);
+    inode.fields.sectors -= SECTORS_PER_BLOCK;
+    return true;
+  }
+
+  /** mark_buffer_dirty_inode: fsync must write an indirect block. A journal knows of it already. */
+  #addBuffer(inode: Inode, block: number, index?: number): void {
+    if (this.#super.buffers.journal === undefined) inode.addMetadataBlock(block, index);
+  }
+
+  #changed(inode: Inode): void {
+    inode.mapVersion++;
+    this.#markDirty(inode);
+  }
+
+  /**
+   * ext2_find_goal: behind the block of a sequential writer; else behind the nearest pointer before this one; else behind
+   * the indirect block; else the beginning of the inode's group.
+   */
+  #goal(inode: Inode, index: number, parent: number, slot: number, pointers: ArrayLike<number>): number {
+    if (inode.lastIndex >= 0 && index === inode.lastIndex + 1) return inode.lastBlock + 1;
+    for (let i = slot >= 0 ? slot - 1 : pointers.length - 1; i >= 0; i--)
+      if (pointers[i] !== 0) return pointers[i]! + 1;
+    if (parent > 0) return parent + 1;
+    const { geometry } = this.#super;
+    return inodeLocation(geometry, inode.ino).group * geometry.blocksPerGroup;
+  }
+
+  /** Follows `levels` indirect blocks from `block` to the pointer of the `offset`-th page below it. */
+  #through(inode: Inode, block: number, offset: number, levels: number): number {
+    const { buffers } = this.#super;
+    let at = this.#checked(block, inode);
+    for (let level = levels - 1; level >= 0; level--) {
+      if (at === HOLE) return HOLE;
+      const pfn = buffers.find(at);
+      if (pfn === undefined) {
+        this.#missing = at;
+        return NEEDS_METADATA;
+      }
+      const element = Math.floor(offset / SPANS[level]!) % EXT2_POINTERS_PER_BLOCK;
+      at = this.#checked(buffers.readU32(pfn, 4 * element), inode);
+    }
+    return at;
+  }
+
+  /** A pointer as a block; 0 is a hole. */
+  #checked(block: number, inode: Inode): number {
+    if (block === 0) return HOLE;
+    if (block < this.#super.geometry.blockCount) return block;
+    throw new ModelError('EIO', `ext2: inode ${inode.ino} points to block ${block}, beyond the file system`);
+  }
+}
+
+/** Blocks on their way to being free, collected while they follow each other. */
+class FreedRun implements Freeing {
+  /** Whether it made sense to free those that are free by now. */
+  isSound = true;
+  readonly #super: Ext2Super;
+  #start = 0;
+  #count = 0;
+
+  constructor(superblock: Ext2Super) {
+    this.#super = superblock;
+  }
+
+  add(block: number): Process {
+    if (this.#count > 0 && block === this.#start + this.#count) {
+      this.#count++;
+      return NOTHING;
+    }
+    const freed = this.end();
+    this.#start = block;
+    this.#count = 1;
+    return freed;
+  }
+
+  end(): Process {
+    const count = this.#count;
+    this.#count = 0;
+    return count > 0 ? freeBlocks(this.#super, this.#start, count, this) : NOTHING;
+  }
+}

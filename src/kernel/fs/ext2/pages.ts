@@ -1,0 +1,219 @@
+/**
+ * The pages of a file, directory or long symbolic link on ext2 and ext3: where they lie, how they become more and fewer
+ * (fs/ext2/inode.c of 2.6.12; vmtruncate of mm/memory.c).
+ *
+ * A file that is cut loses its pages first, then its blocks, so that no page of it is left whose block is another's. What
+ * remains of its last page is zeroed, and what a mapped store left behind the end is zeroed before the file grows: a file
+ * that was cut and made longer again reads as zeros there. All that this takes is read before the size changes, so a block that
+ * cannot be read leaves the file as it was; one that only tells what to free is an error of the file system (ext2/map.ts).
+ */
+
+import { ModelError } from '../../../base/errno.ts';
+import { PAGE_SIZE, pagesOf, type Pfn } from '../../../base/units.ts';
+import { NOTHING, type Process } from '../../../sim/index.ts';
+import type { GuestMemory } from '../../../xen/public/index.ts';
+import type { Ext2Changes } from './change.ts';
+import { MAX_FILE_BYTES } from './inode.ts';
+import { SECTORS_PER_BLOCK } from './map.ts';
+import type { Inode, InodeOperations } from '../inode.ts';
+import { NO_PAGE, PG } from '../../mm/mem-map.ts';
+import type { MemoryManagement } from '../../mm/mm.ts';
+import type { PageIo } from '../../cache/page-io.ts';
+import { dropPages, truncatePages } from '../../cache/truncate.ts';
+
+export class Ext2Pages implements InodeOperations {
+  readonly #memory: GuestMemory;
+  readonly #mm: MemoryManagement;
+  readonly #io: PageIo;
+  readonly #changes: Ext2Changes;
+
+  constructor(memory: GuestMemory, mm: MemoryManagement, io: PageIo, changes: Ext2Changes) {
+    this.#memory = memory;
+    this.#mm = mm;
+    this.#io = io;
+    this.#changes = changes;
+  }
+
+  blockNow(inode: Inode, index: number): number {
+    return this.#changes.map.blockNow(inode, index);
+  }
+
+  loadMetadata(inode: Inode, index: number): Process {
+    return this.#changes.map.loadMetadata(inode, index);
+  }
+
+  isBoundary(index: number): boolean {
+    return this.#changes.map.isBoundary(index);
+  }
+
+  /** Under `change`, as everything that changes the file system. */
+  blockForWrite(inode: Inode, index: number): Process<number> {
+    return this.#changes.map.blockForWrite(inode, index);
+  }
+
+  *allocate(inode: Inode, index: number): Process {
+    yield* this.#changes.change(() => this.#allocate(inode, index));
+  }
+
+  *#allocate(inode: Inode, index: number): Process {
+    if (index >= inode.pageCount) return;
+    yield* this.blockForWrite(inode, index);
+    this.#changes.journal?.addData(inode);
+  }
+
+  /** A page was given a block: what the disk has there is somebody else's until it is written. */
+  gotNewBlock(inode: Inode, index: number): void {
+    const pfn = this.#mm.cache.find(inode.space, index);
+    if (pfn !== NO_PAGE) this.#mm.map.set(pfn, PG.fresh);
+  }
+
+  /**
+   * The first write of a page into a new block has failed: the file has a hole there instead of what the block's former owner has left.
+   * With a journal, whose transaction must not say that the file has the block, it ends.
+   */
+  *withdraw(inode: Inode, index: number): Process {
+    const { map, cache } = this.#mm;
+    const { superblock, journal } = this.#changes;
+    let pfn = cache.find(inode.space, index);
+    while (pfn !== NO_PAGE && map.has(pfn, PG.locked | PG.writeback)) {
+      yield* this.#io.waitOnPage(pfn);
+      pfn = cache.find(inode.space, index);
+    }
+    if (pfn === NO_PAGE || !map.isLost(pfn)) return;
+    map.set(pfn, PG.locked);
+    const withdraw = (): Process => this.#changes.map.withdraw(inode, index);
+    try {
+      if (journal !== undefined) superblock.error(`ext3: data of inode ${inode.ino} could not be written`);
+      yield* journal === undefined ? this.#changes.change(withdraw) : withdraw();
+    } catch (error) {
+      // In memory the page stays what it is.
+      if (!(error instanceof ModelError)) throw error;
+      superblock.error(`ext2: page ${index} of inode ${inode.ino} is not withdrawn: ${error.message}`);
+      return;
+    } finally {
+      this.#io.unlockPage(pfn);
+    }
+    dropPages(this.#mm, [pfn]);
+  }
+
+  /** ext2_write_inode: stores what changed into the inode table's buffer. With a journal the commit does that. Throws EIO. */
+  *writeInode(inode: Inode): Process {
+    const { journal, inodeTable } = this.#changes;
+    if (journal === undefined) yield* inodeTable.store(inode);
+    else if (journal.isAborted) inode.isInodeDirty = false;
+  }
+
+  /** So many blocks behind the end of a directory, which `append` takes then; or none of them. Throws ENOSPC, EIO. */
+  *reserve(directory: Inode, count: number): Process {
+    const end = pagesOf(directory.size);
+    try {
+      for (let index = end; index < end + count; index++) yield* this.blockForWrite(directory, index);
+    } catch (error) {
+      yield* this.#changes.map.truncate(directory, end);
+      throw error;
+    }
+  }
+
+  /** One more zeroed block at the end of a directory or of a long symbolic link. The page is valid until the next wait. */
+  *append(inode: Inode): Process<Pfn> {
+    const { map, cache } = this.#mm;
+    const index = pagesOf(inode.size);
+    const block = yield* this.blockForWrite(inode, index);
+    let pfn: Pfn;
+    try {
+      pfn = yield* this.#io.grabPage(inode, index);
+    } catch (error) {
+      yield* this.#changes.map.truncate(inode, index);
+      throw error;
+    }
+    this.#memory.zero(pfn, 0, PAGE_SIZE);
+    map.set(pfn, PG.hasBlock);
+    cache.setUptodate(pfn);
+    this.#io.unlockPage(pfn);
+    const { journal } = this.#changes;
+    if (journal === undefined || !inode.isDirectory) map.set(pfn, PG.fresh);
+    else journal.join(inode, index, block, pfn);
+    this.#changes.markPageDirty(inode, pfn);
+    inode.fields.size = (index + 1) * PAGE_SIZE;
+    inode.isSizeDirty = true;
+    this.#changes.markInodeDirty(inode);
+    return pfn;
+  }
+
+  /**
+   * vmtruncate and ext2_truncate: sets a file's size; what lies beyond is gone. The caller holds i_sem.
+   * Throws EFBIG, EIO, EROFS; EIO also when the file has its new size and something that was cut off could not be freed, which the
+   * superblock says then. In 2.6.12 nobody is told of that.
+   */
+  *setSize(inode: Inode, size: number): Process {
+    if (size > MAX_FILE_BYTES) throw new ModelError('EFBIG', `${size} bytes`);
+    yield* this.#changes.change(() => this.#setSize(inode, size));
+  }
+
+  *#setSize(inode: Inode, size: number): Process {
+    const changes = this.#changes;
+    changes.superblock.beginChange();
+    if (!changes.isPrepared(inode)) yield* changes.prepare(inode);
+    const { fields } = inode;
+    const isCut = size < fields.size;
+    if (isCut) {
+      yield* changes.journal?.waitForData(inode) ?? NOTHING;
+      yield* changes.map.prepareTruncation(inode, pagesOf(size));
+      if (size % PAGE_SIZE > 0) yield* this.#zeroRest(inode, size);
+    } else if (size > fields.size) this.zeroTail(inode);
+    fields.size = size;
+    fields.mtime = fields.ctime = changes.now();
+    inode.isSizeDirty = true;
+    changes.markInodeDirty(inode);
+    if (!isCut) return;
+    yield* truncatePages(this.#mm, this.#io, inode.space, pagesOf(size));
+    yield* changes.map.truncate(inode, pagesOf(size));
+    const { superblock } = changes;
+    if (superblock.isReadOnly) throw new ModelError('EIO', superblock.errors.at(-1)!);
+  }
+
+  /** A crash came between the new size of a file and the freeing of its blocks: another implementation's transactions. */
+  *finishTruncation(inode: Inode): Process {
+    if (hasBlocks(inode)) {
+      const end = pagesOf(inode.size);
+      yield* this.#changes.map.prepareTruncation(inode, end);
+      if (inode.size % PAGE_SIZE > 0) yield* this.#zeroRest(inode, inode.size);
+      yield* this.#changes.map.truncate(inode, end);
+    }
+    yield* this.#changes.removeOrphan(inode);
+    inode.fields.dtime = 0;
+    this.#changes.markInodeDirty(inode);
+  }
+
+  /** Zeroes what is to lie behind the end of a file in its last page. Throws EIO; does not wait after the first store. */
+  *#zeroRest(inode: Inode, size: number): Process {
+    const rest = size % PAGE_SIZE;
+    const pfn = yield* this.#io.getPage(inode, Math.floor(size / PAGE_SIZE));
+    if (!this.#mm.map.has(pfn, PG.hasBlock)) return;
+    // A page under writeback may be zeroed: it is dirty again then, and written once more.
+    this.#memory.zero(pfn, rest, PAGE_SIZE - rest);
+    this.#changes.markPageDirty(inode, pfn);
+  }
+
+  /** Before a file grows: bytes behind its end, which a mapped store may have left in the last page, become zero. */
+  zeroTail(inode: Inode): void {
+    const { map, cache } = this.#mm;
+    const index = Math.floor(inode.size / PAGE_SIZE);
+    const tail = inode.tail(index);
+    if (tail === 0) return;
+    const pfn = cache.find(inode.space, index);
+    if (pfn === NO_PAGE || !map.has(pfn, PG.uptodate)) return;
+    this.#memory.zero(pfn, PAGE_SIZE - tail, tail);
+    this.#changes.markPageDirty(inode, pfn);
+  }
+}
+
+/** Whether i_block holds pointers: a short symbolic link keeps its text there, a device its number. */
+export function hasBlocks(inode: Inode): boolean {
+  return inode.isRegular || inode.isDirectory || (inode.isSymlink && !isFastSymlink(inode));
+}
+
+/** ext2_inode_is_fast_symlink: whether a symbolic link has its text in i_block: it has no block but that of its attributes. */
+export function isFastSymlink({ fields: { sectors, fileAcl } }: Inode): boolean {
+  return sectors === (fileAcl === 0 ? 0 : SECTORS_PER_BLOCK);
+}

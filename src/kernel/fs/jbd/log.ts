@@ -1,0 +1,227 @@
+/**
+ * The journal's place on the disk: a ring of blocks in the file with the journal's inode, and the superblock that says where in
+ * it the log starts (fs/jbd/journal.c of 2.6.12).
+ *
+ * Where dirty pages survive a crash (Rio), a second superblock is kept for it, which says that the log is empty: it is registered in
+ * place of the cached one as long as the log may hold something. So no recovery undoes what is written home.
+ *
+ * Log blocks are written from pages of their own, past the page cache: the cached pages of the blocks that they hold copies of
+ * go to their own places later.
+ */
+
+import { counted } from '../../../base/counted.ts';
+import { ModelError } from '../../../base/errno.ts';
+import { PAGE_SIZE, type Pfn } from '../../../base/units.ts';
+import { checkJbdSuperblock, JBD_INCOMPAT_REVOKE, JBD_SUPERBLOCK, type JbdSuperblock } from '../../../format/jbd.ts';
+import { WaitQueue, type Process } from '../../../sim/index.ts';
+import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestMemory } from '../../../xen/public/index.ts';
+import type { Buffers } from '../buffer.ts';
+import type { Bio } from '../../block/block-queue.ts';
+import type { Inode } from '../inode.ts';
+import { HOLE, lookUpBlock, type PageIo } from '../../cache/page-io.ts';
+import type { DirtyRegistry } from '../../cache/dirty-registry.ts';
+import type { Writeback } from '../../cache/fs-writeback.ts';
+
+const AT = JBD_SUPERBLOCK.offset;
+/** EIO, as Linux numbers it. */
+const ABORTED = 5;
+
+export class JournalLog {
+  readonly superblock: JbdSuperblock;
+  readonly #memory: GuestMemory;
+  readonly #buffers: Buffers;
+  readonly #io: PageIo;
+  readonly #writeback: Writeback;
+  readonly #inode: Inode;
+  readonly #superblockPlace: number;
+  readonly #superblockPage: Pfn;
+  #head: number;
+  #used = 0;
+  /** s_start as the disk has it. */
+  #start: number;
+  #hasRevokes: boolean;
+  /** The superblock for after a crash. */
+  #standIn: Pfn | undefined;
+
+  private constructor(
+    memory: GuestMemory,
+    buffers: Buffers,
+    io: PageIo,
+    writeback: Writeback,
+    inode: Inode,
+    place: number,
+    page: Pfn,
+    superblock: JbdSuperblock,
+  ) {
+    this.#memory = memory;
+    this.#buffers = buffers;
+    this.#io = io;
+    this.#writeback = writeback;
+    this.#inode = inode;
+    this.#superblockPlace = place;
+    this.#superblockPage = page;
+    this.superblock = superblock;
+    this.#head = superblock.first;
+    this.#start = superblock.start;
+    this.#hasRevokes = (superblock.incompat & JBD_INCOMPAT_REVOKE) !== 0;
+  }
+
+  /** journal_init_inode and load_superblock. Throws EINVAL with one line when it makes no sense, EIO. */
+  static *open(
+    memory: GuestMemory,
+    buffers: Buffers,
+    io: PageIo,
+    writeback: Writeback,
+    inode: Inode,
+  ): Process<JournalLog> {
+    if (!inode.isRegular) throw new ModelError('EINVAL', `ext3: journal: inode ${inode.ino} is no regular file`);
+    const place = inode.size >= PAGE_SIZE ? yield* lookUpBlock(inode, 0) : HOLE;
+    if (place === HOLE) throw new ModelError('EINVAL', 'ext3: journal: it has no blocks');
+    const page = yield* buffers.bread(place);
+    const bytes = new Uint8Array(PAGE_SIZE);
+    buffers.copyOut(page, 0, bytes, PAGE_SIZE);
+    const superblock = checkJbdSuperblock(bytes, inode.pageCount);
+    if ('refused' in superblock) throw new ModelError('EINVAL', `ext3: ${superblock.refused}`);
+    buffers.pin(page);
+    return new JournalLog(memory, buffers, io, writeback, inode, place, page, superblock);
+  }
+
+  /** Blocks of the ring. */
+  get length(): number {
+    return this.superblock.maxLength - this.superblock.first;
+  }
+
+  /** Blocks that may be written. */
+  get free(): number {
+    return this.length - this.#used;
+  }
+
+  /** The ring position behind `position`. */
+  next(position: number): number {
+    return position + 1 < this.superblock.maxLength ? position + 1 : this.superblock.first;
+  }
+
+  /** The file-system block of a ring position. Throws EIO. */
+  *place(position: number): Process<number> {
+    const block = yield* lookUpBlock(this.#inode, position);
+    if (block === HOLE) throw new ModelError('EIO', `ext3: journal: block ${position} is a hole`);
+    return block;
+  }
+
+  /** Writes pages to the next blocks of the ring; they are in the drive when this returns. Throws EIO. */
+  *append(pages: readonly Pfn[]): Process {
+    if (pages.length > this.free)
+      throw new ModelError(
+        'EIO',
+        `ext3: journal: ${counted(pages.length, 'block is', 'blocks are')} to be written and ${counted(this.free, 'is free', 'are free')}`,
+      );
+    const blocks: number[] = [];
+    for (let i = 0, at = this.#head; i < pages.length; i++, at = this.next(at)) blocks.push(yield* this.place(at));
+    const done = new WaitQueue('blocks of the log to be written');
+    const outcome = { left: pages.length, failed: false };
+    const endPage = (_: Pfn, failed: boolean): void => {
+      outcome.failed ||= failed;
+      if (--outcome.left === 0) done.wakeAll();
+    };
+    let bio: Bio | undefined;
+    for (const [i, pfn] of pages.entries()) {
+      const block = blocks[i]!;
+      this.#head = this.next(this.#head);
+      this.#used++;
+      if (bio !== undefined && (bio.block + bio.pages.length !== block || bio.pages.length === SEGMENTS_PER_REQUEST)) {
+        yield* this.#io.submit(bio);
+        bio = undefined;
+      }
+      bio ??= { op: BlkifOp.write, block, pages: [], endPage };
+      bio.pages.push(pfn);
+    }
+    if (bio !== undefined) yield* this.#io.submit(bio);
+    this.#io.unplug();
+    while (outcome.left > 0) yield done;
+    if (outcome.failed) throw new ModelError('EIO', 'ext3: journal: a log block could not be written');
+  }
+
+  /**
+   * Where dirty pages survive a crash: makes the superblock that is to be there after it, as it is while the log is empty and the
+   * next transaction is `sequence`. Throws ENOMEM.
+   */
+  *prepareStandIn(registry: DirtyRegistry, sequence: number): Process {
+    const pfn = yield* this.#io.allocateReserved();
+    this.#standIn = pfn;
+    this.#fillStandIn(pfn, sequence);
+    registry.standIn = { pfn, block: this.#superblockPlace };
+  }
+
+  /** After a crash the log is empty, and the next transaction is younger than any that may be found in it. */
+  #updateStandIn(sequence: number): void {
+    const pfn = this.#standIn;
+    if (pfn === undefined) return;
+    this.#fillStandIn(pfn, sequence);
+    const { registry } = this.#writeback;
+    registry?.registerAt(pfn, this.#superblockPlace);
+    registry?.flush();
+  }
+
+  #fillStandIn(pfn: Pfn, sequence: number): void {
+    const bytes = new Uint8Array(PAGE_SIZE);
+    this.#memory.copyOut(this.#superblockPage, 0, bytes, 0, PAGE_SIZE);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(AT.s_start, 0);
+    view.setUint32(AT.s_sequence, sequence);
+    this.#memory.copyIn(pfn, 0, bytes, 0, PAGE_SIZE);
+  }
+
+  /** Before transaction `sequence` is written into an empty log: the superblock says where the log starts. Throws EIO. */
+  *begin(sequence: number, hasRevokes: boolean): Process {
+    this.#updateStandIn(sequence);
+    const mustTell = this.#start === 0 || (hasRevokes && !this.#hasRevokes);
+    if (!mustTell) return;
+    if (hasRevokes && !this.#hasRevokes) {
+      this.#hasRevokes = true;
+      this.#put(AT.s_feature_incompat, JBD_INCOMPAT_REVOKE);
+    }
+    if (this.#start === 0) yield* this.#tell(this.#head, sequence);
+    else yield* this.#write();
+  }
+
+  /**
+   * cleanup_journal_tail: everything in the log has reached its own place, and the log is empty. The next transaction is
+   * `sequence`. Throws EIO.
+   * @param isClosed whether the journal is put out of use: nothing is to be replayed
+   */
+  *empty(sequence: number, isClosed: boolean): Process {
+    this.#used = 0;
+    yield* this.#tell(isClosed ? 0 : this.#head, sequence);
+  }
+
+  /** The journal has ended, and says so to the next mount: s_errno. Written with the other buffers. */
+  recordError(): void {
+    this.#put(AT.s_errno, -ABORTED);
+    this.#buffers.dirtyDirect(this.#superblockPage);
+  }
+
+  /** journal_clear_err: the file system has taken note. Throws EIO. */
+  *clearError(): Process {
+    this.#put(AT.s_errno, 0);
+    yield* this.#write();
+  }
+
+  *#tell(start: number, sequence: number): Process {
+    this.#start = start;
+    this.#put(AT.s_start, start);
+    this.#put(AT.s_sequence, sequence);
+    yield* this.#write();
+  }
+
+  *#write(): Process {
+    yield* this.#buffers.writeThrough(this.#superblockPlace);
+    yield* this.#writeback.flushDrive();
+  }
+
+  /** The journal counts the big end first. */
+  #put(offset: number, value: number): void {
+    const swapped =
+      ((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | ((value >>> 24) & 0xff);
+    this.#memory.writeU32(this.#superblockPage, offset, swapped >>> 0);
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * A sleeping lock: `struct semaphore` of 2.6.12 used as a mutex (i_sem, lock_super).
+ *
+ * Processes of a killed domain never run again, so nobody waits for a holder that is gone with its domain.
+ */
+
+import { assert } from '../../base/assert.ts';
+import { WaitQueue, type Process } from '../../sim/index.ts';
+
+export class Mutex {
+  readonly #what: string;
+  readonly #owner: { readonly ino: number } | undefined;
+  /** Made by the first process that has to wait: most locks are never fought over. */
+  #waiters: WaitQueue | undefined;
+  #held = false;
+
+  /**
+   * @param what its name, for a run that gets stuck
+   * @param owner the inode that it belongs to, if any
+   */
+  constructor(what: string, owner?: { readonly ino: number }) {
+    this.#what = what;
+    this.#owner = owner;
+  }
+
+  get isHeld(): boolean {
+    return this.#held;
+  }
+
+  /** down_trylock, but true when it was taken. To be asked before `acquire`, which costs a process. */
+  tryAcquire(): boolean {
+    if (this.#held) return false;
+    this.#held = true;
+    return true;
+  }
+
+  /** down: sleeps until nobody else holds it. Not recursive. */
+  *acquire(): Process {
+    while (this.#held) yield (this.#waiters ??= new WaitQueue(() => this.#describe()));
+    this.#held = true;
+  }
+
+  /** up. */
+  release(): void {
+    assert(this.#held, 'mutex is released by nobody who holds it');
+    this.#held = false;
+    this.#waiters?.wakeOne();
+  }
+
+  #describe(): string {
+    return this.#owner === undefined ? this.#what : `${this.#what} of inode ${this.#owner.ino}`;
+  }
+}

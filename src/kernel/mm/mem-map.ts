@@ -1,0 +1,176 @@
+/**
+ * mem_map: what the kernel knows about each of its pages. Modelled after `struct page` of 2.6.12; there is no reference
+ * count: a page that is waited for is locked, and whoever waited looks it up again.
+ *
+ * Eight words a page, signed because the engine boxes numbers beyond 2^31, in two arrays of four: what a look-up reads
+ * shares a cache line, and the links that only a page on its way in, out or along a list needs do not dilute it.
+ *
+ * ```
+ * words  4 pfn     + 0 flags        PG bits
+ *                  + 1 space        slot of the address space; this and the index mean something in the page cache only
+ *                  + 2 index        page index within the address space, unsigned
+ *                  + 3 hash next    chain of the page-cache index
+ * links  4 pfn     + 0 next         ┐ the list that the page is on: free, active or inactive, at most one of them;
+ *                  + 1 prev         ┘ the three heads lie behind the pages
+ *                  + 2 space next   ┐ the pages of one address space
+ *                  + 3 space prev   ┘
+ * ```
+ *
+ * 32 bytes a page; page-cache.ts adds 3 to 6 for the buckets of its index. Whoever is on the path of every access or every miss
+ * (page-cache.ts, swap.ts, page-alloc.ts) works on the words by these literal places; everybody else calls the methods.
+ */
+
+import { ArgumentError, checkArgument } from '../../base/argument-error.ts';
+import type { PageIndex, Pfn } from '../../base/units.ts';
+
+/** No page: pfn 0 is a valid one. Negative, and the links signed, because the engine boxes numbers beyond 2^31. */
+export const NO_PAGE = -1 as Pfn;
+
+/** Page flags, as the PG_ bits of 2.6.12. */
+export const PG = {
+  /** Under I/O or being filled: nobody else may use its contents. */
+  locked: 1 << 0,
+  /** A read or a write of it failed. */
+  error: 1 << 1,
+  referenced: 1 << 2,
+  uptodate: 1 << 3,
+  dirty: 1 << 4,
+  /** On the active or the inactive list. */
+  lru: 1 << 5,
+  active: 1 << 6,
+  writeback: 1 << 7,
+  /** Never given to anybody: boot region, kernel data. */
+  reserved: 1 << 8,
+  /** Kept from before the reboot and not claimed yet. */
+  preserved: 1 << 9,
+  /** Named in the hypervisor's cache-mapping table, or about to be. */
+  named: 1 << 10,
+  /** On the free list. */
+  free: 1 << 11,
+  /** Never leaves the cache: a buffer held for the life of the mount. */
+  pinned: 1 << 12,
+  /** Its block is allocated, as BH_Mapped says of the page's one buffer. */
+  hasBlock: 1 << 13,
+  /** Being written because memory is short: it goes to the old end of the inactive list when that has ended. */
+  reclaim: 1 << 14,
+  /** In somebody's page table. */
+  mapped: 1 << 15,
+  /** Registered with the hypervisor as dirty, or about to be, since it is in the cache. */
+  registered: 1 << 16,
+  /** Its block was allocated for it and not written since: on the disk it holds what its former owner has left. */
+  fresh: 1 << 17,
+} as const;
+
+const LOST = PG.fresh | PG.error | PG.dirty;
+/** Bits of a word that are no flags. */
+const NO_FLAGS = ~((PG.fresh << 1) - 1);
+
+/** Sentinel nodes behind the pages in `next` and `prev`: list heads. */
+const HEADS = 3;
+/** So that a word's place, four times a page's number, is a small integer: 1 TiB. */
+const MAX_PAGES = 2 ** 28;
+
+/** Of a page that the caller has named, and that is none of memory. */
+export function noSuchPage(): ArgumentError {
+  return new ArgumentError('pfn: there is no such page');
+}
+
+export class MemMap {
+  readonly nrPages: number;
+  /** @internal */
+  readonly words: Int32Array;
+  /** @internal */
+  readonly links: Int32Array;
+  /** @internal Head nodes of the three lists. */
+  readonly freeHead: Pfn;
+  /** @internal */
+  readonly activeHead: Pfn;
+  /** @internal */
+  readonly inactiveHead: Pfn;
+
+  constructor(nrPages: number) {
+    checkArgument(
+      Number.isSafeInteger(nrPages) && nrPages > 0 && nrPages <= MAX_PAGES,
+      'nrPages',
+      'number of pages out of range',
+    );
+    this.nrPages = nrPages;
+    this.words = new Int32Array(4 * nrPages);
+    // In no address space.
+    for (let pfn = 0; pfn < nrPages; pfn++) this.words[(pfn << 2) | 1] = -1;
+    this.links = new Int32Array(4 * (nrPages + HEADS));
+    this.freeHead = nrPages as Pfn;
+    this.activeHead = (nrPages + 1) as Pfn;
+    this.inactiveHead = (nrPages + 2) as Pfn;
+    for (const head of [this.freeHead, this.activeHead, this.inactiveHead]) {
+      this.links[4 * head] = head;
+      this.links[4 * head + 1] = head;
+    }
+  }
+
+  /** Flags of a page. It asks nothing of `pfn`, and neither do the others that only read. */
+  flagsOf(pfn: Pfn): number {
+    return this.words[pfn << 2]!;
+  }
+
+  has(pfn: Pfn, flag: number): boolean {
+    return (this.words[pfn << 2]! & flag) !== 0;
+  }
+
+  /** The block of a cached page was allocated for it, and the first write of it has failed. Such a page stays dirty. */
+  isLost(pfn: Pfn): boolean {
+    return (this.words[pfn << 2]! & LOST) === LOST;
+  }
+
+  /** @throws ArgumentError unless there is such a page, and `flag` is of `PG` */
+  set(pfn: Pfn, flag: number): void {
+    if (pfn >>> 0 !== pfn || pfn >= this.nrPages) throw noSuchPage();
+    if ((flag & NO_FLAGS) !== 0) throw new ArgumentError('flag: expected bits of PG');
+    this.words[pfn << 2]! |= flag;
+  }
+
+  /** @throws ArgumentError unless there is such a page, and `flag` is of `PG` */
+  clear(pfn: Pfn, flag: number): void {
+    if (pfn >>> 0 !== pfn || pfn >= this.nrPages) throw noSuchPage();
+    if ((flag & NO_FLAGS) !== 0) throw new ArgumentError('flag: expected bits of PG');
+    this.words[pfn << 2]! &= ~flag;
+  }
+
+  /** Page index of a cached page within its file. */
+  indexOf(pfn: Pfn): PageIndex {
+    return (this.words[(pfn << 2) | 2]! >>> 0) as PageIndex;
+  }
+
+  /** The next page of the same address space, or NO_PAGE. */
+  nextInSpace(pfn: Pfn): Pfn {
+    return this.links[(pfn << 2) | 2]! as Pfn;
+  }
+
+  /** @internal Puts a page behind a head: at the young end of a list. */
+  link(head: Pfn, pfn: Pfn): void {
+    const { links } = this;
+    const first = links[head << 2]!;
+    links[pfn << 2] = first;
+    links[(pfn << 2) | 1] = head;
+    links[(first << 2) | 1] = pfn;
+    links[head << 2] = pfn;
+  }
+
+  /** @internal Takes a page off the list that it is on. */
+  unlink(pfn: Pfn): void {
+    const { links } = this;
+    const next = links[pfn << 2]!;
+    const prev = links[(pfn << 2) | 1]!;
+    links[prev << 2] = next;
+    links[(next << 2) | 1] = prev;
+  }
+
+  /** @internal The old end of a list, or the head itself when the list is empty. */
+  last(head: Pfn): Pfn {
+    return this.links[(head << 2) | 1]! as Pfn;
+  }
+  /** @internal The next page of a list, on the way from its old end to its head. */
+  younger(pfn: Pfn): Pfn {
+    return this.links[(pfn << 2) + 1]! as Pfn;
+  }
+}

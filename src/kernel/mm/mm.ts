@@ -1,0 +1,97 @@
+/**
+ * Memory management in one piece: mem_map, allocator, LRU lists, page cache and reclaim, wired together. All of it is
+ * synchronous and knows neither time nor hypervisor, so that another simulator can drive it from its own loop: it
+ * hands in a NameTable, allocates pages, adds them when its disk has filled them, and asks `cache.find` on each access.
+ */
+
+import { checkArgument, checkList, checkObject } from '../../base/argument-error.ts';
+import type { Pfn } from '../../base/units.ts';
+import { MemMap, NO_PAGE, PG } from './mem-map.ts';
+import { PageAllocator } from './page-alloc.ts';
+import { checkSpace, PageCache, type AddressSpace, type NameTable } from './page-cache.ts';
+import { Lru } from './swap.ts';
+import { Reclaim, type UnclaimedPages } from './vmscan.ts';
+
+const NOTHING_UNCLAIMED: UnclaimedPages = { release: () => undefined };
+
+/** A NameTable that keeps nothing: a kernel without the cache-mapping table. */
+export const NO_NAMES: NameTable = { insert: () => undefined, erase: () => undefined, flush: () => undefined };
+
+export class MemoryManagement {
+  readonly map: MemMap;
+  readonly allocator: PageAllocator;
+  readonly lru: Lru;
+  readonly cache: PageCache;
+  readonly reclaim: Reclaim;
+  readonly #names: NameTable;
+  #isFreed = false;
+
+  /**
+   * @param nrPages pages of memory; none is free yet, see `freeAll`
+   * @param names told of every page named and evicted
+   * @throws ArgumentError unless `nrPages` is a number of pages that `MemMap` can hold
+   */
+  constructor(nrPages: number, names: NameTable = NO_NAMES, unclaimed: UnclaimedPages = NOTHING_UNCLAIMED) {
+    checkObject('names', names, 'insert', 'erase', 'flush');
+    checkObject('unclaimed', unclaimed, 'release');
+    this.map = new MemMap(nrPages);
+    this.allocator = new PageAllocator(this.map);
+    this.lru = new Lru(this.map);
+    this.cache = new PageCache(this.map, this.lru, names);
+    this.reclaim = new Reclaim(this.map, this.lru, this.cache, this.allocator, names, unclaimed);
+    this.#names = names;
+  }
+
+  /**
+   * Makes every page allocatable that carries no flag. Lower pages are handed out first.
+   * @throws ArgumentError the second time: it would free what is in use
+   */
+  freeAll(): void {
+    checkArgument(!this.#isFreed, 'freeAll', 'was called before');
+    this.#isFreed = true;
+    for (let pfn = this.map.nrPages - 1; pfn >= 0; pfn--)
+      if (this.map.flagsOf(pfn as Pfn) === 0) this.allocator.free(pfn as Pfn);
+  }
+
+  /** __alloc_pages: a page, after direct reclaim where free memory is below min; NO_PAGE when nothing can be freed. */
+  allocate(): Pfn {
+    const { allocator } = this;
+    if (allocator.freeCount <= allocator.marks.min) this.reclaim.tryToFreePages();
+    return allocator.take();
+  }
+
+  /**
+   * invalidate_mapping_pages: drops every page of a space, from `start` up to and without `end`, that is neither locked nor
+   * under writeback nor dirty nor mapped. Returns the pages dropped.
+   */
+  invalidate(space: AddressSpace, start = 0, end = Infinity): number {
+    checkSpace(space);
+    const { map } = this;
+    const dropped: Pfn[] = [];
+    let pfn = space.firstPage;
+    while (pfn !== NO_PAGE) {
+      const next = map.nextInSpace(pfn);
+      const index = map.indexOf(pfn);
+      const inUse = map.has(pfn, PG.locked | PG.writeback | PG.dirty | PG.pinned | PG.mapped);
+      if (!inUse && index >= start && index < end) dropped.push(pfn);
+      pfn = next;
+    }
+    this.discard(dropped);
+    return dropped.length;
+  }
+
+  /**
+   * Takes pages out of the cache and frees them: their names are erased first.
+   * @throws ArgumentError when one is not in the cache, or in use; then none has left
+   */
+  discard(pages: readonly Pfn[]): void {
+    checkList('pages', pages);
+    if (pages.length === 0) return;
+    for (const pfn of pages)
+      checkArgument(this.cache.mayRemove(pfn), 'pages', 'one of them is not in the cache, or in use');
+    checkArgument(new Set(pages).size === pages.length, 'pages', 'one of them is there twice');
+    for (const pfn of pages) this.cache.remove(pfn);
+    this.#names.flush();
+    for (const pfn of pages) this.allocator.free(pfn);
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Sockets: what a server program has of the network. One listens at a time; clients reach it by transport.ts.
+ *
+ * Requests that no program has accepted yet wait in the kernel, one a connection at most. While nobody listens, connections are
+ * refused.
+ */
+
+import { checkBytes, checkObject } from '../../base/argument-error.ts';
+import { ModelError } from '../../base/errno.ts';
+import { EtherType, type MacAddress } from '../../base/ethernet.ts';
+import { WaitQueue, type Process } from '../../sim/index.ts';
+import type { NetFront } from './netfront.ts';
+import { Listener, MAX_PAYLOAD, refusal } from './transport.ts';
+
+/** A client's request, and where its answer goes. */
+export interface NetworkRequest {
+  readonly bytes: Uint8Array;
+  readonly answer: (bytes: Uint8Array) => void;
+}
+
+/** Where requests come in. */
+export class ListeningSocket {
+  readonly #arrived = new WaitQueue('a request of a client');
+  readonly #waiting: NetworkRequest[] = [];
+  readonly #close: () => void;
+  readonly #enter: () => void;
+  #isClosed = false;
+
+  /** @internal */
+  constructor(enter: () => void, close: () => void) {
+    this.#enter = enter;
+    this.#close = close;
+  }
+
+  /** Waits for the next request. Throws EBADF when the socket is closed, also while this waits. */
+  *accept(): Process<NetworkRequest> {
+    this.#enter();
+    for (;;) {
+      if (this.#isClosed) throw new ModelError('EBADF', 'the socket is closed');
+      const request = this.#waiting.shift();
+      if (request !== undefined) return request;
+      yield this.#arrived;
+    }
+  }
+
+  /** Sends an answer, and again when the client asks again. Throws EMSGSIZE beyond MAX_PAYLOAD bytes. */
+  answer(request: NetworkRequest, bytes: Uint8Array): void {
+    this.#enter();
+    checkObject('request', request, 'answer');
+    checkBytes('bytes', bytes);
+    if (bytes.length > MAX_PAYLOAD) throw new ModelError('EMSGSIZE', `an answer of ${bytes.length} bytes`);
+    request.answer(bytes);
+  }
+
+  /** Forgets all connections and refuses new ones; whoever waits in `accept` gets EBADF. A second time it does nothing. */
+  close(): void {
+    this.#enter();
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#close();
+    this.#arrived.wakeAll();
+  }
+
+  /** @internal */
+  arrives(request: NetworkRequest): void {
+    this.#waiting.push(request);
+    this.#arrived.wakeOne();
+  }
+}
+
+export class Sockets {
+  readonly #front: NetFront | undefined;
+  #listener: Listener<MacAddress> | undefined;
+
+  /** @param front undefined: the guest has no network */
+  constructor(front: NetFront | undefined) {
+    this.#front = front;
+    if (front === undefined) return;
+    front.onFrame = ({ source, type, payload }) => {
+      if (type !== EtherType.transport) return;
+      if (this.#listener !== undefined) this.#listener.receive(source, payload);
+      else {
+        const answer = refusal(payload);
+        if (answer !== undefined) front.send(source, EtherType.transport, answer);
+      }
+    };
+  }
+
+  /**
+   * Throws ENETDOWN, EADDRINUSE.
+   * @param enter charges a system call
+   */
+  listen(enter: () => void): ListeningSocket {
+    const front = this.#front;
+    if (front === undefined) throw new ModelError('ENETDOWN', 'the guest has no network');
+    if (this.#listener !== undefined) throw new ModelError('EADDRINUSE', 'somebody listens already');
+    const socket = new ListeningSocket(enter, () => {
+      this.#listener = undefined;
+    });
+    this.#listener = new Listener(
+      (client, packet) => {
+        front.send(client, EtherType.transport, packet);
+      },
+      (bytes, answer) => {
+        socket.arrives({ bytes, answer });
+      },
+    );
+    return socket;
+  }
+}

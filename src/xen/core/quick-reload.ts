@@ -1,0 +1,108 @@
+/**
+ * What a hypervisor finds that another one left in memory, before it touches anything. Believes nothing that does not verify,
+ * in this order:
+ *   1. the root record is verified: without it nothing is found;
+ *   2. the handover record is marked consumed, then verified: without it nothing is resumed;
+ *   3. of each domain: the domain record, by the checksum that the handover record has of it; its state, if it is suspended;
+ *      its P2M list (place, CRC-32C, every entry a frame that exists and that no other domain has).
+ * A domain that fails is not resumed, with the reason, and its frames are free; the others are. Frame records come later
+ * (FrameTable.adopt): what they say is only worth a page of cache.
+ *
+ * Modelled after the quick reload of RootHammer, where the new hypervisor is loaded by kexec and finds the P2M lists of the
+ * domains at a fixed place.
+ */
+
+import type { Arch } from '../../base/arch.ts';
+import type { DomId } from '../../base/units.ts';
+import type { MachineMemory } from '../../machine/memory.ts';
+import { type DomainStateRecord, parseDomainState } from '../records/domain-state.ts';
+import { consumeHandover, type HandoverEntry } from '../records/handover.ts';
+import type { MemoryMap } from '../records/layouts.ts';
+import { NO_FRAME, type P2mList, viewP2m } from '../frames/p2m.ts';
+import { type DomainRecord, domainRecordChecksum, parseDomainRecord, parseRoot } from '../records/records.ts';
+
+/** A domain that another hypervisor left, with what its bytes say. */
+export interface LeftDomain {
+  readonly record: DomainRecord;
+  /** Undefined when only its preserved pages were left. */
+  readonly state: DomainStateRecord | undefined;
+  /** The P2M list itself. */
+  readonly p2m: P2mList;
+}
+
+export interface LostDomain {
+  readonly domid: DomId;
+  /** Undefined when its record cannot be read. */
+  readonly name: string | undefined;
+  /** In words. */
+  readonly reason: string;
+}
+
+export interface Legacy {
+  /** Undefined when nothing was found. */
+  readonly map: MemoryMap | undefined;
+  /** Why there is nothing to be resumed; undefined when there is a handover record to be believed. */
+  readonly problem: string | undefined;
+  readonly left: readonly LeftDomain[];
+  readonly lost: readonly LostDomain[];
+}
+
+/** Reads what was left by a hypervisor of this architecture, and consumes the handover record. */
+export function findLegacy(memory: MachineMemory, arch: Arch): Legacy {
+  const root = parseRoot(memory, arch);
+  if ('problem' in root) return { map: undefined, problem: `root record: ${root.problem}`, left: [], lost: [] };
+  const map = root.value;
+  const handover = consumeHandover(memory, map);
+  if ('problem' in handover) return { map, problem: `handover record: ${handover.problem}`, left: [], lost: [] };
+  const taken = new Uint8Array(map.frameCount);
+  const left: LeftDomain[] = [];
+  const lost: LostDomain[] = [];
+  for (const entry of handover.value) {
+    const found = findDomain(memory, map, entry, left, taken);
+    if ('reason' in found) lost.push(found);
+    else left.push(found);
+  }
+  return { map, problem: undefined, left, lost };
+}
+
+function findDomain(
+  memory: MachineMemory,
+  map: MemoryMap,
+  { domid, suspended, recordChecksum }: HandoverEntry,
+  others: readonly LeftDomain[],
+  taken: Uint8Array,
+): LeftDomain | LostDomain {
+  const parsed = parseDomainRecord(memory, map, domid);
+  if (parsed === undefined) return { domid, name: undefined, reason: 'domain record: none' };
+  if ('problem' in parsed) return { domid, name: undefined, reason: `domain record: ${parsed.problem}` };
+  const record = parsed.value;
+  const lost = (reason: string): LostDomain => ({ domid, name: record.name, reason });
+  if (domainRecordChecksum(memory, map, domid) !== recordChecksum)
+    return lost('domain record: not the one handed over');
+  if (record.consumed) return lost('domain record: consumed already');
+  if (others.some((other) => other.record.name === record.name)) return lost('domain record: a name twice');
+  const p2m = viewP2m(memory, map, record.p2mMfn, record.nrPages);
+  if (p2m === undefined) return lost('P2M list: bad place');
+  if (others.some((other) => other.p2m.overlaps(p2m))) return lost('P2M list: in the place of another');
+  if (p2m.crc !== record.p2mCrc) return lost('P2M list: bad checksum');
+  const bad = p2m.stray(map.firstDomainMfn, map.frameCount);
+  if (bad !== undefined) return lost(`P2M list: no frame ${bad} on this machine`);
+  const state = suspended ? parseDomainState(memory, map, domid) : undefined;
+  if (state !== undefined && 'problem' in state) return lost(`domain state: ${state.problem}`);
+  if (!take(p2m, taken)) return lost('P2M list: a frame of another domain');
+  return { record, state: state?.value, p2m };
+}
+
+/** Marks the frames of a list; false, and none is marked, when one is marked already. */
+function take(p2m: P2mList, taken: Uint8Array): boolean {
+  for (let pfn = 0; pfn < p2m.length; pfn++) {
+    const mfn = p2m.at(pfn);
+    if (mfn === NO_FRAME) continue;
+    if (taken[mfn] !== 0) {
+      while (--pfn >= 0) if (p2m.at(pfn) !== NO_FRAME) taken[p2m.at(pfn)] = 0;
+      return false;
+    }
+    taken[mfn] = 1;
+  }
+  return true;
+}

@@ -1,0 +1,205 @@
+/**
+ * The life of a domain: the state that it is in, and whether an operation may begin. It is the one owner of this: tool stack, daemon,
+ * save, restore, migration, suspension and reboot ask it before they touch a domain, and each ends with an outcome.
+ *
+ * One operation at a time works on a domain. It holds the domain from its beginning to its end, also while it waits; whatever
+ * else is asked meanwhile is refused, with the reason. The guest asks nobody: it may stop or suspend itself at any instant at which
+ * it runs, held or not, and the operation finds the domain stopped or suspended when it goes on.
+ *
+ * ```
+ * state            guest                        event → state
+ * absent           none                         create, restore → building
+ * frozen           left suspended by another    resume → building · destroy → dying
+ *                  hypervisor
+ * kept             none; its cache was kept     boot → building · destroy → dying
+ * building         none yet; held               built → running · keep → kept · gone → absent
+ * running          runs                         save, migrate, suspend, reboot, destroy → running-held
+ *                                               balloon, shutdown, pause, unpause → running
+ *                                               stop → shutdown · stand → suspended
+ * running-held     runs                         pause, unpause, log, unlog → running-held
+ *                                               end → running · kill → dying
+ *                                               stop → shutdown-held · stand → suspended-held
+ * suspended        stands still                 resume, reboot, destroy → suspended-held
+ * suspended-held   stands still                 unlog → suspended-held · end → suspended · kill → dying
+ * shutdown         has stopped itself           reboot, leave, destroy → shutdown-held
+ * shutdown-held    has stopped itself           unlog → shutdown-held · end → shutdown · kill → dying
+ * dying            taken down; held             rebuild → building · keep → kept · gone → absent
+ * ```
+ *
+ * What is not in the table is illegal: an operation is refused, and anything else is a defect of the caller. `restore` stands for
+ * whatever brings a domain from elsewhere: a file, or a migration that arrives. `shutdown` asks the guest to stop, `stop` is when it
+ * does; a crash is a `stop` that nobody asked for. Whoever holds a domain that runs may have its stores logged (`log`), and ends that
+ * before it lets the domain go (`unlog`).
+ *
+ * Modelled after what xend of Xen 3.0 keeps in its domain list, and the lock that it takes for an operation on a domain. Differs in
+ * that a second operation is refused, where xend's waits for the lock.
+ */
+
+import { assert } from '../../base/assert.ts';
+import { type Process, WaitQueue } from '../../sim/simulation.ts';
+
+export const LIFE_STATES = [
+  'absent',
+  'frozen',
+  'kept',
+  'building',
+  'running',
+  'running-held',
+  'suspended',
+  'suspended-held',
+  'shutdown',
+  'shutdown-held',
+  'dying',
+] as const;
+export type LifeState = (typeof LIFE_STATES)[number];
+
+/** What somebody may want of a domain, and as what it is under way. */
+export const OPERATIONS = {
+  create: 'created',
+  destroy: 'destroyed',
+  save: 'saved',
+  restore: 'restored',
+  migrate: 'migrated',
+  suspend: 'suspended',
+  resume: 'resumed',
+  reboot: 'rebooted',
+  boot: 'booted',
+  leave: 'taken down',
+  balloon: 'resized',
+  shutdown: 'asked to stop',
+  pause: 'paused',
+  unpause: 'unpaused',
+} as const;
+export type Operation = keyof typeof OPERATIONS;
+
+/** What the guest does by itself. */
+export const GUEST_EVENTS = ['stop', 'stand'] as const;
+/** What the holder of a domain does with it. */
+export const STEPS = ['built', 'log', 'unlog', 'end', 'kill', 'rebuild', 'keep', 'gone'] as const;
+
+export type LifeEvent = Operation | (typeof GUEST_EVENTS)[number] | (typeof STEPS)[number];
+
+const EDGES: Readonly<Record<LifeState, Readonly<Partial<Record<LifeEvent, LifeState>>>>> = {
+  absent: { create: 'building', restore: 'building' },
+  frozen: { resume: 'building', destroy: 'dying' },
+  kept: { boot: 'building', destroy: 'dying' },
+  building: { built: 'running', keep: 'kept', gone: 'absent' },
+  running: {
+    save: 'running-held',
+    migrate: 'running-held',
+    suspend: 'running-held',
+    reboot: 'running-held',
+    destroy: 'running-held',
+    balloon: 'running',
+    shutdown: 'running',
+    pause: 'running',
+    unpause: 'running',
+    stop: 'shutdown',
+    stand: 'suspended',
+  },
+  'running-held': {
+    pause: 'running-held',
+    unpause: 'running-held',
+    log: 'running-held',
+    unlog: 'running-held',
+    end: 'running',
+    kill: 'dying',
+    stop: 'shutdown-held',
+    stand: 'suspended-held',
+  },
+  suspended: { resume: 'suspended-held', reboot: 'suspended-held', destroy: 'suspended-held' },
+  'suspended-held': { unlog: 'suspended-held', end: 'suspended', kill: 'dying' },
+  shutdown: { reboot: 'shutdown-held', leave: 'shutdown-held', destroy: 'shutdown-held' },
+  'shutdown-held': { unlog: 'shutdown-held', end: 'shutdown', kill: 'dying' },
+  dying: { rebuild: 'building', keep: 'kept', gone: 'absent' },
+};
+
+/** The transition function: the state after an event; undefined when the event is illegal. */
+export function lifeAfter(state: LifeState, event: LifeEvent): LifeState | undefined {
+  return EDGES[state][event];
+}
+
+/** Whether an operation is under way in this state. */
+export function isHeld(state: LifeState): boolean {
+  return state.endsWith('-held') || state === 'building' || state === 'dying';
+}
+
+/** An operation that did not do what it was asked to: `refused`, and nothing has happened, or it was begun and has `failed`. */
+export interface NotDone {
+  readonly outcome: 'refused' | 'failed';
+  /** Why, in words. */
+  readonly problem: string;
+}
+
+/** How an operation ends. */
+export type Done<T extends object = object> = { readonly outcome: 'done' } & T;
+export type Outcome<T extends object = object> = Done<T> | NotDone;
+
+export const refused = (problem: string): NotDone => ({ outcome: 'refused', problem });
+export const failed = (problem: string): NotDone => ({ outcome: 'failed', problem });
+export const done = <T extends object>(result: T): Done<T> => ({ outcome: 'done', ...result });
+
+/** Why an operation may not begin where nothing else is under way. */
+function reasonAgainst(operation: Operation, state: LifeState): string {
+  switch (state) {
+    case 'absent':
+      return 'there is no such domain';
+    case 'frozen':
+    case 'kept':
+      return operation === 'resume' ? 'it is not suspended' : 'a domain of this name was left';
+    default:
+      if (operation === 'create' || operation === 'restore') return 'there is a domain of this name';
+      if (operation === 'resume') return 'it is not suspended';
+      return operation === 'leave' ? 'it has not stopped' : 'it does not run';
+  }
+}
+
+export class Lifecycle {
+  readonly #released = new WaitQueue('the end of an operation on a domain');
+  #state: LifeState;
+  #operation: Operation | undefined;
+
+  /** @param state where it begins: absent, or what another hypervisor left */
+  constructor(state: 'absent' | 'frozen' | 'kept' = 'absent') {
+    this.#state = state;
+  }
+
+  get state(): LifeState {
+    return this.#state;
+  }
+
+  /** Why an operation may not begin now; undefined when it may. */
+  refusal(operation: Operation): NotDone | undefined {
+    if (lifeAfter(this.#state, operation) !== undefined) return undefined;
+    const holder = this.#operation;
+    return refused(holder === undefined ? reasonAgainst(operation, this.#state) : `it is being ${OPERATIONS[holder]}`);
+  }
+
+  /** An operation begins, and holds the domain if it takes time. Returns why it may not; then nothing has happened. */
+  begin(operation: Operation): NotDone | undefined {
+    const refusal = this.refusal(operation);
+    if (refusal !== undefined) return refusal;
+    if (!isHeld(this.#state)) this.#operation = operation;
+    this.#become(operation);
+    return undefined;
+  }
+
+  /** The guest has done something, or the operation that holds the domain has. @throws InvariantViolation for what is illegal now */
+  step(event: Exclude<LifeEvent, Operation>): void {
+    this.#become(event);
+  }
+
+  /** Waits until no operation is under way. */
+  *idle(): Process {
+    while (isHeld(this.#state)) yield this.#released;
+  }
+
+  #become(event: LifeEvent): void {
+    const next = lifeAfter(this.#state, event);
+    assert(next !== undefined, `a domain that is ${this.#state} does not ${event}`);
+    this.#state = next;
+    if (isHeld(next)) return;
+    this.#operation = undefined;
+    this.#released.wakeAll();
+  }
+}

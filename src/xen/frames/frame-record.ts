@@ -1,0 +1,197 @@
+/**
+ * One frame record: eight words, their check word, and the order in which they are stored.
+ *
+ * Publication. A reader that finds the memory as it was at any instant (a crash, a reset) must see the old record, the
+ * new one, or one that is invalid; and even a reader who ignored the check word must never see a name or a block that
+ * was true neither before nor after. So `publishRecord` stores in this order:
+ *   1. `state` without the claims (named, preserved; provenance, dirty, crc) whose fields are about to change or end;
+ *      skipped when there are none;
+ *   2. the six fields;
+ *   3. the check word of the new record;
+ *   4. `state` of the new record: the commit.
+ * Cut after 1: one word differs from the old record, which the check word always detects. Cut within 2: what `state`
+ * still claims is backed by fields that do not change. Cut after 3: one word differs from the new record, detected.
+ *
+ * The check word is the sum of the seven words before it, each scattered by a bijection of its own (rotated, multiplied
+ * by an odd number, folded), so records that differ in one word only (any byte, any burst within it) always differ in
+ * the check word. The terms do not wait for each other, which is why this is no chain: a name is told twice a miss. All
+ * zero words give zero: memory that was never written is a table of free frames.
+ *
+ * The page of the owner is one word on both architectures, as an entry of Xen's M2P is (public/arch-x86_64.h), so that a record
+ * stays 32 bytes.
+ */
+
+import { assert } from '../../base/assert.ts';
+import type { DomId } from '../../base/units.ts';
+import { FRAME_RECORD } from '../records/layouts.ts';
+
+/** Words of a record, and their places: literals, because a hot loop reads them; asserted against the layout. */
+export const RECORD_WORDS = 8;
+export const W_STATE = 0;
+export const W_INO = 1;
+export const W_GENERATION = 2;
+export const W_INDEX = 3;
+export const W_BLOCK = 4;
+export const W_CRC = 5;
+export const W_PFN = 6;
+export const W_CHECK = 7;
+
+assert(
+  ['state', 'ino', 'generation', 'index', 'block', 'crc', 'pfn', 'check'].join() ===
+    FRAME_RECORD.fields.map(({ name }) => name).join() && FRAME_RECORD.size === 4 * RECORD_WORDS,
+  'the words of a frame record are in the order of its layout',
+);
+
+/** Masks of the state word. */
+export const S_PROVENANCE = 0x3;
+export const S_NAMED = 0x4;
+export const S_PROTECTED = 0x8;
+export const S_PRESERVED = 0x10;
+export const S_CRC = 0x20;
+export const S_DIRTY = 0x40;
+export const S_RESERVED = 0x80;
+/** Device and owner: what stays while a domain owns the frame. */
+export const S_IDENTITY = 0xffff_ff00;
+const DEVICE_SHIFT = 8;
+const OWNER_SHIFT = 16;
+
+export const OWNER_NOBODY = 0;
+export const OWNER_HYPERVISOR = 0xffff;
+
+/** Owner field of a domain's frame records. */
+export function ownerOfDomain(domid: DomId): number {
+  return domid + 1;
+}
+
+/** State word of an owned frame of which nothing is known. */
+export function identityOf(owner: number, device: number): number {
+  return ((owner << OWNER_SHIFT) | (device << DEVICE_SHIFT)) >>> 0;
+}
+
+export function ownerOfState(state: number): number {
+  return state >>> OWNER_SHIFT;
+}
+
+export function deviceOfState(state: number): number {
+  return (state >>> DEVICE_SHIFT) & 0xff;
+}
+
+function scatter(word: number, rotate: number, factor: number): number {
+  const h = Math.imul((word << rotate) | (word >>> (32 - rotate)), factor);
+  return h ^ (h >>> 15);
+}
+
+/** The state word's term of the check word. */
+function scatterState(state: number): number {
+  const h = Math.imul(state, 0x9e3779b1);
+  return h ^ (h >>> 15);
+}
+
+// Everything below works on the record whose words begin at `at`, a multiple of RECORD_WORDS. The hottest code of the
+// hypervisor, hence literals: named is 4, preserved 16.
+assert(
+  [S_NAMED, S_PRESERVED, S_NAMED | S_PRESERVED].join() === '4,16,20' &&
+    [W_STATE, W_INO, W_GENERATION, W_INDEX, W_BLOCK, W_CRC, W_PFN, W_CHECK].join() === '0,1,2,3,4,5,6,7',
+  'the literals of this file are the masks and places of a record',
+);
+
+/**
+ * Check word over `state` and the six fields in place, as a signed number: that one is no heap object to the engine.
+ */
+export function checkWord(words: Uint32Array, at: number, state: number): number {
+  return (
+    (scatterState(state) +
+      scatter(words[at | 1]!, 5, 0x85ebca6b) +
+      scatter(words[at | 2]!, 9, 0xc2b2ae35) +
+      scatter(words[at | 3]!, 14, 0x27d4eb2f) +
+      scatter(words[at | 4]!, 18, 0x165667b1) +
+      scatter(words[at | 5]!, 23, 0xd3a2646d) +
+      scatter(words[at | 6]!, 27, 0xfd7046c5)) |
+    0
+  );
+}
+
+/** Whether the record is intact: its check word matches and its reserved bits are zero. */
+export function recordIsIntact(words: Uint32Array, at: number): boolean {
+  const state = words[at]!;
+  return (state & S_RESERVED) === 0 && (words[at | 7]! | 0) === checkWord(words, at, state);
+}
+
+/** Replaces the record, in the order told above. All values are unsigned 32-bit. */
+export function publishRecord(
+  words: Uint32Array,
+  at: number,
+  state: number,
+  ino: number,
+  generation: number,
+  index: number,
+  block: number,
+  crc: number,
+  pfn: number,
+): void {
+  const old = words[at + W_STATE]!;
+  let weaker = old;
+  if (
+    (old & S_NAMED) !== 0 &&
+    ((state & S_NAMED) === 0 ||
+      words[at + W_INO] !== ino ||
+      words[at + W_GENERATION] !== generation ||
+      words[at + W_INDEX] !== index)
+  )
+    weaker &= ~(S_NAMED | S_PRESERVED);
+  if (
+    (old & S_PROVENANCE) !== 0 &&
+    ((state & S_PROVENANCE) === 0 || words[at + W_BLOCK] !== block || (old & ~state & S_CRC) !== 0)
+  )
+    weaker &= ~(S_PROVENANCE | S_CRC);
+  if ((old & S_DIRTY) !== 0 && ((state & S_DIRTY) === 0 || words[at + W_BLOCK] !== block)) weaker &= ~(S_DIRTY | S_CRC);
+  if ((weaker & S_CRC) !== 0 && words[at + W_CRC] !== crc) weaker &= ~(S_PROVENANCE | S_CRC);
+  if (weaker !== old) words[at + W_STATE] = weaker;
+  words[at + W_INO] = ino;
+  words[at + W_GENERATION] = generation;
+  words[at + W_INDEX] = index;
+  words[at + W_BLOCK] = block;
+  words[at + W_CRC] = crc;
+  words[at + W_PFN] = pfn;
+  words[at + W_CHECK] = checkWord(words, at, state);
+  words[at + W_STATE] = state;
+}
+
+/** Names a record and takes that it is preserved, in the order told above. Returns the state before. */
+export function writeName(words: Uint32Array, at: number, ino: number, generation: number, index: number): number {
+  const old = words[at]!;
+  if ((old & 4) !== 0) words[at] = old & ~20;
+  words[at | 1] = ino;
+  words[at | 2] = generation;
+  words[at | 3] = index;
+  const state = (old & ~16) | 4;
+  words[at | 7] = checkWord(words, at, state);
+  words[at] = state;
+  return old;
+}
+
+/**
+ * Takes that a record is named and preserved; its name's words stay, and mean nothing. Returns the state before. The
+ * check word is carried on rather than made anew, so that damage done before is not covered up.
+ */
+export function clearName(words: Uint32Array, at: number): number {
+  const old = words[at]!;
+  if ((old & 4) === 0) return old;
+  const state = old & ~20;
+  words[at] = state;
+  words[at | 7] = carriedOn(words[at | 7]!, old, state);
+  return old;
+}
+
+/** Marks a named record as preserved, or takes that. The check word is carried on, and stored first. */
+export function markPreserved(words: Uint32Array, at: number, preserved: boolean): void {
+  const old = words[at]!;
+  const state = preserved ? old | 16 : old & ~16;
+  words[at | 7] = carriedOn(words[at | 7]!, old, state);
+  words[at] = state;
+}
+
+/** Check word of a record of which nothing but the state changes. */
+function carriedOn(check: number, old: number, state: number): number {
+  return ((((check | 0) - scatterState(old)) | 0) + scatterState(state)) | 0;
+}

@@ -1,0 +1,41 @@
+/**
+ * The recency table: two bytes a machine frame (public/recency.ts), as bytes in machine memory.
+ *
+ * A domain's entries are believed after its restart if it told them and shut down in order: then its record says so and holds
+ * their CRC-32C, in the order of the P2M list. Damage, or a crash before that, is the same as nothing told: recency decides what goes first
+ * under memory pressure, never what a page holds.
+ */
+
+import { crc32c } from '../../base/crc32c.ts';
+import type { Mfn } from '../../base/units.ts';
+import type { MachineMemory } from '../../machine/memory.ts';
+import type { MemoryMap } from '../records/layouts.ts';
+
+export class RecencyTable {
+  readonly #entries: Uint16Array;
+
+  constructor(memory: MachineMemory, map: MemoryMap) {
+    const words = memory.words(map.recencyMfn, map.recencyFrames);
+    this.#entries = new Uint16Array(words.buffer, words.byteOffset, 2 * words.length);
+    memory.touch(map.recencyMfn, map.recencyFrames);
+  }
+
+  get(mfn: Mfn): number {
+    return this.#entries[mfn]!;
+  }
+
+  set(mfn: Mfn, recency: number): void {
+    this.#entries[mfn] = recency;
+  }
+
+  /** Forgets what was told of a domain's frames. */
+  clear(p2m: Uint32Array): void {
+    for (const mfn of p2m) this.#entries[mfn] = 0;
+  }
+
+  /** CRC-32C of a domain's entries. */
+  crc(p2m: Uint32Array): number {
+    const entries = Uint16Array.from(p2m, (mfn) => this.#entries[mfn]!);
+    return crc32c(new Uint8Array(entries.buffer));
+  }
+}

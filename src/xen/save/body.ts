@@ -1,0 +1,237 @@
+/**
+ * The body of the save format (save/format.ts) as a stream: what there is of a domain, written from its frames, and read into
+ * frames that were made room for. The stream is a file (save/stream.ts) or a connection to another machine (migration-link.ts).
+ *
+ * Batches of pages come first; then, when no page changes any more, which pages have no frame, the domain's state and what the
+ * hypervisor knew of the frames. A page that comes again replaces what came before, as it does while a guest that runs is sent; each
+ * page of the domain has come, or is told to have no frame, when the body is read.
+ *
+ * Nothing is believed that does not verify. What is read is charged to domain 0's processor by the page.
+ */
+
+import { Buffer } from 'node:buffer';
+import { type Arch, FRAME_NUMBER_BYTES } from '../../base/arch.ts';
+import { Mfn, PAGE_SIZE, Pfn } from '../../base/units.ts';
+import type { Process } from '../../sim/simulation.ts';
+import type { Domain } from '../domain/domain.ts';
+import { decodeDomainState, encodeDomainState, type DomainStateRecord } from '../records/domain-state.ts';
+import type { Hypervisor } from '../core/hypervisor.ts';
+import { STATE_FRAMES_EACH } from '../records/layouts.ts';
+import { NO_FRAME, type P2mList } from '../frames/p2m.ts';
+import { Provenance } from '../frames/provenance.ts';
+import { NR_GRANT_FRAMES } from '../public/grant-table.ts';
+import { RecoveryBox } from '../records/recovery-box.ts';
+import type { IncomingDomain } from '../toolstack/resume.ts';
+import { BATCH_PAGES, decodeFact, encodeFact, FRAME_FACT_BYTES, type FrameFact, type SaveHeader } from './format.ts';
+
+/** Where a body goes. It knows itself what becomes of it when it fails. */
+export interface ByteSink {
+  put(bytes: Uint8Array): Process;
+}
+
+/** Where a body comes from; undefined when there is a problem. */
+export interface ByteSource {
+  take(length: number): Process<Uint8Array | undefined>;
+  words(count: number): Process<Uint32Array | undefined>;
+  readonly problem: string | undefined;
+}
+
+export interface Problem {
+  readonly problem: string;
+}
+
+/** What of a domain is not its pages. */
+export interface BodyRest {
+  readonly unmapped: readonly number[];
+  readonly state: DomainStateRecord;
+  readonly facts: readonly FrameFact[];
+  /** Of its recovery box the frame that counts. */
+  readonly box: Uint8Array;
+}
+
+type Counts = Pick<SaveHeader, 'arch' | 'nrPages' | 'mappedPages' | 'factCount'>;
+
+const ZEROS = Buffer.alloc(PAGE_SIZE);
+
+/** Pages of the domain that have a frame, and those that have none, ascending. */
+export function mappedPages(domain: Domain): { readonly mapped: number[]; readonly unmapped: number[] } {
+  const mapped: number[] = [];
+  const unmapped: number[] = [];
+  for (let pfn = 0; pfn < domain.nrPages; pfn++) (domain.hasFrame(Pfn(pfn)) ? mapped : unmapped).push(pfn);
+  return { mapped, unmapped };
+}
+
+/** Writes pages, each as it is when its turn comes. @param pages have a frame */
+export function* writePages(
+  sink: ByteSink,
+  { memory, domain0Cpu, costs, map }: Hypervisor,
+  domain: Domain,
+  pages: readonly number[],
+): Process {
+  for (let at = 0; at < pages.length; at += BATCH_PAGES) {
+    const batch = pages.slice(at, at + BATCH_PAGES);
+    yield* sink.put(batchHead(batch, map.arch));
+    for (const pfn of batch) {
+      domain0Cpu.charge(costs.savePageNs);
+      yield* sink.put(memory.frame(domain.frameOf(Pfn(pfn))));
+    }
+  }
+}
+
+/** A batch of pages, at most BATCH_PAGES, as they are at this instant: their guest may run. */
+export function encodeBatch({ memory, map }: Hypervisor, domain: Domain, pages: readonly number[]): Uint8Array {
+  const head = batchHead(pages, map.arch);
+  const bytes = new Uint8Array(head.length + pages.length * PAGE_SIZE);
+  bytes.set(head);
+  for (const [i, pfn] of pages.entries())
+    bytes.set(memory.frame(domain.frameOf(Pfn(pfn))), head.length + i * PAGE_SIZE);
+  return bytes;
+}
+
+/** Ends the batches. */
+export function* endPages(sink: ByteSink): Process {
+  yield* sink.put(bytesOf(Uint32Array.of(0)));
+}
+
+/** What of a suspended domain is not its pages. */
+export function restOf(hypervisor: Hypervisor, domain: Domain): BodyRest {
+  const { mapped, unmapped } = mappedPages(domain);
+  const isTrusted = !domain.disk.isChanged;
+  const facts = mapped.flatMap((pfn) => factOf(hypervisor, domain, Pfn(pfn), isTrusted) ?? []);
+  return { unmapped, state: domain.freeze(), facts, box: domain.recoveryBox.toPage() };
+}
+
+export function* writeRest(sink: ByteSink, arch: Arch, { unmapped, state, facts, box }: BodyRest): Process {
+  yield* sink.put(bytesOf(wordsOf(unmapped, arch)));
+  yield* sink.put(encodeDomainState(state, arch));
+  for (const fact of facts) yield* sink.put(encodeFact(fact, arch));
+  yield* sink.put(box);
+}
+
+/** Reads batches into the domain's frames up to their end; returns false when there is a page that cannot be one of it. */
+export function* readPages(
+  source: ByteSource,
+  { memory, frames, recency, domain0Cpu, costs, map }: Hypervisor,
+  { p2m, frames: free, owner, disk }: IncomingDomain,
+): Process<boolean> {
+  let used = 0;
+  for (;;) {
+    const count = (yield* source.words(1))?.[0];
+    if (count === 0) return true;
+    if (count === undefined || count > BATCH_PAGES) return false;
+    const pfns = yield* readNumbers(source, map.arch, count);
+    if (pfns === undefined) return false;
+    for (const pfn of pfns) {
+      const page = yield* source.take(PAGE_SIZE);
+      // A type other than 0 makes it a page that no domain has.
+      if (page === undefined || !(pfn < p2m.length) || (p2m.at(pfn) === NO_FRAME && used === free.length)) return false;
+      if (p2m.at(pfn) === NO_FRAME) {
+        p2m.set(pfn, free[used++]!);
+        frames.assign(Mfn(p2m.at(pfn)), owner, Pfn(pfn), disk.number);
+        recency.set(Mfn(p2m.at(pfn)), 0);
+      }
+      const mfn = Mfn(p2m.at(pfn));
+      // Frames come scrubbed: a page of zeros costs the host no memory, as long as nobody stores to it.
+      if (ZEROS.compare(page) !== 0 || ZEROS.compare(memory.frame(mfn)) !== 0)
+        memory.copyIn(mfn, 0, page, 0, PAGE_SIZE);
+      domain0Cpu.charge(costs.restorePageNs + costs.frameAllocNs);
+    }
+  }
+}
+
+/** Reads the rest, and verifies it and that all pages are there. Frames that are not needed are left in the domain's `frames`. */
+export function* readRest(source: ByteSource, { p2m }: IncomingDomain, counts: Counts): Process<BodyRest | Problem> {
+  const { arch } = counts;
+  const bad = (problem: string): Problem => ({ problem: source.problem ?? problem });
+  const unmapped = yield* readNumbers(source, arch, counts.nrPages - counts.mappedPages);
+  if (unmapped?.every((pfn, i) => pfn < p2m.length && !(pfn <= unmapped[i - 1]!)) !== true)
+    return bad('its unmapped pages are none of its own');
+  for (const pfn of unmapped) p2m.set(pfn, NO_FRAME);
+  if (p2m.length - p2m.holes !== counts.mappedPages) return bad('its pages are not all there');
+  const bytes = yield* source.take(STATE_FRAMES_EACH * PAGE_SIZE);
+  const state = bytes && decodeDomainState(bytes, arch);
+  if (state === undefined || 'problem' in state) return bad(`domain state: ${state?.problem}`);
+  const { sharedInfoPfn, grantTablePfn } = state.value;
+  const shared = [sharedInfoPfn, ...Array.from({ length: NR_GRANT_FRAMES }, (_, i) => grantTablePfn + i)];
+  if (shared.some((pfn) => p2m.at(pfn) === NO_FRAME)) return bad('domain state: no such pages');
+  const facts = yield* readFacts(source, counts, p2m);
+  if (facts === undefined) return bad('its facts are not those of its frames');
+  const box = yield* source.take(PAGE_SIZE);
+  if (box === undefined) return bad('its recovery box is not there');
+  return { unmapped: [...unmapped], state: state.value, facts, box };
+}
+
+function* readFacts(source: ByteSource, { arch, factCount }: Counts, p2m: P2mList): Process<FrameFact[] | undefined> {
+  const facts: FrameFact[] = [];
+  for (let i = 0; i < factCount; i++) {
+    const bytes = yield* source.take(FRAME_FACT_BYTES);
+    const fact = bytes && decodeFact(bytes, arch);
+    if (fact === undefined || p2m.at(fact.pfn) === NO_FRAME || fact.pfn <= (facts.at(-1)?.pfn ?? -1)) return undefined;
+    facts.push(fact);
+  }
+  return facts;
+}
+
+function factOf({ frames, recency }: Hypervisor, domain: Domain, pfn: Pfn, isTrusted: boolean): FrameFact | undefined {
+  const mfn = domain.frameOf(pfn);
+  if (!frames.isIntact(mfn)) return undefined;
+  const name = frames.nameOf(mfn);
+  const block = isTrusted && frames.provenanceOf(mfn) === Provenance.clean ? frames.blockOf(mfn) : undefined;
+  const dirty = frames.isDirty(mfn) ? { block: frames.blockOf(mfn), isOpen: frames.isOpen(mfn) } : undefined;
+  if (name === undefined && block === undefined && dirty === undefined) return undefined;
+  return { pfn, name, preserved: frames.isPreserved(mfn), recency: recency.get(mfn), block, dirty };
+}
+
+/** Names and preserves pages, and registers them as dirty, as they were; the recovery box has what it had. */
+export function tellRest(
+  { frames, recency, memory, map }: Hypervisor,
+  { domid, p2m }: IncomingDomain,
+  { facts, box }: BodyRest,
+): void {
+  new RecoveryBox(memory, map, domid).takePage(box);
+  const preserved: number[] = [];
+  for (const { pfn, name, preserved: isPreserved, recency: told, dirty } of facts) {
+    const mfn = Mfn(p2m.at(pfn));
+    if (name !== undefined) frames.setName(mfn, name.ino, name.generation, name.index);
+    if (dirty !== undefined) frames.markDirty(mfn, dirty.block);
+    if (dirty?.isOpen === true) frames.exposed(mfn);
+    if (!isPreserved) continue;
+    frames.setPreserved(mfn, true);
+    recency.set(mfn, told);
+    preserved.push(mfn);
+  }
+  const verdicts = new Uint8Array(preserved.length);
+  frames.index(Uint32Array.from(preserved), 0, preserved.length, verdicts, 0, 1);
+  preserved.forEach((mfn, i) => {
+    if (verdicts[i] !== 0) frames.eraseName(Mfn(mfn));
+  });
+}
+
+/** How many pages come, and which. */
+function batchHead(pages: readonly number[], arch: Arch): Uint8Array {
+  const numbers = wordsOf(pages, arch);
+  const words = new Uint32Array(1 + numbers.length);
+  words[0] = pages.length;
+  words.set(numbers, 1);
+  return bytesOf(words);
+}
+
+/** Numbers of pages as the architecture has them. */
+function wordsOf(pages: readonly number[], arch: Arch): Uint32Array {
+  const each = FRAME_NUMBER_BYTES[arch] / 4;
+  const words = new Uint32Array(pages.length * each);
+  for (const [i, pfn] of pages.entries()) words[i * each] = pfn;
+  return words;
+}
+
+/** Reads `count` of them; one with more than 32 bits, among them those of a type, is read as the number of a page that no domain has. */
+function* readNumbers(source: ByteSource, arch: Arch, count: number): Process<Uint32Array | undefined> {
+  const each = FRAME_NUMBER_BYTES[arch] / 4;
+  const words = yield* source.words(count * each);
+  if (words === undefined || each === 1) return words;
+  return Uint32Array.from({ length: count }, (_, i) => (words[2 * i + 1] === 0 ? words[2 * i]! : NO_FRAME));
+}
+
+function bytesOf(words: Uint32Array): Uint8Array {
+  return new Uint8Array(words.buffer);
+}

@@ -1,0 +1,139 @@
+/**
+ * A file of domain 0 as it lies on a block device: one run of blocks that is read and written through frames of domain 0's page
+ * cache, with real requests.
+ *
+ * The device is the file: a partition, or whatever else is a run of sectors. That it is contiguous is a simplification; a
+ * file system would have put it there in a few long runs.
+ *
+ * Domain 0 has no memory of its own here, so the frames are taken from the allocator while the file is open, and are
+ * the hypervisor's; they go to the scrub list afterwards, for they hold what a guest had. What is written passes the
+ * frame table as any write does: no other frame is vouched for as one of these blocks afterwards. A writer fills
+ * the frames, then waits until all are written, as one who has reached domain 0's limit of dirty pages does.
+ */
+
+import { ModelError } from '../../base/errno.ts';
+import { Mfn, PAGE_SIZE, Pfn, SECTORS_PER_PAGE } from '../../base/units.ts';
+import type { BlockDevice, BlockOp, BlockRequest } from '../../disk/drive/block-device.ts';
+import { type Process, WaitQueue } from '../../sim/simulation.ts';
+import type { BoundDevice } from '../records/devices.ts';
+import { OWNER_HYPERVISOR } from '../frames/frame-record.ts';
+import type { Hypervisor } from '../core/hypervisor.ts';
+
+/** Frames of an open file: 1 MiB. */
+export const EXTENT_FRAMES = 256;
+/** Blocks of a request: 128 KiB, the most that a 2.6 block layer sends to a drive at once. */
+const REQUEST_BLOCKS = 32;
+
+export class SaveExtent {
+  readonly blocks: number;
+  readonly #hypervisor: Hypervisor;
+  readonly #device: BoundDevice;
+  readonly #frames: Uint32Array;
+
+  private constructor(hypervisor: Hypervisor, device: BoundDevice, frames: Uint32Array) {
+    this.#hypervisor = hypervisor;
+    this.#device = device;
+    this.#frames = frames;
+    this.blocks = Math.floor(device.device.sectorCount / SECTORS_PER_PAGE);
+    for (const mfn of frames) hypervisor.frames.assign(Mfn(mfn), OWNER_HYPERVISOR, Pfn(0), device.number);
+  }
+
+  /** Takes its frames and a number for the device; undefined when there are too few. `close` gives them back. */
+  static *open(hypervisor: Hypervisor, device: BlockDevice): Process<SaveExtent | undefined> {
+    yield* hypervisor.scrubber.waitFor(EXTENT_FRAMES);
+    const frames = new Uint32Array(EXTENT_FRAMES);
+    try {
+      hypervisor.allocator.allocate(frames);
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      return undefined;
+    }
+    const bound = hypervisor.bindDevice(device);
+    if (bound !== undefined) return new SaveExtent(hypervisor, bound, frames);
+    for (const mfn of frames) hypervisor.allocator.free(Mfn(mfn));
+    return undefined;
+  }
+
+  close(): void {
+    for (const mfn of this.#frames) this.#hypervisor.scrubber.add(Mfn(mfn));
+    this.#hypervisor.releaseDevice(this.#device);
+  }
+
+  /** Writes whole blocks, at most EXTENT_FRAMES. Returns false when the device fails. */
+  *write(first: number, bytes: Uint8Array): Process<boolean> {
+    const { memory, frames } = this.#hypervisor;
+    const count = bytes.length / PAGE_SIZE;
+    const device = this.#device.number;
+    for (let i = 0; i < count; i++) {
+      const mfn = Mfn(this.#frames[i]!);
+      frames.stored(mfn);
+      memory.copyIn(mfn, 0, bytes, i * PAGE_SIZE, PAGE_SIZE);
+      frames.beginWrite(mfn, device, first + i, first + i, true);
+    }
+    return yield* this.#transfer('write', first, count, (i, ok) => {
+      frames.endWrite(Mfn(this.#frames[i]!), device, first + i, first + i, true, ok);
+    });
+  }
+
+  /** Reads `count` blocks, at most EXTENT_FRAMES. Undefined when the device fails. */
+  *read(first: number, count: number): Process<Uint8Array | undefined> {
+    const { memory, frames } = this.#hypervisor;
+    for (let i = 0; i < count; i++) frames.beginRead(Mfn(this.#frames[i]!), this.#device.number, first + i);
+    const ok = yield* this.#transfer('read', first, count, (i, ok) => {
+      frames.endRead(Mfn(this.#frames[i]!), first + i, ok);
+    });
+    if (!ok) return undefined;
+    const bytes = new Uint8Array(count * PAGE_SIZE);
+    for (let i = 0; i < count; i++) memory.copyOut(Mfn(this.#frames[i]!), 0, bytes, i * PAGE_SIZE, PAGE_SIZE);
+    return bytes;
+  }
+
+  /** What was written is on the medium when this returns true. */
+  *flush(): Process<boolean> {
+    return yield* transferAll(this.#hypervisor, this.#device, [{ op: 'flush', sector: 0, segments: [] }]);
+  }
+
+  *#transfer(op: BlockOp, first: number, count: number, ended: (i: number, ok: boolean) => void): Process<boolean> {
+    const requests: Transfer[] = [];
+    for (let at = 0; at < count; at += REQUEST_BLOCKS) {
+      const mfns = this.#frames.subarray(at, Math.min(at + REQUEST_BLOCKS, count));
+      requests.push({
+        op,
+        sector: (first + at) * SECTORS_PER_PAGE,
+        segments: Array.from(mfns, (mfn) => ({ mfn: Mfn(mfn), offset: 0, length: PAGE_SIZE })),
+        ended: (ok) => {
+          for (let i = 0; i < mfns.length; i++) ended(at + i, ok);
+        },
+      });
+    }
+    return yield* transferAll(this.#hypervisor, this.#device, requests);
+  }
+}
+
+type Transfer = Omit<BlockRequest, 'done'> & { readonly ended?: (ok: boolean) => void };
+
+/** Submits requests of domain 0, and waits for all of them. Returns whether all ended well. */
+export function* transferAll(
+  { domain0Cpu, costs, power }: Hypervisor,
+  device: BoundDevice,
+  requests: readonly Transfer[],
+): Process<boolean> {
+  const allEnded = new WaitQueue('requests of domain 0 to the disk');
+  let left = requests.length;
+  let ok = true;
+  domain0Cpu.charge(costs.blkbackRequestNs * requests.length);
+  yield* domain0Cpu.settle();
+  for (const { ended, ...request } of requests)
+    device.submit({
+      ...request,
+      done: (error) => {
+        power.run(() => {
+          ended?.(error === undefined);
+          ok &&= error === undefined;
+          if (--left === 0) allEnded.wakeAll();
+        });
+      },
+    });
+  while (left > 0) yield allEnded;
+  return ok;
+}

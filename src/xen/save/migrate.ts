@@ -1,0 +1,302 @@
+/**
+ * Live migration: a domain is sent to another machine while its guest runs, and goes on there.
+ *
+ * ```
+ * source                                                   target
+ * header, as it is now                                ──▶  makes room
+ * all pages; what was stored to meanwhile; again …    ──▶  frames
+ * (the guest suspends itself)
+ * the last of them; header; pages without frame, state, facts, box ──▶  verifies everything
+ *                                                     ◀──  complete
+ * go                                                  ──▶  the guest goes on
+ * (the domain is destroyed)                           ◀──  running
+ * ```
+ *
+ * A page that is stored to again before its turn comes is left to the next round. The rounds end when few pages are left, when
+ * there were too many of them, or when the domain's memory was sent several times over; then the guest stands still until the rest
+ * has arrived. The stream is the save format's (save/body.ts), with a header before the pages, for the room that they all take, and one behind
+ * them, which counts. Both machines reach the guest's block device; what the guest has written is on its medium before the
+ * guest goes on.
+ *
+ * Both ends hold the domain from beginning to end (lifecycle.ts).
+ *
+ * Whatever fails before `go` leaves the guest where it is, and it goes on there. From `go` on it is the target's: it runs in one
+ * place at most. A connection that ends between `go` and its answer leaves the domain at the source suspended, since nobody here
+ * knows. A domain that stops meanwhile, or that somebody else suspends, is not sent. As after a restore, names come along and no
+ * page is vouched for, unless the target asks the disk (save/vouch.ts); and a target with another disk, or where the disk was written to since
+ * the guest stood still, refuses it.
+ *
+ * Modelled after xc_linux_save and xc_linux_restore of Xen 3.0 with `live`. Differs in the answers at the end, and in that the rate is
+ * not limited, as it is not there unless compiled with ADAPTIVE_SAVE.
+ */
+
+import { PAGE_SIZE, Pfn } from '../../base/units.ts';
+import type { BlockDevice } from '../../disk/drive/block-device.ts';
+import type { Nic } from '../../machine/nic.ts';
+import type { Process } from '../../sim/simulation.ts';
+import { Domain } from '../domain/domain.ts';
+import type { DomainDevices } from '../toolstack/domain-list.ts';
+import type { Hypervisor } from '../core/hypervisor.ts';
+import { type Done, done, failed, type NotDone, type Outcome, refused } from '../domain/lifecycle.ts';
+import type { LogDirty } from '../frames/log-dirty.ts';
+import { MigrationLink } from './migration-link.ts';
+import { Reason } from '../public/reason.ts';
+import type { DomainRecord } from '../records/records.ts';
+import { makeRoomFor } from './restore.ts';
+import {
+  abandonIncoming,
+  completeIncoming,
+  continueDomain,
+  diskProblem,
+  type IncomingDomain,
+} from '../toolstack/resume.ts';
+import { beginLeaving, giveUp, type SavedConfig, type SaveParts, standStill, stillRunning } from './save.ts';
+import {
+  encodeBatch,
+  endPages,
+  mappedPages,
+  type Problem,
+  readPages,
+  readRest,
+  restOf,
+  tellRest,
+  writeRest,
+} from './body.ts';
+import { decodeSaveHeader, encodeSaveHeader, type SaveHeader } from './format.ts';
+import { vouchFor } from './vouch.ts';
+
+/** DEF_MAX_ITERS and DEF_MAX_FACTOR of xc_linux_save: rounds at most, and how often the domain's memory is sent at most. */
+const MAX_ROUNDS = 29;
+const MAX_FACTOR = 3;
+/** A round of fewer pages is the last that the guest runs in. */
+const FEW_PAGES = 50;
+/** Pages that are looked at and copied in one go. */
+const BATCH = 16;
+
+const IN_USE = refused('the cable is in use');
+
+/** One round over the pages. */
+export interface MigrationRound {
+  readonly pages: number;
+  readonly ns: number;
+}
+
+export interface Migrated {
+  /** Bytes that the source sent. */
+  readonly bytes: number;
+  /** The last is the one in which the guest stood still. */
+  readonly rounds: readonly MigrationRound[];
+  /** How long the guest stood still, as the source knows, ns. */
+  readonly stopNs: number;
+}
+
+/** What became of a domain that was to go to another machine. */
+export type MigrationOutcome =
+  | Done<Migrated>
+  /** `domain`: where the guest goes on; undefined when it does not go on here. */
+  | (NotDone & { readonly domain: Domain | undefined });
+
+/** What became of one that came. */
+export type ArrivalOutcome = Outcome<{ readonly domain: Domain; readonly pagesVouched: number }>;
+
+export interface ArrivalOptions {
+  /** The devices of a domain, as this machine reaches them; undefined when it does not. */
+  readonly devicesOf: (name: string) => DomainDevices | undefined;
+  /** Compare the pages that equalled a block with the disk. */
+  readonly vouch: boolean;
+}
+
+/**
+ * Sends a running domain to the machine at the other end of the cable, where `receiveMigration` waits.
+ * @param config its device and command line
+ */
+export function* migrateDomain(
+  parts: SaveParts,
+  domain: Domain,
+  config: SavedConfig,
+  nic: Nic,
+): Process<MigrationOutcome> {
+  const record = beginLeaving(parts.hypervisor, domain, 'migrate');
+  if ('problem' in record) return { ...record, domain: stillRunning(domain) };
+  if (nic.isOpen) return { ...giveUp(domain, IN_USE.problem), ...IN_USE };
+  const link = new MigrationLink(parts.hypervisor, nic, 'connects');
+  const log = domain.beginLogDirty();
+  const outcome = yield* new Departure(parts, domain, record, config, link, log).run();
+  if ('problem' in outcome) yield* tell(link, outcome.problem);
+  link.close();
+  return outcome;
+}
+
+class Departure {
+  readonly #parts: SaveParts;
+  readonly #domain: Domain;
+  readonly #record: DomainRecord;
+  readonly #cmdLine: string;
+  readonly #link: MigrationLink;
+  readonly #log: LogDirty;
+  readonly #rounds: MigrationRound[] = [];
+
+  constructor(
+    parts: SaveParts,
+    domain: Domain,
+    record: DomainRecord,
+    { cmdLine = '' }: SavedConfig,
+    link: MigrationLink,
+    log: LogDirty,
+  ) {
+    this.#parts = parts;
+    this.#domain = domain;
+    this.#record = record;
+    this.#cmdLine = cmdLine;
+    this.#link = link;
+    this.#log = log;
+  }
+
+  *run(): Process<MigrationOutcome> {
+    const { hypervisor, toolstack } = this.#parts;
+    const domain = this.#domain;
+    yield* this.#sendWhileItRuns();
+    // Whoever has suspended it already, for a reboot of the hypervisor, goes on with it.
+    const stillRuns = domain.isRunning;
+    const problem = this.#link.failure() ?? (stillRuns ? yield* standStill(hypervisor, domain) : 'it has stopped');
+    domain.endLogDirty();
+    if (!stillRuns || domain.state !== 'suspended') return giveUp(domain, problem ?? 'it has stopped');
+    const stoppedAt = hypervisor.simulation.now;
+    const refusal = problem ?? (yield* this.#sendRest());
+    if (refusal !== undefined) return yield* this.#stay(refusal);
+    yield* this.#link.say('go');
+    const answer = yield* this.#link.hear();
+    if (answer === undefined) return giveUp(domain, `it is not known whether it goes on there: ${this.#link.problem}`);
+    if (answer !== 'running') return yield* this.#stay(answer);
+    const stopNs = hypervisor.simulation.now - stoppedAt;
+    yield* toolstack.removeDomain(domain);
+    return done({ bytes: this.#link.bytesSent, rounds: this.#rounds, stopNs });
+  }
+
+  *#stay(problem: string): Process<MigrationOutcome> {
+    const next = yield* continueDomain(this.#parts.toolstack.list, this.#domain);
+    return { ...failed(problem), domain: next instanceof Domain ? next : undefined };
+  }
+
+  *#sendWhileItRuns(): Process {
+    const { nrPages } = this.#domain;
+    const { mapped } = mappedPages(this.#domain);
+    // Room for all: those that have no frame may get one on the way.
+    yield* this.#link.put(encodeSaveHeader(this.#header(nrPages, 0)));
+    let pages = mapped;
+    for (let sent = 0; ; pages = this.#log.clean()) {
+      const round = yield* this.#sendRound(pages);
+      sent += round;
+      const isOver = pages.length < FEW_PAGES || this.#rounds.length >= MAX_ROUNDS || sent > nrPages * MAX_FACTOR;
+      if (isOver || !this.#domain.isRunning || this.#link.problem !== undefined || this.#link.hasWord) return;
+    }
+  }
+
+  /** Sends those of the pages that have a frame and were not stored to again meanwhile; returns how many. */
+  *#sendRound(pages: readonly number[]): Process<number> {
+    const { hypervisor } = this.#parts;
+    const { domain0Cpu, costs, simulation } = hypervisor;
+    const begin = simulation.now;
+    let sent = 0;
+    for (let at = 0; at < pages.length && this.#link.problem === undefined && !this.#link.hasWord; at += BATCH) {
+      const batch = pages
+        .slice(at, at + BATCH)
+        .filter((pfn) => this.#domain.hasFrame(Pfn(pfn)) && !this.#log.has(Pfn(pfn)));
+      if (batch.length === 0) continue;
+      domain0Cpu.charge(costs.savePageNs * batch.length);
+      yield* this.#link.put(encodeBatch(hypervisor, this.#domain, batch));
+      sent += batch.length;
+    }
+    this.#rounds.push({ pages: sent, ns: simulation.now - begin });
+    return sent;
+  }
+
+  /** What is left, of a guest that stands still; returns why it is not taken. */
+  *#sendRest(): Process<string | undefined> {
+    const { hypervisor } = this.#parts;
+    yield* this.#sendRound(this.#log.clean());
+    yield* endPages(this.#link);
+    const rest = restOf(hypervisor, this.#domain);
+    const { nrPages } = this.#domain;
+    yield* this.#link.put(encodeSaveHeader(this.#header(nrPages - rest.unmapped.length, rest.facts.length)));
+    yield* writeRest(this.#link, hypervisor.map.arch, rest);
+    yield* this.#link.flush();
+    const answer = yield* this.#link.hear();
+    return answer === 'complete' ? undefined : (answer ?? this.#link.problem);
+  }
+
+  #header(mapped: number, factCount: number): SaveHeader {
+    const { nrPages, bootPages, boots, name } = this.#record;
+    const { arch } = this.#parts.hypervisor.map;
+    const store = this.#domain.disk.record;
+    const configuration = { arch, nrPages, bootPages, boots, name, cmdLine: this.#cmdLine, store };
+    // Each packet has a checksum of its own.
+    return { ...configuration, consumed: false, bodyCrc: 0, mappedPages: mapped, factCount };
+  }
+}
+
+/** Takes one domain that another machine sends. */
+export function* receiveMigration(parts: SaveParts, nic: Nic, options: ArrivalOptions): Process<ArrivalOutcome> {
+  if (nic.isOpen) return IN_USE;
+  const link = new MigrationLink(parts.hypervisor, nic, 'waits');
+  const outcome = yield* receiveFrom(link, parts, options);
+  if ('problem' in outcome) yield* tell(link, outcome.problem);
+  link.close();
+  return outcome;
+}
+
+function* receiveFrom(link: MigrationLink, parts: SaveParts, options: ArrivalOptions): Process<ArrivalOutcome> {
+  const header = yield* readHeader(link, parts.hypervisor);
+  if ('problem' in header) return failed(header.problem);
+  const devices = options.devicesOf(header.name);
+  if (devices === undefined) return refused(`the disk of ${header.name} is not reached from here`);
+  const incoming = yield* makeRoomFor(parts.toolstack, header, devices);
+  if ('problem' in incoming) return incoming;
+  const outcome = yield* settleIn(link, parts, header, incoming, options.vouch ? devices.device : undefined);
+  if ('problem' in outcome) abandonIncoming(parts.toolstack.list, incoming);
+  return outcome;
+}
+
+function* settleIn(
+  link: MigrationLink,
+  { hypervisor, toolstack }: SaveParts,
+  first: SaveHeader,
+  incoming: IncomingDomain,
+  vouchingDevice: BlockDevice | undefined,
+): Process<ArrivalOutcome> {
+  if (!(yield* readPages(link, hypervisor, incoming)))
+    return failed(link.problem ?? 'its pages are not those of a domain');
+  const header = yield* readHeader(link, hypervisor);
+  if ('problem' in header) return failed(header.problem);
+  const { nrPages, bootPages, boots, name } = header;
+  if ([nrPages, bootPages, boots, name].join() !== [first.nrPages, first.bootPages, first.boots, first.name].join())
+    return failed('it is another domain than it was');
+  const rest = yield* readRest(link, incoming, header);
+  if ('problem' in rest) return failed(rest.problem);
+  const { state, facts } = rest;
+  // Asked again when the guest goes on. A disk that is wrong already is refused before `go`: wherever the connection ends, the source
+  // then knows that the guest is its own.
+  const reason = hypervisor.devices.verify(header.store, incoming.disk.device);
+  if (reason !== Reason.ok) return failed(diskProblem(reason));
+  tellRest(hypervisor, incoming, rest);
+  const pagesVouched = vouchingDevice === undefined ? 0 : yield* vouchFor(hypervisor, vouchingDevice, incoming, facts);
+  yield* link.say('complete');
+  const answer = yield* link.hear();
+  if (answer !== 'go') return failed(answer ?? link.problem ?? 'no answer');
+  const domain = yield* completeIncoming(toolstack.list, incoming, header, state);
+  if ('problem' in domain) return domain;
+  yield* link.say('running');
+  return done({ domain, pagesVouched });
+}
+
+/** Tells the other end why nothing comes of it, unless that is what it has told itself. */
+function* tell(link: MigrationLink, problem: string): Process {
+  if (!problem.startsWith('refused: ')) yield* link.say(`refused: ${problem}`);
+}
+
+function* readHeader(link: MigrationLink, { map }: Hypervisor): Process<SaveHeader | Problem> {
+  const block = yield* link.take(PAGE_SIZE);
+  if (block === undefined) return { problem: link.problem ?? 'no header' };
+  const parsed = decodeSaveHeader(block, map.arch);
+  return 'problem' in parsed ? { problem: `header: ${parsed.problem}` } : parsed.value;
+}

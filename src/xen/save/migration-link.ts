@@ -1,0 +1,277 @@
+/**
+ * The connection between the migration daemons of two domain 0s: a stream of bytes in one direction, and words in both.
+ *
+ * ```
+ * packet: header (kind, connection, sequence, bytes, checksum) | payload
+ * ```
+ *
+ * A connection has a number, which whoever connects takes from its clock, as TCP does with its first sequence number, and whoever listens
+ * takes from the first packet. A packet of another connection is dropped: it is still on its way from one that has ended. Packets of
+ * each direction are numbered. The receiver of data acknowledges each packet when its bytes were taken, and the
+ * sender has at most WINDOW of them under way, so that neither end holds more than a megabyte of the other's. A packet that is
+ * missing, damaged or not of this protocol, and an end that is silent for TIMEOUT (once, or twice that), end the connection: what was sent is then
+ * believed by nobody. A packet that is overtaken is missing; one that comes twice is dropped. Nothing is sent again; the cable between two
+ * machines of a room keeps the order, repeats nothing, and loses nothing while both are on. An end that gives up says so, whatever has become of the
+ * connection; the other end then waits for nothing more.
+ *
+ * Work on bytes is charged to domain 0 of either end by whoever has it done. Modelled after the TCP connection of xend's
+ * relocation port, whose acknowledgements and window these are; differs in that a message of the tool stack is a packet.
+ */
+
+import { crc32c } from '../../base/crc32c.ts';
+import { defineLayout, getField, putField } from '../../base/layout.ts';
+import { Ns } from '../../base/units.ts';
+import type { Nic } from '../../machine/nic.ts';
+import { type Process, WaitQueue } from '../../sim/simulation.ts';
+import type { Hypervisor } from '../core/hypervisor.ts';
+
+/** Bytes of the stream in a packet: 16 pages. */
+const PACKET_BYTES = 65_536;
+/** Packets of data that may be under way: 1 MiB. */
+const WINDOW = 16;
+/** After which an end that is silent is taken for dead: as long as a guest has to suspend itself, and as much again. Assumed. */
+const TIMEOUT = Ns(60e9);
+
+const KIND = { data: 1, acknowledgement: 2, word: 3 } as const;
+
+/** "swmg" */
+const MAGIC = 0x676d_7773;
+
+export const MIGRATION_PACKET = defineLayout('migration packet', 24, [
+  { name: 'magic', width: 4, writer: 'tool stack', meaning: '"swmg"' },
+  { name: 'kind', width: 2, writer: 'tool stack', meaning: '1 data, 2 acknowledgement, 3 word' },
+  { name: 'version', width: 2, writer: 'tool stack', meaning: 'version of the format, 2' },
+  { name: 'sequence', width: 4, writer: 'tool stack', meaning: 'number of the packet in its direction, from 0' },
+  { name: 'payloadBytes', width: 4, writer: 'tool stack', meaning: 'bytes that follow the header' },
+  {
+    name: 'connection',
+    width: 4,
+    writer: 'tool stack',
+    meaning: 'number of the connection: the same in both directions',
+  },
+  { name: 'checksum', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the header up to here and of the payload' },
+]);
+
+const VERSION = 2;
+const EMPTY = new Uint8Array(0);
+
+/** What the two ends tell each other besides the stream. */
+export type MigrationWord = 'complete' | 'go' | 'running' | `refused: ${string}`;
+
+export class MigrationLink {
+  readonly #hypervisor: Hypervisor;
+  readonly #nic: Nic;
+  readonly #arrived = new WaitQueue('a word from the other end of a migration');
+  readonly #window = new Uint8Array(PACKET_BYTES);
+  /** Undefined until somebody has connected. */
+  #connection: number | undefined;
+  #used = 0;
+  #sent = 0;
+  #expected = 0;
+  #unacknowledged = 0;
+  readonly #data: Uint8Array[] = [];
+  /** How far the first packet of `#data` was taken. */
+  #at = 0;
+  readonly #words: string[] = [];
+  #packetsHeard = 0;
+  #isWatching = false;
+  #problem: string | undefined;
+  #bytes = 0;
+
+  /**
+   * Listens on the adapter, which nobody else uses, until `close`.
+   * @param end whether it connects, or waits for whoever does
+   */
+  constructor(hypervisor: Hypervisor, nic: Nic, end: 'connects' | 'waits') {
+    this.#hypervisor = hypervisor;
+    this.#nic = nic;
+    // No packet is on its way for as long as this clock takes to go round: 4 s.
+    if (end === 'connects') this.#connection = hypervisor.simulation.now % 2 ** 32;
+    nic.open((packet) => {
+      this.#receive(packet);
+    });
+  }
+
+  /** Why the connection has ended; undefined while it has not. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Bytes that this end has sent, headers included. */
+  get bytesSent(): number {
+    return this.#bytes;
+  }
+
+  close(): void {
+    this.#nic.open(undefined);
+    this.#end('it was closed');
+  }
+
+  /** Appends to the stream; waits while the window is full. Nothing is sent any more after a problem. */
+  *put(bytes: Uint8Array): Process {
+    for (let at = 0; at < bytes.length; ) {
+      const count = Math.min(bytes.length - at, PACKET_BYTES - this.#used);
+      this.#window.set(bytes.subarray(at, at + count), this.#used);
+      this.#used += count;
+      at += count;
+      if (this.#used === PACKET_BYTES) yield* this.flush();
+    }
+    const { domain0Cpu } = this.#hypervisor;
+    if (domain0Cpu.isDue) yield* domain0Cpu.settle();
+  }
+
+  /** Sends what was put and is not sent yet. */
+  *flush(): Process {
+    if (this.#used === 0) return;
+    const payload = this.#window.subarray(0, this.#used);
+    this.#used = 0;
+    yield* this.#hypervisor.domain0Cpu.settle();
+    // Who has something to say takes nothing any more.
+    while (this.#unacknowledged >= WINDOW && this.#words.length === 0 && (yield* this.#wait()));
+    if (this.#problem !== undefined) return;
+    this.#unacknowledged++;
+    yield* this.#send(KIND.data, payload);
+  }
+
+  /** The next bytes of the stream; undefined when there is a problem: also that the other end says something instead. */
+  *take(length: number): Process<Uint8Array | undefined> {
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const packet = this.#data[0];
+      if (packet === undefined) {
+        // Who says something instead sends nothing more.
+        const word = this.heard();
+        if (word !== undefined) this.#end(word);
+        if (!(yield* this.#wait())) return undefined;
+        continue;
+      }
+      const count = Math.min(length - done, packet.length - this.#at);
+      bytes.set(packet.subarray(this.#at, this.#at + count), done);
+      this.#at += count;
+      done += count;
+      if (this.#at < packet.length) continue;
+      this.#data.shift();
+      this.#at = 0;
+      yield* this.#send(KIND.acknowledgement, EMPTY);
+    }
+    const { domain0Cpu } = this.#hypervisor;
+    if (domain0Cpu.isDue) yield* domain0Cpu.settle();
+    return bytes;
+  }
+
+  /** The next `count` numbers. */
+  *words(count: number): Process<Uint32Array | undefined> {
+    const bytes = yield* this.take(4 * count);
+    return bytes && new Uint32Array(bytes.buffer);
+  }
+
+  /** Tells the other end, also when there is a problem. */
+  *say(word: MigrationWord): Process {
+    yield* this.#hypervisor.domain0Cpu.settle();
+    yield* this.#send(KIND.word, new TextEncoder().encode(word));
+  }
+
+  /** Whether the other end has told something that was not heard yet. */
+  get hasWord(): boolean {
+    return this.#words.length > 0;
+  }
+
+  /** What the other end has told first of what was not heard yet, if it has told anything. */
+  heard(): string | undefined {
+    return this.#words.shift();
+  }
+
+  /** Why nothing more comes of it: what the other end has told, or the problem; undefined while neither is there. */
+  failure(): string | undefined {
+    return this.heard() ?? this.#problem;
+  }
+
+  /** Waits for that; undefined when there is a problem. */
+  *hear(): Process<string | undefined> {
+    for (;;) {
+      const word = this.heard();
+      if (word !== undefined || !(yield* this.#wait())) return word;
+    }
+  }
+
+  /** Waits until a packet has arrived; returns false when there is a problem. */
+  *#wait(): Process<boolean> {
+    if (this.#problem === undefined) {
+      this.#watch();
+      yield this.#arrived;
+    }
+    return this.#problem === undefined;
+  }
+
+  /** Ends the connection when nothing was heard for a whole period. */
+  #watch(): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    const heard = this.#packetsHeard;
+    this.#hypervisor.power.after(TIMEOUT, () => {
+      this.#isWatching = false;
+      if (this.#problem !== undefined || this.#arrived.length === 0) return;
+      if (heard === this.#packetsHeard) this.#end('no answer');
+      else this.#watch();
+    });
+  }
+
+  *#send(kind: number, payload: Uint8Array): Process {
+    // There is nobody to be told.
+    if (this.#connection === undefined) return;
+    const { size, offset } = MIGRATION_PACKET;
+    const packet = new Uint8Array(size + payload.length);
+    putField(MIGRATION_PACKET, packet, 0, 'magic', MAGIC);
+    putField(MIGRATION_PACKET, packet, 0, 'kind', kind);
+    putField(MIGRATION_PACKET, packet, 0, 'version', VERSION);
+    putField(MIGRATION_PACKET, packet, 0, 'sequence', this.#sent++);
+    putField(MIGRATION_PACKET, packet, 0, 'payloadBytes', payload.length);
+    putField(MIGRATION_PACKET, packet, 0, 'connection', this.#connection);
+    packet.set(payload, size);
+    putField(MIGRATION_PACKET, packet, 0, 'checksum', checksum(packet, offset.checksum));
+    this.#bytes += packet.length;
+    yield* this.#nic.transmit(packet);
+  }
+
+  #receive(packet: Uint8Array): void {
+    const kind = this.#problem === undefined ? this.#kindOf(packet) : undefined;
+    const payload = packet.subarray(MIGRATION_PACKET.size);
+    if (kind === KIND.data) this.#data.push(payload);
+    else if (kind === KIND.acknowledgement) this.#unacknowledged--;
+    else if (kind === KIND.word) this.#words.push(new TextDecoder().decode(payload));
+    this.#arrived.wakeAll();
+  }
+
+  /** Undefined for a packet of another connection, or one that came before; and, with a problem, for one that is none of this protocol, damaged, or out of turn. */
+  #kindOf(packet: Uint8Array): number | undefined {
+    const { size, offset } = MIGRATION_PACKET;
+    const field = (name: keyof typeof offset): number => getField(MIGRATION_PACKET, packet, 0, name);
+    if (
+      packet.length < size ||
+      field('magic') !== MAGIC ||
+      field('version') !== VERSION ||
+      field('payloadBytes') !== packet.length - size
+    )
+      this.#end('a packet that is none');
+    else if (field('checksum') !== checksum(packet, offset.checksum)) this.#end('a damaged packet');
+    else {
+      const sequence = field('sequence');
+      if (sequence === 0) this.#connection ??= field('connection');
+      if (field('connection') !== this.#connection) return undefined;
+      this.#packetsHeard++;
+      if (sequence < this.#expected) return undefined;
+      if (sequence !== this.#expected++) this.#end('a packet is missing');
+    }
+    return this.#problem === undefined ? field('kind') : undefined;
+  }
+
+  #end(problem: string): void {
+    this.#problem ??= problem;
+    this.#arrived.wakeAll();
+  }
+}
+
+function checksum(packet: Uint8Array, headBytes: number): number {
+  const { size } = MIGRATION_PACKET;
+  return crc32c(packet, size, packet.length - size, crc32c(packet, 0, headBytes));
+}

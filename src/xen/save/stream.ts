@@ -1,0 +1,135 @@
+/**
+ * The body of a save file as a stream of bytes, written or read in order, a window of blocks at a time, with its CRC-32C.
+ *
+ * Work on bytes is charged to domain 0's processor by whoever has it done; what is owed is paid before the stream waits for
+ * the device, and whenever it is due, so that the back-ends of other domains run in between. When the device fails
+ * nothing more is written or read.
+ */
+
+import { crc32c } from '../../base/crc32c.ts';
+import { PAGE_SIZE } from '../../base/units.ts';
+import type { Process } from '../../sim/simulation.ts';
+import type { Hypervisor } from '../core/hypervisor.ts';
+import { EXTENT_FRAMES, type SaveExtent } from './extent.ts';
+
+/** The body begins behind the header. */
+const FIRST_BLOCK = 1;
+const WINDOW_BYTES = EXTENT_FRAMES * PAGE_SIZE;
+
+export class SaveWriter {
+  readonly #hypervisor: Hypervisor;
+  readonly #extent: SaveExtent;
+  readonly #window = new Uint8Array(WINDOW_BYTES);
+  #used = 0;
+  #blocks = 0;
+  #crc = 0;
+  #hasFailed = false;
+
+  constructor(hypervisor: Hypervisor, extent: SaveExtent) {
+    this.#hypervisor = hypervisor;
+    this.#extent = extent;
+  }
+
+  get crc(): number {
+    return this.#crc;
+  }
+
+  *put(bytes: Uint8Array): Process {
+    for (let at = 0; at < bytes.length; ) {
+      const count = Math.min(bytes.length - at, WINDOW_BYTES - this.#used);
+      this.#window.set(bytes.subarray(at, at + count), this.#used);
+      this.#used += count;
+      at += count;
+      if (this.#used === WINDOW_BYTES) yield* this.#write();
+    }
+    const { domain0Cpu } = this.#hypervisor;
+    if (domain0Cpu.isDue) yield* domain0Cpu.settle();
+  }
+
+  /** Fills the last block with zeroes. Returns true when all is on the medium. */
+  *end(): Process<boolean> {
+    yield* this.#write();
+    return !this.#hasFailed && (yield* this.#extent.flush());
+  }
+
+  *#write(): Process {
+    const length = Math.ceil(this.#used / PAGE_SIZE) * PAGE_SIZE;
+    this.#window.fill(0, this.#used, length);
+    this.#used = 0;
+    if (length === 0 || this.#hasFailed) return;
+    const bytes = this.#window.subarray(0, length);
+    this.#crc = crc32c(bytes, 0, length, this.#crc);
+    this.#hypervisor.domain0Cpu.charge(this.#hypervisor.costs.crcNsPerByte * length);
+    this.#hasFailed = !(yield* this.#extent.write(FIRST_BLOCK + this.#blocks, bytes));
+    this.#blocks += length / PAGE_SIZE;
+  }
+}
+
+export class SaveReader {
+  readonly #hypervisor: Hypervisor;
+  readonly #extent: SaveExtent;
+  readonly #bodyBlocks: number;
+  #window: Uint8Array = new Uint8Array(0);
+  #at = 0;
+  #blocks = 0;
+  #crc = 0;
+  #problem: string | undefined;
+
+  constructor(hypervisor: Hypervisor, extent: SaveExtent, bodyBlocks: number) {
+    this.#hypervisor = hypervisor;
+    this.#extent = extent;
+    this.#bodyBlocks = bodyBlocks;
+  }
+
+  /** Of the blocks that were read: of all, once `isAtEnd`. */
+  get crc(): number {
+    return this.#crc;
+  }
+
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Whether nothing but the zeroes of the last block is left. */
+  get isAtEnd(): boolean {
+    return this.#blocks === this.#bodyBlocks && this.#window.subarray(this.#at).every((byte) => byte === 0);
+  }
+
+  /** The next bytes; undefined when there is a problem. */
+  *take(length: number): Process<Uint8Array | undefined> {
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      if (this.#at === this.#window.length) yield* this.#read();
+      if (this.#problem !== undefined) return undefined;
+      const count = Math.min(length - done, this.#window.length - this.#at);
+      bytes.set(this.#window.subarray(this.#at, this.#at + count), done);
+      this.#at += count;
+      done += count;
+    }
+    const { domain0Cpu } = this.#hypervisor;
+    if (domain0Cpu.isDue) yield* domain0Cpu.settle();
+    return bytes;
+  }
+
+  /** The next `count` numbers. */
+  *words(count: number): Process<Uint32Array | undefined> {
+    const bytes = yield* this.take(4 * count);
+    return bytes && new Uint32Array(bytes.buffer);
+  }
+
+  *#read(): Process {
+    const count = Math.min(EXTENT_FRAMES, this.#bodyBlocks - this.#blocks);
+    if (count === 0) this.#problem = 'it ends too early';
+    if (this.#problem !== undefined) return;
+    const bytes = yield* this.#extent.read(FIRST_BLOCK + this.#blocks, count);
+    if (bytes === undefined) {
+      this.#problem = 'the device fails';
+      return;
+    }
+    this.#crc = crc32c(bytes, 0, bytes.length, this.#crc);
+    this.#hypervisor.domain0Cpu.charge(this.#hypervisor.costs.crcNsPerByte * bytes.length);
+    this.#blocks += count;
+    this.#window = bytes;
+    this.#at = 0;
+  }
+}

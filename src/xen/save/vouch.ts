@@ -1,0 +1,75 @@
+/**
+ * Vouching for the pages of a domain that was away: which of those that equalled a block of its disk still do.
+ *
+ * The disk is the only witness: each such block is read into a frame of domain 0 and compared. To the frame table the
+ * page is read meanwhile, so that a write of the block from elsewhere, which may come between, takes the provenance
+ * as it always does. Blocks are read in their order, neighbours together; it costs what reading the cache costs, and is
+ * worth it only before the guest is rebooted.
+ */
+
+import { Buffer } from 'node:buffer';
+import { Mfn, PAGE_SIZE } from '../../base/units.ts';
+import type { BlockDevice } from '../../disk/drive/block-device.ts';
+import type { Process } from '../../sim/simulation.ts';
+import type { Hypervisor } from '../core/hypervisor.ts';
+import { EXTENT_FRAMES, SaveExtent } from './extent.ts';
+import type { FrameFact } from './format.ts';
+import type { IncomingDomain } from '../toolstack/resume.ts';
+
+interface Claim {
+  readonly mfn: Mfn;
+  readonly block: number;
+}
+
+/** Gives the pages that equal their block provenance again; returns how many. */
+export function* vouchFor(
+  hypervisor: Hypervisor,
+  device: BlockDevice,
+  incoming: IncomingDomain,
+  facts: readonly FrameFact[],
+): Process<number> {
+  const extent = yield* SaveExtent.open(hypervisor, device);
+  if (extent === undefined) return 0;
+  const claims = facts.flatMap(({ pfn, block }): Claim[] =>
+    block === undefined || block >= extent.blocks ? [] : [{ mfn: Mfn(incoming.p2m.at(pfn)), block }],
+  );
+  claims.sort((a, b) => a.block - b.block);
+  let vouched = 0;
+  for (const run of runsOf(claims)) vouched += yield* compare(hypervisor, extent, incoming.disk.number, run);
+  extent.close();
+  return vouched;
+}
+
+function* runsOf(claims: readonly Claim[]): Generator<Claim[]> {
+  let run: Claim[] = [];
+  for (const claim of claims) {
+    const first = run[0]?.block ?? claim.block;
+    const isNext = claim.block - (run.at(-1)?.block ?? claim.block) <= 1;
+    if (!isNext || claim.block - first >= EXTENT_FRAMES) {
+      yield run;
+      run = [];
+    }
+    run.push(claim);
+  }
+  if (run.length > 0) yield run;
+}
+
+function* compare(
+  { frames, memory, domain0Cpu, costs }: Hypervisor,
+  extent: SaveExtent,
+  device: number,
+  run: readonly Claim[],
+): Process<number> {
+  const first = run[0]!.block;
+  for (const { mfn, block } of run) frames.beginRead(mfn, device, block);
+  const bytes = yield* extent.read(first, run.at(-1)!.block - first + 1);
+  let vouched = 0;
+  for (const { mfn, block } of run) {
+    const at = (block - first) * PAGE_SIZE;
+    const isEqual = bytes !== undefined && Buffer.compare(bytes.subarray(at, at + PAGE_SIZE), memory.frame(mfn)) === 0;
+    if (frames.endRead(mfn, block, isEqual)) vouched++;
+  }
+  domain0Cpu.charge(costs.restorePageNs * run.length);
+  yield* domain0Cpu.settle();
+  return vouched;
+}

@@ -1,0 +1,211 @@
+/**
+ * Guests that go on: suspended where they are, left by another hypervisor (quick-reload.ts), or come from elsewhere
+ * (restore.ts). Each returns from the hypercall by which it suspended itself.
+ *
+ * A guest knows what it has cached and mounted. So it goes on only with the disk that it had, in the state in which it left it: with
+ * another one, or one that somebody else has written to, it would read what is not there and write to what is not its own.
+ */
+
+import { checkObject, checkText } from '../../base/argument-error.ts';
+import { assert } from '../../base/assert.ts';
+import { type DomId, Mfn } from '../../base/units.ts';
+import type { Process } from '../../sim/simulation.ts';
+import { type BoundDevice, storeRecordOf } from '../records/devices.ts';
+import { Domain } from '../domain/domain.ts';
+import { DomainEnvironment } from '../domain/environment.ts';
+import { type DomainConfig, type DomainEntry, type DomainList, NO_FRAMES, seedNameOf } from './domain-list.ts';
+import { type DomainStateRecord, eraseDomainState } from '../records/domain-state.ts';
+import { ownerOfDomain } from '../frames/frame-record.ts';
+import type { Hypervisor } from '../core/hypervisor.ts';
+import { done, failed, type NotDone, type Outcome, refused } from '../domain/lifecycle.ts';
+import type { P2mList } from '../frames/p2m.ts';
+import { noReasons, Reason, type ReasonCode } from '../public/reason.ts';
+import { type DomainRecord, encodeName, writeDomainRecord } from '../records/records.ts';
+
+/** Why a guest does not go on with a disk, in words. */
+export function diskProblem(reason: ReasonCode): string {
+  return reason === Reason.otherDisk ? 'its disk is another one' : 'its disk was written to while it was away';
+}
+
+/** A domain whose guest comes from elsewhere, before it is there. */
+export interface IncomingDomain {
+  readonly domid: DomId;
+  /** As frame records say it. */
+  readonly owner: number;
+  readonly disk: BoundDevice;
+  /** The P2M list itself: no page has a frame yet. */
+  readonly p2m: P2mList;
+  /** All zero, and to be placed. */
+  readonly frames: Uint32Array;
+}
+
+/** A guest that was frozen and is found nowhere: somebody else goes on with it, or its registers are damaged. */
+const NO_PROGRAM = failed('its program is not where its registers say');
+
+/**
+ * Goes on with the domain of this name, which another hypervisor left suspended or which is suspended here, on its own frames: its
+ * guest returns from the hypercall. Fails when there is no guest to go on with: of one that was left the frames are then given to the
+ * scrub list, one that is suspended here stays so.
+ */
+export function* resumeDomain(list: DomainList, config: DomainConfig): Process<Outcome<{ readonly domain: Domain }>> {
+  checkObject('list', list, 'lifeOf', 'takeUp');
+  checkObject('config', config, 'name', 'device');
+  checkText('config.name', config.name);
+  checkObject('config.device', config.device, 'sectorCount', 'store', 'submit');
+  const life = list.lifeOf(config.name);
+  const refusal = life.refusal('resume');
+  if (refusal !== undefined) return refusal;
+  if (life.state !== 'frozen') return yield* resumeHere(list, config.name);
+  const left = list.takeUp(config.name, config.device);
+  if ('problem' in left) return left;
+  life.begin('resume');
+  const { memory, map, simulation, costs } = list.hypervisor;
+  yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
+  const distrust = left.distrust === Reason.ok && left.disk.isChanged ? Reason.diskChanged : left.distrust;
+  const { record, state } = left;
+  if (state !== undefined && distrust !== Reason.ok) {
+    list.abandon(left);
+    return failed(diskProblem(distrust));
+  }
+  const guest = state && simulation.frozen.thaw(state.program);
+  if (state === undefined || !(guest instanceof DomainEnvironment)) {
+    list.abandon(left);
+    return NO_PROGRAM;
+  }
+  const entry = list.enter(left, config);
+  eraseDomainState(memory, map, record.domid);
+  const { number: device } = entry.disk;
+  writeDomainRecord(memory, map, { ...record, device, store: storeRecordOf(entry.disk.device) });
+  return done({ domain: goOn(list.hypervisor, entry, record.bootPages, state, guest, { ...entry.refused }) });
+}
+
+function* resumeHere(list: DomainList, name: string): Process<Outcome<{ readonly domain: Domain }>> {
+  const domain = list.domains.find((known) => known.name === name);
+  assert(domain !== undefined, 'a domain that is suspended here is there');
+  domain.begin('resume');
+  const next = yield* continueDomain(list, domain);
+  return next instanceof Domain ? done({ domain: next }) : next;
+}
+
+/**
+ * @internal: goes on with a domain that is suspended and held, where it is; the operation is over then. Fails, and the
+ * domain stays suspended, when somebody else goes on with its guest or has written to its disk meanwhile.
+ */
+export function* continueDomain(list: DomainList, domain: Domain): Process<Domain | NotDone> {
+  const entry = list.entryOf(domain);
+  yield* domain.released();
+  // From here to the guest nothing waits: nobody writes to the disk in between.
+  if (domain.disk.isChangedWhileStanding) {
+    domain.end();
+    return failed(diskProblem(Reason.diskChanged));
+  }
+  const state = domain.freeze();
+  const guest = list.hypervisor.simulation.frozen.thaw(state.program);
+  if (!(guest instanceof DomainEnvironment)) {
+    domain.end();
+    return NO_PROGRAM;
+  }
+  entry.domain = undefined;
+  domain.kill();
+  domain.bury();
+  entry.life.step('rebuild');
+  return goOn(list.hypervisor, entry, domain.bootPages, state, guest);
+}
+
+/**
+ * Makes room for a domain whose guest comes from elsewhere; whoever brings it places the frames. Then it is completed, or
+ * abandoned. Refused while there is a domain of this name, or when no domain can have it; fails when there is no memory or no slot
+ * for it.
+ */
+export function* receiveDomain(
+  list: DomainList,
+  config: DomainConfig,
+  nrPages: number,
+  nrFrames: number,
+): Process<IncomingDomain | NotDone> {
+  if (encodeName(config.name) === undefined)
+    return refused(`its name "${config.name}" is not text of 31 bytes at most without a zero`);
+  const room = yield* list.makeRoom('restore', config, nrPages, nrFrames);
+  if ('problem' in room) return room;
+  const { entry, frames } = room;
+  const p2m = list.hypervisor.p2mLists.view(entry.p2mMfn, nrPages);
+  assert(p2m !== undefined, 'there is room for the P2M list');
+  p2m.clear();
+  entry.p2m = p2m;
+  entry.held = frames;
+  return { domid: entry.domid, owner: ownerOfDomain(entry.domid), disk: entry.disk, p2m, frames };
+}
+
+/**
+ * The guest of a domain that was made room for goes on, on the frames that were placed; the others go to the scrub list. When its
+ * program is not found, nothing has happened.
+ */
+export function* completeIncoming(
+  list: DomainList,
+  { domid, disk, p2m, frames }: IncomingDomain,
+  { bootPages, boots, store }: Pick<DomainRecord, 'bootPages' | 'boots' | 'store'>,
+  state: DomainStateRecord,
+): Process<Domain | NotDone> {
+  const { memory, map, costs, simulation, scrubber } = list.hypervisor;
+  const entry = list.entryAt(domid);
+  yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
+  // From here to the guest nothing waits: nobody writes to the disk in between.
+  const reason = list.hypervisor.devices.verify(store, disk.device);
+  if (reason !== Reason.ok) return failed(diskProblem(reason));
+  // What was written to it while the guest ran elsewhere is in the generation that was just compared.
+  disk.accept();
+  const guest = simulation.frozen.thaw(state.program);
+  if (!(guest instanceof DomainEnvironment) || guest.nrPages !== p2m.length) return NO_PROGRAM;
+  const placed = new Set(p2m.frames());
+  for (const mfn of frames) if (!placed.has(mfn)) scrubber.add(Mfn(mfn));
+  entry.held = NO_FRAMES;
+  entry.boots = boots;
+  writeDomainRecord(memory, map, {
+    domid,
+    device: disk.number,
+    store: storeRecordOf(disk.device),
+    nrPages: p2m.length,
+    bootPages,
+    p2mMfn: entry.p2mMfn,
+    p2mCrc: p2m.crc,
+    consumed: false,
+    name: entry.name,
+    recencyCrc: undefined,
+    boots,
+  });
+  return goOn(list.hypervisor, entry, bootPages, state, guest);
+}
+
+/** Gives the frames of a domain that was made room for to the scrub list. */
+export function abandonIncoming(list: DomainList, { domid, frames }: IncomingDomain): void {
+  for (const mfn of frames) list.hypervisor.scrubber.add(Mfn(mfn));
+  list.remove(list.entryAt(domid));
+}
+
+/** A guest goes on in its entry's frames. */
+function goOn(
+  hypervisor: Hypervisor,
+  entry: DomainEntry,
+  bootPages: number,
+  state: DomainStateRecord,
+  guest: DomainEnvironment,
+  refused = noReasons(),
+): Domain {
+  entry.domain = new Domain(hypervisor, {
+    life: entry.life,
+    domid: entry.domid,
+    name: entry.name,
+    seedName: seedNameOf(entry),
+    disk: entry.disk,
+    mac: entry.mac,
+    p2m: entry.p2m,
+    bootPages,
+    sharedInfoPfn: state.sharedInfoPfn,
+    grantTablePfn: state.grantTablePfn,
+    preserved: 0,
+    refused,
+    recency: state.hasRecency ? 'told' : 'untold',
+    frozen: { environment: guest, registers: state.registers, ports: state.ports },
+  });
+  return entry.domain;
+}

@@ -1,0 +1,176 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Ns } from '../../../src/base/units.ts';
+import { RotatingDisk } from '../../../src/disk/drive/rotating-disk.ts';
+import { values, type RotatingDiskConstant, type Values } from '../../../src/machine/profile.ts';
+import { PENTIUM4_2006 } from '../../../src/machine/profiles/pentium4-2006.ts';
+import { RandomStream } from '../../../src/sim/random.ts';
+import { property } from '../../support/property.ts';
+
+const REVOLUTION_NS = 60e9 / 7200;
+const SECTORS = 312_500_000;
+
+/** The disk of the profile, whose overheads differ from each other. */
+function data(): Values<RotatingDiskConstant> {
+  const { disk } = PENTIUM4_2006;
+  if (disk.kind !== 'disk') throw new Error('the profile of 2006 has a rotating disk');
+  return { ...values(disk.constants), readHitNs: 110_000, readMissNs: 230_000, writeNs: 370_000 };
+}
+
+/** MB/s of a sequential stream of requests with a pause after each. */
+function streamRate(op: 'read' | 'write', first: number, sectors: number, pauseNs: number): number {
+  const disk = new RotatingDisk(data());
+  const requests = Math.ceil((64 << 20) / (sectors * 512));
+  let now = 1_000_000_000;
+  let start = 0;
+  for (let i = 0; i <= requests; i++) {
+    now += disk[op](first + i * sectors, sectors, Ns(now));
+    if (i === 0) start = now;
+    now += pauseNs;
+  }
+  return (requests * sectors * 512) / ((now - start) / 1000);
+}
+
+const within = (value: number, expected: number, share: number) => {
+  expect(value).toBeGreaterThan(expected * (1 - share));
+  expect(value).toBeLessThan(expected * (1 + share));
+};
+
+describe('sequential', () => {
+  it('reads the outer edge at the sustained rate of the data sheet', () => {
+    within(streamRate('read', 0, 256, 0), data().outerMBps, 0.02);
+  });
+
+  it('reads the inner edge at its sustained rate', () => {
+    within(streamRate('read', SECTORS - 200_000, 256, 0), data().innerMBps, 0.02);
+  });
+
+  it('keeps the rate when the host pauses for less than it gains on the bus', () => {
+    within(streamRate('read', 0, 256, 500_000), data().outerMBps, 0.02);
+    within(streamRate('read', 0, 88, 50_000), data().outerMBps, 0.02);
+  });
+
+  it('loses revolutions, without read-ahead, when the host pauses', () => {
+    const disk = new RotatingDisk({ ...data(), readAheadBytes: 0 });
+    let now = 0;
+    for (let i = 0; i < 100; i++) now += disk.read(i * 88, 88, Ns(now));
+    const perRequest = now / 100;
+    within(perRequest, REVOLUTION_NS, 0.2);
+  });
+
+  it('writes from the cache to the medium at the sustained rate', () => {
+    within(streamRate('write', 0, 256, 0), data().outerMBps, 0.02);
+  });
+});
+
+describe('random', () => {
+  it('costs command, average seek and half a revolution over the whole drive', () => {
+    const disk = new RotatingDisk(data());
+    const random = new RandomStream(1);
+    let now = 0;
+    for (let i = 0; i < 10_000; i++) now += disk.read(random.below(SECTORS - 8), 8, Ns(now));
+    const { readMissNs, averageSeekNs } = data();
+    within(now / 10_000, readMissNs + averageSeekNs + REVOLUTION_NS / 2, 0.02);
+  });
+
+  it('costs less inside an image of 1 GiB at the outer edge, because the arm moves less', () => {
+    const disk = new RotatingDisk(data());
+    const random = new RandomStream(1);
+    let now = 0;
+    for (let i = 0; i < 5000; i++) now += disk.read(random.below(2_097_144), 8, Ns(now));
+    const { readMissNs, trackToTrackNs } = data();
+    expect(now / 5000).toBeGreaterThan(readMissNs + trackToTrackNs + REVOLUTION_NS / 2);
+    expect(now / 5000).toBeLessThan(7e6);
+  });
+
+  it('repeats a sector after exactly one revolution when nothing holds it', () => {
+    const disk = new RotatingDisk(data());
+    const first = disk.write(1000, 8, Ns(0));
+    const again = disk.write(1000, 8, Ns(first));
+    expect(again).toBeGreaterThan(REVOLUTION_NS - 1001);
+    expect(again).toBeLessThan(REVOLUTION_NS + 1001);
+  });
+});
+
+describe('seek', () => {
+  /** Smallest time of a write there, over all angles: the seek, and the passing of one sector. */
+  function seekNs(from: number, to: number): number {
+    let least = Infinity;
+    for (let angle = 0; angle < 400; angle++) {
+      const disk = new RotatingDisk(data());
+      const there = disk.write(from, 1, Ns(0));
+      const now = there + Math.round((angle * REVOLUTION_NS) / 400);
+      least = Math.min(least, disk.write(to, 1, Ns(now)));
+    }
+    return least;
+  }
+
+  it('crosses all cylinders in the full-stroke time', () => {
+    within(seekNs(0, SECTORS - 1), data().fullStrokeNs, 0.01);
+  });
+
+  it('takes the track-to-track time, or the head switch if that is longer, to the next cylinder', () => {
+    // A track of the outermost zone has about 1150 sectors.
+    const { heads, trackToTrackNs, headSwitchNs } = data();
+    within(seekNs(0, 1200 * heads), Math.max(trackToTrackNs, headSwitchNs), 0.05);
+  });
+});
+
+describe('laws', () => {
+  const request = fc.record({
+    op: fc.constantFrom('read', 'write'),
+    sector: fc.oneof(fc.nat(SECTORS - 512), fc.nat(100_000)),
+    sectors: fc.integer({ min: 1, max: 256 }),
+    pause: fc.oneof(fc.constant(0), fc.nat(30_000_000)),
+  });
+
+  property(
+    'an answer is whole, never less than the bus nor more than seek, revolutions and command allow, and repeatable',
+    fc.array(request, { maxLength: 60 }),
+    (requests) => {
+      const disks = [new RotatingDisk(data()), new RotatingDisk(data())] as const;
+      const { readHitNs, readMissNs, fullStrokeNs, headSwitchNs, busMBps } = data();
+      let now = 0;
+      for (const { op, sector, sectors, pause } of requests) {
+        now += pause;
+        const [time, again] = disks.map((disk) => disk[op](sector, sectors, Ns(now))) as [Ns, Ns];
+        expect(again).toBe(time);
+        expect(Number.isSafeInteger(time)).toBe(true);
+        const least = op === 'read' ? readHitNs + (sectors * 512_000) / busMBps : (sectors * REVOLUTION_NS) / 2000;
+        expect(time).toBeGreaterThanOrEqual(Math.floor(least));
+        const most = readMissNs + fullStrokeNs + 3 * REVOLUTION_NS + 2 * headSwitchNs;
+        expect(time).toBeLessThan(most);
+        now += time;
+      }
+    },
+  );
+
+  property('a read again, at once, is answered from the buffer', fc.nat(SECTORS - 512), fc.nat(255), (sector, more) => {
+    const disk = new RotatingDisk(data());
+    const now = disk.read(sector, more + 1, Ns(0));
+    const { readHitNs, busMBps } = data();
+    expect(disk.read(sector, more + 1, now)).toBe(Math.ceil(readHitNs + ((more + 1) * 512_000) / busMBps));
+  });
+
+  it('a command that does not wait for the medium costs its overhead and the bus', () => {
+    const disk = new RotatingDisk(data());
+    const { readHitNs, writeNs, busMBps } = data();
+    const busNs = (8 * 512_000) / busMBps;
+    expect(disk.transfer('read', 8, Ns(0))).toBe(Math.ceil(readHitNs + busNs));
+    expect(disk.transfer('write', 8, Ns(0))).toBe(Math.ceil(writeNs + busNs));
+    expect(disk.transfer('flush', 0, Ns(0))).toBe(writeNs);
+  });
+
+  property('the buffer keeps as many streams as it has segments', fc.nat(SECTORS - 512), (sector) => {
+    const disk = new RotatingDisk(data());
+    const { readSegments, readHitNs, busMBps } = data();
+    const place = (i: number) => (sector + i * 10_000_000) % (SECTORS - 512);
+    let now = 0;
+    for (let i = 0; i < readSegments; i++) now += disk.read(place(i), 8, Ns(now));
+    for (let i = 0; i < readSegments; i++) {
+      const time = disk.read(place(i), 8, Ns(now));
+      expect(time).toBe(Math.ceil(readHitNs + 4096_000 / busMBps));
+      now += time;
+    }
+  });
+});

@@ -1,0 +1,96 @@
+// The fault campaign: each fault, its guards, and what it is without them.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type CampaignOptions,
+  type FaultResult,
+  runCampaign,
+  runFaults,
+  timeProtections,
+} from '../../../src/experiment/campaign/campaign.ts';
+import { FAULT, FAULTS, type FaultName } from '../../../src/experiment/campaign/faults.ts';
+import type { PageVerdicts } from '../../../src/experiment/judge/page-judge.ts';
+import { property, TIMEOUT_MS } from '../../support/property.ts';
+
+function strike(fault: FaultName, over: Partial<CampaignOptions> = {}): FaultResult {
+  return runFaults({ faults: [fault], runs: 1, seed: 1, without: [], ...over })[0]!;
+}
+
+const pages = (verdicts: PageVerdicts): number => (Object.values(verdicts) as number[]).reduce((sum, n) => sum + n, 0);
+
+describe('a fault', () => {
+  it.each(FAULTS)(
+    '%s: no wrong page with the protections, wrong ones without its guards',
+    { timeout: TIMEOUT_MS },
+    (fault) => {
+      const { injected, guards, protected: kept, unguarded } = strike(fault, { runs: 3 });
+      expect(kept.reusedWrongly).toBe(0);
+      expect(injected).toBeGreaterThan(fault === 'crash' ? -1 : 0);
+      if (fault === 'damaged-table') {
+        // A cold start: nothing is reused, and nothing but that is wrong with it.
+        expect(unguarded).toBeNull();
+        expect(kept).toMatchObject({ reusedRightly: 0, notAskedFor: 0 });
+        expect(kept.discardedNeedlessly).toBeGreaterThan(3 * 400);
+        return;
+      }
+      // Each guard alone is enough.
+      for (const on of guards.length > 1 ? guards : []) {
+        const without = guards.filter((guard) => guard !== on);
+        expect(strike(fault, { runs: 2, without }).protected.reusedWrongly).toBe(0);
+      }
+      expect(kept.reusedRightly).toBeGreaterThan(3 * (FAULT[fault].isOfDirtyPages ? 15 : 350));
+      expect(guards).toEqual(FAULT[fault].guards);
+      expect(unguarded!.reusedWrongly).toBeGreaterThan(0);
+    },
+  );
+
+  property(
+    'makes no wrong page while any one of its guards is on, and every page counts once',
+    fc.constantFrom(...FAULTS),
+    fc.nat(),
+    fc.nat(1),
+    (fault, seed, on) => {
+      const { guards } = FAULT[fault];
+      const without = guards.filter((_, i) => guards.length > 1 && i !== on);
+      const { protected: kept, unguarded } = strike(fault, { seed, without });
+      expect(kept.reusedWrongly).toBe(0);
+      expect(pages(kept)).toBeGreaterThan(FAULT[fault].isOfDirtyPages ? 25 : 400);
+      if (unguarded !== null) expect(pages(unguarded)).toBe(pages(kept));
+    },
+    { numRuns: 12 },
+  );
+
+  it('that kills the guest and does nothing else costs no page that is right', () => {
+    const { reusedRightly, discardedRightly, discardedNeedlessly } = strike('crash', { runs: 3 }).protected;
+    expect(discardedNeedlessly).toBe(0);
+    expect(discardedRightly).toBeGreaterThan(0);
+    expect(reusedRightly).toBeGreaterThan(3 * 350);
+  });
+});
+
+describe('a campaign', () => {
+  it('is the same for the same seed and another for another', () => {
+    const run = (seed: number): string =>
+      JSON.stringify(runCampaign({ faults: ['wild-store'], runs: 1, seed, without: [] }));
+    expect(run(7)).toBe(run(7));
+    expect(run(7)).not.toBe(run(8));
+  });
+
+  it('tells what write protection and checksum cost, and that each costs something', () => {
+    const costs = timeProtections(1, []);
+    expect(costs.map(({ off }) => off.join())).toEqual(['', 'writeProtection', 'checksum', 'writeProtection,checksum']);
+    const [all, noTraps, noChecksum, neither] = costs;
+    expect(noTraps!.workNs).toBeLessThan(all!.workNs);
+    expect(noChecksum!.workNs).toBeLessThan(all!.workNs);
+    expect(neither!.workNs).toBeLessThan(Math.min(noTraps!.workNs, noChecksum!.workNs));
+    // A claim reads the page under the checksum; write protection costs a reader little that has its pages.
+    expect(noChecksum!.rereadNs).toBeLessThan(all!.rereadNs);
+    expect(all!.rereadNs - noTraps!.rereadNs).toBeLessThan(all!.rereadNs - noChecksum!.rereadNs);
+  });
+
+  it('has protections off in all of its runs when it is asked to', () => {
+    const { protected: kept, unguarded } = strike('bit-flip', { without: ['checksum'] });
+    expect(kept.reusedWrongly).toBeGreaterThan(0);
+    expect(kept).toEqual(unguarded);
+  });
+});

@@ -1,0 +1,125 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Mfn } from '../../../src/base/index.ts';
+import { UserError } from '../../../src/base/user-error.ts';
+import { runVmmReboot, type VmmExperimentOptions } from '../../../src/experiment/vmm/experiment.ts';
+import type { VmmMachine } from '../../../src/experiment/vmm/machine.ts';
+import { VMM_STRATEGIES } from '../../../src/experiment/vmm/result.ts';
+import { inTemporaryDirectory } from '../../support/e2fsprogs.ts';
+
+const FILES = 5;
+const FILE_BYTES = 70_001;
+
+const options = (path: string, change: Partial<VmmExperimentOptions> = {}): VmmExperimentOptions => ({
+  path,
+  vms: 2,
+  memory: 16 << 20,
+  disk: 'profile',
+  profile: 'pentium4-2006',
+  strategies: VMM_STRATEGIES,
+  seed: 1,
+  limit: 1 << 20,
+  series: false,
+  ...change,
+});
+
+function withFiles(work: (dir: string) => void): void {
+  inTemporaryDirectory((dir) => {
+    const files = join(dir, 'files');
+    mkdirSync(files);
+    for (let n = 0; n < FILES; n++) writeFileSync(join(files, `file${n}`), Buffer.alloc(FILE_BYTES, 65 + n));
+    work(files);
+  });
+}
+
+describe('runVmmReboot', () => {
+  it('reads the same under every strategy, equal to the disk; only a cold guest reads the disk again', () => {
+    withFiles((dir) => {
+      const { result, mismatches } = runVmmReboot(options(dir));
+      expect(mismatches).toEqual([]);
+      expect(result).toMatchObject({ files: FILES, bytes: FILES * FILE_BYTES });
+      const [machine] = result.machines;
+      expect(machine!.strategies.map(({ strategy }) => strategy)).toEqual(VMM_STRATEGIES);
+      for (const { strategy, reads, verified, guests } of machine!.strategies) {
+        expect(guests.map(({ reason }) => reason)).toEqual([undefined, undefined]);
+        const bytes = 2 * FILES * FILE_BYTES;
+        expect([reads.first.bytes, reads.cached.bytes, reads.after.bytes]).toEqual([bytes, bytes, bytes]);
+        expect(verified.bytes).toBe(3 * bytes);
+        // Each file has 18 pages.
+        const pages = 2 * FILES * 18;
+        expect([strategy, verified.pages === pages]).toEqual([strategy, strategy === 'warm-cache']);
+        expect([strategy, verified.pages > pages]).toEqual([strategy, strategy === 'warm-cache+metadata']);
+        // Where only pages of files were kept, the blocks that say where they lie are read again.
+        const isCold = strategy === 'shutdown-boot';
+        expect([strategy, reads.after.ns > 10 * reads.cached.ns]).toEqual([strategy, isCold]);
+        expect([strategy, reads.after.ns > 2 * reads.cached.ns]).toEqual([
+          strategy,
+          isCold || strategy === 'warm-cache',
+        ]);
+      }
+    });
+  });
+
+  it('notices a byte that is wrong in a cache that survived', () => {
+    withFiles((dir) => {
+      const flip = ({ hypervisor, memory }: VmmMachine): void => {
+        for (let mfn = hypervisor.map.firstDomainMfn as number; mfn < hypervisor.map.frameCount; mfn++)
+          if (hypervisor.frames.isNamed(Mfn(mfn)) && memory.readU8(Mfn(mfn), 100) === 65) {
+            memory.writeU8(Mfn(mfn), 100, 66);
+            return;
+          }
+      };
+      const asked = options(dir, { strategies: ['warm-vm', 'shutdown-boot'] });
+      const { result, mismatches } = runVmmReboot(asked, undefined, flip);
+      expect(mismatches).toEqual([
+        {
+          vms: 2,
+          memory: 16 << 20,
+          strategy: 'warm-vm',
+          what: expect.stringMatching(/^guest\d: \/file0: byte \d+ was read wrong$/) as string,
+        },
+      ]);
+      expect(result.machines[0]!.strategies.map(({ verified }) => verified.mismatches)).toEqual([1, 0]);
+    });
+  });
+
+  it('has one digest for the same input, another when more is read', () => {
+    withFiles((dir) => {
+      const digest = (limit: number): string =>
+        runVmmReboot(options(dir, { limit, vms: 1, strategies: ['warm-vm'] })).result.digest;
+      expect(digest(5000)).toBe(digest(5000));
+      expect(digest(5001)).not.toBe(digest(5000));
+    });
+  });
+
+  it('measures the machine that was asked for and every other of the series', () => {
+    withFiles((dir) => {
+      const phases: string[] = [];
+      const asked = options(dir, { vms: 1, memory: 1 << 30, series: true, strategies: ['warm-vm'], limit: 1 });
+      const { result } = runVmmReboot(asked, ({ phase }) => phases.push(phase));
+      const MIB = 1 << 20;
+      expect(result.machines.map(({ vms, memory }) => [vms, memory / MIB])).toEqual([
+        [1, 1024],
+        [1, 256],
+        [1, 512],
+        [1, 2048],
+        [2, 256],
+        [3, 256],
+        [4, 256],
+        [5, 256],
+        [6, 256],
+      ]);
+      // Each is told of more than once: progress goes on while it runs.
+      const told = phases.filter((phase) => phase.endsWith('warm-vm'));
+      expect(new Set(told).size).toBe(9);
+      expect(told.length).toBeGreaterThan(9);
+    });
+  });
+
+  it('says in one line that a guest does not fit', () => {
+    withFiles((dir) => {
+      expect(() => runVmmReboot(options(dir, { memory: 1 << 20 }))).toThrow(UserError);
+    });
+  });
+});

@@ -1,0 +1,58 @@
+// A guest that is asked to suspend itself again soon after it went on: it does so once for each time that it is asked.
+import { describe, expect, it } from 'vitest';
+import type { Profile } from '../../../src/machine/profile.ts';
+import { SERVER_2026 } from '../../../src/machine/profiles/server-2026.ts';
+import type { Process } from '../../../src/sim/index.ts';
+import { domainOf, restoreDomain, saveDomain } from '../../../src/xen/index.ts';
+import { runsFactor } from '../../support/property.ts';
+import { vmmMachine } from './disk.ts';
+
+const at = (value: number) => ({ value, unit: 'ns', provenance: 'assumed', fitted: false, note: '' }) as const;
+/** A guest has no time to do anything else between the request and its suspension. */
+const AT_ONCE: Profile = {
+  ...SERVER_2026,
+  guest: { ...SERVER_2026.guest, suspendNs: at(0) },
+  hypervisor: { ...SERVER_2026.hypervisor, domain0ShutdownNs: at(0) },
+};
+
+const WAYS = ['warm-vm', 'save-restore'] as const;
+type Way = (typeof WAYS)[number];
+/**
+ * Events after the guest went on at which it is asked again: by default those in which it connects its devices and watches the store
+ * anew. There is hardly one of them at which two firings of the watch meet one request.
+ */
+const [FIRST_EVENT, LAST_EVENT] = runsFactor() > 1 ? [0, 300] : [45, 85];
+
+describe('a guest that has just gone on', () => {
+  const ways = WAYS.flatMap((first) => WAYS.map((second) => [first, second] as const));
+  const timeout = 60_000 * Math.max(1, runsFactor());
+
+  it.each(ways)('after %s suspends itself once more for %s, at any event', { timeout }, (first, second) => {
+    const machine = vmmMachine(1, { disk: 'disk', profile: AT_ONCE });
+    const { simulation } = machine;
+    const run = <T>(process: Process<T>): T => simulation.runProcess('run', process);
+    run(machine.start());
+    const guest = machine.guests.get('guest0')!;
+    const suspend = (way: Way): void => {
+      if (way === 'warm-vm') {
+        expect(run(machine.warmVmReboot()).resumed).toEqual(['guest0']);
+        return;
+      }
+      const [file] = machine.saveFiles;
+      expect(run(saveDomain(machine, guest.domain, guest.config, file!))).toMatchObject({ outcome: 'done' });
+      guest.domain = run(domainOf(restoreDomain(machine, file!, { device: guest.config.device, vouch: false })));
+    };
+    // Xen asks by an event that comes once.
+    const stride = second === 'save-restore' || runsFactor() > 1 ? 1 : 8;
+    let asked = 0;
+    for (let events = FIRST_EVENT; events <= LAST_EVENT; events += stride) {
+      suspend(first);
+      for (let n = 0; n < events; n++) simulation.step();
+      suspend(second);
+      asked += 2;
+      const end = simulation.now + 2e9;
+      simulation.run(() => simulation.now >= end);
+      expect([events, guest.domain.state, guest.kernel.stats.suspensions]).toEqual([events, 'running', asked]);
+    }
+  });
+});

@@ -1,0 +1,317 @@
+// Blocks and inodes are allocated where ext2 of 2.6.12 puts them, and what the bitmaps say is not believed.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type Ino, PAGE_SIZE, type Pfn } from '../../../../src/base/index.ts';
+import { EXT2_MODE, GROUP_DESCRIPTOR, SUPERBLOCK } from '../../../../src/format/ext2.ts';
+import { makeExt2 } from '../../../../src/disk/mkfs/mkfs.ts';
+import { directory, tree } from '../../../../src/disk/mkfs/tree.ts';
+import { Buffers, BlockDeviceMapping } from '../../../../src/kernel/fs/buffer.ts';
+import { freeBlocks, newBlock, nextClearBit, setBit } from '../../../../src/kernel/fs/ext2/balloc.ts';
+import { freeInode, mostDebtOf, newInode } from '../../../../src/kernel/fs/ext2/ialloc.ts';
+import { Ext2Super } from '../../../../src/kernel/fs/ext2/super.ts';
+import { BlockQueue } from '../../../../src/kernel/block/block-queue.ts';
+import { CacheMap, MemoryManagement, PG } from '../../../../src/kernel/index.ts';
+import { PageIo } from '../../../../src/kernel/cache/page-io.ts';
+import { Writeback } from '../../../../src/kernel/cache/fs-writeback.ts';
+import { NOTHING, type Process } from '../../../../src/sim/index.ts';
+import { BOOT_PAGES, COSTS, FakeMachine } from '../../../support/fake-machine.ts';
+
+let machine: FakeMachine;
+let superblock: Ext2Super;
+const run = <T>(process: Process<T>): T => machine.run(process);
+
+/** Mounts an image of four groups (mkfs puts 32768 blocks in a group). */
+beforeEach(() => {
+  const image = makeExt2(tree(directory([])), { size: 512 << 20 });
+  machine = new FakeMachine({ image, nrPages: 512 });
+  const { env } = machine;
+  const cacheMap = new CacheMap(env.hypercalls, undefined);
+  const mm = new MemoryManagement(512, cacheMap, cacheMap);
+  for (let pfn = 0; pfn < BOOT_PAGES; pfn++) mm.map.set(pfn as Pfn, PG.reserved);
+  mm.freeAll();
+  cacheMap.attach(mm);
+  const queue = new BlockQueue(env);
+  const ring = mm.allocator.take();
+  mm.map.set(ring, PG.reserved);
+  queue.attach(machine.connectFront(ring, COSTS.interruptNs, queue.dispatch));
+  const io = new PageIo(env, COSTS, mm, cacheMap, queue);
+  const writeback = new Writeback(env, COSTS, mm, io, queue);
+  const space = mm.cache.open(0 as Ino, 0, false);
+  const device = new BlockDeviceMapping(space, image.size / PAGE_SIZE, () => NOTHING);
+  superblock = run(Ext2Super.mount(env, new Buffers(env, mm, io, writeback, device)));
+});
+
+/** Frees blocks; returns whether that made sense. */
+function isFreedSoundly(block: number, count: number): boolean {
+  const freeing = { isSound: true };
+  run(freeBlocks(superblock, block, count, freeing));
+  return freeing.isSound;
+}
+
+function descriptorWord(group: number, field: keyof typeof GROUP_DESCRIPTOR.offset): number {
+  const { pfn, offset } = superblock.descriptor(group);
+  return superblock.buffers.readU16(pfn, offset + GROUP_DESCRIPTOR.offset[field]);
+}
+
+function bitmap(group: number): Pfn {
+  const { pfn, offset } = superblock.descriptor(group);
+  return run(superblock.buffers.bread(superblock.buffers.readU32(pfn, offset)));
+}
+
+describe('blocks', () => {
+  it('are the goal when it is free, then the next in its 64, and counted', () => {
+    const before = descriptorWord(1, 'bg_free_blocks_count');
+    expect(run(newBlock(superblock, 40_000))).toBe(40_000);
+    expect(run(newBlock(superblock, 40_000))).toBe(40_001);
+    expect(descriptorWord(1, 'bg_free_blocks_count')).toBe(before - 2);
+    run(freeBlocks(superblock, 40_000, 2));
+    expect(descriptorWord(1, 'bg_free_blocks_count')).toBe(before);
+    expect(run(newBlock(superblock, 40_000))).toBe(40_000);
+  });
+
+  it('lie in a free byte of the bitmap when the 64 are taken, and in the next group when the group is', () => {
+    const { blocksPerGroup } = superblock.geometry;
+    for (let bit = 20_000; bit < 20_032; bit++) setBit(superblock.buffers, bitmap(1), bit, true);
+    setBit(superblock.buffers, bitmap(1), 20_036, true);
+    expect(run(newBlock(superblock, blocksPerGroup + 20_000))).toBe(blocksPerGroup + 20_037);
+    for (let bit = nextClearBit(superblock.buffers, bitmap(1), 0, blocksPerGroup); bit >= 0; ) {
+      setBit(superblock.buffers, bitmap(1), bit, true);
+      bit = nextClearBit(superblock.buffers, bitmap(1), bit, blocksPerGroup);
+    }
+    expect(Math.floor(run(newBlock(superblock, blocksPerGroup + 5)) / blocksPerGroup)).toBe(2);
+  });
+
+  // Blocks of group 1, of which 20,032 is a multiple of 64; each row: the goal, what is in use, what is found.
+  it.each<[string, number, [number, number][], number]>([
+    ['the goal, where it is a multiple of 64', 20_032, [], 20_032],
+    [
+      'the free byte behind such a goal that is in use',
+      20_032,
+      [
+        [20_032, 20_033],
+        [20_034, 20_040],
+      ],
+      20_040,
+    ],
+    ['the start of the run that ends in a free byte', 20_032, [[20_032, 20_035]], 20_035],
+    ['the next one behind a goal', 20_030, [[20_030, 20_031]], 20_031],
+    ['the last of the 64', 19_969, [[19_969, 20_031]], 20_031],
+    [
+      'no single one behind the 64, but a free byte',
+      19_969,
+      [
+        [19_969, 20_032],
+        [20_033, 20_040],
+      ],
+      20_040,
+    ],
+    [
+      'the same for the last of the 64',
+      20_031,
+      [
+        [20_031, 20_032],
+        [20_033, 20_040],
+      ],
+      20_040,
+    ],
+    ['the last of the group', 32_766, [[32_766, 32_767]], 32_767],
+    [
+      'a single one behind the 64 where no byte is free',
+      20_032,
+      [
+        [20_032, 20_100],
+        [20_101, 32_768],
+      ],
+      20_100,
+    ],
+    ['one of the next group, and none before the goal', 20_032, [[20_032, 32_768]], 32_768],
+  ])('are %s', (_, goal, inUse, found) => {
+    const { buffers, geometry } = superblock;
+    const head = nextClearBit(buffers, bitmap(2), 0, geometry.blocksPerGroup);
+    for (const [from, end] of inUse) for (let bit = from; bit < end; bit++) setBit(buffers, bitmap(1), bit, true);
+    const expected = found < geometry.blocksPerGroup ? found : geometry.blocksPerGroup + head;
+    expect(run(newBlock(superblock, geometry.blocksPerGroup + goal)) - geometry.blocksPerGroup).toBe(expected);
+  });
+
+  it('lie before the goal where nothing else is free', () => {
+    const { buffers, geometry } = superblock;
+    const { blocksPerGroup } = geometry;
+    for (const group of [0, 1, 2, 3])
+      for (let bit = 0; bit < blocksPerGroup; bit++) setBit(buffers, bitmap(group), bit, true);
+    setBit(buffers, bitmap(1), 19_000, false);
+    expect(run(newBlock(superblock, blocksPerGroup + 20_032))).toBe(blocksPerGroup + 19_000);
+    expect(() => run(newBlock(superblock, blocksPerGroup + 20_032))).toThrow(
+      expect.objectContaining({ code: 'ENOSPC' }),
+    );
+  });
+
+  it('are never metadata, whatever the bitmap says', () => {
+    setBit(superblock.buffers, bitmap(0), 1, false);
+    expect(() => run(newBlock(superblock, 1))).toThrow(expect.objectContaining({ code: 'EIO' }));
+    expect(superblock.isReadOnly).toBe(true);
+    expect(superblock.errors[0]).toMatch(/block 1 holds metadata/);
+  });
+
+  it('freed twice, or beyond the end, are an error of the file system', () => {
+    const block = run(newBlock(superblock, 50_000));
+    expect(isFreedSoundly(block, 1)).toBe(true);
+    expect(superblock.isReadOnly).toBe(false);
+    expect(isFreedSoundly(block, 1)).toBe(false);
+    expect(superblock.errors).toEqual([`ext2: block ${block} is free already`]);
+    expect(isFreedSoundly(superblock.geometry.blockCount - 1, 2)).toBe(false);
+    expect(superblock.errors).toHaveLength(2);
+  });
+});
+
+describe('blocks of several groups', () => {
+  it('are freed in those whose bitmap can be read; the others stay in use, which is an error of the file system', () => {
+    const { blocksPerGroup } = superblock.geometry;
+    const start = 2 * blocksPerGroup - 3;
+    const free = (): number[] => [1, 2].map((group) => descriptorWord(group, 'bg_free_blocks_count'));
+    for (let at = start; at < start + 3; at++) setBit(superblock.buffers, bitmap(1), at - blocksPerGroup, true);
+    const before = free();
+    // Of the other group, the bitmap was never read.
+    machine.badBlocks.add(superblock.buffers.readU32(superblock.descriptor(2).pfn, superblock.descriptor(2).offset));
+    expect(isFreedSoundly(start, 5)).toBe(true);
+    expect(free()).toEqual([before[0]! + 3, before[1]!]);
+    expect(superblock.errors).toEqual([
+      expect.stringMatching(`blocks ${start + 3} to ${start + 4} are not freed: EIO`),
+    ]);
+    expect([superblock.isReadOnly, superblock.hasErrors]).toEqual([true, true]);
+  });
+});
+
+describe('counts of 16 bits', () => {
+  const set = (group: number, field: keyof typeof GROUP_DESCRIPTOR.offset, value: number): void => {
+    const { pfn, offset } = superblock.descriptor(group);
+    superblock.buffers.writeU16(pfn, offset + GROUP_DESCRIPTOR.offset[field], value);
+  };
+
+  it.each([
+    [0xfffd, 0xffff],
+    [0xfffe, 0xffff],
+    [0xffff, 0xffff],
+  ])('that say %i are %i when two blocks, or two inodes, are freed', (before, after) => {
+    const block = run(newBlock(superblock, 40_000));
+    expect(run(newBlock(superblock, block))).toBe(block + 1);
+    set(1, 'bg_free_blocks_count', before);
+    run(freeBlocks(superblock, block, 2));
+    expect(descriptorWord(1, 'bg_free_blocks_count')).toBe(after);
+    const inodes = [1, 2].map(() => run(newInode(superblock, 2, EXT2_MODE.regular | 0o644)).ino);
+    set(0, 'bg_free_inodes_count', before);
+    for (const ino of inodes) run(freeInode(superblock, ino, false));
+    expect(descriptorWord(0, 'bg_free_inodes_count')).toBe(after);
+  });
+
+  it.each([
+    [1, 0],
+    [2, 1],
+  ])('that say %i are %i when one is taken, though the bitmap has more', (before, after) => {
+    for (const field of ['bg_free_blocks_count', 'bg_free_inodes_count'] as const) set(0, field, before);
+    const { ino } = run(newInode(superblock, 2, EXT2_MODE.regular | 0o644));
+    expect([ino, descriptorWord(0, 'bg_free_inodes_count')]).toEqual([11, after]);
+    expect(Math.floor(run(newBlock(superblock, 20_000)) / 32_768)).toBe(0);
+    expect(descriptorWord(0, 'bg_free_blocks_count')).toBe(after);
+    // A group that says it is full is passed by.
+    expect(Math.floor(run(newBlock(superblock, 20_000)) / 32_768)).toBe(after === 0 ? 1 : 0);
+  });
+
+  it.each([
+    [0x7fff, 0x8000],
+    [0xfffe, 0xffff],
+    [0xffff, 0],
+  ])('of mounts go on from %i with %i', (before, after) => {
+    const { buffers, superblockPage } = superblock;
+    const at = 1024 + SUPERBLOCK.offset.s_mnt_count;
+    buffers.writeU16(superblockPage, at, before);
+    const neighbour = buffers.readU16(superblockPage, at + 2);
+    superblock.beginChange();
+    expect([buffers.readU16(superblockPage, at), buffers.readU16(superblockPage, at + 2)]).toEqual([after, neighbour]);
+  });
+});
+
+describe('inodes', () => {
+  const FILE = EXT2_MODE.regular | 0o644;
+  const DIRECTORY = EXT2_MODE.directory | 0o755;
+  const groupOf = (ino: number): number => Math.floor((ino - 1) / superblock.geometry.inodesPerGroup);
+
+  it('of files lie in their directory’s group, those of directories in the root are spread', () => {
+    const first = run(newInode(superblock, 2, DIRECTORY)).ino;
+    const second = run(newInode(superblock, 2, DIRECTORY)).ino;
+    // Groups 0 and 2, where the root and lost+found are, have fewer free inodes than the average.
+    expect([first, second].map(groupOf)).toEqual([1, 3]);
+    expect(groupOf(run(newInode(superblock, second, FILE)).ino)).toBe(groupOf(second));
+    expect(groupOf(run(newInode(superblock, first, DIRECTORY)).ino)).toBe(groupOf(first));
+  });
+
+  it.each([
+    // By blocks, 256 of them a directory at least.
+    [32_768, 16_384, 0, 128],
+    [32_768, 16_384, 256, 128],
+    [32_768, 16_384, 257, 127],
+    [32_767, 16_384, 256, 127],
+    [32_640, 16_384, 255, 127],
+    // By inodes, 64 of them.
+    [32_768, 8192, 256, 128],
+    [32_768, 8191, 256, 127],
+    [32_768, 128, 256, 2],
+    [32_768, 127, 256, 1],
+    // Never none.
+    [32_768, 32, 256, 1],
+    [256, 16_384, 1000, 1],
+  ])('of directories: groups of %i blocks and %i inodes, %i blocks a directory: a debt of %i', (...row) => {
+    const [blocks, inodes, blocksADirectory, most] = row;
+    expect(mostDebtOf(blocks, inodes, blocksADirectory)).toBe(most);
+  });
+
+  it('of directories lie with their parent up to that debt, which grows by each of them and shrinks by each file', () => {
+    const { geometry, debts, buffers } = superblock;
+    const parent = run(newInode(superblock, 2, DIRECTORY)).ino;
+    const home = groupOf(parent);
+    // So many directories that each has less than 256 blocks.
+    const { pfn, offset } = superblock.descriptor((home + 2) % 4);
+    buffers.writeU16(pfn, offset + GROUP_DESCRIPTOR.offset.bg_used_dirs_count, 1000);
+    const most = mostDebtOf(geometry.blocksPerGroup, geometry.inodesPerGroup, 256);
+    debts[home] = most - 1;
+    expect(groupOf(run(newInode(superblock, parent, DIRECTORY)).ino)).toBe(home);
+    expect(debts[home]).toBe(most);
+    expect(groupOf(run(newInode(superblock, parent, DIRECTORY)).ino)).toBe((home + 1) % 4);
+    expect(groupOf(run(newInode(superblock, parent, FILE)).ino)).toBe(home);
+    expect(debts[home]).toBe(most - 1);
+    expect(groupOf(run(newInode(superblock, parent, DIRECTORY)).ino)).toBe(home);
+  });
+
+  it.each([
+    [254, 255],
+    [255, 255],
+  ])('a debt of %i becomes %i by a directory of the root, and none falls below 0', (before, after) => {
+    superblock.debts.fill(before);
+    const group = groupOf(run(newInode(superblock, 2, DIRECTORY)).ino);
+    expect(superblock.debts[group]).toBe(after);
+    superblock.debts.fill(0);
+    run(newInode(superblock, 2, FILE));
+    expect([...superblock.debts]).toEqual([0, 0, 0, 0]);
+  });
+
+  it('have another generation each time their number is used', () => {
+    const { ino, generation } = run(newInode(superblock, 2, FILE));
+    const { geometry, buffers } = superblock;
+    // What the deleted inode leaves in the table.
+    const index = (ino - 1) % geometry.inodesPerGroup;
+    const block = superblock.inodeTable(groupOf(ino)) + Math.floor(index / geometry.inodesPerBlock);
+    const at = (index % geometry.inodesPerBlock) * geometry.inodeSize;
+    buffers.writeU32(run(buffers.bread(block)), at + 100, generation);
+    run(freeInode(superblock, ino, false));
+    expect(run(newInode(superblock, 2, FILE))).toEqual({ ino, generation: generation + 1 });
+  });
+
+  it('are counted, directories too, and never one of the reserved', () => {
+    const before = [descriptorWord(0, 'bg_free_inodes_count'), descriptorWord(0, 'bg_used_dirs_count')];
+    const { ino } = run(newInode(superblock, 2, FILE));
+    expect(ino).toBeGreaterThanOrEqual(superblock.geometry.firstInode);
+    expect(descriptorWord(0, 'bg_free_inodes_count')).toBe(before[0]! - 1);
+    run(freeInode(superblock, ino, false));
+    expect(descriptorWord(0, 'bg_free_inodes_count')).toBe(before[0]!);
+    run(freeInode(superblock, ino, false));
+    expect(superblock.errors).toEqual([`ext2: inode ${ino} is free already`]);
+  });
+});

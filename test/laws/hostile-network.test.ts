@@ -1,0 +1,113 @@
+/**
+ * Web servers of guests, and their clients, on a network of which every cable loses some frames, repeats some, lets some overtake others and
+ * delivers some late, while the hypervisor under the guests is rebooted. The cable over which guests are migrated is one of them.
+ */
+
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { rebootHypervisor } from '../../src/experiment/vmm/reboot.ts';
+import { Ns } from '../../src/base/index.ts';
+import { Nic } from '../../src/machine/nic.ts';
+import type { Simulation } from '../../src/sim/index.ts';
+import { vmmClients, vmmMachine } from '../experiment/vmm/disk.ts';
+
+interface Harm {
+  /** One of so many frames is lost, sent twice, held until the next one has gone, or 30 ms late; 0: none. */
+  readonly lost: number;
+  readonly twice: number;
+  readonly held: number;
+  readonly late: number;
+}
+
+/** From here on every adapter does this to what it sends. */
+function harm(simulation: Simulation, { lost, twice, held, late }: Harm): { -readonly [K in keyof Harm]: number } {
+  const done = { lost: 0, twice: 0, held: 0, late: 0 };
+  const waiting = new Map<Nic, Uint8Array>();
+  const { send } = Nic.prototype;
+  let sent = 0;
+  const isNth = (n: number): boolean => n > 0 && sent % n === 0;
+  vi.spyOn(Nic.prototype, 'send').mockImplementation(function (this: Nic, packet: Uint8Array): boolean {
+    sent++;
+    if (isNth(lost)) {
+      done.lost++;
+      return true;
+    }
+    if (isNth(late)) {
+      done.late++;
+      const copy = packet.slice();
+      simulation.after(Ns(30_000_000), () => send.call(this, copy));
+      return true;
+    }
+    const before = waiting.get(this);
+    if (before === undefined && isNth(held)) {
+      done.held++;
+      waiting.set(this, packet.slice());
+      return true;
+    }
+    waiting.delete(this);
+    const isTaken = send.call(this, packet);
+    if (isNth(twice)) {
+      done.twice++;
+      send.call(this, packet);
+    }
+    if (before !== undefined) send.call(this, before);
+    return isTaken;
+  });
+  return done;
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe.each([
+  ['repeats every frame', { lost: 0, twice: 1, held: 0, late: 0 }],
+  ['lets every third frame be overtaken', { lost: 0, twice: 0, held: 3, late: 0 }],
+  ['delivers every fifth frame late', { lost: 0, twice: 0, held: 0, late: 5 }],
+  ['loses, repeats, reorders and delays', { lost: 13, twice: 5, held: 7, late: 11 }],
+] as const)('a network that %s', (_, what) => {
+  it('has visitors answered with the right bytes, and a user keep its connection over warm-vm', () => {
+    const machine = vmmMachine(2);
+    const clients = vmmClients(machine);
+    machine.simulation.runProcess('start', machine.start());
+    const done = harm(machine.simulation, what);
+    // A wrong byte that a client is sent throws.
+    const result = machine.simulation.runProcess('reboot', rebootHypervisor(machine, clients, 'warm-vm'));
+    for (const guest of result.guests) {
+      expect([guest.outcome, guest.reason]).toEqual(['continued', undefined]);
+      expect([guest.keptConnection, guest.keptSession]).toEqual([true, true]);
+      expect(guest.requests.answered).toBeGreaterThan(100);
+      expect(guest.downtimeNs).toBeLessThan(result.totalNs + 2e9);
+    }
+    for (const kind of ['lost', 'twice', 'held', 'late'] as const) expect(done[kind] > 100).toBe(what[kind] > 0);
+    machine.toolstack.list.checkInvariants();
+  });
+
+  it('has a guest that is booted anew tell its user apart', () => {
+    const machine = vmmMachine(1);
+    const clients = vmmClients(machine);
+    machine.simulation.runProcess('start', machine.start());
+    harm(machine.simulation, what);
+    const result = machine.simulation.runProcess('reboot', rebootHypervisor(machine, clients, 'shutdown-boot'));
+    const [guest] = result.guests;
+    expect([guest!.outcome, guest!.keptConnection, guest!.keptSession]).toEqual(['booted', false, false]);
+    expect(guest!.requests.answered).toBeGreaterThan(0);
+  });
+
+  it('has a guest migrated there and back where nothing is missing, and else booted, and it is known why', () => {
+    const machine = vmmMachine(1);
+    const clients = vmmClients(machine);
+    machine.simulation.runProcess('start', machine.start());
+    const done = harm(machine.simulation, what);
+    const result = machine.simulation.runProcess('reboot', rebootHypervisor(machine, clients, 'live-migration'));
+    const [guest] = result.guests;
+    const isWhole = what.lost + what.held + what.late === 0;
+    expect([guest!.outcome, guest!.reason]).toEqual(
+      isWhole ? ['continued', undefined] : ['booted', expect.stringMatching(/^(refused: )?a packet is missing$/)],
+    );
+    expect([guest!.keptConnection, guest!.keptSession]).toEqual([isWhole, isWhole]);
+    expect(guest!.requests.answered).toBeGreaterThan(isWhole ? 100 : 0);
+    expect(Object.values(done).reduce((sum, n) => sum + n, 0)).toBeGreaterThan(100);
+    for (const each of [machine, machine.neighbour]) each.toolstack.list.checkInvariants();
+    expect(machine.neighbour.toolstack.list.entries).toEqual([]);
+  });
+});

@@ -1,0 +1,73 @@
+/** A small disk made in memory, and a run of one strategy on it: what the properties of this folder share. */
+
+import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
+import { directory, file, sparse, symlink, tree, type TreeNode } from '../../src/disk/mkfs/tree.ts';
+import type { MemoryImage } from '../../src/disk/image/memory-image.ts';
+import { listFiles, type DiskSource } from '../../src/experiment/guest/disk-source.ts';
+import type { RebootOptions, StrategyName } from '../../src/experiment/guest/result.ts';
+import { runStrategy, type StrategyOutcome } from '../../src/experiment/guest/strategy.ts';
+import type { Testbed } from '../../src/experiment/guest/testbed.ts';
+import { machineMemoryFor } from '../../src/experiment/guest/testbed.ts';
+import { MachineMemory } from '../../src/machine/memory.ts';
+import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
+
+/** `size` bytes that differ from file to file and from page to page. */
+export function pattern(size: number, salt: number): Uint8Array {
+  return new Uint8Array(size).map((_, at) => (at * 31 + (at >>> 12) * 7 + salt) & 255);
+}
+
+/**
+ * Files of all sorts: empty, of odd sizes, with direct and indirect blocks, with holes, hard-linked, behind symbolic links.
+ * @param journalBlocks blocks of a journal; none when not given
+ */
+export function smallImage(journalBlocks?: number): ReturnType<typeof makeExt2> {
+  const shared = file(pattern(5000, 1));
+  const entries: [string, TreeNode][] = [
+    ['empty', file('')],
+    ['one', file('x')],
+    ['shared', shared],
+    ['again', shared],
+    ['link', symlink('deep/er/thirteen')],
+    ['far', symlink('/'.repeat(70) + 'one')],
+    ['holes', file(sparse(300_000, [[100_000, pattern(20_000, 5)]]))],
+    ['deep', directory([['er', directory([['thirteen', file(pattern(13 * 4096, 2))]])]])],
+    [
+      'many',
+      directory(Array.from({ length: 150 }, (_, i) => [`name-${i}`, file(pattern(i * 37, i))] as [string, TreeNode])),
+    ],
+    ['big', file(pattern(1_300_000, 3))],
+  ];
+  return makeExt2(tree(directory(entries)), { journalBlocks });
+}
+
+/** The disk as an experiment wants it. Throws UserError when the oracle cannot make sense of the image. */
+export function diskOf(image: MemoryImage): DiskSource {
+  return { ...listFiles(image), image, notices: [], copy: () => image.clone(), close: () => undefined };
+}
+
+const GUEST_MEMORY = 12 << 20;
+
+/** Runs one strategy on a guest of 12 MiB with a drive that takes no time. */
+export function runSmall(
+  disk: DiskSource,
+  strategy: StrategyName,
+  over: Partial<RebootOptions> = {},
+  betweenGuests?: (testbed: Testbed) => void,
+): StrategyOutcome {
+  const options: RebootOptions = {
+    path: '(small)',
+    memory: GUEST_MEMORY,
+    disk: 'instant',
+    profile: 'server-2026',
+    strategies: [strategy],
+    workload: 'files',
+    seed: 1,
+    limit: undefined,
+    crash: false,
+    checksum: false,
+    dumpMemory: undefined,
+    ...over,
+  };
+  const memory = new MachineMemory(machineMemoryFor(options.memory));
+  return runStrategy({ options, profile: SERVER_2026, disk, memory, betweenGuests }, strategy, () => undefined);
+}

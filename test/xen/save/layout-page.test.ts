@@ -1,0 +1,10 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { saveLayoutPage } from '../../../src/xen/index.ts';
+
+const FILE = 'docs/reference/save-file.md';
+
+it(`${FILE} is what the layouts say; UPDATE_DOCS=1 writes it`, () => {
+  if (process.env['UPDATE_DOCS'] === '1') writeFileSync(FILE, saveLayoutPage());
+  expect(readFileSync(FILE, 'utf8')).toBe(saveLayoutPage());
+});

@@ -1,0 +1,114 @@
+// The rooms of src/ and the walls between them. Imports point down only, and type-only imports count.
+// The guest reaches the world through `xen/public` alone, so this table *is* the privilege boundary.
+// Read by .dependency-cruiser.cjs (which enforces it), eslint.config.mjs and the tests of the tool.
+
+/**
+ * What each room may import of ours, besides itself: one row a room, one room a folder. Anything not listed is a wall.
+ * `a/b` is the room's own files, without those of the rooms inside it. `a/*` is every room inside `a`. A file is itself.
+ * @type {Record<string, string[]>}
+ */
+const MAY_IMPORT = {
+  base: [],
+  format: ['base'],
+  sim: ['base'],
+  machine: ['base', 'sim', 'machine/profiles'],
+  'machine/profiles': ['base', 'machine/profile.ts'],
+  'disk/image': ['base'],
+  'disk/drive': ['base', 'sim', 'machine', 'machine/profiles', 'disk/image'],
+  'disk/mkfs': ['base', 'format', 'disk/image'],
+  disk: ['disk/*'],
+  'xen/public': ['base', 'sim'],
+  'xen/records': ['base', 'sim', 'machine', 'disk/image', 'disk/drive', 'xen/public', 'xen/protections.ts'],
+  'xen/frames': ['base', 'sim', 'machine', 'xen/public', 'xen/records', 'xen/costs.ts', 'xen/protections.ts'],
+  'xen/channels': ['base', 'sim', 'machine', 'xen/public', 'xen/records', 'xen/frames', 'xen/costs.ts'],
+  'xen/core': [
+    ...['base', 'sim', 'machine', 'disk/image', 'disk/drive'],
+    ...['xen/public', 'xen/records', 'xen/frames', 'xen/channels', 'xen/costs.ts', 'xen/protections.ts'],
+  ],
+  'xen/devices': [
+    ...['base', 'sim', 'machine', 'disk/drive'],
+    ...['xen/public', 'xen/records', 'xen/frames', 'xen/channels', 'xen/core'],
+  ],
+  'xen/domain': [
+    ...['base', 'sim', 'machine', 'disk/drive'],
+    ...['xen/public', 'xen/records', 'xen/frames', 'xen/channels', 'xen/core', 'xen/devices'],
+  ],
+  'xen/toolstack': [
+    ...['base', 'sim', 'machine', 'disk/image', 'disk/drive'],
+    ...['xen/public', 'xen/records', 'xen/frames', 'xen/channels', 'xen/core', 'xen/devices', 'xen/domain'],
+  ],
+  'xen/save': [
+    ...['base', 'sim', 'machine', 'disk/image', 'disk/drive', 'xen/public', 'xen/records', 'xen/frames'],
+    ...['xen/channels', 'xen/core', 'xen/devices', 'xen/domain', 'xen/toolstack'],
+  ],
+  xen: ['base', 'machine', 'xen/*'],
+  'kernel/mm': ['base'],
+  'kernel/xen': ['base', 'sim', 'xen/public', 'kernel/costs.ts'],
+  'kernel/block': ['base', 'sim', 'xen/public', 'kernel/xen'],
+  'kernel/net': ['base', 'sim', 'xen/public', 'kernel/xen', 'kernel/costs.ts'],
+  'kernel/cache': ['base', 'sim', 'xen/public', 'kernel/mm', 'kernel/xen', 'kernel/block', 'kernel/costs.ts'],
+  'kernel/fs': ['base', 'sim', 'format', 'xen/public', 'kernel/mm', 'kernel/cache', 'kernel/fs/ext2/dir-index.ts'],
+  'kernel/fs/jbd': [
+    ...['base', 'sim', 'format', 'xen/public'],
+    ...['kernel/mm', 'kernel/block', 'kernel/cache', 'kernel/fs', 'kernel/costs.ts'],
+  ],
+  'kernel/fs/ext2': [
+    ...['base', 'sim', 'format', 'xen/public'],
+    ...[
+      'kernel/mm',
+      'kernel/block',
+      'kernel/cache',
+      'kernel/fs',
+      'kernel/fs/jbd',
+      'kernel/file/namei.ts',
+      'kernel/costs.ts',
+    ],
+  ],
+  'kernel/file': [
+    ...['base', 'sim', 'format', 'xen/public'],
+    ...['kernel/mm', 'kernel/cache', 'kernel/fs', 'kernel/fs/ext2', 'kernel/costs.ts'],
+  ],
+  'kernel/syscall': [
+    ...['base', 'sim', 'xen/public'],
+    ...['kernel/mm', 'kernel/cache', 'kernel/net', 'kernel/fs', 'kernel/fs/ext2', 'kernel/file', 'kernel/costs.ts'],
+  ],
+  kernel: ['base', 'sim', 'xen/public', 'kernel/*'],
+  workload: ['base', 'sim', 'kernel/syscall/syscalls.ts'],
+  // The oracle reads the disk with eyes of its own: it shares no line with the kernel, nor the format with mkfs.
+  'experiment/judge': ['base', 'disk/image', 'machine', 'xen', 'xen/*'],
+  'experiment/guest': [
+    ...['base', 'format', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
+    ...['workload', 'experiment/judge'],
+  ],
+  'experiment/campaign': [
+    ...['base', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
+    ...['experiment/judge', 'experiment/guest'],
+  ],
+  'experiment/vmm': [
+    ...['base', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
+    ...['workload', 'experiment/judge', 'experiment/guest'],
+  ],
+  experiment: ['experiment/*'],
+  report: ['base', 'experiment', 'experiment/*'],
+  cli: ['*'],
+};
+
+const ROOMS = Object.keys(MAY_IMPORT);
+
+/** The files of a room, without those of the rooms inside it. @param {string} room */
+const own = (room) => {
+  const inside = ROOMS.filter((other) => other.startsWith(`${room}/`)).map((other) => other.slice(room.length + 1));
+  return `^src/${room}/${inside.length > 0 ? `(?!(${inside.join('|')})/)` : ''}`;
+};
+
+/** @param {string} entry of a row of MAY_IMPORT */
+const place = (entry) => {
+  if (entry === '*') return '^src/';
+  if (entry.endsWith('/*')) return `^src/${entry.slice(0, -1)}[^/]+/`;
+  return entry.endsWith('.ts') ? `^src/${entry.replace('.', '\\.')}$` : own(entry);
+};
+
+/** Rooms of the model: one seed, one run, byte for byte. */
+const MODEL = ['base', 'format', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload'];
+
+module.exports = { MAY_IMPORT, MODEL, ROOMS, own, place };
