@@ -4,6 +4,7 @@ export { ArgumentError } from './argument-error.ts';
 export { InvariantViolation } from './assert.ts';
 export { type ErrnoName, GuestPanic, ModelError } from './errno.ts';
 export type { MacAddress } from './ethernet.ts';
+export { DONE, type Err, err, type Ok, ok, type Result } from './result.ts';
 export * from './units.ts';
 export { UserError } from './user-error.ts';
 

@@ -4,7 +4,7 @@ export type { Domain, DomainState, DomainStats, RecencyState } from './domain/do
 export type { FrameHappening, FrameObserver } from './frames/frame-table.ts';
 export { Hypervisor, type HypervisorOptions, type Reload } from './core/hypervisor.ts';
 export * from './inspect.ts';
-export type { Done, NotDone, Outcome } from './domain/lifecycle.ts';
+export { endOf, type NotDone, type Outcome } from './domain/lifecycle.ts';
 export {
   handOver,
   type NotSuspended,
@@ -24,7 +24,7 @@ export {
 } from './public/index.ts';
 export type { LeftDomain, LostDomain } from './core/quick-reload.ts';
 export { restoreDomain, type RestoreOptions, type RestoreOutcome } from './save/restore.ts';
-export { saveDomain, type SaveOutcome, type SaveParts } from './save/save.ts';
+export { saveDomain, type SaveOutcome, type SaveParts, type Stayed } from './save/save.ts';
 export type { DomainConfig } from './toolstack/domain-list.ts';
 export { resumeDomain } from './toolstack/resume.ts';
 export { saveFileBytes } from './save/format.ts';

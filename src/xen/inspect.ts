@@ -84,7 +84,7 @@ export function inspectMemory(memory: MachineMemory): MachineReport {
     provenance,
   };
   const domains: DomainReport[] = [];
-  if ('problem' in root) problems.add(`root record: ${root.problem}`);
+  if (!root.ok) problems.add(`root record: ${root.reason}`);
   else {
     const map = root.value;
     const words = memory.words(map.tableMfn, map.tableFrames);
@@ -94,7 +94,7 @@ export function inspectMemory(memory: MachineMemory): MachineReport {
       if (report !== undefined) domains.push(report);
     }
   }
-  const map = 'value' in root ? root.value : undefined;
+  const map = root.ok ? root.value : undefined;
   return { problems: problems.lines, problemCount: problems.count, map, domains, frames };
 }
 
@@ -132,8 +132,8 @@ function inspectDomain(
 ): DomainReport | undefined {
   const parsed = parseDomainRecord(memory, map, domid);
   if (parsed === undefined) return undefined;
-  if ('problem' in parsed) {
-    problems.add(`domain ${domid}: record: ${parsed.problem}`);
+  if (!parsed.ok) {
+    problems.add(`domain ${domid}: record: ${parsed.reason}`);
     return undefined;
   }
   const record = parsed.value;

@@ -306,10 +306,10 @@ export class DiskLab {
         'resume',
         resumeDomain(this.#machines[0].toolstack.list, this.#configOf(who, 0)),
       );
-      if ('problem' in outcome) this.#bootAnew(who, 0);
+      if (!outcome.ok) this.#bootAnew(who, 0);
       else {
         this.#mustBeAsSeen(who, guest);
-        this.#settle(who, 0, outcome.domain, guest);
+        this.#settle(who, 0, outcome.value, guest);
       }
       if (who !== here[0]) continue;
       for (const block of writes) this.#store(who, block);
@@ -344,16 +344,16 @@ export class DiskLab {
       this.#tamper(standing);
     };
     const saved = this.#runProcess('save', saveDomain(machine, mini.domain, this.#configOf(who, at), file));
-    if ('problem' in saved) throw new Error(saved.problem);
+    if (!saved.ok) throw new Error(saved.reason.why);
     this.#tamper(tampers);
     const options = { device: this.#deviceOf(this.#plans[who], at), vouch };
     const outcome = this.#runProcess('restore', restoreDomain(machine, file, options));
-    if ('problem' in outcome) {
+    if (!outcome.ok) {
       this.#bootAnew(who, at);
       return;
     }
     this.#mustBeAsSeen(who, guest);
-    this.#settle(who, at, outcome.domain, guest);
+    this.#settle(who, at, outcome.value.domain, guest);
   }
 
   #migrate(who: Who, tampers: readonly Tamper[]): void {
@@ -371,19 +371,19 @@ export class DiskLab {
     const left = this.#runProcess('migrate', migrateDomain(source, mini.domain, config, this.#cable[at]));
     const arrived = this.#runProcess('arrive', arrival.join());
     this.#run();
-    if ('problem' in left) {
+    if (!left.ok) {
       this.counts.refused++;
       const wanted = this.#plans[who];
-      if (left.domain === undefined) throw new Error(left.problem);
+      if (left.reason.domain === undefined) throw new Error(left.reason.why);
       this.#plans[who] = plan;
-      this.#settle(who, at, left.domain, guest);
+      this.#settle(who, at, left.reason.domain, guest);
       this.#plans[who] = wanted;
       return;
     }
-    if (arrived === undefined || 'problem' in arrived) throw new Error('who says that it runs there has it');
+    if (arrived === undefined || !arrived.ok) throw new Error('who says that it runs there has it');
     guest.seen = this.#bytesOf(plan);
     this.#mustBeAsSeen(who, guest);
-    this.#settle(who, to, arrived.domain, guest);
+    this.#settle(who, to, arrived.value.domain, guest);
   }
 
   #bootAnew(who: Who, at: 0 | 1): void {
@@ -398,7 +398,7 @@ export class DiskLab {
     for (let i = 0; i < 260; i++) {
       const file = new TestDisk(machine.simulation, machine.memory, 1);
       const outcome = this.#runProcess('restore', restoreDomain(machine, file, { device: file, vouch: false }));
-      if (!('problem' in outcome)) throw new Error('restored from nothing');
+      if (outcome.ok) throw new Error('restored from nothing');
     }
     this.#run();
     if (JSON.stringify(machine.hypervisor.devices.counts) !== JSON.stringify(before))

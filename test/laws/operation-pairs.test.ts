@@ -1,16 +1,16 @@
 // Operations that meet on one domain: the second begins at each event of the first. Both end with an outcome, whatever happens; no
 // frame has two owners, no save file has a byte of another domain, and one guest runs once.
 import { describe, expect, it } from 'vitest';
-import { PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { DONE, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import { Nic } from '../../src/machine/nic.ts';
 import { values } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import { type Process, RandomStreams } from '../../src/sim/index.ts';
 import {
   type Domain,
-  type Done,
+  domainOf,
+  endOf,
   migrateDomain,
-  type NotDone,
   type Outcome,
   receiveMigration,
   restoreDomain,
@@ -49,7 +49,7 @@ type OperationName = (typeof OPERATIONS)[number];
 
 /** An operation that was begun, and how it ended. */
 interface Run {
-  outcome: Outcome | undefined;
+  outcome: Outcome<unknown> | undefined;
 }
 
 const NAME = 'a';
@@ -91,7 +91,7 @@ class Stage {
   }
 
   #prepare(operation: OperationName): void {
-    expect(this.source.simulation.runProcess(operation, this.perform(operation))).toMatchObject({ outcome: 'done' });
+    expect(this.source.simulation.runProcess(operation, this.perform(operation))).toMatchObject({ ok: true });
   }
 
   /** There is memory only when it has been scrubbed. */
@@ -100,7 +100,7 @@ class Stage {
     simulation.run(() => hypervisor.scrubber.frames.length === 0);
     const memoryBytes = hypervisor.allocator.freeCount * PAGE_SIZE;
     const config = { name: 'before', memoryBytes, device: disk };
-    const { domain } = simulation.runProcess('fill', toolstack.createDomain(config)) as Done<{ domain: Domain }>;
+    const domain = simulation.runProcess('fill', domainOf(toolstack.createDomain(config)));
     hypervisor.power.spawn('empty', toolstack.destroyDomain(domain));
     simulation.run(() => hypervisor.scrubber.frames.length > 0);
   }
@@ -112,14 +112,14 @@ class Stage {
   }
 
   begin(operation: OperationName, onBegin: () => void = () => undefined): Run {
-    const perform = (): Process<Outcome> => {
+    const perform = (): Process<Outcome<unknown>> => {
       onBegin();
       return this.perform(operation);
     };
     return this.#begin(this.source, operation, perform);
   }
 
-  #begin({ hypervisor }: TestMachine, name: string, perform: () => Process<Outcome>): Run {
+  #begin({ hypervisor }: TestMachine, name: string, perform: () => Process<Outcome<unknown>>): Run {
     const run: Run = { outcome: undefined };
     this.runs.push(run);
     const process = function* (): Process {
@@ -129,7 +129,7 @@ class Stage {
     return run;
   }
 
-  *perform(operation: OperationName): Process<Outcome> {
+  *perform(operation: OperationName): Process<Outcome<unknown>> {
     const { source, config, file, domain } = this;
     const { hypervisor, toolstack, disk } = source;
     if (operation === 'create') return yield* toolstack.createDomain(config);
@@ -151,10 +151,10 @@ class Stage {
       case 'crash':
         if (!domain.isRunning) return refused('it does not run');
         domain.environment.hypercalls.shutdown(ShutdownReason.crash);
-        return { outcome: 'done' };
+        return DONE;
       case 'balloon': {
         const outcome = toolstack.setMemoryTarget(domain, (LEAST_PAGES - 50) * PAGE_SIZE);
-        if (outcome.outcome === 'done')
+        if (outcome.ok)
           domain.environment.hypercalls.decreaseReservation(Array.from({ length: 50 }, (_, i) => 200 + i));
         return outcome;
       }
@@ -173,9 +173,9 @@ class Stage {
     const memoryBytes = hypervisor.allocator.freeCount * PAGE_SIZE;
     if (memoryBytes < this.config.memoryBytes) return;
     const other = yield* toolstack.createDomain({ name: 'other', memoryBytes, device: disk });
-    if ('problem' in other) return;
-    const { memory } = other.domain.environment;
-    for (let pfn = other.domain.bootPages; pfn < other.domain.nrPages; pfn++) memory.writeU32(Pfn(pfn), 0, SECRET);
+    if (!other.ok) return;
+    const { memory } = other.value.environment;
+    for (let pfn = other.value.bootPages; pfn < other.value.nrPages; pfn++) memory.writeU32(Pfn(pfn), 0, SECRET);
   }
 
   /** The copies of the guest that run. */
@@ -199,7 +199,7 @@ class Stage {
     const { simulation } = this.source;
     for (const { toolstack } of [this.source, this.target])
       for (const domain of toolstack.list.domains)
-        expect(simulation.runProcess('destroy', toolstack.destroyDomain(domain))).toEqual({ outcome: 'done' });
+        expect(simulation.runProcess('destroy', toolstack.destroyDomain(domain))).toEqual({ ok: true });
     simulation.run();
     this.check();
     expect(this.source.toolstack.list.entries.concat(this.target.toolstack.list.entries)).toEqual([]);
@@ -212,9 +212,9 @@ class Stage {
   }
 }
 
-function outcomeOf({ outcome }: Run): Outcome {
+function outcomeOf({ outcome }: Run): Outcome<unknown> {
   if (outcome === undefined) throw new Error('an operation has no outcome');
-  if (outcome.outcome !== 'done') expect(outcome.problem.length).toBeGreaterThan(5);
+  if (!outcome.ok) expect(outcome.reason.why.length).toBeGreaterThan(5);
   return outcome;
 }
 
@@ -224,39 +224,41 @@ function eventsOf(first: OperationName): number {
   const { simulation } = stage.source;
   const run = stage.begin(first);
   const events = simulation.run(() => run.outcome !== undefined);
-  expect(outcomeOf(run)).toMatchObject({ outcome: 'done' });
+  expect(outcomeOf(run)).toMatchObject({ ok: true });
   return events;
 }
 
-function meet(first: OperationName, second: OperationName, at: number): readonly Outcome['outcome'][] {
+function meet(first: OperationName, second: OperationName, at: number): readonly ReturnType<typeof endOf>[] {
   const stage = new Stage(first);
   const { simulation, toolstack } = stage.source;
   const one = stage.begin(first);
   for (let n = 0; n < at; n++) simulation.step();
-  let refusal: NotDone | undefined;
+  let allowed: Outcome | undefined;
   let isThere = false;
   const two = stage.begin(second, () => {
     isThere = stage.domain !== undefined && stage.domain.state !== 'dead';
     const isKnown = stage.domain !== undefined || ['create', 'restore', 'resume'].includes(second);
-    refusal = second === 'crash' || !isKnown ? undefined : toolstack.list.lifeOf(NAME).refusal(second);
+    allowed = second === 'crash' || !isKnown ? undefined : toolstack.list.lifeOf(NAME).allows(second);
   });
   stage.source.hypervisor.power.spawn('other', stage.squat());
   simulation.run();
   stage.runs.forEach(outcomeOf);
   const [was, is] = [outcomeOf(one), outcomeOf(two)];
   // Whoever may not begin is refused with the reason, and has disturbed nobody.
-  if (refusal !== undefined && second !== 'restore')
-    expect(is).toMatchObject(isThere ? refusal : { outcome: 'refused' });
-  if (is.outcome === 'refused' && first !== 'restore') expect(was.outcome).toBe('done');
+  if (allowed?.ok === false && second !== 'restore')
+    expect(is).toMatchObject(isThere ? allowed : { reason: { kind: 'refused' } });
+  if (endOf(is) === 'refused' && first !== 'restore') expect(endOf(was)).toBe('done');
   stage.check();
   const [here, there] = stage.running as [number, number];
   expect(here + there).toBeLessThanOrEqual(1);
-  if (first === 'migrate' && was.outcome === 'done') expect([here, there]).toEqual([0, 1]);
+  if (first === 'migrate' && was.ok) expect([here, there]).toEqual([0, 1]);
   if (stage.isFileCommitted) expect(stage.hasSecret).toBe(false);
-  const wasSaved = stage.isFileCommitted && [was, is].some((outcome) => 'bytes' in outcome && !('domain' in outcome));
+  const isOfSave = ({ bytes, domain }: Partial<Record<string, unknown>>): boolean =>
+    bytes !== undefined && domain === undefined;
+  const wasSaved = stage.isFileCommitted && [was, is].some((outcome) => outcome.ok && isOfSave(outcome.value ?? {}));
   stage.clear();
-  if (wasSaved) expect(simulation.runProcess('restore', stage.perform('restore'))).toMatchObject({ outcome: 'done' });
-  return [was.outcome, is.outcome];
+  if (wasSaved) expect(simulation.runProcess('restore', stage.perform('restore'))).toMatchObject({ ok: true });
+  return [endOf(was), endOf(is)];
 }
 
 describe('two operations on one domain', () => {

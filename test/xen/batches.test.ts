@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { PAGE_SIZE, Pfn } from '../../src/base/index.ts';
+import { DONE, err, ok, PAGE_SIZE, Pfn, type Result } from '../../src/base/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { Provenance, restoreDomain, saveDomain } from '../../src/xen/index.ts';
 import { STATE_FRAMES_EACH } from '../../src/xen/records/layouts.ts';
@@ -71,7 +71,7 @@ describe('pages of a save go 1024 to a batch', () => {
     const config = { device: machine.disk };
     const saved = machine.simulation.runProcess('save', saveDomain(machine, guest.domain, config, file));
     const header = decodeSaveHeader(file.block(0), 'x86_64');
-    if ('problem' in header) throw new Error(header.problem);
+    if (!header.ok) throw new Error(header.reason);
     expect(header.value.mappedPages).toBe(mapped);
     expect(saved).toMatchObject({ bytes: (1 + bodyBlocksOf(header.value)) * PAGE_SIZE });
     // The counts in the file itself, up to the one that ends them.
@@ -88,8 +88,8 @@ describe('pages of a save go 1024 to a batch', () => {
       'restore',
       restoreDomain(machine, file, { device: machine.disk, vouch: false }),
     );
-    if ('problem' in restored) throw new Error(restored.problem);
-    expect(stateOf(machine, restored.domain)).toEqual(before);
+    if (!restored.ok) throw new Error(restored.reason.why);
+    expect(stateOf(machine, restored.value.domain)).toEqual(before);
   });
 
   it.each([
@@ -100,19 +100,18 @@ describe('pages of a save go 1024 to a batch', () => {
     const config = { name: 'guest', memoryBytes: 0, device: machine.disk };
     const { simulation, toolstack, hypervisor } = machine;
     const incoming = simulation.runProcess('room', receiveDomain(toolstack.list, config, 1100, 1100));
-    if ('problem' in incoming) throw new Error(incoming.problem);
+    if (!incoming.ok) throw new Error(incoming.reason.why);
     const words: number[] = [];
     const source: ByteSource = {
-      problem: undefined,
       *take() {
-        return undefined;
+        return err('none');
       },
       *words(wanted) {
         words.push(wanted);
-        return words.length === 1 ? Uint32Array.of(count) : undefined;
+        return words.length === 1 ? ok(Uint32Array.of(count)) : err('none');
       },
     };
-    expect(simulation.runProcess('read', readPages(source, hypervisor, incoming))).toBe(false);
+    expect(simulation.runProcess('read', readPages(source, hypervisor, incoming.value))).toHaveProperty('reason');
     expect(words).toEqual(asked);
   });
 });
@@ -126,6 +125,11 @@ it('a body is as long as its batches, to the byte', () => {
   expect([126, 127, 128].map((facts) => body(1024, facts) - 1024 - rest)).toEqual([2, 2, 3]);
 });
 
+function valueOf<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(result.reason);
+  return result.value;
+}
+
 describe('a file of domain 0', () => {
   it.each([31, 32, 33, 63, 64, 65, 255, 256])('has %i blocks written and read 32 to a request', (blocks) => {
     const machine = machineOf(300);
@@ -133,9 +137,9 @@ describe('a file of domain 0', () => {
     const [writes, reads] = [requestsOf(disk, 'write'), requestsOf(disk, 'read')];
     const bytes = new Uint8Array(blocks * PAGE_SIZE).map((_, i) => i * 7 + (i >>> 12));
     const process = function* (): Process {
-      const extent = (yield* SaveExtent.open(hypervisor, disk))!;
-      expect(yield* extent.write(5, bytes)).toBe(true);
-      const back = (yield* extent.read(5, blocks))!;
+      const extent = valueOf(yield* SaveExtent.open(hypervisor, disk));
+      expect(yield* extent.write(5, bytes)).toBe(DONE);
+      const back = valueOf(yield* extent.read(5, blocks));
       expect(Buffer.compare(back, bytes)).toBe(0);
       extent.close();
     };
@@ -154,17 +158,16 @@ describe('a file of domain 0', () => {
     const [writes, reads] = [requestsOf(disk, 'write'), requestsOf(disk, 'read')];
     const bytes = new Uint8Array(length).map((_, i) => i * 7 + (i >>> 12));
     const process = function* (): Process {
-      const extent = (yield* SaveExtent.open(hypervisor, disk))!;
+      const extent = valueOf(yield* SaveExtent.open(hypervisor, disk));
       const writer = new SaveWriter(hypervisor, extent);
       // In two pieces, of which the second begins with the last byte of a window.
       yield* writer.put(bytes.subarray(0, 256 * PAGE_SIZE - 1));
       yield* writer.put(bytes.subarray(256 * PAGE_SIZE - 1));
-      expect(yield* writer.end()).toBe(true);
+      expect(yield* writer.end()).toBe(DONE);
       const reader = new SaveReader(hypervisor, extent, Math.ceil(length / PAGE_SIZE));
-      expect(Buffer.compare((yield* reader.take(length))!, bytes)).toBe(0);
-      expect([reader.isAtEnd, reader.crc, reader.problem]).toEqual([true, writer.crc, undefined]);
-      expect(yield* reader.take(PAGE_SIZE)).toBeUndefined();
-      expect(reader.problem).toBe('it ends too early');
+      expect(Buffer.compare(valueOf(yield* reader.take(length)), bytes)).toBe(0);
+      expect([reader.isAtEnd, reader.crc]).toEqual([true, writer.crc]);
+      expect(yield* reader.take(PAGE_SIZE)).toEqual(err('it ends too early'));
       extent.close();
     };
     simulation.runProcess('file', process());
@@ -205,12 +208,12 @@ describe('blocks that are compared after a restore', () => {
     simulation.runProcess('save', saveDomain(machine, guest.domain, { device: disk }, file));
     const reads = requestsOf(disk, 'read');
     const restored = simulation.runProcess('restore', restoreDomain(machine, file, { device: disk, vouch: true }));
-    if ('problem' in restored) throw new Error(restored.problem);
+    if (!restored.ok) throw new Error(restored.reason.why);
     expect(reads).toEqual(runs.flatMap(([first, count]) => inRequests(first, count)));
-    expect(restored.pagesVouched).toBe(blocks.length);
+    expect(restored.value.pagesVouched).toBe(blocks.length);
     const { frames } = hypervisor;
     const clean = numbers(LEAST_PAGES).filter(
-      (pfn) => frames.provenanceOf(restored.domain.frameOf(Pfn(pfn))) === Provenance.clean,
+      (pfn) => frames.provenanceOf(restored.value.domain.frameOf(Pfn(pfn))) === Provenance.clean,
     );
     expect(clean).toEqual(numbers(blocks.length, 100));
   });

@@ -99,7 +99,7 @@ it.each(ARCHS)('a save file of %s is of less than 2^28 pages', (arch) => {
       ...{ name: 'a', cmdLine: '', store: { identity: 'disk', firstBlock: 0, sectorCount: 8, generation: 1 } },
     });
   expect(decodeSaveHeader(header(2 ** 28 - 1), arch)).toHaveProperty('value.nrPages', 2 ** 28 - 1);
-  expect(decodeSaveHeader(header(2 ** 28), arch)).toEqual({ problem: 'numbers of pages that cannot be' });
+  expect(decodeSaveHeader(header(2 ** 28), arch)).toEqual({ ok: false, reason: 'numbers of pages that cannot be' });
 });
 
 describe('the last of a table', () => {

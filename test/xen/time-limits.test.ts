@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { Ns, PAGE_SIZE } from '../../src/base/index.ts';
 import type { Process } from '../../src/sim/index.ts';
-import { type Domain, ShutdownReason, suspendDomain, Virq, Xend } from '../../src/xen/index.ts';
+import { type Domain, endOf, ShutdownReason, suspendDomain, Virq, Xend } from '../../src/xen/index.ts';
 import { bootMachine, LEAST_PAGES, REGISTERS, startGuest } from '../support/machine.ts';
 
 describe('time that a guest has', () => {
@@ -76,9 +76,9 @@ describe('time that a guest has', () => {
         stoodAt = machine.simulation.now - begin;
       };
       machine.simulation.spawn('watch', watch());
-      const { outcome } = machine.simulation.runProcess('ask', suspendDomain(machine.hypervisor, domain));
+      const outcome = machine.simulation.runProcess('ask', suspendDomain(machine.hypervisor, domain));
       machine.simulation.run();
-      return [stoodAt, outcome];
+      return [stoodAt, endOf(outcome)];
     };
     expect(outcomeAfter(30e9 - 1)).toEqual([30e9 - 1, 'done']);
     expect(outcomeAfter(30e9 + 1)).toEqual([30e9 + 1, 'failed']);

@@ -44,6 +44,7 @@ import {
   type Domain,
   type DomainConfig,
   type LostDomain,
+  type MigrationOutcome,
   type NotSuspended,
   type Protections,
 } from '../../xen/index.ts';
@@ -245,7 +246,7 @@ export class VmmMachine {
    * Sends a guest to the machine at the other end of the cable, while it runs. Returns the bytes sent, or why it did not go; then
    * it goes on here, unless it has stopped.
    */
-  *migrateGuest(name: string, target: VmmMachine): Process<{ readonly bytes: number } | { readonly problem: string }> {
+  *migrateGuest(name: string, target: VmmMachine): Process<MigrationOutcome> {
     const guest = this.guests.get(name);
     if (guest === undefined) throw new ArgumentError('name: no guest of this name runs here');
     checkArgument(target instanceof VmmMachine && target !== this, 'target', 'expected the other machine');
@@ -264,14 +265,14 @@ export class VmmMachine {
     const left = yield* migrateDomain(here, guest.domain, guest.config, nic);
     // The other end is done, too, before the next guest needs the cable.
     const arrived = arrival && (yield* arrival.join());
-    if ('problem' in left) {
-      if (left.domain === undefined) this.guests.delete(name);
-      else guest.domain = left.domain;
+    if (!left.ok) {
+      if (left.reason.domain === undefined) this.guests.delete(name);
+      else guest.domain = left.reason.domain;
       return left;
     }
-    assert(arrived !== undefined && 'domain' in arrived, 'who says that it runs there has it');
+    assert(arrived?.ok === true, 'who says that it runs there has it');
     this.guests.delete(name);
-    guest.domain = arrived.domain;
+    guest.domain = arrived.value.domain;
     guest.machine = target;
     target.guests.set(name, guest);
     return left;
@@ -340,13 +341,13 @@ export class VmmMachine {
     for (const config of this.configs) {
       if (left.get(config.name) !== 'suspended') continue;
       const outcome = yield* resumeDomain(this.#toolstack.list, config);
-      if ('problem' in outcome) {
-        lost.push({ domid: before.get(config.name)!.domain.domid, name: config.name, reason: outcome.problem });
+      if (!outcome.ok) {
+        lost.push({ domid: before.get(config.name)!.domain.domid, name: config.name, reason: outcome.reason.why });
         continue;
       }
       const guest = before.get(config.name);
       assert(guest !== undefined, 'a guest that goes on was there');
-      guest.domain = outcome.domain;
+      guest.domain = outcome.value;
       this.guests.set(config.name, guest);
       names.push(config.name);
     }

@@ -68,6 +68,8 @@ const STOPPING: readonly VmmPhase['name'][] = [
 ];
 const STARTING: readonly VmmPhase['name'][] = ['resume guests', 'restore guests', 'migrate guests back', 'boot guests'];
 
+const TOO_LATE: Outcome = { ok: false, reason: { kind: 'failed', why: 'it does not shut down' } };
+
 class VmmReboot {
   readonly #machine: VmmMachine;
   readonly #clients: VmmClients;
@@ -159,8 +161,8 @@ class VmmReboot {
   *#migrate(from: VmmMachine, to: VmmMachine): Process {
     for (const name of [...from.guests.keys()]) {
       const outcome = yield* from.migrateGuest(name, to);
-      if ('problem' in outcome) this.#reasons.set(name, outcome.problem);
-      else this.#bytesSent += outcome.bytes;
+      if (outcome.ok) this.#bytesSent += outcome.value.bytes;
+      else this.#reasons.set(name, outcome.reason.why);
     }
   }
 
@@ -205,11 +207,11 @@ class VmmReboot {
         continue;
       }
       const outcome = yield* saveDomain({ hypervisor, toolstack }, guest.domain, config, file);
-      if ('problem' in outcome) {
-        this.#reasons.set(name, outcome.problem);
+      if (!outcome.ok) {
+        this.#reasons.set(name, outcome.reason.why);
         continue;
       }
-      this.#bytesWritten += outcome.bytes;
+      this.#bytesWritten += outcome.value.bytes;
       saved.set(name, guest);
     }
   }
@@ -221,12 +223,12 @@ class VmmReboot {
       const guest = saved.get(name);
       if (guest === undefined) continue;
       const outcome = yield* restoreDomain({ hypervisor, toolstack }, saveFiles[n]!, { device, mac, vouch: false });
-      if ('problem' in outcome) {
-        this.#reasons.set(name, outcome.problem);
+      if (!outcome.ok) {
+        this.#reasons.set(name, outcome.reason.why);
         continue;
       }
-      this.#bytesRead += outcome.bytes;
-      guest.domain = outcome.domain;
+      this.#bytesRead += outcome.value.bytes;
+      guest.domain = outcome.value.domain;
       guests.set(name, guest);
     }
   }
@@ -246,9 +248,9 @@ class VmmReboot {
     for (const [name, { domain }] of guests) {
       while (domain.isRunning && simulation.now < deadline) yield LOOK;
       const hasStopped = domain.shutdownReason === ShutdownReason.poweroff;
-      const outcome = hasStopped ? yield* takeDown(domain) : { problem: 'it does not shut down' };
-      if (!('problem' in outcome)) continue;
-      this.#reasons.set(name, outcome.problem);
+      const outcome = hasStopped ? yield* takeDown(domain) : TOO_LATE;
+      if (outcome.ok) continue;
+      this.#reasons.set(name, outcome.reason.why);
       yield* toolstack.destroyDomain(domain);
     }
   }

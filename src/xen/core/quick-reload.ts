@@ -13,6 +13,7 @@
  */
 
 import type { Arch } from '../../base/arch.ts';
+import { type Err, err, ok, type Result } from '../../base/result.ts';
 import type { DomId } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import { type DomainStateRecord, parseDomainState } from '../records/domain-state.ts';
@@ -50,17 +51,17 @@ export interface Legacy {
 /** Reads what was left by a hypervisor of this architecture, and consumes the handover record. */
 export function findLegacy(memory: MachineMemory, arch: Arch): Legacy {
   const root = parseRoot(memory, arch);
-  if ('problem' in root) return { map: undefined, problem: `root record: ${root.problem}`, left: [], lost: [] };
+  if (!root.ok) return { map: undefined, problem: `root record: ${root.reason}`, left: [], lost: [] };
   const map = root.value;
   const handover = consumeHandover(memory, map);
-  if ('problem' in handover) return { map, problem: `handover record: ${handover.problem}`, left: [], lost: [] };
+  if (!handover.ok) return { map, problem: `handover record: ${handover.reason}`, left: [], lost: [] };
   const taken = new Uint8Array(map.frameCount);
   const left: LeftDomain[] = [];
   const lost: LostDomain[] = [];
   for (const entry of handover.value) {
     const found = findDomain(memory, map, entry, left, taken);
-    if ('reason' in found) lost.push(found);
-    else left.push(found);
+    if (found.ok) left.push(found.value);
+    else lost.push(found.reason);
   }
   return { map, problem: undefined, left, lost };
 }
@@ -71,12 +72,12 @@ function findDomain(
   { domid, suspended, recordChecksum }: HandoverEntry,
   others: readonly LeftDomain[],
   taken: Uint8Array,
-): LeftDomain | LostDomain {
+): Result<LeftDomain, LostDomain> {
   const parsed = parseDomainRecord(memory, map, domid);
-  if (parsed === undefined) return { domid, name: undefined, reason: 'domain record: none' };
-  if ('problem' in parsed) return { domid, name: undefined, reason: `domain record: ${parsed.problem}` };
+  if (parsed === undefined) return err({ domid, name: undefined, reason: 'domain record: none' });
+  if (!parsed.ok) return err({ domid, name: undefined, reason: `domain record: ${parsed.reason}` });
   const record = parsed.value;
-  const lost = (reason: string): LostDomain => ({ domid, name: record.name, reason });
+  const lost = (reason: string): Err<LostDomain> => err({ domid, name: record.name, reason });
   if (domainRecordChecksum(memory, map, domid) !== recordChecksum)
     return lost('domain record: not the one handed over');
   if (record.consumed) return lost('domain record: consumed already');
@@ -88,9 +89,9 @@ function findDomain(
   const bad = p2m.stray(map.firstDomainMfn, map.frameCount);
   if (bad !== undefined) return lost(`P2M list: no frame ${bad} on this machine`);
   const state = suspended ? parseDomainState(memory, map, domid) : undefined;
-  if (state !== undefined && 'problem' in state) return lost(`domain state: ${state.problem}`);
+  if (state?.ok === false) return lost(`domain state: ${state.reason}`);
   if (!take(p2m, taken)) return lost('P2M list: a frame of another domain');
-  return { record, state: state?.value, p2m };
+  return ok({ record, state: state?.value, p2m });
 }
 
 /** Marks the frames of a list; false, and none is marked, when one is marked already. */

@@ -16,6 +16,7 @@
 
 import { checkArgument } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
+import { DONE } from '../../base/result.ts';
 import type { MacAddress } from '../../base/ethernet.ts';
 import { ModelError } from '../../base/errno.ts';
 import { type DomId, Mfn, Ns, type Pfn } from '../../base/units.ts';
@@ -31,16 +32,7 @@ import { EventPorts } from '../channels/event-channel.ts';
 import { ownerOfDomain } from '../frames/frame-record.ts';
 import { GrantTable } from '../channels/grant-table.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
-import {
-  done,
-  isHeld,
-  type Lifecycle,
-  type LifeState,
-  type NotDone,
-  type Operation,
-  type Outcome,
-  refused,
-} from './lifecycle.ts';
+import { isHeld, type Lifecycle, type LifeState, type Operation, type Outcome, refused } from './lifecycle.ts';
 import { LogDirty } from '../frames/log-dirty.ts';
 import { NO_FRAME, type P2mList } from '../frames/p2m.ts';
 import { type GuestEnvironment, NR_REGISTERS, ShutdownReason } from '../public/environment.ts';
@@ -280,24 +272,23 @@ export class Domain {
 
   /** Takes the guest's processor away for a while. I/O goes on; events and timers wait. Refused unless the guest runs. */
   pause(): Outcome {
-    const refusal = this.begin('pause');
-    if (refusal !== undefined) return refusal;
-    this.#environment.power.pause();
-    return done({});
+    const begun = this.begin('pause');
+    if (begun.ok) this.#environment.power.pause();
+    return begun;
   }
 
   /** Gives it back, also to a guest that was not paused. Refused unless the guest runs. */
   unpause(): Outcome {
-    const refusal = this.begin('unpause');
-    if (refusal !== undefined) return refusal;
-    this.#environment.power.resume();
-    return done({});
+    const begun = this.begin('unpause');
+    if (begun.ok) this.#environment.power.resume();
+    return begun;
   }
 
-  /** @internal: an operation begins. Returns why it may not. */
-  begin(operation: Operation): NotDone | undefined {
+  /** @internal An operation begins, or is refused. */
+  begin(operation: Operation): Outcome {
     if (this.#state !== 'dead') return this.#life.begin(operation);
-    return (isHeld(this.#life.state) && this.#life.refusal(operation)) || refused('there is no such domain');
+    const allowed = isHeld(this.#life.state) ? this.#life.allows(operation) : DONE;
+    return allowed.ok ? refused('there is no such domain') : allowed;
   }
 
   /** @internal: the operation that began is over, and the domain is still there. */

@@ -36,6 +36,7 @@
  */
 
 import { assert } from '../../base/assert.ts';
+import { DONE, type Err, err, type Result } from '../../base/result.ts';
 import { type Process, WaitQueue } from '../../sim/simulation.ts';
 
 export const LIFE_STATES = [
@@ -124,20 +125,24 @@ export function isHeld(state: LifeState): boolean {
   return state.endsWith('-held') || state === 'building' || state === 'dying';
 }
 
-/** An operation that did not do what it was asked to: `refused`, and nothing has happened, or it was begun and has `failed`. */
+/** Why an operation did not do what it was asked to. */
 export interface NotDone {
-  readonly outcome: 'refused' | 'failed';
-  /** Why, in words. */
-  readonly problem: string;
+  /** `refused`: it has not begun, and nothing has happened. `failed`: it has begun, and has an end. */
+  readonly kind: 'refused' | 'failed';
+  /** In words. */
+  readonly why: string;
 }
 
 /** How an operation ends. */
-export type Done<T extends object = object> = { readonly outcome: 'done' } & T;
-export type Outcome<T extends object = object> = Done<T> | NotDone;
+export type Outcome<T = undefined, R extends NotDone = NotDone> = Result<T, R>;
 
-export const refused = (problem: string): NotDone => ({ outcome: 'refused', problem });
-export const failed = (problem: string): NotDone => ({ outcome: 'failed', problem });
-export const done = <T extends object>(result: T): Done<T> => ({ outcome: 'done', ...result });
+export const refused = (why: string): Err<NotDone> => err({ kind: 'refused', why });
+export const failed = (why: string): Err<NotDone> => err({ kind: 'failed', why });
+
+/** How it has ended, in one word. */
+export function endOf(outcome: Outcome<unknown>): 'done' | NotDone['kind'] {
+  return outcome.ok ? 'done' : outcome.reason.kind;
+}
 
 /** Why an operation may not begin where nothing else is under way. */
 function reasonAgainst(operation: Operation, state: LifeState): string {
@@ -168,20 +173,20 @@ export class Lifecycle {
     return this.#state;
   }
 
-  /** Why an operation may not begin now; undefined when it may. */
-  refusal(operation: Operation): NotDone | undefined {
-    if (lifeAfter(this.#state, operation) !== undefined) return undefined;
+  /** Whether an operation may begin now, or why it may not. */
+  allows(operation: Operation): Outcome {
+    if (lifeAfter(this.#state, operation) !== undefined) return DONE;
     const holder = this.#operation;
     return refused(holder === undefined ? reasonAgainst(operation, this.#state) : `it is being ${OPERATIONS[holder]}`);
   }
 
-  /** An operation begins, and holds the domain if it takes time. Returns why it may not; then nothing has happened. */
-  begin(operation: Operation): NotDone | undefined {
-    const refusal = this.refusal(operation);
-    if (refusal !== undefined) return refusal;
+  /** An operation begins, and holds the domain if it takes time. Refused: nothing has happened. */
+  begin(operation: Operation): Outcome {
+    const allowed = this.allows(operation);
+    if (!allowed.ok) return allowed;
     if (!isHeld(this.#state)) this.#operation = operation;
     this.#become(operation);
-    return undefined;
+    return DONE;
   }
 
   /** The guest has done something, or the operation that holds the domain has. @throws InvariantViolation for what is illegal now */

@@ -12,13 +12,14 @@
 import type { Arch } from '../../base/arch.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { getField, putField } from '../../base/layout.ts';
+import { err, ok, type Result } from '../../base/result.ts';
 import { DomId, EvtchnPort, Mfn, PAGE_SIZE, Pfn } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import type { Token } from '../../sim/frozen.ts';
 import { DOMAIN_STATE, type MemoryMap, PORT_WORDS, STATE_FRAMES_EACH, STATE_MAGIC, STATE_VERSION } from './layouts.ts';
 import { NR_REGISTERS } from '../public/environment.ts';
 import type { EvtchnStatus, Virq } from '../public/event-channel.ts';
-import { flaw, type Parsed, seal } from './records.ts';
+import { flaw, seal } from './records.ts';
 
 export interface DomainStateRecord {
   readonly domid: DomId;
@@ -92,34 +93,32 @@ export function encodeDomainState(state: DomainStateRecord, arch: Arch): Uint8Ar
 }
 
 /** Parses two frames. */
-export function decodeDomainState(bytes: Uint8Array, arch: Arch): Parsed<DomainStateRecord> {
+export function decodeDomainState(bytes: Uint8Array, arch: Arch): Result<DomainStateRecord> {
   const layout = DOMAIN_STATE[arch];
   const record = bytes.subarray(0, layout.size);
   const problem = flaw(layout, record, STATE_MAGIC, STATE_VERSION);
-  if (problem !== undefined) return { problem };
+  if (problem !== undefined) return err(problem);
   if (bytes.subarray(layout.size, PAGE_SIZE).some((byte) => byte !== 0))
-    return { problem: 'the rest of its frame is not zero' };
+    return err('the rest of its frame is not zero');
   const field = (name: keyof typeof layout.offset, i = 0): number => getField(layout, record, 0, name, i);
-  if (field('portsCrc') !== crc32c(bytes, PAGE_SIZE, PAGE_SIZE)) return { problem: 'bad checksum of event channels' };
+  if (field('portsCrc') !== crc32c(bytes, PAGE_SIZE, PAGE_SIZE)) return err('bad checksum of event channels');
   const ports: EvtchnStatus[] = [];
   const words = new Uint32Array(bytes.slice(PAGE_SIZE).buffer);
   for (const word of words) {
     const status = decodePort(word);
-    if (status === undefined) return { problem: 'bad event channel' };
+    if (status === undefined) return err('bad event channel');
     ports.push(status);
   }
   while (ports.at(-1)?.state === 'free') ports.pop();
-  return {
-    value: {
-      domid: DomId(field('domid')),
-      sharedInfoPfn: Pfn(field('sharedInfoPfn')),
-      grantTablePfn: Pfn(field('grantTablePfn')),
-      hasRecency: field('hasRecency') === 1,
-      program: [field('programLow'), field('programHigh')],
-      registers: Uint32Array.from({ length: NR_REGISTERS }, (_, i) => field('registers', i)),
-      ports,
-    },
-  };
+  return ok({
+    domid: DomId(field('domid')),
+    sharedInfoPfn: Pfn(field('sharedInfoPfn')),
+    grantTablePfn: Pfn(field('grantTablePfn')),
+    hasRecency: field('hasRecency') === 1,
+    program: [field('programLow'), field('programHigh')],
+    registers: Uint32Array.from({ length: NR_REGISTERS }, (_, i) => field('registers', i)),
+    ports,
+  });
 }
 
 const placeOf = (map: MemoryMap, domid: DomId): Mfn => Mfn(map.stateMfn + STATE_FRAMES_EACH * domid);
@@ -132,12 +131,12 @@ export function writeDomainState(memory: MachineMemory, map: MemoryMap, state: D
 }
 
 /** The state of a domain. */
-export function parseDomainState(memory: MachineMemory, map: MemoryMap, domid: DomId): Parsed<DomainStateRecord> {
+export function parseDomainState(memory: MachineMemory, map: MemoryMap, domid: DomId): Result<DomainStateRecord> {
   const first = placeOf(map, domid);
   const bytes = new Uint8Array(STATE_FRAMES_EACH * PAGE_SIZE);
   for (let i = 0; i < STATE_FRAMES_EACH; i++) memory.copyOut(Mfn(first + i), 0, bytes, i * PAGE_SIZE, PAGE_SIZE);
   const parsed = decodeDomainState(bytes, map.arch);
-  return 'value' in parsed && parsed.value.domid !== domid ? { problem: 'state of another domain' } : parsed;
+  return parsed.ok && parsed.value.domid !== domid ? err('state of another domain') : parsed;
 }
 
 export function eraseDomainState(memory: MachineMemory, map: MemoryMap, domid: DomId): void {

@@ -10,10 +10,11 @@
  */
 
 import { getField, putField } from '../../base/layout.ts';
+import { err, ok, type Result } from '../../base/result.ts';
 import { DomId } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import { DOMAIN_SLOTS, HANDOVER, HANDOVER_MAGIC, HANDOVER_VERSION, type MemoryMap } from './layouts.ts';
-import { flaw, type Parsed, seal } from './records.ts';
+import { flaw, seal } from './records.ts';
 
 /** A domain that is left. */
 export interface HandoverEntry {
@@ -42,23 +43,23 @@ export function eraseHandover(memory: MachineMemory, map: MemoryMap): void {
 }
 
 /** Takes the record: marks it consumed, then verifies what it said before. */
-export function consumeHandover(memory: MachineMemory, map: MemoryMap): Parsed<HandoverEntry[]> {
+export function consumeHandover(memory: MachineMemory, map: MemoryMap): Result<HandoverEntry[]> {
   const bytes = memory.frame(map.handoverMfn).slice(0, HANDOVER.size);
-  if (bytes.every((byte) => byte === 0)) return { problem: 'none' };
+  if (bytes.every((byte) => byte === 0)) return err('none');
   memory.writeU32(map.handoverMfn, HANDOVER.offset.consumed, 1);
   const problem = flaw(HANDOVER, bytes, HANDOVER_MAGIC, HANDOVER_VERSION);
-  if (problem !== undefined) return { problem };
-  if (getField(HANDOVER, bytes, 0, 'consumed') !== 0) return { problem: 'consumed already' };
+  if (problem !== undefined) return err(problem);
+  if (getField(HANDOVER, bytes, 0, 'consumed') !== 0) return err('consumed already');
   const count = getField(HANDOVER, bytes, 0, 'count');
-  if (count > DOMAIN_SLOTS) return { problem: 'too many domains' };
+  if (count > DOMAIN_SLOTS) return err('too many domains');
   const entries: HandoverEntry[] = [];
   for (let i = 0; i < count; i++) {
     const word = getField(HANDOVER, bytes, 0, 'entries', 2 * i);
     const domid = DomId(word % SUSPENDED);
-    if (word >= 2 * SUSPENDED || domid < 1 || domid >= DOMAIN_SLOTS) return { problem: 'no such domain' };
-    if (entries.some((entry) => entry.domid === domid)) return { problem: 'a domain twice' };
+    if (word >= 2 * SUSPENDED || domid < 1 || domid >= DOMAIN_SLOTS) return err('no such domain');
+    if (entries.some((entry) => entry.domid === domid)) return err('a domain twice');
     const recordChecksum = getField(HANDOVER, bytes, 0, 'entries', 2 * i + 1);
     entries.push({ domid, suspended: word >= SUSPENDED, recordChecksum });
   }
-  return { value: entries };
+  return ok(entries);
 }

@@ -11,6 +11,7 @@ import { type Arch, ARCH_CODES, archOfCode } from '../../base/arch.ts';
 import { assert } from '../../base/assert.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { getField, type Layout, overlongField, putField, reservedIsZero } from '../../base/layout.ts';
+import { err, ok, type Result } from '../../base/result.ts';
 import { decodeText, encodeText } from '../../base/text.ts';
 import { type DomId, Mfn, PAGE_SIZE } from '../../base/units.ts';
 import { IDENTITY_BYTES } from '../../disk/image/backing-store.ts';
@@ -31,9 +32,6 @@ import {
   ROOT_RECORD,
   ROOT_VERSION,
 } from './layouts.ts';
-
-/** A parsed record, or why there is none. */
-export type Parsed<T> = { readonly value: T } | { readonly problem: string };
 
 export interface DomainRecord {
   readonly domid: DomId;
@@ -113,23 +111,23 @@ export function writeRoot(memory: MachineMemory, map: MemoryMap): void {
  * have lost memory since, as long as the tables are there.
  * @param arch what the record must say; any unless told
  */
-export function parseRoot(memory: MachineMemory, arch?: Arch): Parsed<MemoryMap> {
+export function parseRoot(memory: MachineMemory, arch?: Arch): Result<MemoryMap> {
   const bytes = memory.frame(ROOT_MFN).slice(0, ROOT_RECORD.x86_64.size);
   // The architecture is at one place in all layouts; which of them reads the rest it says itself.
   const written = archOfCode(getField(ROOT_RECORD.x86_64, bytes, 0, 'arch'));
   const layout = ROOT_RECORD[written ?? 'x86_64'];
   const problem = flaw(layout, bytes, ROOT_MAGIC, ROOT_VERSION);
-  if (problem !== undefined) return { problem };
-  if (written === undefined) return { problem: 'unknown architecture' };
-  if (written !== (arch ?? written)) return { problem: `of an ${written} hypervisor, not ${arch}` };
+  if (problem !== undefined) return err(problem);
+  if (written === undefined) return err('unknown architecture');
+  if (written !== (arch ?? written)) return err(`of an ${written} hypervisor, not ${arch}`);
   const planned = getField(layout, bytes, 0, 'frameCount');
   const map = planMemory(planned, written);
   if (map === undefined || planned < memory.frameCount || map.firstDomainMfn >= memory.frameCount)
-    return { problem: 'another size of memory' };
+    return err('another size of memory');
   const same =
     PLACES.every((name) => getField(layout, bytes, 0, name) === map[name]) &&
     Object.entries(SIZES).every(([name, value]) => getField(layout, bytes, 0, name as keyof typeof SIZES) === value);
-  return same ? { value: { ...map, frameCount: memory.frameCount } } : { problem: 'another memory map' };
+  return same ? ok({ ...map, frameCount: memory.frameCount }) : err('another memory map');
 }
 
 assert(
@@ -203,20 +201,20 @@ export function writeDomainRecord(memory: MachineMemory, map: MemoryMap, record:
 /** A domain has shut down and told its recency. A record that does not parse is left as it is. */
 export function sealRecency(memory: MachineMemory, map: MemoryMap, domid: DomId, recencyCrc: number): void {
   const parsed = parseDomainRecord(memory, map, domid);
-  if (parsed !== undefined && 'value' in parsed) writeDomainRecord(memory, map, { ...parsed.value, recencyCrc });
+  if (parsed?.ok) writeDomainRecord(memory, map, { ...parsed.value, recencyCrc });
 }
 
 /** A domain is left: its disk is as it is now. A record that does not parse is left as it is. */
 export function sealStore(memory: MachineMemory, map: MemoryMap, domid: DomId, store: StoreRecord): void {
   const parsed = parseDomainRecord(memory, map, domid);
-  if (parsed !== undefined && 'value' in parsed) writeDomainRecord(memory, map, { ...parsed.value, store });
+  if (parsed?.ok) writeDomainRecord(memory, map, { ...parsed.value, store });
 }
 
 /** Replaces the checksum of the P2M list in a domain's record. */
 export function setP2mCrc(memory: MachineMemory, map: MemoryMap, domid: DomId, crc: number): void {
   const parsed = parseDomainRecord(memory, map, domid);
   // A damaged record is not made good: the next rebuild is to see it.
-  if (parsed !== undefined && 'value' in parsed) writeDomainRecord(memory, map, { ...parsed.value, p2mCrc: crc });
+  if (parsed?.ok) writeDomainRecord(memory, map, { ...parsed.value, p2mCrc: crc });
 }
 
 export function eraseDomainRecord(memory: MachineMemory, map: MemoryMap, domid: DomId): void {
@@ -228,7 +226,7 @@ export function parseDomainRecord(
   memory: MachineMemory,
   map: MemoryMap,
   domid: DomId,
-): Parsed<DomainRecord> | undefined {
+): Result<DomainRecord> | undefined {
   const bytes = readSlot(memory, map, domid);
   return bytes.every((byte) => byte === 0) ? undefined : parse(bytes, domid, map.arch);
 }
@@ -239,36 +237,34 @@ export function domainRecordChecksum(memory: MachineMemory, map: MemoryMap, domi
 }
 
 /** Takes the record of a domain for a rebuild: marks it consumed, then verifies what it said before. */
-export function consumeDomainRecord(memory: MachineMemory, map: MemoryMap, domid: DomId): Parsed<DomainRecord> {
+export function consumeDomainRecord(memory: MachineMemory, map: MemoryMap, domid: DomId): Result<DomainRecord> {
   const bytes = readSlot(memory, map, domid);
   memory.writeU32(frameOf(map, domid), offsetOf(domid) + DOMAIN_RECORD[map.arch].offset.consumed, 1);
   const parsed = parse(bytes, domid, map.arch);
-  return 'value' in parsed && parsed.value.consumed ? { problem: 'consumed already' } : parsed;
+  return parsed.ok && parsed.value.consumed ? err('consumed already') : parsed;
 }
 
 function readSlot(memory: MachineMemory, map: MemoryMap, domid: DomId): Uint8Array {
   return memory.frame(frameOf(map, domid)).slice(offsetOf(domid), offsetOf(domid) + DOMAIN_RECORD_BYTES);
 }
 
-function parse(bytes: Uint8Array, domid: DomId, arch: Arch): Parsed<DomainRecord> {
+function parse(bytes: Uint8Array, domid: DomId, arch: Arch): Result<DomainRecord> {
   const layout = DOMAIN_RECORD[arch];
   const problem = flaw(layout, bytes, DOMAIN_MAGIC, DOMAIN_VERSION);
-  if (problem !== undefined) return { problem };
-  if (getField(layout, bytes, 0, 'domid') !== domid) return { problem: 'record of another domain' };
+  if (problem !== undefined) return err(problem);
+  if (getField(layout, bytes, 0, 'domid') !== domid) return err('record of another domain');
   const name = getText(layout, bytes, 'name', DOMAIN_NAME_BYTES);
-  return {
-    value: {
-      domid,
-      device: getField(layout, bytes, 0, 'device'),
-      nrPages: getField(layout, bytes, 0, 'nrPages'),
-      bootPages: getField(layout, bytes, 0, 'bootPages'),
-      p2mMfn: Mfn(getField(layout, bytes, 0, 'p2mMfn')),
-      p2mCrc: getField(layout, bytes, 0, 'p2mCrc'),
-      consumed: getField(layout, bytes, 0, 'consumed') !== 0,
-      name,
-      recencyCrc: getField(layout, bytes, 0, 'hasRecency') === 0 ? undefined : getField(layout, bytes, 0, 'recencyCrc'),
-      boots: getField(layout, bytes, 0, 'boots'),
-      store: getStore(layout, bytes),
-    },
-  };
+  return ok({
+    domid,
+    device: getField(layout, bytes, 0, 'device'),
+    nrPages: getField(layout, bytes, 0, 'nrPages'),
+    bootPages: getField(layout, bytes, 0, 'bootPages'),
+    p2mMfn: Mfn(getField(layout, bytes, 0, 'p2mMfn')),
+    p2mCrc: getField(layout, bytes, 0, 'p2mCrc'),
+    consumed: getField(layout, bytes, 0, 'consumed') !== 0,
+    name,
+    recencyCrc: getField(layout, bytes, 0, 'hasRecency') === 0 ? undefined : getField(layout, bytes, 0, 'recencyCrc'),
+    boots: getField(layout, bytes, 0, 'boots'),
+    store: getStore(layout, bytes),
+  });
 }

@@ -11,6 +11,7 @@
 
 import { Buffer } from 'node:buffer';
 import { type Arch, FRAME_NUMBER_BYTES } from '../../base/arch.ts';
+import { DONE, err, ok, type Result } from '../../base/result.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../../base/units.ts';
 import type { Process } from '../../sim/simulation.ts';
 import type { Domain } from '../domain/domain.ts';
@@ -29,18 +30,13 @@ export interface ByteSink {
   put(bytes: Uint8Array): Process;
 }
 
-/** Where a body comes from; undefined when there is a problem. */
+/** Where a body comes from. */
 export interface ByteSource {
-  take(length: number): Process<Uint8Array | undefined>;
-  words(count: number): Process<Uint32Array | undefined>;
-  readonly problem: string | undefined;
+  take(length: number): Process<Result<Uint8Array>>;
+  words(count: number): Process<Result<Uint32Array>>;
 }
 
-export interface Problem {
-  readonly problem: string;
-}
-
-/** What of a domain is not its pages. */
+/** Everything of a domain except its pages. */
 export interface BodyRest {
   readonly unmapped: readonly number[];
   readonly state: DomainStateRecord;
@@ -51,6 +47,7 @@ export interface BodyRest {
 
 type Counts = Pick<SaveHeader, 'arch' | 'nrPages' | 'mappedPages' | 'factCount'>;
 
+const NOT_ITS_PAGES = err('its pages are not those of a domain');
 const ZEROS = Buffer.alloc(PAGE_SIZE);
 
 /** Pages of the domain that have a frame, and those that have none, ascending. */
@@ -93,7 +90,7 @@ export function* endPages(sink: ByteSink): Process {
   yield* sink.put(bytesOf(Uint32Array.of(0)));
 }
 
-/** What of a suspended domain is not its pages. */
+/** Everything of a suspended domain except its pages. */
 export function restOf(hypervisor: Hypervisor, domain: Domain): BodyRest {
   const { mapped, unmapped } = mappedPages(domain);
   const isTrusted = !domain.disk.isChanged;
@@ -108,23 +105,26 @@ export function* writeRest(sink: ByteSink, arch: Arch, { unmapped, state, facts,
   yield* sink.put(box);
 }
 
-/** Reads batches into the domain's frames up to their end; returns false when there is a page that cannot be one of it. */
+/** Reads batches into the domain's frames up to their end. */
 export function* readPages(
   source: ByteSource,
   { memory, frames, recency, domain0Cpu, costs, map }: Hypervisor,
   { p2m, frames: free, owner, disk }: IncomingDomain,
-): Process<boolean> {
+): Process<Result> {
   let used = 0;
   for (;;) {
-    const count = (yield* source.words(1))?.[0];
-    if (count === 0) return true;
-    if (count === undefined || count > BATCH_PAGES) return false;
+    const words = yield* source.words(1);
+    if (!words.ok) return words;
+    const count = words.value[0]!;
+    if (count === 0) return DONE;
+    if (count > BATCH_PAGES) return NOT_ITS_PAGES;
     const pfns = yield* readNumbers(source, map.arch, count);
-    if (pfns === undefined) return false;
-    for (const pfn of pfns) {
+    if (!pfns.ok) return pfns;
+    for (const pfn of pfns.value) {
       const page = yield* source.take(PAGE_SIZE);
+      if (!page.ok) return page;
       // A type other than 0 makes it a page that no domain has.
-      if (page === undefined || !(pfn < p2m.length) || (p2m.at(pfn) === NO_FRAME && used === free.length)) return false;
+      if (!(pfn < p2m.length) || (p2m.at(pfn) === NO_FRAME && used === free.length)) return NOT_ITS_PAGES;
       if (p2m.at(pfn) === NO_FRAME) {
         p2m.set(pfn, free[used++]!);
         frames.assign(Mfn(p2m.at(pfn)), owner, Pfn(pfn), disk.number);
@@ -132,44 +132,47 @@ export function* readPages(
       }
       const mfn = Mfn(p2m.at(pfn));
       // Frames come scrubbed: a page of zeros costs the host no memory, as long as nobody stores to it.
-      if (ZEROS.compare(page) !== 0 || ZEROS.compare(memory.frame(mfn)) !== 0)
-        memory.copyIn(mfn, 0, page, 0, PAGE_SIZE);
+      if (ZEROS.compare(page.value) !== 0 || ZEROS.compare(memory.frame(mfn)) !== 0)
+        memory.copyIn(mfn, 0, page.value, 0, PAGE_SIZE);
       domain0Cpu.charge(costs.restorePageNs + costs.frameAllocNs);
     }
   }
 }
 
 /** Reads the rest, and verifies it and that all pages are there. Frames that are not needed are left in the domain's `frames`. */
-export function* readRest(source: ByteSource, { p2m }: IncomingDomain, counts: Counts): Process<BodyRest | Problem> {
+export function* readRest(source: ByteSource, { p2m }: IncomingDomain, counts: Counts): Process<Result<BodyRest>> {
   const { arch } = counts;
-  const bad = (problem: string): Problem => ({ problem: source.problem ?? problem });
   const unmapped = yield* readNumbers(source, arch, counts.nrPages - counts.mappedPages);
-  if (unmapped?.every((pfn, i) => pfn < p2m.length && !(pfn <= unmapped[i - 1]!)) !== true)
-    return bad('its unmapped pages are none of its own');
-  for (const pfn of unmapped) p2m.set(pfn, NO_FRAME);
-  if (p2m.length - p2m.holes !== counts.mappedPages) return bad('its pages are not all there');
+  if (!unmapped.ok) return unmapped;
+  if (!unmapped.value.every((pfn, i, all) => pfn < p2m.length && !(pfn <= all[i - 1]!)))
+    return err('its unmapped pages are none of its own');
+  for (const pfn of unmapped.value) p2m.set(pfn, NO_FRAME);
+  if (p2m.length - p2m.holes !== counts.mappedPages) return err('its pages are not all there');
   const bytes = yield* source.take(STATE_FRAMES_EACH * PAGE_SIZE);
-  const state = bytes && decodeDomainState(bytes, arch);
-  if (state === undefined || 'problem' in state) return bad(`domain state: ${state?.problem}`);
+  if (!bytes.ok) return bytes;
+  const state = decodeDomainState(bytes.value, arch);
+  if (!state.ok) return err(`domain state: ${state.reason}`);
   const { sharedInfoPfn, grantTablePfn } = state.value;
   const shared = [sharedInfoPfn, ...Array.from({ length: NR_GRANT_FRAMES }, (_, i) => grantTablePfn + i)];
-  if (shared.some((pfn) => p2m.at(pfn) === NO_FRAME)) return bad('domain state: no such pages');
+  if (shared.some((pfn) => p2m.at(pfn) === NO_FRAME)) return err('domain state: no such pages');
   const facts = yield* readFacts(source, counts, p2m);
-  if (facts === undefined) return bad('its facts are not those of its frames');
+  if (!facts.ok) return facts;
   const box = yield* source.take(PAGE_SIZE);
-  if (box === undefined) return bad('its recovery box is not there');
-  return { unmapped: [...unmapped], state: state.value, facts, box };
+  if (!box.ok) return box;
+  return ok({ unmapped: [...unmapped.value], state: state.value, facts: facts.value, box: box.value });
 }
 
-function* readFacts(source: ByteSource, { arch, factCount }: Counts, p2m: P2mList): Process<FrameFact[] | undefined> {
+function* readFacts(source: ByteSource, { arch, factCount }: Counts, p2m: P2mList): Process<Result<FrameFact[]>> {
   const facts: FrameFact[] = [];
   for (let i = 0; i < factCount; i++) {
     const bytes = yield* source.take(FRAME_FACT_BYTES);
-    const fact = bytes && decodeFact(bytes, arch);
-    if (fact === undefined || p2m.at(fact.pfn) === NO_FRAME || fact.pfn <= (facts.at(-1)?.pfn ?? -1)) return undefined;
+    if (!bytes.ok) return bytes;
+    const fact = decodeFact(bytes.value, arch);
+    if (fact === undefined || p2m.at(fact.pfn) === NO_FRAME || fact.pfn <= (facts.at(-1)?.pfn ?? -1))
+      return err('its facts are not those of its frames');
     facts.push(fact);
   }
-  return facts;
+  return ok(facts);
 }
 
 function factOf({ frames, recency }: Hypervisor, domain: Domain, pfn: Pfn, isTrusted: boolean): FrameFact | undefined {
@@ -225,11 +228,12 @@ function wordsOf(pages: readonly number[], arch: Arch): Uint32Array {
 }
 
 /** Reads `count` of them; one with more than 32 bits, among them those of a type, is read as the number of a page that no domain has. */
-function* readNumbers(source: ByteSource, arch: Arch, count: number): Process<Uint32Array | undefined> {
+function* readNumbers(source: ByteSource, arch: Arch, count: number): Process<Result<Uint32Array>> {
   const each = FRAME_NUMBER_BYTES[arch] / 4;
   const words = yield* source.words(count * each);
-  if (words === undefined || each === 1) return words;
-  return Uint32Array.from({ length: count }, (_, i) => (words[2 * i + 1] === 0 ? words[2 * i]! : NO_FRAME));
+  if (!words.ok || each === 1) return words;
+  const { value } = words;
+  return ok(Uint32Array.from({ length: count }, (_, i) => (value[2 * i + 1] === 0 ? value[2 * i]! : NO_FRAME)));
 }
 
 function bytesOf(words: Uint32Array): Uint8Array {

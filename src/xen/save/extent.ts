@@ -12,6 +12,7 @@
  */
 
 import { ModelError } from '../../base/errno.ts';
+import { DONE, err, ok, type Result } from '../../base/result.ts';
 import { Mfn, PAGE_SIZE, Pfn, SECTORS_PER_PAGE } from '../../base/units.ts';
 import type { BlockDevice, BlockOp, BlockRequest } from '../../disk/drive/block-device.ts';
 import { type Process, WaitQueue } from '../../sim/simulation.ts';
@@ -21,6 +22,7 @@ import type { Hypervisor } from '../core/hypervisor.ts';
 
 /** Frames of an open file: 1 MiB. */
 export const EXTENT_FRAMES = 256;
+const NO_MEMORY = err('no memory for domain 0');
 /** Blocks of a request: 128 KiB, the most that a 2.6 block layer sends to a drive at once. */
 const REQUEST_BLOCKS = 32;
 
@@ -38,20 +40,20 @@ export class SaveExtent {
     for (const mfn of frames) hypervisor.frames.assign(Mfn(mfn), OWNER_HYPERVISOR, Pfn(0), device.number);
   }
 
-  /** Takes its frames and a number for the device; undefined when there are too few. `close` gives them back. */
-  static *open(hypervisor: Hypervisor, device: BlockDevice): Process<SaveExtent | undefined> {
+  /** Takes its frames and a number for the device, if there are enough. `close` gives them back. */
+  static *open(hypervisor: Hypervisor, device: BlockDevice): Process<Result<SaveExtent>> {
     yield* hypervisor.scrubber.waitFor(EXTENT_FRAMES);
     const frames = new Uint32Array(EXTENT_FRAMES);
     try {
       hypervisor.allocator.allocate(frames);
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
-      return undefined;
+      return NO_MEMORY;
     }
     const bound = hypervisor.bindDevice(device);
-    if (bound !== undefined) return new SaveExtent(hypervisor, bound, frames);
+    if (bound !== undefined) return ok(new SaveExtent(hypervisor, bound, frames));
     for (const mfn of frames) hypervisor.allocator.free(Mfn(mfn));
-    return undefined;
+    return NO_MEMORY;
   }
 
   close(): void {
@@ -59,8 +61,8 @@ export class SaveExtent {
     this.#hypervisor.releaseDevice(this.#device);
   }
 
-  /** Writes whole blocks, at most EXTENT_FRAMES. Returns false when the device fails. */
-  *write(first: number, bytes: Uint8Array): Process<boolean> {
+  /** Writes whole blocks, at most EXTENT_FRAMES. */
+  *write(first: number, bytes: Uint8Array): Process<Result> {
     const { memory, frames } = this.#hypervisor;
     const count = bytes.length / PAGE_SIZE;
     const device = this.#device.number;
@@ -70,30 +72,36 @@ export class SaveExtent {
       memory.copyIn(mfn, 0, bytes, i * PAGE_SIZE, PAGE_SIZE);
       frames.beginWrite(mfn, device, first + i, first + i, true);
     }
-    return yield* this.#transfer('write', first, count, (i, ok) => {
-      frames.endWrite(Mfn(this.#frames[i]!), device, first + i, first + i, true, ok);
+    return yield* this.#transfer('write', first, count, (i, isDone) => {
+      frames.endWrite(Mfn(this.#frames[i]!), device, first + i, first + i, true, isDone);
     });
   }
 
-  /** Reads `count` blocks, at most EXTENT_FRAMES. Undefined when the device fails. */
-  *read(first: number, count: number): Process<Uint8Array | undefined> {
+  /** Reads `count` blocks, at most EXTENT_FRAMES. */
+  *read(first: number, count: number): Process<Result<Uint8Array>> {
     const { memory, frames } = this.#hypervisor;
     for (let i = 0; i < count; i++) frames.beginRead(Mfn(this.#frames[i]!), this.#device.number, first + i);
-    const ok = yield* this.#transfer('read', first, count, (i, ok) => {
-      frames.endRead(Mfn(this.#frames[i]!), first + i, ok);
+    const read = yield* this.#transfer('read', first, count, (i, isDone) => {
+      frames.endRead(Mfn(this.#frames[i]!), first + i, isDone);
     });
-    if (!ok) return undefined;
+    if (!read.ok) return read;
     const bytes = new Uint8Array(count * PAGE_SIZE);
     for (let i = 0; i < count; i++) memory.copyOut(Mfn(this.#frames[i]!), 0, bytes, i * PAGE_SIZE, PAGE_SIZE);
-    return bytes;
+    return ok(bytes);
   }
 
-  /** What was written is on the medium when this returns true. */
-  *flush(): Process<boolean> {
+  /** Writes, and is done when that and all that was written before is on the medium. */
+  *commit(first: number, bytes: Uint8Array): Process<Result> {
+    const written = yield* this.write(first, bytes);
+    return written.ok ? yield* this.flush() : written;
+  }
+
+  /** Done when what was written is on the medium. */
+  *flush(): Process<Result> {
     return yield* transferAll(this.#hypervisor, this.#device, [{ op: 'flush', sector: 0, segments: [] }]);
   }
 
-  *#transfer(op: BlockOp, first: number, count: number, ended: (i: number, ok: boolean) => void): Process<boolean> {
+  *#transfer(op: BlockOp, first: number, count: number, ended: (i: number, isDone: boolean) => void): Process<Result> {
     const requests: Transfer[] = [];
     for (let at = 0; at < count; at += REQUEST_BLOCKS) {
       const mfns = this.#frames.subarray(at, Math.min(at + REQUEST_BLOCKS, count));
@@ -101,8 +109,8 @@ export class SaveExtent {
         op,
         sector: (first + at) * SECTORS_PER_PAGE,
         segments: Array.from(mfns, (mfn) => ({ mfn: Mfn(mfn), offset: 0, length: PAGE_SIZE })),
-        ended: (ok) => {
-          for (let i = 0; i < mfns.length; i++) ended(at + i, ok);
+        ended: (isDone) => {
+          for (let i = 0; i < mfns.length; i++) ended(at + i, isDone);
         },
       });
     }
@@ -110,17 +118,17 @@ export class SaveExtent {
   }
 }
 
-type Transfer = Omit<BlockRequest, 'done'> & { readonly ended?: (ok: boolean) => void };
+type Transfer = Omit<BlockRequest, 'done'> & { readonly ended?: (isDone: boolean) => void };
 
-/** Submits requests of domain 0, and waits for all of them. Returns whether all ended well. */
+/** Submits requests of domain 0, and waits for all of them; done when all ended well. */
 export function* transferAll(
   { domain0Cpu, costs, power }: Hypervisor,
   device: BoundDevice,
   requests: readonly Transfer[],
-): Process<boolean> {
+): Process<Result> {
   const allEnded = new WaitQueue('requests of domain 0 to the disk');
   let left = requests.length;
-  let ok = true;
+  let isDone = true;
   domain0Cpu.charge(costs.blkbackRequestNs * requests.length);
   yield* domain0Cpu.settle();
   for (const { ended, ...request } of requests)
@@ -129,11 +137,11 @@ export function* transferAll(
       done: (error) => {
         power.run(() => {
           ended?.(error === undefined);
-          ok &&= error === undefined;
+          isDone &&= error === undefined;
           if (--left === 0) allEnded.wakeAll();
         });
       },
     });
   while (left > 0) yield allEnded;
-  return ok;
+  return isDone ? DONE : err('the device fails');
 }

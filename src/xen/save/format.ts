@@ -29,12 +29,13 @@ import { checkInteger, checkOneOf } from '../../base/argument-error.ts';
 import { type Arch, ARCH_CODES, archOfCode, ARCHS, FRAME_NUMBER_BYTES } from '../../base/arch.ts';
 import { assert } from '../../base/assert.ts';
 import { defineArchLayouts, getField, overlongField, putField } from '../../base/layout.ts';
+import { err, ok, type Result } from '../../base/result.ts';
 import { encodeText } from '../../base/text.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import type { StoreRecord } from '../records/devices.ts';
 import { DOMAIN_NAME_BYTES, STATE_FRAMES_EACH, STORE_FIELDS } from '../records/layouts.ts';
 import { CMD_LINE_BYTES } from '../public/start-info.ts';
-import { flaw, getStore, getText, type Parsed, putStore, seal } from '../records/records.ts';
+import { flaw, getStore, getText, putStore, seal } from '../records/records.ts';
 
 export const SAVE_VERSION = 4;
 /** "swsave1\0" */
@@ -185,15 +186,15 @@ export function encodeSaveHeader(header: SaveHeader): Uint8Array {
 }
 
 /** @param arch of the machine on which it is to be restored */
-export function decodeSaveHeader(block: Uint8Array, arch: Arch): Parsed<SaveHeader> {
+export function decodeSaveHeader(block: Uint8Array, arch: Arch): Result<SaveHeader> {
   const bytes = block.subarray(0, SAVE_HEADER[arch].size);
   const written = archOfCode(getField(SAVE_HEADER[arch], bytes, 0, 'arch'));
   const layout = SAVE_HEADER[written ?? arch];
   const problem = flaw(layout, bytes, SAVE_MAGIC, SAVE_VERSION);
-  if (problem !== undefined) return { problem };
-  if (written === undefined) return { problem: 'unknown architecture' };
-  if (written !== arch) return { problem: `of an ${written} machine, not ${arch}` };
-  if (block.subarray(layout.size).some((byte) => byte !== 0)) return { problem: 'the rest of its block is not zero' };
+  if (problem !== undefined) return err(problem);
+  if (written === undefined) return err('unknown architecture');
+  if (written !== arch) return err(`of an ${written} machine, not ${arch}`);
+  if (block.subarray(layout.size).some((byte) => byte !== 0)) return err('the rest of its block is not zero');
   const field = (name: keyof typeof layout.offset): number => getField(layout, bytes, 0, name);
   const value = {
     arch,
@@ -210,8 +211,8 @@ export function decodeSaveHeader(block: Uint8Array, arch: Arch): Parsed<SaveHead
   };
   const { nrPages, mappedPages, factCount, bootPages } = value;
   if (mappedPages > nrPages || factCount > mappedPages || bootPages > mappedPages || nrPages < 1 || nrPages >= 1 << 28)
-    return { problem: 'numbers of pages that cannot be' };
-  return field('bodyBlocks') === bodyBlocksOf(value) ? { value } : { problem: 'another length than its pages have' };
+    return err('numbers of pages that cannot be');
+  return field('bodyBlocks') === bodyBlocksOf(value) ? ok(value) : err('another length than its pages have');
 }
 
 export function encodeFact(fact: FrameFact, arch: Arch): Uint8Array {

@@ -30,38 +30,23 @@
  * not limited, as it is not there unless compiled with ADAPTIVE_SAVE.
  */
 
+import { DONE, err, ok, type Result } from '../../base/result.ts';
 import { PAGE_SIZE, Pfn } from '../../base/units.ts';
 import type { BlockDevice } from '../../disk/drive/block-device.ts';
 import type { Nic } from '../../machine/nic.ts';
 import type { Process } from '../../sim/simulation.ts';
-import { Domain } from '../domain/domain.ts';
+import type { Domain } from '../domain/domain.ts';
 import type { DomainDevices } from '../toolstack/domain-list.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
-import { type Done, done, failed, type NotDone, type Outcome, refused } from '../domain/lifecycle.ts';
+import { failed, type Outcome, refused } from '../domain/lifecycle.ts';
 import type { LogDirty } from '../frames/log-dirty.ts';
 import { MigrationLink } from './migration-link.ts';
 import { Reason } from '../public/reason.ts';
 import type { DomainRecord } from '../records/records.ts';
 import { makeRoomFor } from './restore.ts';
-import {
-  abandonIncoming,
-  completeIncoming,
-  continueDomain,
-  diskProblem,
-  type IncomingDomain,
-} from '../toolstack/resume.ts';
-import { beginLeaving, giveUp, type SavedConfig, type SaveParts, standStill, stillRunning } from './save.ts';
-import {
-  encodeBatch,
-  endPages,
-  mappedPages,
-  type Problem,
-  readPages,
-  readRest,
-  restOf,
-  tellRest,
-  writeRest,
-} from './body.ts';
+import { abandonIncoming, completeIncoming, diskProblem, type IncomingDomain } from '../toolstack/resume.ts';
+import { beginLeaving, giveUp, goOnHere, type SavedConfig, type SaveParts, standStill, type Stayed } from './save.ts';
+import { encodeBatch, endPages, mappedPages, readPages, readRest, restOf, tellRest, writeRest } from './body.ts';
 import { decodeSaveHeader, encodeSaveHeader, type SaveHeader } from './format.ts';
 import { vouchFor } from './vouch.ts';
 
@@ -73,7 +58,8 @@ const FEW_PAGES = 50;
 /** Pages that are looked at and copied in one go. */
 const BATCH = 16;
 
-const IN_USE = refused('the cable is in use');
+const IN_USE = 'the cable is in use';
+const HAS_STOPPED = 'it has stopped';
 
 /** One round over the pages. */
 export interface MigrationRound {
@@ -91,10 +77,7 @@ export interface Migrated {
 }
 
 /** What became of a domain that was to go to another machine. */
-export type MigrationOutcome =
-  | Done<Migrated>
-  /** `domain`: where the guest goes on; undefined when it does not go on here. */
-  | (NotDone & { readonly domain: Domain | undefined });
+export type MigrationOutcome = Outcome<Migrated, Stayed>;
 
 /** What became of one that came. */
 export type ArrivalOutcome = Outcome<{ readonly domain: Domain; readonly pagesVouched: number }>;
@@ -117,12 +100,12 @@ export function* migrateDomain(
   nic: Nic,
 ): Process<MigrationOutcome> {
   const record = beginLeaving(parts.hypervisor, domain, 'migrate');
-  if ('problem' in record) return { ...record, domain: stillRunning(domain) };
-  if (nic.isOpen) return { ...giveUp(domain, IN_USE.problem), ...IN_USE };
+  if (!record.ok) return record;
+  if (nic.isOpen) return giveUp(domain, refused(IN_USE));
   const link = new MigrationLink(parts.hypervisor, nic, 'connects');
   const log = domain.beginLogDirty();
-  const outcome = yield* new Departure(parts, domain, record, config, link, log).run();
-  if ('problem' in outcome) yield* tell(link, outcome.problem);
+  const outcome = yield* new Departure(parts, domain, record.value, config, link, log).run();
+  if (!outcome.ok) yield* tell(link, outcome.reason.why);
   link.close();
   return outcome;
 }
@@ -158,24 +141,22 @@ class Departure {
     yield* this.#sendWhileItRuns();
     // Whoever has suspended it already, for a reboot of the hypervisor, goes on with it.
     const stillRuns = domain.isRunning;
-    const problem = this.#link.failure() ?? (stillRuns ? yield* standStill(hypervisor, domain) : 'it has stopped');
+    const failure = this.#link.failure();
+    let stood: Result = err(failure ?? HAS_STOPPED);
+    if (failure === undefined && stillRuns) stood = yield* standStill(hypervisor, domain);
     domain.endLogDirty();
-    if (!stillRuns || domain.state !== 'suspended') return giveUp(domain, problem ?? 'it has stopped');
+    if (!stillRuns || domain.state !== 'suspended')
+      return giveUp(domain, failed(stood.ok ? HAS_STOPPED : stood.reason));
     const stoppedAt = hypervisor.simulation.now;
-    const refusal = problem ?? (yield* this.#sendRest());
-    if (refusal !== undefined) return yield* this.#stay(refusal);
+    const taken = stood.ok ? yield* this.#sendRest() : stood;
+    if (!taken.ok) return yield* goOnHere(toolstack.list, domain, taken.reason);
     yield* this.#link.say('go');
     const answer = yield* this.#link.hear();
-    if (answer === undefined) return giveUp(domain, `it is not known whether it goes on there: ${this.#link.problem}`);
-    if (answer !== 'running') return yield* this.#stay(answer);
+    if (!answer.ok) return giveUp(domain, failed(`it is not known whether it goes on there: ${answer.reason}`));
+    if (answer.value !== 'running') return yield* goOnHere(toolstack.list, domain, answer.value);
     const stopNs = hypervisor.simulation.now - stoppedAt;
     yield* toolstack.removeDomain(domain);
-    return done({ bytes: this.#link.bytesSent, rounds: this.#rounds, stopNs });
-  }
-
-  *#stay(problem: string): Process<MigrationOutcome> {
-    const next = yield* continueDomain(this.#parts.toolstack.list, this.#domain);
-    return { ...failed(problem), domain: next instanceof Domain ? next : undefined };
+    return ok({ bytes: this.#link.bytesSent, rounds: this.#rounds, stopNs });
   }
 
   *#sendWhileItRuns(): Process {
@@ -211,8 +192,8 @@ class Departure {
     return sent;
   }
 
-  /** What is left, of a guest that stands still; returns why it is not taken. */
-  *#sendRest(): Process<string | undefined> {
+  /** What is left, of a guest that stands still; done when the other end takes it. */
+  *#sendRest(): Process<Result> {
     const { hypervisor } = this.#parts;
     yield* this.#sendRound(this.#log.clean());
     yield* endPages(this.#link);
@@ -222,7 +203,8 @@ class Departure {
     yield* writeRest(this.#link, hypervisor.map.arch, rest);
     yield* this.#link.flush();
     const answer = yield* this.#link.hear();
-    return answer === 'complete' ? undefined : (answer ?? this.#link.problem);
+    if (!answer.ok) return answer;
+    return answer.value === 'complete' ? DONE : err(answer.value);
   }
 
   #header(mapped: number, factCount: number): SaveHeader {
@@ -237,23 +219,24 @@ class Departure {
 
 /** Takes one domain that another machine sends. */
 export function* receiveMigration(parts: SaveParts, nic: Nic, options: ArrivalOptions): Process<ArrivalOutcome> {
-  if (nic.isOpen) return IN_USE;
+  if (nic.isOpen) return refused(IN_USE);
   const link = new MigrationLink(parts.hypervisor, nic, 'waits');
   const outcome = yield* receiveFrom(link, parts, options);
-  if ('problem' in outcome) yield* tell(link, outcome.problem);
+  if (!outcome.ok) yield* tell(link, outcome.reason.why);
   link.close();
   return outcome;
 }
 
 function* receiveFrom(link: MigrationLink, parts: SaveParts, options: ArrivalOptions): Process<ArrivalOutcome> {
-  const header = yield* readHeader(link, parts.hypervisor);
-  if ('problem' in header) return failed(header.problem);
+  const read = yield* readHeader(link, parts.hypervisor);
+  if (!read.ok) return failed(read.reason);
+  const header = read.value;
   const devices = options.devicesOf(header.name);
   if (devices === undefined) return refused(`the disk of ${header.name} is not reached from here`);
   const incoming = yield* makeRoomFor(parts.toolstack, header, devices);
-  if ('problem' in incoming) return incoming;
-  const outcome = yield* settleIn(link, parts, header, incoming, options.vouch ? devices.device : undefined);
-  if ('problem' in outcome) abandonIncoming(parts.toolstack.list, incoming);
+  if (!incoming.ok) return incoming;
+  const outcome = yield* settleIn(link, parts, header, incoming.value, options.vouch ? devices.device : undefined);
+  if (!outcome.ok) abandonIncoming(parts.toolstack.list, incoming.value);
   return outcome;
 }
 
@@ -264,29 +247,31 @@ function* settleIn(
   incoming: IncomingDomain,
   vouchingDevice: BlockDevice | undefined,
 ): Process<ArrivalOutcome> {
-  if (!(yield* readPages(link, hypervisor, incoming)))
-    return failed(link.problem ?? 'its pages are not those of a domain');
-  const header = yield* readHeader(link, hypervisor);
-  if ('problem' in header) return failed(header.problem);
+  const pages = yield* readPages(link, hypervisor, incoming);
+  if (!pages.ok) return failed(pages.reason);
+  const read = yield* readHeader(link, hypervisor);
+  if (!read.ok) return failed(read.reason);
+  const header = read.value;
   const { nrPages, bootPages, boots, name } = header;
   if ([nrPages, bootPages, boots, name].join() !== [first.nrPages, first.bootPages, first.boots, first.name].join())
     return failed('it is another domain than it was');
   const rest = yield* readRest(link, incoming, header);
-  if ('problem' in rest) return failed(rest.problem);
-  const { state, facts } = rest;
+  if (!rest.ok) return failed(rest.reason);
+  const { state, facts } = rest.value;
   // Asked again when the guest goes on. A disk that is wrong already is refused before `go`: wherever the connection ends, the source
   // then knows that the guest is its own.
   const reason = hypervisor.devices.verify(header.store, incoming.disk.device);
   if (reason !== Reason.ok) return failed(diskProblem(reason));
-  tellRest(hypervisor, incoming, rest);
+  tellRest(hypervisor, incoming, rest.value);
   const pagesVouched = vouchingDevice === undefined ? 0 : yield* vouchFor(hypervisor, vouchingDevice, incoming, facts);
   yield* link.say('complete');
   const answer = yield* link.hear();
-  if (answer !== 'go') return failed(answer ?? link.problem ?? 'no answer');
+  if (!answer.ok) return failed(answer.reason);
+  if (answer.value !== 'go') return failed(answer.value);
   const domain = yield* completeIncoming(toolstack.list, incoming, header, state);
-  if ('problem' in domain) return domain;
+  if (!domain.ok) return domain;
   yield* link.say('running');
-  return done({ domain, pagesVouched });
+  return ok({ domain: domain.value, pagesVouched });
 }
 
 /** Tells the other end why nothing comes of it, unless that is what it has told itself. */
@@ -294,9 +279,9 @@ function* tell(link: MigrationLink, problem: string): Process {
   if (!problem.startsWith('refused: ')) yield* link.say(`refused: ${problem}`);
 }
 
-function* readHeader(link: MigrationLink, { map }: Hypervisor): Process<SaveHeader | Problem> {
+function* readHeader(link: MigrationLink, { map }: Hypervisor): Process<Result<SaveHeader>> {
   const block = yield* link.take(PAGE_SIZE);
-  if (block === undefined) return { problem: link.problem ?? 'no header' };
-  const parsed = decodeSaveHeader(block, map.arch);
-  return 'problem' in parsed ? { problem: `header: ${parsed.problem}` } : parsed.value;
+  if (!block.ok) return block;
+  const parsed = decodeSaveHeader(block.value, map.arch);
+  return parsed.ok ? parsed : err(`header: ${parsed.reason}`);
 }

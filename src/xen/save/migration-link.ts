@@ -20,6 +20,7 @@
 
 import { crc32c } from '../../base/crc32c.ts';
 import { defineLayout, getField, putField } from '../../base/layout.ts';
+import { DONE, err, ok, type Result } from '../../base/result.ts';
 import { Ns } from '../../base/units.ts';
 import type { Nic } from '../../machine/nic.ts';
 import { type Process, WaitQueue } from '../../sim/simulation.ts';
@@ -127,14 +128,14 @@ export class MigrationLink {
     this.#used = 0;
     yield* this.#hypervisor.domain0Cpu.settle();
     // Who has something to say takes nothing any more.
-    while (this.#unacknowledged >= WINDOW && this.#words.length === 0 && (yield* this.#wait()));
+    while (this.#unacknowledged >= WINDOW && this.#words.length === 0 && (yield* this.#wait()).ok);
     if (this.#problem !== undefined) return;
     this.#unacknowledged++;
     yield* this.#send(KIND.data, payload);
   }
 
-  /** The next bytes of the stream; undefined when there is a problem: also that the other end says something instead. */
-  *take(length: number): Process<Uint8Array | undefined> {
+  /** The next bytes of the stream. Fails, too, when the other end says something instead. */
+  *take(length: number): Process<Result<Uint8Array>> {
     const bytes = new Uint8Array(length);
     for (let done = 0; done < length; ) {
       const packet = this.#data[0];
@@ -142,7 +143,8 @@ export class MigrationLink {
         // Who says something instead sends nothing more.
         const word = this.heard();
         if (word !== undefined) this.#end(word);
-        if (!(yield* this.#wait())) return undefined;
+        const waited = yield* this.#wait();
+        if (!waited.ok) return waited;
         continue;
       }
       const count = Math.min(length - done, packet.length - this.#at);
@@ -156,13 +158,13 @@ export class MigrationLink {
     }
     const { domain0Cpu } = this.#hypervisor;
     if (domain0Cpu.isDue) yield* domain0Cpu.settle();
-    return bytes;
+    return ok(bytes);
   }
 
   /** The next `count` numbers. */
-  *words(count: number): Process<Uint32Array | undefined> {
+  *words(count: number): Process<Result<Uint32Array>> {
     const bytes = yield* this.take(4 * count);
-    return bytes && new Uint32Array(bytes.buffer);
+    return bytes.ok ? ok(new Uint32Array(bytes.value.buffer)) : bytes;
   }
 
   /** Tells the other end, also when there is a problem. */
@@ -186,21 +188,23 @@ export class MigrationLink {
     return this.heard() ?? this.#problem;
   }
 
-  /** Waits for that; undefined when there is a problem. */
-  *hear(): Process<string | undefined> {
+  /** Waits for what the other end tells. */
+  *hear(): Process<Result<string>> {
     for (;;) {
       const word = this.heard();
-      if (word !== undefined || !(yield* this.#wait())) return word;
+      if (word !== undefined) return ok(word);
+      const waited = yield* this.#wait();
+      if (!waited.ok) return waited;
     }
   }
 
-  /** Waits until a packet has arrived; returns false when there is a problem. */
-  *#wait(): Process<boolean> {
+  /** Waits until a packet has arrived, while there is a connection. */
+  *#wait(): Process<Result> {
     if (this.#problem === undefined) {
       this.#watch();
       yield this.#arrived;
     }
-    return this.#problem === undefined;
+    return this.#problem === undefined ? DONE : err(this.#problem);
   }
 
   /** Ends the connection when nothing was heard for a whole period. */

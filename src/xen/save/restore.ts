@@ -19,14 +19,14 @@
 
 import { checkObject } from '../../base/argument-error.ts';
 import type { Arch } from '../../base/arch.ts';
+import { err, ok, type Result } from '../../base/result.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import { checkBlockDevice, type BlockDevice } from '../../disk/drive/block-device.ts';
 import type { Process } from '../../sim/simulation.ts';
 import type { Domain } from '../domain/domain.ts';
 import type { DomainDevices } from '../toolstack/domain-list.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
-import { done, failed, type NotDone, type Outcome } from '../domain/lifecycle.ts';
-import type { Parsed } from '../records/records.ts';
+import { failed, type Outcome } from '../domain/lifecycle.ts';
 import {
   abandonIncoming,
   completeIncoming,
@@ -36,12 +36,14 @@ import {
 } from '../toolstack/resume.ts';
 import { Reason } from '../public/reason.ts';
 import { checkParts, type SaveParts } from './save.ts';
-import { type BodyRest, type Problem, readPages, readRest, tellRest } from './body.ts';
+import { type BodyRest, readPages, readRest, tellRest } from './body.ts';
 import { SaveExtent } from './extent.ts';
 import { bodyBlocksOf, decodeSaveHeader, encodeSaveHeader, type SaveHeader } from './format.ts';
 import { SaveReader } from './stream.ts';
 import { vouchFor } from './vouch.ts';
 import type { Toolstack } from '../toolstack/toolstack.ts';
+
+const TOO_SMALL = err('the file is too small');
 
 /** What became of a file. */
 export type RestoreOutcome = Outcome<{
@@ -62,21 +64,21 @@ export function* restoreDomain(parts: SaveParts, file: BlockDevice, options: Res
   checkObject('options', options, 'device');
   checkBlockDevice('options.device', options.device);
   const extent = yield* SaveExtent.open(parts.hypervisor, file);
-  if (extent === undefined) return failed('no memory for domain 0');
-  const outcome = yield* restoreFrom(extent, parts, options);
-  extent.close();
+  if (!extent.ok) return failed(extent.reason);
+  const outcome = yield* restoreFrom(extent.value, parts, options);
+  extent.value.close();
   return outcome;
 }
 
 function* restoreFrom(extent: SaveExtent, parts: SaveParts, options: RestoreOptions): Process<RestoreOutcome> {
   const header = yield* readHeader(extent, parts.hypervisor.map.arch);
-  if ('problem' in header) return failed(header.problem);
+  if (!header.ok) return failed(header.reason);
   const reason = parts.hypervisor.devices.verify(header.value.store, options.device);
   if (reason !== Reason.ok) return failed(diskProblem(reason));
   const incoming = yield* makeRoomFor(parts.toolstack, header.value, options);
-  if ('problem' in incoming) return incoming;
-  const outcome = yield* bringBack(extent, parts, options, header.value, incoming);
-  if ('problem' in outcome) abandonIncoming(parts.toolstack.list, incoming);
+  if (!incoming.ok) return incoming;
+  const outcome = yield* bringBack(extent, parts, options, header.value, incoming.value);
+  if (!outcome.ok) abandonIncoming(parts.toolstack.list, incoming.value);
   return outcome;
 }
 
@@ -88,35 +90,35 @@ function* bringBack(
   incoming: IncomingDomain,
 ): Process<RestoreOutcome> {
   const body = yield* readBody(extent, hypervisor, header, incoming);
-  if ('problem' in body) return failed(body.problem);
-  const { state, facts } = body;
-  tellRest(hypervisor, incoming, body);
+  if (!body.ok) return failed(body.reason);
+  const { state, facts } = body.value;
+  tellRest(hypervisor, incoming, body.value);
   const pagesVouched = vouch ? yield* vouchFor(hypervisor, device, incoming, facts) : 0;
-  const isConsumed = yield* writeHeader(extent, { ...header, consumed: true });
-  const domain = isConsumed
+  const consumed = yield* writeHeader(extent, { ...header, consumed: true });
+  const domain = consumed.ok
     ? yield* completeIncoming(toolstack.list, incoming, header, state)
-    : failed('the device fails');
-  if ('problem' in domain) {
+    : failed(consumed.reason);
+  if (!domain.ok) {
     // No guest went on, so the file is as good as before.
     yield* writeHeader(extent, header);
     return domain;
   }
-  return done({ domain, bytes: (1 + bodyBlocksOf(header)) * PAGE_SIZE, pagesVouched });
+  return ok({ domain: domain.value, bytes: (1 + bodyBlocksOf(header)) * PAGE_SIZE, pagesVouched });
 }
 
-/** Returns whether the header is on the medium. */
-function* writeHeader(extent: SaveExtent, header: SaveHeader): Process<boolean> {
-  return (yield* extent.write(0, encodeSaveHeader(header))) && (yield* extent.flush());
+/** Done when the header is on the medium. */
+function writeHeader(extent: SaveExtent, header: SaveHeader): Process<Result> {
+  return extent.commit(0, encodeSaveHeader(header));
 }
 
-function* readHeader(extent: SaveExtent, arch: Arch): Process<Parsed<SaveHeader>> {
-  if (extent.blocks < 1) return { problem: 'the file is too small' };
+function* readHeader(extent: SaveExtent, arch: Arch): Process<Result<SaveHeader>> {
+  if (extent.blocks < 1) return TOO_SMALL;
   const block = yield* extent.read(0, 1);
-  if (block === undefined) return { problem: 'the device fails' };
-  const parsed = decodeSaveHeader(block, arch);
-  if ('problem' in parsed) return { problem: `save header: ${parsed.problem}` };
-  if (parsed.value.consumed) return { problem: 'save header: consumed already' };
-  return 1 + bodyBlocksOf(parsed.value) > extent.blocks ? { problem: 'the file is too small' } : parsed;
+  if (!block.ok) return block;
+  const parsed = decodeSaveHeader(block.value, arch);
+  if (!parsed.ok) return err(`save header: ${parsed.reason}`);
+  if (parsed.value.consumed) return err('save header: consumed already');
+  return 1 + bodyBlocksOf(parsed.value) > extent.blocks ? TOO_SMALL : parsed;
 }
 
 /** Makes room for the domain that a header tells of. */
@@ -124,7 +126,7 @@ export function makeRoomFor(
   toolstack: Toolstack,
   { name, cmdLine, nrPages, mappedPages }: SaveHeader,
   { device, mac }: DomainDevices,
-): Process<IncomingDomain | NotDone> {
+): Process<Outcome<IncomingDomain>> {
   const config = { name, cmdLine, memoryBytes: nrPages * PAGE_SIZE, device, mac };
   return receiveDomain(toolstack.list, config, nrPages, mappedPages);
 }
@@ -135,12 +137,12 @@ function* readBody(
   hypervisor: Hypervisor,
   header: SaveHeader,
   incoming: IncomingDomain,
-): Process<BodyRest | Problem> {
+): Process<Result<BodyRest>> {
   const reader = new SaveReader(hypervisor, extent, bodyBlocksOf(header));
-  if (!(yield* readPages(reader, hypervisor, incoming)))
-    return { problem: reader.problem ?? 'its pages are not those of a domain' };
+  const pages = yield* readPages(reader, hypervisor, incoming);
+  if (!pages.ok) return pages;
   const rest = yield* readRest(reader, incoming, header);
-  if ('problem' in rest) return rest;
-  if (!reader.isAtEnd) return { problem: 'it does not end where it should' };
-  return reader.crc === header.bodyCrc ? rest : { problem: 'bad checksum' };
+  if (!rest.ok) return rest;
+  if (!reader.isAtEnd) return err('it does not end where it should');
+  return reader.crc === header.bodyCrc ? rest : err('bad checksum');
 }

@@ -10,13 +10,14 @@
  */
 
 import { checkObject } from '../../base/argument-error.ts';
+import { type Err, err, ok, type Result } from '../../base/result.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import { checkBlockDevice, type BlockDevice } from '../../disk/drive/block-device.ts';
 import type { Process } from '../../sim/simulation.ts';
-import { Domain } from '../domain/domain.ts';
-import type { DomainConfig } from '../toolstack/domain-list.ts';
+import type { Domain } from '../domain/domain.ts';
+import type { DomainConfig, DomainList } from '../toolstack/domain-list.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
-import { type Done, done, failed, type NotDone, type Operation, refused } from '../domain/lifecycle.ts';
+import { failed, type NotDone, type Operation, type Outcome, refused } from '../domain/lifecycle.ts';
 import { isSuspendedInTime } from '../toolstack/on-memory-suspend.ts';
 import { type DomainRecord, parseDomainRecord } from '../records/records.ts';
 import { continueDomain } from '../toolstack/resume.ts';
@@ -27,11 +28,14 @@ import { SaveWriter } from './stream.ts';
 import type { Toolstack } from '../toolstack/toolstack.ts';
 import { shutdownNodeOf } from '../channels/xenstore.ts';
 
+/** Why a domain has not left. */
+export interface Stayed extends NotDone {
+  /** Where the guest goes on; undefined when it does not go on here. */
+  readonly domain: Domain | undefined;
+}
+
 /** What became of a domain that was to be saved. */
-export type SaveOutcome =
-  | Done<{ readonly bytes: number }>
-  /** `domain`: where the guest goes on; undefined when it does not, having stopped meanwhile. */
-  | (NotDone & { readonly domain: Domain | undefined });
+export type SaveOutcome = Outcome<{ readonly bytes: number }, Stayed>;
 
 /** What domain 0 works with. */
 export interface SaveParts {
@@ -66,13 +70,11 @@ export function* saveDomain(
   checkBlockDevice('config.device', config.device);
   checkBlockDevice('file', file);
   const record = beginLeaving(parts.hypervisor, domain, 'save');
-  if ('problem' in record) return { ...record, domain: stillRunning(domain) };
+  if (!record.ok) return record;
   const extent = yield* SaveExtent.open(parts.hypervisor, file);
-  const outcome =
-    extent === undefined
-      ? giveUp(domain, 'no memory for domain 0')
-      : yield* saveTo(extent, parts, domain, record, config);
-  extent?.close();
+  if (!extent.ok) return giveUp(domain, failed(extent.reason));
+  const outcome = yield* saveTo(extent.value, parts, domain, record.value, config);
+  extent.value.close();
   return outcome;
 }
 
@@ -81,28 +83,36 @@ export function beginLeaving(
   { memory, map }: Hypervisor,
   domain: Domain,
   operation: Operation & ('save' | 'migrate'),
-): DomainRecord | NotDone {
-  const refusal = domain.isPaused ? refused('it does not run') : domain.begin(operation);
-  if (refusal !== undefined) return refusal;
+): Outcome<DomainRecord, Stayed> {
+  const begun = domain.isPaused ? refused('it does not run') : domain.begin(operation);
+  if (!begun.ok) return stays(begun, runningOf(domain));
   const record = parseDomainRecord(memory, map, domain.domid);
-  if (record !== undefined && 'value' in record) return record.value;
+  if (record?.ok) return record;
   domain.end();
-  return refused(`domain record: ${record?.problem ?? 'none'}`);
+  return stays(refused(`domain record: ${record?.reason ?? 'none'}`), runningOf(domain));
 }
 
 /** A domain is neither saved nor migrated, after all; whoever wants something of it may begin. */
-export function giveUp(domain: Domain, problem: string): NotDone & { readonly domain: Domain | undefined } {
+export function giveUp(domain: Domain, why: Err<NotDone>): Err<Stayed> {
   domain.end();
-  return { ...failed(problem), domain: stillRunning(domain) };
+  return stays(why, runningOf(domain));
 }
 
-export const stillRunning = (domain: Domain): Domain | undefined => (domain.isRunning ? domain : undefined);
+/** A domain that was to leave and stands still goes on where it is. */
+export function* goOnHere(list: DomainList, domain: Domain, why: string): Process<Err<Stayed>> {
+  const next = yield* continueDomain(list, domain);
+  return stays(failed(why), next.ok ? next.value : undefined);
+}
+
+const stays = ({ reason }: Err<NotDone>, domain: Domain | undefined): Err<Stayed> => err({ ...reason, domain });
+
+const runningOf = (domain: Domain): Domain | undefined => (domain.isRunning ? domain : undefined);
 
 /**
  * The guest suspends itself, and nothing reaches its pages any more. What it knows to be written is on the medium: it will not
- * notice that power was lost, or that another machine reads the disk. Returns why it did not suspend itself, or cannot leave.
+ * notice that power was lost, or that another machine reads the disk.
  */
-export function* standStill(hypervisor: Hypervisor, domain: Domain): Process<string | undefined> {
+export function* standStill(hypervisor: Hypervisor, domain: Domain): Process<Result> {
   const { xenstore, power } = hypervisor;
   const request = shutdownNodeOf(domain.domid);
   xenstore.write(request, 'suspend');
@@ -111,11 +121,10 @@ export function* standStill(hypervisor: Hypervisor, domain: Domain): Process<str
   const isTaken = !isInTime && domain.isRunning && xenstore.read(request) !== 'suspend';
   if (!isInTime && !(isTaken && (yield* isSuspendedInTime(power, domain)))) {
     xenstore.remove(request);
-    return 'it does not suspend itself';
+    return err('it does not suspend itself');
   }
   yield* domain.released();
-  const isFlushed = yield* transferAll(hypervisor, domain.disk, [{ op: 'flush', sector: 0, segments: [] }]);
-  return isFlushed ? undefined : 'the device fails';
+  return yield* transferAll(hypervisor, domain.disk, [{ op: 'flush', sector: 0, segments: [] }]);
 }
 
 function* saveTo(
@@ -128,37 +137,36 @@ function* saveTo(
   const { nrPages, bootPages, boots, name } = record;
   const { arch } = hypervisor.map;
   const most = bodyBlocksOf({ arch, nrPages, mappedPages: nrPages, factCount: nrPages });
-  if (1 + most > extent.blocks) return giveUp(domain, 'the file is too small');
-  const problem = yield* standStill(hypervisor, domain);
-  if (problem !== undefined && domain.state !== 'suspended') return giveUp(domain, problem);
+  if (1 + most > extent.blocks) return giveUp(domain, failed('the file is too small'));
+  const stood = yield* standStill(hypervisor, domain);
+  if (!stood.ok && domain.state !== 'suspended') return giveUp(domain, failed(stood.reason));
   const configuration = { arch, nrPages, bootPages, boots, name, cmdLine };
-  const blocks = problem === undefined ? yield* writeFile(extent, hypervisor, domain, configuration) : undefined;
-  if (blocks === undefined) {
-    const next = yield* continueDomain(toolstack.list, domain);
-    return { ...failed('the device fails'), domain: next instanceof Domain ? next : undefined };
-  }
+  const blocks = stood.ok ? yield* writeFile(extent, hypervisor, domain, configuration) : stood;
+  if (!blocks.ok) return yield* goOnHere(toolstack.list, domain, blocks.reason);
   yield* toolstack.removeDomain(domain);
-  return done({ bytes: blocks * PAGE_SIZE });
+  return ok({ bytes: blocks.value * PAGE_SIZE });
 }
 
 type Configuration = Pick<SaveHeader, 'arch' | 'nrPages' | 'bootPages' | 'boots' | 'name' | 'cmdLine'>;
 
-/** Writes the file of a suspended domain; returns its blocks, or undefined when the device fails. */
+/** Writes the file of a suspended domain; returns its blocks. */
 function* writeFile(
   extent: SaveExtent,
   hypervisor: Hypervisor,
   domain: Domain,
   configuration: Configuration,
-): Process<number | undefined> {
+): Process<Result<number>> {
   const { mapped } = mappedPages(domain);
   const rest = restOf(hypervisor, domain);
   // What lay there before is no file from here on.
-  if (!(yield* extent.write(0, new Uint8Array(PAGE_SIZE)))) return undefined;
+  const cleared = yield* extent.write(0, new Uint8Array(PAGE_SIZE));
+  if (!cleared.ok) return cleared;
   const writer = new SaveWriter(hypervisor, extent);
   yield* writePages(writer, hypervisor, domain, mapped);
   yield* endPages(writer);
   yield* writeRest(writer, hypervisor.map.arch, rest);
-  if (!(yield* writer.end())) return undefined;
+  const written = yield* writer.end();
+  if (!written.ok) return written;
   const header = {
     ...configuration,
     store: domain.disk.record,
@@ -168,6 +176,6 @@ function* writeFile(
     factCount: rest.facts.length,
   };
   // The commit point.
-  const committed = (yield* extent.write(0, encodeSaveHeader(header))) && (yield* extent.flush());
-  return committed ? 1 + bodyBlocksOf(header) : undefined;
+  const committed = yield* extent.commit(0, encodeSaveHeader(header));
+  return committed.ok ? ok(1 + bodyBlocksOf(header)) : committed;
 }

@@ -7,6 +7,7 @@
  */
 
 import { crc32c } from '../../base/crc32c.ts';
+import { DONE, err, ok, type Result } from '../../base/result.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import type { Process } from '../../sim/simulation.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
@@ -23,7 +24,7 @@ export class SaveWriter {
   #used = 0;
   #blocks = 0;
   #crc = 0;
-  #hasFailed = false;
+  #written: Result = DONE;
 
   constructor(hypervisor: Hypervisor, extent: SaveExtent) {
     this.#hypervisor = hypervisor;
@@ -46,21 +47,21 @@ export class SaveWriter {
     if (domain0Cpu.isDue) yield* domain0Cpu.settle();
   }
 
-  /** Fills the last block with zeroes. Returns true when all is on the medium. */
-  *end(): Process<boolean> {
+  /** Fills the last block with zeroes; done when all is on the medium. */
+  *end(): Process<Result> {
     yield* this.#write();
-    return !this.#hasFailed && (yield* this.#extent.flush());
+    return this.#written.ok ? yield* this.#extent.flush() : this.#written;
   }
 
   *#write(): Process {
     const length = Math.ceil(this.#used / PAGE_SIZE) * PAGE_SIZE;
     this.#window.fill(0, this.#used, length);
     this.#used = 0;
-    if (length === 0 || this.#hasFailed) return;
+    if (length === 0 || !this.#written.ok) return;
     const bytes = this.#window.subarray(0, length);
     this.#crc = crc32c(bytes, 0, length, this.#crc);
     this.#hypervisor.domain0Cpu.charge(this.#hypervisor.costs.crcNsPerByte * length);
-    this.#hasFailed = !(yield* this.#extent.write(FIRST_BLOCK + this.#blocks, bytes));
+    this.#written = yield* this.#extent.write(FIRST_BLOCK + this.#blocks, bytes);
     this.#blocks += length / PAGE_SIZE;
   }
 }
@@ -73,7 +74,6 @@ export class SaveReader {
   #at = 0;
   #blocks = 0;
   #crc = 0;
-  #problem: string | undefined;
 
   constructor(hypervisor: Hypervisor, extent: SaveExtent, bodyBlocks: number) {
     this.#hypervisor = hypervisor;
@@ -86,21 +86,19 @@ export class SaveReader {
     return this.#crc;
   }
 
-  get problem(): string | undefined {
-    return this.#problem;
-  }
-
   /** Whether nothing but the zeroes of the last block is left. */
   get isAtEnd(): boolean {
     return this.#blocks === this.#bodyBlocks && this.#window.subarray(this.#at).every((byte) => byte === 0);
   }
 
-  /** The next bytes; undefined when there is a problem. */
-  *take(length: number): Process<Uint8Array | undefined> {
+  /** The next bytes. */
+  *take(length: number): Process<Result<Uint8Array>> {
     const bytes = new Uint8Array(length);
     for (let done = 0; done < length; ) {
-      if (this.#at === this.#window.length) yield* this.#read();
-      if (this.#problem !== undefined) return undefined;
+      if (this.#at === this.#window.length) {
+        const read = yield* this.#read();
+        if (!read.ok) return read;
+      }
       const count = Math.min(length - done, this.#window.length - this.#at);
       bytes.set(this.#window.subarray(this.#at, this.#at + count), done);
       this.#at += count;
@@ -108,28 +106,26 @@ export class SaveReader {
     }
     const { domain0Cpu } = this.#hypervisor;
     if (domain0Cpu.isDue) yield* domain0Cpu.settle();
-    return bytes;
+    return ok(bytes);
   }
 
   /** The next `count` numbers. */
-  *words(count: number): Process<Uint32Array | undefined> {
+  *words(count: number): Process<Result<Uint32Array>> {
     const bytes = yield* this.take(4 * count);
-    return bytes && new Uint32Array(bytes.buffer);
+    return bytes.ok ? ok(new Uint32Array(bytes.value.buffer)) : bytes;
   }
 
-  *#read(): Process {
+  *#read(): Process<Result> {
     const count = Math.min(EXTENT_FRAMES, this.#bodyBlocks - this.#blocks);
-    if (count === 0) this.#problem = 'it ends too early';
-    if (this.#problem !== undefined) return;
-    const bytes = yield* this.#extent.read(FIRST_BLOCK + this.#blocks, count);
-    if (bytes === undefined) {
-      this.#problem = 'the device fails';
-      return;
-    }
+    if (count === 0) return err('it ends too early');
+    const read = yield* this.#extent.read(FIRST_BLOCK + this.#blocks, count);
+    if (!read.ok) return read;
+    const bytes = read.value;
     this.#crc = crc32c(bytes, 0, bytes.length, this.#crc);
     this.#hypervisor.domain0Cpu.charge(this.#hypervisor.costs.crcNsPerByte * bytes.length);
     this.#blocks += count;
     this.#window = bytes;
     this.#at = 0;
+    return DONE;
   }
 }

@@ -28,8 +28,9 @@ export function* vouchFor(
   incoming: IncomingDomain,
   facts: readonly FrameFact[],
 ): Process<number> {
-  const extent = yield* SaveExtent.open(hypervisor, device);
-  if (extent === undefined) return 0;
+  const opened = yield* SaveExtent.open(hypervisor, device);
+  if (!opened.ok) return 0;
+  const extent = opened.value;
   const claims = facts.flatMap(({ pfn, block }): Claim[] =>
     block === undefined || block >= extent.blocks ? [] : [{ mfn: Mfn(incoming.p2m.at(pfn)), block }],
   );
@@ -62,11 +63,11 @@ function* compare(
 ): Process<number> {
   const first = run[0]!.block;
   for (const { mfn, block } of run) frames.beginRead(mfn, device, block);
-  const bytes = yield* extent.read(first, run.at(-1)!.block - first + 1);
+  const read = yield* extent.read(first, run.at(-1)!.block - first + 1);
   let vouched = 0;
   for (const { mfn, block } of run) {
     const at = (block - first) * PAGE_SIZE;
-    const isEqual = bytes !== undefined && Buffer.compare(bytes.subarray(at, at + PAGE_SIZE), memory.frame(mfn)) === 0;
+    const isEqual = read.ok && Buffer.compare(read.value.subarray(at, at + PAGE_SIZE), memory.frame(mfn)) === 0;
     if (frames.endRead(mfn, block, isEqual)) vouched++;
   }
   domain0Cpu.charge(costs.restorePageNs * run.length);

@@ -12,6 +12,7 @@
 import { assert } from '../../base/assert.ts';
 import { ModelError } from '../../base/errno.ts';
 import type { MacAddress } from '../../base/ethernet.ts';
+import { ok } from '../../base/result.ts';
 import { DomId, Mfn } from '../../base/units.ts';
 import type { BlockDevice } from '../../disk/drive/block-device.ts';
 import type { Process } from '../../sim/simulation.ts';
@@ -20,7 +21,7 @@ import type { Domain } from '../domain/domain.ts';
 import { eraseDomainState } from '../records/domain-state.ts';
 import { OWNER_HYPERVISOR, ownerOfDomain } from '../frames/frame-record.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
-import { failed, Lifecycle, type NotDone, refused } from '../domain/lifecycle.ts';
+import { failed, Lifecycle, type Outcome, refused } from '../domain/lifecycle.ts';
 import { DOMAIN_SLOTS } from '../records/layouts.ts';
 import { NO_FRAME, P2mList } from '../frames/p2m.ts';
 import { noReasons, Reason, type ReasonCode, type ReasonCounts } from '../public/reason.ts';
@@ -137,31 +138,33 @@ export class DomainList {
     config: DomainConfig,
     nrPages: number,
     nrFrames: number,
-  ): Process<{ readonly entry: DomainEntry; readonly frames: Uint32Array } | NotDone> {
+  ): Process<Outcome<{ readonly entry: DomainEntry; readonly frames: Uint32Array }>> {
     const life = this.lifeOf(config.name);
-    const refusal = life.begin(operation);
-    if (refusal !== undefined) return refusal;
+    const begun = life.begin(operation);
+    if (!begun.ok) return begun;
     this.#lives.set(config.name, life);
     yield* this.hypervisor.scrubber.waitFor(nrFrames);
     const frames = new Uint32Array(nrFrames);
     const place = this.#place(frames, nrPages, config.device);
-    if ('domid' in place)
-      return { entry: this.#add(life, place.domid, config, place.disk, 0, place.p2mMfn, NO_PAGES), frames };
-    this.#forget(config.name, life);
-    return place;
+    if (!place.ok) {
+      this.#forget(config.name, life);
+      return place;
+    }
+    const { domid, disk, p2mMfn } = place.value;
+    return ok({ entry: this.#add(life, domid, config, disk, 0, p2mMfn, NO_PAGES), frames });
   }
 
   #place(
     frames: Uint32Array,
     nrPages: number,
     device: BlockDevice,
-  ): { readonly domid: DomId; readonly p2mMfn: Mfn; readonly disk: BoundDevice } | NotDone {
+  ): Outcome<{ readonly domid: DomId; readonly p2mMfn: Mfn; readonly disk: BoundDevice }> {
     const domid = this.#freeDomid();
     if (domid === undefined) return failed(`ENOMEM: all ${DOMAIN_SLOTS - 1} domain records are in use`);
     const disk = this.hypervisor.bindDevice(device);
     if (disk === undefined) return NO_NUMBER;
     const p2mMfn = this.allocate(frames, nrPages);
-    if (typeof p2mMfn === 'number') return { domid, p2mMfn, disk };
+    if (p2mMfn.ok) return ok({ domid, p2mMfn: p2mMfn.value, disk });
     this.hypervisor.releaseDevice(disk);
     return p2mMfn;
   }
@@ -171,13 +174,13 @@ export class DomainList {
    * nothing, when there is too little of either. Returns where the list goes.
    * @internal
    */
-  allocate(frames: Uint32Array, nrPages: number, at?: Mfn): Mfn | NotDone {
+  allocate(frames: Uint32Array, nrPages: number, at?: Mfn): Outcome<Mfn> {
     const { allocator, p2mLists } = this.hypervisor;
     let p2mMfn = at;
     try {
       p2mMfn ??= p2mLists.allocate(nrPages);
       allocator.allocate(frames);
-      return p2mMfn;
+      return ok(p2mMfn);
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
       if (at === undefined && p2mMfn !== undefined) p2mLists.release(p2mMfn);
@@ -190,7 +193,7 @@ export class DomainList {
    * since, no frame of it is vouched for from here on.
    * @internal
    */
-  takeUp(name: string, device: BlockDevice): TakenUp | NotDone {
+  takeUp(name: string, device: BlockDevice): Outcome<TakenUp> {
     const left = this.#left.get(name);
     if (left === undefined) return refused('it was not left');
     const { devices, frames } = this.hypervisor;
@@ -203,7 +206,7 @@ export class DomainList {
     else frames.reindex(p2m, disk.number, (block) => devices.hasWritten(disk.number, block));
     this.#left.delete(name);
     devices.unreserve(record.device);
-    return { ...left, disk, distrust };
+    return ok({ ...left, disk, distrust });
   }
 
   /** @internal Enters a domain that was taken up. */
@@ -217,26 +220,26 @@ export class DomainList {
    * `diskChanged`; else `ok`.
    * @internal
    */
-  enterKept(config: DomainConfig): { readonly entry: DomainEntry; readonly distrust: ReasonCode } | NotDone {
+  enterKept(config: DomainConfig): Outcome<{ readonly entry: DomainEntry; readonly distrust: ReasonCode }> {
     const life = this.lifeOf(config.name);
-    const refusal = life.refusal('boot');
-    if (refusal !== undefined) return refusal;
+    const allowed = life.allows('boot');
+    if (!allowed.ok) return allowed;
     const known = [...this.#entries.values()].find((entry) => entry.life === life);
     if (known !== undefined) {
       const distrust = this.#exchangeDisk(known, config.device);
-      if (typeof distrust !== 'number') return distrust;
+      if (!distrust.ok) return distrust;
       life.begin('boot');
-      return { entry: known, distrust };
+      return ok({ entry: known, distrust: distrust.value });
     }
     const left = this.takeUp(config.name, config.device);
-    if ('problem' in left) return left;
-    const entry = this.enter(left, config);
+    if (!left.ok) return left;
+    const entry = this.enter(left.value, config);
     life.begin('boot');
-    return { entry, distrust: left.distrust };
+    return ok({ entry, distrust: left.value.distrust });
   }
 
   /** A domain that this hypervisor keeps gets a disk; returns why nothing is believed that equals a block of the one before. */
-  #exchangeDisk(entry: DomainEntry, device: BlockDevice): ReasonCode | NotDone {
+  #exchangeDisk(entry: DomainEntry, device: BlockDevice): Outcome<ReasonCode> {
     const { disk: before } = entry;
     const disk = this.hypervisor.bindDevice(device);
     if (disk === undefined) return NO_NUMBER;
@@ -246,7 +249,7 @@ export class DomainList {
     if (distrust !== Reason.ok) this.hypervisor.frames.distrust(entry.p2m);
     this.hypervisor.releaseDevice(before);
     entry.disk = disk;
-    return distrust;
+    return ok(distrust);
   }
 
   #add(

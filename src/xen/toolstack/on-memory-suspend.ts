@@ -12,6 +12,7 @@
  */
 
 import { checkObject } from '../../base/argument-error.ts';
+import { DONE } from '../../base/result.ts';
 import { type DomId, Ns } from '../../base/units.ts';
 import type { Power } from '../../sim/power.ts';
 import type { Process } from '../../sim/simulation.ts';
@@ -19,7 +20,7 @@ import type { Domain } from '../domain/domain.ts';
 import { writeDomainState } from '../records/domain-state.ts';
 import { type HandoverEntry, writeHandover } from '../records/handover.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
-import { done, failed, type Outcome, refused } from '../domain/lifecycle.ts';
+import { failed, type Outcome, refused } from '../domain/lifecycle.ts';
 import { Virq } from '../public/event-channel.ts';
 import { domainRecordChecksum } from '../records/records.ts';
 import type { Toolstack } from './toolstack.ts';
@@ -53,7 +54,7 @@ export function* suspendDomains(hypervisor: Hypervisor, toolstack: Toolstack): P
   for (const domain of toolstack.list.domains) {
     if (!domain.isRunning) continue;
     const outcome = yield* suspendDomain(hypervisor, domain);
-    if ('problem' in outcome) notSuspended.push({ domid: domain.domid, reason: outcome.problem });
+    if (!outcome.ok) notSuspended.push({ domid: domain.domid, reason: outcome.reason.why });
   }
   return notSuspended;
 }
@@ -63,8 +64,8 @@ export function* suspendDomain(hypervisor: Hypervisor, domain: Domain): Process<
   checkObject('hypervisor', hypervisor, 'map', 'frames');
   checkObject('domain', domain, 'isPaused', 'begin');
   const { power } = hypervisor;
-  const refusal = domain.isPaused ? refused('paused') : domain.begin('suspend');
-  if (refusal !== undefined) return refusal;
+  const begun = domain.isPaused ? refused('paused') : domain.begin('suspend');
+  if (!begun.ok) return begun;
   const outcome = yield* askToSuspend(power, domain);
   domain.end();
   return outcome;
@@ -72,7 +73,7 @@ export function* suspendDomain(hypervisor: Hypervisor, domain: Domain): Process<
 
 function* askToSuspend(power: Power, domain: Domain): Process<Outcome> {
   if (!domain.events.raiseVirq(Virq.suspend)) return failed('no handler');
-  return (yield* isSuspendedInTime(power, domain)) ? done({}) : failed('not in time');
+  return (yield* isSuspendedInTime(power, domain)) ? DONE : failed('not in time');
 }
 
 /** Waits until a guest that was asked to has suspended itself, or has not in time. */

@@ -170,8 +170,8 @@ function findP2m(hypervisor: Hypervisor, domid: DomId): { list: Uint32Array; rec
   const record = consumeDomainRecord(memory, map, domid);
   const root = parseRoot(memory, map.arch);
   // This hypervisor lives on and knows what the root record must say; the next one to read it does not.
-  if ('problem' in root) writeRoot(memory, map);
-  if ('problem' in root || 'problem' in record) return Reason.badTable;
+  if (!root.ok) writeRoot(memory, map);
+  if (!root.ok || !record.ok) return Reason.badTable;
   const list = p2mLists.view(record.value.p2mMfn, record.value.nrPages);
   if (list === undefined || list.crc !== record.value.p2mCrc) return Reason.badP2m;
   if (list.stray(map.firstDomainMfn, map.frameCount) !== undefined || list.holes > 0) return Reason.badP2m;

@@ -8,6 +8,7 @@
 
 import { checkObject, checkText } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
+import { ok } from '../../base/result.ts';
 import { type DomId, Mfn } from '../../base/units.ts';
 import type { Process } from '../../sim/simulation.ts';
 import { type BoundDevice, storeRecordOf } from '../records/devices.ts';
@@ -17,7 +18,7 @@ import { type DomainConfig, type DomainEntry, type DomainList, NO_FRAMES, seedNa
 import { type DomainStateRecord, eraseDomainState } from '../records/domain-state.ts';
 import { ownerOfDomain } from '../frames/frame-record.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
-import { done, failed, type NotDone, type Outcome, refused } from '../domain/lifecycle.ts';
+import { failed, type Outcome, refused } from '../domain/lifecycle.ts';
 import type { P2mList } from '../frames/p2m.ts';
 import { noReasons, Reason, type ReasonCode } from '../public/reason.ts';
 import { type DomainRecord, encodeName, writeDomainRecord } from '../records/records.ts';
@@ -47,17 +48,18 @@ const NO_PROGRAM = failed('its program is not where its registers say');
  * guest returns from the hypercall. Fails when there is no guest to go on with: of one that was left the frames are then given to the
  * scrub list, one that is suspended here stays so.
  */
-export function* resumeDomain(list: DomainList, config: DomainConfig): Process<Outcome<{ readonly domain: Domain }>> {
+export function* resumeDomain(list: DomainList, config: DomainConfig): Process<Outcome<Domain>> {
   checkObject('list', list, 'lifeOf', 'takeUp');
   checkObject('config', config, 'name', 'device');
   checkText('config.name', config.name);
   checkObject('config.device', config.device, 'sectorCount', 'store', 'submit');
   const life = list.lifeOf(config.name);
-  const refusal = life.refusal('resume');
-  if (refusal !== undefined) return refusal;
+  const allowed = life.allows('resume');
+  if (!allowed.ok) return allowed;
   if (life.state !== 'frozen') return yield* resumeHere(list, config.name);
-  const left = list.takeUp(config.name, config.device);
-  if ('problem' in left) return left;
+  const taken = list.takeUp(config.name, config.device);
+  if (!taken.ok) return taken;
+  const left = taken.value;
   life.begin('resume');
   const { memory, map, simulation, costs } = list.hypervisor;
   yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
@@ -76,22 +78,21 @@ export function* resumeDomain(list: DomainList, config: DomainConfig): Process<O
   eraseDomainState(memory, map, record.domid);
   const { number: device } = entry.disk;
   writeDomainRecord(memory, map, { ...record, device, store: storeRecordOf(entry.disk.device) });
-  return done({ domain: goOn(list.hypervisor, entry, record.bootPages, state, guest, { ...entry.refused }) });
+  return ok(goOn(list.hypervisor, entry, record.bootPages, state, guest, { ...entry.refused }));
 }
 
-function* resumeHere(list: DomainList, name: string): Process<Outcome<{ readonly domain: Domain }>> {
+function* resumeHere(list: DomainList, name: string): Process<Outcome<Domain>> {
   const domain = list.domains.find((known) => known.name === name);
   assert(domain !== undefined, 'a domain that is suspended here is there');
   domain.begin('resume');
-  const next = yield* continueDomain(list, domain);
-  return next instanceof Domain ? done({ domain: next }) : next;
+  return yield* continueDomain(list, domain);
 }
 
 /**
  * @internal: goes on with a domain that is suspended and held, where it is; the operation is over then. Fails, and the
  * domain stays suspended, when somebody else goes on with its guest or has written to its disk meanwhile.
  */
-export function* continueDomain(list: DomainList, domain: Domain): Process<Domain | NotDone> {
+export function* continueDomain(list: DomainList, domain: Domain): Process<Outcome<Domain>> {
   const entry = list.entryOf(domain);
   yield* domain.released();
   // From here to the guest nothing waits: nobody writes to the disk in between.
@@ -109,7 +110,7 @@ export function* continueDomain(list: DomainList, domain: Domain): Process<Domai
   domain.kill();
   domain.bury();
   entry.life.step('rebuild');
-  return goOn(list.hypervisor, entry, domain.bootPages, state, guest);
+  return ok(goOn(list.hypervisor, entry, domain.bootPages, state, guest));
 }
 
 /**
@@ -122,18 +123,18 @@ export function* receiveDomain(
   config: DomainConfig,
   nrPages: number,
   nrFrames: number,
-): Process<IncomingDomain | NotDone> {
+): Process<Outcome<IncomingDomain>> {
   if (encodeName(config.name) === undefined)
     return refused(`its name "${config.name}" is not text of 31 bytes at most without a zero`);
   const room = yield* list.makeRoom('restore', config, nrPages, nrFrames);
-  if ('problem' in room) return room;
-  const { entry, frames } = room;
+  if (!room.ok) return room;
+  const { entry, frames } = room.value;
   const p2m = list.hypervisor.p2mLists.view(entry.p2mMfn, nrPages);
   assert(p2m !== undefined, 'there is room for the P2M list');
   p2m.clear();
   entry.p2m = p2m;
   entry.held = frames;
-  return { domid: entry.domid, owner: ownerOfDomain(entry.domid), disk: entry.disk, p2m, frames };
+  return ok({ domid: entry.domid, owner: ownerOfDomain(entry.domid), disk: entry.disk, p2m, frames });
 }
 
 /**
@@ -145,7 +146,7 @@ export function* completeIncoming(
   { domid, disk, p2m, frames }: IncomingDomain,
   { bootPages, boots, store }: Pick<DomainRecord, 'bootPages' | 'boots' | 'store'>,
   state: DomainStateRecord,
-): Process<Domain | NotDone> {
+): Process<Outcome<Domain>> {
   const { memory, map, costs, simulation, scrubber } = list.hypervisor;
   const entry = list.entryAt(domid);
   yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
@@ -173,7 +174,7 @@ export function* completeIncoming(
     recencyCrc: undefined,
     boots,
   });
-  return goOn(list.hypervisor, entry, bootPages, state, guest);
+  return ok(goOn(list.hypervisor, entry, bootPages, state, guest));
 }
 
 /** Gives the frames of a domain that was made room for to the scrub list. */

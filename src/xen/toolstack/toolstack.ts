@@ -27,6 +27,7 @@ import {
   checkText,
 } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
+import { DONE, ok } from '../../base/result.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../../base/units.ts';
 import { UserError } from '../../base/user-error.ts';
 import type { Process } from '../../sim/simulation.ts';
@@ -37,7 +38,7 @@ import { type BootRegion, planBootRegion, PreservedBitmap, writeBootRegion } fro
 import { type DomainConfig, type DomainEntry, DomainList, NO_FRAMES, NO_PAGES, seedNameOf } from './domain-list.ts';
 import { ownerOfDomain } from '../frames/frame-record.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
-import { done, type NotDone, type Outcome } from '../domain/lifecycle.ts';
+import type { Outcome } from '../domain/lifecycle.ts';
 import { NO_FRAME, P2mList } from '../frames/p2m.ts';
 import { noReasons, Reason, type ReasonCode, type ReasonCounts } from '../public/reason.ts';
 import { recoverFrames, retireFrames } from './rebuild.ts';
@@ -99,19 +100,19 @@ export class Toolstack {
    * fails when there is no memory or no slot for it.
    * @throws ArgumentError for a configuration without name, memory or device; UserError for one that cannot be
    */
-  *createDomain(config: DomainConfig): Process<Outcome<{ readonly domain: Domain }>> {
+  *createDomain(config: DomainConfig): Process<Outcome<Domain>> {
     const { costs, kernelPages } = this.#hypervisor;
     checkConfig(config);
     if (encodeName(config.name) === undefined)
       throw new UserError(`name: "${config.name}" is not text of 31 bytes at most without a zero`);
     const region = planBootRegion(config.name, config.memoryBytes, kernelPages, config.module, config.cmdLine);
     const room = yield* this.list.makeRoom('create', config, region.nrPages, region.nrPages);
-    if ('problem' in room) return room;
-    const { entry, frames } = room;
+    if (!room.ok) return room;
+    const { entry, frames } = room.value;
     this.#assign(entry, frames, 0);
     yield* this.#hypervisor.domain0Cpu.work(costs.frameAllocNs * frames.length + costs.domainBuildNs);
     const preserved = new PreservedBitmap(region.nrPages);
-    return done({ domain: this.#build(entry, frames, region, preserved, 0, noReasons(), 'untold') });
+    return ok(this.#build(entry, frames, region, preserved, 0, noReasons(), 'untold'));
   }
 
   /**
@@ -120,23 +121,23 @@ export class Toolstack {
    * it fails and there is no domain any more.
    * @throws UserError for options that cannot be
    */
-  *restartDomain(domain: Domain, options: RestartOptions): Process<Outcome<{ readonly domain: Domain }>> {
+  *restartDomain(domain: Domain, options: RestartOptions): Process<Outcome<Domain>> {
     checkDomain(domain);
     checkObject('options', options);
     const region = this.#regionFor(domain.name, options.memoryBytes ?? domain.nrPages * PAGE_SIZE, options);
-    const refusal = domain.begin('reboot');
-    if (refusal !== undefined) return refusal;
+    const begun = domain.begin('reboot');
+    if (!begun.ok) return begun;
     const entry = this.list.entryOf(domain);
     const plan = yield* this.#plan(entry, region);
-    if ('problem' in plan) {
+    if (!plan.ok) {
       domain.end();
       return plan;
     }
     const refused = noReasons();
-    const dirty = yield* this.#retire(entry, domain, plan, options, refused);
+    const dirty = yield* this.#retire(entry, domain, plan.value, options, refused);
     options.betweenGuests?.();
     entry.life.step('rebuild');
-    return yield* this.#rebuild(entry, plan, options.preserve, refused, Reason.ok, dirty);
+    return yield* this.#rebuild(entry, plan.value, options.preserve, refused, Reason.ok, dirty);
   }
 
   /**
@@ -147,17 +148,17 @@ export class Toolstack {
   *leaveDomain(domain: Domain): Process<Outcome> {
     checkDomain(domain);
     const region = this.#regionFor(domain.name, domain.nrPages * PAGE_SIZE, {});
-    const refusal = domain.begin('leave');
-    if (refusal !== undefined) return refusal;
+    const begun = domain.begin('leave');
+    if (!begun.ok) return begun;
     const entry = this.list.entryOf(domain);
     const plan = yield* this.#plan(entry, region);
-    if ('problem' in plan) {
+    if (!plan.ok) {
       domain.end();
       return plan;
     }
-    yield* this.#retire(entry, domain, plan, { preserve: true }, undefined);
+    yield* this.#retire(entry, domain, plan.value, { preserve: true }, undefined);
     entry.life.step('keep');
-    return done({});
+    return DONE;
   }
 
   /**
@@ -165,18 +166,18 @@ export class Toolstack {
    * fails, and they are still there.
    * @throws UserError for a configuration that cannot be
    */
-  *bootLeftDomain(config: DomainConfig): Process<Outcome<{ readonly domain: Domain }>> {
+  *bootLeftDomain(config: DomainConfig): Process<Outcome<Domain>> {
     checkConfig(config);
     const region = this.#regionFor(config.name, config.memoryBytes, config);
     const kept = this.list.enterKept(config);
-    if ('problem' in kept) return kept;
-    const { entry, distrust } = kept;
+    if (!kept.ok) return kept;
+    const { entry, distrust } = kept.value;
     const plan = yield* this.#plan(entry, region);
-    if ('problem' in plan) {
+    if (!plan.ok) {
       entry.life.step('keep');
       return plan;
     }
-    return yield* this.#rebuild(entry, plan, true, { ...entry.refused }, distrust);
+    return yield* this.#rebuild(entry, plan.value, true, { ...entry.refused }, distrust);
   }
 
   #regionFor(name: string, memoryBytes: number, options: Pick<RestartOptions, 'module' | 'cmdLine'>): BootRegion {
@@ -184,17 +185,23 @@ export class Toolstack {
   }
 
   /** What a rebuild needs, set aside before anything is touched. */
-  *#plan(entry: DomainEntry, region: BootRegion): Process<RebuildPlan | NotDone> {
+  *#plan(entry: DomainEntry, region: BootRegion): Process<Outcome<RebuildPlan>> {
     const { p2mLists, scrubber } = this.#hypervisor;
     const growth = Math.max(0, region.nrPages - entry.p2m.length);
     yield* scrubber.waitFor(growth + entry.p2m.holes);
     // The domain is as it was while this waited, but for its own reservation.
     const wanted = new Uint32Array(growth + entry.p2m.holes);
     const roomy = p2mLists.capacity(entry.p2mMfn) >= region.nrPages;
-    const p2mMfn = this.list.allocate(wanted, region.nrPages, roomy ? entry.p2mMfn : undefined);
-    if (typeof p2mMfn !== 'number') return p2mMfn;
+    const place = this.list.allocate(wanted, region.nrPages, roomy ? entry.p2mMfn : undefined);
+    if (!place.ok) return place;
     entry.held = wanted;
-    return { region, p2mMfn, roomy, extra: wanted.subarray(0, growth), holes: wanted.subarray(growth) };
+    return ok({
+      region,
+      p2mMfn: place.value,
+      roomy,
+      extra: wanted.subarray(0, growth),
+      holes: wanted.subarray(growth),
+    });
   }
 
   /** Takes the old guest down; of its frames nothing but what is preserved is known afterwards. */
@@ -228,7 +235,7 @@ export class Toolstack {
     refused: ReasonCounts,
     distrust: ReasonCode,
     dirty?: DirtyPages,
-  ): Process<Outcome<{ readonly domain: Domain }>> {
+  ): Process<Outcome<Domain>> {
     const { allocator, memory, map, p2mLists, costs } = this.#hypervisor;
     const { domid, disk } = entry;
     const identity = { domid, device: disk.number };
@@ -244,7 +251,7 @@ export class Toolstack {
     if (found.p2m === undefined) {
       for (const mfn of extra) allocator.free(Mfn(mfn));
       const place = this.list.allocate(frames, region.nrPages, p2mMfn);
-      if (typeof place !== 'number') {
+      if (!place.ok) {
         entry.p2m = NO_PAGES;
         eraseDomainRecord(memory, map, entry.domid);
         this.list.remove(entry);
@@ -259,9 +266,7 @@ export class Toolstack {
     yield* this.#hypervisor.domain0Cpu.work(
       found.costNs + costs.frameAllocNs * (frames.length - kept) + costs.domainBuildNs,
     );
-    return done({
-      domain: this.#build(entry, frames, region, found.preserved, found.coldReason, refused, found.recency, dirty),
-    });
+    return ok(this.#build(entry, frames, region, found.preserved, found.coldReason, refused, found.recency, dirty));
   }
 
   /**
@@ -279,20 +284,20 @@ export class Toolstack {
       throw new UserError(
         `memory: ${memoryBytes} bytes are more than the ${built} that "${domain.name}" was built with`,
       );
-    const refusal = domain.begin('balloon');
-    if (refusal !== undefined) return refusal;
+    const begun = domain.begin('balloon');
+    if (!begun.ok) return begun;
     this.#hypervisor.xenstore.write(memoryTargetNodeOf(domain.domid), String(memoryBytes / 1024));
-    return done({});
+    return DONE;
   }
 
   /** Asks a guest to stop. Refused unless it runs and nothing else is under way on its domain. */
   askToStop(domain: Domain, request: ShutdownRequest): Outcome {
     checkDomain(domain);
     checkOneOf('request', request, ['poweroff', 'reboot']);
-    const refusal = domain.begin('shutdown');
-    if (refusal !== undefined) return refusal;
+    const begun = domain.begin('shutdown');
+    if (!begun.ok) return begun;
     this.#hypervisor.xenstore.write(shutdownNodeOf(domain.domid), request);
-    return done({});
+    return DONE;
   }
 
   /**
@@ -301,10 +306,10 @@ export class Toolstack {
    */
   *destroyDomain(domain: Domain): Process<Outcome> {
     checkDomain(domain);
-    const refusal = domain.begin('destroy');
-    if (refusal !== undefined) return refusal;
+    const begun = domain.begin('destroy');
+    if (!begun.ok) return begun;
     yield* this.removeDomain(domain);
-    return done({});
+    return DONE;
   }
 
   /** @internal: the end of a domain that an operation holds, as destroyDomain has it. */
@@ -414,9 +419,9 @@ export class Toolstack {
  * The domain that an operation makes, for a caller that has seen to it that nothing can be in the way.
  * @throws ArgumentError when something was
  */
-export function* domainOf(operation: Process<Outcome<{ readonly domain: Domain }>>): Process<Domain> {
+export function* domainOf(operation: Process<Outcome<Domain>>): Process<Domain> {
   checkObject('operation', operation, 'next', 'throw');
   const outcome = yield* operation;
-  if ('problem' in outcome) throw new ArgumentError(`operation: ${outcome.problem}`);
-  return outcome.domain;
+  if (!outcome.ok) throw new ArgumentError(`operation: ${outcome.reason.why}`);
+  return outcome.value;
 }

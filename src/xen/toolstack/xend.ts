@@ -15,7 +15,7 @@ import { DOM0, Ns } from '../../base/units.ts';
 import type { Process } from '../../sim/simulation.ts';
 import type { Domain } from '../domain/domain.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
-import type { Outcome } from '../domain/lifecycle.ts';
+import { endOf, type Outcome } from '../domain/lifecycle.ts';
 import { ShutdownReason } from '../public/environment.ts';
 import { Virq } from '../public/event-channel.ts';
 import type { DomainConfig } from './domain-list.ts';
@@ -76,12 +76,12 @@ export class Xend {
   }
 
   /** Creates a domain, boots it and looks after it. Ends, and throws, as `createDomain` does. */
-  *start(config: ManagedConfig): Process<Outcome<{ readonly domain: Domain }>> {
+  *start(config: ManagedConfig): Process<Outcome<Domain>> {
     checkManaged(config);
     const outcome = yield* this.#toolstack.createDomain(config);
-    if ('problem' in outcome) return outcome;
+    if (!outcome.ok) return outcome;
     this.#manage(config);
-    config.boot(outcome.domain);
+    config.boot(outcome.value);
     return outcome;
   }
 
@@ -105,7 +105,7 @@ export class Xend {
   /** Asks a guest to stop, and sees to it that it does. Refused as `askToStop` is. */
   shutdown(domain: Domain, request: ShutdownRequest): Outcome {
     const outcome = this.#toolstack.askToStop(domain, request);
-    if ('problem' in outcome) return outcome;
+    if (!outcome.ok) return outcome;
     this.#hypervisor.power.after(SHUTDOWN_TIMEOUT, () => {
       const managed = this.#managed.get(domain.name);
       if (managed !== undefined && domain.isRunning) this.#begin(managed, domain, 'destroy');
@@ -137,13 +137,13 @@ export class Xend {
   *#act(managed: Managed, domain: Domain, action: 'destroy' | 'restart'): Process {
     const { state } = domain;
     const life = this.#toolstack.list.lifeOf(domain.name);
-    let outcome: Outcome;
+    let outcome: Outcome<unknown>;
     do {
       yield* life.idle();
       if (domain.state !== state) break;
       outcome = yield* action === 'restart' ? this.#restart(managed, domain) : this.#destroy(domain);
       // Somebody else may have begun first.
-    } while (outcome.outcome === 'refused');
+    } while (endOf(outcome) === 'refused');
     managed.isInHand = false;
     // What happened meanwhile was nobody's to see to.
     this.#look();
@@ -151,11 +151,11 @@ export class Xend {
 
   *#destroy(domain: Domain): Process<Outcome> {
     const outcome = yield* this.#toolstack.destroyDomain(domain);
-    if (outcome.outcome === 'done') this.release(domain);
+    if (outcome.ok) this.release(domain);
     return outcome;
   }
 
-  *#restart(managed: Managed, domain: Domain): Process<Outcome> {
+  *#restart(managed: Managed, domain: Domain): Process<Outcome<unknown>> {
     const { config, lastRestart } = managed;
     const { now } = this.#hypervisor.simulation;
     if (lastRestart !== undefined && now - lastRestart < MINIMUM_RESTART_NS) return yield* this.#destroy(domain);
@@ -166,13 +166,13 @@ export class Xend {
       ...(cmdLine !== undefined && { cmdLine }),
     };
     const outcome = yield* this.#toolstack.restartDomain(domain, options);
-    if (outcome.outcome === 'refused') return outcome;
+    if (endOf(outcome) === 'refused') return outcome;
     managed.lastRestart = now;
-    if (outcome.outcome === 'done') {
-      config.boot(outcome.domain);
+    if (outcome.ok) {
+      config.boot(outcome.value);
       return outcome;
     }
-    this.#problems.set(domain.name, outcome.problem);
+    this.#problems.set(domain.name, outcome.reason.why);
     return yield* this.#destroy(domain);
   }
 }

@@ -71,16 +71,18 @@ describe('a machine of 16 GiB', () => {
     // Saved to the disk, and restored when the machine has lost its memory.
     const parts = () => ({ hypervisor: machine.hypervisor, toolstack: machine.toolstack });
     for (const [n, { domain, config }] of [...guests.values()].entries())
-      expect(simulation.runProcess('save', saveDomain(parts(), domain, config, saveFiles[n]!))).toHaveProperty('bytes');
+      expect(simulation.runProcess('save', saveDomain(parts(), domain, config, saveFiles[n]!))).toHaveProperty(
+        'value.bytes',
+      );
     machine.reset('lost');
     simulation.runProcess('boot', machine.bootHypervisor());
     takeLowMemory(machine);
     for (const [n, each] of [...guests.values()].entries()) {
       const options = { device: each.config.device, vouch: true };
       const restored = simulation.runProcess('restore', restoreDomain(parts(), saveFiles[n]!, options));
-      if ('problem' in restored) throw new Error(restored.problem);
-      expect(restored.pagesVouched).toBeGreaterThan(100);
-      each.domain = restored.domain;
+      if (!restored.ok) throw new Error(restored.reason.why);
+      expect(restored.value.pagesVouched).toBeGreaterThan(100);
+      each.domain = restored.value.domain;
       framesOf(each.domain);
     }
     expect(read()).toEqual([true, true]);

@@ -35,10 +35,10 @@ describe('a guest that is migrated', () => {
       const task = guest.domain.environment.spawn('program', program());
       const reader = guest.domain.environment.spawn('reader', readsItsFile(guest.kernel, 0));
       const move = function* (): Process {
-        expect(yield* machine.migrateGuest('guest0', machine.neighbour)).toHaveProperty('bytes');
+        expect(yield* machine.migrateGuest('guest0', machine.neighbour)).toHaveProperty('value.bytes');
         expect([machine.guests.size, guest.machine === machine.neighbour]).toEqual([0, true]);
         yield Ns(delayNs);
-        expect(yield* machine.neighbour.migrateGuest('guest0', machine)).toHaveProperty('bytes');
+        expect(yield* machine.neighbour.migrateGuest('guest0', machine)).toHaveProperty('value.bytes');
       };
       // The neighbour is there before the guest leaves.
       expect(machine.neighbour.guests.size).toBe(0);
@@ -98,7 +98,7 @@ describe('a guest of which dirty pages survive a crash', () => {
     };
     run(machine, write('/before'));
     const { neighbour } = machine;
-    expect(run(machine, machine.migrateGuest('guest0', neighbour))).toHaveProperty('bytes');
+    expect(run(machine, machine.migrateGuest('guest0', neighbour))).toHaveProperty('value.bytes');
     run(machine, write('/after'));
     expect(guest.kernel.stats.pagesDirty).toBeGreaterThan(24);
     guest.kernel.crash();
@@ -128,8 +128,8 @@ describe('guests that are migrated one after the other', () => {
     const move = function* (): Process {
       if (delayNs === 0) domain.pause();
       else machine.simulation.after(Ns(delayNs), () => domain.pause());
-      expect(yield* machine.migrateGuest('guest0', neighbour)).toHaveProperty('problem', problem);
-      expect(yield* machine.migrateGuest('guest1', neighbour)).toHaveProperty('bytes');
+      expect(yield* machine.migrateGuest('guest0', neighbour)).toHaveProperty('reason.why', problem);
+      expect(yield* machine.migrateGuest('guest1', neighbour)).toHaveProperty('value.bytes');
     };
     run(machine, move());
     domain.unpause();

@@ -58,7 +58,7 @@ describe('a guest that is saved and restored', () => {
           'save',
           saveDomain(parts(), guests.get(name)!.domain, guests.get(name)!.config, saveFiles[n]!),
         );
-        expect(saved).toHaveProperty('bytes');
+        expect(saved).toHaveProperty('value.bytes');
       });
       if (where === 'memory lost') {
         machine.reset('lost');
@@ -69,8 +69,8 @@ describe('a guest that is saved and restored', () => {
         const guest = guests.get(name)!;
         const options = { device: guest.config.device, vouch };
         const restored = simulation.runProcess('restore', restoreDomain(parts(), saveFiles[n]!, options));
-        if ('problem' in restored) throw new Error(restored.problem);
-        guest.domain = restored.domain;
+        if (!restored.ok) throw new Error(restored.reason.why);
+        guest.domain = restored.value.domain;
       });
       simulation.runProcess('a while', wait(50e6));
       machine.toolstack.list.checkInvariants();
@@ -116,11 +116,11 @@ describe('a guest that is saved and restored', () => {
       machine.reset('lost');
       simulation.runProcess('boot', machine.bootHypervisor());
       const restored = simulation.runProcess('restore', restoreDomain(parts(), file, { device, vouch: false }));
-      if (wasOver) expect(restored).toHaveProperty('domain');
-      if ('problem' in restored) {
+      if (wasOver) expect(restored).toHaveProperty('value.domain');
+      if (!restored.ok) {
         guests.clear();
         simulation.runProcess('start', machine.start());
-      } else guest.domain = restored.domain;
+      } else guest.domain = restored.value.domain;
       const reads = function* (): Process<Uint8Array> {
         const { syscalls } = guests.get('guest0')!.kernel;
         const fd = yield* syscalls.open('/log');
@@ -129,7 +129,7 @@ describe('a guest that is saved and restored', () => {
         return bytes.subarray(0, length);
       };
       const log = simulation.runProcess('reads', reads());
-      expect(log.length).toBe('problem' in restored ? written.length : 2 * written.length);
+      expect(log.length).toBe(!restored.ok ? written.length : 2 * written.length);
       expect(log.every((byte) => byte === 7)).toBe(true);
       expect(simulation.runProcess('reads', readsItsFile(guests.get('guest0')!.kernel, 0))).toBe(true);
       machine.toolstack.list.checkInvariants();

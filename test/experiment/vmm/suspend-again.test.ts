@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Profile } from '../../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../../src/machine/profiles/server-2026.ts';
 import type { Process } from '../../../src/sim/index.ts';
-import { domainOf, restoreDomain, saveDomain } from '../../../src/xen/index.ts';
+import { restoreDomain, saveDomain } from '../../../src/xen/index.ts';
 import { runsFactor } from '../../support/property.ts';
 import { vmmMachine } from './disk.ts';
 
@@ -39,8 +39,10 @@ describe('a guest that has just gone on', () => {
         return;
       }
       const [file] = machine.saveFiles;
-      expect(run(saveDomain(machine, guest.domain, guest.config, file!))).toMatchObject({ outcome: 'done' });
-      guest.domain = run(domainOf(restoreDomain(machine, file!, { device: guest.config.device, vouch: false })));
+      expect(run(saveDomain(machine, guest.domain, guest.config, file!))).toMatchObject({ ok: true });
+      const restored = run(restoreDomain(machine, file!, { device: guest.config.device, vouch: false }));
+      if (!restored.ok) throw new Error(restored.reason.why);
+      guest.domain = restored.value.domain;
     };
     // Xen asks by an event that comes once.
     const stride = second === 'save-restore' || runsFactor() > 1 ? 1 : 8;

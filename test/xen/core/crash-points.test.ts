@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { ARCHS, type Arch, DomId, EvtchnPort, Mfn, Ns, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
+import { ARCHS, type Arch, DomId, err, EvtchnPort, Mfn, Ns, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
 import {
   type DomainStateRecord,
@@ -82,13 +82,13 @@ interface Change {
   /** What was there before. */
   readonly before: (memory: MachineMemory) => void;
   readonly change: (memory: MachineMemory) => void;
-  /** Everything that the next hypervisor reads of it; a problem is an object with `problem`. */
+  /** Everything that the next hypervisor reads of it; a problem is a result with a reason. */
   readonly read: (memory: MachineMemory) => unknown;
   /** Whether a state between is nothing with a reason; else it must be one of the two. */
   readonly mayBeLost?: boolean;
 }
 
-const isProblem = (value: unknown): boolean => typeof value === 'object' && value !== null && 'problem' in value;
+const isProblem = (value: unknown): boolean => typeof value === 'object' && value !== null && 'reason' in value;
 
 /** Cuts a change after each store; returns how often each outcome was seen. */
 function cutEverywhere({ before, change, read, mayBeLost = true }: Change): Record<'old' | 'lost' | 'new', number> {
@@ -203,7 +203,7 @@ describe.each(ARCHS)('on %s, cut after each store', (arch) => {
     change,
     read: (memory) => {
       for (const each of neighbours) expect(parseDomainRecord(memory, map, each.domid)).toEqual({ value: each });
-      return parseDomainRecord(memory, map, A.domid) ?? { problem: 'none' };
+      return parseDomainRecord(memory, map, A.domid) ?? err('none');
     },
   });
 

@@ -49,13 +49,13 @@ it('a domain of 6 GiB keeps each page where it was, over a quick reboot and its 
   const list = new Toolstack(found.hypervisor);
   const config = { name: 'large', memoryBytes: 6 * GIB, device: disk };
   const outcome = simulation.runProcess('resume', resumeDomain(list.list, config));
-  if ('problem' in outcome) throw new Error(outcome.problem);
-  expect(pages.map((pfn) => outcome.domain.frameOf(Pfn(pfn)))).toEqual(frames);
-  expect(pages.map((pfn) => outcome.domain.environment.memory.readU32(Pfn(pfn), 8))).toEqual(pages);
+  if (!outcome.ok) throw new Error(outcome.reason.why);
+  expect(pages.map((pfn) => outcome.value.frameOf(Pfn(pfn)))).toEqual(frames);
+  expect(pages.map((pfn) => outcome.value.environment.memory.readU32(Pfn(pfn), 8))).toEqual(pages);
   expect(frames.map((mfn) => memory.readU32(Mfn(mfn), 8))).toEqual(pages);
 
   const after = { ...machine, hypervisor: found.hypervisor, toolstack: list };
-  const resumed = new MiniGuest(after, outcome.domain);
+  const resumed = new MiniGuest(after, outcome.value);
   cacheBlocks(after, resumed, MORE_BLOCKS, PAGES - 50);
   const next = restartGuest(after, resumed);
   expect(next.domain.stats.preserved).toBe(FIRST_BLOCKS.length + MORE_BLOCKS.length);

@@ -90,13 +90,13 @@ const PATHS = {
     ),
   'left and booted': ({ machine, guest, between }: Lives): Domain => {
     const { simulation, toolstack, disk } = machine;
-    expect(simulation.runProcess('leave', toolstack.leaveDomain(guest.domain))).toEqual({ outcome: 'done' });
+    expect(simulation.runProcess('leave', toolstack.leaveDomain(guest.domain))).toEqual({ ok: true });
     between();
     return simulation.runProcess('boot', domainOf(toolstack.bootLeftDomain({ ...CONFIG, device: disk })));
   },
   'left to another hypervisor': ({ machine, guest, between }: Lives): Domain => {
     const { simulation, hypervisor, toolstack, disk } = machine;
-    expect(simulation.runProcess('leave', toolstack.leaveDomain(guest.domain))).toEqual({ outcome: 'done' });
+    expect(simulation.runProcess('leave', toolstack.leaveDomain(guest.domain))).toEqual({ ok: true });
     simulation.runProcess('domain 0 goes', shutdownDomain0(hypervisor, toolstack));
     simulation.runProcess('hand over', handOver(hypervisor, toolstack));
     const next = reset(machine, between);
@@ -154,7 +154,7 @@ describe('a domain that was left', () => {
     const { simulation, toolstack, disk, hypervisor } = machine;
     const config = { ...CONFIG, device: disk };
     simulation.runProcess('leave', toolstack.leaveDomain(guest.domain));
-    const refused = (problem: string) => ({ outcome: 'refused', problem });
+    const refused = (problem: string) => ({ ok: false, reason: { kind: 'refused', why: problem } });
     expect(simulation.runProcess('create', toolstack.createDomain(config))).toEqual(
       refused('a domain of this name was left'),
     );
@@ -176,7 +176,7 @@ describe('a domain that was left', () => {
     );
     simulation.run();
     next.toolstack.list.checkInvariants();
-    expect(simulation.runProcess('create', next.toolstack.createDomain(config))).toMatchObject({ outcome: 'done' });
+    expect(simulation.runProcess('create', next.toolstack.createDomain(config))).toMatchObject({ ok: true });
   });
 
   it('that is suspended is resumed where it is, and is refused to whoever boots', () => {
@@ -186,11 +186,15 @@ describe('a domain that was left', () => {
     const guest = startGuest(machine);
     suspendsAlways(guest);
     simulation.run();
-    expect(simulation.runProcess('suspend', suspendDomain(hypervisor, guest.domain))).toEqual({ outcome: 'done' });
-    expect(simulation.runProcess('boot', toolstack.bootLeftDomain(config))).toMatchObject({ outcome: 'refused' });
+    expect(simulation.runProcess('suspend', suspendDomain(hypervisor, guest.domain))).toEqual({ ok: true });
+    expect(simulation.runProcess('boot', toolstack.bootLeftDomain(config))).toMatchObject({
+      reason: { kind: 'refused' },
+    });
     const domain = simulation.runProcess('resume', domainOf(resumeDomain(toolstack.list, config)));
     expect([domain.state, guest.domain.state]).toEqual(['running', 'dead']);
-    expect(simulation.runProcess('resume', resumeDomain(toolstack.list, config))).toMatchObject({ outcome: 'refused' });
+    expect(simulation.runProcess('resume', resumeDomain(toolstack.list, config))).toMatchObject({
+      reason: { kind: 'refused' },
+    });
     toolstack.list.checkInvariants();
   });
 
@@ -205,8 +209,8 @@ describe('a domain that was left', () => {
       // What was written while it ran, it was told by nobody, and goes on with.
       noteChange(disk.store, 3);
       simulation.run();
-      expect(simulation.runProcess('suspend', suspendDomain(hypervisor, guest.domain))).toEqual({ outcome: 'done' });
-      let outcome: Outcome<{ readonly domain: Domain }> | undefined;
+      expect(simulation.runProcess('suspend', suspendDomain(hypervisor, guest.domain))).toEqual({ ok: true });
+      let outcome: Outcome<Domain> | undefined;
       hypervisor.power.spawn(
         'resume',
         (function* (): Process {
@@ -221,13 +225,13 @@ describe('a domain that was left', () => {
       return { outcome, events, state: guest.domain.state };
     };
     const { outcome, events, state } = writtenAfter(Infinity);
-    expect([outcome?.outcome, state]).toEqual(['done', 'dead']);
+    expect([outcome?.ok, state]).toEqual([true, 'dead']);
     expect(events).toBeGreaterThan(0);
     for (let at = 0; at < events; at++) {
       const problem = 'its disk was written to while it was away';
       expect([at, writtenAfter(at)]).toEqual([
         at,
-        { outcome: { outcome: 'failed', problem }, events: at, state: 'suspended' },
+        { outcome: { ok: false, reason: { kind: 'failed', why: problem } }, events: at, state: 'suspended' },
       ]);
     }
   });

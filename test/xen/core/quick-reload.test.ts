@@ -150,10 +150,10 @@ describe('suspending all domains and resuming them under the next hypervisor', (
         expect([found.problem, found.lost]).toEqual([undefined, []]);
         names.forEach((name, n) => {
           const outcome = resume(next, name, LEAST_PAGES + 50 * n);
-          if ('problem' in outcome) throw new Error(outcome.problem);
-          expect(stateOf(next, outcome.domain)).toEqual(before[n]);
+          if (!outcome.ok) throw new Error(outcome.reason.why);
+          expect(stateOf(next, outcome.value)).toEqual(before[n]);
           expect(before[n]!.registers).toEqual(registersOf(name, round));
-          outcome.domain.events.checkInvariants();
+          outcome.value.events.checkInvariants();
         });
         next.toolstack.list.checkInvariants();
         next.simulation.run();
@@ -198,7 +198,7 @@ describe('what another hypervisor left', () => {
         reason: expect.stringMatching(/^P2M list: no frame \d+ on this machine$/) as string,
       },
     ]);
-    expect(resume(next, low!.name, LEAST_PAGES)).toHaveProperty('domain.isRunning', true);
+    expect(resume(next, low!.name, LEAST_PAGES)).toHaveProperty('value.isRunning', true);
     next.toolstack.list.checkInvariants();
   });
 
@@ -245,7 +245,7 @@ describe('what another hypervisor left', () => {
       const { next, found } = reload(machine);
       const reason = `P2M list: no frame ${upper * 2 ** 32 + (lower ?? frame)} on this machine`;
       expect(found.lost).toEqual([{ domid: b!.domid, name: 'b', reason }]);
-      expect(resume(next, a!.name, LEAST_PAGES)).toHaveProperty('domain.isRunning', true);
+      expect(resume(next, a!.name, LEAST_PAGES)).toHaveProperty('value.isRunning', true);
       next.toolstack.list.checkInvariants();
     }
   });
@@ -260,14 +260,14 @@ describe('what another hypervisor left', () => {
     expect(list.holes).toBe(0);
     const { next, found } = reload(machine);
     expect(found.lost).toEqual([{ domid: b!.domid, name: 'b', reason: 'P2M list: a frame of another domain' }]);
-    expect(resume(next, 'a', LEAST_PAGES)).toHaveProperty('domain.isRunning', true);
+    expect(resume(next, 'a', LEAST_PAGES)).toHaveProperty('value.isRunning', true);
     next.toolstack.list.checkInvariants();
   });
 
   it('is looked after again by the tool stack: a guest that went on is restarted on its cache when it reboots', () => {
     const { next } = reload(twoGuests());
     const outcome = resume(next, 'a', LEAST_PAGES);
-    if ('problem' in outcome) throw new Error(outcome.problem);
+    if (!outcome.ok) throw new Error(outcome.reason.why);
     const booted: Domain[] = [];
     const config = {
       name: 'a',
@@ -280,8 +280,8 @@ describe('what another hypervisor left', () => {
     };
     const xend = new Xend(next.hypervisor, next.toolstack);
     xend.adopt(config);
-    expect(xend.domains).toEqual([outcome.domain]);
-    outcome.domain.environment.hypercalls.shutdown(ShutdownReason.reboot);
+    expect(xend.domains).toEqual([outcome.value]);
+    outcome.value.environment.hypercalls.shutdown(ShutdownReason.reboot);
     next.simulation.run();
     expect(xend.domains).toEqual(booted);
     expect(booted[0]!.stats.preserved).toBe(2);

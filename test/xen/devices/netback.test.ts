@@ -121,7 +121,7 @@ describe('a guest on the network', () => {
     a.domain.environment.spawn('suspends', a.suspends());
     const parts = { hypervisor, toolstack };
     const saved = simulation.runProcess('save', saveDomain(parts, a.domain, { device: disk }, file));
-    expect(saved).toHaveProperty('bytes');
+    expect(saved).toHaveProperty('value.bytes');
     const lost = encodeFrame({ destination: A, source: OUTSIDE, type: EtherType.transport, payload: bytes(5, 1) });
     host.send(lost);
     simulation.run();
@@ -129,8 +129,8 @@ describe('a guest on the network', () => {
       'restore',
       restoreDomain(parts, file, { device: disk, mac: A, vouch: false }),
     );
-    if ('problem' in restored) throw new Error(restored.problem);
-    a.domain = restored.domain;
+    if (!restored.ok) throw new Error(restored.reason.why);
+    a.domain = restored.value.domain;
     simulation.run();
     for (const n of [2, 3]) {
       const payload = bytes(5, n);
@@ -152,8 +152,8 @@ describe('a guest on the network', () => {
     const parts = { hypervisor, toolstack };
     simulation.runProcess('save', saveDomain(parts, a.domain, { device: disk }, file));
     const restored = simulation.runProcess('restore', restoreDomain(parts, file, { device: disk, vouch: false }));
-    if ('problem' in restored) throw new Error(restored.problem);
-    a.domain = restored.domain;
+    if (!restored.ok) throw new Error(restored.reason.why);
+    a.domain = restored.value.domain;
     simulation.run();
     a.send(B, bytes(5, 1));
     simulation.run();

@@ -340,7 +340,7 @@ describe('a paused domain', () => {
     next.domain.pause();
     machine.simulation.runProcess('destroy', machine.toolstack.destroyDomain(next.domain));
     for (const { domain } of [guest, next])
-      expect(domain.unpause()).toEqual({ outcome: 'refused', problem: 'there is no such domain' });
+      expect(domain.unpause()).toEqual({ ok: false, reason: { kind: 'refused', why: 'there is no such domain' } });
     machine.simulation.run();
     expect([ran, next.domain.state]).toEqual([false, 'dead']);
     machine.toolstack.list.checkInvariants();
@@ -349,15 +349,15 @@ describe('a paused domain', () => {
   it('goes on when it is told so, held by an operation or not, and is refused where no guest runs', () => {
     const machine = bootMachine();
     const { domain } = startGuest(machine);
-    expect(domain.unpause()).toEqual({ outcome: 'done' });
+    expect(domain.unpause()).toEqual({ ok: true });
     domain.pause();
     expect(domain.begin('reboot')).toBeUndefined();
-    expect([domain.unpause(), domain.isPaused]).toEqual([{ outcome: 'done' }, false]);
+    expect([domain.unpause(), domain.isPaused]).toEqual([{ ok: true }, false]);
     domain.environment.hypercalls.shutdown(ShutdownReason.crash);
-    expect(domain.unpause()).toEqual({ outcome: 'refused', problem: 'it is being rebooted' });
+    expect(domain.unpause()).toEqual({ ok: false, reason: { kind: 'refused', why: 'it is being rebooted' } });
     domain.end();
     for (const outcome of [domain.unpause(), domain.pause()])
-      expect(outcome).toEqual({ outcome: 'refused', problem: 'it does not run' });
+      expect(outcome).toEqual({ ok: false, reason: { kind: 'refused', why: 'it does not run' } });
   });
 
   it('tells why it stopped', () => {

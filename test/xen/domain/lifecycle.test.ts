@@ -1,9 +1,10 @@
 // The life of a domain: every event in every state, legal and illegal.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { InvariantViolation } from '../../../src/base/index.ts';
+import { DONE, InvariantViolation } from '../../../src/base/index.ts';
 import { Simulation } from '../../../src/sim/index.ts';
 import {
+  endOf,
   GUEST_EVENTS,
   isHeld,
   LIFE_STATES,
@@ -70,10 +71,16 @@ const isOperation = (event: LifeEvent): event is Operation => event in OPERATION
 function lifeIn(state: LifeState): Lifecycle {
   const life = new Lifecycle(state === 'frozen' || state === 'kept' ? state : 'absent');
   for (const event of STATES[state].path)
-    if (isOperation(event)) expect(life.begin(event)).toBe(undefined);
+    if (isOperation(event)) expect(life.begin(event)).toBe(DONE);
     else life.step(event);
   expect(life.state).toBe(state);
   return life;
+}
+
+/** Why an operation may not begin; undefined when it may. */
+function whyNot(state: LifeState, operation: Operation): string | undefined {
+  const allowed = lifeIn(state).allows(operation);
+  return allowed.ok ? undefined : allowed.reason.why;
 }
 
 describe('the life of a domain', () => {
@@ -86,9 +93,9 @@ describe('the life of a domain', () => {
         expect([state, event, lifeAfter(state, event)]).toEqual([state, event, next]);
         const life = lifeIn(state);
         if (isOperation(event)) {
-          const refusal = life.begin(event);
-          expect([state, event, refusal?.outcome]).toEqual([state, event, next === undefined ? 'refused' : undefined]);
-          expect(lifeIn(state).refusal(event)).toEqual(refusal);
+          const begun = life.begin(event);
+          expect([state, event, endOf(begun)]).toEqual([state, event, next === undefined ? 'refused' : 'done']);
+          expect(lifeIn(state).allows(event)).toEqual(begun);
         } else if (next === undefined) expect(() => life.step(event)).toThrow(InvariantViolation);
         else life.step(event);
         expect([state, event, life.state]).toEqual([state, event, next ?? state]);
@@ -112,22 +119,22 @@ describe('the life of a domain', () => {
   it('of a domain on which something is under way refuses everything else with what it is', () => {
     const life = lifeIn('running');
     life.begin('save');
-    const refusal = { outcome: 'refused', problem: 'it is being saved' };
+    const refusal = { ok: false, reason: { kind: 'refused', why: 'it is being saved' } };
     for (const operation of OPERATION_NAMES)
-      expect(life.refusal(operation)).toEqual(/pause$/.test(operation) ? undefined : refusal);
+      expect(life.allows(operation)).toEqual(/pause$/.test(operation) ? DONE : refusal);
     // A guest that is paused meanwhile is being saved all the same.
     life.begin('pause');
-    expect(life.refusal('destroy')).toEqual(refusal);
+    expect(life.allows('destroy')).toEqual(refusal);
     life.step('stand');
     life.step('kill');
     life.step('rebuild');
-    expect(life.refusal('create')).toEqual(refusal);
+    expect(life.allows('create')).toEqual(refusal);
     life.step('built');
-    expect(life.refusal('destroy')).toBe(undefined);
+    expect(life.allows('destroy')).toBe(DONE);
   });
 
   it('of a domain on which nothing is under way says what is wrong', () => {
-    const reasons = (state: LifeState) => OPERATION_NAMES.map((operation) => lifeIn(state).refusal(operation)?.problem);
+    const reasons = (state: LifeState) => OPERATION_NAMES.map((operation) => whyNot(state, operation));
     const none = 'there is no such domain';
     expect(new Set(reasons('absent'))).toEqual(new Set([undefined, none]));
     const there = 'there is a domain of this name';
@@ -135,9 +142,9 @@ describe('the life of a domain', () => {
     expect(new Set(reasons('running'))).toEqual(
       new Set([undefined, there, not, 'it is not suspended', 'it has not stopped']),
     );
-    expect(lifeIn('shutdown').refusal('save')?.problem).toBe(not);
-    expect(lifeIn('suspended').refusal('restore')?.problem).toBe(there);
-    expect(lifeIn('kept').refusal('create')?.problem).toBe('a domain of this name was left');
+    expect(whyNot('shutdown', 'save')).toBe(not);
+    expect(whyNot('suspended', 'restore')).toBe(there);
+    expect(whyNot('kept', 'create')).toBe('a domain of this name was left');
   });
 
   it('lets whoever waits for the end of an operation go on then, and not before', () => {

@@ -203,7 +203,7 @@ describe.each(ARCHS)('on %s, a save file', (arch: Arch) => {
     );
     expect(restored).toHaveProperty('domain');
     const short = savedTo(blocks - 1);
-    expect(short.outcome).toHaveProperty('problem', 'the file is too small');
+    expect(short.outcome).toHaveProperty('reason.why', 'the file is too small');
     expect(short.last).toBe(-1);
     short.machine.toolstack.list.checkInvariants();
   });

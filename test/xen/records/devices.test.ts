@@ -100,9 +100,9 @@ describe('a number', () => {
     const config = { name: 'one more', memoryBytes: LEAST_PAGES * PAGE_SIZE, device: machine.disk };
     const create = () => simulation.runProcess('create', toolstack.createDomain(config));
     const problem = 'ENOMEM: all 256 numbers of block devices are in use';
-    expect(create()).toEqual({ outcome: 'failed', problem });
+    expect(create()).toEqual({ ok: false, reason: { kind: 'failed', why: problem } });
     const restore = restoreDomain(machine, machine.disk, { device: machine.disk, vouch: false });
-    expect(simulation.runProcess('restore', restore)).toMatchObject({ problem: 'no memory for domain 0' });
+    expect(simulation.runProcess('restore', restore)).toMatchObject({ reason: { why: 'no memory for domain 0' } });
     expect(hypervisor.allocator.freeCount).toBe(free);
     toolstack.list.checkInvariants();
     hypervisor.releaseDevice(bound[7]!);
@@ -154,13 +154,13 @@ describe('a number', () => {
       } else {
         suspends(new MiniGuest(machine, domain));
         const saved = saveDomain(machine, domain, { device: machine.disk }, disk);
-        expect(simulation.runProcess('save', saved)).toHaveProperty('bytes');
+        expect(simulation.runProcess('save', saved)).toHaveProperty('value.bytes');
         const outcome = simulation.runProcess(
           'restore',
           restoreDomain(machine, disk, { device: machine.disk, vouch: true }),
         );
-        if ('problem' in outcome) throw new Error(outcome.problem);
-        domain = outcome.domain;
+        if (!outcome.ok) throw new Error(outcome.reason.why);
+        domain = outcome.value.domain;
       }
       simulation.run();
     }

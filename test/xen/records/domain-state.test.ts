@@ -96,7 +96,7 @@ describe('domain state', () => {
     (arch, at, flip) => {
       const bytes = encodeDomainState(STATE, arch);
       bytes[at]! ^= flip;
-      expect(decodeDomainState(bytes, arch)).toHaveProperty('problem');
+      expect(decodeDomainState(bytes, arch)).toHaveProperty('reason');
     },
   );
 
@@ -111,8 +111,8 @@ describe('domain state', () => {
   });
 
   it('of the other architecture is a problem', () => {
-    expect(decodeDomainState(encodeDomainState(STATE, 'x86_32'), 'x86_64')).toHaveProperty('problem');
-    expect(decodeDomainState(encodeDomainState(STATE, 'x86_64'), 'x86_32')).toHaveProperty('problem');
+    expect(decodeDomainState(encodeDomainState(STATE, 'x86_32'), 'x86_64')).toHaveProperty('reason');
+    expect(decodeDomainState(encodeDomainState(STATE, 'x86_64'), 'x86_32')).toHaveProperty('reason');
   });
 
   it('in the slot of another domain is a problem', () => {

@@ -72,7 +72,7 @@ describe('root record', () => {
       const memory = new MachineMemory(FRAMES * PAGE_SIZE);
       writeRoot(memory, mapOf[arch]);
       memory.writeU8(ROOT_MFN, at, memory.readU8(ROOT_MFN, at) ^ flip);
-      expect(parseRoot(memory)).toHaveProperty('problem');
+      expect(parseRoot(memory)).toHaveProperty('reason');
     },
   );
 
@@ -165,7 +165,7 @@ describe('domain record', () => {
       const map = mapOf[arch];
       const memory = written(arch);
       memory.writeU8(map.domainTableMfn, at + i, memory.readU8(map.domainTableMfn, at + i) ^ flip);
-      expect(consumeDomainRecord(memory, map, DomId(3))).toHaveProperty('problem');
+      expect(consumeDomainRecord(memory, map, DomId(3))).toHaveProperty('reason');
     },
   );
 
@@ -189,7 +189,7 @@ describe('domain record', () => {
   it('is consumed once, and is nothing when erased', () => {
     const memory = written();
     expect(consumeDomainRecord(memory, map, DomId(3))).toEqual({ value: RECORD });
-    expect(consumeDomainRecord(memory, map, DomId(3))).toHaveProperty('problem');
+    expect(consumeDomainRecord(memory, map, DomId(3))).toHaveProperty('reason');
     eraseDomainRecord(memory, map, DomId(3));
     expect(parseDomainRecord(memory, map, DomId(3))).toBeUndefined();
   });

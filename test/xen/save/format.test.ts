@@ -88,16 +88,18 @@ describe('the header of a save file', () => {
     (arch, at, flip) => {
       const block = encodeSaveHeader({ ...HEADER, arch });
       block[at]! ^= flip;
-      expect(decodeSaveHeader(block, arch)).toHaveProperty('problem');
+      expect(decodeSaveHeader(block, arch)).toHaveProperty('reason');
     },
   );
 
   it('of the other architecture is a problem', () => {
     expect(decodeSaveHeader(encodeSaveHeader(HEADER), 'x86_32')).toEqual({
-      problem: 'of an x86_64 machine, not x86_32',
+      ok: false,
+      reason: 'of an x86_64 machine, not x86_32',
     });
     expect(decodeSaveHeader(encodeSaveHeader({ ...HEADER, arch: 'x86_32' }), 'x86_64')).toEqual({
-      problem: 'of an x86_32 machine, not x86_64',
+      ok: false,
+      reason: 'of an x86_32 machine, not x86_64',
     });
   });
 
@@ -123,7 +125,7 @@ describe('the header of a save file', () => {
       { bootPages: 1028 },
       { nrPages: 0, mappedPages: 0, factCount: 0, bootPages: 0 },
     ])
-      expect(decodeSaveHeader(encodeSaveHeader({ ...HEADER, ...wrong }), 'x86_64')).toHaveProperty('problem');
+      expect(decodeSaveHeader(encodeSaveHeader({ ...HEADER, ...wrong }), 'x86_64')).toHaveProperty('reason');
   });
 });
 

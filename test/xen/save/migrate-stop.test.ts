@@ -1,6 +1,6 @@
 // What a migration takes care of while the guest is sent and comes to a stand, and who else keeps away meanwhile.
 import { describe, expect, it } from 'vitest';
-import { Pfn } from '../../../src/base/index.ts';
+import { ok, Pfn, type Result } from '../../../src/base/index.ts';
 import type { BlockRequest } from '../../../src/disk/drive/block-device.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { migrateDomain, receiveMigration, saveDomain, ShutdownReason } from '../../../src/xen/index.ts';
@@ -46,8 +46,8 @@ describe('the rounds of a migration', () => {
       expect(hypercalls.decreaseReservation([100]) + hypercalls.increaseReservation([100])).toBe(2);
     });
     const { arrived, before } = migrate(given, guest);
-    if (arrived === undefined || 'problem' in arrived) throw new Error(arrived?.problem);
-    expect(stateOf(given.target, arrived.domain)).toEqual(before);
+    if (!arrived?.ok) throw new Error(arrived?.reason.why);
+    expect(stateOf(given.target, arrived.value.domain)).toEqual(before);
   });
 
   it('leave a page that is stored to before its turn to the next', () => {
@@ -58,8 +58,8 @@ describe('the rounds of a migration', () => {
       for (const pfn of [800, 801, 802]) guest.domain.environment.memory.writeU32(Pfn(pfn), 0, 1);
     });
     const { left } = migrate(given, guest);
-    if ('problem' in left) throw new Error(left.problem);
-    expect(left.rounds[0]!.pages).toBe(LEAST_PAGES - 3);
+    if (!left.ok) throw new Error(left.reason.why);
+    expect(left.value.rounds[0]!.pages).toBe(LEAST_PAGES - 3);
   });
 
   it('end when the memory was sent three times, to a guest that stores to all of it in each', () => {
@@ -73,8 +73,8 @@ describe('the rounds of a migration', () => {
       for (let pfn = BOOT_PAGES; pfn < LEAST_PAGES - 1; pfn++) memory.writeU32(Pfn(pfn), 0, n);
     });
     const { left } = migrate(given, guest);
-    if ('problem' in left) throw new Error(left.problem);
-    const running = left.rounds.slice(0, -1).map(({ pages }) => pages);
+    if (!left.ok) throw new Error(left.reason.why);
+    const running = left.value.rounds.slice(0, -1).map(({ pages }) => pages);
     const sum = (pages: readonly number[]): number => pages.reduce((all, one) => all + one, 0);
     expect(sum(running)).toBeGreaterThan(3 * LEAST_PAGES);
     expect(sum(running.slice(0, -1))).toBeLessThanOrEqual(3 * LEAST_PAGES);
@@ -99,10 +99,10 @@ describe('a guest that stands still to be migrated', () => {
       return true;
     });
     const { arrived, before } = migrate(given, guest);
-    if (arrived === undefined || 'problem' in arrived) throw new Error(arrived?.problem);
+    if (!arrived?.ok) throw new Error(arrived?.reason.why);
     expect(flushes).toEqual([['suspended', 0]]);
-    expect(stateOf(given.target, arrived.domain)).toEqual(before);
-    const page = given.target.memory.frame(arrived.domain.frameOf(Pfn(100)));
+    expect(stateOf(given.target, arrived.value.domain)).toEqual(before);
+    const page = given.target.memory.frame(arrived.value.domain.frameOf(Pfn(100)));
     expect(Buffer.compare(page, disk.block(7))).toBe(0);
   });
 
@@ -115,7 +115,7 @@ describe('a guest that stands still to be migrated', () => {
       return request.op !== 'flush';
     });
     const { left } = migrate(given, guest);
-    expect(left).toMatchObject({ problem: 'the device fails', domain: { isRunning: true } });
+    expect(left).toMatchObject({ reason: { why: 'the device fails', domain: { isRunning: true } } });
     expect(given.target.toolstack.list.entries).toEqual([]);
   });
 
@@ -123,7 +123,7 @@ describe('a guest that stands still to be migrated', () => {
     const given = room();
     const guest = startGuest(given.source);
     const { left } = migrate(given, guest);
-    expect(left).toHaveProperty('problem', 'it does not suspend itself');
+    expect(left).toHaveProperty('reason.why', 'it does not suspend itself');
     const { traps } = guest.domain.stats;
     for (const pfn of [300, 301]) guest.domain.environment.memory.writeU32(Pfn(pfn), 0, 1);
     expect(guest.domain.stats.traps).toBe(traps);
@@ -131,8 +131,8 @@ describe('a guest that stands still to be migrated', () => {
     const { source } = given;
     const file = new TestDisk(source.simulation, source.memory, 1);
     const save = saveDomain(source, guest.domain, { device: source.disk }, file);
-    expect(source.simulation.runProcess('save', save)).toHaveProperty('problem', 'the file is too small');
-    expect(migrate(given, guest).arrived).toHaveProperty('domain');
+    expect(source.simulation.runProcess('save', save)).toHaveProperty('reason.why', 'the file is too small');
+    expect(migrate(given, guest).arrived).toHaveProperty('value.domain');
   });
 
   it('is not sent when it stops itself for another reason', () => {
@@ -141,7 +141,7 @@ describe('a guest that stands still to be migrated', () => {
     suspends(guest);
     atPacket(given, 20, () => guest.domain.environment.hypercalls.shutdown(ShutdownReason.crash));
     const { left } = migrate(given, guest);
-    expect(left).toEqual({ outcome: 'failed', problem: 'it has stopped', domain: undefined });
+    expect(left).toEqual({ ok: false, reason: { kind: 'failed', why: 'it has stopped', domain: undefined } });
     expect(guest.domain.shutdownReason).toBe(ShutdownReason.crash);
     expect(given.target.toolstack.list.entries).toEqual([]);
   });
@@ -166,10 +166,10 @@ describe('a domain that is being migrated', () => {
       );
     });
     const { left, arrived } = migrate(given, guest);
-    const refusal = { outcome: 'refused', problem: 'it is being migrated', domain: guest.domain };
+    const refusal = { ok: false, reason: { kind: 'refused', why: 'it is being migrated', domain: guest.domain } };
     expect(others).toEqual([refusal, refusal]);
-    expect(left).toHaveProperty('rounds');
-    expect(arrived).toHaveProperty('domain');
+    expect(left).toHaveProperty('value.rounds');
+    expect(arrived).toHaveProperty('value.domain');
   });
 
   it('is not sent once somebody else has suspended it', () => {
@@ -179,7 +179,7 @@ describe('a domain that is being migrated', () => {
       guest.domain.environment.spawn('suspends', guest.domain.environment.hypercalls.suspend(new Uint32Array(16)));
     });
     const { left } = migrate(given, guest);
-    expect(left).toEqual({ outcome: 'failed', problem: 'it has stopped', domain: undefined });
+    expect(left).toEqual({ ok: false, reason: { kind: 'failed', why: 'it has stopped', domain: undefined } });
     expect(guest.domain.state).toBe('suspended');
     expect(given.target.toolstack.list.entries).toEqual([]);
   });
@@ -202,15 +202,15 @@ describe('a stream', () => {
     const options = { devicesOf: () => ({ device: target.disk }), vouch: false };
     const arrival = target.hypervisor.power.spawn('arrival', receiveMigration(target, cable[1], options));
     const link = new MigrationLink(source.hypervisor, cable[0], 'connects');
-    const send = function* (): Process<string | undefined> {
+    const send = function* (): Process<Result<string>> {
       yield* link.put(encodeSaveHeader({ ...header, ...counts }));
       yield* endPages(link);
       yield* link.put(encodeSaveHeader({ ...header, ...counts, bootPages: 8 }));
       yield* link.flush();
       return yield* link.hear();
     };
-    expect(source.simulation.runProcess('send', send())).toBe('refused: it is another domain than it was');
-    expect(source.simulation.runProcess('join', arrival.join())).toHaveProperty('problem');
+    expect(source.simulation.runProcess('send', send())).toEqual(ok('refused: it is another domain than it was'));
+    expect(source.simulation.runProcess('join', arrival.join())).toHaveProperty('reason.why');
     source.simulation.run();
     expect(target.toolstack.list.entries).toEqual([]);
   });

@@ -67,16 +67,16 @@ describe('a domain that is migrated', () => {
       const seen = suspends(guest);
       const free = source.hypervisor.allocator.freeCount + guest.domain.pageCount;
       const { left, arrived, before } = migrate(given, guest);
-      if ('problem' in left) throw new Error(left.problem);
-      if (arrived === undefined || 'problem' in arrived) throw new Error(arrived?.problem);
-      const after = stateOf(target, arrived.domain);
+      if (!left.ok) throw new Error(left.reason.why);
+      if (!arrived?.ok) throw new Error(arrived?.reason.why);
+      const after = stateOf(target, arrived.value.domain);
       expect(after).toEqual(before);
       expect(seen.registers).toEqual(REGISTERS);
       expect(guest.domain.state).toBe('dead');
       expect(source.toolstack.list.domains).toEqual([]);
       expect(source.hypervisor.allocator.freeCount).toBeGreaterThanOrEqual(free);
-      expect(left.bytes).toBeGreaterThan(LEAST_PAGES * PAGE_SIZE * 0.9);
-      arrived.domain.events.checkInvariants();
+      expect(left.value.bytes).toBeGreaterThan(LEAST_PAGES * PAGE_SIZE * 0.9);
+      arrived.value.domain.events.checkInvariants();
     },
     { numRuns: 25 },
   );
@@ -87,12 +87,12 @@ describe('a domain that is migrated', () => {
     cacheBlocks(given.source, guest, [3, 4, 9]);
     suspends(guest);
     const { left, arrived } = migrate(given, guest);
-    if ('problem' in left) throw new Error(left.problem);
-    const [first, ...others] = left.rounds;
+    if (!left.ok) throw new Error(left.reason.why);
+    const [first, ...others] = left.value.rounds;
     expect(first!.pages).toBeGreaterThan(LEAST_PAGES - 20);
     expect(others.reduce((sum, { pages }) => sum + pages, 0)).toBeLessThan(50);
-    expect(left.stopNs).toBeLessThan(first!.ns);
-    expect(arrived).toHaveProperty('pagesVouched', 0);
+    expect(left.value.stopNs).toBeLessThan(first!.ns);
+    expect(arrived).toHaveProperty('value.pagesVouched', 0);
   });
 
   it('brings its names along; what equals the disk is vouched for when the disk is asked', () => {
@@ -101,10 +101,10 @@ describe('a domain that is migrated', () => {
     cacheBlocks(given.source, guest, [3, 4, 9]);
     suspends(guest);
     const { arrived } = migrate(given, guest, { vouch: true });
-    if (arrived === undefined || 'problem' in arrived) throw new Error(arrived?.problem);
-    expect(arrived.pagesVouched).toBe(3);
+    if (!arrived?.ok) throw new Error(arrived?.reason.why);
+    expect(arrived.value.pagesVouched).toBe(3);
     const { frames } = given.target.hypervisor;
-    expect(frames.nameOf(arrived.domain.frameOf(Pfn(101)))).toEqual({ ino: 12, generation: 1, index: 4 });
+    expect(frames.nameOf(arrived.value.domain.frameOf(Pfn(101)))).toEqual({ ino: 12, generation: 1, index: 4 });
   });
 
   it('that stores faster than it can be sent stands still in the end all the same', () => {
@@ -136,10 +136,10 @@ describe('a domain that is migrated', () => {
       'migrate',
       migrateDomain(given.source, guest.domain, { device: given.source.disk }, given.cable[0]),
     );
-    if ('problem' in left) throw new Error(left.problem);
-    expect(left.rounds.length).toBeLessThanOrEqual(30);
-    expect(left.rounds.at(-1)!.pages).toBeGreaterThan(LEAST_PAGES - 50);
-    expect(arrived).toHaveProperty('domain');
+    if (!left.ok) throw new Error(left.reason.why);
+    expect(left.value.rounds.length).toBeLessThanOrEqual(30);
+    expect(left.value.rounds.at(-1)!.pages).toBeGreaterThan(LEAST_PAGES - 50);
+    expect(arrived).toHaveProperty('value.domain');
   });
 });
 
@@ -168,13 +168,13 @@ describe('a migration that fails', () => {
         return send.call(end, damaged);
       };
       const { left, arrived, before } = migrate(given, guest);
-      const isThere = arrived !== undefined && 'domain' in arrived;
-      if (isThere) expect(stateOf(target, arrived.domain)).toEqual(before);
-      if ('problem' in left) {
-        const isHere = left.domain?.isRunning === true;
+      const isThere = arrived?.ok === true;
+      if (isThere) expect(stateOf(target, arrived.value.domain)).toEqual(before);
+      if (!left.ok) {
+        const isHere = left.reason.domain?.isRunning === true;
         if (isHere) expect(isThere).toBe(false);
         else {
-          expect(left.problem).toMatch(/^it is not known/);
+          expect(left.reason.why).toMatch(/^it is not known/);
           expect(source.toolstack.list.domains.map(({ state }) => state)).toEqual(['suspended']);
         }
         if (!isThere) expect(target.toolstack.list.domains).toEqual([]);
@@ -196,8 +196,8 @@ describe('a migration that fails', () => {
       const guest = startGuest(given.source);
       suspends(guest);
       const { left } = migrate(given, guest, options);
-      expect(left).toHaveProperty('problem', expect.stringMatching(problem));
-      expect(left).toHaveProperty('domain.isRunning', true);
+      expect(left).toHaveProperty('reason.why', expect.stringMatching(problem));
+      expect(left).toHaveProperty('reason.domain.isRunning', true);
       expect(given.target.toolstack.list.entries).toEqual([]);
     }
   });
@@ -219,7 +219,7 @@ describe('a migration that fails', () => {
     const given = room();
     const guest = startGuest(given.source);
     const { left } = migrate(given, guest);
-    expect(left).toMatchObject({ problem: 'it does not suspend itself', domain: guest.domain });
+    expect(left).toMatchObject({ reason: { why: 'it does not suspend itself', domain: guest.domain } });
     expect(guest.domain.isRunning).toBe(true);
     const alone = room();
     const other = startGuest(alone.source);
@@ -227,6 +227,6 @@ describe('a migration that fails', () => {
     const { simulation, disk } = alone.source;
     const process = migrateDomain(alone.source, other.domain, { device: disk }, alone.cable[0]);
     const outcome = simulation.runProcess('migrate', process);
-    expect(outcome).toMatchObject({ problem: 'no answer', domain: other.domain });
+    expect(outcome).toMatchObject({ reason: { why: 'no answer', domain: other.domain } });
   });
 });

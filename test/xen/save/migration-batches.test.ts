@@ -4,7 +4,7 @@
  */
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Ns, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
+import { err, Ns, ok, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { LogDirty } from '../../../src/xen/frames/log-dirty.ts';
 import { MIGRATION_PACKET, MigrationLink } from '../../../src/xen/save/migration-link.ts';
@@ -41,7 +41,7 @@ describe('the connection of a migration', () => {
     expect(sent).toEqual(atOnce);
     simulation.runProcess('flush', ours.flush());
     expect(sent).toEqual(flushed);
-    expect(Buffer.compare(simulation.runProcess('take', theirs.take(length))!, bytes)).toBe(0);
+    expect(simulation.runProcess('take', theirs.take(length))).toEqual(ok(bytes));
   });
 
   it.each([15, 16, 17])('has 16 packets under way, of %i, until one is taken', (packets) => {
@@ -74,8 +74,8 @@ describe('the connection of a migration', () => {
       yield* ours.flush();
     };
     if (saysAfter !== undefined) simulation.spawn('say', say(saysAfter));
-    expect(simulation.runProcess('join', end.join())).toBeUndefined();
-    expect([theirs.problem, simulation.now - begin]).toEqual(['no answer', endsAfter]);
+    expect(simulation.runProcess('join', end.join())).toEqual(err('no answer'));
+    expect(simulation.now - begin).toBe(endsAfter);
   });
 });
 
@@ -104,10 +104,10 @@ describe('the rounds of a migration', () => {
       return clean.call(this);
     });
     const { left: outcome, arrived, before } = migrate(given, guest);
-    if ('problem' in outcome) throw new Error(outcome.problem);
-    if (arrived === undefined || 'problem' in arrived) throw new Error(arrived?.problem);
-    expect(stateOf(given.target, arrived.domain)).toEqual(before);
-    const pages = outcome.rounds.map((round) => round.pages);
+    if (!outcome.ok) throw new Error(outcome.reason.why);
+    if (!arrived?.ok) throw new Error(arrived?.reason.why);
+    expect(stateOf(given.target, arrived.value.domain)).toEqual(before);
+    const pages = outcome.value.rounds.map((round) => round.pages);
     // Nothing was stored to but by the guest's suspending itself.
     expect(pages.at(-1)).toBeLessThan(8);
     return pages.slice(0, -1);

@@ -4,6 +4,7 @@ import { crc32c, Ns, Pfn } from '../../../src/base/index.ts';
 import { noteChange } from '../../../src/disk/image/backing-store.ts';
 import { type Process, RandomStreams } from '../../../src/sim/index.ts';
 import {
+  endOf,
   type ArrivalOutcome,
   type Domain,
   migrateDomain,
@@ -134,27 +135,27 @@ function migrateBy(end: End, n: number, harm: Harm | undefined): { place: Place;
   let place: Place | undefined;
   const process = function* (): Process {
     const { left, arrived } = yield* attempt(given, guest.domain);
-    const isThere = arrived !== undefined && 'domain' in arrived;
+    const isThere = arrived?.ok === true;
     cable.isMended = true;
-    if (left.outcome === 'done') {
+    if (left.ok) {
       place = 'there';
       expect([isThere, source.toolstack.list.domains]).toEqual([true, []]);
-    } else if (left.domain !== undefined) {
+    } else if (left.reason.domain !== undefined) {
       place = 'here';
-      expect([left.domain.isRunning, isThere, target.toolstack.list.entries]).toEqual([true, false, []]);
-      expect(pagesOf(source, left.domain)).toEqual(pages);
+      expect([left.reason.domain.isRunning, isThere, target.toolstack.list.entries]).toEqual([true, false, []]);
+      expect(pagesOf(source, left.reason.domain)).toEqual(pages);
       // It goes at once over the same cable, on which something of the first time may be on its way.
-      const again = yield* attempt(given, left.domain);
-      expect([again.left.outcome, again.arrived?.outcome, harm]).toEqual(['done', 'done', harm]);
+      const again = yield* attempt(given, left.reason.domain);
+      expect([again.left.ok, again.arrived?.ok, harm]).toEqual([true, true, harm]);
     } else {
-      expect(left.problem).toMatch(/^it is not known whether it goes on there: /);
+      expect(left.reason.why).toMatch(/^it is not known whether it goes on there: /);
       expect(source.toolstack.list.domains.map(({ state }) => state)).toEqual(['suspended']);
       place = isThere ? 'there, and still' : 'still';
       // Whoever resumes it here goes on with it exactly if nobody does there.
       const config = { name: 'guest', memoryBytes: 0, device: source.disk };
       const resumed = yield* resumeDomain(source.toolstack.list, config);
-      expect([resumed.outcome, place]).toEqual([isThere ? 'failed' : 'done', place]);
-      if ('domain' in resumed) expect(pagesOf(source, resumed.domain)).toEqual(pages);
+      expect([endOf(resumed), place]).toEqual([isThere ? 'failed' : 'done', place]);
+      if (resumed.ok) expect(pagesOf(source, resumed.value)).toEqual(pages);
     }
   };
   source.simulation.runProcess('migrate', process());
@@ -221,8 +222,8 @@ describe('an end of a migration that gives up', () => {
     const process = function* (): Process<Ns> {
       const { left, arrived } = yield* attempt(given, domain);
       const { now } = source.simulation;
-      expect(left).toEqual({ outcome: 'failed', problem: 'it does not suspend itself', domain });
-      expect(arrived).toEqual({ outcome: 'failed', problem: 'refused: it does not suspend itself' });
+      expect(left).toEqual({ ok: false, reason: { kind: 'failed', why: 'it does not suspend itself', domain } });
+      expect(arrived).toEqual({ ok: false, reason: { kind: 'failed', why: 'refused: it does not suspend itself' } });
       return now;
     };
     // As long as a guest has to suspend itself, and the time that the pages take.
@@ -253,7 +254,7 @@ describe('a disk at the target that is not the one that the guest has left', () 
   it('is refused before `go`: the guest goes on here, whatever the cable does to that', () => {
     const other = ({ simulation, memory }: TestMachine): TestDisk => new TestDisk(simulation, memory, 64);
     const { words, left } = migrateTo(other, () => false);
-    expect(left).toMatchObject({ problem: 'refused: its disk is another one', domain: { isRunning: true } });
+    expect(left).toMatchObject({ reason: { why: 'refused: its disk is another one', domain: { isRunning: true } } });
     expect(words).toEqual([]);
   });
 
@@ -266,7 +267,7 @@ describe('a disk at the target that is not the one that the guest has left', () 
       },
     );
     const problem = 'refused: its disk was written to while it was away';
-    expect([left.outcome, 'problem' in left && [left.problem, left.domain]]).toEqual(['failed', [problem, undefined]]);
+    expect(left).toEqual({ ok: false, reason: { kind: 'failed', why: problem, domain: undefined } });
     expect(words).toEqual(['go']);
   });
 });

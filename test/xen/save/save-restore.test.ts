@@ -84,21 +84,21 @@ describe('a domain that is saved and restored', () => {
       const seen = suspends(guest);
       const old = guest.domain;
       const { outcome, before } = save(machine, guest, file);
-      expect(outcome).toHaveProperty('bytes');
+      expect(outcome).toHaveProperty('value.bytes');
       const restored = restore(machine, file);
-      if ('problem' in restored) throw new Error(restored.problem);
-      expect(stateOf(machine, restored.domain)).toEqual(before);
+      if (!restored.ok) throw new Error(restored.reason.why);
+      expect(stateOf(machine, restored.value.domain)).toEqual(before);
       if (puts.length > 0) expect(before!.box.size).toBeGreaterThan(0);
-      expect(restored.domain.registers).toEqual(REGISTERS);
+      expect(restored.value.domain.registers).toEqual(REGISTERS);
       expect(old.state).toBe('dead');
       simulation.run();
       toolstack.list.checkInvariants();
-      restored.domain.events.checkInvariants();
+      restored.value.domain.events.checkInvariants();
       expect(seen.registers).toEqual(REGISTERS);
       // Its frames, and those of domain 0, are free; it can give pages back and get them again.
       expect(hypervisor.scrubber.frames.length).toBe(0);
       expect(hypercalls.increaseReservation(given)).toBe(given.length);
-      expect(restored.domain.pageCount).toBe(LEAST_PAGES);
+      expect(restored.value.domain.pageCount).toBe(LEAST_PAGES);
     },
     { numRuns: 25 },
   );
@@ -115,9 +115,9 @@ function savedGuest(arch: Arch): { machine: TestMachine; bytes: Uint8Array } {
   suspends(guest);
   const file = fileFor(machine);
   const { outcome } = save(machine, guest, file);
-  if ('problem' in outcome) throw new Error(outcome.problem);
+  if (!outcome.ok) throw new Error(outcome.reason.why);
   machine.simulation.run();
-  return { machine, bytes: file.bytes.slice(0, outcome.bytes) };
+  return { machine, bytes: file.bytes.slice(0, outcome.value.bytes) };
 }
 
 /** A file of its own with these bytes. */
@@ -158,7 +158,7 @@ describe('a save file', () => {
   ) as Record<Arch, ReturnType<typeof savedGuest> & { free: number; places: ReturnType<typeof placesOf> }>;
   const isRefused = (arch: Arch, file: TestDisk, problem: unknown = expect.any(String)): void => {
     const { machine, free } = saved[arch];
-    expect(restore(machine, file)).toEqual({ outcome: 'failed', problem });
+    expect(restore(machine, file)).toEqual({ ok: false, reason: { kind: 'failed', why: problem } });
     machine.simulation.run();
     expect(machine.toolstack.list.entries).toEqual([]);
     expect(machine.hypervisor.allocator.freeCount).toBe(free);
@@ -213,7 +213,7 @@ describe('a save file', () => {
     const others = new Uint32Array(allocator.freeCount - 1000);
     allocator.allocate(others);
     expect(restore(machine, fileOf(machine, bytes))).toHaveProperty(
-      'problem',
+      'reason.why',
       'ENOMEM: 1,031 machine frames wanted, 744 are free',
     );
     machine.simulation.run();
@@ -300,8 +300,7 @@ describe('a save file', () => {
     ([arch, words], fields) => {
       const { machine, free } = saved[arch];
       const outcome = restore(machine, forge(arch, words, fields));
-      if ('domain' in outcome)
-        machine.simulation.runProcess('destroy', machine.toolstack.destroyDomain(outcome.domain));
+      if (outcome.ok) machine.simulation.runProcess('destroy', machine.toolstack.destroyDomain(outcome.value.domain));
       machine.simulation.run();
       machine.toolstack.list.checkInvariants();
       expect(machine.hypervisor.allocator.freeCount).toBe(free);
@@ -323,16 +322,16 @@ describe('saving', () => {
   it('to a device that fails goes on with the guest where it is', () => {
     const { machine, guest, seen, file } = stuck(50);
     const { outcome, before } = save(machine, guest, file);
-    if (!('problem' in outcome) || outcome.domain === undefined) throw new Error('it was saved');
-    expect(outcome.problem).toBe('the device fails');
-    expect(stateOf(machine, outcome.domain)).toEqual(before);
+    if (outcome.ok || outcome.reason.domain === undefined) throw new Error('it was saved');
+    expect(outcome.reason.why).toBe('the device fails');
+    expect(stateOf(machine, outcome.reason.domain)).toEqual(before);
     machine.simulation.run();
     machine.toolstack.list.checkInvariants();
     expect(seen!.registers).toEqual(REGISTERS);
-    expect(outcome.domain.isRunning).toBe(true);
+    expect(outcome.reason.domain.isRunning).toBe(true);
     // What was written of it is no file.
     file.failPercent = 0;
-    expect(restore(machine, file)).toHaveProperty('problem');
+    expect(restore(machine, file)).toHaveProperty('reason.why');
   });
 
   it('to a device that fails goes on only with a disk that nobody has written to meanwhile', () => {
@@ -347,10 +346,7 @@ describe('saving', () => {
       submit({ ...request, done: () => request.done('EIO') });
     };
     const { outcome } = save(machine, guest, file);
-    expect([outcome.outcome, 'problem' in outcome && [outcome.problem, outcome.domain]]).toEqual([
-      'failed',
-      ['the device fails', undefined],
-    ]);
+    expect(outcome).toEqual({ ok: false, reason: { kind: 'failed', why: 'the device fails', domain: undefined } });
     expect(guest.domain.state).toBe('suspended');
     machine.toolstack.list.checkInvariants();
   });
@@ -382,7 +378,10 @@ describe('saving', () => {
   it('of a guest that does not suspend itself is given up', () => {
     const { machine, guest, file } = stuck(0, false);
     const { outcome } = save(machine, guest, file);
-    expect(outcome).toEqual({ outcome: 'failed', problem: 'it does not suspend itself', domain: guest.domain });
+    expect(outcome).toEqual({
+      ok: false,
+      reason: { kind: 'failed', why: 'it does not suspend itself', domain: guest.domain },
+    });
     machine.simulation.run();
     machine.toolstack.list.checkInvariants();
     expect(guest.domain.isRunning).toBe(true);
@@ -392,7 +391,10 @@ describe('saving', () => {
     const { machine, guest } = stuck(0);
     const file = new TestDisk(machine.simulation, machine.memory, LEAST_PAGES);
     const { outcome } = save(machine, guest, file);
-    expect(outcome).toEqual({ outcome: 'failed', problem: 'the file is too small', domain: guest.domain });
+    expect(outcome).toEqual({
+      ok: false,
+      reason: { kind: 'failed', why: 'the file is too small', domain: guest.domain },
+    });
     expect(guest.domain.isRunning).toBe(true);
   });
 
@@ -422,14 +424,14 @@ describe('saving', () => {
       return { outcome, events, consumedAt, isSame, left };
     };
     const { outcome, events, consumedAt, isSame } = writtenAfter(Infinity);
-    expect([outcome?.outcome, isSame]).toEqual(['done', false]);
+    expect([outcome?.ok, isSame]).toEqual([true, false]);
     // Everything from the event at which the file is about to be consumed until the guest goes on, and some before.
     expect(events - consumedAt).toBeGreaterThan(5);
     const last = Array.from({ length: events - consumedAt + 1 }, (_, i) => consumedAt - 1 + i);
     for (const at of [1, Math.floor(consumedAt / 2), ...last]) {
       const ended = writtenAfter(at);
       const problem = 'its disk was written to while it was away';
-      expect([at, ended.outcome]).toEqual([at, { outcome: 'failed', problem }]);
+      expect([at, ended.outcome]).toEqual([at, { ok: false, reason: { kind: 'failed', why: problem } }]);
       expect([at, ended.isSame, ended.left]).toEqual([at, true, [0, 0]]);
     }
   });
@@ -446,17 +448,20 @@ describe('saving', () => {
         if (fails) isBad = false;
         submit(fails ? { ...request, done: () => request.done('EIO') } : request);
       };
-      expect(restore(machine, file)).toEqual({ outcome: 'failed', problem: 'the device fails' });
+      expect(restore(machine, file)).toEqual({ ok: false, reason: { kind: 'failed', why: 'the device fails' } });
       expect(isBad).toBe(false);
-      expect(restore(machine, file)).toHaveProperty('domain');
+      expect(restore(machine, file)).toHaveProperty('value.domain');
     },
   );
 
   it('happens once: the file is consumed on the disk when the guest goes on', () => {
     const { machine, guest, file } = stuck(0);
     save(machine, guest, file);
-    expect(restore(machine, file)).toHaveProperty('domain');
-    expect(restore(machine, file)).toEqual({ outcome: 'failed', problem: 'save header: consumed already' });
+    expect(restore(machine, file)).toHaveProperty('value.domain');
+    expect(restore(machine, file)).toEqual({
+      ok: false,
+      reason: { kind: 'failed', why: 'save header: consumed already' },
+    });
   });
 });
 
@@ -481,10 +486,10 @@ describe('the cache-mapping table of a domain that was away', () => {
       save(machine, guest, file);
       for (const block of written) disk.block(block)[99]! ^= 1;
       const restored = restore(machine, file, vouch);
-      if ('problem' in restored) throw new Error(restored.problem);
+      if (!restored.ok) throw new Error(restored.reason.why);
       simulation.run();
       toolstack.list.checkInvariants();
-      const { domain } = restored;
+      const { domain } = restored.value;
       for (const [i, block] of BLOCKS.entries()) {
         const mfn = domain.frameOf(Pfn(100 + i));
         const { frames } = hypervisor;
@@ -523,12 +528,12 @@ describe('dirty pages that are registered', () => {
     const file = fileFor(machine);
     save(machine, guest, file);
     const restored = restore(machine, file);
-    if ('problem' in restored) throw new Error(restored.problem);
+    if (!restored.ok) throw new Error(restored.reason.why);
     machine.simulation.run();
     machine.toolstack.list.checkInvariants();
     const { frames } = machine.hypervisor;
     const state = [100, 200, 201].map((pfn) => {
-      const mfn = restored.domain.frameOf(Pfn(pfn));
+      const mfn = restored.value.domain.frameOf(Pfn(pfn));
       return [frames.isDirty(mfn), frames.blockOf(mfn), frames.isOpen(mfn)];
     });
     expect(state).toEqual([
@@ -539,7 +544,7 @@ describe('dirty pages that are registered', () => {
     memory.writeU32(Pfn(201), 0, 2040);
     expect(() => memory.writeU32(Pfn(200), 0, 1)).toThrow();
     const { simulation, toolstack, disk } = machine;
-    const restart = domainOf(toolstack.restartDomain(restored.domain, { preserve: true, writeDirty: true }));
+    const restart = domainOf(toolstack.restartDomain(restored.value.domain, { preserve: true, writeDirty: true }));
     const next = simulation.runProcess('restart', restart);
     expect(next.stats.dirty.written).toBe(3);
     const words = [3, 9, 40].map((block) => new DataView(disk.bytes.buffer).getUint32(block * PAGE_SIZE, true));

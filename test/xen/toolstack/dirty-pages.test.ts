@@ -226,15 +226,17 @@ describe('dirty pages of a guest that crashed', () => {
     dirty(guest, [3, 4, 5]);
     suspends(guest);
     const { domain } = guest;
-    expect(simulation.runProcess('save', saveDomain(machine, domain, { device: disk }, file))).toHaveProperty('bytes');
+    expect(simulation.runProcess('save', saveDomain(machine, domain, { device: disk }, file))).toHaveProperty(
+      'value.bytes',
+    );
     const was = another.bytes.slice();
     const restore = (device: TestDisk) =>
       simulation.runProcess('restore', restoreDomain(machine, file, { device, vouch: false }));
-    expect(restore(another)).toEqual({ outcome: 'failed', problem: 'its disk is another one' });
+    expect(restore(another)).toEqual({ ok: false, reason: { kind: 'failed', why: 'its disk is another one' } });
     expect(Buffer.compare(another.bytes, was)).toBe(0);
     const outcome = restore(disk);
-    if ('problem' in outcome) throw new Error(outcome.problem);
-    const next = new MiniGuest(machine, outcome.domain);
+    if (!outcome.ok) throw new Error(outcome.reason.why);
+    const next = new MiniGuest(machine, outcome.value.domain);
     crash(next);
     expect(restartGuest(machine, next, { writeDirty: true }).domain.stats.dirty.written).toBe(3);
     expect([3, 4, 5].map((block) => word(machine, block))).toEqual([1, 2, 3]);

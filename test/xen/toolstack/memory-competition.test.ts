@@ -1,7 +1,7 @@
 // Two domains that compete for memory: there is enough for one of them, and most of it has to be scrubbed first. The second operation
 // begins at each event of the first. Each ends with an outcome, the daemon's restart too, and afterwards all memory is free again.
 import { describe, expect, it } from 'vitest';
-import { Pfn, PAGE_SIZE } from '../../../src/base/index.ts';
+import { DONE, Pfn, PAGE_SIZE } from '../../../src/base/index.ts';
 import { type Process, RandomStreams } from '../../../src/sim/index.ts';
 import {
   type Domain,
@@ -12,7 +12,7 @@ import {
   ShutdownReason,
   Xend,
 } from '../../../src/xen/index.ts';
-import { done, failed } from '../../../src/xen/domain/lifecycle.ts';
+import { endOf, failed } from '../../../src/xen/domain/lifecycle.ts';
 import { runsFactor } from '../../support/property.ts';
 import {
   bootMachine,
@@ -42,7 +42,7 @@ class Room {
   readonly xend = new Xend(this.machine.hypervisor, this.machine.toolstack);
   readonly free = this.machine.hypervisor.allocator.freeCount;
   readonly wants: ReadonlyMap<string, { readonly want: Want; readonly file: TestDisk }>;
-  readonly outcomes = new Map<string, Outcome>();
+  readonly outcomes = new Map<string, Outcome<unknown>>();
   readonly boots = new Map<string, number>();
 
   constructor(wants: readonly [Want, Want]) {
@@ -80,8 +80,7 @@ class Room {
     const guest = new MiniGuest(this.machine, domain);
     suspendsAlways(guest);
     this.machine.simulation.run();
-    if (want === 'restore')
-      expect(this.#run(saveDomain(this.machine, domain, this.#config(name), file)).outcome).toBe('done');
+    if (want === 'restore') expect(this.#run(saveDomain(this.machine, domain, this.#config(name), file)).ok).toBe(true);
     else if (want !== 'save' && want !== 'grow') domain.environment.hypercalls.decreaseReservation(GIVEN_BACK);
     this.machine.simulation.run();
   }
@@ -98,7 +97,7 @@ class Room {
     this.outcomes.set(name, yield* this.#perform(name));
   }
 
-  *#perform(name: string): Process<Outcome> {
+  *#perform(name: string): Process<Outcome<unknown>> {
     const { machine, xend } = this;
     const { toolstack, disk } = machine;
     const { want, file } = this.wants.get(name)!;
@@ -122,13 +121,13 @@ class Room {
           taken += hypercalls.increaseReservation(GIVEN_BACK.slice(taken));
           yield 1_000_000;
         }
-        return taken === GIVEN_BACK.length ? done({}) : failed(`ENOMEM: ${taken} pages`);
+        return taken === GIVEN_BACK.length ? DONE : failed(`ENOMEM: ${taken} pages`);
       }
       case 'crash': {
         const boots = this.boots.get(name)!;
         domain.environment.hypercalls.shutdown(ShutdownReason.crash);
         while (this.boots.get(name) === boots && xend.problems.get(name) === undefined) yield 100_000;
-        return xend.problems.has(name) ? failed(xend.problems.get(name)!) : done({});
+        return xend.problems.has(name) ? failed(xend.problems.get(name)!) : DONE;
       }
     }
   }
@@ -137,7 +136,7 @@ class Room {
   clear(): void {
     const { simulation, toolstack, hypervisor } = this.machine;
     for (const domain of toolstack.list.domains)
-      expect(this.#run(toolstack.destroyDomain(domain))).toEqual({ outcome: 'done' });
+      expect(this.#run(toolstack.destroyDomain(domain))).toEqual({ ok: true });
     simulation.run();
     toolstack.list.checkInvariants();
     expect(toolstack.list.entries).toEqual([]);
@@ -149,7 +148,7 @@ function eventsOf(first: Want): number {
   const room = new Room([first, 'create']);
   room.begin('a');
   const events = room.machine.simulation.run(() => room.outcomes.has('a'));
-  expect(room.outcomes.get('a')).toMatchObject({ outcome: 'done' });
+  expect(room.outcomes.get('a')).toMatchObject({ ok: true });
   return events;
 }
 
@@ -162,15 +161,15 @@ function compete(first: Want, second: Want, at: number): void {
   simulation.run();
   const outcomes = ['a', 'b'].map((name) => room.outcomes.get(name)!);
   for (const outcome of outcomes) {
-    expect(['done', 'failed']).toContain(outcome.outcome);
-    if ('problem' in outcome) expect(outcome.problem).toMatch(/ENOMEM|no memory/);
+    expect(['done', 'failed']).toContain(endOf(outcome));
+    if (!outcome.ok) expect(outcome.reason.why).toMatch(/ENOMEM|no memory/);
   }
-  expect(outcomes.map(({ outcome }) => outcome)).toContain('done');
+  expect(outcomes.map(endOf)).toContain('done');
   toolstack.list.checkInvariants();
   for (const [n, name] of ['a', 'b'].entries()) {
     const { want } = room.wants.get(name)!;
     const domain = room.domain(name);
-    const isDone = outcomes[n]!.outcome === 'done';
+    const isDone = outcomes[n]!.ok;
     // Whoever could not be restarted is as it was, but after a crash: there is nothing to go back to.
     const isThere = want === 'create' || want === 'restore' || want === 'crash' ? isDone : !(want === 'save' && isDone);
     expect([name, want, domain?.isRunning]).toEqual([name, want, isThere || undefined]);

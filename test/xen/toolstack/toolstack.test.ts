@@ -389,8 +389,8 @@ describe('a restart', () => {
     expect(guest.domain.stats.preserved).toBe(BLOCKS.length);
     const again = machine.toolstack.restartDomain(before.domain, { preserve: true });
     expect(machine.simulation.runProcess('again', again)).toEqual({
-      outcome: 'refused',
-      problem: 'there is no such domain',
+      ok: false,
+      reason: { kind: 'refused', why: 'there is no such domain' },
     });
   });
 });

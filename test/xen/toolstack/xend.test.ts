@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Ns, PAGE_SIZE } from '../../../src/base/index.ts';
-import { type Domain, type ManagedConfig, saveDomain, ShutdownReason, Xend } from '../../../src/xen/index.ts';
+import { type Domain, endOf, type ManagedConfig, saveDomain, ShutdownReason, Xend } from '../../../src/xen/index.ts';
 import { homeOf } from '../../../src/xen/channels/xenstore.ts';
 import {
   bootMachine,
@@ -135,9 +135,9 @@ describe('a domain on which something else is under way', () => {
       for (let n = 0; n < events; n++) simulation.step();
       const outcome = simulation.runProcess('destroy', toolstack.destroyDomain(it.booted[0]!));
       simulation.run();
-      const isDone = outcome.outcome === 'done';
+      const isDone = outcome.ok;
       expect([it.booted.length, it.xend.domains.length]).toEqual(isDone ? [1, 0] : [2, 1]);
-      ends.add('problem' in outcome ? outcome.problem : 'destroyed');
+      ends.add(outcome.ok ? 'destroyed' : outcome.reason.why);
       toolstack.list.checkInvariants();
     }
     expect([...ends]).toEqual(['destroyed', 'it is being rebooted', 'there is no such domain']);
@@ -157,7 +157,7 @@ describe('a domain on which something else is under way', () => {
       domain.environment.hypercalls.shutdown(ShutdownReason.crash);
       const saved = simulation.runProcess('join', save.join());
       // Nobody has restarted it before.
-      expect([saved!.outcome, it.booted.length]).toEqual(['failed', 1]);
+      expect([endOf(saved!), it.booted.length]).toEqual(['failed', 1]);
       simulation.run();
       expect([it.booted.length, it.xend.domains]).toEqual([2, [it.booted[1]]]);
       toolstack.list.checkInvariants();
@@ -171,12 +171,14 @@ describe('a domain on which something else is under way', () => {
     const file = new TestDisk(machine.simulation, machine.memory, LEAST_PAGES + 40);
     const save = machine.simulation.spawn('save', saveDomain(machine, domain, { device: machine.disk }, file));
     machine.simulation.step();
-    const refusal = { outcome: 'refused', problem: 'it is being saved' };
+    const refusal = { ok: false, reason: { kind: 'refused', why: 'it is being saved' } };
     expect(it.xend.shutdown(domain, 'poweroff')).toEqual(refusal);
     expect(machine.toolstack.setMemoryTarget(domain, 4096 * 1024)).toEqual(refusal);
     expect(machine.hypervisor.xenstore.read(node(domain))).toBe('suspend');
-    expect(machine.simulation.runProcess('join', save.join())).toMatchObject({ problem: 'it does not suspend itself' });
-    expect(it.xend.shutdown(domain, 'poweroff')).toEqual({ outcome: 'done' });
+    expect(machine.simulation.runProcess('join', save.join())).toMatchObject({
+      reason: { why: 'it does not suspend itself' },
+    });
+    expect(it.xend.shutdown(domain, 'poweroff')).toEqual({ ok: true });
   });
 
   it('that has no memory to be restarted in is destroyed, and why is known', () => {
