@@ -43,6 +43,16 @@ const HOST_TIME = [
   ...module_('net', 'http', 'https', 'async_hooks'),
 ].map((name) => ({ name, message: 'Not deterministic: not in the model.' }));
 
+// Below experiment/ nobody knows what a person has asked for: it is an ArgumentError or an InputError there, or a Result.
+const USER_ERROR = [
+  { regex: '/user-error\\.ts$', message: 'UserError is for experiment/, report/ and cli/.' },
+  {
+    regex: '/base/index\\.ts$',
+    importNames: ['UserError'],
+    message: 'UserError is for experiment/, report/ and cli/.',
+  },
+];
+
 export default tseslint.config(
   { ignores: ['dist/', '.build/', 'coverage/', 'test/fixtures/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
@@ -78,12 +88,17 @@ export default tseslint.config(
         'error',
         { object: 'Math', property: 'random', message: 'Use a seeded stream of src/sim.' },
       ],
-      'no-restricted-imports': ['error', { paths: [...HOST_FILES, ...HOST_TIME] }],
+      'no-restricted-imports': ['error', { paths: [...HOST_FILES, ...HOST_TIME], patterns: USER_ERROR }],
     },
   },
   {
     files: FILE_ROOMS,
-    rules: { 'no-restricted-imports': ['error', { paths: HOST_TIME }] },
+    rules: { 'no-restricted-imports': ['error', { paths: HOST_TIME, patterns: USER_ERROR }] },
+  },
+  {
+    // The room's own door exports what its rooms above use.
+    files: ['src/base/index.ts'],
+    rules: { 'no-restricted-imports': ['error', { paths: [...HOST_FILES, ...HOST_TIME] }] },
   },
   {
     files: ['src/*.ts'],

@@ -6,7 +6,7 @@
 
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { UserError } from '../src/base/index.ts';
+import { InputError, UserError } from '../src/base/index.ts';
 import { against, comparisonTable } from './against.ts';
 import { bookkeeping } from './bookkeeping.ts';
 import { cachedRead } from './cached-read.ts';
@@ -65,7 +65,7 @@ function main(): void {
 try {
   main();
 } catch (error) {
-  if (!(error instanceof UserError)) throw error;
+  if (!(error instanceof UserError || error instanceof InputError)) throw error;
   process.stderr.write(`bench: ${error.message}\n`);
   process.exitCode = 2;
 }

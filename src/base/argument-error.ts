@@ -2,8 +2,8 @@
  * A mistake of a caller of the library: an argument that is missing, of another kind, or out of range, or a call that the state
  * of the object does not allow. Any public function may throw it; the command line makes one line of it.
  *
- * The others are InvariantViolation (our defect), ModelError (a failure of the modelled world) and UserError (a mistake in what
- * the user gave).
+ * The others are InvariantViolation (our defect), ModelError (a failure of the modelled world),
+ * InputError (a file that cannot be used) and UserError (a mistake at the command line).
  */
 
 /** Names the argument, or the state, at fault. */

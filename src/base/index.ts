@@ -1,4 +1,4 @@
-/** Units, architectures, assertions, the four kinds of failure, byte layouts, strings for bytes, counts in text, checksums and Ethernet frames. */
+/** Units, architectures, assertions, the kinds of failure, byte layouts, strings for bytes, counts in text, checksums and Ethernet frames. */
 export { ARCHS, type Arch } from './arch.ts';
 export { ArgumentError } from './argument-error.ts';
 export { InvariantViolation } from './assert.ts';
@@ -6,6 +6,7 @@ export { type ErrnoName, GuestPanic, ModelError } from './errno.ts';
 export type { MacAddress } from './ethernet.ts';
 export { DONE, type Err, err, type Ok, ok, type Result } from './result.ts';
 export * from './units.ts';
+export { InputError } from './input-error.ts';
 export { UserError } from './user-error.ts';
 
 /** @internal */
@@ -29,4 +30,6 @@ export * from './shell-word.ts';
 /** @internal */
 export * from './text.ts';
 /** @internal */
-export * from './user-error.ts';
+export * from './input-error.ts';
+/** @internal */
+export * from './printable.ts';

@@ -1,5 +1,5 @@
 import { encodeText } from './text.ts';
-import { printable } from './user-error.ts';
+import { printable } from './printable.ts';
 
 const PLAIN = /^[\w@%+=:,./-]+$/;
 

@@ -4,7 +4,7 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { ArgumentError, asUserError, printable, UserError } from '../base/index.ts';
+import { ArgumentError, asInputError, InputError, printable, UserError } from '../base/index.ts';
 import { COMMANDS, oneLine, programHelp } from './args.ts';
 import { campaign } from './campaign.ts';
 import { inspect } from './inspect.ts';
@@ -29,8 +29,9 @@ export function main(argv: readonly string[], io: Io): number {
   try {
     return dispatch(argv, io);
   } catch (error) {
-    const mistake = asUserError(error, 'the host refuses');
-    if (!(mistake instanceof UserError || mistake instanceof ArgumentError)) throw error;
+    const mistake = asInputError(error, 'the host refuses');
+    const isTheirs = mistake instanceof UserError || mistake instanceof InputError || mistake instanceof ArgumentError;
+    if (!isTheirs) throw error;
     io.stderr.write(`stillwarm: ${printable(mistake.message)}\n`);
     return 2;
   }

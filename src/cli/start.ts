@@ -1,7 +1,7 @@
 /** Hands the process to the program, and nothing else. */
 
 import { fstatSync, writeSync } from 'node:fs';
-import { askHost, asUserError } from '../base/index.ts';
+import { askHost, asInputError } from '../base/index.ts';
 import { runCampaign } from '../experiment/campaign/campaign.ts';
 import { runReboot } from '../experiment/guest/reboot.ts';
 import { runVmmReboot } from '../experiment/vmm/experiment.ts';
@@ -16,7 +16,7 @@ export function start(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // A reader that went away (`stillwarm … | head`) is no failure of ours.
     if (error.code === 'EPIPE') return;
-    const refusal = asUserError(error, 'cannot write standard output');
+    const refusal = asInputError(error, 'cannot write standard output');
     process.stderr.write(`stillwarm: ${refusal instanceof Error ? refusal.message : error.message}\n`);
     process.exitCode = 2;
   });

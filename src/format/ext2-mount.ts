@@ -9,6 +9,7 @@
  * agree with the groups, a device must hold all blocks, and only 4096-byte blocks are read.
  */
 
+import { err, ok, type Result } from '../base/result.ts';
 import { counted } from '../base/counted.ts';
 import { assert } from '../base/assert.ts';
 import { getField } from '../base/layout.ts';
@@ -101,16 +102,15 @@ export function incompatibleFeature(incompat: number): string | undefined {
  * @param deviceBytes size of the device in bytes
  * @returns the geometry, or one line that says what is wrong
  */
-export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geometry | { refused: string } {
-  const refused = (why: string): { refused: string } => ({ refused: why });
-  if (bytes.length < EXT2_SUPERBLOCK_SIZE) return refused('image cut short: it ends before the superblock does');
+export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Result<Ext2Geometry> {
+  if (bytes.length < EXT2_SUPERBLOCK_SIZE) return err('image cut short: it ends before the superblock does');
   const field = (name: Parameters<typeof getField<keyof typeof SUPERBLOCK.offset>>[3]): number =>
     getField(SUPERBLOCK, bytes, 0, name);
 
   const magic = field('s_magic');
-  if (magic !== EXT2_MAGIC) return refused(`no ext2 file system: s_magic is 0x${magic.toString(16)}, not 0xef53`);
+  if (magic !== EXT2_MAGIC) return err(`no ext2 file system: s_magic is 0x${magic.toString(16)}, not 0xef53`);
   const revision = field('s_rev_level');
-  if (revision > EXT2_DYNAMIC_REV) return refused(`s_rev_level is ${revision}; 0 and 1 are supported`);
+  if (revision > EXT2_DYNAMIC_REV) return err(`s_rev_level is ${revision}; 0 and 1 are supported`);
   const dynamic = revision === EXT2_DYNAMIC_REV;
   const features = {
     compat: dynamic ? field('s_feature_compat') : 0,
@@ -118,36 +118,36 @@ export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geo
     roCompat: dynamic ? field('s_feature_ro_compat') : 0,
   };
   const incompatible = incompatibleFeature(features.incompat);
-  if (incompatible !== undefined) return refused(incompatible);
+  if (incompatible !== undefined) return err(incompatible);
 
   const logBlockSize = field('s_log_block_size');
   if (logBlockSize !== EXT2_LOG_BLOCK_SIZE) {
     const size = logBlockSize <= 6 ? `block size ${1024 << logBlockSize}` : 'block size out of range';
-    return refused(`${size} (s_log_block_size ${logBlockSize}); only 4096 is supported`);
+    return err(`${size} (s_log_block_size ${logBlockSize}); only 4096 is supported`);
   }
   const logFragmentSize = field('s_log_frag_size');
   if (logFragmentSize !== EXT2_LOG_BLOCK_SIZE)
-    return refused(`s_log_frag_size is ${logFragmentSize}; only fragments of a whole block are supported`);
+    return err(`s_log_frag_size is ${logFragmentSize}; only fragments of a whole block are supported`);
   const firstDataBlock = field('s_first_data_block');
-  if (firstDataBlock !== 0) return refused(`s_first_data_block is ${firstDataBlock}, not 0`);
+  if (firstDataBlock !== 0) return err(`s_first_data_block is ${firstDataBlock}, not 0`);
 
   const inodeSize = dynamic ? field('s_inode_size') : EXT2_GOOD_OLD_INODE_SIZE;
   if (inodeSize < EXT2_GOOD_OLD_INODE_SIZE || inodeSize > EXT2_BLOCK_SIZE || (inodeSize & (inodeSize - 1)) !== 0)
-    return refused(`s_inode_size is ${inodeSize}, not a power of two from 128 to 4096`);
+    return err(`s_inode_size is ${inodeSize}, not a power of two from 128 to 4096`);
 
   const blocksPerGroup = field('s_blocks_per_group');
   if (blocksPerGroup === 0 || blocksPerGroup > EXT2_MAX_PER_GROUP || blocksPerGroup % 8 !== 0)
-    return refused(`s_blocks_per_group is ${blocksPerGroup}, not a multiple of 8 from 8 to ${EXT2_MAX_PER_GROUP}`);
+    return err(`s_blocks_per_group is ${blocksPerGroup}, not a multiple of 8 from 8 to ${EXT2_MAX_PER_GROUP}`);
   const inodesPerBlock = EXT2_BLOCK_SIZE / inodeSize;
   const inodesPerGroup = field('s_inodes_per_group');
   if (inodesPerGroup === 0 || inodesPerGroup > EXT2_MAX_PER_GROUP || inodesPerGroup % inodesPerBlock !== 0)
-    return refused(
+    return err(
       `s_inodes_per_group is ${inodesPerGroup}, not a multiple of ${inodesPerBlock} up to ${EXT2_MAX_PER_GROUP}`,
     );
 
   const blockCount = field('s_blocks_count');
   if (blockCount * EXT2_BLOCK_SIZE > deviceBytes)
-    return refused(
+    return err(
       `image cut short: s_blocks_count is ${blockCount} (${blockCount * EXT2_BLOCK_SIZE} bytes), the device has ${deviceBytes} bytes`,
     );
   const groupCount = Math.ceil(blockCount / blocksPerGroup);
@@ -156,34 +156,34 @@ export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geo
   const hasMetaGroups = (features.incompat & EXT2_INCOMPAT.meta_bg) !== 0;
   const headDescriptorBlocks = hasMetaGroups ? field('s_first_meta_bg') : descriptorBlocks;
   if (headDescriptorBlocks > descriptorBlocks)
-    return refused(
+    return err(
       `s_first_meta_bg is ${headDescriptorBlocks}, but the descriptors have ${counted(descriptorBlocks, 'block')}`,
     );
   // Group 0 holds the superblock, descriptors, two bitmaps and an inode table.
   const descriptorsInFirst = hasMetaGroups ? Math.max(1, headDescriptorBlocks) : descriptorBlocks;
   const firstGroupNeeds = 1 + descriptorsInFirst + 2 + inodeTableBlocks;
   if (firstGroupNeeds > blocksPerGroup)
-    return refused(`s_blocks_per_group is ${blocksPerGroup}, but the metadata of a group needs ${firstGroupNeeds}`);
+    return err(`s_blocks_per_group is ${blocksPerGroup}, but the metadata of a group needs ${firstGroupNeeds}`);
   if (firstGroupNeeds > blockCount)
-    return refused(`s_blocks_count is ${blockCount}, but the metadata of a group needs ${firstGroupNeeds}`);
+    return err(`s_blocks_count is ${blockCount}, but the metadata of a group needs ${firstGroupNeeds}`);
 
   const inodeCount = field('s_inodes_count');
   if (inodeCount !== groupCount * inodesPerGroup)
-    return refused(
+    return err(
       `s_inodes_count is ${inodeCount}, not ${groupCount * inodesPerGroup}: ${counted(groupCount, 'group')} of ${inodesPerGroup}`,
     );
   const firstInode = dynamic ? field('s_first_ino') : EXT2_FIRST_INO;
   if (firstInode < EXT2_FIRST_INO || firstInode > inodeCount)
-    return refused(`s_first_ino is ${firstInode}, not from ${EXT2_FIRST_INO} to s_inodes_count ${inodeCount}`);
+    return err(`s_first_ino is ${firstInode}, not from ${EXT2_FIRST_INO} to s_inodes_count ${inodeCount}`);
 
   const hasJournal = (features.compat & EXT2_COMPAT.has_journal) !== 0;
   const needsRecovery = (features.incompat & EXT2_INCOMPAT.needs_recovery) !== 0;
-  if (needsRecovery && !hasJournal) return refused('needs_recovery is set and there is no journal');
+  if (needsRecovery && !hasJournal) return err('needs_recovery is set and there is no journal');
   if (hasJournal && field('s_journal_dev') !== 0)
-    return refused(`s_journal_dev is ${field('s_journal_dev')}; only a journal of its own is supported`);
+    return err(`s_journal_dev is ${field('s_journal_dev')}; only a journal of its own is supported`);
   const journalInode = hasJournal ? field('s_journal_inum') : 0;
   if (hasJournal && (journalInode < 1 || journalInode > inodeCount))
-    return refused(`s_journal_inum is ${journalInode}, not from 1 to s_inodes_count ${inodeCount}`);
+    return err(`s_journal_inum is ${journalInode}, not from 1 to s_inodes_count ${inodeCount}`);
 
   const known = EXT2_RO_COMPAT.sparse_super | EXT2_RO_COMPAT.large_file | EXT2_RO_COMPAT.btree_dir;
   const state = field('s_state');
@@ -212,8 +212,8 @@ export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geo
   };
   const lastDescriptors = descriptorBlock(geometry, descriptorBlocks - 1);
   if (lastDescriptors >= blockCount)
-    return refused(`s_blocks_count is ${blockCount}, but block ${lastDescriptors} holds group descriptors`);
-  return geometry;
+    return err(`s_blocks_count is ${blockCount}, but block ${lastDescriptors} holds group descriptors`);
+  return ok(geometry);
 }
 
 /** Where the n-th block of group descriptors lies; n is 0 to descriptorBlocks - 1. */

@@ -15,6 +15,7 @@
  * Modelled after include/linux/jbd.h of Linux 2.6.12. Version 1 of the superblock, without features, is refused.
  */
 
+import { err, ok, type Result } from '../base/result.ts';
 import { counted } from '../base/counted.ts';
 import { defineLayout, type Layout } from '../base/layout.ts';
 import { EXT2_BLOCK_SIZE } from './ext2-layout.ts';
@@ -209,29 +210,28 @@ export function putJbdSuperblock(block: Uint8Array, blocks: number): void {
  * Checks the superblock of a journal in a file of `blocks` blocks.
  * @returns what it says, or one line that says what is wrong
  */
-export function checkJbdSuperblock(block: Uint8Array, blocks: number): JbdSuperblock | { refused: string } {
+export function checkJbdSuperblock(block: Uint8Array, blocks: number): Result<JbdSuperblock> {
   const words = jbdWords(block);
   const word = (name: keyof typeof JBD_SUPERBLOCK.offset): number => words.getUint32(JBD_SUPERBLOCK.offset[name]);
-  if (words.getUint32(JBD_HEADER.offset.h_magic) !== JBD_MAGIC)
-    return { refused: 'journal: its superblock has no magic' };
+  if (words.getUint32(JBD_HEADER.offset.h_magic) !== JBD_MAGIC) return err('journal: its superblock has no magic');
   const type = words.getUint32(JBD_HEADER.offset.h_blocktype);
-  if (type !== JBD_BLOCK.superblockV2) return { refused: `journal: its superblock has type ${type}, not version 2` };
+  if (type !== JBD_BLOCK.superblockV2) return err(`journal: its superblock has type ${type}, not version 2`);
   const blockSize = word('s_blocksize');
-  if (blockSize !== EXT2_BLOCK_SIZE) return { refused: `journal: s_blocksize is ${blockSize}, not ${EXT2_BLOCK_SIZE}` };
+  if (blockSize !== EXT2_BLOCK_SIZE) return err(`journal: s_blocksize is ${blockSize}, not ${EXT2_BLOCK_SIZE}`);
   const maxLength = word('s_maxlen');
   if (maxLength < JBD_MIN_BLOCKS || maxLength > blocks)
-    return { refused: `journal: s_maxlen is ${maxLength}, the journal has ${counted(blocks, 'block')}` };
+    return err(`journal: s_maxlen is ${maxLength}, the journal has ${counted(blocks, 'block')}`);
   const first = word('s_first');
-  if (first < 1 || first >= maxLength / 2) return { refused: `journal: s_first is ${first}` };
+  if (first < 1 || first >= maxLength / 2) return err(`journal: s_first is ${first}`);
   const start = word('s_start');
-  if (start !== 0 && (start < first || start >= maxLength)) return { refused: `journal: s_start is ${start}` };
+  if (start !== 0 && (start < first || start >= maxLength)) return err(`journal: s_start is ${start}`);
   const incompat = word('s_feature_incompat');
   const unknown = (incompat & ~JBD_INCOMPAT_REVOKE) >>> 0;
-  if (unknown !== 0) return { refused: `journal: incompatible feature 0x${unknown.toString(16)}` };
+  if (unknown !== 0) return err(`journal: incompatible feature 0x${unknown.toString(16)}`);
   const roCompat = word('s_feature_ro_compat');
-  if (roCompat !== 0) return { refused: `journal: s_feature_ro_compat is ${roCompat}` };
+  if (roCompat !== 0) return err(`journal: s_feature_ro_compat is ${roCompat}`);
   const uuid = JBD_SUPERBLOCK.offset.s_uuid;
-  return {
+  return ok({
     maxLength,
     first,
     sequence: word('s_sequence'),
@@ -239,5 +239,5 @@ export function checkJbdSuperblock(block: Uint8Array, blocks: number): JbdSuperb
     errno: word('s_errno'),
     incompat,
     uuid: block.slice(uuid, uuid + UUID_BYTES),
-  };
+  });
 }

@@ -14,7 +14,7 @@ import { Buffer } from 'node:buffer';
 import { checkArgument, checkInteger } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
 import { PAGE_SHIFT, PAGE_SIZE, type Mfn } from '../base/units.ts';
-import { askHost } from '../base/user-error.ts';
+import { askHost } from '../base/input-error.ts';
 import type { RandomStream } from '../sim/random.ts';
 import { CpuCache } from './cpu-cache.ts';
 
@@ -54,7 +54,7 @@ export class MachineMemory {
   /**
    * @param bytes size, a multiple of 4096, at least one frame
    * @throws ArgumentError
-   * @throws UserError when the host has no room for it
+   * @throws InputError when the host has no room for it
    */
   constructor(bytes: number) {
     checkInteger('bytes', bytes, PAGE_SIZE);

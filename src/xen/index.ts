@@ -25,10 +25,11 @@ export {
 export type { LeftDomain, LostDomain } from './core/quick-reload.ts';
 export { restoreDomain, type RestoreOptions, type RestoreOutcome } from './save/restore.ts';
 export { saveDomain, type SaveOutcome, type SaveParts, type Stayed } from './save/save.ts';
-export type { DomainConfig } from './toolstack/domain-list.ts';
+export type { DomainConfig } from './toolstack/domain-entry.ts';
+export type { RestartOptions } from './toolstack/restart.ts';
 export { resumeDomain } from './toolstack/resume.ts';
 export { saveFileBytes } from './save/format.ts';
-export { domainOf, type RestartOptions, type ShutdownRequest, Toolstack } from './toolstack/toolstack.ts';
+export { domainOf, type ShutdownRequest, Toolstack } from './toolstack/toolstack.ts';
 export { type ManagedConfig, type StopAction, Xend } from './toolstack/xend.ts';
 
 /** @internal */

@@ -1,7 +1,7 @@
-// The three kinds of failure can be told apart, and none passes for another.
+// The kinds of failure can be told apart, and none passes for another.
 import { describe, expect, it } from 'vitest';
 import {
-  asUserError,
+  asInputError,
   assert,
   GuestPanic,
   InvariantViolation,
@@ -15,6 +15,7 @@ import {
   SECTOR_SIZE,
   SECTORS_PER_PAGE,
   unreachable,
+  InputError,
   UserError,
 } from '../../src/base/index.ts';
 
@@ -35,12 +36,13 @@ it('a ModelError carries its errno in the code and in the message', () => {
 });
 
 it('the kinds of failure are not each other', () => {
-  const kinds = [InvariantViolation, ModelError, GuestPanic, UserError];
+  const kinds = [InvariantViolation, ModelError, GuestPanic, InputError, UserError];
   const errors = [
     new InvariantViolation('a'),
     new ModelError('EIO', 'b'),
     new GuestPanic('c'),
-    new UserError('d'),
+    new InputError('d'),
+    new UserError('e'),
   ] as const;
   expect(errors.map((error) => kinds.map((kind) => error instanceof kind))).toEqual(
     kinds.map((kind) => kinds.map((other) => kind === other)),
@@ -82,16 +84,16 @@ describe('printable', () => {
 
 it('what the host refuses is told from a defect', () => {
   const refusal = (code: string): Error => Object.assign(new Error('x'), { code, syscall: 'open' });
-  expect(asUserError(refusal('ENOSPC'), 'cannot write f')).toEqual(
-    new UserError('cannot write f: no space left on the device'),
+  expect(asInputError(refusal('ENOSPC'), 'cannot write f')).toEqual(
+    new InputError('cannot write f: no space left on the device'),
   );
-  expect(asUserError(refusal('EMFILE'), 'x')).toMatchObject({
+  expect(asInputError(refusal('EMFILE'), 'x')).toMatchObject({
     code: 'EMFILE',
     message: 'x: too many open files: raise ulimit -n',
   });
-  expect(asUserError(refusal('EWHATEVER'), 'x')).toEqual(new UserError('x: EWHATEVER'));
-  const memory = asUserError(new RangeError('Array buffer allocation failed'), 'x');
+  expect(asInputError(refusal('EWHATEVER'), 'x')).toEqual(new InputError('x: EWHATEVER'));
+  const memory = asInputError(new RangeError('Array buffer allocation failed'), 'x');
   expect(memory).toMatchObject({ code: 'ENOMEM', message: 'x: this host has too little memory' });
   for (const defect of [new RangeError('Invalid array length'), new TypeError('x'), new InvariantViolation('x'), 7])
-    expect(asUserError(defect, 'never')).toBe(defect);
+    expect(asInputError(defect, 'never')).toBe(defect);
 });

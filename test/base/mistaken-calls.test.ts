@@ -1,7 +1,7 @@
 // A mistake of a caller, at every place where one can be made: each parameter of all that the package exports is replaced in turn by
 // what cannot be right. The call returns, or says that argument's name, or ends as the modelled world or the user's input ends.
 import { describe, expect, it } from 'vitest';
-import { ArgumentError, GuestPanic, ModelError, UserError } from '../../src/base/index.ts';
+import { ArgumentError, GuestPanic, InputError, ModelError, UserError } from '../../src/base/index.ts';
 import { EXPORTS } from '../support/exports.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { type Rig, RIGS, rigOfFunctions } from '../support/mistaken-calls.ts';
@@ -56,7 +56,7 @@ const rigFor = ({ kind, owner }: Callable): Rig => (kind === 'method' ? RIGS[own
 
 /** What is wrong with what the call threw; undefined: nothing. */
 function objection(error: unknown, parameter: string): string | undefined {
-  if (error instanceof ModelError || error instanceof UserError || error instanceof GuestPanic) return undefined;
+  if ([GuestPanic, InputError, ModelError, UserError].some((kind) => error instanceof kind)) return undefined;
   if (error instanceof ArgumentError) {
     // Each of the options has a name of its own.
     if (parameter === 'options') return undefined;

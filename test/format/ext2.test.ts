@@ -1,3 +1,4 @@
+import { err, ok, type Result } from '../../src/base/result.ts';
 import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -43,26 +44,26 @@ function changed(name: SuperField, value: number): Buffer {
 
 function geometryOf(bytes: Uint8Array, deviceBytes: number): Ext2Geometry {
   const result = checkSuperblock(bytes, deviceBytes);
-  if ('refused' in result) throw new Error(result.refused);
-  return result;
+  if (!result.ok) throw new Error(result.reason);
+  return result.value;
 }
 
 /** One line that says why, or a geometry that all of a device follows from. */
-function mustBeSane(result: Ext2Geometry | { refused: string }, deviceBytes: number): void {
-  if ('refused' in result) {
-    expect(result.refused).toMatch(/^[\x20-\x7e]{10,250}$/);
+function mustBeSane(result: Result<Ext2Geometry>, deviceBytes: number): void {
+  if (!result.ok) {
+    expect(result.reason).toMatch(/^[\x20-\x7e]{10,250}$/);
     return;
   }
-  const { blockCount, groupCount, blocksPerGroup, inodeCount, inodesPerGroup } = result;
+  const { blockCount, groupCount, blocksPerGroup, inodeCount, inodesPerGroup } = result.value;
   expect(blockCount * 4096).toBeLessThanOrEqual(deviceBytes);
   expect(groupCount * blocksPerGroup).toBeGreaterThanOrEqual(blockCount);
   expect((groupCount - 1) * blocksPerGroup).toBeLessThan(blockCount);
   expect(inodeCount).toBe(groupCount * inodesPerGroup);
-  expect(result.descriptorBlocks * 128).toBeGreaterThanOrEqual(groupCount);
-  expect(result.inodeTableBlocks * result.inodesPerBlock).toBe(inodesPerGroup);
-  expect(result.inodesPerBlock * result.inodeSize).toBe(4096);
-  expect(1 + result.descriptorBlocks + 2 + result.inodeTableBlocks).toBeLessThanOrEqual(blockCount);
-  expect(inodeLocation(result, inodeCount)).toEqual({ group: groupCount - 1, indexInTable: inodesPerGroup - 1 });
+  expect(result.value.descriptorBlocks * 128).toBeGreaterThanOrEqual(groupCount);
+  expect(result.value.inodeTableBlocks * result.value.inodesPerBlock).toBe(inodesPerGroup);
+  expect(result.value.inodesPerBlock * result.value.inodeSize).toBe(4096);
+  expect(1 + result.value.descriptorBlocks + 2 + result.value.inodeTableBlocks).toBeLessThanOrEqual(blockCount);
+  expect(inodeLocation(result.value, inodeCount)).toEqual({ group: groupCount - 1, indexInTable: inodesPerGroup - 1 });
 }
 
 describe('the layouts', () => {
@@ -168,7 +169,7 @@ describe('checkSuperblock', () => {
     ['s_first_data_block', 1, 's_first_data_block is 1, not 0'],
     ['s_first_ino', 600, 's_first_ino is 600, not from 11 to s_inodes_count 512'],
   ])('refuses %s %d', (name, value, refused) => {
-    expect(checkSuperblock(changed(name, value), image.size)).toEqual({ refused });
+    expect(checkSuperblock(changed(name, value), image.size)).toEqual(err(refused));
   });
 
   it('tells what forbids writing, and what was not unmounted', () => {
@@ -188,7 +189,7 @@ describe('checkSuperblock', () => {
       run(mke2fs, '-q', '-F', '-b', '4096', '-d', join(dir, 'tree'), ...options, path, '16M');
       const bytes = readFileSync(path);
       const geometry = geometryOf(bytes.subarray(1024, 2048), bytes.length);
-      mustBeSane(geometry, bytes.length);
+      mustBeSane(ok(geometry), bytes.length);
       expect(checkGroupDescriptor(geometry, 0, bytes, 4096)).toBe(undefined);
       return geometry;
     };
@@ -209,22 +210,22 @@ describe('checkSuperblock', () => {
       const bytes = readFileSync(path);
       return checkSuperblock(bytes.subarray(1024, 2048), bytes.length);
     };
-    expect(refusal(['-t', 'ext4', '-b', '4096', '-O', '^64bit,^flex_bg'])).toEqual({
-      refused: 'incompatible feature extents',
+    expect(refusal(['-t', 'ext4', '-b', '4096', '-O', '^64bit,^flex_bg'])).toEqual(err('incompatible feature extents'));
+    expect(refusal(['-t', 'ext4', '-b', '4096', '-O', '64bit,flex_bg'])).toEqual(
+      err('incompatible feature extents, 64bit, flex_bg'),
+    );
+    expect(refusal(['-t', 'ext3', '-b', '4096'], 'feature needs_recovery')).toMatchObject({
+      value: { needsRecovery: true },
     });
-    expect(refusal(['-t', 'ext4', '-b', '4096', '-O', '64bit,flex_bg'])).toEqual({
-      refused: 'incompatible feature extents, 64bit, flex_bg',
-    });
-    expect(refusal(['-t', 'ext3', '-b', '4096'], 'feature needs_recovery')).toMatchObject({ needsRecovery: true });
-    expect(refusal(['-t', 'ext3', '-b', '4096'], 'set_super_value journal_dev 0x801')).toEqual({
-      refused: 's_journal_dev is 2049; only a journal of its own is supported',
-    });
-    expect(refusal(['-t', 'ext2', '-b', '1024'])).toEqual({
-      refused: 'block size 1024 (s_log_block_size 0); only 4096 is supported',
-    });
-    expect(refusal(['-t', 'ext2', '-b', '4096', '-O', 'meta_bg,^resize_inode'], 'ssv first_meta_bg 2')).toEqual({
-      refused: 's_first_meta_bg is 2, but the descriptors have 1 block',
-    });
+    expect(refusal(['-t', 'ext3', '-b', '4096'], 'set_super_value journal_dev 0x801')).toEqual(
+      err('s_journal_dev is 2049; only a journal of its own is supported'),
+    );
+    expect(refusal(['-t', 'ext2', '-b', '1024'])).toEqual(
+      err('block size 1024 (s_log_block_size 0); only 4096 is supported'),
+    );
+    expect(refusal(['-t', 'ext2', '-b', '4096', '-O', 'meta_bg,^resize_inode'], 'ssv first_meta_bg 2')).toEqual(
+      err('s_first_meta_bg is 2, but the descriptors have 1 block'),
+    );
   });
 
   itWithE2fsprogs(

@@ -73,7 +73,7 @@ describe('pages of a save go 1024 to a batch', () => {
     const header = decodeSaveHeader(file.block(0), 'x86_64');
     if (!header.ok) throw new Error(header.reason);
     expect(header.value.mappedPages).toBe(mapped);
-    expect(saved).toMatchObject({ bytes: (1 + bodyBlocksOf(header.value)) * PAGE_SIZE });
+    expect(saved).toMatchObject({ value: { bytes: (1 + bodyBlocksOf(header.value)) * PAGE_SIZE } });
     // The counts in the file itself, up to the one that ends them.
     const found: number[] = [];
     const view = new DataView(file.bytes.buffer);

@@ -85,7 +85,7 @@ describe('a name of 31 bytes and a command line of 1023', () => {
       const numbers = { arch, consumed: false, bodyCrc: 0, nrPages: 9, mappedPages: 9, factCount: 0, bootPages: 9 };
       const store = { identity: 'disk', firstBlock: 0, sectorCount: 8, generation: 1 };
       const header = { ...numbers, boots: 1, name, cmdLine, store };
-      expect(decodeSaveHeader(encodeSaveHeader(header), arch)).toEqual({ value: header });
+      expect(decodeSaveHeader(encodeSaveHeader(header), arch)).toEqual({ ok: true, value: header });
       for (const one of [{ name: `${name}x` }, { cmdLine: `${cmdLine}x` }])
         expect(() => encodeSaveHeader({ ...header, ...one })).toThrow('a configuration that fits');
     }

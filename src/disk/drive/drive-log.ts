@@ -8,7 +8,7 @@
  * distance between the two distributions of response times, as a share of the mean response of the real drive.
  */
 
-import { UserError } from '../../base/user-error.ts';
+import { InputError } from '../../base/input-error.ts';
 import { Mfn, Ns, PAGE_SIZE, SECTOR_SIZE } from '../../base/units.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import type { DiskSection } from '../../machine/profile.ts';
@@ -31,7 +31,7 @@ export interface LoggedRequest {
 /**
  * Reads a log. Empty lines are passed over.
  * @param name of the file, for the message
- * @throws UserError that names the line
+ * @throws InputError that names the line
  */
 export function parseDriveLog(text: string, name: string): LoggedRequest[] {
   const requests: LoggedRequest[] = [];
@@ -42,7 +42,7 @@ export function parseDriveLog(text: string, name: string): LoggedRequest[] {
     const isRequest = (op === 'R' || op === 'W') && (cached === 'Hit' || cached === 'Miss') && more === undefined;
     const isPlace = Number.isSafeInteger(sector) && sector >= 0 && Number.isSafeInteger(sectors) && sectors > 0;
     if (!isRequest || !isPlace || !(responseUs >= 0 && gapUs >= 0 && responseUs + gapUs < 1e12))
-      throw new UserError(`${name}, line ${at + 1}: expected "R|W Hit|Miss sector sectors response gap"`);
+      throw new InputError(`${name}, line ${at + 1}: expected "R|W Hit|Miss sector sectors response gap"`);
     const [responseNs, gapNs] = [Math.round(responseUs * 1000), Math.round(gapUs * 1000)];
     requests.push({ op: op === 'R' ? 'read' : 'write', sector, sectors, responseNs, gapNs });
   }

@@ -3,7 +3,7 @@
  * never changed, unless it was opened to be written through.
  *
  * Contract: ImageStore. The size is that of the file when it was opened. A range outside the image is a defect of the
- * caller; a host file that fails or shrinks under us is a UserError. Call `close` once; nothing may be called after.
+ * caller; a host file that fails or shrinks under us is an InputError. Call `close` once; nothing may be called after.
  *
  * The overlay is overlay-image.ts. Without write-through the file is open for reading only: the host itself forbids the change.
  */
@@ -20,7 +20,7 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import { checkArgument, checkInteger, checkObject, checkText } from '../../base/argument-error.ts';
-import { askHost, UserError } from '../../base/user-error.ts';
+import { askHost, InputError } from '../../base/input-error.ts';
 import { type Extent, Medium, type Writer } from './backing-store.ts';
 import { checkTransfer, type ImageStore } from './image-store.ts';
 import { OverlayImage } from './overlay-image.ts';
@@ -34,7 +34,7 @@ export interface FileImageOptions {
  * Opens a file of the host for reading, or for both, if it is a regular one. What else may lie there is not opened: a pipe
  * would wait for a writer, a device might do something.
  * @param shown what messages call the file
- * @throws UserError
+ * @throws InputError
  */
 export function openRegularFile(
   path: string | Buffer,
@@ -43,14 +43,14 @@ export function openRegularFile(
 ): { readonly fd: number; readonly stat: BigIntStats } {
   const found = askHost(shown, () => statSync(path));
   if (!found.isFile())
-    throw new UserError(`${shown}: ${found.isDirectory() ? 'is a directory' : 'not a regular file'}`);
+    throw new InputError(`${shown}: ${found.isDirectory() ? 'is a directory' : 'not a regular file'}`);
   // Should it have become a pipe by now, the opening does not wait.
   const flags = constants.O_NONBLOCK | (isWritten ? constants.O_RDWR : constants.O_RDONLY);
   const fd = askHost(shown, () => openSync(path, flags));
   const stat = fstatSync(fd, { bigint: true });
   if (stat.isFile()) return { fd, stat };
   closeSync(fd);
-  throw new UserError(`${shown}: not a regular file`);
+  throw new InputError(`${shown}: not a regular file`);
 }
 
 export class FileImage implements ImageStore {
@@ -73,7 +73,7 @@ export class FileImage implements ImageStore {
     this.#overlay = new OverlayImage({ size, read, extents: this.#medium.extents });
   }
 
-  /** @throws UserError when the file is missing, not a regular file or may not be opened */
+  /** @throws InputError when the file is missing, not a regular file or may not be opened */
   static open(path: string, options: FileImageOptions = {}): FileImage {
     checkText('path', path);
     checkObject('options', options);
@@ -84,7 +84,7 @@ export class FileImage implements ImageStore {
 
   /**
    * Makes a new file of `size` zero bytes, written through.
-   * @throws UserError when the file exists or cannot be made
+   * @throws InputError when the file exists or cannot be made
    */
   static create(path: string, size: number): FileImage {
     checkText('path', path);
@@ -125,7 +125,7 @@ export class FileImage implements ImageStore {
   #readFile(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
     for (let done = 0; done < length; ) {
       const bytes = askHost(this.#path, () => readSync(this.#fd, dst, dstOffset + done, length - done, offset + done));
-      if (bytes === 0) throw new UserError(`${this.#path}: became shorter while it was in use`);
+      if (bytes === 0) throw new InputError(`${this.#path}: became shorter while it was in use`);
       done += bytes;
     }
   }

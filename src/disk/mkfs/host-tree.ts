@@ -7,7 +7,7 @@
  * everything belongs to 0:0. Deterministic: the order is that of the bytes of the names, not the host's.
  *
  * Sockets, pipes, devices and what the host does not let be read are left out, counted and named. A file that changes after
- * it was listed is a UserError once it is asked for.
+ * it was listed is an InputError once it is asked for.
  *
  * With a limit, the tree ends where so many bytes of files have come: what is behind is neither listed nor opened, and the
  * last file is cut.
@@ -27,7 +27,8 @@ import {
   statSync,
   type BigIntStats,
 } from 'node:fs';
-import { askHost, asUserError, printableBytes, UserError } from '../../base/user-error.ts';
+import { askHost, asInputError, InputError } from '../../base/input-error.ts';
+import { printableBytes } from '../../base/printable.ts';
 import { EXT2_BLOCK_SIZE, EXT2_MAX_FILE_BLOCKS } from '../../format/ext2.ts';
 import {
   directory,
@@ -79,9 +80,9 @@ class HostContent implements FileContent {
         const more = readSync(fd, dst, dstOffset + done, length - done, offset + done);
         done = more === 0 ? -1 : done + more;
       }
-      if (done < 0) throw new UserError(`${printableBytes(this.#path)}: changed while it was in use: ${NEXT_STEP}`);
+      if (done < 0) throw new InputError(`${printableBytes(this.#path)}: changed while it was in use: ${NEXT_STEP}`);
     } catch (error) {
-      throw asUserError(error, `cannot read ${printableBytes(this.#path)}`);
+      throw asInputError(error, `cannot read ${printableBytes(this.#path)}`);
     } finally {
       if (fd !== undefined) closeSync(fd);
     }
@@ -122,16 +123,16 @@ export class HostListing {
    * @param limit bytes of files after which it ends
    * @param withoutHidden names in `dir` itself that begin with a dot are none of it
    * @param mostNames names that it may have
-   * @throws UserError when `dir` is not a directory or cannot be listed, or there are too many names
+   * @throws InputError when `dir` is not a directory or cannot be listed, or there are too many names
    */
   constructor(dir: string, limit = Infinity, withoutHidden = false, mostNames = MOST_NAMES) {
     this.#limit = limit;
     this.#mostNames = mostNames;
     const path = Buffer.from(dir);
     const stat = askHost(`cannot open ${dir}`, () => statSync(path, { bigint: true }));
-    if (!stat.isDirectory()) throw new UserError(`${dir}: not a directory`);
+    if (!stat.isDirectory()) throw new InputError(`${dir}: not a directory`);
     this.#root = this.#listDirectory(path, metaOf(stat), withoutHidden);
-    if (this.#names > mostNames) throw new UserError(`${dir}: more than ${mostNames} names`);
+    if (this.#names > mostNames) throw new InputError(`${dir}: more than ${mostNames} names`);
   }
 
   /**
@@ -172,7 +173,7 @@ export class HostListing {
   }
 
   #leaveOut(path: Buffer, error: unknown): void {
-    if (!(error instanceof UserError) || EXHAUSTED.includes(error.code)) throw error;
+    if (!(error instanceof InputError) || EXHAUSTED.includes(error.code)) throw error;
     this.#leftOut.add(printableBytes(path), error.message);
   }
 
@@ -209,7 +210,7 @@ export class HostListing {
       return undefined;
     }
     if (Math.min(Number(stat.size), this.#limit) > MOST_BYTES)
-      throw new UserError(`${stat.size} bytes are too long for a file of ext2`);
+      throw new InputError(`${stat.size} bytes are too long for a file of ext2`);
     const found = this.#once(stat, () => {
       const sizeBytes = Math.min(Number(stat.size), this.#limit - this.bytes);
       this.allocatedBytes += Number(stat.blocks) * 512;
@@ -229,7 +230,7 @@ export class HostListing {
   }
 }
 
-/** Lists a directory of the host and reads every file of it once. @throws UserError as HostListing does */
+/** Lists a directory of the host and reads every file of it once. @throws InputError as HostListing does */
 export function readHostTree(dir: string): Tree {
   checkArgument(typeof dir === 'string', 'dir', 'expected a path');
   return new HostListing(dir).read();

@@ -12,7 +12,8 @@
 import { Buffer } from 'node:buffer';
 import { assert } from '../../base/assert.ts';
 import { putField } from '../../base/layout.ts';
-import { printableBytes, UserError } from '../../base/user-error.ts';
+import { InputError } from '../../base/input-error.ts';
+import { printableBytes } from '../../base/printable.ts';
 import {
   blockPath,
   direntLength,
@@ -199,7 +200,7 @@ export function journalInode(blocks: number, timeSeconds: number): PlannedInode 
 /**
  * All inodes of a tree, the root first, then lost+found.
  * @param timeSeconds time of a lost+found that the tree does not have
- * @throws UserError for what ext2 cannot hold, or a file that cannot be read
+ * @throws InputError for what ext2 cannot hold, or a file that cannot be read
  */
 export function collectInodes(tree: Tree, timeSeconds: number, onScanned: (bytes: number) => void): PlannedInode[] {
   const inodes: PlannedInode[] = [];
@@ -209,7 +210,7 @@ export function collectInodes(tree: Tree, timeSeconds: number, onScanned: (bytes
     parent.body.entries.push({ name, inode });
     const linked = inode.body.kind === 'directory' ? parent : inode;
     linked.links++;
-    if (linked.links > EXT2_LINK_MAX) throw new UserError(`${path}: ext2 allows ${EXT2_LINK_MAX} links, not more`);
+    if (linked.links > EXT2_LINK_MAX) throw new InputError(`${path}: ext2 allows ${EXT2_LINK_MAX} links, not more`);
   };
 
   const addLeaf = (path: string, node: FileNode | SymlinkNode, parent: PlannedInode): PlannedInode => {
@@ -221,11 +222,11 @@ export function collectInodes(tree: Tree, timeSeconds: number, onScanned: (bytes
     } else {
       const { content } = node;
       if (content.sizeBytes > EXT2_MAX_FILE_BLOCKS * EXT2_BLOCK_SIZE)
-        throw new UserError(`${path}: ${content.sizeBytes} bytes are too long for a file of ext2`);
+        throw new InputError(`${path}: ${content.sizeBytes} bytes are too long for a file of ext2`);
       inode = plan(node, parent, content.sizeBytes, findData(content), { kind: 'file', content });
       onScanned(content.sizeBytes);
     }
-    if (inode.blockCount > MAX_INODE_BLOCKS) throw new UserError(`${path}: too long for a file of ext2`);
+    if (inode.blockCount > MAX_INODE_BLOCKS) throw new InputError(`${path}: too long for a file of ext2`);
     inodes.push(inode);
     return inode;
   };
@@ -250,7 +251,7 @@ export function collectInodes(tree: Tree, timeSeconds: number, onScanned: (bytes
             ? addDirectory(childPath, node, node.entries, inode)
             : addLeaf(childPath, node, inode);
         known.set(node, planned);
-      } else if (node.kind === 'directory') throw new UserError(`${childPath}: a directory cannot have two names`);
+      } else if (node.kind === 'directory') throw new InputError(`${childPath}: a directory cannot have two names`);
       addEntry(inode, childPath, name, planned);
     }
     return inode;
@@ -266,7 +267,7 @@ function rootEntries(tree: Tree, timeSeconds: number): Entry[] {
   const isIt = (entry: Entry): boolean => Buffer.compare(entry.name, name) === 0;
   const own = tree.root.entries.find(isIt);
   if (own !== undefined && own.node.kind !== 'directory')
-    throw new UserError(`/${LOST_AND_FOUND}: must be a directory in ext2`);
+    throw new InputError(`/${LOST_AND_FOUND}: must be a directory in ext2`);
   const first = own ?? { name, node: directory([], { mode: 0o700, mtimeSeconds: timeSeconds }) };
   return [first, ...tree.root.entries.filter((entry) => !isIt(entry))];
 }

@@ -5,7 +5,7 @@
  * Contract: two steps. `planExt2` reads every file once and decides where everything goes; `writeExt2` fills a store
  * that is all zeros. `makeExt2` does both in memory. The same tree and options give the same bytes. No more than one
  * piece of one file is held at a time, beside the names and the plan. A file that changes its length between the steps
- * is a UserError of the one who gave the tree; one that changes its bytes gives one or the other, but a sound image.
+ * is an InputError of the one who gave the tree; one that changes its bytes gives one or the other, but a sound image.
  *
  * The image: revision 1, blocks of 4096 bytes, inodes of 128, groups of 32768 blocks, features filetype, sparse_super
  * and large_file, and has_journal where one is asked for; no block reserved; everything owned by 0:0; `e2fsck -fn` finds nothing. Like mke2fs it makes inodes
@@ -18,7 +18,7 @@ import { checkArgument, checkFunction, checkObject } from '../../base/argument-e
 import { assert } from '../../base/assert.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { putField } from '../../base/layout.ts';
-import { UserError } from '../../base/user-error.ts';
+import { InputError } from '../../base/input-error.ts';
 import {
   EXT2_BLOCK_SIZE,
   EXT2_COMPAT,
@@ -93,20 +93,20 @@ export interface Ext2Plan {
 
 /**
  * Decides where everything goes.
- * @throws UserError for an option out of range, a size too small, a file that ext2 cannot hold or that cannot be read
+ * @throws InputError for an option out of range, a size too small, a file that ext2 cannot hold or that cannot be read
  */
 export function planExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Progress): Ext2Plan {
   const { size, slack = DEFAULT_SLACK, timeSeconds = DEFAULT_TIME_SECONDS, journalBlocks } = options;
   const label = Buffer.from(options.label ?? '');
   if (size !== undefined && !(Number.isSafeInteger(size) && size > 0))
-    throw new UserError(`size: expected bytes above 0, got ${size}`);
-  if (!(slack >= 0 && slack < Infinity)) throw new UserError(`slack: expected 0 or more, got ${slack}`);
+    throw new InputError(`size: expected bytes above 0, got ${size}`);
+  if (!(slack >= 0 && slack < Infinity)) throw new InputError(`slack: expected 0 or more, got ${slack}`);
   if (!(Number.isSafeInteger(timeSeconds) && timeSeconds >= 0 && timeSeconds < 2 ** 31))
-    throw new UserError(`timeSeconds: expected 0 to 2147483647, got ${timeSeconds}`);
-  if (label.length > 16) throw new UserError(`label: expected at most 16 bytes, got ${label.length}`);
+    throw new InputError(`timeSeconds: expected 0 to 2147483647, got ${timeSeconds}`);
+  if (label.length > 16) throw new InputError(`label: expected at most 16 bytes, got ${label.length}`);
 
   if (journalBlocks !== undefined && !(Number.isSafeInteger(journalBlocks) && journalBlocks >= JBD_MIN_BLOCKS))
-    throw new UserError(`journalBlocks: expected ${JBD_MIN_BLOCKS} or more, got ${journalBlocks}`);
+    throw new InputError(`journalBlocks: expected ${JBD_MIN_BLOCKS} or more, got ${journalBlocks}`);
 
   const { files, bytes: fileBytes } = countFiles(tree);
   const inodes = collectInodes(tree, timeSeconds, countUp(fileBytes, onProgress));
@@ -118,12 +118,12 @@ export function planExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Pro
   const demand = { blocks, freeBlocks, inodes: inodes.length - reserved + EXT2_FIRST_INO - 1 };
   const given = size === undefined ? undefined : Math.floor(size / EXT2_BLOCK_SIZE);
   if (given !== undefined && given > MAX_BLOCKS)
-    throw new UserError(`size: ${size} bytes are more than ext2 can have, ${MAX_BLOCKS * EXT2_BLOCK_SIZE}`);
+    throw new InputError(`size: ${size} bytes are more than ext2 can have, ${MAX_BLOCKS * EXT2_BLOCK_SIZE}`);
   const shape = given === undefined ? chooseShape(demand, true) : shapeOfSize(given, demand);
   if (shape === undefined) {
     const least = chooseShape({ ...demand, freeBlocks: 0 }, false);
-    if (size === undefined || least === undefined) throw new UserError('the files are too many for ext2');
-    throw new UserError(
+    if (size === undefined || least === undefined) throw new InputError('the files are too many for ext2');
+    throw new InputError(
       `size: ${counted(size, 'byte is', 'bytes are')} too few, the files need ${least.blockCount * EXT2_BLOCK_SIZE}`,
     );
   }
@@ -154,7 +154,7 @@ function countUp(totalBytes: number, onProgress: Progress | undefined): (bytes: 
 /**
  * Writes the planned file system. What must be zero is not written.
  * @param store all zeros, at least plan.sizeBytes long
- * @throws UserError when a file cannot be read, or the store cannot be written
+ * @throws InputError when a file cannot be read, or the store cannot be written
  */
 export function writeExt2(plan: Ext2Plan, store: ImageStore, onProgress?: Progress): void {
   checkArgument(store.size >= plan.sizeBytes, 'store', 'the store has room for the image');

@@ -10,7 +10,8 @@ import { checkArgument, checkBytes, checkInteger, checkObject } from '../../base
 import { Buffer } from 'node:buffer';
 import { counted } from '../../base/counted.ts';
 import { encodeText } from '../../base/text.ts';
-import { printableBytes, UserError } from '../../base/user-error.ts';
+import { InputError } from '../../base/input-error.ts';
+import { printableBytes } from '../../base/printable.ts';
 import { EXT2_BLOCK_SIZE, EXT2_NAME_MAX } from '../../format/ext2.ts';
 
 /** Blocks of a file that hold data: first block, number of blocks, first block, ... ascending, with gaps between. */
@@ -134,7 +135,7 @@ function metaOf(meta: Partial<Meta>, mode: number): Meta {
 
 /**
  * A directory of the given entries, in any order.
- * @throws UserError when a name is not one of ext2 or occurs twice
+ * @throws InputError when a name is not one of ext2 or occurs twice
  */
 export function directory(
   entries: Iterable<readonly [string | Uint8Array, TreeNode]>,
@@ -149,11 +150,11 @@ export function directory(
   list.forEach(({ name }, i) => {
     const shown = printableBytes(name);
     if (name.length === 0 || name.length > EXT2_NAME_MAX)
-      throw new UserError(`name "${shown}" has ${name.length} bytes, not 1 to ${EXT2_NAME_MAX}`);
+      throw new InputError(`name "${shown}" has ${name.length} bytes, not 1 to ${EXT2_NAME_MAX}`);
     if (name.includes(0) || name.includes(0x2f) || shown === '.' || shown === '..')
-      throw new UserError(`name "${shown}" cannot be that of a file`);
+      throw new InputError(`name "${shown}" cannot be that of a file`);
     if (i > 0 && Buffer.compare(name, list[i - 1]!.name) === 0)
-      throw new UserError(`name "${shown}" occurs twice in one directory`);
+      throw new InputError(`name "${shown}" occurs twice in one directory`);
   });
   return { kind: 'directory', entries: list, ...metaOf(meta, 0o755) };
 }
@@ -175,19 +176,19 @@ function whole(bytes: Uint8Array): FileContent {
 
 /**
  * A symbolic link.
- * @throws UserError when the target is empty, longer than 4095 bytes or contains a zero byte
+ * @throws InputError when the target is empty, longer than 4095 bytes or contains a zero byte
  */
 export function symlink(target: string | Uint8Array, meta: Partial<Meta> = {}): SymlinkNode {
   const bytes = bytesOf('target', target);
   if (bytes.length === 0 || bytes.length >= EXT2_BLOCK_SIZE || bytes.includes(0))
-    throw new UserError(`target of a symbolic link has ${bytes.length} bytes, not 1 to 4095 that are not zero`);
+    throw new InputError(`target of a symbolic link has ${bytes.length} bytes, not 1 to 4095 that are not zero`);
   return { kind: 'symlink', target: bytes, ...metaOf(meta, 0o777) };
 }
 
 /**
  * Content of `sizeBytes` bytes: zeros, but for the pieces.
  * @param pieces offset and bytes, in any order; where two overlap the later one counts
- * @throws UserError when a piece ends after the content
+ * @throws InputError when a piece ends after the content
  */
 export function sparse(sizeBytes: number, pieces: Iterable<readonly [number, Uint8Array]>): FileContent {
   checkInteger('sizeBytes', sizeBytes);
@@ -197,7 +198,7 @@ export function sparse(sizeBytes: number, pieces: Iterable<readonly [number, Uin
     checkInteger('pieces', offset);
     checkBytes('pieces', bytes);
     if (offset < 0 || offset + bytes.length > sizeBytes)
-      throw new UserError(
+      throw new InputError(
         `piece at ${offset} of ${counted(bytes.length, 'byte')} leaves a file of ${counted(sizeBytes, 'byte')}`,
       );
     for (let done = 0; done < bytes.length; ) {

@@ -8,10 +8,13 @@
  * finds the same disk, and so does the oracle, which knows nothing of journals.
  */
 
+import { ArgumentError } from '../../base/argument-error.ts';
 import { ModelError } from '../../base/errno.ts';
+import { InputError } from '../../base/input-error.ts';
 import { counted, grouped } from '../../base/counted.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
-import { printable, UserError } from '../../base/user-error.ts';
+import { printable } from '../../base/printable.ts';
+import { UserError } from '../../base/user-error.ts';
 import { checkSuperblock, EXT2_SUPERBLOCK_OFFSET, EXT2_SUPERBLOCK_SIZE, type Ext2Geometry } from '../../format/ext2.ts';
 import { FileImage } from '../../disk/image/file-image.ts';
 import { HostListing } from '../../disk/mkfs/host-tree.ts';
@@ -112,8 +115,10 @@ export function openDisk(
   onProgress: ProgressListener,
   withoutHidden?: boolean,
 ): DiskSource {
-  const { image, leftOut, close } = openImage(path, limit, onProgress, withoutHidden);
+  let opened: ReturnType<typeof openImage> | undefined;
   try {
+    opened = openImage(path, limit, onProgress, withoutHidden);
+    const { image, leftOut, close } = opened;
     prepare(path, image, onProgress);
     const found = listFiles(image);
     const { files, bytes } = found;
@@ -128,9 +133,10 @@ export function openDisk(
     const notices = noticesOf(leftOut, found);
     return { ...found, image, notices, copy: () => new OverlayImage(image), close };
   } catch (error) {
-    close();
-    if (error instanceof UserError && !error.message.startsWith(path)) throw new UserError(`${path}: ${error.message}`);
-    throw error;
+    opened?.close();
+    const mistake = asUserError(path, error);
+    const isNamed = !(mistake instanceof UserError) || mistake.message.startsWith(path) || opened === undefined;
+    throw isNamed ? mistake : new UserError(`${path}: ${mistake.message}`);
   }
 }
 
@@ -189,9 +195,9 @@ function checkMountable(path: string, image: ImageStore): Ext2Geometry {
   const bytes = new Uint8Array(EXT2_SUPERBLOCK_SIZE);
   image.read(EXT2_SUPERBLOCK_OFFSET, bytes, 0, EXT2_SUPERBLOCK_SIZE);
   const geometry = checkSuperblock(bytes, image.size);
-  if (!('refused' in geometry)) return geometry;
+  if (geometry.ok) return geometry.value;
   const advice = adviceOnExt(headOf(image));
-  throw new UserError(`${path}: ${geometry.refused}${advice === undefined ? '' : `; ${advice}`}`);
+  throw new UserError(`${path}: ${geometry.reason}${advice === undefined ? '' : `; ${advice}`}`);
 }
 
 /** Boots a guest on the image, and shuts it down. */
@@ -214,12 +220,16 @@ function replayJournal(path: string, image: ImageStore): void {
   try {
     testbed.simulation.runProcess('replay', life());
   } catch (error) {
-    throw modelErrorAsUserError(path, error);
+    throw asUserError(path, error);
   }
 }
 
-/** What a failure of the modelled world, or of what is read of the image, means to the person who gave `path`. */
-export function modelErrorAsUserError(path: string, error: unknown): unknown {
+/**
+ * What a failure of the modelled world, or of what is read of the image, means to the person who gave
+ * `path`; and a file or an argument that the model refuses, since all of them come from that person.
+ */
+export function asUserError(path: string, error: unknown): unknown {
+  if (error instanceof InputError || error instanceof ArgumentError) return new UserError(error.message);
   const isOfImage = error instanceof UserError && error.message.startsWith('ext2 image: ');
   return isOfImage || error instanceof ModelError ? new UserError(`${path}: ${error.message}`) : error;
 }

@@ -28,7 +28,7 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { askHost, asUserError, UserError } from '../../base/index.ts';
+import { asInputError, askHost, InputError, UserError } from '../../base/index.ts';
 
 /** A path and the option or argument that named it. */
 export interface NamedPath {
@@ -66,7 +66,7 @@ function ifThere<T>(path: string, ask: (path: string) => T): T | undefined {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw asUserError(error, path);
+    throw asInputError(error, path);
   }
 }
 
@@ -200,7 +200,7 @@ function orUndefined<T>(ask: () => T): T | undefined {
   try {
     return ask();
   } catch (error) {
-    if (asUserError(error, '') === error) throw error;
+    if (asInputError(error, '') === error) throw error;
     return undefined;
   }
 }
@@ -236,7 +236,7 @@ function tryToWrite({ output, identity, existingDirectory, name, missing }: Plac
       rmSync(probe);
     }
   } catch (error) {
-    throw asUserError(error, `${output.name}: ${output.path} cannot be written`);
+    throw asInputError(error, `${output.name}: ${output.path} cannot be written`);
   } finally {
     for (const directory of made) rmdirSync(directory);
   }
@@ -266,7 +266,8 @@ export function replaceFile(path: string, write: (partPath: string) => void): vo
   } catch (error) {
     rmSync(partPath, { force: true });
     // The user knows the file by its own name.
-    if (error instanceof UserError) throw new UserError(error.message.replace(partPath, path));
-    throw asUserError(error, `cannot write ${path}`);
+    if (error instanceof InputError || error instanceof UserError)
+      throw new UserError(error.message.replace(partPath, path));
+    throw asInputError(error, `cannot write ${path}`);
   }
 }

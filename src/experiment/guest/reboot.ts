@@ -16,7 +16,7 @@ import { UserError } from '../../base/user-error.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { type CostName, fittedConstants } from '../../machine/profile.ts';
 import { Digest } from '../../sim/index.ts';
-import { modelErrorAsUserError, openDisk, type DiskSource } from './disk-source.ts';
+import { asUserError, openDisk, type DiskSource } from './disk-source.ts';
 import { saveMemory } from './memory-dump.ts';
 import { archOf, PROFILE } from './profiles.ts';
 import type { ProgressListener } from './progress.ts';
@@ -71,7 +71,7 @@ export function runReboot(
   } catch (error) {
     if (error instanceof GuestPanic)
       throw new UserError(`--memory ${options.memory}: the guest panics: ${error.message}`);
-    throw modelErrorAsUserError(options.path, error);
+    throw asUserError(options.path, error);
   } finally {
     disk.close();
   }

@@ -5,7 +5,7 @@
 
 import { Buffer } from 'node:buffer';
 import { counted, grouped } from '../../base/counted.ts';
-import { printable } from '../../base/user-error.ts';
+import { printable } from '../../base/printable.ts';
 import { PAGE_SIZE, type Ino, type Lba, type Mfn, type PageIndex, type Pfn } from '../../base/units.ts';
 import { unreachable } from '../../base/assert.ts';
 import { ModelError } from '../../base/errno.ts';

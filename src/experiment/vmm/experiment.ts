@@ -19,7 +19,8 @@ import {
   checkOneOf,
 } from '../../base/argument-error.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
-import { printable, UserError } from '../../base/user-error.ts';
+import { printable } from '../../base/printable.ts';
+import { UserError } from '../../base/user-error.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import { JoinedImage } from '../../disk/image/joined-image.ts';
 import { MemoryImage } from '../../disk/image/memory-image.ts';
@@ -30,7 +31,7 @@ import { Digest, type Process } from '../../sim/index.ts';
 import { readAllFiles, READ_SIZE } from '../../workload/file-reader.ts';
 import { saveFileBytes } from '../../xen/index.ts';
 import { DOMAIN_SLOTS } from '../../xen/records/layouts.ts';
-import { modelErrorAsUserError, openDisk, type DiskSource } from '../guest/disk-source.ts';
+import { asUserError, openDisk, type DiskSource } from '../guest/disk-source.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { archOf, PROFILE } from '../guest/profiles.ts';
 import type { ProgressListener } from '../guest/progress.ts';
@@ -189,7 +190,7 @@ export function runVmmReboot(
   } catch (error) {
     if (error instanceof GuestPanic)
       throw new UserError(`--memory ${options.memory}: a guest panics: ${error.message}`);
-    throw modelErrorAsUserError(options.path, error);
+    throw asUserError(options.path, error);
   } finally {
     disk.close();
   }

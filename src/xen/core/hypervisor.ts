@@ -10,10 +10,9 @@
  */
 
 import { type Arch, ARCHS, FRAME_NUMBER_BYTES, MOST_FRAMES } from '../../base/arch.ts';
-import { checkObject, checkOneOf } from '../../base/argument-error.ts';
+import { ArgumentError, checkObject, checkOneOf } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
 import { DomId, Mfn, PAGE_SIZE, Pfn } from '../../base/units.ts';
-import { UserError } from '../../base/user-error.ts';
 import type { BlockDevice } from '../../disk/drive/block-device.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import { CpuClock } from '../../sim/cpu-clock.ts';
@@ -138,7 +137,7 @@ export class Hypervisor {
   /**
    * Boots on a machine: clears its memory, as Xen does with all memory that is free, and lays out its tables. Takes
    * no virtual time: how long a boot lasts is the experiment's to say.
-   * @throws UserError when the memory cannot hold the tables, or is more than the architecture can have; ArgumentError
+   * @throws ArgumentError when the memory cannot hold the tables, or is more than the architecture can have
    */
   static boot(
     simulation: Simulation,
@@ -150,11 +149,13 @@ export class Hypervisor {
     const { arch = ARCHS[0] } = options;
     const map = planMemory(memory.frameCount, arch);
     if (memory.frameCount > MOST_FRAMES[arch])
-      throw new UserError(
+      throw new ArgumentError(
         `memory: a machine of ${memory.frameCount * PAGE_SIZE} bytes is more than ${arch} can have, ${MOST_FRAMES[arch] * PAGE_SIZE}`,
       );
     if (map === undefined)
-      throw new UserError(`memory: a machine of ${memory.frameCount * PAGE_SIZE} bytes cannot hold the tables of Xen`);
+      throw new ArgumentError(
+        `memory: a machine of ${memory.frameCount * PAGE_SIZE} bytes cannot hold the tables of Xen`,
+      );
     for (let mfn = 0; mfn < map.firstDomainMfn; mfn++) memory.zero(Mfn(mfn));
     return new Hypervisor(simulation, memory, costs, options, map, []);
   }
@@ -162,7 +163,7 @@ export class Hypervisor {
   /**
    * Boots on a machine that was reset and kept its memory: makes a hypervisor from the bytes that another one left, as `boot` does
    * where nothing is to be found. Takes no virtual time either.
-   * @throws UserError when the memory cannot hold the tables
+   * @throws ArgumentError when the memory cannot hold the tables
    */
   static reload(
     simulation: Simulation,

@@ -14,12 +14,12 @@
  */
 
 import { type Arch, ARCH_CODES } from '../../base/arch.ts';
+import { ArgumentError } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { putField } from '../../base/layout.ts';
 import { encodeText } from '../../base/text.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../../base/units.ts';
-import { UserError } from '../../base/user-error.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import type { P2mList } from '../frames/p2m.ts';
 import { NR_GRANT_FRAMES } from '../public/grant-table.ts';
@@ -49,7 +49,7 @@ export interface BootRegion {
 
 /**
  * Plans the boot region of a domain, before anything is touched.
- * @throws UserError when the memory is no whole number of pages or too small, or the command line is too long
+ * @throws ArgumentError when the memory is no whole number of pages or too small, or the command line is too long
  */
 export function planBootRegion(
   name: string,
@@ -59,7 +59,7 @@ export function planBootRegion(
   cmdLine = '',
 ): BootRegion {
   if (!Number.isSafeInteger(memoryBytes) || memoryBytes < 0 || memoryBytes % PAGE_SIZE !== 0)
-    throw new UserError(`memoryBytes: ${memoryBytes} of domain "${name}" is not a multiple of ${PAGE_SIZE}`);
+    throw new ArgumentError(`memoryBytes: ${memoryBytes} of domain "${name}" is not a multiple of ${PAGE_SIZE}`);
   const nrPages = memoryBytes / PAGE_SIZE;
   const sharedInfoPfn = Pfn(PRESERVED_PFN + Math.ceil(nrPages / 8 / PAGE_SIZE));
   const grantTablePfn = Pfn(sharedInfoPfn + 1);
@@ -67,13 +67,13 @@ export function planBootRegion(
   const bootPages = modulePfn + Math.ceil(module.length / PAGE_SIZE) + kernelPages;
   const least = bootPages + LEAST_USABLE_PAGES;
   if (nrPages < least)
-    throw new UserError(
+    throw new ArgumentError(
       `memoryBytes: ${memoryBytes} is too little for domain "${name}", which needs at least ${least * PAGE_SIZE}`,
     );
   const encoded = encodeText(cmdLine);
-  if (encoded.includes(0)) throw new UserError(`cmdLine: of domain "${name}" has a zero, which would end it`);
+  if (encoded.includes(0)) throw new ArgumentError(`cmdLine: of domain "${name}" has a zero, which would end it`);
   if (encoded.length >= CMD_LINE_BYTES)
-    throw new UserError(`cmdLine: ${encoded.length} bytes for domain "${name}", at most ${CMD_LINE_BYTES - 1} fit`);
+    throw new ArgumentError(`cmdLine: ${encoded.length} bytes for domain "${name}", at most ${CMD_LINE_BYTES - 1} fit`);
   return {
     nrPages,
     bootPages,

@@ -36,7 +36,7 @@ import type { BlockDevice } from '../../disk/drive/block-device.ts';
 import type { Nic } from '../../machine/nic.ts';
 import type { Process } from '../../sim/simulation.ts';
 import type { Domain } from '../domain/domain.ts';
-import type { DomainDevices } from '../toolstack/domain-list.ts';
+import type { DomainDevices } from '../toolstack/domain-entry.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
 import { failed, type Outcome, refused } from '../domain/lifecycle.ts';
 import type { LogDirty } from '../frames/log-dirty.ts';

@@ -24,7 +24,7 @@ import { PAGE_SIZE } from '../../base/units.ts';
 import { checkBlockDevice, type BlockDevice } from '../../disk/drive/block-device.ts';
 import type { Process } from '../../sim/simulation.ts';
 import type { Domain } from '../domain/domain.ts';
-import type { DomainDevices } from '../toolstack/domain-list.ts';
+import type { DomainDevices } from '../toolstack/domain-entry.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
 import { failed, type Outcome } from '../domain/lifecycle.ts';
 import {

@@ -11,7 +11,6 @@
 
 import { assert } from '../../base/assert.ts';
 import { ModelError } from '../../base/errno.ts';
-import type { MacAddress } from '../../base/ethernet.ts';
 import { ok } from '../../base/result.ts';
 import { DomId, Mfn } from '../../base/units.ts';
 import type { BlockDevice } from '../../disk/drive/block-device.ts';
@@ -19,72 +18,18 @@ import type { Process } from '../../sim/simulation.ts';
 import { type BoundDevice, DEVICE_NUMBERS } from '../records/devices.ts';
 import type { Domain } from '../domain/domain.ts';
 import { eraseDomainState } from '../records/domain-state.ts';
-import { OWNER_HYPERVISOR, ownerOfDomain } from '../frames/frame-record.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
 import { failed, Lifecycle, type Outcome, refused } from '../domain/lifecycle.ts';
 import { DOMAIN_SLOTS } from '../records/layouts.ts';
-import { NO_FRAME, P2mList } from '../frames/p2m.ts';
+import { NO_FRAME, type P2mList } from '../frames/p2m.ts';
 import { noReasons, Reason, type ReasonCode, type ReasonCounts } from '../public/reason.ts';
 import type { LeftDomain } from '../core/quick-reload.ts';
+import { type DomainConfig, type DomainEntry, NO_FRAMES, NO_PAGES, type TakenUp } from './domain-entry.ts';
+import { checkBooks, framesOfOthers, type Owners } from './frame-books.ts';
 import { eraseDomainRecord, sealStore } from '../records/records.ts';
 import { eraseRecoveryBox } from '../records/recovery-box.ts';
 
-export interface DomainConfig {
-  /** At most 31 bytes of UTF-8. */
-  readonly name: string;
-  /** A multiple of 4096. */
-  readonly memoryBytes: number;
-  readonly device: BlockDevice;
-  /** Address of its network interface; it has none unless told. */
-  readonly mac?: MacAddress | undefined;
-  /** Bytes that the guest finds at start_info.modulePfn. */
-  readonly module?: Uint8Array;
-  /** At most 1023 bytes of UTF-8. */
-  readonly cmdLine?: string;
-  /** What the domain's random streams are named after; its name unless told. Each boot has streams of its own. */
-  readonly seedName?: string;
-}
-
-/** What a machine has for a domain: its disk, and its place on the network. */
-export type DomainDevices = Pick<DomainConfig, 'device' | 'mac'>;
-
-/** What is remembered of a domain. */
-export interface DomainEntry {
-  readonly life: Lifecycle;
-  readonly domid: DomId;
-  readonly name: string;
-  readonly seedName: string;
-  /** Its disk, until the entry is removed. */
-  disk: BoundDevice;
-  readonly mac: MacAddress | undefined;
-  memoryBytes: number;
-  boots: number;
-  p2mMfn: Mfn;
-  /** Undefined while the domain is being built or rebuilt, and when nothing but its preserved pages is there. */
-  domain: Domain | undefined;
-  /** Its frames: the living P2M list, or a copy while the domain is being built. */
-  p2m: P2mList;
-  /** Frames taken from the allocator for a domain that will grow. */
-  held: Uint32Array;
-  /** Pages that were lost between two hypervisors, by reason. */
-  readonly refused: Readonly<ReasonCounts>;
-}
-
-/** A domain that was left, with a number for its disk. */
-export interface TakenUp extends LeftDomain {
-  readonly disk: BoundDevice;
-  /** Why nothing that is known of its disk's blocks is believed: `otherDisk`, `diskChanged`; else `ok`. */
-  readonly distrust: ReasonCode;
-}
-
 const NO_NUMBER = failed(`ENOMEM: all ${DEVICE_NUMBERS} numbers of block devices are in use`);
-
-export const NO_FRAMES = new Uint32Array(0);
-/** Of a domain that has no frames, or none yet. */
-export const NO_PAGES = new P2mList(NO_FRAMES);
-
-/** What its random streams are named after: each boot has streams of its own. */
-export const seedNameOf = ({ seedName, boots }: DomainEntry): string => `${seedName}#${boots - 1}`;
 
 export class DomainList {
   /** @internal */
@@ -353,54 +298,19 @@ export class DomainList {
     this.#lives.delete(name);
   }
 
-  /** @internal Whether a frame is another domain's, is held or waits to be scrubbed; the set is made at the first question. */
+  /** @internal Whether a frame is another domain's, is held or waits; looked up at the first question. */
   takenByOthers(entry: DomainEntry): (mfn: Mfn) => boolean {
     let taken: Set<number> | undefined;
-    return (mfn) => {
-      if (taken === undefined) {
-        taken = new Set(entry.held);
-        for (const n of this.hypervisor.scrubber.frames) taken.add(n);
-        for (const { p2m } of this.#left.values()) for (const n of p2m.frames()) taken.add(n);
-        for (const other of this.#entries.values())
-          if (other !== entry) for (const list of [other.p2m.frames(), other.held]) for (const n of list) taken.add(n);
-      }
-      return taken.has(mfn);
-    };
+    return (mfn) => (taken ??= framesOfOthers(this.#owners(), entry)).has(mfn);
   }
 
-  /**
-   * Everything that must hold of all frames, when no domain is being built or taken down: each has one owner; P2M list,
-   * owner and pfn agree; free frames are free in every book. Goes through all of memory: for tests.
-   * @throws InvariantViolation
-   * @internal
-   */
+  /** @internal What must hold of all frames (frame-books.ts). For tests. @throws InvariantViolation */
   checkInvariants(): void {
-    const { frames, allocator, map, scrubber } = this.hypervisor;
-    allocator.checkInvariants();
-    const seen = new Uint8Array(map.frameCount);
-    for (const mfn of scrubber.frames) {
-      assert(seen[mfn] === 0, 'a frame is on the scrub list once');
-      seen[mfn] = 1;
-      assert(frames.ownerOf(Mfn(mfn)) === OWNER_HYPERVISOR, 'a frame on the scrub list is the hypervisor’s');
-    }
-    const left = [...this.#left.values()].map(({ record: { domid }, p2m }) => ({ domid, p2m }));
-    for (const { domid, p2m } of [...this.#entries.values(), ...left]) {
-      for (let pfn = 0; pfn < p2m.length; pfn++) {
-        const mfn = Mfn(p2m.at(pfn));
-        if (mfn === NO_FRAME) continue;
-        assert(mfn >= map.firstDomainMfn && mfn < map.frameCount, 'a domain has frames for domains only');
-        assert(seen[mfn] === 0, 'a frame is one page of one domain');
-        seen[mfn] = 1;
-        assert(frames.ownerOf(mfn) === ownerOfDomain(domid), 'P2M list and owner agree');
-        assert(frames.pfnOf(mfn) === pfn, 'P2M list and M2P agree');
-      }
-    }
-    for (let mfn = 0; mfn < map.frameCount; mfn++) {
-      frames.checkRecord(Mfn(mfn));
-      if (mfn < map.firstDomainMfn) continue;
-      assert(allocator.isFree(Mfn(mfn)) === (seen[mfn] === 0), 'a frame is free, of a domain, or waits');
-      assert(seen[mfn] === 1 || frames.ownerOf(Mfn(mfn)) === 0, 'a free frame has no owner');
-    }
+    checkBooks(this.#owners());
+  }
+
+  #owners(): Owners {
+    return { hypervisor: this.hypervisor, entries: [...this.#entries.values()], left: [...this.#left.values()] };
   }
 
   /** Undefined when all domain records are in use. */

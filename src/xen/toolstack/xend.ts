@@ -18,8 +18,8 @@ import type { Hypervisor } from '../core/hypervisor.ts';
 import { endOf, type Outcome } from '../domain/lifecycle.ts';
 import { ShutdownReason } from '../public/environment.ts';
 import { Virq } from '../public/event-channel.ts';
-import type { DomainConfig } from './domain-list.ts';
-import { checkConfig, checkDomain, type ShutdownRequest, type Toolstack } from './toolstack.ts';
+import { checkConfig, type DomainConfig } from './domain-entry.ts';
+import { checkDomain, type ShutdownRequest, type Toolstack } from './toolstack.ts';
 
 /** MINIMUM_RESTART_TIME and SHUTDOWN_TIMEOUT of XendDomainInfo.py. */
 const MINIMUM_RESTART_NS = 20e9;

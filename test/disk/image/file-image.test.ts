@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../../src/base/argument-error.ts';
-import { UserError } from '../../../src/base/user-error.ts';
+import { InputError } from '../../../src/base/input-error.ts';
 import { FileImage } from '../../../src/disk/image/file-image.ts';
 import { inTemporaryDirectory, run } from '../../support/e2fsprogs.ts';
 import { property } from '../../support/property.ts';
@@ -51,17 +51,17 @@ describe('FileImage', () => {
       image.write(4999, Uint8Array.of(9), 0, 1);
       image.close();
       expect(readFileSync(path)).toEqual(Buffer.concat([Buffer.alloc(4999), Buffer.of(9)]));
-      expect(() => FileImage.create(path, 1)).toThrow(new UserError(`${path}: exists already`));
+      expect(() => FileImage.create(path, 1)).toThrow(new InputError(`${path}: exists already`));
     });
   });
 
   it('says in one line why a file is no image', () => {
     inTemporaryDirectory((dir) => {
-      expect(() => FileImage.open(join(dir, 'none'))).toThrow(new UserError(`${join(dir, 'none')}: no such file`));
-      expect(() => FileImage.open(dir)).toThrow(new UserError(`${dir}: is a directory`));
+      expect(() => FileImage.open(join(dir, 'none'))).toThrow(new InputError(`${join(dir, 'none')}: no such file`));
+      expect(() => FileImage.open(dir)).toThrow(new InputError(`${dir}: is a directory`));
       const pipe = join(dir, 'pipe');
       run('mkfifo', pipe);
-      expect(() => FileImage.open(pipe)).toThrow(new UserError(`${pipe}: not a regular file`));
+      expect(() => FileImage.open(pipe)).toThrow(new InputError(`${pipe}: not a regular file`));
     });
   });
 
@@ -71,7 +71,7 @@ describe('FileImage', () => {
       writeFileSync(path, ORIGINAL);
       const image = FileImage.open(path);
       truncateSync(path, 4096);
-      const expected = new UserError(`${path}: became shorter while it was in use`);
+      const expected = new InputError(`${path}: became shorter while it was in use`);
       expect(() => image.read(4000, Buffer.alloc(200), 0, 200)).toThrow(expected);
       image.close();
     });

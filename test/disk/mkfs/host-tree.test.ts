@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../../src/base/user-error.ts';
+import { InputError } from '../../../src/base/input-error.ts';
 import { EXT2_MAX_FILE_BLOCKS } from '../../../src/format/ext2.ts';
 import { HostListing, readHostTree } from '../../../src/disk/mkfs/host-tree.ts';
 import { MemoryImage } from '../../../src/disk/image/memory-image.ts';
@@ -63,8 +63,8 @@ describe('readHostTree', () => {
     inTemporaryDirectory((dir) => {
       const path = join(dir, 'file');
       writeFileSync(path, '');
-      expect(() => readHostTree(path)).toThrow(new UserError(`${path}: not a directory`));
-      expect(() => readHostTree(join(dir, 'none'))).toThrow(new UserError(`cannot open ${dir}/none: no such file`));
+      expect(() => readHostTree(path)).toThrow(new InputError(`${path}: not a directory`));
+      expect(() => readHostTree(join(dir, 'none'))).toThrow(new InputError(`cannot open ${dir}/none: no such file`));
     });
   });
 
@@ -104,7 +104,7 @@ describe('readHostTree', () => {
         for (const file of [path, other]) utimesSync(file, 5, 5);
         const plan = planExt2(readHostTree(dir));
         change();
-        expect(() => writeExt2(plan, new MemoryImage(plan.sizeBytes))).toThrow(new UserError(message));
+        expect(() => writeExt2(plan, new MemoryImage(plan.sizeBytes))).toThrow(new InputError(message));
       }
     });
   });
@@ -160,7 +160,7 @@ describe('readHostTree', () => {
       expect(new HostListing(dir, Infinity, false, 5).bytes).toBe(4);
       for (const most of [4, 2, 0])
         expect(() => new HostListing(dir, Infinity, false, most)).toThrow(
-          new UserError(`${dir}: more than ${most} names`),
+          new InputError(`${dir}: more than ${most} names`),
         );
     });
   });

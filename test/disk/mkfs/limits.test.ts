@@ -1,6 +1,6 @@
 // Bounds of mkfs, each with the last value that is allowed and the first that is not.
 import { describe, expect, it } from 'vitest';
-import { UserError } from '../../../src/base/index.ts';
+import { InputError } from '../../../src/base/index.ts';
 import { checkGroupDescriptor, checkSuperblock, descriptorBlock, GROUP_DESCRIPTOR } from '../../../src/format/ext2.ts';
 import { MemoryImage } from '../../../src/disk/image/memory-image.ts';
 import { type Ext2Options, planExt2, writeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
@@ -16,7 +16,7 @@ function outcome(act: () => unknown): string {
     act();
     return 'ok';
   } catch (error) {
-    if (error instanceof UserError) return error.message;
+    if (error instanceof InputError) return error.message;
     throw error;
   }
 }
@@ -98,8 +98,9 @@ describe('groups', () => {
     writeExt2(plan, image);
     const superblock = Buffer.alloc(1024);
     image.read(1024, superblock, 0, 1024);
-    const geometry = checkSuperblock(superblock, image.size);
-    if ('refused' in geometry) throw new Error(geometry.refused);
+    const checked = checkSuperblock(superblock, image.size);
+    if (!checked.ok) throw new Error(checked.reason);
+    const geometry = checked.value;
     expect([geometry.groupCount, geometry.descriptorBlocks]).toEqual([groups, descriptorBlocks]);
     const block = Buffer.alloc(BLOCK);
     for (let group = 0; group < groups; group++) {

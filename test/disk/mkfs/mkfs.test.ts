@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { getField } from '../../../src/base/layout.ts';
-import { UserError } from '../../../src/base/user-error.ts';
+import { InputError } from '../../../src/base/input-error.ts';
 import {
   checkGroupDescriptor,
   checkSuperblock,
@@ -120,8 +120,9 @@ function mustBeSame(left: DirectoryNode, right: DirectoryNode, path = ''): void 
 function geometryOf(image: ImageStore): Ext2Geometry {
   const superblock = Buffer.alloc(1024);
   image.read(1024, superblock, 0, 1024);
-  const geometry = checkSuperblock(superblock, image.size);
-  if ('refused' in geometry) throw new Error(geometry.refused);
+  const checked = checkSuperblock(superblock, image.size);
+  if (!checked.ok) throw new Error(checked.reason);
+  const geometry = checked.value;
   const descriptors = Buffer.alloc(geometry.descriptorBlocks * BLOCK);
   image.read(BLOCK, descriptors, 0, descriptors.length);
   for (let group = 0; group < geometry.groupCount; group++)
@@ -350,11 +351,11 @@ describe('makeExt2', () => {
     try {
       planExt2(from, { size: 1 << 20 });
     } catch (error) {
-      const match = /^size: 1,048,576 bytes are too few, the files need (\d+)$/.exec((error as UserError).message);
+      const match = /^size: 1,048,576 bytes are too few, the files need (\d+)$/.exec((error as InputError).message);
       least = Number(match?.[1]);
     }
     expect(planExt2(from, { size: least }).sizeBytes).toBe(least);
-    expect(() => planExt2(from, { size: least - 1 })).toThrow(UserError);
+    expect(() => planExt2(from, { size: least - 1 })).toThrow(InputError);
   });
 
   it('is sparse in memory', () => {
@@ -370,7 +371,7 @@ describe('makeExt2', () => {
     [{ label: 'seventeen bytes !' }, 'label: expected at most 16 bytes, got 17'],
     [{ timeSeconds: 0.5 }, 'timeSeconds: expected 0 to 2147483647, got 0.5'],
   ])('refuses %o', (options, message) => {
-    expect(() => planExt2(tree(directory([])), options)).toThrow(new UserError(message));
+    expect(() => planExt2(tree(directory([])), options)).toThrow(new InputError(message));
   });
 
   it('refuses a tree that ext2 cannot hold', () => {
@@ -381,7 +382,7 @@ describe('makeExt2', () => {
         ['b', below],
       ]),
     );
-    expect(() => planExt2(twice)).toThrow(new UserError('/b: a directory cannot have two names'));
+    expect(() => planExt2(twice)).toThrow(new InputError('/b: a directory cannot have two names'));
     const one = file('');
     const links = tree(directory(Array.from({ length: 32_001 }, (_, i) => [`${i}`, one])));
     expect(() => planExt2(links)).toThrow(/^\/\d+: ext2 allows 32000 links, not more$/);
@@ -397,15 +398,15 @@ describe('the builders', () => {
   it('refuse names and targets that cannot be', () => {
     const one = file('');
     for (const bad of ['', '.', '..', 'a/b', 'a\0b', 'x'.repeat(256)])
-      expect(() => directory([[bad, one]])).toThrow(UserError);
+      expect(() => directory([[bad, one]])).toThrow(InputError);
     expect(() =>
       directory([
         ['a', one],
         ['a', one],
       ]),
-    ).toThrow(new UserError('name "a" occurs twice in one directory'));
-    for (const bad of ['', 'a\0', 'x'.repeat(4096)]) expect(() => symlink(bad)).toThrow(UserError);
-    expect(() => sparse(10, [[9, new Uint8Array(2)]])).toThrow(UserError);
+    ).toThrow(new InputError('name "a" occurs twice in one directory'));
+    for (const bad of ['', 'a\0', 'x'.repeat(4096)]) expect(() => symlink(bad)).toThrow(InputError);
+    expect(() => sparse(10, [[9, new Uint8Array(2)]])).toThrow(InputError);
   });
 
   property(

@@ -71,7 +71,7 @@ describe('a balloon', () => {
   it('has a target of whole pages, and of no more than the domain was built with', () => {
     const machine = vmmMachine(1);
     run(machine, machine.start());
-    expect(() => setTarget(machine, 4095)).toThrow('memory: 4,095 bytes are not whole pages');
+    expect(() => setTarget(machine, 4095)).toThrow('memoryBytes: 4,095 bytes are not whole pages');
     expect(() => setTarget(machine, 0)).toThrow('are not whole pages');
     expect(() => setTarget(machine, BUILT + PAGE_SIZE)).toThrow('are more than the');
     machine.hypervisor.xenstore.write(`/local/domain/${machine.guests.get('guest0')!.domain.domid}/memory/target`, 'x');
@@ -104,8 +104,8 @@ describe('a balloon', () => {
         run(machine, wait(0.002));
         if (then === 'warm-vm') expect(run(machine, machine.warmVmReboot()).lost).toEqual([]);
         else if (then === 'migrate') {
-          expect(run(machine, machine.migrateGuest('guest0', machine.neighbour))).toHaveProperty('bytes');
-          expect(run(machine, machine.neighbour.migrateGuest('guest0', machine))).toHaveProperty('bytes');
+          expect(run(machine, machine.migrateGuest('guest0', machine.neighbour))).toHaveProperty('value.bytes');
+          expect(run(machine, machine.neighbour.migrateGuest('guest0', machine))).toHaveProperty('value.bytes');
         }
         run(machine, task.join());
         if (then === 'restart') {

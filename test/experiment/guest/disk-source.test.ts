@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { printable, putField, UserError } from '../../../src/base/index.ts';
+import { InputError, printable, putField, UserError } from '../../../src/base/index.ts';
 import { main } from '../../../src/cli/commands.ts';
 import { reboot } from '../../../src/cli/reboot.ts';
 import type { MemoryImage } from '../../../src/disk/image/memory-image.ts';
@@ -107,7 +107,7 @@ describe('a directory', () => {
       // Nothing of the file is in memory: when it is gone, so are its bytes.
       writeFileSync(`${dir}/a`, 'changed');
       expect(() => disk.image.read(block * 4096, seen, 0, 2)).toThrow(
-        new UserError(`${dir}/a: changed while it was in use: stop what writes to it, or name a copy of the directory`),
+        new InputError(`${dir}/a: changed while it was in use: stop what writes to it, or name a copy of the directory`),
       );
     });
   });

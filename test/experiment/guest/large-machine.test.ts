@@ -1,6 +1,6 @@
 // A machine of 16 GiB whose guests lie above the first 4 GiB: whatever a guest goes through, each of its bytes is what it was.
 import { describe, expect, it } from 'vitest';
-import { Mfn, Pfn, UserError } from '../../../src/base/index.ts';
+import { ArgumentError, Mfn, Pfn } from '../../../src/base/index.ts';
 import type { VmmMachine } from '../../../src/experiment/vmm/machine.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
 import {
@@ -91,7 +91,7 @@ describe('a machine of 16 GiB', () => {
 
   it('and a page is more than x86_32 can have', () => {
     expect(() => vmmMachine(1, { arch: 'x86_32', memory: new MachineMemory(16 * GIB + 4096) })).toThrow(
-      new UserError('memory: a machine of 17179873280 bytes is more than x86_32 can have, 17179869184'),
+      new ArgumentError('memory: a machine of 17179873280 bytes is more than x86_32 can have, 17179869184'),
     );
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { counted, grouped, Mfn, PAGE_SIZE, UserError } from '../../../src/base/index.ts';
+import { counted, grouped, Mfn, InputError, PAGE_SIZE, UserError } from '../../../src/base/index.ts';
 import { loadMemory, saveMemory } from '../../../src/experiment/guest/memory-dump.ts';
 import { replaceFile } from '../../../src/experiment/guest/output-file.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
@@ -68,9 +68,9 @@ describe('a memory dump', () => {
 
   it('that is missing, or a directory, is refused in one line', () => {
     expect(() => loadMemory(join(dir, 'nowhere'))).toThrow(
-      new UserError(`cannot read ${join(dir, 'nowhere')}: no such file`),
+      new InputError(`cannot read ${join(dir, 'nowhere')}: no such file`),
     );
-    expect(() => loadMemory(dir)).toThrow(new UserError(`cannot read ${dir}: is a directory`));
+    expect(() => loadMemory(dir)).toThrow(new InputError(`cannot read ${dir}: is a directory`));
   });
 
   it('larger than any machine is refused before it is read, and so is what is no file', () => {
@@ -88,15 +88,15 @@ describe('a memory dump', () => {
     expect(() => loadMemory(path)).toThrow(/: 1,099,511,627,776 bytes are too many for a dump/);
     rmSync(path);
     run('mkfifo', path);
-    expect(() => loadMemory(path)).toThrow(new UserError(`cannot read ${path}: not a regular file`));
+    expect(() => loadMemory(path)).toThrow(new InputError(`cannot read ${path}: not a regular file`));
     rmSync(path);
-    expect(() => loadMemory('/dev/zero')).toThrow(new UserError('cannot read /dev/zero: not a regular file'));
+    expect(() => loadMemory('/dev/zero')).toThrow(new InputError('cannot read /dev/zero: not a regular file'));
   });
 
   it('cannot be written where there is no directory', () => {
     const path = join(dir, 'nowhere', 'memory.img');
     expect(() => saveMemory(new MachineMemory(PAGE_SIZE), path)).toThrow(
-      new UserError(`cannot write ${path}: no such file`),
+      new InputError(`cannot write ${path}: no such file`),
     );
   });
 });

@@ -202,7 +202,8 @@ describe.each(ARCHS)('on %s, cut after each store', (arch) => {
     },
     change,
     read: (memory) => {
-      for (const each of neighbours) expect(parseDomainRecord(memory, map, each.domid)).toEqual({ value: each });
+      for (const each of neighbours)
+        expect(parseDomainRecord(memory, map, each.domid)).toEqual({ ok: true, value: each });
       return parseDomainRecord(memory, map, A.domid) ?? err('none');
     },
   });

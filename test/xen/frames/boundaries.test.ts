@@ -1,7 +1,7 @@
 /** The last of each kind and the one behind it: pages of a guest, frames of the machine, entries of a list, blocks of a file. */
 
 import { describe, expect, it } from 'vitest';
-import { ARCHS, type Arch, FRAME_NUMBER_BYTES, Mfn, PAGE_SIZE, Pfn, UserError } from '../../../src/base/index.ts';
+import { ArgumentError, ARCHS, type Arch, FRAME_NUMBER_BYTES, Mfn, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
 import { BlkifOp, BlkifStatus, Reason, restoreDomain, saveDomain, ShutdownReason } from '../../../src/xen/index.ts';
 import { planMemory } from '../../../src/xen/records/layouts.ts';
@@ -152,7 +152,7 @@ describe('the frames of the machine', () => {
 
   it('are a guest with the least memory, and not with a page less', () => {
     const machine = bootMachine();
-    expect(() => startGuest(machine, 'small', LEAST_PAGES - 1)).toThrow(UserError);
+    expect(() => startGuest(machine, 'small', LEAST_PAGES - 1)).toThrow(ArgumentError);
     expect(startGuest(machine, 'least', LEAST_PAGES).domain.nrPages).toBe(LEAST_PAGES);
   });
 });
@@ -194,14 +194,14 @@ describe.each(ARCHS)('on %s, a save file', (arch: Arch) => {
     // Sooner than it is known how many it takes: while it is written its guest stands still.
     const blocks = saveFileBytes(LEAST_PAGES * PAGE_SIZE, arch) / PAGE_SIZE;
     const { outcome, last, machine, file } = savedTo(blocks);
-    expect(outcome).toHaveProperty('bytes', (last + 1) * PAGE_SIZE);
+    expect(outcome).toHaveProperty('value.bytes', (last + 1) * PAGE_SIZE);
     expect(last).toBeLessThan(blocks);
     expect(last).toBeGreaterThan(LEAST_PAGES);
     const restored = machine.simulation.runProcess(
       'restore',
       restoreDomain(machine, file, { device: machine.disk, vouch: false }),
     );
-    expect(restored).toHaveProperty('domain');
+    expect(restored).toHaveProperty('value.domain');
     const short = savedTo(blocks - 1);
     expect(short.outcome).toHaveProperty('reason.why', 'the file is too small');
     expect(short.last).toBe(-1);

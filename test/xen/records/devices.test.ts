@@ -106,7 +106,7 @@ describe('a number', () => {
     expect(hypervisor.allocator.freeCount).toBe(free);
     toolstack.list.checkInvariants();
     hypervisor.releaseDevice(bound[7]!);
-    expect(create()).toMatchObject({ domain: { disk: { number: 7 } } });
+    expect(create()).toMatchObject({ value: { disk: { number: 7 } } });
   });
 
   it('that is used again vouches for nothing old', () => {

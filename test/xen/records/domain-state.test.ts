@@ -82,9 +82,9 @@ describe('domain state', () => {
       const map = planMemory(FRAMES, arch)!;
       const memory = new MachineMemory(FRAMES * PAGE_SIZE);
       writeDomainState(memory, map, state);
-      expect(parseDomainState(memory, map, state.domid)).toEqual({ value: state });
+      expect(parseDomainState(memory, map, state.domid)).toEqual({ ok: true, value: state });
       eraseDomainState(memory, map, state.domid);
-      expect(parseDomainState(memory, map, state.domid)).toEqual({ problem: 'bad magic' });
+      expect(parseDomainState(memory, map, state.domid)).toEqual({ ok: false, reason: 'bad magic' });
     },
   );
 
@@ -106,7 +106,7 @@ describe('domain state', () => {
       const layout = DOMAIN_STATE.x86_64;
       bytes[layout.offset[name] + 4] = 1;
       seal(layout, bytes, STATE_MAGIC, STATE_VERSION);
-      expect(decodeDomainState(bytes, 'x86_64')).toEqual({ problem: `${name} has more than 32 bits` });
+      expect(decodeDomainState(bytes, 'x86_64')).toEqual({ ok: false, reason: `${name} has more than 32 bits` });
     }
   });
 
@@ -118,6 +118,6 @@ describe('domain state', () => {
   it('in the slot of another domain is a problem', () => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
     writeDomainState(memory, { ...map, stateMfn: (map.stateMfn + 2) as never }, STATE);
-    expect(parseDomainState(memory, map, DomId(4))).toEqual({ problem: 'state of another domain' });
+    expect(parseDomainState(memory, map, DomId(4))).toEqual({ ok: false, reason: 'state of another domain' });
   });
 });

@@ -44,7 +44,7 @@ describe('handover record', () => {
 
   it('is consumed once, and is nothing when erased', () => {
     const memory = written();
-    expect(consumeHandover(memory, map)).toEqual({ value: ENTRIES });
+    expect(consumeHandover(memory, map)).toEqual({ ok: true, value: ENTRIES });
     expect(consumeHandover(memory, map)).toHaveProperty('reason');
     eraseHandover(memory, map);
     expect(consumeHandover(memory, map)).toEqual({ ok: false, reason: 'none' });

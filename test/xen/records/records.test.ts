@@ -59,8 +59,8 @@ describe('root record', () => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
     writeRoot(memory, mapOf[arch]);
     expect(hex(memory, 0, 0, ROOT_RECORD[arch].size)).toBe(golden);
-    expect(parseRoot(memory)).toEqual({ value: mapOf[arch] });
-    expect(parseRoot(memory, arch)).toEqual({ value: mapOf[arch] });
+    expect(parseRoot(memory)).toEqual({ ok: true, value: mapOf[arch] });
+    expect(parseRoot(memory, arch)).toEqual({ ok: true, value: mapOf[arch] });
   });
 
   property(
@@ -79,9 +79,9 @@ describe('root record', () => {
   it('of the other architecture is a problem to a hypervisor', () => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
     writeRoot(memory, mapOf.x86_32);
-    expect(parseRoot(memory, 'x86_64')).toEqual({ problem: 'of an x86_32 hypervisor, not x86_64' });
+    expect(parseRoot(memory, 'x86_64')).toEqual({ ok: false, reason: 'of an x86_32 hypervisor, not x86_64' });
     writeRoot(memory, mapOf.x86_64);
-    expect(parseRoot(memory, 'x86_32')).toEqual({ problem: 'of an x86_64 hypervisor, not x86_32' });
+    expect(parseRoot(memory, 'x86_32')).toEqual({ ok: false, reason: 'of an x86_64 hypervisor, not x86_32' });
   });
 
   it('of no architecture that there is, and a checksum that fits, is a problem', () => {
@@ -92,7 +92,7 @@ describe('root record', () => {
     putField(layout, bytes, 0, 'arch', 8);
     seal(layout, bytes, ROOT_MAGIC, ROOT_VERSION);
     memory.copyIn(ROOT_MFN, 0, bytes, 0, bytes.length);
-    expect(parseRoot(memory)).toEqual({ problem: 'unknown architecture' });
+    expect(parseRoot(memory)).toEqual({ ok: false, reason: 'unknown architecture' });
   });
 
   it('with a number of more than 32 bits, and a checksum that fits, is a problem', () => {
@@ -107,14 +107,14 @@ describe('root record', () => {
       bytes.fill(0xff, layout.offset[name] + 4, layout.offset[name] + 8);
       seal(layout, bytes, ROOT_MAGIC, ROOT_VERSION);
       memory.copyIn(ROOT_MFN, 0, bytes, 0, bytes.length);
-      expect(parseRoot(memory)).toEqual({ problem: `${name} has more than 32 bits` });
+      expect(parseRoot(memory)).toEqual({ ok: false, reason: `${name} has more than 32 bits` });
     }
   });
 
   it('of another machine is a problem', () => {
     const memory = new MachineMemory(2 * FRAMES * PAGE_SIZE);
     writeRoot(memory, map);
-    expect(parseRoot(memory)).toEqual({ problem: 'another size of memory' });
+    expect(parseRoot(memory)).toEqual({ ok: false, reason: 'another size of memory' });
   });
 
   it('of a machine that has lost memory since is good as long as the tables are there', () => {
@@ -126,7 +126,9 @@ describe('root record', () => {
       const memory = new MachineMemory(frames * PAGE_SIZE);
       writeRoot(memory, larger);
       expect(parseRoot(memory)).toEqual(
-        isGood ? { value: { ...larger, frameCount: FRAMES } } : { problem: 'another size of memory' },
+        isGood
+          ? { ok: true, value: { ...larger, frameCount: FRAMES } }
+          : { ok: false, reason: 'another size of memory' },
       );
     }
   });
@@ -152,7 +154,7 @@ describe('domain record', () => {
   ])('has the bytes of the reference page on %s', (arch, golden) => {
     const memory = written(arch);
     expect(hex(memory, mapOf[arch].domainTableMfn, at, DOMAIN_RECORD_BYTES)).toBe(golden);
-    expect(parseDomainRecord(memory, mapOf[arch], DomId(3))).toEqual({ value: RECORD });
+    expect(parseDomainRecord(memory, mapOf[arch], DomId(3))).toEqual({ ok: true, value: RECORD });
     expect(parseDomainRecord(memory, mapOf[arch], DomId(4))).toBeUndefined();
   });
 
@@ -171,7 +173,7 @@ describe('domain record', () => {
 
   it.each(['\ufeff', '\ufeffguest', 'guest\udcff'])('keeps the name %j', (name) => {
     const record = { ...RECORD, name };
-    expect(parseDomainRecord(written('x86_64', record), mapOf.x86_64, DomId(3))).toEqual({ value: record });
+    expect(parseDomainRecord(written('x86_64', record), mapOf.x86_64, DomId(3))).toEqual({ ok: true, value: record });
   });
 
   it('with a number of more than 32 bits, and a checksum that fits, is a problem', () => {
@@ -182,13 +184,13 @@ describe('domain record', () => {
       bytes[layout.offset[name] + 7] = 0x80;
       seal(layout, bytes, DOMAIN_MAGIC, DOMAIN_VERSION);
       memory.copyIn(map.domainTableMfn, at, bytes, 0, bytes.length);
-      expect(parseDomainRecord(memory, map, DomId(3))).toEqual({ problem: `${name} has more than 32 bits` });
+      expect(parseDomainRecord(memory, map, DomId(3))).toEqual({ ok: false, reason: `${name} has more than 32 bits` });
     }
   });
 
   it('is consumed once, and is nothing when erased', () => {
     const memory = written();
-    expect(consumeDomainRecord(memory, map, DomId(3))).toEqual({ value: RECORD });
+    expect(consumeDomainRecord(memory, map, DomId(3))).toEqual({ ok: true, value: RECORD });
     expect(consumeDomainRecord(memory, map, DomId(3))).toHaveProperty('reason');
     eraseDomainRecord(memory, map, DomId(3));
     expect(parseDomainRecord(memory, map, DomId(3))).toBeUndefined();
@@ -203,7 +205,7 @@ describe('domain record', () => {
       0,
       DOMAIN_RECORD_BYTES,
     );
-    expect(parseDomainRecord(memory, map, DomId(0))).toEqual({ problem: 'record of another domain' });
+    expect(parseDomainRecord(memory, map, DomId(0))).toEqual({ ok: false, reason: 'record of another domain' });
   });
 });
 

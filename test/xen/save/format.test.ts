@@ -77,7 +77,7 @@ describe('the header of a save file', () => {
     expect(hex(block.subarray(0, offset.cmdLine + 16))).toBe(golden);
     expect(hex(block.subarray(offset.storeIdentity, offset.reserved))).toBe(STORE_BYTES);
     expect(hex(block.subarray(offset.checksum, size))).toBe(checksum);
-    expect(decodeSaveHeader(block, arch)).toEqual({ value: header });
+    expect(decodeSaveHeader(block, arch)).toEqual({ ok: true, value: header });
   });
 
   property(
@@ -114,7 +114,7 @@ describe('the header of a save file', () => {
       const block = encodeSaveHeader(HEADER);
       block[at] = 1;
       seal(layout, block, SAVE_MAGIC, SAVE_VERSION);
-      expect(decodeSaveHeader(block, 'x86_64')).toEqual({ problem });
+      expect(decodeSaveHeader(block, 'x86_64')).toEqual({ ok: false, reason: problem });
     }
   });
 

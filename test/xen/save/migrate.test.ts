@@ -211,7 +211,7 @@ describe('a migration that fails', () => {
     suspends(guest);
     const { left } = migrate(given, guest);
     const problem = `refused: header: of an ${arch} machine, not ${targetArch}`;
-    expect(left).toMatchObject({ problem, domain: { isRunning: true } });
+    expect(left).toMatchObject({ reason: { why: problem, domain: { isRunning: true } } });
     expect(given.target.toolstack.list.entries).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  ArgumentError,
   type Arch,
   ARCHS,
   crc32c,
@@ -10,7 +11,6 @@ import {
   PAGE_SIZE,
   Pfn,
   reservedIsZero,
-  UserError,
 } from '../../../src/base/index.ts';
 import { p2mFrames } from '../../../src/xen/frames/p2m.ts';
 import { setP2mCrc } from '../../../src/xen/records/records.ts';
@@ -414,7 +414,7 @@ describe('a configuration that cannot be', () => {
       [{ cmdLine: 'x'.repeat(CMD_LINE_BYTES) }, 'cmdLine'],
       [{ cmdLine: 'rio=on\0' }, 'cmdLine'],
     ] as const) {
-      expect(create(config)).toThrow(UserError);
+      expect(create(config)).toThrow(ArgumentError);
       expect(create(config)).toThrow(new RegExp(`^${field}: [^\\n]+$`));
     }
   });

@@ -93,8 +93,9 @@ export class Ext2Super {
     const bytes = new Uint8Array(PAGE_SIZE);
     const superblockPage = yield* buffers.bread(0);
     env.memory.copyOut(superblockPage, EXT2_SUPERBLOCK_OFFSET, bytes, 0, EXT2_SUPERBLOCK_SIZE);
-    const geometry = checkSuperblock(bytes, buffers.device.pageCount * PAGE_SIZE);
-    if ('refused' in geometry) throw new ModelError('EINVAL', `ext2: ${geometry.refused}`);
+    const checked = checkSuperblock(bytes, buffers.device.pageCount * PAGE_SIZE);
+    if (!checked.ok) throw new ModelError('EINVAL', `ext2: ${checked.reason}`);
+    const geometry = checked.value;
     buffers.pin(superblockPage);
     const descriptorPages: Pfn[] = [];
     const inodeTables = new Uint32Array(geometry.groupCount);

@@ -81,9 +81,9 @@ export class JournalLog {
     const bytes = new Uint8Array(PAGE_SIZE);
     buffers.copyOut(page, 0, bytes, PAGE_SIZE);
     const superblock = checkJbdSuperblock(bytes, inode.pageCount);
-    if ('refused' in superblock) throw new ModelError('EINVAL', `ext3: ${superblock.refused}`);
+    if (!superblock.ok) throw new ModelError('EINVAL', `ext3: ${superblock.reason}`);
     buffers.pin(page);
-    return new JournalLog(memory, buffers, io, writeback, inode, place, page, superblock);
+    return new JournalLog(memory, buffers, io, writeback, inode, place, page, superblock.value);
   }
 
   /** Blocks of the ring. */

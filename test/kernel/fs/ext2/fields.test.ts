@@ -123,8 +123,10 @@ describe('the superblock', () => {
       const bytes = Buffer.from(superblock);
       putField(SUPERBLOCK, bytes, 0, field, (getField(SUPERBLOCK, bytes, 0, field) | bit) >>> 0);
       const result = checkSuperblock(bytes, image.size);
-      if ('refused' in result) return result.refused;
-      return result.readOnlyFeatures.length === 0 ? 'mounted' : `read-only: ${result.readOnlyFeatures.join()}`;
+      if (!result.ok) return result.reason;
+      return result.value.readOnlyFeatures.length === 0
+        ? 'mounted'
+        : `read-only: ${result.value.readOnlyFeatures.join()}`;
     };
     const bits = Array.from({ length: 32 }, (_, i) => 2 ** i);
     const nameOf = (table: object, bit: number): string =>
@@ -171,8 +173,9 @@ describe.each([
     // So that large_file has to be set.
     const roCompat = 1024 + SUPERBLOCK.offset.s_feature_ro_compat;
     image.write(roCompat, Uint8Array.of(EXT2_RO_COMPAT.sparse_super, 0, 0, 0), 0, 4);
-    const geometry = checkSuperblock(bytesAt(image, 1024, 1024), image.size);
-    if ('refused' in geometry) throw new Error(geometry.refused);
+    const checked = checkSuperblock(bytesAt(image, 1024, 1024), image.size);
+    if (!checked.ok) throw new Error(checked.reason);
+    const geometry = checked.value;
     const table = bytesAt(image, 4096 + GROUP_DESCRIPTOR.offset.bg_inode_table, 4).readUInt32LE(0) * 4096;
     const first = new FakeMachine({ image });
     const reader = first.run(first.boot()).syscalls;
