@@ -104,7 +104,7 @@ export class FrameTable {
 
   /**
    * Clears the table, but for frames that another hypervisor left, and takes the frames below `map.firstDomainMfn` for the
-   * hypervisor. What was left is in no index until it is adopted.
+   * hypervisor. What was left is in no index, and counts as not protected, until it is adopted.
    */
   constructor(
     memory: MachineMemory,
@@ -118,8 +118,7 @@ export class FrameTable {
     this.#words = memory.words(map.tableMfn, map.tableFrames);
     this.#protected = new Uint32Array(Math.ceil(map.plannedFrames / 32));
     for (let mfn = 0; mfn < map.plannedFrames; mfn++)
-      if (isLeft(Mfn(mfn))) this.#noteProtection(mfn, this.#words[mfn * RECORD_WORDS]!);
-      else this.#words.fill(0, mfn * RECORD_WORDS, (mfn + 1) * RECORD_WORDS);
+      if (!isLeft(Mfn(mfn))) this.#words.fill(0, mfn * RECORD_WORDS, (mfn + 1) * RECORD_WORDS);
     memory.touch(map.tableMfn, map.tableFrames);
     this.#links = new Int32Array(2 * map.frameCount);
     this.#blocks = new FrameIndex(this.#links, 0, BLOCK_LOAD_BITS);
@@ -271,6 +270,7 @@ export class FrameTable {
       this.assign(mfn, owner, pfn, device);
       return Reason.corruptRecord;
     }
+    this.#noteProtection(mfn, state);
     const provenance = (state & S_PROVENANCE) as Provenance;
     if (provenance === Provenance.reading || provenance === Provenance.writing) this.#clearProvenance(at, state);
     if (this.#indexName(mfn)) return Reason.ok;
