@@ -18,6 +18,7 @@ export * from './guest/result.ts';
 export * from './guest/testbed.ts';
 export * from './vmm/experiment.ts';
 export { VmmClients, type ClientView, type ServedFile } from './vmm/clients.ts';
+export { WebServers } from './vmm/web-servers.ts';
 export * from './vmm/machine.ts';
 export { rebootHypervisor } from './vmm/reboot.ts';
 export * from './vmm/result.ts';

@@ -68,6 +68,8 @@ export interface VmmMachineOptions {
   readonly guestMemory: number;
   readonly cmdLine: string;
   readonly protections?: Partial<Protections>;
+  /** What each guest starts when it has booted; nothing by default. */
+  readonly services?: GuestServices;
   /** Told of every page that a guest takes over from the one before it. */
   readonly onReuse?: (guest: GuestPlace, ...reuse: Parameters<ReuseObserver>) => void;
   /** Kernel image pages of a guest; as the hypervisor has them unless told. */
@@ -84,6 +86,14 @@ export interface GuestPlace {
 /** A guest, as its owner sees it. */
 export interface VmmGuest extends GuestPlace {
   kernel: Kernel;
+}
+
+/** Programs that run in every guest. */
+export interface GuestServices {
+  /** A guest has booted. */
+  start(guest: VmmGuest): void;
+  /** The guest of this name is about to be shut down. */
+  stop(name: string): void;
 }
 
 /** What the next hypervisor made of what it found. */
@@ -130,8 +140,8 @@ export class VmmMachine {
   readonly #adapter: Nic;
   /** The adapter at this end of the cable to the other machine, over which guests go. */
   #cable: Nic | undefined;
-  /** Called for every guest that has booted. */
-  onBoot: (guest: VmmGuest) => void = () => undefined;
+  /** @internal What each guest starts when it has booted; undefined: nothing. */
+  readonly services: GuestServices | undefined;
   readonly #options: VmmMachineOptions;
   /** The drive as this machine reaches it. */
   readonly #port: Drive | DrivePort;
@@ -153,6 +163,7 @@ export class VmmMachine {
     checkArgument(Array.isArray(partitions), 'partitions', 'expected a list');
     checkArgument(typeof cmdLine === 'string', 'cmdLine', 'expected text');
     this.#options = options;
+    this.services = options.services;
     this.memory = memory;
     this.simulation = beside?.simulation ?? new Simulation(seed);
     this.drive =
@@ -237,7 +248,7 @@ export class VmmMachine {
     const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, (...reuse) => onReuse?.(place, ...reuse));
     const guest: VmmGuest = Object.assign(place, { kernel });
     this.guests.set(config.name, guest);
-    this.onBoot(guest);
+    this.services?.start(guest);
     return guest;
   }
 
