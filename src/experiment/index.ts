@@ -15,6 +15,7 @@ export type { PageVerdicts } from './judge/page-judge.ts';
 export * from './guest/progress.ts';
 export * from './guest/reboot.ts';
 export * from './guest/result.ts';
+export * from './guest/host.ts';
 export * from './guest/testbed.ts';
 export * from './vmm/experiment.ts';
 export { VmmClients, type ClientView, type ServedFile } from './vmm/clients.ts';

@@ -35,7 +35,7 @@ import { Verifier, VerifierRecord } from '../judge/verifier.ts';
 import { archOf, PROFILE } from '../guest/profiles.ts';
 import type { ProgressListener } from '../guest/progress.ts';
 import { checkCommonOptions, type DiskName, type ProfileName } from '../guest/result.ts';
-import { machineMemoryFor } from '../guest/testbed.ts';
+import { machineMemoryFor } from '../guest/host.ts';
 import { VmmClients } from './clients.ts';
 import { WebServers } from './web-servers.ts';
 import { VmmMachine, type VmmGuest } from './machine.ts';
