@@ -8,11 +8,19 @@
  * frozen and go on.
  */
 
-import { ArgumentError, checkArgument, checkFunction, checkList, checkOneOf } from '../../base/argument-error.ts';
+import {
+  ArgumentError,
+  checkArgument,
+  checkFunction,
+  checkList,
+  checkObject,
+  checkOneOf,
+} from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
 import { xenMac } from '../../base/ethernet.ts';
 import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../../base/units.ts';
-import type { Drive, DrivePort } from '../../disk/drive/drive.ts';
+import type { Drive } from '../../disk/drive/drive.ts';
+import type { DrivePort } from '../../disk/drive/drive-port.ts';
 import { Partition } from '../../disk/drive/partition.ts';
 import { Kernel, type ReuseObserver } from '../../kernel/index.ts';
 import { Host, type HostOptions } from '../guest/host.ts';
@@ -116,6 +124,7 @@ export class VmmMachine extends Host {
    * @throws ArgumentError for options that are missing or of another kind; UserError when the memory is too small
    */
   constructor(options: VmmMachineOptions, beside?: VmmMachine) {
+    checkObject('options', options);
     if (beside !== undefined) checkArgument(beside instanceof VmmMachine, 'beside', 'expected a VmmMachine');
     super({ identity: 'machine room', ...options }, undefined, beside);
     const { memory, partitions, guestMemory, cmdLine } = options;
