@@ -35,7 +35,7 @@ import {
 } from '../xen/public/index.ts';
 import { BlockFront } from './block/blkfront.ts';
 import { Balloon } from './cache/balloon.ts';
-import { BlockQueue } from './block/block-queue.ts';
+import { BlockQueue, PendingRequests } from './block/block-queue.ts';
 import { CacheMap, type ReuseObserver } from './cache/cache-map.ts';
 import { parseCommandLine } from './command-line.ts';
 import type { KernelCosts } from './costs.ts';
@@ -53,7 +53,9 @@ import { GrantTable } from './xen/gnttab.ts';
 import { NO_PAGE, PG } from './mm/mem-map.ts';
 import { MemoryManagement } from './mm/mm.ts';
 import { MemoryMaps } from './file/mmap.ts';
-import { NETFRONT_PAGES, NetFront } from './net/netfront.ts';
+import { dividePages, NETFRONT_PAGES } from './net/frame-buffers.ts';
+import { NetFront } from './net/netfront.ts';
+import { NetTransmitter } from './net/net-tx.ts';
 import { PathWalker } from './file/namei.ts';
 import { PageIo } from './cache/page-io.ts';
 import { DirtyLimits } from './cache/page-writeback.ts';
@@ -168,24 +170,24 @@ export class Kernel {
     const cacheMap = new CacheMap(env.hypercalls, onReuse);
     const mm = new MemoryManagement(parameters.nrPages, cacheMap, cacheMap);
     const kernelPages = initMemory(env, mm, cacheMap, parameters);
-    const queue = new BlockQueue(env);
+    const ring = reservePage(mm, 'no page is free for the block ring');
+    const events = new EventChannels(env, Pfn(parameters.sharedInfoPfn));
+    const grants = new GrantTable(env, Pfn(parameters.grantTablePfn));
+    const pending = new PendingRequests();
+    const front = new BlockFront(env, events, grants, ring, costs.interruptNs, pending.dispatchTo);
+    yield* front.connect();
+    const queue = new BlockQueue(env, pending, front);
     const io = new PageIo(env, costs, mm, cacheMap, queue);
     const writeback = new Writeback(env, costs, mm, io, queue);
     const limits = new DirtyLimits(env, mm, queue, writeback);
     io.nap = (pages) => limits.nap(pages);
-    const ring = reservePage(mm, 'no page is free for the block ring');
-    const events = new EventChannels(env, Pfn(parameters.sharedInfoPfn));
-    const grants = new GrantTable(env, Pfn(parameters.grantTablePfn));
-    const front = new BlockFront(env, events, grants, ring, costs.interruptNs, queue.dispatch);
-    yield* front.connect();
-    queue.attach(front);
     const suspension = new Suspension(env, costs, events, grants, kernelPages, (message) => {
       kernel.#panic = message;
       kernel.crash();
     });
     suspension.add(front);
     const network = yield* connectNetwork(env, costs, mm, events, grants);
-    if (network !== undefined) suspension.add(network);
+    if (network !== undefined) suspension.add(network.front);
     const balloon = new Balloon(env, costs, mm, io);
     env.spawn('kswapd', io.kswapd());
     limits.start();
@@ -215,7 +217,7 @@ export class Kernel {
       // Programs store through their own page tables, not through the kernel's mapping.
       maps: new MemoryMaps(environment, costs, mm, io, files, writeback, ext2),
       module: { pfn: Pfn(parameters.modulePfn), bytes: parameters.moduleBytes },
-      sockets: new Sockets(network),
+      sockets: network?.sockets ?? new Sockets(undefined),
     });
     yield* env.cpu.settle();
     yield* env.compute(Ns(costs.bootServicesNs));
@@ -389,14 +391,17 @@ function* connectNetwork(
   mm: MemoryManagement,
   events: EventChannels,
   grants: GrantTable,
-): Process<NetFront | undefined> {
+): Process<{ readonly front: NetFront; readonly sockets: Sockets } | undefined> {
   if ((yield* env.xenstore.read(`${VIF_FRONTEND}/backend`)) === undefined) return undefined;
   const pages = Array.from({ length: NETFRONT_PAGES }, () =>
     reservePage(mm, 'no page is free for the network interface'),
   );
-  const front = new NetFront(env, events, grants, costs, pages);
+  const { tx, rx } = dividePages(pages);
+  const transmitter = new NetTransmitter(env, costs, events, grants, tx);
+  const sockets = new Sockets(transmitter);
+  const front = new NetFront(env, costs, events, grants, transmitter, sockets, rx);
   yield* front.connect();
-  return front;
+  return { front, sockets };
 }
 
 /** Runs a process; returns whether it has ended without an error of the modelled world. */

@@ -1,7 +1,7 @@
 // Pages, their I/O and their writeback on a device that answers by hand: no file system, one file.
 import { type Ino, Ns, type Pfn } from '../../../src/base/index.ts';
 import { MemoryImage } from '../../../src/disk/image/memory-image.ts';
-import { BlockQueue } from '../../../src/kernel/block/block-queue.ts';
+import { BlockQueue, PendingRequests } from '../../../src/kernel/block/block-queue.ts';
 import { CacheMap, MemoryManagement, PG } from '../../../src/kernel/index.ts';
 import { type Mapping, PageIo } from '../../../src/kernel/cache/page-io.ts';
 import { Writeback } from '../../../src/kernel/cache/fs-writeback.ts';
@@ -65,10 +65,11 @@ export function rig(nrPages = 768, pages = PAGES, kept: readonly number[] = []):
   for (const index of kept) mm.map.set((FIRST_KEPT + index) as Pfn, PG.preserved);
   mm.freeAll();
   cacheMap.attach(mm);
-  const queue = new BlockQueue(machine.env);
   const ring = mm.allocator.take();
   mm.map.set(ring, PG.reserved);
-  queue.attach(machine.connectFront(ring, COSTS.interruptNs, queue.dispatch));
+  const pending = new PendingRequests();
+  const front = machine.connectFront(ring, COSTS.interruptNs, pending.dispatchTo);
+  const queue = new BlockQueue(machine.env, pending, front);
   const io = new PageIo(machine.env, COSTS, mm, cacheMap, queue);
   const writeback = new Writeback(machine.env, COSTS, mm, io, queue);
   const limits = new DirtyLimits(machine.env, mm, queue, writeback);

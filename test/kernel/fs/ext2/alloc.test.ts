@@ -8,7 +8,7 @@ import { Buffers, BlockDeviceMapping } from '../../../../src/kernel/fs/buffer.ts
 import { freeBlocks, newBlock, nextClearBit, setBit } from '../../../../src/kernel/fs/ext2/balloc.ts';
 import { freeInode, mostDebtOf, newInode } from '../../../../src/kernel/fs/ext2/ialloc.ts';
 import { Ext2Super } from '../../../../src/kernel/fs/ext2/super.ts';
-import { BlockQueue } from '../../../../src/kernel/block/block-queue.ts';
+import { BlockQueue, PendingRequests } from '../../../../src/kernel/block/block-queue.ts';
 import { CacheMap, MemoryManagement, PG } from '../../../../src/kernel/index.ts';
 import { PageIo } from '../../../../src/kernel/cache/page-io.ts';
 import { Writeback } from '../../../../src/kernel/cache/fs-writeback.ts';
@@ -29,10 +29,11 @@ beforeEach(() => {
   for (let pfn = 0; pfn < BOOT_PAGES; pfn++) mm.map.set(pfn as Pfn, PG.reserved);
   mm.freeAll();
   cacheMap.attach(mm);
-  const queue = new BlockQueue(env);
   const ring = mm.allocator.take();
   mm.map.set(ring, PG.reserved);
-  queue.attach(machine.connectFront(ring, COSTS.interruptNs, queue.dispatch));
+  const pending = new PendingRequests();
+  const front = machine.connectFront(ring, COSTS.interruptNs, pending.dispatchTo);
+  const queue = new BlockQueue(env, pending, front);
   const io = new PageIo(env, COSTS, mm, cacheMap, queue);
   const writeback = new Writeback(env, COSTS, mm, io, queue);
   const space = mm.cache.open(0 as Ino, 0, false);
