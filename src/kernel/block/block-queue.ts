@@ -112,16 +112,21 @@ export class BlockQueue {
   readonly #env: GuestEnvironment;
   readonly #pending: PendingRequests;
   readonly #front: BlockFront;
+  readonly #bioSubmitNs: number;
   readonly #reads = new Direction('a read');
   /** Flushes are counted with them. */
   readonly #writes = new Direction('a write');
   #plugCount = 0;
 
-  /** @param pending where the driver, `front`, finds its requests */
-  constructor(env: GuestEnvironment, pending: PendingRequests, front: BlockFront) {
+  /**
+   * @param pending where the driver, `front`, finds its requests
+   * @param bioSubmitNs processor time that a bio takes to submit
+   */
+  constructor(env: GuestEnvironment, pending: PendingRequests, front: BlockFront, bioSubmitNs: number) {
     this.#env = env;
     this.#pending = pending;
     this.#front = front;
+    this.#bioSubmitNs = bioSubmitNs;
   }
 
   /** Whether so many requests of the operation's direction are under way that nobody should add one that can be done without. */
@@ -143,8 +148,15 @@ export class BlockQueue {
     }
   }
 
+  /** submit_bio: waits for room. */
+  *submitBio(bio: Bio): Process {
+    if (this.isFull(bio.op)) yield* this.waitForRoom(bio.op);
+    this.submit(bio);
+  }
+
   /** __make_request. The caller has waited for room. */
   submit(bio: Bio): void {
+    this.#env.cpu.charge(this.#bioSubmitNs);
     const pending = this.#pending;
     const { last } = pending;
     if (

@@ -157,7 +157,7 @@ function queueByHand(): {
   const machine = new FakeMachine({ image: IMAGE, nrPages: 64, byHand: true });
   const pending = new PendingRequests();
   const front = machine.connectFront(RING, 100, pending.dispatchTo);
-  const queue = new BlockQueue(machine.env, pending, front);
+  const queue = new BlockQueue(machine.env, pending, front, 0);
   const ended: string[] = [];
   const endPage = (pfn: Pfn, failed: boolean): void => void ended.push(`${pfn}${failed ? ' failed' : ''}`);
   const submitAs = (op: BlkifOp, block: number, ...pages: number[]): void => {
