@@ -17,7 +17,7 @@ import { assert } from '../../base/assert.ts';
 import type { ErrnoName } from '../../base/errno.ts';
 import type { Ino, PageIndex, Pfn } from '../../base/units.ts';
 import { NO_PAGE, PG, type MemMap } from './mem-map.ts';
-import type { Lru } from './swap.ts';
+import type { ReplacementPolicy } from './policy/policy.ts';
 
 /** Where pages are named: the guest's side of the cache-mapping table, or an embedder's own. */
 export interface NameTable {
@@ -43,11 +43,19 @@ export interface PageWatcher {
   removedPage(index: number): void;
 }
 
+/** Whoever writes a space's dirty pages. */
+export interface PageWriter {
+  /** Memory is short: begins to write a dirty page of the space, when that needs no waiting. */
+  pageOut(pfn: Pfn): void;
+}
+
 // What every miss asks, as constants of this file: one of another module is loaded, and checked, each time it is named. For
 // the same reason hot loops compare a page with 0 rather than with NO_PAGE.
 const UPTODATE = PG.uptodate;
 const NAMED = PG.named;
 const LRU = PG.lru;
+const FREE = PG.free;
+const RESERVED = PG.reserved;
 const DIRTY = PG.dirty;
 const TOLD = PG.named | PG.registered;
 const IN_USE = PG.locked | PG.writeback | PG.dirty | PG.mapped;
@@ -62,6 +70,8 @@ export class AddressSpace {
   readonly generation: number;
   /** Whether its pages are named in the table. */
   readonly named: boolean;
+  /** @internal */
+  readonly writer: PageWriter | undefined;
   /** @internal */
   readonly watcher: PageWatcher | undefined;
   /** Pages in the cache. */
@@ -81,11 +91,19 @@ export class AddressSpace {
   /** @internal Offset of its pages in the hash. */
   readonly salt: number;
 
-  constructor(slot: number, ino: Ino, generation: number, named: boolean, watcher: PageWatcher | undefined) {
+  constructor(
+    slot: number,
+    ino: Ino,
+    generation: number,
+    named: boolean,
+    writer: PageWriter | undefined,
+    watcher: PageWatcher | undefined,
+  ) {
     this.slot = slot;
     this.ino = ino;
     this.generation = generation;
     this.named = named;
+    this.writer = writer;
     this.watcher = watcher;
     this.salt = Math.imul(slot, 0x9e3779b1) >>> 1;
   }
@@ -97,12 +115,21 @@ export class AddressSpace {
 
 /** @throws ArgumentError unless it was made by `PageCache.open` */
 export function checkSpace(space: AddressSpace): void {
-  if (!(space instanceof AddressSpace)) throw new ArgumentError('space: expected what PageCache.open has returned');
+  if (!(space instanceof AddressSpace)) throw noSpace();
+}
+
+// Errors are made out of line: what throws stays small enough to be inlined where it is hot.
+function noSpace(): ArgumentError {
+  return new ArgumentError('space: expected what PageCache.open has returned');
+}
+
+function notCached(): ArgumentError {
+  return new ArgumentError('pfn: the page is not in the cache');
 }
 
 export class PageCache {
   readonly #map: MemMap;
-  readonly #lru: Lru;
+  readonly #lru: ReplacementPolicy;
   readonly #names: NameTable;
   /** Of mem_map, four a page: flags, space, index, hash next. */
   readonly #words: Int32Array;
@@ -117,7 +144,7 @@ export class PageCache {
   /** Entries of page tables that lead to a page, without the first, of pages that have more (_mapcount). */
   readonly #moreEntries = new Map<Pfn, number>();
 
-  constructor(map: MemMap, lru: Lru, names: NameTable) {
+  constructor(map: MemMap, lru: ReplacementPolicy, names: NameTable) {
     this.#map = map;
     this.#lru = lru;
     this.#names = names;
@@ -154,13 +181,17 @@ export class PageCache {
     return this.#buckets.byteLength;
   }
 
-  /** Opens the address space of an inode. The caller keeps it: two spaces of one inode would be two caches. */
-  open(ino: Ino, generation = 0, named = true, watcher?: PageWatcher): AddressSpace {
+  /**
+   * Opens the address space of an inode. The caller keeps it: two spaces of one inode would be two caches.
+   * @param writer asked by reclaim to write dirty pages; without one they stay until they are clean
+   */
+  open(ino: Ino, generation = 0, named = true, writer?: PageWriter, watcher?: PageWatcher): AddressSpace {
     checkInteger('ino', ino, 0, 0xffff_ffff);
     checkInteger('generation', generation, 0, 0xffff_ffff);
+    if (writer !== undefined) checkObject('writer', writer, 'pageOut');
     if (watcher !== undefined) checkObject('watcher', watcher, 'removedPage');
     const slot = this.#freeSlots.pop() ?? this.#spaces.length;
-    const space = new AddressSpace(slot, ino, generation, named, watcher);
+    const space = new AddressSpace(slot, ino, generation, named, writer, watcher);
     this.#spaces[slot] = space;
     return space;
   }
@@ -183,9 +214,9 @@ export class PageCache {
    * @throws ArgumentError unless `space` is a space
    */
   find(space: AddressSpace, index: number): Pfn {
-    checkSpace(space);
+    const slot = space?.slot;
+    if (slot === undefined) throw noSpace();
     const words = this.#words;
-    const { slot } = space;
     // As the word that it is kept in.
     const wanted = index | 0;
     let pfn = this.#buckets[(space.salt + index) & this.#mask]!;
@@ -208,7 +239,7 @@ export class PageCache {
    */
   spaceOf(pfn: Pfn): AddressSpace {
     const space = this.#spaces[this.#words[(pfn << 2) | 1]!];
-    if (space === undefined || pfn >>> 0 !== pfn) throw new ArgumentError('pfn: the page is not in the cache');
+    if (space === undefined || pfn >>> 0 !== pfn) throw notCached();
     return space;
   }
 
@@ -218,11 +249,9 @@ export class PageCache {
    * @throws ArgumentError unless the page is nobody's, and `index` an unsigned 32-bit integer of which the space has no page yet
    */
   add(space: AddressSpace, index: number, pfn: Pfn): void {
-    if (pfn >>> 0 !== pfn || pfn >= this.#map.nrPages) throw new ArgumentError('pfn: there is no such page');
-    const isElsewhere = this.#words[(pfn << 2) | 1]! >= 0 || (this.#words[pfn << 2]! & (PG.free | PG.reserved)) !== 0;
-    if (isElsewhere) throw new ArgumentError('pfn: the page is free, reserved or in the cache already');
-    if (index >>> 0 !== index) throw new ArgumentError('index: expected an integer of 0 to 4294967295');
-    if (this.find(space, index) >= 0) throw new ArgumentError('index: the page is in the cache already');
+    const isNobodys =
+      pfn >>> 0 === pfn && this.#words[(pfn << 2) | 1]! < 0 && (this.#words[pfn << 2]! & (FREE | RESERVED)) === 0;
+    if (!isNobodys || index >>> 0 !== index || this.find(space, index) >= 0) throw this.#whyNotAdded(index, pfn);
     const bucket = (space.salt + index) & this.#mask;
     const words = this.#words;
     const at = pfn << 2;
@@ -240,6 +269,14 @@ export class PageCache {
     this.#nrPages++;
     // A page from before the reboot may be in its place already.
     if ((words[at]! & LRU) === 0) this.#lru.add(pfn);
+  }
+
+  #whyNotAdded(index: number, pfn: Pfn): ArgumentError {
+    if (pfn >>> 0 !== pfn || pfn >= this.#map.nrPages) return new ArgumentError('pfn: there is no such page');
+    if (this.#words[(pfn << 2) | 1]! >= 0 || this.#map.has(pfn, FREE | RESERVED))
+      return new ArgumentError('pfn: the page is free, reserved or in the cache already');
+    if (index >>> 0 !== index) return new ArgumentError('index: expected an integer of 0 to 4294967295');
+    return new ArgumentError('index: the page is in the cache already');
   }
 
   /** The page's contents have arrived: it is up to date, and named where its space is. */

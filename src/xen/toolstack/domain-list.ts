@@ -148,7 +148,7 @@ export class DomainList {
     const disk = known ?? devices.bind(device);
     if (disk === undefined) return NO_NUMBER;
     if (known === undefined) frames.distrust(p2m);
-    else frames.reindex(p2m, disk.number, (block) => devices.hasWritten(disk.number, block));
+    else frames.indexBlocks(p2m, devices.ownWrites(disk.number));
     this.#left.delete(name);
     devices.unreserve(record.device);
     return ok({ ...left, disk, distrust });

@@ -42,6 +42,8 @@ export function checkBooks({ hypervisor, entries, left }: Owners): void {
     seen[mfn] = 1;
     assert(frames.ownerOf(Mfn(mfn)) === OWNER_HYPERVISOR, 'a frame on the scrub list is the hypervisor’s');
   }
+  const isWaiting = new Uint8Array(map.frameCount);
+  for (const { p2m } of left) for (const mfn of p2m.frames()) if (mfn !== NO_FRAME) isWaiting[mfn] = 1;
   const ofLeft = left.map(({ record: { domid }, p2m }) => ({ domid, p2m }));
   for (const { domid, p2m } of [...entries, ...ofLeft]) {
     for (let pfn = 0; pfn < p2m.length; pfn++) {
@@ -55,7 +57,7 @@ export function checkBooks({ hypervisor, entries, left }: Owners): void {
     }
   }
   for (let mfn = 0; mfn < map.frameCount; mfn++) {
-    frames.checkRecord(Mfn(mfn));
+    frames.checkRecord(Mfn(mfn), isWaiting[mfn] === 1);
     if (mfn < map.firstDomainMfn) continue;
     assert(allocator.isFree(Mfn(mfn)) === (seen[mfn] === 0), 'a frame is free, of a domain, or waits');
     assert(seen[mfn] === 1 || frames.ownerOf(Mfn(mfn)) === 0, 'a free frame has no owner');

@@ -107,7 +107,9 @@ describe('a directory', () => {
       // Nothing of the file is in memory: when it is gone, so are its bytes.
       writeFileSync(`${dir}/a`, 'changed');
       expect(() => disk.image.read(block * 4096, seen, 0, 2)).toThrow(
-        new InputError(`${dir}/a: changed while it was in use: stop what writes to it, or name a copy of the directory`),
+        new InputError(
+          `${dir}/a: changed while it was in use: stop what writes to it, or name a copy of the directory`,
+        ),
       );
     });
   });
