@@ -16,9 +16,9 @@ import { it } from 'vitest';
 const DEFAULT_RUNS = 100;
 /**
  * What a test may take of the host's time: some ten times what the slowest takes alone, so that none fails on a machine that is busy
- * with eight other things. It is not what finds a model that hangs: that is event-limit.ts.
+ * with eight other things, and in a run of the laws as much as all of them. It is not what finds a model that hangs: that is event-limit.ts.
  */
-export const TIMEOUT_MS = 300_000;
+export const TIMEOUT_MS = playsLaws() ? 7_200_000 : 300_000;
 /** Share of it after which a property stops and says how far it came, before the test is cut off without a word. */
 const PROPERTY_SHARE = 0.9;
 
@@ -109,6 +109,11 @@ function replayCommand(where: { name: string; file: string }, seed: number, path
     ...(commands === undefined ? [] : [`STILLWARM_COMMANDS=${commands}`]),
     `npx vitest run ${where.file} -t '${test}$'`,
   ].join(' ');
+}
+
+/** Whether this run is one of the laws, which plays whole products and not samples of them (product.ts). */
+export function playsLaws(): boolean {
+  return process.env['STILLWARM_LAWS'] === 'whole';
 }
 
 /** How many times as many cases STILLWARM_RUNS asks for. */
