@@ -27,11 +27,13 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** Files that ask test/support/product.ts which cases to play. */
+/** Files that ask test/support/product.ts which cases to play, or whose properties have `lawRuns`. */
 const lawFiles = (): string[] =>
   readdirSync('test', { recursive: true, encoding: 'utf8' })
     .map((name) => join('test', name))
-    .filter((name) => name.endsWith('.test.ts') && readFileSync(name, 'utf8').includes("/support/product.ts'"));
+    .filter(
+      (name) => name.endsWith('.test.ts') && /\/support\/product\.ts'|\blawRuns: /.test(readFileSync(name, 'utf8')),
+    );
 
 type Project = NonNullable<ViteUserConfig['test']>;
 

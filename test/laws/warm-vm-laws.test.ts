@@ -116,7 +116,7 @@ describe('a warm-VM reboot', () => {
             mustBeSound(judge, path);
           });
         },
-        { numRuns: disk === 'instant' ? 20 : 8 },
+        disk === 'instant' ? { numRuns: 10, lawRuns: 20 } : { numRuns: 4, lawRuns: 8 },
       );
     });
 
@@ -214,7 +214,7 @@ describe('a warm-VM reboot', () => {
       if (where === 'frames') expect(report.resumed.length).toBe(GUESTS);
       readAll(machine);
     },
-    { numRuns: 40 },
+    { numRuns: 20, lawRuns: 40 },
   );
 
   it('without the protection that marks frames before others are cleared makes guests panic', () => {

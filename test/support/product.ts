@@ -6,7 +6,7 @@
 //
 // The seed is derived from the names alone, so that two runs play the same cases. A law may have several products, its parts.
 import { RandomStreams } from '../../src/sim/index.ts';
-import { playsLaws, runsFactor } from './property.ts';
+import { playsLaws, runsFactor, shardToPlay } from './property.ts';
 
 export interface Sample {
   /** Cases that `npm test` plays, at most. */
@@ -57,16 +57,6 @@ export function linesOfPlayed(): string[] {
   );
   playedOf.clear();
   return lines;
-}
-
-/** The part that STILLWARM_SHARD names, its index from 0 on; undefined: all. */
-function shardToPlay(): { index: number; count: number } | undefined {
-  const text = process.env['STILLWARM_SHARD'];
-  if (text === undefined || !playsLaws()) return undefined;
-  const [, index, count] = (/^([1-9]\d*)\/([1-9]\d*)$/.exec(text) ?? []).map(Number);
-  if (index === undefined || count === undefined || index > count)
-    throw new Error(`STILLWARM_SHARD: expected i/n, with i from 1 to n, got "${text}"`);
-  return { index: index - 1, count };
 }
 
 /** The numbers below `count` in an order of the product's own. */

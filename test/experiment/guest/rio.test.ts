@@ -100,7 +100,7 @@ describe('rio', () => {
             disk.check();
           }
         },
-        { numRuns: 25, examples: [STORED_BEFORE_TAKEN_UP] },
+        { numRuns: 12, lawRuns: 25, examples: [STORED_BEFORE_TAKEN_UP] },
       );
     },
   );
@@ -165,7 +165,7 @@ describe('rio', () => {
           const repaired = new GuestDisk(loadImage(path), 1, { memory: 'repaired' });
           repaired.run(compareAll(repaired.guest.kernel.syscalls, model, '/p0'));
         },
-        { numRuns: 40 },
+        { numRuns: 20, lawRuns: 40 },
       );
     },
   );

@@ -222,7 +222,7 @@ describe('the clients of a guest', () => {
       expect(up.failed).toBe(0);
       expect(up.silence.ns / 1e6).toBeLessThan(11);
     },
-    { numRuns: 12 },
+    { numRuns: 6, lawRuns: 12 },
   );
 
   it('see a server that stops as down at once, and again when another has begun', () => {

@@ -191,7 +191,7 @@ describe('between two guests', () => {
       const other = restartGuest(machine, bystander);
       expect(other.claim(12, 5, 5).result).toBe(Reason.ok);
     },
-    { numRuns: 400 },
+    { numRuns: 100, lawRuns: 200, lawRuns: 400 },
   );
 
   property(
@@ -202,7 +202,7 @@ describe('between two guests', () => {
       const { guest } = restartDamaged(arch, damages);
       expect(guest.domain.state).toBe('running');
     },
-    { numRuns: 200 },
+    { numRuns: 100, lawRuns: 200 },
   );
 
   it('an upper half in the P2M list, and a checksum that fits, is a cold start: no frame is so far up', () => {
