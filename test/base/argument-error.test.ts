@@ -317,14 +317,14 @@ describe('the parts for embedders', () => {
     expect([error.name, error.message.split(':')[0]]).toEqual(['ArgumentError', argument]);
   });
 
-  it('finds no page at an index that no file has', () => {
+  it('the parts for embedders finds no page at an index that no file has', () => {
     const [mm, file] = space();
     expect([-1, 2 ** 32, 0.5].map((index) => mm.cache.find(file, index))).toEqual([NO_PAGE, NO_PAGE, NO_PAGE]);
   });
 });
 
 describe('the checks', () => {
-  it('take what is right', () => {
+  it('the checks take what is right', () => {
     checkArgument(true, 'a', 'b');
     for (const value of [0, 5, 10]) checkInteger('n', value, 0, 10);
     checkOneOf('c', 'x', ['x', 'y']);
@@ -333,7 +333,7 @@ describe('the checks', () => {
     checkObject('o', { a: undefined }, 'a');
   });
 
-  it('say what is wrong on one line', () => {
+  it('the checks say what is wrong on one line', () => {
     expect(mistakeOf(() => checkArgument(false, 'a', 'b')).message).toBe('a: b');
     expect(mistakeOf(() => checkInteger('n', -1)).message).toBe('n: expected an integer, 0 or more, got -1');
     expect(mistakeOf(() => checkInteger('n', 11, 0, 10)).message).toBe('n: expected an integer, 0 to 10, got 11');
@@ -344,7 +344,7 @@ describe('the checks', () => {
     expect(mistakeOf(() => checkObject('o', {}, 'a')).message).toBe('o: has no a');
   });
 
-  it('end as one line of the command line, status 2', () => {
+  it('the checks end as one line of the command line, status 2', () => {
     const io = captureIo('/', {
       runReboot: () => {
         throw new ArgumentError('memory: expected an integer');

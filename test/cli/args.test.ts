@@ -76,7 +76,7 @@ describe('the table of options', () => {
 });
 
 describe('parseCommand', () => {
-  it('takes values after a space or an equals sign, flags, and arguments in any order', () => {
+  it('parseCommand takes values after a space or an equals sign, flags, and arguments in any order', () => {
     const args = parseCommand(REBOOT, ['--seed', '7', 'dir', '--memory=2GiB', '--crash']);
     expect([...args.values]).toEqual([
       ['seed', '7'],
@@ -99,7 +99,7 @@ describe('parseCommand', () => {
     [['--report='], /^option --report needs a value: --report DIR$/],
     [['a', 'b'], /^unexpected argument b; usage: stillwarm reboot \[OPTION\]... \[PATH\]$/],
     [[''], /^PATH is empty$/],
-  ])('refuses %j', (argv, message) => {
+  ])('parseCommand refuses %j', (argv, message) => {
     expect(mistake(() => parseCommand(REBOOT, argv))).toMatch(message);
   });
 
@@ -131,7 +131,7 @@ const NUMERIC = COMMANDS.flatMap(({ name, options }) =>
 );
 
 describe('a number that an option does not take', () => {
-  it('is tried on all of them', () => {
+  it('a number that an option does not take is tried on all of them', () => {
     expect(NUMERIC.map((pair) => pair.join(' '))).toEqual([
       'reboot --memory',
       'reboot --seed',

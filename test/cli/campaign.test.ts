@@ -43,11 +43,11 @@ function run(wrong: number, ...argv: string[]): { status: number; out: string; e
 }
 
 describe('stillwarm campaign', () => {
-  it('runs every fault with all protections unless told', () => {
+  it('stillwarm campaign runs every fault with all protections unless told', () => {
     expect(run(0).asked).toEqual([{ faults: FAULTS, runs: 10, seed: 1, without: [] }]);
   });
 
-  it('hands on what it is told', () => {
+  it('stillwarm campaign hands on what it is told', () => {
     const told = [
       '--fault',
       'torn-record,crash',
@@ -65,7 +65,7 @@ describe('stillwarm campaign', () => {
     ]);
   });
 
-  it('prints tables that fit in 100 columns and a verdict', () => {
+  it('stillwarm campaign prints tables that fit in 100 columns and a verdict', () => {
     const { status, out } = run(0, '--without', 'scrub');
     expect(status).toBe(0);
     expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
@@ -78,13 +78,13 @@ describe('stillwarm campaign', () => {
     expect(out).toMatch(/\nwith its guards on, no page was reused wrongly\n$/);
   });
 
-  it('ends with status 1 when a page was reused wrongly with the guards on', () => {
+  it('stillwarm campaign ends with status 1 when a page was reused wrongly with the guards on', () => {
     const { status, out } = run(2);
     expect(status).toBe(1);
     expect(out).toMatch(/\n4 pages were reused wrongly\n$/);
   });
 
-  it('prints the result as JSON', () => {
+  it('stillwarm campaign prints the result as JSON', () => {
     const { out, status } = run(0, '--json');
     expect(status).toBe(0);
     expect(JSON.parse(out)).toMatchObject({

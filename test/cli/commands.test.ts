@@ -11,7 +11,7 @@ const run = (...argv: string[]): { status: number; out: string; err: string; ran
 };
 
 describe('the program', () => {
-  it('prints its help and its version', () => {
+  it('the program prints its help and its version', () => {
     expect(run('--help')).toMatchObject({ status: 0, err: '' });
     expect(run('-h').out).toBe(run('--help').out);
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -48,7 +48,7 @@ describe('the program', () => {
     expect(err).toMatch(message);
   });
 
-  it('lets a defect of its own through', () => {
+  it('the program lets a defect of its own through', () => {
     const io = captureIo('/', {
       runReboot: () => {
         throw new RangeError('a defect');
@@ -59,7 +59,7 @@ describe('the program', () => {
 });
 
 describe('the entry', () => {
-  it('is what package.json says, and a script', () => {
+  it('the entry is what package.json says, and a script', () => {
     const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
     const { bin } = JSON.parse(text) as { bin: { stillwarm: string } };
     const source = new URL(`../../${bin.stillwarm.replace('dist/', 'src/').replace(/\.js$/, '.ts')}`, import.meta.url);

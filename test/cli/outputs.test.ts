@@ -238,7 +238,7 @@ describe('two outputs', () => {
     expect(snapshot()).toEqual(before);
   });
 
-  it('may lie side by side', () => {
+  it('two outputs may lie side by side', () => {
     prepare();
     expect(runIt(['reboot', 'image', '--report', 'out', '--dump-memory', 'outer'])).toMatchObject({ status: 0 });
     expect(runIt(['reboot', 'image', '--report', 'out', '--dump-memory', 'out/memory'])).toMatchObject({ status: 0 });
@@ -316,7 +316,7 @@ describe.each(['standard output', 'standard error'])('%s leads to', (stream) => 
 
 describe('a name of an output', () => {
   // 255 bytes are the most that a name may have.
-  it.each([1, 200, 250, 254, 255, 256])('of %i bytes', (length) => {
+  it.each([1, 200, 250, 254, 255, 256])('a name of an output of %i bytes', (length) => {
     prepare();
     const name = 'n'.repeat(length);
     for (const argv of [

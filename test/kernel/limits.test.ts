@@ -180,7 +180,7 @@ describe('the pointers of an inode', () => {
   const pageOf = (index: number): Uint8Array => Uint8Array.from({ length: PAGE_SIZE }, (_, i) => (index * 31 + i) | 1);
 
   it.each(['mkfs', 'the kernel'])(
-    'lead to each block beside a border, as %s has set them, and to none that is cut off',
+    'the pointers of an inode lead to each block beside a border, as %s has set them, and to none that is cut off',
     (by) => {
       const size = (triple + K ** 3) * PAGE_SIZE;
       const pieces = by === 'mkfs' ? PLACES.map((index) => [index * PAGE_SIZE, pageOf(index)] as const) : [];
@@ -215,7 +215,7 @@ describe('the pointers of an inode', () => {
 });
 
 describe('tables of a memory', () => {
-  it('take 38 bytes a page, in whole pages', () => {
+  it('tables of a memory take 38 bytes a page, in whole pages', () => {
     // 1077 pages need 40,926 bytes, 1078 need 40,964: ten pages, and eleven.
     const [fewer, least, more] = [1076, 1077, 1078].map((pages) => {
       machine = new FakeMachine({ image, nrPages: pages });
@@ -224,12 +224,12 @@ describe('tables of a memory', () => {
     expect([least! - fewer!, more! - least!]).toEqual([1, 0]);
   });
 
-  it('are of 2^28 pages at most', () => {
+  it('tables of a memory are of 2^28 pages at most', () => {
     expect(() => new MemMap(2 ** 28 + 1)).toThrow(ArgumentError);
     expect(() => new MemMap(0)).toThrow(ArgumentError);
   });
 
-  it('hold pages of a file up to the last index of 32 bits', () => {
+  it('tables of a memory hold pages of a file up to the last index of 32 bits', () => {
     const mm = new MemoryManagement(200);
     mm.freeAll();
     const space = mm.cache.open(5 as Ino);
@@ -246,7 +246,7 @@ describe('tables of a memory', () => {
 });
 
 describe('the grant table', () => {
-  it('has 2048 entries of 8 bytes on four pages, of which the first 8 are reserved', () => {
+  it('the grant table has 2048 entries of 8 bytes on four pages, of which the first 8 are reserved', () => {
     const FIRST = Pfn(40);
     const grants = new GrantTable(machine.env, FIRST);
     const refs = Array.from({ length: 2040 }, (_, n) => grants.grant(DOM0, Pfn(n), n % 2 === 0)!);

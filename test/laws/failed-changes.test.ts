@@ -76,7 +76,7 @@ describe.each(SYSTEMS)('a file that is cut while a block cannot be read: %s', (_
 });
 
 describe('a file that is deleted while a block cannot be read', () => {
-  it('gives back every block but those that the missing one leads to, and its number', () => {
+  it('a file that is deleted while a block cannot be read gives back every block but those that the missing one leads to, and its number', () => {
     const { run } = CHANGING_CALLS.find(({ name }) => name === 'unlink of a file with trees of indirect blocks')!;
     const pristine = imageToChange(undefined);
     const before = superField(pristine, 's_free_blocks_count');

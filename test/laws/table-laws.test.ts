@@ -224,7 +224,7 @@ describe('table laws', () => {
     { numRuns: RUNS },
   );
 
-  it('are not kept by empty hands: pages are taken over', () => {
+  it('table laws are not kept by empty hands: pages are taken over', () => {
     const one = (end: End): Life => ({
       calls: [{ do: 'write', path: '/a', at: 0, length: 5 * PAGE_SIZE, salt: 1 }, { do: 'sync' }],
       end,

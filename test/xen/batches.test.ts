@@ -127,28 +127,31 @@ it('a body is as long as its batches, to the byte', () => {
 });
 
 describe('a file of domain 0', () => {
-  it.each([31, 32, 33, 63, 64, 65, 255, 256])('has %i blocks written and read 32 to a request', (blocks) => {
-    const machine = machineOf(300);
-    const { simulation, hypervisor, disk } = machine;
-    const [writes, reads] = [requestsOf(disk, 'write'), requestsOf(disk, 'read')];
-    const bytes = new Uint8Array(blocks * PAGE_SIZE).map((_, i) => i * 7 + (i >>> 12));
-    const process = function* (): Process {
-      const extent = (yield* SaveExtent.open(hypervisor, disk))!;
-      expect(yield* extent.write(5, bytes)).toBe(true);
-      const back = (yield* extent.read(5, blocks))!;
-      expect(Buffer.compare(back, bytes)).toBe(0);
-      extent.close();
-    };
-    simulation.runProcess('file', process());
-    expect([writes, reads]).toEqual([inRequests(5, blocks), inRequests(5, blocks)]);
-  });
+  it.each([31, 32, 33, 63, 64, 65, 255, 256])(
+    'a file of domain 0 has %i blocks written and read 32 to a request',
+    (blocks) => {
+      const machine = machineOf(300);
+      const { simulation, hypervisor, disk } = machine;
+      const [writes, reads] = [requestsOf(disk, 'write'), requestsOf(disk, 'read')];
+      const bytes = new Uint8Array(blocks * PAGE_SIZE).map((_, i) => i * 7 + (i >>> 12));
+      const process = function* (): Process {
+        const extent = (yield* SaveExtent.open(hypervisor, disk))!;
+        expect(yield* extent.write(5, bytes)).toBe(true);
+        const back = (yield* extent.read(5, blocks))!;
+        expect(Buffer.compare(back, bytes)).toBe(0);
+        extent.close();
+      };
+      simulation.runProcess('file', process());
+      expect([writes, reads]).toEqual([inRequests(5, blocks), inRequests(5, blocks)]);
+    },
+  );
 
   it.each([
     [256 * PAGE_SIZE - 1, [256]],
     [256 * PAGE_SIZE, [256]],
     [256 * PAGE_SIZE + 1, [256, 1]],
     [512 * PAGE_SIZE + 1, [256, 256, 1]],
-  ])('has a stream of %i bytes written and read in windows of %j blocks', (length, windows) => {
+  ])('a file of domain 0 has a stream of %i bytes written and read in windows of %j blocks', (length, windows) => {
     const machine = machineOf(600);
     const { simulation, hypervisor, disk } = machine;
     const [writes, reads] = [requestsOf(disk, 'write'), requestsOf(disk, 'read')];

@@ -60,7 +60,7 @@ describe('the blocks that are free', () => {
     [513, 0.5, 257],
     [514, 0.5, 257],
     [515, 0.5, 258],
-  ])('of %i blocks in use and a slack of %d are %i', (used, slack, free) => {
+  ])('the blocks that are free of %i blocks in use and a slack of %d are %i', (used, slack, free) => {
     // 12 blocks are named by the inode, further ones by one more block.
     const data = used - 5 > 12 ? used - 6 : used - 5;
     const plan = planExt2(tree(directory([['f', file(Buffer.alloc(data * BLOCK, 1))]])), { slack });
@@ -80,7 +80,7 @@ describe('groups', () => {
     [GROUP + 133 + 50, 2, GROUP + 133 + 50],
     [2 * GROUP, 2, 2 * GROUP],
     [2 * GROUP + 1, 2, 2 * GROUP],
-  ])('of %i blocks are %i, with %i blocks', (blocks, groupCount, blockCount) => {
+  ])('groups of %i blocks are %i, with %i blocks', (blocks, groupCount, blockCount) => {
     expect(shapeOf(blocks)).toMatchObject({ groupCount, blockCount });
   });
 

@@ -74,7 +74,7 @@ it('ext3 whose journal makes no sense is refused in one line', () => {
 describe('a directory', () => {
   const openDir = (path: string, limit?: number): ReturnType<typeof openDisk> => openDisk(path, limit, () => undefined);
 
-  it('that claims what it does not have asks for a limit, and with one is read at once', () => {
+  it('a directory that claims what it does not have asks for a limit, and with one is read at once', () => {
     inTemporaryDirectory((dir) => {
       writeFileSync(`${dir}/a`, Buffer.alloc(100_000, 1));
       writeFileSync(`${dir}/sparse`, '');
@@ -92,7 +92,7 @@ describe('a directory', () => {
     });
   });
 
-  it('is read file by file when the disk is, and another medium is no copy of it', () => {
+  it('a directory is read file by file when the disk is, and another medium is no copy of it', () => {
     inTemporaryDirectory((dir) => {
       writeFileSync(`${dir}/a`, Buffer.alloc(50_000, 1));
       const disk = openDir(dir);
@@ -112,7 +112,7 @@ describe('a directory', () => {
     });
   });
 
-  it('without what is hidden in it, is the same disk whatever other programs write there', () => {
+  it('a directory without what is hidden in it, is the same disk whatever other programs write there', () => {
     inTemporaryDirectory((dir) => {
       mkdirSync(`${dir}/.cache`);
       mkdirSync(`${dir}/sub`);
@@ -136,7 +136,7 @@ describe('a directory', () => {
     });
   });
 
-  it('has as many files for reboot as for mkfs, and both tell what is left out', () => {
+  it('a directory has as many files for reboot as for mkfs, and both tell what is left out', () => {
     inTemporaryDirectory((dir) => {
       mkdirSync(`${dir}/files/sub`, { recursive: true });
       for (const name of ['a', 'sub/b', '\ufeffbom', '\ufffd'])

@@ -34,7 +34,7 @@ const bytesOf = ({ memory }: VmmMachine, frames: readonly number[]): Buffer =>
   Buffer.concat(frames.map((mfn) => memory.frame(Mfn(mfn))));
 
 describe('a machine of 16 GiB', () => {
-  it('takes its guests through suspension, quick reboot, reboot, save and restore above 4 GiB, every byte equal', () => {
+  it('a machine of 16 GiB takes its guests through suspension, quick reboot, reboot, save and restore above 4 GiB, every byte equal', () => {
     const machine = vmmMachine(2, { arch: 'x86_64', memory: new MachineMemory(16 * GIB) });
     const { simulation, guests, saveFiles } = machine;
     takeLowMemory(machine);

@@ -55,7 +55,7 @@ describe('a server with a recovery box', () => {
     { numRuns: 25 },
   );
 
-  it('without one forgets every session, and its users must log in again', () => {
+  it('a server with a recovery box without one forgets every session, and its users must log in again', () => {
     const disk = new GuestDisk(emptyImage(4 << 20), 1);
     const table = new SessionTable(disk.guest.kernel.syscalls, false);
     table.login(1, 101);
@@ -78,7 +78,7 @@ describe('a server with a recovery box', () => {
     expect([7, 8, 9].filter((id) => tableOf().sessions.has(id))).toHaveLength(left);
   });
 
-  it('has room for the sessions of a small server, and says when it is full', () => {
+  it('a server with a recovery box has room for the sessions of a small server, and says when it is full', () => {
     const { syscalls } = new GuestDisk(emptyImage(4 << 20), 1).guest.kernel;
     const table = new SessionTable(syscalls, true);
     let sessions = 0;

@@ -104,7 +104,7 @@ describe('what was written', () => {
     ['rio+warm-cache', true],
     ['cold', false],
     ['warm-cache+metadata', false],
-  ] as const)('is counted under %s, crash %s', (name, crash) => {
+  ] as const)('what was written is counted under %s, crash %s', (name, crash) => {
     const { result, before, after } = watch(name, { workload: 'log', crash });
     const written = after.domain.stats.dirty.written;
     const { writes } = result;
@@ -121,7 +121,7 @@ describe('what was written', () => {
 });
 
 describe('a timeline', () => {
-  it('puts bytes into buckets of 100 ms from the start of a run, and cuts the last one', () => {
+  it('a timeline puts bytes into buckets of 100 ms from the start of a run, and cuts the last one', () => {
     const timeline = new Timeline();
     timeline.begin(1_000);
     timeline.add(1_000, 1);
@@ -141,7 +141,7 @@ describe('a timeline', () => {
     ]);
   });
 
-  it('has no sample of a run that read nothing', () => {
+  it('a timeline has no sample of a run that read nothing', () => {
     const timeline = new Timeline();
     timeline.begin(5);
     timeline.end(9);
@@ -211,7 +211,7 @@ describe('the result of a reboot of the hypervisor', () => {
     for (const { pagesReused } of guests) expect(pagesReused > 0).toBe(strategy.startsWith('warm-cache'));
   });
 
-  it('counts the files and bytes of one guest', () => {
+  it('the result of a reboot of the hypervisor counts the files and bytes of one guest', () => {
     // The disk has what the limit leaves of the directory.
     expect(result).toMatchObject({ files: 3, bytes: 250_000, limit: 250_000 });
   });

@@ -218,14 +218,14 @@ describe('rio', () => {
     expect(writes).toBeGreaterThan(4);
   });
 
-  it('without it, what was not synced is lost', () => {
+  it('rio without it, what was not synced is lost', () => {
     const disk = new GuestDisk(emptyImage(IMAGE_BYTES), 1);
     disk.run(writeFile(disk.guest.kernel.syscalls, '/a', 5, 1));
     disk.reboot(true);
     expect(() => disk.run(readWhole(disk.guest.kernel.syscalls, '/a'))).toThrow(/ENOENT/);
   });
 
-  it('keeps pages that were written home, under their names', () => {
+  it('rio keeps pages that were written home, under their names', () => {
     const disk = new GuestDisk(emptyImage(IMAGE_BYTES), 1, { cmdLine: RIO_WARM_CACHE });
     disk.run(writeFile(disk.guest.kernel.syscalls, '/a', 40, 1));
     disk.reboot(true);
@@ -267,7 +267,7 @@ describe('rio', () => {
     { numRuns: 8 },
   );
 
-  it('stores of programs into mapped pages are no wild ones, also into a page that is dirty', () => {
+  it('rio stores of programs into mapped pages are no wild ones, also into a page that is dirty', () => {
     const disk = new GuestDisk(emptyImage(IMAGE_BYTES), 1, {
       cmdLine: RIO_WARM_CACHE,
       protections: { checksum: true },
@@ -292,7 +292,7 @@ describe('rio', () => {
     expectBytes(disk.run(readWhole(disk.guest.kernel.syscalls, '/a')), expected);
   });
 
-  it('registers a page whose block must be looked up first', () => {
+  it('rio registers a page whose block must be looked up first', () => {
     const disk = new GuestDisk(emptyImage(IMAGE_BYTES), 1, { cmdLine: RIO_WARM_CACHE });
     const { syscalls: sys, mm } = disk.guest.kernel;
     disk.run(writeFile(sys, '/a', 40, 1));
@@ -308,7 +308,7 @@ describe('rio', () => {
     expectBytes(disk.run(readWhole(disk.guest.kernel.syscalls, '/a')), contents(40 * PAGE_SIZE, 2));
   });
 
-  it('registers a page that was dirty before it had a block', () => {
+  it('rio registers a page that was dirty before it had a block', () => {
     const disk = new GuestDisk(emptyImage(IMAGE_BYTES), 1, { cmdLine: RIO_WARM_CACHE });
     const sys = disk.guest.kernel.syscalls;
     disk.run(

@@ -136,7 +136,7 @@ describe('the judge of named pages', () => {
     });
   });
 
-  it('judges nothing before the guest ends, and no frame without a name', () => {
+  it('the judge of named pages judges nothing before the guest ends, and no frame without a name', () => {
     const judge = judgeOf(right);
     for (const fate of ['erased', 'dropped', 'assigned', 'freed'] as const) {
       judge.onFrame('named', FRAME, a, generationOf(right), 1);
@@ -149,7 +149,7 @@ describe('the judge of named pages', () => {
     expect(judge.verdicts).toEqual(NONE);
   });
 
-  it('tells its frames in ascending order', () => {
+  it('the judge of named pages tells its frames in ascending order', () => {
     const judge = judgeOf(right);
     for (const mfn of [30, 4, 200, 5]) judge.onFrame('named', Mfn(mfn), a, 0, mfn);
     expect(judge.named).toEqual([4, 5, 30, 200]);
@@ -242,7 +242,7 @@ describe('the judge of dirty pages', () => {
     },
   );
 
-  it('tells many pages apart, and adds to what was there', () => {
+  it('the judge of dirty pages tells many pages apart, and adds to what was there', () => {
     const there = scene([0, 1, 2, 3, 4]);
     there.damage['its record']();
     there.judge.struck();

@@ -116,7 +116,7 @@ function claim({ cacheMap, file }: Guest, indices: number[], space = file): numb
 }
 
 describe('naming', () => {
-  it('goes out in batches of 14, in order', () => {
+  it('naming goes out in batches of 14, in order', () => {
     const { hypervisor, cacheMap } = guest([]);
     for (let i = 0; i < PAGEVEC_SIZE - 1; i++) cacheMap.insert(i as Pfn, 7 as Ino, 3, (10 + i) as PageIndex);
     expect(hypervisor.batches).toEqual([]);
@@ -157,7 +157,7 @@ describe('naming', () => {
 });
 
 describe('claiming', () => {
-  it('is one hypercall for a window: what is handed over, what is refused and what is absent', () => {
+  it('claiming is one hypercall for a window: what is handed over, what is refused and what is absent', () => {
     const it = guest([50, 51, 52]);
     const { hypervisor, cacheMap, mm, reused } = it;
     const free = mm.allocator.freeCount;
@@ -174,7 +174,7 @@ describe('claiming', () => {
     expect([cacheMap.unclaimed, cacheMap.reused, reused]).toEqual([1, 1, ['51 7/0 1000']]);
   });
 
-  it('asks for nothing when nothing is left, or for a file that is not named', () => {
+  it('claiming asks for nothing when nothing is left, or for a file that is not named', () => {
     const without = guest([]);
     expect(claim(without, [0])).toEqual([NO_PAGE]);
     const unnamed = guest([50]);
@@ -212,7 +212,7 @@ describe('recency', () => {
     [105, 0],
   ]);
 
-  it('puts pages where they were: oldest first, those of which nothing was told before all', () => {
+  it('recency puts pages where they were: oldest first, those of which nothing was told before all', () => {
     const { mm } = guest([...told.keys()], told);
     expect(inactivePages(mm.map)).toEqual([105, 101, 104, 100]);
     expect(activePages(mm.map)).toEqual([102, 103]);
@@ -221,7 +221,7 @@ describe('recency', () => {
     checkMemory(mm);
   });
 
-  it('leaves a page in its place when it is claimed, and is nothing to a page that is refused', () => {
+  it('recency leaves a page in its place when it is claimed, and is nothing to a page that is refused', () => {
     const it = guest([...told.keys()], told);
     const { hypervisor, mm } = it;
     hypervisor.answers.set(0, [Reason.ok, 101]).set(1, [Reason.ok, 103]).set(2, [Reason.dirty, 104]);
@@ -239,7 +239,7 @@ describe('recency', () => {
     checkMemory(mm);
   });
 
-  it('without it, a page that is claimed is the youngest', () => {
+  it('recency without it, a page that is claimed is the youngest', () => {
     const it = guest([100, 101, 102]);
     it.hypervisor.answers.set(0, [Reason.ok, 100]);
     claim(it, [0]);
@@ -256,7 +256,7 @@ describe('recency', () => {
     [1023, [512, 511]],
     [1024, [512, 512]],
     [1025, [512, 512, 1]],
-  ])('of %i pages is asked for and told in calls of 512 at most, of each page once', (count, calls) => {
+  ])('recency of %i pages is asked for and told in calls of 512 at most, of each page once', (count, calls) => {
     const pages = Array.from({ length: count }, (_, i) => 200 + i);
     // The last page is the oldest.
     const it = guest(pages, new Map(pages.map((pfn) => [pfn, pages.length + 200 - pfn])), 1400);
@@ -268,7 +268,7 @@ describe('recency', () => {
     expect(told).toEqual([...pages].reverse());
   });
 
-  it.each([511, 512, 513])('is nothing where nothing is known of the page in place %i', (unknown) => {
+  it.each([511, 512, 513])('recency is nothing where nothing is known of the page in place %i', (unknown) => {
     const pages = Array.from({ length: 514 }, (_, i) => 200 + i);
     const known = new Map(pages.map((pfn) => [pfn, 1000 - pfn]));
     known.delete(200 + unknown);
@@ -393,7 +393,7 @@ describe('releasing', () => {
     },
   );
 
-  it('is not possible before memory is attached', () => {
+  it('releasing is not possible before memory is attached', () => {
     const cacheMap = new CacheMap(new Hypervisor(), undefined);
     expect(() => cacheMap.coldestFirst()).toThrow(InvariantViolation);
   });

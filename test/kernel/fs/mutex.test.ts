@@ -4,7 +4,7 @@ import { Mutex } from '../../../src/kernel/fs/mutex.ts';
 import { NOTHING, type Process, Simulation } from '../../../src/sim/index.ts';
 
 describe('a mutex', () => {
-  it('is taken at once by the first, waited for by the others, in the order in which they came', () => {
+  it('a mutex is taken at once by the first, waited for by the others, in the order in which they came', () => {
     const simulation = new Simulation(1);
     const mutex = new Mutex('a lock', { ino: 7 });
     const order: string[] = [];
@@ -30,7 +30,7 @@ describe('a mutex', () => {
 });
 
 describe('a process that is over', () => {
-  it('can be waited for any number of times and takes no time', () => {
+  it('a process that is over can be waited for any number of times and takes no time', () => {
     const simulation = new Simulation(1);
     const wait = function* (): Process<number> {
       for (let i = 0; i < 3; i++) yield* NOTHING;

@@ -359,7 +359,7 @@ describe('links that open follows to make a file', () => {
     for (const name of names('/')) run(sys.unlink(`/${name}`));
   });
 
-  it('without making one, 5 that lie in each other are followed at any place of a path', () => {
+  it('links that open follows to make a file without making one, 5 that lie in each other are followed at any place of a path', () => {
     boot([
       ['dir', directory([['in', file('')]])],
       ...Array.from({ length: 7 }, (_, i): [string, TreeNode] => [`d${i}`, symlink(i === 0 ? 'dir' : `./d${i - 1}`)]),

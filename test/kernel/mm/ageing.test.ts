@@ -182,7 +182,7 @@ describe('an access makes a page one step younger, and the fourth nothing', () =
 });
 
 describe('the order of the inactive list', () => {
-  it('is that in which pages came, and an access that does not activate changes nothing', () => {
+  it('the order of the inactive list is that in which pages came, and an access that does not activate changes nothing', () => {
     const mine = (): number[] =>
       inactivePages(kernel.mm.map)
         .filter((pfn) => kernel.mm.cache.spaceOf(pfn as Pfn) === space)
@@ -197,7 +197,7 @@ describe('the order of the inactive list', () => {
     expect(activePages(kernel.mm.map).slice(-2)).toEqual([pfnOf(50), pfnOf(3)]);
   });
 
-  it('is not changed by a page vector that is not full: such a page is on no list', () => {
+  it('the order of the inactive list is not changed by a page vector that is not full: such a page is on no list', () => {
     const mm = new MemoryManagement(100);
     mm.freeAll();
     const own = mm.cache.open(1 as Ino);
@@ -270,7 +270,7 @@ describe('reclaim looks at mapped pages', () => {
     }
   };
 
-  it('activates those that were used through their entry, and takes the bit, so that they go the next time', () => {
+  it('reclaim looks at mapped pages activates those that were used through their entry, and takes the bit, so that they go the next time', () => {
     mapAll();
     for (const index of [10, 41]) touch(index);
     expect(look()).toBe(30);
@@ -284,7 +284,7 @@ describe('reclaim looks at mapped pages', () => {
     checkLists();
   });
 
-  it('activates those that have the referenced bit, and takes it', () => {
+  it('reclaim looks at mapped pages activates those that have the referenced bit, and takes it', () => {
     mapAll();
     kernel.mm.map.set(pfnOf(12), PG.referenced);
     expect(look()).toBe(31);
@@ -294,7 +294,7 @@ describe('reclaim looks at mapped pages', () => {
     expect(isMapped(12)).toBe(true);
   });
 
-  it('takes both bits of one that has both', () => {
+  it('reclaim looks at mapped pages takes both bits of one that has both', () => {
     mapAll();
     touch(13);
     kernel.mm.map.set(pfnOf(13), PG.referenced);
@@ -303,7 +303,7 @@ describe('reclaim looks at mapped pages', () => {
     for (const range of space.ranges) expect(range.testAndClearYoung(13)).toBe(false);
   });
 
-  it('finds what was stored and used before the range was cut', () => {
+  it('reclaim looks at mapped pages finds what was stored and used before the range was cut', () => {
     for (const index of [14, 40]) run(sys.store(at(index), one, 0, 1));
     run(sys.munmap(at(30), PAGE_SIZE));
     expect(kernel.stats.pagesDirty).toBe(0);
@@ -317,7 +317,7 @@ describe('reclaim looks at mapped pages', () => {
     expect(kernel.stats.pagesDirty).toBe(2);
   });
 
-  it('finds what was stored before the range was cut, though it is not touched again', () => {
+  it('reclaim looks at mapped pages finds what was stored before the range was cut, though it is not touched again', () => {
     for (const index of [14, 40]) run(sys.store(at(index), one, 0, 1));
     run(sys.munmap(at(30), PAGE_SIZE));
     run(sys.msync(address, 30 * PAGE_SIZE, MS.async));
@@ -325,7 +325,7 @@ describe('reclaim looks at mapped pages', () => {
     expect(kernel.stats.pagesDirty).toBe(2);
   });
 
-  it('asks all ranges, and takes the bit of each', () => {
+  it('reclaim looks at mapped pages asks all ranges, and takes the bit of each', () => {
     const second = sys.mmap(PAGES * PAGE_SIZE, PROT.read, MAP.shared, fd, 0);
     mapAll();
     for (const index of [15, 16]) run(sys.load(second + index * PAGE_SIZE, new Uint8Array(1), 0, 1));
@@ -337,7 +337,7 @@ describe('reclaim looks at mapped pages', () => {
     for (const range of space.ranges) for (const index of [15, 16]) expect(range.testAndClearYoung(index)).toBe(false);
   });
 
-  it('drops the entries of those that were not used, of all ranges, before it frees them', () => {
+  it('reclaim looks at mapped pages drops the entries of those that were not used, of all ranges, before it frees them', () => {
     const second = sys.mmap(PAGES * PAGE_SIZE, PROT.read, MAP.shared, fd, 0);
     mapAll();
     for (const index of indices) run(sys.load(second + index * PAGE_SIZE, new Uint8Array(1), 0, 1));
@@ -350,7 +350,7 @@ describe('reclaim looks at mapped pages', () => {
     }
   });
 
-  it('finds a store at the entry that it drops: the page is dirty, and is not freed', () => {
+  it('reclaim looks at mapped pages finds a store at the entry that it drops: the page is dirty, and is not freed', () => {
     mapAll();
     run(sys.store(at(20), one, 0, 1));
     for (const range of space.ranges) range.testAndClearYoung(20);
@@ -362,7 +362,7 @@ describe('reclaim looks at mapped pages', () => {
     expect(kernel.mm.map.has(pfn, PG.dirty | PG.writeback)).toBe(true);
   });
 
-  it('leaves pages that are mapped, active and used where they are, at the young end', () => {
+  it('reclaim looks at mapped pages leaves pages that are mapped, active and used where they are, at the young end', () => {
     // Mapped: 80 of 768, 10 %: 5 + 60 + distress. At priority 1 that is 50: they are asked.
     for (let index = 0; index < 80; index++) touch(index);
     for (let index = 0; index < 80; index++) {

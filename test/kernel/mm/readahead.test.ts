@@ -131,7 +131,7 @@ describe('windows of a sequential reader', () => {
     });
   });
 
-  it('goes on where a random read ended', () => {
+  it('windows of a sequential reader goes on where a random read ended', () => {
     const reader = new Reader();
     expect([100, 101, 102, 103].map((page) => reader.read(page, 1))).toEqual([[[100, 1]], [[101, 8]], [[109, 16]], []]);
   });

@@ -236,7 +236,7 @@ describe('a listener with as many connections as it may have', () => {
     });
   }
 
-  it('has 1024, and one more in place of one that ended', () => {
+  it('a listener with as many connections as it may have has 1024, and one more in place of one that ended', () => {
     const packets = packetsOf(1026);
     const listener = new Listener<number>(
       () => undefined,
@@ -253,24 +253,27 @@ describe('a listener with as many connections as it may have', () => {
     expect(listener.connections).toBe(1024);
   });
 
-  it.each([1023, 1024, 1025])('knows a connection that ended, of the last 1024, after %i that ended', (ended) => {
-    const packets = packetsOf(ended);
-    const listener = new Listener<number>(
-      () => undefined,
-      () => undefined,
-    );
-    for (const { open, close } of packets) {
-      listener.receive(1, open);
-      listener.receive(1, close);
-    }
-    expect(listener.connections).toBe(0);
-    // A late copy of each opening. Only that of the one that ended before the last 1024 opens anything.
-    const opened = [...packets].reverse().map(({ open }) => {
-      listener.receive(1, open);
-      return listener.connections;
-    });
-    expect(opened.filter((connections) => connections > 0)).toHaveLength(Math.max(0, ended - 1024));
-  });
+  it.each([1023, 1024, 1025])(
+    'a listener with as many connections as it may have knows a connection that ended, of the last 1024, after %i that ended',
+    (ended) => {
+      const packets = packetsOf(ended);
+      const listener = new Listener<number>(
+        () => undefined,
+        () => undefined,
+      );
+      for (const { open, close } of packets) {
+        listener.receive(1, open);
+        listener.receive(1, close);
+      }
+      expect(listener.connections).toBe(0);
+      // A late copy of each opening. Only that of the one that ended before the last 1024 opens anything.
+      const opened = [...packets].reverse().map(({ open }) => {
+        listener.receive(1, open);
+        return listener.connections;
+      });
+      expect(opened.filter((connections) => connections > 0)).toHaveLength(Math.max(0, ended - 1024));
+    },
+  );
 
   const open = (network: HostileNetwork, id: number): Client => {
     const client = network.connect(id);
@@ -282,7 +285,7 @@ describe('a listener with as many connections as it may have', () => {
     network.clients.splice(0, network.clients.length, client);
   };
 
-  it('lets the one go that was silent longest, and answers it with a reset from then on', () => {
+  it('a listener with as many connections as it may have lets the one go that was silent longest, and answers it with a reset from then on', () => {
     const network = new HostileNetwork([]);
     const first = open(network, 1);
     const second = open(network, 2);

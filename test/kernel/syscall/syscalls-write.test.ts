@@ -44,7 +44,7 @@ function text(path: string): string {
 }
 
 describe('open', () => {
-  it('makes, cuts short, refuses and appends as its flags say', () => {
+  it('open makes, cuts short, refuses and appends as its flags say', () => {
     expect(errno(sys.open('/new'))).toBe('ENOENT');
     expect(errno(sys.open('/old', O.wronly | O.creat | O.excl))).toBe('EEXIST');
     expect(errno(sys.open('/dir', O.rdwr))).toBe('EISDIR');
@@ -62,7 +62,7 @@ describe('open', () => {
     expect(run(sys.stat('/new')).mode).toBe(0o100600);
   });
 
-  it('gives descriptors for what was asked only', () => {
+  it('open gives descriptors for what was asked only', () => {
     const [reader, writer] = [run(sys.open('/old')), run(sys.open('/old', O.wronly))];
     expect(errno(sys.write(reader, bytes('x'), 0, 1))).toBe('EBADF');
     expect(errno(sys.read(writer, new Uint8Array(1), 0, 1))).toBe('EBADF');
@@ -71,7 +71,7 @@ describe('open', () => {
 });
 
 describe('a directory that was walked through', () => {
-  it('is gone when it is removed: its number is free', () => {
+  it('a directory that was walked through is gone when it is removed: its number is free', () => {
     run(sys.mkdir('/dir/sub'));
     const { ino } = run(sys.stat('/dir/sub'));
     for (const name of ['a', 'b']) {
@@ -88,7 +88,7 @@ describe('a directory that was walked through', () => {
 });
 
 describe('a file without a name', () => {
-  it('lives while it is open, and its blocks are free after that', () => {
+  it('a file without a name lives while it is open, and its blocks are free after that', () => {
     const fd = run(sys.open('/victim', O.rdwr | O.creat));
     const data = new Uint8Array(100_000).fill(1);
     run(sys.write(fd, data, 0, data.length));
@@ -104,7 +104,7 @@ describe('a file without a name', () => {
     expect(sys.fstat(next)).toMatchObject({ ino, generation: generation + 1, size: 0 });
   });
 
-  it('is not deleted under a read that is on its way', () => {
+  it('a file without a name is not deleted under a read that is on its way', () => {
     run(sys.sync());
     sys.dropCaches();
     const fd = run(sys.open('/old'));
@@ -124,7 +124,7 @@ describe('a file without a name', () => {
 });
 
 describe('a full disk', () => {
-  it('takes what fits, then says ENOSPC, and is whole again when something goes', () => {
+  it('a full disk takes what fits, then says ENOSPC, and is whole again when something goes', () => {
     const fd = run(sys.open('/big', O.wronly | O.creat));
     const data = new Uint8Array(1 << 20).fill(2);
     let written = 0;
@@ -233,7 +233,7 @@ describe('other calls', () => {
 });
 
 describe('a guest that only reads', () => {
-  it('writes nothing, not even at its shutdown', () => {
+  it('a guest that only reads writes nothing, not even at its shutdown', () => {
     text('/old');
     run(kernel.shutdown());
     expect(machine.requests.every(({ operation }) => operation === BlkifOp.read)).toBe(true);

@@ -158,7 +158,7 @@ describe('paths', () => {
     expect(errno(sys.readlink('/hello'))).toBe('EINVAL');
   });
 
-  it('cost the same for each component that is cached', () => {
+  it('paths cost the same for each component that is cached', () => {
     const cost = (path: string): number => {
       run(sys.close(run(sys.open(path))));
       const before = sys.now();
@@ -233,7 +233,7 @@ describe('calls and their errors', () => {
       expect(errno(sys.pread(fd, buffer, 0, 1, position))).toBe('EINVAL');
   });
 
-  it('read moves the position, pread does not, lseek sets it', () => {
+  it('calls and their errors read moves the position, pread does not, lseek sets it', () => {
     const fd = run(sys.open('/hello'));
     const buffer = new Uint8Array(5);
     const text = (process: Process<number>): string => {

@@ -203,7 +203,7 @@ describe('what another hypervisor left', () => {
   });
 
   it.each(ARCHS)(
-    'is nothing to a hypervisor of another architecture than %s, which boots as on a new machine',
+    'what another hypervisor left is nothing to a hypervisor of another architecture than %s, which boots as on a new machine',
     (arch) => {
       const other: Arch = arch === 'x86_64' ? 'x86_32' : 'x86_64';
       const machine = twoGuests(arch);
@@ -227,7 +227,7 @@ describe('what another hypervisor left', () => {
     expect(found.costNs).toBe(2 * LEAST_PAGES * bytes);
   });
 
-  it('with an upper half in an entry of a list, every checksum right, loses that domain', () => {
+  it('what another hypervisor left with an upper half in an entry of a list, every checksum right, loses that domain', () => {
     for (const [upper, lower] of [
       [1, undefined],
       [0xffff_ffff, undefined],
@@ -250,7 +250,7 @@ describe('what another hypervisor left', () => {
     }
   });
 
-  it('with a frame in two lists, every checksum right, goes on with the first', () => {
+  it('what another hypervisor left with a frame in two lists, every checksum right, goes on with the first', () => {
     const machine = twoGuests();
     const { hypervisor, toolstack, memory } = machine;
     const [a, b] = toolstack.list.domains;
@@ -264,7 +264,7 @@ describe('what another hypervisor left', () => {
     next.toolstack.list.checkInvariants();
   });
 
-  it('is looked after again by the tool stack: a guest that went on is restarted on its cache when it reboots', () => {
+  it('what another hypervisor left is looked after again by the tool stack: a guest that went on is restarted on its cache when it reboots', () => {
     const { next } = reload(twoGuests());
     const outcome = resume(next, 'a', LEAST_PAGES);
     if ('problem' in outcome) throw new Error(outcome.problem);
@@ -295,7 +295,7 @@ describe('what another hypervisor left', () => {
     expect([xend.domains.length, booted.length]).toEqual([1, 2]);
   });
 
-  it('is found once: a hypervisor that fails after it has looked leaves nothing to the next', () => {
+  it('what another hypervisor left is found once: a hypervisor that fails after it has looked leaves nothing to the next', () => {
     const machine = twoGuests();
     const { found } = reload(machine, () => {
       const first = findLegacy(machine.memory, 'x86_64');

@@ -119,7 +119,7 @@ describe.each(ARCHS)('on %s, a P2M list', (arch: Arch) => {
 });
 
 describe('the frames of the machine', () => {
-  it('go to domains up to the last, and the page that is one too many is refused', () => {
+  it('the frames of the machine go to domains up to the last, and the page that is one too many is refused', () => {
     const machine = bootMachine();
     const { allocator, map } = machine.hypervisor;
     const room = allocator.freeCount;
@@ -150,7 +150,7 @@ describe('the frames of the machine', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('are a guest with the least memory, and not with a page less', () => {
+  it('the frames of the machine are a guest with the least memory, and not with a page less', () => {
     const machine = bootMachine();
     expect(() => startGuest(machine, 'small', LEAST_PAGES - 1)).toThrow(UserError);
     expect(startGuest(machine, 'least', LEAST_PAGES).domain.nrPages).toBe(LEAST_PAGES);
@@ -158,7 +158,7 @@ describe('the frames of the machine', () => {
 });
 
 describe('the last block of a device', () => {
-  it('takes a dirty page, and the one behind it does not', () => {
+  it('the last block of a device takes a dirty page, and the one behind it does not', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     const { memory } = guest.domain.environment;

@@ -59,7 +59,7 @@ describe('a P2M list', () => {
     { numRuns: 40 },
   );
 
-  it.each(ARCHS)('of %s is what the guest reads and stores through', (arch) => {
+  it.each(ARCHS)('a P2M list of %s is what the guest reads and stores through', (arch) => {
     const { memory, map, list } = listOf(arch);
     const simulation = new Simulation(1);
     const frames = new FrameTable(
@@ -82,7 +82,7 @@ describe('a P2M list', () => {
       expect(() => guest.readU8(Pfn(none), 0)).toThrow(`access to page ${none}, which the domain does not have`);
   });
 
-  it.each(ARCHS)('of %s has room as long as the lists’ memory has', (arch) => {
+  it.each(ARCHS)('a P2M list of %s has room as long as the lists’ memory has', (arch) => {
     const { lists, map, first } = listOf(arch);
     expect(lists.capacity(first)).toBe(arch === 'x86_64' ? 1536 : 2048);
     const most = (map.p2mFrames * PAGE_SIZE) / FRAME_NUMBER_BYTES[arch];

@@ -179,7 +179,7 @@ function expected(name: string, harm: Harm): Place {
 describe('a migration over an unkind cable', () => {
   const { place, sent } = migrateBy(SOURCE, 0, undefined);
 
-  it('is as many packets as it is pages, and three words, where it is kind', () => {
+  it('a migration over an unkind cable is as many packets as it is pages, and three words, where it is kind', () => {
     expect(place).toBe('there');
     // 16 pages to a packet, the boot region among them, and a last one with the rest; all are acknowledged.
     expect(sent[SOURCE]).toEqual([...new Array<string>(sent[SOURCE].length - 1).fill('data'), 'go']);
@@ -188,7 +188,7 @@ describe('a migration over an unkind cable', () => {
   });
 
   it.each(HARMS)(
-    'of which a packet is %s leaves the guest whole, and in one place',
+    'a migration over an unkind cable of which a packet is %s leaves the guest whole, and in one place',
     { timeout: TIMEOUT_MS },
     (harm) => {
       for (const end of [SOURCE, TARGET] as const) {
@@ -212,7 +212,7 @@ describe('a migration over an unkind cable', () => {
 });
 
 describe('an end of a migration that gives up', () => {
-  it('tells the other at once: the domain that was to come is gone there when it is known here', () => {
+  it('an end of a migration that gives up tells the other at once: the domain that was to come is gone there when it is known here', () => {
     const given = room();
     const { source, target } = given;
     // It does not suspend itself.
@@ -249,14 +249,14 @@ describe('a disk at the target that is not the one that the guest has left', () 
     return { words, left };
   }
 
-  it('is refused before `go`: the guest goes on here, whatever the cable does to that', () => {
+  it('a disk at the target that is not the one that the guest has left is refused before `go`: the guest goes on here, whatever the cable does to that', () => {
     const other = ({ simulation, memory }: TestMachine): TestDisk => new TestDisk(simulation, memory, 64);
     const { words, left } = migrateTo(other, () => false);
     expect(left).toMatchObject({ problem: 'refused: its disk is another one', domain: { isRunning: true } });
     expect(words).toEqual([]);
   });
 
-  it('is refused behind it when somebody writes to it at that instant, and here too: the guest stays suspended', () => {
+  it('a disk at the target that is not the one that the guest has left is refused behind it when somebody writes to it at that instant, and here too: the guest stays suspended', () => {
     const { words, left } = migrateTo(
       ({ disk }) => disk,
       ({ source }) => {

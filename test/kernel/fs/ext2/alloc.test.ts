@@ -58,7 +58,7 @@ function bitmap(group: number): Pfn {
 }
 
 describe('blocks', () => {
-  it('are the goal when it is free, then the next in its 64, and counted', () => {
+  it('blocks are the goal when it is free, then the next in its 64, and counted', () => {
     const before = descriptorWord(1, 'bg_free_blocks_count');
     expect(run(newBlock(superblock, 40_000))).toBe(40_000);
     expect(run(newBlock(superblock, 40_000))).toBe(40_001);
@@ -68,7 +68,7 @@ describe('blocks', () => {
     expect(run(newBlock(superblock, 40_000))).toBe(40_000);
   });
 
-  it('lie in a free byte of the bitmap when the 64 are taken, and in the next group when the group is', () => {
+  it('blocks lie in a free byte of the bitmap when the 64 are taken, and in the next group when the group is', () => {
     const { blocksPerGroup } = superblock.geometry;
     for (let bit = 20_000; bit < 20_032; bit++) setBit(superblock.buffers, bitmap(1), bit, true);
     setBit(superblock.buffers, bitmap(1), 20_036, true);
@@ -124,7 +124,7 @@ describe('blocks', () => {
       20_100,
     ],
     ['one of the next group, and none before the goal', 20_032, [[20_032, 32_768]], 32_768],
-  ])('are %s', (_, goal, inUse, found) => {
+  ])('blocks are %s', (_, goal, inUse, found) => {
     const { buffers, geometry } = superblock;
     const head = nextClearBit(buffers, bitmap(2), 0, geometry.blocksPerGroup);
     for (const [from, end] of inUse) for (let bit = from; bit < end; bit++) setBit(buffers, bitmap(1), bit, true);
@@ -132,7 +132,7 @@ describe('blocks', () => {
     expect(run(newBlock(superblock, geometry.blocksPerGroup + goal)) - geometry.blocksPerGroup).toBe(expected);
   });
 
-  it('lie before the goal where nothing else is free', () => {
+  it('blocks lie before the goal where nothing else is free', () => {
     const { buffers, geometry } = superblock;
     const { blocksPerGroup } = geometry;
     for (const group of [0, 1, 2, 3])
@@ -144,7 +144,7 @@ describe('blocks', () => {
     );
   });
 
-  it('are never metadata, whatever the bitmap says', () => {
+  it('blocks are never metadata, whatever the bitmap says', () => {
     setBit(superblock.buffers, bitmap(0), 1, false);
     expect(() => run(newBlock(superblock, 1))).toThrow(expect.objectContaining({ code: 'EIO' }));
     expect(superblock.isReadOnly).toBe(true);
@@ -163,7 +163,7 @@ describe('blocks', () => {
 });
 
 describe('blocks of several groups', () => {
-  it('are freed in those whose bitmap can be read; the others stay in use, which is an error of the file system', () => {
+  it('blocks of several groups are freed in those whose bitmap can be read; the others stay in use, which is an error of the file system', () => {
     const { blocksPerGroup } = superblock.geometry;
     const start = 2 * blocksPerGroup - 3;
     const free = (): number[] => [1, 2].map((group) => descriptorWord(group, 'bg_free_blocks_count'));
@@ -190,7 +190,7 @@ describe('counts of 16 bits', () => {
     [0xfffd, 0xffff],
     [0xfffe, 0xffff],
     [0xffff, 0xffff],
-  ])('that say %i are %i when two blocks, or two inodes, are freed', (before, after) => {
+  ])('counts of 16 bits that say %i are %i when two blocks, or two inodes, are freed', (before, after) => {
     const block = run(newBlock(superblock, 40_000));
     expect(run(newBlock(superblock, block))).toBe(block + 1);
     set(1, 'bg_free_blocks_count', before);
@@ -205,7 +205,7 @@ describe('counts of 16 bits', () => {
   it.each([
     [1, 0],
     [2, 1],
-  ])('that say %i are %i when one is taken, though the bitmap has more', (before, after) => {
+  ])('counts of 16 bits that say %i are %i when one is taken, though the bitmap has more', (before, after) => {
     for (const field of ['bg_free_blocks_count', 'bg_free_inodes_count'] as const) set(0, field, before);
     const { ino } = run(newInode(superblock, 2, EXT2_MODE.regular | 0o644));
     expect([ino, descriptorWord(0, 'bg_free_inodes_count')]).toEqual([11, after]);
@@ -219,7 +219,7 @@ describe('counts of 16 bits', () => {
     [0x7fff, 0x8000],
     [0xfffe, 0xffff],
     [0xffff, 0],
-  ])('of mounts go on from %i with %i', (before, after) => {
+  ])('counts of 16 bits of mounts go on from %i with %i', (before, after) => {
     const { buffers, superblockPage } = superblock;
     const at = 1024 + SUPERBLOCK.offset.s_mnt_count;
     buffers.writeU16(superblockPage, at, before);
@@ -234,7 +234,7 @@ describe('inodes', () => {
   const DIRECTORY = EXT2_MODE.directory | 0o755;
   const groupOf = (ino: number): number => Math.floor((ino - 1) / superblock.geometry.inodesPerGroup);
 
-  it('of files lie in their directory’s group, those of directories in the root are spread', () => {
+  it('inodes of files lie in their directory’s group, those of directories in the root are spread', () => {
     const first = run(newInode(superblock, 2, DIRECTORY)).ino;
     const second = run(newInode(superblock, 2, DIRECTORY)).ino;
     // Groups 0 and 2, where the root and lost+found are, have fewer free inodes than the average.
@@ -258,12 +258,12 @@ describe('inodes', () => {
     // Never none.
     [32_768, 32, 256, 1],
     [256, 16_384, 1000, 1],
-  ])('of directories: groups of %i blocks and %i inodes, %i blocks a directory: a debt of %i', (...row) => {
+  ])('inodes of directories: groups of %i blocks and %i inodes, %i blocks a directory: a debt of %i', (...row) => {
     const [blocks, inodes, blocksADirectory, most] = row;
     expect(mostDebtOf(blocks, inodes, blocksADirectory)).toBe(most);
   });
 
-  it('of directories lie with their parent up to that debt, which grows by each of them and shrinks by each file', () => {
+  it('inodes of directories lie with their parent up to that debt, which grows by each of them and shrinks by each file', () => {
     const { geometry, debts, buffers } = superblock;
     const parent = run(newInode(superblock, 2, DIRECTORY)).ino;
     const home = groupOf(parent);
@@ -292,7 +292,7 @@ describe('inodes', () => {
     expect([...superblock.debts]).toEqual([0, 0, 0, 0]);
   });
 
-  it('have another generation each time their number is used', () => {
+  it('inodes have another generation each time their number is used', () => {
     const { ino, generation } = run(newInode(superblock, 2, FILE));
     const { geometry, buffers } = superblock;
     // What the deleted inode leaves in the table.
@@ -304,7 +304,7 @@ describe('inodes', () => {
     expect(run(newInode(superblock, 2, FILE))).toEqual({ ino, generation: generation + 1 });
   });
 
-  it('are counted, directories too, and never one of the reserved', () => {
+  it('inodes are counted, directories too, and never one of the reserved', () => {
     const before = [descriptorWord(0, 'bg_free_inodes_count'), descriptorWord(0, 'bg_used_dirs_count')];
     const { ino } = run(newInode(superblock, 2, FILE));
     expect(ino).toBeGreaterThanOrEqual(superblock.geometry.firstInode);

@@ -98,7 +98,7 @@ describe('the superblock', () => {
     });
   };
 
-  it('is mounted by the fields that are read, whatever is kept has in it', () => {
+  it('the superblock is mounted by the fields that are read, whatever is kept has in it', () => {
     const metaBg = Buffer.from(superblock);
     putField(SUPERBLOCK, metaBg, 0, 's_feature_incompat', EXT2_INCOMPAT.filetype | EXT2_INCOMPAT.meta_bg);
     const heeded = SUPERBLOCK.fields
@@ -118,7 +118,7 @@ describe('the superblock', () => {
     expect(heeded).toEqual(expected);
   });
 
-  it('with each feature alone: mounted, mounted read-only, or refused by its name', () => {
+  it('the superblock with each feature alone: mounted, mounted read-only, or refused by its name', () => {
     const outcome = (field: 's_feature_compat' | 's_feature_incompat' | 's_feature_ro_compat', bit: number): string => {
       const bytes = Buffer.from(superblock);
       putField(SUPERBLOCK, bytes, 0, field, (getField(SUPERBLOCK, bytes, 0, field) | bit) >>> 0);

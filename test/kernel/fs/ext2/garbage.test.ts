@@ -163,7 +163,7 @@ const INO_OF = new Map(new OracleExt2(IMAGE).listFiles().map(({ path, ino }) => 
 const LINKS = ['/link', '/slow'];
 
 describe('the sound image', () => {
-  it('is seen whole', () => {
+  it('the sound image is seen whole', () => {
     expect([...SOUND.values()].filter((answer) => /^E/.test(answer))).toEqual([]);
     expect([...SOUND.keys()].sort()).toEqual(
       ['/', '/dir', '/dir/deeper', '/dir/deeper/deep', '/dir/inner', '/direct', '/far', '/indirect', '/link']

@@ -74,7 +74,7 @@ describe.each([1024, 1025, 2047])('a file system of %i blocks', (blocks) => {
 });
 
 describe('inodes', () => {
-  it('are given out up to the last, which works as any other, and after that none', () => {
+  it('inodes are given out up to the last, which works as any other, and after that none', () => {
     const { image, machine, sys } = start(1024);
     const { inodes, freeInodes } = superOf(image);
     let made = 0;
@@ -107,7 +107,7 @@ describe('inodes', () => {
 });
 
 describe('links', () => {
-  it('of a file, and subdirectories of a directory, are 32,000 at most', () => {
+  it('links of a file, and subdirectories of a directory, are 32,000 at most', () => {
     const image = makeExt2(
       tree(
         directory([

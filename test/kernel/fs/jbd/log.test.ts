@@ -131,7 +131,7 @@ describe('the ring', () => {
     { numRuns: 50 },
   );
 
-  it('is not written past a hole of the journal’s file, nor over a write that failed', () => {
+  it('the ring is not written past a hole of the journal’s file, nor over a write that failed', () => {
     const holes = new FakeJournal((index) => (index === 3 ? HOLE : 5000 + index));
     const log = holes.open();
     holes.run(log.append([Pfn(1)]));
@@ -145,7 +145,7 @@ describe('the ring', () => {
 });
 
 describe('the superblock of the journal', () => {
-  it('says where an empty log starts before the first transaction, and not again before it is emptied', () => {
+  it('the superblock of the journal says where an empty log starts before the first transaction, and not again before it is emptied', () => {
     const journal = new FakeJournal((index) => 5000 + index);
     const log = journal.open();
     journal.run(log.begin(4, false));
@@ -160,7 +160,7 @@ describe('the superblock of the journal', () => {
     ]);
   });
 
-  it('says that the log is empty when the journal is put out of use', () => {
+  it('the superblock of the journal says that the log is empty when the journal is put out of use', () => {
     const journal = new FakeJournal((index) => 5000 + index);
     const log = journal.open();
     journal.run(log.begin(4, false));
@@ -168,7 +168,7 @@ describe('the superblock of the journal', () => {
     expect(journal.told.at(-1)).toEqual([0, 9]);
   });
 
-  it('says that there are revoke blocks before the first', () => {
+  it('the superblock of the journal says that there are revoke blocks before the first', () => {
     const journal = new FakeJournal((index) => 5000 + index);
     const log = journal.open();
     journal.run(log.begin(4, false));
@@ -180,7 +180,7 @@ describe('the superblock of the journal', () => {
     expect(journal.told).toHaveLength(2);
   });
 
-  it('keeps the error of a journal that has ended until it is cleared', () => {
+  it('the superblock of the journal keeps the error of a journal that has ended until it is cleared', () => {
     const journal = new FakeJournal((index) => 5000 + index);
     const log = journal.open();
     log.recordError();
