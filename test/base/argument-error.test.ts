@@ -111,7 +111,7 @@ describe.each([
   ['runVmmReboot', runVmmReboot as (options: never) => unknown, VMM],
   ['runCampaign', runCampaign as (options: never) => unknown, CAMPAIGN],
 ] as const)('%s', (_, run, options) => {
-  it.each(Object.keys(options))('names the option %s, whatever is wrong with it', (name) => {
+  it.each(Object.keys(options))('the refusal of option %s names it, whatever is wrong with it', (name) => {
     const wrong = WRONG[name]!;
     expect(wrong.length).toBeGreaterThan(0);
     for (const value of wrong) {
@@ -121,7 +121,7 @@ describe.each([
     }
   });
 
-  it('names the options when there are none', () => {
+  it('a call without options is told the names of the options', () => {
     for (const nothing of [undefined, null, 7])
       expect(mistakeOf(() => run(nothing as never)).message).toMatch(/^options: expected an object, got /);
   });
@@ -312,7 +312,7 @@ describe('the parts for embedders', () => {
     ['new VmmMachine', 'guestMemory', () => new VmmMachine(but(machine, 'guestMemory', undefined))],
     ['new VmmMachine', 'partitions', () => new VmmMachine(but(machine, 'partitions', undefined))],
     ['new VmmMachine', 'cmdLine', () => new VmmMachine(but(machine, 'cmdLine', undefined))],
-  ])('%s names the argument %s', (_, argument, call) => {
+  ])('the call %s names its argument %s', (_, argument, call) => {
     const error = mistakeOf(call);
     expect([error.name, error.message.split(':')[0]]).toEqual(['ArgumentError', argument]);
   });

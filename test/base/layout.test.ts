@@ -119,7 +119,7 @@ property('reserved bytes, and only they, must be zero', fc.nat({ max: 15 }), fc.
   expect(reservedIsZero(SAMPLE, bytes, base)).toBe(at < 8);
 });
 
-it('prints itself as the reference page shows it', () => {
+it('a layout prints itself as the reference page shows it', () => {
   expect(layoutTable(SAMPLE)).toBe(
     [
       '### sample (16 bytes)',

@@ -74,7 +74,7 @@ const shown = (value: unknown): string => {
   return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'undefined');
 };
 
-it('finds the surface, and has a rig for all of it', () => {
+it('the search finds the surface, and there is a rig for all of it', () => {
   const methods = callables.filter(({ kind }) => kind === 'method');
   expect(methods.length).toBeGreaterThan(150);
   expect([...new Set(methods.map(({ owner }) => owner!))].sort()).toEqual(Object.keys(RIGS).sort());

@@ -99,7 +99,7 @@ describe('stillwarm campaign', () => {
     [['--runs', '0'], /^stillwarm: --runs: 0 is not an integer of 1 to 100000\n$/],
     [['--without', 'hope'], /^stillwarm: --without: hope is none of writeProtection, [^\n]*\n$/],
     [['file'], /^stillwarm: unexpected argument file; [^\n]*\n$/],
-  ])('%j is one line and status 2', (argv, message) => {
+  ])('the mistake %j is one line and status 2', (argv, message) => {
     const { status, err, asked } = run(0, ...argv);
     expect({ status, asked }).toEqual({ status: 2, asked: [] });
     expect(err).toMatch(message);

@@ -20,7 +20,7 @@ describe('the program', () => {
     expect(run('--version')).toMatchObject({ status: 0, out: `${version}\n`, err: '' });
   });
 
-  it.each(COMMANDS.map(({ name }) => name))('%s --help prints the help of the command and runs nothing', (name) => {
+  it.each(COMMANDS.map(({ name }) => name))('the command %s --help prints its help and runs nothing', (name) => {
     const { status, out, err, ran } = run(name, '--help', '--nonsense');
     expect({ status, err, ran }).toEqual({ status: 0, err: '', ran: 0 });
     expect(out).toMatch(new RegExp(`^Usage: stillwarm ${name} \\[OPTION\\]...`));
@@ -42,7 +42,7 @@ describe('the program', () => {
     [['mkfs', '/nowhere', '/nowhere/a.img'], /^stillwarm: DIR: \/nowhere is not a directory\n$/],
     [['inspect', '/nowhere'], /^stillwarm: cannot read \/nowhere: no such file\n$/],
     [['reboot', '/no\nwhere'], /^stillwarm: PATH: [^\n]*\n$/],
-  ])('%j is one line on standard error and status 2', (argv, message) => {
+  ])('the mistake %j is one line on standard error and status 2', (argv, message) => {
     const { status, out, err, ran } = run(...argv);
     expect({ status, out, ran }).toEqual({ status: 2, out: '', ran: 0 });
     expect(err).toMatch(message);

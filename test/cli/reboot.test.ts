@@ -113,7 +113,7 @@ describe('what is printed', () => {
     expect(JSON.parse(io.stdout.text)).toEqual(sampleResult());
   });
 
-  it('when a page differs has its history, exit status 1', () => {
+  it('what is printed when a page differs has its history, and exit status is 1', () => {
     const io = captureIo(dir, { runReboot: () => ({ result: sampleResult(), mismatches: [mismatch], notices: [] }) });
     expect(reboot(['files'], io)).toBe(1);
     expect(io.stdout.text).toMatch(/mismatch \(warm-cache\): page 3 of \/a differs\n {4}named\n {4}claimed\n/);
@@ -174,7 +174,7 @@ describe('a mistake', () => {
       /^--strategy: hot is none of cold, prefetch, warm-cache, warm-cache\+metadata, rio, rio\+warm-cache$/,
     ],
     [['files', '--strategy', 'cold,rio'], /^--strategy: rio is for a guest that crashes: add --crash$/],
-  ])('%j is found before anything is run or written', (argv, message) => {
+  ])('the mistake %j is found before anything is run or written', (argv, message) => {
     symlinkSync('a-file', join(dir, 'a-link'));
     const io = captureIo(dir);
     let text = '';

@@ -88,7 +88,7 @@ describe('stillwarm vmm-reboot', () => {
     ],
     [['--strategy', 'hope'], `--strategy: hope is none of ${VMM_STRATEGIES.join(', ')}`],
     [['nothing'], 'PATH: /nothing does not exist'],
-  ])('%j is one line and status 2', (argv, message) => {
+  ])('the mistake %j is one line and status 2', (argv, message) => {
     expect(run('/', argv)).toEqual({ status: 2, asked: [], out: '', err: `stillwarm: ${message}\n` });
   });
 

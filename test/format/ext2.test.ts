@@ -386,13 +386,16 @@ describe('checkDirent', () => {
     [11, 4100, 1, 'rec_len is 4100: the entry crosses the end of its block'],
     [513, 12, 1, 'inode is 513, but there are 512'],
     [11, 12, 0, 'name_len is 0'],
-  ])('inode %d, rec_len %d, name_len %d: %s', (inode, recordLength, nameLength, refused) => {
-    const bytes = new Uint8Array(4096);
-    putField(DIRENT, bytes, 0, 'inode', inode);
-    putField(DIRENT, bytes, 0, 'rec_len', recordLength);
-    putField(DIRENT, bytes, 0, 'name_len', nameLength);
-    expect(checkDirent(bytes, 0, 4096, 512)).toBe(refused);
-  });
+  ])(
+    'an entry with inode %d, rec_len %d and name_len %d is refused: %s',
+    (inode, recordLength, nameLength, refused) => {
+      const bytes = new Uint8Array(4096);
+      putField(DIRENT, bytes, 0, 'inode', inode);
+      putField(DIRENT, bytes, 0, 'rec_len', recordLength);
+      putField(DIRENT, bytes, 0, 'name_len', nameLength);
+      expect(checkDirent(bytes, 0, 4096, 512)).toBe(refused);
+    },
+  );
 
   it('checkDirent refuses an entry without room for itself', () => {
     expect(checkDirent(new Uint8Array(4096), 4088, 4096, 1)).toBe('directory entry crosses the end of its block');

@@ -90,7 +90,7 @@ describe('what is written is read back', () => {
     { numRuns: 30 },
   );
 
-  it('full blocks: one tag or revoked block more would not fit', () => {
+  it('full blocks have no room for one tag or revoked block more', () => {
     const bytes = block();
     expect([JBD_TAGS_PER_BLOCK, JBD_REVOKES_PER_BLOCK]).toEqual([508, 1020]);
     const tags = Array.from({ length: JBD_TAGS_PER_BLOCK }, (_, i) => ({ block: i, escaped: false }));

@@ -49,7 +49,9 @@ function allCases(fs: FileSystem): Case[] {
 }
 
 describe.each(['ext2', 'ext3'] as const)('%s: the inode leaves memory at each moment', (fs) => {
-  it('and what a call has returned for survives a loss of power', { timeout: TIMEOUT_MS }, () => {
+  it('what a call has returned for survives a loss of power, though the inode left memory at any moment', {
+    timeout: TIMEOUT_MS,
+  }, () => {
     const lost: Case[] = [];
     let evicted = 0;
     const tried = casesOf('an inode that leaves memory', fs, allCases(fs), { sample: SAMPLE });
@@ -80,7 +82,7 @@ describe.each([
   ['ext3', ['/new']],
   ['ext3', ['/']],
 ] as const)('%s: a new file', (fs, paths) => {
-  it(`survives fsync of ${paths.join(' and ')}, with either inode evicted at each moment`, () => {
+  it(`a new file survives fsync of ${paths.join(' and ')}, with either inode evicted at each moment`, () => {
     const lost: number[] = [];
     for (let moment = 0; moment < NEW_FILE_MOMENTS; moment++) {
       const file = new DurableFile(fs, 'overwrites a page');

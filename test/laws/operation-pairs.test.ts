@@ -261,22 +261,26 @@ function meet(first: OperationName, second: OperationName, at: number): readonly
 }
 
 describe('two operations on one domain', () => {
-  it.each(OPERATIONS)('%s, and at any event of it each other', { timeout: TIMEOUT_MS }, (first) => {
-    const events = eventsOf(first);
-    const instants = Array.from({ length: events }, (_, at) => at);
-    let refusals = 0;
-    let fewest = events;
-    for (const second of OPERATIONS) {
-      const cases = casesOf('two operations on one domain', `${first} and ${second}`, instants, { sample: SAMPLE });
-      fewest = Math.min(fewest, cases.length);
-      for (const at of cases) {
-        try {
-          if (meet(first, second, at)[1] === 'refused') refusals++;
-        } catch (error) {
-          throw new Error(`${first}, and after ${at} of ${events} events ${second}`, { cause: error });
+  it.each(OPERATIONS)(
+    'the operation %s lets each other begin at any event of it, and both end with an outcome',
+    { timeout: TIMEOUT_MS },
+    (first) => {
+      const events = eventsOf(first);
+      const instants = Array.from({ length: events }, (_, at) => at);
+      let refusals = 0;
+      let fewest = events;
+      for (const second of OPERATIONS) {
+        const cases = casesOf('two operations on one domain', `${first} and ${second}`, instants, { sample: SAMPLE });
+        fewest = Math.min(fewest, cases.length);
+        for (const at of cases) {
+          try {
+            if (meet(first, second, at)[1] === 'refused') refusals++;
+          } catch (error) {
+            throw new Error(`${first}, and after ${at} of ${events} events ${second}`, { cause: error });
+          }
         }
       }
-    }
-    expect(refusals).toBeGreaterThanOrEqual(fewest);
-  });
+      expect(refusals).toBeGreaterThanOrEqual(fewest);
+    },
+  );
 });

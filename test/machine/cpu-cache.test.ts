@@ -167,7 +167,7 @@ describe('lines of 64 bytes', () => {
         memory.writableFrame(Mfn(2));
       },
     ],
-  ])('%s: %i', (_, lines, store) => {
+  ])('the cache with lines of 64 bytes flushes, after a store to %s, %i of them', (_, lines, store) => {
     const memory = cached();
     store(memory);
     expect([memory.flushCpuCache(), memory.flushCpuCache()]).toEqual([lines, 0]);

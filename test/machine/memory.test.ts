@@ -152,7 +152,7 @@ describe('MachineMemory', () => {
     ['copyOut of 96 bytes', 4000, (mfn, offset) => memory.copyOut(mfn, offset, page, 0, 96)],
     ['copyIn of 96 bytes', 4000, (mfn, offset) => memory.copyIn(mfn, offset, page, 0, 96)],
     ['zero of 96 bytes', 4000, (mfn, offset) => memory.zero(mfn, offset, 96)],
-  ])('%s ends with its frame: offset %i is the last', (_, last, access) => {
+  ])('the memory of %s ends with its frame: offset %i is the last', (_, last, access) => {
     memory.clearAll();
     for (const mfn of [BANK_FRAMES - 1, BANK_FRAMES, memory.frameCount - 1]) {
       expect(() => access(Mfn(mfn), last)).not.toThrow();

@@ -51,16 +51,19 @@ function checkConstants(constants: [string, Constant][]): void {
   }
 }
 
-it.each(DRIVES)('$model gives every constant a value, the unit its name ends in and a note', ({ constants }) => {
-  checkConstants(Object.entries(constants));
-});
+it.each(DRIVES)(
+  'the profile $model gives every constant a value, the unit its name ends in and a note',
+  ({ constants }) => {
+    checkConstants(Object.entries(constants));
+  },
+);
 
 describe.each(PROFILES)('$name', (profile) => {
-  it('gives every constant a value, the unit its name ends in and a note', () => {
+  it('the profile gives every constant a value, the unit its name ends in and a note', () => {
     checkConstants(constantsOf(profile));
   });
 
-  it('hands out plain numbers under the same names', () => {
+  it('the profile hands out plain numbers under the same names', () => {
     const numbers = values(profile.guest);
     expect(Object.keys(numbers)).toEqual(Object.keys(profile.guest));
     expect(numbers.syscallNs).toBe(profile.guest.syscallNs.value);
@@ -106,7 +109,7 @@ describe('pentium4-2006 against the paper', () => {
 });
 
 describe('docs/reference/profiles.md', () => {
-  it('is what the profiles say', () => {
+  it('the page docs/reference/profiles.md is what the profiles say', () => {
     if (process.env['UPDATE_DOCS'] === '1') writeFileSync(PAGE, page);
     expect(readFileSync(PAGE, 'utf8')).toBe(page);
   });

@@ -51,7 +51,7 @@ function objectsOf(value: Json, path = ''): [string, { [key: string]: Json }][] 
 describe.each(RESULTS)('the schema of %s --json', (name, plainSample) => {
   const validate = validatorOf(name);
 
-  it('accepts a result', () => {
+  it('the schema accepts a result', () => {
     validate(plainSample());
     expect(validate.errors).toBeNull();
   });
@@ -75,7 +75,7 @@ describe.each(RESULTS)('the schema of %s --json', (name, plainSample) => {
     },
   );
 
-  it('is described field by field', () => {
+  it('the schema is described field by field', () => {
     const page = read(`${name}-schema.md`);
     const fields = new Set(objectsOf(plainSample()).flatMap(([, object]) => Object.keys(object)));
     for (const field of fields) expect(page).toMatch(new RegExp(`\\| \`([a-zA-Z.]+\\.)?${field}\` \\|`));
@@ -175,12 +175,12 @@ function documented(page: string, sections: Readonly<Record<string, string>>): S
 }
 
 describe('a page describes exactly the fields that are printed:', () => {
-  it('inspect', () => {
+  it('a page describes exactly the fields that inspect prints', () => {
     const sections = { 'The object': '', map: 'map.', domain: 'domains[].' };
     expect(documented(read('inspect-schema.md'), sections)).toEqual(pathsOf(plain(findings(inspected))));
   });
 
-  it('campaign', () => {
+  it('a page describes exactly the fields that campaign prints', () => {
     const result = runCampaign({ faults: ['bit-flip'], runs: 1, seed: 1, without: [] });
     // The five numbers have a table of their own.
     const paths = [...pathsOf(plain(result))].filter((path) => !/(protected|unguarded)\./.test(path));

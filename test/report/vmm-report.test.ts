@@ -34,7 +34,7 @@ describe('the figures of a reboot of the hypervisor', () => {
     ]);
   });
 
-  it('name the longest downtime of the guests', () => {
+  it('the figures of a reboot of the hypervisor name the longest downtime of the guests', () => {
     const [first] = grids(sampleVmmResult());
     expect(first!.rows.map(({ cells }) => cells[3]!.value)).toEqual(VMM_STRATEGIES.map(() => '41.0'));
   });

@@ -363,7 +363,7 @@ describe('runProcess', () => {
   });
 });
 
-it.each([-1, 0.5, NaN, Infinity])('refuses a delay of %s', (delay) => {
+it.each([-1, 0.5, NaN, Infinity])('the simulation refuses a delay of %s', (delay) => {
   const simulation = new Simulation(1);
   expect(() => {
     simulation.after(Ns(delay), () => undefined);

@@ -9,7 +9,7 @@ describe('bytes', () => {
     [[1, 2, 3], [1, 2, 4], 2],
     [[1, 2], [1, 2, 4], 2],
     [[1, 2, 4], [1, 2], 2],
-  ])('%j and %j differ first at %i', (a, b, at) => {
+  ])('the bytes %j and %j differ first at %i', (a, b, at) => {
     expect(firstDifference(Uint8Array.from(a), Buffer.from(b))).toBe(at);
   });
 

@@ -136,7 +136,7 @@ describe('a random reader', () => {
     expect(Math.abs(reads.filter(({ file }) => file === 0).length - 100)).toBeLessThan(43);
   });
 
-  it('by Zipf reads the most popular file most, and not in the order of their numbers', () => {
+  it('a random reader by Zipf reads the most popular file most, and not in the order of their numbers', () => {
     const machine = bootWorkloadGuest(new Array<number>(200).fill(100));
     const counts = new Uint32Array(200);
     for (const { file } of run(machine, zipf(machine)).reads) counts[file]!++;

@@ -57,7 +57,7 @@ describe('pages of a save go 1024 to a batch', () => {
     [2047, [1024, 1023]],
     [2048, [1024, 1024]],
     [2049, [1024, 1024, 1]],
-  ])('%i of them in %j', (mapped, batches) => {
+  ])('a save of %i pages has batches of %j', (mapped, batches) => {
     const machine = bootMachine(1, {}, 24 * MIB);
     const nrPages = Math.max(LEAST_PAGES, mapped + 3);
     const guest = startGuest(machine, 'guest', nrPages);
@@ -95,7 +95,7 @@ describe('pages of a save go 1024 to a batch', () => {
   it.each([
     [1024, [1, 2048]],
     [1025, [1]],
-  ])('and one of %i is read for %j words: more than that is none', (count, asked) => {
+  ])('a save of %i pages is read for %j words: more than that is none', (count, asked) => {
     const machine = bootMachine();
     const config = { name: 'guest', memoryBytes: 0, device: machine.disk };
     const { simulation, toolstack, hypervisor } = machine;
@@ -198,7 +198,7 @@ describe('blocks that are compared after a restore', () => {
       ],
     ],
     ['one block that two pages equal in one', [10, 10, 11], [[10, 2]]],
-  ] as const)('%s', (_, blocks, runs) => {
+  ] as const)('a restore compares %s', (_, blocks, runs) => {
     const machine = machineOf(300);
     const { simulation, disk, hypervisor } = machine;
     const guest = startGuest(machine);

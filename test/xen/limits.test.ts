@@ -56,7 +56,7 @@ describe('a message to the store', () => {
       }
   });
 
-  it.each(['read', 'watch'] as const)('to %s is a path of 4096 bytes at most', (what) => {
+  it.each(['read', 'watch'] as const)('the path of a message to the store to %s is of 4096 bytes at most', (what) => {
     const ask = (path: string) => (what === 'read' ? xenstore.read(path) : xenstore.watch(path, () => undefined));
     const taken = [4095, 4096, 4097].map((length) => isTaken(ask(home + 'z'.repeat(length - home.length))));
     expect(taken).toEqual([true, true, false]);
@@ -252,7 +252,7 @@ describe('a report on a machine’s memory', () => {
 
 describe('pages of a domain that is rebuilt, 64 at a time', () => {
   it.each([1087, 1088, 1089])(
-    'are kept at both ends of each 64, of %i pages; a name that two have is kept once',
+    'pages of a domain that is rebuilt are kept at both ends of each 64, of %i pages; a name that two have is kept once',
     (nrPages) => {
       const machine = bootMachine();
       const guest = startGuest(machine, 'guest', nrPages);
@@ -286,7 +286,7 @@ describe('pages of a domain that is rebuilt, 64 at a time', () => {
   );
 });
 
-it('tables lie in the first GiB: a machine that has them there is planned, and none with a frame more', () => {
+it('tables that lie in the first GiB are planned, and none with a frame more', () => {
   // The root, 32 bytes a frame, domain records, 9 bytes a frame of P2M lists and a frame for each of 96 domains, recency, states, handover, boxes.
   const pages = (bytes: number): number => Math.ceil(bytes / PAGE_SIZE);
   const tables = (n: number): number => 1 + pages(32 * n) + 6 + pages(9 * n) + 96 + pages(2 * n) + 2 * 96 + 1 + 2 * 96;

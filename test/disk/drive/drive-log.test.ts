@@ -32,12 +32,12 @@ describe.each([
 ])('the log of $name', ({ name, disk, reached }) => {
   const log = logOf(name);
 
-  it('is replayed with a demerit below a tenth of its mean response', () => {
+  it('the log is replayed with a demerit below a tenth of its mean response', () => {
     expect(log).toHaveLength(10_000);
     expect(demeritOf(log, disk)).toBeCloseTo(reached, 3);
   });
 
-  it('is further away when destaging waits, when a head switch is free, and when a miss costs 2 ms more', () => {
+  it('the model is further away when destaging waits, when a head switch is free, and when a miss costs 2 ms more', () => {
     for (const [constant, value] of [
       ['destageDelayNs', 50_000_000],
       ['headSwitchNs', 0],

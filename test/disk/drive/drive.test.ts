@@ -427,7 +427,7 @@ describe('errors', () => {
     ['a segment that leaves its frame', 'read', 0, [{ ...good, offset: 3584, length: 1024 }]],
     ['a frame beyond memory', 'read', 0, [{ ...good, mfn: Mfn(1024) }]],
     ['a frame before memory', 'write', 0, [{ ...good, mfn: Mfn(-1) }]],
-  ] as const)('%s: EIO, later, and nothing else happens', (_, op, sector, segments) => {
+  ] as const)('a request that is %s is answered EIO, later, and nothing else happens', (_, op, sector, segments) => {
     const { simulation, drive, image, log, submit } = small({ model: new InstantDisk(), writeCacheBytes: 65_536 });
     submit(op, sector, segments);
     expect(log).toEqual([]);

@@ -58,7 +58,7 @@ property(
   },
 );
 
-it('changes of every range that begins or ends at the border of a chunk of 256, or beside it', () => {
+it('a backing store notes changes of every range that begins or ends at the border of a chunk of 256, or beside it', () => {
   const counts = new ChangeCounts();
   const END = 1100;
   // Each block as often as no other near it: 1 to 7 times.

@@ -20,7 +20,7 @@ const pages = (verdicts: PageVerdicts): number => (Object.values(verdicts) as nu
 
 describe('a fault', () => {
   it.each(FAULTS)(
-    '%s: no wrong page with the protections, wrong ones without its guards',
+    'the fault %s makes no wrong page with the protections, and wrong ones without its guards',
     { timeout: TIMEOUT_MS },
     (fault) => {
       const { injected, guards, protected: kept, unguarded } = strike(fault, { runs: 3 });

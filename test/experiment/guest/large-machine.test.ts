@@ -87,7 +87,7 @@ describe('a machine of 16 GiB', () => {
     expect([...guests.values()].map(({ kernel }) => kernel.panic)).toEqual([undefined, undefined]);
   });
 
-  it('and a page is more than x86_32 can have', () => {
+  it('a page more than that machine has is more than x86_32 can have', () => {
     expect(() => vmmMachine(1, { arch: 'x86_32', memory: new MachineMemory(16 * GIB + 4096) })).toThrow(
       new UserError('memory: a machine of 17179873280 bytes is more than x86_32 can have, 17179869184'),
     );

@@ -76,7 +76,7 @@ describe('a memory dump', () => {
     expect(() => loadMemory(dir)).toThrow(new UserError(`cannot read ${dir}: is a directory`));
   });
 
-  it('larger than any machine is refused before it is read, and so is what is no file', () => {
+  it('a memory dump larger than any machine is refused before it is read, and so is what is no file', () => {
     const path = join(dir, 'huge.img');
     // 64 GiB of a guest, 2 % more, and 16 MiB.
     const most = Math.ceil(65_536 * 1.02) * 2 ** 20 + 16 * 2 ** 20;

@@ -170,7 +170,7 @@ describe('rio', () => {
     },
   );
 
-  it('ext3: transactions from before the crash are not taken for later ones', () => {
+  it('transactions of ext3 from before the crash are not taken for later ones', () => {
     const disk = new GuestDisk(emptyImage(IMAGE_BYTES, 1024), 1, { cmdLine: RIO });
     const written = function* (sys: Syscalls, path: string, salt: number): Process {
       yield* writeFile(sys, path, 1, salt);
@@ -192,7 +192,7 @@ describe('rio', () => {
     expectBytes(disk.run(readWhole(sys, '/c')), contents(PAGE_SIZE, 3));
   });
 
-  it('ext3: whichever write fails, and ends the journal, the next guest mounts the file system', () => {
+  it('a guest on ext3 mounts the file system, whichever write failed before and ended the journal', () => {
     const work = function* (sys: Syscalls): Process {
       yield* sys.mkdir('/a');
       yield* writeFile(sys, '/a/b', 3, 1);
@@ -329,7 +329,7 @@ describe('rio', () => {
   });
 
   it.each([RIO, RIO_WARM_CACHE])(
-    '%s: a page that leaves the cache is written home no more: its block may be another file’s',
+    'a page that leaves the cache of a guest on %s is written home no more: its block may be another file’s',
     (cmdLine) => {
       const disk = new GuestDisk(emptyImage(IMAGE_BYTES), 1, { cmdLine });
       const { kernel } = disk.guest;

@@ -83,7 +83,7 @@ describe('without a flaw', () => {
     ['cold', 0],
     ['warm-cache', DATA_PAGES],
     ['warm-cache+metadata', DATA_PAGES + 5],
-  ] as const)('%s has no mismatch, and looks at everything', (name, reused) => {
+  ] as const)('the oracle finds nothing in a run without a flaw under %s, and looks at everything', (name, reused) => {
     const { result, mismatches } = runSmall(diskOf(image), name);
     expect(mismatches).toEqual([]);
     expect(result.verified).toEqual({ pages: reused, bytes: 4 * DATA_BYTES, mismatches: 0 });

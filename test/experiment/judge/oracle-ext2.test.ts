@@ -124,7 +124,7 @@ const inoOf = (oracle: OracleExt2, path: string): number =>
   oracle.listFiles().find((candidate) => candidate.path === path)!.ino;
 
 describe.skipIf(IS_SKIPPED).each([128, 256])('an image by mke2fs with inodes of %i bytes', (inodeSize) => {
-  it('lists every regular file once for each path, with its size', () => {
+  it('the oracle lists every regular file once for each path, with its size', () => {
     const listed = open(inodeSize).listFiles();
     const sizes = new Map(listed.map(({ path, size }) => [path, size]));
     expect(listed).toHaveLength(contents.size + 1);
@@ -135,7 +135,7 @@ describe.skipIf(IS_SKIPPED).each([128, 256])('an image by mke2fs with inodes of 
     expect(inos.get('/double')).toBe(inos.get('/deep/double-again'));
   });
 
-  it('expects exactly the contents of every file', () => {
+  it('the oracle expects exactly the contents of every file', () => {
     const oracle = open(inodeSize);
     for (const { path, ino } of oracle.listFiles()) {
       const bytes = contents.get(path);
@@ -144,7 +144,7 @@ describe.skipIf(IS_SKIPPED).each([128, 256])('an image by mke2fs with inodes of 
     }
   });
 
-  it('reads pages: the contents, then zeros', () => {
+  it('the oracle reads pages: the contents, then zeros', () => {
     const oracle = open(inodeSize);
     const page = new Uint8Array(PAGE + 8).fill(0xee);
     for (const path of ['/one', '/page-and-one', '/indirect', '/double']) {
@@ -525,7 +525,7 @@ describe('names that no path reaches', () => {
   it.each([
     ['a slash', 0x2f],
     ['a zero byte', 0],
-  ])('one with %s is among them', (_what, byte) => {
+  ])('a name with %s is among those that no path reaches', (_what, byte) => {
     const image = makeExt2(tree(directory([['name', file('1')]])));
     const oracle = new OracleExt2(image);
     const block = oracle.blockOf(2, 0);

@@ -81,7 +81,7 @@ describe('without a flaw', () => {
     ['warm-cache', VMS * FILES * 17],
     // Besides data: superblock, descriptors, inode table, root directory and an indirect block a file.
     ['warm-cache+metadata', VMS * (FILES * 17 + 4 + FILES)],
-  ] as const)('%s verifies every byte and every page', (strategy, pages) => {
+  ] as const)('the oracle verifies every byte and every page of a run without a flaw under %s', (strategy, pages) => {
     const outcome = runWith(strategy);
     expect(outcome.mismatches).toEqual([]);
     expect(verifiedOf(outcome)).toEqual({ pages, bytes: BYTES, mismatches: 0 });

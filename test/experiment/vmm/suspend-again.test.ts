@@ -28,37 +28,41 @@ const EVENTS = Array.from({ length: 301 }, (_, n) => n);
 describe('a guest that has just gone on', () => {
   const ways = WAYS.flatMap((first) => WAYS.map((second) => [first, second] as const));
 
-  it.each(ways)('after %s suspends itself once more for %s, at any event', { timeout: TIMEOUT_MS }, (first, second) => {
-    const machine = vmmMachine(1, { disk: 'disk', profile: AT_ONCE });
-    const { simulation } = machine;
-    const run = <T>(process: Process<T>): T => simulation.runProcess('run', process);
-    run(machine.start());
-    const guest = machine.guests.get('guest0')!;
-    const suspend = (way: Way): void => {
-      if (way === 'warm-vm') {
-        expect(run(machine.warmVmReboot()).resumed).toEqual(['guest0']);
-        return;
+  it.each(ways)(
+    'a guest that has just gone on after %s suspends itself once more for %s, at any event',
+    { timeout: TIMEOUT_MS },
+    (first, second) => {
+      const machine = vmmMachine(1, { disk: 'disk', profile: AT_ONCE });
+      const { simulation } = machine;
+      const run = <T>(process: Process<T>): T => simulation.runProcess('run', process);
+      run(machine.start());
+      const guest = machine.guests.get('guest0')!;
+      const suspend = (way: Way): void => {
+        if (way === 'warm-vm') {
+          expect(run(machine.warmVmReboot()).resumed).toEqual(['guest0']);
+          return;
+        }
+        const [file] = machine.saveFiles;
+        expect(run(saveDomain(machine, guest.domain, guest.config, file!))).toMatchObject({ outcome: 'done' });
+        guest.domain = run(domainOf(restoreDomain(machine, file!, { device: guest.config.device, vouch: false })));
+      };
+      // Xen asks by an event that comes once.
+      const stride = second === 'save-restore' ? 1 : 8;
+      const isNear = (events: number): boolean =>
+        events >= FIRST_EVENT && events <= LAST_EVENT && (events - FIRST_EVENT) % stride === 0;
+      const others = EVENTS.filter((events) => !isNear(events));
+      const sampled = casesOf('a guest that suspends itself again', `${first} and ${second}`, others, { sample: 2 });
+      const played = new Set(sampled);
+      let asked = 0;
+      for (const events of EVENTS.filter((each) => isNear(each) || played.has(each))) {
+        suspend(first);
+        for (let n = 0; n < events; n++) simulation.step();
+        suspend(second);
+        asked += 2;
+        const end = simulation.now + 2e9;
+        simulation.run(() => simulation.now >= end);
+        expect([events, guest.domain.state, guest.kernel.stats.suspensions]).toEqual([events, 'running', asked]);
       }
-      const [file] = machine.saveFiles;
-      expect(run(saveDomain(machine, guest.domain, guest.config, file!))).toMatchObject({ outcome: 'done' });
-      guest.domain = run(domainOf(restoreDomain(machine, file!, { device: guest.config.device, vouch: false })));
-    };
-    // Xen asks by an event that comes once.
-    const stride = second === 'save-restore' ? 1 : 8;
-    const isNear = (events: number): boolean =>
-      events >= FIRST_EVENT && events <= LAST_EVENT && (events - FIRST_EVENT) % stride === 0;
-    const others = EVENTS.filter((events) => !isNear(events));
-    const sampled = casesOf('a guest that suspends itself again', `${first} and ${second}`, others, { sample: 2 });
-    const played = new Set(sampled);
-    let asked = 0;
-    for (const events of EVENTS.filter((each) => isNear(each) || played.has(each))) {
-      suspend(first);
-      for (let n = 0; n < events; n++) simulation.step();
-      suspend(second);
-      asked += 2;
-      const end = simulation.now + 2e9;
-      simulation.run(() => simulation.now >= end);
-      expect([events, guest.domain.state, guest.kernel.stats.suspensions]).toEqual([events, 'running', asked]);
-    }
-  });
+    },
+  );
 });

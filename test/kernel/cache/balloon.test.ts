@@ -114,7 +114,7 @@ describe('the balloon driver', () => {
     ['the most that twelve digits say', '9'.repeat(12), 0],
     ['a sign', '-2000', 0],
     ['nothing', '', 0],
-  ])('a target of %s: %s', (_, target, given) => {
+  ])('the balloon driver with a target of %s ends at: %s', (_, target, given) => {
     const { driver, callsOf } = balloon();
     callsOf(target, 3);
     expect(driver.nrPages).toBe(given);

@@ -127,7 +127,7 @@ describe('naming', () => {
     expect(hypervisor.batches[0]!.at(-1)).toBe('erase 4');
   });
 
-  it('flush sends what waits, once, and nothing when nothing waits', () => {
+  it('flush sends the names that wait, once, and nothing when nothing waits', () => {
     const { hypervisor, cacheMap } = guest([]);
     cacheMap.flush();
     cacheMap.insert(1 as Pfn, 7 as Ino, 3, 0 as PageIndex);
@@ -307,7 +307,7 @@ describe('recency', () => {
 });
 
 describe('releasing', () => {
-  it('under pressure gives pages back by their number, where nothing is known of their age', () => {
+  it('pressure gives pages back by their number, where nothing is known of their age', () => {
     const preserved = Array.from({ length: 50 }, (_, i) => 100 + i);
     const it = guest(preserved);
     const { hypervisor, cacheMap, mm } = it;
@@ -319,7 +319,7 @@ describe('releasing', () => {
     checkMemory(mm);
   });
 
-  it('after a time goes through the pages once, coldest first, and past those that were claimed meanwhile', () => {
+  it('a time that has passed goes through the pages once, coldest first, and past those that were claimed meanwhile', () => {
     const it = guest([100, 101, 102, 103]);
     const { hypervisor, cacheMap, mm } = it;
     const pages = cacheMap.coldestFirst();
@@ -332,7 +332,7 @@ describe('releasing', () => {
     checkMemory(mm, 1);
   });
 
-  it('blocks that are freed: their pages come back, 32 a call, and none is asked about when nothing is unclaimed', () => {
+  it('blocks that are freed give their pages back, 32 a call, and none is asked about when nothing is unclaimed', () => {
     const it = guest([100, 101]);
     const { hypervisor, cacheMap, mm } = it;
     hypervisor.answers.set(7, [Reason.ok, 101]).set(41, [Reason.ok, 100]);

@@ -92,7 +92,7 @@ describe('getPage', () => {
     expect(mm.cache.nrPages).toBe(0);
   });
 
-  it('readahead without memory leaves the rest out and does not fail', () => {
+  it('readahead that has no memory leaves the rest out and does not fail', () => {
     const { mm, io, mapping, start, serve } = rig(100);
     while (mm.allocator.freeCount > 4) mm.allocator.take();
     start(io.readAhead(mapping, 0, 32));
@@ -155,7 +155,7 @@ describe('a map that changes while a reader waits for metadata', () => {
     for (const block of blocks) expect((block - 1) % 3).toBe(1000 % 3);
   });
 
-  it('while it waits for memory: the page is not read', () => {
+  it('a map that changes while a reader waits for memory leaves the page unread', () => {
     const { mm, io, mapping, start, serve, blocks } = rig();
     const taken: Pfn[] = [];
     for (let pfn = mm.allocate(); pfn !== NO_PAGE; pfn = mm.allocate()) taken.push(pfn);

@@ -90,7 +90,7 @@ describe('memory that is mapped', () => {
     [1700, 7, 10],
     [1750, 6, 3],
   ])(
-    '%i pages of 2000: a writer stops at %i percent of memory, background writeout at %i',
+    'a memory with %i mapped pages of 2000 stops a writer at %i percent, and begins background writeout at %i',
     (mapped, dirtyRatio, backgroundRatio) => {
       start();
       const { cache } = kernel.mm;
@@ -273,7 +273,7 @@ describe('a writer looks at the thresholds', () => {
     [32_768, 1024],
     [32_800, 1024],
     [40_000, 1024],
-  ])('in a memory of %i pages after %i that became dirty', (nrPages, count) => {
+  ])('a writer in a memory of %i pages looks at the thresholds after %i that became dirty', (nrPages, count) => {
     const { writeback, limits, start } = rig(nrPages, 0);
     const isDueAt = (pages: number): boolean => {
       writeback.pagesDirtied = pages;
@@ -306,7 +306,7 @@ describe('a device that does not keep up', () => {
     expect([hasLeft, mm.cache.nrWriteback, mm.cache.nrDirty]).toEqual([true, 36, 330 - 36]);
   });
 
-  it('and waits where nothing is left to be written but writes in flight, until they are few enough', () => {
+  it('a writer above the threshold waits where nothing is left to be written but writes in flight, until they are few enough', () => {
     const { mm, mapping, writeback, limits, start, serve } = dirty(330);
     let hasLeft = false;
     start(writeback.writePages(mapping, false), 1);

@@ -243,7 +243,7 @@ describe('truncation', () => {
 });
 
 describe('a file that is only overwritten, in pages that are cached', () => {
-  it('is on the disk after the shutdown, stored or written', () => {
+  it('a file that is only overwritten in cached pages is on the disk after the shutdown, stored or written', () => {
     const buffer = new Uint8Array(PAGE_SIZE);
     run(sys.pread(fd, buffer, 0, PAGE_SIZE, 0));
     run(sys.pwrite(fd, bytes('written'), 0, 7, 0));
@@ -274,7 +274,7 @@ describe('posix_fadvise', () => {
   };
   const upTo = (from: number, end: number): number[] => Array.from({ length: end - from }, (_, i) => from + i);
 
-  it('random: exactly what is read; sequential: windows of twice the size', () => {
+  it('posix_fadvise(random) has exactly what is read brought in, and sequential has windows of twice the size', () => {
     run(sys.posixFadvise(fd, 0, 0, FADV.random));
     read(0, PAGE_SIZE);
     read(PAGE_SIZE, PAGE_SIZE);
@@ -291,7 +291,7 @@ describe('posix_fadvise', () => {
     expect(sys.mincore(address, 900 * PAGE_SIZE).reduce((sum, each) => sum + each)).toBe(128);
   });
 
-  it('dontneed: drops the pages that lie wholly in the range; willneed: reads it', () => {
+  it('posix_fadvise(dontneed) drops the pages that lie wholly in the range, and willneed reads it', () => {
     read(0, contents.length);
     run(sys.posixFadvise(fd, 100, 4 * PAGE_SIZE, FADV.dontneed));
     expect(cached()).toEqual([0, ...upTo(4, PAGES)]);
@@ -306,18 +306,21 @@ describe('posix_fadvise', () => {
 });
 
 describe('a range that is asked for ahead', () => {
-  it.each(['willneed', 'readahead'])('%s: half of the free and inactive pages are read at most', (how) => {
-    start(1000);
-    const big = run(sys.open('/big'));
-    const address = sys.mmap(900 * PAGE_SIZE, PROT.read, MAP.shared, big, 0);
-    const { lru, allocator } = kernel.mm;
-    const sane = Math.floor((lru.nrInactive + allocator.freeCount) / 2);
-    expect(sane).toBeLessThan(500);
-    if (how === 'willneed') run(sys.posixFadvise(big, 0, 0, FADV.willneed));
-    else run(sys.readahead(big, 0, 900 * PAGE_SIZE));
-    machine.simulation.run(() => false);
-    expect(sys.mincore(address, 900 * PAGE_SIZE).reduce((sum, each) => sum + each)).toBe(sane);
-  });
+  it.each(['willneed', 'readahead'])(
+    'a range that is asked for by %s is read up to half of the free and inactive pages',
+    (how) => {
+      start(1000);
+      const big = run(sys.open('/big'));
+      const address = sys.mmap(900 * PAGE_SIZE, PROT.read, MAP.shared, big, 0);
+      const { lru, allocator } = kernel.mm;
+      const sane = Math.floor((lru.nrInactive + allocator.freeCount) / 2);
+      expect(sane).toBeLessThan(500);
+      if (how === 'willneed') run(sys.posixFadvise(big, 0, 0, FADV.willneed));
+      else run(sys.readahead(big, 0, 900 * PAGE_SIZE));
+      machine.simulation.run(() => false);
+      expect(sys.mincore(address, 900 * PAGE_SIZE).reduce((sum, each) => sum + each)).toBe(sane);
+    },
+  );
 });
 
 describe('many mappings', () => {

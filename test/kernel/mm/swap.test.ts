@@ -50,7 +50,7 @@ describe('mark_page_accessed', () => {
     { from: 'inactive, referenced', flags: REFERENCED, to: PG.lru | PG.active },
     { from: 'active, unreferenced', flags: PG.lru | PG.active, to: PG.lru | PG.active | PG.referenced },
     { from: 'active, referenced', flags: REFERENCED | PG.active, to: REFERENCED | PG.active },
-  ])('$from', ({ flags, to }) => {
+  ])('mark_page_accessed leads on from $from', ({ flags, to }) => {
     const { map, lru } = lists(1);
     map.set(page(0), flags & ~PG.lru);
     lru.putBack(page(0));

@@ -36,7 +36,7 @@ function activate(mm: MemoryManagement, pages: number[]): void {
 }
 
 describe('shrink_zone', () => {
-  it('at priority 0 frees from the old end and stops at its target', () => {
+  it('shrink_zone at priority 0 frees from the old end and stops at its target', () => {
     const mm = withPages(64);
     expect(mm.reclaim.shrinkZone(0, 32)).toBe(32);
     expect(inactivePages(mm.map)).toEqual(range(32, 64));
@@ -50,7 +50,7 @@ describe('shrink_zone', () => {
     expect(inactivePages(mm.map)).toEqual(range(64, 100));
   });
 
-  it('at priority 12 looks at one page a call, and carries them over until they are 32', () => {
+  it('shrink_zone at priority 12 looks at one page a call, and carries them over until they are 32', () => {
     const mm = withPages(64);
     expect(range(0, 31).map(() => mm.reclaim.shrinkZone(DEF_PRIORITY, 32))).toEqual(range(0, 31).map(() => 0));
     expect(mm.reclaim.scanned).toBe(0);
@@ -177,7 +177,7 @@ describe('refill_inactive_zone', () => {
     [6, 78],
     [7, 80],
   ])(
-    'at priority %i deactivates mapped pages when %i per cent of memory are mapped, not at less',
+    'refill_inactive_zone at priority %i deactivates mapped pages when %i per cent of memory are mapped, not at less',
     (priority, least) => {
       const deactivated = (nrMapped: number): number => {
         const mm = withPages(400, 1000);

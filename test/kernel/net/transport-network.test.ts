@@ -141,7 +141,7 @@ describe('connections over a network that loses, damages, repeats, delays and re
     { numRuns: 300 },
   );
 
-  it('does not let a late copy of its opening bring a closed connection back to life', () => {
+  it('the transport does not let a late copy of its opening bring a closed connection back to life', () => {
     // The opening is repeated ten seconds later, and the request eleven.
     const network = new HostileNetwork([[0, 10 * S], ARRIVES, [0, 11 * S]]);
     network.simulation.runProcess('client', life(network.connect(1), 1));
@@ -150,7 +150,7 @@ describe('connections over a network that loses, damages, repeats, delays and re
     expect(network.listener.connections).toBe(0);
   });
 
-  it('nor one that arrives after a connection was closed that it never opened', () => {
+  it('the transport opens no connection for a copy that arrives after one was closed that it never opened', () => {
     // Every packet of the opening is 300 s late; then the client has given up.
     const network = new HostileNetwork(Array.from({ length: SYN_RETRIES + 1 }, () => [300 * S]));
     const client = network.connect(1);
@@ -160,7 +160,7 @@ describe('connections over a network that loses, damages, repeats, delays and re
     expect(network.listener.connections).toBe(0);
   });
 
-  it('serves no request before the one in front of it', () => {
+  it('the transport serves no request before the one in front of it', () => {
     const seen: Uint8Array[] = [];
     const send = (_client: number, packet: Uint8Array): void => void seen.push(packet.slice());
     const server = new Listener<number>(send, (request, answer) => answer(request));
@@ -195,7 +195,7 @@ describe('connections over a network that loses, damages, repeats, delays and re
     expect(seen).toHaveLength(before + 2);
   });
 
-  it('hands a late answer to no later request', () => {
+  it('the transport hands a late answer to no later request', () => {
     // The first answer comes twice, the second time while the second request waits, whose answer is lost twice.
     const late = RTO_MIN_NS / 2;
     const network = new HostileNetwork([ARRIVES, ARRIVES, ARRIVES, [0, late], [0], [], [0], []]);
@@ -208,7 +208,7 @@ describe('connections over a network that loses, damages, repeats, delays and re
     expect(network.served).toEqual(['1,0', '1,1']);
   });
 
-  it('sends a request again after 0.2, 0.4 … 120 s, sixteen times in all, and gives up after 924.6 s', () => {
+  it('the transport sends a request again after 0.2, 0.4 … 120 s, sixteen times in all, and gives up after 924.6 s', () => {
     const network = new HostileNetwork([ARRIVES, ARRIVES, ...Array.from({ length: 50 }, () => [])]);
     const client = network.connect(1);
     const { simulation } = network;

@@ -207,7 +207,7 @@ describe('events', () => {
     expect(heard).toBe(2);
   });
 
-  it('on a masked port do not call the guest', () => {
+  it('events on a masked port do not call the guest', () => {
     const machine = bootMachine();
     const { domain, sharedInfo } = hearer(machine, 'guest');
     const { memory, hypercalls } = domain.environment;
@@ -228,7 +228,7 @@ describe('events', () => {
     expect(upcalls).toBe(1);
   });
 
-  it('sent by a handler to its own port come after it', () => {
+  it('events sent by a handler to its own port come after it', () => {
     const machine = bootMachine();
     const { domain, events } = hearer(machine, 'guest');
     const { eventChannels } = domain.environment.hypercalls;

@@ -346,7 +346,7 @@ describe.each(ARCHS)('on %s, cut after each store', (arch) => {
     });
   });
 
-  it('stores nothing outside of its place', () => {
+  it('the writer stores nothing outside of its place', () => {
     const memory = new StoreByStore(FRAMES * PAGE_SIZE);
     box(memory).put(1, item(100, 1));
     const touched = Array.from({ length: FRAMES }, (_, n) => n).filter((n) => memory.isTouched(Mfn(n)));
@@ -503,7 +503,7 @@ function suspends({ domain, sharedInfo }: MiniGuest): void {
 }
 
 describe('a handover to the next hypervisor, cut after each store', () => {
-  it('leaves both domains, whole, or none and a reason', () => {
+  it('a handover that is cut leaves both domains, whole, or none and a reason', () => {
     // One machine for all: its memory is brought back to what it was.
     const machine = bootMachine(1);
     const guests = ['a', 'b'].map((name) => startGuest(machine, name));

@@ -194,7 +194,7 @@ describe('a domain that was left', () => {
     toolstack.list.checkInvariants();
   });
 
-  it('and whose disk somebody else writes to before it goes on, stays suspended, whenever that is', () => {
+  it('a domain that was left and whose disk somebody else writes to before it goes on stays suspended, whenever that is', () => {
     /** Resumes, with a write to the disk after so many events. */
     const writtenAfter = (at: number) => {
       const machine = bootMachine();

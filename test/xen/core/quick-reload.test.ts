@@ -178,7 +178,7 @@ function twoGuests(arch?: Arch): TestMachine {
 }
 
 describe('what another hypervisor left', () => {
-  it('on a machine that has become smaller loses the domains whose frames are gone, and goes on with the others', () => {
+  it('a quick reload on a machine that has become smaller loses the domains whose frames are gone, and goes on with the others', () => {
     const machine = twoGuests();
     const { hypervisor, toolstack } = machine;
     const highest = (domain: Domain): number =>
@@ -221,7 +221,7 @@ describe('what another hypervisor left', () => {
   it.each([
     ['x86_64', 8],
     ['x86_32', 4],
-  ] as const)('on %s costs %d bytes of checksum for each page', (arch, bytes) => {
+  ] as const)('a quick reload on %s costs %d bytes of checksum for each page', (arch, bytes) => {
     const costs = { ...COSTS, indexRebuildNs: 0, scrubNsPerByte: 0, crcNsPerByte: 1 };
     const { found } = reload(twoGuests(arch), undefined, arch, costs);
     expect(found.costNs).toBe(2 * LEAST_PAGES * bytes);

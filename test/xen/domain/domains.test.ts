@@ -392,7 +392,7 @@ describe('a guest that panics', () => {
     },
   };
 
-  it.each(Object.keys(ways))('in %s is gone, and nobody else', (way) => {
+  it.each(Object.keys(ways))('a guest that panics in %s is gone, and nobody else', (way) => {
     const machine = bootMachine(1, {}, 24 << 20);
     const [guest, other] = [startGuest(machine, 'a'), startGuest(machine, 'b')];
     let later = false;
@@ -410,7 +410,7 @@ describe('a guest that panics', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('while somebody waits for what it does tells that one, who decides', () => {
+  it('a guest that panics while somebody waits for what it does tells that one, who decides', () => {
     const machine = bootMachine();
     const { domain } = startGuest(machine);
     const task = domain.environment.spawn(

@@ -213,16 +213,16 @@ describe('without', () => {
   };
   const store = ({ before }: ReturnType<typeof warm>) => before.domain.environment.memory.writeU8(Pfn(100), 64, 0);
 
-  it('write protection, a store goes unseen', () => {
+  it('a store goes unseen without write protection', () => {
     expect(wrong({}, store)).toBe(false);
     expect(wrong({ writeProtection: false }, store)).toBe(true);
   });
 
-  it('provenance, a dirty page is handed over', () => {
+  it('a dirty page is handed over without provenance', () => {
     expect(wrong({ provenance: false }, store)).toBe(true);
   });
 
-  it('the block check, a page that moved is handed over', () => {
+  it('a page that moved is handed over without the block check', () => {
     const moved = ({ machine, before }: ReturnType<typeof warm>) => {
       before.read(100, 7);
       machine.simulation.run();
@@ -231,12 +231,12 @@ describe('without', () => {
     expect(wrong({ blockCheck: false }, moved)).toBe(true);
   });
 
-  it('the generation, a page of a dead inode is handed over', () => {
+  it('a page of a dead inode is handed over without the generation', () => {
     const { machine, before } = warm([3], { generation: false });
     expect(restartGuest(machine, before).claim(12, 3, 3, 2).result).toBe(Reason.ok);
   });
 
-  it('the record check, a damaged record is believed', () => {
+  it('a damaged record is believed without the record check', () => {
     for (const recordCheck of [true, false]) {
       const { machine, before } = warm([3], { recordCheck });
       const mfn = before.domain.frameOf(Pfn(100));
@@ -249,7 +249,7 @@ describe('without', () => {
     }
   });
 
-  it('scrubbing, the next domain reads what the last one left', () => {
+  it('the next domain reads what the last one left without scrubbing', () => {
     const leaks = (scrub: boolean) => {
       const machine = bootMachine(1, { protections: { scrub } });
       const guest = startGuest(machine);

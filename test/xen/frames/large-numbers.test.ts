@@ -223,7 +223,7 @@ describe('more dirty pages than requests may be in flight', () => {
   }
   const firstWord = (disk: TestDisk, block: number): number => Buffer.from(disk.block(block)).readUInt32LE(0);
 
-  it('128 are, of blocks that are no neighbours, and all are home before the one flush', () => {
+  it('dirty pages in flight are 128, of blocks that are no neighbours, and all are home before the one flush', () => {
     const { machine, disk, guest, seen } = crashed((i) => 3 * i);
     disk.latencyNs = 1_000_000;
     const next = restartGuest(machine, guest, { writeDirty: true });
@@ -232,7 +232,7 @@ describe('more dirty pages than requests may be in flight', () => {
     for (let i = 0; i < COUNT; i++) expect(firstWord(disk, 3 * i)).toBe(50_000 + i);
   });
 
-  it('neighbours go 32 to a request, across 256 and 512', () => {
+  it('dirty pages that are neighbours go 32 to a request, across 256 and 512', () => {
     const { machine, disk, guest, seen } = crashed((i) => 240 + i);
     restartGuest(machine, guest, { writeDirty: true });
     // 300 = 9 · 32 + 12.
@@ -240,7 +240,7 @@ describe('more dirty pages than requests may be in flight', () => {
     for (let i = 0; i < COUNT; i++) expect(firstWord(disk, 240 + i)).toBe(50_000 + i);
   });
 
-  it('a request that fails is tried page by page', () => {
+  it('dirty pages of a request that fails are tried page by page', () => {
     const { machine, disk, guest, seen } = crashed((i) => 240 + i);
     const submit = disk.submit.bind(disk);
     // One sector of one block is bad.

@@ -115,7 +115,7 @@ describe('domain state', () => {
     expect(decodeDomainState(encodeDomainState(STATE, 'x86_64'), 'x86_32')).toHaveProperty('problem');
   });
 
-  it('in the slot of another domain is a problem', () => {
+  it('a domain state in the slot of another domain is a problem', () => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
     writeDomainState(memory, { ...map, stateMfn: (map.stateMfn + 2) as never }, STATE);
     expect(parseDomainState(memory, map, DomId(4))).toEqual({ problem: 'state of another domain' });

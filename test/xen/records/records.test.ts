@@ -194,7 +194,7 @@ describe('domain record', () => {
     expect(parseDomainRecord(memory, map, DomId(3))).toBeUndefined();
   });
 
-  it('in the slot of another domain is a problem', () => {
+  it('a domain record in the slot of another domain is a problem', () => {
     const memory = written();
     memory.copyIn(
       map.domainTableMfn,

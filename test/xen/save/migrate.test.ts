@@ -205,7 +205,7 @@ describe('a migration that fails', () => {
   it.each([
     ['x86_64', 'x86_32'],
     ['x86_32', 'x86_64'],
-  ] as const)('from %s is refused by a machine of %s; the guest goes on', (arch, targetArch) => {
+  ] as const)('a migration from %s is refused by a machine of %s; the guest goes on', (arch, targetArch) => {
     const given = room(undefined, arch, targetArch);
     const guest = startGuest(given.source);
     suspends(guest);
@@ -215,7 +215,7 @@ describe('a migration that fails', () => {
     expect(given.target.toolstack.list.entries).toEqual([]);
   });
 
-  it('when the guest does not suspend itself, or nobody is there; it goes on', () => {
+  it('a migration fails when the guest does not suspend itself, or nobody is there; the guest goes on', () => {
     const given = room();
     const guest = startGuest(given.source);
     const { left } = migrate(given, guest);

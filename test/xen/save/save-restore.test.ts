@@ -202,7 +202,7 @@ describe('a save file', () => {
     mustBeSameBytes(file.bytes.subarray(0, saved.x86_32.bytes.length), saved.x86_32.bytes, 'the file');
   });
 
-  it('on a device that fails is refused', () => {
+  it('a save file on a device that fails is refused', () => {
     const file = fileOf(machine, bytes);
     file.failPercent = 40;
     isRefused('x86_64', file, 'the device fails');
@@ -320,7 +320,7 @@ describe('saving', () => {
     return { machine, guest, seen, file };
   };
 
-  it('to a device that fails goes on with the guest where it is', () => {
+  it('a save to a device that fails goes on with the guest where it is', () => {
     const { machine, guest, seen, file } = stuck(50);
     const { outcome, before } = save(machine, guest, file);
     if (!('problem' in outcome) || outcome.domain === undefined) throw new Error('it was saved');
@@ -335,7 +335,7 @@ describe('saving', () => {
     expect(restore(machine, file)).toHaveProperty('problem');
   });
 
-  it('to a device that fails goes on only with a disk that nobody has written to meanwhile', () => {
+  it('a save to a device that fails goes on only with a disk that nobody has written to meanwhile', () => {
     const { machine, guest, file } = stuck(0);
     const submit = file.submit.bind(file);
     file.submit = (request) => {
@@ -388,7 +388,7 @@ describe('saving', () => {
     expect(guest.domain.isRunning).toBe(true);
   });
 
-  it('to a file that is too small is refused before the guest is asked', () => {
+  it('a save to a file that is too small is refused before the guest is asked', () => {
     const { machine, guest } = stuck(0);
     const file = new TestDisk(machine.simulation, machine.memory, LEAST_PAGES);
     const { outcome } = save(machine, guest, file);
@@ -435,7 +435,7 @@ describe('saving', () => {
   });
 
   it.each(['write', 'flush'] as const)(
-    'whose file cannot be marked for a %s that fails, may be tried again',
+    'a save whose file cannot be marked for a %s that fails, may be tried again',
     (which) => {
       const { machine, guest, file } = stuck(0);
       save(machine, guest, file);

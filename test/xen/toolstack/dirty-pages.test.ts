@@ -386,7 +386,7 @@ describe('a sealed page', () => {
     }
   });
 
-  it('whose record claims no checksum is not written, with checksums on', () => {
+  it('a sealed page whose record claims no checksum is not written, with checksums on', () => {
     const { machine, guest: before } = start({ checksum: true });
     dirty(before, [5]);
     const { map, memory } = machine.hypervisor;

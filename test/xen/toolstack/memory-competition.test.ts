@@ -181,18 +181,22 @@ function compete(first: Want, second: Want, at: number): void {
 }
 
 describe('two domains for which there is too little memory', () => {
-  it.each(WANTS)('%s, and at any event of it each other', { timeout: TIMEOUT_MS }, (first) => {
-    const events = eventsOf(first);
-    const instants = Array.from({ length: events }, (_, at) => at);
-    for (const second of WANTS)
-      for (const at of casesOf('two domains and too little memory', `${first} and ${second}`, instants, {
-        sample: SAMPLE,
-      })) {
-        try {
-          compete(first, second, at);
-        } catch (error) {
-          throw new Error(`${first}, and after ${at} of ${events} events ${second}`, { cause: error });
+  it.each(WANTS)(
+    'the operation %s lets each other begin at any event of it, though memory is for one alone',
+    { timeout: TIMEOUT_MS },
+    (first) => {
+      const events = eventsOf(first);
+      const instants = Array.from({ length: events }, (_, at) => at);
+      for (const second of WANTS)
+        for (const at of casesOf('two domains and too little memory', `${first} and ${second}`, instants, {
+          sample: SAMPLE,
+        })) {
+          try {
+            compete(first, second, at);
+          } catch (error) {
+            throw new Error(`${first}, and after ${at} of ${events} events ${second}`, { cause: error });
+          }
         }
-      }
-  });
+    },
+  );
 });

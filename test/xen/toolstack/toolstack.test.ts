@@ -315,7 +315,7 @@ describe('a restart', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('asked to preserve nothing, scrubs everything and says so', () => {
+  it('a restart that is asked to preserve nothing scrubs everything and says so', () => {
     const machine = bootMachine();
     const before = startGuest(machine);
     cacheBlocks(machine, before, BLOCKS);

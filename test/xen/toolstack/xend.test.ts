@@ -74,7 +74,7 @@ describe('a domain that stops', () => {
     expect([suspended.booted.length, suspended.booted[0]!.state]).toEqual([1, 'shutdown']);
   });
 
-  it('within 20 s of its last restart is destroyed, and after them restarted', () => {
+  it('a domain that stops within 20 s of its last restart is destroyed, and after them restarted', () => {
     for (const [seconds, boots] of [
       [19.9, 2],
       [20.1, 3],
@@ -90,7 +90,7 @@ describe('a domain that stops', () => {
     }
   });
 
-  it('at every boot does not go on forever', () => {
+  it('a domain that stops at every boot does not go on forever', () => {
     const it = watched({}, (domain) => {
       domain.environment.after(Ns(1000), () => domain.environment.hypercalls.shutdown(ShutdownReason.crash));
     });
@@ -114,7 +114,7 @@ describe('a guest that is asked to stop', () => {
     expect([it.booted.length, it.booted[0]!.state, it.xend.domains]).toEqual([1, 'dead', []]);
   });
 
-  it('and does is not destroyed, nor is the domain after it', () => {
+  it('a guest that is asked to stop and does is not destroyed, nor is the domain after it', () => {
     const it = watched();
     it.xend.shutdown(it.booted[0]!, 'reboot');
     it.booted[0]!.environment.hypercalls.shutdown(ShutdownReason.reboot);

@@ -151,7 +151,7 @@ describe('blocks', () => {
     expect(superblock.errors[0]).toMatch(/block 1 holds metadata/);
   });
 
-  it('freed twice, or beyond the end, are an error of the file system', () => {
+  it('blocks that are freed twice, or lie beyond the end, are an error of the file system', () => {
     const block = run(newBlock(superblock, 50_000));
     expect(isFreedSoundly(block, 1)).toBe(true);
     expect(superblock.isReadOnly).toBe(false);
@@ -283,7 +283,7 @@ describe('inodes', () => {
   it.each([
     [254, 255],
     [255, 255],
-  ])('a debt of %i becomes %i by a directory of the root, and none falls below 0', (before, after) => {
+  ])('a debt of %i becomes %i by a directory of the root, and no debt falls below 0', (before, after) => {
     superblock.debts.fill(before);
     const group = groupOf(run(newInode(superblock, 2, DIRECTORY)).ino);
     expect(superblock.debts[group]).toBe(after);

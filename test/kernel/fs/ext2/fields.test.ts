@@ -38,7 +38,7 @@ const LAYOUTS: readonly Layout[] = [
 ];
 const useOf = (name: string): string => EXT2_FIELD_USES[name]![0];
 
-it(`${FILE} is what the table says; UPDATE_DOCS=1 writes it`, () => {
+it(`the page ${FILE} is what the table says; UPDATE_DOCS=1 writes it`, () => {
   if (process.env['UPDATE_DOCS'] === '1') writeFileSync(FILE, ext2FieldsPage());
   expect(readFileSync(FILE, 'utf8')).toBe(ext2FieldsPage());
 });
@@ -166,7 +166,7 @@ describe.each([
   ['ext2', undefined],
   ['ext3', 1024],
 ] as const)('%s', (type, journalBlocks) => {
-  it('only changes what the table says, and changes all of that', () => {
+  it('the call only changes what the table says, and changes all of that', () => {
     const image = imageOf(journalBlocks);
     // So that large_file has to be set.
     const roCompat = 1024 + SUPERBLOCK.offset.s_feature_ro_compat;

@@ -38,7 +38,7 @@ function fails(call: () => unknown): string | undefined {
 const page = (n: number): Uint8Array => new Uint8Array(new Uint32Array(PAGE_SIZE / 4).fill(n + 1).buffer);
 
 describe.each([1024, 1025, 2047])('a file system of %i blocks', (blocks) => {
-  it('gives out its last block, and after that none', () => {
+  it('a file system gives out its last block, and after that none', () => {
     const { image, machine, sys } = start(blocks);
     const before = superOf(image);
     expect(before.blocks).toBe(blocks);

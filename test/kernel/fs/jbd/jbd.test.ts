@@ -208,7 +208,7 @@ describe('a commit', () => {
 
 describe('ordered mode', () => {
   it.each(['truncate', 'unlink'])(
-    '%s while a commit writes the data: a crash at any event shows no old bytes',
+    'the call %s while a commit writes the data shows no old bytes after a crash at any event',
     (how) => {
       const stale = staleImage();
       for (let events = 1; events < 60; events += 2) {
@@ -319,7 +319,7 @@ describe('a log that cannot be written', () => {
     next.machine.run(put(next.sys, '/again', Uint8Array.of(3)));
   });
 
-  it('so does data that cannot be written before what leads to it', () => {
+  it('data that cannot be written before what leads to it ends the log, too', () => {
     const image = EMPTY.clone();
     const journal = new JournalFile(image);
     const { machine, sys } = boot(image);
