@@ -138,7 +138,7 @@ describe('ext3', () => {
         disk.reboot(false, false);
         judgeImage(judge, disk.image, false);
       },
-      { numRuns: 4, lawRuns: 8, lawRuns: 15 },
+      { numRuns: 7, lawRuns: 15 },
     );
   });
 

@@ -94,7 +94,7 @@ describe('the file system', () => {
           }
         }
       },
-      { numRuns: 10, lawRuns: 20, lawRuns: 40 },
+      { numRuns: 20, lawRuns: 40 },
     );
   });
 
@@ -119,7 +119,7 @@ describe('the file system', () => {
           run('sh', '-c', `"${judge.e2fsck}" -fy "${path}" > "${path}.log" || test $? -eq 1`);
           mustBeSound(judge, path);
         },
-        { numRuns: 10, lawRuns: 20, lawRuns: 40 },
+        { numRuns: 20, lawRuns: 40 },
       );
     },
   );
@@ -196,7 +196,7 @@ describe('a drive that fails', () => {
         disk.check();
       }
     },
-    { numRuns: 10, lawRuns: 20, lawRuns: 40 },
+    { numRuns: 20, lawRuns: 40 },
   );
 });
 
