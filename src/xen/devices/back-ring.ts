@@ -11,8 +11,11 @@ import { RING_HEADER, RING_HEADER_BYTES } from '../public/ring.ts';
 
 const AT = RING_HEADER.offset;
 
+/** A ring is bytes of a guest's page; stores to it end what is known of the page. */
+type RingHost = Pick<Hypervisor, 'memory' | 'frames'>;
+
 export class BackRing {
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: RingHost;
   readonly #mfn: Mfn;
   readonly #slots: number;
   readonly #slotBytes: number;
@@ -20,7 +23,7 @@ export class BackRing {
   #rspProd = 0;
 
   /** @param mfn frame of the ring's page, which is mapped */
-  constructor(hypervisor: Hypervisor, mfn: Mfn, slots: number, slotBytes: number) {
+  constructor(hypervisor: RingHost, mfn: Mfn, slots: number, slotBytes: number) {
     this.#hypervisor = hypervisor;
     this.#mfn = mfn;
     this.#slots = slots;

@@ -33,10 +33,16 @@ export interface MemoryCosts {
   readonly sealNs: number;
 }
 
+/** What stores go through. */
+type Stores = Pick<
+  FrameTable,
+  'isProtected' | 'refusesStores' | 'stored' | 'isSealed' | 'opened' | 'closed' | 'exposed'
+>;
+
 /** Where a guest's pages are while it is in a domain. */
 export interface MemoryPlace {
   readonly memory: MachineMemory;
-  readonly frames: FrameTable;
+  readonly frames: Stores;
   /** The words of the domain's P2M list, and how many an entry has. */
   readonly words: Uint32Array;
   readonly stride: number;

@@ -28,12 +28,12 @@ const BUDGET_NS = 1e6;
 const BATCH = 16;
 
 /** What is needed of the hypervisor. */
-export interface ScrubParts {
+interface ScrubParts {
   readonly simulation: Simulation;
   readonly power: Power;
   readonly memory: MachineMemory;
-  readonly frames: FrameTable;
-  readonly allocator: FrameAllocator;
+  readonly frames: Pick<FrameTable, 'assign' | 'free'>;
+  readonly allocator: Pick<FrameAllocator, 'free' | 'freeCount'>;
   readonly domain0Cpu: CpuClock;
   readonly costs: XenCosts;
   readonly protections: Protections;
@@ -87,7 +87,7 @@ export class PageScrubber {
     this.#idling = true;
     const { simulation, power, domain0Cpu } = this.#parts;
     power.after(Ns(Math.ceil(domain0Cpu.localNow) - simulation.now), () => {
-      // Behind whoever goes on at this instant, since he may have more to do.
+      // Behind whatever goes on at this instant, since it may have more to do.
       power.after(Ns(0), () => {
         this.#idling = false;
         // What was charged and not settled is work that is to be done as well.
