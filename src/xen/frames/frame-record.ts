@@ -87,12 +87,11 @@ function scatterState(state: number): number {
   return h ^ (h >>> 15);
 }
 
-// Everything below works on the record whose words begin at `at`, a multiple of RECORD_WORDS. The hottest code of the
-// hypervisor, hence literals: named is 4, preserved 16.
+// Everything below works on the record whose words begin at `at`, a multiple of RECORD_WORDS. The
+// hottest code of the hypervisor, hence literal places.
 assert(
-  [S_NAMED, S_PRESERVED, S_NAMED | S_PRESERVED].join() === '4,16,20' &&
-    [W_STATE, W_INO, W_GENERATION, W_INDEX, W_BLOCK, W_CRC, W_PFN, W_CHECK].join() === '0,1,2,3,4,5,6,7',
-  'the literals of this file are the masks and places of a record',
+  [W_STATE, W_INO, W_GENERATION, W_INDEX, W_BLOCK, W_CRC, W_PFN, W_CHECK].join() === '0,1,2,3,4,5,6,7',
+  'the literals of this file are the places of a record',
 );
 
 /**
@@ -160,11 +159,11 @@ export function publishRecord(
 /** Names a record and takes that it is preserved, in the order told above. Returns the state before. */
 export function writeName(words: Uint32Array, at: number, ino: number, generation: number, index: number): number {
   const old = words[at]!;
-  if ((old & 4) !== 0) words[at] = old & ~20;
+  if ((old & S_NAMED) !== 0) words[at] = old & ~(S_NAMED | S_PRESERVED);
   words[at | 1] = ino;
   words[at | 2] = generation;
   words[at | 3] = index;
-  const state = (old & ~16) | 4;
+  const state = (old & ~S_PRESERVED) | S_NAMED;
   words[at | 7] = checkWord(words, at, state);
   words[at] = state;
   return old;
@@ -176,8 +175,8 @@ export function writeName(words: Uint32Array, at: number, ino: number, generatio
  */
 export function clearName(words: Uint32Array, at: number): number {
   const old = words[at]!;
-  if ((old & 4) === 0) return old;
-  const state = old & ~20;
+  if ((old & S_NAMED) === 0) return old;
+  const state = old & ~(S_NAMED | S_PRESERVED);
   words[at] = state;
   words[at | 7] = carriedOn(words[at | 7]!, old, state);
   return old;
@@ -186,7 +185,7 @@ export function clearName(words: Uint32Array, at: number): number {
 /** Marks a named record as preserved, or takes that. The check word is carried on, and stored first. */
 export function markPreserved(words: Uint32Array, at: number, preserved: boolean): void {
   const old = words[at]!;
-  const state = preserved ? old | 16 : old & ~16;
+  const state = preserved ? old | S_PRESERVED : old & ~S_PRESERVED;
   words[at | 7] = carriedOn(words[at | 7]!, old, state);
   words[at] = state;
 }
