@@ -1,8 +1,9 @@
 /**
- * The hypervisor's side of a domain's shared_info page: sets the bits of an event in memory and notifies, by the steps
- * in public/event-channel.ts.
+ * The hypervisor's side of a domain's shared_info page: sets the bits of an event in memory and
+ * notifies, by the steps in public/event-channel.ts.
  *
- * The guest may have written anything there: the bits decide only whether the guest itself is notified.
+ * The guest may have written anything there: the bits decide only whether the guest itself is
+ * notified.
  */
 
 import { type EvtchnPort, Mfn } from '../../base/units.ts';
@@ -22,8 +23,8 @@ export function initSharedInfo(memory: MachineMemory, mfn: Mfn): void {
 }
 
 /**
- * Runs the guest's callback when its processor is switched to, `delayNs` from now at the earliest, if `isDue` says then
- * that an upcall is due.
+ * Runs the guest's callback when its processor is switched to, `delayNs` from now at the earliest,
+ * if `isDue` says then that an upcall is due.
  */
 export type UpcallAfter = (delayNs: number, isDue: () => boolean) => void;
 
@@ -81,7 +82,10 @@ export class SharedInfo implements EventSink {
     return true;
   }
 
-  /** A store of the hypervisor into the guest's page: it does not trap, so the provenance is told here. */
+  /**
+   * A store of the hypervisor into the guest's page: it does not trap, so the provenance is told
+   * here.
+   */
   #store(at: number, word: number): void {
     this.#frames.stored(this.#mfn);
     this.#memory.writeU32(this.#mfn, at, word);

@@ -1,16 +1,18 @@
 /**
- * A domain: one stay of a guest. It is what the tool stack sees of the guest; what the guest sees is its environment.
+ * A domain: one stay of a guest. It is what the tool stack sees of the guest; what the guest sees
+ * is its environment.
  *
- * Which state it is in, and what may be done to it, is in lifecycle.ts. From the moment the guest is no longer running it
- * has left the domain: its tasks are killed, its timers and upcalls do not come any more, and every use of its environment,
- * memory and hypercalls throws. A domain object is never revived; what outlives it is in machine memory.
+ * Which state it is in, and what may be done to it, is in lifecycle.ts. From the moment the guest
+ * is no longer running it has left the domain: its tasks are killed, its timers and upcalls do not
+ * come any more, and every use of its environment, memory and hypercalls throws. A domain object is
+ * never revived; what outlives it is in machine memory.
  *
- * A guest that suspends itself stands still: its tasks and timers wait, its memory is out of its reach. A suspended domain
- * is not resumed itself. Another object, made from the bytes of its records (domain-state.ts), goes on with its guest,
- * perhaps under another hypervisor.
+ * A guest that suspends itself stands still: its tasks and timers wait, its memory is out of its
+ * reach. A suspended domain is not resumed itself. Another object, made from the bytes of its
+ * records (domain-state.ts), goes on with its guest, perhaps under another hypervisor.
  *
- * Modelled after Xen's struct domain with one vcpu. Differs in that the guest is code that runs on the simulation's
- * processes, so "taking the processor away" is killing the tasks it has spawned.
+ * Modelled after Xen's struct domain with one vcpu. Differs in that the guest is code that runs on
+ * the simulation's processes, so "taking the processor away" is killing the tasks it has spawned.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -66,7 +68,10 @@ const STATE_OF: Readonly<Record<LifeState, DomainState>> = {
   dying: 'dying',
 };
 
-/** Whether the recency of a domain's preserved pages survived: told by the guest before; not told (a crash); told, and damaged since. */
+/**
+ * Whether the recency of a domain's preserved pages survived: told by the guest before; not told (a
+ * crash); told, and damaged since.
+ */
 export type RecencyState = 'told' | 'untold' | 'damaged';
 
 /** What came of the pages that a guest had registered as dirty. */
@@ -186,7 +191,7 @@ export class Domain implements GuestDomain {
     return this.#state === 'running';
   }
 
-  /** What the guest died of, when that was a panic that none of its own code has taken; else undefined. */
+  /** The panic that the guest died of, if none of its own code has taken it. */
   get panic(): string | undefined {
     return this.#panic;
   }
@@ -233,7 +238,10 @@ export class Domain implements GuestDomain {
     return this.#state === 'running' && this.#guest.power.isPaused;
   }
 
-  /** Takes the guest's processor away for a while. I/O goes on; events and timers wait. Refused unless the guest runs. */
+  /**
+   * Takes the guest's processor away for a while. I/O goes on; events and timers wait. Refused
+   * unless the guest runs.
+   */
   pause(): Outcome {
     const refusal = this.begin('pause');
     if (refusal !== undefined) return refusal;
@@ -261,8 +269,8 @@ export class Domain implements GuestDomain {
   }
 
   /**
-   * @internal: log-dirty mode, for the operation that holds the domain: from now on every store to its memory is logged, whoever
-   * makes it, until `endLogDirty`.
+   * @internal: log-dirty mode, for the operation that holds the domain: from now on every store to
+   * its memory is logged, whoever makes it, until `endLogDirty`.
    */
   beginLogDirty(): LogDirty {
     this.#life.step('log');
@@ -299,7 +307,7 @@ export class Domain implements GuestDomain {
     this.shutdown(ShutdownReason.crash);
   }
 
-  /** @internal: the guest stops where it stands, to go on when somebody resumes it from what is saved. */
+  /** @internal: the guest stops where it stands, until somebody resumes it from what is saved. */
   suspend(registers: Uint32Array): void {
     if (!(registers instanceof Uint32Array) || registers.length !== NR_REGISTERS)
       throw new ModelError('EINVAL', 'these are not the registers of a processor');
@@ -316,11 +324,7 @@ export class Domain implements GuestDomain {
     return this.#registers;
   }
 
-  /**
-   * @internal: what is to be written down of a suspended guest. What of it stands for the contents of its frames is frozen, and
-   * goes to whoever reads the record.
-   * @internal
-   */
+  /** @internal: the record of a suspended guest. Whoever reads it may go on with the guest. */
   freeze(): DomainStateRecord {
     assert(this.#state === 'suspended', 'only a suspended guest is frozen');
     this.#program ??= this.#guest.freeze();
@@ -337,9 +341,8 @@ export class Domain implements GuestDomain {
   }
 
   /**
-   * @internal: whoever holds the domain takes it down: nothing new begins. What is in flight holds its frames under its grants
-   * until `released` returns.
-   * @internal
+   * @internal: whoever holds the domain takes it down: nothing new begins. What is in flight holds
+   * its frames under its grants until `released` returns.
    */
   kill(): void {
     this.#life.step('kill');

@@ -1,10 +1,11 @@
 /**
- * What a domain gives its guest: time, processor, memory, hypercalls and the store. Every call checks that the guest is in
- * a domain (seat.ts), and throws ArgumentError when it is not; every hypercall charges the guest's processor.
+ * What a domain gives its guest: time, processor, memory, hypercalls and the store. Every call
+ * checks that the guest is in a domain (seat.ts), and throws ArgumentError when it is not; every
+ * hypercall charges the guest's processor.
  *
- * It is the guest's end of the virtual machine. When a guest is frozen, this object and the guest's tasks and timers stand
- * for the contents of its frames. A guest that is resumed has the same environment, in another domain object, perhaps of
- * another hypervisor.
+ * It is the guest's end of the virtual machine. When a guest is frozen, this object and the guest's
+ * tasks and timers stand for the contents of its frames. A guest that is resumed has the same
+ * environment, in another domain object, perhaps of another hypervisor.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -74,7 +75,10 @@ export class DomainEnvironment implements GuestEnvironment {
     return this.#simulation.frozen.freeze(this);
   }
 
-  /** From now on the guest's stores are told to `log`; to nobody when it is undefined. Ends when the guest leaves. */
+  /**
+   * From now on the guest's stores are told to `log`; to nobody when it is undefined. Ends when the
+   * guest leaves.
+   */
   logDirty(log: LogDirty | undefined): void {
     this.#seat.log = log;
   }

@@ -1,6 +1,7 @@
 /**
- * The hypercalls of a guest: each checks that the guest is in a domain, charges its processor, and does the work there.
- * What a guest passes is checked; the contract of each call is in public/environment.ts.
+ * The hypercalls of a guest: each checks that the guest is in a domain, charges its processor, and
+ * does the work there. What a guest passes is checked; the contract of each call is in
+ * public/environment.ts.
  */
 
 import { ModelError } from '../../base/errno.ts';

@@ -1,6 +1,6 @@
 /**
- * Makes a domain: its half of the channels, its tables and its back-ends, then the domain, then the guest enters it. A new
- * guest and one that goes on differ only in where the guest comes from.
+ * Makes a domain: its half of the channels, its tables and its back-ends, then the domain, then the
+ * guest enters it. A new guest and one that goes on differ only in where the guest comes from.
  */
 
 import type { MacAddress } from '../../base/ethernet.ts';

@@ -1,14 +1,15 @@
 /**
- * How much memory a domain has, changed while it runs: decrease_reservation and increase_reservation of memory_op, as the
- * balloon driver of a guest uses them.
+ * How much memory a domain has, changed while it runs: decrease_reservation and
+ * increase_reservation of memory_op, as the balloon driver of a guest uses them.
  *
- * A page that was given back has no frame, until the domain asks for one again; a domain never has more pages than it was
- * built with. Frames given back go to the scrub list, and what the domain gets is zero. Both stop at the first page for
- * which they cannot be done, and say how many were.
+ * A page that was given back has no frame, until the domain asks for one again; a domain never has
+ * more pages than it was built with. Frames given back go to the scrub list, and what the domain
+ * gets is zero. Both stop at the first page for which they cannot be done, and say how many were.
  *
- * Modelled after Xen 3.0 (common/memory.c). Differs in three ways. The guest says which page gets a frame, because it knows
- * no machine frames. A page that is granted and mapped is not given back, where Xen frees it with the last mapping. And
- * Xen leaves it to a living domain to clear what it gives back.
+ * Modelled after Xen 3.0 (common/memory.c). Differs in three ways. The guest says which page gets a
+ * frame, because it knows no machine frames. A page that is granted and mapped is not given back,
+ * where Xen frees it with the last mapping. And Xen leaves it to a living domain to clear what it
+ * gives back.
  */
 
 import { type DomId, Mfn, Pfn } from '../../base/units.ts';
@@ -82,7 +83,10 @@ export class Reservation {
     return done;
   }
 
-  /** Until its checksum is told the list is not believed, which costs a domain that dies here its cache. */
+  /**
+   * Until its checksum is told the list is not believed, which costs a domain that dies here its
+   * cache.
+   */
   #publish(done: number): void {
     const { memory, map } = this.#hypervisor;
     const { domid, p2m } = this.#domain;

@@ -1,9 +1,11 @@
 /**
- * Where a guest is: in one domain, or in none. This is the one part of a guest that changes when it goes on elsewhere.
+ * Where a guest is: in one domain, or in none. This is the one part of a guest that changes when it
+ * goes on elsewhere.
  *
- * A new guest is in no domain until the first one takes it in. A guest leaves its domain when it stops or stands still. A
- * guest that stands still may enter another domain later, perhaps under another hypervisor. The objects that a guest holds
- * (its environment, memory, hypercalls and store) stay the same. Each use of them asks this one for the domain of the moment.
+ * A new guest is in no domain until the first one takes it in. A guest leaves its domain when it
+ * stops or stands still. A guest that stands still may enter another domain later, perhaps under
+ * another hypervisor. The objects that a guest holds (its environment, memory, hypercalls and
+ * store) stay the same. Each use of them asks this one for the domain of the moment.
  */
 
 import { checkArgument } from '../../base/argument-error.ts';

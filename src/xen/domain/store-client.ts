@@ -1,6 +1,6 @@
 /**
- * A guest's way to the store: an event to domain 0 and one back for each request. What the store itself does is in
- * domainBuildNs; what it allows is in store-connection.ts.
+ * A guest's way to the store: an event to domain 0 and one back for each request. What the store
+ * itself does is in domainBuildNs; what it allows is in store-connection.ts.
  */
 
 import { ModelError } from '../../base/errno.ts';

@@ -1,8 +1,10 @@
 /**
- * Domain 0's end of a domain's connection to the store: what the domain may read and write, and how much of it.
+ * Domain 0's end of a domain's connection to the store: what the domain may read and write, and how
+ * much of it.
  *
- * A guest may read its own home and its back-ends' directories, and write below its own `device` and `control`. Its
- * requests are bounded as in xenstored: the length of a message, the entries and the watches of a domain.
+ * A guest may read its own home and its back-ends' directories, and write below its own `device`
+ * and `control`. Its requests are bounded as in xenstored: the length of a message, the entries and
+ * the watches of a domain.
  */
 
 import { ModelError } from '../../base/errno.ts';

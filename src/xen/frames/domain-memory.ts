@@ -1,13 +1,15 @@
 /**
- * A domain's memory as its guest sees it: bounds check, P2M, protection check, machine memory. On the path of every cached
- * read, so there is one lookup and no allocation.
+ * A domain's memory as its guest sees it: bounds check, P2M, protection check, machine memory. On
+ * the path of every cached read, so there is one lookup and no allocation.
  *
- * A store to a protected frame traps first: the frame loses its provenance and its protection, the guest's processor is
- * charged, then the store happens. A store to a frame that is registered as dirty is refused instead. A kernel that does
- * not expect that dies of it, unless it has opened the page: `open` and `close` stand for two hypercalls that change the
- * page-table entry of the kernel's own mapping.
+ * A store to a protected frame traps first: the frame loses its provenance and its protection, the
+ * guest's processor is charged, then the store happens. A store to a frame that is registered as
+ * dirty is refused instead. A kernel that does not expect that dies of it, unless it has opened the
+ * page: `open` and `close` stand for two hypercalls that change the page-table entry of the
+ * kernel's own mapping.
  *
- * A guest holds one such object for life. Where its pages are is its seat's to say; in no domain it has none.
+ * A guest holds one such object for life. Where its pages are is its seat's to say; in no domain it
+ * has none.
  */
 
 import { InvariantViolation } from '../../base/assert.ts';
@@ -20,7 +22,9 @@ import type { LogDirty } from './log-dirty.ts';
 import { NO_FRAME } from './p2m.ts';
 import type { GuestMemory } from '../public/guest-memory.ts';
 
-/** As a constant of this file: one of another module is loaded, and checked, each time it is named. */
+/**
+ * As a constant of this file: one of another module is loaded, and checked, each time it is named.
+ */
 const END_OF_FRAMES = NO_FRAME;
 
 /** What is charged to the guest's processor, in ns. */

@@ -1,22 +1,27 @@
 /**
- * The frame table: one record per machine frame, and everything that changes a record. Three layers, each of which knows
- * those before it: record-table.ts, what records say; provenance-table.ts, I/O and stores; this file, owners, names, dirty
- * frames and what a restart preserves.
+ * The frame table: one record per machine frame, and everything that changes a record. Three
+ * layers, each of which knows those before it: record-table.ts, what records say;
+ * provenance-table.ts, I/O and stores; this file, owners, names, dirty frames and what a restart
+ * preserves.
  *
- * Two independent facts are kept of a frame (architecture, "Two records, one rule"): its name, which the guest tells
- * (cache-map.ts), and its provenance, which the hypervisor sees. A third is registered by the guest: the frame is dirty,
- * newer than a block (Rio's registry; dirty-pages.ts writes such frames home when their guest has crashed). It ends when
- * the frame has been written there, and with the name. The device that a name and a provenance refer to is the owner's one
+ * Two independent facts are kept of a frame (architecture, "Two records, one rule"): its name,
+ * which the guest tells (cache-map.ts), and its provenance, which the hypervisor sees. A third is
+ * registered by the guest: the frame is dirty, newer than a block (Rio's registry; dirty-pages.ts
+ * writes such frames home when their guest has crashed). It ends when the frame has been written
+ * there, and with the name. The device that a name and a provenance refer to is the owner's one
  * block device.
  *
- * Derived from the records, besides the index of blocks, is an index of preserved frames by name, for claims.
+ * Derived from the records, besides the index of blocks, is an index of preserved frames by name,
+ * for claims.
  *
  * Invariants of each frame (`checkRecord` asserts them in this order):
  *   1. Its record is intact.
- *   2. It has a provenance if and only if it is in the block index. A frame that was adopted waits for its device first.
- *   3. If it is dirty, it is neither clean nor being read into. With a provenance, it is being written to its block.
- *   4. It is protected if it has a provenance (with write protection on) or is dirty (with dirty protection on, unless a
- *      program stores to it), and only then.
+ *   2. It has a provenance if and only if it is in the block index. A frame that was adopted waits
+ *      for its device first.
+ *   3. If it is dirty, it is neither clean nor being read into. With a provenance, it is being
+ *      written to its block.
+ *   4. It is protected if it has a provenance (with write protection on) or is dirty (with dirty
+ *      protection on, unless a program stores to it), and only then.
  *   5. It is preserved if and only if it is in the name index.
  *   6. If it is preserved, it is named.
  *   7. The bitmap says that it is protected if and only if its record does.
@@ -54,15 +59,18 @@ import { FrameEvent, nextProvenance, Provenance } from './provenance.ts';
 const { RECORD_WORDS, W_STATE, W_INO, W_GENERATION, W_INDEX } = record;
 const { S_PROVENANCE, S_NAMED, S_PROTECTED, S_PRESERVED, S_CRC, S_DIRTY, S_IDENTITY } = record;
 
-/** log2 of the most frames to a bucket: 2 bytes a frame, because a claim looks among frames that nothing has fetched yet. */
+/**
+ * log2 of the most frames to a bucket: 2 bytes a frame, because a claim looks among frames that
+ * nothing has fetched yet.
+ */
 const NAME_LOAD_BITS = 2;
 
 export class FrameTable extends ProvenanceTable {
   readonly #names: FrameIndex;
 
   /**
-   * Clears the table, but for frames that another hypervisor left, and takes the frames below `map.firstDomainMfn` for the
-   * hypervisor. What was left is in no index until it is adopted.
+   * Clears the table, but for frames that another hypervisor left, and takes the frames below
+   * `map.firstDomainMfn` for the hypervisor. What was left is in no index until it is adopted.
    */
   constructor(
     memory: MachineMemory,
@@ -85,7 +93,10 @@ export class FrameTable extends ProvenanceTable {
 
   // Owners.
 
-  /** Gives a frame to a domain as its page `pfn`: nothing is known of it, whatever its record said before. */
+  /**
+   * Gives a frame to a domain as its page `pfn`: nothing is known of it, whatever its record said
+   * before.
+   */
   assign(mfn: Mfn, owner: number, pfn: Pfn, device: number): void {
     this.#unlink(mfn);
     publishRecord(this.words, mfn * RECORD_WORDS, identityOf(owner, device), 0, 0, 0, 0, 0, pfn);
@@ -95,9 +106,10 @@ export class FrameTable extends ProvenanceTable {
   }
 
   /**
-   * Goes on with a frame that another hypervisor left to this owner as this page. Whatever its record says of a transfer in flight
-   * is over. Where its block lies is not known before its device is bound: only then is it in the index of blocks (`indexBlocks`).
-   * Returns why nothing is known of the frame from here on, or ok.
+   * Goes on with a frame that another hypervisor left to this owner as this page. Whatever its
+   * record says of a transfer in flight is over. Where its block lies is not known before its
+   * device is bound: only then is it in the index of blocks (`indexBlocks`). Returns why nothing is
+   * known of the frame from here on, or ok.
    */
   adopt(mfn: Mfn, owner: number, pfn: Pfn, device: number): ReasonCode {
     const at = mfn * RECORD_WORDS;
@@ -144,7 +156,10 @@ export class FrameTable extends ProvenanceTable {
 
   // Preservation.
 
-  /** Marks a named frame as preserved, but does not index it yet (`index` does, once records are verified), or as claimed. */
+  /**
+   * Marks a named frame as preserved, but does not index it yet (`index` does, once records are
+   * verified), or as claimed.
+   */
   setPreserved(mfn: Mfn, preserved: boolean): void {
     assert(this.isNamed(mfn), 'a preserved frame is named');
     this.#names.unlink(mfn);
@@ -159,9 +174,9 @@ export class FrameTable extends ProvenanceTable {
   }
 
   /**
-   * Puts frames, which are in no index, into the indices from their records alone: those of the `count` listed from place
-   * `first` of a P2M list whose `verdicts` are `keep`. Of two preserved frames of one name the later gets the verdict
-   * `duplicate`, and is not in the index of names.
+   * Puts frames, which are in no index, into the indices from their records alone: those of the
+   * `count` listed from place `first` of a P2M list whose `verdicts` are `keep`. Of two preserved
+   * frames of one name the later gets the verdict `duplicate`, and is not in the index of names.
    */
   index(list: Uint32Array, first: number, count: number, verdicts: Uint8Array, keep: number, duplicate: number): void {
     for (let i = 0; i < count; i++) if (verdicts[i] === keep) this.indexBlock(Mfn(list[first + i]!));
@@ -169,7 +184,10 @@ export class FrameTable extends ProvenanceTable {
       if (verdicts[i] === keep && !this.#indexName(Mfn(list[first + i]!))) verdicts[i] = duplicate;
   }
 
-  /** @returns false when the frame is preserved and another of the same name is in the index: then it is not in */
+  /**
+   * @returns false when the frame is preserved and another of the same name is in the index: then
+   * it is not in
+   */
   #indexName(mfn: Mfn): boolean {
     const at = mfn * RECORD_WORDS;
     const words = this.words;
@@ -187,8 +205,8 @@ export class FrameTable extends ProvenanceTable {
   }
 
   /**
-   * The preserved frame of `owner` with this name, or one of the same inode and index but another generation when there is
-   * none, or -1.
+   * The preserved frame of `owner` with this name, or one of the same inode and index but another
+   * generation when there is none, or -1.
    */
   findPreserved(owner: number, device: number, ino: number, generation: number, index: number): number {
     return this.#findPreserved(hashName(device, ino, index), identityOf(owner, device) | 0, ino, generation, index);
@@ -209,12 +227,16 @@ export class FrameTable extends ProvenanceTable {
 
   // Recovery: many frames at a time, each step in a loop of its own.
 
-  /** Of the `count` frames listed from place `first` of a P2M list: isIntact, 1 or 0 each, into `intact`. */
+  /**
+   * Of the `count` frames listed from place `first` of a P2M list: isIntact, 1 or 0 each, into
+   * `intact`.
+   */
   verify(list: Uint32Array, first: number, count: number, intact: Uint8Array): void {
     const words = this.words;
     const links = this.links;
     const { recordCheck } = this.protections;
-    // What is computed here means nothing: a loop as small as this fetches what the next ones read, many frames at a time.
+    // What is computed here means nothing: a loop as small as this fetches what the next ones read,
+    // many frames at a time.
     for (let i = 0; i < count; i++) intact[i] = words[RECORD_WORDS * list[first + i]!]! ^ links[2 * list[first + i]!]!;
     for (let i = 0; i < count; i++)
       intact[i] = !recordCheck || recordIsIntact(words, list[first + i]! * RECORD_WORDS) ? 1 : 0;
@@ -229,8 +251,9 @@ export class FrameTable extends ProvenanceTable {
   // Dirty frames.
 
   /**
-   * The guest registers the frame as newer than a block. One that equals the block is called clean no more: the guest may be
-   * about to store to it. One that is on its way there is dirty until it has arrived.
+   * The guest registers the frame as newer than a block. One that equals the block is called clean
+   * no more: the guest may be about to store to it. One that is on its way there is dirty until it
+   * has arrived.
    */
   markDirty(mfn: Mfn, block: number): void {
     const isOnItsWay = this.provenanceOf(mfn) === Provenance.writing && this.blockOf(mfn) === block;
@@ -249,7 +272,10 @@ export class FrameTable extends ProvenanceTable {
     this.seal(mfn, this.blockOf(mfn));
   }
 
-  /** A program is about to store to a sealed frame through its own page table: what it stores nobody can tell from damage. */
+  /**
+   * A program is about to store to a sealed frame through its own page table: what it stores nobody
+   * can tell from damage.
+   */
   exposed(mfn: Mfn): void {
     if (this.protectBit !== 0) this.move(mfn, FrameEvent.stored, 0);
     const state = this.state(mfn);

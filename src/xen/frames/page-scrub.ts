@@ -1,12 +1,14 @@
 /**
  * The scrub list: frames that belonged to somebody and must be zeroed before anybody gets them.
  *
- * Domain 0's processor zeroes them, in pieces of 1 ms: one on each timer tick, every 10 ms, whatever else it has to do, and one after the
- * other while it has nothing else to do. What it is asked for meanwhile waits for the end of the piece. A frame is free from
- * then on. Until then its record says that the hypervisor has it, so no list and no allocator can hand it out.
+ * Domain 0's processor zeroes them, in pieces of 1 ms: one on each timer tick, every 10 ms,
+ * whatever else it has to do, and one after the other while it has nothing else to do. What it is
+ * asked for meanwhile waits for the end of the piece. A frame is free from then on. Until then its
+ * record says that the hypervisor has it, so no list and no allocator can hand it out.
  *
- * Modelled after Xen 3.0 (page_scrub_softirq, which the timer and the idle loop raise; the frames that came last go first, 16 at a time).
- * Differs in that the processors of the guests do not scrub, and that the tick counts from the first frame that waits.
+ * Modelled after Xen 3.0 (page_scrub_softirq, which the timer and the idle loop raise; the frames
+ * that came last go first, 16 at a time). Differs in that the processors of the guests do not
+ * scrub, and that the tick counts from the first frame that waits.
  */
 
 import { Mfn, Ns, PAGE_SIZE, Pfn } from '../../base/units.ts';

@@ -1,14 +1,16 @@
 /**
- * Provenance of frames: which of them equal a block of a device, or are on the way to or from one. All I/O and all stores
- * pass through here.
+ * Provenance of frames: which of them equal a block of a device, or are on the way to or from one.
+ * All I/O and all stores pass through here.
  *
- * Derived from the records is an index by the place of a block (devices.ts), over frames with a provenance. A block written
- * from anywhere, through whatever device, takes the provenance of every other frame that equals it.
+ * Derived from the records is an index by the place of a block (devices.ts), over frames with a
+ * provenance. A block written from anywhere, through whatever device, takes the provenance of every
+ * other frame that equals it.
  *
- * I/O. Between begin… and end… a frame counts as in flight, and a block as being written. A frame may become reading or
- * writing only when nothing else is in flight on it and no (other) write on its block. Otherwise the order in which the
- * device performs the two is not known, and neither may be vouched for. Write protection begins at the submission, for
- * reads too: a store during the transfer must be seen. So `completed` always means the one transfer that was begun.
+ * I/O. Between begin… and end… a frame counts as in flight, and a block as being written. A frame
+ * may become reading or writing only when nothing else is in flight on it and no (other) write on
+ * its block. Otherwise the order in which the device performs the two is not known, and neither may
+ * be vouched for. Write protection begins at the submission, for reads too: a store during the
+ * transfer must be seen. So `completed` always means the one transfer that was begun.
  *
  * The second layer of the frame table (frame-table.ts).
  */
@@ -39,7 +41,10 @@ export class ProvenanceTable extends RecordTable {
   protected readonly links: Int32Array;
   protected readonly blocks: FrameIndex;
   readonly #devices: Pick<DeviceTable, 'placeOf'>;
-  /** Transfers in flight by frame, and writes in flight by the place of their block. Bounded by the rings: 352 a domain. */
+  /**
+   * Transfers in flight by frame, and writes in flight by the place of their block. Bounded by the
+   * rings: 352 a domain.
+   */
   readonly #framesInFlight = new Map<number, number>();
   readonly #blocksBeingWritten = new Map<number, number>();
 
@@ -73,7 +78,10 @@ export class ProvenanceTable extends RecordTable {
     this.move(mfn, FrameEvent.stored, 0);
   }
 
-  /** A read into the frame is taken up. `block` is what lands in it when that is one whole block, else -1. */
+  /**
+   * A read into the frame is taken up. `block` is what lands in it when that is one whole block,
+   * else -1.
+   */
   beginRead(mfn: Mfn, device: number, block: number): void {
     if (this.isDirty(mfn)) this.endDirty(mfn);
     if (block < 0) this.move(mfn, FrameEvent.stored, 0);
@@ -93,8 +101,8 @@ export class ProvenanceTable extends RecordTable {
   }
 
   /**
-   * A write from the frame to the blocks `first` … `last` is taken up; `whole` when the frame's page becomes that one
-   * block. No other frame is vouched for as one of these blocks from now on.
+   * A write from the frame to the blocks `first` … `last` is taken up; `whole` when the frame's
+   * page becomes that one block. No other frame is vouched for as one of these blocks from now on.
    */
   beginWrite(mfn: Mfn, device: number, first: number, last: number, whole: boolean): void {
     let raced = this.#framesInFlight.has(mfn) || (this.isDirty(mfn) && this.blockOf(mfn) !== first);
@@ -119,8 +127,8 @@ export class ProvenanceTable extends RecordTable {
   // Devices.
 
   /**
-   * The device of frames that were adopted was bound: puts them into the index of blocks. Those whose block was written until now
-   * are vouched for no more.
+   * The device of frames that were adopted was bound: puts them into the index of blocks. Those
+   * whose block was written until now are vouched for no more.
    * @param isWritten undefined when none was
    */
   indexBlocks({ words: list, stride }: P2mList, isWritten: ((block: number) => boolean) | undefined): void {
@@ -134,7 +142,10 @@ export class ProvenanceTable extends RecordTable {
     }
   }
 
-  /** Somebody else may have written to the disk of these frames: none of them is vouched for any more. */
+  /**
+   * Somebody else may have written to the disk of these frames: none of them is vouched for any
+   * more.
+   */
   distrust(p2m: P2mList): void {
     for (let pfn = 0; pfn < p2m.length; pfn++) {
       const mfn = p2m.at(pfn);
@@ -189,7 +200,10 @@ export class ProvenanceTable extends RecordTable {
     this.setState(at, state >>> 0, isDirty ? this.words[at + W_BLOCK]! : 0, isDirty ? this.words[at + W_CRC]! : 0);
   }
 
-  /** Takes the provenance of every frame that is said to be the block at `place`, except of frame `self`. */
+  /**
+   * Takes the provenance of every frame that is said to be the block at `place`, except of frame
+   * `self`.
+   */
   #overwritten(place: number, self: number): void {
     let mfn = this.blocks.first(hashPlace(place));
     while (mfn >= 0) {

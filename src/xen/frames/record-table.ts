@@ -1,8 +1,9 @@
 /**
- * The records of all frames as bytes in machine memory: what they say, and the one place where a state is changed.
+ * The records of all frames as bytes in machine memory: what they say, and the one place where a
+ * state is changed.
  *
- * The records are the truth. Derived from them is a bitmap of the protected frames: every store asks for that, and a bitmap
- * stays in the host's caches where records do not.
+ * The records are the truth. Derived from them is a bitmap of the protected frames: every store
+ * asks for that, and a bitmap stays in the host's caches where records do not.
  *
  * The first layer of the frame table (frame-table.ts). Costs are the callers' to charge.
  */
@@ -37,8 +38,9 @@ export type FrameHappening =
 /** Hears of every change of a frame. */
 export interface FrameObserver {
   /**
-   * `a`, `b`, `c` by happening: named: inode, generation, index. A provenance, dirty: block. assigned: owner's domid, pfn.
-   * dropped (a preserved or named frame refused): the reason's code. Otherwise 0.
+   * `a`, `b`, `c` by happening: named: inode, generation, index. A provenance, dirty: block.
+   * assigned: owner's domid, pfn. dropped (a preserved or named frame refused): the reason's code.
+   * Otherwise 0.
    */
   onFrame(happening: FrameHappening, mfn: Mfn, a: number, b: number, c: number): void;
 }
@@ -48,7 +50,9 @@ export class RecordTable {
   protected readonly words: Uint32Array;
   protected readonly protections: Protections;
   protected readonly observer: FrameObserver | undefined;
-  /** S_PROTECTED for frames with a provenance, and for dirty ones; 0 where that protection is off. */
+  /**
+   * S_PROTECTED for frames with a provenance, and for dirty ones; 0 where that protection is off.
+   */
   protected readonly protectBit: number;
   protected readonly dirtyProtectBit: number;
   /** One bit a frame: its record says that it is protected. */
@@ -129,7 +133,10 @@ export class RecordTable {
     return (state & S_DIRTY) !== 0 && (state & (this.dirtyProtectBit | S_CRC)) !== 0;
   }
 
-  /** Whether a program may have stored to a dirty frame through its own page table since it was registered. */
+  /**
+   * Whether a program may have stored to a dirty frame through its own page table since it was
+   * registered.
+   */
   isOpen(mfn: Mfn): boolean {
     const state = this.state(mfn);
     return (state & S_DIRTY) !== 0 && (state & (S_PROTECTED | S_CRC)) === 0;
@@ -155,7 +162,10 @@ export class RecordTable {
     return this.words[mfn * RECORD_WORDS + W_GENERATION] === generation;
   }
 
-  /** Whether a CRC-32C is recorded and the bytes match it. A record without one is of no page that was vouched for. */
+  /**
+   * Whether a CRC-32C is recorded and the bytes match it. A record without one is of no page that
+   * was vouched for.
+   */
   matchesChecksum(mfn: Mfn): boolean {
     if ((this.state(mfn) & S_CRC) === 0) return false;
     return crc32c(this.memory.frame(mfn), 0, PAGE_SIZE) === this.words[mfn * RECORD_WORDS + W_CRC];
@@ -163,7 +173,10 @@ export class RecordTable {
 
   // Log-dirty mode.
 
-  /** Stores to the owner's frames that the guest's page tables do not see are told to `log`; to nobody when it is undefined. */
+  /**
+   * Stores to the owner's frames that the guest's page tables do not see are told to `log`; to
+   * nobody when it is undefined.
+   */
   logDirty(owner: number, log: LogDirty | undefined): void {
     if (log === undefined) this.#logs.delete(owner);
     else this.#logs.set(owner, log);
@@ -203,7 +216,10 @@ export class RecordTable {
     );
   }
 
-  /** What of a state is a dirty frame's: protection and checksum. One that was open stays so: its checksum is not known. */
+  /**
+   * What of a state is a dirty frame's: protection and checksum. One that was open stays so: its
+   * checksum is not known.
+   */
   protected sealOf(state: number): number {
     if ((state & S_DIRTY) === 0) return 0;
     const isOpen = this.protections.checksum && (state & S_CRC) === 0;
