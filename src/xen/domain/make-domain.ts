@@ -14,7 +14,6 @@ import { vif } from '../devices/netback.ts';
 import { XenbusBackend } from '../devices/xenbus-backend.ts';
 import { CacheMap } from '../frames/cache-map.ts';
 import type { MemoryCosts } from '../frames/domain-memory.ts';
-import { ownerOfDomain } from '../frames/frame-record.ts';
 import { NR_REGISTERS } from '../public/environment.ts';
 import type { EvtchnStatus } from '../public/event-channel.ts';
 import { noReasons, type ReasonCounts } from '../public/reason.ts';
@@ -58,20 +57,10 @@ export interface FrozenGuest {
 
 /** @param hypervisor all of it, because every part of a domain takes its own share */
 export function makeDomain(hypervisor: Hypervisor, plan: DomainPlan): Domain {
-  const { simulation, memory, frames, map, costs, protections, xenstore } = hypervisor;
+  const { simulation, memory, frames, map, costs, xenstore } = hypervisor;
   const { domid, name, disk, p2m, refused, frozen } = plan;
   const environment = frozen?.environment ?? new DomainEnvironment(simulation, p2m.length, plan.seedName);
-  const cacheMap = new CacheMap(
-    frames,
-    protections,
-    costs,
-    p2m,
-    ownerOfDomain(domid),
-    disk,
-    refused,
-    hypervisor.recency,
-    plan.recency === 'told',
-  );
+  const cacheMap = new CacheMap(hypervisor, { domid, p2m, disk, refused, hasRecency: plan.recency === 'told' });
   const recoveryBox = new RecoveryBox(memory, map, domid);
   const grants = new GrantTable(memory, frames, p2m, plan.grantTablePfn);
   const switchNs = Math.round(costs.domainSwitchNs);
