@@ -70,7 +70,8 @@ export class FrameTable extends ProvenanceTable {
 
   /**
    * Clears the table, but for frames that another hypervisor left, and takes the frames below
-   * `map.firstDomainMfn` for the hypervisor. What was left is in no index until it is adopted.
+   * `map.firstDomainMfn` for the hypervisor. What was left is in no index until it is adopted, and
+   * counts as not protected.
    */
   constructor(
     memory: MachineMemory,
@@ -119,6 +120,7 @@ export class FrameTable extends ProvenanceTable {
       this.assign(mfn, owner, pfn, device);
       return Reason.corruptRecord;
     }
+    this.noteProtection(mfn, state);
     const provenance = (state & S_PROVENANCE) as Provenance;
     if (provenance === Provenance.reading || provenance === Provenance.writing) this.clearProvenance(at, state);
     if (this.#indexName(mfn)) return Reason.ok;

@@ -60,7 +60,10 @@ export class RecordTable {
   /** Domains in log-dirty mode, by owner. */
   readonly #logs = new Map<number, LogDirty>();
 
-  /** Clears the records, except of frames that another hypervisor left. */
+  /**
+   * Clears the records, except of frames that another hypervisor left: these count as not
+   * protected, until they are adopted.
+   */
   constructor(
     memory: MachineMemory,
     map: MemoryMap,
@@ -76,8 +79,7 @@ export class RecordTable {
     this.dirtyProtectBit = protections.dirtyProtection ? S_PROTECTED : 0;
     this.#protected = new Uint32Array(Math.ceil(map.plannedFrames / 32));
     for (let mfn = 0; mfn < map.plannedFrames; mfn++)
-      if (isLeft(Mfn(mfn))) this.noteProtection(mfn, this.words[mfn * RECORD_WORDS]!);
-      else this.words.fill(0, mfn * RECORD_WORDS, (mfn + 1) * RECORD_WORDS);
+      if (!isLeft(Mfn(mfn))) this.words.fill(0, mfn * RECORD_WORDS, (mfn + 1) * RECORD_WORDS);
     memory.touch(map.tableMfn, map.tableFrames);
   }
 
