@@ -120,7 +120,7 @@ function replayCommand(where: { name: string; file: string }, seed: number, path
 }
 
 /** A part of the laws: its index, from 0 on, of so many. */
-export interface Shard {
+interface Shard {
   readonly index: number;
   readonly count: number;
 }
