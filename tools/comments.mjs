@@ -23,7 +23,7 @@ const TURNS = /** @type {[RegExp, string][]} */ ([
   [/\bnobody's\b/i, 'free, or without an owner'],
   [/\bwhat most\b/i, 'most …'],
   [/^what of\b/i, 'everything of …'],
-  [/\bas there\b/i, 'as in Linux, as in Xen'],
+  [/\bas there[.,;:)]/i, 'as in Linux, as in Xen'],
   [/\bhe\b(?! [A-Z])/, 'it, they'],
 ]);
 

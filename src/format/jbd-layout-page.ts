@@ -1,6 +1,6 @@
 /**
- * The reference page of the journal on the disk, docs/reference/journal-layout.md, made from the layouts, so that it cannot
- * drift from the codec.
+ * The reference page of the journal on the disk, docs/reference/journal-layout.md, made from the
+ * layouts, so that it cannot drift from the codec.
  */
 
 import { layoutTable } from '../base/layout.ts';

@@ -106,7 +106,7 @@ describe('plain words', () => {
     ['from the begin of the run', 'the start of'],
     ['a code that is none', 'not a valid'],
     ['then he waits', 'it, they'],
-    ['as there', 'as in Linux'],
+    ['done as there', 'as in Linux'],
   ])('are asked for in place of "%s"', (turn, plain) => {
     expect(checkComments(`// Something: ${turn}.\n`)).toEqual([expect.stringContaining(plain)]);
   });
