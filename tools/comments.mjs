@@ -1,8 +1,10 @@
-// Comments are at most 100 columns wide, and in plain words. `node tools/comments.mjs [--fix] [FILE ...]`
+// Comments are at most 100 columns wide, and in plain words.
+// `node tools/comments.mjs [--fix] [FILE ...]`
 //
-// Checked are src, test, bench, examples and tools, except fixtures. A line may be wider when nothing in it can move: a
-// table, a drawing, a fence, a directive, or one word such as an address. `--fix` fills each paragraph that has a wide
-// line. It keeps list items, blank lines, tags, tables, drawings and fences, and touches no code.
+// Checked are src, test, bench, examples and tools, except fixtures. A line may be wider when
+// nothing in it can move: a table, a drawing, a fence, a directive, or one word such as an address.
+// `--fix` fills each paragraph that has a wide line. It keeps list items, blank lines, tags,
+// tables, drawings and fences, and touches no code.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -60,8 +62,9 @@ function isFixed(text) {
 }
 
 /**
- * A text as units that are not to be parted: words; code in backticks and types in braces, unless they are long; and a word that
- * would look like the start of a list, a heading or a tag, together with the word before.
+ * A text as units that are not to be parted: words; code in backticks and types in braces, unless
+ * they are long; and a word that would look like the start of a list, a heading or a tag, together
+ * with the word before.
  * @param {string} text
  */
 function unitsOf(text) {
@@ -76,7 +79,13 @@ function unitsOf(text) {
   return units;
 }
 
-/** Fills lines of `width` columns. @param {string} text @param {string} first @param {string} rest @param {number} width */
+/**
+ * Fills lines of `width` columns.
+ * @param {string} text
+ * @param {string} first
+ * @param {string} rest
+ * @param {number} width
+ */
 function fill(text, first, rest, width) {
   /** @type {string[]} */
   const lines = [];
@@ -102,7 +111,10 @@ function fill(text, first, rest, width) {
  */
 function paragraphsOf(lines) {
   const paragraphs = [];
-  /** @type {{ lines: string[], first: string, rest: string, text: string, fixed: boolean } | undefined} */
+  /**
+   * @type {{ lines: string[], first: string, rest: string, text: string, fixed: boolean } |
+   * undefined}
+   */
   let open;
   let inFence = false;
   for (const line of lines) {
@@ -115,7 +127,8 @@ function paragraphsOf(lines) {
     }
     const indent = /^\s*/.exec(line)?.[0] ?? '';
     const item = ITEM.exec(line);
-    // Something that is indented and no continuation of an item is a drawing, a formula, a list without marks.
+    // Something that is indented and no continuation of an item is a drawing, a formula, a list
+    // without marks.
     const isTag = open !== undefined && TAG.test(open.text);
     // The second line of a tag says how far the others are indented.
     if (open?.lines.length === 1 && isTag && item === null) open.rest = indent;
@@ -137,7 +150,11 @@ function paragraphsOf(lines) {
   return paragraphs;
 }
 
-/** Text that is filled where a line of it is too wide. @param {string[]} lines @param {number} width */
+/**
+ * Text that is filled where a line of it is too wide.
+ * @param {string[]} lines
+ * @param {number} width
+ */
 function refill(lines, width) {
   return paragraphsOf(lines).flatMap((paragraph) => {
     if (paragraph.fixed || paragraph.lines.every((line) => line.length <= width)) return paragraph.lines;
@@ -145,7 +162,11 @@ function refill(lines, width) {
   });
 }
 
-/** The comments that have lines to themselves, those of `//` that follow each other as one. @param {string} source @param {string} name */
+/**
+ * The comments that have lines to themselves, those of `//` that follow each other as one.
+ * @param {string} source
+ * @param {string} name
+ */
 function commentsOf(source, name) {
   const starts = [0];
   for (let at = source.indexOf('\n'); at >= 0; at = source.indexOf('\n', at + 1)) starts.push(at + 1);
@@ -180,7 +201,11 @@ function commentsOf(source, name) {
   return { alone, beside };
 }
 
-/** The text of a comment, line by line, without its marks. @param {string[]} lines @param {Comment} comment */
+/**
+ * The text of a comment, line by line, without its marks.
+ * @param {string[]} lines
+ * @param {Comment} comment
+ */
 function textOf(lines, { first, last, kind }) {
   const own = lines.slice(first, last + 1);
   if (kind === 'line') return own.map((line) => line.trimStart().replace(/^\/\/ ?/, ''));
@@ -193,7 +218,11 @@ function textOf(lines, { first, last, kind }) {
     .map((line) => line.replace(/^\s*\* ?/, '').trimEnd());
 }
 
-/** The lines of a comment when its wide paragraphs are filled. @param {string[]} lines @param {Comment} comment */
+/**
+ * The lines of a comment when its wide paragraphs are filled.
+ * @param {string[]} lines
+ * @param {Comment} comment
+ */
 function filled(lines, comment) {
   const { first, last, kind, indent } = comment;
   const own = lines.slice(first, last + 1);
@@ -215,14 +244,23 @@ function filled(lines, comment) {
   return [`${indent}${opening}`, ...body, `${indent} */`];
 }
 
-/** A comment behind code that is too wide, and the lines that say the same. @param {string} whole @param {number} pos */
+/**
+ * A comment behind code that is too wide, and the lines that say the same.
+ * @param {string} whole
+ * @param {number} pos
+ */
 function above(whole, pos) {
   const indent = /^\s*/.exec(whole)?.[0] ?? '';
   const text = fill(whole.slice(pos + 2).trim(), `${indent}// `, `${indent}// `, WIDTH);
   return [...text, whole.slice(0, pos).trimEnd()];
 }
 
-/** A source with its wide comments filled. @param {string} source @param {string} [name] @returns {string} */
+/**
+ * A source with its wide comments filled.
+ * @param {string} source
+ * @param {string} [name]
+ * @returns {string}
+ */
 export function fillComments(source, name = 'source.ts') {
   const lines = source.split('\n');
   const { alone, beside } = commentsOf(source, name);

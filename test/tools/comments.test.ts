@@ -1,4 +1,5 @@
-// The tool that keeps comments narrow and their words plain: what it fills, what it leaves, what it reports.
+// The tool that keeps comments narrow and their words plain: what it fills, what it leaves, what it
+// reports.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import ts from 'typescript';

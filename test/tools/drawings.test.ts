@@ -1,4 +1,5 @@
-// Tables in documents say what the code says. The drawings in comments are checked beside what they draw.
+// Tables in documents say what the code says. The drawings in comments are checked beside what they
+// draw.
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';

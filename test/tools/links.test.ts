@@ -1,4 +1,5 @@
-// What the documents point at is there: files, sections of documents, and paths of the repository in backticks.
+// What the documents point at is there: files, sections of documents, and paths of the repository
+// in backticks.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { expect, it } from 'vitest';

@@ -1,5 +1,5 @@
-// Each room describes itself: its README.md agrees with the table of walls and with the room's own source.
-// UPDATE_DOCS=1 writes the lines that come from the table anew.
+// Each room describes itself: its README.md agrees with the table of walls and with the room's own
+// source. UPDATE_DOCS=1 writes the lines that come from the table anew.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { PG } from '../../src/kernel/mm/mem-map.ts';

@@ -1,8 +1,10 @@
 /**
- * The composition root: one machine with a drive, a hypervisor on it, and one guest after the other in one domain.
+ * The composition root: one machine with a drive, a hypervisor on it, and one guest after the other
+ * in one domain.
  *
- * The testbed is what a person with a machine room has: it may look at the machine's memory and at the medium. The
- * guests see none of it; between two of them nothing passes but what lies in memory and on the disk.
+ * The testbed stands for a person in a machine room, who may look at the machine's memory and at
+ * the medium. The guests see none of it. Between two guests nothing passes except what lies in
+ * memory and on the disk.
  */
 
 import { MOST_FRAMES, type Arch } from '../../base/arch.ts';
@@ -21,7 +23,7 @@ import { ShutdownReason } from '../../xen/public/index.ts';
 export interface TestbedOptions {
   readonly seed: number;
   readonly profile: Profile;
-  /** The profile's unless told. */
+  /** The profile's by default. */
   readonly arch?: Arch | undefined;
   readonly disk: DriveKind;
   readonly image: ImageStore;
@@ -33,7 +35,7 @@ export interface TestbedOptions {
   readonly guestMemory: number;
   readonly protections?: Partial<Protections>;
   readonly observer?: FrameObserver;
-  /** Told of every page that a guest takes over. */
+  /** Called for every page that a guest takes over. */
   readonly onReuse?: (domain: Domain, ...reuse: Parameters<ReuseObserver>) => void;
 }
 
@@ -44,27 +46,32 @@ export interface Guest {
 }
 
 export interface RestartOptions {
-  /** Keep what is named and clean. */
+  /** Keep pages that are named and clean. */
   readonly preserve: boolean;
-  /** Write home what is registered as dirty. */
+  /** Write home pages that are registered as dirty. */
   readonly writeDirty?: boolean;
   readonly cmdLine: string;
   readonly module?: Uint8Array | undefined;
-  /** Memory of the new guest, bytes; as before when not given. */
+  /** Memory of the new guest, bytes; by default that of the old one. */
   readonly memoryBytes?: number;
   /** Called at the moment between the old guest and the new. */
   readonly betweenGuests?: (() => void) | undefined;
 }
 
 const MIB = 1 << 20;
-/** Memory of the largest guest, or of all guests of a machine together, whatever the architecture, bytes. */
+/**
+ * Memory of the largest guest, or of all guests of a machine together, whatever the architecture,
+ * bytes.
+ */
 export const MEMORY_MAX = 64 * 2 ** 30;
-/** Memory of a machine for each byte of its guests: what the tables take that grow with it is less than 2 %. */
+/** Memory of a machine for each byte of its guests. Tables that grow with it take less than 2 %. */
 const TABLES = 1.02;
-/** And for the hypervisor's other tables, bytes. */
+/** Memory of the hypervisor's other tables, bytes. */
 const HYPERVISOR_MEMORY = 16 * MIB;
 
-/** Machine memory that a guest of `guestMemory` bytes needs, with the hypervisor's tables, in bytes. */
+/**
+ * Machine memory that a guest of `guestMemory` bytes needs, with the hypervisor's tables, in bytes.
+ */
 export function machineMemoryFor(guestMemory: number): number {
   return Math.ceil((guestMemory * TABLES) / MIB) * MIB + HYPERVISOR_MEMORY;
 }
@@ -83,7 +90,10 @@ export class Testbed {
   readonly guestCosts: GuestCosts;
   readonly #options: TestbedOptions;
 
-  /** @throws ArgumentError for options that are missing or of another kind; UserError when the memory is too small */
+  /**
+   * @throws ArgumentError for options that are missing or of another kind; UserError when the
+   * memory is too small
+   */
   constructor(options: TestbedOptions) {
     checkObject('options', options);
     const { seed, profile, disk, image, memory, guestMemory } = options;
@@ -106,7 +116,10 @@ export class Testbed {
     this.guestCosts = values(profile.guest);
   }
 
-  /** Creates the domain and boots a guest in it. Throws what Kernel.boot throws; UserError when memory is too small. */
+  /**
+   * Creates the domain and boots a guest in it. Throws what Kernel.boot throws; UserError when
+   * memory is too small.
+   */
   *start(cmdLine: string): Process<Guest> {
     checkText('cmdLine', cmdLine);
     const domain = yield* domainOf(
