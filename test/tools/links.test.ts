@@ -65,3 +65,22 @@ it.each(DOCUMENTS)('paths that %s names exist', (path) => {
     );
   expect(missing).toEqual([]);
 });
+
+// Comments of fast code name a technique by its number.
+it('techniques of hot-paths.md that the code names are there', () => {
+  const page = textOf('docs/explanation/hot-paths.md');
+  const missing: string[] = [];
+  let found = 0;
+  for (const folder of ['src', 'bench', 'test'])
+    for (const name of readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })) {
+      if (!name.endsWith('.ts')) continue;
+      for (const match of textOf(join(folder, name)).matchAll(
+        /see\s+(?:(?:\*|\/\/)\s+)?hot-paths\s+(?:(?:\*|\/\/)\s+)?(\d+)/g,
+      )) {
+        found++;
+        if (!page.includes(`\n## ${match[1]!}. `)) missing.push(`${name}: ${match[0]}`);
+      }
+    }
+  expect(missing).toEqual([]);
+  expect(found).toBeGreaterThan(5);
+});
