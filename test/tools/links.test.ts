@@ -84,3 +84,19 @@ it('techniques of hot-paths.md that the code names are there', () => {
   expect(missing).toEqual([]);
   expect(found).toBeGreaterThan(5);
 });
+
+// Explanations name the tests that prove them, as vitest prints their titles.
+it.each(DOCUMENTS.filter((path) => path.startsWith('docs/explanation/')))('tests that %s names are there', (path) => {
+  const sources = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => textOf(join('test', name)))
+    .join('\n');
+  const proofs = proseOf(path)
+    .split(/\n\s*\n/)
+    .filter((paragraph) => /\btests?\b/i.test(paragraph));
+  const titles = proofs.flatMap((paragraph) => [...paragraph.matchAll(/`([^`/=]+)`/g)]);
+  const missing = titles
+    .map((match) => match[1]!.replace(/\s+/g, ' '))
+    .filter((title) => title.split(' ').length > 3 && !title.startsWith('npm ') && !sources.includes(title));
+  expect(missing).toEqual([]);
+});
