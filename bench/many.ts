@@ -1,8 +1,8 @@
 /**
- * How the host's work grows with a number: that of the names of one directory, made, looked up and
- * removed one by one on ext2 and on ext3, and that of the mappings of one program. A figure, for
- * one name or mapping, is compared with the same for a tenth of them. Work that grows with the
- * number would be ten times as much.
+ * How the host's work grows with a number. One is that of the names of a directory, made, looked up
+ * and removed one by one on ext2 and on ext3. The other is that of the mappings of a program. A
+ * figure, for one name or mapping, is compared with the same for a tenth of them. Work that grows
+ * with the number would be ten times as much.
  *
  * Directories take long to make, so each is made once, after a smaller one for which the engine
  * compiles.

@@ -1,9 +1,9 @@
 /**
  * Machine memory: the machine's RAM as raw bytes, 4 KiB frames numbered from 0.
  *
- * Memory is a row of banks of 1 GiB (the last one may be shorter), each one ArrayBuffer, so that
- * more than 4 GiB are possible and a run of frames inside a bank is a run of bytes. The host gives
- * zero pages for what was never written, so an untouched frame costs nothing. `touched` says which
+ * Memory is a row of banks of 1 GiB, each one ArrayBuffer; the last one may be shorter. So more
+ * than 4 GiB are possible, and a run of frames inside a bank is a run of bytes. The host gives zero
+ * pages for what was never written, so an untouched frame costs nothing. `touched` says which
  * frames were written, so that clearing and dumping skip the others. A caller that writes through a
  * view from `words` marks it.
  *

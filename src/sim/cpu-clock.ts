@@ -3,8 +3,8 @@
  * its cost is charged here, and paid before the process waits for anything else.
  *
  * `charge` adds to the debt of whoever runs now (between two yields only one process runs, so the
- * debt is its own). `settle` books the debt on the processor behind what is booked already and
- * sleeps until it is done: processes of one processor share it in turns, first come first served,
+ * debt is its own). `settle` books the debt on the processor, behind earlier bookings, and sleeps
+ * until the work is done. So processes share a processor in turns: first come, first served,
  * without preemption.
  */
 

@@ -2,8 +2,8 @@
  * Programs that read files: all of them in order, 4 KiB at random places, whole files by Zipf's
  * law. Each is a process of the guest and uses nothing but its system calls.
  *
- * A reader hands every byte that a read returned to `onRead`, so that an oracle can compare it, and
- * reads in the buffer of its caller: 64 KiB at a time for whole files, as a file server would.
+ * A reader hands every byte that a read returned to `onRead`, so that an oracle can compare it. It
+ * reads into its caller's buffer: 64 KiB at a time for whole files, as a file server would.
  */
 
 import type { Process, RandomStream } from '../sim/index.ts';

@@ -12,15 +12,15 @@
  *
  * Angle. A platter's angle is a function of time alone: a sector passes under the head at every
  * instant that equals its offset modulo one revolution. Each track begins later than the one before
- * it by the skew: the time of the switch and a little more, so that a sequential read goes on after
- * a switch without losing a revolution.
+ * it by the skew, which is the time of the switch and a little more. So a sequential read goes on
+ * after a switch without losing a revolution.
  *
  * Seek. a + b√d + c·d over d cylinders, through the data sheet's track-to-track time (d = 1), full
  * stroke (d = all) and average (the mean over all pairs of cylinders, where E[√d] = 8/15 √all and
  * E[d] = all/3).
  *
- * Read-ahead. After a read the drive goes on reading into a segment of its buffer until it is
- * `readAheadBytes` ahead of the host, across track ends, and stops for the next command. What a
+ * Read-ahead. After a read the drive goes on reading into a segment of its buffer, across track
+ * ends. It stops when it is `readAheadBytes` ahead of the host, or for the next command. What a
  * segment holds is answered at bus speed; a read just ahead of the head waits for the head instead
  * of seeking. Nothing runs in the background: how far the read-ahead came is computed when the next
  * command arrives. The least recently used segment is replaced first.

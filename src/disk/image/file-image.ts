@@ -1,6 +1,6 @@
 /**
- * An image in a file of the host, with a copy-on-write overlay: what the machine writes stays in
- * memory and the file is never changed, unless it was opened to be written through.
+ * An image in a file of the host, with a copy-on-write overlay. Writes of the machine stay in
+ * memory, and the file never changes, unless it was opened to be written through.
  *
  * Contract: ImageStore. The size is that of the file when it was opened. A range outside the image
  * is a caller's mistake. A host file that fails or shrinks meanwhile is a UserError. Call `close`

@@ -3,13 +3,13 @@
  * blocks each file gets.
  *
  * Contract: `chooseShape` finds a file system that the contents fit into; then `Placement` never
- * runs out. A group's blocks and inodes are handed out in ascending order and never given back, so
+ * runs out. A group's blocks and inodes are handed out in ascending order and never given back. So
  * the used ones of a group are a run from its start, and the bitmaps say no more than that.
  *
- * Modelled after Linux 2.6.12 on an empty disk. Directories of the root are spread over the groups
- * and the directories below stay near their parents (Orlov's rule, without its debts and its random
- * start: equal trees make equal images). An inode goes to the group of its directory, its data to
- * the group of the inode, from there on in line.
+ * Modelled after Linux 2.6.12 on an empty disk. Directories of the root are spread over the groups,
+ * and the directories below stay near their parents. That is Orlov's rule without its debts and its
+ * random start, so that equal trees make equal images. An inode goes to the group of its directory,
+ * its data to the group of the inode, from there on in line.
  */
 
 import { assert } from '../../base/assert.ts';

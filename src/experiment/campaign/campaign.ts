@@ -7,7 +7,7 @@
  * writes home after the crash. Then the numbers count those pages, and reused means written.
  *
  * All protections are on, the checksum too. Every run has a disk, a machine and a stream of its
- * own, made from the seed, the fault and the number of the run; the same run is made with the
+ * own, made from the seed, the fault and the number of the run. The same run is made with the
  * guards on and off.
  */
 
