@@ -1,0 +1,37 @@
+/** A port of a drive: the drive as another machine sees it, with that machine's memory. */
+
+import type { MachineMemory } from '../../machine/memory.ts';
+import type { BackingStore } from '../image/backing-store.ts';
+import type { BlockDevice, BlockRequest } from './block-device.ts';
+
+/** The part of a drive that a port needs. */
+interface SharedDrive {
+  readonly sectorCount: number;
+  readonly store: BackingStore;
+  submit(request: BlockRequest, memory: MachineMemory): void;
+  reset(memory: MachineMemory): void;
+}
+
+export class DrivePort implements BlockDevice {
+  readonly sectorCount: number;
+  readonly store: BackingStore;
+  readonly #drive: SharedDrive;
+  readonly #memory: MachineMemory;
+
+  /** @internal: made by `Drive.port`. */
+  constructor(drive: SharedDrive, memory: MachineMemory) {
+    this.sectorCount = drive.sectorCount;
+    this.store = drive.store;
+    this.#drive = drive;
+    this.#memory = memory;
+  }
+
+  submit(request: BlockRequest): void {
+    this.#drive.submit(request, this.#memory);
+  }
+
+  /** @internal As `Drive.reset`, of this machine. */
+  reset(): void {
+    this.#drive.reset(this.#memory);
+  }
+}
