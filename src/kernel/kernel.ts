@@ -42,8 +42,10 @@ import type { KernelCosts } from './costs.ts';
 import { DentryCache } from './fs/dcache.ts';
 import { DirtyRegistry } from './cache/dirty-registry.ts';
 import { Ext2 } from './fs/ext2/ext2.ts';
-import { Ext2Directories } from './fs/ext2/dir.ts';
-import { Namespace } from './fs/ext2/namei.ts';
+import type { Ext2Inode } from './fs/ext2/inode-info.ts';
+import type { FileSystem } from './fs/file-system.ts';
+import { InodeCache } from './fs/inode.ts';
+import { Namespace } from './file/namespace.ts';
 import { EventChannels } from './xen/evtchn.ts';
 import { FileCacheEnvironment } from './cache/file-cache-memory.ts';
 import { FileMap } from './file/filemap.ts';
@@ -112,7 +114,7 @@ export class Kernel {
   readonly #io: PageIo;
   readonly #writeback: Writeback;
   readonly #cacheMap: CacheMap;
-  readonly #ext2: Ext2;
+  readonly #fs: FileSystem;
   readonly #dentrySlab: SlabCache;
   readonly #inodeSlab: SlabCache;
   readonly #suspension: Suspension;
@@ -131,7 +133,7 @@ export class Kernel {
     io: PageIo,
     writeback: Writeback,
     cacheMap: CacheMap,
-    ext2: Ext2,
+    fs: FileSystem,
     dentrySlab: SlabCache,
     inodeSlab: SlabCache,
     suspension: Suspension,
@@ -144,7 +146,7 @@ export class Kernel {
     this.#io = io;
     this.#writeback = writeback;
     this.#cacheMap = cacheMap;
-    this.#ext2 = ext2;
+    this.#fs = fs;
     this.#dentrySlab = dentrySlab;
     this.#inodeSlab = inodeSlab;
     this.#suspension = suspension;
@@ -194,26 +196,32 @@ export class Kernel {
     const inodeSlab = new SlabCache(mm, io, INODES_PER_PAGE);
     const dentrySlab = new SlabCache(mm, io, DENTRIES_PER_PAGE);
     const dentries = new DentryCache(dentrySlab);
-    const ext2 = new Ext2(env, costs, mm, io, writeback, naming, inodeSlab, front.sectorCount);
-    ext2.onFreeBlocks = (block, count) => cacheMap.discard(block, count);
+    const inodes = new InodeCache<Ext2Inode>(mm, inodeSlab);
     mm.reclaim.addShrinker(dentries);
-    mm.reclaim.addShrinker(ext2.inodes);
-    if (hasRegistry) ext2.registry = new DirtyRegistry(mm, cacheMap);
-    yield* ext2.mount();
-    const directories = new Ext2Directories(env, costs, io, ext2);
-    const walker = new PathWalker(env, costs, io, ext2.inodes, directories, dentries);
-    ext2.inodes.put(yield* ext2.inodes.root());
+    mm.reclaim.addShrinker(inodes);
+    const core = { env, costs, mm, io, writeback };
+    const fs = yield* Ext2.mount(core, {
+      policy: naming,
+      sectorCount: front.sectorCount,
+      inodes,
+      dentries,
+      copies: cacheMap,
+      registry: hasRegistry ? new DirtyRegistry(mm, cacheMap) : undefined,
+    });
+    const walker = new PathWalker(env, costs, fs, inodes, dentries);
+    inodes.put(yield* walker.root());
     const files = new FileMap(env, costs, mm, io);
     const syscalls = new Syscalls(env, costs, {
       mm,
       files,
-      writer: new FileWrite(env, costs, mm, io, writeback, limits, ext2),
-      ext2,
-      directories,
+      writer: new FileWrite(core, limits, fs),
+      fs,
+      inodes,
+      writeback,
       walker,
-      namespace: new Namespace(env.memory, ext2, directories, walker),
+      namespace: new Namespace(fs, inodes, walker),
       // Programs store through their own page tables, not through the kernel's mapping.
-      maps: new MemoryMaps(environment, costs, mm, io, files, writeback, ext2),
+      maps: new MemoryMaps({ ...core, env: environment }, files, fs),
       module: { pfn: Pfn(parameters.modulePfn), bytes: parameters.moduleBytes },
       sockets: new Sockets(network),
     });
@@ -226,7 +234,7 @@ export class Kernel {
       io,
       writeback,
       cacheMap,
-      ext2,
+      fs,
       dentrySlab,
       inodeSlab,
       suspension,
@@ -253,8 +261,8 @@ export class Kernel {
     yield this.#costs.shutdownServicesNs;
     const lostBefore = this.#writeback.pagesLost;
     const exited = yield* unlessFails(this.syscalls.exit());
-    const mustFlush = this.#ext2.isChanged || this.#writeback.nrDirtyMappings > 0;
-    const flushed = mustFlush ? yield* unlessFails(this.#ext2.remountReadOnly()) : true;
+    const mustFlush = this.#fs.isChanged || this.#writeback.nrDirtyMappings > 0;
+    const flushed = mustFlush ? yield* unlessFails(this.#fs.remountReadOnly()) : true;
     this.#cacheMap.tellRecency();
     yield* this.#env.cpu.settle();
     this.#env.hypercalls.shutdown(reason);
@@ -332,7 +340,7 @@ export class Kernel {
       pagesLost: this.#writeback.pagesLost,
       pagesDirty: this.mm.cache.nrDirty,
       suspensions: this.#suspension.count,
-      commits: this.#ext2.commits,
+      commits: this.#fs.commits,
     };
   }
 }

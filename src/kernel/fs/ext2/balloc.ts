@@ -34,7 +34,7 @@ export function* newBlock(superblock: Ext2Super, goal: number): Process<number> 
       const bitmap = bitmapOf(superblock, group);
       const pfn = buffers.find(bitmap) ?? (yield* buffers.bread(bitmap));
       const goalInGroup = n === 0 ? wanted % blocksPerGroup : 0;
-      const bit = findFree(buffers, pfn, goalInGroup, blocksIn(superblock, group), superblock.frozen(group));
+      const bit = findFree(buffers, pfn, goalInGroup, blocksIn(superblock, group), superblock.journal.frozen(group));
       if (bit < 0) continue;
       const block = group * blocksPerGroup + bit;
       if (isMetadata(superblock, group, block)) {
@@ -91,7 +91,7 @@ export function* freeBlocks(
       }
       at = end;
     }
-    superblock.onFreeBlocks(block, count);
+    superblock.copies.discard(block, count);
   } finally {
     superblock.lock.release();
   }
@@ -107,7 +107,7 @@ function freeInGroup(superblock: Ext2Super, bitmap: Pfn, group: number, start: n
     else if (!testBit(buffers, bitmap, at % blocksPerGroup)) superblock.error(`ext2: block ${at} is free already`);
     else {
       setBit(buffers, bitmap, at % blocksPerGroup, false);
-      superblock.onFree(group, at % blocksPerGroup);
+      superblock.journal.freeze(group, at % blocksPerGroup);
       freed++;
     }
   }

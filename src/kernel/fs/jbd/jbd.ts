@@ -25,30 +25,31 @@
 import { assert } from '../../../base/assert.ts';
 import { ModelError } from '../../../base/errno.ts';
 import { Ns, PAGE_SIZE, type Pfn } from '../../../base/units.ts';
-import { putCommit } from '../../../format/jbd.ts';
 import { WaitQueue, type Process } from '../../../sim/index.ts';
 import type { GuestEnvironment } from '../../../xen/public/index.ts';
 import type { Buffers } from '../buffer.ts';
-import type { KernelCosts } from '../../costs.ts';
+import type { FsCore } from '../core.ts';
+import { TransactionWriter } from './commit.ts';
 import type { Inode } from '../inode.ts';
+import type { Journal, JournaledInode } from './journal.ts';
 import type { JournalLog } from './log.ts';
-import { logBlocks, Transaction } from './transaction.ts';
-import { NO_PAGE, PG } from '../../mm/mem-map.ts';
+import { Transaction } from './transaction.ts';
+import { PG } from '../../mm/mem-map.ts';
 import type { MemoryManagement } from '../../mm/mm.ts';
-import type { Mapping, PageIo } from '../../cache/page-io.ts';
+import { HOLE, lookUpBlock, type Mapping, type PageIo } from '../../cache/page-io.ts';
 import type { Writeback } from '../../cache/fs-writeback.ts';
 
 /** JBD_DEFAULT_MAX_COMMIT_AGE: a transaction is committed at this age at the latest. */
 const COMMIT_INTERVAL = Ns(5_000_000_000);
 /** Buffers that one handle is assumed to need, when it is asked whether another one fits into the transaction. */
 const HANDLE_CREDITS = 24;
-/** Pages that the journal keeps for writing the log when memory is short. */
-const RESERVED_PAGES = 16;
+/** Times that an operation is tried again after a commit, when the only free blocks were frozen (ext3_should_retry_alloc). */
+const ALLOCATION_RETRIES = 3;
 
 /** What the journal asks of the file system. */
 export interface JournalClient {
-  /** Stores the fields of an inode in its buffer. */
-  storeInode(inode: Inode): Process;
+  /** Whether nothing may be changed. */
+  readonly isReadOnly: boolean;
   /** Writes every dirty buffer to its place and waits for it. Throws EIO. */
   writeMetadata(): Process;
   /** The file system is changed for the first time since the mount. Throws EIO. */
@@ -57,17 +58,17 @@ export interface JournalClient {
   aborted(why: string): void;
 }
 
-export class Journal {
-  readonly log: JournalLog;
+export class Jbd implements Journal {
+  readonly isKept = true;
+  readonly #log: JournalLog;
   readonly #env: GuestEnvironment;
-  readonly #costs: KernelCosts;
   readonly #mm: MemoryManagement;
   readonly #io: PageIo;
   readonly #buffers: Buffers;
   readonly #writeback: Writeback;
   readonly #client: JournalClient;
   readonly #maxSize: number;
-  readonly #reserved: Pfn[] = [];
+  readonly #writer: TransactionWriter;
   #nextTid: number;
   #committedTid: number;
   #running: Transaction | undefined;
@@ -83,46 +84,30 @@ export class Journal {
   /** Transactions committed since the mount. */
   commits = 0;
 
-  private constructor(
-    env: GuestEnvironment,
-    costs: KernelCosts,
-    mm: MemoryManagement,
-    io: PageIo,
-    buffers: Buffers,
-    writeback: Writeback,
-    client: JournalClient,
-    log: JournalLog,
-    nextTid: number,
-  ) {
-    this.#env = env;
-    this.#costs = costs;
-    this.#mm = mm;
-    this.#io = io;
+  private constructor(core: FsCore, client: JournalClient, buffers: Buffers, log: JournalLog, nextTid: number) {
+    this.#env = core.env;
+    this.#mm = core.mm;
+    this.#io = core.io;
     this.#buffers = buffers;
-    this.#writeback = writeback;
+    this.#writeback = core.writeback;
     this.#client = client;
-    this.log = log;
+    this.#log = log;
     this.#nextTid = nextTid;
     this.#committedTid = nextTid - 1;
     this.#maxSize = Math.floor(log.superblock.maxLength / 4);
+    this.#writer = new TransactionWriter(core, log);
   }
 
-  /** journal_load, after recovery; starts kjournald. Throws ENOMEM. */
-  static *load(
-    env: GuestEnvironment,
-    costs: KernelCosts,
-    mm: MemoryManagement,
-    io: PageIo,
-    buffers: Buffers,
-    writeback: Writeback,
-    client: JournalClient,
-    log: JournalLog,
-    nextTid: number,
-  ): Process<Journal> {
-    const journal = new Journal(env, costs, mm, io, buffers, writeback, client, log, nextTid);
-    for (let i = 0; i < RESERVED_PAGES; i++) journal.#reserved.push(yield* io.allocateReserved());
-    if (writeback.registry !== undefined) yield* log.prepareStandIn(writeback.registry, nextTid);
-    env.spawn('kjournald', journal.#kjournald());
+  /**
+   * journal_load, after recovery; starts kjournald. Throws ENOMEM.
+   * @param buffers that go straight to their places
+   */
+  static *load(core: FsCore, client: JournalClient, buffers: Buffers, log: JournalLog, nextTid: number): Process<Jbd> {
+    const journal = new Jbd(core, client, buffers, log, nextTid);
+    yield* journal.#writer.reserve();
+    const { registry } = core.writeback;
+    if (registry !== undefined) yield* log.prepareStandIn(registry, nextTid);
+    core.env.spawn('kjournald', journal.#kjournald());
     return journal;
   }
 
@@ -141,7 +126,7 @@ export class Journal {
   }
 
   /** Sequence number of the running transaction; after the journal's end, of one that is never committed. */
-  get tid(): number {
+  get #tid(): number {
     return this.#isAborted ? Infinity : this.#mustRun.tid;
   }
 
@@ -160,8 +145,25 @@ export class Journal {
     return this.#running;
   }
 
+  /** An operation that found no free block is run again after a commit when that frees some. */
+  *run<T>(operation: () => Process<T>): Process<T> {
+    for (let attempt = 0; ; attempt++) {
+      if (this.#client.isReadOnly) throw new ModelError('EROFS', 'the file system is mounted read-only');
+      yield* this.#start();
+      try {
+        return yield* operation();
+      } catch (error) {
+        const mayRetry = error instanceof ModelError && error.code === 'ENOSPC' && this.hasFrozen;
+        if (!mayRetry || attempt === ALLOCATION_RETRIES) throw error;
+      } finally {
+        this.#stop();
+      }
+      yield* this.force();
+    }
+  }
+
   /** journal_start: a handle on the running transaction. Not recursive. Throws EROFS when the journal has ended, EIO. */
-  *start(): Process {
+  *#start(): Process {
     for (;;) {
       if (this.#isAborted) throw new ModelError('EROFS', 'the journal has ended');
       if (this.#isLocked) yield this.#unlocked;
@@ -179,7 +181,7 @@ export class Journal {
   }
 
   /** journal_stop. */
-  stop(): void {
+  #stop(): void {
     if (this.#isAborted) return;
     const running = this.#mustRun;
     assert(running.handles > 0, 'a handle is given back twice');
@@ -202,9 +204,11 @@ export class Journal {
     }
   }
 
-  /** journal_get_write_access: the page of a buffer, which may be changed until the handle ends. Throws EIO. */
-  *access(mapping: Mapping, index: number, block: number): Process<Pfn> {
+  /** journal_get_write_access: the page may be changed until the handle ends. */
+  *access(mapping: Mapping, index: number): Process<Pfn> {
     const { map } = this.#mm;
+    const block = yield* lookUpBlock(mapping, index);
+    if (block === HOLE) throw new ModelError('EIO', `ext3: inode ${mapping.space.ino} has no page ${index}`);
     for (;;) {
       const pfn = yield* this.#io.getPage(mapping, index);
       if (map.has(pfn, PG.locked | PG.writeback)) yield* this.#io.waitOnPage(pfn);
@@ -215,9 +219,9 @@ export class Journal {
     }
   }
 
-  /** What `access` would return without waiting; undefined when it would have to. */
-  tryAccess(mapping: Mapping, index: number, block: number): Pfn | undefined {
-    const pfn = this.#io.find(mapping.space, index);
+  tryAccess(mapping: Mapping, index: number): Pfn | undefined {
+    const block = mapping.blockNow(index);
+    const pfn = block < 0 ? undefined : this.#io.find(mapping.space, index);
     if (pfn === undefined || this.#mm.map.has(pfn, PG.locked | PG.writeback)) return undefined;
     this.join(mapping, index, block, pfn);
     return pfn;
@@ -242,9 +246,18 @@ export class Journal {
     return this.#isAborted || this.#running?.buffers.has(block) === true;
   }
 
-  /** The inode's fields have changed. */
-  addInode(inode: Inode): void {
+  addInode(inode: JournaledInode): void {
+    inode.isInodeDirty = true;
     if (!this.#isAborted) this.#mustRun.inodes.add(inode);
+    inode.tid = this.#tid;
+    if (inode.isSizeDirty) inode.syncTid = inode.tid;
+  }
+
+  markPageDirty(inode: Inode, pfn: Pfn): void {
+    // Those of a directory become dirty when they are committed.
+    if (inode.isDirectory) return;
+    this.#writeback.markPageDirty(inode, pfn);
+    this.addData(inode);
   }
 
   /** journal_dirty_data: the file's data must be on the disk before what leads to it. */
@@ -309,7 +322,7 @@ export class Journal {
     this.#running = undefined;
     this.#committing = undefined;
     this.#isLocked = false;
-    this.log.recordError();
+    this.#log.recordError();
     this.#client.aborted(why);
     for (const queue of [this.#unlocked, this.#drained, this.#committed, this.#dataWritten]) queue.wakeAll();
   }
@@ -319,8 +332,8 @@ export class Journal {
     this.#isLocked = true;
     try {
       yield* this.#client.beginChanges();
-      const need = Math.floor(this.log.length / 2);
-      if (this.log.free - (this.#committing?.size ?? 0) < need) {
+      const need = Math.floor(this.#log.length / 2);
+      if (this.#log.free - (this.#committing?.size ?? 0) < need) {
         while (this.#committing !== undefined) yield this.#committed;
         yield* this.#checkpoint(false);
       }
@@ -348,7 +361,7 @@ export class Journal {
       this.#failed(error);
       throw error;
     }
-    if (!this.#isAborted) yield* this.log.empty(this.#nextTid, isClosing);
+    if (!this.#isAborted) yield* this.#log.empty(this.#nextTid, isClosing);
   }
 
   /** The running transaction takes no more handles; kjournald commits it. */
@@ -379,7 +392,7 @@ export class Journal {
     while (transaction.handles > 0 && !this.#isAborted) yield this.#drained;
     if (this.#isAborted) return;
     transaction.handles++;
-    for (const inode of transaction.inodes) yield* this.#client.storeInode(inode);
+    for (const inode of transaction.inodes) yield* inode.store();
     transaction.handles--;
     if (this.#isAborted) return;
     for (const { mapping } of transaction.buffers.values()) {
@@ -388,30 +401,16 @@ export class Journal {
         throw new ModelError('EIO', `ext3: metadata of inode ${mapping.space.ino} could not be written to its place`);
     }
     this.#committing = transaction;
-    const { memory, cpu } = this.#env;
-    const charge = (): void => cpu.charge(this.#costs.copyNsPerByte * PAGE_SIZE);
-    const blocks = logBlocks(transaction, this.log.superblock.uuid, memory, charge);
-    const pages = this.#takePages(blocks.length);
-    try {
-      if (pages !== undefined) {
-        for (const [i, fill] of blocks.entries()) fill(pages[i]!);
+    yield* this.#writer.write(transaction, {
+      isAborted: () => this.#isAborted,
+      copied: () => {
         this.#unlock();
-      }
-      yield* this.#writeData(transaction);
-      yield* this.log.begin(transaction.tid, transaction.revoked.size > 0);
-      if (pages === undefined) yield* this.#writeInBatches(blocks);
-      else yield* this.log.append(pages);
-    } finally {
-      for (const pfn of pages ?? []) this.#mm.allocator.free(pfn);
-    }
-    yield* this.#writeback.flushDrive();
-    const bytes = new Uint8Array(PAGE_SIZE);
-    putCommit(bytes, transaction.tid);
-    this.#env.memory.copyIn(this.#reserved[0]!, 0, bytes, 0, PAGE_SIZE);
-    yield* this.log.append([this.#reserved[0]!]);
-    yield* this.#writeback.flushDrive();
-    if (this.#isAborted) return;
-    this.#finish(transaction);
+      },
+      dataWritten: () => {
+        this.#dataWritten.wakeAll();
+      },
+    });
+    if (!this.#isAborted) this.#finish(transaction);
   }
 
   /** The transaction is in the log: its buffers may go to their places. */
@@ -432,40 +431,5 @@ export class Journal {
     this.#running = undefined;
     this.#isLocked = false;
     this.#unlocked.wakeAll();
-  }
-
-  /** Ordered mode: the data of the transaction's files goes first. Pages without a block belong to no transaction yet. */
-  *#writeData(transaction: Transaction): Process {
-    for (const mapping of transaction.data) yield* this.#writeback.writePages(mapping, true, 0, Infinity, true);
-    for (const mapping of transaction.data) {
-      yield* this.#writeback.waitPages(mapping);
-      if (mapping.space.error === 'EIO' || this.#isAborted)
-        throw new ModelError('EIO', `ext3: data of inode ${mapping.space.ino} could not be written`);
-    }
-    transaction.data.clear();
-    this.#dataWritten.wakeAll();
-  }
-
-  /** So many pages, if they can be had without waiting. */
-  #takePages(count: number): Pfn[] | undefined {
-    const pages: Pfn[] = [];
-    while (pages.length < count) {
-      const pfn = this.#io.allocate();
-      if (pfn === NO_PAGE) break;
-      pages.push(pfn);
-    }
-    if (pages.length === count) return pages;
-    for (const pfn of pages) this.#mm.allocator.free(pfn);
-    return undefined;
-  }
-
-  /** Writes the log through the pages that are kept for that, while nobody may change a buffer. */
-  *#writeInBatches(blocks: readonly ((pfn: Pfn) => void)[]): Process {
-    for (let at = 0; at < blocks.length; at += RESERVED_PAGES) {
-      const batch = blocks.slice(at, at + RESERVED_PAGES);
-      for (const [i, fill] of batch.entries()) fill(this.#reserved[i]!);
-      yield* this.log.append(this.#reserved.slice(0, batch.length));
-    }
-    this.#unlock();
   }
 }

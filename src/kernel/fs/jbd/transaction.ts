@@ -17,7 +17,7 @@ import {
   type JbdTag,
 } from '../../../format/jbd.ts';
 import type { GuestMemory } from '../../../xen/public/index.ts';
-import type { Inode } from '../inode.ts';
+import type { JournaledInode } from './journal.ts';
 import type { Mapping } from '../../cache/page-io.ts';
 
 /** A buffer of a transaction: page `index` of a mapping. */
@@ -33,7 +33,7 @@ export class Transaction {
   /** By block, in the order in which they joined. */
   readonly buffers = new Map<number, JournaledBuffer>();
   /** Inodes whose fields have changed: they go to their buffers when the transaction closes. */
-  readonly inodes = new Set<Inode>();
+  readonly inodes = new Set<JournaledInode>();
   /** Files whose data must be on the disk before the commit block. */
   readonly data = new Set<Mapping>();
   readonly revoked = new Set<number>();
