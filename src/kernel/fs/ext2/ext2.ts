@@ -14,34 +14,19 @@ import { Ino, SECTORS_PER_PAGE } from '../../../base/units.ts';
 import { EXT2_NAME_MAX, EXT2_ROOT_INO } from '../../../format/ext2.ts';
 import type { Process } from '../../../sim/index.ts';
 import { BLOCK_DEVICE_INO } from '../../../xen/public/index.ts';
-import type { DirtyRegistry } from '../../cache/dirty-registry.ts';
 import { BlockDeviceMapping, Buffers } from '../buffer.ts';
 import type { FsCore } from '../core.ts';
-import type { DentryCache } from '../dcache.ts';
 import type { FileSystem } from '../file-system.ts';
-import type { InodeCache } from '../inode.ts';
 import type { Journal } from '../jbd/journal.ts';
 import { Ext2Changes } from './change.ts';
 import { Ext2Directories } from './dir.ts';
-import { Ext2Inodes, type NamingPolicy } from './iget.ts';
+import { Ext2Inodes } from './iget.ts';
 import type { Ext2Inode } from './inode-info.ts';
 import { MAX_FILE_BYTES } from './inode.ts';
-import { mountJournal } from './journal.ts';
+import { type Ext2Mount, mountJournal } from './mount.ts';
 import { Ext2Names } from './namei.ts';
 import { Ext2Pages } from './pages.ts';
-import { type BlockCopies, Ext2Super } from './super.ts';
-
-/** What a mount takes. */
-export interface Ext2Mount {
-  readonly policy: NamingPolicy;
-  /** Sectors of the device. */
-  readonly sectorCount: number;
-  readonly inodes: InodeCache<Ext2Inode>;
-  readonly dentries: DentryCache;
-  readonly copies: BlockCopies;
-  /** Where dirty pages are registered that are to survive a crash. */
-  readonly registry: DirtyRegistry | undefined;
-}
+import { Ext2Super } from './super.ts';
 
 export class Ext2 implements FileSystem {
   readonly rootIno = EXT2_ROOT_INO;

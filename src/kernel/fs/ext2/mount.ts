@@ -8,9 +8,11 @@ import { ModelError } from '../../../base/errno.ts';
 import { Ino, type Pfn } from '../../../base/units.ts';
 import { EXT2_MODE } from '../../../format/ext2.ts';
 import type { Process } from '../../../sim/index.ts';
+import type { DirtyRegistry } from '../../cache/dirty-registry.ts';
 import type { Mapping } from '../../cache/page-io.ts';
 import type { Buffers } from '../buffer.ts';
 import type { FsCore } from '../core.ts';
+import type { DentryCache } from '../dcache.ts';
 import type { InodeCache } from '../inode.ts';
 import { Jbd, type JournalClient } from '../jbd/jbd.ts';
 import { type Journal, NoJournal } from '../jbd/journal.ts';
@@ -18,11 +20,22 @@ import { JournaledBuffers } from '../jbd/journaled-buffers.ts';
 import { type JournalFile, JournalLog } from '../jbd/log.ts';
 import { recoverJournal } from '../jbd/recovery.ts';
 import { Ext2Changes } from './change.ts';
-import type { Ext2Mount } from './ext2.ts';
-import { readInode } from './iget.ts';
+import { type NamingPolicy, readInode } from './iget.ts';
 import type { Ext2Inode, Ext2InodeFields } from './inode-info.ts';
 import { Ext2State } from './state.ts';
-import { Ext2Super } from './super.ts';
+import { type BlockCopies, Ext2Super } from './super.ts';
+
+/** What a mount takes. */
+export interface Ext2Mount {
+  readonly policy: NamingPolicy;
+  /** Sectors of the device. */
+  readonly sectorCount: number;
+  readonly inodes: InodeCache<Ext2Inode>;
+  readonly dentries: DentryCache;
+  readonly copies: BlockCopies;
+  /** Where dirty pages are registered that are to survive a crash. */
+  readonly registry: DirtyRegistry | undefined;
+}
 
 /** What the file system is built on. */
 interface Mounted {
