@@ -1,30 +1,42 @@
 /**
  * The journal: transactions, and how they are committed and checkpointed (fs/jbd of 2.6.12, data=ordered).
  *
- * Whoever changes metadata does so under a handle (`start`, `stop`). All handles of some seconds make one transaction, and
- * it reaches the disk whole or not at all: commit closes it, waits until its handles have ended, and writes, in this order,
- * the data of its files to their places, copies of its buffers to the log, and the commit block. Only then may its buffers be written
- * to their own places (checkpoint), as any dirty buffer is; until then they are pinned, and not dirty for anybody else.
+ * Whoever changes metadata does so under a handle (`run`). All handles of some seconds make one
+ * transaction, and it reaches the disk whole or not at all. Commit closes it, waits until its handles
+ * have ended, and writes, in this order: the data of its files to their places, copies of its buffers to
+ * the log, the commit block (jbd/commit.ts). Only then may its buffers be written to their own places
+ * (checkpoint), as any dirty buffer is. Until then they are pinned, and not dirty for anybody else.
  *
- * A buffer is joined to the running transaction before it is changed (`access`), after a write of it that is in flight has
- * ended: what goes to the buffer's place is always what was committed. Blocks freed in a transaction are not used again before
- * it is committed (`frozen`). A freed block of metadata is revoked: recovery does not bring its old contents back.
+ * A buffer is joined to the running transaction before it is changed (`access`), after a write of it
+ * that is in flight has ended: what goes to the buffer's place is always what was committed. Blocks freed
+ * in a transaction are not used again before it is committed (`frozen`). A freed block of metadata is
+ * revoked: recovery does not bring its old contents back.
  *
- * Differs from the original: the buffers of a transaction are copied when it closes, all of them, where that copies those which are
- * changed again meanwhile; when memory is too short for the copies, the next transaction waits until the log is written. The
- * log is emptied in one go, when less than half of it is free and a transaction begins, where that checkpoints the
- * oldest transactions. The drive's cache is flushed before and after the commit block (barrier=1).
+ * Invariants:
+ *   1. metadata is changed while a transaction runs;
+ *   2. it is changed under a handle;
+ *   3. no write of a buffer is in flight when the buffer is joined;
+ *   4. a handle is given back once.
  *
- * Where dirty pages survive a crash (Rio), buffers are registered as soon as they are joined, committed or not, and with them a
- * superblock of the journal that calls the log empty (jbd/log.ts): what is written home is newer than anything in the log.
+ * Differs from the original: the buffers of a transaction are copied when it closes, all of them, where
+ * that copies those which are changed again meanwhile. The log is emptied in one go, when less than half
+ * of it is free and a transaction begins, where that checkpoints the oldest transactions. The drive's
+ * cache is flushed before and after the commit block (barrier=1).
  *
- * A log that cannot be written, or data that cannot be, ends the journal (`abort`): the file system is read-only from
- * then on, and what was not committed is lost.
+ * Where dirty pages survive a crash (Rio), buffers are registered as soon as they are joined, committed
+ * or not. With them goes a superblock of the journal that calls the log empty (jbd/log.ts): what is
+ * written home is newer than anything in the log.
+ *
+ * The file is long because its state is one: which transaction runs, which is being committed, and who
+ * waits for either. How a transaction is written is commit.ts, the ring is log.ts.
+ *
+ * A log that cannot be written, or data that cannot be, ends the journal (`abort`): the file system is
+ * read-only from then on, and what was not committed is lost.
  */
 
 import { assert } from '../../../base/assert.ts';
 import { ModelError } from '../../../base/errno.ts';
-import { Ns, PAGE_SIZE, type Pfn } from '../../../base/units.ts';
+import { Ns, type Pfn } from '../../../base/units.ts';
 import { WaitQueue, type Process } from '../../../sim/index.ts';
 import type { GuestEnvironment } from '../../../xen/public/index.ts';
 import type { Buffers } from '../buffer.ts';
@@ -120,7 +132,6 @@ export class Jbd implements Journal {
     return this.#isAborted;
   }
 
-  /** Whether what was changed in transaction `tid` is in the log. */
   isCommitted(tid: number): boolean {
     return tid <= this.#committedTid;
   }
@@ -130,18 +141,16 @@ export class Jbd implements Journal {
     return this.#isAborted ? Infinity : this.#mustRun.tid;
   }
 
-  /** Sequence number of the youngest transaction, committed or not. */
   get lastTid(): number {
     return this.#nextTid - 1;
   }
 
-  /** Whether blocks were freed that can be used again after the next commit. */
   get hasFrozen(): boolean {
     return (this.#running?.freed.size ?? 0) + (this.#committing?.freed.size ?? 0) > 0;
   }
 
   get #mustRun(): Transaction {
-    assert(this.#running !== undefined, 'metadata is changed outside of a transaction');
+    assert(this.#running !== undefined, 'jbd 1: metadata is changed outside of a transaction');
     return this.#running;
   }
 
@@ -184,17 +193,17 @@ export class Jbd implements Journal {
   #stop(): void {
     if (this.#isAborted) return;
     const running = this.#mustRun;
-    assert(running.handles > 0, 'a handle is given back twice');
+    assert(running.handles > 0, 'jbd 4: a handle is given back twice');
     if (--running.handles === 0) this.#drained.wakeAll();
   }
 
-  /** journal_force_commit: everything changed so far is in the log, on the disk's medium. Throws EIO when it could not be. */
+  /** journal_force_commit. */
   *force(): Process {
     const tid = this.#running?.tid ?? this.#committing?.tid;
     if (tid !== undefined) yield* this.waitFor(tid);
   }
 
-  /** log_wait_commit: as `force`, up to transaction `tid`. */
+  /** log_wait_commit. */
   *waitFor(tid: number): Process {
     while (this.#committedTid < tid) {
       if (this.#isAborted) throw new ModelError('EIO', 'the journal has ended');
@@ -204,7 +213,7 @@ export class Jbd implements Journal {
     }
   }
 
-  /** journal_get_write_access: the page may be changed until the handle ends. */
+  /** journal_get_write_access. */
   *access(mapping: Mapping, index: number): Process<Pfn> {
     const { map } = this.#mm;
     const block = yield* lookUpBlock(mapping, index);
@@ -227,12 +236,12 @@ export class Jbd implements Journal {
     return pfn;
   }
 
-  /** journal_get_create_access: a new buffer, of which no write is in flight. */
+  /** journal_get_create_access. */
   join(mapping: Mapping, index: number, block: number, pfn: Pfn): void {
     if (this.#isAborted) throw new ModelError('EROFS', 'the journal has ended');
     const running = this.#mustRun;
-    assert(running.handles > 0, 'metadata is changed without a handle');
-    assert(!this.#mm.map.has(pfn, PG.writeback), 'a buffer is joined while a write of it is in flight');
+    assert(running.handles > 0, 'jbd 2: metadata is changed without a handle');
+    assert(!this.#mm.map.has(pfn, PG.writeback), 'jbd 3: a buffer is joined while a write of it is in flight');
     running.revoked.delete(block);
     if (running.buffers.has(block)) return;
     running.buffers.set(block, { mapping, index, pfn });
@@ -241,7 +250,6 @@ export class Jbd implements Journal {
     this.#writeback.registry?.registerAt(pfn, block);
   }
 
-  /** Whether a block's buffer may be changed now; for assertions. */
   isJoined(block: number): boolean {
     return this.#isAborted || this.#running?.buffers.has(block) === true;
   }
@@ -260,12 +268,12 @@ export class Jbd implements Journal {
     this.addData(inode);
   }
 
-  /** journal_dirty_data: the file's data must be on the disk before what leads to it. */
+  /** journal_dirty_data. */
   addData(mapping: Mapping): void {
     this.#running?.data.add(mapping);
   }
 
-  /** journal_revoke and journal_forget: a block of metadata is freed. The page is the caller's to drop. */
+  /** journal_revoke and journal_forget. The page is the caller's to drop. */
   revoke(block: number): void {
     if (this.#isAborted) return;
     this.#mustRun.buffers.delete(block);
@@ -274,33 +282,22 @@ export class Jbd implements Journal {
   }
 
   /**
-   * Under a handle, before dirty pages of a file are dropped: the transaction that is being committed may say that the file has
-   * their blocks, and then those must be written first, or a crash now shows what they held before.
+   * The transaction that is being committed may say that the file has the blocks of its dirty pages.
+   * Then those must be written first, or a crash now shows what the blocks held before.
    */
   *waitForData(mapping: Mapping): Process {
     while (this.#committing?.data.has(mapping) === true) yield this.#dataWritten;
   }
 
-  /** Under a handle: the pages of a mapping are about to be dropped, it is deleted. */
   forgetMapping(mapping: Mapping): void {
-    for (const transaction of [this.#running, this.#committing]) {
-      if (transaction === undefined) continue;
-      transaction.data.delete(mapping);
-      for (const [block, buffer] of transaction.buffers)
-        if (buffer.mapping === mapping) transaction.buffers.delete(block);
-    }
+    this.#running?.forget(mapping);
+    this.#committing?.forget(mapping);
   }
 
-  /** A block is freed: until that is committed it is not used again. */
   freeze(group: number, bit: number): void {
-    if (this.#isAborted) return;
-    const { freed } = this.#mustRun;
-    let bits = freed.get(group);
-    if (bits === undefined) freed.set(group, (bits = new Uint8Array(PAGE_SIZE)));
-    bits[bit >>> 3]! |= 1 << (bit & 7);
+    if (!this.#isAborted) this.#mustRun.freeze(group, bit);
   }
 
-  /** The blocks of a group that are free in its bitmap and must not be used yet, one bit each; undefined: none. */
   frozen(group: number): Uint8Array | undefined {
     const now = this.#running?.freed.get(group);
     const before = this.#committing?.freed.get(group);
@@ -308,7 +305,7 @@ export class Jbd implements Journal {
     return now.map((byte, i) => byte | before[i]!);
   }
 
-  /** journal_flush: everything is committed and in its place, and the log is empty. Nobody changes anything any more. */
+  /** journal_flush. */
   *flush(): Process {
     if (this.#isAborted) return;
     yield* this.force();

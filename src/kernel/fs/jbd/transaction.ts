@@ -44,6 +44,19 @@ export class Transaction {
     this.tid = tid;
   }
 
+  /** A block is freed. */
+  freeze(group: number, bit: number): void {
+    let bits = this.freed.get(group);
+    if (bits === undefined) this.freed.set(group, (bits = new Uint8Array(PAGE_SIZE)));
+    bits[bit >>> 3]! |= 1 << (bit & 7);
+  }
+
+  /** The pages of a mapping are about to be dropped. */
+  forget(mapping: Mapping): void {
+    this.data.delete(mapping);
+    for (const [block, buffer] of this.buffers) if (buffer.mapping === mapping) this.buffers.delete(block);
+  }
+
   /** Log blocks that it needs, about. */
   get size(): number {
     return this.buffers.size + this.inodes.size + Math.ceil(this.revoked.size / JBD_REVOKES_PER_BLOCK);
