@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { type Arch, ARCHS, PAGE_SIZE, printable, UserError } from '../base/index.ts';
 import { PROTECTIONS } from '../experiment/campaign/campaign.ts';
 import { FAULTS } from '../experiment/campaign/faults.ts';
-import { guestMemoryMax, MEMORY_MAX } from '../experiment/guest/testbed.ts';
+import { guestMemoryMax, MEMORY_MAX } from '../experiment/guest/host.ts';
 import {
   DISKS,
   PROFILES,

@@ -22,7 +22,7 @@ import { checkRoom } from '../../src/cli/room.ts';
 import { PROTECTIONS } from '../../src/experiment/campaign/campaign.ts';
 import { DISKS, PROFILES, STRATEGIES, WORKLOADS } from '../../src/experiment/guest/result.ts';
 import { VMM_STRATEGIES } from '../../src/experiment/vmm/result.ts';
-import { guestMemoryMax, machineMemoryFor } from '../../src/experiment/guest/testbed.ts';
+import { guestMemoryMax, machineMemoryFor } from '../../src/experiment/guest/host.ts';
 import { property } from '../support/property.ts';
 import { captureIo } from './capture.ts';
 

@@ -25,7 +25,8 @@ import { DirtyJudge } from '../judge/dirty-judge.ts';
 import { FAULT, FAULTS, type Fault, type FaultName } from './faults.ts';
 import { PageJudge, type PageVerdicts } from '../judge/page-judge.ts';
 import type { ProgressListener } from '../guest/progress.ts';
-import { machineMemoryFor, Testbed, type Guest } from '../guest/testbed.ts';
+import { machineMemoryFor } from '../guest/host.ts';
+import { Testbed, type Guest } from '../guest/testbed.ts';
 
 export type ProtectionName = keyof Protections;
 export const PROTECTIONS = Object.keys(DEFAULT_PROTECTIONS) as readonly ProtectionName[];

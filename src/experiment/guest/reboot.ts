@@ -30,7 +30,8 @@ import {
   type StrategyName,
 } from './result.ts';
 import { preserves, runStrategy, type StrategyOutcome } from './strategy.ts';
-import { machineMemoryFor, type Testbed } from './testbed.ts';
+import { machineMemoryFor } from './host.ts';
+import type { Testbed } from './testbed.ts';
 
 /** Fitted constants that no reboot of a guest takes. */
 const OF_THE_HYPERVISOR: readonly CostName[] = [
@@ -100,7 +101,6 @@ function runStrategies(
   const memory = new MachineMemory(machineMemoryFor(options.memory));
   const dumped = dumpedStrategy(options);
   const outcomes = options.strategies.map((name, i): StrategyOutcome => {
-    memory.clearAll();
     return runStrategy(
       {
         options,

@@ -9,7 +9,7 @@
 import { ModelError } from '../../base/errno.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import { NOTHING, type CpuClock, type Process } from '../../sim/index.ts';
-import type { GuestEnvironment, GuestMemory } from '../../xen/public/index.ts';
+import { BlkifOp, type GuestEnvironment, type GuestMemory } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
 import type { Inode } from '../fs/inode.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
@@ -104,7 +104,7 @@ export class FileMap {
     this.#io = io;
     this.#readaheadIo = {
       absent: (start, count) => this.#absent(start, count),
-      isCongested: () => io.isCongested,
+      isCongested: () => io.queue.isCongested(BlkifOp.read),
     };
   }
 

@@ -16,7 +16,8 @@ import type { GuestMemory } from '../../xen/public/index.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import type { AddressSpace } from '../mm/page-cache.ts';
-import type { Mapping, PageIo } from '../cache/page-io.ts';
+import type { Mapping } from '../cache/mapping.ts';
+import type { PageIo } from '../cache/page-io.ts';
 import type { Writeback } from '../cache/fs-writeback.ts';
 import type { FsCore } from './core.ts';
 import type { InodesInMemory } from './inode.ts';
@@ -144,7 +145,7 @@ export class Buffers {
     this.#memory.zero(pfn, 0, PAGE_SIZE);
     map.set(pfn, PG.hasBlock);
     if (!map.has(pfn, PG.uptodate)) cache.setUptodate(pfn);
-    this.#io.unlockPage(pfn);
+    this.#io.locks.unlock(pfn);
     this.join(block, pfn);
     return pfn;
   }

@@ -11,7 +11,7 @@
 
 import type { Pfn } from '../../base/units.ts';
 import type { Process } from '../../sim/index.ts';
-import type { Mapping } from '../cache/page-io.ts';
+import type { Mapping } from '../cache/mapping.ts';
 import type { Inode } from './inode.ts';
 
 /** One entry of a directory. */

@@ -60,7 +60,7 @@ export class Ext2 implements FileSystem {
    */
   static *mount(core: FsCore, mount: Ext2Mount): Process<Ext2> {
     const device = new BlockDeviceMapping(
-      core.mm.cache.open(Ino(BLOCK_DEVICE_INO), 0, mount.policy.metadata),
+      core.mm.cache.open(Ino(BLOCK_DEVICE_INO), 0, mount.policy.metadata, core.writeback),
       Math.floor(mount.sectorCount / SECTORS_PER_PAGE),
       mount.inodes,
     );

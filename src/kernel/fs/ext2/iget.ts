@@ -112,7 +112,7 @@ export class Ext2Inodes implements InodeHolder {
     const type = mode & EXT2_MODE.typeMask;
     const named = type === EXT2_MODE.regular ? this.#policy.files : this.#policy.metadata;
     const index = type === EXT2_MODE.directory ? new DirectoryIndex() : undefined;
-    const space = this.#core.mm.cache.open(ino, generation, named, index);
+    const space = this.#core.mm.cache.open(ino, generation, named, this.#core.writeback, index);
     const inode = new Ext2Inode(fields, space, this.#pages, this, index);
     this.#cache.add(inode, object);
     return inode;

@@ -27,7 +27,7 @@ import { NOTHING, type Process } from '../../../sim/index.ts';
 import { freeBlocks, newBlock, type Freeing } from './balloc.ts';
 import type { Ext2Super } from './super.ts';
 import type { Ext2Inode } from './inode-info.ts';
-import { HOLE, NEEDS_METADATA } from '../../cache/page-io.ts';
+import { HOLE, NEEDS_METADATA } from '../../cache/mapping.ts';
 import { NO_PAGE, PG } from '../../mm/mem-map.ts';
 import type { MemoryManagement } from '../../mm/mm.ts';
 

@@ -8,8 +8,7 @@ import { ModelError } from '../../../base/errno.ts';
 import { Ino, type Pfn } from '../../../base/units.ts';
 import { EXT2_MODE } from '../../../format/ext2.ts';
 import type { Process } from '../../../sim/index.ts';
-import type { DirtyRegistry } from '../../cache/dirty-registry.ts';
-import type { Mapping } from '../../cache/page-io.ts';
+import type { Mapping } from '../../cache/mapping.ts';
 import type { Buffers } from '../buffer.ts';
 import type { FsCore } from '../core.ts';
 import type { DentryCache } from '../dcache.ts';
@@ -33,8 +32,6 @@ export interface Ext2Mount {
   readonly inodes: InodeCache<Ext2Inode>;
   readonly dentries: DentryCache;
   readonly copies: BlockCopies;
-  /** Where dirty pages are registered that are to survive a crash. */
-  readonly registry: DirtyRegistry | undefined;
 }
 
 /** What the file system is built on. */
@@ -58,12 +55,12 @@ interface InodeOnDisk {
  */
 export function* mountJournal(core: FsCore, mount: Ext2Mount, direct: Buffers): Process<Mounted> {
   const { env, writeback } = core;
-  const { inodes, registry } = mount;
+  const { inodes } = mount;
   const none = new NoJournal(core);
   const first = yield* Ext2State.read(env, direct);
   const { journalInode: number } = first.geometry;
   if (number === 0) {
-    writeback.registry = registry;
+    writeback.startRegistering();
     return { state: first, buffers: direct, journal: none, journalInode: undefined };
   }
   // Only reads, to find the log.
@@ -73,7 +70,7 @@ export function* mountJournal(core: FsCore, mount: Ext2Mount, direct: Buffers): 
   const log = yield* JournalLog.open(core, direct, fileOf(reader, journalInode.fields));
   const { state, nextTid } = yield* replay(core, direct, first, log);
   if (state.isReadOnly) return { state, buffers: direct, journal: none, journalInode };
-  writeback.registry = registry;
+  writeback.startRegistering();
   const client = new Client(core, state, direct, inodes);
   const journal = yield* Jbd.load(core, client, direct, log, nextTid);
   return { state, buffers: new JournaledBuffers(core, direct.device, journal), journal, journalInode };

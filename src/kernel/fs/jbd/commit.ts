@@ -40,7 +40,7 @@ export class TransactionWriter {
 
   /** Takes the pages that are kept. Once, before the first `write`. Throws ENOMEM. */
   *reserve(): Process {
-    for (let i = 0; i < RESERVED_PAGES; i++) this.#reserved.push(yield* this.#core.io.allocateReserved());
+    for (let i = 0; i < RESERVED_PAGES; i++) this.#reserved.push(yield* this.#core.io.supply.allocateReserved());
   }
 
   /**
@@ -89,7 +89,7 @@ export class TransactionWriter {
     const { io, mm } = this.#core;
     const pages: Pfn[] = [];
     while (pages.length < count) {
-      const pfn = io.allocate();
+      const pfn = io.supply.allocate();
       if (pfn === NO_PAGE) break;
       pages.push(pfn);
     }

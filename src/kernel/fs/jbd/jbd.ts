@@ -48,7 +48,8 @@ import type { JournalLog } from './log.ts';
 import { Transaction } from './transaction.ts';
 import { PG } from '../../mm/mem-map.ts';
 import type { MemoryManagement } from '../../mm/mm.ts';
-import { HOLE, lookUpBlock, type Mapping, type PageIo } from '../../cache/page-io.ts';
+import { HOLE, lookUpBlock, type Mapping } from '../../cache/mapping.ts';
+import type { PageIo } from '../../cache/page-io.ts';
 import type { Writeback } from '../../cache/fs-writeback.ts';
 
 /** JBD_DEFAULT_MAX_COMMIT_AGE: a transaction is committed at this age at the latest. */
@@ -220,7 +221,7 @@ export class Jbd implements Journal {
     if (block === HOLE) throw new ModelError('EIO', `ext3: inode ${mapping.space.ino} has no page ${index}`);
     for (;;) {
       const pfn = yield* this.#io.getPage(mapping, index);
-      if (map.has(pfn, PG.locked | PG.writeback)) yield* this.#io.waitOnPage(pfn);
+      if (map.has(pfn, PG.locked | PG.writeback)) yield* this.#io.locks.wait(pfn);
       else {
         this.join(mapping, index, block, pfn);
         return pfn;

@@ -9,7 +9,7 @@
 import type { Pfn } from '../../../base/units.ts';
 import { NOTHING, type Process } from '../../../sim/index.ts';
 import { PG } from '../../mm/mem-map.ts';
-import type { Mapping } from '../../cache/page-io.ts';
+import type { Mapping } from '../../cache/mapping.ts';
 import type { FsCore } from '../core.ts';
 import type { Inode } from '../inode.ts';
 

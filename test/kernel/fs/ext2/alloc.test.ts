@@ -10,9 +10,12 @@ import { freeInode, mostDebtOf, newInode } from '../../../../src/kernel/fs/ext2/
 import { Ext2State } from '../../../../src/kernel/fs/ext2/state.ts';
 import { Ext2Super } from '../../../../src/kernel/fs/ext2/super.ts';
 import { NoJournal } from '../../../../src/kernel/fs/jbd/journal.ts';
-import { BlockQueue } from '../../../../src/kernel/block/block-queue.ts';
-import { CacheMap, MemoryManagement, PG } from '../../../../src/kernel/index.ts';
+import { BlockQueue, PendingRequests } from '../../../../src/kernel/block/block-queue.ts';
+import { MemoryManagement, NameBatch, PG, PreservedPages, Unclaimed } from '../../../../src/kernel/index.ts';
+import { MemorySupply } from '../../../../src/kernel/cache/memory-supply.ts';
 import { PageIo } from '../../../../src/kernel/cache/page-io.ts';
+import { PageLocks } from '../../../../src/kernel/cache/page-locks.ts';
+import { DirtyLimits } from '../../../../src/kernel/cache/page-writeback.ts';
 import { Writeback } from '../../../../src/kernel/cache/fs-writeback.ts';
 import type { Process } from '../../../../src/sim/index.ts';
 import { BOOT_PAGES, COSTS, FakeMachine } from '../../../support/fake-machine.ts';
@@ -26,18 +29,22 @@ beforeEach(() => {
   const image = makeExt2(tree(directory([])), { size: 512 << 20 });
   machine = new FakeMachine({ image, nrPages: 512 });
   const { env } = machine;
-  const cacheMap = new CacheMap(env.hypercalls, undefined);
-  const mm = new MemoryManagement(512, cacheMap, cacheMap);
+  const names = new NameBatch(env.hypercalls);
+  const unclaimed = new Unclaimed(names);
+  const mm = new MemoryManagement(512, names, unclaimed);
   for (let pfn = 0; pfn < BOOT_PAGES; pfn++) mm.map.set(pfn as Pfn, PG.reserved);
   mm.freeAll();
-  cacheMap.attach(mm);
-  const queue = new BlockQueue(env);
+  const preserved = new PreservedPages(env.hypercalls, mm, names, unclaimed, undefined);
   const ring = mm.allocator.take();
   mm.map.set(ring, PG.reserved);
-  queue.attach(machine.connectFront(ring, COSTS.interruptNs, queue.dispatch));
-  const io = new PageIo(env, COSTS, mm, cacheMap, queue);
-  const writeback = new Writeback(env, COSTS, mm, io, queue);
-  const space = mm.cache.open(0 as Ino, 0, false);
+  const pending = new PendingRequests();
+  const front = machine.connectFront(ring, COSTS.interruptNs, pending.dispatchTo);
+  const queue = new BlockQueue(env, pending, front, COSTS.bioSubmitNs);
+  const parts = { env, costs: COSTS, mm, queue, locks: new PageLocks(env, COSTS, mm, queue), preserved };
+  const writeback = new Writeback({ ...parts, registry: undefined });
+  const limits = new DirtyLimits(env, mm, queue, writeback);
+  const io = new PageIo({ ...parts, supply: new MemorySupply(env, COSTS, mm, limits) });
+  const space = mm.cache.open(0 as Ino, 0, false, writeback);
   const device = new BlockDeviceMapping(space, image.size / PAGE_SIZE, {
     all: () => [][Symbol.iterator](),
     get: () => undefined,
