@@ -19,6 +19,7 @@ import type { ChangeOperations } from '../file-system.ts';
 import type { DirtyRegistry } from '../../cache/dirty-registry.ts';
 import { InodeTable } from './inode.ts';
 import { Ext2Map } from './map.ts';
+import type { Ext2State } from './state.ts';
 import type { Ext2Super } from './super.ts';
 import { OrphanList } from './orphan.ts';
 import type { Ext2Inode } from './inode-info.ts';
@@ -28,17 +29,21 @@ import type { Writeback } from '../../cache/fs-writeback.ts';
 export class Ext2Changes implements ChangeOperations {
   readonly superblock: Ext2Super;
   readonly journal: Journal;
+  readonly hearsEveryStore: boolean;
   readonly geometry: Ext2Geometry;
   readonly inodeTable: InodeTable;
   readonly map: Ext2Map;
   readonly orphans: OrphanList;
+  readonly #state: Ext2State;
   readonly #writeback: Writeback;
   /** With a registry of dirty pages: inodes that changed since `publish`. */
   readonly #unpublished = new Set<Ext2Inode>();
 
   constructor({ env, mm, writeback }: FsCore, superblock: Ext2Super) {
     this.superblock = superblock;
+    this.#state = superblock.state;
     this.journal = superblock.journal;
+    this.hearsEveryStore = superblock.journal.isKept;
     this.geometry = superblock.geometry;
     this.inodeTable = new InodeTable(env.memory, superblock);
     this.map = new Ext2Map(mm, superblock, (inode) => {
@@ -52,20 +57,16 @@ export class Ext2Changes implements ChangeOperations {
   }
 
   get isReadOnly(): boolean {
-    return this.superblock.state.isReadOnly;
+    return this.#state.isReadOnly;
   }
 
   get isOpen(): boolean {
-    return this.superblock.state.isChanging && this.#writeback.registry === undefined && this.journal.isOpen;
-  }
-
-  get hearsEveryStore(): boolean {
-    return this.journal.isKept;
+    return this.#state.isChanging && this.#writeback.registry === undefined && this.journal.isOpen;
   }
 
   /** Wall-clock time, seconds since 1970. */
   now(): number {
-    return this.superblock.state.now();
+    return this.#state.now();
   }
 
   /**
