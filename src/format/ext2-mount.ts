@@ -101,114 +101,63 @@ export function incompatibleFeature(incompat: number): string | undefined {
   return `incompatible feature ${featureNames(unknown, EXT2_INCOMPAT).join(', ')}`;
 }
 
-/**
- * Checks a superblock.
- * @param bytes the 1024 bytes at offset 1024 of the device
- * @param deviceBytes size of the device in bytes
- * @returns the geometry, or one line that says what is wrong
- */
-export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geometry | { refused: string } {
-  const refused = (why: string): { refused: string } => ({ refused: why });
-  if (bytes.length < EXT2_SUPERBLOCK_SIZE) return refused('image cut short: it ends before the superblock does');
+/** What a superblock says, believed or not: `CHECKS` decides. */
+interface Claimed extends Ext2Geometry {
+  /** What the mount gets. */
+  readonly geometry: Ext2Geometry;
+  readonly magic: number;
+  readonly revision: number;
+  readonly logBlockSize: number;
+  readonly logFragmentSize: number;
+  readonly firstDataBlock: number;
+  /** Blocks that group 0 needs for superblock, descriptors, two bitmaps and an inode table. */
+  readonly firstGroupNeeds: number;
+  readonly hasJournal: boolean;
+  readonly journalDevice: number;
+  readonly deviceBytes: number;
+}
+
+/** Reads the fields; computes nothing that a field could make dangerous. */
+function claimedBy(bytes: Uint8Array, deviceBytes: number): Claimed {
   const field = (name: Parameters<typeof getField<keyof typeof SUPERBLOCK.offset>>[3]): number =>
     getField(SUPERBLOCK, bytes, 0, name);
-
-  const magic = field('s_magic');
-  if (magic !== EXT2_MAGIC) return refused(`no ext2 file system: s_magic is 0x${magic.toString(16)}, not 0xef53`);
   const revision = field('s_rev_level');
-  if (revision > EXT2_DYNAMIC_REV) return refused(`s_rev_level is ${revision}; 0 and 1 are supported`);
-  const dynamic = revision === EXT2_DYNAMIC_REV;
+  const isDynamic = revision === EXT2_DYNAMIC_REV;
   const features = {
-    compat: dynamic ? field('s_feature_compat') : 0,
-    incompat: dynamic ? field('s_feature_incompat') : 0,
-    roCompat: dynamic ? field('s_feature_ro_compat') : 0,
+    compat: isDynamic ? field('s_feature_compat') : 0,
+    incompat: isDynamic ? field('s_feature_incompat') : 0,
+    roCompat: isDynamic ? field('s_feature_ro_compat') : 0,
   };
-  const incompatible = incompatibleFeature(features.incompat);
-  if (incompatible !== undefined) return refused(incompatible);
-
-  const logBlockSize = field('s_log_block_size');
-  if (logBlockSize !== EXT2_LOG_BLOCK_SIZE) {
-    const size = logBlockSize <= 6 ? `block size ${1024 << logBlockSize}` : 'block size out of range';
-    return refused(`${size} (s_log_block_size ${logBlockSize}); only 4096 is supported`);
-  }
-  const logFragmentSize = field('s_log_frag_size');
-  if (logFragmentSize !== EXT2_LOG_BLOCK_SIZE)
-    return refused(`s_log_frag_size is ${logFragmentSize}; only fragments of a whole block are supported`);
-  const firstDataBlock = field('s_first_data_block');
-  if (firstDataBlock !== 0) return refused(`s_first_data_block is ${firstDataBlock}, not 0`);
-
-  const inodeSize = dynamic ? field('s_inode_size') : EXT2_GOOD_OLD_INODE_SIZE;
-  if (inodeSize < EXT2_GOOD_OLD_INODE_SIZE || inodeSize > EXT2_BLOCK_SIZE || (inodeSize & (inodeSize - 1)) !== 0)
-    return refused(`s_inode_size is ${inodeSize}, not a power of two from 128 to 4096`);
-
+  const inodeSize = isDynamic ? field('s_inode_size') : EXT2_GOOD_OLD_INODE_SIZE;
   const blocksPerGroup = field('s_blocks_per_group');
-  if (blocksPerGroup === 0 || blocksPerGroup > EXT2_MAX_PER_GROUP || blocksPerGroup % 8 !== 0)
-    return refused(`s_blocks_per_group is ${blocksPerGroup}, not a multiple of 8 from 8 to ${EXT2_MAX_PER_GROUP}`);
-  const inodesPerBlock = EXT2_BLOCK_SIZE / inodeSize;
   const inodesPerGroup = field('s_inodes_per_group');
-  if (inodesPerGroup === 0 || inodesPerGroup > EXT2_MAX_PER_GROUP || inodesPerGroup % inodesPerBlock !== 0)
-    return refused(
-      `s_inodes_per_group is ${inodesPerGroup}, not a multiple of ${inodesPerBlock} up to ${EXT2_MAX_PER_GROUP}`,
-    );
-
+  const inodesPerBlock = EXT2_BLOCK_SIZE / inodeSize;
+  const inodeTableBlocks = inodesPerGroup / inodesPerBlock;
   const blockCount = field('s_blocks_count');
-  if (blockCount * EXT2_BLOCK_SIZE > deviceBytes)
-    return refused(
-      `image cut short: s_blocks_count is ${blockCount} (${blockCount * EXT2_BLOCK_SIZE} bytes), the device has ${deviceBytes} bytes`,
-    );
   const groupCount = Math.ceil(blockCount / blocksPerGroup);
   const descriptorBlocks = Math.ceil(groupCount / DESCRIPTORS_PER_BLOCK);
-  const inodeTableBlocks = inodesPerGroup / inodesPerBlock;
   const hasMetaGroups = (features.incompat & EXT2_INCOMPAT.meta_bg) !== 0;
   const headDescriptorBlocks = hasMetaGroups ? field('s_first_meta_bg') : descriptorBlocks;
-  if (headDescriptorBlocks > descriptorBlocks)
-    return refused(
-      `s_first_meta_bg is ${headDescriptorBlocks}, but the descriptors have ${counted(descriptorBlocks, 'block')}`,
-    );
-  // Group 0 holds the superblock, descriptors, two bitmaps and an inode table.
   const descriptorsInFirst = hasMetaGroups ? Math.max(1, headDescriptorBlocks) : descriptorBlocks;
-  const firstGroupNeeds = 1 + descriptorsInFirst + 2 + inodeTableBlocks;
-  if (firstGroupNeeds > blocksPerGroup)
-    return refused(`s_blocks_per_group is ${blocksPerGroup}, but the metadata of a group needs ${firstGroupNeeds}`);
-  if (firstGroupNeeds > blockCount)
-    return refused(`s_blocks_count is ${blockCount}, but the metadata of a group needs ${firstGroupNeeds}`);
-
-  const inodeCount = field('s_inodes_count');
-  if (inodeCount !== groupCount * inodesPerGroup)
-    return refused(
-      `s_inodes_count is ${inodeCount}, not ${groupCount * inodesPerGroup}: ${counted(groupCount, 'group')} of ${inodesPerGroup}`,
-    );
-  const firstInode = dynamic ? field('s_first_ino') : EXT2_FIRST_INO;
-  if (firstInode < EXT2_FIRST_INO || firstInode > inodeCount)
-    return refused(`s_first_ino is ${firstInode}, not from ${EXT2_FIRST_INO} to s_inodes_count ${inodeCount}`);
-
   const hasJournal = (features.compat & EXT2_COMPAT.has_journal) !== 0;
-  const needsRecovery = (features.incompat & EXT2_INCOMPAT.needs_recovery) !== 0;
-  if (needsRecovery && !hasJournal) return refused('needs_recovery is set and there is no journal');
-  if (hasJournal && field('s_journal_dev') !== 0)
-    return refused(`s_journal_dev is ${field('s_journal_dev')}; only a journal of its own is supported`);
-  const journalInode = hasJournal ? field('s_journal_inum') : 0;
-  if (hasJournal && (journalInode < 1 || journalInode > inodeCount))
-    return refused(`s_journal_inum is ${journalInode}, not from 1 to s_inodes_count ${inodeCount}`);
-
   const known = EXT2_RO_COMPAT.sparse_super | EXT2_RO_COMPAT.large_file | EXT2_RO_COMPAT.btree_dir;
   const state = field('s_state');
   const geometry: Ext2Geometry = {
     blockCount,
-    inodeCount,
+    inodeCount: field('s_inodes_count'),
     groupCount,
     blocksPerGroup,
     inodesPerGroup,
     inodeSize,
     inodesPerBlock,
     inodeTableBlocks,
-    firstInode,
+    firstInode: isDynamic ? field('s_first_ino') : EXT2_FIRST_INO,
     descriptorBlocks,
     headDescriptorBlocks,
     features,
     readOnlyFeatures: featureNames((features.roCompat & ~known) >>> 0, EXT2_RO_COMPAT),
-    journalInode,
-    needsRecovery,
+    journalInode: hasJournal ? field('s_journal_inum') : 0,
+    needsRecovery: (features.incompat & EXT2_INCOMPAT.needs_recovery) !== 0,
     directoryHash: {
       seed: [0, 1, 2, 3].map((i) => getField(SUPERBLOCK, bytes, 0, 's_hash_seed', i)),
       version: field('s_def_hash_version'),
@@ -216,10 +165,98 @@ export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geo
     },
     clean: (state & EXT2_STATE.valid) !== 0 && (state & EXT2_STATE.error) === 0,
   };
-  const lastDescriptors = descriptorBlock(geometry, descriptorBlocks - 1);
-  if (lastDescriptors >= blockCount)
-    return refused(`s_blocks_count is ${blockCount}, but block ${lastDescriptors} holds group descriptors`);
-  return geometry;
+  return {
+    ...geometry,
+    geometry,
+    magic: field('s_magic'),
+    revision,
+    logBlockSize: field('s_log_block_size'),
+    logFragmentSize: field('s_log_frag_size'),
+    firstDataBlock: field('s_first_data_block'),
+    firstGroupNeeds: 1 + descriptorsInFirst + 2 + inodeTableBlocks,
+    hasJournal,
+    journalDevice: field('s_journal_dev'),
+    deviceBytes,
+  };
+}
+
+/** What is wrong with a number of things that lie in a group: 1 up to the bits of a bitmap, a multiple of `unit`. */
+const isBadPerGroup = (count: number, unit: number): boolean =>
+  count === 0 || count > EXT2_MAX_PER_GROUP || count % unit !== 0;
+
+/**
+ * What forbids a mount, in the order in which it is asked: each row may rely on those above it. A row
+ * answers with one line, or with undefined when it has no objection.
+ */
+const CHECKS: readonly ((s: Claimed) => string | false | undefined)[] = [
+  (s) => s.magic !== EXT2_MAGIC && `no ext2 file system: s_magic is 0x${s.magic.toString(16)}, not 0xef53`,
+  (s) => s.revision > EXT2_DYNAMIC_REV && `s_rev_level is ${s.revision}; 0 and 1 are supported`,
+  (s) => incompatibleFeature(s.features.incompat),
+  ({ logBlockSize: log }) => {
+    if (log === EXT2_LOG_BLOCK_SIZE) return undefined;
+    const size = log <= 6 ? `block size ${1024 << log}` : 'block size out of range';
+    return `${size} (s_log_block_size ${log}); only 4096 is supported`;
+  },
+  (s) =>
+    s.logFragmentSize !== EXT2_LOG_BLOCK_SIZE &&
+    `s_log_frag_size is ${s.logFragmentSize}; only fragments of a whole block are supported`,
+  (s) => s.firstDataBlock !== 0 && `s_first_data_block is ${s.firstDataBlock}, not 0`,
+  ({ inodeSize: size }) =>
+    (size < EXT2_GOOD_OLD_INODE_SIZE || size > EXT2_BLOCK_SIZE || (size & (size - 1)) !== 0) &&
+    `s_inode_size is ${size}, not a power of two from 128 to 4096`,
+  (s) =>
+    isBadPerGroup(s.blocksPerGroup, 8) &&
+    `s_blocks_per_group is ${s.blocksPerGroup}, not a multiple of 8 from 8 to ${EXT2_MAX_PER_GROUP}`,
+  (s) =>
+    isBadPerGroup(s.inodesPerGroup, s.inodesPerBlock) &&
+    `s_inodes_per_group is ${s.inodesPerGroup}, not a multiple of ${s.inodesPerBlock} up to ${EXT2_MAX_PER_GROUP}`,
+  ({ blockCount, deviceBytes }) =>
+    blockCount * EXT2_BLOCK_SIZE > deviceBytes &&
+    `image cut short: s_blocks_count is ${blockCount} (${blockCount * EXT2_BLOCK_SIZE} bytes), the device has ${deviceBytes} bytes`,
+  (s) =>
+    s.headDescriptorBlocks > s.descriptorBlocks &&
+    `s_first_meta_bg is ${s.headDescriptorBlocks}, but the descriptors have ${counted(s.descriptorBlocks, 'block')}`,
+  (s) =>
+    s.firstGroupNeeds > s.blocksPerGroup &&
+    `s_blocks_per_group is ${s.blocksPerGroup}, but the metadata of a group needs ${s.firstGroupNeeds}`,
+  (s) =>
+    s.firstGroupNeeds > s.blockCount &&
+    `s_blocks_count is ${s.blockCount}, but the metadata of a group needs ${s.firstGroupNeeds}`,
+  ({ inodeCount, groupCount, inodesPerGroup: each }) =>
+    inodeCount !== groupCount * each &&
+    `s_inodes_count is ${inodeCount}, not ${groupCount * each}: ${counted(groupCount, 'group')} of ${each}`,
+  (s) =>
+    (s.firstInode < EXT2_FIRST_INO || s.firstInode > s.inodeCount) &&
+    `s_first_ino is ${s.firstInode}, not from ${EXT2_FIRST_INO} to s_inodes_count ${s.inodeCount}`,
+  (s) => s.needsRecovery && !s.hasJournal && 'needs_recovery is set and there is no journal',
+  (s) =>
+    s.hasJournal &&
+    s.journalDevice !== 0 &&
+    `s_journal_dev is ${s.journalDevice}; only a journal of its own is supported`,
+  (s) =>
+    s.hasJournal &&
+    (s.journalInode < 1 || s.journalInode > s.inodeCount) &&
+    `s_journal_inum is ${s.journalInode}, not from 1 to s_inodes_count ${s.inodeCount}`,
+  (s) => {
+    const last = descriptorBlock(s, s.descriptorBlocks - 1);
+    return last >= s.blockCount && `s_blocks_count is ${s.blockCount}, but block ${last} holds group descriptors`;
+  },
+];
+
+/**
+ * Checks a superblock.
+ * @param bytes the 1024 bytes at offset 1024 of the device
+ * @param deviceBytes size of the device in bytes
+ * @returns the geometry, or one line that says what is wrong
+ */
+export function checkSuperblock(bytes: Uint8Array, deviceBytes: number): Ext2Geometry | { refused: string } {
+  if (bytes.length < EXT2_SUPERBLOCK_SIZE) return { refused: 'image cut short: it ends before the superblock does' };
+  const claimed = claimedBy(bytes, deviceBytes);
+  for (const check of CHECKS) {
+    const refused = check(claimed);
+    if (refused !== undefined && refused !== false) return { refused };
+  }
+  return claimed.geometry;
 }
 
 /** Where the n-th block of group descriptors lies; n is 0 to descriptorBlocks - 1. */

@@ -1,7 +1,7 @@
 /** The guest kernel, and its memory management for other simulators to embed. */
 export type { ReuseObserver } from './cache/preserved-pages.ts';
 export type { KernelCosts } from './costs.ts';
-export type { DirectoryEntry } from './fs/ext2/dir.ts';
+export type { DirectoryEntry } from './fs/file-system.ts';
 export { O } from './file/filemap.ts';
 export { Kernel, type KernelStats } from './kernel.ts';
 export { type MemMap, NO_PAGE, PG } from './mm/mem-map.ts';

@@ -40,7 +40,7 @@ export interface Mapping {
 }
 
 /** get_block without allocating: the page's block or HOLE, reading the metadata that says so. Throws EIO. */
-export function* lookUpBlock(mapping: Mapping, index: number): Process<number> {
+export function* lookUpBlock(mapping: Pick<Mapping, 'blockNow' | 'loadMetadata'>, index: number): Process<number> {
   let block = mapping.blockNow(index);
   while (block === NEEDS_METADATA) {
     yield* mapping.loadMetadata(index);

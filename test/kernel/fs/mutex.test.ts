@@ -27,6 +27,18 @@ describe('a mutex', () => {
     expect(order).toEqual(['a at once', 'b', 'c']);
     expect(mutex.isHeld).toBe(false);
   });
+
+  it('is held while a process runs under it, and free when that has failed', () => {
+    const simulation = new Simulation(1);
+    const mutex = new Mutex('a lock');
+    const fail = function* (): Process {
+      expect(mutex.isHeld).toBe(true);
+      yield 10;
+      throw new Error('it fails');
+    };
+    expect(() => simulation.runProcess('run', mutex.run(fail()))).toThrow('it fails');
+    expect(mutex.isHeld).toBe(false);
+  });
 });
 
 describe('a process that is over', () => {

@@ -7,7 +7,9 @@ import { directory, tree } from '../../../../src/disk/mkfs/tree.ts';
 import { Buffers, BlockDeviceMapping } from '../../../../src/kernel/fs/buffer.ts';
 import { freeBlocks, newBlock, nextClearBit, setBit } from '../../../../src/kernel/fs/ext2/balloc.ts';
 import { freeInode, mostDebtOf, newInode } from '../../../../src/kernel/fs/ext2/ialloc.ts';
+import { Ext2State } from '../../../../src/kernel/fs/ext2/state.ts';
 import { Ext2Super } from '../../../../src/kernel/fs/ext2/super.ts';
+import { NoJournal } from '../../../../src/kernel/fs/jbd/journal.ts';
 import { BlockQueue, PendingRequests } from '../../../../src/kernel/block/block-queue.ts';
 import { MemoryManagement, NameBatch, PG, PreservedPages, Unclaimed } from '../../../../src/kernel/index.ts';
 import { MemorySupply } from '../../../../src/kernel/cache/memory-supply.ts';
@@ -15,7 +17,7 @@ import { PageIo } from '../../../../src/kernel/cache/page-io.ts';
 import { PageLocks } from '../../../../src/kernel/cache/page-locks.ts';
 import { DirtyLimits } from '../../../../src/kernel/cache/page-writeback.ts';
 import { Writeback } from '../../../../src/kernel/cache/fs-writeback.ts';
-import { NOTHING, type Process } from '../../../../src/sim/index.ts';
+import type { Process } from '../../../../src/sim/index.ts';
 import { BOOT_PAGES, COSTS, FakeMachine } from '../../../support/fake-machine.ts';
 
 let machine: FakeMachine;
@@ -43,8 +45,15 @@ beforeEach(() => {
   const limits = new DirtyLimits(env, mm, queue, writeback);
   const io = new PageIo({ ...parts, supply: new MemorySupply(env, COSTS, mm, limits) });
   const space = mm.cache.open(0 as Ino, 0, false, writeback);
-  const device = new BlockDeviceMapping(space, image.size / PAGE_SIZE, () => NOTHING);
-  superblock = run(Ext2Super.mount(env, new Buffers(env, mm, io, writeback, device)));
+  const device = new BlockDeviceMapping(space, image.size / PAGE_SIZE, {
+    all: () => [][Symbol.iterator](),
+    get: () => undefined,
+    put: () => undefined,
+  });
+  const core = { env, costs: COSTS, mm, io, writeback };
+  const buffers = new Buffers(core, device);
+  const state = run(Ext2State.read(env, buffers));
+  superblock = new Ext2Super(state, buffers, new NoJournal(core), { discard: () => undefined });
 });
 
 /** Frees blocks; returns whether that made sense. */
@@ -154,18 +163,18 @@ describe('blocks', () => {
   it('blocks are never metadata, whatever the bitmap says', () => {
     setBit(superblock.buffers, bitmap(0), 1, false);
     expect(() => run(newBlock(superblock, 1))).toThrow(expect.objectContaining({ code: 'EIO' }));
-    expect(superblock.isReadOnly).toBe(true);
-    expect(superblock.errors[0]).toMatch(/block 1 holds metadata/);
+    expect(superblock.state.isReadOnly).toBe(true);
+    expect(superblock.state.errors[0]).toMatch(/block 1 holds metadata/);
   });
 
   it('blocks that are freed twice, or lie beyond the end, are an error of the file system', () => {
     const block = run(newBlock(superblock, 50_000));
     expect(isFreedSoundly(block, 1)).toBe(true);
-    expect(superblock.isReadOnly).toBe(false);
+    expect(superblock.state.isReadOnly).toBe(false);
     expect(isFreedSoundly(block, 1)).toBe(false);
-    expect(superblock.errors).toEqual([`ext2: block ${block} is free already`]);
+    expect(superblock.state.errors).toEqual([`ext2: block ${block} is free already`]);
     expect(isFreedSoundly(superblock.geometry.blockCount - 1, 2)).toBe(false);
-    expect(superblock.errors).toHaveLength(2);
+    expect(superblock.state.errors).toHaveLength(2);
   });
 });
 
@@ -180,10 +189,10 @@ describe('blocks of several groups', () => {
     machine.badBlocks.add(superblock.buffers.readU32(superblock.descriptor(2).pfn, superblock.descriptor(2).offset));
     expect(isFreedSoundly(start, 5)).toBe(true);
     expect(free()).toEqual([before[0]! + 3, before[1]!]);
-    expect(superblock.errors).toEqual([
+    expect(superblock.state.errors).toEqual([
       expect.stringMatching(`blocks ${start + 3} to ${start + 4} are not freed: EIO`),
     ]);
-    expect([superblock.isReadOnly, superblock.hasErrors]).toEqual([true, true]);
+    expect([superblock.state.isReadOnly, superblock.state.hasErrors]).toEqual([true, true]);
   });
 });
 
@@ -319,6 +328,6 @@ describe('inodes', () => {
     run(freeInode(superblock, ino, false));
     expect(descriptorWord(0, 'bg_free_inodes_count')).toBe(before[0]!);
     run(freeInode(superblock, ino, false));
-    expect(superblock.errors).toEqual([`ext2: inode ${ino} is free already`]);
+    expect(superblock.state.errors).toEqual([`ext2: inode ${ino} is free already`]);
   });
 });

@@ -10,6 +10,7 @@ import {
   DX_NODE,
   DX_ROOT,
   EXT2_INCOMPAT,
+  EXT2_MODE,
   EXT2_RO_COMPAT,
   GROUP_DESCRIPTOR,
   INODE,
@@ -19,6 +20,7 @@ import {
 import type { ImageStore } from '../../../../src/disk/image/image-store.ts';
 import { makeExt2 } from '../../../../src/disk/mkfs/mkfs.ts';
 import { directory, file, symlink, tree } from '../../../../src/disk/mkfs/tree.ts';
+import { S_IF } from '../../../../src/kernel/fs/inode.ts';
 import { O, type Syscalls } from '../../../../src/kernel/index.ts';
 import type { Process } from '../../../../src/sim/index.ts';
 import { OracleExt2 } from '../../../../src/experiment/judge/oracle-ext2.ts';
@@ -36,6 +38,11 @@ const LAYOUTS: readonly Layout[] = [
   DX_ENTRY,
   XATTR_HEADER,
 ];
+it('types of inodes are numbered in memory as on the disk', () => {
+  const { typeMask: mask, regular, directory: folder, symlink: link } = EXT2_MODE;
+  expect(S_IF).toEqual({ mask, regular, directory: folder, symlink: link });
+});
+
 const useOf = (name: string): string => EXT2_FIELD_USES[name]![0];
 
 it(`the page ${FILE} is what the table says; UPDATE_DOCS=1 writes it`, () => {

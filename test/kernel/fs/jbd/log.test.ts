@@ -81,7 +81,7 @@ class FakeJournal {
     const writeback = { flushDrive: () => NOTHING };
     type Parts = Parameters<typeof JournalLog.open>;
     const io = { queue };
-    const parts = [memory, buffers, io, writeback, inode] as unknown as Parts;
+    const parts = [{ env: { memory }, io, writeback }, buffers, inode] as unknown as Parts;
     return this.simulation.runProcess('open', JournalLog.open(...parts));
   }
 
