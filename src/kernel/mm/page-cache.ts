@@ -10,6 +10,8 @@
  *
  * Invariants: a page in the cache belongs to exactly one space; a space's `nrPages` counts its list; no two pages have
  * one (space, index).
+ *
+ * Longer than other files: the space and the index over it are one, and what a look-up names is faster in the file that names it.
  */
 
 import { ArgumentError, checkArgument, checkInteger, checkObject } from '../../base/argument-error.ts';
