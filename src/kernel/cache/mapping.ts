@@ -1,5 +1,6 @@
 /** A file as page I/O and writeback see it, which the file system implements (address_space_operations of 2.6.12). */
 
+import { ModelError } from '../../base/errno.ts';
 import type { Process } from '../../sim/index.ts';
 import type { AddressSpace } from '../mm/page-cache.ts';
 
@@ -47,4 +48,10 @@ export function* lookUpBlock(mapping: Pick<Mapping, 'blockNow' | 'loadMetadata'>
     block = mapping.blockNow(index);
   }
   return block;
+}
+
+/** Keeps the error of a write for the next fsync; of both, EIO. Throws on what is not a modelled failure. */
+export function noteError(space: AddressSpace, error: unknown): void {
+  if (!(error instanceof ModelError)) throw error;
+  if (space.error !== 'EIO') space.error = error.code === 'ENOSPC' ? 'ENOSPC' : 'EIO';
 }
