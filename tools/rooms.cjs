@@ -1,10 +1,12 @@
-// The rooms of src/ and the walls between them. Imports point down only, and type-only imports count.
-// The guest reaches the world through `xen/public` alone, so this table *is* the privilege boundary.
-// Read by .dependency-cruiser.cjs (which enforces it), eslint.config.mjs and the tests of the tool.
+// The rooms of src/ and the walls between them. Imports point down only, and type-only imports
+// count. The guest reaches the world through `xen/public` alone, so this table *is* the privilege
+// boundary. Read by .dependency-cruiser.cjs (which enforces it), eslint.config.mjs and the tests of
+// the tool.
 
 /**
- * What each room may import of ours, besides itself: one row a room, one room a folder. Anything not listed is a wall.
- * `a/b` is the room's own files, without those of the rooms inside it. `a/*` is every room inside `a`. A file is itself.
+ * What each room may import of ours, besides itself: one row a room, one room a folder. Anything
+ * not listed is a wall. `a/b` is the room's own files, without those of the rooms inside it. `a/*`
+ * is every room inside `a`. A file is itself.
  * @type {Record<string, string[]>}
  */
 const MAY_IMPORT = {
@@ -51,35 +53,26 @@ const MAY_IMPORT = {
     ...['base', 'sim', 'xen/public'],
     ...['kernel/mm', 'kernel/mm/policy', 'kernel/xen', 'kernel/block', 'kernel/costs.ts'],
   ],
-  'kernel/fs': ['base', 'sim', 'format', 'xen/public', 'kernel/mm', 'kernel/cache', 'kernel/fs/ext2/dir-index.ts'],
+  'kernel/fs': ['base', 'sim', 'xen/public', 'kernel/mm', 'kernel/cache', 'kernel/costs.ts'],
   'kernel/fs/jbd': [
     ...['base', 'sim', 'format', 'xen/public'],
     ...['kernel/mm', 'kernel/block', 'kernel/cache', 'kernel/fs', 'kernel/costs.ts'],
   ],
   'kernel/fs/ext2': [
     ...['base', 'sim', 'format', 'xen/public'],
-    ...[
-      'kernel/mm',
-      'kernel/block',
-      'kernel/cache',
-      'kernel/fs',
-      'kernel/fs/jbd',
-      'kernel/file/namei.ts',
-      'kernel/costs.ts',
-    ],
+    ...['kernel/mm', 'kernel/cache', 'kernel/fs', 'kernel/fs/jbd', 'kernel/costs.ts'],
   ],
-  'kernel/file': [
-    ...['base', 'sim', 'format', 'xen/public'],
-    ...['kernel/mm', 'kernel/cache', 'kernel/fs', 'kernel/fs/ext2', 'kernel/costs.ts'],
-  ],
+  // A file system is known as the interface of `kernel/fs`: a second one changes nothing here.
+  'kernel/file': ['base', 'sim', 'xen/public', 'kernel/mm', 'kernel/cache', 'kernel/fs', 'kernel/costs.ts'],
   'kernel/syscall': [
     ...['base', 'sim', 'xen/public'],
-    ...['kernel/mm', 'kernel/cache', 'kernel/net', 'kernel/fs', 'kernel/fs/ext2', 'kernel/file', 'kernel/costs.ts'],
+    ...['kernel/mm', 'kernel/cache', 'kernel/net', 'kernel/fs', 'kernel/file', 'kernel/costs.ts'],
   ],
   'kernel/boot': ['base', 'sim', 'xen/public', 'kernel/*', 'kernel/costs.ts', 'kernel/command-line.ts'],
   kernel: ['base', 'sim', 'xen/public', 'kernel/*'],
   workload: ['base', 'sim', 'kernel/syscall/syscalls.ts'],
-  // The oracle reads the disk with eyes of its own: it shares no line with the kernel, nor the format with mkfs.
+  // The oracle reads the disk with eyes of its own: it shares no line with the kernel, nor the
+  // format with mkfs.
   'experiment/judge': ['base', 'disk/image', 'machine', 'xen', 'xen/*'],
   'experiment/guest': [
     ...['base', 'format', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],

@@ -1,14 +1,15 @@
 /** The guest kernel, and its memory management for other simulators to embed. */
 export type { ReuseObserver } from './cache/preserved-pages.ts';
 export type { KernelCosts } from './costs.ts';
-export type { DirectoryEntry } from './fs/ext2/dir.ts';
+export type { DirectoryEntry } from './fs/file-system.ts';
 export { O } from './file/filemap.ts';
 export { Kernel, type KernelStats } from './kernel.ts';
 export { type MemMap, NO_PAGE, PG } from './mm/mem-map.ts';
 export { MemoryManagement, NO_NAMES } from './mm/mm.ts';
 export { MAP, MS, PROT } from './file/mmap.ts';
 export { type PageAllocator, watermarks, type Watermarks } from './mm/page-alloc.ts';
-export type { AddressSpace, MappedRange, NameTable, PageCache, PageWriter } from './mm/page-cache.ts';
+export type { AddressSpace, PageCache } from './mm/page-cache.ts';
+export type { MappedRange, NameTable, PageWriter } from './mm/page-users.ts';
 export { RA_CACHE_HIT_LIMIT, RA_MAX, RA_MIN, ReadaheadState, type ReadaheadIo } from './mm/readahead.ts';
 export { SEEK } from './syscall/read-write.ts';
 export type { ListeningSocket, NetworkRequest } from './net/socket.ts';

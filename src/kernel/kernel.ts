@@ -117,12 +117,12 @@ export class Kernel {
     checkOneOf('reason', reason, Object.values(ShutdownReason));
     const { env, costs, memory, cache, files } = this.#parts;
     const { writeback } = cache;
-    const { ext2 } = files;
+    const { fs } = files;
     yield costs.shutdownServicesNs;
     const lostBefore = writeback.pagesLost;
     const exited = yield* unlessFails(this.syscalls.exit());
-    const mustFlush = ext2.isChanged || writeback.nrDirtyMappings > 0;
-    const flushed = mustFlush ? yield* unlessFails(ext2.remountReadOnly()) : true;
+    const mustFlush = fs.isChanged || writeback.nrDirtyMappings > 0;
+    const flushed = mustFlush ? yield* unlessFails(fs.remountReadOnly()) : true;
     tellRecency(memory.mm, env.hypercalls, memory.names);
     yield* env.cpu.settle();
     env.hypercalls.shutdown(reason);
@@ -158,7 +158,7 @@ export class Kernel {
       pagesLost: cache.writeback.pagesLost,
       pagesDirty: mm.cache.nrDirty,
       suspensions: devices.suspension.count,
-      commits: files.ext2.commits,
+      commits: files.fs.commits,
     };
   }
 }

@@ -111,7 +111,7 @@ describe.each([
   ['runVmmReboot', runVmmReboot as (options: never) => unknown, VMM],
   ['runCampaign', runCampaign as (options: never) => unknown, CAMPAIGN],
 ] as const)('%s', (_, run, options) => {
-  it.each(Object.keys(options))('names the option %s, whatever is wrong with it', (name) => {
+  it.each(Object.keys(options))('the refusal of option %s names it, whatever is wrong with it', (name) => {
     const wrong = WRONG[name]!;
     expect(wrong.length).toBeGreaterThan(0);
     for (const value of wrong) {
@@ -121,7 +121,7 @@ describe.each([
     }
   });
 
-  it('names the options when there are none', () => {
+  it('a call without options is told the names of the options', () => {
     for (const nothing of [undefined, null, 7])
       expect(mistakeOf(() => run(nothing as never)).message).toMatch(/^options: expected an object, got /);
   });
@@ -312,19 +312,19 @@ describe('the parts for embedders', () => {
     ['new VmmMachine', 'guestMemory', () => new VmmMachine(but(machine, 'guestMemory', undefined))],
     ['new VmmMachine', 'partitions', () => new VmmMachine(but(machine, 'partitions', undefined))],
     ['new VmmMachine', 'cmdLine', () => new VmmMachine(but(machine, 'cmdLine', undefined))],
-  ])('%s names the argument %s', (_, argument, call) => {
+  ])('the call %s names its argument %s', (_, argument, call) => {
     const error = mistakeOf(call);
     expect([error.name, error.message.split(':')[0]]).toEqual(['ArgumentError', argument]);
   });
 
-  it('finds no page at an index that no file has', () => {
+  it('the parts for embedders finds no page at an index that no file has', () => {
     const [mm, file] = space();
     expect([-1, 2 ** 32, 0.5].map((index) => mm.cache.find(file, index))).toEqual([NO_PAGE, NO_PAGE, NO_PAGE]);
   });
 });
 
 describe('the checks', () => {
-  it('take what is right', () => {
+  it('the checks take what is right', () => {
     checkArgument(true, 'a', 'b');
     for (const value of [0, 5, 10]) checkInteger('n', value, 0, 10);
     checkOneOf('c', 'x', ['x', 'y']);
@@ -333,7 +333,7 @@ describe('the checks', () => {
     checkObject('o', { a: undefined }, 'a');
   });
 
-  it('say what is wrong on one line', () => {
+  it('the checks say what is wrong on one line', () => {
     expect(mistakeOf(() => checkArgument(false, 'a', 'b')).message).toBe('a: b');
     expect(mistakeOf(() => checkInteger('n', -1)).message).toBe('n: expected an integer, 0 or more, got -1');
     expect(mistakeOf(() => checkInteger('n', 11, 0, 10)).message).toBe('n: expected an integer, 0 to 10, got 11');
@@ -344,7 +344,7 @@ describe('the checks', () => {
     expect(mistakeOf(() => checkObject('o', {}, 'a')).message).toBe('o: has no a');
   });
 
-  it('end as one line of the command line, status 2', () => {
+  it('the checks end as one line of the command line, status 2', () => {
     const io = captureIo('/', {
       runReboot: () => {
         throw new ArgumentError('memory: expected an integer');

@@ -9,7 +9,7 @@ it.each([
   [101, '101 files', '101 files are too many'],
   [1001, '1,001 files', '1,001 files are too many'],
   [8_500_000, '8,500,000 files', '8,500,000 files are too many'],
-])('%d counts as English counts', (count, noun, sentence) => {
+])('the number %d counts as English counts', (count, noun, sentence) => {
   expect(counted(count, 'file')).toBe(noun);
   expect(`${counted(count, 'file is', 'files are')} too many`).toBe(sentence);
   expect(counted(count, 'file').startsWith(`${grouped(count)} `)).toBe(true);

@@ -13,18 +13,18 @@ function bitwise(bytes: Uint8Array): number {
   return ~crc >>> 0;
 }
 
-it('gives the check value of the polynomial', () => {
+it('crc32c gives the check value of the polynomial', () => {
   expect(crc32c(new TextEncoder().encode('123456789'))).toBe(0xe3069283);
 });
 
-it('gives the values of RFC 3720, B.4, for 32 bytes', () => {
+it('crc32c gives the values of RFC 3720, B.4, for 32 bytes', () => {
   expect(crc32c(new Uint8Array(32))).toBe(0x8a9136aa);
   expect(crc32c(new Uint8Array(32).fill(0xff))).toBe(0x62a8ab43);
   expect(crc32c(Uint8Array.from({ length: 32 }, (_, i) => i))).toBe(0x46dd794e);
   expect(crc32c(Uint8Array.from({ length: 32 }, (_, i) => 31 - i))).toBe(0x113fdb5c);
 });
 
-it('of no bytes is 0, or the seed', () => {
+it('crc32c of no bytes is 0, or the seed', () => {
   expect(crc32c(new Uint8Array(0))).toBe(0);
   expect(crc32c(new Uint8Array(0), 0, 0, 0xe3069283)).toBe(0xe3069283);
 });

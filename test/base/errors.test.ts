@@ -57,7 +57,7 @@ it('the units agree with each other', () => {
 });
 
 describe('printable', () => {
-  it('leaves nothing that a terminal would obey, and all else as it is', () => {
+  it('printable leaves nothing that a terminal would obey, and all else as it is', () => {
     let escaped = 0;
     for (let code = 0; code <= 0xffff; code++) {
       const char = String.fromCharCode(code);
@@ -75,7 +75,7 @@ describe('printable', () => {
     expect(printable('a\n\u001b[2J\u009b2J\u2028\u202e\ud800')).toBe('a\\n\\x1b[2J\\x9b2J\\u{2028}\\u{202e}\\u{d800}');
   });
 
-  it('shows bytes that are not UTF-8 as bytes', () => {
+  it('printable shows bytes that are not UTF-8 as bytes', () => {
     expect(printableBytes(Buffer.from('\ufeffüñ\t'))).toBe('\ufeffüñ\\x09');
     expect(printableBytes(Uint8Array.of(0x61, 0xff, 0x0a, 0xc3))).toBe('a\\xff\\n\\xc3');
     expect(printableBytes(Uint8Array.of(0xef, 0xbf, 0xbd))).toBe('\ufffd');

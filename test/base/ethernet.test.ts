@@ -26,20 +26,20 @@ describe('an Ethernet frame', () => {
     },
   );
 
-  it('has a header', () => {
+  it('an Ethernet frame has a header', () => {
     for (let length = 0; length < ETHERNET_HEADER.size; length++)
       expect(decodeFrame(new Uint8Array(length))).toBeUndefined();
   });
 });
 
 describe('a hardware address', () => {
-  it('of a virtual interface is one of Xen’s', () => {
+  it('a hardware address of a virtual interface is one of Xen’s', () => {
     expect(macText(xenMac(0x1234))).toBe('00:16:3e:00:12:34');
     for (const n of [-1, 0.5, 2 ** 24]) expect(() => xenMac(n)).toThrow('24 bits');
   });
 
   it.each(['', '00:16:3e:00:12', '00:16:3e:00:12:3g', '00:16:3e:00:12:34:56', '0:16:3e:00:12:34'])(
-    'is not "%s"',
+    'a hardware address is not "%s"',
     (text) => {
       expect(parseMac(text)).toBeUndefined();
     },

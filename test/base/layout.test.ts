@@ -90,13 +90,13 @@ property(
 );
 
 describe('a definition', () => {
-  it('must add up to its size', () => {
+  it('a definition must add up to its size', () => {
     const define = (size: number) => () => defineLayout('sum', size, [{ name: 'a', width: 4, meaning: '' }]);
     expect(define(4)).not.toThrow();
     expect(define(8)).toThrow('layout sum: fields add up to 4, not 8');
   });
 
-  it('must align every field to its width', () => {
+  it('a definition must align every field to its width', () => {
     expect(() =>
       defineLayout('odd', 5, [
         { name: 'a', width: 1, meaning: '' },
@@ -119,7 +119,7 @@ property('reserved bytes, and only they, must be zero', fc.nat({ max: 15 }), fc.
   expect(reservedIsZero(SAMPLE, bytes, base)).toBe(at < 8);
 });
 
-it('prints itself as the reference page shows it', () => {
+it('a layout prints itself as the reference page shows it', () => {
   expect(layoutTable(SAMPLE)).toBe(
     [
       '### sample (16 bytes)',

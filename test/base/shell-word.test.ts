@@ -15,7 +15,7 @@ function argumentsOf(line: string): Buffer[] {
     .map((text) => Buffer.from(text, 'latin1'));
 }
 
-it('leaves a plain path as it is', () => {
+it('shellWord leaves a plain path as it is', () => {
   expect(shellWord('/srv/a-b_c.d/E@2,x=1:%+')).toBe('/srv/a-b_c.d/E@2,x=1:%+');
 });
 
@@ -28,7 +28,7 @@ it.each([
   ['/\u202egpj', String.raw`$'/\xe2\x80\xaegpj'`],
   ['/\udcff', String.raw`$'/\xff'`],
   ['/Straße', `'/Straße'`],
-])('%j becomes %s', (path, word) => {
+])('the word %j becomes %s', (path, word) => {
   expect(shellWord(path)).toBe(word);
 });
 

@@ -15,7 +15,7 @@ function utf8(bytes: Uint8Array): string | undefined {
 }
 
 describe('bytes as strings', () => {
-  it('all of one and two bytes, and around every edge of three and four: back and forth, no two alike', () => {
+  it('byte strings of one and two bytes, and around every edge of three and four, go back and forth, and no two are alike', () => {
     const edges = [
       0x00, 0x2f, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbb, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xed,
     ];
@@ -44,7 +44,7 @@ describe('bytes as strings', () => {
     expect(seen.size).toBe(sequences);
   });
 
-  it('U+FEFF at the beginning stays, as anywhere', () => {
+  it('U+FEFF at the beginning of a text stays, as anywhere', () => {
     for (const text of ['\ufeff', '\ufeffname', 'na\ufeffme']) expect(decodeText(encodeText(text))).toBe(text);
     expect([...encodeText('\ufeff')]).toEqual([0xef, 0xbb, 0xbf]);
   });

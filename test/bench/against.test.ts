@@ -10,7 +10,7 @@ describe('a comparison of two trees', () => {
   const speed = { what: 'reads', unit: 'M/s' };
   const time = { what: 'reboots', unit: 'ms' };
 
-  it('sets the figures of a round side by side, and gives the median and the 4th and 12th of 15 ratios', () => {
+  it('a comparison of two trees sets the figures of a round side by side, and gives the median and the 4th and 12th of 15 ratios', () => {
     // Ratios 0.80, 0.81 ... 0.94, in an order that is not theirs.
     const ours = ROUNDS.map((i) => 80 + ((i * 7) % 15));
     const theirs = ROUNDS.map(() => 100);
@@ -22,7 +22,7 @@ describe('a comparison of two trees', () => {
     [0.949, true],
     [0.95, false],
     [1.2, false],
-  ])('fails only when the whole interval lies below 0.95: all ratios %s', (ratio, fails) => {
+  ])('a comparison of two trees fails only when the whole interval lies below 0.95: all ratios %s', (ratio, fails) => {
     const theirs = ROUNDS.map(() => 1);
     expect(
       compareRows(
@@ -35,13 +35,13 @@ describe('a comparison of two trees', () => {
     ).toBe(fails);
   });
 
-  it('turns times and sizes round, so that above 1 is always better', () => {
+  it('a comparison of two trees turns times and sizes round, so that above 1 is always better', () => {
     const [ours, theirs] = [ROUNDS.map(() => 200), ROUNDS.map(() => 100)];
     expect(compareRows(runs(time, ours), runs(time, theirs))[0]).toMatchObject({ ratio: 0.5, fails: true });
     expect(compareRows(runs({ ...time, unit: 'B' }, theirs), runs({ ...time, unit: 'B' }, ours))[0]!.ratio).toBe(2);
   });
 
-  it('knows a row again whose name ends in figures, and leaves out what is not in both or is no speed', () => {
+  it('a comparison of two trees knows a row again whose name ends in figures, and leaves out what is not in both or is no speed', () => {
     const here: Row[][] = [
       [
         { what: 'accesses, 10 pages (misses 0.1, rival 0.2)', unit: 'M/s', figure: 3 },
@@ -66,7 +66,7 @@ describe('a comparison of two trees', () => {
     ]);
   });
 
-  it('is printed with its verdict', () => {
+  it('a comparison of two trees is printed with its verdict', () => {
     const compared = compareRows(
       runs(
         speed,

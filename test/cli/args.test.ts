@@ -46,7 +46,7 @@ describe('the table of options', () => {
   const page = readFileSync(new URL('../../docs/reference/cli.md', import.meta.url), 'utf8');
 
   it.each(COMMANDS.map((command) => [command.name, command] as const))(
-    '%s: each option is in its help and in cli.md',
+    'the table gives %s each option that is in its help and in cli.md',
     (name, command) => {
       const section = page.split(`\n## stillwarm ${name}\n`)[1]!.split('\n## ')[0]!;
       const documented = [...section.matchAll(/^\| `(--[^`]+)` \|/gm)].map(([, option]) => option);
@@ -66,17 +66,20 @@ describe('the table of options', () => {
     ['reboot', '--strategy LIST', REBOOT, STRATEGIES],
     ['vmm-reboot', '--strategy LIST', VMM_REBOOT, VMM_STRATEGIES],
     ['campaign', '--without LIST', CAMPAIGN, PROTECTIONS],
-  ] as const)('%s %s: the help and cli.md name each allowed value, and no other', (_, option, command, values) => {
-    for (const value of values) expect(commandHelp(command)).toContain(value);
-    const section = page.split(`\n## stillwarm ${command.name}\n`)[1]!.split('\n## ')[0]!;
-    const meaning = section.split(`\n| \`${option}\` |`)[1]!.split('\n')[0]!.split(' | ')[1]!;
-    const named = [...meaning.matchAll(/`([^`-][^`]*)`/g)].map(([, name]) => name);
-    expect(named).toEqual([...values]);
-  });
+  ] as const)(
+    'the table gives %s %s each value that the help and cli.md name, and no other',
+    (_, option, command, values) => {
+      for (const value of values) expect(commandHelp(command)).toContain(value);
+      const section = page.split(`\n## stillwarm ${command.name}\n`)[1]!.split('\n## ')[0]!;
+      const meaning = section.split(`\n| \`${option}\` |`)[1]!.split('\n')[0]!.split(' | ')[1]!;
+      const named = [...meaning.matchAll(/`([^`-][^`]*)`/g)].map(([, name]) => name);
+      expect(named).toEqual([...values]);
+    },
+  );
 });
 
 describe('parseCommand', () => {
-  it('takes values after a space or an equals sign, flags, and arguments in any order', () => {
+  it('parseCommand takes values after a space or an equals sign, flags, and arguments in any order', () => {
     const args = parseCommand(REBOOT, ['--seed', '7', 'dir', '--memory=2GiB', '--crash']);
     expect([...args.values]).toEqual([
       ['seed', '7'],
@@ -99,11 +102,11 @@ describe('parseCommand', () => {
     [['--report='], /^option --report needs a value: --report DIR$/],
     [['a', 'b'], /^unexpected argument b; usage: stillwarm reboot \[OPTION\]... \[PATH\]$/],
     [[''], /^PATH is empty$/],
-  ])('refuses %j', (argv, message) => {
+  ])('parseCommand refuses %j', (argv, message) => {
     expect(mistake(() => parseCommand(REBOOT, argv))).toMatch(message);
   });
 
-  it('asked for help, asks for nothing else', () => {
+  it('parseCommand that is asked for help asks for nothing else', () => {
     expect(parseCommand(REBOOT, ['--sede', 'x', 'y', '--help']).help).toBe(true);
     expect(parseCommand(REBOOT, ['-h']).help).toBe(true);
   });
@@ -131,7 +134,7 @@ const NUMERIC = COMMANDS.flatMap(({ name, options }) =>
 );
 
 describe('a number that an option does not take', () => {
-  it('is tried on all of them', () => {
+  it('a number that an option does not take is tried on all of them', () => {
     expect(NUMERIC.map((pair) => pair.join(' '))).toEqual([
       'reboot --memory',
       'reboot --seed',
@@ -146,15 +149,18 @@ describe('a number that an option does not take', () => {
     ]);
   });
 
-  it.each(NUMERIC)('%s %s: below zero, or huge, is refused as a number', (command, option) => {
-    for (const text of ['-1', '-0', '-0.5', '-.5', '-1GiB', '9'.repeat(20), '9'.repeat(400), '1e400', '1_000', '１'])
-      for (const argv of [[option, text], [`${option}=${text}`]]) {
-        const io = captureIo('/', { runReboot: never, runVmmReboot: never, runCampaign: never });
-        expect(main([command, ...argv], io)).toBe(2);
-        expect(io.stderr.text).toMatch(new RegExp(`^stillwarm: ${option}: [^\n]* is not [^\n]*\n$`));
-        expect(io.stderr.text).toContain(/^[!-~]+$/.test(text) ? text.slice(0, 80) : JSON.stringify(text));
-      }
-  });
+  it.each(NUMERIC)(
+    'a number that %s %s does not take, below zero or huge, is refused as a number',
+    (command, option) => {
+      for (const text of ['-1', '-0', '-0.5', '-.5', '-1GiB', '9'.repeat(20), '9'.repeat(400), '1e400', '1_000', '１'])
+        for (const argv of [[option, text], [`${option}=${text}`]]) {
+          const io = captureIo('/', { runReboot: never, runVmmReboot: never, runCampaign: never });
+          expect(main([command, ...argv], io)).toBe(2);
+          expect(io.stderr.text).toMatch(new RegExp(`^stillwarm: ${option}: [^\n]* is not [^\n]*\n$`));
+          expect(io.stderr.text).toContain(/^[!-~]+$/.test(text) ? text.slice(0, 80) : JSON.stringify(text));
+        }
+    },
+  );
 });
 
 describe('guests that do not fit into a machine', () => {
@@ -177,7 +183,7 @@ describe('guests that do not fit into a machine', () => {
       '2 guests of x86_64 together have at most 64GiB (68,719,476,736 bytes)',
     ],
     [{ memory: 2 ** 36, vms: 2, profile: 'server-2026' }, '2 guests of x86_64 together have at most 64GiB'],
-  ] as const)('%j', (guests, message) => {
+  ] as const)('guests of %j do not fit', (guests, message) => {
     const told = mistake(() => checkRoom({ profile: 'pentium4-2006', ...guests }));
     expect(told).toContain(message);
     const isWithin = guests.memory * ('vms' in guests ? guests.vms : 1) <= 2 ** 36;
@@ -192,7 +198,7 @@ describe('guests that do not fit into a machine', () => {
     { memory: 8_023 * 2 ** 20, vms: 2 },
     { memory: 2 ** 36, arch: 'x86_64' },
     { memory: 2 ** 36, profile: 'server-2026' },
-  ] as const)('%j do', (guests) => {
+  ] as const)('guests of %j do fit', (guests) => {
     expect(() => checkRoom({ profile: 'pentium4-2006', ...guests })).not.toThrow();
   });
 });
@@ -256,7 +262,7 @@ describe('values', () => {
     '1..5G',
     '99999999999G',
     '1\n2',
-  ])('%j is no size', (text) => {
+  ])('the text %j is no size', (text) => {
     expect(mistake(() => parseSize('--limit', text))).toMatch(/^--limit: .*is not a size in bytes/);
   });
 
@@ -272,7 +278,7 @@ describe('values', () => {
     );
   });
 
-  it.each(['', '-1', '1.5', '4294967296', '1e3', 'one'])('%j is no seed', (text) => {
+  it.each(['', '-1', '1.5', '4294967296', '1e3', 'one'])('the text %j is no seed', (text) => {
     expect(mistake(() => parseSeed('--seed', text))).toMatch(/^--seed: .* is not an integer of 0 to 4294967295$/);
     expect([parseSeed('--seed', '0'), parseSeed('--seed', '4294967295')]).toEqual([0, 4294967295]);
   });

@@ -43,11 +43,11 @@ function run(wrong: number, ...argv: string[]): { status: number; out: string; e
 }
 
 describe('stillwarm campaign', () => {
-  it('runs every fault with all protections unless told', () => {
+  it('stillwarm campaign runs every fault with all protections unless told', () => {
     expect(run(0).asked).toEqual([{ faults: FAULTS, runs: 10, seed: 1, without: [] }]);
   });
 
-  it('hands on what it is told', () => {
+  it('stillwarm campaign hands on what it is told', () => {
     const told = [
       '--fault',
       'torn-record,crash',
@@ -65,7 +65,7 @@ describe('stillwarm campaign', () => {
     ]);
   });
 
-  it('prints tables that fit in 100 columns and a verdict', () => {
+  it('stillwarm campaign prints tables that fit in 100 columns and a verdict', () => {
     const { status, out } = run(0, '--without', 'scrub');
     expect(status).toBe(0);
     expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
@@ -78,13 +78,13 @@ describe('stillwarm campaign', () => {
     expect(out).toMatch(/\nwith its guards on, no page was reused wrongly\n$/);
   });
 
-  it('ends with status 1 when a page was reused wrongly with the guards on', () => {
+  it('stillwarm campaign ends with status 1 when a page was reused wrongly with the guards on', () => {
     const { status, out } = run(2);
     expect(status).toBe(1);
     expect(out).toMatch(/\n4 pages were reused wrongly\n$/);
   });
 
-  it('prints the result as JSON', () => {
+  it('stillwarm campaign prints the result as JSON', () => {
     const { out, status } = run(0, '--json');
     expect(status).toBe(0);
     expect(JSON.parse(out)).toMatchObject({
@@ -99,7 +99,7 @@ describe('stillwarm campaign', () => {
     [['--runs', '0'], /^stillwarm: --runs: 0 is not an integer of 1 to 100000\n$/],
     [['--without', 'hope'], /^stillwarm: --without: hope is none of writeProtection, [^\n]*\n$/],
     [['file'], /^stillwarm: unexpected argument file; [^\n]*\n$/],
-  ])('%j is one line and status 2', (argv, message) => {
+  ])('the mistake %j is one line and status 2', (argv, message) => {
     const { status, err, asked } = run(0, ...argv);
     expect({ status, asked }).toEqual({ status: 2, asked: [] });
     expect(err).toMatch(message);

@@ -11,7 +11,7 @@ const run = (...argv: string[]): { status: number; out: string; err: string; ran
 };
 
 describe('the program', () => {
-  it('prints its help and its version', () => {
+  it('the program prints its help and its version', () => {
     expect(run('--help')).toMatchObject({ status: 0, err: '' });
     expect(run('-h').out).toBe(run('--help').out);
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -20,7 +20,7 @@ describe('the program', () => {
     expect(run('--version')).toMatchObject({ status: 0, out: `${version}\n`, err: '' });
   });
 
-  it.each(COMMANDS.map(({ name }) => name))('%s --help prints the help of the command and runs nothing', (name) => {
+  it.each(COMMANDS.map(({ name }) => name))('the command %s --help prints its help and runs nothing', (name) => {
     const { status, out, err, ran } = run(name, '--help', '--nonsense');
     expect({ status, err, ran }).toEqual({ status: 0, err: '', ran: 0 });
     expect(out).toMatch(new RegExp(`^Usage: stillwarm ${name} \\[OPTION\\]...`));
@@ -42,13 +42,13 @@ describe('the program', () => {
     [['mkfs', '/nowhere', '/nowhere/a.img'], /^stillwarm: DIR: \/nowhere is not a directory\n$/],
     [['inspect', '/nowhere'], /^stillwarm: cannot read \/nowhere: no such file\n$/],
     [['reboot', '/no\nwhere'], /^stillwarm: PATH: [^\n]*\n$/],
-  ])('%j is one line on standard error and status 2', (argv, message) => {
+  ])('the mistake %j is one line on standard error and status 2', (argv, message) => {
     const { status, out, err, ran } = run(...argv);
     expect({ status, out, ran }).toEqual({ status: 2, out: '', ran: 0 });
     expect(err).toMatch(message);
   });
 
-  it('lets a defect of its own through', () => {
+  it('the program lets a defect of its own through', () => {
     const io = captureIo('/', {
       runReboot: () => {
         throw new RangeError('a defect');
@@ -59,7 +59,7 @@ describe('the program', () => {
 });
 
 describe('the entry', () => {
-  it('is what package.json says, and a script', () => {
+  it('the entry is what package.json says, and a script', () => {
     const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
     const { bin } = JSON.parse(text) as { bin: { stillwarm: string } };
     const source = new URL(`../../${bin.stillwarm.replace('dist/', 'src/').replace(/\.js$/, '.ts')}`, import.meta.url);

@@ -111,7 +111,7 @@ it.each<[string, () => string, ...string[]]>([
     '1 run of each fault on ',
     '\n1 page was reused wrongly\n',
   ],
-])('%s counts one', (_, print, ...sentences) => {
+])('the sentence "%s" counts one', (_, print, ...sentences) => {
   const text = print();
   for (const sentence of sentences) expect(text).toContain(sentence);
   expect(text).not.toMatch(/(?<![\d.,])1 ([a-z]+ )?(bytes|files|frames|guests|names|pages|problems|runs)\b/);

@@ -28,31 +28,35 @@ const FILES = {
   'how-to/compare-what-a-crash-loses.md': { dir: 'pages', count: 2000, bytes: 16_384 },
 };
 
-it.each(Object.entries(FILES))('docs/%s prints what its commands print', { timeout: TIMEOUT_MS }, (name, files) => {
-  const path = new URL(`../../docs/${name}`, import.meta.url);
-  const document = readFileSync(path, 'utf8');
-  inTemporaryDirectory((cwd) => {
-    mkdirSync(join(cwd, files.dir));
-    const width = `${files.count}`.length;
-    for (let n = 1; n <= files.count; n++)
-      writeFileSync(join(cwd, files.dir, `${n}`.padStart(width, '0')), Buffer.alloc(files.bytes, 1 + (n % 255)));
-    let printed: string | undefined;
-    let blocks = 0;
-    const written = document.replace(FENCE, (whole: string, block: string) => {
-      const command = block.split('\n').find((line) => line.startsWith('stillwarm '));
-      if (whole.startsWith('```sh')) {
-        if (command === undefined) return whole;
-        const io = captureIo(cwd, { runReboot });
-        expect(main(command.split(' ').slice(1), io)).toBe(0);
-        printed = io.stdout.text.replaceAll(`${cwd}/`, '');
-        return whole;
-      }
-      if (printed === undefined) return whole;
-      blocks++;
-      return `\`\`\`\n${excerpt(printed, block)}\`\`\`\n`;
+it.each(Object.entries(FILES))(
+  'the page docs/%s prints what its commands print',
+  { timeout: TIMEOUT_MS },
+  (name, files) => {
+    const path = new URL(`../../docs/${name}`, import.meta.url);
+    const document = readFileSync(path, 'utf8');
+    inTemporaryDirectory((cwd) => {
+      mkdirSync(join(cwd, files.dir));
+      const width = `${files.count}`.length;
+      for (let n = 1; n <= files.count; n++)
+        writeFileSync(join(cwd, files.dir, `${n}`.padStart(width, '0')), Buffer.alloc(files.bytes, 1 + (n % 255)));
+      let printed: string | undefined;
+      let blocks = 0;
+      const written = document.replace(FENCE, (whole: string, block: string) => {
+        const command = block.split('\n').find((line) => line.startsWith('stillwarm '));
+        if (whole.startsWith('```sh')) {
+          if (command === undefined) return whole;
+          const io = captureIo(cwd, { runReboot });
+          expect(main(command.split(' ').slice(1), io)).toBe(0);
+          printed = io.stdout.text.replaceAll(`${cwd}/`, '');
+          return whole;
+        }
+        if (printed === undefined) return whole;
+        blocks++;
+        return `\`\`\`\n${excerpt(printed, block)}\`\`\`\n`;
+      });
+      expect(blocks).toBeGreaterThan(0);
+      if (process.env['UPDATE_DOCS'] === '1') writeFileSync(path, written);
+      expect(readFileSync(path, 'utf8')).toBe(written);
     });
-    expect(blocks).toBeGreaterThan(0);
-    if (process.env['UPDATE_DOCS'] === '1') writeFileSync(path, written);
-    expect(readFileSync(path, 'utf8')).toBe(written);
-  });
-});
+  },
+);

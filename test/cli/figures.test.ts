@@ -64,7 +64,7 @@ describe('campaign', () => {
   const status = main(['campaign'], io);
   const heads = ['reused\nrightly', 'discarded\nrightly', 'discarded\nneedlessly', 'not asked\nfor', 'reused\nwrongly'];
 
-  it('prints each number in its column', () => {
+  it('campaign prints each number in its column', () => {
     expect(rowsOf(io.stdout.text)).toEqual([
       ['fault', 'injected', ...heads],
       ['bit-flip', '5,001', '1,010', '1,012', '1,013', '1,014', '1,011'],
@@ -79,7 +79,7 @@ describe('campaign', () => {
     ]);
   });
 
-  it('sums what must be none, with the guards on alone', () => {
+  it('campaign sums what must be none, with the guards on alone', () => {
     expect(status).toBe(1);
     // 1,011 + 3,011 + 4,011.
     expect(io.stdout.text).toMatch(/\n8,033 pages were reused wrongly\n$/);
@@ -90,7 +90,7 @@ describe('campaign', () => {
 });
 
 describe('inspect', () => {
-  it('prints what is known of the frames of two domains, each in its row and column', () => {
+  it('inspect prints what is known of the frames of two domains, each in its row and column', () => {
     const machine = bootMachine(1);
     const [a, b] = [startGuest(machine, 'one'), startGuest(machine, 'two', LEAST_PAGES + 5)];
     const { memory, hypervisor } = machine;
@@ -150,7 +150,7 @@ describe('inspect', () => {
     );
   });
 
-  it('counts the problems that it does not list', () => {
+  it('inspect counts the problems that it does not list', () => {
     const machine = bootMachine(1);
     const { memory, map } = machine.hypervisor;
     // 1,234 records of free frames, at the end.
@@ -168,7 +168,7 @@ describe('inspect', () => {
 });
 
 describe('mkfs', () => {
-  it('counts files in MB and the image in MiB', () => {
+  it('mkfs counts files in MB and the image in MiB', () => {
     mkdirSync(join(dir, 'tree/sub'), { recursive: true });
     writeFileSync(join(dir, 'tree/a'), Buffer.alloc(1_500_000, 1));
     writeFileSync(join(dir, 'tree/sub/b'), Buffer.alloc(500_000, 2));

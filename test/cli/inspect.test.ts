@@ -31,7 +31,7 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 describe('inspect', () => {
-  it('prints whose the frames are, exit status 0', () => {
+  it('inspect prints whose the frames are, exit status 0', () => {
     const io = captureIo(dir);
     expect(inspect(['booted.img'], io)).toBe(0);
     expect(io.stdout.text).toMatch(/booted\.img: 4,096 frames, 16 MiB, x86_64\n/);
@@ -46,7 +46,7 @@ describe('inspect', () => {
     ).toBeLessThanOrEqual(100);
   });
 
-  it('prints one JSON object', () => {
+  it('inspect prints one JSON object', () => {
     const io = captureIo(dir);
     expect(inspect(['booted.img', '--json'], io)).toBe(0);
     expect(JSON.parse(io.stdout.text)).toMatchObject({
@@ -56,7 +56,7 @@ describe('inspect', () => {
     });
   });
 
-  it('lists what does not parse, exit status 1', () => {
+  it('inspect lists what does not parse, exit status 1', () => {
     const damaged = captureIo(dir);
     expect(inspect(['damaged.img'], damaged)).toBe(1);
     expect(damaged.stdout.text).toMatch(/\n1 problem:\n {4}frame \d+: .*\n$/);
@@ -65,7 +65,7 @@ describe('inspect', () => {
     expect(JSON.parse(blank.stdout.text)).toMatchObject({ problemCount: 1, map: null, frames: { total: 64 } });
   });
 
-  it('refuses what is no dump', () => {
+  it('inspect refuses what is no dump', () => {
     expect(() => inspect(['torn.img'], captureIo(dir))).toThrow(/torn\.img: 16 bytes, not a whole number of frames/);
     expect(() => inspect(['nowhere.img'], captureIo(dir))).toThrow(/^cannot read .*nowhere\.img: no such file$/);
     writeFileSync(join(dir, 'memory.gz'), Buffer.from('\x1f\x8b\x08', 'latin1'));

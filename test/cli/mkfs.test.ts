@@ -17,7 +17,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 describe('mkfs', () => {
-  it('makes an image that holds the files, and nothing else appears', () => {
+  it('mkfs makes an image that holds the files, and nothing else appears', () => {
     const io = captureIo(dir);
     expect(mkfs(['tree', 'disk.img'], io)).toBe(0);
     expect(io.stdout.text).toMatch(/disk\.img: ext2, .*, 2 files of 100 kB\n$/);
@@ -31,20 +31,20 @@ describe('mkfs', () => {
     image.close();
   });
 
-  it('makes ext3 when asked for a journal', () => {
+  it('mkfs makes ext3 when asked for a journal', () => {
     const io = captureIo(dir);
     expect(mkfs(['tree', 'disk.img', '--journal'], io)).toBe(0);
     expect(io.stdout.text).toMatch(/disk\.img: ext3, .*, 2 files of 100 kB\n$/);
     expect(readFileSync(join(dir, 'disk.img')).length).toBeGreaterThan(16 << 20);
   });
 
-  it('makes the same bytes from the same files', () => {
+  it('mkfs makes the same bytes from the same files', () => {
     mkfs(['tree', 'a.img'], captureIo(dir));
     mkfs(['tree', 'b.img'], captureIo(dir));
     expect(Buffer.compare(readFileSync(join(dir, 'a.img')), readFileSync(join(dir, 'b.img')))).toBe(0);
   });
 
-  it('leaves an existing file alone, unless forced', () => {
+  it('mkfs leaves an existing file alone, unless forced', () => {
     writeFileSync(join(dir, 'disk.img'), 'precious');
     expect(() => mkfs(['tree', 'disk.img'], captureIo(dir))).toThrow(
       /^IMAGE: .*disk.img exists already; --force replaces it$/,
@@ -60,7 +60,7 @@ describe('mkfs', () => {
     [['tree', 'nowhere/x.img'], /^IMAGE: .*nowhere does not exist$/],
     [['tree', 'tree', '--force'], /^IMAGE: .*tree is a directory$/],
     [['tree'], /^IMAGE is missing; usage: stillwarm mkfs \[OPTION\]... DIR IMAGE$/],
-  ])('refuses %j and writes nothing', (argv, message) => {
+  ])('mkfs refuses %j and writes nothing', (argv, message) => {
     expect(() => mkfs(argv, captureIo(dir))).toThrow(message);
     expect(readdirSync(dir)).toEqual(['tree']);
   });

@@ -165,7 +165,7 @@ function expected(target: string, option: string): RegExp | undefined {
 
 describe.each(Object.keys(OUTPUTS))('%s', (option) => {
   const { argv, file } = OUTPUTS[option]!;
-  it.each(Object.keys(TARGETS))('over %s', (target) => {
+  it.each(Object.keys(TARGETS))('an output over %s is refused where it must be', (target) => {
     prepare();
     const at = join(dir, 'out', file);
     mkdirSync(join(dir, file === '' ? '' : 'out'), { recursive: true });
@@ -199,7 +199,7 @@ describe.each(Object.keys(OUTPUTS))('%s', (option) => {
     ['way-out/new', /is a link to nothing\n$/],
     ['/proc/1/new', /cannot be written: no such file\n$/],
     ['missing/new', file === '' ? /missing does not exist\n$/ : undefined],
-  ])('at %s', (path, why) => {
+  ])('an output at %s is refused where it must be', (path, why) => {
     prepare();
     symlinkSync('nowhere', join(dir, 'way-out'));
     const before = snapshot();
@@ -222,7 +222,7 @@ describe('two outputs', () => {
     [['--report', 'new', '--dump-memory', 'new'], / and that of --dump-memory cannot both be there\n$/],
     [['--report', 'new/deep', '--dump-memory', 'new'], / and that of --dump-memory cannot both be there\n$/],
     [['--report', 'linked', '--dump-memory', 'out/index.html'], / is written by --dump-memory, too\n$/],
-  ])('%j are not one over the other', (argv, why) => {
+  ])('the outputs %j are not one over the other', (argv, why) => {
     prepare();
     mkdirSync(join(dir, 'out'));
     symlinkSync('out', join(dir, 'same'));
@@ -238,7 +238,7 @@ describe('two outputs', () => {
     expect(snapshot()).toEqual(before);
   });
 
-  it('may lie side by side', () => {
+  it('two outputs may lie side by side', () => {
     prepare();
     expect(runIt(['reboot', 'image', '--report', 'out', '--dump-memory', 'outer'])).toMatchObject({ status: 0 });
     expect(runIt(['reboot', 'image', '--report', 'out', '--dump-memory', 'out/memory'])).toMatchObject({ status: 0 });
@@ -285,7 +285,7 @@ describe.each(['standard output', 'standard error'])('%s leads to', (stream) => 
       ['vmm-reboot', 'image', '--report', 'out'],
       ['mkfs', 'input', 'new.img'],
       ['inspect', 'image'],
-    ])('%s %s', (...argv) => {
+    ])('a stream of stillwarm %s %s that leads to a file is refused where it must be', (...argv) => {
       prepare();
       mkdirSync(join(dir, 'out'));
       const fd = STREAM_FILES[target]!();
@@ -316,7 +316,7 @@ describe.each(['standard output', 'standard error'])('%s leads to', (stream) => 
 
 describe('a name of an output', () => {
   // 255 bytes are the most that a name may have.
-  it.each([1, 200, 250, 254, 255, 256])('of %i bytes', (length) => {
+  it.each([1, 200, 250, 254, 255, 256])('a name of an output of %i bytes', (length) => {
     prepare();
     const name = 'n'.repeat(length);
     for (const argv of [

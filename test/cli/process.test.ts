@@ -31,13 +31,13 @@ function mustBeRefused(line: string, message: RegExp): void {
 }
 
 describe('a host that refuses', () => {
-  it('to take standard output', () => {
+  it('a host that refuses to take standard output is told in one line', () => {
     const message = /^stillwarm: cannot write standard output: no space left on the device\n$/;
     mustBeRefused('stillwarm --help > /dev/full', message);
     mustBeRefused(`${REBOOT} > /dev/full`, message);
   });
 
-  it('the end of standard output', () => {
+  it('a host that refuses the end of standard output is told in one line', () => {
     mustBeRefused(
       `${SMALL_FILES.replace('4', '1')} stillwarm reboot --help > out`,
       /^stillwarm: cannot write standard output: too long for a file there\n$/,
@@ -49,26 +49,26 @@ describe('a host that refuses', () => {
     [`${REBOOT} --report page/of/it > /dev/null`, `page/of/it/index\\.html: ${FULL}`],
     [`${REBOOT} --dump-memory memory.img`, `memory\\.img: ${FULL}`],
     ['stillwarm mkfs files disk.img', `disk\\.img: ${FULL}`],
-  ])('room for an output: %s', (line, what) => {
+  ])('a host that refuses room for an output is told in one line: %s', (line, what) => {
     mustBeRefused(`${SMALL_FILES} ${line}`, new RegExp(`^stillwarm: [^\n]*${what}\n$`));
     const left = readdirSync(dir, { recursive: true });
     expect(left.sort()).toEqual(['files', 'files/one']);
   });
 
-  it('memory', () => {
+  it('a host that refuses memory is told in one line', () => {
     mustBeRefused(
       `ulimit -v 1500000; ${REBOOT.replace('16MiB', '2GiB')}`,
       /^stillwarm: a machine of \d+ bytes: this host has too little memory\n$/,
     );
   });
 
-  it('the working directory', () => {
+  it('a host that refuses the working directory is told in one line', () => {
     const gone = 'mkdir gone; cd gone; rmdir ../gone;';
     mustBeRefused(`${gone} ${REBOOT}`, /^stillwarm: the working directory: no such file\n$/);
     expect(cli.bash(dir, `${gone} stillwarm --version`)).toMatchObject({ status: 0, err: '' });
   });
 
-  it('to open so many files as the program has', () => {
+  it('a host that refuses to open so many files as the program has is told in one line', () => {
     mustBeRefused(
       'ulimit -n 24; stillwarm --version',
       /^stillwarm: too many open files: raise ulimit -n to 256 or more\n$/,
@@ -81,7 +81,7 @@ it.each([
   [`${REBOOT} 2> files/err; cat files/err >&2; exit 2`, 'standard error lies in PATH, which is being read'],
   ['stillwarm mkfs files disk.img >> files/one', 'standard output lies in DIR, which is being read'],
   ['stillwarm inspect files/one >> files/one', 'standard output is MEMORY.img itself'],
-])('%s is refused', (line, message) => {
+])('the command %s is refused', (line, message) => {
   mustBeRefused(line, new RegExp(`^stillwarm: ${message}\\n$`));
   expect(readFileSync(join(dir, 'files/one')).equals(Buffer.alloc(20_000, 1))).toBe(true);
 });

@@ -11,7 +11,7 @@ import { Capture } from './capture.ts';
 const BAR = (full: number): string => `${'█'.repeat(full)}${'░'.repeat(30 - full)}`;
 
 describe('on a terminal', () => {
-  it('a line appears after a second, says how long the rest takes, is drawn over again and cleared', () => {
+  it('a terminal sees a line after a second, which says how long the rest takes, is drawn over again and cleared', () => {
     const stream = new Capture(true);
     let nowMs = 0;
     const line = new ProgressLine(stream, () => nowMs);
@@ -33,7 +33,7 @@ describe('on a terminal', () => {
     expect(stream.text).toBe('\r\u001b[K');
   });
 
-  it('nothing is changed that an interrupted program would leave behind, and the line fits', () => {
+  it('a terminal keeps nothing that an interrupted program would leave behind, and the line fits', () => {
     const stream = Object.assign(new Capture(true), { columns: 40 });
     let nowMs = 0;
     const line = new ProgressLine(stream, () => (nowMs += 700));
@@ -45,7 +45,7 @@ describe('on a terminal', () => {
     for (const frame of frames) expect(frame).toMatch(/^\r\P{Cc}{36,39}$/u);
   });
 
-  it('the line is cleared when the work fails', () => {
+  it('a terminal is rid of the line when the work fails', () => {
     const stream = new Capture(true);
     let nowMs = 0;
     const failing = (): unknown =>
@@ -63,7 +63,7 @@ describe('on a terminal', () => {
 });
 
 describe('on a pipe', () => {
-  it('a line comes every ten seconds, whole', () => {
+  it('a pipe gets a whole line every ten seconds', () => {
     const stream = new Capture(false);
     let nowMs = 0;
     const answer = withProgress(
@@ -93,7 +93,7 @@ describe('on a pipe', () => {
     [119_000, '119 s'],
     [121_000, '3 min'],
     [7_200_000, '120 min'],
-  ])('the rest of %i ms is told as %s', (restMs, told) => {
+  ])('a pipe is told the rest of %i ms as %s', (restMs, told) => {
     const stream = new Capture(false);
     let nowMs = 0;
     const line = new ProgressLine(stream, () => nowMs);
@@ -143,18 +143,21 @@ describe('a long job', () => {
       runCampaign({ faults: ['crash', 'wild-store'], runs: 2, seed: 1, without: [] }, onProgress),
   };
 
-  it.each(Object.entries(jobs))('%s has one total over all of its runs, and comes nearer to it', (_name, job) => {
-    inTemporaryDirectory((dir) => {
-      saveImage(smallImage(), `${dir}/disk.img`);
-      const told: Progress[] = [];
-      job(`${dir}/disk.img`, (progress) => told.push(progress));
-      expect(new Set(told.map(({ total }) => total)).size).toBe(1);
-      expect(told[0]!.done).toBeLessThan(told[0]!.total / 4);
-      const shares = told.map(({ done, total }) => done / total);
-      expect(shares).toEqual([...shares].sort((a, b) => a - b));
-      expect(shares.at(-1)).toBeGreaterThanOrEqual(0.5);
-      expect(shares.at(-1)).toBeLessThanOrEqual(1);
-      expect(new Set(told.map(({ phase }) => phase)).size).toBeGreaterThan(1);
-    });
-  });
+  it.each(Object.entries(jobs))(
+    'a long job, %s, has one total over all of its runs, and comes nearer to it',
+    (_name, job) => {
+      inTemporaryDirectory((dir) => {
+        saveImage(smallImage(), `${dir}/disk.img`);
+        const told: Progress[] = [];
+        job(`${dir}/disk.img`, (progress) => told.push(progress));
+        expect(new Set(told.map(({ total }) => total)).size).toBe(1);
+        expect(told[0]!.done).toBeLessThan(told[0]!.total / 4);
+        const shares = told.map(({ done, total }) => done / total);
+        expect(shares).toEqual([...shares].sort((a, b) => a - b));
+        expect(shares.at(-1)).toBeGreaterThanOrEqual(0.5);
+        expect(shares.at(-1)).toBeLessThanOrEqual(1);
+        expect(new Set(told.map(({ phase }) => phase)).size).toBeGreaterThan(1);
+      });
+    },
+  );
 });

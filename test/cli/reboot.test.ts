@@ -28,7 +28,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 const mismatch = { strategy: 'warm-cache' as const, what: 'page 3 of /a differs', history: ['named', 'claimed'] };
 
 describe('the options of the experiment', () => {
-  it('have other strategies by default where a guest crashes that writes', () => {
+  it('the options of the experiment have other strategies by default where a guest crashes that writes', () => {
     const io = captureIo(dir);
     reboot(['files', '--crash', '--workload', 'log'], io);
     expect(io.ran[0]!.strategies).toEqual(['cold', 'warm-cache', 'rio', 'rio+warm-cache']);
@@ -36,7 +36,7 @@ describe('the options of the experiment', () => {
     expect(io.ran[1]!.strategies).toEqual(['rio']);
   });
 
-  it('have defaults', () => {
+  it('the options of the experiment have defaults', () => {
     const io = captureIo(dir);
     expect(reboot(['files'], io)).toBe(0);
     expect(io.ran).toEqual([
@@ -56,7 +56,7 @@ describe('the options of the experiment', () => {
     ]);
   });
 
-  it('are taken from the command line', () => {
+  it('the options of the experiment are taken from the command line', () => {
     const io = captureIo(dir);
     const argv =
       'files --memory 256M --disk nvme --profile server-2026 --arch x86_32 --strategy warm-cache,cold --workload zipf --seed 9 --limit 1G --crash --checksum --expire 60 --dump-memory m.img';
@@ -80,7 +80,7 @@ describe('the options of the experiment', () => {
     ]);
   });
 
-  it('without PATH read the modules that this program was installed with', () => {
+  it('the options of the experiment without PATH read the modules that this program was installed with', () => {
     const io = captureIo(dir);
     reboot([], io);
     expect(basename(io.ran[0]!.path)).toBe('node_modules');
@@ -90,7 +90,7 @@ describe('the options of the experiment', () => {
     expect(existsSync(join(io.ran[0]!.path, 'cli-table3'))).toBe(true);
   });
 
-  it('finds node_modules beside, above and around the package', () => {
+  it('the options of the experiment finds node_modules beside, above and around the package', () => {
     const bin = join(dir, 'node_modules/stillwarm/dist/cli/main.js');
     mkdirSync(join(dir, 'node_modules/stillwarm/dist/cli'), { recursive: true });
     expect(installedModules(pathToFileURL(bin).href)).toBe(join(dir, 'node_modules'));
@@ -100,33 +100,33 @@ describe('the options of the experiment', () => {
 });
 
 describe('what is printed', () => {
-  it('is the tables and the verified line, exit status 0', () => {
+  it('what is printed is the tables and the verified line, exit status 0', () => {
     const io = captureIo(dir);
     expect(reboot(['files'], io)).toBe(0);
     expect(io.stdout.text).toMatch(/\nverified 1,307,744 pages, 4,628,800,000 bytes: all equal\n$/);
     expect(io.stderr.text).toBe('');
   });
 
-  it('with --json is exactly the result', () => {
+  it('what is printed with --json is exactly the result', () => {
     const io = captureIo(dir);
     expect(reboot(['files', '--json'], io)).toBe(0);
     expect(JSON.parse(io.stdout.text)).toEqual(sampleResult());
   });
 
-  it('when a page differs has its history, exit status 1', () => {
+  it('what is printed when a page differs has its history, and exit status is 1', () => {
     const io = captureIo(dir, { runReboot: () => ({ result: sampleResult(), mismatches: [mismatch], notices: [] }) });
     expect(reboot(['files'], io)).toBe(1);
     expect(io.stdout.text).toMatch(/mismatch \(warm-cache\): page 3 of \/a differs\n {4}named\n {4}claimed\n/);
   });
 
-  it('with --json keeps the histories off standard output', () => {
+  it('what is printed with --json keeps the histories off standard output', () => {
     const io = captureIo(dir, { runReboot: () => ({ result: sampleResult(), mismatches: [mismatch], notices: [] }) });
     expect(reboot(['files', '--json'], io)).toBe(1);
     expect(JSON.parse(io.stdout.text)).toEqual(sampleResult());
     expect(io.stderr.text).toContain('    claimed\n');
   });
 
-  it('counts as different when the result alone says so', () => {
+  it('what is printed counts as different when the result alone says so', () => {
     const result = sampleResult();
     const strategies = result.strategies.map((each) => ({ ...each, verified: { ...each.verified, mismatches: 1 } }));
     const io = captureIo(dir, {
@@ -135,7 +135,7 @@ describe('what is printed', () => {
     expect(reboot(['files'], io)).toBe(1);
   });
 
-  it('shows progress on a terminal only, and only after a second', () => {
+  it('what is printed shows progress on a terminal only, and only after a second', () => {
     const quick = captureIo(dir, {
       stderr: new Capture(true),
       runReboot: (_options, onProgress) => {
@@ -149,7 +149,7 @@ describe('what is printed', () => {
 });
 
 describe('the report', () => {
-  it('is one page in a directory that is made for it', () => {
+  it('the report is one page in a directory that is made for it', () => {
     const io = captureIo(dir);
     expect(reboot(['files', '--report', 'new/deep'], io)).toBe(0);
     expect(readdirSync(join(dir, 'new/deep'))).toEqual(['index.html']);
@@ -174,7 +174,7 @@ describe('a mistake', () => {
       /^--strategy: hot is none of cold, prefetch, warm-cache, warm-cache\+metadata, rio, rio\+warm-cache$/,
     ],
     [['files', '--strategy', 'cold,rio'], /^--strategy: rio is for a guest that crashes: add --crash$/],
-  ])('%j is found before anything is run or written', (argv, message) => {
+  ])('the mistake %j is found before anything is run or written', (argv, message) => {
     symlinkSync('a-file', join(dir, 'a-link'));
     const io = captureIo(dir);
     let text = '';

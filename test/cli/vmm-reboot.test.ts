@@ -23,7 +23,7 @@ function run(cwd: string, argv: readonly string[], isWrong = false) {
 }
 
 describe('stillwarm vmm-reboot', () => {
-  it('asks for one guest of 1 GiB under every strategy, and the series, unless told', () => {
+  it('stillwarm vmm-reboot asks for one guest of 1 GiB under every strategy, and the series, unless told', () => {
     const [options] = run('/', []).asked;
     expect(options).toMatchObject({
       vms: 1,
@@ -39,7 +39,7 @@ describe('stillwarm vmm-reboot', () => {
     expect(options!.path).toMatch(/node_modules$/);
   });
 
-  it('hands on what it is told', () => {
+  it('stillwarm vmm-reboot hands on what it is told', () => {
     inTemporaryDirectory((dir) => {
       mkdirSync(join(dir, 'files'));
       const argv =
@@ -62,7 +62,7 @@ describe('stillwarm vmm-reboot', () => {
     });
   });
 
-  it('prints tables, or one JSON object, and writes a page', () => {
+  it('stillwarm vmm-reboot prints tables, or one JSON object, and writes a page', () => {
     inTemporaryDirectory((dir) => {
       const text = run(dir, ['--report', 'page']);
       expect(text.status).toBe(0);
@@ -72,7 +72,7 @@ describe('stillwarm vmm-reboot', () => {
     });
   });
 
-  it('ends with status 1 when something differs from the disk', () => {
+  it('stillwarm vmm-reboot ends with status 1 when something differs from the disk', () => {
     expect(run('/', [], true)).toMatchObject({ status: 1 });
     const json = run('/', ['--json'], true);
     expect(json.status).toBe(1);
@@ -88,11 +88,11 @@ describe('stillwarm vmm-reboot', () => {
     ],
     [['--strategy', 'hope'], `--strategy: hope is none of ${VMM_STRATEGIES.join(', ')}`],
     [['nothing'], 'PATH: /nothing does not exist'],
-  ])('%j is one line and status 2', (argv, message) => {
+  ])('the mistake %j is one line and status 2', (argv, message) => {
     expect(run('/', argv)).toEqual({ status: 2, asked: [], out: '', err: `stillwarm: ${message}\n` });
   });
 
-  it('names the file at fault, and writes nothing', () => {
+  it('stillwarm vmm-reboot names the file at fault, and writes nothing', () => {
     inTemporaryDirectory((dir) => {
       writeFileSync(join(dir, 'image'), 'no image');
       const io = captureIo(dir, { runVmmReboot });

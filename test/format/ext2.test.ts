@@ -67,7 +67,7 @@ function mustBeSane(result: Result<Ext2Geometry>, deviceBytes: number): void {
 }
 
 describe('the layouts', () => {
-  it('have the bytes of the format', () => {
+  it('the layouts have the bytes of the format', () => {
     // The parts of the structures that mkfs writes, as hexadecimal, from an image that e2fsck accepts.
     expect(superblock.subarray(0, 104).toString('hex')).toBe(
       '000200000008000000000000e6070000f4010000000000000200000002000000008000000080000000020000' +
@@ -92,7 +92,7 @@ describe('the layouts', () => {
     expect(SUPERBLOCK.offset).toMatchObject({ s_magic: 56, s_feature_compat: 92, s_uuid: 104, s_mkfs_time: 264 });
   });
 
-  it('give every feature one bit of its own', () => {
+  it('the layouts give every feature one bit of its own', () => {
     for (const table of [EXT2_COMPAT, EXT2_INCOMPAT, EXT2_RO_COMPAT]) {
       const bits: number[] = Object.values(table);
       expect(new Set(bits).size).toBe(bits.length);
@@ -102,7 +102,7 @@ describe('the layouts', () => {
 });
 
 describe('checkSuperblock', () => {
-  it('accepts what mkfs made', () => {
+  it('checkSuperblock accepts what mkfs made', () => {
     expect(geometryOf(superblock, image.size)).toEqual({
       blockCount: 2048,
       inodeCount: 512,
@@ -168,11 +168,11 @@ describe('checkSuperblock', () => {
     ['s_blocks_count', 0, 's_blocks_count is 0, but the metadata of a group needs 19'],
     ['s_first_data_block', 1, 's_first_data_block is 1, not 0'],
     ['s_first_ino', 600, 's_first_ino is 600, not from 11 to s_inodes_count 512'],
-  ])('refuses %s %d', (name, value, refused) => {
+  ])('checkSuperblock refuses %s %d', (name, value, refused) => {
     expect(checkSuperblock(changed(name, value), image.size)).toEqual(err(refused));
   });
 
-  it('tells what forbids writing, and what was not unmounted', () => {
+  it('checkSuperblock tells what forbids writing, and what was not unmounted', () => {
     expect(geometryOf(changed('s_feature_ro_compat', 0x413), image.size).readOnlyFeatures).toEqual([
       'uninit_bg',
       'metadata_csum',
@@ -281,7 +281,7 @@ describe('checkSuperblock', () => {
     },
   );
 
-  it('counts from s_first_meta_bg on', () => {
+  it('checkSuperblock counts from s_first_meta_bg on', () => {
     const geometry = {
       ...geometryOf(superblock, image.size),
       blocksPerGroup: 1000,
@@ -332,7 +332,7 @@ describe('places', () => {
     }
   });
 
-  it('changes depth where the format does', () => {
+  it('places changes depth where the format does', () => {
     expect([11, 12, 1035, 1036].map(blockPath)).toEqual([[11], [12, 0], [12, 1023], [13, 0, 0]]);
     expect(blockPath(12 + 1024 + 1024 ** 2 - 1)).toEqual([13, 1023, 1023]);
     expect(blockPath(12 + 1024 + 1024 ** 2)).toEqual([14, 0, 0, 0]);
@@ -347,7 +347,7 @@ describe('places', () => {
     expect(hasSuperblock(group)).toBe(group === 0 || rest === 1);
   });
 
-  it('numbers inodes from 1', () => {
+  it('places numbers inodes from 1', () => {
     const geometry = geometryOf(superblock, image.size);
     expect(inodeLocation(geometry, 1)).toEqual({ group: 0, indexInTable: 0 });
     expect(() => inodeLocation(geometry, 0)).toThrow(InvariantViolation);
@@ -387,15 +387,18 @@ describe('checkDirent', () => {
     [11, 4100, 1, 'rec_len is 4100: the entry crosses the end of its block'],
     [513, 12, 1, 'inode is 513, but there are 512'],
     [11, 12, 0, 'name_len is 0'],
-  ])('inode %d, rec_len %d, name_len %d: %s', (inode, recordLength, nameLength, refused) => {
-    const bytes = new Uint8Array(4096);
-    putField(DIRENT, bytes, 0, 'inode', inode);
-    putField(DIRENT, bytes, 0, 'rec_len', recordLength);
-    putField(DIRENT, bytes, 0, 'name_len', nameLength);
-    expect(checkDirent(bytes, 0, 4096, 512)).toBe(refused);
-  });
+  ])(
+    'an entry with inode %d, rec_len %d and name_len %d is refused: %s',
+    (inode, recordLength, nameLength, refused) => {
+      const bytes = new Uint8Array(4096);
+      putField(DIRENT, bytes, 0, 'inode', inode);
+      putField(DIRENT, bytes, 0, 'rec_len', recordLength);
+      putField(DIRENT, bytes, 0, 'name_len', nameLength);
+      expect(checkDirent(bytes, 0, 4096, 512)).toBe(refused);
+    },
+  );
 
-  it('refuses an entry without room for itself', () => {
+  it('checkDirent refuses an entry without room for itself', () => {
     expect(checkDirent(new Uint8Array(4096), 4088, 4096, 1)).toBe('directory entry crosses the end of its block');
   });
 });

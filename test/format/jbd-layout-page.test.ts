@@ -4,7 +4,7 @@ import { journalLayoutPage } from '../../src/format/jbd-layout-page.ts';
 
 const FILE = 'docs/reference/journal-layout.md';
 
-it(`${FILE} is what the layouts say; UPDATE_DOCS=1 writes it`, () => {
+it(`the page ${FILE} is what the layouts say; UPDATE_DOCS=1 writes it`, () => {
   if (process.env['UPDATE_DOCS'] === '1') writeFileSync(FILE, journalLayoutPage());
   expect(readFileSync(FILE, 'utf8')).toBe(journalLayoutPage());
 });

@@ -34,7 +34,7 @@ function hex(bytes: Uint8Array): string {
 }
 
 describe('golden bytes', () => {
-  it('of a superblock', () => {
+  it('golden bytes of a superblock', () => {
     const bytes = block();
     putJbdSuperblock(bytes, 1024);
     const header = 'c03b39980000000400000000';
@@ -42,7 +42,7 @@ describe('golden bytes', () => {
     expect(hex(bytes)).toBe(`${header}${geometry}${'00'.repeat(32)}00000001`);
   });
 
-  it('of a descriptor block: the first tag is followed by the id, the last is marked, a block may be escaped', () => {
+  it('golden bytes of a descriptor block: the first tag is followed by the id, the last is marked, a block may be escaped', () => {
     const bytes = block();
     putDescriptor(bytes, 0xfffffffe, UUID, [
       { block: 7, escaped: false },
@@ -54,7 +54,7 @@ describe('golden bytes', () => {
     expect(hex(bytes)).toBe(`${header}${first}1234567800000003000000090000000a`);
   });
 
-  it('of a revoke block, whose count is in bytes, and of a commit block', () => {
+  it('golden bytes of a revoke block, whose count is in bytes, and of a commit block', () => {
     const bytes = block();
     putRevokes(bytes, 3, [1, 0xabcdef01]);
     expect(hex(bytes)).toBe('c03b399800000005000000030000001800000001abcdef01');
@@ -91,7 +91,7 @@ describe('what is written is read back', () => {
     { numRuns: 30 },
   );
 
-  it('full blocks: one tag or revoked block more would not fit', () => {
+  it('full blocks have no room for one tag or revoked block more', () => {
     const bytes = block();
     expect([JBD_TAGS_PER_BLOCK, JBD_REVOKES_PER_BLOCK]).toEqual([508, 1020]);
     const tags = Array.from({ length: JBD_TAGS_PER_BLOCK }, (_, i) => ({ block: i, escaped: false }));
@@ -129,7 +129,7 @@ describe('the superblock of a journal', () => {
     return checkJbdSuperblock(bytes, BLOCKS);
   }
 
-  it('says what a mount must know', () => {
+  it('the superblock of a journal says what a mount must know', () => {
     const words: [number, number][] = [
       [AT.s_sequence, 0xffff_ffff],
       [AT.s_start, 1999],
@@ -163,7 +163,7 @@ describe('the superblock of a journal', () => {
     ['a start behind its end', AT.s_start, 2000, 'journal: s_start is 2000'],
     ['an unknown feature', AT.s_feature_incompat, 3, 'journal: incompatible feature 0x2'],
     ['an unknown feature for writers', AT.s_feature_ro_compat, 8, 'journal: s_feature_ro_compat is 8'],
-  ])('is refused in one line: %s', (_, at, value, refused) => {
+  ])('the superblock of a journal is refused in one line: %s', (_, at, value, refused) => {
     expect(checkWith([at, value])).toEqual(err(refused));
   });
 

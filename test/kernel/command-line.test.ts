@@ -9,7 +9,7 @@ import { FakeMachine } from '../support/fake-machine.ts';
 const OFF = { files: false, metadata: false };
 
 describe('command line', () => {
-  it('every value of every key', () => {
+  it('the command line takes every value of every key', () => {
     const defaults = { naming: OFF, registersDirtyPages: false, expireSeconds: 0 };
     for (const text of ['', ' ', '   ', 'cachemap=off', 'rio=off', 'cachemap_expire=0', ' rio=off  cachemap=off '])
       expect(parseCommandLine(text), text).toEqual(defaults);
@@ -27,7 +27,7 @@ describe('command line', () => {
     // Values that there are not.
     ...['cachemap=', 'cachemap=some', 'cachemap==all', 'rio=', 'rio=yes', 'rio=on ; '],
     ...['cachemap_expire=', 'cachemap_expire=-1', 'cachemap_expire=1.5', 'cachemap_expire=1000000'],
-  ])('%j is refused', (text) => {
+  ])('the command line %j is refused', (text) => {
     expect(() => parseCommandLine(text)).toThrow(GuestPanic);
     const machine = new FakeMachine({ image: makeExt2(tree(directory([])), { size: 4 << 20 }) });
     expect(() => machine.run(machine.boot(`rio=off ${text}`))).toThrow(/^command line: [^\n]*$/);

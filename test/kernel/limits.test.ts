@@ -79,7 +79,7 @@ describe('names and texts', () => {
     [254, 'ok'],
     [255, 'ok'],
     [256, 'ENAMETOOLONG'],
-  ])('a name of %i bytes: %s', (bytes, expected) => {
+  ])('a name of %i bytes is answered: %s', (bytes, expected) => {
     const path = `/${textOf(bytes)}`;
     expect(encodeText(path)).toHaveLength(bytes + 1);
     expect(code(() => run(sys.mkdir(path)))).toBe(expected);
@@ -94,7 +94,7 @@ describe('names and texts', () => {
     [4094, 'ok', 8],
     [4095, 'ok', 8],
     [4096, 'ENAMETOOLONG', 0],
-  ])('a symbolic link with a text of %i bytes: %s, %i sectors', (bytes, expected, sectors) => {
+  ])('a symbolic link with a text of %i bytes is answered %s, and takes %i sectors', (bytes, expected, sectors) => {
     expect(code(() => run(sys.symlink(textOf(bytes), '/link')))).toBe(expected);
     if (expected !== 'ok') return;
     expect(run(sys.lstat('/link'))).toMatchObject({ size: bytes, sectors });
@@ -131,7 +131,7 @@ describe('a file of 2 GiB', () => {
     [2 ** 31 - 1, false],
     [2 ** 31, true],
     [2 ** 31 + 1, true],
-  ])('less or more: %i bytes need large_file: %s', (size, expected) => {
+  ])('a file of 2 GiB, less or more, of %i bytes, needs large_file: %s', (size, expected) => {
     const at = EXT2_SUPERBLOCK_OFFSET + SUPERBLOCK.offset.s_feature_ro_compat;
     const isSet = (): boolean => (wordOf(at) & EXT2_RO_COMPAT.large_file) !== 0;
     const features = Buffer.alloc(4);
@@ -145,21 +145,24 @@ describe('a file of 2 GiB', () => {
     expect(isSet()).toBe(expected);
   });
 
-  it.each([2 ** 31, 2 ** 32, 3 * 2 ** 31, 2 ** 33])('and more has its bytes on both sides of byte %i', (border) => {
-    const fd = run(sys.open('/file', O.rdwr));
-    const bytes = Uint8Array.from({ length: 3 * PAGE_SIZE }, (_, i) => (i * 7 + (i >> 12)) & 255);
-    const start = border - PAGE_SIZE - 100;
-    expect(run(sys.pwrite(fd, bytes, 0, bytes.length, start))).toBe(bytes.length);
-    const seen = new Uint8Array(bytes.length);
-    // As they are cached, overwritten where they are cached, and from the disk.
-    expect([sys.preadNow(fd, seen, 0, seen.length, start), seen]).toEqual([bytes.length, bytes]);
-    bytes.set([1, 2, 3, 4], border - 2 - start);
-    expect(sys.pwriteNow(fd, bytes, border - 2 - start, 4, border - 2)).toBe(4);
-    run(sys.sync());
-    boot();
-    const again = run(sys.open('/file'));
-    expect([run(sys.pread(again, seen, 0, seen.length, start)), seen]).toEqual([bytes.length, bytes]);
-  });
+  it.each([2 ** 31, 2 ** 32, 3 * 2 ** 31, 2 ** 33])(
+    'a file of more than 2 GiB has its bytes on both sides of byte %i',
+    (border) => {
+      const fd = run(sys.open('/file', O.rdwr));
+      const bytes = Uint8Array.from({ length: 3 * PAGE_SIZE }, (_, i) => (i * 7 + (i >> 12)) & 255);
+      const start = border - PAGE_SIZE - 100;
+      expect(run(sys.pwrite(fd, bytes, 0, bytes.length, start))).toBe(bytes.length);
+      const seen = new Uint8Array(bytes.length);
+      // As they are cached, overwritten where they are cached, and from the disk.
+      expect([sys.preadNow(fd, seen, 0, seen.length, start), seen]).toEqual([bytes.length, bytes]);
+      bytes.set([1, 2, 3, 4], border - 2 - start);
+      expect(sys.pwriteNow(fd, bytes, border - 2 - start, 4, border - 2)).toBe(4);
+      run(sys.sync());
+      boot();
+      const again = run(sys.open('/file'));
+      expect([run(sys.pread(again, seen, 0, seen.length, start)), seen]).toEqual([bytes.length, bytes]);
+    },
+  );
 });
 
 describe('the pointers of an inode', () => {
@@ -180,7 +183,7 @@ describe('the pointers of an inode', () => {
   const pageOf = (index: number): Uint8Array => Uint8Array.from({ length: PAGE_SIZE }, (_, i) => (index * 31 + i) | 1);
 
   it.each(['mkfs', 'the kernel'])(
-    'lead to each block beside a border, as %s has set them, and to none that is cut off',
+    'the pointers of an inode lead to each block beside a border, as %s has set them, and to none that is cut off',
     (by) => {
       const size = (triple + K ** 3) * PAGE_SIZE;
       const pieces = by === 'mkfs' ? PLACES.map((index) => [index * PAGE_SIZE, pageOf(index)] as const) : [];
@@ -215,7 +218,7 @@ describe('the pointers of an inode', () => {
 });
 
 describe('tables of a memory', () => {
-  it('take 38 bytes a page, in whole pages', () => {
+  it('tables of a memory take 38 bytes a page, in whole pages', () => {
     // 1077 pages need 40,926 bytes, 1078 need 40,964: ten pages, and eleven.
     const [fewer, least, more] = [1076, 1077, 1078].map((pages) => {
       machine = new FakeMachine({ image, nrPages: pages });
@@ -224,12 +227,12 @@ describe('tables of a memory', () => {
     expect([least! - fewer!, more! - least!]).toEqual([1, 0]);
   });
 
-  it('are of 2^28 pages at most', () => {
+  it('tables of a memory are of 2^28 pages at most', () => {
     expect(() => new MemMap(2 ** 28 + 1)).toThrow(ArgumentError);
     expect(() => new MemMap(0)).toThrow(ArgumentError);
   });
 
-  it('hold pages of a file up to the last index of 32 bits', () => {
+  it('tables of a memory hold pages of a file up to the last index of 32 bits', () => {
     const mm = new MemoryManagement(200);
     mm.freeAll();
     const space = mm.cache.open(5 as Ino);
@@ -246,7 +249,7 @@ describe('tables of a memory', () => {
 });
 
 describe('the grant table', () => {
-  it('has 2048 entries of 8 bytes on four pages, of which the first 8 are reserved', () => {
+  it('the grant table has 2048 entries of 8 bytes on four pages, of which the first 8 are reserved', () => {
     const FIRST = Pfn(40);
     const grants = new GrantTable(machine.env, FIRST);
     const refs = Array.from({ length: 2040 }, (_, n) => grants.grant(DOM0, Pfn(n), n % 2 === 0)!);
@@ -278,7 +281,7 @@ describe('keys and messages', () => {
     [0xffff_ffff, 'ENOSPC'],
     [0x1_0000_0000, 'EINVAL'],
     [-1, 'EINVAL'],
-  ])('an item of the recovery box under key %i: %s, where there is no room', (key, expected) => {
+  ])('an item of the recovery box under key %i, where there is no room, is answered: %s', (key, expected) => {
     expect(code(() => sys.boxPut(key, Uint8Array.of(1)))).toBe(expected);
   });
 
@@ -286,7 +289,7 @@ describe('keys and messages', () => {
     [4061, 'ok'],
     [4062, 'ok'],
     [4063, 'EMSGSIZE'],
-  ])('an answer of %i bytes, where a page holds two headers of 14 and 20: %s', (bytes, expected) => {
+  ])('an answer of %i bytes, where a page holds two headers of 14 and 20, is taken: %s', (bytes, expected) => {
     const nothing = (): void => undefined;
     const socket = new ListeningSocket(nothing, nothing);
     const sent: number[] = [];
@@ -298,7 +301,7 @@ describe('keys and messages', () => {
   it.each([
     ['999999', 'boots'],
     ['1000000', 'panics'],
-  ])('cachemap_expire=%s: %s', (seconds, expected) => {
+  ])('the parameter cachemap_expire=%s is taken: %s', (seconds, expected) => {
     machine = new FakeMachine({ image });
     let outcome = 'boots';
     try {

@@ -58,7 +58,7 @@ function inflict(
 }
 
 describe('a damaged table', () => {
-  it('is not what keeps the undamaged one from working', () => {
+  it('a damaged table is not what keeps the undamaged one from working', () => {
     expect(untouched.reused).toBeGreaterThan(300);
     expect(untouched.reused).toBe(untouched.preserved);
   });
@@ -86,7 +86,7 @@ describe('a damaged table', () => {
     ['root', 'badTable'],
     ['domains', 'badTable'],
     ['p2m', 'badP2m'],
-  ] as const)('with a flipped byte in %s starts cold: %s', (region, reason) => {
+  ] as const)('a damaged table with a flipped byte in %s starts cold: %s', (region, reason) => {
     const { result, mismatches } = runSmall(disk, 'warm-cache+metadata', {}, (testbed) => {
       const [start] = regions(testbed)[region];
       // The first domain record is domain 1's slot: flip in every slot.

@@ -51,7 +51,9 @@ const LAW =
 
 property(LAW, deeds, (all) => void live(all), { numRuns: 20 });
 
-it('switched off, the suite finds the violation and prints the shortest trace', { timeout: TIMEOUT_MS }, () => {
+it('the suite, with the protection switched off, finds the violation and prints the shortest trace', {
+  timeout: TIMEOUT_MS,
+}, () => {
   let trace = '';
   try {
     const protections = { deviceIdentity: false };
@@ -158,9 +160,12 @@ describe('what is done while no guest runs', () => {
           : { do: kind, who: 0, tampers };
 
   describe.each(Object.keys(TABLE) as (keyof typeof TABLE)[])('%s', (kind) => {
-    it.each(Object.keys(TAMPERS) as (keyof typeof TAMPERS)[])('%s', (name) => {
-      expect(outcome([deedOf(kind, TAMPERS[name])])).toEqual(expected(TABLE[kind][name]));
-    });
+    it.each(Object.keys(TAMPERS) as (keyof typeof TAMPERS)[])(
+      'tampering while no guest runs, %s, costs what the table says',
+      (name) => {
+        expect(outcome([deedOf(kind, TAMPERS[name])])).toEqual(expected(TABLE[kind][name]));
+      },
+    );
   });
 
   it.each([
@@ -169,12 +174,12 @@ describe('what is done while no guest runs', () => {
     ['warm-vm', { goneOn: 2 }],
     ['save', { goneOn: 1 }],
     ['migrate', { goneOn: 1 }],
-  ] as const)('%s: what guests have written themselves is no reason to be cold', (kind, counts) => {
+  ] as const)('what guests have written themselves is no reason to be cold after %s', (kind, counts) => {
     const writes = ([0, 1] as const).map((who): Deed => ({ do: 'store', who, block: BLOCK }));
     expect(outcome([...writes, deedOf(kind, [])])).toMatchObject({ ...NONE, ...counts });
   });
 
-  it('or while the next one runs: what it has not asked for by then, it does not get', () => {
+  it('a guest does not get what it has not asked for by the time somebody writes while it runs', () => {
     const reboot: Deed = { do: 'reboot', who: 0, crash: true, tampers: [] };
     // Half of its pages are asked for when it boots, the rest at the end.
     const after = (name: keyof typeof TAMPERS) => outcome([reboot, { do: 'meanwhile', tampers: TAMPERS[name] }]);
@@ -187,7 +192,7 @@ describe('what is done while no guest runs', () => {
     ['a write to one of its blocks', 0],
     ['a write elsewhere on the disk', half],
   ] as const)(
-    'after %s the pages of a guest that was suspended are vouched for as before: %i of them',
+    'the pages of a guest that was suspended are vouched for as before after %s: %i of them',
     (name, reused) => {
       const reboot: Deed = { do: 'reboot', who: 0, crash: true, tampers: [] };
       const deeds: Deed[] = [{ do: 'meanwhile', tampers: TAMPERS[name] }, deedOf('warm-vm', []), reboot];
@@ -199,7 +204,7 @@ describe('what is done while no guest runs', () => {
     ['a write to one of its blocks', { goneOn: 1, bootedAnew: 1 }, { bootedAnew: 1 }],
     ['a write elsewhere on the disk', { goneOn: 2 }, { goneOn: 1 }],
     ['a snapshot rolled back', { bootedAnew: 2 }, { bootedAnew: 1 }],
-  ] as const)('%s, from the moment at which the guest stands still', (name, suspended, saved) => {
+  ] as const)('the change %s counts from the moment at which the guest stands still', (name, suspended, saved) => {
     const standing = TAMPERS[name];
     const warmVm: Deed = { do: 'warm-vm', first: 0, tampers: [], standing };
     expect(outcome([warmVm])).toEqual(expected(suspended));
@@ -207,7 +212,7 @@ describe('what is done while no guest runs', () => {
     expect(outcome([save])).toEqual(expected(saved));
   });
 
-  it('between two guests, too', () => {
+  it('a change between two guests counts, too', () => {
     const nothing: Tamper = { do: 'snapshot', store: 0 };
     const between = (tamper: Tamper): Deed => ({ do: 'reboot', who: 0, crash: false, tampers: [nothing, tamper] });
     expect(outcome([between({ do: 'write', store: 0, block: BLOCK })])).toEqual(expected({ diskChanged: half }));

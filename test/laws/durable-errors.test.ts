@@ -152,7 +152,9 @@ describe.each([
   const played = once(() => playAll(fs, background, 'write', CALL_NAMES));
   const withFailure = (): Played[] => played().filter(({ failed }) => failed.length > 0);
 
-  it('and a call that says ok has kept its promise', { timeout: TIMEOUT_MS }, () => {
+  it('a call that says ok has kept its promise, though a write failed in the background', {
+    timeout: TIMEOUT_MS,
+  }, () => {
     const outcomes = played();
     expect(namesOf(outcomes.filter(({ survived }) => survived.includes(false)))).toEqual([]);
     // A program that stores beyond the end of a file whose growth was lost meets EFAULT; one that writes after metadata was lost, or
@@ -179,7 +181,7 @@ describe.each([
   });
 
   if (fs === 'ext2')
-    it('each is told, whatever it was of, and once', () => {
+    it('each failure is told, whatever it was of, and once', () => {
       for (const { name, answers } of withFailure())
         expect({ name, told: answers.filter((answer) => answer === 'EIO').length, lie: answers[0] === 'ok' }).toEqual({
           name,
@@ -207,14 +209,14 @@ describe.each([
 ] as const)('%s: a %s fails in the call', (fs, op) => {
   const played = once(() => playAll(fs, false, op, ['fsync', 'fdatasync']));
 
-  it('and a call that says ok has kept its promise', { timeout: TIMEOUT_MS }, () => {
+  it('a call that says ok has kept its promise, though it met a failure', { timeout: TIMEOUT_MS }, () => {
     const outcomes = played();
     const told = outcomes.filter(({ failed, answers }) => failed.length > 0 && answers[0] === 'EIO');
     expect(told.length).toBeGreaterThanOrEqual(2 * CHANGE_NAMES.length);
     expect(namesOf(outcomes.filter(({ survived }) => !survived[0]))).toEqual([]);
   });
 
-  it('and the next one does what it could not do', () => {
+  it('the call after one that met a failure does what it could not do', () => {
     // As in 2.6.12, a page of a hole for which no place is found is given up, and that is told once.
     const others = played().filter(({ name }) => !name.startsWith('stores into a hole'));
     const lost = others.filter(({ answers, survived }) => answers[1] !== 'ok' || !survived[1]);
@@ -274,7 +276,7 @@ describe('ext2: metadata of several files fails in the background', () => {
     return file;
   }
 
-  it.each([false, true])('each file is told once; evicted between: %s', (evicts) => {
+  it.each([false, true])('each file is told once of metadata that failed; evicted between: %s', (evicts) => {
     const file = afterFailure();
     const answers: string[] = [];
     for (const path of ['/f', '/f', '/g', '/f', '/g', '/h', '/h']) {
@@ -284,7 +286,7 @@ describe('ext2: metadata of several files fails in the background', () => {
     expect(answers).toEqual(['/f EIO', '/f ok', '/g EIO', '/f ok', '/g ok', '/h EIO', '/h ok']);
   });
 
-  it('an orderly shutdown says so in the superblock', () => {
+  it('an orderly shutdown after metadata failed says so in the superblock', () => {
     const stateOf = (file: DurableFile): number => {
       file.disk.run(file.disk.guest.kernel.shutdown());
       return superblockField(file.disk.image, 's_state');
@@ -377,7 +379,7 @@ describe('ext3: metadata fails on its way to its place', () => {
     ['files are made in the same directory until the log has gone round', makeMore('/d'), 105],
     ['files are made in another directory until the log has gone round', makeMore('/e'), 105],
     ['the guest shuts down', shutDown, 5],
-  ] as const)('nothing that fsync has promised is lost: %s', (_, meanwhile, made) => {
+  ] as const)('nothing that fsync has promised is lost when metadata fails on its way: %s', (_, meanwhile, made) => {
     const outcomes = [];
     for (let k = 1; outcomes.at(-1)?.failed !== 0; k++) outcomes.push(missing(k, meanwhile));
     expect(outcomes.flatMap(({ lost }) => lost)).toEqual([]);
@@ -387,7 +389,7 @@ describe('ext3: metadata fails on its way to its place', () => {
 });
 
 describe('ext3: the journal ends in the middle of a write', () => {
-  it('and fsync does not say ok of what came too late, whenever it ends', () => {
+  it("a call of fsync does not say ok of what came after the journal's end, whenever it ends", () => {
     const lies: number[] = [];
     const answers = new Set<string>();
     const kindOf = kindsOf('ext3');

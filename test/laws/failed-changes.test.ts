@@ -42,7 +42,7 @@ describe.each(SYSTEMS)('a file that is cut while a block cannot be read: %s', (_
   const pristine = imageToChange(journalBlocks);
 
   it.each([0, 5_000, 12 * PAGE_SIZE, 15 * PAGE_SIZE + 1])(
-    'to %i bytes: what was cut off never comes back',
+    'a file that is cut to %i bytes while a block cannot be read never brings back what was cut off',
     (length) => {
       const size = 20 * PAGE_SIZE;
       const whole = own(size, 2);
@@ -76,7 +76,7 @@ describe.each(SYSTEMS)('a file that is cut while a block cannot be read: %s', (_
 });
 
 describe('a file that is deleted while a block cannot be read', () => {
-  it('gives back every block but those that the missing one leads to, and its number', () => {
+  it('a file that is deleted while a block cannot be read gives back every block but those that the missing one leads to, and its number', () => {
     const { run } = CHANGING_CALLS.find(({ name }) => name === 'unlink of a file with trees of indirect blocks')!;
     const pristine = imageToChange(undefined);
     const before = superField(pristine, 's_free_blocks_count');
@@ -111,7 +111,7 @@ describe('a file that is deleted while a block cannot be read', () => {
 });
 
 describe.each(SYSTEMS)('metadata that background writeback could not write: %s', (system, journalBlocks) => {
-  it('ends all changes, before anything is built on it, and the superblock says so', () => {
+  it('metadata that could not be written ends all changes, before anything is built on it, and the superblock says so', () => {
     const image = imageToChange(journalBlocks);
     const { machine, kernel } = boot(image);
     const { syscalls } = kernel;
@@ -132,7 +132,7 @@ describe.each(SYSTEMS)('metadata that background writeback could not write: %s',
 });
 
 describe.each(SYSTEMS)('a block for which there is no room: %s', (_, journalBlocks) => {
-  it('takes nothing along: the indirect blocks on the way to it are given back', () => {
+  it('a block for which there is no room takes nothing along: the indirect blocks on the way to it are given back', () => {
     const image = makeExt2(tree(directory([['f', file('f')]])), { slack: 0, journalBlocks });
     /** What writing one page each at these indices of a file answers, to a guest of its own; and the sectors of the file then. */
     const writeAt = (path: string, indices: readonly number[]): [answers: string[], sectors: number] => {

@@ -121,7 +121,7 @@ describe.each([
     return table;
   }
 
-  it('when it is read: ok only from calls that remove the last name or use, and only of the freeing', () => {
+  it('a read that fails is answered ok only by calls that remove the last name or use, and only of the freeing', () => {
     const { EIO: unchanged, ...others } = tableOf(false);
     expect(others).toEqual({ 'ok, errors': OK_WITH_ERRORS, 'EIO, errors': EIO_WITH_ERRORS, ok: OK });
     expect(Object.keys(unchanged!)).toEqual(
@@ -129,7 +129,7 @@ describe.each([
     );
   });
 
-  it('when it is written: with a journal, the change is refused; without one, calls write nothing', () => {
+  it('a write that fails has the change refused with a journal; without one, calls write nothing', () => {
     const changing = CHANGING_CALLS.map(({ name }) => name).filter((name) => !SILENT.includes(name));
     const refused = Object.fromEntries(changing.map((name) => [name, ['superblock']]));
     expect(tableOf(true)).toEqual(journalBlocks === undefined ? {} : { 'EROFS, errors': refused });

@@ -101,7 +101,7 @@ describe.each([
   ['ext3', 'flush', false, '1111111'],
   ['ext3', 'flush', true, '1111111'],
 ] as const)('%s, a shutdown in which a %s fails; and all that follow: %s', (fs, op, isLasting, errors) => {
-  it('stops the domain, says EIO, and leaves nothing that the next guest takes for clean', () => {
+  it('the shutdown stops the domain, says EIO, and leaves nothing that the next guest takes for clean', () => {
     const outcomes: Outcome[] = [];
     for (let k = 1; outcomes.at(-1)?.hasFailed !== false; k++) outcomes.push(play(fs, op, k, isLasting));
     const whole = outcomes.pop()!;

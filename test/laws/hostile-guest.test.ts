@@ -255,7 +255,7 @@ property(
     expect(refused).toBeGreaterThan(0);
     expect(lives).toBeGreaterThan(1);
   },
-  { numRuns: 40 },
+  { numRuns: 20, lawRuns: 40 },
 );
 
 property(

@@ -65,7 +65,7 @@ describe.each([
   ['delivers every fifth frame late', { lost: 0, twice: 0, held: 0, late: 5 }],
   ['loses, repeats, reorders and delays', { lost: 13, twice: 5, held: 7, late: 11 }],
 ] as const)('a network that %s', (_, what) => {
-  it('has visitors answered with the right bytes, and a user keep its connection over warm-vm', () => {
+  it('a hostile network has visitors answered with the right bytes, and a user keep its connection over warm-vm', () => {
     const machine = servingMachine(2);
     const clients = vmmClients(machine);
     machine.simulation.runProcess('start', machine.start());
@@ -82,7 +82,7 @@ describe.each([
     machine.toolstack.list.checkInvariants();
   });
 
-  it('has a guest that is booted anew tell its user apart', () => {
+  it('a hostile network has a guest that is booted anew tell its user apart', () => {
     const machine = servingMachine(1);
     const clients = vmmClients(machine);
     machine.simulation.runProcess('start', machine.start());
@@ -93,7 +93,7 @@ describe.each([
     expect(guest!.requests.answered).toBeGreaterThan(0);
   });
 
-  it('has a guest migrated there and back where nothing is missing, and else booted, and it is known why', () => {
+  it('a hostile network has a guest migrated there and back where nothing is missing, and else booted, and it is known why', () => {
     const machine = servingMachine(1);
     const clients = vmmClients(machine);
     machine.simulation.runProcess('start', machine.start());

@@ -196,40 +196,46 @@ describe.each(Object.keys(PATHS))('a new block that cannot be written, by %s', (
   const hasWritten = TELLING.includes(path) || SYNCING.includes(path) || path === 'kupdate';
   const answersOf = (first: string, ...later: string[]): string[] => (isShutdown ? ['ok'] : [first, ...later]);
 
-  it.each(['once', 'for ever', 'with all that are allocated then'] as const)('ext2: of data, %s', (duration) => {
-    const first = firstBlock('ext2', DATA);
-    let failures = 0;
-    const fails = {
-      once: (block: number) => block === first && failures++ === 0,
-      'for ever': (block: number) => block === first,
-      'with all that are allocated then': () => true,
-    }[duration];
-    const { image, crashed, ...outcome } = play('ext2', DATA, path, fails);
-    const answers = TELLING.includes(path) ? answersOf('EIO', 'ok', 'ok', 'ok') : answersOf('ok', 'EIO', 'ok', 'ok');
-    expect(outcome).toEqual({ answers, hasFailedThere: !isShutdown, shutdown: isShutdown ? 'EIO' : undefined });
-    // What the file has is told; what the file system has is sound.
-    expect(saysErrors(image)).toBe(false);
-    if (hasWritten) mustShowOwn(filesOf(crashed));
-    expect(freeBlocks(image).has(first)).toBe(path !== 'O_DIRECT' || duration !== 'once');
-    mustShowOwn(filesOf(image));
-  });
+  it.each(['once', 'for ever', 'with all that are allocated then'] as const)(
+    'a new block of data on ext2 that cannot be written is told and shows nothing old: %s',
+    (duration) => {
+      const first = firstBlock('ext2', DATA);
+      let failures = 0;
+      const fails = {
+        once: (block: number) => block === first && failures++ === 0,
+        'for ever': (block: number) => block === first,
+        'with all that are allocated then': () => true,
+      }[duration];
+      const { image, crashed, ...outcome } = play('ext2', DATA, path, fails);
+      const answers = TELLING.includes(path) ? answersOf('EIO', 'ok', 'ok', 'ok') : answersOf('ok', 'EIO', 'ok', 'ok');
+      expect(outcome).toEqual({ answers, hasFailedThere: !isShutdown, shutdown: isShutdown ? 'EIO' : undefined });
+      // What the file has is told; what the file system has is sound.
+      expect(saysErrors(image)).toBe(false);
+      if (hasWritten) mustShowOwn(filesOf(crashed));
+      expect(freeBlocks(image).has(first)).toBe(path !== 'O_DIRECT' || duration !== 'once');
+      mustShowOwn(filesOf(image));
+    },
+  );
 
-  it.each(['once', 'for ever'] as const)('ext3: of data, %s', (duration) => {
-    const first = firstBlock('ext3', DATA);
-    let failures = 0;
-    const { image, crashed, ...outcome } = play(
-      'ext3',
-      DATA,
-      path,
-      (block) => block === first && (failures++ === 0 || duration === 'for ever'),
-    );
-    const isTold = TELLING.includes(path) || SYNCING.includes(path);
-    const answers = answersOf(path === 'O_DIRECT' ? 'EROFS' : isTold ? 'EIO' : 'ok', 'EIO', 'EIO', 'EIO');
-    expect(outcome).toEqual({ answers, hasFailedThere: !isShutdown, shutdown: isShutdown ? 'EIO' : undefined });
-    expect(saysErrors(image)).toBe(true);
-    mustShowOwn(filesOf(crashed));
-    mustShowOwn(filesOf(image));
-  });
+  it.each(['once', 'for ever'] as const)(
+    'a new block of data on ext3 that cannot be written is told and shows nothing old: %s',
+    (duration) => {
+      const first = firstBlock('ext3', DATA);
+      let failures = 0;
+      const { image, crashed, ...outcome } = play(
+        'ext3',
+        DATA,
+        path,
+        (block) => block === first && (failures++ === 0 || duration === 'for ever'),
+      );
+      const isTold = TELLING.includes(path) || SYNCING.includes(path);
+      const answers = answersOf(path === 'O_DIRECT' ? 'EROFS' : isTold ? 'EIO' : 'ok', 'EIO', 'EIO', 'EIO');
+      expect(outcome).toEqual({ answers, hasFailedThere: !isShutdown, shutdown: isShutdown ? 'EIO' : undefined });
+      expect(saysErrors(image)).toBe(true);
+      mustShowOwn(filesOf(crashed));
+      mustShowOwn(filesOf(image));
+    },
+  );
 
   itWithE2fsprogs('ext2: an indirect block; and e2fsck finds nothing that was deleted', (judge) => {
     const first = firstBlock('ext2', BELOW_INDIRECT);

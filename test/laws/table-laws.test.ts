@@ -224,7 +224,7 @@ describe('table laws', () => {
     { numRuns: RUNS },
   );
 
-  it('are not kept by empty hands: pages are taken over', () => {
+  it('table laws are not kept by empty hands: pages are taken over', () => {
     const one = (end: End): Life => ({
       calls: [{ do: 'write', path: '/a', at: 0, length: 5 * PAGE_SIZE, salt: 1 }, { do: 'sync' }],
       end,
@@ -252,16 +252,20 @@ describe('switched off, the suite finds the violation and prints the shortest tr
     { without: 'erasures', law: ERASED_FIRST, options: { onDomain: loseErasures }, most: 4 },
   ];
 
-  it.each(FINDS)('$without', { timeout: TIMEOUT_MS }, ({ law, options, most }) => {
-    let trace = '';
-    try {
-      check(law, options, 60);
-    } catch (error) {
-      trace = (error as Error).message;
-    }
-    expect(trace).toMatch(/^counterexample: .*\nbecause: .*\nreplay: STILLWARM_SEED=/m);
-    expect(trace.match(/"do":/g)!.length).toBeLessThanOrEqual(most);
-  });
+  it.each(FINDS)(
+    'the suite without $without finds the violation and prints the shortest trace',
+    { timeout: TIMEOUT_MS },
+    ({ law, options, most }) => {
+      let trace = '';
+      try {
+        check(law, options, 60);
+      } catch (error) {
+        trace = (error as Error).message;
+      }
+      expect(trace).toMatch(/^counterexample: .*\nbecause: .*\nreplay: STILLWARM_SEED=/m);
+      expect(trace.match(/"do":/g)!.length).toBeLessThanOrEqual(most);
+    },
+  );
 
   it('either of blockCheck and generation is enough for an unlink that was lost', () => {
     check(UNLINK_LOST, { protections: { generation: false } }, RUNS);

@@ -116,7 +116,7 @@ describe('a warm-VM reboot', () => {
             mustBeSound(judge, path);
           });
         },
-        { numRuns: disk === 'instant' ? 20 : 8 },
+        disk === 'instant' ? { numRuns: 10, lawRuns: 20 } : { numRuns: 4, lawRuns: 8 },
       );
     });
 
@@ -214,10 +214,10 @@ describe('a warm-VM reboot', () => {
       if (where === 'frames') expect(report.resumed.length).toBe(GUESTS);
       readAll(machine);
     },
-    { numRuns: 40 },
+    { numRuns: 20, lawRuns: 40 },
   );
 
-  it('without the protection that marks frames before others are cleared makes guests panic', () => {
+  it('a warm-VM reboot without the protection that marks frames before others are cleared makes guests panic', () => {
     const machine = vmmMachine(GUESTS, { protections: { reserveBeforeAllocate: false } });
     const { simulation } = machine;
     simulation.runProcess('start', machine.start());
@@ -227,7 +227,7 @@ describe('a warm-VM reboot', () => {
     for (const { kernel } of machine.guests.values()) expect(kernel.panic).toMatch(/^page \d+ of the kernel is not/);
   });
 
-  it('loses guests with the CPU caches unless these are written back', () => {
+  it('a warm-VM reboot loses guests with the CPU caches unless these are written back', () => {
     const outcome = (cpuCacheFlush: boolean, seed: number): string => {
       const machine = vmmMachine(1, {
         seed,
@@ -253,7 +253,7 @@ describe('a warm-VM reboot', () => {
     expect([...without].some((what) => what !== 'goes on')).toBe(true);
   });
 
-  it('leaves behind who cannot suspend: a guest that is paused, and one that has no handler yet', () => {
+  it('a warm-VM reboot leaves behind who cannot suspend: a guest that is paused, and one that has no handler yet', () => {
     const machine = vmmMachine(3);
     const { simulation, toolstack } = machine;
     simulation.runProcess('start', machine.start(machine.configs.slice(0, 2)));
@@ -266,7 +266,7 @@ describe('a warm-VM reboot', () => {
     readAll(machine);
   });
 
-  it('keeps what a guest needs for a warm-cache reboot later', () => {
+  it('a warm-VM reboot keeps what a guest needs for a warm-cache reboot later', () => {
     const machine = vmmMachine(1);
     const { simulation } = machine;
     simulation.runProcess('start', machine.start());

@@ -220,7 +220,7 @@ describe.each([
 ] as const)('%s', (_, journalBlocks, hasRegistry) => {
   for (const state of STATES)
     for (const path of PATHS)
-      it(`${path}, ${state}`, () => {
+      it(`a page that is ${state} is on the disk as it must be after ${path}`, () => {
         const scene = new Scene(state, path, journalBlocks, hasRegistry);
         scene.go(path, state);
         const index = pageOf(state);
@@ -295,11 +295,11 @@ describe.each([
     ['msync', (sys: Syscalls, address: number) => sys.msync(address, 3 * PAGE_SIZE, MS.async)],
     ['munmap', (sys: Syscalls, address: number) => sys.munmap(address, 3 * PAGE_SIZE)],
     ['munmap of its page', (sys: Syscalls, address: number) => sys.munmap(address + PAGE_SIZE, PAGE_SIZE)],
-  ] as const)('%s', (_name, tell) => {
+  ] as const)('a mapped store survives a crash right after %s', (_name, tell) => {
     expect(isNew(after(tell))).toBe(true);
   });
 
-  it('and not after what does not look at its entry', () => {
+  it('a mapped store does not survive a crash after what does not look at its entry', () => {
     expect(isNew(after((sys, address) => sys.msync(address, PAGE_SIZE, MS.sync)))).toBe(false);
     expect(isNew(after((sys) => sys.sync()))).toBe(false);
   });

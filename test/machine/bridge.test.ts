@@ -47,7 +47,7 @@ describe('a bridge', () => {
     },
   );
 
-  it('ignores what is no frame, and takes nothing from a port that is gone', () => {
+  it('a bridge ignores what is no frame, and takes nothing from a port that is gone', () => {
     const bridge = new Bridge();
     const heard: Uint8Array[] = [];
     bridge.attach((frame) => heard.push(frame));
@@ -60,7 +60,7 @@ describe('a bridge', () => {
     }).toThrow('detached');
   });
 
-  it('connects the adapters of machines, each over its cable', () => {
+  it('a bridge connects the adapters of machines, each over its cable', () => {
     const simulation = new Simulation(1);
     const bridge = new Bridge();
     const nics = [0, 1, 2].map(() => {

@@ -100,7 +100,7 @@ describe('the CPU cache', () => {
     },
   );
 
-  it('loses what was stored, keeps what was written back, and what a device stored', () => {
+  it('the CPU cache loses what was stored, keeps what was written back, and what a device stored', () => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
     memory.attachCpuCache(1000, [Mfn(0)]);
     memory.writeU32(Mfn(1), 0, 1);
@@ -116,7 +116,7 @@ describe('the CPU cache', () => {
     expect(memory.readU8(Mfn(2), 0)).toBe(3);
   });
 
-  it('holds so many lines and writes the oldest back', () => {
+  it('the CPU cache holds so many lines and writes the oldest back', () => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
     memory.attachCpuCache(2, []);
     for (const line of [0, 1, 2]) memory.writeU8(Mfn(1), line * CACHE_LINE_BYTES, 7);
@@ -167,19 +167,22 @@ describe('lines of 64 bytes', () => {
         memory.writableFrame(Mfn(2));
       },
     ],
-  ])('%s: %i', (_, lines, store) => {
+  ])('the cache with lines of 64 bytes flushes, after a store to %s, %i of them', (_, lines, store) => {
     const memory = cached();
     store(memory);
     expect([memory.flushCpuCache(), memory.flushCpuCache()]).toEqual([lines, 0]);
   });
 
-  it.each([LINES - 1, LINES, LINES + 1, LINES + 2])('of %i that are stored to the last 200 can be lost', (count) => {
-    const memory = cached();
-    const place = (line: number): [Mfn, number] => [Mfn(line >> 6), 64 * (line & 63) + 5];
-    for (let line = 0; line < count; line++) memory.writeU8(...place(line), 7);
-    // No line is written back by chance.
-    memory.reset({ fraction: () => 0 } as never);
-    const kept = Array.from({ length: count }, (_, line) => memory.readU8(...place(line)));
-    expect(kept).toEqual(kept.map((_, line) => (line < count - LINES ? 7 : 0)));
-  });
+  it.each([LINES - 1, LINES, LINES + 1, LINES + 2])(
+    'lines of 64 bytes of %i that are stored to the last 200 can be lost',
+    (count) => {
+      const memory = cached();
+      const place = (line: number): [Mfn, number] => [Mfn(line >> 6), 64 * (line & 63) + 5];
+      for (let line = 0; line < count; line++) memory.writeU8(...place(line), 7);
+      // No line is written back by chance.
+      memory.reset({ fraction: () => 0 } as never);
+      const kept = Array.from({ length: count }, (_, line) => memory.readU8(...place(line)));
+      expect(kept).toEqual(kept.map((_, line) => (line < count - LINES ? 7 : 0)));
+    },
+  );
 });

@@ -105,7 +105,7 @@ describe('MachineMemory', () => {
     },
   );
 
-  it('marks a run of frames as touched, across words of the bit map and the bank border', () => {
+  it('MachineMemory marks a run of frames as touched, across words of the bit map and the bank border', () => {
     memory.clearAll();
     memory.touch(Mfn(BANK_FRAMES - 40), 44);
     const marked = (mfn: number) => memory.isTouched(Mfn(mfn));
@@ -115,7 +115,7 @@ describe('MachineMemory', () => {
     expect(marked(BANK_FRAMES)).toBe(false);
   });
 
-  it('gives words and bytes of a run that are the memory itself', () => {
+  it('MachineMemory gives words and bytes of a run that are the memory itself', () => {
     memory.clearAll();
     const words = memory.words(Mfn(BANK_FRAMES), 2);
     expect(words.length).toBe(2048);
@@ -125,7 +125,7 @@ describe('MachineMemory', () => {
     words[1024] = 0;
   });
 
-  it('refuses what is not whole frames, leaves a frame, a bank or memory', () => {
+  it('MachineMemory refuses what is not whole frames, leaves a frame, a bank or memory', () => {
     for (const bytes of [0, 4095, 4097, -4096, 2 ** 53]) expect(() => new MachineMemory(bytes)).toThrow(ArgumentError);
     const page = new Uint8Array(4096);
     const last = Mfn(memory.frameCount - 1);
@@ -152,7 +152,7 @@ describe('MachineMemory', () => {
     ['copyOut of 96 bytes', 4000, (mfn, offset) => memory.copyOut(mfn, offset, page, 0, 96)],
     ['copyIn of 96 bytes', 4000, (mfn, offset) => memory.copyIn(mfn, offset, page, 0, 96)],
     ['zero of 96 bytes', 4000, (mfn, offset) => memory.zero(mfn, offset, 96)],
-  ])('%s ends with its frame: offset %i is the last', (_, last, access) => {
+  ])('the memory of %s ends with its frame: offset %i is the last', (_, last, access) => {
     memory.clearAll();
     for (const mfn of [BANK_FRAMES - 1, BANK_FRAMES, memory.frameCount - 1]) {
       expect(() => access(Mfn(mfn), last)).not.toThrow();
@@ -164,7 +164,7 @@ describe('MachineMemory', () => {
     expect(() => access(Mfn(memory.frameCount), 0)).toThrow(ArgumentError);
   });
 
-  it('marks frames up to the last of all, and none behind it', () => {
+  it('MachineMemory marks frames up to the last of all, and none behind it', () => {
     memory.clearAll();
     const { frameCount } = memory;
     memory.touch(Mfn(frameCount - 2), 2);
@@ -179,7 +179,7 @@ describe('MachineMemory', () => {
     memory.clearAll();
   });
 
-  it('gives views of runs that end with a bank, or with memory', () => {
+  it('MachineMemory gives views of runs that end with a bank, or with memory', () => {
     expect(memory.words(Mfn(BANK_FRAMES - 2), 2)).toHaveLength(2048);
     expect(memory.words(Mfn(memory.frameCount - 2), 2)).toHaveLength(2048);
     expect(() => memory.words(Mfn(BANK_FRAMES - 2), 3)).toThrow(ArgumentError);
@@ -187,7 +187,7 @@ describe('MachineMemory', () => {
     expect(() => memory.words(Mfn(memory.frameCount), 1)).toThrow(ArgumentError);
   });
 
-  it('keeps the last 16384 views, each of its own frame', () => {
+  it('MachineMemory keeps the last 16384 views, each of its own frame', () => {
     const VIEWS = 16_384;
     // Eight frames to a bucket of the views' index, in an order that mixes the buckets.
     const frames = Array.from({ length: 2 * VIEWS }, (_, i) => ((i * 40_503) % 4096) + 32_768 * (i >>> 12));
@@ -204,7 +204,7 @@ describe('MachineMemory', () => {
     expect(memory.frame(Mfn(last[0]!)) === oldest).toBe(false);
   });
 
-  it('numbers frames from 0 to its size', () => {
+  it('MachineMemory numbers frames from 0 to its size', () => {
     expect(memory.frameCount).toBe(BANK_FRAMES + 8);
     expect(new MachineMemory(4096).frameCount).toBe(1);
   });

@@ -89,7 +89,7 @@ describe('a cable between two machines', () => {
     },
   );
 
-  it('takes nothing that finds no room', () => {
+  it('a cable between two machines takes nothing that finds no room', () => {
     const [from] = Nic.connect(new Simulation(1), SMALL);
     expect(from.send(new Uint8Array(600))).toBe(true);
     expect(from.send(new Uint8Array(401))).toBe(false);
@@ -97,7 +97,7 @@ describe('a cable between two machines', () => {
     expect([from.queuedBytes, from.counters.taken]).toEqual([1_000, 2]);
   });
 
-  it('is full duplex: neither direction slows the other', () => {
+  it('a cable between two machines is full duplex: neither direction slows the other', () => {
     const simulation = new Simulation(1);
     const ends = Nic.connect(simulation, SMALL);
     const arrivals: number[] = [];
@@ -111,7 +111,7 @@ describe('a cable between two machines', () => {
     expect(arrivals).toEqual([120 * 8 + 5_000, 120 * 8 + 5_000]);
   });
 
-  it('forgets its queue when power is lost, but not what has left it', () => {
+  it('a cable between two machines forgets its queue when power is lost, but not what has left it', () => {
     const simulation = new Simulation(1);
     const [from, to] = Nic.connect(simulation, SMALL);
     let received = 0;
@@ -124,7 +124,7 @@ describe('a cable between two machines', () => {
     expect([received, from.counters.lost]).toEqual([1, 2]);
   });
 
-  it('carries the payload that the profiles promise', () => {
+  it('a cable between two machines carries the payload that the profiles promise', () => {
     // A packet keeps the line busy for whole nanoseconds: eight segments at 25 Gbit/s take 3,938 instead of 3,937.28.
     expect(payloadRate(PENTIUM4_2006)).toBeCloseTo((125 * 1448) / 1538, 6);
     expect(payloadRate(SERVER_2026)).toBeCloseTo((8 * 1448 * 1000) / 3938, 6);

@@ -51,16 +51,19 @@ function checkConstants(constants: [string, Constant][]): void {
   }
 }
 
-it.each(DRIVES)('$model gives every constant a value, the unit its name ends in and a note', ({ constants }) => {
-  checkConstants(Object.entries(constants));
-});
+it.each(DRIVES)(
+  'the profile $model gives every constant a value, the unit its name ends in and a note',
+  ({ constants }) => {
+    checkConstants(Object.entries(constants));
+  },
+);
 
 describe.each(PROFILES)('$name', (profile) => {
-  it('gives every constant a value, the unit its name ends in and a note', () => {
+  it('the profile gives every constant a value, the unit its name ends in and a note', () => {
     checkConstants(constantsOf(profile));
   });
 
-  it('hands out plain numbers under the same names', () => {
+  it('the profile hands out plain numbers under the same names', () => {
     const numbers = values(profile.guest);
     expect(Object.keys(numbers)).toEqual(Object.keys(profile.guest));
     expect(numbers.syscallNs).toBe(profile.guest.syscallNs.value);
@@ -72,13 +75,13 @@ describe('pentium4-2006 against the paper', () => {
   const hypervisor = values(PENTIUM4_2006.hypervisor);
   const GIB = 2 ** 30;
 
-  it('reads a cached page in 3.0 to 3.5 µs', () => {
+  it('pentium4-2006 against the paper reads a cached page in 3.0 to 3.5 µs', () => {
     const read = guest.syscallNs + guest.pageLookupNs + 4096 * guest.copyNsPerByte;
     expect(read).toBeGreaterThan(3000);
     expect(read).toBeLessThan(3500);
   });
 
-  it('boots in about 11 s and shuts down in about 12 s, with 1 GiB and without disk time', () => {
+  it('pentium4-2006 against the paper boots in about 11 s and shuts down in about 12 s, with 1 GiB and without disk time', () => {
     const frames = GIB / 4096;
     const boot =
       hypervisor.domainBuildNs + frames * hypervisor.frameAllocNs + guest.bootKernelNs + guest.bootServicesNs;
@@ -87,7 +90,7 @@ describe('pentium4-2006 against the paper', () => {
     expect(shutdown / 1e9).toBeCloseTo(12, 1);
   });
 
-  it('names what was fitted', () => {
+  it('pentium4-2006 against the paper names what was fitted', () => {
     expect(fittedConstants(PENTIUM4_2006)).toEqual([
       'guest.copyNsPerByte',
       'guest.bootKernelNs',
@@ -106,7 +109,7 @@ describe('pentium4-2006 against the paper', () => {
 });
 
 describe('docs/reference/profiles.md', () => {
-  it('is what the profiles say', () => {
+  it('the page docs/reference/profiles.md is what the profiles say', () => {
     if (process.env['UPDATE_DOCS'] === '1') writeFileSync(PAGE, page);
     expect(readFileSync(PAGE, 'utf8')).toBe(page);
   });

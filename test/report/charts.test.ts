@@ -37,7 +37,7 @@ describe('binThroughput', () => {
     },
   );
 
-  it('is undefined where nothing was measured, 0 where nothing was read', () => {
+  it('binThroughput is undefined where nothing was measured, 0 where nothing was read', () => {
     const timeline = [
       { startNs: -10, ns: 10, bytes: 100 },
       { startNs: 20, ns: 10, bytes: 0 },
@@ -65,7 +65,7 @@ describe('ticks', () => {
 });
 
 describe('the charts', () => {
-  it('have a panel and three bars for each strategy, a title and a description', () => {
+  it('the charts have a panel and three bars for each strategy, a title and a description', () => {
     const timeline = timelineChart(sampleResult());
     const bars = barChart(sampleResult());
     for (const name of ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata']) {
@@ -81,14 +81,14 @@ describe('the charts', () => {
     expect(timeline).toContain('cold: out of service for 23.1 s');
   });
 
-  it('break the line while the service is down', () => {
+  it('the charts break the line while the service is down', () => {
     const { strategies } = sampleResult();
     const chart = timelineChart({ ...sampleResult(), strategies: [strategies[2]!] });
     const line = /class="line" d="([^"]*)"/.exec(chart)![1]!;
     expect(line.match(/M/g)).toHaveLength(2);
   });
 
-  it('draw something finite when nothing was measured', () => {
+  it('the charts draw something finite when nothing was measured', () => {
     const strategies = sampleResult().strategies.map((strategy) => ({
       ...strategy,
       rebootNs: 0,

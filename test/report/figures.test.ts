@@ -167,13 +167,13 @@ const of = (strategies: readonly StrategyResult[], change: Partial<RebootResult>
 describe('the printed tables', () => {
   const text = renderText(RESULT, [], false);
 
-  it('have these rows, and no other', () => {
+  it('the printed tables have these rows, and no other', () => {
     const head = ['', 'cold', 'warm-cache'];
     const expected = [head, ...ROWS.slice(0, 6), head, ...ROWS.slice(6, 33), head, ...ROWS.slice(33)];
     expect(rowsOf(text)).toEqual(expected);
   });
 
-  it('stand under what was run, and over what was verified', () => {
+  it('the printed tables stand under what was run, and over what was verified', () => {
     const words = text.replaceAll(/\s+/g, ' ');
     expect(words).toContain(
       'files 1,234, 250 MB; workload zipf; guest memory 1.5 GiB; reboot crash, nothing flushed; ' +
@@ -189,7 +189,7 @@ describe('the printed tables', () => {
     expect(words).toContain('verified 3,024 pages, 3,026 bytes: all equal');
   });
 
-  it('say what an orderly run without extras is', () => {
+  it('the printed tables say what an orderly run without extras is', () => {
     const plain = renderText(
       of([COLD], { crash: false, checksum: false, expire: null, disk: 'profile', fitted: [] }),
       [],
@@ -203,7 +203,7 @@ describe('the printed tables', () => {
   });
 
   it.each(Object.keys(COLD.pages.refused).filter((reason) => reason !== 'ok'))(
-    'leave out the reason %s, and nothing else, when no strategy has it',
+    'the printed tables leave out the reason %s, and nothing else, when no strategy has it',
     (reason) => {
       const without = (strategy: StrategyResult): StrategyResult => ({
         ...strategy,
@@ -219,7 +219,7 @@ describe('the printed tables', () => {
     },
   );
 
-  it('leave out what was written when nothing was, and the order of the lists when it was whole', () => {
+  it('the printed tables leave out what was written when nothing was, and the order of the lists when it was whole', () => {
     const read = (strategy: StrategyResult): StrategyResult => ({
       ...strategy,
       writes: { ...strategy.writes, bytes: 0 },
@@ -231,7 +231,7 @@ describe('the printed tables', () => {
     );
   });
 
-  it('count what is not equal', () => {
+  it('the printed tables count what is not equal', () => {
     const bad = (strategy: StrategyResult, mismatches: number): StrategyResult => ({
       ...strategy,
       verified: { ...strategy.verified, mismatches },
@@ -243,11 +243,11 @@ describe('the printed tables', () => {
 });
 
 describe('the page', () => {
-  it('has the same rows', () => {
+  it('the page has the same rows', () => {
     expect(htmlRowsOf(renderHtml(RESULT, []))).toEqual(ROWS);
   });
 
-  it('says what was run in units of its own', () => {
+  it('the page says what was run in units of its own', () => {
     const html = renderHtml(RESULT, []);
     for (const [name, value] of [
       ['files', '1,234, 250 MB'],
@@ -268,7 +268,7 @@ describe('the bars', () => {
     ['bar-second', 60, 90],
   ] as const;
 
-  it('are as long as their figures say, of one scale, beside their labels', () => {
+  it('the bars are as long as their figures say, of one scale, beside their labels', () => {
     for (const [style, cold, warm] of EXPECTED) {
       const boxes = boxesOf(chart, style);
       // The fastest run, of 90 MB/s, is 380 units wide.
@@ -290,7 +290,7 @@ describe('the bars', () => {
     });
   });
 
-  it('are described', () => {
+  it('the bars are described', () => {
     expect(chart).toContain(
       'cold: 3.00 first before the reboot, 5.50 first after, 60.0 second after. ' +
         'warm-cache: 4.00 first before the reboot, 30.0 first after, 90.0 second after.',
@@ -324,7 +324,7 @@ describe('the throughput over time', () => {
   it.each([
     ['cold', (): string => cold, COLD],
     ['warm-cache', (): string => warm, WARM],
-  ] as const)('of %s is drawn where it was measured', (_, panel, strategy) => {
+  ] as const)('the throughput over time of %s is drawn where it was measured', (_, panel, strategy) => {
     const steps = stepsOf(panel());
     const inside = (from: number, to: number): number[] =>
       steps.filter((step) => step.from > from + 0.06 && step.to < to - 0.06).map(({ speed }) => speed);
@@ -340,7 +340,7 @@ describe('the throughput over time', () => {
     expect(Math.min(...steps.map(({ from }) => Math.abs(from - rebooted)))).toBeLessThan(0.06);
   });
 
-  it('says when the service is down, when the reboot begins, and when the first run is done', () => {
+  it('the throughput over time says when the service is down, when the reboot begins, and when the first run is done', () => {
     for (const [panel, down, done] of [
       [cold, 10.25, '12.3'],
       [warm, 8, '10.0'],
@@ -354,7 +354,7 @@ describe('the throughput over time', () => {
     }
   });
 
-  it('is described', () => {
+  it('the throughput over time is described', () => {
     expect(chart).toContain(
       'cold: out of service for 10.3 s, then a first run at 5.50 MB/s that lasts 2.00 s. ' +
         'warm-cache: out of service for 8.00 s, then a first run at 30.0 MB/s that lasts 2.00 s.',

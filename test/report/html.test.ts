@@ -9,7 +9,7 @@ import { sampleResult } from './sample.ts';
 describe('the page', () => {
   const html = renderHtml(sampleResult(), []);
 
-  it('is whole, well nested, and stands alone', () => {
+  it('the page is whole, well nested, and stands alone', () => {
     checkNesting(html);
     expect(html).toMatch(/^<!doctype html>\n<html lang="en">/);
     expect(html).toContain('<meta name="viewport" content="width=device-width, initial-scale=1">');
@@ -19,7 +19,7 @@ describe('the page', () => {
     expect(html).not.toMatch(/NaN|Infinity|undefined/);
   });
 
-  it('has every figure of the printed tables, headed by strategy and measure', () => {
+  it('the page has every figure of the printed tables, headed by strategy and measure', () => {
     for (const { question, rows } of sections(sampleResult())) {
       expect(html).toContain(`<th scope="rowgroup" colspan="5">${question}</th>`);
       for (const { label, values } of rows)
@@ -28,12 +28,12 @@ describe('the page', () => {
     expect(html.match(/<th scope="col">/g)).toHaveLength(4);
   });
 
-  it('names what was run, what was fitted and what was verified', () => {
+  it('the page names what was run, what was fitted and what was verified', () => {
     for (const part of ['27,731', '0123456789abcdef', 'guest.copyNsPerByte', 'verified 1,307,744 pages', '✓'])
       expect(html).toContain(part);
   });
 
-  it('shows a mismatch with its history and does not call the run good', () => {
+  it('the page shows a mismatch with its history and does not call the run good', () => {
     const mismatch = { strategy: 'warm-cache' as const, what: 'page 3 differs', history: ['named', 'claimed'] };
     const bad = renderHtml(sampleResult(), [mismatch]);
     checkNesting(bad);

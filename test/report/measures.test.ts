@@ -20,7 +20,7 @@ describe('figures', () => {
     },
   );
 
-  it('are MB/s of 10^6 bytes, virtual seconds and the ratios of the paper', () => {
+  it('figures are MB/s of 10^6 bytes, virtual seconds and the ratios of the paper', () => {
     expect(throughput({ phase: 'after', number: 1, bytes: 3_000_000, ns: 1_500_000_000 })).toBe(2);
     expect(valuesOf('after, first run, MB/s')).toEqual(['42.0', '48.0', '640', '1,090']);
     expect(valuesOf('first after / first before')).toEqual(['1.02 ×', '1.17 ×', '15.6 ×', '26.6 ×']);
@@ -28,7 +28,7 @@ describe('figures', () => {
     expect(valuesOf('reboot, s')).toEqual(['23.1', '23.9', '23.3', '23.4']);
   });
 
-  it('are missing, not infinite, where a run read nothing', () => {
+  it('figures are missing, not infinite, where a run read nothing', () => {
     const strategy = sampleStrategy('cold', 42, 1e9, 0);
     const nothing = strategy.runs.map((run) => ({ ...run, bytes: 0, ns: 0 }));
     const result = { ...sampleResult(), strategies: [{ ...strategy, runs: nothing }] };
@@ -38,21 +38,21 @@ describe('figures', () => {
 });
 
 describe('reasons', () => {
-  it('are shown when a strategy has them, and only then', () => {
+  it('reasons are shown when a strategy has them, and only then', () => {
     expect(valuesOf('refused: not vouched for')).toEqual(['0', '12', '12', '12']);
     expect(valuesOf('refused: checksum differs')).toBeUndefined();
   });
 });
 
 describe('the headline', () => {
-  it('compares the best strategy with a conventional reboot', () => {
+  it('the headline compares the best strategy with a conventional reboot', () => {
     expect(headline(sampleResult())).toBe(
       'The first run after a warm-cache+metadata reboot is 26.0 × as fast as after a conventional one, ' +
         'and 94.8 % as fast as the second.',
     );
   });
 
-  it('is silent without both', () => {
+  it('the headline is silent without both', () => {
     const [cold, , warm] = sampleResult().strategies;
     expect(headline({ ...sampleResult(), strategies: [cold!] })).toBeUndefined();
     expect(headline({ ...sampleResult(), strategies: [warm!] })).toBeUndefined();
@@ -60,14 +60,14 @@ describe('the headline', () => {
 });
 
 describe('verification', () => {
-  it('sums over the strategies', () => {
+  it('verification sums over the strategies', () => {
     expect(verification(sampleResult())).toEqual({
       line: 'verified 1,307,744 pages, 4,628,800,000 bytes: all equal',
       allEqual: true,
     });
   });
 
-  it('does not say equal when one page of one strategy is not', () => {
+  it('verification does not say equal when one page of one strategy is not', () => {
     const { strategies } = sampleResult();
     const bad = { ...strategies[2]!, verified: { ...strategies[2]!.verified, mismatches: 1 } };
     const { line, allEqual } = verification({ ...sampleResult(), strategies: [strategies[0]!, bad] });

@@ -51,7 +51,7 @@ function objectsOf(value: Json, path = ''): [string, { [key: string]: Json }][] 
 describe.each(RESULTS)('the schema of %s --json', (name, plainSample) => {
   const validate = validatorOf(name);
 
-  it('accepts a result', () => {
+  it('the schema accepts a result', () => {
     validate(plainSample());
     expect(validate.errors).toBeNull();
   });
@@ -75,7 +75,7 @@ describe.each(RESULTS)('the schema of %s --json', (name, plainSample) => {
     },
   );
 
-  it('is described field by field', () => {
+  it('the schema is described field by field', () => {
     const page = read(`${name}-schema.md`);
     const fields = new Set(objectsOf(plainSample()).flatMap(([, object]) => Object.keys(object)));
     for (const field of fields) expect(page).toMatch(new RegExp(`\\| \`([a-zA-Z.]+\\.)?${field}\` \\|`));
@@ -94,11 +94,11 @@ describe('the schema of reboot --json', () => {
     ['a negative size', { bytes: -1 }],
     ['half a nanosecond', { strategies: [{ ...sampleResult().strategies[0]!, rebootNs: 1.5 }] }],
     ['a digest that is none', { digest: 'none' }],
-  ])('refuses %s', (_what, change) => {
+  ])('the schema of reboot --json refuses %s', (_what, change) => {
     expect(validate({ ...sampleResult(), ...change })).toBe(false);
   });
 
-  it('knows exactly the names that the options and the reasons have', () => {
+  it('the schema of reboot --json knows exactly the names that the options and the reasons have', () => {
     const text = JSON.stringify(schema);
     for (const names of [PROFILES, DISKS, WORKLOADS, STRATEGIES])
       expect(text).toContain(`"enum":${JSON.stringify(names)}`);
@@ -107,12 +107,12 @@ describe('the schema of reboot --json', () => {
 });
 
 describe('the schema of vmm-reboot --json', () => {
-  it('knows exactly the names that the options have', () => {
+  it('the schema of vmm-reboot --json knows exactly the names that the options have', () => {
     const text = JSON.stringify(schemaOf('vmm-reboot'));
     for (const names of [PROFILES, DISKS, VMM_STRATEGIES]) expect(text).toContain(`"enum":${JSON.stringify(names)}`);
   });
 
-  it('lets a guest say why it does not go on', () => {
+  it('the schema of vmm-reboot --json lets a guest say why it does not go on', () => {
     const result = sampleVmmResult();
     const [machine] = result.machines;
     const [strategy] = machine!.strategies;
@@ -128,7 +128,7 @@ describe('the schema of vmm-reboot --json', () => {
 describe('the schema of inspect --json', () => {
   const validate = validatorOf('inspect');
 
-  it('accepts a memory without a root record, and a domain that told no recency', () => {
+  it('the schema of inspect --json accepts a memory without a root record, and a domain that told no recency', () => {
     const blank = plain(findings(inspectMemory(new MachineMemory(64 * PAGE_SIZE))));
     expect(blank).toMatchObject({ map: null, domains: [], problemCount: 1 });
     expect(validate(blank)).toBe(true);
@@ -140,7 +140,7 @@ describe('the schema of inspect --json', () => {
     }
   });
 
-  it('knows exactly the names of architectures and provenances', () => {
+  it('the schema of inspect --json knows exactly the names of architectures and provenances', () => {
     const text = JSON.stringify(schemaOf('inspect'));
     expect(text).toContain(`"enum":${JSON.stringify(ARCHS)}`);
     expect(text).toContain(`"required":${JSON.stringify(PROVENANCE_NAMES)}`);
@@ -175,12 +175,12 @@ function documented(page: string, sections: Readonly<Record<string, string>>): S
 }
 
 describe('a page describes exactly the fields that are printed:', () => {
-  it('inspect', () => {
+  it('a page describes exactly the fields that inspect prints', () => {
     const sections = { 'The object': '', map: 'map.', domain: 'domains[].' };
     expect(documented(read('inspect-schema.md'), sections)).toEqual(pathsOf(plain(findings(inspected))));
   });
 
-  it('campaign', () => {
+  it('a page describes exactly the fields that campaign prints', () => {
     const result = runCampaign({ faults: ['bit-flip'], runs: 1, seed: 1, without: [] });
     // The five numbers have a table of their own.
     const paths = [...pathsOf(plain(result))].filter((path) => !/(protected|unguarded)\./.test(path));

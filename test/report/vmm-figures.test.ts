@@ -172,11 +172,11 @@ describe('the printed tables', () => {
   const text = renderVmmText({ result: RESULT, mismatches: [], notices: [] }, false);
   const words = text.replaceAll(/\s+/g, ' ');
 
-  it('have these columns and rows, and no other', () => {
+  it('the printed tables have these columns and rows, and no other', () => {
     expect(rowsOf(text)).toEqual(TABLES.flatMap(({ heads, rows }) => [['', ...heads], ...rowsWith(rows)]));
   });
 
-  it('stand under what was run, and over the reasons and what was verified', () => {
+  it('the printed tables stand under what was run, and over the reasons and what was verified', () => {
     expect(words).toContain(
       'profile pentium4-2006; architecture x86_32; disk profile; files of each guest 9,285, 250 MB; ' +
         'read in one run, at most 16.8 MB; seed 43; digest 00112233445566aa fitted to the paper: guest.suspendNs',
@@ -194,7 +194,7 @@ describe('the printed tables', () => {
 });
 
 describe('the page', () => {
-  it('has the same rows, the same heads, and the same words', () => {
+  it('the page has the same rows, the same heads, and the same words', () => {
     const html = renderVmmHtml({ result: RESULT, mismatches: [], notices: [] });
     expect(htmlRowsOf(html)).toEqual(TABLES.flatMap(({ rows }) => rowsWith(rows)));
     const heads = [...html.matchAll(/<th scope="col">([^<]*)<\/th>/g)].map(([, head]) => head);
@@ -214,7 +214,7 @@ const SERIES: VmmExperimentResult = {
 describe('the tables of the series', () => {
   const rows = rowsOf(renderVmmText({ result: SERIES, mismatches: [], notices: [] }, false)).slice(12);
 
-  it('have a column a machine, ascending, with the figures of the slides where they have one', () => {
+  it('the tables of the series have a column a machine, ascending, with the figures of the slides where they have one', () => {
     const byMemory = ['', '256MiB', '512MiB', '1GiB'];
     const byNumber = ['', '1', '2'];
     expect(rows).toEqual([
@@ -240,7 +240,7 @@ describe('the tables of the series', () => {
     ]);
   });
 
-  it('sum what was verified over all machines', () => {
+  it('the tables of the series sum what was verified over all machines', () => {
     // Four machines, two strategies each.
     expect(renderVmmText({ result: SERIES, mismatches: [], notices: [] }, false)).toMatch(
       /\nverified 8 pages, 80 bytes: all equal\n$/,
@@ -266,7 +266,7 @@ describe('the chart of a reboot', () => {
     });
   };
 
-  it('has each phase where it was, in the colour of its kind', () => {
+  it('the chart of a reboot has each phase where it was, in the colour of its kind', () => {
     expectSpans('phase-dom0', [
       [0, 10],
       [12, 20],
@@ -286,7 +286,7 @@ describe('the chart of a reboot', () => {
     ]);
   });
 
-  it('has the silence of each guest', () => {
+  it('the chart of a reboot has the silence of each guest', () => {
     expectSpans('silence', [
       [10, 30],
       [12, 47],
@@ -297,7 +297,7 @@ describe('the chart of a reboot', () => {
     ]);
   });
 
-  it('has the longest silence alone when there are many guests', () => {
+  it('the chart of a reboot has the longest silence alone when there are many guests', () => {
     const many = { ...WARM, guests: [0, 1, 2].flatMap(() => WARM.guests) };
     const crowded = downtimeChart({ ...asked, vms: 9, strategies: [many] });
     expect(boxesOf(crowded, 'silence')).toHaveLength(1);
@@ -311,7 +311,7 @@ describe('the chart of a reboot', () => {
     expect(scale(box!.x + box!.width)).toBeCloseTo(47, 1);
   });
 
-  it('says how long the service was down, and in all', () => {
+  it('the chart of a reboot says how long the service was down, and in all', () => {
     expect(textsOf(chart, 'note end').map(({ text }) => text)).toEqual([
       'service down for 35.0 s',
       'service down for 72.0 s',
@@ -329,32 +329,35 @@ describe('the charts of the series', () => {
     ['stop', [1.5, 4.5, 6], [12.25, 36.75, 49], [0.6, 12]],
     ['start', [2.5, 7.5, 10], [11.75, 35.25, 47], [0.6, 11]],
     ['downtime', [20, 60, 80], [70, 210, 280], [40, 78]],
-  ] as const)('of %s have their figures over the memory, and those of the slides', (measure, warm, cold, slides) => {
-    const chart = seriesChart(SERIES, byMemory!, measure, 'it');
-    const seconds = scaleOf(textsOf(chart, 'tick end').map(({ y, text }) => ({ at: y - 5, text })));
-    const memory = scaleOf(
-      textsOf(chart, 'tick middle')
-        .slice(0, -1)
-        .map(({ x, text }) => ({ at: x, text })),
-    );
-    const near = (drawn: number, value: number, top: number): void => {
-      expect(Math.abs(drawn - value)).toBeLessThan(top / 500);
-    };
-    const dots = circlesOf(chart, 'dot');
-    expect(dots).toHaveLength(6);
-    [...warm, ...cold].forEach((value, n) => {
-      near(seconds(dots[n]!.y), value, cold[2] * 1.5);
-      near(memory(dots[n]!.x), [256, 512, 1024][n % 3]!, 1024);
-    });
-    const rings = circlesOf(chart, 'ring');
-    expect(rings).toHaveLength(2);
-    slides.forEach((value, n) => {
-      near(seconds(rings[n]!.y), value, cold[2] * 1.5);
-      near(memory(rings[n]!.x), 1024, 1024);
-    });
-  });
+  ] as const)(
+    'the charts of the series of %s have their figures over the memory, and those of the slides',
+    (measure, warm, cold, slides) => {
+      const chart = seriesChart(SERIES, byMemory!, measure, 'it');
+      const seconds = scaleOf(textsOf(chart, 'tick end').map(({ y, text }) => ({ at: y - 5, text })));
+      const memory = scaleOf(
+        textsOf(chart, 'tick middle')
+          .slice(0, -1)
+          .map(({ x, text }) => ({ at: x, text })),
+      );
+      const near = (drawn: number, value: number, top: number): void => {
+        expect(Math.abs(drawn - value)).toBeLessThan(top / 500);
+      };
+      const dots = circlesOf(chart, 'dot');
+      expect(dots).toHaveLength(6);
+      [...warm, ...cold].forEach((value, n) => {
+        near(seconds(dots[n]!.y), value, cold[2] * 1.5);
+        near(memory(dots[n]!.x), [256, 512, 1024][n % 3]!, 1024);
+      });
+      const rings = circlesOf(chart, 'ring');
+      expect(rings).toHaveLength(2);
+      slides.forEach((value, n) => {
+        near(seconds(rings[n]!.y), value, cold[2] * 1.5);
+        near(memory(rings[n]!.x), 1024, 1024);
+      });
+    },
+  );
 
-  it('go over the numbers of guests, too, without a ring', () => {
+  it('the charts of the series go over the numbers of guests, too, without a ring', () => {
     const chart = seriesChart(SERIES, byNumber!, 'stop', 'it');
     expect(textsOf(chart, 'tick middle').map(({ text }) => text)).toEqual(['1', '2', 'guests of 512MiB']);
     expect(circlesOf(chart, 'ring')).toEqual([]);

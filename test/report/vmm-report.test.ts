@@ -13,17 +13,17 @@ const notesOf = (result = sampleVmmResult()): string[] =>
   grids(result).flatMap(({ rows }) => rows.flatMap(({ cells }) => cells.flatMap(({ note }) => note ?? [])));
 
 describe('the figures of a reboot of the hypervisor', () => {
-  it('have every figure of the slides beside them once, and whether it was fitted', () => {
+  it('the figures of a reboot of the hypervisor have every figure of the slides beside them once, and whether it was fitted', () => {
     const expected = SLIDE_FIGURES.map(({ seconds, fitted }) => `slide ${seconds}, ${fitted ? 'fitted' : 'predicted'}`);
     expect(notesOf().sort()).toEqual(expected.sort());
   });
 
-  it('have none of the slides beside them on another machine', () => {
+  it('the figures of a reboot of the hypervisor have none of the slides beside them on another machine', () => {
     expect(notesOf(sampleVmmResult({ profile: 'server-2026' }))).toEqual([]);
     expect(notesOf(sampleVmmResult({ disk: 'nvme' }))).toEqual([]);
   });
 
-  it('are of the machine that was asked for alone when no series was measured', () => {
+  it('the figures of a reboot of the hypervisor are of the machine that was asked for alone when no series was measured', () => {
     const single = sampleVmmResult({ machines: [sampleMeasurement(3, 1 << 28)] });
     expect(seriesOf(single)).toEqual([]);
     expect(grids(single).map(({ question }) => question)).toEqual([
@@ -34,14 +34,14 @@ describe('the figures of a reboot of the hypervisor', () => {
     ]);
   });
 
-  it('name the longest downtime of the guests', () => {
+  it('the figures of a reboot of the hypervisor name the longest downtime of the guests', () => {
     const [first] = grids(sampleVmmResult());
     expect(first!.rows.map(({ cells }) => cells[3]!.value)).toEqual(VMM_STRATEGIES.map(() => '41.0'));
   });
 });
 
 describe('the printed text', () => {
-  it('fits in 100 columns and ends with the verdict', () => {
+  it('the printed text fits in 100 columns and ends with the verdict', () => {
     const text = renderVmmText({ result: sampleVmmResult(), mismatches: [], notices: [] }, false);
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
     expect(text).toMatch(/\nverified 60,000 pages, 180,000,000 bytes: all equal\n$/);
@@ -51,7 +51,7 @@ describe('the printed text', () => {
     }
   });
 
-  it('says what differs, and why a guest does not go on', () => {
+  it('the printed text says what differs, and why a guest does not go on', () => {
     const machine = sampleMeasurement(1, 1 << 30);
     const [warm, ...rest] = machine.strategies;
     const guests = warm!.guests.map((guest) => ({ ...guest, outcome: 'booted' as const, reason: 'a torn record' }));
@@ -72,7 +72,7 @@ describe('the printed text', () => {
 describe('the page', () => {
   const html = renderVmmHtml({ result: sampleVmmResult(), mismatches: [], notices: [] });
 
-  it('is whole, well nested, and stands alone', () => {
+  it('the page is whole, well nested, and stands alone', () => {
     checkNesting(html);
     expect(html).not.toMatch(/<script|<link|<img|<iframe|@import|https?:|src=|href=/);
     expect(html).not.toMatch(/NaN|Infinity|undefined/);
@@ -80,14 +80,14 @@ describe('the page', () => {
     expect(html.match(/class="ring"/g)).toHaveLength(SLIDE_FIGURES.length);
   });
 
-  it('has every figure of the printed tables', () => {
+  it('the page has every figure of the printed tables', () => {
     for (const { question, rows } of grids(sampleVmmResult())) {
       expect(html).toContain(`<caption>${question}</caption>`);
       for (const { cells } of rows) for (const { value } of cells) expect(html).toContain(`<td>${value}`);
     }
   });
 
-  it('shows a bar for the silence of each guest of the machine that was asked for', () => {
+  it('the page shows a bar for the silence of each guest of the machine that was asked for', () => {
     expect(html.match(/class="silence"/g)).toHaveLength(2 * VMM_STRATEGIES.length);
     const many = renderVmmHtml({
       result: sampleVmmResult({ machines: [sampleMeasurement(9, 1 << 28)] }),

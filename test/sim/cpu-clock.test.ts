@@ -64,14 +64,14 @@ property(
   },
 );
 
-it('costs below a nanosecond add up until they are settled', () => {
+it('a debt of costs below a nanosecond adds up until it is settled', () => {
   const cpu = new CpuClock(new Simulation(1));
   for (let i = 0; i < 10; i++) cpu.charge(0.25);
   expect(cpu.book()).toBe(3);
   expect(cpu.busy).toBe(3);
 });
 
-it('is due from the limit on, until it is settled', () => {
+it('a debt is due from the limit on, until it is settled', () => {
   const cpu = new CpuClock(new Simulation(1));
   cpu.charge(DEBT_LIMIT - 1);
   expect(cpu.isDue).toBe(false);
@@ -93,7 +93,7 @@ it('an idle processor begins at once, not where it once stopped', () => {
   expect(simulation.run()).toBe(1);
 });
 
-it('does not yield when nothing is owed', () => {
+it('the clock does not yield when nothing is owed', () => {
   const cpu = new CpuClock(new Simulation(1));
   expect(cpu.settle().next().done).toBe(true);
 });
@@ -105,7 +105,7 @@ it.each([
   [1_000_001, 2],
   [2_000_000, 2],
   [2_000_001, 3],
-])('works for %i ns in %i slices, between which others have their turn', (ns, slices) => {
+])('the processor works for %i ns in %i slices, between which others have their turn', (ns, slices) => {
   const simulation = new Simulation(1);
   const cpu = new CpuClock(simulation);
   const turns: string[] = [];
@@ -132,7 +132,7 @@ it.each([
   expect(cpu.busy).toBe(ns + 3);
 });
 
-it('should settle from a debt of 100 µs on', () => {
+it('a process should settle from a debt of 100 µs on', () => {
   const cpu = new CpuClock(new Simulation(1));
   const states = [99_999, 1, 1].map((ns) => {
     cpu.charge(ns);

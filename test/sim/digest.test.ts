@@ -40,6 +40,6 @@ property('tells times apart, above 32 bits too', fc.maxSafeNat(), fc.maxSafeNat(
   return (digests[0] === digests[1]) === (a === b);
 });
 
-it('of nothing is the same every time', () => {
+it('the digest of nothing is the same every time', () => {
   expect(new Digest().hex).toBe('9e3779b985ebca6b');
 });

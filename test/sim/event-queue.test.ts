@@ -37,7 +37,7 @@ property(
   },
 );
 
-it('keeps its order when it grows', () => {
+it('the event queue keeps its order when it grows', () => {
   const queue = new EventQueue();
   const order: number[] = [];
   for (let i = 0; i < 1000; i++) queue.push((i * 7919) % 10, () => order.push(i));
@@ -48,6 +48,6 @@ it('keeps its order when it grows', () => {
   expect(order).toEqual(expected);
 });
 
-it('refuses to pop what is not there', () => {
+it('the event queue refuses to pop what is not there', () => {
   expect(() => new EventQueue().pop()).toThrow(InvariantViolation);
 });

@@ -5,7 +5,7 @@ import { Power, type Process, Simulation, WaitQueue } from '../../src/sim/index.
 import { property } from '../support/property.ts';
 
 describe('power', () => {
-  it('that goes off ends timers, processes and what was held by a pause', () => {
+  it('power that goes off ends timers, processes and what was held by a pause', () => {
     const simulation = new Simulation(1);
     const power = new Power(simulation);
     const ran: string[] = [];
@@ -32,25 +32,28 @@ describe('power', () => {
   });
 
   // Tasks that are over are forgotten at the 65th, and whenever there are twice as many as were left then.
-  it.each([63, 64, 65, 66, 127, 128, 129, 130, 300])('that goes off ends each of %i tasks that goes on', (count) => {
-    for (const isOver of [() => false, (n: number) => n % 2 === 0, (n: number) => n < 64, (n: number) => n >= 64]) {
-      const simulation = new Simulation(1);
-      const power = new Power(simulation);
-      const never = new WaitQueue('never');
-      const tasks = Array.from({ length: count }, (_, n) => {
-        const task = power.spawn(
-          `${n}`,
-          (function* (): Process {
-            if (!isOver(n)) yield never;
-          })(),
-        );
-        simulation.run();
-        return task;
-      });
-      power.off();
-      expect(tasks.map(({ state }) => state === 'killed')).toEqual(tasks.map((_, n) => !isOver(n)));
-    }
-  });
+  it.each([63, 64, 65, 66, 127, 128, 129, 130, 300])(
+    'power that goes off ends each of %i tasks that goes on',
+    (count) => {
+      for (const isOver of [() => false, (n: number) => n % 2 === 0, (n: number) => n < 64, (n: number) => n >= 64]) {
+        const simulation = new Simulation(1);
+        const power = new Power(simulation);
+        const never = new WaitQueue('never');
+        const tasks = Array.from({ length: count }, (_, n) => {
+          const task = power.spawn(
+            `${n}`,
+            (function* (): Process {
+              if (!isOver(n)) yield never;
+            })(),
+          );
+          simulation.run();
+          return task;
+        });
+        power.off();
+        expect(tasks.map(({ state }) => state === 'killed')).toEqual(tasks.map((_, n) => !isOver(n)));
+      }
+    },
+  );
 
   property(
     'that is paused loses nothing and keeps the order, whenever and how often it is',
@@ -85,7 +88,7 @@ describe('power', () => {
 });
 
 describe('frozen programs', () => {
-  it('are thawed once, by their token and by no other', () => {
+  it('frozen programs are thawed once, by their token and by no other', () => {
     const { frozen } = new Simulation(1);
     const programs = [{}, {}];
     const tokens = programs.map((program) => frozen.freeze(program));

@@ -62,7 +62,7 @@ property(
   },
 );
 
-it('below(n) takes every value about as often', () => {
+it('the call below(n) takes every value about as often', () => {
   const stream = new RandomStreams(1).stream('uniform');
   const counts = new Uint32Array(10);
   for (let i = 0; i < 10_000; i++) counts[stream.below(10)]!++;
@@ -71,7 +71,7 @@ it('below(n) takes every value about as often', () => {
   expect(chiSquare).toBeLessThan(27.9);
 });
 
-it('below refuses ranges that it cannot give', () => {
+it('the call below(n) refuses ranges that it cannot give', () => {
   const stream = new RandomStreams(1).stream('x');
   for (const n of [0, -1, 2 ** 32 + 1]) expect(() => stream.below(n)).toThrow(ArgumentError);
   expect(() => new RandomStreams(0.5)).toThrow(ArgumentError);
@@ -86,7 +86,7 @@ property('shuffle permutes', seed, fc.array(fc.nat({ max: 5 }), { maxLength: 50 
   expect([...words]).toEqual(shuffled);
 });
 
-it('shuffle makes every order of three about as often', () => {
+it('the call shuffle makes every order of three about as often', () => {
   const stream = new RandomStreams(1).stream('orders');
   const counts = new Map<string, number>();
   for (let i = 0; i < 6000; i++) {

@@ -110,7 +110,7 @@ property(
 );
 
 describe('a wait queue', () => {
-  it('wakes at the present instant, after what is scheduled there already', () => {
+  it('a wait queue wakes at the present instant, after what is scheduled there already', () => {
     const simulation = new Simulation(1);
     const queue = new WaitQueue('a wake-up');
     const order: string[] = [];
@@ -127,7 +127,7 @@ describe('a wait queue', () => {
     expect(order).toEqual(['waker goes on', 'scheduled before', 'woken at 10']);
   });
 
-  it('does not wake twice who waits again in the same instant', () => {
+  it('a wait queue does not wake twice who waits again in the same instant', () => {
     const simulation = new Simulation(1);
     const queue = new WaitQueue('a wake-up');
     let times = 0;
@@ -149,7 +149,7 @@ describe('a wait queue', () => {
 });
 
 describe('join', () => {
-  it('waits for the result, and gives it to who comes later too', () => {
+  it('join waits for the result, and gives it to who comes later too', () => {
     const simulation = new Simulation(1);
     const task = simulation.spawn('worker', sleepThen(100, 'result'));
     expect(simulation.runProcess('first', task.join())).toBe('result');
@@ -158,7 +158,7 @@ describe('join', () => {
     expect(simulation.now).toBe(100);
   });
 
-  it('receives the error of a process that failed, every joiner the same', () => {
+  it('join receives the error of a process that failed, every joiner the same', () => {
     const simulation = new Simulation(1);
     const error = new Error('disk on fire');
     const task = simulation.spawn('worker', failAfter(100, error));
@@ -179,7 +179,7 @@ describe('join', () => {
     expect(task.state).toBe('failed');
   });
 
-  it('returns undefined for a process that was killed', () => {
+  it('join returns undefined for a process that was killed', () => {
     const simulation = new Simulation(1);
     const task = simulation.spawn('worker', sleepThen(100, 'result'));
     simulation.after(Ns(50), () => {
@@ -191,14 +191,14 @@ describe('join', () => {
 });
 
 describe('a failure that nobody joined', () => {
-  it('leaves run', () => {
+  it('a failure that nobody joined leaves run', () => {
     const simulation = new Simulation(1);
     const task = simulation.spawn('worker', failAfter(100, new Error('nobody listens')));
     expect(() => simulation.run()).toThrow('nobody listens');
     expect(task.state).toBe('failed');
   });
 
-  it('leaves runProcess of another process', () => {
+  it('a failure that nobody joined leaves runProcess of another process', () => {
     const simulation = new Simulation(1);
     simulation.spawn('worker', failAfter(100, new Error('nobody listens')));
     expect(() => simulation.runProcess('other', sleepThen(200, 0))).toThrow('nobody listens');
@@ -206,7 +206,7 @@ describe('a failure that nobody joined', () => {
 });
 
 describe('kill', () => {
-  it('runs nothing of the process again, not even finally', () => {
+  it('kill runs nothing of the process again, not even finally', () => {
     const simulation = new Simulation(1);
     const seen: string[] = [];
     const task = simulation.spawn(
@@ -229,7 +229,7 @@ describe('kill', () => {
     expect(task.state).toBe('killed');
   });
 
-  it.each(['at its next wait', 'at its end'])('of the running process itself takes effect %s', (where) => {
+  it.each(['at its next wait', 'at its end'])('kill of the running process itself takes effect %s', (where) => {
     const simulation = new Simulation(1);
     let later = false;
     const tasks: Task<string>[] = [];
@@ -251,7 +251,7 @@ describe('kill', () => {
     expect(later).toBe(false);
   });
 
-  it('of a woken process that has not run yet wins', () => {
+  it('kill of a woken process that has not run yet wins', () => {
     const simulation = new Simulation(1);
     const queue = new WaitQueue('a wake-up');
     let ran = false;
@@ -297,7 +297,7 @@ describe('kill', () => {
 });
 
 describe('runProcess', () => {
-  it('stops at the end of the process; what is scheduled later stays', () => {
+  it('runProcess stops at the end of the process; what is scheduled later stays', () => {
     const simulation = new Simulation(1);
     let later = false;
     simulation.after(Ns(200), () => (later = true));
@@ -307,12 +307,12 @@ describe('runProcess', () => {
     expect([simulation.now, later]).toEqual([200, true]);
   });
 
-  it('throws what the process throws', () => {
+  it('runProcess throws what the process throws', () => {
     const error = new Error('no');
     expect(() => new Simulation(1).runProcess('fails', failAfter(5, error))).toThrow(error);
   });
 
-  it('that gets stuck lists every process that is not over and what it waits for', () => {
+  it('runProcess that gets stuck lists every process that is not over and what it waits for', () => {
     const simulation = new Simulation(1);
     let page = 3;
     const queue = new WaitQueue(() => `page ${page}`);
@@ -363,7 +363,7 @@ describe('runProcess', () => {
   });
 });
 
-it.each([-1, 0.5, NaN, Infinity])('refuses a delay of %s', (delay) => {
+it.each([-1, 0.5, NaN, Infinity])('the simulation refuses a delay of %s', (delay) => {
   const simulation = new Simulation(1);
   expect(() => {
     simulation.after(Ns(delay), () => undefined);
@@ -391,7 +391,7 @@ property(
 );
 
 describe('a gate', () => {
-  it('holds tasks and actions while it is closed, and lets them run in the order in which they came', () => {
+  it('a gate holds tasks and actions while it is closed, and lets them run in the order in which they came', () => {
     const simulation = new Simulation(1);
     const gate = new Gate(simulation);
     const log: string[] = [];
@@ -424,7 +424,7 @@ describe('a gate', () => {
     expect(log.at(-1)).toBe('open at 20');
   });
 
-  it('that is closed again by what it lets through holds the rest, and forgets nothing', () => {
+  it('a gate that is closed again by what it lets through holds the rest, and forgets nothing', () => {
     const simulation = new Simulation(1);
     const gate = new Gate(simulation);
     const log: number[] = [];
@@ -443,7 +443,7 @@ describe('a gate', () => {
     expect(log).toEqual([0, 1, 2]);
   });
 
-  it('does not revive what was killed behind it', () => {
+  it('a gate does not revive what was killed behind it', () => {
     const simulation = new Simulation(1);
     const gate = new Gate(simulation);
     let ran = false;

@@ -20,8 +20,13 @@ export function mustBeSameBytes(actual: Uint8Array, expected: Uint8Array, what =
   throw new Error(`${what}${lengths}: at offset ${at} is ${seen} and should be ${wanted}`);
 }
 
+let comparesAsBytes = false;
+
 /** Makes `toEqual` and its relatives compare typed arrays of one kind as bytes, wherever they lie in what is compared. */
 export function compareTypedArraysAsBytes(): void {
+  // A process of short test files comes here once for each, and keeps what it was told.
+  if (comparesAsBytes) return;
+  comparesAsBytes = true;
   expect.addEqualityTesters([
     (a: unknown, b: unknown): boolean | undefined => {
       if (!ArrayBuffer.isView(a) || !ArrayBuffer.isView(b) || a.constructor !== b.constructor) return undefined;

@@ -10,7 +10,7 @@ function* ticks(count: number): Process {
 }
 
 describe('a simulation with a limit of events', () => {
-  it('that would not end says who waits for what', () => {
+  it('a simulation with a limit of events that would not end says who waits for what', () => {
     const simulation = new Limited(1);
     simulation.spawn('timer', ticks(Infinity));
     const stuck = (function* (): Process {
@@ -25,7 +25,7 @@ describe('a simulation with a limit of events', () => {
     );
   });
 
-  it('runs as any other up to that, once more each time', () => {
+  it('a simulation with a limit of events runs as any other up to that, once more each time', () => {
     const simulation = new Limited(1);
     for (let i = 1; i <= 3; i++) {
       simulation.runProcess('timer', ticks(900));
@@ -34,7 +34,7 @@ describe('a simulation with a limit of events', () => {
     expect(simulation.run(() => simulation.eventCount === 901 * 3)).toBe(0);
   });
 
-  it('is what every test has', () => {
+  it('a simulation with a limit of events is what every test has', () => {
     const simulation = new Simulation(1);
     simulation.spawn('timer', ticks(Infinity));
     let seen = 0;

@@ -5,8 +5,12 @@ import type { Simulation } from '../../src/sim/index.ts';
 /** Several times what the longest run of the suite takes; half a minute of a slow processor. */
 export const MAX_EVENTS = 20_000_000;
 
-/** Bounds every `run`, and what is made of it, of the simulations that share this prototype. */
+const limited = new WeakSet<object>();
+
+/** Bounds every `run`, and what is made of it, of the simulations that share this prototype; once, however often it is called. */
 export function limitEvents(simulations: Pick<Simulation, 'run'>, most = MAX_EVENTS): void {
+  if (limited.has(simulations)) return;
+  limited.add(simulations);
   const unlimited = simulations.run;
   simulations.run = function (this: Simulation, until?: () => boolean): number {
     // What is no question is the simulation's to refuse.

@@ -53,7 +53,7 @@ describe('checkProperty', () => {
     expect(n).toBeLessThan(1000);
   };
 
-  it('prints the counterexample and one replay line, which fails again at its first run', () => {
+  it('checkProperty prints the counterexample and one replay line, which fails again at its first run', () => {
     const message = failureOf(() => checkProperty(where, [fc.nat()], small([])));
     expect(message).toContain('counterexample: [1000]');
     expect(message).toContain(` -t 'it'\\''s "small" \\(a\\+b\\)$'`);
@@ -66,7 +66,7 @@ describe('checkProperty', () => {
     expect(replayLine(again).slice(1, 3)).toEqual(replayLine(message).slice(1, 3));
   });
 
-  it('that runs out of time says so, and how far it came', () => {
+  it('checkProperty that runs out of time says so, and how far it came', () => {
     const busy = (): void => {
       for (const end = performance.now() + 300; performance.now() < end; );
     };
@@ -76,7 +76,7 @@ describe('checkProperty', () => {
     expect(Number(passed)).toBeLessThan(50);
   });
 
-  it('that fails and runs out of time while it shrinks shows what it has', () => {
+  it('checkProperty that fails and runs out of time while it shrinks shows what it has', () => {
     const slow = (n: unknown): void => {
       for (const end = performance.now() + 1500; performance.now() < end; );
       expect(n).toBeLessThan(1000);
@@ -84,20 +84,20 @@ describe('checkProperty', () => {
     replayLine(failureOf(() => checkProperty(where, [fc.integer({ min: 2000 })], slow, {}, 1000)));
   });
 
-  it('runs the examples it is given first', () => {
+  it('checkProperty runs the examples it is given first', () => {
     const seen: unknown[] = [];
     checkProperty(where, [fc.nat(), fc.nat()], (a, b) => void seen.push([a, b]), { examples: [[3, 4]] });
     expect(seen[0]).toEqual([3, 4]);
   });
 
-  it('keeps one replay line when the cause has one of its own', () => {
+  it('checkProperty keeps one replay line when the cause has one of its own', () => {
     const failing = () => {
       throw new Error('inner\nreplay: something else');
     };
     replayLine(failureOf(() => checkProperty(where, [fc.nat()], failing)));
   });
 
-  it('checks the same cases every time, other cases under another seed, more under STILLWARM_RUNS', () => {
+  it('checkProperty checks the same cases every time, other cases under another seed, more under STILLWARM_RUNS', () => {
     const cases = () => {
       const seen: unknown[] = [];
       checkProperty(where, [fc.nat()], (n) => void seen.push(n), { numRuns: 10 });
@@ -114,7 +114,7 @@ describe('checkProperty', () => {
     expect(cases).toThrow('STILLWARM_RUNS');
   });
 
-  it('replays a sequence of commands', () => {
+  it('checkProperty replays a sequence of commands', () => {
     type Model = { n: number };
     const ran: string[] = [];
     const command = (by: number): fc.Command<Model, Model> => ({
@@ -139,7 +139,7 @@ describe('checkProperty', () => {
     expect(again).toContain('+3,+3');
   });
 
-  it('refuses a promise, and a property whose preconditions leave nothing', () => {
+  it('checkProperty refuses a promise, and a property whose preconditions leave nothing', () => {
     const asynchronous = (() => Promise.resolve()) as unknown as () => void;
     expect(() => checkProperty(where, [fc.nat()], asynchronous)).toThrow('returned a promise');
     expect(() => checkProperty(where, [fc.nat()], () => fc.pre(false))).toThrow('skipped by fc.pre');

@@ -5,6 +5,7 @@
 //   runs that one case again, first.
 // - STILLWARM_SEED and STILLWARM_PATH (from that line) replay; STILLWARM_SEED alone explores elsewhere;
 //   STILLWARM_RUNS=100 makes every property run 100 times as many cases.
+// - A property with `lawRuns` runs as many cases in `npm run test:laws`, in the shard that its seed chooses.
 // - Model-based properties: write fc.commands(list, replayOfCommands()), fast-check needs a second path there.
 //
 // - A property that is too slow, on a busy machine perhaps, stops before the test's time limit and says how many cases passed.
@@ -16,9 +17,9 @@ import { it } from 'vitest';
 const DEFAULT_RUNS = 100;
 /**
  * What a test may take of the host's time: some ten times what the slowest takes alone, so that none fails on a machine that is busy
- * with eight other things. It is not what finds a model that hangs: that is event-limit.ts.
+ * with eight other things, and in a run of the laws as much as all of them. It is not what finds a model that hangs: that is event-limit.ts.
  */
-export const TIMEOUT_MS = 300_000;
+export const TIMEOUT_MS = playsLaws() ? 7_200_000 : 300_000;
 /** Share of it after which a property stops and says how far it came, before the test is cut off without a word. */
 const PROPERTY_SHARE = 0.9;
 
@@ -26,7 +27,10 @@ const PROPERTY_SHARE = 0.9;
 export type PropertyParams<Ts> = Omit<
   fc.Parameters<Ts>,
   'seed' | 'path' | 'endOnFailure' | 'reporter' | 'asyncReporter' | 'interruptAfterTimeLimit' | 'markInterruptAsFailure'
->;
+> & {
+  /** Cases in a run of the laws, where that is more than `numRuns`; those of `npm test` are the first of them. */
+  readonly lawRuns?: number;
+};
 
 type Values = [unknown, ...unknown[]];
 type Arbitraries<Ts extends Values> = { [K in keyof Ts]: fc.Arbitrary<Ts[K]> };
@@ -53,11 +57,13 @@ export function checkProperty(
   where: { name: string; file: string },
   arbitraries: fc.Arbitrary<unknown>[],
   predicate: (...values: unknown[]) => boolean | void,
-  params: PropertyParams<Values> = {},
+  { lawRuns, ...params }: PropertyParams<Values> = {},
   limitMs = PROPERTY_SHARE * TIMEOUT_MS * Math.max(1, runsFactor()),
 ): void {
   const path = process.env['STILLWARM_PATH'];
-  const wanted = Math.max(1, Math.round((params.numRuns ?? DEFAULT_RUNS) * runsFactor()));
+  const seed = seedOf(where.name);
+  const runs = playsLaws() && lawRuns !== undefined && isInShard(seed) ? lawRuns : (params.numRuns ?? DEFAULT_RUNS);
+  const wanted = Math.max(1, Math.round(runs * runsFactor()));
   const synchronous = (...values: unknown[]): boolean => {
     const answer: unknown = predicate(...values);
     if (answer instanceof Promise) throw new TypeError('a property is synchronous here, this one returned a promise');
@@ -68,18 +74,20 @@ export function checkProperty(
     numRuns: wanted,
     interruptAfterTimeLimit: limitMs,
     markInterruptAsFailure: true,
-    seed: integerFromEnv('STILLWARM_SEED') ?? seedOf(where.name),
+    seed: integerFromEnv('STILLWARM_SEED') ?? seed,
     ...(path === undefined ? {} : { path, endOnFailure: true }),
   });
   if (!details.failed) return;
 
-  const { counterexample, counterexamplePath, errorInstance, seed, numRuns, numShrinks, numSkips } = details;
+  const { counterexample, counterexamplePath, errorInstance, numRuns, numShrinks, numSkips } = details;
   if (counterexample === null || counterexamplePath === null) {
     if (details.interrupted)
       throw new Error(
         `${where.name}: stopped by its time limit, ${limitMs / 1000} s: ${numRuns} of ${wanted} cases passed, and none failed`,
       );
-    throw new Error(`${where.name}: gave up after ${numRuns} cases, ${numSkips} skipped by fc.pre (seed ${seed})`);
+    throw new Error(
+      `${where.name}: gave up after ${numRuns} cases, ${numSkips} skipped by fc.pre (seed ${details.seed})`,
+    );
   }
   const shown = fc.stringify(counterexample);
   const cause = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);
@@ -90,7 +98,7 @@ export function checkProperty(
   ];
   // Exactly one line begins with `replay:`, whatever the cause or the counterexample say.
   const quiet = report.join('\n').replace(/^(?=replay:)/gm, '  ');
-  const replay = `replay: ${replayCommand(where, seed, counterexamplePath, shown)}`;
+  const replay = `replay: ${replayCommand(where, details.seed, counterexamplePath, shown)}`;
   throw new Error(`${quiet}\n${replay}`, { cause: errorInstance });
 }
 
@@ -109,6 +117,33 @@ function replayCommand(where: { name: string; file: string }, seed: number, path
     ...(commands === undefined ? [] : [`STILLWARM_COMMANDS=${commands}`]),
     `npx vitest run ${where.file} -t '${test}$'`,
   ].join(' ');
+}
+
+/** A part of the laws: its index, from 0 on, of so many. */
+interface Shard {
+  readonly index: number;
+  readonly count: number;
+}
+
+/** The part of the laws that STILLWARM_SHARD=i/n names, i from 1 on; undefined: all. */
+export function shardToPlay(): Shard | undefined {
+  const text = process.env['STILLWARM_SHARD'];
+  if (text === undefined || !playsLaws()) return undefined;
+  const [, index, count] = (/^([1-9]\d*)\/([1-9]\d*)$/.exec(text) ?? []).map(Number);
+  if (index === undefined || count === undefined || index > count)
+    throw new Error(`STILLWARM_SHARD: expected i/n, with i from 1 to n, got "${text}"`);
+  return { index: index - 1, count };
+}
+
+/** Whether the shard to play is the one in which a property of that seed runs longest. */
+function isInShard(seed: number): boolean {
+  const shard = shardToPlay();
+  return shard === undefined || (seed >>> 0) % shard.count === shard.index;
+}
+
+/** Whether this run is one of the laws, which plays whole products and not samples of them (product.ts). */
+export function playsLaws(): boolean {
+  return process.env['STILLWARM_LAWS'] === 'whole';
 }
 
 /** How many times as many cases STILLWARM_RUNS asks for. */

@@ -1,9 +1,16 @@
 // Runs before every test file. A bare fc.assert is deterministic too; property() chooses its own seed.
 import fc from 'fast-check';
+import { afterAll } from 'vitest';
 import { Simulation } from '../../src/sim/index.ts';
 import { compareTypedArraysAsBytes } from './bytes.ts';
 import { limitEvents } from './event-limit.ts';
+import { linesOfPlayed } from './product.ts';
+import { playsLaws } from './property.ts';
 
 fc.configureGlobal({ seed: 1 });
 compareTypedArraysAsBytes();
 limitEvents(Simulation.prototype);
+afterAll(() => {
+  const lines = linesOfPlayed();
+  if (playsLaws() && lines.length > 0) console.log(lines.join('\n'));
+});

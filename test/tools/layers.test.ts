@@ -39,7 +39,10 @@ async function broken(files: Record<string, string>): Promise<string[]> {
   return (await checkLayers(tree({ ...SOUND, ...files }), 1)).problems;
 }
 
-/** Whether the table lets `from` import the own files of `to`: the table read without the tool's patterns. */
+/**
+ * Whether the table lets `from` import the own files of `to`: the table read without the tool's
+ * patterns.
+ */
 function isAllowed(from: string, to: string): boolean {
   return MAY_IMPORT[from]!.some(
     (entry) => entry === '*' || entry === to || (entry.endsWith('/*') && to.startsWith(entry.slice(0, -1))),
@@ -47,15 +50,15 @@ function isAllowed(from: string, to: string): boolean {
 }
 
 describe('the layering tool', () => {
-  it('is content with a sound tree', async () => {
+  it('the layering tool is content with a sound tree', async () => {
     expect(await checkLayers(tree(SOUND), 5)).toEqual({ modules: 5, imports: 4, problems: [] });
   });
 
-  it('is not content with a tree too small to prove anything', async () => {
+  it('the layering tool is not content with a tree too small to prove anything', async () => {
     expect((await checkLayers(tree(SOUND))).problems).toEqual([expect.stringContaining('cruised only 5 modules')]);
   });
 
-  it('reports every import of one room from another that the table does not allow, value or type, and no other', async () => {
+  it('the layering tool reports every import of one room from another that the table does not allow, value or type, and no other', async () => {
     const files: Record<string, string> = {};
     const expected: string[] = [];
     for (const from of ROOMS) {
@@ -77,18 +80,19 @@ describe('the layering tool', () => {
     expect(ROOMS).toHaveLength(40);
   });
 
-  // What the house stands on, said a second time and by hand: a row that grows by mistake is noticed here.
+  // What the house stands on, said a second time and by hand: a row that grows by mistake is
+  // noticed here.
   it.each([
     ['kernel/mm', ['base', 'kernel/mm/policy']],
     ['kernel/mm/policy', ['base', 'kernel/mm/mem-map.ts']],
     ['experiment/judge', ['base', 'disk/image', 'machine', 'xen', 'xen/*']],
     ['xen/public', ['base', 'sim']],
     ['workload', ['base', 'sim', 'kernel/syscall/syscalls.ts']],
-  ])('gives %s what it needs and nothing more', (room, allowed) => {
+  ])('the layering tool gives %s what it needs and nothing more', (room, allowed) => {
     expect([...MAY_IMPORT[room]!].sort()).toEqual([...allowed].sort());
   });
 
-  it('is described row by row in CONTRIBUTING.md', () => {
+  it('the layering tool is described row by row in CONTRIBUTING.md', () => {
     const page = readFileSync(new URL('../../CONTRIBUTING.md', import.meta.url), 'utf8');
     const rows = Object.entries(MAY_IMPORT).map(([room, allowed]) => {
       const names = allowed.map((entry) => (entry === '*' ? 'anything' : `\`${entry}\``));
@@ -97,7 +101,7 @@ describe('the layering tool', () => {
     expect(page).toContain(rows.join('\n'));
   });
 
-  it('keeps every room of the guest away from all of the hypervisor and the hardware but the public interface', () => {
+  it('the layering tool keeps every room of the guest away from all of the hypervisor and the hardware but the public interface', () => {
     const guest = ROOMS.filter((room) => room === 'kernel' || room.startsWith('kernel/'));
     const beyond = ROOMS.filter((room) => /^(machine|disk|xen)(\/|$)/.test(room) && room !== 'xen/public');
     expect(guest.length * beyond.length).toBeGreaterThan(100);
@@ -110,14 +114,14 @@ describe('the layering tool', () => {
     ['a room that has no row', 'known-rooms-only', 'src/cli/main.ts', '../utils/b.ts'],
     ['a room inside a room that has no row', 'known-rooms-only', 'src/kernel/file/a.ts', './deeper/b.ts'],
     ['src to a test', 'src-stands-alone', 'src/cli/main.ts', '../../test/b.ts'],
-  ])('catches %s', async (_what, rule, from, target) => {
+  ])('the layering tool catches %s', async (_what, rule, from, target) => {
     const to = join(dirname(from), target);
     const problems = await broken({ [from]: imports(target), [to]: both });
     expect(problems).toContainEqual(expect.stringContaining(rule));
     expect(problems).toContainEqual(expect.stringContaining(`${from} -> ${to}`));
   });
 
-  it('catches a cycle of types, an orphan and an import of nothing', async () => {
+  it('the layering tool catches a cycle of types, an orphan and an import of nothing', async () => {
     const problems = await broken({
       'src/sim/a.ts': `import type { B } from './b.ts';\nexport type A = B[];\n`,
       'src/sim/b.ts': `import type { A } from './a.ts';\nexport type B = A[];\n`,

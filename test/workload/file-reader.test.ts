@@ -115,7 +115,7 @@ property(
 describe('a random reader', () => {
   const lengths = Array.from({ length: 60 }, (_, i) => 1 + ((i * 7919) % 30_000));
 
-  it.each([random, zipf])('reads the same for one seed, something else for another', (make) => {
+  it.each([random, zipf])('a random reader reads the same for one seed, something else for another', (make) => {
     const reads = (seed: number): Read[] => {
       const machine = bootWorkloadGuest(lengths, seed);
       return run(machine, make(machine)).reads;
@@ -124,19 +124,19 @@ describe('a random reader', () => {
     expect(reads(1)).not.toEqual(reads(2));
   });
 
-  it('reads the same the second time, from a fresh stream', () => {
+  it('a random reader reads the same the second time, from a fresh stream', () => {
     const machine = bootWorkloadGuest(lengths);
     expect(run(machine, random(machine)).reads).toEqual(run(machine, random(machine)).reads);
   });
 
-  it('goes to every file about as often as it has pages', () => {
+  it('a random reader goes to every file about as often as it has pages', () => {
     const machine = bootWorkloadGuest([4096 * 100, 4096 * 300]);
     const { reads } = run(machine, random(machine));
     // Binomial with n = 400, p = 1/4: five standard deviations are 43.
     expect(Math.abs(reads.filter(({ file }) => file === 0).length - 100)).toBeLessThan(43);
   });
 
-  it('by Zipf reads the most popular file most, and not in the order of their numbers', () => {
+  it('a random reader by Zipf reads the most popular file most, and not in the order of their numbers', () => {
     const machine = bootWorkloadGuest(new Array<number>(200).fill(100));
     const counts = new Uint32Array(200);
     for (const { file } of run(machine, zipf(machine)).reads) counts[file]!++;

@@ -6,7 +6,7 @@ import { bootWorkloadGuest } from './guest.ts';
 
 const LOG = '/log';
 
-it('reads all files in order, and appends a line for each once it is read', () => {
+it('a log writer reads all files in order, and appends a line for each once it is read', () => {
   const { testbed, guest, files } = bootWorkloadGuest([5000, 0, READ_SIZE + 1]);
   const sys = guest.kernel.syscalls;
   const happened: string[] = [];

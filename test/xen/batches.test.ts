@@ -57,7 +57,7 @@ describe('pages of a save go 1024 to a batch', () => {
     [2047, [1024, 1023]],
     [2048, [1024, 1024]],
     [2049, [1024, 1024, 1]],
-  ])('%i of them in %j', (mapped, batches) => {
+  ])('a save of %i pages has batches of %j', (mapped, batches) => {
     const machine = bootMachine(1, {}, 24 * MIB);
     const nrPages = Math.max(LEAST_PAGES, mapped + 3);
     const guest = startGuest(machine, 'guest', nrPages);
@@ -95,7 +95,7 @@ describe('pages of a save go 1024 to a batch', () => {
   it.each([
     [1024, [1, 2048]],
     [1025, [1]],
-  ])('and one of %i is read for %j words: more than that is none', (count, asked) => {
+  ])('a save of %i pages is read for %j words: more than that is none', (count, asked) => {
     const machine = bootMachine();
     const config = { name: 'guest', memoryBytes: 0, device: machine.disk };
     const { simulation, toolstack, hypervisor } = machine;
@@ -131,28 +131,31 @@ function valueOf<T>(result: Result<T>): T {
 }
 
 describe('a file of domain 0', () => {
-  it.each([31, 32, 33, 63, 64, 65, 255, 256])('has %i blocks written and read 32 to a request', (blocks) => {
-    const machine = machineOf(300);
-    const { simulation, hypervisor, disk } = machine;
-    const [writes, reads] = [requestsOf(disk, 'write'), requestsOf(disk, 'read')];
-    const bytes = new Uint8Array(blocks * PAGE_SIZE).map((_, i) => i * 7 + (i >>> 12));
-    const process = function* (): Process {
-      const extent = valueOf(yield* SaveExtent.open(hypervisor, disk));
-      expect(yield* extent.write(5, bytes)).toBe(DONE);
-      const back = valueOf(yield* extent.read(5, blocks));
-      expect(Buffer.compare(back, bytes)).toBe(0);
-      extent.close();
-    };
-    simulation.runProcess('file', process());
-    expect([writes, reads]).toEqual([inRequests(5, blocks), inRequests(5, blocks)]);
-  });
+  it.each([31, 32, 33, 63, 64, 65, 255, 256])(
+    'a file of domain 0 has %i blocks written and read 32 to a request',
+    (blocks) => {
+      const machine = machineOf(300);
+      const { simulation, hypervisor, disk } = machine;
+      const [writes, reads] = [requestsOf(disk, 'write'), requestsOf(disk, 'read')];
+      const bytes = new Uint8Array(blocks * PAGE_SIZE).map((_, i) => i * 7 + (i >>> 12));
+      const process = function* (): Process {
+        const extent = valueOf(yield* SaveExtent.open(hypervisor, disk));
+        expect(yield* extent.write(5, bytes)).toBe(DONE);
+        const back = valueOf(yield* extent.read(5, blocks));
+        expect(Buffer.compare(back, bytes)).toBe(0);
+        extent.close();
+      };
+      simulation.runProcess('file', process());
+      expect([writes, reads]).toEqual([inRequests(5, blocks), inRequests(5, blocks)]);
+    },
+  );
 
   it.each([
     [256 * PAGE_SIZE - 1, [256]],
     [256 * PAGE_SIZE, [256]],
     [256 * PAGE_SIZE + 1, [256, 1]],
     [512 * PAGE_SIZE + 1, [256, 256, 1]],
-  ])('has a stream of %i bytes written and read in windows of %j blocks', (length, windows) => {
+  ])('a file of domain 0 has a stream of %i bytes written and read in windows of %j blocks', (length, windows) => {
     const machine = machineOf(600);
     const { simulation, hypervisor, disk } = machine;
     const [writes, reads] = [requestsOf(disk, 'write'), requestsOf(disk, 'read')];
@@ -198,7 +201,7 @@ describe('blocks that are compared after a restore', () => {
       ],
     ],
     ['one block that two pages equal in one', [10, 10, 11], [[10, 2]]],
-  ] as const)('%s', (_, blocks, runs) => {
+  ] as const)('a restore compares %s', (_, blocks, runs) => {
     const machine = machineOf(300);
     const { simulation, disk, hypervisor } = machine;
     const guest = startGuest(machine);

@@ -43,7 +43,7 @@ describe('a message to the store', () => {
     }
   };
 
-  it('is 4096 bytes at most: of the path and of what is written there', () => {
+  it('a message to the store is 4096 bytes at most: of the path and of what is written there', () => {
     for (const path of ['device/x', `device/${'y'.repeat(2000)}`])
       for (const [length, taken] of [
         [4095, true],
@@ -56,7 +56,7 @@ describe('a message to the store', () => {
       }
   });
 
-  it.each(['read', 'watch'] as const)('to %s is a path of 4096 bytes at most', (what) => {
+  it.each(['read', 'watch'] as const)('the path of a message to the store to %s is of 4096 bytes at most', (what) => {
     const ask = (path: string) => (what === 'read' ? xenstore.read(path) : xenstore.watch(path, () => undefined));
     const taken = [4095, 4096, 4097].map((length) => isTaken(ask(home + 'z'.repeat(length - home.length))));
     expect(taken).toEqual([true, true, false]);
@@ -67,7 +67,7 @@ describe('a name of 31 bytes and a command line of 1023', () => {
   it.each([
     ['letters', 'n'.repeat(31), 'c'.repeat(1023)],
     ['characters of two bytes', 'é'.repeat(15) + 'n', 'é'.repeat(511) + 'c'],
-  ])('are taken, whole, in %s, and not one more', (_, name, cmdLine) => {
+  ])('a name of 31 bytes and a command line of 1023 are taken, whole, in %s, and not one more', (_, name, cmdLine) => {
     const machine = bootMachine();
     const { simulation, toolstack, disk } = machine;
     const create = (config: object) =>
@@ -103,7 +103,7 @@ it.each(ARCHS)('a save file of %s is of less than 2^28 pages', (arch) => {
 });
 
 describe('the last of a table', () => {
-  it('of grants is entry 2047', () => {
+  it('the last of a table of grants is entry 2047', () => {
     const guest = startGuest(bootMachine());
     const { grants } = guest.domain;
     const pins = grants.pinCount;
@@ -117,13 +117,13 @@ describe('the last of a table', () => {
     expect([grants.map(GrantRef(2048), DOM0, true), grants.pinCount]).toEqual([undefined, pins]);
   });
 
-  it('of domains that an event channel may be for is 65535', () => {
+  it('the last of a table of domains that an event channel may be for is 65535', () => {
     const { events } = startGuest(bootMachine()).domain;
     expect(events.status(events.allocUnbound(DomId(0xffff)))).toEqual({ state: 'unbound', remote: 0xffff });
     expect(() => events.allocUnbound(0x1_0000 as DomId)).toThrow(/^EINVAL/);
   });
 
-  it('of segments of a request is the 11th', () => {
+  it('the last of a table of segments of a request is the 11th', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     const segments = Array.from({ length: 11 }, (_, i) => ({ pfn: 100 + i }));
@@ -133,27 +133,30 @@ describe('the last of a table', () => {
     segments.forEach(({ pfn }, i) => expect(guest.page(pfn)).toEqual(machine.disk.block(20 + i)));
   });
 
-  it('of recency is rank 16383, of lists that are longer too', () => {
+  it('the last of a table of recency is rank 16383, of lists that are longer too', () => {
     for (const length of [16_382, 16_383])
       expect([0, 1, length - 1].map((at) => rankOf(at, length))).toEqual([1, 2, length]);
     // Of 16384 pages two share a rank: the oldest two.
     expect([0, 1, 2, 16_383].map((at) => rankOf(at, 16_384))).toEqual([1, 1, 2, 16_383]);
   });
 
-  it.each([511, 512, 513])('of a batch of %i entries is performed, and the one behind it is none', (count) => {
-    const machine = bootMachine();
-    const guest = startGuest(machine);
-    const { hypercalls } = guest.domain.environment;
-    const batch = new CacheMapBatch(count);
-    for (let i = 0; i < count; i++) batch.tellRecency(Pfn(20 + i), 1 + i);
-    hypercalls.cacheMapOp(batch);
-    expect(Array.from({ length: count }, (_, i) => batch.result(i))).toEqual(new Array(count).fill(Reason.ok));
-    const { recency } = machine.hypervisor;
-    const told = (pfn: number): number => recency.get(guest.domain.frameOf(Pfn(pfn)));
-    expect([19, 20, 19 + count, 20 + count].map(told)).toEqual([0, 1, count, 0]);
-    vi.spyOn(batch, 'count', 'get').mockReturnValue(count + 1);
-    expect(() => hypercalls.cacheMapOp(batch)).toThrow(/^EFAULT/);
-  });
+  it.each([511, 512, 513])(
+    'the last of a table of a batch of %i entries is performed, and the one behind it is none',
+    (count) => {
+      const machine = bootMachine();
+      const guest = startGuest(machine);
+      const { hypercalls } = guest.domain.environment;
+      const batch = new CacheMapBatch(count);
+      for (let i = 0; i < count; i++) batch.tellRecency(Pfn(20 + i), 1 + i);
+      hypercalls.cacheMapOp(batch);
+      expect(Array.from({ length: count }, (_, i) => batch.result(i))).toEqual(new Array(count).fill(Reason.ok));
+      const { recency } = machine.hypervisor;
+      const told = (pfn: number): number => recency.get(guest.domain.frameOf(Pfn(pfn)));
+      expect([19, 20, 19 + count, 20 + count].map(told)).toEqual([0, 1, count, 0]);
+      vi.spyOn(batch, 'count', 'get').mockReturnValue(count + 1);
+      expect(() => hypercalls.cacheMapOp(batch)).toThrow(/^EFAULT/);
+    },
+  );
 });
 
 it.each([32, 256])('a ring of %i slots is taken from when it is full, and not at all with one more', (slots) => {
@@ -190,7 +193,7 @@ describe('frames for a guest', () => {
   }
 
   it.each([256, 257, 258, 300])(
-    'wait for the processor, of %i that come at once, up to 256 behind the first',
+    'frames for a guest wait for the processor, of %i that come at once, up to 256 behind the first',
     (count) => {
       // What is not dropped is worked on, whether there is an empty page for it or not; the first while the adapter has the others.
       const { machine, host } = network(1_000_000);
@@ -202,7 +205,7 @@ describe('frames for a guest', () => {
     },
   );
 
-  it('are a page long at most', () => {
+  it('frames for a guest are a page long at most', () => {
     const { machine, host, guest } = network(100);
     for (const length of [4095, 4096, 4097, 60]) host.send(frame(length, 5));
     machine.simulation.run();
@@ -227,26 +230,29 @@ it.each([
 });
 
 describe('a report on a machine’s memory', () => {
-  it.each([99, 100, 101])('has the first 100 of %i problems, and counts all', (count) => {
-    const machine = bootMachine();
-    const { memory, hypervisor } = machine;
-    // The last frames of the machine, which are free: a word of the record of each.
-    const first = hypervisor.map.frameCount - count;
-    const words = memory.words(hypervisor.map.tableMfn, hypervisor.map.tableFrames);
-    const each = (words.length * PAGE_SIZE) / PAGE_SIZE / hypervisor.map.tableFrames / 128;
-    expect(Number.isInteger(each)).toBe(true);
-    for (let mfn = first; mfn < first + count; mfn++) words[mfn * each] = (words[mfn * each]! ^ 0x100) >>> 0;
-    const { problems, problemCount, frames } = inspectMemory(memory);
-    expect([problemCount, frames.damaged]).toEqual([count, count]);
-    expect(problems).toEqual(
-      Array.from({ length: Math.min(100, count) }, (_, i) => `frame ${first + i}: check word does not match`),
-    );
-  });
+  it.each([99, 100, 101])(
+    'a report on a machine’s memory has the first 100 of %i problems, and counts all',
+    (count) => {
+      const machine = bootMachine();
+      const { memory, hypervisor } = machine;
+      // The last frames of the machine, which are free: a word of the record of each.
+      const first = hypervisor.map.frameCount - count;
+      const words = memory.words(hypervisor.map.tableMfn, hypervisor.map.tableFrames);
+      const each = (words.length * PAGE_SIZE) / PAGE_SIZE / hypervisor.map.tableFrames / 128;
+      expect(Number.isInteger(each)).toBe(true);
+      for (let mfn = first; mfn < first + count; mfn++) words[mfn * each] = (words[mfn * each]! ^ 0x100) >>> 0;
+      const { problems, problemCount, frames } = inspectMemory(memory);
+      expect([problemCount, frames.damaged]).toEqual([count, count]);
+      expect(problems).toEqual(
+        Array.from({ length: Math.min(100, count) }, (_, i) => `frame ${first + i}: check word does not match`),
+      );
+    },
+  );
 });
 
 describe('pages of a domain that is rebuilt, 64 at a time', () => {
   it.each([1087, 1088, 1089])(
-    'are kept at both ends of each 64, of %i pages; a name that two have is kept once',
+    'pages of a domain that is rebuilt are kept at both ends of each 64, of %i pages; a name that two have is kept once',
     (nrPages) => {
       const machine = bootMachine();
       const guest = startGuest(machine, 'guest', nrPages);
@@ -280,7 +286,7 @@ describe('pages of a domain that is rebuilt, 64 at a time', () => {
   );
 });
 
-it('tables lie in the first GiB: a machine that has them there is planned, and none with a frame more', () => {
+it('tables that lie in the first GiB are planned, and none with a frame more', () => {
   // The root, 32 bytes a frame, domain records, 9 bytes a frame of P2M lists and a frame for each of 96 domains, recency, states, handover, boxes.
   const pages = (bytes: number): number => Math.ceil(bytes / PAGE_SIZE);
   const tables = (n: number): number => 1 + pages(32 * n) + 6 + pages(9 * n) + 96 + pages(2 * n) + 2 * 96 + 1 + 2 * 96;

@@ -25,7 +25,7 @@ describe('time that a guest has', () => {
   it.each([
     [20e9 - 1, 2],
     [20e9, 3],
-  ])('between two restarts: %i ns after one the next is the boot number %i, or none', (ns, boots) => {
+  ])('a guest that restarts %i ns after another restart has the next boot number %i, or none', (ns, boots) => {
     const { machine, booted, stop } = managed();
     const first = machine.simulation.now + 1000;
     stop(first, 0);
@@ -38,7 +38,7 @@ describe('time that a guest has', () => {
   it.each([
     [30e9 - 1, 2],
     [30e9 + 1, 1],
-  ])('to stop when it is asked: one that does after %i ns is booted %i times in all', (ns, boots) => {
+  ])('a guest that is asked to stop, and does after %i ns, is booted %i times in all', (ns, boots) => {
     const { machine, xend, booted } = managed();
     const { simulation } = machine;
     const asked = simulation.now;
@@ -52,7 +52,7 @@ describe('time that a guest has', () => {
     expect(booted.length).toBe(boots);
   });
 
-  it('to suspend itself: 30 s, to the nanosecond', () => {
+  it('a guest has 30 s to suspend itself, to the nanosecond', () => {
     /** Whether it was in time when it stood still so long after it was asked. */
     const outcomeAfter = (ns: number) => {
       const machine = bootMachine();

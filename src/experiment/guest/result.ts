@@ -1,6 +1,6 @@
 /**
- * What `stillwarm reboot` is asked and what it answers: the options of the experiment and its result, the object
- * that `--json` prints (schema "stillwarm/reboot@1", documented in docs/reference/reboot-schema.md).
+ * The options of `stillwarm reboot` and its result, the object that `--json` prints (schema
+ * "stillwarm/reboot@1", documented in docs/reference/reboot-schema.md).
  */
 
 import { ARCHS, type Arch } from '../../base/arch.ts';
@@ -12,7 +12,10 @@ import type { ReasonCounts } from '../../xen/public/reason.ts';
 export const STRATEGIES = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata', 'rio', 'rio+warm-cache'] as const;
 export type StrategyName = (typeof STRATEGIES)[number];
 
-/** What is compared unless told: by what survives of the cache; and, where something is written and lost, of what was written. */
+/**
+ * The strategies that are compared by default: by the cache that survives, and, where files are
+ * written, by the writes that survive.
+ */
 export const STRATEGIES_OF_READERS: readonly StrategyName[] = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata'];
 export const STRATEGIES_OF_CRASHES: readonly StrategyName[] = ['cold', 'warm-cache', 'rio', 'rio+warm-cache'];
 /** Strategies in which dirty pages survive a crash. */
@@ -20,8 +23,8 @@ export const RIO_STRATEGIES: readonly StrategyName[] = ['rio', 'rio+warm-cache']
 
 export const WORKLOADS = ['files', 'random', 'zipf', 'log'] as const;
 /**
- * files: all files in order; random: 4 KiB reads at random places; zipf: whole files, chosen by Zipf's law; log: all files in
- * order, with a line for each at the end of a log.
+ * files: all files in order; random: 4 KiB reads at random places; zipf: whole files, chosen by
+ * Zipf's law; log: all files in order, with a line for each at the end of a log.
  */
 export type WorkloadName = (typeof WORKLOADS)[number];
 
@@ -35,31 +38,40 @@ export type DiskName = (typeof DISKS)[number];
 export interface RebootOptions {
   /** A directory of files or an ext2 image. */
   readonly path: string;
-  /** Of a directory, leave out what it has itself under names that begin with a dot. */
+  /** Leave out names of a directory itself that begin with a dot. */
   readonly withoutHidden?: boolean | undefined;
   /** Guest memory in bytes. */
   readonly memory: number;
   readonly disk: DiskName;
   readonly profile: ProfileName;
-  /** Architecture of the machine; the profile's unless told. */
+  /** Architecture of the machine; the profile's by default. */
   readonly arch?: Arch | undefined;
   /** Strategies to run, in order. */
   readonly strategies: readonly StrategyName[];
   readonly workload: WorkloadName;
   readonly seed: number;
-  /** At most this many bytes are read in one run, and of a directory only the first files are used; undefined: no limit. */
+  /**
+   * The most bytes that one run reads; from a directory only the first files are used. Undefined
+   * for no limit.
+   */
   readonly limit: number | undefined;
   /** Crash the guest (nothing flushed, no shutdown) instead of an orderly reboot. */
   readonly crash: boolean;
-  /** Record a CRC-32C of every clean page, and ask for it at the claim. */
+  /** Record a CRC-32C of every clean page, and check it at the claim. */
   readonly checksum: boolean;
-  /** Seconds from the start of the new guest's boot after which pages that it has not claimed are given back; undefined: never. */
+  /**
+   * Seconds from the start of the new guest's boot until unclaimed pages are given back; undefined
+   * for never.
+   */
   readonly expire?: number | undefined;
   /** Write the machine's memory to this file at the moment between the old guest and the new. */
   readonly dumpMemory: string | undefined;
 }
 
-/** @internal What the experiments have in common. @throws ArgumentError for what is missing, unknown or out of range */
+/**
+ * @internal Checks the options that experiments share.
+ * @throws ArgumentError for one that is missing, unknown or out of range
+ */
 export function checkCommonOptions(
   options: Pick<RebootOptions, 'path' | 'withoutHidden' | 'memory' | 'disk' | 'profile' | 'arch' | 'seed'>,
 ): void {
@@ -83,7 +95,9 @@ export interface RunResult {
   readonly ns: number;
 }
 
-/** Bytes that the workload read during `ns` from `startNs` on; time 0 is the start of the reboot. */
+/**
+ * Bytes that the workload read during `ns` from `startNs` on; time 0 is the start of the reboot.
+ */
 export interface Sample {
   readonly startNs: number;
   readonly ns: number;
@@ -94,7 +108,9 @@ export interface StrategyResult {
   readonly name: StrategyName;
   /** Four: before 1, before 2, after 1, after 2. */
   readonly runs: readonly RunResult[];
-  /** From the start of the shutdown (or the crash) to the end of the new guest's boot, virtual ns. */
+  /**
+   * From the start of the shutdown (or the crash) to the end of the new guest's boot, virtual ns.
+   */
   readonly rebootNs: number;
   readonly pages: {
     /** Pages the hypervisor kept. */
@@ -103,12 +119,18 @@ export interface StrategyResult {
     readonly reused: number;
     /** File and metadata pages read from the disk after the reboot. */
     readonly readAgain: number;
-    /** Pages not kept or not handed over, by reason. */
+    /** Pages that were not kept or not handed over, by reason. */
     readonly refused: ReasonCounts;
-    /** Whether the old guest told where the pages were on its LRU lists, and whether that was to be believed. */
+    /**
+     * Whether the old guest told the places of its pages on the LRU lists, and whether that was
+     * believed.
+     */
     readonly recency: RecencyState;
   };
-  /** Blocks of metadata (superblock, descriptors, inode tables, indirect blocks, directories) read from the disk after the reboot. */
+  /**
+   * Blocks of metadata (superblock, descriptors, inode tables, indirect blocks, directories) read
+   * from the disk after the reboot.
+   */
   readonly metadataReads: number;
   /** Hypercalls of both guests. */
   readonly hypercalls: {
@@ -116,7 +138,7 @@ export interface StrategyResult {
     readonly ns: number /** Share of the four runs' time, 0 … 1. */;
     readonly share: number;
   };
-  /** What the workload wrote before the reboot, and what came of it; zeros when it only reads. */
+  /** What the workload wrote before the reboot, and what survived; zeros when it only reads. */
   readonly writes: {
     /** Bytes of system calls that had returned. */
     readonly bytes: number;
@@ -126,11 +148,14 @@ export interface StrategyResult {
     readonly dirtyPages: number;
     /** Pages that domain 0 wrote home after the crash. */
     readonly pagesWrittenBack: number;
-    /** Dirty pages that nobody wrote. */
+    /** Dirty pages that were never written. */
     readonly pagesLost: number;
   };
   readonly verified: { readonly pages: number; readonly bytes: number; readonly mismatches: number };
-  /** Throughput around the reboot. Time 0 is the start of the reboot: samples before it have negative startNs. */
+  /**
+   * Throughput around the reboot. Time 0 is the start of the reboot: samples before it have
+   * negative startNs.
+   */
   readonly timeline: readonly Sample[];
 }
 
@@ -146,22 +171,22 @@ export interface RebootResult {
   readonly crash: boolean;
   /** Whether pages were taken over only when their CRC-32C matched. */
   readonly checksum: boolean;
-  /** After so many seconds pages that nobody claimed were given back; null: never. */
+  /** Seconds until unclaimed pages were given back; null for never. */
   readonly expire: number | null;
   /** Guest memory, bytes. */
   readonly memory: number;
-  /** Regular files on the disk, a file once for each of its names, and their bytes. */
+  /** Regular files on the disk, one for each of their names, and their bytes. */
   readonly files: number;
   readonly bytes: number;
   readonly strategies: readonly StrategyResult[];
-  /** Which constants of the profile the result rests on that were fitted to the paper. */
+  /** Constants that the result rests on and that were fitted to the paper. */
   readonly fitted: readonly string[];
 }
 
-/** A page or a read that did not equal the disk: a failed run. */
+/** A page or a read that differs from the disk: a failed run. */
 export interface Mismatch {
   readonly strategy: StrategyName;
-  /** One line: what differs, where. */
+  /** What differs and where, in one line. */
   readonly what: string;
   /** Everything that happened to the page, oldest first, a line each. */
   readonly history: readonly string[];

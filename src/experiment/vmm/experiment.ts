@@ -1,10 +1,10 @@
 /**
- * `stillwarm vmm-reboot`: what a reboot of the hypervisor takes under each strategy, and over memory sizes and numbers of
- * guests.
+ * `stillwarm vmm-reboot`: reboots of the hypervisor under each strategy, over memory sizes and
+ * numbers of guests.
  *
- * Each machine has a partition with the same files for each of its guests. All guests read their files twice at the same time,
- * then the hypervisor is rebooted, then they read again. Every byte that a read returns and every page that a guest takes
- * over from the one before it is held against the medium.
+ * Each guest has a partition, all with the same files. All guests read their files twice at the
+ * same time, then the hypervisor is rebooted, then they read again. Every byte of a read, and every
+ * page that a guest takes over from the one before it, is compared with the medium.
  */
 
 import { Buffer } from 'node:buffer';
@@ -49,34 +49,34 @@ const VMS_SERIES: readonly number[] = [1, 2, 3, 4, 5, 6];
 const VMS_SERIES_MEMORY = 256 * MIB;
 
 export interface VmmExperimentOptions {
-  /** A directory of files or an ext2 image; each guest has a disk with the same. */
+  /** A directory of files or an ext2 image; each guest has a disk with its contents. */
   readonly path: string;
-  /** Of a directory, leave out what it has itself under names that begin with a dot. */
+  /** Leave out names of a directory itself that begin with a dot. */
   readonly withoutHidden?: boolean | undefined;
   readonly vms: number;
   /** Memory of each guest, bytes. */
   readonly memory: number;
   readonly disk: DiskName;
   readonly profile: ProfileName;
-  /** Architecture of the machines; the profile's unless told. */
+  /** Architecture of the machines; the profile's by default. */
   readonly arch?: Arch | undefined;
   readonly strategies: readonly VmmStrategyName[];
   readonly seed: number;
-  /** At most this many bytes are read by a guest in one run. */
+  /** The most bytes that a guest reads in one run. */
   readonly limit: number;
-  /** Measure the two series, too. */
+  /** Also measure the two series. */
   readonly series: boolean;
 }
 
 /** All guests together. */
 export interface VmmReading {
   readonly bytes: number;
-  /** Virtual time until the last has done. */
+  /** Virtual time until the last one is done. */
   readonly ns: number;
 }
 
 export interface VmmStrategyResult extends VmmRebootResult {
-  /** The same files: for the first time, again, and after the reboot. */
+  /** Reads of the same files: the first, the second, and the one after the reboot. */
   readonly reads: { readonly first: VmmReading; readonly cached: VmmReading; readonly after: VmmReading };
   readonly verified: { readonly pages: number; readonly bytes: number; readonly mismatches: number };
 }
@@ -96,17 +96,17 @@ export interface VmmExperimentResult {
   readonly profile: ProfileName;
   readonly arch: Arch;
   readonly disk: DiskName;
-  /** Of each guest's disk: regular files, and their bytes; `limit` of them were read. */
+  /** Regular files of each guest's disk, and their bytes; at most `limit` bytes were read. */
   readonly files: number;
   readonly bytes: number;
   readonly limit: number;
-  /** The one that was asked for, then those of the series. */
+  /** The machine that was asked for, then those of the series. */
   readonly machines: readonly VmmMeasurement[];
   /** Constants of the profile that were fitted to the paper. */
   readonly fitted: readonly string[];
 }
 
-/** What differed from the disk. */
+/** Differences from the disk. */
 export interface VmmMismatch {
   readonly vms: number;
   readonly memory: number;
@@ -117,7 +117,7 @@ export interface VmmMismatch {
 export interface VmmExperimentOutcome {
   readonly result: VmmExperimentResult;
   readonly mismatches: readonly VmmMismatch[];
-  /** What the person should know of files that are not read, a line each. */
+  /** Remarks for the user about files that are not read, a line each. */
   readonly notices: readonly string[];
 }
 
@@ -218,7 +218,7 @@ class VmmRun {
   readonly #clients: VmmClients;
   /** The file that clients ask for. */
   readonly #served: DiskSource['files'][number];
-  /** What each guest's partition has. */
+  /** The contents of each guest's partition. */
   readonly #verifiers: readonly Verifier[];
 
   constructor(
@@ -322,7 +322,7 @@ class VmmRun {
   }
 }
 
-/** A partition of a medium, to be looked at. */
+/** A partition of a medium, for reading. */
 function partOf(
   contents: Pick<ImageStore, 'read'>,
   { start, bytes }: { readonly start: number; readonly bytes: number },

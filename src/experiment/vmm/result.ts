@@ -1,8 +1,8 @@
 /**
- * What a reboot of the hypervisor took, whatever the strategy: the one type that all of them return.
+ * The result of a hypervisor reboot: one type for all strategies.
  *
- * All times are virtual ns. Instants count from the start of the reboot, which is when the strategy does its first
- * thing; what comes before is negative.
+ * All times are virtual ns. Instants count from the start of the reboot, the first act of the
+ * strategy. Earlier instants are negative.
  */
 
 export const VMM_STRATEGIES = [
@@ -14,13 +14,16 @@ export const VMM_STRATEGIES = [
   'warm-cache+metadata',
 ] as const;
 /**
- * warm-vm: guests are suspended on memory and go on. save-restore: they are saved to the disk and restored. live-migration: they
- * go to another machine, and come back. shutdown-boot: they are shut down and booted again, cold. warm-cache: the same, and the
- * cached pages of their files are kept. warm-cache+metadata: the file systems' own blocks are kept, too.
+ * - warm-vm: guests are suspended on memory and go on.
+ * - save-restore: they are saved to the disk and restored.
+ * - live-migration: they go to another machine, and come back.
+ * - shutdown-boot: they are shut down and booted again, cold.
+ * - warm-cache: the same, but the cached pages of their files are kept.
+ * - warm-cache+metadata: the file systems' own blocks are kept too.
  */
 export type VmmStrategyName = (typeof VMM_STRATEGIES)[number];
 
-/** A piece of the reboot. */
+/** A phase of the reboot. */
 export interface VmmPhase {
   readonly name:
     | 'domain 0 shutdown'
@@ -40,31 +43,41 @@ export interface VmmPhase {
 
 export interface VmmGuestResult {
   readonly name: string;
-  /** continued: the guest that was there goes on; booted: another one was booted; lost: there is none. */
+  /** continued: the guest goes on; booted: another one was booted; lost: there is none. */
   readonly outcome: 'continued' | 'booted' | 'lost';
-  /** Why it did not go on where it should have, in words; undefined when it did. */
+  /** Why it did not go on, in words; undefined when it did. */
   readonly reason: string | undefined;
   /** The longest time in which its web server answered no client (vmm/clients.ts). */
   readonly downtimeNs: number;
-  /** When that begins. */
+  /** When that time begins. */
   readonly downFromNs: number;
-  /** Requests that were answered, and that were not, from the start of the reboot until all guests served again. */
+  /**
+   * Requests with and without an answer, from the start of the reboot until all guests served
+   * again.
+   */
   readonly requests: { readonly answered: number; readonly failed: number };
-  /** Whether a client that was there all the time kept its connection, and its session. */
+  /** Whether a permanent client kept its connection, and its session. */
   readonly keptConnection: boolean;
   readonly keptSession: boolean;
-  /** Data and metadata pages read from the disk, and pages taken over from before, by the guest after the reboot. */
+  /**
+   * Data and metadata pages read from the disk, and pages taken over from before, by the guest
+   * after the reboot.
+   */
   readonly pagesRead: number;
   readonly pagesReused: number;
 }
 
 export interface VmmRebootResult {
   readonly strategy: VmmStrategyName;
-  /** From the first thing that is done to a guest until all of them have stopped here: the slides' suspend, save, shutdown. */
+  /**
+   * From the first act on a guest until all have stopped here: the slides' suspend, save, shutdown.
+   */
   readonly stopNs: number;
-  /** From when domain 0 begins with the first guest until all of them run: the slides' resume, restore, boot. */
+  /**
+   * From domain 0's first act on a guest until all of them run: the slides' resume, restore, boot.
+   */
   readonly startNs: number;
-  /** Everything, from the first thing that is done to when the last guest runs. */
+  /** Everything, from the first act until the last guest runs. */
   readonly totalNs: number;
   readonly guests: readonly VmmGuestResult[];
   /** Bytes of guests that domain 0 wrote to the disk, and read from there. */

@@ -10,10 +10,12 @@ import { FileMap } from '../file/filemap.ts';
 import { FileWrite } from '../file/filemap-write.ts';
 import { MemoryMaps } from '../file/mmap.ts';
 import { PathWalker } from '../file/namei.ts';
+import { Namespace } from '../file/namespace.ts';
 import { DentryCache } from '../fs/dcache.ts';
-import { Ext2Directories } from '../fs/ext2/dir.ts';
 import { Ext2 } from '../fs/ext2/ext2.ts';
-import { Namespace } from '../fs/ext2/namei.ts';
+import type { Ext2Inode } from '../fs/ext2/inode-info.ts';
+import type { FileSystem } from '../fs/file-system.ts';
+import { InodeCache } from '../fs/inode.ts';
 import { Syscalls } from '../syscall/syscalls.ts';
 import type { Cache } from './cache.ts';
 import type { Devices } from './devices.ts';
@@ -21,7 +23,7 @@ import type { BootMemory } from './memory.ts';
 import type { BootParameters } from './start-info.ts';
 
 export interface Files {
-  readonly ext2: Ext2;
+  readonly fs: FileSystem;
   readonly dentrySlab: SlabCache;
   readonly inodeSlab: SlabCache;
   readonly syscalls: Syscalls;
@@ -48,28 +50,27 @@ export function* bootFiles(parts: FilesParts): Process<Files> {
   const inodeSlab = new SlabCache(mm, supply, INODES_PER_PAGE);
   const dentrySlab = new SlabCache(mm, supply, DENTRIES_PER_PAGE);
   const dentries = new DentryCache(dentrySlab);
-  const ext2 = new Ext2(env, costs, mm, io, writeback, options.naming, inodeSlab, devices.sectorCount);
-  ext2.onFreeBlocks = (block, count) => {
-    preserved.discard(block, count);
-  };
+  const inodes = new InodeCache<Ext2Inode>(mm, inodeSlab);
   mm.reclaim.addShrinker(dentries);
-  mm.reclaim.addShrinker(ext2.inodes);
-  yield* ext2.mount();
-  const directories = new Ext2Directories(env, costs, io, ext2);
-  const walker = new PathWalker(env, costs, io, ext2.inodes, directories, dentries);
-  ext2.inodes.put(yield* ext2.inodes.root());
+  mm.reclaim.addShrinker(inodes);
+  const core = { env, costs, mm, io, writeback };
+  const { sectorCount } = devices;
+  const fs = yield* Ext2.mount(core, { policy: options.naming, sectorCount, inodes, dentries, copies: preserved });
+  const walker = new PathWalker(env, costs, fs, inodes, dentries);
+  inodes.put(yield* walker.root());
   const files = new FileMap(env, costs, mm, io);
   const syscalls = new Syscalls(env, costs, {
     mm,
     files,
-    writer: new FileWrite(env, costs, mm, io, writeback, limits, ext2),
-    ext2,
-    directories,
+    writer: new FileWrite(core, limits, fs),
+    fs,
+    inodes,
+    writeback,
     walker,
-    namespace: new Namespace(env.memory, ext2, directories, walker),
-    maps: new MemoryMaps(programs, costs, mm, io, files, writeback, ext2),
+    namespace: new Namespace(fs, inodes, walker),
+    maps: new MemoryMaps({ ...core, env: programs }, files, fs),
     module: { pfn: Pfn(parameters.modulePfn), bytes: parameters.moduleBytes },
     sockets: devices.sockets,
   });
-  return { ext2, dentrySlab, inodeSlab, syscalls };
+  return { fs, dentrySlab, inodeSlab, syscalls };
 }

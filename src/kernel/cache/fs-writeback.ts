@@ -16,48 +16,30 @@
  * original leaves the file with what the block's former owner has left in it.
  *
  * Differs besides in that there is one block device, and in that the loss of metadata is noted for the file system.
+ *
+ * Longer than other files, because the states of a page under writeback, and each way out of them, are to be read together.
  */
 
 import { assert } from '../../base/assert.ts';
 import { ModelError } from '../../base/errno.ts';
-import { type Ns, PAGE_SIZE, type Pfn } from '../../base/units.ts';
+import { PAGE_SIZE, type Pfn } from '../../base/units.ts';
 import { Completion, WaitQueue, type Process } from '../../sim/index.ts';
 import { BlkifOp, type GuestEnvironment } from '../../xen/public/index.ts';
 import { BioBuilder } from '../block/bio-builder.ts';
 import type { Bio, BlockQueue } from '../block/block-queue.ts';
 import type { KernelCosts } from '../costs.ts';
+import { DirtyMappings } from './dirty-mappings.ts';
 import type { DirtyRegistry } from './dirty-registry.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
-import type { AddressSpace, PageWriter } from '../mm/page-cache.ts';
-import { HOLE, lookUpBlock, type Mapping } from './mapping.ts';
+import type { AddressSpace } from '../mm/page-cache.ts';
+import type { PageWriter } from '../mm/page-users.ts';
+import { HOLE, lookUpBlock, noteError, type Mapping } from './mapping.ts';
 import type { PageLocks } from './page-locks.ts';
+import { everything, type WritebackControl } from './writeback-control.ts';
 
 /** So few pages are looked up one by one rather than sought among all of the mapping's. */
 const NARROW = 16;
-
-/** What a round of writeback may do, and what has come of it (writeback_control). */
-export interface WritebackControl {
-  /** Pages that it may still submit. */
-  nrToWrite: number;
-  /** pdflush: leaves off where the queue is congested, rather than wait for room in it. */
-  readonly isNonblocking: boolean;
-  encounteredCongestion: boolean;
-}
-
-/** A round that writes whatever there is, or so many pages of it. */
-export const everything = (nrToWrite = Infinity): WritebackControl => ({
-  nrToWrite,
-  isNonblocking: false,
-  encounteredCongestion: false,
-});
-
-/** A mapping with something dirty. */
-interface DirtyMapping {
-  readonly mapping: Mapping;
-  /** dirtied_when. */
-  since: Ns;
-}
 
 /** What writeback is made of. */
 export interface WritebackParts {
@@ -77,10 +59,7 @@ export class Writeback implements PageWriter {
   readonly #queue: BlockQueue;
   readonly #locks: PageLocks;
   readonly #registry: DirtyRegistry | undefined;
-  /** s_dirty, oldest first. */
-  readonly #dirty = new Map<AddressSpace, DirtyMapping>();
-  /** Woken when the first mapping gets on the list. */
-  readonly somethingDirty = new WaitQueue('something dirty');
+  readonly #dirty = new DirtyMappings();
   /** Woken when a write ends and the queue is not congested. */
   readonly progress = new WaitQueue('a write to end');
   #isRegistering = false;
@@ -117,6 +96,11 @@ export class Writeback implements PageWriter {
     return this.#dirty.has(space);
   }
 
+  /** Woken when something becomes dirty and nothing was. */
+  get somethingDirty(): WaitQueue {
+    return this.#dirty.somethingDirty;
+  }
+
   /** Mappings that have dirty pages or a dirty inode. */
   get nrDirtyMappings(): number {
     return this.#dirty.size;
@@ -143,8 +127,7 @@ export class Writeback implements PageWriter {
   markInodeDirty(mapping: Mapping): void {
     if (this.#dirty.has(mapping.space)) return;
     assert(mapping.space.writer === this, 'whoever opened the space has said who writes it');
-    if (this.#dirty.size === 0) this.somethingDirty.wakeAll();
-    this.#dirty.set(mapping.space, { mapping, since: this.#env.now });
+    this.#dirty.add(mapping, this.#env.now);
   }
 
   /** The inode is no more: nothing of it needs writing. */
@@ -260,12 +243,12 @@ export class Writeback implements PageWriter {
   *sync(device: Mapping): Process {
     yield* this.#syncOnce(device);
     // Some pages were lost: that their blocks are taken from them is to be on the medium, too.
-    if ([...this.#dirty.values()].some(({ mapping }) => mapping.space.hasLost)) yield* this.#syncOnce(device);
+    if (this.#dirty.all().some(({ mapping }) => mapping.space.hasLost)) yield* this.#syncOnce(device);
   }
 
   *#syncOnce(device: Mapping): Process {
     for (const wait of [false, true]) {
-      for (const { mapping } of [...this.#dirty.values()]) {
+      for (const { mapping } of this.#dirty.all()) {
         if (mapping === device) continue;
         yield* this.#writeMapping(mapping, wait, everything());
       }
@@ -317,16 +300,14 @@ export class Writeback implements PageWriter {
    */
   *writeInodes(control: WritebackControl, olderThan?: number): Process<number> {
     const budget = control.nrToWrite;
-    for (const dirty of [...this.#dirty.values()]) {
+    for (const dirty of this.#dirty.all()) {
       if (control.nrToWrite <= 0 || this.#mustLeaveOff(control)) break;
       if (!this.#dirty.has(dirty.mapping.space)) continue;
       if (olderThan !== undefined && dirty.since > olderThan) break;
       yield* this.#writeMapping(dirty.mapping, false, control);
       // What is left of it, pages that were in use, waits its turn behind the others; for kupdate it keeps its place.
       if (!this.#dirty.has(dirty.mapping.space) || olderThan !== undefined) continue;
-      this.#dirty.delete(dirty.mapping.space);
-      dirty.since = this.#env.now;
-      this.#dirty.set(dirty.mapping.space, dirty);
+      this.#dirty.requeue(dirty, this.#env.now);
     }
     this.#queue.unplug();
     yield* this.#env.cpu.settle();
@@ -383,22 +364,22 @@ export class Writeback implements PageWriter {
   /** pageout for reclaim: starts writing one page if that needs no waiting. */
   pageOut(pfn: Pfn): void {
     const { cache, map } = this.#mm;
-    const dirty = this.#dirty.get(cache.spaceOf(pfn));
+    const mapping = this.#dirty.get(cache.spaceOf(pfn));
     const hasRoom = !this.#queue.isCongested(BlkifOp.write) && !this.#queue.isFull(BlkifOp.write);
-    if (dirty === undefined || !hasRoom || !map.has(pfn, PG.hasBlock) || map.isLost(pfn)) return;
+    if (mapping === undefined || !hasRoom || !map.has(pfn, PG.hasBlock) || map.isLost(pfn)) return;
     let block: number;
     try {
-      block = dirty.mapping.blockNow(cache.indexOf(pfn));
+      block = mapping.blockNow(cache.indexOf(pfn));
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
       return;
     }
     if (block < 0) return;
-    this.#zeroTail(dirty.mapping, cache.indexOf(pfn), pfn);
+    this.#zeroTail(mapping, cache.indexOf(pfn), pfn);
     cache.clearDirty(pfn);
     cache.setWriteback(pfn);
     map.set(pfn, PG.reclaim);
-    this.#queue.submit({ op: BlkifOp.write, block, pages: [pfn], endPage: this.#endOf(dirty.mapping) });
+    this.#queue.submit({ op: BlkifOp.write, block, pages: [pfn], endPage: this.#endOf(mapping) });
     this.pagesWritten++;
   }
 
@@ -415,7 +396,7 @@ export class Writeback implements PageWriter {
     if (this.registry !== undefined && map.has(pfn, PG.dirty)) {
       // Stored to before the write was taken up, perhaps: then the hypervisor calls it clean.
       const dirty = this.#dirty.get(cache.spaceOf(pfn));
-      if (dirty !== undefined) this.registry.register(dirty.mapping, pfn);
+      if (dirty !== undefined) this.registry.register(dirty, pfn);
     }
     if (map.has(pfn, PG.reclaim)) {
       map.clear(pfn, PG.reclaim);
@@ -442,10 +423,4 @@ export class Writeback implements PageWriter {
 
 function range(start: number, end: number): number[] {
   return Array.from({ length: end - start }, (_, i) => start + i);
-}
-
-function noteError(space: AddressSpace, error: unknown): void {
-  if (!(error instanceof ModelError)) throw error;
-  // Of both, EIO is told.
-  if (space.error !== 'EIO') space.error = error.code === 'ENOSPC' ? 'ENOSPC' : 'EIO';
 }

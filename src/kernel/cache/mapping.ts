@@ -1,5 +1,6 @@
 /** A file as page I/O and writeback see it, which the file system implements (address_space_operations of 2.6.12). */
 
+import { ModelError } from '../../base/errno.ts';
 import type { Process } from '../../sim/index.ts';
 import type { AddressSpace } from '../mm/page-cache.ts';
 
@@ -40,11 +41,17 @@ export interface Mapping {
 }
 
 /** get_block without allocating: the page's block or HOLE, reading the metadata that says so. Throws EIO. */
-export function* lookUpBlock(mapping: Mapping, index: number): Process<number> {
+export function* lookUpBlock(mapping: Pick<Mapping, 'blockNow' | 'loadMetadata'>, index: number): Process<number> {
   let block = mapping.blockNow(index);
   while (block === NEEDS_METADATA) {
     yield* mapping.loadMetadata(index);
     block = mapping.blockNow(index);
   }
   return block;
+}
+
+/** Keeps the error of a write for the next fsync; of both, EIO. Throws on what is not a modelled failure. */
+export function noteError(space: AddressSpace, error: unknown): void {
+  if (!(error instanceof ModelError)) throw error;
+  if (space.error !== 'EIO') space.error = error.code === 'ENOSPC' ? 'ENOSPC' : 'EIO';
 }

@@ -10,7 +10,7 @@
 import type { Ino, Lba, PageIndex, Pfn } from '../../base/units.ts';
 import { CacheMapBatch, type Hypercalls } from '../../xen/public/index.ts';
 import { PAGEVEC_SIZE } from '../mm/policy/policy.ts';
-import type { NameTable } from '../mm/page-cache.ts';
+import type { NameTable } from '../mm/page-users.ts';
 
 export class NameBatch implements NameTable {
   readonly #hypercalls: Pick<Hypercalls, 'cacheMapOp'>;

@@ -14,7 +14,8 @@ import { Ns } from '../../base/units.ts';
 import { WaitQueue, type Process } from '../../sim/index.ts';
 import type { GuestEnvironment } from '../../xen/public/index.ts';
 import type { BlockQueue } from '../block/block-queue.ts';
-import { everything, type Writeback, type WritebackControl } from './fs-writeback.ts';
+import type { Writeback } from './fs-writeback.ts';
+import { everything, type WritebackControl } from './writeback-control.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 
 /** dirty_background_ratio, percent of memory. */

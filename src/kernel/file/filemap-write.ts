@@ -18,11 +18,10 @@ import { counted } from '../../base/counted.ts';
 import { ModelError } from '../../base/errno.ts';
 import { PAGE_SIZE, pagesOf, type Pfn } from '../../base/units.ts';
 import { Completion, NOTHING, type CpuClock, type Process } from '../../sim/index.ts';
-import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment, type GuestMemory } from '../../xen/public/index.ts';
+import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestMemory } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
-import type { Ext2 } from '../fs/ext2/ext2.ts';
-import type { Ext2Changes } from '../fs/ext2/change.ts';
-import { MAX_FILE_BYTES } from '../fs/ext2/inode.ts';
+import type { FsCore } from '../fs/core.ts';
+import type { ChangeOperations, FileSystem } from '../fs/file-system.ts';
 import type { OpenFile } from './filemap.ts';
 import type { Inode } from '../fs/inode.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
@@ -55,18 +54,10 @@ export class FileWrite {
   readonly #io: PageIo;
   readonly #writeback: Writeback;
   readonly #limits: DirtyLimits;
-  readonly #ext2: Ext2;
-  readonly #changes: Ext2Changes;
+  readonly #fs: FileSystem;
+  readonly #changes: ChangeOperations;
 
-  constructor(
-    env: GuestEnvironment,
-    costs: KernelCosts,
-    mm: MemoryManagement,
-    io: PageIo,
-    writeback: Writeback,
-    limits: DirtyLimits,
-    ext2: Ext2,
-  ) {
+  constructor({ env, costs, mm, io, writeback }: FsCore, limits: DirtyLimits, fs: FileSystem) {
     this.#cpu = env.cpu;
     this.#memory = env.memory;
     this.#costs = costs;
@@ -78,8 +69,8 @@ export class FileWrite {
     this.#io = io;
     this.#writeback = writeback;
     this.#limits = limits;
-    this.#ext2 = ext2;
-    this.#changes = ext2.changes;
+    this.#fs = fs;
+    this.#changes = fs.changes;
   }
 
   /**
@@ -95,9 +86,8 @@ export class FileWrite {
     const changes = this.#changes;
     if (inode.sem.isHeld || file.needsProcess || position + length > inode.size) return ~0;
     // Bytes may be stored, and times changed, where no handle is needed for that now.
-    const { superblock, journal } = changes;
-    if (!superblock.isChanging || this.#writeback.registry !== undefined) return ~0;
-    if (journal !== undefined && !journal.isOpen) return ~0;
+    if (!changes.isOpen) return ~0;
+    const { hearsEveryStore } = changes;
     const cache = this.#cache;
     let done = 0;
     while (done < length) {
@@ -111,13 +101,12 @@ export class FileWrite {
       const inPage = at - index * PAGE_BYTES;
       const bytes = Math.min(PAGE_BYTES - inPage, length - done);
       this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);
-      // Only the journal has to hear again of a page that is dirty already.
-      if ((flags & DIRTY) === 0 || journal !== undefined) changes.markPageDirty(inode, pfn);
+      if ((flags & DIRTY) === 0 || hearsEveryStore) changes.markPageDirty(inode, pfn);
       if ((flags & HOT) !== HOT) this.#lru.markAccessed(pfn);
       this.#cpu.charge(this.#pageLookupNs + bytes * this.#copyNsPerByte);
       done += bytes;
     }
-    if (length > 0) this.#touch(inode, superblock.now());
+    if (length > 0) this.#touch(inode, changes.now());
     return done;
   }
 
@@ -144,7 +133,7 @@ export class FileWrite {
     try {
       const start = file.isAppending && done === 0 ? inode.size : position;
       from?.(start);
-      const limit = Math.min(length, MAX_FILE_BYTES - start);
+      const limit = Math.min(length, this.#fs.maxFileBytes - start);
       if (limit <= 0) throw new ModelError('EFBIG', `position ${start}`);
       yield* this.#changes.change(() => this.#beginWrite(inode, start + done > inode.size), false);
       if (file.isDirect) {
@@ -171,7 +160,7 @@ export class FileWrite {
       yield* this.#changes.publish();
       inode.sem.release();
     }
-    if (file.isSynchronous || (file.isDirect && !isOnDisk)) yield* this.#ext2.fsync(inode, false);
+    if (file.isSynchronous || (file.isDirect && !isOnDisk)) yield* this.#fs.fsync(inode, false);
     return written;
   }
 
@@ -183,12 +172,7 @@ export class FileWrite {
     checkDirect(position, length);
     const { inode } = file;
     // So that no block of the range is another file's before it is read.
-    if (!inode.sem.tryAcquire()) yield* inode.sem.acquire();
-    try {
-      return yield* this.#directRead(inode, dst, offset, position, length);
-    } finally {
-      inode.sem.release();
-    }
+    return yield* inode.sem.run(this.#directRead(inode, dst, offset, position, length));
   }
 
   /** The caller holds i_sem. */
@@ -209,19 +193,14 @@ export class FileWrite {
   }
 
   #beginWrite(inode: Inode, leavesHole: boolean): Process {
-    this.#changes.superblock.beginChange();
-    if (!this.#changes.isPrepared(inode)) return this.#beginColdWrite(inode, leavesHole);
-    this.#beginPrepared(inode, leavesHole);
+    const begin = this.#fs.pages.beginWrite(inode, leavesHole);
+    if (begin !== NOTHING) return this.#beginColdWrite(inode, begin);
+    this.#touch(inode, this.#changes.now());
     return NOTHING;
   }
 
-  *#beginColdWrite(inode: Inode, leavesHole: boolean): Process {
-    yield* this.#changes.prepare(inode);
-    this.#beginPrepared(inode, leavesHole);
-  }
-
-  #beginPrepared(inode: Inode, leavesHole: boolean): void {
-    if (leavesHole) this.#ext2.pages.zeroTail(inode);
+  *#beginColdWrite(inode: Inode, begin: Process): Process {
+    yield* begin;
     this.#touch(inode, this.#changes.now());
   }
 
@@ -241,7 +220,7 @@ export class FileWrite {
       }
       try {
         if (!map.has(pfn, PG.hasBlock)) {
-          yield* this.#ext2.pages.blockForWrite(inode, index);
+          yield* this.#fs.pages.blockForWrite(inode, index);
           map.set(pfn, PG.hasBlock);
         }
       } catch (error) {

@@ -11,7 +11,6 @@ import { PAGE_SIZE } from '../../base/units.ts';
 import { NOTHING, type CpuClock, type Process } from '../../sim/index.ts';
 import { BlkifOp, type GuestEnvironment, type GuestMemory } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
-import type { Ext2Inodes } from '../fs/ext2/iget.ts';
 import type { Inode } from '../fs/inode.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
@@ -83,8 +82,8 @@ export class OpenFile {
 }
 
 /** fput: a call or a mapping has no more use for an open file; the last one after `close` lets the inode go. */
-export function fput(inodes: Ext2Inodes, file: OpenFile): Process {
-  return --file.users === 0 && file.isClosed ? inodes.iput(file.inode) : NOTHING;
+export function fput(file: OpenFile): Process {
+  return --file.users === 0 && file.isClosed ? file.inode.release() : NOTHING;
 }
 
 export class FileMap {

@@ -17,9 +17,10 @@
 import { ModelError } from '../../base/errno.ts';
 import { PAGE_SIZE, pagesOf, type Pfn } from '../../base/units.ts';
 import type { CpuClock, Process } from '../../sim/index.ts';
-import type { GuestEnvironment, GuestMemory } from '../../xen/public/index.ts';
+import type { GuestMemory } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
-import type { Ext2 } from '../fs/ext2/ext2.ts';
+import type { FsCore } from '../fs/core.ts';
+import type { FileSystem } from '../fs/file-system.ts';
 import { fput, type FileMap, type OpenFile } from './filemap.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
@@ -43,21 +44,14 @@ export class MemoryMaps {
   readonly #io: PageIo;
   readonly #files: FileMap;
   readonly #writeback: Writeback;
-  readonly #ext2: Ext2;
+  readonly #fs: FileSystem;
   readonly #table = new VmaTable();
   /** Ranges of each file that has some (i_mmap). */
   readonly #ofFile = new Map<OpenFile['inode'], Set<Vma>>();
   readonly #scratch = new Uint8Array(PAGE_SIZE);
 
-  constructor(
-    env: GuestEnvironment,
-    costs: KernelCosts,
-    mm: MemoryManagement,
-    io: PageIo,
-    files: FileMap,
-    writeback: Writeback,
-    ext2: Ext2,
-  ) {
+  /** @param core with the environment of programs: they store through their own page tables, not through the kernel's mapping */
+  constructor({ env, costs, mm, io, writeback }: FsCore, files: FileMap, fs: FileSystem) {
     this.#cpu = env.cpu;
     this.#memory = env.memory;
     this.#costs = costs;
@@ -65,7 +59,7 @@ export class MemoryMaps {
     this.#io = io;
     this.#files = files;
     this.#writeback = writeback;
-    this.#ext2 = ext2;
+    this.#fs = fs;
   }
 
   /**
@@ -86,7 +80,7 @@ export class MemoryMaps {
     const pages = pagesOf(length);
     const start = this.#table.lowestGap(pages);
     if (shared && writable) {
-      if (this.#ext2.changes.isReadOnly) throw new ModelError('EROFS', 'a shared mapping to be stored to');
+      if (this.#fs.changes.isReadOnly) throw new ModelError('EROFS', 'a shared mapping to be stored to');
       file.inode.mayHoldTail = true;
     }
     const vma = new Vma({ start, firstIndex: position / PAGE_SIZE, pages }, file, { shared, writable }, (of, pfn) =>
@@ -118,8 +112,8 @@ export class MemoryMaps {
       this.#forget(vma);
     }
     // Nothing waits before all is unmapped: another program may map or unmap then.
-    for (const { file } of cut) yield* fput(this.#ext2.inodes, file);
-    yield* this.#ext2.changes.publish();
+    for (const { file } of cut) yield* fput(file);
+    yield* this.#fs.changes.publish();
   }
 
   /** exit_mmap: everything is unmapped. */
@@ -147,7 +141,7 @@ export class MemoryMaps {
       for (let at = from; at < to; at++) vma.clean(at);
       files.add(vma.file);
     }
-    yield* this.#ext2.changes.publish();
+    yield* this.#fs.changes.publish();
     if ((flags & MS.sync) !== 0) yield* this.#syncAll([...files]);
     if (mapped < end - address) throw new ModelError('ENOMEM', 'not all of the range is mapped');
   }
@@ -156,9 +150,9 @@ export class MemoryMaps {
   *#syncAll(files: readonly OpenFile[]): Process {
     for (const file of files) file.users++;
     try {
-      for (const file of files) yield* this.#ext2.fsync(file.inode, true);
+      for (const file of files) yield* this.#fs.fsync(file.inode, true);
     } finally {
-      for (const file of files) yield* fput(this.#ext2.inodes, file);
+      for (const file of files) yield* fput(file);
     }
   }
 
@@ -246,7 +240,7 @@ export class MemoryMaps {
     try {
       yield* this.#bringIn(vma, at, index, address, isStore && !vma.isShared);
     } finally {
-      yield* fput(this.#ext2.inodes, vma.file);
+      yield* fput(vma.file);
     }
     if (this.#cpu.isDue) yield* this.#cpu.settle();
   }

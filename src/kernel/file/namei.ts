@@ -4,23 +4,19 @@
  * (base/text.ts): that string is what the dentry cache knows a name by.
  *
  * A name that is not in the cache is looked up under the
- * directory's i_sem, held until its inode is in memory, and whoever changes a directory, under that lock too, tells it here (`setDentry`): so the cache never
+ * directory's i_sem, held until its inode is in memory, and whoever changes a directory, under that lock too, tells the cache: so the cache never
  * disagrees with the disk. A directory that is removed is empty: what the cache says of it holds for the next of its number too.
  */
 
 import { ModelError } from '../../base/errno.ts';
-import { canonicalText, decodeText, encodeText } from '../../base/text.ts';
-import { EXT2_FAST_SYMLINK_MAX, EXT2_NAME_MAX, EXT2_ROOT_INO } from '../../format/ext2.ts';
-import { Ino, PAGE_SIZE } from '../../base/units.ts';
+import { canonicalText, encodeText } from '../../base/text.ts';
+import { Ino } from '../../base/units.ts';
 import type { Process } from '../../sim/index.ts';
 import type { GuestEnvironment } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
 import { UNKNOWN, type DentryCache } from '../fs/dcache.ts';
-import type { Ext2Directories } from '../fs/ext2/dir.ts';
-import type { Ext2Inodes } from '../fs/ext2/iget.ts';
-import { isFastSymlink } from '../fs/ext2/pages.ts';
-import type { Inode } from '../fs/inode.ts';
-import type { PageIo } from '../cache/page-io.ts';
+import type { FileSystem, Place } from '../fs/file-system.ts';
+import type { Inode, InodesInMemory } from '../fs/inode.ts';
 
 /** Symbolic links followed in one call at most. */
 const MAX_TOTAL_LINKS = 40;
@@ -34,11 +30,8 @@ export interface LinkCount {
   total: number;
 }
 
-/** Where a name is, or would be. */
-export interface Place {
-  /** With a reference. */
-  readonly parent: Inode;
-  readonly name: string;
+/** The last component of a path. */
+export interface PathEnd extends Place {
   /** Whether slashes followed it. */
   readonly hasSlash: boolean;
 }
@@ -46,25 +39,31 @@ export interface Place {
 export class PathWalker {
   readonly #env: GuestEnvironment;
   readonly #costs: KernelCosts;
-  readonly #io: PageIo;
-  readonly #inodes: Ext2Inodes;
-  readonly #directories: Ext2Directories;
+  readonly #fs: FileSystem;
+  readonly #inodes: InodesInMemory;
   readonly #dentries: DentryCache;
 
   constructor(
     env: GuestEnvironment,
     costs: KernelCosts,
-    io: PageIo,
-    inodes: Ext2Inodes,
-    directories: Ext2Directories,
+    fs: FileSystem,
+    inodes: InodesInMemory,
     dentries: DentryCache,
   ) {
     this.#env = env;
     this.#costs = costs;
-    this.#io = io;
+    this.#fs = fs;
     this.#inodes = inodes;
-    this.#directories = directories;
     this.#dentries = dentries;
+  }
+
+  /** The root directory, with a reference. Throws EIO when its inode is no directory. */
+  *root(): Process<Inode> {
+    const { rootIno } = this.#fs;
+    const root = this.#inodes.get(Ino(rootIno)) ?? (yield* this.#fs.iget(rootIno));
+    if (root.isDirectory) return root;
+    this.#inodes.put(root);
+    throw new ModelError('EIO', 'the root inode is no directory');
   }
 
   /**
@@ -80,7 +79,7 @@ export class PathWalker {
   *#walk(path: string, follow: boolean, links: LinkCount, from: Inode | undefined): Process<Inode> {
     let mustBeDirectory = endsAsDirectory(path);
     // Who walks from a directory holds it: it is in memory.
-    let at = this.#cached(from?.ino ?? EXT2_ROOT_INO) ?? (yield* this.#inodes.root());
+    let at = this.#cached(from?.ino ?? this.#fs.rootIno) ?? (yield* this.root());
     /** The path, and the texts of the links that are being followed, each in the one before. */
     const texts = [{ names: split(path), next: 0 }];
     for (;;) {
@@ -91,26 +90,26 @@ export class PathWalker {
       const next = yield* this.#step(at, text.names[text.next++]!);
       const isLast = texts.every(({ names, next: done }) => done === names.length);
       if (!next.isSymlink || (isLast && !follow && !mustBeDirectory)) {
-        yield* this.#inodes.iput(at);
+        yield* at.release();
         at = next;
         continue;
       }
       if (texts.length > MAX_NESTED_LINKS || links.total === MAX_TOTAL_LINKS) {
-        yield* this.#inodes.iput(at);
-        yield* this.#inodes.iput(next);
+        yield* at.release();
+        yield* next.release();
         throw new ModelError('ELOOP', `too many symbolic links in ${path}`);
       }
       links.total++;
-      const target = yield* this.#withReference(next, this.readlink(next), at);
+      const target = yield* this.#withReference(next, this.#fs.names.readlink(next), at);
       if (isLast && endsAsDirectory(target)) mustBeDirectory = true;
       if (target.startsWith('/')) {
-        yield* this.#inodes.iput(at);
-        at = yield* this.#inodes.root();
+        yield* at.release();
+        at = yield* this.root();
       }
       texts.push({ names: split(target), next: 0 });
     }
     if (!mustBeDirectory || at.isDirectory) return at;
-    yield* this.#inodes.iput(at);
+    yield* at.release();
     throw new ModelError('ENOTDIR', path);
   }
 
@@ -125,7 +124,7 @@ export class PathWalker {
   #walkCached(path: string, follow: boolean, mustBeDirectory: boolean): Inode | undefined {
     const inodes = this.#inodes;
     const names = split(path);
-    let at = this.#cached(EXT2_ROOT_INO);
+    let at = this.#cached(this.#fs.rootIno);
     for (let i = 0; at !== undefined && i < names.length; i++) {
       const ino = at.isDirectory ? this.findDentry(at, names[i]!) : undefined;
       const next: Inode | undefined = ino === undefined ? undefined : inodes.get(Ino(ino));
@@ -156,12 +155,12 @@ export class PathWalker {
    * LOOKUP_PARENT: the directory that holds, or would hold, the last component of a path, with a reference, and that
    * component; "", "." and ".." name no entry, and the caller says what that means. Throws as `walk` does.
    */
-  walkParent(path: string, links: LinkCount = { total: 0 }): Process<Place> {
+  walkParent(path: string, links: LinkCount = { total: 0 }): Process<PathEnd> {
     return this.#walkParent(checkPath(path), links, undefined);
   }
 
   /** The same for the text of a symbolic link that was found in `directory`. */
-  walkLink(text: string, directory: Inode, links: LinkCount): Process<Place> {
+  walkLink(text: string, directory: Inode, links: LinkCount): Process<PathEnd> {
     return this.#walkParent(text, links, text.startsWith('/') ? undefined : directory);
   }
 
@@ -169,7 +168,7 @@ export class PathWalker {
    * What `walkParent` would return without waiting, when no symbolic link is on the way; undefined when it would wait or follow, or
    * what is above is no directory. Throws what `walkParent` throws for a path as such.
    */
-  walkParentCached(path: string): Place | undefined {
+  walkParentCached(path: string): PathEnd | undefined {
     const checked = checkPath(path);
     const end = endOfLast(checked);
     const start = checked.lastIndexOf('/', end - 1) + 1;
@@ -178,12 +177,12 @@ export class PathWalker {
     return { parent, name: checked.slice(start, end), hasSlash: end < checked.length };
   }
 
-  *#walkParent(path: string, links: LinkCount, from: Inode | undefined): Process<Place> {
+  *#walkParent(path: string, links: LinkCount, from: Inode | undefined): Process<PathEnd> {
     const end = endOfLast(path);
     const start = path.lastIndexOf('/', end - 1) + 1;
     const parent = yield* this.#walk(path.slice(0, start), true, links, from);
     if (!parent.isDirectory) {
-      yield* this.#inodes.iput(parent);
+      yield* parent.release();
       throw new ModelError('ENOTDIR', path);
     }
     return { parent, name: path.slice(start, end), hasSlash: end < path.length };
@@ -193,10 +192,10 @@ export class PathWalker {
   *lookupLocked(directory: Inode, name: string): Process<number> {
     const known = this.findDentry(directory, name);
     if (known !== undefined) return known;
-    if (encodeText(name).length > EXT2_NAME_MAX) throw new ModelError('ENAMETOOLONG', name);
+    if (encodeText(name).length > this.#fs.maxNameBytes) throw new ModelError('ENAMETOOLONG', name);
     const object = yield* this.#dentries.allocate();
     try {
-      const ino = yield* this.#directories.find(directory, name);
+      const ino = yield* this.#fs.directories.find(directory, name);
       this.#dentries.add(directory.ino, name, ino, object);
       return ino;
     } catch (error) {
@@ -209,34 +208,6 @@ export class PathWalker {
   findDentry(directory: Inode, name: string): number | undefined {
     const ino = this.#dentries.lookup(directory.ino, name);
     return ino === UNKNOWN ? undefined : ino;
-  }
-
-  /** What a name of a directory means from now on; 0: nothing. */
-  setDentry(directory: Inode, name: string, ino: number): void {
-    this.#dentries.set(directory.ino, name, ino);
-  }
-
-  /** A directory was removed: the next of its number has another parent. */
-  forgetParent(directory: Inode): void {
-    this.#dentries.forget(directory.ino, '..');
-  }
-
-  /** The text of a symbolic link, which ends at a zero byte. Throws EIO when it makes no sense. */
-  *readlink(inode: Inode): Process<string> {
-    const { size, fields } = inode;
-    const isFast = isFastSymlink(inode);
-    if (size === 0 || size > (isFast ? EXT2_FAST_SYMLINK_MAX : PAGE_SIZE))
-      throw new ModelError('EIO', `symbolic link ${inode.ino} has the size ${size}`);
-    const text = new Uint8Array(size);
-    if (isFast) {
-      for (let i = 0; i < size; i++) text[i] = fields.pointers[i >>> 2]! >>> (8 * (i & 3));
-    } else {
-      const pfn = yield* this.#io.getPage(inode, 0);
-      this.#env.memory.copyOut(pfn, 0, text, 0, size);
-    }
-    const end = text.indexOf(0);
-    if (end === 0) throw new ModelError('EIO', `symbolic link ${inode.ino} has no text`);
-    return decodeText(end < 0 ? text : text.subarray(0, end));
   }
 
   /** One component: gives back no reference of `directory`, except when it throws. */
@@ -256,7 +227,7 @@ export class PathWalker {
     try {
       const ino = yield* this.lookupLocked(directory, name);
       if (ino === 0) throw noEntry(directory, name);
-      return this.#inodes.get(Ino(ino)) ?? (yield* this.#inodes.iget(ino));
+      return this.#inodes.get(Ino(ino)) ?? (yield* this.#fs.iget(ino));
     } finally {
       directory.sem.release();
     }
@@ -267,10 +238,10 @@ export class PathWalker {
     try {
       return yield* process;
     } catch (error) {
-      yield* this.#inodes.iput(onError);
+      yield* onError.release();
       throw error;
     } finally {
-      if (held !== undefined) yield* this.#inodes.iput(held);
+      if (held !== undefined) yield* held.release();
     }
   }
 }

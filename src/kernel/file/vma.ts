@@ -11,7 +11,7 @@
 import type { Pfn } from '../../base/units.ts';
 import type { OpenFile } from './filemap.ts';
 import { NO_PAGE } from '../mm/mem-map.ts';
-import type { MappedRange } from '../mm/page-cache.ts';
+import type { MappedRange } from '../mm/page-users.ts';
 
 /** Bits of a page-table entry. */
 export const PTE = { writable: 1, young: 2, dirty: 4, anonymous: 8 } as const;

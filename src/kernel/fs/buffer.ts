@@ -5,21 +5,22 @@
  * group descriptors, bitmaps, inode tables and indirect blocks are reached through this file.
  *
  * Contract: a page that `bread` or `getblk` gave is valid until the next wait: read it, change it, then wait. A page that
- * was pinned stays. A store marks the buffer dirty; writing back is fs-writeback.ts. Where the file system has a journal, a
- * buffer is changed under a handle, after `breadForChange` or `getblk`, and becomes dirty when that is committed (jbd.ts).
+ * was pinned stays. A store marks the buffer dirty; writing back is fs-writeback.ts. These buffers are
+ * written straight to their places. Those of a file system with a journal are jbd/journaled-buffers.ts.
  */
 
-import { assert } from '../../base/assert.ts';
 import { ModelError } from '../../base/errno.ts';
 import { PAGE_SIZE, type Pfn } from '../../base/units.ts';
 import { NOTHING, type Process } from '../../sim/index.ts';
-import type { GuestEnvironment, GuestMemory } from '../../xen/public/index.ts';
+import type { GuestMemory } from '../../xen/public/index.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import type { AddressSpace } from '../mm/page-cache.ts';
 import type { Mapping } from '../cache/mapping.ts';
 import type { PageIo } from '../cache/page-io.ts';
 import type { Writeback } from '../cache/fs-writeback.ts';
+import type { FsCore } from './core.ts';
+import type { InodesInMemory } from './inode.ts';
 
 /** The block device's own mapping: page index = block number. */
 export class BlockDeviceMapping implements Mapping {
@@ -28,13 +29,15 @@ export class BlockDeviceMapping implements Mapping {
   readonly isMetadata = true;
   readonly mapVersion = 0;
   readonly isInodeDirty = false;
-  /** What `withdraw` does: a new block of metadata could not be written. */
-  readonly withdraw: (block: number) => Process;
+  /** Pages that are held for the life of the mount. */
+  readonly held = new Set<Pfn>();
+  readonly #inodes: InodesInMemory;
 
-  constructor(space: AddressSpace, blocks: number, withdraw: (block: number) => Process) {
+  /** @param inodes of the file system on the device */
+  constructor(space: AddressSpace, blocks: number, inodes: InodesInMemory) {
     this.space = space;
     this.pageCount = blocks;
-    this.withdraw = withdraw;
+    this.#inodes = inodes;
   }
 
   blockNow(index: number): number {
@@ -47,6 +50,19 @@ export class BlockDeviceMapping implements Mapping {
 
   *allocate(): Process {
     // Every block is there.
+  }
+
+  /** A new block of metadata could not be written: what it leads to is a hole, instead of what the block's former owner left. */
+  *withdraw(block: number): Process {
+    for (const inode of this.#inodes.all()) {
+      if (!inode.leadsThrough(block) || !inode.hold()) continue;
+      try {
+        yield* inode.withdrawMetadata(block);
+      } finally {
+        yield* inode.release();
+      }
+      return;
+    }
   }
 
   *writeInode(): Process {
@@ -70,34 +86,14 @@ export class BlockDeviceMapping implements Mapping {
   }
 }
 
-/** What buffers need of a journal. */
-export interface BufferJournal {
-  readonly isAborted: boolean;
-  tryAccess(mapping: Mapping, index: number, block: number): Pfn | undefined;
-  access(mapping: Mapping, index: number, block: number): Process<Pfn>;
-  join(mapping: Mapping, index: number, block: number, pfn: Pfn): void;
-  isJoined(block: number): boolean;
-  revoke(block: number): void;
-}
-
 export class Buffers {
-  /** Set when a file system with a journal is mounted. */
-  journal: BufferJournal | undefined;
   readonly device: BlockDeviceMapping;
   readonly #memory: GuestMemory;
   readonly #mm: MemoryManagement;
   readonly #io: PageIo;
   readonly #writeback: Writeback;
-  /** Pages that are held for the life of the mount. */
-  readonly #held = new Set<Pfn>();
 
-  constructor(
-    env: GuestEnvironment,
-    mm: MemoryManagement,
-    io: PageIo,
-    writeback: Writeback,
-    device: BlockDeviceMapping,
-  ) {
+  constructor({ env, mm, io, writeback }: FsCore, device: BlockDeviceMapping) {
     this.#memory = env.memory;
     this.#mm = mm;
     this.#io = io;
@@ -122,11 +118,12 @@ export class Buffers {
     return pfn;
   }
 
-  /** The block's page, up to date, for a change that is made before the next wait; with a journal, before the handle ends. */
-  *breadForChange(block: number): Process<Pfn> {
-    return this.journal === undefined
-      ? yield* this.bread(block)
-      : yield* this.journal.access(this.device, block, block);
+  /**
+   * The block's page, up to date, for a change that is made before the next wait. With a journal, it
+   * may be changed until the handle ends. Throws EIO.
+   */
+  breadForChange(block: number): Process<Pfn> {
+    return this.bread(block);
   }
 
   /** sb_find_get_block: what `bread` would return without waiting; undefined when it would have to. */
@@ -138,7 +135,7 @@ export class Buffers {
 
   /** What `breadForChange` would return without waiting; undefined when it would have to. */
   findForChange(block: number): Pfn | undefined {
-    return this.journal === undefined ? this.find(block) : this.journal.tryAccess(this.device, block, block);
+    return this.find(block);
   }
 
   /** sb_getblk for a block that was just allocated: its page, zeroed, up to date and dirty, without reading it. */
@@ -149,11 +146,14 @@ export class Buffers {
     map.set(pfn, PG.hasBlock);
     if (!map.has(pfn, PG.uptodate)) cache.setUptodate(pfn);
     this.#io.locks.unlock(pfn);
-    if (this.journal === undefined) {
-      map.set(pfn, PG.fresh);
-      this.dirty(pfn);
-    } else this.journal.join(this.device, block, block, pfn);
+    this.join(block, pfn);
     return pfn;
+  }
+
+  /** A new block is a buffer now, and dirty. */
+  protected join(_block: number, pfn: Pfn): void {
+    this.#mm.map.set(pfn, PG.fresh);
+    this.dirty(pfn);
   }
 
   /**
@@ -172,25 +172,24 @@ export class Buffers {
   }
 
   /** A block of metadata is freed: recovery must not bring it back. */
-  revoke(block: number): void {
-    this.journal?.revoke(block);
+  revoke(_block: number): void {
+    // Without a journal nothing is recovered.
   }
 
   /** The page never leaves the cache: a buffer held for the life of the mount. */
   pin(pfn: Pfn): void {
     this.#mm.map.set(pfn, PG.pinned);
-    this.#held.add(pfn);
+    this.device.held.add(pfn);
   }
 
   /** The buffer's transaction is committed: its page may leave the cache, unless it is held. */
   unpin(pfn: Pfn): void {
-    if (!this.#held.has(pfn)) this.#mm.map.clear(pfn, PG.pinned);
+    if (!this.device.held.has(pfn)) this.#mm.map.clear(pfn, PG.pinned);
   }
 
   /** mark_buffer_dirty, or journal_dirty_metadata. */
   dirty(pfn: Pfn): void {
-    if (this.journal === undefined) this.#writeback.markPageDirty(this.device, pfn);
-    else assert(this.journal.isJoined(this.#mm.cache.indexOf(pfn)), 'a buffer is changed outside of the journal');
+    this.dirtyDirect(pfn);
   }
 
   /** Marks a buffer dirty past the journal: what it holds goes to its place. */

@@ -1,23 +1,24 @@
 /**
  * Inodes in memory, and the inode cache (fs/inode.c of 2.6.12).
  *
- * An inode stays in the cache with its pages after its last use, until memory is short: least recently used first to go. When it
- * goes, its pages are invalidated first; an inode in use, dirty, or with pages that are dirty or under I/O, is passed over. So
- * is one whose indirect blocks are not written yet: its fsync must know of them. It lies in a page of its slab cache. Differs
- * in that inodes in use are on the same list (lru-cache) as the unused, and in that an inode with an error that no fsync was
- * told of stays in memory.
+ * An inode stays in the cache with its pages after its last use, until memory is short. The least
+ * recently used goes first, and its pages are invalidated before it. An inode in use, dirty, or with
+ * pages that are dirty or under I/O is passed over. So is one of which its file system knows something
+ * that is not written yet. It lies in a page of its slab cache.
  *
- * Locks, in this order: `sem` (i_sem) is held by whoever changes size, data or entries; `mapLock` by whoever changes the
- * map from pages to blocks.
+ * A file system derives its own inode from `Inode` (ext2_inode_info), and gives each its operations.
+ *
+ * Differs from the original in two ways. Inodes in use are on the same list (lru-cache) as the unused.
+ * An inode with an error that no fsync was told of stays in memory.
+ *
+ * Lock: `sem` (i_sem) is held by whoever changes size, data or entries. A file system's own locks are
+ * taken under it.
  */
 
 import { LRUCache } from 'lru-cache';
 import { assert } from '../../base/assert.ts';
 import { PAGE_SIZE, pagesOf, type Ino, type Pfn } from '../../base/units.ts';
-import { EXT2_MODE } from '../../format/ext2.ts';
 import type { Process } from '../../sim/index.ts';
-import type { Buffers } from './buffer.ts';
-import type { DirectoryIndex } from './ext2/dir-index.ts';
 import { NO_PAGE } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import type { AddressSpace } from '../mm/page-cache.ts';
@@ -26,23 +27,33 @@ import type { Mapping } from '../cache/mapping.ts';
 import type { SlabCache } from '../cache/slab.ts';
 import { UNBOUNDED, type Shrinker } from '../mm/vmscan.ts';
 
-/** How a file system maps the pages of its inodes. */
+/** Types of inodes in `mode` (linux/stat.h). */
+export const S_IF = { mask: 0o170000, regular: 0o100000, directory: 0o040000, symlink: 0o120000 } as const;
+
+/** What a file system does for an inode in memory (address_space_operations and super_operations). */
 export interface InodeOperations {
+  /** As the functions of `Mapping` with these names. */
   blockNow(inode: Inode, index: number): number;
   loadMetadata(inode: Inode, index: number): Process;
   isBoundary(index: number): boolean;
   allocate(inode: Inode, index: number): Process;
   withdraw(inode: Inode, index: number): Process;
   writeInode(inode: Inode): Process;
+  /** Whether something of the inode besides its fields and pages is not written yet. */
+  hasUnwritten(inode: Inode): boolean;
+  /** Whether a new block of metadata leads to pages of the inode. */
+  leadsThrough(inode: Inode, block: number): boolean;
+  /** Such a block could not be written: the pages to which it leads are holes. */
+  withdrawMetadata(inode: Inode, block: number): Process;
 }
 
-/** Where inodes are held and let go of: the inode cache. */
+/** Where inodes are held and let go of. */
 export interface InodeHolder {
   hold(inode: Inode): boolean;
   iput(inode: Inode): Process;
 }
 
-/** What the disk says about an inode. After a change, `markInodeDirty`. */
+/** What the disk says about an inode, on any file system. */
 export interface InodeFields {
   readonly ino: Ino;
   readonly generation: number;
@@ -52,30 +63,19 @@ export interface InodeFields {
   links: number;
   /** Bytes. */
   size: number;
-  /** Seconds since 1970, as the three below. */
+  /** Seconds since 1970, as the two below. */
   atime: number;
   mtime: number;
   ctime: number;
-  /** 0 while the inode is in use; on the orphan list, the number of the next. */
-  dtime: number;
-  flags: number;
-  /** i_block: 15 pointers, or the text of a short symbolic link. */
-  readonly pointers: Uint32Array;
-  /** 512-byte sectors of data and indirect blocks, and of the block of attributes. */
+  /** 512-byte sectors that it takes on the disk. */
   sectors: number;
-  /** Block of extended attributes (ext2/xattr.ts); 0: none. */
-  fileAcl: number;
 }
 
 export class Inode implements Mapping {
   readonly fields: InodeFields;
   readonly space: AddressSpace;
-  /** Of a directory: what is known of its blocks. */
-  readonly index: DirectoryIndex | undefined;
   /** i_sem. */
   readonly sem: Mutex;
-  /** Held while the map from pages to blocks changes. */
-  readonly mapLock: Mutex;
   readonly #operations: InodeOperations;
   readonly #holder: InodeHolder;
   /** Open files and walks that use it. */
@@ -88,62 +88,17 @@ export class Inode implements Mapping {
   isSizeDirty = false;
   /** Whether it was mapped for shared stores since it was read: those may reach beyond its end. */
   mayHoldTail = false;
-  /** Transactions in which it was changed last, and in which more than its times was, at the latest; -1: in none since the mount. */
-  tid = -1;
-  syncTid = -1;
-  /**
-   * Without a journal: indirect blocks that were changed (the private list of buffers), each with a page to which it leads, -1 when it
-   * was there already; made by the first.
-   */
-  #metadataBlocks: Map<number, number> | undefined;
-  /** Page and block that were allocated last: where a sequential writer goes on. */
-  lastIndex = -1;
-  lastBlock = 0;
 
-  constructor(
-    fields: InodeFields,
-    space: AddressSpace,
-    operations: InodeOperations,
-    holder: InodeHolder,
-    index?: DirectoryIndex,
-  ) {
+  constructor(fields: InodeFields, space: AddressSpace, operations: InodeOperations, holder: InodeHolder) {
     this.fields = fields;
     this.space = space;
-    this.index = index;
     this.#operations = operations;
     this.#holder = holder;
     this.sem = new Mutex('i_sem', fields);
-    this.mapLock = new Mutex('the map lock', fields);
   }
 
   get size(): number {
     return this.fields.size;
-  }
-
-  /** An indirect block was changed, and fsync must write it. @param index of a page to which it leads, when it is new */
-  addMetadataBlock(block: number, index = -1): void {
-    const blocks = (this.#metadataBlocks ??= new Map<number, number>());
-    if (index >= 0 || !blocks.has(block)) blocks.set(block, index);
-  }
-
-  /** A page to which a new indirect block of this inode leads; -1 when it has no such block. */
-  pageBehind(block: number): number {
-    return this.#metadataBlocks?.get(block) ?? -1;
-  }
-
-  /** An indirect block was freed. */
-  removeMetadataBlock(block: number): void {
-    this.#metadataBlocks?.delete(block);
-  }
-
-  /** remove_inode_buffers: the indirect blocks that are not written yet, ascending. Forgets the others. */
-  unwrittenBlocks(buffers: Buffers): number[] {
-    if (this.#metadataBlocks === undefined) return [];
-    for (const block of this.#metadataBlocks.keys())
-      if (!buffers.isUnwritten(block)) this.#metadataBlocks.delete(block);
-    const blocks = [...this.#metadataBlocks.keys()].sort((a, b) => a - b);
-    if (blocks.length === 0) this.#metadataBlocks = undefined;
-    return blocks;
   }
 
   get ino(): Ino {
@@ -151,15 +106,15 @@ export class Inode implements Mapping {
   }
 
   get isDirectory(): boolean {
-    return (this.fields.mode & EXT2_MODE.typeMask) === EXT2_MODE.directory;
+    return (this.fields.mode & S_IF.mask) === S_IF.directory;
   }
 
   get isRegular(): boolean {
-    return (this.fields.mode & EXT2_MODE.typeMask) === EXT2_MODE.regular;
+    return (this.fields.mode & S_IF.mask) === S_IF.regular;
   }
 
   get isSymlink(): boolean {
-    return (this.fields.mode & EXT2_MODE.typeMask) === EXT2_MODE.symlink;
+    return (this.fields.mode & S_IF.mask) === S_IF.symlink;
   }
 
   get isMetadata(): boolean {
@@ -199,26 +154,41 @@ export class Inode implements Mapping {
     return this.#operations.isBoundary(index);
   }
 
+  /** Whether something of it besides its fields and pages is not written yet. */
+  get hasUnwritten(): boolean {
+    return this.#operations.hasUnwritten(this);
+  }
+
+  /** Whether a new block of metadata leads to pages of it. */
+  leadsThrough(block: number): boolean {
+    return this.#operations.leadsThrough(this, block);
+  }
+
+  /** Such a block could not be written. */
+  withdrawMetadata(block: number): Process {
+    return this.#operations.withdrawMetadata(this, block);
+  }
+
   hold(): boolean {
     return this.#holder.hold(this);
   }
 
+  /** iput: gives a reference back; the last one of an inode without links deletes it. */
   release(): Process {
     return this.#holder.iput(this);
   }
 }
 
-export class InodeCache implements Shrinker {
+/** The inode cache; `T` is the file system's own inode. */
+export class InodeCache<T extends Inode = Inode> implements Shrinker {
   readonly #mm: MemoryManagement;
   readonly #slab: SlabCache;
-  readonly #buffers: Buffers;
-  readonly #inodes = new LRUCache<Ino, Inode>({ maxSize: UNBOUNDED, sizeCalculation: () => 1 });
+  readonly #inodes = new LRUCache<Ino, T>({ maxSize: UNBOUNDED, sizeCalculation: () => 1 });
   #nrUnused = 0;
 
-  constructor(mm: MemoryManagement, slab: SlabCache, buffers: Buffers) {
+  constructor(mm: MemoryManagement, slab: SlabCache) {
     this.#mm = mm;
     this.#slab = slab;
-    this.#buffers = buffers;
   }
 
   /** Inodes that nobody uses. */
@@ -236,7 +206,7 @@ export class InodeCache implements Shrinker {
   }
 
   /** iget for an inode in memory: takes a reference, or returns undefined. */
-  get(ino: Ino): Inode | undefined {
+  get(ino: Ino): T | undefined {
     const inode = this.#inodes.get(ino);
     if (inode !== undefined && inode.references++ === 0) this.#nrUnused--;
     return inode;
@@ -255,7 +225,7 @@ export class InodeCache implements Shrinker {
   }
 
   /** Adds an inode that was just read, with one reference. */
-  add(inode: Inode, object: Pfn): void {
+  add(inode: T, object: Pfn): void {
     assert(!this.has(inode.ino), 'inode is in memory already');
     inode.references = 1;
     inode.object = object;
@@ -282,7 +252,7 @@ export class InodeCache implements Shrinker {
   }
 
   /** Every inode in memory. */
-  *all(): Generator<Inode, void, void> {
+  *all(): IterableIterator<T> {
     yield* this.#inodes.values();
   }
 
@@ -294,7 +264,7 @@ export class InodeCache implements Shrinker {
       // Makes it the youngest.
       const inode = this.#inodes.get(ino)!;
       if (inode.references > 0 || inode.isInodeDirty || inode.space.error !== undefined) continue;
-      if (inode.unwrittenBlocks(this.#buffers).length > 0) continue;
+      if (inode.hasUnwritten) continue;
       this.#mm.invalidate(inode.space);
       if (inode.space.nrPages > 0) continue;
       this.delete(inode);
@@ -302,3 +272,6 @@ export class InodeCache implements Shrinker {
     }
   }
 }
+
+/** What those know of the inode cache who do not know the file system. */
+export type InodesInMemory = Pick<InodeCache, 'get' | 'put' | 'all'>;

@@ -47,6 +47,16 @@ export class Mutex {
     this.#waiters?.wakeOne();
   }
 
+  /** Runs a process while holding it. */
+  *run<T>(process: Process<T>): Process<T> {
+    if (!this.tryAcquire()) yield* this.acquire();
+    try {
+      return yield* process;
+    } finally {
+      this.release();
+    }
+  }
+
   #describe(): string {
     return this.#owner === undefined ? this.#what : `${this.#what} of inode ${this.#owner.ino}`;
   }

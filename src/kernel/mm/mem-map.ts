@@ -17,7 +17,7 @@
  * ```
  *
  * 32 bytes a page; page-cache.ts adds 3 to 6 for the buckets of its index. Whoever is on the path of every access or every miss
- * (page-cache.ts, swap.ts, page-alloc.ts) works on the words by these literal places; everybody else calls the methods.
+ * (page-cache.ts, policy/, page-alloc.ts) works on the words by these literal places; everybody else calls the methods.
  */
 
 import { ArgumentError, checkArgument } from '../../base/argument-error.ts';

@@ -8,7 +8,8 @@ import { checkArgument, checkFunction, checkList, checkObject } from '../../base
 import type { Pfn } from '../../base/units.ts';
 import { MemMap, NO_PAGE, PG } from './mem-map.ts';
 import { PageAllocator } from './page-alloc.ts';
-import { checkSpace, PageCache, type AddressSpace, type NameTable } from './page-cache.ts';
+import { checkSpace, PageCache, type AddressSpace } from './page-cache.ts';
+import type { NameTable } from './page-users.ts';
 import type { ReplacementPolicy } from './policy/policy.ts';
 import { TwoListLru } from './policy/two-list.ts';
 import { Reclaim, type UnclaimedPages } from './vmscan.ts';

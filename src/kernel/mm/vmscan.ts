@@ -20,7 +20,8 @@
  */
 
 import type { Pfn } from '../../base/units.ts';
-import type { NameTable, PageCache } from './page-cache.ts';
+import type { PageCache } from './page-cache.ts';
+import type { NameTable } from './page-users.ts';
 import { PG, type MemMap } from './mem-map.ts';
 import type { PageAllocator } from './page-alloc.ts';
 import { pageReferenced, unmapPage } from './rmap.ts';

@@ -10,15 +10,15 @@ import type { CpuClock } from '../../sim/cpu-clock.ts';
 import type { Process } from '../../sim/index.ts';
 import type { GuestEnvironment } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
-import type { Ext2 } from '../fs/ext2/ext2.ts';
-import type { Ext2Directories } from '../fs/ext2/dir.ts';
-import type { Namespace } from '../fs/ext2/namei.ts';
+import type { FileSystem } from '../fs/file-system.ts';
 import { ACCESS_MODE, fput, O, OPEN_FLAGS, OpenFile, type FileMap } from '../file/filemap.ts';
 import type { FileWrite } from '../file/filemap-write.ts';
-import type { Inode } from '../fs/inode.ts';
+import type { Inode, InodesInMemory } from '../fs/inode.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import type { MemoryMaps } from '../file/mmap.ts';
 import type { PathWalker } from '../file/namei.ts';
+import type { Namespace } from '../file/namespace.ts';
+import type { Writeback } from '../cache/fs-writeback.ts';
 import type { Sockets } from '../net/socket.ts';
 
 /** Open files of all processes together at most. */
@@ -31,8 +31,9 @@ export interface SyscallParts {
   readonly mm: MemoryManagement;
   readonly files: FileMap;
   readonly writer: FileWrite;
-  readonly ext2: Ext2;
-  readonly directories: Ext2Directories;
+  readonly fs: FileSystem;
+  readonly inodes: InodesInMemory;
+  readonly writeback: Writeback;
   readonly walker: PathWalker;
   readonly namespace: Namespace;
   readonly maps: MemoryMaps;
@@ -48,7 +49,7 @@ export interface ModulePlace {
 
 export class FileCalls {
   protected readonly cpu: CpuClock;
-  protected readonly ext2: Ext2;
+  protected readonly fs: FileSystem;
   protected readonly walker: PathWalker;
   protected readonly namespace: Namespace;
   protected readonly maps: MemoryMaps;
@@ -58,7 +59,7 @@ export class FileCalls {
   constructor(env: GuestEnvironment, costs: KernelCosts, parts: SyscallParts) {
     this.cpu = env.cpu;
     this.#syscallNs = costs.syscallNs;
-    this.ext2 = parts.ext2;
+    this.fs = parts.fs;
     this.walker = parts.walker;
     this.namespace = parts.namespace;
     this.maps = parts.maps;
@@ -104,10 +105,10 @@ export class FileCalls {
       if (inode.isSymlink) throw new ModelError('ELOOP', path);
       if (inode.isDirectory && (needsWrite || (flags & (O.creat | O.trunc)) !== 0))
         throw new ModelError('EISDIR', path);
-      if (needsWrite && this.ext2.changes.isReadOnly) throw new ModelError('EROFS', path);
+      if (needsWrite && this.fs.changes.isReadOnly) throw new ModelError('EROFS', path);
       if ((flags & O.trunc) !== 0 && inode.isRegular) yield* this.#truncate(inode, 0);
     } catch (error) {
-      yield* this.ext2.inodes.iput(inode);
+      yield* inode.release();
       throw error;
     }
     // After the last wait: the lowest descriptor that is free now.
@@ -124,7 +125,7 @@ export class FileCalls {
     this.#open[fd] = undefined;
     file.isClosed = true;
     file.users++;
-    yield* fput(this.ext2.inodes, file);
+    yield* fput(file);
   }
 
   /** All programs end: what they mapped is unmapped, what they had open is closed. */
@@ -144,7 +145,7 @@ export class FileCalls {
       if (!inode.isRegular) throw new ModelError('EINVAL', `${path} is no regular file`);
       yield* this.#truncate(inode, length);
     } finally {
-      yield* this.ext2.inodes.iput(inode);
+      yield* inode.release();
     }
   }
 
@@ -162,20 +163,20 @@ export class FileCalls {
   *fsync(fd: number): Process {
     this.enter();
     const file = this.file(fd);
-    yield* this.using(file, this.ext2.fsync(file.inode, false));
+    yield* this.using(file, this.fs.fsync(file.inode, false));
   }
 
   /** fdatasync: as fsync, but times need not be. */
   *fdatasync(fd: number): Process {
     this.enter();
     const file = this.file(fd);
-    yield* this.using(file, this.ext2.fsync(file.inode, true));
+    yield* this.using(file, this.fs.fsync(file.inode, true));
   }
 
   /** sync: everything is on the disk's medium. */
   *sync(): Process {
     this.enter();
-    yield* this.ext2.sync();
+    yield* this.fs.sync();
   }
 
   /** Throws EROFS and as open does. */
@@ -194,31 +195,22 @@ export class FileCalls {
   }
 
   *#truncate(inode: Inode, length: number): Process {
-    yield* inode.sem.acquire();
-    try {
-      yield* this.ext2.pages.setSize(inode, length);
-      this.maps.truncated(inode);
-    } finally {
-      inode.sem.release();
-    }
+    yield* inode.sem.run(this.#truncateLocked(inode, length));
+  }
+
+  *#truncateLocked(inode: Inode, length: number): Process {
+    yield* this.fs.pages.setSize(inode, length);
+    this.maps.truncated(inode);
   }
 
   *#change(path: string, change: (fields: Inode['fields']) => void): Process {
     checkText('path', path);
     const inode = yield* this.walker.walk(path, true);
     try {
-      yield* this.ext2.changes.change(() => this.#changeFields(inode, change));
+      yield* this.fs.changes.setAttributes(inode, change);
     } finally {
-      yield* this.ext2.inodes.iput(inode);
+      yield* inode.release();
     }
-  }
-
-  *#changeFields(inode: Inode, change: (fields: Inode['fields']) => void): Process {
-    this.ext2.changes.superblock.beginChange();
-    yield* this.ext2.changes.prepare(inode);
-    change(inode.fields);
-    inode.fields.ctime = this.ext2.changes.now();
-    this.ext2.changes.markInodeDirty(inode);
   }
 
   /** Keeps an open file while a call on it waits (fget, fput). */
@@ -227,7 +219,7 @@ export class FileCalls {
     try {
       return yield* process;
     } finally {
-      yield* fput(this.ext2.inodes, file);
+      yield* fput(file);
     }
   }
 

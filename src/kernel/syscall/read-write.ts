@@ -10,7 +10,6 @@ import { PAGE_SIZE } from '../../base/units.ts';
 import type { Process } from '../../sim/index.ts';
 import type { GuestEnvironment } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
-import { MAX_FILE_BYTES } from '../fs/ext2/inode.ts';
 import { fput, type FileMap, type OpenFile } from '../file/filemap.ts';
 import type { FileWrite } from '../file/filemap-write.ts';
 import { badDescriptor, checkPosition, FileCalls, type SyscallParts } from './open.ts';
@@ -134,7 +133,7 @@ export class ReadWriteCalls extends FileCalls {
       file.position = start + done;
       return done;
     } finally {
-      yield* fput(this.ext2.inodes, file);
+      yield* fput(file);
     }
   }
 
@@ -237,7 +236,7 @@ export class ReadWriteCalls extends FileCalls {
     const base = whence === SEEK.set ? 0 : whence === SEEK.cur ? file.position : file.inode.size;
     const position = base + offset;
     checkPosition(position);
-    if (position > MAX_FILE_BYTES) throw new ModelError('EINVAL', `position ${position}`);
+    if (position > this.fs.maxFileBytes) throw new ModelError('EINVAL', `position ${position}`);
     file.position = position;
     return position;
   }

@@ -10,9 +10,10 @@ import { PAGE_SIZE, pagesOf, Pfn } from '../../base/units.ts';
 import type { Process } from '../../sim/index.ts';
 import type { GuestEnvironment, GuestMemory, RecoveryBoxOp } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
-import type { DirectoryEntry, Ext2Directories } from '../fs/ext2/dir.ts';
+import type { DirectoryEntry } from '../fs/file-system.ts';
 import type { FileMap } from '../file/filemap.ts';
-import type { Inode } from '../fs/inode.ts';
+import type { Inode, InodesInMemory } from '../fs/inode.ts';
+import type { Writeback } from '../cache/fs-writeback.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import { isPageAligned } from '../file/mmap.ts';
 import { checkPosition, type ModulePlace, type SyscallParts } from './open.ts';
@@ -47,7 +48,8 @@ export class Syscalls extends ReadWriteCalls {
   readonly #memory: GuestMemory;
   readonly #mm: MemoryManagement;
   readonly #files: FileMap;
-  readonly #directories: Ext2Directories;
+  readonly #inodes: InodesInMemory;
+  readonly #writeback: Writeback;
   readonly #module: ModulePlace;
   readonly #box: () => RecoveryBoxOp;
   readonly #sockets: Sockets;
@@ -57,7 +59,8 @@ export class Syscalls extends ReadWriteCalls {
     this.#memory = env.memory;
     this.#mm = parts.mm;
     this.#files = parts.files;
-    this.#directories = parts.directories;
+    this.#inodes = parts.inodes;
+    this.#writeback = parts.writeback;
     this.#module = parts.module;
     this.#sockets = parts.sockets;
     this.#box = () => env.hypercalls.recoveryBox;
@@ -134,7 +137,7 @@ export class Syscalls extends ReadWriteCalls {
       }
       case FADV.dontneed: {
         const [first, last] = [Math.ceil(position / PAGE_SIZE), Math.floor(end / PAGE_SIZE)];
-        yield* this.using(file, this.ext2.dropClean(file.inode, first, last));
+        yield* this.using(file, this.#dropClean(file.inode, first, last));
         return;
       }
       case FADV.noreuse:
@@ -142,6 +145,12 @@ export class Syscalls extends ReadWriteCalls {
       default:
         throw new ModelError('EINVAL', `advice ${advice}`);
     }
+  }
+
+  /** Starts writing what is dirty of a file, and drops other pages from `start` up to and without `end`. */
+  *#dropClean(inode: Inode, start: number, end: number): Process {
+    yield* this.#writeback.writePages(inode, false);
+    this.#mm.invalidate(inode.space, start, end);
   }
 
   /**
@@ -244,8 +253,8 @@ export class Syscalls extends ReadWriteCalls {
   /** What /proc/sys/vm/drop_caches = 3 does in later kernels: drops every page, dentry and inode that is clean and unused. */
   dropCaches(): void {
     this.enter();
-    for (const inode of this.ext2.inodes.all()) this.#mm.invalidate(inode.space);
-    this.#mm.invalidate(this.ext2.buffers.device.space);
+    for (const inode of this.#inodes.all()) this.#mm.invalidate(inode.space);
+    this.#mm.invalidate(this.fs.device.space);
     this.#mm.reclaim.dropSlab();
   }
 
@@ -283,9 +292,9 @@ export class Syscalls extends ReadWriteCalls {
     const inode = yield* this.walker.walk(path, true);
     try {
       if (!inode.isDirectory) throw new ModelError('ENOTDIR', path);
-      return yield* this.#directories.list(inode);
+      return yield* this.fs.directories.list(inode);
     } finally {
-      yield* this.ext2.inodes.iput(inode);
+      yield* inode.release();
     }
   }
 
@@ -296,9 +305,9 @@ export class Syscalls extends ReadWriteCalls {
     const inode = yield* this.walker.walk(path, false);
     try {
       if (!inode.isSymlink) throw new ModelError('EINVAL', `${path} is no symbolic link`);
-      return yield* this.walker.readlink(inode);
+      return yield* this.fs.names.readlink(inode);
     } finally {
-      yield* this.ext2.inodes.iput(inode);
+      yield* inode.release();
     }
   }
 
@@ -316,7 +325,7 @@ export class Syscalls extends ReadWriteCalls {
     this.enter();
     const inode = yield* this.walker.walk(path, follow);
     const stat = statOf(inode);
-    yield* this.ext2.inodes.iput(inode);
+    yield* inode.release();
     return stat;
   }
 }

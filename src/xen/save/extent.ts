@@ -27,13 +27,19 @@ const NO_MEMORY = err('no memory for domain 0');
 /** Blocks of a request: 128 KiB, the most that a 2.6 block layer sends to a drive at once. */
 const REQUEST_BLOCKS = 32;
 
+/** What requests of domain 0 need. */
+type TransferHost = Pick<Hypervisor, 'power' | 'domain0Cpu' | 'costs'>;
+/** What an open file needs besides. */
+export type ExtentHost = TransferHost &
+  Pick<Hypervisor, 'memory' | 'frames' | 'allocator' | 'scrubber' | 'bindDevice' | 'releaseDevice'>;
+
 export class SaveExtent {
   readonly blocks: number;
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: ExtentHost;
   readonly #device: BoundDevice;
   readonly #frames: Uint32Array;
 
-  private constructor(hypervisor: Hypervisor, device: BoundDevice, frames: Uint32Array) {
+  private constructor(hypervisor: ExtentHost, device: BoundDevice, frames: Uint32Array) {
     this.#hypervisor = hypervisor;
     this.#device = device;
     this.#frames = frames;
@@ -42,7 +48,7 @@ export class SaveExtent {
   }
 
   /** Takes its frames and a number for the device, if there are enough. `close` gives them back. */
-  static *open(hypervisor: Hypervisor, device: BlockDevice): Process<Result<SaveExtent>> {
+  static *open(hypervisor: ExtentHost, device: BlockDevice): Process<Result<SaveExtent>> {
     yield* hypervisor.scrubber.waitFor(EXTENT_FRAMES);
     const frames = new Uint32Array(EXTENT_FRAMES);
     try {
@@ -123,7 +129,7 @@ type Transfer = Omit<BlockRequest, 'done'> & { readonly ended?: (isDone: boolean
 
 /** Submits requests of domain 0, and waits for all of them; done when all ended well. */
 export function* transferAll(
-  { domain0Cpu, costs, power }: Hypervisor,
+  { domain0Cpu, costs, power }: TransferHost,
   device: BoundDevice,
   requests: readonly Transfer[],
 ): Process<Result> {

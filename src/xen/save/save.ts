@@ -44,6 +44,9 @@ export interface SaveParts {
   readonly toolstack: Toolstack;
 }
 
+/** What a guest is brought to a stand with. */
+type StandHost = Pick<Hypervisor, 'xenstore' | 'power' | 'domain0Cpu' | 'costs'>;
+
 /** @throws ArgumentError */
 export function checkParts(parts: SaveParts): void {
   checkObject('parts', parts, 'hypervisor', 'toolstack');
@@ -81,7 +84,7 @@ export function* saveDomain(
 
 /** @internal A domain is about to be saved or migrated: what is known of it, or why it is not. */
 export function beginLeaving(
-  { memory, map }: Hypervisor,
+  { memory, map }: Pick<Hypervisor, 'memory' | 'map'>,
   domain: Domain,
   operation: Operation & ('save' | 'migrate'),
 ): Outcome<DomainRecord, Stayed> {
@@ -113,7 +116,7 @@ const runningOf = (domain: Domain): Domain | undefined => (domain.isRunning ? do
  * The guest suspends itself, and nothing reaches its pages any more. What it knows to be written is on the medium: it will not
  * notice that power was lost, or that another machine reads the disk.
  */
-export function* standStill(hypervisor: Hypervisor, domain: Domain): Process<Result> {
+export function* standStill(hypervisor: StandHost, domain: Domain): Process<Result> {
   const { xenstore, power } = hypervisor;
   const request = shutdownNodeOf(domain.domid);
   xenstore.write(request, 'suspend');

@@ -7,7 +7,8 @@ import { assert } from '../../base/assert.ts';
 import { Mfn, Pfn } from '../../base/units.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
 import { type BootRegion, type PreservedBitmap, writeBootRegion } from '../domain/build.ts';
-import { type DirtyPages, Domain, type RecencyState } from '../domain/domain.ts';
+import type { DirtyPages, Domain, RecencyState } from '../domain/domain.ts';
+import { makeDomain } from '../domain/make-domain.ts';
 import { ownerOfDomain } from '../frames/frame-record.ts';
 import { P2mList } from '../frames/p2m.ts';
 import type { ReasonCode, ReasonCounts } from '../public/reason.ts';
@@ -62,7 +63,7 @@ export function buildDomain(
     boots: ++entry.boots,
   });
   entry.p2m = p2m;
-  entry.domain = new Domain(hypervisor, {
+  entry.domain = makeDomain(hypervisor, {
     life: entry.life,
     domid: entry.domid,
     name: entry.name,

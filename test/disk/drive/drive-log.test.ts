@@ -32,12 +32,12 @@ describe.each([
 ])('the log of $name', ({ name, disk, reached }) => {
   const log = logOf(name);
 
-  it('is replayed with a demerit below a tenth of its mean response', () => {
+  it('the log is replayed with a demerit below a tenth of its mean response', () => {
     expect(log).toHaveLength(10_000);
     expect(demeritOf(log, disk)).toBeCloseTo(reached, 3);
   });
 
-  it('is further away when destaging waits, when a head switch is free, and when a miss costs 2 ms more', () => {
+  it('the model is further away when destaging waits, when a head switch is free, and when a miss costs 2 ms more', () => {
     for (const [constant, value] of [
       ['destageDelayNs', 50_000_000],
       ['headSwitchNs', 0],
@@ -48,7 +48,7 @@ describe.each([
 });
 
 describe('demerit', () => {
-  it('is the root mean square between the quantiles, over the mean of the real times', () => {
+  it('demerit is the root mean square between the quantiles, over the mean of the real times', () => {
     expect(demerit([1, 2, 3], [3, 1, 2])).toBe(0);
     expect(demerit([10, 30], [13, 26])).toBeCloseTo(Math.sqrt((9 + 16) / 2) / 20, 12);
     expect(demerit([10, 30], [26, 13])).toBeCloseTo(Math.sqrt((9 + 16) / 2) / 20, 12);
@@ -56,7 +56,7 @@ describe('demerit', () => {
 });
 
 describe('a log', () => {
-  it('is read line by line, times in µs', () => {
+  it('a log is read line by line, times in µs', () => {
     expect(parseDriveLog('R Hit 10 4 0.5 3.25\n\nW Miss 0 1 1000 0\n', 'log')).toEqual([
       { op: 'read', sector: 10, sectors: 4, responseNs: 500, gapNs: 3250 },
       { op: 'write', sector: 0, sectors: 1, responseNs: 1_000_000, gapNs: 0 },
@@ -74,11 +74,11 @@ describe('a log', () => {
     'R Hit 10 4 1 NaN',
     'R Hit 10 4 1 1e13',
     'R Hit 10 4 1 1 1',
-  ])('that holds "%s" is refused, with the line', (line) => {
+  ])('a log that holds "%s" is refused, with the line', (line) => {
     expect(() => parseDriveLog(`R Hit 10 4 1 1\n${line}\n`, 'a.log')).toThrow(/^a\.log, line 2: expected/);
   });
 
-  it('is replayed with its gaps, one request after the other', () => {
+  it('a log is replayed with its gaps, one request after the other', () => {
     const log = parseDriveLog('R Hit 0 8 1 100\nR Hit 8 8 1 100\n', 'log');
     const { constants, kind } = SERVER_2026.disk;
     if (kind !== 'nvme') throw new Error('a flash drive is wanted');

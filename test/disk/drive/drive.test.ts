@@ -259,7 +259,7 @@ describe('against a plain array', () => {
     { numRuns: 300 },
   );
 
-  it('loses, keeps and mixes unflushed sectors over seeds, whatever the order of the writes', () => {
+  it('against a plain array loses, keeps and mixes unflushed sectors over seeds, whatever the order of the writes', () => {
     const outcomes = new Set<string>();
     for (let seed = 0; seed < 200; seed++) {
       const { simulation, drive, image, write } = small({ model: new InstantDisk(), writeCacheBytes: 65_536 }, seed);
@@ -272,7 +272,7 @@ describe('against a plain array', () => {
     expect([...outcomes].sort()).toEqual(['0,0', '0,2', '1,0', '1,2']);
   });
 
-  it('tears a write that power loss interrupts, by whole sectors', () => {
+  it('against a plain array tears a write that power loss interrupts, by whole sectors', () => {
     const outcomes = new Set<string>();
     for (let seed = 0; seed < 100; seed++) {
       const { drive, image, write } = small({ model: new InstantDisk(), writeCacheBytes: 0 }, seed);
@@ -283,7 +283,7 @@ describe('against a plain array', () => {
     expect([...outcomes].sort()).toEqual(['0,0', '0,7', '7,0', '7,7']);
   });
 
-  it('runs the same way twice', () => {
+  it('against a plain array runs the same way twice', () => {
     const digest = () => {
       const bench = new Bench(makeServiceTime(PENTIUM4_2006.disk), 5, { writeCacheBytes: 65_536 });
       for (let i = 0; i < 60; i++) bench.submit(i % 3 === 0 ? 'read' : 'write', (i * 37) % SECTORS, 9, i % 8, false);
@@ -336,14 +336,14 @@ class SteadyDisk implements ServiceTimeModel {
 describe('queue', () => {
   const model = new SteadyDisk();
 
-  it('goes upwards from where it is, then again from the lowest', () => {
+  it('queue goes upwards from where it is, then again from the lowest', () => {
     const { simulation, read, log } = small({ model, writeCacheBytes: 0 });
     for (const sector of [100, 50, 300, 10, 101, 200]) read(sector);
     simulation.run();
     expect(log).toEqual(['100', '101', '200', '300', '10', '50']);
   });
 
-  it('keeps the order of arrival when told, and by itself when it serves many at once', () => {
+  it('queue keeps the order of arrival when told, and by itself when it serves many at once', () => {
     const order = ['100', '50', '300', '10'];
     const fifo = small({ model, writeCacheBytes: 0, scheduler: 'fifo' });
     for (const sector of order) fifo.read(Number(sector));
@@ -355,7 +355,7 @@ describe('queue', () => {
     expect(nvme.log).toEqual(order);
   });
 
-  it('lets a request be overtaken 128 times and no more', () => {
+  it('queue lets a request be overtaken 128 times and no more', () => {
     const { simulation, drive, log, read } = small({ model, writeCacheBytes: 0 }, 1, 8192);
     // A stream that goes upwards and always has a request waiting: the elevator alone would never turn back.
     let next = 200;
@@ -377,7 +377,7 @@ describe('queue', () => {
     expect(log.indexOf('100')).toBe(129);
   });
 
-  it('turns no elevator past a flush', () => {
+  it('queue turns no elevator past a flush', () => {
     const { simulation, read, submit, log } = small({ model, writeCacheBytes: 0 });
     for (const sector of [100, 10, 200]) read(sector);
     submit('flush', -1, []);
@@ -386,7 +386,7 @@ describe('queue', () => {
     expect(log).toEqual(['100', '200', '10', '-1', '150']);
   });
 
-  it('holds what came after a flush until the flush is over, and the flush until what came before it is', () => {
+  it('queue holds what came after a flush until the flush is over, and the flush until what came before it is', () => {
     const { simulation, read, write, submit, log } = small({ model: new UnrulyDisk(4, 3), writeCacheBytes: 65_536 });
     write(300, 8, 1);
     read(200);
@@ -399,7 +399,7 @@ describe('queue', () => {
     expect(log.slice(3).sort()).toEqual(['0', '100']);
   });
 
-  it('tells how many wait, and whether it is idle', () => {
+  it('queue tells how many wait, and whether it is idle', () => {
     const { simulation, drive, read } = small({ model, writeCacheBytes: 0 });
     expect([drive.isIdle, drive.queueLength]).toEqual([true, 0]);
     read(1);
@@ -427,7 +427,7 @@ describe('errors', () => {
     ['a segment that leaves its frame', 'read', 0, [{ ...good, offset: 3584, length: 1024 }]],
     ['a frame beyond memory', 'read', 0, [{ ...good, mfn: Mfn(1024) }]],
     ['a frame before memory', 'write', 0, [{ ...good, mfn: Mfn(-1) }]],
-  ] as const)('%s: EIO, later, and nothing else happens', (_, op, sector, segments) => {
+  ] as const)('a request that is %s is answered EIO, later, and nothing else happens', (_, op, sector, segments) => {
     const { simulation, drive, image, log, submit } = small({ model: new InstantDisk(), writeCacheBytes: 65_536 });
     submit(op, sector, segments);
     expect(log).toEqual([]);
@@ -455,21 +455,24 @@ describe('cache and time', () => {
     [undefined, 0],
     [0, 0],
     [50_000_000, 50_000_000],
-  ])('completes a cached write at bus speed and writes it out after a delay of %s', (destageDelayNs, delayNs) => {
-    const options = { model: new SteadyDisk(), writeCacheBytes: 65_536 };
-    const { simulation, drive, image, write } = small(
-      destageDelayNs === undefined ? options : { ...options, destageDelayNs },
-    );
-    write(3, 2, 9);
-    simulation.run(() => drive.counters.writes === 1);
-    expect(simulation.now).toBe(100);
-    expect([drive.hasUnflushedWrites, image.stamp(3)]).toEqual([true, 0]);
-    simulation.run();
-    expect(simulation.now).toBe(delayNs + 1100);
-    expect([drive.hasUnflushedWrites, image.stamp(3), image.stamp(4), image.stamp(5)]).toEqual([false, 9, 9, 0]);
-  });
+  ])(
+    'cache and time completes a cached write at bus speed and writes it out after a delay of %s',
+    (destageDelayNs, delayNs) => {
+      const options = { model: new SteadyDisk(), writeCacheBytes: 65_536 };
+      const { simulation, drive, image, write } = small(
+        destageDelayNs === undefined ? options : { ...options, destageDelayNs },
+      );
+      write(3, 2, 9);
+      simulation.run(() => drive.counters.writes === 1);
+      expect(simulation.now).toBe(100);
+      expect([drive.hasUnflushedWrites, image.stamp(3)]).toEqual([true, 0]);
+      simulation.run();
+      expect(simulation.now).toBe(delayNs + 1100);
+      expect([drive.hasUnflushedWrites, image.stamp(3), image.stamp(4), image.stamp(5)]).toEqual([false, 9, 9, 0]);
+    },
+  );
 
-  it('counts the delay of destaging from the last request', () => {
+  it('cache and time counts the delay of destaging from the last request', () => {
     const options = { model: new SteadyDisk(), writeCacheBytes: 65_536, destageDelayNs: 5000 };
     const { simulation, read, write, drive } = small(options);
     write(3, 2, 9);
@@ -503,7 +506,7 @@ describe('cache and time', () => {
     expect(simulation.now - begin).toBe(ns);
   });
 
-  it('answers reads and writes of the cache while a run is being written out, and lets others wait for its end', () => {
+  it('cache and time answers reads and writes of the cache while a run is being written out, and lets others wait for its end', () => {
     const { simulation, drive, read, write, log } = small({ model: new SteadyDisk(), writeCacheBytes: 65_536 });
     write(3, 2, 9);
     const times: number[] = [];
@@ -524,7 +527,7 @@ describe('cache and time', () => {
     expect(drive.counters.reads).toBe(2);
   });
 
-  it('makes room when the cache is full', () => {
+  it('cache and time makes room when the cache is full', () => {
     const { simulation, drive, write, log } = small({ model: new SteadyDisk(), writeCacheBytes: 8192 });
     for (let i = 0; i < 10; i++) write(i * 16, 8, i + 1);
     simulation.run(() => log.length === 10);
@@ -532,7 +535,7 @@ describe('cache and time', () => {
     expect(simulation.now).toBeLessThan(50_000_000);
   });
 
-  it('counts', () => {
+  it('cache and time counts', () => {
     const { simulation, drive, read, write, submit } = small({ model: new SteadyDisk(), writeCacheBytes: 65_536 });
     read(0, 8);
     write(8, 3, 1);
@@ -550,7 +553,7 @@ describe('cache and time', () => {
     });
   });
 
-  it('writes a stream at the rate of the medium, and one write after another at that of the rotation', () => {
+  it('cache and time writes a stream at the rate of the medium, and one write after another at that of the rotation', () => {
     const simulation = new Simulation(1);
     const memory = new MachineMemory(2 << 20);
     const image = new PlainImage((32 << 20) / SECTOR_SIZE);
@@ -590,7 +593,7 @@ describe('cache and time', () => {
     expect((simulation.now - begin) / 20).toBeGreaterThan(0.9 * (60e9 / 7200));
   });
 
-  it('counts the service that is going on', () => {
+  it('cache and time counts the service that is going on', () => {
     const { simulation, drive, read } = small({ model: new SteadyDisk(), writeCacheBytes: 0 });
     read(0);
     let seen = -1;
@@ -601,7 +604,7 @@ describe('cache and time', () => {
     expect([seen, drive.counters.busyNs]).toEqual([400, 1000]);
   });
 
-  it('never completes what power loss found waiting or in service, and works again afterwards', () => {
+  it('cache and time never completes what power loss found waiting or in service, and works again afterwards', () => {
     const { simulation, drive, read, log } = small({ model: new SteadyDisk(), writeCacheBytes: 0 });
     read(1);
     read(2);
@@ -616,7 +619,7 @@ describe('cache and time', () => {
 });
 
 describe('a port', () => {
-  it('moves bytes between the medium and memory of its own; a reset of one machine leaves the others’ requests alone', () => {
+  it('a port moves bytes between the medium and memory of its own; a reset of one machine leaves the others’ requests alone', () => {
     const simulation = new Simulation(1);
     const [mine, theirs] = [new MachineMemory(1 << 20), new MachineMemory(1 << 20)];
     const image = new PlainImage(SECTORS);

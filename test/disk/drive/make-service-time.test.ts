@@ -21,19 +21,19 @@ describe('makeServiceTime', () => {
     expect(makeServiceTime(disk, kind)).toBeInstanceOf(model);
   });
 
-  it('gives every drive its own state', () => {
+  it('makeServiceTime gives every drive its own state', () => {
     const [one, two] = [makeServiceTime(PENTIUM4_2006.disk), makeServiceTime(PENTIUM4_2006.disk)];
     one.read(1_000_000, 8, Ns(0));
     const fresh = two.read(0, 8, Ns(0));
     expect(makeServiceTime(PENTIUM4_2006.disk).read(0, 8, Ns(0))).toBe(fresh);
   });
 
-  it('answers in 1 ns when the drive is instant', () => {
+  it('makeServiceTime answers in 1 ns when the drive is instant', () => {
     const model = makeServiceTime(PENTIUM4_2006.disk, 'instant');
     expect([model.read(0, 8, Ns(0)), model.write(0, 8, Ns(0)), model.transfer('write', 8, Ns(0))]).toEqual([1, 1, 1]);
   });
 
-  it('knows the volatile write cache, and when it is written out', () => {
+  it('makeServiceTime knows the volatile write cache, and when it is written out', () => {
     const { writeCacheBytes, destageDelayNs } = driveOptions(PENTIUM4_2006.disk);
     expect([writeCacheBytes, destageDelayNs]).toEqual([2 << 20, 0]);
     expect(driveOptions(PENTIUM4_2006.disk, 'instant').writeCacheBytes).toBe(0);

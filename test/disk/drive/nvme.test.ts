@@ -27,23 +27,23 @@ function readAll(count: number, sectors: number, depth: number): number {
 }
 
 describe('NVMe', () => {
-  it('serves one read in latency and transfer', () => {
+  it('NVMe serves one read in latency and transfer', () => {
     const { readLatencyNs, readMBps } = data();
     expect(readAll(1, 8, 1)).toBe(Math.ceil(readLatencyNs + 4096_000 / readMBps));
   });
 
-  it('overlaps latencies but not transfers', () => {
+  it('NVMe overlaps latencies but not transfers', () => {
     const { readLatencyNs, readMBps } = data();
     expect(readAll(64, 8, 64)).toBe(Math.ceil(readLatencyNs + (64 * 4096_000) / readMBps));
   });
 
-  it('is bound by bandwidth when the queue is deep and by latency when it is not', () => {
+  it('NVMe is bound by bandwidth when the queue is deep and by latency when it is not', () => {
     const bytes = 4000 * 256 * 512;
     expect(bytes / (readAll(4000, 256, data().channels) / 1000)).toBeGreaterThan(data().readMBps * 0.98);
     expect(bytes / (readAll(4000, 256, 1) / 1000)).toBeLessThan(data().readMBps * 0.25);
   });
 
-  it('completes a small write in command, transfer and write latency', () => {
+  it('NVMe completes a small write in command, transfer and write latency', () => {
     const disk = new NvmeDisk(data());
     const { commandNs, writeLatencyNs, writeMBps } = data();
     const moved = disk.transfer('write', 8, Ns(0));

@@ -61,7 +61,7 @@ describe('a partition', () => {
     },
   );
 
-  it('flushes the drive', () => {
+  it('a partition flushes the drive', () => {
     const simulation = new Simulation(1);
     const seen: BlockRequest[] = [];
     const device = { ...DEVICE, submit: (one: BlockRequest) => void seen.push(one) };
@@ -70,7 +70,7 @@ describe('a partition', () => {
     expect(seen).toMatchObject([{ op: 'flush', sector: 8 }]);
   });
 
-  it('lies on its device and begins with a block', () => {
+  it('a partition lies on its device and begins with a block', () => {
     for (const [first, count] of [
       [-8, 8],
       [60, 8],

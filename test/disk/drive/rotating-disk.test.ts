@@ -37,20 +37,20 @@ const within = (value: number, expected: number, share: number) => {
 };
 
 describe('sequential', () => {
-  it('reads the outer edge at the sustained rate of the data sheet', () => {
+  it('sequential reads the outer edge at the sustained rate of the data sheet', () => {
     within(streamRate('read', 0, 256, 0), data().outerMBps, 0.02);
   });
 
-  it('reads the inner edge at its sustained rate', () => {
+  it('sequential reads the inner edge at its sustained rate', () => {
     within(streamRate('read', SECTORS - 200_000, 256, 0), data().innerMBps, 0.02);
   });
 
-  it('keeps the rate when the host pauses for less than it gains on the bus', () => {
+  it('sequential keeps the rate when the host pauses for less than it gains on the bus', () => {
     within(streamRate('read', 0, 256, 500_000), data().outerMBps, 0.02);
     within(streamRate('read', 0, 88, 50_000), data().outerMBps, 0.02);
   });
 
-  it('loses revolutions, without read-ahead, when the host pauses', () => {
+  it('sequential loses revolutions, without read-ahead, when the host pauses', () => {
     const disk = new RotatingDisk({ ...data(), readAheadBytes: 0 });
     let now = 0;
     for (let i = 0; i < 100; i++) now += disk.read(i * 88, 88, Ns(now));
@@ -58,13 +58,13 @@ describe('sequential', () => {
     within(perRequest, REVOLUTION_NS, 0.2);
   });
 
-  it('writes from the cache to the medium at the sustained rate', () => {
+  it('sequential writes from the cache to the medium at the sustained rate', () => {
     within(streamRate('write', 0, 256, 0), data().outerMBps, 0.02);
   });
 });
 
 describe('random', () => {
-  it('costs command, average seek and half a revolution over the whole drive', () => {
+  it('random costs command, average seek and half a revolution over the whole drive', () => {
     const disk = new RotatingDisk(data());
     const random = new RandomStream(1);
     let now = 0;
@@ -73,7 +73,7 @@ describe('random', () => {
     within(now / 10_000, readMissNs + averageSeekNs + REVOLUTION_NS / 2, 0.02);
   });
 
-  it('costs less inside an image of 1 GiB at the outer edge, because the arm moves less', () => {
+  it('random costs less inside an image of 1 GiB at the outer edge, because the arm moves less', () => {
     const disk = new RotatingDisk(data());
     const random = new RandomStream(1);
     let now = 0;
@@ -83,7 +83,7 @@ describe('random', () => {
     expect(now / 5000).toBeLessThan(7e6);
   });
 
-  it('repeats a sector after exactly one revolution when nothing holds it', () => {
+  it('random repeats a sector after exactly one revolution when nothing holds it', () => {
     const disk = new RotatingDisk(data());
     const first = disk.write(1000, 8, Ns(0));
     const again = disk.write(1000, 8, Ns(first));
@@ -105,11 +105,11 @@ describe('seek', () => {
     return least;
   }
 
-  it('crosses all cylinders in the full-stroke time', () => {
+  it('seek crosses all cylinders in the full-stroke time', () => {
     within(seekNs(0, SECTORS - 1), data().fullStrokeNs, 0.01);
   });
 
-  it('takes the track-to-track time, or the head switch if that is longer, to the next cylinder', () => {
+  it('seek takes the track-to-track time, or the head switch if that is longer, to the next cylinder', () => {
     // A track of the outermost zone has about 1150 sectors.
     const { heads, trackToTrackNs, headSwitchNs } = data();
     within(seekNs(0, 1200 * heads), Math.max(trackToTrackNs, headSwitchNs), 0.05);

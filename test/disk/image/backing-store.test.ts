@@ -58,7 +58,7 @@ property(
   },
 );
 
-it('changes of every range that begins or ends at the border of a chunk of 256, or beside it', () => {
+it('a backing store notes changes of every range that begins or ends at the border of a chunk of 256, or beside it', () => {
   const counts = new ChangeCounts();
   const END = 1100;
   // Each block as often as no other near it: 1 to 7 times.
@@ -138,7 +138,7 @@ describe('views of the same bytes', () => {
     { numRuns: 60 },
   );
 
-  it('have their changes told when nobody could see them: all, or some blocks', () => {
+  it('views of the same bytes have their changes told when nobody could see them: all, or some blocks', () => {
     const { images } = views();
     noteChange(images.a, 2, 2);
     expect(images.joined.extents.map(({ medium }) => medium.total)).toEqual([0, 2]);
@@ -151,14 +151,14 @@ describe('views of the same bytes', () => {
     ]);
   });
 
-  it('are not those of a clone', () => {
+  it('views of the same bytes are not those of a clone', () => {
     const { a } = views().images;
     const clone = a.clone();
     clone.write(0, new Uint8Array(512), 0, 512);
     expect([generationOf(a), generationOf(clone)]).toEqual([0, 1]);
   });
 
-  it('have generations through each further drive that begin 2^40 behind those of the one before', () => {
+  it('views of the same bytes have generations through each further drive that begin 2^40 behind those of the one before', () => {
     const simulation = new Simulation(1);
     const memory = new MachineMemory(PAGE_SIZE);
     const image = new MemoryImage(BLOCKS * PAGE_SIZE);
@@ -210,7 +210,7 @@ describe('a drive', () => {
   const counts = (device: Pick<BlockDevice, 'store'>): number => generationOf(device.store);
 
   it.each([0, 8 * PAGE_SIZE])(
-    'with a cache of %i bytes counts a write when it is taken up and when it moves',
+    'a drive with a cache of %i bytes counts a write when it is taken up and when it moves',
     (cache) => {
       const { simulation, drive, account, request } = room(cache);
       const [mine, other] = [new Partition(drive, 0, 64), new Partition(drive, 64, 64)];
@@ -228,25 +228,28 @@ describe('a drive', () => {
     },
   );
 
-  it.each([0, 8 * PAGE_SIZE])('with a cache of %i bytes counts every block of which a write has a sector', (cache) => {
-    for (const [sector, sectors, blocks] of [
-      [4, 8, [1, 1, 0]],
-      [7, 1, [1, 0, 0]],
-      [8, 1, [0, 1, 0]],
-      [15, 2, [0, 1, 1]],
-      [7, 10, [1, 1, 1]],
-    ] as const) {
-      const { simulation, drive } = room(cache);
-      const segments = Array.from({ length: sectors }, (_, i) => ({ mfn: Mfn(i), offset: 0, length: SECTOR_SIZE }));
-      const each = [0, 1, 2].map((block) => new Partition(drive, block * SECTORS_PER_PAGE, SECTORS_PER_PAGE));
-      drive.submit({ op: 'write', sector, segments, done: () => undefined });
-      expect([sector, each.map(counts)]).toEqual([sector, blocks]);
-      simulation.run();
-      expect(each.map((block) => counts(block) > 0)).toEqual(blocks.map((count) => count > 0));
-    }
-  });
+  it.each([0, 8 * PAGE_SIZE])(
+    'a drive with a cache of %i bytes counts every block of which a write has a sector',
+    (cache) => {
+      for (const [sector, sectors, blocks] of [
+        [4, 8, [1, 1, 0]],
+        [7, 1, [1, 0, 0]],
+        [8, 1, [0, 1, 0]],
+        [15, 2, [0, 1, 1]],
+        [7, 10, [1, 1, 1]],
+      ] as const) {
+        const { simulation, drive } = room(cache);
+        const segments = Array.from({ length: sectors }, (_, i) => ({ mfn: Mfn(i), offset: 0, length: SECTOR_SIZE }));
+        const each = [0, 1, 2].map((block) => new Partition(drive, block * SECTORS_PER_PAGE, SECTORS_PER_PAGE));
+        drive.submit({ op: 'write', sector, segments, done: () => undefined });
+        expect([sector, each.map(counts)]).toEqual([sector, blocks]);
+        simulation.run();
+        expect(each.map((block) => counts(block) > 0)).toEqual(blocks.map((count) => count > 0));
+      }
+    },
+  );
 
-  it('counts nothing of a request that leaves it, or the partition', () => {
+  it('a drive counts nothing of a request that leaves it, or the partition', () => {
     const { simulation, drive, request } = room(0);
     request(drive, 'write', 63, 2);
     request(new Partition(drive, 0, 64), 'write', 7, 2);
@@ -254,7 +257,7 @@ describe('a drive', () => {
     expect(counts(drive)).toBe(0);
   });
 
-  it('is the same store at each port, and a partition of a partition at its place', () => {
+  it('a drive is the same store at each port, and a partition of a partition at its place', () => {
     const { drive, memory } = room(0);
     const inner = new Partition(new Partition(drive.port(memory), 64, 160), 32, 24);
     const { identity, firstBlock, extents } = inner.store;
@@ -262,7 +265,7 @@ describe('a drive', () => {
     expect(extents).toEqual([{ medium: drive.store.extents[0]!.medium, first: 12, blocks: 3 }]);
   });
 
-  it('has an identity that no other drive of the simulation has, unless it is given one', () => {
+  it('a drive has an identity that no other drive of the simulation has, unless it is given one', () => {
     const { simulation, drive, memory, image } = room(0);
     const options = { model: new InstantDisk(), writeCacheBytes: 0 };
     const another = new Drive(simulation, memory, image, options);
@@ -271,7 +274,7 @@ describe('a drive', () => {
     expect(() => new Drive(simulation, memory, image, { ...options, identity: '' })).toThrow(ArgumentError);
   });
 
-  it('counts its cache when power is lost, and what it empties from its cache for others only', () => {
+  it('a drive counts its cache when power is lost, and what it empties from its cache for others only', () => {
     const { simulation, drive, image, request } = room(8 * PAGE_SIZE);
     const second = room(0, image, simulation).drive;
     const since = counts(second);
@@ -288,7 +291,7 @@ describe('a drive', () => {
     expect(counts(new Partition(drive, 0, 32))).toBe(4);
   });
 
-  it('never has a generation of another drive over the same medium, whatever either has destaged', () => {
+  it('a drive never has a generation of another drive over the same medium, whatever either has destaged', () => {
     const { simulation, drive, image, request } = room(8 * PAGE_SIZE);
     const second = room(8 * PAGE_SIZE, image, simulation).drive;
     const third = room(0, new JoinedImage([new MemoryImage(PAGE_SIZE), image]), simulation).drive;
@@ -305,7 +308,7 @@ describe('a drive', () => {
     expect(all.every(Number.isSafeInteger)).toBe(true);
   });
 
-  it('counts each block of its cache when power is lost, also where nothing of it has reached the medium', () => {
+  it('a drive counts each block of its cache when power is lost, also where nothing of it has reached the medium', () => {
     let lost = 0;
     for (let seed = 0; seed < 80; seed++) {
       const { simulation, memory, drive, image, request } = room(8 * PAGE_SIZE, undefined, new Simulation(seed));
@@ -326,7 +329,7 @@ describe('a drive', () => {
     expect(lost).toBeGreaterThan(0);
   });
 
-  it('counts what a reset has torn', () => {
+  it('a drive counts what a reset has torn', () => {
     let torn = 0;
     for (let seed = 0; seed < 8; seed++) {
       const { simulation, memory, drive, image, request } = room(0, undefined, new Simulation(seed));

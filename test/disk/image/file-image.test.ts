@@ -44,7 +44,7 @@ describe('FileImage', () => {
     },
   );
 
-  it('makes a new file of zeros, and does not overwrite one', () => {
+  it('FileImage makes a new file of zeros, and does not overwrite one', () => {
     inTemporaryDirectory((dir) => {
       const path = join(dir, 'new');
       const image = FileImage.create(path, 5000);
@@ -55,7 +55,7 @@ describe('FileImage', () => {
     });
   });
 
-  it('says in one line why a file is no image', () => {
+  it('FileImage says in one line why a file is no image', () => {
     inTemporaryDirectory((dir) => {
       expect(() => FileImage.open(join(dir, 'none'))).toThrow(new InputError(`${join(dir, 'none')}: no such file`));
       expect(() => FileImage.open(dir)).toThrow(new InputError(`${dir}: is a directory`));
@@ -65,7 +65,7 @@ describe('FileImage', () => {
     });
   });
 
-  it('reports a file that became shorter', () => {
+  it('FileImage reports a file that became shorter', () => {
     inTemporaryDirectory((dir) => {
       const path = join(dir, 'image');
       writeFileSync(path, ORIGINAL);
@@ -77,7 +77,7 @@ describe('FileImage', () => {
     });
   });
 
-  it('is not used after close, nor outside its size', () => {
+  it('FileImage is not used after close, nor outside its size', () => {
     inTemporaryDirectory((dir) => {
       const path = join(dir, 'image');
       writeFileSync(path, ORIGINAL);

@@ -41,7 +41,7 @@ describe('JoinedImage', () => {
     },
   );
 
-  it('has an end', () => {
+  it('JoinedImage has an end', () => {
     const image = new JoinedImage([new MemoryImage(10)]);
     expect(() => image.read(4090, new Uint8Array(9), 0, 9)).toThrow(ArgumentError);
   });

@@ -38,7 +38,7 @@ describe('MemoryImage', () => {
     { numRuns: 40 },
   );
 
-  it('costs nothing where it was never written', () => {
+  it('MemoryImage costs nothing where it was never written', () => {
     const image = new MemoryImage(2 ** 42);
     const byte = Uint8Array.of(7);
     image.read(2 ** 41, byte, 0, 1);
@@ -49,7 +49,7 @@ describe('MemoryImage', () => {
     expect(image.allocatedBytes).toBe(CHUNK);
   });
 
-  it('shows its bytes where they lie in one piece: within a chunk of 1 MiB', () => {
+  it('MemoryImage shows its bytes where they lie in one piece: within a chunk of 1 MiB', () => {
     const image = new MemoryImage(SIZE);
     const shown = (offset: number, length: number) => image.view(offset, length)?.length;
     expect(shown(0, 1)).toBeUndefined();
@@ -60,7 +60,7 @@ describe('MemoryImage', () => {
     expect(image.allocatedBytes).toBe(2 * CHUNK);
   });
 
-  it('refuses a range outside the image or the buffer', () => {
+  it('MemoryImage refuses a range outside the image or the buffer', () => {
     const image = new MemoryImage(100);
     const bytes = new Uint8Array(50);
     expect(() => image.read(60, bytes, 0, 41)).toThrow(ArgumentError);

@@ -30,7 +30,7 @@ function contentOf(node: FileNode): Buffer {
 }
 
 describe('readHostTree', () => {
-  it('keeps names as bytes in the order of the bytes, modes, times, links, contents', () => {
+  it('readHostTree keeps names as bytes in the order of the bytes, modes, times, links, contents', () => {
     inTemporaryDirectory((dir) => {
       const rawName = Buffer.from([0xff, 0x0a, 0xfe]);
       writeFileSync(Buffer.concat([Buffer.from(`${dir}/`), rawName]), 'raw');
@@ -59,7 +59,7 @@ describe('readHostTree', () => {
     });
   });
 
-  it('names what is not a directory', () => {
+  it('readHostTree names what is not a directory', () => {
     inTemporaryDirectory((dir) => {
       const path = join(dir, 'file');
       writeFileSync(path, '');
@@ -68,7 +68,7 @@ describe('readHostTree', () => {
     });
   });
 
-  it('names a file that changes after it was read, on one line', () => {
+  it('readHostTree names a file that changes after it was read, on one line', () => {
     inTemporaryDirectory((dir) => {
       const path = join(dir, 'a\nfile');
       const shown = `${dir}/a\\nfile`;
@@ -109,7 +109,7 @@ describe('readHostTree', () => {
     });
   });
 
-  it('leaves out what it cannot read, counts it and tells it with the reason', () => {
+  it('readHostTree leaves out what it cannot read, counts it and tells it with the reason', () => {
     inTemporaryDirectory((dir) => {
       for (const name of ['a', 'gone', 'cut', 'z']) writeFileSync(join(dir, name), name);
       for (let i = 0; i < 12; i++) run('mkfifo', join(dir, `pipe${10 + i}`));
@@ -134,7 +134,7 @@ describe('readHostTree', () => {
     });
   });
 
-  it('leaves out what is too long for ext2, unread', () => {
+  it('readHostTree leaves out what is too long for ext2, unread', () => {
     inTemporaryDirectory((dir) => {
       const most = EXT2_MAX_FILE_BLOCKS * 4096;
       writeFileSync(join(dir, 'a'), 'x');
@@ -153,7 +153,7 @@ describe('readHostTree', () => {
     });
   });
 
-  it('refuses more names than it is to hold, wherever they are', () => {
+  it('readHostTree refuses more names than it is to hold, wherever they are', () => {
     inTemporaryDirectory((dir) => {
       mkdirSync(join(dir, 'd'));
       for (const name of ['a', 'd/b', 'd/c', 'e']) writeFileSync(join(dir, name), 'x');
@@ -165,7 +165,7 @@ describe('readHostTree', () => {
     });
   });
 
-  it('goes no deeper than the host lets it', () => {
+  it('readHostTree goes no deeper than the host lets it', () => {
     inTemporaryDirectory((dir) => {
       // 20 levels of 255 bytes: the path of the host ends before.
       const name = 'd'.repeat(255);
@@ -188,7 +188,7 @@ describe('a limit', () => {
     [30, ['a', 'b', 'c'], [10, 10, 10]],
     [35, ['a', 'b', 'c', 'e'], [10, 10, 10, 5]],
     [1000, ['a', 'b', 'c', 'e', 'g'], [10, 10, 10, 10, 10]],
-  ])('of %i bytes ends the tree there, and nothing behind it is opened or listed', (limit, kept, sizes) => {
+  ])('a limit of %i bytes ends the tree there, and nothing behind it is opened or listed', (limit, kept, sizes) => {
     inTemporaryDirectory((dir) => {
       mkdirSync(join(dir, 'd'));
       for (const name of ['a', 'b', 'c', 'd/x', 'e', 'f', 'g']) writeFileSync(join(dir, name), '0123456789');
@@ -206,7 +206,7 @@ describe('a limit', () => {
     });
   });
 
-  it('counts a file once for each of its names, as it is read', () => {
+  it('a limit counts a file once for each of its names, as it is read', () => {
     inTemporaryDirectory((dir) => {
       writeFileSync(join(dir, 'a'), '0123456789');
       linkSync(join(dir, 'a'), join(dir, 'b'));
@@ -219,7 +219,7 @@ describe('a limit', () => {
 });
 
 describe('the image of a directory', () => {
-  it('has the same bytes whether its files were written to it or are read when it is', () => {
+  it('the image of a directory has the same bytes whether its files were written to it or are read when it is', () => {
     inTemporaryDirectory((dir) => {
       const bytes = (length: number, seed: number): Buffer =>
         Buffer.from(
@@ -261,7 +261,7 @@ describe('the image of a directory', () => {
 });
 
 describe('equal trees', () => {
-  it('give equal plans whatever order the files were made in', () => {
+  it('equal trees give equal plans whatever order the files were made in', () => {
     const plan = (order: string[]): unknown =>
       inTemporaryDirectory((dir) => {
         for (const name of order) {

@@ -60,7 +60,7 @@ describe('the blocks that are free', () => {
     [513, 0.5, 257],
     [514, 0.5, 257],
     [515, 0.5, 258],
-  ])('of %i blocks in use and a slack of %d are %i', (used, slack, free) => {
+  ])('the blocks that are free of %i blocks in use and a slack of %d are %i', (used, slack, free) => {
     // 12 blocks are named by the inode, further ones by one more block.
     const data = used - 5 > 12 ? used - 6 : used - 5;
     const plan = planExt2(tree(directory([['f', file(Buffer.alloc(data * BLOCK, 1))]])), { slack });
@@ -80,7 +80,7 @@ describe('groups', () => {
     [GROUP + 133 + 50, 2, GROUP + 133 + 50],
     [2 * GROUP, 2, 2 * GROUP],
     [2 * GROUP + 1, 2, 2 * GROUP],
-  ])('of %i blocks are %i, with %i blocks', (blocks, groupCount, blockCount) => {
+  ])('groups of %i blocks are %i, with %i blocks', (blocks, groupCount, blockCount) => {
     expect(shapeOf(blocks)).toMatchObject({ groupCount, blockCount });
   });
 
@@ -90,30 +90,33 @@ describe('groups', () => {
     [129, 2],
     [256, 2],
     [257, 3],
-  ])('%i of them have %i blocks of descriptors, and each its own descriptor', (groups, descriptorBlocks) => {
-    const plan = planExt2(EMPTY, { size: groups * GROUP * BLOCK });
-    expect(plan.shape).toMatchObject({ groupCount: groups, descriptorBlocks });
-    if (groups > 129) return;
-    const image = new MemoryImage(plan.sizeBytes);
-    writeExt2(plan, image);
-    const superblock = Buffer.alloc(1024);
-    image.read(1024, superblock, 0, 1024);
-    const checked = checkSuperblock(superblock, image.size);
-    if (!checked.ok) throw new Error(checked.reason);
-    const geometry = checked.value;
-    expect([geometry.groupCount, geometry.descriptorBlocks]).toEqual([groups, descriptorBlocks]);
-    const block = Buffer.alloc(BLOCK);
-    for (let group = 0; group < groups; group++) {
-      image.read(descriptorBlock(geometry, group >> 7) * BLOCK, block, 0, BLOCK);
-      const at = (group & 127) * 32;
-      expect(checkGroupDescriptor(geometry, group, block, at)).toBeUndefined();
-      // The bitmap of the blocks lies in its group.
-      const bitmap = block.readUInt32LE(at + GROUP_DESCRIPTOR.offset.bg_block_bitmap);
-      expect(Math.floor(bitmap / GROUP)).toBe(group);
-    }
-    // Behind the last descriptor there is nothing.
-    expect(block.subarray((((groups - 1) & 127) + 1) * 32).every((byte) => byte === 0)).toBe(true);
-  });
+  ])(
+    'file systems of %i groups have %i blocks of descriptors, and each its own descriptor',
+    (groups, descriptorBlocks) => {
+      const plan = planExt2(EMPTY, { size: groups * GROUP * BLOCK });
+      expect(plan.shape).toMatchObject({ groupCount: groups, descriptorBlocks });
+      if (groups > 129) return;
+      const image = new MemoryImage(plan.sizeBytes);
+      writeExt2(plan, image);
+      const superblock = Buffer.alloc(1024);
+      image.read(1024, superblock, 0, 1024);
+      const checked = checkSuperblock(superblock, image.size);
+      if (!checked.ok) throw new Error(checked.reason);
+      const geometry = checked.value;
+      expect([geometry.groupCount, geometry.descriptorBlocks]).toEqual([groups, descriptorBlocks]);
+      const block = Buffer.alloc(BLOCK);
+      for (let group = 0; group < groups; group++) {
+        image.read(descriptorBlock(geometry, group >> 7) * BLOCK, block, 0, BLOCK);
+        const at = (group & 127) * 32;
+        expect(checkGroupDescriptor(geometry, group, block, at)).toBeUndefined();
+        // The bitmap of the blocks lies in its group.
+        const bitmap = block.readUInt32LE(at + GROUP_DESCRIPTOR.offset.bg_block_bitmap);
+        expect(Math.floor(bitmap / GROUP)).toBe(group);
+      }
+      // Behind the last descriptor there is nothing.
+      expect(block.subarray((((groups - 1) & 127) + 1) * 32).every((byte) => byte === 0)).toBe(true);
+    },
+  );
 });
 
 describe('what a tree may hold', () => {
@@ -166,7 +169,7 @@ describe('what a tree may hold', () => {
     expect(plan.inodes.find(({ body }) => body.kind === 'symlink')!.blockCount).toBe(blocks);
   });
 
-  it('sectors of a file as many as 32 bits count', () => {
+  it('a file has as many sectors as 32 bits count', () => {
     /** Blocks of a file without holes: its data, and the blocks that name them, 1024 each. */
     const blocksOf = (data: number): number => {
       const triple = data - 12 - 1024 - 1024 ** 2;

@@ -253,7 +253,7 @@ describe('an image of mkfs', () => {
 });
 
 describe('the layout', () => {
-  it('puts indirect blocks in line before the data they map, and the file in one run', () => {
+  it('the layout puts indirect blocks in line before the data they map, and the file in one run', () => {
     const data = Buffer.alloc(1100 * BLOCK, 1);
     const plan = planExt2(tree(directory([['f', file(data)]])));
     const image = new MemoryImage(plan.sizeBytes);
@@ -273,7 +273,7 @@ describe('the layout', () => {
     expect(pointer(first! + 13 + 1025, 0)).toBe(first! + 13 + 1026);
   });
 
-  it('spreads the directories of the root over the groups and keeps files with their directories', () => {
+  it('the layout spreads the directories of the root over the groups and keeps files with their directories', () => {
     const top = Array.from({ length: 8 }, (_, i) => {
       const below = directory([['file', file('f')]]);
       return [
@@ -345,7 +345,7 @@ describe('makeExt2', () => {
     { numRuns: 20 },
   );
 
-  it('fits into the least size it names, and not into less', () => {
+  it('makeExt2 fits into the least size it names, and not into less', () => {
     const from = tree(directory([['a', file(Buffer.alloc(5_000_000, 1))]]));
     let least = 0;
     try {
@@ -358,7 +358,7 @@ describe('makeExt2', () => {
     expect(() => planExt2(from, { size: least - 1 })).toThrow(InputError);
   });
 
-  it('is sparse in memory', () => {
+  it('makeExt2 is sparse in memory', () => {
     const image = makeExt2(tree(directory([['a', file('a')]])), { size: 2 ** 34 });
     expect(image.size).toBe(2 ** 34);
     expect(image.allocatedBytes).toBeLessThan(2 ** 34 / 100);
@@ -370,11 +370,11 @@ describe('makeExt2', () => {
     [{ slack: -1 }, 'slack: expected 0 or more, got -1'],
     [{ label: 'seventeen bytes !' }, 'label: expected at most 16 bytes, got 17'],
     [{ timeSeconds: 0.5 }, 'timeSeconds: expected 0 to 2147483647, got 0.5'],
-  ])('refuses %o', (options, message) => {
+  ])('makeExt2 refuses %o', (options, message) => {
     expect(() => planExt2(tree(directory([])), options)).toThrow(new InputError(message));
   });
 
-  it('refuses a tree that ext2 cannot hold', () => {
+  it('makeExt2 refuses a tree that ext2 cannot hold', () => {
     const below = directory([]);
     const twice = tree(
       directory([
@@ -395,7 +395,7 @@ describe('makeExt2', () => {
 });
 
 describe('the builders', () => {
-  it('refuse names and targets that cannot be', () => {
+  it('the builders refuse names and targets that cannot be', () => {
     const one = file('');
     for (const bad of ['', '.', '..', 'a/b', 'a\0b', 'x'.repeat(256)])
       expect(() => directory([[bad, one]])).toThrow(InputError);

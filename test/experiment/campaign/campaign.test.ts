@@ -20,7 +20,7 @@ const pages = (verdicts: PageVerdicts): number => (Object.values(verdicts) as nu
 
 describe('a fault', () => {
   it.each(FAULTS)(
-    '%s: no wrong page with the protections, wrong ones without its guards',
+    'the fault %s makes no wrong page with the protections, and wrong ones without its guards',
     { timeout: TIMEOUT_MS },
     (fault) => {
       const { injected, guards, protected: kept, unguarded } = strike(fault, { runs: 3 });
@@ -60,7 +60,7 @@ describe('a fault', () => {
     { numRuns: 12 },
   );
 
-  it('that kills the guest and does nothing else costs no page that is right', () => {
+  it('a fault that kills the guest and does nothing else costs no page that is right', () => {
     const { reusedRightly, discardedRightly, discardedNeedlessly } = strike('crash', { runs: 3 }).protected;
     expect(discardedNeedlessly).toBe(0);
     expect(discardedRightly).toBeGreaterThan(0);
@@ -69,14 +69,14 @@ describe('a fault', () => {
 });
 
 describe('a campaign', () => {
-  it('is the same for the same seed and another for another', () => {
+  it('a campaign is the same for the same seed and another for another', () => {
     const run = (seed: number): string =>
       JSON.stringify(runCampaign({ faults: ['wild-store'], runs: 1, seed, without: [] }));
     expect(run(7)).toBe(run(7));
     expect(run(7)).not.toBe(run(8));
   });
 
-  it('tells what write protection and checksum cost, and that each costs something', () => {
+  it('a campaign tells what write protection and checksum cost, and that each costs something', () => {
     const costs = timeProtections(1, []);
     expect(costs.map(({ off }) => off.join())).toEqual(['', 'writeProtection', 'checksum', 'writeProtection,checksum']);
     const [all, noTraps, noChecksum, neither] = costs;
@@ -88,7 +88,7 @@ describe('a campaign', () => {
     expect(all!.rereadNs - noTraps!.rereadNs).toBeLessThan(all!.rereadNs - noChecksum!.rereadNs);
   });
 
-  it('has protections off in all of its runs when it is asked to', () => {
+  it('a campaign has protections off in all of its runs when it is asked to', () => {
     const { protected: kept, unguarded } = strike('bit-flip', { without: ['checksum'] });
     expect(kept.reusedWrongly).toBeGreaterThan(0);
     expect(kept).toEqual(unguarded);

@@ -21,7 +21,7 @@ function setTarget({ toolstack, guests }: VmmMachine, bytes: number): void {
 }
 
 describe('a balloon', () => {
-  it('takes what is cached first, gives it back to the machine, and gets it again', () => {
+  it('a balloon takes what is cached first, gives it back to the machine, and gets it again', () => {
     const machine = vmmMachine(1);
     run(machine, machine.start());
     const { kernel, domain } = machine.guests.get('guest0')!;
@@ -46,7 +46,7 @@ describe('a balloon', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('stops at what the guest needs, and at what the machine has, and tries again', () => {
+  it('a balloon stops at what the guest needs, and at what the machine has, and tries again', () => {
     const machine = vmmMachine(1);
     run(machine, machine.start());
     const { kernel, domain } = machine.guests.get('guest0')!;
@@ -68,7 +68,7 @@ describe('a balloon', () => {
     expect(domain.pageCount * PAGE_SIZE).toBe(BUILT);
   });
 
-  it('has a target of whole pages, and of no more than the domain was built with', () => {
+  it('a balloon has a target of whole pages, and of no more than the domain was built with', () => {
     const machine = vmmMachine(1);
     run(machine, machine.start());
     expect(() => setTarget(machine, 4095)).toThrow('memoryBytes: 4,095 bytes are not whole pages');

@@ -39,7 +39,7 @@ function usedImage(isCrash: boolean): MemoryImage {
 const hash = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
 
 it.each([false, true])(
-  'ext3, crashed: %s; the command reads what the journal gives, and changes nothing',
+  'a disk of ext3, crashed: %s, is read by the command with what the journal gives, and nothing is changed',
   (isCrash) => {
     inTemporaryDirectory((dir) => {
       const path = `${dir}/disk.img`;
@@ -59,7 +59,7 @@ it.each([false, true])(
   },
 );
 
-it('ext3 whose journal makes no sense is refused in one line', () => {
+it('a disk of ext3 whose journal makes no sense is refused in one line', () => {
   inTemporaryDirectory((dir) => {
     const path = `${dir}/disk.img`;
     const image = usedImage(true);
@@ -74,7 +74,7 @@ it('ext3 whose journal makes no sense is refused in one line', () => {
 describe('a directory', () => {
   const openDir = (path: string, limit?: number): ReturnType<typeof openDisk> => openDisk(path, limit, () => undefined);
 
-  it('that claims what it does not have asks for a limit, and with one is read at once', () => {
+  it('a directory that claims what it does not have asks for a limit, and with one is read at once', () => {
     inTemporaryDirectory((dir) => {
       writeFileSync(`${dir}/a`, Buffer.alloc(100_000, 1));
       writeFileSync(`${dir}/sparse`, '');
@@ -92,7 +92,7 @@ describe('a directory', () => {
     });
   });
 
-  it('is read file by file when the disk is, and another medium is no copy of it', () => {
+  it('a directory is read file by file when the disk is, and another medium is no copy of it', () => {
     inTemporaryDirectory((dir) => {
       writeFileSync(`${dir}/a`, Buffer.alloc(50_000, 1));
       const disk = openDir(dir);
@@ -114,7 +114,7 @@ describe('a directory', () => {
     });
   });
 
-  it('without what is hidden in it, is the same disk whatever other programs write there', () => {
+  it('a directory without what is hidden in it, is the same disk whatever other programs write there', () => {
     inTemporaryDirectory((dir) => {
       mkdirSync(`${dir}/.cache`);
       mkdirSync(`${dir}/sub`);
@@ -138,7 +138,7 @@ describe('a directory', () => {
     });
   });
 
-  it('has as many files for reboot as for mkfs, and both tell what is left out', () => {
+  it('a directory has as many files for reboot as for mkfs, and both tell what is left out', () => {
     inTemporaryDirectory((dir) => {
       mkdirSync(`${dir}/files/sub`, { recursive: true });
       for (const name of ['a', 'sub/b', '\ufeffbom', '\ufffd'])
@@ -210,7 +210,7 @@ describe('an image that is none, or not as it should be,', () => {
     ['CD001', 32_769, /^an image of ISO 9660: /],
     ['_BHRfS_M', 65_600, /^an image of btrfs: /],
     ['', 0, 'no ext2 file system: s_magic is 0x0, not 0xef53'],
-  ])('with %j at %i, says what it is and what comes next', (signature, at, message) => {
+  ])('a file with %j at %i is refused with what it is and what comes next', (signature, at, message) => {
     inTemporaryDirectory((dir) => {
       const bytes = Buffer.alloc(100_000);
       bytes.write(signature, at, 'latin1');
@@ -221,7 +221,7 @@ describe('an image that is none, or not as it should be,', () => {
     });
   });
 
-  it('a whole disk, tells how to copy the first partition', () => {
+  it('a whole disk is refused with how to copy the first partition', () => {
     inTemporaryDirectory((dir) => {
       const path = `${dir}/disk.img`;
       const dos = Buffer.alloc(100_000);
@@ -248,7 +248,7 @@ describe('an image that is none, or not as it should be,', () => {
     [34n, 0n],
     [2n ** 60n, 2n ** 63n],
     [2n ** 64n - 1n, 2n ** 64n - 1n],
-  ])('with a GPT whose first partition is %i to %i, prints no command', (first, last) => {
+  ])('a disk with a GPT whose first partition is %i to %i is refused without a command', (first, last) => {
     inTemporaryDirectory((dir) => {
       const gpt = Buffer.alloc(100_000);
       gpt.write('\x55\xaa', 510, 'latin1');
@@ -331,12 +331,12 @@ describe('an image that is none, or not as it should be,', () => {
     [JOURNAL_BLOCKS, EXT2_STATE.valid, 'opened'],
     [JOURNAL_BLOCKS, 0, `ext3, and was not unmounted: ${CHECK}`],
     [JOURNAL_BLOCKS, EXT2_STATE.valid | EXT2_STATE.error, `the file system has noted errors: ${CHECK}`],
-  ])('a journal of %s blocks, state %i: %s', (journalBlocks, state, answer) => {
+  ])('an image with a journal of %s blocks and state %i is named: %s', (journalBlocks, state, answer) => {
     expect(withSuperblock((bytes) => putField(SUPERBLOCK, bytes, 0, 's_state', state), journalBlocks)).toBe(answer);
   });
 
   it.each(Object.entries(EXT2_INCOMPAT).filter(([name]) => !['filetype', 'needs_recovery', 'meta_bg'].includes(name)))(
-    'with the feature %s, says where to go with it',
+    'an image with the feature %s is refused with where to go with it',
     (name, bit) => {
       const answer = withSuperblock((bytes) =>
         putField(SUPERBLOCK, bytes, 0, 's_feature_incompat', bit | EXT2_INCOMPAT.filetype),
@@ -345,7 +345,7 @@ describe('an image that is none, or not as it should be,', () => {
     },
   );
 
-  it.each([1024, 2048])('with blocks of %i bytes, says how to have others', (size) => {
+  it.each([1024, 2048])('an image with blocks of %i bytes is refused with how to have others', (size) => {
     const answer = withSuperblock((bytes) =>
       putField(SUPERBLOCK, bytes, 0, 's_log_block_size', Math.log2(size / 1024)),
     );

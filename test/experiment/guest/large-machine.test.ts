@@ -34,7 +34,7 @@ const bytesOf = ({ memory }: VmmMachine, frames: readonly number[]): Buffer =>
   Buffer.concat(frames.map((mfn) => memory.frame(Mfn(mfn))));
 
 describe('a machine of 16 GiB', () => {
-  it('takes its guests through suspension, quick reboot, reboot, save and restore above 4 GiB, every byte equal', () => {
+  it('a machine of 16 GiB takes its guests through suspension, quick reboot, reboot, save and restore above 4 GiB, every byte equal', () => {
     const machine = vmmMachine(2, { arch: 'x86_64', memory: new MachineMemory(16 * GIB) });
     const { simulation, guests, saveFiles } = machine;
     takeLowMemory(machine);
@@ -89,7 +89,7 @@ describe('a machine of 16 GiB', () => {
     expect([...guests.values()].map(({ kernel }) => kernel.panic)).toEqual([undefined, undefined]);
   });
 
-  it('and a page is more than x86_32 can have', () => {
+  it('a page more than that machine has is more than x86_32 can have', () => {
     expect(() => vmmMachine(1, { arch: 'x86_32', memory: new MachineMemory(16 * GIB + 4096) })).toThrow(
       new ArgumentError('memory: a machine of 17179873280 bytes is more than x86_32 can have, 17179869184'),
     );

@@ -80,7 +80,7 @@ describe('the oracle', () => {
   /** First pages that are reached through one, two and three blocks of pointers, and behind all. */
   const [ONE, TWO, THREE, END] = [12, 12 + 1024, 12 + 1024 + 1024 ** 2, 12 + 1024 + 1024 ** 2 + 1024 ** 3];
 
-  it('finds the first and the last page of each level of pointers, and no block beside them', () => {
+  it('the oracle finds the first and the last page of each level of pointers, and no block beside them', () => {
     const image = new SparseExt2(4000, 4000);
     image.put(1, 8, TABLE);
     image.putFile(INO, TABLE, END, { 0: 100, 11: 111, 12: 200, 13: 201, 14: 202 });
@@ -117,7 +117,7 @@ describe('the oracle', () => {
     ['one of a page more', END + 1, 100, /inode 12 has 4402345725952 bytes/],
     ['the last block', 1, 3999, undefined],
     ['the block behind it', 1, 4000, /inode 12 points to block 4000, of 4000/],
-  ])('takes or refuses %s', (_, pages, block, problem) => {
+  ])('the oracle takes or refuses %s', (_, pages, block, problem) => {
     const image = new SparseExt2(4000, 4000);
     image.put(1, 8, TABLE);
     image.putFile(INO, TABLE, pages, { 0: block });
@@ -132,24 +132,27 @@ describe('the oracle', () => {
     [1, false],
     [1, true],
     [2, true],
-  ])('reads descriptors of groups on both sides of each 128, meta_bg from %s on, sparse_super %s', (metaBg, sparse) => {
-    const GROUP = 16;
-    const image = new SparseExt2(300 * GROUP, GROUP, { ...(metaBg !== undefined && { metaBg }), sparse });
-    const groups = [0, 1, 127, 128, 129, 255, 256, 257, 299];
-    groups.forEach((group, i) => {
-      const meta = Math.floor(group / 128);
-      const isMeta = metaBg !== undefined && meta >= metaBg;
-      // The first group of each 128 has the block: behind a superblock, if it has one. Of these, group 0 always does, 128 and 256 if all do.
-      const at = isMeta ? meta * 128 * GROUP + (meta === 0 || !sparse ? 1 : 0) : 1 + meta;
-      image.put(at, (group % 128) * 32 + 8, group * GROUP + 5);
-      image.putFile(group * 32 + 1, group * GROUP + 5, 1, { 0: 50 + i });
-    });
-    const oracle = new OracleExt2(image);
-    expect(groups.map((group) => oracle.blockOf(group * 32 + 1, 0))).toEqual(groups.map((_, i) => 50 + i));
-    expect(() => oracle.blockOf(300 * 32 + 1, 0)).toThrow('inode 9601 is not among 1 to 9600');
-  });
+  ])(
+    'the oracle reads descriptors of groups on both sides of each 128, meta_bg from %s on, sparse_super %s',
+    (metaBg, sparse) => {
+      const GROUP = 16;
+      const image = new SparseExt2(300 * GROUP, GROUP, { ...(metaBg !== undefined && { metaBg }), sparse });
+      const groups = [0, 1, 127, 128, 129, 255, 256, 257, 299];
+      groups.forEach((group, i) => {
+        const meta = Math.floor(group / 128);
+        const isMeta = metaBg !== undefined && meta >= metaBg;
+        // The first group of each 128 has the block: behind a superblock, if it has one. Of these, group 0 always does, 128 and 256 if all do.
+        const at = isMeta ? meta * 128 * GROUP + (meta === 0 || !sparse ? 1 : 0) : 1 + meta;
+        image.put(at, (group % 128) * 32 + 8, group * GROUP + 5);
+        image.putFile(group * 32 + 1, group * GROUP + 5, 1, { 0: 50 + i });
+      });
+      const oracle = new OracleExt2(image);
+      expect(groups.map((group) => oracle.blockOf(group * 32 + 1, 0))).toEqual(groups.map((_, i) => 50 + i));
+      expect(() => oracle.blockOf(300 * 32 + 1, 0)).toThrow('inode 9601 is not among 1 to 9600');
+    },
+  );
 
-  it('compares 256 KiB at a time: the byte that differs is found at the ends of each', () => {
+  it('the oracle compares 256 KiB at a time: the byte that differs is found at the ends of each', () => {
     const image = new SparseExt2(600, 600);
     image.put(1, 8, TABLE);
     // 100 pages that are one run of blocks, but for what pointers of one block are; then a hole.
@@ -180,52 +183,58 @@ describe('a dump of memory', () => {
   });
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-  it.each([255, 256, 257, 511, 512, 513])('of %i frames has each where it is, 256 moved at once', (frames) => {
-    const memory = new MachineMemory(frames * PAGE_SIZE);
-    const places = [0, 254, 255, 256, 257, 510, 511, 512].filter((mfn) => mfn < frames);
-    for (const mfn of places) memory.writeU32(Mfn(mfn), 4092, 1 + mfn);
-    const path = join(dir, 'dump');
-    saveMemory(memory, path);
-    const bytes = readFileSync(path);
-    expect(bytes.length).toBe(frames * PAGE_SIZE);
-    const loaded = loadMemory(path);
-    for (let mfn = 0; mfn < frames; mfn++) {
-      const word = places.includes(mfn) ? 1 + mfn : 0;
-      expect([mfn, bytes.readUInt32LE(mfn * PAGE_SIZE + 4092), loaded.readU32(Mfn(mfn), 4092)]).toEqual([
-        mfn,
-        word,
-        word,
-      ]);
-    }
-  });
+  it.each([255, 256, 257, 511, 512, 513])(
+    'a dump of memory of %i frames has each where it is, 256 moved at once',
+    (frames) => {
+      const memory = new MachineMemory(frames * PAGE_SIZE);
+      const places = [0, 254, 255, 256, 257, 510, 511, 512].filter((mfn) => mfn < frames);
+      for (const mfn of places) memory.writeU32(Mfn(mfn), 4092, 1 + mfn);
+      const path = join(dir, 'dump');
+      saveMemory(memory, path);
+      const bytes = readFileSync(path);
+      expect(bytes.length).toBe(frames * PAGE_SIZE);
+      const loaded = loadMemory(path);
+      for (let mfn = 0; mfn < frames; mfn++) {
+        const word = places.includes(mfn) ? 1 + mfn : 0;
+        expect([mfn, bytes.readUInt32LE(mfn * PAGE_SIZE + 4092), loaded.readU32(Mfn(mfn), 4092)]).toEqual([
+          mfn,
+          word,
+          word,
+        ]);
+      }
+    },
+  );
 });
 
 describe('clients of a hypervisor that is rebooted', () => {
-  it.each([1023, 1024, 1025])('ask for 1024 bytes of a file of %i, and take no other number for an answer', (size) => {
-    const bytes = contents(0).subarray(0, size);
-    const image = makeExt2(tree(directory([['data', file(bytes)]])));
-    const partitions = [{ start: 0, bytes: image.size }];
-    const machine = servingMachine(1, { image, partitions, saveAreas: [] });
-    const seen = new Set<number>();
-    const check = (_: string, body: Uint8Array): void => {
-      seen.add(body.length);
-      expect(Buffer.compare(body, bytes.subarray(0, body.length))).toBe(0);
-    };
-    const clients = new VmmClients(machine, { path: '/data', size, check });
-    const { simulation } = machine;
-    simulation.runProcess('start', machine.start());
-    simulation.runProcess('begin', clients.begin(machine.guests.values()));
-    const until = simulation.now + 1e9;
-    simulation.run(() => simulation.now >= until);
-    expect([...seen]).toEqual([Math.min(1024, size)]);
-    const { answered, failed } = clients.viewOf('guest0');
-    // One comes every 10 ms, and the last may not have its answer yet.
-    expect([failed, Math.abs(100 - answered) <= 1]).toEqual([0, true]);
-  });
+  it.each([1023, 1024, 1025])(
+    'clients of a hypervisor that is rebooted ask for 1024 bytes of a file of %i, and take no other number for an answer',
+    (size) => {
+      const bytes = contents(0).subarray(0, size);
+      const image = makeExt2(tree(directory([['data', file(bytes)]])));
+      const partitions = [{ start: 0, bytes: image.size }];
+      const machine = servingMachine(1, { image, partitions, saveAreas: [] });
+      const seen = new Set<number>();
+      const check = (_: string, body: Uint8Array): void => {
+        seen.add(body.length);
+        expect(Buffer.compare(body, bytes.subarray(0, body.length))).toBe(0);
+      };
+      const clients = new VmmClients(machine, { path: '/data', size, check });
+      const { simulation } = machine;
+      simulation.runProcess('start', machine.start());
+      simulation.runProcess('begin', clients.begin(machine.guests.values()));
+      const until = simulation.now + 1e9;
+      simulation.run(() => simulation.now >= until);
+      expect([...seen]).toEqual([Math.min(1024, size)]);
+      const { answered, failed } = clients.viewOf('guest0');
+      // One comes every 10 ms, and the last may not have its answer yet.
+      expect([failed, Math.abs(100 - answered) <= 1]).toEqual([0, true]);
+    },
+  );
 });
 
 describe('a program', () => {
-  it('reads whole files 64 KiB at a time, and once more where a file ends with them', () => {
+  it('a program reads whole files 64 KiB at a time, and once more where a file ends with them', () => {
     const sizes = [READ_SIZE - 1, READ_SIZE, READ_SIZE + 1, 2 * READ_SIZE];
     const { testbed, guest, files, contents: expected } = bootWorkloadGuest(sizes);
     const buffer = new Uint8Array(READ_SIZE);
@@ -254,7 +263,7 @@ describe('a program', () => {
     expect(ends).toEqual(sizes.map((size, file) => [file, size]));
   });
 
-  it('that serves answers with a packet at most: 128 bytes less than it for what is asked for', () => {
+  it('a program that serves answers with a packet at most: 128 bytes less than it for what is asked for', () => {
     const machine = vmmMachine(1);
     const { simulation } = machine;
     simulation.runProcess('start', machine.start());

@@ -45,7 +45,7 @@ describe('a memory dump', () => {
     { numRuns: 25 },
   );
 
-  it('has holes where memory was never written', () => {
+  it('a memory dump has holes where memory was never written', () => {
     const memory = new MachineMemory(256 << 20);
     memory.writeU8(Mfn(65_535), 4095, 1);
     const path = join(dir, 'sparse.img');
@@ -56,24 +56,27 @@ describe('a memory dump', () => {
     rmSync(path);
   });
 
-  it.each([0, 1, PAGE_SIZE - 1, PAGE_SIZE + 1])('of %i bytes is refused in one line that names the file', (size) => {
-    const path = join(dir, 'torn.img');
-    writeFileSync(path, '');
-    truncateSync(path, size);
-    expect(() => loadMemory(path)).toThrow(
-      new UserError(`${path}: ${counted(size, 'byte')}, not a whole number of frames of 4096 bytes`),
-    );
-    rmSync(path);
-  });
+  it.each([0, 1, PAGE_SIZE - 1, PAGE_SIZE + 1])(
+    'a memory dump of %i bytes is refused in one line that names the file',
+    (size) => {
+      const path = join(dir, 'torn.img');
+      writeFileSync(path, '');
+      truncateSync(path, size);
+      expect(() => loadMemory(path)).toThrow(
+        new UserError(`${path}: ${counted(size, 'byte')}, not a whole number of frames of 4096 bytes`),
+      );
+      rmSync(path);
+    },
+  );
 
-  it('that is missing, or a directory, is refused in one line', () => {
+  it('a memory dump that is missing, or a directory, is refused in one line', () => {
     expect(() => loadMemory(join(dir, 'nowhere'))).toThrow(
       new InputError(`cannot read ${join(dir, 'nowhere')}: no such file`),
     );
     expect(() => loadMemory(dir)).toThrow(new InputError(`cannot read ${dir}: is a directory`));
   });
 
-  it('larger than any machine is refused before it is read, and so is what is no file', () => {
+  it('a memory dump larger than any machine is refused before it is read, and so is what is no file', () => {
     const path = join(dir, 'huge.img');
     // 64 GiB of a guest, 2 % more, and 16 MiB.
     const most = Math.ceil(65_536 * 1.02) * 2 ** 20 + 16 * 2 ** 20;
@@ -93,7 +96,7 @@ describe('a memory dump', () => {
     expect(() => loadMemory('/dev/zero')).toThrow(new InputError('cannot read /dev/zero: not a regular file'));
   });
 
-  it('cannot be written where there is no directory', () => {
+  it('a memory dump cannot be written where there is no directory', () => {
     const path = join(dir, 'nowhere', 'memory.img');
     expect(() => saveMemory(new MachineMemory(PAGE_SIZE), path)).toThrow(
       new InputError(`cannot write ${path}: no such file`),
@@ -102,7 +105,7 @@ describe('a memory dump', () => {
 });
 
 describe('replaceFile', () => {
-  it('leaves the old file and nothing else when the writing fails', () => {
+  it('replaceFile leaves the old file and nothing else when the writing fails', () => {
     const path = join(dir, 'old');
     writeFileSync(path, 'old');
     const failing = (): void =>

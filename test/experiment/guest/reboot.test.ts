@@ -65,7 +65,7 @@ function keptFrames({ hypervisor }: Testbed): Mfn[] {
 
 describe('runReboot', () => {
   it.each(WORKLOADS.filter((name) => name !== 'log'))(
-    'shows for %s what each strategy keeps, all of it verified',
+    'runReboot shows for %s what each strategy keeps, all of it verified',
     (workload) => {
       const { result, mismatches } = runReboot(options({ workload }));
       expect(mismatches).toEqual([]);
@@ -93,7 +93,7 @@ describe('runReboot', () => {
     },
   );
 
-  it('shows what each strategy keeps of a log that was never synced when the guest crashes', () => {
+  it('runReboot shows what each strategy keeps of a log that was never synced when the guest crashes', () => {
     const asked = options({ workload: 'log', crash: true, strategies: STRATEGIES });
     const { result, mismatches } = runReboot(asked);
     expect(mismatches).toEqual([]);
@@ -115,13 +115,13 @@ describe('runReboot', () => {
     expect(of['rio']!.rebootNs).toBeGreaterThan(of['cold']!.rebootNs);
   });
 
-  it('loses nothing of the log in an orderly reboot', () => {
+  it('runReboot loses nothing of the log in an orderly reboot', () => {
     const { result, mismatches } = runReboot(options({ workload: 'log' }));
     expect(mismatches).toEqual([]);
     for (const { writes } of result.strategies) expect(writes).toMatchObject({ bytesLost: 0, pagesLost: 0 });
   });
 
-  it('keeps the cache over a crash, less the names that were not told yet', () => {
+  it('runReboot keeps the cache over a crash, less the names that were not told yet', () => {
     const [warm] = runReboot(options({ strategies: ['warm-cache'], crash: true })).result.strategies;
     expect(warm!.verified.mismatches).toBe(0);
     expect(warm!.pages.reused).toBeGreaterThan(0);
@@ -130,7 +130,7 @@ describe('runReboot', () => {
     expect(untold).toBeLessThan(14);
   });
 
-  it('gives unclaimed pages back after the time that is asked for, and then reads them again', () => {
+  it('runReboot gives unclaimed pages back after the time that is asked for, and then reads them again', () => {
     const pages = (expire: number): { preserved: number; reused: number; released: number } => {
       const { result } = runReboot(options({ strategies: ['warm-cache'], expire }));
       expect(result.expire).toBe(expire);
@@ -144,7 +144,7 @@ describe('runReboot', () => {
     expect(pages(1)).toEqual({ preserved: late.preserved, reused: 0, released: late.preserved });
   });
 
-  it('says that the order of the lists was told, was not, or is damaged', () => {
+  it('runReboot says that the order of the lists was told, was not, or is damaged', () => {
     const recency = (over: Partial<RebootOptions>, damage?: (testbed: Testbed) => void): string =>
       runReboot(options({ strategies: ['warm-cache'], ...over }), undefined, damage).result.strategies[0]!.pages
         .recency;
@@ -158,24 +158,24 @@ describe('runReboot', () => {
     expect(recency({}, flip)).toBe('damaged');
   });
 
-  it('is a function of its inputs: one digest for one seed, another for another', () => {
+  it('runReboot is a function of its inputs: one digest for one seed, another for another', () => {
     const digest = (seed: number): string => runReboot(options({ seed, workload: 'random' })).result.digest;
     expect(digest(5)).toBe(digest(5));
     expect(digest(5)).not.toBe(digest(6));
   });
 
-  it('reads no more than the limit', () => {
+  it('runReboot reads no more than the limit', () => {
     const { result } = runReboot(options({ limit: 100_000, strategies: ['warm-cache'] }));
     expect(result.strategies[0]!.runs.map(({ bytes }) => bytes)).toEqual([100_000, 100_000, 100_000, 100_000]);
   });
 
-  it('works when memory is too small for the files', () => {
+  it('runReboot works when memory is too small for the files', () => {
     const { result, mismatches } = runReboot(options({ memory: 10 << 20, strategies: ['warm-cache+metadata'] }));
     expect(mismatches).toEqual([]);
     expect(result.strategies[0]!.pages.preserved).toBeGreaterThan(0);
   });
 
-  it('with checksums refuses a preserved page of which a byte changed', () => {
+  it('runReboot with checksums refuses a preserved page of which a byte changed', () => {
     const asked = options({ strategies: ['warm-cache'], checksum: true });
     const { result, mismatches } = runReboot(asked, undefined, (testbed) => {
       const { memory } = testbed.hypervisor;
@@ -187,7 +187,7 @@ describe('runReboot', () => {
     expect(result.strategies[0]!.pages.refused.checksum).toBe(1);
   });
 
-  it('notices a byte that changed in a preserved page, and tells the whole history of the page', () => {
+  it('runReboot notices a byte that changed in a preserved page, and tells the whole history of the page', () => {
     let struck = Mfn(0);
     const { result, mismatches } = runReboot(options({ strategies: ['warm-cache'] }), undefined, (testbed) => {
       struck = keptFrames(testbed)[10]!;
@@ -212,7 +212,7 @@ describe('runReboot', () => {
     ['a directory without a byte to read', { path: 'empty' }, /nothing to read/],
     ['a file that is no image', { path: join('tree', 'd0', 'f7') }, /d0.*ext2/],
     ['memory that the kernel does not fit in', { memory: 4 << 20 }, /memory/],
-  ])('refuses %s in one line', (_, over, message) => {
+  ])('runReboot refuses %s in one line', (_, over, message) => {
     const path = 'path' in over && !over.path.startsWith('/') ? join(directory, over.path) : options(over).path;
     const attempt = (): unknown => runReboot(options({ ...over, path }));
     expect(attempt).toThrow(UserError);

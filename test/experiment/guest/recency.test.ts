@@ -105,7 +105,7 @@ describe('after an orderly reboot', () => {
     { numRuns: 12 },
   );
 
-  it('and another one, of a guest that claimed nothing, they are still', () => {
+  it('pages are where they were even after another reboot, by a guest that claimed nothing', () => {
     const disk = diskWithFile();
     disk.run(readSome(disk, [5, 5, 5, 9, 9, 40, 3, 3]));
     disk.reboot(false);

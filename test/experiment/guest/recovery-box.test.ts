@@ -55,7 +55,7 @@ describe('a server with a recovery box', () => {
     { numRuns: 25 },
   );
 
-  it('without one forgets every session, and its users must log in again', () => {
+  it('a server with a recovery box without one forgets every session, and its users must log in again', () => {
     const disk = new GuestDisk(emptyImage(4 << 20), 1);
     const table = new SessionTable(disk.guest.kernel.syscalls, false);
     table.login(1, 101);
@@ -68,17 +68,20 @@ describe('a server with a recovery box', () => {
   it.each([
     ['warm-cache', 3],
     ['shutdown-boot', 0],
-  ] as const)('over a hypervisor reboot by %s has %i of its sessions', (strategy: VmmStrategyName, left) => {
-    const machine = servingMachine(1);
-    const clients = vmmClients(machine);
-    machine.simulation.runProcess('start', machine.start());
-    const tableOf = () => new SessionTable(machine.guests.get('guest0')!.kernel.syscalls, true);
-    for (const id of [7, 8, 9]) tableOf().login(id, id);
-    machine.simulation.runProcess('reboot', rebootHypervisor(machine, clients, strategy));
-    expect([7, 8, 9].filter((id) => tableOf().sessions.has(id))).toHaveLength(left);
-  });
+  ] as const)(
+    'a server with a recovery box has, over a hypervisor reboot by %s, %i of its sessions',
+    (strategy: VmmStrategyName, left) => {
+      const machine = servingMachine(1);
+      const clients = vmmClients(machine);
+      machine.simulation.runProcess('start', machine.start());
+      const tableOf = () => new SessionTable(machine.guests.get('guest0')!.kernel.syscalls, true);
+      for (const id of [7, 8, 9]) tableOf().login(id, id);
+      machine.simulation.runProcess('reboot', rebootHypervisor(machine, clients, strategy));
+      expect([7, 8, 9].filter((id) => tableOf().sessions.has(id))).toHaveLength(left);
+    },
+  );
 
-  it('has room for the sessions of a small server, and says when it is full', () => {
+  it('a server with a recovery box has room for the sessions of a small server, and says when it is full', () => {
     const { syscalls } = new GuestDisk(emptyImage(4 << 20), 1).guest.kernel;
     const table = new SessionTable(syscalls, true);
     let sessions = 0;

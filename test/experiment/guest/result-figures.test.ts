@@ -42,7 +42,7 @@ const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b
 describe.each(['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata'] as const)('the result of %s', (name) => {
   const { result, before, after } = watch(name);
 
-  it('has four runs, of all bytes', () => {
+  it('the result has four runs, of all bytes', () => {
     expect(result.runs.map(({ phase, number, bytes }) => [phase, number, bytes])).toEqual([
       ['before', 1, BYTES],
       ['before', 2, BYTES],
@@ -51,7 +51,7 @@ describe.each(['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata'] as const
     ]);
   });
 
-  it('counts hypercalls of both guests, and their share of the time of the four runs', () => {
+  it('the result counts hypercalls of both guests, and their share of the time of the four runs', () => {
     const { hypercalls } = after.domain.stats;
     expect(result.hypercalls.count).toBe(before.hypercalls + hypercalls.count);
     expect(result.hypercalls.ns).toBe(Math.round(before.hypercallNs + hypercalls.ns));
@@ -63,7 +63,7 @@ describe.each(['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata'] as const
     expect(before.hypercalls).toBeGreaterThan(0);
   });
 
-  it('counts pages of the new guest alone', () => {
+  it('the result counts pages of the new guest alone', () => {
     const { stats } = after.kernel;
     expect(result.pages.reused).toBe(stats.pagesReused);
     expect(result.pages.readAgain).toBe(stats.dataPagesRead + stats.metadataPagesRead);
@@ -73,7 +73,7 @@ describe.each(['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata'] as const
     expect(result.writes).toEqual({ bytes: 0, bytesLost: 0, dirtyPages: 0, pagesWrittenBack: 0, pagesLost: 0 });
   });
 
-  it('has samples that tile the runs, and lose no byte', () => {
+  it('the result has samples that tile the runs, and lose no byte', () => {
     let samples = [...result.timeline];
     // Backwards from the reboot, then forwards from its end: runs follow each other at once.
     const starts = [
@@ -104,7 +104,7 @@ describe('what was written', () => {
     ['rio+warm-cache', true],
     ['cold', false],
     ['warm-cache+metadata', false],
-  ] as const)('is counted under %s, crash %s', (name, crash) => {
+  ] as const)('what was written is counted under %s, crash %s', (name, crash) => {
     const { result, before, after } = watch(name, { workload: 'log', crash });
     const written = after.domain.stats.dirty.written;
     const { writes } = result;
@@ -121,7 +121,7 @@ describe('what was written', () => {
 });
 
 describe('a timeline', () => {
-  it('puts bytes into buckets of 100 ms from the start of a run, and cuts the last one', () => {
+  it('a timeline puts bytes into buckets of 100 ms from the start of a run, and cuts the last one', () => {
     const timeline = new Timeline();
     timeline.begin(1_000);
     timeline.add(1_000, 1);
@@ -141,7 +141,7 @@ describe('a timeline', () => {
     ]);
   });
 
-  it('has no sample of a run that read nothing', () => {
+  it('a timeline has no sample of a run that read nothing', () => {
     const timeline = new Timeline();
     timeline.begin(5);
     timeline.end(9);
@@ -180,7 +180,7 @@ describe('the result of a reboot of the hypervisor', () => {
     'warm-cache+metadata': { stop: ['shut guests down', 'hand over'], start: ['boot guests'] },
   };
 
-  it.each(VMM_STRATEGIES)('under %s sums its phases', (strategy) => {
+  it.each(VMM_STRATEGIES)('the result of a reboot under %s sums its phases', (strategy) => {
     const { stopNs, startNs, totalNs, timeline } = of[strategy];
     const length = (names: readonly VmmPhase['name'][]): number =>
       sum(timeline.filter(({ name }) => names.includes(name)).map((phase) => phase.endNs - phase.startNs));
@@ -194,24 +194,27 @@ describe('the result of a reboot of the hypervisor', () => {
     for (let n = 1; n < timeline.length; n++) expect(timeline[n]!.startNs).toBe(timeline[n - 1]!.endNs);
   });
 
-  it.each(VMM_STRATEGIES)('under %s reads the limit in each run, and moves what it says', (strategy) => {
-    const { reads, verified, diskBytes, networkBytes, guests } = of[strategy];
-    for (const { bytes, ns } of Object.values(reads)) {
-      expect(bytes).toBe(2 * 250_000);
-      expect(ns).toBeGreaterThan(0);
-    }
-    expect(verified).toMatchObject({ bytes: 3 * 2 * 250_000, mismatches: 0 });
-    const memory = 2 * (16 << 20);
-    const saves = strategy === 'save-restore';
-    expect(diskBytes.written > memory && diskBytes.read > memory).toBe(saves);
-    if (!saves) expect(diskBytes).toEqual({ written: 0, read: 0 });
-    // There and back.
-    expect(networkBytes > 2 * memory).toBe(strategy === 'live-migration');
-    if (strategy !== 'live-migration') expect(networkBytes).toBe(0);
-    for (const { pagesReused } of guests) expect(pagesReused > 0).toBe(strategy.startsWith('warm-cache'));
-  });
+  it.each(VMM_STRATEGIES)(
+    'the result of a reboot under %s reads the limit in each run, and moves what it says',
+    (strategy) => {
+      const { reads, verified, diskBytes, networkBytes, guests } = of[strategy];
+      for (const { bytes, ns } of Object.values(reads)) {
+        expect(bytes).toBe(2 * 250_000);
+        expect(ns).toBeGreaterThan(0);
+      }
+      expect(verified).toMatchObject({ bytes: 3 * 2 * 250_000, mismatches: 0 });
+      const memory = 2 * (16 << 20);
+      const saves = strategy === 'save-restore';
+      expect(diskBytes.written > memory && diskBytes.read > memory).toBe(saves);
+      if (!saves) expect(diskBytes).toEqual({ written: 0, read: 0 });
+      // There and back.
+      expect(networkBytes > 2 * memory).toBe(strategy === 'live-migration');
+      if (strategy !== 'live-migration') expect(networkBytes).toBe(0);
+      for (const { pagesReused } of guests) expect(pagesReused > 0).toBe(strategy.startsWith('warm-cache'));
+    },
+  );
 
-  it('counts the files and bytes of one guest', () => {
+  it('the result of a reboot of the hypervisor counts the files and bytes of one guest', () => {
     // The disk has what the limit leaves of the directory.
     expect(result).toMatchObject({ files: 3, bytes: 250_000, limit: 250_000 });
   });

@@ -53,7 +53,7 @@ describe('an orderly reboot of a guest whose files fit into memory', () => {
   const reboots = (...lives: Life[]): ReturnType<typeof play>['lives'] =>
     play({ tree, drive: 'nvme', failOneIn: 0, lives }).lives;
 
-  it('reads nothing from the disk again, three times over', () => {
+  it('an orderly reboot of a guest whose files fit into memory reads nothing from the disk again, three times over', () => {
     const [cold, ...warm] = reboots(life('all'), life('all'), life('all'), life('all'));
     expect(cold).toMatchObject({ preserved: 0, reused: 0, dataPagesRead: 1513 });
     for (const { preserved, reused, dataPagesRead, metadataPagesRead } of warm) {
@@ -63,19 +63,19 @@ describe('an orderly reboot of a guest whose files fit into memory', () => {
     }
   });
 
-  it('reads metadata again when only files are named', () => {
+  it('an orderly reboot of a guest whose files fit into memory reads metadata again when only files are named', () => {
     const [cold, warm] = reboots(life('files'), life('files'));
     expect(warm).toMatchObject({ preserved: 1513, reused: 1513, dataPagesRead: 0 });
     expect(warm!.metadataPagesRead).toBe(cold!.metadataPagesRead);
   });
 
-  it('reads everything again when nothing is named', () => {
+  it('an orderly reboot of a guest whose files fit into memory reads everything again when nothing is named', () => {
     const [cold, warm] = reboots(life('off'), life('off'));
     expect(warm).toMatchObject({ preserved: 0, reused: 0, dataPagesRead: 1513 });
     expect(warm!.metadataPagesRead).toBe(cold!.metadataPagesRead);
   });
 
-  it('survives a crash but for the names that waited in the batch and the pages in flight', () => {
+  it('an orderly reboot of a guest whose files fit into memory survives a crash but for the names that waited in the batch and the pages in flight', () => {
     const [, warm] = reboots(life('all', 100_000), life('all'));
     expect(warm!.preserved).toBeGreaterThan(1513 - 14);
     expect(warm!.reused).toBe(warm!.preserved);

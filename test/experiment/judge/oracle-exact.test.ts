@@ -83,7 +83,7 @@ describe('without a flaw', () => {
     ['cold', 0],
     ['warm-cache', DATA_PAGES],
     ['warm-cache+metadata', DATA_PAGES + 5],
-  ] as const)('%s has no mismatch, and looks at everything', (name, reused) => {
+  ] as const)('the oracle finds nothing in a run without a flaw under %s, and looks at everything', (name, reused) => {
     const { result, mismatches } = runSmall(diskOf(image), name);
     expect(mismatches).toEqual([]);
     expect(result.verified).toEqual({ pages: reused, bytes: 4 * DATA_BYTES, mismatches: 0 });
@@ -102,7 +102,7 @@ describe('the check of reads', () => {
     ['/long', LONG_BYTES - 1],
     ['/hole', 3 * PAGE_SIZE - 1],
   ];
-  it.each(places)('finds byte %s:%i wrong in each of four runs', (path, position) => {
+  it.each(places)('the check of reads finds byte %s:%i wrong in each of four runs', (path, position) => {
     const outcome = runFlawed((bytes) => {
       flip(bytes, placeOf(path, position));
     });
@@ -111,7 +111,7 @@ describe('the check of reads', () => {
     expect(outcome.result.verified.bytes).toBe(4 * DATA_BYTES);
   });
 
-  it('reports each read that is wrong once, at its first wrong byte', () => {
+  it('the check of reads reports each read that is wrong once, at its first wrong byte', () => {
     const outcome = runFlawed((bytes) => {
       for (const at of [9, 10, READ_BYTES - 1, READ_BYTES + 7, LONG_BYTES - 1]) flip(bytes, placeOf('/long', at));
     });
@@ -119,7 +119,7 @@ describe('the check of reads', () => {
     expect(whatOf(outcome)).toEqual([9, READ_BYTES + 7, 9].map((at) => `/long: byte ${at} was read wrong`));
   });
 
-  it('finds a hole that is not read as zeros', () => {
+  it('the check of reads finds a hole that is not read as zeros', () => {
     const ino = inoOf('/hole');
     const outcome = runFlawed((bytes) => {
       // The first pointer is that of the third page.
@@ -133,21 +133,24 @@ describe('the check of reads', () => {
   });
 
   const one = makeExt2(tree(directory([['one', file(pattern(PAGE_SIZE, 4))]])));
-  it.each(WORKLOADS.filter((name) => name !== 'log'))('looks at every byte of workload %s', (workload) => {
-    for (const at of [0, 2048, PAGE_SIZE - 1]) {
-      const place = placeOf('/one', at, new OracleExt2(one));
-      const outcome = runFlawed((bytes) => flip(bytes, place), 'cold', { workload }, one);
-      expect(countOf(outcome)).toBe(4);
-      expect(whatOf(outcome)).toEqual(new Array(3).fill(`/one: byte ${at} was read wrong`));
-    }
-  });
+  it.each(WORKLOADS.filter((name) => name !== 'log'))(
+    'the check of reads looks at every byte of workload %s',
+    (workload) => {
+      for (const at of [0, 2048, PAGE_SIZE - 1]) {
+        const place = placeOf('/one', at, new OracleExt2(one));
+        const outcome = runFlawed((bytes) => flip(bytes, place), 'cold', { workload }, one);
+        expect(countOf(outcome)).toBe(4);
+        expect(whatOf(outcome)).toEqual(new Array(3).fill(`/one: byte ${at} was read wrong`));
+      }
+    },
+  );
 
   it.each([
     [-1, `/long: ended at byte ${LONG_BYTES - 1} of ${LONG_BYTES}`],
     [-LONG_BYTES, `/long: ended at byte 0 of ${LONG_BYTES}`],
     [READ_BYTES - LONG_BYTES, `/long: ended at byte ${READ_BYTES} of ${LONG_BYTES}`],
     [1, `/long: read ${counted(LONG_BYTES + 1, 'byte')} of ${grouped(LONG_BYTES)}`],
-  ])('finds a file that is %i bytes longer to the guest', (longer, what) => {
+  ])('the check of reads finds a file that is %i bytes longer to the guest', (longer, what) => {
     const outcome = runFlawed((bytes) => {
       const size = Buffer.alloc(4);
       size.writeUInt32LE(LONG_BYTES + longer);
@@ -158,7 +161,7 @@ describe('the check of reads', () => {
     expect(outcome.result.verified.bytes).toBe(4 * (DATA_BYTES + longer));
   });
 
-  it('does not take a limit for the end of a file', () => {
+  it('the check of reads does not take a limit for the end of a file', () => {
     for (const limit of [1, 5000, 5001, 70_000]) {
       const { mismatches, result } = runSmall(diskOf(image), 'cold', { limit });
       expect(mismatches).toEqual([]);
@@ -173,7 +176,7 @@ describe('the check of reused pages', () => {
     [11, 4095],
     [12, 17],
     [17, 99],
-  ])('finds page %i of a file wrong at byte %i once, and then both reads do', (page, at) => {
+  ])('the check of reused pages finds page %i of a file wrong at byte %i once, and then both reads do', (page, at) => {
     const block = truth.blockOf(inoOf('/long'), page);
     const outcome = runSmall(diskOf(image), 'warm-cache', {}, (testbed) => {
       flipKept(testbed, block, at);
@@ -192,7 +195,7 @@ describe('the check of reused pages', () => {
     expect(outcome.result.verified).toMatchObject({ pages: DATA_PAGES, bytes: 4 * DATA_BYTES });
   });
 
-  it('finds a byte behind the end of a file, which no read returns', () => {
+  it('the check of reused pages finds a byte behind the end of a file, which no read returns', () => {
     const block = truth.blockOf(inoOf('/short'), 1);
     for (const at of [5000 - PAGE_SIZE, PAGE_SIZE - 1]) {
       const outcome = runSmall(diskOf(image), 'warm-cache', {}, (testbed) => {
@@ -203,7 +206,7 @@ describe('the check of reused pages', () => {
     }
   });
 
-  it('finds a byte of metadata that nobody reads', () => {
+  it('the check of reused pages finds a byte of metadata that nobody reads', () => {
     // The last byte of the bitmap of the only group.
     const bitmap = Buffer.alloc(4);
     image.read(PAGE_SIZE + 8, bitmap, 0, 4);
@@ -217,7 +220,7 @@ describe('the check of reused pages', () => {
     );
   });
 
-  it('finds each page that lies elsewhere, though its bytes are the same', () => {
+  it('the check of reused pages finds each page that lies elsewhere, though its bytes are the same', () => {
     const ino = inoOf('/twins');
     const [a, b] = [truth.blockOf(ino, 0), truth.blockOf(ino, 1)];
     const outcome = runFlawed((bytes) => {
@@ -233,7 +236,7 @@ describe('the check of reused pages', () => {
     ]);
   });
 
-  it('counts every page that is wrong, and describes three', () => {
+  it('the check of reused pages counts every page that is wrong, and describes three', () => {
     const ino = inoOf('/long');
     const outcome = runSmall(diskOf(image), 'warm-cache', {}, (testbed) => {
       for (let page = 0; page < LONG_PAGES; page++) flipKept(testbed, truth.blockOf(ino, page), 1);
@@ -250,7 +253,7 @@ describe('the check of writes', () => {
   const LOGGED = 2 * truth.listFiles().reduce((sum, { path, size }) => sum + line(path, size).length, 0);
 
   it.each([0, 1, LOGGED >> 1, LOGGED - 1])(
-    'counts what follows byte %i of the log as lost when that is wrong',
+    'the check of writes counts what follows byte %i of the log as lost when that is wrong',
     (at) => {
       const medium = image.clone();
       const copy = (): ReturnType<DiskSource['copy']> => medium;
@@ -262,7 +265,7 @@ describe('the check of writes', () => {
     },
   );
 
-  it('loses nothing otherwise, and all of a log that was only in memory', () => {
+  it('the check of writes loses nothing otherwise, and all of a log that was only in memory', () => {
     expect(runSmall(diskOf(image), 'cold', { workload: 'log' }).result.writes).toMatchObject({
       bytes: LOGGED,
       bytesLost: 0,

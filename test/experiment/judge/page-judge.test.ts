@@ -83,21 +83,24 @@ describe('the judge of named pages', () => {
     };
     const discarded = page.isRight ? { discardedNeedlessly: 1 } : { discardedRightly: 1 };
 
-    it.each(['erased', 'dropped', 'assigned'] as const)('that is %s judges by its bytes at that instant', (fate) => {
-      const judge = named();
-      judge.onFrame(fate, FRAME, 0, 0, 0);
-      expect(judge.verdicts).toEqual({ ...NONE, ...discarded });
-      expect(judge.named).toEqual([]);
-    });
+    it.each(['erased', 'dropped', 'assigned'] as const)(
+      'the judge judges a page that is %s by its bytes at that instant',
+      (fate) => {
+        const judge = named();
+        judge.onFrame(fate, FRAME, 0, 0, 0);
+        expect(judge.verdicts).toEqual({ ...NONE, ...discarded });
+        expect(judge.named).toEqual([]);
+      },
+    );
 
-    it('that is named anew judges what it was', () => {
+    it('the judge judges a page that is named anew by what it was', () => {
       const judge = named();
       judge.onFrame('named', FRAME, 99, 99, 99);
       expect(judge.verdicts).toEqual({ ...NONE, ...discarded });
       expect(judge.named).toEqual([]);
     });
 
-    it('that is freed judges by what it saw last, and not by the bytes', () => {
+    it('the judge judges a page that is freed by what it saw last, and not by the bytes', () => {
       const judge = named();
       judge.onFrame('freed', FRAME, 0, 0, 0);
       expect(judge.verdicts).toEqual({ ...NONE, discardedRightly: 1 });
@@ -107,7 +110,7 @@ describe('the judge of named pages', () => {
       expect(looked.verdicts).toEqual({ ...NONE, ...discarded });
     });
 
-    it('that is never asked for says so', () => {
+    it('the judge says so of a page that is never asked for', () => {
       const judge = named();
       for (const idle of ['preserved', 'clean', 'none', 'reading', 'writing', 'dirty', 'undirty'] as const)
         judge.onFrame(idle, FRAME, 0, 0, 0);
@@ -116,7 +119,7 @@ describe('the judge of named pages', () => {
       expect(judge.named).toEqual([]);
     });
 
-    it('that is reused looks at bytes and place, and counts it once', () => {
+    it('the judge looks at bytes and place of a page that is reused, and counts it once', () => {
       const judge = named();
       judge.onFrame('claimed', FRAME, 0, 0, 0);
       expect(judge.verdicts).toEqual(NONE);
@@ -128,7 +131,7 @@ describe('the judge of named pages', () => {
       expect(judge.verdicts).toEqual({ ...NONE, ...(isRight ? { reusedRightly: 1 } : { reusedWrongly: 1 }) });
     });
 
-    it('that is reused for the block beside it is wrong', () => {
+    it('the judge calls a page that is reused for the block beside it wrong', () => {
       const judge = named();
       judge.onFrame('claimed', FRAME, 0, 0, 0);
       judge.reused(FRAME, page.ino, page.index, oracle.blockOf(page.ino, page.index) + 1);
@@ -136,7 +139,7 @@ describe('the judge of named pages', () => {
     });
   });
 
-  it('judges nothing before the guest ends, and no frame without a name', () => {
+  it('the judge of named pages judges nothing before the guest ends, and no frame without a name', () => {
     const judge = judgeOf(right);
     for (const fate of ['erased', 'dropped', 'assigned', 'freed'] as const) {
       judge.onFrame('named', FRAME, a, generationOf(right), 1);
@@ -149,7 +152,7 @@ describe('the judge of named pages', () => {
     expect(judge.verdicts).toEqual(NONE);
   });
 
-  it('tells its frames in ascending order', () => {
+  it('the judge of named pages tells its frames in ascending order', () => {
     const judge = judgeOf(right);
     for (const mfn of [30, 4, 200, 5]) judge.onFrame('named', Mfn(mfn), a, 0, mfn);
     expect(judge.named).toEqual([4, 5, 30, 200]);
@@ -230,7 +233,7 @@ describe('the judge of dirty pages', () => {
   };
 
   it.each(DAMAGES.flatMap((damage) => Object.keys(WRITES).map((what) => [damage, what] as const)))(
-    'when %s is damaged and the tool stack writes %s',
+    'the judge counts what becomes of a page when %s is damaged and the tool stack writes %s',
     (damage, what) => {
       const there = scene([7]);
       there.damage[damage]();
@@ -242,7 +245,7 @@ describe('the judge of dirty pages', () => {
     },
   );
 
-  it('tells many pages apart, and adds to what was there', () => {
+  it('the judge of dirty pages tells many pages apart, and adds to what was there', () => {
     const there = scene([0, 1, 2, 3, 4]);
     there.damage['its record']();
     there.judge.struck();

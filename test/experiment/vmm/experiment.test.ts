@@ -34,7 +34,7 @@ function withFiles(work: (dir: string) => void): void {
 }
 
 describe('runVmmReboot', () => {
-  it('reads the same under every strategy, equal to the disk; only a cold guest reads the disk again', () => {
+  it('runVmmReboot reads the same under every strategy, equal to the disk; only a cold guest reads the disk again', () => {
     withFiles((dir) => {
       const { result, mismatches } = runVmmReboot(options(dir));
       expect(mismatches).toEqual([]);
@@ -61,7 +61,7 @@ describe('runVmmReboot', () => {
     });
   });
 
-  it('notices a byte that is wrong in a cache that survived', () => {
+  it('runVmmReboot notices a byte that is wrong in a cache that survived', () => {
     withFiles((dir) => {
       const flip = ({ hypervisor, memory }: VmmMachine): void => {
         for (let mfn = hypervisor.map.firstDomainMfn as number; mfn < hypervisor.map.frameCount; mfn++)
@@ -84,7 +84,7 @@ describe('runVmmReboot', () => {
     });
   });
 
-  it('has one digest for the same input, another when more is read', () => {
+  it('runVmmReboot has one digest for the same input, another when more is read', () => {
     withFiles((dir) => {
       const digest = (limit: number): string =>
         runVmmReboot(options(dir, { limit, vms: 1, strategies: ['warm-vm'] })).result.digest;
@@ -93,7 +93,7 @@ describe('runVmmReboot', () => {
     });
   });
 
-  it('measures the machine that was asked for and every other of the series', () => {
+  it('runVmmReboot measures the machine that was asked for and every other of the series', () => {
     withFiles((dir) => {
       const phases: string[] = [];
       const asked = options(dir, { vms: 1, memory: 1 << 30, series: true, strategies: ['warm-vm'], limit: 1 });
@@ -117,7 +117,7 @@ describe('runVmmReboot', () => {
     });
   });
 
-  it('says in one line that a guest does not fit', () => {
+  it('runVmmReboot says in one line that a guest does not fit', () => {
     withFiles((dir) => {
       expect(() => runVmmReboot(options(dir, { memory: 1 << 20 }))).toThrow(UserError);
     });

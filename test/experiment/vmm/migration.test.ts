@@ -53,7 +53,7 @@ describe('a guest that is migrated', () => {
     { numRuns: 15 },
   );
 
-  it('has every byte of its memory on other frames, and its page cache with it', () => {
+  it('a guest that is migrated has every byte of its memory on other frames, and its page cache with it', () => {
     const machine = vmmMachine(1);
     run(machine, machine.start());
     const guest = machine.guests.get('guest0')!;
@@ -86,7 +86,7 @@ describe('a guest that is migrated', () => {
 });
 
 describe('a guest of which dirty pages survive a crash', () => {
-  it('has them registered at the other machine, too: what was never synced is on the disk after a crash there', () => {
+  it('a guest of which dirty pages survive a crash has them registered at the other machine, too: what was never synced is on the disk after a crash there', () => {
     const machine = vmmMachine(1, { cmdLine: 'cachemap=all rio=on' });
     run(machine, machine.start());
     const guest = machine.guests.get('guest0')!;
@@ -119,29 +119,32 @@ describe('guests that are migrated one after the other', () => {
   it.each([
     ['before it is asked', 0, 'it does not run'],
     ['while it is sent', 1_000_000, 'it does not suspend itself'],
-  ])('have the cable to themselves: the first is paused %s and stays, the second goes', (_, delayNs, problem) => {
-    const machine = vmmMachine(2);
-    run(machine, machine.start());
-    const { neighbour } = machine;
-    const { domain } = machine.guests.get('guest0')!;
-    const { kernel } = machine.guests.get('guest1')!;
-    const move = function* (): Process {
-      if (delayNs === 0) domain.pause();
-      else machine.simulation.after(Ns(delayNs), () => domain.pause());
-      expect(yield* machine.migrateGuest('guest0', neighbour)).toHaveProperty('reason.why', problem);
-      expect(yield* machine.migrateGuest('guest1', neighbour)).toHaveProperty('value.bytes');
-    };
-    run(machine, move());
-    domain.unpause();
-    expect([[...machine.guests.keys()], [...neighbour.guests.keys()]]).toEqual([['guest0'], ['guest1']]);
-    expect(run(machine, readsItsFile(machine.guests.get('guest0')!.kernel, 0))).toBe(true);
-    expect(run(machine, readsItsFile(kernel, 1))).toBe(true);
-    for (const each of [machine, neighbour]) each.toolstack.list.checkInvariants();
-  });
+  ])(
+    'guests that are migrated one after the other have the cable to themselves: the first is paused %s and stays, the second goes',
+    (_, delayNs, problem) => {
+      const machine = vmmMachine(2);
+      run(machine, machine.start());
+      const { neighbour } = machine;
+      const { domain } = machine.guests.get('guest0')!;
+      const { kernel } = machine.guests.get('guest1')!;
+      const move = function* (): Process {
+        if (delayNs === 0) domain.pause();
+        else machine.simulation.after(Ns(delayNs), () => domain.pause());
+        expect(yield* machine.migrateGuest('guest0', neighbour)).toHaveProperty('reason.why', problem);
+        expect(yield* machine.migrateGuest('guest1', neighbour)).toHaveProperty('value.bytes');
+      };
+      run(machine, move());
+      domain.unpause();
+      expect([[...machine.guests.keys()], [...neighbour.guests.keys()]]).toEqual([['guest0'], ['guest1']]);
+      expect(run(machine, readsItsFile(machine.guests.get('guest0')!.kernel, 0))).toBe(true);
+      expect(run(machine, readsItsFile(kernel, 1))).toBe(true);
+      for (const each of [machine, neighbour]) each.toolstack.list.checkInvariants();
+    },
+  );
 });
 
 describe('a hypervisor reboot by live-migration', () => {
-  it('shuts a guest down that does not go, and boots it again, and says why', () => {
+  it('a hypervisor reboot by live-migration shuts a guest down that does not go, and boots it again, and says why', () => {
     const machine = servingMachine(2);
     const clients = vmmClients(machine);
     run(machine, machine.start());

@@ -81,7 +81,7 @@ describe('without a flaw', () => {
     ['warm-cache', VMS * FILES * 17],
     // Besides data: superblock, descriptors, inode table, root directory and an indirect block a file.
     ['warm-cache+metadata', VMS * (FILES * 17 + 4 + FILES)],
-  ] as const)('%s verifies every byte and every page', (strategy, pages) => {
+  ] as const)('the oracle verifies every byte and every page of a run without a flaw under %s', (strategy, pages) => {
     const outcome = runWith(strategy);
     expect(outcome.mismatches).toEqual([]);
     expect(verifiedOf(outcome)).toEqual({ pages, bytes: BYTES, mismatches: 0 });
@@ -93,13 +93,13 @@ describe('the check of reads', () => {
     [0, 0, 0],
     [1, 16, 99],
     [2, 15, PAGE_SIZE - 1],
-  ])('finds the page of the second guest alone: file %i, page %i, byte %i', (n, index, at) => {
+  ])('the check of reads finds the page of the second guest alone: file %i, page %i, byte %i', (n, index, at) => {
     const outcome = runWith('warm-vm', (machine) => flip(machine, framesOf(machine, page(n, index))[1]!, at));
     expect(whatOf(outcome)).toEqual([`guest1: /file${n}: byte ${index * PAGE_SIZE + at} was read wrong`]);
     expect(verifiedOf(outcome)).toEqual({ pages: 0, bytes: BYTES, mismatches: 1 });
   });
 
-  it('counts every read that is wrong, of every guest', () => {
+  it('the check of reads counts every read that is wrong, of every guest', () => {
     const outcome = runWith('warm-vm', (machine) => {
       for (let n = 0; n < FILES; n++)
         for (const index of [0, 1, 16]) for (const mfn of framesOf(machine, page(n, index))) flip(machine, mfn, 1);
@@ -111,7 +111,7 @@ describe('the check of reads', () => {
     );
   });
 
-  it('finds a file that ends too early', () => {
+  it('the check of reads finds a file that ends too early', () => {
     // What the oracle takes for the end lies a byte behind the true one.
     const size = listSizes(FILE_BYTES + 1);
     try {
@@ -123,7 +123,7 @@ describe('the check of reads', () => {
     }
   });
 
-  it('finds a file that is too long', () => {
+  it('the check of reads finds a file that is too long', () => {
     const size = listSizes(FILE_BYTES - 1);
     try {
       const outcome = runWith('shutdown-boot');
@@ -139,7 +139,7 @@ describe('the check of reads', () => {
 });
 
 describe('the check of reused pages', () => {
-  it('finds a page wrong once at its reuse, and once at its read', () => {
+  it('the check of reused pages finds a page wrong once at its reuse, and once at its read', () => {
     const outcome = runWith('warm-cache', (machine) => flip(machine, framesOf(machine, page(1, 3))[0]!, 7));
     const [reused, read] = whatOf(outcome);
     expect(reused).toMatch(
@@ -149,15 +149,18 @@ describe('the check of reused pages', () => {
     expect(verifiedOf(outcome)).toMatchObject({ bytes: BYTES, mismatches: 2 });
   });
 
-  it.each([100, PAGE_SIZE - 1])('finds byte %i of the last page, behind the end, which no read returns', (at) => {
-    const outcome = runWith('warm-cache', (machine) => flip(machine, framesOf(machine, page(1, 16))[1]!, at));
-    expect(whatOf(outcome)).toEqual([
-      expect.stringMatching(new RegExp(`^guest1: page 16 of inode .* was reused, but differs .* at byte ${at}$`)),
-    ]);
-    expect(verifiedOf(outcome)).toMatchObject({ bytes: BYTES, mismatches: 1 });
-  });
+  it.each([100, PAGE_SIZE - 1])(
+    'the check of reused pages finds byte %i of the last page, behind the end, which no read returns',
+    (at) => {
+      const outcome = runWith('warm-cache', (machine) => flip(machine, framesOf(machine, page(1, 16))[1]!, at));
+      expect(whatOf(outcome)).toEqual([
+        expect.stringMatching(new RegExp(`^guest1: page 16 of inode .* was reused, but differs .* at byte ${at}$`)),
+      ]);
+      expect(verifiedOf(outcome)).toMatchObject({ bytes: BYTES, mismatches: 1 });
+    },
+  );
 
-  it('finds each page that lies elsewhere', () => {
+  it('the check of reused pages finds each page that lies elsewhere', () => {
     // The oracle alone takes page 5 of each file for one that lies a block further: its bytes are compared where they were reused.
     const { blockOf } = OracleExt2.prototype;
     const wrong = vi.spyOn(OracleExt2.prototype, 'blockOf').mockImplementation(function (
@@ -199,7 +202,7 @@ describe('the check of what clients were sent', () => {
     return { answers: () => answers };
   }
 
-  it.each([0, 1, 1023])('finds byte %i of one answer wrong, once', (at) => {
+  it.each([0, 1, 1023])('the check of what clients were sent finds byte %i of one answer wrong, once', (at) => {
     tamper((answer, nth) => {
       if (nth === 40) answer[bodyAt(answer) + at]! ^= 1;
       return answer;
@@ -212,7 +215,7 @@ describe('the check of what clients were sent', () => {
     vi.restoreAllMocks();
   });
 
-  it('looks at every answer of every visitor', () => {
+  it('the check of what clients were sent looks at every answer of every visitor', () => {
     const { answers } = tamper((answer) => {
       answer[bodyAt(answer)]! ^= 1;
       return answer;
@@ -224,7 +227,7 @@ describe('the check of what clients were sent', () => {
     vi.restoreAllMocks();
   });
 
-  it('counts an answer that is too short as none', () => {
+  it('the check of what clients were sent counts an answer that is too short as none', () => {
     let shortened = 0;
     tamper((answer, nth) => {
       if (nth !== 400) return answer;

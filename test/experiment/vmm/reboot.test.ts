@@ -68,7 +68,7 @@ const EXPECTED: Record<VmmStrategyName, { outcome: string; down: readonly string
 describe('a hypervisor reboot', () => {
   for (const strategy of VMM_STRATEGIES) {
     const { outcome, down, phases } = EXPECTED[strategy];
-    it(`by ${strategy} has every guest serve again, twice in a row`, () => {
+    it(`a hypervisor reboot by ${strategy} has every guest serve again, twice in a row`, () => {
       const bed = started(2);
       const { machine } = bed;
       const { simulation } = machine;
@@ -149,10 +149,10 @@ describe('a hypervisor reboot', () => {
         expect(machine.simulation.runProcess('read', readsItsFile(kernel, n, expected[n]))).toBe(true);
       expect(reused).toBeGreaterThan(300);
     },
-    { numRuns: 8 },
+    { numRuns: 4, lawRuns: 8 },
   );
 
-  it('by save-restore writes and reads at the rate of the disk, and domain 0 has something to do', () => {
+  it('a hypervisor reboot by save-restore writes and reads at the rate of the disk, and domain 0 has something to do', () => {
     const result = reboot(
       started(1, {
         profile: PENTIUM4_2006,
@@ -172,7 +172,7 @@ describe('a hypervisor reboot', () => {
     expect(restoreMBps).toBeLessThan(61);
   });
 
-  it('by save-restore boots a guest anew that cannot be saved or restored, and says why', () => {
+  it('a hypervisor reboot by save-restore boots a guest anew that cannot be saved or restored, and says why', () => {
     const bed = started(3);
     const { machine, clients } = bed;
     const { simulation } = machine;
@@ -194,7 +194,7 @@ describe('a hypervisor reboot', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('by shutdown-boot takes as long for one guest, and for six at once, as on the slides: what was fitted to them', () => {
+  it('a hypervisor reboot by shutdown-boot takes as long for one guest, and for six at once, as on the slides: what was fitted to them', () => {
     const times = [1, 6].map((guests) => {
       const result = reboot(started(guests, { profile: PENTIUM4_2006 }), 'shutdown-boot');
       return [result.stopNs / 1e9, result.startNs / 1e9];

@@ -78,7 +78,7 @@ function* readAll({ syscalls }: Kernel, guest: number): Process {
 }
 
 describe('several guests on one drive', () => {
-  it('read each its own file at once, and one reboots warm while the others go on', () => {
+  it('several guests on one drive read each its own file at once, and one reboots warm while the others go on', () => {
     const machine = machineOfSeveral();
     const { simulation, hypervisor, toolstack } = machine;
     const all = <T>(what: string, processes: Process<T>[]): T[] =>
@@ -127,7 +127,7 @@ describe('several guests on one drive', () => {
     toolstack.list.checkInvariants();
   });
 
-  it('are restarted by the daemon when they reboot, asked for by a word in the store', () => {
+  it('several guests on one drive are restarted by the daemon when they reboot, asked for by a word in the store', () => {
     const { simulation, hypervisor, toolstack, partitions } = machineOfSeveral();
     const xend = new Xend(hypervisor, toolstack);
     const booted: Kernel[] = [];

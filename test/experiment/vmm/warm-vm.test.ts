@@ -5,7 +5,7 @@ import type { Process } from '../../../src/sim/index.ts';
 import { readsItsFile, vmmMachine } from './disk.ts';
 
 describe('a warm-VM reboot', () => {
-  it('goes on with every guest, its page cache and its system calls', () => {
+  it('a warm-VM reboot goes on with every guest, its page cache and its system calls', () => {
     const machine = vmmMachine(3);
     const { simulation, guests } = machine;
     simulation.runProcess('start', machine.start());

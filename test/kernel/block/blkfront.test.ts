@@ -22,11 +22,11 @@ function reading(block: number, pages: number[], ended: (failed: boolean) => voi
 }
 
 describe('the front-end', () => {
-  it('learns the size of the device when it connects', () => {
+  it('the front-end learns the size of the device when it connects', () => {
     expect(byHand().front.sectorCount).toBe((1 << 20) / 512);
   });
 
-  it('puts a request on the ring as bytes, and publishes it with push', () => {
+  it('the front-end puts a request on the ring as bytes, and publishes it with push', () => {
     const { machine, front } = byHand();
     // A block beyond 2^29, so that the sector needs its upper word.
     expect(front.queue(reading(0x3000_0001, [9, 8, 7]))).toBe(true);
@@ -38,7 +38,7 @@ describe('the front-end', () => {
     expect(rest).toEqual([]);
   });
 
-  it('notifies when the back-end waits for it, and not otherwise', () => {
+  it('the front-end notifies when the back-end waits for it, and not otherwise', () => {
     const { machine, front } = byHand();
     front.push();
     expect(machine.events).toBe(0);
@@ -55,7 +55,7 @@ describe('the front-end', () => {
     expect(machine.events).toBe(2);
   });
 
-  it('holds 32 requests, and has room again when one is answered', () => {
+  it('the front-end holds 32 requests, and has room again when one is answered', () => {
     const rooms: number[] = [];
     const { machine, front } = byHand(() => rooms.push(front.inFlight));
     for (let i = 0; i < RING_SLOTS; i++) expect(front.queue(reading(i, [9]))).toBe(true);
@@ -69,7 +69,7 @@ describe('the front-end', () => {
     expect([front.queue(reading(99, [9])), front.queue(reading(100, [9]))]).toEqual([true, false]);
   });
 
-  it('takes all responses at one interrupt, and asks for the next', () => {
+  it('the front-end takes all responses at one interrupt, and asks for the next', () => {
     const ended: string[] = [];
     const { machine, front } = byHand();
     for (const block of [1, 2, 3]) front.queue(reading(block, [9], (failed) => ended.push(`${block} ${failed}`)));
@@ -175,14 +175,14 @@ function onTheRing({ machine }: { machine: FakeMachine }): [number, number[]][] 
 const row = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
 
 describe('the queue', () => {
-  it('is plugged by its first request, and unplugged after one jiffy', () => {
+  it('the queue is plugged by its first request, and unplugged after one jiffy', () => {
     const it = queueByHand();
     it.submit(5, 9);
     it.machine.simulation.run(() => it.machine.simulation.now >= 9_999_999 || it.machine.events > 0);
     expect([onTheRing(it), it.machine.simulation.now]).toEqual([[[5, [9]]], Ns(10_000_000)]);
   });
 
-  it('is unplugged by whoever waits', () => {
+  it('the queue is unplugged by whoever waits', () => {
     const it = queueByHand();
     it.submit(5, 9);
     expect(onTheRing(it)).toEqual([]);
@@ -196,7 +196,7 @@ describe('the queue', () => {
     expect([onTheRing(it), it.machine.simulation.now]).toEqual([[[50, [9]]], 15_000_000]);
   });
 
-  it('is unplugged at four requests', () => {
+  it('the queue is unplugged at four requests', () => {
     const it = queueByHand();
     for (const block of [10, 20, 30]) it.submit(block, 9);
     expect(onTheRing(it)).toEqual([]);
@@ -204,7 +204,7 @@ describe('the queue', () => {
     expect(onTheRing(it).map(([block]) => block)).toEqual([10, 20, 30, 40]);
   });
 
-  it('merges a bio that goes on where the last request ends, up to 11 pages', () => {
+  it('the queue merges a bio that goes on where the last request ends, up to 11 pages', () => {
     const it = queueByHand();
     it.submit(10, ...row(20, 4));
     it.submit(14, ...row(24, 7));
@@ -219,7 +219,7 @@ describe('the queue', () => {
     ]);
   });
 
-  it('merges with the last request only', () => {
+  it('the queue merges with the last request only', () => {
     const it = queueByHand();
     it.submit(10, 20);
     it.submit(50, 21);
@@ -228,7 +228,7 @@ describe('the queue', () => {
     expect(onTheRing(it).map(([block]) => block)).toEqual([10, 50, 11]);
   });
 
-  it('tells every page of every bio of a request how it ended', () => {
+  it('the queue tells every page of every bio of a request how it ended', () => {
     const it = queueByHand();
     it.submit(10, 20, 21);
     it.submit(12, 22);
@@ -244,42 +244,45 @@ describe('the queue', () => {
   it.each([
     ['reads', BlkifOp.read],
     ['writes', BlkifOp.write],
-  ])('is congested from 113 %s on until there are fewer than 103, full at 128, and feeds the ring', (_, op) => {
-    const it = queueByHand();
-    const state = (of: BlkifOp) => [it.queue.isCongested(of), it.queue.isFull(of)];
-    for (let i = 0; i < 128; i++) {
-      it.submitAs(op, 2 * i, 9);
-      expect(state(op)).toEqual([i + 1 >= 113, i + 1 >= 128]);
-    }
-    expect(it.front.inFlight).toBe(RING_SLOTS);
-    // The other direction has its own.
-    expect(state(op === BlkifOp.read ? BlkifOp.write : BlkifOp.read)).toEqual([false, false]);
-    let waited = false;
-    it.machine.simulation.spawn(
-      'waits',
-      (function* () {
-        yield* it.queue.waitForRoom(op);
-        waited = true;
-      })(),
-    );
-    const pending: RingRequest[] = [];
-    const order: number[] = [];
-    for (let left = 128; left > 0; left--) {
-      pending.push(...it.machine.backend!.take());
-      const request = pending.shift()!;
-      order.push(request.sector / 8);
-      it.machine.backend!.answer(request.id, op, BlkifStatus.ok);
-      it.machine.backend!.notify();
-      it.machine.simulation.run();
-      expect(waited).toBe(true);
-      expect(state(op)).toEqual([left - 1 >= 103, false]);
-      expect(it.front.inFlight).toBe(Math.min(left - 1, RING_SLOTS));
-    }
-    expect(order).toEqual(row(0, 128).map((i) => 2 * i));
-    expect(it.ended).toHaveLength(128);
-  });
+  ])(
+    'the queue is congested from 113 %s on until there are fewer than 103, full at 128, and feeds the ring',
+    (_, op) => {
+      const it = queueByHand();
+      const state = (of: BlkifOp) => [it.queue.isCongested(of), it.queue.isFull(of)];
+      for (let i = 0; i < 128; i++) {
+        it.submitAs(op, 2 * i, 9);
+        expect(state(op)).toEqual([i + 1 >= 113, i + 1 >= 128]);
+      }
+      expect(it.front.inFlight).toBe(RING_SLOTS);
+      // The other direction has its own.
+      expect(state(op === BlkifOp.read ? BlkifOp.write : BlkifOp.read)).toEqual([false, false]);
+      let waited = false;
+      it.machine.simulation.spawn(
+        'waits',
+        (function* () {
+          yield* it.queue.waitForRoom(op);
+          waited = true;
+        })(),
+      );
+      const pending: RingRequest[] = [];
+      const order: number[] = [];
+      for (let left = 128; left > 0; left--) {
+        pending.push(...it.machine.backend!.take());
+        const request = pending.shift()!;
+        order.push(request.sector / 8);
+        it.machine.backend!.answer(request.id, op, BlkifStatus.ok);
+        it.machine.backend!.notify();
+        it.machine.simulation.run();
+        expect(waited).toBe(true);
+        expect(state(op)).toEqual([left - 1 >= 103, false]);
+        expect(it.front.inFlight).toBe(Math.min(left - 1, RING_SLOTS));
+      }
+      expect(order).toEqual(row(0, 128).map((i) => 2 * i));
+      expect(it.ended).toHaveLength(128);
+    },
+  );
 
-  it('lets neither direction wait for the other, and counts a flush with the writes', () => {
+  it('the queue lets neither direction wait for the other, and counts a flush with the writes', () => {
     const it = queueByHand();
     const full = () => [BlkifOp.read, BlkifOp.write, BlkifOp.flush].map((op) => it.queue.isFull(op));
     for (let i = 0; i < 127; i++) it.submitAs(BlkifOp.write, 2 * i, 9);

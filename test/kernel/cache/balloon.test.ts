@@ -75,7 +75,7 @@ describe('the balloon driver', () => {
     [2047, [1024, 1023]],
     [2048, [1024, 1024]],
     [2049, [1024, 1024, 1]],
-  ])('gives %i pages back and gets them again in calls of 1024 at most', (pages, batches) => {
+  ])('the balloon driver gives %i pages back and gets them again in calls of 1024 at most', (pages, batches) => {
     const { driver, mm, callsOf } = balloon();
     const free = mm.allocator.freeCount;
     expect(callsOf(kibOf(PAGES - pages))).toEqual(batches.map((count) => -count));
@@ -89,18 +89,21 @@ describe('the balloon driver', () => {
     [1024, [1024, 976]],
     [1025, [1024, 976]],
     [1999, [1024, 976]],
-  ])('stops where the hypervisor had only %i of 2000, and tries again after a second', (most, batches) => {
-    const { driver, mm, hypervisor, callsOf } = balloon();
-    callsOf(kibOf(PAGES - 2000));
-    const free = mm.allocator.freeCount;
-    hypervisor.most = most;
-    expect(callsOf(kibOf(PAGES))).toEqual(batches);
-    expect([driver.nrPages, mm.allocator.freeCount]).toEqual([2000 - most, free + most]);
-    hypervisor.most = Infinity;
-    // The target is the same: nothing but the timer asks again.
-    expect(callsOf('not a number', 1)).toEqual(most === 1023 ? [977] : [2000 - most]);
-    expect([driver.nrPages, mm.allocator.freeCount]).toEqual([0, free + 2000]);
-  });
+  ])(
+    'the balloon driver stops where the hypervisor had only %i of 2000, and tries again after a second',
+    (most, batches) => {
+      const { driver, mm, hypervisor, callsOf } = balloon();
+      callsOf(kibOf(PAGES - 2000));
+      const free = mm.allocator.freeCount;
+      hypervisor.most = most;
+      expect(callsOf(kibOf(PAGES))).toEqual(batches);
+      expect([driver.nrPages, mm.allocator.freeCount]).toEqual([2000 - most, free + most]);
+      hypervisor.most = Infinity;
+      // The target is the same: nothing but the timer asks again.
+      expect(callsOf('not a number', 1)).toEqual(most === 1023 ? [977] : [2000 - most]);
+      expect([driver.nrPages, mm.allocator.freeCount]).toEqual([0, free + 2000]);
+    },
+  );
 
   it.each([
     ['four digits', kibOf(500), PAGES - 500],
@@ -111,7 +114,7 @@ describe('the balloon driver', () => {
     ['the most that twelve digits say', '9'.repeat(12), 0],
     ['a sign', '-2000', 0],
     ['nothing', '', 0],
-  ])('a target of %s: %s', (_, target, given) => {
+  ])('the balloon driver with a target of %s ends at: %s', (_, target, given) => {
     const { driver, callsOf } = balloon();
     callsOf(target, 3);
     expect(driver.nrPages).toBe(given);

@@ -330,7 +330,7 @@ function play(pair: Pair, fileSystem: keyof typeof images, at: number): { answer
 }
 
 for (const fileSystem of ['ext2', 'ext3'] as const)
-  it.each(PAIRS)(`on ${fileSystem}: $name`, (pair) => {
+  it.each(PAIRS)(`two calls that meet on ${fileSystem} end well: $name`, (pair) => {
     const answers = new Set<string>();
     let at = 1;
     for (; ; at++) {

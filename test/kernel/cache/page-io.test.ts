@@ -12,7 +12,7 @@ import { PAGES, rig } from './page-io-rig.ts';
 const row = (from: number, end: number): number[] => Array.from({ length: end - from }, (_, i) => from + i);
 
 describe('two readers of one range behind a full queue', () => {
-  it('read each page once: whoever waited looks again', () => {
+  it('two readers of one range behind a full queue read each page once: whoever waited looks again', () => {
     const { machine, mm, io, mapping, blocks, start, serve } = rig();
     const done: string[] = [];
     const reader = function* (name: string, from: number): Process {
@@ -73,7 +73,7 @@ describe('getPage', () => {
     ]);
   });
 
-  it('waits for memory and gives up with ENOMEM when everything stays locked', () => {
+  it('getPage waits for memory and gives up with ENOMEM when everything stays locked', () => {
     const { machine, mm, io, mapping, start } = rig(100);
     while (mm.allocate() !== NO_PAGE);
     let code = '';
@@ -92,7 +92,7 @@ describe('getPage', () => {
     expect(mm.cache.nrPages).toBe(0);
   });
 
-  it('readahead without memory leaves the rest out and does not fail', () => {
+  it('readahead that has no memory leaves the rest out and does not fail', () => {
     const { mm, io, mapping, start, serve } = rig(100);
     while (mm.allocator.freeCount > 4) mm.allocator.take();
     start(io.readAhead(mapping, 0, 32));
@@ -102,7 +102,7 @@ describe('getPage', () => {
 });
 
 describe('a wait for a page', () => {
-  it('is not for the page that its frame has become while the waiter used the processor', () => {
+  it('a wait for a page is not for the page that its frame has become while the waiter used the processor', () => {
     const { machine, mm, io, mapping } = rig();
     const { simulation } = machine;
     const old = mm.allocate();
@@ -126,7 +126,7 @@ describe('a wait for a page', () => {
 });
 
 describe('a map that changes while a reader waits for metadata', () => {
-  it('is looked up again: no page is read from where it was', () => {
+  it('a map that changes while a reader waits for metadata is looked up again: no page is read from where it was', () => {
     const { mm, io, mapping, start, serve, blocks } = rig();
     let version = 0;
     let moved = 0;
@@ -155,7 +155,7 @@ describe('a map that changes while a reader waits for metadata', () => {
     for (const block of blocks) expect((block - 1) % 3).toBe(1000 % 3);
   });
 
-  it('while it waits for memory: the page is not read', () => {
+  it('a map that changes while a reader waits for memory leaves the page unread', () => {
     const { mm, io, reclaim, mapping, start, serve, blocks } = rig();
     const taken: Pfn[] = [];
     for (let pfn = mm.allocate(); pfn !== NO_PAGE; pfn = mm.allocate()) taken.push(pfn);
@@ -203,7 +203,7 @@ describe('a file that is cut while a reader waits', () => {
     return row(0, PAGES).filter((index) => mm.cache.find(mapping.space, index) !== NO_PAGE);
   }
 
-  it('has no page behind its new end: its pages were dropped before, and its map changes later', () => {
+  it('a file that is cut while a reader waits has no page behind its new end: its pages were dropped before, and its map changes later', () => {
     // For room in the queue, with page 128 in hand and page 129 locked: who cuts the file waits for those.
     expect(cut(129, (mapping) => mapping)).toEqual(row(0, 130));
     // For metadata: what is read then is beyond the end.
@@ -268,7 +268,7 @@ describe('kswapd', () => {
     return given;
   }
 
-  it('frees pages from the low to the high watermark, the oldest first, and sleeps', () => {
+  it('kswapd frees pages from the low to the high watermark, the oldest first, and sleeps', () => {
     const { machine, mm, supply, mapping, start, runFor } = full();
     const { marks } = mm.allocator;
     start(supply.kswapd());
@@ -286,7 +286,7 @@ describe('kswapd', () => {
     expect(machine.simulation.eventCount - events).toBeLessThan(3);
   });
 
-  it('naps at each priority below 10 while it looks at pages to no avail, gives up after a round, and begins again when woken', () => {
+  it('kswapd naps at each priority below 10 while it looks at pages to no avail, gives up after a round, and begins again when woken', () => {
     const { mm, supply, reclaim, start, runFor } = full(0);
     start(supply.kswapd());
     let naps = 0;
@@ -333,7 +333,7 @@ describe('errors', () => {
     expect(mm.map.has(pfn, PG.error | PG.locked)).toBe(false);
   });
 
-  it('of a write that failed and a page without a place, in any order, EIO is told, once', () => {
+  it('errors of a write that failed and a page without a place, in any order, EIO is told, once', () => {
     for (const order of [
       [0, 1],
       [1, 0],

@@ -40,7 +40,7 @@ function writePages(first: number, count: number): void {
 beforeEach(() => start());
 
 describe('kupdate', () => {
-  it('writes nothing before it has been dirty for 30 s, and all of it within 35', () => {
+  it('kupdate writes nothing before it has been dirty for 30 s, and all of it within 35', () => {
     writePages(0, 3);
     machine.run(sleep(29));
     expect(writes()).toBe(0);
@@ -51,7 +51,7 @@ describe('kupdate', () => {
     expect(kernel.stats.pagesDirty).toBe(0);
   });
 
-  it('has no timer while nothing is dirty', () => {
+  it('kupdate has no timer while nothing is dirty', () => {
     machine.run(sys.sync());
     machine.run(sleep(60));
     const before = machine.simulation.eventCount;
@@ -90,7 +90,7 @@ describe('memory that is mapped', () => {
     [1700, 7, 10],
     [1750, 6, 3],
   ])(
-    '%i pages of 2000: a writer stops at %i percent of memory, background writeout at %i',
+    'a memory with %i mapped pages of 2000 stops a writer at %i percent, and begins background writeout at %i',
     (mapped, dirtyRatio, backgroundRatio) => {
       start();
       const { cache } = kernel.mm;
@@ -109,7 +109,7 @@ describe('memory that is mapped', () => {
 });
 
 describe('an inode that kupdate could not write wholly', () => {
-  it('keeps its age: what was in use is written in the next round', () => {
+  it('an inode that kupdate could not write wholly keeps its age: what was in use is written in the next round', () => {
     writePages(0, 3);
     machine.run(sleep(29));
     const { mm } = kernel;
@@ -125,7 +125,7 @@ describe('an inode that kupdate could not write wholly', () => {
 });
 
 describe('fsync', () => {
-  it('writes the file’s pages in order, in requests as long as the ring allows, its inode, and flushes the drive', () => {
+  it('fsync writes the file’s pages in order, in requests as long as the ring allows, its inode, and flushes the drive', () => {
     writePages(0, 12);
     machine.requests.length = 0;
     machine.run(sys.fsync(fd));
@@ -137,7 +137,7 @@ describe('fsync', () => {
     expect(writes()).toBe(0);
   });
 
-  it('tells of a write that failed, once; a page that had its block stays up to date and is not dirty', () => {
+  it('fsync tells of a write that failed, once; a page that had its block stays up to date and is not dirty', () => {
     writePages(0, 1);
     machine.run(sys.fsync(fd));
     writePages(0, 1);
@@ -160,7 +160,7 @@ describe('fsync', () => {
 });
 
 describe('a page that is written to while it is under writeback', () => {
-  it('is dirty when that write has ended, and is written again', () => {
+  it('a page that is written to while it is under writeback is dirty when that write has ended, and is written again', () => {
     writePages(0, 1);
     machine.requests.length = 0;
     const newer = new Uint8Array(PAGE_SIZE).fill(5);
@@ -185,7 +185,7 @@ describe('a page that is written to while it is under writeback', () => {
 });
 
 describe('reclaim', () => {
-  it('begins to write dirty pages at the old end, and frees them when it meets them again', () => {
+  it('reclaim begins to write dirty pages at the old end, and frees them when it meets them again', () => {
     start(700);
     writePages(0, 60);
     const { mm } = kernel;
@@ -273,7 +273,7 @@ describe('a writer looks at the thresholds', () => {
     [32_768, 1024],
     [32_800, 1024],
     [40_000, 1024],
-  ])('in a memory of %i pages after %i that became dirty', (nrPages, count) => {
+  ])('a writer in a memory of %i pages looks at the thresholds after %i that became dirty', (nrPages, count) => {
     const { writeback, limits, start } = rig(nrPages, 0);
     const isDueAt = (pages: number): boolean => {
       writeback.pagesDirtied = pages;
@@ -306,7 +306,7 @@ describe('a device that does not keep up', () => {
     expect([hasLeft, mm.cache.nrWriteback, mm.cache.nrDirty]).toEqual([true, 36, 330 - 36]);
   });
 
-  it('and waits where nothing is left to be written but writes in flight, until they are few enough', () => {
+  it('a writer above the threshold waits where nothing is left to be written but writes in flight, until they are few enough', () => {
     const { mm, mapping, writeback, limits, start, serve } = dirty(330);
     let hasLeft = false;
     start(writeback.writePages(mapping, false), 1);

@@ -123,7 +123,7 @@ function claim({ preserved, file }: Guest, indices: number[], space = file): num
 }
 
 describe('naming', () => {
-  it('goes out in batches of 14, in order', () => {
+  it('naming goes out in batches of 14, in order', () => {
     const { hypervisor, names } = guest([]);
     for (let i = 0; i < PAGEVEC_SIZE - 1; i++) names.insert(i as Pfn, 7 as Ino, 3, (10 + i) as PageIndex);
     expect(hypervisor.batches).toEqual([]);
@@ -134,7 +134,7 @@ describe('naming', () => {
     expect(hypervisor.batches[0]!.at(-1)).toBe('erase 4');
   });
 
-  it('flush sends what waits, once, and nothing when nothing waits', () => {
+  it('flush sends the names that wait, once, and nothing when nothing waits', () => {
     const { hypervisor, names } = guest([]);
     names.flush();
     names.insert(1 as Pfn, 7 as Ino, 3, 0 as PageIndex);
@@ -164,7 +164,7 @@ describe('naming', () => {
 });
 
 describe('claiming', () => {
-  it('is one hypercall for a window: what is handed over, what is refused and what is absent', () => {
+  it('claiming is one hypercall for a window: what is handed over, what is refused and what is absent', () => {
     const it = guest([50, 51, 52]);
     const { hypervisor, preserved, mm, reused } = it;
     const free = mm.allocator.freeCount;
@@ -181,7 +181,7 @@ describe('claiming', () => {
     expect([preserved.unclaimed, preserved.reused, reused]).toEqual([1, 1, ['51 7/0 1000']]);
   });
 
-  it('asks for nothing when nothing is left, or for a file that is not named', () => {
+  it('claiming asks for nothing when nothing is left, or for a file that is not named', () => {
     const without = guest([]);
     expect(claim(without, [0])).toEqual([NO_PAGE]);
     const unnamed = guest([50]);
@@ -219,7 +219,7 @@ describe('recency', () => {
     [105, 0],
   ]);
 
-  it('puts pages where they were: oldest first, those of which nothing was told before all', () => {
+  it('recency puts pages where they were: oldest first, those of which nothing was told before all', () => {
     const { mm } = guest([...told.keys()], told);
     expect(inactivePages(mm.map)).toEqual([105, 101, 104, 100]);
     expect(activePages(mm.map)).toEqual([102, 103]);
@@ -228,7 +228,7 @@ describe('recency', () => {
     checkMemory(mm);
   });
 
-  it('leaves a page in its place when it is claimed, and is nothing to a page that is refused', () => {
+  it('recency leaves a page in its place when it is claimed, and is nothing to a page that is refused', () => {
     const it = guest([...told.keys()], told);
     const { hypervisor, mm } = it;
     hypervisor.answers.set(0, [Reason.ok, 101]).set(1, [Reason.ok, 103]).set(2, [Reason.dirty, 104]);
@@ -246,7 +246,7 @@ describe('recency', () => {
     checkMemory(mm);
   });
 
-  it('without it, a page that is claimed is the youngest', () => {
+  it('recency without it, a page that is claimed is the youngest', () => {
     const it = guest([100, 101, 102]);
     it.hypervisor.answers.set(0, [Reason.ok, 100]);
     claim(it, [0]);
@@ -263,7 +263,7 @@ describe('recency', () => {
     [1023, [512, 511]],
     [1024, [512, 512]],
     [1025, [512, 512, 1]],
-  ])('of %i pages is asked for and told in calls of 512 at most, of each page once', (count, calls) => {
+  ])('recency of %i pages is asked for and told in calls of 512 at most, of each page once', (count, calls) => {
     const pages = Array.from({ length: count }, (_, i) => 200 + i);
     // The last page is the oldest.
     const it = guest(pages, new Map(pages.map((pfn) => [pfn, pages.length + 200 - pfn])), 1400);
@@ -275,7 +275,7 @@ describe('recency', () => {
     expect(told).toEqual([...pages].reverse());
   });
 
-  it.each([511, 512, 513])('is nothing where nothing is known of the page in place %i', (unknown) => {
+  it.each([511, 512, 513])('recency is nothing where nothing is known of the page in place %i', (unknown) => {
     const pages = Array.from({ length: 514 }, (_, i) => 200 + i);
     const known = new Map(pages.map((pfn) => [pfn, 1000 - pfn]));
     known.delete(200 + unknown);
@@ -314,7 +314,7 @@ describe('recency', () => {
 });
 
 describe('releasing', () => {
-  it('under pressure gives pages back by their number, where nothing is known of their age', () => {
+  it('pressure gives pages back by their number, where nothing is known of their age', () => {
     const kept = Array.from({ length: 50 }, (_, i) => 100 + i);
     const it = guest(kept);
     const { hypervisor, preserved, mm } = it;
@@ -326,7 +326,7 @@ describe('releasing', () => {
     checkMemory(mm);
   });
 
-  it('after a time goes through the pages once, coldest first, and past those that were claimed meanwhile', () => {
+  it('a time that has passed goes through the pages once, coldest first, and past those that were claimed meanwhile', () => {
     const it = guest([100, 101, 102, 103]);
     const { hypervisor, preserved, mm } = it;
     const pages = preserved.coldestFirst();
@@ -339,7 +339,7 @@ describe('releasing', () => {
     checkMemory(mm, 1);
   });
 
-  it('blocks that are freed: their pages come back, 32 a call, and none is asked about when nothing is unclaimed', () => {
+  it('blocks that are freed give their pages back, 32 a call, and none is asked about when nothing is unclaimed', () => {
     const it = guest([100, 101]);
     const { hypervisor, preserved, mm } = it;
     hypervisor.answers.set(7, [Reason.ok, 101]).set(41, [Reason.ok, 100]);

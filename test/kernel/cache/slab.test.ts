@@ -57,7 +57,7 @@ describe('a slab cache', () => {
 });
 
 describe('prune_dcache', () => {
-  it('passes over once what was used, and takes the oldest first', () => {
+  it('prune_dcache passes over once what was used, and takes the oldest first', () => {
     const mm = new MemoryManagement(60);
     mm.freeAll();
     const dentries = new DentryCache(new SlabCache(mm, sourceOf(mm), DENTRIES_PER_PAGE));
@@ -121,7 +121,7 @@ function accounted(): number {
 }
 
 describe('dentries and inodes', () => {
-  it('take pages while memory is ample', () => {
+  it('dentries and inodes take pages while memory is ample', () => {
     const before = accounted();
     const { inodes, dentries } = kernel.stats;
     run(readAll(1));
@@ -134,7 +134,7 @@ describe('dentries and inodes', () => {
     expect(accounted()).toBe(before);
   });
 
-  it('go when memory is short, and no page leaks', () => {
+  it('dentries and inodes go when memory is short, and no page leaks', () => {
     const before = accounted();
     run(readAll());
     const { stats } = kernel;
@@ -146,7 +146,7 @@ describe('dentries and inodes', () => {
     expect(accounted()).toBe(before);
   });
 
-  it('are dropped by drop_caches, those in use excepted, and with them every page that nobody uses', () => {
+  it('dentries and inodes are dropped by drop_caches, those in use excepted, and with them every page that nobody uses', () => {
     const before = accounted();
     const fd = run(sys.open('/d3/f7'));
     run(readAll(2));
@@ -162,7 +162,7 @@ describe('dentries and inodes', () => {
     expect(kernel.stats).toMatchObject({ inodes: 0, pagesSlab: 0 });
   });
 
-  it('fail with ENOMEM when nothing can be freed, take nothing along, and work again when there is memory', () => {
+  it('dentries and inodes fail with ENOMEM when nothing can be freed, take nothing along, and work again when there is memory', () => {
     run(readAll(1));
     sys.dropCaches();
     const { allocator, map } = kernel.mm;
@@ -200,7 +200,7 @@ describe('dentries and inodes', () => {
     expect(kernel.stats).toMatchObject({ inodes: 0, dentries: 0, pagesSlab: 0 });
   });
 
-  it('are given back when what they are for cannot be read', () => {
+  it('dentries and inodes are given back when what they are for cannot be read', () => {
     sys.dropCaches();
     for (let block = 0; block < 4096; block++) machine.badBlocks.add(block);
     expect(() => run(sys.stat('/d0/f0'))).toThrow(/EIO/);

@@ -41,7 +41,7 @@ function unclaimed({ guest, testbed }: GuestDisk): number {
 }
 
 describe('unclaimed pages', () => {
-  it('of a file that is cut short or unlinked go with its blocks', () => {
+  it('unclaimed pages of a file that is cut short or unlinked go with its blocks', () => {
     const disk = warm();
     const sys = disk.guest.kernel.syscalls;
     const before = unclaimed(disk);
@@ -68,7 +68,7 @@ describe('unclaimed pages', () => {
     disk.check();
   });
 
-  it('wait for ever unless told, and as long as told', () => {
+  it('unclaimed pages wait for ever unless told, and as long as told', () => {
     const wait = function* (seconds: number): Process {
       yield Ns(seconds * 1e9);
     };

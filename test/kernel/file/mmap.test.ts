@@ -78,7 +78,7 @@ const original = (at: number, length: number): string =>
 const writes = (): number => machine.requests.filter(({ operation }) => operation === BlkifOp.write).length;
 
 describe('mmap', () => {
-  it('shows the file, and what is stored is the file’s for everybody', () => {
+  it('mmap shows the file, and what is stored is the file’s for everybody', () => {
     const address = sys.mmap(contents.length, RW, MAP.shared, fd, 0);
     expect(load(address + 5000, 9000)).toBe(original(5000, 9000));
     run(sys.store(address + PAGE_SIZE - 2, bytes('abcd'), 0, 4));
@@ -87,7 +87,7 @@ describe('mmap', () => {
     expect(load(address + PAGE_SIZE - 2, 4)).toBe('axyd');
   });
 
-  it('of a private kind keeps stores to itself, even those that it makes later to pages that it has read', () => {
+  it('mmap of a private kind keeps stores to itself, even those that it makes later to pages that it has read', () => {
     const address = sys.mmap(contents.length, RW, MAP.private, fd, 0);
     expect(load(address, 4)).toBe(original(0, 4));
     run(sys.store(address + 1, bytes('--'), 0, 2));
@@ -99,7 +99,7 @@ describe('mmap', () => {
     expect(kernel.stats.pagesDirty).toBe(0);
   });
 
-  it('takes a fault for a page once: after that neither loads nor stores trap', () => {
+  it('mmap takes a fault for a page once: after that neither loads nor stores trap', () => {
     const address = sys.mmap(contents.length, RW, MAP.shared, fd, 0);
     const buffer = bytes('12345678');
     expect(sys.storeNow(address + PAGE_SIZE - 4, buffer, 0, 8)).toBe(~0);
@@ -108,7 +108,7 @@ describe('mmap', () => {
     expect(sys.loadNow(address + 2 * PAGE_SIZE - 4, buffer, 0, 8)).toBe(~4);
   });
 
-  it('reads around a fault, and stops that where a hundred more missed than hit', () => {
+  it('mmap reads around a fault, and stops that where a hundred more missed than hit', () => {
     const address = sys.mmap(contents.length, PROT.read, MAP.shared, fd, 0);
     load(address + 20 * PAGE_SIZE, 1);
     expect([...sys.mincore(address, contents.length)]).toEqual(
@@ -137,7 +137,7 @@ describe('mmap', () => {
     expect(more).toEqual([1, 1, 1, 32, 1]);
   });
 
-  it('is refused where the file is not open for it, and beyond what makes sense', () => {
+  it('mmap is refused where the file is not open for it, and beyond what makes sense', () => {
     const readOnly = run(sys.open('/f'));
     const writeOnly = run(sys.open('/f', O.wronly));
     const root = run(sys.open('/'));
@@ -152,7 +152,7 @@ describe('mmap', () => {
     expect(errno(() => sys.mmap(1, RW, MAP.private, readOnly, 0))).toBe('no error');
   });
 
-  it('answers EFAULT outside of ranges, beyond the end of the file, and for stores that are not allowed', () => {
+  it('mmap answers EFAULT outside of ranges, beyond the end of the file, and for stores that are not allowed', () => {
     const address = sys.mmap((PAGES + 2) * PAGE_SIZE, PROT.read, MAP.shared, fd, 0);
     const one = new Uint8Array(1);
     expect(errno(() => sys.load(address - 1, one, 0, 1))).toBe('EFAULT');
@@ -162,7 +162,7 @@ describe('mmap', () => {
     expect(load(address + PAGES * PAGE_SIZE - 1, 1)).toBe('\0');
   });
 
-  it('answers EFAULT for a page that cannot be read, and the page once it can', () => {
+  it('mmap answers EFAULT for a page that cannot be read, and the page once it can', () => {
     const firstBlock = run(sys.open('/f'));
     const address = sys.mmap(contents.length, PROT.read, MAP.shared, firstBlock, 0);
     for (let block = 0; block < 2048; block++) machine.badBlocks.add(block);
@@ -173,7 +173,7 @@ describe('mmap', () => {
 });
 
 describe('munmap', () => {
-  it('cuts ranges, and what is left of them still leads to the file', () => {
+  it('munmap cuts ranges, and what is left of them still leads to the file', () => {
     const address = sys.mmap(contents.length, RW, MAP.shared, fd, 0);
     run(sys.store(address + 10 * PAGE_SIZE, bytes('ten'), 0, 3));
     run(sys.store(address + 20 * PAGE_SIZE, bytes('twenty'), 0, 6));
@@ -188,7 +188,7 @@ describe('munmap', () => {
     expect(sys.mmap(10 * PAGE_SIZE, PROT.read, MAP.shared, fd, 0)).toBe(address + 5 * PAGE_SIZE);
   });
 
-  it('of a file that was closed and unlinked lets it go', () => {
+  it('munmap of a file that was closed and unlinked lets it go', () => {
     const address = sys.mmap(contents.length, RW, MAP.shared, fd, 0);
     run(sys.close(fd));
     run(sys.unlink('/f'));
@@ -201,7 +201,7 @@ describe('munmap', () => {
 });
 
 describe('msync', () => {
-  it('makes stores known; with MS.sync they are on the disk; fsync alone does not know of them', () => {
+  it('msync makes stores known; with MS.sync they are on the disk; fsync alone does not know of them', () => {
     const address = sys.mmap(contents.length, RW, MAP.shared, fd, 0);
     run(sys.store(address + 3 * PAGE_SIZE, bytes('three'), 0, 5));
     run(sys.fsync(fd));
@@ -222,7 +222,7 @@ describe('msync', () => {
 });
 
 describe('truncation', () => {
-  it('takes pages out of mappings, private copies with them', () => {
+  it('truncation takes pages out of mappings, private copies with them', () => {
     const shared = sys.mmap(contents.length, RW, MAP.shared, fd, 0);
     const own = sys.mmap(contents.length, RW, MAP.private, fd, 0);
     for (const page of [1, 30]) {
@@ -243,7 +243,7 @@ describe('truncation', () => {
 });
 
 describe('a file that is only overwritten, in pages that are cached', () => {
-  it('is on the disk after the shutdown, stored or written', () => {
+  it('a file that is only overwritten in cached pages is on the disk after the shutdown, stored or written', () => {
     const buffer = new Uint8Array(PAGE_SIZE);
     run(sys.pread(fd, buffer, 0, PAGE_SIZE, 0));
     run(sys.pwrite(fd, bytes('written'), 0, 7, 0));
@@ -274,7 +274,7 @@ describe('posix_fadvise', () => {
   };
   const upTo = (from: number, end: number): number[] => Array.from({ length: end - from }, (_, i) => from + i);
 
-  it('random: exactly what is read; sequential: windows of twice the size', () => {
+  it('posix_fadvise(random) has exactly what is read brought in, and sequential has windows of twice the size', () => {
     run(sys.posixFadvise(fd, 0, 0, FADV.random));
     read(0, PAGE_SIZE);
     read(PAGE_SIZE, PAGE_SIZE);
@@ -291,7 +291,7 @@ describe('posix_fadvise', () => {
     expect(sys.mincore(address, 900 * PAGE_SIZE).reduce((sum, each) => sum + each)).toBe(128);
   });
 
-  it('dontneed: drops the pages that lie wholly in the range; willneed: reads it', () => {
+  it('posix_fadvise(dontneed) drops the pages that lie wholly in the range, and willneed reads it', () => {
     read(0, contents.length);
     run(sys.posixFadvise(fd, 100, 4 * PAGE_SIZE, FADV.dontneed));
     expect(cached()).toEqual([0, ...upTo(4, PAGES)]);
@@ -306,18 +306,21 @@ describe('posix_fadvise', () => {
 });
 
 describe('a range that is asked for ahead', () => {
-  it.each(['willneed', 'readahead'])('%s: half of the free and inactive pages are read at most', (how) => {
-    start(1000);
-    const big = run(sys.open('/big'));
-    const address = sys.mmap(900 * PAGE_SIZE, PROT.read, MAP.shared, big, 0);
-    const { lru, allocator } = kernel.mm;
-    const sane = Math.floor((lru.nrInactive + allocator.freeCount) / 2);
-    expect(sane).toBeLessThan(500);
-    if (how === 'willneed') run(sys.posixFadvise(big, 0, 0, FADV.willneed));
-    else run(sys.readahead(big, 0, 900 * PAGE_SIZE));
-    machine.simulation.run(() => false);
-    expect(sys.mincore(address, 900 * PAGE_SIZE).reduce((sum, each) => sum + each)).toBe(sane);
-  });
+  it.each(['willneed', 'readahead'])(
+    'a range that is asked for by %s is read up to half of the free and inactive pages',
+    (how) => {
+      start(1000);
+      const big = run(sys.open('/big'));
+      const address = sys.mmap(900 * PAGE_SIZE, PROT.read, MAP.shared, big, 0);
+      const { lru, allocator } = kernel.mm;
+      const sane = Math.floor((lru.nrInactive + allocator.freeCount) / 2);
+      expect(sane).toBeLessThan(500);
+      if (how === 'willneed') run(sys.posixFadvise(big, 0, 0, FADV.willneed));
+      else run(sys.readahead(big, 0, 900 * PAGE_SIZE));
+      machine.simulation.run(() => false);
+      expect(sys.mincore(address, 900 * PAGE_SIZE).reduce((sum, each) => sum + each)).toBe(sane);
+    },
+  );
 });
 
 describe('many mappings', () => {
@@ -383,43 +386,46 @@ describe('many mappings', () => {
   it.each([
     ['one file', 1],
     ['a file each', 30],
-  ])('of %s: with 5000 of them, mapping, touching and unmapping one is the work that it is with 50', (_, files) => {
-    const fds = Array.from({ length: files }, (__, i) => {
-      const made = run(sys.open(`/made${i}`, O.creat | O.rdwr));
-      run(sys.write(made, contents, 0, 2 * PAGE_SIZE));
-      return made;
-    });
-    // Whoever looks at a range asks for its length.
-    const looks = vi.spyOn(Vma.prototype, 'pages', 'get');
-    const buffer = new Uint8Array(1);
-    const addresses: number[] = [];
-    const map = (n: number): void => {
-      const address = sys.mmap(2 * PAGE_SIZE, PROT.read, MAP.shared, fds[n % files]!, 0);
-      run(sys.load(address, buffer, 0, 1));
-      addresses.push(address);
-    };
-    const work = (): number[] => {
-      looks.mockClear();
-      map(0);
-      const forMapping = looks.mock.calls.length;
-      // One in the middle: its neighbours stay.
-      looks.mockClear();
-      run(sys.munmap(addresses[20]!, 2 * PAGE_SIZE));
-      const forUnmapping = looks.mock.calls.length;
-      looks.mockClear();
-      addresses[20] = sys.mmap(2 * PAGE_SIZE, PROT.read, MAP.shared, fds[0]!, 0);
-      run(sys.load(addresses[20], buffer, 0, 1));
-      sys.mincore(addresses[20], 2 * PAGE_SIZE);
-      return [forMapping, forUnmapping, looks.mock.calls.length];
-    };
-    while (addresses.length < 50) map(addresses.length);
-    const few = work();
-    while (addresses.length < 5000) map(addresses.length);
-    expect(work()).toEqual(few);
-    expect(Math.max(...few)).toBeLessThan(20);
-    expect(kernel.mm.cache.nrMapped).toBe(files);
-    vi.restoreAllMocks();
-  });
+  ])(
+    'many mappings of %s: with 5000 of them, mapping, touching and unmapping one is the work that it is with 50',
+    (_, files) => {
+      const fds = Array.from({ length: files }, (__, i) => {
+        const made = run(sys.open(`/made${i}`, O.creat | O.rdwr));
+        run(sys.write(made, contents, 0, 2 * PAGE_SIZE));
+        return made;
+      });
+      // Whoever looks at a range asks for its length.
+      const looks = vi.spyOn(Vma.prototype, 'pages', 'get');
+      const buffer = new Uint8Array(1);
+      const addresses: number[] = [];
+      const map = (n: number): void => {
+        const address = sys.mmap(2 * PAGE_SIZE, PROT.read, MAP.shared, fds[n % files]!, 0);
+        run(sys.load(address, buffer, 0, 1));
+        addresses.push(address);
+      };
+      const work = (): number[] => {
+        looks.mockClear();
+        map(0);
+        const forMapping = looks.mock.calls.length;
+        // One in the middle: its neighbours stay.
+        looks.mockClear();
+        run(sys.munmap(addresses[20]!, 2 * PAGE_SIZE));
+        const forUnmapping = looks.mock.calls.length;
+        looks.mockClear();
+        addresses[20] = sys.mmap(2 * PAGE_SIZE, PROT.read, MAP.shared, fds[0]!, 0);
+        run(sys.load(addresses[20], buffer, 0, 1));
+        sys.mincore(addresses[20], 2 * PAGE_SIZE);
+        return [forMapping, forUnmapping, looks.mock.calls.length];
+      };
+      while (addresses.length < 50) map(addresses.length);
+      const few = work();
+      while (addresses.length < 5000) map(addresses.length);
+      expect(work()).toEqual(few);
+      expect(Math.max(...few)).toBeLessThan(20);
+      expect(kernel.mm.cache.nrMapped).toBe(files);
+      vi.restoreAllMocks();
+    },
+  );
 });
 
 describe('reclaim of mapped pages', () => {
@@ -444,7 +450,7 @@ describe('reclaim of mapped pages', () => {
     return { mm, dropped };
   }
 
-  it('activates what was touched, unmaps and frees what was not', () => {
+  it('reclaim of mapped pages activates what was touched, unmaps and frees what was not', () => {
     const { mm, dropped } = mapped((index) => index % 2 === 0);
     expect(mm.reclaim.shrinkZone(0, 16)).toBe(16);
     expect(dropped).toEqual(Array.from({ length: 16 }, (_, i) => 2 * i + 1));
@@ -452,7 +458,7 @@ describe('reclaim of mapped pages', () => {
     expect(mm.cache.nrMapped).toBe(48);
   });
 
-  it('leaves active mapped pages alone until there is distress, and then those that were touched', () => {
+  it('reclaim of mapped pages leaves active mapped pages alone until there is distress, and then those that were touched', () => {
     let young = false;
     const { mm } = mapped(() => young);
     for (let pfn = 0; pfn < 64; pfn++) for (const _ of [1, 2]) mm.lru.markAccessed(pfn as Pfn);

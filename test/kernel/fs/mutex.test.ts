@@ -4,7 +4,7 @@ import { Mutex } from '../../../src/kernel/fs/mutex.ts';
 import { NOTHING, type Process, Simulation } from '../../../src/sim/index.ts';
 
 describe('a mutex', () => {
-  it('is taken at once by the first, waited for by the others, in the order in which they came', () => {
+  it('a mutex is taken at once by the first, waited for by the others, in the order in which they came', () => {
     const simulation = new Simulation(1);
     const mutex = new Mutex('a lock', { ino: 7 });
     const order: string[] = [];
@@ -27,10 +27,22 @@ describe('a mutex', () => {
     expect(order).toEqual(['a at once', 'b', 'c']);
     expect(mutex.isHeld).toBe(false);
   });
+
+  it('is held while a process runs under it, and free when that has failed', () => {
+    const simulation = new Simulation(1);
+    const mutex = new Mutex('a lock');
+    const fail = function* (): Process {
+      expect(mutex.isHeld).toBe(true);
+      yield 10;
+      throw new Error('it fails');
+    };
+    expect(() => simulation.runProcess('run', mutex.run(fail()))).toThrow('it fails');
+    expect(mutex.isHeld).toBe(false);
+  });
 });
 
 describe('a process that is over', () => {
-  it('can be waited for any number of times and takes no time', () => {
+  it('a process that is over can be waited for any number of times and takes no time', () => {
     const simulation = new Simulation(1);
     const wait = function* (): Process<number> {
       for (let i = 0; i < 3; i++) yield* NOTHING;

@@ -251,7 +251,7 @@ describe('flags of open', () => {
     expect(names('/')).not.toContain('new');
   });
 
-  it('each mode of access: what it reads, writes, and asks of a file', () => {
+  it('each mode of access decides what is read and written, and what is asked of a file', () => {
     const buffer = new Uint8Array(4);
     const answers = [O.rdonly, O.wronly, O.rdwr, 3].map((access) => {
       const fd = run(sys.open('/file', access));
@@ -272,7 +272,7 @@ describe('flags of open', () => {
     ]);
   });
 
-  it('nofollow: a link at the end is ELOOP, one on the way or before a slash is followed', () => {
+  it('open with nofollow answers ELOOP for a link at the end, and follows one on the way or before a slash', () => {
     const paths = ['/file', '/link', '/to-link', '/dangling', '/dir', '/to-dir', '/to-dir/', '/to-dir/in', '/none'];
     const answers = [0, O.creat, O.creat | O.excl, O.directory].map((flags) =>
       paths.map((path) => code(sys.open(path, flags | O.nofollow))),
@@ -294,7 +294,7 @@ describe('flags of open', () => {
 describe('links that open follows to make a file', () => {
   const text = (to: string): string => `${'./'.repeat((4000 - to.length) >> 1)}${to}`;
 
-  it('each from where it lies, however long their texts are together', () => {
+  it('a link is followed from where it lies, however long all texts are together', () => {
     boot([
       [
         'a',
@@ -321,7 +321,7 @@ describe('links that open follows to make a file', () => {
     expect(code(sys.open('/a/b/c', O.creat | O.excl))).toBe('EEXIST');
   });
 
-  it('32 at the end, and 40 on the way in all of them; a slash or a dot behind one is EISDIR', () => {
+  it('open follows 32 links at the end, and 40 on the way in all of them; a slash or a dot behind one is EISDIR', () => {
     const chain = Array.from({ length: 34 }, (_, i): [string, TreeNode] => [
       `l${i}`,
       symlink(i === 0 ? 'made' : `l${i - 1}`),
@@ -359,7 +359,7 @@ describe('links that open follows to make a file', () => {
     for (const name of names('/')) run(sys.unlink(`/${name}`));
   });
 
-  it('without making one, 5 that lie in each other are followed at any place of a path', () => {
+  it('links that open follows to make a file without making one, 5 that lie in each other are followed at any place of a path', () => {
     boot([
       ['dir', directory([['in', file('')]])],
       ...Array.from({ length: 7 }, (_, i): [string, TreeNode] => [`d${i}`, symlink(i === 0 ? 'dir' : `./d${i - 1}`)]),

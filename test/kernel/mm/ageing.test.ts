@@ -114,18 +114,18 @@ describe('an access makes a page one step younger, and the fourth nothing', () =
     expect(seen).toEqual(LADDER);
   };
 
-  it('when it is overwritten in the cache', () => {
+  it('a page is one step younger when it is overwritten in the cache', () => {
     // The first change of all has to wait.
     run(sys.pwrite(fd, one, 0, 1, 0));
     climbs(5, (n) => expect(sys.pwriteNow(fd, one, 0, 1, 5 * PAGE_SIZE + n)).toBe(1));
   });
 
-  it('when it is overwritten by a process that waits', () => {
+  it('a page is one step younger when it is overwritten by a process that waits', () => {
     const synchronous = run(sys.open('/f', O.rdwr | O.sync));
     climbs(6, (n) => run(sys.pwrite(synchronous, one, 0, 1, 6 * PAGE_SIZE + n)));
   });
 
-  it('when it is read at another place each time', () => {
+  it('a page is one step younger when it is read at another place each time', () => {
     // The page that a file was read at last does not count once more.
     const reader = run(sys.open('/f'));
     climbs(7, () => {
@@ -135,7 +135,7 @@ describe('an access makes a page one step younger, and the fourth nothing', () =
     });
   });
 
-  it('when it is faulted in, each time', () => {
+  it('a page is one step younger when it is faulted in, each time', () => {
     climbs(8, () => {
       const address = sys.mmap(PAGE_SIZE, PROT.read, MAP.shared, fd, 8 * PAGE_SIZE);
       run(sys.load(address, new Uint8Array(1), 0, 1));
@@ -143,13 +143,13 @@ describe('an access makes a page one step younger, and the fourth nothing', () =
     });
   });
 
-  it('and not when it is read at the same place again', () => {
+  it('a page is no younger when it is read at the same place again', () => {
     const reader = run(sys.open('/f'));
     for (let n = 0; n < 4; n++) run(sys.pread(reader, new Uint8Array(1), 0, 1, 9 * PAGE_SIZE + n));
     expect(ageOf(9)).toBe('inactive, referenced');
   });
 
-  it('each page of a write that covers several, once, and no other', () => {
+  it('each page of a write that covers several is one step younger, once, and no other', () => {
     run(sys.pwrite(fd, new Uint8Array(2 * PAGE_SIZE), 0, 2 * PAGE_SIZE, 20 * PAGE_SIZE + 10));
     expect(agesOf([19, 20, 21, 22, 23])).toEqual([
       'inactive',
@@ -160,7 +160,7 @@ describe('an access makes a page one step younger, and the fourth nothing', () =
     ]);
   });
 
-  it('but not by what maps it, once its entry is there', () => {
+  it('a page is no younger by what maps it, once its entry is there', () => {
     const address = sys.mmap(PAGES * PAGE_SIZE, RW, MAP.shared, fd, 0);
     run(sys.load(address + 30 * PAGE_SIZE, new Uint8Array(1), 0, 1));
     for (let n = 0; n < 4; n++) {
@@ -170,7 +170,7 @@ describe('an access makes a page one step younger, and the fourth nothing', () =
     expect(ageOf(30)).toBe('inactive, referenced');
   });
 
-  it('nor by msync, munmap, fsync or sync', () => {
+  it('a page is no younger by msync, munmap, fsync or sync', () => {
     const address = sys.mmap(PAGES * PAGE_SIZE, RW, MAP.shared, fd, 0);
     run(sys.store(address + 31 * PAGE_SIZE, one, 0, 1));
     run(sys.msync(address, PAGES * PAGE_SIZE, MS.sync));
@@ -182,7 +182,7 @@ describe('an access makes a page one step younger, and the fourth nothing', () =
 });
 
 describe('the order of the inactive list', () => {
-  it('is that in which pages came, and an access that does not activate changes nothing', () => {
+  it('the order of the inactive list is that in which pages came, and an access that does not activate changes nothing', () => {
     const mine = (): number[] =>
       inactivePages(kernel.mm.map)
         .filter((pfn) => kernel.mm.cache.spaceOf(pfn as Pfn) === space)
@@ -197,7 +197,7 @@ describe('the order of the inactive list', () => {
     expect(activePages(kernel.mm.map).slice(-2)).toEqual([pfnOf(50), pfnOf(3)]);
   });
 
-  it('is not changed by a page vector that is not full: such a page is on no list', () => {
+  it('the order of the inactive list is not changed by a page vector that is not full: such a page is on no list', () => {
     const mm = new MemoryManagement(100);
     mm.freeAll();
     const own = mm.cache.open(1 as Ino);
@@ -270,7 +270,7 @@ describe('reclaim looks at mapped pages', () => {
     }
   };
 
-  it('activates those that were used through their entry, and takes the bit, so that they go the next time', () => {
+  it('reclaim looks at mapped pages activates those that were used through their entry, and takes the bit, so that they go the next time', () => {
     mapAll();
     for (const index of [10, 41]) touch(index);
     expect(look()).toBe(30);
@@ -284,7 +284,7 @@ describe('reclaim looks at mapped pages', () => {
     checkLists();
   });
 
-  it('activates those that have the referenced bit, and takes it', () => {
+  it('reclaim looks at mapped pages activates those that have the referenced bit, and takes it', () => {
     mapAll();
     kernel.mm.map.set(pfnOf(12), PG.referenced);
     expect(look()).toBe(31);
@@ -294,7 +294,7 @@ describe('reclaim looks at mapped pages', () => {
     expect(isMapped(12)).toBe(true);
   });
 
-  it('takes both bits of one that has both', () => {
+  it('reclaim looks at mapped pages takes both bits of one that has both', () => {
     mapAll();
     touch(13);
     kernel.mm.map.set(pfnOf(13), PG.referenced);
@@ -303,7 +303,7 @@ describe('reclaim looks at mapped pages', () => {
     for (const range of space.ranges) expect(range.testAndClearYoung(13)).toBe(false);
   });
 
-  it('finds what was stored and used before the range was cut', () => {
+  it('reclaim looks at mapped pages finds what was stored and used before the range was cut', () => {
     for (const index of [14, 40]) run(sys.store(at(index), one, 0, 1));
     run(sys.munmap(at(30), PAGE_SIZE));
     expect(kernel.stats.pagesDirty).toBe(0);
@@ -317,7 +317,7 @@ describe('reclaim looks at mapped pages', () => {
     expect(kernel.stats.pagesDirty).toBe(2);
   });
 
-  it('finds what was stored before the range was cut, though it is not touched again', () => {
+  it('reclaim looks at mapped pages finds what was stored before the range was cut, though it is not touched again', () => {
     for (const index of [14, 40]) run(sys.store(at(index), one, 0, 1));
     run(sys.munmap(at(30), PAGE_SIZE));
     run(sys.msync(address, 30 * PAGE_SIZE, MS.async));
@@ -325,7 +325,7 @@ describe('reclaim looks at mapped pages', () => {
     expect(kernel.stats.pagesDirty).toBe(2);
   });
 
-  it('asks all ranges, and takes the bit of each', () => {
+  it('reclaim looks at mapped pages asks all ranges, and takes the bit of each', () => {
     const second = sys.mmap(PAGES * PAGE_SIZE, PROT.read, MAP.shared, fd, 0);
     mapAll();
     for (const index of [15, 16]) run(sys.load(second + index * PAGE_SIZE, new Uint8Array(1), 0, 1));
@@ -337,7 +337,7 @@ describe('reclaim looks at mapped pages', () => {
     for (const range of space.ranges) for (const index of [15, 16]) expect(range.testAndClearYoung(index)).toBe(false);
   });
 
-  it('drops the entries of those that were not used, of all ranges, before it frees them', () => {
+  it('reclaim looks at mapped pages drops the entries of those that were not used, of all ranges, before it frees them', () => {
     const second = sys.mmap(PAGES * PAGE_SIZE, PROT.read, MAP.shared, fd, 0);
     mapAll();
     for (const index of indices) run(sys.load(second + index * PAGE_SIZE, new Uint8Array(1), 0, 1));
@@ -350,7 +350,7 @@ describe('reclaim looks at mapped pages', () => {
     }
   });
 
-  it('finds a store at the entry that it drops: the page is dirty, and is not freed', () => {
+  it('reclaim looks at mapped pages finds a store at the entry that it drops: the page is dirty, and is not freed', () => {
     mapAll();
     run(sys.store(at(20), one, 0, 1));
     for (const range of space.ranges) range.testAndClearYoung(20);
@@ -362,7 +362,7 @@ describe('reclaim looks at mapped pages', () => {
     expect(kernel.mm.map.has(pfn, PG.dirty | PG.writeback)).toBe(true);
   });
 
-  it('leaves pages that are mapped, active and used where they are, at the young end', () => {
+  it('reclaim looks at mapped pages leaves pages that are mapped, active and used where they are, at the young end', () => {
     // Mapped: 80 of 768, 10 %: 5 + 60 + distress. At priority 1 that is 50: they are asked.
     for (let index = 0; index < 80; index++) touch(index);
     for (let index = 0; index < 80; index++) {
@@ -389,7 +389,7 @@ describe('reclaim looks at mapped pages', () => {
 });
 
 describe('reclaim has a second look', () => {
-  it('at a dirty page that was referenced: it stays, unreferenced, and is written the next time', () => {
+  it('reclaim has a second look at a dirty page that was referenced: it stays, unreferenced, and is written the next time', () => {
     makeOldest(indices);
     run(sys.pwrite(fd, one, 0, 1, 20 * PAGE_SIZE));
     expect(ageOf(20)).toBe('inactive, referenced');
@@ -414,13 +414,13 @@ describe('reclaim has a second look', () => {
     expect(ageOf(20)).toBe('gone');
   });
 
-  it('at nothing else: a clean page that nobody maps goes though it was referenced', () => {
+  it('reclaim has no second look at anything else: a clean page that nobody maps goes though it was referenced', () => {
     makeOldest(indices);
     for (const index of indices) kernel.mm.map.set(pfnOf(index), PG.referenced);
     expect(look()).toBe(32);
   });
 
-  it('at a page of a file that is mapped elsewhere, but has no entry itself: referenced, it is activated', () => {
+  it('reclaim activates a referenced page of a file that is mapped elsewhere, but has no entry itself', () => {
     const address = sys.mmap(PAGES * PAGE_SIZE, PROT.read, MAP.shared, fd, 0);
     makeOldest(indices);
     kernel.mm.map.set(pfnOf(33), PG.referenced);
@@ -431,7 +431,7 @@ describe('reclaim has a second look', () => {
 });
 
 describe('pages that go at once', () => {
-  it('truncation, invalidation and the last unlink take them from either list', () => {
+  it('truncation, invalidation and the last unlink take pages from either list at once', () => {
     for (let n = 0; n < 2; n++) run(sys.pwrite(fd, one, 0, 1, 60 * PAGE_SIZE));
     expect(ageOf(60)).toBe('active');
     const [active, inactive] = [kernel.mm.lru.nrActive, kernel.mm.lru.nrInactive];

@@ -13,7 +13,7 @@ describe('watermarks', () => {
     { memory: '256 MiB', pages: 65536, min: 512, low: 640, high: 768 },
     { memory: '832 MiB', pages: 212992, min: 923, low: 1153, high: 1384 },
     { memory: '1 TiB: clamped above', pages: 2 ** 28, min: 16384, low: 20480, high: 24576 },
-  ])('of $memory', ({ pages, min, low, high }) => {
+  ])('watermarks of $memory', ({ pages, min, low, high }) => {
     expect(watermarks(pages)).toEqual({ min, low, high });
   });
 
@@ -36,7 +36,7 @@ describe('the free list', () => {
     return { map, allocator: new PageAllocator(map) };
   };
 
-  it('is empty at first, and hands out NO_PAGE', () => {
+  it('the free list is empty at first, and hands out NO_PAGE', () => {
     expect(allocator(4).allocator.take()).toBe(NO_PAGE);
   });
 
@@ -62,7 +62,7 @@ describe('the free list', () => {
     },
   );
 
-  it('refuses a page that is free or still carries a flag', () => {
+  it('the free list refuses a page that is free or still carries a flag', () => {
     const { map, allocator: pages } = allocator(2);
     pages.free(0 as Pfn);
     expect(() => pages.free(0 as Pfn)).toThrow(ArgumentError);

@@ -240,7 +240,7 @@ describe('page cache, lists, allocator and reclaim', () => {
 });
 
 describe('the page cache', () => {
-  it('refuses a second page of one index, and a page of a closed space', () => {
+  it('the page cache refuses a second page of one index, and a page of a closed space', () => {
     const mm = new MemoryManagement(NR_PAGES);
     mm.freeAll();
     const space = mm.cache.open(5 as Ino);
@@ -257,7 +257,7 @@ describe('the page cache', () => {
     expect(() => mm.cache.spaceOf(first)).toThrow(ArgumentError);
   });
 
-  it('names a page once, however often its contents arrive', () => {
+  it('the page cache names a page once, however often its contents arrive', () => {
     const names: string[] = [];
     const mm = new MemoryManagement(NR_PAGES, {
       insert: (pfn, ino, generation, index) => names.push(`+${pfn}:${ino}/${generation}/${index}`),
@@ -275,7 +275,7 @@ describe('the page cache', () => {
     expect(names).toEqual([`+${pfn}:5/9/3`, `-${pfn}`, 'flush']);
   });
 
-  it('does not confuse indices beyond 2^31, nor a reused slot with its last owner', () => {
+  it('the page cache does not confuse indices beyond 2^31, nor a reused slot with its last owner', () => {
     const mm = new MemoryManagement(NR_PAGES);
     mm.freeAll();
     const space = mm.cache.open(5 as Ino);

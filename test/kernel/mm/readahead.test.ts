@@ -78,11 +78,11 @@ describe('windows of a sequential reader', () => {
     88: [[120, 32]],
   };
 
-  it.each([1, 2, 4])('%i pages at a time: 8, then 16 and 32 ahead', (request) => {
+  it.each([1, 2, 4])('a sequential reader of %i pages at a time has windows of 8, then 16 and 32 ahead', (request) => {
     expect(sequential(request, 96)).toEqual({ ...EARLY, [request]: [[8, 16]] });
   });
 
-  it('8 pages at a time: the second request fills the current window and the one ahead', () => {
+  it('a sequential reader of 8 pages at a time has the second request fill the current window and the one ahead', () => {
     expect(sequential(8, 96)).toEqual({
       0: [[0, 8]],
       8: [
@@ -95,7 +95,7 @@ describe('windows of a sequential reader', () => {
     });
   });
 
-  it('16 pages at a time: the full window at once', () => {
+  it('a sequential reader of 16 pages at a time has the full window at once', () => {
     expect(sequential(16, 97)).toEqual({
       0: [[0, 32]],
       16: [[32, 32]],
@@ -105,7 +105,7 @@ describe('windows of a sequential reader', () => {
     });
   });
 
-  it('32 pages at a time: two windows at once', () => {
+  it('a sequential reader of 32 pages at a time has two windows at once', () => {
     const first: Window[] = [
       [0, 32],
       [32, 32],
@@ -113,7 +113,7 @@ describe('windows of a sequential reader', () => {
     expect(sequential(32, 97)).toEqual({ 0: first, 32: [[64, 32]], 64: [[96, 32]], 96: [[128, 32]] });
   });
 
-  it('64 pages at a time: asked twice in one read', () => {
+  it('a sequential reader of 64 pages at a time has asked twice in one read', () => {
     expect(sequential(64, 129)).toEqual({
       0: [
         [0, 32],
@@ -131,7 +131,7 @@ describe('windows of a sequential reader', () => {
     });
   });
 
-  it('goes on where a random read ended', () => {
+  it('windows of a sequential reader goes on where a random read ended', () => {
     const reader = new Reader();
     expect([100, 101, 102, 103].map((page) => reader.read(page, 1))).toEqual([[[100, 1]], [[101, 8]], [[109, 16]], []]);
   });

@@ -36,35 +36,35 @@ function activate(mm: MemoryManagement, pages: number[]): void {
 }
 
 describe('shrink_zone', () => {
-  it('at priority 0 frees from the old end and stops at its target', () => {
+  it('shrink_zone at priority 0 frees from the old end and stops at its target', () => {
     const mm = withPages(64);
     expect(mm.reclaim.shrinkZone(0, 32)).toBe(32);
     expect(inactivePages(mm.map)).toEqual(range(32, 64));
     expect(mm.reclaim).toMatchObject({ scanned: 32, reclaimed: 32 });
   });
 
-  it('goes on in batches of 32 until the target is reached', () => {
+  it('shrink_zone goes on in batches of 32 until the target is reached', () => {
     const mm = withPages(100);
     // 101 pages to be looked at: 32 + 32 make 64 >= 33.
     expect(mm.reclaim.shrinkZone(0, 33)).toBe(64);
     expect(inactivePages(mm.map)).toEqual(range(64, 100));
   });
 
-  it('at priority 12 looks at one page a call, and carries them over until they are 32', () => {
+  it('shrink_zone at priority 12 looks at one page a call, and carries them over until they are 32', () => {
     const mm = withPages(64);
     expect(range(0, 31).map(() => mm.reclaim.shrinkZone(DEF_PRIORITY, 32))).toEqual(range(0, 31).map(() => 0));
     expect(mm.reclaim.scanned).toBe(0);
     expect(mm.reclaim.shrinkZone(DEF_PRIORITY, 32)).toBe(32);
   });
 
-  it('frees a clean page that no process maps even if it was referenced', () => {
+  it('shrink_zone frees a clean page that no process maps even if it was referenced', () => {
     const mm = withPages(40);
     for (let pfn = 0; pfn < 8; pfn++) mm.lru.markAccessed(pfn as Pfn);
     expect(mm.reclaim.shrinkZone(0, 32)).toBe(32);
     expect(inactivePages(mm.map)).toEqual(range(32, 40));
   });
 
-  it('puts locked pages and pages under writeback back to the young end', () => {
+  it('shrink_zone puts locked pages and pages under writeback back to the young end', () => {
     const mm = withPages(40);
     for (let pfn = 0; pfn < 8; pfn++) mm.map.set(pfn as Pfn, pfn % 2 === 0 ? PG.locked : PG.writeback);
     // 41 to be looked at. The first 32: 8 stay, 24 go. The next 9: pages 32 to 39 go, and page 0 stays once more.
@@ -73,7 +73,7 @@ describe('shrink_zone', () => {
     expect(mm.reclaim).toMatchObject({ scanned: 41, reclaimed: 32 });
   });
 
-  it('moves the old end of the active list over, keeping order and referenced bits, whatever those are', () => {
+  it('shrink_zone moves the old end of the active list over, keeping order and referenced bits, whatever those are', () => {
     const mm = withPages(40);
     activate(mm, range(0, 40));
     for (let pfn = 0; pfn < 40; pfn += 2) mm.lru.markAccessed(pfn as Pfn);
@@ -86,7 +86,7 @@ describe('shrink_zone', () => {
     );
   });
 
-  it('alternates between the lists: 32 deactivated, 32 looked at', () => {
+  it('shrink_zone alternates between the lists: 32 deactivated, 32 looked at', () => {
     const mm = withPages(80, 300);
     activate(mm, range(0, 40));
     // Active: 0 … 39, inactive: 40 … 79. 41 are due of each. First 32 active pages become the youngest inactive ones,
@@ -96,7 +96,7 @@ describe('shrink_zone', () => {
     expect(inactivePages(mm.map)).toEqual([...range(72, 80), ...range(0, 32)]);
   });
 
-  it('gives back an unclaimed page that comes to the old end, without a look at it', () => {
+  it('shrink_zone gives back an unclaimed page that comes to the old end, without a look at it', () => {
     const released: number[] = [];
     const unclaimed: UnclaimedPages = {
       release: (pfn) => {
@@ -123,7 +123,7 @@ describe('shrink_zone', () => {
 });
 
 describe('try_to_free_pages', () => {
-  it('raises the priority until 32 pages are due, and is content with them', () => {
+  it('try_to_free_pages raises the priority until 32 pages are due, and is content with them', () => {
     const mm = withPages(100);
     // 100 pages. Due at priorities 12 … 7: 1 each; 6: 2; 5: 4; 4: 7; 3: 13. Together 32, at priority 3.
     expect(mm.reclaim.tryToFreePages()).toBe(32);
@@ -131,7 +131,7 @@ describe('try_to_free_pages', () => {
     expect(inactivePages(mm.map)).toEqual(range(32, 100));
   });
 
-  it('frees nothing when everything is locked, and ends', () => {
+  it('try_to_free_pages frees nothing when everything is locked, and ends', () => {
     const mm = withPages(100);
     for (let pfn = 0; pfn < 100; pfn++) mm.map.set(pfn as Pfn, PG.locked);
     expect(mm.reclaim.tryToFreePages()).toBe(0);
@@ -177,7 +177,7 @@ describe('refill_inactive_zone', () => {
     [6, 78],
     [7, 80],
   ])(
-    'at priority %i deactivates mapped pages when %i per cent of memory are mapped, not at less',
+    'refill_inactive_zone at priority %i deactivates mapped pages when %i per cent of memory are mapped, not at less',
     (priority, least) => {
       const deactivated = (nrMapped: number): number => {
         const mm = withPages(400, 1000);
@@ -201,7 +201,7 @@ describe('shrink_slab', () => {
     return { nrObjects, asked, scan: (count) => asked.push(count) };
   };
 
-  it('looks at 2 · scanned · objects / (pages + 1), 128 at a time, and carries the rest over', () => {
+  it('shrink_slab looks at 2 · scanned · objects / (pages + 1), 128 at a time, and carries the rest over', () => {
     const mm = withPages(99);
     const many = shrinker(1099);
     mm.reclaim.addShrinker(many);
@@ -228,20 +228,23 @@ describe('shrink_slab', () => {
     [150, 300, [0, 1, 1]],
     // 64 · 100 / 51 = 125.
     [50, 100, [0, 1, 1]],
-  ])('with %i pages and %i objects comes to batches of 128 when that many are due: %j', (pages, objects, batches) => {
-    const mm = withPages(pages);
-    const some = shrinker(objects);
-    mm.reclaim.addShrinker(some);
-    const asked = batches.map(() => {
-      some.asked.length = 0;
-      expect(mm.reclaim.shrink(DEF_PRIORITY, 32)).toBe(0);
-      expect(some.asked.every((count) => count === 128)).toBe(true);
-      return some.asked.length;
-    });
-    expect(asked).toEqual(batches);
-  });
+  ])(
+    'shrink_slab with %i pages and %i objects comes to batches of 128 when that many are due: %j',
+    (pages, objects, batches) => {
+      const mm = withPages(pages);
+      const some = shrinker(objects);
+      mm.reclaim.addShrinker(some);
+      const asked = batches.map(() => {
+        some.asked.length = 0;
+        expect(mm.reclaim.shrink(DEF_PRIORITY, 32)).toBe(0);
+        expect(some.asked.every((count) => count === 128)).toBe(true);
+        return some.asked.length;
+      });
+      expect(asked).toEqual(batches);
+    },
+  );
 
-  it('leaves a cache of less than a hundred objects alone, but not when everything is dropped', () => {
+  it('shrink_slab leaves a cache of less than a hundred objects alone, but not when everything is dropped', () => {
     const mm = withPages(40);
     const few = shrinker(99);
     mm.reclaim.addShrinker(few);
@@ -253,7 +256,7 @@ describe('shrink_slab', () => {
 });
 
 describe('allocate', () => {
-  it('reclaims at the min watermark, 32 pages at a time, the oldest first', () => {
+  it('allocate reclaims at the min watermark, 32 pages at a time, the oldest first', () => {
     const mm = new MemoryManagement(200);
     mm.freeAll();
     const space = mm.cache.open(1 as Ino);
@@ -270,7 +273,7 @@ describe('allocate', () => {
     expect(range(0, 169).filter((index) => mm.cache.find(space, index) === NO_PAGE)).toEqual(range(0, 32));
   });
 
-  it('hands out the last page, then NO_PAGE, when nothing can be reclaimed', () => {
+  it('allocate hands out the last page, then NO_PAGE, when nothing can be reclaimed', () => {
     const mm = new MemoryManagement(40);
     mm.freeAll();
     expect(range(0, 41).map(() => mm.allocate())).toEqual([...range(0, 40), NO_PAGE]);

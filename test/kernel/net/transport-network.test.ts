@@ -141,7 +141,7 @@ describe('connections over a network that loses, damages, repeats, delays and re
     { numRuns: 300 },
   );
 
-  it('does not let a late copy of its opening bring a closed connection back to life', () => {
+  it('the transport does not let a late copy of its opening bring a closed connection back to life', () => {
     // The opening is repeated ten seconds later, and the request eleven.
     const network = new HostileNetwork([[0, 10 * S], ARRIVES, [0, 11 * S]]);
     network.simulation.runProcess('client', life(network.connect(1), 1));
@@ -150,7 +150,7 @@ describe('connections over a network that loses, damages, repeats, delays and re
     expect(network.listener.connections).toBe(0);
   });
 
-  it('nor one that arrives after a connection was closed that it never opened', () => {
+  it('the transport opens no connection for a copy that arrives after one was closed that it never opened', () => {
     // Every packet of the opening is 300 s late; then the client has given up.
     const network = new HostileNetwork(Array.from({ length: SYN_RETRIES + 1 }, () => [300 * S]));
     const client = network.connect(1);
@@ -160,7 +160,7 @@ describe('connections over a network that loses, damages, repeats, delays and re
     expect(network.listener.connections).toBe(0);
   });
 
-  it('serves no request before the one in front of it', () => {
+  it('the transport serves no request before the one in front of it', () => {
     const seen: Uint8Array[] = [];
     const send = (_client: number, packet: Uint8Array): void => void seen.push(packet.slice());
     const server = new Listener<number>(send, (request, answer) => answer(request));
@@ -195,7 +195,7 @@ describe('connections over a network that loses, damages, repeats, delays and re
     expect(seen).toHaveLength(before + 2);
   });
 
-  it('hands a late answer to no later request', () => {
+  it('the transport hands a late answer to no later request', () => {
     // The first answer comes twice, the second time while the second request waits, whose answer is lost twice.
     const late = RTO_MIN_NS / 2;
     const network = new HostileNetwork([ARRIVES, ARRIVES, ARRIVES, [0, late], [0], [], [0], []]);
@@ -208,7 +208,7 @@ describe('connections over a network that loses, damages, repeats, delays and re
     expect(network.served).toEqual(['1,0', '1,1']);
   });
 
-  it('sends a request again after 0.2, 0.4 … 120 s, sixteen times in all, and gives up after 924.6 s', () => {
+  it('the transport sends a request again after 0.2, 0.4 … 120 s, sixteen times in all, and gives up after 924.6 s', () => {
     const network = new HostileNetwork([ARRIVES, ARRIVES, ...Array.from({ length: 50 }, () => [])]);
     const client = network.connect(1);
     const { simulation } = network;
@@ -236,7 +236,7 @@ describe('a listener with as many connections as it may have', () => {
     });
   }
 
-  it('has 1024, and one more in place of one that ended', () => {
+  it('a listener with as many connections as it may have has 1024, and one more in place of one that ended', () => {
     const packets = packetsOf(1026);
     const listener = new Listener<number>(
       () => undefined,
@@ -253,24 +253,27 @@ describe('a listener with as many connections as it may have', () => {
     expect(listener.connections).toBe(1024);
   });
 
-  it.each([1023, 1024, 1025])('knows a connection that ended, of the last 1024, after %i that ended', (ended) => {
-    const packets = packetsOf(ended);
-    const listener = new Listener<number>(
-      () => undefined,
-      () => undefined,
-    );
-    for (const { open, close } of packets) {
-      listener.receive(1, open);
-      listener.receive(1, close);
-    }
-    expect(listener.connections).toBe(0);
-    // A late copy of each opening. Only that of the one that ended before the last 1024 opens anything.
-    const opened = [...packets].reverse().map(({ open }) => {
-      listener.receive(1, open);
-      return listener.connections;
-    });
-    expect(opened.filter((connections) => connections > 0)).toHaveLength(Math.max(0, ended - 1024));
-  });
+  it.each([1023, 1024, 1025])(
+    'a listener with as many connections as it may have knows a connection that ended, of the last 1024, after %i that ended',
+    (ended) => {
+      const packets = packetsOf(ended);
+      const listener = new Listener<number>(
+        () => undefined,
+        () => undefined,
+      );
+      for (const { open, close } of packets) {
+        listener.receive(1, open);
+        listener.receive(1, close);
+      }
+      expect(listener.connections).toBe(0);
+      // A late copy of each opening. Only that of the one that ended before the last 1024 opens anything.
+      const opened = [...packets].reverse().map(({ open }) => {
+        listener.receive(1, open);
+        return listener.connections;
+      });
+      expect(opened.filter((connections) => connections > 0)).toHaveLength(Math.max(0, ended - 1024));
+    },
+  );
 
   const open = (network: HostileNetwork, id: number): Client => {
     const client = network.connect(id);
@@ -282,7 +285,7 @@ describe('a listener with as many connections as it may have', () => {
     network.clients.splice(0, network.clients.length, client);
   };
 
-  it('lets the one go that was silent longest, and answers it with a reset from then on', () => {
+  it('a listener with as many connections as it may have lets the one go that was silent longest, and answers it with a reset from then on', () => {
     const network = new HostileNetwork([]);
     const first = open(network, 1);
     const second = open(network, 2);

@@ -77,7 +77,7 @@ describe('requests and answers over a network that loses packets', () => {
     else expect(before.filter((fate) => fate !== 'arrives').length).toBeGreaterThan(SYN_RETRIES);
   });
 
-  it('sends a request again after 200, 400, 800 ms', () => {
+  it('requests and answers over a network that loses packets sends a request again after 200, 400, 800 ms', () => {
     const left: Fate[] = ['arrives', 'arrives', 'is lost', 'is lost', 'is lost'];
     const { simulation, connection } = network(() => left.shift() ?? 'arrives');
     simulation.runProcess('open', connection.open());
@@ -89,14 +89,14 @@ describe('requests and answers over a network that loses packets', () => {
     expect(waited).toBeLessThan(7 * RTO_MIN_NS + 1_000_000);
   });
 
-  it('gives up on a server that never answers', () => {
+  it('requests and answers over a network that loses packets gives up on a server that never answers', () => {
     const { simulation, connection } = network(() => 'is lost');
     expect(simulation.runProcess('open', connection.open())).toBe('timed out');
     // 3 + 6 + 12 + 24 + 48 + 96 s
     expect(simulation.now).toBe(189_000_000_000);
   });
 
-  it('goes on with a guest that was suspended, and is reset by one that was booted', () => {
+  it('requests and answers over a network that loses packets goes on with a guest that was suspended, and is reset by one that was booted', () => {
     const { simulation, guest, served, connection, listener, reboot } = network(() => 'arrives');
     simulation.runProcess('open', connection.open());
     guest.close();
@@ -112,7 +112,7 @@ describe('requests and answers over a network that loses packets', () => {
     expect(listener().connections).toBe(0);
   });
 
-  it('forgets a connection that its client closed', () => {
+  it('requests and answers over a network that loses packets forgets a connection that its client closed', () => {
     const { simulation, connection, listener } = network(() => 'arrives');
     simulation.runProcess('open', connection.open());
     expect(listener().connections).toBe(1);
@@ -121,7 +121,7 @@ describe('requests and answers over a network that loses packets', () => {
     expect(listener().connections).toBe(0);
   });
 
-  it('has the header that is documented', () => {
+  it('requests and answers over a network that loses packets has the header that is documented', () => {
     const packets: string[] = [];
     const connection = new Connection(
       { after: () => undefined },

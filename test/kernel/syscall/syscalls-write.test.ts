@@ -44,7 +44,7 @@ function text(path: string): string {
 }
 
 describe('open', () => {
-  it('makes, cuts short, refuses and appends as its flags say', () => {
+  it('open makes, cuts short, refuses and appends as its flags say', () => {
     expect(errno(sys.open('/new'))).toBe('ENOENT');
     expect(errno(sys.open('/old', O.wronly | O.creat | O.excl))).toBe('EEXIST');
     expect(errno(sys.open('/dir', O.rdwr))).toBe('EISDIR');
@@ -62,7 +62,7 @@ describe('open', () => {
     expect(run(sys.stat('/new')).mode).toBe(0o100600);
   });
 
-  it('gives descriptors for what was asked only', () => {
+  it('open gives descriptors for what was asked only', () => {
     const [reader, writer] = [run(sys.open('/old')), run(sys.open('/old', O.wronly))];
     expect(errno(sys.write(reader, bytes('x'), 0, 1))).toBe('EBADF');
     expect(errno(sys.read(writer, new Uint8Array(1), 0, 1))).toBe('EBADF');
@@ -71,7 +71,7 @@ describe('open', () => {
 });
 
 describe('a directory that was walked through', () => {
-  it('is gone when it is removed: its number is free', () => {
+  it('a directory that was walked through is gone when it is removed: its number is free', () => {
     run(sys.mkdir('/dir/sub'));
     const { ino } = run(sys.stat('/dir/sub'));
     for (const name of ['a', 'b']) {
@@ -88,7 +88,7 @@ describe('a directory that was walked through', () => {
 });
 
 describe('a file without a name', () => {
-  it('lives while it is open, and its blocks are free after that', () => {
+  it('a file without a name lives while it is open, and its blocks are free after that', () => {
     const fd = run(sys.open('/victim', O.rdwr | O.creat));
     const data = new Uint8Array(100_000).fill(1);
     run(sys.write(fd, data, 0, data.length));
@@ -104,7 +104,7 @@ describe('a file without a name', () => {
     expect(sys.fstat(next)).toMatchObject({ ino, generation: generation + 1, size: 0 });
   });
 
-  it('is not deleted under a read that is on its way', () => {
+  it('a file without a name is not deleted under a read that is on its way', () => {
     run(sys.sync());
     sys.dropCaches();
     const fd = run(sys.open('/old'));
@@ -124,7 +124,7 @@ describe('a file without a name', () => {
 });
 
 describe('a full disk', () => {
-  it('takes what fits, then says ENOSPC, and is whole again when something goes', () => {
+  it('a full disk takes what fits, then says ENOSPC, and is whole again when something goes', () => {
     const fd = run(sys.open('/big', O.wronly | O.creat));
     const data = new Uint8Array(1 << 20).fill(2);
     let written = 0;
@@ -173,7 +173,7 @@ describe('other calls', () => {
     expect(text('/copy')).toBe('one two');
   });
 
-  it.each([1023, 1024])('writev and readv take %i buffers', (count) => {
+  it.each([1023, 1024])('the calls writev and readv take %i buffers', (count) => {
     const fd = run(sys.open('/v', O.rdwr | O.creat));
     const pieces = Array.from({ length: count }, (_, i) => Uint8Array.of(i & 255, i >> 8, 7));
     expect(run(sys.writev(fd, pieces))).toBe(3 * count);
@@ -183,7 +183,7 @@ describe('other calls', () => {
     expect(seen).toEqual(pieces);
   });
 
-  it('and not one more than 1024: nothing is written or read then', () => {
+  it('the calls writev and readv take not one buffer more than 1024: nothing is written or read then', () => {
     const fd = run(sys.open('/v', O.rdwr | O.creat));
     const pieces = Array.from({ length: 1025 }, () => Uint8Array.of(1));
     expect(errno(sys.writev(fd, pieces))).toBe('EINVAL');
@@ -195,7 +195,7 @@ describe('other calls', () => {
     expect([seen[0]![0], sys.lseek(fd, 0, SEEK.cur)]).toEqual([0, 0]);
   });
 
-  it('chmod and utimes stay, also over a remount', () => {
+  it('the changes of chmod and utimes stay, also over a remount', () => {
     run(sys.chmod('/old', 0o4711));
     run(sys.utimes('/old', 1000, 2000));
     run(kernel.shutdown());
@@ -204,7 +204,7 @@ describe('other calls', () => {
     expect(run(sys.stat('/old'))).toMatchObject({ mode: 0o104711, atime: 1000, mtime: 2000 });
   });
 
-  it('O_SYNC is on the disk when write returns; nothing else is written before', () => {
+  it('a write with O_SYNC is on the disk when it returns; nothing else is written before', () => {
     const written = (): number => machine.requests.filter(({ operation }) => operation === BlkifOp.write).length;
     const lazy = run(sys.open('/old', O.rdwr));
     run(sys.write(lazy, bytes('x'), 0, 1));
@@ -233,7 +233,7 @@ describe('other calls', () => {
 });
 
 describe('a guest that only reads', () => {
-  it('writes nothing, not even at its shutdown', () => {
+  it('a guest that only reads writes nothing, not even at its shutdown', () => {
     text('/old');
     run(kernel.shutdown());
     expect(machine.requests.every(({ operation }) => operation === BlkifOp.read)).toBe(true);
@@ -243,7 +243,7 @@ describe('a guest that only reads', () => {
 describe('errors, the first that Linux finds', () => {
   const buffer = new Uint8Array(10);
 
-  it('of paths', () => {
+  it('errors of paths are the first that Linux finds', () => {
     expect(errno(sys.open(''))).toBe('ENOENT');
     expect(errno(sys.mkdir(''))).toBe('ENOENT');
     expect(errno(sys.open(`/${'a/'.repeat(2047)}`))).toBe('ENOENT');
@@ -257,7 +257,7 @@ describe('errors, the first that Linux finds', () => {
     expect(errno(sys.truncate('/old/', 0))).toBe('ENOTDIR');
   });
 
-  it('of names that are made, removed or moved', () => {
+  it('errors of names that are made, removed or moved are the first that Linux finds', () => {
     expect(errno(sys.open('/new/', O.wronly | O.creat | O.excl))).toBe('EISDIR');
     expect(errno(sys.open('/dir', O.rdonly | O.creat))).toBe('EISDIR');
     expect(errno(sys.open('/dir', O.rdonly | O.trunc))).toBe('EISDIR');
@@ -282,7 +282,7 @@ describe('errors, the first that Linux finds', () => {
     expect(run(sys.stat('/sticky')).mode & 0o7777).toBe(0o777);
   });
 
-  it('of descriptors and positions', () => {
+  it('errors of descriptors and positions are the first that Linux finds', () => {
     const writer = run(sys.open('/old', O.wronly));
     const reader = run(sys.open('/old'));
     const dir = run(sys.open('/dir'));
@@ -325,7 +325,7 @@ describe('errors, the first that Linux finds', () => {
 });
 
 describe('".."', () => {
-  it('of a directory that was moved is where it is, also when it was looked up before', () => {
+  it('the ".." of a directory that was moved is where it is, also when it was looked up before', () => {
     for (const path of ['/a', '/b', '/a/c']) run(sys.mkdir(path));
     const inoOf = (path: string): number => run(sys.stat(path)).ino;
     expect(inoOf('/a/c/..')).toBe(inoOf('/a'));
@@ -335,7 +335,7 @@ describe('".."', () => {
     expect(inoOf('/c/..')).toBe(inoOf('/'));
   });
 
-  it('of a directory that has the number of one that was removed is its own parent', () => {
+  it('the ".." of a directory that has the number of one that was removed is its own parent', () => {
     for (const path of ['/a', '/b', '/a/c']) run(sys.mkdir(path));
     const { ino } = run(sys.stat('/a/c'));
     expect(run(sys.stat('/a/c/..')).ino).toBe(run(sys.stat('/a')).ino);

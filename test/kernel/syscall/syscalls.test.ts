@@ -118,7 +118,7 @@ describe('paths', () => {
     [`${'/here'.repeat(40)}/hello`, 'hello, world'],
     [`${'/here'.repeat(35)}/l4`, 'hello, world'],
     ['/empty', ''],
-  ])('%s', (path, contents) => {
+  ])('the path %s leads to its file', (path, contents) => {
     // The second time, its names are cached.
     for (let time = 0; time < 2; time++) expect(readAll(path)).toBe(contents);
   });
@@ -140,7 +140,7 @@ describe('paths', () => {
     [`${'/here'.repeat(36)}/l4`, 'ELOOP'],
     [`/${'n'.repeat(256)}`, 'ENAMETOOLONG'],
     ['/'.repeat(4097), 'ENAMETOOLONG'],
-  ])('%s: %s', (path, code) => {
+  ])('the path %s is answered: %s', (path, code) => {
     for (let time = 0; time < 2; time++) expect(errno(sys.open(path))).toBe(code);
     // A failed walk leaves no reference behind: the root still answers.
     expect(run(sys.stat('/')).ino).toBe(2);
@@ -158,7 +158,7 @@ describe('paths', () => {
     expect(errno(sys.readlink('/hello'))).toBe('EINVAL');
   });
 
-  it('cost the same for each component that is cached', () => {
+  it('paths cost the same for each component that is cached', () => {
     const cost = (path: string): number => {
       run(sys.close(run(sys.open(path))));
       const before = sys.now();
@@ -233,7 +233,7 @@ describe('calls and their errors', () => {
       expect(errno(sys.pread(fd, buffer, 0, 1, position))).toBe('EINVAL');
   });
 
-  it('read moves the position, pread does not, lseek sets it', () => {
+  it('calls and their errors read moves the position, pread does not, lseek sets it', () => {
     const fd = run(sys.open('/hello'));
     const buffer = new Uint8Array(5);
     const text = (process: Process<number>): string => {
@@ -253,7 +253,7 @@ describe('calls and their errors', () => {
 });
 
 describe('what is read from the disk', () => {
-  it('a file of 12 pages, a page at a time: each of its blocks once, in order', () => {
+  it('a file of 12 pages that is read a page at a time has each of its blocks read once, in order', () => {
     const { ino } = FILES.get('/twelve')!;
     const fd = run(sys.open('/twelve'));
     blocksRead();
@@ -265,7 +265,7 @@ describe('what is read from the disk', () => {
     expect(blocksRead()).toEqual(Array.from({ length: 12 }, (_, i) => ORACLE.blockOf(ino, i)));
   });
 
-  it('a file of 100 pages: its data and one indirect block, each once, nothing beyond its end', () => {
+  it('a file of 100 pages has its data and one indirect block read, each once, and nothing beyond its end', () => {
     const { ino } = FILES.get('/hundred')!;
     const fd = run(sys.open('/hundred'));
     blocksRead();
@@ -380,7 +380,7 @@ describe('boot', () => {
     ['another number of pages', layout.offset.nrPages, 'bad checksum'],
     ['a changed command line', layout.offset.cmdLine, 'bad checksum'],
     ['a bad checksum', layout.offset.checksum, 'bad checksum'],
-  ])('%s: the guest panics', (_, at, message, flip = 1) => {
+  ])('a boot with %s has the guest panic', (_, at, message, flip = 1) => {
     expect(panic(({ memory }) => (memory.bytes[at]! ^= flip))).toThrow(new GuestPanic(`start_info: ${message}`));
   });
 

@@ -26,7 +26,7 @@ function ports(count: number): { ports: EventPorts[]; pending: string[] } {
 const [A, B, C] = [0, 1, 2] as [DomId, DomId, DomId];
 
 describe('ports', () => {
-  it('join two domains, and go back to waiting when the other end is closed', () => {
+  it('ports join two domains, and go back to waiting when the other end is closed', () => {
     const { ports: all, pending } = ports(3);
     const [a, b, c] = all as [EventPorts, EventPorts, EventPorts];
     const waiting = a.allocUnbound(B);
@@ -51,7 +51,7 @@ describe('ports', () => {
     expect(() => c.bindInterdomain(B, port)).toThrow(/^EINVAL/);
   });
 
-  it('are bound to a virq once, and to themselves', () => {
+  it('ports are bound to a virq once, and to themselves', () => {
     const { ports: all, pending } = ports(1);
     const a = all[0]!;
     const timer = a.bindVirq(Virq.timer);
@@ -67,7 +67,7 @@ describe('ports', () => {
     expect(a.bindVirq(Virq.timer)).toBe(timer);
   });
 
-  it('are 1 to 1023, and say so', () => {
+  it('ports are 1 to 1023, and say so', () => {
     const a = ports(1).ports[0]!;
     for (let port = 1; port < NR_EVENT_CHANNELS; port++) expect(a.bindIpi()).toBe(port);
     expect(() => a.bindIpi()).toThrow(/^ENOSPC/);
@@ -189,7 +189,7 @@ describe('events', () => {
     { numRuns: 150 },
   );
 
-  it('yield one upcall for many, and none while the port is masked', () => {
+  it('events yield one upcall for many, and none while the port is masked', () => {
     const machine = bootMachine();
     const { domain, events } = hearer(machine, 'guest');
     const { eventChannels } = domain.environment.hypercalls;
@@ -207,7 +207,7 @@ describe('events', () => {
     expect(heard).toBe(2);
   });
 
-  it('on a masked port do not call the guest', () => {
+  it('events on a masked port do not call the guest', () => {
     const machine = bootMachine();
     const { domain, sharedInfo } = hearer(machine, 'guest');
     const { memory, hypercalls } = domain.environment;
@@ -228,7 +228,7 @@ describe('events', () => {
     expect(upcalls).toBe(1);
   });
 
-  it('sent by a handler to its own port come after it', () => {
+  it('events sent by a handler to its own port come after it', () => {
     const machine = bootMachine();
     const { domain, events } = hearer(machine, 'guest');
     const { eventChannels } = domain.environment.hypercalls;
@@ -245,7 +245,7 @@ describe('events', () => {
     expect(heard).toBe(6);
   });
 
-  it('do not reach a domain that is gone', () => {
+  it('events do not reach a domain that is gone', () => {
     const machine = bootMachine();
     const [from, to] = [hearer(machine, 'from'), hearer(machine, 'to')];
     const port = from.domain.environment.hypercalls.eventChannels.allocUnbound(to.domain.domid);

@@ -83,7 +83,7 @@ describe('grants', () => {
     { numRuns: 200 },
   );
 
-  it('are out of reach beyond the table, and after the domain is gone', () => {
+  it('grants are out of reach beyond the table, and after the domain is gone', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     guest.grant(ref(0), 100, Gtf.permitAccess);
@@ -96,7 +96,7 @@ describe('grants', () => {
     expect(guest.domain.grants.map(ref(0), DOM0, false)).toBeUndefined();
   });
 
-  it('of a request are in use while it is in flight, and not after', () => {
+  it('grants of a request are in use while it is in flight, and not after', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     guest.read(100, 1);
@@ -140,7 +140,7 @@ describe('grants', () => {
 });
 
 describe('the guest’s table', () => {
-  it('hands out every entry but the reserved, and takes back what is not mapped', () => {
+  it('the guest’s table hands out every entry but the reserved, and takes back what is not mapped', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     const table = new GuestGrantTable(guest.domain.environment, Pfn(guest.startInfo('grantTablePfn')));

@@ -7,7 +7,7 @@ import { homeOf, Xenstore } from '../../../src/xen/channels/xenstore.ts';
 import { bootMachine, LEAST_PAGES, type MiniGuest, startGuest, type TestMachine } from '../../support/machine.ts';
 
 describe('the store', () => {
-  it('fires a watch when it is set and after every change at or below its path, later', () => {
+  it('the store fires a watch when it is set and after every change at or below its path, later', () => {
     const simulation = new Simulation(1);
     const store = new Xenstore(new Power(simulation), 30);
     const fired: [string, Ns][] = [];
@@ -31,7 +31,7 @@ describe('the store', () => {
     expect([store.read('/a/b/c'), store.read('/a/bc')]).toEqual([undefined, undefined]);
   });
 
-  it('counts the paths of each domain that have a value', () => {
+  it('the store counts the paths of each domain that have a value', () => {
     const store = new Xenstore(new Power(new Simulation(1)), 0);
     const counts = (): number[] => [1, 10, 2].map((domid) => store.entriesOf(domid));
     for (const path of ['a/x', 'a/y', 'b', 'a/x']) store.write(`${homeOf(1)}/${path}`, 'of 1');
@@ -49,14 +49,14 @@ describe('the store', () => {
     expect(counts()).toEqual([0, 0, 0]);
   });
 
-  it('removes what is below a path and nothing beside it', () => {
+  it('the store removes what is below a path and nothing beside it', () => {
     const store = new Xenstore(new Power(new Simulation(1)), 0);
     for (const path of ['/d/1', '/d/1/x', '/d/10/x']) store.write(path, path);
     store.remove('/d/1');
     expect(['/d/1', '/d/1/x', '/d/10/x'].map((path) => store.read(path))).toEqual([undefined, undefined, '/d/10/x']);
   });
 
-  it('is readable for a guest where it is its own or its back-end’s, and writable for its devices', () => {
+  it('the store is readable for a guest where it is its own or its back-end’s, and writable for its devices', () => {
     const machine = bootMachine();
     const [a, b] = [startGuest(machine, 'a'), startGuest(machine, 'b')];
     const { xenstore } = a.domain.environment;
@@ -73,7 +73,7 @@ describe('the store', () => {
     expect(() => run(xenstore.watch('/local', () => undefined))).toThrow(/^EACCES/);
   });
 
-  it('does not call a guest that is gone', () => {
+  it('the store does not call a guest that is gone', () => {
     const machine = bootMachine();
     const { domain } = startGuest(machine);
     let fired = 0;
@@ -96,7 +96,7 @@ describe('the back-end of a block device', () => {
     machine.simulation.run();
   };
 
-  it('goes from initialising to closed as the front-end does, and gives everything back', () => {
+  it('the back-end of a block device goes from initialising to closed as the front-end does, and gives everything back', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     const { grants, devices } = guest.domain;
@@ -124,7 +124,7 @@ describe('the back-end of a block device', () => {
     ['a port that waits for nobody', 'event-channel', '77'],
     ['a port that is not there', 'event-channel', 'x'],
   ] as const)
-    it(`refuses ${what}, and maps nothing`, () => {
+    it(`the back-end of a block device refuses ${what}, and maps nothing`, () => {
       const machine = bootMachine();
       const config = { name: 'd', memoryBytes: LEAST_PAGES * 4096, device: machine.disk };
       const domain = machine.simulation.runProcess('create', domainOf(machine.toolstack.createDomain(config)));

@@ -125,7 +125,7 @@ describe('a page that a reboot loses', () => {
     { numRuns: 12, examples: [[[...FATES]]] },
   );
 
-  it('of a guest that goes on under another hypervisor is counted, too', () => {
+  it('a page that a reboot loses of a guest that goes on under another hypervisor is counted, too', () => {
     const machine = bootMachine();
     const { simulation, hypervisor, toolstack, disk } = machine;
     const guest = startGuest(machine);
@@ -149,7 +149,7 @@ describe('a page that a reboot loses', () => {
 });
 
 describe('a domain that was left', () => {
-  it('is booted, given up, or found by the next: nothing else can be done with it', () => {
+  it('a domain that was left is booted, given up, or found by the next: nothing else can be done with it', () => {
     const { machine, guest } = live(['kept', 'stored to']);
     const { simulation, toolstack, disk, hypervisor } = machine;
     const config = { ...CONFIG, device: disk };
@@ -179,7 +179,7 @@ describe('a domain that was left', () => {
     expect(simulation.runProcess('create', next.toolstack.createDomain(config))).toMatchObject({ ok: true });
   });
 
-  it('that is suspended is resumed where it is, and is refused to whoever boots', () => {
+  it('a domain that was left that is suspended is resumed where it is, and is refused to whoever boots', () => {
     const machine = bootMachine();
     const { simulation, hypervisor, toolstack, disk } = machine;
     const config = { ...CONFIG, device: disk };
@@ -198,7 +198,7 @@ describe('a domain that was left', () => {
     toolstack.list.checkInvariants();
   });
 
-  it('and whose disk somebody else writes to before it goes on, stays suspended, whenever that is', () => {
+  it('a domain that was left and whose disk somebody else writes to before it goes on stays suspended, whenever that is', () => {
     /** Resumes, with a write to the disk after so many events. */
     const writtenAfter = (at: number) => {
       const machine = bootMachine();
@@ -238,7 +238,7 @@ describe('a domain that was left', () => {
 });
 
 describe('domain 0', () => {
-  it('goes down when what it had begun has ended, and hands over nothing that is half done', () => {
+  it('domain 0 goes down when what it had begun has ended, and hands over nothing that is half done', () => {
     for (const events of [1, 5, 40, 90]) {
       const machine = bootMachine();
       const { simulation, hypervisor, toolstack, disk } = machine;

@@ -178,7 +178,7 @@ function twoGuests(arch?: Arch): TestMachine {
 }
 
 describe('what another hypervisor left', () => {
-  it('on a machine that has become smaller loses the domains whose frames are gone, and goes on with the others', () => {
+  it('a quick reload on a machine that has become smaller loses the domains whose frames are gone, and goes on with the others', () => {
     const machine = twoGuests();
     const { hypervisor, toolstack } = machine;
     const highest = (domain: Domain): number =>
@@ -203,7 +203,7 @@ describe('what another hypervisor left', () => {
   });
 
   it.each(ARCHS)(
-    'is nothing to a hypervisor of another architecture than %s, which boots as on a new machine',
+    'what another hypervisor left is nothing to a hypervisor of another architecture than %s, which boots as on a new machine',
     (arch) => {
       const other: Arch = arch === 'x86_64' ? 'x86_32' : 'x86_64';
       const machine = twoGuests(arch);
@@ -221,13 +221,13 @@ describe('what another hypervisor left', () => {
   it.each([
     ['x86_64', 8],
     ['x86_32', 4],
-  ] as const)('on %s costs %d bytes of checksum for each page', (arch, bytes) => {
+  ] as const)('a quick reload on %s costs %d bytes of checksum for each page', (arch, bytes) => {
     const costs = { ...COSTS, indexRebuildNs: 0, scrubNsPerByte: 0, crcNsPerByte: 1 };
     const { found } = reload(twoGuests(arch), undefined, arch, costs);
     expect(found.costNs).toBe(2 * LEAST_PAGES * bytes);
   });
 
-  it('with an upper half in an entry of a list, every checksum right, loses that domain', () => {
+  it('what another hypervisor left with an upper half in an entry of a list, every checksum right, loses that domain', () => {
     for (const [upper, lower] of [
       [1, undefined],
       [0xffff_ffff, undefined],
@@ -250,7 +250,7 @@ describe('what another hypervisor left', () => {
     }
   });
 
-  it('with a frame in two lists, every checksum right, goes on with the first', () => {
+  it('what another hypervisor left with a frame in two lists, every checksum right, goes on with the first', () => {
     const machine = twoGuests();
     const { hypervisor, toolstack, memory } = machine;
     const [a, b] = toolstack.list.domains;
@@ -264,7 +264,7 @@ describe('what another hypervisor left', () => {
     next.toolstack.list.checkInvariants();
   });
 
-  it('is looked after again by the tool stack: a guest that went on is restarted on its cache when it reboots', () => {
+  it('what another hypervisor left is looked after again by the tool stack: a guest that went on is restarted on its cache when it reboots', () => {
     const { next } = reload(twoGuests());
     const outcome = resume(next, 'a', LEAST_PAGES);
     if (!outcome.ok) throw new Error(outcome.reason.why);
@@ -295,7 +295,7 @@ describe('what another hypervisor left', () => {
     expect([xend.domains.length, booted.length]).toEqual([1, 2]);
   });
 
-  it('is found once: a hypervisor that fails after it has looked leaves nothing to the next', () => {
+  it('what another hypervisor left is found once: a hypervisor that fails after it has looked leaves nothing to the next', () => {
     const machine = twoGuests();
     const { found } = reload(machine, () => {
       const first = findLegacy(machine.memory, 'x86_64');

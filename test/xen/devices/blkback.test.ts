@@ -82,7 +82,7 @@ describe('provenance', () => {
     { numRuns: 400 },
   );
 
-  it('is clean and protected after a read, none after a store, clean after the write', () => {
+  it('provenance is clean and protected after a read, none after a store, clean after the write', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     const { frames } = machine.hypervisor;
@@ -113,7 +113,7 @@ describe('provenance', () => {
     expect(machine.disk.block(5)).toEqual(guest.page(100));
   });
 
-  it('is lost when another domain writes the block, even a part of it', () => {
+  it('provenance is lost when another domain writes the block, even a part of it', () => {
     for (const last of [7, 2]) {
       const machine = bootMachine();
       const [a, b] = [startGuest(machine, 'a'), startGuest(machine, 'b')];
@@ -125,7 +125,7 @@ describe('provenance', () => {
     }
   });
 
-  it('is none after reads of less than a page, or across blocks', () => {
+  it('provenance is none after reads of less than a page, or across blocks', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     guest.request(BlkifOp.read, 8, [{ pfn: 100, first: 0, last: 3 }]);
@@ -158,7 +158,7 @@ describe('block back-end', () => {
     ['another device', (guest) => guest.request(0x10000, 0, [{ pfn: 100 }])],
   ];
   for (const [what, ask] of bad)
-    it(`answers ${what} with an error, and goes on`, () => {
+    it(`block back-end answers ${what} with an error, and goes on`, () => {
       const machine = bootMachine();
       const guest = startGuest(machine);
       const before = machine.disk.bytes.slice();
@@ -189,7 +189,7 @@ describe('block back-end', () => {
     },
   );
 
-  it('fills and empties the ring many times over', () => {
+  it('block back-end fills and empties the ring many times over', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     let asked = 0;
@@ -202,7 +202,7 @@ describe('block back-end', () => {
     expect([...guest.responses.values()].every((status) => status === BlkifStatus.ok)).toBe(true);
   });
 
-  it('tells failures of the device', () => {
+  it('block back-end tells failures of the device', () => {
     const machine = bootMachine();
     machine.disk.failPercent = 100;
     const guest = startGuest(machine);
@@ -212,7 +212,7 @@ describe('block back-end', () => {
     expect(machine.hypervisor.frames.provenanceOf(guest.domain.frameOf(Pfn(100)))).toBe(Provenance.none);
   });
 
-  it('lets a dead domain have neither response nor upcall, and keeps its frames until the transfer is over', () => {
+  it('block back-end lets a dead domain have neither response nor upcall, and keeps its frames until the transfer is over', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     for (let i = 0; i < 20; i++) guest.read(100 + i, i);

@@ -77,7 +77,7 @@ describe('a guest on the network', () => {
     { numRuns: 40 },
   );
 
-  it('announces itself to all when it connects, and hears what is for all', () => {
+  it('a guest on the network announces itself to all when it connects, and hears what is for all', () => {
     const { heard, guests, simulation, host } = network();
     expect(heard.map((frame) => [...frame.subarray(0, 12)])).toEqual(
       [1, 2].map((n) => [255, 255, 255, 255, 255, 255, 0, 0x16, 0x3e, 0, 0, n]),
@@ -89,7 +89,7 @@ describe('a guest on the network', () => {
     expect(guests.map(({ received }) => received.length)).toEqual([1, 1]);
   });
 
-  it('loses what comes while it has no empty page, and goes on', () => {
+  it('a guest on the network loses what comes while it has no empty page, and goes on', () => {
     // The guest is notified of nothing: no page becomes empty again.
     const { simulation, guests, host } = network();
     const [{ domain, received }] = guests;
@@ -106,7 +106,7 @@ describe('a guest on the network', () => {
     expect(received).toHaveLength(65);
   });
 
-  it('costs domain 0’s processor the work on each frame', () => {
+  it('a guest on the network costs domain 0’s processor the work on each frame', () => {
     const { simulation, guests, hypervisor } = network({ netbackPacketNs: 1000, netbackNsPerByte: 2, eventSendNs: 0 });
     const before = hypervisor.domain0Cpu.busy;
     guests[0].send(B, bytes(86, 0));
@@ -114,7 +114,7 @@ describe('a guest on the network', () => {
     expect(hypervisor.domain0Cpu.busy - before).toBe(2 * (1000 + 2 * 100));
   });
 
-  it('is suspended, comes back on other frames under a new domain, and is found where it is', () => {
+  it('a guest on the network is suspended, comes back on other frames under a new domain, and is found where it is', () => {
     const { simulation, guests, host, hypervisor, toolstack, disk, memory } = network();
     const [a] = guests;
     const file = new TestDisk(simulation, memory, 2000);
@@ -144,7 +144,7 @@ describe('a guest on the network', () => {
     toolstack.list.checkInvariants();
   });
 
-  it('goes on without a network where it has none', () => {
+  it('a guest on the network goes on without a network where it has none', () => {
     const { simulation, guests, hypervisor, toolstack, disk, memory } = network();
     const [a, b] = guests;
     const file = new TestDisk(simulation, memory, 2000);
@@ -249,7 +249,7 @@ describe('the network back-end', () => {
     { numRuns: 60 },
   );
 
-  it('answers a frame that is none with an error, and sends the others', () => {
+  it('the network back-end answers a frame that is none with an error, and sends the others', () => {
     const { simulation, guests, heard } = network();
     const [{ domain, transmitter }] = guests;
     const { memory, hypercalls } = domain.environment;
@@ -275,7 +275,7 @@ describe('the network back-end', () => {
     expect(heard.map((frame) => frame.subarray(14))).toEqual([bytes(30, spoil.length)]);
   });
 
-  it('has nothing mapped any more when it says that it closes the interface', () => {
+  it('the network back-end has nothing mapped any more when it says that it closes the interface', () => {
     const { simulation, guests, hypervisor } = network({ netbackPacketNs: 500_000 });
     const [{ domain, transmitter }] = guests;
     const pins: number[] = [];
@@ -291,7 +291,7 @@ describe('the network back-end', () => {
     expect(pins).toEqual([0]);
   });
 
-  it('is no port of the bridge any more when its guest has gone', () => {
+  it('the network back-end is no port of the bridge any more when its guest has gone', () => {
     const { simulation, guests, host, hypervisor, toolstack } = network({ netbackPacketNs: 1000, nicPacketNs: 0 });
     const work = (): number => {
       const before = hypervisor.domain0Cpu.busy;
@@ -305,7 +305,7 @@ describe('the network back-end', () => {
     expect(work()).toBe(1);
   });
 
-  it('takes what a page equalled from it when a frame lands there, and a migration sees it', () => {
+  it('the network back-end takes what a page equalled from it when a frame lands there, and a migration sees it', () => {
     const { simulation, guests, host, hypervisor } = network();
     const [{ domain }] = guests;
     const page = Pfn(NET_PFN + 2 + 64);
@@ -327,7 +327,7 @@ describe('the network back-end', () => {
   it.each([
     ['no ring that is granted', '9999'],
     ['nonsense', 'x'],
-  ])('closes an interface that names %s', (_, value) => {
+  ])('the network back-end closes an interface that names %s', (_, value) => {
     const machine: TestMachine = bootMachine();
     const { simulation, toolstack, disk } = machine;
     const config = { name: 'guest', memoryBytes: LEAST_PAGES * PAGE_SIZE, device: disk, mac: A };
@@ -346,7 +346,7 @@ describe('the network back-end', () => {
     expect(domain.grants.pinCount).toBe(0);
   });
 
-  it('is not there for a domain without an address', () => {
+  it('the network back-end is not there for a domain without an address', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     expect(guest.domain.devices).toHaveLength(1);

@@ -171,7 +171,7 @@ describe('domains', () => {
     { numRuns: 100 },
   );
 
-  it('without scrubbing do see each other', () => {
+  it('domains without scrubbing do see each other', () => {
     const actions: Action[] = [
       { do: 'build', more: 0 },
       { do: 'build', more: 0 },
@@ -187,7 +187,7 @@ describe('domains', () => {
 });
 
 describe('a domain that is destroyed', () => {
-  it('gives back at once what is not in flight, and the rest when the transfer is over', () => {
+  it('a domain that is destroyed gives back at once what is not in flight, and the rest when the transfer is over', () => {
     const machine = bootMachine();
     const { simulation, hypervisor, toolstack, disk } = machine;
     const guest = startGuest(machine);
@@ -215,7 +215,7 @@ describe('a domain that is destroyed', () => {
       expect(machine.memory.isTouched(Mfn(n))).toBe(false);
   });
 
-  it('is scrubbed by and by, and a domain that needs the memory waits for it', () => {
+  it('a domain that is destroyed is scrubbed by and by, and a domain that needs the memory waits for it', () => {
     const machine = bootMachine(1, {}, 8 << 20, { scrubNsPerByte: 1 });
     const { simulation, hypervisor, toolstack, disk } = machine;
     const guest = startGuest(machine);
@@ -237,7 +237,7 @@ describe('a domain that is destroyed', () => {
 });
 
 describe('a reservation', () => {
-  it('shrinks and grows page by page, and says how far it came', () => {
+  it('a reservation shrinks and grows page by page, and says how far it came', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     machine.simulation.run();
@@ -261,7 +261,7 @@ describe('a reservation', () => {
     expect(inspectMemory(machine.memory).problems).toEqual([]);
   });
 
-  it('ends where memory does', () => {
+  it('a reservation ends where memory does', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     const { hypercalls } = guest.domain.environment;
@@ -275,7 +275,7 @@ describe('a reservation', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('that has shrunk is whole again after a restart, and its cache is kept', () => {
+  it('a reservation that has shrunk is whole again after a restart, and its cache is kept', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     cacheBlocks(machine, guest, [3, 9]);
@@ -287,7 +287,7 @@ describe('a reservation', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('that cannot be made whole leaves the domain as it was', () => {
+  it('a reservation that cannot be made whole leaves the domain as it was', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     guest.domain.environment.hypercalls.decreaseReservation([300, 301, 302]);
@@ -302,7 +302,7 @@ describe('a reservation', () => {
 });
 
 describe('a paused domain', () => {
-  it('does nothing, and afterwards everything that it would have done', () => {
+  it('a paused domain does nothing, and afterwards everything that it would have done', () => {
     const machine = bootMachine();
     const { simulation } = machine;
     const guest = startGuest(machine);
@@ -330,7 +330,7 @@ describe('a paused domain', () => {
     expect([log, guest.responses.has(id)]).toEqual([['timer', 'woke', 'woke again'], true]);
   });
 
-  it('can be restarted and destroyed', () => {
+  it('a paused domain can be restarted and destroyed', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     let ran = false;
@@ -346,7 +346,7 @@ describe('a paused domain', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('goes on when it is told so, held by an operation or not, and is refused where no guest runs', () => {
+  it('a paused domain goes on when it is told so, held by an operation or not, and is refused where no guest runs', () => {
     const machine = bootMachine();
     const { domain } = startGuest(machine);
     expect(domain.unpause()).toEqual({ ok: true });
@@ -360,7 +360,7 @@ describe('a paused domain', () => {
       expect(outcome).toEqual({ ok: false, reason: { kind: 'refused', why: 'it does not run' } });
   });
 
-  it('tells why it stopped', () => {
+  it('a paused domain tells why it stopped', () => {
     for (const reason of Object.values(ShutdownReason)) {
       const machine = bootMachine();
       const guest = startGuest(machine);
@@ -392,7 +392,7 @@ describe('a guest that panics', () => {
     },
   };
 
-  it.each(Object.keys(ways))('in %s is gone, and nobody else', (way) => {
+  it.each(Object.keys(ways))('a guest that panics in %s is gone, and nobody else', (way) => {
     const machine = bootMachine(1, {}, 24 << 20);
     const [guest, other] = [startGuest(machine, 'a'), startGuest(machine, 'b')];
     let later = false;
@@ -410,7 +410,7 @@ describe('a guest that panics', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('while somebody waits for what it does tells that one, who decides', () => {
+  it('a guest that panics while somebody waits for what it does tells that one, who decides', () => {
     const machine = bootMachine();
     const { domain } = startGuest(machine);
     const task = domain.environment.spawn(
@@ -429,7 +429,7 @@ describe('a hypercall', () => {
   const none = undefined as never;
   const wrong = [-1, 0.5, NaN, Infinity, 2 ** 32, none] as never[];
 
-  it('with an argument that makes no sense is an error, and nothing is changed', () => {
+  it('a hypercall with an argument that makes no sense is an error, and nothing is changed', () => {
     const machine = bootMachine();
     const { domain } = startGuest(machine);
     const { hypercalls, xenstore } = domain.environment;
@@ -471,7 +471,7 @@ describe('a hypercall', () => {
     expect([domain.events.channels.slice(), domain.pageCount, domain.state]).toEqual([...before, 'running']);
   });
 
-  it('that fills the store ends at its share', () => {
+  it('a hypercall that fills the store ends at its share', () => {
     const machine = bootMachine();
     const { domain } = startGuest(machine);
     const { xenstore } = domain.environment;

@@ -84,7 +84,7 @@ function whyNot(state: LifeState, operation: Operation): string | undefined {
 }
 
 describe('the life of a domain', () => {
-  it('goes where the matrix says after every event in every state, and nowhere else', () => {
+  it('the life of a domain goes where the matrix says after every event in every state, and nowhere else', () => {
     const edges = expectedEdges();
     expect(edges.size).toBe(LIFE_STATES.length * EVENTS.length);
     for (const state of LIFE_STATES)
@@ -102,7 +102,7 @@ describe('the life of a domain', () => {
       }
   });
 
-  it('is drawn in the head of its file as it is', () => {
+  it('the life of a domain is drawn in the head of its file as it is', () => {
     const source = readFileSync(new URL('../../../src/xen/domain/lifecycle.ts', import.meta.url), 'utf8');
     const drawing = /event → state\n([^]*?) \* ```/.exec(source)![1]!;
     const drawn: string[] = [];
@@ -116,7 +116,7 @@ describe('the life of a domain', () => {
     expect(drawn.sort()).toEqual(real.sort());
   });
 
-  it('of a domain on which something is under way refuses everything else with what it is', () => {
+  it('the life of a domain of a domain on which something is under way refuses everything else with what it is', () => {
     const life = lifeIn('running');
     life.begin('save');
     const refusal = { ok: false, reason: { kind: 'refused', why: 'it is being saved' } };
@@ -133,7 +133,7 @@ describe('the life of a domain', () => {
     expect(life.allows('destroy')).toBe(DONE);
   });
 
-  it('of a domain on which nothing is under way says what is wrong', () => {
+  it('the life of a domain on which nothing is under way says what is wrong', () => {
     const reasons = (state: LifeState) => OPERATION_NAMES.map((operation) => whyNot(state, operation));
     const none = 'there is no such domain';
     expect(new Set(reasons('absent'))).toEqual(new Set([undefined, none]));
@@ -147,7 +147,7 @@ describe('the life of a domain', () => {
     expect(whyNot('kept', 'create')).toBe('a domain of this name was left');
   });
 
-  it('lets whoever waits for the end of an operation go on then, and not before', () => {
+  it('the life of a domain lets whoever waits for the end of an operation go on then, and not before', () => {
     const simulation = new Simulation(1);
     const life = lifeIn('running-held');
     let isOver = false;

@@ -15,7 +15,7 @@ describe('the last page of a guest, and the one behind it', () => {
   const { memory } = guest.domain.environment;
   const last = LEAST_PAGES - 1;
 
-  it('to loads and stores', () => {
+  it('the page behind the last one of a guest is closed to loads and stores', () => {
     const word = memory.readU32(Pfn(last - 1), PAGE_SIZE - 4);
     memory.writeU32(Pfn(last - 1), PAGE_SIZE - 4, word + 1);
     expect(memory.readU32(Pfn(last - 1), PAGE_SIZE - 4)).toBe(word + 1);
@@ -29,7 +29,7 @@ describe('the last page of a guest, and the one behind it', () => {
     }
   });
 
-  it('to the cache-mapping table', () => {
+  it('the page behind the last one of a guest is closed to the cache-mapping table', () => {
     expect(guest.insert(last, 12, 1)).toBe(Reason.ok);
     expect(guest.tellRecency(last, 5)).toBe(Reason.ok);
     expect(guest.dirty(last, 3)).toBe(Reason.ok);
@@ -47,7 +47,7 @@ describe('the last page of a guest, and the one behind it', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('to the back-end, in a grant', () => {
+  it('the page behind the last one of a guest is closed to the back-end, in a grant', () => {
     const ask = (pfn: number): number | undefined => {
       const id = guest.request(BlkifOp.read, 8, [{ pfn }]);
       machine.simulation.run();
@@ -58,7 +58,7 @@ describe('the last page of a guest, and the one behind it', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('to a claim: the last page that was kept is found, with the sector at the end of the device', () => {
+  it('the last page that was kept is found by a claim, with the sector at the end of the device', () => {
     const own = bootMachine();
     const before = startGuest(own);
     const pfn = LEAST_PAGES - 2;
@@ -79,7 +79,7 @@ describe.each(ARCHS)('on %s, a P2M list', (arch: Arch) => {
   const bytes = FRAME_NUMBER_BYTES[arch];
 
   it.each([0, 1, LENGTH - 2, LENGTH - 1])(
-    'has entry %i looked at, up to the last frame and down to the first',
+    'a P2M list has entry %i looked at, up to the last frame and down to the first',
     (pfn) => {
       const memory = new MachineMemory(FRAMES * PAGE_SIZE);
       const list = viewP2m(memory, map, map.p2mMfn, LENGTH)!;
@@ -106,7 +106,7 @@ describe.each(ARCHS)('on %s, a P2M list', (arch: Arch) => {
     },
   );
 
-  it('lies in the memory of the lists from its first entry to its last', () => {
+  it('a P2M list lies in the memory of the lists from its first entry to its last', () => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
     const perFrame = PAGE_SIZE / bytes;
     const all = map.p2mFrames * perFrame;
@@ -119,7 +119,7 @@ describe.each(ARCHS)('on %s, a P2M list', (arch: Arch) => {
 });
 
 describe('the frames of the machine', () => {
-  it('go to domains up to the last, and the page that is one too many is refused', () => {
+  it('the frames of the machine go to domains up to the last, and the page that is one too many is refused', () => {
     const machine = bootMachine();
     const { allocator, map } = machine.hypervisor;
     const room = allocator.freeCount;
@@ -150,7 +150,7 @@ describe('the frames of the machine', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('are a guest with the least memory, and not with a page less', () => {
+  it('the frames of the machine are a guest with the least memory, and not with a page less', () => {
     const machine = bootMachine();
     expect(() => startGuest(machine, 'small', LEAST_PAGES - 1)).toThrow(ArgumentError);
     expect(startGuest(machine, 'least', LEAST_PAGES).domain.nrPages).toBe(LEAST_PAGES);
@@ -158,7 +158,7 @@ describe('the frames of the machine', () => {
 });
 
 describe('the last block of a device', () => {
-  it('takes a dirty page, and the one behind it does not', () => {
+  it('the last block of a device takes a dirty page, and the one behind it does not', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     const { memory } = guest.domain.environment;
@@ -190,7 +190,7 @@ describe.each(ARCHS)('on %s, a save file', (arch: Arch) => {
     return { machine, file, outcome, last };
   }
 
-  it('needs as many blocks as are set aside for it, and is refused, unwritten, where there is one less', () => {
+  it('a save file needs as many blocks as are set aside for it, and is refused, unwritten, where there is one less', () => {
     // Sooner than it is known how many it takes: while it is written its guest stands still.
     const blocks = saveFileBytes(LEAST_PAGES * PAGE_SIZE, arch) / PAGE_SIZE;
     const { outcome, last, machine, file } = savedTo(blocks);

@@ -13,7 +13,7 @@ function warm(blocks: readonly number[], protections: Partial<Protections> = {})
 }
 
 describe('claims', () => {
-  it('hand over what was named and clean: page, bytes, once', () => {
+  it('claims hand over what was named and clean: page, bytes, once', () => {
     const { machine, before } = warm([3, 9]);
     const guest = restartGuest(machine, before);
     expect(guest.domain.stats.preserved).toBe(2);
@@ -32,7 +32,7 @@ describe('claims', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('go on over many restarts, claimed or not', () => {
+  it('claims go on over many restarts, claimed or not', () => {
     const { machine, before } = warm([3, 9]);
     let guest = restartGuest(machine, before);
     guest.claim(12, 3, 3);
@@ -42,7 +42,7 @@ describe('claims', () => {
     expect(guest.claim(12, 9, 9).result).toBe(Reason.ok);
   });
 
-  it('are absent for what was never named, was erased, or is of another domain', () => {
+  it('claims are absent for what was never named, was erased, or is of another domain', () => {
     const { machine, before } = warm([3, 9]);
     const other = startGuest(machine, 'other');
     before.erase(100);
@@ -54,7 +54,7 @@ describe('claims', () => {
     expect(guest.claim(12, 9, 9).result).toBe(Reason.ok);
   });
 
-  it('refuse another block, and give the page back as an ordinary one', () => {
+  it('claims refuse another block, and give the page back as an ordinary one', () => {
     const { machine, before } = warm([3]);
     const guest = restartGuest(machine, before);
     expect(guest.claim(12, 3, 4)).toEqual({ result: Reason.staleBlock, pfn: 100 });
@@ -68,13 +68,13 @@ describe('claims', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('refuse another generation', () => {
+  it('claims refuse another generation', () => {
     const { machine, before } = warm([3]);
     const guest = restartGuest(machine, before);
     expect(guest.claim(12, 3, 3, 2)).toEqual({ result: Reason.generation, pfn: 100 });
   });
 
-  it('find the right generation among two', () => {
+  it('claims find the right generation among two', () => {
     const { machine, before } = warm([3, 4]);
     before.insert(101, 12, 3, 2);
     const guest = restartGuest(machine, before);
@@ -82,7 +82,7 @@ describe('claims', () => {
     expect(guest.claim(12, 3, 3, 1)).toEqual({ result: Reason.ok, pfn: 100 });
   });
 
-  it('refuse a page whose block was written since', () => {
+  it('claims refuse a page whose block was written since', () => {
     const { machine, before } = warm([3]);
     const guest = restartGuest(machine, before);
     guest.write(200, 3);
@@ -90,7 +90,7 @@ describe('claims', () => {
     expect(guest.claim(12, 3, 3)).toEqual({ result: Reason.dirty, pfn: 100 });
   });
 
-  it('refuse a page that the new guest has stored to', () => {
+  it('claims refuse a page that the new guest has stored to', () => {
     const { machine, before } = warm([3]);
     const guest = restartGuest(machine, before);
     guest.domain.environment.memory.writeU8(Pfn(100), 0, 1);
@@ -98,7 +98,7 @@ describe('claims', () => {
     expect(guest.domain.stats.traps).toBe(1);
   });
 
-  it('refuse a page whose bytes changed under the checksum', () => {
+  it('claims refuse a page whose bytes changed under the checksum', () => {
     const { machine, before } = warm([3, 4], { checksum: true });
     const mfn = before.domain.frameOf(Pfn(100));
     const betweenGuests = () => machine.memory.writeU8(mfn, 5, machine.memory.readU8(mfn, 5) ^ 1);
@@ -141,7 +141,7 @@ property(
 );
 
 describe('release', () => {
-  it('gives a preserved page back, once, and counts it', () => {
+  it('release gives a preserved page back, once, and counts it', () => {
     const { machine, before } = warm([3]);
     const guest = restartGuest(machine, before);
     expect(guest.release(100)).toBe(Reason.ok);
@@ -154,7 +154,7 @@ describe('release', () => {
 });
 
 describe('discard', () => {
-  it('gives back a preserved page that equals the block, and nothing else', () => {
+  it('discard gives back a preserved page that equals the block, and nothing else', () => {
     const { machine, before } = warm([3, 9]);
     const other = startGuest(machine, 'other');
     const guest = restartGuest(machine, before);
@@ -173,7 +173,7 @@ describe('discard', () => {
 });
 
 describe('insert and erase', () => {
-  it('answer a page that the domain does not have, and go on with the batch', () => {
+  it('insert and erase answer a page that the domain does not have, and go on with the batch', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     const batch = new CacheMapBatch(4);
@@ -190,7 +190,7 @@ describe('insert and erase', () => {
     expect(cpu.debt - owed).toBe(320);
   });
 
-  it('of a preserved page end its preservation', () => {
+  it('insert and erase of a preserved page end its preservation', () => {
     const { machine, before } = warm([3, 4]);
     const guest = restartGuest(machine, before);
     guest.erase(100);
@@ -213,16 +213,16 @@ describe('without', () => {
   };
   const store = ({ before }: ReturnType<typeof warm>) => before.domain.environment.memory.writeU8(Pfn(100), 64, 0);
 
-  it('write protection, a store goes unseen', () => {
+  it('a store goes unseen without write protection', () => {
     expect(wrong({}, store)).toBe(false);
     expect(wrong({ writeProtection: false }, store)).toBe(true);
   });
 
-  it('provenance, a dirty page is handed over', () => {
+  it('a dirty page is handed over without provenance', () => {
     expect(wrong({ provenance: false }, store)).toBe(true);
   });
 
-  it('the block check, a page that moved is handed over', () => {
+  it('a page that moved is handed over without the block check', () => {
     const moved = ({ machine, before }: ReturnType<typeof warm>) => {
       before.read(100, 7);
       machine.simulation.run();
@@ -231,12 +231,12 @@ describe('without', () => {
     expect(wrong({ blockCheck: false }, moved)).toBe(true);
   });
 
-  it('the generation, a page of a dead inode is handed over', () => {
+  it('a page of a dead inode is handed over without the generation', () => {
     const { machine, before } = warm([3], { generation: false });
     expect(restartGuest(machine, before).claim(12, 3, 3, 2).result).toBe(Reason.ok);
   });
 
-  it('the record check, a damaged record is believed', () => {
+  it('a damaged record is believed without the record check', () => {
     for (const recordCheck of [true, false]) {
       const { machine, before } = warm([3], { recordCheck });
       const mfn = before.domain.frameOf(Pfn(100));
@@ -249,7 +249,7 @@ describe('without', () => {
     }
   });
 
-  it('scrubbing, the next domain reads what the last one left', () => {
+  it('the next domain reads what the last one left without scrubbing', () => {
     const leaks = (scrub: boolean) => {
       const machine = bootMachine(1, { protections: { scrub } });
       const guest = startGuest(machine);

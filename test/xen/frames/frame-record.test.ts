@@ -97,12 +97,12 @@ describe('check word', () => {
     },
   );
 
-  it('is zero for zero words: untouched memory is a free frame', () => {
+  it('check word is zero for zero words: untouched memory is a free frame', () => {
     expect(stored([0, 0, 0, 0, 0, 0, 0])[W_CHECK]).toBe(0);
     expect(recordIsIntact(new Uint32Array(RECORD_WORDS), 0)).toBe(true);
   });
 
-  it('refuses reserved bits even with a matching check word', () => {
+  it('check word refuses reserved bits even with a matching check word', () => {
     expect(recordIsIntact(stored([0x80, 0, 0, 0, 0, 0, 0]), 0)).toBe(false);
   });
 
@@ -113,7 +113,7 @@ describe('check word', () => {
 });
 
 describe('publication', () => {
-  it('has the bytes of the reference page', () => {
+  it('publication has the bytes of the reference page', () => {
     const words = new Uint32Array(RECORD_WORDS);
     const state = (identityOf(2, 3) | 2 | S_NAMED | S_PROTECTED | S_PRESERVED | S_CRC) >>> 0;
     publishRecord(words, 0, state, 12, 7, 0x10, 0xabcdef, 0xdeadbeef, 0x1234);

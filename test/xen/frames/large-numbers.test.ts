@@ -82,7 +82,7 @@ describe('blocks up to the last one', () => {
   }
   const frameOf = (guest: MiniGuest, i: number): Mfn => guest.domain.frameOf(Pfn(FIRST + i));
 
-  it('are read, named, kept and claimed, each for itself', () => {
+  it('blocks up to the last one are read, named, kept and claimed, each for itself', () => {
     const { machine, disk, guest } = start();
     const { frames } = machine.hypervisor;
     BLOCKS.forEach((block, i) => guest.read(FIRST + i, block));
@@ -104,7 +104,7 @@ describe('blocks up to the last one', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('are not taken for each other: a claim for another block of the same low bits is refused', () => {
+  it('blocks up to the last one are not taken for each other: a claim for another block of the same low bits is refused', () => {
     const { machine, guest } = start();
     BLOCKS.forEach((block, i) => guest.read(FIRST + i, block));
     machine.simulation.run();
@@ -117,7 +117,7 @@ describe('blocks up to the last one', () => {
     }
   });
 
-  it('take the provenance of exactly those that are overwritten', () => {
+  it('blocks up to the last one take the provenance of exactly those that are overwritten', () => {
     const { machine, disk, guest } = start();
     const { frames } = machine.hypervisor;
     BLOCKS.forEach((block, i) => guest.read(FIRST + i, block));
@@ -135,7 +135,7 @@ describe('blocks up to the last one', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('are where dirty pages go home', () => {
+  it('blocks up to the last one are where dirty pages go home', () => {
     const { machine, disk, guest } = start();
     BLOCKS.forEach((block, i) => {
       guest.domain.environment.memory.writeU32(Pfn(FIRST + i), 8, 7000 + i);
@@ -147,7 +147,7 @@ describe('blocks up to the last one', () => {
     BLOCKS.forEach((block, i) => expect(Buffer.from(disk.block(block)).readUInt32LE(8)).toBe(7000 + i));
   });
 
-  it('end there: the sector behind the last, and a request that reaches beyond, are errors, and nothing reaches the device', () => {
+  it('blocks up to the last one end there: the sector behind the last, and a request that reaches beyond, are errors, and nothing reaches the device', () => {
     const { machine, disk, guest } = start();
     const last = disk.sectorCount - 1;
     const asked: [number, { pfn: number; first?: number; last?: number }[], number][] = [
@@ -170,7 +170,7 @@ describe('blocks up to the last one', () => {
 });
 
 describe('blocks of two devices', () => {
-  it('do not meet, whatever their numbers: what is written on one does not disturb reads on the other', () => {
+  it('blocks of two devices do not meet, whatever their numbers: what is written on one does not disturb reads on the other', () => {
     const machine = bootMachine();
     const guests = ['a', 'b'].map((name) => {
       const device = new VastDisk(machine);
@@ -223,7 +223,7 @@ describe('more dirty pages than requests may be in flight', () => {
   }
   const firstWord = (disk: TestDisk, block: number): number => Buffer.from(disk.block(block)).readUInt32LE(0);
 
-  it('128 are, of blocks that are no neighbours, and all are home before the one flush', () => {
+  it('dirty pages in flight are 128, of blocks that are no neighbours, and all are home before the one flush', () => {
     const { machine, disk, guest, seen } = crashed((i) => 3 * i);
     disk.latencyNs = 1_000_000;
     const next = restartGuest(machine, guest, { writeDirty: true });
@@ -232,7 +232,7 @@ describe('more dirty pages than requests may be in flight', () => {
     for (let i = 0; i < COUNT; i++) expect(firstWord(disk, 3 * i)).toBe(50_000 + i);
   });
 
-  it('neighbours go 32 to a request, across 256 and 512', () => {
+  it('dirty pages that are neighbours go 32 to a request, across 256 and 512', () => {
     const { machine, disk, guest, seen } = crashed((i) => 240 + i);
     restartGuest(machine, guest, { writeDirty: true });
     // 300 = 9 · 32 + 12.
@@ -240,7 +240,7 @@ describe('more dirty pages than requests may be in flight', () => {
     for (let i = 0; i < COUNT; i++) expect(firstWord(disk, 240 + i)).toBe(50_000 + i);
   });
 
-  it('a request that fails is tried page by page', () => {
+  it('dirty pages of a request that fails are tried page by page', () => {
     const { machine, disk, guest, seen } = crashed((i) => 240 + i);
     const submit = disk.submit.bind(disk);
     // One sector of one block is bad.
@@ -301,7 +301,7 @@ describe('rings that go round several times', () => {
 });
 
 describe('every slot for domains', () => {
-  it('is used, each domain keeps its own page, and the one more is refused', () => {
+  it('every slot for domains is used, each domain keeps its own page, and the one more is refused', () => {
     // 95 guests of 1,033 pages.
     const machine = bootMachine(1, {}, (DOMAIN_SLOTS + 2) * 5 * MIB);
     const guests: MiniGuest[] = [];

@@ -79,7 +79,7 @@ describe('a domain in log-dirty mode', () => {
     { numRuns: 40 },
   );
 
-  it('pays for a trap at the first store to a page after each look, and for none when it is not logged', () => {
+  it('a domain in log-dirty mode pays for a trap at the first store to a page after each look, and for none when it is not logged', () => {
     const machine = bootMachine();
     const { domain } = startGuest(machine);
     const { memory, cpu } = domain.environment;
@@ -106,7 +106,7 @@ describe('a domain in log-dirty mode', () => {
     expect([costOf(store), log.has(Pfn(100))]).toEqual([0, false]);
   });
 
-  it('is for the operation that holds the domain, while its guest runs; whoever holds it may end it in any state', () => {
+  it('a domain in log-dirty mode is for the operation that holds the domain, while its guest runs; whoever holds it may end it in any state', () => {
     const { domain } = startGuest(bootMachine());
     expect(() => domain.beginLogDirty()).toThrow('a domain that is running does not log');
     expect(() => domain.endLogDirty()).toThrow('a domain that is running does not unlog');

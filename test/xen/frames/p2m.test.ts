@@ -59,7 +59,7 @@ describe('a P2M list', () => {
     { numRuns: 40 },
   );
 
-  it.each(ARCHS)('of %s is what the guest reads and stores through', (arch) => {
+  it.each(ARCHS)('a P2M list of %s is what the guest reads and stores through', (arch) => {
     const { memory, map, list } = listOf(arch);
     const simulation = new Simulation(1);
     const frames = new FrameTable(
@@ -71,7 +71,9 @@ describe('a P2M list', () => {
     );
     for (let pfn = 0; pfn < PAGES; pfn++) list.set(pfn, FRAMES - 1 - pfn);
     const costs = { trapNs: 0, windowNs: 0, sealNs: 0 };
-    const guest = new DomainMemory(memory, frames, list, new CpuClock(simulation), costs);
+    const { words, stride } = list;
+    const place = { memory, frames, words, stride, memoryCosts: costs };
+    const guest = new DomainMemory({ place, log: undefined }, PAGES, new CpuClock(simulation));
     expect(guest.nrPages).toBe(PAGES);
     for (const pfn of [0, 1, 2, 511, 512, PAGES - 1]) {
       guest.writeU32(Pfn(pfn), 8, pfn + 1);
@@ -82,7 +84,7 @@ describe('a P2M list', () => {
       expect(() => guest.readU8(Pfn(none), 0)).toThrow(`access to page ${none}, which the domain does not have`);
   });
 
-  it.each(ARCHS)('of %s has room as long as the lists’ memory has', (arch) => {
+  it.each(ARCHS)('a P2M list of %s has room as long as the lists’ memory has', (arch) => {
     const { lists, map, first } = listOf(arch);
     expect(lists.capacity(first)).toBe(arch === 'x86_64' ? 1536 : 2048);
     const most = (map.p2mFrames * PAGE_SIZE) / FRAME_NUMBER_BYTES[arch];

@@ -84,7 +84,7 @@ describe('frame allocator', () => {
     },
   );
 
-  it('gives a domain descending neighbours on a fresh machine, and what lies between others later', () => {
+  it('frame allocator gives a domain descending neighbours on a fresh machine, and what lies between others later', () => {
     const allocator = new FrameAllocator(Mfn(3), 64);
     const [first, second, third] = [new Uint32Array(4), new Uint32Array(4), new Uint32Array(4)];
     allocator.allocate(first);
@@ -96,13 +96,13 @@ describe('frame allocator', () => {
     expect([...third]).toEqual([5, 3, 12, 7]);
   });
 
-  it('refuses to free twice, and what no domain can have', () => {
+  it('frame allocator refuses to free twice, and what no domain can have', () => {
     const allocator = new FrameAllocator(Mfn(2), 5);
     expect(() => allocator.free(Mfn(2))).toThrow('freed once');
     for (const mfn of [1, 5]) expect(() => allocator.free(Mfn(mfn))).toThrow('not one of a domain');
   });
 
-  it('manages more than a block of the largest order', () => {
+  it('frame allocator manages more than a block of the largest order', () => {
     const frameCount = 3 * 2 ** 20 + 5;
     const allocator = new FrameAllocator(Mfn(0), frameCount);
     const frames = new Uint32Array(2 ** 20 + 6);

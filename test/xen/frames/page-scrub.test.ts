@@ -51,7 +51,7 @@ describe('scrubbing', () => {
     },
   );
 
-  it('takes 1 ms in 10 ms of a busy processor, and zeroes what it frees', () => {
+  it('scrubbing takes 1 ms in 10 ms of a busy processor, and zeroes what it frees', () => {
     const { simulation, hypervisor, memory, frames } = machineThatScrubs(2000);
     const { domain0Cpu, scrubber, allocator } = hypervisor;
     simulation.spawn('busy', domain0Cpu.work(1e9));
@@ -65,14 +65,14 @@ describe('scrubbing', () => {
     }
   });
 
-  it('begins behind what the processor owes', () => {
+  it('scrubbing begins behind what the processor owes', () => {
     const { simulation, hypervisor } = machineThatScrubs(1);
     hypervisor.domain0Cpu.charge(100);
     simulation.run(() => hypervisor.scrubber.frames.length === 0);
     expect(simulation.now).toBe(100);
   });
 
-  it('takes all of an idle processor, a piece at a time', () => {
+  it('scrubbing takes all of an idle processor, a piece at a time', () => {
     const { simulation, hypervisor } = machineThatScrubs(1000);
     const starts: number[] = [];
     for (let left = 1000; left > 0; left = hypervisor.scrubber.frames.length) {

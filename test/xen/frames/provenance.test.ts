@@ -21,11 +21,11 @@ describe('provenance', () => {
     for (const event of Object.keys(FrameEvent) as (keyof typeof FrameEvent)[]) {
       const to = LEGAL[from][event];
       if (to === undefined)
-        it(`${from}: ${event} is illegal`, () => {
+        it(`provenance that is ${from} refuses ${event} as illegal`, () => {
           expect(() => nextProvenance(Provenance[from], FrameEvent[event])).toThrow('illegal provenance transition');
         });
       else
-        it(`${from}: ${event} → ${to}`, () => {
+        it(`provenance that is ${from} becomes, by ${event}, ${to}`, () => {
           expect(nextProvenance(Provenance[from], FrameEvent[event])).toBe(Provenance[to]);
         });
     }

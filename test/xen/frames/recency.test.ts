@@ -29,7 +29,7 @@ function told(reason: ShutdownReason = ShutdownReason.reboot) {
 }
 
 describe('recency', () => {
-  it('lies in two bytes at the place of its frame, and is answered to the next guest, and to that one only', () => {
+  it('recency lies in two bytes at the place of its frame, and is answered to the next guest, and to that one only', () => {
     const { machine, before, entryAt } = told();
     const entry = machine.memory.frame(Math.floor(entryAt / PAGE_SIZE) as never).subarray(entryAt % PAGE_SIZE);
     expect(Buffer.from(entry.subarray(0, 2)).toString('hex')).toBe('34d2');
@@ -45,7 +45,7 @@ describe('recency', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('that is told anew replaces all that was told before', () => {
+  it('recency that is told anew replaces all that was told before', () => {
     const { machine, before } = told();
     const guest = restartGuest(machine, before);
     guest.tellRecency(101, 7);
@@ -55,7 +55,7 @@ describe('recency', () => {
     expect([next.askRecency(100), next.askRecency(101)]).toEqual([0, 7]);
   });
 
-  it('of a guest that crashes, even after it began to tell, is not believed', () => {
+  it('recency of a guest that crashes, even after it began to tell, is not believed', () => {
     const { machine, before } = told(ShutdownReason.crash);
     const guest = restartGuest(machine, before);
     expect([guest.domain.stats.recency, guest.askRecency(100)]).toEqual(['untold', undefined]);

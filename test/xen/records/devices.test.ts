@@ -33,7 +33,7 @@ const part = (device: BlockDevice, first: number, blocks: number): Partition =>
 const tableOf = (reserved: readonly number[] = []): DeviceTable => new DeviceTable(DEFAULT_PROTECTIONS, reserved);
 
 describe('a number', () => {
-  it('is one for each part of a store, whatever object shows it', () => {
+  it('a number is one for each part of a store, whatever object shows it', () => {
     const table = tableOf();
     const disk = deviceOf(32);
     const numbers = [
@@ -50,7 +50,7 @@ describe('a number', () => {
     expect(table.counts).toEqual({ bound: 5, media: 1, reserved: 0 });
   });
 
-  it('is another for a drive over the same medium, whose cache is another', () => {
+  it('a number is another for a drive over the same medium, whose cache is another', () => {
     const table = tableOf();
     const image = new MemoryImage(64 * PAGE_SIZE);
     const { simulation, memory } = bootMachine();
@@ -70,7 +70,7 @@ describe('a number', () => {
     }
   });
 
-  it('is given back with its last user, and with it the medium', () => {
+  it('a number is given back with its last user, and with it the medium', () => {
     const table = tableOf();
     const [one, other] = [deviceOf(8), deviceOf(8)];
     const users = [one, one, other].map((device) => table.bind(device)!);
@@ -79,7 +79,7 @@ describe('a number', () => {
     expect(table.bind(other)!.number).toBe(0);
   });
 
-  it('is not given where a domain was left under it, unless it is wanted', () => {
+  it('a number is not given where a domain was left under it, unless it is wanted', () => {
     const table = tableOf([0, 2, 2]);
     const disks = [deviceOf(8), deviceOf(8), deviceOf(8)];
     expect(disks.slice(0, 2).map((device) => table.bind(device)!.number)).toEqual([1, 3]);
@@ -91,7 +91,7 @@ describe('a number', () => {
     expect([table.bind(deviceOf(8))!.number, table.counts.reserved]).toEqual([0, 1]);
   });
 
-  it('is refused as what it is when all are in use: no memory for a domain, no file for a save', () => {
+  it('a number is refused as what it is when all are in use: no memory for a domain, no file for a save', () => {
     const machine = bootMachine();
     const { hypervisor, toolstack, simulation } = machine;
     const bound = Array.from({ length: DEVICE_NUMBERS }, () => hypervisor.bindDevice(deviceOf(8))!);
@@ -109,7 +109,7 @@ describe('a number', () => {
     expect(create()).toMatchObject({ value: { disk: { number: 7 } } });
   });
 
-  it('that is used again vouches for nothing old', () => {
+  it('a number that is used again vouches for nothing old', () => {
     const machine = bootMachine();
     const { hypervisor, disk } = machine;
     const guest = startGuest(machine);
@@ -242,7 +242,7 @@ describe('views of the same sectors', () => {
 });
 
 describe('a device in use', () => {
-  it('knows the writes of others from those of its hypervisor, and those to it from those elsewhere', () => {
+  it('a device in use knows the writes of others from those of its hypervisor, and those to it from those elsewhere', () => {
     const [table, another] = [tableOf(), tableOf()];
     const disk = deviceOf(64);
     const [mine, theirs] = [part(disk, 0, 32), part(disk, 16, 32)];
@@ -259,7 +259,7 @@ describe('a device in use', () => {
     expect([bound, beside, foreign].map(({ isChanged }) => isChanged)).toEqual([true, true, true]);
   });
 
-  it('is verified by identity, place, size and generation', () => {
+  it('a device in use is verified by identity, place, size and generation', () => {
     const table = tableOf();
     const disk = deviceOf(64, 'lv/one');
     const record = storeRecordOf(part(disk, 8, 16));
@@ -274,7 +274,7 @@ describe('a device in use', () => {
     expect(generationOf(part(disk, 8, 16).store)).toBe(1);
   });
 
-  it('that another hypervisor left may have been written to by this one: it knows which blocks', () => {
+  it('a device in use that another hypervisor left may have been written to by this one: it knows which blocks', () => {
     const table = tableOf();
     const disk = deviceOf(64);
     const device = part(disk, 0, 32);

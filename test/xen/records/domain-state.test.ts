@@ -56,7 +56,7 @@ describe('domain state', () => {
       'x86_32' as const,
       '73777374617431000200000080000000030000000100000002000000050000000403020108070605000000100100001002000010030000100400001005000010060000100700001008000010090000100a0000100b0000100c0000100d0000100e0000100f000010177a48830000000000000000000000000000000033ae5b0b',
     ],
-  ])('has the bytes of the reference page on %s', (arch, golden) => {
+  ])('domain state has the bytes of the reference page on %s', (arch, golden) => {
     const bytes = encodeDomainState(STATE, arch);
     expect(hex(bytes.subarray(0, DOMAIN_STATE[arch].size))).toBe(golden);
     expect(hex(bytes.subarray(PAGE_SIZE, PAGE_SIZE + 20))).toBe('0000000001000000c2ff09002300000004000000');
@@ -100,7 +100,7 @@ describe('domain state', () => {
     },
   );
 
-  it('with a page of more than 32 bits, and a checksum that fits, is a problem', () => {
+  it('domain state with a page of more than 32 bits, and a checksum that fits, is a problem', () => {
     for (const name of ['sharedInfoPfn', 'grantTablePfn'] as const) {
       const bytes = encodeDomainState(STATE, 'x86_64');
       const layout = DOMAIN_STATE.x86_64;
@@ -110,12 +110,12 @@ describe('domain state', () => {
     }
   });
 
-  it('of the other architecture is a problem', () => {
+  it('domain state of the other architecture is a problem', () => {
     expect(decodeDomainState(encodeDomainState(STATE, 'x86_32'), 'x86_64')).toHaveProperty('reason');
     expect(decodeDomainState(encodeDomainState(STATE, 'x86_64'), 'x86_32')).toHaveProperty('reason');
   });
 
-  it('in the slot of another domain is a problem', () => {
+  it('a domain state in the slot of another domain is a problem', () => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
     writeDomainState(memory, { ...map, stateMfn: (map.stateMfn + 2) as never }, STATE);
     expect(parseDomainState(memory, map, DomId(4))).toEqual({ ok: false, reason: 'state of another domain' });

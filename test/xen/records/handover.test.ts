@@ -36,13 +36,13 @@ function forged(words: readonly (readonly [at: number, word: number])[]): Machin
 }
 
 describe('handover record', () => {
-  it('has the bytes of the reference page', () => {
+  it('handover record has the bytes of the reference page', () => {
     const bytes = Buffer.from(written().frame(map.handoverMfn).subarray(0, HANDOVER.size)).toString('hex');
     const head = '737768616e6431000100000000040000000000000200000001000100443322110700000' + '0ddccbbaa';
     expect(bytes).toBe(`${head}${'00'.repeat(HANDOVER.size - head.length / 2 - 4)}750b90cf`);
   });
 
-  it('is consumed once, and is nothing when erased', () => {
+  it('handover record is consumed once, and is nothing when erased', () => {
     const memory = written();
     expect(consumeHandover(memory, map)).toEqual({ ok: true, value: ENTRIES });
     expect(consumeHandover(memory, map)).toHaveProperty('reason');
@@ -76,7 +76,7 @@ describe('handover record', () => {
     },
   );
 
-  it('of another version, of too many domains, of one twice, or of none that can be is a problem', () => {
+  it('handover record of another version, of too many domains, of one twice, or of none that can be is a problem', () => {
     const { version, count, entries } = HANDOVER.offset;
     const problems = [
       [version, 2] as const,

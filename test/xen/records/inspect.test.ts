@@ -16,7 +16,7 @@ function twoGuests(arch: Arch) {
 }
 
 describe('inspection', () => {
-  it.each(ARCHS)('reads the machine out of its bytes: %s', (arch) => {
+  it.each(ARCHS)('inspection reads the machine out of its bytes: %s', (arch) => {
     const { machine, a } = twoGuests(arch);
     const { memory, hypervisor } = machine;
     restartGuest(machine, a);
@@ -38,7 +38,7 @@ describe('inspection', () => {
     expect(provenance).toEqual({ none: total - 2, reading: 0, clean: 2, writing: 0 });
   });
 
-  it('says what is damaged', () => {
+  it('inspection says what is damaged', () => {
     const { machine, a } = twoGuests('x86_64');
     const { map } = machine.hypervisor;
     const mfn = a.domain.frameOf(Pfn(101));
@@ -51,7 +51,7 @@ describe('inspection', () => {
     expect(frames.damaged).toBe(1);
   });
 
-  it('says which entry of a P2M list has an upper half, whatever its checksum says', () => {
+  it('inspection says which entry of a P2M list has an upper half, whatever its checksum says', () => {
     const { machine, a } = twoGuests('x86_64');
     const { map } = machine.hypervisor;
     const mfn = a.domain.frameOf(Pfn(100));
@@ -62,7 +62,7 @@ describe('inspection', () => {
     expect(problems).toEqual([`domain 1: P2M list: no frame ${3 * 2 ** 32 + mfn} on this machine`]);
   });
 
-  it('of a machine without a hypervisor finds no root record', () => {
+  it('inspection of a machine without a hypervisor finds no root record', () => {
     const report = inspectMemory(new MachineMemory(PAGE_SIZE));
     expect(report).toMatchObject({ problems: ['root record: bad magic'], map: undefined, domains: [] });
   });

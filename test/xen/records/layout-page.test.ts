@@ -5,7 +5,7 @@ import { tableLayoutPage } from '../../../src/xen/index.ts';
 
 const FILE = 'docs/reference/table-layout.md';
 
-it(`${FILE} is what the layouts say; UPDATE_DOCS=1 writes it`, () => {
+it(`the page ${FILE} is what the layouts say; UPDATE_DOCS=1 writes it`, () => {
   if (process.env['UPDATE_DOCS'] === '1') {
     mkdirSync('docs/reference', { recursive: true });
     writeFileSync(FILE, tableLayoutPage());

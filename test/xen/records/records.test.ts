@@ -55,7 +55,7 @@ describe('root record', () => {
       'x86_32' as const,
       '7377726f6f743100060000008000000003000000200000006000000000010000000800000100000010000000110000001700000063000000fc0100007a0000007b0000003b0100003c01000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000063556f1a',
     ],
-  ])('has the bytes of the reference page on %s', (arch, golden) => {
+  ])('root record has the bytes of the reference page on %s', (arch, golden) => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
     writeRoot(memory, mapOf[arch]);
     expect(hex(memory, 0, 0, ROOT_RECORD[arch].size)).toBe(golden);
@@ -76,7 +76,7 @@ describe('root record', () => {
     },
   );
 
-  it('of the other architecture is a problem to a hypervisor', () => {
+  it('root record of the other architecture is a problem to a hypervisor', () => {
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
     writeRoot(memory, mapOf.x86_32);
     expect(parseRoot(memory, 'x86_64')).toEqual({ ok: false, reason: 'of an x86_32 hypervisor, not x86_64' });
@@ -84,7 +84,7 @@ describe('root record', () => {
     expect(parseRoot(memory, 'x86_32')).toEqual({ ok: false, reason: 'of an x86_64 hypervisor, not x86_32' });
   });
 
-  it('of no architecture that there is, and a checksum that fits, is a problem', () => {
+  it('root record of no architecture that there is, and a checksum that fits, is a problem', () => {
     const layout = ROOT_RECORD.x86_64;
     const memory = new MachineMemory(FRAMES * PAGE_SIZE);
     writeRoot(memory, map);
@@ -95,7 +95,7 @@ describe('root record', () => {
     expect(parseRoot(memory)).toEqual({ ok: false, reason: 'unknown architecture' });
   });
 
-  it('with a number of more than 32 bits, and a checksum that fits, is a problem', () => {
+  it('root record with a number of more than 32 bits, and a checksum that fits, is a problem', () => {
     const layout = ROOT_RECORD.x86_64;
     const wide = layout.fields.filter(({ width }) => width === 8).map(({ name }) => name);
     expect(wide).toHaveLength(11);
@@ -111,13 +111,13 @@ describe('root record', () => {
     }
   });
 
-  it('of another machine is a problem', () => {
+  it('root record of another machine is a problem', () => {
     const memory = new MachineMemory(2 * FRAMES * PAGE_SIZE);
     writeRoot(memory, map);
     expect(parseRoot(memory)).toEqual({ ok: false, reason: 'another size of memory' });
   });
 
-  it('of a machine that has lost memory since is good as long as the tables are there', () => {
+  it('root record of a machine that has lost memory since is good as long as the tables are there', () => {
     const larger = planMemory(FRAMES * 2, 'x86_64')!;
     for (const [frames, isGood] of [
       [FRAMES, true],
@@ -151,7 +151,7 @@ describe('domain record', () => {
       'x86_32' as const,
       '7377646f6d6e3100050000000001000003000000010000000604000006000000c8000000efbeadde000000006772c3b6c39f650000000000000000000000000000000000000000000000000001000000cefaedfe020000006772c3b6c39f652f320000000000000000000000000000000000000000000000785634120700000003000000090000000500000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000a6ebc329',
     ],
-  ])('has the bytes of the reference page on %s', (arch, golden) => {
+  ])('domain record has the bytes of the reference page on %s', (arch, golden) => {
     const memory = written(arch);
     expect(hex(memory, mapOf[arch].domainTableMfn, at, DOMAIN_RECORD_BYTES)).toBe(golden);
     expect(parseDomainRecord(memory, mapOf[arch], DomId(3))).toEqual({ ok: true, value: RECORD });
@@ -171,12 +171,12 @@ describe('domain record', () => {
     },
   );
 
-  it.each(['\ufeff', '\ufeffguest', 'guest\udcff'])('keeps the name %j', (name) => {
+  it.each(['\ufeff', '\ufeffguest', 'guest\udcff'])('domain record keeps the name %j', (name) => {
     const record = { ...RECORD, name };
     expect(parseDomainRecord(written('x86_64', record), mapOf.x86_64, DomId(3))).toEqual({ ok: true, value: record });
   });
 
-  it('with a number of more than 32 bits, and a checksum that fits, is a problem', () => {
+  it('domain record with a number of more than 32 bits, and a checksum that fits, is a problem', () => {
     const layout = DOMAIN_RECORD.x86_64;
     for (const name of ['nrPages', 'bootPages', 'p2mMfn'] as const) {
       const memory = written();
@@ -188,7 +188,7 @@ describe('domain record', () => {
     }
   });
 
-  it('is consumed once, and is nothing when erased', () => {
+  it('domain record is consumed once, and is nothing when erased', () => {
     const memory = written();
     expect(consumeDomainRecord(memory, map, DomId(3))).toEqual({ ok: true, value: RECORD });
     expect(consumeDomainRecord(memory, map, DomId(3))).toHaveProperty('reason');
@@ -196,7 +196,7 @@ describe('domain record', () => {
     expect(parseDomainRecord(memory, map, DomId(3))).toBeUndefined();
   });
 
-  it('in the slot of another domain is a problem', () => {
+  it('a domain record in the slot of another domain is a problem', () => {
     const memory = written();
     memory.copyIn(
       map.domainTableMfn,
@@ -213,7 +213,7 @@ describe('memory map', () => {
   it.each([
     ['x86_64' as const, 45.5],
     ['x86_32' as const, 41],
-  ])('keeps the tables of %s below %d bytes a frame', (arch, most) => {
+  ])('memory map keeps the tables of %s below %d bytes a frame', (arch, most) => {
     const frames = 1 << 19;
     const plan = planMemory(frames, arch)!;
     expect(FRAME_RECORD.size).toBe(32);
@@ -221,13 +221,13 @@ describe('memory map', () => {
     expect((plan.boxMfn * PAGE_SIZE) / frames).toBeLessThan(most);
   });
 
-  it('is none for a machine too small or too large for it', () => {
+  it('memory map is none for a machine too small or too large for it', () => {
     expect(planMemory(1, 'x86_64')).toBeUndefined();
     expect(planMemory(64, 'x86_64')).toBeUndefined();
     expect(planMemory(1 << 26, 'x86_64')).toBeUndefined();
   });
 
-  it('is none for more than 16 GiB on x86_32', () => {
+  it('memory map is none for more than 16 GiB on x86_32', () => {
     expect(planMemory(1 << 22, 'x86_32')).toMatchObject({ arch: 'x86_32', frameCount: 1 << 22 });
     expect(planMemory((1 << 22) + 1, 'x86_32')).toBeUndefined();
     expect(planMemory((1 << 22) + 1, 'x86_64')).toMatchObject({ arch: 'x86_64' });

@@ -153,7 +153,7 @@ describe('a recovery box', () => {
     },
   );
 
-  it('refuses what is no key and what does not fit', () => {
+  it('a recovery box refuses what is no key and what does not fit', () => {
     const box = new RecoveryBox(new MachineMemory(MEMORY_BYTES), MAP, DOMID);
     expect([-1, 1.5, 2 ** 32].map((key) => box.put(key, new Uint8Array(1)))).toEqual([false, false, false]);
     expect(box.put(1, new Uint8Array(4096 - 32 - 16 + 1))).toBe(false);
@@ -169,7 +169,7 @@ describe('a recovery box', () => {
 });
 
 describe('the box of a domain', () => {
-  it('is there for its next guest, and empty for the next domain of its number', () => {
+  it('the box of a domain is there for its next guest, and empty for the next domain of its number', () => {
     const machine = bootMachine();
     let guest = startGuest(machine);
     const box = () => guest.domain.environment.hypercalls.recoveryBox;

@@ -52,12 +52,15 @@ const fact: fc.Arbitrary<FrameFact> = fc
   }));
 
 describe('the header of a save file', () => {
-  it.each(['\ufeff', '\ufeffcachemap=all', 'a\udc80'])('keeps the name and the command line %j', (text) => {
-    const header = { ...HEADER, name: text, cmdLine: text };
-    expect(decodeSaveHeader(encodeSaveHeader(header), header.arch)).toMatchObject({
-      value: { name: text, cmdLine: text },
-    });
-  });
+  it.each(['\ufeff', '\ufeffcachemap=all', 'a\udc80'])(
+    'the header of a save file keeps the name and the command line %j',
+    (text) => {
+      const header = { ...HEADER, name: text, cmdLine: text };
+      expect(decodeSaveHeader(encodeSaveHeader(header), header.arch)).toMatchObject({
+        value: { name: text, cmdLine: text },
+      });
+    },
+  );
 
   it.each([
     [
@@ -70,7 +73,7 @@ describe('the header of a save file', () => {
       '737773617665310004000000c0040000030000000000000008040000efbeadde06040000030400000500000006000000020000006772c3b6c39f650000000000000000000000000000000000000000000000000063616368656d61703d616c6c00000000',
       'f3f51858',
     ],
-  ])('has the bytes of the reference page on %s', (arch, golden, checksum) => {
+  ])('the header of a save file has the bytes of the reference page on %s', (arch, golden, checksum) => {
     const header = { ...HEADER, arch };
     const { offset, size } = SAVE_HEADER[arch];
     const block = encodeSaveHeader(header);
@@ -92,7 +95,7 @@ describe('the header of a save file', () => {
     },
   );
 
-  it('of the other architecture is a problem', () => {
+  it('the header of a save file of the other architecture is a problem', () => {
     expect(decodeSaveHeader(encodeSaveHeader(HEADER), 'x86_32')).toEqual({
       ok: false,
       reason: 'of an x86_64 machine, not x86_32',
@@ -103,7 +106,7 @@ describe('the header of a save file', () => {
     });
   });
 
-  it('of no architecture that there is, or with a number of more than 32 bits, and a checksum that fits, is a problem', () => {
+  it('the header of a save file of no architecture that there is, or with a number of more than 32 bits, and a checksum that fits, is a problem', () => {
     const layout = SAVE_HEADER.x86_64;
     const wide = layout.fields.filter(({ width }) => width === 8).map(({ name }) => name);
     expect(wide).toEqual(['nrPages', 'mappedPages', 'factCount', 'bootPages']);
@@ -118,7 +121,7 @@ describe('the header of a save file', () => {
     }
   });
 
-  it('with numbers that cannot be is a problem', () => {
+  it('the header of a save file with numbers that cannot be is a problem', () => {
     for (const wrong of [
       { mappedPages: 1031 },
       { factCount: 1028 },
@@ -130,7 +133,7 @@ describe('the header of a save file', () => {
 });
 
 describe('a fact of a frame', () => {
-  it('has the bytes of the reference page', () => {
+  it('a fact of a frame has the bytes of the reference page', () => {
     const value = {
       pfn: 0x01020304,
       name: { ino: 12, generation: 7, index: 9 },
@@ -143,7 +146,7 @@ describe('a fact of a frame', () => {
     expect(hex(encodeFact(value, 'x86_32'))).toBe('04030201070005800c00000007000000090000004d0000000000000000000000');
   });
 
-  it('that is dirty has the block that it is newer than', () => {
+  it('a fact of a frame that is dirty has the block that it is newer than', () => {
     const value = { pfn: 1, name: undefined, preserved: false, recency: 0, block: undefined };
     const arch: Arch = 'x86_32';
     const bytes = encodeFact({ ...value, dirty: { block: 77, isOpen: true } }, arch);

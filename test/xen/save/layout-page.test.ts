@@ -4,7 +4,7 @@ import { saveLayoutPage } from '../../../src/xen/index.ts';
 
 const FILE = 'docs/reference/save-file.md';
 
-it(`${FILE} is what the layouts say; UPDATE_DOCS=1 writes it`, () => {
+it(`the page ${FILE} is what the layouts say; UPDATE_DOCS=1 writes it`, () => {
   if (process.env['UPDATE_DOCS'] === '1') writeFileSync(FILE, saveLayoutPage());
   expect(readFileSync(FILE, 'utf8')).toBe(saveLayoutPage());
 });

@@ -36,7 +36,7 @@ function atRequest({ source: { disk } }: Room, then: (request: BlockRequest) => 
 }
 
 describe('the rounds of a migration', () => {
-  it('send a page anew that was given back and has another frame', () => {
+  it('the rounds of a migration send a page anew that was given back and has another frame', () => {
     const given = room();
     const guest = startGuest(given.source);
     const { memory, hypercalls } = guest.domain.environment;
@@ -50,7 +50,7 @@ describe('the rounds of a migration', () => {
     expect(stateOf(given.target, arrived.value.domain)).toEqual(before);
   });
 
-  it('leave a page that is stored to before its turn to the next', () => {
+  it('the rounds of a migration leave a page that is stored to before its turn to the next', () => {
     const given = room();
     const guest = startGuest(given.source);
     suspends(guest);
@@ -62,7 +62,7 @@ describe('the rounds of a migration', () => {
     expect(left.value.rounds[0]!.pages).toBe(LEAST_PAGES - 3);
   });
 
-  it('end when the memory was sent three times, to a guest that stores to all of it in each', () => {
+  it('the rounds of a migration end when the memory was sent three times, to a guest that stores to all of it in each', () => {
     const given = room();
     const guest = startGuest(given.source);
     const { memory } = guest.domain.environment;
@@ -82,7 +82,7 @@ describe('the rounds of a migration', () => {
 });
 
 describe('a guest that stands still to be migrated', () => {
-  it('has what it had in flight, and it and its disk are at rest before the last pages go', () => {
+  it('a guest that stands still to be migrated has what it had in flight, and it and its disk are at rest before the last pages go', () => {
     const given = room();
     const { disk } = given.source;
     const guest = startGuest(given.source);
@@ -106,7 +106,7 @@ describe('a guest that stands still to be migrated', () => {
     expect(Buffer.compare(page, disk.block(7))).toBe(0);
   });
 
-  it('goes on where it is when its disk cannot be flushed', () => {
+  it('a guest that stands still to be migrated goes on where it is when its disk cannot be flushed', () => {
     const given = room();
     const guest = startGuest(given.source);
     suspends(guest);
@@ -119,7 +119,7 @@ describe('a guest that stands still to be migrated', () => {
     expect(given.target.toolstack.list.entries).toEqual([]);
   });
 
-  it('pays for no traps when it did not go, and may go later', () => {
+  it('a guest that stands still to be migrated pays for no traps when it did not go, and may go later', () => {
     const given = room();
     const guest = startGuest(given.source);
     const { left } = migrate(given, guest);
@@ -135,7 +135,7 @@ describe('a guest that stands still to be migrated', () => {
     expect(migrate(given, guest).arrived).toHaveProperty('value.domain');
   });
 
-  it('is not sent when it stops itself for another reason', () => {
+  it('a guest that stands still to be migrated is not sent when it stops itself for another reason', () => {
     const given = room();
     const guest = startGuest(given.source);
     suspends(guest);
@@ -148,7 +148,7 @@ describe('a guest that stands still to be migrated', () => {
 });
 
 describe('a domain that is being migrated', () => {
-  it('is not sent a second time, nor saved, meanwhile', () => {
+  it('a domain that is being migrated is not sent a second time, nor saved, meanwhile', () => {
     const given = room();
     const { source, cable } = given;
     const guest = startGuest(source);
@@ -172,7 +172,7 @@ describe('a domain that is being migrated', () => {
     expect(arrived).toHaveProperty('value.domain');
   });
 
-  it('is not sent once somebody else has suspended it', () => {
+  it('a domain that is being migrated is not sent once somebody else has suspended it', () => {
     const given = room();
     const guest = startGuest(given.source);
     atPacket(given, 20, () => {
@@ -186,7 +186,7 @@ describe('a domain that is being migrated', () => {
 });
 
 describe('a stream', () => {
-  it('that ends as that of another domain is refused', () => {
+  it('a stream that ends as that of another domain is refused', () => {
     const { source, target, cable } = room();
     const store = storeRecordOf(source.disk);
     const header = {

@@ -81,7 +81,7 @@ describe('a domain that is migrated', () => {
     { numRuns: 25 },
   );
 
-  it('is sent while it runs: it stands still for what it stored to last, not for its memory', () => {
+  it('a domain that is migrated is sent while it runs: it stands still for what it stored to last, not for its memory', () => {
     const given = room();
     const guest = startGuest(given.source);
     cacheBlocks(given.source, guest, [3, 4, 9]);
@@ -95,7 +95,7 @@ describe('a domain that is migrated', () => {
     expect(arrived).toHaveProperty('value.pagesVouched', 0);
   });
 
-  it('brings its names along; what equals the disk is vouched for when the disk is asked', () => {
+  it('a domain that is migrated brings its names along; what equals the disk is vouched for when the disk is asked', () => {
     const given = room();
     const guest = startGuest(given.source);
     cacheBlocks(given.source, guest, [3, 4, 9]);
@@ -107,7 +107,7 @@ describe('a domain that is migrated', () => {
     expect(frames.nameOf(arrived.value.domain.frameOf(Pfn(101)))).toEqual({ ino: 12, generation: 1, index: 4 });
   });
 
-  it('that stores faster than it can be sent stands still in the end all the same', () => {
+  it('a domain that is migrated that stores faster than it can be sent stands still in the end all the same', () => {
     const given = room();
     const guest = startGuest(given.source);
     const { environment } = guest.domain;
@@ -187,7 +187,7 @@ describe('a migration that fails', () => {
     { numRuns: 60 },
   );
 
-  it('is refused by a machine that has no memory for it, or does not reach its disk; the guest goes on', () => {
+  it('a migration that fails is refused by a machine that has no memory for it, or does not reach its disk; the guest goes on', () => {
     for (const [targetBytes, options, problem] of [
       [5 << 20, {}, /ENOMEM/],
       [undefined, { devicesOf: () => undefined }, /the disk of guest is not reached from here/],
@@ -205,7 +205,7 @@ describe('a migration that fails', () => {
   it.each([
     ['x86_64', 'x86_32'],
     ['x86_32', 'x86_64'],
-  ] as const)('from %s is refused by a machine of %s; the guest goes on', (arch, targetArch) => {
+  ] as const)('a migration from %s is refused by a machine of %s; the guest goes on', (arch, targetArch) => {
     const given = room(undefined, arch, targetArch);
     const guest = startGuest(given.source);
     suspends(guest);
@@ -215,7 +215,7 @@ describe('a migration that fails', () => {
     expect(given.target.toolstack.list.entries).toEqual([]);
   });
 
-  it('when the guest does not suspend itself, or nobody is there; it goes on', () => {
+  it('a migration fails when the guest does not suspend itself, or nobody is there; the guest goes on', () => {
     const given = room();
     const guest = startGuest(given.source);
     const { left } = migrate(given, guest);

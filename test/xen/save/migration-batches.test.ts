@@ -34,49 +34,58 @@ describe('the connection of a migration', () => {
     [PACKET - 1, [], [PACKET - 1]],
     [PACKET, [PACKET], [PACKET]],
     [PACKET + 1, [PACKET], [PACKET, 1]],
-  ])('has %i bytes that are put sent as %j, and %j when they are flushed', (length, atOnce, flushed) => {
-    const { simulation, ours, theirs, sent } = ends();
-    const bytes = new Uint8Array(length).map((_, i) => i * 3);
-    simulation.runProcess('put', ours.put(bytes));
-    expect(sent).toEqual(atOnce);
-    simulation.runProcess('flush', ours.flush());
-    expect(sent).toEqual(flushed);
-    expect(simulation.runProcess('take', theirs.take(length))).toEqual(ok(bytes));
-  });
+  ])(
+    'the connection of a migration has %i bytes that are put sent as %j, and %j when they are flushed',
+    (length, atOnce, flushed) => {
+      const { simulation, ours, theirs, sent } = ends();
+      const bytes = new Uint8Array(length).map((_, i) => i * 3);
+      simulation.runProcess('put', ours.put(bytes));
+      expect(sent).toEqual(atOnce);
+      simulation.runProcess('flush', ours.flush());
+      expect(sent).toEqual(flushed);
+      expect(simulation.runProcess('take', theirs.take(length))).toEqual(ok(bytes));
+    },
+  );
 
-  it.each([15, 16, 17])('has 16 packets under way, of %i, until one is taken', (packets) => {
-    const { simulation, ours, theirs, sent } = ends();
-    const put = simulation.spawn('put', ours.put(new Uint8Array(packets * PACKET)));
-    const then = simulation.now + 1e9;
-    simulation.after(Ns(1e9), () => undefined);
-    simulation.run(() => simulation.now >= then);
-    expect([sent.length, put.isOver]).toEqual([Math.min(16, packets), packets <= 16]);
-    simulation.runProcess('take', theirs.take(PACKET - 1));
-    expect(sent.length).toBe(Math.min(16, packets));
-    simulation.runProcess('take', theirs.take(1));
-    simulation.runProcess('put', put.join());
-    expect(sent.length).toBe(packets);
-  });
+  it.each([15, 16, 17])(
+    'the connection of a migration has 16 packets under way, of %i, until one is taken',
+    (packets) => {
+      const { simulation, ours, theirs, sent } = ends();
+      const put = simulation.spawn('put', ours.put(new Uint8Array(packets * PACKET)));
+      const then = simulation.now + 1e9;
+      simulation.after(Ns(1e9), () => undefined);
+      simulation.run(() => simulation.now >= then);
+      expect([sent.length, put.isOver]).toEqual([Math.min(16, packets), packets <= 16]);
+      simulation.runProcess('take', theirs.take(PACKET - 1));
+      expect(sent.length).toBe(Math.min(16, packets));
+      simulation.runProcess('take', theirs.take(1));
+      simulation.runProcess('put', put.join());
+      expect(sent.length).toBe(packets);
+    },
+  );
 
   it.each([
     ['no word at all', undefined, 60e9],
     ['a byte after 30 s', 30e9, 120e9],
     ['a byte a moment before the 60 s are over', 60e9 - 20_000, 120e9],
     ['a byte a moment after them', 60e9 - 1000, 60e9],
-  ])('ends when nothing was heard for 60 s on end: with %s', (_, saysAfter, endsAfter) => {
-    const { simulation, ours, theirs } = ends();
-    const begin = simulation.now;
-    const end = simulation.spawn('take', theirs.take(1000));
-    const say = function* (after: number): Process {
-      // It is on its way for some microseconds.
-      yield Ns(after);
-      yield* ours.put(Uint8Array.of(1));
-      yield* ours.flush();
-    };
-    if (saysAfter !== undefined) simulation.spawn('say', say(saysAfter));
-    expect(simulation.runProcess('join', end.join())).toEqual(err('no answer'));
-    expect(simulation.now - begin).toBe(endsAfter);
-  });
+  ])(
+    'the connection of a migration ends when nothing was heard for 60 s on end: with %s',
+    (_, saysAfter, endsAfter) => {
+      const { simulation, ours, theirs } = ends();
+      const begin = simulation.now;
+      const end = simulation.spawn('take', theirs.take(1000));
+      const say = function* (after: number): Process {
+        // It is on its way for some microseconds.
+        yield Ns(after);
+        yield* ours.put(Uint8Array.of(1));
+        yield* ours.flush();
+      };
+      if (saysAfter !== undefined) simulation.spawn('say', say(saysAfter));
+      expect(simulation.runProcess('join', end.join())).toEqual(err('no answer'));
+      expect(simulation.now - begin).toBe(endsAfter);
+    },
+  );
 });
 
 describe('the rounds of a migration', () => {
@@ -114,14 +123,14 @@ describe('the rounds of a migration', () => {
   }
   const ALL = LEAST_PAGES;
 
-  it('end with one of 49 pages, and not with one of 50', () => {
+  it('the rounds of a migration end with one of 49 pages, and not with one of 50', () => {
     expect(rounds([0])).toEqual([ALL, 0]);
     expect(rounds([49, 60])).toEqual([ALL, 49]);
     expect(rounds([50, 49])).toEqual([ALL, 50, 49]);
     expect(rounds([51, 50, 0])).toEqual([ALL, 51, 50, 0]);
   });
 
-  it('end with the 29th in which the guest runs', () => {
+  it('the rounds of a migration end with the 29th in which the guest runs', () => {
     const few = new Array<number>(40).fill(60);
     expect(rounds(few)).toEqual([ALL, ...few.slice(0, 28)]);
     // The 28th is small enough, or the 29th: it makes no difference that there could be more.
@@ -129,14 +138,14 @@ describe('the rounds of a migration', () => {
     expect(rounds([...few.slice(0, 27), 49, 60])).toEqual([ALL, ...few.slice(0, 27), 49]);
   });
 
-  it('end when the memory was sent three times, and a page more', () => {
+  it('the rounds of a migration end when the memory was sent three times, and a page more', () => {
     expect(rounds([1000, 900, 165, 60, 60])).toEqual([ALL, 1000, 900, 165, 60]);
     expect(rounds([1000, 900, 166, 60, 60])).toEqual([ALL, 1000, 900, 166, 60]);
     expect(rounds([1000, 900, 167, 60, 60])).toEqual([ALL, 1000, 900, 167]);
     expect(ALL + 1000 + 900 + 166).toBe(3 * ALL);
   });
 
-  it.each([15, 16, 17, 31, 32, 33])('take %i pages in batches of 16', (count) => {
+  it.each([15, 16, 17, 31, 32, 33])('the rounds of a migration take %i pages in batches of 16', (count) => {
     const given = room();
     const guest = startGuest(given.source);
     suspends(guest);

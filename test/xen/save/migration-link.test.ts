@@ -58,7 +58,7 @@ property(
   { numRuns: 40 },
 );
 
-it('says what is missing when a packet of the middle is lost', () => {
+it('the link says what is missing when a packet of the middle is lost', () => {
   const { source, target, cable } = room();
   const ours = new MigrationLink(source.hypervisor, cable[0], 'connects');
   const theirs = new MigrationLink(target.hypervisor, cable[1], 'waits');

@@ -196,19 +196,19 @@ describe('a save file', () => {
     { numRuns: 20, examples: [[0], [bytes.length / PAGE_SIZE - 1]] },
   );
 
-  it('of the other architecture is refused', () => {
+  it('a save file of the other architecture is refused', () => {
     const file = fileOf(saved.x86_64.machine, saved.x86_32.bytes);
     isRefused('x86_64', file, 'save header: of an x86_32 machine, not x86_64');
     mustBeSameBytes(file.bytes.subarray(0, saved.x86_32.bytes.length), saved.x86_32.bytes, 'the file');
   });
 
-  it('on a device that fails is refused', () => {
+  it('a save file on a device that fails is refused', () => {
     const file = fileOf(machine, bytes);
     file.failPercent = 40;
     isRefused('x86_64', file, 'the device fails');
   });
 
-  it('is refused when there is no memory for the domain', () => {
+  it('a save file is refused when there is no memory for the domain', () => {
     const { allocator } = machine.hypervisor;
     const others = new Uint32Array(allocator.freeCount - 1000);
     allocator.allocate(others);
@@ -240,7 +240,7 @@ describe('a save file', () => {
     return fileOf(machine, forged);
   };
 
-  it.each(ARCHS)('of %s that tells nonsense, with every checksum right, is refused for it', (arch) => {
+  it.each(ARCHS)('a save file of %s that tells nonsense, with every checksum right, is refused for it', (arch) => {
     const pages = 'its pages are not those of a domain';
     const missing = 'its pages are not all there';
     const none = 'its unmapped pages are none of its own';
@@ -319,7 +319,7 @@ describe('saving', () => {
     return { machine, guest, seen, file };
   };
 
-  it('to a device that fails goes on with the guest where it is', () => {
+  it('a save to a device that fails goes on with the guest where it is', () => {
     const { machine, guest, seen, file } = stuck(50);
     const { outcome, before } = save(machine, guest, file);
     if (outcome.ok || outcome.reason.domain === undefined) throw new Error('it was saved');
@@ -334,7 +334,7 @@ describe('saving', () => {
     expect(restore(machine, file)).toHaveProperty('reason.why');
   });
 
-  it('to a device that fails goes on only with a disk that nobody has written to meanwhile', () => {
+  it('a save to a device that fails goes on only with a disk that nobody has written to meanwhile', () => {
     const { machine, guest, file } = stuck(0);
     const submit = file.submit.bind(file);
     file.submit = (request) => {
@@ -351,7 +351,7 @@ describe('saving', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('flushes the guest’s disk, takes the old header away, and writes the new one when all else is on the medium', () => {
+  it('saving flushes the guest’s disk, takes the old header away, and writes the new one when all else is on the medium', () => {
     const { machine, guest, file } = stuck(0);
     const log: string[] = [];
     for (const [name, device] of Object.entries({ disk: machine.disk, file })) {
@@ -375,7 +375,7 @@ describe('saving', () => {
     expect(log.slice(4, -6).some((line) => line.endsWith(' 0'))).toBe(false);
   });
 
-  it('of a guest that does not suspend itself is given up', () => {
+  it('saving of a guest that does not suspend itself is given up', () => {
     const { machine, guest, file } = stuck(0, false);
     const { outcome } = save(machine, guest, file);
     expect(outcome).toEqual({
@@ -387,7 +387,7 @@ describe('saving', () => {
     expect(guest.domain.isRunning).toBe(true);
   });
 
-  it('to a file that is too small is refused before the guest is asked', () => {
+  it('a save to a file that is too small is refused before the guest is asked', () => {
     const { machine, guest } = stuck(0);
     const file = new TestDisk(machine.simulation, machine.memory, LEAST_PAGES);
     const { outcome } = save(machine, guest, file);
@@ -398,7 +398,7 @@ describe('saving', () => {
     expect(guest.domain.isRunning).toBe(true);
   });
 
-  it('is for one state of the disk: a write to that at any event of the restore ends it, and the file is as it was', () => {
+  it('saving is for one state of the disk: a write to that at any event of the restore ends it, and the file is as it was', () => {
     /** Restores, with a write to the disk after so many events. */
     const writtenAfter = (at: number) => {
       const { machine, guest, file } = stuck(0);
@@ -437,7 +437,7 @@ describe('saving', () => {
   });
 
   it.each(['write', 'flush'] as const)(
-    'whose file cannot be marked for a %s that fails, may be tried again',
+    'a save whose file cannot be marked for a %s that fails, may be tried again',
     (which) => {
       const { machine, guest, file } = stuck(0);
       save(machine, guest, file);
@@ -454,7 +454,7 @@ describe('saving', () => {
     },
   );
 
-  it('happens once: the file is consumed on the disk when the guest goes on', () => {
+  it('saving happens once: the file is consumed on the disk when the guest goes on', () => {
     const { machine, guest, file } = stuck(0);
     save(machine, guest, file);
     expect(restore(machine, file)).toHaveProperty('value.domain');
@@ -509,7 +509,7 @@ describe('the cache-mapping table of a domain that was away', () => {
 });
 
 describe('dirty pages that are registered', () => {
-  it('are registered after a restore as they were: a crash then writes them home', () => {
+  it('dirty pages that are registered are registered after a restore as they were: a crash then writes them home', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     cacheBlocks(machine, guest, [3]);

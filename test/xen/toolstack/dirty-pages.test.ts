@@ -61,7 +61,7 @@ function dirty(guest: MiniGuest, blocks: readonly number[]): void {
 }
 
 describe('dirty pages of a guest that crashed', () => {
-  it('are written home upwards, neighbours together, before the next guest; then the drive is flushed', () => {
+  it('dirty pages of a guest that crashed are written home upwards, neighbours together, before the next guest; then the drive is flushed', () => {
     const { machine, guest: before } = start();
     dirty(before, [9, 40, 3, 4, 5]);
     crash(before);
@@ -86,7 +86,7 @@ describe('dirty pages of a guest that crashed', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('are lost unless that is asked for', () => {
+  it('dirty pages of a guest that crashed are lost unless that is asked for', () => {
     const { machine, guest: before } = start();
     dirty(before, [9]);
     const was = word(machine, 9);
@@ -96,7 +96,7 @@ describe('dirty pages of a guest that crashed', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('are clean then, and kept under their names', () => {
+  it('dirty pages of a guest that crashed are clean then, and kept under their names', () => {
     const { machine, guest: before } = start();
     cacheBlocks(machine, before, [3, 9], FIRST);
     store(before, FIRST, 7);
@@ -109,7 +109,7 @@ describe('dirty pages of a guest that crashed', () => {
     expect(word(machine, 3)).toBe(7);
   });
 
-  it('are those that were not written: a write ends it, unless a store came meanwhile', () => {
+  it('dirty pages of a guest that crashed are those that were not written: a write ends it, unless a store came meanwhile', () => {
     const { machine, guest } = start();
     const { frames } = machine.hypervisor;
     dirty(guest, [3, 4]);
@@ -126,7 +126,7 @@ describe('dirty pages of a guest that crashed', () => {
     expect([word(machine, 4), next.domain.stats.dirty.written]).toEqual([99, 1]);
   });
 
-  it('are those whose write failed, and no more a page that was erased or read into', () => {
+  it('dirty pages of a guest that crashed are those whose write failed, and no more a page that was erased or read into', () => {
     const { machine, guest } = start();
     const { frames } = machine.hypervisor;
     dirty(guest, [3, 4, 5]);
@@ -269,7 +269,7 @@ describe('dirty pages of a guest that crashed', () => {
     { numRuns: 60 },
   );
 
-  it('without the record check, a damaged record is written to a wrong block', () => {
+  it('dirty pages of a guest that crashed without the record check, a damaged record is written to a wrong block', () => {
     const { machine, guest: before } = start({ recordCheck: false });
     dirty(before, [5]);
     crash(before);
@@ -331,7 +331,7 @@ describe('dirty pages of a guest that crashed', () => {
 });
 
 describe('a sealed page', () => {
-  it('refuses stores, but for those of the file-cache routines, and those of a program that maps it', () => {
+  it('a sealed page refuses stores, but for those of the file-cache routines, and those of a program that maps it', () => {
     const { machine, guest } = start();
     dirty(guest, [5]);
     const memory = memoryOf(guest);
@@ -345,7 +345,7 @@ describe('a sealed page', () => {
     expect([0, 4, 8].map((at) => word(machine, 5, at))).toEqual([8, 0, 9]);
   });
 
-  it('is refused only while another page is open', () => {
+  it('a sealed page is refused only while another page is open', () => {
     const { guest } = start();
     dirty(guest, [5, 6]);
     const memory = memoryOf(guest);
@@ -355,7 +355,7 @@ describe('a sealed page', () => {
     memory.close(Pfn(FIRST));
   });
 
-  it('costs two hypercalls a store, and nothing without the protection', () => {
+  it('a sealed page costs two hypercalls a store, and nothing without the protection', () => {
     const cost = (protections: Partial<Protections>): number => {
       const { guest } = start(protections);
       dirty(guest, [5]);
@@ -372,7 +372,7 @@ describe('a sealed page', () => {
     expect(cost({ dirtyProtection: false, checksum: true })).toBeCloseTo(0.01 * PAGE_SIZE);
   });
 
-  it('without the protection, a wild store is written to the disk; a checksum finds it', () => {
+  it('a sealed page without the protection, a wild store is written to the disk; a checksum finds it', () => {
     for (const checksum of [false, true]) {
       const { machine, guest: before } = start({ dirtyProtection: false, checksum });
       dirty(before, [5, 6]);
@@ -388,7 +388,7 @@ describe('a sealed page', () => {
     }
   });
 
-  it('whose record claims no checksum is not written, with checksums on', () => {
+  it('a sealed page whose record claims no checksum is not written, with checksums on', () => {
     const { machine, guest: before } = start({ checksum: true });
     dirty(before, [5]);
     const { map, memory } = machine.hypervisor;

@@ -2,7 +2,7 @@
 // begins at each event of the first. Each ends with an outcome, the daemon's restart too, and afterwards all memory is free again.
 import { describe, expect, it } from 'vitest';
 import { DONE, Pfn, PAGE_SIZE } from '../../../src/base/index.ts';
-import { type Process, RandomStreams } from '../../../src/sim/index.ts';
+import type { Process } from '../../../src/sim/index.ts';
 import {
   type Domain,
   domainOf,
@@ -13,7 +13,8 @@ import {
   Xend,
 } from '../../../src/xen/index.ts';
 import { endOf, failed } from '../../../src/xen/domain/lifecycle.ts';
-import { runsFactor } from '../../support/property.ts';
+import { casesOf } from '../../support/product.ts';
+import { TIMEOUT_MS } from '../../support/property.ts';
 import {
   bootMachine,
   LEAST_PAGES,
@@ -34,7 +35,7 @@ type Want = (typeof WANTS)[number];
 const GIVEN_BACK = Array.from({ length: 900 }, (_, i) => 100 + i);
 /** Frames that there are for both: those of a new domain and of a file. */
 const SPARE = LEAST_PAGES + 300;
-/** Events of the first at which the second begins, where it has more; all of them with STILLWARM_RUNS=100. */
+/** Events of the first at which `npm test` begins the second; `npm run test:laws` does at all. */
 const SAMPLE = 2;
 
 class Room {
@@ -179,20 +180,22 @@ function compete(first: Want, second: Want, at: number): void {
 }
 
 describe('two domains for which there is too little memory', () => {
-  const random = new RandomStreams(1).stream('memory competition');
-  const timeout = 60_000 * Math.max(1, runsFactor());
-
-  it.each(WANTS)('%s, and at any event of it each other', { timeout }, (first) => {
-    const events = eventsOf(first);
-    const cases = Math.min(events, Math.round(SAMPLE * runsFactor()));
-    for (const second of WANTS)
-      for (let n = 0; n < cases; n++) {
-        const at = events === cases ? n : Math.floor(((n + random.fraction()) * events) / cases);
-        try {
-          compete(first, second, at);
-        } catch (error) {
-          throw new Error(`${first}, and after ${at} of ${events} events ${second}`, { cause: error });
+  it.each(WANTS)(
+    'the operation %s lets each other begin at any event of it, though memory is for one alone',
+    { timeout: TIMEOUT_MS },
+    (first) => {
+      const events = eventsOf(first);
+      const instants = Array.from({ length: events }, (_, at) => at);
+      for (const second of WANTS)
+        for (const at of casesOf('two domains and too little memory', `${first} and ${second}`, instants, {
+          sample: SAMPLE,
+        })) {
+          try {
+            compete(first, second, at);
+          } catch (error) {
+            throw new Error(`${first}, and after ${at} of ${events} events ${second}`, { cause: error });
+          }
         }
-      }
-  });
+    },
+  );
 });

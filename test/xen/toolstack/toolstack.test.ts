@@ -103,7 +103,7 @@ describe('frames', () => {
     { numRuns: 60 },
   );
 
-  it('of a restarted domain are the same, under the same P2M', () => {
+  it('frames of a restarted domain are the same, under the same P2M', () => {
     const machine = bootMachine();
     const before = startGuest(machine);
     const frames = Array.from({ length: LEAST_PAGES }, (_, pfn) => before.domain.frameOf(Pfn(pfn)));
@@ -191,7 +191,7 @@ describe('between two guests', () => {
       const other = restartGuest(machine, bystander);
       expect(other.claim(12, 5, 5).result).toBe(Reason.ok);
     },
-    { numRuns: 400 },
+    { numRuns: 200, lawRuns: 400 },
   );
 
   property(
@@ -202,7 +202,7 @@ describe('between two guests', () => {
       const { guest } = restartDamaged(arch, damages);
       expect(guest.domain.state).toBe('running');
     },
-    { numRuns: 200 },
+    { numRuns: 100, lawRuns: 200 },
   );
 
   it('an upper half in the P2M list, and a checksum that fits, is a cold start: no frame is so far up', () => {
@@ -265,7 +265,7 @@ describe('between two guests', () => {
     expect(() => environment.spawn('x', (function* () {})())).toThrow('gone');
   });
 
-  it('writes in flight reach the disk, and their pages are kept', () => {
+  it('between two guests writes in flight reach the disk, and their pages are kept', () => {
     const machine = bootMachine();
     const before = startGuest(machine);
     before.domain.environment.memory.writeU32(Pfn(100), 0, 0xfeed);
@@ -289,7 +289,7 @@ describe('between two guests', () => {
 });
 
 describe('a restart', () => {
-  it('counts why each named page was not kept', () => {
+  it('a restart counts why each named page was not kept', () => {
     const machine = bootMachine();
     const before = startGuest(machine, 'guest', LEAST_PAGES + 100);
     cacheBlocks(machine, before, [1, 2, 3]);
@@ -315,7 +315,7 @@ describe('a restart', () => {
     machine.toolstack.list.checkInvariants();
   });
 
-  it('asked to preserve nothing, scrubs everything and says so', () => {
+  it('a restart that is asked to preserve nothing scrubs everything and says so', () => {
     const machine = bootMachine();
     const before = startGuest(machine);
     cacheBlocks(machine, before, BLOCKS);
@@ -326,7 +326,7 @@ describe('a restart', () => {
       expect(machine.memory.isTouched(guest.domain.frameOf(Pfn(pfn)))).toBe(false);
   });
 
-  it('scrubs all that is not kept, and takes longer for it', () => {
+  it('a restart scrubs all that is not kept, and takes longer for it', () => {
     const machine = bootMachine();
     const before = startGuest(machine);
     cacheBlocks(machine, before, BLOCKS);
@@ -342,7 +342,7 @@ describe('a restart', () => {
     expect(kept).toBe(BLOCKS.length);
   });
 
-  it('writes start_info, bitmap and module', () => {
+  it('a restart writes start_info, bitmap and module', () => {
     const machine = bootMachine();
     const before = startGuest(machine, 'guest', LEAST_PAGES + 2);
     cacheBlocks(machine, before, BLOCKS);
@@ -364,7 +364,7 @@ describe('a restart', () => {
     expect(preservedPfns(guest)).toEqual([100, 101, 102, 103, 104]);
   });
 
-  it('begins new random streams at each boot, the same ones for the same seed', () => {
+  it('a restart begins new random streams at each boot, the same ones for the same seed', () => {
     const draws = (seed: number) => {
       const machine = bootMachine(seed);
       const before = startGuest(machine);
@@ -375,7 +375,7 @@ describe('a restart', () => {
     expect(new Set([...draws(4), ...draws(5)]).size).toBe(4);
   });
 
-  it('follows a guest that stopped itself', () => {
+  it('a restart follows a guest that stopped itself', () => {
     const machine = bootMachine();
     const before = startGuest(machine);
     cacheBlocks(machine, before, BLOCKS);
@@ -402,7 +402,7 @@ describe('a configuration that cannot be', () => {
     simulation.runProcess('create', domainOf(toolstack.createDomain(whole)));
   };
 
-  it('is one line that names the field', () => {
+  it('a configuration that cannot be is one line that names the field', () => {
     for (const [config, field] of [
       [{ memoryBytes: 4097 }, 'memoryBytes'],
       [{ memoryBytes: (LEAST_PAGES - 1) * PAGE_SIZE }, 'memoryBytes'],
@@ -419,11 +419,11 @@ describe('a configuration that cannot be', () => {
     }
   });
 
-  it('is ENOMEM when the machine has too little', () => {
+  it('a configuration that cannot be is ENOMEM when the machine has too little', () => {
     expect(create({ memoryBytes: 1 << 30 })).toThrow(/: ENOMEM: /);
   });
 
-  it('leaves a domain that cannot grow as it was', () => {
+  it('a configuration that cannot be leaves a domain that cannot grow as it was', () => {
     const machine = bootMachine();
     const guest = startGuest(machine);
     const grow = { preserve: true, memoryBytes: 1 << 30 };

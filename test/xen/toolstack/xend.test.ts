@@ -44,7 +44,7 @@ const after = ({ machine: { simulation } }: Watched, ns: number): void => {
 };
 
 describe('a domain that stops', () => {
-  it('is destroyed after poweroff, restarted after reboot and crash', () => {
+  it('a domain that stops is destroyed after poweroff, restarted after reboot and crash', () => {
     for (const [reason, boots] of [
       [ShutdownReason.poweroff, 1],
       [ShutdownReason.reboot, 2],
@@ -59,7 +59,7 @@ describe('a domain that stops', () => {
     }
   });
 
-  it('is what its configuration says, and left alone when suspended', () => {
+  it('a domain that stops is what its configuration says, and left alone when suspended', () => {
     const leave = watched({ onPoweroff: 'preserve', onCrash: 'destroy' });
     leave.booted[0]!.environment.hypercalls.shutdown(ShutdownReason.poweroff);
     leave.machine.simulation.run();
@@ -74,7 +74,7 @@ describe('a domain that stops', () => {
     expect([suspended.booted.length, suspended.booted[0]!.state]).toEqual([1, 'shutdown']);
   });
 
-  it('within 20 s of its last restart is destroyed, and after them restarted', () => {
+  it('a domain that stops within 20 s of its last restart is destroyed, and after them restarted', () => {
     for (const [seconds, boots] of [
       [19.9, 2],
       [20.1, 3],
@@ -90,7 +90,7 @@ describe('a domain that stops', () => {
     }
   });
 
-  it('at every boot does not go on forever', () => {
+  it('a domain that stops at every boot does not go on forever', () => {
     const it = watched({}, (domain) => {
       domain.environment.after(Ns(1000), () => domain.environment.hypercalls.shutdown(ShutdownReason.crash));
     });
@@ -103,7 +103,7 @@ describe('a domain that stops', () => {
 const node = (domain: Domain) => `${homeOf(domain.domid)}/control/shutdown`;
 
 describe('a guest that is asked to stop', () => {
-  it('finds the word in the store, and is destroyed when it has not stopped 30 s later', () => {
+  it('a guest that is asked to stop finds the word in the store, and is destroyed when it has not stopped 30 s later', () => {
     const it = watched();
     const start = it.machine.simulation.now;
     it.xend.shutdown(it.booted[0]!, 'reboot');
@@ -114,7 +114,7 @@ describe('a guest that is asked to stop', () => {
     expect([it.booted.length, it.booted[0]!.state, it.xend.domains]).toEqual([1, 'dead', []]);
   });
 
-  it('and does is not destroyed, nor is the domain after it', () => {
+  it('a guest that is asked to stop and does is not destroyed, nor is the domain after it', () => {
     const it = watched();
     it.xend.shutdown(it.booted[0]!, 'reboot');
     it.booted[0]!.environment.hypercalls.shutdown(ShutdownReason.reboot);
@@ -126,7 +126,7 @@ describe('a guest that is asked to stop', () => {
 });
 
 describe('a domain on which something else is under way', () => {
-  it('is destroyed once, or restarted once, whenever somebody destroys it while it is restarted', () => {
+  it('a domain on which something else is under way is destroyed once, or restarted once, whenever somebody destroys it while it is restarted', () => {
     const ends = new Set<string>();
     for (let events = 0; events < 30; events++) {
       const it = watched();
@@ -143,7 +143,7 @@ describe('a domain on which something else is under way', () => {
     expect([...ends]).toEqual(['destroyed', 'it is being rebooted', 'there is no such domain']);
   });
 
-  it('is restarted after a crash when that has ended', () => {
+  it('a domain on which something else is under way is restarted after a crash when that has ended', () => {
     for (const events of [1, 2, 3, 4]) {
       const it = watched();
       const { machine } = it;
@@ -164,7 +164,7 @@ describe('a domain on which something else is under way', () => {
     }
   });
 
-  it('is not asked to stop', () => {
+  it('a domain on which something else is under way is not asked to stop', () => {
     const it = watched();
     const { machine } = it;
     const domain = it.booted[0]!;
@@ -181,7 +181,7 @@ describe('a domain on which something else is under way', () => {
     expect(it.xend.shutdown(domain, 'poweroff')).toEqual({ ok: true });
   });
 
-  it('that has no memory to be restarted in is destroyed, and why is known', () => {
+  it('a domain on which something else is under way that has no memory to be restarted in is destroyed, and why is known', () => {
     const it = watched();
     const { simulation, toolstack, hypervisor, disk } = it.machine;
     const { hypercalls } = it.booted[0]!.environment;

@@ -10,7 +10,7 @@
  */
 
 import { ModelError } from '../../../base/errno.ts';
-import { PAGE_SIZE, type Pfn } from '../../../base/units.ts';
+import type { Pfn } from '../../../base/units.ts';
 import { EXT2_SUPERBLOCK_OFFSET, GROUP_DESCRIPTOR, groupHeadBlocks, SUPERBLOCK } from '../../../format/ext2.ts';
 import type { Process } from '../../../sim/index.ts';
 import type { Buffers } from '../buffer.ts';
@@ -34,7 +34,8 @@ export function* newBlock(superblock: Ext2Super, goal: number): Process<number> 
       const bitmap = bitmapOf(superblock, group);
       const pfn = buffers.find(bitmap) ?? (yield* buffers.bread(bitmap));
       const goalInGroup = n === 0 ? wanted % blocksPerGroup : 0;
-      const bit = findFree(buffers, pfn, goalInGroup, blocksIn(superblock, group), superblock.frozen(group));
+      const taken = new Taken(buffers, pfn, superblock.journal.frozen(group));
+      const bit = findFree(taken, goalInGroup, blocksIn(superblock, group));
       if (bit < 0) continue;
       const block = group * blocksPerGroup + bit;
       if (isMetadata(superblock, group, block)) {
@@ -91,7 +92,7 @@ export function* freeBlocks(
       }
       at = end;
     }
-    superblock.onFreeBlocks(block, count);
+    superblock.copies.discard(block, count);
   } finally {
     superblock.lock.release();
   }
@@ -107,7 +108,7 @@ function freeInGroup(superblock: Ext2Super, bitmap: Pfn, group: number, start: n
     else if (!testBit(buffers, bitmap, at % blocksPerGroup)) superblock.error(`ext2: block ${at} is free already`);
     else {
       setBit(buffers, bitmap, at % blocksPerGroup, false);
-      superblock.onFree(group, at % blocksPerGroup);
+      superblock.journal.freeze(group, at % blocksPerGroup);
       freed++;
     }
   }
@@ -128,54 +129,64 @@ export function testBit(buffers: Buffers, pfn: Pfn, bit: number): boolean {
 
 /** The first clear bit of a bitmap from `from` up to and without `end`; -1 when there is none. */
 export function nextClearBit(buffers: Buffers, pfn: Pfn, from: number, end: number): number {
-  return nextClear(wordsOf(buffers, pfn, undefined), from, end);
+  return new Taken(buffers, pfn, undefined).nextClear(from, end);
 }
 
-const WORDS = new Uint32Array(PAGE_SIZE / 4);
-const BYTES = new Uint8Array(WORDS.buffer);
+/** The bits that are set in a bitmap or in a second one, as long as nobody waits. */
+class Taken {
+  readonly #buffers: Buffers;
+  readonly #pfn: Pfn;
+  readonly #more: DataView | undefined;
 
-/** The words of a bitmap, with the bits of `taken`; valid until the next call. */
-function wordsOf(buffers: Buffers, pfn: Pfn, taken: Uint8Array | undefined): Uint32Array {
-  buffers.copyOut(pfn, 0, BYTES, PAGE_SIZE);
-  if (taken !== undefined) for (let i = 0; i < BYTES.length; i++) BYTES[i]! |= taken[i]!;
-  return WORDS;
-}
-
-function nextClear(words: Uint32Array, from: number, end: number): number {
-  for (let at = from; at < end; ) {
-    const clear = ~words[at >>> 5]! & (-1 << (at & 31));
-    if (clear !== 0) {
-      const bit = (at & ~31) + (31 - Math.clz32(clear & -clear));
-      return bit < end ? bit : -1;
-    }
-    at = (at & ~31) + 32;
+  constructor(buffers: Buffers, pfn: Pfn, more: Uint8Array | undefined) {
+    this.#buffers = buffers;
+    this.#pfn = pfn;
+    this.#more = more && new DataView(more.buffer, more.byteOffset);
   }
-  return -1;
+
+  /** 32 bits, as a signed number. */
+  word(n: number): number {
+    return this.#buffers.readU32(this.#pfn, 4 * n) | (this.#more?.getUint32(4 * n, true) ?? 0);
+  }
+
+  isClear(bit: number): boolean {
+    return ((this.word(bit >>> 5) >>> (bit & 31)) & 1) === 0;
+  }
+
+  /** The first clear bit from `from` up to and without `end`; -1 when there is none. */
+  nextClear(from: number, end: number): number {
+    for (let at = from; at < end; ) {
+      const clear = ~this.word(at >>> 5) & (-1 << (at & 31));
+      if (clear !== 0) {
+        const bit = (at & ~31) + (31 - Math.clz32(clear & -clear));
+        return bit < end ? bit : -1;
+      }
+      at = (at & ~31) + 32;
+    }
+    return -1;
+  }
 }
 
-/** grab_block: a bit that is clear in the bitmap and in `taken`, the goal or behind it; -1 when there is none. */
-function findFree(buffers: Buffers, pfn: Pfn, goal: number, size: number, taken: Uint8Array | undefined): number {
-  const words = wordsOf(buffers, pfn, taken);
-  if (isClear(words, goal)) return goal;
+/** grab_block: a bit that is clear, the goal or behind it; -1 when there is none. */
+function findFree(taken: Taken, goal: number, size: number): number {
+  if (taken.isClear(goal)) return goal;
   // Up to the next multiple of 64: nothing, where the goal is one.
-  const near = nextClear(words, goal, Math.min(size, (goal + 63) & ~63));
+  const near = taken.nextClear(goal, Math.min(size, (goal + 63) & ~63));
   if (near >= 0) return near;
   for (let byte = (goal >>> 3) + 1; byte < size >>> 3; byte++) {
-    const word = words[byte >>> 2]!;
-    if (word === 0xffff_ffff) {
+    const word = taken.word(byte >>> 2);
+    if (word === -1) {
       byte |= 3;
       continue;
     }
     if (((word >>> (8 * (byte & 3))) & 0xff) !== 0) continue;
     // The run may begin in the byte before, behind the goal.
     let bit = byte * 8;
-    while (bit > goal && bit > byte * 8 - 7 && isClear(words, bit - 1)) bit--;
+    while (bit > goal && bit > byte * 8 - 7 && taken.isClear(bit - 1)) bit--;
     return bit;
   }
-  return nextClear(words, goal, size);
+  return taken.nextClear(goal, size);
 }
-
-const isClear = (words: Uint32Array, bit: number): boolean => ((words[bit >>> 5]! >>> (bit & 31)) & 1) === 0;
 
 function bitmapOf(superblock: Ext2Super, group: number): number {
   const { pfn, offset } = superblock.descriptor(group);

@@ -12,7 +12,7 @@
 
 import { decodeText } from '../../../base/text.ts';
 import { checkDirent, DIRENT, direntLength, EXT2_BLOCK_SIZE } from '../../../format/ext2.ts';
-import type { PageWatcher } from '../../mm/page-cache.ts';
+import type { PageWatcher } from '../../mm/page-users.ts';
 import { FirstFit, PrefixSums } from '../../mm/place-trees.ts';
 
 /** Room of a block of which nothing is known: more than any block has. */

@@ -27,23 +27,15 @@ import {
 import type { Process } from '../../../sim/index.ts';
 import type { GuestEnvironment } from '../../../xen/public/index.ts';
 import type { KernelCosts } from '../../costs.ts';
-import type { Ext2 } from './ext2.ts';
+import type { FsCore } from '../core.ts';
+import type { DirectoryEntry, DirectoryOperations } from '../file-system.ts';
 import type { Ext2Changes } from './change.ts';
 import { getU16, getU32, hasName, putU16, putU32 } from './dirent.ts';
 import type { Ext2Pages } from './pages.ts';
 import { Ext3Index, type IndexPath } from './dx.ts';
 import { Ext3IndexSplits } from './dx-split.ts';
-import type { Inode } from '../inode.ts';
+import type { Ext2Inode } from './inode-info.ts';
 import type { PageIo } from '../../cache/page-io.ts';
-
-/** One entry of a directory. */
-export interface DirectoryEntry {
-  /** Its bytes as base/text.ts spells them: what `open` takes for them again. */
-  readonly name: string;
-  readonly ino: number;
-  /** file_type of the entry, 0 when the file system does not tell. */
-  readonly type: number;
-}
 
 /** Where an entry lies: its block, and the entry before it in the block, -1 when it is the first. */
 interface EntryPlace {
@@ -58,7 +50,7 @@ const BAD_INDEX = 'bad index';
 const INDEX_ATTEMPTS = 4;
 const DOT = 0x2e;
 
-export class Ext2Directories {
+export class Ext2Directories implements DirectoryOperations {
   readonly #env: GuestEnvironment;
   readonly #costs: KernelCosts;
   readonly #io: PageIo;
@@ -71,24 +63,24 @@ export class Ext2Directories {
   /** A directory's block, while no wait intervenes. */
   readonly #block = new Uint8Array(PAGE_SIZE);
 
-  constructor(env: GuestEnvironment, costs: KernelCosts, io: PageIo, ext2: Ext2) {
-    this.#env = env;
-    this.#costs = costs;
-    this.#io = io;
-    this.#changes = ext2.changes;
-    this.#pages = ext2.pages;
-    this.#hashed = new Ext3Index(env, costs, io, ext2);
-    this.#splits = new Ext3IndexSplits(env, costs, ext2);
+  constructor(core: FsCore, changes: Ext2Changes, pages: Ext2Pages) {
+    this.#env = core.env;
+    this.#costs = core.costs;
+    this.#io = core.io;
+    this.#changes = changes;
+    this.#pages = pages;
+    this.#hashed = new Ext3Index(core, changes);
+    this.#splits = new Ext3IndexSplits(core, changes, pages);
   }
 
   /** ext2_find_entry: the inode number of a name, or 0. Throws EIO. */
-  *find(directory: Inode, name: string): Process<number> {
+  *find(directory: Ext2Inode, name: string): Process<number> {
     const place = yield* this.#locate(directory, name);
     return place === undefined ? 0 : getU32(this.#block, place.at);
   }
 
   /** ext2_add_link, ext3_add_entry: throws EEXIST, ENAMETOOLONG, ENOSPC, EIO. */
-  *addLink(directory: Inode, name: string, inode: Inode): Process {
+  *addLink(directory: Ext2Inode, name: string, inode: Ext2Inode): Process {
     const { bytes: wanted, key } = this.#encode(name);
     const hasIndex = this.#hashed.isUsed(directory);
     if (hasIndex && (yield* this.#addByHash(directory, name, inode))) return;
@@ -100,7 +92,7 @@ export class Ext2Directories {
       this.#lookAt(directory, index, pfn);
       const at = this.#roomFor(directory, name);
       if (at < 0) continue;
-      const changed = this.#changes.findForChange(directory, index) ?? (yield* this.#forChange(directory, index));
+      const changed = this.#changes.journal.tryAccess(directory, index) ?? (yield* this.#forChange(directory, index));
       this.#putInto(directory, index, changed, at, name, inode, false);
       return;
     }
@@ -115,7 +107,7 @@ export class Ext2Directories {
   }
 
   /** ext3_dx_add_entry; returns false when the index makes no sense, and nothing was added. */
-  *#addByHash(directory: Inode, name: string, inode: Inode): Process<boolean> {
+  *#addByHash(directory: Ext2Inode, name: string, inode: Ext2Inode): Process<boolean> {
     const { bytes } = this.#encode(name);
     for (let attempt = 0; attempt < INDEX_ATTEMPTS; attempt++) {
       const path = yield* this.#hashed.find(directory, bytes);
@@ -125,7 +117,7 @@ export class Ext2Directories {
       this.#copy(pfn, this.#block);
       const at = this.#roomFor(directory, name);
       if (at >= 0) {
-        const changed = this.#changes.findForChange(directory, index) ?? (yield* this.#forChange(directory, index));
+        const changed = this.#changes.journal.tryAccess(directory, index) ?? (yield* this.#forChange(directory, index));
         this.#putInto(directory, index, changed, at, name, inode);
         return true;
       }
@@ -135,12 +127,12 @@ export class Ext2Directories {
   }
 
   /** ext2_delete_entry: its space goes to the entry before it in the block. Throws ENOENT, EIO. */
-  *deleteEntry(directory: Inode, name: string): Process {
+  *deleteEntry(directory: Ext2Inode, name: string): Process {
     const place = yield* this.#locate(directory, name);
     if (place === undefined) throw new ModelError('ENOENT', name);
     const { index, at, previous } = place;
     const page = this.#block;
-    const pfn = this.#changes.findForChange(directory, index) ?? (yield* this.#forChange(directory, index));
+    const pfn = this.#changes.journal.tryAccess(directory, index) ?? (yield* this.#forChange(directory, index));
     page.fill(0, at, at + 4);
     if (previous >= 0) {
       const length = at - previous + getU16(page, at + DIRENT.offset.rec_len);
@@ -152,18 +144,19 @@ export class Ext2Directories {
   }
 
   /** ext2_set_link: an entry that is there names another inode. Throws ENOENT, EIO. */
-  *setLink(directory: Inode, name: string, inode: Inode): Process {
+  *setLink(directory: Ext2Inode, name: string, inode: Ext2Inode): Process {
     const place = yield* this.#locate(directory, name);
     if (place === undefined) throw new ModelError('ENOENT', name);
     const page = this.#block;
-    const pfn = this.#changes.findForChange(directory, place.index) ?? (yield* this.#forChange(directory, place.index));
+    const pfn =
+      this.#changes.journal.tryAccess(directory, place.index) ?? (yield* this.#forChange(directory, place.index));
     putU32(page, place.at, inode.ino);
     page[place.at + DIRENT.offset.file_type] = this.#fileType(inode);
     this.#store(directory, pfn, place.at, DIRENT.size);
   }
 
   /** ext2_make_empty: the first block of a new directory, with "." and "..". */
-  *makeEmpty(directory: Inode, parent: Inode): Process {
+  *makeEmpty(directory: Ext2Inode, parent: Ext2Inode): Process {
     const pfn = yield* this.#pages.append(directory);
     const page = this.#block;
     page.fill(0);
@@ -174,13 +167,13 @@ export class Ext2Directories {
   }
 
   /** ext2_empty_dir: whether a directory has no entries but "." and "..". */
-  *isEmpty(directory: Inode): Process<boolean> {
+  *isEmpty(directory: Ext2Inode): Process<boolean> {
     const entries = yield* this.list(directory);
     return entries.every(({ name }) => name === '.' || name === '..');
   }
 
   /** Where a name lies; the block is in #block then. */
-  *#locate(directory: Inode, name: string): Process<EntryPlace | undefined> {
+  *#locate(directory: Ext2Inode, name: string): Process<EntryPlace | undefined> {
     const { bytes: wanted, key } = this.#encode(name);
     if (this.#hashed.isUsed(directory)) {
       const found = yield* this.#locateByHash(directory, wanted);
@@ -197,7 +190,7 @@ export class Ext2Directories {
   }
 
   /** ext3_dx_find_entry: "." and ".." are in the first block, other names where their hash leads to. */
-  *#locateByHash(directory: Inode, wanted: Uint8Array): Process<EntryPlace | undefined | typeof BAD_INDEX> {
+  *#locateByHash(directory: Ext2Inode, wanted: Uint8Array): Process<EntryPlace | undefined | typeof BAD_INDEX> {
     const isDot = wanted.length <= 2 && wanted.every((byte) => byte === DOT);
     const path: IndexPath | undefined = isDot ? undefined : yield* this.#hashed.find(directory, wanted);
     if (path === undefined && !isDot) return BAD_INDEX;
@@ -213,7 +206,7 @@ export class Ext2Directories {
   }
 
   /** Where a name lies in #block, which is the directory's block `index`. */
-  #search(directory: Inode, index: number, wanted: Uint8Array): EntryPlace | undefined {
+  #search(directory: Ext2Inode, index: number, wanted: Uint8Array): EntryPlace | undefined {
     const page = this.#block;
     for (let at = 0, previous = -1; at < PAGE_SIZE; ) {
       const length = this.#recordLength(directory, page, at);
@@ -225,7 +218,7 @@ export class Ext2Directories {
   }
 
   /** The entry of #block that has room for a name, or behind which there is room; -1: none. Throws EEXIST. */
-  #roomFor(directory: Inode, name: string): number {
+  #roomFor(directory: Ext2Inode, name: string): number {
     const { bytes: wanted } = this.#encode(name);
     const page = this.#block;
     const needed = direntLength(wanted.length);
@@ -239,12 +232,12 @@ export class Ext2Directories {
 
   /** An entry more in #block, the directory's block `index`, where `roomFor` said; its page may be changed. */
   #putInto(
-    directory: Inode,
+    directory: Ext2Inode,
     index: number,
     pfn: Pfn,
     at: number,
     name: string,
-    inode: Inode,
+    inode: Ext2Inode,
     keepsIndex = this.#hashed.isKept,
   ): void {
     const { bytes, key } = this.#encode(name);
@@ -258,13 +251,13 @@ export class Ext2Directories {
   }
 
   /** The page of a directory, to be changed before the next wait, when that takes a wait; its contents are in #block again. */
-  *#forChange(directory: Inode, index: number): Process<Pfn> {
-    const pfn = yield* this.#changes.pageForChange(directory, index);
+  *#forChange(directory: Ext2Inode, index: number): Process<Pfn> {
+    const pfn = yield* this.#changes.journal.access(directory, index);
     this.#copy(pfn, this.#block);
     return pfn;
   }
 
-  #putEntry(page: Uint8Array, at: number, length: number, name: Uint8Array, inode: Inode): void {
+  #putEntry(page: Uint8Array, at: number, length: number, name: Uint8Array, inode: Ext2Inode): void {
     putU32(page, at, inode.ino);
     putU16(page, at + DIRENT.offset.rec_len, length);
     page[at + DIRENT.offset.name_len] = name.length;
@@ -272,22 +265,22 @@ export class Ext2Directories {
     page.set(name, at + DIRENT.size);
   }
 
-  #fileType(inode: Inode): number {
+  #fileType(inode: Ext2Inode): number {
     if ((this.#changes.geometry.features.incompat & EXT2_INCOMPAT.filetype) === 0) return EXT2_FILE_TYPE.unknown;
     return FILE_TYPES.get(inode.fields.mode & EXT2_MODE.typeMask) ?? EXT2_FILE_TYPE.unknown;
   }
 
   /** Bytes of #block go to the directory's page, which is not let go since it was copied; times follow. */
-  #store(directory: Inode, pfn: Pfn, at: number, length: number, keepsIndex = this.#hashed.isKept): void {
+  #store(directory: Ext2Inode, pfn: Pfn, at: number, length: number, keepsIndex = this.#hashed.isKept): void {
     this.#env.memory.copyIn(pfn, at, this.#block, at, length);
-    this.#changes.markPageDirty(directory, pfn);
+    this.#changes.journal.markPageDirty(directory, pfn);
     directory.fields.mtime = directory.fields.ctime = this.#changes.now();
     if (!keepsIndex) directory.fields.flags &= ~EXT2_INDEX_FL;
     this.#changes.markInodeDirty(directory);
   }
 
   /** ext2_readdir: every entry in use, "." and ".." included, in the order of the disk. Throws EIO. */
-  *list(directory: Inode): Process<DirectoryEntry[]> {
+  *list(directory: Ext2Inode): Process<DirectoryEntry[]> {
     const entries: DirectoryEntry[] = [];
     const page = new Uint8Array(PAGE_SIZE);
     for (let index = 0; index < directory.pageCount; index++) {
@@ -307,7 +300,7 @@ export class Ext2Directories {
    * The next block from `from` on that a search for a name, or for room of so many bytes, must look at. The guest pays for the entries
    * of those that are passed over.
    */
-  #next(directory: Inode, from: number, key: string, needed: number): number {
+  #next(directory: Ext2Inode, from: number, key: string, needed: number): number {
     const { index, pageCount } = directory;
     if (index === undefined || pageCount === 1) return from;
     const next = index.next(from, pageCount, key, needed);
@@ -316,13 +309,13 @@ export class Ext2Directories {
   }
 
   /** The contents of a directory's page are in #block, and what the block has is known. */
-  #lookAt(directory: Inode, index: number, pfn: Pfn): void {
+  #lookAt(directory: Ext2Inode, index: number, pfn: Pfn): void {
     this.#copy(pfn, this.#block);
     this.#learn(directory, index);
   }
 
   /** Nothing need be known of a directory of one block. */
-  #learn(directory: Inode, index: number): void {
+  #learn(directory: Ext2Inode, index: number): void {
     if (directory.pageCount === 1 || directory.index?.isKnown(index) !== false) return;
     directory.index.learn(index, this.#block, this.#changes.geometry.inodeCount);
   }
@@ -339,7 +332,7 @@ export class Ext2Directories {
   }
 
   /** Length of the entry at `at`, after it was found to make sense: at least 12, and inside the block. */
-  #recordLength(directory: Inode, page: Uint8Array, at: number): number {
+  #recordLength(directory: Ext2Inode, page: Uint8Array, at: number): number {
     this.#env.cpu.charge(this.#costs.direntNs);
     const problem = checkDirent(page, at, PAGE_SIZE, this.#changes.geometry.inodeCount);
     if (problem !== undefined) throw new ModelError('EIO', `ext2: directory ${directory.ino}: ${problem}`);

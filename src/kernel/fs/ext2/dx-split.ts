@@ -17,13 +17,13 @@ import { checkDirent, DIRENT, direntLength, DX_ENTRY, DX_ROOT, EXT2_INDEX_FL } f
 import type { Process } from '../../../sim/index.ts';
 import type { GuestEnvironment } from '../../../xen/public/index.ts';
 import type { KernelCosts } from '../../costs.ts';
-import type { Ext2 } from './ext2.ts';
+import type { FsCore } from '../core.ts';
 import type { Ext2Changes } from './change.ts';
 import { getU16, getU32, hasName, putU16, putU32 } from './dirent.ts';
 import type { Ext2Pages } from './pages.ts';
 import { INFO_LENGTH, type IndexPath, type Level, limitOf, NODE_HEAD, ROOT_HEAD } from './dx.ts';
 import { hashName, isHashVersion } from './dx-hash.ts';
-import type { Inode } from '../inode.ts';
+import type { Ext2Inode } from './inode-info.ts';
 
 const DOT = Uint8Array.of(0x2e);
 const DOTDOT = Uint8Array.of(0x2e, 0x2e);
@@ -41,25 +41,25 @@ export class Ext3IndexSplits {
   readonly #changes: Ext2Changes;
   readonly #pages: Ext2Pages;
 
-  constructor(env: GuestEnvironment, costs: KernelCosts, ext2: Ext2) {
+  constructor({ env, costs }: FsCore, changes: Ext2Changes, pages: Ext2Pages) {
     this.#env = env;
     this.#costs = costs;
-    this.#changes = ext2.changes;
-    this.#pages = ext2.pages;
+    this.#changes = changes;
+    this.#pages = pages;
   }
 
   /**
    * Makes room for a name whose leaf is full: splits the leaf, or before that the node that has no room for one leaf more.
    * Throws EIO, ENOSPC: when no block is free, or root and node are full.
    */
-  *makeRoom(directory: Inode, path: IndexPath): Process {
+  *makeRoom(directory: Ext2Inode, path: IndexPath): Process {
     const [root, node] = path.levels;
     const above = node ?? root!;
     if (above.count < limitOf(above.head)) return yield* this.#splitLeaf(directory, path, above);
     if (node !== undefined && root!.count === limitOf(ROOT_HEAD))
       throw new ModelError('ENOSPC', `ext3: the index of directory ${directory.ino} is full`);
     // The leaf is split next. Then nothing of what that takes may fail: its page stays in memory, and it has its block.
-    yield* this.#changes.pageForChange(directory, path.leaf);
+    yield* this.#changes.journal.access(directory, path.leaf);
     if (node === undefined) yield* this.#addLevel(directory);
     else yield* this.#splitNode(directory, root!, node);
   }
@@ -68,10 +68,10 @@ export class Ext3IndexSplits {
    * make_indexed_dir: a directory of one block gets an index. Its entries go to two leaves. Returns false, and nothing has changed,
    * when that cannot be: the block does not begin as it must, or the superblock names a hash that there is not.
    */
-  *begin(directory: Inode): Process<boolean> {
+  *begin(directory: Ext2Inode): Process<boolean> {
     const { version } = this.#changes.geometry.directoryHash;
     if (!isHashVersion(version)) return false;
-    const rootPfn = yield* this.#changes.pageForChange(directory, 0);
+    const rootPfn = yield* this.#changes.journal.access(directory, 0);
     const root = this.#copyOf(rootPfn);
     const dotdot = DX_ROOT.offset.dx_dotdot;
     const entries = isDots(root)
@@ -102,9 +102,9 @@ export class Ext3IndexSplits {
   }
 
   /** do_split: the upper half of a leaf's hashes goes to a new leaf. */
-  *#splitLeaf(directory: Inode, path: IndexPath, above: Level): Process {
-    const leafPfn = yield* this.#changes.pageForChange(directory, path.leaf);
-    const abovePfn = yield* this.#changes.pageForChange(directory, above.block);
+  *#splitLeaf(directory: Ext2Inode, path: IndexPath, above: Level): Process {
+    const leafPfn = yield* this.#changes.journal.access(directory, path.leaf);
+    const abovePfn = yield* this.#changes.journal.access(directory, above.block);
     const leaf = this.#copyOf(leafPfn);
     const entries = this.#hashesOf(directory, leaf, 0, path.version);
     if (entries.length < 2)
@@ -119,9 +119,9 @@ export class Ext3IndexSplits {
   }
 
   /** A full node gives the upper half of its records to a new one. */
-  *#splitNode(directory: Inode, root: Level, node: Level): Process {
-    const rootPfn = yield* this.#changes.pageForChange(directory, root.block);
-    const nodePfn = yield* this.#changes.pageForChange(directory, node.block);
+  *#splitNode(directory: Ext2Inode, root: Level, node: Level): Process {
+    const rootPfn = yield* this.#changes.journal.access(directory, root.block);
+    const nodePfn = yield* this.#changes.journal.access(directory, node.block);
     const bytes = this.#copyOf(nodePfn);
     const half = node.count >>> 1;
     const from = NODE_HEAD + half * DX_ENTRY.size;
@@ -136,8 +136,8 @@ export class Ext3IndexSplits {
   }
 
   /** A full root gives its records to a node below it. */
-  *#addLevel(directory: Inode): Process {
-    const pfn = yield* this.#changes.pageForChange(directory, 0);
+  *#addLevel(directory: Ext2Inode): Process {
+    const pfn = yield* this.#changes.journal.access(directory, 0);
     const root = this.#copyOf(pfn);
     yield* this.#pages.reserve(directory, 2);
     const added = yield* this.#pages.append(directory);
@@ -150,7 +150,7 @@ export class Ext3IndexSplits {
   }
 
   /** dx_insert_block: a record behind the one that the way takes. */
-  #insert(directory: Inode, level: Level, pfn: Pfn, hash: number, block: number): void {
+  #insert(directory: Ext2Inode, level: Level, pfn: Pfn, hash: number, block: number): void {
     const bytes = this.#copyOf(pfn);
     const at = level.head + (level.at + 1) * DX_ENTRY.size;
     bytes.copyWithin(at + DX_ENTRY.size, at, level.head + level.count * DX_ENTRY.size);
@@ -161,7 +161,7 @@ export class Ext3IndexSplits {
   }
 
   /** dx_make_map: the entries of a block from `from` on, in the order of their hashes. Throws EIO when one makes no sense. */
-  #hashesOf(directory: Inode, block: Uint8Array, from: number, version: number): HashedEntry[] {
+  #hashesOf(directory: Ext2Inode, block: Uint8Array, from: number, version: number): HashedEntry[] {
     const { directoryHash, inodeCount } = this.#changes.geometry;
     const entries: HashedEntry[] = [];
     for (let at = from; at < PAGE_SIZE; at += getU16(block, at + DIRENT.offset.rec_len)) {
@@ -183,9 +183,9 @@ export class Ext3IndexSplits {
   }
 
   /** New contents of a block, whose page `pageForChange` or `append` gave under this handle: it stays in the cache. */
-  #store(directory: Inode, block: number, pfn: Pfn, bytes: Uint8Array): void {
+  #store(directory: Ext2Inode, block: number, pfn: Pfn, bytes: Uint8Array): void {
     this.#env.memory.copyIn(pfn, 0, bytes, 0, PAGE_SIZE);
-    this.#changes.markPageDirty(directory, pfn);
+    this.#changes.journal.markPageDirty(directory, pfn);
     if (directory.index?.isKnown(block) === true)
       directory.index.learn(block, bytes, this.#changes.geometry.inodeCount);
   }

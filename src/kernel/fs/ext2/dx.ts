@@ -17,10 +17,10 @@ import { DX_ENTRY, DX_NODE, DX_ROOT, EXT2_COMPAT, EXT2_INDEX_FL } from '../../..
 import type { Process } from '../../../sim/index.ts';
 import type { GuestEnvironment } from '../../../xen/public/index.ts';
 import type { KernelCosts } from '../../costs.ts';
-import type { Ext2 } from './ext2.ts';
+import type { FsCore } from '../core.ts';
 import type { Ext2Changes } from './change.ts';
 import { hashName, isHashVersion } from './dx-hash.ts';
-import type { Inode } from '../inode.ts';
+import type { Ext2Inode } from './inode-info.ts';
 import type { PageIo } from '../../cache/page-io.ts';
 
 /** Bytes before the records of a root and of a node, which follow each other up to the end of the block. */
@@ -65,11 +65,11 @@ export class Ext3Index {
   readonly #io: PageIo;
   readonly #changes: Ext2Changes;
 
-  constructor(env: GuestEnvironment, costs: KernelCosts, io: PageIo, ext2: Ext2) {
+  constructor({ env, costs, io }: FsCore, changes: Ext2Changes) {
     this.#env = env;
     this.#costs = costs;
     this.#io = io;
-    this.#changes = ext2.changes;
+    this.#changes = changes;
   }
 
   /** Whether directories of this file system are indexed: ext3 with the feature dir_index. */
@@ -78,12 +78,12 @@ export class Ext3Index {
     return journalInode !== 0 && (features.compat & EXT2_COMPAT.dir_index) !== 0;
   }
 
-  isUsed(directory: Inode): boolean {
+  isUsed(directory: Ext2Inode): boolean {
     return (directory.fields.flags & EXT2_INDEX_FL) !== 0 && this.isKept;
   }
 
   /** dx_probe: the way to the first leaf that may have the name; undefined when the index makes no sense. Throws EIO. */
-  *find(directory: Inode, name: Uint8Array): Process<IndexPath | undefined> {
+  *find(directory: Ext2Inode, name: Uint8Array): Process<IndexPath | undefined> {
     if (directory.pageCount === 0) return undefined;
     const { memory } = this.#env;
     const pfn = yield* this.#page(directory, 0);
@@ -108,7 +108,7 @@ export class Ext3Index {
    * ext3_htree_next_block: the way goes on to the next leaf if that has names of the same hash. False: it does not;
    * undefined: the index makes no sense. Throws EIO.
    */
-  *next(directory: Inode, path: IndexPath): Process<boolean | undefined> {
+  *next(directory: Ext2Inode, path: IndexPath): Process<boolean | undefined> {
     const { levels } = path;
     let level = levels.pop();
     while (level !== undefined && level.at + 1 === level.count) level = levels.pop();
@@ -125,7 +125,7 @@ export class Ext3Index {
   }
 
   /** From a level down to a leaf: by the hash, or to the first one. Returns false when the index makes no sense. */
-  *#descend(directory: Inode, path: IndexPath, from: Level, hash: number | undefined): Process<boolean> {
+  *#descend(directory: Ext2Inode, path: IndexPath, from: Level, hash: number | undefined): Process<boolean> {
     const { levels } = path;
     levels.push(from);
     for (let { child } = from; ; ) {
@@ -163,11 +163,11 @@ export class Ext3Index {
     return this.#env.memory.readU32(pfn, record + DX_ENTRY.offset.dx_block) & BLOCK_MASK;
   }
 
-  *#page(directory: Inode, index: number): Process<Pfn> {
+  *#page(directory: Ext2Inode, index: number): Process<Pfn> {
     return this.#io.find(directory.space, index) ?? (yield* this.#io.getPage(directory, index));
   }
 
-  #warn(directory: Inode): void {
+  #warn(directory: Ext2Inode): void {
     this.#changes.superblock.warn(`ext3: the index of directory ${directory.ino} makes no sense, and is not used`);
   }
 }

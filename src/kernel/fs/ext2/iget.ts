@@ -1,6 +1,6 @@
 /**
  * The life of an inode on ext2 and ext3: it is read from its table, or made, and deleted (fs/ext2/inode.c and ialloc.c of 2.6.12:
- * ext2_read_inode, ext2_new_inode, ext2_delete_inode). The inode cache of inode.ts, which knows how to fill itself.
+ * ext2_read_inode, ext2_new_inode, ext2_delete_inode). Fills the inode cache of fs/inode.ts.
  *
  * An inode whose last link and last use are gone is deleted: its pages are dropped, its blocks and its number freed, its time
  * of deletion written. One that a crash has left in use without a name (ext2/orphan.ts) is deleted by the next mount.
@@ -10,22 +10,18 @@
  */
 
 import { ModelError } from '../../../base/errno.ts';
-import { Ino } from '../../../base/units.ts';
+import { Ino, type Pfn } from '../../../base/units.ts';
 import { EXT2_MODE, EXT2_ROOT_INO, EXT2_TRIPLE_INDIRECT } from '../../../format/ext2.ts';
-import { NOTHING, type CpuClock, type Process } from '../../../sim/index.ts';
-import type { GuestEnvironment } from '../../../xen/public/index.ts';
-import type { Buffers } from '../buffer.ts';
-import type { KernelCosts } from '../../costs.ts';
+import { NOTHING, type Process } from '../../../sim/index.ts';
 import type { Ext2Changes } from './change.ts';
 import { DirectoryIndex } from './dir-index.ts';
 import { freeInode, isInodeInUse, newInode } from './ialloc.ts';
 import { hasBlocks, type Ext2Pages } from './pages.ts';
 import { releaseAttributes } from './xattr.ts';
-import { Inode, InodeCache } from '../inode.ts';
-import type { MemoryManagement } from '../../mm/mm.ts';
-import type { PageIo } from '../../cache/page-io.ts';
-import type { Writeback } from '../../cache/fs-writeback.ts';
-import type { SlabCache } from '../../cache/slab.ts';
+import type { FsCore } from '../core.ts';
+import type { InodeCache, InodeHolder } from '../inode.ts';
+import { Ext2Inode, type Ext2InodeFields } from './inode-info.ts';
+import type { InodeTable } from './inode.ts';
 import { truncatePages } from '../../cache/truncate.ts';
 
 /** What of the file system is named in the cache-mapping table. */
@@ -35,84 +31,100 @@ export interface NamingPolicy {
   readonly metadata: boolean;
 }
 
-export class Ext2Inodes extends InodeCache {
-  readonly #cpu: CpuClock;
-  readonly #costs: KernelCosts;
-  readonly #mm: MemoryManagement;
-  readonly #io: PageIo;
-  readonly #writeback: Writeback;
+/**
+ * alloc_inode and ext2_read_inode: the fields of an inode, and the slab object that it is to lie in;
+ * undefined when another process has read it meanwhile. Throws EIO, ENOMEM.
+ */
+export function* readInode(
+  { env, costs }: FsCore,
+  inodes: InodeCache<Ext2Inode>,
+  table: InodeTable,
+  ino: Ino,
+  isOrphan: boolean,
+): Process<{ fields: Ext2InodeFields; object: Pfn } | undefined> {
+  const object = yield* inodes.allocate();
+  try {
+    const pfn = table.find(ino) ?? (yield* table.bread(ino));
+    if (!inodes.has(ino)) {
+      env.cpu.charge(costs.inodeFillNs);
+      return { fields: table.read(pfn, ino, isOrphan), object };
+    }
+  } catch (error) {
+    inodes.free(object);
+    throw error;
+  }
+  inodes.free(object);
+  return undefined;
+}
+
+export class Ext2Inodes implements InodeHolder {
+  readonly #core: FsCore;
   readonly #policy: NamingPolicy;
+  readonly #cache: InodeCache<Ext2Inode>;
   readonly #changes: Ext2Changes;
   readonly #pages: Ext2Pages;
 
   constructor(
-    env: GuestEnvironment,
-    costs: KernelCosts,
-    mm: MemoryManagement,
-    io: PageIo,
-    writeback: Writeback,
+    core: FsCore,
     policy: NamingPolicy,
-    slab: SlabCache,
-    buffers: Buffers,
+    cache: InodeCache<Ext2Inode>,
     changes: Ext2Changes,
     pages: Ext2Pages,
   ) {
-    super(mm, slab, buffers);
-    this.#cpu = env.cpu;
-    this.#costs = costs;
-    this.#mm = mm;
-    this.#io = io;
-    this.#writeback = writeback;
+    this.#core = core;
     this.#policy = policy;
+    this.#cache = cache;
     this.#changes = changes;
     this.#pages = pages;
   }
 
   /** The root directory, with a reference. Throws EIO when inode 2 is no directory. */
-  *root(): Process<Inode> {
-    const root = this.get(Ino(EXT2_ROOT_INO)) ?? (yield* this.iget(EXT2_ROOT_INO));
+  *root(): Process<Ext2Inode> {
+    const root = this.#cache.get(Ino(EXT2_ROOT_INO)) ?? (yield* this.iget(EXT2_ROOT_INO));
     if (root.isDirectory) return root;
-    this.put(root);
+    this.#cache.put(root);
     throw new ModelError('EIO', 'ext2: the root inode is no directory');
   }
 
   /** ext2_read_inode: the inode, with a reference. Throws EIO when it is out of range, not in use or makes no sense. */
-  *iget(number: number): Process<Inode> {
+  *iget(number: number): Process<Ext2Inode> {
     const { geometry } = this.#changes;
     if (number < 1 || number > geometry.inodeCount) throw new ModelError('EIO', `ext2: there is no inode ${number}`);
     return yield* this.#read(number, false);
   }
 
   /** ext2_iget, or ext3_orphan_get for an inode that may have no name. */
-  *#read(number: number, isOrphan: boolean): Process<Inode> {
+  *#read(number: number, isOrphan: boolean): Process<Ext2Inode> {
     const ino = Ino(number);
-    const cached = this.get(ino);
+    const cached = this.#cache.get(ino);
     if (cached !== undefined) return cached;
-    const object = yield* this.allocate();
-    try {
-      const table = this.#changes.inodeTable;
-      const pfn = table.find(number) ?? (yield* table.bread(number));
-      // Another process may have read it while this one waited.
-      const raced = this.get(ino);
-      if (raced !== undefined) {
-        this.free(object);
-        return raced;
-      }
-      this.#cpu.charge(this.#costs.inodeFillNs);
-      const inode = this.#instantiate(table.read(pfn, ino, isOrphan));
-      // Before it left memory it may have been changed in any transaction up to now.
-      inode.tid = inode.syncTid = this.#changes.journal?.lastTid ?? -1;
-      this.add(inode, object);
-      return inode;
-    } catch (error) {
-      this.free(object);
-      throw error;
-    }
+    const read = yield* readInode(this.#core, this.#cache, this.#changes.inodeTable, ino, isOrphan);
+    if (read === undefined) return this.#cache.get(ino)!;
+    const inode = this.adopt(read.fields, read.object);
+    // Before it left memory it may have been changed in any transaction up to now.
+    inode.tid = inode.syncTid = this.#changes.journal.lastTid;
+    return inode;
+  }
+
+  /** The inode that was read has come into memory, with a reference. */
+  adopt(fields: Ext2InodeFields, object: Pfn): Ext2Inode {
+    const { ino, generation, mode } = fields;
+    const type = mode & EXT2_MODE.typeMask;
+    const named = type === EXT2_MODE.regular ? this.#policy.files : this.#policy.metadata;
+    const index = type === EXT2_MODE.directory ? new DirectoryIndex() : undefined;
+    const space = this.#core.mm.cache.open(ino, generation, named, this.#core.writeback, index);
+    const inode = new Ext2Inode(fields, space, this.#pages, this, index);
+    this.#cache.add(inode, object);
+    return inode;
+  }
+
+  hold(inode: Ext2Inode): boolean {
+    return this.#cache.hold(inode);
   }
 
   /** iput: gives a reference back; the last one of an inode without links deletes it. */
-  iput(inode: Inode): Process {
-    this.put(inode);
+  iput(inode: Ext2Inode): Process {
+    this.#cache.put(inode);
     return inode.references === 0 && inode.fields.links === 0 ? this.#delete(inode) : NOTHING;
   }
 
@@ -121,23 +133,24 @@ export class Ext2Inodes extends InodeCache {
    * Throws ENOSPC, ENOMEM, EIO, EROFS.
    * @param mode type and permissions
    */
-  *create(directory: Inode, mode: number): Process<Inode> {
+  *create(directory: Ext2Inode, mode: number): Process<Ext2Inode> {
     const { superblock } = this.#changes;
     superblock.beginChange();
-    const object = yield* this.allocate();
+    const object = yield* this.#cache.allocate();
     let born: { ino: number; generation: number };
     try {
       born = yield* newInode(superblock, directory.ino, mode);
-      if (this.has(Ino(born.ino))) {
+      if (this.#cache.has(Ino(born.ino))) {
         superblock.error(`ext2: inode ${born.ino} is in use, but free in its bitmap`);
         throw new ModelError('EIO', `ext2: inode ${born.ino}`);
       }
     } catch (error) {
-      this.free(object);
+      this.#cache.free(object);
       throw error;
     }
-    const now = superblock.now();
-    const inode = this.#instantiate({
+    const now = superblock.state.now();
+    this.#core.env.cpu.charge(this.#core.costs.inodeFillNs);
+    const fields: Ext2InodeFields = {
       ino: Ino(born.ino),
       generation: born.generation,
       mode,
@@ -153,44 +166,43 @@ export class Ext2Inodes extends InodeCache {
       pointers: new Uint32Array(EXT2_TRIPLE_INDIRECT + 1),
       sectors: 0,
       fileAcl: 0,
-    });
-    this.#cpu.charge(this.#costs.inodeFillNs);
-    this.add(inode, object);
+    };
+    const inode = this.adopt(fields, object);
     inode.isSizeDirty = true;
     this.#changes.markInodeDirty(inode);
     return inode;
   }
 
   /** ext2_delete_inode. */
-  *#delete(inode: Inode): Process {
-    this.delete(inode);
+  *#delete(inode: Ext2Inode): Process {
+    this.#cache.delete(inode);
     try {
       yield* this.#changes.change(() => this.#freeOnDisk(inode));
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
       this.#changes.superblock.error(`ext2: inode ${inode.ino} is not deleted: ${error.message}`);
-      yield* truncatePages(this.#mm, this.#io, inode.space, 0);
+      yield* truncatePages(this.#core.mm, this.#core.io, inode.space, 0);
     }
     inode.isInodeDirty = false;
-    this.#writeback.forget(inode.space);
-    this.destroy(inode);
+    this.#core.writeback.forget(inode.space);
+    this.#cache.destroy(inode);
   }
 
-  *#freeOnDisk(inode: Inode): Process {
+  *#freeOnDisk(inode: Ext2Inode): Process {
     const { fields } = inode;
     const { superblock, journal, map, inodeTable } = this.#changes;
     superblock.beginChange();
     if (!this.#changes.isPrepared(inode)) yield* this.#changes.prepare(inode);
-    yield* journal?.waitForData(inode) ?? NOTHING;
-    journal?.forgetMapping(inode);
-    yield* truncatePages(this.#mm, this.#io, inode.space, 0);
+    yield* journal.waitForData(inode);
+    journal.forgetMapping(inode);
+    yield* truncatePages(this.#core.mm, this.#core.io, inode.space, 0);
     if (hasBlocks(inode)) {
       fields.size = 0;
       yield* map.truncate(inode, 0);
     }
     yield* releaseAttributes(superblock, inode);
     yield* this.#changes.removeOrphan(inode);
-    fields.dtime = superblock.now();
+    fields.dtime = superblock.state.now();
     inode.isInodeDirty = true;
     yield* inodeTable.store(inode);
     yield* freeInode(superblock, inode.ino, inode.isDirectory);
@@ -201,7 +213,7 @@ export class Ext2Inodes extends InodeCache {
     const changes = this.#changes;
     const { orphans: list } = changes;
     const first = yield* list.first();
-    const orphans = changes.superblock.hasErrors ? [] : yield* this.#readOrphans(first);
+    const orphans = changes.superblock.state.hasErrors ? [] : yield* this.#readOrphans(first);
     list.restore(orphans);
     if (first !== 0 && orphans.length === 0) yield* changes.change(() => list.clear());
     for (const inode of orphans) {
@@ -216,12 +228,12 @@ export class Ext2Inodes extends InodeCache {
   }
 
   /** The orphans, up to the first that cannot be one, or is on the list twice. */
-  *#readOrphans(first: number): Process<Inode[]> {
+  *#readOrphans(first: number): Process<Ext2Inode[]> {
     const { firstInode, inodeCount } = this.#changes.geometry;
-    const orphans: Inode[] = [];
+    const orphans: Ext2Inode[] = [];
     try {
       for (let ino = first; ino !== 0; ino = orphans.at(-1)!.fields.dtime) {
-        if (ino < firstInode || ino > inodeCount || this.has(Ino(ino))) break;
+        if (ino < firstInode || ino > inodeCount || this.#cache.has(Ino(ino))) break;
         if (!(yield* isInodeInUse(this.#changes.superblock, ino))) break;
         orphans.push(yield* this.#read(ino, true));
       }
@@ -229,14 +241,5 @@ export class Ext2Inodes extends InodeCache {
       if (!(error instanceof ModelError)) throw error;
     }
     return orphans;
-  }
-
-  #instantiate(fields: Inode['fields']): Inode {
-    const { ino, generation, mode } = fields;
-    const type = mode & EXT2_MODE.typeMask;
-    const named = type === EXT2_MODE.regular ? this.#policy.files : this.#policy.metadata;
-    const index = type === EXT2_MODE.directory ? new DirectoryIndex() : undefined;
-    const space = this.#mm.cache.open(ino, generation, named, this.#writeback, index);
-    return new Inode(fields, space, this.#pages, this, index);
   }
 }

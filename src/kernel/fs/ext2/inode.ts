@@ -21,7 +21,7 @@ import { NOTHING, type Process } from '../../../sim/index.ts';
 import type { GuestMemory } from '../../../xen/public/index.ts';
 import type { Buffers } from '../buffer.ts';
 import type { Ext2Super } from './super.ts';
-import type { Inode } from '../inode.ts';
+import type { Ext2Inode, Ext2InodeFields } from './inode-info.ts';
 
 /** Bytes of the longest file: what the pointers reach. */
 export const MAX_FILE_BYTES = EXT2_MAX_FILE_BLOCKS * PAGE_SIZE;
@@ -34,7 +34,7 @@ const TYPES: ReadonlySet<number> = new Set(Object.values(EXT2_MODE).filter((valu
  * The fields of an inode that is in use. Throws EIO when they make no sense.
  * @param isOrphan whether it may be without a name, and its i_dtime be the next orphan's number
  */
-function readInodeFields(memory: GuestMemory, pfn: Pfn, at: number, ino: Ino, isOrphan: boolean): Inode['fields'] {
+function readInodeFields(memory: GuestMemory, pfn: Pfn, at: number, ino: Ino, isOrphan: boolean): Ext2InodeFields {
   const word = (name: keyof typeof AT): number => memory.readU32(pfn, at + AT[name]);
   const half = (name: keyof typeof AT): number => memory.readU16(pfn, at + AT[name]);
   const mode = half('i_mode');
@@ -76,9 +76,9 @@ export class InodeTable {
   readonly #bytes = new Uint8Array(INODE.size);
   readonly #words = new DataView(this.#bytes.buffer);
 
-  constructor(memory: GuestMemory, buffers: Buffers, superblock: Ext2Super) {
+  constructor(memory: GuestMemory, superblock: Ext2Super) {
     this.#memory = memory;
-    this.#buffers = buffers;
+    this.#buffers = superblock.buffers;
     this.#superblock = superblock;
   }
 
@@ -108,12 +108,12 @@ export class InodeTable {
   }
 
   /** What `readInodeFields` finds in the buffer of an inode. */
-  read(pfn: Pfn, ino: Ino, isOrphan: boolean): Inode['fields'] {
+  read(pfn: Pfn, ino: Ino, isOrphan: boolean): Ext2InodeFields {
     return readInodeFields(this.#memory, pfn, this.place(ino).offset, ino, isOrphan);
   }
 
   /** ext2_update_inode, ext3_do_update_inode: the fields go to the buffer if they have changed. Throws EIO, an error of the file system. */
-  store(inode: Inode): Process {
+  store(inode: Ext2Inode): Process {
     if (!inode.isInodeDirty) return NOTHING;
     const { block, offset } = this.place(inode.ino);
     const isLarge = inode.isRegular && inode.size >= LARGE_FILE_BYTES;
@@ -123,7 +123,7 @@ export class InodeTable {
     return NOTHING;
   }
 
-  *#store(inode: Inode, block: number, offset: number, isLarge: boolean): Process {
+  *#store(inode: Ext2Inode, block: number, offset: number, isLarge: boolean): Process {
     if (isLarge) yield* this.#needLargeFiles();
     const pfn = yield* this.#superblock.begun(this.#buffers.breadForChange(block));
     // Another process may have stored it meanwhile; its number may even be another inode's by now.
@@ -140,7 +140,7 @@ export class InodeTable {
   }
 
   /** The buffer may be changed. The inode is clean afterwards. */
-  #put(inode: Inode, pfn: Pfn, at: number): void {
+  #put(inode: Ext2Inode, pfn: Pfn, at: number): void {
     const { fields } = inode;
     const words = this.#words;
     this.#buffers.copyOut(pfn, at, this.#bytes, INODE.size);

@@ -26,8 +26,10 @@ import {
 import { NOTHING, type Process } from '../../../sim/index.ts';
 import { freeBlocks, newBlock, type Freeing } from './balloc.ts';
 import type { Ext2Super } from './super.ts';
-import type { Inode } from '../inode.ts';
+import type { Ext2Inode } from './inode-info.ts';
 import { HOLE, NEEDS_METADATA } from '../../cache/mapping.ts';
+import { NO_PAGE, PG } from '../../mm/mem-map.ts';
+import type { MemoryManagement } from '../../mm/mm.ts';
 
 const SINGLE_END = EXT2_DIRECT_BLOCKS + EXT2_POINTERS_PER_BLOCK;
 const DOUBLE_END = SINGLE_END + EXT2_POINTERS_PER_BLOCK ** 2;
@@ -36,29 +38,25 @@ const SPANS = [1, EXT2_POINTERS_PER_BLOCK, EXT2_POINTERS_PER_BLOCK ** 2, EXT2_PO
 /** 512-byte sectors of a block. */
 export const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
 
+/** Whatever has pointers. */
+type Mapped = Pick<Ext2Inode, 'ino' | 'fields'>;
+
 export class Ext2Map {
   readonly #super: Ext2Super;
-  readonly #markDirty: (inode: Inode) => void;
-  readonly #onNewBlock: (inode: Inode, index: number) => void;
+  readonly #mm: MemoryManagement;
+  readonly #markDirty: (inode: Ext2Inode) => void;
   /** Set by #through when it meets an indirect block that is not in memory; read by loadMetadata right after. */
   #missing = 0;
 
-  /**
-   * @param markDirty called when pointers or sectors of an inode have changed
-   * @param onNewBlock called when a page of an inode has been given a block
-   */
-  constructor(
-    superblock: Ext2Super,
-    markDirty: (inode: Inode) => void,
-    onNewBlock: (inode: Inode, index: number) => void,
-  ) {
+  /** @param markDirty called when pointers or sectors of an inode have changed */
+  constructor(mm: MemoryManagement, superblock: Ext2Super, markDirty: (inode: Ext2Inode) => void) {
+    this.#mm = mm;
     this.#super = superblock;
     this.#markDirty = markDirty;
-    this.#onNewBlock = onNewBlock;
   }
 
   /** ext2_get_block without waiting or allocating. Throws EIO when a pointer leads outside the file system. */
-  blockNow(inode: Inode, index: number): number {
+  blockNow(inode: Mapped, index: number): number {
     const { pointers } = inode.fields;
     if (index < EXT2_DIRECT_BLOCKS) return this.#checked(pointers[index]!, inode);
     if (index < SINGLE_END) return this.#through(inode, pointers[EXT2_INDIRECT]!, index - EXT2_DIRECT_BLOCKS, 1);
@@ -67,7 +65,7 @@ export class Ext2Map {
   }
 
   /** Reads the first indirect block that blockNow lacks. */
-  *loadMetadata(inode: Inode, index: number): Process {
+  *loadMetadata(inode: Mapped, index: number): Process {
     this.#missing = 0;
     if (this.blockNow(inode, index) === NEEDS_METADATA) yield* this.#super.buffers.bread(this.#missing);
   }
@@ -81,7 +79,7 @@ export class Ext2Map {
   }
 
   /** ext2_get_block that allocates: the block of a page. Throws EFBIG, ENOSPC, EIO, EROFS. */
-  *blockForWrite(inode: Inode, index: number): Process<number> {
+  *blockForWrite(inode: Ext2Inode, index: number): Process<number> {
     if (index >= EXT2_MAX_FILE_BLOCKS) throw new ModelError('EFBIG', `inode ${inode.ino} cannot have a page ${index}`);
     if (!inode.mapLock.tryAcquire()) yield* inode.mapLock.acquire();
     try {
@@ -116,7 +114,7 @@ export class Ext2Map {
    * nothing has changed.
    */
   *#addBranch(
-    inode: Inode,
+    inode: Ext2Inode,
     index: number,
     path: readonly number[],
     level: number,
@@ -147,7 +145,9 @@ export class Ext2Map {
     for (let i = 0; i < leaf - level; i++) this.#addBuffer(inode, fresh[i]!, index);
     inode.fields.sectors += fresh.length * SECTORS_PER_BLOCK;
     this.#changed(inode);
-    this.#onNewBlock(inode, index);
+    // What the disk has there is somebody else's until the page is written.
+    const pfn = this.#mm.cache.find(inode.space, index);
+    if (pfn !== NO_PAGE) this.#mm.map.set(pfn, PG.fresh);
     return block;
   }
 
@@ -171,7 +171,7 @@ export class Ext2Map {
    * Throws EIO.
    * @param lost the indirect block; undefined: the page's own
    */
-  *withdraw(inode: Inode, index: number, lost?: number): Process {
+  *withdraw(inode: Ext2Inode, index: number, lost?: number): Process {
     if (!inode.mapLock.tryAcquire()) yield* inode.mapLock.acquire();
     try {
       const { buffers } = this.#super;
@@ -198,21 +198,21 @@ export class Ext2Map {
       if (lost !== undefined) {
         inode.removeMetadataBlock(lost);
         yield* buffers.forget(lost);
-      } else if (!this.#super.isReadOnly) yield* freeBlocks(this.#super, block, 1);
+      } else if (!this.#super.state.isReadOnly) yield* freeBlocks(this.#super, block, 1);
     } finally {
       inode.mapLock.release();
     }
   }
 
   /** Before pages from `first` on are cut off: reads the indirect blocks that lead to pages on both sides of it. Throws EIO. */
-  prepareTruncation(inode: Inode, first: number): Process {
+  prepareTruncation(inode: Ext2Inode, first: number): Process {
     if (first >= EXT2_MAX_FILE_BLOCKS) return NOTHING;
     const path = blockPath(first);
     const root = this.#checked(inode.fields.pointers[path[0]!]!, inode);
     return path.length === 1 ? NOTHING : this.#prepareBelow(root, inode, path);
   }
 
-  *#prepareBelow(root: number, inode: Inode, path: readonly number[]): Process {
+  *#prepareBelow(root: number, inode: Ext2Inode, path: readonly number[]): Process {
     const { buffers } = this.#super;
     let block = root;
     for (let level = 1; block !== HOLE && path.slice(level).some((element) => element > 0); level++) {
@@ -225,7 +225,7 @@ export class Ext2Map {
    * ext2_truncate: frees every block from page `first` on, with the indirect blocks that lead to nothing else. What cannot be freed is
    * an error of the file system. Throws EIO when it makes no sense to free any more.
    */
-  *truncate(inode: Inode, first: number): Process {
+  *truncate(inode: Ext2Inode, first: number): Process {
     if (!inode.mapLock.tryAcquire()) yield* inode.mapLock.acquire();
     try {
       const { pointers } = inode.fields;
@@ -257,7 +257,7 @@ export class Ext2Map {
   }
 
   /** Frees what lies at or behind page `from` of a tree of indirect blocks; returns whether its root is freed too. */
-  *#freeTree(inode: Inode, root: number, depth: number, from: number, freed: FreedRun): Process<boolean> {
+  *#freeTree(inode: Ext2Inode, root: number, depth: number, from: number, freed: FreedRun): Process<boolean> {
     const { buffers } = this.#super;
     const bytes = new Uint8Array(PAGE_SIZE);
     try {
@@ -271,7 +271,7 @@ export class Ext2Map {
     const words = new Uint32Array(bytes.buffer);
     const span = SPANS[depth - 1]!;
     // A journal that has ended frees nothing any more.
-    const hasEnded = (): boolean => buffers.journal?.isAborted === true;
+    const hasEnded = (): boolean => this.#super.journal.isAborted;
     for (let i = Math.floor(from / span); i < EXT2_POINTERS_PER_BLOCK && !hasEnded(); i++) {
       const child = words[i]!;
       if (child === 0) continue;
@@ -300,11 +300,11 @@ export class Ext2Map {
   }
 
   /** mark_buffer_dirty_inode: fsync must write an indirect block. A journal knows of it already. */
-  #addBuffer(inode: Inode, block: number, index?: number): void {
-    if (this.#super.buffers.journal === undefined) inode.addMetadataBlock(block, index);
+  #addBuffer(inode: Ext2Inode, block: number, index?: number): void {
+    if (!this.#super.journal.isKept) inode.addMetadataBlock(block, index);
   }
 
-  #changed(inode: Inode): void {
+  #changed(inode: Ext2Inode): void {
     inode.mapVersion++;
     this.#markDirty(inode);
   }
@@ -313,7 +313,7 @@ export class Ext2Map {
    * ext2_find_goal: behind the block of a sequential writer; else behind the nearest pointer before this one; else behind
    * the indirect block; else the beginning of the inode's group.
    */
-  #goal(inode: Inode, index: number, parent: number, slot: number, pointers: ArrayLike<number>): number {
+  #goal(inode: Ext2Inode, index: number, parent: number, slot: number, pointers: ArrayLike<number>): number {
     if (inode.lastIndex >= 0 && index === inode.lastIndex + 1) return inode.lastBlock + 1;
     for (let i = slot >= 0 ? slot - 1 : pointers.length - 1; i >= 0; i--)
       if (pointers[i] !== 0) return pointers[i]! + 1;
@@ -323,7 +323,7 @@ export class Ext2Map {
   }
 
   /** Follows `levels` indirect blocks from `block` to the pointer of the `offset`-th page below it. */
-  #through(inode: Inode, block: number, offset: number, levels: number): number {
+  #through(inode: Mapped, block: number, offset: number, levels: number): number {
     const { buffers } = this.#super;
     let at = this.#checked(block, inode);
     for (let level = levels - 1; level >= 0; level--) {
@@ -340,7 +340,7 @@ export class Ext2Map {
   }
 
   /** A pointer as a block; 0 is a hole. */
-  #checked(block: number, inode: Inode): number {
+  #checked(block: number, inode: Mapped): number {
     if (block === 0) return HOLE;
     if (block < this.#super.geometry.blockCount) return block;
     throw new ModelError('EIO', `ext2: inode ${inode.ino} points to block ${block}, beyond the file system`);

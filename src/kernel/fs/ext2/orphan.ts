@@ -8,33 +8,33 @@
 import { EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../../format/ext2.ts';
 import type { Process } from '../../../sim/index.ts';
 import type { Buffers } from '../buffer.ts';
-import type { Inode } from '../inode.ts';
+import type { Ext2Inode } from './inode-info.ts';
 
 const S_LAST_ORPHAN = EXT2_SUPERBLOCK_OFFSET + SUPERBLOCK.offset.s_last_orphan;
 
 export class OrphanList {
   readonly #buffers: Buffers;
-  readonly #markDirty: (inode: Inode) => void;
+  readonly #markDirty: (inode: Ext2Inode) => void;
   /** In the order of the disk. */
-  readonly #orphans: Inode[] = [];
+  readonly #orphans: Ext2Inode[] = [];
 
-  constructor(buffers: Buffers, markDirty: (inode: Inode) => void) {
+  constructor(buffers: Buffers, markDirty: (inode: Ext2Inode) => void) {
     this.#buffers = buffers;
     this.#markDirty = markDirty;
   }
 
-  /** Inode number of the first orphan on the disk; 0: none. */
+  /** Ext2Inode number of the first orphan on the disk; 0: none. */
   *first(): Process<number> {
     return this.#buffers.readU32(yield* this.#buffers.bread(0), S_LAST_ORPHAN);
   }
 
   /** The list as recovery found it. */
-  restore(inodes: readonly Inode[]): void {
+  restore(inodes: readonly Ext2Inode[]): void {
     this.#orphans.push(...inodes);
   }
 
   /** ext3_orphan_add, under a handle. */
-  *add(inode: Inode): Process {
+  *add(inode: Ext2Inode): Process {
     const superblock = this.#buffers.findForChange(0) ?? (yield* this.#buffers.breadForChange(0));
     inode.fields.dtime = this.#orphans[0]?.ino ?? 0;
     this.#orphans.unshift(inode);
@@ -43,7 +43,7 @@ export class OrphanList {
   }
 
   /** ext3_orphan_del, under a handle; nothing when it is not on the list. */
-  *remove(inode: Inode): Process {
+  *remove(inode: Ext2Inode): Process {
     if (!this.#orphans.includes(inode)) return;
     const superblock = this.#buffers.findForChange(0) ?? (yield* this.#buffers.breadForChange(0));
     const at = this.#orphans.indexOf(inode);

@@ -13,7 +13,7 @@ import { NOTHING, type Process } from '../../../sim/index.ts';
 import { freeBlocks } from './balloc.ts';
 import { SECTORS_PER_BLOCK } from './map.ts';
 import type { Ext2Super } from './super.ts';
-import type { Inode } from '../inode.ts';
+import type { Ext2Inode } from './inode-info.ts';
 
 const H = XATTR_HEADER.offset;
 
@@ -21,11 +21,11 @@ const H = XATTR_HEADER.offset;
  * ext2_xattr_delete_inode: the inode gives its block of attributes back. A block that cannot be read or is none is an error of the
  * file system, and stays as it is. Throws EIO.
  */
-export function releaseAttributes(superblock: Ext2Super, inode: Inode): Process {
+export function releaseAttributes(superblock: Ext2Super, inode: Ext2Inode): Process {
   return inode.fields.fileAcl === 0 ? NOTHING : release(superblock, inode);
 }
 
-function* release(superblock: Ext2Super, inode: Inode): Process {
+function* release(superblock: Ext2Super, inode: Ext2Inode): Process {
   const { buffers, geometry } = superblock;
   const { fields } = inode;
   const block = fields.fileAcl;

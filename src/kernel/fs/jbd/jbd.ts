@@ -1,41 +1,54 @@
 /**
  * The journal: transactions, and how they are committed and checkpointed (fs/jbd of 2.6.12, data=ordered).
  *
- * Whoever changes metadata does so under a handle (`start`, `stop`). All handles of some seconds make one transaction, and
- * it reaches the disk whole or not at all: commit closes it, waits until its handles have ended, and writes, in this order,
- * the data of its files to their places, copies of its buffers to the log, and the commit block. Only then may its buffers be written
- * to their own places (checkpoint), as any dirty buffer is; until then they are pinned, and not dirty for anybody else.
+ * Whoever changes metadata does so under a handle (`run`). All handles of some seconds make one
+ * transaction, and it reaches the disk whole or not at all. Commit closes it, waits until its handles
+ * have ended, and writes, in this order: the data of its files to their places, copies of its buffers to
+ * the log, the commit block (jbd/commit.ts). Only then may its buffers be written to their own places
+ * (checkpoint), as any dirty buffer is. Until then they are pinned, and not dirty for anybody else.
  *
- * A buffer is joined to the running transaction before it is changed (`access`), after a write of it that is in flight has
- * ended: what goes to the buffer's place is always what was committed. Blocks freed in a transaction are not used again before
- * it is committed (`frozen`). A freed block of metadata is revoked: recovery does not bring its old contents back.
+ * A buffer is joined to the running transaction before it is changed (`access`), after a write of it
+ * that is in flight has ended: what goes to the buffer's place is always what was committed. Blocks freed
+ * in a transaction are not used again before it is committed (`frozen`). A freed block of metadata is
+ * revoked: recovery does not bring its old contents back.
  *
- * Differs from the original: the buffers of a transaction are copied when it closes, all of them, where that copies those which are
- * changed again meanwhile; when memory is too short for the copies, the next transaction waits until the log is written. The
- * log is emptied in one go, when less than half of it is free and a transaction begins, where that checkpoints the
- * oldest transactions. The drive's cache is flushed before and after the commit block (barrier=1).
+ * Invariants:
+ *   1. metadata is changed while a transaction runs;
+ *   2. it is changed under a handle;
+ *   3. no write of a buffer is in flight when the buffer is joined;
+ *   4. a handle is given back once.
  *
- * Where dirty pages survive a crash (Rio), buffers are registered as soon as they are joined, committed or not, and with them a
- * superblock of the journal that calls the log empty (jbd/log.ts): what is written home is newer than anything in the log.
+ * Differs from the original: the buffers of a transaction are copied when it closes, all of them, where
+ * that copies those which are changed again meanwhile. The log is emptied in one go, when less than half
+ * of it is free and a transaction begins, where that checkpoints the oldest transactions. The drive's
+ * cache is flushed before and after the commit block (barrier=1).
  *
- * A log that cannot be written, or data that cannot be, ends the journal (`abort`): the file system is read-only from
- * then on, and what was not committed is lost.
+ * Where dirty pages survive a crash (Rio), buffers are registered as soon as they are joined, committed
+ * or not. With them goes a superblock of the journal that calls the log empty (jbd/log.ts): what is
+ * written home is newer than anything in the log.
+ *
+ * The file is long because its state is one: which transaction runs, which is being committed, and who
+ * waits for either. How a transaction is written is commit.ts, the ring is log.ts.
+ *
+ * A log that cannot be written, or data that cannot be, ends the journal (`abort`): the file system is
+ * read-only from then on, and what was not committed is lost.
  */
 
 import { assert } from '../../../base/assert.ts';
 import { ModelError } from '../../../base/errno.ts';
-import { Ns, PAGE_SIZE, type Pfn } from '../../../base/units.ts';
-import { putCommit } from '../../../format/jbd.ts';
+import { Ns, type Pfn } from '../../../base/units.ts';
 import { WaitQueue, type Process } from '../../../sim/index.ts';
 import type { GuestEnvironment } from '../../../xen/public/index.ts';
 import type { Buffers } from '../buffer.ts';
-import type { KernelCosts } from '../../costs.ts';
+import type { FsCore } from '../core.ts';
+import { TransactionWriter } from './commit.ts';
 import type { Inode } from '../inode.ts';
+import type { Journal, JournaledInode } from './journal.ts';
 import type { JournalLog } from './log.ts';
-import { logBlocks, Transaction } from './transaction.ts';
-import { NO_PAGE, PG } from '../../mm/mem-map.ts';
+import { Transaction } from './transaction.ts';
+import { PG } from '../../mm/mem-map.ts';
 import type { MemoryManagement } from '../../mm/mm.ts';
-import type { Mapping } from '../../cache/mapping.ts';
+import { HOLE, lookUpBlock, type Mapping } from '../../cache/mapping.ts';
 import type { PageIo } from '../../cache/page-io.ts';
 import type { Writeback } from '../../cache/fs-writeback.ts';
 
@@ -43,13 +56,13 @@ import type { Writeback } from '../../cache/fs-writeback.ts';
 const COMMIT_INTERVAL = Ns(5_000_000_000);
 /** Buffers that one handle is assumed to need, when it is asked whether another one fits into the transaction. */
 const HANDLE_CREDITS = 24;
-/** Pages that the journal keeps for writing the log when memory is short. */
-const RESERVED_PAGES = 16;
+/** Times that an operation is tried again after a commit, when the only free blocks were frozen (ext3_should_retry_alloc). */
+const ALLOCATION_RETRIES = 3;
 
 /** What the journal asks of the file system. */
 export interface JournalClient {
-  /** Stores the fields of an inode in its buffer. */
-  storeInode(inode: Inode): Process;
+  /** Whether nothing may be changed. */
+  readonly isReadOnly: boolean;
   /** Writes every dirty buffer to its place and waits for it. Throws EIO. */
   writeMetadata(): Process;
   /** The file system is changed for the first time since the mount. Throws EIO. */
@@ -58,17 +71,17 @@ export interface JournalClient {
   aborted(why: string): void;
 }
 
-export class Journal {
-  readonly log: JournalLog;
+export class Jbd implements Journal {
+  readonly isKept = true;
+  readonly #log: JournalLog;
   readonly #env: GuestEnvironment;
-  readonly #costs: KernelCosts;
   readonly #mm: MemoryManagement;
   readonly #io: PageIo;
   readonly #buffers: Buffers;
   readonly #writeback: Writeback;
   readonly #client: JournalClient;
   readonly #maxSize: number;
-  readonly #reserved: Pfn[] = [];
+  readonly #writer: TransactionWriter;
   #nextTid: number;
   #committedTid: number;
   #running: Transaction | undefined;
@@ -84,46 +97,30 @@ export class Journal {
   /** Transactions committed since the mount. */
   commits = 0;
 
-  private constructor(
-    env: GuestEnvironment,
-    costs: KernelCosts,
-    mm: MemoryManagement,
-    io: PageIo,
-    buffers: Buffers,
-    writeback: Writeback,
-    client: JournalClient,
-    log: JournalLog,
-    nextTid: number,
-  ) {
-    this.#env = env;
-    this.#costs = costs;
-    this.#mm = mm;
-    this.#io = io;
+  private constructor(core: FsCore, client: JournalClient, buffers: Buffers, log: JournalLog, nextTid: number) {
+    this.#env = core.env;
+    this.#mm = core.mm;
+    this.#io = core.io;
     this.#buffers = buffers;
-    this.#writeback = writeback;
+    this.#writeback = core.writeback;
     this.#client = client;
-    this.log = log;
+    this.#log = log;
     this.#nextTid = nextTid;
     this.#committedTid = nextTid - 1;
     this.#maxSize = Math.floor(log.superblock.maxLength / 4);
+    this.#writer = new TransactionWriter(core, log);
   }
 
-  /** journal_load, after recovery; starts kjournald. Throws ENOMEM. */
-  static *load(
-    env: GuestEnvironment,
-    costs: KernelCosts,
-    mm: MemoryManagement,
-    io: PageIo,
-    buffers: Buffers,
-    writeback: Writeback,
-    client: JournalClient,
-    log: JournalLog,
-    nextTid: number,
-  ): Process<Journal> {
-    const journal = new Journal(env, costs, mm, io, buffers, writeback, client, log, nextTid);
-    for (let i = 0; i < RESERVED_PAGES; i++) journal.#reserved.push(yield* io.supply.allocateReserved());
-    if (writeback.registry !== undefined) yield* log.prepareStandIn(writeback.registry, nextTid);
-    env.spawn('kjournald', journal.#kjournald());
+  /**
+   * journal_load, after recovery; starts kjournald. Throws ENOMEM.
+   * @param buffers that go straight to their places
+   */
+  static *load(core: FsCore, client: JournalClient, buffers: Buffers, log: JournalLog, nextTid: number): Process<Jbd> {
+    const journal = new Jbd(core, client, buffers, log, nextTid);
+    yield* journal.#writer.reserve();
+    const { registry } = core.writeback;
+    if (registry !== undefined) yield* log.prepareStandIn(registry, nextTid);
+    core.env.spawn('kjournald', journal.#kjournald());
     return journal;
   }
 
@@ -136,33 +133,47 @@ export class Journal {
     return this.#isAborted;
   }
 
-  /** Whether what was changed in transaction `tid` is in the log. */
   isCommitted(tid: number): boolean {
     return tid <= this.#committedTid;
   }
 
   /** Sequence number of the running transaction; after the journal's end, of one that is never committed. */
-  get tid(): number {
+  get #tid(): number {
     return this.#isAborted ? Infinity : this.#mustRun.tid;
   }
 
-  /** Sequence number of the youngest transaction, committed or not. */
   get lastTid(): number {
     return this.#nextTid - 1;
   }
 
-  /** Whether blocks were freed that can be used again after the next commit. */
   get hasFrozen(): boolean {
     return (this.#running?.freed.size ?? 0) + (this.#committing?.freed.size ?? 0) > 0;
   }
 
   get #mustRun(): Transaction {
-    assert(this.#running !== undefined, 'metadata is changed outside of a transaction');
+    assert(this.#running !== undefined, 'jbd 1: metadata is changed outside of a transaction');
     return this.#running;
   }
 
+  /** An operation that found no free block is run again after a commit when that frees some. */
+  *run<T>(operation: () => Process<T>): Process<T> {
+    for (let attempt = 0; ; attempt++) {
+      if (this.#client.isReadOnly) throw new ModelError('EROFS', 'the file system is mounted read-only');
+      yield* this.#start();
+      try {
+        return yield* operation();
+      } catch (error) {
+        const mayRetry = error instanceof ModelError && error.code === 'ENOSPC' && this.hasFrozen;
+        if (!mayRetry || attempt === ALLOCATION_RETRIES) throw error;
+      } finally {
+        this.#stop();
+      }
+      yield* this.force();
+    }
+  }
+
   /** journal_start: a handle on the running transaction. Not recursive. Throws EROFS when the journal has ended, EIO. */
-  *start(): Process {
+  *#start(): Process {
     for (;;) {
       if (this.#isAborted) throw new ModelError('EROFS', 'the journal has ended');
       if (this.#isLocked) yield this.#unlocked;
@@ -180,20 +191,20 @@ export class Journal {
   }
 
   /** journal_stop. */
-  stop(): void {
+  #stop(): void {
     if (this.#isAborted) return;
     const running = this.#mustRun;
-    assert(running.handles > 0, 'a handle is given back twice');
+    assert(running.handles > 0, 'jbd 4: a handle is given back twice');
     if (--running.handles === 0) this.#drained.wakeAll();
   }
 
-  /** journal_force_commit: everything changed so far is in the log, on the disk's medium. Throws EIO when it could not be. */
+  /** journal_force_commit. */
   *force(): Process {
     const tid = this.#running?.tid ?? this.#committing?.tid;
     if (tid !== undefined) yield* this.waitFor(tid);
   }
 
-  /** log_wait_commit: as `force`, up to transaction `tid`. */
+  /** log_wait_commit. */
   *waitFor(tid: number): Process {
     while (this.#committedTid < tid) {
       if (this.#isAborted) throw new ModelError('EIO', 'the journal has ended');
@@ -203,9 +214,11 @@ export class Journal {
     }
   }
 
-  /** journal_get_write_access: the page of a buffer, which may be changed until the handle ends. Throws EIO. */
-  *access(mapping: Mapping, index: number, block: number): Process<Pfn> {
+  /** journal_get_write_access. */
+  *access(mapping: Mapping, index: number): Process<Pfn> {
     const { map } = this.#mm;
+    const block = yield* lookUpBlock(mapping, index);
+    if (block === HOLE) throw new ModelError('EIO', `ext3: inode ${mapping.space.ino} has no page ${index}`);
     for (;;) {
       const pfn = yield* this.#io.getPage(mapping, index);
       if (map.has(pfn, PG.locked | PG.writeback)) yield* this.#io.locks.wait(pfn);
@@ -216,20 +229,20 @@ export class Journal {
     }
   }
 
-  /** What `access` would return without waiting; undefined when it would have to. */
-  tryAccess(mapping: Mapping, index: number, block: number): Pfn | undefined {
-    const pfn = this.#io.find(mapping.space, index);
+  tryAccess(mapping: Mapping, index: number): Pfn | undefined {
+    const block = mapping.blockNow(index);
+    const pfn = block < 0 ? undefined : this.#io.find(mapping.space, index);
     if (pfn === undefined || this.#mm.map.has(pfn, PG.locked | PG.writeback)) return undefined;
     this.join(mapping, index, block, pfn);
     return pfn;
   }
 
-  /** journal_get_create_access: a new buffer, of which no write is in flight. */
+  /** journal_get_create_access. */
   join(mapping: Mapping, index: number, block: number, pfn: Pfn): void {
     if (this.#isAborted) throw new ModelError('EROFS', 'the journal has ended');
     const running = this.#mustRun;
-    assert(running.handles > 0, 'metadata is changed without a handle');
-    assert(!this.#mm.map.has(pfn, PG.writeback), 'a buffer is joined while a write of it is in flight');
+    assert(running.handles > 0, 'jbd 2: metadata is changed without a handle');
+    assert(!this.#mm.map.has(pfn, PG.writeback), 'jbd 3: a buffer is joined while a write of it is in flight');
     running.revoked.delete(block);
     if (running.buffers.has(block)) return;
     running.buffers.set(block, { mapping, index, pfn });
@@ -238,22 +251,30 @@ export class Journal {
     this.#writeback.registry?.registerAt(pfn, block);
   }
 
-  /** Whether a block's buffer may be changed now; for assertions. */
   isJoined(block: number): boolean {
     return this.#isAborted || this.#running?.buffers.has(block) === true;
   }
 
-  /** The inode's fields have changed. */
-  addInode(inode: Inode): void {
+  addInode(inode: JournaledInode): void {
+    inode.isInodeDirty = true;
     if (!this.#isAborted) this.#mustRun.inodes.add(inode);
+    inode.tid = this.#tid;
+    if (inode.isSizeDirty) inode.syncTid = inode.tid;
   }
 
-  /** journal_dirty_data: the file's data must be on the disk before what leads to it. */
+  markPageDirty(inode: Inode, pfn: Pfn): void {
+    // Those of a directory become dirty when they are committed.
+    if (inode.isDirectory) return;
+    this.#writeback.markPageDirty(inode, pfn);
+    this.addData(inode);
+  }
+
+  /** journal_dirty_data. */
   addData(mapping: Mapping): void {
     this.#running?.data.add(mapping);
   }
 
-  /** journal_revoke and journal_forget: a block of metadata is freed. The page is the caller's to drop. */
+  /** journal_revoke and journal_forget. The page is the caller's to drop. */
   revoke(block: number): void {
     if (this.#isAborted) return;
     this.#mustRun.buffers.delete(block);
@@ -262,33 +283,22 @@ export class Journal {
   }
 
   /**
-   * Under a handle, before dirty pages of a file are dropped: the transaction that is being committed may say that the file has
-   * their blocks, and then those must be written first, or a crash now shows what they held before.
+   * The transaction that is being committed may say that the file has the blocks of its dirty pages.
+   * Then those must be written first, or a crash now shows what the blocks held before.
    */
   *waitForData(mapping: Mapping): Process {
     while (this.#committing?.data.has(mapping) === true) yield this.#dataWritten;
   }
 
-  /** Under a handle: the pages of a mapping are about to be dropped, it is deleted. */
   forgetMapping(mapping: Mapping): void {
-    for (const transaction of [this.#running, this.#committing]) {
-      if (transaction === undefined) continue;
-      transaction.data.delete(mapping);
-      for (const [block, buffer] of transaction.buffers)
-        if (buffer.mapping === mapping) transaction.buffers.delete(block);
-    }
+    this.#running?.forget(mapping);
+    this.#committing?.forget(mapping);
   }
 
-  /** A block is freed: until that is committed it is not used again. */
   freeze(group: number, bit: number): void {
-    if (this.#isAborted) return;
-    const { freed } = this.#mustRun;
-    let bits = freed.get(group);
-    if (bits === undefined) freed.set(group, (bits = new Uint8Array(PAGE_SIZE)));
-    bits[bit >>> 3]! |= 1 << (bit & 7);
+    if (!this.#isAborted) this.#mustRun.freeze(group, bit);
   }
 
-  /** The blocks of a group that are free in its bitmap and must not be used yet, one bit each; undefined: none. */
   frozen(group: number): Uint8Array | undefined {
     const now = this.#running?.freed.get(group);
     const before = this.#committing?.freed.get(group);
@@ -296,7 +306,7 @@ export class Journal {
     return now.map((byte, i) => byte | before[i]!);
   }
 
-  /** journal_flush: everything is committed and in its place, and the log is empty. Nobody changes anything any more. */
+  /** journal_flush. */
   *flush(): Process {
     if (this.#isAborted) return;
     yield* this.force();
@@ -310,7 +320,7 @@ export class Journal {
     this.#running = undefined;
     this.#committing = undefined;
     this.#isLocked = false;
-    this.log.recordError();
+    this.#log.recordError();
     this.#client.aborted(why);
     for (const queue of [this.#unlocked, this.#drained, this.#committed, this.#dataWritten]) queue.wakeAll();
   }
@@ -320,8 +330,8 @@ export class Journal {
     this.#isLocked = true;
     try {
       yield* this.#client.beginChanges();
-      const need = Math.floor(this.log.length / 2);
-      if (this.log.free - (this.#committing?.size ?? 0) < need) {
+      const need = Math.floor(this.#log.length / 2);
+      if (this.#log.free - (this.#committing?.size ?? 0) < need) {
         while (this.#committing !== undefined) yield this.#committed;
         yield* this.#checkpoint(false);
       }
@@ -349,7 +359,7 @@ export class Journal {
       this.#failed(error);
       throw error;
     }
-    if (!this.#isAborted) yield* this.log.empty(this.#nextTid, isClosing);
+    if (!this.#isAborted) yield* this.#log.empty(this.#nextTid, isClosing);
   }
 
   /** The running transaction takes no more handles; kjournald commits it. */
@@ -380,7 +390,7 @@ export class Journal {
     while (transaction.handles > 0 && !this.#isAborted) yield this.#drained;
     if (this.#isAborted) return;
     transaction.handles++;
-    for (const inode of transaction.inodes) yield* this.#client.storeInode(inode);
+    for (const inode of transaction.inodes) yield* inode.store();
     transaction.handles--;
     if (this.#isAborted) return;
     for (const { mapping } of transaction.buffers.values()) {
@@ -389,30 +399,16 @@ export class Journal {
         throw new ModelError('EIO', `ext3: metadata of inode ${mapping.space.ino} could not be written to its place`);
     }
     this.#committing = transaction;
-    const { memory, cpu } = this.#env;
-    const charge = (): void => cpu.charge(this.#costs.copyNsPerByte * PAGE_SIZE);
-    const blocks = logBlocks(transaction, this.log.superblock.uuid, memory, charge);
-    const pages = this.#takePages(blocks.length);
-    try {
-      if (pages !== undefined) {
-        for (const [i, fill] of blocks.entries()) fill(pages[i]!);
+    yield* this.#writer.write(transaction, {
+      isAborted: () => this.#isAborted,
+      copied: () => {
         this.#unlock();
-      }
-      yield* this.#writeData(transaction);
-      yield* this.log.begin(transaction.tid, transaction.revoked.size > 0);
-      if (pages === undefined) yield* this.#writeInBatches(blocks);
-      else yield* this.log.append(pages);
-    } finally {
-      for (const pfn of pages ?? []) this.#mm.allocator.free(pfn);
-    }
-    yield* this.#writeback.flushDrive();
-    const bytes = new Uint8Array(PAGE_SIZE);
-    putCommit(bytes, transaction.tid);
-    this.#env.memory.copyIn(this.#reserved[0]!, 0, bytes, 0, PAGE_SIZE);
-    yield* this.log.append([this.#reserved[0]!]);
-    yield* this.#writeback.flushDrive();
-    if (this.#isAborted) return;
-    this.#finish(transaction);
+      },
+      dataWritten: () => {
+        this.#dataWritten.wakeAll();
+      },
+    });
+    if (!this.#isAborted) this.#finish(transaction);
   }
 
   /** The transaction is in the log: its buffers may go to their places. */
@@ -433,40 +429,5 @@ export class Journal {
     this.#running = undefined;
     this.#isLocked = false;
     this.#unlocked.wakeAll();
-  }
-
-  /** Ordered mode: the data of the transaction's files goes first. Pages without a block belong to no transaction yet. */
-  *#writeData(transaction: Transaction): Process {
-    for (const mapping of transaction.data) yield* this.#writeback.writePages(mapping, true, 0, Infinity, true);
-    for (const mapping of transaction.data) {
-      yield* this.#writeback.waitPages(mapping);
-      if (mapping.space.error === 'EIO' || this.#isAborted)
-        throw new ModelError('EIO', `ext3: data of inode ${mapping.space.ino} could not be written`);
-    }
-    transaction.data.clear();
-    this.#dataWritten.wakeAll();
-  }
-
-  /** So many pages, if they can be had without waiting. */
-  #takePages(count: number): Pfn[] | undefined {
-    const pages: Pfn[] = [];
-    while (pages.length < count) {
-      const pfn = this.#io.supply.allocate();
-      if (pfn === NO_PAGE) break;
-      pages.push(pfn);
-    }
-    if (pages.length === count) return pages;
-    for (const pfn of pages) this.#mm.allocator.free(pfn);
-    return undefined;
-  }
-
-  /** Writes the log through the pages that are kept for that, while nobody may change a buffer. */
-  *#writeInBatches(blocks: readonly ((pfn: Pfn) => void)[]): Process {
-    for (let at = 0; at < blocks.length; at += RESERVED_PAGES) {
-      const batch = blocks.slice(at, at + RESERVED_PAGES);
-      for (const [i, fill] of batch.entries()) fill(this.#reserved[i]!);
-      yield* this.log.append(this.#reserved.slice(0, batch.length));
-    }
-    this.#unlock();
   }
 }

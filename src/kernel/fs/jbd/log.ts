@@ -11,14 +11,14 @@
 
 import { counted } from '../../../base/counted.ts';
 import { ModelError } from '../../../base/errno.ts';
-import { PAGE_SIZE, type Pfn } from '../../../base/units.ts';
+import { PAGE_SIZE, pagesOf, type Pfn } from '../../../base/units.ts';
 import { checkJbdSuperblock, JBD_INCOMPAT_REVOKE, JBD_SUPERBLOCK, type JbdSuperblock } from '../../../format/jbd.ts';
 import { Completion, type Process } from '../../../sim/index.ts';
 import { BlkifOp, type GuestMemory } from '../../../xen/public/index.ts';
 import type { Buffers } from '../buffer.ts';
 import { BioBuilder } from '../../block/bio-builder.ts';
-import type { Inode } from '../inode.ts';
-import { HOLE, lookUpBlock } from '../../cache/mapping.ts';
+import type { FsCore } from '../core.ts';
+import { HOLE, lookUpBlock, type Mapping } from '../../cache/mapping.ts';
 import type { PageIo } from '../../cache/page-io.ts';
 import type { DirtyRegistry } from '../../cache/dirty-registry.ts';
 import type { Writeback } from '../../cache/fs-writeback.ts';
@@ -27,13 +27,21 @@ const AT = JBD_SUPERBLOCK.offset;
 /** EIO, as Linux numbers it. */
 const ABORTED = 5;
 
+/** The file in which the log lies. */
+export interface JournalFile extends Pick<Mapping, 'blockNow' | 'loadMetadata'> {
+  readonly ino: number;
+  readonly isRegular: boolean;
+  /** Bytes. */
+  readonly size: number;
+}
+
 export class JournalLog {
   readonly superblock: JbdSuperblock;
   readonly #memory: GuestMemory;
   readonly #buffers: Buffers;
   readonly #io: PageIo;
   readonly #writeback: Writeback;
-  readonly #inode: Inode;
+  readonly #file: JournalFile;
   readonly #superblockPlace: number;
   readonly #superblockPage: Pfn;
   #head: number;
@@ -45,22 +53,19 @@ export class JournalLog {
   #standIn: Pfn | undefined;
 
   private constructor(
-    memory: GuestMemory,
+    { env, io, writeback }: FsCore,
     buffers: Buffers,
-    io: PageIo,
-    writeback: Writeback,
-    inode: Inode,
-    place: number,
-    page: Pfn,
-    superblock: JbdSuperblock,
+    file: JournalFile,
+    home: { readonly place: number; readonly page: Pfn; readonly superblock: JbdSuperblock },
   ) {
-    this.#memory = memory;
+    const { superblock } = home;
+    this.#memory = env.memory;
     this.#buffers = buffers;
     this.#io = io;
     this.#writeback = writeback;
-    this.#inode = inode;
-    this.#superblockPlace = place;
-    this.#superblockPage = page;
+    this.#file = file;
+    this.#superblockPlace = home.place;
+    this.#superblockPage = home.page;
     this.superblock = superblock;
     this.#head = superblock.first;
     this.#start = superblock.start;
@@ -68,23 +73,17 @@ export class JournalLog {
   }
 
   /** journal_init_inode and load_superblock. Throws EINVAL with one line when it makes no sense, EIO. */
-  static *open(
-    memory: GuestMemory,
-    buffers: Buffers,
-    io: PageIo,
-    writeback: Writeback,
-    inode: Inode,
-  ): Process<JournalLog> {
-    if (!inode.isRegular) throw new ModelError('EINVAL', `ext3: journal: inode ${inode.ino} is no regular file`);
-    const place = inode.size >= PAGE_SIZE ? yield* lookUpBlock(inode, 0) : HOLE;
+  static *open(core: FsCore, buffers: Buffers, file: JournalFile): Process<JournalLog> {
+    if (!file.isRegular) throw new ModelError('EINVAL', `ext3: journal: inode ${file.ino} is no regular file`);
+    const place = file.size >= PAGE_SIZE ? yield* lookUpBlock(file, 0) : HOLE;
     if (place === HOLE) throw new ModelError('EINVAL', 'ext3: journal: it has no blocks');
     const page = yield* buffers.bread(place);
     const bytes = new Uint8Array(PAGE_SIZE);
     buffers.copyOut(page, 0, bytes, PAGE_SIZE);
-    const superblock = checkJbdSuperblock(bytes, inode.pageCount);
+    const superblock = checkJbdSuperblock(bytes, pagesOf(file.size));
     if (!superblock.ok) throw new ModelError('EINVAL', `ext3: ${superblock.reason}`);
     buffers.pin(page);
-    return new JournalLog(memory, buffers, io, writeback, inode, place, page, superblock.value);
+    return new JournalLog(core, buffers, file, { place, page, superblock: superblock.value });
   }
 
   /** Blocks of the ring. */
@@ -104,7 +103,7 @@ export class JournalLog {
 
   /** The file-system block of a ring position. Throws EIO. */
   *place(position: number): Process<number> {
-    const block = yield* lookUpBlock(this.#inode, position);
+    const block = yield* lookUpBlock(this.#file, position);
     if (block === HOLE) throw new ModelError('EIO', `ext3: journal: block ${position} is a hole`);
     return block;
   }

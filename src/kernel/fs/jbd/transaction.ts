@@ -17,7 +17,7 @@ import {
   type JbdTag,
 } from '../../../format/jbd.ts';
 import type { GuestMemory } from '../../../xen/public/index.ts';
-import type { Inode } from '../inode.ts';
+import type { JournaledInode } from './journal.ts';
 import type { Mapping } from '../../cache/mapping.ts';
 
 /** A buffer of a transaction: page `index` of a mapping. */
@@ -33,7 +33,7 @@ export class Transaction {
   /** By block, in the order in which they joined. */
   readonly buffers = new Map<number, JournaledBuffer>();
   /** Inodes whose fields have changed: they go to their buffers when the transaction closes. */
-  readonly inodes = new Set<Inode>();
+  readonly inodes = new Set<JournaledInode>();
   /** Files whose data must be on the disk before the commit block. */
   readonly data = new Set<Mapping>();
   readonly revoked = new Set<number>();
@@ -42,6 +42,19 @@ export class Transaction {
 
   constructor(tid: number) {
     this.tid = tid;
+  }
+
+  /** A block is freed. */
+  freeze(group: number, bit: number): void {
+    let bits = this.freed.get(group);
+    if (bits === undefined) this.freed.set(group, (bits = new Uint8Array(PAGE_SIZE)));
+    bits[bit >>> 3]! |= 1 << (bit & 7);
+  }
+
+  /** The pages of a mapping are about to be dropped. */
+  forget(mapping: Mapping): void {
+    this.data.delete(mapping);
+    for (const [block, buffer] of this.buffers) if (buffer.mapping === mapping) this.buffers.delete(block);
   }
 
   /** Log blocks that it needs, about. */

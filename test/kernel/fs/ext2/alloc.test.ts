@@ -7,7 +7,9 @@ import { directory, tree } from '../../../../src/disk/mkfs/tree.ts';
 import { Buffers, BlockDeviceMapping } from '../../../../src/kernel/fs/buffer.ts';
 import { freeBlocks, newBlock, nextClearBit, setBit } from '../../../../src/kernel/fs/ext2/balloc.ts';
 import { freeInode, mostDebtOf, newInode } from '../../../../src/kernel/fs/ext2/ialloc.ts';
+import { Ext2State } from '../../../../src/kernel/fs/ext2/state.ts';
 import { Ext2Super } from '../../../../src/kernel/fs/ext2/super.ts';
+import { NoJournal } from '../../../../src/kernel/fs/jbd/journal.ts';
 import { BlockQueue, PendingRequests } from '../../../../src/kernel/block/block-queue.ts';
 import { MemoryManagement, NameBatch, PG, PreservedPages, Unclaimed } from '../../../../src/kernel/index.ts';
 import { MemorySupply } from '../../../../src/kernel/cache/memory-supply.ts';
@@ -15,7 +17,7 @@ import { PageIo } from '../../../../src/kernel/cache/page-io.ts';
 import { PageLocks } from '../../../../src/kernel/cache/page-locks.ts';
 import { DirtyLimits } from '../../../../src/kernel/cache/page-writeback.ts';
 import { Writeback } from '../../../../src/kernel/cache/fs-writeback.ts';
-import { NOTHING, type Process } from '../../../../src/sim/index.ts';
+import type { Process } from '../../../../src/sim/index.ts';
 import { BOOT_PAGES, COSTS, FakeMachine } from '../../../support/fake-machine.ts';
 
 let machine: FakeMachine;
@@ -43,8 +45,15 @@ beforeEach(() => {
   const limits = new DirtyLimits(env, mm, queue, writeback);
   const io = new PageIo({ ...parts, supply: new MemorySupply(env, COSTS, mm, limits) });
   const space = mm.cache.open(0 as Ino, 0, false, writeback);
-  const device = new BlockDeviceMapping(space, image.size / PAGE_SIZE, () => NOTHING);
-  superblock = run(Ext2Super.mount(env, new Buffers(env, mm, io, writeback, device)));
+  const device = new BlockDeviceMapping(space, image.size / PAGE_SIZE, {
+    all: () => [][Symbol.iterator](),
+    get: () => undefined,
+    put: () => undefined,
+  });
+  const core = { env, costs: COSTS, mm, io, writeback };
+  const buffers = new Buffers(core, device);
+  const state = run(Ext2State.read(env, buffers));
+  superblock = new Ext2Super(state, buffers, new NoJournal(core), { discard: () => undefined });
 });
 
 /** Frees blocks; returns whether that made sense. */
@@ -65,7 +74,7 @@ function bitmap(group: number): Pfn {
 }
 
 describe('blocks', () => {
-  it('are the goal when it is free, then the next in its 64, and counted', () => {
+  it('blocks are the goal when it is free, then the next in its 64, and counted', () => {
     const before = descriptorWord(1, 'bg_free_blocks_count');
     expect(run(newBlock(superblock, 40_000))).toBe(40_000);
     expect(run(newBlock(superblock, 40_000))).toBe(40_001);
@@ -75,7 +84,7 @@ describe('blocks', () => {
     expect(run(newBlock(superblock, 40_000))).toBe(40_000);
   });
 
-  it('lie in a free byte of the bitmap when the 64 are taken, and in the next group when the group is', () => {
+  it('blocks lie in a free byte of the bitmap when the 64 are taken, and in the next group when the group is', () => {
     const { blocksPerGroup } = superblock.geometry;
     for (let bit = 20_000; bit < 20_032; bit++) setBit(superblock.buffers, bitmap(1), bit, true);
     setBit(superblock.buffers, bitmap(1), 20_036, true);
@@ -131,7 +140,7 @@ describe('blocks', () => {
       20_100,
     ],
     ['one of the next group, and none before the goal', 20_032, [[20_032, 32_768]], 32_768],
-  ])('are %s', (_, goal, inUse, found) => {
+  ])('blocks are %s', (_, goal, inUse, found) => {
     const { buffers, geometry } = superblock;
     const head = nextClearBit(buffers, bitmap(2), 0, geometry.blocksPerGroup);
     for (const [from, end] of inUse) for (let bit = from; bit < end; bit++) setBit(buffers, bitmap(1), bit, true);
@@ -139,7 +148,7 @@ describe('blocks', () => {
     expect(run(newBlock(superblock, geometry.blocksPerGroup + goal)) - geometry.blocksPerGroup).toBe(expected);
   });
 
-  it('lie before the goal where nothing else is free', () => {
+  it('blocks lie before the goal where nothing else is free', () => {
     const { buffers, geometry } = superblock;
     const { blocksPerGroup } = geometry;
     for (const group of [0, 1, 2, 3])
@@ -151,26 +160,26 @@ describe('blocks', () => {
     );
   });
 
-  it('are never metadata, whatever the bitmap says', () => {
+  it('blocks are never metadata, whatever the bitmap says', () => {
     setBit(superblock.buffers, bitmap(0), 1, false);
     expect(() => run(newBlock(superblock, 1))).toThrow(expect.objectContaining({ code: 'EIO' }));
-    expect(superblock.isReadOnly).toBe(true);
-    expect(superblock.errors[0]).toMatch(/block 1 holds metadata/);
+    expect(superblock.state.isReadOnly).toBe(true);
+    expect(superblock.state.errors[0]).toMatch(/block 1 holds metadata/);
   });
 
-  it('freed twice, or beyond the end, are an error of the file system', () => {
+  it('blocks that are freed twice, or lie beyond the end, are an error of the file system', () => {
     const block = run(newBlock(superblock, 50_000));
     expect(isFreedSoundly(block, 1)).toBe(true);
-    expect(superblock.isReadOnly).toBe(false);
+    expect(superblock.state.isReadOnly).toBe(false);
     expect(isFreedSoundly(block, 1)).toBe(false);
-    expect(superblock.errors).toEqual([`ext2: block ${block} is free already`]);
+    expect(superblock.state.errors).toEqual([`ext2: block ${block} is free already`]);
     expect(isFreedSoundly(superblock.geometry.blockCount - 1, 2)).toBe(false);
-    expect(superblock.errors).toHaveLength(2);
+    expect(superblock.state.errors).toHaveLength(2);
   });
 });
 
 describe('blocks of several groups', () => {
-  it('are freed in those whose bitmap can be read; the others stay in use, which is an error of the file system', () => {
+  it('blocks of several groups are freed in those whose bitmap can be read; the others stay in use, which is an error of the file system', () => {
     const { blocksPerGroup } = superblock.geometry;
     const start = 2 * blocksPerGroup - 3;
     const free = (): number[] => [1, 2].map((group) => descriptorWord(group, 'bg_free_blocks_count'));
@@ -180,10 +189,10 @@ describe('blocks of several groups', () => {
     machine.badBlocks.add(superblock.buffers.readU32(superblock.descriptor(2).pfn, superblock.descriptor(2).offset));
     expect(isFreedSoundly(start, 5)).toBe(true);
     expect(free()).toEqual([before[0]! + 3, before[1]!]);
-    expect(superblock.errors).toEqual([
+    expect(superblock.state.errors).toEqual([
       expect.stringMatching(`blocks ${start + 3} to ${start + 4} are not freed: EIO`),
     ]);
-    expect([superblock.isReadOnly, superblock.hasErrors]).toEqual([true, true]);
+    expect([superblock.state.isReadOnly, superblock.state.hasErrors]).toEqual([true, true]);
   });
 });
 
@@ -197,7 +206,7 @@ describe('counts of 16 bits', () => {
     [0xfffd, 0xffff],
     [0xfffe, 0xffff],
     [0xffff, 0xffff],
-  ])('that say %i are %i when two blocks, or two inodes, are freed', (before, after) => {
+  ])('counts of 16 bits that say %i are %i when two blocks, or two inodes, are freed', (before, after) => {
     const block = run(newBlock(superblock, 40_000));
     expect(run(newBlock(superblock, block))).toBe(block + 1);
     set(1, 'bg_free_blocks_count', before);
@@ -212,7 +221,7 @@ describe('counts of 16 bits', () => {
   it.each([
     [1, 0],
     [2, 1],
-  ])('that say %i are %i when one is taken, though the bitmap has more', (before, after) => {
+  ])('counts of 16 bits that say %i are %i when one is taken, though the bitmap has more', (before, after) => {
     for (const field of ['bg_free_blocks_count', 'bg_free_inodes_count'] as const) set(0, field, before);
     const { ino } = run(newInode(superblock, 2, EXT2_MODE.regular | 0o644));
     expect([ino, descriptorWord(0, 'bg_free_inodes_count')]).toEqual([11, after]);
@@ -226,7 +235,7 @@ describe('counts of 16 bits', () => {
     [0x7fff, 0x8000],
     [0xfffe, 0xffff],
     [0xffff, 0],
-  ])('of mounts go on from %i with %i', (before, after) => {
+  ])('counts of 16 bits of mounts go on from %i with %i', (before, after) => {
     const { buffers, superblockPage } = superblock;
     const at = 1024 + SUPERBLOCK.offset.s_mnt_count;
     buffers.writeU16(superblockPage, at, before);
@@ -241,7 +250,7 @@ describe('inodes', () => {
   const DIRECTORY = EXT2_MODE.directory | 0o755;
   const groupOf = (ino: number): number => Math.floor((ino - 1) / superblock.geometry.inodesPerGroup);
 
-  it('of files lie in their directory’s group, those of directories in the root are spread', () => {
+  it('inodes of files lie in their directory’s group, those of directories in the root are spread', () => {
     const first = run(newInode(superblock, 2, DIRECTORY)).ino;
     const second = run(newInode(superblock, 2, DIRECTORY)).ino;
     // Groups 0 and 2, where the root and lost+found are, have fewer free inodes than the average.
@@ -265,12 +274,12 @@ describe('inodes', () => {
     // Never none.
     [32_768, 32, 256, 1],
     [256, 16_384, 1000, 1],
-  ])('of directories: groups of %i blocks and %i inodes, %i blocks a directory: a debt of %i', (...row) => {
+  ])('inodes of directories: groups of %i blocks and %i inodes, %i blocks a directory: a debt of %i', (...row) => {
     const [blocks, inodes, blocksADirectory, most] = row;
     expect(mostDebtOf(blocks, inodes, blocksADirectory)).toBe(most);
   });
 
-  it('of directories lie with their parent up to that debt, which grows by each of them and shrinks by each file', () => {
+  it('inodes of directories lie with their parent up to that debt, which grows by each of them and shrinks by each file', () => {
     const { geometry, debts, buffers } = superblock;
     const parent = run(newInode(superblock, 2, DIRECTORY)).ino;
     const home = groupOf(parent);
@@ -290,7 +299,7 @@ describe('inodes', () => {
   it.each([
     [254, 255],
     [255, 255],
-  ])('a debt of %i becomes %i by a directory of the root, and none falls below 0', (before, after) => {
+  ])('a debt of %i becomes %i by a directory of the root, and no debt falls below 0', (before, after) => {
     superblock.debts.fill(before);
     const group = groupOf(run(newInode(superblock, 2, DIRECTORY)).ino);
     expect(superblock.debts[group]).toBe(after);
@@ -299,7 +308,7 @@ describe('inodes', () => {
     expect([...superblock.debts]).toEqual([0, 0, 0, 0]);
   });
 
-  it('have another generation each time their number is used', () => {
+  it('inodes have another generation each time their number is used', () => {
     const { ino, generation } = run(newInode(superblock, 2, FILE));
     const { geometry, buffers } = superblock;
     // What the deleted inode leaves in the table.
@@ -311,7 +320,7 @@ describe('inodes', () => {
     expect(run(newInode(superblock, 2, FILE))).toEqual({ ino, generation: generation + 1 });
   });
 
-  it('are counted, directories too, and never one of the reserved', () => {
+  it('inodes are counted, directories too, and never one of the reserved', () => {
     const before = [descriptorWord(0, 'bg_free_inodes_count'), descriptorWord(0, 'bg_used_dirs_count')];
     const { ino } = run(newInode(superblock, 2, FILE));
     expect(ino).toBeGreaterThanOrEqual(superblock.geometry.firstInode);
@@ -319,6 +328,6 @@ describe('inodes', () => {
     run(freeInode(superblock, ino, false));
     expect(descriptorWord(0, 'bg_free_inodes_count')).toBe(before[0]!);
     run(freeInode(superblock, ino, false));
-    expect(superblock.errors).toEqual([`ext2: inode ${ino} is free already`]);
+    expect(superblock.state.errors).toEqual([`ext2: inode ${ino} is free already`]);
   });
 });

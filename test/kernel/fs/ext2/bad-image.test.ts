@@ -127,7 +127,7 @@ property(
     } else new DataView(bytes.buffer).setUint32(changed.at, changed.value, true);
     outcome(bytes);
   },
-  { numRuns: 250 },
+  { numRuns: 120, lawRuns: 250 },
 );
 
 property('an image cut short is refused in one line', subject, fc.nat(), ({ bytes }, length) => {
@@ -146,7 +146,7 @@ property(
     for (const run of runs) bytes.set(run.bytes, run.at % (bytes.length - 64));
     outcome(bytes);
   },
-  { numRuns: 60 },
+  { numRuns: 30, lawRuns: 60 },
 );
 
 it.each(SUBJECTS.map((each) => [each.name, each.bytes] as const))(

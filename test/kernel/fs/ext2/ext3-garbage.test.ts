@@ -222,7 +222,7 @@ describe('a list of orphans', () => {
     { numRuns: 25 },
   );
 
-  it('that goes round in a circle ends', () => {
+  it('a list of orphans that goes round in a circle ends', () => {
     const image = PRISTINE.clone();
     setSuper(image, 's_last_orphan', 12);
     for (const [ino, next] of [

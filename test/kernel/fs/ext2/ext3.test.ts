@@ -110,7 +110,7 @@ describe('ext3', () => {
         disk.reboot(false, false);
         judgeImage(judge, disk.image, false);
       },
-      { numRuns: 20 },
+      { numRuns: 10, lawRuns: 20 },
     );
   });
 
@@ -138,7 +138,7 @@ describe('ext3', () => {
         disk.reboot(false, false);
         judgeImage(judge, disk.image, false);
       },
-      { numRuns: 15 },
+      { numRuns: 7, lawRuns: 15 },
     );
   });
 
@@ -172,7 +172,7 @@ describe('ext3', () => {
         disk.crash();
         judgeImage(judge, disk.image, true);
       },
-      { numRuns: 12 },
+      { numRuns: 6, lawRuns: 12 },
     );
   });
 
@@ -196,7 +196,7 @@ describe('ext3', () => {
           disk.run(readEverything(disk.guest.kernel.syscalls, ''));
         }
       },
-      { numRuns: 8 },
+      { numRuns: 4, lawRuns: 8 },
     );
   });
 
@@ -215,7 +215,7 @@ describe('ext3', () => {
         disk.switchOn();
         for (const [i, model] of models.entries()) disk.run(compareAll(disk.guest.kernel.syscalls, model, `/p${i}`));
       },
-      { numRuns: 8 },
+      { numRuns: 4, lawRuns: 8 },
     );
   });
 

@@ -10,6 +10,7 @@ import {
   DX_NODE,
   DX_ROOT,
   EXT2_INCOMPAT,
+  EXT2_MODE,
   EXT2_RO_COMPAT,
   GROUP_DESCRIPTOR,
   INODE,
@@ -19,6 +20,7 @@ import {
 import type { ImageStore } from '../../../../src/disk/image/image-store.ts';
 import { makeExt2 } from '../../../../src/disk/mkfs/mkfs.ts';
 import { directory, file, symlink, tree } from '../../../../src/disk/mkfs/tree.ts';
+import { S_IF } from '../../../../src/kernel/fs/inode.ts';
 import { O, type Syscalls } from '../../../../src/kernel/index.ts';
 import type { Process } from '../../../../src/sim/index.ts';
 import { OracleExt2 } from '../../../../src/experiment/judge/oracle-ext2.ts';
@@ -36,9 +38,14 @@ const LAYOUTS: readonly Layout[] = [
   DX_ENTRY,
   XATTR_HEADER,
 ];
+it('types of inodes are numbered in memory as on the disk', () => {
+  const { typeMask: mask, regular, directory: folder, symlink: link } = EXT2_MODE;
+  expect(S_IF).toEqual({ mask, regular, directory: folder, symlink: link });
+});
+
 const useOf = (name: string): string => EXT2_FIELD_USES[name]![0];
 
-it(`${FILE} is what the table says; UPDATE_DOCS=1 writes it`, () => {
+it(`the page ${FILE} is what the table says; UPDATE_DOCS=1 writes it`, () => {
   if (process.env['UPDATE_DOCS'] === '1') writeFileSync(FILE, ext2FieldsPage());
   expect(readFileSync(FILE, 'utf8')).toBe(ext2FieldsPage());
 });
@@ -98,7 +105,7 @@ describe('the superblock', () => {
     });
   };
 
-  it('is mounted by the fields that are read, whatever is kept has in it', () => {
+  it('the superblock is mounted by the fields that are read, whatever is kept has in it', () => {
     const metaBg = Buffer.from(superblock);
     putField(SUPERBLOCK, metaBg, 0, 's_feature_incompat', EXT2_INCOMPAT.filetype | EXT2_INCOMPAT.meta_bg);
     const heeded = SUPERBLOCK.fields
@@ -118,7 +125,7 @@ describe('the superblock', () => {
     expect(heeded).toEqual(expected);
   });
 
-  it('with each feature alone: mounted, mounted read-only, or refused by its name', () => {
+  it('the superblock with each feature alone: mounted, mounted read-only, or refused by its name', () => {
     const outcome = (field: 's_feature_compat' | 's_feature_incompat' | 's_feature_ro_compat', bit: number): string => {
       const bytes = Buffer.from(superblock);
       putField(SUPERBLOCK, bytes, 0, field, (getField(SUPERBLOCK, bytes, 0, field) | bit) >>> 0);
@@ -168,7 +175,7 @@ describe.each([
   ['ext2', undefined],
   ['ext3', 1024],
 ] as const)('%s', (type, journalBlocks) => {
-  it('only changes what the table says, and changes all of that', () => {
+  it('the call only changes what the table says, and changes all of that', () => {
     const image = imageOf(journalBlocks);
     // So that large_file has to be set.
     const roCompat = 1024 + SUPERBLOCK.offset.s_feature_ro_compat;

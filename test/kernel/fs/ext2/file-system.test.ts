@@ -94,7 +94,7 @@ describe('the file system', () => {
           }
         }
       },
-      { numRuns: 40 },
+      { numRuns: 20, lawRuns: 40 },
     );
   });
 
@@ -119,7 +119,7 @@ describe('the file system', () => {
           run('sh', '-c', `"${judge.e2fsck}" -fy "${path}" > "${path}.log" || test $? -eq 1`);
           mustBeSound(judge, path);
         },
-        { numRuns: 40 },
+        { numRuns: 20, lawRuns: 40 },
       );
     },
   );
@@ -146,7 +146,7 @@ describe('the file system', () => {
           const repaired = new GuestDisk(loadImage(path), seed as number, { hasCache: true });
           repaired.run(readEverything(repaired.guest.kernel.syscalls, ''));
         },
-        { numRuns: 20 },
+        { numRuns: 10, lawRuns: 20 },
       );
     },
   );
@@ -196,7 +196,7 @@ describe('a drive that fails', () => {
         disk.check();
       }
     },
-    { numRuns: 40 },
+    { numRuns: 20, lawRuns: 40 },
   );
 });
 
@@ -250,7 +250,7 @@ describe('several processes on one file', () => {
       const after = disk.run(readWhole(disk.guest.kernel.syscalls, '/shared'));
       expect(Buffer.compare(before, after)).toBe(0);
     },
-    { numRuns: 60 },
+    { numRuns: 30, lawRuns: 60 },
   );
 });
 
@@ -273,6 +273,6 @@ describe('a second and a third reboot', () => {
       }
       expect(disk.reused).toBeGreaterThan(0);
     },
-    { numRuns: 15 },
+    { numRuns: 8, lawRuns: 15 },
   );
 });

@@ -138,7 +138,7 @@ describe.each([
     { numRuns: 5 },
   );
 
-  it('looks at as many blocks for the 5000th name as for the 500th, in the same order of names or in another', () => {
+  it('a directory looks at as many blocks for the 5000th name as for the 500th, in the same order of names or in another', () => {
     const image = makeExt2(tree(directory([])), { size: 96 << 20, journalBlocks: at === 0 ? undefined : 1024 });
     const machine = new FakeMachine({ image, nrPages: 4096 });
     const sys = machine.run(machine.boot()).syscalls;
@@ -245,7 +245,7 @@ describe('a damaged directory', () => {
     ['no entry at all', damaged(1, (page) => page.fill(0, 0, 4))],
   ];
 
-  it.each(damages)('%s', (_, image) => {
+  it.each(damages)('a damaged directory is answered for: %s', (_, image) => {
     const random = (n: number): number => (Math.imul(n, 0x9e37_79b1) >>> 8) % COUNT;
     const program = Array.from({ length: 250 }, (__, i): Step => [i % WHAT, random(i), random(i + 1000)]);
     const { answers } = mustBeSame(image, program.concat(Array.from({ length: COUNT }, (__, i): Step => [4, i, 0])));

@@ -38,7 +38,7 @@ function fails(call: () => unknown): string | undefined {
 const page = (n: number): Uint8Array => new Uint8Array(new Uint32Array(PAGE_SIZE / 4).fill(n + 1).buffer);
 
 describe.each([1024, 1025, 2047])('a file system of %i blocks', (blocks) => {
-  it('gives out its last block, and after that none', () => {
+  it('a file system gives out its last block, and after that none', () => {
     const { image, machine, sys } = start(blocks);
     const before = superOf(image);
     expect(before.blocks).toBe(blocks);
@@ -74,7 +74,7 @@ describe.each([1024, 1025, 2047])('a file system of %i blocks', (blocks) => {
 });
 
 describe('inodes', () => {
-  it('are given out up to the last, which works as any other, and after that none', () => {
+  it('inodes are given out up to the last, which works as any other, and after that none', () => {
     const { image, machine, sys } = start(1024);
     const { inodes, freeInodes } = superOf(image);
     let made = 0;
@@ -107,7 +107,7 @@ describe('inodes', () => {
 });
 
 describe('links', () => {
-  it('of a file, and subdirectories of a directory, are 32,000 at most', () => {
+  it('links of a file, and subdirectories of a directory, are 32,000 at most', () => {
     const image = makeExt2(
       tree(
         directory([

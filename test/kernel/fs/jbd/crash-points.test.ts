@@ -76,7 +76,7 @@ describe('a guest that dies with a write of its journal', () => {
   const writes = record(start);
   const blockOf = ({ at }: Write): number => Math.floor(at / PAGE_SIZE);
 
-  it('changes nothing of the journal’s superblock but its first sector, which is written whole or not at all', () => {
+  it('a guest that dies with a write of its journal changes nothing of the journal’s superblock but its first sector, which is written whole or not at all', () => {
     let before = readBlock(start, place);
     let seen = 0;
     for (const write of writes) {
@@ -89,7 +89,7 @@ describe('a guest that dies with a write of its journal', () => {
     expect(seen).toBeGreaterThan(2);
   });
 
-  it(`is followed by one that finds all that was synced, whole, after each of ${writes.length} writes`, () => {
+  it(`a guest that dies with a write of its journal is followed by one that finds all that was synced, whole, after each of ${writes.length} writes`, () => {
     const image = start.clone();
     const found = new Map<number, number>();
     const check = (synced: number, what: string): void => {

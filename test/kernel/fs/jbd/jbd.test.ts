@@ -89,7 +89,7 @@ function staleImage(): MemoryImage {
 }
 
 describe('a commit', () => {
-  it('writes data, then the log, flushes, then the commit block, and flushes again before fsync returns', () => {
+  it('a commit writes data, then the log, flushes, then the commit block, and flushes again before fsync returns', () => {
     const image = EMPTY.clone();
     const journal = new JournalFile(image);
     const { machine, sys } = boot(image);
@@ -111,7 +111,7 @@ describe('a commit', () => {
     ]);
   });
 
-  it('that finds the log half full empties it: what is in it is on the medium at its place before the log forgets it', () => {
+  it('a commit that finds the log half full empties it: what is in it is on the medium at its place before the log forgets it', () => {
     const image = EMPTY.clone();
     const journal = new JournalFile(image);
     const { machine, sys } = boot(image);
@@ -133,7 +133,7 @@ describe('a commit', () => {
     }
   });
 
-  it('carries more buffers than one descriptor block names', () => {
+  it('a commit carries more buffers than one descriptor block names', () => {
     const image = makeExt2(tree(directory([])), { size: 64 << 20, journalBlocks: 8192 });
     const { machine, sys } = boot(image, 4096);
     machine.run(
@@ -147,7 +147,7 @@ describe('a commit', () => {
     expect(next.machine.run(next.sys.readdir('/d1199')).map(({ name }) => name)).toEqual(['.', '..']);
   });
 
-  it('begins by itself where a handle of 24 buffers might make it longer than a quarter of the journal', () => {
+  it('a commit begins by itself where a handle of 24 buffers might make it longer than a quarter of the journal', () => {
     // A table of inodes of 260 blocks, all in use: each file that is changed is in a block of its own.
     const files = Array.from({ length: 260 * 32 }, (_, i) => [`${i}`.padStart(5, '0'), file('')] as const);
     const image = makeExt2(tree(directory(files)), { size: 256 << 20, journalBlocks: 1024 });
@@ -169,7 +169,7 @@ describe('a commit', () => {
     expect(changes).toBe(234);
   });
 
-  it('writes the log through a few pages where memory has none for copies', () => {
+  it('a commit writes the log through a few pages where memory has none for copies', () => {
     const image = EMPTY.clone();
     const { machine, sys, kernel } = boot(image);
     const pages: Pfn[] = [];
@@ -189,7 +189,7 @@ describe('a commit', () => {
     expect(Buffer.compare(next.machine.run(get(next.sys, '/file')), bytes)).toBe(0);
   });
 
-  it.each([0xffff_fffc, 0xffff_fffd, 0xffff_ffff, 0])('counts on behind transaction %i', (sequence) => {
+  it.each([0xffff_fffc, 0xffff_fffd, 0xffff_ffff, 0])('a commit counts on behind transaction %i', (sequence) => {
     const image = EMPTY.clone();
     const journal = new JournalFile(image);
     journal.setWord('s_sequence', sequence);
@@ -208,7 +208,7 @@ describe('a commit', () => {
 
 describe('ordered mode', () => {
   it.each(['truncate', 'unlink'])(
-    '%s while a commit writes the data: a crash at any event shows no old bytes',
+    'the call %s while a commit writes the data shows no old bytes after a crash at any event',
     (how) => {
       const stale = staleImage();
       for (let events = 1; events < 60; events += 2) {
@@ -252,7 +252,7 @@ describe('ordered mode', () => {
 });
 
 describe('a freed block', () => {
-  it('is not used again before the commit: until then the file is as it was', () => {
+  it('a freed block is not used again before the commit: until then the file is as it was', () => {
     const image = EMPTY.clone();
     const { machine, sys } = boot(image);
     const old = new Uint8Array(400_000).fill(1);
@@ -270,7 +270,7 @@ describe('a freed block', () => {
     expect(Buffer.compare(next.machine.run(get(next.sys, '/old')), old)).toBe(0);
   });
 
-  it("of metadata that is a file's data now is not overwritten by recovery", () => {
+  it("a freed block of metadata that is a file's data now is not overwritten by recovery", () => {
     const image = EMPTY.clone();
     const { machine, sys } = boot(image);
     machine.run(
@@ -294,7 +294,7 @@ describe('a freed block', () => {
 });
 
 describe('a log that cannot be written', () => {
-  it('ends the journal: the file system is read-only, says so to the next mount, and loses what was not committed', () => {
+  it('a log that cannot be written ends the journal: the file system is read-only, says so to the next mount, and loses what was not committed', () => {
     const image = ext3Image([['old', file('old')]]);
     const journal = new JournalFile(image);
     const { machine, sys, stop } = boot(image);
@@ -319,7 +319,7 @@ describe('a log that cannot be written', () => {
     next.machine.run(put(next.sys, '/again', Uint8Array.of(3)));
   });
 
-  it('so does data that cannot be written before what leads to it', () => {
+  it('data that cannot be written before what leads to it ends the log, too', () => {
     const image = EMPTY.clone();
     const journal = new JournalFile(image);
     const { machine, sys } = boot(image);

@@ -81,7 +81,7 @@ class FakeJournal {
     const writeback = { flushDrive: () => NOTHING };
     type Parts = Parameters<typeof JournalLog.open>;
     const io = { queue };
-    const parts = [memory, buffers, io, writeback, inode] as unknown as Parts;
+    const parts = [{ env: { memory }, io, writeback }, buffers, inode] as unknown as Parts;
     return this.simulation.runProcess('open', JournalLog.open(...parts));
   }
 
@@ -132,7 +132,7 @@ describe('the ring', () => {
     { numRuns: 50 },
   );
 
-  it('is not written past a hole of the journal’s file, nor over a write that failed', () => {
+  it('the ring is not written past a hole of the journal’s file, nor over a write that failed', () => {
     const holes = new FakeJournal((index) => (index === 3 ? HOLE : 5000 + index));
     const log = holes.open();
     holes.run(log.append([Pfn(1)]));
@@ -146,7 +146,7 @@ describe('the ring', () => {
 });
 
 describe('the superblock of the journal', () => {
-  it('says where an empty log starts before the first transaction, and not again before it is emptied', () => {
+  it('the superblock of the journal says where an empty log starts before the first transaction, and not again before it is emptied', () => {
     const journal = new FakeJournal((index) => 5000 + index);
     const log = journal.open();
     journal.run(log.begin(4, false));
@@ -161,7 +161,7 @@ describe('the superblock of the journal', () => {
     ]);
   });
 
-  it('says that the log is empty when the journal is put out of use', () => {
+  it('the superblock of the journal says that the log is empty when the journal is put out of use', () => {
     const journal = new FakeJournal((index) => 5000 + index);
     const log = journal.open();
     journal.run(log.begin(4, false));
@@ -169,7 +169,7 @@ describe('the superblock of the journal', () => {
     expect(journal.told.at(-1)).toEqual([0, 9]);
   });
 
-  it('says that there are revoke blocks before the first', () => {
+  it('the superblock of the journal says that there are revoke blocks before the first', () => {
     const journal = new FakeJournal((index) => 5000 + index);
     const log = journal.open();
     journal.run(log.begin(4, false));
@@ -181,7 +181,7 @@ describe('the superblock of the journal', () => {
     expect(journal.told).toHaveLength(2);
   });
 
-  it('keeps the error of a journal that has ended until it is cleared', () => {
+  it('the superblock of the journal keeps the error of a journal that has ended until it is cleared', () => {
     const journal = new FakeJournal((index) => 5000 + index);
     const log = journal.open();
     log.recordError();

@@ -131,7 +131,7 @@ describe('recovery', () => {
     },
   );
 
-  it('leaves a log alone that the superblock does not ask for, and counts on behind it', () => {
+  it('recovery leaves a log alone that the superblock does not ask for, and counts on behind it', () => {
     const image = PRISTINE.clone();
     const journal = new JournalFile(image);
     const bytes = blockOf(1, false);
@@ -143,7 +143,7 @@ describe('recovery', () => {
     expect(journal.word('s_sequence')).toBe(11);
   });
 
-  it('replays the superblock itself, and mounts what it says then', () => {
+  it('recovery replays the superblock itself, and mounts what it says then', () => {
     const image = PRISTINE.clone();
     const journal = new JournalFile(image);
     const superblock = readBlock(image, 0);

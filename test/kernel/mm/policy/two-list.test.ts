@@ -21,7 +21,7 @@ function withPages(count: number): { map: MemMap; lru: TwoListLru } {
 }
 
 describe('the pagevec', () => {
-  it('holds 13 pages off the lists; the 14th drains it to the young end of the inactive list', () => {
+  it('the pagevec holds 13 pages off the lists; the 14th drains it to the young end of the inactive list', () => {
     const { map, lru } = lists(32);
     for (let pfn = 0; pfn < PAGEVEC_SIZE - 1; pfn++) lru.add(page(pfn));
     expect([lru.nrInactive, inactivePages(map)]).toEqual([0, []]);
@@ -33,7 +33,7 @@ describe('the pagevec', () => {
     expect(inactivePages(map).at(-1)).toBe(14);
   });
 
-  it('forgets a page that is removed', () => {
+  it('the pagevec forgets a page that is removed', () => {
     const { map, lru } = lists(4);
     for (const pfn of [0, 1, 2]) lru.add(page(pfn));
     lru.remove(page(1));
@@ -51,7 +51,7 @@ describe('mark_page_accessed', () => {
     { from: 'inactive, referenced', flags: REFERENCED, to: PG.lru | PG.active },
     { from: 'active, unreferenced', flags: PG.lru | PG.active, to: PG.lru | PG.active | PG.referenced },
     { from: 'active, referenced', flags: REFERENCED | PG.active, to: REFERENCED | PG.active },
-  ])('$from', ({ flags, to }) => {
+  ])('mark_page_accessed leads on from $from', ({ flags, to }) => {
     const { map, lru } = lists(1);
     map.set(page(0), flags & ~PG.lru);
     lru.putBack(page(0));
@@ -73,7 +73,7 @@ describe('mark_page_accessed', () => {
     expect([lru.nrActive, lru.nrInactive]).toEqual([1, 0]);
   });
 
-  it('does not move a page that is only referenced, and moves an activated one to the young end', () => {
+  it('mark_page_accessed does not move a page that is only referenced, and moves an activated one to the young end', () => {
     const { map, lru } = withPages(4);
     lru.markAccessed(page(0));
     expect(inactivePages(map)).toEqual([0, 1, 2, 3]);
@@ -86,7 +86,7 @@ describe('mark_page_accessed', () => {
 });
 
 describe('remove and putBack', () => {
-  it('keep the active bit', () => {
+  it('remove and putBack keep the active bit', () => {
     const { map, lru } = withPages(2);
     for (const pfn of [0, 0]) lru.markAccessed(page(pfn));
     lru.remove(page(0));
@@ -100,11 +100,11 @@ describe('remove and putBack', () => {
 });
 
 describe('mem_map', () => {
-  it('has at least one page', () => {
+  it('mem_map has at least one page', () => {
     expect(() => new MemMap(0)).toThrow(ArgumentError);
   });
 
-  it('keeps its heads out of the pages', () => {
+  it('mem_map keeps its heads out of the pages', () => {
     const map = new MemMap(3);
     const lru = new TwoListLru(map);
     expect([map.freeHead, lru.activeHead, lru.inactiveHead].every((head) => head >= map.nrPages)).toBe(true);

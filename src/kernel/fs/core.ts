@@ -1,0 +1,15 @@
+/** The parts of the kernel below every file system, which each part of one is given together. */
+
+import type { GuestEnvironment } from '../../xen/public/index.ts';
+import type { Writeback } from '../cache/fs-writeback.ts';
+import type { PageIo } from '../cache/page-io.ts';
+import type { KernelCosts } from '../costs.ts';
+import type { MemoryManagement } from '../mm/mm.ts';
+
+export interface FsCore {
+  readonly env: GuestEnvironment;
+  readonly costs: KernelCosts;
+  readonly mm: MemoryManagement;
+  readonly io: PageIo;
+  readonly writeback: Writeback;
+}
