@@ -8,7 +8,7 @@
 
 import { parseArgs } from 'node:util';
 import { type Arch, ARCHS, PAGE_SIZE, printable, UserError } from '../base/index.ts';
-import { PROTECTIONS } from '../experiment/campaign/campaign.ts';
+import { PROTECTIONS } from '../experiment/campaign/options.ts';
 import { FAULTS } from '../experiment/campaign/faults.ts';
 import { guestMemoryMax, MEMORY_MAX } from '../experiment/guest/testbed.ts';
 import {
@@ -18,8 +18,8 @@ import {
   STRATEGIES_OF_CRASHES,
   STRATEGIES_OF_READERS,
   WORKLOADS,
-} from '../experiment/guest/result.ts';
-import { VMM_STRATEGIES } from '../experiment/vmm/result.ts';
+} from '../experiment/guest/options.ts';
+import { VMM_STRATEGIES } from '../experiment/vmm/options.ts';
 
 export interface OptionSpec {
   /** Without the dashes. */

@@ -4,8 +4,9 @@
  */
 
 import { counted } from '../base/index.ts';
-import type { CampaignOptions, CampaignResult, FaultResult } from '../experiment/campaign/campaign.ts';
-import { PROTECTIONS } from '../experiment/campaign/campaign.ts';
+import type { CampaignOptions } from '../experiment/campaign/options.ts';
+import type { CampaignResult, FaultResult } from '../experiment/campaign/result.ts';
+import { PROTECTIONS } from '../experiment/campaign/options.ts';
 import { FAULTS } from '../experiment/campaign/faults.ts';
 import type { PageVerdicts } from '../experiment/judge/page-judge.ts';
 import {

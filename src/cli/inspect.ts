@@ -10,6 +10,7 @@ import { loadMemory } from '../experiment/guest/memory-dump.ts';
 import { checkOutputs } from '../experiment/guest/output-file.ts';
 import { inspectMemory, type MachineReport } from '../xen/inspect.ts';
 import { commandHelp, INSPECT, oneLine, parseCommand } from './args.ts';
+import type { InspectResult } from './inspect-result.ts';
 import type { Io } from './io.ts';
 import { renderTable } from './table.ts';
 
@@ -32,7 +33,7 @@ export function inspect(argv: readonly string[], io: Io): number {
 }
 
 /** What `--json` prints: docs/reference/inspect-schema.md. */
-export function findings({ map, domains, ...report }: MachineReport): object {
+export function findings({ map, domains, ...report }: MachineReport): InspectResult {
   return {
     schema: 'stillwarm/inspect@1',
     ...report,

@@ -8,7 +8,7 @@ import type { HostStream } from '../experiment/guest/output-file.ts';
 import type { ProgressListener } from '../experiment/guest/progress.ts';
 import type { runVmmReboot } from '../experiment/vmm/experiment.ts';
 import type { RebootOutcome } from '../experiment/guest/reboot.ts';
-import type { RebootOptions } from '../experiment/guest/result.ts';
+import type { RebootOptions } from '../experiment/guest/options.ts';
 
 export interface Output {
   /** Throws what the host refuses, or tells it later, as streams do. */

@@ -18,7 +18,7 @@ import {
   STRATEGIES_OF_READERS,
   WORKLOADS,
   type RebootOptions,
-} from '../experiment/guest/result.ts';
+} from '../experiment/guest/options.ts';
 import { renderHtml, renderMismatches, renderText } from '../report/index.ts';
 import {
   commandHelp,

@@ -3,7 +3,7 @@
 import type { Arch } from '../base/arch.ts';
 import { counted, grouped, UserError } from '../base/index.ts';
 import { archOf } from '../experiment/guest/profiles.ts';
-import type { ProfileName } from '../experiment/guest/result.ts';
+import type { ProfileName } from '../experiment/guest/options.ts';
 import { guestMemoryMax } from '../experiment/guest/testbed.ts';
 import { sizeText } from './args.ts';
 

@@ -7,9 +7,9 @@
 import { resolve } from 'node:path';
 import { UserError } from '../base/index.ts';
 import { checkOutputs, kindOf } from '../experiment/guest/output-file.ts';
-import { DISKS, PROFILES } from '../experiment/guest/result.ts';
-import type { VmmExperimentOptions } from '../experiment/vmm/experiment.ts';
-import { VMM_STRATEGIES } from '../experiment/vmm/result.ts';
+import { DISKS, PROFILES } from '../experiment/guest/options.ts';
+import type { VmmExperimentOptions } from '../experiment/vmm/options.ts';
+import { VMM_STRATEGIES } from '../experiment/vmm/options.ts';
 import { renderVmmHtml, renderVmmMismatches, renderVmmText } from '../report/index.ts';
 import {
   commandHelp,

@@ -8,8 +8,9 @@
  * begin at zero.
  */
 
-import type { RebootResult, Sample, StrategyName, StrategyResult } from '../experiment/guest/result.ts';
-import type { VmmStrategyName } from '../experiment/vmm/result.ts';
+import type { RebootResult, Sample, StrategyResult } from '../experiment/guest/result.ts';
+import type { StrategyName } from '../experiment/guest/options.ts';
+import type { VmmStrategyName } from '../experiment/vmm/options.ts';
 import { runOf, significant, throughput } from './measures.ts';
 import { rect, round, svg, text, tickLabel, ticks, WIDTH } from './svg.ts';
 

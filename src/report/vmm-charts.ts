@@ -3,7 +3,7 @@
  * time axis; and each measure over the two series, the slides' figures as rings on it.
  */
 
-import type { VmmExperimentResult, VmmMeasurement, VmmStrategyResult } from '../experiment/vmm/experiment.ts';
+import type { VmmExperimentResult, VmmMeasurement, VmmStrategyResult } from '../experiment/vmm/result.ts';
 import type { VmmMeasure } from './vmm-slides.ts';
 import type { VmmPhase } from '../experiment/vmm/result.ts';
 import { classOf } from './charts.ts';

@@ -1,6 +1,7 @@
 /** The result of reboots of the hypervisor as one self-contained HTML page (page.ts): charts (vmm-charts.ts) and every figure. */
 
-import type { VmmExperimentOutcome, VmmExperimentResult } from '../experiment/vmm/experiment.ts';
+import type { VmmExperimentOutcome } from '../experiment/vmm/experiment.ts';
+import type { VmmExperimentResult } from '../experiment/vmm/result.ts';
 import type { VmmMeasure } from './vmm-slides.ts';
 import { renderFitted, renderPage } from './page.ts';
 import { escapeMarkup as e } from './svg.ts';

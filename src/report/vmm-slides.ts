@@ -6,7 +6,7 @@
  * then agreement proves nothing. The model was never adjusted to the others.
  */
 
-import type { VmmStrategyName } from '../experiment/vmm/result.ts';
+import type { VmmStrategyName } from '../experiment/vmm/options.ts';
 
 /** The measures that the slides have. */
 export type VmmMeasure = 'stop' | 'start' | 'downtime';

@@ -19,9 +19,9 @@ import {
 } from '../../src/cli/args.ts';
 import { main } from '../../src/cli/commands.ts';
 import { checkRoom } from '../../src/cli/room.ts';
-import { PROTECTIONS } from '../../src/experiment/campaign/campaign.ts';
-import { DISKS, PROFILES, STRATEGIES, WORKLOADS } from '../../src/experiment/guest/result.ts';
-import { VMM_STRATEGIES } from '../../src/experiment/vmm/result.ts';
+import { PROTECTIONS } from '../../src/experiment/campaign/options.ts';
+import { DISKS, PROFILES, STRATEGIES, WORKLOADS } from '../../src/experiment/guest/options.ts';
+import { VMM_STRATEGIES } from '../../src/experiment/vmm/options.ts';
 import { guestMemoryMax, machineMemoryFor } from '../../src/experiment/guest/testbed.ts';
 import { property } from '../support/property.ts';
 import { captureIo } from './capture.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/commands.ts';
-import type { CampaignOptions, CampaignResult } from '../../src/experiment/campaign/campaign.ts';
+import type { CampaignOptions } from '../../src/experiment/campaign/options.ts';
+import type { CampaignResult } from '../../src/experiment/campaign/result.ts';
 import { FAULTS } from '../../src/experiment/campaign/faults.ts';
 import type { PageVerdicts } from '../../src/experiment/judge/page-judge.ts';
 import { captureIo } from './capture.ts';

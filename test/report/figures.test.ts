@@ -10,7 +10,7 @@ import { renderHtml } from '../../src/report/html.ts';
 import { renderText } from '../../src/report/tables.ts';
 import { boxesOf, htmlRowsOf, rowsOf, scaleOf, textsOf } from './printed.ts';
 
-const run = (phase: RunResult['phase'], number: number, bytes: number, ns: number): RunResult => ({
+const run = (phase: RunResult['phase'], number: RunResult['number'], bytes: number, ns: number): RunResult => ({
   phase,
   number,
   bytes,

@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import type { VmmExperimentResult, VmmMeasurement, VmmStrategyResult } from '../../src/experiment/vmm/experiment.ts';
+import type { VmmExperimentResult, VmmMeasurement, VmmStrategyResult } from '../../src/experiment/vmm/result.ts';
 import { downtimeChart, seriesChart } from '../../src/report/vmm-charts.ts';
 import { renderVmmHtml } from '../../src/report/vmm-html.ts';
 import { seriesOf } from '../../src/report/vmm-measures.ts';

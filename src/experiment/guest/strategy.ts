@@ -27,7 +27,8 @@ import type { DiskSource } from './disk-source.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { PageHistory, type PageInQuestion } from '../judge/page-history.ts';
 import type { ProgressListener } from './progress.ts';
-import type { Mismatch, RebootOptions, RunResult, StrategyName, StrategyResult } from './result.ts';
+import type { RebootOptions, StrategyName } from './options.ts';
+import type { Mismatch, RunResult, StrategyResult } from './result.ts';
 import { Testbed, type Guest } from './testbed.ts';
 import { Timeline } from './timeline.ts';
 
@@ -238,7 +239,7 @@ class StrategyRun {
     };
   }
 
-  *#run(guest: Guest, phase: RunResult['phase'], number: number): Process<RunResult> {
+  *#run(guest: Guest, phase: RunResult['phase'], number: RunResult['number']): Process<RunResult> {
     const { options, disk } = this.#input;
     const { simulation } = this.testbed;
     const sys = guest.kernel.syscalls;
