@@ -5,12 +5,15 @@
 
 import { readFileSync } from 'node:fs';
 import { ArgumentError, asUserError, printable, UserError } from '../base/index.ts';
-import { COMMANDS, oneLine, programHelp } from './args.ts';
+
 import { campaign } from './campaign.ts';
+import { programHelp } from './help.ts';
 import { inspect } from './inspect.ts';
 import type { Io } from './io.ts';
 import { mkfs } from './mkfs.ts';
+import { COMMANDS } from './options.ts';
 import { reboot } from './reboot.ts';
+import { oneLine } from './values.ts';
 import { vmmReboot } from './vmm-reboot.ts';
 
 const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>> = {

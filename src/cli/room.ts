@@ -5,7 +5,7 @@ import { counted, grouped, UserError } from '../base/index.ts';
 import { archOf } from '../experiment/guest/profiles.ts';
 import type { ProfileName } from '../experiment/guest/options.ts';
 import { guestMemoryMax } from '../experiment/guest/testbed.ts';
-import { sizeText } from './args.ts';
+import { sizeText } from './values.ts';
 
 export interface Guests {
   readonly arch?: Arch | undefined;
