@@ -188,7 +188,7 @@ export const REBOOT = {
       more: 'The files are in the order of their names. The last one is cut, and nothing behind it is opened',
       parse: parseSize,
       otherwise: { value: undefined, words: 'no limit' },
-    } as Option<number | undefined>,
+    },
     crash: flag('crash the guest (nothing is flushed) instead of an orderly reboot'),
     checksum: flag(
       'record a CRC-32C of each page that is vouched for and ask that it matches before the page is taken over',
