@@ -8,7 +8,17 @@
 import { type Arch, ARCHS, assert, Ino, PAGE_SIZE, Pfn } from '../src/base/index.ts';
 import { Medium } from '../src/disk/image/backing-store.ts';
 import type { BlockDevice } from '../src/disk/drive/block-device.ts';
-import { type AddressSpace, CacheMap, MemoryManagement, NO_PAGE, PG, RA_MAX, watermarks } from '../src/kernel/index.ts';
+import {
+  type AddressSpace,
+  MemoryManagement,
+  NameBatch,
+  NO_PAGE,
+  PG,
+  PreservedPages,
+  RA_MAX,
+  Unclaimed,
+  watermarks,
+} from '../src/kernel/index.ts';
 import { MachineMemory } from '../src/machine/memory.ts';
 import { values } from '../src/machine/profile.ts';
 import { SERVER_2026 } from '../src/machine/profiles/server-2026.ts';
@@ -28,7 +38,8 @@ const DEVICE: BlockDevice = {
 /** A guest's memory management, with one file open; a new one after each restart. */
 export interface Guest {
   readonly mm: MemoryManagement;
-  readonly names: CacheMap;
+  readonly names: NameBatch;
+  readonly preserved: PreservedPages;
   readonly file: AddressSpace;
 }
 
@@ -100,13 +111,13 @@ export class Machine {
 
   /** Claims pages 0 … of the file and adds them to the page cache, a readahead window at a time. */
   claimAll(): void {
-    const { mm, names, file } = this.guest;
+    const { mm, preserved, file } = this.guest;
     const indices = new Uint32Array(RA_MAX);
     const pages = new Int32Array(RA_MAX);
     for (let index = 0; index < this.cachePages; index += RA_MAX) {
       const count = Math.min(RA_MAX, this.cachePages - index);
       for (let i = 0; i < count; i++) indices[i] = index + i;
-      names.claim(file, indices, indices, count, pages);
+      preserved.claim(file, indices, indices, count, pages);
       for (let i = 0; i < count; i++) {
         assert(pages[i] !== NO_PAGE, 'every page was preserved');
         mm.cache.add(file, index + i, Pfn(pages[i]!));
@@ -115,16 +126,18 @@ export class Machine {
   }
 
   #boot(preserved: number): Guest {
-    const names = new CacheMap(this.#domain.environment.hypercalls, undefined);
-    const mm = new MemoryManagement(this.nrPages, names, names);
+    const { hypercalls } = this.#domain.environment;
+    const names = new NameBatch(hypercalls);
+    const unclaimed = new Unclaimed(names);
+    const mm = new MemoryManagement(this.nrPages, names, unclaimed);
     const reserved = this.nrPages - this.cachePages - mm.allocator.marks.min;
     for (let pfn = 0; pfn < reserved; pfn++) mm.map.set(Pfn(pfn), PG.reserved);
     const { frames } = this.hypervisor;
     for (let pfn = reserved; preserved > 0 && pfn < this.nrPages; pfn++)
       if (frames.isPreserved(this.#domain.frameOf(Pfn(pfn)))) mm.map.set(Pfn(pfn), PG.preserved);
     mm.freeAll();
-    names.attach(mm);
-    return { mm, names, file: mm.cache.open(INO, GENERATION) };
+    const kept = new PreservedPages(hypercalls, mm, names, unclaimed, undefined);
+    return { mm, names, preserved: kept, file: mm.cache.open(INO, GENERATION) };
   }
 }
 

@@ -11,7 +11,7 @@ import { JoinedImage } from '../src/disk/image/joined-image.ts';
 import { makeExt2 } from '../src/disk/mkfs/mkfs.ts';
 import { directory, file, tree } from '../src/disk/mkfs/tree.ts';
 import { OverlayImage } from '../src/disk/image/overlay-image.ts';
-import { machineMemoryFor } from '../src/experiment/guest/testbed.ts';
+import { machineMemoryFor } from '../src/experiment/guest/host.ts';
 import { VmmMachine } from '../src/experiment/vmm/machine.ts';
 import { MachineMemory } from '../src/machine/memory.ts';
 import { SERVER_2026 } from '../src/machine/profiles/server-2026.ts';

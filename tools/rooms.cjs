@@ -42,11 +42,15 @@ const MAY_IMPORT = {
     ...['xen/channels', 'xen/core', 'xen/devices', 'xen/domain', 'xen/toolstack'],
   ],
   xen: ['base', 'machine', 'xen/*'],
-  'kernel/mm': ['base'],
+  'kernel/mm': ['base', 'kernel/mm/policy'],
+  'kernel/mm/policy': ['base', 'kernel/mm/mem-map.ts'],
   'kernel/xen': ['base', 'sim', 'xen/public', 'kernel/costs.ts'],
   'kernel/block': ['base', 'sim', 'xen/public', 'kernel/xen'],
   'kernel/net': ['base', 'sim', 'xen/public', 'kernel/xen', 'kernel/costs.ts'],
-  'kernel/cache': ['base', 'sim', 'xen/public', 'kernel/mm', 'kernel/xen', 'kernel/block', 'kernel/costs.ts'],
+  'kernel/cache': [
+    ...['base', 'sim', 'xen/public'],
+    ...['kernel/mm', 'kernel/mm/policy', 'kernel/xen', 'kernel/block', 'kernel/costs.ts'],
+  ],
   'kernel/fs': ['base', 'sim', 'format', 'xen/public', 'kernel/mm', 'kernel/cache', 'kernel/fs/ext2/dir-index.ts'],
   'kernel/fs/jbd': [
     ...['base', 'sim', 'format', 'xen/public'],
@@ -72,6 +76,7 @@ const MAY_IMPORT = {
     ...['base', 'sim', 'xen/public'],
     ...['kernel/mm', 'kernel/cache', 'kernel/net', 'kernel/fs', 'kernel/fs/ext2', 'kernel/file', 'kernel/costs.ts'],
   ],
+  'kernel/boot': ['base', 'sim', 'xen/public', 'kernel/*', 'kernel/costs.ts', 'kernel/command-line.ts'],
   kernel: ['base', 'sim', 'xen/public', 'kernel/*'],
   workload: ['base', 'sim', 'kernel/syscall/syscalls.ts'],
   // The oracle reads the disk with eyes of its own: it shares no line with the kernel, nor the format with mkfs.

@@ -14,7 +14,7 @@ import {
   STRATEGIES_OF_READERS,
   WORKLOADS,
 } from '../experiment/guest/options.ts';
-import { guestMemoryMax, MEMORY_MAX } from '../experiment/guest/testbed.ts';
+import { guestMemoryMax, MEMORY_MAX } from '../experiment/guest/host.ts';
 import { VMM_STRATEGIES } from '../experiment/vmm/options.ts';
 import { MEMORY_MIN, parseChoice, parseInteger, parseList, parseMemory, parseSize, sizeText } from './values.ts';
 

@@ -4,7 +4,7 @@ import type { Arch } from '../base/arch.ts';
 import { counted, grouped, UserError } from '../base/index.ts';
 import { archOf } from '../experiment/guest/profiles.ts';
 import type { ProfileName } from '../experiment/guest/options.ts';
-import { guestMemoryMax } from '../experiment/guest/testbed.ts';
+import { guestMemoryMax } from '../experiment/guest/host.ts';
 import { sizeText } from './values.ts';
 
 export interface Guests {

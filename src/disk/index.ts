@@ -1,7 +1,8 @@
 /** Block devices: image stores, the drive with its service-time models, and mkfs. */
 export { type BackingStore, type Extent, type Medium, noteChange, type Writer } from './image/backing-store.ts';
 export type { BlockDevice, BlockOp, BlockRequest, Segment } from './drive/block-device.ts';
-export { Drive, type DriveCounters, type DriveOptions, type DrivePort } from './drive/drive.ts';
+export { Drive, type DriveCounters, type DriveOptions } from './drive/drive.ts';
+export type { DrivePort } from './drive/drive-port.ts';
 export { FileImage, type FileImageOptions } from './image/file-image.ts';
 export { readHostTree } from './mkfs/host-tree.ts';
 export type { ImageStore } from './image/image-store.ts';

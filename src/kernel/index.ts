@@ -1,5 +1,5 @@
 /** The guest kernel, and its memory management for other simulators to embed. */
-export type { ReuseObserver } from './cache/cache-map.ts';
+export type { ReuseObserver } from './cache/preserved-pages.ts';
 export type { KernelCosts } from './costs.ts';
 export type { DirectoryEntry } from './fs/ext2/dir.ts';
 export { O } from './file/filemap.ts';
@@ -8,19 +8,21 @@ export { type MemMap, NO_PAGE, PG } from './mm/mem-map.ts';
 export { MemoryManagement, NO_NAMES } from './mm/mm.ts';
 export { MAP, MS, PROT } from './file/mmap.ts';
 export { type PageAllocator, watermarks, type Watermarks } from './mm/page-alloc.ts';
-export type { AddressSpace, MappedRange, NameTable, PageCache } from './mm/page-cache.ts';
+export type { AddressSpace, MappedRange, NameTable, PageCache, PageWriter } from './mm/page-cache.ts';
 export { RA_CACHE_HIT_LIMIT, RA_MAX, RA_MIN, ReadaheadState, type ReadaheadIo } from './mm/readahead.ts';
 export { SEEK } from './syscall/read-write.ts';
 export type { ListeningSocket, NetworkRequest } from './net/socket.ts';
-export type { Lru } from './mm/swap.ts';
+export type { ReplacementPolicy } from './mm/policy/policy.ts';
 export { FADV, type Stat, type Syscalls } from './syscall/syscalls.ts';
 export type { Reclaim, UnclaimedPages } from './mm/vmscan.ts';
 
 /** @internal */
-export { CacheMap } from './cache/cache-map.ts';
+export { NameBatch } from './cache/name-batch.ts';
 /** @internal */
-export { PAGEVEC_SIZE } from './mm/swap.ts';
+export { PreservedPages, Unclaimed } from './cache/preserved-pages.ts';
+/** @internal */
+export { tellRecency } from './cache/recency.ts';
+/** @internal */
+export { DEF_PRIORITY, PAGEVEC_SIZE } from './mm/policy/policy.ts';
 /** @internal */
 export { type Broken, Connection, connectionOf, type Timers } from './net/transport.ts';
-/** @internal */
-export { DEF_PRIORITY } from './mm/vmscan.ts';

@@ -20,7 +20,7 @@ const RIGHT_BUT: Readonly<Record<string, RegExp>> = {
   'Domain.stopped': /waits for something that never happens/,
   'ListeningSocket.accept': /waits for something that never happens/,
   'Syscalls.listen': /ENETDOWN/,
-  'VmmClients.start': /EADDRINUSE/,
+  'WebServers.start': /EADDRINUSE/,
   'VmmClients.viewOf': /name: no guest/,
 };
 

@@ -11,7 +11,7 @@ import { checkRoom } from '../../src/cli/room.ts';
 import { PROTECTIONS } from '../../src/experiment/campaign/options.ts';
 import { DISKS, PROFILES, STRATEGIES, WORKLOADS } from '../../src/experiment/guest/options.ts';
 import { VMM_STRATEGIES } from '../../src/experiment/vmm/options.ts';
-import { guestMemoryMax, machineMemoryFor } from '../../src/experiment/guest/testbed.ts';
+import { guestMemoryMax, machineMemoryFor } from '../../src/experiment/guest/host.ts';
 import { property } from '../support/property.ts';
 import { captureIo } from './capture.ts';
 

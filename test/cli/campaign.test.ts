@@ -45,7 +45,7 @@ function run(wrong: number, ...argv: string[]): { status: number; out: string; e
 
 describe('stillwarm campaign', () => {
   it('runs every fault with all protections unless told', () => {
-    expect(run(0).asked).toEqual([{ faults: FAULTS, runs: 10, seed: 1, without: [] }]);
+    expect(run(0).asked).toEqual([{ faults: FAULTS, runs: 10, seed: 1, without: [], arch: 'x86_64' }]);
   });
 
   it('hands on what it is told', () => {

@@ -8,7 +8,7 @@ import { rebootHypervisor } from '../../src/experiment/vmm/reboot.ts';
 import { Ns } from '../../src/base/index.ts';
 import { Nic } from '../../src/machine/nic.ts';
 import type { Simulation } from '../../src/sim/index.ts';
-import { vmmClients, vmmMachine } from '../experiment/vmm/disk.ts';
+import { servingMachine, vmmClients } from '../experiment/vmm/disk.ts';
 
 interface Harm {
   /** One of so many frames is lost, sent twice, held until the next one has gone, or 30 ms late; 0: none. */
@@ -66,7 +66,7 @@ describe.each([
   ['loses, repeats, reorders and delays', { lost: 13, twice: 5, held: 7, late: 11 }],
 ] as const)('a network that %s', (_, what) => {
   it('has visitors answered with the right bytes, and a user keep its connection over warm-vm', () => {
-    const machine = vmmMachine(2);
+    const machine = servingMachine(2);
     const clients = vmmClients(machine);
     machine.simulation.runProcess('start', machine.start());
     const done = harm(machine.simulation, what);
@@ -83,7 +83,7 @@ describe.each([
   });
 
   it('has a guest that is booted anew tell its user apart', () => {
-    const machine = vmmMachine(1);
+    const machine = servingMachine(1);
     const clients = vmmClients(machine);
     machine.simulation.runProcess('start', machine.start());
     harm(machine.simulation, what);
@@ -94,7 +94,7 @@ describe.each([
   });
 
   it('has a guest migrated there and back where nothing is missing, and else booted, and it is known why', () => {
-    const machine = vmmMachine(1);
+    const machine = servingMachine(1);
     const clients = vmmClients(machine);
     machine.simulation.runProcess('start', machine.start());
     const done = harm(machine.simulation, what);

@@ -331,7 +331,7 @@ export class FakeMachine {
   }
 
   /** A front-end, connected. */
-  connectFront(ring: Pfn, interruptNs: number, onRoom: () => void): BlockFront {
+  connectFront(ring: Pfn, interruptNs: number, onRoom: (front: BlockFront) => void): BlockFront {
     const events = new EventChannels(this.env, SHARED_INFO_PFN);
     const grants = new GrantTable(this.env, GRANT_TABLE_PFN);
     const front = new BlockFront(this.env, events, grants, ring, interruptNs, onRoom);

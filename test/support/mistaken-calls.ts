@@ -265,12 +265,11 @@ function running(): Running {
 }
 
 function rooms(): Rig & { machine: experiment.VmmMachine; clients: experiment.VmmClients } {
-  const room = new experiment.VmmMachine(roomOptions());
+  const room = new experiment.VmmMachine({ ...roomOptions(), services: new experiment.WebServers() });
   const clients = new experiment.VmmClients(room, { path: '/data', size: 70_003 });
   const { simulation } = room;
   simulation.runProcess('start', room.start());
   const guest = room.guests.get('guest0')!;
-  clients.start(guest);
   return {
     it: room,
     machine: room,
@@ -426,7 +425,7 @@ export const RIGS: Readonly<Record<string, () => Rig>> = {
   ListeningSocket: () => {
     const rig = rooms();
     const { syscalls } = rig.machine.guests.get('guest0')!.kernel;
-    rig.clients.stop('guest0');
+    rig.machine.services!.stop('guest0');
     return {
       it: syscalls.listen(),
       simulation: rig.simulation,
@@ -434,6 +433,10 @@ export const RIGS: Readonly<Record<string, () => Rig>> = {
     };
   },
   VmmMachine: rooms,
+  WebServers: () => {
+    const rig = rooms();
+    return { ...rig, it: rig.machine.services };
+  },
   VmmClients: () => {
     const rig = rooms();
     return { ...rig, it: rig.clients };

@@ -3,7 +3,9 @@ import { EtherType, type EthernetFrame, type MacAddress } from '../../src/base/e
 import { getField, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import { EventChannels } from '../../src/kernel/xen/evtchn.ts';
 import { GrantTable } from '../../src/kernel/xen/gnttab.ts';
-import { NETFRONT_PAGES, NetFront } from '../../src/kernel/net/netfront.ts';
+import { dividePages, NETFRONT_PAGES } from '../../src/kernel/net/frame-buffers.ts';
+import { type FrameReceiver, NetFront } from '../../src/kernel/net/netfront.ts';
+import { NetTransmitter } from '../../src/kernel/net/net-tx.ts';
 import { values } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process } from '../../src/sim/index.ts';
@@ -22,6 +24,7 @@ export const isReceivePage = (pfn: number): boolean => pfn >= NET_PFN + 2 + 64 &
 export class NetGuest {
   domain: Domain;
   readonly front: NetFront;
+  readonly transmitter: NetTransmitter;
   readonly received: EthernetFrame[] = [];
   readonly #grants: GrantTable;
   readonly #events: EventChannels;
@@ -35,15 +38,19 @@ export class NetGuest {
     this.#grants = new GrantTable(environment, Pfn(getField(START_INFO.x86_64, page, 0, 'grantTablePfn')));
     const pages = Array.from({ length: NETFRONT_PAGES }, (_, n) => Pfn(NET_PFN + n));
     const costs = values(SERVER_2026.guest);
-    this.front = new NetFront(environment, this.#events, this.#grants, costs, pages);
-    this.front.onFrame = (frame) => {
-      if (frame.type === EtherType.transport) this.received.push({ ...frame, payload: frame.payload.slice() });
+    const { tx, rx } = dividePages(pages);
+    this.transmitter = new NetTransmitter(environment, costs, this.#events, this.#grants, tx);
+    const receiver: FrameReceiver = {
+      receive: (frame) => {
+        if (frame.type === EtherType.transport) this.received.push({ ...frame, payload: frame.payload.slice() });
+      },
     };
+    this.front = new NetFront(environment, costs, this.#events, this.#grants, this.transmitter, receiver, rx);
     simulation.runProcess('connect', this.front.connect());
   }
 
   send(destination: MacAddress, payload: Uint8Array): void {
-    this.front.send(destination, EtherType.transport, payload);
+    this.transmitter.send(destination, EtherType.transport, payload);
     this.domain.environment.cpu.book();
   }
 

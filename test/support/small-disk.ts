@@ -7,7 +7,7 @@ import { listFiles, type DiskSource } from '../../src/experiment/guest/disk-sour
 import type { RebootOptions, StrategyName } from '../../src/experiment/guest/options.ts';
 import { runStrategy, type StrategyOutcome } from '../../src/experiment/guest/strategy.ts';
 import type { Testbed } from '../../src/experiment/guest/testbed.ts';
-import { machineMemoryFor } from '../../src/experiment/guest/testbed.ts';
+import { machineMemoryFor } from '../../src/experiment/guest/host.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 

@@ -74,12 +74,13 @@ describe('the layering tool', () => {
     }
     const { problems } = await checkLayers(tree(files), 1);
     expect(problems.sort()).toEqual(expected.sort());
-    expect(ROOMS).toHaveLength(38);
+    expect(ROOMS).toHaveLength(40);
   });
 
   // What the house stands on, said a second time and by hand: a row that grows by mistake is noticed here.
   it.each([
-    ['kernel/mm', ['base']],
+    ['kernel/mm', ['base', 'kernel/mm/policy']],
+    ['kernel/mm/policy', ['base', 'kernel/mm/mem-map.ts']],
     ['experiment/judge', ['base', 'disk/image', 'machine', 'xen', 'xen/*']],
     ['xen/public', ['base', 'sim']],
     ['workload', ['base', 'sim', 'kernel/syscall/syscalls.ts']],

@@ -1,7 +1,8 @@
 // A guest on a small disk, for the workloads: what they do is seen through the calls that a guest has.
 import { directory, file, tree } from '../../src/disk/mkfs/tree.ts';
 import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
-import { type Guest, machineMemoryFor, Testbed } from '../../src/experiment/guest/testbed.ts';
+import { machineMemoryFor } from '../../src/experiment/guest/host.ts';
+import { type Guest, Testbed } from '../../src/experiment/guest/testbed.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { WorkloadFile } from '../../src/workload/file-reader.ts';

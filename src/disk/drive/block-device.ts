@@ -4,7 +4,7 @@
  */
 
 import { ArgumentError, checkObject } from '../../base/argument-error.ts';
-import type { Mfn } from '../../base/units.ts';
+import { type Mfn, PAGE_SIZE, SECTOR_SIZE } from '../../base/units.ts';
 import type { BackingStore, Writer } from '../image/backing-store.ts';
 
 export type BlockOp = 'read' | 'write' | 'flush';
@@ -53,4 +53,20 @@ export function checkRequest(request: BlockRequest): void {
 /** @throws ArgumentError unless it is a block device */
 export function checkBlockDevice(argument: string, device: BlockDevice): void {
   checkObject(argument, device, 'sectorCount', 'store', 'submit');
+}
+
+/** Length of a request in sectors; 0 of a flush, -1 when it is malformed or leaves the device or memory. */
+export function sectorsOf({ op, sector, segments }: BlockRequest, frameCount: number, sectorCount: number): number {
+  if (op === 'flush') return segments.length === 0 ? 0 : -1;
+  let bytes = 0;
+  for (const { mfn, offset, length } of segments) {
+    const isWhole = offset % SECTOR_SIZE === 0 && length % SECTOR_SIZE === 0;
+    const isInside = offset >= 0 && length > 0 && offset + length <= PAGE_SIZE;
+    const isMemory = Number.isInteger(mfn) && mfn >= 0 && mfn < frameCount;
+    if (!isWhole || !isInside || !isMemory) return -1;
+    bytes += length;
+  }
+  const sectors = bytes / SECTOR_SIZE;
+  const fits = Number.isInteger(sector) && sector >= 0 && sector + sectors <= sectorCount;
+  return sectors > 0 && fits ? sectors : -1;
 }

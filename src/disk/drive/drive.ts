@@ -14,9 +14,6 @@
  * Ports. Several machines may reach one drive, each through a port with memory of its own: they share its arm, its queue and its
  * cache, and a reset of one leaves the others' requests alone.
  *
- * Generation. A write counts as a change of its blocks when it is taken up and when its bytes move, so that a copy of a block made in between
- * is not believed. What a reset or a loss of power tears or loses counts once more.
- *
  * Time. Events are scheduled only while there is something to do, so the simulation ends when the work does.
  *
  * Invariants:
@@ -31,23 +28,19 @@
 
 import { checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
-import { Ns, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';
+import { Ns, SECTOR_SIZE } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import type { RandomStream, Simulation } from '../../sim/index.ts';
-import {
-  type BackingStore,
-  checkIdentity,
-  GENERATIONS_PER_DRIVE,
-  noteChange,
-  WriteAccount,
-  type Writer,
-} from '../image/backing-store.ts';
-import { checkRequest, type BlockDevice, type BlockRequest } from './block-device.ts';
+import type { BackingStore } from '../image/backing-store.ts';
+import type { ImageStore } from '../image/image-store.ts';
+import { checkRequest, sectorsOf, type BlockDevice, type BlockRequest } from './block-device.ts';
+import { CachedMedium } from './cached-medium.ts';
+import { type Channel, makeChannel } from './channel.ts';
 import { Destaging } from './destage.ts';
+import { DrivePort } from './drive-port.ts';
 import { RequestQueue } from './elevator.ts';
-import { checkTransfer, type ImageStore } from '../image/image-store.ts';
 import type { ServiceTimeModel } from './service-time.ts';
-import { WriteCache } from './write-cache.ts';
+import type { WriteCache } from './write-cache.ts';
 
 export interface DriveOptions {
   /**
@@ -79,38 +72,18 @@ export interface DriveCounters {
   readonly busyNs: number;
 }
 
-/** What serves one request, or one destaging run, at a time. */
-interface Channel {
-  state: 'free' | 'request' | 'destage';
-  request: BlockRequest | undefined;
-  memory: MachineMemory;
-  sectors: number;
-  failed: boolean;
-  /** The service reads or writes the medium. */
-  usesMechanism: boolean;
-  /** Nobody waits for the request any more, and none of its bytes moves. */
-  abandoned: boolean;
-  /** Granules of the cache promised to the write in service. */
-  reserved: number;
-  /** The destaging run: granules. */
-  runStart: number;
-  runLength: number;
-  /** The event that ends the service; made once, so that a request costs no closure. */
-  readonly finish: () => void;
-}
-
 export class Drive implements BlockDevice {
   readonly sectorCount: number;
   readonly store: BackingStore;
+  /** The device as a read would find it now: the medium, and what is newer in the cache. */
+  readonly contents: Pick<ImageStore, 'size' | 'read'>;
   readonly #simulation: Simulation;
   readonly #memory: MachineMemory;
-  readonly #image: ImageStore;
   readonly #model: ServiceTimeModel;
   readonly #faults: (request: BlockRequest) => 'EIO' | undefined;
   readonly #random: RandomStream;
+  readonly #medium: CachedMedium;
   readonly #cache: WriteCache;
-  /** What left the cache for the medium: no change to whoever reads through the cache. */
-  readonly #destaged = new WriteAccount();
   readonly #destaging: Destaging;
   readonly #queue: RequestQueue;
   readonly #destageDelayNs: number;
@@ -150,22 +123,17 @@ export class Drive implements BlockDevice {
     checkInteger('destageDelayNs', destageDelayNs);
     if (scheduler !== undefined) checkOneOf('scheduler', scheduler, ['fifo', 'elevator']);
     this.sectorCount = Math.floor(image.size / SECTOR_SIZE);
-    this.store = {
-      identity: checkIdentity(options.identity ?? `drive ${simulation.nextSerial()}`),
-      firstBlock: 0,
-      extents: image.extents,
-      destaged: this.#destaged,
-      firstGeneration: GENERATIONS_PER_DRIVE * Math.max(0, ...image.extents.map(({ medium }) => medium.addDrive())),
-    };
+    this.#medium = new CachedMedium(image, writeCacheBytes, options.identity ?? `drive ${simulation.nextSerial()}`);
+    this.#cache = this.#medium.cache;
+    this.store = this.#medium.store;
+    this.contents = this.#medium.contents;
     this.#simulation = simulation;
     this.#memory = memory;
-    this.#image = image;
     this.#model = model;
     this.#queue = new RequestQueue(scheduler ?? (model.channels === 1 ? 'elevator' : 'fifo'));
     this.#destageDelayNs = destageDelayNs;
     this.#faults = options.faults ?? (() => undefined);
     this.#random = simulation.random.stream('drive');
-    this.#cache = new WriteCache(writeCacheBytes);
     this.#destaging = new Destaging(this.#cache, model, this.sectorCount);
     this.#channels = this.#freshChannels();
   }
@@ -198,21 +166,6 @@ export class Drive implements BlockDevice {
     };
   }
 
-  /** The device as a read would find it now: the medium, and what is newer in the cache. For whoever looks from outside. */
-  get contents(): Pick<ImageStore, 'size' | 'read'> {
-    return {
-      size: this.#image.size,
-      read: (offset, dst, dstOffset, length) => {
-        checkTransfer(this.#image.size, offset, length, 'dst', dst, dstOffset);
-        const first = Math.floor(offset / SECTOR_SIZE);
-        const bytes = new Uint8Array((Math.ceil((offset + length) / SECTOR_SIZE) - first) * SECTOR_SIZE);
-        this.#image.read(first * SECTOR_SIZE, bytes, 0, Math.min(bytes.length, this.#image.size - first * SECTOR_SIZE));
-        this.#cache.overlay(first, bytes, 0, bytes.length);
-        dst.set(bytes.subarray(offset - first * SECTOR_SIZE).subarray(0, length), dstOffset);
-      },
-    };
-  }
-
   /** A port for another machine, which reaches the drive with its own memory. */
   port(memory: MachineMemory): DrivePort {
     checkObject('memory', memory, 'frameCount', 'frame');
@@ -226,7 +179,7 @@ export class Drive implements BlockDevice {
   submit(request: BlockRequest, memory = this.#memory): void {
     checkRequest(request);
     if (memory !== this.#memory) checkObject('memory', memory, 'frameCount', 'frame');
-    const sectors = this.#sectorsOf(request, memory);
+    const sectors = sectorsOf(request, memory.frameCount, this.sectorCount);
     if (sectors < 0) {
       this.#simulation.after(Ns(0), () => {
         this.#errors++;
@@ -235,7 +188,7 @@ export class Drive implements BlockDevice {
       return;
     }
     this.#lastRequestAt = this.#simulation.now;
-    if (request.op === 'write') this.#note(request.sector, sectors, request.by);
+    if (request.op === 'write') this.#medium.note(request.sector, sectors, request.by);
     this.#queue.add(request, memory, sectors);
     this.#pump();
   }
@@ -247,9 +200,7 @@ export class Drive implements BlockDevice {
    */
   powerLoss(): void {
     const survival = this.#random.fraction();
-    // What a read would have found until now may be gone.
-    for (const granule of this.#cache.granules()) noteChange(this.store, granule);
-    this.#cache.lose(this.#random, survival, this.#image);
+    this.#medium.powerLoss(this.#random, survival);
     this.#abort(survival);
   }
 
@@ -267,13 +218,13 @@ export class Drive implements BlockDevice {
       const { request } = channel;
       if (request === undefined || channel.memory !== memory || channel.abandoned) continue;
       channel.abandoned = true;
-      if (request.op === 'write' && !channel.failed) this.#tear(request, memory, survival);
+      if (request.op === 'write' && !channel.failed) this.#medium.tear(request, memory, this.#random, survival);
     }
   }
 
   #abort(survival: number): void {
     for (const { request, memory, failed, abandoned } of this.#channels)
-      if (request?.op === 'write' && !failed && !abandoned) this.#tear(request, memory, survival);
+      if (request?.op === 'write' && !failed && !abandoned) this.#medium.tear(request, memory, this.#random, survival);
     if (this.#busyChannels > 0) this.#busyNs += this.#simulation.now - this.#busySince;
     // The events of the old channels still come; they find their channel free.
     for (const channel of this.#channels) channel.state = 'free';
@@ -290,40 +241,9 @@ export class Drive implements BlockDevice {
 
   /** One for each request that the cache answers, and one for each service that uses the mechanism. */
   #freshChannels(): Channel[] {
-    return Array.from({ length: 2 * this.#model.channels }, () => {
-      const channel: Channel = {
-        state: 'free',
-        request: undefined,
-        memory: this.#memory,
-        sectors: 0,
-        failed: false,
-        usesMechanism: false,
-        abandoned: false,
-        reserved: 0,
-        runStart: 0,
-        runLength: 0,
-        finish: () => {
-          this.#finish(channel);
-        },
-      };
-      return channel;
-    });
-  }
-
-  /** Length of a request in sectors, -1 when it is malformed. */
-  #sectorsOf({ op, sector, segments }: BlockRequest, memory: MachineMemory): number {
-    if (op === 'flush') return segments.length === 0 ? 0 : -1;
-    let bytes = 0;
-    for (const { mfn, offset, length } of segments) {
-      const isWhole = offset % SECTOR_SIZE === 0 && length % SECTOR_SIZE === 0;
-      const isInside = offset >= 0 && length > 0 && offset + length <= PAGE_SIZE;
-      const isMemory = Number.isInteger(mfn) && mfn >= 0 && mfn < memory.frameCount;
-      if (!isWhole || !isInside || !isMemory) return -1;
-      bytes += length;
-    }
-    const sectors = bytes / SECTOR_SIZE;
-    const fits = Number.isInteger(sector) && sector >= 0 && sector + sectors <= this.sectorCount;
-    return sectors > 0 && fits ? sectors : -1;
+    return Array.from({ length: 2 * this.#model.channels }, () =>
+      makeChannel(this.#memory, (channel) => this.#finish(channel)),
+    );
   }
 
   /** Starts what can be started. */
@@ -424,8 +344,7 @@ export class Drive implements BlockDevice {
     if (--this.#busyChannels === 0) this.#busyNs += this.#simulation.now - this.#busySince;
     if (request === undefined) {
       this.#runsInService--;
-      for (let i = 0; i < channel.runLength; i++)
-        this.#cache.destage(channel.runStart + i, this.#image, this.#destaged);
+      this.#medium.destage(channel.runStart, channel.runLength);
       this.#pump();
       return;
     }
@@ -445,12 +364,12 @@ export class Drive implements BlockDevice {
   #perform(request: BlockRequest, memory: MachineMemory, sectors: number): void {
     switch (request.op) {
       case 'read':
-        this.#read(request, memory);
+        this.#medium.read(request, memory);
         this.#reads++;
         this.#sectorsRead += sectors;
         break;
       case 'write':
-        this.#write(request, memory, sectors);
+        this.#medium.write(request, memory, sectors, this.#simulation.now);
         this.#writes++;
         this.#sectorsWritten += sectors;
         break;
@@ -458,67 +377,5 @@ export class Drive implements BlockDevice {
         this.#flushes++;
         break;
     }
-  }
-
-  /** Counts a write, for the store's generation. */
-  #note(sector: number, sectors: number, by: Writer | undefined): void {
-    const first = Math.floor(sector / SECTORS_PER_PAGE);
-    noteChange(this.store, first, Math.ceil((sector + sectors) / SECTORS_PER_PAGE) - first, by);
-  }
-
-  #read({ sector, segments }: BlockRequest, memory: MachineMemory): void {
-    let at = sector;
-    for (const { mfn, offset, length } of segments) {
-      const frame = memory.writableFrame(mfn);
-      this.#image.read(at * SECTOR_SIZE, frame, offset, length);
-      if (!this.#cache.isEmpty) this.#cache.overlay(at, frame, offset, length);
-      at += length / SECTOR_SIZE;
-    }
-  }
-
-  #write({ sector, segments, by }: BlockRequest, memory: MachineMemory, sectors: number): void {
-    const isCached = this.#cache.canHold(sector, sectors);
-    if (isCached) this.#note(sector, sectors, by);
-    else if (!this.#cache.isEmpty) this.#cache.forget(sector, sectors);
-    let at = sector;
-    for (const { mfn, offset, length } of segments) {
-      if (isCached) this.#cache.store(at, memory, mfn, offset, length, this.#simulation.now);
-      else this.#image.write(at * SECTOR_SIZE, memory.frame(mfn), offset, length, by);
-      at += length / SECTOR_SIZE;
-    }
-  }
-
-  /** A write that power loss interrupted: each sector reached the medium or did not. */
-  #tear({ sector, segments }: BlockRequest, memory: MachineMemory, survival: number): void {
-    let at = sector;
-    for (const { mfn, offset, length } of segments)
-      for (let done = 0; done < length; done += SECTOR_SIZE, at++)
-        if (this.#random.fraction() < survival)
-          this.#image.write(at * SECTOR_SIZE, memory.frame(mfn), offset + done, SECTOR_SIZE);
-  }
-}
-
-/** The drive as another machine reaches it. */
-export class DrivePort implements BlockDevice {
-  readonly sectorCount: number;
-  readonly store: BackingStore;
-  readonly #drive: Drive;
-  readonly #memory: MachineMemory;
-
-  /** @internal: made by `Drive.port`. */
-  constructor(drive: Drive, memory: MachineMemory) {
-    this.sectorCount = drive.sectorCount;
-    this.store = drive.store;
-    this.#drive = drive;
-    this.#memory = memory;
-  }
-
-  submit(request: BlockRequest): void {
-    this.#drive.submit(request, this.#memory);
-  }
-
-  /** @internal As `Drive.reset`, of this machine. */
-  reset(): void {
-    this.#drive.reset(this.#memory);
   }
 }

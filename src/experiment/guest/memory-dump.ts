@@ -11,7 +11,7 @@ import { openRegularFile } from '../../disk/image/file-image.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { foreignImage, HEAD_BYTES } from './image-kind.ts';
 import { replaceFile } from './output-file.ts';
-import { machineMemoryFor, MEMORY_MAX } from './testbed.ts';
+import { machineMemoryFor, MEMORY_MAX } from './host.ts';
 
 /** Frames moved at once: 1 MiB. Divides a bank of memory, so that a run never crosses one. */
 const RUN_FRAMES = 256;

@@ -23,7 +23,8 @@ import type { ProgressListener } from './progress.ts';
 import type { Mismatch, RebootResult } from './result.ts';
 import { checkCommonOptions, STRATEGIES, WORKLOADS, type RebootOptions, type StrategyName } from './options.ts';
 import { preserves, runStrategy, type StrategyOutcome } from './strategy.ts';
-import { machineMemoryFor, type Testbed } from './testbed.ts';
+import { machineMemoryFor } from './host.ts';
+import type { Testbed } from './testbed.ts';
 
 /** Fitted constants that no reboot of a guest takes. */
 const OF_THE_HYPERVISOR: readonly CostName[] = [
@@ -93,7 +94,6 @@ function runStrategies(
   const memory = new MachineMemory(machineMemoryFor(options.memory));
   const dumped = dumpedStrategy(options);
   const outcomes = options.strategies.map((name, i): StrategyOutcome => {
-    memory.clearAll();
     return runStrategy(
       {
         options,

@@ -4,9 +4,7 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { counted, grouped } from '../../base/counted.ts';
-import { printable } from '../../base/user-error.ts';
-import { PAGE_SIZE, type Ino, type Lba, type Mfn, type PageIndex, type Pfn } from '../../base/units.ts';
+import type { Mfn } from '../../base/units.ts';
 import { unreachable } from '../../base/assert.ts';
 import { ModelError } from '../../base/errno.ts';
 import type { Syscalls } from '../../kernel/index.ts';
@@ -22,9 +20,9 @@ import {
 } from '../../workload/file-reader.ts';
 import { readAndLog } from '../../workload/log-writer.ts';
 import { prefetchFiles, prefetchList } from '../../workload/prefetch.ts';
-import type { Domain } from '../../xen/index.ts';
 import type { DiskSource } from './disk-source.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
+import { Verifier, VerifierRecord } from '../judge/verifier.ts';
 import { PageHistory, type PageInQuestion } from '../judge/page-history.ts';
 import type { ProgressListener } from './progress.ts';
 import type { RebootOptions, StrategyName } from './options.ts';
@@ -32,8 +30,6 @@ import type { Mismatch, RunResult, StrategyResult } from './result.ts';
 import { Testbed, type Guest } from './testbed.ts';
 import { Timeline } from './timeline.ts';
 
-/** Mismatches whose histories are written down; the rest are counted. */
-const MISMATCHES_SHOWN = 3;
 /** Runs of the workload: half of them before the reboot, half after it. */
 const RUNS = 4;
 /** Reads between two reports of progress. */
@@ -85,16 +81,12 @@ export interface StrategyOutcome {
 export function runStrategy(input: StrategyInput, name: StrategyName, onProgress: ProgressListener): StrategyOutcome {
   const run = new StrategyRun(input, name, onProgress, undefined);
   const result = run.result();
-  const mismatches = run.found.map((found) => ({
+  const mismatches = run.found.described.map((found) => ({
     strategy: name,
     what: found.what,
     history: historyOf(input, name, found),
   }));
   return { result, digest: run.testbed.simulation.digest.hex, mismatches };
-}
-
-interface Found extends PageInQuestion {
-  readonly what: string;
 }
 
 function historyOf(input: StrategyInput, name: StrategyName, page: PageInQuestion): string[] {
@@ -132,19 +124,16 @@ function* readBack(sys: Syscalls, logged: Buffer): Process<number> {
 
 class StrategyRun {
   readonly testbed: Testbed;
-  readonly found: Found[] = [];
+  readonly found = new VerifierRecord();
   readonly #input: StrategyInput;
   readonly #name: StrategyName;
   readonly #onProgress: ProgressListener;
   readonly #timeline = new Timeline();
   readonly #buffer = Buffer.alloc(READ_SIZE);
   readonly #filesRead = new Set<number>();
-  readonly #oracle: OracleExt2;
+  readonly #verifier: Verifier;
   /** What is in the log before the reboot. */
   readonly #logged: Uint8Array[] = [];
-  #verifiedPages = 0;
-  #verifiedBytes = 0;
-  #mismatchCount = 0;
 
   constructor(
     input: StrategyInput,
@@ -169,10 +158,11 @@ class StrategyRun {
       protections: { checksum: options.checksum },
       ...(observe && { observer: observe(() => this.testbed.simulation.now) }),
       onReuse: (domain, pfn, ino, index, block) => {
-        this.#checkReused(domain, pfn, ino, index, block);
+        this.#verifier.reused(ino, index, pfn, block, memory.frame(domain.frameOf(pfn)));
       },
     });
-    this.#oracle = isWriting ? new OracleExt2(this.testbed.drive.contents) : disk.oracle;
+    const oracle = isWriting ? new OracleExt2(this.testbed.drive.contents) : disk.oracle;
+    this.#verifier = new Verifier(oracle, this.found);
   }
 
   result(): StrategyResult {
@@ -198,7 +188,7 @@ class StrategyRun {
       cmdLine,
       module: strategy.prefetch ? prefetchList([...this.#filesRead].map((file) => files[file]!.path)) : undefined,
       betweenGuests: () => {
-        this.#oracle.invalidate();
+        this.#verifier.oracle.invalidate();
         this.#input.betweenGuests?.(this.testbed);
       },
     });
@@ -234,7 +224,7 @@ class StrategyRun {
         pagesWrittenBack,
         pagesLost: options.crash ? Math.max(0, pagesDirty - pagesWrittenBack) : 0,
       },
-      verified: { pages: this.#verifiedPages, bytes: this.#verifiedBytes, mismatches: this.#mismatchCount },
+      verified: this.found.verified,
       timeline: this.#timeline.samples(rebootStart),
     };
   }
@@ -254,14 +244,14 @@ class StrategyRun {
       limit: options.limit ?? Infinity,
       onRead: (file, position, length) => {
         this.#filesRead.add(file);
-        this.#checkRead(file, position, length);
+        this.#verifier.read(disk.files[file]!, position, length, this.#buffer);
         bytes += length;
         this.#timeline.add(sys.now(), length);
         if (reads++ % PROGRESS_EVERY === 0)
           this.#report(`run ${number} ${phase}`, runsBefore + Math.min(1, bytes / total));
       },
       onEnd: (file, position) => {
-        this.#checkEnd(file, position);
+        this.#verifier.ended(disk.files[file]!, position);
       },
     };
     const start = simulation.now;
@@ -295,45 +285,5 @@ class StrategyRun {
       default:
         return unreachable(workload);
     }
-  }
-
-  /** Every byte that a read returned is the disk's, and the read returned no more than the file has. */
-  #checkRead(file: number, position: number, length: number): void {
-    const { files } = this.#input.disk;
-    const { ino, path, size } = files[file]!;
-    this.#verifiedBytes += length;
-    if (position + length > size)
-      this.#mismatch(`${path}: read ${counted(position + length, 'byte')} of ${grouped(size)}`, ino, position);
-    const at = this.#oracle.expect(ino, position, length, this.#buffer, 0);
-    if (at >= 0) this.#mismatch(`${path}: byte ${position + at} was read wrong`, ino, position + at);
-  }
-
-  /** A read that returned less than was asked for has come to the end of the file. */
-  #checkEnd(file: number, position: number): void {
-    const { ino, path, size } = this.#input.disk.files[file]!;
-    if (position < size) this.#mismatch(`${path}: ended at byte ${position} of ${size}`, ino, position);
-  }
-
-  /** A reused page equals its block, and the block is the one that the disk's own map gives. */
-  #checkReused(domain: Domain, pfn: Pfn, ino: Ino, index: PageIndex, block: Lba): void {
-    const oracle = this.#oracle;
-    this.#verifiedPages++;
-    const place = oracle.blockOf(ino, index);
-    const name = `page ${index} of inode ${ino} (pfn ${pfn})`;
-    if (place !== block) {
-      this.#mismatch(`${name} was reused for block ${block}, but lies at ${place}`, ino, index * PAGE_SIZE);
-      return;
-    }
-    const frame = this.#input.memory.frame(domain.frameOf(pfn));
-    const at = oracle.expect(0, block * PAGE_SIZE, PAGE_SIZE, frame, 0);
-    if (at >= 0)
-      this.#mismatch(`${name} was reused, but differs from block ${block} at byte ${at}`, ino, index * PAGE_SIZE);
-  }
-
-  #mismatch(what: string, ino: number, position: number): void {
-    this.#mismatchCount++;
-    if (this.found.length >= MISMATCHES_SHOWN) return;
-    const index = Math.floor(position / PAGE_SIZE);
-    this.found.push({ what: printable(what), ino, index, block: this.#oracle.blockOf(ino, index) });
   }
 }

@@ -1,37 +1,16 @@
 /**
- * The composition root: one machine with a drive, a hypervisor on it, and one guest after the other in one domain.
- *
- * The testbed is what a person with a machine room has: it may look at the machine's memory and at the medium. The
- * guests see none of it; between two of them nothing passes but what lies in memory and on the disk.
+ * One guest after the other in one domain: between two of them nothing passes but what lies in memory and on the disk.
  */
 
-import { MOST_FRAMES, type Arch } from '../../base/arch.ts';
-import { checkArgument, checkInteger, checkObject, checkText } from '../../base/argument-error.ts';
-import { Ns, PAGE_SIZE } from '../../base/units.ts';
-import { Drive } from '../../disk/drive/drive.ts';
-import type { ImageStore } from '../../disk/image/image-store.ts';
-import { driveOptions, type DriveKind } from '../../disk/drive/make-service-time.ts';
+import { checkArgument, checkObject, checkText } from '../../base/argument-error.ts';
+import { Ns } from '../../base/units.ts';
 import { Kernel, type ReuseObserver } from '../../kernel/index.ts';
-import type { MachineMemory } from '../../machine/memory.ts';
-import { values, type GuestCosts, type Profile } from '../../machine/profile.ts';
-import { Simulation, type Process } from '../../sim/index.ts';
-import { domainOf, Hypervisor, Toolstack, type Domain, type FrameObserver, type Protections } from '../../xen/index.ts';
+import type { Process } from '../../sim/index.ts';
+import { domainOf, type Domain, type FrameObserver } from '../../xen/index.ts';
 import { ShutdownReason } from '../../xen/public/index.ts';
+import { Host, type HostOptions } from './host.ts';
 
-export interface TestbedOptions {
-  readonly seed: number;
-  readonly profile: Profile;
-  /** The profile's unless told. */
-  readonly arch?: Arch | undefined;
-  readonly disk: DriveKind;
-  readonly image: ImageStore;
-  /** Identity of the disk (disk/image/backing-store.ts); `testbed` by default. */
-  readonly identity?: string;
-  /** The machine's memory; its contents are lost. */
-  readonly memory: MachineMemory;
-  /** Memory of the guest, bytes. */
-  readonly guestMemory: number;
-  readonly protections?: Partial<Protections>;
+export interface TestbedOptions extends HostOptions {
   readonly observer?: FrameObserver;
   /** Told of every page that a guest takes over. */
   readonly onReuse?: (domain: Domain, ...reuse: Parameters<ReuseObserver>) => void;
@@ -56,54 +35,13 @@ export interface RestartOptions {
   readonly betweenGuests?: (() => void) | undefined;
 }
 
-const MIB = 1 << 20;
-/** Memory of the largest guest, or of all guests of a machine together, whatever the architecture, bytes. */
-export const MEMORY_MAX = 64 * 2 ** 30;
-/** Memory of a machine for each byte of its guests: what the tables take that grow with it is less than 2 %. */
-const TABLES = 1.02;
-/** And for the hypervisor's other tables, bytes. */
-const HYPERVISOR_MEMORY = 16 * MIB;
-
-/** Machine memory that a guest of `guestMemory` bytes needs, with the hypervisor's tables, in bytes. */
-export function machineMemoryFor(guestMemory: number): number {
-  return Math.ceil((guestMemory * TABLES) / MIB) * MIB + HYPERVISOR_MEMORY;
-}
-
-/** Memory of the largest guest, or of all guests of a machine together, in whole MiB, bytes. */
-export function guestMemoryMax(arch: Arch): number {
-  const machine = MOST_FRAMES[arch] * PAGE_SIZE - HYPERVISOR_MEMORY;
-  return Math.min(MEMORY_MAX, Math.floor(machine / TABLES / MIB) * MIB);
-}
-
-export class Testbed {
-  readonly simulation: Simulation;
-  readonly drive: Drive;
-  readonly hypervisor: Hypervisor;
-  readonly toolstack: Toolstack;
-  readonly guestCosts: GuestCosts;
+export class Testbed extends Host {
   readonly #options: TestbedOptions;
 
   /** @throws ArgumentError for options that are missing or of another kind; UserError when the memory is too small */
   constructor(options: TestbedOptions) {
-    checkObject('options', options);
-    const { seed, profile, disk, image, memory, guestMemory } = options;
-    checkObject('profile', profile, 'guest', 'hypervisor', 'disk');
-    checkObject('image', image, 'size', 'extents', 'read', 'write');
-    checkObject('memory', memory, 'frameCount');
-    checkInteger('guestMemory', guestMemory, PAGE_SIZE);
+    super(options, options?.observer);
     this.#options = options;
-    this.simulation = new Simulation(seed);
-    this.drive = new Drive(this.simulation, memory, image, {
-      ...driveOptions(profile.disk, disk),
-      identity: options.identity ?? 'testbed',
-    });
-    this.hypervisor = Hypervisor.boot(this.simulation, memory, values(profile.hypervisor), {
-      arch: options.arch ?? profile.arch.value,
-      ...(options.protections && { protections: options.protections }),
-      ...(options.observer && { observer: options.observer }),
-    });
-    this.toolstack = new Toolstack(this.hypervisor);
-    this.guestCosts = values(profile.guest);
   }
 
   /** Creates the domain and boots a guest in it. Throws what Kernel.boot throws; UserError when memory is too small. */

@@ -220,6 +220,18 @@ export class OracleExt2 {
   }
 
   /**
+   * @internal Why a frame is not page `index` of an inode that lies at `block`, as the end of a sentence; undefined when it is: the disk's own map
+   * has the page at that block, and all bytes are equal.
+   */
+  whyWrong(ino: number, index: number, block: number, frame: Uint8Array): string | undefined {
+    const place = this.blockOf(ino, index);
+    if (place !== block) return ` for block ${block}, but lies at ${place}`;
+    if (place === 0 && ino !== 0) return ', but is a hole';
+    const at = this.expect(0, block * PAGE_SIZE, PAGE_SIZE, frame, 0);
+    return at < 0 ? undefined : `, but differs from block ${block} at byte ${at}`;
+  }
+
+  /**
    * Compares bytes that a read returned with what the file holds. Beyond the end of the file zeros are expected, as in
    * the rest of a page; that a read returned no more than the file has is the caller's to check, against `size`.
    * @returns -1 when all are equal, else the position of the first difference, counted from `actualOffset`

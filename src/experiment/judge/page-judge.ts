@@ -80,7 +80,8 @@ export class PageJudge implements FrameObserver {
 
   /** The next guest has taken over a page. */
   reused(mfn: Mfn, ino: number, index: number, block: number): void {
-    if (this.oracle.blockOf(ino, index) === block && this.#equals(mfn, ino, index)) this.verdicts.reusedRightly++;
+    const why = this.oracle.whyWrong(ino, index, block, this.#memory.frame(mfn));
+    if (why === undefined) this.verdicts.reusedRightly++;
     else this.verdicts.reusedWrongly++;
   }
 
@@ -122,10 +123,10 @@ export class PageJudge implements FrameObserver {
     else this.verdicts.discardedRightly++;
   }
 
-  #equals(mfn: Mfn, ino: number, index: number, generation?: number): boolean {
+  #equals(mfn: Mfn, ino: number, index: number, generation: number): boolean {
     const block = this.oracle.blockOf(ino, index);
     if (block === 0 && ino !== 0) return false;
-    if (generation !== undefined && this.oracle.generation(ino) !== generation) return false;
+    if (this.oracle.generation(ino) !== generation) return false;
     this.#image.read(block * PAGE_SIZE, this.#onDisk, 0, PAGE_SIZE);
     return this.#onDisk.equals(this.#memory.frame(mfn));
   }

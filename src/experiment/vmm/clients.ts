@@ -13,9 +13,9 @@ import { ArgumentError, checkArgument, checkObject } from '../../base/argument-e
 import { xenMac, type MacAddress } from '../../base/ethernet.ts';
 import { Ns } from '../../base/units.ts';
 import type { Connection } from '../../kernel/index.ts';
-import type { Process, Simulation, Task } from '../../sim/index.ts';
+import type { Process, Simulation } from '../../sim/index.ts';
 import type { WorkloadFile } from '../../workload/file-reader.ts';
-import { encodePath, WebServer } from '../../workload/web-server.ts';
+import { encodePath } from '../../workload/web-server.ts';
 import type { VmmGuest, VmmMachine } from './machine.ts';
 import { ask, WebHost, type HttpAnswer } from './web-client.ts';
 
@@ -59,7 +59,6 @@ export class VmmClients {
   readonly #simulation: Simulation;
   readonly #file: ServedFile;
   readonly #host: WebHost;
-  readonly #servers = new Map<string, { readonly server: WebServer; readonly task: Task }>();
   #clients: readonly GuestClients[] = [];
 
   /** @param file is on the disk of each guest */
@@ -69,21 +68,6 @@ export class VmmClients {
     this.#simulation = machine.simulation;
     this.#file = file;
     this.#host = new WebHost(machine.simulation, machine.connectHost(), xenMac(FIRST_HOST));
-  }
-
-  /** Starts the server in a guest that has booted. */
-  start(guest: VmmGuest): void {
-    checkObject('guest', guest, 'config', 'domain', 'kernel');
-    const { config, domain, kernel } = guest;
-    const server = new WebServer(kernel.syscalls, true);
-    this.#servers.set(config.name, { server, task: domain.environment.spawn('httpd', server.run()) });
-  }
-
-  /** The services of a guest are stopped. */
-  stop(name: string): void {
-    const running = this.#servers.get(name);
-    running?.task.kill();
-    running?.server.close();
   }
 
   /** The clients of these guests come, and have been answered when it returns. Only what comes from here on counts. */

@@ -10,8 +10,7 @@
 import { Buffer } from 'node:buffer';
 import { GuestPanic } from '../../base/errno.ts';
 import { checkArgument, checkFunction } from '../../base/argument-error.ts';
-import { PAGE_SIZE } from '../../base/units.ts';
-import { printable, UserError } from '../../base/user-error.ts';
+import { UserError } from '../../base/user-error.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import { JoinedImage } from '../../disk/image/joined-image.ts';
 import { MemoryImage } from '../../disk/image/memory-image.ts';
@@ -23,10 +22,12 @@ import { readAllFiles, READ_SIZE } from '../../workload/file-reader.ts';
 import { saveFileBytes } from '../../xen/index.ts';
 import { modelErrorAsUserError, openDisk, type DiskSource } from '../guest/disk-source.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
+import { Verifier, VerifierRecord } from '../judge/verifier.ts';
 import { archOf, PROFILE } from '../guest/profiles.ts';
 import type { ProgressListener } from '../guest/progress.ts';
-import { machineMemoryFor } from '../guest/testbed.ts';
+import { machineMemoryFor } from '../guest/host.ts';
 import { VmmClients } from './clients.ts';
+import { WebServers } from './web-servers.ts';
 import { VmmMachine, type VmmGuest } from './machine.ts';
 import { rebootHypervisor } from './reboot.ts';
 import { checkOptions, type VmmExperimentOptions, type VmmStrategyName } from './options.ts';
@@ -90,7 +91,7 @@ export function runVmmReboot(
           onProgress(progress);
         });
         digest.addHex(run.digest);
-        mismatches.push(...run.mismatches);
+        for (const { what } of run.found.described) mismatches.push({ ...size, strategy, what });
         return result;
       }),
     }));
@@ -131,25 +132,18 @@ function machineSizes({ vms, memory, series }: VmmExperimentOptions): MachineSiz
   return sizes;
 }
 
-/** Mismatches that are described; the rest are counted. */
-const MISMATCHES_SHOWN = 3;
-
 class VmmRun {
-  readonly mismatches: VmmMismatch[] = [];
+  readonly found = new VerifierRecord();
   readonly #afterReboot: ((machine: VmmMachine) => void) | undefined;
   readonly #options: VmmExperimentOptions;
   readonly #disk: DiskSource;
-  readonly #size: MachineSize;
   readonly #strategy: VmmStrategyName;
   readonly #machine: VmmMachine;
   readonly #clients: VmmClients;
   /** The file that clients ask for. */
   readonly #served: DiskSource['files'][number];
   /** What each guest's partition has. */
-  readonly #oracles: readonly OracleExt2[];
-  #pages = 0;
-  #bytes = 0;
-  #mismatchCount = 0;
+  readonly #verifiers: readonly Verifier[];
 
   constructor(
     options: VmmExperimentOptions,
@@ -161,7 +155,6 @@ class VmmRun {
     this.#afterReboot = afterReboot;
     this.#options = options;
     this.#disk = disk;
-    this.#size = size;
     this.#strategy = strategy;
     const { vms, memory } = size;
     const guests = Array.from({ length: vms }, (_, n) => n);
@@ -181,31 +174,22 @@ class VmmRun {
       memory: new MachineMemory(machineMemoryFor(vms * memory)),
       guestMemory: memory,
       cmdLine: strategy === 'warm-cache' ? 'cachemap=files' : 'cachemap=all',
+      services: new WebServers(),
       onReuse: ({ config: { name }, domain, machine }, pfn, ino, index, block) => {
-        this.#pages++;
-        const guest = this.#machine.configs.findIndex((config) => config.name === name);
-        const oracle = this.#oracles[guest]!;
-        const page = `${name}: page ${index} of inode ${ino} was reused`;
-        const place = oracle.blockOf(ino, index);
-        if (place !== block) this.#mismatch(`${page} for block ${block}, but lies at ${place}`);
-        const frame = machine.memory.frame(domain.frameOf(pfn));
-        if (oracle.expect(0, block * PAGE_SIZE, PAGE_SIZE, frame, 0) >= 0)
-          this.#mismatch(`${page}, but differs from block ${block}`);
+        this.#verifierOf(name).reused(ino, index, pfn, block, machine.memory.frame(domain.frameOf(pfn)));
       },
     });
     // Its name fits into a request.
     this.#served = disk.files.reduce((a, b) => (b.path.length < a.path.length ? b : a));
     this.#clients = new VmmClients(this.#machine, {
       ...this.#served,
-      check: (guest, bytes) => {
-        this.#check(guest, bytes);
-      },
+      check: (guest, bytes) => this.#verifierOf(guest).sent(this.#served, bytes),
     });
-    this.#machine.onBoot = (guest) => {
-      this.#clients.start(guest);
-    };
     const { contents } = this.#machine.drive;
-    this.#oracles = partitions.map((place) => new OracleExt2(partOf(contents, place)));
+    this.#verifiers = partitions.map(
+      (place, n) =>
+        new Verifier(new OracleExt2(partOf(contents, place)), this.found, `${this.#machine.configs[n]!.name}: `),
+    );
   }
 
   get digest(): string {
@@ -222,28 +206,29 @@ class VmmRun {
     const first = yield* this.#read();
     const cached = yield* this.#read();
     const reboot = yield* rebootHypervisor(this.#machine, this.#clients, this.#strategy);
-    for (const oracle of this.#oracles) oracle.invalidate();
+    for (const { oracle } of this.#verifiers) oracle.invalidate();
     this.#afterReboot?.(this.#machine);
     const after = yield* this.#read();
-    const verified = { pages: this.#pages, bytes: this.#bytes, mismatches: this.#mismatchCount };
-    return { ...reboot, reads: { first, cached, after }, verified };
+    return { ...reboot, reads: { first, cached, after }, verified: this.found.verified };
   }
 
   /** All guests read their files. */
   *#read(): Process<VmmReading> {
     const { simulation, configs, guests } = this.#machine;
     const start = simulation.now;
-    const before = this.#bytes;
+    const before = this.found.bytes;
     const tasks = configs.flatMap(({ name }, n) => {
       const guest = guests.get(name);
-      return guest === undefined ? [] : [guest.domain.environment.spawn('read', this.#readIn(guest, n))];
+      return guest === undefined
+        ? []
+        : [guest.domain.environment.spawn('read', this.#readIn(guest, this.#verifiers[n]!))];
     });
     for (const task of tasks) yield* task.join();
-    simulation.digest.addTime(this.#bytes);
-    return { bytes: this.#bytes - before, ns: simulation.now - start };
+    simulation.digest.addTime(this.found.bytes);
+    return { bytes: this.found.bytes - before, ns: simulation.now - start };
   }
 
-  #readIn({ config, kernel }: VmmGuest, n: number): Process<number> {
+  #readIn({ kernel }: VmmGuest, verifier: Verifier): Process<number> {
     const { files } = this.#disk;
     const buffer = Buffer.alloc(READ_SIZE);
     return readAllFiles({
@@ -251,31 +236,13 @@ class VmmRun {
       files,
       buffer,
       limit: this.#options.limit,
-      onRead: (file, position, length) => {
-        const { ino, path, size } = files[file]!;
-        this.#bytes += length;
-        const at = this.#oracles[n]!.expect(ino, position, length, buffer, 0);
-        if (at >= 0 || position + length > size)
-          this.#mismatch(`${config.name}: ${path}: byte ${position + Math.max(at, 0)} was read wrong`);
-      },
-      onEnd: (file, position) => {
-        const { path, size } = files[file]!;
-        if (position < size) this.#mismatch(`${config.name}: ${path}: ended at byte ${position} of ${size}`);
-      },
+      onRead: (file, position, length) => verifier.read(files[file]!, position, length, buffer),
+      onEnd: (file, position) => verifier.ended(files[file]!, position),
     });
   }
 
-  /** What a client was sent of the file that is served. */
-  #check(guest: string, bytes: Uint8Array): void {
-    const n = this.#machine.configs.findIndex(({ name }) => name === guest);
-    const { ino, path } = this.#served;
-    const at = this.#oracles[n]!.expect(ino, 0, bytes.length, bytes, 0);
-    if (at >= 0) this.#mismatch(`${guest}: ${path}: byte ${at} was sent wrong to a client`);
-  }
-
-  #mismatch(what: string): void {
-    if (this.#mismatchCount++ < MISMATCHES_SHOWN)
-      this.mismatches.push({ ...this.#size, strategy: this.#strategy, what: printable(what) });
+  #verifierOf(guest: string): Verifier {
+    return this.#verifiers[this.#machine.configs.findIndex(({ name }) => name === guest)]!;
   }
 }
 

@@ -8,12 +8,10 @@
  * frozen and go on.
  */
 
-import type { Arch } from '../../base/arch.ts';
 import {
   ArgumentError,
   checkArgument,
   checkFunction,
-  checkInteger,
   checkList,
   checkObject,
   checkOneOf,
@@ -21,57 +19,40 @@ import {
 import { assert } from '../../base/assert.ts';
 import { xenMac } from '../../base/ethernet.ts';
 import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../../base/units.ts';
-import { Drive, type DrivePort } from '../../disk/drive/drive.ts';
-import type { ImageStore } from '../../disk/image/image-store.ts';
-import { driveOptions, type DriveKind } from '../../disk/drive/make-service-time.ts';
+import type { Drive } from '../../disk/drive/drive.ts';
+import type { DrivePort } from '../../disk/drive/drive-port.ts';
 import { Partition } from '../../disk/drive/partition.ts';
 import { Kernel, type ReuseObserver } from '../../kernel/index.ts';
+import { Host, type HostOptions } from '../guest/host.ts';
 import { Bridge } from '../../machine/bridge.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { Nic } from '../../machine/nic.ts';
-import { values, type GuestCosts, type HypervisorCosts, type Profile } from '../../machine/profile.ts';
-import { Simulation, type Process } from '../../sim/index.ts';
+import { values } from '../../machine/profile.ts';
+import type { Process } from '../../sim/index.ts';
 import {
   handOver,
-  Hypervisor,
   migrateDomain,
   receiveMigration,
   shutdownDomain0,
   suspendDomains,
   domainOf,
   resumeDomain,
-  Toolstack,
   type Domain,
   type DomainConfig,
   type LostDomain,
   type NotSuspended,
-  type Protections,
 } from '../../xen/index.ts';
 
-export interface VmmMachineOptions {
-  readonly seed: number;
-  readonly profile: Profile;
-  /** The profile's unless told. */
-  readonly arch?: Arch | undefined;
-  readonly disk: DriveKind;
-  /** The drive's medium. */
-  readonly image: ImageStore;
-  /** Identity of the medium (disk/image/backing-store.ts); `machine room` by default. */
-  readonly identity?: string;
+export interface VmmMachineOptions extends HostOptions {
   /** Where each guest's partition lies on it, bytes: multiples of 4096. */
   readonly partitions: readonly { readonly start: number; readonly bytes: number }[];
   /** Where on it domain 0 keeps the save file of each guest; nowhere unless told. */
   readonly saveAreas?: readonly { readonly start: number; readonly bytes: number }[];
-  /** The machine's memory; its contents are lost. */
-  readonly memory: MachineMemory;
-  /** Memory of each guest, bytes. */
-  readonly guestMemory: number;
   readonly cmdLine: string;
-  readonly protections?: Partial<Protections>;
+  /** What each guest starts when it has booted; nothing by default. */
+  readonly services?: GuestServices;
   /** Told of every page that a guest takes over from the one before it. */
   readonly onReuse?: (guest: GuestPlace, ...reuse: Parameters<ReuseObserver>) => void;
-  /** Kernel image pages of a guest; as the hypervisor has them unless told. */
-  readonly kernelPages?: number;
 }
 
 /** Where a guest is. */
@@ -84,6 +65,14 @@ export interface GuestPlace {
 /** A guest, as its owner sees it. */
 export interface VmmGuest extends GuestPlace {
   kernel: Kernel;
+}
+
+/** Programs that run in every guest. */
+export interface GuestServices {
+  /** A guest has booted. */
+  start(guest: VmmGuest): void;
+  /** The guest of this name is about to be shut down. */
+  stop(name: string): void;
 }
 
 /** What the next hypervisor made of what it found. */
@@ -109,13 +98,7 @@ export interface WarmVmTimes {
   readonly resumeEnd: number;
 }
 
-export class VmmMachine {
-  readonly simulation: Simulation;
-  readonly memory: MachineMemory;
-  readonly drive: Drive;
-  readonly guestCosts: GuestCosts;
-  /** @internal */
-  readonly costs: HypervisorCosts;
+export class VmmMachine extends Host {
   /** @internal */
   readonly configs: readonly DomainConfig[];
   /** @internal The switch of the room. */
@@ -130,13 +113,11 @@ export class VmmMachine {
   readonly #adapter: Nic;
   /** The adapter at this end of the cable to the other machine, over which guests go. */
   #cable: Nic | undefined;
-  /** Called for every guest that has booted. */
-  onBoot: (guest: VmmGuest) => void = () => undefined;
+  /** @internal What each guest starts when it has booted; undefined: nothing. */
+  readonly services: GuestServices | undefined;
   readonly #options: VmmMachineOptions;
   /** The drive as this machine reaches it. */
   readonly #port: Drive | DrivePort;
-  #hypervisor: Hypervisor;
-  #toolstack: Toolstack;
 
   /**
    * @param beside the machine that is there already, if this is the second
@@ -145,25 +126,13 @@ export class VmmMachine {
   constructor(options: VmmMachineOptions, beside?: VmmMachine) {
     checkObject('options', options);
     if (beside !== undefined) checkArgument(beside instanceof VmmMachine, 'beside', 'expected a VmmMachine');
-    const { seed, profile, disk, image, memory, partitions, guestMemory, cmdLine } = options;
-    checkObject('profile', profile, 'guest', 'hypervisor', 'disk');
-    checkObject('image', image, 'size', 'extents', 'read', 'write');
-    checkObject('memory', memory, 'frameCount');
-    checkInteger('guestMemory', guestMemory, PAGE_SIZE);
+    super({ identity: 'machine room', ...options }, undefined, beside);
+    const { memory, partitions, guestMemory, cmdLine } = options;
     checkArgument(Array.isArray(partitions), 'partitions', 'expected a list');
     checkArgument(typeof cmdLine === 'string', 'cmdLine', 'expected text');
     this.#options = options;
-    this.memory = memory;
-    this.simulation = beside?.simulation ?? new Simulation(seed);
-    this.drive =
-      beside?.drive ??
-      new Drive(this.simulation, memory, image, {
-        ...driveOptions(profile.disk, disk),
-        identity: options.identity ?? 'machine room',
-      });
+    this.services = options.services;
     this.#port = beside === undefined ? this.drive : this.drive.port(memory);
-    this.guestCosts = values(profile.guest);
-    this.costs = values(profile.hypervisor);
     const partition = ({ start, bytes }: (typeof partitions)[number]): Partition =>
       new Partition(this.#port, start / SECTOR_SIZE, Math.floor(bytes / SECTOR_SIZE));
     this.configs = partitions.map((place, n) => ({
@@ -176,14 +145,7 @@ export class VmmMachine {
     this.saveFiles = (options.saveAreas ?? []).map(partition);
     this.lan = beside?.lan ?? new Bridge();
     this.#adapter = this.connectHost();
-    memory.clearAll();
-    this.#hypervisor = Hypervisor.boot(this.simulation, memory, this.costs, this.#hypervisorOptions());
-    this.#hypervisor.network.plug(this.#adapter);
-    this.#toolstack = new Toolstack(this.#hypervisor);
-  }
-
-  get hypervisor(): Hypervisor {
-    return this.#hypervisor;
+    this.hypervisor.network.plug(this.#adapter);
   }
 
   /** @internal The adapter of a host that is connected to the switch of the room. */
@@ -203,10 +165,6 @@ export class VmmMachine {
     return this.#neighbour;
   }
 
-  get toolstack(): Toolstack {
-    return this.#toolstack;
-  }
-
   /**
    * Creates the domains, one after the other, and boots their guests, all at once. Where the hypervisor before left a
    * domain's cache, the domain is built on it.
@@ -214,16 +172,12 @@ export class VmmMachine {
   *start(configs: readonly DomainConfig[] = this.configs): Process {
     checkList('configs', configs, 'name', 'memoryBytes', 'device');
     for (const { name } of configs)
-      checkArgument(
-        !this.#toolstack.list.domains.some((domain) => domain.name === name),
-        'configs',
-        `${name} is there`,
-      );
+      checkArgument(!this.toolstack.list.domains.some((domain) => domain.name === name), 'configs', `${name} is there`);
     const boots = [];
     for (const config of configs) {
-      const isKept = this.#toolstack.list.left.get(config.name) === 'kept';
+      const isKept = this.toolstack.list.left.get(config.name) === 'kept';
       const domain = yield* domainOf(
-        isKept ? this.#toolstack.bootLeftDomain(config) : this.#toolstack.createDomain(config),
+        isKept ? this.toolstack.bootLeftDomain(config) : this.toolstack.createDomain(config),
       );
       boots.push(this.simulation.spawn(`boot ${config.name}`, this.boot(config, domain)));
     }
@@ -237,7 +191,7 @@ export class VmmMachine {
     const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, (...reuse) => onReuse?.(place, ...reuse));
     const guest: VmmGuest = Object.assign(place, { kernel });
     this.guests.set(config.name, guest);
-    this.onBoot(guest);
+    this.services?.start(guest);
     return guest;
   }
 
@@ -260,7 +214,7 @@ export class VmmMachine {
           receiveMigration({ hypervisor, toolstack }, end, { devicesOf, vouch: false }),
         )
       : undefined;
-    const here = { hypervisor: this.#hypervisor, toolstack: this.#toolstack };
+    const here = { hypervisor: this.hypervisor, toolstack: this.toolstack };
     const left = yield* migrateDomain(here, guest.domain, guest.config, nic);
     // The other end is done, too, before the next guest needs the cable.
     const arrived = arrival && (yield* arrival.join());
@@ -285,10 +239,10 @@ export class VmmMachine {
     checkFunction('betweenHypervisors', betweenHypervisors, true);
     const { simulation } = this;
     const begin = simulation.now;
-    yield* shutdownDomain0(this.#hypervisor, this.#toolstack);
+    yield* shutdownDomain0(this.hypervisor, this.toolstack);
     const suspendBegin = simulation.now;
-    const notSuspended = yield* suspendDomains(this.#hypervisor, this.#toolstack);
-    yield* handOver(this.#hypervisor, this.#toolstack);
+    const notSuspended = yield* suspendDomains(this.hypervisor, this.toolstack);
+    yield* handOver(this.hypervisor, this.toolstack);
     const suspendEnd = simulation.now;
     this.reset();
     betweenHypervisors?.();
@@ -309,7 +263,7 @@ export class VmmMachine {
    */
   reset(memory: 'kept' | 'lost' = 'kept'): void {
     checkOneOf('memory', memory, ['kept', 'lost']);
-    this.#hypervisor.halt();
+    this.hypervisor.halt();
     this.#port.reset();
     this.#adapter.powerLoss();
     this.#cable?.powerLoss();
@@ -320,12 +274,10 @@ export class VmmMachine {
   /** The firmware, the next hypervisor and its domain 0 boot. */
   *bootHypervisor(): Process<{ readonly problem: string | undefined; readonly lost: readonly LostDomain[] }> {
     yield Ns(this.costs.resetNs);
-    const reload = Hypervisor.reload(this.simulation, this.memory, this.costs, this.#hypervisorOptions());
-    this.#hypervisor = reload.hypervisor;
-    this.#toolstack = new Toolstack(this.#hypervisor);
+    const reload = this.reload();
     yield Ns(this.costs.vmmBootNs + reload.costNs);
     yield Ns(this.costs.domain0BootNs);
-    this.#hypervisor.network.plug(this.#adapter);
+    this.hypervisor.network.plug(this.#adapter);
     return reload;
   }
 
@@ -335,11 +287,11 @@ export class VmmMachine {
     this.guests.clear();
     const names: string[] = [];
     const lost: LostDomain[] = [];
-    const { left } = this.#toolstack.list;
+    const { left } = this.toolstack.list;
     if ([...left.values()].includes('suspended')) yield Ns(this.costs.resumeSetupNs);
     for (const config of this.configs) {
       if (left.get(config.name) !== 'suspended') continue;
-      const outcome = yield* resumeDomain(this.#toolstack.list, config);
+      const outcome = yield* resumeDomain(this.toolstack.list, config);
       if ('problem' in outcome) {
         lost.push({ domid: before.get(config.name)!.domain.domid, name: config.name, reason: outcome.problem });
         continue;
@@ -351,14 +303,5 @@ export class VmmMachine {
       names.push(config.name);
     }
     return { names, lost };
-  }
-
-  #hypervisorOptions(): Parameters<typeof Hypervisor.boot>[3] {
-    const { arch, profile, protections, kernelPages } = this.#options;
-    return {
-      arch: arch ?? profile.arch.value,
-      ...(protections && { protections }),
-      ...(kernelPages !== undefined && { kernelPages }),
-    };
   }
 }

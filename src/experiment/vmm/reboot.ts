@@ -39,7 +39,7 @@ const LOOK = Ns(10_000_000);
 
 /**
  * Reboots the hypervisor under all guests of a machine.
- * @param clients whose server was started in every guest (`VmmMachine.onBoot`)
+ * @param clients of the web servers that are the guests' services
  */
 export function rebootHypervisor(
   machine: VmmMachine,
@@ -232,10 +232,10 @@ class VmmReboot {
   }
 
   *#powerOff(takeDown: (domain: Domain) => Process<Outcome>): Process {
-    const { toolstack, guests, simulation } = this.#machine;
+    const { toolstack, guests, simulation, services } = this.#machine;
     const deadline = simulation.now + SHUTDOWN_TIMEOUT_NS;
     for (const [name, { domain }] of guests) {
-      this.#clients.stop(name);
+      services?.stop(name);
       toolstack.askToStop(domain, 'poweroff');
     }
     for (const [name, { domain }] of guests) {

@@ -56,7 +56,7 @@ export class BlockFront {
   readonly #interruptNs: number;
   readonly #shadow: (Shadow | undefined)[] = new Array<Shadow | undefined>(RING_SLOTS).fill(undefined);
   readonly #freeIds: number[] = Array.from({ length: RING_SLOTS }, (_, i) => RING_SLOTS - 1 - i);
-  readonly #onRoom: () => void;
+  readonly #onRoom: (front: BlockFront) => void;
   #port: EvtchnPort | undefined;
   #sectorCount: number | undefined;
   #isConnected = false;
@@ -72,7 +72,7 @@ export class BlockFront {
     grants: GrantTable,
     ring: Pfn,
     interruptNs: number,
-    onRoom: () => void,
+    onRoom: (front: BlockFront) => void,
   ) {
     this.#env = env;
     this.#events = events;
@@ -108,7 +108,7 @@ export class BlockFront {
     this.#isConnected = true;
     if (isFirst) return;
     this.#recover();
-    this.#onRoom();
+    this.#onRoom(this);
   }
 
   /** blkif_recover. */
@@ -179,7 +179,7 @@ export class BlockFront {
     this.#ring.takeResponses((at) => {
       this.#takeResponse(at);
     });
-    this.#onRoom();
+    this.#onRoom(this);
     cpu.book();
   }
 

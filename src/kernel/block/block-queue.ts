@@ -34,11 +34,11 @@ class Request implements FrontRequest {
   readonly block: number;
   readonly pages: Pfn[] = [];
   readonly #bios: Bio[] = [];
-  readonly #queue: BlockQueue;
+  readonly #direction: Direction;
   readonly #onEnd: ((failed: boolean) => void) | undefined;
 
-  constructor(queue: BlockQueue, bio: Bio, onEnd?: (failed: boolean) => void) {
-    this.#queue = queue;
+  constructor(direction: Direction, bio: Bio, onEnd?: (failed: boolean) => void) {
+    this.#direction = direction;
     this.#onEnd = onEnd;
     this.op = bio.op;
     this.block = bio.block;
@@ -51,7 +51,7 @@ class Request implements FrontRequest {
   }
 
   readonly end = (failed: boolean): void => {
-    this.#queue.completed(this.op);
+    this.#direction.completed();
     for (const bio of this.#bios) for (const pfn of bio.pages) bio.endPage(pfn, failed);
     this.#onEnd?.(failed);
   };
@@ -66,25 +66,67 @@ class Direction {
   constructor(name: string) {
     this.room = new WaitQueue(`room for ${name} in the block queue`);
   }
+
+  completed(): void {
+    this.allocated--;
+    if (this.allocated < CONGESTION_OFF) this.isCongested = false;
+    this.room.wakeOne();
+  }
+}
+
+/**
+ * The requests that wait for the driver. It stands between the two: the queue adds requests, and the
+ * driver has them dispatched whenever its ring has room.
+ */
+export class PendingRequests {
+  /** While it is plugged nothing is dispatched. */
+  isPlugged = false;
+  #requests: Request[] = [];
+
+  get count(): number {
+    return this.#requests.length;
+  }
+
+  /** @internal */
+  get last(): Request | undefined {
+    return this.#requests.at(-1);
+  }
+
+  /** @internal */
+  add(request: Request): void {
+    this.#requests.push(request);
+  }
+
+  /** Hands requests to the driver as far as its ring has room. */
+  readonly dispatchTo = (front: BlockFront): void => {
+    if (this.isPlugged || this.#requests.length === 0) return;
+    let queued = 0;
+    while (queued < this.#requests.length && front.queue(this.#requests[queued]!)) queued++;
+    if (queued === 0) return;
+    this.#requests = this.#requests.slice(queued);
+    front.push();
+  };
 }
 
 export class BlockQueue {
   readonly #env: GuestEnvironment;
+  readonly #pending: PendingRequests;
+  readonly #front: BlockFront;
+  readonly #bioSubmitNs: number;
   readonly #reads = new Direction('a read');
   /** Flushes are counted with them. */
   readonly #writes = new Direction('a write');
-  #front: BlockFront | undefined;
-  #pending: Request[] = [];
-  #plugged = false;
   #plugCount = 0;
 
-  constructor(env: GuestEnvironment) {
+  /**
+   * @param pending where the driver, `front`, finds its requests
+   * @param bioSubmitNs processor time that a bio takes to submit
+   */
+  constructor(env: GuestEnvironment, pending: PendingRequests, front: BlockFront, bioSubmitNs: number) {
     this.#env = env;
-  }
-
-  /** Binds the driver; before that nothing may be submitted. */
-  attach(front: BlockFront): void {
+    this.#pending = pending;
     this.#front = front;
+    this.#bioSubmitNs = bioSubmitNs;
   }
 
   /** Whether so many requests of the operation's direction are under way that nobody should add one that can be done without. */
@@ -106,9 +148,17 @@ export class BlockQueue {
     }
   }
 
+  /** submit_bio: waits for room. */
+  *submitBio(bio: Bio): Process {
+    if (this.isFull(bio.op)) yield* this.waitForRoom(bio.op);
+    this.submit(bio);
+  }
+
   /** __make_request. The caller has waited for room. */
   submit(bio: Bio): void {
-    const last = this.#pending.at(-1);
+    this.#env.cpu.charge(this.#bioSubmitNs);
+    const pending = this.#pending;
+    const { last } = pending;
     if (
       last?.op === bio.op &&
       last.pages.length > 0 &&
@@ -118,44 +168,26 @@ export class BlockQueue {
       last.append(bio);
       return;
     }
-    if (this.#pending.length === 0 && !this.#plugged) this.#plug();
-    this.#pending.push(new Request(this, bio));
+    if (pending.count === 0 && !pending.isPlugged) this.#plug();
     const direction = this.#directionOf(bio.op);
+    pending.add(new Request(direction, bio));
     direction.allocated++;
     if (direction.allocated >= CONGESTION_ON) direction.isCongested = true;
-    if (!this.#plugged || this.#pending.length >= UNPLUG_THRESHOLD) this.unplug();
+    if (!pending.isPlugged || pending.count >= UNPLUG_THRESHOLD) this.unplug();
   }
 
   /** blkdev_issue_flush: empties the drive's volatile cache, behind what is queued. The caller has waited for room. */
   flush(end: (failed: boolean) => void): void {
-    this.#pending.push(new Request(this, { op: BlkifOp.flush, block: 0, pages: [], endPage: () => undefined }, end));
+    const bio: Bio = { op: BlkifOp.flush, block: 0, pages: [], endPage: () => undefined };
+    this.#pending.add(new Request(this.#writes, bio, end));
     this.#writes.allocated++;
     this.unplug();
   }
 
   /** generic_unplug_device: hands what is queued to the driver. */
   unplug(): void {
-    this.#plugged = false;
-    this.dispatch();
-  }
-
-  /** Hands queued requests to the driver as far as the ring has room. */
-  readonly dispatch = (): void => {
-    const front = this.#front;
-    if (this.#plugged || front === undefined || this.#pending.length === 0) return;
-    let queued = 0;
-    while (queued < this.#pending.length && front.queue(this.#pending[queued]!)) queued++;
-    if (queued === 0) return;
-    this.#pending = this.#pending.slice(queued);
-    front.push();
-  };
-
-  /** @internal: a request has ended. */
-  completed(op: BlkifOp): void {
-    const direction = this.#directionOf(op);
-    direction.allocated--;
-    if (direction.allocated < CONGESTION_OFF) direction.isCongested = false;
-    direction.room.wakeOne();
+    this.#pending.isPlugged = false;
+    this.#pending.dispatchTo(this.#front);
   }
 
   #directionOf(op: BlkifOp): Direction {
@@ -163,10 +195,10 @@ export class BlockQueue {
   }
 
   #plug(): void {
-    this.#plugged = true;
+    this.#pending.isPlugged = true;
     const plug = ++this.#plugCount;
     this.#env.after(UNPLUG_DELAY, () => {
-      if (this.#plugged && this.#plugCount === plug) this.unplug();
+      if (this.#pending.isPlugged && this.#plugCount === plug) this.unplug();
       this.#env.cpu.book();
     });
   }

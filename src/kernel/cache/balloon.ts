@@ -16,7 +16,7 @@ import { type GuestEnvironment, MEMORY_TARGET_NODE } from '../../xen/public/inde
 import type { KernelCosts } from '../costs.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
-import type { PageIo } from './page-io.ts';
+import type { MemorySupply } from './memory-supply.ts';
 import type { SuspendableDriver } from '../xen/suspend.ts';
 
 /** Entries of the driver's frame list: one page of them. */
@@ -28,18 +28,18 @@ export class Balloon implements SuspendableDriver {
   readonly #env: GuestEnvironment;
   readonly #costs: KernelCosts;
   readonly #mm: MemoryManagement;
-  readonly #io: PageIo;
+  readonly #supply: MemorySupply;
   /** Pages that have no frame; those given back last get one first. */
   readonly #pages: Pfn[] = [];
   #target: number;
   #isWorking = false;
   #hasTimer = false;
 
-  constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, io: PageIo) {
+  constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, supply: MemorySupply) {
     this.#env = env;
     this.#costs = costs;
     this.#mm = mm;
-    this.#io = io;
+    this.#supply = supply;
     this.#target = mm.map.nrPages;
   }
 
@@ -96,7 +96,7 @@ export class Balloon implements SuspendableDriver {
     const pages: Pfn[] = [];
     const isSpare = (): boolean => allocator.freeCount > allocator.marks.min;
     while (pages.length < count) {
-      if (!isSpare()) yield* this.#io.shrinkAll(isSpare);
+      if (!isSpare()) yield* this.#supply.shrinkAll(isSpare);
       if (!isSpare()) break;
       const pfn = allocator.take();
       if (pfn === NO_PAGE) break;

@@ -10,22 +10,22 @@
 import { ModelError } from '../../base/errno.ts';
 import { Lba, type Pfn } from '../../base/units.ts';
 import type { Process } from '../../sim/index.ts';
-import type { CacheMap } from './cache-map.ts';
+import type { NameBatch } from './name-batch.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
-import { HOLE, lookUpBlock, type Mapping } from './page-io.ts';
+import { HOLE, lookUpBlock, type Mapping } from './mapping.ts';
 
 export class DirtyRegistry {
   readonly #mm: MemoryManagement;
-  readonly #cacheMap: Pick<CacheMap, 'dirty' | 'flush'>;
+  readonly #names: Pick<NameBatch, 'dirty' | 'flush'>;
   /** Pages to be registered whose block could not be looked up at once. */
   readonly #unplaced: { readonly mapping: Mapping; readonly index: number }[] = [];
   /** A page that is registered in place of the one that the cache has of a block: what is written there after a crash. */
   standIn: { readonly pfn: Pfn; readonly block: number } | undefined;
 
-  constructor(mm: MemoryManagement, cacheMap: Pick<CacheMap, 'dirty' | 'flush'>) {
+  constructor(mm: MemoryManagement, names: Pick<NameBatch, 'dirty' | 'flush'>) {
     this.#mm = mm;
-    this.#cacheMap = cacheMap;
+    this.#names = names;
   }
 
   /** A page of a hole has no place to be written to; it is registered when it is given one, if it is not written then. */
@@ -38,12 +38,14 @@ export class DirtyRegistry {
 
   /** The page is newer than this block: also one that the journal keeps from being dirty for anybody else. */
   registerAt(pfn: Pfn, block: number): void {
-    this.#cacheMap.dirty(block === this.standIn?.block ? this.standIn.pfn : pfn, Lba(block));
+    const registered = block === this.standIn?.block ? this.standIn.pfn : pfn;
+    this.#mm.map.set(registered, PG.registered);
+    this.#names.dirty(registered, Lba(block));
   }
 
   /** What was registered so far takes effect. */
   flush(): void {
-    this.#cacheMap.flush();
+    this.#names.flush();
   }
 
   /** At the end of an operation: whatever is dirty and has a block is registered when this returns. */

@@ -18,17 +18,20 @@
  * Differs besides in that there is one block device, and in that the loss of metadata is noted for the file system.
  */
 
+import { assert } from '../../base/assert.ts';
 import { ModelError } from '../../base/errno.ts';
 import { type Ns, PAGE_SIZE, type Pfn } from '../../base/units.ts';
-import { WaitQueue, type Process } from '../../sim/index.ts';
-import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment } from '../../xen/public/index.ts';
+import { Completion, WaitQueue, type Process } from '../../sim/index.ts';
+import { BlkifOp, type GuestEnvironment } from '../../xen/public/index.ts';
+import { BioBuilder } from '../block/bio-builder.ts';
 import type { Bio, BlockQueue } from '../block/block-queue.ts';
 import type { KernelCosts } from '../costs.ts';
 import type { DirtyRegistry } from './dirty-registry.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
-import type { AddressSpace } from '../mm/page-cache.ts';
-import { HOLE, lookUpBlock, type Mapping, type PageIo } from './page-io.ts';
+import type { AddressSpace, PageWriter } from '../mm/page-cache.ts';
+import { HOLE, lookUpBlock, type Mapping } from './mapping.ts';
+import type { PageLocks } from './page-locks.ts';
 
 /** So few pages are looked up one by one rather than sought among all of the mapping's. */
 const NARROW = 16;
@@ -56,20 +59,31 @@ interface DirtyMapping {
   since: Ns;
 }
 
-export class Writeback {
+/** What writeback is made of. */
+export interface WritebackParts {
+  readonly env: GuestEnvironment;
+  readonly costs: KernelCosts;
+  readonly mm: MemoryManagement;
+  readonly queue: BlockQueue;
+  readonly locks: PageLocks;
+  /** Where dirty pages are to survive a crash. */
+  readonly registry: DirtyRegistry | undefined;
+}
+
+export class Writeback implements PageWriter {
   readonly #env: GuestEnvironment;
   readonly #costs: KernelCosts;
   readonly #mm: MemoryManagement;
-  readonly #io: PageIo;
   readonly #queue: BlockQueue;
+  readonly #locks: PageLocks;
+  readonly #registry: DirtyRegistry | undefined;
   /** s_dirty, oldest first. */
   readonly #dirty = new Map<AddressSpace, DirtyMapping>();
   /** Woken when the first mapping gets on the list. */
   readonly somethingDirty = new WaitQueue('something dirty');
   /** Woken when a write ends and the queue is not congested. */
   readonly progress = new WaitQueue('a write to end');
-  /** Set when dirty pages are to survive a crash. */
-  registry: DirtyRegistry | undefined;
+  #isRegistering = false;
   /** Whether metadata could not be written since boot: what the disk holds of it is older than what is built on it. */
   hasLostMetadata = false;
   /** Pages that became dirty since boot. */
@@ -79,13 +93,23 @@ export class Writeback {
   /** Writes of a page that have failed since boot, or could not be begun. */
   pagesLost = 0;
 
-  constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, io: PageIo, queue: BlockQueue) {
+  constructor({ env, costs, mm, queue, locks, registry }: WritebackParts) {
     this.#env = env;
     this.#costs = costs;
     this.#mm = mm;
-    this.#io = io;
     this.#queue = queue;
-    mm.reclaim.pageOut = (pfn) => this.#pageOut(pfn);
+    this.#locks = locks;
+    this.#registry = registry;
+  }
+
+  /** Where dirty pages are registered; undefined where they do not survive a crash, and before `startRegistering`. */
+  get registry(): DirtyRegistry | undefined {
+    return this.#isRegistering ? this.#registry : undefined;
+  }
+
+  /** The disk is as a crash should find it: dirty pages are registered from now on, if this kernel does that. */
+  startRegistering(): void {
+    this.#isRegistering = true;
   }
 
   /** Whether a mapping has dirty pages or a dirty inode. */
@@ -118,6 +142,7 @@ export class Writeback {
   /** __mark_inode_dirty: the mapping is on the list of what is to be written. */
   markInodeDirty(mapping: Mapping): void {
     if (this.#dirty.has(mapping.space)) return;
+    assert(mapping.space.writer === this, 'whoever opened the space has said who writes it');
     if (this.#dirty.size === 0) this.somethingDirty.wakeAll();
     this.#dirty.set(mapping.space, { mapping, since: this.#env.now });
   }
@@ -148,21 +173,19 @@ export class Writeback {
     const { cache, map } = this.#mm;
     if (mapping.space.hasLost) yield* this.#withdrawLost(mapping);
     const indices = end - start <= NARROW ? range(start, end) : cache.dirtyIndices(mapping.space, start, end);
-    let bio: Bio | undefined;
+    const bios = new BioBuilder(this.#queue, BlkifOp.write, this.#endOf(mapping));
     for (const index of indices) {
       if (control.nrToWrite <= 0 || this.#mustLeaveOff(control)) break;
       let pfn = cache.find(mapping.space, index);
       if (pfn !== NO_PAGE && map.has(pfn, PG.dirty) && !map.has(pfn, PG.hasBlock)) {
         if (placedOnly) continue;
-        if (bio !== undefined) yield* this.#io.submit(bio);
-        bio = undefined;
+        yield* bios.submit();
         yield* this.#allocate(mapping, index);
         pfn = cache.find(mapping.space, index);
       }
       while (all && pfn !== NO_PAGE && map.has(pfn, PG.dirty) && map.has(pfn, PG.locked | PG.writeback)) {
-        if (bio !== undefined) yield* this.#io.submit(bio);
-        bio = undefined;
-        yield* this.#io.waitOnPage(pfn);
+        yield* bios.submit();
+        yield* this.#locks.wait(pfn);
         pfn = cache.find(mapping.space, index);
       }
       if (pfn === NO_PAGE || !map.has(pfn, PG.dirty) || map.has(pfn, PG.locked | PG.writeback)) continue;
@@ -173,18 +196,14 @@ export class Writeback {
       this.#zeroTail(mapping, index, pfn);
       cache.clearDirty(pfn);
       cache.setWriteback(pfn);
-      this.#io.unlockPage(pfn);
+      this.#locks.unlock(pfn);
       this.#env.cpu.charge(this.#costs.getBlockNs);
-      if (bio !== undefined && (bio.block + bio.pages.length !== block || bio.pages.length === SEGMENTS_PER_REQUEST)) {
-        yield* this.#io.submit(bio);
-        bio = undefined;
-      }
-      bio ??= { op: BlkifOp.write, block, pages: [], endPage: this.#endOf(mapping) };
-      bio.pages.push(pfn);
+      if (!bios.hasRoomFor(block)) yield* bios.submit();
+      bios.add(block, pfn);
       control.nrToWrite--;
       this.pagesWritten++;
     }
-    if (bio !== undefined) yield* this.#io.submit(bio);
+    yield* bios.submit();
     if (mapping.space.nrDirty === 0 && !mapping.isInodeDirty) this.#dirty.delete(mapping.space);
   }
 
@@ -213,7 +232,7 @@ export class Writeback {
       for (;;) {
         const pfn = cache.find(mapping.space, index);
         if (pfn === NO_PAGE || !map.has(pfn, PG.writeback)) break;
-        yield* this.#io.waitOnPage(pfn);
+        yield* this.#locks.wait(pfn);
       }
     }
   }
@@ -257,18 +276,13 @@ export class Writeback {
 
   /** Empties the drive's volatile cache; waits for it. Throws EIO. */
   *flushDrive(): Process {
-    const done = new WaitQueue('the drive to flush its cache');
-    const outcome = { ended: false, failed: false };
-    const end = (failed: boolean): void => {
-      outcome.ended = true;
-      outcome.failed = failed;
-      done.wakeAll();
-    };
+    const flushed = new Completion('the drive to flush its cache');
     if (this.#queue.isFull(BlkifOp.flush)) yield* this.#queue.waitForRoom(BlkifOp.flush);
-    this.#queue.flush(end);
+    this.#queue.flush((failed) => {
+      flushed.complete(!failed);
+    });
     yield* this.#env.cpu.settle();
-    while (!outcome.ended) yield done;
-    if (outcome.failed) throw new ModelError('EIO', 'the drive did not flush its cache');
+    if (!(yield* flushed.wait())) throw new ModelError('EIO', 'the drive did not flush its cache');
   }
 
   /** Pages and inode of one mapping; with `wait`, until they are written. One that is being deleted is left alone. */
@@ -344,7 +358,7 @@ export class Writeback {
       return block;
     } catch (error) {
       this.#giveUp(mapping, pfn, error);
-      this.#io.unlockPage(pfn);
+      this.#locks.unlock(pfn);
       return HOLE;
     }
   }
@@ -367,27 +381,25 @@ export class Writeback {
   }
 
   /** pageout for reclaim: starts writing one page if that needs no waiting. */
-  #pageOut(pfn: Pfn): boolean {
+  pageOut(pfn: Pfn): void {
     const { cache, map } = this.#mm;
     const dirty = this.#dirty.get(cache.spaceOf(pfn));
     const hasRoom = !this.#queue.isCongested(BlkifOp.write) && !this.#queue.isFull(BlkifOp.write);
-    if (dirty === undefined || !hasRoom || !map.has(pfn, PG.hasBlock) || map.isLost(pfn)) return false;
+    if (dirty === undefined || !hasRoom || !map.has(pfn, PG.hasBlock) || map.isLost(pfn)) return;
     let block: number;
     try {
       block = dirty.mapping.blockNow(cache.indexOf(pfn));
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
-      return false;
+      return;
     }
-    if (block < 0) return false;
+    if (block < 0) return;
     this.#zeroTail(dirty.mapping, cache.indexOf(pfn), pfn);
     cache.clearDirty(pfn);
     cache.setWriteback(pfn);
     map.set(pfn, PG.reclaim);
-    this.#env.cpu.charge(this.#costs.bioSubmitNs);
     this.#queue.submit({ op: BlkifOp.write, block, pages: [pfn], endPage: this.#endOf(dirty.mapping) });
     this.pagesWritten++;
-    return true;
   }
 
   #endOf(mapping: Mapping): Bio['endPage'] {
@@ -409,7 +421,7 @@ export class Writeback {
       map.clear(pfn, PG.reclaim);
       lru.rotate(pfn);
     }
-    this.#io.wakePage(pfn);
+    this.#locks.wake(pfn);
     if (!this.#queue.isCongested(BlkifOp.write)) this.progress.wakeAll();
   }
 

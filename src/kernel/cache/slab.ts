@@ -13,20 +13,15 @@ import type { Pfn } from '../../base/units.ts';
 import type { Process } from '../../sim/index.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
+import type { MemorySupply } from './memory-supply.ts';
 
 /** Objects of a cache in a page: /proc/slabinfo of i386 kernels 2.6 of 2004 (objects of 140 bytes; of 416, ext3 448). */
 export const DENTRIES_PER_PAGE = 28;
 export const INODES_PER_PAGE = 9;
 
-/** Where pages come from: PageIo. */
-export interface PageSource {
-  allocate(): Pfn;
-  allocateWaiting(): Process<Pfn>;
-}
-
 export class SlabCache {
   readonly #mm: MemoryManagement;
-  readonly #source: PageSource;
+  readonly #source: Pick<MemorySupply, 'allocate' | 'allocateWaiting'>;
   readonly #perPage: number;
   /** Objects in use, by page. */
   readonly #used = new Map<Pfn, number>();
@@ -34,7 +29,7 @@ export class SlabCache {
   /** Objects in use. */
   nrObjects = 0;
 
-  constructor(mm: MemoryManagement, source: PageSource, perPage: number) {
+  constructor(mm: MemoryManagement, source: Pick<MemorySupply, 'allocate' | 'allocateWaiting'>, perPage: number) {
     this.#mm = mm;
     this.#source = source;
     this.#perPage = perPage;

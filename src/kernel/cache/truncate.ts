@@ -34,7 +34,7 @@ function* dropBusy(
   end: number,
   first: Pfn,
 ): Process {
-  for (let busy = first; busy !== NO_PAGE; busy = dropIdle(mm, space, start, end)) yield* io.waitOnPage(busy);
+  for (let busy = first; busy !== NO_PAGE; busy = dropIdle(mm, space, start, end)) yield* io.locks.wait(busy);
 }
 
 /** Drops the pages of the range that nobody uses; returns one that is in use, or NO_PAGE. */

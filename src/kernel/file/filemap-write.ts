@@ -17,7 +17,7 @@
 import { counted } from '../../base/counted.ts';
 import { ModelError } from '../../base/errno.ts';
 import { PAGE_SIZE, pagesOf, type Pfn } from '../../base/units.ts';
-import { NOTHING, WaitQueue, type CpuClock, type Process } from '../../sim/index.ts';
+import { Completion, NOTHING, type CpuClock, type Process } from '../../sim/index.ts';
 import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestEnvironment, type GuestMemory } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
 import type { Ext2 } from '../fs/ext2/ext2.ts';
@@ -28,11 +28,11 @@ import type { Inode } from '../fs/inode.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import type { PageCache } from '../mm/page-cache.ts';
-import { HOLE, lookUpBlock, type PageIo } from '../cache/page-io.ts';
+import { HOLE, lookUpBlock } from '../cache/mapping.ts';
+import type { PageIo } from '../cache/page-io.ts';
 import type { Writeback } from '../cache/fs-writeback.ts';
 import type { DirtyLimits } from '../cache/page-writeback.ts';
 import { unmapRange } from '../mm/rmap.ts';
-import type { Lru } from '../mm/swap.ts';
 import { truncatePages } from '../cache/truncate.ts';
 
 // What every overwrite asks, as constants of this file: one of another module is loaded, and checked, each time it is named.
@@ -51,7 +51,7 @@ export class FileWrite {
   readonly #copyNsPerByte: number;
   readonly #mm: MemoryManagement;
   readonly #cache: PageCache;
-  readonly #lru: Lru;
+  readonly #lru: MemoryManagement['lru'];
   readonly #io: PageIo;
   readonly #writeback: Writeback;
   readonly #limits: DirtyLimits;
@@ -257,7 +257,7 @@ export class FileWrite {
       cache.setUptodate(pfn);
       map.clear(pfn, PG.error);
       this.#changes.markPageDirty(inode, pfn);
-      this.#io.unlockPage(pfn);
+      this.#io.locks.unlock(pfn);
       lru.markAccessed(pfn);
       const end = index * PAGE_SIZE + inPage + bytes;
       if (end > inode.size) {
@@ -274,7 +274,7 @@ export class FileWrite {
     const { map } = this.#mm;
     map.clear(pfn, PG.locked);
     if (!map.has(pfn, PG.uptodate | PG.writeback | PG.dirty)) this.#mm.discard([pfn]);
-    this.#io.wakePage(pfn);
+    this.#io.locks.wake(pfn);
   }
 
   /** Writes past the cache where every block is there already; false when that is not so. The caller holds i_sem. */
@@ -322,36 +322,34 @@ export class FileWrite {
         count++;
       const pages: Pfn[] = [];
       for (let i = 0; i < count; i++) {
-        const pfn = yield* this.#io.allocateWaiting();
+        const pfn = yield* this.#io.supply.allocateWaiting();
         map.set(pfn, PG.reserved);
         pages.push(pfn);
       }
       const bytesOf = (i: number): number => Math.min(PAGE_SIZE, length - (at + i) * PAGE_SIZE);
       if (op === BlkifOp.write)
         for (let i = 0; i < count; i++) memory.copyIn(pages[i]!, 0, buffer, offset + (at + i) * PAGE_SIZE, PAGE_SIZE);
-      const done = new WaitQueue(() => `direct I/O on block ${first}`);
-      const outcome = { left: count, failed: false };
-      yield* this.#io.submit({
+      const transfer = new Completion(() => `direct I/O on block ${first}`, count);
+      yield* this.#io.queue.submitBio({
         op,
         block: first,
         pages,
         endPage: (_, failed) => {
-          outcome.failed ||= failed;
-          if (--outcome.left === 0) done.wakeAll();
+          transfer.complete(!failed);
         },
       });
-      this.#io.unplug();
+      this.#io.queue.unplug();
       yield* this.#cpu.settle();
-      while (outcome.left > 0) yield done;
+      const isMoved = yield* transfer.wait();
       for (let i = 0; i < count; i++) {
-        if (op === BlkifOp.read && !outcome.failed) {
+        if (op === BlkifOp.read && isMoved) {
           memory.copyOut(pages[i]!, 0, room, 0, PAGE_SIZE);
           buffer.set(room.subarray(0, bytesOf(i)), offset + (at + i) * PAGE_SIZE);
         }
         map.clear(pages[i]!, PG.reserved);
         allocator.free(pages[i]!);
       }
-      if (outcome.failed) throw new ModelError('EIO', `direct I/O on block ${first} has failed`);
+      if (!isMoved) throw new ModelError('EIO', `direct I/O on block ${first} has failed`);
       at += count;
     }
   }

@@ -9,7 +9,7 @@
 import { ModelError } from '../../base/errno.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import { NOTHING, type CpuClock, type Process } from '../../sim/index.ts';
-import type { GuestEnvironment, GuestMemory } from '../../xen/public/index.ts';
+import { BlkifOp, type GuestEnvironment, type GuestMemory } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
 import type { Ext2Inodes } from '../fs/ext2/iget.ts';
 import type { Inode } from '../fs/inode.ts';
@@ -105,7 +105,7 @@ export class FileMap {
     this.#io = io;
     this.#readaheadIo = {
       absent: (start, count) => this.#absent(start, count),
-      isCongested: () => io.isCongested,
+      isCongested: () => io.queue.isCongested(BlkifOp.read),
     };
   }
 

@@ -253,7 +253,7 @@ export class MemoryMaps {
 
   /** Makes the entry of a page of a range, or of a copy of the page. */
   *#bringIn(vma: Vma, at: number, index: number, address: number, needsCopy: boolean): Process {
-    const copy = needsCopy ? yield* this.#io.allocateWaiting() : NO_PAGE;
+    const copy = needsCopy ? yield* this.#io.supply.allocateWaiting() : NO_PAGE;
     let pfn: Pfn;
     try {
       pfn = yield* this.#nopage(vma.file, index);

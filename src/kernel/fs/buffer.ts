@@ -17,7 +17,8 @@ import type { GuestEnvironment, GuestMemory } from '../../xen/public/index.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import type { AddressSpace } from '../mm/page-cache.ts';
-import type { Mapping, PageIo } from '../cache/page-io.ts';
+import type { Mapping } from '../cache/mapping.ts';
+import type { PageIo } from '../cache/page-io.ts';
 import type { Writeback } from '../cache/fs-writeback.ts';
 
 /** The block device's own mapping: page index = block number. */
@@ -147,7 +148,7 @@ export class Buffers {
     this.#memory.zero(pfn, 0, PAGE_SIZE);
     map.set(pfn, PG.hasBlock);
     if (!map.has(pfn, PG.uptodate)) cache.setUptodate(pfn);
-    this.#io.unlockPage(pfn);
+    this.#io.locks.unlock(pfn);
     if (this.journal === undefined) {
       map.set(pfn, PG.fresh);
       this.dirty(pfn);

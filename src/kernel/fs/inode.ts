@@ -22,7 +22,7 @@ import { NO_PAGE } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import type { AddressSpace } from '../mm/page-cache.ts';
 import { Mutex } from './mutex.ts';
-import type { Mapping } from '../cache/page-io.ts';
+import type { Mapping } from '../cache/mapping.ts';
 import type { SlabCache } from '../cache/slab.ts';
 import { UNBOUNDED, type Shrinker } from '../mm/vmscan.ts';
 

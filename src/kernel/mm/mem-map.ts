@@ -10,8 +10,8 @@
  *                  + 1 space        slot of the address space; this and the index mean something in the page cache only
  *                  + 2 index        page index within the address space, unsigned
  *                  + 3 hash next    chain of the page-cache index
- * links  4 pfn     + 0 next         ┐ the list that the page is on: free, active or inactive, at most one of them;
- *                  + 1 prev         ┘ the three heads lie behind the pages
+ * links  4 pfn     + 0 next         ┐ the list that the page is on: the free one or one of the replacement policy's,
+ *                  + 1 prev         ┘ at most one of them; their heads lie behind the pages
  *                  + 2 space next   ┐ the pages of one address space
  *                  + 3 space prev   ┘
  * ```
@@ -21,6 +21,7 @@
  */
 
 import { ArgumentError, checkArgument } from '../../base/argument-error.ts';
+import { assert } from '../../base/assert.ts';
 import type { PageIndex, Pfn } from '../../base/units.ts';
 
 /** No page: pfn 0 is a valid one. Negative, and the links signed, because the engine boxes numbers beyond 2^31. */
@@ -65,8 +66,8 @@ const LOST = PG.fresh | PG.error | PG.dirty;
 /** Bits of a word that are no flags. */
 const NO_FLAGS = ~((PG.fresh << 1) - 1);
 
-/** Sentinel nodes behind the pages in `next` and `prev`: list heads. */
-const HEADS = 3;
+/** Sentinel nodes behind the pages in `links`: the heads of the free list and of the replacement policy's. */
+const HEADS = 8;
 /** So that a word's place, four times a page's number, is a small integer: 1 TiB. */
 const MAX_PAGES = 2 ** 28;
 
@@ -81,12 +82,8 @@ export class MemMap {
   readonly words: Int32Array;
   /** @internal */
   readonly links: Int32Array;
-  /** @internal Head nodes of the three lists. */
+  /** @internal */
   readonly freeHead: Pfn;
-  /** @internal */
-  readonly activeHead: Pfn;
-  /** @internal */
-  readonly inactiveHead: Pfn;
 
   constructor(nrPages: number) {
     checkArgument(
@@ -100,12 +97,16 @@ export class MemMap {
     for (let pfn = 0; pfn < nrPages; pfn++) this.words[(pfn << 2) | 1] = -1;
     this.links = new Int32Array(4 * (nrPages + HEADS));
     this.freeHead = nrPages as Pfn;
-    this.activeHead = (nrPages + 1) as Pfn;
-    this.inactiveHead = (nrPages + 2) as Pfn;
-    for (const head of [this.freeHead, this.activeHead, this.inactiveHead]) {
+    for (let head = nrPages; head < nrPages + HEADS; head++) {
       this.links[4 * head] = head;
       this.links[4 * head + 1] = head;
     }
+  }
+
+  /** @internal The head node of the replacement policy's list `list`, from 0. */
+  head(list: number): Pfn {
+    assert(list >= 0 && list < HEADS - 1, 'a policy has seven lists at most');
+    return (this.freeHead + 1 + list) as Pfn;
   }
 
   /** Flags of a page. It asks nothing of `pfn`, and neither do the others that only read. */

@@ -1,15 +1,16 @@
 /**
- * Memory management in one piece: mem_map, allocator, LRU lists, page cache and reclaim, wired together. All of it is
+ * Memory management in one piece: mem_map, allocator, replacement policy, page cache and reclaim, wired together. All of it is
  * synchronous and knows neither time nor hypervisor, so that another simulator can drive it from its own loop: it
  * hands in a NameTable, allocates pages, adds them when its disk has filled them, and asks `cache.find` on each access.
  */
 
-import { checkArgument, checkList, checkObject } from '../../base/argument-error.ts';
+import { checkArgument, checkFunction, checkList, checkObject } from '../../base/argument-error.ts';
 import type { Pfn } from '../../base/units.ts';
 import { MemMap, NO_PAGE, PG } from './mem-map.ts';
 import { PageAllocator } from './page-alloc.ts';
 import { checkSpace, PageCache, type AddressSpace, type NameTable } from './page-cache.ts';
-import { Lru } from './swap.ts';
+import type { ReplacementPolicy } from './policy/policy.ts';
+import { TwoListLru } from './policy/two-list.ts';
 import { Reclaim, type UnclaimedPages } from './vmscan.ts';
 
 const NOTHING_UNCLAIMED: UnclaimedPages = { release: () => undefined };
@@ -20,7 +21,7 @@ export const NO_NAMES: NameTable = { insert: () => undefined, erase: () => undef
 export class MemoryManagement {
   readonly map: MemMap;
   readonly allocator: PageAllocator;
-  readonly lru: Lru;
+  readonly lru: ReplacementPolicy;
   readonly cache: PageCache;
   readonly reclaim: Reclaim;
   readonly #names: NameTable;
@@ -29,14 +30,21 @@ export class MemoryManagement {
   /**
    * @param nrPages pages of memory; none is free yet, see `freeAll`
    * @param names told of every page named and evicted
+   * @param policyOf makes the replacement policy; by default the two lists of 2.6.12
    * @throws ArgumentError unless `nrPages` is a number of pages that `MemMap` can hold
    */
-  constructor(nrPages: number, names: NameTable = NO_NAMES, unclaimed: UnclaimedPages = NOTHING_UNCLAIMED) {
+  constructor(
+    nrPages: number,
+    names: NameTable = NO_NAMES,
+    unclaimed: UnclaimedPages = NOTHING_UNCLAIMED,
+    policyOf: (map: MemMap) => ReplacementPolicy = (map) => new TwoListLru(map),
+  ) {
     checkObject('names', names, 'insert', 'erase', 'flush');
     checkObject('unclaimed', unclaimed, 'release');
+    checkFunction('policyOf', policyOf);
     this.map = new MemMap(nrPages);
     this.allocator = new PageAllocator(this.map);
-    this.lru = new Lru(this.map);
+    this.lru = policyOf(this.map);
     this.cache = new PageCache(this.map, this.lru, names);
     this.reclaim = new Reclaim(this.map, this.lru, this.cache, this.allocator, names, unclaimed);
     this.#names = names;

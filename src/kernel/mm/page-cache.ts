@@ -17,7 +17,7 @@ import { assert } from '../../base/assert.ts';
 import type { ErrnoName } from '../../base/errno.ts';
 import type { Ino, PageIndex, Pfn } from '../../base/units.ts';
 import { NO_PAGE, PG, type MemMap } from './mem-map.ts';
-import type { Lru } from './swap.ts';
+import type { ReplacementPolicy } from './policy/policy.ts';
 
 /** Where pages are named: the guest's side of the cache-mapping table, or an embedder's own. */
 export interface NameTable {
@@ -43,6 +43,12 @@ export interface PageWatcher {
   removedPage(index: number): void;
 }
 
+/** Whoever writes a space's dirty pages. */
+export interface PageWriter {
+  /** Memory is short: begins to write a dirty page of the space, when that needs no waiting. */
+  pageOut(pfn: Pfn): void;
+}
+
 // What every miss asks, as constants of this file: one of another module is loaded, and checked, each time it is named. For
 // the same reason hot loops compare a page with 0 rather than with NO_PAGE.
 const UPTODATE = PG.uptodate;
@@ -63,6 +69,8 @@ export class AddressSpace {
   /** Whether its pages are named in the table. */
   readonly named: boolean;
   /** @internal */
+  readonly writer: PageWriter | undefined;
+  /** @internal */
   readonly watcher: PageWatcher | undefined;
   /** Pages in the cache. */
   nrPages = 0;
@@ -81,11 +89,19 @@ export class AddressSpace {
   /** @internal Offset of its pages in the hash. */
   readonly salt: number;
 
-  constructor(slot: number, ino: Ino, generation: number, named: boolean, watcher: PageWatcher | undefined) {
+  constructor(
+    slot: number,
+    ino: Ino,
+    generation: number,
+    named: boolean,
+    writer: PageWriter | undefined,
+    watcher: PageWatcher | undefined,
+  ) {
     this.slot = slot;
     this.ino = ino;
     this.generation = generation;
     this.named = named;
+    this.writer = writer;
     this.watcher = watcher;
     this.salt = Math.imul(slot, 0x9e3779b1) >>> 1;
   }
@@ -102,7 +118,7 @@ export function checkSpace(space: AddressSpace): void {
 
 export class PageCache {
   readonly #map: MemMap;
-  readonly #lru: Lru;
+  readonly #lru: ReplacementPolicy;
   readonly #names: NameTable;
   /** Of mem_map, four a page: flags, space, index, hash next. */
   readonly #words: Int32Array;
@@ -117,7 +133,7 @@ export class PageCache {
   /** Entries of page tables that lead to a page, without the first, of pages that have more (_mapcount). */
   readonly #moreEntries = new Map<Pfn, number>();
 
-  constructor(map: MemMap, lru: Lru, names: NameTable) {
+  constructor(map: MemMap, lru: ReplacementPolicy, names: NameTable) {
     this.#map = map;
     this.#lru = lru;
     this.#names = names;
@@ -154,13 +170,17 @@ export class PageCache {
     return this.#buckets.byteLength;
   }
 
-  /** Opens the address space of an inode. The caller keeps it: two spaces of one inode would be two caches. */
-  open(ino: Ino, generation = 0, named = true, watcher?: PageWatcher): AddressSpace {
+  /**
+   * Opens the address space of an inode. The caller keeps it: two spaces of one inode would be two caches.
+   * @param writer asked by reclaim to write dirty pages; without one they stay until they are clean
+   */
+  open(ino: Ino, generation = 0, named = true, writer?: PageWriter, watcher?: PageWatcher): AddressSpace {
     checkInteger('ino', ino, 0, 0xffff_ffff);
     checkInteger('generation', generation, 0, 0xffff_ffff);
+    if (writer !== undefined) checkObject('writer', writer, 'pageOut');
     if (watcher !== undefined) checkObject('watcher', watcher, 'removedPage');
     const slot = this.#freeSlots.pop() ?? this.#spaces.length;
-    const space = new AddressSpace(slot, ino, generation, named, watcher);
+    const space = new AddressSpace(slot, ino, generation, named, writer, watcher);
     this.#spaces[slot] = space;
     return space;
   }

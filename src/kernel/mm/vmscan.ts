@@ -1,19 +1,17 @@
 /**
  * Reclaim: which pages go when memory is short (mm/vmscan.c of 2.6.12).
  *
- * shrink_zone at priority p scans (list >> p) + 1 pages of each list, in batches of 32: refill_inactive moves the old
- * end of the active list to the inactive one, shrink_cache frees from the old end of the inactive list. A clean page
- * that no process maps is freed even if it was referenced; locked pages and pages under writeback stay. Direct reclaim
- * goes from priority 12 to 0 and stops at 32 pages. Pages kept from before a reboot are on the lists too, claimed or not:
- * when one that nobody claimed comes to the old end, it is given back.
+ * The replacement policy (policy/) names candidates in batches of up to 32; here each is freed or goes back to the policy.
+ * A clean page that no process maps is freed even if it was referenced; locked pages and pages under writeback stay.
+ * Direct reclaim goes from priority 12 to 0 and stops at 32 pages. Pages kept from before a reboot are candidates too, claimed or
+ * not: one that nobody claimed is given back.
  *
- * A dirty page that was referenced since is kept; else its write is begun (`pageOut`), and it is freed when reclaim meets
- * it again after that.
+ * A dirty page that was referenced since is kept; else its write is begun (PageWriter), and it is freed when reclaim
+ * meets it again after that.
  *
- * A page that a program maps and has touched since goes to the active list; one that it has not is unmapped and then treated
- * like any other. Active pages that are mapped stay where they are until memory is tight: mapped share / 2 + distress + 60 of
- * 100, where distress is 100 >> (the priority that reclaim reached last). There is no swap: pages that belong to no file
- * are on no list.
+ * A page that a program maps and has touched since is activated; one that it has not is unmapped and then treated like
+ * any other. Memory is so tight that mapped pages go, too, when mapped share / 2 + distress + 60 reaches 100, where distress
+ * is 100 >> (the priority that reclaim reached last). There is no swap: pages that belong to no file are on no list.
  *
  * After each pass over the lists the slab caches are asked (shrink_slab): each looks at (4 · scanned / 2) · objects / (pages on
  * the lists + 1) of its objects, in batches of 128; what is less than a batch is carried over.
@@ -26,12 +24,14 @@ import type { NameTable, PageCache } from './page-cache.ts';
 import { PG, type MemMap } from './mem-map.ts';
 import type { PageAllocator } from './page-alloc.ts';
 import { pageReferenced, unmapPage } from './rmap.ts';
-import type { Lru } from './swap.ts';
+import {
+  DEF_PRIORITY,
+  PASS_IS_OVER,
+  SWAP_CLUSTER_MAX,
+  type MappedPages,
+  type ReplacementPolicy,
+} from './policy/policy.ts';
 
-/** Pages of one scan, and what direct reclaim is content with. */
-export const SWAP_CLUSTER_MAX = 32;
-/** Lowest pressure: one 4096th of a list is scanned. */
-export const DEF_PRIORITY = 12;
 /** A page that carries none of these is freed with no more questions. */
 const NOT_IDLE = PG.locked | PG.writeback | PG.pinned | PG.referenced | PG.mapped | PG.dirty | PG.preserved;
 /** vm_swappiness: how readily mapped pages are reclaimed. */
@@ -54,25 +54,21 @@ export interface Shrinker {
 
 /** Pages from before the reboot that nobody claimed yet. */
 export interface UnclaimedPages {
-  /** One of them, which is on no list, is given up: it carries no flag any more. In effect when the NameTable was flushed. */
+  /** One of them, which is on no list and carries no flag any more, is given up. In effect when the NameTable was flushed. */
   release(pfn: Pfn): void;
 }
 
-export class Reclaim {
+export class Reclaim implements MappedPages {
   readonly #map: MemMap;
-  readonly #lru: Lru;
+  readonly #lru: ReplacementPolicy;
   readonly #cache: PageCache;
   readonly #allocator: PageAllocator;
   readonly #names: NameTable;
   readonly #unclaimed: UnclaimedPages;
   readonly #isolated = new Int32Array(SWAP_CLUSTER_MAX);
   readonly #shrinkers: { readonly shrinker: Shrinker; due: number }[] = [];
-  #scanActive = 0;
-  #scanInactive = 0;
   /** The highest pressure of the last pass. */
   #prevPriority = DEF_PRIORITY;
-  /** Begins to write a dirty page when that needs no waiting; returns whether it did. */
-  pageOut: (pfn: Pfn) => boolean = () => false;
   /** Pages looked at by shrink_list, since the beginning. */
   scanned = 0;
   /** Pages freed from the page cache, since the beginning. */
@@ -80,7 +76,7 @@ export class Reclaim {
 
   constructor(
     map: MemMap,
-    lru: Lru,
+    lru: ReplacementPolicy,
     cache: PageCache,
     allocator: PageAllocator,
     names: NameTable,
@@ -146,53 +142,30 @@ export class Reclaim {
   /** @internal shrink_zone: one pass over the lists at a priority; stops early at `target` pages. Returns the pages freed. */
   shrinkZone(priority: number, target: number): number {
     this.#prevPriority = Math.min(this.#prevPriority, priority);
-    this.#lru.drain();
-    this.#scanActive += (this.#lru.nrActive >>> priority) + 1;
-    this.#scanInactive += (this.#lru.nrInactive >>> priority) + 1;
-    let active = 0;
-    let inactive = 0;
-    if (this.#scanActive >= SWAP_CLUSTER_MAX) {
-      active = this.#scanActive;
-      this.#scanActive = 0;
-    }
-    if (this.#scanInactive >= SWAP_CLUSTER_MAX) {
-      inactive = this.#scanInactive;
-      this.#scanInactive = 0;
-    }
+    this.#lru.beginPass(priority);
     let freed = 0;
-    while (active > 0 || inactive > 0) {
-      if (active > 0) {
-        const batch = Math.min(active, SWAP_CLUSTER_MAX);
-        active -= batch;
-        this.#refillInactive(batch);
-      }
-      if (inactive > 0) {
-        const batch = Math.min(inactive, SWAP_CLUSTER_MAX);
-        inactive -= batch;
-        freed += this.#shrinkCache(batch);
-        if (freed >= target) break;
-      }
+    for (;;) {
+      const taken = this.#lru.nextBatch(this.#isolated, this);
+      if (taken === PASS_IS_OVER) return freed;
+      freed += this.#shrinkCache(taken);
+      if (freed >= target) return freed;
     }
-    return freed;
   }
 
-  /** Unmapped active pages are always deactivated, whatever their referenced bit; mapped ones when memory is tight. */
-  #refillInactive(count: number): void {
-    const map = this.#map;
-    const cache = this.#cache;
+  /** @internal */
+  mayReclaimMapped(): boolean {
     const distress = 100 >> this.#prevPriority;
-    const mappedRatio = Math.floor((cache.nrMapped * 100) / map.nrPages);
-    const reclaimMapped = Math.floor(mappedRatio / 2) + distress + SWAPPINESS >= 100;
-    for (let i = 0; i < count; i++) {
-      const pfn = map.last(map.activeHead);
-      if (pfn === map.activeHead) return;
-      if (map.has(pfn, PG.mapped) && (!reclaimMapped || pageReferenced(cache, pfn))) this.#lru.rotateActive();
-      else this.#lru.deactivateOldest();
-    }
+    const mappedRatio = Math.floor((this.#cache.nrMapped * 100) / this.#map.nrPages);
+    return Math.floor(mappedRatio / 2) + distress + SWAPPINESS >= 100;
   }
 
-  #shrinkCache(count: number): number {
-    const taken = this.#lru.isolateOldest(this.#isolated, count);
+  /** @internal */
+  testAndClearYoung(pfn: Pfn): boolean {
+    return pageReferenced(this.#cache, pfn);
+  }
+
+  /** shrink_cache: a batch of candidates. Returns the pages freed. */
+  #shrinkCache(taken: number): number {
     this.scanned += taken;
     const freed = this.#shrinkList(taken);
     if (freed > 0) this.#giveBack(freed);
@@ -205,7 +178,7 @@ export class Reclaim {
     const cache = this.#cache;
     const map = this.#map;
     let freed = 0;
-    // What most are, nobody uses; the rest is in functions of its own, so that the engine can inline what is done for each page.
+    // Most pages are idle. The others have a function of their own, so that the engine can inline the loop.
     for (let i = 0; i < taken; i++) {
       const pfn = isolated[i]! as Pfn;
       if ((map.flagsOf(pfn) & NOT_IDLE) === 0) {
@@ -217,11 +190,12 @@ export class Reclaim {
     return freed;
   }
 
-  /** The same for a page that somebody uses, or has; returns whether it is to be freed. */
+  /** The same for a page that is in use, or unclaimed; returns whether it is to be freed. */
   #shrinkUsed(pfn: Pfn): boolean {
     const map = this.#map;
     const flags = map.flagsOf(pfn);
     if ((flags & PG.preserved) !== 0) {
+      map.clear(pfn, flags);
       this.#unclaimed.release(pfn);
       return true;
     }
@@ -235,15 +209,14 @@ export class Reclaim {
     if (space.ranges.size > 0) {
       if ((flags & PG.mapped) !== 0) referenced = pageReferenced(this.#cache, pfn) || referenced;
       if (referenced) {
-        map.set(pfn, PG.active);
-        this.#lru.putBack(pfn);
+        this.#lru.activate(pfn);
         return false;
       }
       if ((flags & PG.mapped) !== 0) unmapPage(this.#cache, pfn);
     }
     if (map.has(pfn, PG.dirty)) {
       this.#lru.putBack(pfn);
-      if (!referenced) this.pageOut(pfn);
+      if (!referenced) space.writer?.pageOut(pfn);
       return false;
     }
     this.#cache.removeIsolated(pfn);

@@ -7,9 +7,10 @@
 
 import { checkBytes, checkObject } from '../../base/argument-error.ts';
 import { ModelError } from '../../base/errno.ts';
-import { EtherType, type MacAddress } from '../../base/ethernet.ts';
+import { EtherType, type EthernetFrame, type MacAddress } from '../../base/ethernet.ts';
 import { WaitQueue, type Process } from '../../sim/index.ts';
-import type { NetFront } from './netfront.ts';
+import type { FrameReceiver } from './netfront.ts';
+import type { NetTransmitter } from './net-tx.ts';
 import { Listener, MAX_PAYLOAD, refusal } from './transport.ts';
 
 /** A client's request, and where its answer goes. */
@@ -68,22 +69,23 @@ export class ListeningSocket {
   }
 }
 
-export class Sockets {
-  readonly #front: NetFront | undefined;
+export class Sockets implements FrameReceiver {
+  readonly #transmitter: Pick<NetTransmitter, 'send'> | undefined;
   #listener: Listener<MacAddress> | undefined;
 
-  /** @param front undefined: the guest has no network */
-  constructor(front: NetFront | undefined) {
-    this.#front = front;
-    if (front === undefined) return;
-    front.onFrame = ({ source, type, payload }) => {
-      if (type !== EtherType.transport) return;
-      if (this.#listener !== undefined) this.#listener.receive(source, payload);
-      else {
-        const answer = refusal(payload);
-        if (answer !== undefined) front.send(source, EtherType.transport, answer);
-      }
-    };
+  /** @param transmitter undefined: the guest has no network */
+  constructor(transmitter: Pick<NetTransmitter, 'send'> | undefined) {
+    this.#transmitter = transmitter;
+  }
+
+  receive({ source, type, payload }: EthernetFrame): void {
+    if (type !== EtherType.transport) return;
+    if (this.#listener !== undefined) {
+      this.#listener.receive(source, payload);
+      return;
+    }
+    const answer = refusal(payload);
+    if (answer !== undefined) this.#transmitter?.send(source, EtherType.transport, answer);
   }
 
   /**
@@ -91,15 +93,15 @@ export class Sockets {
    * @param enter charges a system call
    */
   listen(enter: () => void): ListeningSocket {
-    const front = this.#front;
-    if (front === undefined) throw new ModelError('ENETDOWN', 'the guest has no network');
+    const transmitter = this.#transmitter;
+    if (transmitter === undefined) throw new ModelError('ENETDOWN', 'the guest has no network');
     if (this.#listener !== undefined) throw new ModelError('EADDRINUSE', 'somebody listens already');
     const socket = new ListeningSocket(enter, () => {
       this.#listener = undefined;
     });
     this.#listener = new Listener(
       (client, packet) => {
-        front.send(client, EtherType.transport, packet);
+        transmitter.send(client, EtherType.transport, packet);
       },
       (bytes, answer) => {
         socket.arrives({ bytes, answer });

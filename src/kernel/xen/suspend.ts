@@ -15,7 +15,7 @@
 import { GuestPanic, ModelError } from '../../base/errno.ts';
 import { PAGE_SIZE, type Pfn } from '../../base/units.ts';
 import type { Process, RandomStream, Task } from '../../sim/index.ts';
-import { NR_REGISTERS, type GuestEnvironment } from '../../xen/public/index.ts';
+import { NR_REGISTERS, ShutdownReason, type GuestEnvironment, type Hypercalls } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
 import type { EventChannels } from './evtchn.ts';
 import type { GrantTable } from './gnttab.ts';
@@ -30,13 +30,34 @@ export interface SuspendableDriver {
 
 const CANARY_AT = PAGE_SIZE - 4;
 
+/** The end of a kernel that has nothing to go on with. */
+export class Panic {
+  readonly #hypercalls: Pick<Hypercalls, 'shutdown'>;
+  #message: string | undefined;
+
+  constructor(hypercalls: Pick<Hypercalls, 'shutdown'>) {
+    this.#hypercalls = hypercalls;
+  }
+
+  /** What the kernel said last; undefined while it has not given up. */
+  get message(): string | undefined {
+    return this.#message;
+  }
+
+  /** The domain has crashed when this returns. */
+  giveUp(message: string): void {
+    this.#message = message;
+    this.#hypercalls.shutdown(ShutdownReason.crash);
+  }
+}
+
 export class Suspension {
   readonly #env: GuestEnvironment;
   readonly #costs: KernelCosts;
   readonly #events: EventChannels;
   readonly #grants: GrantTable;
   readonly #kernelPages: readonly Pfn[];
-  readonly #panic: (message: string) => void;
+  readonly #panic: Panic;
   readonly #random: RandomStream;
   readonly #drivers: SuspendableDriver[] = [];
   #isUnderWay = false;
@@ -46,7 +67,7 @@ export class Suspension {
 
   /**
    * @param kernelPages pages that are the kernel's and of whose last word nobody makes use
-   * @param panic called when the guest is not itself afterwards, or a device is refused
+   * @param panic where it ends when it is not itself afterwards, or a device is refused
    */
   constructor(
     env: GuestEnvironment,
@@ -54,7 +75,7 @@ export class Suspension {
     events: EventChannels,
     grants: GrantTable,
     kernelPages: readonly Pfn[],
-    panic: (message: string) => void,
+    panic: Panic,
   ) {
     this.#env = env;
     this.#costs = costs;
@@ -110,7 +131,7 @@ export class Suspension {
     } catch (error) {
       // A device that cannot be connected again, or a machine that does not suspend, leaves nothing to go on with.
       if (!(error instanceof GuestPanic) && !(error instanceof ModelError)) throw error;
-      this.#panic(error.message);
+      this.#panic.giveUp(error.message);
       // The processor stands still from now on.
       yield 0;
     }

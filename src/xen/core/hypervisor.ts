@@ -32,7 +32,7 @@ import { PageScrubber } from '../frames/page-scrub.ts';
 import { DEFAULT_PROTECTIONS, type Protections } from '../protections.ts';
 import { ownerOfDomain } from '../frames/frame-record.ts';
 import { noReasons, Reason, REASON_NAMES, type ReasonCounts } from '../public/reason.ts';
-import { findLegacy, type LeftDomain, type LostDomain } from './quick-reload.ts';
+import { findLegacy, type LeftDomain, type Legacy, type LostDomain, NOTHING_LEFT } from './quick-reload.ts';
 import { RecencyTable } from '../frames/recency.ts';
 import { eraseDomainRecord, writeRoot } from '../records/records.ts';
 import { eraseRecoveryBox } from '../records/recovery-box.ts';
@@ -103,7 +103,7 @@ export class Hypervisor {
     costs: XenCosts,
     options: HypervisorOptions,
     map: MemoryMap,
-    left: readonly LeftDomain[],
+    { left, isLeft }: Pick<Legacy, 'left' | 'isLeft'>,
   ) {
     this.simulation = simulation;
     this.power = new Power(simulation);
@@ -113,7 +113,6 @@ export class Hypervisor {
     this.map = map;
     this.left = left;
     this.#memory = memory;
-    const isLeft = leftFrames(map, left);
     // First of all: what is marked here is neither handed out nor cleared.
     this.#allocator = new FrameAllocator(map.firstDomainMfn, map.frameCount, isLeft);
     this.#p2mLists = new P2mLists(memory, map);
@@ -156,7 +155,7 @@ export class Hypervisor {
     if (map === undefined)
       throw new UserError(`memory: a machine of ${memory.frameCount * PAGE_SIZE} bytes cannot hold the tables of Xen`);
     for (let mfn = 0; mfn < map.firstDomainMfn; mfn++) memory.zero(Mfn(mfn));
-    return new Hypervisor(simulation, memory, costs, options, map, []);
+    return new Hypervisor(simulation, memory, costs, options, map, NOTHING_LEFT);
   }
 
   /**
@@ -171,11 +170,12 @@ export class Hypervisor {
     options: HypervisorOptions = {},
   ): Reload {
     checkMachine(simulation, memory, costs, options);
-    const { map, problem, left, lost } = findLegacy(memory, options.arch ?? ARCHS[0]);
+    const legacy = findLegacy(memory, options.arch ?? ARCHS[0]);
+    const { map, problem, left, lost } = legacy;
     const hypervisor =
       map === undefined
         ? Hypervisor.boot(simulation, memory, costs, options)
-        : new Hypervisor(simulation, memory, costs, options, map, left);
+        : new Hypervisor(simulation, memory, costs, options, map, legacy);
     const entryBytes = FRAME_NUMBER_BYTES[hypervisor.map.arch];
     const pages = left.reduce((sum, { p2m }) => sum + p2m.length, 0);
     const scrubNs = costs.scrubNsPerByte * PAGE_SIZE * hypervisor.allocator.freeCount;
@@ -305,13 +305,6 @@ export class Hypervisor {
     }
     return refused;
   }
-}
-
-function leftFrames(map: MemoryMap, left: readonly LeftDomain[]): (mfn: Mfn) => boolean {
-  if (left.length === 0) return () => false;
-  const marks = new Uint8Array(map.frameCount);
-  for (const { p2m } of left) for (const mfn of p2m.frames()) if (mfn !== NO_FRAME) marks[mfn] = 1;
-  return (mfn) => marks[mfn] === 1;
 }
 
 /** @throws ArgumentError */

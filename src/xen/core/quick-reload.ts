@@ -13,7 +13,7 @@
  */
 
 import type { Arch } from '../../base/arch.ts';
-import type { DomId } from '../../base/units.ts';
+import type { DomId, Mfn } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import { type DomainStateRecord, parseDomainState } from '../records/domain-state.ts';
 import { consumeHandover, type HandoverEntry } from '../records/handover.ts';
@@ -44,16 +44,21 @@ export interface Legacy {
   /** Why there is nothing to be resumed; undefined when there is a handover record to be believed. */
   readonly problem: string | undefined;
   readonly left: readonly LeftDomain[];
+  /** Whether a frame is one of theirs. */
+  readonly isLeft: (mfn: Mfn) => boolean;
   readonly lost: readonly LostDomain[];
 }
+
+/** No domain was found. */
+export const NOTHING_LEFT = { left: [], isLeft: () => false, lost: [] } as const;
 
 /** Reads what was left by a hypervisor of this architecture, and consumes the handover record. */
 export function findLegacy(memory: MachineMemory, arch: Arch): Legacy {
   const root = parseRoot(memory, arch);
-  if ('problem' in root) return { map: undefined, problem: `root record: ${root.problem}`, left: [], lost: [] };
+  if ('problem' in root) return { map: undefined, problem: `root record: ${root.problem}`, ...NOTHING_LEFT };
   const map = root.value;
   const handover = consumeHandover(memory, map);
-  if ('problem' in handover) return { map, problem: `handover record: ${handover.problem}`, left: [], lost: [] };
+  if ('problem' in handover) return { map, problem: `handover record: ${handover.problem}`, ...NOTHING_LEFT };
   const taken = new Uint8Array(map.frameCount);
   const left: LeftDomain[] = [];
   const lost: LostDomain[] = [];
@@ -62,7 +67,7 @@ export function findLegacy(memory: MachineMemory, arch: Arch): Legacy {
     if ('reason' in found) lost.push(found);
     else left.push(found);
   }
-  return { map, problem: undefined, left, lost };
+  return { map, problem: undefined, left, isLeft: (mfn) => taken[mfn] === 1, lost };
 }
 
 function findDomain(

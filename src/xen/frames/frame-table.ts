@@ -104,7 +104,7 @@ export class FrameTable {
 
   /**
    * Clears the table, but for frames that another hypervisor left, and takes the frames below `map.firstDomainMfn` for the
-   * hypervisor. What was left is in no index until it is adopted.
+   * hypervisor. What was left is in no index, and counts as not protected, until it is adopted.
    */
   constructor(
     memory: MachineMemory,
@@ -118,8 +118,7 @@ export class FrameTable {
     this.#words = memory.words(map.tableMfn, map.tableFrames);
     this.#protected = new Uint32Array(Math.ceil(map.plannedFrames / 32));
     for (let mfn = 0; mfn < map.plannedFrames; mfn++)
-      if (isLeft(Mfn(mfn))) this.#noteProtection(mfn, this.#words[mfn * RECORD_WORDS]!);
-      else this.#words.fill(0, mfn * RECORD_WORDS, (mfn + 1) * RECORD_WORDS);
+      if (!isLeft(Mfn(mfn))) this.#words.fill(0, mfn * RECORD_WORDS, (mfn + 1) * RECORD_WORDS);
     memory.touch(map.tableMfn, map.tableFrames);
     this.#links = new Int32Array(2 * map.frameCount);
     this.#blocks = new FrameIndex(this.#links, 0, BLOCK_LOAD_BITS);
@@ -260,7 +259,8 @@ export class FrameTable {
 
   /**
    * Goes on with a frame that another hypervisor left to this owner as this page. Whatever its record says of a transfer in flight
-   * is over. Returns why nothing is known of the frame from here on, or ok.
+   * is over. Where its block lies is not known before its device is bound: only then is it in the index of blocks (`indexBlocks`).
+   * Returns why nothing is known of the frame from here on, or ok.
    */
   adopt(mfn: Mfn, owner: number, pfn: Pfn, device: number): ReasonCode {
     const at = mfn * RECORD_WORDS;
@@ -270,9 +270,9 @@ export class FrameTable {
       this.assign(mfn, owner, pfn, device);
       return Reason.corruptRecord;
     }
+    this.#noteProtection(mfn, state);
     const provenance = (state & S_PROVENANCE) as Provenance;
     if (provenance === Provenance.reading || provenance === Provenance.writing) this.#clearProvenance(at, state);
-    this.#indexBlock(mfn);
     if (this.#indexName(mfn)) return Reason.ok;
     this.assign(mfn, owner, pfn, device);
     return Reason.duplicate;
@@ -398,19 +398,18 @@ export class FrameTable {
   }
 
   /**
-   * The device of these frames was bound: puts them into the index of blocks again, by where their blocks lie. Those whose block was
-   * written until now are vouched for no more.
+   * The device of frames that were adopted was bound: puts them into the index of blocks. Those whose block was written until now
+   * are vouched for no more.
+   * @param isWritten undefined when none was
    */
-  reindex(p2m: P2mList, device: number, isWritten: (block: number) => boolean): void {
-    const { words, stride } = p2m;
-    const blocks = this.#blocks;
+  indexBlocks({ words: list, stride }: P2mList, isWritten: ((block: number) => boolean) | undefined): void {
+    const words = this.#words;
     const none = NO_FRAME;
-    for (let at = 0; at < words.length; at += stride) {
-      const mfn = Mfn(words[at]!);
-      if (mfn === none || !blocks.has(mfn) || deviceOfState(this.#state(mfn)) !== device) continue;
-      blocks.unlink(mfn);
-      this.#indexBlock(mfn);
-      if (isWritten(this.blockOf(mfn))) this.#distrust(mfn);
+    for (let i = 0; i < list.length; i += stride) {
+      const mfn = list[i]!;
+      if (mfn === none || (words[RECORD_WORDS * mfn]! & S_PROVENANCE) === 0 || this.#blocks.has(Mfn(mfn))) continue;
+      this.#indexBlock(Mfn(mfn));
+      if (isWritten?.(this.blockOf(Mfn(mfn)))) this.#distrust(Mfn(mfn));
     }
   }
 
@@ -535,12 +534,16 @@ export class FrameTable {
     return whole && this.#ended(mfn, Provenance.writing, first, ok);
   }
 
-  /** Everything that must hold of one record. @throws InvariantViolation */
-  checkRecord(mfn: Mfn): void {
+  /**
+   * Everything that must hold of one record.
+   * @param isWaiting whether the frame was adopted and its device is not bound yet
+   * @throws InvariantViolation
+   */
+  checkRecord(mfn: Mfn, isWaiting = false): void {
     const state = this.#state(mfn);
     assert(this.isWhole(mfn), 'frame record is intact');
     const known = (state & S_PROVENANCE) !== 0;
-    assert(known === this.#blocks.has(mfn), 'a frame with provenance is in the block index');
+    assert((known && !isWaiting) === this.#blocks.has(mfn), 'a frame with provenance is in the block index');
     const dirty = (state & S_DIRTY) !== 0;
     const provenance = state & S_PROVENANCE;
     assert(!dirty || !known || provenance === Provenance.writing, 'a dirty frame is neither clean nor read into');

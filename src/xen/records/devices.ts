@@ -165,9 +165,11 @@ export class DeviceTable {
     return this.verify(record, device, this.own.in(device.store.extents));
   }
 
-  /** Whether this hypervisor has written to a block of a device. */
-  hasWritten(number: number, block: number): boolean {
-    return this.own.in(extentsOf(this.#numbers[number]!.store.extents, block, 1)) > 0;
+  /** Whether this hypervisor has written to a block of a device; undefined when it has written to none. */
+  ownWrites(number: number): ((block: number) => boolean) | undefined {
+    const { extents } = this.#numbers[number]!.store;
+    if (this.own.in(extents) === 0) return undefined;
+    return (block) => this.own.in(extentsOf(extents, block, 1)) > 0;
   }
 
   #enterMedium(medium: Medium): void {

@@ -14,7 +14,8 @@
 import { ModelError } from '../../base/errno.ts';
 import { Mfn, PAGE_SIZE, Pfn, SECTORS_PER_PAGE } from '../../base/units.ts';
 import type { BlockDevice, BlockOp, BlockRequest } from '../../disk/drive/block-device.ts';
-import { type Process, WaitQueue } from '../../sim/simulation.ts';
+import { Completion } from '../../sim/completion.ts';
+import type { Process } from '../../sim/simulation.ts';
 import type { BoundDevice } from '../records/devices.ts';
 import { OWNER_HYPERVISOR } from '../frames/frame-record.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
@@ -118,9 +119,7 @@ export function* transferAll(
   device: BoundDevice,
   requests: readonly Transfer[],
 ): Process<boolean> {
-  const allEnded = new WaitQueue('requests of domain 0 to the disk');
-  let left = requests.length;
-  let ok = true;
+  const transfer = new Completion('requests of domain 0 to the disk', requests.length);
   domain0Cpu.charge(costs.blkbackRequestNs * requests.length);
   yield* domain0Cpu.settle();
   for (const { ended, ...request } of requests)
@@ -129,11 +128,9 @@ export function* transferAll(
       done: (error) => {
         power.run(() => {
           ended?.(error === undefined);
-          ok &&= error === undefined;
-          if (--left === 0) allEnded.wakeAll();
+          transfer.complete(error === undefined);
         });
       },
     });
-  while (left > 0) yield allEnded;
-  return ok;
+  return yield* transfer.wait();
 }

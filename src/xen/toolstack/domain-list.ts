@@ -200,7 +200,7 @@ export class DomainList {
     const disk = known ?? devices.bind(device);
     if (disk === undefined) return NO_NUMBER;
     if (known === undefined) frames.distrust(p2m);
-    else frames.reindex(p2m, disk.number, (block) => devices.hasWritten(disk.number, block));
+    else frames.indexBlocks(p2m, devices.ownWrites(disk.number));
     this.#left.delete(name);
     devices.unreserve(record.device);
     return { ...left, disk, distrust };
@@ -380,7 +380,9 @@ export class DomainList {
       seen[mfn] = 1;
       assert(frames.ownerOf(Mfn(mfn)) === OWNER_HYPERVISOR, 'a frame on the scrub list is the hypervisor’s');
     }
+    const isWaiting = new Uint8Array(map.frameCount);
     const left = [...this.#left.values()].map(({ record: { domid }, p2m }) => ({ domid, p2m }));
+    for (const { p2m } of left) for (const mfn of p2m.frames()) if (mfn !== NO_FRAME) isWaiting[mfn] = 1;
     for (const { domid, p2m } of [...this.#entries.values(), ...left]) {
       for (let pfn = 0; pfn < p2m.length; pfn++) {
         const mfn = Mfn(p2m.at(pfn));
@@ -393,7 +395,7 @@ export class DomainList {
       }
     }
     for (let mfn = 0; mfn < map.frameCount; mfn++) {
-      frames.checkRecord(Mfn(mfn));
+      frames.checkRecord(Mfn(mfn), isWaiting[mfn] === 1);
       if (mfn < map.firstDomainMfn) continue;
       assert(allocator.isFree(Mfn(mfn)) === (seen[mfn] === 0), 'a frame is free, of a domain, or waits');
       assert(seen[mfn] === 1 || frames.ownerOf(Mfn(mfn)) === 0, 'a free frame has no owner');

@@ -19,7 +19,7 @@ import { MachineMemory } from '../../../src/machine/memory.ts';
 import { readAllFiles, READ_SIZE } from '../../../src/workload/file-reader.ts';
 import { WebServer } from '../../../src/workload/web-server.ts';
 import { bootWorkloadGuest } from '../../workload/guest.ts';
-import { contents, FILE_BYTES, vmmMachine } from '../vmm/disk.ts';
+import { contents, FILE_BYTES, servingMachine, vmmMachine } from '../vmm/disk.ts';
 
 /** An ext2 image of which only what was put is not zero. */
 class SparseExt2 implements ImageStore {
@@ -205,14 +205,13 @@ describe('clients of a hypervisor that is rebooted', () => {
     const bytes = contents(0).subarray(0, size);
     const image = makeExt2(tree(directory([['data', file(bytes)]])));
     const partitions = [{ start: 0, bytes: image.size }];
-    const machine = vmmMachine(1, { image, partitions, saveAreas: [] });
+    const machine = servingMachine(1, { image, partitions, saveAreas: [] });
     const seen = new Set<number>();
     const check = (_: string, body: Uint8Array): void => {
       seen.add(body.length);
       expect(Buffer.compare(body, bytes.subarray(0, body.length))).toBe(0);
     };
     const clients = new VmmClients(machine, { path: '/data', size, check });
-    machine.onBoot = (guest) => clients.start(guest);
     const { simulation } = machine;
     simulation.runProcess('start', machine.start());
     simulation.runProcess('begin', clients.begin(machine.guests.values()));

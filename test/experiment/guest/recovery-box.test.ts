@@ -8,7 +8,7 @@ import type { Process } from '../../../src/sim/index.ts';
 import { type Session, SessionTable } from '../../../src/workload/session-table.ts';
 import { property } from '../../support/property.ts';
 import { emptyImage, GuestDisk } from '../../support/guest-disk.ts';
-import { vmmClients, vmmMachine } from '../vmm/disk.ts';
+import { servingMachine, vmmClients } from '../vmm/disk.ts';
 
 const deed = fc.record({ what: fc.constantFrom('login', 'request', 'request', 'request', 'logout'), id: fc.nat(9) });
 type Deed = typeof deed extends fc.Arbitrary<infer T> ? T : never;
@@ -69,7 +69,7 @@ describe('a server with a recovery box', () => {
     ['warm-cache', 3],
     ['shutdown-boot', 0],
   ] as const)('over a hypervisor reboot by %s has %i of its sessions', (strategy: VmmStrategyName, left) => {
-    const machine = vmmMachine(1);
+    const machine = servingMachine(1);
     const clients = vmmClients(machine);
     machine.simulation.runProcess('start', machine.start());
     const tableOf = () => new SessionTable(machine.guests.get('guest0')!.kernel.syscalls, true);

@@ -5,6 +5,7 @@ import { makeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
 import { directory, file, tree } from '../../../src/disk/mkfs/tree.ts';
 import { VmmClients } from '../../../src/experiment/vmm/clients.ts';
 import { VmmMachine, type VmmMachineOptions } from '../../../src/experiment/vmm/machine.ts';
+import { WebServers } from '../../../src/experiment/vmm/web-servers.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../../src/machine/profiles/server-2026.ts';
 import type { Kernel } from '../../../src/kernel/index.ts';
@@ -55,12 +56,17 @@ export function vmmMachine(guests: number, options: Partial<VmmMachineOptions> =
   });
 }
 
-/** Clients of the servers of all guests that boot from here on, who ask for each guest's own file. */
+/** The same, with a web server in every guest. */
+export function servingMachine(guests: number, options: Partial<VmmMachineOptions> = {}): VmmMachine {
+  return vmmMachine(guests, { services: new WebServers(), ...options });
+}
+
+/** Clients of the servers of all guests, who ask for each guest's own file. */
 export function vmmClients(
   machine: VmmMachine,
   expected: readonly Uint8Array[] = machine.configs.map((_, n) => contents(n)),
 ): VmmClients {
-  const clients = new VmmClients(machine, {
+  return new VmmClients(machine, {
     path: '/data',
     size: FILE_BYTES,
     check: (guest, bytes) => {
@@ -68,10 +74,6 @@ export function vmmClients(
       if (Buffer.compare(bytes, expected[n]!.subarray(0, bytes.length)) !== 0) throw new Error(`${guest}: wrong bytes`);
     },
   });
-  machine.onBoot = (guest) => {
-    clients.start(guest);
-  };
-  return clients;
 }
 
 /** Reads a guest's file from end to end; false when a byte is wrong. */

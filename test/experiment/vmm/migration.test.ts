@@ -10,7 +10,7 @@ import { ModelFs } from '../../support/model-fs.ts';
 import { property } from '../../support/property.ts';
 import { domainOf } from '../../../src/xen/index.ts';
 import { call, compareAll, playCalls } from '../../support/file-programs.ts';
-import { readsItsFile, vmmClients, vmmMachine } from './disk.ts';
+import { readsItsFile, servingMachine, vmmClients, vmmMachine } from './disk.ts';
 
 const run = <T>(machine: VmmMachine, process: Process<T>): T => machine.simulation.runProcess('test', process);
 
@@ -142,7 +142,7 @@ describe('guests that are migrated one after the other', () => {
 
 describe('a hypervisor reboot by live-migration', () => {
   it('shuts a guest down that does not go, and boots it again, and says why', () => {
-    const machine = vmmMachine(2);
+    const machine = servingMachine(2);
     const clients = vmmClients(machine);
     run(machine, machine.start());
     // The second machine has lost its power.

@@ -12,9 +12,10 @@ import { O } from '../../../src/kernel/index.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { property } from '../../support/property.ts';
-import { contents, FILE_BYTES, MIB, readsItsFile, vmmClients, vmmDisk, vmmMachine } from './disk.ts';
+import { contents, FILE_BYTES, MIB, readsItsFile, servingMachine, vmmClients, vmmDisk } from './disk.ts';
 
-const started = (guests: number, options: Partial<VmmMachineOptions> = {}) => startedOn(vmmMachine(guests, options));
+const started = (guests: number, options: Partial<VmmMachineOptions> = {}) =>
+  startedOn(servingMachine(guests, options));
 
 function startedOn(machine: VmmMachine, files?: readonly Uint8Array[]): { machine: VmmMachine; clients: VmmClients } {
   const clients = vmmClients(machine, files);
@@ -118,7 +119,7 @@ describe('a hypervisor reboot', () => {
     (writes, isSynced) => {
       const disk = vmmDisk(2);
       let reused = 0;
-      const machine = vmmMachine(2, {
+      const machine = servingMachine(2, {
         ...disk,
         onReuse: ({ domain }, pfn, ino, index, block) => {
           reused++;

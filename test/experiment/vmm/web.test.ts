@@ -9,13 +9,14 @@ import type { Connection } from '../../../src/kernel/index.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { encodePath, WebServer } from '../../../src/workload/web-server.ts';
 import { property } from '../../support/property.ts';
-import { contents, FILE_BYTES, vmmClients, vmmMachine } from './disk.ts';
+import type { VmmGuest } from '../../../src/experiment/vmm/machine.ts';
+import { contents, FILE_BYTES, servingMachine, vmmClients, vmmMachine } from './disk.ts';
 
 /** A guest with a server, and a host outside. */
 function bed() {
   const machine = vmmMachine(1);
   const { simulation } = machine;
-  const serve = ({ domain, kernel }: Parameters<typeof machine.onBoot>[0]) => {
+  const serve = ({ domain, kernel }: VmmGuest) => {
     const server = new WebServer(kernel.syscalls, true);
     return { server, task: domain.environment.spawn('httpd', server.run()) };
   };
@@ -158,7 +159,7 @@ describe('a user over whatever becomes of the machine', () => {
     fc.nat(300_000),
     fc.integer({ min: 15, max: 80 }),
     (strategy, us, thinkMs) => {
-      const machine = vmmMachine(1);
+      const machine = servingMachine(1);
       const clients = vmmClients(machine);
       const { simulation } = machine;
       simulation.runProcess('start', machine.start());
@@ -198,7 +199,7 @@ describe('the clients of a guest', () => {
     fc.integer({ min: 100, max: 20_000 }),
     fc.nat(50),
     (ms, after) => {
-      const machine = vmmMachine(2);
+      const machine = servingMachine(2);
       const clients = vmmClients(machine);
       const { simulation, guests } = machine;
       simulation.runProcess('start', machine.start());
@@ -226,15 +227,15 @@ describe('the clients of a guest', () => {
   );
 
   it('see a server that stops as down at once, and again when another has begun', () => {
-    const machine = vmmMachine(1);
+    const machine = servingMachine(1);
     const clients = vmmClients(machine);
     const { simulation, guests } = machine;
     simulation.runProcess('start', machine.start());
     const restart = function* (): Process {
       yield* clients.begin(guests.values());
-      clients.stop('guest0');
+      machine.services!.stop('guest0');
       yield Ns(500e6);
-      clients.start(guests.get('guest0')!);
+      machine.services!.start(guests.get('guest0')!);
       yield* clients.end(guests.keys());
     };
     simulation.runProcess('restart', restart());

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { GuestPanic, InvariantViolation, Ns, type Pfn } from '../../../src/base/index.ts';
 import { MemoryImage } from '../../../src/disk/image/memory-image.ts';
 import type { BlockFront, FrontRequest } from '../../../src/kernel/block/blkfront.ts';
-import { type Bio, BlockQueue } from '../../../src/kernel/block/block-queue.ts';
+import { type Bio, BlockQueue, PendingRequests } from '../../../src/kernel/block/block-queue.ts';
 import { BlkifOp, BlkifStatus, RING_HEADER, RING_SLOTS, SEGMENTS_PER_REQUEST } from '../../../src/xen/public/index.ts';
 import { property } from '../../support/property.ts';
 import { FakeMachine, type RingRequest } from '../../support/fake-machine.ts';
@@ -155,9 +155,9 @@ function queueByHand(): {
   submitAs: (op: BlkifOp, block: number, ...pages: number[]) => void;
 } {
   const machine = new FakeMachine({ image: IMAGE, nrPages: 64, byHand: true });
-  const queue = new BlockQueue(machine.env);
-  const front = machine.connectFront(RING, 100, queue.dispatch);
-  queue.attach(front);
+  const pending = new PendingRequests();
+  const front = machine.connectFront(RING, 100, pending.dispatchTo);
+  const queue = new BlockQueue(machine.env, pending, front, 0);
   const ended: string[] = [];
   const endPage = (pfn: Pfn, failed: boolean): void => void ended.push(`${pfn}${failed ? ' failed' : ''}`);
   const submitAs = (op: BlkifOp, block: number, ...pages: number[]): void => {

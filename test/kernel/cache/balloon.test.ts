@@ -11,7 +11,7 @@ const KIB_A_PAGE = PAGE_SIZE / 1024;
 
 /** A driver whose hypervisor notes each call, and takes or gives `most` pages in all. */
 function balloon(most = Infinity) {
-  const { machine, mm, io, start } = rig(PAGES);
+  const { machine, mm, supply, start } = rig(PAGES);
   const calls: number[] = [];
   const store = { target: '', fire: (): void => undefined };
   const hypervisor = { most };
@@ -46,7 +46,7 @@ function balloon(most = Infinity) {
       },
     },
   };
-  const driver = new Balloon(env, COSTS, mm, io);
+  const driver = new Balloon(env, COSTS, mm, supply);
   start(driver.connect(), 0.1);
   /** The calls that a target leads to within so many seconds. */
   const callsOf = (target: string, seconds = 0.5): number[] => {

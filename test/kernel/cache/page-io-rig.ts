@@ -1,9 +1,12 @@
 // Pages, their I/O and their writeback on a device that answers by hand: no file system, one file.
 import { type Ino, Ns, type Pfn } from '../../../src/base/index.ts';
 import { MemoryImage } from '../../../src/disk/image/memory-image.ts';
-import { BlockQueue } from '../../../src/kernel/block/block-queue.ts';
-import { CacheMap, MemoryManagement, PG } from '../../../src/kernel/index.ts';
-import { type Mapping, PageIo } from '../../../src/kernel/cache/page-io.ts';
+import { BlockQueue, PendingRequests } from '../../../src/kernel/block/block-queue.ts';
+import { MemoryManagement, NameBatch, PG, PreservedPages, Unclaimed } from '../../../src/kernel/index.ts';
+import { MemorySupply } from '../../../src/kernel/cache/memory-supply.ts';
+import { PageLocks } from '../../../src/kernel/cache/page-locks.ts';
+import type { Mapping } from '../../../src/kernel/cache/mapping.ts';
+import { PageIo } from '../../../src/kernel/cache/page-io.ts';
 import { Writeback } from '../../../src/kernel/cache/fs-writeback.ts';
 import { DirtyLimits } from '../../../src/kernel/cache/page-writeback.ts';
 import { NOTHING, type Process } from '../../../src/sim/index.ts';
@@ -25,7 +28,10 @@ export const PAGES = 160;
 export interface Rig {
   readonly machine: FakeMachine;
   readonly mm: MemoryManagement;
-  readonly cacheMap: CacheMap;
+  readonly preserved: PreservedPages;
+  readonly supply: MemorySupply;
+  /** How reclaim naps: as DirtyLimits does, until a test says otherwise. */
+  readonly reclaim: { nap: (pages: number) => Process };
   readonly io: PageIo;
   readonly queue: BlockQueue;
   readonly writeback: Writeback;
@@ -59,22 +65,28 @@ const handOut =
  */
 export function rig(nrPages = 768, pages = PAGES, kept: readonly number[] = []): Rig {
   const machine = new FakeMachine({ image: new MemoryImage(1 << 23), nrPages, byHand: true });
-  const cacheMap = new CacheMap({ cacheMapOp: handOut(kept) }, undefined);
-  const mm = new MemoryManagement(nrPages, cacheMap, cacheMap);
+  const hypercalls = { cacheMapOp: handOut(kept) };
+  const names = new NameBatch(hypercalls);
+  const unclaimed = new Unclaimed(names);
+  const mm = new MemoryManagement(nrPages, names, unclaimed);
   for (let pfn = 0; pfn < BOOT_PAGES; pfn++) mm.map.set(pfn as Pfn, PG.reserved);
   for (const index of kept) mm.map.set((FIRST_KEPT + index) as Pfn, PG.preserved);
   mm.freeAll();
-  cacheMap.attach(mm);
-  const queue = new BlockQueue(machine.env);
+  const preserved = new PreservedPages(hypercalls, mm, names, unclaimed, undefined);
   const ring = mm.allocator.take();
   mm.map.set(ring, PG.reserved);
-  queue.attach(machine.connectFront(ring, COSTS.interruptNs, queue.dispatch));
-  const io = new PageIo(machine.env, COSTS, mm, cacheMap, queue);
-  const writeback = new Writeback(machine.env, COSTS, mm, io, queue);
-  const limits = new DirtyLimits(machine.env, mm, queue, writeback);
-  io.nap = (wanted) => limits.nap(wanted);
+  const pending = new PendingRequests();
+  const front = machine.connectFront(ring, COSTS.interruptNs, pending.dispatchTo);
+  const queue = new BlockQueue(machine.env, pending, front, COSTS.bioSubmitNs);
+  const { env } = machine;
+  const parts = { env, costs: COSTS, mm, queue, locks: new PageLocks(env, COSTS, mm, queue), preserved };
+  const writeback = new Writeback({ ...parts, registry: undefined });
+  const limits = new DirtyLimits(env, mm, queue, writeback);
+  const reclaim: Rig['reclaim'] = { nap: (wanted) => limits.nap(wanted) };
+  const supply = new MemorySupply(env, COSTS, mm, { nap: (wanted) => reclaim.nap(wanted) });
+  const io = new PageIo({ ...parts, supply });
   const mapping: Mapping = {
-    space: mm.cache.open(5 as Ino),
+    space: mm.cache.open(5 as Ino, 0, true, writeback),
     pageCount: pages,
     isMetadata: false,
     blockNow: (index) => 1000 - 3 * index,
@@ -99,7 +111,9 @@ export function rig(nrPages = 768, pages = PAGES, kept: readonly number[] = []):
   return {
     machine,
     mm,
-    cacheMap,
+    preserved,
+    supply,
+    reclaim,
     io,
     queue,
     writeback,

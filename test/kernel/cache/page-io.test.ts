@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ModelError, Ns, type Pfn } from '../../../src/base/index.ts';
 import { NO_PAGE, PG, RA_MAX } from '../../../src/kernel/index.ts';
-import { type Mapping, NEEDS_METADATA } from '../../../src/kernel/cache/page-io.ts';
+import { type Mapping, NEEDS_METADATA } from '../../../src/kernel/cache/mapping.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { BlkifStatus } from '../../../src/xen/public/index.ts';
 import { property } from '../../support/property.ts';
@@ -110,15 +110,15 @@ describe('a wait for a page', () => {
     mm.cache.add(mapping.space, 1, old);
     // The kernel has worked up to the wait.
     machine.env.cpu.charge(1000);
-    const waiter = simulation.spawn('waiter', io.waitOnPage(old));
+    const waiter = simulation.spawn('waiter', io.locks.wait(old));
     simulation.step();
     // Its read ends, it is reclaimed, and another process reads another page into the frame.
-    io.unlockPage(old);
+    io.locks.unlock(old);
     mm.discard([old]);
     expect(mm.allocate()).toBe(old);
     mm.map.set(old, PG.locked);
     mm.cache.add(mapping.space, 2, old);
-    const other = simulation.spawn('other', io.waitOnPage(old));
+    const other = simulation.spawn('other', io.locks.wait(old));
     simulation.run();
     expect([waiter.isOver, other.isOver]).toEqual([true, false]);
     expect(simulation.whoWaits()).toContain('other waits for page 2 of inode 5, which is locked');
@@ -156,7 +156,7 @@ describe('a map that changes while a reader waits for metadata', () => {
   });
 
   it('while it waits for memory: the page is not read', () => {
-    const { mm, io, mapping, start, serve, blocks } = rig();
+    const { mm, io, reclaim, mapping, start, serve, blocks } = rig();
     const taken: Pfn[] = [];
     for (let pfn = mm.allocate(); pfn !== NO_PAGE; pfn = mm.allocate()) taken.push(pfn);
     for (const pfn of taken) mm.map.set(pfn, PG.reserved);
@@ -168,7 +168,7 @@ describe('a map that changes while a reader waits for metadata', () => {
       },
       blockNow: (index) => 1000 - 3 * index + version,
     };
-    io.nap = function* () {
+    reclaim.nap = function* () {
       yield Ns(10);
       version = 1;
       for (const pfn of taken.splice(0)) {
@@ -229,7 +229,7 @@ describe('a file that is cut while a reader waits', () => {
     fc.nat(PAGES - 1),
     fc.nat(PAGES - 1),
     (kept, waitsAt, after) => {
-      const { mm, cacheMap, io, mapping, start, serve } = rig(768, PAGES, kept);
+      const { mm, preserved, io, mapping, start, serve } = rig(768, PAGES, kept);
       let pageCount = PAGES;
       const cutThen: Mapping = {
         ...mapping,
@@ -247,7 +247,7 @@ describe('a file that is cut while a reader waits', () => {
       // The windows before the one that waited were whole.
       const end = Math.max(after, waitsAt - (waitsAt % RA_MAX));
       expect(row(0, PAGES).filter((index) => mm.cache.find(mapping.space, index) !== NO_PAGE)).toEqual(row(0, end));
-      expect(cacheMap.unclaimed).toBe(kept.filter((index) => index >= end).length);
+      expect(preserved.unclaimed).toBe(kept.filter((index) => index >= end).length);
       return true;
     },
   );
@@ -269,11 +269,11 @@ describe('kswapd', () => {
   }
 
   it('frees pages from the low to the high watermark, the oldest first, and sleeps', () => {
-    const { machine, mm, io, mapping, start, runFor } = full();
+    const { machine, mm, supply, mapping, start, runFor } = full();
     const { marks } = mm.allocator;
-    start(io.kswapd());
+    start(supply.kswapd());
     expect(mm.allocator.freeCount).toBeLessThan(marks.low);
-    mm.allocator.free(io.allocate());
+    mm.allocator.free(supply.allocate());
     runFor(5);
     expect(mm.allocator.freeCount).toBeGreaterThanOrEqual(marks.high);
     expect(mm.allocator.freeCount).toBeLessThan(marks.high + 32);
@@ -281,27 +281,27 @@ describe('kswapd', () => {
     expect(gone.slice(0, 20)).toEqual(row(0, 20));
     // Above low nobody wakes it.
     const events = machine.simulation.eventCount;
-    mm.allocator.free(io.allocate());
+    mm.allocator.free(supply.allocate());
     runFor(5);
     expect(machine.simulation.eventCount - events).toBeLessThan(3);
   });
 
   it('naps at each priority below 10 while it looks at pages to no avail, gives up after a round, and begins again when woken', () => {
-    const { mm, io, start, runFor } = full(0);
-    start(io.kswapd());
+    const { mm, supply, reclaim, start, runFor } = full(0);
+    start(supply.kswapd());
     let naps = 0;
-    const { nap } = io;
-    io.nap = (pages) => {
+    const { nap } = reclaim;
+    reclaim.nap = (pages) => {
       naps++;
       return nap(pages);
     };
-    mm.allocator.free(io.allocate());
+    mm.allocator.free(supply.allocate());
     runFor(5);
     // What priorities 12 to 5 would look at are not yet 32 pages; 4 to 0 nap.
     expect(naps).toBe(5);
     expect(mm.reclaim.reclaimed).toBe(0);
     for (let pfn = 0; pfn < 400; pfn++) mm.map.clear(pfn as Pfn, PG.locked);
-    mm.allocator.free(io.allocate());
+    mm.allocator.free(supply.allocate());
     runFor(5);
     expect(mm.allocator.freeCount).toBeGreaterThanOrEqual(mm.allocator.marks.high);
   });
@@ -352,10 +352,10 @@ describe('errors', () => {
             const pfn = yield* io.grabPage(mapping, index);
             mm.cache.setUptodate(pfn);
             if (index === 0) mm.map.set(pfn, PG.hasBlock);
-            io.unlockPage(pfn);
+            io.locks.unlock(pfn);
             writeback.markPageDirty(mapping, pfn);
             yield* writeback.writePages(mapping, true);
-            io.unplug();
+            io.queue.unplug();
           })(),
         );
         serve(BlkifStatus.error);

@@ -4,7 +4,7 @@ import { type Ino, Ns, PAGE_SIZE, type Pfn } from '../../../src/base/index.ts';
 import { makeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
 import { directory, tree } from '../../../src/disk/mkfs/tree.ts';
 import { type Kernel, O, PG, type Syscalls } from '../../../src/kernel/index.ts';
-import type { Mapping } from '../../../src/kernel/cache/page-io.ts';
+import type { Mapping } from '../../../src/kernel/cache/mapping.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { BlkifOp, BlkifStatus } from '../../../src/xen/public/index.ts';
 import { FakeMachine, type RingRequest } from '../../support/fake-machine.ts';
@@ -215,7 +215,7 @@ describe('rounds of 1024 pages', () => {
   function twoFiles(first: number, second: number): Rig {
     const given = rig(10_000, 0);
     [first, second].forEach((count, n) => {
-      const space = given.mm.cache.open((6 + n) as Ino);
+      const space = given.mm.cache.open((6 + n) as Ino, 0, true, given.writeback);
       makeDirty(given, { ...given.mapping, space, pageCount: count, blockNow: (index) => 10_000 * n + index }, count);
     });
     return given;

@@ -6,13 +6,14 @@ import { makeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
 import { directory, file, tree } from '../../../src/disk/mkfs/tree.ts';
 import { type Kernel, MemoryManagement, NO_PAGE, PG, type Syscalls } from '../../../src/kernel/index.ts';
 import { DentryCache, UNKNOWN } from '../../../src/kernel/fs/dcache.ts';
-import { DENTRIES_PER_PAGE, INODES_PER_PAGE, type PageSource, SlabCache } from '../../../src/kernel/cache/slab.ts';
+import type { MemorySupply } from '../../../src/kernel/cache/memory-supply.ts';
+import { DENTRIES_PER_PAGE, INODES_PER_PAGE, SlabCache } from '../../../src/kernel/cache/slab.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { property } from '../../support/property.ts';
 import { FakeMachine } from '../../support/fake-machine.ts';
 import { checkMemory } from '../mm/memory-state.ts';
 
-function sourceOf(mm: MemoryManagement): PageSource {
+function sourceOf(mm: MemoryManagement): Pick<MemorySupply, 'allocate' | 'allocateWaiting'> {
   return {
     allocate: () => mm.allocate(),
     *allocateWaiting() {

@@ -17,9 +17,9 @@ function pagesOf(map: MemMap, head: Pfn): number[] {
 }
 
 /** Pages of the inactive list, oldest first. */
-export const inactivePages = (map: MemMap): number[] => pagesOf(map, map.inactiveHead);
+export const inactivePages = (map: MemMap): number[] => pagesOf(map, map.head(1));
 /** Pages of the active list, oldest first. */
-export const activePages = (map: MemMap): number[] => pagesOf(map, map.activeHead);
+export const activePages = (map: MemMap): number[] => pagesOf(map, map.head(0));
 /** Pages of the free list, which is linked one way, first to go first. */
 export function freePages(map: MemMap): number[] {
   const pages: number[] = [];

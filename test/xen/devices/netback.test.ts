@@ -251,7 +251,7 @@ describe('the network back-end', () => {
 
   it('answers a frame that is none with an error, and sends the others', () => {
     const { simulation, guests, heard } = network();
-    const [{ domain, front }] = guests;
+    const [{ domain, transmitter }] = guests;
     const { memory, hypercalls } = domain.environment;
     heard.length = 0;
     const { offset: at } = NET_TX_REQUEST;
@@ -265,7 +265,7 @@ describe('the network back-end', () => {
     // The first slot was that of the announcement. The driver publishes each at once; the back-end takes it up later.
     const slotOf = (n: number): number => RING_HEADER_BYTES + (1 + n) * NET_TX_REQUEST.size;
     for (let n = 0; n <= spoil.length; n++) {
-      front.send(OUTSIDE, EtherType.transport, bytes(30, n));
+      transmitter.send(OUTSIDE, EtherType.transport, bytes(30, n));
       if (n < spoil.length) memory.writeU16(TX_RING, slotOf(n) + spoil[n]![0], spoil[n]![1]);
     }
     simulation.run();
@@ -277,13 +277,13 @@ describe('the network back-end', () => {
 
   it('has nothing mapped any more when it says that it closes the interface', () => {
     const { simulation, guests, hypervisor } = network({ netbackPacketNs: 500_000 });
-    const [{ domain, front }] = guests;
+    const [{ domain, transmitter }] = guests;
     const pins: number[] = [];
     const path = `${backendsOf(domain.domid, 'vif')}/0/state`;
     hypervisor.xenstore.watch(path, () => {
       if (hypervisor.xenstore.read(path) === String(XenbusState.closing)) pins.push(domain.grants.pinCount);
     });
-    front.send(OUTSIDE, EtherType.transport, bytes(30, 1));
+    transmitter.send(OUTSIDE, EtherType.transport, bytes(30, 1));
     simulation.run(() => domain.grants.pinCount === 3);
     const close = domain.environment.xenstore.write(`${VIF_FRONTEND}/state`, String(XenbusState.closing));
     domain.environment.spawn('close', close);

@@ -283,7 +283,8 @@ describe('a device in use', () => {
     noteChange(disk.store, 20, 2, table.own);
     expect([table.verify(record, device), table.verifyLeft(record, device)]).toEqual([Reason.diskChanged, Reason.ok]);
     const { number } = table.bind(device)!;
-    expect([19, 20, 21, 22].map((block) => table.hasWritten(number, block))).toEqual([false, true, true, false]);
+    expect(table.ownWrites(table.bind(part(disk, 32, 8))!.number)).toBeUndefined();
+    expect([19, 20, 21, 22].map((block) => table.ownWrites(number)?.(block))).toEqual([false, true, true, false]);
     noteChange(disk.store, 3);
     expect(table.verifyLeft(record, device)).toBe(Reason.diskChanged);
     expect(beside.isChanged).toBe(false);

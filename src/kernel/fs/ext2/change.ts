@@ -23,7 +23,8 @@ import type { Ext2Super } from './super.ts';
 import { OrphanList } from './orphan.ts';
 import type { Inode } from '../inode.ts';
 import type { Journal } from '../jbd/jbd.ts';
-import { HOLE, lookUpBlock, type PageIo } from '../../cache/page-io.ts';
+import { HOLE, lookUpBlock } from '../../cache/mapping.ts';
+import type { PageIo } from '../../cache/page-io.ts';
 import type { Writeback } from '../../cache/fs-writeback.ts';
 
 /** Times that an operation is tried again after a commit, when the only free blocks were frozen (ext3_should_retry_alloc). */

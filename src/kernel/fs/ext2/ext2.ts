@@ -15,7 +15,6 @@ import { NOTHING, type Process } from '../../../sim/index.ts';
 import { BLOCK_DEVICE_INO, type GuestEnvironment } from '../../../xen/public/index.ts';
 import { BlockDeviceMapping, Buffers } from '../buffer.ts';
 import type { KernelCosts } from '../../costs.ts';
-import type { DirtyRegistry } from '../../cache/dirty-registry.ts';
 import { Ext2Changes } from './change.ts';
 import { Ext2Inodes, type NamingPolicy } from './iget.ts';
 import { InodeTable } from './inode.ts';
@@ -34,8 +33,6 @@ import type { SlabCache } from '../../cache/slab.ts';
 export class Ext2 implements JournalClient {
   /** Told of blocks that are freed. Set before the mount. */
   onFreeBlocks: (block: number, count: number) => void = () => undefined;
-  /** Where dirty pages are registered that are to survive a crash. Set before the mount. */
-  registry: DirtyRegistry | undefined;
   readonly buffers: Buffers;
   readonly changes: Ext2Changes;
   readonly pages: Ext2Pages;
@@ -64,7 +61,7 @@ export class Ext2 implements JournalClient {
     this.#io = io;
     this.#writeback = writeback;
     const device = new BlockDeviceMapping(
-      mm.cache.open(Ino(BLOCK_DEVICE_INO), 0, policy.metadata),
+      mm.cache.open(Ino(BLOCK_DEVICE_INO), 0, policy.metadata, writeback),
       Math.floor(sectorCount / SECTORS_PER_PAGE),
       (block) => this.#withdrawIndirect(block),
     );
@@ -90,7 +87,7 @@ export class Ext2 implements JournalClient {
     yield* this.#mountSuper();
     const { journalInode } = this.changes.geometry;
     if (journalInode !== 0) yield* this.#mountJournal(journalInode);
-    else this.#writeback.registry = this.registry;
+    else this.#writeback.startRegistering();
   }
 
   *#mountSuper(): Process {
@@ -115,7 +112,7 @@ export class Ext2 implements JournalClient {
     const nextTid = yield* this.#replay(log);
     const { superblock } = this.changes;
     if (superblock.isReadOnly) return;
-    this.#writeback.registry = this.registry;
+    this.#writeback.startRegistering();
     const journal = yield* Journal.load(
       this.#env,
       this.#costs,

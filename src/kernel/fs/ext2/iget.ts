@@ -236,6 +236,7 @@ export class Ext2Inodes extends InodeCache {
     const type = mode & EXT2_MODE.typeMask;
     const named = type === EXT2_MODE.regular ? this.#policy.files : this.#policy.metadata;
     const index = type === EXT2_MODE.directory ? new DirectoryIndex() : undefined;
-    return new Inode(fields, this.#mm.cache.open(ino, generation, named, index), this.#pages, this, index);
+    const space = this.#mm.cache.open(ino, generation, named, this.#writeback, index);
+    return new Inode(fields, space, this.#pages, this, index);
   }
 }

@@ -27,7 +27,7 @@ import { NOTHING, type Process } from '../../../sim/index.ts';
 import { freeBlocks, newBlock, type Freeing } from './balloc.ts';
 import type { Ext2Super } from './super.ts';
 import type { Inode } from '../inode.ts';
-import { HOLE, NEEDS_METADATA } from '../../cache/page-io.ts';
+import { HOLE, NEEDS_METADATA } from '../../cache/mapping.ts';
 
 const SINGLE_END = EXT2_DIRECT_BLOCKS + EXT2_POINTERS_PER_BLOCK;
 const DOUBLE_END = SINGLE_END + EXT2_POINTERS_PER_BLOCK ** 2;

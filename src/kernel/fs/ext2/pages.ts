@@ -76,7 +76,7 @@ export class Ext2Pages implements InodeOperations {
     const { superblock, journal } = this.#changes;
     let pfn = cache.find(inode.space, index);
     while (pfn !== NO_PAGE && map.has(pfn, PG.locked | PG.writeback)) {
-      yield* this.#io.waitOnPage(pfn);
+      yield* this.#io.locks.wait(pfn);
       pfn = cache.find(inode.space, index);
     }
     if (pfn === NO_PAGE || !map.isLost(pfn)) return;
@@ -91,7 +91,7 @@ export class Ext2Pages implements InodeOperations {
       superblock.error(`ext2: page ${index} of inode ${inode.ino} is not withdrawn: ${error.message}`);
       return;
     } finally {
-      this.#io.unlockPage(pfn);
+      this.#io.locks.unlock(pfn);
     }
     dropPages(this.#mm, [pfn]);
   }
@@ -129,7 +129,7 @@ export class Ext2Pages implements InodeOperations {
     this.#memory.zero(pfn, 0, PAGE_SIZE);
     map.set(pfn, PG.hasBlock);
     cache.setUptodate(pfn);
-    this.#io.unlockPage(pfn);
+    this.#io.locks.unlock(pfn);
     const { journal } = this.#changes;
     if (journal === undefined || !inode.isDirectory) map.set(pfn, PG.fresh);
     else journal.join(inode, index, block, pfn);

@@ -35,7 +35,8 @@ import type { JournalLog } from './log.ts';
 import { logBlocks, Transaction } from './transaction.ts';
 import { NO_PAGE, PG } from '../../mm/mem-map.ts';
 import type { MemoryManagement } from '../../mm/mm.ts';
-import type { Mapping, PageIo } from '../../cache/page-io.ts';
+import type { Mapping } from '../../cache/mapping.ts';
+import type { PageIo } from '../../cache/page-io.ts';
 import type { Writeback } from '../../cache/fs-writeback.ts';
 
 /** JBD_DEFAULT_MAX_COMMIT_AGE: a transaction is committed at this age at the latest. */
@@ -120,7 +121,7 @@ export class Journal {
     nextTid: number,
   ): Process<Journal> {
     const journal = new Journal(env, costs, mm, io, buffers, writeback, client, log, nextTid);
-    for (let i = 0; i < RESERVED_PAGES; i++) journal.#reserved.push(yield* io.allocateReserved());
+    for (let i = 0; i < RESERVED_PAGES; i++) journal.#reserved.push(yield* io.supply.allocateReserved());
     if (writeback.registry !== undefined) yield* log.prepareStandIn(writeback.registry, nextTid);
     env.spawn('kjournald', journal.#kjournald());
     return journal;
@@ -207,7 +208,7 @@ export class Journal {
     const { map } = this.#mm;
     for (;;) {
       const pfn = yield* this.#io.getPage(mapping, index);
-      if (map.has(pfn, PG.locked | PG.writeback)) yield* this.#io.waitOnPage(pfn);
+      if (map.has(pfn, PG.locked | PG.writeback)) yield* this.#io.locks.wait(pfn);
       else {
         this.join(mapping, index, block, pfn);
         return pfn;
@@ -450,7 +451,7 @@ export class Journal {
   #takePages(count: number): Pfn[] | undefined {
     const pages: Pfn[] = [];
     while (pages.length < count) {
-      const pfn = this.#io.allocate();
+      const pfn = this.#io.supply.allocate();
       if (pfn === NO_PAGE) break;
       pages.push(pfn);
     }

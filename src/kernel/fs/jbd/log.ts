@@ -13,12 +13,13 @@ import { counted } from '../../../base/counted.ts';
 import { ModelError } from '../../../base/errno.ts';
 import { PAGE_SIZE, type Pfn } from '../../../base/units.ts';
 import { checkJbdSuperblock, JBD_INCOMPAT_REVOKE, JBD_SUPERBLOCK, type JbdSuperblock } from '../../../format/jbd.ts';
-import { WaitQueue, type Process } from '../../../sim/index.ts';
-import { BlkifOp, SEGMENTS_PER_REQUEST, type GuestMemory } from '../../../xen/public/index.ts';
+import { Completion, type Process } from '../../../sim/index.ts';
+import { BlkifOp, type GuestMemory } from '../../../xen/public/index.ts';
 import type { Buffers } from '../buffer.ts';
-import type { Bio } from '../../block/block-queue.ts';
+import { BioBuilder } from '../../block/bio-builder.ts';
 import type { Inode } from '../inode.ts';
-import { HOLE, lookUpBlock, type PageIo } from '../../cache/page-io.ts';
+import { HOLE, lookUpBlock } from '../../cache/mapping.ts';
+import type { PageIo } from '../../cache/page-io.ts';
 import type { DirtyRegistry } from '../../cache/dirty-registry.ts';
 import type { Writeback } from '../../cache/fs-writeback.ts';
 
@@ -117,28 +118,20 @@ export class JournalLog {
       );
     const blocks: number[] = [];
     for (let i = 0, at = this.#head; i < pages.length; i++, at = this.next(at)) blocks.push(yield* this.place(at));
-    const done = new WaitQueue('blocks of the log to be written');
-    const outcome = { left: pages.length, failed: false };
-    const endPage = (_: Pfn, failed: boolean): void => {
-      outcome.failed ||= failed;
-      if (--outcome.left === 0) done.wakeAll();
-    };
-    let bio: Bio | undefined;
+    const written = new Completion('blocks of the log to be written', pages.length);
+    const bios = new BioBuilder(this.#io.queue, BlkifOp.write, (_, failed) => {
+      written.complete(!failed);
+    });
     for (const [i, pfn] of pages.entries()) {
       const block = blocks[i]!;
       this.#head = this.next(this.#head);
       this.#used++;
-      if (bio !== undefined && (bio.block + bio.pages.length !== block || bio.pages.length === SEGMENTS_PER_REQUEST)) {
-        yield* this.#io.submit(bio);
-        bio = undefined;
-      }
-      bio ??= { op: BlkifOp.write, block, pages: [], endPage };
-      bio.pages.push(pfn);
+      if (!bios.hasRoomFor(block)) yield* bios.submit();
+      bios.add(block, pfn);
     }
-    if (bio !== undefined) yield* this.#io.submit(bio);
-    this.#io.unplug();
-    while (outcome.left > 0) yield done;
-    if (outcome.failed) throw new ModelError('EIO', 'ext3: journal: a log block could not be written');
+    yield* bios.submit();
+    this.#io.queue.unplug();
+    if (!(yield* written.wait())) throw new ModelError('EIO', 'ext3: journal: a log block could not be written');
   }
 
   /**
@@ -146,7 +139,7 @@ export class JournalLog {
    * next transaction is `sequence`. Throws ENOMEM.
    */
   *prepareStandIn(registry: DirtyRegistry, sequence: number): Process {
-    const pfn = yield* this.#io.allocateReserved();
+    const pfn = yield* this.#io.supply.allocateReserved();
     this.#standIn = pfn;
     this.#fillStandIn(pfn, sequence);
     registry.standIn = { pfn, block: this.#superblockPlace };

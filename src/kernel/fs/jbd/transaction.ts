@@ -18,7 +18,7 @@ import {
 } from '../../../format/jbd.ts';
 import type { GuestMemory } from '../../../xen/public/index.ts';
 import type { Inode } from '../inode.ts';
-import type { Mapping } from '../../cache/page-io.ts';
+import type { Mapping } from '../../cache/mapping.ts';
 
 /** A buffer of a transaction: page `index` of a mapping. */
 interface JournaledBuffer {

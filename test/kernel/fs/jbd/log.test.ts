@@ -11,7 +11,7 @@ import {
 } from '../../../../src/format/jbd.ts';
 import type { Bio } from '../../../../src/kernel/block/block-queue.ts';
 import { JournalLog } from '../../../../src/kernel/fs/jbd/log.ts';
-import { HOLE } from '../../../../src/kernel/cache/page-io.ts';
+import { HOLE } from '../../../../src/kernel/cache/mapping.ts';
 import { NOTHING, type Process, Simulation } from '../../../../src/sim/index.ts';
 import { SEGMENTS_PER_REQUEST } from '../../../../src/xen/public/index.ts';
 import { property } from '../../../support/property.ts';
@@ -60,8 +60,8 @@ class FakeJournal {
         return NOTHING;
       },
     };
-    const io = {
-      submit: ({ block, pages, endPage }: Bio) => {
+    const queue = {
+      submitBio: ({ block, pages, endPage }: Bio) => {
         expect(pages.length).toBeLessThanOrEqual(SEGMENTS_PER_REQUEST);
         pages.forEach((pfn, i) => {
           this.written.push([block + i, pfn]);
@@ -80,6 +80,7 @@ class FakeJournal {
     };
     const writeback = { flushDrive: () => NOTHING };
     type Parts = Parameters<typeof JournalLog.open>;
+    const io = { queue };
     const parts = [memory, buffers, io, writeback, inode] as unknown as Parts;
     return this.simulation.runProcess('open', JournalLog.open(...parts));
   }

@@ -1,18 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { ArgumentError, type Pfn } from '../../../src/base/index.ts';
-import { MemMap, PG } from '../../../src/kernel/mm/mem-map.ts';
-import { Lru, PAGEVEC_SIZE } from '../../../src/kernel/mm/swap.ts';
-import { activePages, allFlags, inactivePages } from './memory-state.ts';
+import { ArgumentError, type Pfn } from '../../../../src/base/index.ts';
+import { MemMap, PG } from '../../../../src/kernel/mm/mem-map.ts';
+import { PAGEVEC_SIZE } from '../../../../src/kernel/mm/policy/policy.ts';
+import { TwoListLru } from '../../../../src/kernel/mm/policy/two-list.ts';
+import { activePages, allFlags, inactivePages } from '../memory-state.ts';
 
 const page = (n: number): Pfn => n as Pfn;
 
-function lists(nrPages: number): { map: MemMap; lru: Lru } {
+function lists(nrPages: number): { map: MemMap; lru: TwoListLru } {
   const map = new MemMap(nrPages);
-  return { map, lru: new Lru(map) };
+  return { map, lru: new TwoListLru(map) };
 }
 
 /** Lists with pages 0 … count - 1 on the inactive list, 0 oldest. */
-function withPages(count: number): { map: MemMap; lru: Lru } {
+function withPages(count: number): { map: MemMap; lru: TwoListLru } {
   const made = lists(count);
   for (let pfn = 0; pfn < count; pfn++) made.lru.add(page(pfn));
   made.lru.drain();
@@ -105,7 +106,8 @@ describe('mem_map', () => {
 
   it('keeps its heads out of the pages', () => {
     const map = new MemMap(3);
-    expect([map.freeHead, map.activeHead, map.inactiveHead].every((head) => head >= map.nrPages)).toBe(true);
-    expect(map.last(map.activeHead)).toBe(map.activeHead);
+    const lru = new TwoListLru(map);
+    expect([map.freeHead, lru.activeHead, lru.inactiveHead].every((head) => head >= map.nrPages)).toBe(true);
+    expect(map.last(lru.activeHead)).toBe(lru.activeHead);
   });
 });

@@ -3,12 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { type Ino, InvariantViolation, type PageIndex, type Pfn } from '../../../src/base/index.ts';
 import {
   type AddressSpace,
-  CacheMap,
   MemoryManagement,
+  NameBatch,
   NO_PAGE,
   PAGEVEC_SIZE,
   PG,
+  PreservedPages,
   RA_MAX,
+  tellRecency,
+  Unclaimed,
 } from '../../../src/kernel/index.ts';
 import {
   type CacheMapBatch,
@@ -89,38 +92,42 @@ class Hypervisor implements Pick<Hypercalls, 'cacheMapOp'> {
 
 interface Guest {
   readonly hypervisor: Hypervisor;
-  readonly cacheMap: CacheMap;
+  readonly names: NameBatch;
+  readonly preserved: PreservedPages;
   readonly mm: MemoryManagement;
   readonly reused: string[];
   readonly file: AddressSpace;
 }
 
-/** A guest of 200 pages, or as many as are told, of which `preserved` are set aside. */
-function guest(preserved: number[], recency?: Map<number, number>, nrPages = 200): Guest {
+/** A guest of 200 pages, or as many as are told, of which `kept` are set aside. */
+function guest(kept: number[], recency?: Map<number, number>, nrPages = 200): Guest {
   const hypervisor = new Hypervisor();
   hypervisor.recency = recency;
   const reused: string[] = [];
-  const cacheMap = new CacheMap(hypervisor, (pfn, ino, index, block) => reused.push(`${pfn} ${ino}/${index} ${block}`));
-  const mm = new MemoryManagement(nrPages, cacheMap, cacheMap);
-  for (const pfn of preserved) mm.map.set(pfn as Pfn, PG.preserved);
+  const names = new NameBatch(hypervisor);
+  const unclaimed = new Unclaimed(names);
+  const mm = new MemoryManagement(nrPages, names, unclaimed);
+  for (const pfn of kept) mm.map.set(pfn as Pfn, PG.preserved);
   mm.freeAll();
-  cacheMap.attach(mm);
-  return { hypervisor, cacheMap, mm, reused, file: mm.cache.open(7 as Ino, 3) };
+  const preserved = new PreservedPages(hypervisor, mm, names, unclaimed, (pfn, ino, index, block) =>
+    reused.push(`${pfn} ${ino}/${index} ${block}`),
+  );
+  return { hypervisor, names, preserved, mm, reused, file: mm.cache.open(7 as Ino, 3) };
 }
 
-function claim({ cacheMap, file }: Guest, indices: number[], space = file): number[] {
+function claim({ preserved, file }: Guest, indices: number[], space = file): number[] {
   const pages = new Int32Array(indices.length);
   const blocks = indices.map((index) => 1000 + index);
-  cacheMap.claim(space, indices, blocks, indices.length, pages);
+  preserved.claim(space, indices, blocks, indices.length, pages);
   return [...pages];
 }
 
 describe('naming', () => {
   it('goes out in batches of 14, in order', () => {
-    const { hypervisor, cacheMap } = guest([]);
-    for (let i = 0; i < PAGEVEC_SIZE - 1; i++) cacheMap.insert(i as Pfn, 7 as Ino, 3, (10 + i) as PageIndex);
+    const { hypervisor, names } = guest([]);
+    for (let i = 0; i < PAGEVEC_SIZE - 1; i++) names.insert(i as Pfn, 7 as Ino, 3, (10 + i) as PageIndex);
     expect(hypervisor.batches).toEqual([]);
-    cacheMap.erase(4 as Pfn);
+    names.erase(4 as Pfn);
     expect(hypervisor.batches).toHaveLength(1);
     expect(hypervisor.batches[0]).toHaveLength(14);
     expect(hypervisor.batches[0]!.slice(0, 2)).toEqual(['insert 0 7/3/10', 'insert 1 7/3/11']);
@@ -128,25 +135,25 @@ describe('naming', () => {
   });
 
   it('flush sends what waits, once, and nothing when nothing waits', () => {
-    const { hypervisor, cacheMap } = guest([]);
-    cacheMap.flush();
-    cacheMap.insert(1 as Pfn, 7 as Ino, 3, 0 as PageIndex);
-    cacheMap.flush();
-    cacheMap.flush();
+    const { hypervisor, names } = guest([]);
+    names.flush();
+    names.insert(1 as Pfn, 7 as Ino, 3, 0 as PageIndex);
+    names.flush();
+    names.flush();
     expect(hypervisor.batches).toEqual([['insert 1 7/3/0']]);
   });
 
   property('keeps the order, whatever is told when', fc.array(fc.constantFrom('insert', 'erase', 'flush')), (ops) => {
-    const { hypervisor, cacheMap } = guest([]);
+    const { hypervisor, names } = guest([]);
     const told: string[] = [];
     ops.forEach((op, i) => {
-      if (op === 'flush') cacheMap.flush();
+      if (op === 'flush') names.flush();
       else if (op === 'erase') {
         told.push(`erase ${i}`);
-        cacheMap.erase(i as Pfn);
+        names.erase(i as Pfn);
       } else {
         told.push(`insert ${i} 7/3/${i}`);
-        cacheMap.insert(i as Pfn, 7 as Ino, 3, i as PageIndex);
+        names.insert(i as Pfn, 7 as Ino, 3, i as PageIndex);
       }
       if (op === 'flush') expect(hypervisor.batches.flat()).toEqual(told);
       expect(told.length - hypervisor.batches.flat().length).toBeLessThan(PAGEVEC_SIZE);
@@ -159,7 +166,7 @@ describe('naming', () => {
 describe('claiming', () => {
   it('is one hypercall for a window: what is handed over, what is refused and what is absent', () => {
     const it = guest([50, 51, 52]);
-    const { hypervisor, cacheMap, mm, reused } = it;
+    const { hypervisor, preserved, mm, reused } = it;
     const free = mm.allocator.freeCount;
     hypervisor.answers.set(0, [Reason.ok, 51]).set(2, [Reason.staleBlock, 50]);
     expect(claim(it, [0, 1, 2])).toEqual([51, NO_PAGE, NO_PAGE]);
@@ -171,7 +178,7 @@ describe('claiming', () => {
       PG.preserved | PG.lru,
     ]);
     expect(mm.allocator.freeCount).toBe(free + 1);
-    expect([cacheMap.unclaimed, cacheMap.reused, reused]).toEqual([1, 1, ['51 7/0 1000']]);
+    expect([preserved.unclaimed, preserved.reused, reused]).toEqual([1, 1, ['51 7/0 1000']]);
   });
 
   it('asks for nothing when nothing is left, or for a file that is not named', () => {
@@ -262,7 +269,7 @@ describe('recency', () => {
     const it = guest(pages, new Map(pages.map((pfn) => [pfn, pages.length + 200 - pfn])), 1400);
     expect(it.hypervisor.asked).toEqual(calls);
     expect(inactivePages(it.mm.map)).toEqual([...pages].reverse());
-    it.cacheMap.tellRecency();
+    tellRecency(it.mm, it.hypervisor, it.names);
     expect(it.hypervisor.told).toEqual(calls);
     const told = it.hypervisor.batches.flat().map((line) => Number(line.split(' ')[1]));
     expect(told).toEqual([...pages].reverse());
@@ -290,7 +297,7 @@ describe('recency', () => {
         first.mm.cache.add(named ? first.file : unnamed, index, pfn);
         first.mm.cache.setUptodate(pfn);
       });
-      first.cacheMap.tellRecency();
+      tellRecency(first.mm, first.hypervisor, first.names);
       const kept = (pfn: number): boolean => first.mm.map.has(pfn as Pfn, PG.named | PG.preserved);
       const recency = new Map<number, number>();
       for (const line of first.hypervisor.batches.flat()) {
@@ -308,42 +315,42 @@ describe('recency', () => {
 
 describe('releasing', () => {
   it('under pressure gives pages back by their number, where nothing is known of their age', () => {
-    const preserved = Array.from({ length: 50 }, (_, i) => 100 + i);
-    const it = guest(preserved);
-    const { hypervisor, cacheMap, mm } = it;
+    const kept = Array.from({ length: 50 }, (_, i) => 100 + i);
+    const it = guest(kept);
+    const { hypervisor, preserved, mm } = it;
     const free = mm.allocator.freeCount;
     expect(mm.reclaim.tryToFreePages(32)).toBe(32);
-    expect(hypervisor.batches.flat()).toEqual(preserved.slice(0, 32).map((pfn) => `release ${pfn}`));
-    expect([cacheMap.unclaimed, mm.allocator.freeCount - free]).toEqual([18, 32]);
-    expect(preservedPages(it)).toEqual(preserved.slice(32));
+    expect(hypervisor.batches.flat()).toEqual(kept.slice(0, 32).map((pfn) => `release ${pfn}`));
+    expect([preserved.unclaimed, mm.allocator.freeCount - free]).toEqual([18, 32]);
+    expect(preservedPages(it)).toEqual(kept.slice(32));
     checkMemory(mm);
   });
 
   it('after a time goes through the pages once, coldest first, and past those that were claimed meanwhile', () => {
     const it = guest([100, 101, 102, 103]);
-    const { hypervisor, cacheMap, mm } = it;
-    const pages = cacheMap.coldestFirst();
+    const { hypervisor, preserved, mm } = it;
+    const pages = preserved.coldestFirst();
     expect(pages).toEqual([100, 101, 102, 103]);
     hypervisor.answers.set(5, [Reason.ok, 101]);
     expect(claim(it, [5])).toEqual([101]);
-    cacheMap.giveBack(pages);
+    preserved.giveBack(pages);
     expect(hypervisor.batches.at(-1)).toEqual(['release 100', 'release 102', 'release 103']);
-    expect(cacheMap.unclaimed).toBe(0);
+    expect(preserved.unclaimed).toBe(0);
     checkMemory(mm, 1);
   });
 
   it('blocks that are freed: their pages come back, 32 a call, and none is asked about when nothing is unclaimed', () => {
     const it = guest([100, 101]);
-    const { hypervisor, cacheMap, mm } = it;
+    const { hypervisor, preserved, mm } = it;
     hypervisor.answers.set(7, [Reason.ok, 101]).set(41, [Reason.ok, 100]);
-    cacheMap.discard(6, 2);
+    preserved.discard(6, 2);
     expect(hypervisor.batches).toEqual([['discard 6', 'discard 7']]);
     expect(preservedPages(it)).toEqual([100]);
     checkMemory(mm);
-    cacheMap.discard(8, 70);
+    preserved.discard(8, 70);
     expect(hypervisor.batches.map((batch) => batch.length)).toEqual([2, RA_MAX, RA_MAX]);
-    expect(cacheMap.unclaimed).toBe(0);
-    cacheMap.discard(50, 1);
+    expect(preserved.unclaimed).toBe(0);
+    preserved.discard(50, 1);
     expect(hypervisor.batches).toHaveLength(3);
     checkMemory(mm);
   });
@@ -359,10 +366,10 @@ describe('releasing', () => {
       ),
       { maxLength: 60 },
     ),
-    (preserved, ops) => {
-      const it = guest(preserved);
-      const { hypervisor, cacheMap, mm } = it;
-      const left = new Set(preserved);
+    (kept, ops) => {
+      const it = guest(kept);
+      const { hypervisor, preserved, mm } = it;
+      const left = new Set(kept);
       let handedOver = 0;
       for (const op of ops) {
         const before = hypervisor.batches.length;
@@ -374,7 +381,7 @@ describe('releasing', () => {
             expect(left.delete(Number(line.slice('release '.length)))).toBe(true);
         } else {
           const which = 'claim' in op ? op.claim : op.discard;
-          const pfn = preserved[which % preserved.length]!;
+          const pfn = kept[which % kept.length]!;
           const refused = 'claim' in op && op.refused;
           hypervisor.answers.set(which, left.has(pfn) ? [refused ? Reason.dirty : Reason.ok, pfn] : [Reason.absent, 0]);
           const given = left.delete(pfn) && !refused;
@@ -382,19 +389,14 @@ describe('releasing', () => {
             expect(claim(it, [which])).toEqual([given ? pfn : NO_PAGE]);
             if (given) handedOver++;
           } else {
-            cacheMap.discard(which, 1);
+            preserved.discard(which, 1);
           }
         }
-        expect(cacheMap.unclaimed).toBe(left.size);
+        expect(preserved.unclaimed).toBe(left.size);
         expect(new Set(preservedPages(it))).toEqual(left);
         expect(mm.allocator.freeCount).toBe(200 - left.size - handedOver);
         checkMemory(mm, handedOver);
       }
     },
   );
-
-  it('is not possible before memory is attached', () => {
-    const cacheMap = new CacheMap(new Hypervisor(), undefined);
-    expect(() => cacheMap.coldestFirst()).toThrow(InvariantViolation);
-  });
 });

@@ -1,0 +1,113 @@
+/**
+ * The bytes of a drive: its medium, the volatile write cache in front of it, and how often the blocks of both were changed.
+ *
+ * Bytes move by DMA between here and machine frames, a whole request at once.
+ *
+ * Generation. A write counts as a change of its blocks when it is taken up and when its bytes move, so that a copy of a block
+ * made in between is not believed. What a reset or a loss of power tears or loses counts once more.
+ */
+
+import { type Ns, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';
+import type { MachineMemory } from '../../machine/memory.ts';
+import type { RandomStream } from '../../sim/index.ts';
+import {
+  type BackingStore,
+  checkIdentity,
+  GENERATIONS_PER_DRIVE,
+  noteChange,
+  WriteAccount,
+  type Writer,
+} from '../image/backing-store.ts';
+import { checkTransfer, type ImageStore } from '../image/image-store.ts';
+import type { BlockRequest } from './block-device.ts';
+import { WriteCache } from './write-cache.ts';
+
+export class CachedMedium {
+  readonly store: BackingStore;
+  readonly cache: WriteCache;
+  readonly #image: ImageStore;
+  /** What left the cache for the medium: no change to whoever reads through the cache. */
+  readonly #destaged = new WriteAccount();
+
+  /**
+   * @param cacheBytes size of the write cache; 0: none
+   * @param identity of the store (backing-store.ts)
+   */
+  constructor(image: ImageStore, cacheBytes: number, identity: string) {
+    this.#image = image;
+    this.cache = new WriteCache(cacheBytes);
+    this.store = {
+      identity: checkIdentity(identity),
+      firstBlock: 0,
+      extents: image.extents,
+      destaged: this.#destaged,
+      firstGeneration: GENERATIONS_PER_DRIVE * Math.max(0, ...image.extents.map(({ medium }) => medium.addDrive())),
+    };
+  }
+
+  /** The device as a read would find it now: the medium, and what is newer in the cache. */
+  get contents(): Pick<ImageStore, 'size' | 'read'> {
+    return {
+      size: this.#image.size,
+      read: (offset, dst, dstOffset, length) => {
+        checkTransfer(this.#image.size, offset, length, 'dst', dst, dstOffset);
+        const first = Math.floor(offset / SECTOR_SIZE);
+        const bytes = new Uint8Array((Math.ceil((offset + length) / SECTOR_SIZE) - first) * SECTOR_SIZE);
+        this.#image.read(first * SECTOR_SIZE, bytes, 0, Math.min(bytes.length, this.#image.size - first * SECTOR_SIZE));
+        this.cache.overlay(first, bytes, 0, bytes.length);
+        dst.set(bytes.subarray(offset - first * SECTOR_SIZE).subarray(0, length), dstOffset);
+      },
+    };
+  }
+
+  /** Counts a write, for the store's generation. */
+  note(sector: number, sectors: number, by: Writer | undefined): void {
+    const first = Math.floor(sector / SECTORS_PER_PAGE);
+    noteChange(this.store, first, Math.ceil((sector + sectors) / SECTORS_PER_PAGE) - first, by);
+  }
+
+  /** Moves the bytes of a read to memory. */
+  read({ sector, segments }: BlockRequest, memory: MachineMemory): void {
+    let at = sector;
+    for (const { mfn, offset, length } of segments) {
+      const frame = memory.writableFrame(mfn);
+      this.#image.read(at * SECTOR_SIZE, frame, offset, length);
+      if (!this.cache.isEmpty) this.cache.overlay(at, frame, offset, length);
+      at += length / SECTOR_SIZE;
+    }
+  }
+
+  /** Moves the bytes of a write to the cache, or to the medium when the cache cannot hold them. */
+  write({ sector, segments, by }: BlockRequest, memory: MachineMemory, sectors: number, now: Ns): void {
+    const isCached = this.cache.canHold(sector, sectors);
+    if (isCached) this.note(sector, sectors, by);
+    else if (!this.cache.isEmpty) this.cache.forget(sector, sectors);
+    let at = sector;
+    for (const { mfn, offset, length } of segments) {
+      if (isCached) this.cache.store(at, memory, mfn, offset, length, now);
+      else this.#image.write(at * SECTOR_SIZE, memory.frame(mfn), offset, length, by);
+      at += length / SECTOR_SIZE;
+    }
+  }
+
+  /** A write that power loss interrupted: each sector reached the medium or did not. */
+  tear({ sector, segments }: BlockRequest, memory: MachineMemory, random: RandomStream, survival: number): void {
+    let at = sector;
+    for (const { mfn, offset, length } of segments)
+      for (let done = 0; done < length; done += SECTOR_SIZE, at++)
+        if (random.fraction() < survival)
+          this.#image.write(at * SECTOR_SIZE, memory.frame(mfn), offset + done, SECTOR_SIZE);
+  }
+
+  /** Writes out granules of the cache. */
+  destage(first: number, length: number): void {
+    for (let i = 0; i < length; i++) this.cache.destage(first + i, this.#image, this.#destaged);
+  }
+
+  /** Loses power: a random part of the sectors of the cache has reached the medium, in no order. */
+  powerLoss(random: RandomStream, survival: number): void {
+    // What a read would have found until now may be gone.
+    for (const granule of this.cache.granules()) noteChange(this.store, granule);
+    this.cache.lose(random, survival, this.#image);
+  }
+}

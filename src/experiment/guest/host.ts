@@ -1,0 +1,130 @@
+/**
+ * The composition root: a machine with a drive, and a hypervisor on it. The testbed and the machine room are made from it.
+ *
+ * It is what a person with a machine room has: it may look at the machine's memory and at the medium. Guests see none of
+ * that.
+ */
+
+import { MOST_FRAMES, type Arch } from '../../base/arch.ts';
+import { checkInteger, checkObject } from '../../base/argument-error.ts';
+import { PAGE_SIZE } from '../../base/units.ts';
+import { Drive } from '../../disk/drive/drive.ts';
+import { driveOptions, type DriveKind } from '../../disk/drive/make-service-time.ts';
+import type { ImageStore } from '../../disk/image/image-store.ts';
+import type { MachineMemory } from '../../machine/memory.ts';
+import { values, type GuestCosts, type HypervisorCosts, type Profile } from '../../machine/profile.ts';
+import { Simulation } from '../../sim/index.ts';
+import {
+  Hypervisor,
+  type FrameObserver,
+  type HypervisorOptions,
+  type Protections,
+  type Reload,
+  Toolstack,
+} from '../../xen/index.ts';
+
+const MIB = 1 << 20;
+/** Memory of the largest guest, or of all guests of a machine together, whatever the architecture, bytes. */
+export const MEMORY_MAX = 64 * 2 ** 30;
+/** Memory of a machine for each byte of its guests: what the tables take that grow with it is less than 2 %. */
+const TABLES = 1.02;
+/** And for the hypervisor's other tables, bytes. */
+const HYPERVISOR_MEMORY = 16 * MIB;
+
+/** Machine memory that a guest of `guestMemory` bytes needs, with the hypervisor's tables, in bytes. */
+export function machineMemoryFor(guestMemory: number): number {
+  return Math.ceil((guestMemory * TABLES) / MIB) * MIB + HYPERVISOR_MEMORY;
+}
+
+/** Memory of the largest guest, or of all guests of a machine together, in whole MiB, bytes. */
+export function guestMemoryMax(arch: Arch): number {
+  const machine = MOST_FRAMES[arch] * PAGE_SIZE - HYPERVISOR_MEMORY;
+  return Math.min(MEMORY_MAX, Math.floor(machine / TABLES / MIB) * MIB);
+}
+
+/** What a machine is made of, whatever it is used for. */
+export interface HostOptions {
+  readonly seed: number;
+  readonly profile: Profile;
+  /** The profile's by default. */
+  readonly arch?: Arch | undefined;
+  readonly disk: DriveKind;
+  /** The drive's medium. */
+  readonly image: ImageStore;
+  /** Identity of the medium (disk/image/backing-store.ts); `testbed` by default. */
+  readonly identity?: string;
+  /** The machine's memory; its contents are lost. */
+  readonly memory: MachineMemory;
+  /** Memory of each guest, bytes. */
+  readonly guestMemory: number;
+  readonly protections?: Partial<Protections>;
+  /** Kernel image pages of a guest; the hypervisor's by default. */
+  readonly kernelPages?: number;
+}
+
+export class Host {
+  readonly simulation: Simulation;
+  readonly memory: MachineMemory;
+  readonly drive: Drive;
+  readonly guestCosts: GuestCosts;
+  /** @internal */
+  readonly costs: HypervisorCosts;
+  readonly #options: HostOptions;
+  readonly #observer: FrameObserver | undefined;
+  #hypervisor: Hypervisor;
+  #toolstack: Toolstack;
+
+  /**
+   * @param beside the machine whose simulation and drive this one shares, if there is one
+   * @throws ArgumentError for options that are missing or of another kind; UserError when the memory is too small
+   */
+  protected constructor(options: HostOptions, observer?: FrameObserver, beside?: Host) {
+    checkObject('options', options);
+    const { seed, profile, disk, image, memory, guestMemory } = options;
+    checkObject('profile', profile, 'guest', 'hypervisor', 'disk');
+    checkObject('image', image, 'size', 'extents', 'read', 'write');
+    checkObject('memory', memory, 'frameCount');
+    checkInteger('guestMemory', guestMemory, PAGE_SIZE);
+    this.#options = options;
+    this.#observer = observer;
+    this.memory = memory;
+    memory.clearAll();
+    this.simulation = beside?.simulation ?? new Simulation(seed);
+    this.drive =
+      beside?.drive ??
+      new Drive(this.simulation, memory, image, {
+        ...driveOptions(profile.disk, disk),
+        identity: options.identity ?? 'testbed',
+      });
+    this.guestCosts = values(profile.guest);
+    this.costs = values(profile.hypervisor);
+    this.#hypervisor = Hypervisor.boot(this.simulation, memory, this.costs, this.#hypervisorOptions());
+    this.#toolstack = new Toolstack(this.#hypervisor);
+  }
+
+  get hypervisor(): Hypervisor {
+    return this.#hypervisor;
+  }
+
+  get toolstack(): Toolstack {
+    return this.#toolstack;
+  }
+
+  /** @internal The next hypervisor is made from the machine's memory. The one before has ended. */
+  protected reload(): Reload {
+    const reload = Hypervisor.reload(this.simulation, this.memory, this.costs, this.#hypervisorOptions());
+    this.#hypervisor = reload.hypervisor;
+    this.#toolstack = new Toolstack(this.#hypervisor);
+    return reload;
+  }
+
+  #hypervisorOptions(): HypervisorOptions {
+    const { arch, profile, protections, kernelPages } = this.#options;
+    return {
+      arch: arch ?? profile.arch.value,
+      ...(protections && { protections }),
+      ...(kernelPages !== undefined && { kernelPages }),
+      ...(this.#observer && { observer: this.#observer }),
+    };
+  }
+}

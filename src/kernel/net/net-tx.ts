@@ -1,0 +1,89 @@
+/**
+ * The sending half of the network front-end (netfront.ts): frames on their way out, on the ring that it shares
+ * with the back-end (xen/public/netif.ts).
+ *
+ * It has pages of its own, so many of which may be on the ring; a frame that finds none is lost. It sends from
+ * the moment at which the front-end has connected until the back-end is gone.
+ */
+
+import { assert } from '../../base/assert.ts';
+import { encodeFrame, type MacAddress } from '../../base/ethernet.ts';
+import { PAGE_SIZE, type EvtchnPort } from '../../base/units.ts';
+import { NET_RING_SLOTS, NET_TX_REQUEST, NET_TX_RESPONSE, type GuestEnvironment } from '../../xen/public/index.ts';
+import type { KernelCosts } from '../costs.ts';
+import type { EventChannels } from '../xen/evtchn.ts';
+import { FrontRing } from '../xen/front-ring.ts';
+import type { GrantTable } from '../xen/gnttab.ts';
+import { FrameBuffers, type RingPages } from './frame-buffers.ts';
+
+/** Where frames are sent from: the address of the interface, and the port of its back-end. */
+interface Link {
+  readonly mac: MacAddress;
+  readonly port: EvtchnPort;
+}
+
+export class NetTransmitter {
+  /** The page of the ring is granted by the front-end. */
+  readonly ring: FrontRing;
+  readonly #env: GuestEnvironment;
+  readonly #costs: KernelCosts;
+  readonly #events: EventChannels;
+  readonly #buffers: FrameBuffers;
+  #free: number[] = [];
+  #link: Link | undefined;
+
+  constructor(env: GuestEnvironment, costs: KernelCosts, events: EventChannels, grants: GrantTable, pages: RingPages) {
+    this.#env = env;
+    this.#costs = costs;
+    this.#events = events;
+    this.ring = new FrontRing(env.memory, pages.ring, NET_RING_SLOTS, NET_TX_REQUEST.size);
+    this.#buffers = new FrameBuffers(grants, pages.buffers);
+  }
+
+  /** The back-end is gone, and all grants with it: what is sent now is lost. */
+  disconnected(): void {
+    this.#free = [];
+    this.#link = undefined;
+  }
+
+  /** The ring is to be connected: it is empty. */
+  reset(): void {
+    this.ring.reset();
+    this.#buffers.reset();
+  }
+
+  /** Sends from this address, and notifies this port. */
+  connected(mac: MacAddress, port: EvtchnPort): void {
+    this.#link = { mac, port };
+    this.#free = this.#buffers.ids();
+  }
+
+  /** Sends a frame; it may be lost. */
+  send(destination: MacAddress, type: number, payload: Uint8Array): void {
+    const { memory, cpu } = this.#env;
+    cpu.charge(this.#costs.packetNs + this.#costs.copyNsPerByte * payload.length);
+    const link = this.#link;
+    const id = this.#free.pop();
+    if (link === undefined || id === undefined) return;
+    const frame = encodeFrame({ destination, source: link.mac, type, payload });
+    assert(frame.length <= PAGE_SIZE, 'a frame lies within a page');
+    memory.copyIn(this.#buffers.page(id), 0, frame, 0, frame.length);
+    const grant = this.#buffers.grant(id, true);
+    const at = this.ring.nextRequest();
+    const { offset } = NET_TX_REQUEST;
+    memory.writeU32(this.ring.page, at + offset.grant, grant);
+    memory.writeU32(this.ring.page, at + offset.offset, 0);
+    memory.writeU16(this.ring.page, at + offset.id, id);
+    memory.writeU16(this.ring.page, at + offset.size, frame.length);
+    if (this.ring.push()) this.#events.notify(link.port);
+  }
+
+  /** In interrupt context: the pages of the frames that have gone are free. */
+  takeResponses(): void {
+    this.ring.takeResponses((at) => {
+      const id = this.#env.memory.readU16(this.ring.page, at + NET_TX_RESPONSE.offset.id);
+      this.#buffers.answered(id);
+      this.#free.push(id);
+    });
+  }
+}

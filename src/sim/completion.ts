@@ -1,0 +1,32 @@
+/** Waiting for a number of things to end (struct completion of Linux). */
+
+import { assert } from '../base/assert.ts';
+import { WaitQueue, type Process } from './simulation.ts';
+
+export class Completion {
+  readonly #ended: WaitQueue;
+  #left: number;
+  #isOk = true;
+
+  /**
+   * @param what what is waited for, as of a WaitQueue
+   * @param count things that are to end; with none, nobody waits
+   */
+  constructor(what: string | (() => string), count = 1) {
+    this.#ended = new WaitQueue(what);
+    this.#left = count;
+  }
+
+  /** One of them has ended, well or not. */
+  complete(ok = true): void {
+    assert(this.#left > 0, 'no more things end than are waited for');
+    this.#isOk &&= ok;
+    if (--this.#left === 0) this.#ended.wakeAll();
+  }
+
+  /** Waits until all have ended. Returns whether all ended well. */
+  *wait(): Process<boolean> {
+    while (this.#left > 0) yield this.#ended;
+    return this.#isOk;
+  }
+}
