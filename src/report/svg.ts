@@ -6,6 +6,7 @@
  */
 
 import { scaleLinear, type ScaleLinear } from 'd3-scale';
+import { escapeMarkup } from './markup.ts';
 
 /** Width of a chart. */
 export const WIDTH = 640;
@@ -43,16 +44,4 @@ export function zeroScale(most: number, count: number, range: readonly [number, 
 
 export function tickLabel(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: 9 });
-}
-
-/** The text with everything that means something to HTML or SVG made harmless. */
-export function escapeMarkup(value: string): string {
-  const entities: Readonly<Record<string, string>> = {
-    '&': '&amp;',
-    '<': '&lt;',
-    '>': '&gt;',
-    '"': '&quot;',
-    "'": '&#39;',
-  };
-  return value.replace(/[&<>"']/g, (character) => entities[character]!);
 }
