@@ -7,7 +7,6 @@
 /** errno names that the guest returns. */
 export type ErrnoName =
   | 'EACCES'
-  | 'EAGAIN'
   | 'EBADF'
   | 'EBUSY'
   | 'EEXIST'
@@ -30,8 +29,7 @@ export type ErrnoName =
   | 'ENOTDIR'
   | 'ENOTEMPTY'
   | 'EPERM'
-  | 'EROFS'
-  | 'ESTALE';
+  | 'EROFS';
 
 /** A failed operation of the modelled world; `message` says what failed, on one line. */
 export class ModelError extends Error {

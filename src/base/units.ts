@@ -27,8 +27,6 @@ export type EvtchnPort = Branded<'EvtchnPort'>;
 export type GrantRef = Branded<'GrantRef'>;
 /** Virtual time or a duration, integer nanoseconds. */
 export type Ns = Branded<'Ns'>;
-/** A length in bytes. */
-export type Bytes = Branded<'Bytes'>;
 
 export const Pfn = (n: number): Pfn => n as Pfn;
 export const Mfn = (n: number): Mfn => n as Mfn;
@@ -39,7 +37,6 @@ export const DomId = (n: number): DomId => n as DomId;
 export const EvtchnPort = (n: number): EvtchnPort => n as EvtchnPort;
 export const GrantRef = (n: number): GrantRef => n as GrantRef;
 export const Ns = (n: number): Ns => n as Ns;
-export const Bytes = (n: number): Bytes => n as Bytes;
 
 /** The privileged domain. */
 export const DOM0 = DomId(0);

@@ -1,6 +1,6 @@
 /** Waiting for a number of things to end (struct completion of Linux). */
 
-import { assert } from '../base/assert.ts';
+import { checkArgument, checkInteger } from '../base/argument-error.ts';
 import { WaitQueue, type Process } from './simulation.ts';
 
 export class Completion {
@@ -13,13 +13,14 @@ export class Completion {
    * @param count things that are to end; with none, nobody waits
    */
   constructor(what: string | (() => string), count = 1) {
+    checkInteger('count', count);
     this.#ended = new WaitQueue(what);
     this.#left = count;
   }
 
   /** One of them has ended, well or not. */
   complete(ok = true): void {
-    assert(this.#left > 0, 'no more things end than are waited for');
+    checkArgument(this.#left > 0, 'complete', 'all that is waited for has ended');
     this.#isOk &&= ok;
     if (--this.#left === 0) this.#ended.wakeAll();
   }

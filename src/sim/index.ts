@@ -1,8 +1,9 @@
 /** Virtual time: event queue, processes, wait queues, processors, seeded random streams, the digest of a run. */
-export { Completion } from './completion.ts';
 export { type RandomStream, RandomStreams } from './random.ts';
 export { NOTHING, type Process, Simulation, type Task, type Wait, WaitQueue } from './simulation.ts';
 
+/** @internal */
+export * from './completion.ts';
 /** @internal */
 export * from './cpu-clock.ts';
 /** @internal */

@@ -1,7 +1,7 @@
 /** The hypervisor and its tool stack. What a guest may see of it is in public/. */
 export type { XenCosts } from './costs.ts';
 export type { Domain, DomainState, DomainStats, RecencyState } from './domain/domain.ts';
-export type { FrameHappening, FrameObserver } from './frames/frame-table.ts';
+export type { FrameHappening, FrameObserver } from './frames/record-table.ts';
 export { Hypervisor, type HypervisorOptions, type Reload } from './core/hypervisor.ts';
 export * from './inspect.ts';
 export type { Done, NotDone, Outcome } from './domain/lifecycle.ts';

@@ -326,7 +326,6 @@ export const RIGS: Readonly<Record<string, () => Rig>> = {
 
   MemMap: part('map'),
   PageAllocator: part('allocator'),
-  Lru: part('lru'),
   PageCache: part('cache'),
   Reclaim: part('reclaim'),
   ReadaheadState: () => {

@@ -76,6 +76,10 @@ export function noSuchPage(): ArgumentError {
   return new ArgumentError('pfn: there is no such page');
 }
 
+function notSettable(flag: number): ArgumentError {
+  return (flag & NO_FLAGS) === 0 ? noSuchPage() : new ArgumentError('flag: expected bits of PG');
+}
+
 export class MemMap {
   readonly nrPages: number;
   /** @internal */
@@ -125,15 +129,13 @@ export class MemMap {
 
   /** @throws ArgumentError unless there is such a page, and `flag` is of `PG` */
   set(pfn: Pfn, flag: number): void {
-    if (pfn >>> 0 !== pfn || pfn >= this.nrPages) throw noSuchPage();
-    if ((flag & NO_FLAGS) !== 0) throw new ArgumentError('flag: expected bits of PG');
+    if (pfn >>> 0 !== pfn || pfn >= this.nrPages || (flag & NO_FLAGS) !== 0) throw notSettable(flag);
     this.words[pfn << 2]! |= flag;
   }
 
   /** @throws ArgumentError unless there is such a page, and `flag` is of `PG` */
   clear(pfn: Pfn, flag: number): void {
-    if (pfn >>> 0 !== pfn || pfn >= this.nrPages) throw noSuchPage();
-    if ((flag & NO_FLAGS) !== 0) throw new ArgumentError('flag: expected bits of PG');
+    if (pfn >>> 0 !== pfn || pfn >= this.nrPages || (flag & NO_FLAGS) !== 0) throw notSettable(flag);
     this.words[pfn << 2]! &= ~flag;
   }
 

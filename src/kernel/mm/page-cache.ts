@@ -54,6 +54,8 @@ export interface PageWriter {
 const UPTODATE = PG.uptodate;
 const NAMED = PG.named;
 const LRU = PG.lru;
+const FREE = PG.free;
+const RESERVED = PG.reserved;
 const DIRTY = PG.dirty;
 const TOLD = PG.named | PG.registered;
 const IN_USE = PG.locked | PG.writeback | PG.dirty | PG.mapped;
@@ -113,7 +115,16 @@ export class AddressSpace {
 
 /** @throws ArgumentError unless it was made by `PageCache.open` */
 export function checkSpace(space: AddressSpace): void {
-  if (!(space instanceof AddressSpace)) throw new ArgumentError('space: expected what PageCache.open has returned');
+  if (!(space instanceof AddressSpace)) throw noSpace();
+}
+
+// Errors are made out of line: what throws stays small enough to be inlined where it is hot.
+function noSpace(): ArgumentError {
+  return new ArgumentError('space: expected what PageCache.open has returned');
+}
+
+function notCached(): ArgumentError {
+  return new ArgumentError('pfn: the page is not in the cache');
 }
 
 export class PageCache {
@@ -203,9 +214,9 @@ export class PageCache {
    * @throws ArgumentError unless `space` is a space
    */
   find(space: AddressSpace, index: number): Pfn {
-    checkSpace(space);
+    const slot = space?.slot;
+    if (slot === undefined) throw noSpace();
     const words = this.#words;
-    const { slot } = space;
     // As the word that it is kept in.
     const wanted = index | 0;
     let pfn = this.#buckets[(space.salt + index) & this.#mask]!;
@@ -228,7 +239,7 @@ export class PageCache {
    */
   spaceOf(pfn: Pfn): AddressSpace {
     const space = this.#spaces[this.#words[(pfn << 2) | 1]!];
-    if (space === undefined || pfn >>> 0 !== pfn) throw new ArgumentError('pfn: the page is not in the cache');
+    if (space === undefined || pfn >>> 0 !== pfn) throw notCached();
     return space;
   }
 
@@ -238,11 +249,9 @@ export class PageCache {
    * @throws ArgumentError unless the page is nobody's, and `index` an unsigned 32-bit integer of which the space has no page yet
    */
   add(space: AddressSpace, index: number, pfn: Pfn): void {
-    if (pfn >>> 0 !== pfn || pfn >= this.#map.nrPages) throw new ArgumentError('pfn: there is no such page');
-    const isElsewhere = this.#words[(pfn << 2) | 1]! >= 0 || (this.#words[pfn << 2]! & (PG.free | PG.reserved)) !== 0;
-    if (isElsewhere) throw new ArgumentError('pfn: the page is free, reserved or in the cache already');
-    if (index >>> 0 !== index) throw new ArgumentError('index: expected an integer of 0 to 4294967295');
-    if (this.find(space, index) >= 0) throw new ArgumentError('index: the page is in the cache already');
+    const isNobodys =
+      pfn >>> 0 === pfn && this.#words[(pfn << 2) | 1]! < 0 && (this.#words[pfn << 2]! & (FREE | RESERVED)) === 0;
+    if (!isNobodys || index >>> 0 !== index || this.find(space, index) >= 0) throw this.#whyNotAdded(index, pfn);
     const bucket = (space.salt + index) & this.#mask;
     const words = this.#words;
     const at = pfn << 2;
@@ -260,6 +269,14 @@ export class PageCache {
     this.#nrPages++;
     // A page from before the reboot may be in its place already.
     if ((words[at]! & LRU) === 0) this.#lru.add(pfn);
+  }
+
+  #whyNotAdded(index: number, pfn: Pfn): ArgumentError {
+    if (pfn >>> 0 !== pfn || pfn >= this.#map.nrPages) return new ArgumentError('pfn: there is no such page');
+    if (this.#words[(pfn << 2) | 1]! >= 0 || this.#map.has(pfn, FREE | RESERVED))
+      return new ArgumentError('pfn: the page is free, reserved or in the cache already');
+    if (index >>> 0 !== index) return new ArgumentError('index: expected an integer of 0 to 4294967295');
+    return new ArgumentError('index: the page is in the cache already');
   }
 
   /** The page's contents have arrived: it is up to date, and named where its space is. */

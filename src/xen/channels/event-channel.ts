@@ -1,11 +1,16 @@
 /**
- * Event channels: the ports of one domain, what each is bound to, and where an event goes. The contract of every
- * operation is in public/event-channel.ts.
+ * Event channels: the ports of one domain, what each is bound to, and where an event goes. The
+ * contract of every operation is in public/event-channel.ts.
  *
- * Invariants: two interdomain ports name each other; a virq is bound to at most one port of a domain; port 0 is never
- * in use. What a guest passes is checked; nothing it passes throws anything but ModelError.
+ * Invariants (`checkInvariants` asserts them in this order):
+ *   1. Port 0 is never in use.
+ *   2. A virq is bound to at most one port of a domain.
+ *   3. Two interdomain ports name each other.
  *
- * Modelled after Xen 3.0 (common/event_channel.c) with one vcpu a domain and without physical interrupts.
+ * What a guest passes is checked; nothing it passes throws anything but ModelError.
+ *
+ * Modelled after Xen 3.0 (common/event_channel.c) with one vcpu a domain and without physical
+ * interrupts.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -140,14 +145,17 @@ export class EventPorts implements EventChannelOp {
     this.#domains.delete(this.#domid);
   }
 
-  /** @throws InvariantViolation when two ends do not name each other */
+  /** @throws InvariantViolation */
   checkInvariants(): void {
+    assert(this.#channels[0]!.state === 'free', 'invariant 1: port 0 is never in use');
     this.#channels.forEach((channel, port) => {
+      if (channel.state === 'virq')
+        assert(this.#portOfVirq(channel.virq) === port, 'invariant 2: a virq is bound to one port');
       if (channel.state !== 'interdomain') return;
       const other = this.#domains.get(channel.remote)?.status(channel.remotePort);
       assert(
         other?.state === 'interdomain' && other.remote === this.#domid && other.remotePort === port,
-        'two ends of an event channel name each other',
+        'invariant 3: two ends of an event channel name each other',
       );
     });
   }

@@ -26,7 +26,7 @@ const { flags: FLAGS, domid: DOMID, frame: FRAME } = GRANT_ENTRY.offset;
 
 export class GrantTable {
   readonly #memory: MachineMemory;
-  readonly #frames: FrameTable;
+  readonly #frames: Pick<FrameTable, 'stored'>;
   readonly #p2m: P2mList;
   readonly #first: Pfn;
   /** By entry: mappings, those of them that are writable, who maps, and the frame. */
@@ -39,7 +39,7 @@ export class GrantTable {
   #revoked = false;
 
   /** @param first the page of the domain in which the table begins */
-  constructor(memory: MachineMemory, frames: FrameTable, p2m: P2mList, first: Pfn) {
+  constructor(memory: MachineMemory, frames: Pick<FrameTable, 'stored'>, p2m: P2mList, first: Pfn) {
     this.#memory = memory;
     this.#frames = frames;
     this.#p2m = p2m;

@@ -1,8 +1,9 @@
 /**
- * The hypervisor's side of a domain's shared_info page: sets the bits of an event in memory and notifies, by the steps
- * in public/event-channel.ts.
+ * The hypervisor's side of a domain's shared_info page: sets the bits of an event in memory and
+ * notifies, by the steps in public/event-channel.ts.
  *
- * The guest may have written anything there: the bits decide only whether the guest itself is notified.
+ * The guest may have written anything there: the bits decide only whether the guest itself is
+ * notified.
  */
 
 import { type EvtchnPort, Mfn } from '../../base/units.ts';
@@ -21,22 +22,35 @@ export function initSharedInfo(memory: MachineMemory, mfn: Mfn): void {
   for (let word = 0; word < WORDS; word++) memory.writeU32(mfn, mask + 4 * word, 0xffff_ffff);
 }
 
+/**
+ * Runs the guest's callback when its processor is switched to, `delayNs` from now at the earliest,
+ * if `isDue` says then that an upcall is due.
+ */
+export type UpcallAfter = (delayNs: number, isDue: () => boolean) => void;
+
 export class SharedInfo implements EventSink {
   readonly #memory: MachineMemory;
-  readonly #frames: FrameTable;
+  readonly #frames: Pick<FrameTable, 'stored'>;
   readonly #mfn: Mfn;
-  readonly #notify: (delayNs: number) => void;
+  readonly #upcallAfter: UpcallAfter;
+  #isUpcallOnItsWay = false;
+  #isRevoked = false;
 
-  /** @param notify told that `upcallPending` was set, and how long from now the guest may be told */
-  constructor(memory: MachineMemory, frames: FrameTable, mfn: number, notify: (delayNs: number) => void) {
+  constructor(memory: MachineMemory, frames: Pick<FrameTable, 'stored'>, mfn: number, upcallAfter: UpcallAfter) {
     this.#memory = memory;
     this.#frames = frames;
     this.#mfn = Mfn(mfn);
-    this.#notify = notify;
+    this.#upcallAfter = upcallAfter;
+  }
+
+  /** The guest is gone: nobody is notified any more. */
+  revoke(): void {
+    this.#isRevoked = true;
   }
 
   /** Whether the guest is to be called. */
-  get isUpcallDue(): boolean {
+  get #isUpcallDue(): boolean {
+    if (this.#isRevoked) return false;
     return this.#memory.readU8(this.#mfn, upcallPending) !== 0 && this.#memory.readU8(this.#mfn, upcallMask) === 0;
   }
 
@@ -47,7 +61,12 @@ export class SharedInfo implements EventSink {
     if (!this.#setBit(pendingSel, word)) return;
     if (this.#memory.readU8(this.#mfn, upcallPending) !== 0) return;
     this.#memory.writeU8(this.#mfn, upcallPending, 1);
-    this.#notify(delayNs);
+    if (this.#isUpcallOnItsWay) return;
+    this.#isUpcallOnItsWay = true;
+    this.#upcallAfter(delayNs, () => {
+      this.#isUpcallOnItsWay = false;
+      return this.#isUpcallDue;
+    });
   }
 
   clearPending(port: EvtchnPort): void {
@@ -63,7 +82,10 @@ export class SharedInfo implements EventSink {
     return true;
   }
 
-  /** A store of the hypervisor into the guest's page: it does not trap, so the provenance is told here. */
+  /**
+   * A store of the hypervisor into the guest's page: it does not trap, so the provenance is told
+   * here.
+   */
   #store(at: number, word: number): void {
     this.#frames.stored(this.#mfn);
     this.#memory.writeU32(this.#mfn, at, word);

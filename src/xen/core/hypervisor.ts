@@ -23,7 +23,8 @@ import type { XenCosts } from '../costs.ts';
 import { type BoundDevice, DeviceTable } from '../records/devices.ts';
 import { Domain0Events } from '../channels/domain0-events.ts';
 import type { DomainPorts } from '../channels/event-channel.ts';
-import { type FrameObserver, FrameTable } from '../frames/frame-table.ts';
+import { FrameTable } from '../frames/frame-table.ts';
+import type { FrameObserver } from '../frames/record-table.ts';
 import { DOMAIN_SLOTS, type MemoryMap, planMemory } from '../records/layouts.ts';
 import { Domain0Network } from '../channels/network.ts';
 import { NO_FRAME, P2mLists } from '../frames/p2m.ts';
@@ -127,9 +128,18 @@ export class Hypervisor {
     for (const domain of left) this.#refused.set(domain.record.domid, this.#adopt(domain));
     this.#recency = new RecencyTable(memory, map);
     this.domain0Cpu = new CpuClock(simulation);
-    this.network = new Domain0Network(this);
+    this.network = new Domain0Network({ power: this.power, domain0Cpu: this.domain0Cpu, costs });
     this.#processors = Array.from({ length: costs.processors }, () => new CpuClock(simulation));
-    this.#scrubber = new PageScrubber(this);
+    this.#scrubber = new PageScrubber({
+      simulation,
+      power: this.power,
+      memory,
+      frames: this.#frames,
+      allocator: this.#allocator,
+      domain0Cpu: this.domain0Cpu,
+      costs,
+      protections: this.protections,
+    });
     this.#domain0Events = new Domain0Events(this.power, this.domainPorts, costs.domainSwitchNs);
     this.#xenstore = new Xenstore(this.power, costs.domainSwitchNs);
   }

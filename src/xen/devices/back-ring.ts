@@ -1,8 +1,8 @@
 /**
  * The back-end's end of a ring (public/ring.ts) in a page of a guest.
  *
- * The guest is not trusted: a slot is copied before anybody looks at it, and a producer index that claims more than a ring of
- * requests is ignored until it makes sense.
+ * The guest is not trusted: a slot is copied before anybody looks at it, and a producer index that
+ * claims more than a ring of requests is ignored until it makes sense.
  */
 
 import type { Mfn } from '../../base/units.ts';
@@ -11,8 +11,11 @@ import { RING_HEADER, RING_HEADER_BYTES } from '../public/ring.ts';
 
 const AT = RING_HEADER.offset;
 
+/** A ring is bytes of a guest's page; stores to it end what is known of the page. */
+type RingHost = Pick<Hypervisor, 'memory' | 'frames'>;
+
 export class BackRing {
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: RingHost;
   readonly #mfn: Mfn;
   readonly #slots: number;
   readonly #slotBytes: number;
@@ -20,7 +23,7 @@ export class BackRing {
   #rspProd = 0;
 
   /** @param mfn frame of the ring's page, which is mapped */
-  constructor(hypervisor: Hypervisor, mfn: Mfn, slots: number, slotBytes: number) {
+  constructor(hypervisor: RingHost, mfn: Mfn, slots: number, slotBytes: number) {
     this.#hypervisor = hypervisor;
     this.#mfn = mfn;
     this.#slots = slots;
@@ -28,7 +31,9 @@ export class BackRing {
     this.#storeWord(AT.reqEvent, 1);
   }
 
-  /** Copies the next request; false when there is none, and then the next one comes with an event. */
+  /**
+   * Copies the next request; false when there is none, and then the next one comes with an event.
+   */
   take(into: Uint8Array): boolean {
     const produced = this.#word(AT.reqProd);
     if (produced === this.#reqCons) {
@@ -44,7 +49,10 @@ export class BackRing {
     return true;
   }
 
-  /** Publishes a response to one of the requests that were taken; returns whether the front-end wants an event. */
+  /**
+   * Publishes a response to one of the requests that were taken; returns whether the front-end
+   * wants an event.
+   */
   respond(response: Uint8Array): boolean {
     const { memory, frames } = this.#hypervisor;
     frames.stored(this.#mfn);
@@ -62,7 +70,10 @@ export class BackRing {
     return this.#hypervisor.memory.readU32(this.#mfn, offset);
   }
 
-  /** A store of the hypervisor into the guest's page: it does not trap, so the provenance is told here. */
+  /**
+   * A store of the hypervisor into the guest's page: it does not trap, so the provenance is told
+   * here.
+   */
   #storeWord(offset: number, value: number): void {
     this.#hypervisor.frames.stored(this.#mfn);
     this.#hypervisor.memory.writeU32(this.#mfn, offset, value);

@@ -35,8 +35,11 @@ import {
 import { VBD_FRONTEND } from '../public/xenbus.ts';
 import type { Backend, BackendClient, DeviceKind } from './xenbus-backend.ts';
 
+/** What a back-end of a block device works with. */
+type BlockHost = Pick<Hypervisor, 'memory' | 'frames' | 'power' | 'domain0Cpu' | 'costs' | 'protections'>;
+
 /** The block device of a domain, for its connection. */
-export function vbd(hypervisor: Hypervisor, device: BoundDevice): DeviceKind {
+export function vbd(hypervisor: BlockHost, device: BoundDevice): DeviceKind {
   return {
     type: 'vbd',
     frontend: VBD_FRONTEND,
@@ -64,7 +67,7 @@ interface MappedSegment extends Segment {
 const OPS: readonly (BlockOp | undefined)[] = ['read', 'write', 'flush'];
 
 class BlockBackend implements Backend {
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: BlockHost;
   readonly #device: BoundDevice;
   readonly #client: BackendClient;
   /** The slot being looked at: a copy, as bytes and as words. */
@@ -76,7 +79,7 @@ class BlockBackend implements Backend {
   #dead = false;
   #inFlight = 0;
 
-  constructor(hypervisor: Hypervisor, device: BoundDevice, client: BackendClient) {
+  constructor(hypervisor: BlockHost, device: BoundDevice, client: BackendClient) {
     this.#hypervisor = hypervisor;
     this.#device = device;
     this.#client = client;

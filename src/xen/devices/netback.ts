@@ -34,8 +34,11 @@ import type { Backend, BackendClient, DeviceKind } from './xenbus-backend.ts';
 /** Frames that may wait to be received: as many as there are slots. */
 const MAX_WAITING = NET_RING_SLOTS;
 
+/** What a back-end of a network interface works with. */
+type NetHost = Pick<Hypervisor, 'memory' | 'frames' | 'power' | 'domain0Cpu' | 'costs' | 'network'>;
+
 /** The network interface of a domain, for its connection. */
-export function vif(hypervisor: Hypervisor, mac: MacAddress): DeviceKind {
+export function vif(hypervisor: NetHost, mac: MacAddress): DeviceKind {
   return {
     type: 'vif',
     frontend: VIF_FRONTEND,
@@ -47,7 +50,7 @@ export function vif(hypervisor: Hypervisor, mac: MacAddress): DeviceKind {
 }
 
 class NetBackend implements Backend {
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: NetHost;
   readonly #client: BackendClient;
   readonly #port: BridgePort;
   readonly #tx: BackRing;
@@ -61,7 +64,7 @@ class NetBackend implements Backend {
   /** Frames for it that wait for the processor. */
   #waiting = 0;
 
-  constructor(hypervisor: Hypervisor, client: BackendClient) {
+  constructor(hypervisor: NetHost, client: BackendClient) {
     this.#hypervisor = hypervisor;
     this.#client = client;
     this.#tx = new BackRing(hypervisor, client.rings[0]!, NET_RING_SLOTS, NET_TX_REQUEST.size);

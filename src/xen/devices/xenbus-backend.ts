@@ -63,8 +63,11 @@ interface Connection {
 export const backendsOf = (domid: DomId, type: DeviceKind['type']): string =>
   `${homeOf(DOM0)}/backend/${type}/${domid}`;
 
+/** What a connection works with. */
+type XenbusHost = Pick<Hypervisor, 'xenstore' | 'domain0Events' | 'power' | 'domain0Cpu' | 'costs'>;
+
 export class XenbusBackend {
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: XenbusHost;
   readonly #domid: DomId;
   readonly #grants: GrantTable;
   readonly #kind: DeviceKind;
@@ -75,7 +78,7 @@ export class XenbusBackend {
   #connection: Connection | undefined;
 
   /** Makes both directories and waits for the front-end. */
-  constructor(hypervisor: Hypervisor, domid: DomId, grants: GrantTable, kind: DeviceKind) {
+  constructor(hypervisor: XenbusHost, domid: DomId, grants: GrantTable, kind: DeviceKind) {
     this.#hypervisor = hypervisor;
     this.#domid = domid;
     this.#grants = grants;

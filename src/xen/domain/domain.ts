@@ -1,36 +1,43 @@
 /**
- * A domain: one guest's environment (time, processor, memory, hypercalls) and what the tool stack sees of it.
+ * A domain: one stay of a guest. It is what the tool stack sees of the guest; what the guest sees
+ * is its environment.
  *
- * Which state it is in, and what may be done to it, is in lifecycle.ts. This object is one stay of a guest in its domain: from the
- * moment it is no longer running its tasks are killed, its timers and upcalls do not come any more, and its environment is
- * revoked: every call on it, its memory or its hypercalls throws InvariantViolation. A domain object is never revived;
- * what outlives it is in machine memory.
+ * Which state it is in, and what may be done to it, is in lifecycle.ts. From the moment the guest
+ * is no longer running it has left the domain: its tasks are killed, its timers and upcalls do not
+ * come any more, and every use of its environment, memory and hypercalls throws. A domain object is
+ * never revived; what outlives it is in machine memory.
  *
- * A guest that suspends itself stands still: its tasks and timers wait, its memory is out of its reach. A
- * suspended domain is not resumed itself: another object, made from the bytes of its records (domain-state.ts), goes on
- * with its guest, perhaps under another hypervisor.
+ * A guest that suspends itself stands still: its tasks and timers wait, its memory is out of its
+ * reach. A suspended domain is not resumed itself. Another object, made from the bytes of its
+ * records (domain-state.ts), goes on with its guest, perhaps under another hypervisor.
  *
- * Modelled after Xen's struct domain with one vcpu. Differs in that the guest is code that runs on the simulation's
- * processes, so "taking the processor away" is killing the tasks it has spawned.
+ * Modelled after Xen's struct domain with one vcpu. Differs in that the guest is code that runs on
+ * the simulation's processes, so "taking the processor away" is killing the tasks it has spawned.
  */
 
-import { checkArgument } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
-import type { MacAddress } from '../../base/ethernet.ts';
 import { ModelError } from '../../base/errno.ts';
-import { type DomId, Mfn, Ns, type Pfn } from '../../base/units.ts';
+import { type DomId, Mfn, type Pfn } from '../../base/units.ts';
 import type { Token } from '../../sim/frozen.ts';
 import { type Process, WaitQueue } from '../../sim/simulation.ts';
-import { vbd } from '../devices/blkback.ts';
-import { vif } from '../devices/netback.ts';
-import type { BoundDevice } from '../records/devices.ts';
-import { CacheMap, type CacheMapStats } from '../frames/cache-map.ts';
-import { DomainEnvironment } from './environment.ts';
-import type { DomainStateRecord } from '../records/domain-state.ts';
-import { EventPorts } from '../channels/event-channel.ts';
-import { ownerOfDomain } from '../frames/frame-record.ts';
-import { GrantTable } from '../channels/grant-table.ts';
+import type { EventPorts } from '../channels/event-channel.ts';
+import type { GrantTable } from '../channels/grant-table.ts';
+import type { SharedInfo } from '../channels/shared-info.ts';
+import { homeOf } from '../channels/xenstore.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
+import type { XenbusBackend } from '../devices/xenbus-backend.ts';
+import type { CacheMap, CacheMapStats } from '../frames/cache-map.ts';
+import { ownerOfDomain } from '../frames/frame-record.ts';
+import { LogDirty } from '../frames/log-dirty.ts';
+import { NO_FRAME, type P2mList } from '../frames/p2m.ts';
+import { type GuestEnvironment, NR_REGISTERS, ShutdownReason } from '../public/environment.ts';
+import { Virq } from '../public/event-channel.ts';
+import type { ReasonCounts } from '../public/reason.ts';
+import type { BoundDevice } from '../records/devices.ts';
+import type { DomainStateRecord } from '../records/domain-state.ts';
+import { sealRecency } from '../records/records.ts';
+import type { RecoveryBox } from '../records/recovery-box.ts';
+import type { DomainEnvironment } from './environment.ts';
 import {
   done,
   isHeld,
@@ -41,17 +48,7 @@ import {
   type Outcome,
   refused,
 } from './lifecycle.ts';
-import { LogDirty } from '../frames/log-dirty.ts';
-import { NO_FRAME, type P2mList } from '../frames/p2m.ts';
-import { type GuestEnvironment, NR_REGISTERS, ShutdownReason } from '../public/environment.ts';
-import { type EvtchnStatus, Virq } from '../public/event-channel.ts';
-import { noReasons, type ReasonCounts } from '../public/reason.ts';
-import { sealRecency } from '../records/records.ts';
-import { RecoveryBox } from '../records/recovery-box.ts';
-import { decreaseReservation, increaseReservation, type Reservation } from './reservation.ts';
-import { SharedInfo } from '../channels/shared-info.ts';
-import { XenbusBackend } from '../devices/xenbus-backend.ts';
-import { homeOf } from '../channels/xenstore.ts';
+import type { GuestDomain } from './seat.ts';
 
 /** What a domain object is to whoever looks at it from outside. */
 export type DomainState = 'running' | 'suspended' | 'shutdown' | 'dying' | 'dead';
@@ -71,7 +68,10 @@ const STATE_OF: Readonly<Record<LifeState, DomainState>> = {
   dying: 'dying',
 };
 
-/** Whether the recency of a domain's preserved pages survived: told by the guest before; not told (a crash); told, and damaged since. */
+/**
+ * Whether the recency of a domain's preserved pages survived: told by the guest before; not told (a
+ * crash); told, and damaged since.
+ */
 export type RecencyState = 'told' | 'untold' | 'damaged';
 
 /** What came of the pages that a guest had registered as dirty. */
@@ -96,17 +96,13 @@ export interface DomainStats {
   readonly dirty: DirtyPages;
 }
 
-/** What the builder hands a new domain. */
+/** What a domain consists of. All of it works before the domain is there. */
 export interface DomainParts {
-  /** Of a domain that is being built. */
+  /** Of a domain that is being built, until the domain is there. */
   readonly life: Lifecycle;
   readonly domid: DomId;
   readonly name: string;
-  /** Prefix of the names of its random streams. */
-  readonly seedName: string;
   readonly disk: BoundDevice;
-  /** Address of its network interface; undefined: it has none. */
-  readonly mac: MacAddress | undefined;
   /** The domain's P2M list itself, not a copy. */
   readonly p2m: P2mList;
   readonly bootPages: number;
@@ -114,21 +110,25 @@ export interface DomainParts {
   readonly grantTablePfn: Pfn;
   readonly preserved: number;
   readonly recency: RecencyState;
-  readonly dirty?: DirtyPages | undefined;
-  /** Counted on by the domain. */
-  readonly refused: ReasonCounts;
-  /** A guest that goes on; a new one unless told. */
-  readonly frozen?: FrozenGuest;
-}
-
-/** A guest that was frozen, and what of it was saved. */
-export interface FrozenGuest {
+  readonly dirty: DirtyPages;
+  /** Counted on by the cache-mapping table. */
+  readonly refused: Readonly<ReasonCounts>;
   readonly environment: DomainEnvironment;
+  /** What a guest that goes on had in its registers. */
   readonly registers: Uint32Array;
-  readonly ports: readonly EvtchnStatus[];
+  readonly cacheMap: CacheMap;
+  readonly recoveryBox: RecoveryBox;
+  readonly grants: GrantTable;
+  readonly sharedInfo: SharedInfo;
+  readonly events: EventPorts;
+  /** The back-ends of its devices; the block device is the first. */
+  readonly devices: readonly XenbusBackend[];
 }
 
-export class Domain {
+/** What a domain needs of its hypervisor. */
+export type DomainHost = Pick<Hypervisor, 'memory' | 'map' | 'frames' | 'domain0Events' | 'xenstore' | 'release'>;
+
+export class Domain implements GuestDomain {
   readonly domid: DomId;
   readonly name: string;
   readonly nrPages: number;
@@ -148,79 +148,39 @@ export class Domain {
   readonly grants: GrantTable;
   /** @internal */
   readonly events: EventPorts;
-  /** @internal The back-ends of its devices; the block device is the first. */
+  /** @internal */
   readonly devices: readonly XenbusBackend[];
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: DomainHost;
+  readonly #parts: DomainParts;
   readonly #life: Lifecycle;
-  readonly #environment: DomainEnvironment;
-  readonly #sharedInfo: SharedInfo;
-  readonly #p2m: P2mList;
-  readonly #reservation: Reservation;
-  readonly #preserved: number;
-  readonly #refused: ReasonCounts;
-  readonly #recency: RecencyState;
-  readonly #dirty: DirtyPages;
-  readonly #sharedInfoPfn: Pfn;
-  readonly #grantTablePfn: Pfn;
+  readonly #guest: DomainEnvironment;
   #registers: Uint32Array;
   /** Token of the frozen guest. */
   #program: Token | undefined;
-  #upcallDue = false;
-  /** Until the guest is frozen: then it is whoever's resumes it. */
+  /** Until the guest is frozen. From then on it belongs to whoever resumes it. */
   #hasGuest = true;
   #state: DomainState = 'running';
   #shutdownReason: ShutdownReason | undefined;
   #panic: string | undefined;
 
-  constructor(hypervisor: Hypervisor, parts: DomainParts) {
-    const { memory, frames, costs, protections } = hypervisor;
+  /** @internal: domains are made by `makeDomain`. */
+  constructor(hypervisor: DomainHost, parts: DomainParts) {
     this.#hypervisor = hypervisor;
+    this.#parts = parts;
     this.#life = parts.life;
-    this.bootPages = parts.bootPages;
-    this.#sharedInfoPfn = parts.sharedInfoPfn;
-    this.#grantTablePfn = parts.grantTablePfn;
     this.domid = parts.domid;
     this.name = parts.name;
     this.nrPages = parts.p2m.length;
-    this.#p2m = parts.p2m;
-    this.#preserved = parts.preserved;
-    this.#refused = parts.refused;
+    this.bootPages = parts.bootPages;
+    this.environment = parts.environment;
+    this.#guest = parts.environment;
+    this.cacheMap = parts.cacheMap;
     this.disk = parts.disk;
-    const device = parts.disk.number;
-    const owner = ownerOfDomain(parts.domid);
-    this.#recency = parts.recency;
-    this.#dirty = parts.dirty ?? { written: 0, lost: noReasons() };
-    this.cacheMap = new CacheMap(
-      frames,
-      protections,
-      costs,
-      parts.p2m,
-      owner,
-      parts.disk,
-      parts.refused,
-      hypervisor.recency,
-      parts.recency === 'told',
-    );
-    this.recoveryBox = new RecoveryBox(memory, hypervisor.map, parts.domid);
-    this.grants = new GrantTable(memory, frames, parts.p2m, parts.grantTablePfn);
-    this.#sharedInfo = new SharedInfo(memory, frames, parts.p2m.at(parts.sharedInfoPfn), (delayNs) => {
-      this.#notify(delayNs);
-    });
-    const { frozen } = parts;
-    this.events = new EventPorts(parts.domid, hypervisor.domainPorts, this.#sharedInfo, frozen?.ports);
-    this.#reservation = { ...parts, owner, device, grants: this.grants };
-    const kinds = [vbd(hypervisor, parts.disk)];
-    if (parts.mac !== undefined) kinds.push(vif(hypervisor, parts.mac));
-    this.devices = kinds.map((kind) => new XenbusBackend(hypervisor, parts.domid, this.grants, kind));
-    this.#environment = frozen?.environment ?? new DomainEnvironment(hypervisor, this, parts.p2m, parts.seedName);
-    this.#registers = frozen?.registers ?? new Uint32Array(NR_REGISTERS);
-    if (frozen !== undefined) {
-      frozen.environment.attach(hypervisor, this, parts.p2m);
-      frozen.environment.power.resume();
-    }
-    this.environment = this.#environment;
-    this.#life.step('built');
-    hypervisor.host(this);
+    this.recoveryBox = parts.recoveryBox;
+    this.grants = parts.grants;
+    this.events = parts.events;
+    this.devices = parts.devices;
+    this.#registers = parts.registers;
   }
 
   get state(): DomainState {
@@ -231,7 +191,7 @@ export class Domain {
     return this.#state === 'running';
   }
 
-  /** What the guest died of, when that was a panic that none of its own code has taken; else undefined. */
+  /** The panic that the guest died of, if none of its own code has taken it. */
   get panic(): string | undefined {
     return this.#panic;
   }
@@ -243,30 +203,30 @@ export class Domain {
 
   get stats(): DomainStats {
     return {
-      hypercalls: { ...this.#environment.hypercallStats },
-      traps: this.#environment.traps,
+      hypercalls: { ...this.#guest.hypercallStats },
+      traps: this.#guest.traps,
       cacheMap: { ...this.cacheMap.stats },
-      preserved: this.#preserved,
-      refused: { ...this.#refused },
-      recency: this.#recency,
-      dirty: this.#dirty,
+      preserved: this.#parts.preserved,
+      refused: { ...this.#parts.refused },
+      recency: this.#parts.recency,
+      dirty: this.#parts.dirty,
     };
   }
 
   /** Pages that have a frame. */
   get pageCount(): number {
-    return this.nrPages - this.#p2m.holes;
+    return this.nrPages - this.#parts.p2m.holes;
   }
 
   /** @internal */
   hasFrame(pfn: Pfn): boolean {
-    return this.#p2m.at(pfn) !== NO_FRAME;
+    return this.#parts.p2m.at(pfn) !== NO_FRAME;
   }
 
   /** @internal Machine frame of a page, for whoever looks at a domain from outside. */
   frameOf(pfn: Pfn): Mfn {
     assert(this.hasFrame(pfn), 'the domain has the page');
-    return Mfn(this.#p2m.at(pfn));
+    return Mfn(this.#parts.p2m.at(pfn));
   }
 
   /** Waits until the domain does not run any more. */
@@ -275,14 +235,17 @@ export class Domain {
   }
 
   get isPaused(): boolean {
-    return this.#state === 'running' && this.#environment.power.isPaused;
+    return this.#state === 'running' && this.#guest.power.isPaused;
   }
 
-  /** Takes the guest's processor away for a while. I/O goes on; events and timers wait. Refused unless the guest runs. */
+  /**
+   * Takes the guest's processor away for a while. I/O goes on; events and timers wait. Refused
+   * unless the guest runs.
+   */
   pause(): Outcome {
     const refusal = this.begin('pause');
     if (refusal !== undefined) return refusal;
-    this.#environment.power.pause();
+    this.#guest.power.pause();
     return done({});
   }
 
@@ -290,7 +253,7 @@ export class Domain {
   unpause(): Outcome {
     const refusal = this.begin('unpause');
     if (refusal !== undefined) return refusal;
-    this.#environment.power.resume();
+    this.#guest.power.resume();
     return done({});
   }
 
@@ -306,13 +269,13 @@ export class Domain {
   }
 
   /**
-   * @internal: log-dirty mode, for the operation that holds the domain: from now on every store to its memory is logged, whoever
-   * makes it, until `endLogDirty`.
+   * @internal: log-dirty mode, for the operation that holds the domain: from now on every store to
+   * its memory is logged, whoever makes it, until `endLogDirty`.
    */
   beginLogDirty(): LogDirty {
     this.#life.step('log');
     const log = new LogDirty(this.nrPages);
-    this.#environment.logDirty(log);
+    this.#guest.logDirty(log);
     this.#hypervisor.frames.logDirty(ownerOfDomain(this.domid), log);
     return log;
   }
@@ -322,22 +285,11 @@ export class Domain {
     this.#life.step('unlog');
     this.#hypervisor.frames.logDirty(ownerOfDomain(this.domid), undefined);
     // A guest that was frozen is whoever's goes on with it, and is not logged there.
-    if (this.#hasGuest) this.#environment.logDirty(undefined);
-  }
-
-  /** @internal */
-  decreaseReservation(pfns: ArrayLike<number>): number {
-    return decreaseReservation(this.#hypervisor, this.#reservation, pfns);
-  }
-
-  /** @internal */
-  increaseReservation(pfns: ArrayLike<number>): number {
-    return increaseReservation(this.#hypervisor, this.#reservation, pfns);
+    if (this.#hasGuest) this.#guest.logDirty(undefined);
   }
 
   /** @internal: the guest stops itself. */
   shutdown(reason: ShutdownReason): void {
-    this.assertRunning();
     if (!Object.values(ShutdownReason).includes(reason)) throw new ModelError('EINVAL', `shutdown for ${reason}`);
     this.#shutdownReason = reason;
     const { memory, map } = this.#hypervisor;
@@ -355,14 +307,13 @@ export class Domain {
     this.shutdown(ShutdownReason.crash);
   }
 
-  /** @internal: the guest stops where it stands, to go on when somebody resumes it from what is saved. */
+  /** @internal: the guest stops where it stands, until somebody resumes it from what is saved. */
   suspend(registers: Uint32Array): void {
-    this.assertRunning();
     if (!(registers instanceof Uint32Array) || registers.length !== NR_REGISTERS)
       throw new ModelError('EINVAL', 'these are not the registers of a processor');
     this.disk.stand();
     this.#registers = registers.slice();
-    this.#environment.power.pause();
+    this.#guest.power.pause();
     this.#life.step('stand');
     this.#follow();
     this.#hypervisor.domain0Events.ports.raiseVirq(Virq.domExc);
@@ -373,18 +324,15 @@ export class Domain {
     return this.#registers;
   }
 
-  /**
-   * @internal: what is to be written down of a suspended guest. What of it stands for the contents of its frames is frozen, and
-   * goes to whoever reads the record.
-   * @internal
-   */
+  /** @internal: the record of a suspended guest. Whoever reads it may go on with the guest. */
   freeze(): DomainStateRecord {
     assert(this.#state === 'suspended', 'only a suspended guest is frozen');
-    this.#program ??= this.#hypervisor.simulation.frozen.freeze(this.#environment);
+    this.#program ??= this.#guest.freeze();
+    const { sharedInfoPfn, grantTablePfn } = this.#parts;
     return {
       domid: this.domid,
-      sharedInfoPfn: this.#sharedInfoPfn,
-      grantTablePfn: this.#grantTablePfn,
+      sharedInfoPfn,
+      grantTablePfn,
       hasRecency: this.cacheMap.hasRecency,
       program: this.#program,
       registers: this.#registers,
@@ -393,9 +341,8 @@ export class Domain {
   }
 
   /**
-   * @internal: whoever holds the domain takes it down: nothing new begins. What is in flight holds its frames under its grants
-   * until `released` returns.
-   * @internal
+   * @internal: whoever holds the domain takes it down: nothing new begins. What is in flight holds
+   * its frames under its grants until `released` returns.
    */
   kill(): void {
     this.#life.step('kill');
@@ -428,34 +375,17 @@ export class Domain {
     if (this.#state !== 'dead') this.#follow('dead');
   }
 
-  /** @internal */
-  assertRunning(): void {
-    checkArgument(this.#state === 'running', 'kernel', 'a guest that is gone used its environment');
-  }
-
   /** The domain's life has gone on, or has left this object behind. */
   #follow(state = STATE_OF[this.#life.state]): void {
     this.#state = state;
     if (this.#hasGuest) {
-      this.#environment.revokeMemory();
+      this.#guest.leave();
       if (state === 'suspended') this.#hasGuest = false;
-      else this.#environment.power.off();
+      else this.#guest.power.off();
     }
+    this.#parts.sharedInfo.revoke();
     this.grants.revoke();
     this.stopDevices();
     this.stateChanged.wakeAll();
-  }
-
-  /**
-   * `upcallPending` was set: the guest's callback runs when its processor is switched to, unless it masks upcalls then.
-   */
-  #notify(delayNs: number): void {
-    if (this.#upcallDue) return;
-    this.#upcallDue = true;
-    const { costs } = this.#hypervisor;
-    this.#environment.power.after(Ns(delayNs + Math.round(costs.domainSwitchNs)), () => {
-      this.#upcallDue = false;
-      if (this.isRunning && this.#sharedInfo.isUpcallDue) this.#environment.callback?.();
-    });
   }
 }

@@ -13,9 +13,10 @@
  * Every operation is O(1) and allocates nothing.
  */
 
-import { Mfn, PAGE_SIZE, type Pfn } from '../../base/units.ts';
+import { type DomId, Mfn, PAGE_SIZE, type Pfn } from '../../base/units.ts';
 import type { XenCosts } from '../costs.ts';
 import type { BoundDevice } from '../records/devices.ts';
+import { ownerOfDomain } from './frame-record.ts';
 import type { FrameTable } from './frame-table.ts';
 import { NO_FRAME, type P2mList } from './p2m.ts';
 import type { Protections } from '../protections.ts';
@@ -50,6 +51,25 @@ export interface CacheMapStats {
   dirtied: number;
 }
 
+/** What is needed of the hypervisor. */
+interface CacheMapHost {
+  readonly frames: FrameTable;
+  readonly protections: Protections;
+  readonly costs: XenCosts;
+  readonly recency: RecencyTable;
+}
+
+/** What is needed of the domain. */
+interface CacheMapDomain {
+  readonly domid: DomId;
+  readonly p2m: P2mList;
+  readonly disk: BoundDevice;
+  /** Counts every claim that got no page, and every page released. */
+  readonly refused: ReasonCounts;
+  /** Whether the recency of the domain's preserved pages is to be believed. */
+  readonly hasRecency: boolean;
+}
+
 export class CacheMap {
   readonly stats: CacheMapStats = { inserts: 0, erases: 0, claims: 0, reused: 0, released: 0, dirtied: 0 };
   readonly #frames: FrameTable;
@@ -67,31 +87,17 @@ export class CacheMap {
   #isTold = false;
   #cost = 0;
 
-  /**
-   * @param refused counts every claim that got no page, and every page released
-   * @param hasRecency whether the recency of the domain's preserved pages is to be believed
-   */
-  constructor(
-    frames: FrameTable,
-    protections: Protections,
-    costs: XenCosts,
-    p2m: P2mList,
-    owner: number,
-    disk: BoundDevice,
-    refused: ReasonCounts,
-    recency: RecencyTable,
-    hasRecency: boolean,
-  ) {
-    this.#frames = frames;
-    this.#protections = protections;
-    this.#costs = costs;
-    this.#p2m = p2m;
-    this.#owner = owner;
-    this.#device = disk.number;
-    this.#disk = disk;
-    this.#refused = refused;
-    this.#recency = recency;
-    this.#hasRecency = hasRecency;
+  constructor(host: CacheMapHost, domain: CacheMapDomain) {
+    this.#frames = host.frames;
+    this.#protections = host.protections;
+    this.#costs = host.costs;
+    this.#recency = host.recency;
+    this.#p2m = domain.p2m;
+    this.#owner = ownerOfDomain(domain.domid);
+    this.#device = domain.disk.number;
+    this.#disk = domain.disk;
+    this.#refused = domain.refused;
+    this.#hasRecency = domain.hasRecency;
   }
 
   /** Whether the recency of preserved pages may still be asked for. */

@@ -1,31 +1,36 @@
 /**
  * One frame record: eight words, their check word, and the order in which they are stored.
  *
- * Publication. A reader that finds the memory as it was at any instant (a crash, a reset) must see the old record, the
- * new one, or one that is invalid; and even a reader who ignored the check word must never see a name or a block that
- * was true neither before nor after. So `publishRecord` stores in this order:
- *   1. `state` without the claims (named, preserved; provenance, dirty, crc) whose fields are about to change or end;
- *      skipped when there are none;
+ * Publication. A reader that finds the memory as it was at any instant (a crash, a reset) must see
+ * the old record, the new one, or one that is invalid; and even a reader who ignored the check word
+ * must never see a name or a block that was true neither before nor after. So `publishRecord`
+ * stores in this order:
+ *   1. `state` without the claims (named, preserved; provenance, dirty, crc) whose fields are about
+ *      to change or end; skipped when there are none;
  *   2. the six fields;
  *   3. the check word of the new record;
- *   4. `state` of the new record: the commit.
- * Cut after 1: one word differs from the old record, which the check word always detects. Cut within 2: what `state`
- * still claims is backed by fields that do not change. Cut after 3: one word differs from the new record, detected.
+ *   4. `state` of the new record: the commit. Cut after 1: one word differs from the old record,
+ *      which the check word always detects. Cut within 2: what `state` still claims is backed by
+ *      fields that do not change. Cut after 3: one word differs from the new record, detected.
  *
- * The check word is the sum of the seven words before it, each scattered by a bijection of its own (rotated, multiplied
- * by an odd number, folded), so records that differ in one word only (any byte, any burst within it) always differ in
- * the check word. The terms do not wait for each other, which is why this is no chain: a name is told twice a miss. All
- * zero words give zero: memory that was never written is a table of free frames.
+ * The check word is the sum of the seven words before it, each scattered by a bijection of its own
+ * (rotated, multiplied by an odd number, folded), so records that differ in one word only (any
+ * byte, any burst within it) always differ in the check word. The terms do not wait for each other,
+ * which is why this is no chain: a name is told twice a miss. All zero words give zero: memory that
+ * was never written is a table of free frames.
  *
- * The page of the owner is one word on both architectures, as an entry of Xen's M2P is (public/arch-x86_64.h), so that a record
- * stays 32 bytes.
+ * The page of the owner is one word on both architectures, as an entry of Xen's M2P is
+ * (public/arch-x86_64.h), so that a record stays 32 bytes.
  */
 
 import { assert } from '../../base/assert.ts';
 import type { DomId } from '../../base/units.ts';
 import { FRAME_RECORD } from '../records/layouts.ts';
 
-/** Words of a record, and their places: literals, because a hot loop reads them; asserted against the layout. */
+/**
+ * Words of a record, and their places: literals, because a hot loop reads them; asserted against
+ * the layout.
+ */
 export const RECORD_WORDS = 8;
 export const W_STATE = 0;
 export const W_INO = 1;
@@ -87,16 +92,16 @@ function scatterState(state: number): number {
   return h ^ (h >>> 15);
 }
 
-// Everything below works on the record whose words begin at `at`, a multiple of RECORD_WORDS. The hottest code of the
-// hypervisor, hence literals: named is 4, preserved 16.
+// Everything below works on the record whose words begin at `at`, a multiple of RECORD_WORDS. The
+// hottest code of the hypervisor, hence literal places.
 assert(
-  [S_NAMED, S_PRESERVED, S_NAMED | S_PRESERVED].join() === '4,16,20' &&
-    [W_STATE, W_INO, W_GENERATION, W_INDEX, W_BLOCK, W_CRC, W_PFN, W_CHECK].join() === '0,1,2,3,4,5,6,7',
-  'the literals of this file are the masks and places of a record',
+  [W_STATE, W_INO, W_GENERATION, W_INDEX, W_BLOCK, W_CRC, W_PFN, W_CHECK].join() === '0,1,2,3,4,5,6,7',
+  'the literals of this file are the places of a record',
 );
 
 /**
- * Check word over `state` and the six fields in place, as a signed number: that one is no heap object to the engine.
+ * Check word over `state` and the six fields in place, as a signed number: that one is no heap
+ * object to the engine.
  */
 export function checkWord(words: Uint32Array, at: number, state: number): number {
   return (
@@ -157,36 +162,41 @@ export function publishRecord(
   words[at + W_STATE] = state;
 }
 
-/** Names a record and takes that it is preserved, in the order told above. Returns the state before. */
+/**
+ * Names a record and takes that it is preserved, in the order told above. Returns the state before.
+ */
 export function writeName(words: Uint32Array, at: number, ino: number, generation: number, index: number): number {
   const old = words[at]!;
-  if ((old & 4) !== 0) words[at] = old & ~20;
+  if ((old & S_NAMED) !== 0) words[at] = old & ~(S_NAMED | S_PRESERVED);
   words[at | 1] = ino;
   words[at | 2] = generation;
   words[at | 3] = index;
-  const state = (old & ~16) | 4;
+  const state = (old & ~S_PRESERVED) | S_NAMED;
   words[at | 7] = checkWord(words, at, state);
   words[at] = state;
   return old;
 }
 
 /**
- * Takes that a record is named and preserved; its name's words stay, and mean nothing. Returns the state before. The
- * check word is carried on rather than made anew, so that damage done before is not covered up.
+ * Takes that a record is named and preserved; its name's words stay, and mean nothing. Returns the
+ * state before. The check word is carried on rather than made anew, so that damage done before is
+ * not covered up.
  */
 export function clearName(words: Uint32Array, at: number): number {
   const old = words[at]!;
-  if ((old & 4) === 0) return old;
-  const state = old & ~20;
+  if ((old & S_NAMED) === 0) return old;
+  const state = old & ~(S_NAMED | S_PRESERVED);
   words[at] = state;
   words[at | 7] = carriedOn(words[at | 7]!, old, state);
   return old;
 }
 
-/** Marks a named record as preserved, or takes that. The check word is carried on, and stored first. */
+/**
+ * Marks a named record as preserved, or takes that. The check word is carried on, and stored first.
+ */
 export function markPreserved(words: Uint32Array, at: number, preserved: boolean): void {
   const old = words[at]!;
-  const state = preserved ? old | 16 : old & ~16;
+  const state = preserved ? old | S_PRESERVED : old & ~S_PRESERVED;
   words[at | 7] = carriedOn(words[at | 7]!, old, state);
   words[at] = state;
 }

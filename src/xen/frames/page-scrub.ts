@@ -1,12 +1,14 @@
 /**
  * The scrub list: frames that belonged to somebody and must be zeroed before anybody gets them.
  *
- * Domain 0's processor zeroes them, in pieces of 1 ms: one on each timer tick, every 10 ms, whatever else it has to do, and one after the
- * other while it has nothing else to do. What it is asked for meanwhile waits for the end of the piece. A frame is free from
- * then on. Until then its record says that the hypervisor has it, so no list and no allocator can hand it out.
+ * Domain 0's processor zeroes them, in pieces of 1 ms: one on each timer tick, every 10 ms,
+ * whatever else it has to do, and one after the other while it has nothing else to do. What it is
+ * asked for meanwhile waits for the end of the piece. A frame is free from then on. Until then its
+ * record says that the hypervisor has it, so no list and no allocator can hand it out.
  *
- * Modelled after Xen 3.0 (page_scrub_softirq, which the timer and the idle loop raise; the frames that came last go first, 16 at a time).
- * Differs in that the processors of the guests do not scrub, and that the tick counts from the first frame that waits.
+ * Modelled after Xen 3.0 (page_scrub_softirq, which the timer and the idle loop raise; the frames
+ * that came last go first, 16 at a time). Differs in that the processors of the guests do not
+ * scrub, and that the tick counts from the first frame that waits.
  */
 
 import { Mfn, Ns, PAGE_SIZE, Pfn } from '../../base/units.ts';
@@ -28,12 +30,12 @@ const BUDGET_NS = 1e6;
 const BATCH = 16;
 
 /** What is needed of the hypervisor. */
-export interface ScrubParts {
+interface ScrubParts {
   readonly simulation: Simulation;
   readonly power: Power;
   readonly memory: MachineMemory;
-  readonly frames: FrameTable;
-  readonly allocator: FrameAllocator;
+  readonly frames: Pick<FrameTable, 'assign' | 'free'>;
+  readonly allocator: Pick<FrameAllocator, 'free' | 'freeCount'>;
   readonly domain0Cpu: CpuClock;
   readonly costs: XenCosts;
   readonly protections: Protections;
@@ -87,7 +89,7 @@ export class PageScrubber {
     this.#idling = true;
     const { simulation, power, domain0Cpu } = this.#parts;
     power.after(Ns(Math.ceil(domain0Cpu.localNow) - simulation.now), () => {
-      // Behind whoever goes on at this instant, since he may have more to do.
+      // Behind whatever goes on at this instant, since it may have more to do.
       power.after(Ns(0), () => {
         this.#idling = false;
         // What was charged and not settled is work that is to be done as well.

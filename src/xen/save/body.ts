@@ -36,6 +36,11 @@ export interface ByteSource {
   readonly problem: string | undefined;
 }
 
+/** Where pages are, and who pays for them. */
+type PageHost = Pick<Hypervisor, 'memory' | 'map' | 'domain0Cpu' | 'costs'>;
+/** What the hypervisor knows of frames. */
+type FactHost = Pick<Hypervisor, 'frames' | 'recency'>;
+
 export interface Problem {
   readonly problem: string;
 }
@@ -64,7 +69,7 @@ export function mappedPages(domain: Domain): { readonly mapped: number[]; readon
 /** Writes pages, each as it is when its turn comes. @param pages have a frame */
 export function* writePages(
   sink: ByteSink,
-  { memory, domain0Cpu, costs, map }: Hypervisor,
+  { memory, domain0Cpu, costs, map }: PageHost,
   domain: Domain,
   pages: readonly number[],
 ): Process {
@@ -79,7 +84,11 @@ export function* writePages(
 }
 
 /** A batch of pages, at most BATCH_PAGES, as they are at this instant: their guest may run. */
-export function encodeBatch({ memory, map }: Hypervisor, domain: Domain, pages: readonly number[]): Uint8Array {
+export function encodeBatch(
+  { memory, map }: Pick<PageHost, 'memory' | 'map'>,
+  domain: Domain,
+  pages: readonly number[],
+): Uint8Array {
   const head = batchHead(pages, map.arch);
   const bytes = new Uint8Array(head.length + pages.length * PAGE_SIZE);
   bytes.set(head);
@@ -94,7 +103,7 @@ export function* endPages(sink: ByteSink): Process {
 }
 
 /** What of a suspended domain is not its pages. */
-export function restOf(hypervisor: Hypervisor, domain: Domain): BodyRest {
+export function restOf(hypervisor: FactHost, domain: Domain): BodyRest {
   const { mapped, unmapped } = mappedPages(domain);
   const isTrusted = !domain.disk.isChanged;
   const facts = mapped.flatMap((pfn) => factOf(hypervisor, domain, Pfn(pfn), isTrusted) ?? []);
@@ -111,7 +120,7 @@ export function* writeRest(sink: ByteSink, arch: Arch, { unmapped, state, facts,
 /** Reads batches into the domain's frames up to their end; returns false when there is a page that cannot be one of it. */
 export function* readPages(
   source: ByteSource,
-  { memory, frames, recency, domain0Cpu, costs, map }: Hypervisor,
+  { memory, frames, recency, domain0Cpu, costs, map }: PageHost & FactHost,
   { p2m, frames: free, owner, disk }: IncomingDomain,
 ): Process<boolean> {
   let used = 0;
@@ -172,7 +181,7 @@ function* readFacts(source: ByteSource, { arch, factCount }: Counts, p2m: P2mLis
   return facts;
 }
 
-function factOf({ frames, recency }: Hypervisor, domain: Domain, pfn: Pfn, isTrusted: boolean): FrameFact | undefined {
+function factOf({ frames, recency }: FactHost, domain: Domain, pfn: Pfn, isTrusted: boolean): FrameFact | undefined {
   const mfn = domain.frameOf(pfn);
   if (!frames.isIntact(mfn)) return undefined;
   const name = frames.nameOf(mfn);
@@ -184,7 +193,7 @@ function factOf({ frames, recency }: Hypervisor, domain: Domain, pfn: Pfn, isTru
 
 /** Names and preserves pages, and registers them as dirty, as they were; the recovery box has what it had. */
 export function tellRest(
-  { frames, recency, memory, map }: Hypervisor,
+  { frames, recency, memory, map }: Pick<PageHost, 'memory' | 'map'> & FactHost,
   { domid, p2m }: IncomingDomain,
   { facts, box }: BodyRest,
 ): void {

@@ -25,13 +25,19 @@ export const EXTENT_FRAMES = 256;
 /** Blocks of a request: 128 KiB, the most that a 2.6 block layer sends to a drive at once. */
 const REQUEST_BLOCKS = 32;
 
+/** What requests of domain 0 need. */
+type TransferHost = Pick<Hypervisor, 'power' | 'domain0Cpu' | 'costs'>;
+/** What an open file needs besides. */
+export type ExtentHost = TransferHost &
+  Pick<Hypervisor, 'memory' | 'frames' | 'allocator' | 'scrubber' | 'bindDevice' | 'releaseDevice'>;
+
 export class SaveExtent {
   readonly blocks: number;
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: ExtentHost;
   readonly #device: BoundDevice;
   readonly #frames: Uint32Array;
 
-  private constructor(hypervisor: Hypervisor, device: BoundDevice, frames: Uint32Array) {
+  private constructor(hypervisor: ExtentHost, device: BoundDevice, frames: Uint32Array) {
     this.#hypervisor = hypervisor;
     this.#device = device;
     this.#frames = frames;
@@ -40,7 +46,7 @@ export class SaveExtent {
   }
 
   /** Takes its frames and a number for the device; undefined when there are too few. `close` gives them back. */
-  static *open(hypervisor: Hypervisor, device: BlockDevice): Process<SaveExtent | undefined> {
+  static *open(hypervisor: ExtentHost, device: BlockDevice): Process<SaveExtent | undefined> {
     yield* hypervisor.scrubber.waitFor(EXTENT_FRAMES);
     const frames = new Uint32Array(EXTENT_FRAMES);
     try {
@@ -115,7 +121,7 @@ type Transfer = Omit<BlockRequest, 'done'> & { readonly ended?: (ok: boolean) =>
 
 /** Submits requests of domain 0, and waits for all of them. Returns whether all ended well. */
 export function* transferAll(
-  { domain0Cpu, costs, power }: Hypervisor,
+  { domain0Cpu, costs, power }: TransferHost,
   device: BoundDevice,
   requests: readonly Transfer[],
 ): Process<boolean> {

@@ -58,8 +58,11 @@ const EMPTY = new Uint8Array(0);
 /** What the two ends tell each other besides the stream. */
 export type MigrationWord = 'complete' | 'go' | 'running' | `refused: ${string}`;
 
+/** What a connection needs of domain 0. */
+type LinkHost = Pick<Hypervisor, 'domain0Cpu' | 'costs' | 'power' | 'simulation'>;
+
 export class MigrationLink {
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: LinkHost;
   readonly #nic: Nic;
   readonly #arrived = new WaitQueue('a word from the other end of a migration');
   readonly #window = new Uint8Array(PACKET_BYTES);
@@ -82,7 +85,7 @@ export class MigrationLink {
    * Listens on the adapter, which nobody else uses, until `close`.
    * @param end whether it connects, or waits for whoever does
    */
-  constructor(hypervisor: Hypervisor, nic: Nic, end: 'connects' | 'waits') {
+  constructor(hypervisor: LinkHost, nic: Nic, end: 'connects' | 'waits') {
     this.#hypervisor = hypervisor;
     this.#nic = nic;
     // No packet is on its way for as long as this clock takes to go round: 4 s.

@@ -39,6 +39,9 @@ export interface SaveParts {
   readonly toolstack: Toolstack;
 }
 
+/** What a guest is brought to a stand with. */
+type StandHost = Pick<Hypervisor, 'xenstore' | 'power' | 'domain0Cpu' | 'costs'>;
+
 /** @throws ArgumentError */
 export function checkParts(parts: SaveParts): void {
   checkObject('parts', parts, 'hypervisor', 'toolstack');
@@ -78,7 +81,7 @@ export function* saveDomain(
 
 /** @internal A domain is about to be saved or migrated: what is known of it, or why it is not. */
 export function beginLeaving(
-  { memory, map }: Hypervisor,
+  { memory, map }: Pick<Hypervisor, 'memory' | 'map'>,
   domain: Domain,
   operation: Operation & ('save' | 'migrate'),
 ): DomainRecord | NotDone {
@@ -102,7 +105,7 @@ export const stillRunning = (domain: Domain): Domain | undefined => (domain.isRu
  * The guest suspends itself, and nothing reaches its pages any more. What it knows to be written is on the medium: it will not
  * notice that power was lost, or that another machine reads the disk. Returns why it did not suspend itself, or cannot leave.
  */
-export function* standStill(hypervisor: Hypervisor, domain: Domain): Process<string | undefined> {
+export function* standStill(hypervisor: StandHost, domain: Domain): Process<string | undefined> {
   const { xenstore, power } = hypervisor;
   const request = shutdownNodeOf(domain.domid);
   xenstore.write(request, 'suspend');

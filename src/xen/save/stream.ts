@@ -16,8 +16,11 @@ import { EXTENT_FRAMES, type SaveExtent } from './extent.ts';
 const FIRST_BLOCK = 1;
 const WINDOW_BYTES = EXTENT_FRAMES * PAGE_SIZE;
 
+/** Who pays for the checksums. */
+type StreamHost = Pick<Hypervisor, 'domain0Cpu' | 'costs'>;
+
 export class SaveWriter {
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: StreamHost;
   readonly #extent: SaveExtent;
   readonly #window = new Uint8Array(WINDOW_BYTES);
   #used = 0;
@@ -25,7 +28,7 @@ export class SaveWriter {
   #crc = 0;
   #hasFailed = false;
 
-  constructor(hypervisor: Hypervisor, extent: SaveExtent) {
+  constructor(hypervisor: StreamHost, extent: SaveExtent) {
     this.#hypervisor = hypervisor;
     this.#extent = extent;
   }
@@ -66,7 +69,7 @@ export class SaveWriter {
 }
 
 export class SaveReader {
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: StreamHost;
   readonly #extent: SaveExtent;
   readonly #bodyBlocks: number;
   #window: Uint8Array = new Uint8Array(0);
@@ -75,7 +78,7 @@ export class SaveReader {
   #crc = 0;
   #problem: string | undefined;
 
-  constructor(hypervisor: Hypervisor, extent: SaveExtent, bodyBlocks: number) {
+  constructor(hypervisor: StreamHost, extent: SaveExtent, bodyBlocks: number) {
     this.#hypervisor = hypervisor;
     this.#extent = extent;
     this.#bodyBlocks = bodyBlocks;

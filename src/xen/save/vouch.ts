@@ -12,9 +12,12 @@ import { Mfn, PAGE_SIZE } from '../../base/units.ts';
 import type { BlockDevice } from '../../disk/drive/block-device.ts';
 import type { Process } from '../../sim/simulation.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
-import { EXTENT_FRAMES, SaveExtent } from './extent.ts';
+import { EXTENT_FRAMES, type ExtentHost, SaveExtent } from './extent.ts';
 import type { FrameFact } from './format.ts';
 import type { IncomingDomain } from '../toolstack/resume.ts';
+
+/** What pages are compared with. */
+type VouchHost = Pick<Hypervisor, 'frames' | 'memory' | 'domain0Cpu' | 'costs'>;
 
 interface Claim {
   readonly mfn: Mfn;
@@ -23,7 +26,7 @@ interface Claim {
 
 /** Gives the pages that equal their block provenance again; returns how many. */
 export function* vouchFor(
-  hypervisor: Hypervisor,
+  hypervisor: VouchHost & ExtentHost,
   device: BlockDevice,
   incoming: IncomingDomain,
   facts: readonly FrameFact[],
@@ -55,7 +58,7 @@ function* runsOf(claims: readonly Claim[]): Generator<Claim[]> {
 }
 
 function* compare(
-  { frames, memory, domain0Cpu, costs }: Hypervisor,
+  { frames, memory, domain0Cpu, costs }: VouchHost,
   extent: SaveExtent,
   device: number,
   run: readonly Claim[],

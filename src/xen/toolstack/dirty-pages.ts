@@ -29,6 +29,9 @@ const PAGES_PER_REQUEST = 32;
 /** Requests in flight: the queue of a 2.6 block device. */
 const REQUESTS = 128;
 
+/** What the pages are found and written with. */
+type WriterHost = Pick<Hypervisor, 'frames' | 'map' | 'protections' | 'costs' | 'domain0Cpu'>;
+
 /** A page and the block it goes to. */
 interface Registered {
   readonly mfn: Mfn;
@@ -37,7 +40,7 @@ interface Registered {
 
 /** Writes the dirty pages of a domain that was taken down and drained; the time is domain 0's and the drive's. */
 export function* writeDirtyPages(
-  hypervisor: Hypervisor,
+  hypervisor: WriterHost,
   domid: DomId,
   disk: BoundDevice,
   p2m: P2mList,
@@ -56,7 +59,7 @@ export function* writeDirtyPages(
 
 /** The pages that may be written, by block. */
 function registeredPages(
-  { frames, map, protections, costs, domain0Cpu }: Hypervisor,
+  { frames, map, protections, costs, domain0Cpu }: WriterHost,
   domid: DomId,
   disk: BoundDevice,
   p2m: P2mList,
@@ -105,12 +108,12 @@ function runs(pages: readonly Registered[], most: number): Registered[][] {
 }
 
 class HomeWriter {
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: WriterHost;
   readonly #device: BoundDevice;
   readonly #ended = new WaitQueue('a write of dirty pages to end');
   #inFlight = 0;
 
-  constructor(hypervisor: Hypervisor, device: BoundDevice) {
+  constructor(hypervisor: WriterHost, device: BoundDevice) {
     this.#hypervisor = hypervisor;
     this.#device = device;
   }

@@ -29,6 +29,14 @@ import { consumeDomainRecord, parseRoot, writeRoot } from '../records/records.ts
  */
 const WINDOW = 64;
 
+/** What frames are judged and blanked with. */
+type BlankHost = Pick<Hypervisor, 'frames' | 'memory' | 'costs' | 'protections'>;
+/** What a domain's list of frames is found with. */
+type RecordHost = Pick<Hypervisor, 'memory' | 'map' | 'p2mLists' | 'recency'>;
+/** What frames are given back with. */
+type AbandonHost = BlankHost & Pick<Hypervisor, 'map' | 'allocator'>;
+type RecoverHost = RecordHost & AbandonHost;
+
 /** Who a domain is, to its frame records. */
 export interface Identity {
   readonly domid: DomId;
@@ -51,7 +59,7 @@ function count(refused: ReasonCounts, reason: ReasonCode): void {
 }
 
 /** Why the frame of a named page cannot be carried over, or ok. */
-function verdict(hypervisor: Hypervisor, mfn: Mfn): ReasonCode {
+function verdict(hypervisor: BlankHost, mfn: Mfn): ReasonCode {
   if (!hypervisor.protections.provenance) return Reason.ok;
   const provenance = hypervisor.frames.provenanceOf(mfn);
   if (provenance === Provenance.clean) return Reason.ok;
@@ -59,7 +67,7 @@ function verdict(hypervisor: Hypervisor, mfn: Mfn): ReasonCode {
 }
 
 /** Zeroes a frame, unless that is switched off. Returns what it costs. */
-export function scrubFrame(hypervisor: Hypervisor, mfn: Mfn): number {
+export function scrubFrame(hypervisor: BlankHost, mfn: Mfn): number {
   if (!hypervisor.protections.scrub) return 0;
   hypervisor.memory.zero(mfn);
   return hypervisor.costs.scrubNsPerByte * PAGE_SIZE;
@@ -72,7 +80,7 @@ export function scrubFrame(hypervisor: Hypervisor, mfn: Mfn): number {
  * @param distrust why nothing is vouched for that equals a block of its disk; else ok
  */
 export function retireFrames(
-  hypervisor: Hypervisor,
+  hypervisor: BlankHost,
   { domid, device }: Identity,
   p2m: P2mList,
   preserve: boolean,
@@ -110,7 +118,7 @@ export function retireFrames(
  * @param isTaken whether a living domain other than this one lists the frame; asked only about damaged records
  */
 export function recoverFrames(
-  hypervisor: Hypervisor,
+  hypervisor: RecoverHost,
   identity: Identity,
   region: BootRegion,
   preserve: boolean,
@@ -165,7 +173,7 @@ export function recoverFrames(
 }
 
 /** The frames of the domain's P2M list, and what of recency goes with it; or the reason why there is none to be believed. */
-function findP2m(hypervisor: Hypervisor, domid: DomId): { list: Uint32Array; recency: RecencyState } | ReasonCode {
+function findP2m(hypervisor: RecordHost, domid: DomId): { list: Uint32Array; recency: RecencyState } | ReasonCode {
   const { memory, map, p2mLists } = hypervisor;
   const record = consumeDomainRecord(memory, map, domid);
   const root = parseRoot(memory, map.arch);
@@ -183,7 +191,7 @@ function findP2m(hypervisor: Hypervisor, domid: DomId): { list: Uint32Array; rec
 
 /** Whether a frame of the P2M list, whose record is intact, is kept: `ok`, `absent` when it was not preserved in the first place, or why not. */
 function recoverFrame(
-  hypervisor: Hypervisor,
+  hypervisor: BlankHost,
   owner: number,
   mfn: Mfn,
   pfn: Pfn,
@@ -207,7 +215,7 @@ function recoverFrame(
 }
 
 function blank(
-  hypervisor: Hypervisor,
+  hypervisor: BlankHost,
   { domid, device }: Identity,
   mfn: Mfn,
   pfn: Pfn,
@@ -228,7 +236,7 @@ function blank(
 
 /** Frees every frame of a domain whose P2M list cannot be believed, by the owners in the frame records. */
 function abandonFrames(
-  hypervisor: Hypervisor,
+  hypervisor: AbandonHost,
   domid: DomId,
   reason: ReasonCode,
   refused: ReasonCounts,

@@ -12,6 +12,7 @@ import { type DomId, Mfn } from '../../base/units.ts';
 import type { Process } from '../../sim/simulation.ts';
 import { type BoundDevice, storeRecordOf } from '../records/devices.ts';
 import { Domain } from '../domain/domain.ts';
+import { makeDomain } from '../domain/make-domain.ts';
 import { DomainEnvironment } from '../domain/environment.ts';
 import { type DomainConfig, type DomainEntry, type DomainList, NO_FRAMES, seedNameOf } from './domain-list.ts';
 import { type DomainStateRecord, eraseDomainState } from '../records/domain-state.ts';
@@ -191,7 +192,7 @@ function goOn(
   guest: DomainEnvironment,
   refused = noReasons(),
 ): Domain {
-  entry.domain = new Domain(hypervisor, {
+  entry.domain = makeDomain(hypervisor, {
     life: entry.life,
     domid: entry.domid,
     name: entry.name,

@@ -33,6 +33,7 @@ import type { Process } from '../../sim/simulation.ts';
 import { storeRecordOf } from '../records/devices.ts';
 import { writeDirtyPages } from './dirty-pages.ts';
 import { type DirtyPages, Domain, type RecencyState } from '../domain/domain.ts';
+import { makeDomain } from '../domain/make-domain.ts';
 import { type BootRegion, planBootRegion, PreservedBitmap, writeBootRegion } from '../domain/build.ts';
 import { type DomainConfig, type DomainEntry, DomainList, NO_FRAMES, NO_PAGES, seedNameOf } from './domain-list.ts';
 import { ownerOfDomain } from '../frames/frame-record.ts';
@@ -390,7 +391,7 @@ export class Toolstack {
       boots: ++entry.boots,
     });
     entry.p2m = p2m;
-    entry.domain = new Domain(this.#hypervisor, {
+    entry.domain = makeDomain(this.#hypervisor, {
       life: entry.life,
       domid: entry.domid,
       name: entry.name,

@@ -48,14 +48,17 @@ interface Managed {
   isInHand: boolean;
 }
 
+/** What the daemon needs of the hypervisor. */
+type DaemonHost = Pick<Hypervisor, 'domain0Events' | 'power' | 'simulation'>;
+
 export class Xend {
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: DaemonHost;
   readonly #toolstack: Toolstack;
   /** By name. */
   readonly #managed = new Map<string, Managed>();
   readonly #problems = new Map<string, string>();
 
-  constructor(hypervisor: Hypervisor, toolstack: Toolstack) {
+  constructor(hypervisor: DaemonHost, toolstack: Toolstack) {
     checkObject('hypervisor', hypervisor, 'map', 'frames');
     checkObject('toolstack', toolstack, 'list');
     this.#hypervisor = hypervisor;

@@ -71,7 +71,9 @@ describe('a P2M list', () => {
     );
     for (let pfn = 0; pfn < PAGES; pfn++) list.set(pfn, FRAMES - 1 - pfn);
     const costs = { trapNs: 0, windowNs: 0, sealNs: 0 };
-    const guest = new DomainMemory(memory, frames, list, new CpuClock(simulation), costs);
+    const { words, stride } = list;
+    const place = { memory, frames, words, stride, memoryCosts: costs };
+    const guest = new DomainMemory({ place, log: undefined }, PAGES, new CpuClock(simulation));
     expect(guest.nrPages).toBe(PAGES);
     for (const pfn of [0, 1, 2, 511, 512, PAGES - 1]) {
       guest.writeU32(Pfn(pfn), 8, pfn + 1);
