@@ -1,10 +1,12 @@
 /**
- * `npm run bench -- --against COMMIT [SUBJECT …]`: this tree against another commit. Both are built, and run in turn, ROUNDS
- * rounds, each in a process of its own; each tree runs the benchmarks that it has.
+ * `npm run bench -- --against COMMIT [SUBJECT …]`: this tree against another commit. Both are built
+ * and take turns for ROUNDS rounds, each in a process of its own. Each tree runs the benchmarks
+ * that it has.
  *
- * A row's ratio is this tree's figure over the other's of the same round, turned so that above 1 is better here. The interval of
- * the median is that of order statistics: of 15 ratios, the 4th and the 12th enclose it with a probability of 96.5 %. A row fails
- * when its whole interval lies below LIMIT.
+ * A row's ratio is this tree's figure over the other's of the same round, inverted where needed so
+ * that above 1 is better here. The interval of the median comes from order statistics: of 15
+ * ratios, the 4th and the 12th enclose it with a probability of 96.5 %. A row fails when its whole
+ * interval lies below LIMIT.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -34,7 +36,10 @@ export interface Comparison {
   readonly fails: boolean;
 }
 
-/** Rows are the same when their words are, without the figures at the end, which differ from run to run. */
+/**
+ * Rows are the same when their words are, without the figures at the end, which differ from run to
+ * run.
+ */
 const keyOf = ({ what, rival }: Row): string =>
   `${what.replace(/ \(misses [^)]*\)$|: [\d ]+$/, '')} / ${rival?.name ?? ''}`;
 

@@ -1,6 +1,7 @@
 /**
- * What is kept about each page beyond its data, guest and hypervisor together, counted from the arrays of a machine of
- * 1.3 GiB: just above a step of the page cache's buckets, where these are at their emptiest and the sum is largest.
+ * Bytes kept about each page besides its data, by guest and hypervisor together, counted from the
+ * arrays of a machine of 1.3 GiB. That is just above a step of the page cache's buckets, where they
+ * are emptiest and the sum is largest.
  */
 
 import { type Arch, PAGE_SIZE } from '../src/base/index.ts';

@@ -1,10 +1,12 @@
 /**
- * Reads of a file that is in the guest's page cache, bytes and all, through the system calls of a booted guest.
+ * Reads of a file that is in the guest's page cache, bytes and all, through the system calls of a
+ * booted guest.
  *
- * 64 KiB reads against Buffer.copy of the same pages, one copy a page from frames that lie as scattered as the guest's:
- * what the look-ups leave of the host's copying; and, for comparison, against one copy of 64 KiB from one piece of memory.
- * 4 KiB reads against fs.readSync of the same file from the host's page cache. Both sides read the same places in the
- * same order: in order, at random within 16 MiB, at random within 64 MiB. And what the host's heap pays for a read.
+ * 64 KiB reads are compared with Buffer.copy of the same pages, one copy a page, from frames as
+ * scattered as the guest's. A second rival is one copy of 64 KiB from one piece of memory. 4 KiB
+ * reads are compared with fs.readSync of the same file from the host's page cache. Both sides read
+ * the same places in the same order: in order, at random within 16 MiB, at random within 64 MiB.
+ * The last row is the heap that a read allocates.
  */
 
 import { Buffer } from 'node:buffer';
@@ -101,7 +103,10 @@ function againstCopy(open: OpenFile, content: Buffer, places: readonly number[])
   ];
 }
 
-/** The content in frames as a hypervisor hands them out: runs of 1 to 8, shuffled, over twice the memory. */
+/**
+ * The content in frames as a hypervisor hands them out: runs of 1 to 8, shuffled, over twice the
+ * memory.
+ */
 function scattered(content: Buffer): { frames: Buffer; frameOf: Uint32Array } {
   const random = new RandomStreams(1).stream('bench/frames');
   const pages = content.length / SMALL;
@@ -151,7 +156,9 @@ function againstHost(open: OpenFile, content: Buffer, places: readonly number[],
   }
 }
 
-/** Growth of the heap, in parts so short that what is allocated is counted before it is collected. */
+/**
+ * Growth of the heap, in parts so short that what is allocated is counted before it is collected.
+ */
 function heapRow(open: OpenFile, places: readonly number[]): Row {
   const buffer = Buffer.alloc(SMALL);
   globalThis.gc?.();

@@ -1,6 +1,6 @@
 /**
- * How near the model of a drive is to two drives that were measured: their logs are replayed, and the demerit printed.
- * Counted in virtual time: the row is the same on each machine.
+ * How near the model of a drive is to two measured drives: their logs are replayed, and the demerit
+ * is printed. It is counted in virtual time, so the row is the same on every host.
  */
 
 import { readFileSync } from 'node:fs';

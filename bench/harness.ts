@@ -1,11 +1,15 @@
 /**
  * What every benchmark shares: rounds in turn, medians, and the row that a figure becomes.
  *
- * A figure is a median of ROUNDS rounds, and a figure and its rival are measured in turn (A B A B …) in one process, so
- * that what the host does meanwhile falls on both. A first round of each is thrown away: it is the compiler's.
+ * A figure is a median of ROUNDS rounds. A figure and its rival take turns (A B A B …) in one
+ * process, so that other work of the host falls on both. A first round of each is thrown away,
+ * because the engine still compiles.
  */
 
-/** Rounds that count: 5; or as many as a comparison with another tree asks for, which repeats whole runs. */
+/**
+ * Rounds that count: 5; or as many as a comparison with another tree asks for, which repeats whole
+ * runs.
+ */
 export const ROUNDS = Number(process.env['STILLWARM_BENCH_ROUNDS'] ?? 5);
 
 /** One figure, with what it is compared to. */
@@ -24,7 +28,7 @@ export interface Row {
   readonly met?: boolean;
 }
 
-/** What the user chose. */
+/** The user's choices. */
 export interface Options {
   /** Directory with recorded traces. */
   readonly traces: string | undefined;
@@ -35,7 +39,9 @@ export function median(figures: readonly number[]): number {
   return figures.toSorted((a, b) => a - b)[(figures.length - 1) >>> 1]!;
 }
 
-/** Lets the contestants run in turn; each returns its figure of one round. Returns their medians. */
+/**
+ * Lets the contestants run in turn; each returns its figure of one round. Returns their medians.
+ */
 export function takeTurns(...contestants: readonly (() => number)[]): number[] {
   for (const run of contestants) run();
   const figures = contestants.map((): number[] => []);
@@ -50,7 +56,9 @@ export function elapsedNs(work: () => unknown): number {
   return (performance.now() - start) * 1e6;
 }
 
-/** Nanoseconds of processor time that `work` takes of this process: what others on the host do falls out. */
+/**
+ * Nanoseconds of this process's processor time that `work` takes, without other work on the host.
+ */
 export function processorNs(work: () => unknown): number {
   const start = process.cpuUsage();
   work();

@@ -1,8 +1,9 @@
 /**
- * The machine that memory management is measured on: a real hypervisor, a real domain, and a guest's page cache with its
- * cache-mapping table, but no kernel around it, so that its memory can be of any size.
+ * The machine that memory management is measured on: a real hypervisor, a real domain, and a
+ * guest's page cache with its cache-mapping table. There is no kernel around it, so that its memory
+ * can have any size.
  *
- * No page's bytes are ever touched: machine memory is as large as it says and costs the host what its tables need.
+ * No page's bytes are ever touched, so machine memory costs the host no more than its tables.
  */
 
 import { type Arch, ARCHS, assert, Ino, PAGE_SIZE, Pfn } from '../src/base/index.ts';
@@ -74,8 +75,8 @@ export class Machine {
   }
 
   /**
-   * Fills the page cache with pages 0 … of the file, page i vouched for as block i: what reading the file through the
-   * block back-end leaves behind.
+   * Fills the page cache with pages 0 … of the file, page i vouched for as block i: what reading
+   * the file through the block back-end leaves behind.
    */
   fill(): void {
     const { mm, names, file } = this.guest;
@@ -92,8 +93,10 @@ export class Machine {
   }
 
   /**
-   * Restarts the domain with its cache preserved, as the tool stack does it, and boots an empty guest.
-   * @returns host time of the rebuild, ns: from the moment between the guests until the new domain runs
+   * Restarts the domain with its cache preserved, as the tool stack does it, and boots an empty
+   * guest.
+   * @returns host time of the rebuild, ns: from the moment between the guests until the new domain
+   * runs
    */
   restart(): number {
     this.guest.names.flush();

@@ -1,7 +1,8 @@
 /**
- * `npm run bench -- [--json] [--traces DIR] [--against COMMIT] [SUBJECT …]`: prints a table of figures, each next to a rival's of
- * the same run and to its target. A missed target is marked and is no failure: the exit status stays 0. With `--against` the
- * rival is another commit, and a row that is slower than there is a failure: the exit status is 1.
+ * `npm run bench -- [--json] [--traces DIR] [--against COMMIT] [SUBJECT …]`: prints a table of
+ * figures, each next to its target and to a rival's figure of the same run. A missed target is
+ * marked, and the exit status stays 0. With `--against` the rival is another commit. A row that is
+ * slower than there is a failure, with exit status 1.
  */
 
 import { resolve } from 'node:path';

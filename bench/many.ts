@@ -1,9 +1,11 @@
 /**
- * How the host's work grows with how much there is of something: the names of one directory, made, looked up and removed one by one
- * on ext2 and on ext3, and the mappings of one program. A figure is set against the same with fewer, each for one of them; what grows with
- * the number itself would be ten times as much.
+ * How the host's work grows with a number. One is that of the names of a directory, made, looked up
+ * and removed one by one on ext2 and on ext3. The other is that of the mappings of a program. A
+ * figure, for one name or mapping, is compared with the same for a tenth of them. Work that grows
+ * with the number would be ten times as much.
  *
- * Directories take long to make, so each is made once, after a smaller one that is the compiler's.
+ * Directories take long to make, so each is made once, after a smaller one for which the engine
+ * compiles.
  */
 
 import { PAGE_SIZE } from '../src/base/index.ts';
@@ -52,7 +54,10 @@ function boot(journalBlocks: number | undefined): { sys: Syscalls; run: (process
   return { sys: kernel.syscalls, run: (process) => testbed.simulation.runProcess('bench', process) };
 }
 
-/** Microseconds a name of a directory of so many: to make, to look up after dentries and inodes were dropped, to remove. */
+/**
+ * Microseconds a name of a directory of so many: to make, to look up after dentries and inodes were
+ * dropped, to remove.
+ */
 function lifeOfNames(count: number, journalBlocks: number | undefined): number[] {
   const { sys, run } = boot(journalBlocks);
   const inOrder = Array.from({ length: count }, (_, i) => `/directory-entry-${i}`);

@@ -1,7 +1,7 @@
 /**
- * Page accesses without bytes, with the table kept: a stream of page numbers against the guest's page cache, whose
- * every insert and evict reaches the frame records of the hypervisor. The rival is the lru-cache package with as
- * many entries: a get, and a set when that missed, and nothing else.
+ * Page accesses without bytes, with the table kept: a stream of page numbers on the guest's page
+ * cache. Every insert and evict reaches the frame records of the hypervisor. The rival is the
+ * lru-cache package with as many entries: a get, and a set when that missed, and nothing else.
  */
 
 import { LRUCache } from 'lru-cache';

@@ -1,7 +1,8 @@
 /**
- * Rebuilding the index and claiming: from the moment between the guests, the tool stack finds the domain's memory again
- * in the bytes, verifies every record and rebuilds the index; the next guest claims its pages, a readahead window a
- * hypercall, and puts them into its page cache. Pages a second of the host's time.
+ * Rebuilding the index and claiming. From the moment between the guests, the tool stack finds the
+ * domain's memory again in the bytes, verifies every record and rebuilds the index. The next guest
+ * claims its pages, one readahead window a hypercall, and puts them into its page cache. The figure
+ * is in pages a second of host time.
  */
 
 import { elapsedNs, type Row, takeTurns } from './harness.ts';

@@ -1,11 +1,12 @@
 /**
- * What the order of the LRU lists is worth after a reboot: the hit ratio of one stream of accesses to a file larger than memory, which
- * goes on after the reboot where it was before it. Counted in accesses of the model; no time is measured, and the figures are the
- * same on every host.
+ * What the order of the LRU lists is worth after a reboot: the hit ratio of one stream of accesses
+ * to a file larger than memory. The stream goes on after the reboot. Counted in accesses of the
+ * model, the figures are the same on every host.
  *
- * An access reads one page, without readahead; it is a hit when it made the guest read nothing from the disk. The stream: seven of ten
- * by Zipf's law over 12,288 pages in random places, three of ten along the file from front to back, over and over. The scan
- * is what fills an LRU with pages that will not be used again; those are the ones to give back first.
+ * An access reads one page, without readahead. It is a hit when the guest read nothing from the
+ * disk. Seven of ten accesses follow Zipf's law over 12,288 pages in random places. Three of ten
+ * walk along the file from front to back, over and over. The scan fills an LRU with pages that will
+ * not be used again, which are the ones to give back first.
  */
 
 import { PAGE_SIZE, Mfn, Pfn } from '../src/base/index.ts';

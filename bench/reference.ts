@@ -1,6 +1,7 @@
 /**
- * A fixed loop over typed arrays, so that a target in absolute figures means the same on each machine: targets are those of a
- * reference machine of two cores, and scale with how fast the loop is here, timed in the same run.
+ * A fixed loop over typed arrays, so that an absolute target means the same on each machine.
+ * Targets are those of a reference machine of two cores. They scale with the speed of the loop
+ * here, timed in the same run.
  */
 
 import { median, processorNs, ROUNDS } from './harness.ts';
@@ -8,7 +9,10 @@ import { median, processorNs, ROUNDS } from './harness.ts';
 /** Words of the arrays: together as large as a second-level cache. */
 const WORDS = 1 << 17;
 const PASSES = 16;
-/** The loop on the reference machine, millions of steps a second: `npm run bench -- rebuild` prints it beside the target. */
+/**
+ * The loop on the reference machine, millions of steps a second: `npm run bench -- rebuild` prints
+ * it beside the target.
+ */
 const REFERENCE = 400;
 
 /** An absolute target, scaled to this machine. */

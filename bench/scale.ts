@@ -1,8 +1,9 @@
 /**
- * What a page costs as the guest grows from 256 MiB to 16 GiB. No structure here gets slower with its size, but the
- * processor's caches get smaller beside it. How much that explains is measured in the same run: the reads of a random
- * access and nothing else, at the same places of plain arrays of the same size. The figure is the cost at the
- * largest size over that at the smallest; it should grow no more than the bare reads'.
+ * What a page costs as the guest grows from 256 MiB to 16 GiB. No structure here gets slower with
+ * its size, but the processor's caches get smaller beside it. How much that explains is measured in
+ * the same run: just the reads of a random access, at the same places of plain arrays of the same
+ * size. The figure is the cost at the largest size over that at the smallest. It should grow no
+ * more than that of the bare reads.
  */
 
 import { elapsedNs, type Row, takeTurns } from './harness.ts';
@@ -74,7 +75,10 @@ function measure(pages: number): Record<Measure, number> {
   };
 }
 
-/** What a look-up reads of bucket, page index, space and flags, through a bucket array as large as the page cache's. */
+/**
+ * What a look-up reads of bucket, page index, space and flags, through a bucket array as large as
+ * the page cache's.
+ */
 function makeBareReads(pages: number, stream: Uint32Array): () => number {
   const buckets = new Uint32Array(2 * pages);
   for (let i = 0; i < pages; i++) buckets[i] = i;

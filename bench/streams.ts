@@ -1,14 +1,15 @@
 /**
- * Streams of page accesses: recorded ones from `--traces DIR`, or generated ones of like reuse. Decoded to page numbers
- * before anything is timed.
+ * Streams of page accesses: recorded ones from `--traces DIR`, or generated ones with similar
+ * reuse. They are decoded to page numbers before anything is timed.
  *
- * Two recordings are known by name: `w106.trace.xz` of the Caffeine repository, a database's block reads as raw
- * little-endian u32, and `cloudPhysicsIO.csv.gz` of the libCacheSim repository, the requests of a virtual machine, split
- * into pages. Neither is part of this project.
+ * Two recordings are known by name: `w106.trace.xz` of the Caffeine repository, a database's block
+ * reads as raw little-endian u32, and `cloudPhysicsIO.csv.gz` of the libCacheSim repository, the
+ * requests of a virtual machine, split into pages. Neither is part of this project.
  *
- * Instead of each, a stream of the same length over as many pages: references by Zipf's law of popularity, ranks
- * scattered over the pages, mixed with scans that walk in order and do not come back for long. The mix is chosen so
- * that the miss ratio of an LRU of the sizes measured is about that of the recording (see README.md).
+ * A generated stream has the same length over as many pages. References follow Zipf's law, with
+ * ranks scattered over the pages, mixed with scans that walk in order and do not return for long.
+ * The mix is chosen so that the miss ratio of an LRU of the measured sizes is about that of the
+ * recording (see README.md).
  */
 
 import { execFileSync } from 'node:child_process';
@@ -64,7 +65,10 @@ function readW106(path: string): Uint32Array {
   return new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }
 
-/** Rows are version, seconds, SCSI operation, bytes, sector. Each request is split into the pages that it covers. */
+/**
+ * Rows are version, seconds, SCSI operation, bytes, sector. Each request is split into the pages
+ * that it covers.
+ */
 function readCloudPhysics(path: string): Uint32Array {
   const pages: number[] = [];
   for (const line of gunzipSync(readFileSync(path)).toString().trim().split('\n')) {

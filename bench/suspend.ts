@@ -1,8 +1,9 @@
 /**
- * Suspending and resuming domains over a reboot of the hypervisor costs host time in proportion to their P2M lists, not to
- * what is in their memory: one domain of 1 GiB with a file cache, one of 16 GiB that hardly holds anything, and 64 of 64 MiB
- * together. Time of the host from the suspend event to when the last guest runs again, the next hypervisor and its pass over the
- * frames of the machine included.
+ * Suspending and resuming domains over a reboot of the hypervisor costs host time in proportion to
+ * their P2M lists, not to the contents of their memory. Measured are one domain of 1 GiB with a
+ * file cache, one of 16 GiB that is nearly empty, and 64 of 64 MiB together. The time runs from the
+ * suspend event until the last guest runs again. It includes the next hypervisor and its pass over
+ * the frames of the machine.
  */
 
 import { PAGE_SIZE } from '../src/base/index.ts';

@@ -1,16 +1,18 @@
 /**
- * Writes through the system calls of a booted guest: overwrites of 4 KiB pages that are cached; the life of a small file
- * (create, write 4 KiB, close, unlink); and what keeping the cache-mapping table costs the latter, in the host's time and
- * in the guest's.
+ * Writes through the system calls of a booted guest: overwrites of cached 4 KiB pages; the life of
+ * a small file (create, write 4 KiB, close, unlink); and what the upkeep of the cache-mapping table
+ * adds to the latter, in host time and in the guest's time.
  *
- * The rival of the overwrites is what the host has to do in any case: it copies the same page to the same frames of machine
- * memory in the same order, by TypedArray.set. Both do so in the order of the file and in a random one.
+ * The rival of the overwrites is the work that the host must do in any case: copying the same page
+ * to the same frames in the same order, by TypedArray.set. Both run in the order of the file and in
+ * a random order.
  *
- * Times are processor time of this process, so that on a host that others use too they say what the work costs.
+ * Times are processor time of this process, so that other work on the host does not count.
  *
- * Upkeep is a small difference of large times, so it is measured in many short rounds: a guest that names its pages, one that
- * does not, and another one that does not take turns, each is first, second and third equally often, and of the differences within
- * a round the median counts. The two that do the same show what the method makes of no difference.
+ * Upkeep is a small difference of large times, so it is measured in many short rounds. Three guests
+ * take turns: one names its pages, and two do not. Each is first, second and third equally often,
+ * and the median of the differences within a round counts. The two equal guests show what the
+ * method makes of no difference.
  */
 
 import { assert, Mfn, PAGE_SIZE } from '../src/base/index.ts';
@@ -32,7 +34,9 @@ const FILE_PAGES = FILE_BYTES / PAGE_SIZE;
 const GUEST_BYTES = 128 * MEBIBYTE;
 const PASSES = 512;
 const CYCLES = 20_000;
-/** Of the measurement of upkeep: rounds, a multiple of the three guests, and small files a round. */
+/**
+ * Of the measurement of upkeep: rounds, a multiple of the three guests, and small files a round.
+ */
 const UPKEEP_ROUNDS = 120;
 const UPKEEP_CYCLES = 1_000;
 /** In the first word of each page of the file, with the page's index in the second. */
@@ -94,7 +98,10 @@ export function write(): Row[] {
   ];
 }
 
-/** Overwrites of whole pages in some order against copies of the same page to the same frames in the same order. */
+/**
+ * Overwrites of whole pages in some order against copies of the same page to the same frames in the
+ * same order.
+ */
 function againstCopy(
   writer: Writer,
   source: Uint8Array,
@@ -152,7 +159,10 @@ function framesOfFile({ memory }: Writer): Uint32Array {
   return frames;
 }
 
-/** By how much the small files of each guest cost more than those of `base`, as a fraction of the latter. */
+/**
+ * By how much the small files of each guest cost more than those of `base`, as a fraction of the
+ * latter.
+ */
 function relativeCost(guests: readonly Writer[], base: Writer, source: Uint8Array): number[] {
   const all = [...guests, base];
   const differences = guests.map((): number[] => []);

@@ -1,32 +1,39 @@
 /**
  * The page cache inside another simulator: its clock, its disk, its calls on insert and evict.
  *
- * stillwarm keeps memory, lists and reclaim (MemoryManagement), all of it synchronous, without time and without I/O. The
- * other simulator runs its own loop, moves the bytes itself, and hears through a NameTable which page holds what. The
- * protocol is the one of a kernel: look the page up; when it is absent, allocate, lock, add, read; when the read has
- * ended, mark it up to date and unlock it. A locked page is never evicted.
+ * stillwarm keeps memory, lists and reclaim (MemoryManagement), all of it synchronous, without time
+ * and without I/O. The other simulator runs its own loop and moves the bytes itself. A NameTable
+ * tells it which page holds what. The protocol is that of a kernel: look the page up; when it is
+ * absent, allocate, lock, add, read; when the read has ended, mark it up to date and unlock it. A
+ * locked page is never evicted.
  */
 
 // In a project of your own: from 'stillwarm/base' and from 'stillwarm/kernel'.
 import type { Ino, Pfn } from '../src/base/index.ts';
 import { type AddressSpace, MemoryManagement, NO_PAGE, PG } from '../src/kernel/index.ts';
 
-/** One access of a program: page `page` of file `file` at time `at`, in whatever unit the other simulator counts. */
+/**
+ * One access of a program: page `page` of file `file` at time `at`, in whatever unit the other
+ * simulator counts.
+ */
 export interface Access {
   readonly at: number;
   readonly file: number;
   readonly page: number;
 }
 
-/** What the other simulator brings along. */
+/** The part of the other simulator. */
 export interface Surroundings {
-  /** When a read that is submitted at `at` ends. Reads page `page` of `file` into frame number `frame`. */
+  /**
+   * When a read that is submitted at `at` ends. Reads page `page` of `file` into frame number
+   * `frame`.
+   */
   readonly submitRead: (at: number, file: number, page: number, frame: number) => number;
   readonly onInsert: (frame: number, file: number, page: number) => void;
   readonly onEvict: (frame: number) => void;
 }
 
-/** What became of a trace. `endsAt`: when the last access had its page. */
+/** The result of a trace. `endsAt`: when the last access had its page. */
 export interface Result {
   readonly hits: number;
   readonly misses: number;
@@ -39,7 +46,8 @@ export function playTrace(
   frames: number,
   { submitRead, onInsert, onEvict }: Surroundings,
 ): Result {
-  // Evicted frames are only used again after `flush`: whoever keeps a table elsewhere may collect calls until then.
+  // Evicted frames are only used again after `flush`, so a table elsewhere may collect calls until
+  // then.
   const mm = new MemoryManagement(frames, {
     insert: (frame, ino, _generation, page) => onInsert(frame, ino, page),
     erase: onEvict,

@@ -1,4 +1,5 @@
-// Removes what the scripts of package.json produce; sources and node_modules stay. `node tools/clean.mjs [dist]`
+// Removes what the scripts of package.json produce; sources and node_modules stay.
+// `node tools/clean.mjs [dist]`
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 

@@ -1,11 +1,12 @@
-// Turns vitest's JSON summary into the closing line of .ci/run; fails when a test failed, was skipped, or none ran. Only a test
-// whose name ends in (mounts) may be skipped: it needs root and loop devices, which the place that runs CI may not give.
+// Turns vitest's JSON summary into the closing line of .ci/run; fails when a test failed, was
+// skipped, or none ran. Only a test whose name ends in (mounts) may be skipped: it needs root and
+// loop devices, which the place that runs CI may not give.
 import { readFileSync } from 'node:fs';
 
 /**
  * @typedef {{ status: string, fullName: string }} Assertion
- * @typedef {{ success: boolean, numPassedTests: number, numFailedTests: number, numPendingTests: number,
- *   numTodoTests: number, testResults: { assertionResults: Assertion[] }[] }} Summary
+ * @typedef {{ success: boolean, numPassedTests: number, numFailedTests: number, numPendingTests:
+ *   number, numTodoTests: number, testResults: { assertionResults: Assertion[] }[] }} Summary
  */
 
 const path = process.argv[2];

@@ -1,7 +1,9 @@
-// Checks the walls between the rooms of src/ (rules: .dependency-cruiser.cjs). `node tools/layers.mjs`
+// Checks the walls between the rooms of src/ (rules: .dependency-cruiser.cjs).
+// `node tools/layers.mjs`
 //
-// Why not call dependency-cruiser directly: with a TypeScript it does not understand it cruises nothing, finds nothing
-// and reports success. So a cruise that saw fewer than AT_LEAST modules of src/, or no import between them, fails here.
+// Why not call dependency-cruiser directly: with a TypeScript it does not understand it cruises
+// nothing, finds nothing and reports success. So a cruise that saw fewer than AT_LEAST modules of
+// src/, or no import between them, fails here.
 import { fileURLToPath } from 'node:url';
 import { join, resolve } from 'node:path';
 import { cruise } from 'dependency-cruiser';
@@ -12,7 +14,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const AT_LEAST = 20;
 
 /**
- * Cruises `<baseDir>/src` and returns what is wrong with it, one line each; none means the walls stand.
+ * Cruises `<baseDir>/src` and returns what is wrong with it, one line each; none means the walls
+ * stand.
  * @param {string} baseDir
  * @param {number} atLeast fewest modules of src/ that make the answer believable
  * @returns {Promise<{ modules: number, imports: number, problems: string[] }>}

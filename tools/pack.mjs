@@ -1,4 +1,5 @@
-// Packs the package as it would be published into .build/package.tgz, for publint and attw (`npm run package-lint`).
+// Packs the package as it would be published into .build/package.tgz, for publint and attw
+// (`npm run package-lint`).
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,10 +1,12 @@
-// The rooms of src/ and the walls between them. Imports point down only, and type-only imports count.
-// The guest reaches the world through `xen/public` alone, so this table *is* the privilege boundary.
-// Read by .dependency-cruiser.cjs (which enforces it), eslint.config.mjs and the tests of the tool.
+// The rooms of src/ and the walls between them. Imports point down only, and type-only imports
+// count. The guest reaches the world through `xen/public` alone, so this table *is* the privilege
+// boundary. Read by .dependency-cruiser.cjs (which enforces it), eslint.config.mjs and the tests of
+// the tool.
 
 /**
- * What each room may import of ours, besides itself: one row a room, one room a folder. Anything not listed is a wall.
- * `a/b` is the room's own files, without those of the rooms inside it. `a/*` is every room inside `a`. A file is itself.
+ * What each room may import of ours, besides itself: one row a room, one room a folder. Anything
+ * not listed is a wall. `a/b` is the room's own files, without those of the rooms inside it. `a/*`
+ * is every room inside `a`. A file is itself.
  * @type {Record<string, string[]>}
  */
 const MAY_IMPORT = {
@@ -79,7 +81,8 @@ const MAY_IMPORT = {
   'kernel/boot': ['base', 'sim', 'xen/public', 'kernel/*', 'kernel/costs.ts', 'kernel/command-line.ts'],
   kernel: ['base', 'sim', 'xen/public', 'kernel/*'],
   workload: ['base', 'sim', 'kernel/syscall/syscalls.ts'],
-  // The oracle reads the disk with eyes of its own: it shares no line with the kernel, nor the format with mkfs.
+  // The oracle reads the disk with eyes of its own: it shares no line with the kernel, nor the
+  // format with mkfs.
   'experiment/judge': ['base', 'disk/image', 'machine', 'xen', 'xen/*'],
   'experiment/guest': [
     ...['base', 'format', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],

@@ -1,9 +1,10 @@
 /**
- * A mistake of a caller of the library: an argument that is missing, of another kind, or out of range, or a call that the state
- * of the object does not allow. Any public function may throw it; the command line makes one line of it.
+ * A caller's mistake: an argument that is missing, of another kind, or out of range, or a call that
+ * the state of the object does not allow. Any public function may throw it. The command line prints
+ * it as one line.
  *
- * The others are InvariantViolation (our defect), ModelError (a failure of the modelled world) and UserError (a mistake in what
- * the user gave).
+ * The other kinds are InvariantViolation (our defect), ModelError (a failure of the modelled world)
+ * and UserError (a user's mistake).
  */
 
 /** Names the argument, or the state, at fault. */
@@ -12,8 +13,7 @@ export class ArgumentError extends Error {
 }
 
 /**
- * @throws ArgumentError unless `condition` holds. Keep `message` a constant on hot paths: this is small enough that the engine inlines it
- * wherever it is called.
+ * @throws ArgumentError unless `condition` holds. Keep `message` a constant (see hot-paths 9).
  */
 export function checkArgument(condition: boolean, argument: string, message: string): asserts condition {
   if (!condition) refuse(argument, message);
@@ -60,7 +60,10 @@ export function checkFunction(argument: string, value: unknown, isOptional = fal
     throw new ArgumentError(`${argument}: expected a function, got ${shown(value)}`);
 }
 
-/** @throws ArgumentError unless `value` is a list, each member of which is an object that has all of `members` */
+/**
+ * @throws ArgumentError unless `value` is a list, each member of which is an object that has all of
+ * `members`
+ */
 export function checkList(argument: string, value: unknown, ...members: readonly string[]): void {
   if (!Array.isArray(value)) throw new ArgumentError(`${argument}: expected a list, got ${shown(value)}`);
   if (members.length > 0) for (const one of value) checkObject(argument, one, ...members);
@@ -72,7 +75,10 @@ export function checkBytes(argument: string, value: unknown): asserts value is U
     throw new ArgumentError(`${argument}: expected a Uint8Array, got ${shown(value)}`);
 }
 
-/** @throws ArgumentError unless `at` and `length` are whole numbers of a range within `size`. Allocates nothing. */
+/**
+ * @throws ArgumentError unless `at` and `length` are whole numbers of a range within `size`.
+ * Allocates nothing.
+ */
 export function checkRange(argument: string, at: number, length: number, size: number): void {
   if (!(Number.isSafeInteger(at) && at >= 0 && at <= size))
     throw new ArgumentError(`${argument}: ${shown(at)} is no place of 0 to ${size}`);

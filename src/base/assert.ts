@@ -1,6 +1,7 @@
 /**
- * Assertions of the simulator about itself. A failed one is a defect of stillwarm, is always on and is never caught
- * by the model; what a guest or a disk can do wrong is a typed value instead (see errno.ts).
+ * Assertions of the simulator about itself. They are always on. A failed one is a defect of
+ * stillwarm, and the model never catches it. What a guest or a disk can do wrong is a typed value
+ * instead (errno.ts).
  */
 
 /** A defect of the simulator. */
@@ -8,7 +9,10 @@ export class InvariantViolation extends Error {
   override readonly name = 'InvariantViolation';
 }
 
-/** @throws InvariantViolation when `condition` is false. Keep `message` a constant on hot paths. */
+/**
+ * @throws InvariantViolation when `condition` is false. Keep `message` a constant (see hot-paths
+ * 9).
+ */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new InvariantViolation(message);
 }

@@ -1,4 +1,4 @@
-/** Integers in text, as English has them: commas between the thousands, and the noun that fits the number. */
+/** Integers in English text: commas between the thousands, and a noun that fits the number. */
 
 /** 8500000 → 8,500,000 */
 export function grouped(value: number): string {
@@ -6,7 +6,7 @@ export function grouped(value: number): string {
 }
 
 /**
- * A number and what is counted: no files → `0 files`, `1 file`, `1,234 files`.
+ * A number and its noun: no files → `0 files`, `1 file`, `1,234 files`.
  * @param one what follows the number 1: a noun, or the noun and its verb
  * @param many what follows any other number; by default the noun with an s
  */

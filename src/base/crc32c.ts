@@ -1,18 +1,19 @@
 /**
- * CRC-32C (Castagnoli, reflected polynomial 0x82F63B78), slicing by eight. Check value of "123456789": 0xE3069283.
+ * CRC-32C (Castagnoli, reflected polynomial 0x82F63B78), slicing by eight. Check value of
+ * "123456789": 0xE3069283.
  *
- * Pages that nobody has touched are all zero, and there are many of them: a run of zeros is compared, which the host does fast,
- * and taken in one step. The register is linear in what it held, so that step is four look-ups.
+ * Many pages are all zero. A run of zeros is recognised by a comparison, which the host does fast,
+ * and taken in one step. The CRC is linear, so that step is four look-ups.
  */
 
 import { Buffer } from 'node:buffer';
 
 const TABLES = buildTables();
 
-/** Bytes of zero that are taken in one step. */
+/** Zero bytes that are taken in one step. */
 const RUN = 4096;
 const ZEROS = Buffer.alloc(RUN);
-/** What becomes of each byte of the register over such a run: four tables of 256. */
+/** What each byte of the register becomes over such a run: four tables of 256. */
 const RUN_TABLES = buildRunTables();
 
 function buildRunTables(): Uint32Array {

@@ -1,7 +1,7 @@
 /**
- * Failures of the modelled world. They carry an errno name, as a system call of the guest would return it, and are
- * part of the model: a caller may catch them. Distinct from InvariantViolation (our defect) and UserError (a mistake
- * of the person at the command line).
+ * Failures of the modelled world. Each carries an errno name, as a system call of the guest returns
+ * it. They are part of the model, so a caller may catch them. InvariantViolation (our defect) and
+ * UserError (a user's mistake) are something else.
  */
 
 /** errno names that the guest returns. */
@@ -42,7 +42,7 @@ export class ModelError extends Error {
   }
 }
 
-/** The guest kernel gave up. The domain has crashed; its object must not be used again. */
+/** The guest kernel panicked: its domain has crashed, and its object must not be used again. */
 export class GuestPanic extends Error {
   override readonly name = 'GuestPanic';
 }

@@ -11,7 +11,7 @@ export type MacAddress = number & { readonly [brand]: 'MacAddress' };
 
 export const BROADCAST = 0xffff_ffff_ffff as MacAddress;
 
-/** Address `n` of those that Xen gives to virtual interfaces, from 00:16:3e:00:00:00 on; 0 … 2^24 - 1. */
+/** The n-th address of Xen's virtual interfaces, from 00:16:3e:00:00:00 on; n is 0 … 2^24 - 1. */
 export function xenMac(n: number): MacAddress {
   assert(Number.isInteger(n) && n >= 0 && n < 2 ** 24, 'an address of a virtual interface has 24 bits of its own');
   return (0x0016_3e00_0000 + n) as MacAddress;
@@ -24,7 +24,7 @@ export const macText = (mac: MacAddress): string =>
     .padStart(12, '0')
     .replace(/..(?=.)/g, '$&:');
 
-/** The address of such a text; undefined when it is none. */
+/** The address in a text of that form; undefined for any other text. */
 export function parseMac(text: string): MacAddress | undefined {
   return /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(text)
     ? (parseInt(text.replaceAll(':', ''), 16) as MacAddress)
@@ -37,7 +37,10 @@ export const ETHERNET_HEADER = defineLayout('Ethernet header', 14, [
   { name: 'type', width: 2, writer: 'guest', meaning: 'protocol of the payload' },
 ]);
 
-/** Protocols: of transport.ts in the guest kernel; and the announcement of an address, which has no payload. */
+/**
+ * Protocols: that of the guest's transport, and the announcement of an address, which has no
+ * payload.
+ */
 export const EtherType = { transport: 0x88b5, announcement: 0x88b6 } as const;
 
 export interface EthernetFrame {
@@ -56,7 +59,7 @@ export function encodeFrame({ destination, source, type, payload }: EthernetFram
   return bytes;
 }
 
-/** Undefined for what is shorter than a header. The payload is a view. */
+/** Undefined for fewer bytes than a header. The payload is a view. */
 export function decodeFrame(bytes: Uint8Array): EthernetFrame | undefined {
   if (bytes.length < ETHERNET_HEADER.size) return undefined;
   return {

@@ -1,4 +1,7 @@
-/** Units, architectures, assertions, the four kinds of failure, byte layouts, strings for bytes, counts in text, checksums and Ethernet frames. */
+/**
+ * Units, architectures, assertions, failures, byte layouts, strings for bytes, checksums, Ethernet
+ * frames.
+ */
 export { ARCHS, type Arch } from './arch.ts';
 export { ArgumentError } from './argument-error.ts';
 export { InvariantViolation } from './assert.ts';

@@ -1,11 +1,14 @@
 /**
- * Byte layouts: one table of fields from which the codec, the offset assertions and the reference page are derived.
+ * Byte layouts: one table of fields from which the codec, the offset assertions and the reference
+ * page are derived.
  *
- * A layout is a list of fields in order, each with a width; offsets follow. The codec here is little-endian; a format whose
- * numbers are big-endian derives its offsets from a layout and has a codec of its own (format/jbd.ts). Reserved fields must
- * be zero: `reservedIsZero` tells. 64-bit fields are read as numbers and must stay below 2^53.
+ * A layout is a list of fields in order, each with a width; the offsets follow. The codec here is
+ * little-endian. A big-endian format derives its offsets from a layout and has a codec of its own
+ * (format/jbd.ts). Reserved fields must be zero, which `reservedIsZero` checks. 64-bit fields are
+ * read as numbers and must stay below 2^53.
  *
- * A structure with numbers of frames has a layout for each architecture, of the same names and the same size.
+ * A structure with frame numbers has a layout for each architecture, with the same names and the
+ * same size.
  */
 
 import type { Arch, FrameNumberBytes } from './arch.ts';
@@ -19,7 +22,9 @@ export interface Field<Name extends string = string> {
   readonly name: Name;
   /** Width of one element in bytes. */
   readonly width: 1 | 2 | 4 | 8;
-  /** Number of elements; 1 unless told. More than one element makes an array of `width`-byte elements. */
+  /**
+   * Number of elements; 1 by default. More than one makes an array of elements of `width` bytes.
+   */
   readonly count?: number;
   readonly writer?: Writer;
   readonly meaning: string;
@@ -40,7 +45,8 @@ export interface Layout<Name extends string = string> {
 
 /**
  * Derives the offsets of a layout.
- * @throws InvariantViolation when the fields do not add up to `size` or a field is not aligned to its width
+ * @throws InvariantViolation when the fields do not add up to `size` or a field is not aligned to
+ * its width
  */
 export function defineLayout<const Name extends string>(
   title: string,
@@ -55,16 +61,16 @@ export function defineLayout<const Name extends string>(
     at += field.width * (field.count ?? 1);
   }
   assert(at === size, `layout ${title}: fields add up to ${at}, not ${size}`);
-  // At once: an object to which so many properties are added one by one is a hash table, searched at every access.
+  // Made in one go: an object that gets many properties one by one becomes a hash table.
   const offset = Object.fromEntries(offsets) as Record<Name, number>;
   const width = Object.fromEntries(fields.map((field) => [field.name, field.width])) as Record<Name, Field['width']>;
   return { title, size, fields, offset, width };
 }
 
-/** A structure whose layout depends on how wide numbers of frames are. */
+/** A structure whose layout depends on the width of frame numbers. */
 export type ArchLayouts<Name extends string = string> = Readonly<Record<Arch, Layout<Name>>>;
 
-/** @param fields the fields where the number of a frame has so many bytes */
+/** @param fields the fields when a frame number has this many bytes */
 export function defineArchLayouts<const Name extends string>(
   title: string,
   size: number,
@@ -73,7 +79,10 @@ export function defineArchLayouts<const Name extends string>(
   return { x86_64: defineLayout(title, size, fields(8)), x86_32: defineLayout(title, size, fields(4)) };
 }
 
-/** Reads one element of a field as an unsigned number. `base` is the offset of the structure in `bytes`. */
+/**
+ * Reads one element of a field as an unsigned number. `base` is the offset of the structure in
+ * `bytes`.
+ */
 export function getField<Name extends string>(
   layout: Layout<Name>,
   bytes: Uint8Array,
@@ -120,7 +129,7 @@ export function reservedIsZero(layout: Layout, bytes: Uint8Array, base: number):
   return true;
 }
 
-/** The first field of the structure at `base` that has eight bytes and a number of more than 32 bits in them. */
+/** The first field of the structure at `base` that holds a number of more than 32 bits. */
 export function overlongField<Name extends string>(
   layout: Layout<Name>,
   bytes: Uint8Array,
@@ -145,7 +154,7 @@ export function layoutTable(layout: Layout): string {
   ].join('\n');
 }
 
-/** The same of both architectures, side by side. */
+/** The layouts of both architectures, side by side. */
 export function archLayoutTable({ x86_64: wide, x86_32: narrow }: ArchLayouts): string {
   const rows = wide.fields.map(
     (field, i) => `| ${placeOf(wide, field)} | ${placeOf(narrow, narrow.fields[i]!)} | ${describe(field)} |`,

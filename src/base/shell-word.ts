@@ -4,11 +4,11 @@ import { printable } from './user-error.ts';
 const PLAIN = /^[\w@%+=:,./-]+$/;
 
 /**
- * A path as one word of a command line that is printed to be pasted into a shell. Characters that `printable` would escape are
- * bytes of $'…', which bash, ksh and zsh read; everything else is plain POSIX.
+ * A path as one word of a command line that can be pasted into a shell. Characters that `printable`
+ * escapes become bytes of $'…', which bash, ksh and zsh read. Everything else is plain POSIX.
  */
 export function shellWord(path: string): string {
-  // A path is no option.
+  // A path must not look like an option.
   const text = path.startsWith('-') ? `./${path}` : path;
   if (PLAIN.test(text)) return text;
   if (printable(text) === text) return `'${text.replaceAll("'", String.raw`'\''`)}'`;

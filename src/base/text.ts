@@ -1,16 +1,21 @@
 /**
- * Strings that stand for bytes: names and paths, which are bytes on the disk and strings in a program.
+ * Strings that stand for bytes: names and paths, which are bytes on the disk and strings in a
+ * program.
  *
- * Bytes that are UTF-8 are read as such, U+FEFF at their beginning included. A byte that belongs to no character is the lone
- * surrogate U+DC00 + byte, U+DC80 to U+DCFF, as in Python (PEP 383): so every sequence of bytes has one string, and
- * that string gives the same bytes again. Any other lone surrogate stands for no byte and becomes U+FFFD.
+ * Bytes that are UTF-8 are decoded as UTF-8, a leading U+FEFF included. A byte that belongs to no
+ * character is the lone surrogate U+DC00 + byte, U+DC80 to U+DCFF, as in Python (PEP 383). So every
+ * sequence of bytes has one string, and that string gives the same bytes again. Any other lone
+ * surrogate stands for no byte and becomes U+FFFD.
  */
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** Code unit of byte 0. */
 const ESCAPE = 0xdc00;
-/** Smallest code point of a sequence of so many bytes: a shorter one has to be used below it. */
+/**
+ * Smallest code point of a sequence of this many bytes; a smaller code point needs a shorter
+ * sequence.
+ */
 const LEAST = [0, 0, 0x80, 0x800, 0x1_0000] as const;
 
 /** The bytes that a string stands for. */
@@ -34,12 +39,15 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
-/** The string that `decodeText` gives for the bytes of this one: two strings of the same bytes have one. */
+/**
+ * The string that `decodeText` gives for the bytes of this one. Two strings of the same bytes give
+ * one result.
+ */
 export function canonicalText(text: string): string {
   return hasSurrogate(text) ? decodeText(encodeText(text)) : text;
 }
 
-/** A loop, since names are short: a regular expression costs several times as much. */
+/** A loop, because names are short and a regular expression costs several times as much. */
 function hasSurrogate(text: string): boolean {
   for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xf800) === 0xd800) return true;
   return false;

@@ -1,19 +1,23 @@
 /**
- * Branded numbers: the units of the model. Passing a machine frame where a pseudo-physical one is wanted does not
- * compile. A brand costs nothing at run time.
+ * Branded numbers: the units of the model. Passing a machine frame for a pseudo-physical one does
+ * not compile. A brand costs nothing at run time.
  *
- * The constructors below are the only casts; they are used where a number first gets its meaning (a parsed field,
- * an index of the array that the calling file owns).
+ * The constructors below are the only casts; they stand where a number first gets its meaning: a
+ * parsed field, an index of the array that the file owns.
  */
 
 declare const brand: unique symbol;
 type Branded<Name extends string> = number & { readonly [brand]: Name };
 
-/** Pseudo-physical frame number: a guest's own numbering of its memory, 0 up to its number of pages. */
+/**
+ * Pseudo-physical frame number: a guest's own numbering of its memory, 0 up to its number of pages.
+ */
 export type Pfn = Branded<'Pfn'>;
 /** Machine frame number: a 4 KiB frame of the machine's memory. */
 export type Mfn = Branded<'Mfn'>;
-/** Inode number of the on-disk file system, 1 and up; 0 stands for the block device's own mapping. */
+/**
+ * Inode number of the on-disk file system, 1 and up; 0 stands for the block device's own mapping.
+ */
 export type Ino = Branded<'Ino'>;
 /** Index of a 4 KiB page within a file. */
 export type PageIndex = Branded<'PageIndex'>;
@@ -21,7 +25,7 @@ export type PageIndex = Branded<'PageIndex'>;
 export type Lba = Branded<'Lba'>;
 /** Domain number; 0 is the privileged domain. */
 export type DomId = Branded<'DomId'>;
-/** Port of an event channel, in one domain's numbering; 0 is never one. */
+/** Port of an event channel, in one domain's numbering; never 0. */
 export type EvtchnPort = Branded<'EvtchnPort'>;
 /** Index of an entry of one domain's grant table. */
 export type GrantRef = Branded<'GrantRef'>;
@@ -50,7 +54,7 @@ export const SECTOR_SIZE = 512;
 /** Sectors in one page. */
 export const SECTORS_PER_PAGE = PAGE_SIZE / SECTOR_SIZE;
 
-/** Pages that `bytes` bytes fill, the last one perhaps in part. */
+/** Pages that `bytes` bytes fill; the last one may be partly filled. */
 export function pagesOf(bytes: number): number {
   return Math.ceil(bytes / PAGE_SIZE);
 }

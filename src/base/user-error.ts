@@ -1,14 +1,15 @@
 import { decodeText } from './text.ts';
 
 /**
- * A mistake in what the user gave, or a refusal of the host: an option, an image, a trace, a full disk. One line that names
- * the option, field, file and line at fault; the command line prints it and exits with status 2, nothing written.
+ * A user's mistake, or a refusal of the host: an option, an image, a trace, a full disk. It is one
+ * line that names the option, field, file and line at fault. The command line prints it and exits
+ * with status 2, and nothing is written.
  */
 export class UserError extends Error {
   override readonly name = 'UserError';
   readonly #code: string | undefined;
 
-  /** @param code the errno with which the host refused; not given: it was the user's mistake */
+  /** @param code the errno with which the host refused; undefined for a user's mistake */
   constructor(message: string, code?: string) {
     super(message);
     this.#code = code;
@@ -19,7 +20,7 @@ export class UserError extends Error {
   }
 }
 
-/** What the host refuses most often, in words. */
+/** The most frequent refusals of the host, in words. */
 const WHY: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   EACCES: 'permission denied',
@@ -39,12 +40,15 @@ const WHY: Readonly<Record<string, string>> = {
   EIO: 'input/output error',
 };
 
-/** Characters that move a terminal's cursor, change the direction of the text, or have no bytes in UTF-8. */
+/**
+ * Characters that move a terminal's cursor, change the direction of the text, or have no bytes in
+ * UTF-8.
+ */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}]/gu;
 
 /**
- * Text of the user's or the host's as part of one line: what a terminal would obey is escaped as in C, and so are the bytes of
- * a name that are not UTF-8 (text.ts).
+ * Text from the user or the host as part of one line. Control characters are escaped as in C, and
+ * so are the bytes of a name that are not UTF-8 (text.ts).
  */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (char) => {
@@ -55,7 +59,7 @@ export function printable(text: string): string {
   });
 }
 
-/** A value as JSON on one line, in which strings have escapes where `printable` has them. */
+/** A value as JSON on one line. Its strings are escaped as by `printable`. */
 export function printableJson(value: unknown): string {
   return JSON.stringify(value).replace(UNPRINTABLE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
@@ -65,14 +69,20 @@ export function printableBytes(bytes: Uint8Array): string {
   return printable(decodeText(bytes));
 }
 
-/** The errno with which the host refused a call to its file system, or memory. Undefined for any other error. */
+/**
+ * The errno with which the host refused a call to its file system, or memory. Undefined for any
+ * other error.
+ */
 function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if ('syscall' in error && 'code' in error) return String(error.code);
   return error instanceof RangeError && /allocation failed/i.test(error.message) ? 'ENOMEM' : undefined;
 }
 
-/** A refusal of the host as one line for the user that begins with `what`; any other error unchanged. */
+/**
+ * A refusal of the host as one line for the user that begins with `what`; any other error
+ * unchanged.
+ */
 export function asUserError(error: unknown, what: string): unknown {
   const code = errnoOf(error);
   return code === undefined ? error : new UserError(`${what}: ${WHY[code] ?? code}`, code);

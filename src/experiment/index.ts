@@ -1,4 +1,7 @@
-/** Experiments: the testbed, the reboot strategies, the oracle that checks every page against the disk. */
+/**
+ * Experiments: the testbed, the reboot strategies, the oracle that checks every page against the
+ * disk.
+ */
 export { runCampaign } from './campaign/campaign.ts';
 export { FAULTS, type FaultName } from './campaign/faults.ts';
 export * from './campaign/options.ts';

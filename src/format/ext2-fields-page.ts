@@ -1,6 +1,7 @@
 /**
- * The reference page of what the guest does with each field of the file system, docs/reference/ext2-fields.md, made from the
- * layouts and the table below; the tests hold the table against what the guest does.
+ * The reference page of what the guest does with each field of the file system,
+ * docs/reference/ext2-fields.md, made from the layouts and the table below. Tests compare the table
+ * with what the guest does.
  */
 
 import { assert } from '../base/assert.ts';
@@ -19,7 +20,7 @@ import {
   XATTR_HEADER,
 } from './ext2-layout.ts';
 
-/** What the guest does with a field, and a remark; in the order of severity: it changes it, reads it only, or neither. */
+/** What the guest does with a field (changes it, reads it only, or neither), and a remark. */
 export type FieldUse = readonly ['changed' | 'read' | 'kept', string];
 
 const LATER = 'later than 2.6.12';

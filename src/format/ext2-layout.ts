@@ -1,11 +1,13 @@
 /**
- * The ext2 on-disk structures as field tables, with their constants and the names of all feature bits.
+ * The ext2 on-disk structures as field tables, with their constants and the names of all feature
+ * bits.
  *
- * Contract: every number on the disk is little-endian; a block is 4096 bytes, always. The superblock lies at byte 1024
- * of the device, so in block 0. Field names are those of the format's documentation.
+ * Contract: every number on the disk is little-endian; a block is 4096 bytes, always. The
+ * superblock lies at byte 1024 of the device, so in block 0. Field names are those of the format's
+ * documentation.
  *
- * Modelled after revision 1 of the format as Linux 2.6.12 reads it. What later kernels added is known by name only, so
- * that a refusal can say what it is that is not supported.
+ * Modelled after revision 1 of the format as Linux 2.6.12 reads it. Features of later kernels are
+ * known by name only, so that a refusal can name what is not supported.
  */
 
 import { defineLayout } from '../base/layout.ts';
@@ -70,7 +72,9 @@ export const EXT2_FILE_TYPE = {
   symlink: 7,
 } as const;
 
-/** i_block: 12 direct pointers, then one each to an indirect, a double and a triple indirect block. */
+/**
+ * i_block: 12 direct pointers, then one each to an indirect, a double and a triple indirect block.
+ */
 export const EXT2_DIRECT_BLOCKS = 12;
 export const EXT2_INDIRECT = 12;
 export const EXT2_DOUBLE_INDIRECT = 13;
@@ -79,7 +83,7 @@ export const EXT2_POINTERS_PER_BLOCK = EXT2_BLOCK_SIZE / 4;
 /** A symbolic link shorter than this, in bytes, lies in i_block itself. */
 export const EXT2_FAST_SYMLINK_MAX = 60;
 
-/** Compatible features: an implementation that does not know them may read and write. */
+/** Compatible features: an implementation without them may read and write. */
 export const EXT2_COMPAT = {
   dir_prealloc: 0x1,
   imagic_inodes: 0x2,
@@ -96,7 +100,7 @@ export const EXT2_COMPAT = {
   orphan_file: 0x1000,
 } as const;
 
-/** Incompatible features: an implementation that does not know them must not mount. */
+/** Incompatible features: an implementation without them must not mount. */
 export const EXT2_INCOMPAT = {
   compression: 0x1,
   filetype: 0x2,
@@ -116,7 +120,7 @@ export const EXT2_INCOMPAT = {
   casefold: 0x20000,
 } as const;
 
-/** Read-only compatible features: an implementation that does not know them may read. */
+/** Read-only compatible features: an implementation without them may read only. */
 export const EXT2_RO_COMPAT = {
   sparse_super: 0x1,
   large_file: 0x2,
@@ -257,8 +261,8 @@ export const DIRENT = defineLayout('ext2 directory entry', 8, [
 ]);
 
 /**
- * The first block of a directory with an index: entries "." and ".." whose space ends with the block, and the root of the index in
- * that space. The records DX_ENTRY follow.
+ * The first block of a directory with an index: entries "." and ".." whose space ends with the
+ * block, and the root of the index in that space. The records DX_ENTRY follow.
  */
 export const DX_ROOT = defineLayout('ext3 index root', 32, [
   { name: 'dx_dot', width: 4, count: 3, writer: 'file system', meaning: 'the entry ".", of 12 bytes' },
@@ -281,7 +285,10 @@ export const DX_ROOT = defineLayout('ext3 index root', 32, [
   { name: 'dx_unused_flags', width: 1, writer: 'file system', meaning: '0' },
 ]);
 
-/** A node of the index below the root: an entry without a name that takes the whole block. The records DX_ENTRY follow. */
+/**
+ * A node of the index below the root: an entry without a name that takes the whole block. The
+ * records DX_ENTRY follow.
+ */
 export const DX_NODE = defineLayout('ext3 index node', 8, [
   {
     name: 'dx_fake',
@@ -292,7 +299,10 @@ export const DX_NODE = defineLayout('ext3 index node', 8, [
   },
 ]);
 
-/** A record of root or node. The first one has no hash, but how many records fit, and how many there are, itself included. */
+/**
+ * A record of a root or a node. In place of a hash the first one has the numbers of records that
+ * fit and that there are, itself included.
+ */
 export const DX_ENTRY = defineLayout('ext3 index record', 8, [
   {
     name: 'dx_hash',

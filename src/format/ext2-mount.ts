@@ -1,12 +1,15 @@
 /**
- * What a mount must know before it trusts an ext2 image: the superblock and the group descriptors, checked.
+ * What a mount must know before it trusts an ext2 image: the superblock and the group descriptors,
+ * checked.
  *
- * Contract: the checks take bytes from anywhere, garbage included, never throw, never loop over a number that the
- * image gave, and answer a refusal with one line that names the field or the feature. What passes is safe to compute
- * with: every group, inode-table block and descriptor that follows from an Ext2Geometry lies inside the device.
+ * Contract: the checks take any bytes. They never throw, never loop over a number that the image
+ * gave, and refuse with one line that names the field or the feature. What passes is safe to
+ * compute with: every group, inode-table block and descriptor that follows from an Ext2Geometry
+ * lies inside the device.
  *
- * Modelled after the mount of ext2 in Linux 2.6.12; stricter, because the images come from users: inode counts must
- * agree with the groups, a device must hold all blocks, and only 4096-byte blocks are read.
+ * Modelled after the mount of ext2 in Linux 2.6.12; stricter, because the images come from users.
+ * Inode counts must agree with the groups, a device must hold all blocks, and only 4096-byte blocks
+ * are read.
  */
 
 import { counted } from '../base/counted.ts';
@@ -36,7 +39,7 @@ export interface Ext2Geometry {
   readonly blockCount: number;
   readonly inodeCount: number;
   readonly groupCount: number;
-  /** Blocks in each group but the last, which may be shorter. */
+  /** Blocks in each group except the last, which may be shorter. */
   readonly blocksPerGroup: number;
   readonly inodesPerGroup: number;
   /** Bytes from one inode of a table to the next; the inode itself is the first 128. */
@@ -48,13 +51,16 @@ export interface Ext2Geometry {
   readonly firstInode: number;
   /** Blocks of group descriptors. */
   readonly descriptorBlocks: number;
-  /** How many of them lie together behind the superblock; with meta_bg, the others lie in the groups that they describe. */
+  /**
+   * How many of them lie behind the superblock. With meta_bg, the others lie in the groups that
+   * they describe.
+   */
   readonly headDescriptorBlocks: number;
   /** Feature bits, by the tables EXT2_COMPAT, EXT2_INCOMPAT, EXT2_RO_COMPAT. */
   readonly features: { readonly compat: number; readonly incompat: number; readonly roCompat: number };
   /** Features in use with which the image may only be read, by name; empty: it may be written. */
   readonly readOnlyFeatures: readonly string[];
-  /** Unmounted in order and without errors. */
+  /** It was unmounted cleanly, without errors. */
   readonly clean: boolean;
   /** Inode of the journal; 0: there is none. */
   readonly journalInode: number;
@@ -87,7 +93,7 @@ function featureNames(bits: number, names: Readonly<Record<string, number>>): st
   return found;
 }
 
-/** Why the features forbid a mount; undefined: they do not. */
+/** Why the features forbid a mount; undefined when they do not. */
 export function incompatibleFeature(incompat: number): string | undefined {
   const { filetype, needs_recovery: needsRecovery, meta_bg: metaBg } = EXT2_INCOMPAT;
   const unknown = (incompat & ~(filetype | needsRecovery | metaBg)) >>> 0;
@@ -224,7 +230,9 @@ export function descriptorBlock(geometry: Ext2Geometry, n: number): number {
   return group * geometry.blocksPerGroup + (holdsSuperblock(geometry, group) ? 1 : 0);
 }
 
-/** Blocks at the start of a group that hold the superblock and group descriptors, or copies of them. */
+/**
+ * Blocks at the start of a group that hold the superblock and group descriptors, or copies of them.
+ */
 export function groupHeadBlocks(geometry: Ext2Geometry, group: number): number {
   const superblocks = holdsSuperblock(geometry, group) ? 1 : 0;
   if (Math.floor(group / DESCRIPTORS_PER_BLOCK) < geometry.headDescriptorBlocks)
@@ -265,7 +273,9 @@ export function checkGroupDescriptor(
   return undefined;
 }
 
-/** Where the inode lies: its group and its index in that group's table. `ino` is 1 to inodeCount. */
+/**
+ * Where the inode lies: its group and its index in that group's table. `ino` is 1 to inodeCount.
+ */
 export function inodeLocation(geometry: Ext2Geometry, ino: number): { group: number; indexInTable: number } {
   assert(ino >= 1 && ino <= geometry.inodeCount, 'no such inode');
   const index = ino - 1;
@@ -275,7 +285,10 @@ export function inodeLocation(geometry: Ext2Geometry, ino: number): { group: num
   };
 }
 
-/** Whether a group holds a copy of the superblock and the descriptors, with sparse_super: 0, 1 and powers of 3, 5, 7. */
+/**
+ * Whether a group holds a copy of the superblock and the descriptors, with sparse_super: 0, 1 and
+ * powers of 3, 5, 7.
+ */
 export function hasSuperblock(group: number): boolean {
   if (group <= 1) return true;
   for (const base of [3, 5, 7]) {

@@ -1,6 +1,5 @@
 /**
- * The ext2 format: the one owner of what lies on the disk, shared by mkfs and the guest kernel, which imports nothing
- * else of this room.
+ * The ext2 format: the one owner of what lies on the disk, shared by mkfs and the guest kernel.
  *
  *   block 0             1                1 + descriptor blocks
  *   +------------------+----------------+--------------+--------------+-------------+---------------+
@@ -9,14 +8,17 @@
  *   +------------------+----------------+--------------+--------------+-------------+---------------+
  *   then the next group, of s_blocks_per_group blocks: the same, without the first two where `hasSuperblock` is false
  *
- * With meta_bg, the descriptors of each 128 groups from s_first_meta_bg on lie in one block behind the place of the superblock in
- * the first of these groups, and copies in the second and the last.
+ * With meta_bg, the descriptors of each 128 groups from s_first_meta_bg on lie in one block: in the
+ * first of these groups, behind the place of the superblock. Copies lie in the second and the last
+ * of them.
  *
- * Contract: blocks of 4096 bytes, little-endian. The checks (`checkSuperblock`, `checkGroupDescriptor`, `checkDirent`)
- * take bytes from any image and never throw; the other helpers assert that their arguments passed such a check.
+ * Contract: blocks of 4096 bytes, little-endian. The checks (`checkSuperblock`,
+ * `checkGroupDescriptor`, `checkDirent`) take bytes from any image and never throw; the other
+ * helpers assert that their arguments passed such a check.
  *
- * Modelled after ext2 of Linux 2.6.12, revisions 0 and 1, without fragments and compression. What the guest does with each field stands in
- * docs/reference/ext2-fields.md, made by ext2-fields-page.ts.
+ * Modelled after ext2 of Linux 2.6.12, revisions 0 and 1, without fragments and compression.
+ * docs/reference/ext2-fields.md says what the guest does with each field (made by
+ * ext2-fields-page.ts).
  */
 
 import { assert } from '../base/assert.ts';
@@ -40,7 +42,8 @@ export function direntLength(nameLength: number): number {
 }
 
 /**
- * Checks the directory entry at `offset`. An entry with inode 0 is space without a name and passes too.
+ * Checks the directory entry at `offset`. An entry with inode 0 is space without a name and passes
+ * too.
  * @param blockEnd end of the entry's block in `bytes`
  * @param inodeCount number of inodes of the file system
  * @returns one line that says what is wrong, undefined when nothing is
@@ -72,8 +75,8 @@ const DOUBLE_END = SINGLE_END + EXT2_POINTERS_PER_BLOCK ** 2;
 export const EXT2_MAX_FILE_BLOCKS = DOUBLE_END + EXT2_POINTERS_PER_BLOCK ** 3;
 
 /**
- * The pointers that lead to block `index` of a file: first the element of i_block, then the element of each indirect
- * block on the way. Length 1: direct; 2: indirect; 3: double; 4: triple.
+ * The pointers that lead to block `index` of a file: first the element of i_block, then the element
+ * of each indirect block on the way. Length 1: direct; 2: indirect; 3: double; 4: triple.
  * @param index 0 to EXT2_MAX_FILE_BLOCKS - 1
  */
 export function blockPath(index: number): number[] {

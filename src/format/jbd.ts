@@ -6,13 +6,15 @@
  *   | revoke | descriptor | contents | contents | ... | descriptor | ...    | ... | commit |   then the next transaction
  *   +--------+------------+----------+----------+-----+------------+--------+-----+--------+
  *
- * Contract: every number is big-endian; a journal block is a file-system block of 4096 bytes, and the journal's superblock
- * is its first. The rest is a ring. A transaction in it is any number of revoke blocks and of descriptor blocks, each followed
- * by the blocks that it names, and one commit block; every one of its blocks of control carries magic, type and the
- * transaction's sequence number. A block of contents that begins with the magic is stored with zero there, and its tag
- * says so. What is read here may be garbage: parsers never throw and never leave the block.
+ * Contract: every number is big-endian; a journal block is a file-system block of 4096 bytes, and
+ * the journal's superblock is its first. The rest is a ring. A transaction is any number of revoke
+ * blocks, any number of descriptor blocks, each followed by the blocks that it names, and one
+ * commit block. Each control block carries magic, type and the transaction's sequence number. A
+ * block of contents that begins with the magic is stored with zero in its place, and its tag says
+ * so. The bytes may be garbage: parsers never throw and never leave the block.
  *
- * Modelled after include/linux/jbd.h of Linux 2.6.12. Version 1 of the superblock, without features, is refused.
+ * Modelled after include/linux/jbd.h of Linux 2.6.12. Version 1 of the superblock, without
+ * features, is refused.
  */
 
 import { counted } from '../base/counted.ts';
@@ -26,7 +28,7 @@ export const JBD_MIN_BLOCKS = 1024;
 /** h_blocktype. */
 export const JBD_BLOCK = { descriptor: 1, commit: 2, superblockV1: 3, superblockV2: 4, revoke: 5 } as const;
 
-/** The header that begins every block of control. */
+/** The header of every control block. */
 export const JBD_HEADER = defineLayout('journal header', 12, [
   { name: 'h_magic', width: 4, writer: 'file system', meaning: '0xC03B3998' },
   {
@@ -101,7 +103,7 @@ export const JBD_REVOKES_PER_BLOCK = (EXT2_BLOCK_SIZE - REVOKE_FIRST) / 4;
 export interface JbdTag {
   /** File-system block. */
   readonly block: number;
-  /** Whether the magic at its beginning was replaced by zero. */
+  /** Whether the magic at its start was replaced by zero. */
   readonly escaped: boolean;
 }
 
@@ -116,7 +118,7 @@ function putHeader(words: DataView, blockType: number, sequence: number): void {
   words.setUint32(JBD_HEADER.offset.h_sequence, sequence);
 }
 
-/** Type of a block of control of transaction `sequence`; 0 when it is none. */
+/** Type of a control block of transaction `sequence`; 0 for any other block. */
 export function jbdBlockType(block: Uint8Array, sequence: number): number {
   const words = jbdWords(block);
   if (

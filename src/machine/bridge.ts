@@ -1,13 +1,16 @@
 /**
- * A learning bridge: hands each frame to the port behind which its destination was last heard, and to all others when that is
- * not known. A switch between machines is one, and so is domain 0's software bridge between its adapter and its guests.
+ * A learning bridge: hands each frame to the port where its destination was last heard, and to all
+ * others when that is unknown. A switch between machines is one, and so is domain 0's software
+ * bridge between its adapter and its guests.
  *
- * It takes no time and queues nothing: whoever is at a port does. What a port refuses is lost.
+ * It takes no time and queues nothing: the devices at its ports do. What a port refuses is lost.
  *
- * Invariants: a frame never goes back to where it came from, and to each port once; an address is behind one port, the last from which it
- * was heard, until that port is gone.
+ * Invariants:
+ * 1. A frame goes to each port at most once, and never back to where it came from.
+ * 2. An address is behind one port: the last where it was heard, until that port is gone.
  *
- * Modelled after IEEE 802.1D without its spanning tree, so that there must be no loop, and without ageing.
+ * Modelled after IEEE 802.1D without its spanning tree, so that there must be no loop, and without
+ * ageing.
  */
 
 import { assert } from '../base/assert.ts';
@@ -16,9 +19,9 @@ import type { Nic } from './nic.ts';
 
 /** A place to plug something in. */
 export interface BridgePort {
-  /** A frame comes in from whoever is at this port. */
+  /** A frame comes in from the device at this port. */
   input(frame: Uint8Array): void;
-  /** Nobody is at it any more. */
+  /** The port is empty from now on. */
   detach(): void;
 }
 
@@ -27,7 +30,7 @@ export class Bridge {
   readonly #ports = new Map<BridgePort, (frame: Uint8Array) => void>();
   readonly #behind = new Map<MacAddress, BridgePort>();
 
-  /** @param output is handed each frame for whoever is at the port; the bytes are not its own */
+  /** @param output receives each frame for the device at the port; it must not keep the bytes */
   attach(output: (frame: Uint8Array) => void): BridgePort {
     const port: BridgePort = {
       input: (frame) => {

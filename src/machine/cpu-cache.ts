@@ -1,16 +1,18 @@
 /**
- * The processors' write-back cache, as far as a reset shows it: the lines that were stored to and have not reached memory
- * yet, with what memory holds instead.
+ * The processors' write-back cache, as far as a reset shows it: the lines that have not reached
+ * memory yet, and what memory holds instead.
  *
- * Bytes are stored in memory at once, for everybody reads through the cache; what is kept here is the old contents of each
- * line. Beyond its capacity the line that came in first is written back. A reset loses what is here: some lines have been
- * written back by chance, the others go back to their old contents. Devices reach memory past the cache and coherently:
- * a line that is stored to by DMA is no longer here.
+ * Bytes are stored in memory at once, because every reader goes through the cache. Kept here are
+ * the old contents of each line. Beyond the capacity, the oldest line is written back. At a reset
+ * some lines have been written back by chance, and the others return to their old contents. Devices
+ * are coherent and bypass the cache: a line that DMA stores to leaves it.
  *
- * Structures that are stored to through views (MachineMemory.words) are not seen line by line: the cache keeps a copy of
- * their frames as of the last write-back and compares. Costs memory, so only a machine that is to lose its cache has one.
+ * Stores through views (MachineMemory.words) are not seen line by line. For those frames the cache
+ * keeps a copy as of the last write-back, and compares. That costs memory, so only a machine that
+ * is to lose its cache has one.
  *
- * Modelled after a Pentium 4: lines of 64 bytes, write-back, `wbinvd` to empty it. Differs: first in first out, no sets.
+ * Modelled after a Pentium 4: lines of 64 bytes, write-back, `wbinvd` to empty it. Differs in being
+ * first in, first out, without sets.
  */
 
 import { Mfn, PAGE_SIZE } from '../base/units.ts';
@@ -28,7 +30,7 @@ export interface CachedMemory {
 export class CpuCache {
   readonly #memory: CachedMemory;
   readonly #capacity: number;
-  /** Old contents by number of the line, in the order in which they came. */
+  /** Old contents by line number, in the order in which they came. */
   readonly #lines = new Map<number, Uint8Array>();
   readonly #viewed: readonly Mfn[];
   #copies: readonly Uint8Array[] = [];
@@ -67,7 +69,7 @@ export class CpuCache {
     return lines;
   }
 
-  /** A reset: what had not reached memory is lost, but for what was written back by chance. */
+  /** A reset: lines that have not reached memory are lost, except those written back by chance. */
   lose(random: RandomStream): void {
     this.#viewed.forEach((mfn, i) => {
       this.#noticeViewed(mfn, this.#copies[i]!);

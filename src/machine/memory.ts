@@ -1,13 +1,14 @@
 /**
  * Machine memory: the machine's RAM as raw bytes, 4 KiB frames numbered from 0.
  *
- * Memory is a row of banks of 1 GiB (the last one may be shorter), each one ArrayBuffer, so that more than 4 GiB work
- * and a run of frames inside a bank is a run of bytes. The host hands out zero pages for what was never written, so an
- * untouched frame costs nothing there; `touched` says which frames were written, so that clearing and dumping
- * skip the others too. A write through a view from `words` is the caller's to mark.
+ * Memory is a row of banks of 1 GiB, each one ArrayBuffer; the last one may be shorter. So more
+ * than 4 GiB are possible, and a run of frames inside a bank is a run of bytes. The host gives zero
+ * pages for what was never written, so an untouched frame costs nothing. `touched` says which
+ * frames were written, so that clearing and dumping skip the others. A caller that writes through a
+ * view from `words` marks it.
  *
- * This is hardware: it knows no owner and no protection. Those are the hypervisor's. With a CPU cache attached, a reset loses what
- * the processors stored and nobody wrote back (cpu-cache.ts).
+ * This is hardware: owners and protection belong to the hypervisor. With a CPU cache attached, a
+ * reset loses the stores that were not written back (cpu-cache.ts).
  */
 
 import { Buffer } from 'node:buffer';
@@ -23,18 +24,21 @@ const BANK_SHIFT = 18;
 const BANK_FRAMES = 1 << BANK_SHIFT;
 const BANK_MASK = BANK_FRAMES - 1;
 /**
- * Views of frames that are kept for the next copy, the oldest replaced first: making one costs about as much as a third
- * of the copy of a page. 64 MiB worth of frames are read without allocating.
+ * Views of frames that are kept for the next copy (see hot-paths 10), the oldest replaced first. 64
+ * MiB worth of frames are read without allocating.
  */
 const VIEWS = 16384;
-/** Buckets of the index over the views, by the low bits of the frame's number: neighbours lie side by side. */
+/**
+ * Buckets of the index over the views, by the low bits of the frame number: neighbours lie side by
+ * side.
+ */
 const VIEW_BUCKETS = 32768;
 const VIEW_MASK = VIEW_BUCKETS - 1;
 
-/** As a constant: the engine looks `set` up each time that it is named, in a prototype that it keeps as a dictionary. */
+/** Read once (see hot-paths 10): the engine keeps this prototype as a dictionary. */
 const setBytes: (this: Uint8Array, source: Uint8Array, at: number) => void = Reflect.get(Uint8Array.prototype, 'set');
 
-/** Dirt marks are one bit a frame. */
+/** Marks of written frames: one bit a frame. */
 const bit = (mfn: number): number => 1 << (mfn & 31);
 
 export class MachineMemory {
@@ -45,7 +49,7 @@ export class MachineMemory {
   readonly #touched: Uint32Array;
   readonly #views: (Uint8Array | undefined)[] = new Array<Uint8Array | undefined>(VIEWS + 1).fill(undefined);
   readonly #viewedFrame = new Int32Array(VIEWS + 1);
-  /** First slot of each bucket, and the next one in the bucket of each slot; 0: none. */
+  /** First slot of each bucket, and the next slot of each slot; 0 for none. */
   readonly #viewBuckets = new Uint16Array(VIEW_BUCKETS);
   readonly #nextSlot = new Uint16Array(VIEWS + 1);
   #lastSlot = 0;
@@ -69,7 +73,7 @@ export class MachineMemory {
     this.#touched = new Uint32Array(Math.ceil(this.frameCount / 32));
   }
 
-  /** Whether the frame was ever written since power on or since it was last cleared whole. */
+  /** Whether the frame was written since power-on, or since it was last cleared as a whole. */
   isTouched(mfn: Mfn): boolean {
     return (this.#touched[mfn >>> 5]! & bit(mfn)) !== 0;
   }
@@ -89,7 +93,7 @@ export class MachineMemory {
 
   /** @internal Copies into a frame. The range must lie inside the frame. */
   copyIn(mfn: Mfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
-    // The path of a cached overwrite: what is rare is in a function of its own, so that the engine can inline this one.
+    // The path of a cached overwrite: rare work is in a function of its own (see hot-paths 7).
     if ((offset | srcOffset) !== 0 || length !== 4096 || src.length !== 4096 || this.#cpuCache !== undefined) {
       this.#copyInPart(mfn, offset, src, srcOffset, length);
       return;
@@ -178,8 +182,9 @@ export class MachineMemory {
   }
 
   /**
-   * The words of a run of frames that lies in one bank, for a structure that its owner keeps in memory. The caller
-   * marks what it writes with `touch`. Words are the host's: little-endian, as asserted when the module is loaded.
+   * The words of a run of frames that lies in one bank, for a structure that its owner keeps in
+   * memory. The caller marks what it writes with `touch`. Words are the host's, little-endian, as
+   * the module asserts when it is loaded.
    * @internal
    */
   words(first: Mfn, frames: number): Uint32Array {
@@ -210,7 +215,10 @@ export class MachineMemory {
     return this.#view(mfn);
   }
 
-  /** @internal A view of one frame to store into, as a device does by DMA; marks the frame as written. */
+  /**
+   * @internal A view of one frame to store into, as a device does by DMA; marks the frame as
+   * written.
+   */
   writableFrame(mfn: Mfn): Uint8Array {
     const view = this.#view(mfn);
     if (this.#cpuCache !== undefined) this.#cpuCache.dma(mfn);
@@ -237,7 +245,7 @@ export class MachineMemory {
     this.#cpuCache?.lose(random);
   }
 
-  /** @internal: what the CPU cache had was lost. */
+  /** @internal: what only the CPU cache had is lost. */
   restore(mfn: Mfn, offset: number, bytes: Uint8Array): void {
     this.#bank(mfn).set(bytes, ((mfn & BANK_MASK) << PAGE_SHIFT) + offset);
     this.#touched[mfn >>> 5]! |= bit(mfn);

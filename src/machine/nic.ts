@@ -1,28 +1,34 @@
 /**
- * A cable between the network adapters of two machines of one simulation: bandwidth, latency and a bounded queue for each
- * direction, full duplex.
+ * A cable between the network adapters of two machines of one simulation: bandwidth, latency and a
+ * bounded queue for each direction, full duplex.
  *
- * A packet is up to `queueBytes` of payload. Its bytes are copied by DMA at the instant the adapter takes it, so that the
- * sender may change them at once. The adapter cuts it into segments of `segmentBytes`, each with `segmentOverheadBytes` of
- * headers and gap, and puts them on the line one after the other at `lineMBps`. It is received whole, `latencyNs` after its
- * last bit has left. An adapter that has no room takes nothing: `send` says so, `transmit` waits.
+ * A packet is up to `queueBytes` of payload. Its bytes are copied by DMA at the instant the adapter
+ * takes it, so that the sender may change them at once. The adapter cuts it into segments of
+ * `segmentBytes`, each with `segmentOverheadBytes` of headers and gap. They go on the line one
+ * after the other at `lineMBps`. The packet is received whole, `latencyNs` after its last bit has
+ * left. An adapter without room takes nothing: `send` returns false, `transmit` waits.
  *
- * A packet that finds no receiver is lost and counted: the machine is off, or nobody has opened the adapter yet. Nothing
- * tells the sender. An adapter that loses power forgets its queue and its receiver; what had left it still arrives.
+ * A packet that finds no receiver is lost and counted: the machine is off, or the adapter is not
+ * open yet. The sender is not told. An adapter that loses power forgets its queue and its receiver.
+ * What had left it still arrives.
  *
- * Invariants: packets of one direction arrive in the order in which they were taken, each at most once, with the bytes they
- * were taken with; `queuedBytes` is at most `queueBytes`; of the packets taken, each is queued, under way, received or lost.
+ * Invariants:
+ * 1. Packets of one direction arrive in the order in which they were taken, each at most once, with
+ *    the bytes that they were taken with.
+ * 2. `queuedBytes` is at most `queueBytes`.
+ * 3. Each packet that was taken is queued, under way, received or lost.
  *
- * Modelled after an Ethernet adapter with segmentation offload on a cable without a switch. Differs: one queue in place of a
- * descriptor ring and socket buffers; no bit errors, no collisions, no pause frames. Costs of the processor are not charged
- * here: the domain that drives the adapter pays them.
+ * Modelled after an Ethernet adapter with segmentation offload on a cable without a switch. Differs
+ * in having one queue in place of a descriptor ring and socket buffers, and no bit errors,
+ * collisions or pause frames. The costs of the processor are charged to the domain that drives the
+ * adapter.
  */
 
 import { checkArgument } from '../base/argument-error.ts';
 import { Ns } from '../base/units.ts';
 import { WaitQueue, type Process, type Simulation } from '../sim/index.ts';
 
-/** What of a profile a cable needs. */
+/** The part of a profile that a cable needs. */
 interface NicValues {
   readonly lineMBps: number;
   readonly segmentBytes: number;
@@ -36,7 +42,9 @@ export interface NicCounters {
   readonly taken: number;
   /** Packets handed to the receiver. */
   readonly received: number;
-  /** Packets taken here that power loss forgot, or that found no receiver at the other end. */
+  /**
+   * Packets taken here that a loss of power dropped, or that found no receiver at the other end.
+   */
   readonly lost: number;
   /** Payload of the packets received. */
   readonly receivedBytes: number;
@@ -53,7 +61,7 @@ export class Nic {
   #queuedPackets = 0;
   /** When the last bit of what is queued will have left. */
   #lineFreeAt = 0;
-  /** Power cycles so far: events of an earlier one find their packet gone. */
+  /** Power cycles so far. An event of an earlier one finds its packet gone. */
   #cycle = 0;
   #taken = 0;
   #received = 0;
@@ -75,7 +83,7 @@ export class Nic {
     return [one, other];
   }
 
-  /** Payload that waits or is on its way out. */
+  /** Payload in the queue or on its way out, bytes. */
   get queuedBytes(): number {
     return this.#queuedBytes;
   }
@@ -84,12 +92,12 @@ export class Nic {
     return { taken: this.#taken, received: this.#received, lost: this.#lost, receivedBytes: this.#receivedBytes };
   }
 
-  /** Whether somebody listens. */
+  /** Whether it has a receiver. */
   get isOpen(): boolean {
     return this.#receiver !== undefined;
   }
 
-  /** From here on packets that arrive are handed to `receiver`; undefined: they are lost. */
+  /** From now on packets are handed to `receiver`; with undefined they are lost. */
   open(receiver: ((packet: Uint8Array) => void) | undefined): void {
     this.#receiver = receiver;
   }
@@ -116,12 +124,17 @@ export class Nic {
     return true;
   }
 
-  /** Sends a packet, after waiting for room. Of several that wait, the first whose packet fits goes first. */
+  /**
+   * Sends a packet, after waiting for room. Of several that wait, the first one whose packet fits
+   * goes first.
+   */
   *transmit(packet: Uint8Array): Process {
     while (!this.send(packet)) yield this.#room;
   }
 
-  /** Loses power, together with the machine. Afterwards the adapter is as after power on, without a receiver. */
+  /**
+   * Loses power, together with the machine. Afterwards it is as after power-on, without a receiver.
+   */
   powerLoss(): void {
     this.#cycle++;
     this.#lost += this.#queuedPackets;
@@ -132,7 +145,7 @@ export class Nic {
     this.#room.wakeAll();
   }
 
-  /** How long a packet keeps the line busy. */
+  /** How long a packet occupies the line. */
   #lineTime(length: number): number {
     const { lineMBps, segmentBytes, segmentOverheadBytes } = this.#values;
     const onTheLine = length + Math.ceil(length / segmentBytes) * segmentOverheadBytes;

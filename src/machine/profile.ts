@@ -1,12 +1,13 @@
 /**
  * Cost profiles: every cost of the model as a named constant with its unit and where it comes from.
  *
- * A profile describes one machine. The names and meanings below are the only ones there are; a profile gives each of
- * them a value. The rooms that charge costs take plain numbers (`values`) and declare what they need structurally, so
- * that none of them depends on this file's shape. Units are last in a name and repeated in `unit`.
+ * A profile describes one machine. The names and meanings below are the only ones there are; a
+ * profile gives each of them a value. The rooms that charge costs take plain numbers (`values`) and
+ * declare what they need structurally, so that none of them depends on this file's shape. Units are
+ * last in a name and repeated in `unit`.
  *
- * `fitted` marks the constants that were chosen so that the model meets a figure of the paper: a result that rests on
- * them is not evidence for that figure.
+ * `fitted` marks constants that were chosen so that the model meets a figure of the paper. A result
+ * that rests on them is no evidence for that figure.
  */
 
 import { checkObject } from '../base/argument-error.ts';
@@ -162,7 +163,7 @@ export interface Profile {
   readonly name: string;
   /** One paragraph: what machine this is and which of its figures are firm. */
   readonly description: string;
-  /** What experiments on this machine run on unless told. */
+  /** What experiments on this machine run on by default. */
   readonly arch: { readonly value: Arch; readonly provenance: Provenance; readonly note: string };
   readonly guest: Section<GuestConstant>;
   readonly hypervisor: Section<HypervisorConstant>;
@@ -173,14 +174,15 @@ export interface Profile {
 /** The plain numbers of a section, as the rooms that charge them want them. */
 export function values<Name extends string>(section: Section<Name>): Values<Name> {
   checkObject('section', section);
-  // At once: an object to which so many properties are added one by one is a hash table, searched at every charge.
+  // Made in one go: an object that gets many properties one by one becomes a hash table.
   const entries = Object.entries<Constant>(section).map(([name, { value }]) => [name, value]);
   return Object.fromEntries(entries) as Record<Name, number>;
 }
 
 /**
- * Names of the constants that were fitted to the paper, as `guest.copyNsPerByte`, in the order of the tables.
- * @param unused those that the result does not rest on
+ * Names of the constants that were fitted to the paper, as `guest.copyNsPerByte`, in the order of
+ * the tables.
+ * @param unused constants that the result does not rest on
  */
 export function fittedConstants(profile: Profile, unused: readonly CostName[] = []): string[] {
   return sectionsOf(profile).flatMap(({ prefix, meanings, constants }) =>

@@ -9,8 +9,8 @@ export class Completion {
   #isOk = true;
 
   /**
-   * @param what what is waited for, as of a WaitQueue
-   * @param count things that are to end; with none, nobody waits
+   * @param what what a process waits for here, as for WaitQueue
+   * @param count things that are to end; with 0 nothing waits
    */
   constructor(what: string | (() => string), count = 1) {
     checkInteger('count', count);

@@ -1,19 +1,20 @@
 /**
- * A processor as a thing used serially. Code of the model runs in no time of its own; what it would have cost is
- * charged here and paid before the process waits for anything else.
+ * A processor, used by one process at a time. Code of the model takes no virtual time by itself:
+ * its cost is charged here, and paid before the process waits for anything else.
  *
- * `charge` adds to the debt of whoever runs now (between two yields only one process runs, so the debt is its own).
- * `settle` books the debt on the processor behind what is booked already and sleeps until it is done: processes of
- * one processor share it in turns, first come first served, without preemption.
+ * `charge` adds to the debt of whoever runs now (between two yields only one process runs, so the
+ * debt is its own). `settle` books the debt on the processor, behind earlier bookings, and sleeps
+ * until the work is done. So processes share a processor in turns: first come, first served,
+ * without preemption.
  */
 
 import { Ns } from '../base/units.ts';
 import type { Process, Simulation } from './simulation.ts';
 
-/** Longest debt that a process may pile up before it should settle, so that others see time pass: 100 µs. */
+/** The most that a process should owe before it settles, so that others see time pass: 100 µs. */
 export const DEBT_LIMIT: Ns = Ns(100_000);
 
-/** Longest piece of a long work: 1 ms. */
+/** Longest slice of long work: 1 ms. */
 const SLICE: Ns = Ns(1_000_000);
 
 export class CpuClock {
@@ -26,12 +27,12 @@ export class CpuClock {
     this.#simulation = simulation;
   }
 
-  /** The present instant, at which what runs now was started. */
+  /** The present instant, without what the running process owes. */
   get now(): Ns {
     return this.#simulation.now;
   }
 
-  /** Nanoseconds charged since the beginning. */
+  /** Nanoseconds charged since the start. */
   get busy(): Ns {
     return Ns(this.#busy);
   }
@@ -41,7 +42,9 @@ export class CpuClock {
     return Ns(this.#debt);
   }
 
-  /** The instant at which what was charged so far would be paid, for time stamps between two settlements. */
+  /**
+   * The instant at which the present debt would be paid, for time stamps between two settlements.
+   */
   get localNow(): Ns {
     return Ns(Math.max(this.#simulation.now, this.#freeAt) + this.#debt);
   }
@@ -51,12 +54,14 @@ export class CpuClock {
     this.#debt += cost;
   }
 
-  /** True when so much is owed that the process should settle. */
+  /** Whether the process owes so much that it should settle. */
   get isDue(): boolean {
     return this.#debt >= DEBT_LIMIT;
   }
 
-  /** Pays the debt: sleeps until the processor has done the work. Does not yield when nothing is owed. */
+  /**
+   * Pays the debt: sleeps until the processor has done the work. Without debt it does not yield.
+   */
   *settle(): Process {
     const wait = this.book();
     if (wait > 0) yield wait;
@@ -70,7 +75,10 @@ export class CpuClock {
     }
   }
 
-  /** @internal Books the debt without sleeping (for work in interrupt context) and returns how long from now it lasts. */
+  /**
+   * @internal Books the debt without sleeping (for work in interrupt context) and returns how long
+   * from now it lasts.
+   */
   book(): Ns {
     if (this.#debt === 0) return Ns(0);
     const cost = Math.round(this.#debt);

@@ -1,6 +1,6 @@
 /**
- * Digest of a run: a 64-bit mix of every dispatched event's time and of whatever the model adds (bytes read, pages
- * reused). Not a cryptographic hash: it tells two runs apart, nothing more.
+ * Digest of a run: a 64-bit mix of every dispatched event's time and of what the model adds (bytes
+ * read, pages reused). It tells two runs apart, and is no cryptographic hash.
  */
 export class Digest {
   #a = 0x9e3779b9;

@@ -1,9 +1,10 @@
 /**
- * The event queue: a binary heap over typed arrays, ordered by (time, sequence). Two events of one instant run in the
- * order in which they were scheduled, so a run depends on nothing but its inputs.
+ * The event queue: a binary heap over typed arrays (see hot-paths 1), ordered by (time, sequence).
+ * Two events of one instant run in the order in which they were scheduled, so a run depends on
+ * nothing but its inputs.
  *
- * Times are integer nanoseconds held in doubles (exact below 2^53 ns, about 104 days). The heap grows by doubling and
- * never shrinks.
+ * Times are integer nanoseconds held in doubles (exact below 2^53 ns, about 104 days). The heap
+ * grows by doubling and never shrinks.
  */
 
 import { assert } from '../base/assert.ts';

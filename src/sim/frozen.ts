@@ -1,23 +1,24 @@
 /**
- * Programs that were stopped, to go on later as they stand: what the numbers in saved registers stand for.
+ * Programs that were stopped and may go on later, each behind a token.
  *
- * A guest is code that runs on the simulation; its stack and its kernel's structures are objects of the host. When it is
- * frozen they stand for the contents of its memory, which nobody may reach but through bytes: whoever freezes a program
- * gets a token, writes it where the registers are saved, and has nothing else; whoever reads it there later may thaw the
- * program. Where those bytes are lost, the program is. A token opens once.
+ * A guest is code that runs on the simulation. Its stack and its kernel's structures are objects of
+ * the host. When the guest is frozen, they stand for the contents of its memory, which can be
+ * reached through bytes only. So freezing a program gives a token and nothing else. The token is
+ * written where the registers are saved, and a reader of those bytes may thaw the program. If the
+ * bytes are lost, so is the program. A token works once.
  */
 
 import { assert } from '../base/assert.ts';
 import type { RandomStream } from './random.ts';
 
-/** What to look for in saved registers: two words, never both zero. */
+/** A token, as saved registers hold it: two words, never both zero. */
 export type Token = readonly [low: number, high: number];
 
 export class FrozenPrograms {
   readonly #random: RandomStream;
   readonly #programs = new Map<string, object>();
 
-  /** @param random where tokens come from: bytes that are none do not look like one */
+  /** @param random where tokens come from; other bytes do not look like a token */
   constructor(random: RandomStream) {
     this.#random = random;
   }
@@ -29,7 +30,7 @@ export class FrozenPrograms {
     return token;
   }
 
-  /** The program behind a token; undefined when there is none, or none any more. */
+  /** The program behind a token; undefined for an unknown or used token. */
   thaw(token: Token): object | undefined {
     const program = this.#programs.get(token.join());
     this.#programs.delete(token.join());

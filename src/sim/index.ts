@@ -1,4 +1,7 @@
-/** Virtual time: event queue, processes, wait queues, processors, seeded random streams, the digest of a run. */
+/**
+ * Virtual time: event queue, processes, wait queues, processors, seeded random streams, the digest
+ * of a run.
+ */
 export { type RandomStream, RandomStreams } from './random.ts';
 export { NOTHING, type Process, Simulation, type Task, type Wait, WaitQueue } from './simulation.ts';
 

@@ -1,8 +1,9 @@
 /**
- * What a processor has begun, and what ends when its power does: timers and processes that run while it is on.
+ * The power of a processor: timers and processes that run while it is on, and end with it.
  *
- * A guest's virtual processor has one, and so has the hypervisor. While it is paused, what would run waits and runs in its
- * order afterwards; when it goes off, all that was begun ends where it stands, and what comes later never runs.
+ * A guest's virtual processor has one, and so has the hypervisor. While it is paused, actions wait,
+ * and run afterwards in their order. When it goes off, everything that was begun ends where it
+ * stands, and later actions never run.
  */
 
 import { assert } from '../base/assert.ts';
@@ -17,7 +18,10 @@ export class Power {
   #pruneAt = 64;
   #isOn = true;
 
-  /** @param takesFailure takes what is thrown by what was begun, and nobody joined; returns whether that is the end of it */
+  /**
+   * @param takesFailure takes the error of a task that nobody joined; returns whether the error is
+   * handled
+   */
   constructor(simulation: Simulation, takesFailure: (error: unknown) => boolean = () => false) {
     this.#simulation = simulation;
     this.#gate = new Gate(simulation, takesFailure);
@@ -39,7 +43,7 @@ export class Power {
     this.#gate.open();
   }
 
-  /** Runs `action` now, or when the pause is over; never once the power is off. */
+  /** Runs `action` now, or after the pause; never once the power is off. */
   run(action: EventAction): void {
     this.#gate.pass(() => {
       if (!this.#isOn) return;
@@ -62,7 +66,7 @@ export class Power {
   spawn<T>(name: string, process: Process<T>): Task<T> {
     assert(this.#isOn, 'nothing is begun without power');
     const task = this.#simulation.spawn(name, process, this.#gate);
-    // Tasks that are over are forgotten now and then, at a cost that stays constant a task.
+    // Ended tasks are forgotten now and then, at a constant cost a task.
     if (this.#tasks.length >= this.#pruneAt) {
       this.#tasks = this.#tasks.filter((old) => !old.isOver);
       this.#pruneAt = Math.max(64, 2 * this.#tasks.length);

@@ -1,6 +1,6 @@
 /**
- * Seeded random streams. Each consumer takes a stream by name, so that a new consumer does not shift the numbers of
- * the others. The generator is pure-rand's xoroshiro128+.
+ * Seeded random streams. Each consumer takes a stream by name, so that a new consumer does not
+ * shift the numbers of the others. The generator is pure-rand's xoroshiro128+.
  */
 
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';

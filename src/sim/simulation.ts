@@ -1,12 +1,13 @@
 /**
  * The simulation: virtual time, processes and wait queues. The one source of time of the model.
  *
- * A process is a generator that yields what it waits for: a number of nanoseconds, or a WaitQueue. Call processes
- * with `yield*` so that results are typed. Everything between two yields is atomic. A process that throws crashes the
- * run (the error leaves `run`), unless somebody joined it, who then receives the error.
+ * A process is a generator that yields what it waits for: a number of nanoseconds, or a WaitQueue.
+ * Call processes with `yield*` so that results are typed. Everything between two yields is atomic.
+ * A process that throws ends the run (the error leaves `run`), unless another process joined it.
+ * That process receives the error.
  *
- * Modelled after SimPy's environment, with Linux wait queues instead of events. Deterministic: no clock, no timer, no
- * promise; one seed gives one run and one digest.
+ * Modelled after SimPy's environment, with Linux wait queues instead of events. It is
+ * deterministic: no clock, no timer, no promise. One seed gives one run and one digest.
  */
 
 import { ArgumentError, checkFunction, checkText } from '../base/argument-error.ts';
@@ -23,7 +24,10 @@ export type Wait = number | WaitQueue;
 /** A process of the model. */
 export type Process<T = void> = Generator<Wait, T, void>;
 
-/** A process that is over: what is returned where nothing had to wait, cheaper than to start a process that does not. */
+/**
+ * A process that has ended, for functions that need not wait. Returning it is cheaper than starting
+ * a process (see hot-paths 6).
+ */
 export const NOTHING: Process = (function* () {
   // Nothing to do.
 })();
@@ -31,18 +35,21 @@ NOTHING.next();
 
 type TaskState = 'runnable' | 'sleeping' | 'waiting' | 'done' | 'failed' | 'killed';
 
-/** Processes that sleep until somebody wakes them; first come, first woken. */
+/** Processes that sleep until they are woken, in the order in which they came. */
 export class WaitQueue {
   readonly #what: string | (() => string);
   #waiters: Task[] = [];
 
-  /** @param what what those who wait here wait for, or what says so; asked only when a run gets stuck */
+  /**
+   * @param what what a process waits for here, or a function that says it, called only when a run
+   * gets stuck
+   */
   constructor(what: string | (() => string)) {
     if (typeof what !== 'string') checkFunction('what', what);
     this.#what = what;
   }
 
-  /** What those who wait here wait for. */
+  /** What a process waits for here. */
   get what(): string {
     return typeof this.#what === 'string' ? this.#what : this.#what();
   }
@@ -59,7 +66,10 @@ export class WaitQueue {
     for (const task of woken) task.wake(undefined);
   }
 
-  /** Wakes the first waiter, if any. When that one is killed before it runs, the next is woken in its place. */
+  /**
+   * Wakes the first waiter, if any. When that one is killed before it runs, the next is woken in
+   * its place.
+   */
   wakeOne(): void {
     this.#waiters.shift()?.wake(this);
   }
@@ -77,12 +87,16 @@ export class WaitQueue {
 }
 
 /**
- * What may run only while it is open, as the processor of a paused virtual machine. What comes while it is closed is held,
- * and runs in the order in which it came, at the instant at which the gate is opened.
+ * A gate: code behind it runs only while it is open, as on the processor of a paused virtual
+ * machine. Actions that arrive while it is closed run when it opens, in the order in which they
+ * came.
  */
 export class Gate {
   readonly #simulation: Simulation;
-  /** Takes what a task behind the gate has thrown and nobody joined; returns whether that is the end of it. */
+  /**
+   * Takes the error of a task behind the gate that nobody joined. Returns whether the error is
+   * handled.
+   */
   readonly takesFailure: (error: unknown) => boolean;
   #held: EventAction[] | undefined;
 
@@ -104,7 +118,7 @@ export class Gate {
   open(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
-    // Through the gate again: one of them may close it.
+    // Each passes the gate by itself, because one of them may close it.
     for (const action of held)
       this.#simulation.after(Ns(0), () => {
         this.pass(action);
@@ -128,7 +142,7 @@ export class Task<T = unknown> {
   readonly #finished = new WaitQueue(() => `the end of ${this.name}`);
   #state: TaskState = 'runnable';
   #waitingOn: WaitQueue | undefined;
-  /** Queue whose one wake-up this task has and has not acted on yet. */
+  /** Queue that has woken this task alone, before the task has acted on it. */
   #wokenBy: WaitQueue | undefined;
   #result: T | undefined;
   #error: unknown;
@@ -151,7 +165,7 @@ export class Task<T = unknown> {
     simulation.after(Ns(0), this.#resume);
   }
 
-  /** What it is about: what it waits for, or that it is about to run. */
+  /** What it waits for, or that it is about to run. */
   get waitsFor(): string {
     if (this.#waitingOn !== undefined) return this.#waitingOn.what;
     return this.#state === 'sleeping' ? 'the end of a sleep' : 'its turn to run';
@@ -175,8 +189,8 @@ export class Task<T = unknown> {
   }
 
   /**
-   * Ends the process where it stands: nothing of it runs again, not even `finally` blocks, as when the processor
-   * that ran it is taken away.
+   * Ends the process where it stands. Nothing of it runs again, not even `finally` blocks, as when
+   * its processor is taken away.
    */
   kill(): void {
     if (this.isOver) return;
@@ -189,7 +203,10 @@ export class Task<T = unknown> {
     this.#finished.wakeAll();
   }
 
-  /** Waits for the end and returns the result; rethrows what the process threw. Undefined when it was killed. */
+  /**
+   * Waits for the end and returns the result; rethrows what the process threw. Undefined when it
+   * was killed.
+   */
   *join(): Process<T | undefined> {
     this.#joined = true;
     while (!this.isOver) yield this.#finished;
@@ -212,7 +229,7 @@ export class Task<T = unknown> {
       this.#finished.wakeAll();
       return;
     }
-    // A process may have been killed by what it called.
+    // What the process called may have killed it.
     if (this.isOver) return;
     if (step.done === true) {
       this.#state = 'done';
@@ -245,7 +262,7 @@ export class Simulation {
   /** @internal */
   readonly frozen: FrozenPrograms;
   readonly #queue = new EventQueue();
-  /** Processes that are not over, in the order in which they were started. */
+  /** Processes that have not ended, in the order in which they were started. */
   readonly #live = new Set<Task>();
   #now = 0;
   #eventCount = 0;
@@ -266,14 +283,14 @@ export class Simulation {
     return this.#eventCount;
   }
 
-  /** @internal 1, 2, 3 …: a number that this simulation gives once, to what has no name of its own. */
+  /** @internal 1, 2, 3 …: a number that this simulation gives once, to an object without a name. */
   nextSerial(): number {
     return ++this.#serial;
   }
 
   /**
    * Schedules `action` after `delay` (integer ns, >= 0).
-   * @throws ArgumentError for another delay
+   * @throws ArgumentError for any other delay
    */
   after(delay: Ns, action: EventAction): void {
     if (!(Number.isSafeInteger(delay) && delay >= 0))
@@ -292,12 +309,15 @@ export class Simulation {
     return task;
   }
 
-  /** @internal: a process is over. */
+  /** @internal: a process has ended. */
   ended(task: Task): void {
     this.#live.delete(task);
   }
 
-  /** Every process that is not over and what it waits for, one line each, in the order in which they were started. */
+  /**
+   * Every process that has not ended and what it waits for, one line each, in the order of their
+   * start.
+   */
   whoWaits(): string[] {
     return Array.from(this.#live, (task) => `${task.name} waits for ${task.waitsFor}`);
   }
@@ -313,7 +333,10 @@ export class Simulation {
     return true;
   }
 
-  /** Dispatches events until none is left, or `until` says so before the next one. Returns the events dispatched. */
+  /**
+   * Dispatches events until none is left or `until` returns true before the next one. Returns the
+   * number dispatched.
+   */
   run(until?: () => boolean): number {
     checkFunction('until', until, true);
     const before = this.#eventCount;
@@ -323,9 +346,9 @@ export class Simulation {
 
   /**
    * Runs one process to its end, with everything else that happens meanwhile.
-   * @param onEvents called now and then, every 65,536 events: for whoever shows progress
-   * @throws what the process throws; InvariantViolation, which lists who waits for what, when nothing is left to happen and
-   * it still waits
+   * @param onEvents called every 65,536 events, to show progress
+   * @throws what the process throws; InvariantViolation, which lists who waits for what, when no
+   * event is left and it still waits
    */
   runProcess<T>(name: string, process: Process<T>, onEvents?: () => void): T {
     if (!isProcess(process)) throw new ArgumentError('process: expected a generator');

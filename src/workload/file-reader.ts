@@ -1,9 +1,9 @@
 /**
- * Programs that read files: all of them in order, 4 KiB at random places, whole files by Zipf's law. Each is a process
- * of the guest and uses nothing but its system calls.
+ * Programs that read files: all of them in order, 4 KiB at random places, whole files by Zipf's
+ * law. Each is a process of the guest and uses nothing but its system calls.
  *
- * A reader hands every byte that a read returned to `onRead`, so that an oracle can compare it, and reads in the buffer
- * of its caller: 64 KiB at a time for whole files, as a file server would.
+ * A reader hands every byte that a read returned to `onRead`, so that an oracle can compare it. It
+ * reads into its caller's buffer: 64 KiB at a time for whole files, as a file server would.
  */
 
 import type { Process, RandomStream } from '../sim/index.ts';
@@ -31,7 +31,7 @@ export interface ReaderContext {
   readonly buffer: Uint8Array;
   /** Stops after this many bytes; Infinity for no limit. */
   readonly limit: number;
-  /** `bytes` bytes of file number `file` from `position` on are in the buffer, from its start. */
+  /** The buffer begins with `bytes` bytes of file number `file` from `position` on. */
   readonly onRead: (file: number, position: number, bytes: number) => void;
   /** A read of file number `file` returned less than was asked for: the file ends at `position`. */
   readonly onEnd?: ((file: number, position: number) => void) | undefined;
@@ -45,7 +45,10 @@ export function* readAllFiles(context: ReaderContext): Process<number> {
   return total;
 }
 
-/** Reads 4 KiB at random page-aligned places, as many times as all files have pages. Returns the bytes read. */
+/**
+ * Reads 4 KiB at random page-aligned places, as many times as all files have pages. Returns the
+ * bytes read.
+ */
 export function* readRandomPages(context: ReaderContext, random: RandomStream): Process<number> {
   const { sys, files, buffer, limit } = context;
   const firstPage = new Float64Array(files.length + 1);
@@ -71,8 +74,8 @@ export function* readRandomPages(context: ReaderContext, random: RandomStream): 
 }
 
 /**
- * Reads whole files, as many times as there are files, chosen by Zipf's law (exponent 1) over a shuffled ranking.
- * Returns the bytes read.
+ * Reads whole files, as many times as there are files, chosen by Zipf's law (exponent 1) over a
+ * shuffled ranking. Returns the bytes read.
  */
 export function* readZipfFiles(context: ReaderContext, random: RandomStream): Process<number> {
   const { files, limit } = context;

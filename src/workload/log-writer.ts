@@ -1,6 +1,6 @@
 /**
- * A program that reads files and writes about it: all files in order, and after each a line at the end of a log, as a web
- * server has one. Nothing is synced. It uses nothing but system calls.
+ * A program that reads all files in order and appends a line to a log after each, as a web server
+ * does. Nothing is synced. It uses nothing but system calls.
  */
 
 import type { Process } from '../sim/index.ts';
@@ -10,8 +10,9 @@ import { readFile, type ReaderContext } from './file-reader.ts';
 const encoder = new TextEncoder();
 
 /**
- * Reads all files in order, each with its line in the log, which is made when there is none. Returns the bytes read.
- * @param onLogged told of the bytes that a write has appended, when it has returned
+ * Reads all files in order, each with its line in the log, which it makes if needed. Returns the
+ * bytes read.
+ * @param onLogged called with the bytes that a write has appended, after the write
  */
 export function* readAndLog(
   context: ReaderContext,

@@ -1,6 +1,7 @@
 /**
- * Prefetch at boot (先読み): reads the files that were read before the reboot into the cache, in the background, and so
- * competes with the service for the disk. The list of files comes with the boot module: newline-separated paths.
+ * Prefetch at boot (先読み): reads the files of before the reboot into the cache, in the background.
+ * It competes with the service for the disk. The list of files comes with the boot module:
+ * newline-separated paths.
  */
 
 import { ModelError } from '../base/errno.ts';
@@ -13,7 +14,10 @@ export function prefetchList(paths: Iterable<string>): Uint8Array {
   return encodeText([...paths].filter((path) => !path.includes('\n')).join('\n'));
 }
 
-/** Reads ahead every file of the boot module's list, in its order. A file that is gone is passed over. */
+/**
+ * Reads ahead every file of the boot module's list, in its order. A file that is gone is passed
+ * over.
+ */
 export function* prefetchFiles(sys: Syscalls): Process {
   const list = decodeText(sys.bootModule());
   for (const path of list.split('\n')) {

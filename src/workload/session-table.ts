@@ -1,7 +1,8 @@
 /**
- * A server's table of sessions: who is logged in, and how many requests each has made. It lies in the memory of its program,
- * and is gone with the kernel; with a recovery box each change is kept there, too, and the next program goes on with it
- * (Baker and Sullivan's example is a server of the kind). It uses nothing but system calls.
+ * A server's table of sessions: who is logged in, and how many requests each has made. It lies in
+ * the memory of its program, and is gone with the kernel. With a recovery box each change is kept
+ * there too, and the next program goes on with it (as in Baker and Sullivan's example). It uses
+ * nothing but system calls.
  */
 
 import { ModelError } from '../base/errno.ts';
@@ -17,7 +18,7 @@ export class SessionTable {
   readonly #isKept: boolean;
   readonly #sessions = new Map<number, Session>();
 
-  /** @param isKept whether it is kept in the recovery box; what is there already is taken over */
+  /** @param isKept whether it is kept in the recovery box; sessions in the box are taken over */
   constructor(sys: Syscalls, isKept: boolean) {
     this.#sys = sys;
     this.#isKept = isKept;
@@ -37,7 +38,10 @@ export class SessionTable {
     return this.#set(id, { user, requests: 0 });
   }
 
-  /** A request of a session; returns how many it has made, or undefined when there is no such session: the user must log in. */
+  /**
+   * A request of a session. Returns how many requests it has made; undefined for an unknown
+   * session, whose user must log in.
+   */
   request(id: number): number | undefined {
     const session = this.#sessions.get(id);
     if (session === undefined) return undefined;
@@ -51,7 +55,7 @@ export class SessionTable {
     if (this.#isKept) this.#sys.boxRemove(id);
   }
 
-  /** Changed in the box first: what a client was told is never forgotten. */
+  /** Changed in the box first, so that what a client was told is never forgotten. */
   #set(id: number, session: Session): boolean {
     if (this.#isKept)
       try {
@@ -67,7 +71,7 @@ export class SessionTable {
 
 const encode = ({ user, requests }: Session): Uint8Array => new Uint8Array(Uint32Array.of(user, requests).buffer);
 
-/** Undefined for what is none of `encode`. */
+/** Undefined for bytes that `encode` did not make. */
 function decode(bytes: Uint8Array | undefined): Session | undefined {
   if (bytes?.length !== 8) return undefined;
   const [user, requests] = new Uint32Array(bytes.slice().buffer);

@@ -1,15 +1,16 @@
 /**
- * A web server: answers requests for parts of files, and knows who is logged in (session-table.ts). One process, which serves one request
- * after the other. It uses nothing but system calls.
+ * A web server: answers requests for parts of files, and knows who is logged in (session-table.ts).
+ * One process serves one request after the other. It uses nothing but system calls.
  *
  * ```
  * GET /path HTTP/1.0          a file's bytes; `Range: bytes=FIRST-LAST`, `Cookie: session=N`
  * POST /login HTTP/1.0        `Cookie: session=N`: begins session N
  * ```
  *
- * Lines end in CR LF, and an empty one ends the head, of request and answer. An answer has as many of the bytes as fit into one packet. A
- * request with the cookie of a session that is not known is answered with 401; of one that is, with how many there were of it
- * (`X-Requests`). Modelled after Apache 1.3 with one child.
+ * Lines end in CR LF, and an empty line ends the head of a request or an answer. An answer has as
+ * many bytes as fit into one packet. A request with the cookie of an unknown session is answered
+ * with 401. That of a known session is answered with the number of its requests (`X-Requests`).
+ * Modelled after Apache 1.3 with one child.
  */
 
 import { ModelError } from '../base/errno.ts';
@@ -18,7 +19,7 @@ import type { Process } from '../sim/index.ts';
 import { type ListeningSocket, MAX_PAYLOAD, type NetworkRequest, type Syscalls } from '../kernel/syscall/syscalls.ts';
 import { SessionTable } from './session-table.ts';
 
-/** Bytes of an answer that its head takes at most. */
+/** The most bytes of an answer that its head takes. */
 const HEAD_BYTES = 128;
 
 interface HttpRequest {
@@ -112,7 +113,7 @@ export class WebServer {
   }
 }
 
-/** Undefined for what is no request. */
+/** Undefined for anything but a request. */
 function parseRequest(bytes: Uint8Array): HttpRequest | undefined {
   const [line, ...fields] = new TextDecoder('latin1').decode(bytes).split('\r\n');
   const [, method, path] = /^(GET|POST) (\/\S*) HTTP\/1\.[01]$/.exec(line!) ?? [];
@@ -130,9 +131,9 @@ function parseRequest(bytes: Uint8Array): HttpRequest | undefined {
   };
 }
 
-/** A path as a request has it: each byte that is no part of a URI's plain characters is %XX. */
+/** A path as in a request: each byte that is no plain character of a URI is %XX. */
 export function encodePath(path: string): string {
-  // A byte that is no character's is a lone surrogate, which encodeURI does not know.
+  // A byte that belongs to no character is a lone surrogate, which encodeURI refuses.
   return path
     .split(/([\udc80-\udcff])/u)
     .map((part, i) => (i % 2 === 0 ? encodeURI(part) : `%${encodeText(part)[0]!.toString(16).toUpperCase()}`))

@@ -39,7 +39,10 @@ async function broken(files: Record<string, string>): Promise<string[]> {
   return (await checkLayers(tree({ ...SOUND, ...files }), 1)).problems;
 }
 
-/** Whether the table lets `from` import the own files of `to`: the table read without the tool's patterns. */
+/**
+ * Whether the table lets `from` import the own files of `to`: the table read without the tool's
+ * patterns.
+ */
 function isAllowed(from: string, to: string): boolean {
   return MAY_IMPORT[from]!.some(
     (entry) => entry === '*' || entry === to || (entry.endsWith('/*') && to.startsWith(entry.slice(0, -1))),
@@ -77,7 +80,8 @@ describe('the layering tool', () => {
     expect(ROOMS).toHaveLength(40);
   });
 
-  // What the house stands on, said a second time and by hand: a row that grows by mistake is noticed here.
+  // What the house stands on, said a second time and by hand: a row that grows by mistake is
+  // noticed here.
   it.each([
     ['kernel/mm', ['base', 'kernel/mm/policy']],
     ['kernel/mm/policy', ['base', 'kernel/mm/mem-map.ts']],

@@ -1,6 +1,6 @@
 /**
- * The block device as its users see it: requests that move bytes between the device and machine frames, and complete
- * later. Modelled after a 2.6 bio with its scatter list.
+ * The block device as its users see it: requests that move bytes between the device and machine
+ * frames, and complete later. Modelled after a 2.6 bio with its scatter list.
  */
 
 import { ArgumentError, checkObject } from '../../base/argument-error.ts';
@@ -16,13 +16,16 @@ export interface Segment {
   readonly length: number;
 }
 
-/** A request. The segments' bytes lie one after the other on the device, from `sector` on. A flush has none. */
+/**
+ * A request. The segments' bytes lie one after the other on the device, from `sector` on. A flush
+ * has none.
+ */
 export interface BlockRequest {
   readonly op: BlockOp;
   /** First 512-byte sector. */
   readonly sector: number;
   readonly segments: readonly Segment[];
-  /** Whoever keeps account of its own writes. */
+  /** The writer, if it keeps account of its own writes. */
   readonly by?: Writer | undefined;
   /** Called once, later than `submit`, when the request has ended. */
   readonly done: (error: 'EIO' | undefined) => void;
@@ -31,14 +34,15 @@ export interface BlockRequest {
 export interface BlockDevice {
   /** Size in 512-byte sectors. */
   readonly sectorCount: number;
-  /** What its sectors lie on; the same for as long as the device is there. */
+  /** The store of its sectors; the same for the life of the device. */
   readonly store: BackingStore;
   /** Queues a request. Requests outside the device complete with EIO. */
   submit(request: BlockRequest): void;
 }
 
 /**
- * Asks only what a device would stumble over. What a request says of sectors and segments is the device's to answer, with EIO.
+ * Checks the kind of a request only. The device itself checks sectors and segments, and answers
+ * with EIO.
  * @throws ArgumentError unless it is a request
  */
 export function checkRequest(request: BlockRequest): void {
@@ -55,7 +59,10 @@ export function checkBlockDevice(argument: string, device: BlockDevice): void {
   checkObject(argument, device, 'sectorCount', 'store', 'submit');
 }
 
-/** Length of a request in sectors; 0 of a flush, -1 when it is malformed or leaves the device or memory. */
+/**
+ * Length of a request in sectors; 0 of a flush, -1 when it is malformed or leaves the device or
+ * memory.
+ */
 export function sectorsOf({ op, sector, segments }: BlockRequest, frameCount: number, sectorCount: number): number {
   if (op === 'flush') return segments.length === 0 ? 0 : -1;
   let bytes = 0;

@@ -1,10 +1,12 @@
 /**
- * The bytes of a drive: its medium, the volatile write cache in front of it, and how often the blocks of both were changed.
+ * The bytes of a drive: its medium, the volatile write cache in front of it, and the counts of
+ * changes of its blocks.
  *
  * Bytes move by DMA between here and machine frames, a whole request at once.
  *
- * Generation. A write counts as a change of its blocks when it is taken up and when its bytes move, so that a copy of a block
- * made in between is not believed. What a reset or a loss of power tears or loses counts once more.
+ * Generation. A write counts as a change of its blocks when it is taken up, and again when its
+ * bytes move, so that a copy made in between is not believed. Blocks that a reset or a loss of
+ * power tears or loses count once more.
  */
 
 import { type Ns, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';
@@ -26,11 +28,11 @@ export class CachedMedium {
   readonly store: BackingStore;
   readonly cache: WriteCache;
   readonly #image: ImageStore;
-  /** What left the cache for the medium: no change to whoever reads through the cache. */
+  /** Writes from the cache to the medium: no change to readers that go through the cache. */
   readonly #destaged = new WriteAccount();
 
   /**
-   * @param cacheBytes size of the write cache; 0: none
+   * @param cacheBytes size of the write cache; 0 for none
    * @param identity of the store (backing-store.ts)
    */
   constructor(image: ImageStore, cacheBytes: number, identity: string) {
@@ -45,7 +47,7 @@ export class CachedMedium {
     };
   }
 
-  /** The device as a read would find it now: the medium, and what is newer in the cache. */
+  /** The device as a read would find it now: the medium, with the newer sectors of the cache. */
   get contents(): Pick<ImageStore, 'size' | 'read'> {
     return {
       size: this.#image.size,
@@ -90,7 +92,7 @@ export class CachedMedium {
     }
   }
 
-  /** A write that power loss interrupted: each sector reached the medium or did not. */
+  /** A write that a loss of power interrupted: each sector reached the medium or did not. */
   tear({ sector, segments }: BlockRequest, memory: MachineMemory, random: RandomStream, survival: number): void {
     let at = sector;
     for (const { mfn, offset, length } of segments)
@@ -104,9 +106,9 @@ export class CachedMedium {
     for (let i = 0; i < length; i++) this.cache.destage(first + i, this.#image, this.#destaged);
   }
 
-  /** Loses power: a random part of the sectors of the cache has reached the medium, in no order. */
+  /** Loses power: a random part of the cached sectors has reached the medium. */
   powerLoss(random: RandomStream, survival: number): void {
-    // What a read would have found until now may be gone.
+    // Bytes that a read would have found until now may be gone.
     for (const granule of this.cache.granules()) noteChange(this.store, granule);
     this.cache.lose(random, survival, this.#image);
   }

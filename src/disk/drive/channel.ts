@@ -1,4 +1,4 @@
-/** A channel of a drive: what serves one request, or one destaging run, at a time. */
+/** A channel of a drive serves one request, or one destaging run, at a time. */
 
 import type { MachineMemory } from '../../machine/memory.ts';
 import type { BlockRequest } from './block-device.ts';
@@ -11,14 +11,14 @@ export interface Channel {
   failed: boolean;
   /** The service reads or writes the medium. */
   usesMechanism: boolean;
-  /** Nobody waits for the request any more, and none of its bytes moves. */
+  /** The request is abandoned: none of its bytes moves. */
   abandoned: boolean;
   /** Granules of the cache promised to the write in service. */
   reserved: number;
   /** The destaging run: granules. */
   runStart: number;
   runLength: number;
-  /** The event that ends the service; made once, so that a request costs no closure. */
+  /** The event that ends the service; made once (see hot-paths 10). */
   readonly finish: () => void;
 }
 

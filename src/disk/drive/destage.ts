@@ -1,8 +1,10 @@
 /**
- * In which order a drive's write cache goes to the medium, and how long each run takes.
+ * The order in which a drive's write cache goes to the medium, and how long each run takes.
  *
- * A sweep over what is cached, upwards: from where the arm stands, else from the lowest; neighbours go together. What followed on the medium was being written while the bus filled the cache; how
- * far that came is computed when the cache is needed again, so a stream of writes goes at the rate of the medium.
+ * A sweep goes upwards over the cached granules: from where the arm stands, or from the lowest.
+ * Neighbours go together. While the bus fills the cache, the drive goes on writing what follows on
+ * the medium. How far it came is computed when the cache is needed again. So a stream of writes
+ * goes at the rate of the medium.
  */
 
 import { Ns, SECTORS_PER_PAGE } from '../../base/units.ts';
@@ -12,7 +14,7 @@ import type { WriteCache } from './write-cache.ts';
 /** Granules written out in one go: 128 KiB. */
 const DESTAGE_GRANULES = 32;
 
-/** Granules of the cache that go to the medium together, and how long that takes from when it was asked for. */
+/** Granules that go to the medium together, and how long that takes from the request on. */
 export interface DestagingRun {
   readonly first: number;
   readonly length: number;
@@ -26,7 +28,10 @@ export class Destaging {
   /** The granules of the present sweep over the cache, and how far it has come. */
   #sweep: number[] = [];
   #swept = 0;
-  /** The granule before which the arm stands since it last destaged, and since when; -1: it has moved. */
+  /**
+   * The granule before which the arm has stood since it last destaged, and since when; -1 when it
+   * has moved.
+   */
   #armGranule = -1;
   #armFreeNs = 0;
 
@@ -37,8 +42,9 @@ export class Destaging {
   }
 
   /**
-   * The next run of the sweep; undefined when all that is cached is on its way.
-   * @param isNeeded the cache is, so that the drive has not paused since the run before
+   * The next run of the sweep; undefined when everything cached is on its way.
+   * @param isNeeded whether the cache is needed, so that the drive has not paused since the
+   * previous run
    * @param mayBegin whether a sweep may begin: no run is in service
    */
   next(isNeeded: boolean, mayBegin: boolean, now: Ns): DestagingRun | undefined {
@@ -70,7 +76,7 @@ export class Destaging {
     return { first, length, delayNs: Math.max(0, end - now) };
   }
 
-  /** The arm serves something else. */
+  /** The arm moves for another service. */
   armMoved(): void {
     this.#armGranule = -1;
   }

@@ -1,11 +1,14 @@
 /**
- * Logs of what a real drive did, one request at a time, replayed on a model of it: how near the model is.
+ * Logs of a real drive, one request at a time, replayed on a model of the drive: how near the model
+ * is.
  *
- * A line is `R|W Hit|Miss sector sectors response gap`: the response in µs, and in µs how long the drive had been idle before
- * (DiskSim's validation logs). The replay keeps the gaps and takes the responses from the model.
+ * A line is `R|W Hit|Miss sector sectors response gap`: response and gap in µs, the gap being how
+ * long the drive had been idle before (DiskSim's validation logs). The replay keeps the gaps and
+ * takes the responses from the model.
  *
- * Demerit (Ruemmler and Wilkes, "An introduction to disk drive modeling", 1994): the root mean square of the horizontal
- * distance between the two distributions of response times, as a share of the mean response of the real drive.
+ * Demerit (Ruemmler and Wilkes, "An introduction to disk drive modeling", 1994): the root mean
+ * square of the horizontal distance between the two distributions of response times, relative to
+ * the mean response of the real drive.
  */
 
 import { UserError } from '../../base/user-error.ts';
@@ -24,12 +27,12 @@ export interface LoggedRequest {
   /** 512-byte sectors, 1 or more. */
   readonly sectors: number;
   readonly responseNs: number;
-  /** Since the completion of the request before. */
+  /** Since the previous request completed. */
   readonly gapNs: number;
 }
 
 /**
- * Reads a log. Empty lines are passed over.
+ * Reads a log. Empty lines are skipped.
  * @param name of the file, for the message
  * @throws UserError that names the line
  */
@@ -49,7 +52,7 @@ export function parseDriveLog(text: string, name: string): LoggedRequest[] {
   return requests;
 }
 
-/** A medium whose bytes nobody looks at. */
+/** A medium without bytes. */
 class NoBytes implements ImageStore {
   readonly extents = [];
   readonly size: number;
@@ -59,11 +62,11 @@ class NoBytes implements ImageStore {
   }
 
   read(): void {
-    // The bytes of the frame stay.
+    // The frame keeps its bytes.
   }
 
   write(): void {
-    // Forgotten.
+    // Dropped.
   }
 }
 
@@ -105,7 +108,10 @@ function segmentsOf(bytes: number): { mfn: Mfn; offset: number; length: number }
   }));
 }
 
-/** The demerit of `model` against `real`, two lists of as many response times; 0 when the distributions are equal. */
+/**
+ * The demerit of `model` against `real`, two lists of equally many response times; 0 when the
+ * distributions are equal.
+ */
 export function demerit(real: ArrayLike<number>, model: ArrayLike<number>): number {
   const [reals, models] = [Float64Array.from(real).sort(), Float64Array.from(model).sort()];
   let squares = 0;

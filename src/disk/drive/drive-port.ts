@@ -1,10 +1,10 @@
-/** A drive as another machine reaches it: with memory of its own. */
+/** A port of a drive: the drive as another machine sees it, with that machine's memory. */
 
 import type { MachineMemory } from '../../machine/memory.ts';
 import type { BackingStore } from '../image/backing-store.ts';
 import type { BlockDevice, BlockRequest } from './block-device.ts';
 
-/** What a port needs of its drive. */
+/** The part of a drive that a port needs. */
 interface SharedDrive {
   readonly sectorCount: number;
   readonly store: BackingStore;

@@ -1,29 +1,34 @@
 /**
- * A drive: a queue of requests (elevator.ts), a volatile write cache (write-cache.ts), a service-time model and the medium.
+ * A drive: a queue of requests (elevator.ts), a volatile write cache (write-cache.ts), a
+ * service-time model and the medium.
  *
- * Bytes move by DMA between the medium and machine frames, whole request at once, at the instant the request
- * completes. DMA is hardware: it asks no page table, so write protection does not stop it. A write is on the medium when a
- * flush that was submitted after its completion has completed, not earlier; a drive without write cache puts it there
- * before it completes.
+ * Bytes move by DMA between the medium and machine frames: the whole request in one instant, when
+ * it completes. DMA asks no page table, so write protection does not stop it. A write is on the
+ * medium when a flush that was submitted after its completion has completed. A drive without write
+ * cache puts it there before it completes.
  *
- * Cache. A write that fits completes once it is in the cache; reads see it, and a read that the cache holds whole does not
- * wait for the mechanism. A write leaves for the medium when no request has come or been completed for `destageDelayNs`,
- * when the cache is needed for other writes, and at a flush (destage.ts). A write larger than the whole cache goes straight to
- * the medium. Commands that the cache answers are served while a run is being written out.
+ * Cache. A write that fits completes once it is in the cache. Reads see it, and a read that the
+ * cache holds whole does not wait for the mechanism. A write goes to the medium when the drive has
+ * been idle for `destageDelayNs`, when the cache is needed for other writes, and at a flush
+ * (destage.ts). A write larger than the whole cache goes straight to the medium. Commands that the
+ * cache answers are served while a run is being written out.
  *
- * Ports. Several machines may reach one drive, each through a port with memory of its own: they share its arm, its queue and its
- * cache, and a reset of one leaves the others' requests alone.
+ * Ports. Several machines may reach one drive, each through a port with its own memory. They share
+ * its arm, its queue and its cache. A reset of one machine leaves the requests of the others alone.
  *
- * Time. Events are scheduled only while there is something to do, so the simulation ends when the work does.
+ * Time. Events are scheduled only while there is something to do, so the simulation ends when the
+ * work does.
  *
  * Invariants:
  * 1. A request is queued, in service, or over.
  * 2. A granule of the cache belongs to at most one destaging run.
  * 3. At most `model.channels` requests are in service at once.
- * 4. At most `model.channels` services use the mechanism at once: destaging runs, and requests that the cache cannot answer.
+ * 4. At most `model.channels` services use the mechanism at once: destaging runs, and requests that
+ *    the cache cannot answer.
  *
- * Modelled after a SATA drive under a 2.6 block device (barrier: drain, flush, go on). Differs: no tagged queue of its own
- * beyond `channels`; a failed request moves nothing at all; bad sectors come from `faults` only.
+ * Modelled after a SATA drive under a 2.6 block device (barrier: drain, flush, go on). Differs in
+ * that it has no tagged queue beyond `channels`, that a failed request moves no bytes, and that bad
+ * sectors come from `faults` only.
  */
 
 import { checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
@@ -44,18 +49,23 @@ import type { WriteCache } from './write-cache.ts';
 
 export interface DriveOptions {
   /**
-   * Identity of what the drive keeps (backing-store.ts). Unless told, one that no other drive of the simulation has: give one
-   * where machine memory or save files outlive the simulation.
+   * Identity of the drive's store (backing-store.ts); by default one that no other drive of the
+   * simulation has. Give one where machine memory or save files outlive the simulation.
    */
   readonly identity?: string;
   readonly model: ServiceTimeModel;
-  /** Volatile write cache in bytes; 0: none. */
+  /** Volatile write cache in bytes; 0 for none. */
   readonly writeCacheBytes: number;
-  /** Idle time before the cache is written out, ns; 0, the default: at once. */
+  /** Idle time before the cache is written out, ns; 0, the default, for at once. */
   readonly destageDelayNs?: number;
-  /** Order of service; elevator when the model serves one request at a time, fifo otherwise, unless told. */
+  /**
+   * Order of service; by default elevator when the model serves one request at a time, else fifo.
+   */
   readonly scheduler?: 'fifo' | 'elevator';
-  /** Asked once for each request when its service begins; a failing request takes its time and moves no bytes. */
+  /**
+   * Called once for each request when its service begins. A failing request takes its time and
+   * moves no bytes.
+   */
   readonly faults?: (request: BlockRequest) => 'EIO' | undefined;
 }
 
@@ -93,7 +103,7 @@ export class Drive implements BlockDevice {
   #requestsInService = 0;
   /** Services that use the mechanism. */
   #mechanismInUse = 0;
-  /** A flush is in service: nothing else may begin. */
+  /** A flush is in service; nothing else may begin. */
   #isFlushing = false;
   #runsInService = 0;
   /** Granules of the cache promised to writes in service. */
@@ -143,7 +153,7 @@ export class Drive implements BlockDevice {
     return this.#queue.length === 0 && this.#requestsInService === 0;
   }
 
-  /** Requests that wait, without those in service. */
+  /** Requests that wait, not counting those in service. */
   get queueLength(): number {
     return this.#queue.length;
   }
@@ -173,8 +183,9 @@ export class Drive implements BlockDevice {
   }
 
   /**
-   * Queues a request. One that is malformed or leaves the device or memory completes with EIO at this instant.
-   * @param memory that its frames are of; that of the drive's own machine unless told
+   * Queues a request. One that is malformed or leaves the device or memory completes with EIO at
+   * this instant.
+   * @param memory whose frames it names; by default the memory of the drive's own machine
    */
   submit(request: BlockRequest, memory = this.#memory): void {
     checkRequest(request);
@@ -194,9 +205,10 @@ export class Drive implements BlockDevice {
   }
 
   /**
-   * Loses power, together with the machine. Of the completed writes that no flush covered, a random part of the sectors
-   * has reached the medium, in no order; of the writes in service, too. Requests that wait or are in service never
-   * complete. Afterwards the drive is as after power on. Call it while memory still has its contents.
+   * Loses power, together with the machine. Of the completed writes that no flush covered, and of
+   * the writes in service, a random part of the sectors has reached the medium. Requests that wait
+   * or are in service never complete. Afterwards the drive is as after power-on. Call it while
+   * memory still has its contents.
    */
   powerLoss(): void {
     const survival = this.#random.fraction();
@@ -205,10 +217,10 @@ export class Drive implements BlockDevice {
   }
 
   /**
-   * A machine resets its bus: its requests that wait or are in service never complete, and none of their bytes moves any more; of
-   * its writes in service a random part has reached the medium. What is in service keeps the drive busy until its time has
-   * come. The volatile cache stays.
-   * @param memory of the machine; the drive's own unless told
+   * A machine resets its bus. Its requests that wait or are in service never complete, and no more
+   * of their bytes move. Of its writes in service a random part has reached the medium. They keep
+   * the drive busy until their time is over. The volatile cache stays.
+   * @param memory of the machine; by default the drive's own
    * @internal
    */
   reset(memory = this.#memory): void {
@@ -226,7 +238,7 @@ export class Drive implements BlockDevice {
     for (const { request, memory, failed, abandoned } of this.#channels)
       if (request?.op === 'write' && !failed && !abandoned) this.#medium.tear(request, memory, this.#random, survival);
     if (this.#busyChannels > 0) this.#busyNs += this.#simulation.now - this.#busySince;
-    // The events of the old channels still come; they find their channel free.
+    // Events of the old channels still arrive, and find their channel free.
     for (const channel of this.#channels) channel.state = 'free';
     this.#channels = this.#freshChannels();
     this.#busyChannels = 0;
@@ -239,14 +251,17 @@ export class Drive implements BlockDevice {
     this.#destaging.reset();
   }
 
-  /** One for each request that the cache answers, and one for each service that uses the mechanism. */
+  /**
+   * Channels: one for each request that the cache answers, and one for each service that uses the
+   * mechanism.
+   */
   #freshChannels(): Channel[] {
     return Array.from({ length: 2 * this.#model.channels }, () =>
       makeChannel(this.#memory, (channel) => this.#finish(channel)),
     );
   }
 
-  /** Starts what can be started. */
+  /** Starts every service that can start. */
   #pump(): void {
     while (this.#queue.length > 0 && this.#requestsInService < this.#model.channels && !this.#isFlushing) {
       const at = this.#queue.pick(this.#requestsInService === 0);
@@ -256,8 +271,8 @@ export class Drive implements BlockDevice {
   }
 
   /**
-   * Begins the service of a queued request, or of the destaging that must come first. Returns false when neither can
-   * begin before something in service has ended.
+   * Begins the service of a queued request, or of the destaging that must come first. Returns false
+   * when neither can begin now.
    */
   #begin(at: number): boolean {
     const { request, memory, sectors } = this.#queue.at(at);
@@ -297,8 +312,9 @@ export class Drive implements BlockDevice {
   }
 
   /**
-   * Writes out the next run of the sweep over the cache. Returns false when all that is cached is in service.
-   * @param isNeeded the cache is, so that the drive has not paused since the run before
+   * Writes out the next run of the sweep. Returns false when everything cached is in service.
+   * @param isNeeded whether the cache is needed, so that the drive has not paused since the
+   * previous run
    */
   #beginDestage(isNeeded: boolean): boolean {
     const run = this.#destaging.next(isNeeded, this.#runsInService === 0, this.#simulation.now);

@@ -1,26 +1,27 @@
 /**
- * The queue of requests before a drive, and the order in which it serves them (block/elevator.c of 2.6; here it is the
- * drive's own).
+ * The queue of requests before a drive, and the order in which it serves them (block/elevator.c of
+ * 2.6; here it is the drive's own).
  *
- * `elevator`: upwards from where the last request ended, then again from the lowest (C-LOOK); a request that saw MAX_OVERTAKEN
- * others start goes first. `fifo`: as they came. A flush is a fence: it begins when everything submitted before it has
- * completed, and nothing that was submitted after it begins before it does.
+ * `elevator`: upwards from where the last request ended, then again from the lowest (C-LOOK). A
+ * request that MAX_OVERTAKEN others have overtaken goes first. `fifo`: in the order of arrival. A
+ * flush is a fence: it begins when everything before it has completed, and nothing after it begins
+ * earlier.
  */
 
 import type { MachineMemory } from '../../machine/memory.ts';
 import type { BlockRequest } from './block-device.ts';
 
-/** Others that may start before a waiting request: twice what a block back-end keeps in flight. */
+/** Later requests that may overtake a waiting one: twice what a block back-end keeps in flight. */
 const MAX_OVERTAKEN = 128;
 
-/** A request that waits. */
+/** A waiting request. */
 export interface Pending {
   readonly request: BlockRequest;
-  /** Of the machine that it came from. */
+  /** Memory of the machine that sent it. */
   readonly memory: MachineMemory;
   readonly sectors: number;
   readonly arrival: number;
-  /** Requests started before this one came. */
+  /** Requests that had started when this one arrived. */
   readonly startedBefore: number;
 }
 
@@ -49,7 +50,7 @@ export class RequestQueue {
   }
 
   /**
-   * Place of the request to serve next, -1 when a fence holds all of them back; there is one.
+   * Place of the request to serve next, or -1 when a fence holds back all. The queue is not empty.
    * @param isIdle whether no request is in service
    */
   pick(isIdle: boolean): number {
@@ -76,7 +77,7 @@ export class RequestQueue {
     return above >= 0 ? above : lowest;
   }
 
-  /** The request at a place is being served: it waits no more. */
+  /** The request at a place leaves the queue, to be served. */
   start(place: number): void {
     const { request, sectors } = this.#queue[place]!;
     const last = this.#queue.pop()!;
@@ -85,7 +86,7 @@ export class RequestQueue {
     if (request.op !== 'flush') this.#elevatorAt = request.sector + sectors;
   }
 
-  /** The requests of a machine wait no more. */
+  /** The requests of a machine leave the queue. */
   dropOf(memory: MachineMemory): void {
     this.#queue = this.#queue.filter((pending) => pending.memory !== memory);
   }
@@ -95,7 +96,7 @@ export class RequestQueue {
   }
 }
 
-/** Order of the elevator: by place, then as they came. */
+/** Order of the elevator: by place, then by arrival. */
 function isBefore(a: Pending, b: Pending): boolean {
   return a.request.sector < b.request.sector || (a.request.sector === b.request.sector && a.arrival < b.arrival);
 }

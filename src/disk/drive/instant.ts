@@ -1,6 +1,6 @@
 /**
- * A drive without a mechanism, for tests and for runs that ask what is left when the disk costs nothing. Everything
- * takes 1 ns, not 0: a request completes at a later instant than the one it was submitted at.
+ * A drive without a mechanism, for tests and for runs in which the disk costs nothing. Everything
+ * takes 1 ns and not 0, so that a request completes later than it was submitted.
  */
 
 import { Ns } from '../../base/units.ts';

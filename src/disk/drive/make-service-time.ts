@@ -1,8 +1,9 @@
 /**
- * From a profile to a drive: which service-time model and which write cache belong to `--disk KIND`.
+ * From a profile to a drive: the service-time model and the write cache of `--disk KIND`.
  *
- * `profile` is the profile's own drive. Another kind takes the drive of that kind from the profile that has one, so
- * `disk` always names the disk of 2004 and `nvme` the flash drive of 2026, whatever the machine around it.
+ * `profile` is the profile's own drive. Any other kind comes from the profile that has such a
+ * drive. So `disk` always names the disk of 2004 and `nvme` the flash drive of 2026, whatever the
+ * machine.
  */
 
 import { checkObject, checkOneOf } from '../../base/argument-error.ts';
@@ -30,7 +31,7 @@ export function makeServiceTime(disk: DiskSection, kind: DriveKind = 'profile'):
   return drive.kind === 'disk' ? new RotatingDisk(values(drive.constants)) : new NvmeDisk(values(drive.constants));
 }
 
-/** What a drive of that kind is made with, its service-time model fresh. */
+/** Options of a drive of that kind, with a fresh service-time model. */
 export function driveOptions(disk: DiskSection, kind: DriveKind = 'profile'): DriveOptions {
   const model = makeServiceTime(disk, kind);
   if (kind === 'instant') return { model, writeCacheBytes: 0 };

@@ -1,10 +1,11 @@
 /**
- * Service times of a flash drive: a fixed latency per command, `channels` commands at once, and one bus that moves
- * their bytes one after the other.
+ * Service times of a flash drive: a fixed latency per command, `channels` commands at once, and one
+ * bus that moves their bytes one after the other.
  *
- * A command that arrives alone takes latency + bytes / bandwidth; a deep queue is bound by the bus, because the
- * latencies overlap and the transfers do not. Left out, since no figure here depends on it: garbage collection, the
- * difference between flash dies, and latency that grows with the share of writes.
+ * A command that arrives alone takes latency + bytes / bandwidth; a deep queue is bound by the bus,
+ * because latencies overlap and transfers do not. Garbage collection, differences between flash
+ * dies, and latency that grows with the share of writes are left out: no figure here depends on
+ * them.
  */
 
 import { Ns, SECTOR_SIZE } from '../../base/units.ts';
@@ -15,7 +16,7 @@ import type { ServiceTimeModel } from './service-time.ts';
 export class NvmeDisk implements ServiceTimeModel {
   readonly channels: number;
   readonly #costs: Values<NvmeConstant>;
-  /** When the bus has moved everything promised so far. */
+  /** When the bus will have moved everything promised so far. */
   #busFreeAt = 0;
 
   constructor(costs: Values<NvmeConstant>) {
@@ -27,7 +28,10 @@ export class NvmeDisk implements ServiceTimeModel {
     return this.#move(sectors, this.#costs.readLatencyNs, this.#costs.readMBps, now);
   }
 
-  /** The bus was paid by `transfer`; programming the flash is hidden behind the drive's protected buffer. */
+  /**
+   * The bus was paid by `transfer`; programming the flash is hidden behind the drive's protected
+   * buffer.
+   */
   write(_sector: number, _sectors: number, _now: Ns): Ns {
     return Ns(this.#costs.writeLatencyNs);
   }

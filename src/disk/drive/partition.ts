@@ -1,9 +1,9 @@
 /**
- * A partition: a run of sectors of a block device, as a block device of its own. Several domains share one drive by
- * having a partition each; they share its arm, its queue and its write cache.
+ * A partition: a run of sectors of a block device, as a block device of its own. Domains that have
+ * a partition each of one drive share its arm, its queue and its write cache.
  *
- * A request that leaves the partition ends with EIO and does not reach the device. A flush empties the whole drive's
- * cache, as on a real disk.
+ * A request that leaves the partition ends with EIO and does not reach the device. A flush empties
+ * the whole drive's cache, as on a real disk.
  */
 
 import { checkArgument, checkInteger } from '../../base/argument-error.ts';
@@ -34,7 +34,7 @@ export class Partition implements BlockDevice {
 
   submit(request: BlockRequest): void {
     checkRequest(request);
-    // Out of bounds here is out of bounds there: the device has nothing at or after its end.
+    // A range beyond the partition becomes one beyond the device, so the device refuses it.
     const sector = this.#contains(request) ? this.#first + request.sector : this.#device.sectorCount;
     this.#device.submit({ ...request, sector });
   }

@@ -1,31 +1,38 @@
 /**
- * Service times of a disk with platters: where the arm is, where the platter is, and what the drive has read ahead.
+ * Service times of a disk with platters: where the arm is, where the platter is, and what the drive
+ * has read ahead.
  *
- * Geometry. Sector 0 lies on the outermost track; an image smaller than the drive occupies its outer edge. Tracks fill
- * a cylinder head by head, cylinders go inwards, and a cylinder belongs to one of `zones` zones of equal width. The
- * data sheet gives the sustained rate of the outermost and the innermost zone; the sectors per track follow from it:
+ * Geometry. Sector 0 lies on the outermost track; an image smaller than the drive occupies its
+ * outer edge. Tracks fill a cylinder head by head, cylinders go inwards, and a cylinder belongs to
+ * one of `zones` zones of equal width. The data sheet gives the sustained rate of the outermost and
+ * the innermost zone; the sectors per track follow from it:
  *
  *   sectors per track = rate × time of one cylinder / (heads × 512),
  *   time of one cylinder = heads × revolution + (heads − 1) × head skew + cylinder skew
  *
- * Angle. A platter's angle is a function of time alone: a sector passes under the head at every instant that equals
- * its offset modulo one revolution. Each track begins later than the one before it by the skew: the time of the switch
- * and a little more, so that a sequential read goes on after a switch without losing a revolution.
+ * Angle. A platter's angle is a function of time alone: a sector passes under the head at every
+ * instant that equals its offset modulo one revolution. Each track begins later than the one before
+ * it by the skew, which is the time of the switch and a little more. So a sequential read goes on
+ * after a switch without losing a revolution.
  *
- * Seek. a + b√d + c·d over d cylinders, through the data sheet's track-to-track time (d = 1), full stroke (d = all) and
- * average (the mean over all pairs of cylinders, where E[√d] = 8/15 √all and E[d] = all/3).
+ * Seek. a + b√d + c·d over d cylinders, through the data sheet's track-to-track time (d = 1), full
+ * stroke (d = all) and average (the mean over all pairs of cylinders, where E[√d] = 8/15 √all and
+ * E[d] = all/3).
  *
- * Read-ahead. After a read the drive goes on reading into a segment of its buffer until it is `readAheadBytes` ahead of
- * the host, across track ends, and stops for the next command. What a segment holds is answered at bus speed; a read
- * just ahead of the head waits for the head instead of seeking. Nothing runs in the background: how far the read-ahead
- * came is computed when the next command arrives. Segments are replaced least recently used first.
+ * Read-ahead. After a read the drive goes on reading into a segment of its buffer, across track
+ * ends. It stops when it is `readAheadBytes` ahead of the host, or for the next command. What a
+ * segment holds is answered at bus speed; a read just ahead of the head waits for the head instead
+ * of seeking. Nothing runs in the background: how far the read-ahead came is computed when the next
+ * command arrives. The least recently used segment is replaced first.
  *
- * Invariants: the head is on track #track; #active is the segment being filled or −1; the end of the active
- * segment passed under the head at #headTime.
+ * Invariants:
+ * 1. The head is on track #track.
+ * 2. #active is the segment being filled, or −1.
+ * 3. The end of the active segment passed under the head at #headTime.
  *
- * Modelled after Ruemmler and Wilkes, "An introduction to disk drive modeling" (1994). Differs: no reading of the rest
- * of the track before the request (zero-latency read), no spare sectors, no write settle time; the bus transfer
- * overlaps the reading completely.
+ * Modelled after Ruemmler and Wilkes, "An introduction to disk drive modeling" (1994). Differs in
+ * having no zero-latency read (the rest of the track before the request), no spare sectors and no
+ * write settle time. The bus transfer overlaps the reading completely.
  */
 
 import { checkArgument } from '../../base/argument-error.ts';
@@ -35,9 +42,15 @@ import type { RotatingDiskConstant, Values } from '../../machine/profile.ts';
 import type { BlockOp } from './block-device.ts';
 import type { ServiceTimeModel } from './service-time.ts';
 
-/** Skew beyond the time of the switch, so that a switch never ends after the first sector has passed. */
+/**
+ * Skew beyond the time of the switch, so that a switch never ends after the first sector has
+ * passed.
+ */
 const SKEW_MARGIN_NS = 20_000;
-/** A head this late still reads the sector: the gap before it. Absorbs rounding to whole nanoseconds. */
+/**
+ * A head this late still reads the sector: the gap before it. Absorbs rounding to whole
+ * nanoseconds.
+ */
 const LATE_NS = 1_000;
 
 export class RotatingDisk implements ServiceTimeModel {
@@ -74,7 +87,7 @@ export class RotatingDisk implements ServiceTimeModel {
   #limit = 0;
   #uses = 0;
 
-  /** What #locate found: track, sectors on it, and place of the sector on it. */
+  /** The result of #locate: track, its sectors, and the place of the sector on it. */
   #atTrack = 0;
   #atLength = 0;
   #atIndex = 0;
@@ -114,7 +127,8 @@ export class RotatingDisk implements ServiceTimeModel {
     this.#seekC = (full * meanRoot - mean * fullRoot) / ((most - 1) * meanRoot - (most / 3 - 1) * fullRoot);
     this.#seekB = (mean - this.#seekC * (most / 3 - 1)) / meanRoot;
     this.#seekA = first - this.#seekB - this.#seekC;
-    // The slope is least at one end: at d = 1 when c is positive, at the full stroke when it is negative.
+    // The slope is least at one end: at d = 1 when c is positive, at the full stroke when it is
+    // negative.
     const leastSlope = this.#seekC + this.#seekB / (2 * (this.#seekC > 0 ? 1 : Math.sqrt(most)));
     checkArgument(leastSlope >= 0, 'averageSeekNs', 'the seek times make a curve that never falls');
 
@@ -177,7 +191,10 @@ export class RotatingDisk implements ServiceTimeModel {
     return this.#segmentEnd[this.#active]! >= this.#limit;
   }
 
-  /** The segment that holds `sector`, or will hold it soon because the head is about to pass it; -1 for none. */
+  /**
+   * The segment that holds `sector`, or will hold it soon because the head is about to pass it; -1
+   * for none.
+   */
   #segmentOf(sector: number): number {
     for (let segment = 0; segment < this.#segmentEnd.length; segment++) {
       const reach = segment === this.#active ? this.#sectorsPerTrack[0]! / 2 : 0;
@@ -193,7 +210,7 @@ export class RotatingDisk implements ServiceTimeModel {
     return oldest;
   }
 
-  /** Lets the read-ahead come as far as it has come by `until`, in whole sectors. */
+  /** Advances the read-ahead to `until`, in whole sectors. */
   #readAhead(until: number): void {
     const active = this.#active;
     if (active < 0) return;
@@ -212,7 +229,10 @@ export class RotatingDisk implements ServiceTimeModel {
     }
   }
 
-  /** Passes the head over the sectors [from, to), seek and switches included; returns when the last one has passed. */
+  /**
+   * Passes the head over the sectors [from, to), seek and switches included; returns when the last
+   * one has passed.
+   */
   #pass(from: number, to: number, start: number): number {
     let time = start;
     for (let sector = from; sector < to; ) {
@@ -225,7 +245,9 @@ export class RotatingDisk implements ServiceTimeModel {
     return time;
   }
 
-  /** When the located sector begins to pass under the head, if the head leaves its track at `time`. */
+  /**
+   * When the located sector begins to pass under the head, if the head leaves its track at `time`.
+   */
   #arrival(time: number): number {
     const there = time + this.#moveNs(this.#atTrack);
     const cylinder = Math.floor(this.#atTrack / this.#heads);

@@ -1,9 +1,11 @@
 /**
- * A drive's volatile write cache: sectors whose write has completed and which are not on the medium yet.
+ * A drive's volatile write cache: sectors whose write has completed and which are not on the medium
+ * yet.
  *
- * Kept in slots of 4 KiB (a granule: eight sectors that begin at a multiple of eight), each with a mask of the sectors
- * that hold data. Contract: a cached sector is newer than the medium's; `store` replaces what it finds; a sector leaves
- * by `destage` (to the medium), `forget` (the medium has something newer) or `lose` (power).
+ * Kept in slots of 4 KiB (a granule: eight sectors that begin at a multiple of eight), each with a
+ * mask of the sectors that hold data. Contract: a cached sector is newer than the medium's. `store`
+ * replaces what it finds. A sector leaves by `destage` (to the medium), `forget` (the medium is
+ * newer) or `lose` (a loss of power).
  *
  * Invariant: a granule has a slot if and only if its mask is not zero.
  */
@@ -23,10 +25,10 @@ export class WriteCache {
   readonly #free: number[] = [];
   readonly #masks: Uint8Array;
   readonly #bytes: Uint8Array;
-  /** When each slot was stored to last. */
+  /** When each slot was last stored to. */
   readonly #stamps: Float64Array;
 
-  /** @param bytes capacity; what is beyond whole granules of 4096 is not used; 0 makes a cache that holds nothing */
+  /** @param bytes capacity, rounded down to granules of 4096; with 0 the cache holds nothing */
   constructor(bytes: number) {
     this.#capacity = Math.floor(bytes / PAGE_SIZE);
     this.#masks = new Uint8Array(this.#capacity);
@@ -49,7 +51,9 @@ export class WriteCache {
     return this.granulesOf(sector, sectors) <= this.#capacity;
   }
 
-  /** Whether a write of these sectors fits now, beside `reserved` granules promised to other writes. */
+  /**
+   * Whether a write of these sectors fits now, beside `reserved` granules promised to other writes.
+   */
   hasRoomFor(sector: number, sectors: number, reserved: number): boolean {
     const first = granuleOf(sector);
     let wanted = this.granulesOf(sector, sectors) + reserved;
@@ -76,7 +80,7 @@ export class WriteCache {
     return this.#slotOf.has(granule);
   }
 
-  /** When a granule was stored to last; it is cached. */
+  /** When a cached granule was last stored to. */
   storedAt(granule: number): number {
     return this.#stamps[this.#slotOf.get(granule)!]!;
   }
@@ -86,7 +90,10 @@ export class WriteCache {
     return [...this.#slotOf.keys()].sort((a, b) => a - b);
   }
 
-  /** Takes `length` bytes of a frame as the contents of the device from `sector` on. There must be room. */
+  /**
+   * Takes `length` bytes of a frame as the contents of the device from `sector` on. There must be
+   * room.
+   */
   store(sector: number, memory: MachineMemory, mfn: Mfn, offset: number, length: number, now: Ns): void {
     for (let done = 0; done < length; ) {
       const at = sector + done / SECTOR_SIZE;
@@ -102,7 +109,10 @@ export class WriteCache {
     }
   }
 
-  /** Replaces, in `length` bytes read from the medium at `sector`, what the cache has newer. */
+  /**
+   * Replaces the sectors that the cache has newer, in `length` bytes read from the medium at
+   * `sector`.
+   */
   overlay(sector: number, dst: Uint8Array, dstOffset: number, length: number): void {
     const end = sector + length / SECTOR_SIZE;
     for (let granule = granuleOf(sector); granule * SECTORS_PER_PAGE < end; granule++) {
@@ -117,7 +127,7 @@ export class WriteCache {
     }
   }
 
-  /** Drops sectors that the medium has newer. */
+  /** Drops sectors that are newer on the medium. */
   forget(sector: number, sectors: number): void {
     const end = sector + sectors;
     for (let granule = granuleOf(sector); granule * SECTORS_PER_PAGE < end; granule++) {
@@ -132,8 +142,8 @@ export class WriteCache {
   }
 
   /**
-   * Writes a granule's sectors to the medium. Nothing happens when it has left the cache meanwhile.
-   * @param by who keeps account of it
+   * Writes a granule's sectors to the medium, unless it has left the cache meanwhile.
+   * @param by the writer whose account counts it
    */
   destage(granule: number, image: ImageStore, by?: Writer): void {
     const slot = this.#slotOf.get(granule);
@@ -143,8 +153,8 @@ export class WriteCache {
   }
 
   /**
-   * Loses everything, as without power. Each sector had reached the medium by then with probability `survival`,
-   * independently of the others and in no order.
+   * Loses everything, as without power. Each sector has reached the medium with probability
+   * `survival`, independently of the others.
    */
   lose(random: RandomStream, survival: number, image: ImageStore): void {
     for (const granule of this.granules()) {

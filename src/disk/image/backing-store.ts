@@ -1,23 +1,30 @@
 /**
- * What a block device lies on: who the store is, and what has been changed on it.
+ * The store of a block device: its identity, and how often its blocks were changed.
  *
- * A store has an identity that outlives every object: the tool stack gives it, and it is never read from the disk, where a
- * guest can write. A device shows a run of blocks of its store. Two devices may show the same sectors: partitions that
- * overlap, the parts of a joined image, a drive and its port on another machine. So a device also says on which media its
- * blocks really lie. Two views of one block lie at the same place of the same medium.
+ * A store has an identity that outlives every object. The tool stack gives it. It is never read
+ * from the disk, where a guest can write. A device shows a run of blocks of its store. Two devices
+ * may show the same sectors: partitions that overlap, the parts of a joined image, a drive and its
+ * port on another machine. So a device also says on which media its blocks lie. Two views of one
+ * block lie at the same place of the same medium.
  *
- * A medium counts the changes of each of its blocks. The sum over the blocks of a device is its *generation*: it never falls,
- * every write advances it, and it is equal at two instants only if nothing was written between them. Whoever kept copies
- * of blocks compares the generation, and believes no copy when it differs.
+ * A medium counts the changes of each of its blocks. The sum over the blocks of a device is
+ * its *generation*. It never falls, and every write advances it. It is equal at two instants only
+ * if nothing was written between them. An owner of copies compares the generation, and drops its
+ * copies when it differs.
  *
- * What counts as a write: a request that a drive takes up, and the same request again when its bytes move; what a reset or a
- * loss of power may have torn or lost; bytes that anybody stores into the image itself. What a drive writes from its cache is no
- * change to those who read through that drive, as they would have found the same bytes before; to others it is one. So two drives
- * over one medium count differently, and their generations are never equal: what one has in its cache the other does not read. What
- * happens where no object of ours sees it (a host's e2fsck on an image file) must be told by `noteChange`.
+ * These count as writes:
+ * 1. a request that a drive takes up, and the same request again when its bytes move;
+ * 2. blocks that a reset or a loss of power may have torn or lost;
+ * 3. bytes that are stored into the image itself.
  *
- * Generations live as long as the medium's object. A clone is another medium, and whoever attaches it gives another identity.
- * An image that is opened anew counts from zero, and needs an identity that was not used before.
+ * A write from a drive's cache to the medium is no change to those who read through that drive:
+ * they found the same bytes before. To others it is a change. So two drives over one medium count
+ * differently, and their generations are never equal. A change that no object of ours sees (a
+ * host's e2fsck on an image file) must be told by `noteChange`.
+ *
+ * Generations live as long as the medium's object. A clone is another medium and needs another
+ * identity. An image that is opened again counts from zero, and needs an identity that was not used
+ * before.
  */
 
 import { ArgumentError, checkArgument, checkInteger, checkObject } from '../../base/argument-error.ts';
@@ -36,7 +43,7 @@ export interface Extent {
   readonly blocks: number;
 }
 
-/** What a block device lies on. */
+/** The store of a block device. */
 export interface BackingStore {
   /** Identity of the whole store: 1 to 31 bytes of UTF-8, without NUL. */
   readonly identity: string;
@@ -44,13 +51,16 @@ export interface BackingStore {
   readonly firstBlock: number;
   /** Where the device's blocks lie, in their order. */
   readonly extents: readonly Extent[];
-  /** @internal Changes of the media that those who read through the device do not see as such. */
+  /** @internal Changes of the media that are no changes to readers of the device. */
   readonly destaged?: WriteAccount;
-  /** @internal Where its generations begin: nowhere near those of another drive over the same media; 0 by default. */
+  /**
+   * @internal Where its generations begin: far from those of another drive over the same media; 0
+   * by default.
+   */
   readonly firstGeneration?: number;
 }
 
-/** Whoever writes through a device and keeps account of what it wrote itself. */
+/** The account of a writer's own changes. */
 export interface Writer {
   wrote(medium: Medium, first: number, blocks: number): void;
 }
@@ -63,7 +73,7 @@ export function checkWriter(by: Writer | undefined): void {
 
 /** How often each block was changed. */
 export class ChangeCounts {
-  /** Counts of a chunk's blocks, and their sum as the last. Whole changes are not in them. */
+  /** Counts of a chunk's blocks, then their sum. Changes of the whole medium are not included. */
   readonly #chunks = new Map<number, Float64Array>();
   #whole = 0;
   #total = 0;
@@ -106,7 +116,7 @@ export class ChangeCounts {
   }
 }
 
-/** The changes that one writer made, by medium. */
+/** The changes of one writer, by medium. */
 export class WriteAccount implements Writer {
   readonly #counts = new Map<Medium, ChangeCounts>();
 
@@ -134,7 +144,7 @@ export class WriteAccount implements Writer {
   }
 }
 
-/** Bytes that are kept in one place, as far as their changes go. */
+/** A medium: the changes of the bytes that are kept in one place. */
 export class Medium {
   /** In blocks of 4 KiB; the last may be partial. */
   readonly blocks: number;
@@ -142,18 +152,21 @@ export class Medium {
   readonly #below: readonly Extent[];
   #drives = 0;
 
-  /** @param below what shows through where nothing was written to this one: its changes are changes of this one */
+  /**
+   * @param below the medium that shows through where nothing was written to this one; its changes
+   * are changes of this one
+   */
   constructor(sizeBytes: number, below: readonly Extent[] = []) {
     this.blocks = blocksOf(sizeBytes);
     this.#below = below;
   }
 
-  /** @internal A drive keeps its bytes here from now on. Returns how many did before. */
+  /** @internal Another drive keeps its bytes here from now on. Returns how many did before. */
   addDrive(): number {
     return this.#drives++;
   }
 
-  /** The whole of it. */
+  /** The whole medium. */
   get extents(): readonly Extent[] {
     return [{ medium: this, first: 0, blocks: this.blocks }];
   }
@@ -177,7 +190,7 @@ export class Medium {
     by?.wrote(this, first, blocks);
   }
 
-  /** Nobody knows what has changed. */
+  /** Any block may have changed. */
   changedWhole(): void {
     this.#counts.addWhole();
   }
@@ -199,12 +212,15 @@ export class Medium {
   }
 }
 
-/** More changes than one drive sees, so that the generations of 8192 drives are safe integers. */
+/** More changes than one drive sees; the generations of 8192 drives are safe integers. */
 export const GENERATIONS_PER_DRIVE = 2 ** 40;
 const BLOCK_BYTES = 512 * SECTORS_PER_PAGE;
 const blocksOf = (bytes: number): number => Math.ceil(bytes / BLOCK_BYTES);
 
-/** Where `blocks` blocks lie from block `first` of the extents on; those that lie nowhere are left out. */
+/**
+ * Where `blocks` blocks from block `first` of the extents on lie; those without a place are left
+ * out.
+ */
 export function extentsOf(extents: readonly Extent[], first: number, blocks: number): Extent[] {
   const found: Extent[] = [];
   let at = 0;
@@ -224,7 +240,8 @@ export function partOfStore(store: BackingStore, first: number, sectorCount: num
 }
 
 /**
- * Its write generation: a whole number that never falls, and that every write to one of these blocks advances.
+ * Its write generation: an integer that never falls, and that every write to one of these blocks
+ * advances.
  * @internal
  */
 export function generationOf(store: Pick<BackingStore, 'extents' | 'destaged' | 'firstGeneration'>): number {
@@ -234,10 +251,10 @@ export function generationOf(store: Pick<BackingStore, 'extents' | 'destaged' | 
 }
 
 /**
- * Tells that blocks have changed, or may have: all of them by default. For drives, and for whoever changes a medium where
- * no drive sees it.
+ * Tells that blocks have changed, or may have: all by default. For drives, and for changes of a
+ * medium that no drive sees.
  * @param store a device's store, or an image
- * @param by whoever keeps account of its own writes
+ * @param by the writer, if it keeps account of its own writes
  */
 export function noteChange(store: Pick<BackingStore, 'extents'>, first?: number, blocks = 1, by?: Writer): void {
   checkObject('store', store, 'extents');

@@ -1,11 +1,13 @@
 /**
- * An image in a file of the host, with a copy-on-write overlay: what the machine writes stays in memory and the file is
- * never changed, unless it was opened to be written through.
+ * An image in a file of the host, with a copy-on-write overlay. Writes of the machine stay in
+ * memory, and the file never changes, unless it was opened to be written through.
  *
- * Contract: ImageStore. The size is that of the file when it was opened. A range outside the image is a defect of the
- * caller; a host file that fails or shrinks under us is a UserError. Call `close` once; nothing may be called after.
+ * Contract: ImageStore. The size is that of the file when it was opened. A range outside the image
+ * is a caller's mistake. A host file that fails or shrinks meanwhile is a UserError. Call `close`
+ * once, and nothing afterwards.
  *
- * The overlay is overlay-image.ts. Without write-through the file is open for reading only: the host itself forbids the change.
+ * The overlay is overlay-image.ts. Without write-through the file is open for reading only: the
+ * host itself forbids the change.
  */
 
 import {
@@ -31,8 +33,8 @@ export interface FileImageOptions {
 }
 
 /**
- * Opens a file of the host for reading, or for both, if it is a regular one. What else may lie there is not opened: a pipe
- * would wait for a writer, a device might do something.
+ * Opens a regular file of the host for reading, or for reading and writing. Anything else is not
+ * opened: a pipe would wait for a writer, and a device might act.
  * @param shown what messages call the file
  * @throws UserError
  */
@@ -44,7 +46,7 @@ export function openRegularFile(
   const found = askHost(shown, () => statSync(path));
   if (!found.isFile())
     throw new UserError(`${shown}: ${found.isDirectory() ? 'is a directory' : 'not a regular file'}`);
-  // Should it have become a pipe by now, the opening does not wait.
+  // If it has become a pipe meanwhile, opening it does not wait.
   const flags = constants.O_NONBLOCK | (isWritten ? constants.O_RDWR : constants.O_RDONLY);
   const fd = askHost(shown, () => openSync(path, flags));
   const stat = fstatSync(fd, { bigint: true });

@@ -1,6 +1,6 @@
 /**
- * What a drive keeps its sectors in. An image store is the medium: what was written to it has survived.
- * Reads and writes are whole and immediate; time, caching and loss are the drive's.
+ * The medium of a drive: what was written to it has survived. Reads and writes are whole and
+ * immediate. Time, caching and loss belong to the drive.
  */
 
 import { checkBytes, checkRange } from '../../base/argument-error.ts';
@@ -9,19 +9,20 @@ import type { Extent, Writer } from './backing-store.ts';
 export interface ImageStore {
   /** Size in bytes. */
   readonly size: number;
-  /** Where its blocks lie: whoever shows the same bytes under another name shows the same extents. */
+  /** Where its blocks lie. A view of the same bytes under another name has the same extents. */
   readonly extents: readonly Extent[];
   /** Reads `length` bytes from `offset`; the range lies inside the image. */
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void;
   /**
-   * Writes `length` bytes at `offset`; the range lies inside the image. Its medium counts the change.
-   * @param by who keeps account of the change
+   * Writes `length` bytes at `offset`; the range lies inside the image. Its medium counts the
+   * change.
+   * @param by the writer whose account counts the change
    */
   write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void;
 }
 
 /**
- * What a transfer between an image of `size` bytes and a buffer must be.
+ * Checks a transfer between an image of `size` bytes and a buffer.
  * @throws ArgumentError
  */
 export function checkTransfer(

@@ -1,6 +1,6 @@
 /**
- * Several images one after the other as one medium, as the partitions of a disk: each begins at a multiple of 4096 bytes. What
- * lies between two of them reads as zeros, and writes there are lost: nothing has a partition there.
+ * Several images one after the other as one medium, like the partitions of a disk. Each begins at a
+ * multiple of 4096 bytes. Gaps between them read as zeros, and writes there are lost.
  *
  * Contract: ImageStore. A range outside the whole throws ArgumentError.
  */

@@ -1,10 +1,10 @@
 /**
- * An image in the host's memory. Space where nothing but zeros was written costs nothing.
+ * An image in the host's memory. Ranges that hold zeros only cost nothing.
  *
  * Contract: ImageStore. A range outside the image throws ArgumentError.
  *
- * The image is a row of chunks of 1 MiB, each allocated when something is first written to it: small enough that a sparse image stays
- * small, large enough that a request rarely crosses two.
+ * The image is a row of chunks of 1 MiB, each allocated at its first write. They are small enough
+ * that a sparse image stays small, and large enough that a request rarely crosses two.
  */
 
 import { Buffer } from 'node:buffer';
@@ -74,7 +74,7 @@ export class MemoryImage implements ImageStore {
     }
   }
 
-  /** The bytes themselves, to be looked at only; undefined where they do not lie in one piece. */
+  /** The bytes themselves, for reading only; undefined where they do not lie in one piece. */
   view(offset: number, length: number): Uint8Array | undefined {
     const within = offset % CHUNK_BYTES;
     if (within + length > CHUNK_BYTES) return undefined;

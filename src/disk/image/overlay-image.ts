@@ -1,9 +1,11 @@
 /**
- * Another image with a copy-on-write overlay: what is written stays in memory and the image below is only read, so that
- * several overlays can share it. Whoever writes to the image below all the same changes what the overlay shows.
+ * Another image with a copy-on-write overlay: what is written stays in memory and the image below
+ * is only read, so that several overlays can share it. A write to the image below changes what the
+ * overlay shows.
  *
  * Contract: ImageStore. A range outside the image throws ArgumentError. The overlay keeps granules
- * of 4096 bytes. Invariant: a granule of the overlay is whole, so a read needs the image below only where there is none.
+ * of 4096 bytes. Invariant: a granule of the overlay is whole, so a read needs the image below only
+ * where there is none.
  */
 
 import { checkObject } from '../../base/argument-error.ts';
@@ -64,7 +66,9 @@ export class OverlayImage implements ImageStore {
     }
   }
 
-  /** The overlay's granule, made from the image below unless `overwritten` bytes replace it whole. */
+  /**
+   * The overlay's granule, made from the image below unless `overwritten` bytes replace it whole.
+   */
   #granule(index: number, overwritten: number): Buffer {
     const present = this.#granules.get(index);
     if (present !== undefined) return present;

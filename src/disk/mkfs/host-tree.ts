@@ -1,16 +1,17 @@
 /**
  * Reads a directory of the host as the tree of files that mkfs makes an image from.
  *
- * Contract: names, permissions, times and the shape of the tree are listed first. Then each file is read once, to find its
- * blocks that are all zeros. After that its bytes are read from the host whenever they are asked for, and are not kept.
- * Symbolic links are kept, never followed. Two names of one host inode become two names of one file. Owners are not kept:
- * everything belongs to 0:0. Deterministic: the order is that of the bytes of the names, not the host's.
+ * Contract: names, permissions, times and the shape of the tree are listed first. Then each file is
+ * read once, to find its blocks that are all zeros. After that its bytes are read from the host
+ * whenever they are asked for, and are not kept. Symbolic links are kept, never followed. Two names
+ * of one host inode become two names of one file. Owners are not kept: everything belongs to 0:0.
+ * Deterministic: the order is that of the bytes of the names, not the host's.
  *
- * Sockets, pipes, devices and what the host does not let be read are left out, counted and named. A file that changes after
- * it was listed is a UserError once it is asked for.
+ * Sockets, pipes, devices and unreadable files are left out, counted and named. A file that changes
+ * after it was listed is a UserError when it is read.
  *
- * With a limit, the tree ends where so many bytes of files have come: what is behind is neither listed nor opened, and the
- * last file is cut.
+ * With a limit, the tree ends after that many bytes of files. Later files are neither listed nor
+ * opened, and the last file is cut.
  */
 
 import { checkArgument } from '../../base/argument-error.ts';
@@ -46,7 +47,7 @@ const DOT = 0x2e;
 /** Names of a tree: each costs the host about a kilobyte. */
 const MOST_NAMES = 4_000_000;
 const MOST_BYTES = EXT2_MAX_FILE_BLOCKS * EXT2_BLOCK_SIZE;
-/** What the host has too little of, whatever the file. */
+/** Errors of a host that lacks a resource, whatever the file. */
 const EXHAUSTED: readonly (string | undefined)[] = ['EMFILE', 'ENFILE', 'ENOMEM'];
 
 /** What was found under a name. */
@@ -72,7 +73,7 @@ class HostContent implements FileContent {
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
     let fd: number | undefined;
     try {
-      // It was a regular file; should it have become a pipe by now, the opening does not wait.
+      // It was a regular file. If it has become a pipe meanwhile, opening it does not wait.
       fd = openSync(this.#path, constants.O_RDONLY | constants.O_NONBLOCK);
       let done = versionOf(fstatSync(fd, { bigint: true })) === this.#version ? 0 : -1;
       while (done >= 0 && done < length) {
@@ -90,7 +91,10 @@ class HostContent implements FileContent {
 
 const NEXT_STEP = 'stop what writes to it, or name a copy of the directory';
 
-/** Differs when a file was written to, or another one has its name by now: that one may have the time of the first. */
+/**
+ * Differs when a file was written to, or when another file has its name now, perhaps with the same
+ * time.
+ */
 const versionOf = ({ dev, ino, size, mtimeNs }: BigIntStats): string => [dev, ino, size, mtimeNs].join();
 
 /** Why something that is neither file, directory nor link is left out. */
@@ -104,7 +108,7 @@ const metaOf = (stat: BigIntStats): Meta => ({
   mtimeSeconds: Number(stat.mtimeNs / 1_000_000_000n),
 });
 
-/** A directory whose names have been read, and no file of it. */
+/** A directory whose names have been read, but none of its files. */
 export class HostListing {
   /** Bytes of the files, a file once for each of its names. */
   bytes = 0;
@@ -120,9 +124,10 @@ export class HostListing {
   /**
    * Lists the directory `dir` of the host.
    * @param limit bytes of files after which it ends
-   * @param withoutHidden names in `dir` itself that begin with a dot are none of it
-   * @param mostNames names that it may have
-   * @throws UserError when `dir` is not a directory or cannot be listed, or there are too many names
+   * @param withoutHidden leave out names in `dir` itself that begin with a dot
+   * @param mostNames the most names that it may have
+   * @throws UserError when `dir` is not a directory or cannot be listed, or there are too many
+   * names
    */
   constructor(dir: string, limit = Infinity, withoutHidden = false, mostNames = MOST_NAMES) {
     this.#limit = limit;
@@ -136,7 +141,7 @@ export class HostListing {
 
   /**
    * Reads every file once.
-   * @param onProgress told of the bytes that were read, of `bytes`
+   * @param onProgress called with the bytes read so far, of `bytes`
    */
   read(onProgress: (doneBytes: number) => void = () => undefined): Tree {
     const nodes = new Map<Found, TreeNode | undefined>();
@@ -229,7 +234,10 @@ export class HostListing {
   }
 }
 
-/** Lists a directory of the host and reads every file of it once. @throws UserError as HostListing does */
+/**
+ * Lists a directory of the host and reads every file of it once.
+ * @throws UserError as HostListing does
+ */
 export function readHostTree(dir: string): Tree {
   checkArgument(typeof dir === 'string', 'dir', 'expected a path');
   return new HostListing(dir).read();

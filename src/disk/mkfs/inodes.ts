@@ -1,10 +1,11 @@
 /**
- * The inodes of a tree, before they have a place: what each one is, which of its blocks hold data, how many blocks it
- * takes with its indirect blocks.
+ * The inodes of a tree before they are placed: their kind, which of their blocks hold data, and how
+ * many blocks they take with their indirect blocks.
  *
- * Contract: `collectInodes` gives the inodes in the order in which a copy of the tree would create them (a directory,
- * then what is in it, by name), the root first. Reads every file once, to find the blocks that are all zeros: they
- * become holes. `walkBlocks` is the one order in which blocks are counted, placed and written.
+ * Contract: `collectInodes` gives the inodes in the order in which a copy of the tree would create
+ * them (a directory, then what is in it, by name), the root first. Reads every file once, to find
+ * the blocks that are all zeros: they become holes. `walkBlocks` is the one order in which blocks
+ * are counted, placed and written.
  *
  * Modelled after Linux 2.6.12: an indirect block lies in line, just before the first block it maps.
  */
@@ -41,7 +42,10 @@ import {
 } from './tree.ts';
 
 const LOST_AND_FOUND = 'lost+found';
-/** Blocks of an empty lost+found: fsck must find room in it when the disk is full. As mke2fs makes it. */
+/**
+ * Blocks of an empty lost+found: fsck must find room in it when the disk is full. As mke2fs makes
+ * it.
+ */
 const LOST_AND_FOUND_BLOCKS = 4;
 /** i_blocks counts 512-byte sectors in 32 bits. */
 const MAX_INODE_BLOCKS = Math.floor(0xffffffff / 8);
@@ -78,7 +82,8 @@ interface DirectoryEntry {
 /**
  * Visits the blocks of a file in the order in which they lie on the disk.
  * @param onIndirect a new indirect block: the one that path[0] to path[level] lead to
- * @param onData `count` data blocks from `index` on, all mapped by the same indirect block or all direct
+ * @param onData `count` data blocks from `index` on, all mapped by the same indirect block or all
+ * direct
  */
 export function walkBlocks(
   runs: DataRuns,
@@ -114,7 +119,10 @@ function countBlocks(runs: DataRuns): number {
   return blocks;
 }
 
-/** Packs names into blocks: calls `place` with the offset of each entry and the bytes up to the next; returns blocks. */
+/**
+ * Packs names into blocks: calls `place` with the offset of each entry and the bytes up to the
+ * next; returns blocks.
+ */
 function packNames(
   names: readonly Uint8Array[],
   place?: (entry: number, offset: number, recordLength: number) => void,
@@ -153,7 +161,7 @@ export function directoryBytes(inode: PlannedInode): Buffer {
     putField(DIRENT, bytes, offset, 'file_type', fileType(target.body.kind));
     bytes.set(name, offset + DIRENT.size);
   });
-  // Only lost+found has more blocks than its names need: each one an entry without a name.
+  // Only lost+found has more blocks than its names need, each with one nameless entry.
   for (let at = blocks * EXT2_BLOCK_SIZE; at < bytes.length; at += EXT2_BLOCK_SIZE)
     putField(DIRENT, bytes, at, 'rec_len', EXT2_BLOCK_SIZE);
   return bytes;
@@ -199,7 +207,7 @@ export function journalInode(blocks: number, timeSeconds: number): PlannedInode 
 /**
  * All inodes of a tree, the root first, then lost+found.
  * @param timeSeconds time of a lost+found that the tree does not have
- * @throws UserError for what ext2 cannot hold, or a file that cannot be read
+ * @throws UserError for a tree that ext2 cannot hold, or a file that cannot be read
  */
 export function collectInodes(tree: Tree, timeSeconds: number, onScanned: (bytes: number) => void): PlannedInode[] {
   const inodes: PlannedInode[] = [];
@@ -260,7 +268,10 @@ export function collectInodes(tree: Tree, timeSeconds: number, onScanned: (bytes
   return inodes;
 }
 
-/** The entries of the root, lost+found first, as mke2fs makes them: it gets the first inode that is not reserved. */
+/**
+ * The entries of the root, lost+found first, as mke2fs makes them: it gets the first inode that is
+ * not reserved.
+ */
 function rootEntries(tree: Tree, timeSeconds: number): Entry[] {
   const name = Buffer.from(LOST_AND_FOUND);
   const isIt = (entry: Entry): boolean => Buffer.compare(entry.name, name) === 0;

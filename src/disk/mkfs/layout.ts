@@ -1,14 +1,15 @@
 /**
- * Where things go in a new file system: how many groups and inodes it has, and which inode and which blocks each file
- * gets.
+ * The layout of a new file system: how many groups and inodes it has, and which inode and which
+ * blocks each file gets.
  *
- * Contract: `chooseShape` finds a file system that the contents fit into; then `Placement` never runs out. A group's
- * blocks and inodes are handed out in ascending order and never given back, so the used ones of a group are a run from
- * its start: that run is all that the bitmaps have to say.
+ * Contract: `chooseShape` finds a file system that the contents fit into; then `Placement` never
+ * runs out. A group's blocks and inodes are handed out in ascending order and never given back. So
+ * the used ones of a group are a run from its start, and the bitmaps say no more than that.
  *
- * Modelled after Linux 2.6.12 on an empty disk. Directories of the root are spread over the groups and the directories
- * below stay near their parents (Orlov's rule, without its debts and its random start: equal trees make equal images).
- * An inode goes to the group of its directory, its data to the group of the inode, from there on in line.
+ * Modelled after Linux 2.6.12 on an empty disk. Directories of the root are spread over the groups,
+ * and the directories below stay near their parents. That is Orlov's rule without its debts and its
+ * random start, so that equal trees make equal images. An inode goes to the group of its directory,
+ * its data to the group of the inode, from there on in line.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -26,7 +27,7 @@ import type { PlannedInode } from './inodes.ts';
 export const BLOCKS_PER_GROUP = EXT2_MAX_PER_GROUP;
 const INODES_PER_BLOCK = EXT2_BLOCK_SIZE / EXT2_GOOD_OLD_INODE_SIZE;
 const DESCRIPTORS_PER_BLOCK = EXT2_BLOCK_SIZE / GROUP_DESCRIPTOR.size;
-/** A last group with fewer blocks than this beside its metadata is not worth having. As mke2fs decides. */
+/** A last group with fewer blocks than this besides its metadata is left out, as by mke2fs. */
 const MIN_LAST_GROUP_BLOCKS = 50;
 /** Inodes that exist but are never handed out. */
 const RESERVED_INODES = EXT2_FIRST_INO - 1;
@@ -47,7 +48,10 @@ export function groupOverhead(shape: Omit<Shape, 'usableBlocks'>, group: number)
   return (hasSuperblock(group) ? 1 + shape.descriptorBlocks : 0) + 2 + shape.inodeTableBlocks;
 }
 
-/** A file system of at most `blockCount` blocks with at least `inodes` inodes; undefined when that cannot be. */
+/**
+ * A file system of at most `blockCount` blocks with at least `inodes` inodes; undefined when there
+ * is none.
+ */
 function shapeOf(blockCount: number, inodes: number): Shape | undefined {
   const groupCount = Math.ceil(blockCount / BLOCKS_PER_GROUP);
   if (groupCount === 0) return undefined;
@@ -75,7 +79,10 @@ export interface Demand {
   readonly inodes: number;
 }
 
-/** One inode for so many blocks, as mke2fs makes them; when the contents need more, so many for the free blocks. */
+/**
+ * One inode for this many blocks, as mke2fs makes them. When the contents need more, the free
+ * blocks get as many.
+ */
 const BLOCKS_PER_INODE = 4;
 /** Blocks of a file system are counted in 32 bits. */
 export const MAX_BLOCKS = 2 ** 32 - 1;
@@ -95,7 +102,10 @@ export function chooseShape(demand: Demand, withInodesToSpare: boolean): Shape |
   return undefined;
 }
 
-/** The shape of a file system of `blockCount` blocks, MAX_BLOCKS at most; undefined when the contents do not fit. */
+/**
+ * The shape of a file system of `blockCount` blocks, MAX_BLOCKS at most; undefined when the
+ * contents do not fit.
+ */
 export function shapeOfSize(blockCount: number, demand: Demand): Shape | undefined {
   for (const inodes of [Math.ceil(blockCount / BLOCKS_PER_INODE), demand.inodes]) {
     const shape = shapeOf(blockCount, Math.max(inodes, demand.inodes));
@@ -147,8 +157,8 @@ export class Placement {
   }
 
   /**
-   * Gives an inode its number, unless it has a reserved one, and its blocks. The root comes first, a directory before what
-   * is in it.
+   * Gives an inode its number, unless it has a reserved one, and its blocks. The root comes first,
+   * and a directory before its contents.
    */
   place(inode: PlannedInode): void {
     const { parent } = inode;
@@ -181,7 +191,10 @@ export class Placement {
     return group;
   }
 
-  /** The group with fewest directories among those with no less than the average of free inodes and blocks. */
+  /**
+   * The group with fewest directories among those with no less than the average of free inodes and
+   * blocks.
+   */
   #emptiestGroup(near: number): number | undefined {
     const inodes = this.#freeInodes / this.groups.length;
     const blocks = this.#freeBlocks / this.groups.length;
@@ -194,7 +207,7 @@ export class Placement {
     return this.#firstGroup(near, (group) => fits(group) && group.directories === fewest);
   }
 
-  /** Whether a group has room for a directory and what will come to be in it. */
+  /** Whether a group has room for a directory and its future contents. */
   #roomForDirectory(): (group: Group) => boolean {
     const count = this.groups.length;
     const directories = this.groups.reduce((sum, group) => sum + group.directories, 0);
@@ -213,7 +226,7 @@ export class Placement {
     return undefined;
   }
 
-  /** Takes blocks in line from `near` on; what does not fit goes on in the next group with free blocks. */
+  /** Takes consecutive blocks from `near` on, and goes on in the next group with free blocks. */
   #takeBlocks(near: number, count: number): number[] {
     const runs: number[] = [];
     let left = count;

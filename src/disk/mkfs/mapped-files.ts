@@ -1,8 +1,9 @@
 /**
- * The data of files where an image has them, taken from the files whenever they are read. Everything else is zeros.
+ * The data of files at their places in an image, taken from the files at each read. Everything else
+ * is zeros.
  *
- * Contract: what lies below a copy-on-write overlay (overlay-image.ts). `place` comes before the first `read` of it; no
- * block is placed twice.
+ * It lies below a copy-on-write overlay (overlay-image.ts). Contract: `place` comes before the
+ * first `read`, and no block is placed twice.
  */
 
 import { EXT2_BLOCK_SIZE } from '../../format/ext2.ts';

@@ -1,15 +1,17 @@
 /**
- * Makes an ext2 file system from a tree of files: what `stillwarm mkfs` does, and what an experiment on a directory runs
- * on.
+ * Makes an ext2 file system from a tree of files, for `stillwarm mkfs` and for experiments on a
+ * directory.
  *
- * Contract: two steps. `planExt2` reads every file once and decides where everything goes; `writeExt2` fills a store
- * that is all zeros. `makeExt2` does both in memory. The same tree and options give the same bytes. No more than one
- * piece of one file is held at a time, beside the names and the plan. A file that changes its length between the steps
- * is a UserError of the one who gave the tree; one that changes its bytes gives one or the other, but a sound image.
+ * Contract: two steps. `planExt2` reads every file once and decides where everything goes;
+ * `writeExt2` fills a store that is all zeros. `makeExt2` does both in memory. The same tree and
+ * options give the same bytes. Besides the names and the plan, at most one piece of one file is in
+ * memory. A file that changes its length between the steps is a UserError. One that changes its
+ * bytes gives the old or the new ones, and a sound image.
  *
- * The image: revision 1, blocks of 4096 bytes, inodes of 128, groups of 32768 blocks, features filetype, sparse_super
- * and large_file, and has_journal where one is asked for; no block reserved; everything owned by 0:0; `e2fsck -fn` finds nothing. Like mke2fs it makes inodes
- * for more files, one for 16 KiB; unlike it, everything lies as one copy onto an empty disk would have put it.
+ * The image has revision 1, blocks of 4096 bytes, inodes of 128 bytes, groups of 32768 blocks, and
+ * the features filetype, sparse_super and large_file, plus has_journal on request. No block is
+ * reserved, everything is owned by 0:0, and `e2fsck -fn` finds nothing. Like mke2fs it makes spare
+ * inodes, one for 16 KiB. Unlike mke2fs, it places everything as one copy onto an empty disk would.
  */
 
 import { Buffer } from 'node:buffer';
@@ -56,22 +58,27 @@ import {
 import { countFiles, forEachPiece, type FileContent, type Tree } from './tree.ts';
 import { OverlayImage } from '../image/overlay-image.ts';
 
-/** 17 June 2005, when Linux 2.6.12 came out: any fixed time will do. */
+/** 17 June 2005, the release of Linux 2.6.12. Any fixed time would do. */
 const DEFAULT_TIME_SECONDS = 1_118_966_400;
 const DEFAULT_SLACK = 0.05;
 /** Least free space of an image whose size was not given: 1 MiB. */
 const MIN_FREE_BLOCKS = 256;
 
 export interface Ext2Options {
-  /** Size of the image in bytes, rounded down to blocks; not given: what the contents need, and the slack. */
+  /**
+   * Size of the image in bytes, rounded down to blocks; by default what the contents need, and the
+   * slack.
+   */
   readonly size?: number | undefined;
-  /** Free space as a share of the contents, 0 and up; at least 1 MiB is free. Not used with `size`. */
+  /**
+   * Free space as a share of the contents, 0 and up; at least 1 MiB is free. Not used with `size`.
+   */
   readonly slack?: number | undefined;
   /** Name of the volume, at most 16 bytes. */
   readonly label?: string | undefined;
   /** When the file system was made, seconds since 1970. */
   readonly timeSeconds?: number | undefined;
-  /** Blocks of a journal, at least 1024; not given: none. */
+  /** Blocks of a journal, at least 1024; by default there is none. */
   readonly journalBlocks?: number | undefined;
 }
 
@@ -93,7 +100,8 @@ export interface Ext2Plan {
 
 /**
  * Decides where everything goes.
- * @throws UserError for an option out of range, a size too small, a file that ext2 cannot hold or that cannot be read
+ * @throws UserError for an option out of range, a size too small, a file that ext2 cannot hold or
+ * that cannot be read
  */
 export function planExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Progress): Ext2Plan {
   const { size, slack = DEFAULT_SLACK, timeSeconds = DEFAULT_TIME_SECONDS, journalBlocks } = options;
@@ -110,7 +118,7 @@ export function planExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Pro
 
   const { files, bytes: fileBytes } = countFiles(tree);
   const inodes = collectInodes(tree, timeSeconds, countUp(fileBytes, onProgress));
-  // Beside the root, what has a reserved number.
+  // Besides the root, the inodes with reserved numbers.
   const reserved = journalBlocks === undefined ? 1 : 2;
   if (journalBlocks !== undefined) inodes.splice(1, 0, journalInode(journalBlocks, timeSeconds));
   const blocks = inodes.reduce((sum, inode) => sum + inode.blockCount, 0);
@@ -166,8 +174,8 @@ export function writeExt2(plan: Ext2Plan, store: ImageStore, onProgress?: Progre
 }
 
 /**
- * The planned file system as an image whose files stay where they are: their bytes are read when the image is. What is
- * written to it is kept in memory.
+ * The planned file system as an image whose files stay where they are: their bytes are read when
+ * the image is read. Writes are kept in memory.
  */
 export function mapExt2(plan: Ext2Plan): ImageStore {
   const files = new MappedFiles(plan.sizeBytes);
@@ -176,7 +184,7 @@ export function mapExt2(plan: Ext2Plan): ImageStore {
   return image;
 }
 
-/** Writes all but what files hold, which `onFile` is to put in its place. */
+/** Writes everything except the contents of files, which `onFile` puts in place. */
 function writeAround(
   plan: Ext2Plan,
   store: ImageStore,
@@ -187,7 +195,8 @@ function writeAround(
     if (inode.body.kind === 'file') onFile(extents, inode.body.content, inode);
   }
   writeBitmaps(plan, store);
-  // Last: until now the image has no magic, so one that was not finished is not taken for a file system.
+  // Last: until now the image has no magic number, so an unfinished one is not taken for a file
+  // system.
   writeSuperblocks(plan, store);
 }
 
@@ -206,7 +215,7 @@ export function makeExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Pro
 
 const MODE_TYPE = { file: EXT2_MODE.regular, directory: EXT2_MODE.directory, symlink: EXT2_MODE.symlink } as const;
 
-/** Writes an inode with all it has but a file's contents; returns where those are to lie. */
+/** Writes an inode with everything except a file's contents; returns where those are to lie. */
 function writeInode(plan: Ext2Plan, store: ImageStore, inode: PlannedInode): Extent[] {
   const bytes = Buffer.alloc(INODE.size);
   const put = (name: keyof typeof INODE.offset, value: number): void => putField(INODE, bytes, 0, name, value);
@@ -233,7 +242,10 @@ function writeInode(plan: Ext2Plan, store: ImageStore, inode: PlannedInode): Ext
   return data;
 }
 
-/** Writes the indirect blocks of an inode and sets i_block in `inodeBytes`; returns where the data goes, ascending. */
+/**
+ * Writes the indirect blocks of an inode and sets i_block in `inodeBytes`; returns where the data
+ * goes, ascending.
+ */
 function writePointers(store: ImageStore, inode: PlannedInode, inodeBytes: Buffer): Extent[] {
   const extents: Extent[] = [];
   // The indirect block in use at each level; the block at level 0 is pointed to by i_block.
@@ -407,7 +419,10 @@ function superblockBytes({ shape, placement, inodes, label, timeSeconds }: Ext2P
   return bytes;
 }
 
-/** A volume id in the form of a random UUID (version 4, variant 1) that follows from the rest of the superblock. */
+/**
+ * A volume id in the form of a random UUID (version 4, variant 1) that follows from the rest of the
+ * superblock.
+ */
 function volumeId(superblock: Buffer): Buffer {
   const id = Buffer.alloc(16);
   for (let word = 0; word < 4; word++) id.writeUInt32LE(crc32c(superblock, 0, superblock.length, word), word * 4);

@@ -1,9 +1,10 @@
 /**
  * The tree of files that mkfs makes an image from, and builders for trees in memory.
  *
- * Contract: a tree is immutable. Names are bytes, as on the disk; the entries of a directory are sorted by the bytes
- * of their names, so that equal trees make equal images. One node in several places is a hard link; a directory has
- * one place only. `directory` is the only maker of directories and checks names, so mkfs need not.
+ * Contract: a tree is immutable. Names are bytes, as on the disk; the entries of a directory are
+ * sorted by the bytes of their names, so that equal trees make equal images. One node in several
+ * places is a hard link; a directory has one place only. `directory` is the only maker of
+ * directories and checks names, so mkfs need not.
  */
 
 import { checkArgument, checkBytes, checkInteger, checkObject } from '../../base/argument-error.ts';
@@ -13,14 +14,17 @@ import { encodeText } from '../../base/text.ts';
 import { printableBytes, UserError } from '../../base/user-error.ts';
 import { EXT2_BLOCK_SIZE, EXT2_NAME_MAX } from '../../format/ext2.ts';
 
-/** Blocks of a file that hold data: first block, number of blocks, first block, ... ascending, with gaps between. */
+/**
+ * Blocks of a file that hold data: first block, number of blocks, first block, ... ascending, with
+ * gaps between.
+ */
 export type DataRuns = readonly number[];
 
 /** What a file holds. Read more than once: every reading must give the same bytes. */
 export interface FileContent {
   /** Length of the file in bytes. */
   readonly sizeBytes: number;
-  /** All blocks but these are zeros; not given: not known, `findData` finds them. */
+  /** All other blocks are zeros. Undefined when unknown: `findData` finds them. */
   readonly dataRuns?: DataRuns;
   /** Reads `length` bytes from `offset` on; the range lies in the file. */
   readonly read: (offset: number, dst: Uint8Array, dstOffset: number, length: number) => void;
@@ -60,11 +64,11 @@ export interface Entry {
 
 export interface Tree {
   readonly root: DirectoryNode;
-  /** What was not made part of it. */
+  /** What was left out of it. */
   readonly leftOut: LeftOut;
 }
 
-/** Names that something was not done with: all are counted, the first of them are told with the reason. */
+/** Names that were left out: all are counted, the first ones are listed with the reason. */
 export class LeftOut {
   count = 0;
   /** Printable lines. */
@@ -86,7 +90,10 @@ function isZero(bytes: Buffer, start: number, end: number): boolean {
   return bytes[start] === 0 && bytes.compare(ZEROS, 0, end - start, start, end) === 0;
 }
 
-/** Calls `visit` with the bytes of a file in ascending pieces of whole blocks; they are valid during the visit only. */
+/**
+ * Calls `visit` with the bytes of a file in ascending pieces of whole blocks; they are valid during
+ * the visit only.
+ */
 export function forEachPiece(content: FileContent, visit: (offset: number, bytes: Buffer) => void): void {
   const { sizeBytes, dataRuns = [0, Math.ceil(sizeBytes / EXT2_BLOCK_SIZE)] } = content;
   const buffer = Buffer.alloc(Math.min(PIECE_BYTES, Math.ceil(sizeBytes / EXT2_BLOCK_SIZE) * EXT2_BLOCK_SIZE));
@@ -100,7 +107,7 @@ export function forEachPiece(content: FileContent, visit: (offset: number, bytes
   }
 }
 
-/** The blocks of a file that are not all zeros: reads it when it does not tell. */
+/** The blocks of a file that are not all zeros. Reads the file if it does not say. */
 export function findData(content: FileContent): DataRuns {
   if (content.dataRuns !== undefined) return content.dataRuns;
   const runs: number[] = [];
@@ -185,7 +192,7 @@ export function symlink(target: string | Uint8Array, meta: Partial<Meta> = {}): 
 }
 
 /**
- * Content of `sizeBytes` bytes: zeros, but for the pieces.
+ * Content of `sizeBytes` bytes: zeros except for the pieces.
  * @param pieces offset and bytes, in any order; where two overlap the later one counts
  * @throws UserError when a piece ends after the content
  */
@@ -236,7 +243,9 @@ export function tree(root: DirectoryNode): Tree {
   return { root, leftOut: new LeftOut() };
 }
 
-/** Regular files of a tree, a hard-linked one counted once, and the sum of their lengths in bytes. */
+/**
+ * Regular files of a tree, a hard-linked one counted once, and the sum of their lengths in bytes.
+ */
 export function countFiles(of: Tree): { files: number; bytes: number } {
   checkObject('of', of, 'root');
   const seen = new Set<FileNode>();

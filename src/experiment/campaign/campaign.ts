@@ -1,12 +1,14 @@
 /**
- * `stillwarm campaign`: a guest reads and writes files, dies, and a fault strikes it or what it left in memory; the next
- * guest reads everything there is. Many times over for each fault, and once more with the protections off that guard
- * against it. Four numbers are what it is for: pages reused rightly, discarded rightly, discarded needlessly, and reused
- * wrongly, which must be 0 with the protections and must not be 0 without them. Some faults strike dirty pages, which the tool
- * stack writes home after the crash: there the numbers are of those, and reused means written.
+ * `stillwarm campaign`: a guest reads and writes files and dies. A fault strikes it, or what it
+ * left in memory, and the next guest reads all files. Each fault has many runs, and the same runs
+ * again without the protections that guard against it. The result is four numbers: pages reused
+ * rightly, discarded rightly, discarded needlessly, and reused wrongly. The last must be 0 with the
+ * protections and more than 0 without them. Some faults strike dirty pages, which the tool stack
+ * writes home after the crash. Then the numbers count those pages, and reused means written.
  *
- * All protections are on, the checksum too. Every run has a disk, a machine and a stream of its own, made from the seed, the
- * fault and the number of the run; the same run is made with the guards on and off.
+ * All protections are on, the checksum too. Every run has a disk, a machine and a stream of its
+ * own, made from the seed, the fault and the number of the run. The same run is made with the
+ * guards on and off.
  */
 
 import { ARCHS, type Arch } from '../../base/arch.ts';
@@ -40,18 +42,21 @@ const COSTLY: readonly (readonly ProtectionName[])[] = [
 
 const GUEST_MEMORY = 12 << 20;
 const FILES = 40;
-/** Most pages of a file: past the twelve that an inode maps itself. */
+/** The most pages of a file: more than the twelve that an inode maps itself. */
 const FILE_PAGES = 24;
 /** Changes that reach the disk before the guest dies, and that do not. */
 const WRITES_SYNCED = 24;
 const WRITES_LOST = 16;
-/** Half of the guests die at most this long after they began to write everything out, which takes about as long. */
+/**
+ * Half of the guests die within this time after they began to write everything out, which takes
+ * about as long.
+ */
 const LAST_NS = 40_000;
 const CMD_LINE = 'cachemap=all';
 const RIO_CMD_LINE = `${CMD_LINE} rio=on`;
 
 /**
- * Strikes with all faults that are asked for, and times the protections.
+ * Runs all faults that are asked for, and times the protections.
  * @throws ArgumentError for options that are missing, unknown or out of range
  */
 export function runCampaign(options: CampaignOptions, onProgress: ProgressListener = () => undefined): CampaignResult {
@@ -93,7 +98,7 @@ export function runFaults(options: CampaignOptions, onProgress: ProgressListener
 
 /**
  * @param without protections that are off in any case
- * @param onProgress told of the timings that are done
+ * @param onProgress called with the number of timings that are done
  */
 export function timeProtections(
   seed: number,
@@ -121,7 +126,7 @@ function add(sum: PageVerdicts, one: PageVerdicts): void {
 
 const pathOf = (number: number): string => `/f${number}`;
 
-/** No two of its pages are equal: a page in the place of another is a wrong page. */
+/** No two of its pages are equal, so a page in another's place is a wrong page. */
 function campaignDisk(): MemoryImage {
   const files = Array.from({ length: FILES }, (_, f): [string, TreeNode] => {
     const words = new Uint32Array(((1 + (f % FILE_PAGES)) * PAGE_SIZE) / 4);
@@ -131,7 +136,7 @@ function campaignDisk(): MemoryImage {
   return makeExt2(tree(directory(files)), { size: 8 << 20 });
 }
 
-/** One guest, its end, and the guest after it. */
+/** One guest, its end, and the next guest. */
 class Trial {
   injected = 0;
   workNs = 0;
@@ -185,7 +190,7 @@ class Trial {
     return this.#judge.verdicts;
   }
 
-  /** A guest whose dirty pages survive is struck and dies, and they are written home. */
+  /** A guest whose dirty pages survive is struck and dies, and its pages are written home. */
   *#rio(verdicts: PageVerdicts): Process {
     const judge = this.#dirtyJudge;
     const guest = yield* this.#testbed.start(RIO_CMD_LINE);
@@ -230,7 +235,7 @@ class Trial {
       yield* readAll(next.kernel.syscalls, files);
       this.rereadNs = this.#testbed.simulation.now - start;
     } catch (error) {
-      // A guest that was handed wrong metadata cannot be expected to live on.
+      // A guest that received wrong metadata may fail.
       if (!(error instanceof ModelError) && !(error instanceof GuestPanic)) throw error;
     }
   }
@@ -239,7 +244,10 @@ class Trial {
     this.injected += fault?.({ testbed: this.#testbed, guest, frames, random: this.#random }) ?? 0;
   }
 
-  /** The guest reads all files and changes some; some of that is on the disk when this returns, and some on its way. */
+  /**
+   * The guest reads all files and changes some; some of that is on the disk when this returns, and
+   * some on its way.
+   */
   *#live({ kernel, domain }: Guest): Process {
     const sys = kernel.syscalls;
     const files = Array.from({ length: FILES }, (_, i) => ({ path: pathOf(i) }));
@@ -255,7 +263,7 @@ class Trial {
     yield Ns(this.#random.below(LAST_NS));
   }
 
-  /** So many writes of up to three pages at random places of random files. */
+  /** Writes of up to three pages at random places of random files. */
   *#write(sys: Syscalls, times: number): Process {
     const random = this.#random;
     for (let i = 0; i < times; i++) {

@@ -1,10 +1,11 @@
 /**
- * The faults of a campaign: what goes wrong with a guest that dies, and with what it leaves in memory until the next guest
- * has it. Each fault names the protections that guard against it: any one of them is enough, and without all of them a
- * page is reused wrongly.
+ * The faults of a campaign: they strike a dying guest, or what it leaves in memory for the next
+ * one. Each fault names the protections that guard against it. Any one of them is enough; without
+ * all of them a page is reused wrongly.
  *
- * A fault at death uses only what a guest has: its memory and its hypercalls. A fault between guests changes machine memory
- * as hardware does, which asks no page table. Where faults strike comes from a seeded stream.
+ * A fault at death uses only what a guest has: its memory and its hypercalls. A fault between
+ * guests changes machine memory as hardware does, past all page tables. A seeded stream says where
+ * faults strike.
  */
 
 import { GuestPanic } from '../../base/errno.ts';
@@ -46,9 +47,12 @@ export type FaultName = (typeof FAULTS)[number];
 /** Where a fault strikes. */
 export interface FaultScene {
   readonly testbed: Testbed;
-  /** At death the guest that dies; between guests it is gone. */
+  /** The dying guest; between guests it is gone. */
   readonly guest: Guest;
-  /** Frames that have a name, between guests those that were preserved; for faults of dirty pages the frames of these. */
+  /**
+   * Named frames; between guests the preserved ones; for faults of dirty pages the frames of dirty
+   * pages.
+   */
   readonly frames: readonly Mfn[];
   readonly random: RandomStream;
 }
@@ -57,16 +61,23 @@ export interface Fault {
   /** One line, for the help and the documents. */
   readonly meaning: string;
   readonly guards: readonly (keyof Protections)[];
-  /** It strikes dirty pages that are to survive the crash (Rio), and what is asked is what of them is written home. */
+  /**
+   * It strikes dirty pages that are to survive the crash (Rio); the question is which of them are
+   * written home.
+   */
   readonly isOfDirtyPages?: true;
-  /** Returns how many faults were injected. Undefined: nothing happens but that the guest dies. */
+  /** Returns how many faults were injected. Undefined: the guest just dies. */
   readonly atDeath?: ((scene: FaultScene) => number) | undefined;
   readonly betweenGuests?: ((scene: FaultScene) => number) | undefined;
 }
 
-/** Faults a run, of those that strike single pages: enough to hit, few enough to leave most pages alone. */
+/**
+ * Faults a run, for faults of single pages: enough to hit, few enough to leave most pages alone.
+ */
 const STRIKES = 24;
-/** Stores of a guest that goes wild; they strike anywhere in its memory, 3,072 pages in a campaign. */
+/**
+ * Stores of a guest that goes wild; they strike anywhere in its memory, 3,072 pages in a campaign.
+ */
 const WILD_STORES = 256;
 
 export const FAULT: Readonly<Record<FaultName, Fault>> = {
@@ -160,7 +171,7 @@ function wildStores({ guest, random }: FaultScene): number {
   return WILD_STORES;
 }
 
-/** An entry that the guest tells: a page and its name, or a page that has none any more. */
+/** An entry that the guest tells: a page and its name, or a page without a name. */
 interface Told {
   readonly pfn: number;
   readonly ino?: number;
@@ -194,7 +205,7 @@ function wildStoreToDirty({ testbed, guest, frames, random }: FaultScene): void 
   try {
     guest.domain.environment.memory.writeU32(pfn, 4 * random.below(PAGE_SIZE / 4), random.u32());
   } catch (error) {
-    // Refused: a kernel would die of the first one.
+    // Refused, because a kernel would die of the first one.
     if (!(error instanceof GuestPanic)) throw error;
   }
 }
@@ -223,7 +234,9 @@ function tearRecord({ testbed, frames, random }: FaultScene): void {
   words.copyWithin(to, from, from + 1 + random.below(RECORD_WORDS - 1));
 }
 
-/** The record is whole and says what another says; half of the time it does not claim to have a checksum. */
+/**
+ * The record is intact and has another record's contents; half of the time it claims no checksum.
+ */
 function forgeRecord({ testbed, frames, random }: FaultScene): void {
   const words = wordsOf(testbed);
   const [to, from] = [pick(random, frames) * RECORD_WORDS, pick(random, frames) * RECORD_WORDS];

@@ -1,10 +1,10 @@
 /**
- * The disk of an experiment: an ext2 image made from a directory of real files, or one that the user has, ext2 or ext3. The
- * user's files are only read, and their bytes come from them whenever the disk is read: what is kept in memory is what
- * lies around them, and what guests write.
+ * The disk of an experiment: an ext2 image made from a directory of real files, or the user's own
+ * ext2 or ext3 image. The user's files are only read, each time that the disk is read. Kept in
+ * memory are the metadata around them and what guests write.
  *
- * An ext3 image that was not unmounted has a journal to be replayed. A guest mounts it once and stops, before anything is
- * measured: what it writes stays in memory, and the files are those that the journal gives. So every guest of the experiment
+ * An ext3 image that was not unmounted has a journal to be replayed. A guest mounts it once and
+ * stops, before anything is measured. Its writes stay in memory. So every guest of the experiment
  * finds the same disk, and so does the oracle, which knows nothing of journals.
  */
 
@@ -29,38 +29,46 @@ import type { ProgressListener } from './progress.ts';
 import { machineMemoryFor } from './host.ts';
 import { Testbed } from './testbed.ts';
 
-/** Memory of the guest that replays a journal, bytes: recovery needs little, whatever the journal. */
+/**
+ * Memory of the guest that replays a journal, bytes: recovery needs little, whatever the journal.
+ */
 const REPLAY_MEMORY = 64 << 20;
-/** Files may claim this many times what is stored for them before a limit is asked for: sparse files are real, runs are not endless. */
+/**
+ * Files may claim this many times what is stored for them. Beyond that a limit is asked for, so
+ * that a sparse file does not make a run endless.
+ */
 const SPARSENESS_LIMIT = 8;
-/** What a directory may claim without that question, bytes: a host may tell late what it has stored. */
+/**
+ * Bytes that a directory may claim without a limit, because a host may tell late what it has
+ * stored.
+ */
 const SPARSENESS_IGNORED = 8 * 2 ** 30;
 
 /** A byte of a name that is not UTF-8 (base/text.ts). */
 const NOT_TEXT = /[\udc80-\udcff]/u;
 
-/** A medium, to be closed when it is not needed any more. */
+/** A medium; close it after use. */
 export interface OpenImage {
   readonly image: ImageStore;
   readonly close: () => void;
 }
 
-/** The regular files of an image, once for each of their paths. */
+/** The regular files of an image, one for each of their paths. */
 export interface DiskFiles {
   readonly oracle: OracleExt2;
-  /** Those that a path names. */
+  /** Those that a path reaches. */
   readonly files: readonly OracleFile[];
-  /** Bytes of these. */
+  /** Their bytes. */
   readonly bytes: number;
   /** All of them, and their bytes. */
   readonly all: { readonly files: number; readonly bytes: number };
   readonly unreachable: LeftOut;
-  /** Those that a path names, but none of UTF-8. */
+  /** Those whose path is not UTF-8. */
   readonly notText: LeftOut;
 }
 
 export interface DiskSource extends OpenImage, DiskFiles {
-  /** What the person should know of files that are not there or not read, a line each. */
+  /** Remarks for the user about files that are missing or not read, a line each. */
   readonly notices: readonly string[];
   /** Another medium with the same bytes, for guests that write. */
   copy(): ImageStore;
@@ -87,7 +95,9 @@ export function listFiles(image: ImageStore): DiskFiles {
   return { oracle, files, bytes, all, unreachable, notText };
 }
 
-/** Lines about the files of a directory that are not on the disk, and about those that are, and have no usual name. */
+/**
+ * Remarks about files of a directory that are not on the disk, and about files with unusual names.
+ */
 export function noticesOf(leftOut: LeftOut, { unreachable, notText }: DiskFiles): string[] {
   const lines = ({ count, told }: LeftOut, what: string): string[] => [
     ...(count === 0 ? [] : [`${counted(count, 'name')} ${what}:`]),
@@ -103,9 +113,11 @@ export function noticesOf(leftOut: LeftOut, { unreachable, notText }: DiskFiles)
 
 /**
  * Opens the disk.
- * @param limit bytes that one run reads at most, undefined for all; of a directory, nothing else is on the disk
- * @param withoutHidden of a directory, what it has under names that begin with a dot is not on the disk
- * @throws UserError in one line when the path is missing, is no ext2 image that the driver mounts, or holds nothing to read
+ * @param limit the most bytes that one run reads, undefined for all; from a directory, nothing else
+ * is on the disk
+ * @param withoutHidden leave out names of a directory itself that begin with a dot
+ * @throws UserError in one line when the path is missing, is not an image that the driver mounts,
+ * or holds nothing to read
  */
 export function openDisk(
   path: string,
@@ -135,7 +147,7 @@ export function openDisk(
   }
 }
 
-/** Replays what an ext3 image has in its journal, and refuses what is not clean then. */
+/** Replays the journal of an ext3 image, and refuses an image that is not clean afterwards. */
 function prepare(path: string, image: ImageStore, onProgress: ProgressListener): void {
   if (checkMountable(path, image).needsRecovery) {
     onProgress({ phase: 'replaying the journal', done: 0, total: 1 });
@@ -219,7 +231,10 @@ function replayJournal(path: string, image: ImageStore): void {
   }
 }
 
-/** What a failure of the modelled world, or of what is read of the image, means to the person who gave `path`. */
+/**
+ * A failure of the modelled world, or of reading the image, as a message for the user who gave
+ * `path`.
+ */
 export function modelErrorAsUserError(path: string, error: unknown): unknown {
   const isOfImage = error instanceof UserError && error.message.startsWith('ext2 image: ');
   return isOfImage || error instanceof ModelError ? new UserError(`${path}: ${error.message}`) : error;

@@ -1,8 +1,9 @@
 /**
- * The composition root: a machine with a drive, and a hypervisor on it. The testbed and the machine room are made from it.
+ * The composition root: a machine with a drive, and a hypervisor on it. The testbed and the machine
+ * room are made from it.
  *
- * It is what a person with a machine room has: it may look at the machine's memory and at the medium. Guests see none of
- * that.
+ * It stands for a person in a machine room, who may look at the machine's memory and at the medium.
+ * Guests see none of that.
  */
 
 import { MOST_FRAMES, type Arch } from '../../base/arch.ts';
@@ -24,14 +25,19 @@ import {
 } from '../../xen/index.ts';
 
 const MIB = 1 << 20;
-/** Memory of the largest guest, or of all guests of a machine together, whatever the architecture, bytes. */
+/**
+ * Memory of the largest guest, or of all guests of a machine together, whatever the architecture,
+ * bytes.
+ */
 export const MEMORY_MAX = 64 * 2 ** 30;
-/** Memory of a machine for each byte of its guests: what the tables take that grow with it is less than 2 %. */
+/** Memory of a machine for each byte of its guests. Tables that grow with it take less than 2 %. */
 const TABLES = 1.02;
-/** And for the hypervisor's other tables, bytes. */
+/** Memory of the hypervisor's other tables, bytes. */
 const HYPERVISOR_MEMORY = 16 * MIB;
 
-/** Machine memory that a guest of `guestMemory` bytes needs, with the hypervisor's tables, in bytes. */
+/**
+ * Machine memory that a guest of `guestMemory` bytes needs, with the hypervisor's tables, in bytes.
+ */
 export function machineMemoryFor(guestMemory: number): number {
   return Math.ceil((guestMemory * TABLES) / MIB) * MIB + HYPERVISOR_MEMORY;
 }
@@ -42,7 +48,7 @@ export function guestMemoryMax(arch: Arch): number {
   return Math.min(MEMORY_MAX, Math.floor(machine / TABLES / MIB) * MIB);
 }
 
-/** What a machine is made of, whatever it is used for. */
+/** The parts of a machine, whatever its use. */
 export interface HostOptions {
   readonly seed: number;
   readonly profile: Profile;
@@ -76,7 +82,8 @@ export class Host {
 
   /**
    * @param beside the machine whose simulation and drive this one shares, if there is one
-   * @throws ArgumentError for options that are missing or of another kind; UserError when the memory is too small
+   * @throws ArgumentError for options that are missing or of another kind; UserError when the
+   * memory is too small
    */
   protected constructor(options: HostOptions, observer?: FrameObserver, beside?: Host) {
     checkObject('options', options);
@@ -110,7 +117,7 @@ export class Host {
     return this.#toolstack;
   }
 
-  /** @internal The next hypervisor is made from the machine's memory. The one before has ended. */
+  /** @internal Makes the next hypervisor from the machine's memory. The old one has ended. */
   protected reload(): Reload {
     const reload = Hypervisor.reload(this.simulation, this.memory, this.costs, this.#hypervisorOptions());
     this.#hypervisor = reload.hypervisor;

@@ -1,6 +1,6 @@
 /**
- * What a file is that somebody took for an image of ext2, by its first bytes, and what to do with it. Nothing here decides
- * whether an image is used: it is asked when one is refused.
+ * Recognises a file that was given in place of an ext2 image, by its first bytes, and says what to
+ * do with it. Nothing here decides whether an image is used: it is asked when one is refused.
  */
 
 import { basename } from 'node:path';
@@ -17,13 +17,16 @@ import {
   SUPERBLOCK,
 } from '../../format/ext2.ts';
 
-/** Bytes from the beginning of a file by which it is known. */
+/** Bytes at the start of a file by which its kind is known. */
 export const HEAD_BYTES = 128 << 10;
 
 const SECTOR = 512;
 const COPY_FILES = 'mount it and name the directory, or make an image of that with stillwarm mkfs';
 
-/** A name for the raw image that a command makes of `path`: never that of `path` itself, which the command would empty. */
+/**
+ * A name for the raw image that a command makes of `path`; never `path` itself, which the command
+ * would empty.
+ */
 const rawOf = (path: string): string => shellWord(`${basename(path)}.raw`);
 
 interface Signature {
@@ -75,7 +78,9 @@ const SIGNATURES: readonly Signature[] = [
 const has = (head: Uint8Array, at: number, bytes: string): boolean =>
   Array.from(bytes).every((char, i) => head[at + i] === char.charCodeAt(0));
 
-/** What the file at `path` is, and what to do next; undefined when its first bytes do not tell. */
+/**
+ * The kind of the file at `path`, and what to do next; undefined when its first bytes do not tell.
+ */
 export function foreignImage(path: string, head: Uint8Array): string | undefined {
   if (superblockOf(head) !== undefined) return undefined;
   const known = SIGNATURES.find(({ at, bytes }) => has(head, at, bytes));
@@ -86,14 +91,14 @@ export function foreignImage(path: string, head: Uint8Array): string | undefined
   return `a whole disk with a partition table: copy the partition first: dd if=${shellWord(path)} of=${rawOf(path)} bs=${SECTOR} skip=${start} count=${sectors}`;
 }
 
-/** The bytes of a superblock of ext2, 3 or 4; undefined when there is none. */
+/** The bytes of an ext2, ext3 or ext4 superblock; undefined when there is none. */
 function superblockOf(head: Uint8Array): Uint8Array | undefined {
   const bytes = head.subarray(EXT2_SUPERBLOCK_OFFSET, EXT2_SUPERBLOCK_OFFSET + EXT2_SUPERBLOCK_SIZE);
   if (bytes.length < EXT2_SUPERBLOCK_SIZE) return undefined;
   return getField(SUPERBLOCK, bytes, 0, 's_magic') === EXT2_MAGIC ? bytes : undefined;
 }
 
-/** The first partition of a table by DOS or of a GPT. */
+/** The first partition of a DOS or GPT partition table. */
 function firstPartition(head: Uint8Array): { start: number; sectors: number } | undefined {
   if (head.length < 3 * SECTOR || !has(head, 510, '\x55\xaa')) return undefined;
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
@@ -112,7 +117,7 @@ function firstPartition(head: Uint8Array): { start: number; sectors: number } | 
   return undefined;
 }
 
-/** What to do about an image of ext2, 3 or 4 that is refused; undefined when nothing is known. */
+/** What to do about a refused ext2, ext3 or ext4 image; undefined when nothing is known. */
 export function adviceOnExt(head: Uint8Array): string | undefined {
   const bytes = superblockOf(head);
   if (bytes === undefined) return undefined;
@@ -123,7 +128,9 @@ export function adviceOnExt(head: Uint8Array): string | undefined {
   return undefined;
 }
 
-/** Why an image of ext2 is not run although a guest would mount it; undefined when nothing is wrong. */
+/**
+ * Why an image of ext2 is not run although a guest would mount it; undefined when nothing is wrong.
+ */
 export function whyUnclean(head: Uint8Array): string | undefined {
   const bytes = superblockOf(head);
   if (bytes === undefined) return undefined;

@@ -1,6 +1,7 @@
 /**
- * Dumps of the machine's memory: a raw image, byte k of the file is byte k of memory, as `stillwarm inspect` and any
- * hex editor read it. Frames that were never written are holes of the file, where the host's file system has holes.
+ * Dumps of the machine's memory: a raw image for `stillwarm inspect` and hex editors. Byte k of the
+ * file is byte k of memory. Frames that were never written are holes of the file, if the host's
+ * file system has holes.
  */
 
 import { checkArgument, checkObject } from '../../base/argument-error.ts';
@@ -13,7 +14,7 @@ import { foreignImage, HEAD_BYTES } from './image-kind.ts';
 import { replaceFile } from './output-file.ts';
 import { machineMemoryFor, MEMORY_MAX } from './host.ts';
 
-/** Frames moved at once: 1 MiB. Divides a bank of memory, so that a run never crosses one. */
+/** Frames moved at once: 1 MiB. It divides a bank of memory, so that a run never crosses two. */
 const RUN_FRAMES = 256;
 /** Memory of the largest machine, bytes. */
 const MOST_BYTES = machineMemoryFor(MEMORY_MAX);
@@ -48,14 +49,15 @@ function writeFrames(fd: number, memory: MachineMemory): void {
   }
 }
 
-/** The host may take fewer bytes at a time than it is given. */
+/** The host may write fewer bytes than it is given. */
 function writeFully(fd: number, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
 }
 
 /**
  * Reads a memory from the file `path`. Frames of zeros count as never written.
- * @throws UserError when the file cannot be read, is not a whole number of frames, or is larger than any machine's memory
+ * @throws UserError when the file cannot be read, is not a whole number of frames, or is larger
+ * than any machine's memory
  */
 export function loadMemory(path: string): MachineMemory {
   checkArgument(typeof path === 'string', 'path', 'expected a path');

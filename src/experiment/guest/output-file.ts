@@ -1,14 +1,19 @@
 /**
- * Where output may go, and how it gets there.
+ * Where output may go, and how it is written.
  *
- * `checkOutputs` is the one place that decides, before any work is done, for every command. It compares files by device and
- * inode, never by spelling. Refused are: what is read; anything that lies in a directory that is read; a directory, a device,
- * a pipe, a socket, a link to nothing; one file for two outputs; and a place in which the host lets nothing be made. The same
- * holds for standard output and standard error where they are files, but both may be one.
+ * `checkOutputs` decides for every command, before any work is done. It compares files by device
+ * and inode, never by spelling. It refuses:
+ * - an input, and anything in a directory that is read;
+ * - a directory, a device, a pipe, a socket, a dangling link;
+ * - one file for two outputs;
+ * - a place where the host does not allow a file.
  *
- * `replaceFile` writes whole files or none: under another name in the same directory, renamed when it is complete. Whoever
- * looks sees the old file or the new one, never half of one; a failure removes what was begun. A link stays a link: the file
- * that it leads to is replaced.
+ * Standard output and standard error, where they are files, follow the same rules, but both may be
+ * one file.
+ *
+ * `replaceFile` writes a file as a whole or not at all: under another name in the same directory,
+ * renamed when it is complete. A reader sees the old file or the new one. A failure removes what
+ * was begun. A link stays a link, and the file that it leads to is replaced.
  */
 
 import { Buffer } from 'node:buffer';
@@ -43,7 +48,7 @@ export interface OutputFile extends NamedPath {
 
 export type FileKind = 'nothing' | 'file' | 'directory' | 'device' | 'pipe' | 'socket' | 'link to nothing';
 
-/** What lies at a path, links followed. @throws UserError when the host does not tell */
+/** The file at a path, links followed. @throws UserError when the host does not tell */
 export function kindOf(path: string): FileKind {
   const stat = statOf(path);
   if (stat !== undefined) return kindOfStat(stat);
@@ -78,10 +83,10 @@ export interface HostStream {
   readonly fd: number;
 }
 
-/** Where an output will be, whatever its spelling. */
+/** The place of an output, whatever its spelling. */
 interface Place {
   readonly output: NamedPath;
-  /** Of the file that is replaced; undefined: there is none. */
+  /** The file that is replaced; undefined when there is none. */
   readonly identity: string | undefined;
   /** The directory that exists, and what is below it: equal for equal places. */
   readonly key: string;
@@ -93,7 +98,7 @@ interface Place {
 }
 
 /**
- * Asks, before any work is done for them, whether all outputs can be written without harm.
+ * Checks, before any work is done, that all outputs can be written without harm.
  * @param inputs what is read meanwhile
  * @throws UserError naming the output
  */
@@ -178,7 +183,10 @@ function liesIn(directory: string, identity: string): boolean {
   }
 }
 
-/** Whether an open file has a name in the directory: Linux tells one of its names, and a look at all tells the others. */
+/**
+ * Whether an open file has a name in the directory. Linux tells one of its names; the others are
+ * found by looking at all.
+ */
 function hasNameIn(directory: string, fd: number, stat: BigIntStats): boolean {
   if (stat.nlink === 0n) return false;
   const path = orUndefined(() => readlinkSync(`/proc/self/fd/${fd}`));
@@ -205,7 +213,10 @@ function orUndefined<T>(ask: () => T): T | undefined {
   }
 }
 
-/** Whether the file has a name anywhere in the directory. What the host does not show is not read, either. */
+/**
+ * Whether the file has a name anywhere in the directory. Places that the host does not show are not
+ * read.
+ */
 function hasEntry(directory: string, file: BigIntStats): boolean {
   const rest = [Buffer.from(directory)];
   for (let at = rest.pop(); at !== undefined; at = rest.pop()) {
@@ -220,7 +231,7 @@ function hasEntry(directory: string, file: BigIntStats): boolean {
   return false;
 }
 
-/** The host alone knows whether a file can be made: one is made, and removed, under each name that it is to have. */
+/** Only the host knows whether a file can be made, so one is made, and removed, under each name. */
 function tryToWrite({ output, identity, existingDirectory, name, missing }: Place): void {
   const made: string[] = [];
   try {
@@ -242,7 +253,10 @@ function tryToWrite({ output, identity, existingDirectory, name, missing }: Plac
   }
 }
 
-/** A name in the directory that nothing has: what a killed run left is the user's to remove. Short, as no name of a file need be. */
+/**
+ * An unused name in the directory; files of a killed run are left to the user. Short, so that it is
+ * never too long.
+ */
 function unusedName(directory: string): string {
   for (let n = 0; ; n++) {
     const candidate = join(directory, `stillwarm-${process.pid}${n === 0 ? '' : `-${n}`}.part`);
@@ -251,9 +265,9 @@ function unusedName(directory: string): string {
 }
 
 /**
- * Makes the file `path` by calling `write`, which creates and writes the file it is told.
- * @throws UserError when the host refuses, or something else than a file is there; what else `write` throws goes through.
- *   Nothing is left behind.
+ * Makes the file `path` by calling `write`, which creates and writes the file that it is given.
+ * @throws UserError when the host refuses, or something other than a file is there. Other errors of
+ * `write` pass through. Nothing is left behind.
  */
 export function replaceFile(path: string, write: (partPath: string) => void): void {
   const kind = kindOf(path);

@@ -11,6 +11,6 @@ export const PROFILE: Readonly<Record<ProfileName, Profile>> = {
   'server-2026': SERVER_2026,
 };
 
-/** The architecture that was asked for, or that of the profile. */
+/** The architecture that was asked for, or the profile's. */
 export const archOf = ({ arch, profile }: { readonly arch?: Arch | undefined; readonly profile: ProfileName }): Arch =>
   arch ?? PROFILE[profile].arch.value;

@@ -1,8 +1,8 @@
-/** How far a long job has come, over all of its runs. */
+/** The progress of a long job, over all of its runs. */
 export interface Progress {
   /** What is being done now. */
   readonly phase: string;
-  /** Of `total`, in any unit; does not decrease while `total` stays. */
+  /** Work done of `total`, in any unit; it does not decrease while `total` stays. */
   readonly done: number;
   /** The whole job; a new one begins when it changes. */
   readonly total: number;

@@ -1,6 +1,6 @@
 /**
- * `stillwarm reboot`: what a warm-cache reboot buys on real files, against its alternatives. The same disk, the same
- * workload, the same seed under each strategy, on a machine whose memory is lost in between.
+ * `stillwarm reboot`: compares a warm-cache reboot on real files with its alternatives. Each
+ * strategy has the same disk, workload and seed, on a machine whose memory is cleared in between.
  */
 
 import {
@@ -26,7 +26,7 @@ import { preserves, runStrategy, type StrategyOutcome } from './strategy.ts';
 import { machineMemoryFor } from './host.ts';
 import type { Testbed } from './testbed.ts';
 
-/** Fitted constants that no reboot of a guest takes. */
+/** Fitted constants that no reboot of a guest uses. */
 const OF_THE_HYPERVISOR: readonly CostName[] = [
   'guest.suspendNs',
   'hypervisor.domainResumeNs',
@@ -40,13 +40,14 @@ export interface RebootOutcome {
   readonly result: RebootResult;
   /** Empty when every page and every byte was equal to the disk's. */
   readonly mismatches: readonly Mismatch[];
-  /** What the person should know of files that are not read, a line each. */
+  /** Remarks for the user about files that are not read, a line each. */
   readonly notices: readonly string[];
 }
 
 /**
  * Runs the experiment.
- * @param betweenGuests called at the moment between the two guests of each strategy; for fault experiments
+ * @param betweenGuests called at the moment between the two guests of each strategy; for fault
+ * experiments
  * @throws UserError when the disk cannot be used or the memory is too small
  * @throws ArgumentError for options that are missing, unknown or out of range
  */
@@ -135,7 +136,7 @@ function runStrategies(
   };
 }
 
-/** The memory dump is of the last strategy that keeps pages, or of the last. */
+/** The memory dump is that of the last strategy that keeps pages, or else of the last strategy. */
 function dumpedStrategy({ strategies }: RebootOptions): StrategyName | undefined {
   return strategies.findLast(preserves) ?? strategies.at(-1);
 }

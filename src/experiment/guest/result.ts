@@ -127,10 +127,10 @@ status is 1.`,
 );
 export type RebootResult = Described<typeof RebootResult>;
 
-/** A page or a read that did not equal the disk: a failed run. */
+/** A page or a read that differs from the disk: a failed run. */
 export interface Mismatch {
   readonly strategy: StrategyName;
-  /** One line: what differs, where. */
+  /** What differs and where, in one line. */
   readonly what: string;
   /** Everything that happened to the page, oldest first, a line each. */
   readonly history: readonly string[];

@@ -1,6 +1,6 @@
 /**
- * One strategy of the reboot experiment: boot, the workload twice, reboot, the workload twice more; every page that is
- * reused and every byte that a read returns is held against the disk.
+ * One strategy of the reboot experiment: boot, the workload twice, reboot, the workload twice more.
+ * Every page that is reused and every byte that a read returns is compared with the disk.
  */
 
 import { Buffer } from 'node:buffer';
@@ -35,7 +35,7 @@ const RUNS = 4;
 /** Reads between two reports of progress. */
 const PROGRESS_EVERY = 1024;
 
-/** What a strategy does differently. */
+/** How strategies differ. */
 interface Strategy {
   readonly cmdLine: string;
   readonly preserve: boolean;
@@ -77,7 +77,10 @@ export interface StrategyOutcome {
   readonly mismatches: readonly Mismatch[];
 }
 
-/** Runs one strategy. A mismatch ends nothing: it is counted, and its page's history is found by running again. */
+/**
+ * Runs one strategy. A mismatch does not end the run: it is counted, and its page's history is
+ * found by running again.
+ */
 export function runStrategy(input: StrategyInput, name: StrategyName, onProgress: ProgressListener): StrategyOutcome {
   const run = new StrategyRun(input, name, onProgress, undefined);
   const result = run.result();
@@ -107,7 +110,10 @@ function historyOf(input: StrategyInput, name: StrategyName, page: PageInQuestio
   return history?.lines ?? [];
 }
 
-/** Reads the log that was written before the reboot; returns the bytes up to the first that is missing or wrong. */
+/**
+ * Reads the log that was written before the reboot; returns the bytes up to the first that is
+ * missing or wrong.
+ */
 function* readBack(sys: Syscalls, logged: Buffer): Process<number> {
   const seen = Buffer.alloc(logged.length);
   try {
@@ -115,7 +121,7 @@ function* readBack(sys: Syscalls, logged: Buffer): Process<number> {
     for (let at = 0, bytes = -1; bytes !== 0; at += bytes) bytes = yield* sys.read(fd, seen, at, seen.length - at);
     yield* sys.close(fd);
   } catch (error) {
-    // Its name, or what leads to it, is lost.
+    // Its name, or a directory on its path, is lost.
     if (!(error instanceof ModelError)) throw error;
   }
   const wrong = seen.findIndex((byte, at) => byte !== logged[at]);
@@ -132,7 +138,7 @@ class StrategyRun {
   readonly #buffer = Buffer.alloc(READ_SIZE);
   readonly #filesRead = new Set<number>();
   readonly #verifier: Verifier;
-  /** What is in the log before the reboot. */
+  /** The contents of the log before the reboot. */
   readonly #logged: Uint8Array[] = [];
 
   constructor(
@@ -145,7 +151,8 @@ class StrategyRun {
     this.#name = name;
     this.#onProgress = onProgress;
     const { options, profile, disk, memory } = input;
-    // A workload that writes has a medium of its own, and the oracle looks at what the drive has of it.
+    // A workload that writes has a medium of its own, and the oracle reads it through the drive's
+    // cache.
     const isWriting = options.workload === 'log';
     this.testbed = new Testbed({
       seed: options.seed,
@@ -262,14 +269,14 @@ class StrategyRun {
     return { phase, number, bytes, ns: simulation.now - start };
   }
 
-  /** @param runs that are done, a part of one included */
+  /** @param runs that are done, including a part of one */
   #report(what: string, runs: number): void {
     this.#onProgress({ phase: `${this.#name}: ${what}`, done: runs, total: RUNS });
   }
 
   #workload(context: ReaderContext, phase: RunResult['phase']): Process<number> {
     const { workload } = this.#input.options;
-    // A fresh stream of one name each time: all four runs read the same.
+    // A fresh stream of the same name each time, so that all four runs read the same.
     const random = this.testbed.simulation.random.stream('workload');
     switch (workload) {
       case 'files':

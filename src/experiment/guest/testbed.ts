@@ -1,5 +1,6 @@
 /**
- * One guest after the other in one domain: between two of them nothing passes but what lies in memory and on the disk.
+ * One guest after the other in one domain: between two of them nothing passes but what lies in
+ * memory and on the disk.
  */
 
 import { checkArgument, checkObject, checkText } from '../../base/argument-error.ts';
@@ -12,7 +13,7 @@ import { Host, type HostOptions } from './host.ts';
 
 export interface TestbedOptions extends HostOptions {
   readonly observer?: FrameObserver;
-  /** Told of every page that a guest takes over. */
+  /** Called for every page that a guest takes over. */
   readonly onReuse?: (domain: Domain, ...reuse: Parameters<ReuseObserver>) => void;
 }
 
@@ -23,13 +24,13 @@ export interface Guest {
 }
 
 export interface RestartOptions {
-  /** Keep what is named and clean. */
+  /** Keep pages that are named and clean. */
   readonly preserve: boolean;
-  /** Write home what is registered as dirty. */
+  /** Write home pages that are registered as dirty. */
   readonly writeDirty?: boolean;
   readonly cmdLine: string;
   readonly module?: Uint8Array | undefined;
-  /** Memory of the new guest, bytes; as before when not given. */
+  /** Memory of the new guest, bytes; by default that of the old one. */
   readonly memoryBytes?: number;
   /** Called at the moment between the old guest and the new. */
   readonly betweenGuests?: (() => void) | undefined;
@@ -38,13 +39,19 @@ export interface RestartOptions {
 export class Testbed extends Host {
   readonly #options: TestbedOptions;
 
-  /** @throws ArgumentError for options that are missing or of another kind; UserError when the memory is too small */
+  /**
+   * @throws ArgumentError for options that are missing or of another kind; UserError when the
+   * memory is too small
+   */
   constructor(options: TestbedOptions) {
     super(options, options?.observer);
     this.#options = options;
   }
 
-  /** Creates the domain and boots a guest in it. Throws what Kernel.boot throws; UserError when memory is too small. */
+  /**
+   * Creates the domain and boots a guest in it. Throws what Kernel.boot throws; UserError when
+   * memory is too small.
+   */
   *start(cmdLine: string): Process<Guest> {
     checkText('cmdLine', cmdLine);
     const domain = yield* domainOf(

@@ -1,6 +1,6 @@
 /**
- * Throughput over time: bytes that arrived, in buckets of 100 ms that begin with a run and end with it, so that the
- * last bucket of a run is cut where the run ends.
+ * Throughput over time: bytes that arrived, in buckets of 100 ms. Buckets begin with a run, and the
+ * last one ends with it.
  */
 
 import type { Sample } from './result.ts';

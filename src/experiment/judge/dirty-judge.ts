@@ -1,12 +1,14 @@
 /**
- * What becomes of each dirty page that a guest had registered when it died: written home, and as the guest had it, or not.
- * Judged from outside, by the bytes in machine memory before anything went wrong and those on the disk afterwards.
+ * Judges each dirty page that a guest had registered when it died: whether it was written home, as
+ * the guest had it. It compares the bytes in machine memory before the fault with those on the disk
+ * afterwards.
  *
- * A page is damaged when its bytes, or its record, are not what they were at that instant; then it is right not to write it. A
- * page whose bytes are on the disk in another place is written wrongly, and so is a block for which no page was registered.
+ * A page is damaged when its bytes or its record have changed since then; not writing it is right.
+ * A page whose bytes lie at another place of the disk is written wrongly, and so is a block for
+ * which no page was registered.
  *
- * Contract: `look` before the fault, `struck` after it, `end` when dirty pages have been written; in between the guest writes
- * nothing to the disk.
+ * Contract: `look` before the fault, `struck` after it, `end` when dirty pages have been written.
+ * The guest writes nothing to the disk in between.
  */
 
 import { Buffer } from 'node:buffer';
@@ -59,7 +61,7 @@ export class DirtyJudge {
       page.isDamaged = !frames.isWhole(page.mfn) || Buffer.compare(page.bytes, memory.frame(page.mfn)) !== 0;
   }
 
-  /** Adds what came of them; reused stands for written home. */
+  /** Adds the verdicts; reused stands for written home. */
   end(verdicts: PageVerdicts): void {
     const after = this.#disk();
     const at = (disk: Buffer, block: number): Buffer => disk.subarray(block * PAGE_SIZE, (block + 1) * PAGE_SIZE);

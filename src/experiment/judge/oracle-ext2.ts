@@ -1,12 +1,14 @@
 /**
- * The oracle's own reader of an ext2 image: what a file holds, taken from the medium, to hold every read of the guest
- * against it.
+ * The oracle's own reader of an ext2 image: the contents of a file, taken from the medium, to
+ * compare every read of the guest with.
  *
- * Contract: it shares no code, no table and no constant with the guest kernel, with mkfs or with the format file that
- * those two share: a mistake made there cannot hide here. Offsets below are plain numbers from the published ext2
- * layout. It reads only; it keeps block maps of inodes, so `invalidate()` must be called after the medium changed.
+ * Contract: it shares no code, table or constant with the guest kernel, with mkfs or with the
+ * format that those two share. A mistake made there cannot hide here. Offsets below are plain
+ * numbers from the published ext2 layout. It only reads. It keeps block maps of inodes, so call
+ * `invalidate()` after the medium has changed.
  *
- * Invariants. Everything it does and keeps is bounded by the size of the image, whatever the bytes are:
+ * Invariants. Everything it does and keeps is bounded by the size of the image, whatever the bytes
+ * are:
  *
  * 1. a directory is entered once, and all directories together have no more bytes than the image;
  * 2. a listing reads inodes and directories, and no map of a file;
@@ -15,8 +17,8 @@
  *
  * What does not parse is a UserError of one line.
  *
- * Block size is 4 KiB; any power of two from 128 bytes to 4 KiB is an inode. Inode 0 stands for the device itself: its page k is
- * block k, as in the cache-mapping table.
+ * A block has 4 KiB; an inode has any power of two from 128 bytes to 4 KiB. Inode 0 stands for the
+ * device itself: its page k is block k, as in the cache-mapping table.
  */
 
 import { Buffer } from 'node:buffer';
@@ -37,14 +39,18 @@ import type { ImageStore } from '../../disk/image/image-store.ts';
 
 /** A regular file that system calls can reach, once for each of its paths. */
 export interface OracleFile {
-  /** Absolute, '/' between the names; their bytes as the guest's system calls spell them (base/text.ts). */
+  /**
+   * Absolute, with '/' between the names, spelled as for the guest's system calls (base/text.ts).
+   */
   readonly path: string;
   readonly ino: number;
   /** Bytes. */
   readonly size: number;
 }
 
-/** A regular file, or a directory with all below it, that no path of a system call names. */
+/**
+ * A regular file, or a directory with everything below it, that no path of a system call reaches.
+ */
 export interface UnreachableFile {
   /** Printable. */
   readonly path: string;
@@ -65,7 +71,7 @@ interface DirectoryEntry {
   readonly ino: number;
 }
 
-/** A name to be looked at. */
+/** A name still to be looked at. */
 interface Listed {
   readonly path: string;
   readonly pathBytes: number;
@@ -74,11 +80,11 @@ interface Listed {
   readonly why: string | undefined;
 }
 
-/** What is kept of an inode: its size, and its mapped pages as runs of consecutive blocks. */
+/** The map of an inode: its size, and its mapped pages as runs of consecutive blocks. */
 interface InodeMap {
   readonly size: number;
   readonly generation: number;
-  /** Triples (first page, first block, number of blocks), ascending by page; what lies between is a hole. */
+  /** Triples (first page, first block, number of blocks), ascending by page; gaps are holes. */
   readonly runs: Uint32Array;
 }
 
@@ -96,7 +102,7 @@ interface Geometry {
 
 /** Names of an image: each costs the host a few hundred bytes. */
 const MOST_NAMES = 8_000_000;
-/** Bytes of the longest path of a system call, the zero at its end not counted. */
+/** Bytes of the longest path of a system call, without the final zero. */
 const PATH_MAX = 4095;
 const NO_NAME = 'its name is empty, or has a slash or a zero byte';
 
@@ -110,7 +116,10 @@ const MODE_TYPE = 0xf000;
 const MODE_DIRECTORY = 0x4000;
 const MODE_REGULAR = 0x8000;
 const MODE_SYMLINK = 0xa000;
-/** s_feature_incompat: directory entries carry a file type; group descriptors lie in the groups that they describe. */
+/**
+ * s_feature_incompat: directory entries carry a file type; group descriptors lie in the groups that
+ * they describe.
+ */
 const INCOMPAT_FILETYPE = 2;
 const INCOMPAT_META_BG = 0x10;
 
@@ -139,7 +148,7 @@ export class OracleExt2 {
     this.#geometry = this.#readGeometry();
   }
 
-  /** Forgets what was read, because the medium has changed. */
+  /** Forgets everything read, because the medium has changed. */
   invalidate(): void {
     this.#maps.clear();
     this.#claimed = 0;
@@ -149,8 +158,9 @@ export class OracleExt2 {
   }
 
   /**
-   * All regular files: depth first from the root, each directory in its own order, a hard link once for each path.
-   * @param onUnreachable told of those that are left out, because no path names them
+   * All regular files: depth first from the root, each directory in its own order, a hard link once
+   * for each path.
+   * @param onUnreachable called for each file that is left out because no path reaches it
    */
   listFiles(onUnreachable: (file: UnreachableFile) => void = () => undefined): OracleFile[] {
     checkFunction('onUnreachable', onUnreachable);
@@ -199,7 +209,10 @@ export class OracleExt2 {
     return this.#map(ino).generation;
   }
 
-  /** Block that holds a page of a file; 0 for a hole and beyond the end. Of inode 0, page k is block k. */
+  /**
+   * Block that holds a page of a file; 0 for a hole and beyond the end. Of inode 0, page k is block
+   * k.
+   */
   blockOf(ino: number, pageIndex: number): number {
     checkInteger('pageIndex', pageIndex);
     const { runs } = this.#map(ino);
@@ -220,8 +233,9 @@ export class OracleExt2 {
   }
 
   /**
-   * @internal Why a frame is not page `index` of an inode that lies at `block`, as the end of a sentence; undefined when it is: the disk's own map
-   * has the page at that block, and all bytes are equal.
+   * @internal Why a frame is not page `index` of an inode that lies at `block`, as the end of a
+   * sentence; undefined when it is: the disk's own map has the page at that block, and all bytes
+   * are equal.
    */
   whyWrong(ino: number, index: number, block: number, frame: Uint8Array): string | undefined {
     const place = this.blockOf(ino, index);
@@ -232,9 +246,11 @@ export class OracleExt2 {
   }
 
   /**
-   * Compares bytes that a read returned with what the file holds. Beyond the end of the file zeros are expected, as in
-   * the rest of a page; that a read returned no more than the file has is the caller's to check, against `size`.
-   * @returns -1 when all are equal, else the position of the first difference, counted from `actualOffset`
+   * Compares bytes that a read returned with what the file holds. Beyond the end of the file zeros
+   * are expected, as in the rest of a page. The caller checks against `size` that a read returned
+   * no more than the file has.
+   * @returns -1 when all are equal, else the position of the first difference, counted from
+   * `actualOffset`
    */
   expect(ino: number, offset: number, length: number, actual: Uint8Array, actualOffset: number): number {
     checkBytes('actual', actual);
@@ -397,7 +413,7 @@ export class OracleExt2 {
     return { size, generation, runs: Uint32Array.from(runs) };
   }
 
-  /** The entries of a directory but '.' and '..', in their order. */
+  /** The entries of a directory except '.' and '..', in their order. */
   #readDirectory(ino: number): DirectoryEntry[] {
     const { size } = this.#map(ino);
     const entries: DirectoryEntry[] = [];
@@ -457,7 +473,9 @@ function runAfter(runs: Uint32Array, page: number): number {
   return low * 3;
 }
 
-/** Whether a group has a copy of the superblock with sparse_super: 0, 1 and powers of 3, 5 and 7. */
+/**
+ * Whether a group has a copy of the superblock with sparse_super: 0, 1 and powers of 3, 5 and 7.
+ */
 function isSparseGroup(group: number): boolean {
   return group <= 1 || [3, 5, 7].some((base) => base ** Math.round(Math.log(group) / Math.log(base)) === group);
 }

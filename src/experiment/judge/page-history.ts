@@ -1,7 +1,7 @@
 /**
- * The whole history of a page, for a run that failed. Runs are deterministic, so nothing is recorded in a run that
- * goes well: after a mismatch the strategy is run twice more, first to learn which frames ever had to do with the page,
- * then to write down everything that happened to them.
+ * The whole history of a page, for a failed run. Runs are deterministic, so a run that succeeds
+ * records nothing. After a mismatch the strategy is run twice more: first to learn which frames
+ * ever concerned the page, then to write down everything that happened to them.
  */
 
 import type { Mfn } from '../../base/units.ts';
@@ -22,7 +22,7 @@ export class PageHistory implements FrameObserver {
   readonly #now: () => number;
 
   /**
-   * @param frames frames to write the history of; the frames that turn out to be involved are added
+   * @param frames frames whose history is written; frames that turn out to be involved are added
    * @param now virtual time, ns
    */
   constructor(page: PageInQuestion, frames: Set<Mfn>, now: () => number) {

@@ -1,13 +1,15 @@
 /**
- * What becomes of each page that had a name when its guest ended, and whether that was right: judged from outside, by the
- * bytes in machine memory and those on the disk, which neither the hypervisor nor a guest may do.
+ * Judges what becomes of each page that had a name when its guest ended. It compares the bytes in
+ * machine memory with those on the disk, which neither the hypervisor nor a guest may do.
  *
- * A page is right when its name is one that the disk has now (inode of this generation, page of it that lies at a block) and
- * its frame equals that block. It is judged at the instant of its fate: reused, when the guest takes it over; discarded,
- * when its record is dropped, erased or blanked, which is before the frame is scrubbed. Only the frames of a domain that
- * starts cold are scrubbed first: for those it is what `look` saw between the guests.
+ * A page is right when the disk has its name now (an inode of this generation, with a block for the
+ * page) and its frame equals that block. It is judged at the instant of its fate. It is reused when
+ * the guest takes it over. It is discarded when its record is dropped, erased or blanked, which is
+ * before the frame is scrubbed. Only the frames of a domain that starts cold are scrubbed first:
+ * for those, what `look` saw between the guests counts.
  *
- * Invariant: each page counts once. Names are those that the guest told, however damaged the records are.
+ * Invariant: each page counts once. Names are those that the guest told, however damaged the
+ * records are.
  */
 
 import { Buffer } from 'node:buffer';
@@ -17,15 +19,15 @@ import type { MachineMemory } from '../../machine/memory.ts';
 import type { FrameHappening, FrameObserver } from '../../xen/index.ts';
 import { OracleExt2 } from './oracle-ext2.ts';
 
-/** Pages by what came of them. */
+/** Pages by their fate. */
 export interface PageVerdicts {
   reusedRightly: number;
-  /** Handed to a guest with other bytes than the disk has: what must not be. */
+  /** Handed to a guest with other bytes than the disk has: must be 0. */
   reusedWrongly: number;
   discardedRightly: number;
   /** Discarded although they equalled the disk. */
   discardedNeedlessly: number;
-  /** Kept, and asked for by nobody. */
+  /** Kept, and never asked for. */
   notAskedFor: number;
 }
 
@@ -49,7 +51,7 @@ export class PageJudge implements FrameObserver {
   readonly #image: ImageStore;
   readonly #onDisk = Buffer.alloc(PAGE_SIZE);
   readonly #names = new Map<Mfn, Name>();
-  /** Set when the guest is gone, at the first fate: the disk does not change any more from then on. */
+  /** Set at the first fate, when the guest is gone and the disk does not change any more. */
   #oracle: OracleExt2 | undefined;
   #guestEnded = false;
 
@@ -58,7 +60,7 @@ export class PageJudge implements FrameObserver {
     this.#image = image;
   }
 
-  /** Frames that have a name and are not judged yet, ascending. */
+  /** Named frames that are not judged yet, ascending. */
   get named(): Mfn[] {
     return [...this.#names.keys()].sort((a, b) => a - b);
   }
@@ -68,7 +70,7 @@ export class PageJudge implements FrameObserver {
     return (this.#oracle ??= new OracleExt2(this.#image));
   }
 
-  /** The guest is about to end: what has a name from now on is judged. */
+  /** The guest is about to end: pages that have a name from now on are judged. */
   guestEnds(): void {
     this.#guestEnded = true;
   }
@@ -85,7 +87,7 @@ export class PageJudge implements FrameObserver {
     else this.verdicts.reusedWrongly++;
   }
 
-  /** All is over: what is left was not asked for. */
+  /** The end: the pages that are left were not asked for. */
   end(): void {
     this.verdicts.notAskedFor += this.#names.size;
     this.#names.clear();

@@ -1,8 +1,9 @@
 /**
- * Holds what guests were given against the disk: each page that a guest took over, and each byte that its reads returned or
- * that its clients were sent. One verifier a disk; several may write to one record.
+ * Compares with the disk each page that a guest took over, and each byte that its reads returned or
+ * that its clients received. There is one verifier for each disk; several may write to one record.
  *
- * Each check counts what it looked at, and notes what is wrong. Nothing is asserted: a wrong page is a result.
+ * Each check counts what it compared, and notes differences. It asserts nothing: a wrong page is a
+ * result.
  */
 
 import { counted, grouped } from '../../base/counted.ts';
@@ -13,7 +14,7 @@ import type { OracleExt2 } from './oracle-ext2.ts';
 /** Differences that are described; the rest are counted. */
 const DESCRIBED = 3;
 
-/** Something that a guest was given and that the disk does not have. */
+/** A page or bytes that a guest received and that differ from the disk. */
 export interface Difference {
   readonly what: string;
   readonly ino: number;
@@ -23,7 +24,7 @@ export interface Difference {
   readonly block: number;
 }
 
-/** What was looked at, and what was wrong, of all verifiers that write to it. */
+/** The counts and differences of all verifiers that write to it. */
 export class VerifierRecord {
   /** Pages taken over. */
   pages = 0;
@@ -65,14 +66,19 @@ export class Verifier {
     this.#prefix = prefix;
   }
 
-  /** A page was taken over: its frame has page `index` of an inode, which is said to lie at `block`. */
+  /**
+   * A page was taken over: its frame has page `index` of an inode, which is said to lie at `block`.
+   */
   reused(ino: number, index: number, pfn: number, block: number, frame: Uint8Array): void {
     this.#record.pages++;
     const why = this.oracle.whyWrong(ino, index, block, frame);
     if (why !== undefined) this.#note(`page ${index} of inode ${ino} (pfn ${pfn}) was reused${why}`, ino, index);
   }
 
-  /** A read returned `length` bytes, at least 0, of a file from `position` on: all are the disk's, and no more than the file has. */
+  /**
+   * A read returned `length` bytes, at least 0, of a file from `position` on: all are the disk's,
+   * and no more than the file has.
+   */
   read({ ino, path, size }: FileOnDisk, position: number, length: number, bytes: Uint8Array): void {
     this.#record.bytes += length;
     if (position + length > size)

@@ -1,12 +1,15 @@
 /**
- * Whether the guests serve, as clients on the network see it: each guest has a web server, and each server clients of two kinds.
+ * Whether the guests serve, as clients on the network see it. Each guest has a web server, and each
+ * server has clients of two kinds.
  *
- * Visitors: one opens a connection every 10 ms, asks for the beginning of a file and waits a second at most: what is measured is not how long a
- * connection takes to notice that its server is back. The downtime of a guest is the longest time between two answers.
+ * Visitors: a new one arrives every 10 ms, opens a connection, asks for the start of a file and
+ * waits a second at most. So the time that a connection takes to notice its server's return is not
+ * measured. The downtime of a guest is the longest time between two answers.
  *
- * A user, who has logged in, goes on with its session over one connection, a request every 100 ms. When the connection breaks it
- * opens another; when the server does not know its session it logs in anew. It is told apart whether connection and session outlived
- * the reboot.
+ * A user has logged in and keeps one session over one connection, with a request every 100 ms. When
+ * the connection breaks, the user opens another. When the server does not know the session, the
+ * user logs in again. Whether the connection and the session outlived the reboot is counted
+ * separately.
  */
 
 import { ArgumentError, checkArgument, checkObject } from '../../base/argument-error.ts';
@@ -19,38 +22,38 @@ import { encodePath } from '../../workload/web-server.ts';
 import type { VmmGuest, VmmMachine } from './machine.ts';
 import { ask, WebHost, type HttpAnswer } from './web-client.ts';
 
-/** How often a visitor comes. */
+/** Time between two visitors. */
 const INTERVAL = Ns(10_000_000);
-/** How long he waits: assumed, as httperf is told with --timeout. */
+/** How long a visitor waits: assumed, as with httperf --timeout. */
 const TIMEOUT = Ns(1_000_000_000);
-/** How long a user thinks between an answer and its next request. */
+/** How long a user thinks between an answer and the next request. */
 const THINK = Ns(100_000_000);
-/** How long the clients are waited for at the end: as long as a connection waits at most before it sends again. */
+/** How long the end waits for clients: the longest time before a connection sends again. */
 const PATIENCE_NS = 125e9;
-/** Bytes that are asked for. */
+/** Bytes of a request's range. */
 const ASKED_BYTES = 1024;
-/** Addresses of hosts begin here; guests have lower ones. */
+/** Addresses of hosts begin here; those of guests are lower. */
 const FIRST_HOST = 0x10_0000;
 
-/** A time in which nothing was answered. */
+/** A time without an answer. */
 export interface Silence {
   readonly fromNs: number;
   readonly ns: number;
 }
 
-/** What the clients of a guest have seen. */
+/** What the clients of a guest saw. */
 export interface ClientView {
-  /** The longest silence, which may last still. */
+  /** The longest silence, which may not have ended. */
   readonly silence: Silence;
-  /** Requests of visitors that were answered, and that were not. */
+  /** Requests of visitors with an answer, and without one. */
   readonly answered: number;
   readonly failed: number;
-  /** Whether the user's connection, and his session, were there all the time. */
+  /** Whether the user's connection, and the user's session, lasted all the time. */
   readonly keptConnection: boolean;
   readonly keptSession: boolean;
 }
 
-/** What is asked for: `check` is handed the bytes that came of its beginning. */
+/** The file that is asked for; `check` receives the bytes of its start that arrived. */
 export interface ServedFile extends WorkloadFile {
   readonly check?: (guest: string, bytes: Uint8Array) => void;
 }
@@ -61,7 +64,7 @@ export class VmmClients {
   readonly #host: WebHost;
   #clients: readonly GuestClients[] = [];
 
-  /** @param file is on the disk of each guest */
+  /** @param file a file on the disk of each guest */
   constructor(machine: VmmMachine, file: ServedFile) {
     checkObject('machine', machine, 'simulation', 'connectHost');
     checkObject('file', file, 'path', 'size');
@@ -70,7 +73,10 @@ export class VmmClients {
     this.#host = new WebHost(machine.simulation, machine.connectHost(), xenMac(FIRST_HOST));
   }
 
-  /** The clients of these guests come, and have been answered when it returns. Only what comes from here on counts. */
+  /**
+   * Starts the clients of these guests, and returns when they have been answered. Only later
+   * requests count.
+   */
   *begin(guests: Iterable<VmmGuest>): Process {
     checkArgument(Symbol.iterator in Object(guests), 'guests', 'expected guests');
     this.#clients = [...guests].map((guest, n) => {
@@ -85,7 +91,10 @@ export class VmmClients {
     for (const clients of this.#clients) clients.begin();
   }
 
-  /** Waits until the clients of these guests are answered again, but no longer than they would wait; then they go. */
+  /**
+   * Waits until the clients of these guests are answered again, but no longer than they would wait;
+   * then the clients leave.
+   */
   *end(names: Iterable<string>): Process {
     checkArgument(Symbol.iterator in Object(names), 'names', 'expected names');
     const wanted = new Set(names);
@@ -120,7 +129,7 @@ class GuestClients {
   readonly #file: ServedFile;
   readonly #server: MacAddress;
   readonly #session: number;
-  /** When visits ended; undefined: they go on. */
+  /** When visits ended; undefined while they go on. */
   #lastVisitNs: number | undefined;
   #isStopped = false;
   #lastNs: number;
@@ -180,7 +189,7 @@ class GuestClients {
     this.#keptConnection = this.#keptSession = true;
   }
 
-  /** No visitor comes any more. */
+  /** No more visitors arrive. */
   stopVisits(): void {
     this.#lastVisitNs ??= this.#simulation.now;
   }

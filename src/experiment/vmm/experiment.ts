@@ -1,10 +1,10 @@
 /**
- * `stillwarm vmm-reboot`: what a reboot of the hypervisor takes under each strategy, and over memory sizes and numbers of
- * guests.
+ * `stillwarm vmm-reboot`: reboots of the hypervisor under each strategy, over memory sizes and
+ * numbers of guests.
  *
- * Each machine has a partition with the same files for each of its guests. All guests read their files twice at the same time,
- * then the hypervisor is rebooted, then they read again. Every byte that a read returns and every page that a guest takes
- * over from the one before it is held against the medium.
+ * Each guest has a partition, all with the same files. All guests read their files twice at the
+ * same time, then the hypervisor is rebooted, then they read again. Every byte of a read, and every
+ * page that a guest takes over from the one before it, is compared with the medium.
  */
 
 import { Buffer } from 'node:buffer';
@@ -39,7 +39,7 @@ const MEMORY_SERIES: readonly number[] = [256 * MIB, 512 * MIB, 1024 * MIB, 2048
 const VMS_SERIES: readonly number[] = [1, 2, 3, 4, 5, 6];
 const VMS_SERIES_MEMORY = 256 * MIB;
 
-/** What differed from the disk. */
+/** Differences from the disk. */
 export interface VmmMismatch {
   readonly vms: number;
   readonly memory: number;
@@ -50,7 +50,7 @@ export interface VmmMismatch {
 export interface VmmExperimentOutcome {
   readonly result: VmmExperimentResult;
   readonly mismatches: readonly VmmMismatch[];
-  /** What the person should know of files that are not read, a line each. */
+  /** Remarks for the user about files that are not read, a line each. */
   readonly notices: readonly string[];
 }
 
@@ -142,7 +142,7 @@ class VmmRun {
   readonly #clients: VmmClients;
   /** The file that clients ask for. */
   readonly #served: DiskSource['files'][number];
-  /** What each guest's partition has. */
+  /** The contents of each guest's partition. */
   readonly #verifiers: readonly Verifier[];
 
   constructor(
@@ -246,7 +246,7 @@ class VmmRun {
   }
 }
 
-/** A partition of a medium, to be looked at. */
+/** A partition of a medium, for reading. */
 function partOf(
   contents: Pick<ImageStore, 'read'>,
   { start, bytes }: { readonly start: number; readonly bytes: number },

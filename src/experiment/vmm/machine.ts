@@ -1,11 +1,12 @@
 /**
- * The composition root of experiments that replace the hypervisor: one machine with a drive, a partition of it for each of
- * several guests, and one hypervisor after the other; and, if there is one, a second machine beside it, which reaches the same
- * drive and is connected by a cable. Both are on one network. Like the testbed, this is the person with the machine room.
+ * The composition root of experiments that replace the hypervisor: one machine with a drive, a
+ * partition of it for each guest, and one hypervisor after the other. There may be a second
+ * machine, connected by a cable, that reaches the same drive. Both are on one network. Like the
+ * testbed, this stands for the person in the machine room.
  *
- * Over a reset nothing of the hypervisor is handed on in here: the next one is made from the machine's memory. What stays
- * with the person is what lies on domain 0's disk, the guests' configurations, and the view of those guests that were
- * frozen and go on.
+ * Over a reset no object of the hypervisor is handed on: the next one is made from the machine's
+ * memory. The person keeps domain 0's disk, the guests' configurations, and a view of the guests
+ * that were frozen and go on.
  */
 
 import {
@@ -46,12 +47,12 @@ import {
 export interface VmmMachineOptions extends HostOptions {
   /** Where each guest's partition lies on it, bytes: multiples of 4096. */
   readonly partitions: readonly { readonly start: number; readonly bytes: number }[];
-  /** Where on it domain 0 keeps the save file of each guest; nowhere unless told. */
+  /** Where on it domain 0 keeps the save file of each guest; by default there are none. */
   readonly saveAreas?: readonly { readonly start: number; readonly bytes: number }[];
   readonly cmdLine: string;
   /** What each guest starts when it has booted; nothing by default. */
   readonly services?: GuestServices;
-  /** Told of every page that a guest takes over from the one before it. */
+  /** Called for every page that a guest takes over from the one before it. */
   readonly onReuse?: (guest: GuestPlace, ...reuse: Parameters<ReuseObserver>) => void;
 }
 
@@ -75,25 +76,25 @@ export interface GuestServices {
   stop(name: string): void;
 }
 
-/** What the next hypervisor made of what it found. */
+/** The outcome of a warm-VM reboot, by what the next hypervisor found. */
 export interface Succession {
   /** Guests that go on, by name. */
   readonly resumed: readonly string[];
-  /** Domains that the hypervisor before did not suspend. */
+  /** Domains that the old hypervisor did not suspend. */
   readonly notSuspended: readonly NotSuspended[];
-  /** Domains that the next one did not go on with. */
+  /** Domains that the next hypervisor did not resume. */
   readonly lost: readonly LostDomain[];
-  /** Why nothing was there to be gone on with; undefined when there was. */
+  /** Why nothing could be resumed; undefined when something could. */
   readonly problem: string | undefined;
 }
 
-/** When what happened, virtual ns. */
+/** Instants of a warm-VM reboot, virtual ns. */
 export interface WarmVmTimes {
   readonly begin: number;
-  /** Domain 0 has gone; the guests are asked to suspend. */
+  /** Domain 0 is down; the guests are asked to suspend. */
   readonly suspendBegin: number;
   readonly suspendEnd: number;
-  /** Domain 0 is there again; the tool stack begins to resume. */
+  /** Domain 0 is up again; the tool stack begins to resume. */
   readonly resumeBegin: number;
   readonly resumeEnd: number;
 }
@@ -103,25 +104,26 @@ export class VmmMachine extends Host {
   readonly configs: readonly DomainConfig[];
   /** @internal The switch of the room. */
   readonly lan: Bridge;
-  /** @internal What lies on domain 0's disk: the save file of each guest, in the order of `configs`. */
+  /** @internal Domain 0's disk: the save file of each guest, in the order of `configs`. */
   readonly saveFiles: readonly Partition[];
   /** Guests that run, by name. */
   readonly guests = new Map<string, VmmGuest>();
-  /** The second machine; undefined: there is none. */
+  /** The second machine; undefined when there is none. */
   #neighbour: VmmMachine | undefined;
   /** The adapter on the network. */
   readonly #adapter: Nic;
-  /** The adapter at this end of the cable to the other machine, over which guests go. */
+  /** The adapter at this end of the cable to the other machine, over which guests migrate. */
   #cable: Nic | undefined;
   /** @internal What each guest starts when it has booted; undefined: nothing. */
   readonly services: GuestServices | undefined;
   readonly #options: VmmMachineOptions;
-  /** The drive as this machine reaches it. */
+  /** This machine's port of the drive. */
   readonly #port: Drive | DrivePort;
 
   /**
-   * @param beside the machine that is there already, if this is the second
-   * @throws ArgumentError for options that are missing or of another kind; UserError when the memory is too small
+   * @param beside the first machine, if this is the second
+   * @throws ArgumentError for options that are missing or of another kind; UserError when the
+   * memory is too small
    */
   constructor(options: VmmMachineOptions, beside?: VmmMachine) {
     checkObject('options', options);
@@ -155,7 +157,10 @@ export class VmmMachine extends Host {
     return adapter;
   }
 
-  /** The second machine, which is on from the first question on: as large as this one, and without a guest. */
+  /**
+   * The second machine, switched on when it is first asked for: as large as this one, without a
+   * guest.
+   */
   get neighbour(): VmmMachine {
     if (this.#neighbour === undefined) {
       const memory = new MachineMemory(this.memory.frameCount * PAGE_SIZE);
@@ -166,8 +171,8 @@ export class VmmMachine extends Host {
   }
 
   /**
-   * Creates the domains, one after the other, and boots their guests, all at once. Where the hypervisor before left a
-   * domain's cache, the domain is built on it.
+   * Creates the domains, one after the other, and boots their guests, all at once. Where the old
+   * hypervisor left a domain's cache, the domain is built on it.
    */
   *start(configs: readonly DomainConfig[] = this.configs): Process {
     checkList('configs', configs, 'name', 'memoryBytes', 'device');
@@ -196,8 +201,8 @@ export class VmmMachine extends Host {
   }
 
   /**
-   * Sends a guest to the machine at the other end of the cable, while it runs. Returns the bytes sent, or why it did not go; then
-   * it goes on here, unless it has stopped.
+   * Sends a running guest to the machine at the other end of the cable. Returns the bytes sent, or
+   * why it was not sent; then it goes on here, unless it has stopped.
    */
   *migrateGuest(name: string, target: VmmMachine): Process<{ readonly bytes: number } | { readonly problem: string }> {
     const guest = this.guests.get(name);
@@ -216,7 +221,7 @@ export class VmmMachine extends Host {
       : undefined;
     const here = { hypervisor: this.hypervisor, toolstack: this.toolstack };
     const left = yield* migrateDomain(here, guest.domain, guest.config, nic);
-    // The other end is done, too, before the next guest needs the cable.
+    // The other end finishes too, before the next guest needs the cable.
     const arrived = arrival && (yield* arrival.join());
     if ('problem' in left) {
       if (left.domain === undefined) this.guests.delete(name);
@@ -233,7 +238,7 @@ export class VmmMachine extends Host {
 
   /**
    * A warm-VM reboot of the hypervisor. Guests that could not go on are booted again.
-   * @param betweenHypervisors called when there is nothing but memory
+   * @param betweenHypervisors called when only memory is left
    */
   *warmVmReboot(betweenHypervisors?: () => void): Process<Succession & WarmVmTimes> {
     checkFunction('betweenHypervisors', betweenHypervisors, true);
@@ -257,9 +262,10 @@ export class VmmMachine extends Host {
   }
 
   /**
-   * The machine is reset: what runs on it ends where it stands, what only the CPU caches had is lost, and what the drive was
-   * about to do is not done. Guests that run are gone; those that are frozen are in memory, or on the disk.
-   * @param memory whether it is kept, or lost as by a test of it
+   * The machine is reset. Everything that runs on it ends where it stands. Lines that only the CPU
+   * caches had are lost, and the drive forgets its queue. Running guests are gone; frozen ones are
+   * in memory, or on the disk.
+   * @param memory whether it is kept, or lost as by a memory test
    */
   reset(memory: 'kept' | 'lost' = 'kept'): void {
     checkOneOf('memory', memory, ['kept', 'lost']);
@@ -281,7 +287,7 @@ export class VmmMachine extends Host {
     return reload;
   }
 
-  /** Goes on with what is suspended; afterwards `guests` are those that run. */
+  /** Resumes the suspended guests; afterwards `guests` are those that run. */
   *resumeGuests(): Process<{ readonly names: string[]; readonly lost: LostDomain[] }> {
     const before = new Map(this.guests);
     this.guests.clear();

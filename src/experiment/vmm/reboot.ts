@@ -1,5 +1,6 @@
 /**
- * The strategies of a hypervisor reboot: what is done with the guests so that the hypervisor under them can be replaced.
+ * The strategies of a hypervisor reboot: what happens to the guests while the hypervisor under them
+ * is replaced.
  *
  * | strategy | guests | then | the machine | then |
  * |---|---|---|---|---|
@@ -9,8 +10,9 @@
  * | shutdown-boot | are shut down, all at once | domain 0 goes down | loses its memory | are created, and boot at once |
  * | warm-cache, warm-cache+metadata | the same; what they had cached, of files or of everything, is kept | domain 0 goes down, hands over | keeps its memory | the same, on their caches |
  *
- * A guest with which something goes wrong is booted anew in the end, with the reason. Times are those of the machine's
- * profile; what is fitted in it makes the result no evidence for what it was fitted to.
+ * A guest that cannot go on is booted again in the end, with the reason. Costs are those of the
+ * machine's profile. Where a cost was fitted to a figure, the result is no evidence for that
+ * figure.
  */
 
 import { checkObject, checkOneOf } from '../../base/argument-error.ts';
@@ -34,7 +36,7 @@ import type { VmmGuestResult, VmmPhase, VmmRebootResult } from './result.ts';
 
 /** SHUTDOWN_TIMEOUT of xend. */
 const SHUTDOWN_TIMEOUT_NS = 30e9;
-/** How often it is looked whether a guest has stopped. */
+/** How often it is checked whether a guest has stopped. */
 const LOOK = Ns(10_000_000);
 
 /**
@@ -68,7 +70,7 @@ class VmmReboot {
   readonly #clients: VmmClients;
   #beginNs = 0;
   readonly #phases: VmmPhase[] = [];
-  /** The guests as they were. */
+  /** The guests before the reboot. */
   readonly #before: ReadonlyMap<string, Before>;
   /** Why guests do not go on. */
   readonly #reasons = new Map<string, string>();
@@ -142,7 +144,7 @@ class VmmReboot {
   *#liveMigration(): Process {
     const { neighbour, guests, toolstack } = this.#machine;
     yield* this.#phase('migrate guests', this.#migrate(this.#machine, neighbour));
-    // A guest that does not go has to go down.
+    // A guest that does not migrate is shut down.
     if (guests.size > 0) yield* this.#shutDown((domain) => toolstack.destroyDomain(domain));
     yield* this.#shutdownDomain0();
     yield* this.#resetAndBoot('lost');
@@ -226,7 +228,10 @@ class VmmReboot {
     }
   }
 
-  /** Asks all guests at once to power off; each that has is taken down, one that does not in time is destroyed. */
+  /**
+   * Asks all guests at once to power off. One that does so is taken down, one that does not in time
+   * is destroyed.
+   */
   #shutDown(takeDown: (domain: Domain) => Process<Outcome>): Process {
     return this.#phase('shut guests down', this.#powerOff(takeDown));
   }

@@ -1,6 +1,6 @@
 /**
- * A host on the network with clients of web servers: browsers that open a connection, ask, and wait. Not a guest: what it does costs no
- * time.
+ * A host on the network with clients of web servers: browsers that open a connection, ask, and
+ * wait. It is not a guest, so its work costs no time.
  */
 
 import { EtherType, decodeFrame, encodeFrame, type MacAddress } from '../../base/ethernet.ts';
@@ -33,7 +33,7 @@ export class WebHost {
     });
   }
 
-  /** A connection to a server, not opened yet. */
+  /** A connection to a server, not yet open. */
   connection(server: MacAddress): Connection {
     const source = this.#mac;
     const send = (payload: Uint8Array): void => {
@@ -44,13 +44,13 @@ export class WebHost {
     return connection;
   }
 
-  /** Forgets a connection, and tells the other end to; nothing happens when that was done already. */
+  /** Forgets a connection, and tells the other end to do so. Nothing happens the second time. */
   close(connection: Connection): void {
     if (this.#connections.delete(connection.id)) connection.close();
   }
 }
 
-/** Sends a request on an open connection; undefined when it broke, or the answer is none. */
+/** Sends a request on an open connection; undefined when it broke, or the answer is invalid. */
 export function* ask(connection: Connection, lines: readonly string[]): Process<HttpAnswer | undefined> {
   const answer = yield* connection.request(new TextEncoder().encode([...lines, '', ''].join('\r\n')));
   return typeof answer === 'string' ? undefined : parseAnswer(answer);

@@ -1,4 +1,4 @@
-/** The services of the guests of a machine: each has a web server, which is started when it has booted. */
+/** The services of the guests of a machine: each has a web server, started after boot. */
 
 import { checkObject } from '../../base/argument-error.ts';
 import type { Task } from '../../sim/index.ts';

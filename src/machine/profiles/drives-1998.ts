@@ -1,9 +1,10 @@
 /**
- * Two SCSI drives of 1997 and 1998 whose response times were measured request by request (DiskSim 4.0), to hold the model of a
- * drive against. No constant was fitted to the measured times.
+ * Two SCSI drives of 1997 and 1998 whose response times were measured request by request (DiskSim
+ * 4.0), to hold the model of a drive against. No constant was fitted to the measured times.
  *
- * Zones, skews and overheads are those that DiskSim's authors extracted from the drives and published as parameters. The model
- * has zones of equal width and one skew for all of them: each takes the figures of the outermost and the innermost zone.
+ * Zones, skews and overheads are those that DiskSim's authors extracted from the drives and
+ * published as parameters. The model has zones of equal width and one skew for all of them: each
+ * takes the figures of the outermost and the innermost zone.
  */
 
 import type { Constant, DiskSection, Provenance } from '../profile.ts';

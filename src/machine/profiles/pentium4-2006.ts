@@ -1,9 +1,10 @@
 /**
- * The paper's server: Pentium 4 3.0 GHz, 2 GB PC3200, a 160 GB SATA disk, Xen 3.0.0 and Linux 2.6.12.
+ * The paper's server: Pentium 4 3.0 GHz, 2 GB PC3200, a 160 GB SATA disk, Xen 3.0.0 and Linux
+ * 2.6.12.
  *
- * The slides print the machine, the four boot and shutdown times and the ratio of a cold run to a warm one; hardly any
- * cost. What they decide is marked fitted. Everything else is a figure of that time, and none of it was adjusted to a
- * figure of the paper.
+ * The slides print the machine, the four boot and shutdown times and the ratio of a cold run to a
+ * warm one; hardly any cost. Constants that follow from them are marked fitted. Everything else is
+ * a figure of that time, and was not adjusted to the paper.
  */
 
 import type { Constant, Profile, Provenance } from '../profile.ts';

@@ -1,6 +1,6 @@
 /**
- * A server of 2026: DDR5, NVMe, a hypervisor that uses hardware virtualization. No figure of the paper bears on it, so
- * nothing is fitted; nearly everything is assumed, to the one digit that such figures deserve.
+ * A server of 2026: DDR5, NVMe, a hypervisor that uses hardware virtualization. No figure of the
+ * paper concerns it, so nothing is fitted. Nearly everything is assumed, to one digit.
  */
 
 import type { Constant, Profile } from '../profile.ts';
