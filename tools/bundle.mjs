@@ -1,6 +1,7 @@
-// Bundles the command line, with all that it imports, into one file: opening some two hundred modules takes longer than
-// `stillwarm --version` should. Not minified, so that a stack trace is legible. A package that is bundled stays a dependency
-// all the same: its licence is installed with it. `node tools/bundle.mjs FILE`
+// Bundles the command line, with all that it imports, into one file: opening some two hundred
+// modules takes longer than `stillwarm --version` should. Not minified, so that a stack trace is
+// legible. A package that is bundled stays a dependency all the same: its licence is installed with
+// it. `node tools/bundle.mjs FILE`
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 

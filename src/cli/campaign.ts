@@ -1,6 +1,6 @@
 /**
- * `stillwarm campaign`: faults that strike a dying guest and what it leaves in memory, and what came of the pages. The
- * campaign is experiment/campaign/campaign.ts; here its result is printed.
+ * `stillwarm campaign`: faults that strike a dying guest and what it leaves in memory, and what
+ * came of the pages. The campaign is experiment/campaign/campaign.ts; here its result is printed.
  */
 
 import { counted } from '../base/index.ts';

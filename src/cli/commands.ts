@@ -1,6 +1,7 @@
 /**
- * The program: finds the command, runs it, and turns a user's mistake and a refusal of the host into one line and exit
- * status 2. Any other failure is a defect of stillwarm and goes through, with its stack.
+ * The program: finds the command, runs it, and turns a user's mistake and a refusal of the host
+ * into one line and exit status 2. Any other failure is a defect of stillwarm and goes through,
+ * with its stack.
  */
 
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** What the table of options tells people: the help of the program and of each command, and the tables of docs/reference/cli.md. */
+/**
+ * What the table of options tells people: the help of the program and of each command, and the
+ * tables of docs/reference/cli.md.
+ */
 
 import { usage } from './args.ts';
 import { COMMANDS, type CommandSpec, type Option } from './options.ts';

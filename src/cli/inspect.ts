@@ -1,6 +1,6 @@
 /**
- * `stillwarm inspect`: what a dump of machine memory says about the machine. The reading is xen/inspect.ts; here it
- * is printed.
+ * `stillwarm inspect`: what a dump of machine memory says about the machine. The reading is
+ * xen/inspect.ts; here it is printed.
  */
 
 import { resolve } from 'node:path';

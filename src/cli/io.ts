@@ -1,6 +1,6 @@
 /**
- * What a command may touch besides files: its two streams, its directory, and the experiment it runs. Tests pass their
- * own; main.ts passes those of the process.
+ * What a command may touch besides files: its two streams, its directory, and the experiment it
+ * runs. Tests pass their own; main.ts passes those of the process.
  */
 
 import type { runCampaign } from '../experiment/campaign/campaign.ts';

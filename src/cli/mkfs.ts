@@ -1,6 +1,6 @@
 /**
- * `stillwarm mkfs`: an ext2 image from a directory of files. The image appears when it is complete, or not at all, and
- * an existing file is replaced only when that was asked for.
+ * `stillwarm mkfs`: an ext2 image from a directory of files. The image appears when it is complete,
+ * or not at all, and an existing file is replaced only when that was asked for.
  */
 
 import { resolve } from 'node:path';

@@ -1,6 +1,7 @@
 /**
- * The commands and their options: one table, from which come the parser (args.ts), the help and the tables of
- * docs/reference/cli.md (help.ts). What an option is called, takes, means and stands for when it is not given is said here only.
+ * The commands and their options: one table, from which come the parser (args.ts), the help and the
+ * tables of docs/reference/cli.md (help.ts). What an option is called, takes, means and stands for
+ * when it is not given is said here only.
  */
 
 import { ARCHS } from '../base/index.ts';

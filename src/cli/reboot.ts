@@ -1,8 +1,9 @@
 /**
  * `stillwarm reboot`: options to an experiment, its result to text, JSON and a page.
  *
- * Everything that the user could have got wrong is asked before the experiment begins, because it may last minutes;
- * the result is printed before the report is written, so that a full disk does not lose it.
+ * Everything that the user could have got wrong is asked before the experiment begins, because it
+ * may last minutes; the result is printed before the report is written, so that a full disk does
+ * not lose it.
  */
 
 import { dirname, join, resolve } from 'node:path';
@@ -68,8 +69,8 @@ export function reboot(argv: readonly string[], io: Io): number {
 }
 
 /**
- * PATH, or what stands for it: the modules that this program was installed with. Their directory has caches of other programs,
- * under names that begin with a dot, which change while those run.
+ * PATH, or what stands for it: the modules that this program was installed with. Their directory
+ * has caches of other programs, under names that begin with a dot, which change while those run.
  */
 export function diskOf(path: string | undefined, cwd: string): Pick<RebootOptions, 'path' | 'withoutHidden'> {
   return path === undefined
@@ -78,7 +79,8 @@ export function diskOf(path: string | undefined, cwd: string): Pick<RebootOption
 }
 
 /**
- * The node_modules that this program was installed with: a directory of many real files that every user has.
+ * The node_modules that this program was installed with: a directory of many real files that every
+ * user has.
  * @param moduleUrl a module of this package
  * @throws UserError when there is none
  */

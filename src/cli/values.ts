@@ -1,6 +1,6 @@
 /**
- * The values that options take, from the text that the user gave. Whatever is not one is a UserError of one line that names the
- * option and says what is allowed.
+ * The values that options take, from the text that the user gave. Whatever is not one is a
+ * UserError of one line that names the option and says what is allowed.
  */
 
 import { PAGE_SIZE, printable, UserError } from '../base/index.ts';
@@ -31,8 +31,8 @@ export function parseList<T extends string>(option: string, text: string, allowe
 const SIZE_UNITS: Readonly<Record<string, number>> = { '': 0, k: 10, m: 20, g: 30, t: 40 };
 
 /**
- * A positive size in bytes: 4096, 512M, 1.5GiB, 256MB, 64 MiB. All units are powers of 1024, as those of memory are, and case
- * does not matter.
+ * A positive size in bytes: 4096, 512M, 1.5GiB, 256MB, 64 MiB. All units are powers of 1024, as
+ * those of memory are, and case does not matter.
  * @throws UserError
  */
 export function parseSize(option: string, text: string): number {
@@ -42,7 +42,10 @@ export function parseSize(option: string, text: string): number {
   throw new UserError(`${option}: ${oneLine(text)} is not a size in bytes such as 65536, 512M, 256MB or 1.5GiB`);
 }
 
-/** A size in the largest unit of which it is a whole number, as `parseSize` takes it: 64GiB, 1536MiB. */
+/**
+ * A size in the largest unit of which it is a whole number, as `parseSize` takes it: 64GiB,
+ * 1536MiB.
+ */
 export function sizeText(bytes: number): string {
   const units = ['', 'KiB', 'MiB', 'GiB', 'TiB'];
   const unit = units.findLastIndex((_, i) => bytes % 1024 ** i === 0);

@@ -1,7 +1,9 @@
 /**
- * `stillwarm vmm-reboot`: options to an experiment (experiment/vmm/experiment.ts), its result to text, JSON and a page.
+ * `stillwarm vmm-reboot`: options to an experiment (experiment/vmm/experiment.ts), its result to
+ * text, JSON and a page.
  *
- * As in reboot.ts, everything that the user could have got wrong is asked before the experiment begins.
+ * As in reboot.ts, everything that the user could have got wrong is asked before the experiment
+ * begins.
  */
 
 import { resolve } from 'node:path';

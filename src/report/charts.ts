@@ -1,11 +1,11 @@
 /**
- * The two charts of a report, as SVG text that depends on nothing but the style sheet of the page around it (html.ts):
- * throughput over time around the reboot, one panel a strategy over one common time axis, and bars of the runs that
- * the paper compares.
+ * The two charts of a report, as SVG text that depends on nothing but the style sheet of the page
+ * around it (html.ts): throughput over time around the reboot, one panel a strategy over one common
+ * time axis, and bars of the runs that the paper compares.
  *
- * Panels rather than lines on top of each other: four strategies that do the same before the reboot would hide one
- * another, and each panel carries its name, so that no reader depends on telling colours apart. Axes are linear and
- * begin at zero.
+ * Panels rather than lines on top of each other: four strategies that do the same before the reboot
+ * would hide one another, and each panel carries its name, so that no reader depends on telling
+ * colours apart. Axes are linear and begin at zero.
  */
 
 import { scaleLinear } from 'd3-scale';
@@ -75,7 +75,9 @@ export function timelineChart(result: RebootResult): string {
   ]);
 }
 
-/** Bars: the first run before the reboot, the first after and the second after, for each strategy. */
+/**
+ * Bars: the first run before the reboot, the first after and the second after, for each strategy.
+ */
 export function barChart(result: RebootResult): string {
   const bars = [
     { label: 'before, 1st', phase: 'before', number: 1, style: 'bar-before' },
@@ -122,8 +124,8 @@ export function classOf(name: StrategyName | VmmStrategyName): string {
 }
 
 /**
- * The time that the chart shows, ns: up to the end of the slowest first run after the reboot, and before the reboot a
- * fixed share of that, or less when there is less to show.
+ * The time that the chart shows, ns: up to the end of the slowest first run after the reboot, and
+ * before the reboot a fixed share of that, or less when there is less to show.
  */
 function timeSpan(strategies: readonly StrategyResult[]): { startNs: number; endNs: number } {
   const firstRunsEnd = strategies.map((strategy) => strategy.rebootNs + (runOf(strategy, 'after', 1)?.ns ?? 0));
@@ -164,7 +166,10 @@ interface Step {
 
 const isMeasured = ({ value }: Step): boolean => !Number.isNaN(value);
 
-/** The steps over the bins. A step that ends where nothing was measured has an end of its own, and then there is a gap. */
+/**
+ * The steps over the bins. A step that ends where nothing was measured has an end of its own, and
+ * then there is a gap.
+ */
 function stepsOf(values: readonly (number | undefined)[]): Step[] {
   return values.flatMap((value, bin) => {
     if (value === undefined) return [];

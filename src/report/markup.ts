@@ -11,7 +11,10 @@ export class Markup {
 
 type Part = string | number | Markup | readonly Part[];
 
-/** Markup from a template. Parts that are text are escaped, and lists of parts stand one behind the other. */
+/**
+ * Markup from a template. Parts that are text are escaped, and lists of parts stand one behind the
+ * other.
+ */
 export function html(template: TemplateStringsArray, ...parts: readonly Part[]): Markup {
   return new Markup(template.map((literal, n) => `${literal}${n < parts.length ? textOf(parts[n]!) : ''}`).join(''));
 }

@@ -1,4 +1,7 @@
-/** What the HTML pages of all results have in common: a head with a content policy that lets nothing be loaded, the style sheet. */
+/**
+ * What the HTML pages of all results have in common: a head with a content policy that lets nothing
+ * be loaded, the style sheet.
+ */
 
 import { html, lines, Markup } from './markup.ts';
 import { STYLE } from './style.ts';
@@ -28,7 +31,7 @@ ${main}
 `.text;
 }
 
-/** What of the costs was fitted. */
+/** The costs that were fitted to the paper. */
 export function renderFitted({ profile, fitted }: { profile: string; fitted: readonly string[] }): Markup {
   const where = `The costs of the profile ${profile} have their sources in the reference of profiles.`;
   if (fitted.length === 0) return html`<p>${where} None of those used here was fitted to the paper.</p>`;

@@ -1,8 +1,9 @@
 /**
- * Pieces of charts, as SVG text that depends on nothing but the style sheet of the page around it (html.ts).
+ * Pieces of charts, as SVG text that depends on nothing but the style sheet of the page around it
+ * (html.ts).
  *
- * Coordinates are those of a viewBox 640 wide; the page enlarges the letters on a narrow screen, which is why margins look
- * generous on a wide one. Every text goes through `escapeMarkup`.
+ * Coordinates are those of a viewBox 640 wide; the page enlarges the letters on a narrow screen,
+ * which is why margins look generous on a wide one. Every text goes through `escapeMarkup`.
  */
 
 import { scaleLinear, type ScaleLinear } from 'd3-scale';

@@ -1,6 +1,7 @@
 /**
- * The charts of a reboot of the hypervisor: what happens when, and which guests are silent then, a panel a strategy over one
- * time axis; and each measure over the two series, the slides' figures as rings on it.
+ * The charts of a reboot of the hypervisor: what happens when, and which guests are silent then, a
+ * panel a strategy over one time axis; and each measure over the two series, the slides' figures as
+ * rings on it.
  */
 
 import { scaleLinear } from 'd3-scale';
@@ -94,7 +95,9 @@ function endOf({ downFromNs, downtimeNs }: VmmStrategyResult['guests'][number]):
   return downFromNs + downtimeNs;
 }
 
-/** A measure over a series: a line a strategy, named at its end, with the slides' figures as rings. */
+/**
+ * A measure over a series: a line a strategy, named at its end, with the slides' figures as rings.
+ */
 export function seriesChart(result: VmmExperimentResult, series: Series, measure: VmmMeasure, id: string): string {
   const left = 52;
   const right = WIDTH - 172;

@@ -1,4 +1,7 @@
-/** The result of reboots of the hypervisor as one self-contained HTML page (page.ts): charts (vmm-charts.ts) and every figure. */
+/**
+ * The result of reboots of the hypervisor as one self-contained HTML page (page.ts): charts
+ * (vmm-charts.ts) and every figure.
+ */
 
 import type { VmmExperimentOutcome } from '../experiment/vmm/experiment.ts';
 import type { VmmExperimentResult } from '../experiment/vmm/result.ts';

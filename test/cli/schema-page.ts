@@ -1,4 +1,5 @@
-// What docs/reference says of the object that a command prints with --json, from the definition of its result.
+// What docs/reference says of the object that a command prints with --json, from the definition of
+// its result.
 
 /** As much of JSON Schema as the definitions use. */
 interface Schema {

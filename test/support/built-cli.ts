@@ -1,5 +1,6 @@
-// The program as users start it, for what only a process can show: its exit status, limits of the host, signals. It is bundled
-// as the build bundles it, into a directory of .build that is removed afterwards.
+// The program as users start it, for what only a process can show: its exit status, limits of the
+// host, signals. It is bundled as the build bundles it, into a directory of .build that is removed
+// afterwards.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -14,6 +14,6 @@ export interface CampaignOptions {
   readonly seed: number;
   /** Protections that are off in all runs. */
   readonly without: readonly ProtectionName[];
-  /** x86_64 unless told. */
+  /** x86_64 by default. */
   readonly arch?: Arch | undefined;
 }

@@ -1,11 +1,15 @@
 /**
- * The words in which the result of a command is defined. One definition is its type, its JSON Schema (2020-12) and its page in
- * docs/reference. Code takes only the type from a definition, so that no run loads typebox.
+ * The words in which the result of a command is defined. One definition is its type, its JSON
+ * Schema (2020-12) and its page in docs/reference. Code takes only the type from a definition, so
+ * that no run loads typebox.
  */
 
 import { Type, type Static, type TArrayOptions, type TObject, type TProperties, type TSchema } from 'typebox';
 
-/** The type of what a definition describes. Nothing in it changes; a field that JSON leaves out may be undefined. */
+/**
+ * The type of what a definition describes. Nothing in it changes; a field that JSON leaves out may
+ * be undefined.
+ */
 export type Described<T extends TSchema> = Frozen<Static<T>>;
 
 type Frozen<T> = T extends object

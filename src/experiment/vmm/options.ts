@@ -14,9 +14,10 @@ export const VMM_STRATEGIES = [
   'warm-cache+metadata',
 ] as const;
 /**
- * warm-vm: guests are suspended on memory and go on. save-restore: they are saved to the disk and restored. live-migration: they
- * go to another machine, and come back. shutdown-boot: they are shut down and booted again, cold. warm-cache: the same, and the
- * cached pages of their files are kept. warm-cache+metadata: the file systems' own blocks are kept, too.
+ * warm-vm: guests are suspended on memory and go on. save-restore: they are saved to the disk and
+ * restored. live-migration: they go to another machine, and come back. shutdown-boot: they are shut
+ * down and booted again, cold. warm-cache: the same, and the cached pages of their files are kept.
+ * warm-cache+metadata: the file systems' own blocks are kept, too.
  */
 export type VmmStrategyName = (typeof VMM_STRATEGIES)[number];
 
@@ -30,7 +31,7 @@ export interface VmmExperimentOptions {
   readonly memory: number;
   readonly disk: DiskName;
   readonly profile: ProfileName;
-  /** Architecture of the machines; the profile's unless told. */
+  /** Architecture of the machines; the profile's by default. */
   readonly arch?: Arch | undefined;
   readonly strategies: readonly VmmStrategyName[];
   readonly seed: number;
