@@ -43,6 +43,14 @@ module.exports = {
       to: { path: '^src/experiment/', dependencyTypesNot: ['type-only'] },
     },
     {
+      name: 'results-only-as-types',
+      comment:
+        'The definition of a result is for its schema and its page; a run needs its type only, and loads no typebox.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: 'result\\.ts$' },
+      to: { path: '^src/.*result\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'src-stands-alone',
       comment: 'Nothing in src/ imports tests, benchmarks, examples, tools or what a build left behind.',
       severity: 'error',

@@ -1,24 +1,16 @@
 /**
- * `stillwarm campaign`: faults that strike a dying guest and what it leaves in memory, and what came of the pages. The
- * campaign is experiment/campaign/campaign.ts; here its result is printed.
+ * `stillwarm campaign`: faults that strike a dying guest and what it leaves in memory, and what
+ * came of the pages. The campaign is experiment/campaign/campaign.ts; here its result is printed.
  */
 
 import { counted } from '../base/index.ts';
-import type { CampaignOptions, CampaignResult, FaultResult } from '../experiment/campaign/campaign.ts';
-import { PROTECTIONS } from '../experiment/campaign/campaign.ts';
-import { FAULTS } from '../experiment/campaign/faults.ts';
+import type { CampaignResult, FaultResult } from '../experiment/campaign/result.ts';
+import type { CampaignOptions } from '../experiment/campaign/options.ts';
 import type { PageVerdicts } from '../experiment/judge/page-judge.ts';
-import {
-  CAMPAIGN,
-  commandHelp,
-  parseArch,
-  parseCommand,
-  parseList,
-  parseRuns,
-  parseSeed,
-  RUNS_DEFAULT,
-} from './args.ts';
+import { parseCommand } from './args.ts';
+import { commandHelp } from './help.ts';
 import type { Io } from './io.ts';
+import { CAMPAIGN } from './options.ts';
 import { withProgress } from './progress.ts';
 import { renderTable } from './table.ts';
 
@@ -27,23 +19,15 @@ import { renderTable } from './table.ts';
  * @throws UserError
  */
 export function campaign(argv: readonly string[], io: Io): number {
-  const args = parseCommand(CAMPAIGN, argv);
-  if (args.help) {
+  const { options: given } = parseCommand(CAMPAIGN, argv);
+  if (given.help) {
     io.stdout.write(commandHelp(CAMPAIGN));
     return 0;
   }
-  const [fault, runs, seed, without, arch] = (['fault', 'runs', 'seed', 'without', 'arch'] as const).map((name) =>
-    args.values.get(name),
-  );
-  const options: CampaignOptions = {
-    faults: fault === undefined ? FAULTS : parseList('--fault', fault, FAULTS),
-    runs: runs === undefined ? RUNS_DEFAULT : parseRuns('--runs', runs),
-    seed: seed === undefined ? 1 : parseSeed('--seed', seed),
-    without: without === undefined ? [] : parseList('--without', without, PROTECTIONS),
-    arch: arch === undefined ? undefined : parseArch('--arch', arch),
-  };
+  const { fault: faults, json, help: _help, ...rest } = given;
+  const options: CampaignOptions = { faults, ...rest };
   const result = withProgress(io.stderr, (onProgress) => io.runCampaign(options, onProgress));
-  io.stdout.write(args.flags.has('json') ? `${JSON.stringify(result)}\n` : renderCampaign(result));
+  io.stdout.write(json ? `${JSON.stringify(result)}\n` : renderCampaign(result));
   return wrongPages(result) > 0 ? 1 : 0;
 }
 

@@ -1,16 +1,20 @@
 /**
- * The program: finds the command, runs it, and turns a user's mistake and a refusal of the host into one line and exit
- * status 2. Any other failure is a defect of stillwarm and goes through, with its stack.
+ * The program: finds the command, runs it, and turns a user's mistake and a refusal of the host
+ * into one line and exit status 2. Any other failure is a defect of stillwarm and goes through,
+ * with its stack.
  */
 
 import { readFileSync } from 'node:fs';
 import { ArgumentError, asInputError, InputError, printable, UserError } from '../base/index.ts';
-import { COMMANDS, oneLine, programHelp } from './args.ts';
+
 import { campaign } from './campaign.ts';
+import { programHelp } from './help.ts';
 import { inspect } from './inspect.ts';
 import type { Io } from './io.ts';
 import { mkfs } from './mkfs.ts';
+import { COMMANDS } from './options.ts';
 import { reboot } from './reboot.ts';
+import { oneLine } from './values.ts';
 import { vmmReboot } from './vmm-reboot.ts';
 
 const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>> = {

@@ -1,6 +1,6 @@
 /**
- * `stillwarm inspect`: what a dump of machine memory says about the machine. The reading is xen/inspect.ts; here it
- * is printed.
+ * `stillwarm inspect`: what a dump of machine memory says about the machine. The reading is
+ * xen/inspect.ts; here it is printed.
  */
 
 import { resolve } from 'node:path';
@@ -9,30 +9,33 @@ import { counted, grouped, PAGE_SIZE, printable, printableJson } from '../base/i
 import { loadMemory } from '../experiment/guest/memory-dump.ts';
 import { checkOutputs } from '../experiment/guest/output-file.ts';
 import { inspectMemory, type MachineReport } from '../xen/inspect.ts';
-import { commandHelp, INSPECT, oneLine, parseCommand } from './args.ts';
+import { parseCommand } from './args.ts';
+import { commandHelp } from './help.ts';
+import type { InspectResult } from './inspect-result.ts';
 import type { Io } from './io.ts';
+import { INSPECT } from './options.ts';
 import { renderTable } from './table.ts';
+import { oneLine } from './values.ts';
 
 /**
  * @returns the exit status: 1 when something in the memory does not parse, else 0
  * @throws UserError
  */
 export function inspect(argv: readonly string[], io: Io): number {
-  const args = parseCommand(INSPECT, argv);
-  if (args.help) {
+  const { options, positionals } = parseCommand(INSPECT, argv);
+  if (options.help) {
     io.stdout.write(commandHelp(INSPECT));
     return 0;
   }
-  const path = resolve(io.cwd, args.positionals[0]!);
+  const path = resolve(io.cwd, positionals[0]!);
   checkOutputs([{ name: 'MEMORY.img', path }], [], io.hostStreams);
   const report = inspectMemory(loadMemory(path));
-  const isJson = args.flags.has('json');
-  io.stdout.write(isJson ? `${printableJson(findings(report))}\n` : renderReport(args.positionals[0]!, report));
+  io.stdout.write(options.json ? `${printableJson(findings(report))}\n` : renderReport(positionals[0]!, report));
   return report.problemCount === 0 ? 0 : 1;
 }
 
 /** What `--json` prints: docs/reference/inspect-schema.md. */
-export function findings({ map, domains, ...report }: MachineReport): object {
+export function findings({ map, domains, ...report }: MachineReport): InspectResult {
   return {
     schema: 'stillwarm/inspect@1',
     ...report,

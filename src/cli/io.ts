@@ -1,6 +1,6 @@
 /**
- * What a command may touch besides files: its two streams, its directory, and the experiment it runs. Tests pass their
- * own; main.ts passes those of the process.
+ * What a command may touch besides files: its two streams, its directory, and the experiment it
+ * runs. Tests pass their own; main.ts passes those of the process.
  */
 
 import type { runCampaign } from '../experiment/campaign/campaign.ts';
@@ -8,7 +8,7 @@ import type { HostStream } from '../experiment/guest/output-file.ts';
 import type { ProgressListener } from '../experiment/guest/progress.ts';
 import type { runVmmReboot } from '../experiment/vmm/experiment.ts';
 import type { RebootOutcome } from '../experiment/guest/reboot.ts';
-import type { RebootOptions } from '../experiment/guest/result.ts';
+import type { RebootOptions } from '../experiment/guest/options.ts';
 
 export interface Output {
   /** Throws what the host refuses, or tells it later, as streams do. */

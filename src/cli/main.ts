@@ -1,15 +1,54 @@
 #!/usr/bin/env node
-/**
- * The entry of the command line. It imports nothing itself: node opens all modules of the program at once, and where so
- * many files may not be open, one line says so.
- */
+/** The entry of the command line: hands the process to the program, and nothing else. */
 
-try {
-  const { start } = await import('./start.ts');
-  start();
-} catch (error) {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code !== 'EMFILE' && code !== 'ENFILE') throw error;
-  process.stderr.write('stillwarm: too many open files: raise ulimit -n to 256 or more\n');
+import { fstatSync, writeSync } from 'node:fs';
+import { askHost, asInputError } from '../base/index.ts';
+import { runCampaign } from '../experiment/campaign/campaign.ts';
+import { runReboot } from '../experiment/guest/reboot.ts';
+import { runVmmReboot } from '../experiment/vmm/experiment.ts';
+import { main } from './commands.ts';
+import type { Output } from './io.ts';
+
+const STDOUT = 1;
+const STDERR = 2;
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // A reader that went away (`stillwarm … | head`) is no failure of ours.
+  if (error.code === 'EPIPE') return;
+  const refusal = asInputError(error, 'cannot write standard output');
+  process.stderr.write(`stillwarm: ${refusal instanceof Error ? refusal.message : error.message}\n`);
   process.exitCode = 2;
+});
+// Nobody is left to be told.
+process.stderr.on('error', () => undefined);
+
+// Not process.exit: what was written to a pipe may not have left yet.
+process.exitCode = main(process.argv.slice(2), {
+  stdout: standardOutput(),
+  stderr: process.stderr,
+  hostStreams: [
+    { name: 'standard output', fd: STDOUT },
+    { name: 'standard error', fd: STDERR },
+  ],
+  colour: process.stdout.isTTY && !process.env['NO_COLOR'],
+  // Asked when it is needed: it may be gone.
+  get cwd() {
+    return askHost('the working directory', () => process.cwd());
+  },
+  runReboot,
+  runCampaign,
+  runVmmReboot,
+});
+
+/** A file is written here: node's own stream drops what a disk that is nearly full did not take. */
+function standardOutput(): Output {
+  const isPiped = process.stdout.isTTY || fstatSync(STDOUT).isFIFO() || fstatSync(STDOUT).isSocket();
+  if (isPiped) return process.stdout;
+  return {
+    write: (text) => {
+      const bytes = Buffer.from(text);
+      for (let done = 0; done < bytes.length; )
+        done += askHost('cannot write standard output', () => writeSync(STDOUT, bytes, done));
+    },
+  };
 }

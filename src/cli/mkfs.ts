@@ -1,6 +1,6 @@
 /**
- * `stillwarm mkfs`: an ext2 image from a directory of files. The image appears when it is complete, or not at all, and
- * an existing file is replaced only when that was asked for.
+ * `stillwarm mkfs`: an ext2 image from a directory of files. The image appears when it is complete,
+ * or not at all, and an existing file is replaced only when that was asked for.
  */
 
 import { resolve } from 'node:path';
@@ -11,8 +11,10 @@ import { HostListing } from '../disk/mkfs/host-tree.ts';
 import { planExt2, writeExt2 } from '../disk/mkfs/mkfs.ts';
 import { listFiles, noticesOf, type DiskFiles } from '../experiment/guest/disk-source.ts';
 import { checkOutputs, kindOf, replaceFile } from '../experiment/guest/output-file.ts';
-import { commandHelp, MKFS, parseCommand } from './args.ts';
+import { parseCommand } from './args.ts';
+import { commandHelp } from './help.ts';
 import { writeNotices, type Io } from './io.ts';
+import { MKFS } from './options.ts';
 import { withProgress } from './progress.ts';
 
 /** 16 MiB, what mke2fs gives a file system of 128 MiB to 1 GiB. */
@@ -23,18 +25,18 @@ const JOURNAL_BLOCKS = 4096;
  * @throws UserError
  */
 export function mkfs(argv: readonly string[], io: Io): number {
-  const args = parseCommand(MKFS, argv);
-  if (args.help) {
+  const { options, positionals } = parseCommand(MKFS, argv);
+  if (options.help) {
     io.stdout.write(commandHelp(MKFS));
     return 0;
   }
-  const [dir, imagePath] = args.positionals.map((path) => resolve(io.cwd, path)) as [string, string];
+  const [dir, imagePath] = positionals.map((path) => resolve(io.cwd, path)) as [string, string];
   if (kindOf(dir) !== 'directory') throw new UserError(`DIR: ${dir} is not a directory`);
   checkOutputs([{ name: 'DIR', path: dir }], [{ name: 'IMAGE', path: imagePath }], io.hostStreams);
-  if (kindOf(imagePath) === 'file' && !args.flags.has('force'))
+  if (kindOf(imagePath) === 'file' && !options.force)
     throw new UserError(`IMAGE: ${imagePath} exists already; --force replaces it`);
 
-  const journalBlocks = args.flags.has('journal') ? JOURNAL_BLOCKS : undefined;
+  const journalBlocks = options.journal ? JOURNAL_BLOCKS : undefined;
   const { tree, plan, found } = withProgress(io.stderr, (onProgress) => {
     const listing = new HostListing(dir);
     // Each byte is read twice.

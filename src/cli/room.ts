@@ -3,9 +3,9 @@
 import type { Arch } from '../base/arch.ts';
 import { counted, grouped, UserError } from '../base/index.ts';
 import { archOf } from '../experiment/guest/profiles.ts';
-import type { ProfileName } from '../experiment/guest/result.ts';
+import type { ProfileName } from '../experiment/guest/options.ts';
 import { guestMemoryMax } from '../experiment/guest/host.ts';
-import { sizeText } from './args.ts';
+import { sizeText } from './values.ts';
 
 export interface Guests {
   readonly arch?: Arch | undefined;

@@ -1,4 +1,6 @@
-/** Tables of figures for a terminal, as the commands print them that have no report of their own. */
+/**
+ * Tables of figures for a terminal, as the commands print them that have no report of their own.
+ */
 
 import Table from 'cli-table3';
 import { grouped } from '../base/index.ts';

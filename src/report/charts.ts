@@ -1,17 +1,20 @@
 /**
- * The two charts of a report, as SVG text that depends on nothing but the style sheet of the page around it (html.ts):
- * throughput over time around the reboot, one panel a strategy over one common time axis, and bars of the runs that
- * the paper compares.
+ * The two charts of a report, as SVG text that depends on nothing but the style sheet of the page
+ * around it (html.ts): throughput over time around the reboot, one panel a strategy over one common
+ * time axis, and bars of the runs that the paper compares.
  *
- * Panels rather than lines on top of each other: four strategies that do the same before the reboot would hide one
- * another, and each panel carries its name, so that no reader depends on telling colours apart. Axes are linear and
- * begin at zero.
+ * Panels rather than lines on top of each other: four strategies that do the same before the reboot
+ * would hide one another, and each panel carries its name, so that no reader depends on telling
+ * colours apart. Axes are linear and begin at zero.
  */
 
-import type { RebootResult, Sample, StrategyName, StrategyResult } from '../experiment/guest/result.ts';
-import type { VmmStrategyName } from '../experiment/vmm/result.ts';
+import { scaleLinear } from 'd3-scale';
+import { area, curveStepAfter, line } from 'd3-shape';
+import type { RebootResult, Sample, StrategyResult } from '../experiment/guest/result.ts';
+import type { StrategyName } from '../experiment/guest/options.ts';
+import type { VmmStrategyName } from '../experiment/vmm/options.ts';
 import { runOf, significant, throughput } from './measures.ts';
-import { rect, round, svg, text, tickLabel, ticks, WIDTH } from './svg.ts';
+import { DIGITS, rect, round, svg, text, tickLabel, WIDTH, zeroScale } from './svg.ts';
 
 /** Share of the time axis that lies before the reboot, at most. */
 const BEFORE_SHARE = 0.15;
@@ -28,17 +31,21 @@ export function timelineChart(result: RebootResult): string {
   const { startNs, endNs } = timeSpan(result.strategies);
   const binNs = (endNs - startNs) / BINS;
   const binned = result.strategies.map(({ timeline }) => binThroughput(timeline, startNs, binNs, BINS));
-  const yTicks = ticks(0, Math.max(...binned.flat().map((value) => value ?? 0)), 3);
-  const yTop = yTicks.at(-1)!;
-  const x = (ns: number): number => left + ((ns - startNs) / (endNs - startNs)) * plotWidth;
+  const most = Math.max(...binned.flat().map((value) => value ?? 0));
+  const x = scaleLinear([startNs / 1e9, endNs / 1e9], [left, left + plotWidth]);
 
   const panels = result.strategies.map((strategy, index) => {
     const top = index * panelHeight + 30;
     const base = top + plotHeight;
-    const y = (value: number): number => base - (value / yTop) * plotHeight;
-    const upX = Math.min(x(strategy.rebootNs), left + plotWidth);
+    const y = zeroScale(most, 3, [base, top]);
+    const yTicks = y.ticks(3);
+    const upX = Math.min(x(strategy.rebootNs / 1e9), left + plotWidth);
     const firstDone = strategy.rebootNs + (runOf(strategy, 'after', 1)?.ns ?? 0);
-    const { line, area } = stepPaths(binned[index]!, left, plotWidth / BINS, y, base);
+    const steps = stepsOf(binned[index]!);
+    const atX = ({ bin }: Step): number => left + (bin * plotWidth) / BINS;
+    const atY = ({ value }: Step): number => y(value);
+    const above = area<Step>(atX, base, atY);
+    const outline = line<Step>(atX, atY);
     return [
       `<g class="strategy-${classOf(strategy.name)}">`,
       text(left, top - 9, strategy.name, 'name'),
@@ -46,15 +53,16 @@ export function timelineChart(result: RebootResult): string {
       ...yTicks.map((tick) => `<path class="grid" d="M${left} ${round(y(tick))}h${plotWidth}"/>`),
       ...yTicks.map((tick) => text(left - 7, round(y(tick)) + 5, tickLabel(tick), 'tick end')),
       rect(x(0), top, upX - x(0), plotHeight, 'down'),
-      `<path class="area" d="${area}"/>`,
-      `<path class="line" d="${line}"/>`,
+      ...[above, outline].map((shape, n) => {
+        const path = shape.defined(isMeasured).curve(curveStepAfter).digits(DIGITS)(steps) ?? '';
+        return `<path class="${['area', 'line'][n]}" d="${path}"/>`;
+      }),
       `<path class="begin" d="M${round(x(0))} ${top - 4}V${base}"/>`,
       '</g>',
     ].join('\n');
   });
-  const xTicks = ticks(startNs / 1e9, endNs / 1e9, 5).filter((tick) => tick * 1e9 <= endNs && tick * 1e9 >= startNs);
-  const axis = xTicks.flatMap((tick) => {
-    const at = round(x(tick * 1e9));
+  const axis = x.ticks(5).flatMap((tick) => {
+    const at = round(x(tick));
     return [`<path class="axis" d="M${at} ${bottom - 14}v6"/>`, text(at, bottom + 12, tickLabel(tick), 'tick middle')];
   });
   return svg('timeline', bottom + 44, 'Throughput around the reboot', describeTimeline(result), [
@@ -67,7 +75,9 @@ export function timelineChart(result: RebootResult): string {
   ]);
 }
 
-/** Bars: the first run before the reboot, the first after and the second after, for each strategy. */
+/**
+ * Bars: the first run before the reboot, the first after and the second after, for each strategy.
+ */
 export function barChart(result: RebootResult): string {
   const bars = [
     { label: 'before, 1st', phase: 'before', number: 1, style: 'bar-before' },
@@ -114,8 +124,8 @@ export function classOf(name: StrategyName | VmmStrategyName): string {
 }
 
 /**
- * The time that the chart shows, ns: up to the end of the slowest first run after the reboot, and before the reboot a
- * fixed share of that, or less when there is less to show.
+ * The time that the chart shows, ns: up to the end of the slowest first run after the reboot, and
+ * before the reboot a fixed share of that, or less when there is less to show.
  */
 function timeSpan(strategies: readonly StrategyResult[]): { startNs: number; endNs: number } {
   const firstRunsEnd = strategies.map((strategy) => strategy.rebootNs + (runOf(strategy, 'after', 1)?.ns ?? 0));
@@ -148,27 +158,26 @@ export function binThroughput(
   return Array.from(bytes, (sum, bin) => (measuredNs[bin]! > 0 ? (sum * 1000) / measuredNs[bin]! : undefined));
 }
 
-/** A step line over the bins, broken where nothing was measured, and the area below it. */
-function stepPaths(
-  values: readonly (number | undefined)[],
-  left: number,
-  binWidth: number,
-  y: (value: number) => number,
-  base: number,
-): { line: string; area: string } {
-  let line = '';
-  let area = '';
-  values.forEach((value, bin) => {
-    if (value === undefined) return;
-    const from = round(left + bin * binWidth);
-    const to = round(left + (bin + 1) * binWidth);
-    const at = round(y(value));
-    const continues = values[bin - 1] !== undefined;
-    line += `${continues ? 'V' : `M${from} `}${at}H${to}`;
-    area += `${continues ? 'V' : `M${from} ${base}V`}${at}H${to}`;
-    if (values[bin + 1] === undefined) area += `V${base}Z`;
+/** A value from the start of a bin on; NaN: nothing was measured. */
+interface Step {
+  readonly bin: number;
+  readonly value: number;
+}
+
+const isMeasured = ({ value }: Step): boolean => !Number.isNaN(value);
+
+/**
+ * The steps over the bins. A step that ends where nothing was measured has an end of its own, and
+ * then there is a gap.
+ */
+function stepsOf(values: readonly (number | undefined)[]): Step[] {
+  return values.flatMap((value, bin) => {
+    if (value === undefined) return [];
+    const step = { bin, value };
+    return values[bin + 1] === undefined
+      ? [step, { bin: bin + 1, value }, { bin: bin + 1, value: Number.NaN }]
+      : [step];
   });
-  return { line, area };
 }
 
 function describeTimeline(result: RebootResult): string {

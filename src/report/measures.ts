@@ -1,10 +1,10 @@
 /**
- * What a result says, as words and figures: the sections that the printed tables and the HTML page have in common, so
- * that the two cannot say different things.
+ * What a result says, as words and figures: the sections that the printed tables and the HTML page
+ * have in common, so that the two cannot say different things.
  *
- * The measures are the paper's: the first run after the reboot against the first before it (before the reboot, too,
- * the first run finds an empty cache) and against the second after it (which finds a full one). Where a run read
- * nothing there is no ratio: '—'.
+ * The measures are the paper's: the first run after the reboot against the first before it (before
+ * the reboot, too, the first run finds an empty cache) and against the second after it (which finds
+ * a full one). Where a run read nothing there is no ratio: '—'.
  */
 
 import prettyBytes from 'pretty-bytes';
@@ -113,17 +113,26 @@ export function sections(result: RebootResult): Section[] {
   ];
 }
 
-/** Throughput of the first run after the reboot over that of the first before; undefined when there is none. */
+/**
+ * Throughput of the first run after the reboot over that of the first before; undefined when there
+ * is none.
+ */
 export function firstAfterOverFirstBefore(strategy: StrategyResult): number | undefined {
   return ratio(throughput(runOf(strategy, 'after', 1)), throughput(runOf(strategy, 'before', 1)));
 }
 
-/** Throughput of the first run after the reboot over that of the second after; undefined when there is none. */
+/**
+ * Throughput of the first run after the reboot over that of the second after; undefined when there
+ * is none.
+ */
 export function firstAfterOverSecondAfter(strategy: StrategyResult): number | undefined {
   return ratio(throughput(runOf(strategy, 'after', 1)), throughput(runOf(strategy, 'after', 2)));
 }
 
-/** One sentence: what the best strategy buys over a conventional reboot; undefined when the two were not both run. */
+/**
+ * One sentence: what the best strategy buys over a conventional reboot; undefined when the two were
+ * not both run.
+ */
 export function headline(result: RebootResult): string | undefined {
   const firstAfter = (strategy: StrategyResult) => throughput(runOf(strategy, 'after', 1));
   const cold = result.strategies.find(({ name }) => name === 'cold');
@@ -172,7 +181,10 @@ export function verification(result: RebootResult): { readonly line: string; rea
   };
 }
 
-/** Three significant digits, but never fewer than the integer part has, and no exponent: 0.0123, 4.50, 45.7, 1,234. */
+/**
+ * Three significant digits, but never fewer than the integer part has, and no exponent: 0.0123,
+ * 4.50, 45.7, 1,234.
+ */
 export function significant(value: number): string {
   const digits = value === 0 ? 0 : Math.min(9, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))));
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });

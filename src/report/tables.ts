@@ -1,6 +1,7 @@
 /**
- * A result as plain text for a terminal: what was run, a table a question, the line about verification, and, for every
- * page that differs from the disk, its whole history. Fits in 100 columns with up to four strategies; the only colour is that of the verdict.
+ * A result as plain text for a terminal: what was run, a table a question, the line about
+ * verification, and, for every page that differs from the disk, its whole history. Fits in 100
+ * columns with up to four strategies; the only colour is that of the verdict.
  */
 
 import Table from 'cli-table3';
@@ -29,7 +30,10 @@ export function renderText(result: RebootResult, mismatches: readonly Mismatch[]
   ].join('\n');
 }
 
-/** A line of what differs and the page's history below it, for each mismatch; no line when there is none. */
+/**
+ * A line of what differs and the page's history below it, for each mismatch; no line when there is
+ * none.
+ */
 export function renderMismatches(mismatches: readonly Mismatch[]): string[] {
   return mismatches.flatMap(({ strategy, what, history }) => [
     `mismatch (${strategy}): ${what}`,
@@ -37,7 +41,9 @@ export function renderMismatches(mismatches: readonly Mismatch[]): string[] {
   ]);
 }
 
-/** The tables share their column widths, so that a strategy stands in one column all the way down. */
+/**
+ * The tables share their column widths, so that a strategy stands in one column all the way down.
+ */
 function renderTables(result: RebootResult): string[] {
   const all = sections(result);
   const names = result.strategies.map(({ name }) => name);

@@ -1,14 +1,17 @@
 /**
- * The charts of a reboot of the hypervisor: what happens when, and which guests are silent then, a panel a strategy over one
- * time axis; and each measure over the two series, the slides' figures as rings on it.
+ * The charts of a reboot of the hypervisor: what happens when, and which guests are silent then, a
+ * panel a strategy over one time axis; and each measure over the two series, the slides' figures as
+ * rings on it.
  */
 
-import type { VmmExperimentResult, VmmMeasurement, VmmStrategyResult } from '../experiment/vmm/experiment.ts';
+import { scaleLinear } from 'd3-scale';
+import { line } from 'd3-shape';
+import type { VmmExperimentResult, VmmMeasurement, VmmStrategyResult } from '../experiment/vmm/result.ts';
 import type { VmmMeasure } from './vmm-slides.ts';
 import type { VmmPhase } from '../experiment/vmm/result.ts';
 import { classOf } from './charts.ts';
 import { significant } from './measures.ts';
-import { rect, round, svg, text, tickLabel, ticks, WIDTH } from './svg.ts';
+import { DIGITS, rect, round, svg, text, tickLabel, WIDTH, zeroScale } from './svg.ts';
 import { MEASURES, machineName, secondsOf, slideOf, type Series } from './vmm-measures.ts';
 
 /** Guests of a panel that have a bar each; of more, the longest silence stands for all. */
@@ -44,7 +47,7 @@ export function downtimeChart(machine: VmmMeasurement): string {
     0,
     ...machine.strategies.flatMap(({ guests }) => guests.map(({ downFromNs }) => downFromNs / 1e9)),
   );
-  const x = (seconds: number): number => left + ((seconds - begin) / (end - begin)) * plotWidth;
+  const x = scaleLinear([begin, end], [left, left + plotWidth]);
   const parts: string[] = [];
   let top = 0;
   for (const { strategy, guests, timeline } of machine.strategies) {
@@ -69,8 +72,8 @@ export function downtimeChart(machine: VmmMeasurement): string {
     );
     top += 62 + 7 * bars.length;
   }
-  const axis = ticks(begin, end, 6)
-    .filter((tick) => tick >= begin && tick <= end)
+  const axis = x
+    .ticks(6)
     .flatMap((tick) => [
       `<path class="axis" d="M${round(x(tick))} ${top}v6"/>`,
       text(x(tick), top + 22, tickLabel(tick), 'tick middle'),
@@ -92,7 +95,9 @@ function endOf({ downFromNs, downtimeNs }: VmmStrategyResult['guests'][number]):
   return downFromNs + downtimeNs;
 }
 
-/** A measure over a series: a line a strategy, named at its end, with the slides' figures as rings. */
+/**
+ * A measure over a series: a line a strategy, named at its end, with the slides' figures as rings.
+ */
 export function seriesChart(result: VmmExperimentResult, series: Series, measure: VmmMeasure, id: string): string {
   const left = 52;
   const right = WIDTH - 172;
@@ -106,38 +111,35 @@ export function seriesChart(result: VmmExperimentResult, series: Series, measure
       return { at, seconds: secondsOf(strategy, measure), slide: slideOf(result, machine, strategy, measure) };
     }),
   );
-  const yTicks = ticks(
-    0,
-    Math.max(...figures.flat().flatMap(({ seconds, slide }) => [seconds, slide?.seconds ?? 0])),
-    4,
-  );
-  const first = points[0]!.at;
-  const last = points.at(-1)!.at;
-  const x = (at: number): number => left + 8 + ((at - first) / (last - first)) * (right - left - 16);
-  const y = (seconds: number): number => base - (seconds / yTicks.at(-1)!) * (base - topmost);
-  const labels = spread(figures.map((line) => y(line.at(-1)!.seconds)));
-  const lines = figures.map((line, n) => {
-    const path = line
-      .map(({ at, seconds }, i) => `${i === 0 ? 'M' : 'L'}${round(x(at))} ${round(y(seconds))}`)
-      .join('');
-    return [
+  const most = Math.max(...figures.flat().flatMap(({ seconds, slide }) => [seconds, slide?.seconds ?? 0]));
+  const x = scaleLinear([points[0]!.at, points.at(-1)!.at], [left + 8, right - 8]);
+  const y = zeroScale(most, 4, [base, topmost]);
+  const outline = line<{ readonly at: number; readonly seconds: number }>(
+    ({ at }) => x(at),
+    ({ seconds }) => y(seconds),
+  ).digits(DIGITS);
+  const labels = spread(figures.map((points) => y(points.at(-1)!.seconds)));
+  const lines = figures.map((points, n) =>
+    [
       `<g class="strategy-${classOf(strategies[n]!)}">`,
-      `<path class="line" d="${path}"/>`,
-      ...line.map(({ at, seconds }) => circle(x(at), y(seconds), 2.5, 'dot')),
-      ...line.flatMap(({ at, slide }) => (slide === undefined ? [] : [circle(x(at), y(slide.seconds), 5.5, 'ring')])),
+      `<path class="line" d="${outline(points) ?? ''}"/>`,
+      ...points.map(({ at, seconds }) => circle(x(at), y(seconds), 2.5, 'dot')),
+      ...points.flatMap(({ at, slide }) => (slide === undefined ? [] : [circle(x(at), y(slide.seconds), 5.5, 'ring')])),
       text(right + 6, labels[n]! + 4, strategies[n]!, 'name'),
       '</g>',
-    ].join('\n');
-  });
+    ].join('\n'),
+  );
   const described = figures.map(
     (line, n) =>
       `${strategies[n]!}: ${line.map(({ seconds }, i) => `${significant(seconds)} s at ${points[i]!.label}`).join(', ')}.`,
   );
   return svg(id, base + 48, `${MEASURES[measure].title}, ${series.title}`, described.join(' '), [
-    ...yTicks.flatMap((tick) => [
-      `<path class="grid" d="M${left} ${round(y(tick))}H${right}"/>`,
-      text(left - 7, y(tick) + 5, tickLabel(tick), 'tick end'),
-    ]),
+    ...y
+      .ticks(4)
+      .flatMap((tick) => [
+        `<path class="grid" d="M${left} ${round(y(tick))}H${right}"/>`,
+        text(left - 7, y(tick) + 5, tickLabel(tick), 'tick end'),
+      ]),
     text(0, 12, 's', 'tick'),
     ...points.map(({ at }) => text(x(at), base + 20, `${at}`, 'tick middle')),
     text((left + right) / 2, base + 42, series.axis, 'tick middle'),

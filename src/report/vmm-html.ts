@@ -1,9 +1,13 @@
-/** The result of reboots of the hypervisor as one self-contained HTML page (page.ts): charts (vmm-charts.ts) and every figure. */
+/**
+ * The result of reboots of the hypervisor as one self-contained HTML page (page.ts): charts
+ * (vmm-charts.ts) and every figure.
+ */
 
-import type { VmmExperimentOutcome, VmmExperimentResult } from '../experiment/vmm/experiment.ts';
+import type { VmmExperimentOutcome } from '../experiment/vmm/experiment.ts';
+import type { VmmExperimentResult } from '../experiment/vmm/result.ts';
 import type { VmmMeasure } from './vmm-slides.ts';
+import { html, lines, Markup } from './markup.ts';
 import { renderFitted, renderPage } from './page.ts';
-import { escapeMarkup as e } from './svg.ts';
 import { downtimeChart, PHASE_KINDS, seriesChart } from './vmm-charts.ts';
 import {
   grids,
@@ -21,32 +25,30 @@ import { renderVmmMismatches } from './vmm-text.ts';
 export function renderVmmHtml({ result, mismatches }: VmmExperimentOutcome): string {
   const asked = result.machines[0]!;
   const { line, allEqual } = verificationOf(result);
-  const keys = PHASE_KINDS.map(({ kind, label }) => `<span><i class="phase-${kind}"></i>${e(label)}</span>`);
+  const keys = PHASE_KINDS.map(({ kind, label }) => html`<span><i class="phase-${kind}"></i>${label}</span> `);
   return renderPage(
     `stillwarm: reboot of a hypervisor under ${machineName(asked)}`,
-    `<header>
+    html`<header>
 <p class="program">stillwarm</p>
 <h1>What a reboot of the hypervisor takes</h1>
-<p class="verdict ${allEqual ? 'good' : 'bad'}"><b aria-hidden="true">${allEqual ? '✓' : '✗'}</b> ${e(line)}</p>
+<p class="verdict ${allEqual ? 'good' : 'bad'}"><b aria-hidden="true">${allEqual ? '✓' : '✗'}</b> ${line}</p>
 ${list([...renderVmmMismatches(mismatches), ...reasonsOf(result)])}
 </header>
 <section>
-<h2>The service under ${e(machineName(asked))}</h2>
-<p class="legend">${keys.join(' ')} <span><i class="key-silence"></i>a guest does not answer</span></p>
-<figure>${downtimeChart(asked)}</figure>
+<h2>The service under ${machineName(asked)}</h2>
+<p class="legend">${keys}<span><i class="key-silence"></i>a guest does not answer</span></p>
+<figure>${new Markup(downtimeChart(asked))}</figure>
 </section>
 ${renderSeries(result)}
 <section>
 <h2>The figures</h2>
 <p>Below a figure stands what the slides say, and whether the model was fitted to it; figures without are predicted.</p>
-${grids(result).map(renderGrid).join('\n')}
+${lines(grids(result).map(renderGrid))}
 </section>
 <section>
 <h2>What was run</h2>
 <dl>
-${parametersOf(result)
-  .map(([name, value]) => `<div><dt>${e(name)}</dt><dd>${e(value)}</dd></div>`)
-  .join('\n')}
+${lines(parametersOf(result).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`))}
 </dl>
 <p>The same files, options and seed give the same digest, byte for byte.</p>
 </section>
@@ -57,40 +59,40 @@ ${renderFitted(result)}
   );
 }
 
-function renderSeries(result: VmmExperimentResult): string {
-  return seriesOf(result)
-    .map((series, n) => {
-      const charts = (Object.keys(MEASURES) as VmmMeasure[]).map(
-        (measure) =>
-          `<figure><figcaption>${e(MEASURES[measure].title)}</figcaption>${seriesChart(result, series, measure, `series-${n}-${measure}`)}</figure>`,
-      );
-      return `<section>
-<h2>Times ${e(series.title)}</h2>
+function renderSeries(result: VmmExperimentResult): Markup {
+  return lines(
+    seriesOf(result).map((series, n) => {
+      const charts = (Object.keys(MEASURES) as VmmMeasure[]).map((measure) => {
+        const chart = new Markup(seriesChart(result, series, measure, `series-${n}-${measure}`));
+        return html`<figure><figcaption>${MEASURES[measure].title}</figcaption>${chart}</figure>`;
+      });
+      return html`<section>
+<h2>Times ${series.title}</h2>
 <p class="legend"><span><i class="key-ring"></i>figure of the slides</span></p>
-${charts.join('\n')}
+${lines(charts)}
 </section>`;
-    })
-    .join('\n');
+    }),
+  );
 }
 
-function renderGrid({ question, heads, rows }: Grid): string {
+function renderGrid({ question, heads, rows }: Grid): Markup {
   const body = rows.map(
     ({ label, cells }) =>
-      `<tr><th scope="row">${e(label)}</th>${cells
-        .map(({ value, note }) => `<td>${e(value)}${note === undefined ? '' : `<br><small>${e(note)}</small>`}</td>`)
-        .join('')}</tr>`,
+      html`<tr><th scope="row">${label}</th>${cells.map(
+        ({ value, note }) => html`<td>${value}${note === undefined ? '' : html`<br><small>${note}</small>`}</td>`,
+      )}</tr>`,
   );
-  return `<div class="scroll" tabindex="0" role="region" aria-label="${e(question)}">
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${question}">
 <table>
-<caption>${e(question)}</caption>
-<thead><tr><td></td>${heads.map((head) => `<th scope="col">${e(head)}</th>`).join('')}</tr></thead>
+<caption>${question}</caption>
+<thead><tr><td></td>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
 <tbody>
-${body.join('\n')}
+${lines(body)}
 </tbody>
 </table>
 </div>`;
 }
 
-function list(lines: readonly string[]): string {
-  return lines.length === 0 ? '' : `<ul>${lines.map((line) => `<li>${e(line)}</li>`).join('')}</ul>`;
+function list(items: readonly string[]): Markup | '' {
+  return items.length === 0 ? '' : html`<ul>${items.map((item) => html`<li>${item}</li>`)}</ul>`;
 }

@@ -1,17 +1,13 @@
 /**
- * What a reboot of the hypervisor came to, as grids of figures that the printed text and the HTML page have in common: a row
- * a strategy, a column a measure or a machine. Beside a figure that the slides have stands theirs, and whether the model was
- * fitted to it; every other figure is predicted.
+ * What a reboot of the hypervisor came to, as grids of figures that the printed text and the HTML
+ * page have in common: a row a strategy, a column a measure or a machine. Beside a figure that the
+ * slides have stands theirs, and whether the model was fitted to it; every other figure is
+ * predicted.
  */
 
 import { counted, grouped } from '../base/counted.ts';
 import { slideFigure, type SlideFigure, type VmmMeasure } from './vmm-slides.ts';
-import type {
-  VmmExperimentResult,
-  VmmMeasurement,
-  VmmReading,
-  VmmStrategyResult,
-} from '../experiment/vmm/experiment.ts';
+import type { VmmExperimentResult, VmmMeasurement, VmmReading, VmmStrategyResult } from '../experiment/vmm/result.ts';
 import { NO_FIGURE, significant } from './measures.ts';
 
 /** A figure, and what is said of it in a line below. */
@@ -73,7 +69,9 @@ export function slideOf(
   return isTheirs ? slideFigure(vms, memory, strategy, measure) : undefined;
 }
 
-/** The series that were measured: one guest of several sizes; several numbers of guests of one size. */
+/**
+ * The series that were measured: one guest of several sizes; several numbers of guests of one size.
+ */
 export function seriesOf({ machines }: VmmExperimentResult): Series[] {
   const ofSize = (memory: number): VmmMeasurement[] => machines.filter((machine) => machine.memory === memory);
   const { memory } = machines.reduce((a, b) => (ofSize(b.memory).length > ofSize(a.memory).length ? b : a));

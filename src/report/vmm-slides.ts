@@ -1,12 +1,13 @@
 /**
- * The figures that the paper's slides print for reboots of the hypervisor, to be set beside ours. "1 GB" and "256 MB" are
- * taken as 1 GiB and 256 MiB.
+ * The figures that the paper's slides print for reboots of the hypervisor, to be set beside ours.
+ * "1 GB" and "256 MB" are taken as 1 GiB and 256 MiB.
  *
- * A figure is fitted when constants of the profile `pentium4-2006` were chosen so that the model meets it (their notes say how):
- * then agreement proves nothing. The model was never adjusted to the others.
+ * A figure is fitted when constants of the profile `pentium4-2006` were chosen so that the model
+ * meets it (their notes say how): then agreement proves nothing. The model was never adjusted to
+ * the others.
  */
 
-import type { VmmStrategyName } from '../experiment/vmm/result.ts';
+import type { VmmStrategyName } from '../experiment/vmm/options.ts';
 
 /** The measures that the slides have. */
 export type VmmMeasure = 'stop' | 'start' | 'downtime';
@@ -44,7 +45,10 @@ export const SLIDE_FIGURES: readonly SlideFigure[] = [
   { ...SIX, strategy: 'shutdown-boot', measure: 'start', seconds: 56, fitted: true },
 ];
 
-/** The slides' figure for a strategy on that many machines of that memory; undefined when they have none. */
+/**
+ * The slides' figure for a strategy on that many machines of that memory; undefined when they have
+ * none.
+ */
 export function slideFigure(
   vms: number,
   memory: number,

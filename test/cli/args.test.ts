@@ -1,27 +1,16 @@
 import fc from 'fast-check';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { MOST_FRAMES, PAGE_SIZE, UserError } from '../../src/base/index.ts';
-import {
-  CAMPAIGN,
-  COMMANDS,
-  commandHelp,
-  parseChoice,
-  parseCommand,
-  parseList,
-  parseMemory,
-  parseSeed,
-  parseSize,
-  programHelp,
-  REBOOT,
-  sizeText,
-  VMM_REBOOT,
-} from '../../src/cli/args.ts';
+import { parseCommand } from '../../src/cli/args.ts';
+import { commandHelp, optionTable, programHelp } from '../../src/cli/help.ts';
+import { CAMPAIGN, COMMANDS, REBOOT, type Option, VMM_REBOOT } from '../../src/cli/options.ts';
+import { parseChoice, parseList, parseMemory, parseSize, sizeText } from '../../src/cli/values.ts';
 import { main } from '../../src/cli/commands.ts';
 import { checkRoom } from '../../src/cli/room.ts';
-import { PROTECTIONS } from '../../src/experiment/campaign/campaign.ts';
-import { DISKS, PROFILES, STRATEGIES, WORKLOADS } from '../../src/experiment/guest/result.ts';
-import { VMM_STRATEGIES } from '../../src/experiment/vmm/result.ts';
+import { PROTECTIONS } from '../../src/experiment/campaign/options.ts';
+import { DISKS, PROFILES, STRATEGIES, WORKLOADS } from '../../src/experiment/guest/options.ts';
+import { VMM_STRATEGIES } from '../../src/experiment/vmm/options.ts';
 import { guestMemoryMax, machineMemoryFor } from '../../src/experiment/guest/host.ts';
 import { property } from '../support/property.ts';
 import { captureIo } from './capture.ts';
@@ -43,49 +32,59 @@ const never = (): never => {
 };
 
 describe('the table of options', () => {
-  const page = readFileSync(new URL('../../docs/reference/cli.md', import.meta.url), 'utf8');
+  it('docs/reference/cli.md has its tables; UPDATE_DOCS=1 writes them', () => {
+    const file = new URL('../../docs/reference/cli.md', import.meta.url);
+    const page = readFileSync(file, 'utf8');
+    const written = page.replace(
+      /(\n## stillwarm (\S+)\n[^]*?\n)\| option [^]*?\n(?=\n|$)/g,
+      (_, before: string, name: string) => {
+        const command = COMMANDS.find((each) => each.name === name)!;
+        return `${before}${optionTable(command)}`;
+      },
+    );
+    for (const command of COMMANDS) expect(written).toContain(optionTable(command));
+    if (process.env['UPDATE_DOCS'] === '1') writeFileSync(file, written);
+    expect(readFileSync(file, 'utf8')).toBe(written);
+  });
 
   it.each(COMMANDS.map((command) => [command.name, command] as const))(
-    'the table gives %s each option that is in its help and in cli.md',
+    '%s: the help of the command names each option and each of its choices, within 100 columns',
     (name, command) => {
-      const section = page.split(`\n## stillwarm ${name}\n`)[1]!.split('\n## ')[0]!;
-      const documented = [...section.matchAll(/^\| `(--[^`]+)` \|/gm)].map(([, option]) => option);
-      const options = command.options.map((option) => `--${option.name}${'value' in option ? ` ${option.value}` : ''}`);
-      expect(documented).toEqual(options);
       const help = commandHelp(command);
-      for (const option of options) expect(help).toMatch(new RegExp(`^ {2}${option}( |$)`, 'm'));
+      const words = help.replaceAll(/\s+/g, ' ');
+      for (const [option, { value, choices = {} }] of Object.entries(
+        command.options as Record<string, Option<unknown>>,
+      )) {
+        expect(help).toMatch(new RegExp(`^ {2}--${option}${value === undefined ? '' : ` ${value}`}( |$)`, 'm'));
+        expect(words).toContain(Object.keys(choices).join(', '));
+      }
       expect(Math.max(...help.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
       expect(programHelp()).toContain(`  ${name}`);
     },
   );
 
+  it('what stands for an option that is not given is what its text would be read as', () => {
+    for (const { options } of COMMANDS)
+      for (const [name, { parse, otherwise }] of Object.entries(options))
+        if ('text' in otherwise) expect(parse(`--${name}`, otherwise.text)).toEqual(otherwise.value);
+  });
+
   it.each([
-    ['reboot', '--profile NAME', REBOOT, PROFILES],
-    ['reboot', '--disk NAME', REBOOT, DISKS],
-    ['reboot', '--workload NAME', REBOOT, WORKLOADS],
-    ['reboot', '--strategy LIST', REBOOT, STRATEGIES],
-    ['vmm-reboot', '--strategy LIST', VMM_REBOOT, VMM_STRATEGIES],
-    ['campaign', '--without LIST', CAMPAIGN, PROTECTIONS],
-  ] as const)(
-    'the table gives %s %s each value that the help and cli.md name, and no other',
-    (_, option, command, values) => {
-      for (const value of values) expect(commandHelp(command)).toContain(value);
-      const section = page.split(`\n## stillwarm ${command.name}\n`)[1]!.split('\n## ')[0]!;
-      const meaning = section.split(`\n| \`${option}\` |`)[1]!.split('\n')[0]!.split(' | ')[1]!;
-      const named = [...meaning.matchAll(/`([^`-][^`]*)`/g)].map(([, name]) => name);
-      expect(named).toEqual([...values]);
-    },
-  );
+    ['reboot --profile', REBOOT.options.profile, PROFILES],
+    ['reboot --disk', REBOOT.options.disk, DISKS],
+    ['reboot --workload', REBOOT.options.workload, WORKLOADS],
+    ['reboot --strategy', REBOOT.options.strategy, STRATEGIES],
+    ['vmm-reboot --strategy', VMM_REBOOT.options.strategy, VMM_STRATEGIES],
+    ['campaign --without', CAMPAIGN.options.without, PROTECTIONS],
+  ] as const)('%s has each value that the experiment takes, and no other', (_, option, values) => {
+    expect(Object.keys((option as Option<unknown>).choices!)).toEqual([...values]);
+  });
 });
 
 describe('parseCommand', () => {
   it('parseCommand takes values after a space or an equals sign, flags, and arguments in any order', () => {
     const args = parseCommand(REBOOT, ['--seed', '7', 'dir', '--memory=2GiB', '--crash']);
-    expect([...args.values]).toEqual([
-      ['seed', '7'],
-      ['memory', '2GiB'],
-    ]);
-    expect([...args.flags]).toEqual(['crash']);
+    expect(args.options).toMatchObject({ seed: 7, memory: 2 ** 31, crash: true, checksum: false });
     expect(args.positionals).toEqual(['dir']);
     expect(parseCommand(REBOOT, ['--', '--seed']).positionals).toEqual(['--seed']);
   });
@@ -107,8 +106,8 @@ describe('parseCommand', () => {
   });
 
   it('parseCommand that is asked for help asks for nothing else', () => {
-    expect(parseCommand(REBOOT, ['--sede', 'x', 'y', '--help']).help).toBe(true);
-    expect(parseCommand(REBOOT, ['-h']).help).toBe(true);
+    expect(parseCommand(REBOOT, ['--sede', 'x', 'y', '--help']).options.help).toBe(true);
+    expect(parseCommand(REBOOT, ['-h']).options.help).toBe(true);
   });
 
   property(
@@ -128,8 +127,8 @@ describe('parseCommand', () => {
 
 /** Every option of every command that takes a number. */
 const NUMERIC = COMMANDS.flatMap(({ name, options }) =>
-  options.flatMap((option) =>
-    ['N', 'SIZE', 'SECONDS'].includes(option.value ?? '') ? [[name, `--${option.name}`] as const] : [],
+  Object.entries(options).flatMap(([option, { value }]) =>
+    ['N', 'SIZE', 'SECONDS'].includes(value ?? '') ? [[name, `--${option}`] as const] : [],
   ),
 );
 
@@ -279,8 +278,12 @@ describe('values', () => {
   });
 
   it.each(['', '-1', '1.5', '4294967296', '1e3', 'one'])('the text %j is no seed', (text) => {
-    expect(mistake(() => parseSeed('--seed', text))).toMatch(/^--seed: .* is not an integer of 0 to 4294967295$/);
-    expect([parseSeed('--seed', '0'), parseSeed('--seed', '4294967295')]).toEqual([0, 4294967295]);
+    expect(mistake(() => REBOOT.options.seed.parse('--seed', text))).toMatch(
+      /^--seed: .* is not an integer of 0 to 4294967295$/,
+    );
+    expect([REBOOT.options.seed.parse('--seed', '0'), REBOOT.options.seed.parse('--seed', '4294967295')]).toEqual([
+      0, 4294967295,
+    ]);
   });
 
   it('a choice that does not exist names those that do', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/commands.ts';
-import type { CampaignOptions, CampaignResult } from '../../src/experiment/campaign/campaign.ts';
+import type { CampaignOptions } from '../../src/experiment/campaign/options.ts';
+import type { CampaignResult } from '../../src/experiment/campaign/result.ts';
 import { FAULTS } from '../../src/experiment/campaign/faults.ts';
 import type { PageVerdicts } from '../../src/experiment/judge/page-judge.ts';
 import { captureIo } from './capture.ts';
@@ -43,8 +44,8 @@ function run(wrong: number, ...argv: string[]): { status: number; out: string; e
 }
 
 describe('stillwarm campaign', () => {
-  it('stillwarm campaign runs every fault with all protections unless told', () => {
-    expect(run(0).asked).toEqual([{ faults: FAULTS, runs: 10, seed: 1, without: [] }]);
+  it('stillwarm campaign runs every fault with all protections by default', () => {
+    expect(run(0).asked).toEqual([{ faults: FAULTS, runs: 10, seed: 1, without: [], arch: 'x86_64' }]);
   });
 
   it('stillwarm campaign hands on what it is told', () => {

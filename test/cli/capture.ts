@@ -2,7 +2,7 @@
 import { Writable } from 'node:stream';
 import type { Io } from '../../src/cli/io.ts';
 import { runCampaign } from '../../src/experiment/campaign/campaign.ts';
-import type { RebootOptions } from '../../src/experiment/guest/result.ts';
+import type { RebootOptions } from '../../src/experiment/guest/options.ts';
 import { sampleResult } from '../report/sample.ts';
 
 export class Capture extends Writable {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { COMMANDS } from '../../src/cli/args.ts';
+import { COMMANDS } from '../../src/cli/options.ts';
 import { main } from '../../src/cli/commands.ts';
 import { captureIo } from './capture.ts';
 

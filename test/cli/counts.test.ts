@@ -1,5 +1,5 @@
-// Whatever the program prints of one thing is in the singular. Each output that counts something is made with every count 1,
-// and must contain the sentences below; nothing in it may be "1 files".
+// Whatever the program prints of one thing is in the singular. Each output that counts something is
+// made with every count 1, and must contain the sentences below; nothing in it may be "1 files".
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * The figures that `campaign`, `inspect` and `mkfs` print, each column against inputs of which no two are equal: by hand, and not
- * by the code that prints them.
+ * The figures that `campaign`, `inspect` and `mkfs` print, each column against inputs of which no
+ * two are equal: by hand, and not by the code that prints them.
  */
 
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -105,7 +105,8 @@ describe('inspect', () => {
         frames.endRead(frameOf(n), 1000 * domid + n, true);
       }
     };
-    // Named 9, of these preserved 4 and clean 3; named 3, preserved 1, clean 5, of which 3 are named.
+    // Named 9, of these preserved 4 and clean 3; named 3, preserved 1, clean 5, of which 3 are
+    // named.
     told(a, 100, 9, 4, 3);
     told(b, 100, 3, 1, 5);
     for (const n of [0, 1]) frames.beginRead(a.domain.frameOf(Pfn(120 + n)), 0, 500 + n);

@@ -1,5 +1,5 @@
-// Every option that names an output, with every kind of thing that may lie there: what is refused is refused before any work,
-// in one line, and nothing is touched.
+// Every option that names an output, with every kind of thing that may lie there: what is refused
+// is refused before any work, in one line, and nothing is touched.
 import {
   closeSync,
   existsSync,
@@ -42,7 +42,10 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** What may lie where the output is to go; each makes it at `at`. The input is the directory `input` or the file `image`. */
+/**
+ * What may lie where the output is to go; each makes it at `at`. The input is the directory `input`
+ * or the file `image`.
+ */
 const TARGETS: Record<string, (at: string) => void> = {
   nothing: () => undefined,
   'a file': (at) => writeFileSync(at, 'old'),
@@ -176,7 +179,8 @@ describe.each(Object.keys(OUTPUTS))('%s', (option) => {
     if (why === undefined) {
       expect({ status, err }).toEqual({ status: 0, err: '' });
       const after = snapshot();
-      // A link is still one; what is read is as it was, but for a file that only the other input has.
+      // A link is still one; what is read is as it was, but for a file that only the other input
+      // has.
       if (target.startsWith('a link'))
         expect(lstatSync(file === '' ? join(dir, 'out') : at).isSymbolicLink()).toBe(true);
       if (target !== 'a link to a file in the directory') expect(after.get('input/one')).toBe('precious');

@@ -38,7 +38,8 @@ describe('on a terminal', () => {
     let nowMs = 0;
     const line = new ProgressLine(stream, () => (nowMs += 700));
     for (let done = 0; done < 50; done++) line.update({ phase: 'p'.repeat(done), done, total: 50 });
-    // Left margin, text without a control character, clear to the end of the line; and nothing else.
+    // Left margin, text without a control character, clear to the end of the line; and nothing
+    // else.
     const frames = stream.text.split('\u001b[K');
     expect(frames.pop()).toBe('');
     expect(frames).toHaveLength(49);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { barChart, binThroughput, timelineChart } from '../../src/report/charts.ts';
-import { ticks } from '../../src/report/svg.ts';
+import { zeroScale } from '../../src/report/svg.ts';
 import { property } from '../support/property.ts';
 import { sampleResult } from './sample.ts';
 
@@ -46,22 +46,24 @@ describe('binThroughput', () => {
   });
 });
 
-describe('ticks', () => {
+describe('the scale of an axis that begins at zero', () => {
   property(
-    'are few, evenly spaced at 1, 2 or 5 times a power of ten, and cover the range',
-    fc.double({ min: -1e6, max: 0, noNaN: true }),
-    fc.double({ min: 1e-3, max: 1e6, noNaN: true }),
-    fc.integer({ min: 1, max: 6 }),
-    (from, span, count) => {
-      const values = ticks(from, from + span, count);
-      const step = values[1]! - values[0]!;
-      const mantissa = step / 10 ** Math.floor(Math.log10(step * 1.0001));
-      if (![1, 2, 5].some((factor) => Math.abs(mantissa - factor) < 1e-3)) throw new Error(`step ${step}`);
-      if (values[0]! > from + 1e-6 * step || values.at(-1)! < from + span - 1e-4 * step)
-        throw new Error('does not cover');
-      if (values.length > count + 2) throw new Error(`${values.length} ticks`);
+    'ends at a tick, at the largest value or above, and has few ticks',
+    fc.double({ min: 1e-6, max: 1e12, noNaN: true }),
+    fc.integer({ min: 2, max: 8 }),
+    (most, count) => {
+      const scale = zeroScale(most, count, [100, 0]);
+      const values = scale.ticks(count);
+      if (values[0] !== 0 || scale(0) !== 100) throw new Error('does not begin at zero');
+      if (values.at(-1)! < most * (1 - 1e-9) || Math.abs(scale(values.at(-1)!)) > 1e-6)
+        throw new Error('ends elsewhere');
+      if (values.length > 2 * count + 2) throw new Error(`${values.length} ticks`);
     },
   );
+
+  it('is one of 0 to 1 when there is nothing', () => {
+    expect(zeroScale(0, 3, [100, 0]).domain()).toEqual([0, 1]);
+  });
 });
 
 describe('the charts', () => {

@@ -1,6 +1,7 @@
 /**
- * Every figure of the printed tables and of the page of `stillwarm reboot`, against inputs of which no two are equal, by
- * arithmetic written here: no code that makes the figures is asked what they should be.
+ * Every figure of the printed tables and of the page of `stillwarm reboot`, against inputs of which
+ * no two are equal, by arithmetic written here: no code that makes the figures is asked what they
+ * should be.
  */
 
 import { describe, expect, it } from 'vitest';
@@ -10,7 +11,7 @@ import { renderHtml } from '../../src/report/html.ts';
 import { renderText } from '../../src/report/tables.ts';
 import { boxesOf, htmlRowsOf, rowsOf, scaleOf, textsOf } from './printed.ts';
 
-const run = (phase: RunResult['phase'], number: number, bytes: number, ns: number): RunResult => ({
+const run = (phase: RunResult['phase'], number: RunResult['number'], bytes: number, ns: number): RunResult => ({
   phase,
   number,
   bytes,
@@ -311,14 +312,17 @@ describe('the throughput over time', () => {
     // A tick's letters stand 5 units below its line.
     const speed = scaleOf(textsOf(panel, 'tick end').map(({ y, text }) => ({ at: y - 5, text })));
     const path = /class="line" d="([^"]*)"/.exec(panel)![1]!;
-    const steps: { from: number; to: number; speed: number }[] = [];
-    let at = 0;
-    for (const [, move, v, h] of path.matchAll(/(?:M([\d.]+) |V)([\d.]+)H([\d.]+)/g)) {
-      if (move !== undefined) at = Number(move);
-      steps.push({ from: seconds(at), to: seconds(Number(h)), speed: speed(Number(v)) });
-      at = Number(h);
-    }
-    return steps;
+    // A step is drawn as two points of one height.
+    return path
+      .split('M')
+      .slice(1)
+      .flatMap((part) => {
+        const points = part.split('L').map((point) => point.split(',').map(Number) as [number, number]);
+        return points.flatMap(([x, y], n) => {
+          const next = points[n + 1];
+          return next?.[1] === y && next[0] > x ? [{ from: seconds(x), to: seconds(next[0]), speed: speed(y) }] : [];
+        });
+      });
   }
 
   it.each([

@@ -1,6 +1,9 @@
 // Reads a printed table or a drawn chart as a person does: by what stands on the paper.
 
-/** The rows of all tables of a text, each cell trimmed; a line of which the first cell is empty belongs to the row before it. */
+/**
+ * The rows of all tables of a text, each cell trimmed; a line of which the first cell is empty
+ * belongs to the row before it.
+ */
 export function rowsOf(text: string): string[][] {
   const rows: string[][] = [];
   let before: string[] | undefined;

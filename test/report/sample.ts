@@ -1,18 +1,13 @@
 // A made-up result with figures like those of a run, for the tests of report/ and cli/.
-import type {
-  RebootResult,
-  RunResult,
-  Sample,
-  StrategyName,
-  StrategyResult,
-} from '../../src/experiment/guest/result.ts';
+import type { RebootResult, RunResult, Sample, StrategyResult } from '../../src/experiment/guest/result.ts';
+import type { StrategyName } from '../../src/experiment/guest/options.ts';
 import { noReasons } from '../../src/xen/public/reason.ts';
 
 const BYTES = 289_300_000;
 
 export function sampleStrategy(name: StrategyName, first: number, rebootNs: number, reused: number): StrategyResult {
   const second = 1150;
-  const run = (phase: RunResult['phase'], number: number, speed: number): RunResult => ({
+  const run = (phase: RunResult['phase'], number: RunResult['number'], speed: number): RunResult => ({
     phase,
     number,
     bytes: BYTES,

@@ -1,10 +1,10 @@
 /**
- * Every figure of the printed tables, of the page and of the charts of `stillwarm vmm-reboot`, against inputs of which no two are
- * equal, by arithmetic written here.
+ * Every figure of the printed tables, of the page and of the charts of `stillwarm vmm-reboot`,
+ * against inputs of which no two are equal, by arithmetic written here.
  */
 
 import { describe, expect, it } from 'vitest';
-import type { VmmExperimentResult, VmmMeasurement, VmmStrategyResult } from '../../src/experiment/vmm/experiment.ts';
+import type { VmmExperimentResult, VmmMeasurement, VmmStrategyResult } from '../../src/experiment/vmm/result.ts';
 import { downtimeChart, seriesChart } from '../../src/report/vmm-charts.ts';
 import { renderVmmHtml } from '../../src/report/vmm-html.ts';
 import { seriesOf } from '../../src/report/vmm-measures.ts';

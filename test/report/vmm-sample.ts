@@ -1,6 +1,7 @@
 // A made-up result of reboots of the hypervisor: one machine that was asked for, and both series.
-import type { VmmExperimentResult, VmmMeasurement } from '../../src/experiment/vmm/experiment.ts';
-import { VMM_STRATEGIES, type VmmPhase } from '../../src/experiment/vmm/result.ts';
+import type { VmmExperimentResult, VmmMeasurement } from '../../src/experiment/vmm/result.ts';
+import { VMM_STRATEGIES } from '../../src/experiment/vmm/options.ts';
+import type { VmmPhase } from '../../src/experiment/vmm/result.ts';
 
 const PHASES: Record<(typeof VMM_STRATEGIES)[number], readonly VmmPhase['name'][]> = {
   'warm-vm': ['domain 0 shutdown', 'suspend guests', 'hand over', 'reset and boot', 'resume guests'],

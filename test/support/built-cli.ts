@@ -1,10 +1,10 @@
-// The program as users start it, for what only a process can show: its exit status, limits of the host, signals. The sources
-// are translated one by one, unchecked, into a directory of .build that is removed afterwards.
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+// The program as users start it, for what only a process can show: its exit status, limits of the
+// host, signals. It is bundled as the build bundles it, into a directory of .build that is removed
+// afterwards.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -24,20 +24,8 @@ export class BuiltCli {
     mkdirSync(join(ROOT, '.build'), { recursive: true });
     this.#dir = mkdtempSync(join(ROOT, '.build', 'cli-'));
     cpSync(join(ROOT, 'package.json'), join(this.#dir, 'package.json'));
-    const compilerOptions: ts.CompilerOptions = {
-      target: ts.ScriptTarget.ES2023,
-      module: ts.ModuleKind.ESNext,
-      rewriteRelativeImportExtensions: true,
-      verbatimModuleSyntax: true,
-    };
-    for (const name of readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })) {
-      if (!name.endsWith('.ts')) continue;
-      const to = join(this.#dir, 'dist', name.replace(/\.ts$/, '.js'));
-      mkdirSync(dirname(to), { recursive: true });
-      const source = readFileSync(join(ROOT, 'src', name), 'utf8');
-      writeFileSync(to, ts.transpileModule(source, { compilerOptions, fileName: name }).outputText);
-    }
     this.main = join(this.#dir, 'dist', 'cli', 'main.js');
+    execFileSync(process.execPath, [join(ROOT, 'tools', 'bundle.mjs'), this.main]);
   }
 
   /** Runs a line of bash in `cwd`, in which `stillwarm` is the program. */

@@ -110,6 +110,7 @@ describe('the layering tool', () => {
 
   it.each([
     ['report to a running experiment', 'report-sees', 'src/report/a.ts', '../experiment/guest/b.ts'],
+    ['a run to the definition of its result', 'results-only', 'src/experiment/guest/a.ts', './result.ts'],
     ['a barrel out of its room', 'barrel-stays', 'src/experiment/index.ts', '../machine/b.ts'],
     ['a room that has no row', 'known-rooms-only', 'src/cli/main.ts', '../utils/b.ts'],
     ['a room inside a room that has no row', 'known-rooms-only', 'src/kernel/file/a.ts', './deeper/b.ts'],

@@ -11,7 +11,7 @@
  * guards on and off.
  */
 
-import { type Arch, ARCHS } from '../../base/arch.ts';
+import { ARCHS, type Arch } from '../../base/arch.ts';
 import { checkFunction, checkInteger, checkListOf, checkObject, checkOneOf } from '../../base/argument-error.ts';
 import { GuestPanic, ModelError } from '../../base/errno.ts';
 import { Ns, PAGE_SIZE, type Mfn } from '../../base/units.ts';
@@ -22,63 +22,15 @@ import { O, type Syscalls } from '../../kernel/index.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { SERVER_2026 } from '../../machine/profiles/server-2026.ts';
 import { RandomStreams, type Process, type RandomStream } from '../../sim/index.ts';
-import { DEFAULT_PROTECTIONS, domainOf, type Protections } from '../../xen/index.ts';
+import { domainOf } from '../../xen/index.ts';
 import { DirtyJudge } from '../judge/dirty-judge.ts';
 import { FAULT, FAULTS, type Fault, type FaultName } from './faults.ts';
+import { PROTECTIONS, type CampaignOptions, type ProtectionName } from './options.ts';
+import type { CampaignResult, FaultResult, ProtectionCost } from './result.ts';
 import { PageJudge, type PageVerdicts } from '../judge/page-judge.ts';
 import type { ProgressListener } from '../guest/progress.ts';
 import { machineMemoryFor } from '../guest/host.ts';
 import { Testbed, type Guest } from '../guest/testbed.ts';
-
-export type ProtectionName = keyof Protections;
-export const PROTECTIONS = Object.keys(DEFAULT_PROTECTIONS) as readonly ProtectionName[];
-
-export interface CampaignOptions {
-  readonly faults: readonly FaultName[];
-  /** Runs of each fault. */
-  readonly runs: number;
-  readonly seed: number;
-  /** Protections that are off in all runs. */
-  readonly without: readonly ProtectionName[];
-  /** x86_64 by default. */
-  readonly arch?: Arch | undefined;
-}
-
-export interface FaultResult {
-  readonly fault: FaultName;
-  /** Faults injected over all runs; 0 when the crash itself is the fault. */
-  readonly injected: number;
-  readonly protected: Readonly<PageVerdicts>;
-  /** Protections that guard against the fault. */
-  readonly guards: readonly ProtectionName[];
-  /** The same runs without them; null when no protection against it can be switched off. */
-  readonly unguarded: Readonly<PageVerdicts> | null;
-}
-
-/**
- * Virtual time of a guest's work, on a drive that takes none, so that nothing hides the cost of a
- * protection.
- */
-export interface ProtectionCost {
-  /** Protections that are off, besides those that are off in all runs. */
-  readonly off: readonly ProtectionName[];
-  /** Reading all files, changing some, writing them out, and reading all again. */
-  readonly workNs: number;
-  /** The next guest's reading of all files, from pages that were preserved. */
-  readonly rereadNs: number;
-}
-
-/** What `--json` prints; docs/reference/campaign.md. */
-export interface CampaignResult {
-  readonly schema: 'stillwarm/campaign@1';
-  readonly seed: number;
-  readonly runs: number;
-  readonly arch: Arch;
-  readonly without: readonly ProtectionName[];
-  readonly faults: readonly FaultResult[];
-  /** All protections on, and then without those that cost more than a comparison. */
-  readonly costs: readonly ProtectionCost[];
-}
 
 /** Protections that trap, or read whole pages. */
 const COSTLY: readonly (readonly ProtectionName[])[] = [

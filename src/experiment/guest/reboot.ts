@@ -20,15 +20,8 @@ import { asUserError, openDisk, type DiskSource } from './disk-source.ts';
 import { saveMemory } from './memory-dump.ts';
 import { archOf, PROFILE } from './profiles.ts';
 import type { ProgressListener } from './progress.ts';
-import {
-  checkCommonOptions,
-  STRATEGIES,
-  WORKLOADS,
-  type Mismatch,
-  type RebootOptions,
-  type RebootResult,
-  type StrategyName,
-} from './result.ts';
+import type { Mismatch, RebootResult } from './result.ts';
+import { checkCommonOptions, STRATEGIES, WORKLOADS, type RebootOptions, type StrategyName } from './options.ts';
 import { preserves, runStrategy, type StrategyOutcome } from './strategy.ts';
 import { machineMemoryFor } from './host.ts';
 import type { Testbed } from './testbed.ts';

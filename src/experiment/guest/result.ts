@@ -1,187 +1,131 @@
-/**
- * The options of `stillwarm reboot` and its result, the object that `--json` prints (schema
- * "stillwarm/reboot@1", documented in docs/reference/reboot-schema.md).
- */
+/** What `stillwarm reboot` answers: the definition of the object that `--json` prints. */
 
-import { ARCHS, type Arch } from '../../base/arch.ts';
-import { checkArgument, checkInteger, checkOneOf } from '../../base/argument-error.ts';
-import { PAGE_SIZE } from '../../base/units.ts';
+import { Type } from 'typebox';
+import { ARCHS } from '../../base/arch.ts';
+import type { ReasonName } from '../../xen/public/reason.ts';
 import type { RecencyState } from '../../xen/index.ts';
-import type { ReasonCounts } from '../../xen/public/reason.ts';
+import { DISKS, PROFILES, STRATEGIES, WORKLOADS, type StrategyName } from './options.ts';
+import { boolean, count, integer, kind, list, many, object, oneOf, orNull, result, type Described } from './schema.ts';
 
-export const STRATEGIES = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata', 'rio', 'rio+warm-cache'] as const;
-export type StrategyName = (typeof STRATEGIES)[number];
+/** What the results of all experiments begin with. */
+export const COMMON = {
+  seed: Type.Integer({ description: 'Seed of everything random.', minimum: 0, maximum: 0xffff_ffff }),
+  digest: Type.String({
+    description: 'Digest of all runs: equal inputs and seed give an equal digest.',
+    pattern: '^[0-9a-f]{16}$',
+  }),
+  profile: oneOf('Costs of the machine.', PROFILES),
+  arch: oneOf('Architecture of the machine: how wide numbers of frames are.', ARCHS),
+  disk: oneOf('Service times of the drive; profile: the drive of the profile.', DISKS),
+};
 
-/**
- * The strategies that are compared by default: by the cache that survives, and, where files are
- * written, by the writes that survive.
- */
-export const STRATEGIES_OF_READERS: readonly StrategyName[] = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata'];
-export const STRATEGIES_OF_CRASHES: readonly StrategyName[] = ['cold', 'warm-cache', 'rio', 'rio+warm-cache'];
-/** Strategies in which dirty pages survive a crash. */
-export const RIO_STRATEGIES: readonly StrategyName[] = ['rio', 'rio+warm-cache'];
+export const FITTED = list(
+  "Constants of the profile, used here, that were fitted to the paper's figures.",
+  Type.String(),
+);
 
-export const WORKLOADS = ['files', 'random', 'zipf', 'log'] as const;
-/**
- * files: all files in order; random: 4 KiB reads at random places; zipf: whole files, chosen by
- * Zipf's law; log: all files in order, with a line for each at the end of a log.
- */
-export type WorkloadName = (typeof WORKLOADS)[number];
+export const VERIFIED = object('What was compared with the disk.', {
+  pages: count('Pages compared with the disk.'),
+  bytes: count('Bytes compared with the disk.'),
+  mismatches: count('Pages or reads that differed; a sound run has 0.'),
+});
 
-export const PROFILES = ['pentium4-2006', 'server-2026'] as const;
-export type ProfileName = (typeof PROFILES)[number];
+const RECENCY = ['told', 'untold', 'damaged'] as const satisfies readonly RecencyState[];
 
-export const DISKS = ['profile', 'disk', 'nvme', 'instant'] as const;
-/** Service-time model of the drive; `profile` is the one that belongs to the profile. */
-export type DiskName = (typeof DISKS)[number];
+const REFUSED = {
+  ok: count('Always 0: not refused.'),
+  absent: count('No page of that name was kept.'),
+  dirty: count('Named, but the hypervisor did not vouch for the contents.'),
+  inFlight: count('A read or a write of the frame was in flight when the domain died.'),
+  staleBlock: count('Equals a block that the file system no longer maps there.'),
+  generation: count('The inode was deleted and used anew.'),
+  checksum: count("The frame's bytes do not match their CRC-32C."),
+  corruptRecord: count('The frame record does not match its check word.'),
+  duplicate: count('Another record of the same name came first.'),
+  bootRegion: count('The page lies in the boot region of the new domain.'),
+  memoryShrank: count("The new domain is smaller than the page's number."),
+  badTable: count('The table as a whole did not parse.'),
+  badP2m: count("The domain's P2M list did not parse."),
+  released: count('Given back unclaimed.'),
+  notAsked: count('The restart was asked to keep nothing.'),
+  ioError: count('Dirty, and not taken by the disk.'),
+  otherDisk: count('The domain has another disk than the one that the page was read from.'),
+  diskChanged: count('Somebody else wrote to the disk, or to this block of it.'),
+} satisfies Record<ReasonName, unknown>;
 
-export interface RebootOptions {
-  /** A directory of files or an ext2 image. */
-  readonly path: string;
-  /** Leave out names of a directory itself that begin with a dot. */
-  readonly withoutHidden?: boolean | undefined;
-  /** Guest memory in bytes. */
-  readonly memory: number;
-  readonly disk: DiskName;
-  readonly profile: ProfileName;
-  /** Architecture of the machine; the profile's by default. */
-  readonly arch?: Arch | undefined;
-  /** Strategies to run, in order. */
-  readonly strategies: readonly StrategyName[];
-  readonly workload: WorkloadName;
-  readonly seed: number;
-  /**
-   * The most bytes that one run reads; from a directory only the first files are used. Undefined
-   * for no limit.
-   */
-  readonly limit: number | undefined;
-  /** Crash the guest (nothing flushed, no shutdown) instead of an orderly reboot. */
-  readonly crash: boolean;
-  /** Record a CRC-32C of every clean page, and check it at the claim. */
-  readonly checksum: boolean;
-  /**
-   * Seconds from the start of the new guest's boot until unclaimed pages are given back; undefined
-   * for never.
-   */
-  readonly expire?: number | undefined;
-  /** Write the machine's memory to this file at the moment between the old guest and the new. */
-  readonly dumpMemory: string | undefined;
-}
+export const RunResult = kind('run', 'One run of the workload.', {
+  phase: oneOf('Before or after the reboot.', ['before', 'after']),
+  number: oneOf('Which run of the phase.', [1, 2]),
+  bytes: count('Bytes read.'),
+  ns: count('Virtual ns.'),
+});
+export type RunResult = Described<typeof RunResult>;
 
-/**
- * @internal Checks the options that experiments share.
- * @throws ArgumentError for one that is missing, unknown or out of range
- */
-export function checkCommonOptions(
-  options: Pick<RebootOptions, 'path' | 'withoutHidden' | 'memory' | 'disk' | 'profile' | 'arch' | 'seed'>,
-): void {
-  checkArgument(typeof options.path === 'string', 'path', 'expected the path of a directory or an image');
-  if (options.withoutHidden !== undefined) checkOneOf('withoutHidden', options.withoutHidden, [false, true]);
-  checkInteger('memory', options.memory, PAGE_SIZE);
-  checkArgument(options.memory % PAGE_SIZE === 0, 'memory', `${options.memory} bytes are not whole pages`);
-  checkOneOf('disk', options.disk, DISKS);
-  checkOneOf('profile', options.profile, PROFILES);
-  if (options.arch !== undefined) checkOneOf('arch', options.arch, ARCHS);
-  checkInteger('seed', options.seed, Number.MIN_SAFE_INTEGER);
-}
+export const Sample = kind('sample', 'Bytes read during a piece of time.', {
+  startNs: integer('Virtual ns from the start of the reboot; negative before it.'),
+  ns: count('Length, virtual ns.', 1),
+  bytes: count('Bytes read meanwhile.'),
+});
+export type Sample = Described<typeof Sample>;
 
-/** One run of the workload. */
-export interface RunResult {
-  readonly phase: 'before' | 'after';
-  /** 1 or 2 within the phase. */
-  readonly number: number;
-  readonly bytes: number;
-  /** Virtual time, ns. */
-  readonly ns: number;
-}
+export const StrategyResult = kind('strategy', 'What one strategy of reboot gave.', {
+  name: oneOf('The strategy.', STRATEGIES),
+  runs: many('Before 1, before 2, after 1, after 2.', RunResult, { minItems: 4, maxItems: 4 }),
+  rebootNs: count("From the start of the shutdown or the crash to the end of the new guest's boot, virtual ns."),
+  pages: object('Pages of 4096 bytes.', {
+    preserved: count('Pages the hypervisor kept.'),
+    reused: count('Kept pages that the new guest took over.'),
+    readAgain: count('File and metadata pages read from the disk after the reboot.'),
+    refused: object('Pages not kept or not handed over, by reason.', REFUSED),
+    recency: oneOf(
+      'Whether the old guest told where the pages were on its LRU lists, and whether that was to be believed.',
+      RECENCY,
+    ),
+  }),
+  metadataReads: count('Blocks of metadata read from the disk after the reboot.'),
+  hypercalls: object('Hypercalls of both guests.', {
+    count: count('Hypercalls of both guests.'),
+    ns: count('Time spent in them, virtual ns.'),
+    share: Type.Number({ description: "Share of the four runs' time.", minimum: 0, maximum: 1 }),
+  }),
+  writes: object('What the workload wrote before the reboot; zeros when it only reads.', {
+    bytes: count('Bytes that system calls had written before the reboot.'),
+    bytesLost: count('Of these, from the first that was not read back after the reboot.'),
+    dirtyPages: count("Pages in the guest's memory, newer than the disk, when it went down."),
+    pagesWrittenBack: count('Pages that domain 0 wrote home after the crash.'),
+    pagesLost: count('Dirty pages that nobody wrote.'),
+  }),
+  verified: VERIFIED,
+  timeline: many('Throughput around the reboot, ascending in time.', Sample),
+});
+export type StrategyResult = Described<typeof StrategyResult>;
 
-/**
- * Bytes that the workload read during `ns` from `startNs` on; time 0 is the start of the reboot.
- */
-export interface Sample {
-  readonly startNs: number;
-  readonly ns: number;
-  readonly bytes: number;
-}
+export const RebootResult = result(
+  'stillwarm/reboot@1',
+  'Result of stillwarm reboot --json',
+  `Times are virtual: integer nanoseconds of the model, never of the host. Throughput is \`bytes * 1000 / ns\`, in MB/s (10^6
+bytes a second). A page is 4096 bytes. The same input, options and seed give the same object, byte for byte.
 
-export interface StrategyResult {
-  readonly name: StrategyName;
-  /** Four: before 1, before 2, after 1, after 2. */
-  readonly runs: readonly RunResult[];
-  /**
-   * From the start of the shutdown (or the crash) to the end of the new guest's boot, virtual ns.
-   */
-  readonly rebootNs: number;
-  readonly pages: {
-    /** Pages the hypervisor kept. */
-    readonly preserved: number;
-    /** Kept pages that the new guest took over. */
-    readonly reused: number;
-    /** File and metadata pages read from the disk after the reboot. */
-    readonly readAgain: number;
-    /** Pages that were not kept or not handed over, by reason. */
-    readonly refused: ReasonCounts;
-    /**
-     * Whether the old guest told the places of its pages on the LRU lists, and whether that was
-     * believed.
-     */
-    readonly recency: RecencyState;
-  };
-  /**
-   * Blocks of metadata (superblock, descriptors, inode tables, indirect blocks, directories) read
-   * from the disk after the reboot.
-   */
-  readonly metadataReads: number;
-  /** Hypercalls of both guests. */
-  readonly hypercalls: {
-    readonly count: number;
-    readonly ns: number /** Share of the four runs' time, 0 … 1. */;
-    readonly share: number;
-  };
-  /** What the workload wrote before the reboot, and what survived; zeros when it only reads. */
-  readonly writes: {
-    /** Bytes of system calls that had returned. */
-    readonly bytes: number;
-    /** Of these, not read back after the reboot. */
-    readonly bytesLost: number;
-    /** Pages in the guest's memory, newer than the disk, when it went down. */
-    readonly dirtyPages: number;
-    /** Pages that domain 0 wrote home after the crash. */
-    readonly pagesWrittenBack: number;
-    /** Dirty pages that were never written. */
-    readonly pagesLost: number;
-  };
-  readonly verified: { readonly pages: number; readonly bytes: number; readonly mismatches: number };
-  /**
-   * Throughput around the reboot. Time 0 is the start of the reboot: samples before it have
-   * negative startNs.
-   */
-  readonly timeline: readonly Sample[];
-}
-
-export interface RebootResult {
-  readonly schema: 'stillwarm/reboot@1';
-  readonly seed: number;
-  /** Digest of all runs: equal inputs and seed give an equal digest. */
-  readonly digest: string;
-  readonly profile: ProfileName;
-  readonly arch: Arch;
-  readonly disk: DiskName;
-  readonly workload: WorkloadName;
-  readonly crash: boolean;
-  /** Whether pages were taken over only when their CRC-32C matched. */
-  readonly checksum: boolean;
-  /** Seconds until unclaimed pages were given back; null for never. */
-  readonly expire: number | null;
-  /** Guest memory, bytes. */
-  readonly memory: number;
-  /** Regular files on the disk, one for each of their names, and their bytes. */
-  readonly files: number;
-  readonly bytes: number;
-  readonly strategies: readonly StrategyResult[];
-  /** Constants that the result rests on and that were fitted to the paper. */
-  readonly fitted: readonly string[];
-}
+Histories of pages that differ from the disk are no part of the object: they are printed on standard error, and the exit
+status is 1.`,
+  {
+    ...COMMON,
+    workload: oneOf('How the files are read, and whether a log is written.', WORKLOADS),
+    crash: boolean('Whether the guest crashed instead of an orderly reboot.'),
+    checksum: boolean('Whether pages were taken over only when their CRC-32C matched.'),
+    expire: orNull(
+      "Seconds from the start of the new guest's boot after which pages that it had not claimed were given back; null: never.",
+      Type.Integer({ minimum: 1 }),
+    ),
+    memory: count('Guest memory, bytes.', 1),
+    files: count('Regular files on the disk, a file once for each of its names.'),
+    bytes: count('Bytes of the regular files on the disk.'),
+    strategies: many('One result a strategy, in the order asked for.', StrategyResult, { minItems: 1 }),
+    fitted: FITTED,
+  },
+  [StrategyResult, RunResult, Sample],
+);
+export type RebootResult = Described<typeof RebootResult>;
 
 /** A page or a read that differs from the disk: a failed run. */
 export interface Mismatch {

@@ -25,7 +25,8 @@ import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
 import { PageHistory, type PageInQuestion } from '../judge/page-history.ts';
 import type { ProgressListener } from './progress.ts';
-import type { Mismatch, RebootOptions, RunResult, StrategyName, StrategyResult } from './result.ts';
+import type { RebootOptions, StrategyName } from './options.ts';
+import type { Mismatch, RunResult, StrategyResult } from './result.ts';
 import { Testbed, type Guest } from './testbed.ts';
 import { Timeline } from './timeline.ts';
 
@@ -235,7 +236,7 @@ class StrategyRun {
     };
   }
 
-  *#run(guest: Guest, phase: RunResult['phase'], number: number): Process<RunResult> {
+  *#run(guest: Guest, phase: RunResult['phase'], number: RunResult['number']): Process<RunResult> {
     const { options, disk } = this.#input;
     const { simulation } = this.testbed;
     const sys = guest.kernel.syscalls;

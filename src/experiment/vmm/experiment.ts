@@ -9,15 +9,7 @@
 
 import { Buffer } from 'node:buffer';
 import { GuestPanic } from '../../base/errno.ts';
-import type { Arch } from '../../base/arch.ts';
-import {
-  checkArgument,
-  checkFunction,
-  checkInteger,
-  checkListOf,
-  checkObject,
-  checkOneOf,
-} from '../../base/argument-error.ts';
+import { checkArgument, checkFunction } from '../../base/argument-error.ts';
 import { UserError } from '../../base/user-error.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import { JoinedImage } from '../../disk/image/joined-image.ts';
@@ -28,83 +20,24 @@ import { fittedConstants } from '../../machine/profile.ts';
 import { Digest, type Process } from '../../sim/index.ts';
 import { readAllFiles, READ_SIZE } from '../../workload/file-reader.ts';
 import { saveFileBytes } from '../../xen/index.ts';
-import { DOMAIN_SLOTS } from '../../xen/records/layouts.ts';
 import { asUserError, openDisk, type DiskSource } from '../guest/disk-source.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
 import { archOf, PROFILE } from '../guest/profiles.ts';
 import type { ProgressListener } from '../guest/progress.ts';
-import { checkCommonOptions, type DiskName, type ProfileName } from '../guest/result.ts';
 import { machineMemoryFor } from '../guest/host.ts';
 import { VmmClients } from './clients.ts';
 import { WebServers } from './web-servers.ts';
 import { VmmMachine, type VmmGuest } from './machine.ts';
 import { rebootHypervisor } from './reboot.ts';
-import { VMM_STRATEGIES, type VmmRebootResult, type VmmStrategyName } from './result.ts';
+import { checkOptions, type VmmExperimentOptions, type VmmStrategyName } from './options.ts';
+import type { VmmExperimentResult, VmmMeasurement, VmmReading, VmmStrategyResult } from './result.ts';
 
 const MIB = 1 << 20;
 /** Memory sizes over which one guest is measured, and numbers of guests of the smallest of them. */
 const MEMORY_SERIES: readonly number[] = [256 * MIB, 512 * MIB, 1024 * MIB, 2048 * MIB];
 const VMS_SERIES: readonly number[] = [1, 2, 3, 4, 5, 6];
 const VMS_SERIES_MEMORY = 256 * MIB;
-
-export interface VmmExperimentOptions {
-  /** A directory of files or an ext2 image; each guest has a disk with its contents. */
-  readonly path: string;
-  /** Leave out names of a directory itself that begin with a dot. */
-  readonly withoutHidden?: boolean | undefined;
-  readonly vms: number;
-  /** Memory of each guest, bytes. */
-  readonly memory: number;
-  readonly disk: DiskName;
-  readonly profile: ProfileName;
-  /** Architecture of the machines; the profile's by default. */
-  readonly arch?: Arch | undefined;
-  readonly strategies: readonly VmmStrategyName[];
-  readonly seed: number;
-  /** The most bytes that a guest reads in one run. */
-  readonly limit: number;
-  /** Also measure the two series. */
-  readonly series: boolean;
-}
-
-/** All guests together. */
-export interface VmmReading {
-  readonly bytes: number;
-  /** Virtual time until the last one is done. */
-  readonly ns: number;
-}
-
-export interface VmmStrategyResult extends VmmRebootResult {
-  /** Reads of the same files: the first, the second, and the one after the reboot. */
-  readonly reads: { readonly first: VmmReading; readonly cached: VmmReading; readonly after: VmmReading };
-  readonly verified: { readonly pages: number; readonly bytes: number; readonly mismatches: number };
-}
-
-/** One machine under each strategy. */
-export interface VmmMeasurement {
-  readonly vms: number;
-  readonly memory: number;
-  readonly strategies: readonly VmmStrategyResult[];
-}
-
-/** The object that `--json` prints; documented in docs/reference/vmm-reboot-schema.md. */
-export interface VmmExperimentResult {
-  readonly schema: 'stillwarm/vmm-reboot@1';
-  readonly seed: number;
-  readonly digest: string;
-  readonly profile: ProfileName;
-  readonly arch: Arch;
-  readonly disk: DiskName;
-  /** Regular files of each guest's disk, and their bytes; at most `limit` bytes were read. */
-  readonly files: number;
-  readonly bytes: number;
-  readonly limit: number;
-  /** The machine that was asked for, then those of the series. */
-  readonly machines: readonly VmmMeasurement[];
-  /** Constants of the profile that were fitted to the paper. */
-  readonly fitted: readonly string[];
-}
 
 /** Differences from the disk. */
 export interface VmmMismatch {
@@ -119,15 +52,6 @@ export interface VmmExperimentOutcome {
   readonly mismatches: readonly VmmMismatch[];
   /** Remarks for the user about files that are not read, a line each. */
   readonly notices: readonly string[];
-}
-
-function checkOptions(options: VmmExperimentOptions): void {
-  checkObject('options', options);
-  checkCommonOptions(options);
-  checkListOf('strategies', options.strategies, VMM_STRATEGIES);
-  checkInteger('vms', options.vms, 1, DOMAIN_SLOTS - 1);
-  checkInteger('limit', options.limit, 1);
-  checkOneOf('series', options.series, [false, true]);
 }
 
 type MachineSize = Pick<VmmMeasurement, 'vms' | 'memory'>;

@@ -31,13 +31,8 @@ import {
 } from '../../xen/index.ts';
 import type { VmmClients } from './clients.ts';
 import type { VmmGuest, VmmMachine } from './machine.ts';
-import {
-  VMM_STRATEGIES,
-  type VmmGuestResult,
-  type VmmPhase,
-  type VmmRebootResult,
-  type VmmStrategyName,
-} from './result.ts';
+import { VMM_STRATEGIES, type VmmStrategyName } from './options.ts';
+import type { VmmGuestResult, VmmPhase, VmmRebootResult } from './result.ts';
 
 /** SHUTDOWN_TIMEOUT of xend. */
 const SHUTDOWN_TIMEOUT_NS = 30e9;

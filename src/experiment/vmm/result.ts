@@ -1,89 +1,132 @@
 /**
- * The result of a hypervisor reboot: one type for all strategies.
- *
- * All times are virtual ns. Instants count from the start of the reboot, the first act of the
- * strategy. Earlier instants are negative.
+ * What a reboot of the hypervisor took, whatever the strategy, and what `stillwarm vmm-reboot`
+ * answers: the definition of the object that `--json` prints.
  */
 
-export const VMM_STRATEGIES = [
-  'warm-vm',
-  'save-restore',
-  'live-migration',
-  'shutdown-boot',
-  'warm-cache',
-  'warm-cache+metadata',
-] as const;
-/**
- * - warm-vm: guests are suspended on memory and go on.
- * - save-restore: they are saved to the disk and restored.
- * - live-migration: they go to another machine, and come back.
- * - shutdown-boot: they are shut down and booted again, cold.
- * - warm-cache: the same, but the cached pages of their files are kept.
- * - warm-cache+metadata: the file systems' own blocks are kept too.
- */
-export type VmmStrategyName = (typeof VMM_STRATEGIES)[number];
+import { Type } from 'typebox';
+import { COMMON, FITTED } from '../guest/result.ts';
+import {
+  boolean,
+  count,
+  integer,
+  kind,
+  many,
+  object,
+  one,
+  oneOf,
+  result,
+  text,
+  type Described,
+} from '../guest/schema.ts';
+import { VMM_STRATEGIES } from './options.ts';
 
-/** A phase of the reboot. */
-export interface VmmPhase {
-  readonly name:
-    | 'domain 0 shutdown'
-    | 'suspend guests'
-    | 'save guests'
-    | 'migrate guests'
-    | 'shut guests down'
-    | 'hand over'
-    | 'reset and boot'
-    | 'resume guests'
-    | 'restore guests'
-    | 'migrate guests back'
-    | 'boot guests';
-  readonly startNs: number;
-  readonly endNs: number;
-}
+export const VmmPhase = kind('phase', 'A piece of the reboot.', {
+  name: oneOf('What was done.', [
+    'domain 0 shutdown',
+    'suspend guests',
+    'save guests',
+    'migrate guests',
+    'shut guests down',
+    'hand over',
+    'reset and boot',
+    'resume guests',
+    'restore guests',
+    'migrate guests back',
+    'boot guests',
+  ]),
+  startNs: count('When it began.'),
+  endNs: count('When it was done.'),
+});
+export type VmmPhase = Described<typeof VmmPhase>;
 
-export interface VmmGuestResult {
-  readonly name: string;
-  /** continued: the guest goes on; booted: another one was booted; lost: there is none. */
-  readonly outcome: 'continued' | 'booted' | 'lost';
-  /** Why it did not go on, in words; undefined when it did. */
-  readonly reason: string | undefined;
-  /** The longest time in which its web server answered no client (vmm/clients.ts). */
-  readonly downtimeNs: number;
-  /** When that time begins. */
-  readonly downFromNs: number;
-  /**
-   * Requests with and without an answer, from the start of the reboot until all guests served
-   * again.
-   */
-  readonly requests: { readonly answered: number; readonly failed: number };
-  /** Whether a permanent client kept its connection, and its session. */
-  readonly keptConnection: boolean;
-  readonly keptSession: boolean;
-  /**
-   * Data and metadata pages read from the disk, and pages taken over from before, by the guest
-   * after the reboot.
-   */
-  readonly pagesRead: number;
-  readonly pagesReused: number;
-}
+export const VmmGuestResult = kind('guest', 'What became of a guest.', {
+  name: text('The guest.'),
+  outcome: oneOf('continued: the guest that was there goes on; booted: another one was booted; lost: there is none.', [
+    'continued',
+    'booted',
+    'lost',
+  ]),
+  reason: Type.Optional(text('Why it did not go on where it should have; absent when it did.')),
+  downtimeNs: count(
+    "Longest time in which the guest's web server answered none of its clients, virtual ns. A new client arrives every 10 ms.",
+  ),
+  downFromNs: integer('When that begins.'),
+  requests: object('Requests of clients.', {
+    answered: count(
+      'Requests of these clients that were answered, from the start of the reboot until every guest served again.',
+    ),
+    failed: count('Requests that were not answered within a second.'),
+  }),
+  keptConnection: boolean('Whether a client that was there before and after went on over its connection.'),
+  keptSession: boolean('Whether the server still knew the session of that client.'),
+  pagesRead: count('Data and metadata pages read from the disk by the guest during the reboot and its boot.'),
+  pagesReused: count('Pages taken over from the guest before it, in that time.'),
+});
+export type VmmGuestResult = Described<typeof VmmGuestResult>;
 
-export interface VmmRebootResult {
-  readonly strategy: VmmStrategyName;
-  /**
-   * From the first act on a guest until all have stopped here: the slides' suspend, save, shutdown.
-   */
-  readonly stopNs: number;
-  /**
-   * From domain 0's first act on a guest until all of them run: the slides' resume, restore, boot.
-   */
-  readonly startNs: number;
-  /** Everything, from the first act until the last guest runs. */
-  readonly totalNs: number;
-  readonly guests: readonly VmmGuestResult[];
-  /** Bytes of guests that domain 0 wrote to the disk, and read from there. */
-  readonly diskBytes: { readonly written: number; readonly read: number };
-  /** Bytes sent to another machine, and back. */
-  readonly networkBytes: number;
-  /** In the order in which they began. */
-  readonly timeline: readonly VmmPhase[];
-}
+const REBOOT = {
+  strategy: oneOf('The strategy.', VMM_STRATEGIES),
+  stopNs: count('Time in which guests were suspended, saved or shut down, and handed over.'),
+  startNs: count('Time in which guests were resumed, restored or booted.'),
+  totalNs: count('From the first thing that is done to when the last guest runs.'),
+  guests: many('Each guest.', VmmGuestResult),
+  diskBytes: object('Bytes of guests on the disk.', {
+    written: count('Bytes of guests that domain 0 wrote to the disk.'),
+    read: count('Bytes of guests that it read from there.'),
+  }),
+  networkBytes: count('Bytes sent to another machine.'),
+  timeline: many('Phases in the order in which they began.', VmmPhase),
+};
+/** What the reboot itself took. */
+export const VmmRebootResult = object('The reboot.', REBOOT);
+export type VmmRebootResult = Described<typeof VmmRebootResult>;
+
+export const VmmReading = kind('reading', 'All guests read at the same time.', {
+  bytes: count('Bytes read by all guests together.'),
+  ns: count('Until the last guest had read its files, virtual ns.'),
+});
+export type VmmReading = Described<typeof VmmReading>;
+
+export const VmmStrategyResult = kind('strategy', 'What one strategy gave.', {
+  ...REBOOT,
+  reads: object('The guests read their files: for the first time, again, and after the reboot.', {
+    first: one('Nothing is cached.', VmmReading),
+    cached: one('Everything is, that fits.', VmmReading),
+    after: one('After the reboot.', VmmReading),
+  }),
+  verified: object('What was held against the disk.', {
+    pages: count('Pages taken over that were compared with the disk.'),
+    bytes: count('Bytes read that were compared with the disk.'),
+    mismatches: count('Pages and reads that differed.'),
+  }),
+});
+export type VmmStrategyResult = Described<typeof VmmStrategyResult>;
+
+export const VmmMeasurement = kind('machine', 'One machine under each strategy.', {
+  vms: count('Guests.', 1),
+  memory: count('Memory of each guest, bytes.', 1),
+  strategies: many('One result a strategy, in the order asked for.', VmmStrategyResult, { minItems: 1 }),
+});
+export type VmmMeasurement = Described<typeof VmmMeasurement>;
+
+export const VmmExperimentResult = result(
+  'stillwarm/vmm-reboot@1',
+  'Result of stillwarm vmm-reboot --json',
+  `Times are virtual: integer nanoseconds of the model, never of the host. Instants of a strategy count from the start of its
+reboot. The same input, options and seed give the same object, byte for byte. The slides' figures are not in it: they are in
+\`src/report/vmm-slides.ts\`, and printed beside ours.`,
+  {
+    ...COMMON,
+    files: count('Regular files on the disk of each guest.'),
+    bytes: count('Bytes of these files.'),
+    limit: count('Bytes that a guest reads in one run, at most.', 1),
+    machines: many(
+      'The machine that was asked for; then, without --single, those of the series that it is not.',
+      VmmMeasurement,
+      { minItems: 1 },
+    ),
+    fitted: FITTED,
+  },
+  [VmmMeasurement, VmmStrategyResult, VmmGuestResult, VmmPhase, VmmReading],
+);
+export type VmmExperimentResult = Described<typeof VmmExperimentResult>;

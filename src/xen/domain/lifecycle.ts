@@ -35,6 +35,7 @@
  * that a second operation is refused, where xend's waits for the lock.
  */
 
+import { checkObject } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
 import { DONE, type Err, err, type Result } from '../../base/result.ts';
 import { type Process, WaitQueue } from '../../sim/simulation.ts';
@@ -139,8 +140,12 @@ export type Outcome<T = undefined, R extends NotDone = NotDone> = Result<T, R>;
 export const refused = (why: string): Err<NotDone> => err({ kind: 'refused', why });
 export const failed = (why: string): Err<NotDone> => err({ kind: 'failed', why });
 
-/** How it has ended, in one word. */
+/**
+ * How it has ended, in one word.
+ * @throws ArgumentError unless it is an outcome
+ */
 export function endOf(outcome: Outcome<unknown>): 'done' | NotDone['kind'] {
+  checkObject('outcome', outcome, 'ok');
   return outcome.ok ? 'done' : outcome.reason.kind;
 }
 

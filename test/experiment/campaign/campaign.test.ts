@@ -1,13 +1,9 @@
 // The fault campaign: each fault, its guards, and what it is without them.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  type CampaignOptions,
-  type FaultResult,
-  runCampaign,
-  runFaults,
-  timeProtections,
-} from '../../../src/experiment/campaign/campaign.ts';
+import type { CampaignOptions } from '../../../src/experiment/campaign/options.ts';
+import type { FaultResult } from '../../../src/experiment/campaign/result.ts';
+import { runCampaign, runFaults, timeProtections } from '../../../src/experiment/campaign/campaign.ts';
 import { FAULT, FAULTS, type FaultName } from '../../../src/experiment/campaign/faults.ts';
 import type { PageVerdicts } from '../../../src/experiment/judge/page-judge.ts';
 import { property, TIMEOUT_MS } from '../../support/property.ts';

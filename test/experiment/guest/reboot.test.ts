@@ -15,7 +15,7 @@ import {
   STRATEGIES_OF_READERS,
   WORKLOADS,
   type RebootOptions,
-} from '../../../src/experiment/guest/result.ts';
+} from '../../../src/experiment/guest/options.ts';
 import type { Testbed } from '../../../src/experiment/guest/testbed.ts';
 import { Provenance } from '../../../src/xen/index.ts';
 

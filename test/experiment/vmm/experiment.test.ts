@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Mfn } from '../../../src/base/index.ts';
 import { UserError } from '../../../src/base/user-error.ts';
-import { runVmmReboot, type VmmExperimentOptions } from '../../../src/experiment/vmm/experiment.ts';
+import { runVmmReboot } from '../../../src/experiment/vmm/experiment.ts';
+import type { VmmExperimentOptions } from '../../../src/experiment/vmm/options.ts';
 import type { VmmMachine } from '../../../src/experiment/vmm/machine.ts';
-import { VMM_STRATEGIES } from '../../../src/experiment/vmm/result.ts';
+import { VMM_STRATEGIES } from '../../../src/experiment/vmm/options.ts';
 import { inTemporaryDirectory } from '../../support/e2fsprogs.ts';
 
 const FILES = 5;

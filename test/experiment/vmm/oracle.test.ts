@@ -10,7 +10,7 @@ import { grouped, Mfn, PAGE_SIZE } from '../../../src/base/index.ts';
 import { OracleExt2 } from '../../../src/experiment/judge/oracle-ext2.ts';
 import { runVmmReboot, type VmmExperimentOutcome } from '../../../src/experiment/vmm/experiment.ts';
 import type { VmmMachine } from '../../../src/experiment/vmm/machine.ts';
-import type { VmmStrategyName } from '../../../src/experiment/vmm/result.ts';
+import type { VmmStrategyName } from '../../../src/experiment/vmm/options.ts';
 import { Connection } from '../../../src/kernel/index.ts';
 import { inTemporaryDirectory } from '../../support/e2fsprogs.ts';
 import { pattern } from '../../support/small-disk.ts';

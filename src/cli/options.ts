@@ -1,0 +1,297 @@
+/**
+ * The commands and their options: one table, from which come the parser (args.ts), the help and the
+ * tables of docs/reference/cli.md (help.ts). What an option is called, takes, means and stands for
+ * when it is not given is said here only.
+ */
+
+import { ARCHS } from '../base/index.ts';
+import { FAULTS } from '../experiment/campaign/faults.ts';
+import { PROTECTIONS } from '../experiment/campaign/options.ts';
+import {
+  DISKS,
+  PROFILES,
+  STRATEGIES,
+  STRATEGIES_OF_CRASHES,
+  STRATEGIES_OF_READERS,
+  WORKLOADS,
+} from '../experiment/guest/options.ts';
+import { guestMemoryMax, MEMORY_MAX } from '../experiment/guest/host.ts';
+import { VMM_STRATEGIES } from '../experiment/vmm/options.ts';
+import { MEMORY_MIN, parseChoice, parseInteger, parseList, parseMemory, parseSize, sizeText } from './values.ts';
+
+export interface Option<T> {
+  /** What its value is called; undefined when it takes none. */
+  readonly value?: string;
+  /** What it does, in one line. */
+  readonly help: string;
+  /** The values that it takes, each with what cli.md says of it. */
+  readonly choices?: Readonly<Record<string, string>>;
+  /** What cli.md says besides. */
+  readonly more?: string;
+  /** @throws UserError */
+  readonly parse: (option: string, text: string) => T;
+  /** What it is when it is not given: as the user would write it, or in words. */
+  readonly otherwise: { readonly value: T } & ({ readonly text: string } | { readonly words: string });
+}
+
+export type Options = Readonly<Record<string, Option<unknown>>>;
+
+export type ValuesOf<Of extends Options> = {
+  readonly [Name in keyof Of]: Of[Name] extends Option<infer T> ? T : never;
+};
+
+export interface CommandSpec<Of extends Options = Options> {
+  readonly name: string;
+  /** Positional arguments as the help shows them. */
+  readonly positionals: readonly { readonly name: string; readonly optional?: true }[];
+  readonly summary: string;
+  /** By name, without the dashes. */
+  readonly options: Of;
+}
+
+const flag = (help: string, more?: string): Option<boolean> => ({
+  help,
+  ...(more === undefined ? {} : { more }),
+  parse: () => true,
+  otherwise: { value: false, words: 'off' },
+});
+
+/** One of `names`; by default the first, or in words what else. */
+function choice<T extends string>(help: string, names: readonly T[], meanings?: Meanings<T>): Option<T> {
+  return {
+    value: 'NAME',
+    help,
+    choices: choicesOf(names, meanings),
+    parse: (option, text) => parseChoice(option, text, names),
+    otherwise: { value: names[0]!, text: names[0]! },
+  };
+}
+
+/** Different ones of `names`, in the order given. */
+function several<T extends string, D>(
+  help: string,
+  names: readonly T[],
+  meanings: Meanings<T>,
+  otherwise: { readonly value: D; readonly words: string },
+): Option<readonly T[] | D> {
+  return {
+    value: 'LIST',
+    help,
+    choices: choicesOf(names, meanings),
+    parse: (option, text) => parseList(option, text, names),
+    otherwise,
+  };
+}
+
+type Meanings<T extends string> = { readonly [Name in T]?: string };
+
+const choicesOf = <T extends string>(names: readonly T[], meanings?: Meanings<T>) =>
+  Object.fromEntries(names.map((name) => [name, meanings?.[name] ?? '']));
+
+/** An integer of `min` to `max`, which are part of the help. */
+const integer = <D>(
+  value: string,
+  help: string,
+  [min, max]: readonly [min: number, max: number],
+  otherwise: Option<number | D>['otherwise'],
+): Option<number | D> => ({
+  value,
+  help: `${help}, ${min} to ${max}`,
+  parse: (option, text) => parseInteger(option, text, min, max),
+  otherwise,
+});
+
+const path = (value: string, help: string): Option<string | undefined> => ({
+  value,
+  help,
+  parse: (_, text) => text,
+  otherwise: { value: undefined, words: 'none' },
+});
+
+const GIB = 1 << 30;
+/** What a guest of `vmm-reboot` reads in one run, bytes. */
+const VMM_LIMIT = 16 << 20;
+/** As many digits as the guest's command line takes. */
+const EXPIRE_MAX = 999_999;
+/** As many as there are records of domains. */
+const VMS_MAX = 95;
+const RUNS_MAX = 100_000;
+const SEED_MAX = 0xffff_ffff;
+
+const HELP = { ...flag('print this help (also -h)'), otherwise: { value: false, words: '' } };
+const SEED = integer('N', 'seed of everything random', [0, SEED_MAX], { value: 1, text: '1' });
+const DISK = choice('service times of the drive', DISKS, {
+  profile: 'the drive of the profile',
+  disk: 'rotating',
+  instant: 'no time',
+});
+const PROFILE = choice('costs of the machine', PROFILES, { 'pentium4-2006': "the paper's" });
+const ARCH = choice('architecture of the machine, which says how wide numbers of frames are', ARCHS);
+const ARCH_OF_PROFILE = {
+  ...ARCH,
+  more: '`pentium4-2006` has `x86_32`, `server-2026` has `x86_64`. A machine of `x86_32` has at most 16 GiB: see [numbers of frames](table-layout.md)',
+  otherwise: { value: undefined, words: 'that of the profile' },
+};
+const MEMORY_RANGE = `whole pages of 4096 bytes, ${sizeText(MEMORY_MIN)} to ${sizeText(MEMORY_MAX)}, on x86_32 to ${sizeText(guestMemoryMax('x86_32'))}`;
+const memory = (help: string, more?: string): Option<number> => ({
+  value: 'SIZE',
+  help: `${help}: ${MEMORY_RANGE}`,
+  ...(more === undefined ? {} : { more }),
+  parse: parseMemory,
+  otherwise: { value: GIB, text: sizeText(GIB) },
+});
+const LIMIT_OF_DIRECTORY = 'of a directory, only the first files are used, up to this much';
+const JSON_OUT = (page: string): Option<boolean> =>
+  flag('print the result as one JSON object', `[${page}](${page}) describes it`);
+const REPORT = path(
+  'DIR',
+  'also write DIR/index.html, one self-contained page with charts; DIR is made when there is none',
+);
+
+export const REBOOT = {
+  name: 'reboot',
+  positionals: [{ name: 'PATH', optional: true }],
+  summary: 'read the files of PATH in a guest, reboot it, read them again; print what each strategy of reboot buys',
+  options: {
+    memory: memory('guest memory'),
+    disk: DISK,
+    profile: PROFILE,
+    arch: ARCH_OF_PROFILE,
+    strategy: {
+      ...several(
+        'comma-separated, run in this order',
+        STRATEGIES,
+        {
+          cold: 'conventional reboot',
+          prefetch: 'conventional, files read ahead after boot',
+          'warm-cache': 'the cached pages of files survive',
+          'warm-cache+metadata': "the file system's own blocks survive, too",
+          rio: 'dirty pages survive a crash and are written back, the cache is lost',
+          'rio+warm-cache': 'both',
+        },
+        {
+          value: undefined,
+          words: `${STRATEGIES_OF_READERS.join(', ')}; with --crash --workload log: ${STRATEGIES_OF_CRASHES.join(', ')}`,
+        },
+      ),
+      more: 'Those of Rio need `--crash`',
+    },
+    workload: choice('how files are read, and a log written', WORKLOADS, {
+      files: 'all files in order',
+      random: '4 KiB reads at random places',
+      zipf: "whole files, chosen by Zipf's law",
+      log: 'all files in order, and after each a line at the end of a log, never synced; the report says what is read back of it',
+    }),
+    seed: SEED,
+    limit: {
+      value: 'SIZE',
+      help: `read at most this much in one run; ${LIMIT_OF_DIRECTORY}`,
+      more: 'The files are in the order of their names. The last one is cut, and nothing behind it is opened',
+      parse: parseSize,
+      otherwise: { value: undefined, words: 'no limit' },
+    },
+    crash: flag('crash the guest (nothing is flushed) instead of an orderly reboot'),
+    checksum: flag(
+      'record a CRC-32C of each page that is vouched for and ask that it matches before the page is taken over',
+      'It costs time',
+    ),
+    expire: {
+      ...integer(
+        'SECONDS',
+        'give pages back that the new guest has not claimed so long after it began to boot',
+        [1, EXPIRE_MAX],
+        { value: undefined, words: 'never' },
+      ),
+      more: 'They count as refused: given back',
+    },
+    json: JSON_OUT('reboot-schema.md'),
+    report: REPORT,
+    'dump-memory': {
+      ...path('FILE', "write the machine's memory between the old guest and the new to FILE"),
+      more: 'FILE is replaced when it exists',
+    },
+    help: HELP,
+  },
+} as const satisfies CommandSpec;
+
+export const VMM_REBOOT = {
+  name: 'vmm-reboot',
+  positionals: [{ name: 'PATH', optional: true }],
+  summary:
+    'reboot the hypervisor under guests that read the files of PATH; print what each strategy takes, how long services are down, and the figures of the paper beside it',
+  options: {
+    vms: integer('N', 'guests', [1, VMS_MAX], { value: 1, text: '1' }),
+    memory: memory('memory of each guest', 'All guests together have no more than one of `reboot` may'),
+    strategy: several(
+      'comma-separated, run in this order',
+      VMM_STRATEGIES,
+      {
+        'warm-vm': 'guests are suspended on memory and go on',
+        'save-restore': 'they are saved to the disk and restored',
+        'live-migration': 'they go to a second machine while they run, and come back',
+        'shutdown-boot': 'they are shut down and booted, cold',
+        'warm-cache': 'the same, and the cached pages of their files are kept',
+        'warm-cache+metadata': "the file systems' own blocks are kept, too",
+      },
+      { value: VMM_STRATEGIES, words: 'all' },
+    ),
+    single: flag(
+      'only this machine, without the series over memory sizes and numbers of guests',
+      'The series are one guest of 256MiB, 512MiB, 1GiB and 2GiB, and 1 to 6 guests of 256MiB',
+    ),
+    disk: DISK,
+    profile: PROFILE,
+    arch: ARCH_OF_PROFILE,
+    seed: SEED,
+    limit: {
+      value: 'SIZE',
+      help: `each guest reads at most this much in one run; ${LIMIT_OF_DIRECTORY}`,
+      parse: parseSize,
+      otherwise: { value: VMM_LIMIT, text: sizeText(VMM_LIMIT) },
+    },
+    json: JSON_OUT('vmm-reboot-schema.md'),
+    report: REPORT,
+    help: HELP,
+  },
+} as const satisfies CommandSpec;
+
+export const MKFS = {
+  name: 'mkfs',
+  positionals: [{ name: 'DIR' }, { name: 'IMAGE' }],
+  summary: 'write an ext2 image with the files of DIR to the new file IMAGE',
+  options: {
+    force: flag('replace IMAGE when it exists'),
+    journal: flag('make it ext3, with a journal of 16 MiB'),
+    help: HELP,
+  },
+} as const satisfies CommandSpec;
+
+export const INSPECT = {
+  name: 'inspect',
+  positionals: [{ name: 'MEMORY.img' }],
+  summary: 'read a dump of machine memory (reboot --dump-memory) and print what the hypervisor left in it',
+  options: { json: JSON_OUT('inspect-schema.md'), help: HELP },
+} as const satisfies CommandSpec;
+
+export const CAMPAIGN = {
+  name: 'campaign',
+  positionals: [],
+  summary:
+    'strike dying guests and what they leave in memory with faults; print which pages the next guest reuses, and which of them wrongly',
+  options: {
+    fault: several('faults, comma-separated, run in this order', FAULTS, {}, { value: FAULTS, words: 'all' }),
+    runs: integer('N', 'runs of each fault', [1, RUNS_MAX], { value: 10, text: '10' }),
+    seed: SEED,
+    without: several(
+      'protections to switch off in all runs, comma-separated',
+      PROTECTIONS,
+      {},
+      { value: [], words: 'none' },
+    ),
+    arch: ARCH,
+    json: JSON_OUT('campaign-schema.md'),
+    help: HELP,
+  },
+} as const satisfies CommandSpec;
+
+export const COMMANDS: readonly CommandSpec[] = [REBOOT, VMM_REBOOT, MKFS, INSPECT, CAMPAIGN];

@@ -1,0 +1,75 @@
+/**
+ * The values that options take, from the text that the user gave. Whatever is not one is a
+ * UserError of one line that names the option and says what is allowed.
+ */
+
+import { PAGE_SIZE, printable, UserError } from '../base/index.ts';
+import { MEMORY_MAX } from '../experiment/guest/host.ts';
+
+/** Smallest guest memory, bytes. */
+export const MEMORY_MIN = 16 << 20;
+
+/**
+ * One of `allowed`.
+ * @throws UserError naming the option and all that is allowed
+ */
+export function parseChoice<T extends string>(option: string, text: string, allowed: readonly T[]): T {
+  const choice = allowed.find((candidate) => candidate === text);
+  if (choice !== undefined) return choice;
+  throw new UserError(`${option}: ${oneLine(text)} is none of ${allowed.join(', ')}`);
+}
+
+/** A comma-separated list of different ones of `allowed`. @throws UserError */
+export function parseList<T extends string>(option: string, text: string, allowed: readonly T[]): T[] {
+  const list = text.split(',').map((part) => parseChoice(option, part.trim(), allowed));
+  const twice = list.find((name, index) => list.indexOf(name) !== index);
+  if (twice !== undefined) throw new UserError(`${option}: ${twice} is named twice`);
+  return list;
+}
+
+/** log2 of the units of a size. */
+const SIZE_UNITS: Readonly<Record<string, number>> = { '': 0, k: 10, m: 20, g: 30, t: 40 };
+
+/**
+ * A positive size in bytes: 4096, 512M, 1.5GiB, 256MB, 64 MiB. All units are powers of 1024, as
+ * those of memory are, and case does not matter.
+ * @throws UserError
+ */
+export function parseSize(option: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?) ?(?:([kmgt])(?:i?b)?|b)?$/i.exec(text);
+  const bytes = match === null ? Number.NaN : Number(match[1]) * 2 ** SIZE_UNITS[(match[2] ?? '').toLowerCase()]!;
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw new UserError(`${option}: ${oneLine(text)} is not a size in bytes such as 65536, 512M, 256MB or 1.5GiB`);
+}
+
+/**
+ * A size in the largest unit of which it is a whole number, as `parseSize` takes it: 64GiB,
+ * 1536MiB.
+ */
+export function sizeText(bytes: number): string {
+  const units = ['', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const unit = units.findLastIndex((_, i) => bytes % 1024 ** i === 0);
+  return `${bytes / 1024 ** unit}${units[unit]}`;
+}
+
+/** A size of memory: whole pages, within what the model takes. @throws UserError */
+export function parseMemory(option: string, text: string): number {
+  const bytes = parseSize(option, text);
+  if (bytes < MEMORY_MIN || bytes > MEMORY_MAX)
+    throw new UserError(`${option}: ${text} is not ${sizeText(MEMORY_MIN)} to ${sizeText(MEMORY_MAX)}`);
+  if (bytes % PAGE_SIZE !== 0) throw new UserError(`${option}: ${text} is not a multiple of ${PAGE_SIZE} bytes`);
+  return bytes;
+}
+
+/** An integer of `min` to `max`. @throws UserError */
+export function parseInteger(option: string, text: string, min: number, max: number): number {
+  const integer = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (integer >= min && integer <= max) return integer;
+  throw new UserError(`${option}: ${oneLine(text)} is not an integer of ${min} to ${max}`);
+}
+
+/** A word of the user's as part of a one-line message. */
+export function oneLine(text: string): string {
+  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return /^[\x21-\x7e]+$/.test(shown) ? shown : printable(JSON.stringify(shown));
+}

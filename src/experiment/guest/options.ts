@@ -1,0 +1,81 @@
+/** What `stillwarm reboot` is asked: the options of the experiment. */
+
+import { ARCHS, type Arch } from '../../base/arch.ts';
+import { checkArgument, checkInteger, checkOneOf } from '../../base/argument-error.ts';
+import { PAGE_SIZE } from '../../base/units.ts';
+
+export const STRATEGIES = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata', 'rio', 'rio+warm-cache'] as const;
+export type StrategyName = (typeof STRATEGIES)[number];
+
+/**
+ * What is compared by default: by what survives of the cache; and, where something is written and
+ * lost, of what was written.
+ */
+export const STRATEGIES_OF_READERS: readonly StrategyName[] = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata'];
+export const STRATEGIES_OF_CRASHES: readonly StrategyName[] = ['cold', 'warm-cache', 'rio', 'rio+warm-cache'];
+/** Strategies in which dirty pages survive a crash. */
+export const RIO_STRATEGIES: readonly StrategyName[] = ['rio', 'rio+warm-cache'];
+
+export const WORKLOADS = ['files', 'random', 'zipf', 'log'] as const;
+/**
+ * files: all files in order; random: 4 KiB reads at random places; zipf: whole files, chosen by
+ * Zipf's law; log: all files in order, with a line for each at the end of a log.
+ */
+export type WorkloadName = (typeof WORKLOADS)[number];
+
+export const PROFILES = ['pentium4-2006', 'server-2026'] as const;
+export type ProfileName = (typeof PROFILES)[number];
+
+export const DISKS = ['profile', 'disk', 'nvme', 'instant'] as const;
+/** Service-time model of the drive; `profile` is the one that belongs to the profile. */
+export type DiskName = (typeof DISKS)[number];
+
+export interface RebootOptions {
+  /** A directory of files or an ext2 image. */
+  readonly path: string;
+  /** Of a directory, leave out what it has itself under names that begin with a dot. */
+  readonly withoutHidden?: boolean | undefined;
+  /** Guest memory in bytes. */
+  readonly memory: number;
+  readonly disk: DiskName;
+  readonly profile: ProfileName;
+  /** Architecture of the machine; the profile's by default. */
+  readonly arch?: Arch | undefined;
+  /** Strategies to run, in order. */
+  readonly strategies: readonly StrategyName[];
+  readonly workload: WorkloadName;
+  readonly seed: number;
+  /**
+   * At most this many bytes are read in one run, and of a directory only the first files are used;
+   * undefined: no limit.
+   */
+  readonly limit: number | undefined;
+  /** Crash the guest (nothing flushed, no shutdown) instead of an orderly reboot. */
+  readonly crash: boolean;
+  /** Record a CRC-32C of every clean page, and ask for it at the claim. */
+  readonly checksum: boolean;
+  /**
+   * Seconds from the start of the new guest's boot after which pages that it has not claimed are
+   * given back; undefined: never.
+   */
+  readonly expire?: number | undefined;
+  /** Write the machine's memory to this file at the moment between the old guest and the new. */
+  readonly dumpMemory: string | undefined;
+}
+
+/**
+ * @internal What the experiments have in common. @throws ArgumentError for what is missing, unknown
+ * or out of range
+ */
+export function checkCommonOptions(
+  options: Pick<RebootOptions, 'path' | 'withoutHidden' | 'memory' | 'disk' | 'profile' | 'arch' | 'seed'>,
+): void {
+  checkArgument(typeof options.path === 'string', 'path', 'expected the path of a directory or an image');
+  if (options.withoutHidden !== undefined) checkOneOf('withoutHidden', options.withoutHidden, [false, true]);
+  checkInteger('memory', options.memory, PAGE_SIZE);
+  checkArgument(options.memory % PAGE_SIZE === 0, 'memory', `${options.memory} bytes are not whole pages`);
+  checkOneOf('disk', options.disk, DISKS);
+  checkOneOf('profile', options.profile, PROFILES);
+  if (options.arch !== undefined) checkOneOf('arch', options.arch, ARCHS);
+  checkInteger('seed', options.seed, Number.MIN_SAFE_INTEGER);
+}
