@@ -1,9 +1,12 @@
-// Bytes compared as bytes. What vitest's `toEqual` does element by element takes seconds for a megabyte, and minutes to print.
+// Bytes compared as bytes. What vitest's `toEqual` does element by element takes seconds for a
+// megabyte, and minutes to print.
 import { expect } from 'vitest';
 
 const viewOf = (array: ArrayBufferView): Buffer => Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
-/** Offset of the first byte that differs, or that one of the two lacks; -1 when they are the same. */
+/**
+ * Offset of the first byte that differs, or that one of the two lacks; -1 when they are the same.
+ */
 export function firstDifference(a: Uint8Array, b: Uint8Array): number {
   if (Buffer.compare(a, b) === 0) return -1;
   let at = 0;
@@ -11,7 +14,10 @@ export function firstDifference(a: Uint8Array, b: Uint8Array): number {
   return at;
 }
 
-/** Throws, with the first offset at which they differ, unless both hold the same bytes. For more than a page of them. */
+/**
+ * Throws, with the first offset at which they differ, unless both hold the same bytes. For more
+ * than a page of them.
+ */
 export function mustBeSameBytes(actual: Uint8Array, expected: Uint8Array, what = 'bytes'): void {
   const at = firstDifference(actual, expected);
   if (at < 0) return;
@@ -22,7 +28,10 @@ export function mustBeSameBytes(actual: Uint8Array, expected: Uint8Array, what =
 
 let comparesAsBytes = false;
 
-/** Makes `toEqual` and its relatives compare typed arrays of one kind as bytes, wherever they lie in what is compared. */
+/**
+ * Makes `toEqual` and its relatives compare typed arrays of one kind as bytes, wherever they lie in
+ * what is compared.
+ */
 export function compareTypedArraysAsBytes(): void {
   // A process of short test files comes here once for each, and keeps what it was told.
   if (comparesAsBytes) return;

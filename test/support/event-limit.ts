@@ -1,5 +1,6 @@
-// A model that goes round for ever, or long after whoever waits should have been served, would hang its test: nothing of the host
-// can stop code that does not wait. So a run of a simulation ends after so many events, with the names of who waits for what.
+// A model that goes round for ever, or long after whoever waits should have been served, would hang
+// its test: nothing of the host can stop code that does not wait. So a run of a simulation ends
+// after so many events, with the names of who waits for what.
 import type { Simulation } from '../../src/sim/index.ts';
 
 /** Several times what the longest run of the suite takes; half a minute of a slow processor. */
@@ -7,7 +8,10 @@ export const MAX_EVENTS = 20_000_000;
 
 const limited = new WeakSet<object>();
 
-/** Bounds every `run`, and what is made of it, of the simulations that share this prototype; once, however often it is called. */
+/**
+ * Bounds every `run`, and what is made of it, of the simulations that share this prototype; once,
+ * however often it is called.
+ */
 export function limitEvents(simulations: Pick<Simulation, 'run'>, most = MAX_EVENTS): void {
   if (limited.has(simulations)) return;
   limited.add(simulations);

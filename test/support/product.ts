@@ -1,17 +1,23 @@
-// Which cases of an exhaustive product a run plays: of all events at which something may begin, of all blocks that may fail.
+// Which cases of an exhaustive product a run plays: of all events at which something may begin, of
+// all blocks that may fail.
 //
-// - `npm test` plays a sample by a fixed seed. STILLWARM_RUNS=n makes it n times as large; a larger sample contains the smaller.
-// - `npm run test:laws` plays the whole, and prints for each law how many cases that is. With STILLWARM_SHARD=i/n it plays the
-//   i-th of n parts: the parts are disjoint, and all together are the whole.
+// - `npm test` plays a sample by a fixed seed. STILLWARM_RUNS=n makes it n times as large; a larger
+//   sample contains the smaller.
+// - `npm run test:laws` plays the whole, and prints for each law how many cases that is. With
+//   STILLWARM_SHARD=i/n it plays the i-th of n parts: the parts are disjoint, and all together are
+//   the whole.
 //
-// The seed is derived from the names alone, so that two runs play the same cases. A law may have several products, its parts.
+// The seed is derived from the names alone, so that two runs play the same cases. A law may have
+// several products, its parts.
 import { RandomStreams } from '../../src/sim/index.ts';
 import { playsLaws, runsFactor, shardToPlay } from './property.ts';
 
 export interface Sample {
   /** Cases that `npm test` plays, at most. */
   readonly sample: number;
-  /** Cases of the whole, where that is a figure of the law: another number of them fails the test. */
+  /**
+   * Cases of the whole, where that is a figure of the law: another number of them fails the test.
+   */
   readonly whole?: number;
 }
 
@@ -23,7 +29,10 @@ interface Played {
 
 const playedOf = new Map<string, Played>();
 
-/** The cases to play, in the order of the whole. Throws when the whole is not as large as it is said to be. */
+/**
+ * The cases to play, in the order of the whole. Throws when the whole is not as large as it is said
+ * to be.
+ */
 export function casesOf<T>(law: string, part: string, all: readonly T[], { sample, whole }: Sample): readonly T[] {
   const name = part === '' ? law : `${law}, ${part}`;
   if (whole !== undefined && all.length !== whole) throw new Error(`${name}: ${all.length} cases, and not ${whole}`);

@@ -1,14 +1,19 @@
-// Properties for vitest: `property(name, ...arbitraries, predicate, params?)` is `it` around fast-check's `check`.
+// Properties for vitest: `property(name, ...arbitraries, predicate,
+// params?)` is `it` around fast-check's `check`.
 //
-// - Deterministic: the seed is derived from the property's name, so two runs of the suite check the same cases.
-// - A failure prints the shrunken counterexample and exactly one line that begins with `replay:`, a shell command that
-//   runs that one case again, first.
-// - STILLWARM_SEED and STILLWARM_PATH (from that line) replay; STILLWARM_SEED alone explores elsewhere;
-//   STILLWARM_RUNS=100 makes every property run 100 times as many cases.
-// - A property with `lawRuns` runs as many cases in `npm run test:laws`, in the shard that its seed chooses.
-// - Model-based properties: write fc.commands(list, replayOfCommands()), fast-check needs a second path there.
+// - Deterministic: the seed is derived from the property's name, so two runs of the suite check the
+//   same cases.
+// - A failure prints the shrunken counterexample and exactly one line that begins with `replay:`, a
+//   shell command that runs that one case again, first.
+// - STILLWARM_SEED and STILLWARM_PATH (from that line) replay; STILLWARM_SEED alone explores
+//   elsewhere; STILLWARM_RUNS=100 makes every property run 100 times as many cases.
+// - A property with `lawRuns` runs as many cases in `npm run test:laws`, in the shard that its seed
+//   chooses.
+// - Model-based properties: write fc.commands(list, replayOfCommands()), fast-check needs a second
+//   path there.
 //
-// - A property that is too slow, on a busy machine perhaps, stops before the test's time limit and says how many cases passed.
+// - A property that is too slow, on a busy machine perhaps, stops before the test's time limit and
+//   says how many cases passed.
 //
 // Predicates are synchronous: nothing in the model waits for the host.
 import fc from 'fast-check';
@@ -16,11 +21,15 @@ import { it } from 'vitest';
 
 const DEFAULT_RUNS = 100;
 /**
- * What a test may take of the host's time: some ten times what the slowest takes alone, so that none fails on a machine that is busy
- * with eight other things, and in a run of the laws as much as all of them. It is not what finds a model that hangs: that is event-limit.ts.
+ * What a test may take of the host's time: some ten times what the slowest takes alone, so that
+ * none fails on a machine that is busy with eight other things, and in a run of the laws as much as
+ * all of them. It is not what finds a model that hangs: that is event-limit.ts.
  */
 export const TIMEOUT_MS = playsLaws() ? 7_200_000 : 300_000;
-/** Share of it after which a property stops and says how far it came, before the test is cut off without a word. */
+/**
+ * Share of it after which a property stops and says how far it came, before the test is cut off
+ * without a word.
+ */
 const PROPERTY_SHARE = 0.9;
 
 /** fast-check's own parameters, less those this file decides. */
@@ -28,7 +37,10 @@ export type PropertyParams<Ts> = Omit<
   fc.Parameters<Ts>,
   'seed' | 'path' | 'endOnFailure' | 'reporter' | 'asyncReporter' | 'interruptAfterTimeLimit' | 'markInterruptAsFailure'
 > & {
-  /** Cases in a run of the laws, where that is more than `numRuns`; those of `npm test` are the first of them. */
+  /**
+   * Cases in a run of the laws, where that is more than `numRuns`; those of `npm test` are the
+   * first of them.
+   */
   readonly lawRuns?: number;
 };
 
@@ -52,7 +64,10 @@ export function property(name: string, ...args: unknown[]): void {
   });
 }
 
-/** What `property` does inside its test: returns when every case passed, throws the report when one did not. */
+/**
+ * What `property` does inside its test: returns when every case passed, throws the report when one
+ * did not.
+ */
 export function checkProperty(
   where: { name: string; file: string },
   arbitraries: fc.Arbitrary<unknown>[],
@@ -141,7 +156,10 @@ function isInShard(seed: number): boolean {
   return shard === undefined || (seed >>> 0) % shard.count === shard.index;
 }
 
-/** Whether this run is one of the laws, which plays whole products and not samples of them (product.ts). */
+/**
+ * Whether this run is one of the laws, which plays whole products and not samples of them
+ * (product.ts).
+ */
 export function playsLaws(): boolean {
   return process.env['STILLWARM_LAWS'] === 'whole';
 }

@@ -1,4 +1,5 @@
-// Runs before every test file. A bare fc.assert is deterministic too; property() chooses its own seed.
+// Runs before every test file. A bare fc.assert is deterministic too; property() chooses its own
+// seed.
 import fc from 'fast-check';
 import { afterAll } from 'vitest';
 import { Simulation } from '../../src/sim/index.ts';
