@@ -48,7 +48,7 @@ module.exports = {
         'The definition of a result is for its schema and its page; a run needs its type only, and loads no typebox.',
       severity: 'error',
       from: { path: '^src/', pathNot: 'result\\.ts$' },
-      to: { path: '^src/.*result\\.ts$', dependencyTypesNot: ['type-only'] },
+      to: { path: '^src/(experiment|cli)/.*result\\.ts$', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'src-stands-alone',
