@@ -1,6 +1,6 @@
 /**
- * Units, architectures, assertions, the kinds of failure, byte layouts, strings for bytes, counts, checksums, Ethernet
- * frames.
+ * Units, architectures, assertions, the kinds of failure, byte layouts, strings for bytes, counts,
+ * checksums, Ethernet frames.
  */
 export { ARCHS, type Arch } from './arch.ts';
 export { ArgumentError } from './argument-error.ts';

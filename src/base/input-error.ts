@@ -1,7 +1,7 @@
 /**
- * What was given from outside cannot be used: an image, a directory, a trace, or the host's own room
- * and files. One line that names the file, and the line where there is one. Whoever asked for the file
- * reports it, as the command line does, with exit status 2.
+ * What was given from outside cannot be used: an image, a directory, a trace, or the host's own
+ * room and files. One line that names the file, and the line where there is one. Whoever asked for
+ * the file reports it, as the command line does, with exit status 2.
  */
 export class InputError extends Error {
   override readonly name = 'InputError';
@@ -38,7 +38,10 @@ const WHY: Readonly<Record<string, string>> = {
   EIO: 'input/output error',
 };
 
-/** The errno with which the host refused a call to its file system, or memory. Undefined for any other error. */
+/**
+ * The errno with which the host refused a call to its file system, or memory. Undefined for any
+ * other error.
+ */
 function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   if ('syscall' in error && 'code' in error) return String(error.code);

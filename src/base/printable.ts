@@ -1,11 +1,14 @@
 import { decodeText } from './text.ts';
 
-/** Characters that move a terminal's cursor, change the direction of the text, or have no bytes in UTF-8. */
+/**
+ * Characters that move a terminal's cursor, change the direction of the text, or have no bytes in
+ * UTF-8.
+ */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}]/gu;
 
 /**
- * Text of the user's or the host's as part of one line: what a terminal would obey is escaped as in C, and so are the bytes of
- * a name that are not UTF-8 (text.ts).
+ * Text of the user's or the host's as part of one line: what a terminal would obey is escaped as in
+ * C, and so are the bytes of a name that are not UTF-8 (text.ts).
  */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (char) => {

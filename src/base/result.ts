@@ -1,6 +1,6 @@
 /**
- * The one shape of a modelled failure that a caller is to handle: a value, or the reason why there is
- * none. `ok` tells which, and the compiler then knows the rest:
+ * The one shape of a modelled failure that a caller is to handle: a value, or the reason why there
+ * is none. `ok` tells which, and the compiler then knows the rest:
  *
  * ```ts
  * const made = yield* toolstack.createDomain(config);
@@ -8,8 +8,9 @@
  * boot(made.value);
  * ```
  *
- * It stands at edges: records that are read back, operations of the tool stack, saved files, mounts.
- * A system call of the guest throws a ModelError instead, and what fails on every read has a number.
+ * It stands at edges: records that are read back, operations of the tool stack, saved files,
+ * mounts. A system call of the guest throws a ModelError instead, and what fails on every read has
+ * a number.
  */
 
 export interface Ok<T> {

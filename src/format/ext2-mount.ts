@@ -181,13 +181,16 @@ function claimedBy(bytes: Uint8Array, deviceBytes: number): Claimed {
   };
 }
 
-/** What is wrong with a number of things that lie in a group: 1 up to the bits of a bitmap, a multiple of `unit`. */
+/**
+ * What is wrong with a number of things that lie in a group: 1 up to the bits of a bitmap, a
+ * multiple of `unit`.
+ */
 const isBadPerGroup = (count: number, unit: number): boolean =>
   count === 0 || count > EXT2_MAX_PER_GROUP || count % unit !== 0;
 
 /**
- * What forbids a mount, in the order in which it is asked: each row may rely on those above it. A row
- * answers with one line, or with undefined when it has no objection.
+ * What forbids a mount, in the order in which it is asked: each row may rely on those above it. A
+ * row answers with one line, or with undefined when it has no objection.
  */
 const CHECKS: readonly ((s: Claimed) => string | false | undefined)[] = [
   (s) => s.magic !== EXT2_MAGIC && `no ext2 file system: s_magic is 0x${s.magic.toString(16)}, not 0xef53`,

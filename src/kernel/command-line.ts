@@ -1,7 +1,8 @@
 /**
- * The guest kernel's command line: words `key=value`, between spaces (init/main.c of 2.6.12). Of a key that is there twice the
- * last value counts, as there. Differs in that a key that the kernel does not know, and a value that it does not understand, is
- * refused: a mistyped key would be an experiment without what it asks for.
+ * The guest kernel's command line: words `key=value`, between spaces (init/main.c of 2.6.12). Of a
+ * key that is there twice the last value counts, as there. Differs in that a key that the kernel
+ * does not know, and a value that it does not understand, is refused: a mistyped key would be an
+ * experiment without what it asks for.
  */
 
 import { GuestPanic } from '../base/errno.ts';
@@ -11,9 +12,15 @@ import type { NamingPolicy } from './fs/ext2/iget.ts';
 export interface CommandLine {
   /** `cachemap=off|files|all`: what is named in the cache-mapping table; `off` by default. */
   readonly naming: NamingPolicy;
-  /** `rio=on|off`: whether dirty pages are registered with the hypervisor, and survive a crash; `off` by default. */
+  /**
+   * `rio=on|off`: whether dirty pages are registered with the hypervisor, and survive a crash;
+   * `off` by default.
+   */
   readonly registersDirtyPages: boolean;
-  /** `cachemap_expire=SECONDS`: how long after the boot a preserved page waits for being claimed; 0, by default: for ever. */
+  /**
+   * `cachemap_expire=SECONDS`: how long after the boot a preserved page waits for being claimed; 0,
+   * by default: for ever.
+   */
   readonly expireSeconds: number;
 }
 

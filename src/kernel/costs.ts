@@ -1,4 +1,7 @@
-/** Costs of the guest kernel's own work, from the profile's guest section; each constant's provenance stands there. */
+/**
+ * Costs of the guest kernel's own work, from the profile's guest section; each constant's
+ * provenance stands there.
+ */
 export interface KernelCosts {
   /** Entry and exit of one system call, ns. */
   readonly syscallNs: number;
@@ -35,7 +38,10 @@ export interface KernelCosts {
   readonly bootServicesNs: number;
   /** Stopping the services, ns. */
   readonly shutdownServicesNs: number;
-  /** The suspend handler until the hypercall, and the resume handler without what the drivers do, ns. */
+  /**
+   * The suspend handler until the hypercall, and the resume handler without what the drivers do,
+   * ns.
+   */
   readonly suspendNs: number;
   readonly resumeNs: number;
 }

@@ -1,13 +1,14 @@
 /**
  * The guest kernel: boot, shutdown, crash.
  *
- * Boot (init/main.c): start_info is parsed and checked; memory is initialised, the pages kept from before the reboot
- * taken out before the first allocation; the block front-end connects; kswapd and pdflush start; the root file system
- * is mounted; services start. Shutdown: services stop, the root is remounted read-only (all is written, its cache
- * kept), what was not yet told to the hypervisor is told. A crash flushes nothing.
+ * Boot (init/main.c): start_info is parsed and checked; memory is initialised, the pages kept from
+ * before the reboot taken out before the first allocation; the block front-end connects; kswapd and
+ * pdflush start; the root file system is mounted; services start. Shutdown: services stop, the root
+ * is remounted read-only (all is written, its cache kept), what was not yet told to the hypervisor
+ * is told. A crash flushes nothing.
  *
- * A kernel learns what it knows from its start-info page, its memory and its disk; nothing is handed to it from the
- * kernel before it.
+ * A kernel learns what it knows from its start-info page, its memory and its disk; nothing is
+ * handed to it from the kernel before it.
  */
 
 import { checkFunction, checkObject, checkOneOf } from '../base/argument-error.ts';
@@ -76,9 +77,8 @@ export class Kernel {
   }
 
   /**
-   * Boots a guest.
-   * Throws GuestPanic when start_info makes no sense or memory is too small; ModelError EINVAL when the root cannot be
-   * mounted, EIO when it cannot be read.
+   * Boots a guest. Throws GuestPanic when start_info makes no sense or memory is too small;
+   * ModelError EINVAL when the root cannot be mounted, EIO when it cannot be read.
    * @param onReuse told of every page taken over from before the reboot
    */
   static *boot(environment: GuestEnvironment, costs: KernelCosts, onReuse?: ReuseObserver): Process<Kernel> {
@@ -109,9 +109,10 @@ export class Kernel {
   }
 
   /**
-   * Orderly reboot, or power off: the domain is shut down when this returns, and the kernel must not be used again. What cannot be
-   * written does not keep it from stopping, as in 2.6.12.
-   * @returns EIO when something that was dirty did not reach the medium; undefined when everything did
+   * Orderly reboot, or power off: the domain is shut down when this returns, and the kernel must
+   * not be used again. What cannot be written does not keep it from stopping, as in 2.6.12.
+   * @returns EIO when something that was dirty did not reach the medium; undefined when everything
+   * did
    */
   *shutdown(reason: ShutdownReason = ShutdownReason.reboot): Process<ErrnoName | undefined> {
     checkOneOf('reason', reason, Object.values(ShutdownReason));

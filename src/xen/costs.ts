@@ -1,6 +1,7 @@
 /**
- * What the hypervisor's work costs: plain numbers, virtual nanoseconds >= 0 (fractions are rounded when they are paid).
- * A machine profile supplies them with their provenance; this room only says what each one is charged for, and to whom.
+ * What the hypervisor's work costs: plain numbers, virtual nanoseconds >= 0 (fractions are rounded
+ * when they are paid). A machine profile supplies them with their provenance; this room only says
+ * what each one is charged for, and to whom.
  */
 
 export interface XenCosts {
@@ -37,7 +38,10 @@ export interface XenCosts {
   readonly indexRebuildNs: number;
   /** Examining and marking one frame to be preserved. Domain 0's. */
   readonly preserveNs: number;
-  /** CRC-32C, a byte; only with checksums on. Domain 0's when recorded, the guest's when verified by a claim. */
+  /**
+   * CRC-32C, a byte; only with checksums on. Domain 0's when recorded, the guest's when verified by
+   * a claim.
+   */
   readonly crcNsPerByte: number;
   /** Building, and taking down, a domain apart from its frames. Domain 0's. */
   readonly domainBuildNs: number;

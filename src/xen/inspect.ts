@@ -1,8 +1,10 @@
 /**
- * What machine memory says about the machine, read from the raw bytes alone: no hypervisor object is asked. For dumps, for
- * tests, and for whoever wants to see what a rebooted hypervisor would find.
+ * What machine memory says about the machine, read from the raw bytes alone: no hypervisor object
+ * is asked. For dumps, for tests, and for whoever wants to see what a rebooted hypervisor would
+ * find.
  *
- * Total: bytes that are damaged give lines in `problems`, never an exception. Works on memory without a hypervisor too.
+ * Total: bytes that are damaged give lines in `problems`, never an exception. Works on memory
+ * without a hypervisor too.
  */
 
 import { checkObject } from '../base/argument-error.ts';

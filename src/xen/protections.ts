@@ -1,24 +1,30 @@
 /**
- * The protections that the rule of reuse and the writing back of dirty pages rest on, each of which can be switched off by
- * name. Switched off, the check is really not made: the property suite must then find the wrong page, which proves both
- * the protection and the suite.
+ * The protections that the rule of reuse and the writing back of dirty pages rest on, each of which
+ * can be switched off by name. Switched off, the check is really not made: the property suite must
+ * then find the wrong page, which proves both the protection and the suite.
  */
 
 export interface Protections {
   /** Frames whose bytes the hypervisor vouches for trap on stores. */
   readonly writeProtection: boolean;
-  /** Pages that are registered as dirty refuse stores, but for those of the guest's file-cache routines. */
+  /**
+   * Pages that are registered as dirty refuse stores, but for those of the guest's file-cache
+   * routines.
+   */
   readonly dirtyProtection: boolean;
   /** Only frames of provenance clean are preserved and handed over. */
   readonly provenance: boolean;
   /** A claim must name the block that the frame equals. */
   readonly blockCheck: boolean;
   /**
-   * A disk is asked who it is and whether somebody else wrote to it, before anything is believed that was known of its blocks. Off: a
-   * disk is whatever is bound under its number.
+   * A disk is asked who it is and whether somebody else wrote to it, before anything is believed
+   * that was known of its blocks. Off: a disk is whatever is bound under its number.
    */
   readonly deviceIdentity: boolean;
-  /** A CRC-32C of every clean page is recorded and must match at the claim; of every dirty one, and before it is written. */
+  /**
+   * A CRC-32C of every clean page is recorded and must match at the claim; of every dirty one, and
+   * before it is written.
+   */
   readonly checksum: boolean;
   /** A claim must name the generation of the inode. */
   readonly generation: boolean;
@@ -28,7 +34,10 @@ export interface Protections {
   readonly recordCheck: boolean;
   /** The CPU caches are written back before the machine is reset. */
   readonly cpuCacheFlush: boolean;
-  /** A hypervisor marks the frames that another one left as allocated before it frees and clears the rest. */
+  /**
+   * A hypervisor marks the frames that another one left as allocated before it frees and clears the
+   * rest.
+   */
   readonly reserveBeforeAllocate: boolean;
 }
 

@@ -1,4 +1,5 @@
-// CRC-32C: the check value, the published vectors, and the sliced loop against the definition, a bit at a time.
+// CRC-32C: the check value, the published vectors, and the sliced loop against the definition, a
+// bit at a time.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { crc32c } from '../../src/base/index.ts';

@@ -1,4 +1,5 @@
-// Layouts: offsets follow from the fields, numbers round-trip through little-endian bytes and touch nothing else.
+// Layouts: offsets follow from the fields, numbers round-trip through little-endian bytes and touch
+// nothing else.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

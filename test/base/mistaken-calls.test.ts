@@ -1,5 +1,6 @@
-// A mistake of a caller, at every place where one can be made: each parameter of all that the package exports is replaced in turn by
-// what cannot be right. The call returns, or says that argument's name, or ends as the modelled world or the user's input ends.
+// A mistake of a caller, at every place where one can be made: each parameter of all that the
+// package exports is replaced in turn by what cannot be right. The call returns, or says that
+// argument's name, or ends as the modelled world or the user's input ends.
 import { describe, expect, it } from 'vitest';
 import { ArgumentError, GuestPanic, InputError, ModelError, UserError } from '../../src/base/index.ts';
 import { EXPORTS } from '../support/exports.ts';
@@ -9,7 +10,10 @@ import { casesOf } from '../support/product.ts';
 import { type Callable, publicSurface } from '../support/public-surface.ts';
 
 const WRONG: readonly unknown[] = [undefined, null, -1, NaN, 1.5, 2 ** 53, '', {}, new Date(0)];
-/** What each parameter is replaced by in turn: some of it in `npm test`, and all in `npm run test:laws`. */
+/**
+ * What each parameter is replaced by in turn: some of it in `npm test`, and all in
+ * `npm run test:laws`.
+ */
 const SIZE = { sample: 3, whole: 9 };
 
 /** What the rigs' objects answer to a right call, where that is no return. */
@@ -35,7 +39,10 @@ const LIGHT = new Set([
 
 const { callables, exported } = publicSurface();
 
-/** Calls it with its right arguments, one of them replaced; runs what it returns if that is a process. */
+/**
+ * Calls it with its right arguments, one of them replaced; runs what it returns if that is a
+ * process.
+ */
 function call(rig: Rig, callable: Callable, at = -1, wrong?: unknown): void {
   const { name, kind, owner, member, parameters } = callable;
   const args = parameters.map((parameter, n) => {

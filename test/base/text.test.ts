@@ -1,4 +1,5 @@
-// Strings that stand for bytes: every sequence of bytes has one string, and it gives the bytes back.
+// Strings that stand for bytes: every sequence of bytes has one string, and it gives the bytes
+// back.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalText, decodeText, encodeText } from '../../src/base/index.ts';

@@ -43,8 +43,8 @@ describe('the embedding example', () => {
 
   it('a scan of more than fits evicts the oldest, 32 at a time', () => {
     const other = new OtherSimulator();
-    // 200 frames: 168 pages until free memory is at its min watermark of 32; the next allocations evict 32 each time
-    // that it is reached again: before pages 168 and 200.
+    // 200 frames: 168 pages until free memory is at its min watermark of 32; the next allocations
+    // evict 32 each time that it is reached again: before pages 168 and 200.
     const result = playTrace(scan(220), 200, other);
     expect(result).toEqual({ hits: 0, misses: 220, endsAt: 2195 });
     expect(other.evictions).toBe(64);

@@ -68,7 +68,8 @@ function mustBeSane(result: Result<Ext2Geometry>, deviceBytes: number): void {
 
 describe('the layouts', () => {
   it('the layouts have the bytes of the format', () => {
-    // The parts of the structures that mkfs writes, as hexadecimal, from an image that e2fsck accepts.
+    // The parts of the structures that mkfs writes, as hexadecimal, from an image that e2fsck
+    // accepts.
     expect(superblock.subarray(0, 104).toString('hex')).toBe(
       '000200000008000000000000e6070000f4010000000000000200000002000000008000000080000000020000' +
         '0000000080' +

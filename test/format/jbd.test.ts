@@ -1,4 +1,5 @@
-// The journal's blocks byte by byte: golden fixtures, what is written read back, and garbage that no parser minds.
+// The journal's blocks byte by byte: golden fixtures, what is written read back, and garbage that
+// no parser minds.
 import { err, ok } from '../../src/base/result.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -21,7 +21,8 @@ describe('command line', () => {
   });
 
   it.each([
-    // Keys that there are not: mistyped, from elsewhere, of every object, without a value, with what a decoder swallows.
+    // Keys that there are not: mistyped, from elsewhere, of every object, without a value, with
+    // what a decoder swallows.
     ...['cachmap=all', 'Cachemap=all', 'cachemap', 'quiet', 'root=/dev/sda1', '=', '=all', 'toString=1', '__proto__=1'],
     ...['\ufeffcachemap=all', 'cachemap=all\tquiet', 'cachemap=all\nrio=on', 'cachemap=all,rio=on'],
     // Values that there are not.

@@ -1,5 +1,6 @@
-// Lives of guests on a file system that may be garbage: they change everything, stop or crash, and the next one reads everything.
-// Whatever is on the disk, nothing but an errno comes out of it, and no life lasts for ever.
+// Lives of guests on a file system that may be garbage: they change everything, stop or crash, and
+// the next one reads everything. Whatever is on the disk, nothing but an errno comes out of it, and
+// no life lasts for ever.
 import { ModelError } from '../../src/base/index.ts';
 import type { MemoryImage } from '../../src/disk/image/memory-image.ts';
 import { O, type Syscalls } from '../../src/kernel/index.ts';
@@ -51,7 +52,10 @@ function* rewrite(sys: Syscalls, path: string, bytes: Uint8Array, at: number): P
   }
 }
 
-/** Everything that can be read, and again when a call fails. What is large is read at its beginning and at its end. */
+/**
+ * Everything that can be read, and again when a call fails. What is large is read at its beginning
+ * and at its end.
+ */
 function* readEverything(sys: Syscalls): Process {
   const pending = ['/'];
   const bytes = new Uint8Array(40_000);

@@ -1,6 +1,7 @@
 /**
- * The cache-mapping table between two guests, damaged: bytes flipped, ranges overwritten or cut. Whatever the damage,
- * the new guest boots, starts cold or partly cold with counted reasons, and never reads or reuses a wrong byte.
+ * The cache-mapping table between two guests, damaged: bytes flipped, ranges overwritten or cut.
+ * Whatever the damage, the new guest boots, starts cold or partly cold with counted reasons, and
+ * never reads or reuses a wrong byte.
  */
 
 import fc from 'fast-check';

@@ -1,4 +1,5 @@
-// The law of docs/adr/0010: a reused page is its block of the disk that is bound now, whatever was done to disks and names meanwhile.
+// The law of docs/adr/0010: a reused page is its block of the disk that is bound now, whatever was
+// done to disks and names meanwhile.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkProperty, property, TIMEOUT_MS } from '../support/property.ts';
@@ -92,7 +93,8 @@ describe('what is done while no guest runs', () => {
   }
   const expected = (counts: Counts): DiskLab['counts'] => ({ read: all, ...NONE, ...counts });
 
-  // A guest that goes on has asked for no page; both ask at the end, but nothing was preserved for them.
+  // A guest that goes on has asked for no page; both ask at the end, but nothing was preserved for
+  // them.
   const TABLE: Record<
     'reboot' | 'warm-cache' | 'warm-vm' | 'save' | 'migrate',
     Record<keyof typeof TAMPERS, Counts>
@@ -238,7 +240,8 @@ describe('what is done while no guest runs', () => {
     const view: Deed = { do: 'warm-cache', first: 0, tampers: [{ do: 'view', who: 0, first: 24 }] };
     const writes = [0, 1, 2].map((block): Deed => ({ do: 'store', who: 0, block }));
     const reboot: Deed = { do: 'reboot', who: 1, crash: true, tampers: [] };
-    // Blocks 24 to 26 of the disk are 8 to 10 of the second guest's, which has taken half of its pages over and asks for the rest.
+    // Blocks 24 to 26 of the disk are 8 to 10 of the second guest's, which has taken half of its
+    // pages over and asks for the rest.
     const counts = outcome([view, ...writes, reboot]);
     expect(counts).toMatchObject({ otherDisk: half, diskChanged: 0, reused: half / 2 + half - 3 });
   });

@@ -18,7 +18,10 @@ import { contents, FILE_BYTES, MIB, readsItsFile, vmmDisk, vmmMachine } from '..
 type Config = VmmMachine['configs'][number];
 const run = <T>(machine: VmmMachine, process: Process<T>): T => machine.simulation.runProcess('test', process);
 
-/** All guests read, shut down and boot again on what the next hypervisor finds, with the disks that they have then. */
+/**
+ * All guests read, shut down and boot again on what the next hypervisor finds, with the disks that
+ * they have then.
+ */
 function* warmReboot(machine: VmmMachine, between: () => void, configs: () => readonly Config[]): Process {
   for (const [name, { kernel }] of machine.guests) {
     yield* readsItsFile(kernel, Number(name.slice(-1)));
@@ -79,7 +82,10 @@ it('a guest whose disk was written to while no guest ran is cold, and the one be
   expect(refusedOf(second)).toMatchObject({ otherDisk: 0, diskChanged: 0 });
 });
 
-/** How a second guest sees the disk of the first. Of an overlay nobody knows which blocks show through: all its pages go. */
+/**
+ * How a second guest sees the disk of the first. Of an overlay nobody knows which blocks show
+ * through: all its pages go.
+ */
 const VIEWS: readonly [string, (disk: Disk) => ImageStore, (machine: VmmMachine, disk: Disk) => BlockDevice][] = [
   ['another partition of the same sectors', ({ image }) => image, ({ drive }) => drive],
   ['another drive on the same medium', ({ image }) => image, (machine, { image }) => driveOn(machine, image)],

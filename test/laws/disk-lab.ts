@@ -1,5 +1,6 @@
-// A room of two machines, two domains and a shelf of disks, for the law of docs/adr/0010: whatever is done to the disks and to what
-// is bound to a domain while no guest runs, a page that is reused equals its block of the disk that is bound now.
+// A room of two machines, two domains and a shelf of disks, for the law of docs/adr/0010: whatever
+// is done to the disks and to what is bound to a domain while no guest runs, a page that is reused
+// equals its block of the disk that is bound now.
 import { PAGE_SIZE, Pfn, SECTORS_PER_PAGE } from '../../src/base/index.ts';
 import { noteChange } from '../../src/disk/image/backing-store.ts';
 import type { BlockDevice } from '../../src/disk/drive/block-device.ts';
@@ -391,7 +392,10 @@ export class DiskLab {
     this.#create(who, at);
   }
 
-  /** More devices than there are numbers, one after the other: files from which nothing can be restored. */
+  /**
+   * More devices than there are numbers, one after the other: files from which nothing can be
+   * restored.
+   */
   #useDevices(at: 0 | 1): void {
     const machine = this.#machines[at];
     const before = machine.hypervisor.devices.counts;

@@ -1,5 +1,5 @@
-// fsync, fdatasync, O_SYNC and msync mean durable, or an error: with each request of the drive failing, in the call and in the
-// background before it. An error is told once.
+// fsync, fdatasync, O_SYNC and msync mean durable, or an error: with each request of the drive
+// failing, in the call and in the background before it. An error is told once.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../../src/base/index.ts';
@@ -36,7 +36,10 @@ function blocksOf({ sector, segments }: BlockRequest): number[] {
   return segments.map((_, i) => (sector * SECTOR_SIZE) / PAGE_SIZE + i);
 }
 
-/** What a block of these small disks, which have one group, is: where metadata lies is settled when they are made. */
+/**
+ * What a block of these small disks, which have one group, is: where metadata lies is settled when
+ * they are made.
+ */
 function kindsOf(fs: FileSystem, data?: ReadonlySet<number>): (block: number) => string {
   const image = imageOf(fs);
   const descriptor = new Uint8Array(PAGE_SIZE);
@@ -68,7 +71,10 @@ function dataBlocks(fs: FileSystem, change: ChangeName): Set<number> {
 interface Outcome {
   /** Of the call, and of a later fsync that nothing disturbs. */
   readonly answers: [string, string];
-  /** Whether what the call promised is there after a loss of power at its end; and at the end of the fsync. True where no ok has promised it. */
+  /**
+   * Whether what the call promised is there after a loss of power at its end; and at the end of the
+   * fsync. True where no ok has promised it.
+   */
   readonly survived: [boolean, boolean];
   readonly isReadOnly: boolean;
   readonly failed: BlockRequest[];
@@ -76,7 +82,8 @@ interface Outcome {
 
 /**
  * A change and a call, while requests fail.
- * @param background whether everything is written in the background, and the inode evicted, before the call, and all that fails fails there
+ * @param background whether everything is written in the background, and the inode evicted, before
+ * the call, and all that fails fails there
  * @param fails asked of every request, with the number of those of its kind so far, from 1
  */
 function play(
@@ -119,7 +126,10 @@ interface Played extends Outcome {
   readonly change: ChangeName;
 }
 
-/** Every change, with the calls in turn; each request fails alone, and each with all that follow it; and none does. */
+/**
+ * Every change, with the calls in turn; each request fails alone, and each with all that follow it;
+ * and none does.
+ */
 function playAll(fs: FileSystem, background: boolean, op: BlockOp, calls: readonly SyncName[]): Played[] {
   const outcomes: Played[] = [];
   for (const [i, change] of CHANGE_NAMES.entries())
@@ -157,8 +167,8 @@ describe.each([
   }, () => {
     const outcomes = played();
     expect(namesOf(outcomes.filter(({ survived }) => survived.includes(false)))).toEqual([]);
-    // A program that stores beyond the end of a file whose growth was lost meets EFAULT; one that writes after metadata was lost, or
-    // past the cache when that ends the journal, EROFS.
+    // A program that stores beyond the end of a file whose growth was lost meets EFAULT; one that
+    // writes after metadata was lost, or past the cache when that ends the journal, EROFS.
     const also = background ? ['EFAULT', 'EROFS'] : fs === 'ext3' ? ['EROFS'] : [];
     expect([...new Set(outcomes.map(({ answers }) => answers[0]))].sort()).toEqual([...also, 'EIO', 'ok'].sort());
   });
@@ -193,7 +203,8 @@ describe.each([
     it('a journal that has ended says EIO again; another error is told once', () => {
       const kindOf = kindsOf(fs);
       for (const { name, answers, isReadOnly, failed } of played()) {
-        // What is in the log is durable, though it was lost on its way home: the next change finds that, and ends the journal.
+        // What is in the log is durable, though it was lost on its way home: the next change finds
+        // that, and ends the journal.
         const isLostAtHome = failed.some((request) => kindOf(blocksOf(request)[0]!) !== 'journal');
         const endsLater = background && isLostAtHome && answers[1] === 'ok';
         expect({ name, second: answers[1] }).toEqual({ name, second: isReadOnly && !endsLater ? 'EIO' : 'ok' });
@@ -217,7 +228,8 @@ describe.each([
   });
 
   it('the call after one that met a failure does what it could not do', () => {
-    // As in 2.6.12, a page of a hole for which no place is found is given up, and that is told once.
+    // As in 2.6.12, a page of a hole for which no place is found is given up, and that is told
+    // once.
     const others = played().filter(({ name }) => !name.startsWith('stores into a hole'));
     const lost = others.filter(({ answers, survived }) => answers[1] !== 'ok' || !survived[1]);
     expect(namesOf(lost.filter(({ isReadOnly }) => fs === 'ext2' || !isReadOnly))).toEqual([]);
@@ -321,8 +333,8 @@ describe('ext3: metadata fails on its way to its place', () => {
   }
 
   /**
-   * Files are made in /d and brought home, where the k-th write fails; then `meanwhile` happens. Returns the files that the next
-   * guest lacks.
+   * Files are made in /d and brought home, where the k-th write fails; then `meanwhile` happens.
+   * Returns the files that the next guest lacks.
    */
   function missing(
     k: number,

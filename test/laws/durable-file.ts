@@ -1,5 +1,6 @@
-// A file that is changed, a call after which the change must be on the medium, and a loss of power: what the tests of fsync
-// share. The drive has a volatile cache; what lies only there is lost, all of it.
+// A file that is changed, a call after which the change must be on the medium, and a loss of power:
+// what the tests of fsync share. The drive has a volatile cache; what lies only there is lost, all
+// of it.
 import { ModelError, Ns, PAGE_SIZE } from '../../src/base/index.ts';
 import type { BlockRequest } from '../../src/disk/drive/block-device.ts';
 import type { MemoryImage } from '../../src/disk/image/memory-image.ts';
@@ -95,7 +96,10 @@ export const CHANGES = {
 } satisfies Record<string, Change>;
 export type ChangeName = keyof typeof CHANGES;
 
-/** A call that names an open file; what is on the medium when it returns has page `index` of this salt. */
+/**
+ * A call that names an open file; what is on the medium when it returns has page `index` of this
+ * salt.
+ */
 interface SyncCall {
   readonly salt: number;
   readonly flags: number;
@@ -173,7 +177,8 @@ export class DurableFile {
   }
 
   /**
-   * Changes the file. Its inode is dirty for 20 s by then, the block device is not: so kupdate writes the one before the other.
+   * Changes the file. Its inode is dirty for 20 s by then, the block device is not: so kupdate
+   * writes the one before the other.
    */
   change(): void {
     const { sys } = this;
@@ -238,7 +243,9 @@ export class DurableFile {
     return { path, index, size: pages * PAGE_SIZE, bytes: pageOf(SYNC_CALLS[name].salt) };
   }
 
-  /** Whether the promised is there after a loss of power at this moment, as another guest sees it. */
+  /**
+   * Whether the promised is there after a loss of power at this moment, as another guest sees it.
+   */
   survives({ path, size, index, bytes }: Durable): boolean {
     const reader = new GuestDisk(this.#medium.clone(), 1, { cmdLine: 'cachemap=off', memory: 'reader' });
     const { syscalls: sys } = reader.guest.kernel;

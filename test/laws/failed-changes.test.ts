@@ -1,5 +1,5 @@
-// What becomes of a change that fails half way: what was cut off does not come back, what can be freed is freed, and what was
-// allocated for nothing is given back.
+// What becomes of a change that fails half way: what was cut off does not come back, what can be
+// freed is freed, and what was allocated for nothing is given back.
 import { describe, expect, it } from 'vitest';
 import { getField, ModelError, Ns, PAGE_SIZE } from '../../src/base/index.ts';
 import { EXT2_STATE, EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../src/format/ext2.ts';
@@ -134,7 +134,10 @@ describe.each(SYSTEMS)('metadata that background writeback could not write: %s',
 describe.each(SYSTEMS)('a block for which there is no room: %s', (_, journalBlocks) => {
   it('a block for which there is no room takes nothing along: the indirect blocks on the way to it are given back', () => {
     const image = makeExt2(tree(directory([['f', file('f')]])), { slack: 0, journalBlocks });
-    /** What writing one page each at these indices of a file answers, to a guest of its own; and the sectors of the file then. */
+    /**
+     * What writing one page each at these indices of a file answers, to a guest of its own; and the
+     * sectors of the file then.
+     */
     const writeAt = (path: string, indices: readonly number[]): [answers: string[], sectors: number] => {
       const { machine, kernel } = boot(image);
       const { syscalls } = kernel;

@@ -1,5 +1,6 @@
-// What a system call answers when one of its own reads or writes fails: an errno; or ok, from exactly those calls that remove the last name
-// or the last use of something, when only the freeing has failed. The superblock says errors then.
+// What a system call answers when one of its own reads or writes fails: an errno; or ok, from
+// exactly those calls that remove the last name or the last use of something, when only the freeing
+// has failed. The superblock says errors then.
 import { describe, expect, it } from 'vitest';
 import { getField, ModelError } from '../../src/base/index.ts';
 import { EXT2_STATE, EXT2_SUPERBLOCK_OFFSET, GROUP_DESCRIPTOR, SUPERBLOCK } from '../../src/format/ext2.ts';
@@ -36,7 +37,10 @@ function kindsOf(image: MemoryImage): (block: number) => string {
   };
 }
 
-/** The answer of a call, the kind of its n-th read or write, which fails, and whether the superblock says errors in the end; undefined when it has fewer. */
+/**
+ * The answer of a call, the kind of its n-th read or write, which fails, and whether the superblock
+ * says errors in the end; undefined when it has fewer.
+ */
 function play(
   pristine: MemoryImage,
   kindOf: (block: number) => string,
@@ -73,7 +77,10 @@ function play(
 
 const [BLOCKS, INODES, TABLE, INDIRECT] = ['block bitmap', 'inode bitmap', 'inode table', 'indirect block'] as const;
 
-/** Calls that answer ok though the freeing of what they have removed met a block of these kinds. Nobody else does. */
+/**
+ * Calls that answer ok though the freeing of what they have removed met a block of these kinds.
+ * Nobody else does.
+ */
 const OK_WITH_ERRORS: Record<string, readonly string[]> = {
   unlink: [BLOCKS, INDIRECT, INODES],
   'unlink of a symbolic link': [BLOCKS, INODES],
@@ -97,7 +104,10 @@ const EIO_WITH_ERRORS: Record<string, readonly string[]> = {
 };
 /** What a fault reads beside its page is nobody's. */
 const OK: Record<string, readonly string[]> = { 'store into a mapped hole': ['data', INDIRECT] };
-/** Calls that never answer with an error of a change: a last use given up, in a file system that was changed before; no call. */
+/**
+ * Calls that never answer with an error of a change: a last use given up, in a file system that was
+ * changed before; no call.
+ */
 const SILENT = ['close of a file without a name', 'store into a mapped hole'];
 
 describe.each([

@@ -1,11 +1,14 @@
-// A drive that fails one block, whichever: for every system call that changes the file system, its n-th read and its n-th write, for
-// all n, once or from then on, those of the sync and the shutdown that follow included.
+// A drive that fails one block, whichever: for every system call that changes the file system, its
+// n-th read and its n-th write, for all n, once or from then on, those of the sync and the shutdown
+// that follow included.
 //
-// Either the call answers an errno and nothing has changed; or it answers `ok`, and the change is made; or the superblock says that
-// there are errors. With a journal, that has ended then, unless all was written but the superblock. What is wrong on the disk e2fsck
-// repairs, and nobody finds the bytes of something deleted in it, in the guest or on the disk. Two things are told by fsync, msync and
-// O_SYNC alone: without a journal, that a block of data could not be written or found again, which then holds what it held, or is a hole
-// when it was new; and that a page stored into a mapped hole got no block.
+// Either the call answers an errno and nothing has changed; or it answers `ok`, and the change is
+// made; or the superblock says that there are errors. With a journal, that has ended then, unless
+// all was written but the superblock. What is wrong on the disk e2fsck repairs, and nobody finds
+// the bytes of something deleted in it, in the guest or on the disk. Two things are told by fsync,
+// msync and O_SYNC alone: without a journal, that a block of data could not be written or found
+// again, which then holds what it held, or is a hole when it was new; and that a page stored into a
+// mapped hole got no block.
 //
 // `npm test` plays a sample of the failures, `npm run test:laws` all of them.
 import { spawnSync } from 'node:child_process';
@@ -56,7 +59,10 @@ interface Outcome {
 /** Called after the call, when nothing more will fail. */
 type Look = (machine: FakeMachine, sys: Syscalls, answer: string) => void;
 
-/** Runs a call on cold caches, then sync and shutdown, while a block fails; one of those in which errors are noted fails once only. */
+/**
+ * Runs a call on cold caches, then sync and shutdown, while a block fails; one of those in which
+ * errors are noted fails once only.
+ */
 function play(
   pristine: MemoryImage,
   call: ChangingCall,
@@ -124,7 +130,10 @@ class Checker {
     this.#images.push(image);
   }
 
-  /** For each image that was added since: what is wrong with it, empty for nothing, and what becomes of it then. Throws when one cannot be repaired. */
+  /**
+   * For each image that was added since: what is wrong with it, empty for nothing, and what becomes
+   * of it then. Throws when one cannot be repaired.
+   */
   run(): { problems: string; repaired: MemoryImage }[] {
     const images = this.#images.splice(0);
     const paths = images.map((_, i) => `${this.#judge.dir}/${i}.img`);
@@ -151,7 +160,9 @@ class Checker {
   }
 }
 
-/** One line for each path; of files that hold more than the other in some page, both lines differ. */
+/**
+ * One line for each path; of files that hold more than the other in some page, both lines differ.
+ */
 function show(files: Files, withSectors = true): string[] {
   return [...files].map(([path, { stat, sectors, pages }]) => {
     const bytes = [...pages].map(([page, each]) => `${page}:${each.reduce((sum, byte) => (sum * 31 + byte) | 0, 0)}`);
@@ -159,7 +170,10 @@ function show(files: Files, withSectors = true): string[] {
   });
 }
 
-/** Throws when a file shows a byte that it held neither before nor after the call, or one of what was deleted. A hole may have come anywhere. */
+/**
+ * Throws when a file shows a byte that it held neither before nor after the call, or one of what
+ * was deleted. A hole may have come anywhere.
+ */
 function mustHoldItsOwn(files: Files, before: Files, after: Files): void {
   for (const [path, { pages }] of files)
     for (const [page, bytes] of pages) {
@@ -179,7 +193,10 @@ function dataBlocksOf(image: MemoryImage): Set<number> {
   );
 }
 
-/** A directory that grows gets an index where the file system has them; the other calls are as without. */
+/**
+ * A directory that grows gets an index where the file system has them; the other calls are as
+ * without.
+ */
 const GROWING_CALLS = CHANGING_CALLS.filter(({ name }) => name.includes('directory that grows'));
 
 const SYSTEMS: [string, number | undefined, boolean][] = [
@@ -251,7 +268,9 @@ describe.each(SYSTEMS)('a block that fails: %s', (system, journalBlocks, hasIndi
     return baseline;
   }
 
-  /** Plays every call with some of the faults that it may meet; returns how the cases have ended. */
+  /**
+   * Plays every call with some of the faults that it may meet; returns how the cases have ended.
+   */
   function playAll(judge: Judge, law: string, size: Sample, faultsOf: (whole: Outcome) => Fault[]): string[] {
     const checker = new Checker(judge);
     const ends = new Set<string>();

@@ -1,5 +1,5 @@
-// Every system call that changes the file system, on an image with one of each kind of thing that it may meet, and what the file
-// system holds afterwards, as bytes.
+// Every system call that changes the file system, on an image with one of each kind of thing that
+// it may meet, and what the file system holds afterwards, as bytes.
 import { PAGE_SIZE } from '../../src/base/index.ts';
 import { EXT2_DIRECT_BLOCKS, EXT2_POINTERS_PER_BLOCK } from '../../src/format/ext2.ts';
 import type { MemoryImage } from '../../src/disk/image/memory-image.ts';
@@ -62,8 +62,9 @@ export function imageToChange(journalBlocks: number | undefined): MemoryImage {
 }
 
 /**
- * Fills the free blocks: every other one is full of the byte OLD. The others look like indirect blocks, which lead to different ones of
- * those, so that a new indirect block that is not written shows what was deleted, also after e2fsck.
+ * Fills the free blocks: every other one is full of the byte OLD. The others look like indirect
+ * blocks, which lead to different ones of those, so that a new indirect block that is not written
+ * shows what was deleted, also after e2fsck.
  */
 function ageFreeBlocks(image: MemoryImage): void {
   const block = new Uint8Array(PAGE_SIZE);

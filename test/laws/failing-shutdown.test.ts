@@ -1,5 +1,6 @@
-// A shutdown while the k-th write, flush or read fails, for all k: the guest stops all the same, says that it could not write everything, and the
-// next one takes over no page that differs from its block.
+// A shutdown while the k-th write, flush or read fails, for all k: the guest stops all the same,
+// says that it could not write everything, and the next one takes over no page that differs from
+// its block.
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../src/base/index.ts';
 import { getField } from '../../src/base/layout.ts';
@@ -89,8 +90,9 @@ function play(fs: FileSystem, op: BlockOp, k: number, isLasting: boolean): Outco
   };
 }
 
-// Which requests leave a superblock that says errors: 1. With ext2, five write data, and so does the seventh; that is told, and the file
-// system is sound. Where everything fails from some request on, the superblock cannot be written either.
+// Which requests leave a superblock that says errors: 1. With ext2, five write data, and so does
+// the seventh; that is told, and the file system is sound. Where everything fails from some request
+// on, the superblock cannot be written either.
 describe.each([
   ['ext2', 'write', false, '00000101111'],
   ['ext2', 'write', true, '00000000000'],
@@ -108,7 +110,8 @@ describe.each([
     expect(whole).toMatchObject({ code: undefined, refusedDirty: 0, saysErrors: false });
     expect(outcomes.map(({ code }) => code)).toEqual(outcomes.map(() => 'EIO'));
     expect(outcomes.map(({ saysErrors }) => Number(saysErrors)).join('')).toBe(errors);
-    // Pages that could not be written are refused, with a reason that is counted; a page that was to be reused otherwise.
+    // Pages that could not be written are refused, with a reason that is counted; a page that was
+    // to be reused otherwise.
     for (const { reused } of outcomes) expect(reused).toBeLessThanOrEqual(whole.reused);
     if (op === 'write' && isLasting) for (const { refusedDirty } of outcomes) expect(refusedDirty).toBeGreaterThan(0);
   });

@@ -1,6 +1,7 @@
-// The operations of the file-system exerciser against a byte array: writes, reads, also through mappings, truncations up and down, at unaligned
-// places and of all sizes, fsync, close and reopen, dropped caches, memory pressure, and reboots. After each operation
-// that reads, and at the end, the file is the array. There are two such files, in turns, and another process that reads both
+// The operations of the file-system exerciser against a byte array: writes, reads, also through
+// mappings, truncations up and down, at unaligned places and of all sizes, fsync, close and reopen,
+// dropped caches, memory pressure, and reboots. After each operation that reads, and at the end,
+// the file is the array. There are two such files, in turns, and another process that reads both
 // all the time, so that pages are locked, or under I/O, whenever something else wants them.
 import { ModelError, Ns, PAGE_SIZE } from '../../src/base/index.ts';
 import type { ImageStore } from '../../src/disk/image/image-store.ts';
@@ -26,7 +27,8 @@ export interface FsxResult {
 }
 
 /**
- * Runs `operations` operations under a seed; throws at the first difference, with the operations before it.
+ * Runs `operations` operations under a seed; throws at the first difference, with the operations
+ * before it.
  * @param onImage called at the end, after an orderly shutdown, with what is on the disk
  */
 export function fsx(seed: number, operations: number, onImage?: (image: ImageStore) => void): FsxResult {
@@ -95,7 +97,10 @@ class Run {
   readonly #model = new Uint8Array(MAX_LENGTH);
   #size = 0;
   #fd: number;
-  /** Address of a shared mapping of the whole range that lives on from one operation to others; 0: none. */
+  /**
+   * Address of a shared mapping of the whole range that lives on from one operation to others; 0:
+   * none.
+   */
   #mapping = 0;
   readonly #buffer = new Uint8Array(MOST_BYTES);
   readonly #data = new Uint8Array(MAX_LENGTH + MOST_BYTES);
@@ -302,7 +307,10 @@ class Run {
     );
   }
 
-  /** Past the cache, by a descriptor of its own: whole blocks within the file, or the whole of it from there. */
+  /**
+   * Past the cache, by a descriptor of its own: whole blocks within the file, or the whole of it
+   * from there.
+   */
   #direct(first: number, count: number, isWrite: boolean): void {
     this.#note(`direct ${isWrite ? 'write' : 'read'} of ${count} pages from page ${first}`);
     const sys = this.#sys;

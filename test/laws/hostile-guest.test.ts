@@ -1,7 +1,9 @@
-// What a guest stores and asks must not end the program that models it: it panics or gets an error, and everybody else goes on.
-// A guest kernel at work shares a machine with a program gone wild, which stores into its rings, its grant table, its shared
-// info, pages that it gave back and any other, makes hypercalls with any arguments, and tells the store anything. A second guest
-// works beside it and must find its files as it left them. So once more with guests that have no kernel and never die.
+// What a guest stores and asks must not end the program that models it: it panics or gets an error,
+// and everybody else goes on. A guest kernel at work shares a machine with a program gone wild,
+// which stores into its rings, its grant table, its shared info, pages that it gave back and any
+// other, makes hypercalls with any arguments, and tells the store anything. A second guest works
+// beside it and must find its files as it left them. So once more with guests that have no kernel
+// and never die.
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { crc32c, GuestPanic, ModelError, Ns, PAGE_SIZE } from '../../src/base/index.ts';
@@ -81,7 +83,10 @@ function diskFor({ simulation, memory }: TestMachine): TestDisk {
   return disk;
 }
 
-/** A guest with a kernel, on a disk of its own; none when it does not come up, because of what it finds on its disk. */
+/**
+ * A guest with a kernel, on a disk of its own; none when it does not come up, because of what it
+ * finds on its disk.
+ */
 interface Host {
   readonly machine: TestMachine;
   readonly simulation: TestMachine['simulation'];
@@ -177,7 +182,10 @@ function unharmed({ simulation }: Host, { domain, kernel }: { domain: Domain; ke
   expect(crc32c(seen)).toBe(crc32c(FILE));
 }
 
-/** The same for guests without a kernel, which nothing stops: two do wild things at once, the third is honest. */
+/**
+ * The same for guests without a kernel, which nothing stops: two do wild things at once, the third
+ * is honest.
+ */
 function playBare(seed: number, acts: number): Tally {
   const machine = bootMachine(seed, {}, 24 * MIB);
   const { simulation, toolstack } = machine;

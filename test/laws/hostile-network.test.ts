@@ -1,6 +1,7 @@
 /**
- * Web servers of guests, and their clients, on a network of which every cable loses some frames, repeats some, lets some overtake others and
- * delivers some late, while the hypervisor under the guests is rebooted. The cable over which guests are migrated is one of them.
+ * Web servers of guests, and their clients, on a network of which every cable loses some frames,
+ * repeats some, lets some overtake others and delivers some late, while the hypervisor under the
+ * guests is rebooted. The cable over which guests are migrated is one of them.
  */
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -11,7 +12,10 @@ import type { Simulation } from '../../src/sim/index.ts';
 import { servingMachine, vmmClients } from '../experiment/vmm/disk.ts';
 
 interface Harm {
-  /** One of so many frames is lost, sent twice, held until the next one has gone, or 30 ms late; 0: none. */
+  /**
+   * One of so many frames is lost, sent twice, held until the next one has gone, or 30 ms late; 0:
+   * none.
+   */
   readonly lost: number;
   readonly twice: number;
   readonly held: number;

@@ -1,5 +1,6 @@
-// A block that was just allocated and cannot be written: whoever writes it back, the file shows a hole there or its own bytes, and
-// never what the block's former owner has left in it; and who is told is told once. The free blocks of the image are full of old bytes.
+// A block that was just allocated and cannot be written: whoever writes it back, the file shows a
+// hole there or its own bytes, and never what the block's former owner has left in it; and who is
+// told is told once. The free blocks of the image are full of old bytes.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { getField, ModelError, Ns, PAGE_SIZE } from '../../src/base/index.ts';
@@ -14,7 +15,10 @@ import { FakeMachine } from '../support/fake-machine.ts';
 
 const IMAGES = { ext2: imageToChange(undefined), ext3: imageToChange(JOURNAL_BLOCKS) };
 type FileSystem = keyof typeof IMAGES;
-/** Of /d/g, 7,000 bytes long: a page behind its end, and one below an indirect block that it has not yet. */
+/**
+ * Of /d/g, 7,000 bytes long: a page behind its end, and one below an indirect block that it has not
+ * yet.
+ */
 const DATA = 4;
 const BELOW_INDIRECT = 30;
 const LENGTH = 3_000;

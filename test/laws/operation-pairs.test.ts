@@ -1,5 +1,6 @@
-// Operations that meet on one domain: the second begins at each event of the first. Both end with an outcome, whatever happens; no
-// frame has two owners, no save file has a byte of another domain, and one guest runs once.
+// Operations that meet on one domain: the second begins at each event of the first. Both end with
+// an outcome, whatever happens; no frame has two owners, no save file has a byte of another domain,
+// and one guest runs once.
 import { describe, expect, it } from 'vitest';
 import { DONE, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import { Nic } from '../../src/machine/nic.ts';
@@ -56,7 +57,10 @@ interface Run {
 const NAME = 'a';
 /** What another domain stores everywhere. */
 const SECRET = 0x05ec_2e70;
-/** Events of the first operation at which `npm test` begins each second one; `npm run test:laws` does at all. */
+/**
+ * Events of the first operation at which `npm test` begins each second one; `npm run test:laws`
+ * does at all.
+ */
 const SAMPLE = 2;
 
 /** Two machines, a domain as the first operation wants to find it, and a file. */
@@ -167,7 +171,10 @@ class Stage {
     this.#begin(this.target, 'arrival', () => receiveMigration(this.target, this.cable[1], options));
   }
 
-  /** Another domain takes all memory that is free, once there is enough of it, and stores its secret there. */
+  /**
+   * Another domain takes all memory that is free, once there is enough of it, and stores its secret
+   * there.
+   */
   *squat(): Process {
     const { toolstack, hypervisor, disk } = this.source;
     yield 20_000;

@@ -1,7 +1,8 @@
-// The laws of the cache-mapping table, one property each: what guests do with files between reboots, and what may never come of it.
-// The model is a plain file system in memory; after a crash, where nobody can say what must be on the disk, a guest that boots
-// on a copy of it with an empty memory says it. Each law is shown able to fail, by a protection that is switched off or by a
-// table that loses what it is told.
+// The laws of the cache-mapping table, one property each: what guests do with files between
+// reboots, and what may never come of it. The model is a plain file system in memory; after a
+// crash, where nobody can say what must be on the disk, a guest that boots on a copy of it with an
+// empty memory says it. Each law is shown able to fail, by a protection that is switched off or by
+// a table that loses what it is told.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../src/base/index.ts';
@@ -20,7 +21,10 @@ const IMAGE_BYTES = 8 << 20;
 const CHECK_EVERY = 40;
 const RUNS = 14;
 
-/** How a guest ends: in order; crashing after sync; crashing after so many events of its program, at its end at the latest. */
+/**
+ * How a guest ends: in order; crashing after sync; crashing after so many events of its program, at
+ * its end at the latest.
+ */
 type End = 'shutdown' | 'sync, crash' | number;
 interface Life {
   readonly calls: readonly Call[];
@@ -80,8 +84,8 @@ const anywhere = fc.oneof<fc.Arbitrary<End>[]>(
 const anything = calls(write, whole, truncate, direct, store, link, rename, unlink);
 
 /**
- * What loses metadata: files are on the disk; one is truncated or unlinked; others take its blocks and perhaps its number; their data
- * goes to the disk, their metadata does not; crash.
+ * What loses metadata: files are on the disk; one is truncated or unlinked; others take its blocks
+ * and perhaps its number; their data goes to the disk, their metadata does not; crash.
  */
 function metadataLost(lose: (lost: string) => Call): fc.Arbitrary<Life[]> {
   const two = fc.constantFrom('/a', '/b');
@@ -101,8 +105,9 @@ function metadataLost(lose: (lost: string) => Call): fc.Arbitrary<Life[]> {
 // Guests.
 
 /**
- * Plays lives on one disk. Until a crash that was not synced, guests answer what the model says. After each reboot the guest that
- * took pages over answers what one on a copy of the disk and with an empty memory answers. Throws at the first difference.
+ * Plays lives on one disk. Until a crash that was not synced, guests answer what the model says.
+ * After each reboot the guest that took pages over answers what one on a copy of the disk and with
+ * an empty memory answers. Throws at the first difference.
  * @returns pages taken over
  */
 function play(all: readonly Life[], options: GuestDiskOptions = {}): number {

@@ -1,5 +1,5 @@
-// A program gone wild in a guest: stores anywhere and hypercalls with any arguments, drawn at random, most often where they
-// matter. It needs no kernel.
+// A program gone wild in a guest: stores anywhere and hypercalls with any arguments, drawn at
+// random, most often where they matter. It needs no kernel.
 import { DOM0, ModelError, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import type { Process, RandomStream } from '../../src/sim/index.ts';
 import type { Domain } from '../../src/xen/domain/domain.ts';

@@ -1,13 +1,13 @@
 /**
- * Each way by which a dirty page goes home, with each rare state that a page can be in: what the disk has afterwards, exactly, as the
- * oracle reads it from the medium.
+ * Each way by which a dirty page goes home, with each rare state that a page can be in: what the
+ * disk has afterwards, exactly, as the oracle reads it from the medium.
  *
  * | | tail behind the end | hole | unlinked | registered, not named | mapped, not told |
  * |---|---|---|---|---|---|
  * | reclaim, kupdate, fsync, msync, truncate, unmount, Rio | … | … | … | … | … |
  *
- * Of a mapped store that nobody was told of, fsync and kupdate know nothing, as in 2.6.12; a page in a hole has no block where Rio
- * could write it.
+ * Of a mapped store that nobody was told of, fsync and kupdate know nothing, as in 2.6.12; a page
+ * in a hole has no block where Rio could write it.
  */
 
 import { describe, expect, it } from 'vitest';
@@ -39,7 +39,10 @@ type Path = (typeof PATHS)[number];
 /** What page the state is about. */
 const pageOf = (state: State): number => (state === 'tail behind the end' ? 2 : 1);
 
-/** What a page of the file has on the disk: the old bytes, the new ones in their place, zeros from `end` on. */
+/**
+ * What a page of the file has on the disk: the old bytes, the new ones in their place, zeros from
+ * `end` on.
+ */
 function page(index: number, from: 'old' | 'new' | 'zeros', end = PAGE_SIZE, at = AT): Uint8Array {
   const bytes = from === 'zeros' ? new Uint8Array(PAGE_SIZE) : old(index);
   if (from === 'new') bytes.set(NEW, at);
@@ -94,7 +97,8 @@ class Scene {
     const at = pageOf(state) * PAGE_SIZE + AT;
     if (state === 'unlinked' || state === 'registered, not named') yield* sys.pwrite(fd, NEW, 0, NEW.length, at);
     if (state === 'unlinked') yield* sys.unlink('/f');
-    // All are mapped, so that msync is possible; what is stored through that is told to the kernel, or not.
+    // All are mapped, so that msync is possible; what is stored through that is told to the kernel,
+    // or not.
     this.address = sys.mmap(3 * PAGE_SIZE, RW, MAP.shared, fd, 0);
     if (state === 'tail behind the end') {
       yield* sys.store(this.address + at, NEW, 0, NEW.length);
@@ -102,7 +106,8 @@ class Scene {
     }
     if (state === 'hole' || state === 'mapped, not told') yield* sys.store(this.address + at, NEW, 0, NEW.length);
     if (state === 'tail behind the end' || state === 'hole') yield* sys.msync(this.address, 3 * PAGE_SIZE, MS.async);
-    // Where there is a registry the page is sealed from here on, but Rio has to do with what msync alone has told.
+    // Where there is a registry the page is sealed from here on, but Rio has to do with what msync
+    // alone has told.
     if (state === 'tail behind the end' && path !== 'Rio') yield* sys.pwrite(fd, NEW, 0, 1, at);
   }
 
@@ -142,7 +147,8 @@ class Scene {
     switch (path) {
       case 'reclaim': {
         const { mm } = disk.guest.kernel;
-        // More than once: what was referenced gets a second look, and what is being written is met again.
+        // More than once: what was referenced gets a second look, and what is being written is met
+        // again.
         for (let n = 0; n < 6; n++) {
           for (let i = 0; i < 40; i++) mm.reclaim.shrinkZone(0, 10_000);
           disk.run(sleep(0.2));
@@ -233,7 +239,8 @@ describe.each([
           const late = journalBlocks === undefined ? ['fsync', 'msync', 'truncate'] : ['reclaim', 'msync'];
           const isListed = late.includes(path);
           expect(files).toEqual(isListed ? ['/f'] : []);
-          // Its blocks are its own as long as it is open; unmounted, they are free, and nobody wrote to them for it.
+          // Its blocks are its own as long as it is open; unmounted, they are free, and nobody
+          // wrote to them for it.
           const has = scene.blockBytes(scene.block);
           if (path === 'unmount') expect(difference(has, old(index))).toBe(-1);
           else expect(difference(has, want.bytes)).toBe(-1);

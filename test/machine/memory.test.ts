@@ -6,7 +6,10 @@ import { MachineMemory } from '../../src/machine/memory.ts';
 import { property } from '../support/property.ts';
 
 const BANK_FRAMES = 2 ** 18;
-/** Frames at both ends of memory, on both sides of the bank border, and two that share a slot of the view cache. */
+/**
+ * Frames at both ends of memory, on both sides of the bank border, and two that share a slot of the
+ * view cache.
+ */
 const FRAMES = [0, 1, 16_384, BANK_FRAMES - 1, BANK_FRAMES, BANK_FRAMES + 1, BANK_FRAMES + 7];
 const memory = new MachineMemory((BANK_FRAMES + 8) * 4096);
 
@@ -140,7 +143,8 @@ describe('MachineMemory', () => {
     expect(() => memory.frame(Mfn(memory.frameCount))).toThrow(ArgumentError);
   });
 
-  // In the last frame of all, and on both sides of the border between banks; each row: where an access may begin, at the latest.
+  // In the last frame of all, and on both sides of the border between banks; each row: where an
+  // access may begin, at the latest.
   const page = new Uint8Array(4096);
   it.each<[string, number, (mfn: Mfn, offset: number) => unknown]>([
     ['readU8', 4095, (mfn, offset) => memory.readU8(mfn, offset)],

@@ -52,7 +52,8 @@ describe('a cable between two machines', () => {
     simulation.run();
     expect(received).toEqual(sent);
     expect(from.queuedBytes).toBe(0);
-    // The line is never idle while packets wait: the last one arrives when all bytes have passed, and the latency.
+    // The line is never idle while packets wait: the last one arrives when all bytes have passed,
+    // and the latency.
     const onTheLine = sent.reduce((sum, { length }) => sum + length + Math.ceil(length / 100) * 20, 0);
     expect(simulation.now).toBe(sent.length === 0 ? 0 : onTheLine * 8 + SMALL.latencyNs);
   });
@@ -125,7 +126,8 @@ describe('a cable between two machines', () => {
   });
 
   it('a cable between two machines carries the payload that the profiles promise', () => {
-    // A packet keeps the line busy for whole nanoseconds: eight segments at 25 Gbit/s take 3,938 instead of 3,937.28.
+    // A packet keeps the line busy for whole nanoseconds: eight segments at 25 Gbit/s take 3,938
+    // instead of 3,937.28.
     expect(payloadRate(PENTIUM4_2006)).toBeCloseTo((125 * 1448) / 1538, 6);
     expect(payloadRate(SERVER_2026)).toBeCloseTo((8 * 1448 * 1000) / 3938, 6);
   });

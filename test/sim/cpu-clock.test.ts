@@ -1,4 +1,5 @@
-// The processor against a queue of jobs that are served one at a time, in the order in which they were booked.
+// The processor against a queue of jobs that are served one at a time, in the order in which they
+// were booked.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Ns } from '../../src/base/index.ts';

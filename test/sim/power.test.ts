@@ -31,7 +31,8 @@ describe('power', () => {
     expect(() => power.spawn('b', process('b'))).toThrow('without power');
   });
 
-  // Tasks that are over are forgotten at the 65th, and whenever there are twice as many as were left then.
+  // Tasks that are over are forgotten at the 65th, and whenever there are twice as many as were
+  // left then.
   it.each([63, 64, 65, 66, 127, 128, 129, 130, 300])(
     'power that goes off ends each of %i tasks that goes on',
     (count) => {

@@ -1,4 +1,5 @@
-// Processes: sleeping, waiting, waking, joining, killing, failing; and that a run is a function of its inputs.
+// Processes: sleeping, waiting, waking, joining, killing, failing; and that a run is a function of
+// its inputs.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ArgumentError, InvariantViolation, Ns } from '../../src/base/index.ts';
@@ -38,7 +39,8 @@ property(
       );
     simulation.run();
 
-    // The model: every sleeper holds (time, sequence); the least runs and takes the next sequence number.
+    // The model: every sleeper holds (time, sequence); the least runs and takes the next sequence
+    // number.
     let sequence = programs.length;
     const pending = programs.map((sleeps, process) => ({ time: 0, sequence: process, process, step: -1, sleeps }));
     const expected: { time: number; process: number }[] = [];

@@ -1,7 +1,8 @@
 // The outside judge of every image we write: e2fsprogs (mke2fs, e2fsck, debugfs, tune2fs).
 //
-// `itWithE2fsprogs` is `it`, skipped with the reason when the programs are not installed; in CI that is a failure, since
-// there nothing may be skipped. `saveImage` writes an image store to a file that the programs can read, with holes.
+// `itWithE2fsprogs` is `it`, skipped with the reason when the programs are not installed; in CI
+// that is a failure, since there nothing may be skipped. `saveImage` writes an image store to a
+// file that the programs can read, with holes.
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';

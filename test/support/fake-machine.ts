@@ -1,5 +1,5 @@
-// A guest's world without a hypervisor: memory as plain bytes, hypercalls that are written down, and a block back-end
-// that speaks the ring as bytes, by hand or by itself.
+// A guest's world without a hypervisor: memory as plain bytes, hypercalls that are written down,
+// and a block back-end that speaks the ring as bytes, by hand or by itself.
 import {
   ARCH_CODES,
   crc32c,
@@ -275,8 +275,8 @@ export class FakeMachine {
   }
 
   /**
-   * Runs a process to its end. Throws what it throws; an Error when it takes more than `mostEvents` events or waits for
-   * something that never happens.
+   * Runs a process to its end. Throws what it throws; an Error when it takes more than `mostEvents`
+   * events or waits for something that never happens.
    */
   run<T>(process: Process<T>, mostEvents = 1_000_000): T {
     let outcome: { value: T } | { error: unknown } | undefined;

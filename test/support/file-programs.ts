@@ -1,5 +1,6 @@
-// Programs that change a file system, played by the guest and by the model at once. Each process works in a directory of its
-// own, so that what it must see does not depend on the others; memory, blocks and inode numbers are shared by all.
+// Programs that change a file system, played by the guest and by the model at once. Each process
+// works in a directory of its own, so that what it must see does not depend on the others; memory,
+// blocks and inode numbers are shared by all.
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { ModelError, Ns, PAGE_SIZE, pagesOf } from '../../src/base/index.ts';
@@ -17,7 +18,10 @@ export type Call =
   | { do: 'truncate'; path: string; size: number }
   /** A write past the cache, of whole pages. */
   | { do: 'direct'; path: string; page: number; pages: number; salt: number }
-  /** A store through a shared mapping, up to the end of the file's last page; then msync or munmap alone. */
+  /**
+   * A store through a shared mapping, up to the end of the file's last page; then msync or munmap
+   * alone.
+   */
   | { do: 'store'; path: string; at: number; length: number; salt: number; msync: boolean }
   /** writeOut: data is written, metadata is not. */
   | { do: 'read' | 'writeOut' | 'mkdir' | 'rmdir' | 'unlink' | 'list' | 'stat' | 'readlink' | 'fsync'; path: string }
@@ -98,8 +102,9 @@ export function* compareAll(sys: Syscalls, model: ModelFs, home: string): Proces
 }
 
 /**
- * What a guest answers to reading all there is, in the order of names: a line for each file, directory and failure. What a crash
- * has left makes no sense here and there: that is an answer, not a defect.
+ * What a guest answers to reading all there is, in the order of names: a line for each file,
+ * directory and failure. What a crash has left makes no sense here and there: that is an answer,
+ * not a defect.
  */
 export function* readEverything(sys: Syscalls, path = '', lines: string[] = []): Process<string[]> {
   const answer = function* (at: string, ask: () => Process<string | undefined>): Process {

@@ -1,5 +1,6 @@
-// A machine whose guest writes: a small disk, guests that follow each other on it, and what must hold at any moment: every
-// frame that the hypervisor calls clean, and every page that a guest takes over, equals its block as the drive has it.
+// A machine whose guest writes: a small disk, guests that follow each other on it, and what must
+// hold at any moment: every frame that the hypervisor calls clean, and every page that a guest
+// takes over, equals its block as the drive has it.
 import { Ns, PAGE_SIZE, type Mfn } from '../../src/base/index.ts';
 import type { BackingStore } from '../../src/disk/image/backing-store.ts';
 import type { BlockDevice, BlockRequest } from '../../src/disk/drive/block-device.ts';
@@ -67,7 +68,9 @@ export interface GuestDiskOptions {
   readonly failOneIn?: number;
   /** Asked of each request of the guests: whether it fails before it is carried out. */
   readonly fails?: (request: BlockRequest) => boolean;
-  /** A drive with platters and a volatile write cache: what it has taken need not be in the image. */
+  /**
+   * A drive with platters and a volatile write cache: what it has taken need not be in the image.
+   */
   readonly hasCache?: boolean;
   /** Of all guests. */
   readonly cmdLine?: string;
@@ -133,7 +136,10 @@ export class GuestDisk {
     return this.#boot(this.run(domainOf(this.testbed.toolstack.createDomain(config))));
   }
 
-  /** Power fails: memory is lost, and of what the drive had only in its cache some sectors, in no order. */
+  /**
+   * Power fails: memory is lost, and of what the drive had only in its cache some sectors, in no
+   * order.
+   */
   losePower(): void {
     this.testbed.drive.powerLoss();
     this.#memory.clearAll();
@@ -162,7 +168,10 @@ export class GuestDisk {
     }
   }
 
-  /** Runs at most so many events of a process of the guest; for a crash in the middle. With `checkEvery`, checks all so many. */
+  /**
+   * Runs at most so many events of a process of the guest; for a crash in the middle. With
+   * `checkEvery`, checks all so many.
+   */
   runSome(process: Process<unknown>, events: number, checkEvery = Infinity): void {
     const { simulation } = this.testbed;
     let over = false;
@@ -205,7 +214,10 @@ export class GuestDisk {
     this.guest = this.#boot(this.run(domainOf(this.testbed.toolstack.restartDomain(domain, options))));
   }
 
-  /** Boots a guest. Meanwhile the device does not fail: a guest that cannot read its root is of no use here. */
+  /**
+   * Boots a guest. Meanwhile the device does not fail: a guest that cannot read its root is of no
+   * use here.
+   */
   #boot(domain: Domain): Guest {
     this.#options.onDomain?.(domain);
     const kernel = this.reliably(
@@ -220,7 +232,10 @@ export class GuestDisk {
     return guest;
   }
 
-  /** Every frame that the hypervisor vouches for equals its block; what it keeps of frames makes sense. */
+  /**
+   * Every frame that the hypervisor vouches for equals its block; what it keeps of frames makes
+   * sense.
+   */
   check(): void {
     this.#checkClean();
     this.testbed.toolstack.list.checkInvariants();

@@ -1,4 +1,5 @@
-// Images with a journal, and logs written into them block by block, as an implementation that is not ours might have.
+// Images with a journal, and logs written into them block by block, as an implementation that is
+// not ours might have.
 import { PAGE_SIZE, putField } from '../../src/base/index.ts';
 import { EXT2_INCOMPAT, EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../src/format/ext2.ts';
 import type { ImageStore } from '../../src/disk/image/image-store.ts';
@@ -82,7 +83,10 @@ export interface LogTransaction {
   readonly blocks: readonly { readonly block: number; readonly bytes: Uint8Array }[];
 }
 
-/** Writes a log into a journal, and marks the file system as to be recovered. Returns the position behind it. */
+/**
+ * Writes a log into a journal, and marks the file system as to be recovered. Returns the position
+ * behind it.
+ */
 export function writeLog(
   journal: JournalFile,
   transactions: readonly LogTransaction[],

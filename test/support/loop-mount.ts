@@ -1,6 +1,7 @@
-// The kernel of this machine as a judge: it mounts an image from a file. That needs root and loop devices, which a sandbox
-// often lacks: then the test is skipped with the reason, in CI too. Its name ends in MOUNTS, by which tools/closing-line.mjs
-// knows the only tests that may be skipped there.
+// The kernel of this machine as a judge: it mounts an image from a file. That needs root and loop
+// devices, which a sandbox often lacks: then the test is skipped with the reason, in CI too. Its
+// name ends in MOUNTS, by which tools/closing-line.mjs knows the only tests that may be skipped
+// there.
 import { mkdirSync } from 'node:fs';
 import { it } from 'vitest';
 import { findE2fsprogs, inTemporaryDirectory, type Judge, run } from './e2fsprogs.ts';

@@ -1,4 +1,5 @@
-// A small machine for the tests of the hypervisor: cheap costs, a disk that reorders, and a guest that speaks the ring.
+// A small machine for the tests of the hypervisor: cheap costs, a disk that reorders, and a guest
+// that speaks the ring.
 import {
   type Arch,
   archOfCode,
@@ -77,7 +78,9 @@ export const COSTS: XenCosts = {
   processors: 1,
 };
 
-/** A disk that ends requests in any order; bytes move at some instant between submission and end. */
+/**
+ * A disk that ends requests in any order; bytes move at some instant between submission and end.
+ */
 export class TestDisk implements BlockDevice {
   readonly bytes: Uint8Array;
   readonly store: BackingStore;
@@ -341,7 +344,10 @@ export class MiniGuest {
 }
 
 export const MIB = 1 << 20;
-/** Pages of a mini domain's boot region: start_info, bitmap, shared_info, four of grant table, two of kernel image. */
+/**
+ * Pages of a mini domain's boot region: start_info, bitmap, shared_info, four of grant table, two
+ * of kernel image.
+ */
 export const BOOT_PAGES = 9;
 /** Least memory of a mini domain, in pages. */
 export const LEAST_PAGES = BOOT_PAGES + 1024;

@@ -1,5 +1,6 @@
-// What each kind of object needs to be called at all: a fresh one in a state in which its methods make sense, and a right argument for
-// each parameter by its name. Whoever calls puts a wrong one in the place of each in turn.
+// What each kind of object needs to be called at all: a fresh one in a state in which its methods
+// make sense, and a right argument for each parameter by its name. Whoever calls puts a wrong one
+// in the place of each in turn.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +18,10 @@ import { checkMemory } from '../kernel/mm/memory-state.ts';
 /** An object, or none where functions are called. */
 export interface Rig {
   readonly it: unknown;
-  /** Right arguments by parameter, or by `Owner.member.parameter` where one method differs. What is absent is left out. */
+  /**
+   * Right arguments by parameter, or by `Owner.member.parameter` where one method differs. What is
+   * absent is left out.
+   */
   readonly right: Readonly<Record<string, unknown>>;
   /** Where processes run. */
   readonly simulation: sim.Simulation;

@@ -1,4 +1,5 @@
-// A plain file system in memory: directories, files, links, and Linux's answers. It knows nothing of pages, blocks or time.
+// A plain file system in memory: directories, files, links, and Linux's answers. It knows nothing
+// of pages, blocks or time.
 
 export type Code = string;
 
@@ -132,7 +133,10 @@ export class ModelFs {
     return [...node.entries.keys()].sort();
   }
 
-  /** Kind, size and links; the links of a directory are those to its place, its own and its children's. */
+  /**
+   * Kind, size and links; the links of a directory are those to its place, its own and its
+   * children's.
+   */
   stat(path: string): { kind: Node['kind']; size: number; links: number } {
     const node = this.#walk(path, false);
     if (node.kind === 'directory') {

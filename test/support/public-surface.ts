@@ -1,5 +1,6 @@
-// What a program that uses the package can call, read off the types: every function and class that an entry point of package.json
-// exports, and every method of every class of ours that can be reached from there. What is private, or whose docstring says
+// What a program that uses the package can call, read off the types: every function and class that
+// an entry point of package.json exports, and every method of every class of ours that can be
+// reached from there. What is private, or whose docstring says
 // @internal, is not part of it: the declarations of the package are built without it.
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +17,10 @@ export interface Callable {
   readonly parameters: readonly string[];
 }
 
-/** The whole surface. `exported`: entry point of each class and function that can be had by its name. */
+/**
+ * The whole surface. `exported`: entry point of each class and function that can be had by its
+ * name.
+ */
 export interface Surface {
   readonly callables: readonly Callable[];
   readonly exported: ReadonlyMap<string, string>;
@@ -68,7 +72,10 @@ export function publicSurface(): Surface {
     visit(signature.getReturnType());
   };
 
-  /** A type that can be reached: its classes are part of the surface, with all that can be reached from them. */
+  /**
+   * A type that can be reached: its classes are part of the surface, with all that can be reached
+   * from them.
+   */
   function visit(type: ts.Type): void {
     if (seen.has(type)) return;
     seen.add(type);
@@ -127,7 +134,10 @@ export function publicSurface(): Surface {
   return { callables: [...callables.values()], exported };
 }
 
-/** What a module exports without the statements that are internal, and whether each can be had as a value. */
+/**
+ * What a module exports without the statements that are internal, and whether each can be had as a
+ * value.
+ */
 function publicExports(program: ts.Program, checker: ts.TypeChecker, source: string): Map<ts.Symbol, boolean> {
   const found = new Map<ts.Symbol, boolean>();
   const file = program.getSourceFile(source)!;
@@ -155,7 +165,9 @@ function publicExports(program: ts.Program, checker: ts.TypeChecker, source: str
   return found;
 }
 
-/** Whether the docstring of a declaration, or of the statement around it, says that it is internal. */
+/**
+ * Whether the docstring of a declaration, or of the statement around it, says that it is internal.
+ */
 function isInternal(node: ts.Node): boolean {
   let at: ts.Node | undefined = node;
   while (at !== undefined && !ts.isSourceFile(at)) {

@@ -1,4 +1,7 @@
-/** A small disk made in memory, and a run of one strategy on it: what the properties of this folder share. */
+/**
+ * A small disk made in memory, and a run of one strategy on it: what the properties of this folder
+ * share.
+ */
 
 import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
 import { directory, file, sparse, symlink, tree, type TreeNode } from '../../src/disk/mkfs/tree.ts';
@@ -17,7 +20,8 @@ export function pattern(size: number, salt: number): Uint8Array {
 }
 
 /**
- * Files of all sorts: empty, of odd sizes, with direct and indirect blocks, with holes, hard-linked, behind symbolic links.
+ * Files of all sorts: empty, of odd sizes, with direct and indirect blocks, with holes,
+ * hard-linked, behind symbolic links.
  * @param journalBlocks blocks of a journal; none when not given
  */
 export function smallImage(journalBlocks?: number): ReturnType<typeof makeExt2> {
@@ -40,7 +44,10 @@ export function smallImage(journalBlocks?: number): ReturnType<typeof makeExt2> 
   return makeExt2(tree(directory(entries)), { journalBlocks });
 }
 
-/** The disk as an experiment wants it. Throws UserError when the oracle cannot make sense of the image. */
+/**
+ * The disk as an experiment wants it. Throws UserError when the oracle cannot make sense of the
+ * image.
+ */
 export function diskOf(image: MemoryImage): DiskSource {
   return { ...listFiles(image), image, notices: [], copy: () => image.clone(), close: () => undefined };
 }

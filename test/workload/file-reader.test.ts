@@ -1,4 +1,5 @@
-// The readers: which bytes of which files they ask for, in which order, and that all that they hand on is right.
+// The readers: which bytes of which files they ask for, in which order, and that all that they hand
+// on is right.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Process } from '../../src/sim/index.ts';
@@ -140,7 +141,8 @@ describe('a random reader', () => {
     const machine = bootWorkloadGuest(new Array<number>(200).fill(100));
     const counts = new Uint32Array(200);
     for (const { file } of run(machine, zipf(machine)).reads) counts[file]!++;
-    // Of 200 reads over 200 ranks the first rank takes 200 / H(200) = 34; five standard deviations are 27.
+    // Of 200 reads over 200 ranks the first rank takes 200 / H(200) = 34; five standard deviations
+    // are 27.
     const most = Math.max(...counts);
     expect(Math.abs(most - 34)).toBeLessThan(27);
     expect(counts.filter((count) => count > 0).length).toBeLessThan(150);

@@ -1,4 +1,5 @@
-// A guest on a small disk, for the workloads: what they do is seen through the calls that a guest has.
+// A guest on a small disk, for the workloads: what they do is seen through the calls that a guest
+// has.
 import { directory, file, tree } from '../../src/disk/mkfs/tree.ts';
 import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
 import { machineMemoryFor } from '../../src/experiment/guest/host.ts';
@@ -18,7 +19,10 @@ export interface WorkloadGuest {
   readonly contents: readonly Uint8Array[];
 }
 
-/** Boots a guest whose disk has files /0, /1, … of these sizes, each byte different from its neighbours. */
+/**
+ * Boots a guest whose disk has files /0, /1, … of these sizes, each byte different from its
+ * neighbours.
+ */
 export function bootWorkloadGuest(sizes: readonly number[], seed = 1): WorkloadGuest {
   const contents = sizes.map((size, number) =>
     new Uint8Array(size).map((_, at) => (at * 7 + (at >> 12) + number) & 255),

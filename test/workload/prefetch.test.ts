@@ -1,4 +1,5 @@
-// Prefetch at boot: the list round-trips through the boot module, and what it names is in the cache afterwards.
+// Prefetch at boot: the list round-trips through the boot module, and what it names is in the cache
+// afterwards.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { prefetchFiles, prefetchList } from '../../src/workload/prefetch.ts';

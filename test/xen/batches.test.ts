@@ -1,6 +1,7 @@
 /**
- * What a save sends in batches: pages of the stream, blocks of a request and of a window. Each at one less than the batch, at it, and at one
- * more, and what then goes is counted. migration-batches.test.ts has those of a migration.
+ * What a save sends in batches: pages of the stream, blocks of a request and of a window. Each at
+ * one less than the batch, at it, and at one more, and what then goes is counted.
+ * migration-batches.test.ts has those of a migration.
  */
 
 import { describe, expect, it } from 'vitest';
@@ -117,7 +118,8 @@ describe('pages of a save go 1024 to a batch', () => {
 });
 
 it('a body is as long as its batches, to the byte', () => {
-  // Two heads of batches, or three, beside 1030 numbers of pages and 127 facts: 8192 bytes, or 4 more; then the pages, state and box.
+  // Two heads of batches, or three, beside 1030 numbers of pages and 127 facts: 8192 bytes, or 4
+  // more; then the pages, state and box.
   const body = (mappedPages: number, factCount: number): number =>
     bodyBlocksOf({ arch: 'x86_32', nrPages: 1030, mappedPages, factCount });
   const rest = STATE_FRAMES_EACH + 1;

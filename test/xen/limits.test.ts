@@ -1,4 +1,6 @@
-/** Bounds of tables, names, messages and times: the last that is allowed, and the first that is not. */
+/**
+ * Bounds of tables, names, messages and times: the last that is allowed, and the first that is not.
+ */
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { encodeFrame, EtherType, xenMac } from '../../src/base/ethernet.ts';
@@ -195,7 +197,8 @@ describe('frames for a guest', () => {
   it.each([256, 257, 258, 300])(
     'frames for a guest wait for the processor, of %i that come at once, up to 256 behind the first',
     (count) => {
-      // What is not dropped is worked on, whether there is an empty page for it or not; the first while the adapter has the others.
+      // What is not dropped is worked on, whether there is an empty page for it or not; the first
+      // while the adapter has the others.
       const { machine, host } = network(1_000_000);
       const { domain0Cpu } = machine.hypervisor;
       const before = domain0Cpu.busy;
@@ -287,7 +290,8 @@ describe('pages of a domain that is rebuilt, 64 at a time', () => {
 });
 
 it('tables that lie in the first GiB are planned, and none with a frame more', () => {
-  // The root, 32 bytes a frame, domain records, 9 bytes a frame of P2M lists and a frame for each of 96 domains, recency, states, handover, boxes.
+  // The root, 32 bytes a frame, domain records, 9 bytes a frame of P2M lists and a frame for each
+  // of 96 domains, recency, states, handover, boxes.
   const pages = (bytes: number): number => Math.ceil(bytes / PAGE_SIZE);
   const tables = (n: number): number => 1 + pages(32 * n) + 6 + pages(9 * n) + 96 + pages(2 * n) + 2 * 96 + 1 + 2 * 96;
   let [fits, none] = [1 << 16, 1 << 26];

@@ -1,4 +1,7 @@
-/** Bios of pages that come one by one: neighbours on the device share one, as in fs/mpage.c of 2.6.12. */
+/**
+ * Bios of pages that come one by one: neighbours on the device share one, as in fs/mpage.c of
+ * 2.6.12.
+ */
 
 import type { Pfn } from '../../base/units.ts';
 import { NOTHING, type Process } from '../../sim/index.ts';
@@ -18,7 +21,10 @@ export class BioBuilder {
     this.#endPage = endPage;
   }
 
-  /** Whether a page of that block can be added. Where it cannot, the caller submits what there is first. */
+  /**
+   * Whether a page of that block can be added. Where it cannot, the caller submits what there is
+   * first.
+   */
   hasRoomFor(block: number): boolean {
     const bio = this.#bio;
     return bio === undefined || (bio.block + bio.pages.length === block && bio.pages.length < SEGMENTS_PER_REQUEST);

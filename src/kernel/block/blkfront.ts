@@ -1,11 +1,14 @@
 /**
- * The block front-end: puts requests on the ring shared with the back-end and takes responses off it.
+ * The block front-end: puts requests on the ring shared with the back-end and takes responses off
+ * it.
  *
- * The ring lives in one page of the guest's memory as bytes (xen/public/blkif.ts). Responses come in interrupt context.
- * Each page of a request is granted to the back-end while the request is in flight, read-only when it is written to
- * disk. `connect` goes through the states of xen/public/xenbus.ts. After a suspension it does so again, on an empty ring, and
- * puts what was in flight on it in the order in which it was: whether the back-end before had done a request is not known,
- * and doing it again changes nothing. Modelled after the 2.6 blkfront; slots, not identifiers, are what runs out.
+ * The ring lives in one page of the guest's memory as bytes (xen/public/blkif.ts). Responses come
+ * in interrupt context. Each page of a request is granted to the back-end while the request is in
+ * flight, read-only when it is written to disk. `connect` goes through the states of
+ * xen/public/xenbus.ts. After a suspension it does so again, on an empty ring, and puts what was in
+ * flight on it in the order in which it was: whether the back-end before had done a request is not
+ * known, and doing it again changes nothing. Modelled after the 2.6 blkfront; slots, not
+ * identifiers, are what runs out.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -30,7 +33,10 @@ import { connectToBackend, tellConnected } from '../xen/xenbus.ts';
 
 const AT = RING_REQUEST.offset;
 
-/** A request as the block layer hands it down: whole pages that lie one after the other on the device. */
+/**
+ * A request as the block layer hands it down: whole pages that lie one after the other on the
+ * device.
+ */
 export interface FrontRequest {
   readonly op: BlkifOp;
   /** First 4 KiB block. */
@@ -89,7 +95,10 @@ export class BlockFront {
     this.#port = undefined;
   }
 
-  /** Connects to the back-end; what is in flight is put on the ring again. Throws GuestPanic when that closes the device: there is no disk to go on with. */
+  /**
+   * Connects to the back-end; what is in flight is put on the ring again. Throws GuestPanic when
+   * that closes the device: there is no disk to go on with.
+   */
   *connect(): Process {
     const { xenstore } = this.#env;
     this.#ring.reset();
@@ -133,7 +142,10 @@ export class BlockFront {
     return RING_SLOTS - this.#freeIds.length;
   }
 
-  /** Puts a request on the ring; false when the ring is full or nobody is at its other end. `push` makes it visible. */
+  /**
+   * Puts a request on the ring; false when the ring is full or nobody is at its other end. `push`
+   * makes it visible.
+   */
   queue(request: FrontRequest): boolean {
     assert(request.pages.length <= SEGMENTS_PER_REQUEST, 'request has too many segments');
     if (!this.#isConnected) return false;

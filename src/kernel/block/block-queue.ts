@@ -1,10 +1,11 @@
 /**
  * The guest's block layer (drivers/block/ll_rw_blk.c of 2.6.12 with the noop elevator).
  *
- * Bios are merged with the last request when they continue it on the device, up to 11 pages; else first in, first out.
- * An empty queue is plugged by the first request, so that neighbours can merge, and unplugged when a process waits for
- * a page, at 4 queued requests, or after one jiffy. Reads and writes have 128 requests each, so that neither waits for the
- * other; a direction is congested from 113 of them on, until there are fewer than 103.
+ * Bios are merged with the last request when they continue it on the device, up to 11 pages; else
+ * first in, first out. An empty queue is plugged by the first request, so that neighbours can
+ * merge, and unplugged when a process waits for a page, at 4 queued requests, or after one jiffy.
+ * Reads and writes have 128 requests each, so that neither waits for the other; a direction is
+ * congested from 113 of them on, until there are fewer than 103.
  */
 
 import { Ns, type Pfn } from '../../base/units.ts';
@@ -75,8 +76,8 @@ class Direction {
 }
 
 /**
- * The requests that wait for the driver. It stands between the two: the queue adds requests, and the
- * driver has them dispatched whenever its ring has room.
+ * The requests that wait for the driver. It stands between the two: the queue adds requests, and
+ * the driver has them dispatched whenever its ring has room.
  */
 export class PendingRequests {
   /** While it is plugged nothing is dispatched. */
@@ -129,7 +130,10 @@ export class BlockQueue {
     this.#bioSubmitNs = bioSubmitNs;
   }
 
-  /** Whether so many requests of the operation's direction are under way that nobody should add one that can be done without. */
+  /**
+   * Whether so many requests of the operation's direction are under way that nobody should add one
+   * that can be done without.
+   */
   isCongested(op: BlkifOp): boolean {
     return this.#directionOf(op).isCongested;
   }
@@ -176,7 +180,10 @@ export class BlockQueue {
     if (!pending.isPlugged || pending.count >= UNPLUG_THRESHOLD) this.unplug();
   }
 
-  /** blkdev_issue_flush: empties the drive's volatile cache, behind what is queued. The caller has waited for room. */
+  /**
+   * blkdev_issue_flush: empties the drive's volatile cache, behind what is queued. The caller has
+   * waited for room.
+   */
   flush(end: (failed: boolean) => void): void {
     const bio: Bio = { op: BlkifOp.flush, block: 0, pages: [], endPage: () => undefined };
     this.#pending.add(new Request(this.#writes, bio, end));

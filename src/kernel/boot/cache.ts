@@ -1,4 +1,7 @@
-/** The third phase of a boot: page I/O and writeback, and the kernel's threads for memory: kswapd, pdflush, the balloon. */
+/**
+ * The third phase of a boot: page I/O and writeback, and the kernel's threads for memory: kswapd,
+ * pdflush, the balloon.
+ */
 
 import type { GuestEnvironment } from '../../xen/public/index.ts';
 import { Balloon } from '../cache/balloon.ts';

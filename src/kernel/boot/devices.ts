@@ -1,4 +1,7 @@
-/** The second phase of a boot: event channels, grants, the block device, the network, and what suspends them. */
+/**
+ * The second phase of a boot: event channels, grants, the block device, the network, and what
+ * suspends them.
+ */
 
 import { Pfn } from '../../base/units.ts';
 import type { Process } from '../../sim/index.ts';

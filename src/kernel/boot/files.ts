@@ -31,7 +31,10 @@ export interface Files {
 
 /** What the file system is mounted with. */
 export interface FilesParts {
-  /** The environment in which programs store: through their own page tables, not through the kernel's mapping. */
+  /**
+   * The environment in which programs store: through their own page tables, not through the
+   * kernel's mapping.
+   */
   readonly programs: GuestEnvironment;
   readonly env: GuestEnvironment;
   readonly costs: KernelCosts;

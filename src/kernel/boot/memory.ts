@@ -1,6 +1,7 @@
 /**
- * The first phase of a boot: memory. The boot region and the pages kept from before the reboot are taken out before
- * the first allocation, then the rest is free, then the kernel's own tables are allocated.
+ * The first phase of a boot: memory. The boot region and the pages kept from before the reboot are
+ * taken out before the first allocation, then the rest is free, then the kernel's own tables are
+ * allocated.
  */
 
 import { counted } from '../../base/counted.ts';

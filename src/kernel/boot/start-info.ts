@@ -1,4 +1,6 @@
-/** The start-info page, from which a guest learns what it knows of its machine: parsed and checked. */
+/**
+ * The start-info page, from which a guest learns what it knows of its machine: parsed and checked.
+ */
 
 import { archOfCode } from '../../base/arch.ts';
 import { assert } from '../../base/assert.ts';

@@ -1,4 +1,7 @@
-/** The mappings that have dirty pages or a dirty inode, in the order in which they became dirty (s_dirty of 2.6.12). */
+/**
+ * The mappings that have dirty pages or a dirty inode, in the order in which they became dirty
+ * (s_dirty of 2.6.12).
+ */
 
 import type { Ns } from '../../base/units.ts';
 import { WaitQueue } from '../../sim/index.ts';

@@ -1,10 +1,11 @@
 /**
- * The registry of dirty pages (Rio): the hypervisor is told which block each dirty page is newer than, so that it can write the page home
- * when this kernel has crashed (xen/toolstack/dirty-pages.ts). It exists only where dirty pages are to survive.
+ * The registry of dirty pages (Rio): the hypervisor is told which block each dirty page is newer
+ * than, so that it can write the page home when this kernel has crashed
+ * (xen/toolstack/dirty-pages.ts). It exists only where dirty pages are to survive.
  *
- * A page is registered when it becomes dirty, and again when a write of it may have ended meanwhile; the hypervisor sees
- * itself when it has been written. What could not be told at once is told by `publish`, at the end of each operation. There is
- * nothing like it in the original.
+ * A page is registered when it becomes dirty, and again when a write of it may have ended
+ * meanwhile; the hypervisor sees itself when it has been written. What could not be told at once is
+ * told by `publish`, at the end of each operation. There is nothing like it in the original.
  */
 
 import { ModelError } from '../../base/errno.ts';
@@ -20,7 +21,10 @@ export class DirtyRegistry {
   readonly #names: Pick<NameBatch, 'dirty' | 'flush'>;
   /** Pages to be registered whose block could not be looked up at once. */
   readonly #unplaced: { readonly mapping: Mapping; readonly index: number }[] = [];
-  /** A page that is registered in place of the one that the cache has of a block: what is written there after a crash. */
+  /**
+   * A page that is registered in place of the one that the cache has of a block: what is written
+   * there after a crash.
+   */
   standIn: { readonly pfn: Pfn; readonly block: number } | undefined;
 
   constructor(mm: MemoryManagement, names: Pick<NameBatch, 'dirty' | 'flush'>) {
@@ -28,7 +32,10 @@ export class DirtyRegistry {
     this.#names = names;
   }
 
-  /** A page of a hole has no place to be written to; it is registered when it is given one, if it is not written then. */
+  /**
+   * A page of a hole has no place to be written to; it is registered when it is given one, if it is
+   * not written then.
+   */
   register(mapping: Mapping, pfn: Pfn): void {
     const index = this.#mm.cache.indexOf(pfn);
     const block = mapping.blockNow(index);
@@ -36,7 +43,10 @@ export class DirtyRegistry {
     else if (block !== HOLE) this.#unplaced.push({ mapping, index });
   }
 
-  /** The page is newer than this block: also one that the journal keeps from being dirty for anybody else. */
+  /**
+   * The page is newer than this block: also one that the journal keeps from being dirty for anybody
+   * else.
+   */
   registerAt(pfn: Pfn, block: number): void {
     const registered = block === this.standIn?.block ? this.standIn.pfn : pfn;
     this.#mm.map.set(registered, PG.registered);
@@ -48,7 +58,9 @@ export class DirtyRegistry {
     this.#names.flush();
   }
 
-  /** At the end of an operation: whatever is dirty and has a block is registered when this returns. */
+  /**
+   * At the end of an operation: whatever is dirty and has a block is registered when this returns.
+   */
   *publish(): Process {
     const { cache, map } = this.#mm;
     for (let each = this.#unplaced.pop(); each !== undefined; each = this.#unplaced.pop()) {

@@ -1,9 +1,10 @@
 /**
- * The file-cache routines' way to memory, for a kernel whose dirty pages survive its crash (Rio): every store opens the page,
- * if it is sealed, and closes it again. Nothing else in the kernel opens pages, so that a store gone wild is refused.
+ * The file-cache routines' way to memory, for a kernel whose dirty pages survive its crash (Rio):
+ * every store opens the page, if it is sealed, and closes it again. Nothing else in the kernel
+ * opens pages, so that a store gone wild is refused.
  *
- * Modelled after Rio's protection by write-protected mappings of the file cache. Differs in that the window is that of one
- * store of ours, which stands for a routine that copies up to a page.
+ * Modelled after Rio's protection by write-protected mappings of the file cache. Differs in that
+ * the window is that of one store of ours, which stands for a routine that copies up to a page.
  */
 
 import type { Ns, Pfn } from '../../base/units.ts';

@@ -1,23 +1,27 @@
 /**
- * Writeback: dirty pages and inodes find their way to the disk (fs/fs-writeback.c, fs/mpage.c and mm/filemap.c of 2.6.12).
- * When that is done unasked is page-writeback.ts.
+ * Writeback: dirty pages and inodes find their way to the disk (fs/fs-writeback.c, fs/mpage.c and
+ * mm/filemap.c of 2.6.12). When that is done unasked is page-writeback.ts.
  *
- * A page is dirty (newer than its block), under writeback (a write of it is in flight), or neither. writepage: under the
- * page lock the dirty bit is cleared, the writeback bit set, the write submitted, the page unlocked. A store meanwhile sets
- * the dirty bit again, so the end of the old write never makes the page clean; the hypervisor, who sees the store trap, agrees.
- * A file's pages are written in the order of their indices, neighbours on the disk in one bio.
+ * A page is dirty (newer than its block), under writeback (a write of it is in flight), or neither.
+ * writepage: under the page lock the dirty bit is cleared, the writeback bit set, the write
+ * submitted, the page unlocked. A store meanwhile sets the dirty bit again, so the end of the old
+ * write never makes the page clean; the hypervisor, who sees the store trap, agrees. A file's pages
+ * are written in the order of their indices, neighbours on the disk in one bio.
  *
- * Mappings with something dirty form a list in the order in which they became dirty. With a registry (dirty-registry.ts) the
- * hypervisor is told where a page belongs when it becomes dirty.
+ * Mappings with something dirty form a list in the order in which they became dirty. With a
+ * registry (dirty-registry.ts) the hypervisor is told where a page belongs when it becomes dirty.
  *
- * A write that failed leaves the page up to date and clean with its error bit, and the error in the mapping for the next
- * fsync, as in the original. Where it was the first write of a new block, the page stays dirty and is lost (MemMap.isLost): it is not
- * written again; whoever writes or waits next takes the block from it (Mapping.withdraw), and the file has a hole there. The
- * original leaves the file with what the block's former owner has left in it.
+ * A write that failed leaves the page up to date and clean with its error bit, and the error in the
+ * mapping for the next fsync, as in the original. Where it was the first write of a new block, the
+ * page stays dirty and is lost (MemMap.isLost): it is not written again; whoever writes or waits
+ * next takes the block from it (Mapping.withdraw), and the file has a hole there. The original
+ * leaves the file with what the block's former owner has left in it.
  *
- * Differs besides in that there is one block device, and in that the loss of metadata is noted for the file system.
+ * Differs besides in that there is one block device, and in that the loss of metadata is noted for
+ * the file system.
  *
- * Longer than other files, because the states of a page under writeback, and each way out of them, are to be read together.
+ * Longer than other files, because the states of a page under writeback, and each way out of them,
+ * are to be read together.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -63,7 +67,10 @@ export class Writeback implements PageWriter {
   /** Woken when a write ends and the queue is not congested. */
   readonly progress = new WaitQueue('a write to end');
   #isRegistering = false;
-  /** Whether metadata could not be written since boot: what the disk holds of it is older than what is built on it. */
+  /**
+   * Whether metadata could not be written since boot: what the disk holds of it is older than what
+   * is built on it.
+   */
   hasLostMetadata = false;
   /** Pages that became dirty since boot. */
   pagesDirtied = 0;
@@ -81,12 +88,18 @@ export class Writeback implements PageWriter {
     this.#registry = registry;
   }
 
-  /** Where dirty pages are registered; undefined where they do not survive a crash, and before `startRegistering`. */
+  /**
+   * Where dirty pages are registered; undefined where they do not survive a crash, and before
+   * `startRegistering`.
+   */
   get registry(): DirtyRegistry | undefined {
     return this.#isRegistering ? this.#registry : undefined;
   }
 
-  /** The disk is as a crash should find it: dirty pages are registered from now on, if this kernel does that. */
+  /**
+   * The disk is as a crash should find it: dirty pages are registered from now on, if this kernel
+   * does that.
+   */
   startRegistering(): void {
     this.#isRegistering = true;
   }
@@ -111,7 +124,8 @@ export class Writeback implements PageWriter {
     const isNew = this.#mm.cache.setDirty(pfn);
     if (this.registry !== undefined) {
       const { map } = this.#mm;
-      // A write in flight may have ended for the hypervisor: then the page is not registered any more.
+      // A write in flight may have ended for the hypervisor: then the page is not registered any
+      // more.
       if (isNew || map.has(pfn, PG.writeback) || !map.has(pfn, PG.registered)) {
         // From here on it may be written home as it is.
         this.#zeroTail(mapping, this.#mm.cache.indexOf(pfn), pfn);
@@ -136,8 +150,9 @@ export class Writeback implements PageWriter {
   }
 
   /**
-   * filemap_fdatawrite: starts writing the dirty pages of a mapping, from page `start` up to and without `end`. With `all`
-   * every page that is dirty now is submitted, waiting for earlier writes of it; else pages in use are left out.
+   * filemap_fdatawrite: starts writing the dirty pages of a mapping, from page `start` up to and
+   * without `end`. With `all` every page that is dirty now is submitted, waiting for earlier writes
+   * of it; else pages in use are left out.
    * @param placedOnly leave pages out that have no block yet
    */
   writePages(mapping: Mapping, all: boolean, start = 0, end = Infinity, placedOnly = false): Process {
@@ -197,8 +212,8 @@ export class Writeback implements PageWriter {
   }
 
   /**
-   * filemap_fdatawait: waits until no page from `start` up to and without `end` is under writeback. Returns whether blocks were taken
-   * from pages that are lost.
+   * filemap_fdatawait: waits until no page from `start` up to and without `end` is under writeback.
+   * Returns whether blocks were taken from pages that are lost.
    */
   *waitPages(mapping: Mapping, start = 0, end = Infinity): Process<boolean> {
     if (mapping.space.nrWriteback > 0) yield* this.#waitPages(mapping, start, end);
@@ -231,7 +246,10 @@ export class Writeback implements PageWriter {
     }
   }
 
-  /** The error that a write of the mapping met since it was asked last; throws it once (AS_EIO, AS_ENOSPC). */
+  /**
+   * The error that a write of the mapping met since it was asked last; throws it once (AS_EIO,
+   * AS_ENOSPC).
+   */
   throwError(mapping: Mapping): void {
     const { error } = mapping.space;
     if (error === undefined) return;
@@ -239,7 +257,9 @@ export class Writeback implements PageWriter {
     throw new ModelError(error, `writing pages of inode ${mapping.space.ino} has failed`);
   }
 
-  /** sync: writes everything that is dirty, and waits for it. The drive's own cache is flushed too. */
+  /**
+   * sync: writes everything that is dirty, and waits for it. The drive's own cache is flushed too.
+   */
   *sync(device: Mapping): Process {
     yield* this.#syncOnce(device);
     // Some pages were lost: that their blocks are taken from them is to be on the medium, too.
@@ -268,7 +288,10 @@ export class Writeback implements PageWriter {
     if (!(yield* flushed.wait())) throw new ModelError('EIO', 'the drive did not flush its cache');
   }
 
-  /** Pages and inode of one mapping; with `wait`, until they are written. One that is being deleted is left alone. */
+  /**
+   * Pages and inode of one mapping; with `wait`, until they are written. One that is being deleted
+   * is left alone.
+   */
   *#writeMapping(mapping: Mapping, wait: boolean, control: WritebackControl): Process {
     if (!mapping.hold()) return;
     try {
@@ -295,8 +318,8 @@ export class Writeback implements PageWriter {
   }
 
   /**
-   * writeback_inodes: writes the oldest mappings first, those dirty since before `olderThan` when that is given. Returns the
-   * pages submitted.
+   * writeback_inodes: writes the oldest mappings first, those dirty since before `olderThan` when
+   * that is given. Returns the pages submitted.
    */
   *writeInodes(control: WritebackControl, olderThan?: number): Process<number> {
     const budget = control.nrToWrite;
@@ -305,7 +328,8 @@ export class Writeback implements PageWriter {
       if (!this.#dirty.has(dirty.mapping.space)) continue;
       if (olderThan !== undefined && dirty.since > olderThan) break;
       yield* this.#writeMapping(dirty.mapping, false, control);
-      // What is left of it, pages that were in use, waits its turn behind the others; for kupdate it keeps its place.
+      // What is left of it, pages that were in use, waits its turn behind the others; for kupdate
+      // it keeps its place.
       if (!this.#dirty.has(dirty.mapping.space) || olderThan !== undefined) continue;
       this.#dirty.requeue(dirty, this.#env.now);
     }
@@ -314,7 +338,10 @@ export class Writeback implements PageWriter {
     return budget - control.nrToWrite;
   }
 
-  /** A place for a page that a mapped store has made of a hole; when there is none, the page is given up. */
+  /**
+   * A place for a page that a mapped store has made of a hole; when there is none, the page is
+   * given up.
+   */
   *#allocate(mapping: Mapping, index: number): Process {
     const { map, cache } = this.#mm;
     try {
@@ -355,7 +382,10 @@ export class Writeback implements PageWriter {
     else this.#mm.cache.clearDirty(pfn);
   }
 
-  /** block_write_full_page: what a mapped store left behind the end of the file never reaches the disk. */
+  /**
+   * block_write_full_page: what a mapped store left behind the end of the file never reaches the
+   * disk.
+   */
   #zeroTail(mapping: Mapping, index: number, pfn: Pfn): void {
     const tail = mapping.tail(index);
     if (tail > 0) this.#env.memory.zero(pfn, PAGE_SIZE - tail, tail);

@@ -1,6 +1,7 @@
 /**
- * Memory for the kernel's processes: pages allocated, with waiting where that is needed, and kswapd, which keeps some free
- * (mm/page_alloc.c and mm/vmscan.c of 2.6.12). What reclaim does without waiting is kernel/mm/vmscan.ts.
+ * Memory for the kernel's processes: pages allocated, with waiting where that is needed, and
+ * kswapd, which keeps some free (mm/page_alloc.c and mm/vmscan.c of 2.6.12). What reclaim does
+ * without waiting is kernel/mm/vmscan.ts.
  */
 
 import { ModelError } from '../../base/errno.ts';
@@ -14,8 +15,8 @@ import { DEF_PRIORITY, SWAP_CLUSTER_MAX } from '../mm/policy/policy.ts';
 import type { DirtyLimits } from './page-writeback.ts';
 
 /**
- * Direct reclaim gives up after so many rounds, of up to a second each, that freed nothing. Assumed: the original tries
- * for ever and kills a process at times.
+ * Direct reclaim gives up after so many rounds, of up to a second each, that freed nothing.
+ * Assumed: the original tries for ever and kills a process at times.
  */
 const RECLAIM_ROUNDS = 3;
 
@@ -64,8 +65,9 @@ export class MemorySupply {
   }
 
   /**
-   * The passes of try_to_free_pages and of kswapd, with rising pressure, until `isEnough` or SWAP_CLUSTER_MAX pages are freed; where
-   * pages were looked at to no avail below priority 10, a nap. Returns the pages freed.
+   * The passes of try_to_free_pages and of kswapd, with rising pressure, until `isEnough` or
+   * SWAP_CLUSTER_MAX pages are freed; where pages were looked at to no avail below priority 10, a
+   * nap. Returns the pages freed.
    */
   *shrinkAll(isEnough: () => boolean): Process<number> {
     const { reclaim } = this.#mm;
@@ -87,8 +89,8 @@ export class MemorySupply {
   }
 
   /**
-   * kswapd (balance_pgdat): woken below the low watermark, frees pages until the high one is reached; or until a round with all its
-   * priorities freed nothing (all_unreclaimable).
+   * kswapd (balance_pgdat): woken below the low watermark, frees pages until the high one is
+   * reached; or until a round with all its priorities freed nothing (all_unreclaimable).
    */
   *kswapd(): Process {
     const { allocator } = this.#mm;

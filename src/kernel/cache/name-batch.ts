@@ -1,10 +1,11 @@
 /**
- * What the kernel tells the cache-mapping table, in batches, as it batches its LRU additions: which page holds what, and
- * which block a dirty page is newer than.
+ * What the kernel tells the cache-mapping table, in batches, as it batches its LRU additions: which
+ * page holds what, and which block a dirty page is newer than.
  *
- * Order within the batch is order of effect, so an erase never overtakes the insert it undoes. `flush` is called
- * before an erased page is used again: that is the law erase-before-reuse (xen/public/cache-map-op.ts). Names that still
- * wait in the batch at a crash are lost with it, and their pages are read again: late is safe.
+ * Order within the batch is order of effect, so an erase never overtakes the insert it undoes.
+ * `flush` is called before an erased page is used again: that is the law erase-before-reuse
+ * (xen/public/cache-map-op.ts). Names that still wait in the batch at a crash are lost with it, and
+ * their pages are read again: late is safe.
  */
 
 import type { Ino, Lba, PageIndex, Pfn } from '../../base/units.ts';

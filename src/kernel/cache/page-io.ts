@@ -1,12 +1,13 @@
 /**
- * Pages and their I/O: reading them in from blocks, and claiming them from before a reboot (fs/mpage.c and the waiting half of
- * mm/filemap.c, 2.6.12).
+ * Pages and their I/O: reading them in from blocks, and claiming them from before a reboot
+ * (fs/mpage.c and the waiting half of mm/filemap.c, 2.6.12).
  *
- * Reading a window: (1) every absent page is mapped to its block, which may wait for metadata; (2) what was cached
- * meanwhile is skipped; (3) the pages are claimed in one hypercall; (4) what was not handed over is allocated, locked,
- * added to the cache and read by bios of consecutive blocks, at most 11 pages each. A hole is a zeroed page, up to date
- * at once and never named. Where nothing can be claimed, what lies before a boundary (the last pointer of an indirect
- * block) is submitted before the next indirect block is read, as in the original.
+ * Reading a window: (1) every absent page is mapped to its block, which may wait for metadata; (2)
+ * what was cached meanwhile is skipped; (3) the pages are claimed in one hypercall; (4) what was
+ * not handed over is allocated, locked, added to the cache and read by bios of consecutive blocks,
+ * at most 11 pages each. A hole is a zeroed page, up to date at once and never named. Where nothing
+ * can be claimed, what lies before a boundary (the last pointer of an indirect block) is submitted
+ * before the next indirect block is read, as in the original.
  *
  * After every wait the state is looked up again: a page that was locked may be gone.
  */
@@ -68,8 +69,9 @@ export class PageIo {
   }
 
   /**
-   * read_cache_page: the page of (mapping, index), up to date, reading it when it is absent.
-   * Throws EIO when the read failed, the page has no valid place on the disk, or lies beyond the end of the file.
+   * read_cache_page: the page of (mapping, index), up to date, reading it when it is absent. Throws
+   * EIO when the read failed, the page has no valid place on the disk, or lies beyond the end of
+   * the file.
    */
   *getPage(mapping: Mapping, index: number): Process<Pfn> {
     const { map, cache } = this.#mm;
@@ -88,7 +90,9 @@ export class PageIo {
     }
   }
 
-  /** Reads a window ahead of a reader: what cannot be had is left for the reader to stumble over. */
+  /**
+   * Reads a window ahead of a reader: what cannot be had is left for the reader to stumble over.
+   */
   *readAhead(mapping: Mapping, start: number, count: number): Process {
     try {
       yield* this.readPages(mapping, start, count, false);
@@ -98,7 +102,8 @@ export class PageIo {
   }
 
   /**
-   * mpage_readpages: starts reading the absent pages among start … start + count - 1, up to the end of the file.
+   * mpage_readpages: starts reading the absent pages among start … start + count - 1, up to the end
+   * of the file.
    * @param must wait for memory rather than leave pages out
    */
   *readPages(mapping: Mapping, start: number, count: number, must: boolean): Process {
@@ -119,13 +124,16 @@ export class PageIo {
         }
         if (mapping.isBoundary(index++) && this.#preserved.unclaimed === 0) break;
       }
-      // The map changed while metadata was read: what is absent is looked up again by whoever still wants it.
+      // The map changed while metadata was read: what is absent is looked up again by whoever still
+      // wants it.
       if (mapping.mapVersion !== version) return;
       yield* this.#fill(mapping, indices, blocks, must);
     }
   }
 
-  /** What `getPage` would return without waiting: the page when it is in the cache and up to date. */
+  /**
+   * What `getPage` would return without waiting: the page when it is in the cache and up to date.
+   */
   find(space: AddressSpace, index: number): Pfn | undefined {
     const pfn = this.#mm.cache.find(space, index);
     return pfn !== NO_PAGE && this.#mm.map.has(pfn, PG.uptodate) ? pfn : undefined;
@@ -135,7 +143,8 @@ export class PageIo {
     const { cache, map, allocator } = this.#mm;
     const { space } = mapping;
     const version = mapping.mapVersion;
-    // The file may have been cut while metadata was read, here or below: its pages are dropped first, and its map changes later.
+    // The file may have been cut while metadata was read, here or below: its pages are dropped
+    // first, and its map changes later.
     while (indices.length > 0 && indices.at(-1)! >= mapping.pageCount) indices.pop();
     this.#claim(space, indices, blocks);
     const bios = new BioBuilder(this.queue, BlkifOp.read, this.#endRead);
@@ -222,7 +231,9 @@ export class PageIo {
     this.locks.unlock(pfn);
   };
 
-  /** What `grabPage` would return without waiting or reclaiming; undefined when it would have to. */
+  /**
+   * What `grabPage` would return without waiting or reclaiming; undefined when it would have to.
+   */
   tryGrab(mapping: Mapping, index: number): Pfn | undefined {
     const { cache, map, allocator } = this.#mm;
     const found = cache.find(mapping.space, index);
@@ -239,8 +250,8 @@ export class PageIo {
   }
 
   /**
-   * find_or_create_page: the page of (mapping, index), locked by the caller; a new one is not up to date.
-   * Throws ENOMEM.
+   * find_or_create_page: the page of (mapping, index), locked by the caller; a new one is not up to
+   * date. Throws ENOMEM.
    */
   *grabPage(mapping: Mapping, index: number): Process<Pfn> {
     const { cache, map, allocator } = this.#mm;

@@ -1,6 +1,6 @@
 /**
- * Waiting for a page of the cache that is locked or under writeback (the wait table of mm/filemap.c, 2.6.12). After every
- * wait the state is looked up again: the page may be gone.
+ * Waiting for a page of the cache that is locked or under writeback (the wait table of
+ * mm/filemap.c, 2.6.12). After every wait the state is looked up again: the page may be gone.
  */
 
 import type { Pfn } from '../../base/units.ts';
@@ -40,9 +40,10 @@ export class PageLocks {
   }
 
   /**
-   * wait_on_page_bit: unplugs the queue and sleeps until something about a page of the cache that is locked or under writeback
-   * has changed. The caller looks it up again. Nobody holds the page: while this process uses the processor it may become
-   * another, and whoever locks that one may wait for a lock of the caller's.
+   * wait_on_page_bit: unplugs the queue and sleeps until something about a page of the cache that
+   * is locked or under writeback has changed. The caller looks it up again. Nobody holds the page:
+   * while this process uses the processor it may become another, and whoever locks that one may
+   * wait for a lock of the caller's.
    */
   *wait(pfn: Pfn): Process {
     const { cache, map } = this.#mm;

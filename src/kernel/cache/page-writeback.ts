@@ -1,13 +1,15 @@
 /**
- * When dirty pages are written unasked (mm/page-writeback.c and pdflush.c of 2.6.12); how is fs-writeback.ts.
+ * When dirty pages are written unasked (mm/page-writeback.c and pdflush.c of 2.6.12); how is
+ * fs-writeback.ts.
  *
- * kupdate writes every 5 s what became dirty more than 30 s ago; background writeout begins above 10 % of memory; above 40 %
- * the writer himself writes (balance_dirty_pages), and then he waits. Reclaim writes page by page, and has pdflush write more
- * where that does not help.
+ * kupdate writes every 5 s what became dirty more than 30 s ago; background writeout begins above
+ * 10 % of memory; above 40 % the writer himself writes (balance_dirty_pages), and then he waits.
+ * Reclaim writes page by page, and has pdflush write more where that does not help.
  *
- * Differs from the original: one block device, on which only one pdflush works at a time, so there is one for background
- * writeout and one for kupdate (of 2 to 8); the timer of the latter runs only while something is dirty; a writer looks at the
- * thresholds after so many pages that he made dirty, not that he wrote.
+ * Differs from the original: one block device, on which only one pdflush works at a time, so there
+ * is one for background writeout and one for kupdate (of 2 to 8); the timer of the latter runs only
+ * while something is dirty; a writer looks at the thresholds after so many pages that he made
+ * dirty, not that he wrote.
  */
 
 import { Ns } from '../../base/units.ts';
@@ -48,7 +50,10 @@ export class DirtyLimits {
   readonly #writeback: Writeback;
   readonly #background = new WaitQueue('background writeout to be wanted');
   readonly #ratelimit: number;
-  /** Pages that had become dirty when a writer looked at the thresholds last, and will have when one is to look again. */
+  /**
+   * Pages that had become dirty when a writer looked at the thresholds last, and will have when one
+   * is to look again.
+   */
   #balancedAt = 0;
   #dueAt: number;
   /** Pages that background writeout is to write at least, when it is to begin. */
@@ -77,8 +82,8 @@ export class DirtyLimits {
   }
 
   /**
-   * balance_dirty_pages: above the threshold the writer writes pages himself, and waits while the disk is behind; above
-   * the background threshold pdflush is woken.
+   * balance_dirty_pages: above the threshold the writer writes pages himself, and waits while the
+   * disk is behind; above the background threshold pdflush is woken.
    */
   *balance(): Process {
     this.#balancedAt = this.#writeback.pagesDirtied;
@@ -106,19 +111,28 @@ export class DirtyLimits {
     this.#dueAt = this.#balancedAt + (this.#exceeded ? RATELIMIT_EXCEEDED : this.#ratelimit);
   }
 
-  /** Reclaim does not get on: so many pages are to be written, whatever is dirty (wakeup_bdflush); the first of them are waited for. */
+  /**
+   * Reclaim does not get on: so many pages are to be written, whatever is dirty (wakeup_bdflush);
+   * the first of them are waited for.
+   */
   *nap(pages: number): Process {
     this.#wakeBackground(pages);
     yield* this.#congestionWait();
   }
 
-  /** pdflush_operation: where it is at work already it begins again afterwards, as another thread would. */
+  /**
+   * pdflush_operation: where it is at work already it begins again afterwards, as another thread
+   * would.
+   */
   #wakeBackground(pages: number): void {
     this.#wanted = Math.max(this.#wanted ?? 0, pages);
     this.#background.wakeAll();
   }
 
-  /** background_writeout: until fewer pages than the background threshold are dirty, and as many are written as reclaim asked for. */
+  /**
+   * background_writeout: until fewer pages than the background threshold are dirty, and as many are
+   * written as reclaim asked for.
+   */
   *#backgroundWriteout(): Process {
     for (;;) {
       while (this.#wanted === undefined) yield this.#background;

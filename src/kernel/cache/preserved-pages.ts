@@ -1,9 +1,11 @@
 /**
- * Pages kept from before the reboot: claimed when their file is read, given back when nobody wants them.
+ * Pages kept from before the reboot: claimed when their file is read, given back when nobody wants
+ * them.
  *
- * They are on the LRU lists from the beginning. If the kernel before told where they were, they are there, and stay there
- * when they are claimed; else a page that is claimed is as young as one just read. They leave the lists when they
- * are refused, when reclaim comes upon them, when their block is freed, and after a time.
+ * They are on the LRU lists from the beginning. If the kernel before told where they were, they are
+ * there, and stay there when they are claimed; else a page that is claimed is as young as one just
+ * read. They leave the lists when they are refused, when reclaim comes upon them, when their block
+ * is freed, and after a time.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -28,7 +30,10 @@ const UPTODATE_AND_NAMED = PG.uptodate | PG.named;
 /** Told of every page taken over, at the moment of reuse; for an oracle outside the guest. */
 export type ReuseObserver = (pfn: Pfn, ino: Ino, index: PageIndex, block: Lba) => void;
 
-/** How many preserved pages nobody has claimed yet. Between reclaim, which gives some up, and those who claim them. */
+/**
+ * How many preserved pages nobody has claimed yet. Between reclaim, which gives some up, and those
+ * who claim them.
+ */
 export class Unclaimed implements UnclaimedPages {
   count = 0;
   readonly #names: NameBatch;
@@ -83,8 +88,9 @@ export class PreservedPages {
   }
 
   /**
-   * Claims pages of a file: indices[i] lies at block blocks[i] now. On return pages[i] is the page that holds it,
-   * carries uptodate and named and belongs to the caller; or NO_PAGE. At most RA_MAX at once. One hypercall.
+   * Claims pages of a file: indices[i] lies at block blocks[i] now. On return pages[i] is the page
+   * that holds it, carries uptodate and named and belongs to the caller; or NO_PAGE. At most RA_MAX
+   * at once. One hypercall.
    */
   claim(
     space: AddressSpace,

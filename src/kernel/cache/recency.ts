@@ -1,6 +1,6 @@
 /**
- * Recency over a reboot: a kernel that shuts down tells where its pages are on the lists, and the kernel after it puts
- * those that were kept in the same places.
+ * Recency over a reboot: a kernel that shuts down tells where its pages are on the lists, and the
+ * kernel after it puts those that were kept in the same places.
  */
 
 import type { Pfn } from '../../base/units.ts';
@@ -21,8 +21,8 @@ import type { NameBatch } from './name-batch.ts';
 const BATCH = 512;
 
 /**
- * Puts pages on the lists: where they were when the kernel before shut down, if it told that; else with the first
- * to go first. Returns whether it told.
+ * Puts pages on the lists: where they were when the kernel before shut down, if it told that; else
+ * with the first to go first. Returns whether it told.
  */
 export function restoreRecency(
   { lru }: MemoryManagement,
@@ -57,7 +57,10 @@ function askRecency(hypercalls: Pick<Hypercalls, 'cacheMapOp'>, pages: readonly 
   return recency;
 }
 
-/** Before an orderly shutdown: tells the places of all pages that may be kept. Nothing is cached or evicted afterwards. */
+/**
+ * Before an orderly shutdown: tells the places of all pages that may be kept. Nothing is cached or
+ * evicted afterwards.
+ */
 export function tellRecency(
   { map, lru }: MemoryManagement,
   hypercalls: Pick<Hypercalls, 'cacheMapOp'>,

@@ -1,9 +1,10 @@
 /**
  * A slab cache: objects of one kind in pages of their own (mm/slab.c of 2.6.12).
  *
- * The model keeps no object in those bytes; a cache takes the pages that they would fill, so that dentries and inodes compete
- * with the page cache for memory. An object is known by its page. Objects come from a page that has room, then from a new page;
- * a page whose last object is gone is given back at once, where the original keeps some for later.
+ * The model keeps no object in those bytes; a cache takes the pages that they would fill, so that
+ * dentries and inodes compete with the page cache for memory. An object is known by its page.
+ * Objects come from a page that has room, then from a new page; a page whose last object is gone is
+ * given back at once, where the original keeps some for later.
  *
  * Invariant: the pages that carry an object are exactly those that the cache holds.
  */
@@ -15,7 +16,10 @@ import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import type { MemorySupply } from './memory-supply.ts';
 
-/** Objects of a cache in a page: /proc/slabinfo of i386 kernels 2.6 of 2004 (objects of 140 bytes; of 416, ext3 448). */
+/**
+ * Objects of a cache in a page: /proc/slabinfo of i386 kernels 2.6 of 2004 (objects of 140 bytes;
+ * of 416, ext3 448).
+ */
 export const DENTRIES_PER_PAGE = 28;
 export const INODES_PER_PAGE = 9;
 
@@ -39,7 +43,10 @@ export class SlabCache {
     return this.#used.size;
   }
 
-  /** An object, as its page; waits for memory. Reclaim may run: no page that is not held is sure to be there afterwards. Throws ENOMEM. */
+  /**
+   * An object, as its page; waits for memory. Reclaim may run: no page that is not held is sure to
+   * be there afterwards. Throws ENOMEM.
+   */
   *allocate(): Process<Pfn> {
     let page = this.#room();
     if (page === NO_PAGE) {
@@ -50,7 +57,9 @@ export class SlabCache {
     return this.#take(page);
   }
 
-  /** An object without waiting and without reclaim, or NO_PAGE (GFP_ATOMIC, but for its reserves). */
+  /**
+   * An object without waiting and without reclaim, or NO_PAGE (GFP_ATOMIC, but for its reserves).
+   */
   allocateNow(): Pfn {
     const { allocator } = this.#mm;
     let page = this.#room();

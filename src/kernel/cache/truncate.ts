@@ -1,6 +1,7 @@
 /**
- * Dropping a file's pages (mm/truncate.c of 2.6.12). A page goes when nobody uses it: one that is locked or under writeback is
- * waited for, one that is mapped is unmapped. Names are erased before the pages are free (MemoryManagement.discard).
+ * Dropping a file's pages (mm/truncate.c of 2.6.12). A page goes when nobody uses it: one that is
+ * locked or under writeback is waited for, one that is mapped is unmapped. Names are erased before
+ * the pages are free (MemoryManagement.discard).
  */
 
 import type { Pfn } from '../../base/units.ts';
@@ -12,8 +13,9 @@ import type { PageIo } from './page-io.ts';
 import { unmapPage } from '../mm/rmap.ts';
 
 /**
- * truncate_inode_pages: drops every page from `start` up to and without `end`, dirty ones unwritten. The caller has seen to
- * it that no new ones are added: the file's size is below them, or it holds i_sem.
+ * truncate_inode_pages: drops every page from `start` up to and without `end`, dirty ones
+ * unwritten. The caller has seen to it that no new ones are added: the file's size is below them,
+ * or it holds i_sem.
  */
 export function truncatePages(
   mm: MemoryManagement,

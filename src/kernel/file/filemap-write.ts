@@ -1,17 +1,21 @@
 /**
- * Writing files through the page cache: generic_file_buffered_write of mm/filemap.c, 2.6.12, and direct I/O.
+ * Writing files through the page cache: generic_file_buffered_write of mm/filemap.c, 2.6.12, and
+ * direct I/O.
  *
- * A page is found or made and locked; its block is allocated; where the write covers it in part, an old page is read first
- * and a new one zeroed; bytes are copied; the page is up to date and dirty; it is unlocked. Every so many pages the writer
- * looks at the thresholds of dirty memory (page-writeback.ts), and may have to wait there.
+ * A page is found or made and locked; its block is allocated; where the write covers it in part, an
+ * old page is read first and a new one zeroed; bytes are copied; the page is up to date and dirty;
+ * it is unlocked. Every so many pages the writer looks at the thresholds of dirty memory
+ * (page-writeback.ts), and may have to wait there.
  *
- * `writeNow` is the cached-overwrite path: pages that are up to date and have their blocks take the bytes by plain calls,
- * without a process and without allocation; `writeRest` is the process that takes over where it stopped, under i_sem.
+ * `writeNow` is the cached-overwrite path: pages that are up to date and have their blocks take the
+ * bytes by plain calls, without a process and without allocation; `writeRest` is the process that
+ * takes over where it stopped, under i_sem.
  *
- * Direct I/O (O_DIRECT) goes past the cache through pages taken for the purpose: what the cache holds of the range is written
- * before and dropped after, and what programs map of it is unmapped, so that stores of theirs are among it (the original unmaps
- * for writes only). Differs in that position and length must be whole blocks (as in 2.4), and in that a
- * write to a hole or beyond the end is a buffered one followed by fsync (so does ext2 there for holes).
+ * Direct I/O (O_DIRECT) goes past the cache through pages taken for the purpose: what the cache
+ * holds of the range is written before and dropped after, and what programs map of it is unmapped,
+ * so that stores of theirs are among it (the original unmaps for writes only). Differs in that
+ * position and length must be whole blocks (as in 2.4), and in that a write to a hole or beyond the
+ * end is a buffered one followed by fsync (so does ext2 there for holes).
  */
 
 import { counted } from '../../base/counted.ts';
@@ -34,7 +38,8 @@ import type { DirtyLimits } from '../cache/page-writeback.ts';
 import { unmapRange } from '../mm/rmap.ts';
 import { truncatePages } from '../cache/truncate.ts';
 
-// What every overwrite asks, as constants of this file: one of another module is loaded, and checked, each time it is named.
+// What every overwrite asks, as constants of this file: one of another module is loaded, and
+// checked, each time it is named.
 const PAGE_BYTES = PAGE_SIZE;
 const READY = PG.uptodate | PG.hasBlock;
 const ASKED = READY | PG.locked;
@@ -74,12 +79,14 @@ export class FileWrite {
   }
 
   /**
-   * Overwrites `length` bytes at `position` from src[offset …] as far as that needs no waiting: pages that are cached, up to
-   * date and have a block, inside the file.
-   * @returns `length`, or the bitwise complement of the bytes written so far: pass those to `writeRest`.
+   * Overwrites `length` bytes at `position` from src[offset …] as far as that needs no waiting:
+   * pages that are cached, up to date and have a block, inside the file.
+   * @returns `length`, or the bitwise complement of the bytes written so far: pass those to
+   * `writeRest`.
    *
-   * The engine inlines into one function 920 bytecodes at most, and none that is longer than 460. This one is, so it is the root of
-   * all that it calls: inlined into its callers, it would leave half of that to calls.
+   * The engine inlines into one function 920 bytecodes at most, and none that is longer than 460.
+   * This one is, so it is the root of all that it calls: inlined into its callers, it would leave
+   * half of that to calls.
    */
   writeNow(file: OpenFile, src: Uint8Array, offset: number, position: number, length: number): number {
     const { inode } = file;
@@ -111,9 +118,9 @@ export class FileWrite {
   }
 
   /**
-   * The rest of a write that had to wait after `done` bytes; for a file opened with O_APPEND, `position` is not looked at.
-   * Returns the bytes written in all, fewer than asked when an error stopped it after some; throws ENOSPC, EFBIG, EIO,
-   * ENOMEM, EROFS when it stopped before any.
+   * The rest of a write that had to wait after `done` bytes; for a file opened with O_APPEND,
+   * `position` is not looked at. Returns the bytes written in all, fewer than asked when an error
+   * stopped it after some; throws ENOSPC, EFBIG, EIO, ENOMEM, EROFS when it stopped before any.
    * @param from told the position at which the write began
    */
   *writeRest(
@@ -256,7 +263,10 @@ export class FileWrite {
     this.#io.locks.wake(pfn);
   }
 
-  /** Writes past the cache where every block is there already; false when that is not so. The caller holds i_sem. */
+  /**
+   * Writes past the cache where every block is there already; false when that is not so. The caller
+   * holds i_sem.
+   */
   *#directWrite(inode: Inode, src: Uint8Array, offset: number, position: number, length: number): Process<boolean> {
     if (position + length > inode.size) return false;
     const first = position / PAGE_SIZE;
@@ -289,7 +299,10 @@ export class FileWrite {
     return blocks;
   }
 
-  /** Moves whole blocks between a buffer and the disk through pages of their own. Throws EIO, ENOMEM. */
+  /**
+   * Moves whole blocks between a buffer and the disk through pages of their own. Throws EIO,
+   * ENOMEM.
+   */
   *#transfer(op: BlkifOp, blocks: readonly number[], buffer: Uint8Array, offset: number, length: number): Process {
     const { map, allocator } = this.#mm;
     const memory = this.#memory;

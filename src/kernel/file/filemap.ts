@@ -1,9 +1,10 @@
 /**
  * Reading files through the page cache: do_generic_mapping_read of mm/filemap.c, 2.6.12.
  *
- * `readNow` is the cached-read path: plain calls over typed arrays, no process, no allocation. It goes as far as the
- * pages are up to date and no readahead is due; `readRest` is the process that takes over where it stopped. Differs
- * from the original in that access times are not kept (as mounted with noatime).
+ * `readNow` is the cached-read path: plain calls over typed arrays, no process, no allocation. It
+ * goes as far as the pages are up to date and no readahead is due; `readRest` is the process that
+ * takes over where it stopped. Differs from the original in that access times are not kept (as
+ * mounted with noatime).
  */
 
 import { ModelError } from '../../base/errno.ts';
@@ -34,9 +35,12 @@ export const O = {
 /** Every bit that `O` names; a mode of access of 3 opens for neither reading nor writing. */
 export const OPEN_FLAGS = Object.values(O).reduce<number>((all, flag) => all | flag, 0);
 export const ACCESS_MODE = 3;
-// What every read asks, as constants of this file: one of another module is loaded, and checked, each time it is named.
+// What every read asks, as constants of this file: one of another module is loaded, and checked,
+// each time it is named.
 const UPTODATE = PG.uptodate;
-/** Faults that may miss in excess of those that hit, until no pages are read around them any more. */
+/**
+ * Faults that may miss in excess of those that hit, until no pages are read around them any more.
+ */
 const MMAP_LOTSAMISS = 100;
 
 /** An open file. */
@@ -81,7 +85,10 @@ export class OpenFile {
   }
 }
 
-/** fput: a call or a mapping has no more use for an open file; the last one after `close` lets the inode go. */
+/**
+ * fput: a call or a mapping has no more use for an open file; the last one after `close` lets the
+ * inode go.
+ */
 export function fput(file: OpenFile): Process {
   return --file.users === 0 && file.isClosed ? file.inode.release() : NOTHING;
 }
@@ -110,8 +117,8 @@ export class FileMap {
 
   /**
    * Reads up to `length` bytes at `position` into dst[offset …], as far as that needs no waiting.
-   * @returns the bytes read (less than `length` only at the end of the file), or, when the rest must wait, the
-   * bitwise complement of the bytes read so far: pass those to `readRest`.
+   * @returns the bytes read (less than `length` only at the end of the file), or, when the rest
+   * must wait, the bitwise complement of the bytes read so far: pass those to `readRest`.
    */
   readNow(file: OpenFile, dst: Uint8Array, offset: number, position: number, length: number): number {
     file.nextReadahead = Math.floor(position / PAGE_SIZE);
@@ -119,8 +126,9 @@ export class FileMap {
   }
 
   /**
-   * The rest of a read that had to wait after `done` bytes. Returns the bytes read in all, fewer than there are when an error stopped it
-   * after some; throws EIO, ENOMEM when it stopped before any.
+   * The rest of a read that had to wait after `done` bytes. Returns the bytes read in all, fewer
+   * than there are when an error stopped it after some; throws EIO, ENOMEM when it stopped before
+   * any.
    */
   *readRest(
     file: OpenFile,
@@ -145,8 +153,8 @@ export class FileMap {
   }
 
   /**
-   * What filemap_nopage reads ahead for a fault at page `index`: with sequential access in mind the next window, else the pages
-   * around it, as long as that has proved to be of use.
+   * What filemap_nopage reads ahead for a fault at page `index`: with sequential access in mind the
+   * next window, else the pages around it, as long as that has proved to be of use.
    */
   *readAround(file: OpenFile, index: number): Process {
     const { readahead, inode } = file;
@@ -167,7 +175,10 @@ export class FileMap {
     yield* this.#io.readAhead(inode, Math.max(0, index - (max >>> 1)), max);
   }
 
-  /** force_page_cache_readahead: starts reading a range, 32 pages at a time; of half the free and inactive pages at most (max_sane_readahead). */
+  /**
+   * force_page_cache_readahead: starts reading a range, 32 pages at a time; of half the free and
+   * inactive pages at most (max_sane_readahead).
+   */
   *readahead(inode: Inode, start: number, count: number): Process {
     const sane = Math.floor((this.#mm.lru.nrInactive + this.#mm.allocator.freeCount) / 2);
     const end = Math.min(start + Math.min(count, sane), inode.pageCount);

@@ -1,17 +1,19 @@
 /**
- * Mapped files: mmap, munmap, msync, mincore, and what happens when a program touches memory that maps a file (mm/mmap.c,
- * mm/memory.c, mm/msync.c, mm/mincore.c and filemap_nopage of mm/filemap.c, 2.6.12).
+ * Mapped files: mmap, munmap, msync, mincore, and what happens when a program touches memory that
+ * maps a file (mm/mmap.c, mm/memory.c, mm/msync.c, mm/mincore.c and filemap_nopage of mm/filemap.c,
+ * 2.6.12).
  *
- * `loadNow` and `storeNow` are what the processor does: as far as page-table entries lead to pages, bytes move, and nothing
- * of the kernel runs. Where an entry is missing or forbids the store, the access traps, and `fault` brings the page in,
- * together with those around it, or copies it for a private range. A store into a shared range sets the entry's dirty bit,
- * nothing else: the page becomes dirty when the entry is cleaned by msync, or dropped by munmap, truncation or reclaim. So
- * fsync and sync write what msync has told them of, as there. The hypervisor is not deceived: the first store to a page that
- * it calls clean traps there, whatever the guest knows.
+ * `loadNow` and `storeNow` are what the processor does: as far as page-table entries lead to pages,
+ * bytes move, and nothing of the kernel runs. Where an entry is missing or forbids the store, the
+ * access traps, and `fault` brings the page in, together with those around it, or copies it for a
+ * private range. A store into a shared range sets the entry's dirty bit, nothing else: the page
+ * becomes dirty when the entry is cleaned by msync, or dropped by munmap, truncation or reclaim. So
+ * fsync and sync write what msync has told them of, as there. The hypervisor is not deceived: the
+ * first store to a page that it calls clean traps there, whatever the guest knows.
  *
- * Differs from the original: all programs share one address space, as threads do; there is no swap, so a private copy stays
- * until it is unmapped; a fault in a page beyond the end of the file, or one that cannot be read, is EFAULT where that sends
- * SIGBUS.
+ * Differs from the original: all programs share one address space, as threads do; there is no swap,
+ * so a private copy stays until it is unmapped; a fault in a page beyond the end of the file, or
+ * one that cannot be read, is EFAULT where that sends SIGBUS.
  */
 
 import { ModelError } from '../../base/errno.ts';
@@ -50,7 +52,10 @@ export class MemoryMaps {
   readonly #ofFile = new Map<OpenFile['inode'], Set<Vma>>();
   readonly #scratch = new Uint8Array(PAGE_SIZE);
 
-  /** @param core with the environment of programs: they store through their own page tables, not through the kernel's mapping */
+  /**
+   * @param core with the environment of programs: they store through their own page tables, not
+   * through the kernel's mapping
+   */
   constructor({ env, costs, mm, io, writeback }: FsCore, files: FileMap, fs: FileSystem) {
     this.#cpu = env.cpu;
     this.#memory = env.memory;
@@ -63,9 +68,9 @@ export class MemoryMaps {
   }
 
   /**
-   * mmap: maps `length` bytes of a file from `position` on, the start of a page; returns the address. A length of 0 is EINVAL, as in later
-   * kernels.
-   * Throws EINVAL, EACCES when the file is not open for it, ENODEV when it is no regular file, ENOMEM, EROFS.
+   * mmap: maps `length` bytes of a file from `position` on, the start of a page; returns the
+   * address. A length of 0 is EINVAL, as in later kernels. Throws EINVAL, EACCES when the file is
+   * not open for it, ENODEV when it is no regular file, ENOMEM, EROFS.
    * @param prot of `PROT`
    * @param flags of `MAP`
    */
@@ -91,7 +96,10 @@ export class MemoryMaps {
     return start;
   }
 
-  /** munmap: whatever is mapped in the range is not any more; ranges are cut where they reach beyond. Throws EINVAL. */
+  /**
+   * munmap: whatever is mapped in the range is not any more; ranges are cut where they reach
+   * beyond. Throws EINVAL.
+   */
   *munmap(address: number, length: number): Process {
     const end = this.#range(address, length);
     const cut = this.#table.within(address, end);
@@ -122,8 +130,9 @@ export class MemoryMaps {
   }
 
   /**
-   * msync: stores into shared ranges become known as dirty pages; with MS.sync they are on the disk when this returns.
-   * Throws EINVAL, ENOMEM when something of the range is not mapped (after the rest was done), EIO, ENOSPC.
+   * msync: stores into shared ranges become known as dirty pages; with MS.sync they are on the disk
+   * when this returns. Throws EINVAL, ENOMEM when something of the range is not mapped (after the
+   * rest was done), EIO, ENOSPC.
    */
   *msync(address: number, length: number, flags: number): Process {
     const unknown = flags & ~(MS.async | MS.invalidate | MS.sync);
@@ -156,7 +165,10 @@ export class MemoryMaps {
     }
   }
 
-  /** mincore: for each page of the range, 1 when touching it would not have to wait for the disk. Throws EINVAL, ENOMEM. */
+  /**
+   * mincore: for each page of the range, 1 when touching it would not have to wait for the disk.
+   * Throws EINVAL, ENOMEM.
+   */
   mincore(address: number, length: number): Uint8Array {
     if (length === 0 && isPageAligned(address)) return new Uint8Array(0);
     const end = this.#range(address, length);
@@ -172,7 +184,8 @@ export class MemoryMaps {
 
   /**
    * Loads `length` bytes from `address` into dst[offset …], as far as no access traps.
-   * @returns `length`, or the bitwise complement of the bytes loaded so far. Throws EFAULT where nothing is mapped.
+   * @returns `length`, or the bitwise complement of the bytes loaded so far. Throws EFAULT where
+   * nothing is mapped.
    */
   loadNow(address: number, dst: Uint8Array, offset: number, length: number): number {
     let done = 0;
@@ -190,7 +203,10 @@ export class MemoryMaps {
     return done;
   }
 
-  /** Stores `length` bytes from src[offset …] to `address`, as far as no access traps; else as `loadNow`. */
+  /**
+   * Stores `length` bytes from src[offset …] to `address`, as far as no access traps; else as
+   * `loadNow`.
+   */
   storeNow(address: number, src: Uint8Array, offset: number, length: number): number {
     let done = 0;
     while (done < length) {
@@ -218,7 +234,10 @@ export class MemoryMaps {
     }
   }
 
-  /** Stores, with the faults that it takes. Throws EFAULT, also where the range may not be written, ENOMEM. */
+  /**
+   * Stores, with the faults that it takes. Throws EFAULT, also where the range may not be written,
+   * ENOMEM.
+   */
   *store(address: number, src: Uint8Array, offset: number, length: number): Process {
     for (let done = 0; ; ) {
       const result = this.storeNow(address + done, src, offset + done, length - done);
@@ -285,7 +304,10 @@ export class MemoryMaps {
     return pfn;
   }
 
-  /** Drops one entry: a private copy is freed; a page of the cache is mapped no more if this was its last entry. */
+  /**
+   * Drops one entry: a private copy is freed; a page of the cache is mapped no more if this was its
+   * last entry.
+   */
   #drop(vma: Vma, at: number): void {
     const pfn = vma.page(at);
     if (pfn === NO_PAGE) return;
@@ -300,7 +322,9 @@ export class MemoryMaps {
     cache.removeEntry(pfn);
   }
 
-  /** Private copies of pages that a file has lost go with them (unmap_mapping_range with even_cows). */
+  /**
+   * Private copies of pages that a file has lost go with them (unmap_mapping_range with even_cows).
+   */
   truncated(file: OpenFile['inode']): void {
     for (const vma of this.#ofFile.get(file) ?? []) {
       for (let at = Math.max(0, file.pageCount - vma.firstIndex); at < vma.pages; at++) this.#drop(vma, at);

@@ -1,11 +1,13 @@
 /**
- * Path lookup through the dentry cache (fs/namei.c of 2.6.12). Symbolic links are followed up to 40 in one call, and up to 5 of
- * which each lies in the text of the one before. Names are bytes on the disk and strings here, one for each sequence of bytes
- * (base/text.ts): that string is what the dentry cache knows a name by.
+ * Path lookup through the dentry cache (fs/namei.c of 2.6.12). Symbolic links are followed up to 40
+ * in one call, and up to 5 of which each lies in the text of the one before. Names are bytes on the
+ * disk and strings here, one for each sequence of bytes (base/text.ts): that string is what the
+ * dentry cache knows a name by.
  *
- * A name that is not in the cache is looked up under the
- * directory's i_sem, held until its inode is in memory, and whoever changes a directory, under that lock too, tells the cache: so the cache never
- * disagrees with the disk. A directory that is removed is empty: what the cache says of it holds for the next of its number too.
+ * A name that is not in the cache is looked up under the directory's i_sem, held until its inode is
+ * in memory, and whoever changes a directory, under that lock too, tells the cache: so the cache
+ * never disagrees with the disk. A directory that is removed is empty: what the cache says of it
+ * holds for the next of its number too.
  */
 
 import { ModelError } from '../../base/errno.ts';
@@ -20,7 +22,9 @@ import type { Inode, InodesInMemory } from '../fs/inode.ts';
 
 /** Symbolic links followed in one call at most. */
 const MAX_TOTAL_LINKS = 40;
-/** Links being followed at a time at most, each in the text of the one before (MAX_NESTED_LINKS). */
+/**
+ * Links being followed at a time at most, each in the text of the one before (MAX_NESTED_LINKS).
+ */
 const MAX_NESTED_LINKS = 5;
 /** Longest path with the zero that ends it, bytes. */
 const PATH_MAX = 4096;
@@ -67,8 +71,9 @@ export class PathWalker {
   }
 
   /**
-   * path_lookup from the root: the inode, with a reference that the caller gives back. What a slash or a dot at the end
-   * follows must be a directory, or a link to one; so in the text of a link. Throws ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EIO, ENOMEM.
+   * path_lookup from the root: the inode, with a reference that the caller gives back. What a slash
+   * or a dot at the end follows must be a directory, or a link to one; so in the text of a link.
+   * Throws ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EIO, ENOMEM.
    * @param follow whether a symbolic link at the end is followed
    */
   *walk(path: string, follow: boolean): Process<Inode> {
@@ -83,7 +88,8 @@ export class PathWalker {
     /** The path, and the texts of the links that are being followed, each in the one before. */
     const texts = [{ names: split(path), next: 0 }];
     for (;;) {
-      // A text ends when its last name has been looked up: a link of that name is still followed in it.
+      // A text ends when its last name has been looked up: a link of that name is still followed in
+      // it.
       while (texts.length > 0 && texts.at(-1)!.next === texts.at(-1)!.names.length) texts.pop();
       const text = texts.at(-1);
       if (text === undefined) break;
@@ -113,10 +119,13 @@ export class PathWalker {
     throw new ModelError('ENOTDIR', path);
   }
 
-  /** What `walk` would return without waiting, when no symbolic link is on the way; undefined when it would wait, follow or throw. */
+  /**
+   * What `walk` would return without waiting, when no symbolic link is on the way; undefined when
+   * it would wait, follow or throw.
+   */
   walkCached(path: string, follow: boolean): Inode | undefined {
-    // What `walk` throws for a path as such, or asks of what a slash or a dot at its end follows, is left to it. A name that is not
-    // as `checkPath` spells it is in no dentry.
+    // What `walk` throws for a path as such, or asks of what a slash or a dot at its end follows,
+    // is left to it. A name that is not as `checkPath` spells it is in no dentry.
     if (path === '' || path.length * 3 >= PATH_MAX || path.endsWith('/') || path.endsWith('/.')) return undefined;
     return this.#walkCached(path, follow, false);
   }
@@ -152,8 +161,9 @@ export class PathWalker {
   }
 
   /**
-   * LOOKUP_PARENT: the directory that holds, or would hold, the last component of a path, with a reference, and that
-   * component; "", "." and ".." name no entry, and the caller says what that means. Throws as `walk` does.
+   * LOOKUP_PARENT: the directory that holds, or would hold, the last component of a path, with a
+   * reference, and that component; "", "." and ".." name no entry, and the caller says what that
+   * means. Throws as `walk` does.
    */
   walkParent(path: string, links: LinkCount = { total: 0 }): Process<PathEnd> {
     return this.#walkParent(checkPath(path), links, undefined);
@@ -165,8 +175,9 @@ export class PathWalker {
   }
 
   /**
-   * What `walkParent` would return without waiting, when no symbolic link is on the way; undefined when it would wait or follow, or
-   * what is above is no directory. Throws what `walkParent` throws for a path as such.
+   * What `walkParent` would return without waiting, when no symbolic link is on the way; undefined
+   * when it would wait or follow, or what is above is no directory. Throws what `walkParent` throws
+   * for a path as such.
    */
   walkParentCached(path: string): PathEnd | undefined {
     const checked = checkPath(path);
@@ -188,7 +199,10 @@ export class PathWalker {
     return { parent, name: path.slice(start, end), hasSlash: end < path.length };
   }
 
-  /** The inode number of a name, 0 when there is none; the caller holds the directory's i_sem. Throws EIO, ENOMEM. */
+  /**
+   * The inode number of a name, 0 when there is none; the caller holds the directory's i_sem.
+   * Throws EIO, ENOMEM.
+   */
   *lookupLocked(directory: Inode, name: string): Process<number> {
     const known = this.findDentry(directory, name);
     if (known !== undefined) return known;
@@ -204,7 +218,10 @@ export class PathWalker {
     }
   }
 
-  /** The inode number of a name as the dentry cache has it, 0 for a name that is known not to be; undefined when it is not there. */
+  /**
+   * The inode number of a name as the dentry cache has it, 0 for a name that is known not to be;
+   * undefined when it is not there.
+   */
   findDentry(directory: Inode, name: string): number | undefined {
     const ino = this.#dentries.lookup(directory.ino, name);
     return ino === UNKNOWN ? undefined : ino;
@@ -222,7 +239,8 @@ export class PathWalker {
     if (known === 0) throw noEntry(directory, name);
     const cached = known === undefined ? undefined : this.#inodes.get(Ino(known));
     if (cached !== undefined) return cached;
-    // Under i_sem until there is a reference: else the name may go meanwhile, and its number be another file's.
+    // Under i_sem until there is a reference: else the name may go meanwhile, and its number be
+    // another file's.
     if (!directory.sem.tryAcquire()) yield* directory.sem.acquire();
     try {
       const ino = yield* this.lookupLocked(directory, name);
@@ -250,7 +268,10 @@ function noEntry(directory: Inode, name: string): ModelError {
   return new ModelError('ENOENT', `no entry ${name} in directory ${directory.ino}`);
 }
 
-/** getname: the path with its names as the dentry cache has them. Throws ENOENT, ENAMETOOLONG, and EINVAL for a zero, which would end it. */
+/**
+ * getname: the path with its names as the dentry cache has them. Throws ENOENT, ENAMETOOLONG, and
+ * EINVAL for a zero, which would end it.
+ */
 function checkPath(path: string): string {
   if (path === '') throw new ModelError('ENOENT', 'the path is empty');
   // A character has three bytes at most.
@@ -267,7 +288,10 @@ function endOfLast(path: string): number {
   return end;
 }
 
-/** Whether what a path, or the text of a symbolic link, names must be a directory, and a link there is followed. */
+/**
+ * Whether what a path, or the text of a symbolic link, names must be a directory, and a link there
+ * is followed.
+ */
 function endsAsDirectory(path: string): boolean {
   return /\/\.?$/.test(path);
 }

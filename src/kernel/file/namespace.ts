@@ -70,7 +70,10 @@ export class Namespace {
     yield* this.#inParent(path, 'EEXIST', true, (parent, name) => this.#mkdirIn(parent, name, mode));
   }
 
-  /** @param text what the link says. Throws ENOENT when that is empty, EINVAL when it has a zero, EEXIST, ENAMETOOLONG, ENOSPC. */
+  /**
+   * @param text what the link says. Throws ENOENT when that is empty, EINVAL when it has a zero,
+   * EEXIST, ENAMETOOLONG, ENOSPC.
+   */
   *symlink(text: string, path: string): Process {
     const bytes = encodeText(text);
     if (bytes.includes(0)) throw new ModelError('EINVAL', 'there is a zero in the text of a symbolic link');
@@ -79,7 +82,10 @@ export class Namespace {
     yield* this.#inParent(path, 'EEXIST', false, (parent, name) => this.#symlinkIn(parent, name, bytes));
   }
 
-  /** A second name for a file; a symbolic link at the end of `existing` is not followed. Throws EPERM for a directory. */
+  /**
+   * A second name for a file; a symbolic link at the end of `existing` is not followed. Throws
+   * EPERM for a directory.
+   */
   *link(existing: string, path: string): Process {
     const inode = yield* this.#walker.walk(existing, false);
     try {
@@ -110,7 +116,10 @@ export class Namespace {
     yield* victim.release();
   }
 
-  /** Throws EINVAL when a directory would come below itself, ENOTDIR, EISDIR, ENOTEMPTY, EBUSY, EMLINK, ENOSPC. */
+  /**
+   * Throws EINVAL when a directory would come below itself, ENOTDIR, EISDIR, ENOTEMPTY, EBUSY,
+   * EMLINK, ENOSPC.
+   */
   *rename(from: string, to: string): Process {
     const source = this.#walker.walkParentCached(from) ?? (yield* this.#walker.walkParent(from));
     let replaced: Inode | undefined;
@@ -239,7 +248,9 @@ export class Namespace {
     this.#mustLive(parent);
   }
 
-  /** A directory that was removed while this process was on its way into it takes no names any more. */
+  /**
+   * A directory that was removed while this process was on its way into it takes no names any more.
+   */
   #mustLive(directory: Inode): void {
     if (directory.fields.links === 0) throw new ModelError('ENOENT', `directory ${directory.ino} was removed`);
   }

@@ -1,9 +1,10 @@
 /**
- * Which range of mapped memory lies at an address, and where there is room for another (the tree of vm_area_structs of an mm_struct,
- * and get_unmapped_area, 2.6.12).
+ * Which range of mapped memory lies at an address, and where there is room for another (the tree of
+ * vm_area_structs of an mm_struct, and get_unmapped_area, 2.6.12).
  *
- * A table with an entry for each page of addresses, as far as they have been used, and the gaps between the ranges by the page at which
- * they start. Finding takes a step, taking and giving back addresses as many as there are pages, however many ranges there are.
+ * A table with an entry for each page of addresses, as far as they have been used, and the gaps
+ * between the ranges by the page at which they start. Finding takes a step, taking and giving back
+ * addresses as many as there are pages, however many ranges there are.
  *
  * Invariant: a page has a range or lies in one gap, and two gaps do not touch.
  */

@@ -1,9 +1,10 @@
 /**
- * A range of a program's memory that maps a file, with its page-table entries (vm_area_struct of 2.6.12 and the entries that
- * the processor walks).
+ * A range of a program's memory that maps a file, with its page-table entries (vm_area_struct of
+ * 2.6.12 and the entries that the processor walks).
  *
- * An entry leads to a page of the page cache, or, in a private range after a store, to a copy of its own (an anonymous page).
- * The processor sets `young` on any access and `dirty` on a store; the kernel reads and clears them.
+ * An entry leads to a page of the page cache, or, in a private range after a store, to a copy of
+ * its own (an anonymous page). The processor sets `young` on any access and `dirty` on a store; the
+ * kernel reads and clears them.
  *
  * Invariant: as long as an entry leads to a page of the page cache, that page carries PG.mapped.
  */
@@ -51,7 +52,10 @@ export class Vma implements MappedRange {
     return this.#pages.length;
   }
 
-  /** What is left of the range when it is cut: pages `from` up to and without `to`, with their entries. */
+  /**
+   * What is left of the range when it is cut: pages `from` up to and without `to`, with their
+   * entries.
+   */
   part(from: number, to: number, pageSize: number): Vma {
     const place = { start: this.start + from * pageSize, firstIndex: this.firstIndex + from, pages: to - from };
     const entries = { pages: this.#pages.slice(from, to), bits: this.#bits.slice(from, to) };
@@ -91,7 +95,10 @@ export class Vma implements MappedRange {
     this.#bits[at] = 0;
   }
 
-  /** A store that came through entry `at` of a shared range makes the page dirty; the entry is clean again. */
+  /**
+   * A store that came through entry `at` of a shared range makes the page dirty; the entry is clean
+   * again.
+   */
   clean(at: number): void {
     const bits = this.#bits[at]!;
     if ((bits & PTE.dirty) === 0 || (bits & PTE.anonymous) !== 0) return;

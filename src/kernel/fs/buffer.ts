@@ -1,12 +1,15 @@
 /**
- * Buffers: blocks of metadata, read and changed through the block device's own mapping (fs/buffer.c of 2.6.12).
+ * Buffers: blocks of metadata, read and changed through the block device's own mapping (fs/buffer.c
+ * of 2.6.12).
  *
- * A block is a page here, so a buffer is a page of the address space with inode number 0, page index = block number. Superblock,
- * group descriptors, bitmaps, inode tables and indirect blocks are reached through this file.
+ * A block is a page here, so a buffer is a page of the address space with inode number 0, page
+ * index = block number. Superblock, group descriptors, bitmaps, inode tables and indirect blocks
+ * are reached through this file.
  *
- * Contract: a page that `bread` or `getblk` gave is valid until the next wait: read it, change it, then wait. A page that
- * was pinned stays. A store marks the buffer dirty; writing back is fs-writeback.ts. These buffers are
- * written straight to their places. Those of a file system with a journal are jbd/journaled-buffers.ts.
+ * Contract: a page that `bread` or `getblk` gave is valid until the next wait: read it, change it,
+ * then wait. A page that was pinned stays. A store marks the buffer dirty; writing back is
+ * fs-writeback.ts. These buffers are written straight to their places. Those of a file system with
+ * a journal are jbd/journaled-buffers.ts.
  */
 
 import { ModelError } from '../../base/errno.ts';
@@ -52,7 +55,10 @@ export class BlockDeviceMapping implements Mapping {
     // Every block is there.
   }
 
-  /** A new block of metadata could not be written: what it leads to is a hole, instead of what the block's former owner left. */
+  /**
+   * A new block of metadata could not be written: what it leads to is a hole, instead of what the
+   * block's former owner left.
+   */
   *withdraw(block: number): Process {
     for (const inode of this.#inodes.all()) {
       if (!inode.leadsThrough(block) || !inode.hold()) continue;
@@ -119,14 +125,16 @@ export class Buffers {
   }
 
   /**
-   * The block's page, up to date, for a change that is made before the next wait. With a journal, it
-   * may be changed until the handle ends. Throws EIO.
+   * The block's page, up to date, for a change that is made before the next wait. With a journal,
+   * it may be changed until the handle ends. Throws EIO.
    */
   breadForChange(block: number): Process<Pfn> {
     return this.bread(block);
   }
 
-  /** sb_find_get_block: what `bread` would return without waiting; undefined when it would have to. */
+  /**
+   * sb_find_get_block: what `bread` would return without waiting; undefined when it would have to.
+   */
   find(block: number): Pfn | undefined {
     const pfn = this.#io.find(this.device.space, block);
     if (pfn !== undefined) this.#mm.lru.markAccessed(pfn);
@@ -138,7 +146,10 @@ export class Buffers {
     return this.find(block);
   }
 
-  /** sb_getblk for a block that was just allocated: its page, zeroed, up to date and dirty, without reading it. */
+  /**
+   * sb_getblk for a block that was just allocated: its page, zeroed, up to date and dirty, without
+   * reading it.
+   */
   *getblk(block: number): Process<Pfn> {
     const { cache, map } = this.#mm;
     const pfn = yield* this.#io.grabPage(this.device, block);
@@ -157,8 +168,8 @@ export class Buffers {
   }
 
   /**
-   * bforget, unmap_underlying_metadata: what memory holds of a block that was freed, or is now a file's, is dropped
-   * unwritten, so that it can never be written over the block's new contents.
+   * bforget, unmap_underlying_metadata: what memory holds of a block that was freed, or is now a
+   * file's, is dropped unwritten, so that it can never be written over the block's new contents.
    */
   forget(block: number): Process {
     const isCached = this.#mm.cache.find(this.device.space, block) !== NO_PAGE;
@@ -197,7 +208,10 @@ export class Buffers {
     this.#writeback.markPageDirty(this.device, pfn);
   }
 
-  /** sync_dirty_buffer: writes a block to its place now, whatever a journal says, and waits for it. Throws EIO. */
+  /**
+   * sync_dirty_buffer: writes a block to its place now, whatever a journal says, and waits for it.
+   * Throws EIO.
+   */
   *writeThrough(block: number): Process {
     const pfn = yield* this.bread(block);
     this.dirtyDirect(pfn);

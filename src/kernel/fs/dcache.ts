@@ -1,9 +1,10 @@
 /**
  * The dentry cache (fs/dcache.c of 2.6.12): what a name of a directory means.
  *
- * A dentry maps (parent inode, name) to an inode number; 0 makes it negative: there is no such name. It lies in a page of its slab
- * cache and goes when memory is short: least recently used first, and one that was used since it was looked at last is
- * passed over once. Differs in that a dentry holds no reference to its inode, so that either may go first.
+ * A dentry maps (parent inode, name) to an inode number; 0 makes it negative: there is no such
+ * name. It lies in a page of its slab cache and goes when memory is short: least recently used
+ * first, and one that was used since it was looked at last is passed over once. Differs in that a
+ * dentry holds no reference to its inode, so that either may go first.
  */
 
 import { LRUCache } from 'lru-cache';
@@ -60,7 +61,10 @@ export class DentryCache implements Shrinker {
     this.#dentries.set(this.#keyOf(parent, name), { ino, isReferenced: true, object });
   }
 
-  /** What a name means from now on. Fails never: where there is no memory for a dentry, the directory is asked the next time. */
+  /**
+   * What a name means from now on. Fails never: where there is no memory for a dentry, the
+   * directory is asked the next time.
+   */
   set(parent: number, name: string, ino: number): void {
     const dentry = this.#dentries.get(this.#keyOf(parent, name));
     if (dentry !== undefined) {

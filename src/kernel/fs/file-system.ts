@@ -1,10 +1,10 @@
 /**
- * What code on files, paths and system calls knows of a file system (super_operations, inode_operations,
- * file_operations and address_space_operations of 2.6.12). What pages need to know of an inode is
- * `Mapping`; what the inode cache does is in inode.ts.
+ * What code on files, paths and system calls knows of a file system (super_operations,
+ * inode_operations, file_operations and address_space_operations of 2.6.12). What pages need to
+ * know of an inode is `Mapping`; what the inode cache does is in inode.ts.
  *
- * A second file system has a folder of its own here, with an inode derived from `Inode`, and a class that
- * implements this interface. Whoever boots it passes it on as a `FileSystem`.
+ * A second file system has a folder of its own here, with an inode derived from `Inode`, and a
+ * class that implements this interface. Whoever boots it passes it on as a `FileSystem`.
  *
  * Locks are the caller's: each function says which i_sem it expects to be held.
  */
@@ -54,21 +54,31 @@ export interface NameOperations {
   unlink(parent: Inode, name: string, inode: Inode): Process;
   /** Throws ENOTEMPTY. */
   rmdir(parent: Inode, name: string, inode: Inode): Process;
-  /** @param replaced what the new name meant, if anything. Throws ENOTDIR, EISDIR, ENOTEMPTY, EMLINK. */
+  /**
+   * @param replaced what the new name meant, if anything. Throws ENOTDIR, EISDIR, ENOTEMPTY,
+   * EMLINK.
+   */
   rename(moved: Inode, source: Place, target: Place, replaced: Inode | undefined): Process;
-  /** The text of a symbolic link, which ends at a zero byte. Throws EIO when it makes no sense, ENOMEM. */
+  /**
+   * The text of a symbolic link, which ends at a zero byte. Throws EIO when it makes no sense,
+   * ENOMEM.
+   */
   readlink(inode: Inode): Process<string>;
 }
 
 export interface ChangeOperations {
   /** Whether nothing may be changed. */
   readonly isReadOnly: boolean;
-  /** Whether pages and inodes may be marked as changed now, without `change`. Asked at every overwrite. */
+  /**
+   * Whether pages and inodes may be marked as changed now, without `change`. Asked at every
+   * overwrite.
+   */
   readonly isOpen: boolean;
   /** Whether a store to a page that is dirty already must be marked again. */
   readonly hearsEveryStore: boolean;
   /**
-   * Runs an operation that changes the file system. Not recursive. Throws EROFS, and as the operation does.
+   * Runs an operation that changes the file system. Not recursive. Throws EROFS, and as the
+   * operation does.
    * @param isWhole whether a system call ends with it; else the caller calls `publish` at its end
    */
   change<T>(operation: () => Process<T>, isWhole?: boolean): Process<T>;
@@ -85,13 +95,19 @@ export interface ChangeOperations {
 }
 
 export interface PageOperations {
-  /** Before a write, under `change`. NOTHING when it need not wait. Throws EROFS, EIO. @param leavesHole it begins behind the end */
+  /**
+   * Before a write, under `change`. NOTHING when it need not wait. Throws EROFS, EIO.
+   * @param leavesHole it begins behind the end
+   */
   beginWrite(inode: Inode, leavesHole: boolean): Process;
-  /** The block of a page, allocated if there is none, under `change`. Throws EFBIG, ENOSPC, EIO, EROFS. */
+  /**
+   * The block of a page, allocated if there is none, under `change`. Throws EFBIG, ENOSPC, EIO,
+   * EROFS.
+   */
   blockForWrite(inode: Inode, index: number): Process<number>;
   /**
-   * Sets a file's size; what lies beyond is gone. i_sem is held. Throws EFBIG, EIO, EROFS; EIO also when
-   * the file has its new size and something that was cut off could not be freed.
+   * Sets a file's size; what lies beyond is gone. i_sem is held. Throws EFBIG, EIO, EROFS; EIO also
+   * when the file has its new size and something that was cut off could not be freed.
    */
   setSize(inode: Inode, size: number): Process;
 }
@@ -111,16 +127,22 @@ export interface FileSystem {
   readonly names: NameOperations;
   readonly changes: ChangeOperations;
   readonly pages: PageOperations;
-  /** read_inode: the inode, with a reference. Throws EIO when there is no such inode or it makes no sense, ENOMEM. */
+  /**
+   * read_inode: the inode, with a reference. Throws EIO when there is no such inode or it makes no
+   * sense, ENOMEM.
+   */
   iget(ino: number): Process<Inode>;
   /**
-   * A file is on the disk's medium when this returns. Throws what a write of it met since the last time
-   * (EIO, ENOSPC), once.
+   * A file is on the disk's medium when this returns. Throws what a write of it met since the last
+   * time (EIO, ENOSPC), once.
    * @param dataOnly fdatasync: an inode of which only times have changed need not be written
    */
   fsync(inode: Inode, dataOnly: boolean): Process;
   /** Everything that is dirty is on the disk's medium when this returns. Throws EIO. */
   sync(): Process;
-  /** All is written, the page cache stays, and nothing may be changed any more. Throws the first error at the end. */
+  /**
+   * All is written, the page cache stays, and nothing may be changed any more. Throws the first
+   * error at the end.
+   */
   remountReadOnly(): Process;
 }

@@ -2,17 +2,18 @@
  * Inodes in memory, and the inode cache (fs/inode.c of 2.6.12).
  *
  * An inode stays in the cache with its pages after its last use, until memory is short. The least
- * recently used goes first, and its pages are invalidated before it. An inode in use, dirty, or with
- * pages that are dirty or under I/O is passed over. So is one of which its file system knows something
- * that is not written yet. It lies in a page of its slab cache.
+ * recently used goes first, and its pages are invalidated before it. An inode in use, dirty, or
+ * with pages that are dirty or under I/O is passed over. So is one of which its file system knows
+ * something that is not written yet. It lies in a page of its slab cache.
  *
- * A file system derives its own inode from `Inode` (ext2_inode_info), and gives each its operations.
+ * A file system derives its own inode from `Inode` (ext2_inode_info), and gives each its
+ * operations.
  *
- * Differs from the original in two ways. Inodes in use are on the same list (lru-cache) as the unused.
- * An inode with an error that no fsync was told of stays in memory.
+ * Differs from the original in two ways. Inodes in use are on the same list (lru-cache) as the
+ * unused. An inode with an error that no fsync was told of stays in memory.
  *
- * Lock: `sem` (i_sem) is held by whoever changes size, data or entries. A file system's own locks are
- * taken under it.
+ * Lock: `sem` (i_sem) is held by whoever changes size, data or entries. A file system's own locks
+ * are taken under it.
  */
 
 import { LRUCache } from 'lru-cache';
@@ -30,7 +31,9 @@ import { UNBOUNDED, type Shrinker } from '../mm/vmscan.ts';
 /** Types of inodes in `mode` (linux/stat.h). */
 export const S_IF = { mask: 0o170000, regular: 0o100000, directory: 0o040000, symlink: 0o120000 } as const;
 
-/** What a file system does for an inode in memory (address_space_operations and super_operations). */
+/**
+ * What a file system does for an inode in memory (address_space_operations and super_operations).
+ */
 export interface InodeOperations {
   /** As the functions of `Mapping` with these names. */
   blockNow(inode: Inode, index: number): number;
@@ -196,7 +199,10 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
     return this.#nrUnused;
   }
 
-  /** alloc_inode, before anything is read or changed for it: what `add` takes, or `free`. Throws ENOMEM. */
+  /**
+   * alloc_inode, before anything is read or changed for it: what `add` takes, or `free`. Throws
+   * ENOMEM.
+   */
   allocate(): Process<Pfn> {
     return this.#slab.allocate();
   }

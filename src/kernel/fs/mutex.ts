@@ -1,7 +1,8 @@
 /**
  * A sleeping lock: `struct semaphore` of 2.6.12 used as a mutex (i_sem, lock_super).
  *
- * Processes of a killed domain never run again, so nobody waits for a holder that is gone with its domain.
+ * Processes of a killed domain never run again, so nobody waits for a holder that is gone with its
+ * domain.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -27,7 +28,9 @@ export class Mutex {
     return this.#held;
   }
 
-  /** down_trylock, but true when it was taken. To be asked before `acquire`, which costs a process. */
+  /**
+   * down_trylock, but true when it was taken. To be asked before `acquire`, which costs a process.
+   */
   tryAcquire(): boolean {
     if (this.#held) return false;
     this.#held = true;

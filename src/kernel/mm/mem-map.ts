@@ -1,9 +1,11 @@
 /**
- * mem_map: what the kernel knows about each of its pages. Modelled after `struct page` of 2.6.12; there is no reference
- * count: a page that is waited for is locked, and whoever waited looks it up again.
+ * mem_map: what the kernel knows about each of its pages. Modelled after `struct page` of 2.6.12;
+ * there is no reference count: a page that is waited for is locked, and whoever waited looks it up
+ * again.
  *
- * Eight words a page, signed because the engine boxes numbers beyond 2^31, in two arrays of four: what a look-up reads
- * shares a cache line, and the links that only a page on its way in, out or along a list needs do not dilute it.
+ * Eight words a page, signed because the engine boxes numbers beyond 2^31, in two arrays of four:
+ * what a look-up reads shares a cache line, and the links that only a page on its way in, out or
+ * along a list needs do not dilute it.
  *
  * ```
  * words  4 pfn     + 0 flags        PG bits
@@ -16,15 +18,19 @@
  *                  + 3 space prev   ┘
  * ```
  *
- * 32 bytes a page; page-cache.ts adds 3 to 6 for the buckets of its index. Whoever is on the path of every access or every miss
- * (page-cache.ts, policy/, page-alloc.ts) works on the words by these literal places; everybody else calls the methods.
+ * 32 bytes a page; page-cache.ts adds 3 to 6 for the buckets of its index. Whoever is on the path
+ * of every access or every miss (page-cache.ts, policy/, page-alloc.ts) works on the words by these
+ * literal places; everybody else calls the methods.
  */
 
 import { ArgumentError, checkArgument } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
 import type { PageIndex, Pfn } from '../../base/units.ts';
 
-/** No page: pfn 0 is a valid one. Negative, and the links signed, because the engine boxes numbers beyond 2^31. */
+/**
+ * No page: pfn 0 is a valid one. Negative, and the links signed, because the engine boxes numbers
+ * beyond 2^31.
+ */
 export const NO_PAGE = -1 as Pfn;
 
 /** Page flags, as the PG_ bits of 2.6.12. */
@@ -52,13 +58,19 @@ export const PG = {
   pinned: 1 << 12,
   /** Its block is allocated, as BH_Mapped says of the page's one buffer. */
   hasBlock: 1 << 13,
-  /** Being written because memory is short: it goes to the old end of the inactive list when that has ended. */
+  /**
+   * Being written because memory is short: it goes to the old end of the inactive list when that
+   * has ended.
+   */
   reclaim: 1 << 14,
   /** In somebody's page table. */
   mapped: 1 << 15,
   /** Registered with the hypervisor as dirty, or about to be, since it is in the cache. */
   registered: 1 << 16,
-  /** Its block was allocated for it and not written since: on the disk it holds what its former owner has left. */
+  /**
+   * Its block was allocated for it and not written since: on the disk it holds what its former
+   * owner has left.
+   */
   fresh: 1 << 17,
 } as const;
 
@@ -66,7 +78,10 @@ const LOST = PG.fresh | PG.error | PG.dirty;
 /** Bits of a word that are no flags. */
 const NO_FLAGS = ~((PG.fresh << 1) - 1);
 
-/** Sentinel nodes behind the pages in `links`: the heads of the free list and of the replacement policy's. */
+/**
+ * Sentinel nodes behind the pages in `links`: the heads of the free list and of the replacement
+ * policy's.
+ */
 const HEADS = 8;
 /** So that a word's place, four times a page's number, is a small integer: 1 TiB. */
 const MAX_PAGES = 2 ** 28;
@@ -122,7 +137,10 @@ export class MemMap {
     return (this.words[pfn << 2]! & flag) !== 0;
   }
 
-  /** The block of a cached page was allocated for it, and the first write of it has failed. Such a page stays dirty. */
+  /**
+   * The block of a cached page was allocated for it, and the first write of it has failed. Such a
+   * page stays dirty.
+   */
   isLost(pfn: Pfn): boolean {
     return (this.words[pfn << 2]! & LOST) === LOST;
   }

@@ -1,7 +1,8 @@
 /**
- * Memory management in one piece: mem_map, allocator, replacement policy, page cache and reclaim, wired together. All of it is
- * synchronous and knows neither time nor hypervisor, so that another simulator can drive it from its own loop: it
- * hands in a NameTable, allocates pages, adds them when its disk has filled them, and asks `cache.find` on each access.
+ * Memory management in one piece: mem_map, allocator, replacement policy, page cache and reclaim,
+ * wired together. All of it is synchronous and knows neither time nor hypervisor, so that another
+ * simulator can drive it from its own loop: it hands in a NameTable, allocates pages, adds them
+ * when its disk has filled them, and asks `cache.find` on each access.
  */
 
 import { checkArgument, checkFunction, checkList, checkObject } from '../../base/argument-error.ts';
@@ -62,7 +63,10 @@ export class MemoryManagement {
       if (this.map.flagsOf(pfn as Pfn) === 0) this.allocator.free(pfn as Pfn);
   }
 
-  /** __alloc_pages: a page, after direct reclaim where free memory is below min; NO_PAGE when nothing can be freed. */
+  /**
+   * __alloc_pages: a page, after direct reclaim where free memory is below min; NO_PAGE when
+   * nothing can be freed.
+   */
   allocate(): Pfn {
     const { allocator } = this;
     if (allocator.freeCount <= allocator.marks.min) this.reclaim.tryToFreePages();
@@ -70,8 +74,8 @@ export class MemoryManagement {
   }
 
   /**
-   * invalidate_mapping_pages: drops every page of a space, from `start` up to and without `end`, that is neither locked nor
-   * under writeback nor dirty nor mapped. Returns the pages dropped.
+   * invalidate_mapping_pages: drops every page of a space, from `start` up to and without `end`,
+   * that is neither locked nor under writeback nor dirty nor mapped. Returns the pages dropped.
    */
   invalidate(space: AddressSpace, start = 0, end = Infinity): number {
     checkSpace(space);

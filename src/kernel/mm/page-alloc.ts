@@ -1,9 +1,11 @@
 /**
- * The page allocator: single pages off a free list, with the watermarks of 2.6.12 (mm/page_alloc.c).
+ * The page allocator: single pages off a free list, with the watermarks of 2.6.12
+ * (mm/page_alloc.c).
  *
- * min_free_kbytes = isqrt(16 · memory in KiB), clamped to 128 … 65536; low = 5/4 min, high = 6/4 min. Below low kswapd is
- * woken, below min the allocating process reclaims itself. One zone and order 0 only: the buddy system of the
- * original serves callers that this kernel does not have. The free list is linked one way: only its head ever leaves.
+ * min_free_kbytes = isqrt(16 · memory in KiB), clamped to 128 … 65536; low = 5/4 min, high = 6/4
+ * min. Below low kswapd is woken, below min the allocating process reclaims itself. One zone and
+ * order 0 only: the buddy system of the original serves callers that this kernel does not have. The
+ * free list is linked one way: only its head ever leaves.
  */
 
 import { ArgumentError } from '../../base/argument-error.ts';
@@ -56,7 +58,8 @@ export class PageAllocator {
   }
 
   /**
-   * Gives a page back. Its flags must be clear: it belongs to no list, no address space, and has no name.
+   * Gives a page back. Its flags must be clear: it belongs to no list, no address space, and has no
+   * name.
    * @throws ArgumentError
    */
   free(pfn: Pfn): void {

@@ -1,17 +1,20 @@
 /**
- * The page cache: which page holds page `index` of which file. The index of mm/filemap.c, keyed by (inode, index); the read
- * path over it is filemap.ts.
+ * The page cache: which page holds page `index` of which file. The index of mm/filemap.c, keyed by
+ * (inode, index); the read path over it is filemap.ts.
  *
- * An address space stands for one inode in use: (inode number, generation) ↔ slot. Pages hash by slot and index so that
- * neighbouring pages lie in neighbouring buckets: a sequential read walks memory in order.
+ * An address space stands for one inode in use: (inode number, generation) ↔ slot. Pages hash by
+ * slot and index so that neighbouring pages lie in neighbouring buckets: a sequential read walks
+ * memory in order.
  *
- * Contract with the cache-mapping table (a NameTable): a page is named when its contents are up to date, and its name
- * is erased before it leaves the cache. `remove` is the one place where pages leave.
+ * Contract with the cache-mapping table (a NameTable): a page is named when its contents are up to
+ * date, and its name is erased before it leaves the cache. `remove` is the one place where pages
+ * leave.
  *
- * Invariants: a page in the cache belongs to exactly one space; a space's `nrPages` counts its list; no two pages have
- * one (space, index).
+ * Invariants: a page in the cache belongs to exactly one space; a space's `nrPages` counts its
+ * list; no two pages have one (space, index).
  *
- * Longer than other files: the space and the index over it are one, and what a look-up names is faster in the file that names it.
+ * Longer than other files: the space and the index over it are one, and what a look-up names is
+ * faster in the file that names it.
  */
 
 import { ArgumentError, checkArgument, checkInteger, checkObject } from '../../base/argument-error.ts';
@@ -22,8 +25,9 @@ import { NO_PAGE, PG, type MemMap } from './mem-map.ts';
 import type { MappedRange, NameTable, PageWatcher, PageWriter } from './page-users.ts';
 import type { ReplacementPolicy } from './policy/policy.ts';
 
-// What every miss asks, as constants of this file: one of another module is loaded, and checked, each time it is named. For
-// the same reason hot loops compare a page with 0 rather than with NO_PAGE.
+// What every miss asks, as constants of this file: one of another module is loaded, and checked,
+// each time it is named. For the same reason hot loops compare a page with 0 rather than with
+// NO_PAGE.
 const UPTODATE = PG.uptodate;
 const NAMED = PG.named;
 const LRU = PG.lru;
@@ -36,7 +40,10 @@ const IN_USE = PG.locked | PG.writeback | PG.dirty | PG.mapped;
 const NO_SLOT = -1;
 const NO_RANGES: ReadonlySet<MappedRange> = new Set();
 
-/** A file's pages. Made by PageCache.open, ended by PageCache.close when it holds none: then it finds none any more. */
+/**
+ * A file's pages. Made by PageCache.open, ended by PageCache.close when it holds none: then it
+ * finds none any more.
+ */
 export class AddressSpace {
   slot = NO_SLOT;
   readonly ino: Ino;
@@ -114,7 +121,10 @@ export class PageCache {
   #nrDirty = 0;
   #nrWriteback = 0;
   #nrMapped = 0;
-  /** Entries of page tables that lead to a page, without the first, of pages that have more (_mapcount). */
+  /**
+   * Entries of page tables that lead to a page, without the first, of pages that have more
+   * (_mapcount).
+   */
   readonly #moreEntries = new Map<Pfn, number>();
 
   constructor(map: MemMap, lru: ReplacementPolicy, names: NameTable) {
@@ -155,7 +165,8 @@ export class PageCache {
   }
 
   /**
-   * Opens the address space of an inode. The caller keeps it: two spaces of one inode would be two caches.
+   * Opens the address space of an inode. The caller keeps it: two spaces of one inode would be two
+   * caches.
    * @param writer asked by reclaim to write dirty pages; without one they stay until they are clean
    */
   open(ino: Ino, generation = 0, named = true, writer?: PageWriter, watcher?: PageWatcher): AddressSpace {
@@ -217,9 +228,10 @@ export class PageCache {
   }
 
   /**
-   * add_to_page_cache_lru: `pfn`, which carries no flag but locked, uptodate, named, hasBlock, lru, active or referenced,
-   * becomes page `index` of the space.
-   * @throws ArgumentError unless the page is nobody's, and `index` an unsigned 32-bit integer of which the space has no page yet
+   * add_to_page_cache_lru: `pfn`, which carries no flag but locked, uptodate, named, hasBlock, lru,
+   * active or referenced, becomes page `index` of the space.
+   * @throws ArgumentError unless the page is nobody's, and `index` an unsigned 32-bit integer of
+   * which the space has no page yet
    */
   add(space: AddressSpace, index: number, pfn: Pfn): void {
     const isNobodys =
@@ -341,7 +353,10 @@ export class PageCache {
     return indices.sort((a, b) => a - b);
   }
 
-  /** Indices of the cached pages from `start` up to and without `end` that carry one of `flags`, ascending. */
+  /**
+   * Indices of the cached pages from `start` up to and without `end` that carry one of `flags`,
+   * ascending.
+   */
   indicesWith(space: AddressSpace, flags: number, start: number, end: number): number[] {
     checkSpace(space);
     const indices: number[] = [];
@@ -353,8 +368,8 @@ export class PageCache {
   }
 
   /**
-   * __remove_from_page_cache: the page leaves the cache and the LRU lists, its name is erased and its flags are clear.
-   * The caller flushes the NameTable, then frees the page.
+   * __remove_from_page_cache: the page leaves the cache and the LRU lists, its name is erased and
+   * its flags are clear. The caller flushes the NameTable, then frees the page.
    * @throws ArgumentError for a page that is not in the cache, or in use
    */
   remove(pfn: Pfn): void {
@@ -363,7 +378,9 @@ export class PageCache {
     this.removeIsolated(pfn);
   }
 
-  /** @internal Whether a page is in the cache and neither locked, under writeback, dirty nor mapped. */
+  /**
+   * @internal Whether a page is in the cache and neither locked, under writeback, dirty nor mapped.
+   */
   mayRemove(pfn: Pfn): boolean {
     const isCached = pfn >>> 0 === pfn && this.#words[(pfn << 2) | 1]! >= 0;
     return isCached && (this.#words[pfn << 2]! & IN_USE) === 0;

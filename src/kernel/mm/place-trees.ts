@@ -1,11 +1,14 @@
 /**
- * Trees over a row of places, each of which has a number: which is the first with so much, and how much is before one. Asking and
- * setting take time with the logarithm of the row's length. The row becomes longer as places are set; what was never set has 0.
+ * Trees over a row of places, each of which has a number: which is the first with so much, and how
+ * much is before one. Asking and setting take time with the logarithm of the row's length. The row
+ * becomes longer as places are set; what was never set has 0.
  */
 
 /** Whole numbers below 2^31 each, and which of them is the first that is large enough. */
 export class FirstFit {
-  /** Leaves: a power of two. Node n has the children 2n and 2n + 1; the leaves begin at `#leaves`. */
+  /**
+   * Leaves: a power of two. Node n has the children 2n and 2n + 1; the leaves begin at `#leaves`.
+   */
   #leaves = 1;
   #largest = new Int32Array(2);
 

@@ -1,14 +1,14 @@
 /**
  * Readahead: the state machine of mm/readahead.c, 2.6.12, one state a open file.
  *
- * A sequential reader gets a current window and, once it is well under way, an ahead window that is read while the
- * current one is consumed; a random reader gets exactly what it asked for. MISS (a page of the window was reclaimed
- * before it was used) only takes two pages off the next growth; INCACHE (256 pages in a row were there already) turns
- * readahead off until the next miss.
+ * A sequential reader gets a current window and, once it is well under way, an ahead window that is
+ * read while the current one is consumed; a random reader gets exactly what it asked for. MISS (a
+ * page of the window was reclaimed before it was used) only takes two pages off the next growth;
+ * INCACHE (256 pages in a row were there already) turns readahead off until the next miss.
  *
- * The machine decides windows and does no I/O: what is to be read is queued in the state as batches for the caller,
- * who reads them in order. Differs from the original in that congestion is asked about before the first batch of a call is
- * submitted.
+ * The machine decides windows and does no I/O: what is to be read is queued in the state as batches
+ * for the caller, who reads them in order. Differs from the original in that congestion is asked
+ * about before the first batch of a call is submitted.
  */
 
 import { ArgumentError, checkArgument } from '../../base/argument-error.ts';
@@ -23,7 +23,10 @@ export const RA_CACHE_HIT_LIMIT = 256;
 
 /** What the machine asks about the file and its device. */
 export interface ReadaheadIo {
-  /** How many pages of start … start + count - 1 are not in the page cache and not beyond the end of the file. */
+  /**
+   * How many pages of start … start + count - 1 are not in the page cache and not beyond the end of
+   * the file.
+   */
   absent(start: number, count: number): number;
   /** Whether the device's read queue is congested. */
   isCongested(): boolean;
@@ -75,8 +78,8 @@ export class ReadaheadState {
   }
 
   /**
-   * page_cache_readahead: the reader is at page `offset` and wants `request` pages (>= 1) from there. Queues windows.
-   * Returns the page at which to call again.
+   * page_cache_readahead: the reader is at page `offset` and wants `request` pages (>= 1) from
+   * there. Queues windows. Returns the page at which to call again.
    */
   access(offset: number, request: number, io: ReadaheadIo): number {
     if (offset >>> 0 !== offset) throw new ArgumentError('offset: expected the number of a page');

@@ -1,6 +1,7 @@
 /**
- * From a page to the page tables that map it (mm/rmap.c of 2.6.12, for pages of files): every range of memory that maps a
- * file is known to the file's address space, and the entry of a page lies at its index in the range.
+ * From a page to the page tables that map it (mm/rmap.c of 2.6.12, for pages of files): every range
+ * of memory that maps a file is known to the file's address space, and the entry of a page lies at
+ * its index in the range.
  *
  * A page carries PG.mapped as long as an entry of any range leads to it.
  */
@@ -17,14 +18,20 @@ export function pageReferenced(cache: PageCache, pfn: Pfn): boolean {
   return referenced;
 }
 
-/** try_to_unmap: no entry leads to the page any more. If a store came through one, the page is dirty now. */
+/**
+ * try_to_unmap: no entry leads to the page any more. If a store came through one, the page is dirty
+ * now.
+ */
 export function unmapPage(cache: PageCache, pfn: Pfn): void {
   const index = cache.indexOf(pfn);
   for (const range of cache.spaceOf(pfn).ranges) range.unmap(index);
   cache.removeEntries(pfn);
 }
 
-/** unmap_mapping_range: no entry leads to a page of the file from page `start` up to and without `end`. */
+/**
+ * unmap_mapping_range: no entry leads to a page of the file from page `start` up to and without
+ * `end`.
+ */
 export function unmapRange(cache: PageCache, map: MemMap, space: AddressSpace, start: number, end: number): void {
   if (space.ranges.size === 0) return;
   for (let pfn = space.firstPage; pfn !== NO_PAGE; pfn = map.nextInSpace(pfn)) {

@@ -1,20 +1,23 @@
 /**
  * Reclaim: which pages go when memory is short (mm/vmscan.c of 2.6.12).
  *
- * The replacement policy (policy/) names candidates in batches of up to 32; here each is freed or goes back to the policy.
- * A clean page that no process maps is freed even if it was referenced; locked pages and pages under writeback stay.
- * Direct reclaim goes from priority 12 to 0 and stops at 32 pages. Pages kept from before a reboot are candidates too, claimed or
- * not: one that nobody claimed is given back.
+ * The replacement policy (policy/) names candidates in batches of up to 32; here each is freed or
+ * goes back to the policy. A clean page that no process maps is freed even if it was referenced;
+ * locked pages and pages under writeback stay. Direct reclaim goes from priority 12 to 0 and stops
+ * at 32 pages. Pages kept from before a reboot are candidates too, claimed or not: one that nobody
+ * claimed is given back.
  *
- * A dirty page that was referenced since is kept; else its write is begun (PageWriter), and it is freed when reclaim
- * meets it again after that.
+ * A dirty page that was referenced since is kept; else its write is begun (PageWriter), and it is
+ * freed when reclaim meets it again after that.
  *
- * A page that a program maps and has touched since is activated; one that it has not is unmapped and then treated like
- * any other. Memory is so tight that mapped pages go, too, when mapped share / 2 + distress + 60 reaches 100, where distress
- * is 100 >> (the priority that reclaim reached last). There is no swap: pages that belong to no file are on no list.
+ * A page that a program maps and has touched since is activated; one that it has not is unmapped
+ * and then treated like any other. Memory is so tight that mapped pages go, too, when mapped share
+ * / 2 + distress + 60 reaches 100, where distress is 100 >> (the priority that reclaim reached
+ * last). There is no swap: pages that belong to no file are on no list.
  *
- * After each pass over the lists the slab caches are asked (shrink_slab): each looks at (4 · scanned / 2) · objects / (pages on
- * the lists + 1) of its objects, in batches of 128; what is less than a batch is carried over.
+ * After each pass over the lists the slab caches are asked (shrink_slab): each looks at (4 ·
+ * scanned / 2) · objects / (pages on the lists + 1) of its objects, in batches of 128; what is less
+ * than a batch is carried over.
  *
  * Plain synchronous code: what must wait for I/O waits in the caller.
  */
@@ -55,7 +58,10 @@ export interface Shrinker {
 
 /** Pages from before the reboot that nobody claimed yet. */
 export interface UnclaimedPages {
-  /** One of them, which is on no list and carries no flag any more, is given up. In effect when the NameTable was flushed. */
+  /**
+   * One of them, which is on no list and carries no flag any more, is given up. In effect when the
+   * NameTable was flushed.
+   */
   release(pfn: Pfn): void;
 }
 
@@ -92,8 +98,8 @@ export class Reclaim implements MappedPages {
   }
 
   /**
-   * try_to_free_pages: frees about `target` pages, with rising pressure. Returns the pages freed; 0 means that nothing
-   * can be freed without waiting.
+   * try_to_free_pages: frees about `target` pages, with rising pressure. Returns the pages freed; 0
+   * means that nothing can be freed without waiting.
    */
   tryToFreePages(target = SWAP_CLUSTER_MAX): number {
     let freed = 0;
@@ -140,7 +146,10 @@ export class Reclaim implements MappedPages {
     this.#prevPriority = priority;
   }
 
-  /** @internal shrink_zone: one pass over the lists at a priority; stops early at `target` pages. Returns the pages freed. */
+  /**
+   * @internal shrink_zone: one pass over the lists at a priority; stops early at `target` pages.
+   * Returns the pages freed.
+   */
   shrinkZone(priority: number, target: number): number {
     this.#prevPriority = Math.min(this.#prevPriority, priority);
     this.#lru.beginPass(priority);
@@ -173,13 +182,17 @@ export class Reclaim implements MappedPages {
     return freed;
   }
 
-  /** shrink_list: takes the first `taken` isolated pages out of the cache, or puts them back; those taken out come first then. */
+  /**
+   * shrink_list: takes the first `taken` isolated pages out of the cache, or puts them back; those
+   * taken out come first then.
+   */
   #shrinkList(taken: number): number {
     const isolated = this.#isolated;
     const cache = this.#cache;
     const map = this.#map;
     let freed = 0;
-    // Most pages are idle. The others have a function of their own, so that the engine can inline the loop.
+    // Most pages are idle. The others have a function of their own, so that the engine can inline
+    // the loop.
     for (let i = 0; i < taken; i++) {
       const pfn = isolated[i]! as Pfn;
       if ((map.flagsOf(pfn) & NOT_IDLE) === 0) {

@@ -60,8 +60,9 @@ export class FrameBuffers {
   }
 
   /**
-   * The request has its response, and its grant ends. The back-end answers each request once and unmaps before it
-   * does. Throws GuestPanic when it did not: a store gone wild has hit a ring or the grant table.
+   * The request has its response, and its grant ends. The back-end answers each request once and
+   * unmaps before it does. Throws GuestPanic when it did not: a store gone wild has hit a ring or
+   * the grant table.
    */
   answered(id: number): void {
     const grant = this.#granted[id];

@@ -1,9 +1,9 @@
 /**
- * The sending half of the network front-end (netfront.ts): frames on their way out, on the ring that it shares
- * with the back-end (xen/public/netif.ts).
+ * The sending half of the network front-end (netfront.ts): frames on their way out, on the ring
+ * that it shares with the back-end (xen/public/netif.ts).
  *
- * It has pages of its own, so many of which may be on the ring; a frame that finds none is lost. It sends from
- * the moment at which the front-end has connected until the back-end is gone.
+ * It has pages of its own, so many of which may be on the ring; a frame that finds none is lost. It
+ * sends from the moment at which the front-end has connected until the back-end is gone.
  */
 
 import { assert } from '../../base/assert.ts';

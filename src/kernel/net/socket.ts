@@ -1,8 +1,9 @@
 /**
- * Sockets: what a server program has of the network. One listens at a time; clients reach it by transport.ts.
+ * Sockets: what a server program has of the network. One listens at a time; clients reach it by
+ * transport.ts.
  *
- * Requests that no program has accepted yet wait in the kernel, one a connection at most. While nobody listens, connections are
- * refused.
+ * Requests that no program has accepted yet wait in the kernel, one a connection at most. While
+ * nobody listens, connections are refused.
  */
 
 import { checkBytes, checkObject } from '../../base/argument-error.ts';
@@ -44,7 +45,10 @@ export class ListeningSocket {
     }
   }
 
-  /** Sends an answer, and again when the client asks again. Throws EMSGSIZE beyond MAX_PAYLOAD bytes. */
+  /**
+   * Sends an answer, and again when the client asks again. Throws EMSGSIZE beyond MAX_PAYLOAD
+   * bytes.
+   */
   answer(request: NetworkRequest, bytes: Uint8Array): void {
     this.#enter();
     checkObject('request', request, 'answer');
@@ -53,7 +57,10 @@ export class ListeningSocket {
     request.answer(bytes);
   }
 
-  /** Forgets all connections and refuses new ones; whoever waits in `accept` gets EBADF. A second time it does nothing. */
+  /**
+   * Forgets all connections and refuses new ones; whoever waits in `accept` gets EBADF. A second
+   * time it does nothing.
+   */
   close(): void {
     this.#enter();
     if (this.#isClosed) return;

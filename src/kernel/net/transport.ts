@@ -1,20 +1,23 @@
 /**
- * Requests and answers over a network that loses packets: what of TCP decides how long a client of a guest that is
- * suspended or rebooted waits.
+ * Requests and answers over a network that loses packets: what of TCP decides how long a client of
+ * a guest that is suspended or rebooted waits.
  *
- * A client opens a connection, then sends one request at a time and waits for its answer. What is not answered is sent
- * again after a timeout that doubles. A connection lives in the memory of both ends: a guest that was suspended goes on with
- * it, and the next retransmission is answered. A guest that was booted does not know it and answers with a reset.
+ * A client opens a connection, then sends one request at a time and waits for its answer. What is
+ * not answered is sent again after a timeout that doubles. A connection lives in the memory of both
+ * ends: a guest that was suspended goes on with it, and the next retransmission is answered. A
+ * guest that was booted does not know it and answers with a reset.
  *
- * Invariants: a request is served at most once by one listener, also when the network repeats and reorders packets; an answer
- * is handed over only to the request it belongs to; a connection that ended is not opened again by a packet that comes late (of
- * the last MAX_CONNECTIONS that ended); a packet whose checksum, length or reserved bytes are wrong is ignored, as one that was lost.
+ * Invariants: a request is served at most once by one listener, also when the network repeats and
+ * reorders packets; an answer is handed over only to the request it belongs to; a connection that
+ * ended is not opened again by a packet that comes late (of the last MAX_CONNECTIONS that ended); a
+ * packet whose checksum, length or reserved bytes are wrong is ignored, as one that was lost.
  *
- * Modelled after TCP in Linux 2.6.12 (tcp_timer.c, tcp_ipv4.c). Differs: a message is one packet, and one is under way a
- * connection, so there is no window, no congestion control and nothing to put in order; the answer is the only acknowledgement, so
- * a request that is served slowly is sent again, and ignored; the timeout is the least one, not derived from round trips;
- * closing is a reset; a CRC-32C stands for the checksum. A client never uses a connection number twice, nor a connection that
- * broke.
+ * Modelled after TCP in Linux 2.6.12 (tcp_timer.c, tcp_ipv4.c). Differs: a message is one packet,
+ * and one is under way a connection, so there is no window, no congestion control and nothing to
+ * put in order; the answer is the only acknowledgement, so a request that is served slowly is sent
+ * again, and ignored; the timeout is the least one, not derived from round trips; closing is a
+ * reset; a CRC-32C stands for the checksum. A client never uses a connection number twice, nor a
+ * connection that broke.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -89,12 +92,18 @@ function decode(packet: Uint8Array): Segment | undefined {
   };
 }
 
-/** The connection that a packet says it is of; undefined for what is shorter than a header. Whether it is, its receiver looks. */
+/**
+ * The connection that a packet says it is of; undefined for what is shorter than a header. Whether
+ * it is, its receiver looks.
+ */
 export function connectionOf(packet: Uint8Array): number | undefined {
   return packet.length < SEGMENT_HEADER.size ? undefined : getField(SEGMENT_HEADER, packet, 0, 'connection');
 }
 
-/** Whatever lets an action happen later: the simulation, or a guest's timers, which do not run while it is suspended. */
+/**
+ * Whatever lets an action happen later: the simulation, or a guest's timers, which do not run while
+ * it is suspended.
+ */
 export interface Timers {
   after(delay: Ns, action: () => void): void;
 }
@@ -190,7 +199,9 @@ export class Connection {
   }
 }
 
-/** What a listener keeps of a connection: the request served last, and its answer once there is one. */
+/**
+ * What a listener keeps of a connection: the request served last, and its answer once there is one.
+ */
 interface Accepted {
   sequence: number;
   answer: Uint8Array | undefined;
@@ -202,10 +213,15 @@ type SendTo<Address> = (client: Address, packet: Uint8Array) => void;
 /** Told of each request once; calls `answer` when it has one, at once or later. */
 type Serve = (request: Uint8Array, answer: (payload: Uint8Array) => void) => void;
 
-/** Connections that a listener has at most: then the one that was silent longest gives way. Assumed. */
+/**
+ * Connections that a listener has at most: then the one that was silent longest gives way. Assumed.
+ */
 export const MAX_CONNECTIONS = 1024;
 
-/** The server's end of all its connections. Clients with the same address number their connections differently. */
+/**
+ * The server's end of all its connections. Clients with the same address number their connections
+ * differently.
+ */
 export class Listener<Address extends number> {
   readonly #send: SendTo<Address>;
   readonly #serve: Serve;

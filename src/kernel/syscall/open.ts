@@ -1,6 +1,7 @@
 /**
- * System calls on files as such, and the table of open files (fs/open.c, fs/file_table.c, fs/buffer.c of 2.6.12): open, close,
- * truncate, chmod, utimes, fsync, sync. The base of the surface that syscalls.ts completes.
+ * System calls on files as such, and the table of open files (fs/open.c, fs/file_table.c,
+ * fs/buffer.c of 2.6.12): open, close, truncate, chmod, utimes, fsync, sync. The base of the
+ * surface that syscalls.ts completes.
  */
 
 import { checkText } from '../../base/argument-error.ts';
@@ -70,7 +71,10 @@ export class FileCalls {
     return this.cpu.localNow;
   }
 
-  /** Whether the process has used the processor long enough that it should `settle` between two calls. */
+  /**
+   * Whether the process has used the processor long enough that it should `settle` between two
+   * calls.
+   */
   get isDue(): boolean {
     return this.cpu.isDue;
   }
@@ -81,10 +85,11 @@ export class FileCalls {
   }
 
   /**
-   * Opens a file or directory; returns a descriptor.
-   * Throws ENOENT, ENOTDIR, ELOOP, EMFILE, EIO, ENOMEM, EEXIST, EISDIR, ENOSPC, EROFS, and EINVAL for a flag that `O` does not name or
-   * a zero in the path.
-   * @param flags of `O`; access 3 needs the rights of `rdwr` and gives a file that is open for neither
+   * Opens a file or directory; returns a descriptor. Throws ENOENT, ENOTDIR, ELOOP, EMFILE, EIO,
+   * ENOMEM, EEXIST, EISDIR, ENOSPC, EROFS, and EINVAL for a flag that `O` does not name or a zero
+   * in the path.
+   * @param flags of `O`; access 3 needs the rights of `rdwr` and gives a file that is open for
+   * neither
    * @param mode permissions of a file that is made
    */
   *open(path: string, flags: number = O.rdonly, mode = 0o644): Process<number> {
@@ -118,7 +123,10 @@ export class FileCalls {
     return fd;
   }
 
-  /** Closes a descriptor; calls that still run on it finish. A file without a name is deleted with its last use. Throws EBADF. */
+  /**
+   * Closes a descriptor; calls that still run on it finish. A file without a name is deleted with
+   * its last use. Throws EBADF.
+   */
   *close(fd: number): Process {
     this.enter();
     const file = this.file(fd);
@@ -159,7 +167,10 @@ export class FileCalls {
     yield* this.using(file, this.#truncate(file.inode, length));
   }
 
-  /** fsync: the file is on the disk's medium. Throws what a write of it met since the last time: EIO, ENOSPC. */
+  /**
+   * fsync: the file is on the disk's medium. Throws what a write of it met since the last time:
+   * EIO, ENOSPC.
+   */
   *fsync(fd: number): Process {
     this.enter();
     const file = this.file(fd);

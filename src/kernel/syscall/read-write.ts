@@ -1,7 +1,8 @@
 /**
- * System calls that move bytes between a program and an open file (fs/read_write.c of 2.6.12): read, write, their relatives, lseek,
- * sendfile. `readNow` and `writeNow`, with those at a position, are the paths of cached reads and overwrites, which neither wait
- * nor allocate; what they leave goes to `readRest` and `writeRest`.
+ * System calls that move bytes between a program and an open file (fs/read_write.c of 2.6.12):
+ * read, write, their relatives, lseek, sendfile. `readNow` and `writeNow`, with those at a
+ * position, are the paths of cached reads and overwrites, which neither wait nor allocate; what
+ * they leave goes to `readRest` and `writeRest`.
  */
 
 import { ArgumentError, checkBytes, checkInteger, checkList } from '../../base/argument-error.ts';
@@ -31,9 +32,11 @@ export class ReadWriteCalls extends FileCalls {
   }
 
   /**
-   * read, as far as the cache has it: up to `length` bytes from the file's position into dst[offset …].
-   * @returns the bytes read, fewer than asked only at the end of the file or when an error stopped it after some; or a negative number when the rest must
-   * wait: pass it to `readRest` with the same arguments. Throws EBADF, EISDIR, EINVAL.
+   * read, as far as the cache has it: up to `length` bytes from the file's position into dst[offset
+   * …].
+   * @returns the bytes read, fewer than asked only at the end of the file or when an error stopped
+   * it after some; or a negative number when the rest must wait: pass it to `readRest` with the
+   * same arguments. Throws EBADF, EISDIR, EINVAL.
    */
   readNow(fd: number, dst: Uint8Array, offset: number, length: number): number {
     this.enter();
@@ -44,7 +47,9 @@ export class ReadWriteCalls extends FileCalls {
     return done;
   }
 
-  /** The rest of a read that returned `pending`. Returns the bytes read in all. Throws EIO, ENOMEM. */
+  /**
+   * The rest of a read that returned `pending`. Returns the bytes read in all. Throws EIO, ENOMEM.
+   */
   *readRest(fd: number, dst: Uint8Array, offset: number, length: number, pending: number): Process<number> {
     checkPending(pending);
     const file = this.#readable(fd, dst, offset, length);
@@ -60,8 +65,8 @@ export class ReadWriteCalls extends FileCalls {
   }
 
   /**
-   * pread, as far as the cache has it: as `readNow`, but at `position`, and the file's own position stays. A negative
-   * result goes to `preadRest`.
+   * pread, as far as the cache has it: as `readNow`, but at `position`, and the file's own position
+   * stays. A negative result goes to `preadRest`.
    */
   preadNow(fd: number, dst: Uint8Array, offset: number, length: number, position: number): number {
     this.enter();
@@ -71,7 +76,9 @@ export class ReadWriteCalls extends FileCalls {
     return this.#files.readNow(file, dst, offset, position, length);
   }
 
-  /** The rest of a pread that returned `pending`. Returns the bytes read in all. Throws EIO, ENOMEM. */
+  /**
+   * The rest of a pread that returned `pending`. Returns the bytes read in all. Throws EIO, ENOMEM.
+   */
   preadRest(
     fd: number,
     dst: Uint8Array,
@@ -91,7 +98,10 @@ export class ReadWriteCalls extends FileCalls {
     return done >= 0 ? done : yield* this.preadRest(fd, dst, offset, length, position, done);
   }
 
-  /** readv: one read, into the buffers one after the other. Returns the bytes read. Throws EINVAL for more than 1024 buffers. */
+  /**
+   * readv: one read, into the buffers one after the other. Returns the bytes read. Throws EINVAL
+   * for more than 1024 buffers.
+   */
   *readv(fd: number, buffers: readonly Uint8Array[]): Process<number> {
     const whole = new Uint8Array(totalOf(buffers));
     const bytes = yield* this.read(fd, whole, 0, whole.length);
@@ -104,9 +114,10 @@ export class ReadWriteCalls extends FileCalls {
   }
 
   /**
-   * write, as far as it only overwrites what is cached: `length` bytes from src[offset …] to the file's position.
-   * @returns the bytes written, or a negative number when the rest must wait: pass it to `writeRest` with the same
-   * arguments. Throws EBADF, EINVAL.
+   * write, as far as it only overwrites what is cached: `length` bytes from src[offset …] to the
+   * file's position.
+   * @returns the bytes written, or a negative number when the rest must wait: pass it to
+   * `writeRest` with the same arguments. Throws EBADF, EINVAL.
    */
   writeNow(fd: number, src: Uint8Array, offset: number, length: number): number {
     this.enter();
@@ -116,7 +127,10 @@ export class ReadWriteCalls extends FileCalls {
     return done;
   }
 
-  /** The rest of a write that returned `pending`. Returns the bytes written in all. Throws ENOSPC, EFBIG, EIO, EROFS. */
+  /**
+   * The rest of a write that returned `pending`. Returns the bytes written in all. Throws ENOSPC,
+   * EFBIG, EIO, EROFS.
+   */
   writeRest(fd: number, src: Uint8Array, offset: number, length: number, pending: number): Process<number> {
     checkPending(pending);
     return this.#writeRest(this.#writable(fd, src, offset, length), src, offset, length, pending);
@@ -137,13 +151,19 @@ export class ReadWriteCalls extends FileCalls {
     }
   }
 
-  /** write: `writeNow` and, where needed, `writeRest`. Fewer bytes than asked only when an error stopped it after some. */
+  /**
+   * write: `writeNow` and, where needed, `writeRest`. Fewer bytes than asked only when an error
+   * stopped it after some.
+   */
   *write(fd: number, src: Uint8Array, offset: number, length: number): Process<number> {
     const done = this.writeNow(fd, src, offset, length);
     return done >= 0 ? done : yield* this.writeRest(fd, src, offset, length, done);
   }
 
-  /** pwrite, as far as it only overwrites what is cached: as `writeNow`, but at `position`. A negative result goes to `pwriteRest`. */
+  /**
+   * pwrite, as far as it only overwrites what is cached: as `writeNow`, but at `position`. A
+   * negative result goes to `pwriteRest`.
+   */
   pwriteNow(fd: number, src: Uint8Array, offset: number, length: number, position: number): number {
     this.enter();
     checkPosition(position);
@@ -151,7 +171,10 @@ export class ReadWriteCalls extends FileCalls {
     return this.#writer.writeNow(file, src, offset, position, length);
   }
 
-  /** The rest of a pwrite that returned `pending`. Returns the bytes written in all. Throws as `writeRest` does. */
+  /**
+   * The rest of a pwrite that returned `pending`. Returns the bytes written in all. Throws as
+   * `writeRest` does.
+   */
   pwriteRest(
     fd: number,
     src: Uint8Array,
@@ -172,7 +195,10 @@ export class ReadWriteCalls extends FileCalls {
     return done >= 0 ? done : yield* this.pwriteRest(fd, src, offset, length, position, done);
   }
 
-  /** writev: one write, of the buffers one after the other. Returns the bytes written. Throws EINVAL for more than 1024 buffers. */
+  /**
+   * writev: one write, of the buffers one after the other. Returns the bytes written. Throws EINVAL
+   * for more than 1024 buffers.
+   */
   *writev(fd: number, buffers: readonly Uint8Array[]): Process<number> {
     const whole = new Uint8Array(totalOf(buffers));
     let at = 0;
@@ -184,8 +210,9 @@ export class ReadWriteCalls extends FileCalls {
   }
 
   /**
-   * sendfile: copies up to `length` bytes from one file's position to the other's. Returns the bytes copied, fewer only at the end
-   * of the file or when an error stopped it after some. To files, as before 2.6 and since 2.6.33.
+   * sendfile: copies up to `length` bytes from one file's position to the other's. Returns the
+   * bytes copied, fewer only at the end of the file or when an error stopped it after some. To
+   * files, as before 2.6 and since 2.6.33.
    */
   *sendfile(outFd: number, inFd: number, length: number): Process<number> {
     checkPosition(length);
@@ -278,12 +305,18 @@ function checkRange(file: OpenFile, place: 'dst' | 'src', buffer: Uint8Array, of
   if (!isWithin(buffer, offset, length)) throw badBuffer(place, buffer);
 }
 
-/** Whether a range lies in a buffer; not, too, when the buffer is none. Asked at every read of a cached page. */
+/**
+ * Whether a range lies in a buffer; not, too, when the buffer is none. Asked at every read of a
+ * cached page.
+ */
 export function isWithin(buffer: Uint8Array | undefined, offset: number, length: number): boolean {
   return offset >>> 0 === offset && length >>> 0 === length && offset + length <= (buffer?.length ?? -1);
 }
 
-/** What is wrong with a buffer in which a range does not lie: EINVAL, or ArgumentError for what is no buffer. */
+/**
+ * What is wrong with a buffer in which a range does not lie: EINVAL, or ArgumentError for what is
+ * no buffer.
+ */
 export function badBuffer(place: 'dst' | 'src', buffer: Uint8Array): Error {
   if (!(buffer instanceof Uint8Array)) return new ArgumentError(`${place}: expected a Uint8Array`);
   return new ModelError('EINVAL', 'the range lies outside the buffer');

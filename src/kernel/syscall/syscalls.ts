@@ -1,7 +1,8 @@
 /**
- * The system calls: what a workload may use of the kernel. Calls that may wait are processes; failures are ModelErrors
- * with errno names. Calls on open files are in open.ts and read-write.ts; here are those on names (fs/namei.c, fs/stat.c,
- * fs/readdir.c of 2.6.12), on memory (mm/mmap.c, mm/fadvise.c) and on the network.
+ * The system calls: what a workload may use of the kernel. Calls that may wait are processes;
+ * failures are ModelErrors with errno names. Calls on open files are in open.ts and read-write.ts;
+ * here are those on names (fs/namei.c, fs/stat.c, fs/readdir.c of 2.6.12), on memory (mm/mmap.c,
+ * mm/fadvise.c) and on the network.
  */
 
 import { checkBytes, checkText } from '../../base/argument-error.ts';
@@ -95,7 +96,10 @@ export class Syscalls extends ReadWriteCalls {
     yield* this.namespace.rename(from, to);
   }
 
-  /** A second name for a file. Throws EPERM for a directory, EEXIST, EMLINK, ENOSPC, EROFS and as open does. */
+  /**
+   * A second name for a file. Throws EPERM for a directory, EEXIST, EMLINK, ENOSPC, EROFS and as
+   * open does.
+   */
   *link(existing: string, path: string): Process {
     checkText('existing', existing);
     checkText('path', path);
@@ -112,9 +116,10 @@ export class Syscalls extends ReadWriteCalls {
   }
 
   /**
-   * posix_fadvise. normal, sequential, random: windows of readahead of 32, 64 and 0 pages; willneed: starts reading the range;
-   * dontneed: starts writing what is dirty of the file and drops other pages that lie wholly in the range; noreuse: nothing, as
-   * in 2.6.12. A length of 0 reaches to the end of the file. Throws EBADF, EINVAL.
+   * posix_fadvise. normal, sequential, random: windows of readahead of 32, 64 and 0 pages;
+   * willneed: starts reading the range; dontneed: starts writing what is dirty of the file and
+   * drops other pages that lie wholly in the range; noreuse: nothing, as in 2.6.12. A length of 0
+   * reaches to the end of the file. Throws EBADF, EINVAL.
    */
   *posixFadvise(fd: number, position: number, length: number, advice: number): Process {
     this.enter();
@@ -147,15 +152,19 @@ export class Syscalls extends ReadWriteCalls {
     }
   }
 
-  /** Starts writing what is dirty of a file, and drops other pages from `start` up to and without `end`. */
+  /**
+   * Starts writing what is dirty of a file, and drops other pages from `start` up to and without
+   * `end`.
+   */
   *#dropClean(inode: Inode, start: number, end: number): Process {
     yield* this.#writeback.writePages(inode, false);
     this.#mm.invalidate(inode.space, start, end);
   }
 
   /**
-   * mmap: maps `length` bytes of an open file from `position` on, which must be a multiple of 4096; returns the address.
-   * The mapping outlives the descriptor. Throws EBADF, EINVAL, EACCES, ENODEV, ENOMEM, EROFS.
+   * mmap: maps `length` bytes of an open file from `position` on, which must be a multiple of 4096;
+   * returns the address. The mapping outlives the descriptor. Throws EBADF, EINVAL, EACCES, ENODEV,
+   * ENOMEM, EROFS.
    * @param prot of `PROT`
    * @param flags `MAP.shared` or `MAP.private`
    */
@@ -165,7 +174,10 @@ export class Syscalls extends ReadWriteCalls {
     return this.maps.mmap(this.file(fd), length, prot, flags, position);
   }
 
-  /** Listens for requests of clients on the network (transport.ts), which are refused before. Throws ENETDOWN, EADDRINUSE. */
+  /**
+   * Listens for requests of clients on the network (transport.ts), which are refused before. Throws
+   * ENETDOWN, EADDRINUSE.
+   */
   listen(): ListeningSocket {
     this.enter();
     return this.#sockets.listen(() => {
@@ -180,23 +192,29 @@ export class Syscalls extends ReadWriteCalls {
   }
 
   /**
-   * msync: what was stored into shared mappings of the range counts as written from now on; with `MS.sync` it is on the
-   * disk's medium. Throws EINVAL, ENOMEM when not all of the range is mapped, EIO, ENOSPC.
+   * msync: what was stored into shared mappings of the range counts as written from now on; with
+   * `MS.sync` it is on the disk's medium. Throws EINVAL, ENOMEM when not all of the range is
+   * mapped, EIO, ENOSPC.
    */
   *msync(address: number, length: number, flags: number): Process {
     this.enter();
     yield* this.maps.msync(address, length, flags);
   }
 
-  /** mincore: for each page of the range, 1 when it is in memory. Throws EINVAL, ENOMEM when not all of it is mapped. */
+  /**
+   * mincore: for each page of the range, 1 when it is in memory. Throws EINVAL, ENOMEM when not all
+   * of it is mapped.
+   */
   mincore(address: number, length: number): Uint8Array {
     this.enter();
     return this.maps.mincore(address, length);
   }
 
   /**
-   * No system call: loads by the program's own instructions, as far as no access traps; into dst[offset …].
-   * @returns `length`, or a negative number when the rest must wait: call `load`. Throws EFAULT where nothing is mapped.
+   * No system call: loads by the program's own instructions, as far as no access traps; into
+   * dst[offset …].
+   * @returns `length`, or a negative number when the rest must wait: call `load`. Throws EFAULT
+   * where nothing is mapped.
    */
   loadNow(address: number, dst: Uint8Array, offset: number, length: number): number {
     if (!isWithin(dst, offset, length)) throw badBuffer('dst', dst);
@@ -222,9 +240,10 @@ export class Syscalls extends ReadWriteCalls {
   }
 
   /**
-   * The recovery box: keeps an item of a program's state under a key, an unsigned 32-bit number, for the program that runs after a
-   * reboot or crash of this kernel. A replaced item is there as it was or as it becomes. Throws ENOSPC when there is no room (some
-   * 4000 bytes in all), EINVAL for no such key.
+   * The recovery box: keeps an item of a program's state under a key, an unsigned 32-bit number,
+   * for the program that runs after a reboot or crash of this kernel. A replaced item is there as
+   * it was or as it becomes. Throws ENOSPC when there is no room (some 4000 bytes in all), EINVAL
+   * for no such key.
    */
   boxPut(key: number, bytes: Uint8Array): void {
     this.enter();
@@ -233,7 +252,10 @@ export class Syscalls extends ReadWriteCalls {
     if (!this.#box().put(key, bytes)) throw new ModelError('ENOSPC', 'the recovery box is full');
   }
 
-  /** An item of the recovery box; undefined when there is none, or what is left of it cannot be believed. */
+  /**
+   * An item of the recovery box; undefined when there is none, or what is left of it cannot be
+   * believed.
+   */
   boxGet(key: number): Uint8Array | undefined {
     this.enter();
     return this.#box().get(key);
@@ -250,7 +272,10 @@ export class Syscalls extends ReadWriteCalls {
     return this.#box().keys();
   }
 
-  /** What /proc/sys/vm/drop_caches = 3 does in later kernels: drops every page, dentry and inode that is clean and unused. */
+  /**
+   * What /proc/sys/vm/drop_caches = 3 does in later kernels: drops every page, dentry and inode
+   * that is clean and unused.
+   */
   dropCaches(): void {
     this.enter();
     for (const inode of this.#inodes.all()) this.#mm.invalidate(inode.space);
@@ -258,7 +283,10 @@ export class Syscalls extends ReadWriteCalls {
     this.#mm.reclaim.dropSlab();
   }
 
-  /** readahead(2): starts reading `length` bytes from `position` into the cache. Throws EBADF, EINVAL. */
+  /**
+   * readahead(2): starts reading `length` bytes from `position` into the cache. Throws EBADF,
+   * EINVAL.
+   */
   *readahead(fd: number, position: number, length: number): Process {
     this.enter();
     const file = this.file(fd);
@@ -311,7 +339,9 @@ export class Syscalls extends ReadWriteCalls {
     }
   }
 
-  /** The module that the tool stack loaded with the kernel (an initrd); empty when there is none. */
+  /**
+   * The module that the tool stack loaded with the kernel (an initrd); empty when there is none.
+   */
   bootModule(): Uint8Array {
     const { pfn, bytes } = this.#module;
     const module = new Uint8Array(bytes);

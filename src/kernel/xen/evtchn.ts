@@ -1,9 +1,10 @@
 /**
- * Event channels in the guest (drivers/xen/core/evtchn.c of 2.6.12-xen): which handler a port has, and the upcall.
+ * Event channels in the guest (drivers/xen/core/evtchn.c of 2.6.12-xen): which handler a port has,
+ * and the upcall.
  *
- * A port is masked until it is bound, and while its handler runs. Whoever unmasks looks at the pending bit himself,
- * because the hypervisor gives no upcall for an edge on a masked port (xen/public/event-channel.ts). Handlers run in
- * interrupt context.
+ * A port is masked until it is bound, and while its handler runs. Whoever unmasks looks at the
+ * pending bit himself, because the hypervisor gives no upcall for an edge on a masked port
+ * (xen/public/event-channel.ts). Handlers run in interrupt context.
  */
 
 import { GuestPanic, ModelError } from '../../base/errno.ts';
@@ -72,7 +73,10 @@ export class EventChannels {
     return this.#orPanic(() => this.#env.hypercalls.eventChannels.allocUnbound(remote));
   }
 
-  /** What this kernel asks for is granted, unless something gone wild has closed its ports or taken all. Throws GuestPanic. */
+  /**
+   * What this kernel asks for is granted, unless something gone wild has closed its ports or taken
+   * all. Throws GuestPanic.
+   */
   #orPanic<T>(hypercall: () => T): T {
     try {
       return hypercall();

@@ -1,6 +1,6 @@
 /**
- * The front-end's end of a ring (xen/public/ring.ts) in a page of the guest: what the drivers of block device and network
- * share. Modelled after the FRONT_RING macros of public/io/ring.h.
+ * The front-end's end of a ring (xen/public/ring.ts) in a page of the guest: what the drivers of
+ * block device and network share. Modelled after the FRONT_RING macros of public/io/ring.h.
  */
 
 import { GuestPanic } from '../../base/errno.ts';
@@ -33,14 +33,20 @@ export class FrontRing {
     this.#memory.writeU32(this.page, AT.rspEvent, 1);
   }
 
-  /** Where in the page the next request goes, of which there are at most as many as slots. `push` makes it visible. */
+  /**
+   * Where in the page the next request goes, of which there are at most as many as slots. `push`
+   * makes it visible.
+   */
   nextRequest(): number {
     const at = this.#slotAt(this.#reqProd);
     this.#reqProd = (this.#reqProd + 1) >>> 0;
     return at;
   }
 
-  /** Publishes the requests that were put into slots; returns whether the back-end waits to be notified. */
+  /**
+   * Publishes the requests that were put into slots; returns whether the back-end waits to be
+   * notified.
+   */
   push(): boolean {
     const old = this.#pushed;
     const produced = this.#reqProd;
@@ -52,8 +58,8 @@ export class FrontRing {
   }
 
   /**
-   * Takes all responses: `take` is told where in the page each one is. The next one comes with an event.
-   * Throws GuestPanic when there are more than requests: a store gone wild has hit the ring.
+   * Takes all responses: `take` is told where in the page each one is. The next one comes with an
+   * event. Throws GuestPanic when there are more than requests: a store gone wild has hit the ring.
    */
   takeResponses(take: (at: number) => void): void {
     for (;;) {

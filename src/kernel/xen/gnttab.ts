@@ -1,8 +1,9 @@
 /**
- * The guest's grant table (drivers/xen/core/gnttab.c of 2.6.12-xen): hands out entries and takes them back.
+ * The guest's grant table (drivers/xen/core/gnttab.c of 2.6.12-xen): hands out entries and takes
+ * them back.
  *
- * Publishing an entry stores who and what first and the flags last (xen/public/grant-table.ts). An entry that is still
- * mapped is not taken back.
+ * Publishing an entry stores who and what first and the flags last (xen/public/grant-table.ts). An
+ * entry that is still mapped is not taken back.
  */
 
 import { GrantRef, PAGE_SIZE, Pfn, type DomId } from '../../base/units.ts';

@@ -1,9 +1,9 @@
 /**
- * What the tool stack asks of the guest through the store: to suspend, reboot or power off (drivers/xen/core/reboot.c of
- * 2.6.12-xen).
+ * What the tool stack asks of the guest through the store: to suspend, reboot or power off
+ * (drivers/xen/core/reboot.c of 2.6.12-xen).
  *
- * Requests are served one after the other, as by the one thread that serves all watches there. However often the watch
- * fires, a request is served once: it is taken off its node first.
+ * Requests are served one after the other, as by the one thread that serves all watches there.
+ * However often the watch fires, a request is served once: it is taken off its node first.
  */
 
 import type { Process, Task } from '../../sim/index.ts';
@@ -32,7 +32,10 @@ export class ShutdownWatch implements SuspendableDriver {
     this.#kernel = kernel;
   }
 
-  /** The store is gone: what was asked for in it nobody waits for, and what is being said to it is not said to the next. */
+  /**
+   * The store is gone: what was asked for in it nobody waits for, and what is being said to it is
+   * not said to the next.
+   */
   disconnected(): void {
     this.#isAsked = false;
     if (!this.#isTalking) return;

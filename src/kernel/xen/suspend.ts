@@ -1,15 +1,17 @@
 /**
- * Suspension (drivers/xen/core/reboot.c and machine_reboot.c of 2.6.12-xen): the guest stands still in the middle of
- * whatever it does, and goes on as the return from one hypercall.
+ * Suspension (drivers/xen/core/reboot.c and machine_reboot.c of 2.6.12-xen): the guest stands still
+ * in the middle of whatever it does, and goes on as the return from one hypercall.
  *
- * Asked by the hypervisor (the suspend virq) or by the tool stack (`suspend` in the store): devices are left as they are;
- * upcalls off; the hypercall. On its return, before anything else of the guest can use them: the grant table is emptied,
- * handlers of ports that are gone are forgotten; then each driver connects anew and puts on its ring again what was in
- * flight, while the rest of the guest runs. Another suspension may come before all have.
+ * Asked by the hypervisor (the suspend virq) or by the tool stack (`suspend` in the store): devices
+ * are left as they are; upcalls off; the hypercall. On its return, before anything else of the
+ * guest can use them: the grant table is emptied, handlers of ports that are gone are forgotten;
+ * then each driver connects anew and puts on its ring again what was in flight, while the rest of
+ * the guest runs. Another suspension may come before all have.
  *
- * A guest that is frozen is an object that stands for the contents of its frames. To be sure that it is: before the
- * hypercall it plants canaries in its own kernel frames and random words in its registers, and it panics afterwards when
- * they are not there. Canaries are words at the end of pages of which nothing but that they are reserved is known here.
+ * A guest that is frozen is an object that stands for the contents of its frames. To be sure that
+ * it is: before the hypercall it plants canaries in its own kernel frames and random words in its
+ * registers, and it panics afterwards when they are not there. Canaries are words at the end of
+ * pages of which nothing but that they are reserved is known here.
  */
 
 import { GuestPanic, ModelError } from '../../base/errno.ts';
@@ -22,7 +24,9 @@ import type { GrantTable } from './gnttab.ts';
 
 /** What has to connect anew. */
 export interface SuspendableDriver {
-  /** The other half is gone, and so are all grants. Called before anything else of the guest runs. */
+  /**
+   * The other half is gone, and so are all grants. Called before anything else of the guest runs.
+   */
   disconnected(): void;
   /** Connects to the other half; what was in flight is begun again. */
   connect(): Process;
@@ -96,7 +100,10 @@ export class Suspension {
     this.#drivers.push(driver);
   }
 
-  /** Suspends the guest, unless it is about to be. Returns when it goes on, while its drivers connect. */
+  /**
+   * Suspends the guest, unless it is about to be. Returns when it goes on, while its drivers
+   * connect.
+   */
   *run(): Process {
     yield* this.#orPanic(this.#run());
   }
@@ -129,7 +136,8 @@ export class Suspension {
     try {
       yield* process;
     } catch (error) {
-      // A device that cannot be connected again, or a machine that does not suspend, leaves nothing to go on with.
+      // A device that cannot be connected again, or a machine that does not suspend, leaves nothing
+      // to go on with.
       if (!(error instanceof GuestPanic) && !(error instanceof ModelError)) throw error;
       this.#panic.giveUp(error.message);
       // The processor stands still from now on.

@@ -1,13 +1,14 @@
 /**
- * The front-end's half of the connection of a device (drivers/xen/xenbus of 2.6.12-xen): xen/public/xenbus.ts has the states.
+ * The front-end's half of the connection of a device (drivers/xen/xenbus of 2.6.12-xen):
+ * xen/public/xenbus.ts has the states.
  */
 
 import { WaitQueue, type Process } from '../../sim/index.ts';
 import { XenbusState, type XenstoreClient } from '../../xen/public/index.ts';
 
 /**
- * Publishes rings and port in the device's directory and waits until the back-end has them. Returns the back-end's directory, or
- * undefined when there is none, or it closes the device.
+ * Publishes rings and port in the device's directory and waits until the back-end has them. Returns
+ * the back-end's directory, or undefined when there is none, or it closes the device.
  */
 export function* connectToBackend(
   xenstore: XenstoreClient,

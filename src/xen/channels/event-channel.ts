@@ -44,8 +44,8 @@ export class EventPorts implements EventChannelOp {
 
   /**
    * Joins the domains; `destroy` leaves them.
-   * @param saved what the ports were when the domain was suspended. An end whose other end is not there, or is bound to something
-   *   else by now, waits for it.
+   * @param saved what the ports were when the domain was suspended. An end whose other end is not
+   *   there, or is bound to something else by now, waits for it.
    */
   constructor(domid: DomId, domains: DomainPorts, sink: EventSink, saved: readonly EvtchnStatus[] = []) {
     assert(!domains.has(domid), 'a domain has one set of ports');
@@ -129,7 +129,10 @@ export class EventPorts implements EventChannelOp {
     return this.#channels[port] ?? FREE;
   }
 
-  /** send_guest_virq: an event for whichever port the virq is bound to. Returns whether there is one. */
+  /**
+   * send_guest_virq: an event for whichever port the virq is bound to. Returns whether there is
+   * one.
+   */
   raiseVirq(virq: Virq): boolean {
     const port = this.#portOfVirq(virq);
     if (port < 0) return false;

@@ -1,8 +1,9 @@
 /**
- * Domain 0's network: a bridge into which the machine's adapter and the guests' interfaces (netback.ts) are plugged.
+ * Domain 0's network: a bridge into which the machine's adapter and the guests' interfaces
+ * (netback.ts) are plugged.
  *
- * A frame that comes or goes through the adapter costs domain 0's processor the work of the driver and of the bridge; what the adapter
- * has no room for is lost.
+ * A frame that comes or goes through the adapter costs domain 0's processor the work of the driver
+ * and of the bridge; what the adapter has no room for is lost.
  *
  * Modelled after the script network-bridge of Xen 3.0, with the adapter in the bridge.
  */

@@ -1,12 +1,13 @@
 /**
- * The hypervisor: what all domains share. It owns the machine's memory (frame table, allocator, P2M lists, root
- * record), domain 0's processor and the block devices. Domains are built on it by the tool stack (toolstack.ts).
+ * The hypervisor: what all domains share. It owns the machine's memory (frame table, allocator, P2M
+ * lists, root record), domain 0's processor and the block devices. Domains are built on it by the
+ * tool stack (toolstack.ts).
  *
- * Domain 0 is not a domain here: it has a processor, on which back-ends and tool stack work, ends of event channels and
- * the store, and no memory of its own.
+ * Domain 0 is not a domain here: it has a processor, on which back-ends and tool stack work, ends
+ * of event channels and the store, and no memory of its own.
  *
- * A hypervisor ends with `halt`: from then on nothing that it or domain 0 began goes on, and every use of it throws. What
- * it leaves is in machine memory, where `reload` makes the next one from it.
+ * A hypervisor ends with `halt`: from then on nothing that it or domain 0 began goes on, and every
+ * use of it throws. What it leaves is in machine memory, where `reload` makes the next one from it.
  */
 
 import { type Arch, ARCHS, FRAME_NUMBER_BYTES, MOST_FRAMES } from '../../base/arch.ts';
@@ -144,9 +145,10 @@ export class Hypervisor {
   }
 
   /**
-   * Boots on a machine: clears its memory, as Xen does with all memory that is free, and lays out its tables. Takes
-   * no virtual time: how long a boot lasts is the experiment's to say.
-   * @throws ArgumentError when the memory cannot hold the tables, or is more than the architecture can have
+   * Boots on a machine: clears its memory, as Xen does with all memory that is free, and lays out
+   * its tables. Takes no virtual time: how long a boot lasts is the experiment's to say.
+   * @throws ArgumentError when the memory cannot hold the tables, or is more than the architecture
+   * can have
    */
   static boot(
     simulation: Simulation,
@@ -170,8 +172,8 @@ export class Hypervisor {
   }
 
   /**
-   * Boots on a machine that was reset and kept its memory: makes a hypervisor from the bytes that another one left, as `boot` does
-   * where nothing is to be found. Takes no virtual time either.
+   * Boots on a machine that was reset and kept its memory: makes a hypervisor from the bytes that
+   * another one left, as `boot` does where nothing is to be found. Takes no virtual time either.
    * @throws ArgumentError when the memory cannot hold the tables
    */
   static reload(
@@ -247,7 +249,10 @@ export class Hypervisor {
     return this.#devices;
   }
 
-  /** @internal Begins to use a block device; undefined when there is no number for it. `releaseDevice` ends it. */
+  /**
+   * @internal Begins to use a block device; undefined when there is no number for it.
+   * `releaseDevice` ends it.
+   */
   bindDevice(device: BlockDevice): BoundDevice | undefined {
     return this.devices.bind(device);
   }
@@ -257,7 +262,10 @@ export class Hypervisor {
     if (this.devices.release(device)) this.frames.forgetDevice(device.number);
   }
 
-  /** @internal Pages of a domain that was left that were lost while this hypervisor took over the records of its frames, by reason. */
+  /**
+   * @internal Pages of a domain that was left that were lost while this hypervisor took over the
+   * records of its frames, by reason.
+   */
   refusedOf(domid: DomId): Readonly<ReasonCounts> {
     return this.#refused.get(domid) ?? noReasons();
   }
@@ -277,7 +285,10 @@ export class Hypervisor {
     this.#hosted.delete(domain);
   }
 
-  /** The machine is reset: everything that runs on it ends where it stands, and every use of this object throws. */
+  /**
+   * The machine is reset: everything that runs on it ends where it stands, and every use of this
+   * object throws.
+   */
   halt(): void {
     for (const domain of this.#hosted) domain.reset();
     this.power.off();

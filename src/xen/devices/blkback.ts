@@ -1,19 +1,22 @@
 /**
- * The block back-end of one domain: takes requests from the ring in the guest's page, checks them, moves them to and
- * from the device, and keeps the provenance of every frame that it moves.
+ * The block back-end of one domain: takes requests from the ring in the guest's page, checks them,
+ * moves them to and from the device, and keeps the provenance of every frame that it moves.
  *
- * It runs on domain 0's processor, driven by events: notified, it takes up all requests that are there and maps their
- * grants; each is submitted when the processor has done the work on it; when the device has ended it, its grants are
- * unmapped and its response is published, with an event if the front-end asked for one.
+ * It runs on domain 0's processor, driven by events: notified, it takes up all requests that are
+ * there and maps their grants; each is submitted when the processor has done the work on it; when
+ * the device has ended it, its grants are unmapped and its response is published, with an event if
+ * the front-end asked for one.
  *
- * The guest is not trusted. A bad request (unknown operation, no segments or too many, a grant that does not allow it,
- * sectors outside the page or the device) is answered with an error. Nothing that a guest writes throws.
+ * The guest is not trusted. A bad request (unknown operation, no segments or too many, a grant that
+ * does not allow it, sectors outside the page or the device) is answered with an error. Nothing
+ * that a guest writes throws.
  *
- * When the domain dies no more requests are taken up; those taken up go on to the device under their grants, which pin
- * the frames, and complete into nobody's hands: no response, no event. `drain` waits for them.
+ * When the domain dies no more requests are taken up; those taken up go on to the device under
+ * their grants, which pin the frames, and complete into nobody's hands: no response, no event.
+ * `drain` waits for them.
  *
- * Modelled after Xen 3.0 blkback, without its limit of requests per turn. The cost of mapping and unmapping a grant is
- * in blkbackSegmentNs.
+ * Modelled after Xen 3.0 blkback, without its limit of requests per turn. The cost of mapping and
+ * unmapping a grant is in blkbackSegmentNs.
  */
 
 import { putField } from '../../base/layout.ts';
@@ -50,7 +53,10 @@ export function vbd(hypervisor: BlockHost, device: BoundDevice): DeviceKind {
   };
 }
 
-/** A segment taken up: where on the device it lies, in blocks. `whole`: one whole page to or from one whole block. */
+/**
+ * A segment taken up: where on the device it lies, in blocks. `whole`: one whole page to or from
+ * one whole block.
+ */
 interface Transfer {
   readonly mfn: Mfn;
   readonly ref: GrantRef;
@@ -182,8 +188,8 @@ class BlockBackend implements Backend {
   }
 
   /**
-   * The device has ended a request. Its frames change and its grants end at once; the response waits for domain 0's
-   * work, if there is any.
+   * The device has ended a request. Its frames change and its grants end at once; the response
+   * waits for domain 0's work, if there is any.
    */
   #transferred(id: number, operation: number, transfers: readonly Transfer[], ok: boolean): void {
     const { frames, protections, domain0Cpu, power, costs } = this.#hypervisor;

@@ -1,16 +1,17 @@
 /**
- * The network back-end of one domain: takes frames from the guest's pages to the bridge, and from there into empty pages of the
- * guest's.
+ * The network back-end of one domain: takes frames from the guest's pages to the bridge, and from
+ * there into empty pages of the guest's.
  *
- * It runs on domain 0's processor. A frame to be sent is copied when the processor has come to it, its page mapped until then. A frame
- * that arrives is copied into the next page that the guest has put on the ring; where there is none, or too many frames wait
- * for the processor, it is lost.
+ * It runs on domain 0's processor. A frame to be sent is copied when the processor has come to it,
+ * its page mapped until then. A frame that arrives is copied into the next page that the guest has
+ * put on the ring; where there is none, or too many frames wait for the processor, it is lost.
  *
- * The guest is not trusted: a frame outside its page, or a grant that does not allow it, is answered with an error. Nothing that a
- * guest writes throws. When the domain dies nothing more is taken up; what was is not sent, and holds its grants until the
- * processor comes to it.
+ * The guest is not trusted: a frame outside its page, or a grant that does not allow it, is
+ * answered with an error. Nothing that a guest writes throws. When the domain dies nothing more is
+ * taken up; what was is not sent, and holds its grants until the processor comes to it.
  *
- * Modelled after netback of Xen 3.0, which flips pages where this copies. Differs in that there is no credit scheme.
+ * Modelled after netback of Xen 3.0, which flips pages where this copies. Differs in that there is
+ * no credit scheme.
  */
 
 import { ETHERNET_HEADER, macText, type MacAddress } from '../../base/ethernet.ts';
@@ -129,7 +130,8 @@ class NetBackend implements Backend {
     const ref = GrantRef(getField(NET_RX_REQUEST, this.#rxRequest, 0, 'grant'));
     const mfn = this.#client.grants.map(ref, DOM0, true);
     if (mfn !== undefined) {
-      // A store of the hypervisor into the guest's page: it does not trap, so the provenance is told here.
+      // A store of the hypervisor into the guest's page: it does not trap, so the provenance is
+      // told here.
       frames.stored(mfn);
       memory.copyIn(mfn, 0, frame, 0, frame.length);
       this.#client.grants.unmap(ref, true);

@@ -1,13 +1,13 @@
 /**
- * The back-end's half of the connection of a device: the states of public/xenbus.ts, from the directory that the tool stack makes
- * to the moment when nothing of the guest is mapped any more.
+ * The back-end's half of the connection of a device: the states of public/xenbus.ts, from the
+ * directory that the tool stack makes to the moment when nothing of the guest is mapped any more.
  *
- * What the guest publishes is checked: a ring that is not granted, or a port that does not wait for domain 0, closes
- * the device. `release` is for a domain that is gone: whatever is in flight completes under its grants, which it waits
- * for.
+ * What the guest publishes is checked: a ring that is not granted, or a port that does not wait for
+ * domain 0, closes the device. `release` is for a domain that is gone: whatever is in flight
+ * completes under its grants, which it waits for.
  *
- * Modelled after Xen 3.0 blkback and netback (xenbus.c, interface.c). Differs in that a device that was closed is not connected
- * again.
+ * Modelled after Xen 3.0 blkback and netback (xenbus.c, interface.c). Differs in that a device that
+ * was closed is not connected again.
  */
 
 import { DOM0, type DomId, EvtchnPort, GrantRef, type Mfn } from '../../base/units.ts';
@@ -104,7 +104,10 @@ export class XenbusBackend {
     this.#connection?.backend.stop();
   }
 
-  /** Waits until nothing is in flight, then gives back what is mapped and bound, and removes both directories. */
+  /**
+   * Waits until nothing is in flight, then gives back what is mapped and bound, and removes both
+   * directories.
+   */
   *release(): Process {
     this.#unwatch();
     yield* this.#disconnect();
@@ -202,7 +205,9 @@ export class XenbusBackend {
       this.#hypervisor.xenstore.write(`${directory}/${name}`, value);
   }
 
-  /** What the guest has published under a name; -1 for nonsense, which is neither grant nor port. */
+  /**
+   * What the guest has published under a name; -1 for nonsense, which is neither grant nor port.
+   */
   #number(name: string): number {
     const value = Number(this.#hypervisor.xenstore.read(`${this.#frontend}/${name}`) ?? NaN);
     return Number.isInteger(value) ? value : -1;

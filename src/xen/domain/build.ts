@@ -1,5 +1,6 @@
 /**
- * The boot region of a domain: what a new guest finds in its memory. public/start-info.ts has the contract.
+ * The boot region of a domain: what a new guest finds in its memory. public/start-info.ts has the
+ * contract.
  *
  * | pfn | content |
  * |---|---|
@@ -10,7 +11,8 @@
  * | … | boot module, if there is one |
  * | … bootPages - 1 | kernel image: as many pages as the hypervisor was told, all zero, for nothing executes it |
  *
- * Modelled after Xen's domain builder (xc_linux_build), which also places page tables and a P2M list there.
+ * Modelled after Xen's domain builder (xc_linux_build), which also places page tables and a P2M
+ * list there.
  */
 
 import { type Arch, ARCH_CODES } from '../../base/arch.ts';
@@ -49,7 +51,8 @@ export interface BootRegion {
 
 /**
  * Plans the boot region of a domain, before anything is touched.
- * @throws ArgumentError when the memory is no whole number of pages or too small, or the command line is too long
+ * @throws ArgumentError when the memory is no whole number of pages or too small, or the command
+ * line is too long
  */
 export function planBootRegion(
   name: string,
@@ -104,7 +107,10 @@ export class PreservedBitmap {
   }
 }
 
-/** Writes the boot region into frames that are zero. `coldReason` is a code of Reason, 0 when there is none. */
+/**
+ * Writes the boot region into frames that are zero. `coldReason` is a code of Reason, 0 when there
+ * is none.
+ */
 export function writeBootRegion(
   memory: MachineMemory,
   arch: Arch,

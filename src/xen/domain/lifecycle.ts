@@ -1,10 +1,12 @@
 /**
- * The life of a domain: the state that it is in, and whether an operation may begin. It is the one owner of this: tool stack, daemon,
- * save, restore, migration, suspension and reboot ask it before they touch a domain, and each ends with an outcome.
+ * The life of a domain: the state that it is in, and whether an operation may begin. It is the one
+ * owner of this: tool stack, daemon, save, restore, migration, suspension and reboot ask it before
+ * they touch a domain, and each ends with an outcome.
  *
- * One operation at a time works on a domain. It holds the domain from its beginning to its end, also while it waits; whatever
- * else is asked meanwhile is refused, with the reason. The guest asks nobody: it may stop or suspend itself at any instant at which
- * it runs, held or not, and the operation finds the domain stopped or suspended when it goes on.
+ * One operation at a time works on a domain. It holds the domain from its beginning to its end,
+ * also while it waits; whatever else is asked meanwhile is refused, with the reason. The guest asks
+ * nobody: it may stop or suspend itself at any instant at which it runs, held or not, and the
+ * operation finds the domain stopped or suspended when it goes on.
  *
  * ```
  * state            guest                        event → state
@@ -26,13 +28,15 @@
  * dying            taken down; held             rebuild → building · keep → kept · gone → absent
  * ```
  *
- * What is not in the table is illegal: an operation is refused, and anything else is a defect of the caller. `restore` stands for
- * whatever brings a domain from elsewhere: a file, or a migration that arrives. `shutdown` asks the guest to stop, `stop` is when it
- * does; a crash is a `stop` that nobody asked for. Whoever holds a domain that runs may have its stores logged (`log`), and ends that
- * before it lets the domain go (`unlog`).
+ * What is not in the table is illegal: an operation is refused, and anything else is a defect of
+ * the caller. `restore` stands for whatever brings a domain from elsewhere: a file, or a migration
+ * that arrives. `shutdown` asks the guest to stop, `stop` is when it does; a crash is a `stop` that
+ * nobody asked for. Whoever holds a domain that runs may have its stores logged (`log`), and ends
+ * that before it lets the domain go (`unlog`).
  *
- * Modelled after what xend of Xen 3.0 keeps in its domain list, and the lock that it takes for an operation on a domain. Differs in
- * that a second operation is refused, where xend's waits for the lock.
+ * Modelled after what xend of Xen 3.0 keeps in its domain list, and the lock that it takes for an
+ * operation on a domain. Differs in that a second operation is refused, where xend's waits for the
+ * lock.
  */
 
 import { checkObject } from '../../base/argument-error.ts';
@@ -128,7 +132,9 @@ export function isHeld(state: LifeState): boolean {
 
 /** Why an operation did not do what it was asked to. */
 export interface NotDone {
-  /** `refused`: it has not begun, and nothing has happened. `failed`: it has begun, and has an end. */
+  /**
+   * `refused`: it has not begun, and nothing has happened. `failed`: it has begun, and has an end.
+   */
   readonly kind: 'refused' | 'failed';
   /** In words. */
   readonly why: string;
@@ -194,7 +200,10 @@ export class Lifecycle {
     return DONE;
   }
 
-  /** The guest has done something, or the operation that holds the domain has. @throws InvariantViolation for what is illegal now */
+  /**
+   * The guest has done something, or the operation that holds the domain has.
+   * @throws InvariantViolation for what is illegal now
+   */
   step(event: Exclude<LifeEvent, Operation>): void {
     this.#become(event);
   }

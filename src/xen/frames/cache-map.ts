@@ -1,14 +1,17 @@
 /**
- * cache_map_op: the names of a domain's cache pages, and claims of pages preserved over its restart. Performs the entries
- * of a batch in order; laws and operations are in public/cache-map-op.ts.
+ * cache_map_op: the names of a domain's cache pages, and claims of pages preserved over its
+ * restart. Performs the entries of a batch in order; laws and operations are in
+ * public/cache-map-op.ts.
  *
- * Names and provenance are independent facts: a page is named whatever its provenance, and loses neither by losing the
- * other. What the guest gives is checked or harmless: a pfn it does not have is answered `absent` and nothing happens, and
- * a wrong name can at worst be claimed back by this same domain as that name, if it also names the frame's block.
+ * Names and provenance are independent facts: a page is named whatever its provenance, and loses
+ * neither by losing the other. What the guest gives is checked or harmless: a pfn it does not have
+ * is answered `absent` and nothing happens, and a wrong name can at worst be claimed back by this
+ * same domain as that name, if it also names the frame's block.
  *
- * A claim that finds a page and refuses it ends its preservation: every RESULT except `ok` and `absent` comes with PFN
- * as well, and that page is from then on an ordinary page without a name, which the guest frees. (Its contents are the
- * guest's own of before; it keeps its provenance, and with it the write protection, unless its record was corrupt.)
+ * A claim that finds a page and refuses it ends its preservation: every RESULT except `ok` and
+ * `absent` comes with PFN as well, and that page is from then on an ordinary page without a name,
+ * which the guest frees. (Its contents are the guest's own of before; it keeps its provenance, and
+ * with it the write protection, unless its record was corrupt.)
  *
  * Every operation is O(1) and allocates nothing.
  */
@@ -124,7 +127,8 @@ export class CacheMap {
     return this.#cost;
   }
 
-  // What every miss asks, and a claimed window, come in runs. Literal places; they are the ENTRY_ constants.
+  // What every miss asks, and a claimed window, come in runs. Literal places; they are the ENTRY_
+  // constants.
 
   /** Performs inserts from `at` up to the first entry that is none; returns the place of that. */
   #insertRun(words: Uint32Array, at: number, end: number): number {
@@ -232,8 +236,9 @@ export class CacheMap {
   }
 
   /**
-   * Performs claims from `at` up to the first entry that is none; returns the place of that. All are looked up before the
-   * first is decided: their records lie scattered over memory, and the host's processor fetches them side by side.
+   * Performs claims from `at` up to the first entry that is none; returns the place of that. All
+   * are looked up before the first is decided: their records lie scattered over memory, and the
+   * host's processor fetches them side by side.
    */
   #claimRun(words: Uint32Array, at: number, end: number): number {
     let last = at;
@@ -296,7 +301,8 @@ export class CacheMap {
     if (protections.generation && !frames.hasGeneration(mfn, generation)) return Reason.generation;
     const provenance = frames.provenanceOf(mfn);
     if (protections.provenance && provenance !== CLEAN) return Reason.dirty;
-    // Without a provenance there is no block to compare, which matters only when that was not refused above.
+    // Without a provenance there is no block to compare, which matters only when that was not
+    // refused above.
     if (protections.blockCheck && provenance !== UNKNOWN && frames.blockOf(mfn) !== block) return Reason.staleBlock;
     if (protections.checksum) {
       this.#cost += this.#costs.crcNsPerByte * PAGE_SIZE;

@@ -1,16 +1,18 @@
 /**
- * A hash index over frames: chains of mfns by the middle bits of a hash. Derived from the frame records and never the truth:
- * whoever walks a chain compares the record.
+ * A hash index over frames: chains of mfns by the middle bits of a hash. Derived from the frame
+ * records and never the truth: whoever walks a chain compares the record.
  *
- * A chain is a ring: the last frame leads back to its bucket. So a frame can be taken out without its key, by going round once: a
- * record whose bytes were damaged never breaks a chain or makes it loop. 4 bytes a frame, and its share of the buckets.
- * `links` holds for each frame those of both indices of a frame table side by side, which saves cache misses: 0 means that it is not
- * in the index, mfn + 1 that this frame is next, -(bucket + 1) that it is the last of a bucket.
+ * A chain is a ring: the last frame leads back to its bucket. So a frame can be taken out without
+ * its key, by going round once: a record whose bytes were damaged never breaks a chain or makes it
+ * loop. 4 bytes a frame, and its share of the buckets. `links` holds for each frame those of both
+ * indices of a frame table side by side, which saves cache misses: 0 means that it is not in the
+ * index, mfn + 1 that this frame is next, -(bucket + 1) that it is the last of a bucket.
  *
- * Taking a frame out costs as much as its chain is long, which is short unless a guest reads one block into many pages.
+ * Taking a frame out costs as much as its chain is long, which is short unless a guest reads one
+ * block into many pages.
  *
- * A bucket is for as many neighbours of a file or a device as share one on average: they come together, so the others of
- * a chain have just been looked at.
+ * A bucket is for as many neighbours of a file or a device as share one on average: they come
+ * together, so the others of a chain have just been looked at.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -26,7 +28,8 @@ export class FrameIndex {
   /**
    * @param links two words a frame, shared by two indices
    * @param place which of the two this one is
-   * @param loadBits log2 of the frames to a bucket, at least: half of 2^loadBits of them up to all of it
+   * @param loadBits log2 of the frames to a bucket, at least: half of 2^loadBits of them up to all
+   * of it
    */
   constructor(links: Int32Array, place: 0 | 1, loadBits: number) {
     const bits = Math.max(4, 32 - loadBits - Math.clz32(links.length / 2));
@@ -94,7 +97,10 @@ export function hashPlace(place: number): number {
   return (Math.imul(medium, 0x27d4eb2f) + (place >>> 0)) | 0;
 }
 
-/** Hash of a name without its generation: a claim must find a page of another generation too, to say so. */
+/**
+ * Hash of a name without its generation: a claim must find a page of another generation too, to say
+ * so.
+ */
 export function hashName(device: number, ino: number, index: number): number {
   const h = Math.imul(ino ^ Math.imul(device, 0x27d4eb2f), 0x9e3779b1);
   return ((h ^ (h >>> 15)) + index) | 0;

@@ -1,14 +1,16 @@
 /**
- * The P2M lists: for each domain one contiguous run of entries in the hypervisor's memory, entry pfn = mfn, or all ones where the
- * domain has given its page back. A list is the truth about which frames a domain has and outlives the domain's object;
- * while the domain exists only its own reservation changes it (reservation.ts).
+ * The P2M lists: for each domain one contiguous run of entries in the hypervisor's memory, entry
+ * pfn = mfn, or all ones where the domain has given its page back. A list is the truth about which
+ * frames a domain has and outlives the domain's object; while the domain exists only its own
+ * reservation changes it (reservation.ts).
  *
- * An entry is as wide as the number of a frame (base/arch.ts): on x86_64 two words, of which the upper one is zero, or all ones
- * like the lower. What a list left in memory says there is looked at when it is verified (`stray`); from then on the lower
- * words are what the list says, so that no entry costs more to read than a word.
+ * An entry is as wide as the number of a frame (base/arch.ts): on x86_64 two words, of which the
+ * upper one is zero, or all ones like the lower. What a list left in memory says there is looked at
+ * when it is verified (`stray`); from then on the lower words are what the list says, so that no
+ * entry costs more to read than a word.
  *
- * Lists begin on a frame and are placed first-fit. Modelled after the P2M table of Xen's domain builder, kept in the
- * hypervisor rather than in the guest.
+ * Lists begin on a frame and are placed first-fit. Modelled after the P2M table of Xen's domain
+ * builder, kept in the hypervisor rather than in the guest.
  */
 
 import { type Arch, FRAME_NUMBER_BYTES } from '../../base/arch.ts';
@@ -31,7 +33,9 @@ export function p2mFrames(arch: Arch, nrPages: number): number {
 export class P2mList {
   /** Entries: pages of the domain. */
   readonly length: number;
-  /** The list as words: the frame of a page is words[pfn * stride], for whoever has no time to ask. */
+  /**
+   * The list as words: the frame of a page is words[pfn * stride], for whoever has no time to ask.
+   */
   readonly words: Uint32Array;
   /** Words of an entry. */
   readonly stride: number;
@@ -86,7 +90,10 @@ export class P2mList {
     return holes;
   }
 
-  /** The first entry that is neither a frame from `low` to `end` - 1 nor none, as a number; undefined when there is none such. */
+  /**
+   * The first entry that is neither a frame from `low` to `end` - 1 nor none, as a number;
+   * undefined when there is none such.
+   */
   stray(low: number, end: number): number | undefined {
     const { words, stride, length } = this;
     for (let pfn = 0; pfn < length; pfn++) {
@@ -168,13 +175,19 @@ export class P2mLists {
     for (let i = 0; i < frames; i++) this.#memory.zero(Mfn(first + i));
   }
 
-  /** The list itself, not a copy. Undefined when a list of `nrPages` at `first` would leave the lists' memory. */
+  /**
+   * The list itself, not a copy. Undefined when a list of `nrPages` at `first` would leave the
+   * lists' memory.
+   */
   view(first: Mfn, nrPages: number): P2mList | undefined {
     return viewP2m(this.#memory, this.#map, first, nrPages);
   }
 }
 
-/** A list of `nrPages` entries at `first`; undefined unless it lies in the memory of the lists and has entries. */
+/**
+ * A list of `nrPages` entries at `first`; undefined unless it lies in the memory of the lists and
+ * has entries.
+ */
 export function viewP2m(memory: MachineMemory, map: MemoryMap, first: Mfn, nrPages: number): P2mList | undefined {
   const frames = p2mFrames(map.arch, nrPages);
   if (nrPages < 1 || first < map.p2mMfn || first + frames > map.p2mMfn + map.p2mFrames) return undefined;

@@ -1,20 +1,24 @@
 /**
  * The allocator of domain memory: a binary buddy system.
  *
- * Free frames lie in blocks of 2^order neighbours that begin at a multiple of their size. A block that becomes free is joined with
- * its buddy, the other half of the block of twice its size, for as long as that is free too. Who asks gets the frames of the
- * first block of the smallest order that has any, from its upper end down, so a domain's frames are neighbours in descending
- * order on a machine that was just booted, and come the more scattered the more domains have come and gone. Nothing above may rely
- * on pages being neighbours, which is what a P2M list is for.
+ * Free frames lie in blocks of 2^order neighbours that begin at a multiple of their size. A block
+ * that becomes free is joined with its buddy, the other half of the block of twice its size, for as
+ * long as that is free too. Who asks gets the frames of the first block of the smallest order that
+ * has any, from its upper end down, so a domain's frames are neighbours in descending order on a
+ * machine that was just booted, and come the more scattered the more domains have come and gone.
+ * Nothing above may rely on pages being neighbours, which is what a P2M list is for.
  *
- * A frame costs one bit, and what is known of a block costs as many blocks as there are: few, because they are joined.
+ * A frame costs one bit, and what is known of a block costs as many blocks as there are: few,
+ * because they are joined.
  *
- * Invariants: `checkInvariants`. The free frames alone determine the blocks; only their order in the lists depends on the past.
+ * Invariants: `checkInvariants`. The free frames alone determine the blocks; only their order in
+ * the lists depends on the past.
  *
- * Modelled after Xen 3.0 (common/page_alloc.c: the allocated bitmap, the lists by order, lower halves put at the end of their list and freed
- * blocks at the beginning). Differs in that there is one zone, where Xen looks above 2 GiB first; that frames are handed out
- * one by one only, as its domain builder and balloon drivers ask for them; and that neighbours are taken in one step, with the same
- * outcome.
+ * Modelled after Xen 3.0 (common/page_alloc.c: the allocated bitmap, the lists by order, lower
+ * halves put at the end of their list and freed blocks at the beginning). Differs in that there is
+ * one zone, where Xen looks above 2 GiB first; that frames are handed out one by one only, as its
+ * domain builder and balloon drivers ask for them; and that neighbours are taken in one step, with
+ * the same outcome.
  */
 
 import { counted } from '../../base/counted.ts';
@@ -117,7 +121,8 @@ export class FrameAllocator {
   }
 
   /**
-   * The blocks hold the free frames, each once, and no two could be joined. Goes through all frames: for tests.
+   * The blocks hold the free frames, each once, and no two could be joined. Goes through all
+   * frames: for tests.
    * @throws InvariantViolation
    */
   checkInvariants(): void {
@@ -137,7 +142,8 @@ export class FrameAllocator {
     assert(listed === this.#blocks.size, 'each block is in a ring');
     let free = 0;
     for (let mfn = 0; mfn < this.#end; mfn++) if (this.#isFree(mfn)) free++;
-    // Blocks of the right size at the right place overlap only where one holds the other: then the sum is too large.
+    // Blocks of the right size at the right place overlap only where one holds the other: then the
+    // sum is too large.
     assert(free === held && free === this.#freeCount, 'each free frame is in one block');
   }
 
@@ -157,7 +163,10 @@ export class FrameAllocator {
     return head.next;
   }
 
-  /** Lists the frames of a run, whose neighbours are not free, in the largest blocks that there can be. */
+  /**
+   * Lists the frames of a run, whose neighbours are not free, in the largest blocks that there can
+   * be.
+   */
   #addRun(from: number, end: number): void {
     for (let at = from; at < end; ) {
       const aligned = at === 0 ? MAX_ORDER : 31 - Math.clz32(at & -at);

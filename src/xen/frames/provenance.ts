@@ -8,7 +8,8 @@
  * | clean(b) | its bytes equal block b of the device; write-protected |
  * | writing(b) | its bytes are being written to block b, nothing else is in flight, and it is write-protected |
  *
- * One transition function. An edge that is not in the table is a defect of the back-end or of the frame table.
+ * One transition function. An edge that is not in the table is a defect of the back-end or of the
+ * frame table.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -21,11 +22,20 @@ export const PROVENANCE_NAMES: readonly ProvenanceName[] = ['none', 'reading', '
 
 /** What can happen to a frame. */
 export const FrameEvent = {
-  /** A read of one whole block into the whole frame was taken up; no other I/O on frame, no write on block, in flight. */
+  /**
+   * A read of one whole block into the whole frame was taken up; no other I/O on frame, no write on
+   * block, in flight.
+   */
   readSubmitted: 0,
-  /** A write of the whole frame to one whole block was taken up; no other I/O on frame, no other write on block, in flight. */
+  /**
+   * A write of the whole frame to one whole block was taken up; no other I/O on frame, no other
+   * write on block, in flight.
+   */
   writeSubmitted: 1,
-  /** I/O was taken up that may race with other I/O on the frame or the block: which bytes win is not known. */
+  /**
+   * I/O was taken up that may race with other I/O on the frame or the block: which bytes win is not
+   * known.
+   */
   overlapped: 2,
   /** The read or write that made it reading or writing ended well. */
   completed: 3,

@@ -1,8 +1,9 @@
 /**
- * The block ring between front-end and back-end (ring.ts): 32 slots, a request of up to 11 segments in each.
+ * The block ring between front-end and back-end (ring.ts): 32 slots, a request of up to 11 segments
+ * in each.
  *
- * A segment names its page by the grant that lets domain 0 reach it, for writing when the request is a read. Modelled after
- * public/io/blkif.h of Xen 3.0.
+ * A segment names its page by the grant that lets domain 0 reach it, for writing when the request
+ * is a read. Modelled after public/io/blkif.h of Xen 3.0.
  */
 
 import { defineLayout } from '../../base/layout.ts';

@@ -1,8 +1,9 @@
 /**
- * cache_map_op: the hypercall by which a guest keeps its cache-mapping table, and claims from it after a reboot.
+ * cache_map_op: the hypercall by which a guest keeps its cache-mapping table, and claims from it
+ * after a reboot.
  *
- * One call carries a batch of entries, performed in order. The guest fills an entry with one of the methods below;
- * the hypervisor reads the words, and for a claim writes `PFN` and `RESULT`.
+ * One call carries a batch of entries, performed in order. The guest fills an entry with one of the
+ * methods below; the hypervisor reads the words, and for a claim writes `PFN` and `RESULT`.
  *
  * | op | in | effect |
  * |---|---|---|
@@ -15,13 +16,15 @@
  * | ask recency | pfn | what was told of a preserved page; out: RESULT, and RECENCY unless `absent`: nothing can be believed |
  * | dirty | pfn, block | the page is newer than that block: if it is not written until the guest crashes, domain 0 does that |
  *
- * A claim that is refused gives the page back too: from then on it is an ordinary page, neither named nor preserved.
+ * A claim that is refused gives the page back too: from then on it is an ordinary page, neither
+ * named nor preserved.
  *
- * Laws. (1) erase-before-reuse: a guest erases a page's name before it frees the page. (2) insert after up to date: a page
- * is named only when its contents have arrived. (3) claim-once: a page claimed or released is never handed out again.
- * (4) a claim succeeds only if the record is intact, names exactly (ino, generation, index), its provenance is
- * clean(b), and b is the block that the guest says the file system maps now. (5) a dirty page is erased before its block
- * is freed. It is dirty no more when it has been written to the block whole and has not been stored to since.
+ * Laws. (1) erase-before-reuse: a guest erases a page's name before it frees the page. (2) insert
+ * after up to date: a page is named only when its contents have arrived. (3) claim-once: a page
+ * claimed or released is never handed out again. (4) a claim succeeds only if the record is intact,
+ * names exactly (ino, generation, index), its provenance is clean(b), and b is the block that the
+ * guest says the file system maps now. (5) a dirty page is erased before its block is freed. It is
+ * dirty no more when it has been written to the block whole and has not been stored to since.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -57,7 +60,10 @@ assert(
   'the literals of insert, erase and claim, here and in the hypervisor, are the places of an entry',
 );
 
-/** Inode number under which pages of the block device's own mapping (metadata) are named; their index is the block. */
+/**
+ * Inode number under which pages of the block device's own mapping (metadata) are named; their
+ * index is the block.
+ */
 export const BLOCK_DEVICE_INO = 0;
 
 /** A batch of entries in the guest's memory. */
@@ -84,8 +90,8 @@ export class CacheMapBatch {
     this.#count = 0;
   }
 
-  // Literal places in the three that every miss takes; they are the ENTRY_ constants above. `| 0` changes no bit of what
-  // is stored, and spares the engine the way over a floating-point number.
+  // Literal places in the three that every miss takes; they are the ENTRY_ constants above. `| 0`
+  // changes no bit of what is stored, and spares the engine the way over a floating-point number.
 
   insert(pfn: Pfn, ino: Ino, generation: number, index: PageIndex): void {
     const { words } = this;
@@ -138,7 +144,10 @@ export class CacheMapBatch {
     return this.words[i * ENTRY_WORDS + ENTRY_RESULT]!;
   }
 
-  /** Page that claim `i` got or gave back, or discard `i` gave back; meaningless when its result is `absent`. */
+  /**
+   * Page that claim `i` got or gave back, or discard `i` gave back; meaningless when its result is
+   * `absent`.
+   */
   pfn(i: number): Pfn {
     return this.words[i * ENTRY_WORDS + ENTRY_PFN]! as Pfn;
   }

@@ -1,17 +1,18 @@
 /**
  * Event channels: the shared_info page, and event_channel_op.
  *
- * Every domain has a shared_info page; start_info says which of its pages that is. The hypervisor sets bits there, the
- * guest takes them away, and both do it byte by byte in the same memory.
+ * Every domain has a shared_info page; start_info says which of its pages that is. The hypervisor
+ * sets bits there, the guest takes them away, and both do it byte by byte in the same memory.
  *
- * An event for port p, step by step: (1) `pending` bit p is set; when it was set already, nothing follows. (2) Unless
- * `mask` bit p is set, bit p / 32 of `pendingSel` is set; when that was set already, nothing follows. (3)
- * `upcallPending` becomes 1; when it was 0, the guest is notified: its callback runs as soon as `upcallMask` is 0. So
- * an edge on a masked port yields no upcall, and whoever unmasks a port must look at its pending bit and do steps 2 and
- * 3 himself.
+ * An event for port p, step by step: (1) `pending` bit p is set; when it was set already, nothing
+ * follows. (2) Unless `mask` bit p is set, bit p / 32 of `pendingSel` is set; when that was set
+ * already, nothing follows. (3) `upcallPending` becomes 1; when it was 0, the guest is notified:
+ * its callback runs as soon as `upcallMask` is 0. So an edge on a masked port yields no upcall, and
+ * whoever unmasks a port must look at its pending bit and do steps 2 and 3 himself.
  *
- * Modelled after Xen 3.0 (public/event_channel.h, public/xen.h) on one vcpu. Differs in that the page is one of the domain's own, where
- * Xen lends one of its heap; and in that its words have 32 bits on x86_64 too, where Xen has 64, and so four times the ports.
+ * Modelled after Xen 3.0 (public/event_channel.h, public/xen.h) on one vcpu. Differs in that the
+ * page is one of the domain's own, where Xen lends one of its heap; and in that its words have 32
+ * bits on x86_64 too, where Xen has 64, and so four times the ports.
  */
 
 import type { DomId, EvtchnPort } from '../../base/units.ts';
@@ -31,7 +32,10 @@ export const SHARED_INFO = defineLayout('shared_info', 272, [
   { name: 'mask', width: 4, count: WORDS, writer: 'guest', meaning: 'a bit a port: no upcall for it' },
 ]);
 
-/** Interrupts without a device. `suspend`: the hypervisor is about to be replaced, the guest is to suspend itself. */
+/**
+ * Interrupts without a device. `suspend`: the hypervisor is about to be replaced, the guest is to
+ * suspend itself.
+ */
 export const Virq = { timer: 0, debug: 1, console: 2, domExc: 3, suspend: 4 } as const;
 export type Virq = (typeof Virq)[keyof typeof Virq];
 export const NR_VIRQS = 8;
@@ -50,17 +54,23 @@ export interface EventChannelOp {
   /** A new port that `remote` may bind. ENOSPC: no port is free. */
   allocUnbound(remote: DomId): EvtchnPort;
   /**
-   * A new port joined to `remotePort`, which waits for this domain. Its pending bit is set: an event may have been sent
-   * before anybody was there. ENOSPC; EINVAL: there is no such domain, or its port does not wait for this one.
+   * A new port joined to `remotePort`, which waits for this domain. Its pending bit is set: an
+   * event may have been sent before anybody was there. ENOSPC; EINVAL: there is no such domain, or
+   * its port does not wait for this one.
    */
   bindInterdomain(remote: DomId, remotePort: EvtchnPort): EvtchnPort;
   /** EEXIST: it is bound already. EINVAL: there is no such one. ENOSPC. */
   bindVirq(virq: Virq): EvtchnPort;
   /** A port by which the domain sends to itself. ENOSPC. */
   bindIpi(): EvtchnPort;
-  /** Frees a port and its pending bit; the other end, if there is one, is unbound again. EINVAL: it is not in use. */
+  /**
+   * Frees a port and its pending bit; the other end, if there is one, is unbound again. EINVAL: it
+   * is not in use.
+   */
   close(port: EvtchnPort): void;
-  /** Sends to the other end. Nobody hears when it is unbound. EINVAL: the port cannot be sent to. */
+  /**
+   * Sends to the other end. Nobody hears when it is unbound. EINVAL: the port cannot be sent to.
+   */
   send(port: EvtchnPort): void;
   /** EINVAL: no such port. */
   status(port: EvtchnPort): EvtchnStatus;

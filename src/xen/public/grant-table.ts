@@ -1,14 +1,15 @@
 /**
  * Grant tables: how a domain lets another one reach pages of its own.
  *
- * The table lies in pages of the domain, which start_info tells. Granting is (1) `domid` and `frame` are stored; (2) a
- * barrier; (3) `flags` is stored with permitAccess. The hypervisor sets reading and writing while the grant is mapped,
- * and takes them away with the last mapping. Revoking is a compare-and-swap of `flags` to 0, which fails while one of
- * those two is set.
+ * The table lies in pages of the domain, which start_info tells. Granting is (1) `domid` and
+ * `frame` are stored; (2) a barrier; (3) `flags` is stored with permitAccess. The hypervisor sets
+ * reading and writing while the grant is mapped, and takes them away with the last mapping.
+ * Revoking is a compare-and-swap of `flags` to 0, which fails while one of those two is set.
  *
- * Modelled after Xen 3.0 (public/grant_table.h). `frame` is a pfn, which the hypervisor translates by the granting
- * domain's P2M list, as Xen does for a domain that runs on translated memory. It has 32 bits on both architectures, as in version 1
- * of Xen's entries. Transfers of pages (accept_transfer) are left out.
+ * Modelled after Xen 3.0 (public/grant_table.h). `frame` is a pfn, which the hypervisor translates
+ * by the granting domain's P2M list, as Xen does for a domain that runs on translated memory. It
+ * has 32 bits on both architectures, as in version 1 of Xen's entries. Transfers of pages
+ * (accept_transfer) are left out.
  */
 
 import { defineLayout } from '../../base/layout.ts';

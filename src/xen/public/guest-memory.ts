@@ -1,9 +1,10 @@
 /**
- * A guest's memory, by pseudo-physical frame. Reading is plain; every store goes through here, because a store to a
- * write-protected frame traps into the hypervisor before it happens.
+ * A guest's memory, by pseudo-physical frame. Reading is plain; every store goes through here,
+ * because a store to a write-protected frame traps into the hypervisor before it happens.
  *
- * A page that is registered as dirty (cache-map-op.ts) is sealed: a store to it is refused with a GuestPanic, but for those of
- * the kernel's file-cache routines, between `open` and `close`, and those of programs through their own page tables.
+ * A page that is registered as dirty (cache-map-op.ts) is sealed: a store to it is refused with a
+ * GuestPanic, but for those of the kernel's file-cache routines, between `open` and `close`, and
+ * those of programs through their own page tables.
  *
  * Every call on the memory of a domain that is gone throws InvariantViolation.
  */
@@ -26,9 +27,15 @@ export interface GuestMemory {
   writeU8(pfn: Pfn, offset: number, value: number): void;
   writeU16(pfn: Pfn, offset: number, value: number): void;
   writeU32(pfn: Pfn, offset: number, value: number): void;
-  /** The kernel is about to store to a page, if it is sealed; one page at a time, closed before the next wait. */
+  /**
+   * The kernel is about to store to a page, if it is sealed; one page at a time, closed before the
+   * next wait.
+   */
   open(pfn: Pfn): void;
   close(pfn: Pfn): void;
-  /** A program is about to store to a page that it maps: if it is sealed, that ends until it is registered again. */
+  /**
+   * A program is about to store to a page that it maps: if it is sealed, that ends until it is
+   * registered again.
+   */
   expose(pfn: Pfn): void;
 }

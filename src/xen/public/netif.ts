@@ -1,12 +1,14 @@
 /**
- * The network rings between front-end and back-end (ring.ts), a page each: frames that the guest sends, and empty pages in which it
- * receives.
+ * The network rings between front-end and back-end (ring.ts), a page each: frames that the guest
+ * sends, and empty pages in which it receives.
  *
- * A frame lies within one page, named by a grant: read-only to be sent, writable to be received into. The back-end copies. A
- * response to a buffer says where in its page a frame lies, and how long it is.
+ * A frame lies within one page, named by a grant: read-only to be sent, writable to be received
+ * into. The back-end copies. A response to a buffer says where in its page a frame lies, and how
+ * long it is.
  *
- * Modelled after public/io/netif.h of Xen 3.0. Differs in that pages of received frames are not flipped with those of domain 0
- * but copied into, which later versions do; and in that there are no checksums to be left to anybody.
+ * Modelled after public/io/netif.h of Xen 3.0. Differs in that pages of received frames are not
+ * flipped with those of domain 0 but copied into, which later versions do; and in that there are no
+ * checksums to be left to anybody.
  */
 
 import { defineLayout } from '../../base/layout.ts';

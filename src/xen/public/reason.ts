@@ -1,14 +1,21 @@
 /**
- * Why a page was, or was not, carried over a reboot. Every page refused or dropped is counted under one of these.
+ * Why a page was, or was not, carried over a reboot. Every page refused or dropped is counted under
+ * one of these.
  */
 
 /** Result codes of cache_map_op and of preservation. */
 export const Reason = {
   /** Not refused. */
   ok: 0,
-  /** No page of that name was preserved: it was never cached, never named, or evicted before the reboot. */
+  /**
+   * No page of that name was preserved: it was never cached, never named, or evicted before the
+   * reboot.
+   */
   absent: 1,
-  /** Named, but the frame's contents were not vouched for: stored to, or never read from a block as a whole. */
+  /**
+   * Named, but the frame's contents were not vouched for: stored to, or never read from a block as
+   * a whole.
+   */
   dirty: 2,
   /** A read or a write of the frame was in flight when the domain died. */
   inFlight: 3,

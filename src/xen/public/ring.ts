@@ -1,10 +1,11 @@
 /**
- * Rings: a page that the two ends of a device share, a header and slots behind it. A request is put into a slot by the front-end,
- * and its slot is overlaid by a response later.
+ * Rings: a page that the two ends of a device share, a header and slots behind it. A request is put
+ * into a slot by the front-end, and its slot is overlaid by a response later.
  *
- * Producer indices run freely modulo 2^32; slot = index % slots, a power of two. Publishing is two steps: (1) the slot is filled,
- * (2) the producer index is stored. Notify when the peer's event index was passed; a consumer that found the ring empty
- * stores event = consumed + 1, then looks once more. Modelled after the rings of Xen 3.0 (public/io/ring.h).
+ * Producer indices run freely modulo 2^32; slot = index % slots, a power of two. Publishing is two
+ * steps: (1) the slot is filled, (2) the producer index is stored. Notify when the peer's event
+ * index was passed; a consumer that found the ring empty stores event = consumed + 1, then looks
+ * once more. Modelled after the rings of Xen 3.0 (public/io/ring.h).
  */
 
 import { defineLayout } from '../../base/layout.ts';

@@ -1,11 +1,12 @@
 /**
- * start_info: the page that a domain finds at boot. Written by the domain builder at pfn START_INFO_PFN; everything a
- * new guest learns about itself, its memory and what was preserved for it is here.
+ * start_info: the page that a domain finds at boot. Written by the domain builder at pfn
+ * START_INFO_PFN; everything a new guest learns about itself, its memory and what was preserved for
+ * it is here.
  *
  * The boot region is pfns 0 … bootPages - 1: this page, the preserved bitmap, shared_info and grant
- * table, the boot module, the kernel image. Cache pages
- * never lie there. The preserved bitmap has one bit a pfn (bit pfn % 8 of byte pfn / 8), set where the page was
- * preserved from before the reboot: the kernel takes those out of its allocator before its first allocation.
+ * table, the boot module, the kernel image. Cache pages never lie there. The preserved bitmap has
+ * one bit a pfn (bit pfn % 8 of byte pfn / 8), set where the page was preserved from before the
+ * reboot: the kernel takes those out of its allocator before its first allocation.
  */
 
 import { assert } from '../../base/assert.ts';

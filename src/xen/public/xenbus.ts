@@ -1,5 +1,6 @@
 /**
- * xenbus: the store through which the two halves of a device find each other, and the states that they go through.
+ * xenbus: the store through which the two halves of a device find each other, and the states that
+ * they go through.
  *
  * | path, below the domain's home | written by | meaning |
  * |---|---|---|
@@ -14,12 +15,13 @@
  * | back-end's `sectors` | back-end | size in 512-byte sectors |
  * | back-end's `state` | back-end | a XenbusState |
  *
- * Connecting: both are initialising → back-end initWait → front-end publishes ring and port, initialised → back-end
- * maps and binds them, connected → front-end connected. Closing: front-end closing → back-end gives everything back,
- * closing → front-end closed → back-end closed.
+ * Connecting: both are initialising → back-end initWait → front-end publishes ring and port,
+ * initialised → back-end maps and binds them, connected → front-end connected. Closing: front-end
+ * closing → back-end gives everything back, closing → front-end closed → back-end closed.
  *
- * Modelled after xenstore and xenbus of Xen 3.0. Differs in that messages go without a ring of their own, and that
- * there are no transactions: each side writes its state last, so none is needed.
+ * Modelled after xenstore and xenbus of Xen 3.0. Differs in that messages go without a ring of
+ * their own, and that there are no transactions: each side writes its state last, so none is
+ * needed.
  */
 
 import type { Process } from '../../sim/index.ts';
@@ -45,7 +47,8 @@ export const SHUTDOWN_NODE = 'control/shutdown';
 export const MEMORY_TARGET_NODE = 'memory/target';
 
 /**
- * The store as a guest sees it. A path that does not begin with `/` is below the domain's home, `/local/domain/DOMID`.
+ * The store as a guest sees it. A path that does not begin with `/` is below the domain's home,
+ * `/local/domain/DOMID`.
  */
 export interface XenstoreClient {
   /** The value, or undefined when there is none. EACCES: the guest may not know. */

@@ -1,19 +1,23 @@
 /**
- * The block devices that a hypervisor works with: their numbers, which frame records use, and what is known of the stores that
- * they lie on (disk/image/backing-store.ts).
+ * The block devices that a hypervisor works with: their numbers, which frame records use, and what
+ * is known of the stores that they lie on (disk/image/backing-store.ts).
  *
- * A number is bound to a part of a store, not to an object: two objects that show the same part of one drive have one number. It is given back
- * when its last user lets it go, and no frame is vouched for under it then. A number under which another hypervisor left
- * frames is reserved until somebody takes these up or gives them up.
+ * A number is bound to a part of a store, not to an object: two objects that show the same part of
+ * one drive have one number. It is given back when its last user lets it go, and no frame is
+ * vouched for under it then. A number under which another hypervisor left frames is reserved until
+ * somebody takes these up or gives them up.
  *
- * Numbers are not compared where two devices may show the same sectors. `placeOf` says where a block of a device really lies;
- * frames are indexed by that, so that a write through one view takes the provenance of frames that were read through another.
+ * Numbers are not compared where two devices may show the same sectors. `placeOf` says where a
+ * block of a device really lies; frames are indexed by that, so that a write through one view takes
+ * the provenance of frames that were read through another.
  *
- * What the hypervisor wrote itself passes through the frame table, which takes the provenance of what it overwrites. It keeps account
- * of these writes (`by` of a request): whatever else a store's media count, somebody else has written. A `BoundDevice` says
- * whether there was such a change since its user last accepted the state of the disk.
+ * What the hypervisor wrote itself passes through the frame table, which takes the provenance of
+ * what it overwrites. It keeps account of these writes (`by` of a request): whatever else a store's
+ * media count, somebody else has written. A `BoundDevice` says whether there was such a change
+ * since its user last accepted the state of the disk.
  *
- * Invariant: a medium is known if and only if a bound device lies on it; of no other there is an account.
+ * Invariant: a medium is known if and only if a bound device lies on it; of no other there is an
+ * account.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -33,7 +37,10 @@ import { Reason, type ReasonCode } from '../public/reason.ts';
 /** Numbers that a frame record has room for. */
 export const DEVICE_NUMBERS = 256;
 const BLOCKS = 0x1_0000_0000;
-/** Media are numbered from 0; places that lie on none are those of a device of which nothing is known. */
+/**
+ * Media are numbered from 0; places that lie on none are those of a device of which nothing is
+ * known.
+ */
 const UNKNOWN_MEDIA = 1 << 20;
 
 /** What is written down of the disk of a domain. */
@@ -87,7 +94,10 @@ export class DeviceTable {
     return { bound, media: this.#media.size, reserved: this.#reserved.size };
   }
 
-  /** Where a block of a device lies: equal for two blocks exactly if they are one. Its low 32 bits are a block of a medium. */
+  /**
+   * Where a block of a device lies: equal for two blocks exactly if they are one. Its low 32 bits
+   * are a block of a medium.
+   */
   placeOf(number: number, block: number): number {
     const base = this.#base[number]!;
     return base === base ? base + block : this.#placeInPieces(number, block);
@@ -104,7 +114,8 @@ export class DeviceTable {
 
   /**
    * Binds a device to a number.
-   * @param wanted the number that records have of it; by default that of the same part of the store, or one that nobody uses
+   * @param wanted the number that records have of it; by default that of the same part of the
+   * store, or one that nobody uses
    * @returns undefined when the number wanted is another device's, or when all are in use
    */
   bind(device: BlockDevice, wanted = this.#numberFor(device)): BoundDevice | undefined {
@@ -130,7 +141,10 @@ export class DeviceTable {
     return number;
   }
 
-  /** Lets a number go. Returns whether nobody uses it any more: then no frame may be vouched for under it. */
+  /**
+   * Lets a number go. Returns whether nobody uses it any more: then no frame may be vouched for
+   * under it.
+   */
   release({ number }: BoundDevice): boolean {
     const numbered = this.#numbers[number];
     assert(numbered !== undefined, 'a device is let go as often as it was bound');
@@ -149,7 +163,8 @@ export class DeviceTable {
   }
 
   /**
-   * Whether a device is the one that was written down, and nobody has written to it since; else why not.
+   * Whether a device is the one that was written down, and nobody has written to it since; else why
+   * not.
    * @param own writes since then that do not count
    */
   verify(record: StoreRecord, device: BlockDevice, own = 0): ReasonCode {
@@ -160,12 +175,18 @@ export class DeviceTable {
     return record.generation === now.generation - own ? Reason.ok : Reason.diskChanged;
   }
 
-  /** The same of what was written down before this hypervisor was there: it knows which blocks it has written itself. */
+  /**
+   * The same of what was written down before this hypervisor was there: it knows which blocks it
+   * has written itself.
+   */
   verifyLeft(record: StoreRecord, device: BlockDevice): ReasonCode {
     return this.verify(record, device, this.own.in(device.store.extents));
   }
 
-  /** Whether this hypervisor has written to a block of a device; undefined when it has written to none. */
+  /**
+   * Whether this hypervisor has written to a block of a device; undefined when it has written to
+   * none.
+   */
   ownWrites(number: number): ((block: number) => boolean) | undefined {
     const { extents } = this.#numbers[number]!.store;
     if (this.own.in(extents) === 0) return undefined;
@@ -227,7 +248,10 @@ export class BoundDevice {
     return this.#isChanged;
   }
 
-  /** Nothing that was known of its blocks before is believed any more, so what others changed does not matter. */
+  /**
+   * Nothing that was known of its blocks before is believed any more, so what others changed does
+   * not matter.
+   */
   accept(): void {
     this.#accepted = this.#others();
     this.#seen = this.#othersOnMedia();
@@ -245,7 +269,10 @@ export class BoundDevice {
     return this.#isChecked && this.#standing !== undefined && this.#others() !== this.#standing;
   }
 
-  /** What the disk is now, less what others have written to it while its guest stood still: so that it differs from the disk. */
+  /**
+   * What the disk is now, less what others have written to it while its guest stood still: so that
+   * it differs from the disk.
+   */
   get record(): StoreRecord {
     const record = storeRecordOf(this.device);
     const others = this.#standing === undefined ? 0 : this.#others() - this.#standing;

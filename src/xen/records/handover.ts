@@ -1,12 +1,14 @@
 /**
- * The handover record: which domains one hypervisor leaves to the next, in one frame found from the root record.
+ * The handover record: which domains one hypervisor leaves to the next, in one frame found from the
+ * root record.
  *
- * It names each domain by the checksum of its domain record, which names its P2M list by its checksum; its state has one of
- * its own. So there is one commit point: the checksum of this record, stored last, when everything else is in place.
- * Without it there is nothing to be resumed, as after a crash.
+ * It names each domain by the checksum of its domain record, which names its P2M list by its
+ * checksum; its state has one of its own. So there is one commit point: the checksum of this
+ * record, stored last, when everything else is in place. Without it there is nothing to be resumed,
+ * as after a crash.
  *
- * It is read once: marked consumed in memory before a byte of it is believed. A hypervisor that fails while it resumes finds
- * nothing the next time, instead of failing again. Parsing is total.
+ * It is read once: marked consumed in memory before a byte of it is believed. A hypervisor that
+ * fails while it resumes finds nothing the next time, instead of failing again. Parsing is total.
  */
 
 import { getField, putField } from '../../base/layout.ts';
@@ -19,7 +21,10 @@ import { flaw, seal } from './records.ts';
 /** A domain that is left. */
 export interface HandoverEntry {
   readonly domid: DomId;
-  /** It is to go on; else only its preserved pages are kept, for the guest that is booted in it next. */
+  /**
+   * It is to go on; else only its preserved pages are kept, for the guest that is booted in it
+   * next.
+   */
   readonly suspended: boolean;
   /** Checksum of its domain record. */
   readonly recordChecksum: number;

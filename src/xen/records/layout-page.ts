@@ -1,6 +1,6 @@
 /**
- * The reference page of every structure in machine memory, docs/reference/table-layout.md, made from the layouts, so
- * that it cannot drift from the codec.
+ * The reference page of every structure in machine memory, docs/reference/table-layout.md, made
+ * from the layouts, so that it cannot drift from the codec.
  */
 
 import { ETHERNET_HEADER } from '../../base/ethernet.ts';

@@ -1,6 +1,6 @@
 /**
- * The hypervisor's structures in machine memory, and where they lie. Only these bytes outlive an object: a domain is
- * rebuilt from them alone, and so is a hypervisor.
+ * The hypervisor's structures in machine memory, and where they lie. Only these bytes outlive an
+ * object: a domain is rebuilt from them alone, and so is a hypervisor.
  *
  * ```
  * begins at      | what
@@ -16,10 +16,11 @@
  * firstDomainMfn | memory of the domains, to the end
  * ```
  *
- * All numbers are little-endian. Numbers of frames, and counts of them, are as wide as the architecture has them (base/arch.ts), which
- * the root record tells; the page of a frame record is a u32 on both, as Xen's M2P is. A record with a checksum ends in it:
- * CRC-32C of the bytes before. The frame record has a check word of its own (frame-record.ts). Modelled after Xen's frame
- * table and M2P, joined in one record.
+ * All numbers are little-endian. Numbers of frames, and counts of them, are as wide as the
+ * architecture has them (base/arch.ts), which the root record tells; the page of a frame record is
+ * a u32 on both, as Xen's M2P is. A record with a checksum ends in it: CRC-32C of the bytes before.
+ * The frame record has a check word of its own (frame-record.ts). Modelled after Xen's frame table
+ * and M2P, joined in one record.
  */
 
 import { type Arch, FRAME_NUMBER_BYTES, MOST_FRAMES } from '../../base/arch.ts';
@@ -79,7 +80,10 @@ export const FRAME_RECORD = defineLayout('frame record', 32, [
   { name: 'check', width: 4, writer: 'hypervisor', meaning: 'check word over the seven words before' },
 ]);
 
-/** Bits of the frame record's `state` word, for the reference page; the masks are in frame-record.ts. */
+/**
+ * Bits of the frame record's `state` word, for the reference page; the masks are in
+ * frame-record.ts.
+ */
 export const STATE_BITS = [
   { bits: '0–1', name: 'provenance', meaning: '0 none, 1 reading, 2 clean, 3 writing' },
   { bits: '2', name: 'named', meaning: 'ino, generation and index are a name' },
@@ -148,7 +152,9 @@ export const STATE_MAGIC = [0x73, 0x77, 0x73, 0x74, 0x61, 0x74, 0x31, 0x00] as c
 export const STATE_FRAMES_EACH = 2;
 const DOMAIN_STATE_BYTES = 128;
 
-/** In the first of a domain's two state frames. The second is its event channels, one word a port. */
+/**
+ * In the first of a domain's two state frames. The second is its event channels, one word a port.
+ */
 export const DOMAIN_STATE = defineArchLayouts('domain state', DOMAIN_STATE_BYTES, (frame) => [
   { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swstat1", zero' },
   { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version, 2' },
@@ -190,7 +196,10 @@ export const HANDOVER_VERSION = 1;
 /** "swhand1\0" */
 export const HANDOVER_MAGIC = [0x73, 0x77, 0x68, 0x61, 0x6e, 0x64, 0x31, 0x00] as const;
 
-/** What one hypervisor tells the next. An entry of each domain is two words, and they are used from the first on. */
+/**
+ * What one hypervisor tells the next. An entry of each domain is two words, and they are used from
+ * the first on.
+ */
 export const HANDOVER = defineLayout('handover record', 1024, [
   { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swhand1", zero' },
   { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version, 1' },
@@ -257,9 +266,10 @@ const FIRST_BANK_FRAMES = 1 << 18;
 const DOMAIN_TABLE_FRAMES = (DOMAIN_SLOTS * DOMAIN_RECORD_BYTES) / PAGE_SIZE;
 
 /**
- * Lays out a machine of `frameCount` frames. The P2M lists get an eighth more than one entry a frame, and a frame for
- * each domain, because lists are contiguous and begin on a frame.
- * @returns undefined when the machine is too small or too large for its own tables, or for its architecture
+ * Lays out a machine of `frameCount` frames. The P2M lists get an eighth more than one entry a
+ * frame, and a frame for each domain, because lists are contiguous and begin on a frame.
+ * @returns undefined when the machine is too small or too large for its own tables, or for its
+ * architecture
  */
 export function planMemory(frameCount: number, arch: Arch): MemoryMap | undefined {
   const tableFrames = Math.ceil((frameCount * FRAME_RECORD.size) / PAGE_SIZE);

@@ -1,10 +1,11 @@
 /**
- * Root record and domain records: written, verified and parsed. Parsing is total: bytes that are not a record give the
- * problem as a value, in words.
+ * Root record and domain records: written, verified and parsed. Parsing is total: bytes that are
+ * not a record give the problem as a value, in words.
  *
- * Publication: a record is stored whole and its checksum last. A domain record is read for a rebuild at most once
- * (`consumeDomainRecord`): it is marked consumed in memory before a byte of it is believed, so a rebuild that fails half-way
- * finds no record the next time and starts cold instead of failing again.
+ * Publication: a record is stored whole and its checksum last. A domain record is read for a
+ * rebuild at most once (`consumeDomainRecord`): it is marked consumed in memory before a byte of it
+ * is believed, so a rebuild that fails half-way finds no record the next time and starts cold
+ * instead of failing again.
  */
 
 import { type Arch, ARCH_CODES, archOfCode } from '../../base/arch.ts';
@@ -37,7 +38,10 @@ export interface DomainRecord {
   readonly domid: DomId;
   /** Number of its block device, which its frame records have. */
   readonly device: number;
-  /** What its disk is, and its generation when that was written down last: when the domain was built or left. */
+  /**
+   * What its disk is, and its generation when that was written down last: when the domain was built
+   * or left.
+   */
   readonly store: StoreRecord;
   readonly nrPages: number;
   readonly bootPages: number;
@@ -64,7 +68,10 @@ export function seal(layout: Layout, bytes: Uint8Array, magic: readonly number[]
   putField(layout, bytes, 0, 'checksum', crc32c(bytes, 0, checksumAt(layout)));
 }
 
-/** What is wrong with the header, the reserved bytes, the checksum or a number that the model does not have. */
+/**
+ * What is wrong with the header, the reserved bytes, the checksum or a number that the model does
+ * not have.
+ */
 export function flaw(layout: Layout, bytes: Uint8Array, magic: readonly number[], version: number): string | undefined {
   if (magic.some((byte, i) => getField(layout, bytes, 0, 'magic', i) !== byte)) return 'bad magic';
   if (getField(layout, bytes, 0, 'version') !== version) return 'unknown version';
@@ -107,8 +114,8 @@ export function writeRoot(memory: MachineMemory, map: MemoryMap): void {
 }
 
 /**
- * The memory map, if the root record is intact and says what this version of the layout says for such a machine. The machine may
- * have lost memory since, as long as the tables are there.
+ * The memory map, if the root record is intact and says what this version of the layout says for
+ * such a machine. The machine may have lost memory since, as long as the tables are there.
  * @param arch what the record must say; any unless told
  */
 export function parseRoot(memory: MachineMemory, arch?: Arch): Result<MemoryMap> {
@@ -139,7 +146,10 @@ const PER_FRAME = PAGE_SIZE / DOMAIN_RECORD_BYTES;
 const frameOf = (map: MemoryMap, domid: DomId): Mfn => Mfn(map.domainTableMfn + Math.floor(domid / PER_FRAME));
 const offsetOf = (domid: DomId): number => (domid % PER_FRAME) * DOMAIN_RECORD_BYTES;
 
-/** Bytes of a domain's name; undefined when they do not fit the record with a terminating zero, or are another name's too. */
+/**
+ * Bytes of a domain's name; undefined when they do not fit the record with a terminating zero, or
+ * are another name's too.
+ */
 export function encodeName(name: string): Uint8Array | undefined {
   const bytes = encodeText(name);
   const fits = bytes.length < DOMAIN_NAME_BYTES && !bytes.includes(0) && decodeText(bytes) === name;
@@ -236,7 +246,9 @@ export function domainRecordChecksum(memory: MachineMemory, map: MemoryMap, domi
   return memory.readU32(frameOf(map, domid), offsetOf(domid) + checksumAt(DOMAIN_RECORD[map.arch]));
 }
 
-/** Takes the record of a domain for a rebuild: marks it consumed, then verifies what it said before. */
+/**
+ * Takes the record of a domain for a rebuild: marks it consumed, then verifies what it said before.
+ */
 export function consumeDomainRecord(memory: MachineMemory, map: MemoryMap, domid: DomId): Result<DomainRecord> {
   const bytes = readSlot(memory, map, domid);
   memory.writeU32(frameOf(map, domid), offsetOf(domid) + DOMAIN_RECORD[map.arch].offset.consumed, 1);

@@ -1,6 +1,7 @@
 /**
- * Recovery boxes: for each domain a small area of the hypervisor's memory in which a program of its guest keeps items that the
- * next guest finds again. It is in no guest's address space, so no wild store of a dying kernel reaches it.
+ * Recovery boxes: for each domain a small area of the hypervisor's memory in which a program of its
+ * guest keeps items that the next guest finds again. It is in no guest's address space, so no wild
+ * store of a dying kernel reaches it.
  *
  * ```
  * two frames, of which the one with the higher generation counts
@@ -9,17 +10,20 @@
  * +--------+------+------+-----+-------+
  * ```
  *
- * Items are appended, and published by the store of their state, last; then the item that they replace is marked as gone. When a frame
- * is full, what is alive is written to the other one, whose header is stored last. So whatever store a crash comes at, each item is
- * there as it was or as it became. Of two that live under one key the later counts. Every item has a CRC-32C; one that does not
- * match is damaged, counted and gone, and a header that does not verify makes its frame none.
+ * Items are appended, and published by the store of their state, last; then the item that they
+ * replace is marked as gone. When a frame is full, what is alive is written to the other one, whose
+ * header is stored last. So whatever store a crash comes at, each item is there as it was or as it
+ * became. Of two that live under one key the later counts. Every item has a CRC-32C; one that does
+ * not match is damaged, counted and gone, and a header that does not verify makes its frame none.
  *
- * A box belongs to a domain, over all its restarts and over quick reboots of the hypervisor, and travels with its save file and its
- * migration: the frame that counts, as it is. A new domain has an empty one.
+ * A box belongs to a domain, over all its restarts and over quick reboots of the hypervisor, and
+ * travels with its save file and its migration: the frame that counts, as it is. A new domain has
+ * an empty one.
  *
- * Modelled after Baker and Sullivan, "The Recovery Box" (USENIX Summer 1992): typed items inserted, updated, deleted and read back after
- * a crash. Differs in that keys are the program's, without types, and in that the area is the hypervisor's, where theirs is guarded by
- * its place in the address space.
+ * Modelled after Baker and Sullivan, "The Recovery Box" (USENIX Summer 1992): typed items inserted,
+ * updated, deleted and read back after a crash. Differs in that keys are the program's, without
+ * types, and in that the area is the hypervisor's, where theirs is guarded by its place in the
+ * address space.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -62,7 +66,9 @@ export class RecoveryBox implements RecoveryBoxOp {
     return half < 0 ? new Uint8Array(PAGE_SIZE) : this.#memory.frame(this.#frame(half)).slice();
   }
 
-  /** Takes over, into an empty box, what `toPage` gave. What does not verify there does not here. */
+  /**
+   * Takes over, into an empty box, what `toPage` gave. What does not verify there does not here.
+   */
   takePage(page: Uint8Array): void {
     assert(this.#current() < 0, 'a domain comes to an empty box');
     this.#memory.copyIn(this.#frame(0), 0, page, 0, PAGE_SIZE);

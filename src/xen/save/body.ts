@@ -1,12 +1,15 @@
 /**
- * The body of the save format (save/format.ts) as a stream: what there is of a domain, written from its frames, and read into
- * frames that were made room for. The stream is a file (save/stream.ts) or a connection to another machine (migration-link.ts).
+ * The body of the save format (save/format.ts) as a stream: what there is of a domain, written from
+ * its frames, and read into frames that were made room for. The stream is a file (save/stream.ts)
+ * or a connection to another machine (migration-link.ts).
  *
- * Batches of pages come first; then, when no page changes any more, which pages have no frame, the domain's state and what the
- * hypervisor knew of the frames. A page that comes again replaces what came before, as it does while a guest that runs is sent; each
- * page of the domain has come, or is told to have no frame, when the body is read.
+ * Batches of pages come first; then, when no page changes any more, which pages have no frame, the
+ * domain's state and what the hypervisor knew of the frames. A page that comes again replaces what
+ * came before, as it does while a guest that runs is sent; each page of the domain has come, or is
+ * told to have no frame, when the body is read.
  *
- * Nothing is believed that does not verify. What is read is charged to domain 0's processor by the page.
+ * Nothing is believed that does not verify. What is read is charged to domain 0's processor by the
+ * page.
  */
 
 import { Buffer } from 'node:buffer';
@@ -140,7 +143,8 @@ export function* readPages(
         recency.set(Mfn(p2m.at(pfn)), 0);
       }
       const mfn = Mfn(p2m.at(pfn));
-      // Frames come scrubbed: a page of zeros costs the host no memory, as long as nobody stores to it.
+      // Frames come scrubbed: a page of zeros costs the host no memory, as long as nobody stores to
+      // it.
       if (ZEROS.compare(page.value) !== 0 || ZEROS.compare(memory.frame(mfn)) !== 0)
         memory.copyIn(mfn, 0, page.value, 0, PAGE_SIZE);
       domain0Cpu.charge(costs.restorePageNs + costs.frameAllocNs);
@@ -148,7 +152,10 @@ export function* readPages(
   }
 }
 
-/** Reads the rest, and verifies it and that all pages are there. Frames that are not needed are left in the domain's `frames`. */
+/**
+ * Reads the rest, and verifies it and that all pages are there. Frames that are not needed are left
+ * in the domain's `frames`.
+ */
 export function* readRest(source: ByteSource, { p2m }: IncomingDomain, counts: Counts): Process<Result<BodyRest>> {
   const { arch } = counts;
   const unmapped = yield* readNumbers(source, arch, counts.nrPages - counts.mappedPages);
@@ -194,7 +201,10 @@ function factOf({ frames, recency }: FactHost, domain: Domain, pfn: Pfn, isTrust
   return { pfn, name, preserved: frames.isPreserved(mfn), recency: recency.get(mfn), block, dirty };
 }
 
-/** Names and preserves pages, and registers them as dirty, as they were; the recovery box has what it had. */
+/**
+ * Names and preserves pages, and registers them as dirty, as they were; the recovery box has what
+ * it had.
+ */
 export function tellRest(
   { frames, recency, memory, map }: Pick<PageHost, 'memory' | 'map'> & FactHost,
   { domid, p2m }: IncomingDomain,
@@ -236,7 +246,10 @@ function wordsOf(pages: readonly number[], arch: Arch): Uint32Array {
   return words;
 }
 
-/** Reads `count` of them; one with more than 32 bits, among them those of a type, is read as the number of a page that no domain has. */
+/**
+ * Reads `count` of them; one with more than 32 bits, among them those of a type, is read as the
+ * number of a page that no domain has.
+ */
 function* readNumbers(source: ByteSource, arch: Arch, count: number): Process<Result<Uint32Array>> {
   const each = FRAME_NUMBER_BYTES[arch] / 4;
   const words = yield* source.words(count * each);

@@ -12,17 +12,19 @@
  * +--------+---------------------------------------------------------------------------------------------------+------+
  * ```
  *
- * All numbers are little-endian; those of pages are as wide as the header's architecture has them, and a file is restored on that
- * one only. How long the body is follows from the numbers in the header, so that a reader knows before it
- * takes any memory. The header is written last, when all else is on the medium: it is the commit point, and until then the file
- * is none. It names the domain's disk, and how often that had been written to: the guest goes on with that disk in that state only. The
- * file is marked consumed on the disk before the guest goes on: a file is restored once, because the guest
- * changes its disk from then on.
+ * All numbers are little-endian; those of pages are as wide as the header's architecture has them,
+ * and a file is restored on that one only. How long the body is follows from the numbers in the
+ * header, so that a reader knows before it takes any memory. The header is written last, when all
+ * else is on the medium: it is the commit point, and until then the file is none. It names the
+ * domain's disk, and how often that had been written to: the guest goes on with that disk in that
+ * state only. The file is marked consumed on the disk before the guest goes on: a file is restored
+ * once, because the guest changes its disk from then on.
  *
- * No machine frame is named: pages are named by pfn, shared pages and event channels too, as the guest knows them. Modelled
- * after the image that xc_linux_save of Xen 3.0 writes; differs in having sizes and checksums, in the header at the front
- * being written last, and in that there is no list of P2M frames and nothing to be canonicalised in pages: this
- * guest's P2M list and page tables are not in its memory.
+ * No machine frame is named: pages are named by pfn, shared pages and event channels too, as the
+ * guest knows them. Modelled after the image that xc_linux_save of Xen 3.0 writes; differs in
+ * having sizes and checksums, in the header at the front being written last, and in that there is
+ * no list of P2M frames and nothing to be canonicalised in pages: this guest's P2M list and page
+ * tables are not in its memory.
  */
 
 import { checkInteger, checkOneOf } from '../../base/argument-error.ts';
@@ -98,7 +100,10 @@ assert(
   'the architecture is found before it is known',
 );
 
-/** The number of a page in a batch, for the reference page: on x86_64 the type is where the later stream of Xen has it. */
+/**
+ * The number of a page in a batch, for the reference page: on x86_64 the type is where the later
+ * stream of Xen has it.
+ */
 export const PAGE_WORD_BITS = [
   { wideBits: '0–59', bits: '0–27', name: 'pfn', meaning: 'page of the domain' },
   { wideBits: '60–63', bits: '28–31', name: 'type', meaning: '0: an ordinary page; there are no others' },
@@ -133,7 +138,10 @@ export interface FrameFact {
   readonly recency: number;
   /** Undefined: it equalled none. */
   readonly block: number | undefined;
-  /** Registered as dirty (Rio): the block, and whether a program may store to it. Then it equalled none. */
+  /**
+   * Registered as dirty (Rio): the block, and whether a program may store to it. Then it equalled
+   * none.
+   */
   readonly dirty: { readonly block: number; readonly isOpen: boolean } | undefined;
 }
 

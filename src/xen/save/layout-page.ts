@@ -1,6 +1,6 @@
 /**
- * The reference page of the save file, docs/reference/save-file.md, made from the layouts, so that it cannot drift from the
- * codec.
+ * The reference page of the save file, docs/reference/save-file.md, made from the layouts, so that
+ * it cannot drift from the codec.
  */
 
 import { archLayoutTable, layoutTable } from '../../base/layout.ts';

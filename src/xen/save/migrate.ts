@@ -12,22 +12,25 @@
  * (the domain is destroyed)                           ◀──  running
  * ```
  *
- * A page that is stored to again before its turn comes is left to the next round. The rounds end when few pages are left, when
- * there were too many of them, or when the domain's memory was sent several times over; then the guest stands still until the rest
- * has arrived. The stream is the save format's (save/body.ts), with a header before the pages, for the room that they all take, and one behind
- * them, which counts. Both machines reach the guest's block device; what the guest has written is on its medium before the
- * guest goes on.
+ * A page that is stored to again before its turn comes is left to the next round. The rounds end
+ * when few pages are left, when there were too many of them, or when the domain's memory was sent
+ * several times over; then the guest stands still until the rest has arrived. The stream is the
+ * save format's (save/body.ts), with a header before the pages, for the room that they all take,
+ * and one behind them, which counts. Both machines reach the guest's block device; what the guest
+ * has written is on its medium before the guest goes on.
  *
  * Both ends hold the domain from beginning to end (lifecycle.ts).
  *
- * Whatever fails before `go` leaves the guest where it is, and it goes on there. From `go` on it is the target's: it runs in one
- * place at most. A connection that ends between `go` and its answer leaves the domain at the source suspended, since nobody here
- * knows. A domain that stops meanwhile, or that somebody else suspends, is not sent. As after a restore, names come along and no
- * page is vouched for, unless the target asks the disk (save/vouch.ts); and a target with another disk, or where the disk was written to since
- * the guest stood still, refuses it.
+ * Whatever fails before `go` leaves the guest where it is, and it goes on there. From `go` on it is
+ * the target's: it runs in one place at most. A connection that ends between `go` and its answer
+ * leaves the domain at the source suspended, since nobody here knows. A domain that stops
+ * meanwhile, or that somebody else suspends, is not sent. As after a restore, names come along and
+ * no page is vouched for, unless the target asks the disk (save/vouch.ts); and a target with
+ * another disk, or where the disk was written to since the guest stood still, refuses it.
  *
- * Modelled after xc_linux_save and xc_linux_restore of Xen 3.0 with `live`. Differs in the answers at the end, and in that the rate is
- * not limited, as it is not there unless compiled with ADAPTIVE_SAVE.
+ * Modelled after xc_linux_save and xc_linux_restore of Xen 3.0 with `live`. Differs in the answers
+ * at the end, and in that the rate is not limited, as it is not there unless compiled with
+ * ADAPTIVE_SAVE.
  */
 
 import { DONE, err, ok, type Result } from '../../base/result.ts';
@@ -50,7 +53,10 @@ import { encodeBatch, endPages, mappedPages, readPages, readRest, restOf, tellRe
 import { decodeSaveHeader, encodeSaveHeader, type SaveHeader } from './format.ts';
 import { vouchFor } from './vouch.ts';
 
-/** DEF_MAX_ITERS and DEF_MAX_FACTOR of xc_linux_save: rounds at most, and how often the domain's memory is sent at most. */
+/**
+ * DEF_MAX_ITERS and DEF_MAX_FACTOR of xc_linux_save: rounds at most, and how often the domain's
+ * memory is sent at most.
+ */
 const MAX_ROUNDS = 29;
 const MAX_FACTOR = 3;
 /** A round of fewer pages is the last that the guest runs in. */
@@ -90,7 +96,8 @@ export interface ArrivalOptions {
 }
 
 /**
- * Sends a running domain to the machine at the other end of the cable, where `receiveMigration` waits.
+ * Sends a running domain to the machine at the other end of the cable, where `receiveMigration`
+ * waits.
  * @param config its device and command line
  */
 export function* migrateDomain(
@@ -173,7 +180,10 @@ class Departure {
     }
   }
 
-  /** Sends those of the pages that have a frame and were not stored to again meanwhile; returns how many. */
+  /**
+   * Sends those of the pages that have a frame and were not stored to again meanwhile; returns how
+   * many.
+   */
   *#sendRound(pages: readonly number[]): Process<number> {
     const { hypervisor } = this.#parts;
     const { domain0Cpu, costs, simulation } = hypervisor;
@@ -258,8 +268,8 @@ function* settleIn(
   const rest = yield* readRest(link, incoming, header);
   if (!rest.ok) return failed(rest.reason);
   const { state, facts } = rest.value;
-  // Asked again when the guest goes on. A disk that is wrong already is refused before `go`: wherever the connection ends, the source
-  // then knows that the guest is its own.
+  // Asked again when the guest goes on. A disk that is wrong already is refused before `go`:
+  // wherever the connection ends, the source then knows that the guest is its own.
   const reason = hypervisor.devices.verify(header.store, incoming.disk.device);
   if (reason !== Reason.ok) return failed(diskProblem(reason));
   tellRest(hypervisor, incoming, rest.value);

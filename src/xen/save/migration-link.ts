@@ -1,21 +1,26 @@
 /**
- * The connection between the migration daemons of two domain 0s: a stream of bytes in one direction, and words in both.
+ * The connection between the migration daemons of two domain 0s: a stream of bytes in one
+ * direction, and words in both.
  *
  * ```
  * packet: header (kind, connection, sequence, bytes, checksum) | payload
  * ```
  *
- * A connection has a number, which whoever connects takes from its clock, as TCP does with its first sequence number, and whoever listens
- * takes from the first packet. A packet of another connection is dropped: it is still on its way from one that has ended. Packets of
- * each direction are numbered. The receiver of data acknowledges each packet when its bytes were taken, and the
- * sender has at most WINDOW of them under way, so that neither end holds more than a megabyte of the other's. A packet that is
- * missing, damaged or not of this protocol, and an end that is silent for TIMEOUT (once, or twice that), end the connection: what was sent is then
- * believed by nobody. A packet that is overtaken is missing; one that comes twice is dropped. Nothing is sent again; the cable between two
- * machines of a room keeps the order, repeats nothing, and loses nothing while both are on. An end that gives up says so, whatever has become of the
- * connection; the other end then waits for nothing more.
+ * A connection has a number, which whoever connects takes from its clock, as TCP does with its
+ * first sequence number, and whoever listens takes from the first packet. A packet of another
+ * connection is dropped: it is still on its way from one that has ended. Packets of each direction
+ * are numbered. The receiver of data acknowledges each packet when its bytes were taken, and the
+ * sender has at most WINDOW of them under way, so that neither end holds more than a megabyte of
+ * the other's. A packet that is missing, damaged or not of this protocol, and an end that is silent
+ * for TIMEOUT (once, or twice that), end the connection: what was sent is then believed by nobody.
+ * A packet that is overtaken is missing; one that comes twice is dropped. Nothing is sent again;
+ * the cable between two machines of a room keeps the order, repeats nothing, and loses nothing
+ * while both are on. An end that gives up says so, whatever has become of the connection; the other
+ * end then waits for nothing more.
  *
- * Work on bytes is charged to domain 0 of either end by whoever has it done. Modelled after the TCP connection of xend's
- * relocation port, whose acknowledgements and window these are; differs in that a message of the tool stack is a packet.
+ * Work on bytes is charged to domain 0 of either end by whoever has it done. Modelled after the TCP
+ * connection of xend's relocation port, whose acknowledgements and window these are; differs in
+ * that a message of the tool stack is a packet.
  */
 
 import { crc32c } from '../../base/crc32c.ts';
@@ -30,7 +35,10 @@ import type { Hypervisor } from '../core/hypervisor.ts';
 const PACKET_BYTES = 65_536;
 /** Packets of data that may be under way: 1 MiB. */
 const WINDOW = 16;
-/** After which an end that is silent is taken for dead: as long as a guest has to suspend itself, and as much again. Assumed. */
+/**
+ * After which an end that is silent is taken for dead: as long as a guest has to suspend itself,
+ * and as much again. Assumed.
+ */
 const TIMEOUT = Ns(60e9);
 
 const KIND = { data: 1, acknowledgement: 2, word: 3 } as const;
@@ -111,7 +119,10 @@ export class MigrationLink {
     this.#end('it was closed');
   }
 
-  /** Appends to the stream; waits while the window is full. Nothing is sent any more after a problem. */
+  /**
+   * Appends to the stream; waits while the window is full. Nothing is sent any more after a
+   * problem.
+   */
   *put(bytes: Uint8Array): Process {
     for (let at = 0; at < bytes.length; ) {
       const count = Math.min(bytes.length - at, PACKET_BYTES - this.#used);
@@ -186,7 +197,10 @@ export class MigrationLink {
     return this.#words.shift();
   }
 
-  /** Why nothing more comes of it: what the other end has told, or the problem; undefined while neither is there. */
+  /**
+   * Why nothing more comes of it: what the other end has told, or the problem; undefined while
+   * neither is there.
+   */
   failure(): string | undefined {
     return this.heard() ?? this.#problem;
   }
@@ -249,7 +263,10 @@ export class MigrationLink {
     this.#arrived.wakeAll();
   }
 
-  /** Undefined for a packet of another connection, or one that came before; and, with a problem, for one that is none of this protocol, damaged, or out of turn. */
+  /**
+   * Undefined for a packet of another connection, or one that came before; and, with a problem, for
+   * one that is none of this protocol, damaged, or out of turn.
+   */
   #kindOf(packet: Uint8Array): number | undefined {
     const { size, offset } = MIGRATION_PACKET;
     const field = (name: keyof typeof offset): number => getField(MIGRATION_PACKET, packet, 0, name);

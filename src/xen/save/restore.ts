@@ -1,18 +1,20 @@
 /**
- * Resume from disk: a domain that save.ts wrote to a file is restored on other frames, perhaps under another hypervisor or
- * on a machine that has lost its memory, and its guest goes on.
+ * Resume from disk: a domain that save.ts wrote to a file is restored on other frames, perhaps
+ * under another hypervisor or on a machine that has lost its memory, and its guest goes on.
  *
- * The header says how much memory the domain takes; pages are read into frames as they come; when everything has been
- * verified the file is marked consumed on the disk; then the guest goes on as the return from its hypercall. It connects its
- * devices anew and does again what was in flight, as after any suspension. Nothing is believed that does not verify:
- * whatever is damaged gives a problem in words, and the frames are given back.
+ * The header says how much memory the domain takes; pages are read into frames as they come; when
+ * everything has been verified the file is marked consumed on the disk; then the guest goes on as
+ * the return from its hypercall. It connects its devices anew and does again what was in flight, as
+ * after any suspension. Nothing is believed that does not verify: whatever is damaged gives a
+ * problem in words, and the frames are given back.
  *
- * The guest goes on with the disk that it had, as it left it, or not at all: the header names the disk and its write generation. A
- * file that is refused for another disk is not consumed.
+ * The guest goes on with the disk that it had, as it left it, or not at all: the header names the
+ * disk and its write generation. A file that is refused for another disk is not consumed.
  *
- * The cache-mapping table comes back with the guest, except that no page is vouched for: the frames are others. Names stay, so that
- * a page which the guest reads or writes counts as before; provenance is dropped. With `vouch` the disk is asked (save/vouch.ts). What the
- * guest had registered as dirty (Rio) is registered again.
+ * The cache-mapping table comes back with the guest, except that no page is vouched for: the frames
+ * are others. Names stay, so that a page which the guest reads or writes counts as before;
+ * provenance is dropped. With `vouch` the disk is asked (save/vouch.ts). What the guest had
+ * registered as dirty (Rio) is registered again.
  *
  * The work is proportional to the domain's memory. Modelled after xc_linux_restore of Xen 3.0.
  */

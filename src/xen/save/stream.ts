@@ -1,9 +1,10 @@
 /**
- * The body of a save file as a stream of bytes, written or read in order, a window of blocks at a time, with its CRC-32C.
+ * The body of a save file as a stream of bytes, written or read in order, a window of blocks at a
+ * time, with its CRC-32C.
  *
- * Work on bytes is charged to domain 0's processor by whoever has it done; what is owed is paid before the stream waits for
- * the device, and whenever it is due, so that the back-ends of other domains run in between. When the device fails
- * nothing more is written or read.
+ * Work on bytes is charged to domain 0's processor by whoever has it done; what is owed is paid
+ * before the stream waits for the device, and whenever it is due, so that the back-ends of other
+ * domains run in between. When the device fails nothing more is written or read.
  */
 
 import { crc32c } from '../../base/crc32c.ts';

@@ -1,6 +1,6 @@
 /**
- * How a domain for a guest that boots is built on its frames: P2M list, boot region, domain record, and
- * the object.
+ * How a domain for a guest that boots is built on its frames: P2M list, boot region, domain record,
+ * and the object.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -36,7 +36,9 @@ export function assignFrames(hypervisor: Hypervisor, entry: DomainEntry, frames:
   for (let pfn = from; pfn < frames.length; pfn++) hypervisor.frames.assign(Mfn(frames[pfn]!), owner, Pfn(pfn), device);
 }
 
-/** Writes what the guest finds, and makes the domain: it is there from here on, and nothing waits. */
+/**
+ * Writes what the guest finds, and makes the domain: it is there from here on, and nothing waits.
+ */
 export function buildDomain(
   hypervisor: Hypervisor,
   entry: DomainEntry,

@@ -1,18 +1,23 @@
 /**
- * Dirty pages of a guest that has crashed, written home by domain 0: what Rio does at its warm reboot.
+ * Dirty pages of a guest that has crashed, written home by domain 0: what Rio does at its warm
+ * reboot.
  *
- * The guest registers which block a page is newer than (cache_map_op dirty), in the frame's record. When the guest is gone
- * and its requests have drained, every registered page is written to its block, upwards, neighbours in one request, and the
- * drive's cache is flushed. A page that has been written is clean like any other: whether it is kept or scrubbed then is
- * decided afterwards (rebuild.ts).
+ * The guest registers which block a page is newer than (cache_map_op dirty), in the frame's record.
+ * When the guest is gone and its requests have drained, every registered page is written to its
+ * block, upwards, neighbours in one request, and the drive's cache is flushed. A page that has been
+ * written is clean like any other: whether it is kept or scrubbed then is decided afterwards
+ * (rebuild.ts).
  *
- * Nothing is written that does not verify: the record's check word, that owner and pfn are those of the P2M list, the
- * CRC-32C where checksums are on, that nobody else has written to the disk since the guest was booted, that the device has the block, that no other page wants the same block. Each page
- * that is not written is counted with the reason. A damaged record is counted whether its page was dirty or not: who can say.
+ * Nothing is written that does not verify: the record's check word, that owner and pfn are those of
+ * the P2M list, the CRC-32C where checksums are on, that nobody else has written to the disk since
+ * the guest was booted, that the device has the block, that no other page wants the same block.
+ * Each page that is not written is counted with the reason. A damaged record is counted whether its
+ * page was dirty or not: who can say.
  *
- * Modelled after Rio (Chen et al., ASPLOS 1996), which keeps its registry in protected memory and restores the file cache in
- * two steps while the kernel boots. Differs in that domain 0 does it, which has not crashed, and that all pages are
- * written by block: metadata too are blocks here. A page that a program stores to through its own page table has no checksum.
+ * Modelled after Rio (Chen et al., ASPLOS 1996), which keeps its registry in protected memory and
+ * restores the file cache in two steps while the kernel boots. Differs in that domain 0 does it,
+ * which has not crashed, and that all pages are written by block: metadata too are blocks here. A
+ * page that a program stores to through its own page table has no checksum.
  */
 
 import { type DomId, Mfn, PAGE_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';
@@ -38,7 +43,10 @@ interface Registered {
   readonly block: number;
 }
 
-/** Writes the dirty pages of a domain that was taken down and drained; the time is domain 0's and the drive's. */
+/**
+ * Writes the dirty pages of a domain that was taken down and drained; the time is domain 0's and
+ * the drive's.
+ */
 export function* writeDirtyPages(
   hypervisor: WriterHost,
   domid: DomId,
@@ -150,7 +158,9 @@ class HomeWriter {
     });
   }
 
-  /** Whether it succeeds or not: what a drive does not write from its cache nobody learns any more. */
+  /**
+   * Whether it succeeds or not: what a drive does not write from its cache nobody learns any more.
+   */
   *flush(): Process {
     this.#inFlight++;
     this.#device.submit({

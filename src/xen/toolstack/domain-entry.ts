@@ -26,7 +26,10 @@ export interface DomainConfig {
   readonly module?: Uint8Array;
   /** At most 1023 bytes of UTF-8. */
   readonly cmdLine?: string;
-  /** What the domain's random streams are named after; by default, its name. Each boot has streams of its own. */
+  /**
+   * What the domain's random streams are named after; by default, its name. Each boot has streams
+   * of its own.
+   */
   readonly seedName?: string;
 }
 
@@ -45,7 +48,10 @@ export interface DomainEntry {
   memoryBytes: number;
   boots: number;
   p2mMfn: Mfn;
-  /** Undefined while the domain is being built or rebuilt, and when nothing but its preserved pages is there. */
+  /**
+   * Undefined while the domain is being built or rebuilt, and when nothing but its preserved pages
+   * is there.
+   */
   domain: Domain | undefined;
   /** Its frames: the living P2M list, or a copy while the domain is being built. */
   p2m: P2mList;
@@ -58,7 +64,10 @@ export interface DomainEntry {
 /** A domain that was left, with a number for its disk. */
 export interface TakenUp extends LeftDomain {
   readonly disk: BoundDevice;
-  /** Why nothing that is known of its disk's blocks is believed: `otherDisk`, `diskChanged`; else `ok`. */
+  /**
+   * Why nothing that is known of its disk's blocks is believed: `otherDisk`, `diskChanged`; else
+   * `ok`.
+   */
   readonly distrust: ReasonCode;
 }
 

@@ -1,10 +1,11 @@
 /**
- * The domains that the tool stack knows: those that are there or being built, and those that another hypervisor left
- * (quick-reload.ts) and that were not taken up yet. What is remembered of each is its configuration, as a configuration file
- * would, and where its frames are.
+ * The domains that the tool stack knows: those that are there or being built, and those that
+ * another hypervisor left (quick-reload.ts) and that were not taken up yet. What is remembered of
+ * each is its configuration, as a configuration file would, and where its frames are.
  *
- * A name is one domain's, from the moment somebody begins to make it until the last of its frames is given up. By its name a
- * domain has its life (lifecycle.ts), which whoever makes it, or takes up what was left of it, asks here.
+ * A name is one domain's, from the moment somebody begins to make it until the last of its frames
+ * is given up. By its name a domain has its life (lifecycle.ts), which whoever makes it, or takes
+ * up what was left of it, asks here.
  *
  * Invariants: `checkInvariants`. A domain that has an entry is not among those that were left.
  */
@@ -47,7 +48,10 @@ export class DomainList {
       this.#lives.set(name, new Lifecycle(state === undefined ? 'kept' : 'frozen'));
   }
 
-  /** @internal All that there is, by domid: a domain, or none where only preserved pages were left or one is being built. */
+  /**
+   * @internal All that there is, by domid: a domain, or none where only preserved pages were left
+   * or one is being built.
+   */
   get entries(): readonly Pick<DomainEntry, 'domid' | 'domain' | 'life'>[] {
     return [...this.#entries.values()].sort((a, b) => a.domid - b.domid);
   }
@@ -62,7 +66,10 @@ export class DomainList {
     for (const life of [...this.#lives.values()]) yield* life.idle();
   }
 
-  /** @internal Names of the domains that another hypervisor left and that were not taken up yet: whether each can be resumed. */
+  /**
+   * @internal Names of the domains that another hypervisor left and that were not taken up yet:
+   * whether each can be resumed.
+   */
   get left(): ReadonlyMap<string, 'suspended' | 'kept'> {
     return new Map([...this.#left].map(([name, { state }]) => [name, state === undefined ? 'kept' : 'suspended']));
   }
@@ -74,8 +81,8 @@ export class DomainList {
   }
 
   /**
-   * Begins to make a domain: a slot, room for a P2M list, and frames, for which it waits while some are to be scrubbed. Fails when
-   * there are too few of one of them.
+   * Begins to make a domain: a slot, room for a P2M list, and frames, for which it waits while some
+   * are to be scrubbed. Fails when there are too few of one of them.
    * @internal
    */
   *makeRoom(
@@ -115,8 +122,9 @@ export class DomainList {
   }
 
   /**
-   * Takes frames from the allocator, and room for a P2M list of so many pages unless it has some `at` a place; fails, having taken
-   * nothing, when there is too little of either. Returns where the list goes.
+   * Takes frames from the allocator, and room for a P2M list of so many pages unless it has some
+   * `at` a place; fails, having taken nothing, when there is too little of either. Returns where
+   * the list goes.
    * @internal
    */
   allocate(frames: Uint32Array, nrPages: number, at?: Mfn): Outcome<Mfn> {
@@ -134,8 +142,8 @@ export class DomainList {
   }
 
   /**
-   * Takes a domain that was left off the list. When its disk is not the one that it was left with, or was written to
-   * since, no frame of it is vouched for from here on.
+   * Takes a domain that was left off the list. When its disk is not the one that it was left with,
+   * or was written to since, no frame of it is vouched for from here on.
    * @internal
    */
   takeUp(name: string, device: BlockDevice): Outcome<TakenUp> {
@@ -161,8 +169,8 @@ export class DomainList {
   }
 
   /**
-   * Begins to boot a domain of which there are preserved pages and nothing else. `distrust` is why none of them is believed: `otherDisk`,
-   * `diskChanged`; else `ok`.
+   * Begins to boot a domain of which there are preserved pages and nothing else. `distrust` is why
+   * none of them is believed: `otherDisk`, `diskChanged`; else `ok`.
    * @internal
    */
   enterKept(config: DomainConfig): Outcome<{ readonly entry: DomainEntry; readonly distrust: ReasonCode }> {
@@ -183,7 +191,10 @@ export class DomainList {
     return ok({ entry, distrust: left.value.distrust });
   }
 
-  /** A domain that this hypervisor keeps gets a disk; returns why nothing is believed that equals a block of the one before. */
+  /**
+   * A domain that this hypervisor keeps gets a disk; returns why nothing is believed that equals a
+   * block of the one before.
+   */
   #exchangeDisk(entry: DomainEntry, device: BlockDevice): Outcome<ReasonCode> {
     const { disk: before } = entry;
     const disk = this.hypervisor.bindDevice(device);
@@ -227,9 +238,9 @@ export class DomainList {
   }
 
   /**
-   * The machine is about to be left to another hypervisor: writes down what the disks of all domains are now, or were when their guests
-   * stood still. Of a disk that
-   * somebody else has written to, no frame is vouched for.
+   * The machine is about to be left to another hypervisor: writes down what the disks of all
+   * domains are now, or were when their guests stood still. Of a disk that somebody else has
+   * written to, no frame is vouched for.
    * @internal
    */
   sealStores(): void {
@@ -298,13 +309,19 @@ export class DomainList {
     this.#lives.delete(name);
   }
 
-  /** @internal Whether a frame is another domain's, is held or waits; looked up at the first question. */
+  /**
+   * @internal Whether a frame is another domain's, is held or waits; looked up at the first
+   * question.
+   */
   takenByOthers(entry: DomainEntry): (mfn: Mfn) => boolean {
     let taken: Set<number> | undefined;
     return (mfn) => (taken ??= framesOfOthers(this.#owners(), entry)).has(mfn);
   }
 
-  /** @internal What must hold of all frames (frame-books.ts). For tests. @throws InvariantViolation */
+  /**
+   * @internal What must hold of all frames (frame-books.ts). For tests.
+   * @throws InvariantViolation
+   */
   checkInvariants(): void {
     checkBooks(this.#owners());
   }

@@ -29,8 +29,9 @@ export function framesOfOthers({ hypervisor, entries, left }: Owners, entry: Dom
 }
 
 /**
- * Everything that must hold of all frames, when no domain is being built or taken down: each has one
- * owner; P2M list, owner and pfn agree; free frames are free in every book. Goes through all of memory.
+ * Everything that must hold of all frames, when no domain is being built or taken down: each has
+ * one owner; P2M list, owner and pfn agree; free frames are free in every book. Goes through all of
+ * memory.
  * @throws InvariantViolation
  */
 export function checkBooks({ hypervisor, entries, left }: Owners): void {

@@ -1,14 +1,16 @@
 /**
- * The last acts of a hypervisor that is to be replaced: domain 0 goes down while the guests still serve; then the hypervisor
- * itself asks each guest to suspend, writes down what the next one needs, empties the CPU caches, and is halted by whoever
- * resets the machine.
+ * The last acts of a hypervisor that is to be replaced: domain 0 goes down while the guests still
+ * serve; then the hypervisor itself asks each guest to suspend, writes down what the next one
+ * needs, empties the CPU caches, and is halted by whoever resets the machine.
  *
- * Nothing of a domain's memory is copied or saved: the work for a domain does not grow with its memory, except that its P2M list has a
- * checksum. The commit point is the checksum of the handover record (handover.ts): a crash before it leaves nothing to
- * be resumed. A guest that has no handler, or does not suspend itself in time, is not handed over.
+ * Nothing of a domain's memory is copied or saved: the work for a domain does not grow with its
+ * memory, except that its P2M list has a checksum. The commit point is the checksum of the handover
+ * record (handover.ts): a crash before it leaves nothing to be resumed. A guest that has no
+ * handler, or does not suspend itself in time, is not handed over.
  *
- * Guests are asked one after the other, as on the one processor of the paper's machine. Modelled after RootHammer's
- * on-memory suspend: the suspend event comes from Xen and not from domain 0, which is why the guests serve so long.
+ * Guests are asked one after the other, as on the one processor of the paper's machine. Modelled
+ * after RootHammer's on-memory suspend: the suspend event comes from Xen and not from domain 0,
+ * which is why the guests serve so long.
  */
 
 import { checkObject } from '../../base/argument-error.ts';
@@ -32,9 +34,9 @@ const SUSPEND_TIMEOUT = Ns(30e9);
 export type NotSuspended = { readonly domid: DomId; readonly reason: string };
 
 /**
- * Domain 0 goes down: its services stop, while its back-ends still work, and what the tool stack has under way ends; then the
- * back-ends end, with what the devices have in flight, and the store with them. What a guest has on its rings, or asks the store,
- * stays there.
+ * Domain 0 goes down: its services stop, while its back-ends still work, and what the tool stack
+ * has under way ends; then the back-ends end, with what the devices have in flight, and the store
+ * with them. What a guest has on its rings, or asks the store, stays there.
  */
 export function* shutdownDomain0(hypervisor: Hypervisor, toolstack: Toolstack): Process {
   checkObject('hypervisor', hypervisor, 'map', 'frames');
@@ -59,7 +61,10 @@ export function* suspendDomains(hypervisor: Hypervisor, toolstack: Toolstack): P
   return notSuspended;
 }
 
-/** Has a guest suspend itself on memory. It stays there until it is resumed, or another hypervisor goes on with it. */
+/**
+ * Has a guest suspend itself on memory. It stays there until it is resumed, or another hypervisor
+ * goes on with it.
+ */
 export function* suspendDomain(hypervisor: Hypervisor, domain: Domain): Process<Outcome> {
   checkObject('hypervisor', hypervisor, 'map', 'frames');
   checkObject('domain', domain, 'isPaused', 'begin');
@@ -88,8 +93,9 @@ export function* isSuspendedInTime(power: Power, domain: Domain): Process<boolea
 }
 
 /**
- * Writes down what the next hypervisor needs: the state of every suspended domain, then the handover record. Domains
- * that were left by `Toolstack.leaveDomain` are kept. Afterwards the machine may be reset.
+ * Writes down what the next hypervisor needs: the state of every suspended domain, then the
+ * handover record. Domains that were left by `Toolstack.leaveDomain` are kept. Afterwards the
+ * machine may be reset.
  */
 export function* handOver(hypervisor: Hypervisor, toolstack: Toolstack): Process {
   checkObject('hypervisor', hypervisor, 'map', 'frames');

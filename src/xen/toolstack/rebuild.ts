@@ -1,16 +1,21 @@
 /**
- * What a restart does to the frames of a domain: which are preserved when the old guest is taken down, and how the next
- * guest's memory is found again in the bytes. Synchronous: returns what the work costs, for the tool stack to pay.
+ * What a restart does to the frames of a domain: which are preserved when the old guest is taken
+ * down, and how the next guest's memory is found again in the bytes. Synchronous: returns what the
+ * work costs, for the tool stack to pay.
  *
- * Between `retireFrames` and `recoverFrames` nothing of the domain exists but machine memory. A recovery believes nothing
- * that does not verify, in this order:
- *   1. the domain record is marked consumed, then verified (magic, version, size, reserved bytes, checksum);
+ * Between `retireFrames` and `recoverFrames` nothing of the domain exists but machine memory. A
+ * recovery believes nothing that does not verify, in this order:
+ *   1. the domain record is marked consumed, then verified (magic, version, size, reserved bytes,
+ *      checksum);
  *   2. the root record is verified;
  *   3. the P2M list is verified (place, CRC-32C, every entry a frame that a domain may have);
- *   4. each frame record is verified (check word, owner, pfn), and only then asked whether its frame is preserved.
- * Nothing is preserved or recovered that was read from another disk, or from one that somebody else has written to since: whoever
- * calls says so (`distrust`), and why. If 1 to 3 fail the domain starts cold on other frames, with the reason; its old frames are found by their owner. If 4
- * fails for a frame, that frame is cold. Whatever is not kept is blank: nothing known of it, and scrubbed.
+ *   4. each frame record is verified (check word, owner, pfn), and only then asked whether its
+ *      frame is preserved.
+ * Nothing is preserved or recovered that was read from another disk, or from one that somebody else
+ * has written to since: whoever calls says so (`distrust`), and why. If 1 to 3 fail the domain
+ * starts cold on other frames, with the reason; its old frames are found by their owner. If 4 fails
+ * for a frame, that frame is cold. Whatever is not kept is blank: nothing known of it, and
+ * scrubbed.
  */
 
 import { type DomId, Mfn, PAGE_SIZE, Pfn } from '../../base/units.ts';
@@ -24,8 +29,8 @@ import { Reason, REASON_NAMES, type ReasonCode, type ReasonCounts } from '../pub
 import { consumeDomainRecord, parseRoot, writeRoot } from '../records/records.ts';
 
 /**
- * Frames that are recovered together, each step in a loop of its own: what a loop reads lies scattered over memory, and the
- * host's processor fetches it side by side.
+ * Frames that are recovered together, each step in a loop of its own: what a loop reads lies
+ * scattered over memory, and the host's processor fetches it side by side.
  */
 const WINDOW = 64;
 
@@ -45,7 +50,10 @@ export interface Identity {
 
 /** The frames found for a rebuilt domain. */
 export interface Recovery {
-  /** P2M of the domain before, up to its old size, less what the new size cuts off; undefined: it starts cold. */
+  /**
+   * P2M of the domain before, up to its old size, less what the new size cuts off; undefined: it
+   * starts cold.
+   */
   readonly p2m: Uint32Array | undefined;
   readonly preserved: PreservedBitmap;
   /** A code of Reason when the domain starts cold, else 0. */
@@ -74,9 +82,10 @@ export function scrubFrame(hypervisor: BlankHost, mfn: Mfn): number {
 }
 
 /**
- * Goes through the frames of a domain that was taken down and drained: marks those to be preserved, blanks the others,
- * counts the named ones among these by reason. Returns the cost in ns.
- * @param refused where they are counted; undefined: they stay as they are, for another hypervisor to find and count
+ * Goes through the frames of a domain that was taken down and drained: marks those to be preserved,
+ * blanks the others, counts the named ones among these by reason. Returns the cost in ns.
+ * @param refused where they are counted; undefined: they stay as they are, for another hypervisor
+ * to find and count
  * @param distrust why nothing is vouched for that equals a block of its disk; else ok
  */
 export function retireFrames(
@@ -115,7 +124,8 @@ export function retireFrames(
 /**
  * Finds the frames of a domain again, from the bytes. `refused` counts what is lost on the way.
  * @param distrust why nothing is vouched for that equals a block of its disk; else ok
- * @param isTaken whether a living domain other than this one lists the frame; asked only about damaged records
+ * @param isTaken whether a living domain other than this one lists the frame; asked only about
+ * damaged records
  */
 export function recoverFrames(
   hypervisor: RecoverHost,
@@ -172,12 +182,16 @@ export function recoverFrames(
   return { p2m, preserved, coldReason: preserve ? distrust : Reason.notAsked, costNs, recency };
 }
 
-/** The frames of the domain's P2M list, and what of recency goes with it; or the reason why there is none to be believed. */
+/**
+ * The frames of the domain's P2M list, and what of recency goes with it; or the reason why there is
+ * none to be believed.
+ */
 function findP2m(hypervisor: RecordHost, domid: DomId): { list: Uint32Array; recency: RecencyState } | ReasonCode {
   const { memory, map, p2mLists } = hypervisor;
   const record = consumeDomainRecord(memory, map, domid);
   const root = parseRoot(memory, map.arch);
-  // This hypervisor lives on and knows what the root record must say; the next one to read it does not.
+  // This hypervisor lives on and knows what the root record must say; the next one to read it does
+  // not.
   if (!root.ok) writeRoot(memory, map);
   if (!root.ok || !record.ok) return Reason.badTable;
   const list = p2mLists.view(record.value.p2mMfn, record.value.nrPages);
@@ -189,7 +203,10 @@ function findP2m(hypervisor: RecordHost, domid: DomId): { list: Uint32Array; rec
   return { list: frames, recency: hypervisor.recency.crc(frames) === recencyCrc ? 'told' : 'damaged' };
 }
 
-/** Whether a frame of the P2M list, whose record is intact, is kept: `ok`, `absent` when it was not preserved in the first place, or why not. */
+/**
+ * Whether a frame of the P2M list, whose record is intact, is kept: `ok`, `absent` when it was not
+ * preserved in the first place, or why not.
+ */
 function recoverFrame(
   hypervisor: BlankHost,
   owner: number,
@@ -234,7 +251,10 @@ function blank(
   return scrubFrame(hypervisor, mfn);
 }
 
-/** Frees every frame of a domain whose P2M list cannot be believed, by the owners in the frame records. */
+/**
+ * Frees every frame of a domain whose P2M list cannot be believed, by the owners in the frame
+ * records.
+ */
 function abandonFrames(
   hypervisor: AbandonHost,
   domid: DomId,

@@ -1,6 +1,6 @@
 /**
- * The steps of a restart: what it needs is set aside, the old guest is taken down, and the next one's
- * domain is built from what lies in memory. rebuild.ts decides what becomes of each frame.
+ * The steps of a restart: what it needs is set aside, the old guest is taken down, and the next
+ * one's domain is built from what lies in memory. rebuild.ts decides what becomes of each frame.
  *
  * Between `retire` and `rebuild` nothing of the domain exists but machine memory; they can be under
  * two hypervisors.
@@ -32,7 +32,10 @@ export interface RestartOptions {
   readonly cmdLine?: string;
   /** New size; the old one unless told. */
   readonly memoryBytes?: number;
-  /** Called when the old guest is gone and nothing of the new one is there: machine memory is all there is. */
+  /**
+   * Called when the old guest is gone and nothing of the new one is there: machine memory is all
+   * there is.
+   */
   readonly betweenGuests?: () => void;
 }
 
@@ -143,7 +146,10 @@ export class Restart {
     return ok(buildDomain(this.#hypervisor, entry, frames, region, inheritance));
   }
 
-  /** Gives every page of a domain that was taken down a frame again, so that its list can be carried over whole. */
+  /**
+   * Gives every page of a domain that was taken down a frame again, so that its list can be carried
+   * over whole.
+   */
   #fillHoles(entry: DomainEntry, p2m: P2mList, frames: Uint32Array): void {
     if (frames.length === 0) return;
     const { memory, map } = this.#hypervisor;

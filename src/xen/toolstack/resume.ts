@@ -1,9 +1,10 @@
 /**
- * Guests that go on: suspended where they are, left by another hypervisor (quick-reload.ts), or come from elsewhere
- * (restore.ts). Each returns from the hypercall by which it suspended itself.
+ * Guests that go on: suspended where they are, left by another hypervisor (quick-reload.ts), or
+ * come from elsewhere (restore.ts). Each returns from the hypercall by which it suspended itself.
  *
- * A guest knows what it has cached and mounted. So it goes on only with the disk that it had, in the state in which it left it: with
- * another one, or one that somebody else has written to, it would read what is not there and write to what is not its own.
+ * A guest knows what it has cached and mounted. So it goes on only with the disk that it had, in
+ * the state in which it left it: with another one, or one that somebody else has written to, it
+ * would read what is not there and write to what is not its own.
  */
 
 import { checkObject, checkText } from '../../base/argument-error.ts';
@@ -42,13 +43,17 @@ export interface IncomingDomain {
   readonly frames: Uint32Array;
 }
 
-/** A guest that was frozen and is found nowhere: somebody else goes on with it, or its registers are damaged. */
+/**
+ * A guest that was frozen and is found nowhere: somebody else goes on with it, or its registers are
+ * damaged.
+ */
 const NO_PROGRAM = failed('its program is not where its registers say');
 
 /**
- * Goes on with the domain of this name, which another hypervisor left suspended or which is suspended here, on its own frames: its
- * guest returns from the hypercall. Fails when there is no guest to go on with: of one that was left the frames are then given to the
- * scrub list, one that is suspended here stays so.
+ * Goes on with the domain of this name, which another hypervisor left suspended or which is
+ * suspended here, on its own frames: its guest returns from the hypercall. Fails when there is no
+ * guest to go on with: of one that was left the frames are then given to the scrub list, one that
+ * is suspended here stays so.
  */
 export function* resumeDomain(list: DomainList, config: DomainConfig): Process<Outcome<Domain>> {
   checkObject('list', list, 'lifeOf', 'takeUp');
@@ -91,8 +96,9 @@ function* resumeHere(list: DomainList, name: string): Process<Outcome<Domain>> {
 }
 
 /**
- * @internal: goes on with a domain that is suspended and held, where it is; the operation is over then. Fails, and the
- * domain stays suspended, when somebody else goes on with its guest or has written to its disk meanwhile.
+ * @internal: goes on with a domain that is suspended and held, where it is; the operation is over
+ * then. Fails, and the domain stays suspended, when somebody else goes on with its guest or has
+ * written to its disk meanwhile.
  */
 export function* continueDomain(list: DomainList, domain: Domain): Process<Outcome<Domain>> {
   const entry = list.entryOf(domain);
@@ -116,9 +122,9 @@ export function* continueDomain(list: DomainList, domain: Domain): Process<Outco
 }
 
 /**
- * Makes room for a domain whose guest comes from elsewhere; whoever brings it places the frames. Then it is completed, or
- * abandoned. Refused while there is a domain of this name, or when no domain can have it; fails when there is no memory or no slot
- * for it.
+ * Makes room for a domain whose guest comes from elsewhere; whoever brings it places the frames.
+ * Then it is completed, or abandoned. Refused while there is a domain of this name, or when no
+ * domain can have it; fails when there is no memory or no slot for it.
  */
 export function* receiveDomain(
   list: DomainList,
@@ -140,8 +146,8 @@ export function* receiveDomain(
 }
 
 /**
- * The guest of a domain that was made room for goes on, on the frames that were placed; the others go to the scrub list. When its
- * program is not found, nothing has happened.
+ * The guest of a domain that was made room for goes on, on the frames that were placed; the others
+ * go to the scrub list. When its program is not found, nothing has happened.
  */
 export function* completeIncoming(
   list: DomainList,
@@ -155,7 +161,8 @@ export function* completeIncoming(
   // From here to the guest nothing waits: nobody writes to the disk in between.
   const reason = list.hypervisor.devices.verify(store, disk.device);
   if (reason !== Reason.ok) return failed(diskProblem(reason));
-  // What was written to it while the guest ran elsewhere is in the generation that was just compared.
+  // What was written to it while the guest ran elsewhere is in the generation that was just
+  // compared.
   disk.accept();
   const guest = simulation.frozen.thaw(state.program);
   if (!(guest instanceof DomainEnvironment) || guest.nrPages !== p2m.length) return NO_PROGRAM;

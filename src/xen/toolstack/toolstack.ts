@@ -1,19 +1,21 @@
 /**
  * The tool stack of domain 0: creates, restarts and destroys domains.
  *
- * A restart with `preserve` is the warm-cache reboot: the old guest is taken down, its in-flight I/O drains, what it had
- * registered as dirty is written home if that is asked for (dirty-pages.ts), frames that are named and clean are preserved
- * and all others scrubbed; then there is nothing but machine memory (`betweenGuests` is called there); then a new domain is
- * built from those bytes (rebuild.ts), on the same frames under the same P2M. The two halves can also be under two
- * hypervisors: `leaveDomain` and `bootLeftDomain`. What is remembered of a domain is in domain-list.ts; guests that go on
- * instead of booting are in resume.ts.
+ * A restart with `preserve` is the warm-cache reboot: the old guest is taken down, its in-flight
+ * I/O drains, what it had registered as dirty is written home if that is asked for
+ * (dirty-pages.ts), frames that are named and clean are preserved and all others scrubbed; then
+ * there is nothing but machine memory (`betweenGuests` is called there); then a new domain is built
+ * from those bytes (rebuild.ts), on the same frames under the same P2M. The two halves can also be
+ * under two hypervisors: `leaveDomain` and `bootLeftDomain`. What is remembered of a domain is in
+ * domain-list.ts; guests that go on instead of booting are in resume.ts.
  *
- * Each operation asks the domain's life whether it may begin (lifecycle.ts), holds the domain, and ends with an outcome: it was
- * refused, it failed, or it is done. Options that cannot be are the caller's mistake, and are thrown before anything has begun.
+ * Each operation asks the domain's life whether it may begin (lifecycle.ts), holds the domain, and
+ * ends with an outcome: it was refused, it failed, or it is done. Options that cannot be are the
+ * caller's mistake, and are thrown before anything has begun.
  *
- * Work is paid on domain 0's processor in slices, so that the back-ends of other domains run in between. Modelled after
- * xend and Xen's domain_kill and domain builder; differs in that scrubbing is done before the domain is built again,
- * not in the background.
+ * Work is paid on domain 0's processor in slices, so that the back-ends of other domains run in
+ * between. Modelled after xend and Xen's domain_kill and domain builder; differs in that scrubbing
+ * is done before the domain is built again, not in the background.
  */
 
 import { ArgumentError, checkArgument, checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
@@ -56,8 +58,8 @@ export class Toolstack {
   }
 
   /**
-   * Builds a domain on free frames, waiting for the scrub list when there are too few. Refused while there is one of this name;
-   * fails when there is no memory or no slot for it.
+   * Builds a domain on free frames, waiting for the scrub list when there are too few. Refused
+   * while there is one of this name; fails when there is no memory or no slot for it.
    * @throws ArgumentError for a configuration without name, memory or device, or one that cannot be
    */
   *createDomain(config: DomainConfig): Process<Outcome<Domain>> {
@@ -83,9 +85,10 @@ export class Toolstack {
   }
 
   /**
-   * Takes a domain down, running, suspended or stopped, and builds it again; the old object is dead from then on. When there is no
-   * memory to grow it fails, and the domain is as it was; when the old guest's frames cannot be found again and there are no others,
-   * it fails and there is no domain any more.
+   * Takes a domain down, running, suspended or stopped, and builds it again; the old object is dead
+   * from then on. When there is no memory to grow it fails, and the domain is as it was; when the
+   * old guest's frames cannot be found again and there are no others, it fails and there is no
+   * domain any more.
    * @throws ArgumentError for options that cannot be
    */
   *restartDomain(domain: Domain, options: RestartOptions): Process<Outcome<Domain>> {
@@ -108,9 +111,9 @@ export class Toolstack {
   }
 
   /**
-   * Takes a domain that has stopped down for good, as far as this hypervisor goes: what is named and clean stays where it is,
-   * with the domain's record, for a guest that another hypervisor boots in it. Fails when it has given pages back and there are no
-   * frames for them.
+   * Takes a domain that has stopped down for good, as far as this hypervisor goes: what is named
+   * and clean stays where it is, with the domain's record, for a guest that another hypervisor
+   * boots in it. Fails when it has given pages back and there are no frames for them.
    */
   *leaveDomain(domain: Domain): Process<Outcome> {
     checkDomain(domain);
@@ -129,8 +132,8 @@ export class Toolstack {
   }
 
   /**
-   * Boots a domain of which nothing but its preserved pages was left, mostly by another hypervisor. When there is no memory to grow it
-   * fails, and they are still there.
+   * Boots a domain of which nothing but its preserved pages was left, mostly by another hypervisor.
+   * When there is no memory to grow it fails, and they are still there.
    * @throws ArgumentError for a configuration that cannot be
    */
   *bootLeftDomain(config: DomainConfig): Process<Outcome<Domain>> {
@@ -152,8 +155,9 @@ export class Toolstack {
   }
 
   /**
-   * Says how much memory a domain is to have from now on, until its next restart; its guest's balloon driver sees to it, as far as it can.
-   * Refused unless the domain runs and nothing else is under way on it.
+   * Says how much memory a domain is to have from now on, until its next restart; its guest's
+   * balloon driver sees to it, as far as it can. Refused unless the domain runs and nothing else is
+   * under way on it.
    * @throws ArgumentError unless it is whole pages, and no more than the domain was built with
    */
   setMemoryTarget(domain: Domain, memoryBytes: number): Outcome {
@@ -183,8 +187,8 @@ export class Toolstack {
   }
 
   /**
-   * Takes a domain down, running, suspended or stopped, and gives its frames to the scrub list; all of them, when the process
-   * returns.
+   * Takes a domain down, running, suspended or stopped, and gives its frames to the scrub list; all
+   * of them, when the process returns.
    */
   *destroyDomain(domain: Domain): Process<Outcome> {
     checkDomain(domain);
@@ -216,7 +220,8 @@ export class Toolstack {
 }
 
 /**
- * The domain that an operation makes, for a caller that has seen to it that nothing can be in the way.
+ * The domain that an operation makes, for a caller that has seen to it that nothing can be in the
+ * way.
  * @throws ArgumentError when something was
  */
 export function* domainOf(operation: Process<Outcome<Domain>>): Process<Domain> {

@@ -1,11 +1,14 @@
 /**
- * The daemon of domain 0 that keeps domains running: what is done when a guest stops, and how it is asked to.
+ * The daemon of domain 0 that keeps domains running: what is done when a guest stops, and how it is
+ * asked to.
  *
- * Xen raises a virq when a domain has stopped; the daemon then destroys it, restarts it from its configuration, or
- * leaves it to whoever asks, as its configuration says for that reason. A domain that would be restarted within 20 s of
- * its last restart is destroyed: it would go on forever; so is one for which there is no memory any more. A guest is asked to stop by
- * a word in the store, and destroyed when it has not stopped 30 s later. Suspension is nobody's but the hypervisor's and is left
- * alone. While something else is under way on a domain the daemon waits, and looks again afterwards.
+ * Xen raises a virq when a domain has stopped; the daemon then destroys it, restarts it from its
+ * configuration, or leaves it to whoever asks, as its configuration says for that reason. A domain
+ * that would be restarted within 20 s of its last restart is destroyed: it would go on forever; so
+ * is one for which there is no memory any more. A guest is asked to stop by a word in the store,
+ * and destroyed when it has not stopped 30 s later. Suspension is nobody's but the hypervisor's and
+ * is left alone. While something else is under way on a domain the daemon waits, and looks again
+ * afterwards.
  *
  * Modelled after xend of Xen 3.0 (XendDomainInfo.py).
  */
@@ -73,7 +76,9 @@ export class Xend {
     return this.#toolstack.list.domains.filter(({ name }) => this.#managed.has(name));
   }
 
-  /** Why a domain that was to be restarted was not, the last time, by name; it was destroyed then. */
+  /**
+   * Why a domain that was to be restarted was not, the last time, by name; it was destroyed then.
+   */
   get problems(): ReadonlyMap<string, string> {
     return this.#problems;
   }
@@ -89,8 +94,9 @@ export class Xend {
   }
 
   /**
-   * Looks after a domain that is there already: resumed under this hypervisor, restored from a file, or come from another machine. The
-   * daemon that did so before has ended with its hypervisor, or has released it.
+   * Looks after a domain that is there already: resumed under this hypervisor, restored from a
+   * file, or come from another machine. The daemon that did so before has ended with its
+   * hypervisor, or has released it.
    */
   adopt(config: ManagedConfig): void {
     checkManaged(config);

@@ -85,7 +85,10 @@ const models: Record<string, (seed: number) => ServiceTimeModel> = {
   unruly: (seed) => new UnrulyDisk(4, seed),
 };
 
-/** A scatter list of `sectors` sectors over frames from `first` on, in pieces that begin anywhere in a frame. */
+/**
+ * A scatter list of `sectors` sectors over frames from `first` on, in pieces that begin anywhere in
+ * a frame.
+ */
 function scatter(first: number, sectors: number, lead: number): Segment[] {
   const segments: Segment[] = [];
   let offset = lead * SECTOR_SIZE;
@@ -121,7 +124,10 @@ const command = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('powerLoss' as const) }) },
 );
 
-/** A drive next to its specification: a value per sector, and the values that power loss may leave there. */
+/**
+ * A drive next to its specification: a value per sector, and the values that power loss may leave
+ * there.
+ */
 class Bench {
   readonly simulation: Simulation;
   readonly memory = new MachineMemory(1024 * PAGE_SIZE);
@@ -357,7 +363,8 @@ describe('queue', () => {
 
   it('queue lets a request be overtaken 128 times and no more', () => {
     const { simulation, drive, log, read } = small({ model, writeCacheBytes: 0 }, 1, 8192);
-    // A stream that goes upwards and always has a request waiting: the elevator alone would never turn back.
+    // A stream that goes upwards and always has a request waiting: the elevator alone would never
+    // turn back.
     let next = 200;
     const stream = (): void => {
       if (next === 1200) return;

@@ -86,7 +86,10 @@ describe('views of the same bytes', () => {
     const [a, b] = [new MemoryImage(BLOCKS * PAGE_SIZE), new MemoryImage(BLOCKS * PAGE_SIZE - 700)];
     const overlay = new OverlayImage(a);
     const images = { a, b, joined: new JoinedImage([b, a]), overlay, over: new JoinedImage([overlay, b]) };
-    /** Places that show a change of one of them; what shows a block of `a` is not changed by the overlay over it. */
+    /**
+     * Places that show a change of one of them; what shows a block of `a` is not changed by the
+     * overlay over it.
+     */
     const runOf = (name: string, from = 0) => Array.from({ length: BLOCKS }, (_, i) => `${name}${from + i}`);
     const shows: Record<keyof typeof images, string[][]> = {
       a: runOf('a').map((place) => [place]),

@@ -1,4 +1,5 @@
-// An overlay keeps granules of 4 KiB: what of them is written is its own, the rest shows the image below.
+// An overlay keeps granules of 4 KiB: what of them is written is its own, the rest shows the image
+// below.
 import { expect, it } from 'vitest';
 import { MemoryImage } from '../../../src/disk/image/memory-image.ts';
 import { OverlayImage } from '../../../src/disk/image/overlay-image.ts';

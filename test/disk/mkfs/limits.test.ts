@@ -75,7 +75,8 @@ describe('groups', () => {
     [GROUP - 1, 1, GROUP - 1],
     [GROUP, 1, GROUP],
     [GROUP + 1, 1, GROUP],
-    // The second has a superblock, a block of descriptors, two bitmaps and 129 blocks of inodes; with 50 more it is worth having.
+    // The second has a superblock, a block of descriptors, two bitmaps and 129 blocks of inodes;
+    // with 50 more it is worth having.
     [GROUP + 133 + 49, 1, GROUP],
     [GROUP + 133 + 50, 2, GROUP + 133 + 50],
     [2 * GROUP, 2, 2 * GROUP],

@@ -32,7 +32,10 @@ import { checkProperty, property } from '../../support/property.ts';
 
 const BLOCK = 4096;
 
-/** Files of a few bytes, and files with data next to every place where the depth of the pointers changes. */
+/**
+ * Files of a few bytes, and files with data next to every place where the depth of the pointers
+ * changes.
+ */
 const content: fc.Arbitrary<FileContent> = fc
   .record({
     size: fc.oneof(
@@ -74,7 +77,9 @@ const name: fc.Arbitrary<Uint8Array> = fc
   )
   .filter((bytes) => isName(bytes) && !/^\.\.?$/.test(bytes.toString()));
 
-/** Directories whose leaves come from one small pool: a leaf that is chosen twice is a hard link. */
+/**
+ * Directories whose leaves come from one small pool: a leaf that is chosen twice is a hard link.
+ */
 const anyTree = fc.array(leaf, { minLength: 1, maxLength: 8 }).chain((pool) => {
   const { node } = fc.letrec<{ node: TreeNode; directory: DirectoryNode }>((tie) => ({
     node: fc.oneof({ maxDepth: 4, depthSize: 'small' }, fc.constantFrom(...pool), tie('directory')),
@@ -244,7 +249,8 @@ describe('an image of mkfs', () => {
   itWithE2fsprogs('is sound at any size', (judge) => {
     const path = join(judge.dir, 'image');
     const from = tree(directory([['a', file('a'.repeat(100_000))]]));
-    // Around the end of the first group, where a second one is too small to be worth having, and many groups.
+    // Around the end of the first group, where a second one is too small to be worth having, and
+    // many groups.
     for (const blocks of [100, 32768, 32769, 33100, 33200, 65536, 32768 * 27 + 5000]) {
       saveImage(makeExt2(from, { size: blocks * BLOCK + 17 }), path);
       mustPassE2fsck(judge, path);
@@ -266,7 +272,8 @@ describe('the layout', () => {
       image.read(block * BLOCK + element * 4, word, 0, 4);
       return word.readUInt32LE();
     };
-    // 12 direct, then the indirect block; 1024 data, then the double indirect block and the first one below it.
+    // 12 direct, then the indirect block; 1024 data, then the double indirect block and the first
+    // one below it.
     expect(pointer(first! + 12, 0)).toBe(first! + 13);
     expect(pointer(first! + 12, 1023)).toBe(first! + 13 + 1023);
     expect(pointer(first! + 13 + 1024, 0)).toBe(first! + 13 + 1025);
@@ -287,7 +294,8 @@ describe('the layout', () => {
     const plan = planExt2(tree(directory(top)), { size: 1 << 30 });
     const group = (ino: number): number => Math.floor((ino - 1) / plan.shape.inodesPerGroup);
     const tops = plan.inodes.filter((inode) => inode.parent?.ino === 2).slice(1);
-    // Not all eight: a group with a copy of the superblock has less than the average of free blocks.
+    // Not all eight: a group with a copy of the superblock has less than the average of free
+    // blocks.
     expect(new Set(tops.map((inode) => group(inode.ino))).size).toBeGreaterThanOrEqual(6);
     for (const inode of plan.inodes) {
       if (inode.parent === undefined || inode.parent.ino === 2) continue;

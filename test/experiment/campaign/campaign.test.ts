@@ -79,7 +79,8 @@ describe('a campaign', () => {
     expect(noTraps!.workNs).toBeLessThan(all!.workNs);
     expect(noChecksum!.workNs).toBeLessThan(all!.workNs);
     expect(neither!.workNs).toBeLessThan(Math.min(noTraps!.workNs, noChecksum!.workNs));
-    // A claim reads the page under the checksum; write protection costs a reader little that has its pages.
+    // A claim reads the page under the checksum; write protection costs a reader little that has
+    // its pages.
     expect(noChecksum!.rereadNs).toBeLessThan(all!.rereadNs);
     expect(all!.rereadNs - noTraps!.rereadNs).toBeLessThan(all!.rereadNs - noChecksum!.rereadNs);
   });

@@ -1,4 +1,5 @@
-// The balloon driver: guests give memory back and take it again while they work, over reboots and suspensions.
+// The balloon driver: guests give memory back and take it again while they work, over reboots and
+// suspensions.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Ns, PAGE_SIZE } from '../../../src/base/index.ts';

@@ -1,4 +1,5 @@
-// The user's image as the disk of an experiment: ext3, unmounted in order or not, and never changed.
+// The user's image as the disk of an experiment: ext3, unmounted in order or not, and never
+// changed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** Bounds of the oracle, of dumps and of programs: the last that is inside, and the first that is not. */
+/**
+ * Bounds of the oracle, of dumps and of programs: the last that is inside, and the first that is
+ * not.
+ */
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -85,7 +88,8 @@ describe('the oracle', () => {
     image.put(1, 8, TABLE);
     image.putFile(INO, TABLE, END, { 0: 100, 11: 111, 12: 200, 13: 201, 14: 202 });
     const chain = (first: number, last: number, top: number, ...levels: number[]): void => {
-      // The way to the first page is the first pointer of each block, that to the last the last; only the top is common.
+      // The way to the first page is the first pointer of each block, that to the last the last;
+      // only the top is common.
       [first, last].forEach((leaf, side) => {
         const place = side * 1023 * 4;
         const path = [top, ...levels.map((level) => level + side)];
@@ -141,7 +145,8 @@ describe('the oracle', () => {
       groups.forEach((group, i) => {
         const meta = Math.floor(group / 128);
         const isMeta = metaBg !== undefined && meta >= metaBg;
-        // The first group of each 128 has the block: behind a superblock, if it has one. Of these, group 0 always does, 128 and 256 if all do.
+        // The first group of each 128 has the block: behind a superblock, if it has one. Of these,
+        // group 0 always does, 128 and 256 if all do.
         const at = isMeta ? meta * 128 * GROUP + (meta === 0 || !sparse ? 1 : 0) : 1 + meta;
         image.put(at, (group % 128) * 32 + 8, group * GROUP + 5);
         image.putFile(group * 32 + 1, group * GROUP + 5, 1, { 0: 50 + i });

@@ -1,4 +1,5 @@
-// A real kernel on the guest's images, and the guest on its: both read the same bytes, and each replays the other's journal.
+// A real kernel on the guest's images, and the guest on its: both read the same bytes, and each
+// replays the other's journal.
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';

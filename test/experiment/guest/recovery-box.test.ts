@@ -1,4 +1,5 @@
-// A server's sessions over reboots and crashes of its guest, and of the hypervisor: with a recovery box, and without.
+// A server's sessions over reboots and crashes of its guest, and of the hypervisor: with a recovery
+// box, and without.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Ns, Pfn } from '../../../src/base/index.ts';

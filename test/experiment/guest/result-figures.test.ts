@@ -1,6 +1,6 @@
 /**
- * The figures of a result, held against what happened: the runs, the guests' own counters, the phases. Sums, shares and units
- * by arithmetic written here.
+ * The figures of a result, held against what happened: the runs, the guests' own counters, the
+ * phases. Sums, shares and units by arithmetic written here.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// Rio: what a guest has written survives its crash, without fsync. Crashes between system calls lose nothing; crashes in the
-// middle of one leave what e2fsck repairs.
+// Rio: what a guest has written survives its crash, without fsync. Crashes between system calls
+// lose nothing; crashes in the middle of one leave what e2fsck repairs.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GuestPanic, ModelError, Ns, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
@@ -20,7 +20,10 @@ const cmdLine = fc.constantFrom(RIO, RIO_WARM_CACHE);
 /** Between two calls, ns: nothing is written, some of it is, or all. */
 const PAUSES = [0, 0, 0, 0, 100_000, 5_000_000_000, 31_000_000_000];
 
-/** A page that sync writes is stored to while its request waits: for the hypervisor it is clean, for the guest it is dirty. */
+/**
+ * A page that sync writes is stored to while its request waits: for the hypervisor it is clean, for
+ * the guest it is dirty.
+ */
 const STORED_BEFORE_TAKEN_UP: [unknown[], number, string, undefined] = [
   [
     {

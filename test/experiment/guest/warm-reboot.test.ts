@@ -1,5 +1,5 @@
-// The whole system: guests on the hypervisor, over reboots and crashes at any event. Every byte read is the disk's,
-// every page reused equals its block (warm-machine.ts checks both as it goes).
+// The whole system: guests on the hypervisor, over reboots and crashes at any event. Every byte
+// read is the disk's, every page reused equals its block (warm-machine.ts checks both as it goes).
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { property } from '../../support/property.ts';
@@ -17,7 +17,8 @@ describe('reboots', () => {
         if (before === undefined) expect(life.preserved).toBe(0);
         else {
           const shrank = scenario.lives[i]!.memoryMiB < scenario.lives[i - 1]!.memoryMiB;
-          // Between the crash and the end of the domain reads complete, so more may be clean than was at the crash.
+          // Between the crash and the end of the domain reads complete, so more may be clean than
+          // was at the crash.
           if (shrank || scenario.lives[i - 1]!.crashAfter !== undefined) return;
           expect(life.preserved).toBe(before.reusable);
         }

@@ -1,6 +1,7 @@
 /**
- * Each check of the reboot experiment's oracle alone: one thing is wrong in one place, and exactly the check that looks there
- * reports it, as often as it looks, with the place. Two checks that overlap cannot hide that one of them is blind.
+ * Each check of the reboot experiment's oracle alone: one thing is wrong in one place, and exactly
+ * the check that looks there reports it, as often as it looks, with the place. Two checks that
+ * overlap cannot hide that one of them is blind.
  *
  * A flawed medium is what shows a wrong read: the guest reads it, and the oracle the true one.
  */

@@ -1,4 +1,5 @@
-// The oracle reads what another program wrote: images by mke2fs, and by hand-made corruption of them.
+// The oracle reads what another program wrote: images by mke2fs, and by hand-made corruption of
+// them.
 import { execFileSync } from 'node:child_process';
 import {
   mkdirSync,
@@ -377,7 +378,10 @@ describe('an image by our own mkfs', () => {
   );
 });
 
-/** An image of `blocks` blocks with so many files, whose bytes may be changed; counts what is read of it. */
+/**
+ * An image of `blocks` blocks with so many files, whose bytes may be changed; counts what is read
+ * of it.
+ */
 class CraftedImage extends BytesImage {
   reads = 0;
   readonly words: DataView;
@@ -401,7 +405,10 @@ class CraftedImage extends BytesImage {
     super.read(offset, dst, dstOffset, length);
   }
 
-  /** Makes block number `n` of the free ones an indirect block with these pointers, all 1024 of them in turn. */
+  /**
+   * Makes block number `n` of the free ones an indirect block with these pointers, all 1024 of them
+   * in turn.
+   */
   indirect(n: number, pointers: readonly number[]): number {
     const block = this.#free + n;
     for (let i = 0; i < 1024; i++) this.words.setUint32(block * PAGE + i * 4, pointers[i % pointers.length]!, true);
@@ -452,7 +459,8 @@ describe('a crafted image', () => {
         `ext2 image: multiply-claimed blocks: with inode ${ino} more are claimed than there are, 2048; run e2fsck`,
       ),
     );
-    // The inode and its descriptor, the root, its first pointer's block, and two leaves of 1024 pointers.
+    // The inode and its descriptor, the root, its first pointer's block, and two leaves of 1024
+    // pointers.
     expect(image.reads).toBe(2 + 1 + 1 + 2);
   });
 

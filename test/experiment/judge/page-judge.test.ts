@@ -1,6 +1,7 @@
 /**
- * The judges of a campaign alone: what is said of a page, in every combination of what it was and what became of it. Nothing
- * here boots a guest: the happenings are told by hand, and the memory and the disk say what is right.
+ * The judges of a campaign alone: what is said of a page, in every combination of what it was and
+ * what became of it. Nothing here boots a guest: the happenings are told by hand, and the memory
+ * and the disk say what is right.
  */
 
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,7 @@
 /**
- * The oracle of a reboot of the hypervisor, each check alone: reused pages, the guests' reads, and what clients were sent. One
- * thing is wrong in one place, and exactly one check says so, as often as it looks.
+ * The oracle of a reboot of the hypervisor, each check alone: reused pages, the guests' reads, and
+ * what clients were sent. One thing is wrong in one place, and exactly one check says so, as often
+ * as it looks.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -79,7 +80,8 @@ describe('without a flaw', () => {
     ['warm-vm', 0],
     ['shutdown-boot', 0],
     ['warm-cache', VMS * FILES * 17],
-    // Besides data: superblock, descriptors, inode table, root directory and an indirect block a file.
+    // Besides data: superblock, descriptors, inode table, root directory and an indirect block a
+    // file.
     ['warm-cache+metadata', VMS * (FILES * 17 + 4 + FILES)],
   ] as const)('the oracle verifies every byte and every page of a run without a flaw under %s', (strategy, pages) => {
     const outcome = runWith(strategy);
@@ -161,7 +163,8 @@ describe('the check of reused pages', () => {
   );
 
   it('the check of reused pages finds each page that lies elsewhere', () => {
-    // The oracle alone takes page 5 of each file for one that lies a block further: its bytes are compared where they were reused.
+    // The oracle alone takes page 5 of each file for one that lies a block further: its bytes are
+    // compared where they were reused.
     const { blockOf } = OracleExt2.prototype;
     const wrong = vi.spyOn(OracleExt2.prototype, 'blockOf').mockImplementation(function (
       this: OracleExt2,

@@ -87,7 +87,8 @@ describe('a hypervisor reboot', () => {
             outcome === 'continued',
             strategy !== 'shutdown-boot',
           ]);
-          // Each was silent in these phases, and hardly longer than from its own stop to its own start.
+          // Each was silent in these phases, and hardly longer than from its own stop to its own
+          // start.
           for (const phase of result.timeline.filter(({ name }) => down.includes(name))) {
             expect(guest.downFromNs).toBeLessThan(phase.startNs + 10e6);
             expect(guest.downFromNs + guest.downtimeNs).toBeGreaterThan(phase.endNs);
@@ -164,7 +165,8 @@ describe('a hypervisor reboot', () => {
       'save-restore',
     );
     const { written, read } = result.diskBytes;
-    // Less what does not depend on the memory: the suspend handler and the destruction; the tool stack.
+    // Less what does not depend on the memory: the suspend handler and the destruction; the tool
+    // stack.
     const saveMBps = written / ((result.stopNs - 2.4e9) / 1000);
     const restoreMBps = read / ((result.startNs - 0.6e9) / 1000);
     expect(saveMBps).toBeGreaterThan(50);

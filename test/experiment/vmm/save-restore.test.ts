@@ -1,4 +1,5 @@
-// Suspend to disk: guests with a whole kernel are saved at any instant, and restored after their machine has lost its memory.
+// Suspend to disk: guests with a whole kernel are saved at any instant, and restored after their
+// machine has lost its memory.
 import fc from 'fast-check';
 import { describe, expect } from 'vitest';
 import { ARCHS, Ns } from '../../../src/base/index.ts';

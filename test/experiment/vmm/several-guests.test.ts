@@ -50,7 +50,10 @@ function machineOfSeveral(): Machine {
   return { simulation, hypervisor, toolstack: new Toolstack(hypervisor), partitions };
 }
 
-/** Creates the domains where others have been: each gets what lies between frames that were not free when it was built. */
+/**
+ * Creates the domains where others have been: each gets what lies between frames that were not free
+ * when it was built.
+ */
 function* createScattered({ hypervisor, toolstack, partitions }: Machine): Process<Domain[]> {
   const { allocator } = hypervisor;
   const held = new Uint32Array(allocator.freeCount);

@@ -1,4 +1,5 @@
-// A guest that is asked to suspend itself again soon after it went on: it does so once for each time that it is asked.
+// A guest that is asked to suspend itself again soon after it went on: it does so once for each
+// time that it is asked.
 import { describe, expect, it } from 'vitest';
 import type { Profile } from '../../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../../src/machine/profiles/server-2026.ts';
@@ -19,8 +20,9 @@ const AT_ONCE: Profile = {
 const WAYS = ['warm-vm', 'save-restore'] as const;
 type Way = (typeof WAYS)[number];
 /**
- * Events after the guest went on at which it is asked again: always those in which it connects its devices and watches the store
- * anew, and some of the others. There is hardly one of the former at which two firings of the watch meet one request.
+ * Events after the guest went on at which it is asked again: always those in which it connects its
+ * devices and watches the store anew, and some of the others. There is hardly one of the former at
+ * which two firings of the watch meet one request.
  */
 const [FIRST_EVENT, LAST_EVENT] = [45, 85];
 const EVENTS = Array.from({ length: 301 }, (_, n) => n);

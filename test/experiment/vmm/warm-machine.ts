@@ -1,5 +1,5 @@
-// A whole machine for properties of the reboot: small trees of files, programs that read them, guests that are shut down
-// or crash after any event, and everything that must hold at that moment.
+// A whole machine for properties of the reboot: small trees of files, programs that read them,
+// guests that are shut down or crash after any event, and everything that must hold at that moment.
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import {
@@ -103,7 +103,10 @@ export interface Tally {
   failures: number;
 }
 
-/** Runs a program; every answer of the kernel is compared with the disk. EIO is an answer when the device may fail. */
+/**
+ * Runs a program; every answer of the kernel is compared with the disk. EIO is an answer when the
+ * device may fail.
+ */
 function* run(sys: Syscalls, disk: Disk, program: Program, tally: Tally, mayFail: boolean): Process {
   for (const step of program) {
     try {
@@ -170,7 +173,8 @@ function* perform(sys: Syscalls, disk: Disk, step: Step, tally: Tally, mayFail: 
       return;
     }
     case 'through': {
-      // The same file by way of ".." and of both kinds of symbolic link, where its directory has them.
+      // The same file by way of ".." and of both kinds of symbolic link, where its directory has
+      // them.
       const name = some?.path.endsWith('/f0') === true ? some.path.slice(0, -'/f0'.length) : undefined;
       if (name === undefined) return;
       for (const path of [`${name}/fast`, `${name}/slow`, `${name}/..${name}/f0`])
@@ -191,7 +195,10 @@ function* perform(sys: Syscalls, disk: Disk, step: Step, tally: Tally, mayFail: 
 /** One guest's life. */
 export interface Life {
   readonly programs: readonly Program[];
-  /** Crash after so many events of this guest, its boot included; undefined: an orderly shutdown when all is read. */
+  /**
+   * Crash after so many events of this guest, its boot included; undefined: an orderly shutdown
+   * when all is read.
+   */
   readonly crashAfter: number | undefined;
   readonly cachemap: 'off' | 'files' | 'all';
   readonly memoryMiB: number;
@@ -359,7 +366,10 @@ function must(holds: boolean, otherwise: string): void {
   if (!holds) throw new Error(otherwise);
 }
 
-/** The table names only pages that the guest holds, by the names that the guest knows; preserved is what is unclaimed. */
+/**
+ * The table names only pages that the guest holds, by the names that the guest knows; preserved is
+ * what is unclaimed.
+ */
 function checkNames({ hypervisor }: Testbed, domain: Domain, { mm, stats }: Kernel): void {
   const { frames, map: plan } = hypervisor;
   const words = hypervisor.memory.words(plan.tableMfn, plan.tableFrames);

@@ -1,4 +1,5 @@
-// The balloon driver alone: what it asks of the hypervisor, call by call. With everything else: test/experiment/guest/balloon.test.ts.
+// The balloon driver alone: what it asks of the hypervisor, call by call. With everything else:
+// test/experiment/guest/balloon.test.ts.
 import { describe, expect, it } from 'vitest';
 import { Ns, PAGE_SIZE } from '../../../src/base/index.ts';
 import { Balloon } from '../../../src/kernel/cache/balloon.ts';

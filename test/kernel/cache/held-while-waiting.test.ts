@@ -1,6 +1,7 @@
-// Whoever waits holds what it waits for: one program is in a call that waits, and another takes away what that uses (unmaps,
-// closes, unlinks, truncates it), begun at each event of the first. The call ends as if either had come first; and what lost
-// its last name is freed, so that afterwards as many inodes and blocks are free as before.
+// Whoever waits holds what it waits for: one program is in a call that waits, and another takes
+// away what that uses (unmaps, closes, unlinks, truncates it), begun at each event of the first.
+// The call ends as if either had come first; and what lost its last name is freed, so that
+// afterwards as many inodes and blocks are free as before.
 import { expect, it } from 'vitest';
 import { EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../../src/format/ext2.ts';
 import { makeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
@@ -20,7 +21,10 @@ const PATIENCE = 500;
 
 interface Pair {
   readonly name: string;
-  /** Makes what the two need; afterwards all is written and no page is cached. Returns descriptors or addresses. */
+  /**
+   * Makes what the two need; afterwards all is written and no page is cached. Returns descriptors
+   * or addresses.
+   */
   readonly prepare: (sys: Syscalls) => Process<number[]>;
   readonly waits: (sys: Syscalls, of: readonly number[]) => Process<string>;
   readonly takes: (sys: Syscalls, of: readonly number[]) => Process;
@@ -294,8 +298,8 @@ function* answer(process: Process<string>): Process<string> {
 }
 
 /**
- * Begins the second at event `at` of the first, which gets the processor again only when the second has ended or waits for it.
- * Returns what the first answered, and whether it had not ended before.
+ * Begins the second at event `at` of the first, which gets the processor again only when the second
+ * has ended or waits for it. Returns what the first answered, and whether it had not ended before.
  */
 function play(pair: Pair, fileSystem: keyof typeof images, at: number): { answer: string; met: boolean } {
   const disk = new GuestDisk(images[fileSystem].clone(), 1, { memory: 'held while waiting' });

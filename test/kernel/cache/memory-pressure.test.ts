@@ -1,6 +1,7 @@
-// Programs that share files while hardly any memory is free, so that pages, buffers, inodes and dentries go and become others
-// under whoever waits for them. Every system call ends: with a value or an errno; afterwards the guest lets everything go and
-// shuts down, and the file system is in order.
+// Programs that share files while hardly any memory is free, so that pages, buffers, inodes and
+// dentries go and become others under whoever waits for them. Every system call ends: with a value
+// or an errno; afterwards the guest lets everything go and shuts down, and the file system is in
+// order.
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { ModelError, Ns, PAGE_SIZE } from '../../../src/base/index.ts';
@@ -20,7 +21,10 @@ const MOST_AT = 400_000;
 const MAX_EVENTS = 2_000_000;
 const PATHS = ['/f0', '/f1', '/f2', '/d/f3', '/d/f4', '/e/f5'];
 
-/** Private copies of a file's pages, which never go, until so few pages are free. Returns their address. */
+/**
+ * Private copies of a file's pages, which never go, until so few pages are free. Returns their
+ * address.
+ */
 function* hog(disk: GuestDisk, free: number): Process<number> {
   const { syscalls: sys, mm } = disk.guest.kernel;
   const fd = yield* sys.open('/hog', O.creat | O.rdwr);
@@ -33,7 +37,10 @@ function* hog(disk: GuestDisk, free: number): Process<number> {
   return address;
 }
 
-/** One program: calls drawn at random on files that all programs share. A call that fails with an errno has ended. */
+/**
+ * One program: calls drawn at random on files that all programs share. A call that fails with an
+ * errno has ended.
+ */
 class Program {
   readonly #sys: Syscalls;
   readonly #random: RandomStream;

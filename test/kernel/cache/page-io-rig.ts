@@ -39,14 +39,20 @@ export interface Rig {
   readonly mapping: Mapping;
   /** Blocks read, in the order of the ring. */
   readonly blocks: number[];
-  /** Starts a process and lets everything happen that can happen without the device in so many seconds. */
+  /**
+   * Starts a process and lets everything happen that can happen without the device in so many
+   * seconds.
+   */
   readonly start: (process: Process, seconds?: number) => void;
   /** Answers requests until there are none. */
   readonly serve: (status?: number) => void;
   readonly runFor: (seconds: number) => void;
 }
 
-/** The hypervisor has kept these pages of the file, page `index` in pfn FIRST_KEPT + index, and hands out each that is claimed. */
+/**
+ * The hypervisor has kept these pages of the file, page `index` in pfn FIRST_KEPT + index, and
+ * hands out each that is claimed.
+ */
 const FIRST_KEPT = 100;
 const handOut =
   (kept: readonly number[]) =>

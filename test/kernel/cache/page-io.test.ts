@@ -1,4 +1,5 @@
-// Pages and their I/O where processes get in each other's way: a full queue, a page that goes, memory that runs out.
+// Pages and their I/O where processes get in each other's way: a full queue, a page that goes,
+// memory that runs out.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ModelError, Ns, type Pfn } from '../../../src/base/index.ts';
@@ -19,7 +20,8 @@ describe('two readers of one range behind a full queue', () => {
       yield* io.readPages(mapping, from, PAGES - from, false);
       done.push(name);
     };
-    // 128 requests fill the queue: the first reader waits with page 128 in hand, the second with page 129.
+    // 128 requests fill the queue: the first reader waits with page 128 in hand, the second with
+    // page 129.
     start(reader('first', 0));
     start(reader('second', 120));
     expect(done).toEqual([]);
@@ -204,7 +206,8 @@ describe('a file that is cut while a reader waits', () => {
   }
 
   it('a file that is cut while a reader waits has no page behind its new end: its pages were dropped before, and its map changes later', () => {
-    // For room in the queue, with page 128 in hand and page 129 locked: who cuts the file waits for those.
+    // For room in the queue, with page 128 in hand and page 129 locked: who cuts the file waits for
+    // those.
     expect(cut(129, (mapping) => mapping)).toEqual(row(0, 130));
     // For metadata: what is read then is beyond the end.
     const waits = (mapping: Mapping, cutNow: () => void): Mapping => {
@@ -254,7 +257,10 @@ describe('a file that is cut while a reader waits', () => {
 });
 
 describe('kswapd', () => {
-  /** A rig whose memory is full of pages of the file, clean ones, oldest first, and locked behind page `locked`. */
+  /**
+   * A rig whose memory is full of pages of the file, clean ones, oldest first, and locked behind
+   * page `locked`.
+   */
   function full(locked = Infinity): ReturnType<typeof rig> {
     const given = rig(400, 400);
     const { mm, mapping } = given;

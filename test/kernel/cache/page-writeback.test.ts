@@ -82,7 +82,8 @@ describe('thresholds', () => {
 });
 
 describe('memory that is mapped', () => {
-  // Half of what is not mapped, at least 5 and at most 40 %; the background threshold is half of that when it would not be below.
+  // Half of what is not mapped, at least 5 and at most 40 %; the background threshold is half of
+  // that when it would not be below.
   it.each([
     [0, 40, 10],
     [700, 32, 10],
@@ -211,7 +212,10 @@ function makeDirty({ mm, writeback }: Rig, mapping: Mapping, count: number): voi
 }
 
 describe('rounds of 1024 pages', () => {
-  /** Two files, each in a row on the device, of which the first became dirty first; and memory is large. */
+  /**
+   * Two files, each in a row on the device, of which the first became dirty first; and memory is
+   * large.
+   */
   function twoFiles(first: number, second: number): Rig {
     const given = rig(10_000, 0);
     [first, second].forEach((count, n) => {
@@ -222,7 +226,8 @@ describe('rounds of 1024 pages', () => {
   }
 
   it.each([
-    // What is left of the first file waits behind the second; what is left of a round goes to the second.
+    // What is left of the first file waits behind the second; what is left of a round goes to the
+    // second.
     [1023, ['first 1023', 'second 20']],
     [1024, ['first 1024', 'second 20']],
     [1025, ['first 1024', 'second 20', 'first 1']],

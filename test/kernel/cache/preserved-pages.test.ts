@@ -31,7 +31,10 @@ import {
 import { property } from '../../support/property.ts';
 import { activePages, checkMemory, inactivePages } from '../mm/memory-state.ts';
 
-/** Writes down every batch; answers a claim of index k, and a discard of block k, with what `answers` says: [result, pfn]. */
+/**
+ * Writes down every batch; answers a claim of index k, and a discard of block k, with what
+ * `answers` says: [result, pfn].
+ */
 class Hypervisor implements Pick<Hypercalls, 'cacheMapOp'> {
   readonly batches: string[][] = [];
   /** Pages whose recency was asked for, and whose was told, call by call. */

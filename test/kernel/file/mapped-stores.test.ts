@@ -1,4 +1,5 @@
-// Stores into shared mappings as the hypervisor sees them: the first to a page that it calls clean traps; later ones do not.
+// Stores into shared mappings as the hypervisor sees them: the first to a page that it calls clean
+// traps; later ones do not.
 import { expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../../src/base/index.ts';
 import { MAP, MS, O, PROT } from '../../../src/kernel/index.ts';

@@ -116,7 +116,10 @@ describe('mmap', () => {
     );
     const big = run(sys.open('/big'));
     const at = sys.mmap(900 * PAGE_SIZE, PROT.read, MAP.shared, big, 0);
-    /** Pages that a fault brings in which finds nothing cached, and so many faults on the page that find it. */
+    /**
+     * Pages that a fault brings in which finds nothing cached, and so many faults on the page that
+     * find it.
+     */
     const missThenHit = (hits: number): number => {
       load(at + 450 * PAGE_SIZE, 1);
       const brought = sys.mincore(at, 900 * PAGE_SIZE).reduce((sum, each) => sum + each, 0);
@@ -181,7 +184,8 @@ describe('munmap', () => {
     expect(errno(() => sys.load(address + 10 * PAGE_SIZE, new Uint8Array(1), 0, 1))).toBe('EFAULT');
     expect(load(address + 4 * PAGE_SIZE, 9)).toBe(original(4 * PAGE_SIZE, 9));
     expect(load(address + 20 * PAGE_SIZE, 6)).toBe('twenty');
-    // The store of before became known when its entry was dropped; the other is known to nobody yet.
+    // The store of before became known when its entry was dropped; the other is known to nobody
+    // yet.
     expect(kernel.stats.pagesDirty).toBe(1);
     expect(errno(() => sys.mincore(address, contents.length))).toBe('ENOMEM');
     // The gap is used again.
@@ -429,7 +433,10 @@ describe('many mappings', () => {
 });
 
 describe('reclaim of mapped pages', () => {
-  /** Pages 0 … 63 of a file on the inactive list, 0 oldest, mapped by a range that knows which were touched. */
+  /**
+   * Pages 0 … 63 of a file on the inactive list, 0 oldest, mapped by a range that knows which were
+   * touched.
+   */
   function mapped(young: (index: number) => boolean): { mm: MemoryManagement; dropped: number[] } {
     const mm = new MemoryManagement(200);
     mm.freeAll();

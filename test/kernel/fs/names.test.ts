@@ -1,4 +1,5 @@
-// What a program may give as a name, a path, a text of a link or flags of open, and what becomes of it: every call with every kind.
+// What a program may give as a name, a path, a text of a link or flags of open, and what becomes of
+// it: every call with every kind.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { canonicalText, decodeText, encodeText, ModelError } from '../../../src/base/index.ts';
 import { makeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
@@ -91,7 +92,10 @@ describe.each([
   });
 });
 
-/** Names that something on the way might take for others, each with another string of the same bytes. */
+/**
+ * Names that something on the way might take for others, each with another string of the same
+ * bytes.
+ */
 const SPELLINGS: readonly (readonly [string, string])[] = [
   ['\ufeff', '\udcef\udcbb\udcbf'],
   ['\ufeffname', '\udcef\udcbb\udcbfname'],

@@ -1,4 +1,5 @@
-// Looking at the kernel's memory from outside: the lists as arrays, and everything that must hold between them.
+// Looking at the kernel's memory from outside: the lists as arrays, and everything that must hold
+// between them.
 import { expect } from 'vitest';
 import type { Pfn } from '../../../src/base/index.ts';
 import { NO_PAGE, PAGEVEC_SIZE, PG, type MemMap, type MemoryManagement } from '../../../src/kernel/index.ts';
@@ -35,8 +36,9 @@ export const allFlags = (map: MemMap): number[] =>
   Array.from({ length: map.nrPages }, (_, pfn) => map.flagsOf(pfn as Pfn));
 
 /**
- * Checks that every page is at one place, that flags, lists and counts agree, and that the cache's list of each space
- * agrees with its index. @param outside pages that are neither free nor in the cache nor unclaimed
+ * Checks that every page is at one place, that flags, lists and counts agree, and that the cache's
+ * list of each space agrees with its index. @param outside pages that are neither free nor in the
+ * cache nor unclaimed
  */
 export function checkMemory(mm: MemoryManagement, outside = 0): void {
   const { map, lru, allocator, cache } = mm;

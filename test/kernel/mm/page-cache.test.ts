@@ -8,7 +8,10 @@ import { checkMemory } from './memory-state.ts';
 
 const NR_PAGES = 96;
 
-/** A table as the guest's: what it is told waits in a batch until `flush`, or until the batch is full. */
+/**
+ * A table as the guest's: what it is told waits in a batch until `flush`, or until the batch is
+ * full.
+ */
 class BatchedNames implements NameTable {
   /** (ino, generation, index) of each named page, as the hypervisor knows them. */
   readonly known = new Map<number, string>();
@@ -129,7 +132,9 @@ class Pair {
     expect(this.forgetReclaimed()).toBe(freed);
   }
 
-  /** Which pages reclaim chooses is vmscan.test.ts's to say; here, they must be ones that may go. */
+  /**
+   * Which pages reclaim chooses is vmscan.test.ts's to say; here, they must be ones that may go.
+   */
   forgetReclaimed(): number {
     let gone = 0;
     for (const [key, page] of this.pages) {
@@ -155,7 +160,8 @@ class Pair {
         expect(map.has(page.pfn, PG.named)).toBe(page.uptodate && space.named);
       }
     }
-    // Erase before reuse: what the hypervisor knows now is true of a page that is in the cache and up to date.
+    // Erase before reuse: what the hypervisor knows now is true of a page that is in the cache and
+    // up to date.
     const truth = new Map([...this.pages.values()].filter(({ uptodate, ino }) => uptodate && ino < 4).map(nameOf));
     for (const [pfn, name] of this.names.known) expect(name).toBe(truth.get(pfn));
   }

@@ -1,5 +1,5 @@
-// The windows below were worked out by hand from the rules of mm/readahead.c, 2.6.12 (get_init_ra_size,
-// get_next_ra_size, page_cache_readahead), not from the code under test.
+// The windows below were worked out by hand from the rules of mm/readahead.c, 2.6.12
+// (get_init_ra_size, get_next_ra_size, page_cache_readahead), not from the code under test.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RA_CACHE_HIT_LIMIT, RA_MAX, ReadaheadState, type ReadaheadIo } from '../../../src/kernel/index.ts';
@@ -45,7 +45,9 @@ class Reader implements ReadaheadIo {
     return { windows, next };
   }
 
-  /** A read of `request` pages, as do_generic_mapping_read makes it; returns the windows asked for. */
+  /**
+   * A read of `request` pages, as do_generic_mapping_read makes it; returns the windows asked for.
+   */
   read(offset: number, request: number): Window[] {
     const windows: Window[] = [];
     for (let page = offset, next = offset; page < offset + request; page++) {
@@ -58,7 +60,10 @@ class Reader implements ReadaheadIo {
   }
 }
 
-/** Reads `request` pages at a time from page 0; the reads that asked for windows, by their first page. */
+/**
+ * Reads `request` pages at a time from page 0; the reads that asked for windows, by their first
+ * page.
+ */
 function sequential(request: number, pages: number): Record<number, Window[]> {
   const reader = new Reader();
   const asked: Record<number, Window[]> = {};
@@ -180,7 +185,8 @@ describe('readers that are not sequential', () => {
   });
 
   it('a random read of more than 32 pages is sequential from page 32 of it on', () => {
-    // 500: not sequential, 32 pages; 532: sequential without a window, the 8 pages left make one of 8.
+    // 500: not sequential, 32 pages; 532: sequential without a window, the 8 pages left make one
+    // of 8.
     expect(each([500], 40)).toEqual([
       [
         [500, 32],
@@ -236,7 +242,8 @@ describe('misses, hits, congestion', () => {
   it('256 pages found in the cache turn readahead off, a miss turns it on', () => {
     const reader = new Reader();
     for (let page = 0; page < 600; page++) reader.cached.add(page);
-    // Found in the cache after the accesses of 0, 1, 8, 24, 56, …: 8, 24, 56, 88, 120, 152, 184, 216, 248, 280.
+    // Found in the cache after the accesses of 0, 1, 8, 24, 56, …: 8, 24, 56, 88, 120, 152, 184,
+    // 216, 248, 280.
     for (let page = 0; page < 216; page++) reader.read(page, 1);
     expect(reader.state).toMatchObject({ inCache: false, cacheHit: 248 });
     reader.read(216, 1);
@@ -328,7 +335,8 @@ describe('properties', () => {
       for (const [start, count] of answer.windows) {
         expect(count).toBeGreaterThanOrEqual(1);
         expect(count).toBeLessThanOrEqual(RA_MAX);
-        // A window of which everything is cached, or that lies beyond the end of the file, is never asked for.
+        // A window of which everything is cached, or that lies beyond the end of the file, is never
+        // asked for.
         expect(start).toBeLessThan(350);
       }
       const { start, size, aheadStart, aheadSize } = reader.state;

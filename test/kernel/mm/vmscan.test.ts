@@ -1,5 +1,6 @@
-// Scenarios worked out by hand from the rules of mm/vmscan.c, 2.6.12: shrink_zone at priority p looks at
-// (list >> p) + 1 pages of each list, carries over what is below 32, and works in batches of 32.
+// Scenarios worked out by hand from the rules of mm/vmscan.c, 2.6.12: shrink_zone at priority p
+// looks at (list >> p) + 1 pages of each list, carries over what is below 32, and works in batches
+// of 32.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Ino, Pfn } from '../../../src/base/index.ts';
@@ -67,7 +68,8 @@ describe('shrink_zone', () => {
   it('shrink_zone puts locked pages and pages under writeback back to the young end', () => {
     const mm = withPages(40);
     for (let pfn = 0; pfn < 8; pfn++) mm.map.set(pfn as Pfn, pfn % 2 === 0 ? PG.locked : PG.writeback);
-    // 41 to be looked at. The first 32: 8 stay, 24 go. The next 9: pages 32 to 39 go, and page 0 stays once more.
+    // 41 to be looked at. The first 32: 8 stay, 24 go. The next 9: pages 32 to 39 go, and page 0
+    // stays once more.
     expect(mm.reclaim.shrinkZone(0, 40)).toBe(32);
     expect(inactivePages(mm.map)).toEqual([...range(1, 8), 0]);
     expect(mm.reclaim).toMatchObject({ scanned: 41, reclaimed: 32 });
@@ -89,8 +91,8 @@ describe('shrink_zone', () => {
   it('shrink_zone alternates between the lists: 32 deactivated, 32 looked at', () => {
     const mm = withPages(80, 300);
     activate(mm, range(0, 40));
-    // Active: 0 … 39, inactive: 40 … 79. 41 are due of each. First 32 active pages become the youngest inactive ones,
-    // then the 32 oldest inactive ones go: 40 … 71.
+    // Active: 0 … 39, inactive: 40 … 79. 41 are due of each. First 32 active pages become the
+    // youngest inactive ones, then the 32 oldest inactive ones go: 40 … 71.
     expect(mm.reclaim.shrinkZone(0, 32)).toBe(32);
     expect(activePages(mm.map)).toEqual(range(32, 40));
     expect(inactivePages(mm.map)).toEqual([...range(72, 80), ...range(0, 32)]);
@@ -125,7 +127,8 @@ describe('shrink_zone', () => {
 describe('try_to_free_pages', () => {
   it('try_to_free_pages raises the priority until 32 pages are due, and is content with them', () => {
     const mm = withPages(100);
-    // 100 pages. Due at priorities 12 … 7: 1 each; 6: 2; 5: 4; 4: 7; 3: 13. Together 32, at priority 3.
+    // 100 pages. Due at priorities 12 … 7: 1 each; 6: 2; 5: 4; 4: 7; 3: 13. Together 32, at
+    // priority 3.
     expect(mm.reclaim.tryToFreePages()).toBe(32);
     expect(mm.reclaim.scanned).toBe(32);
     expect(inactivePages(mm.map)).toEqual(range(32, 100));
@@ -158,7 +161,8 @@ describe('try_to_free_pages', () => {
         checkMemory(mm);
       }
       const stays = ([flag]: [number, number]): boolean => flag === PG.locked || flag === PG.writeback;
-      // Fewer than 32 pages are due only after several calls; 32 calls at any priority make them so.
+      // Fewer than 32 pages are due only after several calls; 32 calls at any priority make them
+      // so.
       for (let i = 0; i < 64; i++) mm.reclaim.tryToFreePages(1000);
       pages.forEach((page, index) => expect(mm.cache.find(space, index) !== NO_PAGE).toBe(stays(page)));
       expect(mm.cache.nrPages).toBe(pages.filter(stays).length);
@@ -167,7 +171,8 @@ describe('try_to_free_pages', () => {
 });
 
 describe('refill_inactive_zone', () => {
-  // Half the per cent of memory that is mapped, 60, and 100 halved for each step of priority: at 100 mapped pages go, too.
+  // Half the per cent of memory that is mapped, 60, and 100 halved for each step of priority: at
+  // 100 mapped pages go, too.
   it.each([
     [1, 0],
     [2, 30],
@@ -205,11 +210,13 @@ describe('shrink_slab', () => {
     const mm = withPages(99);
     const many = shrinker(1099);
     mm.reclaim.addShrinker(many);
-    // Priority 0: 100 pages due, all 99 are looked at and freed but for what the target keeps: 32 of them, 67 are left.
+    // Priority 0: 100 pages due, all 99 are looked at and freed but for what the target keeps: 32
+    // of them, 67 are left.
     expect(mm.reclaim.shrink(0, 32)).toBe(32);
     // 64 · 1000 / 68 = 941: seven batches, 45 are left over.
     expect(many.asked).toEqual(Array(7).fill(128));
-    // Nothing is due at priority 12: then as if 32 pages had been. 64 · 1000 / 68 = 941 once more; with 45, 986.
+    // Nothing is due at priority 12: then as if 32 pages had been. 64 · 1000 / 68 = 941 once more;
+    // with 45, 986.
     mm.reclaim.shrink(DEF_PRIORITY, 32);
     expect(many.asked).toHaveLength(14);
     mm.reclaim.shrink(DEF_PRIORITY, 32);
@@ -217,7 +224,8 @@ describe('shrink_slab', () => {
     expect(many.asked).toHaveLength(22);
   });
 
-  // At priority 12 no page of so few is looked at, and then it is as if 32 had been: 64 · objects / (pages + 1).
+  // At priority 12 no page of so few is looked at, and then it is as if 32 had been: 64 · objects /
+  // (pages + 1).
   it.each([
     // 64 · 100 / 50 = 128 at each call; hundreds are counted.
     [49, 99, [0, 0, 0]],

@@ -1,7 +1,8 @@
 /**
- * Connections over a network that does everything a network may do: it loses, damages, repeats, delays, and so reorders packets, for
- * as long as it likes. What holds then: a request is served at most once, an answer belongs to its request, and nothing of a
- * connection that was closed comes to life again.
+ * Connections over a network that does everything a network may do: it loses, damages, repeats,
+ * delays, and so reorders packets, for as long as it likes. What holds then: a request is served at
+ * most once, an answer belongs to its request, and nothing of a connection that was closed comes to
+ * life again.
  */
 
 import fc from 'fast-check';
@@ -21,7 +22,10 @@ import {
 import { type Process, Simulation } from '../../../src/sim/index.ts';
 import { property } from '../../support/property.ts';
 
-/** What becomes of a packet: it arrives after each of these times, ns; a negative one is a bit that is damaged on the way. */
+/**
+ * What becomes of a packet: it arrives after each of these times, ns; a negative one is a bit that
+ * is damaged on the way.
+ */
 type Fate = readonly number[];
 const ARRIVES: Fate = [0];
 const S = 1_000_000_000;
@@ -196,7 +200,8 @@ describe('connections over a network that loses, damages, repeats, delays and re
   });
 
   it('the transport hands a late answer to no later request', () => {
-    // The first answer comes twice, the second time while the second request waits, whose answer is lost twice.
+    // The first answer comes twice, the second time while the second request waits, whose answer is
+    // lost twice.
     const late = RTO_MIN_NS / 2;
     const network = new HostileNetwork([ARRIVES, ARRIVES, ARRIVES, [0, late], [0], [], [0], []]);
     const client = network.connect(1);
@@ -223,7 +228,10 @@ describe('connections over a network that loses, damages, repeats, delays and re
 });
 
 describe('a listener with as many connections as it may have', () => {
-  /** Packets of so many connections, as a network may bring them at any time: their opening and their closing. */
+  /**
+   * Packets of so many connections, as a network may bring them at any time: their opening and
+   * their closing.
+   */
   function packetsOf(ids: number): { open: Uint8Array; close: Uint8Array }[] {
     const simulation = new Simulation(1);
     return Array.from({ length: ids }, (_, id) => {
@@ -266,7 +274,8 @@ describe('a listener with as many connections as it may have', () => {
         listener.receive(1, close);
       }
       expect(listener.connections).toBe(0);
-      // A late copy of each opening. Only that of the one that ended before the last 1024 opens anything.
+      // A late copy of each opening. Only that of the one that ended before the last 1024 opens
+      // anything.
       const opened = [...packets].reverse().map(({ open }) => {
         listener.receive(1, open);
         return listener.connections;

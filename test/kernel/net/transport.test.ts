@@ -11,7 +11,10 @@ import { property } from '../../support/property.ts';
 
 type Fate = 'arrives' | 'is lost' | number;
 
-/** A client and a server on one cable; `fate` says what becomes of each packet that arrives at either end. */
+/**
+ * A client and a server on one cable; `fate` says what becomes of each packet that arrives at
+ * either end.
+ */
 function network(fate: () => Fate) {
   const simulation = new Simulation(1);
   const [clientNic, serverNic] = Nic.connect(simulation, values(PENTIUM4_2006.nic.constants));
@@ -58,7 +61,8 @@ const REQUESTS = [[1, 2, 3], [], [4]];
 
 describe('requests and answers over a network that loses packets', () => {
   property('each is served once and has its own answer, whatever is lost or damaged on the way', fates, (before) => {
-    // After the first packets every one arrives; half of them are for the opening, which gives up sooner.
+    // After the first packets every one arrives; half of them are for the opening, which gives up
+    // sooner.
     const left: Fate[] = before.slice();
     const { simulation, served, connection } = network(() => left.shift() ?? 'arrives');
     const outcome = simulation.runProcess(

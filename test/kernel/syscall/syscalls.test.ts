@@ -1,4 +1,5 @@
-// System calls, path lookup and ext2 on a sound image: what each answers, and which blocks it reads.
+// System calls, path lookup and ext2 on a sound image: what each answers, and which blocks it
+// reads.
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { crc32c, GuestPanic, ModelError, PAGE_SIZE, type Pfn, putField } from '../../../src/base/index.ts';

@@ -43,7 +43,8 @@ describe('grants', () => {
       const of = (n: number) => maps.filter((one) => one.ref === n);
       for (const one of actions) {
         if (one.do === 'grant') {
-          // A guest may scribble over an entry in use: it keeps the marks, as a compare-and-swap loop would see them.
+          // A guest may scribble over an entry in use: it keeps the marks, as a compare-and-swap
+          // loop would see them.
           const marks = guest.grantFlags(ref(one.ref)) & (Gtf.reading | Gtf.writing);
           guest.grant(ref(one.ref), one.pfn, one.flags | marks, one.domid);
           entries[one.ref] = { flags: one.flags, domid: one.domid, pfn: one.pfn };

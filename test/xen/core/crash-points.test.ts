@@ -1,6 +1,7 @@
 /**
- * Every single store of every record that a hypervisor leaves in memory, and what is found when it is the last one: the state
- * before, the state after, or nothing, with a reason. Enumerated: the k-th store of 32 bits for every k.
+ * Every single store of every record that a hypervisor leaves in memory, and what is found when it
+ * is the last one: the state before, the state after, or nothing, with a reason. Enumerated: the
+ * k-th store of 32 bits for every k.
  */
 
 import { describe, expect, it } from 'vitest';
@@ -43,7 +44,9 @@ const FRAMES = 2048;
 
 class Cut extends Error {}
 
-/** Memory of which the k-th store of 32 bits is the last. Ranges are stored upwards, word by word. */
+/**
+ * Memory of which the k-th store of 32 bits is the last. Ranges are stored upwards, word by word.
+ */
 class StoreByStore extends MachineMemory {
   /** Stores until the cut. */
   left = Infinity;
@@ -522,7 +525,8 @@ describe('a handover to the next hypervisor, cut after each store', () => {
     simulation.runProcess('hand over', handOver(hypervisor, toolstack));
     memory.copyIn = copyIn;
     hypervisor.halt();
-    // The stores, in order: two domain records of 64 words, two states of two frames each, and the record.
+    // The stores, in order: two domain records of 64 words, two states of two frames each, and the
+    // record.
     const stores = bytes.flatMap(([mfn, offset, src]) =>
       Array.from({ length: Math.ceil(src.length / 4) }, (_, i) => ({ mfn, offset: offset + 4 * i, src, at: 4 * i })),
     );

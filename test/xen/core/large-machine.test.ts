@@ -1,4 +1,5 @@
-// A domain of 6 GiB that hardly holds anything, on a machine of 16 GiB: its pages and its frames are beyond 4 GiB.
+// A domain of 6 GiB that hardly holds anything, on a machine of 16 GiB: its pages and its frames
+// are beyond 4 GiB.
 import { expect, it } from 'vitest';
 import { Mfn, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
 import {
@@ -31,7 +32,8 @@ it('a domain of 6 GiB keeps each page where it was, over a quick reboot and its 
   const guest = startGuest(machine, 'large', PAGES);
   suspends(guest);
   const { domain } = guest;
-  // Each page that is stored to says which it is; some of them are beyond 4 GiB, in the domain and in the machine.
+  // Each page that is stored to says which it is; some of them are beyond 4 GiB, in the domain and
+  // in the machine.
   const pages = Array.from({ length: 600 }, (_, i) => 1000 + i * 2600);
   for (const pfn of pages) domain.environment.memory.writeU32(Pfn(pfn), 8, pfn);
   cacheBlocks(machine, guest, FIRST_BLOCKS, PAGES - 100);

@@ -1,4 +1,5 @@
-// Domains of which one guest, or one hypervisor, leaves only the cache: what is lost of it has the same reason on every path.
+// Domains of which one guest, or one hypervisor, leaves only the cache: what is lost of it has the
+// same reason on every path.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Mfn, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
@@ -35,7 +36,10 @@ import {
 
 const CONFIG = { name: 'guest', memoryBytes: LEAST_PAGES * PAGE_SIZE };
 const FIRST = 100;
-/** Blocks that the guest caches in pages from FIRST on, by what becomes of each before the guest stops. */
+/**
+ * Blocks that the guest caches in pages from FIRST on, by what becomes of each before the guest
+ * stops.
+ */
 const FATES = ['kept', 'stored to', 'overwritten', 'damaged before', 'damaged between'] as const;
 type Fate = (typeof FATES)[number];
 

@@ -1,4 +1,5 @@
-// What one hypervisor leaves and the next one finds, with guests that are nothing but what the test makes of them.
+// What one hypervisor leaves and the next one finds, with guests that are nothing but what the test
+// makes of them.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../../src/base/crc32c.ts';

@@ -199,7 +199,8 @@ describe('the network back-end', () => {
       for (let n = 0; n < 5; n++)
         host.send(encodeFrame({ destination: A, source: OUTSIDE, type: EtherType.transport, payload: bytes(50, n) }));
       simulation.run();
-      // What the other one has differs only where it receives, or in its rings, boot region and grants.
+      // What the other one has differs only where it receives, or in its rings, boot region and
+      // grants.
       for (let n = NET_PFN; n < LEAST_PAGES - 1; n++) {
         if (isReceivePage(n) || n === TX_RING || n === RX_RING) continue;
         expect(Buffer.compare(memory.frame(other.domain.frameOf(Pfn(n))), before[n]!)).toBe(0);
@@ -262,7 +263,8 @@ describe('the network back-end', () => {
       [at.grant, 7],
     ] as const;
     hypercalls.setCallback(() => undefined);
-    // The first slot was that of the announcement. The driver publishes each at once; the back-end takes it up later.
+    // The first slot was that of the announcement. The driver publishes each at once; the back-end
+    // takes it up later.
     const slotOf = (n: number): number => RING_HEADER_BYTES + (1 + n) * NET_TX_REQUEST.size;
     for (let n = 0; n <= spoil.length; n++) {
       transmitter.send(OUTSIDE, EtherType.transport, bytes(30, n));

@@ -1,4 +1,5 @@
-// Several domains on one machine and one disk: who has which frame, and what is in it when he gets it.
+// Several domains on one machine and one disk: who has which frame, and what is in it when he gets
+// it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GuestPanic, Mfn, ModelError, Ns, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
@@ -45,7 +46,10 @@ const action = fc.oneof(
 );
 type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
 
-/** Plays a sequence; throws at the first frame that changed hands with bytes in it, or in which bytes of another arrive. */
+/**
+ * Plays a sequence; throws at the first frame that changed hands with bytes in it, or in which
+ * bytes of another arrive.
+ */
 function play(seed: number, actions: readonly Action[], options: HypervisorOptions = {}): TestMachine {
   const machine = bootMachine(seed, options);
   const { simulation, toolstack, hypervisor, memory, disk } = machine;
@@ -106,7 +110,8 @@ function play(seed: number, actions: readonly Action[], options: HypervisorOptio
       const { domain } = guest;
       const { memory: own, hypercalls } = domain.environment;
       if (one.do === 'destroy') {
-        // Not waited for: what follows happens while requests are in flight and frames are scrubbed.
+        // Not waited for: what follows happens while requests are in flight and frames are
+        // scrubbed.
         simulation.spawn('destroy', toolstack.destroyDomain(domain));
         guests.splice(one.who, 1);
         destroyed.push(domain);
@@ -115,7 +120,8 @@ function play(seed: number, actions: readonly Action[], options: HypervisorOptio
         guests[one.who] = built(restartGuest(machine, guest, { preserve: one.preserve }), before);
       } else if (one.do === 'cache') {
         if (!guest.hasRoom) return;
-        // A guest that is paused is not told; then the page is named in flight, or when it has come.
+        // A guest that is paused is not told; then the page is named in flight, or when it has
+        // come.
         const id = guest.read(one.page, one.block);
         for (let i = 0; i < 40 && !guest.responses.has(id); i++) simulation.step();
         guest.insert(one.page, 12, one.page);
@@ -210,7 +216,8 @@ describe('a domain that is destroyed', () => {
     simulation.run();
     expect([domain.state, moved, hypervisor.scrubber.frames.length]).toEqual(['dead', 1, 0]);
     toolstack.list.checkInvariants();
-    // The transfer has ended long after all other frames were scrubbed: it has left nothing in them.
+    // The transfer has ended long after all other frames were scrubbed: it has left nothing in
+    // them.
     for (let n = hypervisor.map.firstDomainMfn as number; n < machine.memory.frameCount; n++)
       expect(machine.memory.isTouched(Mfn(n))).toBe(false);
   });

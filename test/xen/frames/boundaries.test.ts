@@ -1,4 +1,7 @@
-/** The last of each kind and the one behind it: pages of a guest, frames of the machine, entries of a list, blocks of a file. */
+/**
+ * The last of each kind and the one behind it: pages of a guest, frames of the machine, entries of
+ * a list, blocks of a file.
+ */
 
 import { describe, expect, it } from 'vitest';
 import { ArgumentError, ARCHS, type Arch, FRAME_NUMBER_BYTES, Mfn, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';

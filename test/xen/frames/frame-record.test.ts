@@ -31,7 +31,10 @@ import { property } from '../../support/property.ts';
 const u32 = fc.nat(0xffff_ffff);
 const few = fc.nat(3);
 
-/** A record as the table keeps them: fields that no flag covers are zero. Small values, so that two records share some. */
+/**
+ * A record as the table keeps them: fields that no flag covers are zero. Small values, so that two
+ * records share some.
+ */
 const record = fc
   .record({
     owner: fc.constantFrom(0, 1, 2, 0xffff),
@@ -134,7 +137,8 @@ describe('publication', () => {
         if (!(error instanceof Cut)) throw error;
       }
       if (recordIsIntact(words, 0)) expect([[...stored(before)], [...stored(after)]]).toContainEqual([...words]);
-      // And to a reader that ignores the check word: what the state claims was true before or is true after.
+      // And to a reader that ignores the check word: what the state claims was true before or is
+      // true after.
       const claims = (w: Uint32Array | Words) => ({
         name: (w[W_STATE] & S_NAMED) === 0 ? undefined : [w[W_INO], w[W_GENERATION], w[W_INDEX]],
         provenance: (w[W_STATE] & S_PROVENANCE) === 0 ? undefined : [w[W_STATE] & S_PROVENANCE, w[W_BLOCK]],

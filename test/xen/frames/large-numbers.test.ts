@@ -1,6 +1,7 @@
 /**
- * Numbers that small test machines never reach: blocks beyond 2^8, 2^16, 2^24 and up to the last that a record can name, rings that go
- * round several times, more dirty pages than requests may be in flight, every slot for domains.
+ * Numbers that small test machines never reach: blocks beyond 2^8, 2^16, 2^24 and up to the last
+ * that a record can name, rings that go round several times, more dirty pages than requests may be
+ * in flight, every slot for domains.
  */
 
 import { describe, expect, it } from 'vitest';
@@ -24,7 +25,10 @@ import {
 } from '../../support/machine.ts';
 import { startNetGuest } from '../../support/net-guest.ts';
 
-/** A device of as many blocks as a block number can tell apart; what was never written is a pattern of its number. */
+/**
+ * A device of as many blocks as a block number can tell apart; what was never written is a pattern
+ * of its number.
+ */
 class VastDisk implements BlockDevice {
   static readonly BLOCKS = 0x1_0000_0000;
   readonly sectorCount = (VastDisk.BLOCKS * PAGE_SIZE) / SECTOR_SIZE;

@@ -77,7 +77,8 @@ describe('frame allocator', () => {
         for (let mfn = 0; mfn < END; mfn++) expect(allocator.isFree(Mfn(mfn))).toBe(model.free.has(mfn));
         allocator.checkInvariants();
       }
-      // What was preserved is freed in the end as well: then everything is in as few blocks as at first.
+      // What was preserved is freed in the end as well: then everything is in as few blocks as at
+      // first.
       for (const mfn of [...held, ...taken]) allocator.free(Mfn(mfn));
       expect(allocator.freeCount).toBe(END - FIRST);
       allocator.checkInvariants();

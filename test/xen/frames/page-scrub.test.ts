@@ -1,4 +1,5 @@
-// Scrubbing in virtual time: 1 ms in 10 of a processor that is busy, all of one that is idle, and no more than that.
+// Scrubbing in virtual time: 1 ms in 10 of a processor that is busy, all of one that is idle, and
+// no more than that.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Mfn, Ns, PAGE_SIZE } from '../../../src/base/index.ts';

@@ -178,7 +178,8 @@ describe('views of the same sectors', () => {
     (places, isJoined) => {
       const table = tableOf();
       const [a, b] = [new Medium(BLOCKS * PAGE_SIZE), new Medium(BLOCKS * PAGE_SIZE)];
-      // Half of one disk, and all of the other between two halves: blocks of one device in three places.
+      // Half of one disk, and all of the other between two halves: blocks of one device in three
+      // places.
       const pieces = [
         { medium: a, first: 0, blocks: 8 },
         { medium: b, first: 0, blocks: BLOCKS },

@@ -1,4 +1,5 @@
-// The recovery box: items that the next guest finds again, whatever store a crash comes at, and whatever is damaged.
+// The recovery box: items that the next guest finds again, whatever store a crash comes at, and
+// whatever is damaged.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DomId, Mfn } from '../../../src/base/index.ts';
@@ -133,7 +134,10 @@ describe('a recovery box', () => {
     (ops, flips) => {
       const memory = new MachineMemory(MEMORY_BYTES);
       const model = new Map<number, Uint8Array>();
-      /** What each key ever had: an item that was replaced may come back when the mark of that is damaged. */
+      /**
+       * What each key ever had: an item that was replaced may come back when the mark of that is
+       * damaged.
+       */
       const ever = new Map<number, Uint8Array[]>();
       for (const one of ops) {
         perform(new RecoveryBox(memory, MAP, DOMID), model, one);

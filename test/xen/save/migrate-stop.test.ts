@@ -1,4 +1,5 @@
-// What a migration takes care of while the guest is sent and comes to a stand, and who else keeps away meanwhile.
+// What a migration takes care of while the guest is sent and comes to a stand, and who else keeps
+// away meanwhile.
 import { describe, expect, it } from 'vitest';
 import { ok, Pfn, type Result } from '../../../src/base/index.ts';
 import type { BlockRequest } from '../../../src/disk/drive/block-device.ts';

@@ -1,6 +1,6 @@
 /**
- * What a migration sends in batches: bytes of a packet, packets under way, rounds, pages of a round. Each at one less than the batch, at it,
- * and at one more, and what then goes is counted.
+ * What a migration sends in batches: bytes of a packet, packets under way, rounds, pages of a
+ * round. Each at one less than the batch, at it, and at one more, and what then goes is counted.
  */
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -93,7 +93,10 @@ describe('the rounds of a migration', () => {
     vi.restoreAllMocks();
   });
 
-  /** The pages of each round of a guest that stores to so many pages at the end of each; the last is the one in which it stands still. */
+  /**
+   * The pages of each round of a guest that stores to so many pages at the end of each; the last is
+   * the one in which it stands still.
+   */
   function rounds(stores: readonly number[]): readonly number[] {
     vi.restoreAllMocks();
     const given = room();
@@ -104,7 +107,8 @@ describe('the rounds of a migration', () => {
     const left = [...stores];
     let isRunning = true;
     vi.spyOn(LogDirty.prototype, 'clean').mockImplementation(function (this: LogDirty) {
-      // Nothing else is logged: what the guest does to be suspended comes when no more is sent while it runs.
+      // Nothing else is logged: what the guest does to be suspended comes when no more is sent
+      // while it runs.
       isRunning &&= guest.domain.isRunning;
       if (!isRunning) return clean.call(this);
       clean.call(this);

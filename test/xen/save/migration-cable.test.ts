@@ -1,4 +1,5 @@
-// A cable between two machines that is unkind to a migration at each of its packets, in either direction.
+// A cable between two machines that is unkind to a migration at each of its packets, in either
+// direction.
 import { describe, expect, it } from 'vitest';
 import { crc32c, Ns, Pfn } from '../../../src/base/index.ts';
 import { noteChange } from '../../../src/disk/image/backing-store.ts';
@@ -26,7 +27,10 @@ import {
 } from '../../support/machine.ts';
 import { migrate, type Room, room } from './migration-room.ts';
 
-/** What becomes of one packet. From a cable that is cut on nothing arrives in either direction, until it is mended. */
+/**
+ * What becomes of one packet. From a cable that is cut on nothing arrives in either direction,
+ * until it is mended.
+ */
 const HARMS = ['lost', 'twice', 'overtaken', 'damaged', 'cut short', 'late', 'too late', 'cut'] as const;
 type Harm = (typeof HARMS)[number];
 /** Less than the silence after which an end is taken for dead, and more than twice that. */
@@ -36,7 +40,10 @@ const SOURCE = 0;
 const TARGET = 1;
 type End = typeof SOURCE | typeof TARGET;
 
-/** Does a harm to packet `n` of an end, and nothing more once it is mended. Packets keep their order unless one is overtaken. */
+/**
+ * Does a harm to packet `n` of an end, and nothing more once it is mended. Packets keep their order
+ * unless one is overtaken.
+ */
 class UnkindCable {
   /** What each end has sent: "data", "ack", or a word. */
   readonly sent: readonly [string[], string[]] = [[], []];
@@ -122,7 +129,10 @@ const pagesOf = ({ memory }: TestMachine, domain: Domain): number[] =>
 
 type Place = 'here' | 'there' | 'still' | 'there, and still';
 
-/** Where the guest is afterwards. It runs in one place at most; what is asked of it next shows that it is whole. */
+/**
+ * Where the guest is afterwards. It runs in one place at most; what is asked of it next shows that
+ * it is whole.
+ */
 function migrateBy(end: End, n: number, harm: Harm | undefined): { place: Place; sent: UnkindCable['sent'] } {
   const given = room();
   const { source, target } = given;
@@ -145,7 +155,8 @@ function migrateBy(end: End, n: number, harm: Harm | undefined): { place: Place;
       place = 'here';
       expect([left.reason.domain.isRunning, isThere, target.toolstack.list.entries]).toEqual([true, false, []]);
       expect(pagesOf(source, left.reason.domain)).toEqual(pages);
-      // It goes at once over the same cable, on which something of the first time may be on its way.
+      // It goes at once over the same cable, on which something of the first time may be on its
+      // way.
       const again = yield* attempt(given, left.reason.domain);
       expect([again.left.ok, again.arrived?.ok, harm]).toEqual([true, true, harm]);
     } else {
@@ -173,7 +184,8 @@ function migrateBy(end: End, n: number, harm: Harm | undefined): { place: Place;
 function expected(name: string, harm: Harm): Place {
   if (harm === 'twice' || harm === 'late') return 'there';
   if (name === 'running') return 'there, and still';
-  // The target says that it has waited for too long, or that it cannot read this, unless nothing arrives any more.
+  // The target says that it has waited for too long, or that it cannot read this, unless nothing
+  // arrives any more.
   return name === 'go' && harm === 'cut' ? 'still' : 'here';
 }
 
@@ -182,7 +194,8 @@ describe('a migration over an unkind cable', () => {
 
   it('a migration over an unkind cable is as many packets as it is pages, and three words, where it is kind', () => {
     expect(place).toBe('there');
-    // 16 pages to a packet, the boot region among them, and a last one with the rest; all are acknowledged.
+    // 16 pages to a packet, the boot region among them, and a last one with the rest; all are
+    // acknowledged.
     expect(sent[SOURCE]).toEqual([...new Array<string>(sent[SOURCE].length - 1).fill('data'), 'go']);
     expect(sent[TARGET]).toEqual([...new Array<string>(sent[SOURCE].length - 1).fill('ack'), 'complete', 'running']);
     expect(sent[SOURCE].length - 1).toBe(Math.ceil(LEAST_PAGES / 16) + 1);
@@ -232,7 +245,10 @@ describe('an end of a migration that gives up', () => {
 });
 
 describe('a disk at the target that is not the one that the guest has left', () => {
-  /** The words of the source, and what became of the guest, when the source sends no packet from `go` on but what `atGo` lets it. */
+  /**
+   * The words of the source, and what became of the guest, when the source sends no packet from
+   * `go` on but what `atGo` lets it.
+   */
   function migrateTo(device: (target: TestMachine) => TestDisk, atGo: (given: Room) => boolean) {
     const given = room();
     const guest = startGuest(given.source);

@@ -128,8 +128,9 @@ function fileOf({ simulation, memory }: TestMachine, bytes: Uint8Array): TestDis
 }
 
 /**
- * What of the body is no page, in words: a batch of 1024, one of 7, the end of batches with two unmapped pages, the domain
- * state, its first ports, three facts, the head of the recovery box. The number of a page has `each` words.
+ * What of the body is no page, in words: a batch of 1024, one of 7, the end of batches with two
+ * unmapped pages, the domain state, its first ports, three facts, the head of the recovery box. The
+ * number of a page has `each` words.
  */
 function placesOf(arch: Arch) {
   const each = FRAME_NUMBER_BYTES[arch] / 4;
@@ -222,7 +223,10 @@ describe('a save file', () => {
   });
 
   type HeaderField = 'nrPages' | 'mappedPages' | 'factCount' | 'bootPages' | 'consumed';
-  /** The file with other words in its body and other numbers in its header, and with every checksum right. */
+  /**
+   * The file with other words in its body and other numbers in its header, and with every checksum
+   * right.
+   */
   const forge = (
     arch: Arch,
     words: readonly (readonly [at: number, value: number])[],
@@ -425,7 +429,8 @@ describe('saving', () => {
     };
     const { outcome, events, consumedAt, isSame } = writtenAfter(Infinity);
     expect([outcome?.ok, isSame]).toEqual([true, false]);
-    // Everything from the event at which the file is about to be consumed until the guest goes on, and some before.
+    // Everything from the event at which the file is about to be consumed until the guest goes on,
+    // and some before.
     expect(events - consumedAt).toBeGreaterThan(5);
     const last = Array.from({ length: events - consumedAt + 1 }, (_, i) => consumedAt - 1 + i);
     for (const at of [1, Math.floor(consumedAt / 2), ...last]) {

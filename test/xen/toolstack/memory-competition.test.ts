@@ -1,5 +1,6 @@
-// Two domains that compete for memory: there is enough for one of them, and most of it has to be scrubbed first. The second operation
-// begins at each event of the first. Each ends with an outcome, the daemon's restart too, and afterwards all memory is free again.
+// Two domains that compete for memory: there is enough for one of them, and most of it has to be
+// scrubbed first. The second operation begins at each event of the first. Each ends with an
+// outcome, the daemon's restart too, and afterwards all memory is free again.
 import { describe, expect, it } from 'vitest';
 import { DONE, Pfn, PAGE_SIZE } from '../../../src/base/index.ts';
 import type { Process } from '../../../src/sim/index.ts';
@@ -26,8 +27,9 @@ import {
 } from '../../support/machine.ts';
 
 /**
- * What wants memory: a new domain; a restart of one that gave 900 pages back, asked for or after a crash; one that is to grow by as many;
- * pages that a guest takes again; a save, whose file is in domain 0's memory; a domain from a file.
+ * What wants memory: a new domain; a restart of one that gave 900 pages back, asked for or after a
+ * crash; one that is to grow by as many; pages that a guest takes again; a save, whose file is in
+ * domain 0's memory; a domain from a file.
  */
 const WANTS = ['create', 'reboot', 'crash', 'grow', 'take', 'save', 'restore'] as const;
 type Want = (typeof WANTS)[number];
@@ -171,7 +173,8 @@ function compete(first: Want, second: Want, at: number): void {
     const { want } = room.wants.get(name)!;
     const domain = room.domain(name);
     const isDone = outcomes[n]!.ok;
-    // Whoever could not be restarted is as it was, but after a crash: there is nothing to go back to.
+    // Whoever could not be restarted is as it was, but after a crash: there is nothing to go back
+    // to.
     const isThere = want === 'create' || want === 'restore' || want === 'crash' ? isDone : !(want === 'save' && isDone);
     expect([name, want, domain?.isRunning]).toEqual([name, want, isThere || undefined]);
     if (domain !== undefined) domain.environment.memory.writeU32(Pfn(domain.nrPages - 2), 0, 1);

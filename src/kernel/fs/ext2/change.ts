@@ -1,13 +1,15 @@
 /**
- * How a mounted ext2 or ext3 file system is changed: handles, and inodes and pages that become dirty (fs/ext3/ext3_jbd.c and
- * ext3_mark_inode_dirty of fs/ext3/inode.c, 2.6.12).
+ * How a mounted ext2 or ext3 file system is changed: handles, and inodes and pages that become
+ * dirty (fs/ext3/ext3_jbd.c and ext3_mark_inode_dirty of fs/ext3/inode.c, 2.6.12).
  *
- * Every change is made by an operation that `change` runs. With a journal (jbd.ts) that is a handle: what the operation
- * changes reaches the disk whole or not at all. The fields of inodes go to their buffers when the transaction closes;
- * directories are journaled like any metadata, files are written before what leads to them (data=ordered). Without a
- * journal, an inode that changes is on the writeback's list, and its fields go to the buffer when it is written.
+ * Every change is made by an operation that `change` runs. With a journal (jbd.ts) that is a
+ * handle: what the operation changes reaches the disk whole or not at all. The fields of inodes go
+ * to their buffers when the transaction closes; directories are journaled like any metadata, files
+ * are written before what leads to them (data=ordered). Without a journal, an inode that changes is
+ * on the writeback's list, and its fields go to the buffer when it is written.
  *
- * Where dirty pages survive a crash (Rio), `publish` ends every operation. There is nothing like it in the original.
+ * Where dirty pages survive a crash (Rio), `publish` ends every operation. There is nothing like it
+ * in the original.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -70,8 +72,9 @@ export class Ext2Changes implements ChangeOperations {
   }
 
   /**
-   * Runs an operation that changes the file system; with a journal, under one handle. Not recursive. An operation that found no
-   * free block is run again after a commit when that frees some.
+   * Runs an operation that changes the file system; with a journal, under one handle. Not
+   * recursive. An operation that found no free block is run again after a commit when that frees
+   * some.
    * @param isWhole whether a system call ends with it; else the caller publishes
    */
   change<T>(operation: () => Process<T>, isWhole = true): Process<T> {
@@ -88,8 +91,9 @@ export class Ext2Changes implements ChangeOperations {
   }
 
   /**
-   * Where dirty pages survive a crash: what changed of inodes goes to their buffers, and the hypervisor knows of every dirty
-   * page. So the pages say all that this kernel knows of the file system, as long as no operation is under way.
+   * Where dirty pages survive a crash: what changed of inodes goes to their buffers, and the
+   * hypervisor knows of every dirty page. So the pages say all that this kernel knows of the file
+   * system, as long as no operation is under way.
    */
   publish(): Process {
     const { registry } = this.#writeback;
@@ -101,7 +105,8 @@ export class Ext2Changes implements ChangeOperations {
       try {
         yield* this.change(() => this.#storeChanged(), false);
       } catch (error) {
-        // The inode table cannot be read, or nothing may be changed any more: the inodes stay dirty, as without a registry.
+        // The inode table cannot be read, or nothing may be changed any more: the inodes stay
+        // dirty, as without a registry.
         if (!(error instanceof ModelError)) throw error;
       }
     }
@@ -115,12 +120,18 @@ export class Ext2Changes implements ChangeOperations {
     }
   }
 
-  /** Whether what the fields of an inode are written to is in memory: then there is nothing to `prepare`. */
+  /**
+   * Whether what the fields of an inode are written to is in memory: then there is nothing to
+   * `prepare`.
+   */
   isPrepared(inode: Ext2Inode): boolean {
     return this.inodeTable.has(inode.ino);
   }
 
-  /** Before the first store of a change: what the fields of these inodes are written to comes into memory. Throws EIO. */
+  /**
+   * Before the first store of a change: what the fields of these inodes are written to comes into
+   * memory. Throws EIO.
+   */
   *prepare(...inodes: readonly (Ext2Inode | undefined)[]): Process {
     for (const inode of inodes)
       if (inode !== undefined && !this.isPrepared(inode)) yield* this.inodeTable.bread(inode.ino);

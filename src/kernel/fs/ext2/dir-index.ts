@@ -1,13 +1,17 @@
 /**
- * What is known of the blocks of a directory, so that the host need not go through all of them: which block has a name, how many
- * entries each has, and how much room. The guest pays for each entry that it would have looked at all the same (ext2/dir.ts).
+ * What is known of the blocks of a directory, so that the host need not go through all of them:
+ * which block has a name, how many entries each has, and how much room. The guest pays for each
+ * entry that it would have looked at all the same (ext2/dir.ts).
  *
- * It is made from the directory's pages, and says of a block only what its page said. A block of which nothing is known has to be looked at.
+ * It is made from the directory's pages, and says of a block only what its page said. A block of
+ * which nothing is known has to be looked at.
  *
- * Contract: `learn` is given the contents of a page that is in the cache and up to date; who changes such a page says so
- * (`added`, `removed`); a page that leaves the cache is forgotten. So a block that is known has its page in the cache.
+ * Contract: `learn` is given the contents of a page that is in the cache and up to date; who
+ * changes such a page says so (`added`, `removed`); a page that leaves the cache is forgotten. So a
+ * block that is known has its page in the cache.
  *
- * A directory with a bad entry, or with one name twice, is not searched by it any more: what a search finds there depends on the order.
+ * A directory with a bad entry, or with one name twice, is not searched by it any more: what a
+ * search finds there depends on the order.
  */
 
 import { decodeText } from '../../../base/text.ts';
@@ -32,7 +36,10 @@ export class DirectoryIndex implements PageWatcher {
     return block < this.#names.length && this.#room.get(block) !== UNKNOWN;
   }
 
-  /** The first block from `from` on, `end` at most, that may have the name, or room for so many bytes when that is not 0. */
+  /**
+   * The first block from `from` on, `end` at most, that may have the name, or room for so many
+   * bytes when that is not 0.
+   */
   next(from: number, end: number, name: string, needed: number): number {
     if (!this.#isUsable || from >= end) return from;
     const home = this.#homes.get(name);
@@ -46,7 +53,10 @@ export class DirectoryIndex implements PageWatcher {
     return from === to ? 0 : this.#entries.before(to) - this.#entries.before(from);
   }
 
-  /** @param page contents of the block; `inodeCount` of the file system, by which entries are checked */
+  /**
+   * @param page contents of the block; `inodeCount` of the file system, by which entries are
+   * checked
+   */
   learn(block: number, page: Uint8Array, inodeCount: number): void {
     if (!this.#isUsable) return;
     for (let at = this.#names.length; at <= block; at++) {

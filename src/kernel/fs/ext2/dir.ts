@@ -1,14 +1,17 @@
 /**
- * ext2 directories: finding, listing, adding and removing names (fs/ext2/dir.c of 2.6.12). A directory's blocks are pages
- * of its own inode's mapping, read one by one without readahead. A bad entry is EIO, and a walk never leaves its block.
+ * ext2 directories: finding, listing, adding and removing names (fs/ext2/dir.c of 2.6.12). A
+ * directory's blocks are pages of its own inode's mapping, read one by one without readahead. A bad
+ * entry is EIO, and a walk never leaves its block.
  *
- * A search costs the guest every entry from the first block on, as in the original. The host passes over blocks of which it is known
- * that the search would find nothing in them (ext2/dir-index.ts): their pages are in the cache, and looking there leaves no trace.
- * On ext3 with dir_index, a search costs what the index on the disk leads to (ext2/dx.ts), and a directory of more than one block gets
- * an index. It is listed in the order of the disk all the same, where the original sorts by hashes. On ext2, an index is not used, and
- * given up by a change.
+ * A search costs the guest every entry from the first block on, as in the original. The host passes
+ * over blocks of which it is known that the search would find nothing in them (ext2/dir-index.ts):
+ * their pages are in the cache, and looking there leaves no trace. On ext3 with dir_index, a search
+ * costs what the index on the disk leads to (ext2/dx.ts), and a directory of more than one block
+ * gets an index. It is listed in the order of the disk all the same, where the original sorts by
+ * hashes. On ext2, an index is not used, and given up by a change.
  *
- * Whoever changes a directory holds its i_sem. A change is made in one go after the last wait, so that it is whole.
+ * Whoever changes a directory holds its i_sem. A change is made in one go after the last wait, so
+ * that it is whole.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -37,7 +40,9 @@ import { Ext3IndexSplits } from './dx-split.ts';
 import type { Ext2Inode } from './inode-info.ts';
 import type { PageIo } from '../../cache/page-io.ts';
 
-/** Where an entry lies: its block, and the entry before it in the block, -1 when it is the first. */
+/**
+ * Where an entry lies: its block, and the entry before it in the block, -1 when it is the first.
+ */
 interface EntryPlace {
   readonly index: number;
   readonly at: number;
@@ -58,7 +63,10 @@ export class Ext2Directories implements DirectoryOperations {
   readonly #pages: Ext2Pages;
   readonly #hashed: Ext3Index;
   readonly #splits: Ext3IndexSplits;
-  /** The name that was encoded last, and the one string of its bytes: one operation asks for it several times. */
+  /**
+   * The name that was encoded last, and the one string of its bytes: one operation asks for it
+   * several times.
+   */
   #encoded = { name: '', bytes: encodeText(''), key: '' };
   /** A directory's block, while no wait intervenes. */
   readonly #block = new Uint8Array(PAGE_SIZE);
@@ -189,7 +197,9 @@ export class Ext2Directories implements DirectoryOperations {
     return undefined;
   }
 
-  /** ext3_dx_find_entry: "." and ".." are in the first block, other names where their hash leads to. */
+  /**
+   * ext3_dx_find_entry: "." and ".." are in the first block, other names where their hash leads to.
+   */
   *#locateByHash(directory: Ext2Inode, wanted: Uint8Array): Process<EntryPlace | undefined | typeof BAD_INDEX> {
     const isDot = wanted.length <= 2 && wanted.every((byte) => byte === DOT);
     const path: IndexPath | undefined = isDot ? undefined : yield* this.#hashed.find(directory, wanted);
@@ -217,7 +227,10 @@ export class Ext2Directories implements DirectoryOperations {
     return undefined;
   }
 
-  /** The entry of #block that has room for a name, or behind which there is room; -1: none. Throws EEXIST. */
+  /**
+   * The entry of #block that has room for a name, or behind which there is room; -1: none. Throws
+   * EEXIST.
+   */
   #roomFor(directory: Ext2Inode, name: string): number {
     const { bytes: wanted } = this.#encode(name);
     const page = this.#block;
@@ -230,7 +243,10 @@ export class Ext2Directories implements DirectoryOperations {
     return -1;
   }
 
-  /** An entry more in #block, the directory's block `index`, where `roomFor` said; its page may be changed. */
+  /**
+   * An entry more in #block, the directory's block `index`, where `roomFor` said; its page may be
+   * changed.
+   */
   #putInto(
     directory: Ext2Inode,
     index: number,
@@ -250,7 +266,10 @@ export class Ext2Directories implements DirectoryOperations {
     directory.index?.added(index, key, page);
   }
 
-  /** The page of a directory, to be changed before the next wait, when that takes a wait; its contents are in #block again. */
+  /**
+   * The page of a directory, to be changed before the next wait, when that takes a wait; its
+   * contents are in #block again.
+   */
   *#forChange(directory: Ext2Inode, index: number): Process<Pfn> {
     const pfn = yield* this.#changes.journal.access(directory, index);
     this.#copy(pfn, this.#block);
@@ -270,7 +289,10 @@ export class Ext2Directories implements DirectoryOperations {
     return FILE_TYPES.get(inode.fields.mode & EXT2_MODE.typeMask) ?? EXT2_FILE_TYPE.unknown;
   }
 
-  /** Bytes of #block go to the directory's page, which is not let go since it was copied; times follow. */
+  /**
+   * Bytes of #block go to the directory's page, which is not let go since it was copied; times
+   * follow.
+   */
   #store(directory: Ext2Inode, pfn: Pfn, at: number, length: number, keepsIndex = this.#hashed.isKept): void {
     this.#env.memory.copyIn(pfn, at, this.#block, at, length);
     this.#changes.journal.markPageDirty(directory, pfn);
@@ -279,7 +301,9 @@ export class Ext2Directories implements DirectoryOperations {
     this.#changes.markInodeDirty(directory);
   }
 
-  /** ext2_readdir: every entry in use, "." and ".." included, in the order of the disk. Throws EIO. */
+  /**
+   * ext2_readdir: every entry in use, "." and ".." included, in the order of the disk. Throws EIO.
+   */
   *list(directory: Ext2Inode): Process<DirectoryEntry[]> {
     const entries: DirectoryEntry[] = [];
     const page = new Uint8Array(PAGE_SIZE);
@@ -297,8 +321,8 @@ export class Ext2Directories implements DirectoryOperations {
   }
 
   /**
-   * The next block from `from` on that a search for a name, or for room of so many bytes, must look at. The guest pays for the entries
-   * of those that are passed over.
+   * The next block from `from` on that a search for a name, or for room of so many bytes, must look
+   * at. The guest pays for the entries of those that are passed over.
    */
   #next(directory: Ext2Inode, from: number, key: string, needed: number): number {
     const { index, pageCount } = directory;
@@ -331,7 +355,10 @@ export class Ext2Directories implements DirectoryOperations {
     this.#env.memory.copyOut(pfn, 0, page, 0, PAGE_SIZE);
   }
 
-  /** Length of the entry at `at`, after it was found to make sense: at least 12, and inside the block. */
+  /**
+   * Length of the entry at `at`, after it was found to make sense: at least 12, and inside the
+   * block.
+   */
   #recordLength(directory: Ext2Inode, page: Uint8Array, at: number): number {
     this.#env.cpu.charge(this.#costs.direntNs);
     const problem = checkDirent(page, at, PAGE_SIZE, this.#changes.geometry.inodeCount);

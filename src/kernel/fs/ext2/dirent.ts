@@ -1,4 +1,7 @@
-/** Numbers and names in a copy of a directory's block. They are little-endian, and checked before they are believed (`checkDirent`). */
+/**
+ * Numbers and names in a copy of a directory's block. They are little-endian, and checked before
+ * they are believed (`checkDirent`).
+ */
 
 import { DIRENT } from '../../../format/ext2.ts';
 

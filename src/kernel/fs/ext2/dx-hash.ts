@@ -1,8 +1,9 @@
 /**
  * Hashes of names, by which a directory with an index is ordered (fs/ext3/hash.c of 2.6.12).
  *
- * Three of them: the oldest one (legacy), MD4 with three rounds of eight steps (half MD4), and a cipher as a hash (TEA). A byte of a
- * name is a signed number, as on x86, unless the superblock says that it is not.
+ * Three of them: the oldest one (legacy), MD4 with three rounds of eight steps (half MD4), and a
+ * cipher as a hash (TEA). A byte of a name is a signed number, as on x86, unless the superblock
+ * says that it is not.
  */
 
 import { EXT2_HASH, type DirectoryHash } from '../../../format/ext2.ts';
@@ -12,7 +13,10 @@ const MD4_BEGIN = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476] as const;
 /** Added in the second and in the third round of MD4. */
 const MD4_SECOND = 0x5a82_7999;
 const MD4_THIRD = 0x6ed9_eba1;
-/** Words of a name in the order in which the rounds take them, and by how many bits the steps rotate, over and over. */
+/**
+ * Words of a name in the order in which the rounds take them, and by how many bits the steps
+ * rotate, over and over.
+ */
 const MD4_ROUNDS = [
   { order: [0, 1, 2, 3, 4, 5, 6, 7], rotations: [3, 7, 11, 19], constant: 0 },
   { order: [1, 3, 5, 7, 0, 2, 4, 6], rotations: [3, 5, 9, 13], constant: MD4_SECOND },
@@ -64,7 +68,10 @@ function mixed(bytes: NameBytes, version: number, seed: readonly number[]): numb
   return isTea ? state[0]! : state[1]!;
 }
 
-/** Bytes of the name from `at` on as words, the first byte of each word highest; where the name has ended, its length four times. */
+/**
+ * Bytes of the name from `at` on as words, the first byte of each word highest; where the name has
+ * ended, its length four times.
+ */
 function takeWords(bytes: NameBytes, at: number, words: Int32Array): void {
   const left = bytes.length - at;
   const padding = Math.imul(left, 0x0101_0101);

@@ -1,14 +1,17 @@
 /**
- * How the index of a directory begins, and how it grows (make_indexed_dir, do_split and ext3_dx_add_entry of fs/ext3/namei.c, 2.6.12).
+ * How the index of a directory begins, and how it grows (make_indexed_dir, do_split and
+ * ext3_dx_add_entry of fs/ext3/namei.c, 2.6.12).
  *
- * A directory of one block that is full gets a root in that block, and two leaves. A full leaf is split in two; before that, a full root
- * gives its records to a node below it, and a full node is split.
+ * A directory of one block that is full gets a root in that block, and two leaves. A full leaf is
+ * split in two; before that, a full root gives its records to a node below it, and a full node is
+ * split.
  *
- * Contract: each of these steps leaves a sound index with the same names. What fails, fails before the first store, but for memory for
- * the page of a second new block. The caller looks the name up again after each. All under one handle, by whoever holds i_sem.
+ * Contract: each of these steps leaves a sound index with the same names. What fails, fails before
+ * the first store, but for memory for the page of a second new block. The caller looks the name up
+ * again after each. All under one handle, by whoever holds i_sem.
  *
- * Differs from the original: a leaf is split where half of its bytes are, as in Linux since 2.6.19, not half of its names, which may
- * leave no room for a long name; and the name is looked up anew.
+ * Differs from the original: a leaf is split where half of its bytes are, as in Linux since 2.6.19,
+ * not half of its names, which may leave no room for a long name; and the name is looked up anew.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -49,8 +52,8 @@ export class Ext3IndexSplits {
   }
 
   /**
-   * Makes room for a name whose leaf is full: splits the leaf, or before that the node that has no room for one leaf more.
-   * Throws EIO, ENOSPC: when no block is free, or root and node are full.
+   * Makes room for a name whose leaf is full: splits the leaf, or before that the node that has no
+   * room for one leaf more. Throws EIO, ENOSPC: when no block is free, or root and node are full.
    */
   *makeRoom(directory: Ext2Inode, path: IndexPath): Process {
     const [root, node] = path.levels;
@@ -58,15 +61,17 @@ export class Ext3IndexSplits {
     if (above.count < limitOf(above.head)) return yield* this.#splitLeaf(directory, path, above);
     if (node !== undefined && root!.count === limitOf(ROOT_HEAD))
       throw new ModelError('ENOSPC', `ext3: the index of directory ${directory.ino} is full`);
-    // The leaf is split next. Then nothing of what that takes may fail: its page stays in memory, and it has its block.
+    // The leaf is split next. Then nothing of what that takes may fail: its page stays in memory,
+    // and it has its block.
     yield* this.#changes.journal.access(directory, path.leaf);
     if (node === undefined) yield* this.#addLevel(directory);
     else yield* this.#splitNode(directory, root!, node);
   }
 
   /**
-   * make_indexed_dir: a directory of one block gets an index. Its entries go to two leaves. Returns false, and nothing has changed,
-   * when that cannot be: the block does not begin as it must, or the superblock names a hash that there is not.
+   * make_indexed_dir: a directory of one block gets an index. Its entries go to two leaves. Returns
+   * false, and nothing has changed, when that cannot be: the block does not begin as it must, or
+   * the superblock names a hash that there is not.
    */
   *begin(directory: Ext2Inode): Process<boolean> {
     const { version } = this.#changes.geometry.directoryHash;
@@ -160,7 +165,10 @@ export class Ext3IndexSplits {
     this.#store(directory, level.block, pfn, bytes);
   }
 
-  /** dx_make_map: the entries of a block from `from` on, in the order of their hashes. Throws EIO when one makes no sense. */
+  /**
+   * dx_make_map: the entries of a block from `from` on, in the order of their hashes. Throws EIO
+   * when one makes no sense.
+   */
   #hashesOf(directory: Ext2Inode, block: Uint8Array, from: number, version: number): HashedEntry[] {
     const { directoryHash, inodeCount } = this.#changes.geometry;
     const entries: HashedEntry[] = [];
@@ -182,7 +190,10 @@ export class Ext3IndexSplits {
     return bytes;
   }
 
-  /** New contents of a block, whose page `pageForChange` or `append` gave under this handle: it stays in the cache. */
+  /**
+   * New contents of a block, whose page `pageForChange` or `append` gave under this handle: it
+   * stays in the cache.
+   */
   #store(directory: Ext2Inode, block: number, pfn: Pfn, bytes: Uint8Array): void {
     this.#env.memory.copyIn(pfn, 0, bytes, 0, PAGE_SIZE);
     this.#changes.journal.markPageDirty(directory, pfn);
@@ -218,7 +229,10 @@ function halfOf(entries: readonly HashedEntry[]): number {
   return Math.min(Math.max(count, 1), entries.length - 1);
 }
 
-/** Two leaves with the entries of a block, and where the hashes of the second one begin; bit 0: some of these are in the first, too. */
+/**
+ * Two leaves with the entries of a block, and where the hashes of the second one begin; bit 0: some
+ * of these are in the first, too.
+ */
 function halvesOf(block: Uint8Array, entries: HashedEntry[]): { lower: Uint8Array; upper: Uint8Array; hash: number } {
   const upper = entries.splice(halfOf(entries));
   const { hash } = upper[0]!;

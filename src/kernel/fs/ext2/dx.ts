@@ -1,15 +1,18 @@
 /**
- * Directories with an index on the disk: a tree of hashes of names, at most two levels high, that leads to the block which has a name
- * (dx_probe and ext3_htree_next_block of fs/ext3/namei.c, 2.6.12). How it begins and grows is ext2/dx-split.ts.
+ * Directories with an index on the disk: a tree of hashes of names, at most two levels high, that
+ * leads to the block which has a name (dx_probe and ext3_htree_next_block of fs/ext3/namei.c,
+ * 2.6.12). How it begins and grows is ext2/dx-split.ts.
  *
  *   block 0 of the directory: the root, behind the entries "." and ".."
  *      records: [hash from which on, block] ascending  ->  nodes, the same once more  ->  leaves: blocks of entries, in no order
  *
- * Names with one hash may fill more than one leaf: bit 0 of a leaf's hash says that the leaf before has some of them, too.
- * Who reads a directory block by block, sees root and nodes as entries with much space behind them.
+ * Names with one hash may fill more than one leaf: bit 0 of a leaf's hash says that the leaf before
+ * has some of them, too. Who reads a directory block by block, sees root and nodes as entries with
+ * much space behind them.
  *
- * Nothing in an index is trusted: one that makes no sense is not used (ERR_BAD_DX_DIR), where the original stops the kernel for some
- * of it. The guest pays for each record that is compared as for an entry, and reads only the blocks of the way.
+ * Nothing in an index is trusted: one that makes no sense is not used (ERR_BAD_DX_DIR), where the
+ * original stops the kernel for some of it. The guest pays for each record that is compared as for
+ * an entry, and reads only the blocks of the way.
  */
 
 import { PAGE_SIZE, type Pfn } from '../../../base/units.ts';
@@ -23,7 +26,10 @@ import { hashName, isHashVersion } from './dx-hash.ts';
 import type { Ext2Inode } from './inode-info.ts';
 import type { PageIo } from '../../cache/page-io.ts';
 
-/** Bytes before the records of a root and of a node, which follow each other up to the end of the block. */
+/**
+ * Bytes before the records of a root and of a node, which follow each other up to the end of the
+ * block.
+ */
 export const ROOT_HEAD = DX_ROOT.size;
 export const NODE_HEAD = DX_NODE.size;
 /** dx_info_length. */
@@ -82,7 +88,10 @@ export class Ext3Index {
     return (directory.fields.flags & EXT2_INDEX_FL) !== 0 && this.isKept;
   }
 
-  /** dx_probe: the way to the first leaf that may have the name; undefined when the index makes no sense. Throws EIO. */
+  /**
+   * dx_probe: the way to the first leaf that may have the name; undefined when the index makes no
+   * sense. Throws EIO.
+   */
   *find(directory: Ext2Inode, name: Uint8Array): Process<IndexPath | undefined> {
     if (directory.pageCount === 0) return undefined;
     const { memory } = this.#env;
@@ -105,8 +114,8 @@ export class Ext3Index {
   }
 
   /**
-   * ext3_htree_next_block: the way goes on to the next leaf if that has names of the same hash. False: it does not;
-   * undefined: the index makes no sense. Throws EIO.
+   * ext3_htree_next_block: the way goes on to the next leaf if that has names of the same hash.
+   * False: it does not; undefined: the index makes no sense. Throws EIO.
    */
   *next(directory: Ext2Inode, path: IndexPath): Process<boolean | undefined> {
     const { levels } = path;
@@ -124,7 +133,10 @@ export class Ext3Index {
     return undefined;
   }
 
-  /** From a level down to a leaf: by the hash, or to the first one. Returns false when the index makes no sense. */
+  /**
+   * From a level down to a leaf: by the hash, or to the first one. Returns false when the index
+   * makes no sense.
+   */
   *#descend(directory: Ext2Inode, path: IndexPath, from: Level, hash: number | undefined): Process<boolean> {
     const { levels } = path;
     levels.push(from);
@@ -140,7 +152,10 @@ export class Ext3Index {
     }
   }
 
-  /** A root or node, at the last record whose hash is not above; undefined when its numbers of records make no sense. */
+  /**
+   * A root or node, at the last record whose hash is not above; undefined when its numbers of
+   * records make no sense.
+   */
   #enter(pfn: Pfn, block: number, head: number, hash: number | undefined): Level | undefined {
     const { memory, cpu } = this.#env;
     const limit = memory.readU16(pfn, head);

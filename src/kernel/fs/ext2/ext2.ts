@@ -1,12 +1,13 @@
 /**
- * The ext2 and ext3 driver as a whole: mounting, syncing, remounting read-only (fs/ext2/super.c and fsync.c, fs/ext3/super.c
- * and fsync.c of 2.6.12).
+ * The ext2 and ext3 driver as a whole: mounting, syncing, remounting read-only (fs/ext2/super.c and
+ * fsync.c, fs/ext3/super.c and fsync.c of 2.6.12).
  *
- * How anything is changed is ext2/change.ts, the life of inodes ext2/iget.ts, their pages ext2/pages.ts, names ext2/namei.ts.
- * Below these: superblock and group descriptors ext2/state.ts and ext2/super.ts, the map from pages to blocks ext2/map.ts, inodes on the disk
- * ext2/inode.ts, allocation ext2/balloc.ts and ext2/ialloc.ts, directories ext2/dir.ts. Metadata goes through the block
- * device's own mapping (buffer.ts). Nothing on the disk is trusted: what does not make sense is EIO, and what the driver cannot
- * mount is refused in one line.
+ * How anything is changed is ext2/change.ts, the life of inodes ext2/iget.ts, their pages
+ * ext2/pages.ts, names ext2/namei.ts. Below these: superblock and group descriptors ext2/state.ts
+ * and ext2/super.ts, the map from pages to blocks ext2/map.ts, inodes on the disk ext2/inode.ts,
+ * allocation ext2/balloc.ts and ext2/ialloc.ts, directories ext2/dir.ts. Metadata goes through the
+ * block device's own mapping (buffer.ts). Nothing on the disk is trusted: what does not make sense
+ * is EIO, and what the driver cannot mount is refused in one line.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -40,7 +41,10 @@ export class Ext2 implements FileSystem {
   readonly #core: FsCore;
   readonly #buffers: Buffers;
   readonly #inodes: Ext2Inodes;
-  /** Inodes of which fsync has told that a write of metadata failed; undefined: none has failed since the mount. */
+  /**
+   * Inodes of which fsync has told that a write of metadata failed; undefined: none has failed
+   * since the mount.
+   */
   #toldOfLoss: Set<Ino> | undefined;
 
   private constructor(core: FsCore, { policy, inodes, dentries }: Ext2Mount, superblock: Ext2Super) {
@@ -55,8 +59,8 @@ export class Ext2 implements FileSystem {
   }
 
   /**
-   * ext2_fill_super, ext3_fill_super: a crash's log is replayed, and what was in use without a name is
-   * deleted. Throws EINVAL with one line that names what the driver cannot mount; EIO, ENOMEM.
+   * ext2_fill_super, ext3_fill_super: a crash's log is replayed, and what was in use without a name
+   * is deleted. Throws EINVAL with one line that names what the driver cannot mount; EIO, ENOMEM.
    */
   static *mount(core: FsCore, mount: Ext2Mount): Process<Ext2> {
     const device = new BlockDeviceMapping(
@@ -88,9 +92,9 @@ export class Ext2 implements FileSystem {
   }
 
   /**
-   * ext2_sync_file, ext3_sync_file: the file's pages, the indirect blocks that lead to them and its inode are on the disk's medium when this
-   * returns. Throws what a write of it met since the last time (EIO, ENOSPC), once; with ext2 also EIO, once, after a failed write of
-   * any metadata.
+   * ext2_sync_file, ext3_sync_file: the file's pages, the indirect blocks that lead to them and its
+   * inode are on the disk's medium when this returns. Throws what a write of it met since the last
+   * time (EIO, ENOSPC), once; with ext2 also EIO, once, after a failed write of any metadata.
    * @param dataOnly fdatasync: an inode of which only times have changed need not be written
    */
   *fsync(inode: Ext2Inode, dataOnly: boolean): Process {
@@ -135,8 +139,9 @@ export class Ext2 implements FileSystem {
   }
 
   /**
-   * AS_EIO of the block device: whether a write of metadata has failed since this inode was told last. Nobody knows whose the
-   * block was, so each inode is told; by its number, for it may have left memory meanwhile.
+   * AS_EIO of the block device: whether a write of metadata has failed since this inode was told
+   * last. Nobody knows whose the block was, so each inode is told; by its number, for it may have
+   * left memory meanwhile.
    */
   #mustTellLoss({ ino }: Ext2Inode): boolean {
     const { space } = this.#buffers.device;
@@ -149,7 +154,10 @@ export class Ext2 implements FileSystem {
     return true;
   }
 
-  /** The last change of the inode is in the log; where it has been there before, the drive's cache is flushed. */
+  /**
+   * The last change of the inode is in the log; where it has been there before, the drive's cache
+   * is flushed.
+   */
   *#commitInode(journal: Journal, inode: Ext2Inode, dataOnly: boolean): Process {
     const tid = dataOnly ? inode.syncTid : inode.tid;
     if (journal.isCommitted(tid)) yield* this.#core.writeback.flushDrive();
@@ -157,8 +165,8 @@ export class Ext2 implements FileSystem {
   }
 
   /**
-   * sync: everything that is dirty is on the disk's medium when this returns. Throws EIO when the drive says so, or when metadata
-   * could not be written: the superblock says that then.
+   * sync: everything that is dirty is on the disk's medium when this returns. Throws EIO when the
+   * drive says so, or when metadata could not be written: the superblock says that then.
    */
   *sync(): Process {
     const { superblock, journal } = this.changes;
@@ -175,8 +183,9 @@ export class Ext2 implements FileSystem {
   }
 
   /**
-   * Remount read-only, as the root is at shutdown: all is written, the page cache stays. What cannot be written is an error of the
-   * file system, and what follows is done all the same. Throws the first such error at the end.
+   * Remount read-only, as the root is at shutdown: all is written, the page cache stays. What
+   * cannot be written is an error of the file system, and what follows is done all the same. Throws
+   * the first such error at the end.
    */
   *remountReadOnly(): Process {
     const { journal, superblock } = this.changes;

@@ -1,13 +1,15 @@
 /**
  * Inode allocation (fs/ext2/ialloc.c of 2.6.12).
  *
- * A file goes to its directory's group, else to a group found by quadratic hashing from there, else to the first that has a free
- * inode. A directory is placed by Orlov's rule: those in the root are spread over groups that have more free inodes and
- * blocks than the average; others stay near their parent as long as the group is not too full of directories.
+ * A file goes to its directory's group, else to a group found by quadratic hashing from there, else
+ * to the first that has a free inode. A directory is placed by Orlov's rule: those in the root are
+ * spread over groups that have more free inodes and blocks than the average; others stay near their
+ * parent as long as the group is not too full of directories.
  *
- * Differs from the original: where that draws a random group, a counter goes round; and the generation of a new inode is
- * that of the last use of its number plus one, read from its place in the inode table, where that draws it from a counter
- * which starts at random. So no two uses of a number share a generation over any reboot, and a run repeats.
+ * Differs from the original: where that draws a random group, a counter goes round; and the
+ * generation of a new inode is that of the last use of its number plus one, read from its place in
+ * the inode table, where that draws it from a counter which starts at random. So no two uses of a
+ * number share a generation over any reboot, and a run repeats.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -159,7 +161,8 @@ function directoryGroup(superblock: Ext2Super, parent: number): number {
 }
 
 /**
- * The debt at which a group gets no more directories: 1 to 128, since a group has 32,768 blocks at most.
+ * The debt at which a group gets no more directories: 1 to 128, since a group has 32,768 blocks at
+ * most.
  * @param blocksADirectory blocks in use, of all, for each directory
  */
 export function mostDebtOf(blocksPerGroup: number, inodesPerGroup: number, blocksADirectory: number): number {
@@ -167,7 +170,10 @@ export function mostDebtOf(blocksPerGroup: number, inodesPerGroup: number, block
   return Math.max(1, Math.min(byBlocks, Math.floor(inodesPerGroup / INODE_COST)));
 }
 
-/** The first group from `home` on with at least so many free inodes, or, when there is none, with any. */
+/**
+ * The first group from `home` on with at least so many free inodes, or, when there is none, with
+ * any.
+ */
 function anyGroup(superblock: Ext2Super, home: number, least: number): number {
   const { groupCount } = superblock.geometry;
   for (const wanted of [Math.max(1, least), 1])

@@ -1,12 +1,14 @@
 /**
- * The life of an inode on ext2 and ext3: it is read from its table, or made, and deleted (fs/ext2/inode.c and ialloc.c of 2.6.12:
- * ext2_read_inode, ext2_new_inode, ext2_delete_inode). Fills the inode cache of fs/inode.ts.
+ * The life of an inode on ext2 and ext3: it is read from its table, or made, and deleted
+ * (fs/ext2/inode.c and ialloc.c of 2.6.12: ext2_read_inode, ext2_new_inode, ext2_delete_inode).
+ * Fills the inode cache of fs/inode.ts.
  *
- * An inode whose last link and last use are gone is deleted: its pages are dropped, its blocks and its number freed, its time
- * of deletion written. One that a crash has left in use without a name (ext2/orphan.ts) is deleted by the next mount.
+ * An inode whose last link and last use are gone is deleted: its pages are dropped, its blocks and
+ * its number freed, its time of deletion written. One that a crash has left in use without a name
+ * (ext2/orphan.ts) is deleted by the next mount.
  *
- * Whoever gives up the last use is not told that something could not be freed: the superblock is, and so e2fsck. All that can be
- * freed is; without its place in the inode table nothing is.
+ * Whoever gives up the last use is not told that something could not be freed: the superblock is,
+ * and so e2fsck. All that can be freed is; without its place in the inode table nothing is.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -32,8 +34,8 @@ export interface NamingPolicy {
 }
 
 /**
- * alloc_inode and ext2_read_inode: the fields of an inode, and the slab object that it is to lie in;
- * undefined when another process has read it meanwhile. Throws EIO, ENOMEM.
+ * alloc_inode and ext2_read_inode: the fields of an inode, and the slab object that it is to lie
+ * in; undefined when another process has read it meanwhile. Throws EIO, ENOMEM.
  */
 export function* readInode(
   { env, costs }: FsCore,
@@ -86,7 +88,10 @@ export class Ext2Inodes implements InodeHolder {
     throw new ModelError('EIO', 'ext2: the root inode is no directory');
   }
 
-  /** ext2_read_inode: the inode, with a reference. Throws EIO when it is out of range, not in use or makes no sense. */
+  /**
+   * ext2_read_inode: the inode, with a reference. Throws EIO when it is out of range, not in use or
+   * makes no sense.
+   */
   *iget(number: number): Process<Ext2Inode> {
     const { geometry } = this.#changes;
     if (number < 1 || number > geometry.inodeCount) throw new ModelError('EIO', `ext2: there is no inode ${number}`);
@@ -208,7 +213,10 @@ export class Ext2Inodes implements InodeHolder {
     yield* freeInode(superblock, inode.ino, inode.isDirectory);
   }
 
-  /** ext3_orphan_cleanup. The list of a file system with errors is given up, and so is what lies behind a bad entry. */
+  /**
+   * ext3_orphan_cleanup. The list of a file system with errors is given up, and so is what lies
+   * behind a bad entry.
+   */
   *deleteOrphans(): Process {
     const changes = this.#changes;
     const { orphans: list } = changes;

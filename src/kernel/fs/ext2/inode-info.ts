@@ -1,4 +1,7 @@
-/** What ext2 and ext3 know of an inode in memory besides what every file system does (ext2_inode_info of 2.6.12). */
+/**
+ * What ext2 and ext3 know of an inode in memory besides what every file system does
+ * (ext2_inode_info of 2.6.12).
+ */
 
 import type { AddressSpace } from '../../mm/page-cache.ts';
 import type { Process } from '../../../sim/index.ts';
@@ -60,7 +63,10 @@ export class Ext2Inode extends Inode implements JournaledInode {
     return this.#operations.store(this);
   }
 
-  /** An indirect block was changed, and fsync must write it. @param index of a page to which it leads, when it is new */
+  /**
+   * An indirect block was changed, and fsync must write it.
+   * @param index of a page to which it leads, when it is new
+   */
   addMetadataBlock(block: number, index = -1): void {
     const blocks = (this.#metadataBlocks ??= new Map<number, number>());
     if (index >= 0 || !blocks.has(block)) blocks.set(block, index);
@@ -76,7 +82,10 @@ export class Ext2Inode extends Inode implements JournaledInode {
     this.#metadataBlocks?.delete(block);
   }
 
-  /** remove_inode_buffers: the indirect blocks that are not written yet, ascending. Forgets the others. */
+  /**
+   * remove_inode_buffers: the indirect blocks that are not written yet, ascending. Forgets the
+   * others.
+   */
   unwrittenBlocks(buffers: Buffers): number[] {
     if (this.#metadataBlocks === undefined) return [];
     for (const block of this.#metadataBlocks.keys())

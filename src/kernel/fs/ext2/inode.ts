@@ -1,8 +1,10 @@
 /**
- * The inode on the disk, and where in the inode table of its group it lies: its fields are checked when they are read, and
- * put back when they have changed (ext2_read_inode and ext2_update_inode of fs/ext2/inode.c, 2.6.12).
+ * The inode on the disk, and where in the inode table of its group it lies: its fields are checked
+ * when they are read, and put back when they have changed (ext2_read_inode and ext2_update_inode of
+ * fs/ext2/inode.c, 2.6.12).
  *
- * Only the first 128 bytes are known. What a larger inode has behind them stays as it is, and is zero in a new one.
+ * Only the first 128 bytes are known. What a larger inode has behind them stays as it is, and is
+ * zero in a new one.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -68,7 +70,10 @@ function readInodeFields(memory: GuestMemory, pfn: Pfn, at: number, ino: Ino, is
   };
 }
 
-/** The inode tables of a mounted file system. Inodes go into their buffers by way of bytes of the table's own. */
+/**
+ * The inode tables of a mounted file system. Inodes go into their buffers by way of bytes of the
+ * table's own.
+ */
 export class InodeTable {
   readonly #memory: GuestMemory;
   readonly #buffers: Buffers;
@@ -112,7 +117,10 @@ export class InodeTable {
     return readInodeFields(this.#memory, pfn, this.place(ino).offset, ino, isOrphan);
   }
 
-  /** ext2_update_inode, ext3_do_update_inode: the fields go to the buffer if they have changed. Throws EIO, an error of the file system. */
+  /**
+   * ext2_update_inode, ext3_do_update_inode: the fields go to the buffer if they have changed.
+   * Throws EIO, an error of the file system.
+   */
   store(inode: Ext2Inode): Process {
     if (!inode.isInodeDirty) return NOTHING;
     const { block, offset } = this.place(inode.ino);

@@ -1,12 +1,15 @@
 /**
- * The map from the pages of a file to blocks (fs/ext2/inode.c of 2.6.12: ext2_get_block, ext2_truncate).
+ * The map from the pages of a file to blocks (fs/ext2/inode.c of 2.6.12: ext2_get_block,
+ * ext2_truncate).
  *
- * Twelve direct pointers in the inode, then trees of indirect blocks of depth one, two and three. Looking up does not wait
- * (`blockNow`); allocating and freeing do, under the inode's mapLock. Every pointer on the disk is checked before it is used.
+ * Twelve direct pointers in the inode, then trees of indirect blocks of depth one, two and three.
+ * Looking up does not wait (`blockNow`); allocating and freeing do, under the inode's mapLock.
+ * Every pointer on the disk is checked before it is used.
  *
- * The blocks that are missing on the way to a page become the file's by one store, after all of them were allocated; when one
- * cannot be had, the others are given back. Truncation that meets an indirect block which cannot be read notes an error of the file
- * system, clears the pointer to it, and goes on with the others.
+ * The blocks that are missing on the way to a page become the file's by one store, after all of
+ * them were allocated; when one cannot be had, the others are given back. Truncation that meets an
+ * indirect block which cannot be read notes an error of the file system, clears the pointer to it,
+ * and goes on with the others.
  *
  * Differs from the original: no preallocation of eight blocks.
  */
@@ -45,7 +48,10 @@ export class Ext2Map {
   readonly #super: Ext2Super;
   readonly #mm: MemoryManagement;
   readonly #markDirty: (inode: Ext2Inode) => void;
-  /** Set by #through when it meets an indirect block that is not in memory; read by loadMetadata right after. */
+  /**
+   * Set by #through when it meets an indirect block that is not in memory; read by loadMetadata
+   * right after.
+   */
   #missing = 0;
 
   /** @param markDirty called when pointers or sectors of an inode have changed */
@@ -55,7 +61,10 @@ export class Ext2Map {
     this.#markDirty = markDirty;
   }
 
-  /** ext2_get_block without waiting or allocating. Throws EIO when a pointer leads outside the file system. */
+  /**
+   * ext2_get_block without waiting or allocating. Throws EIO when a pointer leads outside the file
+   * system.
+   */
   blockNow(inode: Mapped, index: number): number {
     const { pointers } = inode.fields;
     if (index < EXT2_DIRECT_BLOCKS) return this.#checked(pointers[index]!, inode);
@@ -109,9 +118,9 @@ export class Ext2Map {
   }
 
   /**
-   * ext2_alloc_branch and ext2_splice_branch: allocates what is missing of the path to a page, from `level` on, below the block
-   * `parent`, the first of it near `goal`. Returns the page's block, which is the file's now. Throws ENOSPC, EIO, EROFS, and then
-   * nothing has changed.
+   * ext2_alloc_branch and ext2_splice_branch: allocates what is missing of the path to a page, from
+   * `level` on, below the block `parent`, the first of it near `goal`. Returns the page's block,
+   * which is the file's now. Throws ENOSPC, EIO, EROFS, and then nothing has changed.
    */
   *#addBranch(
     inode: Ext2Inode,
@@ -130,7 +139,8 @@ export class Ext2Map {
         this.#super.beginChange();
         block = yield* newBlock(this.#super, at === level ? goal : this.#goal(inode, index, above, -1, []));
         fresh.push(block);
-        // Whatever the device's mapping holds of a block of data is dropped; one of pointers is zeroed there.
+        // Whatever the device's mapping holds of a block of data is dropped; one of pointers is
+        // zeroed there.
         if (at === leaf) yield* this.#super.buffers.forget(block);
         else yield* this.#super.buffers.getblk(block);
         if (at > level) yield* this.#setPointer(above, path[at]!, block);
@@ -166,9 +176,10 @@ export class Ext2Map {
   }
 
   /**
-   * A block that was allocated on the way to a page could not be written: the pointer to it is cleared, and what lies behind it is a
-   * hole. A block of data is free again, unless the file system has errors. An indirect block, which memory forgets, and what lies behind it stay in use.
-   * Throws EIO.
+   * A block that was allocated on the way to a page could not be written: the pointer to it is
+   * cleared, and what lies behind it is a hole. A block of data is free again, unless the file
+   * system has errors. An indirect block, which memory forgets, and what lies behind it stay in
+   * use. Throws EIO.
    * @param lost the indirect block; undefined: the page's own
    */
   *withdraw(inode: Ext2Inode, index: number, lost?: number): Process {
@@ -204,7 +215,10 @@ export class Ext2Map {
     }
   }
 
-  /** Before pages from `first` on are cut off: reads the indirect blocks that lead to pages on both sides of it. Throws EIO. */
+  /**
+   * Before pages from `first` on are cut off: reads the indirect blocks that lead to pages on both
+   * sides of it. Throws EIO.
+   */
   prepareTruncation(inode: Ext2Inode, first: number): Process {
     if (first >= EXT2_MAX_FILE_BLOCKS) return NOTHING;
     const path = blockPath(first);
@@ -222,8 +236,9 @@ export class Ext2Map {
   }
 
   /**
-   * ext2_truncate: frees every block from page `first` on, with the indirect blocks that lead to nothing else. What cannot be freed is
-   * an error of the file system. Throws EIO when it makes no sense to free any more.
+   * ext2_truncate: frees every block from page `first` on, with the indirect blocks that lead to
+   * nothing else. What cannot be freed is an error of the file system. Throws EIO when it makes no
+   * sense to free any more.
    */
   *truncate(inode: Ext2Inode, first: number): Process {
     if (!inode.mapLock.tryAcquire()) yield* inode.mapLock.acquire();
@@ -256,7 +271,10 @@ export class Ext2Map {
     }
   }
 
-  /** Frees what lies at or behind page `from` of a tree of indirect blocks; returns whether its root is freed too. */
+  /**
+   * Frees what lies at or behind page `from` of a tree of indirect blocks; returns whether its root
+   * is freed too.
+   */
   *#freeTree(inode: Ext2Inode, root: number, depth: number, from: number, freed: FreedRun): Process<boolean> {
     const { buffers } = this.#super;
     const bytes = new Uint8Array(PAGE_SIZE);
@@ -275,7 +293,8 @@ export class Ext2Map {
     for (let i = Math.floor(from / span); i < EXT2_POINTERS_PER_BLOCK && !hasEnded(); i++) {
       const child = words[i]!;
       if (child === 0) continue;
-      // A structure that is found to be wrong, a block freed twice, is not walked any further: it need not end.
+      // A structure that is found to be wrong, a block freed twice, is not walked any further: it
+      // need not end.
       if (!freed.isSound) throw new ModelError('EIO', `ext2: the blocks of inode ${inode.ino} make no sense`);
       if (depth === 1) {
         if (inode.isDirectory) buffers.revoke(child);
@@ -310,8 +329,8 @@ export class Ext2Map {
   }
 
   /**
-   * ext2_find_goal: behind the block of a sequential writer; else behind the nearest pointer before this one; else behind
-   * the indirect block; else the beginning of the inode's group.
+   * ext2_find_goal: behind the block of a sequential writer; else behind the nearest pointer before
+   * this one; else behind the indirect block; else the beginning of the inode's group.
    */
   #goal(inode: Ext2Inode, index: number, parent: number, slot: number, pointers: ArrayLike<number>): number {
     if (inode.lastIndex >= 0 && index === inode.lastIndex + 1) return inode.lastBlock + 1;
@@ -322,7 +341,9 @@ export class Ext2Map {
     return inodeLocation(geometry, inode.ino).group * geometry.blocksPerGroup;
   }
 
-  /** Follows `levels` indirect blocks from `block` to the pointer of the `offset`-th page below it. */
+  /**
+   * Follows `levels` indirect blocks from `block` to the pointer of the `offset`-th page below it.
+   */
   #through(inode: Mapped, block: number, offset: number, levels: number): number {
     const { buffers } = this.#super;
     let at = this.#checked(block, inode);

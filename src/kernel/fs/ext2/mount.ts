@@ -1,7 +1,7 @@
 /**
- * How a mount finds its journal (ext3_load_journal of fs/ext3/super.c, 2.6.12): the inode is read, a
- * crash's log is replayed, and the journal is loaded. What changes the file system is built on the
- * journal that this returns; on ext2, and read-only, it is the one that keeps nothing.
+ * How a mount finds its journal (ext3_load_journal of fs/ext3/super.c, 2.6.12): the inode is read,
+ * a crash's log is replayed, and the journal is loaded. What changes the file system is built on
+ * the journal that this returns; on ext2, and read-only, it is the one that keeps nothing.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -87,7 +87,10 @@ function fileOf({ map }: Ext2Changes, fields: Ext2InodeFields): JournalFile {
   };
 }
 
-/** What the log holds comes home, and the log is empty; an error that it notes becomes the file system's. */
+/**
+ * What the log holds comes home, and the log is empty; an error that it notes becomes the file
+ * system's.
+ */
 function* replay(
   { env, io, writeback }: FsCore,
   direct: Buffers,
@@ -111,7 +114,8 @@ function* replay(
     if (recovered.problem !== undefined) state.fail(recovered.problem);
   }
   if (log.superblock.errno !== 0) {
-    // ext3_clear_journal_err: what ended the journal is now known to the file system, and to e2fsck.
+    // ext3_clear_journal_err: what ended the journal is now known to the file system, and to
+    // e2fsck.
     state.noteErrors();
     yield* direct.writeThrough(0);
     yield* log.clearError();

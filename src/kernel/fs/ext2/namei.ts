@@ -1,14 +1,14 @@
 /**
- * Names in the directories of ext2 and ext3: what creating, linking, renaming and removing them do to
- * inodes and directory blocks, and symbolic links (fs/ext2/namei.c and symlink.c of 2.6.12). Paths and
- * locks are file/namespace.ts.
+ * Names in the directories of ext2 and ext3: what creating, linking, renaming and removing them do
+ * to inodes and directory blocks, and symbolic links (fs/ext2/namei.c and symlink.c of 2.6.12).
+ * Paths and locks are file/namespace.ts.
  *
- * A new name is on its way to the disk before an old one is removed, so that a crash leaves what e2fsck
- * repairs.
+ * A new name is on its way to the disk before an old one is removed, so that a crash leaves what
+ * e2fsck repairs.
  *
- * Everything that an operation needs is read before its first store. What fails in the middle all the
- * same is undone (an inode that got no name loses its links, and its last reference deletes it), or it
- * is an error of the file system. The dentry cache follows each step at once.
+ * Everything that an operation needs is read before its first store. What fails in the middle all
+ * the same is undone (an inode that got no name loses its links, and its last reference deletes
+ * it), or it is an error of the file system. The dentry cache follows each step at once.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -148,7 +148,10 @@ export class Ext2Names implements NameOperations {
     } else if (replaced.isDirectory) throw new ModelError('EISDIR', target.name);
   }
 
-  /** Reads a directory up to the entry of a name. Throws EIO when it is not there, though it was just found. */
+  /**
+   * Reads a directory up to the entry of a name. Throws EIO when it is not there, though it was
+   * just found.
+   */
   *#mustHave(directory: Ext2Inode, name: string): Process {
     if ((yield* this.#directories.find(directory, name)) === 0)
       throw new ModelError('EIO', `directory ${directory.ino} has no entry ${name}`);
@@ -172,7 +175,10 @@ export class Ext2Names implements NameOperations {
     this.#addLinks(target.parent, 1);
   }
 
-  /** A new inode with its contents and its first name, and with a reference. What fails in the middle leaves nothing. */
+  /**
+   * A new inode with its contents and its first name, and with a reference. What fails in the
+   * middle leaves nothing.
+   */
   *#makeNamed(parent: Ext2Inode, name: string, mode: number, fill?: (inode: Ext2Inode) => Process): Process<Ext2Inode> {
     const failed: Ext2Inode[] = [];
     try {

@@ -1,8 +1,9 @@
 /**
- * The orphan list of ext3 (fs/ext3/namei.c and super.c of 2.6.12): inodes without a name that are still in use. A crash ends that use,
- * so the next mount deletes them.
+ * The orphan list of ext3 (fs/ext3/namei.c and super.c of 2.6.12): inodes without a name that are
+ * still in use. A crash ends that use, so the next mount deletes them.
  *
- * On the disk the list runs from s_last_orphan through i_dtime of its inodes. The newest comes first.
+ * On the disk the list runs from s_last_orphan through i_dtime of its inodes. The newest comes
+ * first.
  */
 
 import { EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../../format/ext2.ts';

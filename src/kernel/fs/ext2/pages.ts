@@ -1,11 +1,13 @@
 /**
- * The pages of a file, directory or long symbolic link on ext2 and ext3: where they lie, how they become more and fewer
- * (fs/ext2/inode.c of 2.6.12; vmtruncate of mm/memory.c).
+ * The pages of a file, directory or long symbolic link on ext2 and ext3: where they lie, how they
+ * become more and fewer (fs/ext2/inode.c of 2.6.12; vmtruncate of mm/memory.c).
  *
- * A file that is cut loses its pages first, then its blocks, so that no page of it is left whose block is another's. What
- * remains of its last page is zeroed, and what a mapped store left behind the end is zeroed before the file grows: a file
- * that was cut and made longer again reads as zeros there. All that this takes is read before the size changes, so a block that
- * cannot be read leaves the file as it was; one that only tells what to free is an error of the file system (ext2/map.ts).
+ * A file that is cut loses its pages first, then its blocks, so that no page of it is left whose
+ * block is another's. What remains of its last page is zeroed, and what a mapped store left behind
+ * the end is zeroed before the file grows: a file that was cut and made longer again reads as zeros
+ * there. All that this takes is read before the size changes, so a block that cannot be read leaves
+ * the file as it was; one that only tells what to free is an error of the file system
+ * (ext2/map.ts).
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -56,7 +58,10 @@ export class Ext2Pages implements Ext2InodeOperations, PageOperations {
     return inode.pageBehind(block) >= 0;
   }
 
-  /** That the blocks behind the lost one stay in use is for e2fsck, as all metadata that could not be written. */
+  /**
+   * That the blocks behind the lost one stay in use is for e2fsck, as all metadata that could not
+   * be written.
+   */
   *withdrawMetadata(inode: Ext2Inode, block: number): Process {
     try {
       yield* this.#changes.map.withdraw(inode, inode.pageBehind(block), block);
@@ -87,8 +92,9 @@ export class Ext2Pages implements Ext2InodeOperations, PageOperations {
   }
 
   /**
-   * The first write of a page into a new block has failed: the file has a hole there instead of what the block's former owner has left.
-   * With a journal, whose transaction must not say that the file has the block, it ends.
+   * The first write of a page into a new block has failed: the file has a hole there instead of
+   * what the block's former owner has left. With a journal, whose transaction must not say that the
+   * file has the block, it ends.
    */
   *withdraw(inode: Ext2Inode, index: number): Process {
     const { map, cache } = this.#mm;
@@ -115,14 +121,20 @@ export class Ext2Pages implements Ext2InodeOperations, PageOperations {
     dropPages(this.#mm, [pfn]);
   }
 
-  /** ext2_write_inode: stores what changed into the inode table's buffer. With a journal the commit does that. Throws EIO. */
+  /**
+   * ext2_write_inode: stores what changed into the inode table's buffer. With a journal the commit
+   * does that. Throws EIO.
+   */
   *writeInode(inode: Ext2Inode): Process {
     const { journal, inodeTable } = this.#changes;
     if (!journal.isKept) yield* inodeTable.store(inode);
     else if (journal.isAborted) inode.isInodeDirty = false;
   }
 
-  /** So many blocks behind the end of a directory, which `append` takes then; or none of them. Throws ENOSPC, EIO. */
+  /**
+   * So many blocks behind the end of a directory, which `append` takes then; or none of them.
+   * Throws ENOSPC, EIO.
+   */
   *reserve(directory: Ext2Inode, count: number): Process {
     const end = pagesOf(directory.size);
     try {
@@ -133,7 +145,10 @@ export class Ext2Pages implements Ext2InodeOperations, PageOperations {
     }
   }
 
-  /** One more zeroed block at the end of a directory or of a long symbolic link. The page is valid until the next wait. */
+  /**
+   * One more zeroed block at the end of a directory or of a long symbolic link. The page is valid
+   * until the next wait.
+   */
   *append(inode: Ext2Inode): Process<Pfn> {
     const { map, cache } = this.#mm;
     const index = pagesOf(inode.size);
@@ -160,9 +175,9 @@ export class Ext2Pages implements Ext2InodeOperations, PageOperations {
   }
 
   /**
-   * vmtruncate and ext2_truncate: sets a file's size; what lies beyond is gone. The caller holds i_sem.
-   * Throws EFBIG, EIO, EROFS; EIO also when the file has its new size and something that was cut off could not be freed, which the
-   * superblock says then. In 2.6.12 nobody is told of that.
+   * vmtruncate and ext2_truncate: sets a file's size; what lies beyond is gone. The caller holds
+   * i_sem. Throws EFBIG, EIO, EROFS; EIO also when the file has its new size and something that was
+   * cut off could not be freed, which the superblock says then. In 2.6.12 nobody is told of that.
    */
   *setSize(inode: Ext2Inode, size: number): Process {
     if (size > MAX_FILE_BYTES) throw new ModelError('EFBIG', `${size} bytes`);
@@ -191,7 +206,10 @@ export class Ext2Pages implements Ext2InodeOperations, PageOperations {
     if (state.isReadOnly) throw new ModelError('EIO', state.errors.at(-1)!);
   }
 
-  /** A crash came between the new size of a file and the freeing of its blocks: another implementation's transactions. */
+  /**
+   * A crash came between the new size of a file and the freeing of its blocks: another
+   * implementation's transactions.
+   */
   *finishTruncation(inode: Ext2Inode): Process {
     if (hasBlocks(inode)) {
       const end = pagesOf(inode.size);
@@ -204,7 +222,10 @@ export class Ext2Pages implements Ext2InodeOperations, PageOperations {
     this.#changes.markInodeDirty(inode);
   }
 
-  /** Zeroes what is to lie behind the end of a file in its last page. Throws EIO; does not wait after the first store. */
+  /**
+   * Zeroes what is to lie behind the end of a file in its last page. Throws EIO; does not wait
+   * after the first store.
+   */
   *#zeroRest(inode: Ext2Inode, size: number): Process {
     const rest = size % PAGE_SIZE;
     const pfn = yield* this.#io.getPage(inode, Math.floor(size / PAGE_SIZE));
@@ -226,7 +247,10 @@ export class Ext2Pages implements Ext2InodeOperations, PageOperations {
     if (leavesHole) this.zeroTail(inode);
   }
 
-  /** Before a file grows: bytes behind its end, which a mapped store may have left in the last page, become zero. */
+  /**
+   * Before a file grows: bytes behind its end, which a mapped store may have left in the last page,
+   * become zero.
+   */
   zeroTail(inode: Ext2Inode): void {
     const { map, cache } = this.#mm;
     const index = Math.floor(inode.size / PAGE_SIZE);
@@ -239,12 +263,17 @@ export class Ext2Pages implements Ext2InodeOperations, PageOperations {
   }
 }
 
-/** Whether i_block holds pointers: a short symbolic link keeps its text there, a device its number. */
+/**
+ * Whether i_block holds pointers: a short symbolic link keeps its text there, a device its number.
+ */
 export function hasBlocks(inode: Ext2Inode): boolean {
   return inode.isRegular || inode.isDirectory || (inode.isSymlink && !isFastSymlink(inode));
 }
 
-/** ext2_inode_is_fast_symlink: whether a symbolic link has its text in i_block: it has no block but that of its attributes. */
+/**
+ * ext2_inode_is_fast_symlink: whether a symbolic link has its text in i_block: it has no block but
+ * that of its attributes.
+ */
 export function isFastSymlink({ fields: { sectors, fileAcl } }: Ext2Inode): boolean {
   return sectors === (fileAcl === 0 ? 0 : SECTORS_PER_BLOCK);
 }

@@ -1,14 +1,14 @@
 /**
- * What the superblock of a mounted ext2 file system says: its geometry, its state on the disk, whether
- * anything may be changed, and the errors that were found (fs/ext2/super.c of 2.6.12).
+ * What the superblock of a mounted ext2 file system says: its geometry, its state on the disk,
+ * whether anything may be changed, and the errors that were found (fs/ext2/super.c of 2.6.12).
  *
- * Superblock and descriptors are buffers held for the life of the mount (pinned pages), so that their
- * words can be read and changed at any time. The words that are changed here go straight to their
- * place, past any journal.
+ * Superblock and descriptors are buffers held for the life of the mount (pinned pages), so that
+ * their words can be read and changed at any time. The words that are changed here go straight to
+ * their place, past any journal.
  *
- * Differs from the original: the superblock is marked as not unmounted in order (ext2), or as having a
- * journal to be replayed (ext3), at the first change rather than by the mount. A system that only reads
- * writes nothing.
+ * Differs from the original: the superblock is marked as not unmounted in order (ext2), or as
+ * having a journal to be replayed (ext3), at the first change rather than by the mount. A system
+ * that only reads writes nothing.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -178,8 +178,9 @@ export class Ext2State {
   }
 
   /**
-   * ext2_error with errors=remount-ro, as far as the superblock: the structure on the disk is not what it
-   * must be, or a change was left half done. Nothing is changed any more, except by what is under way.
+   * ext2_error with errors=remount-ro, as far as the superblock: the structure on the disk is not
+   * what it must be, or a change was left half done. Nothing is changed any more, except by what is
+   * under way.
    */
   fail(text: string): void {
     if (this.errors.length < MAX_TEXTS) this.errors.push(text);
@@ -188,7 +189,10 @@ export class Ext2State {
     this.#readOnly = true;
   }
 
-  /** ext2_remount to read-only, its last step: the file system was unmounted in order. To be written afterwards. */
+  /**
+   * ext2_remount to read-only, its last step: the file system was unmounted in order. To be written
+   * afterwards.
+   */
   endChanges(): void {
     if (!this.#modified) return;
     this.#put(AT.s_wtime, this.now());

@@ -1,6 +1,7 @@
 /**
- * A mounted ext2 or ext3 file system, as allocation and all that changes it see it: superblock, buffers
- * and journal, lock_super, and what is done on errors (fs/ext2/super.c and fs/ext3/super.c of 2.6.12).
+ * A mounted ext2 or ext3 file system, as allocation and all that changes it see it: superblock,
+ * buffers and journal, lock_super, and what is done on errors (fs/ext2/super.c and fs/ext3/super.c
+ * of 2.6.12).
  *
  * Free counts on the disk are not trusted to be right.
  */
@@ -69,7 +70,9 @@ export class Ext2Super {
     this.state.beginChange();
   }
 
-  /** Before anything of a group is changed: its descriptor and the superblock, for `breadForChange`. */
+  /**
+   * Before anything of a group is changed: its descriptor and the superblock, for `breadForChange`.
+   */
   prepareGroup(group: number): Process {
     return this.journal.isKept ? this.#prepareGroup(group) : NOTHING;
   }
@@ -96,7 +99,10 @@ export class Ext2Super {
     if (this.buffers.hasLostWrites && !this.state.isReadOnly) this.error(LOST_METADATA);
   }
 
-  /** Runs the rest of a change whose first store is made: what fails now leaves it half done. Throws what the rest throws. */
+  /**
+   * Runs the rest of a change whose first store is made: what fails now leaves it half done. Throws
+   * what the rest throws.
+   */
   begun<T>(rest: Process<T>): Process<T> {
     return rest === NOTHING ? rest : this.#begun(rest);
   }

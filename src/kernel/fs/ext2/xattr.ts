@@ -1,9 +1,10 @@
 /**
- * Extended attributes as far as a kernel without calls for them must know them (fs/ext2/xattr.c of 2.6.12): an inode may have them
- * in a block of its own, or in one that it shares with others, which its header counts. Whoever deletes the inode frees the
- * block, or counts it down.
+ * Extended attributes as far as a kernel without calls for them must know them (fs/ext2/xattr.c of
+ * 2.6.12): an inode may have them in a block of its own, or in one that it shares with others,
+ * which its header counts. Whoever deletes the inode frees the block, or counts it down.
  *
- * What an inode of more than 128 bytes has of them behind its fields is never looked at (ext2/inode.ts).
+ * What an inode of more than 128 bytes has of them behind its fields is never looked at
+ * (ext2/inode.ts).
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -18,8 +19,8 @@ import type { Ext2Inode } from './inode-info.ts';
 const H = XATTR_HEADER.offset;
 
 /**
- * ext2_xattr_delete_inode: the inode gives its block of attributes back. A block that cannot be read or is none is an error of the
- * file system, and stays as it is. Throws EIO.
+ * ext2_xattr_delete_inode: the inode gives its block of attributes back. A block that cannot be
+ * read or is none is an error of the file system, and stays as it is. Throws EIO.
  */
 export function releaseAttributes(superblock: Ext2Super, inode: Ext2Inode): Process {
   return inode.fields.fileAcl === 0 ? NOTHING : release(superblock, inode);

@@ -2,8 +2,8 @@
  * How a transaction is written to the log (the phases of fs/jbd/commit.c of 2.6.12): data to its
  * places, copies of buffers and revoke blocks to the log, the commit block behind them.
  *
- * When memory is too short for all copies, the log is written in batches through pages that are kept
- * for that. The next transaction waits meanwhile.
+ * When memory is too short for all copies, the log is written in batches through pages that are
+ * kept for that. The next transaction waits meanwhile.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -44,7 +44,8 @@ export class TransactionWriter {
   }
 
   /**
-   * Writes a closed transaction. It is committed once its commit block is on the medium. Throws EIO.
+   * Writes a closed transaction. It is committed once its commit block is on the medium. Throws
+   * EIO.
    */
   *write(transaction: Transaction, progress: CommitProgress): Process {
     const { env, costs, mm, writeback } = this.#core;
@@ -71,7 +72,10 @@ export class TransactionWriter {
     yield* writeback.flushDrive();
   }
 
-  /** Ordered mode: the data of the transaction's files goes first. Pages without a block belong to no transaction yet. */
+  /**
+   * Ordered mode: the data of the transaction's files goes first. Pages without a block belong to
+   * no transaction yet.
+   */
   *#writeData({ data }: Transaction, progress: CommitProgress): Process {
     const { writeback } = this.#core;
     for (const mapping of data) yield* writeback.writePages(mapping, true, 0, Infinity, true);

@@ -1,16 +1,18 @@
 /**
- * The journal: transactions, and how they are committed and checkpointed (fs/jbd of 2.6.12, data=ordered).
+ * The journal: transactions, and how they are committed and checkpointed (fs/jbd of 2.6.12,
+ * data=ordered).
  *
  * Whoever changes metadata does so under a handle (`run`). All handles of some seconds make one
- * transaction, and it reaches the disk whole or not at all. Commit closes it, waits until its handles
- * have ended, and writes, in this order: the data of its files to their places, copies of its buffers to
- * the log, the commit block (jbd/commit.ts). Only then may its buffers be written to their own places
- * (checkpoint), as any dirty buffer is. Until then they are pinned, and not dirty for anybody else.
+ * transaction, and it reaches the disk whole or not at all. Commit closes it, waits until its
+ * handles have ended, and writes, in this order: the data of its files to their places, copies of
+ * its buffers to the log, the commit block (jbd/commit.ts). Only then may its buffers be written to
+ * their own places (checkpoint), as any dirty buffer is. Until then they are pinned, and not dirty
+ * for anybody else.
  *
- * A buffer is joined to the running transaction before it is changed (`access`), after a write of it
- * that is in flight has ended: what goes to the buffer's place is always what was committed. Blocks freed
- * in a transaction are not used again before it is committed (`frozen`). A freed block of metadata is
- * revoked: recovery does not bring its old contents back.
+ * A buffer is joined to the running transaction before it is changed (`access`), after a write of
+ * it that is in flight has ended: what goes to the buffer's place is always what was committed.
+ * Blocks freed in a transaction are not used again before it is committed (`frozen`). A freed block
+ * of metadata is revoked: recovery does not bring its old contents back.
  *
  * Invariants:
  *   1. metadata is changed while a transaction runs;
@@ -18,20 +20,20 @@
  *   3. no write of a buffer is in flight when the buffer is joined;
  *   4. a handle is given back once.
  *
- * Differs from the original: the buffers of a transaction are copied when it closes, all of them, where
- * that copies those which are changed again meanwhile. The log is emptied in one go, when less than half
- * of it is free and a transaction begins, where that checkpoints the oldest transactions. The drive's
- * cache is flushed before and after the commit block (barrier=1).
+ * Differs from the original: the buffers of a transaction are copied when it closes, all of them,
+ * where that copies those which are changed again meanwhile. The log is emptied in one go, when
+ * less than half of it is free and a transaction begins, where that checkpoints the oldest
+ * transactions. The drive's cache is flushed before and after the commit block (barrier=1).
  *
- * Where dirty pages survive a crash (Rio), buffers are registered as soon as they are joined, committed
- * or not. With them goes a superblock of the journal that calls the log empty (jbd/log.ts): what is
- * written home is newer than anything in the log.
+ * Where dirty pages survive a crash (Rio), buffers are registered as soon as they are joined,
+ * committed or not. With them goes a superblock of the journal that calls the log empty
+ * (jbd/log.ts): what is written home is newer than anything in the log.
  *
- * The file is long because its state is one: which transaction runs, which is being committed, and who
- * waits for either. How a transaction is written is commit.ts, the ring is log.ts.
+ * The file is long because its state is one: which transaction runs, which is being committed, and
+ * who waits for either. How a transaction is written is commit.ts, the ring is log.ts.
  *
- * A log that cannot be written, or data that cannot be, ends the journal (`abort`): the file system is
- * read-only from then on, and what was not committed is lost.
+ * A log that cannot be written, or data that cannot be, ends the journal (`abort`): the file system
+ * is read-only from then on, and what was not committed is lost.
  */
 
 import { assert } from '../../../base/assert.ts';
@@ -54,9 +56,15 @@ import type { Writeback } from '../../cache/fs-writeback.ts';
 
 /** JBD_DEFAULT_MAX_COMMIT_AGE: a transaction is committed at this age at the latest. */
 const COMMIT_INTERVAL = Ns(5_000_000_000);
-/** Buffers that one handle is assumed to need, when it is asked whether another one fits into the transaction. */
+/**
+ * Buffers that one handle is assumed to need, when it is asked whether another one fits into the
+ * transaction.
+ */
 const HANDLE_CREDITS = 24;
-/** Times that an operation is tried again after a commit, when the only free blocks were frozen (ext3_should_retry_alloc). */
+/**
+ * Times that an operation is tried again after a commit, when the only free blocks were frozen
+ * (ext3_should_retry_alloc).
+ */
 const ALLOCATION_RETRIES = 3;
 
 /** What the journal asks of the file system. */
@@ -124,7 +132,10 @@ export class Jbd implements Journal {
     return journal;
   }
 
-  /** Whether an inode may be marked as changed without a handle: a transaction runs and is not being closed. */
+  /**
+   * Whether an inode may be marked as changed without a handle: a transaction runs and is not being
+   * closed.
+   */
   get isOpen(): boolean {
     return this.#running !== undefined && !this.#isLocked;
   }
@@ -137,7 +148,10 @@ export class Jbd implements Journal {
     return tid <= this.#committedTid;
   }
 
-  /** Sequence number of the running transaction; after the journal's end, of one that is never committed. */
+  /**
+   * Sequence number of the running transaction; after the journal's end, of one that is never
+   * committed.
+   */
   get #tid(): number {
     return this.#isAborted ? Infinity : this.#mustRun.tid;
   }
@@ -172,7 +186,10 @@ export class Jbd implements Journal {
     }
   }
 
-  /** journal_start: a handle on the running transaction. Not recursive. Throws EROFS when the journal has ended, EIO. */
+  /**
+   * journal_start: a handle on the running transaction. Not recursive. Throws EROFS when the
+   * journal has ended, EIO.
+   */
   *#start(): Process {
     for (;;) {
       if (this.#isAborted) throw new ModelError('EROFS', 'the journal has ended');
@@ -283,8 +300,8 @@ export class Jbd implements Journal {
   }
 
   /**
-   * The transaction that is being committed may say that the file has the blocks of its dirty pages.
-   * Then those must be written first, or a crash now shows what the blocks held before.
+   * The transaction that is being committed may say that the file has the blocks of its dirty
+   * pages. Then those must be written first, or a crash now shows what the blocks held before.
    */
   *waitForData(mapping: Mapping): Process {
     while (this.#committing?.data.has(mapping) === true) yield this.#dataWritten;
@@ -394,7 +411,8 @@ export class Jbd implements Journal {
     transaction.handles--;
     if (this.#isAborted) return;
     for (const { mapping } of transaction.buffers.values()) {
-      // What memory holds now may have been read again from there, and is older than what the log has.
+      // What memory holds now may have been read again from there, and is older than what the log
+      // has.
       if (mapping.space.error !== undefined)
         throw new ModelError('EIO', `ext3: metadata of inode ${mapping.space.ino} could not be written to its place`);
     }

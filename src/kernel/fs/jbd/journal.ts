@@ -1,9 +1,9 @@
 /**
  * What a file system asks of its journal, and the journal of one that has none (ext2).
  *
- * Whoever changes metadata does so in an operation that `run` runs. With a journal (jbd.ts) that is a
- * handle: what the operation changes reaches the disk whole or not at all. Without one, a change is
- * dirty at once, and reaches its place whenever it is written back.
+ * Whoever changes metadata does so in an operation that `run` runs. With a journal (jbd.ts) that is
+ * a handle: what the operation changes reaches the disk whole or not at all. Without one, a change
+ * is dirty at once, and reaches its place whenever it is written back.
  */
 
 import type { Pfn } from '../../../base/units.ts';
@@ -41,13 +41,18 @@ export interface Journal {
    * changed, and as the operation does.
    */
   run<T>(operation: () => Process<T>): Process<T>;
-  /** Everything changed so far is in the log, on the disk's medium. Throws EIO when it could not be. */
+  /**
+   * Everything changed so far is in the log, on the disk's medium. Throws EIO when it could not be.
+   */
   force(): Process;
   /** As `force`, up to transaction `tid`. */
   waitFor(tid: number): Process;
   /** Whether what was changed in transaction `tid` is in the log. */
   isCommitted(tid: number): boolean;
-  /** Everything is committed and in its place, and the log is empty. Nobody changes anything any more. */
+  /**
+   * Everything is committed and in its place, and the log is empty. Nobody changes anything any
+   * more.
+   */
   flush(): Process;
   /** Nothing is committed any more. */
   abort(why: string): void;
@@ -67,13 +72,18 @@ export interface Journal {
   isJoined(block: number): boolean;
   /** A block of metadata is freed: recovery must not bring it back. */
   revoke(block: number): void;
-  /** In an operation, before dirty pages of a file are dropped: those of a transaction under commit are written. */
+  /**
+   * In an operation, before dirty pages of a file are dropped: those of a transaction under commit
+   * are written.
+   */
   waitForData(mapping: Mapping): Process;
   /** In an operation: the pages of a mapping are about to be dropped, it is deleted. */
   forgetMapping(mapping: Mapping): void;
   /** A block is freed: until that is committed it is not used again. */
   freeze(group: number, bit: number): void;
-  /** The blocks of a group that are free and must not be used yet, one bit each; undefined: none. */
+  /**
+   * The blocks of a group that are free and must not be used yet, one bit each; undefined: none.
+   */
   frozen(group: number): Uint8Array | undefined;
 }
 

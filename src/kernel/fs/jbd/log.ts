@@ -1,12 +1,13 @@
 /**
- * The journal's place on the disk: a ring of blocks in the file with the journal's inode, and the superblock that says where in
- * it the log starts (fs/jbd/journal.c of 2.6.12).
+ * The journal's place on the disk: a ring of blocks in the file with the journal's inode, and the
+ * superblock that says where in it the log starts (fs/jbd/journal.c of 2.6.12).
  *
- * Where dirty pages survive a crash (Rio), a second superblock is kept for it, which says that the log is empty: it is registered in
- * place of the cached one as long as the log may hold something. So no recovery undoes what is written home.
+ * Where dirty pages survive a crash (Rio), a second superblock is kept for it, which says that the
+ * log is empty: it is registered in place of the cached one as long as the log may hold something.
+ * So no recovery undoes what is written home.
  *
- * Log blocks are written from pages of their own, past the page cache: the cached pages of the blocks that they hold copies of
- * go to their own places later.
+ * Log blocks are written from pages of their own, past the page cache: the cached pages of the
+ * blocks that they hold copies of go to their own places later.
  */
 
 import { counted } from '../../../base/counted.ts';
@@ -72,7 +73,10 @@ export class JournalLog {
     this.#hasRevokes = (superblock.incompat & JBD_INCOMPAT_REVOKE) !== 0;
   }
 
-  /** journal_init_inode and load_superblock. Throws EINVAL with one line when it makes no sense, EIO. */
+  /**
+   * journal_init_inode and load_superblock. Throws EINVAL with one line when it makes no sense,
+   * EIO.
+   */
   static *open(core: FsCore, buffers: Buffers, file: JournalFile): Process<JournalLog> {
     if (!file.isRegular) throw new ModelError('EINVAL', `ext3: journal: inode ${file.ino} is no regular file`);
     const place = file.size >= PAGE_SIZE ? yield* lookUpBlock(file, 0) : HOLE;
@@ -108,7 +112,10 @@ export class JournalLog {
     return block;
   }
 
-  /** Writes pages to the next blocks of the ring; they are in the drive when this returns. Throws EIO. */
+  /**
+   * Writes pages to the next blocks of the ring; they are in the drive when this returns. Throws
+   * EIO.
+   */
   *append(pages: readonly Pfn[]): Process {
     if (pages.length > this.free)
       throw new ModelError(
@@ -134,8 +141,8 @@ export class JournalLog {
   }
 
   /**
-   * Where dirty pages survive a crash: makes the superblock that is to be there after it, as it is while the log is empty and the
-   * next transaction is `sequence`. Throws ENOMEM.
+   * Where dirty pages survive a crash: makes the superblock that is to be there after it, as it is
+   * while the log is empty and the next transaction is `sequence`. Throws ENOMEM.
    */
   *prepareStandIn(registry: DirtyRegistry, sequence: number): Process {
     const pfn = yield* this.#io.supply.allocateReserved();
@@ -144,7 +151,10 @@ export class JournalLog {
     registry.standIn = { pfn, block: this.#superblockPlace };
   }
 
-  /** After a crash the log is empty, and the next transaction is younger than any that may be found in it. */
+  /**
+   * After a crash the log is empty, and the next transaction is younger than any that may be found
+   * in it.
+   */
   #updateStandIn(sequence: number): void {
     const pfn = this.#standIn;
     if (pfn === undefined) return;
@@ -163,7 +173,10 @@ export class JournalLog {
     this.#memory.copyIn(pfn, 0, bytes, 0, PAGE_SIZE);
   }
 
-  /** Before transaction `sequence` is written into an empty log: the superblock says where the log starts. Throws EIO. */
+  /**
+   * Before transaction `sequence` is written into an empty log: the superblock says where the log
+   * starts. Throws EIO.
+   */
   *begin(sequence: number, hasRevokes: boolean): Process {
     this.#updateStandIn(sequence);
     const mustTell = this.#start === 0 || (hasRevokes && !this.#hasRevokes);
@@ -177,8 +190,8 @@ export class JournalLog {
   }
 
   /**
-   * cleanup_journal_tail: everything in the log has reached its own place, and the log is empty. The next transaction is
-   * `sequence`. Throws EIO.
+   * cleanup_journal_tail: everything in the log has reached its own place, and the log is empty.
+   * The next transaction is `sequence`. Throws EIO.
    * @param isClosed whether the journal is put out of use: nothing is to be replayed
    */
   *empty(sequence: number, isClosed: boolean): Process {
@@ -186,7 +199,9 @@ export class JournalLog {
     yield* this.#tell(isClosed ? 0 : this.#head, sequence);
   }
 
-  /** The journal has ended, and says so to the next mount: s_errno. Written with the other buffers. */
+  /**
+   * The journal has ended, and says so to the next mount: s_errno. Written with the other buffers.
+   */
   recordError(): void {
     this.#put(AT.s_errno, -ABORTED);
     this.#buffers.dirtyDirect(this.#superblockPage);

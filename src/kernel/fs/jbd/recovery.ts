@@ -1,10 +1,11 @@
 /**
- * Recovery of a journal after a crash (fs/jbd/recovery.c of 2.6.12): three passes over the log. The first finds its end: the
- * last transaction with a commit block. The second collects what was revoked, and in which transaction. The third copies every
- * block that was not revoked in its own transaction or a later one to its place.
+ * Recovery of a journal after a crash (fs/jbd/recovery.c of 2.6.12): three passes over the log. The
+ * first finds its end: the last transaction with a commit block. The second collects what was
+ * revoked, and in which transaction. The third copies every block that was not revoked in its own
+ * transaction or a later one to its place.
  *
- * What the log says may be garbage: a block beyond the file system is an error and is left out, and no pass goes round the ring
- * more than once.
+ * What the log says may be garbage: a block beyond the file system is an error and is left out, and
+ * no pass goes round the ring more than once.
  */
 
 import { PAGE_SIZE } from '../../../base/units.ts';
@@ -32,7 +33,8 @@ interface Visitor {
 }
 
 /**
- * journal_recover. The blocks that it changes are dirty buffers when it returns; the log is untouched. Throws EIO.
+ * journal_recover. The blocks that it changes are dirty buffers when it returns; the log is
+ * untouched. Throws EIO.
  * @param isWanted false for journal_skip_recovery: the log is stale, and only its end is looked for
  */
 export function* recoverJournal(
@@ -84,8 +86,8 @@ export function* recoverJournal(
 }
 
 /**
- * do_one_pass up to and without transaction `end`. Returns the transaction at which the log ends: the first one that has no
- * commit block.
+ * do_one_pass up to and without transaction `end`. Returns the transaction at which the log ends:
+ * the first one that has no commit block.
  */
 function* walk(log: JournalLog, reader: LogReader, end: number, visitor: Visitor): Process<number> {
   const block = new Uint8Array(PAGE_SIZE);

@@ -1,9 +1,9 @@
 /**
- * A transaction in memory, and the blocks of the log that it becomes (journal_head, transaction_t and the middle of
- * fs/jbd/commit.c of 2.6.12).
+ * A transaction in memory, and the blocks of the log that it becomes (journal_head, transaction_t
+ * and the middle of fs/jbd/commit.c of 2.6.12).
  *
- * A buffer is in it once, whatever was changed in it and how often; the order is that in which they joined. Revoke blocks come first
- * in the log: what they say holds for the whole transaction.
+ * A buffer is in it once, whatever was changed in it and how often; the order is that in which they
+ * joined. Revoke blocks come first in the log: what they say holds for the whole transaction.
  */
 
 import { PAGE_SIZE, type Pfn } from '../../../base/units.ts';
@@ -64,7 +64,8 @@ export class Transaction {
 }
 
 /**
- * What fills each log block of a transaction, in order: revoke blocks, and descriptors followed by what they name.
+ * What fills each log block of a transaction, in order: revoke blocks, and descriptors followed by
+ * what they name.
  * @param charge called for each block that is filled
  */
 export function logBlocks(

@@ -1,17 +1,20 @@
 /**
- * What a replacement policy is to the page cache and to reclaim: it orders the cached pages, and names those that are
- * to go first. It knows neither files nor I/O; what a candidate's fate is, reclaim decides (mm/vmscan.ts).
+ * What a replacement policy is to the page cache and to reclaim: it orders the cached pages, and
+ * names those that are to go first. It knows neither files nor I/O; what a candidate's fate is,
+ * reclaim decides (mm/vmscan.ts).
  *
- * One is chosen when a machine's memory is made (MemoryManagement), so that each call has one receiver for life.
- * Another policy is a file of this folder: it implements this interface, and nothing else of the house changes.
+ * One is chosen when a machine's memory is made (MemoryManagement), so that each call has one
+ * receiver for life. Another policy is a file of this folder: it implements this interface, and
+ * nothing else of the house changes.
  *
- * A page's way: `add`, then `markAccessed` for each access. In a pass of reclaim `nextBatch` takes candidates off the
- * policy's lists; each is given to `putBack` or to `activate`, or leaves the cache. `remove` takes off a page that leaves for
- * another reason. Kept pages of before a reboot come by `restore`.
+ * A page's way: `add`, then `markAccessed` for each access. In a pass of reclaim `nextBatch` takes
+ * candidates off the policy's lists; each is given to `putBack` or to `activate`, or leaves the
+ * cache. `remove` takes off a page that leaves for another reason. Kept pages of before a reboot
+ * come by `restore`.
  *
- * A policy may use the two list links of a page (MemMap.link, unlink), the heads that `MemMap.head` gives it, and the
- * bits lru (on its lists), active and referenced. What it knows of pages that are not in memory (ghosts) is its own: in
- * `add` the page's space and index are in mem_map.
+ * A policy may use the two list links of a page (MemMap.link, unlink), the heads that `MemMap.head`
+ * gives it, and the bits lru (on its lists), active and referenced. What it knows of pages that are
+ * not in memory (ghosts) is its own: in `add` the page's space and index are in mem_map.
  */
 
 import type { Pfn } from '../../../base/units.ts';
@@ -51,10 +54,16 @@ export interface ReplacementPolicy {
    */
   markAccessed(pfn: Pfn): void;
 
-  /** @internal Takes a page off the lists, wherever it is, whether it was drained or not. Its active bit stays as it was. */
+  /**
+   * @internal Takes a page off the lists, wherever it is, whether it was drained or not. Its active
+   * bit stays as it was.
+   */
   remove(pfn: Pfn): void;
 
-  /** @internal A candidate stays in the cache, for it cannot be had now; the policy knows nothing new of its use. */
+  /**
+   * @internal A candidate stays in the cache, for it cannot be had now; the policy knows nothing
+   * new of its use.
+   */
   putBack(pfn: Pfn): void;
 
   /** @internal A candidate stays in the cache, since it is used. */
@@ -67,14 +76,21 @@ export interface ReplacementPolicy {
   beginPass(priority: number): void;
 
   /**
-   * @internal Takes the next candidates of the pass off the lists into `pages`, first to go first, SWAP_CLUSTER_MAX at most.
-   * Returns how many, which may be none; PASS_IS_OVER after the last batch.
+   * @internal Takes the next candidates of the pass off the lists into `pages`, first to go first,
+   * SWAP_CLUSTER_MAX at most. Returns how many, which may be none; PASS_IS_OVER after the last
+   * batch.
    */
   nextBatch(pages: Int32Array, mapped: MappedPages): number;
 
-  /** @internal A page from before a reboot, with what is known of its use then; younger than those that were restored before. */
+  /**
+   * @internal A page from before a reboot, with what is known of its use then; younger than those
+   * that were restored before.
+   */
   restore(pfn: Pfn, wasActive: boolean, wasReferenced: boolean): void;
 
-  /** @internal Its lists, the one whose pages go first before the others; each with the page that goes first before the others. */
+  /**
+   * @internal Its lists, the one whose pages go first before the others; each with the page that
+   * goes first before the others.
+   */
   orders(): readonly Pfn[][];
 }

@@ -1,4 +1,5 @@
-// Blocks and inodes are allocated where ext2 of 2.6.12 puts them, and what the bitmaps say is not believed.
+// Blocks and inodes are allocated where ext2 of 2.6.12 puts them, and what the bitmaps say is not
+// believed.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Ino, PAGE_SIZE, type Pfn } from '../../../../src/base/index.ts';
 import { EXT2_MODE, GROUP_DESCRIPTOR, SUPERBLOCK } from '../../../../src/format/ext2.ts';
@@ -96,7 +97,8 @@ describe('blocks', () => {
     expect(Math.floor(run(newBlock(superblock, blocksPerGroup + 5)) / blocksPerGroup)).toBe(2);
   });
 
-  // Blocks of group 1, of which 20,032 is a multiple of 64; each row: the goal, what is in use, what is found.
+  // Blocks of group 1, of which 20,032 is a multiple of 64; each row: the goal, what is in use,
+  // what is found.
   it.each<[string, number, [number, number][], number]>([
     ['the goal, where it is a multiple of 64', 20_032, [], 20_032],
     [

@@ -1,7 +1,8 @@
 /**
- * Bad images: any single field of superblock, group descriptor, inode, directory entry or indirect block overwritten,
- * or the image cut short. The answer is a UserError or a ModelError of one line, or a run in which every byte equals
- * what an independent reader makes of the same image; never another exception, a hang, or a wrong byte.
+ * Bad images: any single field of superblock, group descriptor, inode, directory entry or indirect
+ * block overwritten, or the image cut short. The answer is a UserError or a ModelError of one line,
+ * or a run in which every byte equals what an independent reader makes of the same image; never
+ * another exception, a hang, or a wrong byte.
  */
 
 import fc from 'fast-check';

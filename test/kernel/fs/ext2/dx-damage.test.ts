@@ -1,5 +1,5 @@
-// Indices of directories that make no sense are not believed; and what ends in the middle of a change, a crash, a block that cannot be
-// read or a full disk, leaves a sound one.
+// Indices of directories that make no sense are not believed; and what ends in the middle of a
+// change, a crash, a block that cannot be read or a full disk, leaves a sound one.
 import { describe, expect, vi } from 'vitest';
 import { ModelError, PAGE_SIZE } from '../../../../src/base/index.ts';
 import type { ImageStore } from '../../../../src/disk/image/image-store.ts';
@@ -161,7 +161,10 @@ describe('a change of an index that ends in the middle', () => {
     }
   }
 
-  /** Adds names with a sync after each, and looks at what is on the disk after some of its writes: mounted again it must be sound. */
+  /**
+   * Adds names with a sync after each, and looks at what is on the disk after some of its writes:
+   * mounted again it must be sound.
+   */
   function crashes(judge: Judge, start: MemoryImage, names: readonly string[], checks: number): void {
     const recording = new RecordingImage(start.clone());
     const guest = bootOn(recording);
@@ -211,7 +214,10 @@ describe('a change of an index that ends in the middle', () => {
       for (; probe.machine.run(probe.sys.stat('/d')).size === 509 * PAGE_SIZE; n++)
         outcome(probe, create(probe.sys, `/d/${long(n)}`));
       const name = long(n - 1);
-      /** Adds it while the n-th read fails, after the caches were empty once more; returns how many reads there were. */
+      /**
+       * Adds it while the n-th read fails, after the caches were empty once more; returns how many
+       * reads there were.
+       */
       const play = (emptyAt: number, failAt: number): { reads: number; code: string } => {
         const copy = image.clone();
         const guest = bootOn(copy);

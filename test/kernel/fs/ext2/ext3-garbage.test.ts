@@ -1,6 +1,6 @@
-// A journal that is garbage, or lies: its superblock, its inode, its blocks, its tags, and the list of orphans. The image is one
-// that a crash has left, with a log to be replayed. The guest mounts it, or refuses with an errno; it neither throws anything else
-// nor hangs, nor does the next one.
+// A journal that is garbage, or lies: its superblock, its inode, its blocks, its tags, and the list
+// of orphans. The image is one that a crash has left, with a log to be replayed. The guest mounts
+// it, or refuses with an errno; it neither throws anything else nor hangs, nor does the next one.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { getField, type Layout, PAGE_SIZE, putField } from '../../../../src/base/index.ts';
@@ -142,7 +142,8 @@ describe('a damaged journal', () => {
     (words, isCrash) =>
       survivesWith(isCrash, (image) => {
         for (const [position, at, value] of words) {
-          // Of a block of contents, the first bytes are of no special interest: aim at the block of control before it.
+          // Of a block of contents, the first bytes are of no special interest: aim at the block of
+          // control before it.
           let control = position;
           while (control > 0 && jbdWords(readBlock(image, JOURNAL.place(control))).getUint32(0) !== 0xc03b_3998)
             control--;

@@ -37,7 +37,10 @@ function ext3Image(judge: Judge): MemoryImage {
   return image;
 }
 
-/** Throws when e2fsck finds anything wrong with an image beyond a journal to be replayed; replays it. */
+/**
+ * Throws when e2fsck finds anything wrong with an image beyond a journal to be replayed; replays
+ * it.
+ */
 function mustReplay(judge: Judge, path: string): void {
   run('sh', '-c', `"${judge.e2fsck}" -fy "${path}" > "${path}.log" 2>&1 || test $? -eq 1`);
   const log = readFileSync(`${path}.log`, 'utf8');
@@ -323,7 +326,10 @@ function* removeAll(sys: Syscalls, path: string): Process {
   }
 }
 
-/** Files and directories come and go, large ones too, with fsync between: blocks of metadata become data and the other way. */
+/**
+ * Files and directories come and go, large ones too, with fsync between: blocks of metadata become
+ * data and the other way.
+ */
 function* churn(sys: Syscalls, random: RandomStream): Process {
   const data = new Uint8Array(80 << 10).map((_, i) => (i * 7 + 1) & 127);
   const file = (): string => `/d${random.below(3)}/${'n'.repeat(random.below(200))}${random.below(6)}`;
@@ -349,7 +355,10 @@ function* churn(sys: Syscalls, random: RandomStream): Process {
   }
 }
 
-/** Programs that go on for ever, in real time, so that transactions are committed and buffers written home between their calls. */
+/**
+ * Programs that go on for ever, in real time, so that transactions are committed and buffers
+ * written home between their calls.
+ */
 function* wild(sys: Syscalls, programs: readonly (readonly Call[])[], disk: GuestDisk): Process {
   const { environment } = disk.guest.domain;
   const tasks = programs.map((program, i) =>

@@ -1,4 +1,5 @@
-// What the guest does with every field of the file system: the reference page says it, and here the guest is asked.
+// What the guest does with every field of the file system: the reference page says it, and here the
+// guest is asked.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { getField, type Layout, putField } from '../../../../src/base/index.ts';
@@ -215,7 +216,8 @@ describe.each([
     const expected = [SUPERBLOCK, GROUP_DESCRIPTOR, INODE]
       .flatMap(({ fields }) => fields.map(({ name }) => name as string))
       .filter((name) => useOf(name) === 'changed');
-    // What only a crash leaves, a reused inode or attributes have; and the journal's own flag, or the one that it replaces.
+    // What only a crash leaves, a reused inode or attributes have; and the journal's own flag, or
+    // the one that it replaces.
     const unseen = ['s_last_orphan', 'i_generation', 'i_file_acl', type === 'ext2' ? 's_feature_incompat' : 's_state'];
     // i_flags of a directory with an index.
     const seen = expected.filter((name) => !unseen.includes(name) && name !== 'i_flags');

@@ -1,5 +1,6 @@
-// Writing to a file system whose metadata is garbage, without a journal and with one: the guest answers with its typed errors,
-// goes read-only, and neither throws anything else nor hangs; so does the next guest.
+// Writing to a file system whose metadata is garbage, without a journal and with one: the guest
+// answers with its typed errors, goes read-only, and neither throws anything else nor hangs; so
+// does the next guest.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ModelError, PAGE_SIZE } from '../../../../src/base/index.ts';
@@ -16,13 +17,17 @@ const IMAGES: [string, MemoryImage][] = [
   ['ext3', smallImage(JOURNAL_BLOCKS)],
 ];
 
-/** Superblock, descriptors, bitmaps, the inode table, the first directories and indirect blocks, and the journal's first block. */
+/**
+ * Superblock, descriptors, bitmaps, the inode table, the first directories and indirect blocks, and
+ * the journal's first block.
+ */
 function metadataOf(image: MemoryImage): number[] {
   const blocks = image.size / PAGE_SIZE;
   const oracle = new OracleExt2(image);
   const journal = oracle.blockOf(JOURNAL_INO, 0);
   if (journal === 0) return Array.from({ length: Math.min(blocks, 60) }, (_, i) => i);
-  // Around the journal's data lie its indirect block and, behind it, the other directories and files.
+  // Around the journal's data lie its indirect block and, behind it, the other directories and
+  // files.
   const end = oracle.blockOf(JOURNAL_INO, JOURNAL_BLOCKS - 1) + 1;
   return [...Array.from({ length: journal + 13 }, (_, i) => i), ...Array.from({ length: 40 }, (_, i) => end + i)];
 }

@@ -1,5 +1,6 @@
-// Images with one thing wrong, and the kernel that mounts them, walks everything and reads everything: it may refuse
-// with an errno, or give the right data; it may not throw anything else, and it may not hang.
+// Images with one thing wrong, and the kernel that mounts them, walks everything and reads
+// everything: it may refuse with an errno, or give the right data; it may not throw anything else,
+// and it may not hang.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Layout, ModelError, PAGE_SIZE, putField } from '../../../../src/base/index.ts';
@@ -59,7 +60,9 @@ function imageOf(size: number, at = 0, patch: Uint8Array = new Uint8Array(0)): I
   };
 }
 
-/** Everything that can be seen of a mounted image: what each path answered, errors by their code. */
+/**
+ * Everything that can be seen of a mounted image: what each path answered, errors by their code.
+ */
 function* look(sys: Syscalls): Process<Map<string, string>> {
   const seen = new Map<string, string>();
   const pending = ['/'];

@@ -1,4 +1,5 @@
-// What the tests of directories with an index share: images, a guest on them, and the directory /d as it lies on the disk.
+// What the tests of directories with an index share: images, a guest on them, and the directory /d
+// as it lies on the disk.
 import { ModelError, PAGE_SIZE } from '../../../../src/base/index.ts';
 import type { ImageStore } from '../../../../src/disk/image/image-store.ts';
 import type { MemoryImage } from '../../../../src/disk/image/memory-image.ts';
@@ -120,13 +121,19 @@ export class OnDisk {
   }
 }
 
-/** Whether debugfs sees the flag of an index: on the image that was found sound last, or on another of the judge's. */
+/**
+ * Whether debugfs sees the flag of an index: on the image that was found sound last, or on another
+ * of the judge's.
+ */
 export function hasIndex(judge: Judge, name = 'disk.img'): boolean {
   const said = run(judge.debugfs, '-R', 'stat /d', `${judge.dir}/${name}`);
   return (Number(/Flags: (0x[0-9a-f]+)/.exec(said)![1]) & INDEX_FL) !== 0;
 }
 
-/** An image whose /d has a full root, and one with a node below it. Made once: names of which 15 fill a block. */
+/**
+ * An image whose /d has a full root, and one with a node below it. Made once: names of which 15
+ * fill a block.
+ */
 let large: { oneLevel: MemoryImage; twoLevels: MemoryImage } | undefined;
 
 export function largeImages(judge: Judge): { oneLevel: MemoryImage; twoLevels: MemoryImage } {

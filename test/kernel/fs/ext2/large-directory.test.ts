@@ -1,5 +1,6 @@
-// Large directories: the host's work for a name does not grow with them, and everything else is as if each block were searched: what is
-// found, what the guest pays, which blocks are read in which order, and what lies on the disk.
+// Large directories: the host's work for a name does not grow with them, and everything else is as
+// if each block were searched: what is found, what the guest pays, which blocks are read in which
+// order, and what lies on the disk.
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ModelError, PAGE_SIZE } from '../../../../src/base/index.ts';
@@ -143,7 +144,10 @@ describe.each([
     const machine = new FakeMachine({ image, nrPages: 4096 });
     const sys = machine.run(machine.boot()).syscalls;
     const copyOut = vi.spyOn(machine.memory, 'copyOut');
-    /** Whole pages that the kernel copies out of the guest's memory: blocks of directories, and bitmaps. */
+    /**
+     * Whole pages that the kernel copies out of the guest's memory: blocks of directories, and
+     * bitmaps.
+     */
     const copies = (process: Process<unknown>): number => {
       copyOut.mockClear();
       try {

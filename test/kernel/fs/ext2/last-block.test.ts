@@ -1,4 +1,7 @@
-/** The last block, the last inode and the last link of a file system, and none behind them: filled up, read back, emptied again. */
+/**
+ * The last block, the last inode and the last link of a file system, and none behind them: filled
+ * up, read back, emptied again.
+ */
 
 import { describe, expect, it } from 'vitest';
 import { ModelError, PAGE_SIZE } from '../../../../src/base/index.ts';
@@ -58,7 +61,8 @@ describe.each([1024, 1025, 2047])('a file system of %i blocks', (blocks) => {
     expect(Math.max(...used)).toBe(blocks - 1);
     for (let n = 0; n < pages; n++)
       if (oracle.expect(ino, n * PAGE_SIZE, PAGE_SIZE, page(n), 0) >= 0) throw new Error(`page ${n}`);
-    // Data, an indirect block for what is behind the twelfth page, and one more level behind the 1,036th.
+    // Data, an indirect block for what is behind the twelfth page, and one more level behind the
+    // 1,036th.
     const behind = Math.max(0, pages - 12 - 1024);
     const indirect = 1 + (behind > 0 ? 1 + Math.ceil(behind / 1024) : 0);
     expect(before.freeBlocks - pages - indirect).toBe(superOf(image).freeBlocks);

@@ -1,5 +1,6 @@
-// Extended attributes in a block, which the guest has no calls for: what has them is read, changed and removed as without, the block goes
-// with its last user, and a block that makes no sense is an error of the file system. Images by mke2fs and debugfs; e2fsck judges.
+// Extended attributes in a block, which the guest has no calls for: what has them is read, changed
+// and removed as without, the block goes with its last user, and a block that makes no sense is an
+// error of the file system. Images by mke2fs and debugfs; e2fsck judges.
 import { mkdirSync, mkdtempSync, openSync, closeSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { describe, expect } from 'vitest';
@@ -13,7 +14,10 @@ import { FakeMachine } from '../../../support/fake-machine.ts';
 
 const FAST = 'x'.repeat(59);
 const SLOW = 'x'.repeat(60);
-/** What has attributes: a file without and with blocks, a directory, links that lie in the inode and in a block, a pipe. */
+/**
+ * What has attributes: a file without and with blocks, a directory, links that lie in the inode and
+ * in a block, a pipe.
+ */
 const VICTIMS = ['empty', 'file', 'dir', 'short', 'fast', 'slow', 'pipe'] as const;
 type Victim = (typeof VICTIMS)[number];
 const TEXTS: Partial<Record<Victim, string>> = { short: 'file', fast: FAST, slow: SLOW };
@@ -24,7 +28,10 @@ interface Bed {
   readonly block: number;
 }
 
-/** A file system in which each of the victims has attributes, in the one block that the first of them was given. */
+/**
+ * A file system in which each of the victims has attributes, in the one block that the first of
+ * them was given.
+ */
 function bed(judge: Judge, type: string, inodeSize: number, victims: readonly string[]): Bed {
   const dir = mkdtempSync(`${judge.dir}/`);
   const source = `${dir}/source`;

@@ -1,6 +1,7 @@
 /**
- * Every write of a journal as the last one: blocks one after the other, and of those that say where the log is, sector by sector. What
- * the next guest finds is the file system after some whole operation, none older than the last sync.
+ * Every write of a journal as the last one: blocks one after the other, and of those that say where
+ * the log is, sector by sector. What the next guest finds is the file system after some whole
+ * operation, none older than the last sync.
  */
 
 import { describe, expect, it } from 'vitest';
@@ -110,7 +111,8 @@ describe('a guest that dies with a write of its journal', () => {
     check(0, 'at the beginning');
     for (const [n, write] of writes.entries()) {
       const block = blockOf(write);
-      // What says where things are is cut in its sectors; the rest of the log and of the file system, at its end.
+      // What says where things are is cut in its sectors; the rest of the log and of the file
+      // system, at its end.
       const isControl = block === place || block === 0 || (inJournal.has(block) && isCommit(write.bytes));
       const step = isControl ? SECTOR : write.bytes.length;
       for (let done = 0; done < write.bytes.length; done += step) {

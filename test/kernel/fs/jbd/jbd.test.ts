@@ -1,4 +1,5 @@
-// Transactions: what reaches the disk in which order, what a crash at any moment leaves, how the journal ends.
+// Transactions: what reaches the disk in which order, what a crash at any moment leaves, how the
+// journal ends.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { getField, ModelError, Ns, PAGE_SIZE, type Pfn } from '../../../../src/base/index.ts';
@@ -97,7 +98,8 @@ describe('a commit', () => {
     machine.run(put(sys, '/file', new Uint8Array(3 * PAGE_SIZE).fill(1)));
     const what = kinds(machine, journal);
     const writes = what.filter((each, i) => each !== 'read' && each !== what[i - 1]);
-    // The flag that asks for recovery is on the medium before anything else, the start of the log before the log.
+    // The flag that asks for recovery is on the medium before anything else, the start of the log
+    // before the log.
     expect(writes).toEqual([
       'superblock',
       'flush',
@@ -148,7 +150,8 @@ describe('a commit', () => {
   });
 
   it('a commit begins by itself where a handle of 24 buffers might make it longer than a quarter of the journal', () => {
-    // A table of inodes of 260 blocks, all in use: each file that is changed is in a block of its own.
+    // A table of inodes of 260 blocks, all in use: each file that is changed is in a block of its
+    // own.
     const files = Array.from({ length: 260 * 32 }, (_, i) => [`${i}`.padStart(5, '0'), file('')] as const);
     const image = makeExt2(tree(directory(files)), { size: 256 << 20, journalBlocks: 1024 });
     const { machine, sys } = boot(image, 4096);
@@ -165,7 +168,8 @@ describe('a commit', () => {
     const before = writes();
     let changes = 1;
     while (writes() === before) change(changes++);
-    // 233 buffers, and 24, are more than 256: the change that finds so many waits until they are committed.
+    // 233 buffers, and 24, are more than 256: the change that finds so many waits until they are
+    // committed.
     expect(changes).toBe(234);
   });
 
@@ -219,7 +223,8 @@ describe('ordered mode', () => {
           (function* () {
             yield* sys.mkdir('/dir');
             yield* put(sys, '/first', new Uint8Array(PAGE_SIZE));
-            // The commit waits for a write of this one that is in flight, before it comes to the other.
+            // The commit waits for a write of this one that is in flight, before it comes to the
+            // other.
             const first = yield* sys.open('/first', O.rdwr);
             yield* sys.pwrite(first, Uint8Array.of(1), 0, 1, 0);
             yield* sys.posixFadvise(first, 0, 0, FADV.dontneed);

@@ -1,5 +1,5 @@
-// Recovery: any log, written block by block, has the effect that the rules of JBD give it; a log that is cut, torn or
-// stale has the effect of what is whole of it.
+// Recovery: any log, written block by block, has the effect that the rules of JBD give it; a log
+// that is cut, torn or stale has the effect of what is whole of it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../../../src/base/index.ts';
@@ -46,7 +46,10 @@ const log = fc.record({
   hasCommit: fc.boolean(),
 });
 
-/** What the rules say each target holds: a copy counts unless its own transaction or a later one revokes it. */
+/**
+ * What the rules say each target holds: a copy counts unless its own transaction or a later one
+ * revokes it.
+ */
 function expected(transactions: readonly LogTransaction[]): Map<number, Uint8Array> {
   const contents = new Map<number, Uint8Array>(TARGETS.map((block) => [block, new Uint8Array(PAGE_SIZE)]));
   for (const [i, { blocks }] of transactions.entries())
@@ -118,7 +121,8 @@ describe('recovery', () => {
       let from = start;
       if (before.length > 0) from = writeLog(journal, before, { start, sequence });
       const end = writeLog(journal, transactions, { start, sequence });
-      // Only blocks of control tell whether the transaction is whole: the drive was flushed before its commit block.
+      // Only blocks of control tell whether the transaction is whole: the drive was flushed before
+      // its commit block.
       const control = (position: number): boolean => jbdWords(journal.read(position)).getUint32(0) === JBD_MAGIC;
       const positions: number[] = [];
       for (let at = from; at !== end; at = at + 1 < JOURNAL_BLOCKS ? at + 1 : 1) if (control(at)) positions.push(at);
