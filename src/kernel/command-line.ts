@@ -1,8 +1,7 @@
 /**
  * The guest kernel's command line: words `key=value`, between spaces (init/main.c of 2.6.12). Of a
- * key that is there twice the last value counts, as there. Differs in that a key that the kernel
- * does not know, and a value that it does not understand, is refused: a mistyped key would be an
- * experiment without what it asks for.
+ * key given twice, the last value counts, as in Linux. Unlike Linux, it refuses an unknown key and
+ * an invalid value: an experiment with a mistyped key would lack what it asks for.
  */
 
 import { GuestPanic } from '../base/errno.ts';

@@ -102,7 +102,7 @@ const EIO_WITH_ERRORS: Record<string, readonly string[]> = {
   'truncate of a tree': [BLOCKS, INDIRECT],
   ftruncate: [BLOCKS, INDIRECT],
 };
-/** What a fault reads beside its page is nobody's. */
+/** A fault does not tell of what it reads beside its page. */
 const OK: Record<string, readonly string[]> = { 'store into a mapped hole': ['data', INDIRECT] };
 /**
  * Calls that never answer with an error of a change: a last use given up, in a file system that was

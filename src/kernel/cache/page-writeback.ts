@@ -3,13 +3,13 @@
  * fs-writeback.ts.
  *
  * kupdate writes every 5 s what became dirty more than 30 s ago; background writeout begins above
- * 10 % of memory; above 40 % the writer himself writes (balance_dirty_pages), and then he waits.
+ * 10 % of memory; above 40 % the writer writes itself (balance_dirty_pages), and then waits.
  * Reclaim writes page by page, and has pdflush write more where that does not help.
  *
  * Differs from the original: one block device, on which only one pdflush works at a time, so there
  * is one for background writeout and one for kupdate (of 2 to 8); the timer of the latter runs only
- * while something is dirty; a writer looks at the thresholds after so many pages that he made
- * dirty, not that he wrote.
+ * while something is dirty; a writer looks at the thresholds after a number of pages that it
+ * made dirty, not that it wrote.
  */
 
 import { Ns } from '../../base/units.ts';

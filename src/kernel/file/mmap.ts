@@ -8,8 +8,8 @@
  * access traps, and `fault` brings the page in, together with those around it, or copies it for a
  * private range. A store into a shared range sets the entry's dirty bit, nothing else: the page
  * becomes dirty when the entry is cleaned by msync, or dropped by munmap, truncation or reclaim. So
- * fsync and sync write what msync has told them of, as there. The hypervisor is not deceived: the
- * first store to a page that it calls clean traps there, whatever the guest knows.
+ * fsync and sync write what msync has told them of, as in 2.6.12. The hypervisor is not deceived:
+ * the first store to a page that it calls clean traps, whatever the guest knows.
  *
  * Differs from the original: all programs share one address space, as threads do; there is no swap,
  * so a private copy stays until it is unmapped; a fault in a page beyond the end of the file, or

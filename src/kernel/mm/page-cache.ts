@@ -230,8 +230,8 @@ export class PageCache {
   /**
    * add_to_page_cache_lru: `pfn`, which carries no flag but locked, uptodate, named, hasBlock, lru,
    * active or referenced, becomes page `index` of the space.
-   * @throws ArgumentError unless the page is nobody's, and `index` an unsigned 32-bit integer of
-   * which the space has no page yet
+   * @throws ArgumentError unless the page is in no cache and not free, and `index` an unsigned
+   * 32-bit integer of which the space has no page yet
    */
   add(space: AddressSpace, index: number, pfn: Pfn): void {
     const isNobodys =

@@ -42,12 +42,12 @@ import { eraseHandover } from '../records/handover.ts';
 import { Xenstore } from '../channels/xenstore.ts';
 
 export interface HypervisorOptions {
-  /** x86_64 unless told. */
+  /** x86_64 by default. */
   readonly arch?: Arch;
   /** Protections to switch from their defaults. */
   readonly protections?: Partial<Protections>;
   readonly observer?: FrameObserver;
-  /** Pages of the kernel image in every domain's boot region; 1024 (4 MiB) unless told. */
+  /** Pages of the kernel image in every domain's boot region; 1024 (4 MiB) by default. */
   readonly kernelPages?: number;
 }
 

@@ -12,7 +12,7 @@
  * that a guest writes throws.
  *
  * When the domain dies no more requests are taken up; those taken up go on to the device under
- * their grants, which pin the frames, and complete into nobody's hands: no response, no event.
+ * their grants, which pin the frames, and complete without a response or an event.
  * `drain` waits for them.
  *
  * Modelled after Xen 3.0 blkback, without its limit of requests per turn. The cost of mapping and

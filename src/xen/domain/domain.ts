@@ -275,7 +275,7 @@ export class Domain implements GuestDomain {
   endLogDirty(): void {
     this.#life.step('unlog');
     this.#hypervisor.frames.logDirty(ownerOfDomain(this.domid), undefined);
-    // A guest that was frozen is whoever's goes on with it, and is not logged there.
+    // A frozen guest has left this domain: where it goes on, it is not logged.
     if (this.#hasGuest) this.#guest.logDirty(undefined);
   }
 

@@ -219,8 +219,8 @@ export class RecordTable {
   }
 
   /**
-   * What of a state is a dirty frame's: protection and checksum. One that was open stays so: its
-   * checksum is not known.
+   * The parts of a state that belong to a dirty frame: protection and checksum. An open one stays
+   * open: its checksum is not known.
    */
   protected sealOf(state: number): number {
     if ((state & S_DIRTY) === 0) return 0;

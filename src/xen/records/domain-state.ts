@@ -43,7 +43,7 @@ function encodePort(status: EvtchnStatus): number {
   return (STATES.indexOf(status.state) | (virq << 3) | (remotePort << 6) | (remote << 16)) >>> 0;
 }
 
-/** Undefined for a word that is none of `encodePort`. */
+/** Undefined for a word that `encodePort` does not make. */
 function decodePort(word: number): EvtchnStatus | undefined {
   const remote = DomId(word >>> 16);
   const status = portOf(STATES[word & 7], remote, EvtchnPort((word >>> 6) & 0x3ff), ((word >>> 3) & 7) as Virq);

@@ -116,7 +116,7 @@ export function writeRoot(memory: MachineMemory, map: MemoryMap): void {
 /**
  * The memory map, if the root record is intact and says what this version of the layout says for
  * such a machine. The machine may have lost memory since, as long as the tables are there.
- * @param arch what the record must say; any unless told
+ * @param arch what the record must say; any by default
  */
 export function parseRoot(memory: MachineMemory, arch?: Arch): Result<MemoryMap> {
   const bytes = memory.frame(ROOT_MFN).slice(0, ROOT_RECORD.x86_64.size);

@@ -162,7 +162,7 @@ export class RecoveryBox implements RecoveryBoxOp {
       const next = at + sizeOf(length);
       const contents = bytes.slice(at + size, at + size + length);
       const isWhole = field('checksum') === checksum(field('key'), contents);
-      // One that was not published yet when the hypervisor crashed is nobody's.
+      // One that was not published yet when the hypervisor crashed has no owner.
       const known = state === LIVE ? LIVE : GONE;
       yield { state: known, item: isWhole ? { key: field('key'), at, bytes: contents } : undefined, next };
       at = next;

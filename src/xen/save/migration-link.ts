@@ -264,8 +264,8 @@ export class MigrationLink {
   }
 
   /**
-   * Undefined for a packet of another connection, or one that came before; and, with a problem, for
-   * one that is none of this protocol, damaged, or out of turn.
+   * Undefined for a packet of another connection, or one that came before. Undefined, with a
+   * problem, for one of another protocol, and for one that is damaged or out of turn.
    */
   #kindOf(packet: Uint8Array): number | undefined {
     const { size, offset } = MIGRATION_PACKET;

@@ -56,7 +56,7 @@ export function checkParts(parts: SaveParts): void {
   checkObject('parts.toolstack', parts.toolstack, 'list');
 }
 
-/** What of its configuration goes with a domain. */
+/** The part of its configuration that goes with a domain. */
 export type SavedConfig = Pick<DomainConfig, 'device' | 'cmdLine'>;
 
 /**

@@ -30,7 +30,7 @@ export interface RestartOptions {
   readonly writeDirty?: boolean;
   readonly module?: Uint8Array;
   readonly cmdLine?: string;
-  /** New size; the old one unless told. */
+  /** New size; the old one by default. */
   readonly memoryBytes?: number;
   /**
    * Called when the old guest is gone and nothing of the new one is there: machine memory is all

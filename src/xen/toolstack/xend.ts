@@ -6,7 +6,7 @@
  * configuration, or leaves it to whoever asks, as its configuration says for that reason. A domain
  * that would be restarted within 20 s of its last restart is destroyed: it would go on forever; so
  * is one for which there is no memory any more. A guest is asked to stop by a word in the store,
- * and destroyed when it has not stopped 30 s later. Suspension is nobody's but the hypervisor's and
+ * and destroyed when it has not stopped 30 s later. Suspension is the hypervisor's affair and
  * is left alone. While something else is under way on a domain the daemon waits, and looks again
  * afterwards.
  *
@@ -32,11 +32,11 @@ export type StopAction = 'destroy' | 'restart' | 'preserve';
 
 /** A domain that the daemon looks after. */
 export interface ManagedConfig extends DomainConfig {
-  /** on_poweroff: destroy unless told. */
+  /** on_poweroff: destroy by default. */
   readonly onPoweroff?: StopAction;
-  /** on_reboot: restart unless told. */
+  /** on_reboot: restart by default. */
   readonly onReboot?: StopAction;
-  /** on_crash: restart unless told. */
+  /** on_crash: restart by default. */
   readonly onCrash?: StopAction;
   /** Keep the cache over a restart. */
   readonly preserveCache: boolean;
@@ -154,7 +154,7 @@ export class Xend {
       // Somebody else may have begun first.
     } while (endOf(outcome) === 'refused');
     managed.isInHand = false;
-    // What happened meanwhile was nobody's to see to.
+    // What happened meanwhile has been seen by no one.
     this.#look();
   }
 

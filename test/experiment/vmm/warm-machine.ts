@@ -43,7 +43,7 @@ export interface FilePlan {
   readonly sparse: boolean;
 }
 
-/** What of a tree is in one directory of it; the directory's name is its position. */
+/** The files of one directory of a tree; the directory's name is its position. */
 export type DirectoryPlan = readonly FilePlan[];
 
 export interface Disk {

@@ -215,8 +215,8 @@ describe('the clients of a guest', () => {
       const down = clients.viewOf('guest0');
       expect(down.silence.ns / 1e6).toBeGreaterThan(ms - 11);
       expect(down.silence.ns / 1e6).toBeLessThan(ms + 31);
-      // Who came in the last second was answered in the end, if there was an empty page for what he
-      // sent.
+      // A visitor of the last second was answered in the end, if there was an empty page for its
+      // request.
       expect(down.failed).toBeGreaterThan(ms / 10 - 103);
       expect(down.failed).toBeLessThan(Math.max(1, ms / 10 - 61));
       expect([down.keptConnection, down.keptSession]).toEqual([true, true]);

@@ -101,7 +101,7 @@ describe('memory that is mapped', () => {
         machine.run(sys.pwrite(fd, page, 0, PAGE_SIZE, i * PAGE_SIZE));
         most = Math.max(most, cache.nrDirty + cache.nrWriteback);
       }
-      // What he may dirty between two looks: a 32nd of memory.
+      // What a writer may dirty between two looks: a 32nd of memory.
       expect(most).toBeLessThanOrEqual((dirtyRatio * 2000) / 100 + 62);
       machine.run(sleep(2));
       expect(cache.nrDirty).toBeLessThanOrEqual((backgroundRatio * 2000) / 100 + 62);

@@ -1,5 +1,5 @@
-// Several domains on one machine and one disk: who has which frame, and what is in it when he gets
-// it.
+// Several domains on one machine and one disk: who has which frame, and what is in it when the
+// domain gets it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GuestPanic, Mfn, ModelError, Ns, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';

@@ -26,7 +26,7 @@ import { Ext2Inode, type Ext2InodeFields } from './inode-info.ts';
 import type { InodeTable } from './inode.ts';
 import { truncatePages } from '../../cache/truncate.ts';
 
-/** What of the file system is named in the cache-mapping table. */
+/** Which pages of the file system are named in the cache-mapping table. */
 export interface NamingPolicy {
   readonly files: boolean;
   /** Directories and the block device's own pages. */
