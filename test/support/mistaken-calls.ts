@@ -456,6 +456,7 @@ export function rigOfFunctions(): Rig {
     simulation,
     right: {
       ...rig.right,
+      outcome: { ok: true, value: undefined },
       simulation,
       seed: 1,
       what: 'a',

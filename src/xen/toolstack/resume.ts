@@ -13,7 +13,7 @@ import { ok } from '../../base/result.ts';
 import { type DomId, Mfn } from '../../base/units.ts';
 import type { Process } from '../../sim/simulation.ts';
 import { type BoundDevice, storeRecordOf } from '../records/devices.ts';
-import { Domain } from '../domain/domain.ts';
+import { type Domain } from '../domain/domain.ts';
 import { makeDomain } from '../domain/make-domain.ts';
 import { DomainEnvironment } from '../domain/environment.ts';
 import { type DomainConfig, type DomainEntry, NO_FRAMES, seedNameOf } from './domain-entry.ts';
