@@ -93,6 +93,7 @@ export class Kernel {
     const cache = bootCache(env, costs, memory, devices, options);
     yield costs.bootKernelNs;
     const files = yield* bootFiles({ programs: environment, env, costs, memory, devices, cache, parameters, options });
+    devices.sockets.bringUp();
     yield* env.cpu.settle();
     yield* env.compute(Ns(costs.bootServicesNs));
     const kernel = new Kernel({ env, costs, memory, devices, cache, files });

@@ -79,14 +79,20 @@ export class ListeningSocket {
 export class Sockets implements FrameReceiver {
   readonly #transmitter: Pick<NetTransmitter, 'send'> | undefined;
   #listener: Listener<MacAddress> | undefined;
+  #isUp = false;
 
   /** @param transmitter undefined: the guest has no network */
   constructor(transmitter: Pick<NetTransmitter, 'send'> | undefined) {
     this.#transmitter = transmitter;
   }
 
+  /** The interface is brought up. Frames that came before are lost, and are answered by nobody. */
+  bringUp(): void {
+    this.#isUp = true;
+  }
+
   receive({ source, type, payload }: EthernetFrame): void {
-    if (type !== EtherType.transport) return;
+    if (!this.#isUp || type !== EtherType.transport) return;
     if (this.#listener !== undefined) {
       this.#listener.receive(source, payload);
       return;

@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { xenMac } from '../../../src/base/ethernet.ts';
 import { Ns } from '../../../src/base/index.ts';
+import { values } from '../../../src/machine/profile.ts';
+import { SERVER_2026 } from '../../../src/machine/profiles/server-2026.ts';
 import { rebootHypervisor } from '../../../src/experiment/vmm/reboot.ts';
 import { ask, WebHost, type HttpAnswer } from '../../../src/experiment/vmm/web-client.ts';
 import type { Connection } from '../../../src/kernel/index.ts';
@@ -149,6 +151,33 @@ describe('a web server', () => {
     };
     run(all());
     expect(answers).toEqual(new Array(200).fill(true));
+  });
+});
+
+describe('a guest that boots', () => {
+  it('a guest that boots answers nobody until its root is mounted; then it refuses who comes too early', () => {
+    const machine = vmmMachine(1);
+    const { simulation } = machine;
+    const host = new WebHost(simulation, machine.connectHost(), xenMac(9));
+    const refused: number[] = [];
+    const knock = function* (): Process {
+      expect(yield* host.connection(xenMac(1)).open()).toBe('reset');
+      refused.push(simulation.now);
+    };
+    const visitors = function* (): Process {
+      for (;;) {
+        simulation.spawn('visitor', knock());
+        yield 10_000_000;
+      }
+    };
+    simulation.spawn('visitors', visitors());
+    simulation.runProcess('start', machine.start());
+    const { bootKernelNs, bootServicesNs } = values(SERVER_2026.guest);
+    const servicesFrom = simulation.now - bootServicesNs;
+    // The network is connected before the kernel boots the rest of itself.
+    expect(bootKernelNs).toBeGreaterThan(500_000_000);
+    expect(refused[0]! - servicesFrom).toBeGreaterThan(-50_000_000);
+    expect(refused[0]! - servicesFrom).toBeLessThan(50_000_000);
   });
 });
 
