@@ -77,6 +77,15 @@ export function run(program: string, ...args: string[]): string {
   throw new Error(`${program} ${args.join(' ')}: status ${String(status)}\n${stdout}${stderr}${String(error ?? '')}`);
 }
 
+/**
+ * Makes a file system. Its UUID and the seed of its directories' hashes are always the same ones: a
+ * seed decides in which leaf of an indexed directory a name lies, and so how much is written.
+ */
+export function mke2fs(judge: Pick<E2fsprogs, 'mke2fs'>, ...args: string[]): void {
+  const uuid = '73746c6c-7761-4d6d-8000-000000000001';
+  run(judge.mke2fs, '-q', '-F', '-U', uuid, '-E', `hash_seed=${uuid}`, ...args);
+}
+
 /** Throws what e2fsck finds wrong with an image. */
 export function mustPassE2fsck(judge: Judge, path: string): void {
   run(judge.e2fsck, '-fn', path);

@@ -6,7 +6,7 @@ import { describe, expect } from 'vitest';
 import type { MemoryImage } from '../../../src/disk/image/memory-image.ts';
 import { O, type Syscalls } from '../../../src/kernel/index.ts';
 import type { Process } from '../../../src/sim/index.ts';
-import { type Judge, loadImage, mustBeSound, run, saveImage } from '../../support/e2fsprogs.ts';
+import { type Judge, loadImage, mke2fs, mustBeSound, run, saveImage } from '../../support/e2fsprogs.ts';
 import { itWithLoopMount, withMounted } from '../../support/loop-mount.ts';
 import { readWhole } from '../../support/file-programs.ts';
 import { GuestDisk } from '../../support/guest-disk.ts';
@@ -37,7 +37,7 @@ function* writeFiles(sys: Syscalls): Process {
 
 function makeImage(judge: Judge, type: string): MemoryImage {
   const path = `${judge.dir}/made.img`;
-  run(judge.mke2fs, '-q', '-F', '-t', type, '-b', '4096', path, '24576');
+  mke2fs(judge, '-t', type, '-b', '4096', path, '24576');
   return loadImage(path);
 }
 

@@ -8,7 +8,15 @@ import type { ImageStore } from '../../../../src/disk/image/image-store.ts';
 import type { MemoryImage } from '../../../../src/disk/image/memory-image.ts';
 import { O, type Syscalls } from '../../../../src/kernel/index.ts';
 import type { Process, RandomStream } from '../../../../src/sim/index.ts';
-import { itWithE2fsprogs, type Judge, loadImage, mustBeSound, run, saveImage } from '../../../support/e2fsprogs.ts';
+import {
+  itWithE2fsprogs,
+  type Judge,
+  loadImage,
+  mke2fs,
+  mustBeSound,
+  run,
+  saveImage,
+} from '../../../support/e2fsprogs.ts';
 import { ModelFs } from '../../../support/model-fs.ts';
 import { checkProperty } from '../../../support/property.ts';
 import { call, type Call, compareAll, playCalls, readWhole, tolerant } from '../../../support/file-programs.ts';
@@ -25,7 +33,7 @@ const PAUSES = [0, 0, 0, 0, 100_000, 100_000, 1_000_000, 1_000_000_000, 3_000_00
 /** An empty file system with a journal, in one block group. */
 function ext3Image(judge: Judge): MemoryImage {
   const path = `${judge.dir}/empty.img`;
-  run(judge.mke2fs, '-q', '-F', '-t', 'ext3', '-b', '4096', path, String(IMAGE_BYTES / 1024));
+  mke2fs(judge, '-t', 'ext3', '-b', '4096', path, String(IMAGE_BYTES / 1024));
   const image = loadImage(path);
   const descriptor = new Uint8Array(PAGE_SIZE);
   image.read(PAGE_SIZE, descriptor, 0, PAGE_SIZE);

@@ -25,7 +25,7 @@ import { S_IF } from '../../../../src/kernel/fs/inode.ts';
 import { O, type Syscalls } from '../../../../src/kernel/index.ts';
 import type { Process } from '../../../../src/sim/index.ts';
 import { OracleExt2 } from '../../../../src/experiment/judge/oracle-ext2.ts';
-import { itWithE2fsprogs, loadImage, mustPassE2fsck, run, saveImage } from '../../../support/e2fsprogs.ts';
+import { itWithE2fsprogs, loadImage, mke2fs, mustPassE2fsck, saveImage } from '../../../support/e2fsprogs.ts';
 import { FakeMachine } from '../../../support/fake-machine.ts';
 
 const FILE = 'docs/reference/ext2-fields.md';
@@ -236,7 +236,7 @@ describe.each(['ext2', 'ext3'])('meta_bg, %s', (type) => {
     const path = `${judge.dir}/disk.img`;
     const features = 'meta_bg,^resize_inode';
     // 140 groups: more than one block of descriptors, and files in groups of the second.
-    run(judge.mke2fs, '-q', '-F', '-t', type, '-b', '4096', '-g', '256', '-N', '4480', '-O', features, path, '140M');
+    mke2fs(judge, '-t', type, '-b', '4096', '-g', '256', '-N', '4480', '-O', features, path, '140M');
     const image = loadImage(path);
     const machine = new FakeMachine({ image, nrPages: 2048 });
     const kernel = machine.run(machine.boot());

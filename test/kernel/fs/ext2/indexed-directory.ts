@@ -6,7 +6,7 @@ import type { MemoryImage } from '../../../../src/disk/image/memory-image.ts';
 import { OracleExt2 } from '../../../../src/experiment/judge/oracle-ext2.ts';
 import { type Kernel, O, type Syscalls } from '../../../../src/kernel/index.ts';
 import type { Process } from '../../../../src/sim/index.ts';
-import { type Judge, loadImage, mustPassE2fsck, run, saveImage } from '../../../support/e2fsprogs.ts';
+import { type Judge, loadImage, mke2fs, mustPassE2fsck, run, saveImage } from '../../../support/e2fsprogs.ts';
 import { FakeMachine } from '../../../support/fake-machine.ts';
 
 export const VERSIONS = ['legacy', 'half_md4', 'tea'] as const;
@@ -20,7 +20,7 @@ export function madeImage(judge: Judge, type = 'ext3', size = '24M', ...options:
   const path = `${judge.dir}/made.img`;
   const journal = type === 'ext3' ? ['-J', 'size=4'] : [];
   const features = ['-O', 'dir_index,^resize_inode', '-I', '128', '-N', '8192', ...journal, ...options];
-  run(judge.mke2fs, '-q', '-F', '-t', type, '-b', '4096', ...features, path, size);
+  mke2fs(judge, '-t', type, '-b', '4096', ...features, path, size);
   return loadImage(path);
 }
 

@@ -9,7 +9,15 @@ import type { MemoryImage } from '../../../../src/disk/image/memory-image.ts';
 import { OracleExt2 } from '../../../../src/experiment/judge/oracle-ext2.ts';
 import { type Kernel, O } from '../../../../src/kernel/index.ts';
 import type { Process } from '../../../../src/sim/index.ts';
-import { itWithE2fsprogs, loadImage, mustPassE2fsck, run, saveImage, type Judge } from '../../../support/e2fsprogs.ts';
+import {
+  itWithE2fsprogs,
+  loadImage,
+  mke2fs,
+  mustPassE2fsck,
+  run,
+  saveImage,
+  type Judge,
+} from '../../../support/e2fsprogs.ts';
 import { FakeMachine } from '../../../support/fake-machine.ts';
 
 const FAST = 'x'.repeat(59);
@@ -41,23 +49,7 @@ function bed(judge: Judge, type: string, inodeSize: number, victims: readonly st
   writeFileSync(`${source}/file`, 'f'.repeat(70_000));
   writeFileSync(`${source}/other`, '');
   for (const [name, text] of Object.entries(TEXTS)) symlinkSync(text, `${source}/${name}`);
-  run(
-    judge.mke2fs,
-    '-q',
-    '-F',
-    '-t',
-    type,
-    '-b',
-    '4096',
-    '-I',
-    String(inodeSize),
-    '-N',
-    '64',
-    '-d',
-    source,
-    path,
-    '8M',
-  );
+  mke2fs(judge, '-t', type, '-b', '4096', '-I', String(inodeSize), '-N', '64', '-d', source, path, '8M');
   const debugfs = (...commands: string[]): string => {
     writeFileSync(`${dir}/commands`, commands.join('\n'));
     return run(judge.debugfs, '-w', '-f', `${dir}/commands`, path);
