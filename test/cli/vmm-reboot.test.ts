@@ -24,7 +24,7 @@ function run(cwd: string, argv: readonly string[], isWrong = false) {
 }
 
 describe('stillwarm vmm-reboot', () => {
-  it('stillwarm vmm-reboot asks for one guest of 1 GiB under every strategy, and the series, unless told', () => {
+  it('stillwarm vmm-reboot asks by default for one guest of 1 GiB under every strategy, and the series', () => {
     const [options] = run('/', []).asked;
     expect(options).toMatchObject({
       vms: 1,

@@ -1,9 +1,8 @@
 /** What `stillwarm vmm-reboot` is asked: the options of the experiment. */
 
-import type { Arch } from '../../base/arch.ts';
 import { checkInteger, checkListOf, checkObject, checkOneOf } from '../../base/argument-error.ts';
 import { DOMAIN_SLOTS } from '../../xen/records/layouts.ts';
-import { checkCommonOptions, type DiskName, type ProfileName } from '../guest/options.ts';
+import { checkCommonOptions, type RebootOptions } from '../guest/options.ts';
 
 export const VMM_STRATEGIES = [
   'warm-vm',
@@ -21,20 +20,14 @@ export const VMM_STRATEGIES = [
  */
 export type VmmStrategyName = (typeof VMM_STRATEGIES)[number];
 
-export interface VmmExperimentOptions {
+export interface VmmExperimentOptions
+  extends Pick<RebootOptions, 'withoutHidden' | 'disk' | 'profile' | 'arch' | 'seed'> {
   /** A directory of files or an ext2 image; each guest has a disk with the same. */
   readonly path: string;
-  /** Of a directory, leave out what it has itself under names that begin with a dot. */
-  readonly withoutHidden?: boolean | undefined;
   readonly vms: number;
   /** Memory of each guest, bytes. */
   readonly memory: number;
-  readonly disk: DiskName;
-  readonly profile: ProfileName;
-  /** Architecture of the machines; the profile's by default. */
-  readonly arch?: Arch | undefined;
   readonly strategies: readonly VmmStrategyName[];
-  readonly seed: number;
   /** At most this many bytes are read by a guest in one run. */
   readonly limit: number;
   /** Measure the two series, too. */

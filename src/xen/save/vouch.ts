@@ -10,6 +10,7 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { runsOf } from '../../base/runs.ts';
 import { Mfn, PAGE_SIZE } from '../../base/units.ts';
 import type { BlockDevice } from '../../disk/drive/block-device.ts';
 import type { Process } from '../../sim/simulation.ts';
@@ -41,23 +42,10 @@ export function* vouchFor(
   );
   claims.sort((a, b) => a.block - b.block);
   let vouched = 0;
-  for (const run of runsOf(claims)) vouched += yield* compare(hypervisor, extent, incoming.disk.number, run);
+  const runs = runsOf(claims, ({ block }) => block, EXTENT_FRAMES);
+  for (const run of runs) vouched += yield* compare(hypervisor, extent, incoming.disk.number, run);
   extent.close();
   return vouched;
-}
-
-function* runsOf(claims: readonly Claim[]): Generator<Claim[]> {
-  let run: Claim[] = [];
-  for (const claim of claims) {
-    const first = run[0]?.block ?? claim.block;
-    const isNext = claim.block - (run.at(-1)?.block ?? claim.block) <= 1;
-    if (!isNext || claim.block - first >= EXTENT_FRAMES) {
-      yield run;
-      run = [];
-    }
-    run.push(claim);
-  }
-  if (run.length > 0) yield run;
 }
 
 function* compare(

@@ -14,7 +14,7 @@ import { P2mList } from '../frames/p2m.ts';
 import type { ReasonCode, ReasonCounts } from '../public/reason.ts';
 import { storeRecordOf } from '../records/devices.ts';
 import { writeDomainRecord } from '../records/records.ts';
-import { type DomainEntry, seedNameOf } from './domain-entry.ts';
+import { type DomainEntry, planOf } from './domain-entry.ts';
 
 /** What the next guest finds of the one before it. */
 export interface Inheritance {
@@ -66,13 +66,7 @@ export function buildDomain(
   });
   entry.p2m = p2m;
   entry.domain = makeDomain(hypervisor, {
-    life: entry.life,
-    domid: entry.domid,
-    name: entry.name,
-    seedName: seedNameOf(entry),
-    disk: entry.disk,
-    mac: entry.mac,
-    p2m,
+    ...planOf(entry),
     bootPages: region.bootPages,
     sharedInfoPfn: region.sharedInfoPfn,
     grantTablePfn: region.grantTablePfn,

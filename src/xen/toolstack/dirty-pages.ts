@@ -20,6 +20,7 @@
  * page that a program stores to through its own page table has no checksum.
  */
 
+import { runsOf } from '../../base/runs.ts';
 import { type DomId, Mfn, PAGE_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';
 import { type Process, WaitQueue } from '../../sim/simulation.ts';
 import type { BoundDevice } from '../records/devices.ts';
@@ -56,9 +57,9 @@ export function* writeDirtyPages(
   const lost = noReasons();
   const pages = registeredPages(hypervisor, domid, disk, p2m, lost);
   const writer = new HomeWriter(hypervisor, disk);
-  const failed = yield* writer.write(runs(pages, PAGES_PER_REQUEST));
+  const failed = yield* writer.write(runsOf(pages, ({ block }) => block, PAGES_PER_REQUEST));
   // One bad sector costs one page.
-  const single = yield* writer.write(runs(failed, 1));
+  const single = yield* writer.write(failed.map((page) => [page]));
   lost.ioError += single.length;
   const written = pages.length - single.length;
   if (written > 0) yield* writer.flush();
@@ -102,17 +103,6 @@ function registeredPages(
     if (!isAlone) refuse(Reason.duplicate);
     return isAlone;
   });
-}
-
-/** Pages whose blocks follow each other, `most` at a time. */
-function runs(pages: readonly Registered[], most: number): Registered[][] {
-  const all: Registered[][] = [];
-  for (const page of pages) {
-    const last = all.at(-1);
-    if (last !== undefined && last.length < most && last.at(-1)!.block + 1 === page.block) last.push(page);
-    else all.push([page]);
-  }
-  return all;
 }
 
 class HomeWriter {

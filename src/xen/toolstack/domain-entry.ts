@@ -75,8 +75,13 @@ export const NO_FRAMES = new Uint32Array(0);
 /** Of a domain that has no frames, or none yet. */
 export const NO_PAGES = new P2mList(NO_FRAMES);
 
-/** What its random streams are named after: each boot has streams of its own. */
-export const seedNameOf = ({ seedName, boots }: DomainEntry): string => `${seedName}#${boots - 1}`;
+/**
+ * What a domain is made of whoever its guest is. Each boot has random streams of its own, named by
+ * its number.
+ */
+export function planOf({ life, domid, name, seedName, boots, disk, mac, p2m }: DomainEntry) {
+  return { life, domid, name, seedName: `${seedName}#${boots - 1}`, disk, mac, p2m };
+}
 
 /** @throws ArgumentError for a configuration without name, memory or device */
 export function checkConfig(config: DomainConfig): void {

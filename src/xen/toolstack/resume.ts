@@ -16,7 +16,7 @@ import { type BoundDevice, storeRecordOf } from '../records/devices.ts';
 import { type Domain } from '../domain/domain.ts';
 import { makeDomain } from '../domain/make-domain.ts';
 import { DomainEnvironment } from '../domain/environment.ts';
-import { type DomainConfig, type DomainEntry, NO_FRAMES, seedNameOf } from './domain-entry.ts';
+import { type DomainConfig, type DomainEntry, NO_FRAMES, planOf } from './domain-entry.ts';
 import type { DomainList } from './domain-list.ts';
 import { type DomainStateRecord, eraseDomainState } from '../records/domain-state.ts';
 import { ownerOfDomain } from '../frames/frame-record.ts';
@@ -202,13 +202,7 @@ function goOn(
   refused = noReasons(),
 ): Domain {
   entry.domain = makeDomain(hypervisor, {
-    life: entry.life,
-    domid: entry.domid,
-    name: entry.name,
-    seedName: seedNameOf(entry),
-    disk: entry.disk,
-    mac: entry.mac,
-    p2m: entry.p2m,
+    ...planOf(entry),
     bootPages,
     sharedInfoPfn: state.sharedInfoPfn,
     grantTablePfn: state.grantTablePfn,
