@@ -102,7 +102,8 @@ export class MemoryManagement {
     if (pages.length === 0) return;
     for (const pfn of pages)
       checkArgument(this.cache.mayRemove(pfn), 'pages', 'one of them is not in the cache, or in use');
-    checkArgument(new Set(pages).size === pages.length, 'pages', 'one of them is there twice');
+    const isUnique = pages.length === 1 || new Set(pages).size === pages.length;
+    checkArgument(isUnique, 'pages', 'one of them is there twice');
     for (const pfn of pages) this.cache.remove(pfn);
     this.#names.flush();
     for (const pfn of pages) this.allocator.free(pfn);

@@ -108,13 +108,33 @@ export class Ext2Map {
         const before = at === 0 ? 0 : buffers.readU32(pfn, at - 4);
         goal = this.#goal(inode, index, parent, -1, before === 0 ? [] : [before]);
       }
-      if (block === HOLE) block = yield* this.#addBranch(inode, index, path, level, parent, goal);
+      if (block === HOLE && path.length === 1) block = yield* this.#addDirect(inode, index, goal);
+      else if (block === HOLE) block = yield* this.#addBranch(inode, index, path, level, parent, goal);
       inode.lastIndex = index;
       inode.lastBlock = block;
       return block;
     } finally {
       inode.mapLock.release();
     }
+  }
+
+  /** `#addBranch` for a page whose pointer is in the inode: nothing fails after the allocation. */
+  *#addDirect(inode: Ext2Inode, index: number, goal: number): Process<number> {
+    this.#super.beginChange();
+    const block = yield* newBlock(this.#super, goal);
+    yield* this.#super.buffers.forget(block);
+    inode.fields.pointers[index] = block;
+    this.#added(inode, index, 1);
+    return block;
+  }
+
+  /** So many blocks were added to an inode, the last of them for a page. */
+  #added(inode: Ext2Inode, index: number, blocks: number): void {
+    inode.fields.sectors += blocks * SECTORS_PER_BLOCK;
+    this.#changed(inode);
+    // What the disk has there is somebody else's until the page is written.
+    const pfn = this.#mm.cache.find(inode.space, index);
+    if (pfn !== NO_PAGE) this.#mm.map.set(pfn, PG.fresh);
   }
 
   /**
@@ -153,11 +173,7 @@ export class Ext2Map {
     }
     if (level > 0) this.#addBuffer(inode, parent);
     for (let i = 0; i < leaf - level; i++) this.#addBuffer(inode, fresh[i]!, index);
-    inode.fields.sectors += fresh.length * SECTORS_PER_BLOCK;
-    this.#changed(inode);
-    // What the disk has there is somebody else's until the page is written.
-    const pfn = this.#mm.cache.find(inode.space, index);
-    if (pfn !== NO_PAGE) this.#mm.map.set(pfn, PG.fresh);
+    this.#added(inode, index, fresh.length);
     return block;
   }
 

@@ -94,9 +94,8 @@ export class Ext2Names implements NameOperations {
     this.#addLinks(inode, 1);
   }
 
-  *unlink(parent: Ext2Inode, name: string, inode: Ext2Inode): Process {
-    yield* this.#changes.change(() => this.#removeName(parent, name, inode));
-    this.#dentries.set(parent.ino, name, 0);
+  unlink(parent: Ext2Inode, name: string, inode: Ext2Inode): Process {
+    return this.#changes.change(() => this.#removeName(parent, name, inode));
   }
 
   *#removeName(parent: Ext2Inode, name: string, inode: Ext2Inode): Process {
@@ -105,6 +104,7 @@ export class Ext2Names implements NameOperations {
     superblock.beginChange();
     if (!changes.isPrepared(parent) || !changes.isPrepared(inode)) yield* changes.prepare(parent, inode);
     yield* this.#directories.deleteEntry(parent, name);
+    this.#dentries.set(parent.ino, name, 0);
     yield* superblock.begun(this.#dropLink(inode));
   }
 
