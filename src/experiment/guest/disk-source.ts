@@ -29,8 +29,8 @@ import { adviceOnExt, foreignImage, HEAD_BYTES, whyUnclean } from './image-kind.
 import { OracleExt2, type OracleFile } from '../judge/oracle-ext2.ts';
 import { kindOf } from './output-file.ts';
 import type { ProgressListener } from './progress.ts';
-import { machineMemoryFor } from './host.ts';
-import { Testbed } from './testbed.ts';
+import { machineMemoryFor } from '../host/host.ts';
+import { Testbed } from '../host/testbed.ts';
 
 /**
  * Memory of the guest that replays a journal, bytes: recovery needs little, whatever the journal.

@@ -24,7 +24,7 @@ import type { Drive } from '../../disk/drive/drive.ts';
 import type { DrivePort } from '../../disk/drive/drive-port.ts';
 import { Partition } from '../../disk/drive/partition.ts';
 import { Kernel, type ReuseObserver } from '../../kernel/index.ts';
-import { Host, type HostOptions } from '../guest/host.ts';
+import { Host, type HostOptions } from './host.ts';
 import { Bridge } from '../../machine/bridge.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { Nic } from '../../machine/nic.ts';
