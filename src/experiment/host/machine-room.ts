@@ -102,7 +102,7 @@ export interface WarmVmTimes {
 
 export class VmmMachine extends Host {
   /** @internal */
-  readonly configs: readonly DomainConfig[];
+  readonly configs: DomainConfig[];
   /** @internal The switch of the room. */
   readonly lan: Bridge;
   /** @internal Domain 0's disk: the save file of each guest, in the order of `configs`. */
@@ -149,6 +149,13 @@ export class VmmMachine extends Host {
     this.lan = beside?.lan ?? new Bridge();
     this.#adapter = this.connectHost();
     this.hypervisor.network.plug(this.#adapter);
+  }
+
+  /** @internal From its next boot on, a guest has this command line. */
+  configure(name: string, cmdLine: string): void {
+    const at = this.configs.findIndex((config) => config.name === name);
+    if (at < 0) throw new ArgumentError('name: no guest has this name');
+    this.configs[at] = { ...this.configs[at]!, cmdLine };
   }
 
   /** @internal The adapter of a host that is connected to the switch of the room. */
