@@ -1,4 +1,4 @@
-import { err, ok, type Result } from '../../src/base/result.ts';
+import { DONE, err, ok, type Result } from '../../src/base/result.ts';
 import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -191,7 +191,7 @@ describe('checkSuperblock', () => {
       const bytes = readFileSync(path);
       const geometry = geometryOf(bytes.subarray(1024, 2048), bytes.length);
       mustBeSane(ok(geometry), bytes.length);
-      expect(checkGroupDescriptor(geometry, 0, bytes, 4096)).toBe(undefined);
+      expect(checkGroupDescriptor(geometry, 0, bytes, 4096)).toBe(DONE);
       return geometry;
     };
     expect(make('-t', 'ext2')).toMatchObject({ inodeSize: 256, readOnlyFeatures: [], clean: true });
@@ -314,8 +314,8 @@ describe('checkGroupDescriptor', () => {
       putField(GROUP_DESCRIPTOR, bytes, 0, name, block);
       const inside = block >= 2 && block + (name === 'bg_inode_table' ? 16 : 1) <= 2048;
       const refused = checkGroupDescriptor(geometry, 0, bytes, 0);
-      if (inside) expect(refused).toBe(undefined);
-      else expect(refused).toBe(`group 0: ${name} is ${block}, which leaves the group's blocks 2 to 2047`);
+      if (inside) expect(refused).toBe(DONE);
+      else expect(refused).toEqual(err(`group 0: ${name} is ${block}, which leaves the group's blocks 2 to 2047`));
     },
   );
 });
@@ -368,7 +368,7 @@ describe('checkDirent', () => {
       }
       let read = 0;
       let offset = 0;
-      while (offset < 4096 && checkDirent(bytes, offset, 4096, 2 ** 31) === undefined) {
+      while (offset < 4096 && checkDirent(bytes, offset, 4096, 2 ** 31).ok) {
         const end = offset + getField(DIRENT, bytes, offset, 'rec_len');
         expect(offset + direntLength(getField(DIRENT, bytes, offset, 'name_len'))).toBeLessThanOrEqual(end);
         expect(end).toBeLessThanOrEqual(4096);
@@ -395,11 +395,13 @@ describe('checkDirent', () => {
       putField(DIRENT, bytes, 0, 'inode', inode);
       putField(DIRENT, bytes, 0, 'rec_len', recordLength);
       putField(DIRENT, bytes, 0, 'name_len', nameLength);
-      expect(checkDirent(bytes, 0, 4096, 512)).toBe(refused);
+      expect(checkDirent(bytes, 0, 4096, 512)).toEqual(refused === undefined ? DONE : err(refused));
     },
   );
 
   it('checkDirent refuses an entry without room for itself', () => {
-    expect(checkDirent(new Uint8Array(4096), 4088, 4096, 1)).toBe('directory entry crosses the end of its block');
+    expect(checkDirent(new Uint8Array(4096), 4088, 4096, 1)).toEqual(
+      err('directory entry crosses the end of its block'),
+    );
   });
 });

@@ -35,6 +35,7 @@ import {
   printable,
   UserError,
 } from '../../base/index.ts';
+import { DONE, err, type Result } from '../../base/result.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 
 /** A regular file that system calls can reach, once for each of its paths. */
@@ -233,16 +234,15 @@ export class OracleExt2 {
   }
 
   /**
-   * @internal Why a frame is not page `index` of an inode that lies at `block`, as the end of a
-   * sentence; undefined when it is: the disk's own map has the page at that block, and all bytes
-   * are equal.
+   * @internal Whether a frame is page `index` of an inode that lies at `block`: the disk's own map
+   * has the page at that block, and all bytes are equal. The reason is the end of a sentence.
    */
-  whyWrong(ino: number, index: number, block: number, frame: Uint8Array): string | undefined {
+  checkPage(ino: number, index: number, block: number, frame: Uint8Array): Result {
     const place = this.blockOf(ino, index);
-    if (place !== block) return ` for block ${block}, but lies at ${place}`;
-    if (place === 0 && ino !== 0) return ', but is a hole';
+    if (place !== block) return err(` for block ${block}, but lies at ${place}`);
+    if (place === 0 && ino !== 0) return err(', but is a hole');
     const at = this.expect(0, block * PAGE_SIZE, PAGE_SIZE, frame, 0);
-    return at < 0 ? undefined : `, but differs from block ${block} at byte ${at}`;
+    return at < 0 ? DONE : err(`, but differs from block ${block} at byte ${at}`);
   }
 
   /**

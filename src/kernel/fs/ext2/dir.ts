@@ -361,8 +361,8 @@ export class Ext2Directories implements DirectoryOperations {
    */
   #recordLength(directory: Ext2Inode, page: Uint8Array, at: number): number {
     this.#env.cpu.charge(this.#costs.direntNs);
-    const problem = checkDirent(page, at, PAGE_SIZE, this.#changes.geometry.inodeCount);
-    if (problem !== undefined) throw new ModelError('EIO', `ext2: directory ${directory.ino}: ${problem}`);
+    const checked = checkDirent(page, at, PAGE_SIZE, this.#changes.geometry.inodeCount);
+    if (!checked.ok) throw new ModelError('EIO', `ext2: directory ${directory.ino}: ${checked.reason}`);
     return getU16(page, at + DIRENT.offset.rec_len);
   }
 }

@@ -111,7 +111,7 @@ function* replay(
     state = yield* Ext2State.read(env, direct);
     state.setNeedsRecovery(false);
     yield* direct.writeThrough(0);
-    if (recovered.problem !== undefined) state.fail(recovered.problem);
+    if (!recovered.log.ok) state.fail(recovered.log.reason);
   }
   if (log.superblock.errno !== 0) {
     // ext3_clear_journal_err: what ended the journal is now known to the file system, and to

@@ -96,8 +96,8 @@ export class Ext2State {
         buffers.copyOut(pfn, 0, bytes, PAGE_SIZE);
       }
       const at = (group % DESCRIPTORS_PER_BLOCK) * GROUP_DESCRIPTOR.size;
-      const problem = checkGroupDescriptor(geometry, group, bytes, at);
-      if (problem !== undefined) throw new ModelError('EINVAL', `ext2: ${problem}`);
+      const lies = checkGroupDescriptor(geometry, group, bytes, at);
+      if (!lies.ok) throw new ModelError('EINVAL', `ext2: ${lies.reason}`);
       inodeTables[group] = getField(GROUP_DESCRIPTOR, bytes, at, 'bg_inode_table');
     }
     return new Ext2State(env, buffers, geometry, superblockPage, descriptorPages, inodeTables);
