@@ -4,7 +4,8 @@ import { InputError } from '../../../src/base/index.ts';
 import { DONE } from '../../../src/base/result.ts';
 import { checkGroupDescriptor, checkSuperblock, descriptorBlock, GROUP_DESCRIPTOR } from '../../../src/format/ext2.ts';
 import { MemoryImage } from '../../../src/disk/image/memory-image.ts';
-import { type Ext2Options, planExt2, writeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
+import { writeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
+import { type Ext2Options, planExt2 } from '../../../src/disk/mkfs/plan.ts';
 import { directory, file, type FileContent, sparse, symlink, tree } from '../../../src/disk/mkfs/tree.ts';
 
 const BLOCK = 4096;

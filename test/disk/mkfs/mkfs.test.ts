@@ -15,7 +15,8 @@ import {
 import { readHostTree } from '../../../src/disk/mkfs/host-tree.ts';
 import type { ImageStore } from '../../../src/disk/image/image-store.ts';
 import { MemoryImage } from '../../../src/disk/image/memory-image.ts';
-import { makeExt2, planExt2, writeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
+import { makeExt2, writeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
+import { planExt2 } from '../../../src/disk/mkfs/plan.ts';
 import {
   countFiles,
   directory,
