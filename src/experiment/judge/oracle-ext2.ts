@@ -97,7 +97,7 @@ interface Geometry {
   readonly blocksPerGroup: number;
   /** Blocks of group descriptors that follow the superblock: those before this one. */
   readonly firstMetaGroup: number;
-  /** s_feature_ro_compat bit 0: not every group has a copy of the superblock. */
+  /** Not every group has a copy of the superblock. */
   readonly sparse: boolean;
 }
 
@@ -123,6 +123,8 @@ const MODE_SYMLINK = 0xa000;
  */
 const INCOMPAT_FILETYPE = 2;
 const INCOMPAT_META_BG = 0x10;
+/** s_feature_ro_compat: not every group has a copy of the superblock. */
+const RO_COMPAT_SPARSE = 1;
 
 /** @throws ArgumentError unless it is the number of an inode, or 0 for the device */
 function checkInode(ino: number): void {
@@ -319,7 +321,7 @@ export class OracleExt2 {
     if (blocksPerGroup < 1 || blocksPerGroup > 8 * PAGE_SIZE) throw corrupt(`s_blocks_per_group is ${blocksPerGroup}`);
     if (inodes > Math.ceil(blocks / blocksPerGroup) * inodesPerGroup) throw corrupt(`s_inodes_count is ${inodes}`);
     const firstMetaGroup = dynamic && (u32(96) & INCOMPAT_META_BG) !== 0 ? u32(260) : Infinity;
-    const sparse = dynamic && (u32(100) & 1) !== 0;
+    const sparse = dynamic && (u32(100) & RO_COMPAT_SPARSE) !== 0;
     return { blocks, inodes, inodesPerGroup, inodeSize, blocksPerGroup, firstMetaGroup, sparse };
   }
 

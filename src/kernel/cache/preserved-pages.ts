@@ -20,7 +20,7 @@ import type { UnclaimedPages } from '../mm/vmscan.ts';
 import type { NameBatch } from './name-batch.ts';
 import { restoreRecency } from './recency.ts';
 
-// As constants of this file: one of another module is loaded, and checked, each time it is named.
+// See hot-paths 3.
 const NONE = NO_PAGE;
 const OK = Reason.ok;
 const ABSENT = Reason.absent;

@@ -38,8 +38,7 @@ import type { DirtyLimits } from '../cache/page-writeback.ts';
 import { unmapRange } from '../mm/rmap.ts';
 import { truncatePages } from '../cache/truncate.ts';
 
-// What every overwrite asks, as constants of this file: one of another module is loaded, and
-// checked, each time it is named.
+// What every overwrite asks (see hot-paths 3).
 const PAGE_BYTES = PAGE_SIZE;
 const READY = PG.uptodate | PG.hasBlock;
 const ASKED = READY | PG.locked;
@@ -80,13 +79,10 @@ export class FileWrite {
 
   /**
    * Overwrites `length` bytes at `position` from src[offset …] as far as that needs no waiting:
-   * pages that are cached, up to date and have a block, inside the file.
+   * pages that are cached, up to date and have a block, inside the file (see hot-paths 6). It is
+   * long, so that it is the root of what it calls (see hot-paths 7).
    * @returns `length`, or the bitwise complement of the bytes written so far: pass those to
    * `writeRest`.
-   *
-   * The engine inlines into one function 920 bytecodes at most, and none that is longer than 460.
-   * This one is, so it is the root of all that it calls: inlined into its callers, it would leave
-   * half of that to calls.
    */
   writeNow(file: OpenFile, src: Uint8Array, offset: number, position: number, length: number): number {
     const { inode } = file;
@@ -99,7 +95,7 @@ export class FileWrite {
     let done = 0;
     while (done < length) {
       const at = position + done;
-      // A comparison of small integers.
+      // See hot-paths 5.
       const index = at <= 0x7fff_ffff ? at >>> 12 : Math.floor(at / PAGE_BYTES);
       const pfn = cache.find(inode.space, index);
       if (pfn < 0 || this.#limits.isDue) return ~done;
@@ -300,8 +296,9 @@ export class FileWrite {
   }
 
   /**
-   * Moves whole blocks between a buffer and the disk through pages of their own. Throws EIO,
-   * ENOMEM.
+   * Moves whole blocks between a buffer and the disk through pages of their own. A damaged map may
+   * give a block twice, and `runsOf` puts equal places into one run; here each has a page of its
+   * own. Throws EIO, ENOMEM.
    */
   *#transfer(op: BlkifOp, blocks: readonly number[], buffer: Uint8Array, offset: number, length: number): Process {
     const { map, allocator } = this.#mm;

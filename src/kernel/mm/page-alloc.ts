@@ -13,7 +13,7 @@ import { assert } from '../../base/assert.ts';
 import type { Pfn } from '../../base/units.ts';
 import { NO_PAGE, PG, type MemMap } from './mem-map.ts';
 
-/** A constant of this file: one of another module is loaded, and checked, each time it is named. */
+// See hot-paths 3.
 const FREE = PG.free;
 
 /** Free pages at which reclaim begins and ends. */

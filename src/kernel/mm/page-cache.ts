@@ -25,9 +25,7 @@ import { NO_PAGE, PG, type MemMap } from './mem-map.ts';
 import type { MappedRange, NameTable, PageWatcher, PageWriter } from './page-users.ts';
 import type { ReplacementPolicy } from './policy/policy.ts';
 
-// What every miss asks, as constants of this file: one of another module is loaded, and checked,
-// each time it is named. For the same reason hot loops compare a page with 0 rather than with
-// NO_PAGE.
+// What every miss asks; hot loops compare a page with 0 for the same reason (see hot-paths 3).
 const UPTODATE = PG.uptodate;
 const NAMED = PG.named;
 const LRU = PG.lru;
@@ -98,7 +96,7 @@ export function checkSpace(space: AddressSpace): void {
   if (!(space instanceof AddressSpace)) throw noSpace();
 }
 
-// Errors are made out of line: what throws stays small enough to be inlined where it is hot.
+// Errors are made out of line (see hot-paths 7).
 function noSpace(): ArgumentError {
   return new ArgumentError('space: expected what PageCache.open has returned');
 }
