@@ -20,6 +20,9 @@
  * Differs besides in that there is one block device, and in that the loss of metadata is noted for
  * the file system.
  *
+ * Invariant:
+ *   1. a mapping becomes dirty only where whoever opened its space has said who writes it.
+ *
  * Longer than other files, because the states of a page under writeback, and each way out of them,
  * are to be read together.
  */
@@ -140,7 +143,7 @@ export class Writeback implements PageWriter {
   /** __mark_inode_dirty: the mapping is on the list of what is to be written. */
   markInodeDirty(mapping: Mapping): void {
     if (this.#dirty.has(mapping.space)) return;
-    assert(mapping.space.writer === this, 'whoever opened the space has said who writes it');
+    assert(mapping.space.writer === this, 'writeback 1: whoever opened the space has said who writes it');
     this.#dirty.add(mapping, this.#env.now);
   }
 

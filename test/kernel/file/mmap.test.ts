@@ -350,7 +350,7 @@ describe('many mappings', () => {
           while (!isFree(from)) from++;
           // A few pages of the file, so that several ranges map one.
           const first = at % 3;
-          expect(sys.mmap(pages * PAGE_SIZE, PROT.read, MAP.shared, fd, first * PAGE_SIZE)).toBe(
+          expect(sys.mmap(pages * PAGE_SIZE, PROT.read, MAP.shared, fd, first * PAGE_SIZE), 'vma table 1').toBe(
             BASE + from * PAGE_SIZE,
           );
           for (let i = 0; i < pages; i++) model[from + i] = { page: first + i, touched: false };
@@ -372,7 +372,7 @@ describe('many mappings', () => {
           for (const each of model) if (each !== undefined && each.page * PAGE_SIZE >= at * 1000) each.touched = false;
         }
         const touched = new Set(model.filter((each) => each?.touched === true).map((each) => each!.page));
-        expect(kernel.mm.cache.nrMapped).toBe(touched.size);
+        expect(kernel.mm.cache.nrMapped, 'vma 1').toBe(touched.size);
       }
       const last = model.findLastIndex((each) => each !== undefined) + 1;
       const holes = model.slice(0, last).includes(undefined);

@@ -77,7 +77,7 @@ describe('requests and answers over a network that loses packets', () => {
         return undefined;
       })(),
     );
-    if (outcome === undefined) expect(served).toEqual(REQUESTS);
+    if (outcome === undefined) expect(served, 'transport 6').toEqual(REQUESTS);
     else expect(before.filter((fate) => fate !== 'arrives').length).toBeGreaterThan(SYN_RETRIES);
   });
 
