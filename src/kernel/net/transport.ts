@@ -15,7 +15,8 @@
  *   4. an answer is handed over only to the request it belongs to;
  *   5. a connection that ended is not opened again by a packet that comes late (of the last
  *      MAX_CONNECTIONS that ended);
- *   6. a packet whose checksum, length or reserved bytes are wrong is ignored, as one that was lost.
+ *   6. a packet whose checksum, length or reserved bytes are wrong is ignored, as one that was
+ *      lost.
  *
  * Modelled after TCP in Linux 2.6.12 (tcp_timer.c, tcp_ipv4.c). Differs: a message is one packet,
  * and one is under way a connection, so there is no window, no congestion control and nothing to
