@@ -39,7 +39,7 @@ import { VBD_FRONTEND } from '../public/xenbus.ts';
 import type { Backend, BackendClient, DeviceKind } from './xenbus-backend.ts';
 
 /** What a back-end of a block device works with. */
-type BlockHost = Pick<Hypervisor, 'memory' | 'frames' | 'power' | 'domain0Cpu' | 'costs' | 'protections'>;
+export type BlockHost = Pick<Hypervisor, 'memory' | 'frames' | 'power' | 'domain0Cpu' | 'costs' | 'protections'>;
 
 /** The block device of a domain, for its connection. */
 export function vbd(hypervisor: BlockHost, device: BoundDevice): DeviceKind {

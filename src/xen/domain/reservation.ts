@@ -21,7 +21,8 @@ import { NO_FRAME, type P2mList } from '../frames/p2m.ts';
 import type { BoundDevice } from '../records/devices.ts';
 import { setP2mCrc } from '../records/records.ts';
 
-type Frames = Pick<Hypervisor, 'memory' | 'map' | 'frames' | 'allocator' | 'scrubber'>;
+/** What frames are taken from and given back to. */
+export type ReservationHost = Pick<Hypervisor, 'memory' | 'map' | 'frames' | 'allocator' | 'scrubber'>;
 
 /** What is needed of a domain. */
 interface ReservationParts {
@@ -34,11 +35,11 @@ interface ReservationParts {
 }
 
 export class Reservation {
-  readonly #hypervisor: Frames;
+  readonly #hypervisor: ReservationHost;
   readonly #domain: ReservationParts;
   readonly #grants: GrantTable;
 
-  constructor(hypervisor: Frames, domain: ReservationParts, grants: GrantTable) {
+  constructor(hypervisor: ReservationHost, domain: ReservationParts, grants: GrantTable) {
     this.#hypervisor = hypervisor;
     this.#domain = domain;
     this.#grants = grants;

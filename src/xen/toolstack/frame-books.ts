@@ -11,9 +11,12 @@ import { OWNER_HYPERVISOR, ownerOfDomain } from '../frames/frame-record.ts';
 import { NO_FRAME } from '../frames/p2m.ts';
 import type { DomainEntry } from './domain-entry.ts';
 
+/** Where the books are kept. */
+export type BooksHost = Pick<Hypervisor, 'frames' | 'allocator' | 'map' | 'scrubber'>;
+
 /** The domains whose frames are in the books. */
 export interface Owners {
-  readonly hypervisor: Hypervisor;
+  readonly hypervisor: BooksHost;
   readonly entries: readonly DomainEntry[];
   readonly left: readonly LeftDomain[];
 }

@@ -40,7 +40,7 @@ type BlankHost = Pick<Hypervisor, 'frames' | 'memory' | 'costs' | 'protections'>
 type RecordHost = Pick<Hypervisor, 'memory' | 'map' | 'p2mLists' | 'recency'>;
 /** What frames are given back with. */
 type AbandonHost = BlankHost & Pick<Hypervisor, 'map' | 'allocator'>;
-type RecoverHost = RecordHost & AbandonHost;
+export type RecoverHost = RecordHost & AbandonHost;
 
 /** Who a domain is, to its frame records. */
 export interface Identity {
