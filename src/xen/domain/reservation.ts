@@ -13,7 +13,6 @@
  */
 
 import { type DomId, Mfn, Pfn } from '../../base/units.ts';
-import { ModelError } from '../../base/errno.ts';
 import type { GrantTable } from '../channels/grant-table.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
 import { ownerOfDomain } from '../frames/frame-record.ts';
@@ -71,12 +70,7 @@ export class Reservation {
     for (; done < pfns.length; done++) {
       const pfn = pfns[done]!;
       if (!(Number.isInteger(pfn) && pfn >= 0 && pfn < p2m.length) || p2m.at(pfn) !== NO_FRAME) break;
-      try {
-        this.#hypervisor.allocator.allocate(frame);
-      } catch (error) {
-        if (!(error instanceof ModelError)) throw error;
-        break;
-      }
+      if (!this.#hypervisor.allocator.allocate(frame).ok) break;
       p2m.set(pfn, frame[0]!);
       this.#hypervisor.frames.assign(Mfn(frame[0]!), owner, Pfn(pfn), disk.number);
     }

@@ -104,7 +104,7 @@ export class MigrationLink {
     });
   }
 
-  /** Why the connection has ended; undefined while it has not. */
+  /** Why the connection has ended; undefined while it has not. A state of it, and no outcome. */
   get problem(): string | undefined {
     return this.#problem;
   }

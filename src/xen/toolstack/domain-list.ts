@@ -7,11 +7,10 @@
  * is given up. By its name a domain has its life (lifecycle.ts), which whoever makes it, or takes
  * up what was left of it, asks here.
  *
- * Invariants: `checkInvariants`. A domain that has an entry is not among those that were left.
+ * Invariants: those of frame-books.ts (`checkInvariants`).
  */
 
 import { assert } from '../../base/assert.ts';
-import { ModelError } from '../../base/errno.ts';
 import { ok } from '../../base/result.ts';
 import { DomId, Mfn } from '../../base/units.ts';
 import type { BlockDevice } from '../../disk/drive/block-device.ts';
@@ -135,16 +134,12 @@ export class DomainList {
    */
   allocate(frames: Uint32Array, nrPages: number, at?: Mfn): Outcome<Mfn> {
     const { allocator, p2mLists } = this.#hypervisor;
-    let p2mMfn = at;
-    try {
-      p2mMfn ??= p2mLists.allocate(nrPages);
-      allocator.allocate(frames);
-      return ok(p2mMfn);
-    } catch (error) {
-      if (!(error instanceof ModelError)) throw error;
-      if (at === undefined && p2mMfn !== undefined) p2mLists.release(p2mMfn);
-      return failed(error.message);
-    }
+    const p2mMfn = at === undefined ? p2mLists.allocate(nrPages) : ok(at);
+    if (!p2mMfn.ok) return failed(p2mMfn.reason);
+    const allocated = allocator.allocate(frames);
+    if (allocated.ok) return p2mMfn;
+    if (at === undefined) p2mLists.release(p2mMfn.value);
+    return failed(allocated.reason);
   }
 
   /**
