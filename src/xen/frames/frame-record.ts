@@ -55,6 +55,7 @@ export const S_RESERVED = 0x80;
 /** Device and owner: what stays while a domain owns the frame. */
 export const S_IDENTITY = 0xffff_ff00;
 const DEVICE_SHIFT = 8;
+const DEVICE_MASK = 0xff;
 const OWNER_SHIFT = 16;
 
 export const OWNER_NOBODY = 0;
@@ -75,7 +76,7 @@ export function ownerOfState(state: number): number {
 }
 
 export function deviceOfState(state: number): number {
-  return (state >>> DEVICE_SHIFT) & 0xff;
+  return (state >>> DEVICE_SHIFT) & DEVICE_MASK;
 }
 
 function scatter(word: number, rotate: number, factor: number): number {
