@@ -305,7 +305,7 @@ export class DiskLab {
       const guest = this.#guest(who);
       const outcome = this.#runProcess(
         'resume',
-        resumeDomain(this.#machines[0].toolstack.list, this.#configOf(who, 0)),
+        resumeDomain(this.#machines[0].hypervisor, this.#machines[0].toolstack.list, this.#configOf(who, 0)),
       );
       if (!outcome.ok) this.#bootAnew(who, 0);
       else {

@@ -82,3 +82,13 @@ describe.each(['kernel/mm', 'xen/frames'])('the matrix of operations of %s', (ro
     expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(source + others))).toEqual([]);
   });
 });
+
+it('only the composition roots name the whole hypervisor: all others say what they need of it', () => {
+  const roots = ['core/hypervisor.ts', 'guest/host.ts'];
+  const named = ['xen', 'experiment'].flatMap((part) => {
+    const folder = new URL(`../../src/${part}/`, import.meta.url);
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+    return files.filter((file) => /[:<] ?Hypervisor\b(?! ?,)/.test(readFileSync(new URL(file, folder), 'utf8')));
+  });
+  expect(named.sort()).toEqual(roots);
+});

@@ -64,7 +64,7 @@ export const backendsOf = (domid: DomId, type: DeviceKind['type']): string =>
   `${homeOf(DOM0)}/backend/${type}/${domid}`;
 
 /** What a connection works with. */
-type XenbusHost = Pick<Hypervisor, 'xenstore' | 'domain0Events' | 'power' | 'domain0Cpu' | 'costs'>;
+export type XenbusHost = Pick<Hypervisor, 'xenstore' | 'domain0Events' | 'power' | 'domain0Cpu' | 'costs'>;
 
 export class XenbusBackend {
   readonly #hypervisor: XenbusHost;

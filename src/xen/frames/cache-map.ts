@@ -29,7 +29,7 @@ import type { CacheMapBatch } from '../public/cache-map-op.ts';
 import { Reason, REASON_NAMES, type ReasonCounts } from '../public/reason.ts';
 import type { RecencyTable } from './recency.ts';
 
-// Constants of this file: one of another module is loaded, and checked, each time it is named.
+// Constants of this file: see hot-paths 3.
 const { ENTRY_PFN, ENTRY_INO, ENTRY_GENERATION, ENTRY_INDEX, ENTRY_BLOCK, ENTRY_RECENCY, ENTRY_RESULT, ENTRY_WORDS } =
   entry;
 const { CacheMapOp } = entry;
@@ -127,8 +127,7 @@ export class CacheMap {
     return this.#cost;
   }
 
-  // What every miss asks, and a claimed window, come in runs. Literal places; they are the ENTRY_
-  // constants.
+  // Runs of one operation: see hot-paths 13. Literal places, the ENTRY_ constants: see hot-paths 4.
 
   /** Performs inserts from `at` up to the first entry that is none; returns the place of that. */
   #insertRun(words: Uint32Array, at: number, end: number): number {
@@ -237,8 +236,7 @@ export class CacheMap {
 
   /**
    * Performs claims from `at` up to the first entry that is none; returns the place of that. All
-   * are looked up before the first is decided: their records lie scattered over memory, and the
-   * host's processor fetches them side by side.
+   * are looked up before the first is decided: see hot-paths 11.
    */
   #claimRun(words: Uint32Array, at: number, end: number): number {
     let last = at;

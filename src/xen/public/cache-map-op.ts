@@ -90,8 +90,8 @@ export class CacheMapBatch {
     this.#count = 0;
   }
 
-  // Literal places in the three that every miss takes; they are the ENTRY_ constants above. `| 0`
-  // changes no bit of what is stored, and spares the engine the way over a floating-point number.
+  // Literal places, the ENTRY_ constants above, in the three that every miss takes: see
+  // hot-paths 4. `| 0` changes no bit of what is stored: see hot-paths 5.
 
   insert(pfn: Pfn, ino: Ino, generation: number, index: PageIndex): void {
     const { words } = this;

@@ -68,7 +68,7 @@ const EMPTY = new Uint8Array(0);
 export type MigrationWord = 'complete' | 'go' | 'running' | `refused: ${string}`;
 
 /** What a connection needs of domain 0. */
-type LinkHost = Pick<Hypervisor, 'domain0Cpu' | 'costs' | 'power' | 'simulation'>;
+export type LinkHost = Pick<Hypervisor, 'domain0Cpu' | 'costs' | 'power' | 'simulation'>;
 
 export class MigrationLink {
   readonly #hypervisor: LinkHost;
@@ -104,7 +104,7 @@ export class MigrationLink {
     });
   }
 
-  /** Why the connection has ended; undefined while it has not. */
+  /** Why the connection has ended; undefined while it has not. A state of it, and no outcome. */
   get problem(): string | undefined {
     return this.#problem;
   }

@@ -36,7 +36,7 @@ const PAGES_PER_REQUEST = 32;
 const REQUESTS = 128;
 
 /** What the pages are found and written with. */
-type WriterHost = Pick<Hypervisor, 'frames' | 'map' | 'protections' | 'costs' | 'domain0Cpu'>;
+export type WriterHost = Pick<Hypervisor, 'frames' | 'map' | 'protections' | 'costs' | 'domain0Cpu'>;
 
 /** A page and the block it goes to. */
 interface Registered {

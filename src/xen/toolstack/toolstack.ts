@@ -33,8 +33,8 @@ import { noReasons, Reason } from '../public/reason.ts';
 import { encodeName, eraseDomainRecord } from '../records/records.ts';
 import { assignFrames, buildDomain, type Inheritance } from './builder.ts';
 import { checkConfig, type DomainConfig, NO_FRAMES, NO_PAGES } from './domain-entry.ts';
-import { DomainList } from './domain-list.ts';
-import { Restart, type RestartOptions } from './restart.ts';
+import { DomainList, type ListHost } from './domain-list.ts';
+import { Restart, type RestartHost, type RestartOptions } from './restart.ts';
 
 /** What a guest can be asked for. */
 export type ShutdownRequest = 'poweroff' | 'reboot';
@@ -44,13 +44,16 @@ export function checkDomain(domain: Domain): void {
   checkArgument(domain instanceof Domain, 'domain', 'expected a Domain');
 }
 
+/** What the tool stack works with: the shares of the list and of a restart, and a kernel image. */
+type ToolstackHost = ListHost & RestartHost & Pick<Hypervisor, 'kernelPages'>;
+
 export class Toolstack {
   readonly list: DomainList;
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: ToolstackHost;
   readonly #restart: Restart;
 
   /** @throws ArgumentError */
-  constructor(hypervisor: Hypervisor) {
+  constructor(hypervisor: ToolstackHost) {
     checkObject('hypervisor', hypervisor, 'map', 'frames');
     this.#hypervisor = hypervisor;
     this.list = new DomainList(hypervisor);

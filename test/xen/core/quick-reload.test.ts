@@ -98,8 +98,11 @@ function reload(
   return { next, before, found };
 }
 
-const resume = ({ simulation, toolstack, disk }: TestMachine, name: string, pages: number) =>
-  simulation.runProcess('resume', resumeDomain(toolstack.list, { name, memoryBytes: pages * PAGE_SIZE, device: disk }));
+const resume = ({ simulation, hypervisor, toolstack, disk }: TestMachine, name: string, pages: number) =>
+  simulation.runProcess(
+    'resume',
+    resumeDomain(hypervisor, toolstack.list, { name, memoryBytes: pages * PAGE_SIZE, device: disk }),
+  );
 
 const page = fc.integer({ min: BOOT_PAGES, max: 140 });
 const deed = fc.oneof(
