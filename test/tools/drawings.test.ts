@@ -1,9 +1,9 @@
-// Tables in documents and drawings of formats say what the code does. Other drawings in comments are
-// checked beside what they draw.
+// Tables in documents and drawings of formats say what the code does. Other drawings in comments
+// are checked beside what they draw.
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { getField, type Ino, type PageIndex, type Pfn } from '../../src/base/index.ts';
+import { getField, type Ino, type Pfn } from '../../src/base/index.ts';
 import { mapExt2, planExt2 } from '../../src/disk/mkfs/mkfs.ts';
 import { directory, tree } from '../../src/disk/mkfs/tree.ts';
 import { EXT2_MAGIC, GROUP_DESCRIPTOR, hasSuperblock, SUPERBLOCK } from '../../src/format/ext2.ts';
@@ -186,8 +186,8 @@ it('the drawing of mem_map has each word of a page where it lies', () => {
   const space = cache.open(8 as Ino);
   const other = take();
   const page = take();
-  cache.add(space, 3 as PageIndex, other);
-  cache.add(space, (3 + 2 ** 20) as PageIndex, page);
+  cache.add(space, 3, other);
+  cache.add(space, 3 + 2 ** 20, page);
   map.set(page, PG.pinned);
   const [older, head] = [take(), map.head(5)];
   map.link(head, older);

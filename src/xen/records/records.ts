@@ -4,7 +4,7 @@
  *
  * Publication: a record is stored whole and its checksum last. A domain record is read for a
  * rebuild at most once (`consumeDomainRecord`): it is marked consumed in memory before a byte of it
- * is believed, so a rebuild that fails half-way finds no record the next time and starts cold
+ * is believed. So a rebuild that fails half-way finds no record the next time and starts cold
  * instead of failing again.
  */
 
