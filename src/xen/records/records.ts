@@ -51,7 +51,7 @@ export interface DomainRecord {
   readonly name: string;
   /** CRC-32C of what it told of recency; undefined when it told nothing. */
   readonly recencyCrc: number | undefined;
-  /** Guests that were booted in it so far. */
+  /** Number of guests booted in it so far. */
   readonly boots: number;
 }
 
