@@ -1,6 +1,6 @@
 // A drive that fails one block, whichever: for every system call that changes the file system, its
-// n-th read and its n-th write, for all n, once or from then on, those of the sync and the shutdown
-// that follow included.
+// n-th read and its n-th write, for all n, once or from then on. The sync and the shutdown that
+// follow are included.
 //
 // Either the call answers an errno and nothing has changed; or it answers `ok`, and the change is
 // made; or the superblock says that there are errors. With a journal, that has ended then, unless

@@ -1,5 +1,5 @@
 // Every system call that changes the file system, on an image with one of each kind of thing that
-// it may meet, and what the file system holds afterwards, as bytes.
+// it may meet. What the file system holds afterwards, as bytes.
 import { PAGE_SIZE } from '../../src/base/index.ts';
 import { EXT2_DIRECT_BLOCKS, EXT2_POINTERS_PER_BLOCK } from '../../src/format/ext2.ts';
 import type { MemoryImage } from '../../src/disk/image/memory-image.ts';

@@ -4,9 +4,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import { checkComments, fillComments } from '../../tools/comments.mjs';
+import { checkComments, checkProse, fillComments } from '../../tools/comments.mjs';
 
 const LONG = 'word '.repeat(30).trim();
+const TOO_LONG = `${LONG} word.`;
 const ROOT = resolve(import.meta.dirname, '../..');
 
 /** A source without its comments. */
@@ -18,8 +19,8 @@ function codeOf(source: string): string {
 describe('the filling of comments', () => {
   it.each([
     ['a block of one line', `/** ${LONG} */\nexport const x = 1;\n`],
-    ['a block of several lines', `/**\n * ${LONG}\n * ${LONG}\n */\nexport const x = 1;\n`],
-    ['lines of //', `// ${LONG}\n// ${LONG}\nexport const x = 1;\n`],
+    ['a block of several lines', `/**\n * ${LONG};\n * ${LONG}\n */\nexport const x = 1;\n`],
+    ['lines of //', `// ${LONG};\n// ${LONG}\nexport const x = 1;\n`],
     ['a comment that is indented', `export class A {\n  /** ${LONG} */\n  x = 1;\n}\n`],
     ['a comment behind code', `export const x = 1; // ${LONG}\n`],
     ['a comment between the elements of a list', `export const x = [\n  // ${LONG}\n  1,\n];\n`],
@@ -116,5 +117,37 @@ describe('plain words', () => {
     expect(checkComments('// The words `unless told`, and "as there".\nexport const he = "unless told";\n')).toEqual(
       [],
     );
+  });
+});
+
+describe('the length of sentences', () => {
+  it.each([
+    ['a sentence', `Word. W${TOO_LONG.slice(1)} Word.\n`],
+    ['a sentence over several lines', `${LONG}\nword.\n`],
+    ['an item of a list', `- short\n- ${TOO_LONG}\n- short\n`],
+    ['a sentence behind a fence', `\`\`\`\n${LONG}\n\`\`\`\n\n${TOO_LONG}\n`],
+    ['a sentence with a colon', `word: ${LONG}.\n`],
+  ])('is bounded for %s of a document', (_what, page) => {
+    expect(checkProse(page)).toEqual([expect.stringMatching(/^page\.md:\d+: 31 words in a sentence, 30 at most/)]);
+  });
+
+  it.each([
+    ['30 words', `${LONG}.\n`],
+    ['two sentences', `${LONG}. Then ${'word '.repeat(28)}.\n`],
+    ['a table', `| ${TOO_LONG} |\n|---|\n| ${TOO_LONG} |\n`],
+    ['a fence', `\`\`\`\n${TOO_LONG}\n\`\`\`\n`],
+    ['a heading', `## ${TOO_LONG}\n`],
+    ['code, which is one word', `${'word '.repeat(29)}\`${TOO_LONG}\`.\n`],
+    ['the target of a link', `${'word '.repeat(29)}[word](a b c d).\n`],
+    ['a list of tests', `Tests: \`${TOO_LONG}\` ${TOO_LONG}\n`],
+  ])('is not exceeded by %s', (_what, page) => {
+    expect(checkProse(page)).toEqual([]);
+  });
+
+  it('is bounded in comments, between colons and semicolons', () => {
+    const lines = (text: string): string => fillComments(`/** ${text} */\nexport const x = 1;\n`);
+    expect(checkComments(lines(TOO_LONG))).toEqual([expect.stringContaining('31 words')]);
+    expect(checkComments(lines(`${LONG}; ${LONG}: ${LONG}.`))).toEqual([]);
+    expect(checkComments(lines(`word; ${TOO_LONG}`))).toEqual([expect.stringContaining('31 words')]);
   });
 });

@@ -12,9 +12,9 @@
  * takes over where it stopped, under i_sem.
  *
  * Direct I/O (O_DIRECT) goes past the cache through pages taken for the purpose: what the cache
- * holds of the range is written before and dropped after, and what programs map of it is unmapped,
- * so that stores of theirs are among it (the original unmaps for writes only). Differs in that
- * position and length must be whole blocks (as in 2.4), and in that a write to a hole or beyond the
+ * holds of the range is written before and dropped after. What programs map of it is unmapped, so
+ * that their stores are included (the original unmaps for writes only). Differs in that position
+ * and length must be whole blocks (as in 2.4). Another difference: a write to a hole or beyond the
  * end is a buffered one followed by fsync (so does ext2 there for holes).
  */
 

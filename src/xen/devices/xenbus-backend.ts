@@ -159,7 +159,7 @@ export class XenbusBackend {
       rings,
       notify: () => {
         domain0Cpu.charge(costs.eventSendNs);
-        domain0Events.ports.sendAfter(port, domain0Cpu.book());
+        domain0Events.ports.send(port, domain0Cpu.book());
       },
     });
     this.#connection = { backend, ringRefs, port };

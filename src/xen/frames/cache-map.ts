@@ -5,8 +5,8 @@
  *
  * Names and provenance are independent facts: a page is named whatever its provenance, and loses
  * neither by losing the other. What the guest gives is checked or harmless: a pfn it does not have
- * is answered `absent` and nothing happens, and a wrong name can at worst be claimed back by this
- * same domain as that name, if it also names the frame's block.
+ * is answered `absent`, and nothing happens. A wrong name can at worst be claimed back by this same
+ * domain as that name, if it also names the frame's block.
  *
  * A claim that finds a page and refuses it ends its preservation: every RESULT except `ok` and
  * `absent` comes with PFN as well, and that page is from then on an ordinary page without a name,

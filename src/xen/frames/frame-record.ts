@@ -14,7 +14,7 @@
  *      fields that do not change. Cut after 3: one word differs from the new record, detected.
  *
  * The check word is the sum of the seven words before it, each scattered by a bijection of its own
- * (rotated, multiplied by an odd number, folded), so records that differ in one word only (any
+ * (rotated, multiplied by an odd number, folded). So records that differ in one word only (any
  * byte, any burst within it) always differ in the check word. The terms do not wait for each other,
  * which is why this is no chain: a name is told twice a miss. All zero words give zero: memory that
  * was never written is a table of free frames.

@@ -4,8 +4,8 @@
  * Free frames lie in blocks of 2^order neighbours that begin at a multiple of their size. A block
  * that becomes free is joined with its buddy, the other half of the block of twice its size, for as
  * long as that is free too. Who asks gets the frames of the first block of the smallest order that
- * has any, from its upper end down, so a domain's frames are neighbours in descending order on a
- * machine that was just booted, and come the more scattered the more domains have come and gone.
+ * has any, from its upper end down. So a domain's frames are neighbours in descending order on a
+ * machine that was just booted. They are the more scattered, the more domains have come and gone.
  * Nothing above may rely on pages being neighbours, which is what a P2M list is for.
  *
  * A frame costs one bit, and what is known of a block costs as many blocks as there are: few,

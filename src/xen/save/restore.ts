@@ -1,6 +1,6 @@
 /**
- * Resume from disk: a domain that save.ts wrote to a file is restored on other frames, perhaps
- * under another hypervisor or on a machine that has lost its memory, and its guest goes on.
+ * Resume from disk: a domain that save.ts wrote to a file is restored on other frames, and its
+ * guest goes on. The hypervisor may be another one, and the machine may have lost its memory.
  *
  * The header says how much memory the domain takes; pages are read into frames as they come; when
  * everything has been verified the file is marked consumed on the disk; then the guest goes on as

@@ -1,9 +1,9 @@
 /**
  * The tool stack of domain 0: creates, restarts and destroys domains.
  *
- * A restart with `preserve` is the warm-cache reboot: the old guest is taken down, its in-flight
- * I/O drains, what it had registered as dirty is written home if that is asked for
- * (dirty-pages.ts), frames that are named and clean are preserved and all others scrubbed; then
+ * A restart with `preserve` is the warm-cache reboot: the old guest is taken down, and its
+ * in-flight I/O drains; what it had registered as dirty is written home if that is asked for
+ * (dirty-pages.ts); frames that are named and clean are preserved and all others scrubbed; then
  * there is nothing but machine memory (`betweenGuests` is called there); then a new domain is built
  * from those bytes (rebuild.ts), on the same frames under the same P2M. The two halves can also be
  * under two hypervisors: `leaveDomain` and `bootLeftDomain`. What is remembered of a domain is in

@@ -1,6 +1,6 @@
 /**
  * Numbers that small test machines never reach: blocks beyond 2^8, 2^16, 2^24 and up to the last
- * that a record can name, rings that go round several times, more dirty pages than requests may be
+ * that a record can name; rings that go round several times; more dirty pages than requests may be
  * in flight, every slot for domains.
  */
 

@@ -1,4 +1,5 @@
 // Save and restore of a domain, with a guest that is nothing but what the test makes of it.
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../../src/base/crc32c.ts';
@@ -15,7 +16,8 @@ import {
   saveDomain,
   Virq,
 } from '../../../src/xen/index.ts';
-import { SAVE_HEADER, SAVE_MAGIC, SAVE_VERSION } from '../../../src/xen/save/format.ts';
+import { BATCH_PAGES, decodeFact, SAVE_HEADER, SAVE_MAGIC, SAVE_VERSION } from '../../../src/xen/save/format.ts';
+import { decodeDomainState } from '../../../src/xen/records/domain-state.ts';
 import { seal } from '../../../src/xen/records/records.ts';
 import { mustBeSameBytes } from '../../support/bytes.ts';
 import { property } from '../../support/property.ts';
@@ -165,6 +167,27 @@ describe('a save file', () => {
     expect(machine.hypervisor.allocator.freeCount).toBe(free);
   };
   const { machine, bytes, free } = saved.x86_64;
+
+  it('a save file has the parts that the head of format.ts draws, in that order', () => {
+    const { places, bytes } = saved.x86_64;
+    const words = new DataView(bytes.buffer, bytes.byteOffset);
+    const word = (at: number): number => words.getUint32(PAGE_SIZE + 4 * at, true);
+    const part = (at: number, length: number): Uint8Array => bytes.subarray(PAGE_SIZE + 4 * at).subarray(0, length);
+    const box = places.facts + 24;
+    const order: readonly (readonly [string, number, boolean])[] = [
+      ['batches of pages', 0, word(0) === BATCH_PAGES && word(places.unmapped - 1) === 0],
+      ['unmapped pages', places.unmapped, word(places.unmapped) === 800 && word(places.unmapped + 2) === 802],
+      ['domain state and event channels', places.state, decodeDomainState(part(places.state, 8192), 'x86_64').ok],
+      ['facts of frames', places.facts, decodeFact(part(places.facts, 32), 'x86_64') !== undefined],
+      ['recovery box', box, part(box, 4096).includes(7)],
+    ];
+    for (const [what, , isThere] of order) expect([what, isThere]).toEqual([what, true]);
+    expect(order.map(([, at]) => at)).toEqual(order.map(([, at]) => at).sort((a, b) => a - b));
+    const source = readFileSync(new URL('../../../src/xen/save/format.ts', import.meta.url), 'utf8');
+    const drawn = [...source.matchAll(/^ \* \| (?:header|      ) \| ([a-z ]+[a-z])[,:]/gm)].map((match) => match[1]);
+    expect(drawn).toEqual(order.map(([what]) => what));
+    expect(bytes.subarray(0, 8)).toEqual(Uint8Array.from(SAVE_MAGIC));
+  });
 
   property(
     'with any byte changed is refused, and nothing of it stays',

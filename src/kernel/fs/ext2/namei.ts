@@ -7,8 +7,8 @@
  * e2fsck repairs.
  *
  * Everything that an operation needs is read before its first store. What fails in the middle all
- * the same is undone (an inode that got no name loses its links, and its last reference deletes
- * it), or it is an error of the file system. The dentry cache follows each step at once.
+ * the same is undone, or it is an error of the file system. An inode that got no name loses its
+ * links, and its last reference deletes it. The dentry cache follows each step at once.
  */
 
 import { ModelError } from '../../../base/errno.ts';

@@ -1,5 +1,5 @@
 // Extended attributes in a block, which the guest has no calls for: what has them is read, changed
-// and removed as without, the block goes with its last user, and a block that makes no sense is an
+// and removed as without; the block goes with its last user, and a block that makes no sense is an
 // error of the file system. Images by mke2fs and debugfs; e2fsck judges.
 import { mkdirSync, mkdtempSync, openSync, closeSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
