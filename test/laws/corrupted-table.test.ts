@@ -65,7 +65,7 @@ describe('a damaged table', () => {
   });
 
   property(
-    'is a cold or partly cold start with reasons, never a wrong page',
+    'a damaged table is a cold or partly cold start with reasons, never a wrong page',
     fc.array(damage, { minLength: 1, maxLength: 3 }),
     fc.boolean(),
     fc.constantFrom(...ARCHS),

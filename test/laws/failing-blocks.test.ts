@@ -319,24 +319,30 @@ describe.each(SYSTEMS)('a block that fails: %s', (system, journalBlocks, hasIndi
     return [...ends].sort();
   }
 
-  itWithE2fsprogs('under any call: nothing, all, or errors that are noted and can be repaired', (judge) => {
-    const ends = playAll(judge, 'a block that fails', FAULTS[system]!, ({ reads, writes }) => [
-      ...faults(false, reads),
-      ...faults(true, writes),
-    ]);
-    const [always, rarely] = ENDS[system]!;
-    if (containsSample()) expect(ends).toEqual(expect.arrayContaining(always));
-    expect([...always, ...rarely]).toEqual(expect.arrayContaining(ends));
-    if (isWhole(FAULTS[system]!)) expect(ends).toEqual([...always, ...rarely].sort());
-  });
+  itWithE2fsprogs(
+    'a call that meets a failing block does nothing, all, or leaves errors that are noted and can be repaired',
+    (judge) => {
+      const ends = playAll(judge, 'a block that fails', FAULTS[system]!, ({ reads, writes }) => [
+        ...faults(false, reads),
+        ...faults(true, writes),
+      ]);
+      const [always, rarely] = ENDS[system]!;
+      if (containsSample()) expect(ends).toEqual(expect.arrayContaining(always));
+      expect([...always, ...rarely]).toEqual(expect.arrayContaining(ends));
+      if (isWhole(FAULTS[system]!)) expect(ends).toEqual([...always, ...rarely].sort());
+    },
+  );
 
-  itWithE2fsprogs('the same when what was read before the first store is gone again', (judge) => {
-    const ends = playAll(judge, 'a block that fails on empty caches', FAULTS_ON_EMPTY[system]!, ({ reads }) =>
-      upTo(reads).flatMap((emptyAt) => upTo(reads + 2).map((n) => ({ isWrite: false, n: emptyAt + n, emptyAt }))),
-    );
-    const [[eio, errors]] = ENDS[system]!;
-    if (containsSample()) expect(ends).toEqual(expect.arrayContaining([eio, errors]));
-  });
+  itWithE2fsprogs(
+    'a call that meets a failing block does the same when what was read before the first store is gone again',
+    (judge) => {
+      const ends = playAll(judge, 'a block that fails on empty caches', FAULTS_ON_EMPTY[system]!, ({ reads }) =>
+        upTo(reads).flatMap((emptyAt) => upTo(reads + 2).map((n) => ({ isWrite: false, n: emptyAt + n, emptyAt }))),
+      );
+      const [[eio, errors]] = ENDS[system]!;
+      if (containsSample()) expect(ends).toEqual(expect.arrayContaining([eio, errors]));
+    },
+  );
 });
 
 function upTo(count: number): number[] {

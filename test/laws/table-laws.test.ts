@@ -200,19 +200,38 @@ const LAWS: readonly Law[] = [
   CLEAN,
   TRUNCATE_LOST,
   UNLINK_LOST,
-  { name: 'truncate, then extend: no reboot brings back what was cut off', lives: lives(calls(write, truncate), kept) },
   {
-    name: 'unlink, then make anew with the same inode number: no reboot brings back the old file',
+    name: 'no reboot brings back what was cut off by truncate before an extension',
+    lives: lives(calls(write, truncate), kept),
+  },
+  {
+    name: 'no reboot brings back a file that was unlinked when a new one has its inode number',
     lives: lives(calls(whole, unlink), kept),
   },
-  { name: 'rename, also over what is there: a page goes with its file', lives: lives(calls(whole, rename), kept) },
-  { name: 'hard links: one file by all of its names', lives: lives(calls(write, link, unlink), kept) },
-  { name: 'sparse files and last pages: what is not there is zero', lives: lives(calls(write, truncate, store), kept) },
-  { name: 'direct writes under cached pages', lives: lives(calls(direct, write), kept) },
-  { name: 'stores into shared mappings', lives: lives(calls(store, write, truncate), kept) },
-  { name: 'writes in flight at the crash', lives: lives(anything, anywhere), numRuns: 20 },
+  { name: 'a page goes with its file in a rename, also over what is there', lives: lives(calls(whole, rename), kept) },
   {
-    name: 'a second and a third reboot in a row',
+    name: 'a file with hard links is one file by all of its names, over reboots',
+    lives: lives(calls(write, link, unlink), kept),
+  },
+  {
+    name: 'what is not there in sparse files and last pages is zero after reboots',
+    lives: lives(calls(write, truncate, store), kept),
+  },
+  {
+    name: 'no reboot takes over a cached page under which a direct write went',
+    lives: lives(calls(direct, write), kept),
+  },
+  {
+    name: 'no reboot takes over what the disk has not after stores into shared mappings',
+    lives: lives(calls(store, write, truncate), kept),
+  },
+  {
+    name: 'no reboot takes over what the disk has not when writes are in flight at the crash',
+    lives: lives(anything, anywhere),
+    numRuns: 20,
+  },
+  {
+    name: 'no second or third reboot in a row takes over what the disk has not',
     lives: lives(fc.oneof(fc.constant<Call[]>([]), anything), anywhere, 5),
   },
 ];
@@ -222,7 +241,7 @@ describe('table laws', () => {
     property(law.name, law.lives, (all) => void play(all, law.options), { numRuns: law.numRuns ?? RUNS });
 
   property(
-    'EIO at any request: no reboot takes over what the disk has not',
+    'no reboot takes over what the disk has not after EIO at any request',
     lives(anything, anywhere),
     fc.integer({ min: 2, max: 40 }),
     (all, failOneIn) => void play(all, { failOneIn }),

@@ -24,7 +24,7 @@ describe('the filling of comments', () => {
     ['a comment that is indented', `export class A {\n  /** ${LONG} */\n  x = 1;\n}\n`],
     ['a comment behind code', `export const x = 1; // ${LONG}\n`],
     ['a comment between the elements of a list', `export const x = [\n  // ${LONG}\n  1,\n];\n`],
-  ])('makes %s narrow, once and for all', (_what, source) => {
+  ])('the filling of comments makes %s narrow, once and for all', (_what, source) => {
     expect(checkComments(source)).not.toEqual([]);
     const better = fillComments(source);
     expect(better.split('\n').filter((line) => line.length > 100)).toEqual([]);
@@ -34,7 +34,7 @@ describe('the filling of comments', () => {
     expect(better.match(/word/g)).toEqual(source.match(/word/g));
   });
 
-  it('keeps blank lines, list items, tags and what is indented', () => {
+  it('the filling of comments keeps blank lines, list items, tags and what is indented', () => {
     const source = [
       '/**',
       ` * ${LONG}`,
@@ -67,12 +67,12 @@ describe('the filling of comments', () => {
     ['a string that looks like a comment', `export const x = "// ${LONG}";`],
     ['a template that looks like a comment', `export const x = \`\n// ${LONG}\n\`;`],
     ['a regular expression', `export const x = /[/]* ${LONG} *[/]/;`],
-  ])('leaves %s alone', (_what, source) => {
+  ])('the filling of comments leaves %s alone', (_what, source) => {
     expect(fillComments(source)).toBe(source);
     expect(checkComments(source)).toEqual([]);
   });
 
-  it('never begins a line with what would be a list item, a heading or a tag', () => {
+  it('the filling of comments never begins a line with what would be a list item, a heading or a tag', () => {
     const words = `${'word '.repeat(18)}- `.repeat(3);
     for (let pad = 0; pad < 30; pad++) {
       const better = fillComments(`// ${'x'.repeat(pad)} ${words}and 5. @internal #6 | end\n`);
@@ -81,11 +81,11 @@ describe('the filling of comments', () => {
     }
   });
 
-  it('puts a tag in the middle of one long line on a line of its own', () => {
+  it('the filling of comments puts a tag in the middle of one long line on a line of its own', () => {
     expect(fillComments(`/** ${LONG} @throws ArgumentError */`).split('\n').at(-2)).toBe(' * @throws ArgumentError');
   });
 
-  it('changes no code of the house, and is done after one go', () => {
+  it('the filling of comments changes no code of the house, and is done after one go', () => {
     const names = ['src/base', 'src/sim', 'src/kernel/mm', 'src/xen/frames', 'tools', 'test/tools'].flatMap((folder) =>
       readdirSync(join(ROOT, folder))
         .filter((name) => /\.(ts|mjs|cjs)$/.test(name))
@@ -109,11 +109,11 @@ describe('plain words', () => {
     ['a code that is none', 'not a valid'],
     ['then he waits', 'it, they'],
     ['done as there', 'as in Linux'],
-  ])('are asked for in place of "%s"', (turn, plain) => {
+  ])('plain words are asked for in place of "%s"', (turn, plain) => {
     expect(checkComments(`// Something: ${turn}.\n`)).toEqual([expect.stringContaining(plain)]);
   });
 
-  it('are not asked for in code, in backticks or in quotation marks', () => {
+  it('plain words are not asked for in code, in backticks or in quotation marks', () => {
     expect(checkComments('// The words `unless told`, and "as there".\nexport const he = "unless told";\n')).toEqual(
       [],
     );

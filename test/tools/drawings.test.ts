@@ -36,12 +36,12 @@ function table(page: string, first: string): string[][] {
 describe('docs/explanation/architecture.md', () => {
   const page = read('docs/explanation/architecture.md');
 
-  it('leads to every room', () => {
+  it('the drawing of the architecture leads to every room', () => {
     const links = [...page.matchAll(/\[([a-z0-9/]+)\]\(\.\.\/\.\.\/src\/\1\/README\.md\)/g)].map((match) => match[1]!);
     expect([...new Set(links)].sort()).toEqual([...ROOMS].sort());
   });
 
-  it('draws the provenance of a frame as it changes', () => {
+  it('the drawing of provenance shows a frame as it changes', () => {
     const { readSubmitted, writeSubmitted, completed, failed, stored, overwritten } = FrameEvent;
     const EVENTS: readonly (readonly [RegExp, readonly FrameEvent[]])[] = [
       [/a read of a whole block is submitted/, [readSubmitted]],
@@ -73,7 +73,7 @@ describe('CONTRIBUTING.md', () => {
   const page = read('CONTRIBUTING.md');
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
 
-  it('names only scripts that there are, and every one that is run by hand', () => {
+  it('CONTRIBUTING.md names only scripts that there are, and every one that is run by hand', () => {
     const named = [...page.matchAll(/`npm (?:run )?([a-z-]+(?::[a-z-]+)?)/g)].map((match) => match[1]!);
     const inside = ['prepack', 'prepare', 'build:bench', 'ci'];
     expect([...new Set(named)].filter((name) => !inside.includes(name)).sort()).toEqual(

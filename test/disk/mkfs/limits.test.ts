@@ -37,7 +37,7 @@ describe('options', () => {
     [{ size: (2 ** 32 - 1) * BLOCK }, 'ok'],
     [{ size: (2 ** 32 - 1) * BLOCK + BLOCK - 1 }, 'ok'],
     [{ size: 2 ** 32 * BLOCK }, 'size: 17592186044416 bytes are more than ext2 can have, 17592186040320'],
-  ])('%o: %s', (options, expected) => {
+  ])('the options %o are answered: %s', (options, expected) => {
     expect(outcome(() => planExt2(EMPTY, options))).toBe(expected);
   });
 
@@ -159,7 +159,7 @@ describe('what a tree may hold', () => {
       () => inRoot(file(sparse(longest + 1, []))),
       `/n: ${longest + 1} bytes are too long for a file of ext2`,
     ],
-  ])('%s', (_, make, expected) => {
+  ])('a tree is planned as its limits say: %s', (_, make, expected) => {
     expect(outcome(() => planExt2(make()))).toBe(expected);
   });
 

@@ -81,7 +81,7 @@ describe('a balloon', () => {
   });
 
   property(
-    'leaves files as the model has them and each frame with one owner, over suspensions, migrations and restarts',
+    'a balloon leaves files as the model has them and each frame with one owner, over suspensions, migrations and restarts',
     fc.array(
       fc.record({
         program: fc.array(call, { maxLength: 12 }),

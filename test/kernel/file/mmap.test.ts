@@ -335,7 +335,7 @@ describe('many mappings', () => {
     pages: fc.integer({ min: 1, max: 6 }),
   });
   property(
-    'take the lowest addresses that fit, and a page is mapped as long as one of them leads to it',
+    'mappings take the lowest addresses that fit, and a page is mapped as long as one of them leads to it',
     fc.array(step, { minLength: 40, maxLength: 80 }),
     (steps) => {
       start(2000);
@@ -391,7 +391,7 @@ describe('many mappings', () => {
     ['one file', 1],
     ['a file each', 30],
   ])(
-    'many mappings of %s: with 5000 of them, mapping, touching and unmapping one is the work that it is with 50',
+    'many mappings of %s cost no more: with 5000 of them, mapping, touching and unmapping one is the work that it is with 50',
     (_, files) => {
       const fds = Array.from({ length: files }, (__, i) => {
         const made = run(sys.open(`/made${i}`, O.creat | O.rdwr));

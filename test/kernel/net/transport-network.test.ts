@@ -116,7 +116,7 @@ const fates = fc.array(fc.array(delay, { maxLength: 4 }), { maxLength: 40 });
 
 describe('connections over a network that loses, damages, repeats, delays and reorders', () => {
   property(
-    'serve each request once at most, answer each that is answered with its own, and end',
+    'connections over a bad network serve each request once at most, answer each that is answered with its own, and end',
     fates,
     fc.array(fc.nat(4), { minLength: 1, maxLength: 4 }),
     fc.array(fc.constantFrom(0, 0, RTO_MIN_NS / 2, 3 * RTO_MIN_NS), { minLength: 1, maxLength: 3 }),

@@ -28,7 +28,7 @@ const revoke = fc.record({ do: fc.constant('revoke' as const), ref: fc.nat(REFS 
 
 describe('grants', () => {
   property(
-    'allow what the entry says, pin what is mapped, and are revoked only when nothing is',
+    'grants allow what the entry says, pin what is mapped, and are revoked only when nothing is',
     fc.array(fc.oneof(grant, { weight: 2, arbitrary: map }, { weight: 2, arbitrary: unmap }, revoke), {
       maxLength: 60,
       size: 'max',

@@ -112,7 +112,7 @@ const PATHS = {
 
 describe('a page that a reboot loses', () => {
   property(
-    'is counted under the same reason, whoever boots the next guest, and all others are kept',
+    'a page that a reboot loses is counted under the same reason, whoever boots the next guest, and all others are kept',
     fc.array(fc.constantFrom(...FATES), { minLength: 1, maxLength: 12 }),
     (fates) => {
       const counts = (...some: Fate[]): number => fates.filter((fate) => some.includes(fate)).length;

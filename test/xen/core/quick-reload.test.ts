@@ -133,7 +133,7 @@ function perform({ simulation }: TestMachine, guests: readonly MiniGuest[], one:
 
 describe('suspending all domains and resuming them under the next hypervisor', () => {
   property(
-    'is the identity on every byte, frame, register and event channel, whenever it strikes, and the second time too',
+    'a quick reload is the identity on every byte, frame, register and event channel, whenever it strikes, and the second time too',
     fc.array(deed, { maxLength: 40, size: 'max' }),
     fc.nat(2000),
     fc.constantFrom(...ARCHS),

@@ -174,7 +174,7 @@ describe('block back-end', () => {
     });
 
   property(
-    'survives a ring of random bytes',
+    'the block back-end survives a ring of random bytes',
     fc.uint8Array({ minLength: PAGE_SIZE, maxLength: PAGE_SIZE }),
     (bytes) => {
       const machine = bootMachine();

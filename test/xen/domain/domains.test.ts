@@ -168,7 +168,7 @@ function play(seed: number, actions: readonly Action[], options: HypervisorOptio
 
 describe('domains', () => {
   property(
-    'never see a byte of another, whatever is built, run, named, destroyed, restarted, given back and taken',
+    'domains never see a byte of another, whatever is built, run, named, destroyed, restarted, given back and taken',
     fc.nat(1000),
     fc.array(action, { maxLength: 60, size: 'max' }),
     (seed, actions) => {

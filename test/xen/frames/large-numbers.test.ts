@@ -151,7 +151,7 @@ describe('blocks up to the last one', () => {
     BLOCKS.forEach((block, i) => expect(Buffer.from(disk.block(block)).readUInt32LE(8)).toBe(7000 + i));
   });
 
-  it('blocks up to the last one end there: the sector behind the last, and a request that reaches beyond, are errors, and nothing reaches the device', () => {
+  it('blocks end at the last one: the sector behind it, and a request that reaches beyond, are errors, and nothing reaches the device', () => {
     const { machine, disk, guest } = start();
     const last = disk.sectorCount - 1;
     const asked: [number, { pfn: number; first?: number; last?: number }[], number][] = [

@@ -28,7 +28,7 @@ function listOf(arch: (typeof ARCHS)[number]) {
 
 describe('a P2M list', () => {
   property(
-    'has little-endian entries of 8 bytes on x86_64 and 4 on x86_32, all ones where there is no frame',
+    'a P2M list has little-endian entries of 8 bytes on x86_64 and 4 on x86_32, all ones where there is no frame',
     fc.constantFrom(...ARCHS),
     fc.array(fc.tuple(fc.nat(PAGES - 1), fc.oneof(fc.integer({ min: 400, max: FRAMES - 1 }), fc.constant(NO_FRAME))), {
       maxLength: 60,

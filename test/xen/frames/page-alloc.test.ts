@@ -47,7 +47,7 @@ const action = fc.oneof(
 
 describe('frame allocator', () => {
   property(
-    'hands out the frames that Xen does one by one, whatever was preserved, and joins what is freed',
+    'the frame allocator hands out the frames that Xen does one by one, whatever was preserved, and joins what is freed',
     preserved,
     fc.array(action, { maxLength: 25 }),
     (taken, actions) => {

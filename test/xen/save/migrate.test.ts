@@ -46,7 +46,7 @@ function* busy(guest: MiniGuest, deeds: readonly (typeof deed extends fc.Arbitra
 
 describe('a domain that is migrated', () => {
   property(
-    'has every byte, register and event channel that it had when it stood still, and its programs go on',
+    'a domain that is migrated has every byte, register and event channel that it had when it stood still, and its programs go on',
     fc.array(deed, { maxLength: 60, size: 'max' }),
     fc.array(fc.constantFrom('unbound', 'virq', 'ipi'), { maxLength: 6 }),
     fc.nat(3000),
@@ -146,7 +146,7 @@ describe('a domain that is migrated', () => {
 describe('a migration that fails', () => {
   /** Whatever happens to the connection, the guest runs in one place. */
   property(
-    'at any packet, lost or damaged, leaves the guest in one place: here, there, or, when nobody can know, still',
+    'a migration that fails at any packet, lost or damaged, leaves the guest in one place: here, there, or, when nobody can know, still',
     fc.nat(150),
     fc.constantFrom('lost', 'damaged', 'off' as const),
     fc.boolean(),

@@ -57,7 +57,7 @@ const restore = (machine: TestMachine, file: TestDisk, vouch = false) =>
 
 describe('a domain that is saved and restored', () => {
   property(
-    'has every byte, register and event channel that it had, and its programs go on',
+    'a domain that is saved and restored has every byte, register and event channel that it had, and its programs go on',
     fc.array(fc.tuple(fc.integer({ min: BOOT_PAGES, max: LEAST_PAGES - 2 }), fc.nat(255)), { maxLength: 30 }),
     fc.uniqueArray(fc.integer({ min: 700, max: 1000 }), { maxLength: 40 }),
     fc.array(fc.constantFrom('unbound', 'virq', 'ipi'), { maxLength: 6 }),
@@ -190,7 +190,7 @@ describe('a save file', () => {
   });
 
   property(
-    'with any byte changed is refused, and nothing of it stays',
+    'a save file with any byte changed is refused, and nothing of it stays',
     fc.constantFrom<Arch>(...ARCHS),
     fc.oneof(
       fc.nat(bytes.length - 1),
@@ -208,7 +208,7 @@ describe('a save file', () => {
   );
 
   property(
-    'that is cut anywhere is refused',
+    'a save file that is cut anywhere is refused',
     fc.nat(bytes.length / PAGE_SIZE - 1),
     (blocks) => {
       // Both a file that ends there, and one of which the rest was never written.
@@ -302,7 +302,7 @@ describe('a save file', () => {
   });
 
   property(
-    'that somebody forged, with every checksum right, is restored or refused',
+    'a save file that somebody forged, with every checksum right, is restored or refused',
     fc
       .constantFrom(...ARCHS)
       .chain((arch) =>
@@ -497,7 +497,7 @@ describe('the cache-mapping table of a domain that was away', () => {
   const BLOCKS = [3, 4, 5, 9, 11];
 
   property(
-    'vouches for a page if and only if its block is what it was',
+    'the cache-mapping table of a domain that was away vouches for a page if and only if its block is what it was',
     fc.uniqueArray(fc.constantFrom(...BLOCKS)),
     fc.boolean(),
     fc.boolean(),

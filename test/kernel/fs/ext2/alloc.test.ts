@@ -142,7 +142,7 @@ describe('blocks', () => {
       20_100,
     ],
     ['one of the next group, and none before the goal', 20_032, [[20_032, 32_768]], 32_768],
-  ])('blocks are %s', (_, goal, inUse, found) => {
+  ])('blocks that a file asks for are %s', (_, goal, inUse, found) => {
     const { buffers, geometry } = superblock;
     const head = nextClearBit(buffers, bitmap(2), 0, geometry.blocksPerGroup);
     for (const [from, end] of inUse) for (let bit = from; bit < end; bit++) setBit(buffers, bitmap(1), bit, true);

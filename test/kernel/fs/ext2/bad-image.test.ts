@@ -131,7 +131,7 @@ property(
   { numRuns: 120, lawRuns: 250 },
 );
 
-property('an image cut short is refused in one line', subject, fc.nat(), ({ bytes }, length) => {
+property('an image that is cut short is refused in one line', subject, fc.nat(), ({ bytes }, length) => {
   expect(outcome(bytes.slice(0, length % bytes.length))).toBe('refused');
 });
 

@@ -232,7 +232,7 @@ function bytesAt(image: ImageStore, at: number, length: number): Buffer {
 }
 
 describe.each(['ext2', 'ext3'])('meta_bg, %s', (type) => {
-  itWithE2fsprogs('descriptors that lie in their groups are found, changed and left sound', (judge) => {
+  itWithE2fsprogs('the descriptors that lie in their groups are found, changed and left sound', (judge) => {
     const path = `${judge.dir}/disk.img`;
     const features = 'meta_bg,^resize_inode';
     // 140 groups: more than one block of descriptors, and files in groups of the second.

@@ -109,7 +109,7 @@ describe('recovery', () => {
   });
 
   property(
-    'a block of the last transaction that was never written, or holds a block of the log before: what came before counts',
+    'what came before a transaction counts when a block of it was never written, or holds a block of the log before',
     log,
     fc.nat(100),
     fc.boolean(),
