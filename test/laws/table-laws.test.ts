@@ -19,7 +19,10 @@ import { emptyImage, type GuestDiskOptions, GuestDisk } from '../support/guest-d
 const IMAGE_BYTES = 8 << 20;
 /** How often clean frames are compared with their blocks while a guest runs, events. */
 const CHECK_EVERY = 40;
+/** Cases of a law where a protection is off, and in a run of the laws. */
 const RUNS = 14;
+/** Cases of a law in every run. */
+const SAMPLE = 8;
 
 /**
  * How a guest ends: in order; crashing after sync; crashing after so many events of its program, at
@@ -238,14 +241,17 @@ const LAWS: readonly Law[] = [
 
 describe('table laws', () => {
   for (const law of LAWS)
-    property(law.name, law.lives, (all) => void play(all, law.options), { numRuns: law.numRuns ?? RUNS });
+    property(law.name, law.lives, (all) => void play(all, law.options), {
+      numRuns: law.numRuns ?? SAMPLE,
+      lawRuns: law.numRuns ?? RUNS,
+    });
 
   property(
     'no reboot takes over what the disk has not after EIO at any request',
     lives(anything, anywhere),
     fc.integer({ min: 2, max: 40 }),
     (all, failOneIn) => void play(all, { failOneIn }),
-    { numRuns: RUNS },
+    { numRuns: SAMPLE, lawRuns: RUNS },
   );
 
   it('table laws are not kept by empty hands: pages are taken over', () => {

@@ -125,6 +125,6 @@ describe('a balloon', () => {
       expect(run(machine, readsItsFile(kernel, 0))).toBe(true);
       expect(kernel.panic).toBeUndefined();
     },
-    { numRuns: 20 },
+    { numRuns: 12, lawRuns: 20 },
   );
 });

@@ -168,7 +168,7 @@ describe('rio', () => {
           const repaired = new GuestDisk(loadImage(path), 1, { memory: 'repaired' });
           repaired.run(compareAll(repaired.guest.kernel.syscalls, model, '/p0'));
         },
-        { numRuns: 20, lawRuns: 40 },
+        { numRuns: 14, lawRuns: 40 },
       );
     },
   );

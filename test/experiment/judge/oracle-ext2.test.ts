@@ -303,7 +303,7 @@ describe.skipIf(IS_SKIPPED)('a corrupt image', () => {
       }
       refusal(bytes);
     },
-    { numRuns: 80, lawRuns: 150 },
+    { numRuns: 50, lawRuns: 150 },
   );
 
   property('an image of random bytes is refused', fc.uint8Array({ minLength: 0, maxLength: 3 * PAGE }), (bytes) => {

@@ -83,7 +83,7 @@ describe('a guest that is saved and restored', () => {
         expect(results[n]!.every(Boolean)).toBe(true);
       }
     },
-    { numRuns: 5 },
+    { numRuns: 3, lawRuns: 5 },
   );
 
   property(

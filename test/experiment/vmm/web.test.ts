@@ -218,7 +218,7 @@ describe('a user over whatever becomes of the machine', () => {
       };
       simulation.runProcess('reboot', reboot());
     },
-    { numRuns: 9 },
+    { numRuns: 6, lawRuns: 9 },
   );
 });
 

@@ -74,7 +74,7 @@ describe('a guest on the network', () => {
       for (const guest of guests) expect(guest.domain.grants.pinCount).toBe(2);
       toolstack.list.checkInvariants();
     },
-    { numRuns: 40 },
+    { numRuns: 26, lawRuns: 40 },
   );
 
   it('a guest on the network announces itself to all when it connects, and hears what is for all', () => {
@@ -212,7 +212,7 @@ describe('the network back-end', () => {
       other.send(OUTSIDE, bytes(8, 1));
       simulation.run();
     },
-    { numRuns: 60 },
+    { numRuns: 36, lawRuns: 60 },
   );
 
   property(

@@ -102,7 +102,7 @@ describe('a domain that is saved and restored', () => {
       expect(hypercalls.increaseReservation(given)).toBe(given.length);
       expect(restored.value.domain.pageCount).toBe(LEAST_PAGES);
     },
-    { numRuns: 25 },
+    { numRuns: 15, lawRuns: 25 },
   );
 });
 
@@ -332,7 +332,7 @@ describe('a save file', () => {
       machine.toolstack.list.checkInvariants();
       expect(machine.hypervisor.allocator.freeCount).toBe(free);
     },
-    { numRuns: 60 },
+    { numRuns: 36, lawRuns: 60 },
   );
 });
 

@@ -191,7 +191,7 @@ describe('between two guests', () => {
       const other = restartGuest(machine, bystander);
       expect(other.claim(12, 5, 5).result).toBe(Reason.ok);
     },
-    { numRuns: 200, lawRuns: 400 },
+    { numRuns: 120, lawRuns: 400 },
   );
 
   property(

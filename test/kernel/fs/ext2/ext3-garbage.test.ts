@@ -150,7 +150,7 @@ describe('a damaged journal', () => {
           if (control > 0) putWord(image, JOURNAL.place(control), at, value);
         }
       }),
-    { numRuns: 25 },
+    { numRuns: 15, lawRuns: 25 },
   );
 
   property(
@@ -191,7 +191,7 @@ describe('a damaged journal', () => {
           } else putInode(image, JOURNAL_INO, change.what, change.value, 'element' in change ? change.element : 0);
         }
       }),
-    { numRuns: 25 },
+    { numRuns: 15, lawRuns: 25 },
   );
 
   property(
