@@ -212,6 +212,7 @@ function running(): Running {
   const address = syscalls.mmap(8192, kernel.PROT.read | kernel.PROT.write, kernel.MAP.shared, fd, 0);
   run(syscalls.mkdir('/dir'));
   run(syscalls.symlink('data', '/text'));
+  run(syscalls.setxattr('/data', 'user.name', bytes(100)));
   return {
     it: syscalls,
     simulation,
@@ -234,6 +235,12 @@ function running(): Running {
       inFd: fd,
       outFd,
       mode: 0o755,
+      uid: 1,
+      gid: 2,
+      atime: 3,
+      mtime: { seconds: 4, ns: 5 },
+      name: 'user.name',
+      value: bytes(100),
       flags: 0,
       'Syscalls.mmap.flags': kernel.MAP.shared,
       'Syscalls.msync.flags': kernel.MS.sync,
