@@ -77,7 +77,7 @@ export class AttributeCalls extends ReadWriteCalls {
     return statOf(this.file(fd).inode);
   }
 
-  /** What of the file system is free, and more. Throws as open does. */
+  /** Blocks and inodes of the file system, all and free ones. Throws as open does. */
   *statfs(path: string): Process<FileSystemStatistics> {
     return yield* this.#at(path, true, () => this.fs.statistics());
   }
@@ -117,7 +117,10 @@ export class AttributeCalls extends ReadWriteCalls {
     yield* this.#onFile(fd, (inode) => this.#chown(inode, uid, gid));
   }
 
-  /** Times of access and change; an inode of 128 bytes keeps whole seconds. Throws EINVAL, EROFS and as open does. */
+  /**
+   * Times of access and change; an inode of 128 bytes keeps whole seconds. Throws EINVAL, EROFS and
+   * as open does.
+   */
   *utimes(path: string, atime: Time, mtime: Time): Process {
     yield* this.#on(path, true, (inode) => this.#utimes(inode, atime, mtime));
   }

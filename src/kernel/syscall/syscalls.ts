@@ -1,8 +1,8 @@
 /**
  * The system calls: what a workload may use of the kernel. Calls that may wait are processes;
  * failures are ModelErrors with errno names. Calls on open files are in open.ts and read-write.ts,
- * those on attributes in attributes.ts; here are those on names (fs/namei.c, fs/readdir.c of 2.6.12), on memory (mm/mmap.c,
- * mm/fadvise.c) and on the network.
+ * those on attributes in attributes.ts; here are those on names (fs/namei.c, fs/readdir.c of
+ * 2.6.12), on memory (mm/mmap.c, mm/fadvise.c) and on the network.
  */
 
 import { checkBytes, checkText } from '../../base/argument-error.ts';

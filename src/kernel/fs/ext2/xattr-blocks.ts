@@ -20,7 +20,7 @@ import {
 } from '../../../format/ext2.ts';
 import { NOTHING, type Process } from '../../../sim/index.ts';
 import { Mutex } from '../mutex.ts';
-import { freeBlocks, newBlock } from './balloc.ts';
+import { freeBlocks, newBlock, prepareFreeing } from './balloc.ts';
 import type { Ext2Inode } from './inode-info.ts';
 import { SECTORS_PER_BLOCK } from './map.ts';
 import type { Ext2Super } from './super.ts';
@@ -110,7 +110,10 @@ export class AttributeBlocks {
       yield* this.#super.begun(this.#storeRest(store));
       return;
     }
-    if (fileAcl !== 0) yield* buffers.breadForChange(fileAcl);
+    if (fileAcl !== 0) {
+      yield* buffers.breadForChange(fileAcl);
+      yield* prepareFreeing(this.#super, fileAcl);
+    }
     const target =
       bytes === undefined ? 0 : ((yield* this.#choose(fileAcl, sorted, bytes)) ?? (yield* this.#allocate(inode)));
     yield* this.#super.begun(this.#move(inode, target, bytes, store));
@@ -131,7 +134,9 @@ export class AttributeBlocks {
     return buffers.readU32(pfn, H.h_refcount) === 1 ? own : undefined;
   }
 
-  /** Whether a block holds these attributes, and may have one more user. It is ready for a change. */
+  /**
+   * Whether a block holds these attributes, and may have one more user. It is ready for a change.
+   */
   *#holds(block: number, sorted: readonly Attribute[]): Process<boolean> {
     const { buffers } = this.#super;
     try {

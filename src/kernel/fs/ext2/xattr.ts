@@ -40,7 +40,10 @@ export class Ext2Attributes implements AttributeOperations {
   readonly #changes: Ext2Changes;
   readonly #buffers: Buffers;
   readonly #blocks: AttributeBlocks;
-  /** xattr_sem, one for all inodes: held while attributes are read, and inside of a handle when they change. */
+  /**
+   * xattr_sem, one for all inodes: held while attributes are read, and inside of a handle when they
+   * change.
+   */
   readonly #sem = new Mutex('xattr_sem');
 
   constructor(changes: Ext2Changes, blocks: AttributeBlocks) {

@@ -92,12 +92,13 @@ describe.each(KINDS)('%s with inodes of %d bytes', (type, inodeSize) => {
     expect(told('dir', 'user.big')).toContain('B'.repeat(3000));
     for (const path of ['new', 'made']) expect(told(path, 'user.fresh')).toContain('"leaves"');
     expect(disk.debugfs('ea_list b')).toContain('user.empty (0)');
-    const again = boot(disk.load());
+    const last = disk.load();
+    const again = boot(last);
     expect(again.go(again.sys.listxattr('/b')).sort()).toEqual(['security.label', 'user.empty']);
     for (const path of ['/a', '/b', '/new', '/dir'])
       again.go(path === '/dir' ? again.sys.rmdir(path) : again.sys.unlink(path));
     again.go(again.kernel.shutdown());
-    disk.save(again.machine.image as MemoryImage);
+    disk.save(last);
     mustPassE2fsck(judge, disk.path);
   });
 
