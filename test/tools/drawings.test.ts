@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { getField, type Ino, type Pfn } from '../../src/base/index.ts';
-import { mapExt2, planExt2 } from '../../src/disk/mkfs/mkfs.ts';
+import { mapExt2, planExt2 } from '../../src/disk/mkfs/plan.ts';
 import { directory, tree } from '../../src/disk/mkfs/tree.ts';
 import { EXT2_MAGIC, GROUP_DESCRIPTOR, hasSuperblock, SUPERBLOCK } from '../../src/format/ext2.ts';
 import { JBD_BLOCK, JBD_TAGS_PER_BLOCK, jbdBlockType, jbdWords } from '../../src/format/jbd.ts';

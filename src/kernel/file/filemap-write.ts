@@ -109,7 +109,7 @@ export class FileWrite {
       this.#cpu.charge(this.#pageLookupNs + bytes * this.#copyNsPerByte);
       done += bytes;
     }
-    if (length > 0) this.#touch(inode, changes.now());
+    if (length > 0) changes.touch(inode);
     return done;
   }
 
@@ -198,13 +198,13 @@ export class FileWrite {
   #beginWrite(inode: Inode, leavesHole: boolean): Process {
     const begin = this.#fs.pages.beginWrite(inode, leavesHole);
     if (begin !== NOTHING) return this.#beginColdWrite(inode, begin);
-    this.#touch(inode, this.#changes.now());
+    this.#changes.touch(inode);
     return NOTHING;
   }
 
   *#beginColdWrite(inode: Inode, begin: Process): Process {
     yield* begin;
-    this.#touch(inode, this.#changes.now());
+    this.#changes.touch(inode);
   }
 
   /** prepare_write, copy, commit_write for one page. */
@@ -341,15 +341,6 @@ export class FileWrite {
       if (!isMoved) throw new ModelError('EIO', `direct I/O on block ${first} has failed`);
       at += count;
     }
-  }
-
-  /** inode_update_time. */
-  #touch(inode: Inode, now: number): void {
-    const { fields } = inode;
-    if (fields.mtime === now && fields.ctime === now && inode.isInodeDirty) return;
-    fields.mtime = now;
-    fields.ctime = now;
-    this.#changes.markInodeDirty(inode);
   }
 }
 

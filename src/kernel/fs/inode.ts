@@ -66,8 +66,8 @@ export interface InodeFields {
   readonly ino: Ino;
   readonly generation: number;
   mode: number;
-  readonly uid: number;
-  readonly gid: number;
+  uid: number;
+  gid: number;
   links: number;
   /** Bytes. */
   size: number;
@@ -75,6 +75,10 @@ export interface InodeFields {
   atime: number;
   mtime: number;
   ctime: number;
+  /** Nanoseconds that belong to each, 0 to 999,999,999; always 0 where only seconds are kept. */
+  atimeNs: number;
+  mtimeNs: number;
+  ctimeNs: number;
   /** 512-byte sectors that it takes on the disk. */
   sectors: number;
 }

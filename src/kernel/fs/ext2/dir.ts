@@ -296,7 +296,7 @@ export class Ext2Directories implements DirectoryOperations {
   #store(directory: Ext2Inode, pfn: Pfn, at: number, length: number, keepsIndex = this.#hashed.isKept): void {
     this.#env.memory.copyIn(pfn, at, this.#block, at, length);
     this.#changes.journal.markPageDirty(directory, pfn);
-    directory.fields.mtime = directory.fields.ctime = this.#changes.now();
+    this.#changes.superblock.state.stampChange(directory.fields);
     if (!keepsIndex) directory.fields.flags &= ~EXT2_INDEX_FL;
     this.#changes.markInodeDirty(directory);
   }
