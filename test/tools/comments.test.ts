@@ -127,7 +127,7 @@ describe('the length of sentences', () => {
     ['an item of a list', `- short\n- ${TOO_LONG}\n- short\n`],
     ['a sentence behind a fence', `\`\`\`\n${LONG}\n\`\`\`\n\n${TOO_LONG}\n`],
     ['a sentence with a colon', `word: ${LONG}.\n`],
-  ])('is bounded for %s of a document', (_what, page) => {
+  ])('the length of a sentence is bounded for %s of a document', (_what, page) => {
     expect(checkProse(page)).toEqual([expect.stringMatching(/^page\.md:\d+: 31 words in a sentence, 30 at most/)]);
   });
 
@@ -140,11 +140,11 @@ describe('the length of sentences', () => {
     ['code, which is one word', `${'word '.repeat(29)}\`${TOO_LONG}\`.\n`],
     ['the target of a link', `${'word '.repeat(29)}[word](a b c d).\n`],
     ['a list of tests', `Tests: \`${TOO_LONG}\` ${TOO_LONG}\n`],
-  ])('is not exceeded by %s', (_what, page) => {
+  ])('the bound of a sentence is not exceeded by %s', (_what, page) => {
     expect(checkProse(page)).toEqual([]);
   });
 
-  it('is bounded in comments, between colons and semicolons', () => {
+  it('the length of a sentence is bounded in comments, between colons and semicolons', () => {
     const lines = (text: string): string => fillComments(`/** ${text} */\nexport const x = 1;\n`);
     expect(checkComments(lines(TOO_LONG))).toEqual([expect.stringContaining('31 words')]);
     expect(checkComments(lines(`${LONG}; ${LONG}: ${LONG}.`))).toEqual([]);

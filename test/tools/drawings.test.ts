@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { getField, type Ino, type Pfn } from '../../src/base/index.ts';
-import { mapExt2, planExt2 } from '../../src/disk/mkfs/plan.ts';
+import { mapExt2 } from '../../src/disk/mkfs/mkfs.ts';
+import { planExt2 } from '../../src/disk/mkfs/plan.ts';
 import { directory, tree } from '../../src/disk/mkfs/tree.ts';
 import { EXT2_MAGIC, GROUP_DESCRIPTOR, hasSuperblock, SUPERBLOCK } from '../../src/format/ext2.ts';
 import { JBD_BLOCK, JBD_TAGS_PER_BLOCK, jbdBlockType, jbdWords } from '../../src/format/jbd.ts';
@@ -103,7 +104,7 @@ describe('the drawing of an ext2 file system', () => {
     getField(GROUP_DESCRIPTOR, descriptors, 32 * group, name);
   const superblock = readBlock(image, 0).subarray(1024);
 
-  it('shows the parts of a group in the order in which mkfs lays them out', () => {
+  it('the drawing of a group shows its parts in the order in which mkfs lays them out', () => {
     expect(getField(SUPERBLOCK, superblock, 0, 's_magic')).toBe(EXT2_MAGIC);
     const tableBlocks = (getField(SUPERBLOCK, superblock, 0, 's_inodes_per_group') * 128) / 4096;
     const table = placeIn(0, 'bg_inode_table');
@@ -121,7 +122,7 @@ describe('the drawing of an ext2 file system', () => {
     expect(ordered.map(([, place]) => place).slice(0, 5)).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it('says which parts a group without a superblock lacks', () => {
+  it('the drawing of a group says which parts one without a superblock lacks', () => {
     expect(read('src/format/ext2.ts')).toContain('the same, without the first two where `hasSuperblock` is false');
     expect([0, 1, 2].map(hasSuperblock)).toEqual([true, true, false]);
     const first = [0, 1, 2].map((group) => placeIn(group, 'bg_block_bitmap') - group * BLOCKS_PER_GROUP);
