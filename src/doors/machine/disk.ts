@@ -6,7 +6,8 @@
 import { ArgumentError, checkBytes, checkObject } from '../../base/argument-error.ts';
 import { checkTransfer, type ImageStore } from '../../disk/image/image-store.ts';
 import { MemoryImage } from '../../disk/image/memory-image.ts';
-import { type Ext2Options, makeExt2 } from '../../disk/mkfs/mkfs.ts';
+import { makeExt2 } from '../../disk/mkfs/mkfs.ts';
+import type { Ext2Options } from '../../disk/mkfs/plan.ts';
 import { directory, file, type TreeNode, tree } from '../../disk/mkfs/tree.ts';
 
 /** A tree of files: a text or bytes for a file, an object for a directory. */

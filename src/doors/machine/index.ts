@@ -17,5 +17,6 @@ export { NOTHING, type Process, WaitQueue } from '../../sim/index.ts';
 export type { BlockingSyscalls } from './blocking-calls.ts';
 export { Disk, type FileTree, files, image } from './disk.ts';
 export { GuestCrash, Machine, type Program, type ResultsOf } from './machine.ts';
+export { type CrashPlan, type CrashPoint, crashes, powerLosses } from './crash-points.ts';
 export type { MachineOptions, MachineReboot } from './options.ts';
 export type * from './results.ts';

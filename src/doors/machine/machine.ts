@@ -20,36 +20,30 @@ import {
 } from '../../base/argument-error.ts';
 import { GuestPanic, ModelError } from '../../base/errno.ts';
 import { InputError } from '../../base/input-error.ts';
-import { Ns, Pfn } from '../../base/units.ts';
+import { UserError } from '../../base/user-error.ts';
+import { Ns } from '../../base/units.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import { JoinedImage } from '../../disk/image/joined-image.ts';
 import { MemoryImage } from '../../disk/image/memory-image.ts';
 import { OverlayImage } from '../../disk/image/overlay-image.ts';
 import { machineMemoryFor } from '../../experiment/host/host.ts';
-import { HypervisorReboot } from '../../experiment/host/hypervisor-reboot.ts';
 import { VmmMachine, type VmmGuest } from '../../experiment/host/machine-room.ts';
 import { PROFILE } from '../../experiment/host/profiles.ts';
-import {
-  STRATEGIES,
-  STRATEGY,
-  VMM_STRATEGIES,
-  type StrategyName,
-  type VmmStrategyName,
-} from '../../experiment/host/strategies.ts';
-import { OracleExt2 } from '../../experiment/judge/oracle-ext2.ts';
-import { Verifier, VerifierRecord } from '../../experiment/judge/verifier.ts';
-import { type KernelMessage, PG, type Syscalls } from '../../kernel/index.ts';
+import { STRATEGIES, STRATEGY, VMM_STRATEGIES, type StrategyName } from '../../experiment/host/strategies.ts';
+import type { KernelMessage, Syscalls } from '../../kernel/index.ts';
 import { MachineMemory } from '../../machine/memory.ts';
-import type { Process, Task } from '../../sim/index.ts';
-import { prefetchFiles, prefetchList } from '../../workload/prefetch.ts';
-import { domainOf, saveFileBytes } from '../../xen/index.ts';
+import type { Process } from '../../sim/index.ts';
+import { prefetchFiles } from '../../workload/prefetch.ts';
+import { saveFileBytes } from '../../xen/index.ts';
 import { blockingCalls, type BlockingSyscalls } from './blocking-calls.ts';
+import { CacheJudge } from './cache-judge.ts';
 import { Disk } from './disk.ts';
 import { checkOptions, type MachineOptions, type MachineReboot } from './options.ts';
+import { ProgramRun } from './program-run.ts';
+import { NAME, rebootGuest, rebootHypervisor, switchOn } from './reboots.ts';
 import type { MachineReport, MachineState, MachineStats, RebootReport, Verification } from './results.ts';
 
 const MIB = 1 << 20;
-const NAME = 'guest0';
 
 /** A program in the guest. */
 export type Program<T = unknown> = (sys: Syscalls) => Process<T>;
@@ -73,8 +67,7 @@ export class GuestCrash extends Error {
 export class Machine {
   readonly #room: VmmMachine;
   readonly #partition: { readonly start: number; readonly bytes: number };
-  readonly #record = new VerifierRecord();
-  readonly #verifier: Verifier;
+  readonly #judge: CacheJudge;
   readonly #reboots: RebootReport[] = [];
   readonly #eventLimit: number;
   #strategy: StrategyName;
@@ -85,8 +78,6 @@ export class Machine {
   /** Events left until the guest crashes; undefined: it does not. */
   #crashIn: number | undefined;
   #crashEvent = 0;
-  /** Writes of the drive when the oracle last read maps. */
-  #writesSeen = -1;
 
   private constructor(options: MachineOptions) {
     const { disk, strategy = 'warm-cache+metadata', seed = 1, memory = 64 * MIB } = options;
@@ -109,12 +100,11 @@ export class Machine {
       guestMemory: memory,
       cmdLine: STRATEGY[strategy].cmdLine,
       ...(protections && { protections }),
-      onReuse: ({ domain, machine }, pfn, ino, index, block) => {
-        this.#freshen();
-        this.#verifier.reused(ino, index, pfn, block, machine.memory.frame(domain.frameOf(pfn)));
+      onReuse: (...reuse) => {
+        this.#judge.reused(...reuse);
       },
     });
-    this.#verifier = new Verifier(new OracleExt2(this.#contents()), this.#record);
+    this.#judge = new CacheJudge(this.#room.drive, this.#contents());
   }
 
   /**
@@ -129,8 +119,7 @@ export class Machine {
       machine = new Machine(options);
       machine.#boot();
     } catch (error) {
-      if (error instanceof InputError || error instanceof ModelError) throw new InputError(`disk: ${error.message}`);
-      throw error;
+      throw isOfDisk(error) ? new InputError(`disk: ${error.message}`) : error;
     }
     return machine;
   }
@@ -246,6 +235,25 @@ export class Machine {
     this.#ended('off');
   }
 
+  /**
+   * @internal Runs a program, and yields before each event the number of those before it. The
+   * machine stands still meanwhile, and is busy until the end.
+   */
+  *eventsOf(program: Program): Generator<number, void, void> {
+    this.#mustRun();
+    const run = this.#begin([program(this.#running().kernel.syscalls)], 'program');
+    try {
+      for (let event = 0; !run.isOver; event++) {
+        yield event;
+        this.#step(run);
+      }
+    } finally {
+      this.#isBusy = false;
+      run.end();
+    }
+    run.results();
+  }
+
   /** @internal The disk as a loss of power would leave it now; holds until the machine goes on. */
   diskAfterPowerLoss(keep: number, stream: string): Disk {
     const { drive, simulation } = this.#room;
@@ -267,25 +275,27 @@ export class Machine {
     if (this.#isBusy) throw new ArgumentError('state: a program runs');
     const before = this.now;
     const old = this.#guest?.kernel;
-    const reads = this.#cachedFiles(strategy);
+    const reads =
+      STRATEGY[strategy].prefetch && this.#state === 'running' ? this.#judge.cachedFiles(this.#running()) : [];
     const { simulation } = this.#room;
     this.#crashIn = undefined;
     this.#sys = undefined;
     if (this.#state === 'running' && crash) this.crash();
     const problems: string[] = [];
+    this.#room.configure(NAME, STRATEGY[strategy].cmdLine);
     const process =
       this.#state === 'off'
-        ? this.#switchOn(strategy)
+        ? switchOn(this.#room)
         : hypervisor === undefined
-          ? this.#rebootGuest(strategy, reads)
-          : this.#rebootHypervisor(strategy, hypervisor, problems);
+          ? rebootGuest(this.#room, strategy, this.#state === 'crashed', reads)
+          : rebootHypervisor(this.#room, hypervisor, this.#state === 'crashed', problems);
     this.#guest = undefined;
     this.#isBusy = true;
     try {
       simulation.runProcess('reboot', process);
     } catch (error) {
       this.#state = 'crashed';
-      throw error instanceof ModelError ? new InputError(`disk: ${error.message}`) : error;
+      throw isOfDisk(error) ? new InputError(`disk: ${error.message}`) : error;
     } finally {
       this.#isBusy = false;
     }
@@ -315,15 +325,7 @@ export class Machine {
    */
   verify(): Verification {
     if (this.#isBusy) throw new ArgumentError('state: a program runs');
-    const { pages, mismatches } = this.#record.verified;
-    const now = this.#state === 'running' ? this.#compareCache(this.#running()) : { cached: 0, skipped: 0 };
-    const wrong = this.#record.count - mismatches;
-    return {
-      reused: pages,
-      ...now,
-      mismatches: mismatches + wrong,
-      differences: [...this.#record.described],
-    };
+    return this.#judge.verify(this.#state === 'running' ? this.#guest : undefined);
   }
 
   /** What has happened since the machine was made. */
@@ -370,138 +372,45 @@ export class Machine {
     if (this.#state === 'off') throw new ArgumentError('state: the machine has lost power; call reboot() first');
   }
 
-  *#switchOn(strategy: StrategyName): Process {
-    const room = this.#room;
-    room.guests.clear();
-    this.#configure(strategy);
-    yield* room.bootHypervisor();
-    yield* room.start();
-  }
-
-  *#rebootGuest(strategy: StrategyName, reads: readonly string[]): Process {
-    const room = this.#room;
-    const guest = this.#room.guests.get(NAME)!;
-    const { cmdLine, preserve, writeDirty, prefetch } = STRATEGY[strategy];
-    if (this.#state === 'running') yield* guest.kernel.shutdown();
-    else yield Ns(room.guestCosts.crashDetectNs);
-    this.#configure(strategy);
-    const module = prefetch ? prefetchList(reads) : undefined;
-    const domain = yield* domainOf(
-      room.toolstack.restartDomain(guest.domain, { preserve, writeDirty, cmdLine, ...(module && { module }) }),
-    );
-    yield* room.boot(room.configs[0]!, domain);
-  }
-
-  *#rebootHypervisor(strategy: StrategyName, how: VmmStrategyName, problems: string[]): Process {
-    const room = this.#room;
-    this.#configure(strategy);
-    if (this.#state === 'crashed') {
-      // The hypervisor goes down with the guest: nothing is handed over.
-      room.reset('kept');
-      room.guests.clear();
-      const { problem } = yield* room.bootHypervisor();
-      if (problem !== undefined) problems.push(problem);
-      yield* room.start();
-      return;
-    }
-    const reboot = new HypervisorReboot(room);
-    yield* reboot.run(how);
-    problems.push(...reboot.reasons.values());
-  }
-
-  #configure(strategy: StrategyName): void {
-    this.#room.configure(NAME, STRATEGY[strategy].cmdLine);
-  }
-
-  #runAll(processes: readonly Process<unknown>[], name: string): unknown[] {
-    const { simulation } = this.#room;
-    const { domain } = this.#running();
-    const outcomes: ({ readonly value: unknown } | { readonly error: unknown } | undefined)[] = processes.map(
-      () => undefined,
-    );
-    let left = processes.length;
-    let failure: { readonly error: unknown } | undefined;
-    const tasks: Task[] = processes.map((process, i) =>
-      domain.environment.spawn(
-        name,
-        (function* (): Process {
-          try {
-            outcomes[i] = { value: yield* process };
-          } catch (error) {
-            failure ??= { error };
-          }
-          left--;
-        })(),
-      ),
-    );
-    this.#isBusy = true;
+  #runAll(processes: readonly Process<unknown>[], name: string): readonly unknown[] {
+    const run = this.#begin(processes, name);
     try {
-      for (let events = 0; left > 0 && failure === undefined; events++) {
-        if (this.#crashIn === 0) {
-          this.#running().kernel.crash();
-          this.#ended('crashed');
-          throw new GuestCrash(this.#crashEvent);
-        }
-        if (this.#crashIn !== undefined) this.#crashIn--;
-        if (!simulation.step())
-          throw new ArgumentError(
-            `programs: they wait for what never happens:\n  ${simulation.whoWaits().join('\n  ')}`,
-          );
-        if (domain.shutdownReason !== undefined) {
-          this.#ended('crashed');
-          throw new GuestPanic(this.#running().kernel.panic ?? 'the guest has stopped');
-        }
-        if (events >= this.#eventLimit)
-          throw new ArgumentError(
-            `programs: no end after ${events} events (eventLimit):\n  ${simulation.whoWaits().join('\n  ')}`,
-          );
+      for (let events = 0; !run.isOver; events++) {
+        if (events === this.#eventLimit) throw run.refusal(`no end after ${events} events (eventLimit)`);
+        this.#step(run);
       }
     } finally {
       this.#isBusy = false;
-      for (const task of tasks) task.kill();
+      run.end();
     }
-    if (failure !== undefined) throw failure.error;
-    return outcomes.map((outcome) => (outcome as { readonly value: unknown }).value);
+    return run.results();
   }
 
-  /** The oracle's maps are as old as the last write. */
-  #freshen(): void {
-    const { writes } = this.#room.drive.counters;
-    if (writes === this.#writesSeen) return;
-    this.#writesSeen = writes;
-    this.#verifier.oracle.invalidate();
+  #begin(processes: readonly Process<unknown>[], name: string): ProgramRun {
+    const run = new ProgramRun(this.#room.simulation, this.#running(), name, processes);
+    this.#isBusy = true;
+    return run;
   }
 
-  /** Compares what the guest has cached with the disk. */
-  #compareCache({ kernel, domain }: VmmGuest): { cached: number; skipped: number } {
-    this.#verifier.oracle.invalidate();
-    const { cache, map } = kernel.mm;
-    const { pagesDirty } = kernel.stats;
-    let cached = 0;
-    let skipped = 0;
-    for (let pfn = Pfn(0); pfn < map.nrPages; pfn = Pfn(pfn + 1)) {
-      if (!cache.has(pfn) || !map.has(pfn, PG.uptodate)) continue;
-      const { ino } = cache.spaceOf(pfn);
-      const isBusy = map.has(pfn, PG.dirty | PG.writeback | PG.locked | PG.pinned | PG.mapped);
-      if (isBusy || (ino !== 0 && pagesDirty > 0)) {
-        skipped++;
-        continue;
-      }
-      cached++;
-      this.#verifier.cached(ino, cache.indexOf(pfn), this.#room.memory.frame(domain.frameOf(pfn)));
+  #step(run: ProgramRun): void {
+    if (this.#crashIn === 0) {
+      this.#running().kernel.crash();
+      this.#ended('crashed');
+      throw new GuestCrash(this.#crashEvent);
     }
-    return { cached, skipped };
+    if (this.#crashIn !== undefined) this.#crashIn--;
+    try {
+      run.step();
+    } catch (error) {
+      if (error instanceof GuestPanic) this.#ended('crashed');
+      throw error;
+    }
   }
+}
 
-  /** Paths of the files of which the guest has pages, for the strategy that reads them ahead. */
-  #cachedFiles(strategy: StrategyName): string[] {
-    if (!STRATEGY[strategy].prefetch || this.#state !== 'running') return [];
-    const { cache, map } = this.#running().kernel.mm;
-    const inos = new Set<number>();
-    for (let pfn = Pfn(0); pfn < map.nrPages; pfn = Pfn(pfn + 1)) if (cache.has(pfn)) inos.add(cache.spaceOf(pfn).ino);
-    this.#verifier.oracle.invalidate();
-    return this.#verifier.oracle.listFiles().flatMap(({ ino, path }) => (inos.has(ino) ? [path] : []));
-  }
+/** Whether an error of a boot says that the disk cannot be used. */
+function isOfDisk(error: unknown): error is Error {
+  return [InputError, ModelError, UserError].some((kind) => error instanceof kind);
 }
 
 /** A partition of a medium, for reading. */
