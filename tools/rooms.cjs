@@ -83,9 +83,7 @@ const MAY_IMPORT = {
   // format with mkfs.
   'experiment/judge': ['base', 'disk/image', 'machine', 'xen', 'xen/*'],
   // A machine put together, and the names of what can be done to it.
-  'experiment/host': [
-    ...['base', 'sim', 'machine', 'machine/*', 'disk/image', 'disk/drive', 'xen', 'xen/*', 'kernel'],
-  ],
+  'experiment/host': [...['base', 'sim', 'machine', 'machine/*', 'disk/image', 'disk/drive', 'xen', 'xen/*', 'kernel']],
   'experiment/guest': [
     ...['base', 'format', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
     ...['workload', 'experiment/judge', 'experiment/host'],

@@ -219,8 +219,8 @@ export class Drive implements BlockDevice {
   }
 
   /**
-   * The medium as a loss of power would leave it now. It is a layer over this drive's medium, and
-   * holds until the drive goes on.
+   * @internal The medium as a loss of power would leave it now. It is a layer over this drive's
+   * medium, and holds until the drive goes on.
    * @param random decides which sectors survive
    */
   afterPowerLoss(survival: number, random: RandomStream): ImageStore {

@@ -25,16 +25,17 @@ export function blockingCalls(sys: Syscalls, check: () => void, run: Runner): Bl
       const descriptor = Object.getOwnPropertyDescriptor(of, name)!;
       if (name === 'constructor' || name in calls) continue;
       if (typeof descriptor.get === 'function')
-        Object.defineProperty(calls, name, { get: () => sys[name as keyof Syscalls], enumerable: true });
-      else if (typeof descriptor.value === 'function') calls[name] = blocking(sys, name as keyof Syscalls, check, run);
+        Object.defineProperty(calls, name, { get: () => Reflect.get(sys, name) as unknown, enumerable: true });
+      else if (typeof descriptor.value === 'function') calls[name] = blocking(sys, name, check, run);
     }
   return Object.assign(calls, fastCalls(sys, check, run)) as unknown as BlockingSyscalls;
 }
 
-function blocking(sys: Syscalls, name: keyof Syscalls, check: () => void, run: Runner): unknown {
+function blocking(sys: Syscalls, name: string, check: () => void, run: Runner): unknown {
+  const call = Reflect.get(sys, name) as () => unknown;
   return (...args: unknown[]): unknown => {
     check();
-    const result: unknown = Reflect.apply(sys[name] as () => unknown, sys, args);
+    const result: unknown = Reflect.apply(call, sys, args);
     return isProcess(result) ? run(name, result) : result;
   };
 }

@@ -1,4 +1,6 @@
-/** The oracle of a machine: what its guests take over, and have cached, is held against the disk. */
+/**
+ * The oracle of a machine: what its guests take over, and have cached, is held against the disk.
+ */
 
 import { Pfn } from '../../base/units.ts';
 import type { Drive } from '../../disk/drive/drive.ts';

@@ -3,8 +3,8 @@
  *
  * A crash of the guest leaves the hypervisor and the drive alive, so each is a run of its own from
  * the start: the same seed takes it to the same moment. After a loss of power only the disk is
- * left. So one run stands still before each event, and what the disk would then hold is a layer over
- * its medium.
+ * left. So one run stands still before each event, and what the disk would then hold is a layer
+ * over its medium.
  */
 
 import { checkArgument, checkFunction, checkInteger, checkObject } from '../../base/argument-error.ts';
@@ -80,10 +80,10 @@ export function* powerLosses(plan: CrashPlan, keep = 0.5): Generator<CrashPoint,
 function checkPlan(plan: CrashPlan): { readonly from: number; readonly every: number } {
   checkObject('plan', plan);
   const { machine, prepare, program, from = 0, every = 1 } = plan;
-  checkObject('machine', machine, 'disk');
-  checkFunction('prepare', prepare, true);
-  checkFunction('program', program);
-  checkInteger('from', from);
-  checkInteger('every', every, 1);
+  checkObject('plan.machine', machine, 'disk');
+  checkFunction('plan.prepare', prepare, true);
+  checkFunction('plan.program', program);
+  checkInteger('plan.from', from);
+  checkInteger('plan.every', every, 1);
   return { from, every };
 }

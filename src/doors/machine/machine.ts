@@ -6,8 +6,8 @@
  * rebooted by a strategy, crashes at a chosen event, or loses power. Each page that it takes over
  * from before a reboot is compared with the disk as it takes it over; `verify` tells the outcome.
  *
- * States: `running`; `crashed` (the guest is dead, memory and hypervisor are there); `off` (only the
- * disk is left). `reboot` leads from each of them to `running`.
+ * States: `running`; `crashed` (the guest is dead, memory and hypervisor are there); `off` (only
+ * the disk is left). `reboot` leads from each of them to `running`.
  */
 
 import {
@@ -21,7 +21,7 @@ import {
 import { GuestPanic, ModelError } from '../../base/errno.ts';
 import { InputError } from '../../base/input-error.ts';
 import { UserError } from '../../base/user-error.ts';
-import { Ns } from '../../base/units.ts';
+import { type Ns } from '../../base/units.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import { JoinedImage } from '../../disk/image/joined-image.ts';
 import { MemoryImage } from '../../disk/image/memory-image.ts';
@@ -206,7 +206,9 @@ export class Machine {
    * The guest crashes after so many more events of runs: of `run`, and of calls of `sys`. 0 is
    * before the first. Asked again, it is counted anew.
    */
-  crashAt({ event }: { readonly event: number }): void {
+  crashAt(options: { readonly event: number }): void {
+    checkObject('options', options);
+    const { event } = options;
     checkInteger('event', event);
     this.#mustRun();
     this.#crashIn = event;
@@ -223,10 +225,12 @@ export class Machine {
   /**
    * The machine and its drive lose power: memory is gone, and so are writes that the drive has not
    * put on its medium.
-   * @param keep share of the sectors in the drive's volatile cache, and of writes under way, that
-   * have reached the medium, 0 to 1; a random one by default
+   * @param options `keep`: share of the sectors in the drive's volatile cache, and of writes under
+   * way, that have reached the medium, 0 to 1; a random one by default
    */
-  losePower({ keep }: { readonly keep?: number } = {}): void {
+  losePower(options: { readonly keep?: number } = {}): void {
+    checkObject('options', options);
+    const { keep } = options;
     if (this.#isBusy) throw new ArgumentError('state: a program runs');
     checkArgument(this.#state !== 'off', 'state', 'the machine is off');
     checkArgument(keep === undefined || (keep >= 0 && keep <= 1), 'keep', 'expected 0 to 1');

@@ -32,7 +32,9 @@ export interface Verification {
   readonly reused: number;
   /** Pages of the running guest's cache that were compared now. */
   readonly cached: number;
-  /** Cached pages that the disk need not have yet: dirty, under I/O, or of a changed file system. */
+  /**
+   * Cached pages that the disk need not have yet: dirty, under I/O, or of a changed file system.
+   */
   readonly skipped: number;
   /** Pages that differ from the disk; 0 is what this model is about. */
   readonly mismatches: number;

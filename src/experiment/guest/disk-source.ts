@@ -166,7 +166,11 @@ function prepare(path: string, image: ImageStore, onProgress: ProgressListener):
   if (unclean !== undefined) throw new UserError(`${path}: ${unclean}`);
 }
 
-function openImage(
+/**
+ * Opens a directory of files or an image, without a look at what its file system says.
+ * @throws UserError
+ */
+export function openImage(
   path: string,
   limit: number | undefined,
   onProgress: ProgressListener,

@@ -96,7 +96,7 @@ describe('the crash points of a program', () => {
     expect(() => [...crashes(failing)]).toThrow('ENOENT');
     expect(() => [...powerLosses(failing)]).toThrow('ENOENT');
     expect(() => [...powerLosses(plan(), 2)]).toThrow(ArgumentError);
-    expect(() => [...crashes({ ...plan(), every: 0 })]).toThrow(/^every: /);
-    expect(() => [...crashes({} as never)]).toThrow(/^machine: /);
+    expect(() => [...crashes({ ...plan(), every: 0 })]).toThrow(/^plan.every: /);
+    expect(() => [...crashes({} as never)]).toThrow(/^plan.machine: /);
   });
 });

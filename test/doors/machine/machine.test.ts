@@ -205,7 +205,7 @@ describe('a mistake of a user of Machine', () => {
     ['a program that yields text', () => boot().run(() => yields('text')), /^process: .* yields/],
     ['a program that yields a fraction', () => boot().run(() => yields(0.5)), /^delay: /],
     ['a program without an end', () => boot({ eventLimit: 1000 }).run(() => endless()), /no end after 1000 events/],
-  ])('is an ArgumentError that names it: %s', (_, act, message) => {
+  ])('an ArgumentError names the mistake: %s', (_, act, message) => {
     expect(act).toThrow(ArgumentError);
     expect(act).toThrow(message);
   });
