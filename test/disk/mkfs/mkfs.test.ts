@@ -161,7 +161,7 @@ describe('an image of mkfs', () => {
           run(judge.debugfs, '-R', `rdump / ${out}`, path);
           mustBeSame(from.root, readHostTree(out).root);
         },
-        { numRuns: 15 },
+        { numRuns: 8, lawRuns: 15 },
       );
     },
   );

@@ -235,7 +235,7 @@ describe('ext3', () => {
         disk.switchOn();
         for (const [i, model] of models.entries()) disk.run(compareAll(disk.guest.kernel.syscalls, model, `/p${i}`));
       },
-      { numRuns: 4, lawRuns: 8 },
+      { numRuns: 3, lawRuns: 8 },
     );
   });
 
@@ -249,7 +249,7 @@ describe('ext3', () => {
         expect(result.reboots).toBeGreaterThan(0);
         expect(result.reused).toBeGreaterThan(0);
       },
-      { numRuns: 2, lawRuns: 3 },
+      { numRuns: 1, lawRuns: 3 },
     );
   });
 

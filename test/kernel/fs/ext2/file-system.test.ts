@@ -94,7 +94,7 @@ describe('the file system', () => {
           }
         }
       },
-      { numRuns: 12, lawRuns: 40 },
+      { numRuns: 7, lawRuns: 40 },
     );
   });
 
@@ -119,7 +119,7 @@ describe('the file system', () => {
           run('sh', '-c', `"${judge.e2fsck}" -fy "${path}" > "${path}.log" || test $? -eq 1`);
           mustBeSound(judge, path);
         },
-        { numRuns: 14, lawRuns: 40 },
+        { numRuns: 9, lawRuns: 40 },
       );
     },
   );
@@ -146,7 +146,7 @@ describe('the file system', () => {
           const repaired = new GuestDisk(loadImage(path), seed as number, { hasCache: true });
           repaired.run(readEverything(repaired.guest.kernel.syscalls, ''));
         },
-        { numRuns: 8, lawRuns: 20 },
+        { numRuns: 5, lawRuns: 20 },
       );
     },
   );
