@@ -14,7 +14,7 @@
  * inodes, one for 16 KiB. Unlike mke2fs, it places everything as one copy onto an empty disk would.
  */
 
-import { Buffer } from 'node:buffer';
+import { encodeText } from '../../base/text.ts';
 import { counted } from '../../base/counted.ts';
 import { checkArgument, checkFunction, checkObject } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
@@ -105,7 +105,7 @@ export interface Ext2Plan {
  */
 export function planExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Progress): Ext2Plan {
   const { size, slack = DEFAULT_SLACK, timeSeconds = DEFAULT_TIME_SECONDS, journalBlocks } = options;
-  const label = Buffer.from(options.label ?? '');
+  const label = encodeText(options.label ?? '');
   if (size !== undefined && !(Number.isSafeInteger(size) && size > 0))
     throw new InputError(`size: expected bytes above 0, got ${size}`);
   if (!(slack >= 0 && slack < Infinity)) throw new InputError(`slack: expected 0 or more, got ${slack}`);
@@ -217,7 +217,7 @@ const MODE_TYPE = { file: EXT2_MODE.regular, directory: EXT2_MODE.directory, sym
 
 /** Writes an inode with everything except a file's contents; returns where those are to lie. */
 function writeInode(plan: Ext2Plan, store: ImageStore, inode: PlannedInode): Extent[] {
-  const bytes = Buffer.alloc(INODE.size);
+  const bytes = new Uint8Array(INODE.size);
   const put = (name: keyof typeof INODE.offset, value: number): void => putField(INODE, bytes, 0, name, value);
   const { body, meta } = inode;
   put('i_mode', MODE_TYPE[body.kind] | meta.mode);
@@ -246,17 +246,17 @@ function writeInode(plan: Ext2Plan, store: ImageStore, inode: PlannedInode): Ext
  * Writes the indirect blocks of an inode and sets i_block in `inodeBytes`; returns where the data
  * goes, ascending.
  */
-function writePointers(store: ImageStore, inode: PlannedInode, inodeBytes: Buffer): Extent[] {
+function writePointers(store: ImageStore, inode: PlannedInode, inodeBytes: Uint8Array): Extent[] {
   const extents: Extent[] = [];
   // The indirect block in use at each level; the block at level 0 is pointed to by i_block.
-  const tables: { readonly block: number; readonly bytes: Buffer }[] = [];
+  const tables: { readonly block: number; readonly bytes: Uint8Array }[] = [];
   const flush = (level: number): void => {
     for (const table of tables.splice(level))
       store.write(table.block * EXT2_BLOCK_SIZE, table.bytes, 0, EXT2_BLOCK_SIZE);
   };
   const point = (level: number, element: number, block: number): void => {
     if (level === 0) putField(INODE, inodeBytes, 0, 'i_block', block, element);
-    else tables[level - 1]!.bytes.writeUInt32LE(block, element * 4);
+    else putU32(tables[level - 1]!.bytes, element * 4, block);
   };
   const blocks = blockCursor(inode.placedRuns);
   walkBlocks(
@@ -265,7 +265,7 @@ function writePointers(store: ImageStore, inode: PlannedInode, inodeBytes: Buffe
       flush(level);
       const { block } = blocks.take(1);
       point(level, path[level]!, block);
-      tables.push({ block, bytes: Buffer.alloc(EXT2_BLOCK_SIZE) });
+      tables.push({ block, bytes: new Uint8Array(EXT2_BLOCK_SIZE) });
     },
     (index, count, path) => {
       for (let done = 0; done < count; ) {
@@ -279,6 +279,10 @@ function writePointers(store: ImageStore, inode: PlannedInode, inodeBytes: Buffe
   flush(0);
   assert(blocks.isAtEnd(), 'every block is used');
   return extents;
+}
+
+function putU32(bytes: Uint8Array, at: number, value: number): void {
+  for (let i = 0; i < 4; i++) bytes[at + i] = value >>> (8 * i);
 }
 
 /** Takes blocks from runs in order, as many as lie in line, at most `count`. */
@@ -336,8 +340,8 @@ function groupPlaces(shape: Shape, group: number): { blockBitmap: number; inodeB
 }
 
 /** Bits 0 to `used` - 1 are in use; those from `exists` on do not exist, and are set too. */
-function bitmap(used: number, exists: number): Buffer {
-  const bytes = Buffer.alloc(EXT2_BLOCK_SIZE);
+function bitmap(used: number, exists: number): Uint8Array {
+  const bytes = new Uint8Array(EXT2_BLOCK_SIZE);
   const set = (from: number, to: number): void => {
     for (let bit = from; bit < to; bit++) bytes[bit >>> 3]! |= 1 << (bit & 7);
   };
@@ -359,7 +363,7 @@ function writeBitmaps({ shape, placement }: Ext2Plan, store: ImageStore): void {
 /** Writes the descriptors and the superblock to every group that holds a copy, to group 0 last. */
 function writeSuperblocks(plan: Ext2Plan, store: ImageStore): void {
   const { shape, placement } = plan;
-  const descriptors = Buffer.alloc(shape.descriptorBlocks * EXT2_BLOCK_SIZE);
+  const descriptors = new Uint8Array(shape.descriptorBlocks * EXT2_BLOCK_SIZE);
   placement.groups.forEach((group, number) => {
     const places = groupPlaces(shape, number);
     const put = (name: keyof typeof GROUP_DESCRIPTOR.offset, value: number): void =>
@@ -384,9 +388,9 @@ function writeSuperblocks(plan: Ext2Plan, store: ImageStore): void {
   }
 }
 
-function superblockBytes({ shape, placement, inodes, label, timeSeconds }: Ext2Plan): Buffer {
+function superblockBytes({ shape, placement, inodes, label, timeSeconds }: Ext2Plan): Uint8Array {
   const hasJournal = inodes.some(({ ino }) => ino === EXT2_JOURNAL_INO);
-  const bytes = Buffer.alloc(SUPERBLOCK.size);
+  const bytes = new Uint8Array(SUPERBLOCK.size);
   const put = (name: keyof typeof SUPERBLOCK.offset, value: number): void =>
     putField(SUPERBLOCK, bytes, 0, name, value);
   put('s_inodes_count', shape.groupCount * shape.inodesPerGroup);
@@ -423,9 +427,9 @@ function superblockBytes({ shape, placement, inodes, label, timeSeconds }: Ext2P
  * A volume id in the form of a random UUID (version 4, variant 1) that follows from the rest of the
  * superblock.
  */
-function volumeId(superblock: Buffer): Buffer {
-  const id = Buffer.alloc(16);
-  for (let word = 0; word < 4; word++) id.writeUInt32LE(crc32c(superblock, 0, superblock.length, word), word * 4);
+function volumeId(superblock: Uint8Array): Uint8Array {
+  const id = new Uint8Array(16);
+  for (let word = 0; word < 4; word++) putU32(id, word * 4, crc32c(superblock, 0, superblock.length, word));
   id[6] = (id[6]! & 0x0f) | 0x40;
   id[8] = (id[8]! & 0x3f) | 0x80;
   return id;

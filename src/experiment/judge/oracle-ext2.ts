@@ -21,7 +21,6 @@
  * device itself: its page k is block k, as in the cache-mapping table.
  */
 
-import { Buffer } from 'node:buffer';
 import {
   ArgumentError,
   checkBytes,
@@ -31,6 +30,8 @@ import {
   checkRange,
   counted,
   decodeText,
+  equalBytes,
+  isZero,
   PAGE_SIZE,
   printable,
   UserError,
@@ -110,7 +111,6 @@ const ROOT_INO = 2;
 const POINTERS = 1024;
 /** Bytes compared at once when the image cannot show its own. */
 const SCRATCH_BYTES = 1 << 18;
-const ZEROS = Buffer.alloc(SCRATCH_BYTES);
 
 const MODE_TYPE = 0xf000;
 const MODE_DIRECTORY = 0x4000;
@@ -131,7 +131,7 @@ function checkInode(ino: number): void {
 export class OracleExt2 {
   readonly #image: Pick<ImageStore, 'size' | 'read'>;
   readonly #viewable: ViewableImage | undefined;
-  readonly #scratch = Buffer.alloc(SCRATCH_BYTES);
+  readonly #scratch = new Uint8Array(SCRATCH_BYTES);
   readonly #maps = new Map<number, InodeMap>();
   #geometry: Geometry;
   /** Blocks that the kept maps claim, indirect ones included. */
@@ -258,7 +258,7 @@ export class OracleExt2 {
     checkRange('offset', offset, length, Number.MAX_SAFE_INTEGER);
     const map = this.#map(ino);
     const { runs } = map;
-    const bytes = Buffer.from(actual.buffer, actual.byteOffset + actualOffset, length);
+    const bytes = actual.subarray(actualOffset, actualOffset + length);
     const fileEnd = Math.max(offset, Math.min(offset + length, map.size));
     let position = offset;
     let run = runAfter(runs, Math.floor(offset / PAGE_SIZE));
@@ -282,15 +282,14 @@ export class OracleExt2 {
   }
 
   /** First position in bytes[from, to) that differs from the image at `imageOffset`, or -1. */
-  #differenceFromImage(bytes: Buffer, from: number, to: number, imageOffset: number): number {
+  #differenceFromImage(bytes: Uint8Array, from: number, to: number, imageOffset: number): number {
     for (let at = from; at < to; ) {
       const length = Math.min(SCRATCH_BYTES, to - at);
       const offset = imageOffset + (at - from);
       const view = this.#viewable?.view(offset, length);
-      let expected: Buffer = this.#scratch;
+      const expected = view ?? this.#scratch;
       if (view === undefined) this.#image.read(offset, expected, 0, length);
-      else expected = Buffer.from(view.buffer, view.byteOffset, length);
-      if (bytes.compare(expected, 0, length, at, at + length) !== 0)
+      if (!equalBytes(bytes, at, expected, 0, length))
         for (let i = 0; i < length; i++) if (bytes[at + i] !== expected[i]) return at + i;
       at += length;
     }
@@ -300,14 +299,14 @@ export class OracleExt2 {
   #readGeometry(): Geometry {
     if (this.#image.size < 2 * PAGE_SIZE) throw corrupt(`${counted(this.#image.size, 'byte is', 'bytes are')} too few`);
     const block = this.#read(1024, 1024);
-    const u32 = (offset: number): number => block.readUInt32LE(offset);
-    if (block.readUInt16LE(56) !== 0xef53) throw corrupt('no magic number 0xEF53: not ext2');
+    const u32 = (offset: number): number => u32At(block, offset);
+    if (u16At(block, 56) !== 0xef53) throw corrupt('no magic number 0xEF53: not ext2');
     if (u32(24) !== 2) throw corrupt(`s_log_block_size is ${u32(24)}, not 2 (blocks of 4096 bytes)`);
     if (u32(20) !== 0) throw corrupt(`s_first_data_block is ${u32(20)}, not 0`);
     const dynamic = u32(76) >= 1;
     const strange = dynamic ? (u32(96) & ~(INCOMPAT_FILETYPE | INCOMPAT_META_BG)) >>> 0 : 0;
     if (strange !== 0) throw corrupt(`incompatible features 0x${strange.toString(16)}`);
-    const inodeSize = dynamic ? block.readUInt16LE(88) : 128;
+    const inodeSize = dynamic ? u16At(block, 88) : 128;
     const blocks = u32(4);
     const inodes = u32(0);
     const inodesPerGroup = u32(40);
@@ -324,11 +323,11 @@ export class OracleExt2 {
   }
 
   /** The first 128 bytes of an inode; valid until the next read. */
-  #inode(ino: number): Buffer {
+  #inode(ino: number): Uint8Array {
     const { inodes, inodesPerGroup, inodeSize } = this.#geometry;
     if (!(ino >= 1 && ino <= inodes)) throw corrupt(`inode ${ino} is not among 1 to ${inodes}`);
     const group = Math.floor((ino - 1) / inodesPerGroup);
-    const table = this.#read(this.#descriptor(group) + 8, 4).readUInt32LE(0);
+    const table = u32At(this.#read(this.#descriptor(group) + 8, 4), 0);
     const offset = ((ino - 1) % inodesPerGroup) * inodeSize;
     this.#checkBlock(table + Math.floor(offset / PAGE_SIZE), `inode ${ino} lies`);
     return this.#read(table * PAGE_SIZE + offset, 128);
@@ -369,11 +368,11 @@ export class OracleExt2 {
   }
 
   #buildMap(ino: number): InodeMap {
-    const inode = Buffer.from(this.#inode(ino));
+    const inode = this.#inode(ino).slice();
     const { type, size } = typeAndSizeOf(inode);
-    const generation = inode.readUInt32LE(100);
+    const generation = u32At(inode, 100);
     // The block of attributes counts, and leaves a short text where it is.
-    const inPlace = type === MODE_SYMLINK && inode.readUInt32LE(28) === (inode.readUInt32LE(104) === 0 ? 0 : 8);
+    const inPlace = type === MODE_SYMLINK && u32At(inode, 28) === (u32At(inode, 104) === 0 ? 0 : 8);
     const hasBlocks = type === MODE_REGULAR || type === MODE_DIRECTORY || (type === MODE_SYMLINK && !inPlace);
     if (!hasBlocks) return { size, generation, runs: new Uint32Array(0) };
 
@@ -399,14 +398,14 @@ export class OracleExt2 {
       }
       if (indirects.has(block)) throw corrupt(`inode ${ino} has block ${block} twice as an indirect block`);
       indirects.add(block);
-      const pointers = Buffer.from(this.#read(block * PAGE_SIZE, PAGE_SIZE));
+      const pointers = this.#read(block * PAGE_SIZE, PAGE_SIZE).slice();
       const span = POINTERS ** (depth - 1);
-      for (let i = 0; i < POINTERS; i++) walk(pointers.readUInt32LE(i * 4), depth - 1, firstPage + i * span);
+      for (let i = 0; i < POINTERS; i++) walk(u32At(pointers, i * 4), depth - 1, firstPage + i * span);
     };
     let page = 0;
     for (let i = 0; i < 15; i++) {
       const depth = Math.max(0, i - 11);
-      walk(inode.readUInt32LE(40 + i * 4), depth, page);
+      walk(u32At(inode, 40 + i * 4), depth, page);
       page += POINTERS ** depth;
     }
     this.#claimed = claimed;
@@ -417,13 +416,13 @@ export class OracleExt2 {
   #readDirectory(ino: number): DirectoryEntry[] {
     const { size } = this.#map(ino);
     const entries: DirectoryEntry[] = [];
-    const block = Buffer.alloc(PAGE_SIZE);
+    const block = new Uint8Array(PAGE_SIZE);
     for (let page = 0; page * PAGE_SIZE < size; page++) {
       this.readPage(ino, page, block, 0);
       for (let at = 0; at < PAGE_SIZE; ) {
-        const child = block.readUInt32LE(at);
+        const child = u32At(block, at);
         // A length of 0 ends a hole, and anything else that would stand still or leave the block.
-        const length = block.readUInt16LE(at + 4);
+        const length = u16At(block, at + 4);
         const nameLength = block[at + 6]!;
         if (length % 4 !== 0 || length < 8 + nameLength || length < 12 || at + length > PAGE_SIZE)
           throw corrupt(`directory inode ${ino} has an entry of length ${length} at byte ${page * PAGE_SIZE + at}`);
@@ -441,17 +440,17 @@ export class OracleExt2 {
   }
 
   /** A piece of the image of at most SCRATCH_BYTES; valid until the next read. */
-  #read(offset: number, length: number): Buffer {
+  #read(offset: number, length: number): Uint8Array {
     if (offset + length > this.#image.size) throw corrupt(`the image ends before byte ${offset + length}`);
     this.#image.read(offset, this.#scratch, 0, length);
     return this.#scratch.subarray(0, length);
   }
 }
 
-function typeAndSizeOf(inode: Buffer): { type: number; size: number } {
-  const type = inode.readUInt16LE(0) & MODE_TYPE;
-  const low = inode.readUInt32LE(4);
-  return { type, size: type === MODE_REGULAR ? inode.readUInt32LE(108) * 2 ** 32 + low : low };
+function typeAndSizeOf(inode: Uint8Array): { type: number; size: number } {
+  const type = u16At(inode, 0) & MODE_TYPE;
+  const low = u32At(inode, 4);
+  return { type, size: type === MODE_REGULAR ? u32At(inode, 108) * 2 ** 32 + low : low };
 }
 
 function childOf(parent: Listed, { name, bytes, ino }: DirectoryEntry): Listed {
@@ -480,12 +479,19 @@ function isSparseGroup(group: number): boolean {
   return group <= 1 || [3, 5, 7].some((base) => base ** Math.round(Math.log(group) / Math.log(base)) === group);
 }
 
+function u16At(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
+}
+
+function u32At(bytes: Uint8Array, at: number): number {
+  return (u16At(bytes, at) | (u16At(bytes, at + 2) << 16)) >>> 0;
+}
+
 /** First position in bytes[from, to) that is not zero, or -1. */
-function differenceFromZero(bytes: Buffer, from: number, to: number): number {
+function differenceFromZero(bytes: Uint8Array, from: number, to: number): number {
   for (let at = from; at < to; ) {
     const length = Math.min(SCRATCH_BYTES, to - at);
-    if (bytes.compare(ZEROS, 0, length, at, at + length) !== 0)
-      for (let i = 0; i < length; i++) if (bytes[at + i] !== 0) return at + i;
+    if (!isZero(bytes, at, at + length)) for (let i = 0; i < length; i++) if (bytes[at + i] !== 0) return at + i;
     at += length;
   }
   return -1;
