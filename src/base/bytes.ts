@@ -8,7 +8,12 @@
 
 import { Buffer } from 'node:buffer';
 
-const { compare, copy } = Buffer.prototype;
+type Compare = (this: Uint8Array, b: Uint8Array, bFrom: number, bTo: number, aFrom: number, aTo: number) => number;
+type Copy = (this: Uint8Array, dst: Uint8Array, at: number, from: number, to: number) => void;
+/** They work on any Uint8Array. */
+const EMPTY = Buffer.alloc(0);
+const compare: Compare = Reflect.get(EMPTY, 'compare');
+const copy: Copy = Reflect.get(EMPTY, 'copy');
 
 /** Bytes compared with zeros in one step. */
 const STEP = 1 << 18;
