@@ -1,10 +1,12 @@
 // Comments are at most 100 columns wide, and in plain words.
 // `node tools/comments.mjs [--fix] [FILE ...]`
 //
-// Checked are src, test, bench, examples and tools, except fixtures. A line may be wider when
-// nothing in it can move: a table, a drawing, a fence, a directive, or one word such as an address.
-// `--fix` fills each paragraph that has a wide line. It keeps list items, blank lines, tags,
-// tables, drawings and fences, and touches no code.
+// Checked are src, test, bench, examples and tools, except fixtures. In the Markdown documents,
+// each sentence of prose has at most 30 words. In comments, that is the length of a sentence, or of
+// its part up to a colon or a semicolon. A line may be wider when nothing in it can move: a table,
+// a drawing, a fence, a directive, or one word such as an address. `--fix` fills each paragraph
+// that has a wide line. It keeps list items, blank lines, tags, tables, drawings and fences, and
+// touches no code.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +15,9 @@ import ts from 'typescript';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const WIDTH = 100;
 const FOLDERS = ['src', 'test', 'bench', 'examples', 'tools'];
+const DOCUMENTS = ['docs', 'src', 'bench', 'data'];
+/** Words of a sentence at most. */
+const LONGEST = 30;
 
 /** Turns of phrase that have a plain word (docs: CONTRIBUTING.md, "Plain words"). */
 const TURNS = /** @type {[RegExp, string][]} */ ([
@@ -293,6 +298,9 @@ export function checkComments(source, name = 'source.ts') {
       problems.push(`${name}:${comment.first + wide + 1}: a comment is wider than ${WIDTH} columns`);
     }
     const text = textOf(lines, comment);
+    for (const paragraph of paragraphsOf(text))
+      if (!paragraph.fixed)
+        for (const problem of tooLong(paragraph.text, true)) problems.push(`${name}:${comment.first + 1}: ${problem}`);
     for (const [turn, plain] of TURNS) {
       const at = text.findIndex((line) => turn.test(line.replace(/`[^`]*`|"[^"]*"/g, '')));
       if (at >= 0)
@@ -303,6 +311,79 @@ export function checkComments(source, name = 'source.ts') {
     if (end > WIDTH && lines[line]?.startsWith('//', pos))
       problems.push(`${name}:${line + 1}: a comment behind code is wider than ${WIDTH} columns`);
   return problems;
+}
+
+/**
+ * The sentences of a paragraph, or their parts between colons and semicolons. Code counts as one
+ * word; a link counts as its text.
+ * @param {string} text
+ * @param {boolean} inParts
+ */
+function sentencesOf(text, inParts) {
+  const plain = text
+    .replace(/`[^`]*`|\{@link [^}]*\}/g, 'X')
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replace(/<[^>]+>/g, ' ');
+  const end = inParts ? /(?<=[.!?;:]["')*_]*)\s+/ : /(?<=[.!?]["')*_]*)\s+(?=["'(*]*[A-Z0-9])/;
+  return plain.split(end);
+}
+
+/** @param {string} sentence */
+const wordsOf = (sentence) => (sentence.match(/\S*[A-Za-z0-9]\S*/g) ?? []).length;
+
+/**
+ * What is too long in a paragraph.
+ * @param {string} text
+ * @param {boolean} inParts
+ */
+function tooLong(text, inParts) {
+  return sentencesOf(text, inParts)
+    .filter((sentence) => wordsOf(sentence) > LONGEST)
+    .map((sentence) => `${wordsOf(sentence)} words in a sentence, ${LONGEST} at most: ${sentence.slice(0, 60)}…`);
+}
+
+/** A list of tests is no sentence: titles in backticks, with where they are. */
+const PROOFS = /^Tests\b|`[^`]{40,}` \(`test\//;
+
+/**
+ * What is wrong with the prose of a Markdown document, one line each. Headings, tables, fences and
+ * HTML are no prose.
+ * @param {string} page
+ * @param {string} [name]
+ * @returns {string[]}
+ */
+export function checkProse(page, name = 'page.md') {
+  /** @type {string[]} */
+  const problems = [];
+  /** @type {{ line: number, text: string } | undefined} */
+  let open;
+  const close = () => {
+    if (open !== undefined && !PROOFS.test(open.text))
+      for (const problem of tooLong(open.text, false)) problems.push(`${name}:${open.line}: ${problem}`);
+    open = undefined;
+  };
+  let inFence = false;
+  for (const [n, line] of page.split('\n').entries()) {
+    const isFence = /^\s*```/.test(line);
+    if (isFence) inFence = !inFence;
+    const isProse = !isFence && !inFence && !/^\s*(\||#|<|$)/.test(line);
+    if (!isProse || ITEM.test(line)) close();
+    if (!isProse) continue;
+    const text = line.replace(ITEM, '').trim();
+    open = open === undefined ? { line: n + 1, text } : { ...open, text: `${open.text} ${text}` };
+  }
+  close();
+  return problems;
+}
+
+/** @returns {string[]} */
+function allDocuments() {
+  const inFolders = DOCUMENTS.flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join(folder, name)),
+  );
+  return ['README.md', 'CONTRIBUTING.md', ...inFolders].sort();
 }
 
 /** @returns {string[]} */
@@ -319,10 +400,14 @@ if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(
   const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
   /** @type {string[]} */
   const problems = [];
-  const files = named.length > 0 ? named : allFiles();
+  const files = named.length > 0 ? named : [...allFiles(), ...allDocuments()];
   for (const name of files) {
     const path = named.length > 0 ? name : join(ROOT, name);
     const source = readFileSync(path, 'utf8');
+    if (name.endsWith('.md')) {
+      problems.push(...checkProse(source, name));
+      continue;
+    }
     const better = mayFix ? fillComments(source, name) : source;
     if (better !== source) writeFileSync(path, better);
     problems.push(...checkComments(better, name));

@@ -46,21 +46,21 @@ const MAY_IMPORT = {
   xen: ['base', 'machine', 'xen/*'],
   'kernel/mm': ['base', 'kernel/mm/policy'],
   'kernel/mm/policy': ['base', 'kernel/mm/mem-map.ts'],
-  'kernel/xen': ['base', 'sim', 'xen/public', 'kernel/costs.ts'],
+  'kernel/xen': ['base', 'sim', 'xen/public', 'kernel/costs.ts', 'kernel/log.ts'],
   'kernel/block': ['base', 'sim', 'xen/public', 'kernel/xen'],
   'kernel/net': ['base', 'sim', 'xen/public', 'kernel/xen', 'kernel/costs.ts'],
   'kernel/cache': [
     ...['base', 'sim', 'xen/public'],
-    ...['kernel/mm', 'kernel/mm/policy', 'kernel/xen', 'kernel/block', 'kernel/costs.ts'],
+    ...['kernel/mm', 'kernel/mm/policy', 'kernel/xen', 'kernel/block', 'kernel/costs.ts', 'kernel/log.ts'],
   ],
-  'kernel/fs': ['base', 'sim', 'xen/public', 'kernel/mm', 'kernel/cache', 'kernel/costs.ts'],
+  'kernel/fs': ['base', 'sim', 'xen/public', 'kernel/mm', 'kernel/cache', 'kernel/costs.ts', 'kernel/log.ts'],
   'kernel/fs/jbd': [
     ...['base', 'sim', 'format', 'xen/public'],
     ...['kernel/mm', 'kernel/block', 'kernel/cache', 'kernel/fs', 'kernel/costs.ts'],
   ],
   'kernel/fs/ext2': [
     ...['base', 'sim', 'format', 'xen/public'],
-    ...['kernel/mm', 'kernel/cache', 'kernel/fs', 'kernel/fs/jbd', 'kernel/costs.ts'],
+    ...['kernel/mm', 'kernel/cache', 'kernel/fs', 'kernel/fs/jbd', 'kernel/costs.ts', 'kernel/log.ts'],
   ],
   // A file system is known as the interface of `kernel/fs`: a second one changes nothing here.
   'kernel/file': ['base', 'sim', 'xen/public', 'kernel/mm', 'kernel/cache', 'kernel/fs', 'kernel/costs.ts'],
@@ -68,7 +68,15 @@ const MAY_IMPORT = {
     ...['base', 'sim', 'xen/public'],
     ...['kernel/mm', 'kernel/cache', 'kernel/net', 'kernel/fs', 'kernel/file', 'kernel/costs.ts'],
   ],
-  'kernel/boot': ['base', 'sim', 'xen/public', 'kernel/*', 'kernel/costs.ts', 'kernel/command-line.ts'],
+  'kernel/boot': [
+    'base',
+    'sim',
+    'xen/public',
+    'kernel/*',
+    'kernel/costs.ts',
+    'kernel/command-line.ts',
+    'kernel/log.ts',
+  ],
   kernel: ['base', 'sim', 'xen/public', 'kernel/*'],
   workload: ['base', 'sim', 'kernel/syscall/syscalls.ts'],
   // The oracle reads the disk with eyes of its own: it shares no line with the kernel, nor the

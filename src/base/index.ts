@@ -5,7 +5,7 @@
 export { ARCHS, type Arch } from './arch.ts';
 export { ArgumentError } from './argument-error.ts';
 export { InvariantViolation } from './assert.ts';
-export { type ErrnoName, GuestPanic, ModelError } from './errno.ts';
+export { ERRNO, type ErrnoName, GuestPanic, ModelError } from './errno.ts';
 export type { MacAddress } from './ethernet.ts';
 export { DONE, type Err, err, type Ok, ok, type Result } from './result.ts';
 export * from './units.ts';

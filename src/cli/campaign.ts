@@ -57,7 +57,7 @@ function renderCampaign(result: CampaignResult): string {
     }`,
     '',
     'What becomes of the pages that had a name when the guest died?',
-    'Faults that begin with dirty: of the dirty pages, and reused is written home.',
+    'Faults whose names begin with dirty count dirty pages; reused means written home.',
     renderTable(
       ['fault', 'injected', ...HEADS],
       faults.map(({ fault, injected, ...one }) => [fault, injected, ...numbers(one.protected)]),

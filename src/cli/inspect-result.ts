@@ -24,7 +24,7 @@ const MapFound = kind('map', 'Numbers of machine frames: times 4096 for the plac
   arch: oneOf('Architecture of the machine: how wide numbers of frames are.', ARCHS),
   frameCount: count('Frames of the dump.', 1),
   plannedFrames: count(
-    'Frames that the tables are laid out for: as many, unless the machine has lost memory since.',
+    'Frames that the tables are laid out for: those of the machine, unless it has lost memory since.',
     1,
   ),
   tableMfn: count(`First frame of the frame table ${FRAME}.`),
@@ -32,7 +32,7 @@ const MapFound = kind('map', 'Numbers of machine frames: times 4096 for the plac
   domainTableMfn: count(`First frame of the domain records ${FRAME}.`),
   p2mMfn: count(`First frame of the P2M lists ${FRAME}.`),
   p2mFrames: count('Frames of the P2M lists.', 1),
-  recencyMfn: count(`First frame of what domains told of the recency of their pages ${FRAME}.`),
+  recencyMfn: count(`First frame of the recency table ${FRAME}.`),
   recencyFrames: count('Frames of that.', 1),
   stateMfn: count(`First frame of the states of domains ${FRAME}.`),
   handoverMfn: count(`Frame of the handover record ${FRAME}.`),
@@ -40,27 +40,24 @@ const MapFound = kind('map', 'Numbers of machine frames: times 4096 for the plac
   firstDomainMfn: count(`First frame that a domain may own ${FRAME}.`),
 });
 
-const DomainFound = kind('domain', 'What its record says, and what the frame records say of its pages.', {
+const DomainFound = kind('domain', 'Contents of its record, and of the frame records of its pages.', {
   domid: count('Number of the domain.', 1),
   name: text('Its name.'),
   device: count('Number of its block device.'),
   store: object('Its disk.', {
-    identity: text('What the tool stack calls its disk.'),
+    identity: text('Name of its disk in the tool stack.'),
     firstBlock: count('First block of its partition.'),
     sectorCount: count('Sectors of its partition.'),
-    generation: count('Write generation of the disk when it was written down last.'),
+    generation: count('Last recorded write generation of the disk.'),
   }),
   nrPages: count('Pages of the domain.'),
   bootPages: count('Pages of its boot region.'),
   p2mMfn: count(`First frame of its P2M list ${FRAME}.`),
   p2mCrc: count('CRC-32C of the P2M list, as recorded.'),
   p2mIsIntact: boolean('Whether the list has that checksum.'),
-  consumed: boolean('Whether a rebuild began to read the record.'),
-  recencyCrc: orNull(
-    'CRC-32C of what it told of the recency of its pages; null: it told nothing.',
-    Type.Integer({ minimum: 0 }),
-  ),
-  boots: count('Guests that were booted in it so far.'),
+  consumed: boolean('Whether a rebuild has begun to read the record.'),
+  recencyCrc: orNull('CRC-32C of its recency data; null: it told none.', Type.Integer({ minimum: 0 })),
+  boots: count('Number of guests booted in it so far.'),
   pages: count('Pages whose frame record is intact and says this domain and this page.'),
   named: count('Of these, pages that have a name.'),
   preserved: count('Of these, pages kept over the restart and not claimed yet.'),
@@ -83,12 +80,12 @@ export const InspectResult = result(
     problems: list('One line each, the first hundred.', Type.String(), { maxItems: 100 }),
     map: oneOrNull("Where the hypervisor's tables lie, by the root record; null: it does not parse.", MapFound),
     domains: many('Domains whose record parses, by number.', DomainFound),
-    frames: object('Frames by what their records say; without a root record only total is not 0.', {
+    frames: object('Frames, by the state in their records. Without a root record, all but `total` are 0.', {
       total: count('Frames of the dump.', 1),
       free: count('Frames of nobody.'),
       hypervisor: count('Frames of the hypervisor.'),
       owned: count('Frames of domains.'),
-      damaged: count('Frames whose record does not have its checksum, counted nowhere else.'),
+      damaged: count('Frames whose record does not match its checksum. They are counted nowhere else.'),
       named: count('Frames that have a name.'),
       preserved: count('Frames kept over a restart and not claimed yet.'),
       provenance: object('Frames by their provenance.', PROVENANCE),

@@ -53,7 +53,7 @@ function renderReport(path: string, { frames, domains, map, problems, problemCou
     const { none, reading, clean, writing } = frames.provenance;
     lines.push(
       '',
-      'Whose are the frames, and what does the hypervisor know about them?',
+      'Who owns the frames, and what does the hypervisor know about them?',
       renderTable(
         ['', 'frames'],
         [

@@ -140,7 +140,7 @@ const memory = (help: string, more?: string): Option<number> => ({
   parse: parseMemory,
   otherwise: { value: GIB, text: sizeText(GIB) },
 });
-const LIMIT_OF_DIRECTORY = 'of a directory, only the first files are used, up to this much';
+const LIMIT_OF_DIRECTORY = 'use only the first files of a directory, up to this size';
 const JSON_OUT = (page: string): Option<boolean> =>
   flag('print the result as one JSON object', `[${page}](${page}) describes it`);
 const REPORT = path(

@@ -89,5 +89,5 @@ export function installedModules(moduleUrl: string): string {
     const candidate = join(dir, 'node_modules');
     if (kindOf(candidate) === 'directory') return candidate;
   }
-  throw new UserError('PATH: no node_modules found above this program, name a directory');
+  throw new UserError('PATH: no node_modules found above this program; name a directory');
 }

@@ -9,7 +9,8 @@ export type { ImageStore } from './image/image-store.ts';
 export * from './image/joined-image.ts';
 export * from './drive/make-service-time.ts';
 export * from './image/memory-image.ts';
-export { type Ext2Options, makeExt2, type Progress } from './mkfs/mkfs.ts';
+export { makeExt2 } from './mkfs/mkfs.ts';
+export type { Ext2Options, Progress } from './mkfs/plan.ts';
 export {
   countFiles,
   directory,

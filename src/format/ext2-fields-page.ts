@@ -16,7 +16,9 @@ import {
   EXT2_RO_COMPAT,
   GROUP_DESCRIPTOR,
   INODE,
+  INODE_EXTRA,
   SUPERBLOCK,
+  XATTR_ENTRY,
   XATTR_HEADER,
 } from './ext2-layout.ts';
 
@@ -24,6 +26,7 @@ import {
 export type FieldUse = readonly ['changed' | 'read' | 'kept', string];
 
 const LATER = 'later than 2.6.12';
+const EXTRA = `${LATER}, as ext4 does; where i_extra_isize reaches it`;
 const DX_BAD = 'the index is not used';
 const TIME_CHECK = '2.6.12 says in its log that a check is due';
 
@@ -57,7 +60,7 @@ export const EXT2_FIELD_USES: Readonly<Record<string, FieldUse>> = {
   s_first_ino: ['read', 'refused below 11; 11 in revision 0'],
   s_inode_size: ['read', 'refused unless a power of two from 128 to 4096; 128 in revision 0'],
   s_block_group_nr: ['kept', 'copies of the superblock are not read'],
-  s_feature_compat: ['read', 'see below'],
+  s_feature_compat: ['changed', 'see below; ext_attr is set with the first attribute'],
   s_feature_incompat: [
     'changed',
     'see below; needs_recovery is set at the first change, and cleared at an orderly shutdown',
@@ -95,13 +98,13 @@ export const EXT2_FIELD_USES: Readonly<Record<string, FieldUse>> = {
   bg_later: ['kept', LATER],
 
   i_mode: ['changed', 'EIO for a type that there is not'],
-  i_uid: ['kept', 'everyone is root; 0 in a new inode'],
+  i_uid: ['changed', 'by chown; everyone is root, and 0 in a new inode'],
   i_size: ['changed', 'EIO beyond what the pointers reach, and for a directory that is not whole blocks'],
   i_atime: ['changed', 'by utimes only, as mounted with noatime'],
   i_ctime: ['changed', ''],
   i_mtime: ['changed', ''],
   i_dtime: ['changed', 'when the inode is deleted; the number of the next on the list of orphans'],
-  i_gid: ['kept', 'everyone is root; 0 in a new inode'],
+  i_gid: ['changed', 'by chown; 0 in a new inode, or that of a directory with the bit setgid'],
   i_links_count: ['changed', 'EIO when it is 0'],
   i_blocks: ['changed', 'a symbolic link without blocks has its text in i_block'],
   i_flags: [
@@ -114,15 +117,28 @@ export const EXT2_FIELD_USES: Readonly<Record<string, FieldUse>> = {
     'changed',
     'one more when the inode is used again, where 2.6.12 takes a number that counts all new inodes',
   ],
-  i_file_acl: ['changed', 'given back when the inode is deleted; no call reads or sets attributes'],
+  i_file_acl: [
+    'changed',
+    'another block when attributes change that others share; given back when the inode is deleted',
+  ],
   i_size_high: ['changed', 'of a regular file; of others it is kept (i_dir_acl)'],
   i_faddr: ['kept', 'there are no fragments'],
   i_frag: ['kept', 'there are no fragments'],
   i_fsize: ['kept', 'there are no fragments'],
   i_blocks_high: ['kept', LATER],
-  i_uid_high: ['kept', 'everyone is root; 0 in a new inode'],
-  i_gid_high: ['kept', 'everyone is root; 0 in a new inode'],
+  i_uid_high: ['changed', 'as i_uid'],
+  i_gid_high: ['changed', 'as i_gid'],
   i_osd2: ['kept', 'as in 2.6.12'],
+
+  i_extra_isize: ['changed', 'EIO beyond the inode, and unless a multiple of 4; 32 in a new inode'],
+  i_checksum_hi: ['kept', LATER],
+  i_ctime_extra: ['changed', EXTRA],
+  i_mtime_extra: ['changed', EXTRA],
+  i_atime_extra: ['changed', EXTRA],
+  i_crtime: ['changed', `${LATER}; set in a new inode`],
+  i_crtime_extra: ['changed', `${LATER}; set in a new inode`],
+  i_version_hi: ['kept', LATER],
+  i_projid: ['kept', LATER],
 
   inode: ['changed', 'EIO beyond the inodes'],
   rec_len: ['changed', 'EIO when an entry leaves its block'],
@@ -144,16 +160,23 @@ export const EXT2_FIELD_USES: Readonly<Record<string, FieldUse>> = {
   dx_block: ['changed', `${DX_BAD} for block 0, one beyond the directory, or one that was met on the way`],
 
   h_magic: ['read', 'another is an error of the file system, when the block is to be given back'],
-  h_refcount: ['changed', 'one less when an inode is deleted; the last one frees the block'],
-  h_blocks: ['read', 'not 1 is an error, as h_magic'],
-  h_hash: ['kept', 'no block is shared anew'],
+  h_refcount: ['changed', 'one more for each inode that has the same attributes; the last one frees the block'],
+  h_blocks: ['changed', 'not 1 is an error, as h_magic'],
+  h_hash: ['changed', 'a block with 0 is not shared'],
   h_reserved: ['kept', 'as in 2.6.12'],
+
+  e_name_len: ['changed', 'EIO when the name leaves the block'],
+  e_name_index: ['changed', 'names in other namespaces are kept, and neither read nor listed'],
+  e_value_offs: ['changed', 'EIO when the value leaves the block'],
+  e_value_block: ['read', 'EIO unless 0'],
+  e_value_size: ['changed', 'as e_value_offs'],
+  e_hash: ['changed', 'not checked'],
 };
 
 /** What the guest does about a feature that an image has. */
 const COMPAT_USES: Readonly<Record<string, string>> = {
   has_journal: 'ext3: the journal is replayed and kept',
-  ext_attr: 'no calls for attributes; a block of them is given back with its last inode',
+  ext_attr: 'mounted: attributes are there with or without it',
   dir_index:
     'ext3: a directory of more than one block has an index, which is used and kept; one that makes no sense is not used, and given up when a name is added. ext2: not used, and given up by any change of the directory',
   dir_prealloc: 'no preallocation',
@@ -178,12 +201,12 @@ export function ext2FieldsPage(): string {
     '',
     'What the guest does with every field that Linux 2.6.12 knows. *Read*: heeded, never written. *Changed*: written too. *Kept*: not',
     'heeded, and left as it is. *Refused* means that the mount fails with EINVAL and one line that names the field. Blocks are 4096',
-    'bytes. What an inode of more than 128 bytes has behind these fields is kept while the inode is in use, and zero in a new one.',
+    'bytes. What a larger inode has behind these fields, and no field of it, is attributes, or is kept.',
     '',
-    ...[SUPERBLOCK, GROUP_DESCRIPTOR, INODE, DIRENT, DX_ROOT, DX_NODE, DX_ENTRY, XATTR_HEADER].flatMap((layout) => [
-      usesTable(layout),
-      '',
-    ]),
+    ...[
+      ...[SUPERBLOCK, GROUP_DESCRIPTOR, INODE, INODE_EXTRA, DIRENT, DX_ROOT, DX_NODE, DX_ENTRY],
+      ...[XATTR_HEADER, XATTR_ENTRY],
+    ].flatMap((layout) => [usesTable(layout), '']),
     '## Features',
     '',
     '| feature | kind | what the guest does |',

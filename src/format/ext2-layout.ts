@@ -243,6 +243,24 @@ export const INODE = defineLayout('ext2 inode', EXT2_GOOD_OLD_INODE_SIZE, [
   { name: 'i_osd2', width: 4, meaning: 'not used' },
 ]);
 
+/** What a larger inode may have behind its first 128 bytes, i_extra_isize bytes of it. */
+export const INODE_EXTRA = defineLayout('ext2 inode, behind its first 128 bytes', 32, [
+  { name: 'i_extra_isize', width: 2, writer: 'file system', meaning: 'bytes in use of the fields from here on' },
+  { name: 'i_checksum_hi', width: 2, meaning: 'ext4' },
+  {
+    name: 'i_ctime_extra',
+    width: 4,
+    writer: 'file system',
+    meaning: 'nanoseconds of i_ctime << 2, and its bits 33, 32',
+  },
+  { name: 'i_mtime_extra', width: 4, writer: 'file system', meaning: 'the same of i_mtime' },
+  { name: 'i_atime_extra', width: 4, writer: 'file system', meaning: 'the same of i_atime' },
+  { name: 'i_crtime', width: 4, writer: 'file system', meaning: 'when it was made, seconds' },
+  { name: 'i_crtime_extra', width: 4, writer: 'file system', meaning: 'the same of i_crtime' },
+  { name: 'i_version_hi', width: 4, meaning: 'ext4' },
+  { name: 'i_projid', width: 4, meaning: 'ext4' },
+]);
+
 /** The head of a block of extended attributes; their names and values follow. */
 export const XATTR_HEADER = defineLayout('ext2 extended attributes', 32, [
   { name: 'h_magic', width: 4, writer: 'file system', meaning: '0xEA020000' },
@@ -250,6 +268,19 @@ export const XATTR_HEADER = defineLayout('ext2 extended attributes', 32, [
   { name: 'h_blocks', width: 4, writer: 'file system', meaning: 'blocks of attributes: 1' },
   { name: 'h_hash', width: 4, writer: 'file system', meaning: 'hash of all attributes' },
   { name: 'h_reserved', width: 4, count: 4, meaning: 'not used' },
+]);
+
+/**
+ * An extended attribute; `e_name_len` bytes of name follow, padded to 4. The entries end at four
+ * zero bytes, and the values lie at the end of the block or inode, each padded to 4.
+ */
+export const XATTR_ENTRY = defineLayout('ext2 extended attribute', 16, [
+  { name: 'e_name_len', width: 1, writer: 'file system', meaning: 'bytes of the name' },
+  { name: 'e_name_index', width: 1, writer: 'file system', meaning: 'namespace: 1 user, 4 trusted, 6 security' },
+  { name: 'e_value_offs', width: 2, writer: 'file system', meaning: 'where the value lies' },
+  { name: 'e_value_block', width: 4, writer: 'file system', meaning: 'always 0: the value lies here' },
+  { name: 'e_value_size', width: 4, writer: 'file system', meaning: 'bytes of the value' },
+  { name: 'e_hash', width: 4, writer: 'file system', meaning: 'hash of name and value; in an inode 0' },
 ]);
 
 /** The head of a directory entry; `name_len` bytes of name follow, then padding up to `rec_len`. */

@@ -12,7 +12,7 @@
  * are read.
  */
 
-import { err, ok, type Result } from '../base/result.ts';
+import { DONE, err, ok, type Result } from '../base/result.ts';
 import { counted } from '../base/counted.ts';
 import { assert } from '../base/assert.ts';
 import { getField } from '../base/layout.ts';
@@ -94,12 +94,12 @@ function featureNames(bits: number, names: Readonly<Record<string, number>>): st
   return found;
 }
 
-/** Why the features forbid a mount; undefined when they do not. */
-export function incompatibleFeature(incompat: number): string | undefined {
+/** Whether the features allow a mount, or which one forbids it. */
+export function checkIncompatibleFeatures(incompat: number): Result {
   const { filetype, needs_recovery: needsRecovery, meta_bg: metaBg } = EXT2_INCOMPAT;
   const unknown = (incompat & ~(filetype | needsRecovery | metaBg)) >>> 0;
-  if (unknown === 0) return undefined;
-  return `incompatible feature ${featureNames(unknown, EXT2_INCOMPAT).join(', ')}`;
+  if (unknown === 0) return DONE;
+  return err(`incompatible feature ${featureNames(unknown, EXT2_INCOMPAT).join(', ')}`);
 }
 
 /** What a superblock says, believed or not: `CHECKS` decides. */
@@ -190,12 +190,16 @@ const isBadPerGroup = (count: number, unit: number): boolean =>
 
 /**
  * What forbids a mount, in the order in which it is asked: each row may rely on those above it. A
- * row answers with one line, or with undefined when it has no objection.
+ * row answers with one line, or with undefined or false when it has no objection. It is no Result:
+ * only `checkSuperblock` looks at it, and gives that.
  */
 const CHECKS: readonly ((s: Claimed) => string | false | undefined)[] = [
   (s) => s.magic !== EXT2_MAGIC && `no ext2 file system: s_magic is 0x${s.magic.toString(16)}, not 0xef53`,
   (s) => s.revision > EXT2_DYNAMIC_REV && `s_rev_level is ${s.revision}; 0 and 1 are supported`,
-  (s) => incompatibleFeature(s.features.incompat),
+  (s) => {
+    const checked = checkIncompatibleFeatures(s.features.incompat);
+    return !checked.ok && checked.reason;
+  },
   ({ logBlockSize: log }) => {
     if (log === EXT2_LOG_BLOCK_SIZE) return undefined;
     const size = log <= 6 ? `block size ${1024 << log}` : 'block size out of range';
@@ -289,14 +293,8 @@ function holdsSuperblock(geometry: Ext2Geometry, group: number): boolean {
 /**
  * Checks a group descriptor: its bitmaps and its inode table must lie inside the group.
  * @param offset of the descriptor in `bytes`
- * @returns one line that says what is wrong, undefined when nothing is
  */
-export function checkGroupDescriptor(
-  geometry: Ext2Geometry,
-  group: number,
-  bytes: Uint8Array,
-  offset: number,
-): string | undefined {
+export function checkGroupDescriptor(geometry: Ext2Geometry, group: number, bytes: Uint8Array, offset: number): Result {
   assert(group >= 0 && group < geometry.groupCount, 'no such group');
   const start = group * geometry.blocksPerGroup;
   const end = Math.min(start + geometry.blocksPerGroup, geometry.blockCount);
@@ -309,9 +307,9 @@ export function checkGroupDescriptor(
   for (const [name, blocks] of places) {
     const block = getField(GROUP_DESCRIPTOR, bytes, offset, name);
     if (block < first || block + blocks > end)
-      return `group ${group}: ${name} is ${block}, which leaves the group's blocks ${first} to ${end - 1}`;
+      return err(`group ${group}: ${name} is ${block}, which leaves the group's blocks ${first} to ${end - 1}`);
   }
-  return undefined;
+  return DONE;
 }
 
 /**

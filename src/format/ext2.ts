@@ -22,6 +22,7 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { DONE, err, type Result } from '../base/result.ts';
 import {
   EXT2_DIRECT_BLOCKS,
   EXT2_DOUBLE_INDIRECT,
@@ -46,27 +47,23 @@ export function direntLength(nameLength: number): number {
  * too.
  * @param blockEnd end of the entry's block in `bytes`
  * @param inodeCount number of inodes of the file system
- * @returns one line that says what is wrong, undefined when nothing is
  */
-export function checkDirent(
-  bytes: Uint8Array,
-  offset: number,
-  blockEnd: number,
-  inodeCount: number,
-): string | undefined {
-  if (offset + DIRENT_MIN > blockEnd || blockEnd > bytes.length) return 'directory entry crosses the end of its block';
+export function checkDirent(bytes: Uint8Array, offset: number, blockEnd: number, inodeCount: number): Result {
+  if (offset + DIRENT_MIN > blockEnd || blockEnd > bytes.length)
+    return err('directory entry crosses the end of its block');
   const inode =
     (bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)) >>> 0;
   const recordLength = bytes[offset + 4]! | (bytes[offset + 5]! << 8);
   const nameLength = bytes[offset + 6]!;
-  if (recordLength < DIRENT_MIN) return `rec_len is ${recordLength}, less than ${DIRENT_MIN}`;
-  if (recordLength % 4 !== 0) return `rec_len is ${recordLength}, not a multiple of 4`;
+  if (recordLength < DIRENT_MIN) return err(`rec_len is ${recordLength}, less than ${DIRENT_MIN}`);
+  if (recordLength % 4 !== 0) return err(`rec_len is ${recordLength}, not a multiple of 4`);
   if (recordLength < direntLength(nameLength))
-    return `rec_len is ${recordLength}, too short for name_len ${nameLength}`;
-  if (offset + recordLength > blockEnd) return `rec_len is ${recordLength}: the entry crosses the end of its block`;
-  if (inode > inodeCount) return `inode is ${inode}, but there are ${inodeCount}`;
-  if (inode !== 0 && nameLength === 0) return 'name_len is 0';
-  return undefined;
+    return err(`rec_len is ${recordLength}, too short for name_len ${nameLength}`);
+  if (offset + recordLength > blockEnd)
+    return err(`rec_len is ${recordLength}: the entry crosses the end of its block`);
+  if (inode > inodeCount) return err(`inode is ${inode}, but there are ${inodeCount}`);
+  if (inode !== 0 && nameLength === 0) return err('name_len is 0');
+  return DONE;
 }
 
 const SINGLE_END = EXT2_DIRECT_BLOCKS + EXT2_POINTERS_PER_BLOCK;

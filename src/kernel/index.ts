@@ -4,6 +4,7 @@ export type { KernelCosts } from './costs.ts';
 export type { DirectoryEntry } from './fs/file-system.ts';
 export { O } from './file/filemap.ts';
 export { Kernel, type KernelStats } from './kernel.ts';
+export { type KernelMessage, LOG_LEVELS, type LogLevel } from './log.ts';
 export { type MemMap, NO_PAGE, PG } from './mm/mem-map.ts';
 export { MemoryManagement, NO_NAMES } from './mm/mm.ts';
 export { MAP, MS, PROT } from './file/mmap.ts';
@@ -14,7 +15,15 @@ export { RA_CACHE_HIT_LIMIT, RA_MAX, RA_MIN, ReadaheadState, type ReadaheadIo } 
 export { SEEK } from './syscall/read-write.ts';
 export type { ListeningSocket, NetworkRequest } from './net/socket.ts';
 export type { ReplacementPolicy } from './mm/policy/policy.ts';
-export { FADV, type Stat, type Syscalls } from './syscall/syscalls.ts';
+export {
+  FADV,
+  type FileSystemStatistics,
+  type Stat,
+  type Syscalls,
+  type Time,
+  type Timespec,
+  XATTR,
+} from './syscall/syscalls.ts';
 export type { Reclaim, UnclaimedPages } from './mm/vmscan.ts';
 
 /** @internal */

@@ -25,6 +25,7 @@ import type { ReuseObserver } from './cache/preserved-pages.ts';
 import { tellRecency } from './cache/recency.ts';
 import { parseCommandLine } from './command-line.ts';
 import type { KernelCosts } from './costs.ts';
+import { KernelLog, type KernelMessage } from './log.ts';
 import type { MemoryManagement } from './mm/mm.ts';
 import { parseStartInfo } from './boot/start-info.ts';
 import type { Syscalls } from './syscall/syscalls.ts';
@@ -59,6 +60,7 @@ export interface KernelStats {
 interface KernelParts {
   readonly env: GuestEnvironment;
   readonly costs: KernelCosts;
+  readonly log: KernelLog;
   readonly memory: BootMemory;
   readonly devices: Devices;
   readonly cache: Cache;
@@ -88,15 +90,26 @@ export class Kernel {
     const parameters = parseStartInfo(environment);
     const options = parseCommandLine(parameters.cmdLine);
     const env = options.registersDirtyPages ? new FileCacheEnvironment(environment) : environment;
+    const log = new KernelLog(env.cpu);
     const memory = bootMemory(env, parameters, onReuse);
-    const devices = yield* bootDevices(env, costs, memory, parameters);
-    const cache = bootCache(env, costs, memory, devices, options);
+    const devices = yield* bootDevices(env, costs, log, memory, parameters);
+    const cache = bootCache(env, costs, log, memory, devices, options);
     yield costs.bootKernelNs;
-    const files = yield* bootFiles({ programs: environment, env, costs, memory, devices, cache, parameters, options });
+    const files = yield* bootFiles({
+      programs: environment,
+      env,
+      costs,
+      log,
+      memory,
+      devices,
+      cache,
+      parameters,
+      options,
+    });
     devices.sockets.bringUp();
     yield* env.cpu.settle();
     yield* env.compute(Ns(costs.bootServicesNs));
-    const kernel = new Kernel({ env, costs, memory, devices, cache, files });
+    const kernel = new Kernel({ env, costs, log, memory, devices, cache, files });
     const { suspension, events } = devices;
     const watch = new ShutdownWatch(env, suspension, kernel);
     suspension.add(watch);
@@ -139,6 +152,19 @@ export class Kernel {
   /** What the kernel said last when it gave up after a suspension; undefined when it did not. */
   get panic(): string | undefined {
     return this.#parts.devices.panic.message;
+  }
+
+  /**
+   * dmesg: the last 256 messages of this kernel, the oldest first. What an error of the file system
+   * was is among them. Readable also after its end.
+   */
+  get messages(): readonly KernelMessage[] {
+    return this.#parts.log.messages;
+  }
+
+  /** Messages that came before those and were forgotten. */
+  get messagesDropped(): number {
+    return this.#parts.log.dropped;
   }
 
   get stats(): KernelStats {

@@ -2,9 +2,9 @@
  * What a result says, as words and figures: the sections that the printed tables and the HTML page
  * have in common, so that the two cannot say different things.
  *
- * The measures are the paper's: the first run after the reboot against the first before it (before
- * the reboot, too, the first run finds an empty cache) and against the second after it (which finds
- * a full one). Where a run read nothing there is no ratio: '—'.
+ * The measures are the paper's: the first run after the reboot against the first before it, and
+ * against the second after it. The first run before the reboot finds an empty cache, too; the
+ * second after it finds a full one. Where a run read nothing there is no ratio: '—'.
  */
 
 import prettyBytes from 'pretty-bytes';

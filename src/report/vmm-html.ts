@@ -42,7 +42,7 @@ ${list([...renderVmmMismatches(mismatches), ...reasonsOf(result)])}
 ${renderSeries(result)}
 <section>
 <h2>The figures</h2>
-<p>Below a figure stands what the slides say, and whether the model was fitted to it; figures without are predicted.</p>
+<p>Below a figure is the slides' figure, and whether the model was fitted to it. Figures without one are predicted.</p>
 ${lines(grids(result).map(renderGrid))}
 </section>
 <section>

@@ -16,7 +16,7 @@ export function renderVmmText({ result, mismatches }: VmmExperimentOutcome, colo
     ...wrapList('fitted to the paper: ', result.fitted.length === 0 ? ['nothing'] : result.fitted, ', '),
     ...wrapList(
       '',
-      'Below a figure stands what the slides say, and whether the model was fitted to it; figures without are predicted.'.split(
+      "Below a figure is the slides' figure, and whether the model was fitted to it. Figures without one are predicted.".split(
         ' ',
       ),
       ' ',

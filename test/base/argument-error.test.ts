@@ -317,7 +317,7 @@ describe('the parts for embedders', () => {
     expect([error.name, error.message.split(':')[0]]).toEqual(['ArgumentError', argument]);
   });
 
-  it('the parts for embedders finds no page at an index that no file has', () => {
+  it('a file of the embedded parts finds no page at an index that it does not have', () => {
     const [mm, file] = space();
     expect([-1, 2 ** 32, 0.5].map((index) => mm.cache.find(file, index))).toEqual([NO_PAGE, NO_PAGE, NO_PAGE]);
   });

@@ -31,13 +31,13 @@ it('crc32c of no bytes is 0, or the seed', () => {
 });
 
 property(
-  'eight bytes at a time equals a bit at a time',
+  'crc32c of eight bytes at a time equals that of a bit at a time',
   fc.uint8Array({ maxLength: 100 }),
   (bytes) => crc32c(bytes) === bitwise(bytes),
 );
 
 property(
-  'a range equals the bytes cut out, and the value goes on from any place',
+  'crc32c of a range equals that of the bytes cut out, and goes on from any place',
   fc.uint8Array({ minLength: 1, maxLength: 100 }),
   fc.nat(),
   fc.nat(),
@@ -51,7 +51,7 @@ property(
 );
 
 property(
-  'runs of zeros equal a bit at a time, wherever they begin and end',
+  'crc32c of runs of zeros equals that of a bit at a time, wherever they begin and end',
   fc.array(fc.tuple(fc.uint8Array({ maxLength: 20 }), fc.integer({ min: 0, max: 9000 })), {
     minLength: 1,
     maxLength: 3,
@@ -65,9 +65,14 @@ property(
   { numRuns: 30 },
 );
 
-property('any flip of one bit changes it', fc.uint8Array({ minLength: 1, maxLength: 64 }), fc.nat(), (bytes, place) => {
-  const flipped = bytes.slice();
-  const bit = place % (bytes.length * 8);
-  flipped[bit >> 3]! ^= 1 << (bit & 7);
-  return crc32c(flipped) !== crc32c(bytes);
-});
+property(
+  'crc32c changes with any flip of one bit',
+  fc.uint8Array({ minLength: 1, maxLength: 64 }),
+  fc.nat(),
+  (bytes, place) => {
+    const flipped = bytes.slice();
+    const bit = place % (bytes.length * 8);
+    flipped[bit >> 3]! ^= 1 << (bit & 7);
+    return crc32c(flipped) !== crc32c(bytes);
+  },
+);

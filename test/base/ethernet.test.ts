@@ -15,7 +15,7 @@ const mac = fc.nat(2 ** 48 - 1).map((n) => n as MacAddress);
 
 describe('an Ethernet frame', () => {
   property(
-    'is decoded as it was encoded, addresses first byte first',
+    'an Ethernet frame is decoded as it was encoded, addresses first byte first',
     fc.record({ destination: mac, source: mac, type: fc.nat(0xffff), payload: fc.uint8Array({ maxLength: 100 }) }),
     (frame) => {
       const bytes = encodeFrame(frame);

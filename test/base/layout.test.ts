@@ -42,7 +42,7 @@ function littleEndian(width: Width, value: number): number[] {
 }
 
 property(
-  'a value comes back, in little-endian bytes, and nothing else is touched',
+  'a value of a layout comes back, in little-endian bytes, and nothing else is touched',
   layoutArbitrary,
   fc.nat(),
   fc.nat(),
@@ -62,18 +62,22 @@ property(
   },
 );
 
-property('fields follow each other without gaps, aligned, and fill the size', layoutArbitrary, (layout) => {
-  let at = 0;
-  for (const { name, width, count } of layout.fields) {
-    expect(layout.offset[name]).toBe(at);
-    expect(at % width).toBe(0);
-    at += width * (count ?? 1);
-  }
-  expect(at).toBe(layout.size);
-});
+property(
+  'the fields of a layout follow each other without gaps, aligned, and fill the size',
+  layoutArbitrary,
+  (layout) => {
+    let at = 0;
+    for (const { name, width, count } of layout.fields) {
+      expect(layout.offset[name]).toBe(at);
+      expect(at % width).toBe(0);
+      at += width * (count ?? 1);
+    }
+    expect(at).toBe(layout.size);
+  },
+);
 
 property(
-  'what does not fit is refused and nothing is written',
+  'a value that does not fit into a layout is refused, and nothing is written',
   layoutArbitrary,
   fc.nat(),
   fc.constantFrom('too large', 'negative', 'a fraction', 'not a number'),
@@ -113,12 +117,17 @@ const SAMPLE = defineLayout('sample', 16, [
   { name: 'reserved', width: 4, count: 2, meaning: 'for later', reserved: true },
 ]);
 
-property('reserved bytes, and only they, must be zero', fc.nat({ max: 15 }), fc.nat({ max: 9 }), (at, base) => {
-  const bytes = new Uint8Array(base + 16);
-  expect(reservedIsZero(SAMPLE, bytes, base)).toBe(true);
-  bytes[base + at] = 1;
-  expect(reservedIsZero(SAMPLE, bytes, base)).toBe(at < 8);
-});
+property(
+  'the reserved bytes of a layout, and only they, must be zero',
+  fc.nat({ max: 15 }),
+  fc.nat({ max: 9 }),
+  (at, base) => {
+    const bytes = new Uint8Array(base + 16);
+    expect(reservedIsZero(SAMPLE, bytes, base)).toBe(true);
+    bytes[base + at] = 1;
+    expect(reservedIsZero(SAMPLE, bytes, base)).toBe(at < 8);
+  },
+);
 
 it('a layout prints itself as the reference page shows it', () => {
   expect(layoutTable(SAMPLE)).toBe(

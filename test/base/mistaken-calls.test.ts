@@ -90,7 +90,7 @@ it('the search finds the surface, and there is a rig for all of it', () => {
 
 describe('every argument of what the package exports', () => {
   it.each(callables.filter(({ kind, owner, name }) => (kind !== 'method' ? exported.has(owner ?? name) : true)))(
-    '$name takes what is right, and names what is not',
+    'the part $name takes what is right, and names what is not',
     (callable) => {
       const problems: string[] = [];
       // Where a machine is booted, one is enough for all that is wrong.

@@ -33,7 +33,7 @@ it.each([
 });
 
 property(
-  'a shell reads the path again, whatever is in it, and a terminal obeys nothing of it',
+  'a shell reads the path of shellWord again, whatever is in it, and a terminal obeys nothing of it',
   fc.array(
     fc.string({
       unit: fc.oneof(

@@ -60,7 +60,7 @@ describe('bytes as strings', () => {
     expect(canonicalText('\udcc3\udca9')).toBe('é');
   });
 
-  property('any bytes', fc.uint8Array({ maxLength: 40 }), (bytes) => {
+  property('bytes of any kind come back from a string as they were', fc.uint8Array({ maxLength: 40 }), (bytes) => {
     const text = decodeText(bytes);
     expect(Buffer.from(encodeText(text))).toEqual(Buffer.from(bytes));
     expect(canonicalText(text)).toBe(text);
@@ -68,7 +68,7 @@ describe('bytes as strings', () => {
   });
 
   const units = fc.array(fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.integer({ min: 0xd7f0, max: 0xe010 })));
-  property('any string', units, (codes) => {
+  property('a string of any kind comes back from bytes as it was', units, (codes) => {
     const text = String.fromCharCode(...codes);
     const canonical = canonicalText(text);
     expect(Buffer.from(encodeText(canonical))).toEqual(Buffer.from(encodeText(text)));

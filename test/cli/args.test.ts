@@ -111,7 +111,7 @@ describe('parseCommand', () => {
   });
 
   property(
-    'returns or refuses in one line, whatever it is given',
+    'parseCommand returns or refuses in one line, whatever it is given',
     fc.array(fc.oneof(fc.string(), fc.constantFrom('--seed', '--json', '--', '-', '--memory=', '-\n', '--é\n'))),
     (argv) => {
       for (const command of COMMANDS) {

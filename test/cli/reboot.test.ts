@@ -90,7 +90,7 @@ describe('the options of the experiment', () => {
     expect(existsSync(join(io.ran[0]!.path, 'cli-table3'))).toBe(true);
   });
 
-  it('the options of the experiment finds node_modules beside, above and around the package', () => {
+  it('the experiment finds node_modules beside, above and around the package', () => {
     const bin = join(dir, 'node_modules/stillwarm/dist/cli/main.js');
     mkdirSync(join(dir, 'node_modules/stillwarm/dist/cli'), { recursive: true });
     expect(installedModules(pathToFileURL(bin).href)).toBe(join(dir, 'node_modules'));

@@ -74,7 +74,7 @@ describe.each(RESULTS)('the schema of %s --json', (name, definition, plainSample
   });
 
   property(
-    'refuses a result that lacks a field, has another, or has one of another type',
+    'the schema refuses a result that lacks a field, has another, or has one of another type',
     fc.nat(),
     fc.nat(),
     (which, field) => {
@@ -139,7 +139,7 @@ describe('the schema of vmm-reboot --json', () => {
 });
 
 describe('the schema of campaign --json', () => {
-  it('knows exactly the names that the options have', () => {
+  it('the schema of campaign --json knows exactly the names that the options have', () => {
     const text = JSON.stringify(CampaignResult);
     for (const names of [FAULTS, PROTECTIONS]) expect(text).toContain(`"enum":${JSON.stringify(names)}`);
   });

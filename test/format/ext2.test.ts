@@ -1,4 +1,4 @@
-import { err, ok, type Result } from '../../src/base/result.ts';
+import { DONE, err, ok, type Result } from '../../src/base/result.ts';
 import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -126,7 +126,7 @@ describe('checkSuperblock', () => {
   });
 
   property(
-    'is sane about a superblock with one field of garbage',
+    'checkSuperblock is sane about a superblock with one field of garbage',
     fc.constantFrom(...SUPERBLOCK.fields),
     fc.oneof(fc.maxSafeNat(), fc.constantFrom(0, 1, 2, 3, 2 ** 31, 2 ** 32 - 1), fc.nat(40000)),
     fc.nat(64 << 20),
@@ -139,7 +139,7 @@ describe('checkSuperblock', () => {
   );
 
   property(
-    'is sane about any bytes of any length, with the magic or without',
+    'checkSuperblock is sane about any bytes of any length, with the magic or without',
     fc.uint8Array({ maxLength: 1024 }),
     fc.boolean(),
     fc.boolean(),
@@ -182,7 +182,7 @@ describe('checkSuperblock', () => {
     expect(geometryOf(changed('s_state', 3), image.size).clean).toBe(false);
   });
 
-  itWithE2fsprogs('accepts the ext2 and the ext3 of mke2fs', ({ dir, mke2fs }) => {
+  itWithE2fsprogs('checkSuperblock accepts the ext2 and the ext3 of mke2fs', ({ dir, mke2fs }) => {
     mkdirSync(join(dir, 'tree'));
     writeFileSync(join(dir, 'tree', 'a'), 'a');
     const path = join(dir, 'image');
@@ -191,7 +191,7 @@ describe('checkSuperblock', () => {
       const bytes = readFileSync(path);
       const geometry = geometryOf(bytes.subarray(1024, 2048), bytes.length);
       mustBeSane(ok(geometry), bytes.length);
-      expect(checkGroupDescriptor(geometry, 0, bytes, 4096)).toBe(undefined);
+      expect(checkGroupDescriptor(geometry, 0, bytes, 4096)).toBe(DONE);
       return geometry;
     };
     expect(make('-t', 'ext2')).toMatchObject({ inodeSize: 256, readOnlyFeatures: [], clean: true });
@@ -203,7 +203,7 @@ describe('checkSuperblock', () => {
     expect(make('-t', 'ext3')).toMatchObject({ readOnlyFeatures: [], journalInode: 8, needsRecovery: false });
   });
 
-  itWithE2fsprogs('refuses what it cannot read, by name', ({ dir, mke2fs, debugfs }) => {
+  itWithE2fsprogs('checkSuperblock refuses what it cannot read, by name', ({ dir, mke2fs, debugfs }) => {
     const path = join(dir, 'image');
     const refusal = (options: string[], ...commands: string[]): unknown => {
       run(mke2fs, '-q', '-F', ...options, path, '16M');
@@ -230,7 +230,7 @@ describe('checkSuperblock', () => {
   });
 
   itWithE2fsprogs(
-    'finds descriptors and heads of groups where dumpe2fs does, with meta_bg and without',
+    'the format finds descriptors and heads of groups where dumpe2fs does, with meta_bg and without',
     ({ dir, mke2fs, dumpe2fs }) => {
       const path = join(dir, 'image');
       for (const [features, groups] of [
@@ -306,7 +306,7 @@ describe('checkGroupDescriptor', () => {
   image.read(4096, descriptor, 0, 32);
 
   property(
-    'accepts only places inside the group',
+    'checkGroupDescriptor accepts only places inside the group',
     fc.constantFrom('bg_block_bitmap' as const, 'bg_inode_bitmap' as const, 'bg_inode_table' as const),
     fc.oneof(fc.nat(2100), fc.constantFrom(0xffffffff, 2032, 2033)),
     (name, block) => {
@@ -314,8 +314,8 @@ describe('checkGroupDescriptor', () => {
       putField(GROUP_DESCRIPTOR, bytes, 0, name, block);
       const inside = block >= 2 && block + (name === 'bg_inode_table' ? 16 : 1) <= 2048;
       const refused = checkGroupDescriptor(geometry, 0, bytes, 0);
-      if (inside) expect(refused).toBe(undefined);
-      else expect(refused).toBe(`group 0: ${name} is ${block}, which leaves the group's blocks 2 to 2047`);
+      if (inside) expect(refused).toBe(DONE);
+      else expect(refused).toEqual(err(`group 0: ${name} is ${block}, which leaves the group's blocks 2 to 2047`));
     },
   );
 });
@@ -358,7 +358,7 @@ describe('places', () => {
 
 describe('checkDirent', () => {
   property(
-    'lets a reader of any block end inside it',
+    'checkDirent lets a reader of any block end inside it',
     fc.uint8Array({ minLength: 4096, maxLength: 4096 }),
     fc.array(fc.tuple(fc.nat(1023), fc.nat(300), fc.nat(255)), { maxLength: 40 }),
     (bytes, entries) => {
@@ -368,7 +368,7 @@ describe('checkDirent', () => {
       }
       let read = 0;
       let offset = 0;
-      while (offset < 4096 && checkDirent(bytes, offset, 4096, 2 ** 31) === undefined) {
+      while (offset < 4096 && checkDirent(bytes, offset, 4096, 2 ** 31).ok) {
         const end = offset + getField(DIRENT, bytes, offset, 'rec_len');
         expect(offset + direntLength(getField(DIRENT, bytes, offset, 'name_len'))).toBeLessThanOrEqual(end);
         expect(end).toBeLessThanOrEqual(4096);
@@ -395,11 +395,13 @@ describe('checkDirent', () => {
       putField(DIRENT, bytes, 0, 'inode', inode);
       putField(DIRENT, bytes, 0, 'rec_len', recordLength);
       putField(DIRENT, bytes, 0, 'name_len', nameLength);
-      expect(checkDirent(bytes, 0, 4096, 512)).toBe(refused);
+      expect(checkDirent(bytes, 0, 4096, 512)).toEqual(refused === undefined ? DONE : err(refused));
     },
   );
 
   it('checkDirent refuses an entry without room for itself', () => {
-    expect(checkDirent(new Uint8Array(4096), 4088, 4096, 1)).toBe('directory entry crosses the end of its block');
+    expect(checkDirent(new Uint8Array(4096), 4088, 4096, 1)).toEqual(
+      err('directory entry crosses the end of its block'),
+    );
   });
 });

@@ -35,7 +35,7 @@ function hex(bytes: Uint8Array): string {
 }
 
 describe('golden bytes', () => {
-  it('golden bytes of a superblock', () => {
+  it('a superblock of the journal has its golden bytes', () => {
     const bytes = block();
     putJbdSuperblock(bytes, 1024);
     const header = 'c03b39980000000400000000';
@@ -43,7 +43,7 @@ describe('golden bytes', () => {
     expect(hex(bytes)).toBe(`${header}${geometry}${'00'.repeat(32)}00000001`);
   });
 
-  it('golden bytes of a descriptor block: the first tag is followed by the id, the last is marked, a block may be escaped', () => {
+  it('a descriptor block has its golden bytes: the first tag is followed by the id, the last is marked, a block may be escaped', () => {
     const bytes = block();
     putDescriptor(bytes, 0xfffffffe, UUID, [
       { block: 7, escaped: false },
@@ -55,7 +55,7 @@ describe('golden bytes', () => {
     expect(hex(bytes)).toBe(`${header}${first}1234567800000003000000090000000a`);
   });
 
-  it('golden bytes of a revoke block, whose count is in bytes, and of a commit block', () => {
+  it('a revoke block, whose count is in bytes, and a commit block have their golden bytes', () => {
     const bytes = block();
     putRevokes(bytes, 3, [1, 0xabcdef01]);
     expect(hex(bytes)).toBe('c03b399800000005000000030000001800000001abcdef01');
@@ -66,7 +66,7 @@ describe('golden bytes', () => {
 
 describe('what is written is read back', () => {
   property(
-    'tags of a descriptor block',
+    'the tags of a descriptor block are read back as written',
     u32,
     fc.array(fc.record({ block: u32, escaped: fc.boolean() }), { minLength: 1, maxLength: JBD_TAGS_PER_BLOCK }),
     (sequence, tags) => {
@@ -80,7 +80,7 @@ describe('what is written is read back', () => {
   );
 
   property(
-    'revoked blocks',
+    'the revoked blocks are read back as written',
     u32,
     fc.array(u32, { minLength: 1, maxLength: JBD_REVOKES_PER_BLOCK }),
     (sequence, revoked) => {
@@ -168,9 +168,13 @@ describe('the superblock of a journal', () => {
     expect(checkWith([at, value])).toEqual(err(refused));
   });
 
-  property('with any words is checked without an exception', fc.array(fc.tuple(fc.nat(255), u32)), (words) => {
-    const checked = checkWith(...words.map(([word, value]): [number, number] => [4 * word, value]));
-    if (!checked.ok) expect(checked.reason).not.toContain('\n');
-    else expect(checked.value.start === 0 || checked.value.start >= checked.value.first).toBe(true);
-  });
+  property(
+    'the superblock of a journal with any words is checked without an exception',
+    fc.array(fc.tuple(fc.nat(255), u32)),
+    (words) => {
+      const checked = checkWith(...words.map(([word, value]): [number, number] => [4 * word, value]));
+      if (!checked.ok) expect(checked.reason).not.toContain('\n');
+      else expect(checked.value.start === 0 || checked.value.start >= checked.value.first).toBe(true);
+    },
+  );
 });

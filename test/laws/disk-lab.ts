@@ -1,6 +1,6 @@
-// A room of two machines, two domains and a shelf of disks, for the law of docs/adr/0010: whatever
-// is done to the disks and to what is bound to a domain while no guest runs, a page that is reused
-// equals its block of the disk that is bound now.
+// A room of two machines, two domains and a shelf of disks, for the law of docs/adr/0010: a page
+// that is reused equals its block of the disk that is bound now. It holds whatever is done to the
+// disks, and to what is bound to a domain, while no guest runs.
 import { PAGE_SIZE, Pfn, SECTORS_PER_PAGE } from '../../src/base/index.ts';
 import { noteChange } from '../../src/disk/image/backing-store.ts';
 import type { BlockDevice } from '../../src/disk/drive/block-device.ts';
@@ -305,7 +305,7 @@ export class DiskLab {
       const guest = this.#guest(who);
       const outcome = this.#runProcess(
         'resume',
-        resumeDomain(this.#machines[0].toolstack.list, this.#configOf(who, 0)),
+        resumeDomain(this.#machines[0].hypervisor, this.#machines[0].toolstack.list, this.#configOf(who, 0)),
       );
       if (!outcome.ok) this.#bootAnew(who, 0);
       else {

@@ -247,7 +247,7 @@ describe.each(['ext2', 'ext3'] as const)('%s: a write fails and the inode leaves
   });
 
   property(
-    `${fs}: ok means durable, whatever has failed and been forgotten`,
+    `a call on ${fs} that says ok has kept its promise, whatever has failed and been forgotten`,
     arbitrary,
     ({ change, call, moment, again, first, alone }) => {
       let isCounting = false;

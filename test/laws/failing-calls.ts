@@ -1,5 +1,5 @@
 // Every system call that changes the file system, on an image with one of each kind of thing that
-// it may meet, and what the file system holds afterwards, as bytes.
+// it may meet. What the file system holds afterwards, as bytes.
 import { PAGE_SIZE } from '../../src/base/index.ts';
 import { EXT2_DIRECT_BLOCKS, EXT2_POINTERS_PER_BLOCK } from '../../src/format/ext2.ts';
 import type { MemoryImage } from '../../src/disk/image/memory-image.ts';
@@ -90,6 +90,8 @@ export interface ChangingCall {
   readonly name: string;
   /** Whether blocks are allocated by what follows, not by the call. */
   readonly isLazy?: boolean;
+  /** Whether `before` changes the file system, so that the call is not its first change. */
+  readonly comesLater?: boolean;
   /** Returns descriptors that stay open. */
   readonly before?: (sys: Syscalls) => Process<number>;
   readonly run: (sys: Syscalls, fd: number) => Process<unknown>;
@@ -110,6 +112,13 @@ function* openedWithoutName(sys: Syscalls): Process<number> {
   yield* sys.sync();
   return fd;
 }
+
+/** Files that have the same attribute. */
+const attributed = (...paths: string[]) =>
+  function* (sys: Syscalls): Process<number> {
+    for (const path of paths) yield* sys.setxattr(path, 'user.a', own(500, 5));
+    return -1;
+  };
 
 const longName = (path: string): string => `${path}/${'m'.repeat(240)}`;
 
@@ -163,6 +172,44 @@ export const CHANGING_CALLS: readonly ChangingCall[] = [
   { name: 'store into a mapped hole', isLazy: true, before: opened('/tall'), run: storeIntoHole },
   { name: 'chmod', run: (sys) => sys.chmod('/d/g', 0o600) },
   { name: 'utimes', run: (sys) => sys.utimes('/d/g', 1, 2) },
+  { name: 'chown', run: (sys) => sys.chown('/d/g', 70_000, 80_000) },
+  { name: 'setxattr, the first', run: (sys) => sys.setxattr('/d/g', 'user.a', own(500, 5)) },
+  {
+    name: 'setxattr, in its block',
+    comesLater: true,
+    before: attributed('/d/g'),
+    run: (sys) => sys.setxattr('/d/g', 'user.b', own(9, 6)),
+  },
+  {
+    name: 'setxattr of what another has',
+    comesLater: true,
+    before: attributed('/untouched'),
+    run: (sys) => sys.setxattr('/d/g', 'user.a', own(500, 5)),
+  },
+  {
+    name: 'setxattr in a block that is shared',
+    comesLater: true,
+    before: attributed('/d/g', '/untouched'),
+    run: (sys) => sys.setxattr('/d/g', 'user.b', own(9, 6)),
+  },
+  {
+    name: 'removexattr, the last',
+    comesLater: true,
+    before: attributed('/d/g'),
+    run: (sys) => sys.removexattr('/d/g', 'user.a'),
+  },
+  {
+    name: 'removexattr in a block that is shared',
+    comesLater: true,
+    before: attributed('/d/g', '/untouched'),
+    run: (sys) => sys.removexattr('/d/g', 'user.a'),
+  },
+  {
+    name: 'unlink of what has attributes',
+    comesLater: true,
+    before: attributed('/d/g'),
+    run: (sys) => sys.unlink('/d/g'),
+  },
 ];
 
 function* storeIntoHole(sys: Syscalls, fd: number): Process {
@@ -173,7 +220,7 @@ function* storeIntoHole(sys: Syscalls, fd: number): Process {
 
 /** What a path leads to. */
 export interface Found {
-  /** Mode, links and size. */
+  /** Mode, owner, links, size and attributes. */
   readonly stat: string;
   /** i_blocks. */
   readonly sectors: number;
@@ -188,9 +235,16 @@ export function* readAll(sys: Syscalls, path = '', all = new Map<string, Found>(
   const names = (yield* sys.readdir(path === '' ? '/' : path)).map(({ name }) => name);
   for (const name of names.filter((each) => each !== '.' && each !== '..').sort()) {
     const at = `${path}/${name}`;
-    const { mode, size, links, sectors } = yield* sys.lstat(at);
+    const { mode, size, links, sectors, uid, gid } = yield* sys.lstat(at);
+    const attributes: string[] = [];
+    for (const key of yield* sys.llistxattr(at))
+      attributes.push(`${key} ${Buffer.from(yield* sys.lgetxattr(at, key)).toString('hex')}`);
     const pages = new Map<number, Uint8Array>();
-    all.set(at, { stat: `0${mode.toString(8)} ${links} links ${size} bytes`, sectors, pages });
+    all.set(at, {
+      stat: `0${mode.toString(8)} of ${uid}.${gid} ${links} links ${size} bytes ${attributes.join(' ')}`,
+      sectors,
+      pages,
+    });
     if (mode >>> 12 === 10) pages.set(0, new TextEncoder().encode(yield* sys.readlink(at)));
     else if (mode >>> 12 === 4) yield* readAll(sys, at, all);
     else if (mode >>> 12 === 8) yield* readPages(sys, at, size, pages);

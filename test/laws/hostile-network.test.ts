@@ -1,7 +1,7 @@
 /**
- * Web servers of guests, and their clients, on a network of which every cable loses some frames,
- * repeats some, lets some overtake others and delivers some late, while the hypervisor under the
- * guests is rebooted. The cable over which guests are migrated is one of them.
+ * Web servers of guests, and their clients, while the hypervisor under the guests is rebooted.
+ * Every cable of their network loses some frames, repeats some, lets some overtake others and
+ * delivers some late. The cable over which guests are migrated is one of them.
  */
 
 import { afterEach, describe, expect, it, vi } from 'vitest';

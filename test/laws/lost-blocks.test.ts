@@ -241,7 +241,7 @@ describe.each(Object.keys(PATHS))('a new block that cannot be written, by %s', (
     },
   );
 
-  itWithE2fsprogs('ext2: an indirect block; and e2fsck finds nothing that was deleted', (judge) => {
+  itWithE2fsprogs('e2fsck finds nothing that was deleted when an indirect block of ext2 is lost', (judge) => {
     const first = firstBlock('ext2', BELOW_INDIRECT);
     const { image, crashed, ...outcome } = play('ext2', BELOW_INDIRECT, path, (block) => block === first);
     const told = TELLING.includes(path) && !PAST_METADATA.includes(path) ? ['EIO', 'ok'] : ['ok', 'EIO'];
@@ -259,7 +259,7 @@ describe.each(Object.keys(PATHS))('a new block that cannot be written, by %s', (
     mustShowOwn(filesOf(loadImage(at)));
   });
 
-  itWithE2fsprogs('ext2: e2fsck finds nothing wrong after the loss of data', (judge) => {
+  itWithE2fsprogs('e2fsck finds nothing wrong on ext2 after the loss of data', (judge) => {
     const { image } = play('ext2', DATA, path, () => true);
     const at = `${judge.dir}/lost.img`;
     saveImage(image, at);

@@ -139,7 +139,7 @@ class Stage {
     const { hypervisor, toolstack, disk } = source;
     if (operation === 'create') return yield* toolstack.createDomain(config);
     if (operation === 'restore') return yield* restoreDomain(source, file, { device: disk, vouch: false });
-    if (operation === 'resume') return yield* resumeDomain(toolstack.list, config);
+    if (operation === 'resume') return yield* resumeDomain(hypervisor, toolstack.list, config);
     if (domain === undefined) return refused('nobody has it yet');
     switch (operation) {
       case 'destroy':

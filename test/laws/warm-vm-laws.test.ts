@@ -48,7 +48,7 @@ const memories = { large: new MachineMemory(48 * MIB) };
 
 describe('a warm-VM reboot', () => {
   for (const disk of ['instant', 'disk', 'profile'] as const)
-    itWithE2fsprogs(`strikes at any instant, twice, and no system call notices: ${disk}`, (judge) => {
+    itWithE2fsprogs(`a warm-VM reboot strikes at any instant, twice, and no system call notices: ${disk}`, (judge) => {
       checkProperty(
         judge.where,
         [
@@ -122,7 +122,7 @@ describe('a warm-VM reboot', () => {
     });
 
   property(
-    'that crashes at any event before the reset leaves a machine that boots and reads right',
+    'a warm-VM reboot that crashes at any event before the reset leaves a machine that boots and reads right',
     fc.nat(120),
     fc.boolean(),
     (events, isHandedOver) => {
@@ -144,11 +144,11 @@ describe('a warm-VM reboot', () => {
       if (!isOver) machine.reset();
       bootsAndReads(machine);
     },
-    { numRuns: 15 },
+    { numRuns: 10, lawRuns: 15 },
   );
 
   property(
-    'that crashes at any store before the reset leaves a machine that boots and reads right',
+    'a warm-VM reboot that crashes at any store before the reset leaves a machine that boots and reads right',
     fc.nat(700),
     fc.constantFrom(...ARCHS),
     (stores, arch) => {
@@ -173,11 +173,11 @@ describe('a warm-VM reboot', () => {
       if (machine.hypervisor.power.isOn) machine.reset();
       bootsAndReads(machine);
     },
-    { numRuns: 15 },
+    { numRuns: 10, lawRuns: 15 },
   );
 
   property(
-    'with damage anywhere in what was left goes on with whom it can, and boots the others',
+    'a warm-VM reboot with damage anywhere in what was left goes on with whom it can, and boots the others',
     fc.constantFrom('root', 'records', 'states', 'handover', 'p2m', 'frames'),
     fc.array(fc.tuple(fc.nat(0xffff_ffff), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 3 }),
     fc.constantFrom(...ARCHS),
@@ -215,7 +215,7 @@ describe('a warm-VM reboot', () => {
       if (where === 'frames') expect(report.resumed.length).toBe(GUESTS);
       readAll(machine);
     },
-    { numRuns: 20, lawRuns: 40 },
+    { numRuns: 14, lawRuns: 40 },
   );
 
   it('a warm-VM reboot without the protection that marks frames before others are cleared makes guests panic', () => {

@@ -19,7 +19,7 @@ const deed = fc.oneof(
 
 describe('a bridge', () => {
   property(
-    'hands a frame to where its destination was heard last, or to all others, and never back',
+    'a bridge hands a frame to where its destination was heard last, or to all others, and never back',
     fc.array(deed, { maxLength: 40 }),
     (deeds) => {
       const bridge = new Bridge();

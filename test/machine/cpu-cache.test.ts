@@ -67,7 +67,7 @@ function perform(
 
 describe('the CPU cache', () => {
   property(
-    'that a reset loses takes whole lines back to what memory had, and none that was written back',
+    'a CPU cache that a reset loses takes whole lines back to what memory had, and none that was written back',
     fc.array(store, { maxLength: 30 }),
     fc.integer(),
     fc.integer({ min: 1, max: 40 }),

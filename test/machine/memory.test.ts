@@ -34,7 +34,7 @@ const operation = fc.oneof(
 
 describe('MachineMemory', () => {
   property(
-    'holds what a plain array of bytes per frame would hold, and knows which frames may not be zero',
+    'MachineMemory holds what a plain array of bytes per frame would hold, and knows which frames may not be zero',
     fc.array(operation, { maxLength: 40 }),
     wordOffset,
     range,

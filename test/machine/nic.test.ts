@@ -31,35 +31,39 @@ function payloadRate(profile: typeof PENTIUM4_2006): number {
 }
 
 describe('a cable between two machines', () => {
-  property('delivers every packet once, in order, with the bytes it was taken with', packets, (sent) => {
-    const simulation = new Simulation(1);
-    const [from, to] = Nic.connect(simulation, SMALL);
-    const received: Uint8Array[] = [];
-    to.open((packet) => {
-      received.push(packet);
-    });
-    simulation.runProcess(
-      'sender',
-      (function* () {
-        for (const packet of sent) {
-          const bytes = packet.slice();
-          yield* from.transmit(bytes);
-          expect(from.queuedBytes).toBeLessThanOrEqual(SMALL.queueBytes);
-          bytes.fill(0xa5);
-        }
-      })(),
-    );
-    simulation.run();
-    expect(received).toEqual(sent);
-    expect(from.queuedBytes).toBe(0);
-    // The line is never idle while packets wait: the last one arrives when all bytes have passed,
-    // and the latency.
-    const onTheLine = sent.reduce((sum, { length }) => sum + length + Math.ceil(length / 100) * 20, 0);
-    expect(simulation.now).toBe(sent.length === 0 ? 0 : onTheLine * 8 + SMALL.latencyNs);
-  });
+  property(
+    'a cable between two machines delivers every packet once, in order, with the bytes it was taken with',
+    packets,
+    (sent) => {
+      const simulation = new Simulation(1);
+      const [from, to] = Nic.connect(simulation, SMALL);
+      const received: Uint8Array[] = [];
+      to.open((packet) => {
+        received.push(packet);
+      });
+      simulation.runProcess(
+        'sender',
+        (function* () {
+          for (const packet of sent) {
+            const bytes = packet.slice();
+            yield* from.transmit(bytes);
+            expect(from.queuedBytes).toBeLessThanOrEqual(SMALL.queueBytes);
+            bytes.fill(0xa5);
+          }
+        })(),
+      );
+      simulation.run();
+      expect(received).toEqual(sent);
+      expect(from.queuedBytes).toBe(0);
+      // The line is never idle while packets wait: the last one arrives when all bytes have passed,
+      // and the latency.
+      const onTheLine = sent.reduce((sum, { length }) => sum + length + Math.ceil(length / 100) * 20, 0);
+      expect(simulation.now).toBe(sent.length === 0 ? 0 : onTheLine * 8 + SMALL.latencyNs);
+    },
+  );
 
   property(
-    'loses what power loss of either end catches, and counts it; what arrives is in order',
+    'a cable between two machines loses what power loss of either end catches, and counts it; what arrives is in order',
     fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { minLength: 1, maxLength: 30 }),
     fc.nat(60_000),
     fc.boolean(),

@@ -7,7 +7,7 @@ import { sampleResult } from './sample.ts';
 
 describe('binThroughput', () => {
   property(
-    'moves bytes between bins and loses none, when the bins cover the samples',
+    'binThroughput moves bytes between bins and loses none, when the bins cover the samples',
     fc.array(fc.record({ gap: fc.nat(1000), ns: fc.integer({ min: 1, max: 5000 }), bytes: fc.nat(1e6) }), {
       maxLength: 30,
     }),
@@ -48,7 +48,7 @@ describe('binThroughput', () => {
 
 describe('the scale of an axis that begins at zero', () => {
   property(
-    'ends at a tick, at the largest value or above, and has few ticks',
+    'the scale ends at a tick, at the largest value or above, and has few ticks',
     fc.double({ min: 1e-6, max: 1e12, noNaN: true }),
     fc.integer({ min: 2, max: 8 }),
     (most, count) => {
@@ -61,7 +61,7 @@ describe('the scale of an axis that begins at zero', () => {
     },
   );
 
-  it('is one of 0 to 1 when there is nothing', () => {
+  it('the scale is one of 0 to 1 when there is nothing', () => {
     expect(zeroScale(0, 3, [100, 0]).domain()).toEqual([0, 1]);
   });
 });

@@ -42,7 +42,7 @@ describe('the page', () => {
   });
 
   const nasty = fc.string({ unit: fc.constantFrom('<', '>', '"', "'", '&', 'b', '/', ' ') });
-  property('escapes whatever text it is given', nasty, nasty, nasty, (what, event, fitted) => {
+  property('the page escapes whatever text it is given', nasty, nasty, nasty, (what, event, fitted) => {
     const mismatches = [{ strategy: 'cold' as const, what, history: [event] }];
     const page = renderHtml({ ...sampleResult(), fitted: [fitted], digest: what }, mismatches);
     checkNesting(page);

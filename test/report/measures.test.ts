@@ -11,7 +11,7 @@ const valuesOf = (label: string, result = sampleResult()): readonly string[] | u
 
 describe('figures', () => {
   property(
-    'keep three significant digits and every digit of the integer part',
+    'figures keep three significant digits and every digit of the integer part',
     fc.double({ min: 1e-6, max: 1e9, noNaN: true }),
     (value) => {
       const shown = Number(significant(value).replaceAll(',', ''));

@@ -99,7 +99,7 @@ describe('the page', () => {
   });
 
   const nasty = fc.string({ unit: fc.constantFrom('<', '>', '"', "'", '&', 'b', '/', ' ') });
-  property('escapes whatever text it is given', nasty, nasty, (what, fitted) => {
+  property('the page of a hypervisor reboot escapes whatever text it is given', nasty, nasty, (what, fitted) => {
     const mismatches = [{ vms: 1, memory: 4096, strategy: 'warm-vm' as const, what }];
     const page = renderVmmHtml({ result: sampleVmmResult({ fitted: [fitted] }), mismatches, notices: [] });
     checkNesting(page);

@@ -49,7 +49,7 @@ property(
 );
 
 property(
-  'book takes its place in the queue without waiting',
+  'a booking takes its place in the queue without waiting',
   fc.array(fc.integer({ min: 1, max: 1000 }), { minLength: 1, maxLength: 20 }),
   (costs) => {
     const cpu = new CpuClock(new Simulation(1));

@@ -12,26 +12,37 @@ function digestOf(words: readonly number[]): string {
   return digest.hex;
 }
 
-property('is sixteen hexadecimal digits and depends on the words alone', fc.array(word), (words) => {
+property('the digest is sixteen hexadecimal digits and depends on the words alone', fc.array(word), (words) => {
   expect(digestOf(words)).toMatch(/^[0-9a-f]{16}$/);
   expect(digestOf(words)).toBe(digestOf(words));
 });
 
-property('tells one changed word', fc.array(word, { minLength: 1 }), fc.nat(), word, (words, place, other) => {
-  const changed = [...words];
-  changed[place % words.length] = other;
-  return (digestOf(changed) === digestOf(words)) === (words[place % words.length] === other);
-});
+property(
+  'the digest tells one changed word',
+  fc.array(word, { minLength: 1 }),
+  fc.nat(),
+  word,
+  (words, place, other) => {
+    const changed = [...words];
+    changed[place % words.length] = other;
+    return (digestOf(changed) === digestOf(words)) === (words[place % words.length] === other);
+  },
+);
 
 property(
-  'tells the order',
+  'the digest tells the order of words',
   fc.uniqueArray(word, { minLength: 2, maxLength: 2 }),
   ([a, b]) => digestOf([a!, b!]) !== digestOf([b!, a!]),
 );
 
-property('tells a word more', fc.array(word), word, (words, extra) => digestOf([...words, extra]) !== digestOf(words));
+property(
+  'the digest tells a word more',
+  fc.array(word),
+  word,
+  (words, extra) => digestOf([...words, extra]) !== digestOf(words),
+);
 
-property('tells times apart, above 32 bits too', fc.maxSafeNat(), fc.maxSafeNat(), (a, b) => {
+property('the digest tells times apart, above 32 bits too', fc.maxSafeNat(), fc.maxSafeNat(), (a, b) => {
   const digests = [a, b].map((time) => {
     const digest = new Digest();
     digest.addTime(time);

@@ -13,7 +13,7 @@ const operation = fc.oneof(
 );
 
 property(
-  'pops in order of (time, sequence), whatever is pushed in between',
+  'the event queue pops in order of (time, sequence), whatever is pushed in between',
   fc.array(operation, { maxLength: 300 }),
   (operations) => {
     const queue = new EventQueue();

@@ -57,7 +57,7 @@ describe('power', () => {
   );
 
   property(
-    'that is paused loses nothing and keeps the order, whenever and how often it is',
+    'power that is paused loses nothing and keeps the order, whenever and how often it is',
     fc.array(fc.nat(50), { maxLength: 20 }),
     fc.array(fc.nat(60), { maxLength: 6 }),
     (delays, switches) => {

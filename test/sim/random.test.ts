@@ -48,7 +48,7 @@ property(
 );
 
 property(
-  'below(n) is an integer of 0 … n - 1 and fraction is of [0, 1)',
+  'the call below(n) gives an integer of 0 … n - 1, and fraction is of [0, 1)',
   seed,
   fc.oneof(fc.integer({ min: 1, max: 10 }), fc.constant(2 ** 32)),
   (seedValue, n) => {
@@ -77,14 +77,19 @@ it('the call below(n) refuses ranges that it cannot give', () => {
   expect(() => new RandomStreams(0.5)).toThrow(ArgumentError);
 });
 
-property('shuffle permutes', seed, fc.array(fc.nat({ max: 5 }), { maxLength: 50 }), (seedValue, items) => {
-  const shuffled = [...items];
-  new RandomStreams(seedValue).stream('x').shuffle(shuffled);
-  const words = Uint32Array.from(items);
-  new RandomStreams(seedValue).stream('x').shuffle(words);
-  expect([...shuffled].sort()).toEqual([...items].sort());
-  expect([...words]).toEqual(shuffled);
-});
+property(
+  'the call shuffle permutes its values',
+  seed,
+  fc.array(fc.nat({ max: 5 }), { maxLength: 50 }),
+  (seedValue, items) => {
+    const shuffled = [...items];
+    new RandomStreams(seedValue).stream('x').shuffle(shuffled);
+    const words = Uint32Array.from(items);
+    new RandomStreams(seedValue).stream('x').shuffle(words);
+    expect([...shuffled].sort()).toEqual([...items].sort());
+    expect([...words]).toEqual(shuffled);
+  },
+);
 
 it('the call shuffle makes every order of three about as often', () => {
   const stream = new RandomStreams(1).stream('orders');

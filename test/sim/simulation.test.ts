@@ -269,7 +269,7 @@ describe('kill', () => {
   });
 
   property(
-    'of a process that was woken alone hands the wake-up on: nobody sleeps while the lock is free',
+    'a kill of a process that was woken alone hands the wake-up on: nobody sleeps while the lock is free',
     fc.array(fc.record({ task: fc.nat(9), at: fc.nat(60) }), { maxLength: 8 }),
     (kills) => {
       const simulation = new Simulation(1);
@@ -374,7 +374,7 @@ it.each([-1, 0.5, NaN, Infinity])('the simulation refuses a delay of %s', (delay
 });
 
 property(
-  'one seed gives one digest; another order of events another',
+  'one seed gives one digest, and another order of events gives another',
   fc.integer(),
   fc.array(fc.nat({ max: 1000 }), { minLength: 1, maxLength: 20 }),
   (seed, delays) => {

@@ -4,7 +4,18 @@
 // that is a failure, since there nothing may be skipped. `saveImage` writes an image store to a
 // file that the programs can read, with holes.
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { it } from 'vitest';
@@ -12,6 +23,10 @@ import type { ImageStore } from '../../src/disk/image/image-store.ts';
 import { MemoryImage } from '../../src/disk/image/memory-image.ts';
 import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
 import { runsFactor, TIMEOUT_MS } from './property.ts';
+
+/** Images go to files and come from them in pieces of so many bytes. */
+const PIECE_BYTES = 1 << 18;
+const ZEROS = Buffer.alloc(PIECE_BYTES);
 
 export interface E2fsprogs {
   readonly mke2fs: string;
@@ -105,16 +120,20 @@ export function mustBeSound(judge: Judge, path: string): void {
   });
 }
 
-/** Reads an image from a file into memory. */
+/** Reads an image from a file into memory, a piece at a time: most of an image are holes. */
 export function loadImage(path: string): MemoryImage {
-  const bytes = readFileSync(path);
-  const image = new MemoryImage(bytes.length);
-  const zeros = Buffer.alloc(1 << 18);
-  for (let at = 0; at < bytes.length; at += zeros.length) {
-    const length = Math.min(zeros.length, bytes.length - at);
-    if (bytes.compare(zeros, 0, length, at, at + length) !== 0) image.write(at, bytes, at, length);
+  const fd = openSync(path, 'r');
+  try {
+    const image = new MemoryImage(fstatSync(fd).size);
+    const piece = Buffer.alloc(PIECE_BYTES);
+    for (let at = 0; at < image.size; at += PIECE_BYTES) {
+      const length = readSync(fd, piece, 0, Math.min(PIECE_BYTES, image.size - at), at);
+      if (piece.compare(ZEROS, 0, length, 0, length) !== 0) image.write(at, piece, 0, length);
+    }
+    return image;
+  } finally {
+    closeSync(fd);
   }
-  return image;
 }
 
 /** Writes the image to a new file; blocks of zeros become holes. */
@@ -122,12 +141,11 @@ export function saveImage(image: ImageStore, path: string): void {
   const fd = openSync(path, 'w');
   try {
     ftruncateSync(fd, image.size);
-    const piece = Buffer.alloc(1 << 18);
-    const zeros = Buffer.alloc(1 << 18);
-    for (let at = 0; at < image.size; at += piece.length) {
-      const length = Math.min(piece.length, image.size - at);
+    const piece = Buffer.alloc(PIECE_BYTES);
+    for (let at = 0; at < image.size; at += PIECE_BYTES) {
+      const length = Math.min(PIECE_BYTES, image.size - at);
       image.read(at, piece, 0, length);
-      if (piece.compare(zeros, 0, length, 0, length) !== 0) writeSync(fd, piece, 0, length, at);
+      if (piece.compare(ZEROS, 0, length, 0, length) !== 0) writeSync(fd, piece, 0, length, at);
     }
   } finally {
     closeSync(fd);

@@ -63,7 +63,9 @@ export const call: fc.Arbitrary<Call> = fc.oneof(
 );
 
 export function contents(size: number, salt: number): Uint8Array {
-  return new Uint8Array(size).map((_, i) => (i * 7 + (i >>> 8) * 13 + salt * 31 + 1) & 255);
+  const bytes = new Uint8Array(size);
+  for (let i = 0; i < size; i++) bytes[i] = (i * 7 + (i >>> 8) * 13 + salt * 31 + 1) & 255;
+  return bytes;
 }
 
 /** Plays a program in the directory `home`; throws where guest and model differ. */

@@ -212,6 +212,7 @@ function running(): Running {
   const address = syscalls.mmap(8192, kernel.PROT.read | kernel.PROT.write, kernel.MAP.shared, fd, 0);
   run(syscalls.mkdir('/dir'));
   run(syscalls.symlink('data', '/text'));
+  run(syscalls.setxattr('/data', 'user.name', bytes(100)));
   return {
     it: syscalls,
     simulation,
@@ -234,6 +235,10 @@ function running(): Running {
       inFd: fd,
       outFd,
       mode: 0o755,
+      uid: 1,
+      gid: 2,
+      name: 'user.name',
+      value: bytes(100),
       flags: 0,
       'Syscalls.mmap.flags': kernel.MAP.shared,
       'Syscalls.msync.flags': kernel.MS.sync,
@@ -251,7 +256,7 @@ function running(): Running {
       bytes: bytes(8),
       whence: 0,
       atime: 1,
-      mtime: 1,
+      mtime: { seconds: 1, ns: 2 },
       guest,
       crash: false,
       domain: guest.domain,

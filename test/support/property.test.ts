@@ -37,14 +37,14 @@ function replayFrom(message: string): void {
 }
 
 describe('property', () => {
-  property('passes the generated values on, typed', fc.nat(9), fc.string({ maxLength: 3 }), (n, text) => {
+  property('a property passes the generated values on, typed', fc.nat(9), fc.string({ maxLength: 3 }), (n, text) => {
     expect(n).toBeLessThanOrEqual(9);
     return text.length <= 6;
   });
 
-  property('may end in an expectation', fc.nat(), (n) => expect(n).toBeGreaterThanOrEqual(0));
+  property('a property may end in an expectation', fc.nat(), (n) => expect(n).toBeGreaterThanOrEqual(0));
 
-  property('takes parameters', fc.boolean(), (b) => typeof b === 'boolean', { numRuns: 3 });
+  property('a property takes parameters of fast-check', fc.boolean(), (b) => typeof b === 'boolean', { numRuns: 3 });
 });
 
 describe('checkProperty', () => {

@@ -4,9 +4,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import { checkComments, fillComments } from '../../tools/comments.mjs';
+import { checkComments, checkProse, fillComments } from '../../tools/comments.mjs';
 
 const LONG = 'word '.repeat(30).trim();
+const TOO_LONG = `${LONG} word.`;
 const ROOT = resolve(import.meta.dirname, '../..');
 
 /** A source without its comments. */
@@ -18,12 +19,12 @@ function codeOf(source: string): string {
 describe('the filling of comments', () => {
   it.each([
     ['a block of one line', `/** ${LONG} */\nexport const x = 1;\n`],
-    ['a block of several lines', `/**\n * ${LONG}\n * ${LONG}\n */\nexport const x = 1;\n`],
-    ['lines of //', `// ${LONG}\n// ${LONG}\nexport const x = 1;\n`],
+    ['a block of several lines', `/**\n * ${LONG};\n * ${LONG}\n */\nexport const x = 1;\n`],
+    ['lines of //', `// ${LONG};\n// ${LONG}\nexport const x = 1;\n`],
     ['a comment that is indented', `export class A {\n  /** ${LONG} */\n  x = 1;\n}\n`],
     ['a comment behind code', `export const x = 1; // ${LONG}\n`],
     ['a comment between the elements of a list', `export const x = [\n  // ${LONG}\n  1,\n];\n`],
-  ])('makes %s narrow, once and for all', (_what, source) => {
+  ])('the filling of comments makes %s narrow, once and for all', (_what, source) => {
     expect(checkComments(source)).not.toEqual([]);
     const better = fillComments(source);
     expect(better.split('\n').filter((line) => line.length > 100)).toEqual([]);
@@ -33,7 +34,7 @@ describe('the filling of comments', () => {
     expect(better.match(/word/g)).toEqual(source.match(/word/g));
   });
 
-  it('keeps blank lines, list items, tags and what is indented', () => {
+  it('the filling of comments keeps blank lines, list items, tags and what is indented', () => {
     const source = [
       '/**',
       ` * ${LONG}`,
@@ -66,12 +67,12 @@ describe('the filling of comments', () => {
     ['a string that looks like a comment', `export const x = "// ${LONG}";`],
     ['a template that looks like a comment', `export const x = \`\n// ${LONG}\n\`;`],
     ['a regular expression', `export const x = /[/]* ${LONG} *[/]/;`],
-  ])('leaves %s alone', (_what, source) => {
+  ])('the filling of comments leaves %s alone', (_what, source) => {
     expect(fillComments(source)).toBe(source);
     expect(checkComments(source)).toEqual([]);
   });
 
-  it('never begins a line with what would be a list item, a heading or a tag', () => {
+  it('the filling of comments never begins a line with what would be a list item, a heading or a tag', () => {
     const words = `${'word '.repeat(18)}- `.repeat(3);
     for (let pad = 0; pad < 30; pad++) {
       const better = fillComments(`// ${'x'.repeat(pad)} ${words}and 5. @internal #6 | end\n`);
@@ -80,11 +81,11 @@ describe('the filling of comments', () => {
     }
   });
 
-  it('puts a tag in the middle of one long line on a line of its own', () => {
+  it('the filling of comments puts a tag in the middle of one long line on a line of its own', () => {
     expect(fillComments(`/** ${LONG} @throws ArgumentError */`).split('\n').at(-2)).toBe(' * @throws ArgumentError');
   });
 
-  it('changes no code of the house, and is done after one go', () => {
+  it('the filling of comments changes no code of the house, and is done after one go', () => {
     const names = ['src/base', 'src/sim', 'src/kernel/mm', 'src/xen/frames', 'tools', 'test/tools'].flatMap((folder) =>
       readdirSync(join(ROOT, folder))
         .filter((name) => /\.(ts|mjs|cjs)$/.test(name))
@@ -108,13 +109,45 @@ describe('plain words', () => {
     ['a code that is none', 'not a valid'],
     ['then he waits', 'it, they'],
     ['done as there', 'as in Linux'],
-  ])('are asked for in place of "%s"', (turn, plain) => {
+  ])('plain words are asked for in place of "%s"', (turn, plain) => {
     expect(checkComments(`// Something: ${turn}.\n`)).toEqual([expect.stringContaining(plain)]);
   });
 
-  it('are not asked for in code, in backticks or in quotation marks', () => {
+  it('plain words are not asked for in code, in backticks or in quotation marks', () => {
     expect(checkComments('// The words `unless told`, and "as there".\nexport const he = "unless told";\n')).toEqual(
       [],
     );
+  });
+});
+
+describe('the length of sentences', () => {
+  it.each([
+    ['a sentence', `Word. W${TOO_LONG.slice(1)} Word.\n`],
+    ['a sentence over several lines', `${LONG}\nword.\n`],
+    ['an item of a list', `- short\n- ${TOO_LONG}\n- short\n`],
+    ['a sentence behind a fence', `\`\`\`\n${LONG}\n\`\`\`\n\n${TOO_LONG}\n`],
+    ['a sentence with a colon', `word: ${LONG}.\n`],
+  ])('the length of a sentence is bounded for %s of a document', (_what, page) => {
+    expect(checkProse(page)).toEqual([expect.stringMatching(/^page\.md:\d+: 31 words in a sentence, 30 at most/)]);
+  });
+
+  it.each([
+    ['30 words', `${LONG}.\n`],
+    ['two sentences', `${LONG}. Then ${'word '.repeat(28)}.\n`],
+    ['a table', `| ${TOO_LONG} |\n|---|\n| ${TOO_LONG} |\n`],
+    ['a fence', `\`\`\`\n${TOO_LONG}\n\`\`\`\n`],
+    ['a heading', `## ${TOO_LONG}\n`],
+    ['code, which is one word', `${'word '.repeat(29)}\`${TOO_LONG}\`.\n`],
+    ['the target of a link', `${'word '.repeat(29)}[word](a b c d).\n`],
+    ['a list of tests', `Tests: \`${TOO_LONG}\` ${TOO_LONG}\n`],
+  ])('the bound of a sentence is not exceeded by %s', (_what, page) => {
+    expect(checkProse(page)).toEqual([]);
+  });
+
+  it('the length of a sentence is bounded in comments, between colons and semicolons', () => {
+    const lines = (text: string): string => fillComments(`/** ${text} */\nexport const x = 1;\n`);
+    expect(checkComments(lines(TOO_LONG))).toEqual([expect.stringContaining('31 words')]);
+    expect(checkComments(lines(`${LONG}; ${LONG}: ${LONG}.`))).toEqual([]);
+    expect(checkComments(lines(`word; ${TOO_LONG}`))).toEqual([expect.stringContaining('31 words')]);
   });
 });

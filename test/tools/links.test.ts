@@ -38,7 +38,7 @@ function anchorsOf(path: string): Set<string> {
 
 const DOCUMENTS = documents();
 
-it('finds the documents of the repository', () => {
+it('the search finds the documents of the repository', () => {
   expect(DOCUMENTS.length).toBeGreaterThan(60);
 });
 

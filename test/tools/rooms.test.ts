@@ -25,7 +25,7 @@ function section(page: string, heading: string): string {
 }
 
 describe.each(ROOMS)('the README of %s', (room) => {
-  it('says what lives there, what the room may touch, its laws and an example', () => {
+  it(`the README of ${room} says what lives there, what the room may touch, its laws and an example`, () => {
     const written = read(room).replace(/^May import: .*$/m, mayImport(room));
     if (process.env['UPDATE_DOCS'] === '1') writeFileSync(fileOf(room), written);
     const page = read(room);
@@ -55,7 +55,7 @@ describe.each(['kernel/mm', 'xen/frames'])('the matrix of operations of %s', (ro
     .flatMap((line) => line.slice(2).split(': ')[0]!.split(', '));
   const plain = (word: string): string => word.replaceAll('*', '');
 
-  it('has a row and a column for each operation, and every pair once', () => {
+  it(`the matrix of ${room} has a row and a column for each operation, and every pair once`, () => {
     expect(rows.map((row) => plain(row[0]!))).toEqual(operations);
     rows.forEach((row, i) => {
       expect(row).toHaveLength(operations.length + 1);
@@ -65,7 +65,7 @@ describe.each(['kernel/mm', 'xen/frames'])('the matrix of operations of %s', (ro
     });
   });
 
-  it('explains every operation and everything that makes a meeting safe, and nothing else', () => {
+  it(`the matrix of ${room} explains every operation and everything that makes a meeting safe, and nothing else`, () => {
     const words = rows
       .flatMap((row) => row.slice(1))
       .flatMap((cell) => cell.split(', '))
@@ -73,7 +73,7 @@ describe.each(['kernel/mm', 'xen/frames'])('the matrix of operations of %s', (ro
     expect([...new Set([...operations, ...words].map(plain))].sort()).toEqual(explained.map(plain).sort());
   });
 
-  it('speaks of flags and functions that are there', () => {
+  it(`the matrix of ${room} speaks of flags and functions that are there`, () => {
     const source = sourceOf(room) + Object.keys(PG).join('\n');
     const names = [...text.matchAll(/`([A-Za-z]+)`/g)].map((match) => match[1]!);
     expect(names.length).toBeGreaterThan(5);
@@ -81,4 +81,14 @@ describe.each(['kernel/mm', 'xen/frames'])('the matrix of operations of %s', (ro
     const others = sourceOf('xen/public') + sourceOf('kernel/cache');
     expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(source + others))).toEqual([]);
   });
+});
+
+it('only the composition roots name the whole hypervisor: all others say what they need of it', () => {
+  const roots = ['core/hypervisor.ts', 'guest/host.ts'];
+  const named = ['xen', 'experiment'].flatMap((part) => {
+    const folder = new URL(`../../src/${part}/`, import.meta.url);
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+    return files.filter((file) => /[:<] ?Hypervisor\b(?! ?,)/.test(readFileSync(new URL(file, folder), 'utf8')));
+  });
+  expect(named.sort()).toEqual(roots);
 });

@@ -48,7 +48,7 @@ const sizes = fc.array(fc.oneof(fc.nat({ max: 10_000 }), fc.constantFrom(0, 4096
 });
 
 property(
-  'all files in order: every byte once, up to the limit',
+  'a reader of all files in order reads every byte once, up to the limit',
   sizes,
   fc.option(fc.nat({ max: 300_000 })),
   (lengths, limit) => {
@@ -73,7 +73,7 @@ property(
 );
 
 property(
-  'random pages: as many reads as there are pages, each of one whole page of a file',
+  'a reader of random pages reads as many as there are, each one whole page of a file',
   sizes,
   (lengths) => {
     const machine = bootWorkloadGuest(lengths);
@@ -89,7 +89,7 @@ property(
 );
 
 property(
-  'Zipf: as many whole files as there are files',
+  'a reader by Zipf reads as many whole files as there are files',
   sizes,
   (lengths) => {
     const machine = bootWorkloadGuest(lengths);

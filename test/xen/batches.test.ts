@@ -100,7 +100,7 @@ describe('pages of a save go 1024 to a batch', () => {
     const machine = bootMachine();
     const config = { name: 'guest', memoryBytes: 0, device: machine.disk };
     const { simulation, toolstack, hypervisor } = machine;
-    const incoming = simulation.runProcess('room', receiveDomain(toolstack.list, config, 1100, 1100));
+    const incoming = simulation.runProcess('room', receiveDomain(hypervisor, toolstack.list, config, 1100, 1100));
     if (!incoming.ok) throw new Error(incoming.reason.why);
     const words: number[] = [];
     const source: ByteSource = {

@@ -16,8 +16,8 @@
  * after a switch without losing a revolution.
  *
  * Seek. a + b√d + c·d over d cylinders, through the data sheet's track-to-track time (d = 1), full
- * stroke (d = all) and average (the mean over all pairs of cylinders, where E[√d] = 8/15 √all and
- * E[d] = all/3).
+ * stroke (d = all) and average. The average is over all pairs of cylinders, where E[√d] = 8/15 √all
+ * and E[d] = all/3.
  *
  * Read-ahead. After a read the drive goes on reading into a segment of its buffer, across track
  * ends. It stops when it is `readAheadBytes` ahead of the host, or for the next command. What a

@@ -12,10 +12,10 @@ export const Verdicts = kind(
   'verdicts',
   'Pages that had a name when the guest died: [what they mean](campaign.md#numbers).',
   {
-    reusedRightly: count('Taken over, with the bytes that the disk has.'),
-    reusedWrongly: count('Taken over with other bytes than the disk has, or for another place: must be 0.'),
-    discardedRightly: count('Not taken over, and not what the disk has.'),
-    discardedNeedlessly: count('Not taken over, though it was what the disk has.'),
+    reusedRightly: count('Taken over, with the same bytes as the disk.'),
+    reusedWrongly: count('Taken over with bytes that differ from the disk, or for another place: must be 0.'),
+    discardedRightly: count('Not taken over, and different from the disk.'),
+    discardedNeedlessly: count('Not taken over, although equal to the disk.'),
     notAskedFor: count('Kept, and no read wanted it.'),
   } satisfies Record<keyof PageVerdicts, unknown>,
 );
@@ -25,16 +25,13 @@ export const FaultResult = kind('fault', 'All runs of one fault.', {
   injected: count('Faults injected over all runs; 0 when the crash itself is the fault.'),
   guards: list('Protections that guard against it.', PROTECTION),
   protected: one('With the protections on.', Verdicts),
-  unguarded: oneOrNull(
-    'The same runs with the guards off; null when nothing that can be switched off guards.',
-    Verdicts,
-  ),
+  unguarded: oneOrNull('The same runs with the guards off; null when no guard can be switched off.', Verdicts),
 });
 export type FaultResult = Described<typeof FaultResult>;
 
 export const ProtectionCost = kind(
   'cost',
-  "What a guest's work takes in virtual time, on a drive that takes none, so that nothing hides what a protection costs.",
+  "Virtual time of a guest's work, on a drive that takes no time, so that nothing hides the cost of a protection.",
   {
     off: list('Protections that are off, besides those that are off in all runs.', PROTECTION),
     workNs: count('Reading all files, changing some, writing them out, and reading all again, ns.'),

@@ -19,7 +19,8 @@ import { checkSuperblock, EXT2_SUPERBLOCK_OFFSET, EXT2_SUPERBLOCK_SIZE, type Ext
 import { FileImage } from '../../disk/image/file-image.ts';
 import { HostListing } from '../../disk/mkfs/host-tree.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
-import { mapExt2, planExt2 } from '../../disk/mkfs/mkfs.ts';
+import { mapExt2 } from '../../disk/mkfs/mkfs.ts';
+import { planExt2 } from '../../disk/mkfs/plan.ts';
 import { LeftOut } from '../../disk/mkfs/tree.ts';
 import { OverlayImage } from '../../disk/image/overlay-image.ts';
 import { MachineMemory } from '../../machine/memory.ts';

@@ -13,7 +13,7 @@ import {
   EXT2_STATE,
   EXT2_SUPERBLOCK_OFFSET,
   EXT2_SUPERBLOCK_SIZE,
-  incompatibleFeature,
+  checkIncompatibleFeatures,
   SUPERBLOCK,
 } from '../../format/ext2.ts';
 
@@ -121,7 +121,7 @@ function firstPartition(head: Uint8Array): { start: number; sectors: number } | 
 export function adviceOnExt(head: Uint8Array): string | undefined {
   const bytes = superblockOf(head);
   if (bytes === undefined) return undefined;
-  if (incompatibleFeature(getField(SUPERBLOCK, bytes, 0, 's_feature_incompat')) !== undefined)
+  if (!checkIncompatibleFeatures(getField(SUPERBLOCK, bytes, 0, 's_feature_incompat')).ok)
     return `it is ext4, or has features of it: ${COPY_FILES}`;
   if (getField(SUPERBLOCK, bytes, 0, 's_log_block_size') !== EXT2_LOG_BLOCK_SIZE)
     return `make it anew with mke2fs -b 4096: ${COPY_FILES}`;

@@ -38,7 +38,7 @@ const REFUSED = {
   dirty: count('Named, but the hypervisor did not vouch for the contents.'),
   inFlight: count('A read or a write of the frame was in flight when the domain died.'),
   staleBlock: count('Equals a block that the file system no longer maps there.'),
-  generation: count('The inode was deleted and used anew.'),
+  generation: count('The inode was deleted and reused.'),
   checksum: count("The frame's bytes do not match their CRC-32C."),
   corruptRecord: count('The frame record does not match its check word.'),
   duplicate: count('Another record of the same name came first.'),
@@ -48,9 +48,9 @@ const REFUSED = {
   badP2m: count("The domain's P2M list did not parse."),
   released: count('Given back unclaimed.'),
   notAsked: count('The restart was asked to keep nothing.'),
-  ioError: count('Dirty, and not taken by the disk.'),
-  otherDisk: count('The domain has another disk than the one that the page was read from.'),
-  diskChanged: count('Somebody else wrote to the disk, or to this block of it.'),
+  ioError: count('Dirty, and the disk did not accept the write.'),
+  otherDisk: count("The domain's disk is not the one from which the page was read."),
+  diskChanged: count('The disk, or this block of it, was written to by someone else.'),
 } satisfies Record<ReasonName, unknown>;
 
 export const RunResult = kind('run', 'One run of the workload.', {
@@ -61,7 +61,7 @@ export const RunResult = kind('run', 'One run of the workload.', {
 });
 export type RunResult = Described<typeof RunResult>;
 
-export const Sample = kind('sample', 'Bytes read during a piece of time.', {
+export const Sample = kind('sample', 'Bytes read in an interval of time.', {
   startNs: integer('Virtual ns from the start of the reboot; negative before it.'),
   ns: count('Length, virtual ns.', 1),
   bytes: count('Bytes read meanwhile.'),
@@ -78,7 +78,7 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
     readAgain: count('File and metadata pages read from the disk after the reboot.'),
     refused: object('Pages not kept or not handed over, by reason.', REFUSED),
     recency: oneOf(
-      'Whether the old guest told where the pages were on its LRU lists, and whether that was to be believed.',
+      'Whether the old guest told the places of its pages on its LRU lists, and whether this data was valid.',
       RECENCY,
     ),
   }),
@@ -90,7 +90,7 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
   }),
   writes: object('What the workload wrote before the reboot; zeros when it only reads.', {
     bytes: count('Bytes that system calls had written before the reboot.'),
-    bytesLost: count('Of these, from the first that was not read back after the reboot.'),
+    bytesLost: count('Of these, the bytes from the first one on that was not read back after the reboot.'),
     dirtyPages: count("Pages in the guest's memory, newer than the disk, when it went down."),
     pagesWrittenBack: count('Pages that domain 0 wrote home after the crash.'),
     pagesLost: count('Dirty pages that nobody wrote.'),

@@ -24,13 +24,16 @@ interface DirtyPage {
   isDamaged: boolean;
 }
 
+/** What is looked at: the frames of domains and what is said of them. */
+type JudgedHost = Pick<Hypervisor, 'frames' | 'memory' | 'map'>;
+
 export class DirtyJudge {
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: JudgedHost;
   readonly #image: ImageStore;
   readonly #pages: DirtyPage[] = [];
   #before = new Uint8Array(0);
 
-  constructor(hypervisor: Hypervisor, image: ImageStore) {
+  constructor(hypervisor: JudgedHost, image: ImageStore) {
     this.#hypervisor = hypervisor;
     this.#image = image;
   }

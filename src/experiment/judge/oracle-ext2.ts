@@ -4,8 +4,8 @@
  *
  * Contract: it shares no code, table or constant with the guest kernel, with mkfs or with the
  * format that those two share. A mistake made there cannot hide here. Offsets below are plain
- * numbers from the published ext2 layout. It only reads. It keeps block maps of inodes, so call
- * `invalidate()` after the medium has changed.
+ * numbers from the published ext2 layout (oracle-inodes.ts has superblock and inode tables). It
+ * only reads. It keeps block maps of inodes, so call `invalidate()` after the medium has changed.
  *
  * Invariants. Everything it does and keeps is bounded by the size of the image, whatever the bytes
  * are:
@@ -28,15 +28,24 @@ import {
   checkInteger,
   checkObject,
   checkRange,
-  counted,
   decodeText,
   equalBytes,
   isZero,
   PAGE_SIZE,
   printable,
-  UserError,
 } from '../../base/index.ts';
+import { DONE, err, type Result } from '../../base/result.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
+import {
+  corrupt,
+  MODE_DIRECTORY,
+  MODE_REGULAR,
+  MODE_SYMLINK,
+  OracleInodes,
+  typeAndSizeOf,
+  u16At,
+  u32At,
+} from './oracle-inodes.ts';
 
 /** A regular file that system calls can reach, once for each of its paths. */
 export interface OracleFile {
@@ -89,18 +98,6 @@ interface InodeMap {
   readonly runs: Uint32Array;
 }
 
-interface Geometry {
-  readonly blocks: number;
-  readonly inodes: number;
-  readonly inodesPerGroup: number;
-  readonly inodeSize: number;
-  readonly blocksPerGroup: number;
-  /** Blocks of group descriptors that follow the superblock: those before this one. */
-  readonly firstMetaGroup: number;
-  /** s_feature_ro_compat bit 0: not every group has a copy of the superblock. */
-  readonly sparse: boolean;
-}
-
 /** Names of an image: each costs the host a few hundred bytes. */
 const MOST_NAMES = 8_000_000;
 /** Bytes of the longest path of a system call, without the final zero. */
@@ -112,17 +109,6 @@ const POINTERS = 1024;
 /** Bytes compared at once when the image cannot show its own. */
 const SCRATCH_BYTES = 1 << 18;
 
-const MODE_TYPE = 0xf000;
-const MODE_DIRECTORY = 0x4000;
-const MODE_REGULAR = 0x8000;
-const MODE_SYMLINK = 0xa000;
-/**
- * s_feature_incompat: directory entries carry a file type; group descriptors lie in the groups that
- * they describe.
- */
-const INCOMPAT_FILETYPE = 2;
-const INCOMPAT_META_BG = 0x10;
-
 /** @throws ArgumentError unless it is the number of an inode, or 0 for the device */
 function checkInode(ino: number): void {
   if (ino >>> 0 !== ino) throw new ArgumentError('ino: expected the number of an inode');
@@ -133,7 +119,7 @@ export class OracleExt2 {
   readonly #viewable: ViewableImage | undefined;
   readonly #scratch = new Uint8Array(SCRATCH_BYTES);
   readonly #maps = new Map<number, InodeMap>();
-  #geometry: Geometry;
+  #inodes: OracleInodes;
   /** Blocks that the kept maps claim, indirect ones included. */
   #claimed = 0;
   /** The map used last: reads come file by file. */
@@ -145,7 +131,7 @@ export class OracleExt2 {
     checkObject('image', image, 'size', 'read');
     this.#image = image;
     this.#viewable = 'view' in image ? (image as unknown as ViewableImage) : undefined;
-    this.#geometry = this.#readGeometry();
+    this.#inodes = new OracleInodes(this.#image);
   }
 
   /** Forgets everything read, because the medium has changed. */
@@ -154,7 +140,7 @@ export class OracleExt2 {
     this.#claimed = 0;
     this.#lastIno = -1;
     this.#lastMap = undefined;
-    this.#geometry = this.#readGeometry();
+    this.#inodes = new OracleInodes(this.#image);
   }
 
   /**
@@ -171,7 +157,7 @@ export class OracleExt2 {
     const pending: Listed[] = [{ path: '', pathBytes: 0, ino: ROOT_INO, why: undefined }];
     for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
       const { path, pathBytes, ino, why } = entry;
-      const { type, size } = this.#typeAndSize(ino);
+      const { type, size } = this.#inodes.typeAndSize(ino);
       if (type === MODE_REGULAR) {
         if (why === undefined) files.push({ path, ino, size });
         else onUnreachable({ path: printable(path), size, why });
@@ -201,7 +187,7 @@ export class OracleExt2 {
   /** Size of a file in bytes. */
   size(ino: number): number {
     checkInode(ino);
-    return ino === 0 || this.#maps.has(ino) ? this.#map(ino).size : this.#typeAndSize(ino).size;
+    return ino === 0 || this.#maps.has(ino) ? this.#map(ino).size : this.#inodes.typeAndSize(ino).size;
   }
 
   /** Generation number of an inode, an unsigned 32-bit number. */
@@ -233,16 +219,15 @@ export class OracleExt2 {
   }
 
   /**
-   * @internal Why a frame is not page `index` of an inode that lies at `block`, as the end of a
-   * sentence; undefined when it is: the disk's own map has the page at that block, and all bytes
-   * are equal.
+   * @internal Whether a frame is page `index` of an inode that lies at `block`: the disk's own map
+   * has the page at that block, and all bytes are equal. The reason is the end of a sentence.
    */
-  whyWrong(ino: number, index: number, block: number, frame: Uint8Array): string | undefined {
+  checkPage(ino: number, index: number, block: number, frame: Uint8Array): Result {
     const place = this.blockOf(ino, index);
-    if (place !== block) return ` for block ${block}, but lies at ${place}`;
-    if (place === 0 && ino !== 0) return ', but is a hole';
+    if (place !== block) return err(` for block ${block}, but lies at ${place}`);
+    if (place === 0 && ino !== 0) return err(', but is a hole');
     const at = this.expect(0, block * PAGE_SIZE, PAGE_SIZE, frame, 0);
-    return at < 0 ? undefined : `, but differs from block ${block} at byte ${at}`;
+    return at < 0 ? DONE : err(`, but differs from block ${block} at byte ${at}`);
   }
 
   /**
@@ -296,55 +281,6 @@ export class OracleExt2 {
     return -1;
   }
 
-  #readGeometry(): Geometry {
-    if (this.#image.size < 2 * PAGE_SIZE) throw corrupt(`${counted(this.#image.size, 'byte is', 'bytes are')} too few`);
-    const block = this.#read(1024, 1024);
-    const u32 = (offset: number): number => u32At(block, offset);
-    if (u16At(block, 56) !== 0xef53) throw corrupt('no magic number 0xEF53: not ext2');
-    if (u32(24) !== 2) throw corrupt(`s_log_block_size is ${u32(24)}, not 2 (blocks of 4096 bytes)`);
-    if (u32(20) !== 0) throw corrupt(`s_first_data_block is ${u32(20)}, not 0`);
-    const dynamic = u32(76) >= 1;
-    const strange = dynamic ? (u32(96) & ~(INCOMPAT_FILETYPE | INCOMPAT_META_BG)) >>> 0 : 0;
-    if (strange !== 0) throw corrupt(`incompatible features 0x${strange.toString(16)}`);
-    const inodeSize = dynamic ? u16At(block, 88) : 128;
-    const blocks = u32(4);
-    const inodes = u32(0);
-    const inodesPerGroup = u32(40);
-    const blocksPerGroup = u32(32);
-    if (inodeSize < 128 || inodeSize > PAGE_SIZE || PAGE_SIZE % inodeSize !== 0)
-      throw corrupt(`s_inode_size is ${inodeSize}`);
-    if (blocks * PAGE_SIZE > this.#image.size) throw corrupt(`s_blocks_count is ${blocks}, the image is cut short`);
-    if (inodesPerGroup < 1 || inodesPerGroup > 8 * PAGE_SIZE) throw corrupt(`s_inodes_per_group is ${inodesPerGroup}`);
-    if (blocksPerGroup < 1 || blocksPerGroup > 8 * PAGE_SIZE) throw corrupt(`s_blocks_per_group is ${blocksPerGroup}`);
-    if (inodes > Math.ceil(blocks / blocksPerGroup) * inodesPerGroup) throw corrupt(`s_inodes_count is ${inodes}`);
-    const firstMetaGroup = dynamic && (u32(96) & INCOMPAT_META_BG) !== 0 ? u32(260) : Infinity;
-    const sparse = dynamic && (u32(100) & 1) !== 0;
-    return { blocks, inodes, inodesPerGroup, inodeSize, blocksPerGroup, firstMetaGroup, sparse };
-  }
-
-  /** The first 128 bytes of an inode; valid until the next read. */
-  #inode(ino: number): Uint8Array {
-    const { inodes, inodesPerGroup, inodeSize } = this.#geometry;
-    if (!(ino >= 1 && ino <= inodes)) throw corrupt(`inode ${ino} is not among 1 to ${inodes}`);
-    const group = Math.floor((ino - 1) / inodesPerGroup);
-    const table = u32At(this.#read(this.#descriptor(group) + 8, 4), 0);
-    const offset = ((ino - 1) % inodesPerGroup) * inodeSize;
-    this.#checkBlock(table + Math.floor(offset / PAGE_SIZE), `inode ${ino} lies`);
-    return this.#read(table * PAGE_SIZE + offset, 128);
-  }
-
-  /** Byte at which the descriptor of a group lies. */
-  #descriptor(group: number): number {
-    const { blocksPerGroup, firstMetaGroup, sparse } = this.#geometry;
-    const metaGroup = Math.floor(group / 128);
-    if (metaGroup < firstMetaGroup) return PAGE_SIZE + group * 32;
-    // One block of descriptors, behind the superblock if the first group of its 128 has one.
-    const first = metaGroup * 128;
-    const block = first * blocksPerGroup + (!sparse || isSparseGroup(first) ? 1 : 0);
-    this.#checkBlock(block, `the descriptor of group ${group} leads`);
-    return block * PAGE_SIZE + (group - first) * 32;
-  }
-
   #map(ino: number): InodeMap {
     checkInode(ino);
     if (ino === this.#lastIno) return this.#lastMap!;
@@ -359,16 +295,12 @@ export class OracleExt2 {
   }
 
   #deviceMap(): InodeMap {
-    const { blocks } = this.#geometry;
+    const { blocks } = this.#inodes.geometry;
     return { size: blocks * PAGE_SIZE, generation: 0, runs: Uint32Array.of(0, 0, blocks) };
   }
 
-  #typeAndSize(ino: number): { type: number; size: number } {
-    return typeAndSizeOf(this.#inode(ino));
-  }
-
   #buildMap(ino: number): InodeMap {
-    const inode = this.#inode(ino).slice();
+    const inode = this.#inodes.inode(ino).slice();
     const { type, size } = typeAndSizeOf(inode);
     const generation = u32At(inode, 100);
     // The block of attributes counts, and leaves a short text where it is.
@@ -378,13 +310,13 @@ export class OracleExt2 {
 
     const pages = Math.ceil(size / PAGE_SIZE);
     if (pages > 12 + POINTERS + POINTERS ** 2 + POINTERS ** 3) throw corrupt(`inode ${ino} has ${size} bytes`);
-    const { blocks } = this.#geometry;
+    const { blocks } = this.#inodes.geometry;
     const runs: number[] = [];
     const indirects = new Set<number>();
     let claimed = this.#claimed;
     const walk = (block: number, depth: number, firstPage: number): void => {
       if (block === 0 || firstPage >= pages) return;
-      this.#checkBlock(block, `inode ${ino} points`);
+      this.#inodes.checkBlock(block, `inode ${ino} points`);
       if (++claimed > blocks)
         throw corrupt(
           `multiply-claimed blocks: with inode ${ino} more are claimed than there are, ${blocks}; run e2fsck`,
@@ -398,7 +330,7 @@ export class OracleExt2 {
       }
       if (indirects.has(block)) throw corrupt(`inode ${ino} has block ${block} twice as an indirect block`);
       indirects.add(block);
-      const pointers = this.#read(block * PAGE_SIZE, PAGE_SIZE).slice();
+      const pointers = this.#inodes.read(block * PAGE_SIZE, PAGE_SIZE).slice();
       const span = POINTERS ** (depth - 1);
       for (let i = 0; i < POINTERS; i++) walk(u32At(pointers, i * 4), depth - 1, firstPage + i * span);
     };
@@ -433,24 +365,6 @@ export class OracleExt2 {
     }
     return entries;
   }
-
-  #checkBlock(block: number, what: string): void {
-    if (block >= 1 && block < this.#geometry.blocks) return;
-    throw corrupt(`${what} to block ${block}, of ${this.#geometry.blocks}`);
-  }
-
-  /** A piece of the image of at most SCRATCH_BYTES; valid until the next read. */
-  #read(offset: number, length: number): Uint8Array {
-    if (offset + length > this.#image.size) throw corrupt(`the image ends before byte ${offset + length}`);
-    this.#image.read(offset, this.#scratch, 0, length);
-    return this.#scratch.subarray(0, length);
-  }
-}
-
-function typeAndSizeOf(inode: Uint8Array): { type: number; size: number } {
-  const type = u16At(inode, 0) & MODE_TYPE;
-  const low = u32At(inode, 4);
-  return { type, size: type === MODE_REGULAR ? u32At(inode, 108) * 2 ** 32 + low : low };
 }
 
 function childOf(parent: Listed, { name, bytes, ino }: DirectoryEntry): Listed {
@@ -472,21 +386,6 @@ function runAfter(runs: Uint32Array, page: number): number {
   return low * 3;
 }
 
-/**
- * Whether a group has a copy of the superblock with sparse_super: 0, 1 and powers of 3, 5 and 7.
- */
-function isSparseGroup(group: number): boolean {
-  return group <= 1 || [3, 5, 7].some((base) => base ** Math.round(Math.log(group) / Math.log(base)) === group);
-}
-
-function u16At(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8);
-}
-
-function u32At(bytes: Uint8Array, at: number): number {
-  return (u16At(bytes, at) | (u16At(bytes, at + 2) << 16)) >>> 0;
-}
-
 /** First position in bytes[from, to) that is not zero, or -1. */
 function differenceFromZero(bytes: Uint8Array, from: number, to: number): number {
   for (let at = from; at < to; ) {
@@ -495,8 +394,4 @@ function differenceFromZero(bytes: Uint8Array, from: number, to: number): number
     at += length;
   }
   return -1;
-}
-
-function corrupt(what: string): UserError {
-  return new UserError(`ext2 image: ${what}`);
 }

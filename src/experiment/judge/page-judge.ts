@@ -82,8 +82,7 @@ export class PageJudge implements FrameObserver {
 
   /** The next guest has taken over a page. */
   reused(mfn: Mfn, ino: number, index: number, block: number): void {
-    const why = this.oracle.whyWrong(ino, index, block, this.#memory.frame(mfn));
-    if (why === undefined) this.verdicts.reusedRightly++;
+    if (this.oracle.checkPage(ino, index, block, this.#memory.frame(mfn)).ok) this.verdicts.reusedRightly++;
     else this.verdicts.reusedWrongly++;
   }
 

@@ -71,8 +71,8 @@ export class Verifier {
    */
   reused(ino: number, index: number, pfn: number, block: number, frame: Uint8Array): void {
     this.#record.pages++;
-    const why = this.oracle.whyWrong(ino, index, block, frame);
-    if (why !== undefined) this.#note(`page ${index} of inode ${ino} (pfn ${pfn}) was reused${why}`, ino, index);
+    const judged = this.oracle.checkPage(ino, index, block, frame);
+    if (!judged.ok) this.#note(`page ${index} of inode ${ino} (pfn ${pfn}) was reused${judged.reason}`, ino, index);
   }
 
   /**

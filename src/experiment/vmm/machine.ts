@@ -298,7 +298,7 @@ export class VmmMachine extends Host {
     if ([...left.values()].includes('suspended')) yield Ns(this.costs.resumeSetupNs);
     for (const config of this.configs) {
       if (left.get(config.name) !== 'suspended') continue;
-      const outcome = yield* resumeDomain(this.toolstack.list, config);
+      const outcome = yield* resumeDomain(this.hypervisor, this.toolstack.list, config);
       if (!outcome.ok) {
         lost.push({ domid: before.get(config.name)!.domain.domid, name: config.name, reason: outcome.reason.why });
         continue;

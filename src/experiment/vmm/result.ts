@@ -41,12 +41,12 @@ export type VmmPhase = Described<typeof VmmPhase>;
 
 export const VmmGuestResult = kind('guest', 'What became of a guest.', {
   name: text('The guest.'),
-  outcome: oneOf('continued: the guest that was there goes on; booted: another one was booted; lost: there is none.', [
+  outcome: oneOf('continued: the same guest continues; booted: a new guest was booted; lost: there is no guest.', [
     'continued',
     'booted',
     'lost',
   ]),
-  reason: Type.Optional(text('Why it did not go on where it should have; absent when it did.')),
+  reason: Type.Optional(text('Why it did not continue although it should have; absent when it continued.')),
   downtimeNs: count(
     "Longest time in which the guest's web server answered none of its clients, virtual ns. A new client arrives every 10 ms.",
   ),
@@ -57,7 +57,7 @@ export const VmmGuestResult = kind('guest', 'What became of a guest.', {
     ),
     failed: count('Requests that were not answered within a second.'),
   }),
-  keptConnection: boolean('Whether a client that was there before and after went on over its connection.'),
+  keptConnection: boolean('Whether a client from before the reboot continued on its connection after it.'),
   keptSession: boolean('Whether the server still knew the session of that client.'),
   pagesRead: count('Data and metadata pages read from the disk by the guest during the reboot and its boot.'),
   pagesReused: count('Pages taken over from the guest before it, in that time.'),
@@ -68,11 +68,11 @@ const REBOOT = {
   strategy: oneOf('The strategy.', VMM_STRATEGIES),
   stopNs: count('Time in which guests were suspended, saved or shut down, and handed over.'),
   startNs: count('Time in which guests were resumed, restored or booted.'),
-  totalNs: count('From the first thing that is done to when the last guest runs.'),
+  totalNs: count('From the first step until the last guest runs.'),
   guests: many('Each guest.', VmmGuestResult),
   diskBytes: object('Bytes of guests on the disk.', {
     written: count('Bytes of guests that domain 0 wrote to the disk.'),
-    read: count('Bytes of guests that it read from there.'),
+    read: count('Bytes of guests that domain 0 read from the disk.'),
   }),
   networkBytes: count('Bytes sent to another machine.'),
   timeline: many('Phases in the order in which they began.', VmmPhase),
@@ -120,11 +120,9 @@ reboot. The same input, options and seed give the same object, byte for byte. Th
     files: count('Regular files on the disk of each guest.'),
     bytes: count('Bytes of these files.'),
     limit: count('Bytes that a guest reads in one run, at most.', 1),
-    machines: many(
-      'The machine that was asked for; then, without --single, those of the series that it is not.',
-      VmmMeasurement,
-      { minItems: 1 },
-    ),
+    machines: many('The requested machine; then, without --single, the other machines of the series.', VmmMeasurement, {
+      minItems: 1,
+    }),
     fitted: FITTED,
   },
   [VmmMeasurement, VmmStrategyResult, VmmGuestResult, VmmPhase, VmmReading],

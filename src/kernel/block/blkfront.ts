@@ -9,6 +9,11 @@
  * flight on it in the order in which it was: whether the back-end before had done a request is not
  * known, and doing it again changes nothing. Modelled after the 2.6 blkfront; slots, not
  * identifiers, are what runs out.
+ *
+ * Invariants:
+ *   1. the size of the device is asked for once it is connected;
+ *   2. a request has no more pages than a slot has segments;
+ *   3. there are grants for all that a full ring may hold.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -103,7 +108,7 @@ export class BlockFront {
     const { xenstore } = this.#env;
     this.#ring.reset();
     const ringRef = this.#grants.grant(DOM0, this.#ring.page, false);
-    assert(ringRef !== undefined, 'there are more grants than rings');
+    assert(ringRef !== undefined, 'blkfront 3: there are more grants than rings');
     this.#port = this.#events.allocUnbound(DOM0);
     this.#events.bind(this.#port, () => {
       this.#interrupt();
@@ -133,7 +138,7 @@ export class BlockFront {
 
   /** Size of the device in 512-byte sectors. */
   get sectorCount(): number {
-    assert(this.#sectorCount !== undefined, 'the block device is connected');
+    assert(this.#sectorCount !== undefined, 'blkfront 1: the block device is connected');
     return this.#sectorCount;
   }
 
@@ -147,7 +152,7 @@ export class BlockFront {
    * makes it visible.
    */
   queue(request: FrontRequest): boolean {
-    assert(request.pages.length <= SEGMENTS_PER_REQUEST, 'request has too many segments');
+    assert(request.pages.length <= SEGMENTS_PER_REQUEST, 'blkfront 2: the request has too many segments');
     if (!this.#isConnected) return false;
     const id = this.#freeIds.pop();
     if (id === undefined) return false;
@@ -159,7 +164,7 @@ export class BlockFront {
   #grantPages({ op, pages }: FrontRequest): GrantRef[] {
     return pages.map((page) => {
       const ref = this.#grants.grant(DOM0, page, op === BlkifOp.write);
-      assert(ref !== undefined, 'there are more grants than segments on a ring');
+      assert(ref !== undefined, 'blkfront 3: there are more grants than segments on a ring');
       return ref;
     });
   }

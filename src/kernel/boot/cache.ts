@@ -13,6 +13,7 @@ import { PageLocks } from '../cache/page-locks.ts';
 import { DirtyLimits } from '../cache/page-writeback.ts';
 import type { CommandLine } from '../command-line.ts';
 import type { KernelCosts } from '../costs.ts';
+import type { KernelLog } from '../log.ts';
 import type { Devices } from './devices.ts';
 import type { BootMemory } from './memory.ts';
 
@@ -27,13 +28,14 @@ export interface Cache {
 export function bootCache(
   env: GuestEnvironment,
   costs: KernelCosts,
+  log: KernelLog,
   { mm, names, preserved }: BootMemory,
   { queue }: Devices,
   options: CommandLine,
 ): Cache {
   const locks = new PageLocks(env, costs, mm, queue);
   const registry = options.registersDirtyPages ? new DirtyRegistry(mm, names) : undefined;
-  const writeback = new Writeback({ env, costs, mm, queue, locks, registry });
+  const writeback = new Writeback({ env, costs, log, mm, queue, locks, registry });
   const limits = new DirtyLimits(env, mm, queue, writeback);
   const supply = new MemorySupply(env, costs, mm, limits);
   const io = new PageIo({ env, costs, mm, queue, locks, supply, preserved });

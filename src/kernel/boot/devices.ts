@@ -9,6 +9,7 @@ import { VIF_FRONTEND, type GuestEnvironment } from '../../xen/public/index.ts';
 import { BlockFront } from '../block/blkfront.ts';
 import { BlockQueue, PendingRequests } from '../block/block-queue.ts';
 import type { KernelCosts } from '../costs.ts';
+import type { KernelLog } from '../log.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import { dividePages, NETFRONT_PAGES } from '../net/frame-buffers.ts';
 import { NetFront } from '../net/netfront.ts';
@@ -34,6 +35,7 @@ export interface Devices {
 export function* bootDevices(
   env: GuestEnvironment,
   costs: KernelCosts,
+  log: KernelLog,
   memory: BootMemory,
   parameters: BootParameters,
 ): Process<Devices> {
@@ -43,7 +45,7 @@ export function* bootDevices(
   const front = new BlockFront(env, events, grants, memory.blockRing, costs.interruptNs, pending.dispatchTo);
   yield* front.connect();
   const queue = new BlockQueue(env, pending, front, costs.bioSubmitNs);
-  const panic = new Panic(env.hypercalls);
+  const panic = new Panic(env.hypercalls, log);
   const suspension = new Suspension(env, costs, events, grants, memory.kernelPages, panic);
   suspension.add(front);
   const network = yield* connectNetwork(env, costs, memory.mm, events, grants);

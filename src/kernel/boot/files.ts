@@ -6,6 +6,7 @@ import type { GuestEnvironment } from '../../xen/public/index.ts';
 import { DENTRIES_PER_PAGE, INODES_PER_PAGE, SlabCache } from '../cache/slab.ts';
 import type { CommandLine } from '../command-line.ts';
 import type { KernelCosts } from '../costs.ts';
+import type { KernelLog } from '../log.ts';
 import { FileMap } from '../file/filemap.ts';
 import { FileWrite } from '../file/filemap-write.ts';
 import { MemoryMaps } from '../file/mmap.ts';
@@ -38,6 +39,7 @@ export interface FilesParts {
   readonly programs: GuestEnvironment;
   readonly env: GuestEnvironment;
   readonly costs: KernelCosts;
+  readonly log: KernelLog;
   readonly memory: BootMemory;
   readonly devices: Devices;
   readonly cache: Cache;
@@ -47,7 +49,7 @@ export interface FilesParts {
 
 /** Throws ModelError EINVAL when the root cannot be mounted, EIO when it cannot be read. */
 export function* bootFiles(parts: FilesParts): Process<Files> {
-  const { programs, env, costs, memory, devices, cache, parameters, options } = parts;
+  const { programs, env, costs, log, memory, devices, cache, parameters, options } = parts;
   const { mm, preserved } = memory;
   const { io, writeback, limits, supply } = cache;
   const inodeSlab = new SlabCache(mm, supply, INODES_PER_PAGE);
@@ -56,7 +58,7 @@ export function* bootFiles(parts: FilesParts): Process<Files> {
   const inodes = new InodeCache<Ext2Inode>(mm, inodeSlab);
   mm.reclaim.addShrinker(dentries);
   mm.reclaim.addShrinker(inodes);
-  const core = { env, costs, mm, io, writeback };
+  const core = { env, costs, log, mm, io, writeback };
   const { sectorCount } = devices;
   const fs = yield* Ext2.mount(core, { policy: options.naming, sectorCount, inodes, dentries, copies: preserved });
   const walker = new PathWalker(env, costs, fs, inodes, dentries);

@@ -20,6 +20,9 @@
  * Differs besides in that there is one block device, and in that the loss of metadata is noted for
  * the file system.
  *
+ * Invariant:
+ *   1. a mapping becomes dirty only where whoever opened its space has said who writes it.
+ *
  * Longer than other files, because the states of a page under writeback, and each way out of them,
  * are to be read together.
  */
@@ -28,10 +31,11 @@ import { assert } from '../../base/assert.ts';
 import { ModelError } from '../../base/errno.ts';
 import { PAGE_SIZE, type Pfn } from '../../base/units.ts';
 import { Completion, WaitQueue, type Process } from '../../sim/index.ts';
-import { BlkifOp, type GuestEnvironment } from '../../xen/public/index.ts';
+import { BLOCK_DEVICE_INO, BlkifOp, type GuestEnvironment } from '../../xen/public/index.ts';
 import { BioBuilder } from '../block/bio-builder.ts';
 import type { Bio, BlockQueue } from '../block/block-queue.ts';
 import type { KernelCosts } from '../costs.ts';
+import type { KernelLog } from '../log.ts';
 import { DirtyMappings } from './dirty-mappings.ts';
 import type { DirtyRegistry } from './dirty-registry.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
@@ -49,6 +53,7 @@ const NARROW = 16;
 export interface WritebackParts {
   readonly env: GuestEnvironment;
   readonly costs: KernelCosts;
+  readonly log: KernelLog;
   readonly mm: MemoryManagement;
   readonly queue: BlockQueue;
   readonly locks: PageLocks;
@@ -59,6 +64,7 @@ export interface WritebackParts {
 export class Writeback implements PageWriter {
   readonly #env: GuestEnvironment;
   readonly #costs: KernelCosts;
+  readonly #log: KernelLog;
   readonly #mm: MemoryManagement;
   readonly #queue: BlockQueue;
   readonly #locks: PageLocks;
@@ -79,9 +85,10 @@ export class Writeback implements PageWriter {
   /** Writes of a page that have failed since boot, or could not be begun. */
   pagesLost = 0;
 
-  constructor({ env, costs, mm, queue, locks, registry }: WritebackParts) {
+  constructor({ env, costs, log, mm, queue, locks, registry }: WritebackParts) {
     this.#env = env;
     this.#costs = costs;
+    this.#log = log;
     this.#mm = mm;
     this.#queue = queue;
     this.#locks = locks;
@@ -140,7 +147,7 @@ export class Writeback implements PageWriter {
   /** __mark_inode_dirty: the mapping is on the list of what is to be written. */
   markInodeDirty(mapping: Mapping): void {
     if (this.#dirty.has(mapping.space)) return;
-    assert(mapping.space.writer === this, 'whoever opened the space has said who writes it');
+    assert(mapping.space.writer === this, 'writeback 1: whoever opened the space has said who writes it');
     this.#dirty.add(mapping, this.#env.now);
   }
 
@@ -373,6 +380,7 @@ export class Writeback implements PageWriter {
 
   /** A page that cannot be written is clean or lost, and the error is in the mapping. */
   #giveUp(mapping: Mapping, pfn: Pfn, error: unknown): void {
+    this.#tellLoss(mapping);
     noteError(mapping.space, error);
     this.hasLostMetadata ||= mapping.isMetadata;
     this.pagesLost++;
@@ -438,6 +446,7 @@ export class Writeback implements PageWriter {
 
   #failed(mapping: Mapping, pfn: Pfn): void {
     const { map } = this.#mm;
+    this.#tellLoss(mapping);
     mapping.space.error = 'EIO';
     this.hasLostMetadata ||= mapping.isMetadata;
     this.pagesLost++;
@@ -449,8 +458,17 @@ export class Writeback implements PageWriter {
     }
     // One that was stored to meanwhile is written again.
   }
+
+  /** buffer_io_error: once for each mapping, until an fsync or sync has asked. */
+  #tellLoss({ space }: Mapping): void {
+    if (space.error === undefined) this.#log.say('err', `lost page write: ${nameOf(space)}`);
+  }
 }
 
 function range(start: number, end: number): number[] {
   return Array.from({ length: end - start }, (_, i) => start + i);
+}
+
+function nameOf({ ino }: AddressSpace): string {
+  return ino === BLOCK_DEVICE_INO ? 'the block device' : `inode ${ino}`;
 }

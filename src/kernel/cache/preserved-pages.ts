@@ -6,6 +6,10 @@
  * there, and stay there when they are claimed; else a page that is claimed is as young as one just
  * read. They leave the lists when they are refused, when reclaim comes upon them, when their block
  * is freed, and after a time.
+ *
+ * Invariants:
+ *   1. the hypervisor hands over only pages that were set aside;
+ *   2. a page is given up once, as long as it is set aside.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -20,7 +24,7 @@ import type { UnclaimedPages } from '../mm/vmscan.ts';
 import type { NameBatch } from './name-batch.ts';
 import { restoreRecency } from './recency.ts';
 
-// As constants of this file: one of another module is loaded, and checked, each time it is named.
+// See hot-paths 3.
 const NONE = NO_PAGE;
 const OK = Reason.ok;
 const ABSENT = Reason.absent;
@@ -111,7 +115,7 @@ export class PreservedPages {
       const result = batch.result(i);
       if (result === ABSENT) continue;
       const pfn = batch.pfn(i);
-      assert(map.has(pfn, PRESERVED), 'the hypervisor handed out a page that was not set aside');
+      assert(map.has(pfn, PRESERVED), 'preserved pages 1: the hypervisor handed out a page that was not set aside');
       if (result === OK && this.#hasRecency) {
         // It stays in its place.
         map.clear(pfn, PRESERVED);
@@ -184,7 +188,7 @@ export class PreservedPages {
   /** A page is neither preserved nor anything else any more. */
   #leave(pfn: Pfn): void {
     const { map } = this.#mm;
-    assert(map.has(pfn, PRESERVED), 'the page was set aside');
+    assert(map.has(pfn, PRESERVED), 'preserved pages 2: the page was set aside');
     map.clear(pfn, map.flagsOf(pfn));
     this.#unclaimed.count--;
   }

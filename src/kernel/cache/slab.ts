@@ -6,7 +6,8 @@
  * Objects come from a page that has room, then from a new page; a page whose last object is gone is
  * given back at once, where the original keeps some for later.
  *
- * Invariant: the pages that carry an object are exactly those that the cache holds.
+ * Invariant:
+ *   1. the pages that carry an object are exactly those that the cache holds.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -72,7 +73,7 @@ export class SlabCache {
 
   free(page: Pfn): void {
     const used = this.#used.get(page);
-    assert(used !== undefined, 'the object is of this cache');
+    assert(used !== undefined, 'slab 1: the object is of this cache');
     this.nrObjects--;
     if (used > 1) {
       this.#used.set(page, used - 1);

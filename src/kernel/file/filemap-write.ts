@@ -12,9 +12,9 @@
  * takes over where it stopped, under i_sem.
  *
  * Direct I/O (O_DIRECT) goes past the cache through pages taken for the purpose: what the cache
- * holds of the range is written before and dropped after, and what programs map of it is unmapped,
- * so that stores of theirs are among it (the original unmaps for writes only). Differs in that
- * position and length must be whole blocks (as in 2.4), and in that a write to a hole or beyond the
+ * holds of the range is written before and dropped after. What programs map of it is unmapped, so
+ * that their stores are included (the original unmaps for writes only). Differs in that position
+ * and length must be whole blocks (as in 2.4). Another difference: a write to a hole or beyond the
  * end is a buffered one followed by fsync (so does ext2 there for holes).
  */
 
@@ -38,8 +38,7 @@ import type { DirtyLimits } from '../cache/page-writeback.ts';
 import { unmapRange } from '../mm/rmap.ts';
 import { truncatePages } from '../cache/truncate.ts';
 
-// What every overwrite asks, as constants of this file: one of another module is loaded, and
-// checked, each time it is named.
+// What every overwrite asks (see hot-paths 3).
 const PAGE_BYTES = PAGE_SIZE;
 const READY = PG.uptodate | PG.hasBlock;
 const ASKED = READY | PG.locked;
@@ -80,13 +79,10 @@ export class FileWrite {
 
   /**
    * Overwrites `length` bytes at `position` from src[offset …] as far as that needs no waiting:
-   * pages that are cached, up to date and have a block, inside the file.
+   * pages that are cached, up to date and have a block, inside the file (see hot-paths 6). It is
+   * long, so that it is the root of what it calls (see hot-paths 7).
    * @returns `length`, or the bitwise complement of the bytes written so far: pass those to
    * `writeRest`.
-   *
-   * The engine inlines into one function 920 bytecodes at most, and none that is longer than 460.
-   * This one is, so it is the root of all that it calls: inlined into its callers, it would leave
-   * half of that to calls.
    */
   writeNow(file: OpenFile, src: Uint8Array, offset: number, position: number, length: number): number {
     const { inode } = file;
@@ -99,7 +95,7 @@ export class FileWrite {
     let done = 0;
     while (done < length) {
       const at = position + done;
-      // A comparison of small integers.
+      // See hot-paths 5.
       const index = at <= 0x7fff_ffff ? at >>> 12 : Math.floor(at / PAGE_BYTES);
       const pfn = cache.find(inode.space, index);
       if (pfn < 0 || this.#limits.isDue) return ~done;
@@ -113,7 +109,7 @@ export class FileWrite {
       this.#cpu.charge(this.#pageLookupNs + bytes * this.#copyNsPerByte);
       done += bytes;
     }
-    if (length > 0) this.#touch(inode, changes.now());
+    if (length > 0) changes.touch(inode);
     return done;
   }
 
@@ -202,13 +198,13 @@ export class FileWrite {
   #beginWrite(inode: Inode, leavesHole: boolean): Process {
     const begin = this.#fs.pages.beginWrite(inode, leavesHole);
     if (begin !== NOTHING) return this.#beginColdWrite(inode, begin);
-    this.#touch(inode, this.#changes.now());
+    this.#changes.touch(inode);
     return NOTHING;
   }
 
   *#beginColdWrite(inode: Inode, begin: Process): Process {
     yield* begin;
-    this.#touch(inode, this.#changes.now());
+    this.#changes.touch(inode);
   }
 
   /** prepare_write, copy, commit_write for one page. */
@@ -300,8 +296,9 @@ export class FileWrite {
   }
 
   /**
-   * Moves whole blocks between a buffer and the disk through pages of their own. Throws EIO,
-   * ENOMEM.
+   * Moves whole blocks between a buffer and the disk through pages of their own. A damaged map may
+   * give a block twice, and `runsOf` puts equal places into one run; here each has a page of its
+   * own. Throws EIO, ENOMEM.
    */
   *#transfer(op: BlkifOp, blocks: readonly number[], buffer: Uint8Array, offset: number, length: number): Process {
     const { map, allocator } = this.#mm;
@@ -344,15 +341,6 @@ export class FileWrite {
       if (!isMoved) throw new ModelError('EIO', `direct I/O on block ${first} has failed`);
       at += count;
     }
-  }
-
-  /** inode_update_time. */
-  #touch(inode: Inode, now: number): void {
-    const { fields } = inode;
-    if (fields.mtime === now && fields.ctime === now && inode.isInodeDirty) return;
-    fields.mtime = now;
-    fields.ctime = now;
-    this.#changes.markInodeDirty(inode);
   }
 }
 

@@ -1,10 +1,9 @@
 /**
  * Reading files through the page cache: do_generic_mapping_read of mm/filemap.c, 2.6.12.
  *
- * `readNow` is the cached-read path: plain calls over typed arrays, no process, no allocation. It
- * goes as far as the pages are up to date and no readahead is due; `readRest` is the process that
- * takes over where it stopped. Differs from the original in that access times are not kept (as
- * mounted with noatime).
+ * `readNow` is the cached-read path: no process, no allocation (see hot-paths 6). It goes as far as
+ * the pages are up to date and no readahead is due; `readRest` goes on from there. Differs from the
+ * original in that access times are not kept (as mounted with noatime).
  */
 
 import { ModelError } from '../../base/errno.ts';
@@ -35,8 +34,7 @@ export const O = {
 /** Every bit that `O` names; a mode of access of 3 opens for neither reading nor writing. */
 export const OPEN_FLAGS = Object.values(O).reduce<number>((all, flag) => all | flag, 0);
 export const ACCESS_MODE = 3;
-// What every read asks, as constants of this file: one of another module is loaded, and checked,
-// each time it is named.
+// What every read asks (see hot-paths 3).
 const UPTODATE = PG.uptodate;
 /**
  * Faults that may miss in excess of those that hit, until no pages are read around them any more.
@@ -116,7 +114,8 @@ export class FileMap {
   }
 
   /**
-   * Reads up to `length` bytes at `position` into dst[offset …], as far as that needs no waiting.
+   * Reads up to `length` bytes at `position` into dst[offset …], as far as that needs no waiting
+   * (see hot-paths 6).
    * @returns the bytes read (less than `length` only at the end of the file), or, when the rest
    * must wait, the bitwise complement of the bytes read so far: pass those to `readRest`.
    */

@@ -183,7 +183,8 @@ export class MemoryMaps {
   }
 
   /**
-   * Loads `length` bytes from `address` into dst[offset …], as far as no access traps.
+   * Loads `length` bytes from `address` into dst[offset …], as far as no access traps (see
+   * hot-paths 6).
    * @returns `length`, or the bitwise complement of the bytes loaded so far. Throws EFAULT where
    * nothing is mapped.
    */

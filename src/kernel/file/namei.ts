@@ -5,9 +5,9 @@
  * dentry cache knows a name by.
  *
  * A name that is not in the cache is looked up under the directory's i_sem, held until its inode is
- * in memory, and whoever changes a directory, under that lock too, tells the cache: so the cache
- * never disagrees with the disk. A directory that is removed is empty: what the cache says of it
- * holds for the next of its number too.
+ * in memory. A change of a directory is made under that lock too, and told to the cache: so the
+ * cache never disagrees with the disk. A directory that is removed is empty: what the cache says of
+ * it holds for the next of its number too.
  */
 
 import { ModelError } from '../../base/errno.ts';

@@ -6,7 +6,8 @@
  * between the ranges by the page at which they start. Finding takes a step, taking and giving back
  * addresses as many as there are pages, however many ranges there are.
  *
- * Invariant: a page has a range or lies in one gap, and two gaps do not touch.
+ * Invariant (the tests of mmap check it by the addresses that are found):
+ *   1. a page has a range or lies in one gap, and two gaps do not touch.
  */
 
 import { counted } from '../../base/counted.ts';

@@ -6,7 +6,8 @@
  * its own (an anonymous page). The processor sets `young` on any access and `dirty` on a store; the
  * kernel reads and clears them.
  *
- * Invariant: as long as an entry leads to a page of the page cache, that page carries PG.mapped.
+ * Invariant (the tests of mmap check it by the count of mapped pages):
+ *   1. as long as an entry leads to a page of the page cache, that page carries PG.mapped.
  */
 
 import type { Pfn } from '../../base/units.ts';

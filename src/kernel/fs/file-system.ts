@@ -90,8 +90,8 @@ export interface ChangeOperations {
   markInodeDirty(inode: Inode): void;
   /** set_page_dirty for a page of a file. */
   markPageDirty(inode: Inode, pfn: Pfn): void;
-  /** Wall-clock time, seconds since 1970. */
-  now(): number;
+  /** inode_update_time: data of the inode was written. Called at every overwrite. */
+  touch(inode: Inode): void;
 }
 
 export interface PageOperations {
@@ -112,6 +112,43 @@ export interface PageOperations {
   setSize(inode: Inode, size: number): Process;
 }
 
+/** Flags of setxattr, with Linux's values. */
+export const XATTR = { create: 1, replace: 2 } as const;
+
+/** Extended attributes. All throw ERANGE, EOPNOTSUPP and EINVAL for a name, and EIO. */
+export interface AttributeOperations {
+  /** Throws ENODATA. */
+  get(inode: Inode, name: string): Process<Uint8Array>;
+  /** Names, in the order of the disk. */
+  list(inode: Inode): Process<string[]>;
+  /**
+   * i_sem is held. Throws EEXIST, ENODATA, EPERM, ERANGE, ENOSPC, ENOMEM, EROFS.
+   * @param value undefined: the attribute goes
+   * @param flags of `XATTR`
+   */
+  set(inode: Inode, name: string, value: Uint8Array | undefined, flags: number): Process;
+}
+
+/** struct statfs. */
+export interface FileSystemStatistics {
+  /** Magic number: 0xEF53. */
+  readonly type: number;
+  /** Bytes of a block, in which the next three are counted. */
+  readonly blockSize: number;
+  /** All blocks but those of superblocks, descriptors, bitmaps and inodes. */
+  readonly blocks: number;
+  readonly blocksFree: number;
+  /** Free ones less those that are reserved for the superuser. */
+  readonly blocksAvailable: number;
+  /** Inodes, used and free. */
+  readonly files: number;
+  readonly filesFree: number;
+  /** f_fsid: two numbers of 32 bits, from the file system's UUID. */
+  readonly id: readonly [number, number];
+  /** Bytes of the longest name. */
+  readonly nameLength: number;
+}
+
 export interface FileSystem {
   /** The block device's own mapping. */
   readonly device: Mapping;
@@ -127,6 +164,9 @@ export interface FileSystem {
   readonly names: NameOperations;
   readonly changes: ChangeOperations;
   readonly pages: PageOperations;
+  readonly attributes: AttributeOperations;
+  /** statfs. */
+  statistics(): FileSystemStatistics;
   /**
    * read_inode: the inode, with a reference. Throws EIO when there is no such inode or it makes no
    * sense, ENOMEM.

@@ -14,6 +14,11 @@
  *
  * Lock: `sem` (i_sem) is held by whoever changes size, data or entries. A file system's own locks
  * are taken under it.
+ *
+ * Invariants:
+ *   1. an inode number is in memory once;
+ *   2. a reference is given back once;
+ *   3. an inode that is deleted is in memory, and nobody uses it.
  */
 
 import { LRUCache } from 'lru-cache';
@@ -61,8 +66,8 @@ export interface InodeFields {
   readonly ino: Ino;
   readonly generation: number;
   mode: number;
-  readonly uid: number;
-  readonly gid: number;
+  uid: number;
+  gid: number;
   links: number;
   /** Bytes. */
   size: number;
@@ -70,6 +75,10 @@ export interface InodeFields {
   atime: number;
   mtime: number;
   ctime: number;
+  /** Nanoseconds that belong to each, 0 to 999,999,999; always 0 where only seconds are kept. */
+  atimeNs: number;
+  mtimeNs: number;
+  ctimeNs: number;
   /** 512-byte sectors that it takes on the disk. */
   sectors: number;
 }
@@ -232,7 +241,7 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
 
   /** Adds an inode that was just read, with one reference. */
   add(inode: T, object: Pfn): void {
-    assert(!this.has(inode.ino), 'inode is in memory already');
+    assert(!this.has(inode.ino), 'inode cache 1: the inode is in memory already');
     inode.references = 1;
     inode.object = object;
     this.#inodes.set(inode.ino, inode);
@@ -240,13 +249,16 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
 
   /** iput: gives a reference back. */
   put(inode: Inode): void {
-    assert(inode.references > 0, 'inode has no reference');
+    assert(inode.references > 0, 'inode cache 2: the inode has no reference');
     if (--inode.references === 0) this.#nrUnused++;
   }
 
   /** The inode, which nobody uses, is deleted: nobody finds it any more. `destroy` follows. */
   delete(inode: Inode): void {
-    assert(inode.references === 0 && this.#inodes.peek(inode.ino) === inode, 'inode is in memory and unused');
+    assert(
+      inode.references === 0 && this.#inodes.peek(inode.ino) === inode,
+      'inode cache 3: the inode is in memory and unused',
+    );
     this.#inodes.delete(inode.ino);
     this.#nrUnused--;
   }

@@ -3,9 +3,8 @@
  * there is no reference count: a page that is waited for is locked, and whoever waited looks it up
  * again.
  *
- * Eight words a page, signed because the engine boxes numbers beyond 2^31, in two arrays of four:
- * what a look-up reads shares a cache line, and the links that only a page on its way in, out or
- * along a list needs do not dilute it.
+ * Eight signed words a page (see hot-paths 5), in two arrays of four (see hot-paths 1): what a
+ * look-up reads, and the links of a page on its way in, out or along a list.
  *
  * ```
  * words  4 pfn     + 0 flags        PG bits
@@ -20,17 +19,14 @@
  *
  * 32 bytes a page; page-cache.ts adds 3 to 6 for the buckets of its index. Whoever is on the path
  * of every access or every miss (page-cache.ts, policy/, page-alloc.ts) works on the words by these
- * literal places; everybody else calls the methods.
+ * literal places (see hot-paths 4); everybody else calls the methods.
  */
 
 import { ArgumentError, checkArgument } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
 import type { PageIndex, Pfn } from '../../base/units.ts';
 
-/**
- * No page: pfn 0 is a valid one. Negative, and the links signed, because the engine boxes numbers
- * beyond 2^31.
- */
+/** No page: pfn 0 is a valid one. Negative, and the links signed (see hot-paths 5). */
 export const NO_PAGE = -1 as Pfn;
 
 /** Page flags, as the PG_ bits of 2.6.12. */
@@ -83,7 +79,7 @@ const NO_FLAGS = ~((PG.fresh << 1) - 1);
  * policy's.
  */
 const HEADS = 8;
-/** So that a word's place, four times a page's number, is a small integer: 1 TiB. */
+/** A word's place, four times a page's number, is a small integer (see hot-paths 5): 1 TiB. */
 const MAX_PAGES = 2 ** 28;
 
 /** Of a page that the caller has named, and that is none of memory. */

@@ -6,6 +6,10 @@
  * min. Below low kswapd is woken, below min the allocating process reclaims itself. One zone and
  * order 0 only: the buddy system of the original serves callers that this kernel does not have. The
  * free list is linked one way: only its head ever leaves.
+ *
+ * Invariants:
+ *   1. a free page carries no other flag;
+ *   2. `freeCount` counts the free list (`checkMemory` of the tests asserts it).
  */
 
 import { ArgumentError } from '../../base/argument-error.ts';
@@ -13,7 +17,7 @@ import { assert } from '../../base/assert.ts';
 import type { Pfn } from '../../base/units.ts';
 import { NO_PAGE, PG, type MemMap } from './mem-map.ts';
 
-/** A constant of this file: one of another module is loaded, and checked, each time it is named. */
+// See hot-paths 3.
 const FREE = PG.free;
 
 /** Free pages at which reclaim begins and ends. */
@@ -50,7 +54,7 @@ export class PageAllocator {
     if (this.#freeCount === 0) return NO_PAGE;
     const { words, links, freeHead } = this.#map;
     const pfn = links[freeHead << 2]! as Pfn;
-    assert(words[pfn << 2] === FREE, 'a free page carries no other flag');
+    assert(words[pfn << 2] === FREE, 'page allocator 1: a free page carries no other flag');
     links[freeHead << 2] = links[pfn << 2]!;
     words[pfn << 2] = 0;
     this.#freeCount--;

@@ -10,8 +10,11 @@
  * date, and its name is erased before it leaves the cache. `remove` is the one place where pages
  * leave.
  *
- * Invariants: a page in the cache belongs to exactly one space; a space's `nrPages` counts its
- * list; no two pages have one (space, index).
+ * Invariants (`checkMemory` of the tests asserts 3 and 4):
+ *   1. a page that leaves is neither locked, under writeback, dirty nor mapped, and on no LRU list;
+ *   2. a page in the cache is in the chain of its hash;
+ *   3. it belongs to one space, and no two pages have one (space, index);
+ *   4. a space's `nrPages` counts its list.
  *
  * Longer than other files: the space and the index over it are one, and what a look-up names is
  * faster in the file that names it.
@@ -25,9 +28,7 @@ import { NO_PAGE, PG, type MemMap } from './mem-map.ts';
 import type { MappedRange, NameTable, PageWatcher, PageWriter } from './page-users.ts';
 import type { ReplacementPolicy } from './policy/policy.ts';
 
-// What every miss asks, as constants of this file: one of another module is loaded, and checked,
-// each time it is named. For the same reason hot loops compare a page with 0 rather than with
-// NO_PAGE.
+// What every miss asks; hot loops compare a page with 0 for the same reason (see hot-paths 3).
 const UPTODATE = PG.uptodate;
 const NAMED = PG.named;
 const LRU = PG.lru;
@@ -98,7 +99,7 @@ export function checkSpace(space: AddressSpace): void {
   if (!(space instanceof AddressSpace)) throw noSpace();
 }
 
-// Errors are made out of line: what throws stays small enough to be inlined where it is hot.
+// Errors are made out of line (see hot-paths 7).
 function noSpace(): ArgumentError {
   return new ArgumentError('space: expected what PageCache.open has returned');
 }
@@ -390,7 +391,7 @@ export class PageCache {
   removeIsolated(pfn: Pfn): void {
     const words = this.#words;
     const flags = words[pfn << 2]!;
-    assert((flags & (IN_USE | LRU)) === 0, 'page leaves the cache while in use');
+    assert((flags & (IN_USE | LRU)) === 0, 'page cache 1: a page leaves the cache while in use');
     const space = this.spaceOf(pfn);
     if (flags & TOLD) this.#names.erase(pfn);
     space.watcher?.removedPage(this.#map.indexOf(pfn));
@@ -417,7 +418,7 @@ export class PageCache {
       return;
     }
     while (words[(at << 2) | 3] !== pfn) {
-      assert(at >= 0, 'page is not in its hash chain');
+      assert(at >= 0, 'page cache 2: a page is not in its hash chain');
       at = words[(at << 2) | 3]!;
     }
     words[(at << 2) | 3] = next;

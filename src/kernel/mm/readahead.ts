@@ -9,6 +9,9 @@
  * The machine decides windows and does no I/O: what is to be read is queued in the state as batches
  * for the caller, who reads them in order. Differs from the original in that congestion is asked
  * about before the first batch of a call is submitted.
+ *
+ * Invariant:
+ *   1. one call queues two windows at most.
  */
 
 import { ArgumentError, checkArgument } from '../../base/argument-error.ts';
@@ -163,7 +166,7 @@ export class ReadaheadState {
   }
 
   #queue(start: number, count: number): void {
-    assert(this.#batches < 2, 'more than two readahead windows in one call');
+    assert(this.#batches < 2, 'readahead 1: more than two windows in one call');
     if (this.#batches++ === 0) {
       this.#firstStart = start;
       this.#firstCount = count;

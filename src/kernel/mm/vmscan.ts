@@ -191,8 +191,7 @@ export class Reclaim implements MappedPages {
     const cache = this.#cache;
     const map = this.#map;
     let freed = 0;
-    // Most pages are idle. The others have a function of their own, so that the engine can inline
-    // the loop.
+    // Most pages are idle. The others have a function of their own (see hot-paths 7).
     for (let i = 0; i < taken; i++) {
       const pfn = isolated[i]! as Pfn;
       if ((map.flagsOf(pfn) & NOT_IDLE) === 0) {

@@ -1,4 +1,10 @@
-/** Pages of the network front-end for frames, and their grants while they are on a ring. */
+/**
+ * Pages of the network front-end for frames, and their grants while they are on a ring.
+ *
+ * Invariants:
+ *   1. the driver has NETFRONT_PAGES pages;
+ *   2. there are grants for all that are on the rings.
+ */
 
 import { assert } from '../../base/assert.ts';
 import { GuestPanic } from '../../base/errno.ts';
@@ -18,7 +24,7 @@ export interface RingPages {
 
 /** Which of the driver's NETFRONT_PAGES pages are for which direction. */
 export function dividePages(pages: readonly Pfn[]): { readonly tx: RingPages; readonly rx: RingPages } {
-  assert(pages.length === NETFRONT_PAGES, 'netfront has its pages');
+  assert(pages.length === NETFRONT_PAGES, 'frame buffers 1: netfront has its pages');
   return {
     tx: { ring: pages[0]!, buffers: pages.slice(2, 2 + BUFFERS) },
     rx: { ring: pages[1]!, buffers: pages.slice(2 + BUFFERS) },
@@ -54,7 +60,7 @@ export class FrameBuffers {
   /** Grants the page to the back-end for a request. */
   grant(id: number, readonly: boolean): GrantRef {
     const grant = this.#grants.grant(DOM0, this.page(id), readonly);
-    assert(grant !== undefined, 'there are more grants than pages on rings');
+    assert(grant !== undefined, 'frame buffers 2: there are more grants than pages on rings');
     this.#granted[id] = grant;
     return grant;
   }

@@ -4,6 +4,9 @@
  *
  * It has pages of its own, so many of which may be on the ring; a frame that finds none is lost. It
  * sends from the moment at which the front-end has connected until the back-end is gone.
+ *
+ * Invariant:
+ *   1. a frame lies within a page.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -66,7 +69,7 @@ export class NetTransmitter {
     const id = this.#free.pop();
     if (link === undefined || id === undefined) return;
     const frame = encodeFrame({ destination, source: link.mac, type, payload });
-    assert(frame.length <= PAGE_SIZE, 'a frame lies within a page');
+    assert(frame.length <= PAGE_SIZE, 'net-tx 1: a frame lies within a page');
     memory.copyIn(this.#buffers.page(id), 0, frame, 0, frame.length);
     const grant = this.#buffers.grant(id, true);
     const at = this.ring.nextRequest();

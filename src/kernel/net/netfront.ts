@@ -9,6 +9,9 @@
  *
  * Modelled after the 2.6.12-xen netfront. Differs in that the number of empty pages does not follow
  * the load.
+ *
+ * Invariant:
+ *   1. there are grants for both rings.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -90,7 +93,7 @@ export class NetFront {
     const [txRef, rxRef] = [this.#transmitter.ring.page, this.#rx.page].map((page) =>
       this.#grants.grant(DOM0, page, false),
     );
-    assert(txRef !== undefined && rxRef !== undefined, 'there are more grants than rings');
+    assert(txRef !== undefined && rxRef !== undefined, 'netfront 1: there are more grants than rings');
     const port = this.#events.allocUnbound(DOM0);
     this.#port = port;
     this.#events.bind(port, () => {

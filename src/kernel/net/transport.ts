@@ -7,10 +7,16 @@
  * ends: a guest that was suspended goes on with it, and the next retransmission is answered. A
  * guest that was booted does not know it and answers with a reset.
  *
- * Invariants: a request is served at most once by one listener, also when the network repeats and
- * reorders packets; an answer is handed over only to the request it belongs to; a connection that
- * ended is not opened again by a packet that comes late (of the last MAX_CONNECTIONS that ended); a
- * packet whose checksum, length or reserved bytes are wrong is ignored, as one that was lost.
+ * Invariants (the tests of the transport check 3 to 6):
+ *   1. a connection has one request under way;
+ *   2. a connection that broke is not used again;
+ *   3. a request is served at most once by one listener, also when the network repeats and reorders
+ *      packets;
+ *   4. an answer is handed over only to the request it belongs to;
+ *   5. a connection that ended is not opened again by a packet that comes late (of the last
+ *      MAX_CONNECTIONS that ended);
+ *   6. a packet whose checksum, length or reserved bytes are wrong is ignored, as one that was
+ *      lost.
  *
  * Modelled after TCP in Linux 2.6.12 (tcp_timer.c, tcp_ipv4.c). Differs: a message is one packet,
  * and one is under way a connection, so there is no window, no congestion control and nothing to
@@ -172,8 +178,8 @@ export class Connection {
     firstTimeoutNs: number,
     retries: number,
   ): Process<Uint8Array | Broken> {
-    assert(this.#awaited === undefined, 'a connection has one request under way');
-    assert(typeof this.#outcome !== 'string', 'a connection that broke is not used again');
+    assert(this.#awaited === undefined, 'transport 1: a connection has one request under way');
+    assert(typeof this.#outcome !== 'string', 'transport 2: a connection that broke is not used again');
     this.#awaited = awaited;
     this.#outcome = undefined;
     const packet = encode(this.id, this.#sequence, kind, payload);

@@ -1,6 +1,6 @@
 /**
  * System calls on files as such, and the table of open files (fs/open.c, fs/file_table.c,
- * fs/buffer.c of 2.6.12): open, close, truncate, chmod, utimes, fsync, sync. The base of the
+ * fs/buffer.c of 2.6.12): open, close, truncate, fsync, sync. The base of the
  * surface that syscalls.ts completes.
  */
 
@@ -24,7 +24,7 @@ import type { Sockets } from '../net/socket.ts';
 
 /** Open files of all processes together at most. */
 const MAX_FILES = 8192;
-/** Bits of a mode that chmod changes. */
+/** Bits of a mode that a new file is given. */
 const PERMISSIONS = 0o7777;
 
 /** The parts of the kernel that carry the calls out. */
@@ -190,21 +190,6 @@ export class FileCalls {
     yield* this.fs.sync();
   }
 
-  /** Throws EROFS and as open does. */
-  *chmod(path: string, mode: number): Process {
-    this.enter();
-    yield* this.#change(path, (fields) => (fields.mode = (fields.mode & ~PERMISSIONS) | (mode & PERMISSIONS)));
-  }
-
-  /** Times in seconds since 1970. Throws EROFS and as open does. */
-  *utimes(path: string, atime: number, mtime: number): Process {
-    this.enter();
-    yield* this.#change(path, (fields) => {
-      fields.atime = atime;
-      fields.mtime = mtime;
-    });
-  }
-
   *#truncate(inode: Inode, length: number): Process {
     yield* inode.sem.run(this.#truncateLocked(inode, length));
   }
@@ -212,16 +197,6 @@ export class FileCalls {
   *#truncateLocked(inode: Inode, length: number): Process {
     yield* this.fs.pages.setSize(inode, length);
     this.maps.truncated(inode);
-  }
-
-  *#change(path: string, change: (fields: Inode['fields']) => void): Process {
-    checkText('path', path);
-    const inode = yield* this.walker.walk(path, true);
-    try {
-      yield* this.fs.changes.setAttributes(inode, change);
-    } finally {
-      yield* inode.release();
-    }
   }
 
   /** Keeps an open file while a call on it waits (fget, fput). */

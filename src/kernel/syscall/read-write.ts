@@ -32,8 +32,8 @@ export class ReadWriteCalls extends FileCalls {
   }
 
   /**
-   * read, as far as the cache has it: up to `length` bytes from the file's position into dst[offset
-   * …].
+   * read, as far as the cache has it (see hot-paths 6): up to `length` bytes from the file's
+   * position into dst[offset …].
    * @returns the bytes read, fewer than asked only at the end of the file or when an error stopped
    * it after some; or a negative number when the rest must wait: pass it to `readRest` with the
    * same arguments. Throws EBADF, EISDIR, EINVAL.

@@ -1,8 +1,8 @@
 /**
  * The system calls: what a workload may use of the kernel. Calls that may wait are processes;
- * failures are ModelErrors with errno names. Calls on open files are in open.ts and read-write.ts;
- * here are those on names (fs/namei.c, fs/stat.c, fs/readdir.c of 2.6.12), on memory (mm/mmap.c,
- * mm/fadvise.c) and on the network.
+ * failures are ModelErrors with errno names. Calls on open files are in open.ts and read-write.ts,
+ * those on attributes in attributes.ts; here are those on names (fs/namei.c, fs/readdir.c of
+ * 2.6.12), on memory (mm/mmap.c, mm/fadvise.c) and on the network.
  */
 
 import { checkBytes, checkText } from '../../base/argument-error.ts';
@@ -17,35 +17,22 @@ import type { Inode, InodesInMemory } from '../fs/inode.ts';
 import type { Writeback } from '../cache/fs-writeback.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import { isPageAligned } from '../file/mmap.ts';
+import { AttributeCalls } from './attributes.ts';
 import { checkPosition, type ModulePlace, type SyscallParts } from './open.ts';
 import { RA_MAX } from '../mm/readahead.ts';
-import { badBuffer, isWithin, ReadWriteCalls } from './read-write.ts';
+import { badBuffer, isWithin } from './read-write.ts';
 import type { ListeningSocket, Sockets } from '../net/socket.ts';
 
 export { O } from '../file/filemap.ts';
+export { type FileSystemStatistics, XATTR } from '../fs/file-system.ts';
 export type { ListeningSocket, NetworkRequest } from '../net/socket.ts';
+export type { Stat, Time, Timespec } from './attributes.ts';
 export { MAX_PAYLOAD } from '../net/transport.ts';
 
 /** Advice of posix_fadvise, with Linux's values. */
 export const FADV = { normal: 0, random: 1, sequential: 2, willneed: 3, dontneed: 4, noreuse: 5 } as const;
 
-/** struct stat, as far as it is kept. */
-export interface Stat {
-  readonly ino: number;
-  readonly generation: number;
-  readonly mode: number;
-  readonly links: number;
-  /** Bytes. */
-  readonly size: number;
-  /** Seconds since 1970, as those below. */
-  readonly mtime: number;
-  readonly atime: number;
-  readonly ctime: number;
-  /** 512-byte sectors of data and indirect blocks, and of the block of attributes. */
-  readonly sectors: number;
-}
-
-export class Syscalls extends ReadWriteCalls {
+export class Syscalls extends AttributeCalls {
   readonly #memory: GuestMemory;
   readonly #mm: MemoryManagement;
   readonly #files: FileMap;
@@ -297,22 +284,6 @@ export class Syscalls extends ReadWriteCalls {
     yield* this.using(file, this.#files.readahead(file.inode, first, pagesOf(position + length) - first));
   }
 
-  /** stat. Throws as open does. */
-  *stat(path: string): Process<Stat> {
-    return yield* this.#stat(path, true);
-  }
-
-  /** lstat: as stat, but does not follow a symbolic link at the end. */
-  *lstat(path: string): Process<Stat> {
-    return yield* this.#stat(path, false);
-  }
-
-  /** fstat. Throws EBADF. */
-  fstat(fd: number): Stat {
-    this.enter();
-    return statOf(this.file(fd).inode);
-  }
-
   /** All entries of a directory, "." and ".." included. Throws ENOTDIR and as open does. */
   *readdir(path: string): Process<DirectoryEntry[]> {
     checkText('path', path);
@@ -349,18 +320,4 @@ export class Syscalls extends ReadWriteCalls {
       this.#memory.copyOut(Pfn(pfn + at / PAGE_SIZE), 0, module, at, Math.min(PAGE_SIZE, bytes - at));
     return module;
   }
-
-  *#stat(path: string, follow: boolean): Process<Stat> {
-    checkText('path', path);
-    this.enter();
-    const inode = yield* this.walker.walk(path, follow);
-    const stat = statOf(inode);
-    yield* inode.release();
-    return stat;
-  }
-}
-
-function statOf(inode: Inode): Stat {
-  const { ino, generation, mode, links, size, mtime, atime, ctime, sectors } = inode.fields;
-  return { ino, generation, mode, links, size, mtime, atime, ctime, sectors };
 }

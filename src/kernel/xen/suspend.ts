@@ -19,6 +19,7 @@ import { PAGE_SIZE, type Pfn } from '../../base/units.ts';
 import type { Process, RandomStream, Task } from '../../sim/index.ts';
 import { NR_REGISTERS, ShutdownReason, type GuestEnvironment, type Hypercalls } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
+import type { KernelLog } from '../log.ts';
 import type { EventChannels } from './evtchn.ts';
 import type { GrantTable } from './gnttab.ts';
 
@@ -37,10 +38,12 @@ const CANARY_AT = PAGE_SIZE - 4;
 /** The end of a kernel that has nothing to go on with. */
 export class Panic {
   readonly #hypercalls: Pick<Hypercalls, 'shutdown'>;
+  readonly #log: KernelLog;
   #message: string | undefined;
 
-  constructor(hypercalls: Pick<Hypercalls, 'shutdown'>) {
+  constructor(hypercalls: Pick<Hypercalls, 'shutdown'>, log: KernelLog) {
     this.#hypercalls = hypercalls;
+    this.#log = log;
   }
 
   /** What the kernel said last; undefined while it has not given up. */
@@ -51,6 +54,7 @@ export class Panic {
   /** The domain has crashed when this returns. */
   giveUp(message: string): void {
     this.#message = message;
+    this.#log.say('emerg', `Kernel panic: ${message}`);
     this.#hypercalls.shutdown(ShutdownReason.crash);
   }
 }

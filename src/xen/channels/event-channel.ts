@@ -101,12 +101,8 @@ export class EventPorts implements EventChannelOp {
     this.#sink.clearPending(port);
   }
 
-  send(port: EvtchnPort): void {
-    this.sendAfter(port, 0);
-  }
-
-  /** As `send`; the other end is notified `delayNs` later. */
-  sendAfter(port: EvtchnPort, delayNs: number): void {
+  /** The other end is notified `delayNs` from now. */
+  send(port: EvtchnPort, delayNs = 0): void {
     const channel = this.status(port);
     switch (channel.state) {
       case 'interdomain':

@@ -54,7 +54,10 @@ export interface HypervisorOptions {
 /** What a hypervisor was made from. */
 export interface Reload {
   readonly hypervisor: Hypervisor;
-  /** Why nothing was there to be resumed, in words; undefined when there was. */
+  /**
+   * Why nothing was there to be resumed, in words; undefined when there was. No Result: there is a
+   * hypervisor in either case.
+   */
   readonly problem: string | undefined;
   /** Domains that cannot be resumed. */
   readonly lost: readonly LostDomain[];
@@ -295,7 +298,7 @@ export class Hypervisor {
   }
 
   #assertOn(): void {
-    assert(this.power.isOn, 'a hypervisor that is gone was used');
+    assert(this.power.isOn, 'law 1: a hypervisor that is gone was used');
   }
 
   /** Clears all memory but what was left, and the tables that are made anew. */

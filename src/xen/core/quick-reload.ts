@@ -45,6 +45,7 @@ export interface Legacy {
   readonly map: MemoryMap | undefined;
   /**
    * Why there is nothing to be resumed; undefined when there is a handover record to be believed.
+   * No Result: the hypervisor boots in either case, and the map may have been found.
    */
   readonly problem: string | undefined;
   readonly left: readonly LeftDomain[];

@@ -38,8 +38,13 @@ import {
 import { VBD_FRONTEND } from '../public/xenbus.ts';
 import type { Backend, BackendClient, DeviceKind } from './xenbus-backend.ts';
 
+// The second word of a segment: its first sector of the page, its last one, and zeros.
+const SECTOR_MASK = 0xff;
+const LAST_SHIFT = 8;
+const SPAN_BITS = 16;
+
 /** What a back-end of a block device works with. */
-type BlockHost = Pick<Hypervisor, 'memory' | 'frames' | 'power' | 'domain0Cpu' | 'costs' | 'protections'>;
+export type BlockHost = Pick<Hypervisor, 'memory' | 'frames' | 'power' | 'domain0Cpu' | 'costs' | 'protections'>;
 
 /** The block device of a domain, for its connection. */
 export function vbd(hypervisor: BlockHost, device: BoundDevice): DeviceKind {
@@ -154,9 +159,10 @@ class BlockBackend implements Backend {
     for (let i = 0; i < count; i++) {
       const at = RING_REQUEST.offset.segments / 4 + 2 * i;
       const ref = GrantRef(this.#slotWords[at]!);
-      const first = this.#slotWords[at + 1]! & 0xff;
-      const last = (this.#slotWords[at + 1]! >>> 8) & 0xff;
-      const good = last < SECTORS_PER_PAGE && first <= last && this.#slotWords[at + 1]! >>> 16 === 0;
+      const span = this.#slotWords[at + 1]!;
+      const first = span & SECTOR_MASK;
+      const last = (span >>> LAST_SHIFT) & SECTOR_MASK;
+      const good = last < SECTORS_PER_PAGE && first <= last && span >>> SPAN_BITS === 0;
       const mfn = good ? this.#client.grants.map(ref, DOM0, writable) : undefined;
       if (mfn === undefined) break;
       segments.push({ mfn, ref, offset: first * SECTOR_SIZE, length: (last - first + 1) * SECTOR_SIZE });

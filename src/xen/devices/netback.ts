@@ -36,7 +36,7 @@ import type { Backend, BackendClient, DeviceKind } from './xenbus-backend.ts';
 const MAX_WAITING = NET_RING_SLOTS;
 
 /** What a back-end of a network interface works with. */
-type NetHost = Pick<Hypervisor, 'memory' | 'frames' | 'power' | 'domain0Cpu' | 'costs' | 'network'>;
+export type NetHost = Pick<Hypervisor, 'memory' | 'frames' | 'power' | 'domain0Cpu' | 'costs' | 'network'>;
 
 /** The network interface of a domain, for its connection. */
 export function vif(hypervisor: NetHost, mac: MacAddress): DeviceKind {

@@ -64,7 +64,7 @@ export const backendsOf = (domid: DomId, type: DeviceKind['type']): string =>
   `${homeOf(DOM0)}/backend/${type}/${domid}`;
 
 /** What a connection works with. */
-type XenbusHost = Pick<Hypervisor, 'xenstore' | 'domain0Events' | 'power' | 'domain0Cpu' | 'costs'>;
+export type XenbusHost = Pick<Hypervisor, 'xenstore' | 'domain0Events' | 'power' | 'domain0Cpu' | 'costs'>;
 
 export class XenbusBackend {
   readonly #hypervisor: XenbusHost;
@@ -159,7 +159,7 @@ export class XenbusBackend {
       rings,
       notify: () => {
         domain0Cpu.charge(costs.eventSendNs);
-        domain0Events.ports.sendAfter(port, domain0Cpu.book());
+        domain0Events.ports.send(port, domain0Cpu.book());
       },
     });
     this.#connection = { backend, ringRefs, port };

@@ -215,7 +215,7 @@ export class Lifecycle {
 
   #become(event: LifeEvent): void {
     const next = lifeAfter(this.#state, event);
-    assert(next !== undefined, `a domain that is ${this.#state} does not ${event}`);
+    assert(next !== undefined, `law 1: a domain that is ${this.#state} does not ${event}`);
     this.#state = next;
     if (isHeld(next)) return;
     this.#operation = undefined;

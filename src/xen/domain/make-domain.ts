@@ -9,18 +9,19 @@ import { EventPorts } from '../channels/event-channel.ts';
 import { GrantTable } from '../channels/grant-table.ts';
 import { SharedInfo } from '../channels/shared-info.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
-import { vbd } from '../devices/blkback.ts';
-import { vif } from '../devices/netback.ts';
-import { XenbusBackend } from '../devices/xenbus-backend.ts';
+import { type BlockHost, vbd } from '../devices/blkback.ts';
+import { type NetHost, vif } from '../devices/netback.ts';
+import { XenbusBackend, type XenbusHost } from '../devices/xenbus-backend.ts';
 import { CacheMap } from '../frames/cache-map.ts';
 import type { MemoryCosts } from '../frames/domain-memory.ts';
 import { NR_REGISTERS } from '../public/environment.ts';
 import type { EvtchnStatus } from '../public/event-channel.ts';
 import { noReasons, type ReasonCounts } from '../public/reason.ts';
 import { RecoveryBox } from '../records/recovery-box.ts';
-import { type DirtyPages, Domain, type DomainParts } from './domain.ts';
+import { type DirtyPages, Domain, type DomainHost, type DomainParts } from './domain.ts';
 import { DomainEnvironment } from './environment.ts';
-import { Reservation } from './reservation.ts';
+import { Reservation, type ReservationHost } from './reservation.ts';
+import type { GuestPlace } from './seat.ts';
 import { StoreConnection } from './store-connection.ts';
 
 type Told =
@@ -55,8 +56,16 @@ export interface FrozenGuest {
   readonly ports: readonly EvtchnStatus[];
 }
 
-/** @param hypervisor all of it, because every part of a domain takes its own share */
-export function makeDomain(hypervisor: Hypervisor, plan: DomainPlan): Domain {
+/** What a domain is made on: the share of each of its parts, and what wires them. */
+export type MakerHost = DomainHost &
+  BlockHost &
+  NetHost &
+  XenbusHost &
+  ReservationHost &
+  GuestPlace['hypervisor'] &
+  Pick<Hypervisor, 'simulation' | 'domainPorts' | 'recency' | 'host'>;
+
+export function makeDomain(hypervisor: MakerHost, plan: DomainPlan): Domain {
   const { simulation, memory, frames, map, costs, xenstore } = hypervisor;
   const { domid, name, disk, p2m, refused, frozen } = plan;
   const environment = frozen?.environment ?? new DomainEnvironment(simulation, p2m.length, plan.seedName);

@@ -13,7 +13,6 @@
  */
 
 import { type DomId, Mfn, Pfn } from '../../base/units.ts';
-import { ModelError } from '../../base/errno.ts';
 import type { GrantTable } from '../channels/grant-table.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
 import { ownerOfDomain } from '../frames/frame-record.ts';
@@ -21,7 +20,8 @@ import { NO_FRAME, type P2mList } from '../frames/p2m.ts';
 import type { BoundDevice } from '../records/devices.ts';
 import { setP2mCrc } from '../records/records.ts';
 
-type Frames = Pick<Hypervisor, 'memory' | 'map' | 'frames' | 'allocator' | 'scrubber'>;
+/** What frames are taken from and given back to. */
+export type ReservationHost = Pick<Hypervisor, 'memory' | 'map' | 'frames' | 'allocator' | 'scrubber'>;
 
 /** What is needed of a domain. */
 interface ReservationParts {
@@ -34,11 +34,11 @@ interface ReservationParts {
 }
 
 export class Reservation {
-  readonly #hypervisor: Frames;
+  readonly #hypervisor: ReservationHost;
   readonly #domain: ReservationParts;
   readonly #grants: GrantTable;
 
-  constructor(hypervisor: Frames, domain: ReservationParts, grants: GrantTable) {
+  constructor(hypervisor: ReservationHost, domain: ReservationParts, grants: GrantTable) {
     this.#hypervisor = hypervisor;
     this.#domain = domain;
     this.#grants = grants;
@@ -70,12 +70,7 @@ export class Reservation {
     for (; done < pfns.length; done++) {
       const pfn = pfns[done]!;
       if (!(Number.isInteger(pfn) && pfn >= 0 && pfn < p2m.length) || p2m.at(pfn) !== NO_FRAME) break;
-      try {
-        this.#hypervisor.allocator.allocate(frame);
-      } catch (error) {
-        if (!(error instanceof ModelError)) throw error;
-        break;
-      }
+      if (!this.#hypervisor.allocator.allocate(frame).ok) break;
       p2m.set(pfn, frame[0]!);
       this.#hypervisor.frames.assign(Mfn(frame[0]!), owner, Pfn(pfn), disk.number);
     }

@@ -5,8 +5,8 @@
  *
  * Names and provenance are independent facts: a page is named whatever its provenance, and loses
  * neither by losing the other. What the guest gives is checked or harmless: a pfn it does not have
- * is answered `absent` and nothing happens, and a wrong name can at worst be claimed back by this
- * same domain as that name, if it also names the frame's block.
+ * is answered `absent`, and nothing happens. A wrong name can at worst be claimed back by this same
+ * domain as that name, if it also names the frame's block.
  *
  * A claim that finds a page and refuses it ends its preservation: every RESULT except `ok` and
  * `absent` comes with PFN as well, and that page is from then on an ordinary page without a name,
@@ -29,7 +29,7 @@ import type { CacheMapBatch } from '../public/cache-map-op.ts';
 import { Reason, REASON_NAMES, type ReasonCounts } from '../public/reason.ts';
 import type { RecencyTable } from './recency.ts';
 
-// Constants of this file: one of another module is loaded, and checked, each time it is named.
+// Constants of this file: see hot-paths 3.
 const { ENTRY_PFN, ENTRY_INO, ENTRY_GENERATION, ENTRY_INDEX, ENTRY_BLOCK, ENTRY_RECENCY, ENTRY_RESULT, ENTRY_WORDS } =
   entry;
 const { CacheMapOp } = entry;
@@ -127,8 +127,7 @@ export class CacheMap {
     return this.#cost;
   }
 
-  // What every miss asks, and a claimed window, come in runs. Literal places; they are the ENTRY_
-  // constants.
+  // Runs of one operation: see hot-paths 13. Literal places, the ENTRY_ constants: see hot-paths 4.
 
   /** Performs inserts from `at` up to the first entry that is none; returns the place of that. */
   #insertRun(words: Uint32Array, at: number, end: number): number {
@@ -237,8 +236,7 @@ export class CacheMap {
 
   /**
    * Performs claims from `at` up to the first entry that is none; returns the place of that. All
-   * are looked up before the first is decided: their records lie scattered over memory, and the
-   * host's processor fetches them side by side.
+   * are looked up before the first is decided: see hot-paths 11.
    */
   #claimRun(words: Uint32Array, at: number, end: number): number {
     let last = at;

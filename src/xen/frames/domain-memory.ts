@@ -22,9 +22,7 @@ import type { LogDirty } from './log-dirty.ts';
 import { NO_FRAME } from './p2m.ts';
 import type { GuestMemory } from '../public/guest-memory.ts';
 
-/**
- * As a constant of this file: one of another module is loaded, and checked, each time it is named.
- */
+// A constant of this file: see hot-paths 3.
 const END_OF_FRAMES = NO_FRAME;
 
 /** What is charged to the guest's processor, in ns. */

@@ -5,8 +5,8 @@
  * A chain is a ring: the last frame leads back to its bucket. So a frame can be taken out without
  * its key, by going round once: a record whose bytes were damaged never breaks a chain or makes it
  * loop. 4 bytes a frame, and its share of the buckets. `links` holds for each frame those of both
- * indices of a frame table side by side, which saves cache misses: 0 means that it is not in the
- * index, mfn + 1 that this frame is next, -(bucket + 1) that it is the last of a bucket.
+ * indices of a frame table side by side (see hot-paths 1): 0 means that it is not in the index,
+ * mfn + 1 that this frame is next, -(bucket + 1) that it is the last of a bucket.
  *
  * Taking a frame out costs as much as its chain is long, which is short unless a guest reads one
  * block into many pages.

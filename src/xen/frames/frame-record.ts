@@ -14,7 +14,7 @@
  *      fields that do not change. Cut after 3: one word differs from the new record, detected.
  *
  * The check word is the sum of the seven words before it, each scattered by a bijection of its own
- * (rotated, multiplied by an odd number, folded), so records that differ in one word only (any
+ * (rotated, multiplied by an odd number, folded). So records that differ in one word only (any
  * byte, any burst within it) always differ in the check word. The terms do not wait for each other,
  * which is why this is no chain: a name is told twice a miss. All zero words give zero: memory that
  * was never written is a table of free frames.
@@ -27,10 +27,7 @@ import { assert } from '../../base/assert.ts';
 import type { DomId } from '../../base/units.ts';
 import { FRAME_RECORD } from '../records/layouts.ts';
 
-/**
- * Words of a record, and their places: literals, because a hot loop reads them; asserted against
- * the layout.
- */
+/** Words of a record, and their places: literals (see hot-paths 4), asserted against the layout. */
 export const RECORD_WORDS = 8;
 export const W_STATE = 0;
 export const W_INO = 1;
@@ -58,6 +55,7 @@ export const S_RESERVED = 0x80;
 /** Device and owner: what stays while a domain owns the frame. */
 export const S_IDENTITY = 0xffff_ff00;
 const DEVICE_SHIFT = 8;
+const DEVICE_MASK = 0xff;
 const OWNER_SHIFT = 16;
 
 export const OWNER_NOBODY = 0;
@@ -78,7 +76,7 @@ export function ownerOfState(state: number): number {
 }
 
 export function deviceOfState(state: number): number {
-  return (state >>> DEVICE_SHIFT) & 0xff;
+  return (state >>> DEVICE_SHIFT) & DEVICE_MASK;
 }
 
 function scatter(word: number, rotate: number, factor: number): number {
@@ -92,17 +90,14 @@ function scatterState(state: number): number {
   return h ^ (h >>> 15);
 }
 
-// Everything below works on the record whose words begin at `at`, a multiple of RECORD_WORDS. The
-// hottest code of the hypervisor, hence literal places.
+// Everything below works on the record whose words begin at `at`, a multiple of RECORD_WORDS.
+// Literal places: see hot-paths 4.
 assert(
   [W_STATE, W_INO, W_GENERATION, W_INDEX, W_BLOCK, W_CRC, W_PFN, W_CHECK].join() === '0,1,2,3,4,5,6,7',
   'the literals of this file are the places of a record',
 );
 
-/**
- * Check word over `state` and the six fields in place, as a signed number: that one is no heap
- * object to the engine.
- */
+/** Check word over `state` and the six fields in place, as a signed number (see hot-paths 5). */
 export function checkWord(words: Uint32Array, at: number, state: number): number {
   return (
     (scatterState(state) +

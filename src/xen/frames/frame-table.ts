@@ -1,8 +1,12 @@
 /**
  * The frame table: one record per machine frame, and everything that changes a record. Three
- * layers, each of which knows those before it: record-table.ts, what records say;
+ * layers, each of which extends the one before it: record-table.ts, what records say;
  * provenance-table.ts, I/O and stores; this file, owners, names, dirty frames and what a restart
  * preserves.
+ *
+ * They are one object, and not three that hold each other, because they share one array of records.
+ * What changes a record (`setState`, `seal`, `clearProvenance`, `move`) is protected. Between
+ * objects it would be public, and whoever holds the table could break the invariants below.
  *
  * Two independent facts are kept of a frame (architecture, "Two records, one rule"): its name,
  * which the guest tells (cache-map.ts), and its provenance, which the hypervisor sees. A third is
@@ -55,13 +59,13 @@ import { ProvenanceTable } from './provenance-table.ts';
 import type { FrameObserver } from './record-table.ts';
 import { FrameEvent, nextProvenance, Provenance } from './provenance.ts';
 
-// As constants of this file: one of another module is loaded, and checked, each time it is named.
+// Constants of this file: see hot-paths 3.
 const { RECORD_WORDS, W_STATE, W_INO, W_GENERATION, W_INDEX } = record;
 const { S_PROVENANCE, S_NAMED, S_PROTECTED, S_PRESERVED, S_CRC, S_DIRTY, S_IDENTITY } = record;
 
 /**
- * log2 of the most frames to a bucket: 2 bytes a frame, because a claim looks among frames that
- * nothing has fetched yet.
+ * log2 of the most frames to a bucket: 2 bytes a frame. Chains are shorter than those of blocks,
+ * because a claim looks among frames that are in no cache of the host yet.
  */
 const NAME_LOAD_BITS = 2;
 
@@ -237,8 +241,7 @@ export class FrameTable extends ProvenanceTable {
     const words = this.words;
     const links = this.links;
     const { recordCheck } = this.protections;
-    // What is computed here means nothing: a loop as small as this fetches what the next ones read,
-    // many frames at a time.
+    // Fetches what the next loops read, and computes nothing: see hot-paths 11.
     for (let i = 0; i < count; i++) intact[i] = words[RECORD_WORDS * list[first + i]!]! ^ links[2 * list[first + i]!]!;
     for (let i = 0; i < count; i++)
       intact[i] = !recordCheck || recordIsIntact(words, list[first + i]! * RECORD_WORDS) ? 1 : 0;

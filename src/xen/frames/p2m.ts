@@ -16,7 +16,7 @@
 import { type Arch, FRAME_NUMBER_BYTES } from '../../base/arch.ts';
 import { assert } from '../../base/assert.ts';
 import { crc32c } from '../../base/crc32c.ts';
-import { ModelError } from '../../base/errno.ts';
+import { err, ok, type Result } from '../../base/result.ts';
 import { Mfn, PAGE_SIZE } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import type { MemoryMap } from '../records/layouts.ts';
@@ -131,21 +131,18 @@ export class P2mLists {
     this.#end = map.p2mMfn + map.p2mFrames;
   }
 
-  /**
-   * Makes room for a list and returns its first frame.
-   * @throws ModelError ENOMEM when no gap is long enough
-   */
-  allocate(nrPages: number): Mfn {
+  /** Makes room for a list and returns its first frame. Fails when no gap is long enough. */
+  allocate(nrPages: number): Result<Mfn> {
     const frames = p2mFrames(this.#map.arch, nrPages);
     let at = this.#map.p2mMfn as number;
     for (const [first, length] of [...this.#areas].sort((a, b) => a[0] - b[0])) {
       if (first - at >= frames) break;
       at = first + length;
     }
-    if (at + frames > this.#end) throw new ModelError('ENOMEM', `no room for a P2M list of ${nrPages} pages`);
+    if (at + frames > this.#end) return err(`ENOMEM: no room for a P2M list of ${nrPages} pages`);
     this.#areas.set(Mfn(at), frames);
     this.#memory.touch(Mfn(at), frames);
-    return Mfn(at);
+    return ok(Mfn(at));
   }
 
   /** Takes the room of a list that another hypervisor left. It overlaps no other. */

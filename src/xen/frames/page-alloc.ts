@@ -4,15 +4,21 @@
  * Free frames lie in blocks of 2^order neighbours that begin at a multiple of their size. A block
  * that becomes free is joined with its buddy, the other half of the block of twice its size, for as
  * long as that is free too. Who asks gets the frames of the first block of the smallest order that
- * has any, from its upper end down, so a domain's frames are neighbours in descending order on a
- * machine that was just booted, and come the more scattered the more domains have come and gone.
+ * has any, from its upper end down. So a domain's frames are neighbours in descending order on a
+ * machine that was just booted. They are the more scattered, the more domains have come and gone.
  * Nothing above may rely on pages being neighbours, which is what a P2M list is for.
  *
  * A frame costs one bit, and what is known of a block costs as many blocks as there are: few,
  * because they are joined.
  *
- * Invariants: `checkInvariants`. The free frames alone determine the blocks; only their order in
- * the lists depends on the past.
+ * Invariants (`checkInvariants` asserts them in this order):
+ *   1. A block is in the ring of its order.
+ *   2. A block begins at a multiple of its size.
+ *   3. The frames of a block are free.
+ *   4. Two free buddies are one block.
+ *   5. Each block is in a ring.
+ *   6. Each free frame is in one block.
+ * So the free frames alone determine the blocks; only their order in the rings depends on the past.
  *
  * Modelled after Xen 3.0 (common/page_alloc.c: the allocated bitmap, the lists by order, lower
  * halves put at the end of their list and freed blocks at the beginning). Differs in that there is
@@ -23,7 +29,7 @@
 
 import { counted } from '../../base/counted.ts';
 import { assert } from '../../base/assert.ts';
-import { ModelError } from '../../base/errno.ts';
+import { DONE, err, type Result } from '../../base/result.ts';
 import type { Mfn } from '../../base/units.ts';
 
 /** Largest order of a block, 4 GiB: xen/include/xen/mm.h. */
@@ -94,15 +100,11 @@ export class FrameAllocator {
     this.#add(at, order);
   }
 
-  /**
-   * Fills `into` with frames.
-   * @throws ModelError ENOMEM when there are too few; nothing is allocated then
-   */
-  allocate(into: Uint32Array): void {
+  /** Fills `into` with frames. Fails, having taken none, when there are too few. */
+  allocate(into: Uint32Array): Result {
     if (into.length > this.#freeCount)
-      throw new ModelError(
-        'ENOMEM',
-        `${counted(into.length, 'machine frame')} wanted, ${counted(this.#freeCount, 'is free', 'are free')}`,
+      return err(
+        `ENOMEM: ${counted(into.length, 'machine frame')} wanted, ${counted(this.#freeCount, 'is free', 'are free')}`,
       );
     let filled = 0;
     while (filled < into.length) {
@@ -118,11 +120,11 @@ export class FrameAllocator {
       // No ring of a smaller order has a block, so it is all the same at which end these are put.
       this.#addRun(block.mfn, rest);
     }
+    return DONE;
   }
 
   /**
-   * The blocks hold the free frames, each once, and no two could be joined. Goes through all
-   * frames: for tests.
+   * The invariants, by their numbers above. Goes through all frames: for tests.
    * @throws InvariantViolation
    */
   checkInvariants(): void {
@@ -131,20 +133,24 @@ export class FrameAllocator {
     for (const head of this.#rings)
       for (let block = head.next; block !== head; block = block.next) {
         const { mfn, order } = block;
-        assert(order === head.order && this.#blocks.get(mfn) === block, 'a block is in the ring of its order');
-        assert(mfn % 2 ** order === 0, 'a block begins at a multiple of its size');
-        for (let i = 0; i < 2 ** order; i++) assert(this.#isFree(mfn + i), 'the frames of a block are free');
+        assert(
+          order === head.order && this.#blocks.get(mfn) === block,
+          'invariant 1: a block is in the ring of its order',
+        );
+        assert(mfn % 2 ** order === 0, 'invariant 2: a block begins at a multiple of its size');
+        for (let i = 0; i < 2 ** order; i++)
+          assert(this.#isFree(mfn + i), 'invariant 3: the frames of a block are free');
         if (order < MAX_ORDER)
-          assert(this.#blocks.get(mfn ^ (1 << order))?.order !== order, 'two free buddies are one block');
+          assert(this.#blocks.get(mfn ^ (1 << order))?.order !== order, 'invariant 4: two free buddies are one block');
         held += 2 ** order;
         listed++;
       }
-    assert(listed === this.#blocks.size, 'each block is in a ring');
+    assert(listed === this.#blocks.size, 'invariant 5: each block is in a ring');
     let free = 0;
     for (let mfn = 0; mfn < this.#end; mfn++) if (this.#isFree(mfn)) free++;
     // Blocks of the right size at the right place overlap only where one holds the other: then the
     // sum is too large.
-    assert(free === held && free === this.#freeCount, 'each free frame is in one block');
+    assert(free === held && free === this.#freeCount, 'invariant 6: each free frame is in one block');
   }
 
   #isFree(mfn: number): boolean {

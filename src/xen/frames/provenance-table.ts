@@ -29,7 +29,7 @@ import { type FrameObserver, RecordTable } from './record-table.ts';
 import { NO_FRAME, type P2mList } from './p2m.ts';
 import { FrameEvent, nextProvenance, PROVENANCE_NAMES, Provenance } from './provenance.ts';
 
-// As constants of this file: one of another module is loaded, and checked, each time it is named.
+// Constants of this file: see hot-paths 3.
 const { RECORD_WORDS, W_STATE, W_BLOCK, W_CRC } = record;
 const { S_PROVENANCE, S_PROTECTED, S_PRESERVED, S_CRC, S_DIRTY, S_IDENTITY } = record;
 

@@ -2,8 +2,8 @@
  * The records of all frames as bytes in machine memory: what they say, and the one place where a
  * state is changed.
  *
- * The records are the truth. Derived from them is a bitmap of the protected frames: every store
- * asks for that, and a bitmap stays in the host's caches where records do not.
+ * The records are the truth. Derived from them is a bitmap of the protected frames (see
+ * hot-paths 12).
  *
  * The first layer of the frame table (frame-table.ts). Costs are the callers' to charge.
  */
@@ -18,7 +18,7 @@ import { ownerOfState, publishRecord, recordIsIntact } from './frame-record.ts';
 import type { LogDirty } from './log-dirty.ts';
 import type { Provenance, ProvenanceName } from './provenance.ts';
 
-// As constants of this file: one of another module is loaded, and checked, each time it is named.
+// Constants of this file: see hot-paths 3.
 const { RECORD_WORDS, W_STATE, W_INO, W_GENERATION, W_INDEX, W_BLOCK, W_CRC, W_PFN } = record;
 const { S_PROVENANCE, S_NAMED, S_PROTECTED, S_PRESERVED, S_CRC, S_DIRTY } = record;
 

@@ -22,9 +22,9 @@
  * Laws. (1) erase-before-reuse: a guest erases a page's name before it frees the page. (2) insert
  * after up to date: a page is named only when its contents have arrived. (3) claim-once: a page
  * claimed or released is never handed out again. (4) a claim succeeds only if the record is intact,
- * names exactly (ino, generation, index), its provenance is clean(b), and b is the block that the
- * guest says the file system maps now. (5) a dirty page is erased before its block is freed. It is
- * dirty no more when it has been written to the block whole and has not been stored to since.
+ * names exactly (ino, generation, index), and its provenance is clean(b); b must be the block that
+ * the guest says the file system maps now. (5) a dirty page is erased before its block is freed. It
+ * is dirty no more when it has been written to the block whole and has not been stored to since.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -90,8 +90,8 @@ export class CacheMapBatch {
     this.#count = 0;
   }
 
-  // Literal places in the three that every miss takes; they are the ENTRY_ constants above. `| 0`
-  // changes no bit of what is stored, and spares the engine the way over a floating-point number.
+  // Literal places, the ENTRY_ constants above, in the three that every miss takes: see
+  // hot-paths 4. `| 0` changes no bit of what is stored: see hot-paths 5.
 
   insert(pfn: Pfn, ino: Ino, generation: number, index: PageIndex): void {
     const { words } = this;

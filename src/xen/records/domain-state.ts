@@ -36,17 +36,27 @@ export interface DomainStateRecord {
 
 const STATES = ['free', 'unbound', 'interdomain', 'virq', 'ipi'] as const;
 
+// The word of a port: its state, then the virq, the port and the domain of the other end.
+const STATE_MASK = 7;
+const VIRQ_SHIFT = 3;
+const VIRQ_MASK = 7;
+const PORT_SHIFT = 6;
+const PORT_MASK = 0x3ff;
+const REMOTE_SHIFT = 16;
+
 function encodePort(status: EvtchnStatus): number {
   const remote = 'remote' in status ? status.remote : 0;
   const remotePort = status.state === 'interdomain' ? status.remotePort : 0;
   const virq = status.state === 'virq' ? status.virq : 0;
-  return (STATES.indexOf(status.state) | (virq << 3) | (remotePort << 6) | (remote << 16)) >>> 0;
+  const state = STATES.indexOf(status.state);
+  return (state | (virq << VIRQ_SHIFT) | (remotePort << PORT_SHIFT) | (remote << REMOTE_SHIFT)) >>> 0;
 }
 
 /** Undefined for a word that `encodePort` does not make. */
 function decodePort(word: number): EvtchnStatus | undefined {
-  const remote = DomId(word >>> 16);
-  const status = portOf(STATES[word & 7], remote, EvtchnPort((word >>> 6) & 0x3ff), ((word >>> 3) & 7) as Virq);
+  const remote = DomId(word >>> REMOTE_SHIFT);
+  const port = EvtchnPort((word >>> PORT_SHIFT) & PORT_MASK);
+  const status = portOf(STATES[word & STATE_MASK], remote, port, ((word >>> VIRQ_SHIFT) & VIRQ_MASK) as Virq);
   return status !== undefined && encodePort(status) === word ? status : undefined;
 }
 

@@ -246,7 +246,9 @@ export interface MemoryMap {
   readonly arch: Arch;
   /** Frames that there are. */
   readonly frameCount: number;
-  /** Frames that the tables are laid out for: as many, unless the machine has lost memory since. */
+  /**
+   * Frames that the tables are laid out for: those of the machine, unless it has lost memory since.
+   */
   readonly plannedFrames: number;
   readonly tableMfn: Mfn;
   readonly tableFrames: number;

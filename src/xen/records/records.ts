@@ -4,7 +4,7 @@
  *
  * Publication: a record is stored whole and its checksum last. A domain record is read for a
  * rebuild at most once (`consumeDomainRecord`): it is marked consumed in memory before a byte of it
- * is believed, so a rebuild that fails half-way finds no record the next time and starts cold
+ * is believed. So a rebuild that fails half-way finds no record the next time and starts cold
  * instead of failing again.
  */
 
@@ -51,7 +51,7 @@ export interface DomainRecord {
   readonly name: string;
   /** CRC-32C of what it told of recency; undefined when it told nothing. */
   readonly recencyCrc: number | undefined;
-  /** Guests that were booted in it so far. */
+  /** Number of guests booted in it so far. */
   readonly boots: number;
 }
 

@@ -40,9 +40,9 @@ export interface ByteSource {
 }
 
 /** Where pages are, and who pays for them. */
-type PageHost = Pick<Hypervisor, 'memory' | 'map' | 'domain0Cpu' | 'costs'>;
+export type PageHost = Pick<Hypervisor, 'memory' | 'map' | 'domain0Cpu' | 'costs'>;
 /** What the hypervisor knows of frames. */
-type FactHost = Pick<Hypervisor, 'frames' | 'recency'>;
+export type FactHost = Pick<Hypervisor, 'frames' | 'recency'>;
 
 /** Everything of a domain except its pages. */
 export interface BodyRest {

@@ -12,7 +12,6 @@
  * written, as one who has reached domain 0's limit of dirty pages does.
  */
 
-import { ModelError } from '../../base/errno.ts';
 import { DONE, err, ok, type Result } from '../../base/result.ts';
 import { Mfn, PAGE_SIZE, Pfn, SECTORS_PER_PAGE } from '../../base/units.ts';
 import type { BlockDevice, BlockOp, BlockRequest } from '../../disk/drive/block-device.ts';
@@ -52,12 +51,7 @@ export class SaveExtent {
   static *open(hypervisor: ExtentHost, device: BlockDevice): Process<Result<SaveExtent>> {
     yield* hypervisor.scrubber.waitFor(EXTENT_FRAMES);
     const frames = new Uint32Array(EXTENT_FRAMES);
-    try {
-      hypervisor.allocator.allocate(frames);
-    } catch (error) {
-      if (!(error instanceof ModelError)) throw error;
-      return NO_MEMORY;
-    }
+    if (!hypervisor.allocator.allocate(frames).ok) return NO_MEMORY;
     const bound = hypervisor.bindDevice(device);
     if (bound !== undefined) return ok(new SaveExtent(hypervisor, bound, frames));
     for (const mfn of frames) hypervisor.allocator.free(Mfn(mfn));

@@ -22,9 +22,9 @@
  *
  * No machine frame is named: pages are named by pfn, shared pages and event channels too, as the
  * guest knows them. Modelled after the image that xc_linux_save of Xen 3.0 writes; differs in
- * having sizes and checksums, in the header at the front being written last, and in that there is
- * no list of P2M frames and nothing to be canonicalised in pages: this guest's P2M list and page
- * tables are not in its memory.
+ * having sizes and checksums, and in that the header at the front is written last. Another
+ * difference: there is no list of P2M frames and nothing to be canonicalised in pages: this guest's
+ * P2M list and page tables are not in its memory.
  */
 
 import { checkInteger, checkOneOf } from '../../base/argument-error.ts';

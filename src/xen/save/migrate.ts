@@ -39,17 +39,38 @@ import type { BlockDevice } from '../../disk/drive/block-device.ts';
 import type { Nic } from '../../machine/nic.ts';
 import type { Process } from '../../sim/simulation.ts';
 import type { Domain } from '../domain/domain.ts';
+import type { MakerHost } from '../domain/make-domain.ts';
 import type { DomainDevices } from '../toolstack/domain-entry.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
 import { failed, type Outcome, refused } from '../domain/lifecycle.ts';
 import type { LogDirty } from '../frames/log-dirty.ts';
-import { MigrationLink } from './migration-link.ts';
+import { type LinkHost, MigrationLink } from './migration-link.ts';
 import { Reason } from '../public/reason.ts';
 import type { DomainRecord } from '../records/records.ts';
-import { makeRoomFor } from './restore.ts';
+import { type ArrivalHost, makeRoomFor } from './restore.ts';
 import { abandonIncoming, completeIncoming, diskProblem, type IncomingDomain } from '../toolstack/resume.ts';
-import { beginLeaving, giveUp, goOnHere, type SavedConfig, type SaveParts, standStill, type Stayed } from './save.ts';
-import { encodeBatch, endPages, mappedPages, readPages, readRest, restOf, tellRest, writeRest } from './body.ts';
+import {
+  beginLeaving,
+  giveUp,
+  goOnHere,
+  type SavedConfig,
+  type SaveParts,
+  type StandHost,
+  standStill,
+  type Stayed,
+} from './save.ts';
+import {
+  encodeBatch,
+  endPages,
+  type FactHost,
+  mappedPages,
+  type PageHost,
+  readPages,
+  readRest,
+  restOf,
+  tellRest,
+  writeRest,
+} from './body.ts';
 import { decodeSaveHeader, encodeSaveHeader, type SaveHeader } from './format.ts';
 import { vouchFor } from './vouch.ts';
 
@@ -63,6 +84,9 @@ const MAX_FACTOR = 3;
 const FEW_PAGES = 50;
 /** Pages that are looked at and copied in one go. */
 const BATCH = 16;
+
+/** The shares of the source. Its guest may have to go on there, in a domain that is made for it. */
+type DepartureHost = LinkHost & StandHost & PageHost & FactHost & MakerHost;
 
 const IN_USE = 'the cable is in use';
 const HAS_STOPPED = 'it has stopped';
@@ -101,7 +125,7 @@ export interface ArrivalOptions {
  * @param config its device and command line
  */
 export function* migrateDomain(
-  parts: SaveParts,
+  parts: SaveParts<DepartureHost>,
   domain: Domain,
   config: SavedConfig,
   nic: Nic,
@@ -118,7 +142,7 @@ export function* migrateDomain(
 }
 
 class Departure {
-  readonly #parts: SaveParts;
+  readonly #parts: SaveParts<DepartureHost>;
   readonly #domain: Domain;
   readonly #record: DomainRecord;
   readonly #cmdLine: string;
@@ -127,7 +151,7 @@ class Departure {
   readonly #rounds: MigrationRound[] = [];
 
   constructor(
-    parts: SaveParts,
+    parts: SaveParts<DepartureHost>,
     domain: Domain,
     record: DomainRecord,
     { cmdLine = '' }: SavedConfig,
@@ -156,11 +180,11 @@ class Departure {
       return giveUp(domain, failed(stood.ok ? HAS_STOPPED : stood.reason));
     const stoppedAt = hypervisor.simulation.now;
     const taken = stood.ok ? yield* this.#sendRest() : stood;
-    if (!taken.ok) return yield* goOnHere(toolstack.list, domain, taken.reason);
+    if (!taken.ok) return yield* goOnHere(hypervisor, toolstack.list, domain, taken.reason);
     yield* this.#link.say('go');
     const answer = yield* this.#link.hear();
     if (!answer.ok) return giveUp(domain, failed(`it is not known whether it goes on there: ${answer.reason}`));
-    if (answer.value !== 'running') return yield* goOnHere(toolstack.list, domain, answer.value);
+    if (answer.value !== 'running') return yield* goOnHere(hypervisor, toolstack.list, domain, answer.value);
     const stopNs = hypervisor.simulation.now - stoppedAt;
     yield* toolstack.removeDomain(domain);
     return ok({ bytes: this.#link.bytesSent, rounds: this.#rounds, stopNs });
@@ -228,7 +252,11 @@ class Departure {
 }
 
 /** Takes one domain that another machine sends. */
-export function* receiveMigration(parts: SaveParts, nic: Nic, options: ArrivalOptions): Process<ArrivalOutcome> {
+export function* receiveMigration(
+  parts: SaveParts<LinkHost & ArrivalHost>,
+  nic: Nic,
+  options: ArrivalOptions,
+): Process<ArrivalOutcome> {
   if (nic.isOpen) return refused(IN_USE);
   const link = new MigrationLink(parts.hypervisor, nic, 'waits');
   const outcome = yield* receiveFrom(link, parts, options);
@@ -237,22 +265,26 @@ export function* receiveMigration(parts: SaveParts, nic: Nic, options: ArrivalOp
   return outcome;
 }
 
-function* receiveFrom(link: MigrationLink, parts: SaveParts, options: ArrivalOptions): Process<ArrivalOutcome> {
+function* receiveFrom(
+  link: MigrationLink,
+  parts: SaveParts<ArrivalHost>,
+  options: ArrivalOptions,
+): Process<ArrivalOutcome> {
   const read = yield* readHeader(link, parts.hypervisor);
   if (!read.ok) return failed(read.reason);
   const header = read.value;
   const devices = options.devicesOf(header.name);
   if (devices === undefined) return refused(`the disk of ${header.name} is not reached from here`);
-  const incoming = yield* makeRoomFor(parts.toolstack, header, devices);
+  const incoming = yield* makeRoomFor(parts, header, devices);
   if (!incoming.ok) return incoming;
   const outcome = yield* settleIn(link, parts, header, incoming.value, options.vouch ? devices.device : undefined);
-  if (!outcome.ok) abandonIncoming(parts.toolstack.list, incoming.value);
+  if (!outcome.ok) abandonIncoming(parts.hypervisor, parts.toolstack.list, incoming.value);
   return outcome;
 }
 
 function* settleIn(
   link: MigrationLink,
-  { hypervisor, toolstack }: SaveParts,
+  { hypervisor, toolstack }: SaveParts<ArrivalHost>,
   first: SaveHeader,
   incoming: IncomingDomain,
   vouchingDevice: BlockDevice | undefined,
@@ -278,7 +310,7 @@ function* settleIn(
   const answer = yield* link.hear();
   if (!answer.ok) return failed(answer.reason);
   if (answer.value !== 'go') return failed(answer.value);
-  const domain = yield* completeIncoming(toolstack.list, incoming, header, state);
+  const domain = yield* completeIncoming(hypervisor, toolstack.list, incoming, header, state);
   if (!domain.ok) return domain;
   yield* link.say('running');
   return ok({ domain: domain.value, pagesVouched });
@@ -289,7 +321,7 @@ function* tell(link: MigrationLink, problem: string): Process {
   if (!problem.startsWith('refused: ')) yield* link.say(`refused: ${problem}`);
 }
 
-function* readHeader(link: MigrationLink, { map }: Hypervisor): Process<Result<SaveHeader>> {
+function* readHeader(link: MigrationLink, { map }: Pick<Hypervisor, 'map'>): Process<Result<SaveHeader>> {
   const block = yield* link.take(PAGE_SIZE);
   if (!block.ok) return block;
   const parsed = decodeSaveHeader(block.value, map.arch);

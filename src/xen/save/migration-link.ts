@@ -9,14 +9,14 @@
  * A connection has a number, which whoever connects takes from its clock, as TCP does with its
  * first sequence number, and whoever listens takes from the first packet. A packet of another
  * connection is dropped: it is still on its way from one that has ended. Packets of each direction
- * are numbered. The receiver of data acknowledges each packet when its bytes were taken, and the
- * sender has at most WINDOW of them under way, so that neither end holds more than a megabyte of
- * the other's. A packet that is missing, damaged or not of this protocol, and an end that is silent
- * for TIMEOUT (once, or twice that), end the connection: what was sent is then believed by nobody.
- * A packet that is overtaken is missing; one that comes twice is dropped. Nothing is sent again;
- * the cable between two machines of a room keeps the order, repeats nothing, and loses nothing
- * while both are on. An end that gives up says so, whatever has become of the connection; the other
- * end then waits for nothing more.
+ * are numbered. The receiver of data acknowledges each packet when its bytes were taken. The sender
+ * has at most WINDOW of them under way, so that neither end holds more than a megabyte of the
+ * other's. A packet that is missing, damaged or not of this protocol, and an end that is silent for
+ * TIMEOUT (once, or twice that), end the connection: what was sent is then believed by nobody. A
+ * packet that is overtaken is missing; one that comes twice is dropped. Nothing is sent again; the
+ * cable between two machines of a room keeps the order, repeats nothing, and loses nothing while
+ * both are on. An end that gives up says so, whatever has become of the connection; the other end
+ * then waits for nothing more.
  *
  * Work on bytes is charged to domain 0 of either end by whoever has it done. Modelled after the TCP
  * connection of xend's relocation port, whose acknowledgements and window these are; differs in
@@ -68,7 +68,7 @@ const EMPTY = new Uint8Array(0);
 export type MigrationWord = 'complete' | 'go' | 'running' | `refused: ${string}`;
 
 /** What a connection needs of domain 0. */
-type LinkHost = Pick<Hypervisor, 'domain0Cpu' | 'costs' | 'power' | 'simulation'>;
+export type LinkHost = Pick<Hypervisor, 'domain0Cpu' | 'costs' | 'power' | 'simulation'>;
 
 export class MigrationLink {
   readonly #hypervisor: LinkHost;
@@ -104,7 +104,7 @@ export class MigrationLink {
     });
   }
 
-  /** Why the connection has ended; undefined while it has not. */
+  /** Why the connection has ended; undefined while it has not. A state of it, and no outcome. */
   get problem(): string | undefined {
     return this.#problem;
   }

@@ -1,6 +1,6 @@
 /**
- * Resume from disk: a domain that save.ts wrote to a file is restored on other frames, perhaps
- * under another hypervisor or on a machine that has lost its memory, and its guest goes on.
+ * Resume from disk: a domain that save.ts wrote to a file is restored on other frames, and its
+ * guest goes on. The hypervisor may be another one, and the machine may have lost its memory.
  *
  * The header says how much memory the domain takes; pages are read into frames as they come; when
  * everything has been verified the file is marked consumed on the disk; then the guest goes on as
@@ -26,6 +26,7 @@ import { PAGE_SIZE } from '../../base/units.ts';
 import { checkBlockDevice, type BlockDevice } from '../../disk/drive/block-device.ts';
 import type { Process } from '../../sim/simulation.ts';
 import type { Domain } from '../domain/domain.ts';
+import type { MakerHost } from '../domain/make-domain.ts';
 import type { DomainDevices } from '../toolstack/domain-entry.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
 import { failed, type Outcome } from '../domain/lifecycle.ts';
@@ -38,12 +39,14 @@ import {
 } from '../toolstack/resume.ts';
 import { Reason } from '../public/reason.ts';
 import { checkParts, type SaveParts } from './save.ts';
-import { type BodyRest, readPages, readRest, tellRest } from './body.ts';
-import { SaveExtent } from './extent.ts';
+import { type BodyRest, type FactHost, type PageHost, readPages, readRest, tellRest } from './body.ts';
+import { type ExtentHost, SaveExtent } from './extent.ts';
 import { bodyBlocksOf, decodeSaveHeader, encodeSaveHeader, type SaveHeader } from './format.ts';
 import { SaveReader } from './stream.ts';
-import { vouchFor } from './vouch.ts';
-import type { Toolstack } from '../toolstack/toolstack.ts';
+import { type VouchHost, vouchFor } from './vouch.ts';
+
+/** What a guest that comes is taken in with, however it comes. */
+export type ArrivalHost = PageHost & FactHost & VouchHost & MakerHost & Pick<Hypervisor, 'devices' | 'p2mLists'>;
 
 const TOO_SMALL = err('the file is too small');
 
@@ -60,7 +63,11 @@ export interface RestoreOptions extends DomainDevices {
 }
 
 /** Restores a domain from the device, or the part of one, that it was saved to. */
-export function* restoreDomain(parts: SaveParts, file: BlockDevice, options: RestoreOptions): Process<RestoreOutcome> {
+export function* restoreDomain(
+  parts: SaveParts<ArrivalHost & ExtentHost>,
+  file: BlockDevice,
+  options: RestoreOptions,
+): Process<RestoreOutcome> {
   checkParts(parts);
   checkBlockDevice('file', file);
   checkObject('options', options, 'device');
@@ -72,21 +79,25 @@ export function* restoreDomain(parts: SaveParts, file: BlockDevice, options: Res
   return outcome;
 }
 
-function* restoreFrom(extent: SaveExtent, parts: SaveParts, options: RestoreOptions): Process<RestoreOutcome> {
+function* restoreFrom(
+  extent: SaveExtent,
+  parts: SaveParts<ArrivalHost>,
+  options: RestoreOptions,
+): Process<RestoreOutcome> {
   const header = yield* readHeader(extent, parts.hypervisor.map.arch);
   if (!header.ok) return failed(header.reason);
   const reason = parts.hypervisor.devices.verify(header.value.store, options.device);
   if (reason !== Reason.ok) return failed(diskProblem(reason));
-  const incoming = yield* makeRoomFor(parts.toolstack, header.value, options);
+  const incoming = yield* makeRoomFor(parts, header.value, options);
   if (!incoming.ok) return incoming;
   const outcome = yield* bringBack(extent, parts, options, header.value, incoming.value);
-  if (!outcome.ok) abandonIncoming(parts.toolstack.list, incoming.value);
+  if (!outcome.ok) abandonIncoming(parts.hypervisor, parts.toolstack.list, incoming.value);
   return outcome;
 }
 
 function* bringBack(
   extent: SaveExtent,
-  { hypervisor, toolstack }: SaveParts,
+  { hypervisor, toolstack }: SaveParts<ArrivalHost>,
   { device, vouch }: RestoreOptions,
   header: SaveHeader,
   incoming: IncomingDomain,
@@ -98,7 +109,7 @@ function* bringBack(
   const pagesVouched = vouch ? yield* vouchFor(hypervisor, device, incoming, facts) : 0;
   const consumed = yield* writeHeader(extent, { ...header, consumed: true });
   const domain = consumed.ok
-    ? yield* completeIncoming(toolstack.list, incoming, header, state)
+    ? yield* completeIncoming(hypervisor, toolstack.list, incoming, header, state)
     : failed(consumed.reason);
   if (!domain.ok) {
     // No guest went on, so the file is as good as before.
@@ -125,18 +136,18 @@ function* readHeader(extent: SaveExtent, arch: Arch): Process<Result<SaveHeader>
 
 /** Makes room for the domain that a header tells of. */
 export function makeRoomFor(
-  toolstack: Toolstack,
+  { hypervisor, toolstack }: SaveParts<Pick<Hypervisor, 'p2mLists'>>,
   { name, cmdLine, nrPages, mappedPages }: SaveHeader,
   { device, mac }: DomainDevices,
 ): Process<Outcome<IncomingDomain>> {
   const config = { name, cmdLine, memoryBytes: nrPages * PAGE_SIZE, device, mac };
-  return receiveDomain(toolstack.list, config, nrPages, mappedPages);
+  return receiveDomain(hypervisor, toolstack.list, config, nrPages, mappedPages);
 }
 
 /** Reads the body into the domain's frames, and verifies all of it. */
 function* readBody(
   extent: SaveExtent,
-  hypervisor: Hypervisor,
+  hypervisor: PageHost & FactHost,
   header: SaveHeader,
   incoming: IncomingDomain,
 ): Process<Result<BodyRest>> {

@@ -17,6 +17,7 @@ import { PAGE_SIZE } from '../../base/units.ts';
 import { checkBlockDevice, type BlockDevice } from '../../disk/drive/block-device.ts';
 import type { Process } from '../../sim/simulation.ts';
 import type { Domain } from '../domain/domain.ts';
+import type { MakerHost } from '../domain/make-domain.ts';
 import type { DomainConfig } from '../toolstack/domain-entry.ts';
 import type { DomainList } from '../toolstack/domain-list.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
@@ -24,8 +25,8 @@ import { failed, type NotDone, type Operation, type Outcome, refused } from '../
 import { isSuspendedInTime } from '../toolstack/on-memory-suspend.ts';
 import { type DomainRecord, parseDomainRecord } from '../records/records.ts';
 import { continueDomain } from '../toolstack/resume.ts';
-import { SaveExtent, transferAll } from './extent.ts';
-import { endPages, mappedPages, restOf, writePages, writeRest } from './body.ts';
+import { type ExtentHost, SaveExtent, transferAll } from './extent.ts';
+import { endPages, type FactHost, mappedPages, type PageHost, restOf, writePages, writeRest } from './body.ts';
 import { bodyBlocksOf, encodeSaveHeader, type SaveHeader } from './format.ts';
 import { SaveWriter } from './stream.ts';
 import type { Toolstack } from '../toolstack/toolstack.ts';
@@ -40,14 +41,17 @@ export interface Stayed extends NotDone {
 /** What became of a domain that was to be saved. */
 export type SaveOutcome = Outcome<{ readonly bytes: number }, Stayed>;
 
-/** What domain 0 works with. */
-export interface SaveParts {
-  readonly hypervisor: Hypervisor;
-  readonly toolstack: Toolstack;
+/** What domain 0 works with; each operation says what it needs of the hypervisor. */
+export interface SaveParts<Host = object> {
+  readonly hypervisor: Host;
+  readonly toolstack: Pick<Toolstack, 'list' | 'removeDomain'>;
 }
 
 /** What a guest is brought to a stand with. */
-type StandHost = Pick<Hypervisor, 'xenstore' | 'power' | 'domain0Cpu' | 'costs'>;
+export type StandHost = Pick<Hypervisor, 'xenstore' | 'power' | 'domain0Cpu' | 'costs'>;
+
+/** The shares of a save. Its guest may have to go on here, in a domain that is made for it. */
+type SaveHost = StandHost & ExtentHost & PageHost & FactHost & MakerHost;
 
 /** @throws ArgumentError */
 export function checkParts(parts: SaveParts): void {
@@ -65,7 +69,7 @@ export type SavedConfig = Pick<DomainConfig, 'device' | 'cmdLine'>;
  * @param file a device, or a part of one, that holds nothing else
  */
 export function* saveDomain(
-  parts: SaveParts,
+  parts: SaveParts<SaveHost>,
   domain: Domain,
   config: SavedConfig,
   file: BlockDevice,
@@ -105,8 +109,8 @@ export function giveUp(domain: Domain, why: Err<NotDone>): Err<Stayed> {
 }
 
 /** A domain that was to leave and stands still goes on where it is. */
-export function* goOnHere(list: DomainList, domain: Domain, why: string): Process<Err<Stayed>> {
-  const next = yield* continueDomain(list, domain);
+export function* goOnHere(hypervisor: MakerHost, list: DomainList, domain: Domain, why: string): Process<Err<Stayed>> {
+  const next = yield* continueDomain(hypervisor, list, domain);
   return stays(failed(why), next.ok ? next.value : undefined);
 }
 
@@ -135,7 +139,7 @@ export function* standStill(hypervisor: StandHost, domain: Domain): Process<Resu
 
 function* saveTo(
   extent: SaveExtent,
-  { hypervisor, toolstack }: SaveParts,
+  { hypervisor, toolstack }: SaveParts<SaveHost>,
   domain: Domain,
   record: DomainRecord,
   { cmdLine = '' }: SavedConfig,
@@ -148,7 +152,7 @@ function* saveTo(
   if (!stood.ok && domain.state !== 'suspended') return giveUp(domain, failed(stood.reason));
   const configuration = { arch, nrPages, bootPages, boots, name, cmdLine };
   const blocks = stood.ok ? yield* writeFile(extent, hypervisor, domain, configuration) : stood;
-  if (!blocks.ok) return yield* goOnHere(toolstack.list, domain, blocks.reason);
+  if (!blocks.ok) return yield* goOnHere(hypervisor, toolstack.list, domain, blocks.reason);
   yield* toolstack.removeDomain(domain);
   return ok({ bytes: blocks.value * PAGE_SIZE });
 }
@@ -158,7 +162,7 @@ type Configuration = Pick<SaveHeader, 'arch' | 'nrPages' | 'bootPages' | 'boots'
 /** Writes the file of a suspended domain; returns its blocks. */
 function* writeFile(
   extent: SaveExtent,
-  hypervisor: Hypervisor,
+  hypervisor: PageHost & FactHost,
   domain: Domain,
   configuration: Configuration,
 ): Process<Result<number>> {

@@ -20,7 +20,7 @@ import type { FrameFact } from './format.ts';
 import type { IncomingDomain } from '../toolstack/resume.ts';
 
 /** What pages are compared with. */
-type VouchHost = Pick<Hypervisor, 'frames' | 'memory' | 'domain0Cpu' | 'costs'>;
+export type VouchHost = ExtentHost & Pick<Hypervisor, 'frames' | 'memory' | 'domain0Cpu' | 'costs'>;
 
 interface Claim {
   readonly mfn: Mfn;
@@ -29,7 +29,7 @@ interface Claim {
 
 /** Gives the pages that equal their block provenance again; returns how many. */
 export function* vouchFor(
-  hypervisor: VouchHost & ExtentHost,
+  hypervisor: VouchHost,
   device: BlockDevice,
   incoming: IncomingDomain,
   facts: readonly FrameFact[],

@@ -8,7 +8,7 @@ import { Mfn, Pfn } from '../../base/units.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
 import { type BootRegion, type PreservedBitmap, writeBootRegion } from '../domain/build.ts';
 import type { DirtyPages, Domain, RecencyState } from '../domain/domain.ts';
-import { makeDomain } from '../domain/make-domain.ts';
+import { makeDomain, type MakerHost } from '../domain/make-domain.ts';
 import { ownerOfDomain } from '../frames/frame-record.ts';
 import { P2mList } from '../frames/p2m.ts';
 import type { ReasonCode, ReasonCounts } from '../public/reason.ts';
@@ -28,8 +28,16 @@ export interface Inheritance {
   readonly dirty: DirtyPages | undefined;
 }
 
+/** What a domain is built on. */
+export type BuildHost = MakerHost & Pick<Hypervisor, 'p2mLists'>;
+
 /** Gives the domain its frames, those from page `from` on being new to it. */
-export function assignFrames(hypervisor: Hypervisor, entry: DomainEntry, frames: Uint32Array, from: number): void {
+export function assignFrames(
+  hypervisor: Pick<Hypervisor, 'frames'>,
+  entry: DomainEntry,
+  frames: Uint32Array,
+  from: number,
+): void {
   entry.p2m = new P2mList(frames);
   const owner = ownerOfDomain(entry.domid);
   const device = entry.disk.number;
@@ -40,7 +48,7 @@ export function assignFrames(hypervisor: Hypervisor, entry: DomainEntry, frames:
  * Writes what the guest finds, and makes the domain: it is there from here on, and nothing waits.
  */
 export function buildDomain(
-  hypervisor: Hypervisor,
+  hypervisor: BuildHost,
   entry: DomainEntry,
   frames: Uint32Array,
   region: BootRegion,

@@ -9,10 +9,10 @@
  * (rebuild.ts).
  *
  * Nothing is written that does not verify: the record's check word, that owner and pfn are those of
- * the P2M list, the CRC-32C where checksums are on, that nobody else has written to the disk since
- * the guest was booted, that the device has the block, that no other page wants the same block.
- * Each page that is not written is counted with the reason. A damaged record is counted whether its
- * page was dirty or not, since that is unknown.
+ * the P2M list, and the CRC-32C where checksums are on; that nobody else has written to the disk
+ * since the guest was booted; that the device has the block, and that no other page wants it. Each
+ * page that is not written is counted with the reason. A damaged record is counted whether its page
+ * was dirty or not, since that is unknown.
  *
  * Modelled after Rio (Chen et al., ASPLOS 1996), which keeps its registry in protected memory and
  * restores the file cache in two steps while the kernel boots. Differs in that domain 0 does it,
@@ -36,7 +36,7 @@ const PAGES_PER_REQUEST = 32;
 const REQUESTS = 128;
 
 /** What the pages are found and written with. */
-type WriterHost = Pick<Hypervisor, 'frames' | 'map' | 'protections' | 'costs' | 'domain0Cpu'>;
+export type WriterHost = Pick<Hypervisor, 'frames' | 'map' | 'protections' | 'costs' | 'domain0Cpu'>;
 
 /** A page and the block it goes to. */
 interface Registered {

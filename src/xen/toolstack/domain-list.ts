@@ -7,11 +7,10 @@
  * is given up. By its name a domain has its life (lifecycle.ts), which whoever makes it, or takes
  * up what was left of it, asks here.
  *
- * Invariants: `checkInvariants`. A domain that has an entry is not among those that were left.
+ * Invariants: those of frame-books.ts (`checkInvariants`).
  */
 
 import { assert } from '../../base/assert.ts';
-import { ModelError } from '../../base/errno.ts';
 import { ok } from '../../base/result.ts';
 import { DomId, Mfn } from '../../base/units.ts';
 import type { BlockDevice } from '../../disk/drive/block-device.ts';
@@ -26,23 +25,29 @@ import { NO_FRAME, type P2mList } from '../frames/p2m.ts';
 import { noReasons, Reason, type ReasonCode, type ReasonCounts } from '../public/reason.ts';
 import type { LeftDomain } from '../core/quick-reload.ts';
 import { type DomainConfig, type DomainEntry, NO_FRAMES, NO_PAGES, type TakenUp } from './domain-entry.ts';
-import { checkBooks, framesOfOthers, type Owners } from './frame-books.ts';
+import { type BooksHost, checkBooks, framesOfOthers, type Owners } from './frame-books.ts';
 import { eraseDomainRecord, sealStore } from '../records/records.ts';
 import { eraseRecoveryBox } from '../records/recovery-box.ts';
 
 const NO_NUMBER = failed(`ENOMEM: all ${DEVICE_NUMBERS} numbers of block devices are in use`);
 
+/** What a domain's frames, disk and records are taken from and given back to. */
+export type ListHost = BooksHost &
+  Pick<
+    Hypervisor,
+    'memory' | 'protections' | 'left' | 'refusedOf' | 'p2mLists' | 'devices' | 'bindDevice' | 'releaseDevice'
+  >;
+
 export class DomainList {
-  /** @internal */
-  readonly hypervisor: Hypervisor;
+  readonly #hypervisor: ListHost;
   readonly #entries = new Map<DomId, DomainEntry>();
   /** By name; a domain that is absent is not in here. */
   readonly #lives = new Map<string, Lifecycle>();
   /** Domains that were left and not taken up yet, by name. */
   readonly #left: Map<string, LeftDomain>;
 
-  constructor(hypervisor: Hypervisor) {
-    this.hypervisor = hypervisor;
+  constructor(hypervisor: ListHost) {
+    this.#hypervisor = hypervisor;
     this.#left = new Map(hypervisor.left.map((left) => [left.record.name, left]));
     for (const [name, { state }] of this.#left)
       this.#lives.set(name, new Lifecycle(state === undefined ? 'kept' : 'frozen'));
@@ -95,7 +100,7 @@ export class DomainList {
     const begun = life.begin(operation);
     if (!begun.ok) return begun;
     this.#lives.set(config.name, life);
-    yield* this.hypervisor.scrubber.waitFor(nrFrames);
+    yield* this.#hypervisor.scrubber.waitFor(nrFrames);
     const frames = new Uint32Array(nrFrames);
     const place = this.#place(frames, nrPages, config.device);
     if (!place.ok) {
@@ -113,11 +118,11 @@ export class DomainList {
   ): Outcome<{ readonly domid: DomId; readonly p2mMfn: Mfn; readonly disk: BoundDevice }> {
     const domid = this.#freeDomid();
     if (domid === undefined) return failed(`ENOMEM: all ${DOMAIN_SLOTS - 1} domain records are in use`);
-    const disk = this.hypervisor.bindDevice(device);
+    const disk = this.#hypervisor.bindDevice(device);
     if (disk === undefined) return NO_NUMBER;
     const p2mMfn = this.allocate(frames, nrPages);
     if (p2mMfn.ok) return ok({ domid, p2mMfn: p2mMfn.value, disk });
-    this.hypervisor.releaseDevice(disk);
+    this.#hypervisor.releaseDevice(disk);
     return p2mMfn;
   }
 
@@ -128,17 +133,13 @@ export class DomainList {
    * @internal
    */
   allocate(frames: Uint32Array, nrPages: number, at?: Mfn): Outcome<Mfn> {
-    const { allocator, p2mLists } = this.hypervisor;
-    let p2mMfn = at;
-    try {
-      p2mMfn ??= p2mLists.allocate(nrPages);
-      allocator.allocate(frames);
-      return ok(p2mMfn);
-    } catch (error) {
-      if (!(error instanceof ModelError)) throw error;
-      if (at === undefined && p2mMfn !== undefined) p2mLists.release(p2mMfn);
-      return failed(error.message);
-    }
+    const { allocator, p2mLists } = this.#hypervisor;
+    const p2mMfn = at === undefined ? p2mLists.allocate(nrPages) : ok(at);
+    if (!p2mMfn.ok) return failed(p2mMfn.reason);
+    const allocated = allocator.allocate(frames);
+    if (allocated.ok) return p2mMfn;
+    if (at === undefined) p2mLists.release(p2mMfn.value);
+    return failed(allocated.reason);
   }
 
   /**
@@ -149,7 +150,7 @@ export class DomainList {
   takeUp(name: string, device: BlockDevice): Outcome<TakenUp> {
     const left = this.#left.get(name);
     if (left === undefined) return refused('it was not left');
-    const { devices, frames } = this.hypervisor;
+    const { devices, frames } = this.#hypervisor;
     const { record, p2m } = left;
     const distrust = devices.verifyLeft(record.store, device);
     const known = distrust === Reason.ok ? devices.bind(device, record.device) : undefined;
@@ -164,7 +165,7 @@ export class DomainList {
 
   /** @internal Enters a domain that was taken up. */
   enter({ record, p2m, disk }: TakenUp, config: DomainConfig): DomainEntry {
-    const lost = this.hypervisor.refusedOf(record.domid);
+    const lost = this.#hypervisor.refusedOf(record.domid);
     return this.#add(this.lifeOf(config.name), record.domid, config, disk, record.boots, record.p2mMfn, p2m, lost);
   }
 
@@ -197,13 +198,13 @@ export class DomainList {
    */
   #exchangeDisk(entry: DomainEntry, device: BlockDevice): Outcome<ReasonCode> {
     const { disk: before } = entry;
-    const disk = this.hypervisor.bindDevice(device);
+    const disk = this.#hypervisor.bindDevice(device);
     if (disk === undefined) return NO_NUMBER;
     const isSame = disk.number === before.number;
     const change = before.isChanged ? Reason.diskChanged : Reason.ok;
-    const distrust = isSame || !this.hypervisor.protections.deviceIdentity ? change : Reason.otherDisk;
-    if (distrust !== Reason.ok) this.hypervisor.frames.distrust(entry.p2m);
-    this.hypervisor.releaseDevice(before);
+    const distrust = isSame || !this.#hypervisor.protections.deviceIdentity ? change : Reason.otherDisk;
+    if (distrust !== Reason.ok) this.#hypervisor.frames.distrust(entry.p2m);
+    this.#hypervisor.releaseDevice(before);
     entry.disk = disk;
     return ok(distrust);
   }
@@ -244,7 +245,7 @@ export class DomainList {
    * @internal
    */
   sealStores(): void {
-    const { memory, map, frames } = this.hypervisor;
+    const { memory, map, frames } = this.#hypervisor;
     for (const { domid, disk, p2m } of this.#entries.values()) {
       sealStore(memory, map, domid, disk.record);
       if (disk.isChanged) frames.distrust(p2m);
@@ -255,11 +256,11 @@ export class DomainList {
   /** @internal Gives up a domain that was taken up, and on which an operation is under way. */
   abandon({ record, p2m, disk }: TakenUp): void {
     this.#abandon(record, p2m);
-    this.hypervisor.releaseDevice(disk);
+    this.#hypervisor.releaseDevice(disk);
   }
 
   #abandon(record: LeftDomain['record'], p2m: P2mList): void {
-    const { memory, map, p2mLists, scrubber } = this.hypervisor;
+    const { memory, map, p2mLists, scrubber } = this.#hypervisor;
     eraseDomainRecord(memory, map, record.domid);
     eraseDomainState(memory, map, record.domid);
     eraseRecoveryBox(memory, map, record.domid);
@@ -275,7 +276,7 @@ export class DomainList {
       this.#left.delete(left.record.name);
       this.lifeOf(left.record.name).begin('destroy');
       this.#abandon(left.record, left.p2m);
-      this.hypervisor.devices.unreserve(left.record.device);
+      this.#hypervisor.devices.unreserve(left.record.device);
     }
     return names;
   }
@@ -296,9 +297,9 @@ export class DomainList {
 
   /** @internal Forgets a domain whose frames are gone. */
   remove(entry: DomainEntry): void {
-    eraseRecoveryBox(this.hypervisor.memory, this.hypervisor.map, entry.domid);
-    this.hypervisor.p2mLists.release(entry.p2mMfn);
-    this.hypervisor.releaseDevice(entry.disk);
+    eraseRecoveryBox(this.#hypervisor.memory, this.#hypervisor.map, entry.domid);
+    this.#hypervisor.p2mLists.release(entry.p2mMfn);
+    this.#hypervisor.releaseDevice(entry.disk);
     this.#entries.delete(entry.domid);
     this.#forget(entry.name, entry.life);
   }
@@ -327,7 +328,7 @@ export class DomainList {
   }
 
   #owners(): Owners {
-    return { hypervisor: this.hypervisor, entries: [...this.#entries.values()], left: [...this.#left.values()] };
+    return { hypervisor: this.#hypervisor, entries: [...this.#entries.values()], left: [...this.#left.values()] };
   }
 
   /** Undefined when all domain records are in use. */

@@ -1,6 +1,18 @@
 /**
  * The books that say whose each frame is: P2M lists, frames that are held, the scrub list, the
  * allocator and the frame records. What all of them say is kept here for as long as it is asked.
+ *
+ * Invariants, when no domain is being built or taken down (`checkBooks` asserts them in this order,
+ * after those of the allocator; 7 is those of a frame record):
+ *   1. A domain that has an entry is not among those that were left.
+ *   2. A frame is on the scrub list once.
+ *   3. A frame on the scrub list is the hypervisor's.
+ *   4. A domain has frames for domains only.
+ *   5. A frame is one page of one domain.
+ *   6. P2M list, owner and pfn agree.
+ *   7. Each record holds what frame-table.ts says of it.
+ *   8. A frame is free, of a domain, or waits to be scrubbed.
+ *   9. A free frame has no owner.
  */
 
 import { assert } from '../../base/assert.ts';
@@ -11,9 +23,12 @@ import { OWNER_HYPERVISOR, ownerOfDomain } from '../frames/frame-record.ts';
 import { NO_FRAME } from '../frames/p2m.ts';
 import type { DomainEntry } from './domain-entry.ts';
 
+/** Where the books are kept. */
+export type BooksHost = Pick<Hypervisor, 'frames' | 'allocator' | 'map' | 'scrubber'>;
+
 /** The domains whose frames are in the books. */
 export interface Owners {
-  readonly hypervisor: Hypervisor;
+  readonly hypervisor: BooksHost;
   readonly entries: readonly DomainEntry[];
   readonly left: readonly LeftDomain[];
 }
@@ -29,19 +44,20 @@ export function framesOfOthers({ hypervisor, entries, left }: Owners, entry: Dom
 }
 
 /**
- * Everything that must hold of all frames, when no domain is being built or taken down: each has
- * one owner; P2M list, owner and pfn agree; free frames are free in every book. Goes through all of
- * memory.
+ * Asserts the invariants of all frames. Goes through all of memory.
  * @throws InvariantViolation
  */
 export function checkBooks({ hypervisor, entries, left }: Owners): void {
   const { frames, allocator, map, scrubber } = hypervisor;
   allocator.checkInvariants();
+  const entered = new Set(entries.map(({ domid }) => domid));
+  for (const { record } of left)
+    assert(!entered.has(record.domid), 'invariant 1: a domain that has an entry was not left');
   const seen = new Uint8Array(map.frameCount);
   for (const mfn of scrubber.frames) {
-    assert(seen[mfn] === 0, 'a frame is on the scrub list once');
+    assert(seen[mfn] === 0, 'invariant 2: a frame is on the scrub list once');
     seen[mfn] = 1;
-    assert(frames.ownerOf(Mfn(mfn)) === OWNER_HYPERVISOR, 'a frame on the scrub list is the hypervisor’s');
+    assert(frames.ownerOf(Mfn(mfn)) === OWNER_HYPERVISOR, 'invariant 3: a frame on the scrub list is the hypervisor’s');
   }
   const isWaiting = new Uint8Array(map.frameCount);
   for (const { p2m } of left) for (const mfn of p2m.frames()) if (mfn !== NO_FRAME) isWaiting[mfn] = 1;
@@ -50,17 +66,17 @@ export function checkBooks({ hypervisor, entries, left }: Owners): void {
     for (let pfn = 0; pfn < p2m.length; pfn++) {
       const mfn = Mfn(p2m.at(pfn));
       if (mfn === NO_FRAME) continue;
-      assert(mfn >= map.firstDomainMfn && mfn < map.frameCount, 'a domain has frames for domains only');
-      assert(seen[mfn] === 0, 'a frame is one page of one domain');
+      assert(mfn >= map.firstDomainMfn && mfn < map.frameCount, 'invariant 4: a domain has frames for domains only');
+      assert(seen[mfn] === 0, 'invariant 5: a frame is one page of one domain');
       seen[mfn] = 1;
-      assert(frames.ownerOf(mfn) === ownerOfDomain(domid), 'P2M list and owner agree');
-      assert(frames.pfnOf(mfn) === pfn, 'P2M list and M2P agree');
+      assert(frames.ownerOf(mfn) === ownerOfDomain(domid), 'invariant 6: P2M list and owner agree');
+      assert(frames.pfnOf(mfn) === pfn, 'invariant 6: P2M list and M2P agree');
     }
   }
   for (let mfn = 0; mfn < map.frameCount; mfn++) {
     frames.checkRecord(Mfn(mfn), isWaiting[mfn] === 1);
     if (mfn < map.firstDomainMfn) continue;
-    assert(allocator.isFree(Mfn(mfn)) === (seen[mfn] === 0), 'a frame is free, of a domain, or waits');
-    assert(seen[mfn] === 1 || frames.ownerOf(Mfn(mfn)) === 0, 'a free frame has no owner');
+    assert(allocator.isFree(Mfn(mfn)) === (seen[mfn] === 0), 'invariant 8: a frame is free, of a domain, or waits');
+    assert(seen[mfn] === 1 || frames.ownerOf(Mfn(mfn)) === 0, 'invariant 9: a free frame has no owner');
   }
 }

@@ -27,6 +27,9 @@ import { Virq } from '../public/event-channel.ts';
 import { domainRecordChecksum } from '../records/records.ts';
 import type { Toolstack } from './toolstack.ts';
 
+/** The tool stack, as far as these acts look at it: its domains. */
+type Domains = Pick<Toolstack, 'list'>;
+
 /** How long a guest has: as long as one that is asked to shut down. Assumed. */
 const SUSPEND_TIMEOUT = Ns(30e9);
 
@@ -38,8 +41,8 @@ export type NotSuspended = { readonly domid: DomId; readonly reason: string };
  * has under way ends; then the back-ends end, with what the devices have in flight, and the store
  * with them. What a guest has on its rings, or asks the store, stays there.
  */
-export function* shutdownDomain0(hypervisor: Hypervisor, toolstack: Toolstack): Process {
-  checkObject('hypervisor', hypervisor, 'map', 'frames');
+export function* shutdownDomain0(hypervisor: Pick<Hypervisor, 'costs' | 'xenstore'>, toolstack: Domains): Process {
+  checkObject('hypervisor', hypervisor, 'costs', 'xenstore');
   checkObject('toolstack', toolstack, 'list');
   yield Ns(hypervisor.costs.domain0ShutdownNs);
   yield* toolstack.list.idle();
@@ -49,8 +52,8 @@ export function* shutdownDomain0(hypervisor: Hypervisor, toolstack: Toolstack): 
 }
 
 /** Suspends all domains that run, after domain 0 has gone. Returns those that were not. */
-export function* suspendDomains(hypervisor: Hypervisor, toolstack: Toolstack): Process<NotSuspended[]> {
-  checkObject('hypervisor', hypervisor, 'map', 'frames');
+export function* suspendDomains(hypervisor: Pick<Hypervisor, 'power'>, toolstack: Domains): Process<NotSuspended[]> {
+  checkObject('hypervisor', hypervisor, 'power');
   checkObject('toolstack', toolstack, 'list');
   const notSuspended: NotSuspended[] = [];
   for (const domain of toolstack.list.domains) {
@@ -65,8 +68,8 @@ export function* suspendDomains(hypervisor: Hypervisor, toolstack: Toolstack): P
  * Has a guest suspend itself on memory. It stays there until it is resumed, or another hypervisor
  * goes on with it.
  */
-export function* suspendDomain(hypervisor: Hypervisor, domain: Domain): Process<Outcome> {
-  checkObject('hypervisor', hypervisor, 'map', 'frames');
+export function* suspendDomain(hypervisor: Pick<Hypervisor, 'power'>, domain: Domain): Process<Outcome> {
+  checkObject('hypervisor', hypervisor, 'power');
   checkObject('domain', domain, 'isPaused', 'begin');
   const { power } = hypervisor;
   const begun = domain.isPaused ? refused('paused') : domain.begin('suspend');
@@ -97,8 +100,11 @@ export function* isSuspendedInTime(power: Power, domain: Domain): Process<boolea
  * handover record. Domains that were left by `Toolstack.leaveDomain` are kept. Afterwards the
  * machine may be reset.
  */
-export function* handOver(hypervisor: Hypervisor, toolstack: Toolstack): Process {
-  checkObject('hypervisor', hypervisor, 'map', 'frames');
+export function* handOver(
+  hypervisor: Pick<Hypervisor, 'memory' | 'map' | 'costs' | 'protections'>,
+  toolstack: Domains,
+): Process {
+  checkObject('hypervisor', hypervisor, 'memory', 'map', 'costs', 'protections');
   checkObject('toolstack', toolstack, 'list');
   const { memory, map, costs, protections } = hypervisor;
   yield Ns(costs.handoverNs);

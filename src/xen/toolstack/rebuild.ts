@@ -18,6 +18,7 @@
  * scrubbed.
  */
 
+import { err, ok, type Result } from '../../base/result.ts';
 import { type DomId, Mfn, PAGE_SIZE, Pfn } from '../../base/units.ts';
 import type { RecencyState } from '../domain/domain.ts';
 import { type BootRegion, PreservedBitmap } from '../domain/build.ts';
@@ -28,10 +29,7 @@ import { Provenance } from '../frames/provenance.ts';
 import { Reason, REASON_NAMES, type ReasonCode, type ReasonCounts } from '../public/reason.ts';
 import { consumeDomainRecord, parseRoot, writeRoot } from '../records/records.ts';
 
-/**
- * Frames that are recovered together, each step in a loop of its own: what a loop reads lies
- * scattered over memory, and the host's processor fetches it side by side.
- */
+/** Frames that are recovered together, each step in a loop of its own (see hot-paths 11). */
 const WINDOW = 64;
 
 /** What frames are judged and blanked with. */
@@ -40,7 +38,7 @@ type BlankHost = Pick<Hypervisor, 'frames' | 'memory' | 'costs' | 'protections'>
 type RecordHost = Pick<Hypervisor, 'memory' | 'map' | 'p2mLists' | 'recency'>;
 /** What frames are given back with. */
 type AbandonHost = BlankHost & Pick<Hypervisor, 'map' | 'allocator'>;
-type RecoverHost = RecordHost & AbandonHost;
+export type RecoverHost = RecordHost & AbandonHost;
 
 /** Who a domain is, to its frame records. */
 export interface Identity {
@@ -137,18 +135,18 @@ export function recoverFrames(
   isTaken: (mfn: Mfn) => boolean,
 ): Recovery {
   const found = findP2m(hypervisor, identity.domid);
-  if (typeof found === 'number') {
-    const list = found;
-    const costNs = abandonFrames(hypervisor, identity.domid, list, refused, isTaken);
+  if (!found.ok) {
+    const coldReason = found.reason;
+    const costNs = abandonFrames(hypervisor, identity.domid, coldReason, refused, isTaken);
     return {
       p2m: undefined,
       preserved: new PreservedBitmap(region.nrPages),
-      coldReason: list,
+      coldReason,
       costNs,
       recency: 'untold',
     };
   }
-  const { list, recency } = found;
+  const { list, recency } = found.value;
   const { frames, costs } = hypervisor;
   const owner = ownerOfDomain(identity.domid);
   const preserved = new PreservedBitmap(region.nrPages);
@@ -186,21 +184,24 @@ export function recoverFrames(
  * The frames of the domain's P2M list, and what of recency goes with it; or the reason why there is
  * none to be believed.
  */
-function findP2m(hypervisor: RecordHost, domid: DomId): { list: Uint32Array; recency: RecencyState } | ReasonCode {
+function findP2m(
+  hypervisor: RecordHost,
+  domid: DomId,
+): Result<{ readonly list: Uint32Array; readonly recency: RecencyState }, ReasonCode> {
   const { memory, map, p2mLists } = hypervisor;
   const record = consumeDomainRecord(memory, map, domid);
   const root = parseRoot(memory, map.arch);
   // This hypervisor lives on and knows what the root record must say; the next one to read it does
   // not.
   if (!root.ok) writeRoot(memory, map);
-  if (!root.ok || !record.ok) return Reason.badTable;
+  if (!root.ok || !record.ok) return err(Reason.badTable);
   const list = p2mLists.view(record.value.p2mMfn, record.value.nrPages);
-  if (list === undefined || list.crc !== record.value.p2mCrc) return Reason.badP2m;
-  if (list.stray(map.firstDomainMfn, map.frameCount) !== undefined || list.holes > 0) return Reason.badP2m;
+  if (list === undefined || list.crc !== record.value.p2mCrc) return err(Reason.badP2m);
+  if (list.stray(map.firstDomainMfn, map.frameCount) !== undefined || list.holes > 0) return err(Reason.badP2m);
   const frames = list.frames();
   const { recencyCrc } = record.value;
-  if (recencyCrc === undefined) return { list: frames, recency: 'untold' };
-  return { list: frames, recency: hypervisor.recency.crc(frames) === recencyCrc ? 'told' : 'damaged' };
+  if (recencyCrc === undefined) return ok({ list: frames, recency: 'untold' });
+  return ok({ list: frames, recency: hypervisor.recency.crc(frames) === recencyCrc ? 'told' : 'damaged' });
 }
 
 /**

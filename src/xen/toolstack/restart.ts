@@ -9,7 +9,6 @@
 import { ok } from '../../base/result.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../../base/units.ts';
 import type { Process } from '../../sim/simulation.ts';
-import type { Hypervisor } from '../core/hypervisor.ts';
 import type { BootRegion } from '../domain/build.ts';
 import type { DirtyPages, Domain } from '../domain/domain.ts';
 import type { Outcome } from '../domain/lifecycle.ts';
@@ -17,11 +16,11 @@ import { ownerOfDomain } from '../frames/frame-record.ts';
 import { NO_FRAME, type P2mList } from '../frames/p2m.ts';
 import { Reason, type ReasonCode, type ReasonCounts } from '../public/reason.ts';
 import { eraseDomainRecord, setP2mCrc } from '../records/records.ts';
-import { assignFrames, buildDomain } from './builder.ts';
-import { writeDirtyPages } from './dirty-pages.ts';
+import { assignFrames, type BuildHost, buildDomain } from './builder.ts';
+import { type WriterHost, writeDirtyPages } from './dirty-pages.ts';
 import { type DomainEntry, NO_FRAMES, NO_PAGES } from './domain-entry.ts';
 import type { DomainList } from './domain-list.ts';
-import { recoverFrames, retireFrames } from './rebuild.ts';
+import { type RecoverHost, recoverFrames, retireFrames } from './rebuild.ts';
 
 export interface RestartOptions {
   /** Keep the cache; else everything is scrubbed. */
@@ -50,11 +49,14 @@ export interface RebuildPlan {
   readonly holes: Uint32Array;
 }
 
+/** The shares of the steps: building, recovering, writing home. */
+export type RestartHost = BuildHost & RecoverHost & WriterHost;
+
 export class Restart {
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: RestartHost;
   readonly #list: DomainList;
 
-  constructor(hypervisor: Hypervisor, list: DomainList) {
+  constructor(hypervisor: RestartHost, list: DomainList) {
     this.#hypervisor = hypervisor;
     this.#list = list;
   }

@@ -14,7 +14,7 @@ import { type DomId, Mfn } from '../../base/units.ts';
 import type { Process } from '../../sim/simulation.ts';
 import { type BoundDevice, storeRecordOf } from '../records/devices.ts';
 import { type Domain } from '../domain/domain.ts';
-import { makeDomain } from '../domain/make-domain.ts';
+import { makeDomain, type MakerHost } from '../domain/make-domain.ts';
 import { DomainEnvironment } from '../domain/environment.ts';
 import { type DomainConfig, type DomainEntry, NO_FRAMES, planOf } from './domain-entry.ts';
 import type { DomainList } from './domain-list.ts';
@@ -55,7 +55,8 @@ const NO_PROGRAM = failed('its program is not where its registers say');
  * guest to go on with: of one that was left the frames are then given to the scrub list, one that
  * is suspended here stays so.
  */
-export function* resumeDomain(list: DomainList, config: DomainConfig): Process<Outcome<Domain>> {
+export function* resumeDomain(hypervisor: MakerHost, list: DomainList, config: DomainConfig): Process<Outcome<Domain>> {
+  checkObject('hypervisor', hypervisor, 'map', 'frames');
   checkObject('list', list, 'lifeOf', 'takeUp');
   checkObject('config', config, 'name', 'device');
   checkText('config.name', config.name);
@@ -63,13 +64,13 @@ export function* resumeDomain(list: DomainList, config: DomainConfig): Process<O
   const life = list.lifeOf(config.name);
   const allowed = life.allows('resume');
   if (!allowed.ok) return allowed;
-  if (life.state !== 'frozen') return yield* resumeHere(list, config.name);
+  if (life.state !== 'frozen') return yield* resumeHere(hypervisor, list, config.name);
   const taken = list.takeUp(config.name, config.device);
   if (!taken.ok) return taken;
   const left = taken.value;
   life.begin('resume');
-  const { memory, map, simulation, costs } = list.hypervisor;
-  yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
+  const { memory, map, simulation, costs } = hypervisor;
+  yield* hypervisor.domain0Cpu.work(costs.domainResumeNs);
   const distrust = left.distrust === Reason.ok && left.disk.isChanged ? Reason.diskChanged : left.distrust;
   const { record, state } = left;
   if (state !== undefined && distrust !== Reason.ok) {
@@ -85,14 +86,14 @@ export function* resumeDomain(list: DomainList, config: DomainConfig): Process<O
   eraseDomainState(memory, map, record.domid);
   const { number: device } = entry.disk;
   writeDomainRecord(memory, map, { ...record, device, store: storeRecordOf(entry.disk.device) });
-  return ok(goOn(list.hypervisor, entry, record.bootPages, state, guest, { ...entry.refused }));
+  return ok(goOn(hypervisor, entry, record.bootPages, state, guest, { ...entry.refused }));
 }
 
-function* resumeHere(list: DomainList, name: string): Process<Outcome<Domain>> {
+function* resumeHere(hypervisor: MakerHost, list: DomainList, name: string): Process<Outcome<Domain>> {
   const domain = list.domains.find((known) => known.name === name);
   assert(domain !== undefined, 'a domain that is suspended here is there');
   domain.begin('resume');
-  return yield* continueDomain(list, domain);
+  return yield* continueDomain(hypervisor, list, domain);
 }
 
 /**
@@ -100,7 +101,7 @@ function* resumeHere(list: DomainList, name: string): Process<Outcome<Domain>> {
  * then. Fails, and the domain stays suspended, when somebody else goes on with its guest or has
  * written to its disk meanwhile.
  */
-export function* continueDomain(list: DomainList, domain: Domain): Process<Outcome<Domain>> {
+export function* continueDomain(hypervisor: MakerHost, list: DomainList, domain: Domain): Process<Outcome<Domain>> {
   const entry = list.entryOf(domain);
   yield* domain.released();
   // From here to the guest nothing waits: nobody writes to the disk in between.
@@ -109,7 +110,7 @@ export function* continueDomain(list: DomainList, domain: Domain): Process<Outco
     return failed(diskProblem(Reason.diskChanged));
   }
   const state = domain.freeze();
-  const guest = list.hypervisor.simulation.frozen.thaw(state.program);
+  const guest = hypervisor.simulation.frozen.thaw(state.program);
   if (!(guest instanceof DomainEnvironment)) {
     domain.end();
     return NO_PROGRAM;
@@ -118,7 +119,7 @@ export function* continueDomain(list: DomainList, domain: Domain): Process<Outco
   domain.kill();
   domain.bury();
   entry.life.step('rebuild');
-  return ok(goOn(list.hypervisor, entry, domain.bootPages, state, guest));
+  return ok(goOn(hypervisor, entry, domain.bootPages, state, guest));
 }
 
 /**
@@ -127,6 +128,7 @@ export function* continueDomain(list: DomainList, domain: Domain): Process<Outco
  * domain can have it; fails when there is no memory or no slot for it.
  */
 export function* receiveDomain(
+  { p2mLists }: Pick<Hypervisor, 'p2mLists'>,
   list: DomainList,
   config: DomainConfig,
   nrPages: number,
@@ -137,7 +139,7 @@ export function* receiveDomain(
   const room = yield* list.makeRoom('restore', config, nrPages, nrFrames);
   if (!room.ok) return room;
   const { entry, frames } = room.value;
-  const p2m = list.hypervisor.p2mLists.view(entry.p2mMfn, nrPages);
+  const p2m = p2mLists.view(entry.p2mMfn, nrPages);
   assert(p2m !== undefined, 'there is room for the P2M list');
   p2m.clear();
   entry.p2m = p2m;
@@ -150,16 +152,17 @@ export function* receiveDomain(
  * go to the scrub list. When its program is not found, nothing has happened.
  */
 export function* completeIncoming(
+  hypervisor: MakerHost & Pick<Hypervisor, 'devices'>,
   list: DomainList,
   { domid, disk, p2m, frames }: IncomingDomain,
   { bootPages, boots, store }: Pick<DomainRecord, 'bootPages' | 'boots' | 'store'>,
   state: DomainStateRecord,
 ): Process<Outcome<Domain>> {
-  const { memory, map, costs, simulation, scrubber } = list.hypervisor;
+  const { memory, map, costs, simulation, scrubber } = hypervisor;
   const entry = list.entryAt(domid);
-  yield* list.hypervisor.domain0Cpu.work(costs.domainResumeNs);
+  yield* hypervisor.domain0Cpu.work(costs.domainResumeNs);
   // From here to the guest nothing waits: nobody writes to the disk in between.
-  const reason = list.hypervisor.devices.verify(store, disk.device);
+  const reason = hypervisor.devices.verify(store, disk.device);
   if (reason !== Reason.ok) return failed(diskProblem(reason));
   // What was written to it while the guest ran elsewhere is in the generation that was just
   // compared.
@@ -183,18 +186,22 @@ export function* completeIncoming(
     recencyCrc: undefined,
     boots,
   });
-  return ok(goOn(list.hypervisor, entry, bootPages, state, guest));
+  return ok(goOn(hypervisor, entry, bootPages, state, guest));
 }
 
 /** Gives the frames of a domain that was made room for to the scrub list. */
-export function abandonIncoming(list: DomainList, { domid, frames }: IncomingDomain): void {
-  for (const mfn of frames) list.hypervisor.scrubber.add(Mfn(mfn));
+export function abandonIncoming(
+  { scrubber }: Pick<Hypervisor, 'scrubber'>,
+  list: DomainList,
+  { domid, frames }: IncomingDomain,
+): void {
+  for (const mfn of frames) scrubber.add(Mfn(mfn));
   list.remove(list.entryAt(domid));
 }
 
 /** A guest goes on in its entry's frames. */
 function goOn(
-  hypervisor: Hypervisor,
+  hypervisor: MakerHost,
   entry: DomainEntry,
   bootPages: number,
   state: DomainStateRecord,

@@ -1,9 +1,9 @@
 /**
  * The tool stack of domain 0: creates, restarts and destroys domains.
  *
- * A restart with `preserve` is the warm-cache reboot: the old guest is taken down, its in-flight
- * I/O drains, what it had registered as dirty is written home if that is asked for
- * (dirty-pages.ts), frames that are named and clean are preserved and all others scrubbed; then
+ * A restart with `preserve` is the warm-cache reboot: the old guest is taken down, and its
+ * in-flight I/O drains; what it had registered as dirty is written home if that is asked for
+ * (dirty-pages.ts); frames that are named and clean are preserved and all others scrubbed; then
  * there is nothing but machine memory (`betweenGuests` is called there); then a new domain is built
  * from those bytes (rebuild.ts), on the same frames under the same P2M. The two halves can also be
  * under two hypervisors: `leaveDomain` and `bootLeftDomain`. What is remembered of a domain is in
@@ -33,8 +33,8 @@ import { noReasons, Reason } from '../public/reason.ts';
 import { encodeName, eraseDomainRecord } from '../records/records.ts';
 import { assignFrames, buildDomain, type Inheritance } from './builder.ts';
 import { checkConfig, type DomainConfig, NO_FRAMES, NO_PAGES } from './domain-entry.ts';
-import { DomainList } from './domain-list.ts';
-import { Restart, type RestartOptions } from './restart.ts';
+import { DomainList, type ListHost } from './domain-list.ts';
+import { Restart, type RestartHost, type RestartOptions } from './restart.ts';
 
 /** What a guest can be asked for. */
 export type ShutdownRequest = 'poweroff' | 'reboot';
@@ -44,13 +44,16 @@ export function checkDomain(domain: Domain): void {
   checkArgument(domain instanceof Domain, 'domain', 'expected a Domain');
 }
 
+/** What the tool stack works with: the shares of the list and of a restart, and a kernel image. */
+type ToolstackHost = ListHost & RestartHost & Pick<Hypervisor, 'kernelPages'>;
+
 export class Toolstack {
   readonly list: DomainList;
-  readonly #hypervisor: Hypervisor;
+  readonly #hypervisor: ToolstackHost;
   readonly #restart: Restart;
 
   /** @throws ArgumentError */
-  constructor(hypervisor: Hypervisor) {
+  constructor(hypervisor: ToolstackHost) {
     checkObject('hypervisor', hypervisor, 'map', 'frames');
     this.#hypervisor = hypervisor;
     this.list = new DomainList(hypervisor);

@@ -17,7 +17,7 @@ describe('makeServiceTime', () => {
     [SERVER_2026, 'disk', RotatingDisk],
     [SERVER_2026, 'nvme', NvmeDisk],
     [SERVER_2026, 'instant', InstantDisk],
-  ] as const)('$0.name with $1', ({ disk }, kind, model) => {
+  ] as const)('makeServiceTime makes the model of $0.name with $1', ({ disk }, kind, model) => {
     expect(makeServiceTime(disk, kind)).toBeInstanceOf(model);
   });
 

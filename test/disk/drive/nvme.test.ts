@@ -52,7 +52,7 @@ describe('NVMe', () => {
   });
 
   property(
-    'answers are whole and never beat the bandwidth',
+    'NVMe gives answers that are whole and never beat the bandwidth',
     fc.array(fc.record({ sectors: fc.integer({ min: 1, max: 1024 }), pause: fc.nat(200_000) }), { minLength: 1 }),
     (requests) => {
       const disk = new NvmeDisk(data());

@@ -26,7 +26,7 @@ describe('a partition', () => {
     sectors: fc.integer({ min: 1, max: 8 }),
   });
   property(
-    'reaches its own sectors and no other, whatever is asked of it',
+    'a partition reaches its own sectors and no other, whatever is asked of it',
     fc.nat(20),
     fc.integer({ min: 1, max: 90 }),
     fc.array(request, { maxLength: 10 }),

@@ -125,7 +125,7 @@ describe('laws', () => {
   });
 
   property(
-    'an answer is whole, never less than the bus nor more than seek, revolutions and command allow, and repeatable',
+    'a disk answers in whole nanoseconds, never less than the bus nor more than seek, revolutions and command allow, and repeatably',
     fc.array(request, { maxLength: 60 }),
     (requests) => {
       const disks = [new RotatingDisk(data()), new RotatingDisk(data())] as const;
@@ -145,12 +145,17 @@ describe('laws', () => {
     },
   );
 
-  property('a read again, at once, is answered from the buffer', fc.nat(SECTORS - 512), fc.nat(255), (sector, more) => {
-    const disk = new RotatingDisk(data());
-    const now = disk.read(sector, more + 1, Ns(0));
-    const { readHitNs, busMBps } = data();
-    expect(disk.read(sector, more + 1, now)).toBe(Math.ceil(readHitNs + ((more + 1) * 512_000) / busMBps));
-  });
+  property(
+    'a disk answers a read again, at once, from its buffer',
+    fc.nat(SECTORS - 512),
+    fc.nat(255),
+    (sector, more) => {
+      const disk = new RotatingDisk(data());
+      const now = disk.read(sector, more + 1, Ns(0));
+      const { readHitNs, busMBps } = data();
+      expect(disk.read(sector, more + 1, now)).toBe(Math.ceil(readHitNs + ((more + 1) * 512_000) / busMBps));
+    },
+  );
 
   it('a command that does not wait for the medium costs its overhead and the bus', () => {
     const disk = new RotatingDisk(data());
@@ -161,7 +166,7 @@ describe('laws', () => {
     expect(disk.transfer('flush', 0, Ns(0))).toBe(writeNs);
   });
 
-  property('the buffer keeps as many streams as it has segments', fc.nat(SECTORS - 512), (sector) => {
+  property('the buffer of a disk keeps as many streams as it has segments', fc.nat(SECTORS - 512), (sector) => {
     const disk = new RotatingDisk(data());
     const { readSegments, readHitNs, busMBps } = data();
     const place = (i: number) => (sector + i * 10_000_000) % (SECTORS - 512);

@@ -29,7 +29,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 property(
-  'changes of a range are those that were counted in it, over the border of every chunk',
+  'the changes of a range are those that were counted in it, over the border of every chunk',
   fc.array(
     fc.oneof(
       { weight: 9, arbitrary: fc.tuple(fc.nat(1100), fc.integer({ min: 1, max: 600 })) },
@@ -104,7 +104,7 @@ describe('views of the same bytes', () => {
   const NAMES = ['a', 'b', 'joined', 'overlay', 'over'] as const;
 
   property(
-    'advance their generation by a write to one of them exactly where they show the block',
+    'views of the same bytes advance their generation by a write to one of them exactly where they show the block',
     fc.array(fc.record({ to: fc.constantFrom(...NAMES), at: fc.nat(11), count: fc.integer({ min: 1, max: 3 }) }), {
       minLength: 1,
       maxLength: 8,

@@ -17,7 +17,7 @@ const step = fc
 
 describe('FileImage', () => {
   property(
-    'reads what was written last, and the file elsewhere; the file changes only when written through',
+    'FileImage reads what was written last, and the file elsewhere; the file changes only when written through',
     fc.array(step, { maxLength: 20 }),
     fc.boolean(),
     (steps, writeThrough) => {

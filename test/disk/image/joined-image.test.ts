@@ -11,7 +11,7 @@ const step = fc.record({ offset: fc.nat(BYTES), length: fc.nat(9000), byte: fc.n
 
 describe('JoinedImage', () => {
   property(
-    'is its parts one after the other, each at a page; overlays of one image do not see each other',
+    'JoinedImage is its parts one after the other, each at a page; overlays of one image do not see each other',
     fc.array(step, { maxLength: 20 }),
     (steps) => {
       const base = new MemoryImage(5000);

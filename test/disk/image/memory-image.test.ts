@@ -17,7 +17,7 @@ const range = fc
 
 describe('MemoryImage', () => {
   property(
-    'reads what was written last, and zeros elsewhere',
+    'MemoryImage reads what was written last, and zeros elsewhere',
     fc.array(fc.tuple(range, fc.integer({ min: 1, max: 255 })), { maxLength: 12 }),
     range,
     (writes, { offset, length }) => {

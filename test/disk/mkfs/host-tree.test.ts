@@ -16,7 +16,8 @@ import { InputError } from '../../../src/base/input-error.ts';
 import { EXT2_MAX_FILE_BLOCKS } from '../../../src/format/ext2.ts';
 import { HostListing, readHostTree } from '../../../src/disk/mkfs/host-tree.ts';
 import { MemoryImage } from '../../../src/disk/image/memory-image.ts';
-import { mapExt2, planExt2, writeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
+import { mapExt2, writeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
+import { planExt2 } from '../../../src/disk/mkfs/plan.ts';
 import { countFiles, type Entry, type FileNode } from '../../../src/disk/mkfs/tree.ts';
 import { inTemporaryDirectory, run } from '../../support/e2fsprogs.ts';
 

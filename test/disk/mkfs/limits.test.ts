@@ -1,9 +1,11 @@
 // Bounds of mkfs, each with the last value that is allowed and the first that is not.
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../../src/base/index.ts';
+import { DONE } from '../../../src/base/result.ts';
 import { checkGroupDescriptor, checkSuperblock, descriptorBlock, GROUP_DESCRIPTOR } from '../../../src/format/ext2.ts';
 import { MemoryImage } from '../../../src/disk/image/memory-image.ts';
-import { type Ext2Options, planExt2, writeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
+import { writeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
+import { type Ext2Options, planExt2 } from '../../../src/disk/mkfs/plan.ts';
 import { directory, file, type FileContent, sparse, symlink, tree } from '../../../src/disk/mkfs/tree.ts';
 
 const BLOCK = 4096;
@@ -35,7 +37,7 @@ describe('options', () => {
     [{ size: (2 ** 32 - 1) * BLOCK }, 'ok'],
     [{ size: (2 ** 32 - 1) * BLOCK + BLOCK - 1 }, 'ok'],
     [{ size: 2 ** 32 * BLOCK }, 'size: 17592186044416 bytes are more than ext2 can have, 17592186040320'],
-  ])('%o: %s', (options, expected) => {
+  ])('the options %o are answered: %s', (options, expected) => {
     expect(outcome(() => planExt2(EMPTY, options))).toBe(expected);
   });
 
@@ -109,7 +111,7 @@ describe('groups', () => {
       for (let group = 0; group < groups; group++) {
         image.read(descriptorBlock(geometry, group >> 7) * BLOCK, block, 0, BLOCK);
         const at = (group & 127) * 32;
-        expect(checkGroupDescriptor(geometry, group, block, at)).toBeUndefined();
+        expect(checkGroupDescriptor(geometry, group, block, at)).toBe(DONE);
         // The bitmap of the blocks lies in its group.
         const bitmap = block.readUInt32LE(at + GROUP_DESCRIPTOR.offset.bg_block_bitmap);
         expect(Math.floor(bitmap / GROUP)).toBe(group);
@@ -157,7 +159,7 @@ describe('what a tree may hold', () => {
       () => inRoot(file(sparse(longest + 1, []))),
       `/n: ${longest + 1} bytes are too long for a file of ext2`,
     ],
-  ])('%s', (_, make, expected) => {
+  ])('a tree is planned as its limits say: %s', (_, make, expected) => {
     expect(outcome(() => planExt2(make()))).toBe(expected);
   });
 

@@ -41,7 +41,7 @@ describe('a fault', () => {
   );
 
   property(
-    'makes no wrong page while any one of its guards is on, and every page counts once',
+    'a fault makes no wrong page while any one of its guards is on, and every page counts once',
     fc.constantFrom(...FAULTS),
     fc.nat(),
     fc.nat(1),

@@ -355,7 +355,7 @@ describe('an image that is none, or not as it should be,', () => {
     );
   });
 
-  itWithE2fsprogs('made by mke2fs, is known as well', ({ dir, mke2fs }) => {
+  itWithE2fsprogs('a disk made by mke2fs is known as well', ({ dir, mke2fs }) => {
     const path = `${dir}/disk.img`;
     const make = (...args: string[]): string => {
       run(mke2fs, '-q', '-F', ...args, path, '16M');

@@ -18,7 +18,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 describe('a memory dump', () => {
   property(
-    'is byte k of memory at byte k of the file, and is read back as the same memory',
+    'a memory dump is byte k of memory at byte k of the file, and is read back as the same memory',
     fc.integer({ min: 1, max: 700 }),
     fc.array(
       fc.record({ place: fc.nat(), offset: fc.nat({ max: PAGE_SIZE - 1 }), value: fc.integer({ min: 1, max: 255 }) }),

@@ -48,7 +48,7 @@ function mustHoldFiles(at: string): void {
 
 describe('a real kernel', () => {
   for (const type of ['ext2', 'ext3'])
-    itWithLoopMount(`reads from ${type} what the guest wrote`, (judge) => {
+    itWithLoopMount(`a real kernel reads from ${type} what the guest wrote`, (judge) => {
       const disk = new GuestDisk(makeImage(judge, type), 1);
       disk.run(writeFiles(disk.guest.kernel.syscalls));
       disk.reboot(false);
@@ -57,38 +57,41 @@ describe('a real kernel', () => {
       withMounted(path, `${judge.dir}/mounted`, () => mustHoldFiles(`${judge.dir}/mounted`));
     });
 
-  itWithLoopMount('replays the journal of a guest that crashed, and the guest replays the one it leaves', (judge) => {
-    const disk = new GuestDisk(makeImage(judge, 'ext3'), 1);
-    disk.run(writeFiles(disk.guest.kernel.syscalls));
-    disk.crash();
-    const [path, left, at] = [`${judge.dir}/disk.img`, `${judge.dir}/left.img`, `${judge.dir}/mounted`];
-    saveImage(disk.image, path);
-    withMounted(path, at, () => {
-      mustHoldFiles(at);
-      mkdirSync(join(at, 'new'));
-      for (let i = 0; i < 40; i++) writeFileSync(join(at, 'new', `${i}`), pattern(i * 1000, i));
-      renameSync(join(at, 'a/b/indirect'), join(at, 'new/moved'));
-      rmSync(join(at, 'a/far'));
-      run('sync', '-f', at);
-      // What a crash of that kernel would leave: its log holds what has just been written.
-      copyFileSync(path, left);
-    });
-    expect(run(judge.debugfs, '-R', 'features', left)).toContain('needs_recovery');
-    const next = new GuestDisk(loadImage(left), 1);
-    const sys = next.guest.kernel.syscalls;
-    const names = next.run(sys.readdir('/new')).map(({ name }) => name);
-    expect(names.sort()).toEqual(['.', '..', 'moved', ...Array.from({ length: 40 }, (_, i) => `${i}`)].sort());
-    for (let i = 0; i < 40; i++)
-      expect(Buffer.compare(next.run(readWhole(sys, `/new/${i}`)), pattern(i * 1000, i))).toBe(0);
-    expect(Buffer.compare(next.run(readWhole(sys, '/new/moved')), FILES[1]![2])).toBe(0);
-    expect(
-      next
-        .run(sys.readdir('/a'))
-        .map(({ name }) => name)
-        .sort(),
-    ).toEqual(['.', '..', 'b', 'small']);
-    next.reboot(false, false);
-    saveImage(next.image, left);
-    mustBeSound(judge, left);
-  });
+  itWithLoopMount(
+    'a real kernel replays the journal of a guest that crashed, and the guest replays the one it leaves',
+    (judge) => {
+      const disk = new GuestDisk(makeImage(judge, 'ext3'), 1);
+      disk.run(writeFiles(disk.guest.kernel.syscalls));
+      disk.crash();
+      const [path, left, at] = [`${judge.dir}/disk.img`, `${judge.dir}/left.img`, `${judge.dir}/mounted`];
+      saveImage(disk.image, path);
+      withMounted(path, at, () => {
+        mustHoldFiles(at);
+        mkdirSync(join(at, 'new'));
+        for (let i = 0; i < 40; i++) writeFileSync(join(at, 'new', `${i}`), pattern(i * 1000, i));
+        renameSync(join(at, 'a/b/indirect'), join(at, 'new/moved'));
+        rmSync(join(at, 'a/far'));
+        run('sync', '-f', at);
+        // What a crash of that kernel would leave: its log holds what has just been written.
+        copyFileSync(path, left);
+      });
+      expect(run(judge.debugfs, '-R', 'features', left)).toContain('needs_recovery');
+      const next = new GuestDisk(loadImage(left), 1);
+      const sys = next.guest.kernel.syscalls;
+      const names = next.run(sys.readdir('/new')).map(({ name }) => name);
+      expect(names.sort()).toEqual(['.', '..', 'moved', ...Array.from({ length: 40 }, (_, i) => `${i}`)].sort());
+      for (let i = 0; i < 40; i++)
+        expect(Buffer.compare(next.run(readWhole(sys, `/new/${i}`)), pattern(i * 1000, i))).toBe(0);
+      expect(Buffer.compare(next.run(readWhole(sys, '/new/moved')), FILES[1]![2])).toBe(0);
+      expect(
+        next
+          .run(sys.readdir('/a'))
+          .map(({ name }) => name)
+          .sort(),
+      ).toEqual(['.', '..', 'b', 'small']);
+      next.reboot(false, false);
+      saveImage(next.image, left);
+      mustBeSound(judge, left);
+    },
+  );
 });

@@ -59,7 +59,7 @@ const someReads = fc.array(fc.nat(PAGES - 1), { maxLength: 200 });
 
 describe('after an orderly reboot', () => {
   property(
-    'the lists are what they were, before and after their pages are claimed, and every byte is right; a crash loses the order only',
+    'the lists are what they were after an orderly reboot, before and after a claim, and every byte is right; a crash loses the order only',
     someReads,
     someReads,
     fc.boolean(),

@@ -34,7 +34,7 @@ function* serve(table: SessionTable, deeds: readonly Deed[], answered: Map<numbe
 
 describe('a server with a recovery box', () => {
   property(
-    'goes on with every session, after an orderly reboot and after a crash at any event, whatever its dying kernel stored where',
+    'a server with a recovery box goes on with every session, after an orderly reboot and a crash at any event, whatever its dying kernel stored where',
     fc.array(fc.tuple(fc.array(deed, { maxLength: 30 }), fc.boolean(), fc.nat(60)), { minLength: 1, maxLength: 4 }),
     fc.array(fc.tuple(fc.nat(4000), fc.nat(1023), fc.nat(0xffff_ffff)), { maxLength: 50 }),
     (lives, wildStores) => {

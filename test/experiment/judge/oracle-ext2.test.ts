@@ -215,7 +215,7 @@ describe.skipIf(IS_SKIPPED)('maps', () => {
 
 describe.skipIf(IS_SKIPPED)('expect', () => {
   property(
-    'any piece of a file equals itself, and any one changed byte is found where it is',
+    'the oracle expects any piece of a file to equal itself, and finds any one changed byte where it is',
     fc.constantFrom('/page-and-one', '/indirect', '/double'),
     fc.double({ min: 0, max: 1, noNaN: true }),
     fc.double({ min: 0, max: 1, noNaN: true }),
@@ -277,7 +277,7 @@ function refusal(bytes: Uint8Array): string | undefined {
 
 describe.skipIf(IS_SKIPPED)('a corrupt image', () => {
   property(
-    'is read or refused with one line, whatever bytes of its metadata are changed',
+    'a corrupt image is read or refused with one line, whatever bytes of its metadata are changed',
     fc.array(
       fc.record({
         place: fc.constantFrom('superblock', 'descriptors', 'root', 'directory', 'file', 'sparse', 'anywhere'),
@@ -303,10 +303,10 @@ describe.skipIf(IS_SKIPPED)('a corrupt image', () => {
       }
       refusal(bytes);
     },
-    { numRuns: 80, lawRuns: 150 },
+    { numRuns: 50, lawRuns: 150 },
   );
 
-  property('of random bytes is refused', fc.uint8Array({ minLength: 0, maxLength: 3 * PAGE }), (bytes) => {
+  property('an image of random bytes is refused', fc.uint8Array({ minLength: 0, maxLength: 3 * PAGE }), (bytes) => {
     const why = refusal(bytes);
     return why?.startsWith('ext2 image: ') === true;
   });
@@ -343,7 +343,7 @@ describe.skipIf(IS_SKIPPED)('a corrupt image', () => {
 
 describe('an image by our own mkfs', () => {
   property(
-    'holds every file of the tree, byte for byte',
+    'an image by our own mkfs holds every file of the tree, byte for byte',
     fc.uniqueArray(
       fc.record({
         folder: fc.constantFrom('', 'a', 'b'),

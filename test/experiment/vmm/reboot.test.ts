@@ -114,7 +114,7 @@ describe('a hypervisor reboot', () => {
   }
 
   property(
-    'by warm-cache has no guest reuse a page that is not what the disk has',
+    'no guest reuses a page that is not what the disk has after a hypervisor reboot by warm-cache',
     fc.array(fc.tuple(fc.nat(1), fc.nat(FILE_BYTES - 1), fc.integer({ min: 1, max: 20_000 })), { maxLength: 6 }),
     fc.boolean(),
     (writes, isSynced) => {

@@ -15,7 +15,7 @@ const wait = function* (ns: number): Process {
 
 describe('a guest that is saved and restored', () => {
   property(
-    'goes on with its programs and what they had in flight, whenever it strikes',
+    'a guest that is saved and restored goes on with its programs and what they had in flight, whenever the save strikes',
     fc.nat(20_000_000),
     fc.constantFrom('same hypervisor', 'memory lost'),
     fc.boolean(),
@@ -83,11 +83,11 @@ describe('a guest that is saved and restored', () => {
         expect(results[n]!.every(Boolean)).toBe(true);
       }
     },
-    { numRuns: 5 },
+    { numRuns: 3, lawRuns: 5 },
   );
 
   property(
-    'is whole on the disk or not there at all, when power is lost at any event',
+    'a save file is whole on the disk or not there at all, when power is lost at any event',
     // Of the fewer than 400, the last ones write the header.
     fc.oneof(fc.nat(400), fc.integer({ min: 330, max: 390 })),
     (events) => {

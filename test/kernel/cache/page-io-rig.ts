@@ -2,6 +2,7 @@
 import { type Ino, Ns, type Pfn } from '../../../src/base/index.ts';
 import { MemoryImage } from '../../../src/disk/image/memory-image.ts';
 import { BlockQueue, PendingRequests } from '../../../src/kernel/block/block-queue.ts';
+import { KernelLog } from '../../../src/kernel/log.ts';
 import { MemoryManagement, NameBatch, PG, PreservedPages, Unclaimed } from '../../../src/kernel/index.ts';
 import { MemorySupply } from '../../../src/kernel/cache/memory-supply.ts';
 import { PageLocks } from '../../../src/kernel/cache/page-locks.ts';
@@ -85,7 +86,8 @@ export function rig(nrPages = 768, pages = PAGES, kept: readonly number[] = []):
   const front = machine.connectFront(ring, COSTS.interruptNs, pending.dispatchTo);
   const queue = new BlockQueue(machine.env, pending, front, COSTS.bioSubmitNs);
   const { env } = machine;
-  const parts = { env, costs: COSTS, mm, queue, locks: new PageLocks(env, COSTS, mm, queue), preserved };
+  const log = new KernelLog(env.cpu);
+  const parts = { env, costs: COSTS, log, mm, queue, locks: new PageLocks(env, COSTS, mm, queue), preserved };
   const writeback = new Writeback({ ...parts, registry: undefined });
   const limits = new DirtyLimits(env, mm, queue, writeback);
   const reclaim: Rig['reclaim'] = { nap: (wanted) => limits.nap(wanted) };

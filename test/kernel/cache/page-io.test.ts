@@ -227,7 +227,7 @@ describe('a file that is cut while a reader waits', () => {
   });
 
   property(
-    'claims no page behind its new end either, whichever were kept and wherever it waited for metadata',
+    'a reader claims no page behind the new end of a file either, whichever were kept and wherever it waited for metadata',
     fc.uniqueArray(fc.nat(PAGES - 1)),
     fc.nat(PAGES - 1),
     fc.nat(PAGES - 1),

@@ -24,7 +24,7 @@ function sourceOf(mm: MemoryManagement): Pick<MemorySupply, 'allocate' | 'alloca
 
 describe('a slab cache', () => {
   property(
-    'holds exactly the pages that its objects need, and gives every one back',
+    'a slab cache holds exactly the pages that its objects need, and gives every one back',
     fc.integer({ min: 1, max: 5 }),
     fc.array(fc.oneof(fc.constant('now' as const), fc.constant('wait' as const), fc.nat(40)), { maxLength: 120 }),
     (perPage, steps) => {

@@ -335,7 +335,7 @@ describe('many mappings', () => {
     pages: fc.integer({ min: 1, max: 6 }),
   });
   property(
-    'take the lowest addresses that fit, and a page is mapped as long as one of them leads to it',
+    'mappings take the lowest addresses that fit, and a page is mapped as long as one of them leads to it',
     fc.array(step, { minLength: 40, maxLength: 80 }),
     (steps) => {
       start(2000);
@@ -350,7 +350,7 @@ describe('many mappings', () => {
           while (!isFree(from)) from++;
           // A few pages of the file, so that several ranges map one.
           const first = at % 3;
-          expect(sys.mmap(pages * PAGE_SIZE, PROT.read, MAP.shared, fd, first * PAGE_SIZE)).toBe(
+          expect(sys.mmap(pages * PAGE_SIZE, PROT.read, MAP.shared, fd, first * PAGE_SIZE), 'vma table 1').toBe(
             BASE + from * PAGE_SIZE,
           );
           for (let i = 0; i < pages; i++) model[from + i] = { page: first + i, touched: false };
@@ -372,7 +372,7 @@ describe('many mappings', () => {
           for (const each of model) if (each !== undefined && each.page * PAGE_SIZE >= at * 1000) each.touched = false;
         }
         const touched = new Set(model.filter((each) => each?.touched === true).map((each) => each!.page));
-        expect(kernel.mm.cache.nrMapped).toBe(touched.size);
+        expect(kernel.mm.cache.nrMapped, 'vma 1').toBe(touched.size);
       }
       const last = model.findLastIndex((each) => each !== undefined) + 1;
       const holes = model.slice(0, last).includes(undefined);
@@ -391,7 +391,7 @@ describe('many mappings', () => {
     ['one file', 1],
     ['a file each', 30],
   ])(
-    'many mappings of %s: with 5000 of them, mapping, touching and unmapping one is the work that it is with 50',
+    'many mappings of %s cost no more: with 5000 of them, mapping, touching and unmapping one is the work that it is with 50',
     (_, files) => {
       const fds = Array.from({ length: files }, (__, i) => {
         const made = run(sys.open(`/made${i}`, O.creat | O.rdwr));

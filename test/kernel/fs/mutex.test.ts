@@ -28,7 +28,7 @@ describe('a mutex', () => {
     expect(mutex.isHeld).toBe(false);
   });
 
-  it('is held while a process runs under it, and free when that has failed', () => {
+  it('a mutex is held while a process runs under it, and free when that has failed', () => {
     const simulation = new Simulation(1);
     const mutex = new Mutex('a lock');
     const fail = function* (): Process {

@@ -182,7 +182,7 @@ describe('names are bytes', () => {
     expect(contents.map(Number).sort((a, b) => a - b)).toEqual(given.map((_, i) => i));
   });
 
-  itWithE2fsprogs('and what the guest makes of them lies on the disk byte for byte', (judge) => {
+  itWithE2fsprogs('what the guest makes of names lies on the disk byte for byte', (judge) => {
     boot([]);
     const given = all();
     for (const [i, name] of given.entries())

@@ -43,7 +43,8 @@ export const allFlags = (map: MemMap): number[] =>
 export function checkMemory(mm: MemoryManagement, outside = 0): void {
   const { map, lru, allocator, cache } = mm;
   const [free, active, inactive] = [freePages(map), activePages(map), inactivePages(map)];
-  expect([free.length, active.length, inactive.length]).toEqual([allocator.freeCount, lru.nrActive, lru.nrInactive]);
+  expect(free.length, 'page allocator 2').toBe(allocator.freeCount);
+  expect([active.length, inactive.length], 'two-list 1').toEqual([lru.nrActive, lru.nrInactive]);
   expect(new Set([...free, ...active, ...inactive]).size).toBe(free.length + active.length + inactive.length);
   const cached = [...active, ...inactive].filter((pfn) => !map.has(pfn as Pfn, PG.preserved));
   const unclaimed = active.length + inactive.length - cached.length;
@@ -52,17 +53,18 @@ export function checkMemory(mm: MemoryManagement, outside = 0): void {
   expect(waiting).toBeGreaterThanOrEqual(0);
   expect(waiting).toBeLessThan(PAGEVEC_SIZE);
 
-  for (const pfn of free) expect(map.flagsOf(pfn as Pfn)).toBe(PG.free);
-  for (const pfn of active) expect(map.flagsOf(pfn as Pfn) & (PG.lru | PG.active)).toBe(PG.lru | PG.active);
-  for (const pfn of inactive) expect(map.flagsOf(pfn as Pfn) & (PG.lru | PG.active)).toBe(PG.lru);
+  for (const pfn of free) expect(map.flagsOf(pfn as Pfn), 'page allocator 1').toBe(PG.free);
+  for (const pfn of active)
+    expect(map.flagsOf(pfn as Pfn) & (PG.lru | PG.active), 'two-list 2').toBe(PG.lru | PG.active);
+  for (const pfn of inactive) expect(map.flagsOf(pfn as Pfn) & (PG.lru | PG.active), 'two-list 2').toBe(PG.lru);
   const spaces = new Set(cached.map((pfn) => cache.spaceOf(pfn as Pfn)));
   for (const space of spaces) {
     let count = 0;
     for (let pfn = space.firstPage; pfn !== NO_PAGE; pfn = map.nextInSpace(pfn)) {
       count++;
-      expect(cache.spaceOf(pfn)).toBe(space);
-      expect(cache.find(space, map.indexOf(pfn))).toBe(pfn);
+      expect(cache.spaceOf(pfn), 'page cache 3').toBe(space);
+      expect(cache.find(space, map.indexOf(pfn)), 'page cache 3').toBe(pfn);
     }
-    expect(count).toBe(space.nrPages);
+    expect(count, 'page cache 4').toBe(space.nrPages);
   }
 }

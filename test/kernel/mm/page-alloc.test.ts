@@ -13,12 +13,12 @@ describe('watermarks', () => {
     { memory: '256 MiB', pages: 65536, min: 512, low: 640, high: 768 },
     { memory: '832 MiB', pages: 212992, min: 923, low: 1153, high: 1384 },
     { memory: '1 TiB: clamped above', pages: 2 ** 28, min: 16384, low: 20480, high: 24576 },
-  ])('watermarks of $memory', ({ pages, min, low, high }) => {
+  ])('the watermarks of $memory are those of Linux', ({ pages, min, low, high }) => {
     expect(watermarks(pages)).toEqual({ min, low, high });
   });
 
   property(
-    'rise with memory and are in order',
+    'the watermarks rise with memory and are in order',
     fc.integer({ min: 1, max: 2 ** 28 }),
     fc.nat(2 ** 28),
     (pages, more) => {
@@ -41,7 +41,7 @@ describe('the free list', () => {
   });
 
   property(
-    'hands out every free page once and none that is taken',
+    'the free list hands out every free page once and none that is taken',
     fc.array(fc.oneof(fc.constant('take' as const), fc.nat(15))),
     (ops) => {
       const { map, allocator: pages } = allocator(16);

@@ -231,7 +231,7 @@ const op: fc.Arbitrary<[string, Op]> = fc.oneof(
 
 describe('page cache, lists, allocator and reclaim', () => {
   property(
-    'agree with a plain map after every step, and the table with them',
+    'page cache, lists, allocator and reclaim agree with a plain map after every step, and the table with them',
     fc.array(op, { maxLength: 80 }),
     (ops) => {
       const pair = new Pair();

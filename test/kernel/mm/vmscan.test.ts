@@ -145,7 +145,7 @@ describe('try_to_free_pages', () => {
   const flags = fc.constantFrom(0, PG.locked, PG.writeback, PG.referenced);
 
   property(
-    'never frees a locked page, counts what it frees, ends, and frees all that may go when asked for everything',
+    'try_to_free_pages never frees a locked page, counts what it frees, ends, and frees all that may go when asked for everything',
     fc.array(fc.tuple(flags, fc.nat(3)), { minLength: 1, maxLength: 150 }),
     fc.array(fc.nat(80), { maxLength: 5 }),
     (pages, targets) => {

@@ -116,7 +116,7 @@ const fates = fc.array(fc.array(delay, { maxLength: 4 }), { maxLength: 40 });
 
 describe('connections over a network that loses, damages, repeats, delays and reorders', () => {
   property(
-    'serve each request once at most, answer each that is answered with its own, and end',
+    'connections over a bad network serve each request once at most, answer each that is answered with its own, and end',
     fates,
     fc.array(fc.nat(4), { minLength: 1, maxLength: 4 }),
     fc.array(fc.constantFrom(0, 0, RTO_MIN_NS / 2, 3 * RTO_MIN_NS), { minLength: 1, maxLength: 3 }),
@@ -128,11 +128,11 @@ describe('connections over a network that loses, damages, repeats, delays and re
       network.simulation.run();
       for (const task of tasks) if (!task.isOver) throw new Error('a client waits for ever');
       // Until the last copy has arrived, long after the connections were closed.
-      expect(new Set(network.served).size).toBe(network.served.length);
+      expect(new Set(network.served).size, 'transport 3').toBe(network.served.length);
       network.clients.forEach(({ connection: { id }, answers }, n) => {
         answers.forEach((answer, i) => {
           if (typeof answer === 'string') expect(['timed out', 'reset']).toContain(answer);
-          else expect(answer).toEqual([id ^ 0xff, i ^ 0xff]);
+          else expect(answer, 'transport 4').toEqual([id ^ 0xff, i ^ 0xff]);
         });
         const isWhole = answers.every((answer) => typeof answer !== 'string');
         if (isWhole) expect(answers).toHaveLength(lives[n]!);
@@ -151,7 +151,7 @@ describe('connections over a network that loses, damages, repeats, delays and re
     network.simulation.runProcess('client', life(network.connect(1), 1));
     network.simulation.run();
     expect(network.served).toEqual(['1,0']);
-    expect(network.listener.connections).toBe(0);
+    expect(network.listener.connections, 'transport 5').toBe(0);
   });
 
   it('the transport opens no connection for a copy that arrives after one was closed that it never opened', () => {

@@ -234,7 +234,7 @@ describe('calls and their errors', () => {
       expect(errno(sys.pread(fd, buffer, 0, 1, position))).toBe('EINVAL');
   });
 
-  it('calls and their errors read moves the position, pread does not, lseek sets it', () => {
+  it('the call read moves the position, pread does not, lseek sets it', () => {
     const fd = run(sys.open('/hello'));
     const buffer = new Uint8Array(5);
     const text = (process: Process<number>): string => {
@@ -324,7 +324,7 @@ describe('what is read from the disk', () => {
   const step = fc.record({ file: fc.nat(4), at: fc.nat(105 * PAGE_SIZE), length: fc.nat(40 * PAGE_SIZE) });
 
   property(
-    'several readers in little memory, some blocks bad: every byte is the disk\u2019s, or EIO',
+    'every byte that several readers get in little memory, some blocks bad, is that of the disk, or they get EIO',
     fc.array(fc.array(step, { minLength: 1, maxLength: 15 }), { minLength: 1, maxLength: 4 }),
     fc.constantFrom(130, 160, 300),
     fc.array(fc.nat(99), { maxLength: 2 }),

@@ -85,7 +85,7 @@ describe('ports', () => {
     other: fc.nat(2),
     port: fc.nat(6),
   });
-  property('name each other, whatever three domains do', fc.array(op, { maxLength: 60 }), (ops) => {
+  property('ports name each other, whatever three domains do', fc.array(op, { maxLength: 60 }), (ops) => {
     const domains: DomainPorts = new Map();
     const sink = { setPending: () => undefined, clearPending: () => undefined };
     const enter = (domid: number) => new EventPorts(domid as DomId, domains, sink);
@@ -139,7 +139,7 @@ describe('events', () => {
   );
 
   property(
-    'none is lost and none is heard on a masked port, whenever they are sent',
+    'no event is lost and none is heard on a masked port, whenever it is sent',
     fc.array(action, { maxLength: 120, size: 'max' }),
     (actions) => {
       const machine = bootMachine();
@@ -186,7 +186,7 @@ describe('events', () => {
       for (let channel = 0; channel < CHANNELS; channel++)
         if (bound[channel] && owed[channel]! > 0) throw new Error(`an event on channel ${channel} is lost`);
     },
-    { numRuns: 150 },
+    { numRuns: 80, lawRuns: 150 },
   );
 
   it('events yield one upcall for many, and none while the port is masked', () => {

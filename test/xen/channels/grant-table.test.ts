@@ -28,7 +28,7 @@ const revoke = fc.record({ do: fc.constant('revoke' as const), ref: fc.nat(REFS 
 
 describe('grants', () => {
   property(
-    'allow what the entry says, pin what is mapped, and are revoked only when nothing is',
+    'grants allow what the entry says, pin what is mapped, and are revoked only when nothing is',
     fc.array(fc.oneof(grant, { weight: 2, arbitrary: map }, { weight: 2, arbitrary: unmap }, revoke), {
       maxLength: 60,
       size: 'max',
@@ -81,7 +81,7 @@ describe('grants', () => {
         }
       }
     },
-    { numRuns: 200 },
+    { numRuns: 100, lawRuns: 200 },
   );
 
   it('grants are out of reach beyond the table, and after the domain is gone', () => {

@@ -156,7 +156,7 @@ const maps = Object.fromEntries(ARCHS.map((arch) => [arch, planMemory(FRAMES, ar
 describe.each(ARCHS)('on %s, cut after each store', (arch) => {
   const map = maps[arch];
 
-  it('the root record is none, or whole', () => {
+  it('the root record is none, or whole, when it is cut after a store', () => {
     const nothing = cutEverywhere({
       before: () => undefined,
       change: (memory) => writeRoot(memory, map),
@@ -449,7 +449,7 @@ describe('a frame record, cut after each store', () => {
     return said;
   }
 
-  it(`is old, new or invalid, and never claims what was true neither before nor after: ${kinds.length}² changes`, () => {
+  it(`a frame record that is cut is old, new or invalid, and never claims what was true neither before nor after: ${kinds.length}² changes`, () => {
     let cuts = 0;
     let invalid = 0;
     for (const before of stored)

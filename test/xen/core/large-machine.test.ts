@@ -50,7 +50,7 @@ it('a domain of 6 GiB keeps each page where it was, over a quick reboot and its 
   expect([found.problem, found.lost]).toEqual([undefined, []]);
   const list = new Toolstack(found.hypervisor);
   const config = { name: 'large', memoryBytes: 6 * GIB, device: disk };
-  const outcome = simulation.runProcess('resume', resumeDomain(list.list, config));
+  const outcome = simulation.runProcess('resume', resumeDomain(found.hypervisor, list.list, config));
   if (!outcome.ok) throw new Error(outcome.reason.why);
   expect(pages.map((pfn) => outcome.value.frameOf(Pfn(pfn)))).toEqual(frames);
   expect(pages.map((pfn) => outcome.value.environment.memory.readU32(Pfn(pfn), 8))).toEqual(pages);

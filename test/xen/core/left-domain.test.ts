@@ -112,7 +112,7 @@ const PATHS = {
 
 describe('a page that a reboot loses', () => {
   property(
-    'is counted under the same reason, whoever boots the next guest, and all others are kept',
+    'a page that a reboot loses is counted under the same reason, whoever boots the next guest, and all others are kept',
     fc.array(fc.constantFrom(...FATES), { minLength: 1, maxLength: 12 }),
     (fates) => {
       const counts = (...some: Fate[]): number => fates.filter((fate) => some.includes(fate)).length;
@@ -145,7 +145,7 @@ describe('a page that a reboot loses', () => {
     });
     const domain = simulation.runProcess(
       'resume',
-      domainOf(resumeDomain(next.toolstack.list, { ...CONFIG, device: disk })),
+      domainOf(resumeDomain(next.hypervisor, next.toolstack.list, { ...CONFIG, device: disk })),
     );
     expect(domain.stats.refused).toEqual({ ...noReasons(), corruptRecord: 2 });
     expect(next.hypervisor.frames.isNamed(domain.frameOf(Pfn(FIRST)))).toBe(true);
@@ -162,7 +162,7 @@ describe('a domain that was left', () => {
     expect(simulation.runProcess('create', toolstack.createDomain(config))).toEqual(
       refused('a domain of this name was left'),
     );
-    expect(simulation.runProcess('resume', resumeDomain(toolstack.list, config))).toEqual(
+    expect(simulation.runProcess('resume', resumeDomain(hypervisor, toolstack.list, config))).toEqual(
       refused('it is not suspended'),
     );
     expect(simulation.runProcess('destroy', toolstack.destroyDomain(guest.domain))).toEqual(
@@ -194,9 +194,9 @@ describe('a domain that was left', () => {
     expect(simulation.runProcess('boot', toolstack.bootLeftDomain(config))).toMatchObject({
       reason: { kind: 'refused' },
     });
-    const domain = simulation.runProcess('resume', domainOf(resumeDomain(toolstack.list, config)));
+    const domain = simulation.runProcess('resume', domainOf(resumeDomain(hypervisor, toolstack.list, config)));
     expect([domain.state, guest.domain.state]).toEqual(['running', 'dead']);
-    expect(simulation.runProcess('resume', resumeDomain(toolstack.list, config))).toMatchObject({
+    expect(simulation.runProcess('resume', resumeDomain(hypervisor, toolstack.list, config))).toMatchObject({
       reason: { kind: 'refused' },
     });
     toolstack.list.checkInvariants();
@@ -218,7 +218,7 @@ describe('a domain that was left', () => {
       hypervisor.power.spawn(
         'resume',
         (function* (): Process {
-          outcome = yield* resumeDomain(toolstack.list, config);
+          outcome = yield* resumeDomain(hypervisor, toolstack.list, config);
         })(),
       );
       let events = 0;

@@ -98,8 +98,11 @@ function reload(
   return { next, before, found };
 }
 
-const resume = ({ simulation, toolstack, disk }: TestMachine, name: string, pages: number) =>
-  simulation.runProcess('resume', resumeDomain(toolstack.list, { name, memoryBytes: pages * PAGE_SIZE, device: disk }));
+const resume = ({ simulation, hypervisor, toolstack, disk }: TestMachine, name: string, pages: number) =>
+  simulation.runProcess(
+    'resume',
+    resumeDomain(hypervisor, toolstack.list, { name, memoryBytes: pages * PAGE_SIZE, device: disk }),
+  );
 
 const page = fc.integer({ min: BOOT_PAGES, max: 140 });
 const deed = fc.oneof(
@@ -130,7 +133,7 @@ function perform({ simulation }: TestMachine, guests: readonly MiniGuest[], one:
 
 describe('suspending all domains and resuming them under the next hypervisor', () => {
   property(
-    'is the identity on every byte, frame, register and event channel, whenever it strikes, and the second time too',
+    'a quick reload is the identity on every byte, frame, register and event channel, whenever it strikes, and the second time too',
     fc.array(deed, { maxLength: 40, size: 'max' }),
     fc.nat(2000),
     fc.constantFrom(...ARCHS),

@@ -79,7 +79,7 @@ describe('provenance', () => {
       while (machine.simulation.step()) check();
       machine.toolstack.list.checkInvariants();
     },
-    { numRuns: 400 },
+    { numRuns: 200, lawRuns: 400 },
   );
 
   it('provenance is clean and protected after a read, none after a store, clean after the write', () => {
@@ -174,7 +174,7 @@ describe('block back-end', () => {
     });
 
   property(
-    'survives a ring of random bytes',
+    'the block back-end survives a ring of random bytes',
     fc.uint8Array({ minLength: PAGE_SIZE, maxLength: PAGE_SIZE }),
     (bytes) => {
       const machine = bootMachine();

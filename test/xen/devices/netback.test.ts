@@ -41,7 +41,7 @@ function network(costs: Parameters<typeof bootMachine>[3] = {}) {
 
 describe('a guest on the network', () => {
   property(
-    'receives each frame that is sent to it, in order and with its bytes, be it from another guest or from outside',
+    'a guest on the network receives each frame that is sent to it, in order and with its bytes, be it from another guest or from outside',
     fc.array(
       fc.record({
         from: fc.constantFrom('a' as const, 'b' as const, 'outside' as const),
@@ -74,7 +74,7 @@ describe('a guest on the network', () => {
       for (const guest of guests) expect(guest.domain.grants.pinCount).toBe(2);
       toolstack.list.checkInvariants();
     },
-    { numRuns: 40 },
+    { numRuns: 26, lawRuns: 40 },
   );
 
   it('a guest on the network announces itself to all when it connects, and hears what is for all', () => {
@@ -163,7 +163,7 @@ describe('a guest on the network', () => {
 
 describe('the network back-end', () => {
   property(
-    'does as the rings say and nothing else, whatever a guest puts there',
+    'the network back-end does as the rings say and nothing else, whatever a guest puts there',
     fc.array(
       fc.record({
         slot: fc.nat(40),
@@ -212,11 +212,11 @@ describe('the network back-end', () => {
       other.send(OUTSIDE, bytes(8, 1));
       simulation.run();
     },
-    { numRuns: 60 },
+    { numRuns: 36, lawRuns: 60 },
   );
 
   property(
-    'holds what it has in flight when its guest dies, and no frame lands in memory that changed hands',
+    'the network back-end holds what it has in flight when its guest dies, and no frame lands in memory that changed hands',
     fc.array(fc.record({ from: fc.constantFrom('guest' as const, 'outside' as const), wait: fc.nat(2000) }), {
       minLength: 1,
       maxLength: 40,

@@ -86,7 +86,7 @@ function cutAfter(words: Uint32Array, stores: number): Uint32Array {
 
 describe('check word', () => {
   property(
-    'detects any change of one word',
+    'the check word detects any change of one word',
     fc.array(u32, { minLength: 7, maxLength: 7 }),
     fc.nat(7),
     u32,
@@ -109,7 +109,7 @@ describe('check word', () => {
     expect(recordIsIntact(stored([0x80, 0, 0, 0, 0, 0, 0]), 0)).toBe(false);
   });
 
-  property('state word holds owner and device', fc.nat(0xffff), fc.nat(0xff), (owner, device) => {
+  property('the state word of a frame record holds owner and device', fc.nat(0xffff), fc.nat(0xff), (owner, device) => {
     const state = identityOf(owner, device);
     expect([ownerOfState(state), deviceOfState(state)]).toEqual([owner, device]);
   });
@@ -125,7 +125,7 @@ describe('publication', () => {
   });
 
   property(
-    'cut after any store, shows the old record, the new one or an invalid one',
+    'a publication cut after any store shows the old record, the new one or an invalid one',
     record,
     record,
     fc.nat(9),
@@ -156,7 +156,7 @@ describe('publication', () => {
   );
 
   property(
-    'of a name, or of its end, cut after any store, shows the old record, the new one or an invalid one',
+    'a publication of a name, or of its end, cut after any store, shows the old record, the new one or an invalid one',
     record,
     fc.option(fc.tuple(few, few, few), { nil: undefined }),
     fc.nat(6),
@@ -181,7 +181,7 @@ describe('publication', () => {
     { numRuns: 2000 },
   );
 
-  property('of a name takes effect', record, few, few, few, (before, ino, generation, index) => {
+  property('a publication of a name takes effect', record, few, few, few, (before, ino, generation, index) => {
     const words = stored(before);
     writeName(words, 0, ino, generation, index);
     const after: Words = [...before];
@@ -196,7 +196,7 @@ describe('publication', () => {
   });
 
   property(
-    'of the end of a name does not cover up damage done before',
+    'a publication of the end of a name does not cover up damage done before',
     record,
     fc.nat(7),
     u32,
@@ -210,7 +210,7 @@ describe('publication', () => {
   );
 
   property(
-    'of a preserved frame, cut after any store, shows the old record, the new one or an invalid one, and covers up no damage',
+    'a publication of a preserved frame, cut after any store, shows the old record, the new one or an invalid one, and covers up no damage',
     record,
     fc.boolean(),
     fc.nat(2),
@@ -238,7 +238,7 @@ describe('publication', () => {
     },
   );
 
-  property('ends in the new record', record, record, (before, after) => {
+  property('a publication ends in the new record', record, record, (before, after) => {
     const words = stored(before);
     publishRecord(words, 0, ...after);
     expect([...words]).toEqual([...stored(after)]);

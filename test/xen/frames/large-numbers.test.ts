@@ -1,6 +1,6 @@
 /**
  * Numbers that small test machines never reach: blocks beyond 2^8, 2^16, 2^24 and up to the last
- * that a record can name, rings that go round several times, more dirty pages than requests may be
+ * that a record can name; rings that go round several times; more dirty pages than requests may be
  * in flight, every slot for domains.
  */
 
@@ -151,7 +151,7 @@ describe('blocks up to the last one', () => {
     BLOCKS.forEach((block, i) => expect(Buffer.from(disk.block(block)).readUInt32LE(8)).toBe(7000 + i));
   });
 
-  it('blocks up to the last one end there: the sector behind the last, and a request that reaches beyond, are errors, and nothing reaches the device', () => {
+  it('blocks end at the last one: the sector behind it, and a request that reaches beyond, are errors, and nothing reaches the device', () => {
     const { machine, disk, guest } = start();
     const last = disk.sectorCount - 1;
     const asked: [number, { pfn: number; first?: number; last?: number }[], number][] = [

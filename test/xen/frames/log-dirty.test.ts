@@ -49,7 +49,7 @@ function logStores(domain: Domain): LogDirty {
 
 describe('a domain in log-dirty mode', () => {
   property(
-    'is copied whole by who copies it once and then what is logged, whatever it does meanwhile',
+    'a domain in log-dirty mode is copied whole by who copies it once and then what is logged, whatever it does meanwhile',
     fc.nat(1000),
     fc.array(action, { maxLength: 60, size: 'max' }),
     fc.nat(2000),
@@ -119,7 +119,7 @@ describe('a domain in log-dirty mode', () => {
   });
 });
 
-property('a log has what was marked since it was cleaned', fc.array(fc.array(fc.nat(99))), (rounds) => {
+property('a log of dirty pages has what was marked since it was cleaned', fc.array(fc.array(fc.nat(99))), (rounds) => {
   const log = new LogDirty(100);
   for (const marks of rounds) {
     const seen = new Set<number>();

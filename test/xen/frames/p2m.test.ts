@@ -1,7 +1,7 @@
 // P2M lists: what an entry is in memory, and what a guest's memory makes of it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ARCHS, FRAME_NUMBER_BYTES, Mfn, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
+import { ARCHS, err, FRAME_NUMBER_BYTES, Mfn, ok, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
 import { CpuClock, Simulation } from '../../../src/sim/index.ts';
 import { DeviceTable } from '../../../src/xen/records/devices.ts';
@@ -20,13 +20,15 @@ function listOf(arch: (typeof ARCHS)[number]) {
   const map = planMemory(FRAMES, arch)!;
   const lists = new P2mLists(memory, map);
   lists.allocate(5);
-  const first = lists.allocate(PAGES);
+  const room = lists.allocate(PAGES);
+  if (!room.ok) throw new Error(room.reason);
+  const first = room.value;
   return { memory, map, lists, first, list: lists.view(first, PAGES)! };
 }
 
 describe('a P2M list', () => {
   property(
-    'has little-endian entries of 8 bytes on x86_64 and 4 on x86_32, all ones where there is no frame',
+    'a P2M list has little-endian entries of 8 bytes on x86_64 and 4 on x86_32, all ones where there is no frame',
     fc.constantFrom(...ARCHS),
     fc.array(fc.tuple(fc.nat(PAGES - 1), fc.oneof(fc.integer({ min: 400, max: FRAMES - 1 }), fc.constant(NO_FRAME))), {
       maxLength: 60,
@@ -88,8 +90,8 @@ describe('a P2M list', () => {
     const { lists, map, first } = listOf(arch);
     expect(lists.capacity(first)).toBe(arch === 'x86_64' ? 1536 : 2048);
     const most = (map.p2mFrames * PAGE_SIZE) / FRAME_NUMBER_BYTES[arch];
-    expect(() => lists.allocate(most)).toThrow('no room for a P2M list');
+    expect(lists.allocate(most)).toEqual(err(`ENOMEM: no room for a P2M list of ${most} pages`));
     lists.release(first);
-    expect(lists.allocate(PAGES)).toBe(first);
+    expect(lists.allocate(PAGES)).toEqual(ok(first));
   });
 });

@@ -25,7 +25,7 @@ function machineThatScrubs(count: number) {
 
 describe('scrubbing', () => {
   property(
-    'never keeps others waiting for longer than its pieces, and never leaves the processor idle',
+    'scrubbing never keeps others waiting for longer than its pieces, and never leaves the processor idle',
     fc.integer({ min: 1, max: 2500 }),
     fc.array(fc.record({ pause: fc.nat(3_000_000), work: fc.nat(40_000_000) }), { maxLength: 8 }),
     (count, jobs) => {

@@ -63,7 +63,7 @@ describe('recency', () => {
   });
 
   property(
-    'with any byte of it changed is as if it were not told, and takes no page along',
+    'recency with any byte of it changed is as if it were not told, and takes no page along',
     fc.constantFrom('entry', 'crc', 'other' as const),
     fc.nat(3),
     fc.integer({ min: 1, max: 255 }),
@@ -95,7 +95,7 @@ describe('recency', () => {
   );
 
   property(
-    'ranks keep the order, are never 0, and are exact for a list of up to 16383 pages',
+    'the ranks of recency keep the order, are never 0, and are exact for a list of up to 16383 pages',
     fc.nat(300_000),
     fc.nat(300_000),
     fc.nat(300_000),

@@ -142,7 +142,7 @@ describe('a number', () => {
     const guest = what === 'saves' ? startGuest(machine) : undefined;
     let domain = guest?.domain;
     const before = state();
-    hypervisor.p2mLists.release(before.lists);
+    if (before.lists.ok) hypervisor.p2mLists.release(before.lists.value);
     for (let i = 0; i < rounds; i++) {
       const disk = new TestDisk(simulation, memory, what === 'saves' ? 1060 : 1);
       if (what === 'refused restores')
@@ -172,7 +172,7 @@ describe('views of the same sectors', () => {
   const BLOCKS = 24;
   const place = fc.record({ first: fc.nat(BLOCKS - 4), blocks: fc.integer({ min: 4, max: BLOCKS }) });
   property(
-    'have one place for a block, and another one for each other block',
+    'views of the same sectors have one place for a block, and another one for each other block',
     fc.array(place, { minLength: 2, maxLength: 5 }),
     fc.boolean(),
     (places, isJoined) => {
@@ -208,7 +208,7 @@ describe('views of the same sectors', () => {
   );
 
   property(
-    'a write through one takes the pages of all that are its block, and those only, in flight or not',
+    'a write through one view takes the pages of all that are its block, and those only, in flight or not',
     fc.nat(40),
     fc.integer({ min: 0, max: 15 }),
     fc.nat(15),

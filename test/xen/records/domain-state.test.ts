@@ -63,7 +63,7 @@ describe('domain state', () => {
   });
 
   property(
-    'is what was written, in the slot of its domain, until it is erased',
+    'a domain state is what was written, in the slot of its domain, until it is erased',
     fc.constantFrom(...ARCHS),
     fc.record({
       domid: fc.integer({ min: 1, max: 95 }).map(DomId),
@@ -89,7 +89,7 @@ describe('domain state', () => {
   );
 
   property(
-    'with any byte changed is a problem',
+    'a domain state with any byte changed is a problem',
     fc.constantFrom(...ARCHS),
     fc.nat(2 * PAGE_SIZE - 1),
     fc.integer({ min: 1, max: 255 }),

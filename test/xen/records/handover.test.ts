@@ -51,7 +51,7 @@ describe('handover record', () => {
   });
 
   property(
-    'with any byte changed is a problem, and is consumed all the same',
+    'a handover record with any byte changed is a problem, and is consumed all the same',
     fc.constantFrom(...maps),
     fc.nat(HANDOVER.size - 1),
     fc.integer({ min: 1, max: 255 }),
@@ -66,7 +66,7 @@ describe('handover record', () => {
   );
 
   property(
-    'of any bytes with a good checksum is a list of domains or a problem',
+    'a handover record of any bytes with a good checksum is a list of domains or a problem',
     fc.array(fc.tuple(fc.nat((HANDOVER.size - 8) / 4 - 1), fc.nat(0xffff_ffff)), { maxLength: 8 }),
     (words) => {
       const found = consumeHandover(forged(words.map(([word, value]) => [4 * word, value] as const)), map);

@@ -77,7 +77,7 @@ describe('inspection', () => {
   const spot = fc.record({ place, bytes: fc.uint8Array({ minLength: 1, maxLength: 64 }) });
 
   property(
-    'of damaged tables never throws',
+    'inspection of damaged tables never throws',
     fc.constantFrom(...damaged),
     fc.array(spot, { maxLength: 20 }),
     fc.boolean(),

@@ -64,7 +64,7 @@ describe('root record', () => {
   });
 
   property(
-    'with any byte changed is a problem',
+    'a root record with any byte changed is a problem',
     fc.constantFrom(...ARCHS),
     fc.nat(ROOT_RECORD.x86_64.size - 1),
     fc.integer({ min: 1, max: 255 }),
@@ -159,7 +159,7 @@ describe('domain record', () => {
   });
 
   property(
-    'with any byte changed is a problem',
+    'a domain record with any byte changed is a problem',
     fc.constantFrom(...ARCHS),
     fc.nat(DOMAIN_RECORD_BYTES - 1),
     fc.integer({ min: 1, max: 255 }),

@@ -76,7 +76,7 @@ const sorted = (map: Map<number, Uint8Array>): [number, Uint8Array][] => [...map
 
 describe('a recovery box', () => {
   property(
-    'has what was put there and not removed, for whoever opens it',
+    'a recovery box has what was put there and not removed, for whoever opens it',
     fc.array(op, { maxLength: 60, size: 'max' }),
     (ops) => {
       const memory = new MachineMemory(MEMORY_BYTES);
@@ -95,7 +95,7 @@ describe('a recovery box', () => {
   );
 
   property(
-    'that a crash of the hypervisor interrupts at any store has each item as it was or as it became',
+    'a recovery box that a crash of the hypervisor interrupts at any store has each item as it was or as it became',
     fc.array(op, { maxLength: 25, size: 'max' }),
     op,
     fc.nat(1100),
@@ -125,7 +125,7 @@ describe('a recovery box', () => {
   );
 
   property(
-    'with damage anywhere has items as they were, or not at all, and goes on working',
+    'a recovery box with damage anywhere has items as they were, or not at all, and goes on working',
     fc.array(op, { minLength: 1, maxLength: 25, size: 'max' }),
     fc.array(fc.tuple(fc.nat(4096 * BOX_FRAMES_EACH - 1), fc.integer({ min: 1, max: 255 })), {
       minLength: 1,

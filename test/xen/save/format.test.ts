@@ -84,7 +84,7 @@ describe('the header of a save file', () => {
   });
 
   property(
-    'with any byte of its block changed is a problem',
+    'the header of a save file with any byte of its block changed is a problem',
     fc.constantFrom(...ARCHS),
     fc.nat(PAGE_SIZE - 1),
     fc.integer({ min: 1, max: 255 }),
@@ -159,13 +159,13 @@ describe('a fact of a frame', () => {
     }
   });
 
-  property('is what was written', fc.constantFrom(...ARCHS), fact, (arch, value) => {
+  property('a fact of a frame is read back as it was written', fc.constantFrom(...ARCHS), fact, (arch, value) => {
     const read = decodeFact(encodeFact(value, arch), arch);
     expect(read).toEqual(value);
   });
 
   property(
-    'with a page of more than 32 bits is none',
+    'a fact of a frame with a page of more than 32 bits is none',
     fact,
     fc.integer({ min: 1, max: 255 }),
     fc.nat(3),
@@ -177,7 +177,7 @@ describe('a fact of a frame', () => {
   );
 
   property(
-    'of any bytes is itself or none',
+    'a fact of a frame of any bytes is itself or none',
     fc.constantFrom(...ARCHS),
     fc.uint8Array({ minLength: FRAME_FACT_BYTES, maxLength: FRAME_FACT_BYTES }),
     fc.boolean(),

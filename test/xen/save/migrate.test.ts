@@ -46,7 +46,7 @@ function* busy(guest: MiniGuest, deeds: readonly (typeof deed extends fc.Arbitra
 
 describe('a domain that is migrated', () => {
   property(
-    'has every byte, register and event channel that it had when it stood still, and its programs go on',
+    'a domain that is migrated has every byte, register and event channel that it had when it stood still, and its programs go on',
     fc.array(deed, { maxLength: 60, size: 'max' }),
     fc.array(fc.constantFrom('unbound', 'virq', 'ipi'), { maxLength: 6 }),
     fc.nat(3000),
@@ -78,7 +78,7 @@ describe('a domain that is migrated', () => {
       expect(left.value.bytes).toBeGreaterThan(LEAST_PAGES * PAGE_SIZE * 0.9);
       arrived.value.domain.events.checkInvariants();
     },
-    { numRuns: 25 },
+    { numRuns: 15, lawRuns: 25 },
   );
 
   it('a domain that is migrated is sent while it runs: it stands still for what it stored to last, not for its memory', () => {
@@ -146,7 +146,7 @@ describe('a domain that is migrated', () => {
 describe('a migration that fails', () => {
   /** Whatever happens to the connection, the guest runs in one place. */
   property(
-    'at any packet, lost or damaged, leaves the guest in one place: here, there, or, when nobody can know, still',
+    'a migration that fails at any packet, lost or damaged, leaves the guest in one place: here, there, or, when nobody can know, still',
     fc.nat(150),
     fc.constantFrom('lost', 'damaged', 'off' as const),
     fc.boolean(),
@@ -184,7 +184,7 @@ describe('a migration that fails', () => {
       }
       if (isThere) expect(seen.registers).toEqual(REGISTERS);
     },
-    { numRuns: 60 },
+    { numRuns: 36, lawRuns: 60 },
   );
 
   it('a migration that fails is refused by a machine that has no memory for it, or does not reach its disk; the guest goes on', () => {

@@ -165,7 +165,7 @@ function migrateBy(end: End, n: number, harm: Harm | undefined): { place: Place;
       place = isThere ? 'there, and still' : 'still';
       // Whoever resumes it here goes on with it exactly if nobody does there.
       const config = { name: 'guest', memoryBytes: 0, device: source.disk };
-      const resumed = yield* resumeDomain(source.toolstack.list, config);
+      const resumed = yield* resumeDomain(source.hypervisor, source.toolstack.list, config);
       expect([endOf(resumed), place]).toEqual([isThere ? 'failed' : 'done', place]);
       if (resumed.ok) expect(pagesOf(source, resumed.value)).toEqual(pages);
     }

@@ -8,7 +8,7 @@ import { property } from '../../support/property.ts';
 import { room } from './migration-room.ts';
 
 property(
-  'what is taken is what was put, also when a packet comes twice, and up to one that is lost or is overtaken',
+  'the link gives what was put, also when a packet comes twice, and up to one that is lost or is overtaken',
   fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1, maxLength: 5 }),
   fc.constantFrom('none', 'lost', 'twice', 'overtaken'),
   fc.nat(5),

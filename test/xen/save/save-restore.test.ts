@@ -1,4 +1,5 @@
 // Save and restore of a domain, with a guest that is nothing but what the test makes of it.
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../../src/base/crc32c.ts';
@@ -15,7 +16,8 @@ import {
   saveDomain,
   Virq,
 } from '../../../src/xen/index.ts';
-import { SAVE_HEADER, SAVE_MAGIC, SAVE_VERSION } from '../../../src/xen/save/format.ts';
+import { BATCH_PAGES, decodeFact, SAVE_HEADER, SAVE_MAGIC, SAVE_VERSION } from '../../../src/xen/save/format.ts';
+import { decodeDomainState } from '../../../src/xen/records/domain-state.ts';
 import { seal } from '../../../src/xen/records/records.ts';
 import { mustBeSameBytes } from '../../support/bytes.ts';
 import { property } from '../../support/property.ts';
@@ -55,7 +57,7 @@ const restore = (machine: TestMachine, file: TestDisk, vouch = false) =>
 
 describe('a domain that is saved and restored', () => {
   property(
-    'has every byte, register and event channel that it had, and its programs go on',
+    'a domain that is saved and restored has every byte, register and event channel that it had, and its programs go on',
     fc.array(fc.tuple(fc.integer({ min: BOOT_PAGES, max: LEAST_PAGES - 2 }), fc.nat(255)), { maxLength: 30 }),
     fc.uniqueArray(fc.integer({ min: 700, max: 1000 }), { maxLength: 40 }),
     fc.array(fc.constantFrom('unbound', 'virq', 'ipi'), { maxLength: 6 }),
@@ -100,7 +102,7 @@ describe('a domain that is saved and restored', () => {
       expect(hypercalls.increaseReservation(given)).toBe(given.length);
       expect(restored.value.domain.pageCount).toBe(LEAST_PAGES);
     },
-    { numRuns: 25 },
+    { numRuns: 15, lawRuns: 25 },
   );
 });
 
@@ -166,8 +168,29 @@ describe('a save file', () => {
   };
   const { machine, bytes, free } = saved.x86_64;
 
+  it('a save file has the parts that the head of format.ts draws, in that order', () => {
+    const { places, bytes } = saved.x86_64;
+    const words = new DataView(bytes.buffer, bytes.byteOffset);
+    const word = (at: number): number => words.getUint32(PAGE_SIZE + 4 * at, true);
+    const part = (at: number, length: number): Uint8Array => bytes.subarray(PAGE_SIZE + 4 * at).subarray(0, length);
+    const box = places.facts + 24;
+    const order: readonly (readonly [string, number, boolean])[] = [
+      ['batches of pages', 0, word(0) === BATCH_PAGES && word(places.unmapped - 1) === 0],
+      ['unmapped pages', places.unmapped, word(places.unmapped) === 800 && word(places.unmapped + 2) === 802],
+      ['domain state and event channels', places.state, decodeDomainState(part(places.state, 8192), 'x86_64').ok],
+      ['facts of frames', places.facts, decodeFact(part(places.facts, 32), 'x86_64') !== undefined],
+      ['recovery box', box, part(box, 4096).includes(7)],
+    ];
+    for (const [what, , isThere] of order) expect([what, isThere]).toEqual([what, true]);
+    expect(order.map(([, at]) => at)).toEqual(order.map(([, at]) => at).sort((a, b) => a - b));
+    const source = readFileSync(new URL('../../../src/xen/save/format.ts', import.meta.url), 'utf8');
+    const drawn = [...source.matchAll(/^ \* \| (?:header|      ) \| ([a-z ]+[a-z])[,:]/gm)].map((match) => match[1]);
+    expect(drawn).toEqual(order.map(([what]) => what));
+    expect(bytes.subarray(0, 8)).toEqual(Uint8Array.from(SAVE_MAGIC));
+  });
+
   property(
-    'with any byte changed is refused, and nothing of it stays',
+    'a save file with any byte changed is refused, and nothing of it stays',
     fc.constantFrom<Arch>(...ARCHS),
     fc.oneof(
       fc.nat(bytes.length - 1),
@@ -185,7 +208,7 @@ describe('a save file', () => {
   );
 
   property(
-    'that is cut anywhere is refused',
+    'a save file that is cut anywhere is refused',
     fc.nat(bytes.length / PAGE_SIZE - 1),
     (blocks) => {
       // Both a file that ends there, and one of which the rest was never written.
@@ -279,7 +302,7 @@ describe('a save file', () => {
   });
 
   property(
-    'that somebody forged, with every checksum right, is restored or refused',
+    'a save file that somebody forged, with every checksum right, is restored or refused',
     fc
       .constantFrom(...ARCHS)
       .chain((arch) =>
@@ -309,7 +332,7 @@ describe('a save file', () => {
       machine.toolstack.list.checkInvariants();
       expect(machine.hypervisor.allocator.freeCount).toBe(free);
     },
-    { numRuns: 60 },
+    { numRuns: 36, lawRuns: 60 },
   );
 });
 
@@ -474,7 +497,7 @@ describe('the cache-mapping table of a domain that was away', () => {
   const BLOCKS = [3, 4, 5, 9, 11];
 
   property(
-    'vouches for a page if and only if its block is what it was',
+    'the cache-mapping table of a domain that was away vouches for a page if and only if its block is what it was',
     fc.uniqueArray(fc.constantFrom(...BLOCKS)),
     fc.boolean(),
     fc.boolean(),

@@ -62,7 +62,7 @@ describe('frames', () => {
   });
 
   property(
-    'have one owner each, over any creations, restarts and destructions',
+    'frames have one owner each, over any creations, restarts and destructions',
     fc.nat(1000),
     fc.array(step, { maxLength: 14, size: 'max' }),
     (seed, steps) => {
@@ -163,7 +163,7 @@ describe('between two guests', () => {
   }
 
   property(
-    'one damaged byte in any table: cold or partly cold with a counted reason, never a wrong page',
+    'a damaged byte in any table leads to a cold or partly cold start with a counted reason, never to a wrong page',
     fc.constantFrom(...ARCHS),
     damage,
     (arch, one) => {
@@ -191,11 +191,11 @@ describe('between two guests', () => {
       const other = restartGuest(machine, bystander);
       expect(other.claim(12, 5, 5).result).toBe(Reason.ok);
     },
-    { numRuns: 200, lawRuns: 400 },
+    { numRuns: 120, lawRuns: 400 },
   );
 
   property(
-    'any damage at all: never a wrong page, an exception or a loop',
+    'damage of any kind leads to no wrong page, no exception and no loop',
     fc.constantFrom(...ARCHS),
     fc.array(damage, { minLength: 2, maxLength: 12 }),
     (arch, damages) => {

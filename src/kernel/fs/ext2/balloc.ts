@@ -55,6 +55,17 @@ export function* newBlock(superblock: Ext2Super, goal: number): Process<number> 
   throw new ModelError('ENOSPC', 'no block is free');
 }
 
+/**
+ * Before the first store of a change that may free a block: reads what freeing it changes. Throws
+ * EIO.
+ */
+export function* prepareFreeing(superblock: Ext2Super, block: number): Process {
+  const group = Math.floor(block / superblock.geometry.blocksPerGroup);
+  if (block >= superblock.geometry.blockCount) return;
+  yield* superblock.prepareGroup(group);
+  yield* superblock.buffers.breadForChange(bitmapOf(superblock, group));
+}
+
 /** Whose blocks are freed. */
 export interface Freeing {
   /** Set to false when it made no sense to free one of its blocks. */

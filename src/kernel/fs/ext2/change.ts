@@ -24,7 +24,7 @@ import { Ext2Map } from './map.ts';
 import type { Ext2State } from './state.ts';
 import type { Ext2Super } from './super.ts';
 import { OrphanList } from './orphan.ts';
-import type { Ext2Inode } from './inode-info.ts';
+import { type Ext2Inode, isFine } from './inode-info.ts';
 import type { Journal } from '../jbd/journal.ts';
 import type { Writeback } from '../../cache/fs-writeback.ts';
 
@@ -66,9 +66,15 @@ export class Ext2Changes implements ChangeOperations {
     return this.#state.isChanging && this.#writeback.registry === undefined && this.journal.isOpen;
   }
 
-  /** Wall-clock time, seconds since 1970. */
-  now(): number {
-    return this.#state.now();
+  /** inode_update_time: data of the inode was written. */
+  touch(inode: Ext2Inode): void {
+    const { fields } = inode;
+    const now = this.#state.now();
+    const ns = isFine(fields) ? this.#state.nowNs() : 0;
+    const isStamped = fields.mtime === now && fields.ctime === now && fields.mtimeNs === ns && fields.ctimeNs === ns;
+    if (isStamped && inode.isInodeDirty) return;
+    this.#state.stampChange(fields);
+    this.markInodeDirty(inode);
   }
 
   /**
@@ -154,7 +160,9 @@ export class Ext2Changes implements ChangeOperations {
     this.superblock.beginChange();
     yield* this.prepare(inode);
     set(inode.fields);
-    inode.fields.ctime = this.now();
+    const { fields } = inode;
+    if (!isFine(fields)) fields.atimeNs = fields.mtimeNs = 0;
+    this.#state.stampInode(fields);
     this.markInodeDirty(inode);
   }
 

@@ -66,7 +66,7 @@ export class DirectoryIndex implements PageWatcher {
     for (const name of this.#names[block]!) this.#homes.delete(name);
     const names: string[] = [];
     for (let at = 0; at < EXT2_BLOCK_SIZE; at += lengthOf(page, at)) {
-      if (checkDirent(page, at, EXT2_BLOCK_SIZE, inodeCount) !== undefined) {
+      if (!checkDirent(page, at, EXT2_BLOCK_SIZE, inodeCount).ok) {
         this.#giveUp();
         return;
       }

@@ -296,7 +296,7 @@ export class Ext2Directories implements DirectoryOperations {
   #store(directory: Ext2Inode, pfn: Pfn, at: number, length: number, keepsIndex = this.#hashed.isKept): void {
     this.#env.memory.copyIn(pfn, at, this.#block, at, length);
     this.#changes.journal.markPageDirty(directory, pfn);
-    directory.fields.mtime = directory.fields.ctime = this.#changes.now();
+    this.#changes.superblock.state.stampChange(directory.fields);
     if (!keepsIndex) directory.fields.flags &= ~EXT2_INDEX_FL;
     this.#changes.markInodeDirty(directory);
   }
@@ -361,8 +361,8 @@ export class Ext2Directories implements DirectoryOperations {
    */
   #recordLength(directory: Ext2Inode, page: Uint8Array, at: number): number {
     this.#env.cpu.charge(this.#costs.direntNs);
-    const problem = checkDirent(page, at, PAGE_SIZE, this.#changes.geometry.inodeCount);
-    if (problem !== undefined) throw new ModelError('EIO', `ext2: directory ${directory.ino}: ${problem}`);
+    const checked = checkDirent(page, at, PAGE_SIZE, this.#changes.geometry.inodeCount);
+    if (!checked.ok) throw new ModelError('EIO', `ext2: directory ${directory.ino}: ${checked.reason}`);
     return getU16(page, at + DIRENT.offset.rec_len);
   }
 }

@@ -174,8 +174,8 @@ export class Ext3IndexSplits {
     const entries: HashedEntry[] = [];
     for (let at = from; at < PAGE_SIZE; at += getU16(block, at + DIRENT.offset.rec_len)) {
       this.#env.cpu.charge(this.#costs.direntNs);
-      const problem = checkDirent(block, at, PAGE_SIZE, inodeCount);
-      if (problem !== undefined) throw new ModelError('EIO', `ext2: directory ${directory.ino}: ${problem}`);
+      const checked = checkDirent(block, at, PAGE_SIZE, inodeCount);
+      if (!checked.ok) throw new ModelError('EIO', `ext2: directory ${directory.ino}: ${checked.reason}`);
       if (getU32(block, at) === 0) continue;
       const nameLength = block[at + DIRENT.offset.name_len]!;
       const name = block.subarray(at + DIRENT.size, at + DIRENT.size + nameLength);

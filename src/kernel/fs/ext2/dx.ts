@@ -32,6 +32,8 @@ import type { PageIo } from '../../cache/page-io.ts';
  */
 export const ROOT_HEAD = DX_ROOT.size;
 export const NODE_HEAD = DX_NODE.size;
+/** Of dx_unused_flags: names are hashed in a way that nobody has made. */
+const UNKNOWN_HASH = 1;
 /** dx_info_length. */
 export const INFO_LENGTH = DX_ROOT.size - DX_ROOT.offset.dx_reserved;
 const MOST_INDIRECT_LEVELS = 1;
@@ -103,7 +105,7 @@ export class Ext3Index {
     const isKnown =
       isHashVersion(version) &&
       field('dx_info_length') === INFO_LENGTH &&
-      (field('dx_unused_flags') & 1) === 0 &&
+      (field('dx_unused_flags') & UNKNOWN_HASH) === 0 &&
       indirectLevels <= MOST_INDIRECT_LEVELS;
     const hash = hashName(name, version, this.#changes.geometry.directoryHash);
     const path: IndexPath = { version, hash, indirectLevels, levels: [], leaf: 0, left: directory.pageCount };

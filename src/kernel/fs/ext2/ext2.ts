@@ -17,7 +17,7 @@ import type { Process } from '../../../sim/index.ts';
 import { BLOCK_DEVICE_INO } from '../../../xen/public/index.ts';
 import { BlockDeviceMapping, Buffers } from '../buffer.ts';
 import type { FsCore } from '../core.ts';
-import type { FileSystem } from '../file-system.ts';
+import type { FileSystem, FileSystemStatistics } from '../file-system.ts';
 import type { Journal } from '../jbd/journal.ts';
 import { Ext2Changes } from './change.ts';
 import { Ext2Directories } from './dir.ts';
@@ -27,7 +27,10 @@ import { MAX_FILE_BYTES } from './inode.ts';
 import { type Ext2Mount, mountJournal } from './mount.ts';
 import { Ext2Names } from './namei.ts';
 import { Ext2Pages } from './pages.ts';
+import { statisticsOf } from './statfs.ts';
 import { Ext2Super } from './super.ts';
+import { AttributeBlocks } from './xattr-blocks.ts';
+import { Ext2Attributes } from './xattr.ts';
 
 export class Ext2 implements FileSystem {
   readonly rootIno = EXT2_ROOT_INO;
@@ -38,6 +41,7 @@ export class Ext2 implements FileSystem {
   readonly pages: Ext2Pages;
   readonly directories: Ext2Directories;
   readonly names: Ext2Names;
+  readonly attributes: Ext2Attributes;
   readonly #core: FsCore;
   readonly #buffers: Buffers;
   readonly #inodes: Ext2Inodes;
@@ -54,7 +58,9 @@ export class Ext2 implements FileSystem {
     this.changes = new Ext2Changes(core, superblock);
     this.pages = new Ext2Pages(core, this.changes);
     this.directories = new Ext2Directories(core, this.changes, this.pages);
-    this.#inodes = new Ext2Inodes(core, policy, inodes, this.changes, this.pages);
+    const blocks = new AttributeBlocks(superblock);
+    this.attributes = new Ext2Attributes(this.changes, blocks);
+    this.#inodes = new Ext2Inodes(core, policy, inodes, this.changes, this.pages, blocks);
     this.names = new Ext2Names(core, this.changes, this.pages, this.#inodes, this.directories, dentries);
   }
 
@@ -74,11 +80,17 @@ export class Ext2 implements FileSystem {
     // The journal holds its inode for the life of the mount.
     if (journalInode !== undefined) ext2.#inodes.adopt(journalInode.fields, journalInode.object);
     if (journal.isKept) yield* ext2.#inodes.deleteOrphans();
+    const how = state.isReadOnly ? 'read-only' : journal.isKept ? 'with ordered data mode' : 'without a journal';
+    core.log.say('info', `ext2: mounted ${how}`);
     return ext2;
   }
 
   iget(ino: number): Process<Ext2Inode> {
     return this.#inodes.iget(ino);
+  }
+
+  statistics(): FileSystemStatistics {
+    return statisticsOf(this.changes.superblock);
   }
 
   /** Transactions committed since the mount. */
@@ -179,7 +191,7 @@ export class Ext2 implements FileSystem {
       superblock.noteLostWrites();
       if (!wasReadOnly && state.isReadOnly) yield* this.#core.writeback.sync(this.#buffers.device);
     }
-    if (!wasReadOnly && state.isReadOnly) throw new ModelError('EIO', state.errors.at(-1)!);
+    if (!wasReadOnly && state.isReadOnly) throw new ModelError('EIO', state.lastError);
   }
 
   /**

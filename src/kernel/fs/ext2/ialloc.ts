@@ -7,9 +7,9 @@
  * parent as long as the group is not too full of directories.
  *
  * Differs from the original: where that draws a random group, a counter goes round; and the
- * generation of a new inode is that of the last use of its number plus one, read from its place in
- * the inode table, where that draws it from a counter which starts at random. So no two uses of a
- * number share a generation over any reboot, and a run repeats.
+ * generation of a new inode is that of the last use of its number plus one. It is read from the
+ * inode table, where the original draws it from a counter which starts at random. So no two uses of
+ * a number share a generation over any reboot, and a run repeats.
  */
 
 import { ModelError } from '../../../base/errno.ts';

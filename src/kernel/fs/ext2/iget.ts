@@ -13,18 +13,21 @@
 
 import { ModelError } from '../../../base/errno.ts';
 import { Ino, type Pfn } from '../../../base/units.ts';
-import { EXT2_MODE, EXT2_ROOT_INO, EXT2_TRIPLE_INDIRECT } from '../../../format/ext2.ts';
+import { EXT2_MODE, EXT2_ROOT_INO, EXT2_TRIPLE_INDIRECT, INODE, INODE_EXTRA } from '../../../format/ext2.ts';
 import { NOTHING, type Process } from '../../../sim/index.ts';
 import type { Ext2Changes } from './change.ts';
 import { DirectoryIndex } from './dir-index.ts';
 import { freeInode, isInodeInUse, newInode } from './ialloc.ts';
 import { hasBlocks, type Ext2Pages } from './pages.ts';
-import { releaseAttributes } from './xattr.ts';
+import type { AttributeBlocks } from './xattr-blocks.ts';
 import type { FsCore } from '../core.ts';
 import type { InodeCache, InodeHolder } from '../inode.ts';
 import { Ext2Inode, type Ext2InodeFields } from './inode-info.ts';
 import type { InodeTable } from './inode.ts';
 import { truncatePages } from '../../cache/truncate.ts';
+
+/** Bit setgid of a mode. */
+const S_ISGID = 0o2000;
 
 /** Which pages of the file system are named in the cache-mapping table. */
 export interface NamingPolicy {
@@ -65,6 +68,7 @@ export class Ext2Inodes implements InodeHolder {
   readonly #cache: InodeCache<Ext2Inode>;
   readonly #changes: Ext2Changes;
   readonly #pages: Ext2Pages;
+  readonly #attributes: AttributeBlocks;
 
   constructor(
     core: FsCore,
@@ -72,12 +76,14 @@ export class Ext2Inodes implements InodeHolder {
     cache: InodeCache<Ext2Inode>,
     changes: Ext2Changes,
     pages: Ext2Pages,
+    attributes: AttributeBlocks,
   ) {
     this.#core = core;
     this.#policy = policy;
     this.#cache = cache;
     this.#changes = changes;
     this.#pages = pages;
+    this.#attributes = attributes;
   }
 
   /** The root directory, with a reference. Throws EIO when inode 2 is no directory. */
@@ -139,7 +145,9 @@ export class Ext2Inodes implements InodeHolder {
    * @param mode type and permissions
    */
   *create(directory: Ext2Inode, mode: number): Process<Ext2Inode> {
-    const { superblock } = this.#changes;
+    const { superblock, geometry } = this.#changes;
+    const isSetGid = (directory.fields.mode & S_ISGID) !== 0;
+    const isDirectory = (mode & EXT2_MODE.typeMask) === EXT2_MODE.directory;
     superblock.beginChange();
     const object = yield* this.#cache.allocate();
     let born: { ino: number; generation: number };
@@ -153,25 +161,32 @@ export class Ext2Inodes implements InodeHolder {
       this.#cache.free(object);
       throw error;
     }
-    const now = superblock.state.now();
     this.#core.env.cpu.charge(this.#core.costs.inodeFillNs);
     const fields: Ext2InodeFields = {
       ino: Ino(born.ino),
       generation: born.generation,
-      mode,
+      // BSD's rule for a directory with the bit setgid.
+      mode: isSetGid && isDirectory ? mode | S_ISGID : mode,
       uid: 0,
-      gid: 0,
+      gid: isSetGid ? directory.fields.gid : 0,
       links: 0,
       size: 0,
-      atime: now,
-      mtime: now,
-      ctime: now,
+      atime: 0,
+      mtime: 0,
+      ctime: 0,
+      atimeNs: 0,
+      mtimeNs: 0,
+      ctimeNs: 0,
       dtime: 0,
       flags: 0,
       pointers: new Uint32Array(EXT2_TRIPLE_INDIRECT + 1),
       sectors: 0,
       fileAcl: 0,
+      extraBytes: Math.min(INODE_EXTRA.size, geometry.inodeSize - INODE.size),
     };
+    superblock.state.stampChange(fields);
+    fields.atime = fields.mtime;
+    fields.atimeNs = fields.mtimeNs;
     const inode = this.adopt(fields, object);
     inode.isSizeDirty = true;
     this.#changes.markInodeDirty(inode);
@@ -205,7 +220,7 @@ export class Ext2Inodes implements InodeHolder {
       fields.size = 0;
       yield* map.truncate(inode, 0);
     }
-    yield* releaseAttributes(superblock, inode);
+    yield* this.#attributes.release(inode);
     yield* this.#changes.removeOrphan(inode);
     fields.dtime = superblock.state.now();
     inode.isInodeDirty = true;

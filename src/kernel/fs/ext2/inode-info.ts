@@ -11,6 +11,9 @@ import type { JournaledInode } from '../jbd/journal.ts';
 import { Mutex } from '../mutex.ts';
 import type { DirectoryIndex } from './dir-index.ts';
 
+/** Extra fields up to and with the nanoseconds of all three times (INODE_EXTRA). */
+const FINE_BYTES = 16;
+
 /** What the disk says about an inode. After a change, `markInodeDirty`. */
 export interface Ext2InodeFields extends InodeFields {
   /** 0 while the inode is in use; on the orphan list, the number of the next. */
@@ -20,6 +23,16 @@ export interface Ext2InodeFields extends InodeFields {
   readonly pointers: Uint32Array;
   /** Block of extended attributes (ext2/xattr.ts), which counts in `sectors`; 0: none. */
   fileAcl: number;
+  /**
+   * i_extra_isize: bytes of fields behind the first 128; 0 where there are none, or the inode says
+   * that none is used.
+   */
+  readonly extraBytes: number;
+}
+
+/** Whether an inode has room for the nanoseconds of its times. */
+export function isFine(fields: Ext2InodeFields): boolean {
+  return fields.extraBytes >= FINE_BYTES;
 }
 
 /** What ext2 does for an inode in memory. */

@@ -3,8 +3,9 @@
  * when they are read, and put back when they have changed (ext2_read_inode and ext2_update_inode of
  * fs/ext2/inode.c, 2.6.12).
  *
- * Only the first 128 bytes are known. What a larger inode has behind them stays as it is, and is
- * zero in a new one.
+ * An inode of more than 128 bytes may keep the nanoseconds of its times behind them, as ext4 does;
+ * 2.6.12 does not know that. Attributes that follow them are xattr.ts. The rest stays as it is, and
+ * is zero in a new one.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -16,6 +17,7 @@ import {
   EXT2_SUPERBLOCK_OFFSET,
   EXT2_TRIPLE_INDIRECT,
   INODE,
+  INODE_EXTRA,
   inodeLocation,
   SUPERBLOCK,
 } from '../../../format/ext2.ts';
@@ -23,20 +25,31 @@ import { NOTHING, type Process } from '../../../sim/index.ts';
 import type { GuestMemory } from '../../../xen/public/index.ts';
 import type { Buffers } from '../buffer.ts';
 import type { Ext2Super } from './super.ts';
-import type { Ext2Inode, Ext2InodeFields } from './inode-info.ts';
+import { type Ext2Inode, type Ext2InodeFields, isFine } from './inode-info.ts';
 
 /** Bytes of the longest file: what the pointers reach. */
 export const MAX_FILE_BYTES = EXT2_MAX_FILE_BLOCKS * PAGE_SIZE;
 /** A file of this many bytes needs the feature large_file. */
 const LARGE_FILE_BYTES = 2 ** 31;
 const AT = INODE.offset;
+/** From the first byte of the inode. */
+const EXTRA = INODE_EXTRA.offset;
+const NS_PER_SECOND = 1_000_000_000;
 const TYPES: ReadonlySet<number> = new Set(Object.values(EXT2_MODE).filter((value) => value !== EXT2_MODE.typeMask));
 
 /**
  * The fields of an inode that is in use. Throws EIO when they make no sense.
+ * @param inodeSize bytes of the inode
  * @param isOrphan whether it may be without a name, and its i_dtime be the next orphan's number
  */
-function readInodeFields(memory: GuestMemory, pfn: Pfn, at: number, ino: Ino, isOrphan: boolean): Ext2InodeFields {
+function readInodeFields(
+  memory: GuestMemory,
+  pfn: Pfn,
+  at: number,
+  ino: Ino,
+  inodeSize: number,
+  isOrphan: boolean,
+): Ext2InodeFields {
   const word = (name: keyof typeof AT): number => memory.readU32(pfn, at + AT[name]);
   const half = (name: keyof typeof AT): number => memory.readU16(pfn, at + AT[name]);
   const mode = half('i_mode');
@@ -51,23 +64,53 @@ function readInodeFields(memory: GuestMemory, pfn: Pfn, at: number, ino: Ino, is
     throw new ModelError('EIO', `ext2: directory ${ino} has the size ${size}, not whole blocks`);
   const pointers = new Uint32Array(EXT2_TRIPLE_INDIRECT + 1);
   for (let i = 0; i < pointers.length; i++) pointers[i] = memory.readU32(pfn, at + AT.i_block + 4 * i);
-  return {
+  const extraAt = at + INODE.size;
+  const extraBytes = inodeSize > INODE.size ? memory.readU16(pfn, extraAt + EXTRA.i_extra_isize) : 0;
+  if (extraBytes % 4 !== 0 || INODE.size + extraBytes > inodeSize)
+    throw new ModelError('EIO', `ext2: inode ${ino} says that it has ${extraBytes} bytes of more fields`);
+  const fields: Ext2InodeFields = {
     ino,
     generation: word('i_generation'),
     mode,
-    uid: half('i_uid'),
-    gid: half('i_gid'),
+    uid: half('i_uid') + half('i_uid_high') * 0x1_0000,
+    gid: half('i_gid') + half('i_gid_high') * 0x1_0000,
     links,
     size,
     atime: word('i_atime'),
     mtime: word('i_mtime'),
     ctime: word('i_ctime'),
+    atimeNs: 0,
+    mtimeNs: 0,
+    ctimeNs: 0,
     dtime: isOrphan ? word('i_dtime') : 0,
     flags: word('i_flags'),
     pointers,
     sectors: word('i_blocks'),
     fileAcl: word('i_file_acl'),
+    extraBytes,
   };
+  if (isFine(fields)) {
+    const extra = (name: keyof typeof EXTRA): number => memory.readU32(pfn, extraAt + EXTRA[name]);
+    const [atime, mtime, ctime] = [extra('i_atime_extra'), extra('i_mtime_extra'), extra('i_ctime_extra')];
+    fields.atime = wideSeconds(fields.atime, atime);
+    fields.mtime = wideSeconds(fields.mtime, mtime);
+    fields.ctime = wideSeconds(fields.ctime, ctime);
+    // More than a second makes no sense, and is not shown.
+    fields.atimeNs = (atime >>> 2) % NS_PER_SECOND;
+    fields.mtimeNs = (mtime >>> 2) % NS_PER_SECOND;
+    fields.ctimeNs = (ctime >>> 2) % NS_PER_SECOND;
+  }
+  return fields;
+}
+
+/** ext4_decode_extra_time: seconds from a signed word and the two bits above it. */
+function wideSeconds(word: number, extra: number): number {
+  return (word | 0) + (extra & 3) * 2 ** 32;
+}
+
+/** ext4_encode_extra_time: what does not go into the word of the seconds. */
+function extraOf(seconds: number, ns: number): number {
+  return ((((seconds - (seconds | 0)) / 2 ** 32) & 3) | (ns << 2)) >>> 0;
 }
 
 /**
@@ -80,6 +123,7 @@ export class InodeTable {
   readonly #superblock: Ext2Super;
   readonly #bytes = new Uint8Array(INODE.size);
   readonly #words = new DataView(this.#bytes.buffer);
+  readonly #extra = new Uint8Array(INODE_EXTRA.size);
 
   constructor(memory: GuestMemory, superblock: Ext2Super) {
     this.#memory = memory;
@@ -114,7 +158,14 @@ export class InodeTable {
 
   /** What `readInodeFields` finds in the buffer of an inode. */
   read(pfn: Pfn, ino: Ino, isOrphan: boolean): Ext2InodeFields {
-    return readInodeFields(this.#memory, pfn, this.place(ino).offset, ino, isOrphan);
+    return readInodeFields(
+      this.#memory,
+      pfn,
+      this.place(ino).offset,
+      ino,
+      this.#superblock.geometry.inodeSize,
+      isOrphan,
+    );
   }
 
   /**
@@ -152,15 +203,18 @@ export class InodeTable {
     const { fields } = inode;
     const words = this.#words;
     this.#buffers.copyOut(pfn, at, this.#bytes, INODE.size);
-    if (words.getUint32(AT.i_generation, true) !== fields.generation) {
+    const isNew = words.getUint32(AT.i_generation, true) !== fields.generation;
+    if (isNew) {
       // An inode number that was free: nothing of its last use stays, but for what is stored below.
       this.#bytes.fill(0);
       const { inodeSize } = this.#superblock.geometry;
       if (inodeSize > INODE.size) this.#buffers.zero(pfn, at + INODE.size, inodeSize - INODE.size);
     }
     words.setUint16(AT.i_mode, fields.mode, true);
-    words.setUint16(AT.i_uid, fields.uid, true);
-    words.setUint16(AT.i_gid, fields.gid, true);
+    words.setUint16(AT.i_uid, fields.uid & 0xffff, true);
+    words.setUint16(AT.i_gid, fields.gid & 0xffff, true);
+    words.setUint16(AT.i_uid_high, fields.uid >>> 16, true);
+    words.setUint16(AT.i_gid_high, fields.gid >>> 16, true);
     words.setUint16(AT.i_links_count, fields.links, true);
     words.setUint32(AT.i_size, fields.size, true);
     words.setUint32(AT.i_atime, fields.atime, true);
@@ -176,5 +230,24 @@ export class InodeTable {
     inode.isInodeDirty = false;
     inode.isSizeDirty = false;
     this.#buffers.copyIn(pfn, at, this.#bytes, INODE.size);
+    if (isNew ? fields.extraBytes > 0 : isFine(fields)) this.#putExtra(fields, pfn, at + INODE.size, isNew);
+  }
+
+  /** The fields behind the first 128 bytes. */
+  #putExtra(fields: Ext2InodeFields, pfn: Pfn, at: number, isNew: boolean): void {
+    const length = Math.min(fields.extraBytes, INODE_EXTRA.size);
+    const words = new DataView(this.#extra.buffer);
+    this.#buffers.copyOut(pfn, at, this.#extra, length);
+    words.setUint16(EXTRA.i_extra_isize, fields.extraBytes, true);
+    if (isFine(fields)) {
+      words.setUint32(EXTRA.i_atime_extra, extraOf(fields.atime, fields.atimeNs), true);
+      words.setUint32(EXTRA.i_mtime_extra, extraOf(fields.mtime, fields.mtimeNs), true);
+      words.setUint32(EXTRA.i_ctime_extra, extraOf(fields.ctime, fields.ctimeNs), true);
+      if (isNew) {
+        words.setUint32(EXTRA.i_crtime, fields.ctime, true);
+        words.setUint32(EXTRA.i_crtime_extra, extraOf(fields.ctime, fields.ctimeNs), true);
+      }
+    }
+    this.#buffers.copyIn(pfn, at, this.#extra, length);
   }
 }

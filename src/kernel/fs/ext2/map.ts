@@ -27,7 +27,8 @@ import {
   inodeLocation,
 } from '../../../format/ext2.ts';
 import { NOTHING, type Process } from '../../../sim/index.ts';
-import { freeBlocks, newBlock, type Freeing } from './balloc.ts';
+import { freeBlocks, newBlock } from './balloc.ts';
+import { FreedRun } from './freed-run.ts';
 import type { Ext2Super } from './super.ts';
 import type { Ext2Inode } from './inode-info.ts';
 import { HOLE, NEEDS_METADATA } from '../../cache/mapping.ts';
@@ -381,35 +382,5 @@ export class Ext2Map {
     if (block === 0) return HOLE;
     if (block < this.#super.geometry.blockCount) return block;
     throw new ModelError('EIO', `ext2: inode ${inode.ino} points to block ${block}, beyond the file system`);
-  }
-}
-
-/** Blocks on their way to being free, collected while they follow each other. */
-class FreedRun implements Freeing {
-  /** Whether it made sense to free those that are free by now. */
-  isSound = true;
-  readonly #super: Ext2Super;
-  #start = 0;
-  #count = 0;
-
-  constructor(superblock: Ext2Super) {
-    this.#super = superblock;
-  }
-
-  add(block: number): Process {
-    if (this.#count > 0 && block === this.#start + this.#count) {
-      this.#count++;
-      return NOTHING;
-    }
-    const freed = this.end();
-    this.#start = block;
-    this.#count = 1;
-    return freed;
-  }
-
-  end(): Process {
-    const count = this.#count;
-    this.#count = 0;
-    return count > 0 ? freeBlocks(this.#super, this.#start, count, this) : NOTHING;
   }
 }

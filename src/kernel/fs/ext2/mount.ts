@@ -54,10 +54,10 @@ interface InodeOnDisk {
  * @param direct buffers of the device, which go straight to their places
  */
 export function* mountJournal(core: FsCore, mount: Ext2Mount, direct: Buffers): Process<Mounted> {
-  const { env, writeback } = core;
+  const { writeback } = core;
   const { inodes } = mount;
   const none = new NoJournal(core);
-  const first = yield* Ext2State.read(env, direct);
+  const first = yield* Ext2State.read(core, direct);
   const { journalInode: number } = first.geometry;
   if (number === 0) {
     writeback.startRegistering();
@@ -92,11 +92,12 @@ function fileOf({ map }: Ext2Changes, fields: Ext2InodeFields): JournalFile {
  * system's.
  */
 function* replay(
-  { env, io, writeback }: FsCore,
+  core: FsCore,
   direct: Buffers,
   first: Ext2State,
   log: JournalLog,
 ): Process<{ state: Ext2State; nextTid: number }> {
+  const { io, log: messages, writeback } = core;
   const { device } = direct;
   const { blockCount, needsRecovery } = first.geometry;
   let state = first;
@@ -108,10 +109,11 @@ function* replay(
     writeback.throwError(device);
     yield* log.empty(nextTid, true);
     // What was read before may have been replaced.
-    state = yield* Ext2State.read(env, direct);
+    state = yield* Ext2State.read(core, direct);
     state.setNeedsRecovery(false);
     yield* direct.writeThrough(0);
-    if (recovered.problem !== undefined) state.fail(recovered.problem);
+    messages.say('info', 'ext3: recovery complete');
+    if (!recovered.log.ok) state.fail(recovered.log.reason);
   }
   if (log.superblock.errno !== 0) {
     // ext3_clear_journal_err: what ended the journal is now known to the file system, and to
@@ -164,6 +166,7 @@ class Client implements JournalClient {
   }
 
   aborted(why: string): void {
+    this.#core.log.say('crit', 'ext3: the journal has ended');
     this.#state.fail(why);
   }
 }

@@ -7,8 +7,8 @@
  * e2fsck repairs.
  *
  * Everything that an operation needs is read before its first store. What fails in the middle all
- * the same is undone (an inode that got no name loses its links, and its last reference deletes
- * it), or it is an error of the file system. The dentry cache follows each step at once.
+ * the same is undone, or it is an error of the file system. An inode that got no name loses its
+ * links, and its last reference deletes it. The dentry cache follows each step at once.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -166,7 +166,7 @@ export class Ext2Names implements NameOperations {
     } else if (replaced !== undefined) yield* this.#dropLink(replaced);
     yield* this.#directories.deleteEntry(source.parent, source.name);
     this.#dentries.set(source.parent.ino, source.name, 0);
-    moved.fields.ctime = this.#changes.now();
+    this.#changes.superblock.state.stampInode(moved.fields);
     this.#changes.markInodeDirty(moved);
     if (!moved.isDirectory || source.parent === target.parent) return;
     yield* this.#directories.setLink(moved, '..', target.parent);
@@ -234,7 +234,7 @@ export class Ext2Names implements NameOperations {
 
   #addLinks(inode: Ext2Inode, delta: number): void {
     inode.fields.links = Math.max(0, inode.fields.links + delta);
-    inode.fields.ctime = this.#changes.now();
+    this.#changes.superblock.state.stampInode(inode.fields);
     this.#changes.markInodeDirty(inode);
   }
 

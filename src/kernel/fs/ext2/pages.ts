@@ -196,14 +196,14 @@ export class Ext2Pages implements Ext2InodeOperations, PageOperations {
       if (size % PAGE_SIZE > 0) yield* this.#zeroRest(inode, size);
     } else if (size > fields.size) this.zeroTail(inode);
     fields.size = size;
-    fields.mtime = fields.ctime = changes.now();
+    changes.superblock.state.stampChange(fields);
     inode.isSizeDirty = true;
     changes.markInodeDirty(inode);
     if (!isCut) return;
     yield* truncatePages(this.#mm, this.#io, inode.space, pagesOf(size));
     yield* changes.map.truncate(inode, pagesOf(size));
     const { state } = changes.superblock;
-    if (state.isReadOnly) throw new ModelError('EIO', state.errors.at(-1)!);
+    if (state.isReadOnly) throw new ModelError('EIO', state.lastError);
   }
 
   /**

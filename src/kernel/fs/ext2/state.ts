@@ -27,13 +27,19 @@ import {
   type Ext2Geometry,
 } from '../../../format/ext2.ts';
 import type { CpuClock, Process } from '../../../sim/index.ts';
-import { WALL_CLOCK_START, type GuestEnvironment, type GuestMemory } from '../../../xen/public/index.ts';
+import { WALL_CLOCK_START, type GuestMemory } from '../../../xen/public/index.ts';
+import type { KernelLog } from '../../log.ts';
 import type { Buffers } from '../buffer.ts';
+import type { FsCore } from '../core.ts';
+import { type Ext2InodeFields, isFine } from './inode-info.ts';
 
 const DESCRIPTORS_PER_BLOCK = PAGE_SIZE / GROUP_DESCRIPTOR.size;
 const AT = SUPERBLOCK.offset;
-/** Texts that are kept. */
-const MAX_TEXTS = 16;
+/**
+ * Nanoseconds for which the wall clock stands still: xtime of 2.6.12-xen moves on with HZ = 100.
+ */
+const TICK_NS = 10_000_000;
+const TICKS_PER_SECOND = 1e9 / TICK_NS;
 /** Metadata that could not be written is an error of the file system. */
 export const LOST_METADATA = 'ext2: metadata could not be written';
 
@@ -44,19 +50,20 @@ export class Ext2State {
   /** The superblock lies at byte 1024 of this page, which is pinned. */
   readonly superblockPage: Pfn;
   readonly #cpu: CpuClock;
+  readonly #log: KernelLog;
   readonly #memory: GuestMemory;
   readonly #descriptorPages: readonly Pfn[];
   readonly #inodeTables: Uint32Array;
   #readOnly: boolean;
   #modified = false;
-  /** The present second, and when it ends, virtual ns. */
+  /** The present tick of the wall clock, and when it ends, virtual ns. */
   #second = 0;
-  #secondEnds = 0;
-  /** Texts of the errors found in the file system's structure, the first ones. */
-  readonly errors: string[] = [];
+  #nanoseconds = 0;
+  #tickEnds = 0;
+  #lastError = '';
 
   private constructor(
-    env: GuestEnvironment,
+    { env, log }: FsCore,
     buffers: Buffers,
     geometry: Ext2Geometry,
     superblockPage: Pfn,
@@ -64,6 +71,7 @@ export class Ext2State {
     inodeTables: Uint32Array,
   ) {
     this.#cpu = env.cpu;
+    this.#log = log;
     this.#memory = env.memory;
     this.#buffers = buffers;
     this.geometry = geometry;
@@ -77,11 +85,11 @@ export class Ext2State {
    * ext2_fill_super: reads and checks superblock and group descriptors.
    * Throws EINVAL with one line that names the field or feature that the driver cannot mount; EIO.
    */
-  static *read(env: GuestEnvironment, buffers: Buffers): Process<Ext2State> {
+  static *read(core: FsCore, buffers: Buffers): Process<Ext2State> {
     if (buffers.device.pageCount < 2) throw new ModelError('EINVAL', 'ext2: the device is shorter than a superblock');
     const bytes = new Uint8Array(PAGE_SIZE);
     const superblockPage = yield* buffers.bread(0);
-    env.memory.copyOut(superblockPage, EXT2_SUPERBLOCK_OFFSET, bytes, 0, EXT2_SUPERBLOCK_SIZE);
+    core.env.memory.copyOut(superblockPage, EXT2_SUPERBLOCK_OFFSET, bytes, 0, EXT2_SUPERBLOCK_SIZE);
     const checked = checkSuperblock(bytes, buffers.device.pageCount * PAGE_SIZE);
     if (!checked.ok) throw new ModelError('EINVAL', `ext2: ${checked.reason}`);
     const geometry = checked.value;
@@ -96,11 +104,11 @@ export class Ext2State {
         buffers.copyOut(pfn, 0, bytes, PAGE_SIZE);
       }
       const at = (group % DESCRIPTORS_PER_BLOCK) * GROUP_DESCRIPTOR.size;
-      const problem = checkGroupDescriptor(geometry, group, bytes, at);
-      if (problem !== undefined) throw new ModelError('EINVAL', `ext2: ${problem}`);
+      const lies = checkGroupDescriptor(geometry, group, bytes, at);
+      if (!lies.ok) throw new ModelError('EINVAL', `ext2: ${lies.reason}`);
       inodeTables[group] = getField(GROUP_DESCRIPTOR, bytes, at, 'bg_inode_table');
     }
-    return new Ext2State(env, buffers, geometry, superblockPage, descriptorPages, inodeTables);
+    return new Ext2State(core, buffers, geometry, superblockPage, descriptorPages, inodeTables);
   }
 
   get isReadOnly(): boolean {
@@ -137,14 +145,44 @@ export class Ext2State {
 
   /** Wall-clock time in seconds since 1970, as files are stamped with it. */
   now(): number {
-    return this.#cpu.now < this.#secondEnds ? this.#second : this.#nextSecond();
+    if (this.#cpu.now >= this.#tickEnds) this.#tick();
+    return this.#second;
   }
 
-  #nextSecond(): number {
-    const second = Math.floor(this.#cpu.now / 1e9);
-    this.#secondEnds = (second + 1) * 1e9;
-    this.#second = WALL_CLOCK_START + second;
-    return this.#second;
+  /** The nanoseconds that belong to `now`, whole ticks of 10 ms. */
+  nowNs(): number {
+    if (this.#cpu.now >= this.#tickEnds) this.#tick();
+    return this.#nanoseconds;
+  }
+
+  #tick(): void {
+    const tick = Math.floor(this.#cpu.now / TICK_NS);
+    this.#tickEnds = (tick + 1) * TICK_NS;
+    this.#second = WALL_CLOCK_START + Math.floor(tick / TICKS_PER_SECOND);
+    this.#nanoseconds = (tick % TICKS_PER_SECOND) * TICK_NS;
+  }
+
+  /** current_fs_time: the data of an inode has changed now, and so has the inode. */
+  stampChange(fields: Ext2InodeFields): void {
+    this.stampInode(fields);
+    fields.mtime = fields.ctime;
+    fields.mtimeNs = fields.ctimeNs;
+  }
+
+  /** An inode has changed now. */
+  stampInode(fields: Ext2InodeFields): void {
+    fields.ctime = this.now();
+    fields.ctimeNs = isFine(fields) ? this.nowNs() : 0;
+  }
+
+  /** What was found last that is an error of the file system; empty: nothing. */
+  get lastError(): string {
+    return this.#lastError;
+  }
+
+  /** ext3_warning: something on the disk makes no sense, and is not used. */
+  warn(text: string): void {
+    this.#log.say('warning', text);
   }
 
   /** Before anything is changed: says so on the disk. Throws EROFS. */
@@ -183,10 +221,12 @@ export class Ext2State {
    * under way.
    */
   fail(text: string): void {
-    if (this.errors.length < MAX_TEXTS) this.errors.push(text);
+    this.#lastError = text;
+    this.#log.say('crit', text);
     if (this.#readOnly) return;
     this.noteErrors();
     this.#readOnly = true;
+    this.#log.say('crit', 'ext2: the file system is read-only from now on');
   }
 
   /**

@@ -15,7 +15,7 @@ import type { Journal } from '../jbd/journal.ts';
 import { Mutex } from '../mutex.ts';
 import { type Ext2State, LOST_METADATA } from './state.ts';
 
-/** Warnings that are kept. */
+/** Different warnings that are given. */
 const MAX_WARNINGS = 16;
 
 /** Whoever keeps copies of blocks. */
@@ -37,8 +37,8 @@ export class Ext2Super {
   readonly debts: Uint8Array;
   /** Group with which the search for a directory in the root begins next. */
   nextTopGroup = 0;
-  /** Texts of what was found that makes no sense and can be done without, the first ones. */
-  readonly warnings = new Set<string>();
+  /** Warnings that were given, which are not given again. */
+  readonly #warnings = new Set<string>();
 
   constructor(state: Ext2State, buffers: Buffers, journal: Journal, copies: BlockCopies) {
     this.state = state;
@@ -84,7 +84,9 @@ export class Ext2Super {
 
   /** ext3_warning: something on the disk makes no sense, and is not used. */
   warn(text: string): void {
-    if (this.warnings.size < MAX_WARNINGS) this.warnings.add(text);
+    if (this.#warnings.size === MAX_WARNINGS || this.#warnings.has(text)) return;
+    this.#warnings.add(text);
+    this.state.warn(text);
   }
 
   /** ext2_error, ext3_error: nothing is changed any more, and the journal ends. */

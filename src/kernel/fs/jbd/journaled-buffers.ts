@@ -1,6 +1,9 @@
 /**
  * The buffers of a file system with a journal: a buffer is changed under a handle, after
  * `breadForChange` or `getblk`, and becomes dirty when that is committed (jbd.ts).
+ *
+ * Invariant:
+ *   1. a buffer is joined to the running transaction before it is changed.
  */
 
 import { assert } from '../../../base/assert.ts';
@@ -38,6 +41,9 @@ export class JournaledBuffers extends Buffers {
   }
 
   override dirty(pfn: Pfn): void {
-    assert(this.#journal.isJoined(this.#cache.indexOf(pfn)), 'a buffer is changed outside of the journal');
+    assert(
+      this.#journal.isJoined(this.#cache.indexOf(pfn)),
+      'journaled buffers 1: a buffer is changed outside of the journal',
+    );
   }
 }

@@ -8,6 +8,7 @@
  * no pass goes round the ring more than once.
  */
 
+import { DONE, err, type Result } from '../../../base/result.ts';
 import { PAGE_SIZE } from '../../../base/units.ts';
 import { descriptorTags, JBD_BLOCK, jbdBlockType, JBD_MAGIC, jbdWords, revokedBlocks } from '../../../format/jbd.ts';
 import type { Process } from '../../../sim/index.ts';
@@ -22,8 +23,8 @@ export interface Recovered {
   readonly nextSequence: number;
   /** Blocks that were copied to their places. */
   readonly blocksReplayed: number;
-  /** What in the log makes no sense; undefined: nothing. */
-  readonly problem: string | undefined;
+  /** Whether all of the log made sense, or what of it did not and was left out. */
+  readonly log: Result;
 }
 
 /** A visitor of the log: what it does with each block of control. */
@@ -45,13 +46,13 @@ export function* recoverJournal(
   isWanted: boolean,
 ): Process<Recovered> {
   const { start, sequence } = log.superblock;
-  if (start === 0) return { nextSequence: (sequence + 1) >>> 0, blocksReplayed: 0, problem: undefined };
+  if (start === 0) return { nextSequence: (sequence + 1) >>> 0, blocksReplayed: 0, log: DONE };
   const reader = new LogReader(log, buffers, io);
   const end = yield* walk(log, reader, Infinity, {});
   const nextSequence = (end + 1) >>> 0;
   if (!isWanted) {
     yield* reader.forget();
-    return { nextSequence, blocksReplayed: 0, problem: undefined };
+    return { nextSequence, blocksReplayed: 0, log: DONE };
   }
   /** Sequence numbers go round: a transaction's age counts from the first in the log. */
   const age = (of: number): number => (of - sequence) >>> 0;
@@ -62,7 +63,7 @@ export function* recoverJournal(
     },
   });
   let blocksReplayed = 0;
-  let problem: string | undefined;
+  let replayed: Result = DONE;
   const contents = new Uint8Array(PAGE_SIZE);
   yield* walk(log, reader, end, {
     *descriptor(block, of, position) {
@@ -71,7 +72,7 @@ export function* recoverJournal(
         at = log.next(at);
         if ((revoked.get(tag.block) ?? -1) >= age(of)) continue;
         if (tag.block >= blockCount) {
-          problem = `ext3: journal: block ${tag.block} lies beyond the file system`;
+          replayed = err(`ext3: journal: block ${tag.block} lies beyond the file system`);
           continue;
         }
         yield* reader.read(at, contents);
@@ -82,7 +83,7 @@ export function* recoverJournal(
     },
   });
   yield* reader.forget();
-  return { nextSequence, blocksReplayed, problem };
+  return { nextSequence, blocksReplayed, log: replayed };
 }
 
 /**

@@ -12,6 +12,11 @@
  * end of the inactive list. What is less than a batch is carried over to the next pass. An unmapped
  * active page is always deactivated, whatever its referenced bit; a mapped one when memory is tight
  * and no program has touched it.
+ *
+ * Invariants:
+ *   1. `nrActive` and `nrInactive` count the lists;
+ *   2. a page on a list carries PG.lru, and PG.active on the active one (`checkMemory` of the tests
+ *      asserts both).
  */
 
 import type { Pfn } from '../../../base/units.ts';

@@ -76,39 +76,44 @@ describe('an index that makes no sense', () => {
   /** Of these the guest cannot know: it finds less, and says so by ENOENT only. */
   const UNSEEN = ['a root of one level, so that nodes are leaves', 'a fence of records with one hash'];
 
-  itWithE2fsprogs('is not used: all names are found, and adding one gives it up', (judge) => {
-    const image = largeImages(judge).twoLevels;
-    const disk = new OnDisk(image);
-    nodeBlock = disk.read(0).readUInt32LE(ROOT.records + 4);
-    for (const [what, block, edit] of DAMAGES) {
-      const damaged = image.clone();
-      const bytes = disk.read(block === 'root' ? 0 : nodeBlock);
-      edit(bytes);
-      damaged.write(disk.place(block === 'root' ? 0 : nodeBlock) * PAGE_SIZE, bytes, 0, PAGE_SIZE);
-      vi.restoreAllMocks();
-      const warn = vi.spyOn(Ext2Super.prototype, 'warn');
-      const next = bootOn(damaged);
-      const found = range(0, 40).map((n) => outcome(next, next.sys.lstat(`/d/${long(n * 100)}`)));
-      const missed = outcome(next, next.sys.lstat('/d/none'));
-      const added = outcome(next, create(next.sys, '/d/added'));
-      const removed = outcome(next, next.sys.unlink('/d/added'));
-      if (UNSEEN.includes(what)) continue;
-      expect([what, block, ...new Set(found), missed, added, removed]).toEqual([
-        what,
-        block,
-        'ok',
-        'ENOENT',
-        'ok',
-        'ok',
-      ]);
-      expect(warn.mock.calls[0]).toEqual([`ext3: the index of directory ${disk.ino} makes no sense, and is not used`]);
-      shutDown(next);
-      mustBeSound(judge, damaged);
-      expect([what, hasIndex(judge)]).toEqual([what, false]);
-    }
-  });
+  itWithE2fsprogs(
+    'an index that makes no sense is not used: all names are found, and adding one gives it up',
+    (judge) => {
+      const image = largeImages(judge).twoLevels;
+      const disk = new OnDisk(image);
+      nodeBlock = disk.read(0).readUInt32LE(ROOT.records + 4);
+      for (const [what, block, edit] of DAMAGES) {
+        const damaged = image.clone();
+        const bytes = disk.read(block === 'root' ? 0 : nodeBlock);
+        edit(bytes);
+        damaged.write(disk.place(block === 'root' ? 0 : nodeBlock) * PAGE_SIZE, bytes, 0, PAGE_SIZE);
+        vi.restoreAllMocks();
+        const warn = vi.spyOn(Ext2Super.prototype, 'warn');
+        const next = bootOn(damaged);
+        const found = range(0, 40).map((n) => outcome(next, next.sys.lstat(`/d/${long(n * 100)}`)));
+        const missed = outcome(next, next.sys.lstat('/d/none'));
+        const added = outcome(next, create(next.sys, '/d/added'));
+        const removed = outcome(next, next.sys.unlink('/d/added'));
+        if (UNSEEN.includes(what)) continue;
+        expect([what, block, ...new Set(found), missed, added, removed]).toEqual([
+          what,
+          block,
+          'ok',
+          'ENOENT',
+          'ok',
+          'ok',
+        ]);
+        expect(warn.mock.calls[0]).toEqual([
+          `ext3: the index of directory ${disk.ino} makes no sense, and is not used`,
+        ]);
+        shutDown(next);
+        mustBeSound(judge, damaged);
+        expect([what, hasIndex(judge)]).toEqual([what, false]);
+      }
+    },
+  );
 
-  itWithE2fsprogs('bytes overwritten anywhere in it end in an answer of the guest', (judge) => {
+  itWithE2fsprogs('the guest answers, whatever bytes of an index are overwritten', (judge) => {
     const image = largeImages(judge).twoLevels;
     const node = new OnDisk(image).read(0).readUInt32LE(ROOT.records + 4);
     const disk = new OnDisk(image);
@@ -190,22 +195,25 @@ describe('a change of an index that ends in the middle', () => {
     }
   }
 
-  itWithE2fsprogs('by a crash: a directory gets its index, and leaves are split', (judge) => {
-    const image = madeImage(judge);
-    const guest = bootOn(image);
-    guest.machine.run(guest.sys.mkdir('/d'));
-    guest.machine.run(createAll(guest.sys, range(0, 14).map(long)));
-    shutDown(guest);
-    crashes(judge, image, range(14, 26).map(long), 12);
-  });
+  itWithE2fsprogs(
+    'a directory that gets its index, and leaves that are split, survive a crash in the middle',
+    (judge) => {
+      const image = madeImage(judge);
+      const guest = bootOn(image);
+      guest.machine.run(guest.sys.mkdir('/d'));
+      guest.machine.run(createAll(guest.sys, range(0, 14).map(long)));
+      shutDown(guest);
+      crashes(judge, image, range(14, 26).map(long), 12);
+    },
+  );
 
-  itWithE2fsprogs('by a crash: a root gets a node, and that is split', (judge) => {
+  itWithE2fsprogs('a root that gets a node, and a node that is split, survive a crash in the middle', (judge) => {
     const image = largeImages(judge).oneLevel;
     crashes(judge, image, range(9000, 9030).map(long), 12);
   });
 
   itWithE2fsprogs(
-    'by a block that cannot be read: the name is not there, and the directory as sound as before',
+    'a block of an index that cannot be read leaves the name out, and the directory as sound as before',
     (judge) => {
       const image = largeImages(judge).oneLevel;
       // The first name for which the root is split, and the blocks that are read for it.
@@ -245,7 +253,7 @@ describe('a change of an index that ends in the middle', () => {
     },
   );
 
-  itWithE2fsprogs('by a full disk: the directory has grown by two blocks, or not at all', (judge) => {
+  itWithE2fsprogs('a full disk leaves a directory with two blocks more, or none', (judge) => {
     const oneBlock = madeImage(judge);
     const first = bootOn(oneBlock);
     first.machine.run(first.sys.mkdir('/d'));

@@ -48,76 +48,82 @@ afterEach(() => {
 });
 
 describe('hashes', () => {
-  itWithE2fsprogs('are those of debugfs, for names of all lengths and bytes, with a seed and without', (judge) => {
-    const names = range(0, 200).map((n) => {
-      // No byte that debugfs takes for a blank, a quote or the end of a line.
-      const bytes = Buffer.alloc(1 + ((n * 7) % 255)).map(
-        (_, i) => 0x30 + ((n * 31 + i * 57 + ((i * n) >>> 3)) % 0xd0),
+  itWithE2fsprogs(
+    'the hashes are those of debugfs, for names of all lengths and bytes, with a seed and without',
+    (judge) => {
+      const names = range(0, 200).map((n) => {
+        // No byte that debugfs takes for a blank, a quote or the end of a line.
+        const bytes = Buffer.alloc(1 + ((n * 7) % 255)).map(
+          (_, i) => 0x30 + ((n * 31 + i * 57 + ((i * n) >>> 3)) % 0xd0),
+        );
+        return n < 20 ? bytes.subarray(0, n + 1) : bytes;
+      });
+      const seeds = ['00000000-0000-0000-0000-000000000000', '01234567-89ab-cdef-fedc-ba9876543210'];
+      const cases = VERSIONS.flatMap((version) =>
+        seeds.flatMap((seed) => names.map((name) => ({ version, seed, name }))),
       );
-      return n < 20 ? bytes.subarray(0, n + 1) : bytes;
-    });
-    const seeds = ['00000000-0000-0000-0000-000000000000', '01234567-89ab-cdef-fedc-ba9876543210'];
-    const cases = VERSIONS.flatMap((version) =>
-      seeds.flatMap((seed) => names.map((name) => ({ version, seed, name }))),
-    );
-    const lines = cases.map(({ version, seed, name }) =>
-      Buffer.concat([Buffer.from(`dx_hash -h ${version} -s ${seed} `), name, Buffer.from('\n')]),
-    );
-    writeFileSync(`${judge.dir}/commands`, Buffer.concat(lines));
-    const said = run(judge.debugfs, '-f', `${judge.dir}/commands`);
-    const expected = [...said.matchAll(/is (0x[0-9a-f]+) \(minor/g)].map(([, hash]) => Number(hash));
-    const ours = cases.map(({ version, seed, name }) => {
-      const bytes = Buffer.from(seed.replaceAll('-', ''), 'hex');
-      const words = [0, 4, 8, 12].map((at) => bytes.readUInt32LE(at));
-      return hashName(name, VERSIONS.indexOf(version), { seed: words, version: 0, isUnsigned: false });
-    });
-    expect(expected).toHaveLength(1200);
-    expect(ours).toEqual(expected);
-  });
+      const lines = cases.map(({ version, seed, name }) =>
+        Buffer.concat([Buffer.from(`dx_hash -h ${version} -s ${seed} `), name, Buffer.from('\n')]),
+      );
+      writeFileSync(`${judge.dir}/commands`, Buffer.concat(lines));
+      const said = run(judge.debugfs, '-f', `${judge.dir}/commands`);
+      const expected = [...said.matchAll(/is (0x[0-9a-f]+) \(minor/g)].map(([, hash]) => Number(hash));
+      const ours = cases.map(({ version, seed, name }) => {
+        const bytes = Buffer.from(seed.replaceAll('-', ''), 'hex');
+        const words = [0, 4, 8, 12].map((at) => bytes.readUInt32LE(at));
+        return hashName(name, VERSIONS.indexOf(version), { seed: words, version: 0, isUnsigned: false });
+      });
+      expect(expected).toHaveLength(1200);
+      expect(ours).toEqual(expected);
+    },
+  );
 });
 
 describe.each(VERSIONS.flatMap((version) => [1, 2].map((flags) => [version, flags] as const)))(
   'a directory by the hash %s, s_flags %i',
   (version, flags) => {
-    itWithE2fsprogs('is sound after names came and went, and the next guest finds all of them', (judge) => {
-      const path = `${judge.dir}/made.img`;
-      madeImage(judge);
-      run(judge.debugfs, '-w', '-R', `ssv def_hash_version ${version}`, path);
-      run(judge.debugfs, '-w', '-R', `ssv flags ${flags}`, path);
-      const image = loadImage(path);
-      const first = bootOn(image);
-      const names = new Set<string>();
-      first.machine.run(
-        (function* (): Process {
-          const { sys } = first;
-          yield* sys.mkdir('/d');
-          for (const n of range(0, 700)) {
-            yield* create(sys, `/d/${nameOf(n)}`);
-            names.add(nameOf(n));
-            const old = nameOf(n >>> 1);
-            if (n % 5 === 1) {
-              yield* sys.unlink(`/d/${old}`);
-              names.delete(old);
-            } else if (n % 5 === 3) {
-              yield* sys.rename(`/d/${old}`, `/d/again-${n}`);
-              names.delete(old);
-              names.add(`again-${n}`);
+    itWithE2fsprogs(
+      'an indexed directory is sound after names came and went, and the next guest finds all of them',
+      (judge) => {
+        const path = `${judge.dir}/made.img`;
+        madeImage(judge);
+        run(judge.debugfs, '-w', '-R', `ssv def_hash_version ${version}`, path);
+        run(judge.debugfs, '-w', '-R', `ssv flags ${flags}`, path);
+        const image = loadImage(path);
+        const first = bootOn(image);
+        const names = new Set<string>();
+        first.machine.run(
+          (function* (): Process {
+            const { sys } = first;
+            yield* sys.mkdir('/d');
+            for (const n of range(0, 700)) {
+              yield* create(sys, `/d/${nameOf(n)}`);
+              names.add(nameOf(n));
+              const old = nameOf(n >>> 1);
+              if (n % 5 === 1) {
+                yield* sys.unlink(`/d/${old}`);
+                names.delete(old);
+              } else if (n % 5 === 3) {
+                yield* sys.rename(`/d/${old}`, `/d/again-${n}`);
+                names.delete(old);
+                names.add(`again-${n}`);
+              }
             }
-          }
-        })(),
-      );
-      shutDown(first);
-      mustBeSound(judge, image);
-      const disk = new OnDisk(image);
-      expect(hasIndex(judge)).toBe(true);
-      expect(disk.read(0)[ROOT.hashVersion]).toBe(VERSIONS.indexOf(version));
-      expect(disk.read(0).readUInt16LE(ROOT.count)).toBeGreaterThan(20);
-      const guest = bootOn(image);
-      expect(namesIn(guest).sort()).toEqual([...names].sort());
-      for (const name of names) expect([name, outcome(guest, guest.sys.lstat(`/d/${name}`))]).toEqual([name, 'ok']);
-      for (const n of range(0, 50)) expect(outcome(guest, guest.sys.lstat(`/d/none-${nameOf(n)}`))).toBe('ENOENT');
-      expect(outcome(guest, guest.sys.stat('/d/../d/.'))).toBe('ok');
-    });
+          })(),
+        );
+        shutDown(first);
+        mustBeSound(judge, image);
+        const disk = new OnDisk(image);
+        expect(hasIndex(judge)).toBe(true);
+        expect(disk.read(0)[ROOT.hashVersion]).toBe(VERSIONS.indexOf(version));
+        expect(disk.read(0).readUInt16LE(ROOT.count)).toBeGreaterThan(20);
+        const guest = bootOn(image);
+        expect(namesIn(guest).sort()).toEqual([...names].sort());
+        for (const name of names) expect([name, outcome(guest, guest.sys.lstat(`/d/${name}`))]).toEqual([name, 'ok']);
+        for (const n of range(0, 50)) expect(outcome(guest, guest.sys.lstat(`/d/none-${nameOf(n)}`))).toBe('ENOENT');
+        expect(outcome(guest, guest.sys.stat('/d/../d/.'))).toBe('ok');
+      },
+    );
   },
 );
 
@@ -140,41 +146,44 @@ function costOfMiss(image: MemoryImage): { read: number; ns: number } {
 }
 
 describe('an index of two levels', () => {
-  itWithE2fsprogs('is made when the root is full, sound, and a search costs its levels, not its blocks', (judge) => {
-    const image = largeImages(judge).oneLevel;
-    expect(new OnDisk(image).levels).toBe(1);
-    const oneLevel = costOfMiss(image);
-    const guest = bootOn(image);
-    guest.machine.run(createAll(guest.sys, range(namesIn(guest).length, 7700).map(long)), 10_000_000);
-    shutDown(guest);
-    mustBeSound(judge, image);
-    const disk = new OnDisk(image);
-    expect(disk.levels).toBe(2);
-    // The node below the root was split, too.
-    expect(disk.read(0).readUInt16LE(ROOT.count)).toBe(2);
-    const twoLevels = costOfMiss(image);
-    expect([oneLevel.read, twoLevels.read]).toEqual([2, 3]);
-    // A leaf of 15 names, and nine comparisons in each level.
-    expect(twoLevels.ns - oneLevel.ns).toBeLessThan(40 * COSTS.direntNs);
-    const linear = image.clone();
-    clearIndexFlag(judge, linear);
-    expect(costOfMiss(linear).ns - twoLevels.ns).toBeGreaterThan(6000 * COSTS.direntNs);
-    expect(costOfMiss(linear).read).toBeGreaterThan(500);
+  itWithE2fsprogs(
+    'an index of two levels is made when the root is full, sound, and a search costs its levels, not its blocks',
+    (judge) => {
+      const image = largeImages(judge).oneLevel;
+      expect(new OnDisk(image).levels).toBe(1);
+      const oneLevel = costOfMiss(image);
+      const guest = bootOn(image);
+      guest.machine.run(createAll(guest.sys, range(namesIn(guest).length, 7700).map(long)), 10_000_000);
+      shutDown(guest);
+      mustBeSound(judge, image);
+      const disk = new OnDisk(image);
+      expect(disk.levels).toBe(2);
+      // The node below the root was split, too.
+      expect(disk.read(0).readUInt16LE(ROOT.count)).toBe(2);
+      const twoLevels = costOfMiss(image);
+      expect([oneLevel.read, twoLevels.read]).toEqual([2, 3]);
+      // A leaf of 15 names, and nine comparisons in each level.
+      expect(twoLevels.ns - oneLevel.ns).toBeLessThan(40 * COSTS.direntNs);
+      const linear = image.clone();
+      clearIndexFlag(judge, linear);
+      expect(costOfMiss(linear).ns - twoLevels.ns).toBeGreaterThan(6000 * COSTS.direntNs);
+      expect(costOfMiss(linear).read).toBeGreaterThan(500);
 
-    // The index that e2fsck makes of the same names, and a guest then keeps.
-    const made = optimized(judge, image);
-    expect(new OnDisk(made).levels).toBe(2);
-    expect(costOfMiss(made).read).toBe(3);
-    const next = bootOn(made);
-    for (const n of range(0, 385)) expect(outcome(next, next.sys.lstat(`/d/${long(n * 20)}`))).toBe('ok');
-    next.machine.run(createAll(next.sys, range(7700, 8000).map(long)));
-    expect(namesIn(next)).toHaveLength(8000);
-    shutDown(next);
-    mustBeSound(judge, made);
-    expect(hasIndex(judge)).toBe(true);
-  });
+      // The index that e2fsck makes of the same names, and a guest then keeps.
+      const made = optimized(judge, image);
+      expect(new OnDisk(made).levels).toBe(2);
+      expect(costOfMiss(made).read).toBe(3);
+      const next = bootOn(made);
+      for (const n of range(0, 385)) expect(outcome(next, next.sys.lstat(`/d/${long(n * 20)}`))).toBe('ok');
+      next.machine.run(createAll(next.sys, range(7700, 8000).map(long)));
+      expect(namesIn(next)).toHaveLength(8000);
+      shutDown(next);
+      mustBeSound(judge, made);
+      expect(hasIndex(judge)).toBe(true);
+    },
+  );
 
-  itWithE2fsprogs('that is full takes no name more, and is as it was', (judge) => {
+  itWithE2fsprogs('an index of two levels that is full takes no name more, and is as it was', (judge) => {
     const image = largeImages(judge).oneLevel;
     const guest = bootOn(image);
     for (let n = namesIn(guest).length; guest.machine.run(guest.sys.stat('/d')).size < 513 * PAGE_SIZE; n++)
@@ -214,38 +223,41 @@ function clearIndexFlag(judge: Judge, image: MemoryImage): void {
 }
 
 describe('names with the same hash', () => {
-  itWithE2fsprogs('fill leaves and nodes one behind the other, and all of them are found', (judge) => {
-    // The second of three begins before the middle, and ends behind it.
-    hashes.count = 3;
-    const image = madeImage(judge);
-    const guest = bootOn(image);
-    guest.machine.run(guest.sys.mkdir('/d'));
-    const names: string[] = [];
-    while (guest.machine.run(guest.sys.stat('/d')).size < 516 * PAGE_SIZE) {
-      names.push(long(names.length));
-      guest.machine.run(createAll(guest.sys, names.slice(-1)));
-    }
-    shutDown(guest);
-    const disk = new OnDisk(image);
-    const root = disk.read(0);
-    expect([disk.levels, root.readUInt16LE(ROOT.count)]).toEqual([2, 2]);
-    // The second node begins in the middle of a hash.
-    const [first, second] = [0, 1].map((n) => disk.read(root.readUInt32LE(ROOT.records + n * RECORD + 4)));
-    const begin = root.readUInt32LE(ROOT.records + RECORD);
-    expect(begin % 2).toBe(1);
-    const last = first!.readUInt32LE(NODE.records + (first!.readUInt16LE(NODE.count) - 1) * RECORD);
-    expect([last >>> 1, second!.readUInt32LE(NODE.records + RECORD) >>> 1]).toEqual([begin >>> 1, begin >>> 1]);
-    const next = bootOn(image);
-    expect(namesIn(next)).toHaveLength(names.length);
-    const some = names.filter((_, i) => i % 8 === 0);
-    for (const name of some) expect(outcome(next, next.sys.unlink(`/d/${name}`))).toBe('ok');
-    expect(outcome(next, next.sys.lstat('/d/none'))).toBe('ENOENT');
-    expect(namesIn(next)).toHaveLength(names.length - some.length);
-  });
+  itWithE2fsprogs(
+    'names with the same hash fill leaves and nodes one behind the other, and all of them are found',
+    (judge) => {
+      // The second of three begins before the middle, and ends behind it.
+      hashes.count = 3;
+      const image = madeImage(judge);
+      const guest = bootOn(image);
+      guest.machine.run(guest.sys.mkdir('/d'));
+      const names: string[] = [];
+      while (guest.machine.run(guest.sys.stat('/d')).size < 516 * PAGE_SIZE) {
+        names.push(long(names.length));
+        guest.machine.run(createAll(guest.sys, names.slice(-1)));
+      }
+      shutDown(guest);
+      const disk = new OnDisk(image);
+      const root = disk.read(0);
+      expect([disk.levels, root.readUInt16LE(ROOT.count)]).toEqual([2, 2]);
+      // The second node begins in the middle of a hash.
+      const [first, second] = [0, 1].map((n) => disk.read(root.readUInt32LE(ROOT.records + n * RECORD + 4)));
+      const begin = root.readUInt32LE(ROOT.records + RECORD);
+      expect(begin % 2).toBe(1);
+      const last = first!.readUInt32LE(NODE.records + (first!.readUInt16LE(NODE.count) - 1) * RECORD);
+      expect([last >>> 1, second!.readUInt32LE(NODE.records + RECORD) >>> 1]).toEqual([begin >>> 1, begin >>> 1]);
+      const next = bootOn(image);
+      expect(namesIn(next)).toHaveLength(names.length);
+      const some = names.filter((_, i) => i % 8 === 0);
+      for (const name of some) expect(outcome(next, next.sys.unlink(`/d/${name}`))).toBe('ok');
+      expect(outcome(next, next.sys.lstat('/d/none'))).toBe('ENOENT');
+      expect(namesIn(next)).toHaveLength(names.length - some.length);
+    },
+  );
 });
 
 describe('a file system that our mkfs made', () => {
-  itWithE2fsprogs('has indices after tune2fs -O dir_index', (judge) => {
+  itWithE2fsprogs('a file system that our mkfs made has indices after tune2fs -O dir_index', (judge) => {
     const path = `${judge.dir}/ours.img`;
     const names = range(0, 100).map((n): [string, TreeNode] => [long(n), file('')]);
     saveImage(ext3Image([['d', directory(names)]], 24 << 20), path);
@@ -262,7 +274,7 @@ describe('a file system that our mkfs made', () => {
 });
 
 describe('ext2', () => {
-  itWithE2fsprogs('does not use an index, and gives it up with the first change', (judge) => {
+  itWithE2fsprogs('ext2 does not use an index, and gives it up with the first change', (judge) => {
     const empty = madeImage(judge, 'ext2');
     const guest = bootOn(empty);
     guest.machine.run(guest.sys.mkdir('/d'));

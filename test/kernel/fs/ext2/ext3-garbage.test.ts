@@ -88,7 +88,7 @@ it('the crashed image has a log and a list of orphans', () => {
 
 describe('a damaged journal', () => {
   property(
-    'bytes of the log overwritten',
+    'a guest survives a journal in which bytes of the log are overwritten',
     fc.array(fc.tuple(fc.nat(LOG - 1), fc.oneof(fc.nat(40), fc.nat(PAGE_SIZE - 1)), fc.nat(255)), {
       minLength: 1,
       maxLength: 12,
@@ -103,7 +103,7 @@ describe('a damaged journal', () => {
   );
 
   property(
-    'blocks of the log swapped, repeated, zeroed',
+    'a guest survives a journal in which blocks of the log are swapped, repeated or zeroed',
     fc.array(fc.tuple(fc.nat(LOG - 1), fc.nat(LOG - 1), fc.constantFrom('swap', 'copy', 'zero')), {
       minLength: 1,
       maxLength: 6,
@@ -122,7 +122,7 @@ describe('a damaged journal', () => {
   );
 
   property(
-    'words of its superblock',
+    'a guest survives a journal in which words of its superblock are garbage',
     fc.array(fc.tuple(fc.constantFrom(...Object.values(JBD_SUPERBLOCK.offset).filter((at) => at < 64)), word), {
       minLength: 1,
       maxLength: 4,
@@ -136,7 +136,7 @@ describe('a damaged journal', () => {
   );
 
   property(
-    'tags and flags of its descriptors, and words of its revoke blocks',
+    'a guest survives a journal with garbage in the tags and flags of its descriptors and in its revoke blocks',
     fc.array(fc.tuple(fc.nat(LOG - 1), fc.integer({ min: 3, max: 40 }), word), { minLength: 1, maxLength: 30 }),
     fc.boolean(),
     (words, isCrash) =>
@@ -150,11 +150,11 @@ describe('a damaged journal', () => {
           if (control > 0) putWord(image, JOURNAL.place(control), at, value);
         }
       }),
-    { numRuns: 25 },
+    { numRuns: 15, lawRuns: 25 },
   );
 
   property(
-    'its inode: size, mode, pointers to itself, to metadata, to nothing, garbage in its indirect block',
+    'a guest survives a journal whose inode has a wrong size, mode or pointer, or garbage in its indirect block',
     fc.array(
       fc.oneof(
         fc.record({
@@ -191,11 +191,11 @@ describe('a damaged journal', () => {
           } else putInode(image, JOURNAL_INO, change.what, change.value, 'element' in change ? change.element : 0);
         }
       }),
-    { numRuns: 25 },
+    { numRuns: 15, lawRuns: 25 },
   );
 
   property(
-    'its place in the superblock: another inode is the journal',
+    'a guest survives a superblock that calls another inode the journal',
     fc.oneof(fc.nat(INODES + 2), word),
     fc.boolean(),
     (ino, isCrash) => survivesWith(isCrash, (image) => setSuper(image, 's_journal_inum', ino)),
@@ -205,7 +205,7 @@ describe('a damaged journal', () => {
 
 describe('a list of orphans', () => {
   property(
-    'that leads to files in use, to itself, to directories, to reserved and to missing inodes',
+    'a guest survives a list of orphans that leads to files in use, to itself, to directories, to reserved and to missing inodes',
     fc.oneof(fc.nat(INODES + 2), word),
     fc.array(fc.tuple(fc.nat(INODES - 1), fc.oneof(fc.nat(INODES + 2), word), fc.constantFrom(0, 1, 2)), {
       maxLength: 8,

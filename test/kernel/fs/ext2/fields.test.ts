@@ -15,7 +15,9 @@ import {
   EXT2_RO_COMPAT,
   GROUP_DESCRIPTOR,
   INODE,
+  INODE_EXTRA,
   SUPERBLOCK,
+  XATTR_ENTRY,
   XATTR_HEADER,
 } from '../../../../src/format/ext2.ts';
 import type { ImageStore } from '../../../../src/disk/image/image-store.ts';
@@ -33,11 +35,13 @@ const LAYOUTS: readonly Layout[] = [
   SUPERBLOCK,
   GROUP_DESCRIPTOR,
   INODE,
+  INODE_EXTRA,
   DIRENT,
   DX_ROOT,
   DX_NODE,
   DX_ENTRY,
   XATTR_HEADER,
+  XATTR_ENTRY,
 ];
 it('types of inodes are numbered in memory as on the disk', () => {
   const { typeMask: mask, regular, directory: folder, symlink: link } = EXT2_MODE;
@@ -160,10 +164,12 @@ const CHANGES: ((sys: Syscalls) => Process<unknown>)[] = [
   (sys) => sys.truncate('/file', 2 ** 32),
   (sys) => sys.chmod('/file', 0o600),
   (sys) => sys.utimes('/file', 7, 8),
+  (sys) => sys.chown('/file', 0x1234_5678, 0x2345_6789),
   (sys) => sys.link('/file', '/dir/linked'),
   (sys) => sys.mkdir('/dir/below'),
   (sys) => sys.chmod('/dir', 0o700),
   (sys) => sys.rename('/dir', '/moved'),
+  (sys) => sys.setxattr('/moved', 'user.name', new Uint8Array(9)),
   (sys) => sys.symlink('x'.repeat(100), '/far'),
   (sys) => sys.rename('/link', '/renamed'),
   (sys) => sys.unlink('/renamed'),
@@ -216,9 +222,9 @@ describe.each([
     const expected = [SUPERBLOCK, GROUP_DESCRIPTOR, INODE]
       .flatMap(({ fields }) => fields.map(({ name }) => name as string))
       .filter((name) => useOf(name) === 'changed');
-    // What only a crash leaves, a reused inode or attributes have; and the journal's own flag, or
+    // What only a crash leaves, or a reused inode has; and the journal's own flag, or
     // the one that it replaces.
-    const unseen = ['s_last_orphan', 'i_generation', 'i_file_acl', type === 'ext2' ? 's_feature_incompat' : 's_state'];
+    const unseen = ['s_last_orphan', 'i_generation', type === 'ext2' ? 's_feature_incompat' : 's_state'];
     // i_flags of a directory with an index.
     const seen = expected.filter((name) => !unseen.includes(name) && name !== 'i_flags');
     expect([...changed].sort()).toEqual(seen.sort());
@@ -232,7 +238,7 @@ function bytesAt(image: ImageStore, at: number, length: number): Buffer {
 }
 
 describe.each(['ext2', 'ext3'])('meta_bg, %s', (type) => {
-  itWithE2fsprogs('descriptors that lie in their groups are found, changed and left sound', (judge) => {
+  itWithE2fsprogs('the descriptors that lie in their groups are found, changed and left sound', (judge) => {
     const path = `${judge.dir}/disk.img`;
     const features = 'meta_bg,^resize_inode';
     // 140 groups: more than one block of descriptors, and files in groups of the second.

@@ -179,16 +179,27 @@ describe('the sound image', () => {
 });
 
 describe('one field overwritten', () => {
-  property('of the superblock', fc.nat(1000), fc.nat(1000), garbage, (field, element, value) => {
-    observe(damage(SUPERBLOCK, EXT2_SUPERBLOCK_OFFSET, field, element, value));
-  });
-
-  property('of the group descriptor', fc.nat(1000), garbage, (field, value) => {
-    observe(damage(GROUP_DESCRIPTOR, PAGE_SIZE, field, 0, value));
-  });
+  property(
+    'a guest answers in spite of garbage in a field of the superblock',
+    fc.nat(1000),
+    fc.nat(1000),
+    garbage,
+    (field, element, value) => {
+      observe(damage(SUPERBLOCK, EXT2_SUPERBLOCK_OFFSET, field, element, value));
+    },
+  );
 
   property(
-    'of an inode: when it is a file, everything else answers as before',
+    'a guest answers in spite of garbage in a field of the group descriptor',
+    fc.nat(1000),
+    garbage,
+    (field, value) => {
+      observe(damage(GROUP_DESCRIPTOR, PAGE_SIZE, field, 0, value));
+    },
+  );
+
+  property(
+    'a guest answers in spite of garbage in a field of an inode: when it is a file, everything else answers as before',
     fc.constantFrom(...USED),
     fc.nat(1000),
     fc.nat(1000),
@@ -203,7 +214,7 @@ describe('one field overwritten', () => {
   );
 
   property(
-    'of a directory entry',
+    'a guest answers in spite of garbage in a directory entry',
     fc.constantFrom(...DIRECTORY_BLOCKS),
     fc.nat(8),
     fc.nat(3),
@@ -216,15 +227,21 @@ describe('one field overwritten', () => {
     },
   );
 
-  property('of an indirect block', fc.constantFrom(...INDIRECT_BLOCKS), fc.nat(20), garbage, (block, entry, value) => {
-    const patch = new Uint8Array(Uint32Array.of(value).buffer);
-    const seen = observe(imageOf(BYTES.length, block * PAGE_SIZE + 4 * entry, patch));
-    const changed = [...SOUND].filter(([path, answer]) => seen.get(path) !== answer);
-    expect(changed.every(([path]) => path === '/indirect' || path === '/far')).toBe(true);
-  });
+  property(
+    'a guest answers in spite of garbage in an indirect block',
+    fc.constantFrom(...INDIRECT_BLOCKS),
+    fc.nat(20),
+    garbage,
+    (block, entry, value) => {
+      const patch = new Uint8Array(Uint32Array.of(value).buffer);
+      const seen = observe(imageOf(BYTES.length, block * PAGE_SIZE + 4 * entry, patch));
+      const changed = [...SOUND].filter(([path, answer]) => seen.get(path) !== answer);
+      expect(changed.every(([path]) => path === '/indirect' || path === '/far')).toBe(true);
+    },
+  );
 
   property(
-    'of a directory block: noise from some byte on',
+    'a guest answers in spite of noise from some byte of a directory block on',
     fc.constantFrom(...DIRECTORY_BLOCKS),
     fc.nat(PAGE_SIZE - 1),
     fc.uint8Array({ minLength: 1, maxLength: 300 }),
@@ -235,12 +252,12 @@ describe('one field overwritten', () => {
 });
 
 describe('the device', () => {
-  property('cut short anywhere is refused', fc.nat(BYTES.length - 1), (length) => {
+  property('a device that is cut short anywhere is refused', fc.nat(BYTES.length - 1), (length) => {
     expect(observe(imageOf(length)).get('')).toBe('EINVAL');
   });
 
   property(
-    'with a block that cannot be read answers EIO there, and only there',
+    'a device with a block that cannot be read answers EIO there, and only there',
     fc.nat(BYTES.length / PAGE_SIZE - 1),
     (block) => {
       const seen = observe(IMAGE, block);
@@ -250,7 +267,7 @@ describe('the device', () => {
     },
   );
 
-  property('full of noise is refused', fc.uint8Array({ minLength: 0, maxLength: 20_000 }), (bytes) => {
+  property('a device full of noise is refused', fc.uint8Array({ minLength: 0, maxLength: 20_000 }), (bytes) => {
     expect(observe(imageOf(bytes.length, 0, bytes)).get('')).toBe('EINVAL');
   });
 });

@@ -1,5 +1,5 @@
 // Extended attributes in a block, which the guest has no calls for: what has them is read, changed
-// and removed as without, the block goes with its last user, and a block that makes no sense is an
+// and removed as without; the block goes with its last user, and a block that makes no sense is an
 // error of the file system. Images by mke2fs and debugfs; e2fsck judges.
 import { mkdirSync, mkdtempSync, openSync, closeSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
@@ -108,7 +108,7 @@ describe.each([
   ['ext2', 128],
   ['ext3', 256],
 ] as const)('attributes in a block, %s with inodes of %d bytes', (type, inodeSize) => {
-  itWithE2fsprogs('leave what has them as it is to read and to change', (judge) => {
+  itWithE2fsprogs('attributes in a block leave the inode that has them as it is to read and to change', (judge) => {
     const { path } = bed(judge, type, inodeSize, VICTIMS);
     const image = loadImage(path);
     const { sys, run: go, code, kernel } = boot(image);
@@ -136,7 +136,7 @@ describe.each([
       expect(run(judge.debugfs, '-R', `ea_list new-${name}`, path)).toContain('user.long (500)');
   });
 
-  itWithE2fsprogs('go with the one that has them', (judge) => {
+  itWithE2fsprogs('attributes in a block go with the inode that has them', (judge) => {
     for (const victim of VICTIMS) {
       const { path } = bed(judge, type, inodeSize, [victim]);
       const image = loadImage(path);
@@ -148,7 +148,7 @@ describe.each([
     }
   });
 
-  itWithE2fsprogs('of several are counted down, over reboots, by whatever ends an inode', (judge) => {
+  itWithE2fsprogs('attributes of several inodes are counted down, over reboots, by whatever ends an inode', (judge) => {
     const { path, block } = bed(judge, type, inodeSize, VICTIMS);
     const image = loadImage(path);
     const ends: ((sys: Kernel['syscalls']) => Process<unknown>)[] = [
@@ -178,63 +178,69 @@ describe.each([
     expect(run(judge.debugfs, '-R', `testb ${block}`, path)).toContain('not in use');
   });
 
-  itWithE2fsprogs('lose one user for each inode that goes, though two go while the block is being written', (judge) => {
-    const { path, block } = bed(judge, type, inodeSize, ['empty', 'other', 'file', 'pipe']);
-    const pristine = loadImage(path);
-    // Whenever both begin, from one end of the writing to the other: most do not meet it.
-    for (let begin = 0; begin < 20_000; begin += 400) {
-      const image = pristine.clone();
-      const { machine, sys, run: go, kernel } = boot(image);
-      const fds = [go(sys.open('/empty', O.rdwr)), go(sys.open('/other', O.rdwr))];
-      for (const name of ['empty', 'other', 'pipe']) go(sys.unlink(`/${name}`));
-      const { simulation } = machine;
-      const closings = fds.map(
-        (fd) =>
-          function* (): Process {
-            yield Ns(begin);
-            yield* sys.close(fd);
-          },
-      );
-      const writing = function* (): Process {
-        yield* sys.sync();
-        yield* sys.sync();
-      };
-      const tasks = [writing, ...closings].map((process, n) => simulation.spawn(`process ${n}`, process()));
-      simulation.run(() => tasks.every(({ isOver }) => isOver));
-      go(kernel.shutdown());
-      expect([begin, wordAt(image, 4096 * block + 4)]).toEqual([begin, 1]);
-    }
-  });
+  itWithE2fsprogs(
+    'attributes lose one user for each inode that goes, though two go while the block is being written',
+    (judge) => {
+      const { path, block } = bed(judge, type, inodeSize, ['empty', 'other', 'file', 'pipe']);
+      const pristine = loadImage(path);
+      // Whenever both begin, from one end of the writing to the other: most do not meet it.
+      for (let begin = 0; begin < 20_000; begin += 400) {
+        const image = pristine.clone();
+        const { machine, sys, run: go, kernel } = boot(image);
+        const fds = [go(sys.open('/empty', O.rdwr)), go(sys.open('/other', O.rdwr))];
+        for (const name of ['empty', 'other', 'pipe']) go(sys.unlink(`/${name}`));
+        const { simulation } = machine;
+        const closings = fds.map(
+          (fd) =>
+            function* (): Process {
+              yield Ns(begin);
+              yield* sys.close(fd);
+            },
+        );
+        const writing = function* (): Process {
+          yield* sys.sync();
+          yield* sys.sync();
+        };
+        const tasks = [writing, ...closings].map((process, n) => simulation.spawn(`process ${n}`, process()));
+        simulation.run(() => tasks.every(({ isOver }) => isOver));
+        go(kernel.shutdown());
+        expect([begin, wordAt(image, 4096 * block + 4)]).toEqual([begin, 1]);
+      }
+    },
+  );
 
-  itWithE2fsprogs('that make no sense are an error of the file system, and nothing else is lost', (judge) => {
-    const MAGIC = 0xea02_0000;
-    for (const [what, damage] of [
-      ['another magic number', [[0, MAGIC + 1]]],
-      ['two blocks', [[8, 2]]],
-      ['no user', [[4, 0]]],
-      ['not to be read', []],
-    ] as const) {
-      const { path, block } = bed(judge, type, inodeSize, ['file', 'empty']);
-      for (const [at, value] of damage) patch(path, 4096 * block + at, value);
-      const image = loadImage(path);
-      const { machine, sys, code } = boot(image);
-      if (damage.length === 0) machine.badBlocks.add(block);
-      expect([what, code(sys.unlink('/file')), code(sys.stat('/file'))]).toEqual([what, 'ok', 'ENOENT']);
-      expect([what, code(sys.mkdir('/after'))]).toEqual([what, 'EROFS']);
-      machine.run(sys.sync());
-      // s_state has the bit of errors: e2fsck looks, and repairs.
-      expect([what, wordAt(image, 1024 + 56) >>> 16]).toEqual([
-        what,
-        expect.toSatisfy((state: number) => (state & 2) !== 0),
-      ]);
-      saveImage(image, path);
-      const { status } = spawnSync(judge.e2fsck, ['-y', path]);
-      expect([what, [0, 1].includes(status!)]).toEqual([what, true]);
-      mustPassE2fsck(judge, path);
-    }
-  });
+  itWithE2fsprogs(
+    'attributes that make no sense are an error of the file system, and nothing else is lost',
+    (judge) => {
+      const MAGIC = 0xea02_0000;
+      for (const [what, damage] of [
+        ['another magic number', [[0, MAGIC + 1]]],
+        ['two blocks', [[8, 2]]],
+        ['no user', [[4, 0]]],
+        ['not to be read', []],
+      ] as const) {
+        const { path, block } = bed(judge, type, inodeSize, ['file', 'empty']);
+        for (const [at, value] of damage) patch(path, 4096 * block + at, value);
+        const image = loadImage(path);
+        const { machine, sys, code } = boot(image);
+        if (damage.length === 0) machine.badBlocks.add(block);
+        expect([what, code(sys.unlink('/file')), code(sys.stat('/file'))]).toEqual([what, 'ok', 'ENOENT']);
+        expect([what, code(sys.mkdir('/after'))]).toEqual([what, 'EROFS']);
+        machine.run(sys.sync());
+        // s_state has the bit of errors: e2fsck looks, and repairs.
+        expect([what, wordAt(image, 1024 + 56) >>> 16]).toEqual([
+          what,
+          expect.toSatisfy((state: number) => (state & 2) !== 0),
+        ]);
+        saveImage(image, path);
+        const { status } = spawnSync(judge.e2fsck, ['-y', path]);
+        expect([what, [0, 1].includes(status!)]).toEqual([what, true]);
+        mustPassE2fsck(judge, path);
+      }
+    },
+  );
 
-  itWithE2fsprogs('beyond the file system, too', (judge) => {
+  itWithE2fsprogs('attributes beyond the file system are an error of it, too', (judge) => {
     for (const block of [2048, 0xffff_ffff]) {
       const { path } = bed(judge, type, inodeSize, ['file']);
       run(judge.debugfs, '-w', '-R', `sif file file_acl ${block}`, path);
@@ -250,48 +256,54 @@ describe.each([
 });
 
 describe('a block of attributes that was freed', () => {
-  itWithE2fsprogs('is not brought back by recovery over the file that has the block now', (judge) => {
-    const { path, block } = bed(judge, 'ext3', 256, ['empty', 'pipe']);
-    const image = loadImage(path);
-    const { sys, run: go } = boot(image);
-    // Counted down in one transaction, freed in the next.
-    for (const name of ['pipe', 'empty']) {
-      go(sys.unlink(`/${name}`));
-      go(sys.sync());
-    }
-    // All that is free.
-    const fd = go(sys.open('/all', O.creat | O.rdwr));
-    const written = new Uint8Array(64 << 10).fill(0x5a);
-    let size = 0;
-    try {
-      for (; ; size += written.length) go(sys.pwrite(fd, written, 0, written.length, size));
-    } catch (error) {
-      expect(error).toMatchObject({ code: 'ENOSPC' });
-    }
-    go(sys.fsync(fd));
-    expect(wordAt(image, 4096 * block)).toBe(0x5a5a5a5a);
-    // Power fails.
-    boot(image);
-    expect(wordAt(image, 4096 * block)).toBe(0x5a5a5a5a);
-  });
+  itWithE2fsprogs(
+    'a block of attributes that was freed is not brought back by recovery over the file that has the block now',
+    (judge) => {
+      const { path, block } = bed(judge, 'ext3', 256, ['empty', 'pipe']);
+      const image = loadImage(path);
+      const { sys, run: go } = boot(image);
+      // Counted down in one transaction, freed in the next.
+      for (const name of ['pipe', 'empty']) {
+        go(sys.unlink(`/${name}`));
+        go(sys.sync());
+      }
+      // All that is free.
+      const fd = go(sys.open('/all', O.creat | O.rdwr));
+      const written = new Uint8Array(64 << 10).fill(0x5a);
+      let size = 0;
+      try {
+        for (; ; size += written.length) go(sys.pwrite(fd, written, 0, written.length, size));
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'ENOSPC' });
+      }
+      go(sys.fsync(fd));
+      expect(wordAt(image, 4096 * block)).toBe(0x5a5a5a5a);
+      // Power fails.
+      boot(image);
+      expect(wordAt(image, 4096 * block)).toBe(0x5a5a5a5a);
+    },
+  );
 });
 
 describe.each(['ext2', 'ext3'])('attributes behind the fields of an inode of 256 bytes, %s', (type) => {
-  itWithE2fsprogs('stay while it is in use, and are not those of the next', (judge) => {
-    const { path } = bed(judge, type, 256, ['file']);
-    for (const name of ['empty', 'other']) run(judge.debugfs, '-w', '-R', `ea_set ${name} user.a inside`, path);
-    mustPassE2fsck(judge, path);
-    const image = loadImage(path);
-    const { sys, run: go, kernel } = boot(image);
-    const { ino } = go(sys.stat('/empty'));
-    go(sys.unlink('/empty'));
-    go(sys.chmod('/other', 0o600));
-    go(sys.close(go(sys.open('/next', O.creat))));
-    expect(go(sys.stat('/next')).ino).toBe(ino);
-    go(kernel.shutdown());
-    saveImage(image, path);
-    mustPassE2fsck(judge, path);
-    expect(run(judge.debugfs, '-R', 'ea_list other', path)).toContain('user.a');
-    expect(run(judge.debugfs, '-R', 'ea_list next', path)).not.toContain('user.a');
-  });
+  itWithE2fsprogs(
+    'attributes behind the fields of an inode stay while it is in use, and are not those of the next',
+    (judge) => {
+      const { path } = bed(judge, type, 256, ['file']);
+      for (const name of ['empty', 'other']) run(judge.debugfs, '-w', '-R', `ea_set ${name} user.a inside`, path);
+      mustPassE2fsck(judge, path);
+      const image = loadImage(path);
+      const { sys, run: go, kernel } = boot(image);
+      const { ino } = go(sys.stat('/empty'));
+      go(sys.unlink('/empty'));
+      go(sys.chmod('/other', 0o600));
+      go(sys.close(go(sys.open('/next', O.creat))));
+      expect(go(sys.stat('/next')).ino).toBe(ino);
+      go(kernel.shutdown());
+      saveImage(image, path);
+      mustPassE2fsck(judge, path);
+      expect(run(judge.debugfs, '-R', 'ea_list other', path)).toContain('user.a');
+      expect(run(judge.debugfs, '-R', 'ea_list next', path)).not.toContain('user.a');
+    },
+  );
 });

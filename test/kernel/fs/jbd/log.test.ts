@@ -93,7 +93,7 @@ class FakeJournal {
 
 describe('the ring', () => {
   property(
-    'takes pages in its order, across its end, until it is full; each goes to the block of its position',
+    'the ring takes pages in its order, across its end, until it is full; each goes to the block of its position',
     fc.array(fc.oneof(fc.integer({ min: 1, max: 400 }), fc.constant('empty' as const)), { maxLength: 30 }),
     fc.boolean(),
     (steps, isScattered) => {

@@ -1,0 +1,299 @@
+/**
+ * System calls on what an inode says besides its data (fs/open.c, fs/stat.c, fs/xattr.c of 2.6.12):
+ * stat, chmod, chown, utimes and extended attributes, each by path, by path without following a
+ * symbolic link at its end, and by descriptor; and statfs.
+ */
+
+import { checkBytes, checkObject, checkText } from '../../base/argument-error.ts';
+import { ModelError } from '../../base/errno.ts';
+import { PAGE_SIZE } from '../../base/units.ts';
+import type { Process } from '../../sim/index.ts';
+import { type FileSystemStatistics, XATTR } from '../fs/file-system.ts';
+import type { Inode } from '../fs/inode.ts';
+import { ReadWriteCalls } from './read-write.ts';
+
+/** Bits of a mode that chmod changes. */
+const PERMISSIONS = 0o7777;
+const S_ISUID = 0o4000;
+const S_ISGID = 0o2000;
+const S_IXGRP = 0o0010;
+/** Device number of the root: major 202, minor 0 (xvda). */
+const ROOT_DEVICE = 0xca00;
+/** XATTR_SIZE_MAX, bytes. */
+const MAX_VALUE_BYTES = 65_536;
+const MAX_U32 = 0xffff_ffff;
+
+/** struct stat, as far as it is kept. */
+export interface Stat {
+  /** Number of the device that the file system is on. */
+  readonly device: number;
+  readonly ino: number;
+  readonly generation: number;
+  readonly mode: number;
+  readonly links: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes of the best unit of I/O. */
+  readonly blockSize: number;
+  /** 512-byte sectors of data and indirect blocks, and of the block of attributes. */
+  readonly sectors: number;
+  /** Seconds since 1970, as those below. */
+  readonly mtime: number;
+  readonly atime: number;
+  readonly ctime: number;
+  /** Nanoseconds that belong to them, 0 to 999,999,999; 0 in inodes of 128 bytes. */
+  readonly mtimeNs: number;
+  readonly atimeNs: number;
+  readonly ctimeNs: number;
+}
+
+/** A time with its nanoseconds. */
+export interface Timespec {
+  /** Since 1970, whole, 0 to 2^32 - 1. */
+  readonly seconds: number;
+  /** 0 to 999,999,999. */
+  readonly ns: number;
+}
+
+/** Seconds since 1970, taken to the microsecond; or with nanoseconds. */
+export type Time = number | Timespec;
+
+export class AttributeCalls extends ReadWriteCalls {
+  /** stat. Throws as open does. */
+  *stat(path: string): Process<Stat> {
+    return yield* this.#at(path, true, statOf);
+  }
+
+  /** lstat: as stat, but does not follow a symbolic link at the end. */
+  *lstat(path: string): Process<Stat> {
+    return yield* this.#at(path, false, statOf);
+  }
+
+  /** fstat. Throws EBADF. */
+  fstat(fd: number): Stat {
+    this.enter();
+    return statOf(this.file(fd).inode);
+  }
+
+  /** Blocks and inodes of the file system, all and free ones. Throws as open does. */
+  *statfs(path: string): Process<FileSystemStatistics> {
+    return yield* this.#at(path, true, () => this.fs.statistics());
+  }
+
+  /** As statfs. Throws EBADF. */
+  fstatfs(fd: number): FileSystemStatistics {
+    this.enter();
+    this.file(fd);
+    return this.fs.statistics();
+  }
+
+  /** @param mode the bits 07777 count. Throws EROFS and as open does. */
+  *chmod(path: string, mode: number): Process {
+    yield* this.#on(path, true, (inode) => this.#chmod(inode, mode));
+  }
+
+  /** As chmod. Throws EBADF, EROFS, EIO. */
+  *fchmod(fd: number, mode: number): Process {
+    yield* this.#onFile(fd, (inode) => this.#chmod(inode, mode));
+  }
+
+  /**
+   * Owner and group, 0 to 2^32 - 2; -1 leaves one as it is. Of what is no directory, the bits
+   * setuid and, where the group may execute it, setgid go. Throws EINVAL, EROFS and as open does.
+   */
+  *chown(path: string, uid: number, gid: number): Process {
+    yield* this.#on(path, true, (inode) => this.#chown(inode, uid, gid));
+  }
+
+  /** As chown, but of a symbolic link at the end itself. */
+  *lchown(path: string, uid: number, gid: number): Process {
+    yield* this.#on(path, false, (inode) => this.#chown(inode, uid, gid));
+  }
+
+  /** As chown. Throws EBADF, EINVAL, EROFS, EIO. */
+  *fchown(fd: number, uid: number, gid: number): Process {
+    yield* this.#onFile(fd, (inode) => this.#chown(inode, uid, gid));
+  }
+
+  /**
+   * Times of access and change; an inode of 128 bytes keeps whole seconds. Throws EINVAL, EROFS and
+   * as open does.
+   */
+  *utimes(path: string, atime: Time, mtime: Time): Process {
+    yield* this.#on(path, true, (inode) => this.#utimes(inode, atime, mtime));
+  }
+
+  /** As utimes, but of a symbolic link at the end itself. */
+  *lutimes(path: string, atime: Time, mtime: Time): Process {
+    yield* this.#on(path, false, (inode) => this.#utimes(inode, atime, mtime));
+  }
+
+  /** As utimes. Throws EBADF, EINVAL, EROFS, EIO. */
+  *futimes(fd: number, atime: Time, mtime: Time): Process {
+    yield* this.#onFile(fd, (inode) => this.#utimes(inode, atime, mtime));
+  }
+
+  /**
+   * The value of an extended attribute, in the namespace user, trusted or security. Throws ENODATA
+   * when there is none, EOPNOTSUPP for another namespace, EINVAL for a namespace alone, ERANGE for
+   * a name that is empty or of more than 255 bytes, and as open does.
+   */
+  *getxattr(path: string, name: string): Process<Uint8Array> {
+    checkText('name', name);
+    return yield* this.#on(path, true, (inode) => this.fs.attributes.get(inode, name));
+  }
+
+  /** As getxattr, but of a symbolic link at the end itself. */
+  *lgetxattr(path: string, name: string): Process<Uint8Array> {
+    checkText('name', name);
+    return yield* this.#on(path, false, (inode) => this.fs.attributes.get(inode, name));
+  }
+
+  /** As getxattr; also EBADF. */
+  *fgetxattr(fd: number, name: string): Process<Uint8Array> {
+    checkText('name', name);
+    return yield* this.#onFile(fd, (inode) => this.fs.attributes.get(inode, name));
+  }
+
+  /** Names of the extended attributes, with their namespaces. Throws EIO and as open does. */
+  *listxattr(path: string): Process<string[]> {
+    return yield* this.#on(path, true, (inode) => this.fs.attributes.list(inode));
+  }
+
+  /** As listxattr, but of a symbolic link at the end itself. */
+  *llistxattr(path: string): Process<string[]> {
+    return yield* this.#on(path, false, (inode) => this.fs.attributes.list(inode));
+  }
+
+  /** As listxattr; also EBADF. */
+  *flistxattr(fd: number): Process<string[]> {
+    return yield* this.#onFile(fd, (inode) => this.fs.attributes.list(inode));
+  }
+
+  /**
+   * Sets an extended attribute. Throws EEXIST with `XATTR.create`, ENODATA with `XATTR.replace`,
+   * EPERM for user attributes of what is neither a file nor a directory without the sticky bit,
+   * E2BIG for more than 65,536 bytes, ERANGE for more than a block, ENOSPC when it does not fit
+   * beside the others, EROFS, and as getxattr does.
+   * @param flags of `XATTR`, 0 by default
+   */
+  *setxattr(path: string, name: string, value: Uint8Array, flags = 0): Process {
+    yield* this.#on(path, true, (inode) => this.#setxattr(inode, name, value, flags));
+  }
+
+  /** As setxattr, but of a symbolic link at the end itself. */
+  *lsetxattr(path: string, name: string, value: Uint8Array, flags = 0): Process {
+    yield* this.#on(path, false, (inode) => this.#setxattr(inode, name, value, flags));
+  }
+
+  /** As setxattr; also EBADF. */
+  *fsetxattr(fd: number, name: string, value: Uint8Array, flags = 0): Process {
+    yield* this.#onFile(fd, (inode) => this.#setxattr(inode, name, value, flags));
+  }
+
+  /** Throws ENODATA when there is none, EPERM, EROFS, and as getxattr does. */
+  *removexattr(path: string, name: string): Process {
+    yield* this.#on(path, true, (inode) => this.#removexattr(inode, name));
+  }
+
+  /** As removexattr, but of a symbolic link at the end itself. */
+  *lremovexattr(path: string, name: string): Process {
+    yield* this.#on(path, false, (inode) => this.#removexattr(inode, name));
+  }
+
+  /** As removexattr; also EBADF. */
+  *fremovexattr(fd: number, name: string): Process {
+    yield* this.#onFile(fd, (inode) => this.#removexattr(inode, name));
+  }
+
+  #chmod(inode: Inode, mode: number): Process {
+    return this.fs.changes.setAttributes(inode, (fields) => {
+      fields.mode = (fields.mode & ~PERMISSIONS) | (mode & PERMISSIONS);
+    });
+  }
+
+  #chown(inode: Inode, uid: number, gid: number): Process {
+    for (const id of [uid, gid])
+      if (!Number.isInteger(id) || id < -1 || id >= MAX_U32) throw new ModelError('EINVAL', `the owner or group ${id}`);
+    return this.fs.changes.setAttributes(inode, (fields) => {
+      if (uid >= 0) fields.uid = uid;
+      if (gid >= 0) fields.gid = gid;
+      if (inode.isDirectory) return;
+      fields.mode &= ~S_ISUID;
+      if ((fields.mode & S_IXGRP) !== 0) fields.mode &= ~S_ISGID;
+    });
+  }
+
+  #utimes(inode: Inode, atime: Time, mtime: Time): Process {
+    const [access, change] = [timespec('atime', atime), timespec('mtime', mtime)];
+    return this.fs.changes.setAttributes(inode, (fields) => {
+      fields.atime = access.seconds;
+      fields.atimeNs = access.ns;
+      fields.mtime = change.seconds;
+      fields.mtimeNs = change.ns;
+    });
+  }
+
+  #setxattr(inode: Inode, name: string, value: Uint8Array, flags: number): Process {
+    checkText('name', name);
+    checkBytes('value', value);
+    if ((flags & ~(XATTR.create | XATTR.replace)) !== 0) throw new ModelError('EINVAL', `flags ${flags} of setxattr`);
+    if (value.length > MAX_VALUE_BYTES) throw new ModelError('E2BIG', `a value of ${value.length} bytes for ${name}`);
+    return inode.sem.run(this.fs.attributes.set(inode, name, value, flags));
+  }
+
+  #removexattr(inode: Inode, name: string): Process {
+    checkText('name', name);
+    return inode.sem.run(this.fs.attributes.set(inode, name, undefined, XATTR.replace));
+  }
+
+  *#at<T>(path: string, follow: boolean, look: (inode: Inode) => T): Process<T> {
+    checkText('path', path);
+    this.enter();
+    const inode = yield* this.walker.walk(path, follow);
+    const found = look(inode);
+    yield* inode.release();
+    return found;
+  }
+
+  *#on<T>(path: string, follow: boolean, run: (inode: Inode) => Process<T>): Process<T> {
+    checkText('path', path);
+    this.enter();
+    const inode = yield* this.walker.walk(path, follow);
+    try {
+      return yield* run(inode);
+    } finally {
+      yield* inode.release();
+    }
+  }
+
+  *#onFile<T>(fd: number, run: (inode: Inode) => Process<T>): Process<T> {
+    this.enter();
+    const file = this.file(fd);
+    return yield* this.using(file, run(file.inode));
+  }
+}
+
+function statOf(inode: Inode): Stat {
+  const { ino, generation, mode, links, uid, gid, size, sectors } = inode.fields;
+  const { mtime, atime, ctime, mtimeNs, atimeNs, ctimeNs } = inode.fields;
+  const about = { device: ROOT_DEVICE, ino, generation, mode, links, uid, gid, size, blockSize: PAGE_SIZE, sectors };
+  return { ...about, mtime, atime, ctime, mtimeNs, atimeNs, ctimeNs };
+}
+
+/** Throws EINVAL. */
+function timespec(argument: string, time: Time): Timespec {
+  if (typeof time !== 'number') checkObject(argument, time, 'seconds', 'ns');
+  const { seconds, ns } = typeof time === 'number' ? fromSeconds(time) : time;
+  const isSound = Number.isInteger(seconds) && seconds >= 0 && seconds <= MAX_U32;
+  if (!isSound || !Number.isInteger(ns) || ns < 0 || ns >= 1e9)
+    throw new ModelError('EINVAL', `a time of ${seconds} s and ${ns} ns`);
+  return { seconds, ns };
+}
+
+function fromSeconds(time: number): Timespec {
+  const seconds = Math.floor(time);
+  return { seconds, ns: Math.floor((time - seconds) * 1e6) * 1000 };
+}
