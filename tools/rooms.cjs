@@ -117,4 +117,36 @@ const place = (entry) => {
 /** Rooms of the model: one seed, one run, byte for byte. */
 const MODEL = ['base', 'format', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload'];
 
-module.exports = { MAY_IMPORT, MODEL, ROOMS, own, place };
+/**
+ * Who may import modules of node: files and rooms. Everything else runs in a browser, too, where
+ * base/bytes-browser.ts takes the place of base/bytes.ts.
+ */
+const NODE = [
+  'base/bytes.ts',
+  'disk/image/file-image.ts',
+  'disk/mkfs/host-tree.ts',
+  'experiment/guest/image-kind.ts',
+  'experiment/guest/memory-dump.ts',
+  'experiment/guest/output-file.ts',
+  'report',
+  'cli',
+];
+
+/** Where programs for browsers enter: nothing that NODE lists is reached from there. */
+const BROWSER = [
+  'sim',
+  'machine',
+  'xen',
+  'kernel',
+  'workload',
+  'experiment/judge',
+  'disk/mkfs/mkfs.ts',
+  'disk/mkfs/tree.ts',
+  'disk/image/memory-image.ts',
+  'disk/image/overlay-image.ts',
+  'disk/image/joined-image.ts',
+  'experiment/guest/host.ts',
+  'experiment/guest/testbed.ts',
+];
+
+module.exports = { BROWSER, MAY_IMPORT, MODEL, NODE, ROOMS, own, place };
