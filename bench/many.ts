@@ -11,8 +11,8 @@
 import { PAGE_SIZE } from '../src/base/index.ts';
 import { makeExt2 } from '../src/disk/mkfs/mkfs.ts';
 import { directory, file, tree } from '../src/disk/mkfs/tree.ts';
-import { machineMemoryFor } from '../src/experiment/guest/host.ts';
-import { Testbed } from '../src/experiment/guest/testbed.ts';
+import { machineMemoryFor } from '../src/experiment/host/host.ts';
+import { Testbed } from '../src/experiment/host/testbed.ts';
 import { MAP, O, PROT, type Syscalls } from '../src/kernel/index.ts';
 import { MachineMemory } from '../src/machine/memory.ts';
 import { SERVER_2026 } from '../src/machine/profiles/server-2026.ts';

@@ -1,5 +1,5 @@
 /**
- * stillwarm: a machine, its hypervisor and its guests, whose page cache survives the reboot. See
- * the rooms for more.
+ * stillwarm: a machine with a hypervisor and a guest whose page cache survives the reboot. Bytes
+ * in, bytes out: it runs in a browser, too.
  */
-export * from './experiment/index.ts';
+export * from './doors/machine/index.ts';

@@ -82,19 +82,26 @@ const MAY_IMPORT = {
   // The oracle reads the disk with eyes of its own: it shares no line with the kernel, nor the
   // format with mkfs.
   'experiment/judge': ['base', 'disk/image', 'machine', 'xen', 'xen/*'],
+  // A machine put together, and the names of what can be done to it.
+  'experiment/host': [...['base', 'sim', 'machine', 'machine/*', 'disk/image', 'disk/drive', 'xen', 'xen/*', 'kernel']],
   'experiment/guest': [
     ...['base', 'format', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
-    ...['workload', 'experiment/judge'],
+    ...['workload', 'experiment/judge', 'experiment/host'],
   ],
   'experiment/campaign': [
     ...['base', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
-    ...['experiment/judge', 'experiment/guest'],
+    ...['experiment/judge', 'experiment/host', 'experiment/guest'],
   ],
   'experiment/vmm': [
     ...['base', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
-    ...['workload', 'experiment/judge', 'experiment/guest'],
+    ...['workload', 'experiment/judge', 'experiment/host', 'experiment/guest'],
   ],
   experiment: ['experiment/*'],
+  'doors/machine': [
+    ...['base', 'sim', 'machine', 'disk/image', 'disk/drive', 'disk/mkfs', 'xen', 'kernel', 'workload'],
+    ...['experiment/judge', 'experiment/host'],
+  ],
+  'doors/node': ['base', 'disk/image', 'disk/mkfs', 'doors/machine', 'experiment/guest'],
   report: ['base', 'experiment', 'experiment/*'],
   cli: ['*'],
 };
@@ -128,25 +135,12 @@ const NODE = [
   'experiment/guest/image-kind.ts',
   'experiment/guest/memory-dump.ts',
   'experiment/guest/output-file.ts',
+  'doors/node',
   'report',
   'cli',
 ];
 
-/** Where programs for browsers enter: nothing that NODE lists is reached from there. */
-const BROWSER = [
-  'sim',
-  'machine',
-  'xen',
-  'kernel',
-  'workload',
-  'experiment/judge',
-  'disk/mkfs/mkfs.ts',
-  'disk/mkfs/tree.ts',
-  'disk/image/memory-image.ts',
-  'disk/image/overlay-image.ts',
-  'disk/image/joined-image.ts',
-  'experiment/guest/host.ts',
-  'experiment/guest/testbed.ts',
-];
+/** The doors for browsers: nothing that NODE lists is reached from them. */
+const BROWSER = ['index.ts', 'doors/machine', 'kernel', 'machine', 'sim', 'workload', 'xen'];
 
 module.exports = { BROWSER, MAY_IMPORT, MODEL, NODE, ROOMS, own, place };

@@ -7,16 +7,11 @@
 import { ARCHS } from '../base/index.ts';
 import { FAULTS } from '../experiment/campaign/faults.ts';
 import { PROTECTIONS } from '../experiment/campaign/options.ts';
-import {
-  DISKS,
-  PROFILES,
-  STRATEGIES,
-  STRATEGIES_OF_CRASHES,
-  STRATEGIES_OF_READERS,
-  WORKLOADS,
-} from '../experiment/guest/options.ts';
-import { guestMemoryMax, MEMORY_MAX } from '../experiment/guest/host.ts';
-import { VMM_STRATEGIES } from '../experiment/vmm/options.ts';
+import { STRATEGIES_OF_CRASHES, STRATEGIES_OF_READERS, WORKLOADS } from '../experiment/guest/options.ts';
+import { DISKS, PROFILES } from '../experiment/host/profiles.ts';
+import { STRATEGIES } from '../experiment/host/strategies.ts';
+import { guestMemoryMax, MEMORY_MAX } from '../experiment/host/host.ts';
+import { VMM_STRATEGIES } from '../experiment/host/strategies.ts';
 import { MEMORY_MIN, parseChoice, parseInteger, parseList, parseMemory, parseSize, sizeText } from './values.ts';
 
 export interface Option<T> {

@@ -2,9 +2,9 @@
 
 import type { Arch } from '../base/arch.ts';
 import { counted, grouped, UserError } from '../base/index.ts';
-import { archOf } from '../experiment/guest/profiles.ts';
-import type { ProfileName } from '../experiment/guest/options.ts';
-import { guestMemoryMax } from '../experiment/guest/host.ts';
+import { archOf } from '../experiment/host/profiles.ts';
+import type { ProfileName } from '../experiment/host/profiles.ts';
+import { guestMemoryMax } from '../experiment/host/host.ts';
 import { sizeText } from './values.ts';
 
 export interface Guests {

@@ -4,7 +4,7 @@
  */
 
 import { PAGE_SIZE, printable, UserError } from '../base/index.ts';
-import { MEMORY_MAX } from '../experiment/guest/host.ts';
+import { MEMORY_MAX } from '../experiment/host/host.ts';
 
 /** Smallest guest memory, bytes. */
 export const MEMORY_MIN = 16 << 20;

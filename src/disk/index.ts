@@ -13,15 +13,15 @@ export { makeExt2 } from './mkfs/mkfs.ts';
 export type { Ext2Options, Progress } from './mkfs/plan.ts';
 export {
   countFiles,
-  directory,
+  directory as directoryNode,
   type DirectoryNode,
   type Entry,
-  file,
+  file as fileNode,
   type FileContent,
   type FileNode,
   type Meta,
   sparse,
-  symlink,
+  symlink as symlinkNode,
   type SymlinkNode,
   tree,
   type Tree,

@@ -13,14 +13,15 @@ export * from './guest/options.ts';
 export * from './guest/progress.ts';
 export * from './guest/reboot.ts';
 export type { Mismatch, RebootResult, RunResult, Sample, StrategyResult } from './guest/result.ts';
-export * from './guest/host.ts';
-export * from './guest/testbed.ts';
+export * from './host/host.ts';
+export * from './host/testbed.ts';
 export * from './vmm/experiment.ts';
 export { VmmClients, type ClientView, type ServedFile } from './vmm/clients.ts';
 export { WebServers } from './vmm/web-servers.ts';
-export * from './vmm/machine.ts';
+export * from './host/machine-room.ts';
 export { rebootHypervisor } from './vmm/reboot.ts';
-export { VMM_STRATEGIES, type VmmExperimentOptions, type VmmStrategyName } from './vmm/options.ts';
+export { type VmmExperimentOptions } from './vmm/options.ts';
+export { VMM_STRATEGIES, type VmmStrategyName } from './host/strategies.ts';
 export type {
   VmmExperimentResult,
   VmmGuestResult,

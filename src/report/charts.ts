@@ -11,8 +11,8 @@
 import { scaleLinear } from 'd3-scale';
 import { area, curveStepAfter, line } from 'd3-shape';
 import type { RebootResult, Sample, StrategyResult } from '../experiment/guest/result.ts';
-import type { StrategyName } from '../experiment/guest/options.ts';
-import type { VmmStrategyName } from '../experiment/vmm/options.ts';
+import type { StrategyName } from '../experiment/host/strategies.ts';
+import type { VmmStrategyName } from '../experiment/host/strategies.ts';
 import { runOf, significant, throughput } from './measures.ts';
 import { DIGITS, rect, round, svg, text, tickLabel, WIDTH, zeroScale } from './svg.ts';
 

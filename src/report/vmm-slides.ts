@@ -7,7 +7,7 @@
  * the others.
  */
 
-import type { VmmStrategyName } from '../experiment/vmm/options.ts';
+import type { VmmStrategyName } from '../experiment/host/strategies.ts';
 
 /** The measures that the slides have. */
 export type VmmMeasure = 'stop' | 'start' | 'downtime';

@@ -242,10 +242,14 @@ export class Task<T = unknown> {
     if (typeof wait === 'number') {
       this.#state = 'sleeping';
       this.#simulation.after(Ns(wait), this.#resume);
-    } else {
+    } else if (wait instanceof WaitQueue) {
       this.#state = 'waiting';
       this.#waitingOn = wait;
       wait.add(this);
+    } else {
+      this.#state = 'failed';
+      this.#simulation.ended(this);
+      throw new ArgumentError(`process: ${this.name} yields what is neither a time nor a wait queue`);
     }
   }
 }

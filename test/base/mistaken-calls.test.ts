@@ -21,6 +21,8 @@ const RIGHT_BUT: Readonly<Record<string, RegExp>> = {
   runReboot: /^options: expected/,
   runVmmReboot: /^options: expected/,
   runCampaign: /^options: expected/,
+  crashes: /yields what is neither/,
+  powerLosses: /yields what is neither/,
   'Testbed.start': /there is a domain of this name/,
   'Testbed.restart': /domain: it has not stopped/,
   'MemoryManagement.freeAll': /called before/,

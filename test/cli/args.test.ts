@@ -9,9 +9,11 @@ import { parseChoice, parseList, parseMemory, parseSize, sizeText } from '../../
 import { main } from '../../src/cli/commands.ts';
 import { checkRoom } from '../../src/cli/room.ts';
 import { PROTECTIONS } from '../../src/experiment/campaign/options.ts';
-import { DISKS, PROFILES, STRATEGIES, WORKLOADS } from '../../src/experiment/guest/options.ts';
-import { VMM_STRATEGIES } from '../../src/experiment/vmm/options.ts';
-import { guestMemoryMax, machineMemoryFor } from '../../src/experiment/guest/host.ts';
+import { WORKLOADS } from '../../src/experiment/guest/options.ts';
+import { DISKS, PROFILES } from '../../src/experiment/host/profiles.ts';
+import { STRATEGIES } from '../../src/experiment/host/strategies.ts';
+import { VMM_STRATEGIES } from '../../src/experiment/host/strategies.ts';
+import { guestMemoryMax, machineMemoryFor } from '../../src/experiment/host/host.ts';
 import { property } from '../support/property.ts';
 import { captureIo } from './capture.ts';
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/commands.ts';
 import { runVmmReboot } from '../../src/experiment/vmm/experiment.ts';
 import type { VmmExperimentOptions } from '../../src/experiment/vmm/options.ts';
-import { VMM_STRATEGIES } from '../../src/experiment/vmm/options.ts';
+import { VMM_STRATEGIES } from '../../src/experiment/host/strategies.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { inTemporaryDirectory } from '../support/e2fsprogs.ts';
 import { captureIo } from './capture.ts';

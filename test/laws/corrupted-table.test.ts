@@ -7,7 +7,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ARCHS, FRAME_NUMBER_BYTES, Mfn, PAGE_SIZE } from '../../src/base/index.ts';
-import type { Testbed } from '../../src/experiment/guest/testbed.ts';
+import type { Testbed } from '../../src/experiment/host/testbed.ts';
 import { property } from '../support/property.ts';
 import { diskOf, runSmall, smallImage } from '../support/small-disk.ts';
 

@@ -8,7 +8,7 @@ import { InstantDisk } from '../../src/disk/drive/instant.ts';
 import { JoinedImage } from '../../src/disk/image/joined-image.ts';
 import { OverlayImage } from '../../src/disk/image/overlay-image.ts';
 import { Partition } from '../../src/disk/drive/partition.ts';
-import type { VmmGuest, VmmMachine } from '../../src/experiment/vmm/machine.ts';
+import type { VmmGuest, VmmMachine } from '../../src/experiment/host/machine-room.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { O } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';

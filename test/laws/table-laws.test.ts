@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../src/base/index.ts';
 import type { MemoryImage } from '../../src/disk/image/memory-image.ts';
-import type { Guest, Testbed } from '../../src/experiment/guest/testbed.ts';
+import type { Guest, Testbed } from '../../src/experiment/host/testbed.ts';
 import type { Process } from '../../src/sim/index.ts';
 import type { Domain } from '../../src/xen/index.ts';
 import { CacheMapOp, ENTRY_OP, ENTRY_WORDS } from '../../src/xen/public/index.ts';

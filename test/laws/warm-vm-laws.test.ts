@@ -7,7 +7,7 @@ import { type Arch, ARCHS, FRAME_NUMBER_BYTES, Mfn, PAGE_SIZE } from '../../src/
 import { MemoryImage } from '../../src/disk/image/memory-image.ts';
 import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
 import { directory, tree } from '../../src/disk/mkfs/tree.ts';
-import { VmmMachine } from '../../src/experiment/vmm/machine.ts';
+import { VmmMachine } from '../../src/experiment/host/machine-room.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import type { Profile } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';

@@ -1,6 +1,6 @@
 // A made-up result with figures like those of a run, for the tests of report/ and cli/.
 import type { RebootResult, RunResult, Sample, StrategyResult } from '../../src/experiment/guest/result.ts';
-import type { StrategyName } from '../../src/experiment/guest/options.ts';
+import type { StrategyName } from '../../src/experiment/host/strategies.ts';
 import { noReasons } from '../../src/xen/public/reason.ts';
 
 const BYTES = 289_300_000;

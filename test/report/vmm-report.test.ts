@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { VMM_STRATEGIES } from '../../src/experiment/vmm/options.ts';
+import { VMM_STRATEGIES } from '../../src/experiment/host/strategies.ts';
 import { SLIDE_FIGURES } from '../../src/report/vmm-slides.ts';
 import { renderVmmHtml } from '../../src/report/vmm-html.ts';
 import { grids, reasonsOf, seriesOf } from '../../src/report/vmm-measures.ts';

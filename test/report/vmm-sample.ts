@@ -1,6 +1,6 @@
 // A made-up result of reboots of the hypervisor: one machine that was asked for, and both series.
 import type { VmmExperimentResult, VmmMeasurement } from '../../src/experiment/vmm/result.ts';
-import { VMM_STRATEGIES } from '../../src/experiment/vmm/options.ts';
+import { VMM_STRATEGIES } from '../../src/experiment/host/strategies.ts';
 import type { VmmPhase } from '../../src/experiment/vmm/result.ts';
 
 const PHASES: Record<(typeof VMM_STRATEGIES)[number], readonly VmmPhase['name'][]> = {

@@ -6,6 +6,8 @@ import * as kernel from '../../src/kernel/index.ts';
 import * as machine from '../../src/machine/index.ts';
 import * as sim from '../../src/sim/index.ts';
 import * as xen from '../../src/xen/index.ts';
+import * as node from '../../src/doors/node/index.ts';
+import * as door from '../../src/index.ts';
 
 export const EXPORTS: Readonly<Record<string, unknown>> = {
   ...base,
@@ -15,4 +17,6 @@ export const EXPORTS: Readonly<Record<string, unknown>> = {
   ...xen,
   ...kernel,
   ...experiment,
+  ...door,
+  ...node,
 };

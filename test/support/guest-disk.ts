@@ -7,7 +7,7 @@ import type { BlockDevice, BlockRequest } from '../../src/disk/drive/block-devic
 import type { ImageStore } from '../../src/disk/image/image-store.ts';
 import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
 import { directory, tree } from '../../src/disk/mkfs/tree.ts';
-import { type Guest, Testbed } from '../../src/experiment/guest/testbed.ts';
+import { type Guest, Testbed } from '../../src/experiment/host/testbed.ts';
 import { Kernel } from '../../src/kernel/index.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';

@@ -13,6 +13,7 @@ import { Gate } from '../../src/sim/index.ts';
 import * as machine from '../../src/machine/index.ts';
 import * as sim from '../../src/sim/index.ts';
 import * as xen from '../../src/xen/index.ts';
+import * as door from '../../src/index.ts';
 import { checkMemory } from '../kernel/mm/memory-state.ts';
 
 /** An object, or none where functions are called. */
@@ -34,7 +35,7 @@ const PROFILE = machine.SERVER_2026;
 const COSTS = machine.values(PROFILE.hypervisor);
 const nothing = (): undefined => undefined;
 const bytes = (length: number): Uint8Array => new Uint8Array(length).fill(7);
-const FILES = disk.tree(disk.directory([['data', disk.file(bytes(70_003))]]));
+const FILES = disk.tree(disk.directoryNode([['data', disk.fileNode(bytes(70_003))]]));
 const FILE_IMAGE = disk.makeExt2(FILES);
 
 const MEMORY = new machine.MachineMemory(experiment.machineMemoryFor(24 * MIB));
@@ -330,7 +331,23 @@ function simulationRig(): Rig {
 }
 
 /** How to make an object of each class that can be reached. */
+const DOOR_OPTIONS: door.MachineOptions = {
+  disk: door.files({ data: 'text' }),
+  memory: 16 * MIB,
+  drive: 'instant',
+};
+
 export const RIGS: Readonly<Record<string, () => Rig>> = {
+  Machine: () => ({
+    it: door.Machine.boot(DOOR_OPTIONS),
+    simulation: new sim.Simulation(1),
+    right: {
+      programs: (sys: door.Syscalls) => sys.stat('/data'),
+      options: {},
+      'Machine.crashAt.options': { event: 3 },
+    },
+  }),
+  Disk: () => ({ it: DOOR_OPTIONS.disk, simulation: new sim.Simulation(1), right: { offset: 4096, length: 4096 } }),
   MemoryManagement: memoryManagement,
 
   MemMap: part('map'),
@@ -491,6 +508,17 @@ export function rigOfFunctions(): Rig {
       'new JoinedImage.parts': [store],
       tree: FILES,
       'makeExt2.options': {},
+      'Machine.boot.options': DOOR_OPTIONS,
+      plan: { machine: DOOR_OPTIONS, program: (sys: door.Syscalls) => sys.stat('/data') },
+      keep: 0.5,
+      'new Disk.image': store,
+      'files.content': { a: 'b' },
+      'image.bytes': bytes(MIB),
+      event: 1,
+      'directory.path': HOST,
+      'directory.options': {},
+      'save.path': join(HOST, `disk-${fresh++}`),
+      'save.disk': DOOR_OPTIONS.disk,
       onProgress: nothing,
       'new VmmClients.machine': ROOM,
       'new VmmClients.file': { path: '/data', size: 70_003 },
@@ -499,9 +527,9 @@ export function rigOfFunctions(): Rig {
       machine: ROOM,
       clients: new experiment.VmmClients(ROOM, { path: '/data', size: 70_003 }),
       strategy: 'warm-vm',
-      root: disk.directory([]),
+      root: disk.directoryNode([]),
       'countFiles.of': FILES,
-      entries: [['a', disk.file('b')]],
+      'directoryNode.entries': [['a', disk.fileNode('b')]],
       content: 'a',
       target: 'a',
       meta: {},

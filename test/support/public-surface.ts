@@ -124,8 +124,8 @@ export function publicSurface(): Surface {
         }
       } else if (isValue) {
         for (const signature of type.getCallSignatures()) {
-          exported.set(symbol.name, entry);
-          add(symbol.name, 'function', undefined, symbol.name, signature);
+          exported.set(alias.name, entry);
+          add(alias.name, 'function', undefined, alias.name, signature);
         }
         if (type.getCallSignatures().length === 0) visit(type);
       }

@@ -7,10 +7,11 @@ import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
 import { directory, file, sparse, symlink, tree, type TreeNode } from '../../src/disk/mkfs/tree.ts';
 import type { MemoryImage } from '../../src/disk/image/memory-image.ts';
 import { listFiles, type DiskSource } from '../../src/experiment/guest/disk-source.ts';
-import type { RebootOptions, StrategyName } from '../../src/experiment/guest/options.ts';
+import type { RebootOptions } from '../../src/experiment/guest/options.ts';
+import type { StrategyName } from '../../src/experiment/host/strategies.ts';
 import { runStrategy, type StrategyOutcome } from '../../src/experiment/guest/strategy.ts';
-import type { Testbed } from '../../src/experiment/guest/testbed.ts';
-import { machineMemoryFor } from '../../src/experiment/guest/host.ts';
+import type { Testbed } from '../../src/experiment/host/testbed.ts';
+import { machineMemoryFor } from '../../src/experiment/host/host.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 

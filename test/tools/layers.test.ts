@@ -79,7 +79,7 @@ describe('the layering tool', () => {
     // The way to the host is a wall of its own, tried below.
     const walls = problems.filter((problem) => !problem.startsWith('browsers-reach-no-node'));
     expect(walls.sort()).toEqual(expected.sort());
-    expect(ROOMS).toHaveLength(40);
+    expect(ROOMS).toHaveLength(43);
   });
 
   // What the house stands on, said a second time and by hand: a row that grows by mistake is
@@ -144,16 +144,16 @@ describe('the layering tool', () => {
     },
   );
 
-  it('the layering tool catches a way from where browsers enter to a file of the host, however long', async () => {
+  it('the layering tool catches a way from a door for browsers to a file of the host, however long', async () => {
     const host = 'src/disk/image/file-image.ts';
     const files = {
       [host]: imports('node:fs').replace('{ x }', '{ readSync as x }'),
       'src/disk/image/between.ts': `export { y as x } from './file-image.ts';\n`,
-      'src/disk/mkfs/mkfs.ts': imports('../image/between.ts'),
+      'src/doors/machine/disk.ts': imports('../../disk/image/between.ts'),
       'src/disk/mkfs/host-tree.ts': imports('../image/between.ts'),
     };
     const problems = (await broken(files)).filter((problem) => problem.startsWith('browsers-reach-no-node'));
-    expect(problems).toEqual([`browsers-reach-no-node: src/disk/mkfs/mkfs.ts -> ${host}`]);
+    expect(problems).toEqual([`browsers-reach-no-node: src/doors/machine/disk.ts -> ${host}`]);
   });
 
   it('the layering tool catches a cycle of types, an orphan and an import of nothing', async () => {

@@ -84,7 +84,7 @@ describe.each(['kernel/mm', 'xen/frames'])('the matrix of operations of %s', (ro
 });
 
 it('only the composition roots name the whole hypervisor: all others say what they need of it', () => {
-  const roots = ['core/hypervisor.ts', 'guest/host.ts'];
+  const roots = ['core/hypervisor.ts', 'host/host.ts'];
   const named = ['xen', 'experiment'].flatMap((part) => {
     const folder = new URL(`../../src/${part}/`, import.meta.url);
     const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));

@@ -9,7 +9,9 @@ const ROOT = join(import.meta.dirname, '../..');
 const MAKERS = ['it', 'property', 'itWithChromium', 'itWithE2fsprogs', 'itWithLoopMount'];
 /** Folders of tests that are of no one room. */
 const APART = ['laws', 'support', 'tools', 'bench', 'examples'];
-/** First words of a title that lacks its subject: it reads only under the title of its `describe`. */
+/**
+ * First words of a title that lacks its subject: it reads only under the title of its `describe`.
+ */
 const LACKS_SUBJECT =
   /^(is|are|has|have|was|were|does|do|goes|never|without|with|whose|under|by|for|says|tells|finds|takes|gives|keeps|holds|refuses|shows|loses|makes|accepts|knows|ends|survives|prints|cut|EIO)\b/;
 

@@ -2,8 +2,8 @@
 // has.
 import { directory, file, tree } from '../../src/disk/mkfs/tree.ts';
 import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
-import { machineMemoryFor } from '../../src/experiment/guest/host.ts';
-import { type Guest, Testbed } from '../../src/experiment/guest/testbed.ts';
+import { machineMemoryFor } from '../../src/experiment/host/host.ts';
+import { type Guest, Testbed } from '../../src/experiment/host/testbed.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { WorkloadFile } from '../../src/workload/file-reader.ts';

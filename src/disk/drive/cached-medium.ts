@@ -21,6 +21,7 @@ import {
   type Writer,
 } from '../image/backing-store.ts';
 import { checkTransfer, type ImageStore } from '../image/image-store.ts';
+import { OverlayImage } from '../image/overlay-image.ts';
 import type { BlockRequest } from './block-device.ts';
 import { WriteCache } from './write-cache.ts';
 
@@ -92,13 +93,21 @@ export class CachedMedium {
     }
   }
 
-  /** A write that a loss of power interrupted: each sector reached the medium or did not. */
-  tear({ sector, segments }: BlockRequest, memory: MachineMemory, random: RandomStream, survival: number): void {
+  /**
+   * A write that a loss of power interrupted: each sector reached the medium, or `image`, or did
+   * not.
+   */
+  tear(
+    { sector, segments }: BlockRequest,
+    memory: MachineMemory,
+    random: RandomStream,
+    survival: number,
+    image = this.#image,
+  ): void {
     let at = sector;
     for (const { mfn, offset, length } of segments)
       for (let done = 0; done < length; done += SECTOR_SIZE, at++)
-        if (random.fraction() < survival)
-          this.#image.write(at * SECTOR_SIZE, memory.frame(mfn), offset + done, SECTOR_SIZE);
+        if (random.fraction() < survival) image.write(at * SECTOR_SIZE, memory.frame(mfn), offset + done, SECTOR_SIZE);
   }
 
   /** Writes out granules of the cache. */
@@ -111,5 +120,15 @@ export class CachedMedium {
     // Bytes that a read would have found until now may be gone.
     for (const granule of this.cache.granules()) noteChange(this.store, granule);
     this.cache.lose(random, survival, this.#image);
+  }
+
+  /**
+   * The medium as a loss of power would leave it, without interrupted writes. It is a layer over
+   * this medium, and holds until the next write.
+   */
+  afterPowerLoss(random: RandomStream, survival: number): ImageStore {
+    const image = new OverlayImage(this.#image);
+    this.cache.survive(random, survival, image);
+    return image;
   }
 }

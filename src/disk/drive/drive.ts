@@ -31,7 +31,7 @@
  * sectors come from `faults` only.
  */
 
-import { checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
+import { checkArgument, checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
 import { Ns, SECTOR_SIZE } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
@@ -209,11 +209,33 @@ export class Drive implements BlockDevice {
    * the writes in service, a random part of the sectors has reached the medium. Requests that wait
    * or are in service never complete. Afterwards the drive is as after power-on. Call it while
    * memory still has its contents.
+   * @param survival the probability with which a sector has reached the medium, 0 to 1; a random
+   * one by default
    */
-  powerLoss(): void {
-    const survival = this.#random.fraction();
+  powerLoss(survival = this.#random.fraction()): void {
+    checkArgument(survival >= 0 && survival <= 1, 'survival', 'expected 0 to 1');
     this.#medium.powerLoss(this.#random, survival);
     this.#abort(survival);
+  }
+
+  /**
+   * @internal The medium as a loss of power would leave it now. It is a layer over this drive's
+   * medium, and holds until the drive goes on.
+   * @param random decides which sectors survive
+   */
+  afterPowerLoss(survival: number, random: RandomStream): ImageStore {
+    checkArgument(survival >= 0 && survival <= 1, 'survival', 'expected 0 to 1');
+    checkObject('random', random, 'fraction');
+    const image = this.#medium.afterPowerLoss(random, survival);
+    for (const { request, memory } of this.#interrupted()) this.#medium.tear(request, memory, random, survival, image);
+    return image;
+  }
+
+  /** Writes in service that a loss of power tears. */
+  #interrupted(): { request: BlockRequest; memory: MachineMemory }[] {
+    return this.#channels.flatMap(({ request, memory, failed, abandoned }) =>
+      request?.op === 'write' && !failed && !abandoned ? [{ request, memory }] : [],
+    );
   }
 
   /**
@@ -235,8 +257,7 @@ export class Drive implements BlockDevice {
   }
 
   #abort(survival: number): void {
-    for (const { request, memory, failed, abandoned } of this.#channels)
-      if (request?.op === 'write' && !failed && !abandoned) this.#medium.tear(request, memory, this.#random, survival);
+    for (const { request, memory } of this.#interrupted()) this.#medium.tear(request, memory, this.#random, survival);
     if (this.#busyChannels > 0) this.#busyNs += this.#simulation.now - this.#busySince;
     // Events of the old channels still arrive, and find their channel free.
     for (const channel of this.#channels) channel.state = 'free';

@@ -157,12 +157,17 @@ export class WriteCache {
    * `survival`, independently of the others.
    */
   lose(random: RandomStream, survival: number, image: ImageStore): void {
+    this.survive(random, survival, image);
+    for (const granule of this.granules()) this.#release(granule, this.#slotOf.get(granule)!);
+  }
+
+  /** Writes to an image what would survive a loss of power. The cache stays as it is. */
+  survive(random: RandomStream, survival: number, image: ImageStore): void {
     for (const granule of this.granules()) {
       const slot = this.#slotOf.get(granule)!;
       let survivors = 0;
       for (let at = 0; at < SECTORS_PER_PAGE; at++) if (random.fraction() < survival) survivors |= 1 << at;
       this.#write(granule, slot, this.#masks[slot]! & survivors, image);
-      this.#release(granule, slot);
     }
   }
 

@@ -29,8 +29,8 @@ import { PROTECTIONS, type CampaignOptions, type ProtectionName } from './option
 import type { CampaignResult, FaultResult, ProtectionCost } from './result.ts';
 import { PageJudge, type PageVerdicts } from '../judge/page-judge.ts';
 import type { ProgressListener } from '../guest/progress.ts';
-import { machineMemoryFor } from '../guest/host.ts';
-import { Testbed, type Guest } from '../guest/testbed.ts';
+import { machineMemoryFor } from '../host/host.ts';
+import { Testbed, type Guest } from '../host/testbed.ts';
 
 /** Protections that trap, or read whole pages. */
 const COSTLY: readonly (readonly ProtectionName[])[] = [

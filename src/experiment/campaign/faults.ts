@@ -25,7 +25,7 @@ import {
 } from '../../xen/frames/frame-record.ts';
 import { CacheMapBatch, type Protections } from '../../xen/index.ts';
 import { DOMAIN_RECORD_BYTES } from '../../xen/records/layouts.ts';
-import type { Guest, Testbed } from '../guest/testbed.ts';
+import type { Guest, Testbed } from '../host/testbed.ts';
 
 export const FAULTS = [
   'crash',

@@ -30,8 +30,8 @@ import { adviceOnExt, foreignImage, HEAD_BYTES, whyUnclean } from './image-kind.
 import { OracleExt2, type OracleFile } from '../judge/oracle-ext2.ts';
 import { kindOf } from './output-file.ts';
 import type { ProgressListener } from './progress.ts';
-import { machineMemoryFor } from './host.ts';
-import { Testbed } from './testbed.ts';
+import { machineMemoryFor } from '../host/host.ts';
+import { Testbed } from '../host/testbed.ts';
 
 /**
  * Memory of the guest that replays a journal, bytes: recovery needs little, whatever the journal.
@@ -166,7 +166,11 @@ function prepare(path: string, image: ImageStore, onProgress: ProgressListener):
   if (unclean !== undefined) throw new UserError(`${path}: ${unclean}`);
 }
 
-function openImage(
+/**
+ * Opens a directory of files or an image, without a look at what its file system says.
+ * @throws UserError
+ */
+export function openImage(
   path: string,
   limit: number | undefined,
   onProgress: ProgressListener,

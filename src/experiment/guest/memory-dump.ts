@@ -12,7 +12,7 @@ import { openRegularFile } from '../../disk/image/file-image.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { foreignImage, HEAD_BYTES } from './image-kind.ts';
 import { replaceFile } from './output-file.ts';
-import { machineMemoryFor, MEMORY_MAX } from './host.ts';
+import { machineMemoryFor, MEMORY_MAX } from '../host/host.ts';
 
 /** Frames moved at once: 1 MiB. It divides a bank of memory, so that a run never crosses two. */
 const RUN_FRAMES = 256;

@@ -3,9 +3,8 @@
 import { ARCHS, type Arch } from '../../base/arch.ts';
 import { checkArgument, checkInteger, checkOneOf } from '../../base/argument-error.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
-
-export const STRATEGIES = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata', 'rio', 'rio+warm-cache'] as const;
-export type StrategyName = (typeof STRATEGIES)[number];
+import { DISKS, PROFILES, type DiskName, type ProfileName } from '../host/profiles.ts';
+import type { StrategyName } from '../host/strategies.ts';
 
 /**
  * What is compared by default: by what survives of the cache; and, where something is written and
@@ -22,13 +21,6 @@ export const WORKLOADS = ['files', 'random', 'zipf', 'log'] as const;
  * Zipf's law; log: all files in order, with a line for each at the end of a log.
  */
 export type WorkloadName = (typeof WORKLOADS)[number];
-
-export const PROFILES = ['pentium4-2006', 'server-2026'] as const;
-export type ProfileName = (typeof PROFILES)[number];
-
-export const DISKS = ['profile', 'disk', 'nvme', 'instant'] as const;
-/** Service-time model of the drive; `profile` is the one that belongs to the profile. */
-export type DiskName = (typeof DISKS)[number];
 
 export interface RebootOptions {
   /** A directory of files or an ext2 image. */

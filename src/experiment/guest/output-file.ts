@@ -278,7 +278,7 @@ export function replaceFile(path: string, write: (partPath: string) => void): vo
     write(partPath);
     renameSync(partPath, target);
   } catch (error) {
-    rmSync(partPath, { force: true });
+    if (ifThere(partPath, lstatSync) !== undefined) rmSync(partPath, { force: true });
     // The user knows the file by its own name.
     if (error instanceof InputError || error instanceof UserError)
       throw new UserError(error.message.replace(partPath, path));

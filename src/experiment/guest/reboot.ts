@@ -18,13 +18,14 @@ import { type CostName, fittedConstants } from '../../machine/profile.ts';
 import { Digest } from '../../sim/index.ts';
 import { asUserError, openDisk, type DiskSource } from './disk-source.ts';
 import { saveMemory } from './memory-dump.ts';
-import { archOf, PROFILE } from './profiles.ts';
+import { archOf, PROFILE } from '../host/profiles.ts';
 import type { ProgressListener } from './progress.ts';
 import type { Mismatch, RebootResult } from './result.ts';
-import { checkCommonOptions, STRATEGIES, WORKLOADS, type RebootOptions, type StrategyName } from './options.ts';
+import { checkCommonOptions, WORKLOADS, type RebootOptions } from './options.ts';
+import { STRATEGIES, type StrategyName } from '../host/strategies.ts';
 import { preserves, runStrategy, type StrategyOutcome } from './strategy.ts';
-import { machineMemoryFor } from './host.ts';
-import type { Testbed } from './testbed.ts';
+import { machineMemoryFor } from '../host/host.ts';
+import type { Testbed } from '../host/testbed.ts';
 
 /** Fitted constants that no reboot of a guest uses. */
 const OF_THE_HYPERVISOR: readonly CostName[] = [

@@ -4,7 +4,9 @@ import { Type } from 'typebox';
 import { ARCHS } from '../../base/arch.ts';
 import type { ReasonName } from '../../xen/public/reason.ts';
 import type { RecencyState } from '../../xen/index.ts';
-import { DISKS, PROFILES, STRATEGIES, WORKLOADS, type StrategyName } from './options.ts';
+import { WORKLOADS } from './options.ts';
+import { DISKS, PROFILES } from '../host/profiles.ts';
+import { STRATEGIES, type StrategyName } from '../host/strategies.ts';
 import { boolean, count, integer, kind, list, many, object, oneOf, orNull, result, type Described } from './schema.ts';
 
 /** What the results of all experiments begin with. */

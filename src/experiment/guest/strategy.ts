@@ -24,9 +24,11 @@ import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
 import { PageHistory, type PageInQuestion } from '../judge/page-history.ts';
 import type { ProgressListener } from './progress.ts';
-import type { RebootOptions, StrategyName } from './options.ts';
+import type { RebootOptions } from './options.ts';
+import type { StrategyName } from '../host/strategies.ts';
 import type { Mismatch, RunResult, StrategyResult } from './result.ts';
-import { Testbed, type Guest } from './testbed.ts';
+import { Testbed, type Guest } from '../host/testbed.ts';
+import { STRATEGY } from '../host/strategies.ts';
 import { Timeline } from './timeline.ts';
 
 /** Runs of the workload: half of them before the reboot, half after it. */
@@ -34,23 +36,6 @@ const RUNS = 4;
 /** Reads between two reports of progress. */
 const PROGRESS_EVERY = 1024;
 
-/** How strategies differ. */
-interface Strategy {
-  readonly cmdLine: string;
-  readonly preserve: boolean;
-  readonly prefetch: boolean;
-  readonly writeDirty: boolean;
-}
-
-const CONVENTIONAL: Strategy = { cmdLine: 'cachemap=off', preserve: false, prefetch: false, writeDirty: false };
-const STRATEGY: Record<StrategyName, Strategy> = {
-  cold: CONVENTIONAL,
-  prefetch: { ...CONVENTIONAL, prefetch: true },
-  'warm-cache': { ...CONVENTIONAL, cmdLine: 'cachemap=files', preserve: true },
-  'warm-cache+metadata': { ...CONVENTIONAL, cmdLine: 'cachemap=all', preserve: true },
-  rio: { ...CONVENTIONAL, cmdLine: 'cachemap=off rio=on', writeDirty: true },
-  'rio+warm-cache': { ...CONVENTIONAL, cmdLine: 'cachemap=files rio=on', preserve: true, writeDirty: true },
-};
 /** Logs of the workload `log`, before the reboot and after it. */
 const LOG = { before: '/stillwarm-before.log', after: '/stillwarm-after.log' } as const;
 

@@ -27,6 +27,7 @@ import {
   checkFunction,
   checkInteger,
   checkObject,
+  checkOneOf,
   checkRange,
   decodeText,
   equalBytes,
@@ -119,6 +120,7 @@ export class OracleExt2 {
   readonly #viewable: ViewableImage | undefined;
   readonly #scratch = new Uint8Array(SCRATCH_BYTES);
   readonly #maps = new Map<number, InodeMap>();
+  readonly #isMounted: boolean;
   #inodes: OracleInodes;
   /** Blocks that the kept maps claim, indirect ones included. */
   #claimed = 0;
@@ -126,12 +128,18 @@ export class OracleExt2 {
   #lastIno = -1;
   #lastMap: InodeMap | undefined;
 
-  /** @throws UserError when the image is not an ext2 file system with blocks of 4 KiB */
-  constructor(image: Pick<ImageStore, 'size' | 'read'>) {
+  /**
+   * @param isMounted whether a guest has it mounted. Then an ext3 may have a journal that is not
+   * replayed: what the guest has not written home is not known here.
+   * @throws UserError when the image is not an ext2 file system with blocks of 4 KiB
+   */
+  constructor(image: Pick<ImageStore, 'size' | 'read'>, isMounted = false) {
     checkObject('image', image, 'size', 'read');
+    checkOneOf('isMounted', isMounted, [false, true]);
+    this.#isMounted = isMounted;
     this.#image = image;
     this.#viewable = 'view' in image ? (image as unknown as ViewableImage) : undefined;
-    this.#inodes = new OracleInodes(this.#image);
+    this.#inodes = new OracleInodes(this.#image, this.#isMounted);
   }
 
   /** Forgets everything read, because the medium has changed. */
@@ -140,7 +148,7 @@ export class OracleExt2 {
     this.#claimed = 0;
     this.#lastIno = -1;
     this.#lastMap = undefined;
-    this.#inodes = new OracleInodes(this.#image);
+    this.#inodes = new OracleInodes(this.#image, this.#isMounted);
   }
 
   /**

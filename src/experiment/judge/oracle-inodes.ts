@@ -27,6 +27,8 @@ export const MODE_SYMLINK = 0xa000;
  * they describe.
  */
 const INCOMPAT_FILETYPE = 2;
+/** needs_recovery: set while an ext3 is mounted, and until its journal is replayed. */
+const INCOMPAT_RECOVER = 4;
 const INCOMPAT_META_BG = 0x10;
 /** s_feature_ro_compat: not every group has a copy of the superblock. */
 const RO_COMPAT_SPARSE = 1;
@@ -37,13 +39,17 @@ export class OracleInodes {
   readonly #scratch = new Uint8Array(PAGE_SIZE);
   readonly geometry: Geometry;
 
-  /** @throws UserError when the image is not an ext2 file system with blocks of 4 KiB */
-  constructor(image: Pick<ImageStore, 'size' | 'read'>) {
+  /**
+   * @param isMounted whether a guest has it mounted, so that it may have a journal to replay
+   * @throws UserError when the image is not an ext2 file system with blocks of 4 KiB
+   */
+  constructor(image: Pick<ImageStore, 'size' | 'read'>, isMounted: boolean) {
     this.#image = image;
-    this.geometry = this.#readGeometry();
+    this.geometry = this.#readGeometry(INCOMPAT_FILETYPE | INCOMPAT_META_BG | (isMounted ? INCOMPAT_RECOVER : 0));
   }
 
-  #readGeometry(): Geometry {
+  /** @param known incompatible features */
+  #readGeometry(known: number): Geometry {
     if (this.#image.size < 2 * PAGE_SIZE) throw corrupt(`${counted(this.#image.size, 'byte is', 'bytes are')} too few`);
     const block = this.read(1024, 1024);
     const u32 = (offset: number): number => u32At(block, offset);
@@ -51,7 +57,7 @@ export class OracleInodes {
     if (u32(24) !== 2) throw corrupt(`s_log_block_size is ${u32(24)}, not 2 (blocks of 4096 bytes)`);
     if (u32(20) !== 0) throw corrupt(`s_first_data_block is ${u32(20)}, not 0`);
     const dynamic = u32(76) >= 1;
-    const strange = dynamic ? (u32(96) & ~(INCOMPAT_FILETYPE | INCOMPAT_META_BG)) >>> 0 : 0;
+    const strange = dynamic ? (u32(96) & ~known) >>> 0 : 0;
     if (strange !== 0) throw corrupt(`incompatible features 0x${strange.toString(16)}`);
     const inodeSize = dynamic ? u16At(block, 88) : 128;
     const blocks = u32(4);

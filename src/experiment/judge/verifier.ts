@@ -75,6 +75,12 @@ export class Verifier {
     if (!judged.ok) this.#note(`page ${index} of inode ${ino} (pfn ${pfn}) was reused${judged.reason}`, ino, index);
   }
 
+  /** A guest has page `index` of an inode in its cache, and says that the disk has the same. */
+  cached(ino: number, index: number, frame: Uint8Array): void {
+    const at = this.oracle.expect(ino, index * PAGE_SIZE, PAGE_SIZE, frame, 0);
+    if (at >= 0) this.#note(`cached page ${index} of inode ${ino} differs from the disk at byte ${at}`, ino, index);
+  }
+
   /**
    * A read returned `length` bytes, at least 0, of a file from `position` on: all are the disk's,
    * and no more than the file has.

@@ -19,7 +19,7 @@ import type { Connection } from '../../kernel/index.ts';
 import type { Process, Simulation } from '../../sim/index.ts';
 import type { WorkloadFile } from '../../workload/file-reader.ts';
 import { encodePath } from '../../workload/web-server.ts';
-import type { VmmGuest, VmmMachine } from './machine.ts';
+import type { VmmGuest, VmmMachine } from '../host/machine-room.ts';
 import { ask, WebHost, type HttpAnswer } from './web-client.ts';
 
 /** Time between two visitors. */

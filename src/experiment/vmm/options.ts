@@ -3,22 +3,7 @@
 import { checkInteger, checkListOf, checkObject, checkOneOf } from '../../base/argument-error.ts';
 import { DOMAIN_SLOTS } from '../../xen/records/layouts.ts';
 import { checkCommonOptions, type RebootOptions } from '../guest/options.ts';
-
-export const VMM_STRATEGIES = [
-  'warm-vm',
-  'save-restore',
-  'live-migration',
-  'shutdown-boot',
-  'warm-cache',
-  'warm-cache+metadata',
-] as const;
-/**
- * warm-vm: guests are suspended on memory and go on. save-restore: they are saved to the disk and
- * restored. live-migration: they go to another machine, and come back. shutdown-boot: they are shut
- * down and booted again, cold. warm-cache: the same, and the cached pages of their files are kept.
- * warm-cache+metadata: the file systems' own blocks are kept, too.
- */
-export type VmmStrategyName = (typeof VMM_STRATEGIES)[number];
+import { VMM_STRATEGIES, type VmmStrategyName } from '../host/strategies.ts';
 
 export interface VmmExperimentOptions
   extends Pick<RebootOptions, 'withoutHidden' | 'disk' | 'profile' | 'arch' | 'seed'> {

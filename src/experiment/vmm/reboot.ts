@@ -1,43 +1,16 @@
 /**
- * The strategies of a hypervisor reboot: what happens to the guests while the hypervisor under them
- * is replaced.
- *
- * | strategy | guests | then | the machine | then |
- * |---|---|---|---|---|
- * | warm-vm | serve while domain 0 goes down; are suspended on memory | handed over | keeps its memory | go on |
- * | save-restore | are saved to the disk, one after the other | domain 0 goes down | loses its memory | are restored, one after the other |
- * | live-migration | go to a second machine while they run, one after the other | domain 0 goes down | loses its memory | come back the same way |
- * | shutdown-boot | are shut down, all at once | domain 0 goes down | loses its memory | are created, and boot at once |
- * | warm-cache, warm-cache+metadata | the same; what they had cached, of files or of everything, is kept | domain 0 goes down, hands over | keeps its memory | the same, on their caches |
- *
- * A guest that cannot go on is booted again in the end, with the reason. Costs are those of the
- * machine's profile. Where a cost was fitted to a figure, the result is no evidence for that
- * figure.
+ * A hypervisor reboot as the clients of its guests see it (host/hypervisor-reboot.ts has the
+ * strategies). Costs are those of the machine's profile. Where a cost was fitted to a figure, the
+ * result is no evidence for that figure.
  */
 
 import { checkObject, checkOneOf } from '../../base/argument-error.ts';
-import { Ns } from '../../base/units.ts';
 import type { Process } from '../../sim/index.ts';
-import {
-  handOver,
-  restoreDomain,
-  saveDomain,
-  shutdownDomain0,
-  ShutdownReason,
-  suspendDomains,
-  type Domain,
-  type DomainConfig,
-  type Outcome,
-} from '../../xen/index.ts';
+import { HypervisorReboot } from '../host/hypervisor-reboot.ts';
+import type { VmmGuest, VmmMachine } from '../host/machine-room.ts';
+import { VMM_STRATEGIES, type VmmPhaseName, type VmmStrategyName } from '../host/strategies.ts';
 import type { VmmClients } from './clients.ts';
-import type { VmmGuest, VmmMachine } from './machine.ts';
-import { VMM_STRATEGIES, type VmmStrategyName } from './options.ts';
-import type { VmmGuestResult, VmmPhase, VmmRebootResult } from './result.ts';
-
-/** SHUTDOWN_TIMEOUT of xend. */
-const SHUTDOWN_TIMEOUT_NS = 30e9;
-/** How often it is checked whether a guest has stopped. */
-const LOOK = Ns(10_000_000);
+import type { VmmGuestResult, VmmRebootResult } from './result.ts';
 
 /**
  * Reboots the hypervisor under all guests of a machine.
@@ -56,43 +29,35 @@ export function rebootHypervisor(
 
 type Before = Readonly<VmmGuest> & { readonly pagesRead: number; readonly pagesReused: number };
 
-const STOPPING: readonly VmmPhase['name'][] = [
+const STOPPING: readonly VmmPhaseName[] = [
   'suspend guests',
   'save guests',
   'migrate guests',
   'shut guests down',
   'hand over',
 ];
-const STARTING: readonly VmmPhase['name'][] = ['resume guests', 'restore guests', 'migrate guests back', 'boot guests'];
-
-const TOO_LATE: Outcome = { ok: false, reason: { kind: 'failed', why: 'it does not shut down' } };
+const STARTING: readonly VmmPhaseName[] = ['resume guests', 'restore guests', 'migrate guests back', 'boot guests'];
 
 class VmmReboot {
   readonly #machine: VmmMachine;
   readonly #clients: VmmClients;
-  #beginNs = 0;
-  readonly #phases: VmmPhase[] = [];
+  readonly #reboot: HypervisorReboot;
   /** The guests before the reboot. */
   readonly #before: ReadonlyMap<string, Before>;
-  /** Why guests do not go on. */
-  readonly #reasons = new Map<string, string>();
-  #bytesWritten = 0;
-  #bytesRead = 0;
-  #bytesSent = 0;
 
   constructor(machine: VmmMachine, clients: VmmClients) {
     this.#machine = machine;
     this.#clients = clients;
+    this.#reboot = new HypervisorReboot(machine);
     this.#before = new Map([...machine.guests].map(([name, guest]) => [name, { ...guest, ...pagesOf(guest) }]));
   }
 
   *run(strategy: VmmStrategyName): Process<VmmRebootResult> {
     const { guests, simulation } = this.#machine;
     yield* this.#clients.begin(guests.values());
-    this.#beginNs = simulation.now;
-    yield* this.#stopAndStart(strategy);
-    if (this.#missing().length > 0) yield* this.#phase('boot guests', this.#machine.start(this.#missing()));
-    const totalNs = simulation.now - this.#beginNs;
+    const reboot = this.#reboot;
+    yield* reboot.run(strategy);
+    const totalNs = simulation.now - reboot.beginNs;
     yield* this.#clients.end(guests.keys());
     return {
       strategy,
@@ -100,176 +65,17 @@ class VmmReboot {
       startNs: this.#timeIn(STARTING),
       totalNs,
       guests: [...this.#before.keys()].map((name) => this.#guestResult(name)),
-      diskBytes: { written: this.#bytesWritten, read: this.#bytesRead },
-      networkBytes: this.#bytesSent,
-      timeline: this.#phases,
+      diskBytes: { written: reboot.bytesWritten, read: reboot.bytesRead },
+      networkBytes: reboot.bytesSent,
+      timeline: reboot.phases,
     };
   }
 
-  #stopAndStart(strategy: VmmStrategyName): Process {
-    switch (strategy) {
-      case 'warm-vm':
-        return this.#warmVm();
-      case 'save-restore':
-        return this.#saveRestore();
-      case 'live-migration':
-        return this.#liveMigration();
-      case 'shutdown-boot':
-        return this.#shutdownBoot();
-      case 'warm-cache':
-      case 'warm-cache+metadata':
-        return this.#warmCache();
-    }
-  }
-
-  *#warmVm(): Process {
-    const { hypervisor, toolstack } = this.#machine;
-    yield* this.#shutdownDomain0();
-    for (const { domid, reason } of yield* this.#phase('suspend guests', suspendDomains(hypervisor, toolstack)))
-      for (const [name, { domain }] of this.#before) if (domain.domid === domid) this.#reasons.set(name, reason);
-    yield* this.#phase('hand over', handOver(hypervisor, toolstack));
-    yield* this.#resetAndBoot('kept');
-    const { lost } = yield* this.#phase('resume guests', this.#machine.resumeGuests());
-    for (const { name, reason } of lost) if (name !== undefined) this.#reasons.set(name, reason);
-  }
-
-  *#saveRestore(): Process {
-    const { guests } = this.#machine;
-    const saved = new Map<string, VmmGuest>();
-    yield* this.#phase('save guests', this.#save(saved));
-    yield* this.#shutdownDomain0();
-    yield* this.#resetAndBoot('lost');
-    guests.clear();
-    yield* this.#phase('restore guests', this.#restore(saved));
-  }
-
-  *#liveMigration(): Process {
-    const { neighbour, guests, toolstack } = this.#machine;
-    yield* this.#phase('migrate guests', this.#migrate(this.#machine, neighbour));
-    // A guest that does not migrate is shut down.
-    if (guests.size > 0) yield* this.#shutDown((domain) => toolstack.destroyDomain(domain));
-    yield* this.#shutdownDomain0();
-    yield* this.#resetAndBoot('lost');
-    guests.clear();
-    yield* this.#phase('migrate guests back', this.#migrate(neighbour, this.#machine));
-  }
-
-  /** One after the other, as xend does. */
-  *#migrate(from: VmmMachine, to: VmmMachine): Process {
-    for (const name of [...from.guests.keys()]) {
-      const outcome = yield* from.migrateGuest(name, to);
-      if (outcome.ok) this.#bytesSent += outcome.value.bytes;
-      else this.#reasons.set(name, outcome.reason.why);
-    }
-  }
-
-  *#shutdownBoot(): Process {
-    const { toolstack, guests } = this.#machine;
-    yield* this.#shutDown((domain) => toolstack.destroyDomain(domain));
-    yield* this.#shutdownDomain0();
-    yield* this.#resetAndBoot('lost');
-    guests.clear();
-  }
-
-  *#warmCache(): Process {
-    const { hypervisor, toolstack, guests } = this.#machine;
-    yield* this.#shutDown((domain) => toolstack.leaveDomain(domain));
-    yield* this.#shutdownDomain0();
-    yield* this.#phase('hand over', handOver(hypervisor, toolstack));
-    yield* this.#resetAndBoot('kept');
-    guests.clear();
-  }
-
-  *#shutdownDomain0(): Process {
-    const { hypervisor, toolstack } = this.#machine;
-    yield* this.#phase('domain 0 shutdown', shutdownDomain0(hypervisor, toolstack));
-  }
-
-  *#resetAndBoot(memory: 'kept' | 'lost'): Process {
-    this.#machine.reset(memory);
-    const { lost } = yield* this.#phase('reset and boot', this.#machine.bootHypervisor());
-    for (const { name, reason } of lost) if (name !== undefined) this.#reasons.set(name, reason);
-  }
-
-  /** One after the other, as xend does. */
-  *#save(saved: Map<string, VmmGuest>): Process {
-    const { hypervisor, toolstack, configs, guests, saveFiles } = this.#machine;
-    for (const [n, config] of configs.entries()) {
-      const { name } = config;
-      const guest = guests.get(name);
-      const file = saveFiles[n];
-      if (guest === undefined) continue;
-      if (file === undefined) {
-        this.#reasons.set(name, 'there is no file for it');
-        continue;
-      }
-      const outcome = yield* saveDomain({ hypervisor, toolstack }, guest.domain, config, file);
-      if (!outcome.ok) {
-        this.#reasons.set(name, outcome.reason.why);
-        continue;
-      }
-      this.#bytesWritten += outcome.value.bytes;
-      saved.set(name, guest);
-    }
-  }
-
-  *#restore(saved: ReadonlyMap<string, VmmGuest>): Process {
-    const { hypervisor, toolstack, configs, guests, saveFiles, costs } = this.#machine;
-    if (saved.size > 0) yield Ns(costs.resumeSetupNs);
-    for (const [n, { name, device, mac }] of configs.entries()) {
-      const guest = saved.get(name);
-      if (guest === undefined) continue;
-      const outcome = yield* restoreDomain({ hypervisor, toolstack }, saveFiles[n]!, { device, mac, vouch: false });
-      if (!outcome.ok) {
-        this.#reasons.set(name, outcome.reason.why);
-        continue;
-      }
-      this.#bytesRead += outcome.value.bytes;
-      guest.domain = outcome.value.domain;
-      guests.set(name, guest);
-    }
-  }
-
-  /**
-   * Asks all guests at once to power off. One that does so is taken down, one that does not in time
-   * is destroyed.
-   */
-  #shutDown(takeDown: (domain: Domain) => Process<Outcome>): Process {
-    return this.#phase('shut guests down', this.#powerOff(takeDown));
-  }
-
-  *#powerOff(takeDown: (domain: Domain) => Process<Outcome>): Process {
-    const { toolstack, guests, simulation, services } = this.#machine;
-    const deadline = simulation.now + SHUTDOWN_TIMEOUT_NS;
-    for (const [name, { domain }] of guests) {
-      services?.stop(name);
-      toolstack.askToStop(domain, 'poweroff');
-    }
-    for (const [name, { domain }] of guests) {
-      while (domain.isRunning && simulation.now < deadline) yield LOOK;
-      const hasStopped = domain.shutdownReason === ShutdownReason.poweroff;
-      const outcome = hasStopped ? yield* takeDown(domain) : TOO_LATE;
-      if (outcome.ok) continue;
-      this.#reasons.set(name, outcome.reason.why);
-      yield* toolstack.destroyDomain(domain);
-    }
-  }
-
-  #missing(): DomainConfig[] {
-    const { configs, guests } = this.#machine;
-    return configs.filter(({ name }) => this.#before.has(name) && !guests.has(name));
-  }
-
-  *#phase<T>(name: VmmPhase['name'], process: Process<T>): Process<T> {
-    const { simulation } = this.#machine;
-    const startNs = simulation.now - this.#beginNs;
-    const value = yield* process;
-    this.#phases.push({ name, startNs, endNs: simulation.now - this.#beginNs });
-    return value;
-  }
-
-  #timeIn(names: readonly VmmPhase['name'][]): number {
-    return this.#phases.reduce((ns, { name, startNs, endNs }) => ns + (names.includes(name) ? endNs - startNs : 0), 0);
+  #timeIn(names: readonly VmmPhaseName[]): number {
+    return this.#reboot.phases.reduce(
+      (ns, { name, startNs, endNs }) => ns + (names.includes(name) ? endNs - startNs : 0),
+      0,
+    );
   }
 
   #guestResult(name: string): VmmGuestResult {
@@ -281,9 +87,9 @@ class VmmReboot {
     return {
       name,
       outcome: guest === undefined ? 'lost' : goesOn ? 'continued' : 'booted',
-      reason: this.#reasons.get(name),
+      reason: this.#reboot.reasons.get(name),
       downtimeNs: silence.ns,
-      downFromNs: silence.fromNs - this.#beginNs,
+      downFromNs: silence.fromNs - this.#reboot.beginNs,
       requests: { answered, failed },
       keptConnection,
       keptSession,

@@ -18,22 +18,10 @@ import {
   text,
   type Described,
 } from '../guest/schema.ts';
-import { VMM_STRATEGIES } from './options.ts';
+import { VMM_PHASES, VMM_STRATEGIES } from '../host/strategies.ts';
 
 export const VmmPhase = kind('phase', 'A piece of the reboot.', {
-  name: oneOf('What was done.', [
-    'domain 0 shutdown',
-    'suspend guests',
-    'save guests',
-    'migrate guests',
-    'shut guests down',
-    'hand over',
-    'reset and boot',
-    'resume guests',
-    'restore guests',
-    'migrate guests back',
-    'boot guests',
-  ]),
+  name: oneOf('What was done.', VMM_PHASES),
   startNs: count('When it began.'),
   endNs: count('When it was done.'),
 });

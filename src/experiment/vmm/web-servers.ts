@@ -3,7 +3,7 @@
 import { checkObject } from '../../base/argument-error.ts';
 import type { Task } from '../../sim/index.ts';
 import { WebServer } from '../../workload/web-server.ts';
-import type { GuestServices, VmmGuest } from './machine.ts';
+import type { GuestServices, VmmGuest } from '../host/machine-room.ts';
 
 export class WebServers implements GuestServices {
   readonly #servers = new Map<string, { readonly server: WebServer; readonly task: Task }>();

@@ -379,12 +379,16 @@ export class PageCache {
     this.removeIsolated(pfn);
   }
 
+  /** Whether a page of memory is in the cache. */
+  has(pfn: Pfn): boolean {
+    return pfn >>> 0 === pfn && this.#words[(pfn << 2) | 1]! >= 0;
+  }
+
   /**
    * @internal Whether a page is in the cache and neither locked, under writeback, dirty nor mapped.
    */
   mayRemove(pfn: Pfn): boolean {
-    const isCached = pfn >>> 0 === pfn && this.#words[(pfn << 2) | 1]! >= 0;
-    return isCached && (this.#words[pfn << 2]! & IN_USE) === 0;
+    return this.has(pfn) && (this.#words[pfn << 2]! & IN_USE) === 0;
   }
 
   /** @internal The same for a page that is on no list. */

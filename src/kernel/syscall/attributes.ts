@@ -137,8 +137,8 @@ export class AttributeCalls extends ReadWriteCalls {
 
   /**
    * The value of an extended attribute, in the namespace user, trusted or security. Throws ENODATA
-   * when there is none, EOPNOTSUPP for another namespace, EINVAL for a namespace alone, ERANGE for
-   * a name that is empty or of more than 255 bytes, and as open does.
+   * when there is none, EOPNOTSUPP for another namespace, EINVAL for a namespace alone. A name that
+   * is empty or of more than 255 bytes is ERANGE. Throws as open does, too.
    */
   *getxattr(path: string, name: string): Process<Uint8Array> {
     checkText('name', name);
@@ -173,10 +173,10 @@ export class AttributeCalls extends ReadWriteCalls {
   }
 
   /**
-   * Sets an extended attribute. Throws EEXIST with `XATTR.create`, ENODATA with `XATTR.replace`,
-   * EPERM for user attributes of what is neither a file nor a directory without the sticky bit,
-   * E2BIG for more than 65,536 bytes, ERANGE for more than a block, ENOSPC when it does not fit
-   * beside the others, EROFS, and as getxattr does.
+   * Sets an extended attribute. Throws EEXIST with `XATTR.create`, ENODATA with `XATTR.replace`.
+   * EPERM: user attributes belong to files, and to directories without the sticky bit. E2BIG: more
+   * than 65,536 bytes. ERANGE: more than a block. ENOSPC: it does not fit beside the others. Throws
+   * EROFS, and as getxattr does.
    * @param flags of `XATTR`, 0 by default
    */
   *setxattr(path: string, name: string, value: Uint8Array, flags = 0): Process {

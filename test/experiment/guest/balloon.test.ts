@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Ns, PAGE_SIZE } from '../../../src/base/index.ts';
-import type { VmmMachine } from '../../../src/experiment/vmm/machine.ts';
+import type { VmmMachine } from '../../../src/experiment/host/machine-room.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { ModelFs } from '../../support/model-fs.ts';
 import { property } from '../../support/property.ts';

@@ -2,7 +2,7 @@
 // of its bytes is what it was.
 import { describe, expect, it } from 'vitest';
 import { ArgumentError, Mfn, Pfn } from '../../../src/base/index.ts';
-import type { VmmMachine } from '../../../src/experiment/vmm/machine.ts';
+import type { VmmMachine } from '../../../src/experiment/host/machine-room.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
 import {
   domainOf,

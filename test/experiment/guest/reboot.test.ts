@@ -10,13 +10,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Mfn } from '../../../src/base/index.ts';
 import { UserError } from '../../../src/base/user-error.ts';
 import { runReboot } from '../../../src/experiment/guest/reboot.ts';
-import {
-  STRATEGIES,
-  STRATEGIES_OF_READERS,
-  WORKLOADS,
-  type RebootOptions,
-} from '../../../src/experiment/guest/options.ts';
-import type { Testbed } from '../../../src/experiment/guest/testbed.ts';
+import { STRATEGIES_OF_READERS, WORKLOADS, type RebootOptions } from '../../../src/experiment/guest/options.ts';
+import { STRATEGIES } from '../../../src/experiment/host/strategies.ts';
+import type { Testbed } from '../../../src/experiment/host/testbed.ts';
 import { Provenance } from '../../../src/xen/index.ts';
 
 let directory = '';

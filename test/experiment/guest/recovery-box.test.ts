@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Ns, Pfn } from '../../../src/base/index.ts';
 import { rebootHypervisor } from '../../../src/experiment/vmm/reboot.ts';
-import type { VmmStrategyName } from '../../../src/experiment/vmm/options.ts';
+import type { VmmStrategyName } from '../../../src/experiment/host/strategies.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { type Session, SessionTable } from '../../../src/workload/session-table.ts';
 import { property } from '../../support/property.ts';

@@ -6,12 +6,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import type { RebootOptions, StrategyName } from '../../../src/experiment/guest/options.ts';
+import type { RebootOptions } from '../../../src/experiment/guest/options.ts';
+import type { StrategyName } from '../../../src/experiment/host/strategies.ts';
 import type { StrategyResult } from '../../../src/experiment/guest/result.ts';
-import { type Guest, Testbed } from '../../../src/experiment/guest/testbed.ts';
+import { type Guest, Testbed } from '../../../src/experiment/host/testbed.ts';
 import { Timeline } from '../../../src/experiment/guest/timeline.ts';
 import { runVmmReboot } from '../../../src/experiment/vmm/experiment.ts';
-import { VMM_STRATEGIES, type VmmStrategyName } from '../../../src/experiment/vmm/options.ts';
+import { VMM_STRATEGIES, type VmmStrategyName } from '../../../src/experiment/host/strategies.ts';
 import type { VmmPhase } from '../../../src/experiment/vmm/result.ts';
 import { inTemporaryDirectory } from '../../support/e2fsprogs.ts';
 import { diskOf, pattern, runSmall, smallImage } from '../../support/small-disk.ts';

@@ -15,9 +15,10 @@ import { makeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
 import { OverlayImage } from '../../../src/disk/image/overlay-image.ts';
 import type { DiskSource } from '../../../src/experiment/guest/disk-source.ts';
 import { OracleExt2 } from '../../../src/experiment/judge/oracle-ext2.ts';
-import { type StrategyName, WORKLOADS } from '../../../src/experiment/guest/options.ts';
+import { WORKLOADS } from '../../../src/experiment/guest/options.ts';
+import { type StrategyName } from '../../../src/experiment/host/strategies.ts';
 import type { StrategyOutcome } from '../../../src/experiment/guest/strategy.ts';
-import type { Testbed } from '../../../src/experiment/guest/testbed.ts';
+import type { Testbed } from '../../../src/experiment/host/testbed.ts';
 import { diskOf, pattern, runSmall } from '../../support/small-disk.ts';
 
 /** Pages of /long: two reads, and an indirect block. */

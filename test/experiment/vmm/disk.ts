@@ -4,7 +4,7 @@ import { MemoryImage } from '../../../src/disk/image/memory-image.ts';
 import { makeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
 import { directory, file, tree } from '../../../src/disk/mkfs/tree.ts';
 import { VmmClients } from '../../../src/experiment/vmm/clients.ts';
-import { VmmMachine, type VmmMachineOptions } from '../../../src/experiment/vmm/machine.ts';
+import { VmmMachine, type VmmMachineOptions } from '../../../src/experiment/host/machine-room.ts';
 import { WebServers } from '../../../src/experiment/vmm/web-servers.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../../src/machine/profiles/server-2026.ts';

@@ -5,8 +5,8 @@ import { Mfn } from '../../../src/base/index.ts';
 import { UserError } from '../../../src/base/user-error.ts';
 import { runVmmReboot } from '../../../src/experiment/vmm/experiment.ts';
 import type { VmmExperimentOptions } from '../../../src/experiment/vmm/options.ts';
-import type { VmmMachine } from '../../../src/experiment/vmm/machine.ts';
-import { VMM_STRATEGIES } from '../../../src/experiment/vmm/options.ts';
+import type { VmmMachine } from '../../../src/experiment/host/machine-room.ts';
+import { VMM_STRATEGIES } from '../../../src/experiment/host/strategies.ts';
 import { inTemporaryDirectory } from '../../support/e2fsprogs.ts';
 
 const FILES = 5;

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c, Ns, Pfn } from '../../../src/base/index.ts';
-import type { VmmMachine } from '../../../src/experiment/vmm/machine.ts';
+import type { VmmMachine } from '../../../src/experiment/host/machine-room.ts';
 import { rebootHypervisor } from '../../../src/experiment/vmm/reboot.ts';
 import { O } from '../../../src/kernel/index.ts';
 import type { Process } from '../../../src/sim/index.ts';

@@ -19,7 +19,7 @@ import type { MemoryImage } from '../../../src/disk/image/memory-image.ts';
 import { makeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
 import { directory, file, sparse, symlink, tree, type Tree, type TreeNode } from '../../../src/disk/mkfs/tree.ts';
 import { OracleExt2 } from '../../../src/experiment/judge/oracle-ext2.ts';
-import { Testbed } from '../../../src/experiment/guest/testbed.ts';
+import { Testbed } from '../../../src/experiment/host/testbed.ts';
 import { Kernel, PG, type Syscalls } from '../../../src/kernel/index.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../../src/machine/profiles/server-2026.ts';

@@ -11,7 +11,7 @@ import type { Connection } from '../../../src/kernel/index.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { encodePath, WebServer } from '../../../src/workload/web-server.ts';
 import { property } from '../../support/property.ts';
-import type { VmmGuest } from '../../../src/experiment/vmm/machine.ts';
+import type { VmmGuest } from '../../../src/experiment/host/machine-room.ts';
 import { contents, FILE_BYTES, servingMachine, vmmClients, vmmMachine } from './disk.ts';
 
 /** A guest with a server, and a host outside. */

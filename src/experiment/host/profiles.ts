@@ -1,10 +1,16 @@
-/** The profiles that experiments know by name. */
+/** The profiles and drives that are known by name. */
 
 import type { Arch } from '../../base/arch.ts';
 import type { Profile } from '../../machine/profile.ts';
 import { PENTIUM4_2006 } from '../../machine/profiles/pentium4-2006.ts';
 import { SERVER_2026 } from '../../machine/profiles/server-2026.ts';
-import type { ProfileName } from './options.ts';
+
+export const PROFILES = ['pentium4-2006', 'server-2026'] as const;
+export type ProfileName = (typeof PROFILES)[number];
+
+export const DISKS = ['profile', 'disk', 'nvme', 'instant'] as const;
+/** Service-time model of the drive; `profile` is the one that belongs to the profile. */
+export type DiskName = (typeof DISKS)[number];
 
 export const PROFILE: Readonly<Record<ProfileName, Profile>> = {
   'pentium4-2006': PENTIUM4_2006,

@@ -24,7 +24,7 @@ import type { Drive } from '../../disk/drive/drive.ts';
 import type { DrivePort } from '../../disk/drive/drive-port.ts';
 import { Partition } from '../../disk/drive/partition.ts';
 import { Kernel, type ReuseObserver } from '../../kernel/index.ts';
-import { Host, type HostOptions } from '../guest/host.ts';
+import { Host, type HostOptions } from './host.ts';
 import { Bridge } from '../../machine/bridge.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { Nic } from '../../machine/nic.ts';
@@ -102,7 +102,7 @@ export interface WarmVmTimes {
 
 export class VmmMachine extends Host {
   /** @internal */
-  readonly configs: readonly DomainConfig[];
+  readonly configs: DomainConfig[];
   /** @internal The switch of the room. */
   readonly lan: Bridge;
   /** @internal Domain 0's disk: the save file of each guest, in the order of `configs`. */
@@ -149,6 +149,13 @@ export class VmmMachine extends Host {
     this.lan = beside?.lan ?? new Bridge();
     this.#adapter = this.connectHost();
     this.hypervisor.network.plug(this.#adapter);
+  }
+
+  /** @internal From its next boot on, a guest has this command line. */
+  configure(name: string, cmdLine: string): void {
+    const at = this.configs.findIndex((config) => config.name === name);
+    if (at < 0) throw new ArgumentError('name: no guest has this name');
+    this.configs[at] = { ...this.configs[at]!, cmdLine };
   }
 
   /** @internal The adapter of a host that is connected to the switch of the room. */

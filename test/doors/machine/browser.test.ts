@@ -4,12 +4,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bundleForBrowser } from '../../tools/bundle.mjs';
-import { itWithChromium } from '../support/chromium.ts';
+import { bundleForBrowser } from '../../../tools/bundle.mjs';
+import { itWithChromium } from '../../support/chromium.ts';
 import { program } from './browser-program.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
-const OK = /^ok [0-9a-f]{1,8}: \d+ pages, \d+ bytes, 0 reads, \d+ ns$/;
+const ROOT = join(import.meta.dirname, '../../..');
+const OK = /^ok [0-9a-f]+: \d+, [1-9]\d+ pages, 0 reads, 0 wrong$/;
 
 /**
  * Runs a bundle where there is nothing but the language, TextEncoder and TextDecoder. The arrays

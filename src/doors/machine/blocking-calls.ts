@@ -1,0 +1,79 @@
+/**
+ * The system calls of a guest as plain functions: each runs the machine until the call has ended.
+ *
+ * read, pread, write and pwrite of what is cached cost what readNow and its relatives cost: no
+ * process is started.
+ */
+
+import type { Process } from '../../sim/index.ts';
+import type { Syscalls } from '../../kernel/index.ts';
+
+type Blocking<F> = F extends (...args: infer A) => Process<infer R> ? (...args: A) => R : F;
+type Calls = { readonly [K in keyof Syscalls]: Blocking<Syscalls[K]> };
+
+/** As `Syscalls`, and what would be a process is its result. */
+export type BlockingSyscalls = Calls;
+
+/** Runs a process of the guest to its end. Throws what it throws. */
+export type Runner = <T>(name: string, process: Process<T>) => T;
+
+/** @param check throws when the guest does not run */
+export function blockingCalls(sys: Syscalls, check: () => void, run: Runner): BlockingSyscalls {
+  const calls: Record<string, unknown> = {};
+  for (let of: object = sys; of !== Object.prototype; of = Object.getPrototypeOf(of) as object)
+    for (const name of Object.getOwnPropertyNames(of)) {
+      const descriptor = Object.getOwnPropertyDescriptor(of, name)!;
+      if (name === 'constructor' || name in calls) continue;
+      if (typeof descriptor.get === 'function')
+        Object.defineProperty(calls, name, { get: () => Reflect.get(sys, name) as unknown, enumerable: true });
+      else if (typeof descriptor.value === 'function') calls[name] = blocking(sys, name, check, run);
+    }
+  return Object.assign(calls, fastCalls(sys, check, run)) as unknown as BlockingSyscalls;
+}
+
+function blocking(sys: Syscalls, name: string, check: () => void, run: Runner): unknown {
+  const call = Reflect.get(sys, name) as () => unknown;
+  return (...args: unknown[]): unknown => {
+    check();
+    const result: unknown = Reflect.apply(call, sys, args);
+    return isProcess(result) ? run(name, result) : result;
+  };
+}
+
+function isProcess(value: unknown): value is Process<unknown> {
+  return typeof value === 'object' && value !== null && 'next' in value && 'throw' in value;
+}
+
+function fastCalls(
+  sys: Syscalls,
+  check: () => void,
+  run: Runner,
+): Pick<BlockingSyscalls, 'read' | 'pread' | 'write' | 'pwrite'> {
+  // The time that cached calls have used passes now and then.
+  const settled = (done: number): number => {
+    if (sys.isDue) run('settle', sys.settle());
+    return done;
+  };
+  return {
+    read(fd, dst, offset, length) {
+      check();
+      const done = sys.readNow(fd, dst, offset, length);
+      return done >= 0 ? settled(done) : run('read', sys.readRest(fd, dst, offset, length, done));
+    },
+    pread(fd, dst, offset, length, position) {
+      check();
+      const done = sys.preadNow(fd, dst, offset, length, position);
+      return done >= 0 ? settled(done) : run('pread', sys.preadRest(fd, dst, offset, length, position, done));
+    },
+    write(fd, src, offset, length) {
+      check();
+      const done = sys.writeNow(fd, src, offset, length);
+      return done >= 0 ? settled(done) : run('write', sys.writeRest(fd, src, offset, length, done));
+    },
+    pwrite(fd, src, offset, length, position) {
+      check();
+      const done = sys.pwriteNow(fd, src, offset, length, position);
+      return done >= 0 ? settled(done) : run('pwrite', sys.pwriteRest(fd, src, offset, length, position, done));
+    },
+  };
+}

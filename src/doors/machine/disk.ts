@@ -1,0 +1,97 @@
+/**
+ * What a machine's disk holds at first: bytes in, bytes out. A disk is never written to: each
+ * machine keeps its changes in a layer of its own, so that one disk serves any number of machines.
+ */
+
+import { ArgumentError, checkBytes, checkObject } from '../../base/argument-error.ts';
+import { checkTransfer, type ImageStore } from '../../disk/image/image-store.ts';
+import { MemoryImage } from '../../disk/image/memory-image.ts';
+import { makeExt2 } from '../../disk/mkfs/mkfs.ts';
+import type { Ext2Options } from '../../disk/mkfs/plan.ts';
+import { directory, file, type TreeNode, tree } from '../../disk/mkfs/tree.ts';
+
+/** A tree of files: a text or bytes for a file, an object for a directory. */
+export interface FileTree {
+  readonly [name: string]: string | Uint8Array | FileTree;
+}
+
+/** Free space of a disk that is made without a size, as a share of what it holds. */
+const SLACK = 1;
+
+export class Disk {
+  /** @internal */
+  readonly image: ImageStore;
+
+  /** @param image only read; it must not change while a machine uses it */
+  constructor(image: ImageStore) {
+    checkObject('image', image, 'size', 'extents', 'read', 'write');
+    this.image = image;
+  }
+
+  /** @internal A disk that is only read. */
+  static of({ size, read }: Pick<ImageStore, 'size' | 'read'>): Disk {
+    return new Disk({
+      size,
+      extents: [],
+      read,
+      write: () => {
+        throw new ArgumentError('disk: it is only read');
+      },
+    });
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.image.size;
+  }
+
+  /** `length` bytes from `offset` on. Throws ArgumentError for what is not on the disk. */
+  read(offset = 0, length = this.size - offset): Uint8Array {
+    checkTransfer(this.size, offset, 0, 'dst', new Uint8Array(0), 0);
+    if (!(Number.isSafeInteger(length) && length >= 0 && length <= this.size - offset))
+      throw new ArgumentError(`length: expected 0 to ${this.size - offset} bytes`);
+    const bytes = new Uint8Array(length);
+    this.image.read(offset, bytes, 0, length);
+    return bytes;
+  }
+}
+
+/**
+ * A disk with an ext2 file system, or ext3 with `journalBlocks`. By default half of it is free, and
+ * at least 1 MiB. The keys of `content` are names; a key with slashes makes the directories on its
+ * way.
+ * @throws ArgumentError for a name that cannot be; InputError for sizes that cannot be
+ */
+export function files(content: FileTree, options: Ext2Options = {}): Disk {
+  checkObject('content', content);
+  checkObject('options', options);
+  return new Disk(makeExt2(tree(nodeOf(content, 'content')), { slack: SLACK, ...options }));
+}
+
+/** A disk with these bytes, which are copied. */
+export function image(bytes: Uint8Array): Disk {
+  checkBytes('bytes', bytes);
+  const copy = new MemoryImage(bytes.length);
+  copy.write(0, bytes, 0, bytes.length);
+  return new Disk(copy);
+}
+
+function nodeOf(content: FileTree, place: string): ReturnType<typeof directory> {
+  const nested = new Map<string, FileTree>();
+  const entries: [string, TreeNode][] = [];
+  for (const [key, value] of Object.entries(content)) {
+    const parts = key.split('/').filter((part) => part !== '');
+    const name = parts[0];
+    if (name === undefined || name === '.' || name === '..')
+      throw new ArgumentError(`${place}: ${JSON.stringify(key)} is no name`);
+    const isFile = typeof value === 'string' || value instanceof Uint8Array;
+    if (!isFile) checkObject(`${place}.${key}`, value);
+    if (parts.length === 1 && isFile) entries.push([name, file(value)]);
+    else {
+      const rest: FileTree = parts.length === 1 ? (value as FileTree) : { [parts.slice(1).join('/')]: value };
+      nested.set(name, { ...nested.get(name), ...rest });
+    }
+  }
+  for (const [name, inside] of nested) entries.push([name, nodeOf(inside, `${place}.${name}`)]);
+  return directory(entries);
+}

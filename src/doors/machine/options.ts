@@ -1,0 +1,57 @@
+/** What a machine is made of, and how it is rebooted. */
+
+import { checkArgument, checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
+import { ARCHS, type Arch } from '../../base/arch.ts';
+import { PAGE_SIZE } from '../../base/units.ts';
+import { DISKS, PROFILES, type DiskName, type ProfileName } from '../../experiment/host/profiles.ts';
+import { STRATEGIES, type StrategyName, type VmmStrategyName } from '../../experiment/host/strategies.ts';
+import type { Protections } from '../../xen/index.ts';
+import { Disk } from './disk.ts';
+
+export interface MachineOptions {
+  /** What the disk holds: `files`, `image`, or of stillwarm/node `directory` and `imageFile`. */
+  readonly disk: Disk;
+  /** What survives a reboot of the guest; `warm-cache+metadata` by default. */
+  readonly strategy?: StrategyName;
+  /** Decides everything random; 1 by default. */
+  readonly seed?: number;
+  /** Memory of the guest, bytes; 64 MiB by default. */
+  readonly memory?: number;
+  /** Costs of the machine; `server-2026` by default. */
+  readonly profile?: ProfileName;
+  /** The profile's by default. */
+  readonly arch?: Arch;
+  /** Service times of the drive; the profile's by default. */
+  readonly drive?: DiskName;
+  /** Protections to switch off, or checksums to switch on. */
+  readonly protections?: Partial<Protections>;
+  /** Events after which a run ends with an ArgumentError; 100 million by default. */
+  readonly eventLimit?: number;
+}
+
+export interface MachineReboot {
+  /** The guest crashes first: nothing is flushed. False by default. */
+  readonly crash?: boolean;
+  /** Of the next guest; the strategy up to now by default. */
+  readonly strategy?: StrategyName;
+  /** The hypervisor is rebooted as well, in this way. By default only the guest is. */
+  readonly hypervisor?: VmmStrategyName;
+}
+
+/** @internal @throws ArgumentError for what is missing, unknown or out of range */
+export function checkOptions(options: MachineOptions): void {
+  checkObject('options', options);
+  const { disk, strategy, seed, memory, profile, arch, drive, protections, eventLimit } = options;
+  checkArgument(disk instanceof Disk, 'disk', 'expected a Disk: files({ name: text }), image(bytes), directory(path)');
+  if (strategy !== undefined) checkOneOf('strategy', strategy, STRATEGIES);
+  if (seed !== undefined) checkInteger('seed', seed, Number.MIN_SAFE_INTEGER);
+  if (memory !== undefined) {
+    checkInteger('memory', memory, PAGE_SIZE);
+    checkArgument(memory % PAGE_SIZE === 0, 'memory', `${memory} bytes are not whole pages`);
+  }
+  if (profile !== undefined) checkOneOf('profile', profile, PROFILES);
+  if (arch !== undefined) checkOneOf('arch', arch, ARCHS);
+  if (drive !== undefined) checkOneOf('drive', drive, DISKS);
+  if (protections !== undefined) checkObject('protections', protections);
+  if (eventLimit !== undefined) checkInteger('eventLimit', eventLimit, 1);
+}

@@ -1,0 +1,63 @@
+/** Programs that run in a guest at the same time, dispatched event by event. */
+
+import { ArgumentError } from '../../base/argument-error.ts';
+import { GuestPanic } from '../../base/errno.ts';
+import type { VmmGuest } from '../../experiment/host/machine-room.ts';
+import type { Process, Simulation, Task } from '../../sim/index.ts';
+
+export class ProgramRun {
+  readonly #simulation: Simulation;
+  readonly #guest: VmmGuest;
+  readonly #tasks: readonly Task[];
+  readonly #values: unknown[];
+  #left: number;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(simulation: Simulation, guest: VmmGuest, name: string, processes: readonly Process<unknown>[]) {
+    this.#simulation = simulation;
+    this.#guest = guest;
+    this.#values = processes.map(() => undefined);
+    this.#left = processes.length;
+    this.#tasks = processes.map((process, i) => guest.domain.environment.spawn(name, this.#follow(process, i)));
+  }
+
+  /** Whether every program has ended, or one has failed. */
+  get isOver(): boolean {
+    return this.#left === 0 || this.#failure !== undefined;
+  }
+
+  /**
+   * Dispatches one event.
+   * @throws ArgumentError when none is left; GuestPanic when the guest has stopped in it
+   */
+  step(): void {
+    if (!this.#simulation.step()) throw this.refusal('they wait for what never happens');
+    const { domain, kernel } = this.#guest;
+    if (domain.shutdownReason !== undefined) throw new GuestPanic(kernel.panic ?? 'the guest has stopped');
+  }
+
+  /** The mistake of a caller whose programs do not end. It says who waits for what. */
+  refusal(why: string): ArgumentError {
+    return new ArgumentError([`programs: ${why}`, ...this.#simulation.whoWaits()].join('\n  '));
+  }
+
+  /** Ends what has not ended, where it stands. */
+  end(): void {
+    for (const task of this.#tasks) task.kill();
+  }
+
+  /** What the programs have returned. Throws what the first one that failed threw. */
+  results(): readonly unknown[] {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    return this.#values;
+  }
+
+  *#follow(process: Process<unknown>, i: number): Process {
+    try {
+      this.#values[i] = yield* process;
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+    this.#left--;
+  }
+}

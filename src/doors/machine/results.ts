@@ -1,0 +1,64 @@
+/** What a machine tells about itself. */
+
+import type { DriveCounters } from '../../disk/drive/drive.ts';
+import type { StrategyName, VmmStrategyName } from '../../experiment/host/strategies.ts';
+import type { Difference } from '../../experiment/judge/verifier.ts';
+import type { KernelStats } from '../../kernel/index.ts';
+
+/** running: a guest runs; crashed: it is dead; off: the machine has lost power. */
+export type MachineState = 'running' | 'crashed' | 'off';
+
+/** What a reboot has done. */
+export interface RebootReport {
+  readonly strategy: StrategyName;
+  readonly hypervisor: VmmStrategyName | undefined;
+  /** Whether the guest that was there goes on, instead of another one that was booted. */
+  readonly continued: boolean;
+  /** Virtual ns from the request until the guest runs. */
+  readonly ns: number;
+  /** Pages kept for the next guest. */
+  readonly preserved: number;
+  /** Pages that were named and are not kept, by reason. */
+  readonly refused: Readonly<Record<string, number>>;
+  /** Dirty pages written home (Rio). */
+  readonly written: number;
+  /** Why something that was to survive did not; empty when all did. */
+  readonly problems: readonly string[];
+}
+
+/** What the oracle has compared with the disk. */
+export interface Verification {
+  /** Pages that guests took over, compared as they took them over. */
+  readonly reused: number;
+  /** Pages of the running guest's cache that were compared now. */
+  readonly cached: number;
+  /**
+   * Cached pages that the disk need not have yet: dirty, under I/O, or of a changed file system.
+   */
+  readonly skipped: number;
+  /** Pages that differ from the disk; 0 is what this model is about. */
+  readonly mismatches: number;
+  /** The first of them. */
+  readonly differences: readonly Difference[];
+}
+
+export interface MachineStats {
+  /** Virtual time, ns. */
+  readonly now: number;
+  /** Events dispatched since the machine was made. */
+  readonly events: number;
+  /** Of the guest; undefined when none runs. */
+  readonly guest: KernelStats | undefined;
+  readonly hypercalls: { readonly count: number; readonly ns: number } | undefined;
+  readonly drive: DriveCounters;
+}
+
+/** What has happened to a machine. */
+export interface MachineReport {
+  readonly strategy: StrategyName;
+  readonly state: MachineState;
+  readonly digest: string;
+  readonly stats: MachineStats;
+  readonly reboots: readonly RebootReport[];
+  readonly verification: Verification;
+}

@@ -1,0 +1,5 @@
+/**
+ * The door `stillwarm/node`: disks from directories and image files of the host, and disks saved as
+ * files. What is given is only read.
+ */
+export * from './host-disks.ts';

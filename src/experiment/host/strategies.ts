@@ -1,0 +1,58 @@
+/** What happens to a guest's cache when the guest, or the hypervisor under it, is rebooted. */
+
+export const STRATEGIES = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata', 'rio', 'rio+warm-cache'] as const;
+export type StrategyName = (typeof STRATEGIES)[number];
+
+/** How the reboots of a guest differ. */
+export interface Strategy {
+  /** The kernel's command line (kernel/command-line.ts). */
+  readonly cmdLine: string;
+  /** Whether pages that are named and clean are kept. */
+  readonly preserve: boolean;
+  /** Whether the next guest reads in the background what this one had read. */
+  readonly prefetch: boolean;
+  /** Whether dirty pages that are registered are written home. */
+  readonly writeDirty: boolean;
+}
+
+const CONVENTIONAL: Strategy = { cmdLine: 'cachemap=off', preserve: false, prefetch: false, writeDirty: false };
+export const STRATEGY: Readonly<Record<StrategyName, Strategy>> = {
+  cold: CONVENTIONAL,
+  prefetch: { ...CONVENTIONAL, prefetch: true },
+  'warm-cache': { ...CONVENTIONAL, cmdLine: 'cachemap=files', preserve: true },
+  'warm-cache+metadata': { ...CONVENTIONAL, cmdLine: 'cachemap=all', preserve: true },
+  rio: { ...CONVENTIONAL, cmdLine: 'cachemap=off rio=on', writeDirty: true },
+  'rio+warm-cache': { ...CONVENTIONAL, cmdLine: 'cachemap=files rio=on', preserve: true, writeDirty: true },
+};
+
+export const VMM_STRATEGIES = [
+  'warm-vm',
+  'save-restore',
+  'live-migration',
+  'shutdown-boot',
+  'warm-cache',
+  'warm-cache+metadata',
+] as const;
+/**
+ * warm-vm: guests are suspended on memory and go on. save-restore: they are saved to the disk and
+ * restored. live-migration: they go to another machine, and come back. shutdown-boot: they are shut
+ * down and booted again, cold. warm-cache: the same, and the cached pages of their files are kept.
+ * warm-cache+metadata: the file systems' own blocks are kept, too.
+ */
+export type VmmStrategyName = (typeof VMM_STRATEGIES)[number];
+
+/** Parts of a hypervisor reboot. */
+export const VMM_PHASES = [
+  'domain 0 shutdown',
+  'suspend guests',
+  'save guests',
+  'migrate guests',
+  'shut guests down',
+  'hand over',
+  'reset and boot',
+  'resume guests',
+  'restore guests',
+  'migrate guests back',
+  'boot guests',
+] as const;
+export type VmmPhaseName = (typeof VMM_PHASES)[number];

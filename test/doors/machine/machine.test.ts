@@ -1,0 +1,278 @@
+// The door of the machine: what a user of the package writes.
+import { describe, expect, it } from 'vitest';
+import {
+  ArgumentError,
+  type BlockingSyscalls,
+  files,
+  GuestCrash,
+  GuestPanic,
+  image,
+  InputError,
+  Machine,
+  ModelError,
+  O,
+  type Process,
+  STRATEGIES,
+  type Syscalls,
+  VMM_STRATEGIES,
+  WaitQueue,
+} from '../../../src/doors/machine/index.ts';
+
+const HELLO = 'x'.repeat(100_000);
+const DISK = files({ hello: HELLO, etc: { motd: 'welcome\n' }, 'usr/bin/sh': Uint8Array.of(1, 2, 3) });
+const MEMORY = 32 << 20;
+const boot = (options: Partial<Parameters<typeof Machine.boot>[0]> = {}): Machine =>
+  Machine.boot({ disk: DISK, memory: MEMORY, drive: 'instant', ...options });
+
+function* readAll(sys: Syscalls, path: string): Process<string> {
+  const fd = yield* sys.open(path);
+  const bytes = new Uint8Array(sys.fstat(fd).size);
+  for (let at = 0; at < bytes.length; ) at += yield* sys.read(fd, bytes, at, bytes.length - at);
+  yield* sys.close(fd);
+  return new TextDecoder().decode(bytes);
+}
+
+const readHello = (sys: Syscalls): Process<string> => readAll(sys, '/hello');
+
+/** Writes a file through plain calls. */
+function put(sys: BlockingSyscalls, path: string, text: string): void {
+  const fd = sys.open(path, O.wronly | O.creat | O.trunc);
+  const bytes = new TextEncoder().encode(text);
+  expect(sys.write(fd, bytes, 0, bytes.length)).toBe(bytes.length);
+  sys.close(fd);
+  sys.sync();
+}
+
+describe('Machine', () => {
+  it('a program reads what is on the disk, before a reboot and after it, and every page is compared', () => {
+    const machine = boot();
+    expect(machine.run(readHello)).toBe(HELLO);
+    const report = machine.reboot();
+    expect(report).toMatchObject({ strategy: 'warm-cache+metadata', continued: false, written: 0, problems: [] });
+    expect(report.preserved).toBeGreaterThan(25);
+    expect(report.ns).toBeGreaterThan(0);
+    expect(machine.run(readHello)).toBe(HELLO);
+    const { guest } = machine.stats;
+    expect(guest).toMatchObject({ dataPagesRead: 0, pagesReused: machine.verify().reused });
+    expect(machine.verify()).toMatchObject({ mismatches: 0, differences: [] });
+    expect(machine.verify().reused).toBeGreaterThanOrEqual(25);
+    expect(machine.verify().cached).toBeGreaterThanOrEqual(25);
+  });
+
+  it('several programs run at once, and their results come in their order', () => {
+    const machine = boot();
+    const [a, b] = machine.run(readHello, (sys) => readAll(sys, '/etc/motd'));
+    expect(a.length + b.length).toBe(100_008);
+    expect(machine.run((sys) => readAll(sys, '/usr/bin/sh'))).toBe('\u0001\u0002\u0003');
+  });
+
+  it('calls of sys are plain functions, and give what programs get', () => {
+    const { sys } = boot();
+    expect(sys.stat('/hello').size).toBe(100_000);
+    put(sys, '/new', 'content');
+    expect(sys.readdir('/').map(({ name }) => name)).toContain('new');
+    expect(() => sys.open('/absent')).toThrow(ModelError);
+    const fd = sys.open('/new');
+    const bytes = new Uint8Array(16);
+    expect([sys.pread(fd, bytes, 0, 16, 0), sys.pread(fd, bytes, 0, 16, 3)]).toEqual([7, 4]);
+    expect(sys.lseek(fd, 0, 2)).toBe(7);
+    expect(sys.isDue).toBe(false);
+    sys.rename('/new', '/newer');
+    sys.unlink('/newer');
+  });
+
+  it.each(STRATEGIES)('the strategy %s keeps what it says over a reboot and over a crash', (strategy) => {
+    const machine = boot({ strategy });
+    machine.run(readHello);
+    put(machine.sys, '/saved', 'synced');
+    for (const crash of [false, true]) {
+      const { preserved } = machine.reboot({ crash });
+      expect(preserved > 0).toBe(strategy.includes('warm-cache'));
+      expect(machine.run((sys) => readAll(sys, '/saved'))).toBe('synced');
+      expect(machine.run(readHello)).toBe(HELLO);
+    }
+    expect(machine.verify().mismatches).toBe(0);
+    expect(machine.report().reboots).toHaveLength(2);
+  });
+
+  it.each(VMM_STRATEGIES)('the guest has its files after the hypervisor is rebooted by %s', (hypervisor) => {
+    const machine = boot();
+    machine.run(readHello);
+    const report = machine.reboot({ hypervisor });
+    expect(report).toMatchObject({ hypervisor, problems: [] });
+    expect(report.continued).toBe(['warm-vm', 'save-restore', 'live-migration'].includes(hypervisor));
+    expect(machine.run(readHello)).toBe(HELLO);
+    const { pagesReused, dataPagesRead } = machine.stats.guest!;
+    if (hypervisor.startsWith('warm-cache')) expect([pagesReused > 20, dataPagesRead]).toEqual([true, 0]);
+    expect(machine.verify().mismatches).toBe(0);
+  });
+
+  it('a crash at each of the first events of a write leaves what was synced, by any way of coming up', () => {
+    for (let event = 0; event < 40; event++) {
+      const machine = boot({ drive: 'profile' });
+      put(machine.sys, '/safe', 'safe');
+      machine.crashAt({ event });
+      let ended = true;
+      try {
+        put(machine.sys, '/lost', 'lost');
+      } catch (error) {
+        expect(error).toBeInstanceOf(GuestCrash);
+        expect(error).toMatchObject({ event });
+        expect(machine.state).toBe('crashed');
+        ended = false;
+      }
+      if (ended) machine.crash();
+      machine.reboot(event % 2 === 0 ? {} : { hypervisor: 'warm-vm' });
+      expect(machine.run((sys) => readAll(sys, '/safe'))).toBe('safe');
+      if (ended) expect(machine.run((sys) => readAll(sys, '/lost'))).toBe('lost');
+      expect(machine.verify().mismatches).toBe(0);
+    }
+  });
+
+  it.each([0, 0.5, 1, undefined])(
+    'what was synced is there after a loss of power that keeps %s of the cache',
+    (keep) => {
+      const machine = boot({ drive: 'profile' });
+      put(machine.sys, '/safe', 'safe');
+      machine.run(function* (sys) {
+        const fd = yield* sys.open('/unsafe', O.wronly | O.creat);
+        yield* sys.write(fd, new Uint8Array(50_000), 0, 50_000);
+      });
+      machine.losePower(keep === undefined ? {} : { keep });
+      expect(machine.state).toBe('off');
+      const { preserved } = machine.reboot();
+      expect(preserved).toBe(0);
+      expect(machine.run((sys) => readAll(sys, '/safe'))).toBe('safe');
+      expect(machine.verify().mismatches).toBe(0);
+    },
+  );
+
+  it('one seed and one program have one digest and leave one disk; another seed loses other sectors', () => {
+    const life = (seed: number): [string, Uint8Array] => {
+      const machine = boot({ seed, drive: 'disk' });
+      machine.run(function* (sys) {
+        const fd = yield* sys.open('/unsafe', O.wronly | O.creat);
+        yield* sys.write(fd, new Uint8Array(500_000).fill(7), 0, 500_000);
+      });
+      machine.crashAt({ event: 60 });
+      expect(() => machine.sys.sync()).toThrow(GuestCrash);
+      machine.losePower({ keep: 0.5 });
+      const disk = machine.disk.read();
+      machine.reboot();
+      machine.run(readHello);
+      return [machine.digest, disk];
+    };
+    const [digest, disk] = life(1);
+    expect(life(1)[0]).toBe(digest);
+    expect(Buffer.compare(life(1)[1], disk)).toBe(0);
+    expect(Buffer.compare(life(2)[1], disk)).not.toBe(0);
+  });
+
+  it('the disk of a machine is bytes that another machine boots from, and the first disk stays as it was', () => {
+    const machine = boot();
+    put(machine.sys, '/new', 'content');
+    machine.sys.sync();
+    machine.losePower({ keep: 0 });
+    const next = boot({ disk: image(machine.disk.read()) });
+    expect(next.run((sys) => readAll(sys, '/new'))).toBe('content');
+    expect(() => boot().sys.stat('/new')).toThrow('ENOENT');
+  });
+
+  it('a disk with a journal is ext3, and is recovered after a crash', () => {
+    const disk = files({ a: 'a' }, { journalBlocks: 1024 });
+    const machine = boot({ disk });
+    put(machine.sys, '/b', 'b');
+    machine.reboot({ crash: true });
+    expect(machine.run((sys) => readAll(sys, '/b'))).toBe('b');
+    expect(machine.messages.map(({ text }) => text).join()).toContain('recovery complete');
+  });
+});
+
+describe('a mistake of a user of Machine', () => {
+  const never = new WaitQueue('a thing that never comes');
+
+  it.each<[string, () => unknown, RegExp]>([
+    ['no disk', () => Machine.boot({} as never), /^disk: expected a Disk/],
+    ['an unknown strategy', () => boot({ strategy: 'warm' as never }), /^strategy: /],
+    ['memory of half a page', () => boot({ memory: 5000 }), /^memory: 5000 bytes are not whole pages/],
+    ['no program', () => boot().run(), /^programs: expected one or more/],
+    ['a program that is none', () => boot().run(5 as never), /^programs: /],
+    ['a program that is no generator', () => boot().run((() => 5) as never), /^programs: /],
+    ['an event before the first', () => boot().crashAt({ event: -1 }), /^event: /],
+    ['a share above one', () => boot().losePower({ keep: 1.5 }), /^keep: expected 0 to 1/],
+    ['a name that is a dot', () => files({ '..': '' }), /is no name/],
+    ['a program that waits for ever', () => boot().run(() => waitFor(never)), /a thing that never comes/],
+    ['a program that yields text', () => boot().run(() => yields('text')), /^process: .* yields/],
+    ['a program that yields a fraction', () => boot().run(() => yields(0.5)), /^delay: /],
+    ['a program without an end', () => boot({ eventLimit: 1000 }).run(() => endless()), /no end after 1000 events/],
+  ])('an ArgumentError names the mistake: %s', (_, act, message) => {
+    expect(act).toThrow(ArgumentError);
+    expect(act).toThrow(message);
+  });
+
+  it('a machine that is off or crashed, or whose program runs, says so at every call', () => {
+    const off = boot();
+    off.losePower();
+    const crashed = boot();
+    const old = crashed.sys;
+    crashed.crash();
+    for (const [machine, text] of [
+      [off, /the machine has lost power; call reboot/],
+      [crashed, /the guest has crashed; call reboot/],
+    ] as const) {
+      expect(() => machine.run(readHello)).toThrow(text);
+      expect(() => machine.sys).toThrow(text);
+      expect(() => machine.crashAt({ event: 1 })).toThrow(text);
+      expect(() => machine.crash()).toThrow(text);
+      expect(machine.verify().mismatches).toBe(0);
+    }
+    expect(() => off.losePower()).toThrow(/the machine is off/);
+    expect(() => old.stat('/')).toThrow(ArgumentError);
+    const busy = boot();
+    for (const act of [
+      () => busy.run(readHello),
+      () => busy.reboot(),
+      () => busy.losePower(),
+      () => busy.sys,
+      () => busy.verify(),
+    ])
+      expect(() => busy.run(() => calls(act))).toThrow(/a program runs/);
+    expect(busy.run(readHello)).toBe(HELLO);
+  });
+
+  it('a disk that cannot be mounted, and too little memory, are named', () => {
+    expect(() => boot({ disk: image(new Uint8Array(1 << 20)) })).toThrow(InputError);
+    expect(() => boot({ disk: image(new Uint8Array(1 << 20)) })).toThrow(/^disk: /);
+    expect(() => boot({ memory: 64 << 10 })).toThrow(/memory/);
+  });
+
+  it('an error of one program ends the others, and the machine goes on', () => {
+    const machine = boot();
+    expect(() => machine.run(readHello, (sys) => readAll(sys, '/absent'))).toThrow('ENOENT');
+    expect(machine.run(readHello)).toBe(HELLO);
+    expect(() =>
+      machine.run(() =>
+        calls(() => {
+          throw new GuestPanic('x');
+        }),
+      ),
+    ).toThrow(GuestPanic);
+  });
+});
+
+function* waitFor(queue: WaitQueue): Process {
+  yield queue;
+}
+
+function* yields(value: unknown): Process {
+  yield value as number;
+}
+
+function* endless(): Process {
+  for (;;) yield 1;
+}
+
+function* calls(act: () => unknown): Process {
+  act();
+  yield 0;
+}
