@@ -9,7 +9,7 @@ const PATHS = ['/hello', '/directory/name with ü', '/sparse', '/written'];
 const bytesOf = (length: number, seed: number): Uint8Array =>
   Uint8Array.from({ length }, (_, i) => Math.imul(i + seed, 0x9e3779b1) >>> 24);
 
-function* write(sys: Syscalls): Process<void> {
+function* write(sys: Syscalls): Process {
   const bytes = bytesOf(30_000, 2);
   const fd = yield* sys.open('/written', O.creat | O.wronly);
   yield* sys.write(fd, bytes, 0, bytes.length);
