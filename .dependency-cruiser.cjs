@@ -4,7 +4,7 @@
 //
 // Run through tools/layers.mjs, which also refuses a cruise that saw too little to mean anything.
 
-const { MAY_IMPORT, MODEL, ROOMS, own, place } = require('./tools/rooms.cjs');
+const { BROWSER, MAY_IMPORT, MODEL, NODE, ROOMS, own, place } = require('./tools/rooms.cjs');
 
 const MODEL_ROOMS = `^src/(${MODEL.join('|')})/`;
 
@@ -58,6 +58,20 @@ module.exports = {
       to: { path: '^(test|bench|examples|tools|dist|[.]build)/' },
     },
     {
+      name: 'node-at-the-edge',
+      comment: 'Modules of node are for the files that touch the host. The rest runs in a browser, too.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: NODE.map(place) },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'browsers-reach-no-node',
+      comment: 'A bundle for browsers begins there. base/bytes.ts has a twin for them.',
+      severity: 'error',
+      from: { path: BROWSER.map(place) },
+      to: { path: NODE.filter((entry) => entry !== 'base/bytes.ts').map(place), reachable: true },
+    },
+    {
       name: 'no-terminal-in-the-model',
       comment: 'Tables and pretty sizes are for report/ and cli/.',
       severity: 'error',
@@ -76,7 +90,10 @@ module.exports = {
       name: 'no-orphans',
       comment: 'A file that nothing imports and that imports nothing is dead, unless it is an entry point.',
       severity: 'error',
-      from: { orphan: true, pathNot: ['(^|/)index\\.ts$', '^src/cli/main\\.ts$', '\\.d\\.ts$'] },
+      from: {
+        orphan: true,
+        pathNot: ['(^|/)index\\.ts$', '^src/cli/main\\.ts$', '^src/base/bytes-browser\\.ts$', '\\.d\\.ts$'],
+      },
       to: {},
     },
   ],

@@ -1,5 +1,5 @@
 import tseslint from 'typescript-eslint';
-import { MODEL } from './tools/rooms.cjs';
+import { MODEL, NODE } from './tools/rooms.cjs';
 
 // The rooms that make up the model: one seed, one run, byte for byte. Whatever asks the real world for the time, for
 // chance or for a turn of the event loop is an error there (CONTRIBUTING.md, "Determinism").
@@ -25,7 +25,18 @@ const MODEL_SYNTAX = [
 
 const MODEL_GLOBALS = [
   ...['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate'],
-  ...['queueMicrotask', 'Promise', 'Date', 'performance', 'process', 'crypto', 'fetch', 'console', 'globalThis'],
+  ...[
+    'queueMicrotask',
+    'Promise',
+    'Date',
+    'performance',
+    'process',
+    'crypto',
+    'fetch',
+    'console',
+    'globalThis',
+    'Buffer',
+  ],
 ].map((name) => ({
   name,
   message: 'The model has no clock, no chance, no host: take it from src/sim, or from the caller.',
@@ -89,6 +100,20 @@ export default tseslint.config(
         { object: 'Math', property: 'random', message: 'Use a seeded stream of src/sim.' },
       ],
       'no-restricted-imports': ['error', { paths: [...HOST_FILES, ...HOST_TIME], patterns: USER_ERROR }],
+    },
+  },
+  {
+    // What a browser does not have, where tools/rooms.cjs does not allow an import of it either.
+    files: ['src/experiment/**/*.ts'],
+    ignores: NODE.map((entry) => `src/${entry}`),
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...['Buffer', 'process', 'require'].map((name) => ({
+          name,
+          message: 'Import it from node, if tools/rooms.cjs (NODE) lets this file.',
+        })),
+      ],
     },
   },
   {

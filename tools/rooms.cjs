@@ -124,4 +124,23 @@ const place = (entry) => {
 /** Rooms of the model: one seed, one run, byte for byte. */
 const MODEL = ['base', 'format', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload'];
 
-module.exports = { MAY_IMPORT, MODEL, ROOMS, own, place };
+/**
+ * Who may import modules of node: files and rooms. Everything else runs in a browser, too, where
+ * base/bytes-browser.ts takes the place of base/bytes.ts.
+ */
+const NODE = [
+  'base/bytes.ts',
+  'disk/image/file-image.ts',
+  'disk/mkfs/host-tree.ts',
+  'experiment/guest/image-kind.ts',
+  'experiment/guest/memory-dump.ts',
+  'experiment/guest/output-file.ts',
+  'doors/node',
+  'report',
+  'cli',
+];
+
+/** The doors for browsers: nothing that NODE lists is reached from them. */
+const BROWSER = ['index.ts', 'doors/machine', 'kernel', 'machine', 'sim', 'workload', 'xen'];
+
+module.exports = { BROWSER, MAY_IMPORT, MODEL, NODE, ROOMS, own, place };

@@ -6,13 +6,12 @@
  * and taken in one step. The CRC is linear, so that step is four look-ups.
  */
 
-import { Buffer } from 'node:buffer';
+import { isZero } from './bytes.ts';
 
 const TABLES = buildTables();
 
 /** Zero bytes that are taken in one step. */
 const RUN = 4096;
-const ZEROS = Buffer.alloc(RUN);
 /** What each byte of the register becomes over such a run: four tables of 256. */
 const RUN_TABLES = buildRunTables();
 
@@ -55,7 +54,7 @@ export function crc32c(bytes: Uint8Array, offset = 0, length = bytes.length - of
   const end = offset + length;
   while (i + 8 <= end) {
     const stop = Math.min(end, i + RUN);
-    if (bytes[i] === 0 && stop === i + RUN && ZEROS.compare(bytes, i, stop) === 0) {
+    if (bytes[i] === 0 && stop === i + RUN && isZero(bytes, i, stop)) {
       const z = RUN_TABLES;
       crc = z[crc & 255]! ^ z[256 + ((crc >>> 8) & 255)]! ^ z[512 + ((crc >>> 16) & 255)]! ^ z[768 + (crc >>> 24)]!;
       i = stop;

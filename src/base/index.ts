@@ -19,6 +19,8 @@ export * from './argument-error.ts';
 /** @internal */
 export * from './assert.ts';
 /** @internal */
+export * from './bytes.ts';
+/** @internal */
 export * from './counted.ts';
 /** @internal */
 export * from './crc32c.ts';

@@ -11,9 +11,9 @@
  * reset loses the stores that were not written back (cpu-cache.ts).
  */
 
-import { Buffer } from 'node:buffer';
 import { checkArgument, checkInteger } from '../base/argument-error.ts';
 import { assert } from '../base/assert.ts';
+import { copyBytes } from '../base/bytes.ts';
 import { PAGE_SHIFT, PAGE_SIZE, type Mfn } from '../base/units.ts';
 import { askHost } from '../base/input-error.ts';
 import type { RandomStream } from '../sim/random.ts';
@@ -43,7 +43,7 @@ const bit = (mfn: number): number => 1 << (mfn & 31);
 
 export class MachineMemory {
   readonly frameCount: number;
-  readonly #banks: Buffer[] = [];
+  readonly #banks: Uint8Array<ArrayBuffer>[] = [];
   /** The banks again, as words. */
   readonly #words: Uint32Array[] = [];
   readonly #touched: Uint32Array;
@@ -67,7 +67,7 @@ export class MachineMemory {
     for (let at = 0; at < this.frameCount; at += BANK_FRAMES) {
       const frames = Math.min(BANK_FRAMES, this.frameCount - at);
       const bank = askHost(`a machine of ${bytes} bytes`, () => new ArrayBuffer(frames * PAGE_SIZE));
-      this.#banks.push(Buffer.from(bank));
+      this.#banks.push(new Uint8Array(bank));
       this.#words.push(new Uint32Array(bank));
     }
     this.#touched = new Uint32Array(Math.ceil(this.frameCount / 32));
@@ -86,9 +86,7 @@ export class MachineMemory {
     }
     checkArgument(offset >= 0 && length >= 0 && offset + length <= PAGE_SIZE, 'offset', 'range leaves the frame');
     checkArgument(dstOffset >= 0 && dstOffset + length <= dst.length, 'length', 'range leaves the destination');
-    const bank = this.#bank(mfn);
-    const at = ((mfn & BANK_MASK) << PAGE_SHIFT) + offset;
-    bank.copy(dst, dstOffset, at, at + length);
+    copyBytes(this.#bank(mfn), ((mfn & BANK_MASK) << PAGE_SHIFT) + offset, dst, dstOffset, length);
   }
 
   /** @internal Copies into a frame. The range must lie inside the frame. */
@@ -256,7 +254,7 @@ export class MachineMemory {
     for (let mfn = 0; mfn < this.frameCount; mfn++) this.zero(mfn as Mfn);
   }
 
-  #bank(mfn: Mfn): Buffer {
+  #bank(mfn: Mfn): Uint8Array<ArrayBuffer> {
     checkArgument(mfn >= 0 && mfn < this.frameCount, 'mfn', 'no such frame');
     return this.#banks[mfn >>> BANK_SHIFT]!;
   }

@@ -6,7 +6,7 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
-const MAKERS = ['it', 'property', 'itWithE2fsprogs', 'itWithLoopMount'];
+const MAKERS = ['it', 'property', 'itWithChromium', 'itWithE2fsprogs', 'itWithLoopMount'];
 /** Folders of tests that are of no one room. */
 const APART = ['laws', 'support', 'tools', 'bench', 'examples'];
 /**

@@ -7,25 +7,24 @@
  * that a sparse image stays small, and large enough that a request rarely crosses two.
  */
 
-import { Buffer } from 'node:buffer';
 import { checkInteger } from '../../base/argument-error.ts';
+import { copyBytes, isZero } from '../../base/bytes.ts';
 import { type Extent, Medium, type Writer } from './backing-store.ts';
 import { checkTransfer, type ImageStore } from './image-store.ts';
 
 const CHUNK_BYTES = 1 << 20;
-const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 export class MemoryImage implements ImageStore {
   readonly size: number;
   readonly #medium: Medium;
-  readonly #chunks: (Buffer | undefined)[];
+  readonly #chunks: (Uint8Array | undefined)[];
 
   /** @param size in bytes, 0 and up */
   constructor(size: number) {
     checkInteger('size', size);
     this.size = size;
     this.#medium = new Medium(size);
-    this.#chunks = new Array<Buffer | undefined>(Math.ceil(size / CHUNK_BYTES)).fill(undefined);
+    this.#chunks = new Array<Uint8Array | undefined>(Math.ceil(size / CHUNK_BYTES)).fill(undefined);
   }
 
   get extents(): readonly Extent[] {
@@ -35,7 +34,7 @@ export class MemoryImage implements ImageStore {
   /** Another image with the same bytes: another medium. */
   clone(): MemoryImage {
     const copy = new MemoryImage(this.size);
-    for (const [i, chunk] of this.#chunks.entries()) if (chunk !== undefined) copy.#chunks[i] = Buffer.from(chunk);
+    for (const [i, chunk] of this.#chunks.entries()) if (chunk !== undefined) copy.#chunks[i] = chunk.slice();
     return copy;
   }
 
@@ -52,7 +51,7 @@ export class MemoryImage implements ImageStore {
       const bytes = Math.min(length - done, CHUNK_BYTES - within);
       const chunk = this.#chunks[Math.floor(at / CHUNK_BYTES)];
       if (chunk === undefined) dst.fill(0, dstOffset + done, dstOffset + done + bytes);
-      else chunk.copy(dst, dstOffset + done, within, within + bytes);
+      else copyBytes(chunk, within, dst, dstOffset + done, bytes);
       done += bytes;
     }
   }
@@ -65,10 +64,9 @@ export class MemoryImage implements ImageStore {
       const within = at % CHUNK_BYTES;
       const bytes = Math.min(length - done, CHUNK_BYTES - within);
       const index = Math.floor(at / CHUNK_BYTES);
-      const part = src.subarray(srcOffset + done, srcOffset + done + bytes);
-      if (this.#chunks[index] !== undefined || ZEROS.compare(part, 0, bytes, 0, bytes) !== 0) {
-        const chunk = (this.#chunks[index] ??= Buffer.from(new ArrayBuffer(CHUNK_BYTES)));
-        chunk.set(part, within);
+      if (this.#chunks[index] !== undefined || !isZero(src, srcOffset + done, srcOffset + done + bytes)) {
+        const chunk = (this.#chunks[index] ??= new Uint8Array(CHUNK_BYTES));
+        copyBytes(src, srcOffset + done, chunk, within, bytes);
       }
       done += bytes;
     }

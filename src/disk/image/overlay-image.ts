@@ -9,7 +9,7 @@
  */
 
 import { checkObject } from '../../base/argument-error.ts';
-import { Buffer } from 'node:buffer';
+import { copyBytes } from '../../base/bytes.ts';
 import { type Extent, Medium, type Writer } from './backing-store.ts';
 import { checkTransfer, type ImageStore } from './image-store.ts';
 
@@ -19,7 +19,7 @@ export class OverlayImage implements ImageStore {
   readonly size: number;
   readonly #medium: Medium;
   readonly #below: Pick<ImageStore, 'size' | 'read'>;
-  readonly #granules = new Map<number, Buffer>();
+  readonly #granules = new Map<number, Uint8Array>();
 
   constructor(below: Pick<ImageStore, 'size' | 'read'> & Partial<Pick<ImageStore, 'extents'>>) {
     checkObject('below', below, 'size', 'read');
@@ -46,7 +46,7 @@ export class OverlayImage implements ImageStore {
       const granule = this.#granules.get((at - within) / GRANULE_BYTES);
       if (granule !== undefined) {
         this.#below.read(from, dst, dstOffset + from - offset, at - from);
-        granule.copy(dst, dstOffset + at - offset, within, within + end - at);
+        copyBytes(granule, within, dst, dstOffset + at - offset, end - at);
         from = end;
       }
       at = end;
@@ -69,10 +69,10 @@ export class OverlayImage implements ImageStore {
   /**
    * The overlay's granule, made from the image below unless `overwritten` bytes replace it whole.
    */
-  #granule(index: number, overwritten: number): Buffer {
+  #granule(index: number, overwritten: number): Uint8Array {
     const present = this.#granules.get(index);
     if (present !== undefined) return present;
-    const granule = Buffer.alloc(GRANULE_BYTES);
+    const granule = new Uint8Array(GRANULE_BYTES);
     const start = index * GRANULE_BYTES;
     if (overwritten < GRANULE_BYTES) this.#below.read(start, granule, 0, Math.min(GRANULE_BYTES, this.size - start));
     this.#granules.set(index, granule);

@@ -3,7 +3,6 @@
  * them follows from the plan, the volume id too.
  */
 
-import { Buffer } from 'node:buffer';
 import { assert } from '../../base/assert.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { putField } from '../../base/layout.ts';
@@ -38,8 +37,8 @@ export function groupPlaces(
 }
 
 /** Bits 0 to `used` - 1 are in use; those from `exists` on do not exist, and are set too. */
-function bitmap(used: number, exists: number): Buffer {
-  const bytes = Buffer.alloc(EXT2_BLOCK_SIZE);
+function bitmap(used: number, exists: number): Uint8Array {
+  const bytes = new Uint8Array(EXT2_BLOCK_SIZE);
   const set = (from: number, to: number): void => {
     for (let bit = from; bit < to; bit++) bytes[bit >>> 3]! |= 1 << (bit & 7);
   };
@@ -61,7 +60,7 @@ export function writeBitmaps({ shape, placement }: Ext2Plan, store: ImageStore):
 /** Writes the descriptors and the superblock to every group that holds a copy, to group 0 last. */
 export function writeSuperblocks(plan: Ext2Plan, store: ImageStore): void {
   const { shape, placement } = plan;
-  const descriptors = Buffer.alloc(shape.descriptorBlocks * EXT2_BLOCK_SIZE);
+  const descriptors = new Uint8Array(shape.descriptorBlocks * EXT2_BLOCK_SIZE);
   placement.groups.forEach((group, number) => {
     const places = groupPlaces(shape, number);
     const put = (name: keyof typeof GROUP_DESCRIPTOR.offset, value: number): void =>
@@ -86,9 +85,9 @@ export function writeSuperblocks(plan: Ext2Plan, store: ImageStore): void {
   }
 }
 
-function superblockBytes({ shape, placement, inodes, label, timeSeconds }: Ext2Plan): Buffer {
+function superblockBytes({ shape, placement, inodes, label, timeSeconds }: Ext2Plan): Uint8Array {
   const hasJournal = inodes.some(({ ino }) => ino === EXT2_JOURNAL_INO);
-  const bytes = Buffer.alloc(SUPERBLOCK.size);
+  const bytes = new Uint8Array(SUPERBLOCK.size);
   const put = (name: keyof typeof SUPERBLOCK.offset, value: number): void =>
     putField(SUPERBLOCK, bytes, 0, name, value);
   put('s_inodes_count', shape.groupCount * shape.inodesPerGroup);
@@ -125,9 +124,10 @@ function superblockBytes({ shape, placement, inodes, label, timeSeconds }: Ext2P
  * A volume id in the form of a random UUID (version 4, variant 1) that follows from the rest of the
  * superblock.
  */
-function volumeId(superblock: Buffer): Buffer {
-  const id = Buffer.alloc(16);
-  for (let word = 0; word < 4; word++) id.writeUInt32LE(crc32c(superblock, 0, superblock.length, word), word * 4);
+function volumeId(superblock: Uint8Array): Uint8Array {
+  const id = new Uint8Array(16);
+  const words = new DataView(id.buffer);
+  for (let word = 0; word < 4; word++) words.setUint32(word * 4, crc32c(superblock, 0, superblock.length, word), true);
   id[6] = (id[6]! & 0x0f) | 0x40;
   id[8] = (id[8]! & 0x3f) | 0x80;
   return id;

@@ -10,11 +10,12 @@
  * Modelled after Linux 2.6.12: an indirect block lies in line, just before the first block it maps.
  */
 
-import { Buffer } from 'node:buffer';
 import { assert } from '../../base/assert.ts';
+import { compareBytes } from '../../base/bytes.ts';
 import { putField } from '../../base/layout.ts';
 import { InputError } from '../../base/input-error.ts';
 import { printableBytes } from '../../base/printable.ts';
+import { encodeText } from '../../base/text.ts';
 import {
   blockPath,
   direntLength,
@@ -141,13 +142,13 @@ function packNames(
   return offset / EXT2_BLOCK_SIZE;
 }
 
-const DOT = Buffer.from('.');
-const DOT_DOT = Buffer.from('..');
+const DOT = encodeText('.');
+const DOT_DOT = encodeText('..');
 
 /** The blocks of a directory, all inodes placed. */
-export function directoryBytes(inode: PlannedInode): Buffer {
+export function directoryBytes(inode: PlannedInode): Uint8Array {
   assert(inode.body.kind === 'directory', 'a directory');
-  const bytes = Buffer.alloc(inode.sizeBytes);
+  const bytes = new Uint8Array(inode.sizeBytes);
   const entries: DirectoryEntry[] = [
     { name: DOT, inode },
     { name: DOT_DOT, inode: inode.parent ?? inode },
@@ -186,7 +187,7 @@ function plan<B extends Body>(
 
 /** The inode of an empty journal of so many blocks, which no directory names. */
 export function journalInode(blocks: number, timeSeconds: number): PlannedInode {
-  const superblock = Buffer.alloc(EXT2_BLOCK_SIZE);
+  const superblock = new Uint8Array(EXT2_BLOCK_SIZE);
   putJbdSuperblock(superblock, blocks);
   const sizeBytes = blocks * EXT2_BLOCK_SIZE;
   const content: FileContent = {
@@ -274,8 +275,8 @@ export function collectInodes(tree: Tree, timeSeconds: number, onScanned: (bytes
  * not reserved.
  */
 function rootEntries(tree: Tree, timeSeconds: number): Entry[] {
-  const name = Buffer.from(LOST_AND_FOUND);
-  const isIt = (entry: Entry): boolean => Buffer.compare(entry.name, name) === 0;
+  const name = encodeText(LOST_AND_FOUND);
+  const isIt = (entry: Entry): boolean => compareBytes(entry.name, name) === 0;
   const own = tree.root.entries.find(isIt);
   if (own !== undefined && own.node.kind !== 'directory')
     throw new InputError(`/${LOST_AND_FOUND}: must be a directory in ext2`);

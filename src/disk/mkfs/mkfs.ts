@@ -14,7 +14,6 @@
  * inodes, one for 16 KiB. Unlike mke2fs, it places everything as one copy onto an empty disk would.
  */
 
-import { Buffer } from 'node:buffer';
 import { checkArgument, checkFunction, checkObject } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
 import { putField } from '../../base/layout.ts';
@@ -86,7 +85,7 @@ const MODE_TYPE = { file: EXT2_MODE.regular, directory: EXT2_MODE.directory, sym
 
 /** Writes an inode with everything except a file's contents; returns where those are to lie. */
 function writeInode(plan: Ext2Plan, store: ImageStore, inode: PlannedInode): Extent[] {
-  const bytes = Buffer.alloc(INODE.size);
+  const bytes = new Uint8Array(INODE.size);
   const put = (name: keyof typeof INODE.offset, value: number): void => putField(INODE, bytes, 0, name, value);
   const { body, meta } = inode;
   put('i_mode', MODE_TYPE[body.kind] | meta.mode);
@@ -115,17 +114,17 @@ function writeInode(plan: Ext2Plan, store: ImageStore, inode: PlannedInode): Ext
  * Writes the indirect blocks of an inode and sets i_block in `inodeBytes`; returns where the data
  * goes, ascending.
  */
-function writePointers(store: ImageStore, inode: PlannedInode, inodeBytes: Buffer): Extent[] {
+function writePointers(store: ImageStore, inode: PlannedInode, inodeBytes: Uint8Array): Extent[] {
   const extents: Extent[] = [];
   // The indirect block in use at each level; the block at level 0 is pointed to by i_block.
-  const tables: { readonly block: number; readonly bytes: Buffer }[] = [];
+  const tables: { readonly block: number; readonly bytes: Uint8Array; readonly words: DataView }[] = [];
   const flush = (level: number): void => {
     for (const table of tables.splice(level))
       store.write(table.block * EXT2_BLOCK_SIZE, table.bytes, 0, EXT2_BLOCK_SIZE);
   };
   const point = (level: number, element: number, block: number): void => {
     if (level === 0) putField(INODE, inodeBytes, 0, 'i_block', block, element);
-    else tables[level - 1]!.bytes.writeUInt32LE(block, element * 4);
+    else tables[level - 1]!.words.setUint32(element * 4, block, true);
   };
   const blocks = blockCursor(inode.placedRuns);
   walkBlocks(
@@ -134,7 +133,8 @@ function writePointers(store: ImageStore, inode: PlannedInode, inodeBytes: Buffe
       flush(level);
       const { block } = blocks.take(1);
       point(level, path[level]!, block);
-      tables.push({ block, bytes: Buffer.alloc(EXT2_BLOCK_SIZE) });
+      const bytes = new Uint8Array(EXT2_BLOCK_SIZE);
+      tables.push({ block, bytes, words: new DataView(bytes.buffer) });
     },
     (index, count, path) => {
       for (let done = 0; done < count; ) {

@@ -5,9 +5,9 @@
  * holes. Nothing is written.
  */
 
-import { Buffer } from 'node:buffer';
 import { counted } from '../../base/counted.ts';
 import { InputError } from '../../base/input-error.ts';
+import { encodeText } from '../../base/text.ts';
 import { EXT2_BLOCK_SIZE, EXT2_FIRST_INO } from '../../format/ext2.ts';
 import { JBD_MIN_BLOCKS } from '../../format/jbd.ts';
 import { collectInodes, journalInode, type PlannedInode } from './inodes.ts';
@@ -61,7 +61,7 @@ export interface Ext2Plan {
  */
 export function planExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Progress): Ext2Plan {
   const { size, slack = DEFAULT_SLACK, timeSeconds = DEFAULT_TIME_SECONDS, journalBlocks } = options;
-  const label = Buffer.from(options.label ?? '');
+  const label = encodeText(options.label ?? '');
   if (size !== undefined && !(Number.isSafeInteger(size) && size > 0))
     throw new InputError(`size: expected bytes above 0, got ${size}`);
   if (!(slack >= 0 && slack < Infinity)) throw new InputError(`slack: expected 0 or more, got ${slack}`);

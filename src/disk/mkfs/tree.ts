@@ -8,7 +8,7 @@
  */
 
 import { checkArgument, checkBytes, checkInteger, checkObject } from '../../base/argument-error.ts';
-import { Buffer } from 'node:buffer';
+import { compareBytes, isZero } from '../../base/bytes.ts';
 import { counted } from '../../base/counted.ts';
 import { encodeText } from '../../base/text.ts';
 import { InputError } from '../../base/input-error.ts';
@@ -84,20 +84,14 @@ export class LeftOut {
 const MOST_TOLD = 10;
 
 const PIECE_BYTES = 1 << 20;
-const ZEROS = Buffer.alloc(EXT2_BLOCK_SIZE);
-
-/** Whether bytes of a buffer, at most a block, are all zeros. */
-function isZero(bytes: Buffer, start: number, end: number): boolean {
-  return bytes[start] === 0 && bytes.compare(ZEROS, 0, end - start, start, end) === 0;
-}
 
 /**
  * Calls `visit` with the bytes of a file in ascending pieces of whole blocks; they are valid during
  * the visit only.
  */
-export function forEachPiece(content: FileContent, visit: (offset: number, bytes: Buffer) => void): void {
+export function forEachPiece(content: FileContent, visit: (offset: number, bytes: Uint8Array) => void): void {
   const { sizeBytes, dataRuns = [0, Math.ceil(sizeBytes / EXT2_BLOCK_SIZE)] } = content;
-  const buffer = Buffer.alloc(Math.min(PIECE_BYTES, Math.ceil(sizeBytes / EXT2_BLOCK_SIZE) * EXT2_BLOCK_SIZE));
+  const buffer = new Uint8Array(Math.min(PIECE_BYTES, Math.ceil(sizeBytes / EXT2_BLOCK_SIZE) * EXT2_BLOCK_SIZE));
   for (let run = 0; run < dataRuns.length; run += 2) {
     const end = Math.min((dataRuns[run]! + dataRuns[run + 1]!) * EXT2_BLOCK_SIZE, sizeBytes);
     for (let offset = dataRuns[run]! * EXT2_BLOCK_SIZE; offset < end; offset += PIECE_BYTES) {
@@ -153,14 +147,14 @@ export function directory(
     checkObject('entries', node, 'kind');
     return { name: bytesOf('entries', name), node };
   });
-  list.sort((a, b) => Buffer.compare(a.name, b.name));
+  list.sort((a, b) => compareBytes(a.name, b.name));
   list.forEach(({ name }, i) => {
     const shown = printableBytes(name);
     if (name.length === 0 || name.length > EXT2_NAME_MAX)
       throw new InputError(`name "${shown}" has ${name.length} bytes, not 1 to ${EXT2_NAME_MAX}`);
     if (name.includes(0) || name.includes(0x2f) || shown === '.' || shown === '..')
       throw new InputError(`name "${shown}" cannot be that of a file`);
-    if (i > 0 && Buffer.compare(name, list[i - 1]!.name) === 0)
+    if (i > 0 && compareBytes(name, list[i - 1]!.name) === 0)
       throw new InputError(`name "${shown}" occurs twice in one directory`);
   });
   return { kind: 'directory', entries: list, ...metaOf(meta, 0o755) };

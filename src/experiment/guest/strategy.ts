@@ -3,7 +3,6 @@
  * Every page that is reused and every byte that a read returns is compared with the disk.
  */
 
-import { Buffer } from 'node:buffer';
 import type { Mfn } from '../../base/units.ts';
 import { unreachable } from '../../base/assert.ts';
 import { ModelError } from '../../base/errno.ts';
@@ -99,8 +98,8 @@ function historyOf(input: StrategyInput, name: StrategyName, page: PageInQuestio
  * Reads the log that was written before the reboot; returns the bytes up to the first that is
  * missing or wrong.
  */
-function* readBack(sys: Syscalls, logged: Buffer): Process<number> {
-  const seen = Buffer.alloc(logged.length);
+function* readBack(sys: Syscalls, logged: Uint8Array): Process<number> {
+  const seen = new Uint8Array(logged.length);
   try {
     const fd = yield* sys.open(LOG.before);
     for (let at = 0, bytes = -1; bytes !== 0; at += bytes) bytes = yield* sys.read(fd, seen, at, seen.length - at);
@@ -113,6 +112,16 @@ function* readBack(sys: Syscalls, logged: Buffer): Process<number> {
   return wrong < 0 ? logged.length : wrong;
 }
 
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((bytes, { length }) => bytes + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
 class StrategyRun {
   readonly testbed: Testbed;
   readonly found = new VerifierRecord();
@@ -120,7 +129,7 @@ class StrategyRun {
   readonly #name: StrategyName;
   readonly #onProgress: ProgressListener;
   readonly #timeline = new Timeline();
-  readonly #buffer = Buffer.alloc(READ_SIZE);
+  readonly #buffer = new Uint8Array(READ_SIZE);
   readonly #filesRead = new Set<number>();
   readonly #verifier: Verifier;
   /** The contents of the log before the reboot. */
@@ -189,7 +198,7 @@ class StrategyRun {
     runs.push(yield* this.#run(after, 'after', 1), yield* this.#run(after, 'after', 2));
     const { stats } = after.kernel;
     const pagesWrittenBack = after.domain.stats.dirty.written;
-    const logged = Buffer.concat(this.#logged);
+    const logged = joined(this.#logged);
     const bytesLost = logged.length === 0 ? 0 : logged.length - (yield* readBack(after.kernel.syscalls, logged));
     const hypercallNs = beforeStats.hypercalls.ns + after.domain.stats.hypercalls.ns;
     return {

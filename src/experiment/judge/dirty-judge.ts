@@ -11,7 +11,7 @@
  * The guest writes nothing to the disk in between.
  */
 
-import { Buffer } from 'node:buffer';
+import { compareBytes, equalBytes } from '../../base/bytes.ts';
 import { Mfn, PAGE_SIZE } from '../../base/units.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import type { Hypervisor } from '../../xen/index.ts';
@@ -20,7 +20,7 @@ import type { PageVerdicts } from './page-judge.ts';
 interface DirtyPage {
   readonly mfn: Mfn;
   readonly block: number;
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
   isDamaged: boolean;
 }
 
@@ -31,7 +31,7 @@ export class DirtyJudge {
   readonly #hypervisor: JudgedHost;
   readonly #image: ImageStore;
   readonly #pages: DirtyPage[] = [];
-  #before: Buffer = Buffer.alloc(0);
+  #before = new Uint8Array(0);
 
   constructor(hypervisor: JudgedHost, image: ImageStore) {
     this.#hypervisor = hypervisor;
@@ -51,7 +51,7 @@ export class DirtyJudge {
       this.#pages.push({
         mfn,
         block: frames.blockOf(mfn),
-        bytes: Buffer.from(memory.frame(mfn)),
+        bytes: memory.frame(mfn).slice(),
         isDamaged: false,
       });
     }
@@ -61,21 +61,22 @@ export class DirtyJudge {
   struck(): void {
     const { frames, memory } = this.#hypervisor;
     for (const page of this.#pages)
-      page.isDamaged = !frames.isWhole(page.mfn) || Buffer.compare(page.bytes, memory.frame(page.mfn)) !== 0;
+      page.isDamaged = !frames.isWhole(page.mfn) || compareBytes(page.bytes, memory.frame(page.mfn)) !== 0;
   }
 
   /** Adds the verdicts; reused stands for written home. */
   end(verdicts: PageVerdicts): void {
     const after = this.#disk();
-    const at = (disk: Buffer, block: number): Buffer => disk.subarray(block * PAGE_SIZE, (block + 1) * PAGE_SIZE);
-    const isChanged = (block: number): boolean => !at(this.#before, block).equals(at(after, block));
+    const isAt = (bytes: Uint8Array, at: number, block: number): boolean =>
+      equalBytes(bytes, at, after, block * PAGE_SIZE, PAGE_SIZE);
+    const isChanged = (block: number): boolean => !isAt(this.#before, block * PAGE_SIZE, block);
     const registered = new Set(this.#pages.map(({ block }) => block));
     const strangers = Array.from({ length: after.length / PAGE_SIZE }, (_, block) => block).filter(
       (block) => !registered.has(block) && isChanged(block),
     );
     for (const { block, bytes, isDamaged } of this.#pages) {
-      const elsewhere = strangers.findIndex((stranger) => bytes.equals(at(after, stranger)));
-      if (bytes.equals(at(after, block))) verdicts.reusedRightly++;
+      const elsewhere = strangers.findIndex((stranger) => isAt(bytes, 0, stranger));
+      if (isAt(bytes, 0, block)) verdicts.reusedRightly++;
       else if (elsewhere >= 0) {
         strangers.splice(elsewhere, 1);
         verdicts.reusedWrongly++;
@@ -86,8 +87,8 @@ export class DirtyJudge {
     verdicts.reusedWrongly += strangers.length;
   }
 
-  #disk(): Buffer {
-    const bytes = Buffer.alloc(this.#image.size);
+  #disk(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.#image.size);
     this.#image.read(0, bytes, 0, bytes.length);
     return bytes;
   }

@@ -21,7 +21,6 @@
  * device itself: its page k is block k, as in the cache-mapping table.
  */
 
-import { Buffer } from 'node:buffer';
 import {
   ArgumentError,
   checkBytes,
@@ -31,12 +30,23 @@ import {
   checkOneOf,
   checkRange,
   decodeText,
+  equalBytes,
+  isZero,
   PAGE_SIZE,
   printable,
 } from '../../base/index.ts';
 import { DONE, err, type Result } from '../../base/result.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
-import { corrupt, MODE_DIRECTORY, MODE_REGULAR, MODE_SYMLINK, OracleInodes, typeAndSizeOf } from './oracle-inodes.ts';
+import {
+  corrupt,
+  MODE_DIRECTORY,
+  MODE_REGULAR,
+  MODE_SYMLINK,
+  OracleInodes,
+  typeAndSizeOf,
+  u16At,
+  u32At,
+} from './oracle-inodes.ts';
 
 /** A regular file that system calls can reach, once for each of its paths. */
 export interface OracleFile {
@@ -99,7 +109,6 @@ const ROOT_INO = 2;
 const POINTERS = 1024;
 /** Bytes compared at once when the image cannot show its own. */
 const SCRATCH_BYTES = 1 << 18;
-const ZEROS = Buffer.alloc(SCRATCH_BYTES);
 
 /** @throws ArgumentError unless it is the number of an inode, or 0 for the device */
 function checkInode(ino: number): void {
@@ -109,7 +118,7 @@ function checkInode(ino: number): void {
 export class OracleExt2 {
   readonly #image: Pick<ImageStore, 'size' | 'read'>;
   readonly #viewable: ViewableImage | undefined;
-  readonly #scratch = Buffer.alloc(SCRATCH_BYTES);
+  readonly #scratch = new Uint8Array(SCRATCH_BYTES);
   readonly #maps = new Map<number, InodeMap>();
   readonly #isMounted: boolean;
   #inodes: OracleInodes;
@@ -242,7 +251,7 @@ export class OracleExt2 {
     checkRange('offset', offset, length, Number.MAX_SAFE_INTEGER);
     const map = this.#map(ino);
     const { runs } = map;
-    const bytes = Buffer.from(actual.buffer, actual.byteOffset + actualOffset, length);
+    const bytes = actual.subarray(actualOffset, actualOffset + length);
     const fileEnd = Math.max(offset, Math.min(offset + length, map.size));
     let position = offset;
     let run = runAfter(runs, Math.floor(offset / PAGE_SIZE));
@@ -266,15 +275,14 @@ export class OracleExt2 {
   }
 
   /** First position in bytes[from, to) that differs from the image at `imageOffset`, or -1. */
-  #differenceFromImage(bytes: Buffer, from: number, to: number, imageOffset: number): number {
+  #differenceFromImage(bytes: Uint8Array, from: number, to: number, imageOffset: number): number {
     for (let at = from; at < to; ) {
       const length = Math.min(SCRATCH_BYTES, to - at);
       const offset = imageOffset + (at - from);
       const view = this.#viewable?.view(offset, length);
-      let expected: Buffer = this.#scratch;
+      const expected = view ?? this.#scratch;
       if (view === undefined) this.#image.read(offset, expected, 0, length);
-      else expected = Buffer.from(view.buffer, view.byteOffset, length);
-      if (bytes.compare(expected, 0, length, at, at + length) !== 0)
+      if (!equalBytes(bytes, at, expected, 0, length))
         for (let i = 0; i < length; i++) if (bytes[at + i] !== expected[i]) return at + i;
       at += length;
     }
@@ -300,11 +308,11 @@ export class OracleExt2 {
   }
 
   #buildMap(ino: number): InodeMap {
-    const inode = Buffer.from(this.#inodes.inode(ino));
+    const inode = this.#inodes.inode(ino).slice();
     const { type, size } = typeAndSizeOf(inode);
-    const generation = inode.readUInt32LE(100);
+    const generation = u32At(inode, 100);
     // The block of attributes counts, and leaves a short text where it is.
-    const inPlace = type === MODE_SYMLINK && inode.readUInt32LE(28) === (inode.readUInt32LE(104) === 0 ? 0 : 8);
+    const inPlace = type === MODE_SYMLINK && u32At(inode, 28) === (u32At(inode, 104) === 0 ? 0 : 8);
     const hasBlocks = type === MODE_REGULAR || type === MODE_DIRECTORY || (type === MODE_SYMLINK && !inPlace);
     if (!hasBlocks) return { size, generation, runs: new Uint32Array(0) };
 
@@ -330,14 +338,14 @@ export class OracleExt2 {
       }
       if (indirects.has(block)) throw corrupt(`inode ${ino} has block ${block} twice as an indirect block`);
       indirects.add(block);
-      const pointers = Buffer.from(this.#inodes.read(block * PAGE_SIZE, PAGE_SIZE));
+      const pointers = this.#inodes.read(block * PAGE_SIZE, PAGE_SIZE).slice();
       const span = POINTERS ** (depth - 1);
-      for (let i = 0; i < POINTERS; i++) walk(pointers.readUInt32LE(i * 4), depth - 1, firstPage + i * span);
+      for (let i = 0; i < POINTERS; i++) walk(u32At(pointers, i * 4), depth - 1, firstPage + i * span);
     };
     let page = 0;
     for (let i = 0; i < 15; i++) {
       const depth = Math.max(0, i - 11);
-      walk(inode.readUInt32LE(40 + i * 4), depth, page);
+      walk(u32At(inode, 40 + i * 4), depth, page);
       page += POINTERS ** depth;
     }
     this.#claimed = claimed;
@@ -348,13 +356,13 @@ export class OracleExt2 {
   #readDirectory(ino: number): DirectoryEntry[] {
     const { size } = this.#map(ino);
     const entries: DirectoryEntry[] = [];
-    const block = Buffer.alloc(PAGE_SIZE);
+    const block = new Uint8Array(PAGE_SIZE);
     for (let page = 0; page * PAGE_SIZE < size; page++) {
       this.readPage(ino, page, block, 0);
       for (let at = 0; at < PAGE_SIZE; ) {
-        const child = block.readUInt32LE(at);
+        const child = u32At(block, at);
         // A length of 0 ends a hole, and anything else that would stand still or leave the block.
-        const length = block.readUInt16LE(at + 4);
+        const length = u16At(block, at + 4);
         const nameLength = block[at + 6]!;
         if (length % 4 !== 0 || length < 8 + nameLength || length < 12 || at + length > PAGE_SIZE)
           throw corrupt(`directory inode ${ino} has an entry of length ${length} at byte ${page * PAGE_SIZE + at}`);
@@ -387,11 +395,10 @@ function runAfter(runs: Uint32Array, page: number): number {
 }
 
 /** First position in bytes[from, to) that is not zero, or -1. */
-function differenceFromZero(bytes: Buffer, from: number, to: number): number {
+function differenceFromZero(bytes: Uint8Array, from: number, to: number): number {
   for (let at = from; at < to; ) {
     const length = Math.min(SCRATCH_BYTES, to - at);
-    if (bytes.compare(ZEROS, 0, length, at, at + length) !== 0)
-      for (let i = 0; i < length; i++) if (bytes[at + i] !== 0) return at + i;
+    if (!isZero(bytes, at, at + length)) for (let i = 0; i < length; i++) if (bytes[at + i] !== 0) return at + i;
     at += length;
   }
   return -1;

@@ -3,7 +3,6 @@
  * published layout. What is computed from the image is checked against its size first.
  */
 
-import { Buffer } from 'node:buffer';
 import { counted, PAGE_SIZE, UserError } from '../../base/index.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 
@@ -37,7 +36,7 @@ const RO_COMPAT_SPARSE = 1;
 /** Reads the superblock when it is made: make another after the medium has changed. */
 export class OracleInodes {
   readonly #image: Pick<ImageStore, 'size' | 'read'>;
-  readonly #scratch = Buffer.alloc(PAGE_SIZE);
+  readonly #scratch = new Uint8Array(PAGE_SIZE);
   readonly geometry: Geometry;
 
   /**
@@ -53,14 +52,14 @@ export class OracleInodes {
   #readGeometry(known: number): Geometry {
     if (this.#image.size < 2 * PAGE_SIZE) throw corrupt(`${counted(this.#image.size, 'byte is', 'bytes are')} too few`);
     const block = this.read(1024, 1024);
-    const u32 = (offset: number): number => block.readUInt32LE(offset);
-    if (block.readUInt16LE(56) !== 0xef53) throw corrupt('no magic number 0xEF53: not ext2');
+    const u32 = (offset: number): number => u32At(block, offset);
+    if (u16At(block, 56) !== 0xef53) throw corrupt('no magic number 0xEF53: not ext2');
     if (u32(24) !== 2) throw corrupt(`s_log_block_size is ${u32(24)}, not 2 (blocks of 4096 bytes)`);
     if (u32(20) !== 0) throw corrupt(`s_first_data_block is ${u32(20)}, not 0`);
     const dynamic = u32(76) >= 1;
     const strange = dynamic ? (u32(96) & ~known) >>> 0 : 0;
     if (strange !== 0) throw corrupt(`incompatible features 0x${strange.toString(16)}`);
-    const inodeSize = dynamic ? block.readUInt16LE(88) : 128;
+    const inodeSize = dynamic ? u16At(block, 88) : 128;
     const blocks = u32(4);
     const inodes = u32(0);
     const inodesPerGroup = u32(40);
@@ -77,11 +76,11 @@ export class OracleInodes {
   }
 
   /** The first 128 bytes of an inode; valid until the next read. */
-  inode(ino: number): Buffer {
+  inode(ino: number): Uint8Array {
     const { inodes, inodesPerGroup, inodeSize } = this.geometry;
     if (!(ino >= 1 && ino <= inodes)) throw corrupt(`inode ${ino} is not among 1 to ${inodes}`);
     const group = Math.floor((ino - 1) / inodesPerGroup);
-    const table = this.read(this.#descriptor(group) + 8, 4).readUInt32LE(0);
+    const table = u32At(this.read(this.#descriptor(group) + 8, 4), 0);
     const offset = ((ino - 1) % inodesPerGroup) * inodeSize;
     this.checkBlock(table + Math.floor(offset / PAGE_SIZE), `inode ${ino} lies`);
     return this.read(table * PAGE_SIZE + offset, 128);
@@ -110,17 +109,25 @@ export class OracleInodes {
   }
 
   /** A piece of the image of at most a page; valid until the next read. */
-  read(offset: number, length: number): Buffer {
+  read(offset: number, length: number): Uint8Array {
     if (offset + length > this.#image.size) throw corrupt(`the image ends before byte ${offset + length}`);
     this.#image.read(offset, this.#scratch, 0, length);
     return this.#scratch.subarray(0, length);
   }
 }
 
-export function typeAndSizeOf(inode: Buffer): { type: number; size: number } {
-  const type = inode.readUInt16LE(0) & MODE_TYPE;
-  const low = inode.readUInt32LE(4);
-  return { type, size: type === MODE_REGULAR ? inode.readUInt32LE(108) * 2 ** 32 + low : low };
+export function u16At(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
+}
+
+export function u32At(bytes: Uint8Array, at: number): number {
+  return (u16At(bytes, at) | (u16At(bytes, at + 2) << 16)) >>> 0;
+}
+
+export function typeAndSizeOf(inode: Uint8Array): { type: number; size: number } {
+  const type = u16At(inode, 0) & MODE_TYPE;
+  const low = u32At(inode, 4);
+  return { type, size: type === MODE_REGULAR ? u32At(inode, 108) * 2 ** 32 + low : low };
 }
 
 /**

@@ -12,7 +12,7 @@
  * records are.
  */
 
-import { Buffer } from 'node:buffer';
+import { equalBytes } from '../../base/bytes.ts';
 import { PAGE_SIZE, type Mfn } from '../../base/units.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
@@ -49,7 +49,7 @@ export class PageJudge implements FrameObserver {
   };
   readonly #memory: MachineMemory;
   readonly #image: ImageStore;
-  readonly #onDisk = Buffer.alloc(PAGE_SIZE);
+  readonly #onDisk = new Uint8Array(PAGE_SIZE);
   readonly #names = new Map<Mfn, Name>();
   /** Set at the first fate, when the guest is gone and the disk does not change any more. */
   #oracle: OracleExt2 | undefined;
@@ -129,6 +129,6 @@ export class PageJudge implements FrameObserver {
     if (block === 0 && ino !== 0) return false;
     if (this.oracle.generation(ino) !== generation) return false;
     this.#image.read(block * PAGE_SIZE, this.#onDisk, 0, PAGE_SIZE);
-    return this.#onDisk.equals(this.#memory.frame(mfn));
+    return equalBytes(this.#onDisk, 0, this.#memory.frame(mfn), 0, PAGE_SIZE);
   }
 }

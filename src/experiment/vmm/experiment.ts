@@ -7,7 +7,6 @@
  * page that a guest takes over from the one before it, is compared with the medium.
  */
 
-import { Buffer } from 'node:buffer';
 import { GuestPanic } from '../../base/errno.ts';
 import { checkArgument, checkFunction } from '../../base/argument-error.ts';
 import { UserError } from '../../base/user-error.ts';
@@ -231,7 +230,7 @@ class VmmRun {
 
   #readIn({ kernel }: VmmGuest, verifier: Verifier): Process<number> {
     const { files } = this.#disk;
-    const buffer = Buffer.alloc(READ_SIZE);
+    const buffer = new Uint8Array(READ_SIZE);
     return readAllFiles({
       sys: kernel.syscalls,
       files,

@@ -12,8 +12,8 @@
  * page.
  */
 
-import { Buffer } from 'node:buffer';
 import { type Arch, FRAME_NUMBER_BYTES } from '../../base/arch.ts';
+import { isZero } from '../../base/bytes.ts';
 import { DONE, err, ok, type Result } from '../../base/result.ts';
 import { Mfn, PAGE_SIZE, Pfn } from '../../base/units.ts';
 import type { Process } from '../../sim/simulation.ts';
@@ -56,7 +56,6 @@ export interface BodyRest {
 type Counts = Pick<SaveHeader, 'arch' | 'nrPages' | 'mappedPages' | 'factCount'>;
 
 const NOT_ITS_PAGES = err('its pages are not those of a domain');
-const ZEROS = Buffer.alloc(PAGE_SIZE);
 
 /** Pages of the domain that have a frame, and those that have none, ascending. */
 export function mappedPages(domain: Domain): { readonly mapped: number[]; readonly unmapped: number[] } {
@@ -145,7 +144,7 @@ export function* readPages(
       const mfn = Mfn(p2m.at(pfn));
       // Frames come scrubbed: a page of zeros costs the host no memory, as long as nobody stores to
       // it.
-      if (ZEROS.compare(page.value) !== 0 || ZEROS.compare(memory.frame(mfn)) !== 0)
+      if (!isZero(page.value, 0, PAGE_SIZE) || !isZero(memory.frame(mfn), 0, PAGE_SIZE))
         memory.copyIn(mfn, 0, page.value, 0, PAGE_SIZE);
       domain0Cpu.charge(costs.restorePageNs + costs.frameAllocNs);
     }

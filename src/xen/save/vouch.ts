@@ -9,7 +9,7 @@
  * is rebooted.
  */
 
-import { Buffer } from 'node:buffer';
+import { equalBytes } from '../../base/bytes.ts';
 import { runsOf } from '../../base/runs.ts';
 import { Mfn, PAGE_SIZE } from '../../base/units.ts';
 import type { BlockDevice } from '../../disk/drive/block-device.ts';
@@ -60,7 +60,7 @@ function* compare(
   let vouched = 0;
   for (const { mfn, block } of run) {
     const at = (block - first) * PAGE_SIZE;
-    const isEqual = read.ok && Buffer.compare(read.value.subarray(at, at + PAGE_SIZE), memory.frame(mfn)) === 0;
+    const isEqual = read.ok && equalBytes(read.value, at, memory.frame(mfn), 0, PAGE_SIZE);
     if (frames.endRead(mfn, block, isEqual)) vouched++;
   }
   domain0Cpu.charge(costs.restorePageNs * run.length);
