@@ -109,7 +109,10 @@ export class Reclaim implements MappedPages {
     return freed;
   }
 
-  /** @internal set_shrinker. */
+  /**
+   * @internal set_shrinker: as in Linux a cache registers when it is set up, long after memory
+   * management runs.
+   */
   addShrinker(shrinker: Shrinker): void {
     this.#shrinkers.push({ shrinker, due: 0 });
   }

@@ -86,7 +86,10 @@ export class Sockets implements FrameReceiver {
     this.#transmitter = transmitter;
   }
 
-  /** The interface is brought up. Frames that came before are lost, and are answered by nobody. */
+  /**
+   * ifconfig up: an event of the guest's boot, after the root is mounted. Frames that came before
+   * are lost, and are answered by nobody.
+   */
   bringUp(): void {
     this.#isUp = true;
   }

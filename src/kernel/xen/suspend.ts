@@ -99,7 +99,10 @@ export class Suspension {
     return this.#count;
   }
 
-  /** In the order in which they are resumed. */
+  /**
+   * The kernel registers a driver while it runs, as Linux does: the driver has a device from then
+   * on. Drivers are resumed in the order of their registration.
+   */
   add(driver: SuspendableDriver): void {
     this.#drivers.push(driver);
   }

@@ -88,7 +88,6 @@ export class CacheMap {
   #hasRecency: boolean;
   /** This guest has begun to tell. */
   #isTold = false;
-  #cost = 0;
 
   constructor(host: CacheMapHost, domain: CacheMapDomain) {
     this.#frames = host.frames;
@@ -112,29 +111,28 @@ export class CacheMap {
   perform(batch: CacheMapBatch): number {
     const { words } = batch;
     const end = batch.count * ENTRY_WORDS;
-    this.#cost = 0;
-    let at = 0;
-    while (at < end) {
+    let ns = 0;
+    for (let at = 0; at < end; ) {
       const op = words[at]!;
-      if (op === INSERT) at = this.#insertRun(words, at, end);
-      else if (op === ERASE) at = this.#eraseRun(words, at, end);
-      else if (op === CLAIM) at = this.#claimRun(words, at, end);
-      else {
-        words[at + ENTRY_RESULT] = this.#rareEntry(words, at, op);
-        at += ENTRY_WORDS;
-      }
+      let last = at + ENTRY_WORDS;
+      while (last < end && words[last] === op) last += ENTRY_WORDS;
+      if (op === INSERT) ns += this.#insertRun(words, at, last);
+      else if (op === ERASE) ns += this.#eraseRun(words, at, last);
+      else if (op === CLAIM) ns += this.#claimRun(words, at, last);
+      else for (let rare = at; rare < last; rare += ENTRY_WORDS) ns += this.#rareEntry(words, rare, op);
+      at = last;
     }
-    return this.#cost;
+    return ns;
   }
 
   // Runs of one operation: see hot-paths 13. Literal places, the ENTRY_ constants: see hot-paths 4.
 
-  /** Performs inserts from `at` up to the first entry that is none; returns the place of that. */
-  #insertRun(words: Uint32Array, at: number, end: number): number {
+  /** Performs the inserts from `start` up to and without `end`; returns what they cost, in ns. */
+  #insertRun(words: Uint32Array, start: number, end: number): number {
     const frames = this.#frames;
     const p2m = this.#p2m;
     let inserts = 0;
-    do {
+    for (let at = start; at < end; at += 8) {
       const mfn = p2m.at(words[at | 1]!);
       if (mfn === NONE) words[at | 6] = ABSENT;
       else {
@@ -142,19 +140,17 @@ export class CacheMap {
         frames.setName(mfn as Mfn, words[at | 2]!, words[at | 3]!, words[at | 4]!);
         inserts++;
       }
-      at += 8;
-    } while (at < end && words[at] === INSERT);
+    }
     this.stats.inserts += inserts;
-    this.#cost += inserts * this.#costs.cacheMapInsertNs;
-    return at;
+    return inserts * this.#costs.cacheMapInsertNs;
   }
 
   /** The same for erases. */
-  #eraseRun(words: Uint32Array, at: number, end: number): number {
+  #eraseRun(words: Uint32Array, start: number, end: number): number {
     const frames = this.#frames;
     const p2m = this.#p2m;
     let erases = 0;
-    do {
+    for (let at = start; at < end; at += 8) {
       const mfn = p2m.at(words[at | 1]!);
       if (mfn === NONE) words[at | 6] = ABSENT;
       else {
@@ -162,36 +158,45 @@ export class CacheMap {
         frames.eraseName(mfn as Mfn);
         erases++;
       }
-      at += 8;
-    } while (at < end && words[at] === ERASE);
+    }
     this.stats.erases += erases;
-    this.#cost += erases * this.#costs.cacheMapEraseNs;
-    return at;
+    return erases * this.#costs.cacheMapEraseNs;
   }
 
+  /** Performs an entry of another operation; returns what it costs, in ns. */
   #rareEntry(words: Uint32Array, at: number, op: number): number {
-    if (op === CacheMapOp.discard) return this.#discard(words, at);
+    const { cacheMapReleaseNs, cacheMapRecencyNs } = this.#costs;
+    const result = at + ENTRY_RESULT;
+    if (op === CacheMapOp.discard) {
+      words[result] = this.#discard(words, at);
+      return cacheMapReleaseNs;
+    }
+    words[result] = Reason.absent;
     const mfn = this.#p2m.at(words[at + ENTRY_PFN]!);
-    if (mfn === NO_FRAME) return Reason.absent;
+    if (mfn === NO_FRAME) return 0;
     switch (op) {
       case CacheMapOp.release:
-        return this.#release(Mfn(mfn));
+        words[result] = this.#release(Mfn(mfn));
+        return cacheMapReleaseNs;
       case CacheMapOp.dirty:
+        words[result] = Reason.ok;
         return this.#markDirty(Mfn(mfn), words[at + ENTRY_BLOCK]!);
       case CacheMapOp.tellRecency:
-        return this.#tellRecency(Mfn(mfn), words[at + ENTRY_RECENCY]!);
+        words[result] = Reason.ok;
+        this.#tellRecency(Mfn(mfn), words[at + ENTRY_RECENCY]!);
+        return cacheMapRecencyNs;
       case CacheMapOp.askRecency:
-        this.#cost += this.#costs.cacheMapRecencyNs;
-        if (!this.#hasRecency || !this.#frames.isPreserved(Mfn(mfn))) return Reason.absent;
-        words[at + ENTRY_RECENCY] = this.#recency.get(Mfn(mfn));
-        return Reason.ok;
+        if (this.#hasRecency && this.#frames.isPreserved(Mfn(mfn))) {
+          words[result] = Reason.ok;
+          words[at + ENTRY_RECENCY] = this.#recency.get(Mfn(mfn));
+        }
+        return cacheMapRecencyNs;
       default:
-        return Reason.absent;
+        return 0;
     }
   }
 
   #release(mfn: Mfn): number {
-    this.#cost += this.#costs.cacheMapReleaseNs;
     if (!this.#frames.isPreserved(mfn)) return Reason.absent;
     this.stats.released++;
     this.#refused.released++;
@@ -199,23 +204,21 @@ export class CacheMap {
     return Reason.ok;
   }
 
+  /** Returns what it costs, in ns. */
   #markDirty(mfn: Mfn, block: number): number {
     const { cacheMapDirtyNs, protectNs, crcNsPerByte } = this.#costs;
     const { dirtyProtection, checksum } = this.#protections;
-    this.#cost += cacheMapDirtyNs + (dirtyProtection ? protectNs : 0) + (checksum ? crcNsPerByte * PAGE_SIZE : 0);
     this.stats.dirtied++;
     this.#frames.markDirty(mfn, block);
-    return Reason.ok;
+    return cacheMapDirtyNs + (dirtyProtection ? protectNs : 0) + (checksum ? crcNsPerByte * PAGE_SIZE : 0);
   }
 
-  #tellRecency(mfn: Mfn, recency: number): number {
-    this.#cost += this.#costs.cacheMapRecencyNs;
+  #tellRecency(mfn: Mfn, recency: number): void {
     // What the guest before told ends here, for every page.
     if (!this.#isTold) this.#recency.clear(this.#p2m.frames());
     this.#isTold = true;
     this.#hasRecency = false;
     this.#recency.set(mfn, recency);
-    return Reason.ok;
   }
 
   /** CRC-32C of the recency that this guest told; undefined when it told none. */
@@ -230,32 +233,31 @@ export class CacheMap {
       words[at + ENTRY_PFN] = this.#frames.pfnOf(mfn);
       return this.#release(mfn);
     }
-    this.#cost += this.#costs.cacheMapReleaseNs;
     return Reason.absent;
   }
 
   /**
-   * Performs claims from `at` up to the first entry that is none; returns the place of that. All
+   * Performs the claims from `start` up to and without `end`; returns what they cost, in ns. All
    * are looked up before the first is decided: see hot-paths 11.
    */
-  #claimRun(words: Uint32Array, at: number, end: number): number {
-    let last = at;
-    do {
-      words[last | 1] = this.#find(words, last);
-      last += 8;
-    } while (last < end && words[last] === CLAIM);
-    const claims = (last - at) >>> 3;
+  #claimRun(words: Uint32Array, start: number, end: number): number {
+    for (let at = start; at < end; at += 8) words[at | 1] = this.#find(words, at);
+    const claims = (end - start) >>> 3;
     this.stats.claims += claims;
-    this.#cost += claims * this.#costs.cacheMapClaimNs;
+    let ns = claims * this.#costs.cacheMapClaimNs;
+    const checksumNs = this.#protections.checksum ? this.#costs.crcNsPerByte * PAGE_SIZE : 0;
     // Nobody writes to the disk within a hypercall.
     const { isChanged } = this.#disk;
-    for (; at < last; at += 8) {
+    for (let at = start; at < end; at += 8) {
       let found = words[at | 1]! | 0;
       // An entry before this one may have taken it.
       if (found >= 0 && !this.#frames.isPreserved(found as Mfn)) found = this.#find(words, at);
-      words[at | 6] = this.#claim(words, at, found, isChanged);
+      const result = this.#claim(words, at, found, isChanged);
+      words[at | 6] = result;
+      // The checksum is verified last.
+      if (result === OK || result === Reason.checksum) ns += checksumNs;
     }
-    return last;
+    return ns;
   }
 
   #find(words: Uint32Array, at: number): number {
@@ -302,11 +304,7 @@ export class CacheMap {
     // Without a provenance there is no block to compare, which matters only when that was not
     // refused above.
     if (protections.blockCheck && provenance !== UNKNOWN && frames.blockOf(mfn) !== block) return Reason.staleBlock;
-    if (protections.checksum) {
-      this.#cost += this.#costs.crcNsPerByte * PAGE_SIZE;
-      if (!frames.matchesChecksum(mfn)) return Reason.checksum;
-    }
-    return OK;
+    return protections.checksum && !frames.matchesChecksum(mfn) ? Reason.checksum : OK;
   }
 
   #refuse(mfn: Mfn, pfn: Pfn, reason: number): void {

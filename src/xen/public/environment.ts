@@ -51,7 +51,8 @@ export interface Hypercalls {
   /** Event channels; see event-channel.ts. */
   readonly eventChannels: EventChannelOp;
   /**
-   * Registers what runs when `upcallPending` is set and `upcallMask` is not, in interrupt context.
+   * HYPERVISOR_set_callbacks, a hypercall of the running kernel: registers what runs when
+   * `upcallPending` is set and `upcallMask` is not, in interrupt context.
    */
   setCallback(callback: () => void): void;
   /**

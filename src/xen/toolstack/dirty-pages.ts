@@ -23,6 +23,7 @@
 import { runsOf } from '../../base/runs.ts';
 import { type DomId, Mfn, PAGE_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';
 import { type Process, WaitQueue } from '../../sim/simulation.ts';
+import { Completion } from '../../sim/completion.ts';
 import type { BoundDevice } from '../records/devices.ts';
 import type { DirtyPages } from '../domain/domain.ts';
 import { ownerOfDomain } from '../frames/frame-record.ts';
@@ -152,16 +153,15 @@ class HomeWriter {
    * Whether it succeeds or not: what a drive does not write from its cache nobody learns any more.
    */
   *flush(): Process {
-    this.#inFlight++;
+    const ended = new Completion('a flush of dirty pages to end');
     this.#device.submit({
       op: 'flush',
       sector: 0,
       segments: [],
       done: () => {
-        this.#inFlight--;
-        this.#ended.wakeAll();
+        ended.complete();
       },
     });
-    while (this.#inFlight > 0) yield this.#ended;
+    yield* ended.wait();
   }
 }

@@ -26,13 +26,14 @@ import { BOOT_PAGES, COSTS, FakeMachine } from '../../support/fake-machine.ts';
 
 export const PAGES = 160;
 
+/** How reclaim naps. */
+type Nap = DirtyLimits['nap'];
+
 export interface Rig {
   readonly machine: FakeMachine;
   readonly mm: MemoryManagement;
   readonly preserved: PreservedPages;
   readonly supply: MemorySupply;
-  /** How reclaim naps: as DirtyLimits does, until a test says otherwise. */
-  readonly reclaim: { nap: (pages: number) => Process };
   readonly io: PageIo;
   readonly queue: BlockQueue;
   readonly writeback: Writeback;
@@ -69,8 +70,14 @@ const handOut =
 /**
  * A file, no two pages of which lie side by side on the device.
  * @param kept pages of it from before the reboot
+ * @param napOf how reclaim naps; by default as DirtyLimits does
  */
-export function rig(nrPages = 768, pages = PAGES, kept: readonly number[] = []): Rig {
+export function rig(
+  nrPages = 768,
+  pages = PAGES,
+  kept: readonly number[] = [],
+  napOf: (limits: DirtyLimits) => Nap = (limits) => (wanted) => limits.nap(wanted),
+): Rig {
   const machine = new FakeMachine({ image: new MemoryImage(1 << 23), nrPages, byHand: true });
   const hypercalls = { cacheMapOp: handOut(kept) };
   const names = new NameBatch(hypercalls);
@@ -90,8 +97,7 @@ export function rig(nrPages = 768, pages = PAGES, kept: readonly number[] = []):
   const parts = { env, costs: COSTS, log, mm, queue, locks: new PageLocks(env, COSTS, mm, queue), preserved };
   const writeback = new Writeback({ ...parts, registry: undefined });
   const limits = new DirtyLimits(env, mm, queue, writeback);
-  const reclaim: Rig['reclaim'] = { nap: (wanted) => limits.nap(wanted) };
-  const supply = new MemorySupply(env, COSTS, mm, { nap: (wanted) => reclaim.nap(wanted) });
+  const supply = new MemorySupply(env, COSTS, mm, { nap: napOf(limits) });
   const io = new PageIo({ ...parts, supply });
   const mapping: Mapping = {
     space: mm.cache.open(5 as Ino, 0, true, writeback),
@@ -121,7 +127,6 @@ export function rig(nrPages = 768, pages = PAGES, kept: readonly number[] = []):
     mm,
     preserved,
     supply,
-    reclaim,
     io,
     queue,
     writeback,

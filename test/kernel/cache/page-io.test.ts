@@ -158,25 +158,30 @@ describe('a map that changes while a reader waits for metadata', () => {
   });
 
   it('a map that changes while a reader waits for memory leaves the page unread', () => {
-    const { mm, io, reclaim, mapping, start, serve, blocks } = rig();
     const taken: Pfn[] = [];
+    let version = 0;
+    const { mm, io, mapping, start, serve, blocks } = rig(
+      undefined,
+      undefined,
+      [],
+      () =>
+        function* () {
+          yield Ns(10);
+          version = 1;
+          for (const pfn of taken.splice(0)) {
+            mm.map.clear(pfn, PG.reserved);
+            mm.allocator.free(pfn);
+          }
+        },
+    );
     for (let pfn = mm.allocate(); pfn !== NO_PAGE; pfn = mm.allocate()) taken.push(pfn);
     for (const pfn of taken) mm.map.set(pfn, PG.reserved);
-    let version = 0;
     const changing: Mapping = {
       ...mapping,
       get mapVersion() {
         return version;
       },
       blockNow: (index) => 1000 - 3 * index + version,
-    };
-    reclaim.nap = function* () {
-      yield Ns(10);
-      version = 1;
-      for (const pfn of taken.splice(0)) {
-        mm.map.clear(pfn, PG.reserved);
-        mm.allocator.free(pfn);
-      }
     };
     start(io.readPages(changing, 0, 2, true));
     serve();
@@ -261,8 +266,8 @@ describe('kswapd', () => {
    * A rig whose memory is full of pages of the file, clean ones, oldest first, and locked behind
    * page `locked`.
    */
-  function full(locked = Infinity): ReturnType<typeof rig> {
-    const given = rig(400, 400);
+  function full(locked = Infinity, napOf?: Parameters<typeof rig>[3]): ReturnType<typeof rig> {
+    const given = rig(400, 400, [], napOf);
     const { mm, mapping } = given;
     for (let index = 0; mm.allocator.freeCount > mm.allocator.marks.min + 4; index++) {
       const pfn = mm.allocator.take();
@@ -293,14 +298,12 @@ describe('kswapd', () => {
   });
 
   it('kswapd naps at each priority below 10 while it looks at pages to no avail, gives up after a round, and begins again when woken', () => {
-    const { mm, supply, reclaim, start, runFor } = full(0);
-    start(supply.kswapd());
     let naps = 0;
-    const { nap } = reclaim;
-    reclaim.nap = (pages) => {
+    const { mm, supply, start, runFor } = full(0, (limits) => (pages) => {
       naps++;
-      return nap(pages);
-    };
+      return limits.nap(pages);
+    });
+    start(supply.kswapd());
     mm.allocator.free(supply.allocate());
     runFor(5);
     // What priorities 12 to 5 would look at are not yet 32 pages; 4 to 0 nap.
