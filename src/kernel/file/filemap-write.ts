@@ -132,13 +132,15 @@ export class FileWrite {
     if (length === 0) return 0;
     let written = done;
     let isOnDisk = false;
+    // See hot-paths 14.
     if (!inode.sem.tryAcquire()) yield* inode.sem.acquire();
     try {
       const start = file.isAppending && done === 0 ? inode.size : position;
       from?.(start);
       const limit = Math.min(length, this.#fs.maxFileBytes - start);
       if (limit <= 0) throw new ModelError('EFBIG', `position ${start}`);
-      yield* this.#changes.change(() => this.#beginWrite(inode, start + done > inode.size), false);
+      const begin = this.#changes.change(() => this.#beginWrite(inode, start + done > inode.size), false);
+      if (begin !== NOTHING) yield* begin;
       if (file.isDirect) {
         checkDirect(start, length);
         isOnDisk = yield* this.#directWrite(inode, src, offset, start, length);
@@ -160,7 +162,8 @@ export class FileWrite {
         if (!(error instanceof ModelError) || written === 0) throw error;
       }
     } finally {
-      yield* this.#changes.publish();
+      const publishing = this.#changes.publish();
+      if (publishing !== NOTHING) yield* publishing;
       inode.sem.release();
     }
     if (file.isSynchronous || (file.isDirect && !isOnDisk)) yield* this.#fs.fsync(inode, false);

@@ -11,7 +11,7 @@
 import { ModelError } from '../../base/errno.ts';
 import { encodeText } from '../../base/text.ts';
 import { Ino } from '../../base/units.ts';
-import type { Process } from '../../sim/index.ts';
+import { NOTHING, type Process } from '../../sim/index.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { type Inode, type InodesInMemory, S_IF } from '../fs/inode.ts';
 import { Mutex } from '../fs/mutex.ts';
@@ -49,8 +49,7 @@ export class Namespace {
       try {
         if (isNoEntry(name) || hasSlash) throw new ModelError('EISDIR', path);
         let inode: Inode;
-        // Not Mutex.run, here and in #inParent: one process less for each name that is made or
-        // removed.
+        // Not Mutex.run: see hot-paths 14.
         if (!parent.sem.tryAcquire()) yield* parent.sem.acquire();
         try {
           inode = yield* this.#createIn(parent, name, exclusive, S_IF.regular | mode);
@@ -68,7 +67,8 @@ export class Namespace {
         }
         place = yield* this.#walker.walkLink(text, parent, links);
       } finally {
-        yield* parent.release();
+        const released = parent.release();
+        if (released !== NOTHING) yield* released;
       }
     }
   }
@@ -173,7 +173,8 @@ export class Namespace {
   }
 
   *#unlinkIn(parent: Inode, name: string): Process<Inode> {
-    const inode = yield* this.#existing(parent, name);
+    const ino = this.#walker.findDentry(parent, name) ?? (yield* this.#walker.lookupLocked(parent, name));
+    const inode = this.#cached(ino, name) ?? (yield* this.#fs.iget(ino));
     try {
       if (inode.isDirectory) throw new ModelError('EISDIR', name);
       yield* this.#fs.names.unlink(parent, name, inode);
@@ -247,8 +248,13 @@ export class Namespace {
   /** The inode of a name that must be there, with a reference. */
   *#existing(parent: Inode, name: string): Process<Inode> {
     const ino = this.#walker.findDentry(parent, name) ?? (yield* this.#walker.lookupLocked(parent, name));
+    return this.#cached(ino, name) ?? (yield* this.#fs.iget(ino));
+  }
+
+  /** The inode of a name, with a reference, if it is in memory. Throws ENOENT for number 0. */
+  #cached(ino: number, name: string): Inode | undefined {
     if (ino === 0) throw new ModelError('ENOENT', name);
-    return this.#inodes.get(Ino(ino)) ?? (yield* this.#fs.iget(ino));
+    return this.#inodes.get(Ino(ino));
   }
 
   *#mustBeFree(parent: Inode, name: string): Process {
@@ -301,7 +307,8 @@ export class Namespace {
         parent.sem.release();
       }
     } finally {
-      yield* parent.release();
+      const released = parent.release();
+      if (released !== NOTHING) yield* released;
     }
   }
 }

@@ -8,7 +8,7 @@
 import { ArgumentError, checkBytes, checkInteger, checkList } from '../../base/argument-error.ts';
 import { ModelError } from '../../base/errno.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
-import type { Process } from '../../sim/index.ts';
+import { NOTHING, type Process } from '../../sim/index.ts';
 import type { GuestEnvironment } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
 import { fput, type FileMap, type OpenFile } from '../file/filemap.ts';
@@ -147,7 +147,8 @@ export class ReadWriteCalls extends FileCalls {
       file.position = start + done;
       return done;
     } finally {
-      yield* fput(file);
+      const put = fput(file);
+      if (put !== NOTHING) yield* put;
     }
   }
 

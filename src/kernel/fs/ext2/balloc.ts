@@ -27,6 +27,7 @@ export function* newBlock(superblock: Ext2Super, goal: number): Process<number> 
   const { blocksPerGroup, groupCount } = geometry;
   const wanted = goal > 0 && goal < geometry.blockCount ? goal : 0;
   const first = Math.floor(wanted / blocksPerGroup);
+  // See hot-paths 14.
   if (!superblock.lock.tryAcquire()) yield* superblock.lock.acquire();
   try {
     for (let n = 0; n <= groupCount; n++) {
@@ -44,7 +45,7 @@ export function* newBlock(superblock: Ext2Super, goal: number): Process<number> 
         superblock.error(`ext2: block ${block} holds metadata, but is free in the bitmap of group ${group}`);
         throw new ModelError('EIO', `ext2: bitmap of group ${group}`);
       }
-      yield* superblock.prepareGroup(group);
+      if (superblock.journal.isKept) yield* superblock.prepareGroup(group);
       setBit(buffers, buffers.findForChange(bitmap) ?? (yield* buffers.breadForChange(bitmap)), bit, true);
       addFreeBlocks(superblock, group, -1);
       return block;
@@ -62,7 +63,7 @@ export function* newBlock(superblock: Ext2Super, goal: number): Process<number> 
 export function* prepareFreeing(superblock: Ext2Super, block: number): Process {
   const group = Math.floor(block / superblock.geometry.blocksPerGroup);
   if (block >= superblock.geometry.blockCount) return;
-  yield* superblock.prepareGroup(group);
+  if (superblock.journal.isKept) yield* superblock.prepareGroup(group);
   yield* superblock.buffers.breadForChange(bitmapOf(superblock, group));
 }
 
@@ -96,7 +97,7 @@ export function* freeBlocks(
       const group = Math.floor(at / blocksPerGroup);
       const end = Math.min(block + count, (group + 1) * blocksPerGroup);
       try {
-        yield* superblock.prepareGroup(group);
+        if (superblock.journal.isKept) yield* superblock.prepareGroup(group);
         const bitmap = bitmapOf(superblock, group);
         const pfn = buffers.findForChange(bitmap) ?? (yield* buffers.breadForChange(bitmap));
         if (!freeInGroup(superblock, pfn, group, at, end)) freeing.isSound = false;

@@ -43,6 +43,7 @@ export function* newInode(
   const { geometry, buffers } = superblock;
   const { inodesPerGroup, groupCount } = geometry;
   const isDirectory = (mode & EXT2_MODE.typeMask) === EXT2_MODE.directory;
+  // See hot-paths 14.
   if (!superblock.lock.tryAcquire()) yield* superblock.lock.acquire();
   try {
     const first = isDirectory ? directoryGroup(superblock, parent) : fileGroup(superblock, parent);
@@ -59,7 +60,7 @@ export function* newInode(
       const at = (bit % geometry.inodesPerBlock) * geometry.inodeSize;
       const table = buffers.find(block) ?? (yield* buffers.bread(block));
       const last = buffers.readU32(table, at + INODE.offset.i_generation);
-      yield* superblock.prepareGroup(group);
+      if (superblock.journal.isKept) yield* superblock.prepareGroup(group);
       setBit(buffers, buffers.findForChange(bitmap) ?? (yield* buffers.breadForChange(bitmap)), bit, true);
       count(superblock, group, -1, isDirectory ? 1 : 0);
       const debts = superblock.debts;
@@ -82,7 +83,7 @@ export function* freeInode(superblock: Ext2Super, ino: number, isDirectory: bool
   }
   if (!superblock.lock.tryAcquire()) yield* superblock.lock.acquire();
   try {
-    yield* superblock.prepareGroup(group);
+    if (superblock.journal.isKept) yield* superblock.prepareGroup(group);
     const bitmap = word(superblock, group, D.bg_inode_bitmap);
     const pfn = buffers.findForChange(bitmap) ?? (yield* buffers.breadForChange(bitmap));
     if (!testBit(buffers, pfn, indexInTable)) {

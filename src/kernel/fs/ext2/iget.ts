@@ -213,18 +213,20 @@ export class Ext2Inodes implements InodeHolder {
     const { superblock, journal, map, inodeTable } = this.#changes;
     superblock.beginChange();
     if (!this.#changes.isPrepared(inode)) yield* this.#changes.prepare(inode);
-    yield* journal.waitForData(inode);
+    if (journal.isKept) yield* journal.waitForData(inode);
     journal.forgetMapping(inode);
-    yield* truncatePages(this.#core.mm, this.#core.io, inode.space, 0);
+    const truncation = truncatePages(this.#core.mm, this.#core.io, inode.space, 0);
+    if (truncation !== NOTHING) yield* truncation;
     if (hasBlocks(inode)) {
       fields.size = 0;
       yield* map.truncate(inode, 0);
     }
-    yield* this.#attributes.release(inode);
-    yield* this.#changes.removeOrphan(inode);
+    if (fields.fileAcl !== 0) yield* this.#attributes.release(inode);
+    if (journal.isKept) yield* this.#changes.removeOrphan(inode);
     fields.dtime = superblock.state.now();
     inode.isInodeDirty = true;
-    yield* inodeTable.store(inode);
+    const storing = inodeTable.store(inode);
+    if (storing !== NOTHING) yield* storing;
     yield* freeInode(superblock, inode.ino, inode.isDirectory);
   }
 

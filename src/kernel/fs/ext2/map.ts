@@ -91,6 +91,7 @@ export class Ext2Map {
   /** ext2_get_block that allocates: the block of a page. Throws EFBIG, ENOSPC, EIO, EROFS. */
   *blockForWrite(inode: Ext2Inode, index: number): Process<number> {
     if (index >= EXT2_MAX_FILE_BLOCKS) throw new ModelError('EFBIG', `inode ${inode.ino} cannot have a page ${index}`);
+    // See hot-paths 14.
     if (!inode.mapLock.tryAcquire()) yield* inode.mapLock.acquire();
     try {
       const { buffers } = this.#super;
@@ -123,7 +124,8 @@ export class Ext2Map {
   *#addDirect(inode: Ext2Inode, index: number, goal: number): Process<number> {
     this.#super.beginChange();
     const block = yield* newBlock(this.#super, goal);
-    yield* this.#super.buffers.forget(block);
+    const forgetting = this.#super.buffers.forget(block);
+    if (forgetting !== NOTHING) yield* forgetting;
     inode.fields.pointers[index] = block;
     this.#added(inode, index, 1);
     return block;
@@ -267,7 +269,8 @@ export class Ext2Map {
       for (let i = first; i < EXT2_DIRECT_BLOCKS; i++) {
         if (pointers[i] === 0) continue;
         if (inode.isDirectory) this.#super.buffers.revoke(pointers[i]!);
-        yield* freed.add(pointers[i]!);
+        const freeing = freed.add(pointers[i]!);
+        if (freeing !== NOTHING) yield* freeing;
         pointers[i] = 0;
         inode.fields.sectors -= SECTORS_PER_BLOCK;
       }

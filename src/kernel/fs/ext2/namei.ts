@@ -105,7 +105,8 @@ export class Ext2Names implements NameOperations {
     if (!changes.isPrepared(parent) || !changes.isPrepared(inode)) yield* changes.prepare(parent, inode);
     yield* this.#directories.deleteEntry(parent, name);
     this.#dentries.set(parent.ino, name, 0);
-    yield* superblock.begun(this.#dropLink(inode));
+    const rest = this.#dropLink(inode);
+    if (rest !== NOTHING) yield* superblock.begun(rest);
   }
 
   rmdir(parent: Ext2Inode, name: string, inode: Ext2Inode): Process {

@@ -71,13 +71,10 @@ export class Ext2Super {
   }
 
   /**
-   * Before anything of a group is changed: its descriptor and the superblock, for `breadForChange`.
+   * Before anything of a group is changed with a journal: its descriptor and the superblock, for
+   * `breadForChange`.
    */
-  prepareGroup(group: number): Process {
-    return this.journal.isKept ? this.#prepareGroup(group) : NOTHING;
-  }
-
-  *#prepareGroup(group: number): Process {
+  *prepareGroup(group: number): Process {
     for (const block of [this.state.descriptorBlock(group), 0])
       if (this.buffers.findForChange(block) === undefined) yield* this.buffers.breadForChange(block);
   }
