@@ -56,9 +56,6 @@ export default defineConfig(({ mode }) => {
       projects: projects.map((test) => ({ extends: true as const, test })),
       environment: 'node',
       pool: 'forks',
-      // Room for what lives for a moment: with the default of 1 MiB at first, a tenth more of the processor
-      // goes to collecting it. In MiB.
-      execArgv: ['--min-semi-space-size=32', '--max-semi-space-size=64'],
       // By default one core is left to the runner, which hardly needs any.
       maxWorkers: availableParallelism(),
       sequence: { sequencer: LongestFirst },

@@ -267,7 +267,7 @@ describe.each(['ext2', 'ext3'] as const)('%s: a write fails and the inode leaves
       });
       return answer !== 'ok' || file.survives(file.promised(call));
     },
-    { numRuns: 60 },
+    { numRuns: 25, lawRuns: 60 },
   );
 });
 

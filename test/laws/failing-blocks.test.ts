@@ -224,14 +224,14 @@ const ENDS: Record<string, readonly [always: string[], rarely: string[]]> = {
 /** Cases of a file system: each read and each write of every call, once and from then on. */
 const FAULTS: Record<string, Required<Sample>> = {
   ext2: { whole: 962, sample: 44 },
-  ext3: { whole: 1812, sample: 70 },
-  'ext3 with dir_index': { whole: 230, sample: 24 },
+  ext3: { whole: 1812, sample: 44 },
+  'ext3 with dir_index': { whole: 230, sample: 18 },
 };
 /** Each read of every call after each read at which the caches were emptied. */
 const FAULTS_ON_EMPTY: Record<string, Required<Sample>> = {
-  ext2: { whole: 1562, sample: 44 },
-  ext3: { whole: 1460, sample: 44 },
-  'ext3 with dir_index': { whole: 181, sample: 20 },
+  ext2: { whole: 1562, sample: 24 },
+  ext3: { whole: 1460, sample: 24 },
+  'ext3 with dir_index': { whole: 181, sample: 14 },
 };
 
 /** A call without a fault. */

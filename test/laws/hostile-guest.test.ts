@@ -263,7 +263,7 @@ property(
     expect(refused).toBeGreaterThan(0);
     expect(lives).toBeGreaterThan(1);
   },
-  { numRuns: 9, lawRuns: 40 },
+  { numRuns: 8, lawRuns: 40 },
 );
 
 property(

@@ -22,7 +22,7 @@ const CHECK_EVERY = 40;
 /** Cases of a law where a protection is off, and in a run of the laws. */
 const RUNS = 14;
 /** Cases of a law in every run. */
-const SAMPLE = 8;
+const SAMPLE = 5;
 
 /**
  * How a guest ends: in order; crashing after sync; crashing after so many events of its program, at

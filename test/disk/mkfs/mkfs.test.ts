@@ -161,7 +161,7 @@ describe('an image of mkfs', () => {
           run(judge.debugfs, '-R', `rdump / ${out}`, path);
           mustBeSame(from.root, readHostTree(out).root);
         },
-        { numRuns: 8, lawRuns: 15 },
+        { numRuns: 9, lawRuns: 15 },
       );
     },
   );
@@ -250,7 +250,7 @@ describe('an image of mkfs', () => {
         mustPassE2fsck(judge, path);
         expect(run(judge.debugfs, '-R', 'stat <8>', path)).toContain(`Size: ${(journalBlocks as number) * BLOCK}`);
       },
-      { numRuns: 10 },
+      { numRuns: 6, lawRuns: 10 },
     );
   });
 
@@ -329,7 +329,7 @@ describe('the layout', () => {
       expect(free).toBeLessThanOrEqual(Math.max(256, Math.ceil(used * slack)) + 64);
       expect(geometry.blockCount * BLOCK).toBe(image.size);
     },
-    { numRuns: 20 },
+    { numRuns: 12, lawRuns: 20 },
   );
 });
 

@@ -24,7 +24,7 @@ describe('reboots', () => {
         }
       });
     },
-    { numRuns: 22, lawRuns: 60 },
+    { numRuns: 18, lawRuns: 60 },
   );
 
   property(

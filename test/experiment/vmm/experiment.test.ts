@@ -97,7 +97,14 @@ describe('runVmmReboot', () => {
   it('runVmmReboot measures the machine that was asked for and every other of the series', () => {
     withFiles((dir) => {
       const phases: string[] = [];
-      const asked = options(dir, { vms: 1, memory: 1 << 30, series: true, strategies: ['warm-vm'], limit: 1 });
+      const asked = options(dir, {
+        vms: 1,
+        memory: 1 << 30,
+        series: true,
+        strategies: ['warm-vm'],
+        limit: 1,
+        profile: 'server-2026',
+      });
       const { result } = runVmmReboot(asked, ({ phase }) => phases.push(phase));
       const MIB = 1 << 20;
       expect(result.machines.map(({ vms, memory }) => [vms, memory / MIB])).toEqual([

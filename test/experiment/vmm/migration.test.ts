@@ -50,7 +50,7 @@ describe('a guest that is migrated', () => {
       expect(guest.kernel.stats.suspensions).toBe(2);
       for (const each of [machine, machine.neighbour]) each.toolstack.list.checkInvariants();
     },
-    { numRuns: 6, lawRuns: 15 },
+    { numRuns: 5, lawRuns: 15 },
   );
 
   it('a guest that is migrated has every byte of its memory on other frames, and its page cache with it', () => {

@@ -121,7 +121,7 @@ describe('ext3', () => {
         disk.reboot(false, false);
         judgeImage(judge, disk.image, false);
       },
-      { numRuns: 6, lawRuns: 20 },
+      { numRuns: 4, lawRuns: 20 },
     );
   });
 
@@ -151,7 +151,7 @@ describe('ext3', () => {
           disk.reboot(false, false);
           judgeImage(judge, disk.image, false);
         },
-        { numRuns: 5, lawRuns: 15 },
+        { numRuns: 3, lawRuns: 15 },
       );
     },
   );
@@ -188,7 +188,7 @@ describe('ext3', () => {
           disk.crash();
           judgeImage(judge, disk.image, true);
         },
-        { numRuns: 4, lawRuns: 12 },
+        { numRuns: 2, lawRuns: 12 },
       );
     },
   );
@@ -215,7 +215,7 @@ describe('ext3', () => {
             disk.run(readEverything(disk.guest.kernel.syscalls, ''));
           }
         },
-        { numRuns: 3, lawRuns: 8 },
+        { numRuns: 2, lawRuns: 8 },
       );
     },
   );

@@ -119,7 +119,7 @@ describe('the file system', () => {
           run('sh', '-c', `"${judge.e2fsck}" -fy "${path}" > "${path}.log" || test $? -eq 1`);
           mustBeSound(judge, path);
         },
-        { numRuns: 9, lawRuns: 40 },
+        { numRuns: 8, lawRuns: 40 },
       );
     },
   );
@@ -196,7 +196,7 @@ describe('a drive that fails', () => {
         disk.check();
       }
     },
-    { numRuns: 20, lawRuns: 40 },
+    { numRuns: 12, lawRuns: 40 },
   );
 });
 
@@ -250,7 +250,7 @@ describe('several processes on one file', () => {
       const after = disk.run(readWhole(disk.guest.kernel.syscalls, '/shared'));
       expect(Buffer.compare(before, after)).toBe(0);
     },
-    { numRuns: 30, lawRuns: 60 },
+    { numRuns: 18, lawRuns: 60 },
   );
 });
 
