@@ -511,7 +511,7 @@ export function rigOfFunctions(): Rig {
       'Machine.boot.options': DOOR_OPTIONS,
       plan: { machine: DOOR_OPTIONS, program: (sys: door.Syscalls) => sys.stat('/data') },
       keep: 0.5,
-      'new Disk.image': store,
+      'new Disk.contents': store,
       'files.content': { a: 'b' },
       'image.bytes': bytes(MIB),
       event: 1,

@@ -59,3 +59,16 @@ export class JoinedImage implements ImageStore {
     });
   }
 }
+
+/** @internal A part of a medium, for reading. */
+export function partOf(
+  whole: Pick<ImageStore, 'read'>,
+  { start, bytes }: { readonly start: number; readonly bytes: number },
+): Pick<ImageStore, 'size' | 'read'> {
+  return {
+    size: bytes,
+    read: (offset, dst, dstOffset, length) => {
+      whole.read(start + offset, dst, dstOffset, length);
+    },
+  };
+}

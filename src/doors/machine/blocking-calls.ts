@@ -9,10 +9,9 @@ import type { Process } from '../../sim/index.ts';
 import type { Syscalls } from '../../kernel/index.ts';
 
 type Blocking<F> = F extends (...args: infer A) => Process<infer R> ? (...args: A) => R : F;
-type Calls = { readonly [K in keyof Syscalls]: Blocking<Syscalls[K]> };
 
 /** As `Syscalls`, and what would be a process is its result. */
-export type BlockingSyscalls = Calls;
+export type BlockingSyscalls = { readonly [K in keyof Syscalls]: Blocking<Syscalls[K]> };
 
 /** Runs a process of the guest to its end. Throws what it throws. */
 export type Runner = <T>(name: string, process: Process<T>) => T;

@@ -3,8 +3,8 @@
  * machine keeps its changes in a layer of its own, so that one disk serves any number of machines.
  */
 
-import { ArgumentError, checkBytes, checkObject } from '../../base/argument-error.ts';
-import { checkTransfer, type ImageStore } from '../../disk/image/image-store.ts';
+import { ArgumentError, checkBytes, checkObject, checkRange } from '../../base/argument-error.ts';
+import type { ImageStore } from '../../disk/image/image-store.ts';
 import { MemoryImage } from '../../disk/image/memory-image.ts';
 import { makeExt2 } from '../../disk/mkfs/mkfs.ts';
 import type { Ext2Options } from '../../disk/mkfs/plan.ts';
@@ -18,40 +18,29 @@ export interface FileTree {
 /** Free space of a disk that is made without a size, as a share of what it holds. */
 const SLACK = 1;
 
+/** Bytes that are only read. */
+export type DiskContents = Pick<ImageStore, 'size' | 'read'> & Partial<Pick<ImageStore, 'extents'>>;
+
 export class Disk {
   /** @internal */
-  readonly image: ImageStore;
+  readonly contents: DiskContents;
 
-  /** @param image only read; it must not change while a machine uses it */
-  constructor(image: ImageStore) {
-    checkObject('image', image, 'size', 'extents', 'read', 'write');
-    this.image = image;
-  }
-
-  /** @internal A disk that is only read. */
-  static of({ size, read }: Pick<ImageStore, 'size' | 'read'>): Disk {
-    return new Disk({
-      size,
-      extents: [],
-      read,
-      write: () => {
-        throw new ArgumentError('disk: it is only read');
-      },
-    });
+  /** @param contents they must not change while a machine uses them */
+  constructor(contents: DiskContents) {
+    checkObject('contents', contents, 'size', 'read');
+    this.contents = contents;
   }
 
   /** Bytes. */
   get size(): number {
-    return this.image.size;
+    return this.contents.size;
   }
 
   /** `length` bytes from `offset` on. Throws ArgumentError for what is not on the disk. */
   read(offset = 0, length = this.size - offset): Uint8Array {
-    checkTransfer(this.size, offset, 0, 'dst', new Uint8Array(0), 0);
-    if (!(Number.isSafeInteger(length) && length >= 0 && length <= this.size - offset))
-      throw new ArgumentError(`length: expected 0 to ${this.size - offset} bytes`);
+    checkRange('offset', offset, length, this.size);
     const bytes = new Uint8Array(length);
-    this.image.read(offset, bytes, 0, length);
+    this.contents.read(offset, bytes, 0, length);
     return bytes;
   }
 }

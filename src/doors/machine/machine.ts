@@ -21,14 +21,14 @@ import {
 import { GuestPanic, ModelError } from '../../base/errno.ts';
 import { InputError } from '../../base/input-error.ts';
 import { UserError } from '../../base/user-error.ts';
-import { type Ns } from '../../base/units.ts';
+import type { Ns } from '../../base/units.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
-import { JoinedImage } from '../../disk/image/joined-image.ts';
+import { JoinedImage, partOf } from '../../disk/image/joined-image.ts';
 import { MemoryImage } from '../../disk/image/memory-image.ts';
 import { OverlayImage } from '../../disk/image/overlay-image.ts';
 import { machineMemoryFor } from '../../experiment/host/host.ts';
 import { VmmMachine, type VmmGuest } from '../../experiment/host/machine-room.ts';
-import { PROFILE } from '../../experiment/host/profiles.ts';
+import { archOf, PROFILE } from '../../experiment/host/profiles.ts';
 import { STRATEGIES, STRATEGY, VMM_STRATEGIES, type StrategyName } from '../../experiment/host/strategies.ts';
 import type { KernelMessage, Syscalls } from '../../kernel/index.ts';
 import { MachineMemory } from '../../machine/memory.ts';
@@ -40,7 +40,7 @@ import { CacheJudge } from './cache-judge.ts';
 import { Disk } from './disk.ts';
 import { checkOptions, type MachineOptions, type MachineReboot } from './options.ts';
 import { ProgramRun } from './program-run.ts';
-import { NAME, rebootGuest, rebootHypervisor, switchOn } from './reboots.ts';
+import { NAME, rebootGuest, rebootMachine, switchOn } from './reboots.ts';
 import type { MachineReport, MachineState, MachineStats, RebootReport, Verification } from './results.ts';
 
 const MIB = 1 << 20;
@@ -75,18 +75,16 @@ export class Machine {
   #guest: VmmGuest | undefined;
   #sys: BlockingSyscalls | undefined;
   #isBusy = false;
-  /** Events left until the guest crashes; undefined: it does not. */
-  #crashIn: number | undefined;
-  #crashEvent = 0;
+  /** After which event the guest crashes, and how many are left until then. */
+  #crashPoint: { readonly event: number; left: number } | undefined;
 
   private constructor(options: MachineOptions) {
     const { disk, strategy = 'warm-cache+metadata', seed = 1, memory = 64 * MIB } = options;
     const { profile = 'server-2026', drive = 'profile', arch, protections } = options;
     this.#strategy = strategy;
     this.#eventLimit = options.eventLimit ?? 100_000_000;
-    const { arch: ownArch } = PROFILE[profile];
-    const saveArea = new MemoryImage(saveFileBytes(memory, arch ?? ownArch.value));
-    const image = new JoinedImage([new OverlayImage(disk.image), saveArea]);
+    const saveArea = new MemoryImage(saveFileBytes(memory, archOf({ arch, profile })));
+    const image = new JoinedImage([new OverlayImage(disk.contents), saveArea]);
     this.#partition = image.places[0]!;
     this.#room = new VmmMachine({
       seed,
@@ -114,14 +112,13 @@ export class Machine {
    */
   static boot(options: MachineOptions): Machine {
     checkOptions(options);
-    let machine: Machine;
     try {
-      machine = new Machine(options);
+      const machine = new Machine(options);
       machine.#boot();
+      return machine;
     } catch (error) {
       throw isOfDisk(error) ? new InputError(`disk: ${error.message}`) : error;
     }
-    return machine;
   }
 
   get state(): MachineState {
@@ -162,7 +159,7 @@ export class Machine {
 
   /** The disk as a read would find it now: the medium, and what is newer in the drive's cache. */
   get disk(): Disk {
-    return Disk.of(this.#contents());
+    return new Disk(this.#contents());
   }
 
   /** The guest's system calls as plain functions. Throws ArgumentError when no guest runs. */
@@ -211,8 +208,7 @@ export class Machine {
     const { event } = options;
     checkInteger('event', event);
     this.#mustRun();
-    this.#crashIn = event;
-    this.#crashEvent = event;
+    this.#crashPoint = { event, left: event };
   }
 
   /** The guest crashes now: nothing is flushed. */
@@ -231,7 +227,7 @@ export class Machine {
   losePower(options: { readonly keep?: number } = {}): void {
     checkObject('options', options);
     const { keep } = options;
-    if (this.#isBusy) throw new ArgumentError('state: a program runs');
+    this.#mustBeIdle();
     checkArgument(this.#state !== 'off', 'state', 'the machine is off');
     checkArgument(keep === undefined || (keep >= 0 && keep <= 1), 'keep', 'expected 0 to 1');
     this.#room.drive.powerLoss(keep);
@@ -261,7 +257,7 @@ export class Machine {
   /** @internal The disk as a loss of power would leave it now; holds until the machine goes on. */
   diskAfterPowerLoss(keep: number, stream: string): Disk {
     const { drive, simulation } = this.#room;
-    return Disk.of(part(drive.afterPowerLoss(keep, simulation.random.stream(stream)), this.#partition));
+    return new Disk(partOf(drive.afterPowerLoss(keep, simulation.random.stream(stream)), this.#partition));
   }
 
   /**
@@ -276,13 +272,13 @@ export class Machine {
     checkOneOf('crash', crash, [false, true]);
     checkOneOf('strategy', strategy, STRATEGIES);
     if (hypervisor !== undefined) checkOneOf('hypervisor', hypervisor, VMM_STRATEGIES);
-    if (this.#isBusy) throw new ArgumentError('state: a program runs');
+    this.#mustBeIdle();
     const before = this.now;
     const old = this.#guest?.kernel;
     const reads =
       STRATEGY[strategy].prefetch && this.#state === 'running' ? this.#judge.cachedFiles(this.#running()) : [];
     const { simulation } = this.#room;
-    this.#crashIn = undefined;
+    this.#crashPoint = undefined;
     this.#sys = undefined;
     if (this.#state === 'running' && crash) this.crash();
     const problems: string[] = [];
@@ -292,7 +288,7 @@ export class Machine {
         ? switchOn(this.#room)
         : hypervisor === undefined
           ? rebootGuest(this.#room, strategy, this.#state === 'crashed', reads)
-          : rebootHypervisor(this.#room, hypervisor, this.#state === 'crashed', problems);
+          : rebootMachine(this.#room, hypervisor, this.#state === 'crashed', problems);
     this.#guest = undefined;
     this.#isBusy = true;
     try {
@@ -328,7 +324,7 @@ export class Machine {
    * possible.
    */
   verify(): Verification {
-    if (this.#isBusy) throw new ArgumentError('state: a program runs');
+    this.#mustBeIdle();
     return this.#judge.verify(this.#state === 'running' ? this.#guest : undefined);
   }
 
@@ -345,7 +341,7 @@ export class Machine {
   }
 
   #contents(): Pick<ImageStore, 'size' | 'read'> {
-    return part(this.#room.drive.contents, this.#partition);
+    return partOf(this.#room.drive.contents, this.#partition);
   }
 
   #boot(): void {
@@ -363,11 +359,15 @@ export class Machine {
   #ended(state: MachineState): void {
     this.#state = state;
     this.#sys = undefined;
-    this.#crashIn = undefined;
+    this.#crashPoint = undefined;
   }
 
   #running(): VmmGuest {
     return this.#guest!;
+  }
+
+  #mustBeIdle(): void {
+    if (this.#isBusy) throw new ArgumentError('state: a program runs');
   }
 
   #mustRun(): void {
@@ -379,10 +379,7 @@ export class Machine {
   #runAll(processes: readonly Process<unknown>[], name: string): readonly unknown[] {
     const run = this.#begin(processes, name);
     try {
-      for (let events = 0; !run.isOver; events++) {
-        if (events === this.#eventLimit) throw run.refusal(`no end after ${events} events (eventLimit)`);
-        this.#step(run);
-      }
+      while (!run.isOver) this.#step(run);
     } finally {
       this.#isBusy = false;
       run.end();
@@ -391,18 +388,18 @@ export class Machine {
   }
 
   #begin(processes: readonly Process<unknown>[], name: string): ProgramRun {
-    const run = new ProgramRun(this.#room.simulation, this.#running(), name, processes);
+    const run = new ProgramRun(this.#room.simulation, this.#running(), name, processes, this.#eventLimit);
     this.#isBusy = true;
     return run;
   }
 
   #step(run: ProgramRun): void {
-    if (this.#crashIn === 0) {
+    const point = this.#crashPoint;
+    if (point !== undefined && point.left-- === 0) {
       this.#running().kernel.crash();
       this.#ended('crashed');
-      throw new GuestCrash(this.#crashEvent);
+      throw new GuestCrash(point.event);
     }
-    if (this.#crashIn !== undefined) this.#crashIn--;
     try {
       run.step();
     } catch (error) {
@@ -415,17 +412,4 @@ export class Machine {
 /** Whether an error of a boot says that the disk cannot be used. */
 function isOfDisk(error: unknown): error is Error {
   return [InputError, ModelError, UserError].some((kind) => error instanceof kind);
-}
-
-/** A partition of a medium, for reading. */
-function part(
-  whole: Pick<ImageStore, 'read'>,
-  { start, bytes }: { readonly start: number; readonly bytes: number },
-): Pick<ImageStore, 'size' | 'read'> {
-  return {
-    size: bytes,
-    read: (offset, dst, dstOffset, length) => {
-      whole.read(start + offset, dst, dstOffset, length);
-    },
-  };
 }

@@ -10,10 +10,20 @@ export class ProgramRun {
   readonly #guest: VmmGuest;
   readonly #tasks: readonly Task[];
   readonly #values: unknown[];
+  readonly #limit: number;
+  #events = 0;
   #left: number;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(simulation: Simulation, guest: VmmGuest, name: string, processes: readonly Process<unknown>[]) {
+  /** @param limit events after which programs are said to have no end */
+  constructor(
+    simulation: Simulation,
+    guest: VmmGuest,
+    name: string,
+    processes: readonly Process<unknown>[],
+    limit: number,
+  ) {
+    this.#limit = limit;
     this.#simulation = simulation;
     this.#guest = guest;
     this.#values = processes.map(() => undefined);
@@ -28,16 +38,18 @@ export class ProgramRun {
 
   /**
    * Dispatches one event.
-   * @throws ArgumentError when none is left; GuestPanic when the guest has stopped in it
+   * @throws ArgumentError when none is left, or there were too many; GuestPanic when the guest has
+   * stopped in it
    */
   step(): void {
-    if (!this.#simulation.step()) throw this.refusal('they wait for what never happens');
+    if (this.#events++ === this.#limit) throw this.#refusal(`no end after ${this.#limit} events (eventLimit)`);
+    if (!this.#simulation.step()) throw this.#refusal('they wait for what never happens');
     const { domain, kernel } = this.#guest;
     if (domain.shutdownReason !== undefined) throw new GuestPanic(kernel.panic ?? 'the guest has stopped');
   }
 
   /** The mistake of a caller whose programs do not end. It says who waits for what. */
-  refusal(why: string): ArgumentError {
+  #refusal(why: string): ArgumentError {
     return new ArgumentError([`programs: ${why}`, ...this.#simulation.whoWaits()].join('\n  '));
   }
 

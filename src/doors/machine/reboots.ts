@@ -44,7 +44,7 @@ export function* rebootGuest(
  * stands: nothing is handed over.
  * @param problems takes why something does not go on
  */
-export function* rebootHypervisor(
+export function* rebootMachine(
   room: VmmMachine,
   how: VmmStrategyName,
   hasCrashed: boolean,

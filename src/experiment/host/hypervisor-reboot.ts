@@ -39,8 +39,8 @@ const LOOK = Ns(10_000_000);
 
 const TOO_LATE: Outcome = { ok: false, reason: { kind: 'failed', why: 'it does not shut down' } };
 
-/** A part of a hypervisor reboot, virtual ns from its begin on. */
-export interface VmmPhase {
+/** A part of a hypervisor reboot, virtual ns from its start on. */
+interface Phase {
   readonly name: VmmPhaseName;
   readonly startNs: number;
   readonly endNs: number;
@@ -48,23 +48,21 @@ export interface VmmPhase {
 
 /** A reboot of the hypervisor under all guests of a machine, and what it met. */
 export class HypervisorReboot {
-  readonly phases: VmmPhase[] = [];
+  readonly phases: Phase[] = [];
   /** Why guests do not go on, by name. */
   readonly reasons = new Map<string, string>();
   bytesWritten = 0;
   bytesRead = 0;
   bytesSent = 0;
   readonly #machine: VmmMachine;
-  /** Names of the guests before the reboot. */
-  readonly #before: ReadonlySet<string>;
-  readonly #domains: ReadonlyMap<number, string>;
+  /** The guests before the reboot: names by domid. */
+  readonly #before: ReadonlyMap<number, string>;
   #beginNs = 0;
 
   constructor(machine: VmmMachine) {
     checkObject('machine', machine, 'simulation', 'guests');
     this.#machine = machine;
-    this.#before = new Set(machine.guests.keys());
-    this.#domains = new Map([...machine.guests].map(([name, { domain }]) => [domain.domid, name]));
+    this.#before = new Map([...machine.guests].map(([name, { domain }]) => [domain.domid, name]));
   }
 
   /** When it began, virtual ns. */
@@ -100,7 +98,7 @@ export class HypervisorReboot {
     const { hypervisor, toolstack } = this.#machine;
     yield* this.#shutdownDomain0();
     for (const { domid, reason } of yield* this.#phase('suspend guests', suspendDomains(hypervisor, toolstack)))
-      if (this.#domains.has(domid)) this.reasons.set(this.#domains.get(domid)!, reason);
+      if (this.#before.has(domid)) this.reasons.set(this.#before.get(domid)!, reason);
     yield* this.#phase('hand over', handOver(hypervisor, toolstack));
     yield* this.#resetAndBoot('kept');
     const { lost } = yield* this.#phase('resume guests', this.#machine.resumeGuests());
@@ -231,7 +229,8 @@ export class HypervisorReboot {
 
   #missing(): DomainConfig[] {
     const { configs, guests } = this.#machine;
-    return configs.filter(({ name }) => this.#before.has(name) && !guests.has(name));
+    const before = [...this.#before.values()];
+    return configs.filter(({ name }) => before.includes(name) && !guests.has(name));
   }
 
   *#phase<T>(name: VmmPhaseName, process: Process<T>): Process<T> {

@@ -10,8 +10,7 @@
 import { GuestPanic } from '../../base/errno.ts';
 import { checkArgument, checkFunction } from '../../base/argument-error.ts';
 import { UserError } from '../../base/user-error.ts';
-import type { ImageStore } from '../../disk/image/image-store.ts';
-import { JoinedImage } from '../../disk/image/joined-image.ts';
+import { JoinedImage, partOf } from '../../disk/image/joined-image.ts';
 import { MemoryImage } from '../../disk/image/memory-image.ts';
 import { OverlayImage } from '../../disk/image/overlay-image.ts';
 import { MachineMemory } from '../../machine/memory.ts';
@@ -244,17 +243,4 @@ class VmmRun {
   #verifierOf(guest: string): Verifier {
     return this.#verifiers[this.#machine.configs.findIndex(({ name }) => name === guest)]!;
   }
-}
-
-/** A partition of a medium, for reading. */
-function partOf(
-  contents: Pick<ImageStore, 'read'>,
-  { start, bytes }: { readonly start: number; readonly bytes: number },
-): Pick<ImageStore, 'size' | 'read'> {
-  return {
-    size: bytes,
-    read: (offset, dst, dstOffset, length) => {
-      contents.read(start + offset, dst, dstOffset, length);
-    },
-  };
 }

@@ -33,6 +33,15 @@ import type { Mapping } from '../cache/mapping.ts';
 import type { SlabCache } from '../cache/slab.ts';
 import { UNBOUNDED, type Shrinker } from '../mm/vmscan.ts';
 
+/**
+ * Bits of `mode` beside the type (linux/stat.h): setuid, setgid, sticky, and execution by the
+ * group.
+ */
+export const S_IS = { uid: 0o4000, gid: 0o2000, vtx: 0o1000 } as const;
+export const S_IXGRP = 0o0010;
+/** All bits of `mode` that are permissions. */
+export const PERMISSIONS = 0o7777;
+
 /** Types of inodes in `mode` (linux/stat.h). */
 export const S_IF = { mask: 0o170000, regular: 0o100000, directory: 0o040000, symlink: 0o120000 } as const;
 

@@ -9,14 +9,9 @@ import { ModelError } from '../../base/errno.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import type { Process } from '../../sim/index.ts';
 import { type FileSystemStatistics, XATTR } from '../fs/file-system.ts';
-import type { Inode } from '../fs/inode.ts';
+import { PERMISSIONS, S_IS, S_IXGRP, type Inode } from '../fs/inode.ts';
 import { ReadWriteCalls } from './read-write.ts';
 
-/** Bits of a mode that chmod changes. */
-const PERMISSIONS = 0o7777;
-const S_ISUID = 0o4000;
-const S_ISGID = 0o2000;
-const S_IXGRP = 0o0010;
 /** Device number of the root: major 202, minor 0 (xvda). */
 const ROOT_DEVICE = 0xca00;
 /** XATTR_SIZE_MAX, bytes. */
@@ -221,8 +216,8 @@ export class AttributeCalls extends ReadWriteCalls {
       if (uid >= 0) fields.uid = uid;
       if (gid >= 0) fields.gid = gid;
       if (inode.isDirectory) return;
-      fields.mode &= ~S_ISUID;
-      if ((fields.mode & S_IXGRP) !== 0) fields.mode &= ~S_ISGID;
+      fields.mode &= ~S_IS.uid;
+      if ((fields.mode & S_IXGRP) !== 0) fields.mode &= ~S_IS.gid;
     });
   }
 

@@ -14,7 +14,7 @@ import type { KernelCosts } from '../costs.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ACCESS_MODE, fput, O, OPEN_FLAGS, OpenFile, type FileMap } from '../file/filemap.ts';
 import type { FileWrite } from '../file/filemap-write.ts';
-import type { Inode, InodesInMemory } from '../fs/inode.ts';
+import { PERMISSIONS, type Inode, type InodesInMemory } from '../fs/inode.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import type { MemoryMaps } from '../file/mmap.ts';
 import type { PathWalker } from '../file/namei.ts';
@@ -24,8 +24,6 @@ import type { Sockets } from '../net/socket.ts';
 
 /** Open files of all processes together at most. */
 const MAX_FILES = 8192;
-/** Bits of a mode that a new file is given. */
-const PERMISSIONS = 0o7777;
 
 /** The parts of the kernel that carry the calls out. */
 export interface SyscallParts {

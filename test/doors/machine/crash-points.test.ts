@@ -97,6 +97,11 @@ describe('the crash points of a program', () => {
     expect(() => [...crashes(failing)]).toThrow('ENOENT');
     expect(() => [...powerLosses(failing)]).toThrow('ENOENT');
     expect(() => [...powerLosses(plan(), 2)]).toThrow(ArgumentError);
+    const endless = function* (): Process {
+      for (;;) yield 1;
+    };
+    const short = { machine: { ...plan().machine, eventLimit: 500 }, program: endless, from: 1000 };
+    expect(() => [...powerLosses(short)]).toThrow(/no end after 500 events/);
     expect(() => [...crashes({ ...plan(), every: 0 })]).toThrow(/^plan.every: /);
     expect(() => [...crashes({} as never)]).toThrow(/^plan.machine: /);
   });

@@ -21,13 +21,10 @@ import { freeInode, isInodeInUse, newInode } from './ialloc.ts';
 import { hasBlocks, type Ext2Pages } from './pages.ts';
 import type { AttributeBlocks } from './xattr-blocks.ts';
 import type { FsCore } from '../core.ts';
-import type { InodeCache, InodeHolder } from '../inode.ts';
+import { S_IS, type InodeCache, type InodeHolder } from '../inode.ts';
 import { Ext2Inode, type Ext2InodeFields } from './inode-info.ts';
 import type { InodeTable } from './inode.ts';
 import { truncatePages } from '../../cache/truncate.ts';
-
-/** Bit setgid of a mode. */
-const S_ISGID = 0o2000;
 
 /** Which pages of the file system are named in the cache-mapping table. */
 export interface NamingPolicy {
@@ -146,7 +143,7 @@ export class Ext2Inodes implements InodeHolder {
    */
   *create(directory: Ext2Inode, mode: number): Process<Ext2Inode> {
     const { superblock, geometry } = this.#changes;
-    const isSetGid = (directory.fields.mode & S_ISGID) !== 0;
+    const isSetGid = (directory.fields.mode & S_IS.gid) !== 0;
     const isDirectory = (mode & EXT2_MODE.typeMask) === EXT2_MODE.directory;
     superblock.beginChange();
     const object = yield* this.#cache.allocate();
@@ -166,7 +163,7 @@ export class Ext2Inodes implements InodeHolder {
       ino: Ino(born.ino),
       generation: born.generation,
       // BSD's rule for a directory with the bit setgid.
-      mode: isSetGid && isDirectory ? mode | S_ISGID : mode,
+      mode: isSetGid && isDirectory ? mode | S_IS.gid : mode,
       uid: 0,
       gid: isSetGid ? directory.fields.gid : 0,
       links: 0,

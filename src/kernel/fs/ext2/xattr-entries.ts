@@ -7,6 +7,7 @@
  * equal lists.
  */
 
+import { compareBytes } from '../../../base/bytes.ts';
 import { EXT2_XATTR_MAGIC, XATTR_ENTRY, XATTR_HEADER } from '../../../format/ext2.ts';
 
 /** An attribute as the disk has it. */
@@ -134,11 +135,4 @@ export function areEqual(a: readonly Attribute[], b: readonly Attribute[]): bool
   return (
     a.length === b.length && a.every((each, i) => isNamed(each, b[i]!) && compareBytes(each.value, b[i]!.value) === 0)
   );
-}
-
-/** Shorter ones first; of one length, as memcmp. */
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  if (a.length !== b.length) return a.length - b.length;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
-  return 0;
 }

@@ -16,6 +16,7 @@ import { EXT2_XATTR_MAGIC, INODE } from '../../../format/ext2.ts';
 import type { Process } from '../../../sim/index.ts';
 import type { Buffers } from '../buffer.ts';
 import { type AttributeOperations, XATTR } from '../file-system.ts';
+import { S_IS } from '../inode.ts';
 import { Mutex } from '../mutex.ts';
 import type { Ext2Changes } from './change.ts';
 import type { Ext2Inode } from './inode-info.ts';
@@ -31,8 +32,6 @@ const PREFIXES: ReadonlyMap<number, string> = new Map([
 const USER = 1;
 /** Bytes of the longest name, with its prefix. */
 const MAX_NAME_BYTES = 255;
-/** Bit of a mode. */
-const S_ISVTX = 0o1000;
 /** Bytes of h_magic, which is all the header that an inode has; e_value_offs counts from behind. */
 const BODY_HEADER = 4;
 
@@ -70,7 +69,7 @@ export class Ext2Attributes implements AttributeOperations {
 
   *set(inode: Ext2Inode, name: string, value: Uint8Array | undefined, flags: number): Process {
     const key = parseName(name);
-    const isSticky = inode.isDirectory && (inode.fields.mode & S_ISVTX) !== 0;
+    const isSticky = inode.isDirectory && (inode.fields.mode & S_IS.vtx) !== 0;
     if (key.index === USER && (isSticky || !(inode.isRegular || inode.isDirectory)))
       throw new ModelError('EPERM', `${name} is for regular files and directories`);
     if (value !== undefined && value.length > PAGE_SIZE)
