@@ -1,4 +1,7 @@
-/** The hypervisor and its tool stack. What a guest may see of it is in public/. */
+/**
+ * The hypervisor and its tool stack. What a guest may see of it, all wire constants among it, is in
+ * `stillwarm/xen/public`.
+ */
 export type { XenCosts } from './costs.ts';
 export type { Domain, DomainState, DomainStats, RecencyState } from './domain/domain.ts';
 export type { FrameHappening, FrameObserver } from './frames/record-table.ts';
@@ -32,12 +35,6 @@ export { saveFileBytes } from './save/format.ts';
 export { domainOf, type ShutdownRequest, Toolstack } from './toolstack/toolstack.ts';
 export { type ManagedConfig, type StopAction, Xend } from './toolstack/xend.ts';
 
-/** @internal */
-export * from './records/layout-page.ts';
-/** @internal */
-export * from './public/index.ts';
-/** @internal */
-export * from './save/layout-page.ts';
 /** @internal */
 export { shutdownNodeOf } from './channels/xenstore.ts';
 /** @internal */

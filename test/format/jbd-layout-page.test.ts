@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { journalLayoutPage } from '../../src/format/jbd-layout-page.ts';
+import { journalLayoutPage } from '../../tools/pages/journal-layout.ts';
 
 const FILE = 'docs/reference/journal-layout.md';
 

@@ -21,14 +21,12 @@ import {
   restoreDomain,
   resumeDomain,
   saveDomain,
-  SHARED_INFO,
-  SHUTDOWN_NODE,
   shutdownDomain0,
   ShutdownReason,
   suspendDomains,
   Toolstack,
-  Virq,
 } from '../../src/xen/index.ts';
+import { SHARED_INFO, SHUTDOWN_NODE, Virq } from '../../src/xen/public/index.ts';
 import {
   BOOT_PAGES,
   bootMachine,

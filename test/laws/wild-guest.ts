@@ -3,7 +3,7 @@
 import { DOM0, ModelError, Ns, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import type { Process, RandomStream } from '../../src/sim/index.ts';
 import type { Domain } from '../../src/xen/domain/domain.ts';
-import { CacheMapBatch, GRANT_ENTRY, NR_GRANT_ENTRIES } from '../../src/xen/index.ts';
+import { CacheMapBatch, GRANT_ENTRY, NR_GRANT_ENTRIES } from '../../src/xen/public/index.ts';
 import type { TestMachine } from '../support/machine.ts';
 
 /** Numbers at and beyond every edge that a 32- or 64-bit argument has. */

@@ -6,7 +6,9 @@ import * as kernel from '../../src/kernel/index.ts';
 import * as machine from '../../src/machine/index.ts';
 import * as sim from '../../src/sim/index.ts';
 import * as xen from '../../src/xen/index.ts';
+import * as xenPublic from '../../src/xen/public/index.ts';
 import * as node from '../../src/doors/node/index.ts';
+import * as table from '../../src/doors/table/index.ts';
 import * as door from '../../src/index.ts';
 
 export const EXPORTS: Readonly<Record<string, unknown>> = {
@@ -15,8 +17,10 @@ export const EXPORTS: Readonly<Record<string, unknown>> = {
   ...machine,
   ...disk,
   ...xen,
+  ...xenPublic,
   ...kernel,
   ...experiment,
   ...door,
   ...node,
+  ...table,
 };

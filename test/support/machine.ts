@@ -21,14 +21,13 @@ import { MachineMemory } from '../../src/machine/memory.ts';
 import { type Process, type RandomStream, Simulation, WaitQueue } from '../../src/sim/index.ts';
 import type { Domain } from '../../src/xen/domain/domain.ts';
 import { Hypervisor, type HypervisorOptions } from '../../src/xen/core/hypervisor.ts';
+import { domainOf, Reason, type XenCosts } from '../../src/xen/index.ts';
 import {
-  domainOf,
   BlkifOp,
   CacheMapBatch,
   GRANT_ENTRY,
   Gtf,
   NR_REGISTERS,
-  Reason,
   RING_HEADER,
   RING_HEADER_BYTES,
   RING_REQUEST,
@@ -41,9 +40,8 @@ import {
   START_INFO_PFN,
   VBD_FRONTEND,
   Virq,
-  type XenCosts,
   XenbusState,
-} from '../../src/xen/index.ts';
+} from '../../src/xen/public/index.ts';
 import { Toolstack } from '../../src/xen/toolstack/toolstack.ts';
 
 export const COSTS: XenCosts = {

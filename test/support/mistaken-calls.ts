@@ -13,6 +13,8 @@ import { Gate } from '../../src/sim/index.ts';
 import * as machine from '../../src/machine/index.ts';
 import * as sim from '../../src/sim/index.ts';
 import * as xen from '../../src/xen/index.ts';
+import * as xenPublic from '../../src/xen/public/index.ts';
+import * as table from '../../src/doors/table/index.ts';
 import * as door from '../../src/index.ts';
 import { checkMemory } from '../kernel/mm/memory-state.ts';
 
@@ -337,6 +339,21 @@ const DOOR_OPTIONS: door.MachineOptions = {
   drive: 'instant',
 };
 
+const TABLE_OPTIONS: table.TableOptions = { frames: 8 };
+
+function cacheTable(): Rig & { it: table.CacheTable } {
+  const it = table.CacheTable.create(new Uint8Array(table.CacheTable.bytesFor(8)), TABLE_OPTIONS);
+  const name: table.PageName = { device: 0, inode: 12, generation: 1, index: 3 };
+  return {
+    it,
+    simulation: new sim.Simulation(1),
+    right: { frame: 3, device: 0, block: 7, name },
+    check: () => {
+      it.checkInvariants();
+    },
+  };
+}
+
 export const RIGS: Readonly<Record<string, () => Rig>> = {
   Machine: () => ({
     it: door.Machine.boot(DOOR_OPTIONS),
@@ -348,6 +365,13 @@ export const RIGS: Readonly<Record<string, () => Rig>> = {
     },
   }),
   Disk: () => ({ it: DOOR_OPTIONS.disk, simulation: new sim.Simulation(1), right: { offset: 4096, length: 4096 } }),
+  CacheTable: cacheTable,
+  CacheMapBatch: () => ({
+    it: new xenPublic.CacheMapBatch(4096),
+    simulation: new sim.Simulation(1),
+    right: { pfn: 3, ino: 12, generation: 1, index: 3, block: 7, recency: 5, i: 0 },
+  }),
+  Transfer: () => ({ ...cacheTable(), it: cacheTable().it.beginRead(3, 0, 7), right: { ok: true } }),
   MemoryManagement: memoryManagement,
 
   MemMap: part('map'),
@@ -509,6 +533,14 @@ export function rigOfFunctions(): Rig {
       tree: FILES,
       'makeExt2.options': {},
       'Machine.boot.options': DOOR_OPTIONS,
+      frames: 8,
+      capacity: 8,
+      position: 3,
+      length: 8,
+      'CacheTable.create.bytes': new Uint8Array(table.CacheTable.bytesFor(8)),
+      'CacheTable.create.options': TABLE_OPTIONS,
+      'CacheTable.recover.bytes': new Uint8Array(table.CacheTable.bytesFor(8)),
+      'CacheTable.recover.options': TABLE_OPTIONS,
       plan: { machine: DOOR_OPTIONS, program: (sys: door.Syscalls) => sys.stat('/data') },
       keep: 0.5,
       'new Disk.contents': store,

@@ -10,7 +10,8 @@ import { values } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process } from '../../src/sim/index.ts';
 import type { Domain } from '../../src/xen/domain/domain.ts';
-import { domainOf, SHUTDOWN_NODE, START_INFO, START_INFO_PFN } from '../../src/xen/index.ts';
+import { domainOf } from '../../src/xen/index.ts';
+import { SHUTDOWN_NODE, START_INFO, START_INFO_PFN } from '../../src/xen/public/index.ts';
 import { LEAST_PAGES, REGISTERS, type TestMachine } from './machine.ts';
 
 /** First page of the driver. */

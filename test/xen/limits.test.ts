@@ -9,16 +9,8 @@ import { Nic } from '../../src/machine/nic.ts';
 import { values } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
 import type { Process } from '../../src/sim/index.ts';
-import {
-  BlkifOp,
-  BlkifStatus,
-  CacheMapBatch,
-  domainOf,
-  Gtf,
-  inspectMemory,
-  Reason,
-  RING_HEADER,
-} from '../../src/xen/index.ts';
+import { domainOf, inspectMemory, Reason } from '../../src/xen/index.ts';
+import { BlkifOp, BlkifStatus, CacheMapBatch, Gtf, RING_HEADER } from '../../src/xen/public/index.ts';
 import { BackRing } from '../../src/xen/devices/back-ring.ts';
 import { planMemory } from '../../src/xen/records/layouts.ts';
 import { rankOf } from '../../src/xen/public/recency.ts';

@@ -3,7 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import { Ns, PAGE_SIZE } from '../../src/base/index.ts';
 import type { Process } from '../../src/sim/index.ts';
-import { type Domain, endOf, ShutdownReason, suspendDomain, Virq, Xend } from '../../src/xen/index.ts';
+import { type Domain, endOf, ShutdownReason, suspendDomain, Xend } from '../../src/xen/index.ts';
+import { Virq } from '../../src/xen/public/index.ts';
 import { bootMachine, LEAST_PAGES, REGISTERS, startGuest } from '../support/machine.ts';
 
 describe('time that a guest has', () => {

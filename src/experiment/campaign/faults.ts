@@ -23,7 +23,8 @@ import {
   W_PFN,
   W_STATE,
 } from '../../xen/frames/frame-record.ts';
-import { CacheMapBatch, type Protections } from '../../xen/index.ts';
+import { type Protections } from '../../xen/index.ts';
+import { CacheMapBatch } from '../../xen/public/index.ts';
 import { DOMAIN_RECORD_BYTES } from '../../xen/records/layouts.ts';
 import type { Guest, Testbed } from '../host/testbed.ts';
 

@@ -23,7 +23,6 @@ import { ownerOfDomain } from './frame-record.ts';
 import type { FrameTable } from './frame-table.ts';
 import { NO_FRAME, type P2mList } from './p2m.ts';
 import type { Protections } from '../protections.ts';
-import { Provenance } from './provenance.ts';
 import * as entry from '../public/cache-map-op.ts';
 import type { CacheMapBatch } from '../public/cache-map-op.ts';
 import { Reason, REASON_NAMES, type ReasonCounts } from '../public/reason.ts';
@@ -39,8 +38,6 @@ const CLAIM = CacheMapOp.claim;
 const OK = Reason.ok;
 const ABSENT = Reason.absent;
 const NONE = NO_FRAME;
-const CLEAN = Provenance.clean;
-const UNKNOWN = Provenance.none;
 
 /** Operations that were performed, those with a pfn the domain does not have left out. */
 export interface CacheMapStats {
@@ -277,7 +274,7 @@ export class CacheMap {
     // A damaged record may name a page that is not its own: then nobody is asked to give it up.
     if (this.#p2m.at(pfn) !== found) return this.#absent();
     words[at | 1] = pfn;
-    const reason = isChanged ? Reason.diskChanged : this.#verdict(mfn, words[at | 3]!, words[at | 5]!);
+    const reason = isChanged ? Reason.diskChanged : this.#frames.whyNotReused(mfn, words[at | 3]!, words[at | 5]!);
     if (reason === OK) {
       this.stats.reused++;
       this.#frames.setPreserved(mfn, false);
@@ -291,20 +288,6 @@ export class CacheMap {
   #absent(): number {
     this.#refused.absent++;
     return ABSENT;
-  }
-
-  /** The rule of reuse. */
-  #verdict(mfn: Mfn, generation: number, block: number): number {
-    const frames = this.#frames;
-    const protections = this.#protections;
-    if (!frames.isIntact(mfn)) return Reason.corruptRecord;
-    if (protections.generation && !frames.hasGeneration(mfn, generation)) return Reason.generation;
-    const provenance = frames.provenanceOf(mfn);
-    if (protections.provenance && provenance !== CLEAN) return Reason.dirty;
-    // Without a provenance there is no block to compare, which matters only when that was not
-    // refused above.
-    if (protections.blockCheck && provenance !== UNKNOWN && frames.blockOf(mfn) !== block) return Reason.staleBlock;
-    return protections.checksum && !frames.matchesChecksum(mfn) ? Reason.checksum : OK;
   }
 
   #refuse(mfn: Mfn, pfn: Pfn, reason: number): void {

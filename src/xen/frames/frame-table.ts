@@ -36,11 +36,9 @@
 
 import { assert } from '../../base/assert.ts';
 import { Mfn, type Pfn } from '../../base/units.ts';
-import type { MachineMemory } from '../../machine/memory.ts';
 import type { Protections } from '../protections.ts';
 import { Reason, type ReasonCode } from '../public/reason.ts';
 import type { DeviceTable } from '../records/devices.ts';
-import type { MemoryMap } from '../records/layouts.ts';
 import { FrameIndex, hashName } from './frame-index.ts';
 import * as record from './frame-record.ts';
 import {
@@ -56,7 +54,7 @@ import {
   writeName,
 } from './frame-record.ts';
 import { ProvenanceTable } from './provenance-table.ts';
-import type { FrameObserver } from './record-table.ts';
+import type { FrameObserver, TableMemory, TablePlace } from './record-table.ts';
 import { FrameEvent, nextProvenance, Provenance } from './provenance.ts';
 
 // Constants of this file: see hot-paths 3.
@@ -78,8 +76,8 @@ export class FrameTable extends ProvenanceTable {
    * counts as not protected.
    */
   constructor(
-    memory: MachineMemory,
-    map: MemoryMap,
+    memory: TableMemory,
+    map: TablePlace,
     protections: Protections,
     devices: Pick<DeviceTable, 'placeOf'>,
     observer: FrameObserver | undefined,
@@ -171,6 +169,30 @@ export class FrameTable extends ProvenanceTable {
     this.#names.unlink(mfn);
     markPreserved(this.words, mfn * RECORD_WORDS, preserved);
     this.observer?.onFrame(preserved ? 'preserved' : 'claimed', mfn, 0, 0, 0);
+  }
+
+  /** Why a named frame cannot be carried over a restart, or ok. */
+  whyNotCarried(mfn: Mfn): ReasonCode {
+    const provenance = this.provenanceOf(mfn);
+    if (!this.protections.provenance || provenance === Provenance.clean) return Reason.ok;
+    return provenance === Provenance.none ? Reason.dirty : Reason.inFlight;
+  }
+
+  /**
+   * The rule of reuse: why a preserved frame, found by its name, is not a page of this generation
+   * that lies at this block, or ok.
+   */
+  whyNotReused(mfn: Mfn, generation: number, block: number): ReasonCode {
+    const { protections } = this;
+    if (!this.isIntact(mfn)) return Reason.corruptRecord;
+    if (protections.generation && !this.hasGeneration(mfn, generation)) return Reason.generation;
+    const provenance = this.provenanceOf(mfn);
+    if (protections.provenance && provenance !== Provenance.clean) return Reason.dirty;
+    // Without a provenance there is no block to compare, which matters only when that was not
+    // refused above.
+    if (protections.blockCheck && provenance !== Provenance.none && this.blockOf(mfn) !== block)
+      return Reason.staleBlock;
+    return protections.checksum && !this.matchesChecksum(mfn) ? Reason.checksum : Reason.ok;
   }
 
   /** Takes everything that a frame is known by except its owner, because of `reason`. */

@@ -18,14 +18,12 @@
 import { assert } from '../../base/assert.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { Mfn, PAGE_SIZE } from '../../base/units.ts';
-import type { MachineMemory } from '../../machine/memory.ts';
 import type { Protections } from '../protections.ts';
 import type { DeviceTable } from '../records/devices.ts';
-import type { MemoryMap } from '../records/layouts.ts';
 import { FrameIndex, hashPlace } from './frame-index.ts';
 import * as record from './frame-record.ts';
 import { deviceOfState, identityOf } from './frame-record.ts';
-import { type FrameObserver, RecordTable } from './record-table.ts';
+import { type FrameObserver, RecordTable, type TableMemory, type TablePlace } from './record-table.ts';
 import { NO_FRAME, type P2mList } from './p2m.ts';
 import { FrameEvent, nextProvenance, PROVENANCE_NAMES, Provenance } from './provenance.ts';
 
@@ -49,8 +47,8 @@ export class ProvenanceTable extends RecordTable {
   readonly #blocksBeingWritten = new Map<number, number>();
 
   constructor(
-    memory: MachineMemory,
-    map: MemoryMap,
+    memory: TableMemory,
+    map: TablePlace,
     protections: Protections,
     devices: Pick<DeviceTable, 'placeOf'>,
     observer: FrameObserver | undefined,
@@ -122,6 +120,21 @@ export class ProvenanceTable extends RecordTable {
     for (let block = first; block <= last; block++)
       decrement(this.#blocksBeingWritten, this.#devices.placeOf(device, block));
     return whole && this.#ended(mfn, Provenance.writing, first, ok);
+  }
+
+  /**
+   * A write to a block from elsewhere than a frame of the table is taken up: no frame is vouched
+   * for as that block from now on.
+   */
+  beginElsewhere(device: number, block: number): void {
+    const place = this.#devices.placeOf(device, block);
+    this.#overwritten(place, -1);
+    increment(this.#blocksBeingWritten, place);
+  }
+
+  /** That write has ended. */
+  endElsewhere(device: number, block: number): void {
+    decrement(this.#blocksBeingWritten, this.#devices.placeOf(device, block));
   }
 
   // Devices.

@@ -14,7 +14,7 @@ import type { MachineMemory } from '../../machine/memory.ts';
 import type { Protections } from '../protections.ts';
 import type { MemoryMap } from '../records/layouts.ts';
 import * as record from './frame-record.ts';
-import { ownerOfState, publishRecord, recordIsIntact } from './frame-record.ts';
+import { deviceOfState, ownerOfState, publishRecord, recordIsIntact } from './frame-record.ts';
 import type { LogDirty } from './log-dirty.ts';
 import type { Provenance, ProvenanceName } from './provenance.ts';
 
@@ -45,8 +45,16 @@ export interface FrameObserver {
   onFrame(happening: FrameHappening, mfn: Mfn, a: number, b: number, c: number): void;
 }
 
+/** Where the records and the bytes of the frames are: machine memory, or an embedder's arrays. */
+export type TableMemory = Pick<MachineMemory, 'words' | 'touch' | 'frame'>;
+/** Where in it the records are, and of how many frames. */
+export type TablePlace = Pick<
+  MemoryMap,
+  'tableMfn' | 'tableFrames' | 'frameCount' | 'plannedFrames' | 'firstDomainMfn'
+>;
+
 export class RecordTable {
-  protected readonly memory: MachineMemory;
+  protected readonly memory: TableMemory;
   protected readonly words: Uint32Array;
   protected readonly protections: Protections;
   protected readonly observer: FrameObserver | undefined;
@@ -65,8 +73,8 @@ export class RecordTable {
    * protected, until they are adopted.
    */
   constructor(
-    memory: MachineMemory,
-    map: MemoryMap,
+    memory: TableMemory,
+    map: TablePlace,
     protections: Protections,
     observer: FrameObserver | undefined,
     isLeft: (mfn: Mfn) => boolean,
@@ -90,6 +98,11 @@ export class RecordTable {
 
   ownerOf(mfn: Mfn): number {
     return ownerOfState(this.state(mfn));
+  }
+
+  /** Number of the device that the name and the provenance of the frame refer to. */
+  deviceOf(mfn: Mfn): number {
+    return deviceOfState(this.state(mfn));
   }
 
   pfnOf(mfn: Mfn): Pfn {

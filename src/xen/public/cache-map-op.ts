@@ -27,6 +27,7 @@
  * is dirty no more when it has been written to the block whole and has not been stored to since.
  */
 
+import { checkArgument, checkInteger } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
 import type { Ino, Lba, PageIndex, Pfn } from '../../base/units.ts';
 
@@ -73,7 +74,12 @@ export class CacheMapBatch {
   readonly words: Uint32Array;
   #count = 0;
 
+  /**
+   * @param capacity entries, 1 to 2^20
+   * @throws ArgumentError
+   */
   constructor(capacity: number) {
+    checkInteger('capacity', capacity, 1, 1 << 20);
     this.capacity = capacity;
     this.words = new Uint32Array(capacity * ENTRY_WORDS);
   }
@@ -158,7 +164,7 @@ export class CacheMapBatch {
   }
 
   #next(op: CacheMapOp): number {
-    assert(this.#count < this.capacity, 'cache_map_op batch overflows');
+    checkArgument(this.#count < this.capacity, 'batch', 'cache_map_op batch overflows');
     const at = this.#count++ << 3;
     this.words[at] = op;
     return at;

@@ -25,7 +25,6 @@ import { type BootRegion, PreservedBitmap } from '../domain/build.ts';
 import { ownerOfDomain } from '../frames/frame-record.ts';
 import type { Hypervisor } from '../core/hypervisor.ts';
 import type { P2mList } from '../frames/p2m.ts';
-import { Provenance } from '../frames/provenance.ts';
 import { Reason, REASON_NAMES, type ReasonCode, type ReasonCounts } from '../public/reason.ts';
 import { consumeDomainRecord, parseRoot, writeRoot } from '../records/records.ts';
 
@@ -64,14 +63,6 @@ function count(refused: ReasonCounts, reason: ReasonCode): void {
   refused[REASON_NAMES[reason]!]++;
 }
 
-/** Why the frame of a named page cannot be carried over, or ok. */
-function verdict(hypervisor: BlankHost, mfn: Mfn): ReasonCode {
-  if (!hypervisor.protections.provenance) return Reason.ok;
-  const provenance = hypervisor.frames.provenanceOf(mfn);
-  if (provenance === Provenance.clean) return Reason.ok;
-  return provenance === Provenance.none ? Reason.dirty : Reason.inFlight;
-}
-
 /** Zeroes a frame, unless that is switched off. Returns what it costs. */
 export function scrubFrame(hypervisor: BlankHost, mfn: Mfn): number {
   if (!hypervisor.protections.scrub) return 0;
@@ -101,7 +92,7 @@ export function retireFrames(
     const mfn = Mfn(p2m.at(pfn));
     let reason: ReasonCode = Reason.absent;
     if (!frames.isIntact(mfn)) reason = Reason.corruptRecord;
-    else if (frames.isNamed(mfn)) reason = preserve ? verdict(hypervisor, mfn) : Reason.notAsked;
+    else if (frames.isNamed(mfn)) reason = preserve ? frames.whyNotCarried(mfn) : Reason.notAsked;
     if (reason === Reason.ok) reason = distrust;
     costNs += preserve ? costs.preserveNs : 0;
     if (reason === Reason.ok) {
@@ -220,7 +211,7 @@ function recoverFrame(
   if (frames.ownerOf(mfn) !== owner || frames.pfnOf(mfn) !== pfn) return Reason.corruptRecord;
   if (!frames.isPreserved(mfn)) {
     // One that another hypervisor did not preserve, and left to be counted here.
-    const reason = frames.isNamed(mfn) ? verdict(hypervisor, mfn) : Reason.absent;
+    const reason = frames.isNamed(mfn) ? frames.whyNotCarried(mfn) : Reason.absent;
     return reason === Reason.ok ? Reason.absent : reason;
   }
   if (!frames.isNamed(mfn)) return Reason.corruptRecord;
@@ -228,7 +219,7 @@ function recoverFrame(
   if (pfn >= region.nrPages) return Reason.memoryShrank;
   if (distrust !== Reason.ok) return distrust;
   // It was clean when it was preserved: somebody has written to its block since.
-  const reason = verdict(hypervisor, mfn);
+  const reason = frames.whyNotCarried(mfn);
   return reason === Reason.dirty ? Reason.diskChanged : reason;
 }
 

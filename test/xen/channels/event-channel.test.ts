@@ -4,7 +4,8 @@ import { DOM0, type DomId, EvtchnPort, getField, ModelError, Ns, PAGE_SIZE, Pfn 
 import { EventChannels } from '../../../src/kernel/xen/evtchn.ts';
 import type { Domain } from '../../../src/xen/domain/domain.ts';
 import { type DomainPorts, EventPorts } from '../../../src/xen/channels/event-channel.ts';
-import { domainOf, NR_EVENT_CHANNELS, SHARED_INFO, START_INFO, START_INFO_PFN, Virq } from '../../../src/xen/index.ts';
+import { domainOf } from '../../../src/xen/index.ts';
+import { NR_EVENT_CHANNELS, SHARED_INFO, START_INFO, START_INFO_PFN, Virq } from '../../../src/xen/public/index.ts';
 import { property } from '../../support/property.ts';
 import { bootMachine, LEAST_PAGES, type TestMachine } from '../../support/machine.ts';
 

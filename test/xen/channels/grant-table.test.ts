@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DOM0, DomId, GrantRef, Pfn } from '../../../src/base/index.ts';
 import { GrantTable as GuestGrantTable } from '../../../src/kernel/xen/gnttab.ts';
-import { BlkifOp, BlkifStatus, Gtf, NR_GRANT_ENTRIES, NR_RESERVED_ENTRIES } from '../../../src/xen/index.ts';
+import { BlkifOp, BlkifStatus, Gtf, NR_GRANT_ENTRIES, NR_RESERVED_ENTRIES } from '../../../src/xen/public/index.ts';
 import { property } from '../../support/property.ts';
 import { bootMachine, LEAST_PAGES, type MiniGuest, startGuest } from '../../support/machine.ts';
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { type Ns } from '../../../src/base/index.ts';
 import { Power, type Process, Simulation } from '../../../src/sim/index.ts';
 import { backendsOf } from '../../../src/xen/devices/xenbus-backend.ts';
-import { domainOf, Gtf, VBD_FRONTEND, XenbusState } from '../../../src/xen/index.ts';
+import { domainOf } from '../../../src/xen/index.ts';
+import { Gtf, VBD_FRONTEND, XenbusState } from '../../../src/xen/public/index.ts';
 import { homeOf, Xenstore } from '../../../src/xen/channels/xenstore.ts';
 import { bootMachine, LEAST_PAGES, type MiniGuest, startGuest, type TestMachine } from '../../support/machine.ts';
 

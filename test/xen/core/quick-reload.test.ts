@@ -10,17 +10,15 @@ import type { Domain } from '../../../src/xen/domain/domain.ts';
 import {
   handOver,
   Hypervisor,
-  NR_REGISTERS,
   resumeDomain,
-  SHARED_INFO,
   ShutdownReason,
   shutdownDomain0,
   suspendDomains,
   Toolstack,
-  Virq,
   type XenCosts,
   Xend,
 } from '../../../src/xen/index.ts';
+import { NR_REGISTERS, SHARED_INFO, Virq } from '../../../src/xen/public/index.ts';
 import { findLegacy } from '../../../src/xen/core/quick-reload.ts';
 import { parseRoot, setP2mCrc } from '../../../src/xen/records/records.ts';
 import { property } from '../../support/property.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Mfn, PAGE_SIZE, Pfn, SECTOR_SIZE } from '../../../src/base/index.ts';
-import { BlkifOp, BlkifStatus, Provenance, RING_HEADER } from '../../../src/xen/index.ts';
+import { Provenance } from '../../../src/xen/index.ts';
+import { BlkifOp, BlkifStatus, RING_HEADER } from '../../../src/xen/public/index.ts';
 import { property } from '../../support/property.ts';
 import { bootMachine, LEAST_PAGES, type MiniGuest, startGuest, type TestMachine } from '../../support/machine.ts';
 

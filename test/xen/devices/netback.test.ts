@@ -6,19 +6,16 @@ import { DOM0, EvtchnPort, Lba, Mfn, Ns, PAGE_SIZE, Pfn } from '../../../src/bas
 import { Nic } from '../../../src/machine/nic.ts';
 import { values } from '../../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../../src/machine/profiles/server-2026.ts';
+import { domainOf, Provenance, restoreDomain, saveDomain } from '../../../src/xen/index.ts';
 import {
-  domainOf,
   NET_RING_SLOTS,
   NET_TX_REQUEST,
   NET_TX_RESPONSE,
-  Provenance,
-  restoreDomain,
   RING_HEADER,
   RING_HEADER_BYTES,
-  saveDomain,
   VIF_FRONTEND,
   XenbusState,
-} from '../../../src/xen/index.ts';
+} from '../../../src/xen/public/index.ts';
 import { backendsOf } from '../../../src/xen/devices/xenbus-backend.ts';
 import { property } from '../../support/property.ts';
 import { bootMachine, LEAST_PAGES, startGuest, TestDisk, type TestMachine } from '../../support/machine.ts';

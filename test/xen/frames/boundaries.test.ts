@@ -6,7 +6,8 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError, ARCHS, type Arch, FRAME_NUMBER_BYTES, Mfn, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
-import { BlkifOp, BlkifStatus, Reason, restoreDomain, saveDomain, ShutdownReason } from '../../../src/xen/index.ts';
+import { Reason, restoreDomain, saveDomain, ShutdownReason } from '../../../src/xen/index.ts';
+import { BlkifOp, BlkifStatus } from '../../../src/xen/public/index.ts';
 import { planMemory } from '../../../src/xen/records/layouts.ts';
 import { NO_FRAME, viewP2m } from '../../../src/xen/frames/p2m.ts';
 import { saveFileBytes } from '../../../src/xen/save/format.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Ino, Lba, PAGE_SIZE, PageIndex, Pfn } from '../../../src/base/index.ts';
-import { BlkifOp, CacheMapBatch, type Protections, Reason } from '../../../src/xen/index.ts';
+import { type Protections, Reason } from '../../../src/xen/index.ts';
+import { BlkifOp, CacheMapBatch } from '../../../src/xen/public/index.ts';
 import { bootMachine, cacheBlocks, LEAST_PAGES, restartGuest, startGuest } from '../../support/machine.ts';
 import { property } from '../../support/property.ts';
 

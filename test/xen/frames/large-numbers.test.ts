@@ -11,7 +11,8 @@ import { Medium } from '../../../src/disk/image/backing-store.ts';
 import type { BlockDevice, BlockRequest } from '../../../src/disk/drive/block-device.ts';
 import type { MachineMemory } from '../../../src/machine/memory.ts';
 import type { Simulation } from '../../../src/sim/index.ts';
-import { BlkifOp, BlkifStatus, domainOf, Provenance, Reason, ShutdownReason } from '../../../src/xen/index.ts';
+import { domainOf, Provenance, Reason, ShutdownReason } from '../../../src/xen/index.ts';
+import { BlkifOp, BlkifStatus } from '../../../src/xen/public/index.ts';
 import { DOMAIN_SLOTS } from '../../../src/xen/records/layouts.ts';
 import {
   bootMachine,

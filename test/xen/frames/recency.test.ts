@@ -3,14 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
 import { DOMAIN_RECORD } from '../../../src/xen/records/layouts.ts';
-import {
-  rankOf,
-  Reason,
-  RECENCY_ACTIVE,
-  RECENCY_RANK,
-  RECENCY_REFERENCED,
-  ShutdownReason,
-} from '../../../src/xen/index.ts';
+import { Reason, ShutdownReason } from '../../../src/xen/index.ts';
+import { rankOf, RECENCY_ACTIVE, RECENCY_RANK, RECENCY_REFERENCED } from '../../../src/xen/public/index.ts';
 import { property } from '../../support/property.ts';
 import { bootMachine, cacheBlocks, LEAST_PAGES, restartGuest, startGuest } from '../../support/machine.ts';
 

@@ -11,7 +11,7 @@ import {
   writeDomainState,
 } from '../../../src/xen/records/domain-state.ts';
 import { DOMAIN_STATE, planMemory, STATE_MAGIC, STATE_VERSION } from '../../../src/xen/records/layouts.ts';
-import { NR_REGISTERS } from '../../../src/xen/index.ts';
+import { NR_REGISTERS } from '../../../src/xen/public/index.ts';
 import { seal } from '../../../src/xen/records/records.ts';
 import type { EvtchnStatus, Virq } from '../../../src/xen/public/event-channel.ts';
 import { property } from '../../support/property.ts';

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { planMemory } from '../../../src/xen/records/layouts.ts';
-import { tableLayoutPage } from '../../../src/xen/index.ts';
+import { tableLayoutPage } from '../../../tools/pages/table-layout.ts';
 
 const FILE = 'docs/reference/table-layout.md';
 

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { saveLayoutPage } from '../../../src/xen/index.ts';
+import { saveLayoutPage } from '../../../tools/pages/save-file.ts';
 
 const FILE = 'docs/reference/save-file.md';
 

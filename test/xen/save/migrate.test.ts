@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ARCHS, DOM0, Ns, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
 import type { Process } from '../../../src/sim/index.ts';
-import { type ArrivalOutcome, migrateDomain, receiveMigration, Virq } from '../../../src/xen/index.ts';
+import { type ArrivalOutcome, migrateDomain, receiveMigration } from '../../../src/xen/index.ts';
+import { Virq } from '../../../src/xen/public/index.ts';
 import { property } from '../../support/property.ts';
 import {
   BOOT_PAGES,

@@ -14,8 +14,8 @@ import {
   restoreDomain,
   type RestoreOutcome,
   saveDomain,
-  Virq,
 } from '../../../src/xen/index.ts';
+import { Virq } from '../../../src/xen/public/index.ts';
 import { BATCH_PAGES, decodeFact, SAVE_HEADER, SAVE_MAGIC, SAVE_VERSION } from '../../../src/xen/save/format.ts';
 import { decodeDomainState } from '../../../src/xen/records/domain-state.ts';
 import { seal } from '../../../src/xen/records/records.ts';

@@ -15,16 +15,8 @@ import {
 import { p2mFrames } from '../../../src/xen/frames/p2m.ts';
 import { setP2mCrc } from '../../../src/xen/records/records.ts';
 import { DOMAIN_RECORD, DOMAIN_RECORD_BYTES } from '../../../src/xen/records/layouts.ts';
-import {
-  domainOf,
-  CMD_LINE_BYTES,
-  Provenance,
-  Reason,
-  REASON_NAMES,
-  ShutdownReason,
-  START_INFO,
-  START_INFO_PFN,
-} from '../../../src/xen/index.ts';
+import { domainOf, Provenance, Reason, REASON_NAMES, ShutdownReason } from '../../../src/xen/index.ts';
+import { CMD_LINE_BYTES, START_INFO, START_INFO_PFN } from '../../../src/xen/public/index.ts';
 import { property } from '../../support/property.ts';
 import {
   BOOT_PAGES,

@@ -3,9 +3,9 @@
  * it cannot drift from the codec.
  */
 
-import { archLayoutTable, layoutTable } from '../../base/layout.ts';
-import { MIGRATION_PACKET } from './migration-link.ts';
-import { BATCH_PAGES, FRAME_FACT, PAGE_WORD_BITS, SAVE_HEADER } from './format.ts';
+import { archLayoutTable, layoutTable } from '../../src/base/layout.ts';
+import { MIGRATION_PACKET } from '../../src/xen/save/migration-link.ts';
+import { BATCH_PAGES, FRAME_FACT, PAGE_WORD_BITS, SAVE_HEADER } from '../../src/xen/save/format.ts';
 
 /** The page, as Markdown that ends in a newline. */
 export function saveLayoutPage(): string {

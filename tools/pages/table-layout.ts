@@ -3,8 +3,8 @@
  * from the layouts, so that it cannot drift from the codec.
  */
 
-import { ETHERNET_HEADER } from '../../base/ethernet.ts';
-import { archLayoutTable, layoutTable } from '../../base/layout.ts';
+import { ETHERNET_HEADER } from '../../src/base/ethernet.ts';
+import { archLayoutTable, layoutTable } from '../../src/base/layout.ts';
 import {
   BOX_HEADER,
   BOX_ITEM,
@@ -15,14 +15,15 @@ import {
   PORT_BITS,
   ROOT_RECORD,
   STATE_BITS,
-} from './layouts.ts';
-import { RING_REQUEST, RING_RESPONSE } from '../public/blkif.ts';
-import { SHARED_INFO } from '../public/event-channel.ts';
-import { GRANT_ENTRY } from '../public/grant-table.ts';
-import { NET_RX_REQUEST, NET_RX_RESPONSE, NET_TX_REQUEST, NET_TX_RESPONSE } from '../public/netif.ts';
-import { RECENCY, RECENCY_BITS } from '../public/recency.ts';
-import { RING_HEADER } from '../public/ring.ts';
-import { START_INFO } from '../public/start-info.ts';
+} from '../../src/xen/records/layouts.ts';
+import { TABLE_HEADER } from '../../src/doors/table/table-bytes.ts';
+import { RING_REQUEST, RING_RESPONSE } from '../../src/xen/public/blkif.ts';
+import { SHARED_INFO } from '../../src/xen/public/event-channel.ts';
+import { GRANT_ENTRY } from '../../src/xen/public/grant-table.ts';
+import { NET_RX_REQUEST, NET_RX_RESPONSE, NET_TX_REQUEST, NET_TX_RESPONSE } from '../../src/xen/public/netif.ts';
+import { RECENCY, RECENCY_BITS } from '../../src/xen/public/recency.ts';
+import { RING_HEADER } from '../../src/xen/public/ring.ts';
+import { START_INFO } from '../../src/xen/public/start-info.ts';
 
 /** The page, as Markdown that ends in a newline. */
 export function tableLayoutPage(): string {
@@ -119,6 +120,13 @@ export function tableLayoutPage(): string {
     'A network interface has two rings of 256 slots, of 12 and of 8 bytes. What is in the pages are Ethernet frames:',
     '',
     layoutTable(ETHERNET_HEADER),
+    '',
+    '## In the bytes of an embedder',
+    '',
+    layoutTable(TABLE_HEADER),
+    '',
+    'The header of a table of `stillwarm/table`. A frame record for each frame follows, without gaps. All frames have the owner 1,',
+    'and the page of a frame is its own number.',
     '',
   ].join('\n');
 }

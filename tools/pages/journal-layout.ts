@@ -3,8 +3,8 @@
  * layouts, so that it cannot drift from the codec.
  */
 
-import { layoutTable } from '../base/layout.ts';
-import { JBD_LAYOUTS, JBD_REVOKES_PER_BLOCK, JBD_TAGS_PER_BLOCK } from './jbd.ts';
+import { layoutTable } from '../../src/base/layout.ts';
+import { JBD_LAYOUTS, JBD_REVOKES_PER_BLOCK, JBD_TAGS_PER_BLOCK } from '../../src/format/jbd.ts';
 
 /** The page, as Markdown that ends in a newline. */
 export function journalLayoutPage(): string {

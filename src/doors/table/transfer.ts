@@ -1,0 +1,28 @@
+/** A transfer between a block of a device and the caller's memory, from its submission on. */
+
+import { checkArgument, checkOneOf } from '../../base/argument-error.ts';
+
+export class Transfer {
+  #end: ((ok: boolean) => boolean) | undefined;
+
+  /** @internal: made by the table. */
+  constructor(end: (ok: boolean) => boolean) {
+    this.#end = end;
+  }
+
+  /**
+   * The transfer has ended; it ends once.
+   * @param ok whether all of the block was transferred
+   * @returns whether the frame equals the block now; false when it was stored to meanwhile, when
+   * another transfer of the frame or a write of the block was in flight, and when nobody knows
+   * @throws ArgumentError when it has ended already, or another table stands over the bytes
+   */
+  end(ok: boolean): boolean {
+    checkOneOf('ok', ok, [true, false]);
+    const end = this.#end;
+    checkArgument(end !== undefined, 'transfer', 'it has ended already');
+    const isClean = end(ok);
+    this.#end = undefined;
+    return isClean;
+  }
+}
