@@ -14,6 +14,7 @@ import type { KernelCosts } from '../costs.ts';
 import type { Inode } from '../fs/inode.ts';
 import { NO_PAGE, PG } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
+import type { PageCache } from '../mm/page-cache.ts';
 import type { PageIo } from '../cache/page-io.ts';
 import { RA_MAX, ReadaheadState, type ReadaheadIo } from '../mm/readahead.ts';
 
@@ -41,9 +42,11 @@ const UPTODATE = PG.uptodate;
  */
 const MMAP_LOTSAMISS = 100;
 
-/** An open file. */
-export class OpenFile {
+/** An open file, made by `FileMap.open`. It answers what readahead asks about its pages. */
+export class OpenFile implements ReadaheadIo {
   readonly inode: Inode;
+  readonly #cache: PageCache;
+  readonly #io: PageIo;
   readonly readahead = new ReadaheadState();
   /** Faults in a mapping of it that found their page, and that did not. */
   mmapHit = 0;
@@ -70,7 +73,9 @@ export class OpenFile {
   /** Whether it has bytes that a program may read and write. */
   readonly isRegular: boolean;
 
-  constructor(inode: Inode, flags: number = O.rdonly) {
+  constructor(cache: PageCache, io: PageIo, inode: Inode, flags: number) {
+    this.#cache = cache;
+    this.#io = io;
     this.inode = inode;
     const access = flags & ACCESS_MODE;
     this.isReadable = access === O.rdonly || access === O.rdwr;
@@ -80,6 +85,18 @@ export class OpenFile {
     this.isDirect = (flags & O.direct) !== 0;
     this.needsProcess = this.isAppending || this.isSynchronous || this.isDirect;
     this.isRegular = inode.isRegular;
+  }
+
+  absent(start: number, count: number): number {
+    const { space, pageCount } = this.inode;
+    const end = Math.min(start + count, pageCount);
+    let absent = 0;
+    for (let index = start; index < end; index++) if (this.#cache.find(space, index) === NO_PAGE) absent++;
+    return absent;
+  }
+
+  isCongested(): boolean {
+    return this.#io.queue.isCongested(BlkifOp.read);
   }
 }
 
@@ -97,9 +114,6 @@ export class FileMap {
   readonly #costs: KernelCosts;
   readonly #mm: MemoryManagement;
   readonly #io: PageIo;
-  /** File whose readahead is being asked: #readaheadIo answers for it. Set before each question. */
-  #asked: Inode | undefined;
-  readonly #readaheadIo: ReadaheadIo;
 
   constructor(env: GuestEnvironment, costs: KernelCosts, mm: MemoryManagement, io: PageIo) {
     this.#cpu = env.cpu;
@@ -107,10 +121,10 @@ export class FileMap {
     this.#costs = costs;
     this.#mm = mm;
     this.#io = io;
-    this.#readaheadIo = {
-      absent: (start, count) => this.#absent(start, count),
-      isCongested: () => io.queue.isCongested(BlkifOp.read),
-    };
+  }
+
+  open(inode: Inode, flags: number): OpenFile {
+    return new OpenFile(this.#mm.cache, this.#io, inode, flags);
   }
 
   /**
@@ -160,8 +174,7 @@ export class FileMap {
     const { max } = readahead;
     if (max === 0) return;
     if (file.isSequential) {
-      this.#asked = inode;
-      readahead.access(index, 1, this.#readaheadIo);
+      readahead.access(index, 1, file);
       yield* this.#startReadahead(file);
       if (this.#mm.cache.find(inode.space, index) === NO_PAGE) readahead.noteMiss();
       return;
@@ -206,9 +219,8 @@ export class FileMap {
       const at = position + done;
       const index = at < 0x8000_0000 ? at >>> 12 : Math.floor(at / PAGE_SIZE);
       if (index === file.nextReadahead) {
-        this.#asked = inode;
         const last = Math.floor((position + end - 1) / PAGE_SIZE);
-        file.nextReadahead = file.readahead.access(index, last - index + 1, this.#readaheadIo);
+        file.nextReadahead = file.readahead.access(index, last - index + 1, file);
         if (file.readahead.hasBatch) return ~done;
       }
       const pfn = cache.find(inode.space, index);
@@ -242,13 +254,5 @@ export class FileMap {
       file.readahead.takeBatch();
       yield* this.#io.readAhead(file.inode, batchStart, batchCount);
     }
-  }
-
-  #absent(start: number, count: number): number {
-    const inode = this.#asked!;
-    const end = Math.min(start + count, inode.pageCount);
-    let absent = 0;
-    for (let index = start; index < end; index++) if (this.#mm.cache.find(inode.space, index) === NO_PAGE) absent++;
-    return absent;
   }
 }

@@ -12,7 +12,7 @@ import type { Process } from '../../sim/index.ts';
 import type { GuestEnvironment } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import { ACCESS_MODE, fput, O, OPEN_FLAGS, OpenFile, type FileMap } from '../file/filemap.ts';
+import { ACCESS_MODE, fput, O, OPEN_FLAGS, type FileMap, type OpenFile } from '../file/filemap.ts';
 import type { FileWrite } from '../file/filemap-write.ts';
 import { PERMISSIONS, type Inode, type InodesInMemory } from '../fs/inode.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
@@ -48,6 +48,7 @@ export interface ModulePlace {
 
 export class FileCalls {
   protected readonly cpu: CpuClock;
+  protected readonly files: FileMap;
   protected readonly fs: FileSystem;
   protected readonly walker: PathWalker;
   protected readonly namespace: Namespace;
@@ -57,6 +58,7 @@ export class FileCalls {
 
   constructor(env: GuestEnvironment, costs: KernelCosts, parts: SyscallParts) {
     this.cpu = env.cpu;
+    this.files = parts.files;
     this.#syscallNs = costs.syscallNs;
     this.fs = parts.fs;
     this.walker = parts.walker;
@@ -101,7 +103,7 @@ export class FileCalls {
       (flags & O.creat) === 0
         ? (this.walker.walkCached(path, follow) ?? (yield* this.walker.walk(path, follow)))
         : yield* this.namespace.create(path, (flags & O.excl) !== 0, follow, mode & PERMISSIONS);
-    const file = new OpenFile(inode, flags);
+    const file = this.files.open(inode, flags);
     const needsWrite = (flags & ACCESS_MODE) !== O.rdonly;
     try {
       if ((flags & O.directory) !== 0 && !inode.isDirectory) throw new ModelError('ENOTDIR', path);

@@ -11,7 +11,7 @@ import { PAGE_SIZE } from '../../base/units.ts';
 import { NOTHING, type Process } from '../../sim/index.ts';
 import type { GuestEnvironment } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
-import { fput, type FileMap, type OpenFile } from '../file/filemap.ts';
+import { fput, type OpenFile } from '../file/filemap.ts';
 import type { FileWrite } from '../file/filemap-write.ts';
 import { badDescriptor, checkPosition, FileCalls, type SyscallParts } from './open.ts';
 
@@ -22,12 +22,10 @@ export const SEEK = { set: 0, cur: 1, end: 2 } as const;
 const UIO_MAXIOV = 1024;
 
 export class ReadWriteCalls extends FileCalls {
-  readonly #files: FileMap;
   readonly #writer: FileWrite;
 
   constructor(env: GuestEnvironment, costs: KernelCosts, parts: SyscallParts) {
     super(env, costs, parts);
-    this.#files = parts.files;
     this.#writer = parts.writer;
   }
 
@@ -42,7 +40,7 @@ export class ReadWriteCalls extends FileCalls {
     this.enter();
     const file = this.#readable(fd, dst, offset, length);
     if (file.isDirect) return ~0;
-    const done = this.#files.readNow(file, dst, offset, file.position, length);
+    const done = this.files.readNow(file, dst, offset, file.position, length);
     if (done >= 0) file.position += done;
     return done;
   }
@@ -73,7 +71,7 @@ export class ReadWriteCalls extends FileCalls {
     checkPosition(position);
     const file = this.#readable(fd, dst, offset, length);
     if (file.isDirect) return ~0;
-    return this.#files.readNow(file, dst, offset, position, length);
+    return this.files.readNow(file, dst, offset, position, length);
   }
 
   /**
@@ -242,7 +240,7 @@ export class ReadWriteCalls extends FileCalls {
 
   *#readAt(file: OpenFile, dst: Uint8Array, length: number, position: number): Process<number> {
     this.enter();
-    const done = file.isDirect ? ~0 : this.#files.readNow(file, dst, 0, position, length);
+    const done = file.isDirect ? ~0 : this.files.readNow(file, dst, 0, position, length);
     return done >= 0 ? done : yield* this.#readRest(file, dst, 0, length, position, done);
   }
 
@@ -281,7 +279,7 @@ export class ReadWriteCalls extends FileCalls {
       file,
       file.isDirect
         ? this.#writer.directRead(file, dst, offset, position, length)
-        : this.#files.readRest(file, dst, offset, position, length, ~pending),
+        : this.files.readRest(file, dst, offset, position, length, ~pending),
     );
   }
 

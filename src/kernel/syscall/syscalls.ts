@@ -12,7 +12,6 @@ import type { Process } from '../../sim/index.ts';
 import type { GuestEnvironment, GuestMemory, RecoveryBoxOp } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
 import type { DirectoryEntry } from '../fs/file-system.ts';
-import type { FileMap } from '../file/filemap.ts';
 import type { Inode, InodesInMemory } from '../fs/inode.ts';
 import type { Writeback } from '../cache/fs-writeback.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
@@ -35,7 +34,6 @@ export const FADV = { normal: 0, random: 1, sequential: 2, willneed: 3, dontneed
 export class Syscalls extends AttributeCalls {
   readonly #memory: GuestMemory;
   readonly #mm: MemoryManagement;
-  readonly #files: FileMap;
   readonly #inodes: InodesInMemory;
   readonly #writeback: Writeback;
   readonly #module: ModulePlace;
@@ -46,7 +44,6 @@ export class Syscalls extends AttributeCalls {
     super(env, costs, parts);
     this.#memory = env.memory;
     this.#mm = parts.mm;
-    this.#files = parts.files;
     this.#inodes = parts.inodes;
     this.#writeback = parts.writeback;
     this.#module = parts.module;
@@ -124,7 +121,7 @@ export class Syscalls extends AttributeCalls {
       case FADV.willneed: {
         const first = Math.floor(position / PAGE_SIZE);
         const last = Math.min(Math.ceil(end / PAGE_SIZE), file.inode.pageCount);
-        yield* this.using(file, this.#files.readahead(file.inode, first, last - first));
+        yield* this.using(file, this.files.readahead(file.inode, first, last - first));
         return;
       }
       case FADV.dontneed: {
@@ -281,7 +278,7 @@ export class Syscalls extends AttributeCalls {
     if (!file.inode.isRegular) throw new ModelError('EINVAL', 'readahead is for regular files');
     checkPosition(position);
     const first = Math.floor(position / PAGE_SIZE);
-    yield* this.using(file, this.#files.readahead(file.inode, first, pagesOf(position + length) - first));
+    yield* this.using(file, this.files.readahead(file.inode, first, pagesOf(position + length) - first));
   }
 
   /** All entries of a directory, "." and ".." included. Throws ENOTDIR and as open does. */
