@@ -21,15 +21,24 @@ export class DirtyRegistry {
   readonly #names: Pick<NameBatch, 'dirty' | 'flush'>;
   /** Pages to be registered whose block could not be looked up at once. */
   readonly #unplaced: { readonly mapping: Mapping; readonly index: number }[] = [];
-  /**
-   * A page that is registered in place of the one that the cache has of a block: what is written
-   * there after a crash.
-   */
-  standIn: { readonly pfn: Pfn; readonly block: number } | undefined;
+  #standIn: { readonly pfn: Pfn; readonly block: number } | undefined;
 
   constructor(mm: MemoryManagement, names: Pick<NameBatch, 'dirty' | 'flush'>) {
     this.#mm = mm;
     this.#names = names;
+  }
+
+  /** The page that is registered in place of the one that the cache has of its block. */
+  get standIn(): { readonly pfn: Pfn; readonly block: number } | undefined {
+    return this.#standIn;
+  }
+
+  /**
+   * From now on `pfn` is registered in place of the page that the cache has of `block`: it is what
+   * is written there after a crash. An event of the mount of a journal, long after boot began.
+   */
+  replace(block: number, pfn: Pfn): void {
+    this.#standIn = { pfn, block };
   }
 
   /**
@@ -48,7 +57,7 @@ export class DirtyRegistry {
    * else.
    */
   registerAt(pfn: Pfn, block: number): void {
-    const registered = block === this.standIn?.block ? this.standIn.pfn : pfn;
+    const registered = block === this.#standIn?.block ? this.#standIn.pfn : pfn;
     this.#mm.map.set(registered, PG.registered);
     this.#names.dirty(registered, Lba(block));
   }

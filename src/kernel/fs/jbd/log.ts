@@ -50,8 +50,6 @@ export class JournalLog {
   /** s_start as the disk has it. */
   #start: number;
   #hasRevokes: boolean;
-  /** The superblock for after a crash. */
-  #standIn: Pfn | undefined;
 
   private constructor(
     { env, io, writeback }: FsCore,
@@ -146,9 +144,8 @@ export class JournalLog {
    */
   *prepareStandIn(registry: DirtyRegistry, sequence: number): Process {
     const pfn = yield* this.#io.supply.allocateReserved();
-    this.#standIn = pfn;
     this.#fillStandIn(pfn, sequence);
-    registry.standIn = { pfn, block: this.#superblockPlace };
+    registry.replace(this.#superblockPlace, pfn);
   }
 
   /**
@@ -156,12 +153,12 @@ export class JournalLog {
    * in it.
    */
   #updateStandIn(sequence: number): void {
-    const pfn = this.#standIn;
-    if (pfn === undefined) return;
-    this.#fillStandIn(pfn, sequence);
     const { registry } = this.#writeback;
-    registry?.registerAt(pfn, this.#superblockPlace);
-    registry?.flush();
+    if (registry?.standIn === undefined) return;
+    const { pfn, block } = registry.standIn;
+    this.#fillStandIn(pfn, sequence);
+    registry.registerAt(pfn, block);
+    registry.flush();
   }
 
   #fillStandIn(pfn: Pfn, sequence: number): void {
