@@ -241,14 +241,13 @@ export class PathWalker {
     if (cached !== undefined) return cached;
     // Under i_sem until there is a reference: else the name may go meanwhile, and its number be
     // another file's.
-    if (!directory.sem.tryAcquire()) yield* directory.sem.acquire();
-    try {
-      const ino = yield* this.lookupLocked(directory, name);
-      if (ino === 0) throw noEntry(directory, name);
-      return this.#inodes.get(Ino(ino)) ?? (yield* this.#fs.iget(ino));
-    } finally {
-      directory.sem.release();
-    }
+    return yield* directory.sem.run(this.#read(directory, name));
+  }
+
+  *#read(directory: Inode, name: string): Process<Inode> {
+    const ino = yield* this.lookupLocked(directory, name);
+    if (ino === 0) throw noEntry(directory, name);
+    return this.#inodes.get(Ino(ino)) ?? (yield* this.#fs.iget(ino));
   }
 
   /** Runs `process`; gives back `held` when it ends and `onError` too when it throws. */
