@@ -7,6 +7,7 @@ import * as machine from '../../src/machine/index.ts';
 import * as sim from '../../src/sim/index.ts';
 import * as xen from '../../src/xen/index.ts';
 import * as node from '../../src/doors/node/index.ts';
+import * as pageCache from '../../src/doors/page-cache/index.ts';
 import * as door from '../../src/index.ts';
 
 export const EXPORTS: Readonly<Record<string, unknown>> = {
@@ -19,4 +20,5 @@ export const EXPORTS: Readonly<Record<string, unknown>> = {
   ...experiment,
   ...door,
   ...node,
+  ...pageCache,
 };
