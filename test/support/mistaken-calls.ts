@@ -113,7 +113,9 @@ function memoryManagement(): Rig {
   };
 }
 
-/** The cache of an embedder: page 3 is idle, 4 dirty, 5 is being written, 6 is being read, and 7 is mapped. */
+/**
+ * The cache of an embedder. Page 3 is idle, 4 dirty, 5 being written, 6 being read, and 7 mapped.
+ */
 function embedded(): Rig & { readonly readahead: pageCache.FileReadahead } {
   const mappings = { testAndClearYoung: () => false, unmap: nothing };
   const it = new pageCache.EmbeddedPageCache({ capacity: 40, maxCapacity: 128, mappings });

@@ -12,8 +12,8 @@
  *   2. pages inserted = pages cached + pages dropped, by all causes;
  *   3. no two open files have one number.
  *
- * Callbacks run in the middle of a call, see call-guard.ts. Each method throws an ArgumentError that
- * names the argument at fault, and nothing has changed then.
+ * Callbacks run in the middle of a call, see call-guard.ts. Each method throws an ArgumentError
+ * that names the argument at fault, and nothing has changed then.
  *
  * Longer than other files: each call that an embedder makes is a method here.
  */
@@ -109,8 +109,8 @@ export class EmbeddedPageCache {
   }
 
   /**
-   * The file of a number, opened if it is not open. A number that is used again for another file has
-   * another generation; both are unsigned integers of 32 bits.
+   * The file of a number, opened if it is not open. A number that is used again for another file
+   * has another generation; both are unsigned integers of 32 bits.
    * @throws ArgumentError while the number is open with another generation
    */
   open(number: number, generation = 0): AddressSpace {
@@ -144,8 +144,8 @@ export class EmbeddedPageCache {
   }
 
   /**
-   * An access of a program: the page, which is marked accessed; NO_PAGE when it is absent. Allocates
-   * nothing. A file that was closed has no page.
+   * An access of a program: the page, which is marked accessed; NO_PAGE when it is absent.
+   * Allocates nothing. A file that was closed has no page.
    * @param file of this cache, which is not asked
    * @param index of 0 to 2^32 - 1
    * @throws ArgumentError

@@ -28,8 +28,8 @@ export interface EmbeddedPageCacheOptions {
   /** Told of each page that becomes up to date, and of each that leaves. */
   readonly names?: NameTable;
   /**
-   * Memory is short, and the page is dirty: calls `beginWrite`, writes it, and calls `endWrite`, now
-   * or later; or does nothing. Without it dirty pages stay until they were written.
+   * Memory is short, and the page is dirty: calls `beginWrite`, writes it, and calls `endWrite`,
+   * now or later; or does nothing. Without it dirty pages stay until they were written.
    */
   readonly pageOut?: (page: Pfn) => void;
   /** Without it no page can be mapped. */
