@@ -151,7 +151,7 @@ export class EmbeddedPageCache {
    * @throws ArgumentError
    */
   get(file: AddressSpace, index: number): Pfn {
-    if (file?.slot === undefined || index >>> 0 !== index) throw notFindable(index);
+    if (index >>> 0 !== index) throw noIndex();
     const page = this.#cache.find(file, index);
     if (page < 0) {
       this.#misses++;
@@ -164,7 +164,7 @@ export class EmbeddedPageCache {
 
   /** As `get`, without being an access. */
   find(file: AddressSpace, index: number): Pfn {
-    if (file?.slot === undefined || index >>> 0 !== index) throw notFindable(index);
+    if (index >>> 0 !== index) throw noIndex();
     return this.#cache.find(file, index);
   }
 
@@ -418,10 +418,6 @@ function checkBounds(start: number, end: number): void {
 }
 
 // Made out of line (see hot-paths 7).
-function notFindable(index: number): ArgumentError {
-  return new ArgumentError(
-    index >>> 0 !== index
-      ? 'index: expected an integer of 0 to 4294967295'
-      : 'file: expected what EmbeddedPageCache.open has returned',
-  );
+function noIndex(): ArgumentError {
+  return new ArgumentError('index: expected an integer of 0 to 4294967295');
 }
