@@ -104,8 +104,8 @@ export default tseslint.config(
   },
   {
     // What a browser does not have, where tools/rooms.cjs does not allow an import of it either.
-    files: ['src/experiment/**/*.ts'],
-    ignores: NODE.map((entry) => `src/${entry}`),
+    files: ['src/experiment/**/*.ts', 'src/doors/**/*.ts', 'src/*.ts'],
+    ignores: NODE.map((entry) => (entry.endsWith('.ts') ? `src/${entry}` : `src/${entry}/**`)),
     rules: {
       'no-restricted-globals': [
         'error',

@@ -64,7 +64,8 @@ describe('the crash points of a program', () => {
     const events = (all: Iterable<{ event: number }>): number[] => Array.from(all, ({ event }) => event);
     const all = events(powerLosses(plan()));
     expect(all).toEqual(all.map((_, i) => i));
-    expect(events(crashes(plan()))).toEqual(all);
+    const late = { ...plan(), from: all.length - 3 };
+    expect(events(crashes(late))).toEqual(all.slice(-3));
     expect(events(crashes({ ...plan(), from: 5, every: 10 })).slice(0, 3)).toEqual([5, 15, 25]);
     expect(events(powerLosses({ ...plan(), from: 5, every: 10 })).slice(0, 3)).toEqual([5, 15, 25]);
   });

@@ -49,11 +49,6 @@ export class Ext2Map {
   readonly #super: Ext2Super;
   readonly #mm: MemoryManagement;
   readonly #markDirty: (inode: Ext2Inode) => void;
-  /**
-   * Set by #through when it meets an indirect block that is not in memory; read by loadMetadata
-   * right after.
-   */
-  #missing = 0;
 
   /** @param markDirty called when pointers or sectors of an inode have changed */
   constructor(mm: MemoryManagement, superblock: Ext2Super, markDirty: (inode: Ext2Inode) => void) {
@@ -76,8 +71,17 @@ export class Ext2Map {
 
   /** Reads the first indirect block that blockNow lacks. */
   *loadMetadata(inode: Mapped, index: number): Process {
-    this.#missing = 0;
-    if (this.blockNow(inode, index) === NEEDS_METADATA) yield* this.#super.buffers.bread(this.#missing);
+    const { buffers } = this.#super;
+    const path = blockPath(index);
+    let block = this.#checked(inode.fields.pointers[path[0]!]!, inode);
+    for (let level = 1; level < path.length && block !== HOLE; level++) {
+      const pfn = buffers.find(block);
+      if (pfn === undefined) {
+        yield* buffers.bread(block);
+        return;
+      }
+      block = this.#checked(buffers.readU32(pfn, 4 * path[level]!), inode);
+    }
   }
 
   /** Block 11, and the last entry of every indirect block. */
@@ -370,10 +374,7 @@ export class Ext2Map {
     for (let level = levels - 1; level >= 0; level--) {
       if (at === HOLE) return HOLE;
       const pfn = buffers.find(at);
-      if (pfn === undefined) {
-        this.#missing = at;
-        return NEEDS_METADATA;
-      }
+      if (pfn === undefined) return NEEDS_METADATA;
       const element = Math.floor(offset / SPANS[level]!) % EXT2_POINTERS_PER_BLOCK;
       at = this.#checked(buffers.readU32(pfn, 4 * element), inode);
     }
