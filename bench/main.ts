@@ -12,6 +12,7 @@ import { against, comparisonTable } from './against.ts';
 import { bookkeeping } from './bookkeeping.ts';
 import { cachedRead } from './cached-read.ts';
 import { drives } from './drives.ts';
+import { embedded } from './embedded.ts';
 import { type Options, type Row, table } from './harness.ts';
 import { many } from './many.ts';
 import { pageAccess } from './page-access.ts';
@@ -31,6 +32,7 @@ const SUBJECTS: Readonly<Record<string, (options: Options) => Row[]>> = {
   scale,
   suspend,
   drives,
+  embedded,
   many,
 };
 

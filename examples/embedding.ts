@@ -1,16 +1,23 @@
 /**
  * The page cache inside another simulator: its clock, its disk, its calls on insert and evict.
  *
- * stillwarm keeps memory, lists and reclaim (MemoryManagement), all of it synchronous, without time
- * and without I/O. The other simulator runs its own loop and moves the bytes itself. A NameTable
- * tells it which page holds what. The protocol is that of a kernel: look the page up; when it is
- * absent, allocate, lock, add, read; when the read has ended, mark it up to date and unlock it. A
- * locked page is never evicted.
+ * stillwarm keeps pages, lists and reclaim, all of it synchronous, without time and without I/O.
+ * The other simulator runs its own loop and moves the bytes itself. A NameTable tells it which page
+ * holds what. The protocol: `get` a page; when it is absent, `begin`, read, and `end` when the
+ * bytes have arrived. What a program has changed is `setDirty`; reclaim asks to have it written
+ * (`pageOut`). A page between `begin` and `end`, or between `beginWrite` and `endWrite`, stays.
+ *
+ * 65 lines of code in `playTrace`, of which 9 are the protocol of an access.
  */
 
-// In a project of your own: from 'stillwarm/base' and from 'stillwarm/kernel'.
-import type { Ino, Pfn } from '../src/base/index.ts';
-import { type AddressSpace, MemoryManagement, NO_PAGE, PG } from '../src/kernel/index.ts';
+// In a project of your own: from 'stillwarm/page-cache'.
+import {
+  type AddressSpace,
+  EmbeddedPageCache,
+  FileReadahead,
+  NO_PAGE,
+  type Pfn,
+} from '../src/doors/page-cache/index.ts';
 
 /**
  * One access of a program: page `page` of file `file` at time `at`, in whatever unit the other
@@ -20,6 +27,8 @@ export interface Access {
   readonly at: number;
   readonly file: number;
   readonly page: number;
+  /** Whether it changes the page. */
+  readonly writes?: boolean;
 }
 
 /** The part of the other simulator. */
@@ -29,8 +38,12 @@ export interface Surroundings {
    * `frame`.
    */
   readonly submitRead: (at: number, file: number, page: number, frame: number) => number;
+  /** When a write that is submitted at `at` ends. */
+  readonly submitWrite: (at: number, file: number, page: number, frame: number) => number;
   readonly onInsert: (frame: number, file: number, page: number) => void;
   readonly onEvict: (frame: number) => void;
+  /** Pages that a file has. Accesses lie before that, and readahead stops there. */
+  readonly pagesOf: (file: number) => number;
 }
 
 /** The result of a trace. `endsAt`: when the last access had its page. */
@@ -40,51 +53,78 @@ export interface Result {
   readonly endsAt: number;
 }
 
-/** Plays a trace, which ascends in time, on a machine of `frames` page frames of 4 KiB. */
-export function playTrace(
-  trace: readonly Access[],
-  frames: number,
-  { submitRead, onInsert, onEvict }: Surroundings,
-): Result {
-  // Evicted frames are only used again after `flush`, so a table elsewhere may collect calls until
-  // then.
-  const mm = new MemoryManagement(frames, {
-    insert: (frame, ino, _generation, page) => onInsert(frame, ino, page),
-    erase: onEvict,
-    flush: () => undefined,
-  });
-  mm.freeAll();
-  const files = new Map<number, AddressSpace>();
-  const reading: { frame: Pfn; endsAt: number }[] = [];
-  let [hits, misses, endsAt] = [0, 0, 0];
+/** Plays a trace, which ascends in time, with a page cache of `capacity` pages of 4 KiB. */
+export function playTrace(trace: readonly Access[], capacity: number, surroundings: Surroundings): Result {
+  const { submitRead, submitWrite, onInsert, onEvict, pagesOf } = surroundings;
+  /** What the disk is doing to a frame, one thing at a time. */
+  const transfers = new Map<number, { readonly endsAt: number; readonly end: () => void }>();
+  /** Pages that change when their read has ended. */
+  const stores = new Set<number>();
+  const readers = new Map<number, FileReadahead>();
+  let [now, endsAt] = [0, 0];
 
-  /** The disk's interrupt: reads that have ended by `now` make their pages usable. */
-  const completeReads = (now: number): void => {
-    for (const { frame } of reading.filter((read) => read.endsAt <= now)) {
-      mm.cache.setUptodate(frame);
-      mm.map.clear(frame, PG.locked);
-    }
-    reading.splice(0, reading.length, ...reading.filter((read) => read.endsAt > now));
+  const cache = new EmbeddedPageCache({
+    capacity,
+    names: {
+      insert: (frame, file, _generation, page) => onInsert(frame, file, page),
+      erase: onEvict,
+      flush: () => undefined,
+    },
+    pageOut: (frame) => {
+      cache.beginWrite(frame);
+      const ends = submitWrite(now, cache.fileOf(frame).ino, cache.indexOf(frame), frame);
+      transfers.set(frame, { endsAt: ends, end: () => cache.endWrite(frame) });
+    },
+  });
+  const endRead = (frame: Pfn): void => {
+    cache.end(frame);
+    if (stores.delete(frame)) cache.setDirty(frame);
   };
 
-  for (const { at, file, page } of trace) {
-    completeReads(at);
-    const space = files.get(file) ?? mm.cache.open(file as Ino);
-    files.set(file, space);
-    // The ten lines: find the page, or make room for it and read it.
-    let frame = mm.cache.find(space, page);
-    if (frame !== NO_PAGE) hits++;
-    else {
-      misses++;
-      frame = mm.allocate();
-      if (frame === NO_PAGE) throw new Error('every frame is being read into');
-      mm.map.set(frame, PG.locked);
-      mm.cache.add(space, page, frame);
-      reading.push({ frame, endsAt: submitRead(at, file, page, frame) });
+  /** The disk's interrupt: what has ended by now is made known. */
+  const complete = (): void => {
+    for (const [frame, transfer] of transfers) {
+      if (transfer.endsAt > now) continue;
+      transfers.delete(frame);
+      transfer.end();
     }
-    mm.lru.markAccessed(frame);
-    endsAt = Math.max(endsAt, reading.find((read) => read.frame === frame)?.endsAt ?? at);
+  };
+  /** A page for what is to be read; the program waits for the disk while none can leave. */
+  const begin = (file: AddressSpace, index: number): Pfn => {
+    let frame = cache.begin(file, index);
+    for (; frame === NO_PAGE; frame = cache.begin(file, index)) {
+      now = Math.min(...Array.from(transfers.values(), (transfer) => transfer.endsAt));
+      complete();
+    }
+    return frame;
+  };
+  /** The program has its page when that is up to date. */
+  const use = (frame: Pfn, writes: boolean): void => {
+    const isThere = cache.isUptodate(frame);
+    endsAt = Math.max(endsAt, isThere ? now : transfers.get(frame)!.endsAt);
+    if (writes && isThere) cache.setDirty(frame);
+    else if (writes) stores.add(frame);
+  };
+
+  for (const { at, file: number, page, writes = false } of trace) {
+    now = Math.max(now, at);
+    complete();
+    const file = cache.open(number);
+    const readahead = readers.get(number) ?? new FileReadahead(cache, file);
+    readers.set(number, readahead);
+    // The protocol: find the page; read what is to be read now, this page or others ahead of it.
+    const found = cache.get(file, page);
+    if (found !== NO_PAGE) use(found, writes);
+    for (const index of readahead.next(page, 1, pagesOf(number))) {
+      const frame = begin(file, index);
+      transfers.set(frame, { endsAt: submitRead(now, number, index, frame), end: () => endRead(frame) });
+      if (index !== page) continue;
+      cache.access(frame);
+      use(frame, writes);
+    }
   }
-  completeReads(Infinity);
+  now = Infinity;
+  complete();
+  const { hits, misses } = cache.counts();
   return { hits, misses, endsAt };
 }

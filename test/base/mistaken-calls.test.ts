@@ -36,7 +36,7 @@ const RIGHT_BUT: Readonly<Record<string, RegExp>> = {
 /** What is made so fast that each call gets one of its own. */
 const LIGHT = new Set([
   ...['MemoryManagement', 'MemMap', 'PageAllocator', 'Lru', 'PageCache', 'Reclaim', 'ReadaheadState', 'Simulation'],
-  ...['Testbed', 'WaitQueue', 'Task', 'RandomStreams', 'RandomStream', 'Medium'],
+  ...['Testbed', 'WaitQueue', 'Task', 'RandomStreams', 'RandomStream', 'Medium', 'EmbeddedPageCache', 'FileReadahead'],
 ]);
 
 const { callables, exported } = publicSurface();

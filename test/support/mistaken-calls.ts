@@ -13,6 +13,7 @@ import { Gate } from '../../src/sim/index.ts';
 import * as machine from '../../src/machine/index.ts';
 import * as sim from '../../src/sim/index.ts';
 import * as xen from '../../src/xen/index.ts';
+import * as pageCache from '../../src/doors/page-cache/index.ts';
 import * as xenPublic from '../../src/xen/public/index.ts';
 import * as table from '../../src/doors/table/index.ts';
 import * as door from '../../src/index.ts';
@@ -111,6 +112,46 @@ function memoryManagement(): Rig {
       }
       checkMemory(mm, outside);
     },
+  };
+}
+
+/**
+ * The cache of an embedder. Page 3 is idle, 4 dirty, 5 being written, 6 being read, and 7 mapped.
+ */
+function embedded(): Rig & { readonly readahead: pageCache.FileReadahead } {
+  const mappings = { testAndClearYoung: () => false, unmap: nothing };
+  const it = new pageCache.EmbeddedPageCache({ capacity: 40, maxCapacity: 128, mappings });
+  const file = it.open(7);
+  const pages = Array.from({ length: 40 }, (_, index) => it.begin(file, index));
+  for (const page of pages) if (page !== pages[6]) it.end(page);
+  for (const page of pages.slice(4, 6)) it.setDirty(page);
+  it.beginWrite(pages[5]!);
+  it.map(pages[7]!);
+  return {
+    it,
+    readahead: new pageCache.FileReadahead(it, file),
+    simulation: new sim.Simulation(1),
+    right: {
+      options: { capacity: 40 },
+      cache: it,
+      file,
+      'EmbeddedPageCache.close.file': it.open(8),
+      number: 9,
+      generation: 1,
+      index: 3,
+      'EmbeddedPageCache.begin.index': 50,
+      page: pages[3],
+      'EmbeddedPageCache.beginWrite.page': pages[4],
+      'EmbeddedPageCache.endWrite.page': pages[5],
+      'EmbeddedPageCache.end.page': pages[6],
+      'EmbeddedPageCache.unmap.page': pages[7],
+      start: 0,
+      end: 10,
+      capacity: 100,
+      count: 4,
+      filePages: 100,
+    },
+    check: () => checkMemory(it.memory),
   };
 }
 
@@ -373,6 +414,11 @@ export const RIGS: Readonly<Record<string, () => Rig>> = {
   }),
   Transfer: () => ({ ...cacheTable(), it: cacheTable().it.beginRead(3, 0, 7), right: { ok: true } }),
   MemoryManagement: memoryManagement,
+  EmbeddedPageCache: embedded,
+  FileReadahead: () => {
+    const rig = embedded();
+    return { ...rig, it: rig.readahead };
+  },
 
   MemMap: part('map'),
   PageAllocator: part('allocator'),
@@ -497,11 +543,15 @@ export function rigOfFunctions(): Rig {
   const rig = stack();
   const { simulation } = rig;
   const store = new disk.MemoryImage(MIB);
+  const { cache, file } = embedded().right;
   return {
     it: undefined,
     simulation,
     right: {
       ...rig.right,
+      'new EmbeddedPageCache.options': { capacity: 40 },
+      'new FileReadahead.cache': cache,
+      'new FileReadahead.file': file,
       outcome: { ok: true, value: undefined },
       simulation,
       seed: 1,

@@ -38,7 +38,7 @@ describe('docs/explanation/architecture.md', () => {
   const page = read('docs/explanation/architecture.md');
 
   it('the drawing of the architecture leads to every room', () => {
-    const links = [...page.matchAll(/\[([a-z0-9/]+)\]\(\.\.\/\.\.\/src\/\1\/README\.md\)/g)].map((match) => match[1]!);
+    const links = [...page.matchAll(/\[([a-z0-9/-]+)\]\(\.\.\/\.\.\/src\/\1\/README\.md\)/g)].map((match) => match[1]!);
     expect([...new Set(links)].sort()).toEqual([...ROOMS].sort());
   });
 

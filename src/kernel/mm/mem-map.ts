@@ -80,7 +80,7 @@ const NO_FLAGS = ~((PG.fresh << 1) - 1);
  */
 const HEADS = 8;
 /** A word's place, four times a page's number, is a small integer (see hot-paths 5): 1 TiB. */
-const MAX_PAGES = 2 ** 28;
+export const MAX_PAGES = 2 ** 28;
 
 /** Of a page that the caller has named, and that is none of memory. */
 export function noSuchPage(): ArgumentError {

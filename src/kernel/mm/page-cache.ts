@@ -101,7 +101,8 @@ export function checkSpace(space: AddressSpace): void {
 
 // Errors are made out of line (see hot-paths 7).
 function noSpace(): ArgumentError {
-  return new ArgumentError('space: expected what PageCache.open has returned');
+  // The door of the page cache calls it a file.
+  return new ArgumentError('file, space: expected what open has returned');
 }
 
 function notCached(): ArgumentError {

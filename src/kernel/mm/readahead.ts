@@ -135,7 +135,7 @@ export class ReadaheadState {
     if (this.miss) {
       this.miss = false;
       next = Math.max(current - 2, RA_MIN);
-    } else next = current < this.max / 16 ? 4 * current : 2 * current;
+    } else next = current < this.max >>> 4 ? 4 * current : 2 * current;
     return Math.min(next, this.max);
   }
 
@@ -185,7 +185,7 @@ function isIo(io: unknown): boolean {
 function initialWindow(request: number, max: number): number {
   let size = 1;
   while (size < request) size *= 2;
-  if (size <= max / 64) return size * size;
-  if (size <= max / 4) return max / 4;
+  if (size <= max >>> 6) return size * size;
+  if (size <= max >>> 2) return max >>> 2;
   return max;
 }

@@ -7,11 +7,11 @@
  * unreferenced → referenced; inactive, referenced and on the list → active, bit cleared; active and
  * unreferenced → referenced.
  *
- * A pass at priority p scans (list >> p) + 1 pages of each list, in batches of 32: refill_inactive
- * moves the old end of the active list to the inactive one, then candidates are taken off the old
- * end of the inactive list. What is less than a batch is carried over to the next pass. An unmapped
- * active page is always deactivated, whatever its referenced bit; a mapped one when memory is tight
- * and no program has touched it.
+ * A pass at priority p scans (list >> p) + 1 pages of each list, in batches of 32 by default:
+ * refill_inactive moves the old end of the active list to the inactive one, then candidates are
+ * taken off the old end of the inactive list. What is less than a batch is carried over to the next
+ * pass. An unmapped active page is always deactivated, whatever its referenced bit; a mapped one
+ * when memory is tight and no program has touched it.
  *
  * Invariants:
  *   1. `nrActive` and `nrInactive` count the lists;
@@ -39,6 +39,7 @@ export class TwoListLru implements ReplacementPolicy {
   /** Of mem_map: a page's flags are at four times its number. */
   readonly #words: Int32Array;
   readonly #pagevec = new Int32Array(PAGEVEC_SIZE);
+  readonly #batch: number;
   #pending = 0;
   #nrActive = 0;
   #nrInactive = 0;
@@ -48,8 +49,10 @@ export class TwoListLru implements ReplacementPolicy {
   #passActive = 0;
   #passInactive = 0;
 
-  constructor(map: MemMap) {
+  /** @param batch pages that a pass takes at a time, 1 to SWAP_CLUSTER_MAX */
+  constructor(map: MemMap, batch = SWAP_CLUSTER_MAX) {
     this.#map = map;
+    this.#batch = batch;
     this.#words = map.words;
     this.activeHead = map.head(0);
     this.inactiveHead = map.head(1);
@@ -152,11 +155,11 @@ export class TwoListLru implements ReplacementPolicy {
     this.#scanInactive += (this.#nrInactive >>> priority) + 1;
     this.#passActive = 0;
     this.#passInactive = 0;
-    if (this.#scanActive >= SWAP_CLUSTER_MAX) {
+    if (this.#scanActive >= this.#batch) {
       this.#passActive = this.#scanActive;
       this.#scanActive = 0;
     }
-    if (this.#scanInactive >= SWAP_CLUSTER_MAX) {
+    if (this.#scanInactive >= this.#batch) {
       this.#passInactive = this.#scanInactive;
       this.#scanInactive = 0;
     }
@@ -165,12 +168,12 @@ export class TwoListLru implements ReplacementPolicy {
   nextBatch(pages: Int32Array, mapped: MappedPages): number {
     while (this.#passActive > 0 || this.#passInactive > 0) {
       if (this.#passActive > 0) {
-        const batch = Math.min(this.#passActive, SWAP_CLUSTER_MAX);
+        const batch = Math.min(this.#passActive, this.#batch);
         this.#passActive -= batch;
         this.#refillInactive(batch, mapped);
       }
       if (this.#passInactive > 0) {
-        const batch = Math.min(this.#passInactive, SWAP_CLUSTER_MAX);
+        const batch = Math.min(this.#passInactive, this.#batch);
         this.#passInactive -= batch;
         return this.#isolateOldest(pages, batch);
       }
