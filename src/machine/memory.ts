@@ -249,6 +249,24 @@ export class MachineMemory {
     this.#touched[mfn >>> 5]! |= bit(mfn);
   }
 
+  /**
+   * @internal Another memory with the same bytes. Only frames that were written are copied. What
+   * only the CPU cache has is copied as written back, and the copy has no such cache.
+   */
+  clone(): MachineMemory {
+    const copy = new MachineMemory(this.frameCount * PAGE_SIZE);
+    copy.#touched.set(this.#touched);
+    for (let mfn = 0; mfn < this.frameCount; mfn++) {
+      const first = mfn as Mfn;
+      if (!this.isTouched(first)) continue;
+      const end = Math.min(this.frameCount, (first | BANK_MASK) + 1);
+      while (mfn + 1 < end && this.isTouched((mfn + 1) as Mfn)) mfn++;
+      const start = (first & BANK_MASK) << PAGE_SHIFT;
+      copy.#bank(first).set(this.#bank(first).subarray(start, start + (mfn + 1 - first) * PAGE_SIZE), start);
+    }
+    return copy;
+  }
+
   /** @internal Loses everything, as a hardware reset with memory test does. */
   clearAll(): void {
     for (let mfn = 0; mfn < this.frameCount; mfn++) this.zero(mfn as Mfn);
