@@ -100,10 +100,10 @@ export class Syscalls extends AttributeCalls {
   }
 
   /**
-   * posix_fadvise. normal, sequential and random set readahead windows of 32, 64 and 0 pages.
-   * willneed starts reading the range. dontneed starts writing what is dirty of the file, and drops
-   * other pages that lie wholly in the range. noreuse does nothing, as in 2.6.12. A length of 0
-   * reaches to the end of the file. Throws EBADF, EINVAL.
+   * posix_fadvise. normal, sequential and random set readahead windows of 32, 64 and 0 pages. With
+   * willneed it starts reading the range. With dontneed it starts writing what is dirty of the
+   * file, and drops other pages that lie wholly in the range. With noreuse it does nothing, as in
+   * 2.6.12. A length of 0 reaches to the end of the file. Throws EBADF, EINVAL.
    */
   *posixFadvise(fd: number, position: number, length: number, advice: number): Process {
     this.enter();
