@@ -8,8 +8,8 @@
  * When the device has ended it, its grants are unmapped and its response is published. The
  * front-end gets an event if it asked for one.
  *
- * The guest is not trusted. A bad request is answered with an error. Its operation is unknown, it
- * has no segments or too many, a grant does not allow it, or its sectors are outside the page or
+ * The guest is not trusted. A bad request is answered with an error. The operation may be unknown,
+ * or the number of segments wrong. A grant may not allow it, or sectors may be outside the page or
  * the device. Nothing that a guest writes throws.
  *
  * When the domain dies no more requests are taken up. Those taken up go on to the device under
