@@ -92,10 +92,14 @@ function* alongOneRun(plan: CrashPlan, after: (machine: Machine) => Machine): Ge
   const machine = Machine.boot(plan.machine);
   plan.prepare?.(machine);
   let events = 0;
+  let last: Machine | undefined;
   for (const event of machine.eventsOf(plan.program)) {
+    last?.retire();
     events = event + 1;
-    if (event >= from && (event - from) % every === 0) yield { event, machine: after(machine) };
+    last = event >= from && (event - from) % every === 0 ? after(machine) : undefined;
+    if (last !== undefined) yield { event, machine: last };
   }
+  last?.retire();
   yield { event: events, machine: after(machine) };
 }
 

@@ -33,6 +33,7 @@ import type { MachineReport, MachineState, MachineStats, RebootReport, Verificat
 /** What a machine is busy with: what says so of its state. */
 const RUNS = 'a program runs';
 const REBOOTS = 'the machine is being rebooted';
+const IS_PAST = 'the next crash point was asked for: this machine is gone';
 
 export class Machine {
   readonly #options: MachineOptions;
@@ -45,7 +46,7 @@ export class Machine {
   #state: MachineState = 'off';
   #guest: VmmGuest | undefined;
   #sys: BlockingSyscalls | undefined;
-  #busy: typeof RUNS | typeof REBOOTS | undefined;
+  #busy: typeof RUNS | typeof REBOOTS | typeof IS_PAST | undefined;
   /** After which event the guest crashes, and how many are left until then. */
   #crashPoint: { readonly event: number; left: number } | undefined;
 
@@ -123,6 +124,7 @@ export class Machine {
 
   /** The disk as a read would find it now: the medium, and what is newer in the drive's cache. */
   get disk(): Disk {
+    if (this.#busy === IS_PAST) this.#mustBeIdle();
     return new Disk(this.#contents());
   }
 
@@ -222,6 +224,11 @@ export class Machine {
    */
   afterHypervisorCrash(): Machine {
     return this.#successor(bytesAfterCrash(this.#room), { hypervisor: 'warm-vm' });
+  }
+
+  /** @internal The machine that it was made from goes on: it cannot be used any more. */
+  retire(): void {
+    this.#busy = IS_PAST;
   }
 
   #successor(left: MachineBytes, reboot: MachineReboot): Machine {

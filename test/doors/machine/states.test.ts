@@ -4,6 +4,7 @@ import {
   ArgumentError,
   files,
   GuestCrash,
+  hypervisorCrashes,
   Machine,
   type BlockingSyscalls,
   type Process,
@@ -64,6 +65,7 @@ const BUSY_ALSO = 'state: a program runs';
 const REBOOTING = 'state: the machine is being rebooted';
 const CRASHED = 'state: the guest has crashed; call reboot() first';
 const OFF = 'state: the machine is off; call reboot() first';
+const PAST = 'the next crash point was asked for: this machine is gone';
 const IS_OFF = 'state: the machine is off';
 const NO_ROOT = 'InputError: disk: EINVAL: ext2: no ext2 file system: s_magic is 0x0, not 0xef53';
 const GONE = 'sys: the guest that it belongs to does not run';
@@ -138,6 +140,15 @@ const STATES: Readonly<Record<string, (act: (machine: Machine, old: BlockingSysc
   },
 };
 
+/** A machine of an iterator that has gone on. */
+const past: (typeof STATES)[string] = (act) => {
+  const points = hypervisorCrashes({ machine: { disk: DISK, memory: 12 << 20, drive: 'instant' }, program: nothing });
+  const { machine } = points.next().value!;
+  const { sys } = machine;
+  points.next();
+  act(machine, sys);
+};
+
 /** What is said in each state, where not all is well. */
 const COLUMNS = [
   ...['running', 'in a run', 'being rebooted', 'running again', 'crashed', 'off'],
@@ -174,6 +185,17 @@ function ending(act: () => unknown): string {
 }
 
 describe('a machine', () => {
+  it('a machine of a moment that is past says so at each call that needs its bytes', () => {
+    const free = ['state', 'strategy', 'now', 'digest', 'messages', 'stats'];
+    for (const method of Object.keys(METHODS).filter((name) => !free.includes(name)))
+      past((machine, old) => {
+        expect(
+          ending(() => METHODS[method]!(machine, old)),
+          method,
+        ).toBe(`state: ${PAST}`);
+      });
+  });
+
   it('a machine says in each state of each method that it works, or what is wrong', () => {
     const said: string[] = [];
     const expected: string[] = [];
@@ -192,7 +214,7 @@ describe('a machine', () => {
   });
 
   it('the table has every public method', () => {
-    const internal = ['constructor', 'eventsOf', 'afterPowerLoss', 'afterHypervisorCrash'];
+    const internal = ['constructor', 'eventsOf', 'afterPowerLoss', 'afterHypervisorCrash', 'retire'];
     const all = Object.getOwnPropertyNames(Machine.prototype).filter((name) => !internal.includes(name));
     expect(all.sort()).toEqual(
       Object.keys(METHODS)
