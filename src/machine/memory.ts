@@ -250,21 +250,21 @@ export class MachineMemory {
   }
 
   /**
-   * @internal Another memory with the same bytes. Only frames that were written are copied. What
-   * only the CPU cache has is copied as written back, and the copy has no such cache.
+   * @internal Takes the bytes of another memory of the same size. Only frames that were written are
+   * copied. What only that memory's CPU cache has counts as written back.
    */
-  clone(): MachineMemory {
-    const copy = new MachineMemory(this.frameCount * PAGE_SIZE);
-    copy.#touched.set(this.#touched);
+  copyFrom(other: MachineMemory): void {
+    checkArgument(other.frameCount === this.frameCount, 'other', 'it is of another size');
+    this.clearAll();
     for (let mfn = 0; mfn < this.frameCount; mfn++) {
       const first = mfn as Mfn;
-      if (!this.isTouched(first)) continue;
+      if (!other.isTouched(first)) continue;
       const end = Math.min(this.frameCount, (first | BANK_MASK) + 1);
-      while (mfn + 1 < end && this.isTouched((mfn + 1) as Mfn)) mfn++;
+      while (mfn + 1 < end && other.isTouched((mfn + 1) as Mfn)) mfn++;
       const start = (first & BANK_MASK) << PAGE_SHIFT;
-      copy.#bank(first).set(this.#bank(first).subarray(start, start + (mfn + 1 - first) * PAGE_SIZE), start);
+      this.#bank(first).set(other.#bank(first).subarray(start, start + (mfn + 1 - first) * PAGE_SIZE), start);
     }
-    return copy;
+    this.#touched.set(other.#touched);
   }
 
   /** @internal Loses everything, as a hardware reset with memory test does. */

@@ -23,11 +23,11 @@ import { prefetchFiles } from '../../workload/prefetch.ts';
 import { blockingCalls, type BlockingSyscalls } from './blocking-calls.ts';
 import { CacheJudge } from './cache-judge.ts';
 import { Disk, image } from './disk.ts';
-import { bytesAfterCrash, bytesAfterPowerLoss, chanceOf, type MachineBytes } from './machine-bytes.ts';
+import { chanceOf, type MachineBytes, Remains } from './machine-bytes.ts';
 import { DEFAULTS, makeRoom } from './make-room.ts';
 import { checkOptions, checkReboot, type MachineOptions, type MachineReboot } from './options.ts';
 import { GuestCrash, processesOf, type Program, ProgramRun, type ResultsOf } from './program-run.ts';
-import { errorOfBoot, NAME, ofCaller, rebooting, replaceDisk } from './reboots.ts';
+import { errorOfBoot, NAME, namingDisk, ofCaller, rebooting, replaceDisk } from './reboots.ts';
 import type { MachineReport, MachineState, MachineStats, RebootReport, Verification } from './results.ts';
 
 /** What a machine is busy with: what says so of its state. */
@@ -40,6 +40,7 @@ export class Machine {
   readonly #room: VmmMachine;
   readonly #partition: { readonly start: number; readonly bytes: number };
   readonly #judge: CacheJudge;
+  readonly #remains: Remains;
   readonly #reboots: RebootReport[] = [];
   readonly #eventLimit: number;
   #strategy: StrategyName;
@@ -59,7 +60,8 @@ export class Machine {
     const { room, partition } = makeRoom(options, (...reuse) => this.#judge.reused(...reuse), left);
     this.#room = room;
     this.#partition = partition;
-    this.#judge = new CacheJudge(this.#room.drive, this.#contents());
+    this.#remains = new Remains(room);
+    this.#judge = new CacheJudge(room.drive, this.#contents());
   }
 
   /**
@@ -69,21 +71,11 @@ export class Machine {
    */
   static boot(options: MachineOptions): Machine {
     checkOptions(options);
-    const machine = Machine.#make(options);
-    try {
+    return namingDisk(() => {
+      const machine = new Machine(options);
       machine.#boot();
       return machine;
-    } catch (error) {
-      throw errorOfBoot(error);
-    }
-  }
-
-  static #make(options: MachineOptions, left?: MachineBytes): Machine {
-    try {
-      return new Machine(options, left);
-    } catch (error) {
-      throw errorOfBoot(error);
-    }
+    });
   }
 
   get state(): MachineState {
@@ -213,17 +205,17 @@ export class Machine {
 
   /**
    * @internal The machine as it would come up again if it lost power now: as `losePower({ keep })`
-   * and `reboot()` would make it. It reads the medium of this one: it holds until this one goes on.
+   * and `reboot()` would make it. It holds until this one goes on, or another one is made.
    */
   afterPowerLoss(keep: number): Machine {
-    return this.#successor(bytesAfterPowerLoss(this.#room, keep), {});
+    return this.#successor(this.#remains.ofPowerLoss(keep), {});
   }
 
   /**
    * @internal The same if its hypervisor crashed now, and the next one was made from the memory.
    */
   afterHypervisorCrash(): Machine {
-    return this.#successor(bytesAfterCrash(this.#room), { hypervisor: 'warm-vm' });
+    return this.#successor(this.#remains.ofHypervisorCrash(), { hypervisor: 'warm-vm' });
   }
 
   /** @internal The machine that it was made from goes on: it cannot be used any more. */
@@ -232,7 +224,8 @@ export class Machine {
   }
 
   #successor(left: MachineBytes, reboot: MachineReboot): Machine {
-    const machine = Machine.#make({ ...this.#options, strategy: this.#strategy }, left);
+    const options = { ...this.#options, strategy: this.#strategy };
+    const machine = namingDisk(() => new Machine(options, left));
     machine.reboot(reboot);
     return machine;
   }

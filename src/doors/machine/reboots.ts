@@ -39,6 +39,15 @@ export function errorOfBoot(error: unknown): unknown {
   return isOfDisk ? new InputError(`disk: ${error.message}`) : error;
 }
 
+/** Makes or boots a machine. Throws InputError for a disk that cannot be used. */
+export function namingDisk<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw errorOfBoot(error);
+  }
+}
+
 /** How a machine is rebooted. */
 export interface RebootPlan {
   /** Of the machine until now. */

@@ -35,7 +35,9 @@ function stopped(leave: (machine: VmmMachine) => Process): { machine: VmmMachine
 function madeFrom(machine: VmmMachine, own: VmmMachineOptions): VmmMachine {
   const { drive, memory, simulation } = machine;
   const { image, cache } = drive.afterReset(simulation.random.stream('reset'));
-  return new VmmMachine({ ...own, memory: memory.clone(), image, left: { cache, now: simulation.now } });
+  const copy = new MachineMemory(48 * MIB);
+  copy.copyFrom(memory);
+  return new VmmMachine({ ...own, memory: copy, image, left: { cache, now: simulation.now } });
 }
 
 /** Comes up again; returns what each guest took over, and read from the disk, for its file. */
