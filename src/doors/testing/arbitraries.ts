@@ -10,6 +10,7 @@ import {
   VMM_STRATEGIES,
   type VmmStrategyName,
 } from '../machine/index.ts';
+import { contents } from './file-calls.ts';
 
 /** Of `trees`. */
 export interface TreeOptions {
@@ -59,7 +60,7 @@ export function trees(options: TreeOptions = {}): fc.Arbitrary<FileTree> {
   const { maxNames = 5, maxBytes = 20_000 } = options;
   checkInteger('options.maxNames', maxNames, 1);
   checkInteger('options.maxBytes', maxBytes);
-  const bytes = fc.tuple(fc.nat(maxBytes), fc.nat(255)).map(([size, salt]) => pattern(size, salt));
+  const bytes = fc.tuple(fc.nat(maxBytes), fc.nat(255)).map(([size, salt]) => contents(size, salt));
   const leaf = fc.oneof(fc.string({ maxLength: Math.min(200, maxBytes >> 2) }), bytes);
   const within = (inside: fc.Arbitrary<string | Uint8Array | FileTree>): fc.Arbitrary<FileTree> =>
     fc.dictionary(fileName, inside, { maxKeys: maxNames, noNullPrototype: true });
@@ -110,9 +111,4 @@ export function checkFault(fault: Fault): void {
   checkObject('fault', fault, 'kind', 'event');
   checkOneOf('fault.kind', fault.kind, FAULT_KINDS);
   checkInteger('fault.event', fault.event);
-}
-
-/** Bytes that differ from page to page. */
-function pattern(size: number, salt: number): Uint8Array {
-  return new Uint8Array(size).map((_, at) => (at * 31 + (at >>> 12) * 7 + salt) & 255);
 }

@@ -17,6 +17,7 @@ import {
   OracleError,
   reboots,
 } from '../../../src/doors/testing/index.ts';
+import { runsFactor } from '../../support/property.ts';
 
 const EXT2: MachineOptions = { disk: files({ seed: 'x'.repeat(30_000) }, { size: 4 << 20 }), memory: 16 << 20 };
 const EXT3: MachineOptions = { ...EXT2, disk: files({}, { size: 8 << 20, journalBlocks: 1024 }), drive: 'disk' };
@@ -38,7 +39,8 @@ function* overwrite(sys: Syscalls): Process {
 describe('the laws by name', () => {
   for (const name of NAMES)
     it(`the law is kept on ext2 and on ext3: ${name}`, () => {
-      for (const machine of [EXT2, EXT3]) checkProperty(name, LAWS[name]({ machine }), { numRuns: 6 });
+      const numRuns = Math.ceil(4 * runsFactor());
+      for (const machine of [EXT2, EXT3]) checkProperty(name, LAWS[name]({ machine }), { numRuns });
     });
 
   it('a law is broken where a protection is off, and the failure has one line to replay it', () => {
