@@ -144,6 +144,15 @@ describe('the layering tool', () => {
     },
   );
 
+  it('the layering tool lets one door alone import fast-check', async () => {
+    const fc = `import fc from 'fast-check';\nexport const y = fc;\n`;
+    const problems = await broken({ 'src/doors/machine/x.ts': fc, 'src/doors/testing/x.ts': fc });
+    const found = problems.filter((problem) => problem.startsWith('fast-check-in-its-door'));
+    expect(found).toEqual([
+      expect.stringMatching(/^fast-check-in-its-door: src\/doors\/machine\/x\.ts -> .*fast-check/),
+    ]);
+  });
+
   it('the layering tool catches a way from a door for browsers to a file of the host, however long', async () => {
     const host = 'src/disk/image/file-image.ts';
     const files = {

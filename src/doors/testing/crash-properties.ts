@@ -71,8 +71,8 @@ export function countEvents(plan: CrashPlan): number {
 }
 
 /**
- * Each wanted event of a plan: the machine after a crash there, rebooted; then the machine after a
- * loss of power there, for each share of the drive's cache.
+ * Each wanted event of a plan. First the machine after a crash there, rebooted. Then the machine
+ * after a loss of power there, for each share of the drive's cache.
  * @throws what the program throws
  */
 export function* everyFault(plan: CrashPlan, options: EveryFaultOptions = {}): Generator<Survivor, void, void> {
@@ -88,7 +88,7 @@ export function* everyFault(plan: CrashPlan, options: EveryFaultOptions = {}): G
 }
 
 /**
- * A property: at whatever event of a program its guest crashes or its machine loses power, `check`
+ * A property of a program, at whatever event its guest crashes or its machine loses power. `check`
  * holds of the guest that comes next, and no page of its cache is wrong. The program runs once now,
  * to count its events, and once in each case. What it keeps outside its guest, it empties where
  * `program` is called: a generator runs nothing before its first event.

@@ -2,8 +2,8 @@
  * What a guest's files must be, over reboots, crashes and losses of power.
  *
  * After a crash the model knows only what is sure (ModelFs). On ext3 it then learns the rest from
- * the guest, syncs it, and goes on. On ext2 it is over: without an e2fsck the free blocks of the
- * disk may be in use, and what a guest writes there harms files that were sure.
+ * the guest, syncs it, and goes on. On ext2 it is over. Without an e2fsck, free blocks of the
+ * disk may be in use, and what a guest writes there harms other files.
  */
 
 import { EXT2_COMPAT, EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../format/ext2.ts';

@@ -5,9 +5,8 @@
  * What is sure after a crash:
  *   1. after `sync`, everything, until it is changed again;
  *   2. after `fsync` of a file, its bytes;
- *   3. after `fsync` on a file system with a journal, also each name that was made, removed or
- *      moved no later than the file got its last name: one transaction has them all, or an earlier
- *      one.
+ *   3. after `fsync` on a file system with a journal, also each name that was changed no later than
+ *      the file got its last name. One transaction has both names, or an earlier one has.
  *
  * So `fsync` of a new file saves its name on ext3, and does not on ext2. A name is only as sure as
  * those of the directories on its way.

@@ -1,6 +1,6 @@
 /**
  * Plays calls on files in a guest, and in a model at once. Each program works in a directory of its
- * own, its home, so that what it must see does not depend on the others; memory, blocks and inode
+ * own, its home, so that what it must see does not depend on the others. Memory, blocks and inode
  * numbers are shared by all.
  */
 

@@ -37,8 +37,8 @@ export function comparing(model: ModelFs, home = ''): Program<void> {
 }
 
 /**
- * A program that reads all there is below a directory, and returns a line for each file, directory
- * and link: path, mode, size, links, inode, and a checksum or the text. What cannot be read is a
+ * A program that reads all there is below a directory. It returns a line for each file, directory
+ * and link, with mode, size, links, inode, and a checksum or the text. What cannot be read is a
  * line with the errno. Two guests that see one file system return the same.
  */
 export function readingAll(home = ''): Program<string[]> {

@@ -41,7 +41,7 @@ export function tableSteps(options: TablePropertyOptions = {}): fc.Arbitrary<Tab
 }
 
 /**
- * A property of a table: whatever its caller does and whenever it dies, a page that it claims was
+ * A property of a table, whatever its caller does and whenever it dies. A page that is claimed was
  * named so, and its frame holds what is on the disk at that block.
  * @param make called for each case: the memory of a caller
  */

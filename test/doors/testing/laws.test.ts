@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  Disk,
   files,
   Machine,
   type MachineOptions,
@@ -9,6 +10,7 @@ import {
   type Process,
   type Syscalls,
 } from '../../../src/doors/machine/index.ts';
+import type { DiskContents } from '../../../src/doors/machine/disk.ts';
 import {
   checkOracle,
   checkProperty,
@@ -56,6 +58,18 @@ describe('the laws by name', () => {
     expect(act).toThrow(/\nreplay: REPLAY="-?\d+ [\d:]+"$/);
     const kept = { ...input, machine: EXT2 };
     expect(() => checkProperty('pages are right', law(kept), { numRuns: 20 })).not.toThrow();
+  });
+
+  it('a law is broken by a disk that does not keep its bytes', () => {
+    let reads = 0;
+    const { size } = EXT2.disk;
+    const read: DiskContents['read'] = (offset, dst, at, length) => {
+      dst.set(EXT2.disk.read(offset, length), at);
+      if (offset + length === size) dst[at + length - 1] = ++reads;
+    };
+    const law = LAWS['a disk that was given is never written to'];
+    const machine = { ...EXT2, disk: new Disk({ size, read }) };
+    expect(() => checkProperty('a disk', law({ machine }), { numRuns: 2 })).toThrow('other bytes than before');
   });
 
   it('a law is broken by a program that depends on what is outside of its guest', () => {
