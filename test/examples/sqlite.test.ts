@@ -1,14 +1,13 @@
-// SQLite in a guest, which is written by others: examples/sqlite, and the how-to that leads to it.
+// SQLite, which others have written, in a guest: examples/sqlite.
 import { readFileSync } from 'node:fs';
 import sqlite3InitModule from '@sqlite.org/sqlite-wasm';
 import fc from 'fast-check';
-import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { crashSqlite, type CrashTest, JOURNALS, type Survival } from '../../examples/sqlite/crash.ts';
 import { compareLookups } from '../../examples/sqlite/lookups.ts';
 import { type Host, installGuestVfs } from '../../examples/sqlite/vfs.ts';
 import * as stillwarm from '../../src/index.ts';
-import { property, runsFactor } from '../support/property.ts';
+import { property } from '../support/property.ts';
 
 const { files, Machine, STRATEGIES } = stillwarm;
 const sqlite3 = await sqlite3InitModule();
@@ -142,49 +141,6 @@ describe('the lookups of the example', () => {
     expect(warm.virtual).toBeGreaterThan(0.7 * before.virtual);
     expect(cold.virtual).toBeLessThan(0.5 * before.virtual);
     expect(before.host).toBeGreaterThan(0);
-  });
-});
-
-/** The fences of the how-to, as JavaScript, without their imports. */
-const HOW_TO = readFileSync(new URL('../../docs/how-to/crash-test-your-storage-code.md', import.meta.url), 'utf8');
-const SNIPPETS = [...HOW_TO.matchAll(/```ts\n([^]*?)```/g)].map(([, text]) => text!);
-
-/** Runs a snippet with what it imports; a name that is not exported fails. */
-async function play(snippet: string): Promise<void> {
-  const modules: Record<string, object> = {
-    stillwarm,
-    '@sqlite.org/sqlite-wasm': { default: () => Promise.resolve(sqlite3) },
-    './vfs.ts': { installGuestVfs },
-  };
-  const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 };
-  const imported: Record<string, unknown> = {};
-  const body = ts
-    .transpileModule(snippet, { compilerOptions: { ...options, verbatimModuleSyntax: false } })
-    .outputText.replace(/^import (?:(\w+)|\{ (.*) \}) from '(.*)';$/gm, (_, whole: string | undefined, names, from) => {
-      const module = modules[from as string] as Record<string, unknown>;
-      for (const name of whole === undefined ? (names as string).split(', ') : [whole]) {
-        imported[name] = module[whole === undefined ? name : 'default'];
-        expect(imported[name], name).toBeDefined();
-      }
-      return '';
-    });
-  type Maker = new (...text: string[]) => (...args: unknown[]) => Promise<void>;
-  const { constructor: AsyncFunction } = Object.getPrototypeOf(play) as { readonly constructor: Maker };
-  await new AsyncFunction(...Object.keys(imported), body)(...Object.values(imported));
-}
-
-describe('the how-to of crash tests', () => {
-  it('the first program of the how-to runs, at some of its events', async () => {
-    await play(SNIPPETS[0]!.replaceAll('options, program', 'options, program, every: 12'));
-  });
-
-  it('the program of 30 lines takes SQLite through crashes, all 1,000 of them with STILLWARM_RUNS=100', async () => {
-    const code = SNIPPETS[1]!.split('\n').filter((line) => line.trim() !== '');
-    expect(code.length).toBeLessThanOrEqual(30);
-    const every = Math.max(1, Math.round(100 / runsFactor()));
-    const snippet = SNIPPETS[1]!.replace('event < 1000; event++', `event < 1000; event += ${every}`);
-    expect(snippet).not.toBe(SNIPPETS[1]);
-    await play(snippet);
   });
 });
 
