@@ -19,10 +19,11 @@ import { pageAccess } from './page-access.ts';
 import { rebuild } from './rebuild.ts';
 import { recency } from './recency.ts';
 import { scale } from './scale.ts';
+import { sqlite } from './sqlite.ts';
 import { suspend } from './suspend.ts';
 import { write } from './write.ts';
 
-const SUBJECTS: Readonly<Record<string, (options: Options) => Row[]>> = {
+const SUBJECTS: Readonly<Record<string, (options: Options) => Row[] | Promise<Row[]>>> = {
   'cached-read': cachedRead,
   'page-access': pageAccess,
   write,
@@ -34,9 +35,10 @@ const SUBJECTS: Readonly<Record<string, (options: Options) => Row[]>> = {
   drives,
   embedded,
   many,
+  sqlite,
 };
 
-function main(): void {
+async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     options: {
       json: { type: 'boolean', default: false },
@@ -58,15 +60,16 @@ function main(): void {
     if (comparisons.some(({ fails }) => fails)) process.exitCode = 1;
     return;
   }
-  const rows = subjects.flatMap(({ name, subject }) => {
+  const rows: Row[] = [];
+  for (const { name, subject } of subjects) {
     process.stderr.write(`${name} …\n`);
-    return subject({ traces: values.traces });
-  });
+    rows.push(...(await subject({ traces: values.traces })));
+  }
   process.stdout.write(values.json ? `${JSON.stringify(rows)}\n` : `${table(rows)}\n`);
 }
 
 try {
-  main();
+  await main();
 } catch (error) {
   if (!(error instanceof UserError || error instanceof InputError)) throw error;
   process.stderr.write(`bench: ${error.message}\n`);

@@ -172,6 +172,14 @@ export class Kernel {
     return this.#parts.log.dropped;
   }
 
+  /**
+   * Whether the disk lacks something that was changed in memory: pages, inodes, or a transaction.
+   */
+  get isAheadOfDisk(): boolean {
+    const { cache, files } = this.#parts;
+    return this.mm.cache.nrDirty > 0 || cache.writeback.nrDirtyMappings > 0 || files.fs.hasUncommitted;
+  }
+
   get stats(): KernelStats {
     const { mm } = this;
     const { memory, devices, cache, files } = this.#parts;

@@ -1,13 +1,14 @@
 /**
- * The programs of README and of the how-tos run. All blocks of a document are one program. It
- * imports the doors as a user does. Where a comment behind a call begins with a number or a
- * boolean, the call returns it.
+ * The programs of README and of the how-tos run. All blocks of a document are one program; those
+ * behind the heading of SQLite are another one. They import the doors as a user does. Where a
+ * comment behind a call begins with a number or a boolean, the call returns it.
  */
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { LAWS } from '../../src/doors/testing/index.ts';
+import { runsFactor, TIMEOUT_MS } from '../support/property.ts';
 
 const DIR = '.build/how-to';
 const { exports: doors } = JSON.parse(readFileSync('package.json', 'utf8')) as {
@@ -15,6 +16,9 @@ const { exports: doors } = JSON.parse(readFileSync('package.json', 'utf8')) as {
 };
 
 const documents = ['README.md', ...readdirSync('docs/how-to').map((name) => join('docs/how-to', name))];
+/** A chapter that begins anew. */
+const SQLITE = /^## SQLite/m;
+
 const withPrograms = documents.filter((name) => /^```ts$/m.test(readFileSync(name, 'utf8')));
 
 /** The source of what a user imports. */
@@ -24,8 +28,10 @@ function sourceOf(name: string): string {
   return resolve(door.default.replace('./dist/', 'src/').replace(/\.js$/, '.ts'));
 }
 
+const blocksOf = (text: string): string[] => [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block]) => block!);
+
 function programOf(document: string): { readonly source: string; readonly checks: number } {
-  const blocks = [...readFileSync(document, 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block]) => block!);
+  const blocks = blocksOf(readFileSync(document, 'utf8').split(SQLITE)[0]!);
   let checks = 0;
   const source = blocks
     .join('')
@@ -57,4 +63,30 @@ test('the how-to of properties names every law, and no other', () => {
   const table = text.slice(text.indexOf('| law |'), text.indexOf('`programs` and `reboots` of the input'));
   const named = [...table.matchAll(/^\| ([^|]+) \|/gm)].map(([, name]) => name!).slice(1);
   expect(named).toEqual(Object.keys(LAWS));
+});
+
+test('the 30 lines take SQLite through crashes: all 1,000 of them with STILLWARM_RUNS=100', {
+  timeout: TIMEOUT_MS * Math.max(1, runsFactor()),
+}, async () => {
+  const text = readFileSync('docs/how-to/crash-test-your-storage-code.md', 'utf8');
+  const [program, ...more] = blocksOf(text.split(SQLITE)[1]!);
+  expect(more).toEqual([]);
+  expect(program!.trimEnd().split('\n').length).toBeLessThanOrEqual(30);
+  const every = Math.max(1, Math.round(100 / runsFactor()));
+  const source = program!
+    .replace("'stillwarm'", `'${sourceOf('stillwarm')}'`)
+    .replace("'./vfs.ts'", `'${resolve('examples/sqlite/vfs.ts')}'`)
+    .replace(
+      'const sqlite3 = await sqlite3InitModule();',
+      '$&\nObject.assign(sqlite3.config, { warn: () => undefined });',
+    )
+    .replace('event < 1000; event++', `event < 1000; event += ${every}`)
+    .replace('for (', 'export let machines = 0;\n$&')
+    .replace('use(machine);', '$&\n  machines++;');
+  expect(source).toContain(`event += ${every}`);
+  mkdirSync(DIR, { recursive: true });
+  const file = resolve(DIR, 'sqlite.ts');
+  writeFileSync(file, source);
+  // The program itself says nothing.
+  expect(await import(file)).toMatchObject({ machines: Math.ceil(1000 / every) });
 });

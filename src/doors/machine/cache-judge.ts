@@ -60,7 +60,7 @@ export class CacheJudge {
     this.#verifier.oracle.invalidate();
     const { cache, map } = kernel.mm;
     // The disk's own map of a file may be older than the guest's.
-    const isChanged = kernel.stats.pagesDirty > 0;
+    const isChanged = kernel.isAheadOfDisk;
     let cached = 0;
     let skipped = 0;
     for (let pfn = Pfn(0); pfn < map.nrPages; pfn = Pfn(pfn + 1)) {

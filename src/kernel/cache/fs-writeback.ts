@@ -231,8 +231,7 @@ export class Writeback implements PageWriter {
 
   *#waitPages(mapping: Mapping, start: number, end: number): Process {
     const { cache, map } = this.#mm;
-    const indices =
-      end - start <= NARROW ? range(start, end) : cache.indicesWith(mapping.space, PG.writeback, start, end);
+    const indices = end - start <= NARROW ? range(start, end) : cache.writebackIndices(mapping.space, start, end);
     for (const index of indices) {
       for (;;) {
         const pfn = cache.find(mapping.space, index);

@@ -158,6 +158,10 @@ export interface FileSystem {
   readonly maxNameBytes: number;
   /** Whether anything was changed since the mount. */
   readonly isChanged: boolean;
+  /**
+   * Whether metadata was changed in a transaction that is not committed; false without a journal.
+   */
+  readonly hasUncommitted: boolean;
   /** Transactions committed since the mount; 0 without a journal. */
   readonly commits: number;
   readonly directories: DirectoryOperations;

@@ -61,7 +61,7 @@ export class AddressSpace {
   /** Pages that are newer than their block. */
   readonly dirtyPages = new Set<Pfn>();
   /** Pages with a write in flight. */
-  nrWriteback = 0;
+  readonly writebackPages = new Set<Pfn>();
   /** Memory that maps it (i_mmap). */
   ranges: ReadonlySet<MappedRange> = NO_RANGES;
   /** What a write of a page met, for the next fsync (AS_EIO, AS_ENOSPC). */
@@ -90,6 +90,10 @@ export class AddressSpace {
 
   get nrDirty(): number {
     return this.dirtyPages.size;
+  }
+
+  get nrWriteback(): number {
+    return this.writebackPages.size;
   }
 }
 
@@ -305,7 +309,7 @@ export class PageCache {
     const space = this.spaceOf(pfn);
     checkArgument((this.#words[pfn << 2]! & PG.writeback) === 0, 'pfn', 'the page is under writeback already');
     this.#words[pfn << 2]! |= PG.writeback;
-    space.nrWriteback++;
+    space.writebackPages.add(pfn);
     this.#nrWriteback++;
   }
 
@@ -313,7 +317,7 @@ export class PageCache {
     const space = this.spaceOf(pfn);
     checkArgument((this.#words[pfn << 2]! & PG.writeback) !== 0, 'pfn', 'the page is not under writeback');
     this.#words[pfn << 2]! &= ~PG.writeback;
-    space.nrWriteback--;
+    space.writebackPages.delete(pfn);
     this.#nrWriteback--;
   }
 
@@ -346,8 +350,17 @@ export class PageCache {
   /** Indices of the dirty pages from `start` up to and without `end`, ascending. */
   dirtyIndices(space: AddressSpace, start: number, end: number): number[] {
     checkSpace(space);
+    return this.#indicesOf(space.dirtyPages, start, end);
+  }
+
+  /** @internal The same of the pages under writeback. */
+  writebackIndices(space: AddressSpace, start: number, end: number): number[] {
+    return this.#indicesOf(space.writebackPages, start, end);
+  }
+
+  #indicesOf(pages: ReadonlySet<Pfn>, start: number, end: number): number[] {
     const indices: number[] = [];
-    for (const pfn of space.dirtyPages) {
+    for (const pfn of pages) {
       const index = this.#map.indexOf(pfn);
       if (index >= start && index < end) indices.push(index);
     }

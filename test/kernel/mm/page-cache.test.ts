@@ -299,4 +299,26 @@ describe('the page cache', () => {
     mm.cache.add(next, 0xffff_fff0, mm.allocate());
     expect(mm.cache.find(space, 0xffff_fff0)).toBe(NO_PAGE);
   });
+
+  it('the page cache tells which pages of a file are dirty and which under writeback, in the order of the file', () => {
+    const mm = new MemoryManagement(NR_PAGES);
+    mm.freeAll();
+    const [space, other] = [mm.cache.open(5 as Ino), mm.cache.open(6 as Ino)];
+    const add = (to: AddressSpace, index: number): Pfn => {
+      const pfn = mm.allocate();
+      mm.cache.add(to, index, pfn);
+      return pfn;
+    };
+    const pages = [9, 2, 30, 4].map((index) => add(space, index));
+    const foreign = add(other, 3);
+    for (const pfn of [...pages, foreign]) mm.cache.setWriteback(pfn);
+    mm.cache.setDirty(pages[2]!);
+    mm.cache.endWriteback(pages[1]!);
+    expect(mm.cache.writebackIndices(space, 0, Infinity)).toEqual([4, 9, 30]);
+    expect(mm.cache.writebackIndices(space, 5, 30)).toEqual([9]);
+    expect(mm.cache.dirtyIndices(space, 0, Infinity)).toEqual([30]);
+    expect([space.nrWriteback, other.nrWriteback, mm.cache.nrWriteback]).toEqual([3, 1, 4]);
+    for (const pfn of [pages[0]!, pages[2]!, pages[3]!]) mm.cache.endWriteback(pfn);
+    expect(mm.cache.writebackIndices(space, 0, Infinity)).toEqual([]);
+  });
 });

@@ -101,6 +101,11 @@ export class Ext2 implements FileSystem {
     return this.changes.journal.commits;
   }
 
+  get hasUncommitted(): boolean {
+    const { journal } = this.changes;
+    return !journal.isCommitted(journal.lastTid);
+  }
+
   /** Whether anything was changed since the mount. */
   get isChanged(): boolean {
     return this.changes.superblock.state.isChanged;
