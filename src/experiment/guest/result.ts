@@ -108,7 +108,7 @@ export const RebootResult = result(
   `Times are virtual: integer nanoseconds of the model, never of the host. Throughput is \`bytes * 1000 / ns\`, in MB/s (10^6
 bytes a second). A page is 4096 bytes. The same input, options and seed give the same object, byte for byte.
 
-Histories of pages that differ from the disk are no part of the object: they are printed on standard error, and the exit
+Histories of pages that differ from the disk are no part of the object. They are printed on standard error, and the exit
 status is 1.`,
   {
     ...COMMON,
