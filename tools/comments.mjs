@@ -16,7 +16,7 @@ const WIDTH = 100;
 const FOLDERS = ['src', 'test', 'bench', 'examples', 'tools'];
 const DOCUMENTS = ['docs', 'src', 'bench', 'data'];
 /** Words of a sentence at most. */
-const LONGEST = 30;
+const LONGEST = 25;
 
 /** Turns of phrase that have a plain word (docs: CONTRIBUTING.md, "Plain words"). */
 const TURNS = /** @type {[RegExp, string][]} */ ([
@@ -299,7 +299,7 @@ export function checkComments(source, name = 'source.ts') {
     const text = textOf(lines, comment);
     for (const paragraph of paragraphsOf(text))
       if (!paragraph.fixed)
-        for (const problem of tooLong(paragraph.text, true)) problems.push(`${name}:${comment.first + 1}: ${problem}`);
+        for (const problem of tooLong(paragraph.text)) problems.push(`${name}:${comment.first + 1}: ${problem}`);
     for (const [turn, plain] of TURNS) {
       const at = text.findIndex((line) => turn.test(line.replace(/`[^`]*`|"[^"]*"/g, '')));
       if (at >= 0)
@@ -313,18 +313,15 @@ export function checkComments(source, name = 'source.ts') {
 }
 
 /**
- * The sentences of a paragraph, or their parts between colons and semicolons. Code counts as one
- * word; a link counts as its text.
+ * The sentences of a paragraph. Code counts as one word; a link counts as its text.
  * @param {string} text
- * @param {boolean} inParts
  */
-function sentencesOf(text, inParts) {
+function sentencesOf(text) {
   const plain = text
     .replace(/`[^`]*`|\{@link [^}]*\}/g, 'X')
     .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
     .replace(/<[^>]+>/g, ' ');
-  const end = inParts ? /(?<=[.!?;:]["')*_]*)\s+/ : /(?<=[.!?]["')*_]*)\s+(?=["'(*]*[A-Z0-9])/;
-  return plain.split(end);
+  return plain.split(/(?<=[.!?]["')*_]*)\s+(?=["'(*]*[A-Z0-9])/);
 }
 
 /** @param {string} sentence */
@@ -333,10 +330,9 @@ const wordsOf = (sentence) => (sentence.match(/\S*[A-Za-z0-9]\S*/g) ?? []).lengt
 /**
  * What is too long in a paragraph.
  * @param {string} text
- * @param {boolean} inParts
  */
-function tooLong(text, inParts) {
-  return sentencesOf(text, inParts)
+function tooLong(text) {
+  return sentencesOf(text)
     .filter((sentence) => wordsOf(sentence) > LONGEST)
     .map((sentence) => `${wordsOf(sentence)} words in a sentence, ${LONGEST} at most: ${sentence.slice(0, 60)}…`);
 }
@@ -358,7 +354,7 @@ export function checkProse(page, name = 'page.md') {
   let open;
   const close = () => {
     if (open !== undefined && !PROOFS.test(open.text))
-      for (const problem of tooLong(open.text, false)) problems.push(`${name}:${open.line}: ${problem}`);
+      for (const problem of tooLong(open.text)) problems.push(`${name}:${open.line}: ${problem}`);
     open = undefined;
   };
   let inFence = false;

@@ -1,8 +1,8 @@
 /**
  * Every moment at which a program's machine can crash or lose power.
  *
- * A crash of the guest leaves the hypervisor and the drive alive, so each is a run of its own from
- * the start: the same seed takes it to the same moment. After a loss of power only the disk is
+ * A crash of the guest leaves the hypervisor and the drive alive. So each is a run of its own from
+ * the start, which the same seed takes to the same moment. After a loss of power only the disk is
  * left. So one run stands still before each event, and what the disk would then hold is a layer
  * over its medium.
  */

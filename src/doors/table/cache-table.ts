@@ -258,8 +258,8 @@ export class CacheTable {
   /**
    * Hands out a preserved page, once, or says why not; a page that is refused is not preserved any
    * more.
-   * @param block where the page lies *now*, 0 to 2^32 - 1, as the file system on the disk says, not
-   * the memory of a former caller
+   * @param block where the page lies *now*, 0 to 2^32 - 1: as the disk says, and not as the
+   * memory of a former caller says
    * @returns the frame, which holds what a read of the block would bring and is named and protected
    * as before; or the refusal
    * @throws ArgumentError
