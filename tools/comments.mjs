@@ -25,10 +25,12 @@ const TURNS = /** @type {[RegExp, string][]} */ ([
   [/\bwho can say\b/i, '(leave it out)'],
   [/\b(one|something|a \w+) that is none\b/i, 'not a valid …'],
   [/\bof whom\b/i, '(a sentence of its own)'],
-  [/\bwhoever's\b/i, '(name the owner)'],
+  [/\bwhoever\b/i, '(name it: the caller, the holder)'],
   [/\bnobody's\b/i, 'free, or without an owner'],
+  [/\b(no|some|any|every)body\b/i, '(name it: no process, another domain)'],
+  [/\bbut for\b/i, 'except'],
   [/\bwhat most\b/i, 'most …'],
-  [/^what of\b/i, 'everything of …'],
+  [/(^|[.:;] )what of\b/i, 'everything of …'],
   [/\bas there[.,;:)]/i, 'as in Linux, as in Xen'],
   [/\bhe\b(?! [A-Z])/, 'it, they'],
 ]);
@@ -300,10 +302,13 @@ export function checkComments(source, name = 'source.ts') {
     for (const paragraph of paragraphsOf(text))
       if (!paragraph.fixed)
         for (const problem of tooLong(paragraph.text)) problems.push(`${name}:${comment.first + 1}: ${problem}`);
+    // A turn may be broken over two lines.
+    const words = text.join('\n').replace(/`[^`]*`|"[^"]*"/g, (quoted) => quoted.replace(/[^\n]/g, ''));
     for (const [turn, plain] of TURNS) {
-      const at = text.findIndex((line) => turn.test(line.replace(/`[^`]*`|"[^"]*"/g, '')));
-      if (at >= 0)
-        problems.push(`${name}:${comment.first + at + 1}: ${String(turn.exec(text[at] ?? '')?.[0])}: write ${plain}`);
+      const found = turn.exec(words.replaceAll('\n', ' '));
+      if (found === null) continue;
+      const line = comment.first + words.slice(0, found.index).split('\n').length;
+      problems.push(`${name}:${line}: ${found[0]}: write ${plain}`);
     }
   }
   for (const { line, pos, end } of beside)

@@ -23,7 +23,7 @@ export type Provenance =
   | 'derived'
   /** A plausible figure of the time, from general knowledge; see the note. */
   | 'assumed'
-  /** Measured and published by somebody. */
+  /** Measured and published by others. */
   | 'measured';
 
 export interface Constant {

@@ -94,7 +94,7 @@ export class WaitQueue {
 export class Gate {
   readonly #simulation: Simulation;
   /**
-   * Takes the error of a task behind the gate that nobody joined. Returns whether the error is
+   * Takes the error of a task behind the gate that was not joined. Returns whether the error is
    * handled.
    */
   readonly takesFailure: (error: unknown) => boolean;

@@ -108,9 +108,19 @@ describe('plain words', () => {
     ['from the begin of the run', 'the start of'],
     ['a code that is none', 'not a valid'],
     ['then he waits', 'it, they'],
+    ['held by whoever frees', 'the holder'],
+    ['nobody waits', 'no process'],
+    ['a page that is somebody else', 'another domain'],
+    ['all but for one', 'except'],
     ['done as there', 'as in Linux'],
   ])('plain words are asked for in place of "%s"', (turn, plain) => {
     expect(checkComments(`// Something: ${turn}.\n`)).toEqual([expect.stringContaining(plain)]);
+  });
+
+  it('plain words are asked for where the turn is broken over two lines', () => {
+    expect(checkComments('// First.\n// All of them, but\n// for one.\n')).toEqual([
+      'source.ts:2: but for: write except',
+    ]);
   });
 
   it('plain words are not asked for in code, in backticks or in quotation marks', () => {

@@ -90,8 +90,8 @@ export class CacheTable {
   }
 
   /**
-   * The table that somebody left in these bytes, each of its pages ready to be claimed once. Any
-   * other table over them is of no use from now on. Whatever does not verify is refused, with the
+   * The table that a former caller left in these bytes, each of its pages ready to be claimed once.
+   * Any other table over them is of no use from now on. What does not verify is refused, with the
    * reason: bytes that were damaged never make an exception or a loop.
    * @returns the table, or why there is none: then the caller starts cold, with `create`. That is
    * so as well after a recovery that did not come to its end.
@@ -163,7 +163,7 @@ export class CacheTable {
   }
 
   /**
-   * Somebody else has written to a block, and the write is over. Arguments as of `beginRead`.
+   * A write to a block from elsewhere is over. Arguments as of `beginRead`.
    * @throws ArgumentError
    */
   blockWritten(device: number, block: number): void {
@@ -186,8 +186,8 @@ export class CacheTable {
   }
 
   /**
-   * A frame is about to be stored to, by anybody but a transfer: it equals no block any more, and
-   * is not protected any more. It keeps its name.
+   * A frame is about to be stored to, other than by a transfer: it equals no block any more, and is
+   * not protected any more. It keeps its name.
    * @throws ArgumentError
    */
   store(frame: number): void {

@@ -1,6 +1,6 @@
 /**
- * What a reboot of the hypervisor took, whatever the strategy, and what `stillwarm vmm-reboot`
- * answers: the definition of the object that `--json` prints.
+ * What a reboot of the hypervisor took, with any strategy, and what `stillwarm vmm-reboot` answers.
+ * The definition of the object that `--json` prints.
  */
 
 import { Type } from 'typebox';

@@ -148,8 +148,8 @@ export class BlockFront {
   }
 
   /**
-   * Puts a request on the ring; false when the ring is full or nobody is at its other end. `push`
-   * makes it visible.
+   * Puts a request on the ring; false when the ring is full or its other end is not connected.
+   * `push` makes it visible.
    */
   queue(request: FrontRequest): boolean {
     assert(request.pages.length <= SEGMENTS_PER_REQUEST, 'blkfront 2: the request has too many segments');

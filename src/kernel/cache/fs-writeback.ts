@@ -21,7 +21,7 @@
  * the file system.
  *
  * Invariant:
- *   1. a mapping becomes dirty only where whoever opened its space has said who writes it.
+ *   1. a mapping becomes dirty only where the code that opened its space has said who writes it.
  *
  * Longer than other files, because the states of a page under writeback, and each way out of them,
  * are to be read together.

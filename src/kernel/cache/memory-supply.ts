@@ -46,7 +46,7 @@ export class MemorySupply {
     return pfn;
   }
 
-  /** alloc_page that waits for memory. Throws ENOMEM when there is none to be had. */
+  /** alloc_page that waits for memory. Throws ENOMEM when no page can be freed. */
   *allocateWaiting(): Process<Pfn> {
     const { allocator } = this.#mm;
     for (let round = 0; ; round++) {

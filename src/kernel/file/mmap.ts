@@ -99,8 +99,8 @@ export class MemoryMaps {
   }
 
   /**
-   * munmap: whatever is mapped in the range is not any more; ranges are cut where they reach
-   * beyond. Throws EINVAL.
+   * munmap: nothing is mapped in the range any more; ranges are cut where they reach beyond. Throws
+   * EINVAL.
    */
   *munmap(address: number, length: number): Process {
     const end = this.#range(address, length);

@@ -83,7 +83,7 @@ export class PathWalker {
   /** @param from where a relative path begins, when that is not the root */
   *#walk(path: string, follow: boolean, links: LinkCount, from: Inode | undefined): Process<Inode> {
     let mustBeDirectory = endsAsDirectory(path);
-    // Who walks from a directory holds it: it is in memory.
+    // A walk that begins at a directory holds it: it is in memory.
     let at = this.#cached(from?.ino ?? this.#fs.rootIno) ?? (yield* this.root());
     /** The path, and the texts of the links that are being followed, each in the one before. */
     const texts = [{ names: split(path), next: 0 }];

@@ -10,15 +10,15 @@
  * operations.
  *
  * Differs from the original in two ways. Inodes in use are on the same list (lru-cache) as the
- * unused. An inode with an error that no fsync was told of stays in memory.
+ * unused. An inode with an error that no fsync has reported stays in memory.
  *
- * Lock: `sem` (i_sem) is held by whoever changes size, data or entries. A file system's own locks
- * are taken under it.
+ * Lock: `sem` (i_sem) is held while size, data or entries change. A file system's own locks are
+ * taken under it.
  *
  * Invariants:
  *   1. an inode number is in memory once;
  *   2. a reference is given back once;
- *   3. an inode that is deleted is in memory, and nobody uses it.
+ *   3. an inode that is deleted is in memory, and is not in use.
  */
 
 import { LRUCache } from 'lru-cache';
@@ -212,7 +212,7 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
     this.#slab = slab;
   }
 
-  /** Inodes that nobody uses. */
+  /** Inodes that are not in use. */
   get nrObjects(): number {
     return this.#nrUnused;
   }
@@ -262,7 +262,7 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
     if (--inode.references === 0) this.#nrUnused++;
   }
 
-  /** The inode, which nobody uses, is deleted: nobody finds it any more. `destroy` follows. */
+  /** The inode, which is not in use, is deleted: it is not found any more. `destroy` follows. */
   delete(inode: Inode): void {
     assert(
       inode.references === 0 && this.#inodes.peek(inode.ino) === inode,

@@ -155,7 +155,7 @@ export class PageCache {
     return this.#nrWriteback;
   }
 
-  /** Pages in somebody's page table. */
+  /** Pages in a program's page table. */
   get nrMapped(): number {
     return this.#nrMapped;
   }

@@ -305,7 +305,7 @@ function checkRange(file: OpenFile, place: 'dst' | 'src', buffer: Uint8Array, of
 }
 
 /**
- * Whether a range lies in a buffer; not, too, when the buffer is none. Asked at every read of a
+ * Whether a range lies in a buffer; false, too, when there is no buffer. Asked at every read of a
  * cached page.
  */
 export function isWithin(buffer: Uint8Array | undefined, offset: number, length: number): boolean {

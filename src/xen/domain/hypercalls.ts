@@ -73,7 +73,7 @@ export class DomainHypercalls implements Hypercalls {
     this.#enter(0);
     yield* this.#cpu.settle();
     this.#seat.lent.domain.suspend(registers);
-    // The processor stands still until somebody resumes the domain.
+    // The processor stands still until the domain is resumed.
     yield 0;
     return this.#seat.lent.domain.registers;
   }

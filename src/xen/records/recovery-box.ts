@@ -59,7 +59,7 @@ export class RecoveryBox implements RecoveryBoxOp {
     this.#first = firstFrame(map, domid);
   }
 
-  /** The frame that counts, for whoever takes the domain elsewhere; zeros: the box is empty. */
+  /** The frame that counts, for code that takes the domain elsewhere; zeros: the box is empty. */
   toPage(): Uint8Array {
     const half = this.#current();
     return half < 0 ? new Uint8Array(PAGE_SIZE) : this.#memory.frame(this.#frame(half)).slice();

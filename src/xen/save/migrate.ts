@@ -170,7 +170,7 @@ class Departure {
     const { hypervisor, toolstack } = this.#parts;
     const domain = this.#domain;
     yield* this.#sendWhileItRuns();
-    // Whoever has suspended it already, for a reboot of the hypervisor, goes on with it.
+    // If it was suspended already, for a reboot of the hypervisor, that operation goes on with it.
     const stillRuns = domain.isRunning;
     const failure = this.#link.failure();
     let stood: Result = err(failure ?? HAS_STOPPED);
@@ -316,7 +316,7 @@ function* settleIn(
   return ok({ domain: domain.value, pagesVouched });
 }
 
-/** Tells the other end why nothing comes of it, unless that is what it has told itself. */
+/** Tells the other end why the migration ends, unless it was the other end that said so. */
 function* tell(link: MigrationLink, problem: string): Process {
   if (!problem.startsWith('refused: ')) yield* link.say(`refused: ${problem}`);
 }

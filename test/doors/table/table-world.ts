@@ -42,9 +42,9 @@ interface InFlight {
 export interface WorldOptions {
   readonly protections?: Partial<TableProtections>;
   readonly hasBytes?: boolean;
-  /** Stores that nobody traps, to frames that are in no transfer. */
+  /** Stores that do not trap, to frames that are in no transfer. */
   readonly isWild?: boolean;
-  /** What happens to the bytes of the table while nobody is there. */
+  /** What happens to the bytes of the table while it has no user. */
   readonly onReboot?: (bytes: Uint8Array) => void;
 }
 
@@ -152,7 +152,7 @@ export class TableWorld {
    */
   reboot(): string | undefined {
     const old = this.#inFlight;
-    // What was under way arrives or does not, and nobody is told.
+    // What was under way arrives or does not, and no caller learns which.
     this.#inFlight = [];
     old.forEach(({ move, spoil }, i) => {
       if (i % 3 === 1) spoil();

@@ -52,7 +52,7 @@ property(
     const word = source.simulation.runProcess('take', takeAll());
     source.simulation.run();
     if (!isFaulty) expect([word, theirs.problem]).toEqual([ok('go'), undefined]);
-    // The last packet is missed by nobody but who waits for it.
+    // Only an end that waits for the last packet misses it.
     else expect(theirs.problem).toMatch(/^(a packet is missing|no answer)$/);
   },
   { numRuns: 40 },

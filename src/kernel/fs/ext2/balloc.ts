@@ -155,7 +155,7 @@ export function nextClearBit(buffers: Buffers, pfn: Pfn, from: number, end: numb
   return new Taken(buffers, pfn, undefined).nextClear(from, end);
 }
 
-/** The bits that are set in a bitmap or in a second one, as long as nobody waits. */
+/** The bits that are set in a bitmap or in a second one, until the next wait. */
 class Taken {
   readonly #buffers: Buffers;
   readonly #pfn: Pfn;

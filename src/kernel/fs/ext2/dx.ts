@@ -32,7 +32,7 @@ import type { PageIo } from '../../cache/page-io.ts';
  */
 export const ROOT_HEAD = DX_ROOT.size;
 export const NODE_HEAD = DX_NODE.size;
-/** Of dx_unused_flags: names are hashed in a way that nobody has made. */
+/** Of dx_unused_flags: names are hashed in a way that is not known. */
 const UNKNOWN_HASH = 1;
 /** dx_info_length. */
 export const INFO_LENGTH = DX_ROOT.size - DX_ROOT.offset.dx_reserved;

@@ -375,7 +375,7 @@ export class Jbd implements Journal {
       yield* this.#client.writeMetadata();
       yield* this.#writeback.flushDrive();
     } catch (error) {
-      // The error is not met again, and the log must not be emptied by whoever tries again.
+      // The error is not met again, and a later attempt must not empty the log.
       this.#failed(error);
       throw error;
     }

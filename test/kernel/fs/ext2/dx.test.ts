@@ -32,7 +32,7 @@ import {
   largeImages,
 } from './indexed-directory.ts';
 
-/** How many different hashes names have; any, but for the test of names with the same hash. */
+/** How many different hashes names have; any, except in the test of names with the same hash. */
 const hashes = vi.hoisted(() => ({ count: Infinity }));
 vi.mock(import('../../../../src/kernel/fs/ext2/dx-hash.ts'), async (importOriginal) => {
   const original = await importOriginal();
