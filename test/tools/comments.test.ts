@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { checkComments, checkProse, fillComments } from '../../tools/comments.mjs';
 
 const LONG = 'word '.repeat(25).trim();
+const AGAIN = `W${LONG.slice(1)}`;
 const TOO_LONG = `${LONG} word.`;
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -19,8 +20,8 @@ function codeOf(source: string): string {
 describe('the filling of comments', () => {
   it.each([
     ['a block of one line', `/** ${LONG} */\nexport const x = 1;\n`],
-    ['a block of several lines', `/**\n * ${LONG};\n * ${LONG}\n */\nexport const x = 1;\n`],
-    ['lines of //', `// ${LONG};\n// ${LONG}\nexport const x = 1;\n`],
+    ['a block of several lines', `/**\n * ${LONG}.\n * ${AGAIN}\n */\nexport const x = 1;\n`],
+    ['lines of //', `// ${LONG}.\n// ${AGAIN}\nexport const x = 1;\n`],
     ['a comment that is indented', `export class A {\n  /** ${LONG} */\n  x = 1;\n}\n`],
     ['a comment behind code', `export const x = 1; // ${LONG}\n`],
     ['a comment between the elements of a list', `export const x = [\n  // ${LONG}\n  1,\n];\n`],
@@ -132,7 +133,7 @@ describe('plain words', () => {
 
 describe('the length of sentences', () => {
   it.each([
-    ['a sentence', `Word. W${TOO_LONG.slice(1)} Word.\n`],
+    ['a sentence', `Word. ${AGAIN} word. Word.\n`],
     ['a sentence over several lines', `${LONG}\nword.\n`],
     ['an item of a list', `- short\n- ${TOO_LONG}\n- short\n`],
     ['a sentence behind a fence', `\`\`\`\n${LONG}\n\`\`\`\n\n${TOO_LONG}\n`],
@@ -156,7 +157,7 @@ describe('the length of sentences', () => {
 
   it('the length of a sentence is bounded in comments, over colons and semicolons', () => {
     const lines = (text: string): string => fillComments(`/** ${text} */\nexport const x = 1;\n`);
-    expect(checkComments(lines(`W${LONG.slice(1)}. W${LONG.slice(1)}.`))).toEqual([]);
+    expect(checkComments(lines(`${LONG}. ${AGAIN}.`))).toEqual([]);
     expect(checkComments(lines(TOO_LONG))).toEqual([expect.stringContaining('26 words')]);
     expect(checkComments(lines(`word; word: ${LONG}.`))).toEqual([expect.stringContaining('27 words')]);
   });
