@@ -138,7 +138,7 @@ export class BlockFront {
 
   /** Size of the device in 512-byte sectors. */
   get sectorCount(): number {
-    assert(this.#sectorCount !== undefined, 'blkfront 1: the block device is connected');
+    assert(this.#sectorCount !== undefined, 'blkfront 1: the size is asked for once the device is connected');
     return this.#sectorCount;
   }
 
@@ -152,7 +152,10 @@ export class BlockFront {
    * `push` makes it visible.
    */
   queue(request: FrontRequest): boolean {
-    assert(request.pages.length <= SEGMENTS_PER_REQUEST, 'blkfront 2: the request has too many segments');
+    assert(
+      request.pages.length <= SEGMENTS_PER_REQUEST,
+      'blkfront 2: a request has no more pages than a slot has segments',
+    );
     if (!this.#isConnected) return false;
     const id = this.#freeIds.pop();
     if (id === undefined) return false;

@@ -147,7 +147,7 @@ export class Writeback implements PageWriter {
   /** __mark_inode_dirty: the mapping is on the list of what is to be written. */
   markInodeDirty(mapping: Mapping): void {
     if (this.#dirty.has(mapping.space)) return;
-    assert(mapping.space.writer === this, 'writeback 1: whoever opened the space has said who writes it');
+    assert(mapping.space.writer === this, 'writeback 1: a space that becomes dirty has a writer');
     this.#dirty.add(mapping, this.#env.now);
   }
 

@@ -49,7 +49,7 @@ export class DirtyLimits {
   readonly #mm: MemoryManagement;
   readonly #queue: BlockQueue;
   readonly #writeback: Writeback;
-  readonly #background = new WaitQueue('background writeout to be wanted');
+  readonly #background = new WaitQueue('a request for background writeout');
   readonly #ratelimit: number;
   /**
    * Pages that had become dirty when a writer looked at the thresholds last, and will have when one

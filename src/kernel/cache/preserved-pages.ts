@@ -115,7 +115,7 @@ export class PreservedPages {
       const result = batch.result(i);
       if (result === ABSENT) continue;
       const pfn = batch.pfn(i);
-      assert(map.has(pfn, PRESERVED), 'preserved pages 1: the hypervisor handed out a page that was not set aside');
+      assert(map.has(pfn, PRESERVED), 'preserved pages 1: the hypervisor hands over only pages that were set aside');
       if (result === OK && this.#hasRecency) {
         // It stays in its place.
         map.clear(pfn, PRESERVED);
@@ -188,7 +188,7 @@ export class PreservedPages {
   /** A page is neither preserved nor anything else any more. */
   #leave(pfn: Pfn): void {
     const { map } = this.#mm;
-    assert(map.has(pfn, PRESERVED), 'preserved pages 2: the page was set aside');
+    assert(map.has(pfn, PRESERVED), 'preserved pages 2: a page is given up once');
     map.clear(pfn, map.flagsOf(pfn));
     this.#unclaimed.count--;
   }

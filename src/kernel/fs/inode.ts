@@ -250,7 +250,7 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
 
   /** Adds an inode that was just read, with one reference. */
   add(inode: T, object: Pfn): void {
-    assert(!this.has(inode.ino), 'inode cache 1: the inode is in memory already');
+    assert(!this.has(inode.ino), 'inode cache 1: an inode number is in memory once');
     inode.references = 1;
     inode.object = object;
     this.#inodes.set(inode.ino, inode);
@@ -258,7 +258,7 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
 
   /** iput: gives a reference back. */
   put(inode: Inode): void {
-    assert(inode.references > 0, 'inode cache 2: the inode has no reference');
+    assert(inode.references > 0, 'inode cache 2: a reference is given back once');
     if (--inode.references === 0) this.#nrUnused++;
   }
 
@@ -266,7 +266,7 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
   delete(inode: Inode): void {
     assert(
       inode.references === 0 && this.#inodes.peek(inode.ino) === inode,
-      'inode cache 3: the inode is in memory and unused',
+      'inode cache 3: an inode that is deleted is in memory and not in use',
     );
     this.#inodes.delete(inode.ino);
     this.#nrUnused--;

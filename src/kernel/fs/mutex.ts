@@ -45,7 +45,7 @@ export class Mutex {
 
   /** up. */
   release(): void {
-    assert(this.#held, 'mutex is released by nobody who holds it');
+    assert(this.#held, 'a mutex is released by its holder');
     this.#held = false;
     this.#waiters?.wakeOne();
   }

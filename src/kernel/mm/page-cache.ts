@@ -395,7 +395,7 @@ export class PageCache {
   removeIsolated(pfn: Pfn): void {
     const words = this.#words;
     const flags = words[pfn << 2]!;
-    assert((flags & (IN_USE | LRU)) === 0, 'page cache 1: a page leaves the cache while in use');
+    assert((flags & (IN_USE | LRU)) === 0, 'page cache 1: a page that leaves is not in use');
     const space = this.spaceOf(pfn);
     if (flags & TOLD) this.#names.erase(pfn);
     space.watcher?.removedPage(this.#map.indexOf(pfn));
@@ -422,7 +422,7 @@ export class PageCache {
       return;
     }
     while (words[(at << 2) | 3] !== pfn) {
-      assert(at >= 0, 'page cache 2: a page is not in its hash chain');
+      assert(at >= 0, 'page cache 2: a page in the cache is in the chain of its hash');
       at = words[(at << 2) | 3]!;
     }
     words[(at << 2) | 3] = next;

@@ -111,7 +111,7 @@ export class Sockets implements FrameReceiver {
   listen(enter: () => void): ListeningSocket {
     const transmitter = this.#transmitter;
     if (transmitter === undefined) throw new ModelError('ENETDOWN', 'the guest has no network');
-    if (this.#listener !== undefined) throw new ModelError('EADDRINUSE', 'somebody listens already');
+    if (this.#listener !== undefined) throw new ModelError('EADDRINUSE', 'a program listens already');
     const socket = new ListeningSocket(enter, () => {
       this.#listener = undefined;
     });

@@ -328,7 +328,7 @@ function checkPending(pending: number): void {
 /** Throws EISDIR, EINVAL. */
 function refuseIrregular({ inode: { ino, isDirectory } }: OpenFile): never {
   if (isDirectory) throw new ModelError('EISDIR', `inode ${ino} is a directory`);
-  throw new ModelError('EINVAL', `inode ${ino} is no regular file`);
+  throw new ModelError('EINVAL', `inode ${ino} is not a regular file`);
 }
 
 /** Throws EINVAL. */

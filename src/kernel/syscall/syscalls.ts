@@ -297,7 +297,7 @@ export class Syscalls extends AttributeCalls {
     this.enter();
     const inode = yield* this.walker.walk(path, false);
     try {
-      if (!inode.isSymlink) throw new ModelError('EINVAL', `${path} is no symbolic link`);
+      if (!inode.isSymlink) throw new ModelError('EINVAL', `${path} is not a symbolic link`);
       return yield* this.fs.names.readlink(inode);
     } finally {
       yield* inode.release();

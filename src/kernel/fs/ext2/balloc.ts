@@ -48,7 +48,7 @@ export function* newBlock(superblock: Ext2Super, goal: number): Process<number> 
       const block = group * blocksPerGroup + bit;
       if (isMetadata(superblock, group, block)) {
         superblock.error(`ext2: block ${block} holds metadata, but is free in the bitmap of group ${group}`);
-        throw new ModelError('EIO', `ext2: bitmap of group ${group}`);
+        throw new ModelError('EIO', `ext2: the bitmap of group ${group} is wrong`);
       }
       if (superblock.journal.isKept) yield* superblock.prepareGroup(group);
       setBit(buffers, buffers.findForChange(bitmap) ?? (yield* buffers.breadForChange(bitmap)), bit, true);

@@ -110,7 +110,7 @@ export class Ext2Super {
     try {
       return yield* rest;
     } catch (error) {
-      if (error instanceof ModelError) this.error(`ext2: a change is left half done: ${error.message}`);
+      if (error instanceof ModelError) this.error(`ext2: a change was left half done: ${error.message}`);
       throw error;
     }
   }
