@@ -298,7 +298,7 @@ export class Hypervisor {
   }
 
   #assertOn(): void {
-    assert(this.power.isOn, 'law 1: a hypervisor that is gone was used');
+    assert(this.power.isOn, 'law 1: a hypervisor that is gone is not used');
   }
 
   /** Clears all memory but what was left, and the tables that are made anew. */

@@ -53,7 +53,7 @@ export class DomainHypercalls implements Hypercalls {
 
   setCallback(callback: () => void): void {
     this.#enter(0);
-    if (typeof callback !== 'function') throw new ModelError('EFAULT', 'a callback that cannot be called');
+    if (typeof callback !== 'function') throw new ModelError('EFAULT', 'a callback that is not a function');
     this.#callback = callback;
   }
 

@@ -40,7 +40,7 @@ export class StoreClient implements XenstoreClient {
 
   *watch(path: string, fire: () => void): Process {
     const whole = this.#seat.lent.store.readable(path);
-    if (typeof fire !== 'function') throw new ModelError('EINVAL', 'a watch that calls nobody');
+    if (typeof fire !== 'function') throw new ModelError('EINVAL', 'a watch that is not a function');
     yield* this.#message();
     const place = this.#seat.lent;
     const unwatch = place.store.watch(whole, () => {

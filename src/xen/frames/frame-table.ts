@@ -132,7 +132,7 @@ export class FrameTable extends ProvenanceTable {
 
   /** Takes a frame from its owner; its record becomes zero. Nothing may be in flight on it. */
   free(mfn: Mfn): void {
-    assert(!this.isInFlight(mfn), 'frame freed with I/O in flight');
+    assert(!this.isInFlight(mfn), 'a frame is freed when no I/O on it is in flight');
     if (this.isWhole(mfn)) nextProvenance(this.provenanceOf(mfn), FrameEvent.freed);
     this.#unlink(mfn);
     publishRecord(this.words, mfn * RECORD_WORDS, 0, 0, 0, 0, 0, 0, 0);

@@ -263,7 +263,7 @@ function increment(counts: Map<number, number>, key: number): void {
 
 function decrement(counts: Map<number, number>, key: number): void {
   const count = counts.get(key);
-  assert(count !== undefined, 'I/O ended that had not begun');
+  assert(count !== undefined, 'I/O that ends has begun');
   if (count === 1) counts.delete(key);
   else counts.set(key, count - 1);
 }

@@ -274,7 +274,7 @@ function* receiveFrom(
   if (!read.ok) return failed(read.reason);
   const header = read.value;
   const devices = options.devicesOf(header.name);
-  if (devices === undefined) return refused(`the disk of ${header.name} is not reached from here`);
+  if (devices === undefined) return refused(`the disk of ${header.name} cannot be reached from here`);
   const incoming = yield* makeRoomFor(parts, header, devices);
   if (!incoming.ok) return incoming;
   const outcome = yield* settleIn(link, parts, header, incoming.value, options.vouch ? devices.device : undefined);
@@ -296,7 +296,7 @@ function* settleIn(
   const header = read.value;
   const { nrPages, bootPages, boots, name } = header;
   if ([nrPages, bootPages, boots, name].join() !== [first.nrPages, first.bootPages, first.boots, first.name].join())
-    return failed('it is another domain than it was');
+    return failed('it is not the domain that was announced');
   const rest = yield* readRest(link, incoming, header);
   if (!rest.ok) return failed(rest.reason);
   const { state, facts } = rest.value;

@@ -278,7 +278,7 @@ export class MigrationLink {
       field('version') !== VERSION ||
       field('payloadBytes') !== packet.length - size
     )
-      this.#end('a packet that is none');
+      this.#end('a packet of another protocol');
     else if (field('checksum') !== checksum(packet, offset.checksum)) this.#end('a damaged packet');
     else {
       const sequence = field('sequence');

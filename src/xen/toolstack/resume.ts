@@ -134,7 +134,7 @@ export function* receiveDomain(
   nrFrames: number,
 ): Process<Outcome<IncomingDomain>> {
   if (encodeName(config.name) === undefined)
-    return refused(`its name "${config.name}" is not text of 31 bytes at most without a zero`);
+    return refused(`its name "${config.name}" is not text of at most 31 bytes without a zero byte`);
   const room = yield* list.makeRoom('restore', config, nrPages, nrFrames);
   if (!room.ok) return room;
   const { entry, frames } = room.value;

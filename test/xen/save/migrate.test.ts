@@ -191,7 +191,7 @@ describe('a migration that fails', () => {
   it('a migration that fails is refused by a machine that has no memory for it, or does not reach its disk; the guest goes on', () => {
     for (const [targetBytes, options, problem] of [
       [5 << 20, {}, /ENOMEM/],
-      [undefined, { devicesOf: () => undefined }, /the disk of guest is not reached from here/],
+      [undefined, { devicesOf: () => undefined }, /the disk of guest cannot be reached from here/],
     ] as const) {
       const given = room(targetBytes);
       const guest = startGuest(given.source);
