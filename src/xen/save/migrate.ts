@@ -2,14 +2,17 @@
  * Live migration: a domain is sent to another machine while its guest runs, and goes on there.
  *
  * ```
- * source                                                   target
- * header, as it is now                                ──▶  makes room
- * all pages; what was stored to meanwhile; again …    ──▶  frames
+ * source                                               target
+ * header: what the domain is now                  ──▶  makes room
+ * pages: all; then those stored to meanwhile; …   ──▶  frames
  * (the guest suspends itself)
- * the last of them; header; pages without frame, state, facts, box ──▶  verifies everything
- *                                                     ◀──  complete
- * go                                                  ──▶  the guest goes on
- * (the domain is destroyed)                           ◀──  running
+ * pages: the last of them                         ──▶  frames
+ * header: what the domain was when it stood still ──▶
+ * rest: pages without frame, state, facts, box    ──▶  verifies everything
+ *                                                 ◀──  complete
+ * go                                              ──▶  the guest goes on
+ *                                                 ◀──  running
+ * (the domain is destroyed)
  * ```
  *
  * A page that is stored to again before its turn comes is left to the next round. The rounds end
