@@ -257,7 +257,7 @@ describe('the drawing in dx.ts', () => {
       // The space of ".." goes up to the end of the block: the records lie in it.
       const [dot, parent] = entriesIn(root);
       expect([dot!.space, parent!.space]).toEqual([12, PAGE_SIZE - 12]);
-      parts.add(`root: ${[dot!, parent!].map(({ name }) => JSON.stringify(`${name}`)).join(' ')} records`);
+      parts.add(`root: ${[dot!, parent!].map(({ name }) => JSON.stringify(name.toString())).join(' ')} records`);
       const names: string[] = [];
       let last = -1;
       let isInOrder = true;
@@ -277,7 +277,7 @@ describe('the drawing in dx.ts', () => {
           // Bit 0: names with that hash are in the leaf before, too.
           expect([Math.min(...found) + 1 >= leaf.hash, Math.max(...found) < next]).toEqual([true, true]);
           isInOrder &&= found.every((hash, i) => i === 0 || hash > found[i - 1]!);
-          names.push(...entries.map(({ name }) => `${name}`));
+          names.push(...entries.map(({ name }) => name.toString()));
           parts.add('leaves: entry entry …');
         }
       }
