@@ -2,10 +2,10 @@
 // `node tools/comments.mjs [--fix] [FILE ...]`
 //
 // Checked are src, test, bench, examples and tools, except fixtures, and the Markdown documents.
-// Each sentence of a comment or of prose has at most 25 words. A line may be wider when nothing in
-// it can move. That is a table, a drawing, a fence, a directive, or one word such as an address.
-// `--fix` fills each paragraph that has a wide line. It keeps list items, blank lines, tags,
-// tables, drawings and fences, and touches no code.
+// Each sentence of a comment or of prose has at most 25 words, and no turn of TURNS. A line may be
+// wider when nothing in it can move. That is a table, a drawing, a fence, a directive, or one word
+// such as an address. `--fix` fills each paragraph that has a wide line. It keeps list items, blank
+// lines, tags, tables, drawings and fences, and touches no code.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -302,14 +302,7 @@ export function checkComments(source, name = 'source.ts') {
     for (const paragraph of paragraphsOf(text))
       if (!paragraph.fixed)
         for (const problem of tooLong(paragraph.text)) problems.push(`${name}:${comment.first + 1}: ${problem}`);
-    // A turn may be broken over two lines.
-    const words = text.join('\n').replace(/`[^`]*`|"[^"]*"/g, (quoted) => quoted.replace(/[^\n]/g, ''));
-    for (const [turn, plain] of TURNS) {
-      const found = turn.exec(words.replaceAll('\n', ' '));
-      if (found === null) continue;
-      const line = comment.first + words.slice(0, found.index).split('\n').length;
-      problems.push(`${name}:${line}: ${found[0]}: write ${plain}`);
-    }
+    problems.push(...turnsOf(text, name, comment.first + 1));
   }
   for (const { line, pos, end } of beside)
     if (end > WIDTH && lines[line]?.startsWith('//', pos))
@@ -342,6 +335,23 @@ function tooLong(text) {
     .map((sentence) => `${wordsOf(sentence)} words in a sentence, ${LONGEST} at most: ${sentence.slice(0, 60)}…`);
 }
 
+/**
+ * The turns of phrase in a text that begins at a line, quoted ones apart, one line each. A turn may
+ * be broken over two lines.
+ * @param {string[]} text
+ * @param {string} name
+ * @param {number} line
+ */
+function turnsOf(text, name, line) {
+  const words = text.join('\n').replace(/`[^`]*`|"[^"]*"/g, (quoted) => quoted.replace(/[^\n]/g, ''));
+  return TURNS.flatMap(([turn, plain]) => {
+    const found = turn.exec(words.replaceAll('\n', ' '));
+    if (found === null) return [];
+    const at = line + words.slice(0, found.index).split('\n').length - 1;
+    return [`${name}:${at}: ${found[0]}: write ${plain}`];
+  });
+}
+
 /** A list of tests is no sentence: titles in backticks, with where they are. */
 const PROOFS = /^Tests\b|`[^`]{40,}` \(`test\//;
 
@@ -358,8 +368,10 @@ export function checkProse(page, name = 'page.md') {
   /** @type {{ line: number, text: string } | undefined} */
   let open;
   const close = () => {
-    if (open !== undefined && !PROOFS.test(open.text))
-      for (const problem of tooLong(open.text)) problems.push(`${name}:${open.line}: ${problem}`);
+    if (open !== undefined && !PROOFS.test(open.text)) {
+      const { line, text } = open;
+      problems.push(...tooLong(text).map((problem) => `${name}:${line}: ${problem}`), ...turnsOf([text], name, line));
+    }
     open = undefined;
   };
   let inFence = false;

@@ -116,6 +116,8 @@ describe('plain words', () => {
     ['done as there', 'as in Linux'],
   ])('plain words are asked for in place of "%s"', (turn, plain) => {
     expect(checkComments(`// Something: ${turn}.\n`)).toEqual([expect.stringContaining(plain)]);
+    expect(checkProse(`Something: ${turn}.\n`)).toEqual([expect.stringContaining(plain)]);
+    expect(checkProse(`| Something | ${turn} |\n`)).toEqual([]);
   });
 
   it('plain words are asked for where the turn is broken over two lines', () => {
