@@ -351,7 +351,7 @@ export class Simulation {
   /**
    * Runs one process to its end, with everything else that happens meanwhile.
    * @param onEvents called every 65,536 events, to show progress
-   * @throws what the process throws; InvariantViolation, which lists who waits for what, when no
+   * @throws what the process throws; InvariantViolation, which lists the waiting processes, when no
    * event is left and it still waits
    */
   runProcess<T>(name: string, process: Process<T>, onEvents?: () => void): T {

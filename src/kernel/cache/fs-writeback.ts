@@ -151,7 +151,7 @@ export class Writeback implements PageWriter {
     this.#dirty.add(mapping, this.#env.now);
   }
 
-  /** The inode is no more: nothing of it needs writing. */
+  /** The inode is deleted: nothing of it needs writing. */
   forget(space: AddressSpace): void {
     this.#dirty.delete(space);
   }

@@ -16,7 +16,7 @@ import type { DirtyLimits } from './page-writeback.ts';
 
 /**
  * Direct reclaim gives up after so many rounds, of up to a second each, that freed nothing.
- * Assumed: the original tries for ever and kills a process at times.
+ * Assumed: the original tries forever and kills a process at times.
  */
 const RECLAIM_ROUNDS = 3;
 

@@ -35,8 +35,8 @@ const UPTODATE_AND_NAMED = PG.uptodate | PG.named;
 export type ReuseObserver = (pfn: Pfn, ino: Ino, index: PageIndex, block: Lba) => void;
 
 /**
- * How many preserved pages have not been claimed yet. Between reclaim, which gives some up, and
- * those who claim them.
+ * How many preserved pages have not been claimed yet. Between reclaim, which gives some up, and the
+ * code that claims them.
  */
 export class Unclaimed implements UnclaimedPages {
   count = 0;

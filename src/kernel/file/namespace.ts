@@ -21,7 +21,7 @@ import type { LinkCount, PathWalker, PathEnd } from './namei.ts';
 const SYMLINK_MAX = 4095;
 /** Symbolic links at the end of a path that open with O_CREAT follows, one after the other. */
 const MAX_LAST_LINKS = 32;
-/** Bits of a mode that mkdir heeds. */
+/** Bits of a mode that mkdir uses. */
 const DIRECTORY_PERMISSIONS = 0o1777;
 
 export class Namespace {

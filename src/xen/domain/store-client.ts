@@ -50,7 +50,10 @@ export class StoreClient implements XenstoreClient {
     yield this.#latency;
   }
 
-  /** Sends a message; domain 0 has it when this returns. Where that has gone, the next one has. */
+  /**
+   * Sends a message; domain 0 has it when this returns. If domain 0 has gone meanwhile, the next
+   * one has it.
+   */
   *#message(): Process {
     const { hypercallNs, eventSendNs } = this.#seat.lent.hypervisor.costs;
     this.#cpu.charge(hypercallNs + eventSendNs);
