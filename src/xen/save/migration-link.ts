@@ -1,9 +1,9 @@
 /**
  * The connection between the migration daemons of two domain 0s: a stream of bytes in one
- * direction, and words in both.
+ * direction, and words in both. A packet:
  *
  * ```
- * packet: header (kind, connection, sequence, bytes, checksum) | payload
+ * | magic | kind | version | sequence | payloadBytes | connection | checksum | payload |
  * ```
  *
  * A connection has a number. The end that connects takes it from its clock, as TCP does with its
