@@ -1,7 +1,7 @@
 /**
- * SQLite over the files of a guest (`examples/sqlite`): transactions of one row in WAL, each of
- * them on the drive's medium before the next begins, and lookups of what the guest's cache has. The
- * rival is the same in a database in memory: SQLite's own part of the work.
+ * SQLite over the files of a guest (`examples/sqlite`). Transactions write one row in WAL, each on
+ * the drive's medium before the next begins. Lookups read what the guest's cache has. The rival is
+ * the same in a database in memory: SQLite's own part of the work.
  *
  * Times are processor time of this process.
  */

@@ -8,8 +8,8 @@
  * - `fsync` of a file puts its bytes and its inode on the medium, on ext2 and on ext3.
  * - A new file is also a name in its directory. On ext3 the name is in the same transaction as the
  *   inode, or in an earlier one, and `fsync` commits that. So the name is safe, too.
- * - On ext2 the name is in a page of the directory, which nobody has written yet. The note is safe
- *   when the directory was synced as well.
+ * - On ext2 the name is in a page of the directory, which is not written yet. The note is safe when
+ *   the directory was synced as well.
  *
  * With `syncDirectory` the program is right on both. Without it the property fails on ext2, and
  * prints the event and one line to replay it.

@@ -20,7 +20,7 @@ import {
 } from '../src/doors/page-cache/index.ts';
 
 /**
- * One access of a program: page `page` of file `file` at time `at`, in whatever unit the other
+ * One access of a program: page `page` of file `file` at time `at`, in any unit that the other
  * simulator counts.
  */
 export interface Access {

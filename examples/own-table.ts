@@ -1,6 +1,6 @@
 /**
- * A property of a cache-mapping table of one's own: 49 lines of a table as somebody might write it,
- * over six words a frame, and one line that tests it.
+ * A property of a cache-mapping table of one's own. 49 lines are a table as a user might write it,
+ * over six words a frame. One line tests it.
  *
  * The table says which frames of a memory survive with which page of which file. `tableProperty`
  * plays its caller: it reads, writes, stores, dies, comes back and claims pages. It fails when a
@@ -29,7 +29,7 @@ const numberOf = ({ inode, index }: PageName): number => 1 + inode * 1000 + inde
 export class OwnTable implements TableUnderTest {
   readonly words: Uint32Array;
 
-  /** @param isLeft whether somebody else has left these words: every page waits to be claimed */
+  /** @param isLeft whether a former table has left these words: every page waits to be claimed */
   constructor(words: Uint32Array, isLeft: boolean) {
     this.words = words;
     this.#forEach((at) => (words[at + LEFT] = isLeft ? 1 : 0));

@@ -2,10 +2,10 @@
 // `node tools/comments.mjs [--fix] [FILE ...]`
 //
 // Checked are src, test, bench, examples and tools, except fixtures, and the Markdown documents.
-// Each sentence of a comment or of prose has at most 25 words. A line may be wider when nothing in
-// it can move. That is a table, a drawing, a fence, a directive, or one word such as an address.
-// `--fix` fills each paragraph that has a wide line. It keeps list items, blank lines, tags,
-// tables, drawings and fences, and touches no code.
+// Each sentence of a comment or of prose has at most 25 words, and no turn of TURNS. A line may be
+// wider when nothing in it can move. That is a table, a drawing, a fence, a directive, or one word
+// such as an address. `--fix` fills each paragraph that has a wide line. It keeps list items, blank
+// lines, tags, tables, drawings and fences, and touches no code.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ const WIDTH = 100;
 const FOLDERS = ['src', 'test', 'bench', 'examples', 'tools'];
 const DOCUMENTS = ['docs', 'src', 'bench', 'data'];
 /** Words of a sentence at most. */
-const LONGEST = 30;
+const LONGEST = 25;
 
 /** Turns of phrase that have a plain word (docs: CONTRIBUTING.md, "Plain words"). */
 const TURNS = /** @type {[RegExp, string][]} */ ([
@@ -25,10 +25,12 @@ const TURNS = /** @type {[RegExp, string][]} */ ([
   [/\bwho can say\b/i, '(leave it out)'],
   [/\b(one|something|a \w+) that is none\b/i, 'not a valid …'],
   [/\bof whom\b/i, '(a sentence of its own)'],
-  [/\bwhoever's\b/i, '(name the owner)'],
+  [/\bwhoever\b/i, '(name it: the caller, the holder)'],
   [/\bnobody's\b/i, 'free, or without an owner'],
+  [/\b(no|some|any|every)body\b/i, '(name it: no process, another domain)'],
+  [/\bbut for\b/i, 'except'],
   [/\bwhat most\b/i, 'most …'],
-  [/^what of\b/i, 'everything of …'],
+  [/(^|[.:;] )what of\b/i, 'everything of …'],
   [/\bas there[.,;:)]/i, 'as in Linux, as in Xen'],
   [/\bhe\b(?! [A-Z])/, 'it, they'],
 ]);
@@ -299,12 +301,8 @@ export function checkComments(source, name = 'source.ts') {
     const text = textOf(lines, comment);
     for (const paragraph of paragraphsOf(text))
       if (!paragraph.fixed)
-        for (const problem of tooLong(paragraph.text, true)) problems.push(`${name}:${comment.first + 1}: ${problem}`);
-    for (const [turn, plain] of TURNS) {
-      const at = text.findIndex((line) => turn.test(line.replace(/`[^`]*`|"[^"]*"/g, '')));
-      if (at >= 0)
-        problems.push(`${name}:${comment.first + at + 1}: ${String(turn.exec(text[at] ?? '')?.[0])}: write ${plain}`);
-    }
+        for (const problem of tooLong(paragraph.text)) problems.push(`${name}:${comment.first + 1}: ${problem}`);
+    problems.push(...turnsOf(text, name, comment.first + 1));
   }
   for (const { line, pos, end } of beside)
     if (end > WIDTH && lines[line]?.startsWith('//', pos))
@@ -313,18 +311,15 @@ export function checkComments(source, name = 'source.ts') {
 }
 
 /**
- * The sentences of a paragraph, or their parts between colons and semicolons. Code counts as one
- * word; a link counts as its text.
+ * The sentences of a paragraph. Code counts as one word; a link counts as its text.
  * @param {string} text
- * @param {boolean} inParts
  */
-function sentencesOf(text, inParts) {
+function sentencesOf(text) {
   const plain = text
     .replace(/`[^`]*`|\{@link [^}]*\}/g, 'X')
     .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
     .replace(/<[^>]+>/g, ' ');
-  const end = inParts ? /(?<=[.!?;:]["')*_]*)\s+/ : /(?<=[.!?]["')*_]*)\s+(?=["'(*]*[A-Z0-9])/;
-  return plain.split(end);
+  return plain.split(/(?<=[.!?]["')*_]*)\s+(?=["'(*]*[A-Z0-9])/);
 }
 
 /** @param {string} sentence */
@@ -333,12 +328,28 @@ const wordsOf = (sentence) => (sentence.match(/\S*[A-Za-z0-9]\S*/g) ?? []).lengt
 /**
  * What is too long in a paragraph.
  * @param {string} text
- * @param {boolean} inParts
  */
-function tooLong(text, inParts) {
-  return sentencesOf(text, inParts)
+function tooLong(text) {
+  return sentencesOf(text)
     .filter((sentence) => wordsOf(sentence) > LONGEST)
     .map((sentence) => `${wordsOf(sentence)} words in a sentence, ${LONGEST} at most: ${sentence.slice(0, 60)}…`);
+}
+
+/**
+ * The turns of phrase in a text that begins at a line, quoted ones apart, one line each. A turn may
+ * be broken over two lines.
+ * @param {string[]} text
+ * @param {string} name
+ * @param {number} line
+ */
+function turnsOf(text, name, line) {
+  const words = text.join('\n').replace(/`[^`]*`|"[^"]*"/g, (quoted) => quoted.replace(/[^\n]/g, ''));
+  return TURNS.flatMap(([turn, plain]) => {
+    const found = turn.exec(words.replaceAll('\n', ' '));
+    if (found === null) return [];
+    const at = line + words.slice(0, found.index).split('\n').length - 1;
+    return [`${name}:${at}: ${found[0]}: write ${plain}`];
+  });
 }
 
 /** A list of tests is no sentence: titles in backticks, with where they are. */
@@ -357,8 +368,10 @@ export function checkProse(page, name = 'page.md') {
   /** @type {{ line: number, text: string } | undefined} */
   let open;
   const close = () => {
-    if (open !== undefined && !PROOFS.test(open.text))
-      for (const problem of tooLong(open.text, false)) problems.push(`${name}:${open.line}: ${problem}`);
+    if (open !== undefined && !PROOFS.test(open.text)) {
+      const { line, text } = open;
+      problems.push(...tooLong(text).map((problem) => `${name}:${line}: ${problem}`), ...turnsOf([text], name, line));
+    }
     open = undefined;
   };
   let inFence = false;

@@ -128,7 +128,7 @@ const place = (entry) => {
 const MODEL = ['base', 'format', 'sim', 'machine', 'disk', 'xen', 'kernel', 'workload'];
 
 /**
- * Who may import modules of node: files and rooms. Everything else runs in a browser, too, where
+ * Files and rooms that may import modules of node. Everything else runs in a browser, too, where
  * base/bytes-browser.ts takes the place of base/bytes.ts.
  */
 const NODE = [

@@ -32,7 +32,7 @@ export function parseMac(text: string): MacAddress | undefined {
 }
 
 export const ETHERNET_HEADER = defineLayout('Ethernet header', 14, [
-  { name: 'destination', width: 1, count: 6, writer: 'guest', meaning: 'hardware address; all ones: everybody' },
+  { name: 'destination', width: 1, count: 6, writer: 'guest', meaning: 'hardware address; all ones: every interface' },
   { name: 'source', width: 1, count: 6, writer: 'guest', meaning: 'hardware address of the sender' },
   { name: 'type', width: 2, writer: 'guest', meaning: 'protocol of the payload' },
 ]);

@@ -1,7 +1,7 @@
 /**
  * What was given from outside cannot be used: an image, a directory, a trace, or the host's own
- * room and files. One line that names the file, and the line where there is one. Whoever asked for
- * the file reports it, as the command line does, with exit status 2.
+ * room and files. One line that names the file, and the line where there is one. The caller that
+ * asked for the file reports it, as the command line does, with exit status 2.
  */
 export class InputError extends Error {
   override readonly name = 'InputError';

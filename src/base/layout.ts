@@ -14,7 +14,7 @@
 import type { Arch, FrameNumberBytes } from './arch.ts';
 import { assert } from './assert.ts';
 
-/** Who stores a field, for the reference page. */
+/** What stores a field, for the reference page. */
 export type Writer = 'hypervisor' | 'guest' | 'tool stack' | 'mkfs' | 'file system';
 
 /** One field of a layout. */

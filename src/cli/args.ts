@@ -1,8 +1,8 @@
 /**
  * The parser of command lines, by the table of options (options.ts).
  *
- * Contract: whatever does not parse is a UserError of one line that names the option and says what
- * is allowed. Nothing is guessed: an option that is not in the table is refused, and so is a value
+ * Contract: what does not parse is a UserError of one line that names the option and says what is
+ * allowed. Nothing is guessed: an option that is not in the table is refused, and so is a value
  * that an option does not take.
  */
 

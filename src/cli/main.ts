@@ -19,7 +19,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.stderr.write(`stillwarm: ${refusal instanceof Error ? refusal.message : error.message}\n`);
   process.exitCode = 2;
 });
-// Nobody is left to be told.
+// There is no reader left.
 process.stderr.on('error', () => undefined);
 
 // Not process.exit: what was written to a pipe may not have left yet.

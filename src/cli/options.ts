@@ -138,10 +138,7 @@ const memory = (help: string, more?: string): Option<number> => ({
 const LIMIT_OF_DIRECTORY = 'use only the first files of a directory, up to this size';
 const JSON_OUT = (page: string): Option<boolean> =>
   flag('print the result as one JSON object', `[${page}](${page}) describes it`);
-const REPORT = path(
-  'DIR',
-  'also write DIR/index.html, one self-contained page with charts; DIR is made when there is none',
-);
+const REPORT = path('DIR', 'also write DIR/index.html, one self-contained page with charts; DIR is created if needed');
 
 export const REBOOT = {
   name: 'reboot',
@@ -175,7 +172,7 @@ export const REBOOT = {
       files: 'all files in order',
       random: '4 KiB reads at random places',
       zipf: "whole files, chosen by Zipf's law",
-      log: 'all files in order, and after each a line at the end of a log, never synced; the report says what is read back of it',
+      log: 'all files in order, and after each a line at the end of a log, never synced; the report says how much of it is read back',
     }),
     seed: SEED,
     limit: {
@@ -187,13 +184,13 @@ export const REBOOT = {
     },
     crash: flag('crash the guest (nothing is flushed) instead of an orderly reboot'),
     checksum: flag(
-      'record a CRC-32C of each page that is vouched for and ask that it matches before the page is taken over',
+      'record a CRC-32C of each page that is vouched for, and check it before the page is taken over',
       'It costs time',
     ),
     expire: {
       ...integer(
         'SECONDS',
-        'give pages back that the new guest has not claimed so long after it began to boot',
+        'give back pages that the new guest has not claimed this long after its boot began',
         [1, EXPIRE_MAX],
         { value: undefined, words: 'never' },
       ),
@@ -203,7 +200,7 @@ export const REBOOT = {
     report: REPORT,
     'dump-memory': {
       ...path('FILE', "write the machine's memory between the old guest and the new to FILE"),
-      more: 'FILE is replaced when it exists',
+      more: 'FILE is replaced if it exists',
     },
     help: HELP,
   },
@@ -216,7 +213,10 @@ export const VMM_REBOOT = {
     'reboot the hypervisor under guests that read the files of PATH; print what each strategy takes, how long services are down, and the figures of the paper beside it',
   options: {
     vms: integer('N', 'guests', [1, VMS_MAX], { value: 1, text: '1' }),
-    memory: memory('memory of each guest', 'All guests together have no more than one of `reboot` may'),
+    memory: memory(
+      'memory of each guest',
+      'All guests together have no more memory than one guest of `reboot` may have',
+    ),
     strategy: several(
       'comma-separated, run in this order',
       VMM_STRATEGIES,
@@ -255,7 +255,7 @@ export const MKFS = {
   positionals: [{ name: 'DIR' }, { name: 'IMAGE' }],
   summary: 'write an ext2 image with the files of DIR to the new file IMAGE',
   options: {
-    force: flag('replace IMAGE when it exists'),
+    force: flag('replace IMAGE if it exists'),
     journal: flag('make it ext3, with a journal of 16 MiB'),
     help: HELP,
   },

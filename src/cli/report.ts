@@ -30,7 +30,7 @@ function removeEmpty(directory: string, outermost: string): void {
     try {
       rmdirSync(at);
     } catch {
-      // Somebody has put something there meanwhile.
+      // Something was put there meanwhile.
       return;
     }
 }

@@ -1,6 +1,6 @@
 /**
- * The values that options take, from the text that the user gave. Whatever is not one is a
- * UserError of one line that names the option and says what is allowed.
+ * The values that options take, from the text that the user gave. Anything else is a UserError of
+ * one line that names the option and says what is allowed.
  */
 
 import { PAGE_SIZE, printable, UserError } from '../base/index.ts';

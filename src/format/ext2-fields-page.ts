@@ -34,7 +34,7 @@ const TIME_CHECK = '2.6.12 says in its log that a check is due';
 export const EXT2_FIELD_USES: Readonly<Record<string, FieldUse>> = {
   s_inodes_count: ['read', 'refused unless the groups have as many'],
   s_blocks_count: ['read', 'refused beyond the device'],
-  s_r_blocks_count: ['kept', 'everyone is root, and root may use reserved blocks'],
+  s_r_blocks_count: ['kept', 'every process is root, and root may use reserved blocks'],
   s_free_blocks_count: ['changed', 'kept up, never believed'],
   s_free_inodes_count: ['changed', 'kept up, never believed'],
   s_first_data_block: ['read', 'refused unless 0, as blocks of 4096 bytes have it'],
@@ -53,10 +53,10 @@ export const EXT2_FIELD_USES: Readonly<Record<string, FieldUse>> = {
   s_minor_rev_level: ['kept', 'as in 2.6.12'],
   s_lastcheck: ['kept', TIME_CHECK],
   s_checkinterval: ['kept', TIME_CHECK],
-  s_creator_os: ['kept', 'as Linux whatever it says; 2.6.12 knows fields of the Hurd'],
+  s_creator_os: ['kept', 'treated as Linux, whatever it says; 2.6.12 knows fields of the Hurd'],
   s_rev_level: ['read', 'refused above 1; 2.6.12 mounts that read-only'],
-  s_def_resuid: ['kept', 'everyone is root'],
-  s_def_resgid: ['kept', 'everyone is root'],
+  s_def_resuid: ['kept', 'every process is root'],
+  s_def_resgid: ['kept', 'every process is root'],
   s_first_ino: ['read', 'refused below 11; 11 in revision 0'],
   s_inode_size: ['read', 'refused unless a power of two from 128 to 4096; 128 in revision 0'],
   s_block_group_nr: ['kept', 'copies of the superblock are not read'],
@@ -97,8 +97,8 @@ export const EXT2_FIELD_USES: Readonly<Record<string, FieldUse>> = {
   bg_flags: ['kept', LATER],
   bg_later: ['kept', LATER],
 
-  i_mode: ['changed', 'EIO for a type that there is not'],
-  i_uid: ['changed', 'by chown; everyone is root, and 0 in a new inode'],
+  i_mode: ['changed', 'EIO for an unknown type'],
+  i_uid: ['changed', 'by chown; every process is root; 0 in a new inode'],
   i_size: ['changed', 'EIO beyond what the pointers reach, and for a directory that is not whole blocks'],
   i_atime: ['changed', 'by utimes only, as mounted with noatime'],
   i_ctime: ['changed', ''],
@@ -109,7 +109,7 @@ export const EXT2_FIELD_USES: Readonly<Record<string, FieldUse>> = {
   i_blocks: ['changed', 'a symbolic link without blocks has its text in i_block'],
   i_flags: [
     'changed',
-    'index is set and kept as in dir_index below; the others are kept, not heeded and not inherited, where 2.6.12 heeds immutable, append, sync, dirsync and noatime',
+    'index is set and kept as in dir_index below; the others are kept, but neither obeyed nor inherited; 2.6.12 obeys immutable, append, sync, dirsync and noatime',
   ],
   i_osd1: ['kept', 'as in 2.6.12'],
   i_block: ['changed', 'EIO for a block beyond the file system'],
@@ -147,7 +147,7 @@ export const EXT2_FIELD_USES: Readonly<Record<string, FieldUse>> = {
 
   dx_dot: ['changed', 'an entry of a directory, as others; no index is begun where "." is longer'],
   dx_dotdot: ['changed', 'an entry of a directory, as others'],
-  dx_reserved: ['changed', '0 in a new index; not heeded'],
+  dx_reserved: ['changed', '0 in a new index; ignored'],
   dx_hash_version: ['changed', `${DX_BAD} when it is above 2`],
   dx_info_length: ['changed', `${DX_BAD} unless 8`],
   dx_indirect_levels: ['changed', `${DX_BAD} when it is above 1; 1 when the root was full`],
@@ -178,7 +178,7 @@ const COMPAT_USES: Readonly<Record<string, string>> = {
   has_journal: 'ext3: the journal is replayed and kept',
   ext_attr: 'mounted: attributes are there with or without it',
   dir_index:
-    'ext3: a directory of more than one block has an index, which is used and kept; one that makes no sense is not used, and given up when a name is added. ext2: not used, and given up by any change of the directory',
+    'ext3: a directory of more than one block has an index, which is used and kept; an invalid one is not used, and given up when a name is added. ext2: not used, and given up by any change of the directory',
   dir_prealloc: 'no preallocation',
 };
 const INCOMPAT_USES: Readonly<Record<string, string>> = {
@@ -189,7 +189,7 @@ const INCOMPAT_USES: Readonly<Record<string, string>> = {
 const RO_COMPAT_USES: Readonly<Record<string, string>> = {
   sparse_super: 'mounted: fewer copies of the superblock',
   large_file: 'mounted: files of 2 GiB and more',
-  btree_dir: 'mounted, and not heeded, as in 2.6.12',
+  btree_dir: 'mounted, and ignored, as in 2.6.12',
 };
 
 /** The page, as Markdown that ends in a newline. */
@@ -199,9 +199,9 @@ export function ext2FieldsPage(): string {
     '',
     'Generated from `src/format/ext2-fields-page.ts`; do not edit. `UPDATE_DOCS=1 npx vitest run test/kernel/fs/ext2/fields.test.ts` writes it anew.',
     '',
-    'What the guest does with every field that Linux 2.6.12 knows. *Read*: heeded, never written. *Changed*: written too. *Kept*: not',
-    'heeded, and left as it is. *Refused* means that the mount fails with EINVAL and one line that names the field. Blocks are 4096',
-    'bytes. What a larger inode has behind these fields, and no field of it, is attributes, or is kept.',
+    'What the guest does with every field that Linux 2.6.12 knows. *Read*: used, never written. *Changed*: written too. *Kept*: ignored,',
+    'and left as it is. *Refused* means that the mount fails with EINVAL and one line that names the field. Blocks are 4096',
+    'bytes. Other bytes of a larger inode behind these fields are attributes, or are kept.',
     '',
     ...[
       ...[SUPERBLOCK, GROUP_DESCRIPTOR, INODE, INODE_EXTRA, DIRENT, DX_ROOT, DX_NODE, DX_ENTRY],
@@ -211,13 +211,13 @@ export function ext2FieldsPage(): string {
     '',
     '| feature | kind | what the guest does |',
     '|---|---|---|',
-    ...featureRows('compatible', EXT2_COMPAT, COMPAT_USES, 'mounted, and not heeded'),
+    ...featureRows('compatible', EXT2_COMPAT, COMPAT_USES, 'mounted, and ignored'),
     ...featureRows('incompatible', EXT2_INCOMPAT, INCOMPAT_USES, 'refused by its name, as in 2.6.12'),
     ...featureRows(
       'read-only compatible',
       EXT2_RO_COMPAT,
       RO_COMPAT_USES,
-      'mounted read-only, where 2.6.12 wants to be asked for that',
+      'mounted read-only; 2.6.12 must be asked for that',
     ),
     '',
     'Bits without a name are treated as those of their kind.',

@@ -17,8 +17,8 @@ export interface CommandLine {
    */
   readonly registersDirtyPages: boolean;
   /**
-   * `cachemap_expire=SECONDS`: how long after the boot a preserved page waits for being claimed; 0,
-   * by default: for ever.
+   * `cachemap_expire=SECONDS`: how long after the boot a preserved page waits to be claimed; 0, by
+   * default: forever.
    */
   readonly expireSeconds: number;
 }

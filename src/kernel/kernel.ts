@@ -86,7 +86,7 @@ export class Kernel {
   /**
    * Boots a guest. Throws GuestPanic when start_info makes no sense or memory is too small. Throws
    * ModelError EINVAL when the root cannot be mounted, EIO when it cannot be read.
-   * @param onReuse told of every page taken over from before the reboot
+   * @param onReuse called for every page taken over from before the reboot
    */
   static *boot(environment: GuestEnvironment, costs: KernelCosts, onReuse?: ReuseObserver): Process<Kernel> {
     checkObject('environment', environment, 'memory', 'hypercalls', 'xenstore');

@@ -23,7 +23,7 @@ export type Provenance =
   | 'derived'
   /** A plausible figure of the time, from general knowledge; see the note. */
   | 'assumed'
-  /** Measured and published by somebody. */
+  /** Measured and published by others. */
   | 'measured';
 
 export interface Constant {
@@ -85,16 +85,16 @@ const HYPERVISOR_MEANINGS = {
   crcNsPerByte: 'CRC-32C over a frame',
   domainBuildNs: 'the tool stack building a domain, without the cost per frame',
   domainDestroyNs: 'the tool stack destroying a domain, without the cost per frame',
-  domainResumeNs: 'the tool stack going on with a suspended domain',
-  savePageNs: 'saving one page to a file, with checksum and disk apart',
-  restorePageNs: 'restoring one page from a file, with checksum, frame and disk apart',
+  domainResumeNs: 'the tool stack resuming a suspended domain',
+  savePageNs: 'saving one page to a file, without the checksum and the disk',
+  restorePageNs: 'restoring one page from a file, without the checksum, the frame and the disk',
   domain0ShutdownNs: 'stopping the services of domain 0, while its back-ends work',
   handoverNs: 'the hypervisor writing down all suspended domains and emptying the CPU caches',
   processors: 'processors, which the guests share',
   resetNs: 'reset of the machine, with the firmware',
   vmmBootNs: 'the hypervisor booting, without what depends on the memory',
   domain0BootNs: 'domain 0 booting, until its tool stack works',
-  resumeSetupNs: 'the tool stack preparing to go on with suspended domains, all together',
+  resumeSetupNs: 'the tool stack preparing to resume suspended domains, all of them together',
 } as const;
 
 const ROTATING_DISK_MEANINGS = {
@@ -132,7 +132,7 @@ const NIC_MEANINGS = {
   lineMBps: 'rate of the line, headers and gaps included',
   segmentBytes: 'payload of one full segment',
   segmentOverheadBytes: 'headers, preamble and gap of one segment',
-  latencyNs: 'from the last bit sent until the other machine is told',
+  latencyNs: 'from the last bit sent until the other machine is interrupted',
   queueBytes: 'payload that the adapter takes before it says it is full',
 } as const;
 

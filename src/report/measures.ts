@@ -87,7 +87,7 @@ export function sections(result: RebootResult): Section[] {
         row('pages read again', ({ pages }) => grouped(pages.readAgain)),
         ...(strategies.some(({ writes }) => writes.bytes > 0)
           ? [
-              row('dirty pages at its begin', ({ writes }) => grouped(writes.dirtyPages)),
+              row('dirty pages at its start', ({ writes }) => grouped(writes.dirtyPages)),
               row('dirty pages written back', ({ writes }) => grouped(writes.pagesWrittenBack)),
               row('dirty pages lost', ({ writes }) => grouped(writes.pagesLost)),
               row('bytes written before', ({ writes }) => grouped(writes.bytes)),

@@ -2,7 +2,7 @@
  * A processor, used by one process at a time. Code of the model takes no virtual time by itself:
  * its cost is charged here, and paid before the process waits for anything else.
  *
- * `charge` adds to the debt of whoever runs now (between two yields only one process runs, so the
+ * `charge` adds to the debt of the process that runs now (between two yields only one runs, so the
  * debt is its own). `settle` books the debt on the processor, behind earlier bookings, and sleeps
  * until the work is done. So processes share a processor in turns: first come, first served,
  * without preemption.

@@ -19,7 +19,7 @@ export class Power {
   #isOn = true;
 
   /**
-   * @param takesFailure takes the error of a task that nobody joined; returns whether the error is
+   * @param takesFailure takes the error of a task that was not joined; returns whether the error is
    * handled
    */
   constructor(simulation: Simulation, takesFailure: (error: unknown) => boolean = () => false) {

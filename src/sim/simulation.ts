@@ -94,7 +94,7 @@ export class WaitQueue {
 export class Gate {
   readonly #simulation: Simulation;
   /**
-   * Takes the error of a task behind the gate that nobody joined. Returns whether the error is
+   * Takes the error of a task behind the gate that was not joined. Returns whether the error is
    * handled.
    */
   readonly takesFailure: (error: unknown) => boolean;
@@ -357,7 +357,7 @@ export class Simulation {
   /**
    * Runs one process to its end, with everything else that happens meanwhile.
    * @param onEvents called every 65,536 events, to show progress
-   * @throws what the process throws; InvariantViolation, which lists who waits for what, when no
+   * @throws what the process throws; InvariantViolation, which lists the waiting processes, when no
    * event is left and it still waits
    */
   runProcess<T>(name: string, process: Process<T>, onEvents?: () => void): T {

@@ -1,7 +1,7 @@
 /**
- * Prefetch at boot (先読み): reads the files of before the reboot into the cache, in the background.
- * It competes with the service for the disk. The list of files comes with the boot module:
- * newline-separated paths.
+ * Prefetch at boot (先読み): reads the files that were used before the reboot into the cache, in the
+ * background. It competes with the service for the disk. The list of files comes with the boot
+ * module: newline-separated paths.
  */
 
 import { ModelError } from '../base/errno.ts';

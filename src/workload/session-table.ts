@@ -1,8 +1,8 @@
 /**
- * A server's table of sessions: who is logged in, and how many requests each has made. It lies in
- * the memory of its program, and is gone with the kernel. With a recovery box each change is kept
- * there too, and the next program goes on with it (as in Baker and Sullivan's example). It uses
- * nothing but system calls.
+ * A server's table of sessions: the users that are logged in, and how many requests each has made.
+ * It lies in the memory of its program, and is gone with the kernel. With a recovery box each
+ * change is kept there too, and the next program goes on with it (as in Baker and Sullivan's
+ * example). It uses nothing but system calls.
  */
 
 import { ModelError } from '../base/errno.ts';

@@ -1,6 +1,7 @@
 /**
- * A web server: answers requests for parts of files, and knows who is logged in (session-table.ts).
- * One process serves one request after the other. It uses nothing but system calls.
+ * A web server: answers requests for parts of files, and knows which users are logged in
+ * (session-table.ts). One process serves one request after the other. It uses nothing but system
+ * calls.
  *
  * ```
  * GET /path HTTP/1.0          a file's bytes; `Range: bytes=FIRST-LAST`, `Cookie: session=N`

@@ -16,7 +16,10 @@ export interface XenCosts {
   readonly cacheMapDirtyNs: number;
   /** Marking an event pending and notifying. The sender's. */
   readonly eventSendNs: number;
-  /** From an event sent to the receiving domain running its handler; a delay, charged to nobody. */
+  /**
+   * From an event sent to the receiving domain running its handler; a delay that is charged to no
+   * processor.
+   */
   readonly domainSwitchNs: number;
   /** A trapped store: fault, hypervisor, back. The guest's, with `protectNs`. */
   readonly faultNs: number;

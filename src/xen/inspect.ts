@@ -1,7 +1,6 @@
 /**
  * What machine memory says about the machine, read from the raw bytes alone: no hypervisor object
- * is asked. For dumps, for tests, and for whoever wants to see what a rebooted hypervisor would
- * find.
+ * is asked. For dumps, for tests, and to see what a rebooted hypervisor would find.
  *
  * Total: bytes that are damaged give lines in `problems`, never an exception. Works on memory
  * without a hypervisor too.

@@ -8,7 +8,7 @@ export interface Protections {
   /** Frames whose bytes the hypervisor vouches for trap on stores. */
   readonly writeProtection: boolean;
   /**
-   * Pages that are registered as dirty refuse stores, but for those of the guest's file-cache
+   * Pages that are registered as dirty refuse stores, except those of the guest's file-cache
    * routines.
    */
   readonly dirtyProtection: boolean;
@@ -17,8 +17,8 @@ export interface Protections {
   /** A claim must name the block that the frame equals. */
   readonly blockCheck: boolean;
   /**
-   * A disk is asked who it is and whether somebody else wrote to it, before anything is believed
-   * that was known of its blocks. Off: a disk is whatever is bound under its number.
+   * A disk is asked which one it is and whether it was written to from elsewhere. Before that, what
+   * was known of its blocks is not believed. Off: a disk is whatever is bound under its number.
    */
   readonly deviceIdentity: boolean;
   /**
@@ -28,7 +28,7 @@ export interface Protections {
   readonly checksum: boolean;
   /** A claim must name the generation of the inode. */
   readonly generation: boolean;
-  /** Frames that are not preserved are zeroed before anybody gets them. */
+  /** Frames that are not preserved are zeroed before they get another owner. */
   readonly scrub: boolean;
   /** The check word of a frame record must match. */
   readonly recordCheck: boolean;

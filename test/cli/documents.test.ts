@@ -1,6 +1,6 @@
 // What the documents print is what the commands print that stand before it; UPDATE_DOCS=1 writes it
-// anew. Files are made as the documents say, but for their bytes, on which nothing that is printed
-// depends as long as they are not zero.
+// anew. Files are made as the documents say, except for their bytes, on which nothing that is
+// printed depends as long as they are not zero.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

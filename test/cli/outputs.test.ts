@@ -179,7 +179,7 @@ describe.each(Object.keys(OUTPUTS))('%s', (option) => {
     if (why === undefined) {
       expect({ status, err }).toEqual({ status: 0, err: '' });
       const after = snapshot();
-      // A link is still one; what is read is as it was, but for a file that only the other input
+      // A link is still one; what is read is as it was, except for a file that only the other input
       // has.
       if (target.startsWith('a link'))
         expect(lstatSync(file === '' ? join(dir, 'out') : at).isSymbolicLink()).toBe(true);

@@ -22,7 +22,7 @@ function regions({
   const at = (mfn: number): number => mfn * PAGE_SIZE;
   return {
     root: [0, 256],
-    // Only frames of domains: damage to the hypervisor's own is damage to nobody.
+    // Only frames of domains: damage to the hypervisor's own hurts no guest.
     records: [at(map.tableMfn) + map.firstDomainMfn * 32, (map.frameCount - map.firstDomainMfn) * 32],
     domains: [at(map.domainTableMfn), 1024],
     p2m: [at(map.p2mMfn), (FRAME_NUMBER_BYTES[map.arch] * (12 << 20)) / PAGE_SIZE],

@@ -83,7 +83,7 @@ it('a guest whose disk was written to while no guest ran is cold, and the one be
 });
 
 /**
- * How a second guest sees the disk of the first. Of an overlay nobody knows which blocks show
+ * How a second guest sees the disk of the first. Of an overlay it is not known which blocks show
  * through: all its pages go.
  */
 const VIEWS: readonly [string, (disk: Disk) => ImageStore, (machine: VmmMachine, disk: Disk) => BlockDevice][] = [
@@ -132,6 +132,6 @@ it.each(VIEWS)('a write through %s takes the pages that it overwrites', (name, i
   expect(run(machine, readsItsFile(next.kernel, 0, expected))).toBe(true);
   const { pagesReused } = next.kernel.stats;
   if (name === 'the image below its overlay') expect(pagesReused).toBe(0);
-  // But for what was overwritten, and for names that were not told yet when it crashed.
+  // Except for what was overwritten, and for names that were not told yet when it crashed.
   else expect(pagesReused).toBeGreaterThan(FILE_BYTES / PAGE_SIZE - 2 - 13);
 });

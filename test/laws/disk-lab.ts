@@ -47,7 +47,7 @@ const INO = 12;
 
 export type Who = 0 | 1;
 
-/** What is done to the disks, or to what is bound next, while nobody looks. */
+/** What is done to the disks, or to what is bound next, while no guest runs. */
 export type Tamper =
   | { readonly do: 'write'; readonly store: number; readonly block: number }
   | { readonly do: 'snapshot' | 'roll back'; readonly store: number }
@@ -444,7 +444,7 @@ export class DiskLab {
         const [disk] = this.#shelf[clone]!;
         disk.bytes.set(this.#shelf[store]![0].bytes);
         this.#scribble(disk, tamper.block);
-        // Whoever attaches a clone gives it an identity of its own.
+        // A clone that is attached gets an identity of its own.
         this.#plans[tamper.who] = { store: clone, first: this.#plans[tamper.who].first };
         return;
       }

@@ -78,14 +78,14 @@ function play(
 const [BLOCKS, INODES, TABLE, INDIRECT] = ['block bitmap', 'inode bitmap', 'inode table', 'indirect block'] as const;
 
 /**
- * Calls that answer ok though the freeing of what they have removed met a block of these kinds.
- * Nobody else does.
+ * Calls that answer ok though the freeing of what they have removed met a block of these kinds. No
+ * other call does.
  */
 const OK_WITH_ERRORS: Record<string, readonly string[]> = {
   unlink: [BLOCKS, INDIRECT, INODES],
   'unlink of a symbolic link': [BLOCKS, INODES],
   'unlink of a file with trees of indirect blocks': [BLOCKS, INDIRECT, INODES],
-  // Whoever gives up the last use is told of nothing at all.
+  // The call that gives up the last use learns nothing at all.
   'close of a file without a name': [BLOCKS, INDIRECT, INODES, TABLE],
   rmdir: [BLOCKS, INODES],
   'rename over a file': [BLOCKS, INDIRECT, INODES],

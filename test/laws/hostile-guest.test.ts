@@ -1,5 +1,5 @@
 // What a guest stores and asks must not end the program that models it: it panics or gets an error,
-// and everybody else goes on. A guest kernel at work shares a machine with a program gone wild. The
+// and all others go on. A guest kernel at work shares a machine with a program gone wild. The
 // program stores into the kernel's rings, grant table and shared info, into pages that it gave back
 // and into any other. It makes hypercalls with any arguments, and tells the store anything. A
 // second guest works beside it and must find its files as it left them. So once more with guests

@@ -110,7 +110,7 @@ class Stage {
     simulation.run(() => hypervisor.scrubber.frames.length > 0);
   }
 
-  /** The domain as whoever asks knows it: it may be gone. */
+  /** The domain as its user knows it: it may be gone. */
   get domain(): Domain | undefined {
     this.#known = this.source.toolstack.list.domains.find(({ name }) => name === NAME) ?? this.#known;
     return this.#known;
@@ -226,7 +226,7 @@ function outcomeOf({ outcome }: Run): Outcome<unknown> {
   return outcome;
 }
 
-/** Events of the first operation when nobody disturbs it. */
+/** Events of the first operation when no other disturbs it. */
 function eventsOf(first: OperationName): number {
   const stage = new Stage(first);
   const { simulation } = stage.source;
@@ -252,7 +252,7 @@ function meet(first: OperationName, second: OperationName, at: number): readonly
   simulation.run();
   stage.runs.forEach(outcomeOf);
   const [was, is] = [outcomeOf(one), outcomeOf(two)];
-  // Whoever may not begin is refused with the reason, and has disturbed nobody.
+  // An operation that may not begin is refused with the reason, and has disturbed no other.
   if (allowed?.ok === false && second !== 'restore')
     expect(is).toMatchObject(isThere ? allowed : { reason: { kind: 'refused' } });
   if (endOf(is) === 'refused' && first !== 'restore') expect(endOf(was)).toBe('done');

@@ -122,7 +122,7 @@ function play(all: readonly Life[], options: GuestDiskOptions = {}): number {
   const files = ['/a', '/b', '/d/a', '/d/b'].map((each): FileCall => ({ do: 'create', path: each, exclusive: false }));
   disk.reliably(playCalls(disk.guest.kernel.syscalls, model, '', [{ do: 'mkdir', path: '/d' }, ...files]));
   disk.reliably(disk.guest.kernel.syscalls.sync());
-  // From the first crash or failure on, nobody knows what must be there.
+  // From the first crash or failure on, it is not known what must be there.
   let isKnown = (options.failOneIn ?? 0) === 0;
   for (const { calls: program, end } of all) {
     isKnown &&= typeof end === 'string';

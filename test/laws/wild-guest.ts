@@ -19,7 +19,7 @@ export class Wild {
   readonly domain: Domain;
   acts = 0;
   refused = 0;
-  /** The last acts, for whoever must find out what one of them did. */
+  /** The last acts, to find out what one of them did. */
   readonly log: string[] = [];
 
   constructor(machine: TestMachine, domain: Domain, random: RandomStream) {

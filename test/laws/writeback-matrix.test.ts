@@ -239,8 +239,8 @@ describe.each([
           const late = journalBlocks === undefined ? ['fsync', 'msync', 'truncate'] : ['reclaim', 'msync'];
           const isListed = late.includes(path);
           expect(files).toEqual(isListed ? ['/f'] : []);
-          // Its blocks are its own as long as it is open; unmounted, they are free, and nobody
-          // wrote to them for it.
+          // Its blocks are its own as long as it is open; unmounted, they are free, and nothing was
+          // written to them for it.
           const has = scene.blockBytes(scene.block);
           if (path === 'unmount') expect(difference(has, old(index))).toBe(-1);
           else expect(difference(has, want.bytes)).toBe(-1);

@@ -30,7 +30,7 @@ const constantsOf = ({ guest, hypervisor, disk, nic }: Profile): [string, Consta
 const page = [
   '# Cost profiles',
   'Every cost of the model, with its unit and where it comes from. *Fitted* constants were chosen so that the model meets a ' +
-    'figure of the paper; a result that rests on them is no evidence for that figure. How the constants make up times: ' +
+    'figure of the paper. A result that rests on them is no evidence for that figure. How the constants make up times: ' +
     '[timing](../explanation/timing.md).',
   'This page is generated from `src/machine/profiles/`: `UPDATE_DOCS=1 npx vitest run test/machine/profile.test.ts`.',
   ...PROFILES.map(profileTable),

@@ -131,7 +131,7 @@ const ROWS: readonly (readonly [string, string, string])[] = [
   ['pages preserved', '1,001', '2,001'],
   ['pages reused', '1,002', '2,002'],
   ['pages read again', '1,003', '2,003'],
-  ['dirty pages at its begin', '1,009', '2,009'],
+  ['dirty pages at its start', '1,009', '2,009'],
   ['dirty pages written back', '1,010', '2,010'],
   ['dirty pages lost', '1,011', '2,011'],
   ['bytes written before', '1,007', '2,007'],

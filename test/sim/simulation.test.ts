@@ -289,7 +289,7 @@ describe('kill', () => {
       );
       for (const { task, at } of kills) {
         simulation.run(() => simulation.eventCount >= at);
-        // Who holds the lock would take it along.
+        // A task that holds the lock would take it along.
         if (holder !== task) tasks[task]!.kill();
       }
       simulation.run();

@@ -297,7 +297,7 @@ export class FakeMachine {
 
   #hypercalls(): Hypercalls {
     return {
-      // Nothing was preserved and nobody asks what is named.
+      // Nothing was preserved, and no test asks what is named.
       cacheMapOp: () => undefined,
       suspend: () => {
         throw new Error('nobody suspends this machine');

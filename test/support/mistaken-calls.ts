@@ -106,7 +106,7 @@ function memoryManagement(): Rig {
     check: () => {
       const outside = mm.map.flagsOf(loose) === before && !isCached(mm, loose) ? 1 : 0;
       checkMemory(mm, outside);
-      // It goes on: every page can be had, and is somewhere afterwards.
+      // It goes on: every page can be taken, and is somewhere afterwards.
       mm.cache.endWriteback(writing);
       for (let index = 1000; index < 1130; index++) {
         const page = mm.allocate();

@@ -4,7 +4,7 @@ import { checkProperty, property, replayOfCommands } from './property.ts';
 
 const where = { name: `it's "small" (a+b)`, file: 'test/support/property.test.ts' };
 
-// Whoever replays or stretches the whole suite must not bend the tests of replaying itself.
+// A replay of the whole suite, or a longer run, must not bend the tests of replaying itself.
 beforeEach(() => {
   for (const name of ['SEED', 'PATH', 'RUNS', 'COMMANDS']) vi.stubEnv(`STILLWARM_${name}`, undefined);
 });

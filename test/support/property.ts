@@ -1,8 +1,8 @@
 // Properties for vitest: `property(name, ...arbitraries, predicate,
 // params?)` is `it` around fast-check's `check`.
 //
-// - What checks it is `checkProperty` of stillwarm/testing: the seed is derived from the property's
-//   name, and a failure prints exactly one line that begins with `replay:`. Here that is a shell
+// - What checks it is `checkProperty` of stillwarm/testing. The seed is derived from the property's
+//   name. A failure prints exactly one line that begins with `replay:`. Here that is a shell
 //   command that runs the one case again, first.
 // - STILLWARM_SEED and STILLWARM_PATH (from that line) replay; STILLWARM_SEED alone explores
 //   elsewhere; STILLWARM_RUNS=100 makes every property run 100 times as many cases.

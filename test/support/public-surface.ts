@@ -18,7 +18,7 @@ export interface Callable {
 }
 
 /**
- * The whole surface. `exported`: entry point of each class and function that can be had by its
+ * The whole surface. `exported`: entry point of each class and function that can be imported by its
  * name.
  */
 export interface Surface {
@@ -135,8 +135,7 @@ export function publicSurface(): Surface {
 }
 
 /**
- * What a module exports without the statements that are internal, and whether each can be had as a
- * value.
+ * What a module exports without the statements that are internal, and whether each is also a value.
  */
 function publicExports(program: ts.Program, checker: ts.TypeChecker, source: string): Map<ts.Symbol, boolean> {
   const found = new Map<ts.Symbol, boolean>();

@@ -57,7 +57,7 @@ function functionName(node: ts.FunctionLikeDeclaration): string | undefined {
   return ts.isClassLike(owner.parent) ? `${nameOf(owner.parent)!}.${own!}` : own;
 }
 
-/** Whether an expression is computed by nobody: a name, a field of it, a literal. */
+/** Whether an expression computes nothing: a name, a field of it, a literal. */
 function isPlain(node: ts.Expression): boolean {
   if (ts.isPropertyAccessExpression(node)) return isPlain(node.expression);
   return ts.isIdentifier(node) || ts.isLiteralExpression(node) || node.kind === ts.SyntaxKind.ThisKeyword;

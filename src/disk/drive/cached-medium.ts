@@ -122,7 +122,7 @@ export class CachedMedium {
     this.cache.lose(random, survival, this.#image);
   }
 
-  /** Whole sectors are replaced in this instant by somebody at the drive. */
+  /** Replaces whole sectors in this instant, as a person at the drive would. */
   overwrite(sector: number, bytes: Uint8Array, by: Writer | undefined): void {
     this.cache.forget(sector, bytes.length / SECTOR_SIZE);
     this.#image.write(sector * SECTOR_SIZE, bytes, 0, bytes.length, by);

@@ -249,7 +249,7 @@ export class Drive implements BlockDevice {
   }
 
   /**
-   * @internal Somebody who has the drive in hand replaces whole sectors of the medium, in no time.
+   * @internal Replaces whole sectors of the medium in no time, as a person at the drive would.
    * A write that is under way moves its bytes later.
    * @param by the writer whose account counts the change
    */

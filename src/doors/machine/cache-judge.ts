@@ -27,7 +27,7 @@ export class CacheJudge {
     this.#verifier = new Verifier(new OracleExt2(contents, true), this.#record);
   }
 
-  /** Somebody else than the drive's guests has written to the disk. */
+  /** The disk was written by another than the drive's guests. */
   diskChanged(): void {
     this.#writesSeen = -1;
   }

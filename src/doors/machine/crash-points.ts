@@ -3,7 +3,7 @@
  *
  * After a loss of power or a crash of the hypervisor only bytes are left (machine-bytes.ts). So one
  * run of the program stands still before each event, and a machine is made from what would be left
- * then. The run goes on as if nobody had looked.
+ * then. The run goes on undisturbed.
  *
  * A crash of the guest leaves hypervisor and drive alive, with requests in flight and a guest whose
  * programs are generators. Neither can be copied. So each is a run of its own, from the boot on:
@@ -60,9 +60,8 @@ export function* crashes(plan: CrashPlan): Generator<CrashPoint, void, void> {
 
 /**
  * A machine that was switched on again after a loss of power, for each wanted event of a program
- * and for its end: what `losePower({ keep })` and `reboot()` would make of it there. A machine that
- * is yielded reads the disk of the one that runs the program: it is valid until the next is asked
- * for.
+ * and for its end. It is what `losePower({ keep })` and `reboot()` make of the machine there. It
+ * reads the disk of the machine that runs the program, and is valid until the next is asked for.
  * @param keep share of the sectors in the drive's volatile cache that reach the medium, 0 to 1
  * @throws what the program throws
  */

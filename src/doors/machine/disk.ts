@@ -1,5 +1,5 @@
 /**
- * What a machine's disk holds at first: bytes in, bytes out. A disk is never written to: each
+ * What a machine's disk holds at first: bytes in, bytes out. A disk is never written to. Each
  * machine keeps its changes in a layer of its own, so that one disk serves any number of machines.
  */
 

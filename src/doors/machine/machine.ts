@@ -137,8 +137,8 @@ export class Machine {
   /**
    * Runs programs in the guest, all at once, until all have ended. Returns what the program
    * returns, or a list of what they return.
-   * @throws what a program throws, and the others end where they stand; GuestCrash where `crashAt`
-   * said; ArgumentError for a program that waits for what never happens or yields what is no wait
+   * @throws what a program throws; the others end where they stand. GuestCrash where `crashAt`
+   * said. ArgumentError for a program that waits for what never happens or yields what is no wait
    */
   run<T>(program: Program<T>): T;
   run<P extends readonly Program[]>(...programs: P): ResultsOf<P>;
@@ -170,8 +170,8 @@ export class Machine {
   /**
    * The machine and its drive lose power: memory is gone, and so are writes that the drive has not
    * put on its medium.
-   * @param options `keep`: share of the sectors in the drive's volatile cache, and of writes under
-   * way, that have reached the medium, 0 to 1; a random one by default
+   * @param options `keep`: share of the sectors in the drive's volatile cache, or being written,
+   * that reach the medium, 0 to 1; by default random
    */
   losePower(options: { readonly keep?: number } = {}): void {
     checkObject('options', options);
@@ -286,7 +286,7 @@ export class Machine {
   }
 
   /**
-   * What was compared with the disk: each page that a guest took over, and now each page in the
+   * What was compared with the disk: each page that a guest took over. Now also each page in the
    * running guest's cache that the disk must have. Call `sys.sync()` first to skip as few as
    * possible.
    */

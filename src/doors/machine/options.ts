@@ -42,8 +42,8 @@ export interface MachineReboot {
   /** The hypervisor is rebooted as well, in this way. By default only the guest is. */
   readonly hypervisor?: VmmStrategyName;
   /**
-   * Called when the old guest is gone and nothing of the next one is there, as for a run of e2fsck:
-   * reads the disk, and returns what it is to hold from now on; undefined for no change. Blocks
+   * Called when the old guest is gone and nothing of the next one is there, as for a run of e2fsck.
+   * It reads the disk, and returns what the disk holds from now on; undefined for no change. Blocks
    * that differ are forgotten by the hypervisor, and what was cached of all others stays. It takes
    * no virtual time. Not with `hypervisor`.
    */

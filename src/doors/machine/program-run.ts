@@ -82,7 +82,7 @@ export class ProgramRun {
     if (domain.shutdownReason !== undefined) throw new GuestPanic(kernel.panic ?? 'the guest has stopped');
   }
 
-  /** The mistake of a caller whose programs do not end. It says who waits for what. */
+  /** The mistake of a caller whose programs do not end. It says which process waits for what. */
   #refusal(why: string): ArgumentError {
     return new ArgumentError([`programs: ${why}`, ...this.#simulation.whoWaits()].join('\n  '));
   }

@@ -3,7 +3,7 @@
 import type { Pfn } from '../../base/units.ts';
 import type { NameTable } from '../../kernel/mm/page-users.ts';
 
-/** Whoever keeps page tables that lead to cached pages. */
+/** What keeps page tables that lead to cached pages. */
 export interface PageMappings {
   /** Whether a program has touched the page through an entry since this was asked last. */
   testAndClearYoung(page: Pfn): boolean;
@@ -25,7 +25,7 @@ export interface EmbeddedPageCacheOptions {
    * Linux does; after each reclaim up to 31 places are empty then.
    */
   readonly batch?: number;
-  /** Told of each page that becomes up to date, and of each that leaves. */
+  /** Called for each page that becomes up to date, and for each that leaves. */
   readonly names?: NameTable;
   /**
    * Memory is short, and the page is dirty: calls `beginWrite`, writes it, and calls `endWrite`,

@@ -90,8 +90,8 @@ export class CacheTable {
   }
 
   /**
-   * The table that somebody left in these bytes, each of its pages ready to be claimed once. Any
-   * other table over them is of no use from now on. Whatever does not verify is refused, with the
+   * The table that a former caller left in these bytes, each of its pages ready to be claimed once.
+   * Any other table over them is of no use from now on. What does not verify is refused, with the
    * reason: bytes that were damaged never make an exception or a loop.
    * @returns the table, or why there is none: then the caller starts cold, with `create`. That is
    * so as well after a recovery that did not come to its end.
@@ -163,7 +163,7 @@ export class CacheTable {
   }
 
   /**
-   * Somebody else has written to a block, and the write is over. Arguments as of `beginRead`.
+   * A write to a block from elsewhere is over. Arguments as of `beginRead`.
    * @throws ArgumentError
    */
   blockWritten(device: number, block: number): void {
@@ -186,8 +186,8 @@ export class CacheTable {
   }
 
   /**
-   * A frame is about to be stored to, by anybody but a transfer: it equals no block any more, and
-   * is not protected any more. It keeps its name.
+   * A frame is about to be stored to, other than by a transfer: it equals no block any more, and is
+   * not protected any more. It keeps its name.
    * @throws ArgumentError
    */
   store(frame: number): void {
@@ -258,8 +258,8 @@ export class CacheTable {
   /**
    * Hands out a preserved page, once, or says why not; a page that is refused is not preserved any
    * more.
-   * @param block where the page lies *now*, 0 to 2^32 - 1, as the file system on the disk says, not
-   * the memory of a former caller
+   * @param block where the page lies *now*, 0 to 2^32 - 1: as the disk says, and not as the
+   * memory of a former caller says
    * @returns the frame, which holds what a read of the block would bring and is named and protected
    * as before; or the refusal
    * @throws ArgumentError

@@ -33,7 +33,7 @@ const U32 = 0xffff_ffff;
  */
 export type TableProtections = Pick<Protections, (typeof PROTECTION_NAMES)[number]>;
 
-/** Why a page was refused; what each means is told at `Reason` of `stillwarm/xen/public`. */
+/** Why a page was refused; the meanings are at `Reason` of `stillwarm/xen/public`. */
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 /** What a table is made over, besides its bytes. */
@@ -42,13 +42,13 @@ export interface TableOptions {
   readonly frames: number;
   /**
    * The 4096 bytes of a frame as they are now. With it, a CRC-32C of each clean frame is recorded
-   * and must match at the claim: so a store that nobody trapped is found.
+   * and must match at the claim: so a store that did not trap is found.
    */
   readonly bytesOf?: (frame: number) => Uint8Array;
   readonly protections?: Partial<TableProtections>;
 }
 
-/** Which page a frame holds. All are whole numbers; but for the device, of 0 to 2^32 - 1. */
+/** Which page a frame holds. All are whole numbers of 0 to 2^32 - 1, except the device. */
 export interface PageName {
   /** 0 to 255. */
   readonly device: number;
@@ -62,7 +62,7 @@ export interface PageName {
 /** What the table knows of a frame. */
 export interface FrameFacts {
   readonly provenance: ProvenanceName;
-  /** Of the provenance; undefined when it is none. */
+  /** Of the provenance; undefined when there is no provenance. */
   readonly block: number | undefined;
   /** Undefined when it has none. */
   readonly name: PageName | undefined;
@@ -93,7 +93,7 @@ export function noRefusals(): Record<RefusalReason, number> {
   return Object.fromEntries(REFUSAL_REASONS.map((name) => [name, 0])) as Record<RefusalReason, number>;
 }
 
-/** @throws ArgumentError unless the options, but for their frames, are what they should be */
+/** @throws ArgumentError unless the options, except their frames, are what they should be */
 export function checkProtections(options: TableOptions): TableProtections {
   checkObject('options', options);
   const { bytesOf, protections = {} } = options;

@@ -2,8 +2,8 @@
  * The bytes of a table: a header, then a record of 32 bytes a frame (xen/records/layouts.ts).
  *
  * A table is read once. Its header is marked consumed before a record is believed, and the mark is
- * taken away by one aligned store when the next table stands. So whoever crashes while it recovers
- * finds nothing the next time, instead of crashing again. All of it is stored in words.
+ * taken away by one aligned store when the next table stands. So a caller that crashes while it
+ * recovers finds nothing the next time, instead of crashing again. All of it is stored in words.
  */
 
 import { checkArgument, checkBytes, checkInteger } from '../../base/argument-error.ts';
@@ -76,12 +76,12 @@ export class TableBytes {
     return this.#header[W_EPOCH]!;
   }
 
-  /** Whatever is there is a table no more. */
+  /** The bytes are no longer a table. */
   consume(): void {
     this.#header[W_CONSUMED] = 1;
   }
 
-  /** Marks the table that is there as consumed, then says why it is none, if it is none. */
+  /** Marks the table that is there as consumed, then says why it is not valid, if it is not. */
   take(): Result {
     const words = Uint32Array.from(this.#header);
     this.consume();

@@ -111,8 +111,8 @@ function defaultLine(replay: Replay): string {
 }
 
 /**
- * The seed of a property of that name: FNV-1a over its UTF-16 code units, as a signed 32-bit
- * integer, which is what fast-check calls a seed.
+ * The seed of a property of that name: FNV-1a over its UTF-16 code units. As fast-check wants it, it
+ * is a signed 32-bit integer.
  */
 export function seedOf(name: string): number {
   checkText('name', name);

@@ -112,7 +112,7 @@ interface InFlight {
 
 /** Of a TableWorld. */
 export interface WorldOptions {
-  /** Stores that nobody traps, to frames that are in no transfer. */
+  /** Stores that do not trap, to frames that are in no transfer. */
   readonly isWild?: boolean;
 }
 
@@ -232,7 +232,7 @@ export class TableWorld {
    */
   reboot(): string | undefined {
     const old = this.#inFlight;
-    // What was under way arrives or does not, and nobody is told.
+    // What was under way arrives or does not, and no caller learns which.
     this.#inFlight = [];
     old.forEach(({ move, spoil }, i) => {
       if (i % 3 === 1) spoil();

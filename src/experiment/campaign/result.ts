@@ -16,7 +16,7 @@ export const Verdicts = kind(
     reusedWrongly: count('Taken over with bytes that differ from the disk, or for another place: must be 0.'),
     discardedRightly: count('Not taken over, and different from the disk.'),
     discardedNeedlessly: count('Not taken over, although equal to the disk.'),
-    notAskedFor: count('Kept, and no read wanted it.'),
+    notAskedFor: count('Kept, and never read.'),
   } satisfies Record<keyof PageVerdicts, unknown>,
 );
 

@@ -45,14 +45,14 @@ const REFUSED = {
   corruptRecord: count('The frame record does not match its check word.'),
   duplicate: count('Another record of the same name came first.'),
   bootRegion: count('The page lies in the boot region of the new domain.'),
-  memoryShrank: count("The new domain is smaller than the page's number."),
+  memoryShrank: count('The new domain is too small to have a page of this number.'),
   badTable: count('The table as a whole did not parse.'),
   badP2m: count("The domain's P2M list did not parse."),
   released: count('Given back unclaimed.'),
   notAsked: count('The restart was asked to keep nothing.'),
   ioError: count('Dirty, and the disk did not accept the write.'),
   otherDisk: count("The domain's disk is not the one from which the page was read."),
-  diskChanged: count('The disk, or this block of it, was written to by someone else.'),
+  diskChanged: count('The disk, or this block of it, was written to from elsewhere.'),
 } satisfies Record<ReasonName, unknown>;
 
 export const RunResult = kind('run', 'One run of the workload.', {
@@ -95,7 +95,7 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
     bytesLost: count('Of these, the bytes from the first one on that was not read back after the reboot.'),
     dirtyPages: count("Pages in the guest's memory, newer than the disk, when it went down."),
     pagesWrittenBack: count('Pages that domain 0 wrote home after the crash.'),
-    pagesLost: count('Dirty pages that nobody wrote.'),
+    pagesLost: count('Dirty pages that were not written.'),
   }),
   verified: VERIFIED,
   timeline: many('Throughput around the reboot, ascending in time.', Sample),
@@ -108,7 +108,7 @@ export const RebootResult = result(
   `Times are virtual: integer nanoseconds of the model, never of the host. Throughput is \`bytes * 1000 / ns\`, in MB/s (10^6
 bytes a second). A page is 4096 bytes. The same input, options and seed give the same object, byte for byte.
 
-Histories of pages that differ from the disk are no part of the object: they are printed on standard error, and the exit
+Histories of pages that differ from the disk are no part of the object. They are printed on standard error, and the exit
 status is 1.`,
   {
     ...COMMON,

@@ -1,6 +1,6 @@
 /**
- * The composition root of experiments that replace the hypervisor: one machine with a drive, a
- * partition of it for each guest, and one hypervisor after the other. There may be a second
+ * The composition root of experiments that replace the hypervisor. It has one machine with a drive,
+ * a partition of it for each guest, and one hypervisor after the other. There may be a second
  * machine, connected by a cable, that reaches the same drive. Both are on one network. Like the
  * testbed, this stands for the person in the machine room.
  *

@@ -34,10 +34,13 @@ export const VMM_STRATEGIES = [
   'warm-cache+metadata',
 ] as const;
 /**
- * warm-vm: guests are suspended on memory and go on. save-restore: they are saved to the disk and
- * restored. live-migration: they go to another machine, and come back. shutdown-boot: they are shut
- * down and booted again, cold. warm-cache: the same, and the cached pages of their files are kept.
- * warm-cache+metadata: the file systems' own blocks are kept, too.
+ * What becomes of the guests:
+ * - warm-vm: they are suspended on memory and go on.
+ * - save-restore: they are saved to the disk and restored.
+ * - live-migration: they go to another machine, and come back.
+ * - shutdown-boot: they are shut down and booted again, cold.
+ * - warm-cache: the same, and the cached pages of their files are kept.
+ * - warm-cache+metadata: the file systems' own blocks are kept, too.
  */
 export type VmmStrategyName = (typeof VMM_STRATEGIES)[number];
 

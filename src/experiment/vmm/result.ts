@@ -1,6 +1,6 @@
 /**
- * What a reboot of the hypervisor took, whatever the strategy, and what `stillwarm vmm-reboot`
- * answers: the definition of the object that `--json` prints.
+ * What a reboot of the hypervisor took, with any strategy, and what `stillwarm vmm-reboot` answers.
+ * The definition of the object that `--json` prints.
  */
 
 import { Type } from 'typebox';
@@ -79,10 +79,10 @@ export const VmmStrategyResult = kind('strategy', 'What one strategy gave.', {
   ...REBOOT,
   reads: object('The guests read their files: for the first time, again, and after the reboot.', {
     first: one('Nothing is cached.', VmmReading),
-    cached: one('Everything is, that fits.', VmmReading),
+    cached: one('Everything that fits is cached.', VmmReading),
     after: one('After the reboot.', VmmReading),
   }),
-  verified: object('What was held against the disk.', {
+  verified: object('What was compared with the disk.', {
     pages: count('Pages taken over that were compared with the disk.'),
     bytes: count('Bytes read that were compared with the disk.'),
     mismatches: count('Pages and reads that differed.'),

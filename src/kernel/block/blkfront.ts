@@ -138,7 +138,7 @@ export class BlockFront {
 
   /** Size of the device in 512-byte sectors. */
   get sectorCount(): number {
-    assert(this.#sectorCount !== undefined, 'blkfront 1: the block device is connected');
+    assert(this.#sectorCount !== undefined, 'blkfront 1: the size is asked for once the device is connected');
     return this.#sectorCount;
   }
 
@@ -148,11 +148,14 @@ export class BlockFront {
   }
 
   /**
-   * Puts a request on the ring; false when the ring is full or nobody is at its other end. `push`
-   * makes it visible.
+   * Puts a request on the ring; false when the ring is full or its other end is not connected.
+   * `push` makes it visible.
    */
   queue(request: FrontRequest): boolean {
-    assert(request.pages.length <= SEGMENTS_PER_REQUEST, 'blkfront 2: the request has too many segments');
+    assert(
+      request.pages.length <= SEGMENTS_PER_REQUEST,
+      'blkfront 2: a request has no more pages than a slot has segments',
+    );
     if (!this.#isConnected) return false;
     const id = this.#freeIds.pop();
     if (id === undefined) return false;

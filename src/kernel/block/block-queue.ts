@@ -131,8 +131,8 @@ export class BlockQueue {
   }
 
   /**
-   * Whether so many requests of the operation's direction are under way that nobody should add one
-   * that can be done without.
+   * Whether so many requests of the operation's direction are under way that an optional one should
+   * wait.
    */
   isCongested(op: BlkifOp): boolean {
     return this.#directionOf(op).isCongested;

@@ -52,7 +52,7 @@ export class Balloon implements SuspendableDriver {
   }
 
   disconnected(): void {
-    // What was told to the store that is gone is told to the next one, or is not.
+    // A message to the store that is gone may be repeated to the next one, or may not.
   }
 
   /** Watches the target. */

@@ -54,8 +54,8 @@ export class DirtyRegistry {
   }
 
   /**
-   * The page is newer than this block: also one that the journal keeps from being dirty for anybody
-   * else.
+   * The page is newer than this block: also one that the journal keeps from being dirty for all
+   * others.
    */
   registerAt(pfn: Pfn, block: number): void {
     const registered = block === this.#standIn?.block ? this.#standIn.pfn : pfn;
@@ -69,7 +69,7 @@ export class DirtyRegistry {
   }
 
   /**
-   * At the end of an operation: whatever is dirty and has a block is registered when this returns.
+   * At the end of an operation: every dirty page that has a block is registered when this returns.
    */
   *publish(): Process {
     const { cache, map } = this.#mm;

@@ -21,7 +21,7 @@
  * the file system.
  *
  * Invariant:
- *   1. a mapping becomes dirty only where whoever opened its space has said who writes it.
+ *   1. a mapping becomes dirty only where the code that opened its space has said who writes it.
  *
  * Longer than other files, because the states of a page under writeback, and each way out of them,
  * are to be read together.
@@ -147,11 +147,11 @@ export class Writeback implements PageWriter {
   /** __mark_inode_dirty: the mapping is on the list of what is to be written. */
   markInodeDirty(mapping: Mapping): void {
     if (this.#dirty.has(mapping.space)) return;
-    assert(mapping.space.writer === this, 'writeback 1: whoever opened the space has said who writes it');
+    assert(mapping.space.writer === this, 'writeback 1: a space that becomes dirty has a writer');
     this.#dirty.add(mapping, this.#env.now);
   }
 
-  /** The inode is no more: nothing of it needs writing. */
+  /** The inode is deleted: nothing of it needs writing. */
   forget(space: AddressSpace): void {
     this.#dirty.delete(space);
   }

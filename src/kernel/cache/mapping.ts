@@ -50,7 +50,7 @@ export interface Mapping {
   /** Whether the block after this page's is mapped by another indirect block. */
   isBoundary(index: number): boolean;
   /**
-   * __iget: the mapping stays while somebody works on it unasked; false when it is being deleted.
+   * __iget: the mapping stays while something works on it unasked; false when it is being deleted.
    */
   hold(): boolean;
   /** iput after `hold`. */

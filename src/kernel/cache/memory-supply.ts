@@ -16,7 +16,7 @@ import type { DirtyLimits } from './page-writeback.ts';
 
 /**
  * Direct reclaim gives up after so many rounds, of up to a second each, that freed nothing.
- * Assumed: the original tries for ever and kills a process at times.
+ * Assumed: the original tries forever and kills a process at times.
  */
 const RECLAIM_ROUNDS = 3;
 
@@ -46,7 +46,7 @@ export class MemorySupply {
     return pfn;
   }
 
-  /** alloc_page that waits for memory. Throws ENOMEM when there is none to be had. */
+  /** alloc_page that waits for memory. Throws ENOMEM when no page can be freed. */
   *allocateWaiting(): Process<Pfn> {
     const { allocator } = this.#mm;
     for (let round = 0; ; round++) {

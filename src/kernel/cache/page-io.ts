@@ -94,9 +94,7 @@ export class PageIo {
     }
   }
 
-  /**
-   * Reads a window ahead of a reader: what cannot be had is left for the reader to stumble over.
-   */
+  /** Reads a window ahead of a reader: what cannot be read now is left for the reader to meet. */
   *readAhead(mapping: Mapping, start: number, count: number): Process {
     try {
       yield* this.readPages(mapping, start, count, false);
@@ -128,8 +126,8 @@ export class PageIo {
         }
         if (mapping.isBoundary(index++) && this.#preserved.unclaimed === 0) break;
       }
-      // The map changed while metadata was read: what is absent is looked up again by whoever still
-      // wants it.
+      // The map changed while metadata was read: a reader that still wants an absent page looks it
+      // up again.
       if (mapping.mapVersion !== version) return;
       yield* this.#fill(mapping, indices, blocks, must);
     }

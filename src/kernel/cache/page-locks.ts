@@ -31,7 +31,7 @@ export class PageLocks {
     this.wake(pfn);
   }
 
-  /** Wakes those who wait for the page: it is unlocked, or its write has ended. */
+  /** Wakes the processes that wait for the page: it is unlocked, or its write has ended. */
   wake(pfn: Pfn): void {
     const waiters = this.#waiters.size === 0 ? undefined : this.#waiters.get(pfn);
     if (waiters === undefined) return;

@@ -49,7 +49,7 @@ export class DirtyLimits {
   readonly #mm: MemoryManagement;
   readonly #queue: BlockQueue;
   readonly #writeback: Writeback;
-  readonly #background = new WaitQueue('background writeout to be wanted');
+  readonly #background = new WaitQueue('a request for background writeout');
   readonly #ratelimit: number;
   /**
    * Pages that had become dirty when a writer looked at the thresholds last, and will have when one
@@ -83,8 +83,8 @@ export class DirtyLimits {
   }
 
   /**
-   * balance_dirty_pages: above the threshold the writer writes pages himself, and waits while the
-   * disk is behind; above the background threshold pdflush is woken.
+   * balance_dirty_pages: above the threshold the writer itself writes pages, and waits while the
+   * disk is behind. Above the background threshold pdflush is woken.
    */
   *balance(): Process {
     this.#balancedAt = this.#writeback.pagesDirtied;
@@ -96,7 +96,7 @@ export class DirtyLimits {
       this.#setDue();
       if (cache.nrDirty > 0) {
         toWrite -= yield* this.#writeback.writeInodes(everything(toWrite));
-        // Below the limit again, or this writer has done his duty.
+        // Below the limit again, or this writer has written its share.
         if (!this.#isOverLimit() || toWrite <= 0) break;
       }
       yield* this.#congestionWait();
@@ -113,8 +113,8 @@ export class DirtyLimits {
   }
 
   /**
-   * Reclaim does not get on: so many pages are to be written, whatever is dirty (wakeup_bdflush);
-   * the first of them are waited for.
+   * Reclaim makes no progress: so many dirty pages are to be written (wakeup_bdflush); the first of
+   * them are waited for.
    */
   *nap(pages: number): Process {
     this.#wakeBackground(pages);

@@ -31,12 +31,12 @@ const ABSENT = Reason.absent;
 const PRESERVED = PG.preserved;
 const UPTODATE_AND_NAMED = PG.uptodate | PG.named;
 
-/** Told of every page taken over, at the moment of reuse; for an oracle outside the guest. */
+/** Called for every page taken over, at the moment of reuse; for an oracle outside the guest. */
 export type ReuseObserver = (pfn: Pfn, ino: Ino, index: PageIndex, block: Lba) => void;
 
 /**
- * How many preserved pages nobody has claimed yet. Between reclaim, which gives some up, and those
- * who claim them.
+ * How many preserved pages have not been claimed yet. Between reclaim, which gives some up, and the
+ * code that claims them.
  */
 export class Unclaimed implements UnclaimedPages {
   count = 0;
@@ -86,7 +86,7 @@ export class PreservedPages {
     this.#hasRecency = restoreRecency(mm, hypercalls, pages);
   }
 
-  /** Preserved pages that nobody claimed yet. */
+  /** Preserved pages that have not been claimed yet. */
   get unclaimed(): number {
     return this.#unclaimed.count;
   }
@@ -115,7 +115,7 @@ export class PreservedPages {
       const result = batch.result(i);
       if (result === ABSENT) continue;
       const pfn = batch.pfn(i);
-      assert(map.has(pfn, PRESERVED), 'preserved pages 1: the hypervisor handed out a page that was not set aside');
+      assert(map.has(pfn, PRESERVED), 'preserved pages 1: the hypervisor hands over only pages that were set aside');
       if (result === OK && this.#hasRecency) {
         // It stays in its place.
         map.clear(pfn, PRESERVED);
@@ -133,7 +133,7 @@ export class PreservedPages {
     }
   }
 
-  /** Gives back, coldest first, what nobody has claimed so many seconds after the boot. */
+  /** Gives back, coldest first, what has not been claimed so many seconds after the boot. */
   *expire({ cpu }: GuestEnvironment, seconds: number): Process {
     yield Ns(seconds * 1e9);
     const pages = this.coldestFirst();
@@ -188,7 +188,7 @@ export class PreservedPages {
   /** A page is neither preserved nor anything else any more. */
   #leave(pfn: Pfn): void {
     const { map } = this.#mm;
-    assert(map.has(pfn, PRESERVED), 'preserved pages 2: the page was set aside');
+    assert(map.has(pfn, PRESERVED), 'preserved pages 2: a page is given up once');
     map.clear(pfn, map.flagsOf(pfn));
     this.#unclaimed.count--;
   }

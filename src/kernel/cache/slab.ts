@@ -59,7 +59,8 @@ export class SlabCache {
   }
 
   /**
-   * An object without waiting and without reclaim, or NO_PAGE (GFP_ATOMIC, but for its reserves).
+   * An object without waiting and without reclaim, or NO_PAGE (GFP_ATOMIC, except for its
+   * reserves).
    */
   allocateNow(): Pfn {
     const { allocator } = this.#mm;

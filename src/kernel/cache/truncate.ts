@@ -1,5 +1,5 @@
 /**
- * Dropping a file's pages (mm/truncate.c of 2.6.12). A page goes when nobody uses it: one that is
+ * Dropping a file's pages (mm/truncate.c of 2.6.12). A page goes when nothing uses it: one that is
  * locked or under writeback is waited for, one that is mapped is unmapped. Names are erased before
  * the pages are free (MemoryManagement.discard).
  */
@@ -39,7 +39,7 @@ function* dropBusy(
   for (let busy = first; busy !== NO_PAGE; busy = dropIdle(mm, space, start, end)) yield* io.locks.wait(busy);
 }
 
-/** Drops the pages of the range that nobody uses; returns one that is in use, or NO_PAGE. */
+/** Drops the pages of the range that are not in use; returns one that is in use, or NO_PAGE. */
 function dropIdle(mm: MemoryManagement, space: AddressSpace, start: number, end: number): Pfn {
   const { cache, map } = mm;
   const idle: Pfn[] = [];

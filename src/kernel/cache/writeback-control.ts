@@ -8,7 +8,7 @@ export interface WritebackControl {
   encounteredCongestion: boolean;
 }
 
-/** A round that writes whatever there is, or so many pages of it. */
+/** A round that writes everything, or so many pages of it. */
 export const everything = (nrToWrite = Infinity): WritebackControl => ({
   nrToWrite,
   isNonblocking: false,

@@ -117,7 +117,7 @@ export class FileWrite {
    * The rest of a write that had to wait after `done` bytes. For a file opened with O_APPEND,
    * `position` is ignored. Returns the bytes written in all, fewer than asked when an error stopped
    * it after some. Throws ENOSPC, EFBIG, EIO, ENOMEM, EROFS when it stopped before any.
-   * @param from told the position at which the write began
+   * @param from called with the position at which the write began
    */
   *writeRest(
     file: OpenFile,

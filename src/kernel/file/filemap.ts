@@ -167,8 +167,8 @@ export class FileMap {
 
   /**
    * What filemap_nopage reads ahead for a fault at page `index`. With sequential access in mind
-   * that is the next window. Otherwise it is the pages around it, as long as that has proved to be
-   * of use.
+   * that is the next window. Otherwise it is the pages around it, as long as that has proved
+   * useful.
    */
   *readAround(file: OpenFile, index: number): Process {
     const { readahead, inode } = file;

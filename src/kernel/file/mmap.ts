@@ -83,11 +83,12 @@ export class MemoryMaps {
     if (!(length > 0)) throw new ModelError('EINVAL', `${length} bytes from ${position}`);
     if (shared === ((flags & MAP.private) !== 0)) throw new ModelError('EINVAL', 'a mapping is shared or private');
     if (!file.isReadable || (shared && writable && !file.isWritable))
-      throw new ModelError('EACCES', 'the file is not open for that');
+      throw new ModelError('EACCES', 'the file is not open for what the mapping asks');
     const pages = pagesOf(length);
     const start = this.#table.lowestGap(pages);
     if (shared && writable) {
-      if (this.#fs.changes.isReadOnly) throw new ModelError('EROFS', 'a shared mapping to be stored to');
+      if (this.#fs.changes.isReadOnly)
+        throw new ModelError('EROFS', 'a shared mapping cannot be writable: the file system is read-only');
       file.inode.mayHoldTail = true;
     }
     const vma = new Vma({ start, firstIndex: position / PAGE_SIZE, pages }, file, { shared, writable }, (of, pfn) =>
@@ -99,8 +100,8 @@ export class MemoryMaps {
   }
 
   /**
-   * munmap: whatever is mapped in the range is not any more; ranges are cut where they reach
-   * beyond. Throws EINVAL.
+   * munmap: nothing is mapped in the range any more; ranges are cut where they reach beyond. Throws
+   * EINVAL.
    */
   *munmap(address: number, length: number): Process {
     const end = this.#range(address, length);
@@ -139,7 +140,7 @@ export class MemoryMaps {
   *msync(address: number, length: number, flags: number): Process {
     const unknown = flags & ~(MS.async | MS.invalidate | MS.sync);
     if (unknown !== 0 || (flags & MS.async && flags & MS.sync))
-      throw new ModelError('EINVAL', `flags ${flags} of msync`);
+      throw new ModelError('EINVAL', `msync cannot have the flags ${flags}`);
     if (length === 0 && isPageAligned(address)) return;
     const end = this.#range(address, length);
     const files = new Set<OpenFile>();

@@ -67,7 +67,7 @@ export class PathWalker {
     const root = this.#inodes.get(Ino(rootIno)) ?? (yield* this.#fs.iget(rootIno));
     if (root.isDirectory) return root;
     this.#inodes.put(root);
-    throw new ModelError('EIO', 'the root inode is no directory');
+    throw new ModelError('EIO', 'the root inode is not a directory');
   }
 
   /**
@@ -83,7 +83,7 @@ export class PathWalker {
   /** @param from where a relative path begins, when that is not the root */
   *#walk(path: string, follow: boolean, links: LinkCount, from: Inode | undefined): Process<Inode> {
     let mustBeDirectory = endsAsDirectory(path);
-    // Who walks from a directory holds it: it is in memory.
+    // A walk that begins at a directory holds it: it is in memory.
     let at = this.#cached(from?.ino ?? this.#fs.rootIno) ?? (yield* this.root());
     /** The path, and the texts of the links that are being followed, each in the one before. */
     const texts = [{ names: split(path), next: 0 }];
@@ -234,7 +234,7 @@ export class PathWalker {
   }
 
   *#lookup(directory: Inode, name: string): Process<Inode> {
-    if (!directory.isDirectory) throw new ModelError('ENOTDIR', `inode ${directory.ino} is no directory`);
+    if (!directory.isDirectory) throw new ModelError('ENOTDIR', `inode ${directory.ino} is not a directory`);
     const known = this.findDentry(directory, name);
     if (known === 0) throw noEntry(directory, name);
     const cached = known === undefined ? undefined : this.#inodes.get(Ino(known));
@@ -276,7 +276,7 @@ function checkPath(path: string): string {
   // A character has three bytes at most.
   if (path.length * 3 >= PATH_MAX && encodeText(path).length >= PATH_MAX)
     throw new ModelError('ENAMETOOLONG', `the path is ${path.length} characters long`);
-  if (path.includes('\0')) throw new ModelError('EINVAL', 'there is a zero in the path');
+  if (path.includes('\0')) throw new ModelError('EINVAL', 'there is a zero byte in the path');
   return canonicalText(path);
 }
 

@@ -21,7 +21,7 @@ import type { LinkCount, PathWalker, PathEnd } from './namei.ts';
 const SYMLINK_MAX = 4095;
 /** Symbolic links at the end of a path that open with O_CREAT follows, one after the other. */
 const MAX_LAST_LINKS = 32;
-/** Bits of a mode that mkdir heeds. */
+/** Bits of a mode that mkdir uses. */
 const DIRECTORY_PERMISSIONS = 0o1777;
 
 export class Namespace {
@@ -84,9 +84,9 @@ export class Namespace {
    */
   *symlink(text: string, path: string): Process {
     const bytes = encodeText(text);
-    if (bytes.includes(0)) throw new ModelError('EINVAL', 'there is a zero in the text of a symbolic link');
-    if (bytes.length === 0) throw new ModelError('ENOENT', 'symbolic link without a text');
-    if (bytes.length > SYMLINK_MAX) throw new ModelError('ENAMETOOLONG', 'text of a symbolic link');
+    if (bytes.includes(0)) throw new ModelError('EINVAL', 'there is a zero byte in the text of a symbolic link');
+    if (bytes.length === 0) throw new ModelError('ENOENT', 'the text of a symbolic link is empty');
+    if (bytes.length > SYMLINK_MAX) throw new ModelError('ENAMETOOLONG', 'the text of a symbolic link is too long');
     yield* this.#inParent(path, 'EEXIST', false, (parent, name) => this.#symlinkIn(parent, name, bytes));
   }
 
@@ -167,7 +167,7 @@ export class Namespace {
 
   *#linkIn(parent: Inode, name: string, inode: Inode): Process {
     yield* this.#mustBeFree(parent, name);
-    if (inode.isDirectory) throw new ModelError('EPERM', 'a directory has one name');
+    if (inode.isDirectory) throw new ModelError('EPERM', 'a directory can have one name only');
     if (inode.fields.links === 0) throw new ModelError('ENOENT', name);
     yield* this.#fs.names.link(parent, name, inode);
   }
@@ -226,7 +226,7 @@ export class Namespace {
     let replaced: Inode | undefined;
     try {
       if ((source.hasSlash || target.hasSlash) && !moved.isDirectory) throw new ModelError('ENOTDIR', source.name);
-      if (aboveTarget.includes(moved.ino)) throw new ModelError('EINVAL', 'a directory cannot come below itself');
+      if (aboveTarget.includes(moved.ino)) throw new ModelError('EINVAL', 'a directory cannot be moved below itself');
       const ino = yield* this.#walker.lookupLocked(target.parent, target.name);
       if (ino === moved.ino) return undefined;
       this.#mustLive(target.parent);
@@ -277,7 +277,8 @@ export class Namespace {
       const inode = yield* this.#fs.iget(ino);
       ino = yield* this.#fs.directories.find(inode, '..');
       yield* inode.release();
-      if (ino === 0 || numbers.includes(ino)) throw new ModelError('EIO', `directory ${directory.ino} has no way up`);
+      if (ino === 0 || numbers.includes(ino))
+        throw new ModelError('EIO', `directory ${directory.ino} does not lead up to the root`);
       numbers.push(ino);
     }
     return numbers;

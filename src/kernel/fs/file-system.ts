@@ -4,7 +4,7 @@
  * know of an inode is `Mapping`; what the inode cache does is in inode.ts.
  *
  * A second file system has a folder of its own here, with an inode derived from `Inode`, and a
- * class that implements this interface. Whoever boots it passes it on as a `FileSystem`.
+ * class that implements this interface. The boot code passes it on as a `FileSystem`.
  *
  * Locks are the caller's: each function says which i_sem it expects to be held.
  */
@@ -39,8 +39,8 @@ export interface DirectoryOperations {
 
 /**
  * Changes of names. The caller holds i_sem of each parent, and of a directory that is removed or
- * replaced. It has looked every name up. The dentry cache is told when the directory has changed.
- * All throw ENOSPC, ENOMEM, EIO, EROFS.
+ * replaced. It has looked every name up. sync_dirty_buffer: writes a block to its place now, even
+ * if a journal holds it back, and waits for it. All throw ENOSPC, ENOMEM, EIO, EROFS.
  */
 export interface NameOperations {
   /** A new inode under a new name, with a reference. @param mode type and permissions */

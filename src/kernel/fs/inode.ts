@@ -10,15 +10,15 @@
  * operations.
  *
  * Differs from the original in two ways. Inodes in use are on the same list (lru-cache) as the
- * unused. An inode with an error that no fsync was told of stays in memory.
+ * unused. An inode with an error that no fsync has reported stays in memory.
  *
- * Lock: `sem` (i_sem) is held by whoever changes size, data or entries. A file system's own locks
- * are taken under it.
+ * Lock: `sem` (i_sem) is held while size, data or entries change. A file system's own locks are
+ * taken under it.
  *
  * Invariants:
  *   1. an inode number is in memory once;
  *   2. a reference is given back once;
- *   3. an inode that is deleted is in memory, and nobody uses it.
+ *   3. an inode that is deleted is in memory, and is not in use.
  */
 
 import { LRUCache } from 'lru-cache';
@@ -212,7 +212,7 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
     this.#slab = slab;
   }
 
-  /** Inodes that nobody uses. */
+  /** Inodes that are not in use. */
   get nrObjects(): number {
     return this.#nrUnused;
   }
@@ -250,7 +250,7 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
 
   /** Adds an inode that was just read, with one reference. */
   add(inode: T, object: Pfn): void {
-    assert(!this.has(inode.ino), 'inode cache 1: the inode is in memory already');
+    assert(!this.has(inode.ino), 'inode cache 1: an inode number is in memory once');
     inode.references = 1;
     inode.object = object;
     this.#inodes.set(inode.ino, inode);
@@ -258,15 +258,15 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
 
   /** iput: gives a reference back. */
   put(inode: Inode): void {
-    assert(inode.references > 0, 'inode cache 2: the inode has no reference');
+    assert(inode.references > 0, 'inode cache 2: a reference is given back once');
     if (--inode.references === 0) this.#nrUnused++;
   }
 
-  /** The inode, which nobody uses, is deleted: nobody finds it any more. `destroy` follows. */
+  /** The inode, which is not in use, is deleted: it is not found any more. `destroy` follows. */
   delete(inode: Inode): void {
     assert(
       inode.references === 0 && this.#inodes.peek(inode.ino) === inode,
-      'inode cache 3: the inode is in memory and unused',
+      'inode cache 3: an inode that is deleted is in memory and not in use',
     );
     this.#inodes.delete(inode.ino);
     this.#nrUnused--;

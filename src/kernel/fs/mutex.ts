@@ -1,7 +1,7 @@
 /**
  * A sleeping lock: `struct semaphore` of 2.6.12 used as a mutex (i_sem, lock_super).
  *
- * Processes of a killed domain never run again, so nobody waits for a holder that is gone with its
+ * Processes of a killed domain never run again, so none waits for a holder that is gone with its
  * domain.
  */
 
@@ -37,7 +37,7 @@ export class Mutex {
     return true;
   }
 
-  /** down: sleeps until nobody else holds it. Not recursive. */
+  /** down: sleeps until no other process holds it. Not recursive. */
   *acquire(): Process {
     while (this.#held) yield (this.#waiters ??= new WaitQueue(() => this.#describe()));
     this.#held = true;
@@ -45,7 +45,7 @@ export class Mutex {
 
   /** up. */
   release(): void {
-    assert(this.#held, 'mutex is released by nobody who holds it');
+    assert(this.#held, 'a mutex is released by its holder');
     this.#held = false;
     this.#waiters?.wakeOne();
   }

@@ -32,7 +32,7 @@ export const NO_PAGE = -1 as Pfn;
 
 /** Page flags, as the PG_ bits of 2.6.12. */
 export const PG = {
-  /** Under I/O or being filled: nobody else may use its contents. */
+  /** Under I/O or being filled: only its holder may use its contents. */
   locked: 1 << 0,
   /** A read or a write of it failed. */
   error: 1 << 1,
@@ -43,7 +43,7 @@ export const PG = {
   lru: 1 << 5,
   active: 1 << 6,
   writeback: 1 << 7,
-  /** Never given to anybody: boot region, kernel data. */
+  /** Never given away: boot region, kernel data. */
   reserved: 1 << 8,
   /** Kept from before the reboot and not claimed yet. */
   preserved: 1 << 9,
@@ -60,7 +60,7 @@ export const PG = {
    * has ended.
    */
   reclaim: 1 << 14,
-  /** In somebody's page table. */
+  /** In a program's page table. */
   mapped: 1 << 15,
   /** Registered with the hypervisor as dirty, or about to be, since it is in the cache. */
   registered: 1 << 16,
@@ -83,7 +83,7 @@ const HEADS = 8;
 /** A word's place, four times a page's number, is a small integer (see hot-paths 5): 1 TiB. */
 export const MAX_PAGES = 2 ** 28;
 
-/** Of a page that the caller has named, and that is none of memory. */
+/** Of a page that the caller has named, and that memory does not have. */
 export function noSuchPage(): ArgumentError {
   return new ArgumentError('pfn: there is no such page');
 }

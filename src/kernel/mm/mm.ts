@@ -31,7 +31,7 @@ export class MemoryManagement {
 
   /**
    * @param nrPages pages of memory; none is free yet, see `freeAll`
-   * @param names told of every page named and evicted
+   * @param names called for every page named and evicted
    * @param policyOf makes the replacement policy; by default the two lists of 2.6.12
    * @throws ArgumentError unless `nrPages` is a number of pages that `MemMap` can hold
    */

@@ -159,7 +159,7 @@ export class PageCache {
     return this.#nrWriteback;
   }
 
-  /** Pages in somebody's page table. */
+  /** Pages in a program's page table. */
   get nrMapped(): number {
     return this.#nrMapped;
   }
@@ -408,7 +408,7 @@ export class PageCache {
   removeIsolated(pfn: Pfn): void {
     const words = this.#words;
     const flags = words[pfn << 2]!;
-    assert((flags & (IN_USE | LRU)) === 0, 'page cache 1: a page leaves the cache while in use');
+    assert((flags & (IN_USE | LRU)) === 0, 'page cache 1: a page that leaves is not in use');
     const space = this.spaceOf(pfn);
     if (flags & TOLD) this.#names.erase(pfn);
     space.watcher?.removedPage(this.#map.indexOf(pfn));
@@ -435,7 +435,7 @@ export class PageCache {
       return;
     }
     while (words[(at << 2) | 3] !== pfn) {
-      assert(at >= 0, 'page cache 2: a page is not in its hash chain');
+      assert(at >= 0, 'page cache 2: a page in the cache is in the chain of its hash');
       at = words[(at << 2) | 3]!;
     }
     words[(at << 2) | 3] = next;

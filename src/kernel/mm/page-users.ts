@@ -35,13 +35,13 @@ export interface MappedRange {
   unmap(index: number): void;
 }
 
-/** Whoever keeps something that follows from the contents of a space's pages. */
+/** Keeps something that follows from the contents of a space's pages. */
 export interface PageWatcher {
   /** The page leaves the cache: what it is read as again may be something else. */
   removedPage(index: number): void;
 }
 
-/** Whoever writes a space's dirty pages. */
+/** Writes a space's dirty pages. */
 export interface PageWriter {
   /** Memory is short: begins to write a dirty page of the space, when that needs no waiting. */
   pageOut(pfn: Pfn): void;

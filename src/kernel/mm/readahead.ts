@@ -167,7 +167,7 @@ export class ReadaheadState {
   }
 
   #queue(start: number, count: number): void {
-    assert(this.#batches < 2, 'readahead 1: more than two windows in one call');
+    assert(this.#batches < 2, 'readahead 1: one call queues two windows at most');
     if (this.#batches++ === 0) {
       this.#firstStart = start;
       this.#firstCount = count;

@@ -4,7 +4,7 @@
  * The replacement policy (policy/) names candidates in batches of up to 32; here each is freed or
  * goes back to the policy. A clean page that no process maps is freed even if it was referenced;
  * locked pages and pages under writeback stay. Direct reclaim goes from priority 12 to 0 and stops
- * at 32 pages. Pages kept from before a reboot are candidates too, claimed or not: one that nobody
+ * at 32 pages. Pages kept from before a reboot are candidates too, claimed or not: one that was not
  * claimed is given back.
  *
  * A dirty page that was referenced since is kept. For any other, a write is begun (PageWriter), and
@@ -50,13 +50,13 @@ export const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 
 /** A cache of objects that gives some back when memory is short (set_shrinker). */
 export interface Shrinker {
-  /** Objects that nobody uses. */
+  /** Objects that are not in use. */
   readonly nrObjects: number;
   /** Looks at `count` objects, oldest first, and frees those that may go. */
   scan(count: number): void;
 }
 
-/** Pages from before the reboot that nobody claimed yet. */
+/** Pages from before the reboot that have not been claimed yet. */
 export interface UnclaimedPages {
   /**
    * One of them, which is on no list and carries no flag any more, is given up. In effect when the
@@ -240,7 +240,7 @@ export class Reclaim implements MappedPages {
     return true;
   }
 
-  /** The first `freed` isolated pages, whose names are erased before anybody gets them. */
+  /** The first `freed` isolated pages, whose names are erased before they get another use. */
   #giveBack(freed: number): void {
     this.#names.flush();
     for (let i = 0; i < freed; i++) this.#allocator.free(this.#isolated[i]! as Pfn);

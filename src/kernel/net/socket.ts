@@ -2,8 +2,8 @@
  * Sockets: what a server program has of the network. One listens at a time; clients reach it by
  * transport.ts.
  *
- * Requests that no program has accepted yet wait in the kernel, one a connection at most. While
- * nobody listens, connections are refused.
+ * Requests that no program has accepted yet wait in the kernel, one a connection at most. While no
+ * process listens, connections are refused.
  */
 
 import { checkBytes, checkObject } from '../../base/argument-error.ts';
@@ -58,8 +58,8 @@ export class ListeningSocket {
   }
 
   /**
-   * Forgets all connections and refuses new ones; whoever waits in `accept` gets EBADF. A second
-   * time it does nothing.
+   * Forgets all connections and refuses new ones; a process that waits in `accept` gets EBADF. A
+   * second time it does nothing.
    */
   close(): void {
     this.#enter();
@@ -88,7 +88,7 @@ export class Sockets implements FrameReceiver {
 
   /**
    * ifconfig up: an event of the guest's boot, after the root is mounted. Frames that came before
-   * are lost, and are answered by nobody.
+   * are lost, and are not answered.
    */
   bringUp(): void {
     this.#isUp = true;
@@ -111,7 +111,7 @@ export class Sockets implements FrameReceiver {
   listen(enter: () => void): ListeningSocket {
     const transmitter = this.#transmitter;
     if (transmitter === undefined) throw new ModelError('ENETDOWN', 'the guest has no network');
-    if (this.#listener !== undefined) throw new ModelError('EADDRINUSE', 'somebody listens already');
+    if (this.#listener !== undefined) throw new ModelError('EADDRINUSE', 'a program listens already');
     const socket = new ListeningSocket(enter, () => {
       this.#listener = undefined;
     });

@@ -111,8 +111,8 @@ export function connectionOf(packet: Uint8Array): number | undefined {
 }
 
 /**
- * Whatever lets an action happen later: the simulation, or a guest's timers, which do not run while
- * it is suspended.
+ * Lets an action happen later: the simulation, or a guest's timers, which do not run while it is
+ * suspended.
  */
 export interface Timers {
   after(delay: Ns, action: () => void): void;
@@ -220,7 +220,7 @@ interface Accepted {
 /** Takes a packet for one of the clients. It may lose it. */
 type SendTo<Address> = (client: Address, packet: Uint8Array) => void;
 
-/** Told of each request once; calls `answer` when it has one, at once or later. */
+/** Called once for each request; calls `answer` when it has one, at once or later. */
 type Serve = (request: Uint8Array, answer: (payload: Uint8Array) => void) => void;
 
 /**
@@ -295,7 +295,7 @@ export class Listener<Address extends number> {
   }
 }
 
-/** What a machine on which nobody listens answers to a packet, if anything. */
+/** What a machine on which no process listens answers to a packet, if anything. */
 export function refusal(packet: Uint8Array): Uint8Array | undefined {
   const segment = decode(packet);
   if (segment === undefined || segment.kind === KIND.reset) return undefined;

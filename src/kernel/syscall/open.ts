@@ -150,7 +150,7 @@ export class FileCalls {
     const inode = yield* this.walker.walk(path, true);
     try {
       if (inode.isDirectory) throw new ModelError('EISDIR', path);
-      if (!inode.isRegular) throw new ModelError('EINVAL', `${path} is no regular file`);
+      if (!inode.isRegular) throw new ModelError('EINVAL', `${path} is not a regular file`);
       yield* this.#truncate(inode, length);
     } finally {
       yield* inode.release();

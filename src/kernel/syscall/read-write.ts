@@ -305,7 +305,7 @@ function checkRange(file: OpenFile, place: 'dst' | 'src', buffer: Uint8Array, of
 }
 
 /**
- * Whether a range lies in a buffer; not, too, when the buffer is none. Asked at every read of a
+ * Whether a range lies in a buffer; false, too, when there is no buffer. Asked at every read of a
  * cached page.
  */
 export function isWithin(buffer: Uint8Array | undefined, offset: number, length: number): boolean {
@@ -328,7 +328,7 @@ function checkPending(pending: number): void {
 /** Throws EISDIR, EINVAL. */
 function refuseIrregular({ inode: { ino, isDirectory } }: OpenFile): never {
   if (isDirectory) throw new ModelError('EISDIR', `inode ${ino} is a directory`);
-  throw new ModelError('EINVAL', `inode ${ino} is no regular file`);
+  throw new ModelError('EINVAL', `inode ${ino} is not a regular file`);
 }
 
 /** Throws EINVAL. */

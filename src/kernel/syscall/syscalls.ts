@@ -236,10 +236,7 @@ export class Syscalls extends AttributeCalls {
     if (!this.#box().put(key, bytes)) throw new ModelError('ENOSPC', 'the recovery box is full');
   }
 
-  /**
-   * An item of the recovery box; undefined when there is none, or what is left of it cannot be
-   * believed.
-   */
+  /** An item of the recovery box; undefined when there is none, or its bytes cannot be believed. */
   boxGet(key: number): Uint8Array | undefined {
     this.enter();
     return this.#box().get(key);
@@ -294,13 +291,13 @@ export class Syscalls extends AttributeCalls {
     }
   }
 
-  /** The text of a symbolic link. Throws EINVAL when it is none, and as open does. */
+  /** The text of a symbolic link. Throws EINVAL when it is no link, and as open does. */
   *readlink(path: string): Process<string> {
     checkText('path', path);
     this.enter();
     const inode = yield* this.walker.walk(path, false);
     try {
-      if (!inode.isSymlink) throw new ModelError('EINVAL', `${path} is no symbolic link`);
+      if (!inode.isSymlink) throw new ModelError('EINVAL', `${path} is not a symbolic link`);
       return yield* this.fs.names.readlink(inode);
     } finally {
       yield* inode.release();

@@ -2,8 +2,8 @@
  * Event channels in the guest (drivers/xen/core/evtchn.c of 2.6.12-xen): which handler a port has,
  * and the upcall.
  *
- * A port is masked until it is bound, and while its handler runs. Whoever unmasks looks at the
- * pending bit himself, because the hypervisor gives no upcall for an edge on a masked port
+ * A port is masked until it is bound, and while its handler runs. Code that unmasks a port looks at
+ * the pending bit itself. The hypervisor gives no upcall for an edge on a masked port
  * (xen/public/event-channel.ts). Handlers run in interrupt context.
  */
 

@@ -58,7 +58,7 @@ export class FrontRing {
   }
 
   /**
-   * Takes all responses: `take` is told where in the page each one is. The next one comes with an
+   * Takes all responses: `take` gets the place of each one in the page. The next one comes with an
    * event. Throws GuestPanic when there are more than requests: a store gone wild has hit the ring.
    */
   takeResponses(take: (at: number) => void): void {

@@ -31,7 +31,7 @@ export class GrantTable {
     this.#freeAll();
   }
 
-  /** Takes all grants back: whoever had them mapped is gone. */
+  /** Takes all grants back: the domain that had them mapped is gone. */
   reset(): void {
     for (let page = this.#first as number; page < this.#first + NR_GRANT_FRAMES; page++)
       this.#env.memory.zero(Pfn(page), 0, PAGE_SIZE);

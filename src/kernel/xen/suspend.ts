@@ -75,7 +75,7 @@ export class Suspension {
   #count = 0;
 
   /**
-   * @param kernelPages pages that are the kernel's and of whose last word nobody makes use
+   * @param kernelPages pages of the kernel whose last word is not used
    * @param panic where it ends when it is not itself afterwards, or a device is refused
    */
   constructor(

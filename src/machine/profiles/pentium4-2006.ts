@@ -111,7 +111,7 @@ export const PENTIUM4_2006: Profile = {
     netbackPacketNs: assumed(
       5000,
       'ns',
-      'grant map and unmap, request and response; with the two others more than the 12.3 µs that a full packet takes at line rate',
+      'grant map and unmap, request and response; the three together are more than the 12.3 µs of a full packet at line rate',
     ),
     netbackNsPerByte: assumed(0.9, 'ns/B', 'as savePageNs: a copy at about 1.1 GB/s'),
     scrubNsPerByte: assumed(0.5, 'ns/B', 'as clearNsPerByte'),
@@ -163,7 +163,7 @@ export const PENTIUM4_2006: Profile = {
       capacityBytes: constant(160e9, 'B', 'slide', '160 GB SATA disk'),
       rpm: constant(7200, '1/min', 'data sheet', '7200 rpm drives of 2004'),
       heads: constant(4, '', 'data sheet', 'two platters of 80 GB'),
-      zones: assumed(16, '', 'a data sheet of the time rarely tells; 16 steps are near a straight line'),
+      zones: assumed(16, '', 'data sheets of the time rarely say; 16 steps are near a straight line'),
       outerMBps: constant(61, 'MB/s', 'measured', 'drive reviews of 2004 and 2005: 61 to 68 MB/s'),
       innerMBps: constant(30, 'MB/s', 'measured', 'drive reviews of 2004 and 2005: 30 to 33 MB/s'),
       trackToTrackNs: constant(1e6, 'ns', 'data sheet', '0.8 ms (read) to 1.0 ms (write)'),

@@ -26,7 +26,7 @@ import {
 
 /** Where the events of a domain show. */
 export interface EventSink {
-  /** An event has come for a port; whoever is notified of it is so `delayNs` later. */
+  /** An event has come for a port; the handler that it notifies runs `delayNs` later. */
   setPending(port: EvtchnPort, delayNs: number): void;
   clearPending(port: EvtchnPort): void;
 }

@@ -118,8 +118,8 @@ export class GrantTable {
   }
 
   /**
-   * A store of the hypervisor into the guest's page: it does not trap, so the provenance is told
-   * here.
+   * A store of the hypervisor into the guest's page: it does not trap, so the frame table learns of
+   * it here.
    */
   #storeFlags(mfn: Mfn, at: number, flags: number): void {
     this.#frames.stored(mfn);

@@ -29,7 +29,7 @@ export class Domain0Network {
     this.#parts = parts;
   }
 
-  /** Plugs the adapter in, which nobody else uses, until it loses power. */
+  /** Plugs the adapter in, which has no other user, until it loses power. */
   plug(nic: Nic): void {
     const { power, domain0Cpu, costs } = this.#parts;
     const work = (then: () => void): void => {

@@ -43,7 +43,7 @@ export class SharedInfo implements EventSink {
     this.#upcallAfter = upcallAfter;
   }
 
-  /** The guest is gone: nobody is notified any more. */
+  /** The guest is gone: no notification comes any more. */
   revoke(): void {
     this.#isRevoked = true;
   }
@@ -83,8 +83,8 @@ export class SharedInfo implements EventSink {
   }
 
   /**
-   * A store of the hypervisor into the guest's page: it does not trap, so the provenance is told
-   * here.
+   * A store of the hypervisor into the guest's page: it does not trap, so the frame table learns of
+   * it here.
    */
   #store(at: number, word: number): void {
     this.#frames.stored(this.#mfn);

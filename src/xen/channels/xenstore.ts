@@ -4,8 +4,8 @@
  *
  * A path has a value or has none; directories are what paths have in common. A watch fires once
  * when it is set, and after every change at or below its path, a removal included. It fires
- * `latencyNs` later, and never after it was taken away. When domain 0 goes down the store stops:
- * nobody gets an answer any more.
+ * `latencyNs` later, and never after it was taken away. When domain 0 goes down the store stops: no
+ * answer comes any more.
  *
  * Modelled after xenstored of Xen 3.0, without transactions.
  */

@@ -267,8 +267,8 @@ export class Hypervisor {
   }
 
   /**
-   * @internal Somebody changes a block of a device while nothing is in flight on it, and says so:
-   * no frame is vouched for as that block any more, and all others stay as they are.
+   * @internal Changes a block of a device while nothing is in flight on it. No frame is vouched for
+   * as that block any more, and all others stay as they are.
    * @param change changes it; the writer's account is to count that
    */
   changeBlock(device: BlockDevice, block: number, change: (by: Writer) => void): void {
@@ -313,7 +313,7 @@ export class Hypervisor {
   }
 
   #assertOn(): void {
-    assert(this.power.isOn, 'law 1: a hypervisor that is gone was used');
+    assert(this.power.isOn, 'law 1: a hypervisor that is gone is not used');
   }
 
   /** Clears all memory but what was left, and the tables that are made anew. */

@@ -71,8 +71,8 @@ export class BackRing {
   }
 
   /**
-   * A store of the hypervisor into the guest's page: it does not trap, so the provenance is told
-   * here.
+   * A store of the hypervisor into the guest's page: it does not trap, so the frame table learns of
+   * it here.
    */
   #storeWord(offset: number, value: number): void {
     this.#hypervisor.frames.stored(this.#mfn);

@@ -4,7 +4,8 @@
  *
  * It runs on domain 0's processor. A frame to be sent is copied when the processor has come to it,
  * its page mapped until then. A frame that arrives is copied into the next page that the guest has
- * put on the ring. It is lost where there is none, or where too many frames wait for the processor.
+ * put on the ring. It is lost where there is no page, or where too many frames wait for the
+ * processor.
  *
  * The guest is not trusted: a frame outside its page, or a grant that does not allow it, is
  * answered with an error. Nothing that a guest writes throws. When the domain dies nothing more is
@@ -130,8 +131,8 @@ class NetBackend implements Backend {
     const ref = GrantRef(getField(NET_RX_REQUEST, this.#rxRequest, 0, 'grant'));
     const mfn = this.#client.grants.map(ref, DOM0, true);
     if (mfn !== undefined) {
-      // A store of the hypervisor into the guest's page: it does not trap, so the provenance is
-      // told here.
+      // A store of the hypervisor into the guest's page: it does not trap, so the frame table
+      // learns of it here.
       frames.stored(mfn);
       memory.copyIn(mfn, 0, frame, 0, frame.length);
       this.#client.grants.unmap(ref, true);

@@ -185,7 +185,7 @@ export class XenbusBackend {
     const connection = this.#connection;
     if (connection === undefined) return;
     yield* connection.backend.drain();
-    // Somebody else, who waited as well, may have been first.
+    // Another process, which waited as well, may have been first.
     if (this.#connection !== connection) return;
     this.#connection = undefined;
     this.#unmap(connection.ringRefs);

@@ -74,7 +74,7 @@ export function planBootRegion(
       `memoryBytes: ${memoryBytes} is too little for domain "${name}", which needs at least ${least * PAGE_SIZE}`,
     );
   const encoded = encodeText(cmdLine);
-  if (encoded.includes(0)) throw new ArgumentError(`cmdLine: of domain "${name}" has a zero, which would end it`);
+  if (encoded.includes(0)) throw new ArgumentError(`cmdLine: of domain "${name}" has a zero byte, which would end it`);
   if (encoded.length >= CMD_LINE_BYTES)
     throw new ArgumentError(`cmdLine: ${encoded.length} bytes for domain "${name}", at most ${CMD_LINE_BYTES - 1} fit`);
   return {

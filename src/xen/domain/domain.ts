@@ -42,7 +42,7 @@ import type { DomainEnvironment } from './environment.ts';
 import { isHeld, type Lifecycle, type LifeState, type Operation, type Outcome, refused } from './lifecycle.ts';
 import type { GuestDomain } from './seat.ts';
 
-/** What a domain object is to whoever looks at it from outside. */
+/** What a domain object is to code that looks at it from outside. */
 export type DomainState = 'running' | 'suspended' | 'shutdown' | 'dying' | 'dead';
 
 /** What the state of the domain's life means for the object in which a guest is, or was. */
@@ -149,7 +149,7 @@ export class Domain implements GuestDomain {
   #registers: Uint32Array;
   /** Token of the frozen guest. */
   #program: Token | undefined;
-  /** Until the guest is frozen. From then on it belongs to whoever resumes it. */
+  /** Until the guest is frozen. From then on it belongs to the code that resumes it. */
   #hasGuest = true;
   #state: DomainState = 'running';
   #shutdownReason: ShutdownReason | undefined;
@@ -215,7 +215,7 @@ export class Domain implements GuestDomain {
     return this.#parts.p2m.at(pfn) !== NO_FRAME;
   }
 
-  /** @internal Machine frame of a page, for whoever looks at a domain from outside. */
+  /** @internal Machine frame of a page, for code that looks at a domain from outside. */
   frameOf(pfn: Pfn): Mfn {
     assert(this.hasFrame(pfn), 'the domain has the page');
     return Mfn(this.#parts.p2m.at(pfn));
@@ -260,8 +260,8 @@ export class Domain implements GuestDomain {
   }
 
   /**
-   * @internal: log-dirty mode, for the operation that holds the domain: from now on every store to
-   * its memory is logged, whoever makes it, until `endLogDirty`.
+   * @internal: log-dirty mode, for the operation that holds the domain. From now on every store to
+   * its memory is logged, whatever makes it, until `endLogDirty`.
    */
   beginLogDirty(): LogDirty {
     this.#life.step('log');
@@ -298,7 +298,7 @@ export class Domain implements GuestDomain {
     this.shutdown(ShutdownReason.crash);
   }
 
-  /** @internal: the guest stops where it stands, until somebody resumes it from what is saved. */
+  /** @internal: the guest stops where it stands, until it is resumed from what is saved. */
   suspend(registers: Uint32Array): void {
     if (!(registers instanceof Uint32Array) || registers.length !== NR_REGISTERS)
       throw new ModelError('EINVAL', 'these are not the registers of a processor');
@@ -315,7 +315,7 @@ export class Domain implements GuestDomain {
     return this.#registers;
   }
 
-  /** @internal: the record of a suspended guest. Whoever reads it may go on with the guest. */
+  /** @internal: the record of a suspended guest. Code that reads it may go on with the guest. */
   freeze(): DomainStateRecord {
     assert(this.#state === 'suspended', 'only a suspended guest is frozen');
     this.#program ??= this.#guest.freeze();
@@ -332,7 +332,7 @@ export class Domain implements GuestDomain {
   }
 
   /**
-   * @internal: whoever holds the domain takes it down: nothing new begins. What is in flight holds
+   * @internal: the holder of the domain takes it down: nothing new begins. What is in flight holds
    * its frames under its grants until `released` returns.
    */
   kill(): void {
@@ -346,7 +346,7 @@ export class Domain implements GuestDomain {
     for (const device of this.devices) device.stop();
   }
 
-  /** @internal: waits until no page of the domain is reached by anybody. */
+  /** @internal: waits until no page of the domain is reached from outside. */
   *released(): Process {
     for (const device of this.devices) yield* device.release();
     yield* this.grants.released();

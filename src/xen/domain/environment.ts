@@ -70,13 +70,13 @@ export class DomainEnvironment implements GuestEnvironment {
     this.#seat.leave();
   }
 
-  /** Freezes the guest. Whoever has the token thaws it. */
+  /** Freezes the guest. The holder of the token thaws it. */
   freeze(): Token {
     return this.#simulation.frozen.freeze(this);
   }
 
   /**
-   * From now on the guest's stores are told to `log`; to nobody when it is undefined. Ends when the
+   * From now on the guest's stores are told to `log`; no longer when it is undefined. Ends when the
    * guest leaves.
    */
   logDirty(log: LogDirty | undefined): void {

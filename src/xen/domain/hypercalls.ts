@@ -53,7 +53,7 @@ export class DomainHypercalls implements Hypercalls {
 
   setCallback(callback: () => void): void {
     this.#enter(0);
-    if (typeof callback !== 'function') throw new ModelError('EFAULT', 'a callback that cannot be called');
+    if (typeof callback !== 'function') throw new ModelError('EFAULT', 'a callback that is not a function');
     this.#callback = callback;
   }
 
@@ -73,7 +73,7 @@ export class DomainHypercalls implements Hypercalls {
     this.#enter(0);
     yield* this.#cpu.settle();
     this.#seat.lent.domain.suspend(registers);
-    // The processor stands still until somebody resumes the domain.
+    // The processor stands still until the domain is resumed.
     yield 0;
     return this.#seat.lent.domain.registers;
   }

@@ -59,7 +59,7 @@ export const LIFE_STATES = [
 ] as const;
 export type LifeState = (typeof LIFE_STATES)[number];
 
-/** What somebody may want of a domain, and as what it is under way. */
+/** Operations that may be asked of a domain, and the name under which each is under way. */
 export const OPERATIONS = {
   create: 'created',
   destroy: 'destroyed',

@@ -49,7 +49,7 @@ export interface DomainPlan extends Pick<DomainParts, Told> {
   readonly frozen?: FrozenGuest;
 }
 
-/** A guest that was frozen, and what of it was saved. */
+/** A guest that was frozen, and the part of it that was saved. */
 export interface FrozenGuest {
   readonly environment: DomainEnvironment;
   readonly registers: Uint32Array;

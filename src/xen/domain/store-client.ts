@@ -40,7 +40,7 @@ export class StoreClient implements XenstoreClient {
 
   *watch(path: string, fire: () => void): Process {
     const whole = this.#seat.lent.store.readable(path);
-    if (typeof fire !== 'function') throw new ModelError('EINVAL', 'a watch that calls nobody');
+    if (typeof fire !== 'function') throw new ModelError('EINVAL', 'a watch that is not a function');
     yield* this.#message();
     const place = this.#seat.lent;
     const unwatch = place.store.watch(whole, () => {
@@ -50,7 +50,10 @@ export class StoreClient implements XenstoreClient {
     yield this.#latency;
   }
 
-  /** Sends a message; domain 0 has it when this returns. Where that has gone, the next one has. */
+  /**
+   * Sends a message; domain 0 has it when this returns. If domain 0 has gone meanwhile, the next
+   * one has it.
+   */
   *#message(): Process {
     const { hypercallNs, eventSendNs } = this.#seat.lent.hypervisor.costs;
     this.#cpu.charge(hypercallNs + eventSendNs);

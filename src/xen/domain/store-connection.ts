@@ -50,7 +50,7 @@ export class StoreConnection {
     if (!['device', 'control'].some((own) => whole.startsWith(`${home}/${own}/`)))
       throw new ModelError('EACCES', `${this.#name} may not write ${whole}`);
     if (typeof value !== 'string' || whole.length + value.length > STORE_PAYLOAD_MAX)
-      throw new ModelError('EINVAL', 'a message that the store does not take');
+      throw new ModelError('EINVAL', 'a message that is too long or not text');
     return whole;
   }
 
@@ -61,7 +61,7 @@ export class StoreConnection {
   /** @throws ModelError ENOSPC */
   write(whole: string, value: string): void {
     if (this.#store.read(whole) === undefined && this.#store.entriesOf(this.#domid) >= STORE_ENTRIES_MAX)
-      throw new ModelError('ENOSPC', `${this.#name} has its share of the store`);
+      throw new ModelError('ENOSPC', `${this.#name} has as many entries in the store as it may have`);
     this.#store.write(whole, value);
   }
 
@@ -70,14 +70,15 @@ export class StoreConnection {
    * @throws ModelError ENOSPC
    */
   watch(whole: string, fire: () => void): () => void {
-    if (this.#watches === STORE_WATCHES_MAX) throw new ModelError('ENOSPC', `${this.#name} has its watches`);
+    if (this.#watches === STORE_WATCHES_MAX)
+      throw new ModelError('ENOSPC', `${this.#name} has as many watches as it may have`);
     this.#watches++;
     return this.#store.watch(whole, fire);
   }
 
   #resolve(path: string): string {
     if (typeof path !== 'string' || path.length > STORE_PAYLOAD_MAX)
-      throw new ModelError('EINVAL', 'a path that the store does not take');
+      throw new ModelError('EINVAL', 'a path that is too long or not text');
     return path.startsWith('/') ? path : `${homeOf(this.#domid)}/${path}`;
   }
 }

@@ -10,8 +10,8 @@
  *
  * A claim that finds a page and refuses it ends its preservation. Every RESULT except `ok` and
  * `absent` comes with PFN as well. From then on that page is an ordinary page without a name, which
- * the guest frees. (Its contents are the guest's own of before. It keeps its provenance, and with
- * it the write protection, unless its record was corrupt.)
+ * the guest frees. (Its contents are those that the guest had before. It keeps its provenance, and
+ * with it the write protection, unless its record was corrupt.)
  *
  * Every operation is O(1) and allocates nothing.
  */
@@ -243,7 +243,7 @@ export class CacheMap {
     this.stats.claims += claims;
     let ns = claims * this.#costs.cacheMapClaimNs;
     const checksumNs = this.#protections.checksum ? this.#costs.crcNsPerByte * PAGE_SIZE : 0;
-    // Nobody writes to the disk within a hypercall.
+    // Nothing writes to the disk within a hypercall.
     const { isChanged } = this.#disk;
     for (let at = start; at < end; at += 8) {
       let found = words[at | 1]! | 0;
@@ -271,7 +271,7 @@ export class CacheMap {
     const mfn = found as Mfn;
     if (found < 0) return this.#absent();
     const pfn = this.#frames.pfnOf(mfn);
-    // A damaged record may name a page that is not its own: then nobody is asked to give it up.
+    // A damaged record may name a page that is not its own: then no guest is asked to give it up.
     if (this.#p2m.at(pfn) !== found) return this.#absent();
     words[at | 1] = pfn;
     const reason = isChanged ? Reason.diskChanged : this.#frames.whyNotReused(mfn, words[at | 3]!, words[at | 5]!);

@@ -65,7 +65,7 @@ export class FrameIndex {
   /** Adds a frame that is not in the index. */
   link(mfn: Mfn, hash: number): void {
     const at = 2 * mfn + this.#place;
-    assert(this.#links[at] === 0, 'frame is in the index already');
+    assert(this.#links[at] === 0, 'a frame is in the index once');
     const bucket = (hash >>> this.#loadBits) & this.#mask;
     const head = this.#heads[bucket]!;
     this.#links[at] = head === 0 ? -(bucket + 1) : head;

@@ -117,7 +117,7 @@ export function recordIsIntact(words: Uint32Array, at: number): boolean {
   return (state & S_RESERVED) === 0 && (words[at | 7]! | 0) === checkWord(words, at, state);
 }
 
-/** Replaces the record, in the order told above. All values are unsigned 32-bit. */
+/** Replaces the record, in the order given above. All values are unsigned 32-bit. */
 export function publishRecord(
   words: Uint32Array,
   at: number,
@@ -158,7 +158,8 @@ export function publishRecord(
 }
 
 /**
- * Names a record and takes that it is preserved, in the order told above. Returns the state before.
+ * Names a record and takes that it is preserved, in the order given above. Returns the state
+ * before.
  */
 export function writeName(words: Uint32Array, at: number, ino: number, generation: number, index: number): number {
   const old = words[at]!;

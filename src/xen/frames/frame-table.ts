@@ -71,7 +71,7 @@ export class FrameTable extends ProvenanceTable {
   readonly #names: FrameIndex;
 
   /**
-   * Clears the table, but for frames that another hypervisor left, and takes the frames below
+   * Clears the table, except for frames that another hypervisor left, and takes the frames below
    * `map.firstDomainMfn` for the hypervisor. What was left is in no index until it is adopted, and
    * counts as not protected.
    */
@@ -109,10 +109,10 @@ export class FrameTable extends ProvenanceTable {
   }
 
   /**
-   * Goes on with a frame that another hypervisor left to this owner as this page. Whatever its
-   * record says of a transfer in flight is over. Where its block lies is not known before its
-   * device is bound: only then is it in the index of blocks (`indexBlocks`). Returns why nothing is
-   * known of the frame from here on, or ok.
+   * Goes on with a frame that another hypervisor left to this owner as this page. A transfer in
+   * flight that its record speaks of is over. Where its block lies is not known before its device
+   * is bound: only then is it in the index of blocks (`indexBlocks`). Returns why nothing is known
+   * of the frame from here on, or ok.
    */
   adopt(mfn: Mfn, owner: number, pfn: Pfn, device: number): ReasonCode {
     const at = mfn * RECORD_WORDS;
@@ -132,7 +132,7 @@ export class FrameTable extends ProvenanceTable {
 
   /** Takes a frame from its owner; its record becomes zero. Nothing may be in flight on it. */
   free(mfn: Mfn): void {
-    assert(!this.isInFlight(mfn), 'frame freed with I/O in flight');
+    assert(!this.isInFlight(mfn), 'a frame is freed when no I/O on it is in flight');
     if (this.isWhole(mfn)) nextProvenance(this.provenanceOf(mfn), FrameEvent.freed);
     this.#unlink(mfn);
     publishRecord(this.words, mfn * RECORD_WORDS, 0, 0, 0, 0, 0, 0, 0);
@@ -301,8 +301,8 @@ export class FrameTable extends ProvenanceTable {
   }
 
   /**
-   * A program is about to store to a sealed frame through its own page table: what it stores nobody
-   * can tell from damage.
+   * A program is about to store to a sealed frame through its own page table. What it stores cannot
+   * be told from damage.
    */
   exposed(mfn: Mfn): void {
     if (this.protectBit !== 0) this.move(mfn, FrameEvent.stored, 0);

@@ -34,7 +34,8 @@ export class P2mList {
   /** Entries: pages of the domain. */
   readonly length: number;
   /**
-   * The list as words: the frame of a page is words[pfn * stride], for whoever has no time to ask.
+   * The list as words: the frame of a page is words[pfn * stride], for code that has no time to
+   * ask.
    */
   readonly words: Uint32Array;
   /** Words of an entry. */
@@ -91,7 +92,7 @@ export class P2mList {
   }
 
   /**
-   * The first entry that is neither a frame from `low` to `end` - 1 nor none, as a number;
+   * The first entry that is neither a frame from `low` to `end` - 1 nor all ones, as a number;
    * undefined when there is none such.
    */
   stray(low: number, end: number): number | undefined {

@@ -61,7 +61,7 @@ export class FrameAllocator {
   readonly #blocks = new Map<number, Block>();
   #freeCount = 0;
 
-  /** All frames from `first` to `frameCount` - 1 are free, but for those that are taken already. */
+  /** All frames from `first` to `frameCount` - 1 are free, except those that are taken already. */
   constructor(first: Mfn, frameCount: number, isTaken: (mfn: Mfn) => boolean = () => false) {
     this.#first = first;
     this.#end = frameCount;

@@ -89,7 +89,7 @@ export class PageScrubber {
     this.#idling = true;
     const { simulation, power, domain0Cpu } = this.#parts;
     power.after(Ns(Math.ceil(domain0Cpu.localNow) - simulation.now), () => {
-      // Behind whatever goes on at this instant, since it may have more to do.
+      // After everything else of this instant, since that may bring more work.
       power.after(Ns(0), () => {
         this.#idling = false;
         // What was charged and not settled is work that is to be done as well.

@@ -3,7 +3,7 @@
  * All I/O and all stores pass through here.
  *
  * Derived from the records is an index by the place of a block (devices.ts), over frames with a
- * provenance. A block written from anywhere, through whatever device, takes the provenance of every
+ * provenance. A block written from anywhere, through any device, takes the provenance of every
  * other frame that equals it.
  *
  * I/O. Between begin… and end… a frame counts as in flight, and a block as being written. A frame
@@ -156,8 +156,8 @@ export class ProvenanceTable extends RecordTable {
   }
 
   /**
-   * Somebody else may have written to the disk of these frames: none of them is vouched for any
-   * more.
+   * The disk of these frames may have been written to from elsewhere: none of them is vouched for
+   * any more.
    */
   distrust(p2m: P2mList): void {
     for (let pfn = 0; pfn < p2m.length; pfn++) {
@@ -263,7 +263,7 @@ function increment(counts: Map<number, number>, key: number): void {
 
 function decrement(counts: Map<number, number>, key: number): void {
   const count = counts.get(key);
-  assert(count !== undefined, 'I/O ended that had not begun');
+  assert(count !== undefined, 'I/O that ends has begun');
   if (count === 1) counts.delete(key);
   else counts.set(key, count - 1);
 }

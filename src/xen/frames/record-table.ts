@@ -189,8 +189,8 @@ export class RecordTable {
   // Log-dirty mode.
 
   /**
-   * Stores to the owner's frames that the guest's page tables do not see are told to `log`; to
-   * nobody when it is undefined.
+   * Stores to the owner's frames that the guest's page tables do not see are told to `log`; no
+   * longer when it is undefined.
    */
   logDirty(owner: number, log: LogDirty | undefined): void {
     if (log === undefined) this.#logs.delete(owner);

@@ -10,7 +10,7 @@
  * | insert | pfn, ino, generation, index | the page is named: it holds page `index` of that inode |
  * | erase | pfn | the name is gone, and the page is not dirty any more; it may be reused for anything afterwards |
  * | claim | ino, generation, index, block | asks for a preserved page; out: RESULT, and PFN unless RESULT is `absent` |
- * | release | pfn | a preserved page nobody claimed is given back: neither named nor preserved any more |
+ * | release | pfn | a preserved page that was not claimed is given back: neither named nor preserved any more |
  * | discard | block | the block was freed: a preserved page that equals it is given back; out: RESULT, and PFN unless `absent` |
  * | tell recency | pfn, recency | before an orderly shutdown: how recently the page was used (recency.ts) |
  * | ask recency | pfn | what was told of a preserved page; out: RESULT, and RECENCY unless `absent`: nothing can be believed |

@@ -59,7 +59,7 @@ export interface EventChannelOp {
   allocUnbound(remote: DomId): EvtchnPort;
   /**
    * A new port joined to `remotePort`, which waits for this domain. Its pending bit is set: an
-   * event may have been sent before anybody was there. ENOSPC; EINVAL: there is no such domain, or
+   * event may have been sent before the port was bound. ENOSPC; EINVAL: there is no such domain, or
    * its port does not wait for this one.
    */
   bindInterdomain(remote: DomId, remotePort: EvtchnPort): EvtchnPort;
@@ -73,7 +73,8 @@ export interface EventChannelOp {
    */
   close(port: EvtchnPort): void;
   /**
-   * Sends to the other end. Nobody hears when it is unbound. EINVAL: the port cannot be sent to.
+   * Sends to the other end. It has no effect when the port is unbound. EINVAL: the port cannot be
+   * sent to.
    */
   send(port: EvtchnPort): void;
   /** EINVAL: no such port. */

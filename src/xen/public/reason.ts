@@ -45,7 +45,7 @@ export const Reason = {
   ioError: 15,
   /** The domain has another disk than the one that its pages were read from. */
   otherDisk: 16,
-  /** Somebody else wrote to the disk, or to this block of it, while the page waited. */
+  /** The disk, or this block of it, was written to from elsewhere while the page waited. */
   diskChanged: 17,
 } as const;
 

@@ -115,7 +115,7 @@ export class DeviceTable {
   /**
    * Binds a device to a number.
    * @param wanted the number that records have of it; by default that of the same part of the
-   * store, or one that nobody uses
+   * store, or a free one
    * @returns undefined when the number wanted is another device's, or when all are in use
    */
   bind(device: BlockDevice, wanted = this.#numberFor(device)): BoundDevice | undefined {
@@ -142,7 +142,7 @@ export class DeviceTable {
   }
 
   /**
-   * Lets a number go. Returns whether nobody uses it any more: then no frame may be vouched for
+   * Lets a number go. Returns whether it has no user any more: then no frame may be vouched for
    * under it.
    */
   release({ number }: BoundDevice): boolean {
@@ -163,7 +163,7 @@ export class DeviceTable {
   }
 
   /**
-   * Whether a device is the one that was written down, and nobody has written to it since; else why
+   * Whether a device is the one that was written down, and has not been written to since; else why
    * not.
    * @param own writes since then that do not count
    */
@@ -213,7 +213,7 @@ export class DeviceTable {
   }
 }
 
-/** A device that is in use. Whoever bound it lets it go once. */
+/** A device that is in use. The user that bound it lets it go once. */
 export class BoundDevice {
   readonly number: number;
   readonly device: BlockDevice;
@@ -237,7 +237,10 @@ export class BoundDevice {
     this.#seen = this.#othersOnMedia();
   }
 
-  /** Whether anybody but this hypervisor has written to the device since its state was accepted. */
+  /**
+   * Whether the device was written to from elsewhere than this hypervisor since its state was
+   * accepted.
+   */
   get isChanged(): boolean {
     if (!this.#isChecked) return false;
     const seen = this.#othersOnMedia();
@@ -264,7 +267,7 @@ export class BoundDevice {
     this.#standing = this.#others();
   }
 
-  /** Whether anybody else has written to the device since its guest stood still. */
+  /** Whether the device was written to from elsewhere since its guest stood still. */
   get isChangedWhileStanding(): boolean {
     return this.#isChecked && this.#standing !== undefined && this.#others() !== this.#standing;
   }

@@ -93,7 +93,7 @@ export const STATE_BITS = [
   { bits: '6', name: 'dirty', meaning: 'newer than the block, to which it is written when the owner crashes' },
   { bits: '7', name: 'reserved', meaning: 'zero' },
   { bits: '8–15', name: 'device', meaning: "number of the owner's block device" },
-  { bits: '16–31', name: 'owner', meaning: '0 nobody, 65535 the hypervisor, else domid + 1' },
+  { bits: '16–31', name: 'owner', meaning: '0 free, 65535 the hypervisor, else domid + 1' },
 ] as const;
 
 /** What a record says of the store that a disk lies on. */
@@ -130,7 +130,12 @@ export const DOMAIN_RECORD = defineArchLayouts('domain record', DOMAIN_RECORD_BY
   { name: 'bootPages', width: frame, writer: 'tool stack', meaning: 'pages of its boot region' },
   { name: 'p2mMfn', width: frame, writer: 'tool stack', meaning: 'first frame of its P2M list' },
   { name: 'p2mCrc', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the P2M list' },
-  { name: 'consumed', width: 4, writer: 'tool stack', meaning: '1 once a rebuild began to read it: no second try' },
+  {
+    name: 'consumed',
+    width: 4,
+    writer: 'tool stack',
+    meaning: '1 once a rebuild began to read it: there is no second try',
+  },
   { name: 'name', width: 1, count: DOMAIN_NAME_BYTES, writer: 'tool stack', meaning: 'name, UTF-8, zero-padded' },
   { name: 'hasRecency', width: 4, writer: 'hypervisor', meaning: '1 once it has shut down and told its recency' },
   {
@@ -172,7 +177,7 @@ export const DOMAIN_STATE = defineArchLayouts('domain state', DOMAIN_STATE_BYTES
     name: 'programLow',
     width: 4,
     writer: 'hypervisor',
-    meaning: 'instruction pointer: what program goes on, low word',
+    meaning: 'instruction pointer, low word: the program that goes on',
   },
   { name: 'programHigh', width: 4, writer: 'hypervisor', meaning: 'the same, high word' },
   { name: 'registers', width: 4, count: NR_REGISTERS, writer: 'hypervisor', meaning: 'general registers' },
@@ -189,7 +194,7 @@ export const PORT_BITS = [
   { bits: '0–2', name: 'state', meaning: '0 free, 1 unbound, 2 interdomain, 3 virq, 4 ipi' },
   { bits: '3–5', name: 'virq', meaning: 'number of the virq' },
   { bits: '6–15', name: 'remotePort', meaning: 'port of the other end' },
-  { bits: '16–31', name: 'remote', meaning: 'domain that may bind it, or of the other end' },
+  { bits: '16–31', name: 'remote', meaning: 'domain that may bind it, or that has the other end' },
 ] as const;
 
 export const HANDOVER_VERSION = 1;
@@ -204,7 +209,7 @@ export const HANDOVER = defineLayout('handover record', 1024, [
   { name: 'magic', width: 1, count: 8, writer: 'hypervisor', meaning: '"swhand1", zero' },
   { name: 'version', width: 4, writer: 'hypervisor', meaning: 'layout version, 1' },
   { name: 'size', width: 4, writer: 'hypervisor', meaning: 'bytes of this record' },
-  { name: 'consumed', width: 4, writer: 'hypervisor', meaning: '1 once somebody began to read it: no second try' },
+  { name: 'consumed', width: 4, writer: 'hypervisor', meaning: '1 once its reading began: there is no second try' },
   { name: 'count', width: 4, writer: 'hypervisor', meaning: 'number of entries' },
   {
     name: 'entries',
@@ -236,7 +241,7 @@ export const BOX_HEADER = defineLayout('recovery box', 32, [
 /** An item of a recovery box; its bytes follow, padded to 8. */
 export const BOX_ITEM = defineLayout('recovery box item', 16, [
   { name: 'state', width: 4, writer: 'hypervisor', meaning: '0 not published, 1 alive, 2 gone; stored last' },
-  { name: 'key', width: 4, writer: 'guest', meaning: 'what its program calls it' },
+  { name: 'key', width: 4, writer: 'guest', meaning: 'the number that its program gave it' },
   { name: 'length', width: 4, writer: 'guest', meaning: 'bytes that follow' },
   { name: 'checksum', width: 4, writer: 'hypervisor', meaning: 'CRC-32C of key, length and bytes' },
 ]);

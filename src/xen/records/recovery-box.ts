@@ -39,7 +39,7 @@ const GONE = 2;
 
 const firstFrame = (map: MemoryMap, domid: DomId): Mfn => Mfn(map.boxMfn + BOX_FRAMES_EACH * domid);
 
-/** Empties the box of a domain that is no more, or is not there yet. */
+/** Empties the box of a domain that is gone, or is not there yet. */
 export function eraseRecoveryBox(memory: MachineMemory, map: MemoryMap, domid: DomId): void {
   for (let i = 0; i < BOX_FRAMES_EACH; i++) memory.zero(Mfn(firstFrame(map, domid) + i));
 }
@@ -59,7 +59,7 @@ export class RecoveryBox implements RecoveryBoxOp {
     this.#first = firstFrame(map, domid);
   }
 
-  /** The frame that counts, for whoever takes the domain elsewhere; zeros: the box is empty. */
+  /** The frame that counts, for code that takes the domain elsewhere; zeros: the box is empty. */
   toPage(): Uint8Array {
     const half = this.#current();
     return half < 0 ? new Uint8Array(PAGE_SIZE) : this.#memory.frame(this.#frame(half)).slice();

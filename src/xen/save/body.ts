@@ -142,8 +142,8 @@ export function* readPages(
         recency.set(Mfn(p2m.at(pfn)), 0);
       }
       const mfn = Mfn(p2m.at(pfn));
-      // Frames come scrubbed: a page of zeros costs the host no memory, as long as nobody stores to
-      // it.
+      // Frames come scrubbed: a page of zeros costs the host no memory, as long as it is not stored
+      // to.
       if (!isZero(page.value, 0, PAGE_SIZE) || !isZero(memory.frame(mfn), 0, PAGE_SIZE))
         memory.copyIn(mfn, 0, page.value, 0, PAGE_SIZE);
       domain0Cpu.charge(costs.restorePageNs + costs.frameAllocNs);

@@ -51,11 +51,16 @@ export const SAVE_HEADER = defineArchLayouts('save header', 1216, (frame) => [
   { name: 'version', width: 4, writer: 'tool stack', meaning: 'version of the format, 4' },
   { name: 'size', width: 4, writer: 'tool stack', meaning: 'bytes of this record' },
   { name: 'arch', width: 4, writer: 'tool stack', meaning: 'architecture: 62 x86_64, 3 x86_32' },
-  { name: 'consumed', width: 4, writer: 'tool stack', meaning: '1 once the guest went on from it: no second time' },
+  {
+    name: 'consumed',
+    width: 4,
+    writer: 'tool stack',
+    meaning: '1 once the guest went on from it: it is restored once',
+  },
   { name: 'bodyBlocks', width: 4, writer: 'tool stack', meaning: 'blocks of 4096 bytes that follow the first' },
   { name: 'bodyCrc', width: 4, writer: 'tool stack', meaning: 'CRC-32C of these blocks' },
   { name: 'nrPages', width: frame, writer: 'tool stack', meaning: 'pages of the domain, its memory' },
-  { name: 'mappedPages', width: frame, writer: 'tool stack', meaning: 'those of them that have a frame' },
+  { name: 'mappedPages', width: frame, writer: 'tool stack', meaning: 'pages that have a frame' },
   { name: 'factCount', width: frame, writer: 'tool stack', meaning: 'facts of frames' },
   { name: 'bootPages', width: frame, writer: 'tool stack', meaning: 'pages of its boot region' },
   { name: 'boots', width: 4, writer: 'tool stack', meaning: 'guests that were booted in it so far' },
@@ -219,8 +224,8 @@ export function decodeSaveHeader(block: Uint8Array, arch: Arch): Result<SaveHead
   };
   const { nrPages, mappedPages, factCount, bootPages } = value;
   if (mappedPages > nrPages || factCount > mappedPages || bootPages > mappedPages || nrPages < 1 || nrPages >= 1 << 28)
-    return err('numbers of pages that cannot be');
-  return field('bodyBlocks') === bodyBlocksOf(value) ? ok(value) : err('another length than its pages have');
+    return err('impossible numbers of pages');
+  return field('bodyBlocks') === bodyBlocksOf(value) ? ok(value) : err('its length is not that of its pages');
 }
 
 export function encodeFact(fact: FrameFact, arch: Arch): Uint8Array {

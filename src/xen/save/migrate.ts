@@ -2,14 +2,17 @@
  * Live migration: a domain is sent to another machine while its guest runs, and goes on there.
  *
  * ```
- * source                                                   target
- * header, as it is now                                ──▶  makes room
- * all pages; what was stored to meanwhile; again …    ──▶  frames
+ * source                                               target
+ * header: what the domain is now                  ──▶  makes room
+ * pages: all; then those stored to meanwhile; …   ──▶  frames
  * (the guest suspends itself)
- * the last of them; header; pages without frame, state, facts, box ──▶  verifies everything
- *                                                     ◀──  complete
- * go                                                  ──▶  the guest goes on
- * (the domain is destroyed)                           ◀──  running
+ * pages: the last of them                         ──▶  frames
+ * header: what the domain was when it stood still ──▶
+ * rest: pages without frame, state, facts, box    ──▶  verifies everything
+ *                                                 ◀──  complete
+ * go                                              ──▶  the guest goes on
+ *                                                 ◀──  running
+ * (the domain is destroyed)
  * ```
  *
  * A page that is stored to again before its turn comes is left to the next round. The rounds end
@@ -170,7 +173,7 @@ class Departure {
     const { hypervisor, toolstack } = this.#parts;
     const domain = this.#domain;
     yield* this.#sendWhileItRuns();
-    // Whoever has suspended it already, for a reboot of the hypervisor, goes on with it.
+    // If it was suspended already, for a reboot of the hypervisor, that operation goes on with it.
     const stillRuns = domain.isRunning;
     const failure = this.#link.failure();
     let stood: Result = err(failure ?? HAS_STOPPED);
@@ -274,7 +277,7 @@ function* receiveFrom(
   if (!read.ok) return failed(read.reason);
   const header = read.value;
   const devices = options.devicesOf(header.name);
-  if (devices === undefined) return refused(`the disk of ${header.name} is not reached from here`);
+  if (devices === undefined) return refused(`the disk of ${header.name} cannot be reached from here`);
   const incoming = yield* makeRoomFor(parts, header, devices);
   if (!incoming.ok) return incoming;
   const outcome = yield* settleIn(link, parts, header, incoming.value, options.vouch ? devices.device : undefined);
@@ -296,7 +299,7 @@ function* settleIn(
   const header = read.value;
   const { nrPages, bootPages, boots, name } = header;
   if ([nrPages, bootPages, boots, name].join() !== [first.nrPages, first.bootPages, first.boots, first.name].join())
-    return failed('it is another domain than it was');
+    return failed('it is not the domain that was announced');
   const rest = yield* readRest(link, incoming, header);
   if (!rest.ok) return failed(rest.reason);
   const { state, facts } = rest.value;
@@ -316,7 +319,7 @@ function* settleIn(
   return ok({ domain: domain.value, pagesVouched });
 }
 
-/** Tells the other end why nothing comes of it, unless that is what it has told itself. */
+/** Tells the other end why the migration ends, unless it was the other end that said so. */
 function* tell(link: MigrationLink, problem: string): Process {
   if (!problem.startsWith('refused: ')) yield* link.say(`refused: ${problem}`);
 }

@@ -1,9 +1,9 @@
 /**
  * The connection between the migration daemons of two domain 0s: a stream of bytes in one
- * direction, and words in both.
+ * direction, and words in both. A packet:
  *
  * ```
- * packet: header (kind, connection, sequence, bytes, checksum) | payload
+ * | magic | kind | version | sequence | payloadBytes | connection | checksum | payload |
  * ```
  *
  * A connection has a number. The end that connects takes it from its clock, as TCP does with its
@@ -77,7 +77,7 @@ export class MigrationLink {
   readonly #nic: Nic;
   readonly #arrived = new WaitQueue('a word from the other end of a migration');
   readonly #window = new Uint8Array(PACKET_BYTES);
-  /** Undefined until somebody has connected. */
+  /** Undefined until the other end has connected. */
   #connection: number | undefined;
   #used = 0;
   #sent = 0;
@@ -93,8 +93,8 @@ export class MigrationLink {
   #bytes = 0;
 
   /**
-   * Listens on the adapter, which nobody else uses, until `close`.
-   * @param end whether it connects, or waits for whoever does
+   * Listens on the adapter, which has no other user, until `close`.
+   * @param end whether it connects, or waits for the other end to connect
    */
   constructor(hypervisor: LinkHost, nic: Nic, end: 'connects' | 'waits') {
     this.#hypervisor = hypervisor;
@@ -143,7 +143,7 @@ export class MigrationLink {
     const payload = this.#window.subarray(0, this.#used);
     this.#used = 0;
     yield* this.#hypervisor.domain0Cpu.settle();
-    // Who has something to say takes nothing any more.
+    // An end that has something to say takes nothing any more.
     while (this.#unacknowledged >= WINDOW && this.#words.length === 0 && (yield* this.#wait()).ok);
     if (this.#problem !== undefined) return;
     this.#unacknowledged++;
@@ -156,7 +156,7 @@ export class MigrationLink {
     for (let done = 0; done < length; ) {
       const packet = this.#data[0];
       if (packet === undefined) {
-        // Who says something instead sends nothing more.
+        // An end that says something instead sends nothing more.
         const word = this.heard();
         if (word !== undefined) this.#end(word);
         const waited = yield* this.#wait();
@@ -189,25 +189,25 @@ export class MigrationLink {
     yield* this.#send(KIND.word, new TextEncoder().encode(word));
   }
 
-  /** Whether the other end has told something that was not heard yet. */
+  /** Whether the other end has said a word that was not heard yet. */
   get hasWord(): boolean {
     return this.#words.length > 0;
   }
 
-  /** What the other end has told first of what was not heard yet, if it has told anything. */
+  /** The first word of the other end that was not heard yet, if there is one. */
   heard(): string | undefined {
     return this.#words.shift();
   }
 
   /**
-   * Why nothing more comes of it: what the other end has told, or the problem; undefined while
-   * neither is there.
+   * Why the connection is of no more use: the other end's word, or the problem. Undefined while
+   * there is neither.
    */
   failure(): string | undefined {
     return this.heard() ?? this.#problem;
   }
 
-  /** Waits for what the other end tells. */
+  /** Waits for a word of the other end. */
   *hear(): Process<Result<string>> {
     for (;;) {
       const word = this.heard();
@@ -240,7 +240,7 @@ export class MigrationLink {
   }
 
   *#send(kind: number, payload: Uint8Array): Process {
-    // There is nobody to be told.
+    // There is no end to be told.
     if (this.#connection === undefined) return;
     const { size, offset } = MIGRATION_PACKET;
     const packet = new Uint8Array(size + payload.length);
@@ -278,7 +278,7 @@ export class MigrationLink {
       field('version') !== VERSION ||
       field('payloadBytes') !== packet.length - size
     )
-      this.#end('a packet that is none');
+      this.#end('a packet of another protocol');
     else if (field('checksum') !== checksum(packet, offset.checksum)) this.#end('a damaged packet');
     else {
       const sequence = field('sequence');

@@ -102,7 +102,7 @@ export function beginLeaving(
   return stays(refused(`domain record: ${record?.reason ?? 'none'}`), runningOf(domain));
 }
 
-/** A domain is neither saved nor migrated, after all; whoever wants something of it may begin. */
+/** A domain is neither saved nor migrated, after all; another operation may begin. */
 export function giveUp(domain: Domain, why: Err<NotDone>): Err<Stayed> {
   domain.end();
   return stays(why, runningOf(domain));
@@ -127,7 +127,7 @@ export function* standStill(hypervisor: StandHost, domain: Domain): Process<Resu
   const request = shutdownNodeOf(domain.domid);
   xenstore.write(request, 'suspend');
   const isInTime = yield* isSuspendedInTime(power, domain);
-  // A guest that has taken the request will suspend itself, whatever is thought of it here.
+  // A guest that has taken the request will suspend itself, even if it is given up here.
   const isTaken = !isInTime && domain.isRunning && xenstore.read(request) !== 'suspend';
   if (!isInTime && !(isTaken && (yield* isSuspendedInTime(power, domain)))) {
     xenstore.remove(request);

@@ -18,7 +18,7 @@ import { EXTENT_FRAMES, type SaveExtent } from './extent.ts';
 const FIRST_BLOCK = 1;
 const WINDOW_BYTES = EXTENT_FRAMES * PAGE_SIZE;
 
-/** Who pays for the checksums. */
+/** The processor that pays for the checksums. */
 type StreamHost = Pick<Hypervisor, 'domain0Cpu' | 'costs'>;
 
 export class SaveWriter {

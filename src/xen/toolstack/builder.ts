@@ -24,7 +24,7 @@ export interface Inheritance {
   /** Pages that were lost, by reason. */
   readonly refused: ReasonCounts;
   readonly recency: RecencyState;
-  /** Dirty pages that were written home; undefined: nobody asked for that. */
+  /** Dirty pages that were written home; undefined: this was not asked for. */
   readonly dirty: DirtyPages | undefined;
 }
 

@@ -102,7 +102,7 @@ function registeredPages(
     }
   }
   found.sort((a, b) => a.block - b.block || a.mfn - b.mfn);
-  // Of several pages that want one block none can be told to be the right one.
+  // Of several pages that want one block, none is known to be the right one.
   return found.filter(({ block }, i) => {
     const isAlone = found[i - 1]?.block !== block && found[i + 1]?.block !== block;
     if (!isAlone) refuse(Reason.duplicate);
@@ -153,9 +153,7 @@ class HomeWriter {
     });
   }
 
-  /**
-   * Whether it succeeds or not: what a drive does not write from its cache nobody learns any more.
-   */
+  /** Whether it succeeds or not: what a drive does not write from its cache is never known. */
   *flush(): Process {
     const ended = new Completion('a flush of dirty pages to end');
     this.#device.submit({

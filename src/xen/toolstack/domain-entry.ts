@@ -76,8 +76,8 @@ export const NO_FRAMES = new Uint32Array(0);
 export const NO_PAGES = new P2mList(NO_FRAMES);
 
 /**
- * What a domain is made of whoever its guest is. Each boot has random streams of its own, named by
- * its number.
+ * What a domain is made of, whichever its guest is. Each boot has random streams of its own, named
+ * by its number.
  */
 export function planOf({ life, domid, name, seedName, boots, disk, mac, p2m }: DomainEntry) {
   return { life, domid, name, seedName: `${seedName}#${boots - 1}`, disk, mac, p2m };

@@ -39,7 +39,7 @@ type RecordHost = Pick<Hypervisor, 'memory' | 'map' | 'p2mLists' | 'recency'>;
 type AbandonHost = BlankHost & Pick<Hypervisor, 'map' | 'allocator'>;
 export type RecoverHost = RecordHost & AbandonHost;
 
-/** Who a domain is, to its frame records. */
+/** What a domain is to its frame records. */
 export interface Identity {
   readonly domid: DomId;
   readonly device: number;
@@ -172,8 +172,8 @@ export function recoverFrames(
 }
 
 /**
- * The frames of the domain's P2M list, and what of recency goes with it; or the reason why there is
- * none to be believed.
+ * The frames of the domain's P2M list, and the recency that goes with it; or the reason why there
+ * is none to be believed.
  */
 function findP2m(
   hypervisor: RecordHost,
@@ -218,7 +218,7 @@ function recoverFrame(
   if (pfn < region.bootPages) return Reason.bootRegion;
   if (pfn >= region.nrPages) return Reason.memoryShrank;
   if (distrust !== Reason.ok) return distrust;
-  // It was clean when it was preserved: somebody has written to its block since.
+  // It was clean when it was preserved: its block was written to since.
   const reason = frames.whyNotCarried(mfn);
   return reason === Reason.dirty ? Reason.diskChanged : reason;
 }

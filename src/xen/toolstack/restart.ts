@@ -66,7 +66,7 @@ export class Restart {
     const { p2mLists, scrubber } = this.#hypervisor;
     const growth = Math.max(0, region.nrPages - entry.p2m.length);
     yield* scrubber.waitFor(growth + entry.p2m.holes);
-    // The domain is as it was while this waited, but for its own reservation.
+    // The domain is as it was while this waited, except for its own reservation.
     const wanted = new Uint32Array(growth + entry.p2m.holes);
     const roomy = p2mLists.capacity(entry.p2mMfn) >= region.nrPages;
     const place = this.#list.allocate(wanted, region.nrPages, roomy ? entry.p2mMfn : undefined);
@@ -161,7 +161,7 @@ export class Restart {
       if (p2m.at(pfn) !== NO_FRAME) continue;
       const mfn = Mfn(frames[used++]!);
       p2m.set(pfn, mfn);
-      // What was told of the frame was told of another page.
+      // What was told of the frame was meant for another page.
       this.#hypervisor.recency.set(mfn, 0);
       this.#hypervisor.frames.assign(mfn, ownerOfDomain(entry.domid), Pfn(pfn), device);
     }

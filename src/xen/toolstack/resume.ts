@@ -44,8 +44,7 @@ export interface IncomingDomain {
 }
 
 /**
- * A guest that was frozen and is found nowhere: somebody else goes on with it, or its registers are
- * damaged.
+ * A guest that was frozen and is found nowhere: it goes on elsewhere, or its registers are damaged.
  */
 const NO_PROGRAM = failed('its program is not where its registers say');
 
@@ -98,13 +97,13 @@ function* resumeHere(hypervisor: MakerHost, list: DomainList, name: string): Pro
 
 /**
  * @internal: goes on with a domain that is suspended and held, where it is; the operation is over
- * then. Fails, and the domain stays suspended, when somebody else goes on with its guest or has
- * written to its disk meanwhile.
+ * then. Fails, and the domain stays suspended, when its guest goes on elsewhere or its disk was
+ * written to meanwhile.
  */
 export function* continueDomain(hypervisor: MakerHost, list: DomainList, domain: Domain): Process<Outcome<Domain>> {
   const entry = list.entryOf(domain);
   yield* domain.released();
-  // From here to the guest nothing waits: nobody writes to the disk in between.
+  // From here to the guest nothing waits: nothing writes to the disk in between.
   if (domain.disk.isChangedWhileStanding) {
     domain.end();
     return failed(diskProblem(Reason.diskChanged));
@@ -135,7 +134,7 @@ export function* receiveDomain(
   nrFrames: number,
 ): Process<Outcome<IncomingDomain>> {
   if (encodeName(config.name) === undefined)
-    return refused(`its name "${config.name}" is not text of 31 bytes at most without a zero`);
+    return refused(`its name "${config.name}" is not text of at most 31 bytes without a zero byte`);
   const room = yield* list.makeRoom('restore', config, nrPages, nrFrames);
   if (!room.ok) return room;
   const { entry, frames } = room.value;
@@ -161,7 +160,7 @@ export function* completeIncoming(
   const { memory, map, costs, simulation, scrubber } = hypervisor;
   const entry = list.entryAt(domid);
   yield* hypervisor.domain0Cpu.work(costs.domainResumeNs);
-  // From here to the guest nothing waits: nobody writes to the disk in between.
+  // From here to the guest nothing waits: nothing writes to the disk in between.
   const reason = hypervisor.devices.verify(store, disk.device);
   if (reason !== Reason.ok) return failed(diskProblem(reason));
   // What was written to it while the guest ran elsewhere is in the generation that was just

@@ -72,7 +72,7 @@ export class Toolstack {
     const { costs, kernelPages } = this.#hypervisor;
     checkConfig(config);
     if (encodeName(config.name) === undefined)
-      throw new ArgumentError(`name: "${config.name}" is not text of 31 bytes at most without a zero`);
+      throw new ArgumentError(`name: "${config.name}" is not text of at most 31 bytes without a zero byte`);
     const region = planBootRegion(config.name, config.memoryBytes, kernelPages, config.module, config.cmdLine);
     const room = yield* this.list.makeRoom('create', config, region.nrPages, region.nrPages);
     if (!room.ok) return room;

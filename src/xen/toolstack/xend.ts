@@ -101,7 +101,7 @@ export class Xend {
   adopt(config: ManagedConfig): void {
     checkManaged(config);
     this.#manage(config);
-    // It may have stopped before anybody looked.
+    // It may have stopped before the daemon looked.
     this.#look();
   }
 
@@ -151,7 +151,7 @@ export class Xend {
       yield* life.idle();
       if (domain.state !== state) break;
       outcome = yield* action === 'restart' ? this.#restart(managed, domain) : this.#destroy(domain);
-      // Somebody else may have begun first.
+      // Another operation may have begun first.
     } while (endOf(outcome) === 'refused');
     managed.isInHand = false;
     // What happened meanwhile has been seen by no one.

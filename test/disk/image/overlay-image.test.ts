@@ -1,4 +1,4 @@
-// An overlay keeps granules of 4 KiB: what of them is written is its own, the rest shows the image
+// An overlay keeps granules of 4 KiB: what is written of them is its own, the rest shows the image
 // below.
 import { expect, it } from 'vitest';
 import { MemoryImage } from '../../../src/disk/image/memory-image.ts';

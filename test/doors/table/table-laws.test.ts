@@ -18,7 +18,7 @@ const steps = tableSteps();
 interface MakerOptions {
   readonly protections?: Partial<TableProtections>;
   readonly hasBytes?: boolean;
-  /** What happens to the bytes of the table while nobody is there. */
+  /** What happens to the bytes of the table while it has no user. */
   readonly onReboot?: (bytes: Uint8Array) => void;
 }
 

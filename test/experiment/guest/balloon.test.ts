@@ -58,7 +58,7 @@ describe('a balloon', () => {
     expect(least).toBeGreaterThan(100);
     expect(kernel.stats.pagesFree).toBeLessThanOrEqual(kernel.mm.allocator.marks.high + 32);
     expect(run(machine, readsItsFile(kernel, 0))).toBe(true);
-    // Somebody else takes what was given back.
+    // Another domain takes what was given back.
     const { allocator } = machine.hypervisor;
     const others = new Uint32Array(allocator.freeCount);
     allocator.allocate(others);

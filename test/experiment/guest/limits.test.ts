@@ -160,7 +160,7 @@ describe('the oracle', () => {
   it('the oracle compares 256 KiB at a time: the byte that differs is found at the ends of each', () => {
     const image = new SparseExt2(600, 600);
     image.put(1, 8, TABLE);
-    // 100 pages that are one run of blocks, but for what pointers of one block are; then a hole.
+    // 100 pages that are one run of blocks, except for the blocks of pointers; then a hole.
     image.putFile(
       INO,
       TABLE,

@@ -45,7 +45,7 @@ const placeOf = (path: string, position: number, oracle = truth): number =>
 const DATA_PAGES = 2 + LONG_PAGES + 2 + 1;
 const DATA_BYTES = 5000 + LONG_BYTES + 2 * PAGE_SIZE + 3 * PAGE_SIZE;
 
-/** The same medium, but for some bytes. */
+/** The same medium, except for some bytes. */
 function flawed(below: ImageStore, flaw: (bytes: OverlayImage) => void): OverlayImage {
   const overlay = new OverlayImage(below);
   flaw(overlay);

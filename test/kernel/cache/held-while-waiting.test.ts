@@ -58,7 +58,7 @@ function* mapNameless(sys: Syscalls, flags: number, paths: readonly string[]): P
   return addresses;
 }
 
-/** A mapping of a file that nobody has open any more. */
+/** A mapping of a file that is no longer open. */
 function* mapNamed(sys: Syscalls): Process<number[]> {
   const fd = yield* make(sys, '/a', A);
   const address = sys.mmap(BYTES, PROT.read, MAP.shared, fd, 0);

@@ -290,7 +290,7 @@ describe('kswapd', () => {
     expect(mm.allocator.freeCount).toBeLessThan(marks.high + 32);
     const gone = row(0, 300).filter((index) => mm.cache.find(mapping.space, index) === NO_PAGE);
     expect(gone.slice(0, 20)).toEqual(row(0, 20));
-    // Above low nobody wakes it.
+    // Above low nothing wakes it.
     const events = machine.simulation.eventCount;
     mm.allocator.free(supply.allocate());
     runFor(5);

@@ -353,7 +353,7 @@ describe('a device that does not keep up', () => {
     expect([queue.isCongested(BlkifOp.write), mm.cache.nrWriteback]).toEqual([true, 103]);
     answer(1);
     expect([queue.isCongested(BlkifOp.write), mm.cache.nrWriteback]).toEqual([true, 114]);
-    // Who must write every page waits for room, two pages in hand.
+    // A writer that must write every page waits for room, two pages in hand.
     start(writeback.writePages(mapping, true), 0.01);
     expect([queue.isFull(BlkifOp.write), mm.cache.nrWriteback]).toEqual([true, 128 + 2]);
   });

@@ -151,7 +151,7 @@ describe('dentries and inodes', () => {
     const fd = run(sys.open('/d3/f7'));
     run(readAll(2));
     sys.dropCaches();
-    // The open file; its page, and all others, are gone, but for the superblock's and the group
+    // The open file; its page, and all others, are gone, except the superblock's and the group
     // descriptors'.
     expect(kernel.stats).toMatchObject({ inodes: 1, dentries: 0, pagesSlab: 1 });
     expect(kernel.stats.pagesCached).toBeLessThan(6);

@@ -1,4 +1,4 @@
-// Pages kept over a reboot that nobody claims: who gives them back, and when.
+// Pages kept over a reboot that are never claimed: what gives them back, and when.
 import { describe, expect, it } from 'vitest';
 import { Ns, PAGE_SIZE } from '../../../src/base/index.ts';
 import { O, PG, type Syscalls } from '../../../src/kernel/index.ts';

@@ -184,8 +184,7 @@ describe('munmap', () => {
     expect(errno(() => sys.load(address + 10 * PAGE_SIZE, new Uint8Array(1), 0, 1))).toBe('EFAULT');
     expect(load(address + 4 * PAGE_SIZE, 9)).toBe(original(4 * PAGE_SIZE, 9));
     expect(load(address + 20 * PAGE_SIZE, 6)).toBe('twenty');
-    // The store of before became known when its entry was dropped; the other is known to nobody
-    // yet.
+    // The first store became known when its entry was dropped; the other is not known yet.
     expect(kernel.stats.pagesDirty).toBe(1);
     expect(errno(() => sys.mincore(address, contents.length))).toBe('ENOMEM');
     // The gap is used again.
@@ -398,7 +397,7 @@ describe('many mappings', () => {
         run(sys.write(made, contents, 0, 2 * PAGE_SIZE));
         return made;
       });
-      // Whoever looks at a range asks for its length.
+      // Code that looks at a range asks for its length.
       const looks = vi.spyOn(Vma.prototype, 'pages', 'get');
       const buffer = new Uint8Array(1);
       const addresses: number[] = [];

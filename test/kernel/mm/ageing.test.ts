@@ -277,7 +277,7 @@ describe('reclaim looks at mapped pages', () => {
     expect(look()).toBe(30);
     expect(agesOf([10, 11, 40, 41])).toEqual(['active', 'gone', 'gone', 'active']);
     expect(kernel.mm.cache.nrMapped).toBe(2);
-    // Nobody has used them since.
+    // They have not been used since.
     makeOldest([10, 41, ...indices.map((index) => index + 40).slice(0, 30)]);
     look();
     expect(agesOf([10, 41])).toEqual(['gone', 'gone']);

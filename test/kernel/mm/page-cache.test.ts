@@ -295,7 +295,7 @@ describe('the page cache', () => {
     const next = mm.cache.open(6 as Ino);
     expect(next.slot).toBe(slot);
     expect(mm.cache.find(next, 0xffff_fff0)).toBe(NO_PAGE);
-    // Whoever still holds the closed one finds nothing of the new one.
+    // A holder of the closed one finds nothing of the new one.
     mm.cache.add(next, 0xffff_fff0, mm.allocate());
     expect(mm.cache.find(space, 0xffff_fff0)).toBe(NO_PAGE);
   });

@@ -109,7 +109,7 @@ describe('shrink_zone', () => {
     const mm: MemoryManagement = withPages(64, 200, unclaimed);
     const set = [64, 65, 66] as Pfn[];
     for (const pfn of set) expect(mm.allocator.take()).toBe(pfn);
-    // 64 among the oldest, 65 and 66 the youngest; 65 is locked by nobody, whatever its bits.
+    // 64 among the oldest, 65 and 66 the youngest; no process has locked 65, whatever its bits.
     for (const pfn of set) mm.map.set(pfn, PG.preserved | (pfn === 65 ? PG.referenced : 0));
     for (const pfn of set) mm.lru.putBack(pfn);
     mm.lru.rotate(64 as Pfn);
@@ -210,7 +210,7 @@ describe('shrink_slab', () => {
     const mm = withPages(99);
     const many = shrinker(1099);
     mm.reclaim.addShrinker(many);
-    // Priority 0: 100 pages due, all 99 are looked at and freed but for what the target keeps: 32
+    // Priority 0: 100 pages due, all 99 are looked at and freed, except what the target keeps: 32
     // of them, 67 are left.
     expect(mm.reclaim.shrink(0, 32)).toBe(32);
     // 64 · 1000 / 68 = 941: seven batches, 45 are left over.

@@ -210,7 +210,7 @@ describe('a domain that was left', () => {
       const config = { ...CONFIG, device: disk };
       const guest = startGuest(machine);
       suspendsAlways(guest);
-      // What was written while it ran, it was told by nobody, and goes on with.
+      // A write from elsewhere while the guest runs is not held against it later.
       noteChange(disk.store, 3);
       simulation.run();
       expect(simulation.runProcess('suspend', suspendDomain(hypervisor, guest.domain))).toEqual({ ok: true });

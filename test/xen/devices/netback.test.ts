@@ -236,7 +236,7 @@ describe('the network back-end', () => {
         simulation.run(() => simulation.now >= end);
       }
       simulation.run(() => simulation.now > begin + until && a.domain.state === 'dead');
-      // Nobody has them: they are zero once they were scrubbed, and stay so.
+      // They have no owner: they are zero once they were scrubbed, and stay so.
       simulation.run();
       for (let n = hypervisor.map.firstDomainMfn as number; n < memory.frameCount; n++)
         if (hypervisor.allocator.isFree(Mfn(n)) && memory.isTouched(Mfn(n)))

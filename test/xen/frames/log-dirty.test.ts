@@ -1,4 +1,4 @@
-// Log-dirty mode: whoever copies a domain's memory, and again what is logged, has all of it.
+// Log-dirty mode: a copy of a domain's memory, and again of what is logged, has all of it.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c, Pfn } from '../../../src/base/index.ts';

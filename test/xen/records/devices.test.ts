@@ -116,7 +116,7 @@ describe('a number', () => {
     cacheBlocks(machine, guest, [1, 2, 3]);
     const { frames } = hypervisor;
     const mfns = [100, 101, 102].map((pfn) => guest.domain.frameOf(pfn as never));
-    // Somebody else uses it as well: nothing happens as long as anybody does.
+    // Another user is left: nothing happens until the last one is gone.
     const again = hypervisor.bindDevice(disk)!;
     hypervisor.releaseDevice(again);
     expect(mfns.map((mfn) => frames.provenanceOf(mfn))).toEqual([2, 2, 2]);

@@ -1,10 +1,18 @@
 // The recovery box: items that the next guest finds again, whatever store a crash comes at, and
 // whatever is damaged.
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DomId, Mfn } from '../../../src/base/index.ts';
+import { DomId, getField, Mfn } from '../../../src/base/index.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
-import { BOX_FRAMES_EACH, type MemoryMap, planMemory } from '../../../src/xen/records/layouts.ts';
+import {
+  BOX_FRAMES_EACH,
+  BOX_HEADER,
+  BOX_ITEM,
+  BOX_MAGIC,
+  type MemoryMap,
+  planMemory,
+} from '../../../src/xen/records/layouts.ts';
 import { eraseRecoveryBox, RecoveryBox } from '../../../src/xen/records/recovery-box.ts';
 import { property } from '../../support/property.ts';
 import { bootMachine, restartGuest, startGuest } from '../../support/machine.ts';
@@ -187,4 +195,47 @@ describe('the box of a domain', () => {
     guest = startGuest(machine, 'other');
     expect([guest.domain.domid, box().keys(), box().remove(9)]).toEqual([domid, [], false]);
   });
+});
+
+it('the drawing in recovery-box.ts has the parts of a frame in the order in which they lie', () => {
+  const source = readFileSync(new URL('../../../src/xen/records/recovery-box.ts', import.meta.url), 'utf8');
+  const [, cells, item] = /^ \* \| (header .*) \| +item: (.*)$/m.exec(source)!;
+  const memory = new MachineMemory(MEMORY_BYTES);
+  const box = new RecoveryBox(memory, MAP, DOMID);
+  const contents = [3, 8].map((length) => new Uint8Array(length).fill(0xff));
+  for (const [key, bytes] of contents.entries()) box.put(key, bytes);
+  const frame = box.toPage();
+  expect([...frame.subarray(BOX_HEADER.offset.magic, 8)]).toEqual([...BOX_MAGIC]);
+  const parts = ['header'];
+  let end = BOX_HEADER.size;
+  for (const bytes of contents) {
+    expect(getField(BOX_ITEM, frame, end, 'length')).toBe(bytes.length);
+    const [from, to] = [end + BOX_ITEM.size, end + BOX_ITEM.size + Math.ceil(bytes.length / 8) * 8];
+    const padded = new Uint8Array(to - from);
+    padded.set(bytes);
+    expect(frame.subarray(from, to)).toEqual(padded);
+    parts.push('item');
+    end = to;
+  }
+  expect(frame.subarray(end).every((byte) => byte === 0)).toBe(true);
+  expect(cells!.split('|').map((cell) => cell.trim())).toEqual([...parts, '…', 'zeros']);
+  expect(item).toBe('header | bytes, padded to 8');
+});
+
+it('the drawing in recovery-box.ts says which of the two frames counts', () => {
+  const source = readFileSync(new URL('../../../src/xen/records/recovery-box.ts', import.meta.url), 'utf8');
+  expect(source).toContain(' * two frames, of which the one with the higher generation counts\n');
+  expect(BOX_FRAMES_EACH).toBe(2);
+  const memory = new MachineMemory(MEMORY_BYTES);
+  const box = new RecoveryBox(memory, MAP, DOMID);
+  for (const fill of [1, 2, 3]) {
+    // Too long for a frame with the one before: each goes to the other frame.
+    expect(box.put(7, new Uint8Array(3000).fill(fill))).toBe(true);
+    const frames = [0, 1].map((half) => memory.frame(Mfn(FIRST + half)));
+    const generations = frames.map((frame) => getField(BOX_HEADER, frame, 0, 'generation'));
+    const higher = generations[0]! > generations[1]! ? 0 : 1;
+    expect(generations[higher]).toBe(fill);
+    expect(box.toPage()).toEqual(frames[higher]!.slice());
+    expect(box.get(7)![0]).toBe(fill);
+  }
 });

@@ -210,7 +210,9 @@ describe('a stream', () => {
       yield* link.flush();
       return yield* link.hear();
     };
-    expect(source.simulation.runProcess('send', send())).toEqual(ok('refused: it is another domain than it was'));
+    expect(source.simulation.runProcess('send', send())).toEqual(
+      ok('refused: it is not the domain that was announced'),
+    );
     expect(source.simulation.runProcess('join', arrival.join())).toHaveProperty('reason.why');
     source.simulation.run();
     expect(target.toolstack.list.entries).toEqual([]);

@@ -1,10 +1,13 @@
 // Live migration, with a guest that is nothing but what the test makes of it.
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ARCHS, DOM0, Ns, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { type ArrivalOutcome, migrateDomain, receiveMigration } from '../../../src/xen/index.ts';
 import { Virq } from '../../../src/xen/public/index.ts';
+import { decodeSaveHeader } from '../../../src/xen/save/format.ts';
+import { MigrationLink } from '../../../src/xen/save/migration-link.ts';
 import { property } from '../../support/property.ts';
 import {
   BOOT_PAGES,
@@ -191,7 +194,7 @@ describe('a migration that fails', () => {
   it('a migration that fails is refused by a machine that has no memory for it, or does not reach its disk; the guest goes on', () => {
     for (const [targetBytes, options, problem] of [
       [5 << 20, {}, /ENOMEM/],
-      [undefined, { devicesOf: () => undefined }, /the disk of guest is not reached from here/],
+      [undefined, { devicesOf: () => undefined }, /the disk of guest cannot be reached from here/],
     ] as const) {
       const given = room(targetBytes);
       const guest = startGuest(given.source);
@@ -229,5 +232,58 @@ describe('a migration that fails', () => {
     const process = migrateDomain(alone.source, other.domain, { device: disk }, alone.cable[0]);
     const outcome = simulation.runProcess('migrate', process);
     expect(outcome).toMatchObject({ reason: { why: 'no answer', domain: other.domain } });
+  });
+});
+
+/** What is drawn in migrate.ts, from above: what each end sends, and what happens at the source. */
+function drawnSteps(): string[] {
+  const source = readFileSync(new URL('../../../src/xen/save/migrate.ts', import.meta.url), 'utf8');
+  const [, drawing] = /^ \* source +target\n([^]*?)^ \* ```$/m.exec(source)!;
+  return drawing!
+    .trimEnd()
+    .split('\n')
+    .map((line) => /^ \* (?:(\(.*\))$|([a-z]+).* ──▶| +◀── +([a-z]+)$)/.exec(line))
+    .map((step) => step?.slice(1).find((part) => part !== undefined) ?? 'not a step');
+}
+
+describe('the drawing in migrate.ts', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it('the drawing in migrate.ts has what goes over the cable and what happens meanwhile, in their order', () => {
+    const given = room();
+    const guest = startGuest(given.source);
+    const { domain } = guest;
+    const steps: string[] = [];
+    const note = (step: string): void => {
+      if (!domain.isRunning && !steps.includes('(the guest suspends itself)'))
+        steps.push('(the guest suspends itself)');
+      if (steps.at(-1) !== step) steps.push(step);
+    };
+    /** Whether the target has the domain when it says a word. */
+    const arrived: Record<string, boolean> = {};
+    const { put, say } = MigrationLink.prototype;
+    vi.spyOn(MigrationLink.prototype, 'put').mockImplementation(function (this: MigrationLink, bytes) {
+      const headers = steps.filter((step) => step === 'header').length;
+      if (decodeSaveHeader(bytes, 'x86_64').ok) note('header');
+      else note(headers < 2 ? 'pages' : 'rest');
+      return put.call(this, bytes);
+    });
+    vi.spyOn(MigrationLink.prototype, 'say').mockImplementation(function (this: MigrationLink, word) {
+      note(word);
+      arrived[word] = given.target.toolstack.list.domains.length > 0;
+      return say.call(this, word);
+    });
+    guest.domain.environment.spawn('busy', busy(guest, [{ what: 'store', page: 110, value: 7, pauseNs: 1000 }]));
+    const seen = suspends(guest);
+    const { left } = migrate(given, guest);
+    expect(left.ok).toBe(true);
+    expect(domain.state).toBe('dead');
+    note('(the domain is destroyed)');
+    expect(drawnSteps()).toEqual(steps);
+    expect(steps.filter((step) => step === 'pages')).toHaveLength(2);
+    expect(arrived).toEqual({ complete: false, go: false, running: true });
+    expect(seen.registers).toEqual(REGISTERS);
   });
 });

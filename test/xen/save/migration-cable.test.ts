@@ -115,7 +115,7 @@ interface Ended {
   readonly arrived: ArrivalOutcome | undefined;
 }
 
-/** As whoever runs both machines has it done. */
+/** As the owner of both machines has it done. */
 function* attempt({ source, target, cable }: Room, domain: Domain): Process<Ended> {
   const options = { devicesOf: () => ({ device: target.disk }), vouch: false };
   const arrival = target.hypervisor.power.spawn('arrival', receiveMigration(target, cable[1], options));
@@ -163,7 +163,7 @@ function migrateBy(end: End, n: number, harm: Harm | undefined): { place: Place;
       expect(left.reason.why).toMatch(/^it is not known whether it goes on there: /);
       expect(source.toolstack.list.domains.map(({ state }) => state)).toEqual(['suspended']);
       place = isThere ? 'there, and still' : 'still';
-      // Whoever resumes it here goes on with it exactly if nobody does there.
+      // A resume here goes on with it exactly if none does there.
       const config = { name: 'guest', memoryBytes: 0, device: source.disk };
       const resumed = yield* resumeDomain(source.hypervisor, source.toolstack.list, config);
       expect([endOf(resumed), place]).toEqual([isThere ? 'failed' : 'done', place]);

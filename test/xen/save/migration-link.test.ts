@@ -1,9 +1,10 @@
 // The connection of a migration: all that was sent, in its order, or a problem.
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { err, ok, type Result } from '../../../src/base/index.ts';
 import type { Process } from '../../../src/sim/index.ts';
-import { MigrationLink } from '../../../src/xen/save/migration-link.ts';
+import { MIGRATION_PACKET, MigrationLink } from '../../../src/xen/save/migration-link.ts';
 import { property } from '../../support/property.ts';
 import { room } from './migration-room.ts';
 
@@ -52,7 +53,7 @@ property(
     const word = source.simulation.runProcess('take', takeAll());
     source.simulation.run();
     if (!isFaulty) expect([word, theirs.problem]).toEqual([ok('go'), undefined]);
-    // The last packet is missed by nobody but who waits for it.
+    // Only an end that waits for the last packet misses it.
     else expect(theirs.problem).toMatch(/^(a packet is missing|no answer)$/);
   },
   { numRuns: 40 },
@@ -67,4 +68,11 @@ it('the link says what is missing when a packet of the middle is lost', () => {
   cable[0].send = (packet) => count++ === 1 || send(packet);
   source.simulation.spawn('give', ours.put(new Uint8Array(4 * 65_536)));
   expect(source.simulation.runProcess('take', theirs.take(4 * 65_536))).toEqual(err('a packet is missing'));
+});
+
+it('the drawing in migration-link.ts has the fields of a packet in the order in which they lie, and the payload behind', () => {
+  const source = readFileSync(new URL('../../../src/xen/save/migration-link.ts', import.meta.url), 'utf8');
+  const drawn = /^ \* \| (magic .*) \|$/m.exec(source)![1]!.split(' | ');
+  const places = Object.entries(MIGRATION_PACKET.offset).sort(([, a], [, b]) => a - b);
+  expect(drawn).toEqual([...places.map(([name]) => name), 'payload']);
 });

@@ -297,7 +297,7 @@ describe('a save file', () => {
       isFound([[unmapped + 1, 1]], none);
       isFound([[facts + 1, 1]], bad);
     }
-    isRefused(arch, forge(arch, [], [['mappedPages', 1030]]), 'save header: another length than its pages have');
+    isRefused(arch, forge(arch, [], [['mappedPages', 1030]]), 'save header: its length is not that of its pages');
     isRefused(arch, forge(arch, [], [['consumed', 1]]), 'save header: consumed already');
   });
 

@@ -140,7 +140,7 @@ describe('dirty pages of a guest that crashed', () => {
     expect(frames.isDirty(mfnOf(guest, FIRST + 2))).toBe(false);
     machine.simulation.run();
     expect([0, 1, 2].map((i) => frames.isDirty(mfnOf(guest, FIRST + i)))).toEqual([true, false, false]);
-    // An erased page is anybody's: it is not sealed.
+    // An erased page may get any use: it is not sealed.
     memoryOf(guest).writeU32(Pfn(FIRST + 1), 0, 1);
     machine.toolstack.list.checkInvariants();
   });
@@ -203,7 +203,7 @@ describe('dirty pages of a guest that crashed', () => {
   ])('a disk of which somebody else has written %s gets none of them', (_, block) => {
     const { machine, guest: before } = start();
     dirty(before, [3, 4, 5, 9]);
-    // A write of the guest's own is none of somebody else.
+    // A write of the guest's own does not count as one from elsewhere.
     before.write(FIRST + 3, 9);
     machine.simulation.run();
     crash(before);

@@ -177,8 +177,8 @@ function compete(first: Want, second: Want, at: number): void {
     const { want } = room.wants.get(name)!;
     const domain = room.domain(name);
     const isDone = outcomes[n]!.ok;
-    // Whoever could not be restarted is as it was, but after a crash: there is nothing to go back
-    // to.
+    // A domain that could not be restarted is as it was, except after a crash: there is nothing to
+    // go back to.
     const isThere = want === 'create' || want === 'restore' || want === 'crash' ? isDone : !(want === 'save' && isDone);
     expect([name, want, domain?.isRunning]).toEqual([name, want, isThere || undefined]);
     if (domain !== undefined) domain.environment.memory.writeU32(Pfn(domain.nrPages - 2), 0, 1);

@@ -175,7 +175,7 @@ describe('between two guests', () => {
       expect(reused + total(lost)).toBeGreaterThanOrEqual(BLOCKS.length);
       expect(guest.domain.stats.preserved).toBe(reused);
       if (where === 'any record') return;
-      // The machine is whole again: nobody else has noticed, and the next restart is warm.
+      // The machine is whole again: no other domain has noticed, and the next restart is warm.
       machine.toolstack.list.checkInvariants();
       cacheBlocks(machine, guest, BLOCKS, 200);
       const next = restartGuest(machine, guest);

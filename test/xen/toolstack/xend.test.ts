@@ -156,7 +156,7 @@ describe('a domain on which something else is under way', () => {
       for (let n = 0; n < events; n++) simulation.step();
       domain.environment.hypercalls.shutdown(ShutdownReason.crash);
       const saved = simulation.runProcess('join', save.join());
-      // Nobody has restarted it before.
+      // It has not been restarted before.
       expect([endOf(saved!), it.booted.length]).toEqual(['failed', 1]);
       simulation.run();
       expect([it.booted.length, it.xend.domains]).toEqual([2, [it.booted[1]]]);

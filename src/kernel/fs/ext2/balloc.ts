@@ -48,7 +48,7 @@ export function* newBlock(superblock: Ext2Super, goal: number): Process<number> 
       const block = group * blocksPerGroup + bit;
       if (isMetadata(superblock, group, block)) {
         superblock.error(`ext2: block ${block} holds metadata, but is free in the bitmap of group ${group}`);
-        throw new ModelError('EIO', `ext2: bitmap of group ${group}`);
+        throw new ModelError('EIO', `ext2: the bitmap of group ${group} is wrong`);
       }
       if (superblock.journal.isKept) yield* superblock.prepareGroup(group);
       setBit(buffers, buffers.findForChange(bitmap) ?? (yield* buffers.breadForChange(bitmap)), bit, true);
@@ -155,7 +155,7 @@ export function nextClearBit(buffers: Buffers, pfn: Pfn, from: number, end: numb
   return new Taken(buffers, pfn, undefined).nextClear(from, end);
 }
 
-/** The bits that are set in a bitmap or in a second one, as long as nobody waits. */
+/** The bits that are set in a bitmap or in a second one, until the next wait. */
 class Taken {
   readonly #buffers: Buffers;
   readonly #pfn: Pfn;

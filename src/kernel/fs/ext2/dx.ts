@@ -3,8 +3,14 @@
  * leads from a name to its block (dx_probe and ext3_htree_next_block of fs/ext3/namei.c, 2.6.12).
  * How it begins and grows is ext2/dx-split.ts.
  *
- *   block 0 of the directory: the root, behind the entries "." and ".."
- *      records: [hash from which on, block] ascending  ->  nodes, the same once more  ->  leaves: blocks of entries, in no order
+ * ```
+ * root: block 0                nodes, with two levels        leaves
+ * +-----+------+---------+     +-------------+---------+     +-------+-------+---+
+ * | "." | ".." | records | --> | empty entry | records | --> | entry | entry | … |
+ * +-----+------+---------+     +-------------+---------+     +-------+-------+---+
+ * ```
+ *
+ * A record is the smallest hash below it and a block. Records ascend; entries have no order.
  *
  * Names with one hash may fill more than one leaf. Bit 0 of a leaf's hash says that the leaf before
  * has some of them, too. Code that reads the directory block by block sees root and nodes as
@@ -32,7 +38,7 @@ import type { PageIo } from '../../cache/page-io.ts';
  */
 export const ROOT_HEAD = DX_ROOT.size;
 export const NODE_HEAD = DX_NODE.size;
-/** Of dx_unused_flags: names are hashed in a way that nobody has made. */
+/** Of dx_unused_flags: names are hashed in a way that is not known. */
 const UNKNOWN_HASH = 1;
 /** dx_info_length. */
 export const INFO_LENGTH = DX_ROOT.size - DX_ROOT.offset.dx_reserved;

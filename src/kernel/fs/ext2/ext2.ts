@@ -49,7 +49,7 @@ export class Ext2 implements FileSystem {
   readonly #buffers: Buffers;
   readonly #inodes: Ext2Inodes;
   /**
-   * Inodes of which fsync has told that a write of metadata failed; undefined: none has failed
+   * Inodes of which fsync has reported that a write of metadata failed; undefined: none has failed
    * since the mount.
    */
   #toldOfLoss: Set<Ino> | undefined;
@@ -160,9 +160,9 @@ export class Ext2 implements FileSystem {
   }
 
   /**
-   * AS_EIO of the block device: whether a write of metadata has failed since this inode was told
-   * last. Nobody knows whose the block was, so each inode is told; by its number, for it may have
-   * left memory meanwhile.
+   * AS_EIO of the block device: whether a write of metadata has failed since the last report for
+   * this inode. It is not known which inode the block belonged to, so each reports it. An inode is
+   * known by its number here, for it may have left memory meanwhile.
    */
   #mustTellLoss({ ino }: Ext2Inode): boolean {
     const { space } = this.#buffers.device;

@@ -89,7 +89,7 @@ export class Ext2Inodes implements InodeHolder {
     const root = this.#cache.get(Ino(EXT2_ROOT_INO)) ?? (yield* this.iget(EXT2_ROOT_INO));
     if (root.isDirectory) return root;
     this.#cache.put(root);
-    throw new ModelError('EIO', 'ext2: the root inode is no directory');
+    throw new ModelError('EIO', 'ext2: the root inode is not a directory');
   }
 
   /**

@@ -205,7 +205,7 @@ export class InodeTable {
     this.#buffers.copyOut(pfn, at, this.#bytes, INODE.size);
     const isNew = words.getUint32(AT.i_generation, true) !== fields.generation;
     if (isNew) {
-      // An inode number that was free: nothing of its last use stays, but for what is stored below.
+      // An inode number that was free: nothing of its last use stays, except what is stored below.
       this.#bytes.fill(0);
       const { inodeSize } = this.#superblock.geometry;
       if (inodeSize > INODE.size) this.#buffers.zero(pfn, at + INODE.size, inodeSize - INODE.size);

@@ -42,7 +42,7 @@ const SPANS = [1, EXT2_POINTERS_PER_BLOCK, EXT2_POINTERS_PER_BLOCK ** 2, EXT2_PO
 /** 512-byte sectors of a block. */
 export const SECTORS_PER_BLOCK = PAGE_SIZE / 512;
 
-/** Whatever has pointers. */
+/** Anything that has pointers. */
 type Mapped = Pick<Ext2Inode, 'ino' | 'fields'>;
 
 export class Ext2Map {
@@ -139,7 +139,7 @@ export class Ext2Map {
   #added(inode: Ext2Inode, index: number, blocks: number): void {
     inode.fields.sectors += blocks * SECTORS_PER_BLOCK;
     this.#changed(inode);
-    // What the disk has there is somebody else's until the page is written.
+    // What the disk has there belongs to another file until the page is written.
     const pfn = this.#mm.cache.find(inode.space, index);
     if (pfn !== NO_PAGE) this.#mm.map.set(pfn, PG.fresh);
   }
@@ -166,8 +166,8 @@ export class Ext2Map {
         this.#super.beginChange();
         block = yield* newBlock(this.#super, at === level ? goal : this.#goal(inode, index, above, -1, []));
         fresh.push(block);
-        // Whatever the device's mapping holds of a block of data is dropped; one of pointers is
-        // zeroed there.
+        // What the device's mapping holds of a block of data is dropped; one of pointers is zeroed
+        // there.
         if (at === leaf) yield* this.#super.buffers.forget(block);
         else yield* this.#super.buffers.getblk(block);
         if (at > level) yield* this.#setPointer(above, path[at]!, block);
@@ -306,7 +306,7 @@ export class Ext2Map {
       buffers.copyOut(yield* buffers.bread(this.#checked(root, inode)), 0, bytes, PAGE_SIZE);
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
-      // Whatever it leads to stays in use, and is out of reach.
+      // What it leads to stays in use, and is out of reach.
       this.#super.error(`ext2: blocks of inode ${inode.ino} are not freed: ${error.message}`);
       return from === 0;
     }

@@ -18,7 +18,7 @@ import { type Ext2State, LOST_METADATA } from './state.ts';
 /** Different warnings that are given. */
 const MAX_WARNINGS = 16;
 
-/** Whoever keeps copies of blocks. */
+/** What keeps copies of blocks. */
 export interface BlockCopies {
   /** Blocks were freed: what is kept of them is another file's from now on. */
   discard(block: number, count: number): void;
@@ -28,10 +28,10 @@ export class Ext2Super {
   readonly state: Ext2State;
   readonly buffers: Buffers;
   readonly journal: Journal;
-  /** Told of blocks that are freed. */
+  /** Learns of blocks that are freed. */
   readonly copies: BlockCopies;
   readonly geometry: Ext2Geometry;
-  /** lock_super: held by whoever allocates or frees. */
+  /** lock_super: held while blocks or inodes are allocated or freed. */
   readonly lock = new Mutex('lock_super');
   /** Orlov's debts: directories made in a group since, less files. */
   readonly debts: Uint8Array;
@@ -110,7 +110,7 @@ export class Ext2Super {
     try {
       return yield* rest;
     } catch (error) {
-      if (error instanceof ModelError) this.error(`ext2: a change is left half done: ${error.message}`);
+      if (error instanceof ModelError) this.error(`ext2: a change was left half done: ${error.message}`);
       throw error;
     }
   }

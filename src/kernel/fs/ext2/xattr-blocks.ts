@@ -212,7 +212,8 @@ export class AttributeBlocks {
 
   /**
    * ext2_xattr_delete_inode: the inode gives its block of attributes back. A block that cannot be
-   * read or is none is an error of the file system, and stays as it is. Throws EIO.
+   * read or does not hold attributes is an error of the file system, and stays as it is. Throws
+   * EIO.
    */
   release(inode: Ext2Inode): Process {
     return inode.fields.fileAcl === 0 ? NOTHING : this.#lock.run(this.#release(inode));

@@ -89,7 +89,7 @@ export class TransactionWriter {
     progress.dataWritten();
   }
 
-  /** So many pages, if they can be had without waiting. */
+  /** So many pages, if there are as many without waiting. */
   #takePages(count: number): Pfn[] | undefined {
     const { io, mm } = this.#core;
     const pages: Pfn[] = [];
@@ -103,7 +103,7 @@ export class TransactionWriter {
     return undefined;
   }
 
-  /** Writes the log through the pages that are kept for that, while nobody may change a buffer. */
+  /** Writes the log through the pages that are kept for that, while no buffer may be changed. */
   *#writeInBatches(blocks: readonly ((pfn: Pfn) => void)[], progress: CommitProgress): Process {
     for (let at = 0; at < blocks.length; at += RESERVED_PAGES) {
       const batch = blocks.slice(at, at + RESERVED_PAGES);

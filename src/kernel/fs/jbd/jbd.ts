@@ -168,7 +168,7 @@ export class Jbd implements Journal {
   }
 
   get #mustRun(): Transaction {
-    assert(this.#running !== undefined, 'jbd 1: metadata is changed outside of a transaction');
+    assert(this.#running !== undefined, 'jbd 1: metadata is changed while a transaction runs');
     return this.#running;
   }
 
@@ -214,7 +214,7 @@ export class Jbd implements Journal {
   #stop(): void {
     if (this.#isAborted) return;
     const running = this.#mustRun;
-    assert(running.handles > 0, 'jbd 4: a handle is given back twice');
+    assert(running.handles > 0, 'jbd 4: a handle is given back once');
     if (--running.handles === 0) this.#drained.wakeAll();
   }
 
@@ -261,8 +261,8 @@ export class Jbd implements Journal {
   join(mapping: Mapping, index: number, block: number, pfn: Pfn): void {
     if (this.#isAborted) throw new ModelError('EROFS', 'the journal has ended');
     const running = this.#mustRun;
-    assert(running.handles > 0, 'jbd 2: metadata is changed without a handle');
-    assert(!this.#mm.map.has(pfn, PG.writeback), 'jbd 3: a buffer is joined while a write of it is in flight');
+    assert(running.handles > 0, 'jbd 2: metadata is changed under a handle');
+    assert(!this.#mm.map.has(pfn, PG.writeback), 'jbd 3: no write of a buffer is in flight when it is joined');
     running.revoked.delete(block);
     if (running.buffers.has(block)) return;
     running.buffers.set(block, { mapping, index, pfn });
@@ -375,7 +375,7 @@ export class Jbd implements Journal {
       yield* this.#client.writeMetadata();
       yield* this.#writeback.flushDrive();
     } catch (error) {
-      // The error is not met again, and the log must not be emptied by whoever tries again.
+      // The error is not met again, and a later attempt must not empty the log.
       this.#failed(error);
       throw error;
     }

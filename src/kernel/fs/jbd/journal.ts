@@ -1,9 +1,9 @@
 /**
  * What a file system asks of its journal, and the journal of one that has none (ext2).
  *
- * Whoever changes metadata does so in an operation that `run` runs. With a journal (jbd.ts) that is
- * a handle: what the operation changes reaches the disk whole or not at all. Without one, a change
- * is dirty at once, and reaches its place whenever it is written back.
+ * Metadata is changed only in an operation that `run` runs. With a journal (jbd.ts) that is a
+ * handle: what the operation changes reaches the disk whole or not at all. Without one, a change is
+ * dirty at once, and reaches its place whenever it is written back.
  */
 
 import type { Pfn } from '../../../base/units.ts';
@@ -49,10 +49,7 @@ export interface Journal {
   waitFor(tid: number): Process;
   /** Whether what was changed in transaction `tid` is in the log. */
   isCommitted(tid: number): boolean;
-  /**
-   * Everything is committed and in its place, and the log is empty. Nobody changes anything any
-   * more.
-   */
+  /** Everything is committed and in its place, and the log is empty. Nothing changes any more. */
   flush(): Process;
   /** Nothing is committed any more. */
   abort(why: string): void;

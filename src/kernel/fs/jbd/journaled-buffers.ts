@@ -43,7 +43,7 @@ export class JournaledBuffers extends Buffers {
   override dirty(pfn: Pfn): void {
     assert(
       this.#journal.isJoined(this.#cache.indexOf(pfn)),
-      'journaled buffers 1: a buffer is changed outside of the journal',
+      'journaled buffers 1: a buffer is joined before it is changed',
     );
   }
 }

@@ -76,7 +76,7 @@ export class JournalLog {
    * EIO.
    */
   static *open(core: FsCore, buffers: Buffers, file: JournalFile): Process<JournalLog> {
-    if (!file.isRegular) throw new ModelError('EINVAL', `ext3: journal: inode ${file.ino} is no regular file`);
+    if (!file.isRegular) throw new ModelError('EINVAL', `ext3: journal: inode ${file.ino} is not a regular file`);
     const place = file.size >= PAGE_SIZE ? yield* lookUpBlock(file, 0) : HOLE;
     if (place === HOLE) throw new ModelError('EINVAL', 'ext3: journal: it has no blocks');
     const page = yield* buffers.bread(place);

@@ -23,7 +23,7 @@ export interface Recovered {
   readonly nextSequence: number;
   /** Blocks that were copied to their places. */
   readonly blocksReplayed: number;
-  /** Whether all of the log made sense, or what of it did not and was left out. */
+  /** Whether all of the log made sense, or which part did not and was left out. */
   readonly log: Result;
 }
 

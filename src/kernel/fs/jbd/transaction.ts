@@ -2,8 +2,8 @@
  * A transaction in memory, and the blocks of the log that it becomes (journal_head, transaction_t
  * and the middle of fs/jbd/commit.c of 2.6.12).
  *
- * A buffer is in it once, whatever was changed in it and how often; the order is that in which they
- * joined. Revoke blocks come first in the log: what they say holds for the whole transaction.
+ * A buffer is in it once, however much of it was changed and how often; the order is that in which
+ * they joined. Revoke blocks come first in the log: what they say holds for the whole transaction.
  */
 
 import { PAGE_SIZE, type Pfn } from '../../../base/units.ts';

@@ -9,7 +9,7 @@
  *
  * A page's way: `add`, then `markAccessed` for each access. In a pass of reclaim `nextBatch` takes
  * candidates off the policy's lists; each is given to `putBack` or to `activate`, or leaves the
- * cache. `remove` takes off a page that leaves for another reason. Kept pages of before a reboot
+ * cache. `remove` takes off a page that leaves for another reason. Pages kept from before a reboot
  * come by `restore`.
  *
  * A policy may use the two list links of a page (MemMap.link, unlink) and the heads that
@@ -62,7 +62,7 @@ export interface ReplacementPolicy {
   remove(pfn: Pfn): void;
 
   /**
-   * @internal A candidate stays in the cache, for it cannot be had now; the policy knows nothing
+   * @internal A candidate stays in the cache, for it cannot be taken now; the policy knows nothing
    * new of its use.
    */
   putBack(pfn: Pfn): void;
@@ -70,7 +70,9 @@ export interface ReplacementPolicy {
   /** @internal A candidate stays in the cache, since it is used. */
   activate(pfn: Pfn): void;
 
-  /** @internal A page that nobody uses has become clean: it is to be among the next candidates. */
+  /**
+   * @internal A page that is not in use has become clean: it is to be among the next candidates.
+   */
   rotate(pfn: Pfn): void;
 
   /** @internal A pass of reclaim begins. Pressure rises from priority DEF_PRIORITY to 0. */

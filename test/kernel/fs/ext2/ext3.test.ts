@@ -53,7 +53,7 @@ function ext3Image(judge: Judge): MemoryImage {
 function mustReplay(judge: Judge, path: string): void {
   run('sh', '-c', `"${judge.e2fsck}" -fy "${path}" > "${path}.log" 2>&1 || test $? -eq 1`);
   const log = readFileSync(`${path}.log`, 'utf8');
-  // The counts in the superblock, which nobody believes, may be old; those of a group may not.
+  // The counts in the superblock, which are not believed, may be old; those of a group may not.
   const believed = log.replaceAll(/^Free (blocks|inodes) count wrong \(.*\)\.\nFix\? yes$/gm, '');
   const found = believed.split('\n').filter((line) => /\? yes|error|corrupt|invalid/i.test(line));
   const wrong = found.filter((line) => !/with errors, check forced/.test(line));

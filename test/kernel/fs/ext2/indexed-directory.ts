@@ -86,7 +86,7 @@ export const nameOf = (n: number): string => `${n}${n % 3 === 0 ? 'é' : '-'}${'
 export const long = (n: number): string => `${n}-${'l'.repeat(245)}`;
 export const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
 
-/** The directory /d as it lies on an image that nobody has mounted. */
+/** The directory /d as it lies on an image that is not mounted. */
 export class OnDisk {
   readonly image: ImageStore;
   readonly ino: number;
