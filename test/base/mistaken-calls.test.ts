@@ -22,6 +22,8 @@ const RIGHT_BUT: Readonly<Record<string, RegExp>> = {
   runVmmReboot: /^options: expected/,
   runCampaign: /^options: expected/,
   crashes: /yields what is neither/,
+  everyFault: /yields what is neither/,
+  hypervisorCrashes: /yields what is neither/,
   powerLosses: /yields what is neither/,
   'Testbed.start': /there is a domain of this name/,
   'Testbed.restart': /domain: it has not stopped/,
@@ -36,7 +38,17 @@ const RIGHT_BUT: Readonly<Record<string, RegExp>> = {
 /** What is made so fast that each call gets one of its own. */
 const LIGHT = new Set([
   ...['MemoryManagement', 'MemMap', 'PageAllocator', 'Lru', 'PageCache', 'Reclaim', 'ReadaheadState', 'Simulation'],
-  ...['Testbed', 'WaitQueue', 'Task', 'RandomStreams', 'RandomStream', 'Medium', 'EmbeddedPageCache', 'FileReadahead'],
+  ...[
+    'Testbed',
+    'WaitQueue',
+    'Task',
+    'RandomStreams',
+    'RandomStream',
+    'Medium',
+    'EmbeddedPageCache',
+    'FileReadahead',
+    'ModelFs',
+  ],
 ]);
 
 const { callables, exported } = publicSurface();

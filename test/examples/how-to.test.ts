@@ -7,6 +7,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { LAWS } from '../../src/doors/testing/index.ts';
 import { runsFactor, TIMEOUT_MS } from '../support/property.ts';
 
 const DIR = '.build/how-to';
@@ -55,6 +56,13 @@ test.each(withPrograms)('the program of %s runs', async (document) => {
   const file = resolve(DIR, `${basename(document, '.md')}.ts`);
   writeFileSync(file, programOf(document).source);
   await import(file);
+});
+
+test('the how-to of properties names every law, and no other', () => {
+  const text = readFileSync('docs/how-to/test-with-properties.md', 'utf8');
+  const table = text.slice(text.indexOf('| law |'), text.indexOf('`programs` and `reboots` of the input'));
+  const named = [...table.matchAll(/^\| ([^|]+) \|/gm)].map(([, name]) => name!).slice(1);
+  expect(named).toEqual(Object.keys(LAWS));
 });
 
 test('the 30 lines take SQLite through crashes: all 1,000 of them with STILLWARM_RUNS=100', {

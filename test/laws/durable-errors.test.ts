@@ -11,7 +11,7 @@ import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
 import { O, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { property, TIMEOUT_MS } from '../support/property.ts';
-import { readWhole } from '../support/file-programs.ts';
+import { readWhole } from '../../src/doors/testing/play-calls.ts';
 import {
   CHANGES,
   type ChangeName,
