@@ -75,7 +75,7 @@ describe.each(JOURNALS)('SQLite with the journal %s in a guest', (journal) => {
     }
   });
 
-  it(`with Rio, a VFS whose xSync does nothing keeps every commit of the journal ${journal} in a crash of the guest`, () => {
+  it(`a VFS whose xSync does nothing keeps every commit of the journal ${journal} in a crash of a guest with Rio`, () => {
     const plan: CrashTest = { journal, strategy: 'rio', hostOf: withoutSync };
     const length = lengthOf(plan);
     for (let i = 0; i <= 8; i++) expect(crash(Math.floor((i * length) / 7), plan).problems).toEqual([]);

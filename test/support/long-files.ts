@@ -7,6 +7,8 @@ export const LONG_FILES: readonly string[] = [
   'test/doors/machine/crash-points.test.ts',
   'test/doors/machine/whole-machine.test.ts',
   'test/laws/table-laws.test.ts',
+  'test/examples/how-to.test.ts',
+  'test/examples/sqlite.test.ts',
   'test/kernel/fs/ext2/ext3.test.ts',
   'test/xen/save/migration-cable.test.ts',
   'test/kernel/fs/ext2/xattr.test.ts',
