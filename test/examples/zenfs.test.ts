@@ -1,0 +1,76 @@
+// ZenFS, software that nobody here wrote, on a guest: its own suite, and isomorphic-git on it.
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commits, type End } from '../../examples/zenfs/git.ts';
+import { casesOf } from '../support/product.ts';
+import { Suite, SUITE_FILES, type SuiteRun } from '../support/zenfs/suite.ts';
+
+const EXAMPLE = new URL('../../examples/zenfs/', import.meta.url);
+const textOf = (file: string): string => readFileSync(new URL(file, EXAMPLE), 'utf8');
+
+/** The tests that fail on a guest, each with its reason, as the README lists them. */
+const EXCEPTIONS = new Map(
+  [...textOf('README.md').matchAll(/^\| `(.+)` \| (.+) \|$/gm)].map(([, name, reason]) => [name!, reason!]),
+);
+
+/** What is to come of tests: all that pass on the memory backend pass, less the exceptions. */
+const wanted = ({ passed }: SuiteRun, files: readonly string[]): [string, boolean][] =>
+  [...passed]
+    .filter(([name]) => files.includes(name.split(' > ')[0]!))
+    .map(([name, hasPassed]) => [name, hasPassed && !EXCEPTIONS.has(name)]);
+
+const sorted = (results: Iterable<readonly [string, boolean]>): unknown =>
+  [...results].sort(([a], [b]) => (a < b ? -1 : 1));
+
+describe('ZenFS on a guest', () => {
+  let suite: Suite;
+  let memory: SuiteRun;
+  beforeAll(async () => {
+    suite = await Suite.build();
+    memory = await suite.run('memory');
+  });
+  afterAll(() => suite.remove());
+
+  it('the suite of ZenFS passes whole on its memory backend', () => {
+    expect([...memory.passed].filter(([, hasPassed]) => !hasPassed)).toEqual([]);
+    expect(textOf('README.md')).toContain(`${memory.passed.size} tests`);
+  });
+
+  it('the suite of ZenFS passes on a guest but for the exceptions that the README lists', async () => {
+    const { passed, mismatches } = await suite.run('guest');
+    expect(sorted(passed)).toEqual(sorted(wanted(memory, SUITE_FILES)));
+    expect([...EXCEPTIONS.keys()].filter((name) => !passed.has(name))).toEqual([]);
+    expect(mismatches).toBe(0);
+  });
+
+  it.each(['warm', 'crash'] as const)(
+    'the suite of ZenFS passes with a reboot between any two tests: %s',
+    async (mode) => {
+      const files = casesOf('the suite of ZenFS on a guest', mode, SUITE_FILES, { sample: 7, whole: 21 });
+      const { passed, reboots, reused, mismatches } = await suite.run(mode, files);
+      expect(sorted(passed)).toEqual(sorted(wanted(memory, files)));
+      expect(reboots).toBeGreaterThanOrEqual(passed.size);
+      expect([reused > 0, mismatches]).toEqual([files.length > 0, 0]);
+    },
+  );
+});
+
+describe('git on ZenFS on a guest', () => {
+  it('each commit is there after a crash, a loss of power and a reboot, and so are its files', async () => {
+    const ends: End[] = ['crash', 'power loss', 'crash', 'reboot', 'power loss', 'crash'];
+    const log: string[] = [];
+    for await (const found of commits(ends)) {
+      log.unshift(`commit ${log.length}`);
+      expect(found).toEqual({ log, changed: [], preserved: found.preserved, wrong: 0 });
+      // After a loss of power there is nothing to take over.
+      expect(found.preserved > 0).toBe(ends[log.length - 1] !== 'power loss');
+    }
+    expect(log).toHaveLength(ends.length);
+  });
+
+  it.each(['backend.ts', 'git.ts'])('the head of %s says how many lines of code it has', (file) => {
+    const lines = textOf(file).split('\n');
+    const [, said] = /(\d+) lines of\s+(?:\* )?code/.exec(lines.join('\n'))!;
+    expect(lines.filter((line) => /^ *[^ /*]/.test(line))).toHaveLength(Number(said));
+  });
+});
