@@ -18,7 +18,7 @@ import {
   type UsageInfo,
 } from '@zenfs/core';
 // In a project of your own: from 'stillwarm'.
-import { type BlockingSyscalls, type Machine, ModelError, O } from '../../src/index.ts';
+import { type BlockingSyscalls, type Machine, ModelError, O, type Timespec } from '../../src/index.ts';
 
 const [REGULAR, SYMLINK, PERMISSIONS] = [0o100000, 0o120000, 0o7777];
 
@@ -139,7 +139,7 @@ export class GuestFS extends Sync(FileSystem) {
 
 const typeOf = (mode: number): number => mode & 0o170000;
 const toMs = (seconds: number, ns: number): number => seconds * 1000 + ns / 1e6;
-const toTime = (ms: number): { seconds: number; ns: number } => {
+const toTime = (ms: number): Timespec => {
   const seconds = Math.floor(ms / 1000);
   return { seconds, ns: Math.min(Math.round((ms - seconds * 1000) * 1e6), 999_999_999) };
 };

@@ -20,3 +20,4 @@ export { GuestCrash, Machine, type Program, type ResultsOf } from './machine.ts'
 export { type CrashPlan, type CrashPoint, crashes, powerLosses } from './crash-points.ts';
 export type { MachineOptions, MachineReboot } from './options.ts';
 export type * from './results.ts';
+export { type FileSystemStatistics, type Time, type Timespec, XATTR } from '../../kernel/index.ts';
