@@ -1,7 +1,7 @@
 /**
  * A git repository in a guest: isomorphic-git works on `fs` of ZenFS, and ZenFS on the guest. After
  * each commit the guest crashes, or the machine loses power. The next guest reads the history
- * again. 44 lines of code.
+ * again. 40 lines of code.
  *
  * git does not wait for the disk, so `sync` does. Everything before it is on the medium then, and
  * with a journal (ext3) the file system is sound after the crash without a repair.
