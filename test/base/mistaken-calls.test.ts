@@ -22,6 +22,7 @@ const RIGHT_BUT: Readonly<Record<string, RegExp>> = {
   runVmmReboot: /^options: expected/,
   runCampaign: /^options: expected/,
   crashes: /yields what is neither/,
+  hypervisorCrashes: /yields what is neither/,
   powerLosses: /yields what is neither/,
   'Testbed.start': /there is a domain of this name/,
   'Testbed.restart': /domain: it has not stopped/,

@@ -37,6 +37,20 @@ export class WriteCache {
     for (let slot = this.#capacity - 1; slot >= 0; slot--) this.#free.push(slot);
   }
 
+  /** Another cache that holds the same. */
+  clone(): WriteCache {
+    const copy = new WriteCache(this.#capacity * PAGE_SIZE);
+    copy.#free.length = 0;
+    copy.#free.push(...this.#free);
+    copy.#masks.set(this.#masks);
+    copy.#stamps.set(this.#stamps);
+    for (const [granule, slot] of this.#slotOf) {
+      copy.#slotOf.set(granule, slot);
+      copy.#bytes.set(this.#bytes.subarray(slot * PAGE_SIZE, (slot + 1) * PAGE_SIZE), slot * PAGE_SIZE);
+    }
+    return copy;
+  }
+
   get isEmpty(): boolean {
     return this.#slotOf.size === 0;
   }

@@ -16,8 +16,9 @@ export { FADV, MAP, MS, O, PROT, SEEK, type KernelStats, type Stat, type Syscall
 export { NOTHING, type Process, WaitQueue } from '../../sim/index.ts';
 export type { BlockingSyscalls } from './blocking-calls.ts';
 export { Disk, type FileTree, files, image } from './disk.ts';
-export { GuestCrash, Machine, type Program, type ResultsOf } from './machine.ts';
-export { type CrashPlan, type CrashPoint, crashes, powerLosses } from './crash-points.ts';
+export { Machine } from './machine.ts';
+export { GuestCrash, type Program, type ResultsOf } from './program-run.ts';
+export { type CrashPlan, type CrashPoint, crashes, hypervisorCrashes, powerLosses } from './crash-points.ts';
 export type { MachineOptions, MachineReboot } from './options.ts';
 export type * from './results.ts';
 export { type FileSystemStatistics, type Time, type Timespec, XATTR } from '../../kernel/index.ts';

@@ -15,6 +15,7 @@ import { ArgumentError, checkObject, checkOneOf } from '../../base/argument-erro
 import { assert } from '../../base/assert.ts';
 import { DomId, Mfn, PAGE_SIZE, Pfn } from '../../base/units.ts';
 import type { BlockDevice } from '../../disk/drive/block-device.ts';
+import type { Writer } from '../../disk/image/backing-store.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import { CpuClock } from '../../sim/cpu-clock.ts';
 import { Power } from '../../sim/power.ts';
@@ -263,6 +264,20 @@ export class Hypervisor {
   /** @internal */
   releaseDevice(device: BoundDevice): void {
     if (this.devices.release(device)) this.frames.forgetDevice(device.number);
+  }
+
+  /**
+   * @internal Somebody changes a block of a device while nothing is in flight on it, and says so:
+   * no frame is vouched for as that block any more, and all others stay as they are.
+   * @param change changes it; the writer's account is to count that
+   */
+  changeBlock(device: BlockDevice, block: number, change: (by: Writer) => void): void {
+    const bound = this.bindDevice(device);
+    assert(bound !== undefined, 'a device that is in use has a number');
+    this.frames.beginElsewhere(bound.number, block);
+    change(this.devices.own);
+    this.frames.endElsewhere(bound.number, block);
+    this.releaseDevice(bound);
   }
 
   /**
