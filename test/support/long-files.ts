@@ -39,6 +39,7 @@ export const LONG_FILES: readonly string[] = [
   'test/experiment/guest/warm-reboot.test.ts',
   'test/experiment/judge/oracle-exact.test.ts',
   'test/kernel/fs/ext2/dx.test.ts',
+  'test/examples/zenfs.test.ts',
   'test/experiment/guest/large-machine.test.ts',
   'test/experiment/vmm/migration.test.ts',
   'test/kernel/fs/ext2/garbage.test.ts',

@@ -11,7 +11,6 @@ import {
   EXT2_COMPAT,
   EXT2_DYNAMIC_REV,
   EXT2_FIRST_INO,
-  EXT2_GOOD_OLD_INODE_SIZE,
   EXT2_INCOMPAT,
   EXT2_JOURNAL_INO,
   EXT2_LOG_BLOCK_SIZE,
@@ -107,7 +106,7 @@ function superblockBytes({ shape, placement, inodes, label, timeSeconds }: Ext2P
   put('s_lastcheck', timeSeconds);
   put('s_rev_level', EXT2_DYNAMIC_REV);
   put('s_first_ino', EXT2_FIRST_INO);
-  put('s_inode_size', EXT2_GOOD_OLD_INODE_SIZE);
+  put('s_inode_size', shape.inodeBytes);
   if (hasJournal) {
     put('s_feature_compat', EXT2_COMPAT.has_journal);
     put('s_journal_inum', EXT2_JOURNAL_INO);

@@ -16,7 +16,6 @@ import { assert } from '../../base/assert.ts';
 import {
   EXT2_BLOCK_SIZE,
   EXT2_FIRST_INO,
-  EXT2_GOOD_OLD_INODE_SIZE,
   EXT2_MAX_PER_GROUP,
   EXT2_ROOT_INO,
   GROUP_DESCRIPTOR,
@@ -25,7 +24,6 @@ import {
 import type { PlannedInode } from './inodes.ts';
 
 export const BLOCKS_PER_GROUP = EXT2_MAX_PER_GROUP;
-const INODES_PER_BLOCK = EXT2_BLOCK_SIZE / EXT2_GOOD_OLD_INODE_SIZE;
 const DESCRIPTORS_PER_BLOCK = EXT2_BLOCK_SIZE / GROUP_DESCRIPTOR.size;
 /** A last group with fewer blocks than this besides its metadata is left out, as by mke2fs. */
 const MIN_LAST_GROUP_BLOCKS = 50;
@@ -35,6 +33,7 @@ const RESERVED_INODES = EXT2_FIRST_INO - 1;
 /** A file system without contents. */
 export interface Shape {
   readonly blockCount: number;
+  readonly inodeBytes: number;
   readonly groupCount: number;
   readonly inodesPerGroup: number;
   readonly inodeTableBlocks: number;
@@ -52,18 +51,19 @@ export function groupOverhead(shape: Omit<Shape, 'usableBlocks'>, group: number)
  * A file system of at most `blockCount` blocks with at least `inodes` inodes; undefined when there
  * is none.
  */
-function shapeOf(blockCount: number, inodes: number): Shape | undefined {
+function shapeOf(blockCount: number, inodes: number, inodeBytes: number): Shape | undefined {
   const groupCount = Math.ceil(blockCount / BLOCKS_PER_GROUP);
   if (groupCount === 0) return undefined;
-  const inodeTableBlocks = Math.ceil(inodes / groupCount / INODES_PER_BLOCK);
-  const inodesPerGroup = inodeTableBlocks * INODES_PER_BLOCK;
+  const inodesPerBlock = EXT2_BLOCK_SIZE / inodeBytes;
+  const inodeTableBlocks = Math.ceil(inodes / groupCount / inodesPerBlock);
+  const inodesPerGroup = inodeTableBlocks * inodesPerBlock;
   if (inodesPerGroup > EXT2_MAX_PER_GROUP) return undefined;
   const descriptorBlocks = Math.ceil(groupCount / DESCRIPTORS_PER_BLOCK);
-  const shape = { blockCount, groupCount, inodesPerGroup, inodeTableBlocks, descriptorBlocks };
+  const shape = { blockCount, inodeBytes, groupCount, inodesPerGroup, inodeTableBlocks, descriptorBlocks };
 
   const lastGroupBlocks = blockCount - (groupCount - 1) * BLOCKS_PER_GROUP;
   if (lastGroupBlocks < groupOverhead(shape, groupCount - 1) + MIN_LAST_GROUP_BLOCKS)
-    return shapeOf(blockCount - lastGroupBlocks, inodes);
+    return shapeOf(blockCount - lastGroupBlocks, inodes, inodeBytes);
   let usableBlocks = blockCount;
   for (let group = 0; group < groupCount; group++) usableBlocks -= groupOverhead(shape, group);
   return { ...shape, usableBlocks };
@@ -77,6 +77,7 @@ export interface Demand {
   readonly freeBlocks: number;
   /** Inodes, reserved ones included. */
   readonly inodes: number;
+  readonly inodeBytes: number;
 }
 
 /**
@@ -93,10 +94,11 @@ export function chooseShape(demand: Demand, withInodesToSpare: boolean): Shape |
   for (let blocks = wanted; blocks <= MAX_BLOCKS; ) {
     const spare = demand.inodes + Math.ceil(demand.freeBlocks / BLOCKS_PER_INODE);
     const inodes = withInodesToSpare ? Math.max(spare, Math.ceil(blocks / BLOCKS_PER_INODE)) : demand.inodes;
-    const shape = shapeOf(blocks, inodes);
+    const shape = shapeOf(blocks, inodes, demand.inodeBytes);
     if (shape !== undefined && shape.usableBlocks >= wanted) return shape;
     // No shape: too few groups for the inodes, so try with room for one more table.
-    const missing = shape === undefined ? 1 + 2 + inodes / INODES_PER_BLOCK : wanted - shape.usableBlocks;
+    const missing =
+      shape === undefined ? 1 + 2 + (inodes * demand.inodeBytes) / EXT2_BLOCK_SIZE : wanted - shape.usableBlocks;
     blocks += Math.max(1, Math.min(Math.ceil(missing), BLOCKS_PER_GROUP));
   }
   return undefined;
@@ -108,7 +110,7 @@ export function chooseShape(demand: Demand, withInodesToSpare: boolean): Shape |
  */
 export function shapeOfSize(blockCount: number, demand: Demand): Shape | undefined {
   for (const inodes of [Math.ceil(blockCount / BLOCKS_PER_INODE), demand.inodes]) {
-    const shape = shapeOf(blockCount, Math.max(inodes, demand.inodes));
+    const shape = shapeOf(blockCount, Math.max(inodes, demand.inodes), demand.inodeBytes);
     if (shape !== undefined && shape.usableBlocks >= demand.blocks) return shape;
   }
   return undefined;

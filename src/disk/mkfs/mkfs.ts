@@ -8,16 +8,24 @@
  * memory. A file that changes its length between the steps is an InputError. One that changes its
  * bytes gives the old or the new ones, and a sound image.
  *
- * The image has revision 1, blocks of 4096 bytes, inodes of 128 bytes and groups of 32768 blocks.
- * Its features are filetype, sparse_super and large_file, plus has_journal on request. No block is
- * reserved, everything is owned by 0:0, and `e2fsck -fn` finds nothing. Like mke2fs it makes spare
- * inodes, one for 16 KiB. Unlike mke2fs, it places everything as one copy onto an empty disk would.
+ * The image has revision 1, blocks of 4096 bytes, inodes of 128 or 256 bytes and groups of 32768
+ * blocks. Its features are filetype, sparse_super and large_file, plus has_journal on request. No
+ * block is reserved, everything is owned by 0:0, and `e2fsck -fn` finds nothing. Like mke2fs it
+ * makes spare inodes, one for 16 KiB. Unlike mke2fs, it places everything as one copy onto an empty
+ * disk would.
  */
 
 import { checkArgument, checkFunction, checkObject } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
 import { putField } from '../../base/layout.ts';
-import { EXT2_BLOCK_SIZE, EXT2_FAST_SYMLINK_MAX, EXT2_JOURNAL_INO, EXT2_MODE, INODE } from '../../format/ext2.ts';
+import {
+  EXT2_BLOCK_SIZE,
+  EXT2_FAST_SYMLINK_MAX,
+  EXT2_JOURNAL_INO,
+  EXT2_MODE,
+  INODE,
+  INODE_EXTRA,
+} from '../../format/ext2.ts';
 import type { ImageStore } from '../image/image-store.ts';
 import { MemoryImage } from '../image/memory-image.ts';
 import { OverlayImage } from '../image/overlay-image.ts';
@@ -85,7 +93,8 @@ const MODE_TYPE = { file: EXT2_MODE.regular, directory: EXT2_MODE.directory, sym
 
 /** Writes an inode with everything except a file's contents; returns where those are to lie. */
 function writeInode(plan: Ext2Plan, store: ImageStore, inode: PlannedInode): Extent[] {
-  const bytes = new Uint8Array(INODE.size);
+  const { inodeBytes, inodesPerGroup } = plan.shape;
+  const bytes = new Uint8Array(inodeBytes);
   const put = (name: keyof typeof INODE.offset, value: number): void => putField(INODE, bytes, 0, name, value);
   const { body, meta } = inode;
   put('i_mode', MODE_TYPE[body.kind] | meta.mode);
@@ -96,6 +105,10 @@ function writeInode(plan: Ext2Plan, store: ImageStore, inode: PlannedInode): Ext
   put('i_mtime', meta.mtimeSeconds);
   put('i_links_count', inode.links);
   put('i_blocks', (inode.blockCount * EXT2_BLOCK_SIZE) / 512);
+  if (inodeBytes > INODE.size) {
+    putField(INODE_EXTRA, bytes, INODE.size, 'i_extra_isize', INODE_EXTRA.size);
+    putField(INODE_EXTRA, bytes, INODE.size, 'i_crtime', meta.mtimeSeconds);
+  }
 
   if (body.kind === 'symlink' && body.target.length < EXT2_FAST_SYMLINK_MAX)
     bytes.set(body.target, INODE.offset.i_block);
@@ -104,9 +117,9 @@ function writeInode(plan: Ext2Plan, store: ImageStore, inode: PlannedInode): Ext
   if (body.kind === 'symlink') writePiece(store, data, 0, body.target);
 
   const index = inode.ino - 1;
-  const group = Math.floor(index / plan.shape.inodesPerGroup);
+  const group = Math.floor(index / inodesPerGroup);
   const table = groupPlaces(plan.shape, group).inodeTable * EXT2_BLOCK_SIZE;
-  store.write(table + (index % plan.shape.inodesPerGroup) * INODE.size, bytes, 0, INODE.size);
+  store.write(table + (index % inodesPerGroup) * inodeBytes, bytes, 0, inodeBytes);
   return data;
 }
 

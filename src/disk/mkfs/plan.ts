@@ -8,7 +8,7 @@
 import { counted } from '../../base/counted.ts';
 import { InputError } from '../../base/input-error.ts';
 import { encodeText } from '../../base/text.ts';
-import { EXT2_BLOCK_SIZE, EXT2_FIRST_INO } from '../../format/ext2.ts';
+import { EXT2_BLOCK_SIZE, EXT2_FIRST_INO, EXT2_GOOD_OLD_INODE_SIZE } from '../../format/ext2.ts';
 import { JBD_MIN_BLOCKS } from '../../format/jbd.ts';
 import { collectInodes, journalInode, type PlannedInode } from './inodes.ts';
 import { chooseShape, MAX_BLOCKS, Placement, shapeOfSize, type Shape } from './layout.ts';
@@ -36,6 +36,11 @@ export interface Ext2Options {
   readonly timeSeconds?: number | undefined;
   /** Blocks of a journal, at least 1024; by default there is none. */
   readonly journalBlocks?: number | undefined;
+  /**
+   * Bytes of an inode: 128, the default, or 256. The larger one keeps times to the nanosecond, and
+   * extended attributes.
+   */
+  readonly inodeBytes?: 128 | 256 | undefined;
 }
 
 /** Called as work goes on: file bytes done, of all there are to do. */
@@ -61,6 +66,7 @@ export interface Ext2Plan {
  */
 export function planExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Progress): Ext2Plan {
   const { size, slack = DEFAULT_SLACK, timeSeconds = DEFAULT_TIME_SECONDS, journalBlocks } = options;
+  const { inodeBytes = EXT2_GOOD_OLD_INODE_SIZE } = options;
   const label = encodeText(options.label ?? '');
   if (size !== undefined && !(Number.isSafeInteger(size) && size > 0))
     throw new InputError(`size: expected bytes above 0, got ${size}`);
@@ -71,6 +77,8 @@ export function planExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Pro
 
   if (journalBlocks !== undefined && !(Number.isSafeInteger(journalBlocks) && journalBlocks >= JBD_MIN_BLOCKS))
     throw new InputError(`journalBlocks: expected ${JBD_MIN_BLOCKS} or more, got ${journalBlocks}`);
+  if (inodeBytes !== 128 && inodeBytes !== 256)
+    throw new InputError(`inodeBytes: expected 128 or 256, got ${String(inodeBytes)}`);
 
   const { files, bytes: fileBytes } = countFiles(tree);
   const inodes = collectInodes(tree, timeSeconds, countUp(fileBytes, onProgress));
@@ -79,7 +87,7 @@ export function planExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Pro
   if (journalBlocks !== undefined) inodes.splice(1, 0, journalInode(journalBlocks, timeSeconds));
   const blocks = inodes.reduce((sum, inode) => sum + inode.blockCount, 0);
   const freeBlocks = Math.max(MIN_FREE_BLOCKS, Math.ceil(blocks * slack));
-  const demand = { blocks, freeBlocks, inodes: inodes.length - reserved + EXT2_FIRST_INO - 1 };
+  const demand = { blocks, freeBlocks, inodes: inodes.length - reserved + EXT2_FIRST_INO - 1, inodeBytes };
   const given = size === undefined ? undefined : Math.floor(size / EXT2_BLOCK_SIZE);
   if (given !== undefined && given > MAX_BLOCKS)
     throw new InputError(`size: ${size} bytes are more than ext2 can have, ${MAX_BLOCKS * EXT2_BLOCK_SIZE}`);

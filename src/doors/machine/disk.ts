@@ -48,7 +48,7 @@ export class Disk {
 /**
  * A disk with an ext2 file system, or ext3 with `journalBlocks`. By default half of it is free, and
  * at least 1 MiB. The keys of `content` are names; a key with slashes makes the directories on its
- * way.
+ * way. Times are kept to the second, with `inodeBytes: 256` to the nanosecond.
  * @throws ArgumentError for a name that cannot be; InputError for sizes that cannot be
  */
 export function files(content: FileTree, options: Ext2Options = {}): Disk {

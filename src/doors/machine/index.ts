@@ -21,3 +21,4 @@ export { GuestCrash, type Program, type ResultsOf } from './program-run.ts';
 export { type CrashPlan, type CrashPoint, crashes, hypervisorCrashes, powerLosses } from './crash-points.ts';
 export type { MachineOptions, MachineReboot } from './options.ts';
 export type * from './results.ts';
+export { type FileSystemStatistics, type Time, type Timespec, XATTR } from '../../kernel/index.ts';

@@ -111,8 +111,8 @@ function defaultLine(replay: Replay): string {
 }
 
 /**
- * The seed of a property of that name: FNV-1a over its UTF-16 code units. As fast-check wants it, it
- * is a signed 32-bit integer.
+ * The seed of a property of that name: FNV-1a over its UTF-16 code units, as a signed integer of 32
+ * bits.
  */
 export function seedOf(name: string): number {
   checkText('name', name);

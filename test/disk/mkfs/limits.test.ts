@@ -34,6 +34,8 @@ describe('options', () => {
     [{ journalBlocks: 1023 }, 'journalBlocks: expected 1024 or more, got 1023'],
     [{ journalBlocks: 1024 }, 'ok'],
     [{ journalBlocks: 1025 }, 'ok'],
+    [{ inodeBytes: 256 }, 'ok'],
+    [{ inodeBytes: 512 as 256 }, 'inodeBytes: expected 128 or 256, got 512'],
     [{ size: (2 ** 32 - 1) * BLOCK }, 'ok'],
     [{ size: (2 ** 32 - 1) * BLOCK + BLOCK - 1 }, 'ok'],
     [{ size: 2 ** 32 * BLOCK }, 'size: 17592186044416 bytes are more than ext2 can have, 17592186040320'],

@@ -16,7 +16,7 @@ import { readHostTree } from '../../../src/disk/mkfs/host-tree.ts';
 import type { ImageStore } from '../../../src/disk/image/image-store.ts';
 import { MemoryImage } from '../../../src/disk/image/memory-image.ts';
 import { makeExt2, writeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
-import { planExt2 } from '../../../src/disk/mkfs/plan.ts';
+import { type Ext2Options, planExt2 } from '../../../src/disk/mkfs/plan.ts';
 import {
   countFiles,
   directory,
@@ -240,15 +240,18 @@ describe('an image of mkfs', () => {
     for (let i = 0; i < 150; i++) expect(out.compare(piece, 0, piece.length, i << 20, (i + 1) << 20)).toBe(0);
   });
 
-  itWithE2fsprogs('an image of mkfs is sound with a journal of any size', (judge) => {
+  itWithE2fsprogs('an image of mkfs is sound with a journal of any size and inodes of either size', (judge) => {
     checkProperty(
       judge.where,
-      [anyTree, fc.integer({ min: 1024, max: 40_000 })],
-      (given, journalBlocks) => {
+      [anyTree, fc.integer({ min: 1024, max: 40_000 }), fc.constantFrom(128, 256)],
+      (given, journalBlocks, inodeBytes) => {
         const path = `${judge.dir}/journal.img`;
-        saveImage(makeExt2(given as ReturnType<typeof tree>, { journalBlocks: journalBlocks as number }), path);
+        const options = { journalBlocks, inodeBytes } as Ext2Options;
+        saveImage(makeExt2(given as ReturnType<typeof tree>, options), path);
         mustPassE2fsck(judge, path);
-        expect(run(judge.debugfs, '-R', 'stat <8>', path)).toContain(`Size: ${(journalBlocks as number) * BLOCK}`);
+        const stat = run(judge.debugfs, '-R', 'stat <8>', path);
+        expect(stat).toContain(`Size: ${(journalBlocks as number) * BLOCK}`);
+        expect(stat.includes('Size of extra inode fields: 32')).toBe(inodeBytes === 256);
       },
       { numRuns: 6, lawRuns: 10 },
     );
