@@ -21,7 +21,7 @@ const READS = 1024 * FILE_PAGES;
 const TIMINGS = 20;
 /** Least memory of a guest, bytes: one page less is refused. */
 const SMALLEST = 2055 * PAGE;
-const REBOOTS = 25;
+const REBOOTS = 50;
 
 export function doors(): Row[] {
   return [

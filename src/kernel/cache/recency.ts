@@ -44,8 +44,13 @@ export function restoreRecency(
 /** Places in `recency` by ascending rank, those of one rank in their order: there are few ranks. */
 function byRank(recency: Uint16Array): Uint32Array {
   const ends = new Uint32Array(RECENCY_RANK + 1);
-  for (const word of recency) ends[word & RECENCY_RANK]!++;
-  for (let rank = 1; rank <= RECENCY_RANK; rank++) ends[rank]! += ends[rank - 1]!;
+  let highest = 0;
+  for (const word of recency) {
+    const rank = word & RECENCY_RANK;
+    ends[rank]!++;
+    if (rank > highest) highest = rank;
+  }
+  for (let rank = 1; rank <= highest; rank++) ends[rank]! += ends[rank - 1]!;
   const order = new Uint32Array(recency.length);
   for (let i = recency.length - 1; i >= 0; i--) order[--ends[recency[i]! & RECENCY_RANK]!] = i;
   return order;
