@@ -11,6 +11,7 @@ import { InputError, UserError } from '../src/base/index.ts';
 import { against, comparisonTable } from './against.ts';
 import { bookkeeping } from './bookkeeping.ts';
 import { cachedRead } from './cached-read.ts';
+import { doors } from './doors.ts';
 import { drives } from './drives.ts';
 import { embedded } from './embedded.ts';
 import { type Options, type Row, table } from './harness.ts';
@@ -33,6 +34,7 @@ const SUBJECTS: Readonly<Record<string, (options: Options) => Row[] | Promise<Ro
   scale,
   suspend,
   drives,
+  doors,
   embedded,
   many,
   sqlite,

@@ -64,9 +64,8 @@ function setAside({ memory }: GuestEnvironment, { map }: MemoryManagement, param
 function takeKernelPages(mm: MemoryManagement, parameters: BootParameters): Pfn[] {
   const { nrPages, bootPages, preservedCount, grantTablePfn, modulePfn, moduleBytes } = parameters;
   const { allocator } = mm;
-  const kernelPages: Pfn[] = [];
   const image = modulePfn === 0 ? grantTablePfn + NR_GRANT_FRAMES : modulePfn + pagesOf(moduleBytes);
-  for (let pfn = image; pfn < bootPages; pfn++) kernelPages.push(Pfn(pfn));
+  const kernelPages = Array.from({ length: bootPages - image }, (_, i) => Pfn(image + i));
   const tables = Math.ceil((nrPages * MEM_MAP_BYTES_PER_PAGE) / PAGE_SIZE);
   for (let i = 0; i < tables; i++)
     kernelPages.push(reservePage(mm, `memory of ${nrPages} pages is too small for the kernel's tables`));

@@ -80,8 +80,11 @@ export class PreservedPages {
     this.#names = names;
     this.#unclaimed = unclaimed;
     this.#onReuse = onReuse;
-    const pages: Pfn[] = [];
-    for (let pfn = 0; pfn < mm.map.nrPages; pfn++) if (mm.map.has(Pfn(pfn), PRESERVED)) pages.push(Pfn(pfn));
+    const { map } = mm;
+    let count = 0;
+    for (let pfn = 0; pfn < map.nrPages; pfn++) if (map.has(Pfn(pfn), PRESERVED)) count++;
+    const pages = new Uint32Array(count);
+    for (let pfn = map.nrPages - 1; pfn >= 0; pfn--) if (map.has(Pfn(pfn), PRESERVED)) pages[--count] = pfn;
     unclaimed.count = pages.length;
     this.#hasRecency = restoreRecency(mm, hypercalls, pages);
   }

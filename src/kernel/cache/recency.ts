@@ -19,6 +19,8 @@ import type { NameBatch } from './name-batch.ts';
 
 /** Pages whose recency is told or asked in one hypercall: entries of 16 KiB. */
 const BATCH = 512;
+/** Pages that the next kernel may get. */
+const TOLD = PG.named | PG.preserved;
 
 /**
  * Puts pages on the lists: where they were when the kernel before shut down, if it told that; else
@@ -27,27 +29,40 @@ const BATCH = 512;
 export function restoreRecency(
   { lru }: MemoryManagement,
   hypercalls: Pick<Hypercalls, 'cacheMapOp'>,
-  pages: readonly Pfn[],
+  pages: Uint32Array,
 ): boolean {
   const recency = askRecency(hypercalls, pages);
   if (recency === undefined) {
-    for (const pfn of pages) lru.putBack(pfn);
+    for (const pfn of pages) lru.putBack(pfn as Pfn);
     return false;
   }
-  const order = Uint32Array.from(pages.keys());
-  order.sort((a, b) => (recency[a]! & RECENCY_RANK) - (recency[b]! & RECENCY_RANK) || a - b);
-  for (const i of order)
-    lru.restore(pages[i]!, (recency[i]! & RECENCY_ACTIVE) !== 0, (recency[i]! & RECENCY_REFERENCED) !== 0);
+  for (const i of byRank(recency))
+    lru.restore(pages[i]! as Pfn, (recency[i]! & RECENCY_ACTIVE) !== 0, (recency[i]! & RECENCY_REFERENCED) !== 0);
   return true;
 }
 
+/** Places in `recency` by ascending rank, those of one rank in their order: there are few ranks. */
+function byRank(recency: Uint16Array): Uint32Array {
+  const ends = new Uint32Array(RECENCY_RANK + 1);
+  let highest = 0;
+  for (const word of recency) {
+    const rank = word & RECENCY_RANK;
+    ends[rank]!++;
+    if (rank > highest) highest = rank;
+  }
+  for (let rank = 1; rank <= highest; rank++) ends[rank]! += ends[rank - 1]!;
+  const order = new Uint32Array(recency.length);
+  for (let i = recency.length - 1; i >= 0; i--) order[--ends[recency[i]! & RECENCY_RANK]!] = i;
+  return order;
+}
+
 /** What is known of the pages' recency; undefined when nothing is. */
-function askRecency(hypercalls: Pick<Hypercalls, 'cacheMapOp'>, pages: readonly Pfn[]): Uint16Array | undefined {
+function askRecency(hypercalls: Pick<Hypercalls, 'cacheMapOp'>, pages: Uint32Array): Uint16Array | undefined {
   const recency = new Uint16Array(pages.length);
   const batch = new CacheMapBatch(BATCH);
   for (let at = 0; at < pages.length; at += batch.count) {
     batch.reset();
-    for (const pfn of pages.slice(at, at + BATCH)) batch.askRecency(pfn);
+    for (const pfn of pages.subarray(at, at + BATCH)) batch.askRecency(pfn as Pfn);
     hypercalls.cacheMapOp(batch);
     for (let i = 0; i < batch.count; i++) {
       if (batch.result(i) !== Reason.ok) return undefined;
@@ -73,14 +88,18 @@ export function tellRecency(
     batch.reset();
   };
   for (const order of lru.orders()) {
-    const pages = order.filter((pfn) => map.has(pfn, PG.named | PG.preserved));
-    pages.forEach((pfn, position) => {
-      let recency = rankOf(position, pages.length);
-      if (map.has(pfn, PG.active)) recency |= RECENCY_ACTIVE;
-      if (map.has(pfn, PG.referenced)) recency |= RECENCY_REFERENCED;
+    let count = 0;
+    for (const pfn of order) if (map.has(pfn, TOLD)) count++;
+    let position = 0;
+    for (const pfn of order) {
+      const flags = map.flagsOf(pfn);
+      if ((flags & TOLD) === 0) continue;
+      let recency = rankOf(position++, count);
+      if ((flags & PG.active) !== 0) recency |= RECENCY_ACTIVE;
+      if ((flags & PG.referenced) !== 0) recency |= RECENCY_REFERENCED;
       batch.tellRecency(pfn, recency);
       if (batch.isFull) send();
-    });
+    }
   }
   if (batch.count > 0) send();
 }

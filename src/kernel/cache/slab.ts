@@ -49,13 +49,18 @@ export class SlabCache {
    * be there afterwards. Throws ENOMEM.
    */
   *allocate(): Process<Pfn> {
-    let page = this.#room();
-    if (page === NO_PAGE) {
-      page = this.#source.allocate();
-      if (page === NO_PAGE) page = yield* this.#source.allocateWaiting();
-      this.#grow(page);
-    }
+    const object = this.tryAllocate();
+    if (object !== NO_PAGE) return object;
+    let page = this.#source.allocate();
+    if (page === NO_PAGE) page = yield* this.#source.allocateWaiting();
+    this.#grow(page);
     return this.#take(page);
+  }
+
+  /** An object of a page that has room, or NO_PAGE: then `allocate`. */
+  tryAllocate(): Pfn {
+    const page = this.#room();
+    return page === NO_PAGE ? NO_PAGE : this.#take(page);
   }
 
   /**

@@ -225,6 +225,11 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
     return this.#slab.allocate();
   }
 
+  /** The same without waiting, or NO_PAGE. */
+  tryAllocate(): Pfn {
+    return this.#slab.tryAllocate();
+  }
+
   free(object: Pfn): void {
     this.#slab.free(object);
   }

@@ -175,10 +175,12 @@ export class PageCache {
    * @param writer asked by reclaim to write dirty pages; without one they stay until they are clean
    */
   open(ino: Ino, generation = 0, named = true, writer?: PageWriter, watcher?: PageWatcher): AddressSpace {
-    checkInteger('ino', ino, 0, 0xffff_ffff);
-    checkInteger('generation', generation, 0, 0xffff_ffff);
-    if (writer !== undefined) checkObject('writer', writer, 'pageOut');
-    if (watcher !== undefined) checkObject('watcher', watcher, 'removedPage');
+    // Every file that is made comes here: what is right is seen at once (see hot-paths 7).
+    if (ino >>> 0 !== ino) checkInteger('ino', ino, 0, 0xffff_ffff);
+    if (generation >>> 0 !== generation) checkInteger('generation', generation, 0, 0xffff_ffff);
+    if (writer !== undefined && typeof writer?.pageOut !== 'function') checkObject('writer', writer, 'pageOut');
+    if (watcher !== undefined && typeof watcher?.removedPage !== 'function')
+      checkObject('watcher', watcher, 'removedPage');
     const slot = this.#freeSlots.pop() ?? this.#spaces.length;
     const space = new AddressSpace(slot, ino, generation, named, writer, watcher);
     this.#spaces[slot] = space;

@@ -8,7 +8,7 @@ import { checkText } from '../../base/argument-error.ts';
 import { ModelError } from '../../base/errno.ts';
 import type { Ns, Pfn } from '../../base/units.ts';
 import type { CpuClock } from '../../sim/cpu-clock.ts';
-import type { Process } from '../../sim/index.ts';
+import { NOTHING, type Process } from '../../sim/index.ts';
 import type { GuestEnvironment } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
 import type { FileSystem } from '../fs/file-system.ts';
@@ -133,7 +133,8 @@ export class FileCalls {
     this.#open[fd] = undefined;
     file.isClosed = true;
     file.users++;
-    yield* fput(file);
+    const put = fput(file);
+    if (put !== NOTHING) yield* put;
   }
 
   /** All programs end: what they mapped is unmapped, what they had open is closed. */

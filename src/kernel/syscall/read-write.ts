@@ -322,7 +322,7 @@ export function badBuffer(place: 'dst' | 'src', buffer: Uint8Array): Error {
 }
 
 function checkPending(pending: number): void {
-  checkInteger('pending', pending, Number.MIN_SAFE_INTEGER, -1);
+  if (pending >= 0 || (pending | 0) !== pending) checkInteger('pending', pending, Number.MIN_SAFE_INTEGER, -1);
 }
 
 /** Throws EISDIR, EINVAL. */

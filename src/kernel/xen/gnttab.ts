@@ -22,7 +22,9 @@ const AT = GRANT_ENTRY.offset;
 export class GrantTable {
   readonly #env: GuestEnvironment;
   readonly #first: Pfn;
-  readonly #free: number[] = [];
+  /** References that are free, the next one last. */
+  readonly #free = new Uint16Array(NR_GRANT_ENTRIES);
+  #freeCount = 0;
 
   /** @param first page of the guest in which the table begins */
   constructor(env: GuestEnvironment, first: Pfn) {
@@ -39,13 +41,13 @@ export class GrantTable {
   }
 
   get freeCount(): number {
-    return this.#free.length;
+    return this.#freeCount;
   }
 
   /** gnttab_grant_foreign_access: lets `domid` map a page; undefined when no entry is free. */
   grant(domid: DomId, page: Pfn, readonly: boolean): GrantRef | undefined {
-    const ref = this.#free.pop();
-    if (ref === undefined) return undefined;
+    if (this.#freeCount === 0) return undefined;
+    const ref = this.#free[--this.#freeCount]!;
     const { memory } = this.#env;
     const [pfn, at] = this.#place(ref);
     memory.writeU32(pfn, at + AT.frame, page);
@@ -60,13 +62,13 @@ export class GrantTable {
     const [pfn, at] = this.#place(ref);
     if ((memory.readU16(pfn, at + AT.flags) & (Gtf.reading | Gtf.writing)) !== 0) return false;
     memory.writeU16(pfn, at + AT.flags, 0);
-    this.#free.push(ref);
+    this.#free[this.#freeCount++] = ref;
     return true;
   }
 
   #freeAll(): void {
-    this.#free.length = 0;
-    for (let ref = NR_GRANT_ENTRIES - 1; ref >= NR_RESERVED_ENTRIES; ref--) this.#free.push(ref);
+    this.#freeCount = 0;
+    for (let ref = NR_GRANT_ENTRIES - 1; ref >= NR_RESERVED_ENTRIES; ref--) this.#free[this.#freeCount++] = ref;
   }
 
   #place(ref: number): [Pfn, number] {

@@ -36,7 +36,9 @@ export class RecencyTable {
 
   /** CRC-32C of a domain's entries. */
   crc(p2m: Uint32Array): number {
-    const entries = Uint16Array.from(p2m, (mfn) => this.#entries[mfn]!);
-    return crc32c(new Uint8Array(entries.buffer));
+    const entries = this.#entries;
+    const told = new Uint16Array(p2m.length);
+    for (let pfn = 0; pfn < p2m.length; pfn++) told[pfn] = entries[p2m[pfn]!]!;
+    return crc32c(new Uint8Array(told.buffer));
   }
 }

@@ -26,6 +26,7 @@ import { S_IS, type InodeCache, type InodeHolder } from '../inode.ts';
 import { Ext2Inode, type Ext2InodeFields } from './inode-info.ts';
 import type { InodeTable } from './inode.ts';
 import { truncatePages } from '../../cache/truncate.ts';
+import { NO_PAGE } from '../../mm/mem-map.ts';
 
 /** Which pages of the file system are named in the cache-mapping table. */
 export interface NamingPolicy {
@@ -147,7 +148,8 @@ export class Ext2Inodes implements InodeHolder {
     const isSetGid = (directory.fields.mode & S_IS.gid) !== 0;
     const isDirectory = (mode & EXT2_MODE.typeMask) === EXT2_MODE.directory;
     superblock.beginChange();
-    const object = yield* this.#cache.allocate();
+    let object = this.#cache.tryAllocate();
+    if (object === NO_PAGE) object = yield* this.#cache.allocate();
     let born: { ino: number; generation: number };
     try {
       born = yield* newInode(superblock, directory.ino, mode);

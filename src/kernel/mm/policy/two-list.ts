@@ -133,13 +133,14 @@ export class TwoListLru implements ReplacementPolicy {
 
   orders(): readonly Pfn[][] {
     this.drain();
-    return [this.#oldestFirst(this.inactiveHead), this.#oldestFirst(this.activeHead)];
+    return [this.#oldestFirst(this.inactiveHead, this.#nrInactive), this.#oldestFirst(this.activeHead, this.#nrActive)];
   }
 
-  #oldestFirst(head: Pfn): Pfn[] {
+  #oldestFirst(head: Pfn, length: number): Pfn[] {
     const map = this.#map;
-    const pages: Pfn[] = [];
-    for (let pfn = map.last(head); pfn !== head; pfn = map.younger(pfn)) pages.push(pfn);
+    const pages = new Array<Pfn>(length);
+    let pfn = head;
+    for (let i = 0; i < length; i++) pages[i] = pfn = map.younger(pfn);
     return pages;
   }
 
