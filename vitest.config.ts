@@ -5,9 +5,8 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { COMPILED_MODULES, compiledSources } from './test/support/compiled-sources.ts';
 import { LONG_FILES } from './test/support/long-files.ts';
-
-const EVERY_FILE = 'test/**/*.test.ts';
 
 for (const file of LONG_FILES)
   if (!existsSync(file)) throw new Error(`test/support/long-files.ts: there is no ${file}`);
@@ -15,7 +14,9 @@ for (const file of LONG_FILES)
 /** The longest first, then by name: the same order on every machine, whatever a run before has measured. */
 class LongestFirst extends BaseSequencer {
   override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rankOf = ({ moduleId }: TestSpecification): number => {
+    const rankOf = ({ moduleId, project }: TestSpecification): number => {
+      // First, since a process that goes over to another project begins anew.
+      if (project.name === 'mocking') return -1;
       const rank = LONG_FILES.findIndex((file) => moduleId.endsWith(`/${file}`));
       return rank < 0 ? LONG_FILES.length : rank;
     };
@@ -27,33 +28,42 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** Files that ask test/support/product.ts which cases to play, or whose properties have `lawRuns`. */
-const lawFiles = (): string[] =>
+const filesWith = (text: RegExp): string[] =>
   readdirSync('test', { recursive: true, encoding: 'utf8' })
     .map((name) => join('test', name))
-    .filter(
-      (name) => name.endsWith('.test.ts') && /\/support\/product\.ts'|\blawRuns: /.test(readFileSync(name, 'utf8')),
-    );
+    .filter((name) => name.endsWith('.test.ts') && text.test(readFileSync(name, 'utf8')));
 
-type Project = NonNullable<ViteUserConfig['test']>;
+/** Files that ask test/support/product.ts which cases to play, or whose properties have `lawRuns`. */
+const LAW_FILES = filesWith(/\/support\/product\.ts'|\blawRuns: /);
+/** Files that put another module in the place of one of src/, which only vitest can. */
+const MOCKING_FILES = filesWith(/\bvi\.mock\(/);
 
-/** One process a file: tests of memory exhaustion and of the command line cannot disturb each other. */
-const long: Project = { name: 'long', include: [...LONG_FILES] };
-/** What all of them import is loaded once for each core, which takes a quarter of a second. */
-const short: Project = { name: 'short', include: [EVERY_FILE], exclude: [...LONG_FILES], isolate: false };
-/** Cases that are many, and so not for every run. */
-const laws = (): Project => ({
-  name: 'laws',
-  include: lawFiles(),
-  env: { STILLWARM_LAWS: 'whole' },
-  testTimeout: 7_200_000,
-});
+/** Whether the sources stay as they are, and nobody asks which lines of them run. */
+const IS_COMPILED = process.argv.includes('run') && !process.argv.some((each) => each.startsWith('--coverage'));
+
+const LAWS: ViteUserConfig['test'] = { env: { STILLWARM_LAWS: 'whole' }, testTimeout: 7_200_000 };
 
 export default defineConfig(({ mode }) => {
-  const projects = mode === 'laws' ? [laws()] : mode === 'fast' ? [short] : [long, short];
+  const files = mode === 'laws' ? LAW_FILES : filesWith(/^/);
+  const played = mode === 'fast' ? files.filter((file) => !LONG_FILES.includes(file)) : files;
+  const isMocking = (file: string): boolean => MOCKING_FILES.includes(file);
+  const compiled = {
+    plugins: IS_COMPILED ? [compiledSources()] : [],
+    test: { name: 'compiled', server: { deps: { external: [COMPILED_MODULES] } } },
+  };
+  const projects = [
+    { ...compiled, include: played.filter((file) => !isMocking(file)) },
+    { plugins: [], test: { name: 'mocking' }, include: played.filter(isMocking) },
+  ].filter(({ include }) => include.length > 0);
   return {
     test: {
-      projects: projects.map((test) => ({ extends: true as const, test })),
+      projects: projects.map(({ plugins, test, include }) => ({
+        extends: true as const,
+        plugins,
+        test: { ...test, include, ...(mode === 'laws' && LAWS) },
+      })),
+      // Processes go on to the next file: they have loaded what all import, and compiled it.
+      isolate: false,
       environment: 'node',
       pool: 'forks',
       // By default one core is left to the runner, which hardly needs any.
