@@ -1,4 +1,4 @@
-// A mistake of a caller, at every place where one can be made: each parameter of all that the
+// A mistake of a caller, at every place where one can be made. Each parameter of all that the
 // package exports is replaced in turn by what cannot be right. The call returns, or says that
 // argument's name, or ends as the modelled world or the user's input ends.
 import { describe, expect, it } from 'vitest';

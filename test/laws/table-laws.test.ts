@@ -1,8 +1,8 @@
 // The laws of the cache-mapping table, one property each: what guests do with files between
-// reboots, and what may never come of it. The model is a plain file system in memory; after a
-// crash, where nobody can say what must be on the disk, a guest that boots on a copy of it with an
-// empty memory says it. Each law is shown able to fail, by a protection that is switched off or by
-// a table that loses what it is told.
+// reboots, and what may never come of it. The model is a plain file system in memory. After a crash
+// it does not know what must be on the disk. A guest that boots on a copy of it with an empty
+// memory says that. Each law is shown able to fail, by a protection that is switched off or by a
+// table that loses what it is told.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../src/base/index.ts';
@@ -87,8 +87,9 @@ const anywhere = fc.oneof<fc.Arbitrary<End>[]>(
 const anything = calls(write, whole, truncate, direct, store, link, rename, unlink);
 
 /**
- * What loses metadata: files are on the disk; one is truncated or unlinked; others take its blocks
- * and perhaps its number; their data goes to the disk, their metadata does not; crash.
+ * What loses metadata: files are on the disk, and one is truncated or unlinked. Others take its
+ * blocks and perhaps its number. Their data goes to the disk, their metadata does not; then a
+ * crash.
  */
 function metadataLost(lose: (lost: string) => Call): fc.Arbitrary<Life[]> {
   const two = fc.constantFrom('/a', '/b');

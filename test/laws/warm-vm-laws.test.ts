@@ -1,6 +1,5 @@
-// Laws of the warm-VM reboot, with real kernels: whenever it strikes and whatever goes wrong, a
-// guest either goes on as if nothing had happened or is booted again, and nobody reads a wrong
-// byte.
+// Laws of the warm-VM reboot, with real kernels. Whenever it strikes and whatever goes wrong, a
+// guest either goes on as if nothing had happened or is booted again. None reads a wrong byte.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Arch, ARCHS, FRAME_NUMBER_BYTES, Mfn, PAGE_SIZE } from '../../src/base/index.ts';

@@ -1,5 +1,5 @@
 // Programs that change a file system, played by the guest and by the model at once. Each process
-// works in a directory of its own, so that what it must see does not depend on the others; memory,
+// works in a directory of its own, so that what it must see does not depend on the others. Memory,
 // blocks and inode numbers are shared by all.
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';

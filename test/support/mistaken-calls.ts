@@ -1,6 +1,6 @@
 // What each kind of object needs to be called at all: a fresh one in a state in which its methods
-// make sense, and a right argument for each parameter by its name. Whoever calls puts a wrong one
-// in the place of each in turn.
+// make sense. For each parameter there is a right argument, by its name. The caller puts a wrong
+// one in the place of each in turn.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -21,9 +21,9 @@ import { it } from 'vitest';
 
 const DEFAULT_RUNS = 100;
 /**
- * What a test may take of the host's time: some ten times what the slowest takes alone, so that
- * none fails on a machine that is busy with eight other things; in a run of the laws as much as all
- * of them. It is not what finds a model that hangs: that is event-limit.ts.
+ * What a test may take of the host's time: some ten times what the slowest takes alone. So none
+ * fails on a machine that is busy with eight other things. In a run of the laws a test may take as
+ * much as all of them. It is not what finds a model that hangs: that is event-limit.ts.
  */
 export const TIMEOUT_MS = playsLaws() ? 7_200_000 : 300_000;
 /**

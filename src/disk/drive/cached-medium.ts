@@ -4,9 +4,9 @@
  *
  * Bytes move by DMA between here and machine frames, a whole request at once.
  *
- * Generation. A write counts as a change of its blocks when it is taken up, and again when its
- * bytes move, so that a copy made in between is not believed. Blocks that a reset or a loss of
- * power tears or loses count once more.
+ * Generation. A write counts as a change of its blocks twice: when it is taken up, and when its
+ * bytes move. So a copy made in between is not believed. Blocks that a reset or a loss of power
+ * tears or loses count once more.
  */
 
 import { type Ns, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';

@@ -8,10 +8,10 @@
  * cache puts it there before it completes.
  *
  * Cache. A write that fits completes once it is in the cache. Reads see it, and a read that the
- * cache holds whole does not wait for the mechanism. A write goes to the medium when the drive has
- * been idle for `destageDelayNs`, when the cache is needed for other writes, and at a flush
- * (destage.ts). A write larger than the whole cache goes straight to the medium. Commands that the
- * cache answers are served while a run is being written out.
+ * cache holds whole does not wait for the mechanism. A write goes to the medium (destage.ts) when
+ * the drive has been idle for `destageDelayNs`. It also goes there when the cache is needed for
+ * other writes, and at a flush. A write larger than the whole cache goes straight to the medium.
+ * Commands that the cache answers are served while a run is being written out.
  *
  * Ports. Several machines may reach one drive, each through a port with its own memory. They share
  * its arm, its queue and its cache. A reset of one machine leaves the requests of the others alone.

@@ -2,7 +2,7 @@
  * A drive's volatile write cache: sectors whose write has completed and which are not on the medium
  * yet.
  *
- * Kept in slots of 4 KiB (a granule: eight sectors that begin at a multiple of eight), each with a
+ * Kept in slots of 4 KiB (a granule: eight sectors that begin at a multiple of eight). Each has a
  * mask of the sectors that hold data. Contract: a cached sector is newer than the medium's. `store`
  * replaces what it finds. A sector leaves by `destage` (to the medium), `forget` (the medium is
  * newer) or `lose` (a loss of power).

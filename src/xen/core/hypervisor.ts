@@ -3,7 +3,7 @@
  * lists, root record), domain 0's processor and the block devices. Domains are built on it by the
  * tool stack (toolstack.ts).
  *
- * Domain 0 is not a domain here: it has a processor, on which back-ends and tool stack work, ends
+ * Domain 0 is not a domain here. It has a processor, on which back-ends and tool stack work, ends
  * of event channels and the store, and no memory of its own.
  *
  * A hypervisor ends with `halt`: from then on nothing that it or domain 0 began goes on, and every
@@ -175,8 +175,8 @@ export class Hypervisor {
   }
 
   /**
-   * Boots on a machine that was reset and kept its memory: makes a hypervisor from the bytes that
-   * another one left, as `boot` does where nothing is to be found. Takes no virtual time either.
+   * Boots on a machine that was reset and kept its memory. It makes a hypervisor from the bytes
+   * that another one left, as `boot` does where nothing is found. Takes no virtual time either.
    * @throws ArgumentError when the memory cannot hold the tables
    */
   static reload(

@@ -1,5 +1,5 @@
-// Random callers against their disks: whatever they do, whenever they die, and whatever byte of the
-// table is damaged, what is claimed is what is on the disk.
+// Random callers against their disks. Whatever they do, whenever they die, and whatever byte of the
+// table is damaged, a claimed page is what is on the disk.
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CacheTable, type TableProtections } from '../../../src/doors/table/index.ts';

@@ -1,6 +1,6 @@
-// A caller of the table that moves numbers instead of pages: what is in each frame and in each
-// block is one number, and a store or a failed transfer makes one that was nowhere before. It tells
-// the table what it owes it, and compares whatever it claims with its disk.
+// A caller of the table that moves numbers instead of pages. In each frame and in each block is one
+// number, and a store or a failed transfer makes one that was nowhere before. It tells the table
+// what it owes it, and compares each page that it claims with its disk.
 import { CacheTable, type PageName, type TableProtections, type Transfer } from '../../../src/doors/table/index.ts';
 
 export const FRAMES = 6;

@@ -1,5 +1,5 @@
-// The guest's file system against a model that knows nothing of pages, blocks or time: over reboots
-// and crashes, and before the judges e2fsck, debugfs and the independent ext2 reader.
+// The guest's file system against a model that knows nothing of pages, blocks or time, over reboots
+// and crashes. The judges are e2fsck, debugfs and the independent ext2 reader.
 import fc from 'fast-check';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { describe, expect } from 'vitest';
