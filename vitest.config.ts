@@ -14,9 +14,7 @@ for (const file of LONG_FILES)
 /** The longest first, then by name: the same order on every machine, whatever a run before has measured. */
 class LongestFirst extends BaseSequencer {
   override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rankOf = ({ moduleId, project }: TestSpecification): number => {
-      // First, since a process that goes over to another project begins anew.
-      if (project.name === 'mocking') return -1;
+    const rankOf = ({ moduleId }: TestSpecification): number => {
       const rank = LONG_FILES.findIndex((file) => moduleId.endsWith(`/${file}`));
       return rank < 0 ? LONG_FILES.length : rank;
     };
@@ -45,25 +43,24 @@ const LAWS: ViteUserConfig['test'] = { env: { STILLWARM_LAWS: 'whole' }, testTim
 
 export default defineConfig(({ mode }) => {
   const files = mode === 'laws' ? LAW_FILES : filesWith(/^/);
-  const played = mode === 'fast' ? files.filter((file) => !LONG_FILES.includes(file)) : files;
   const isMocking = (file: string): boolean => MOCKING_FILES.includes(file);
-  const compiled = {
-    plugins: IS_COMPILED ? [compiledSources()] : [],
-    test: { name: 'compiled', server: { deps: { external: [COMPILED_MODULES] } } },
-  };
+  const isLong = (file: string): boolean => LONG_FILES.includes(file);
+  const plugins = IS_COMPILED ? [compiledSources()] : [];
+  const test = { server: { deps: { external: [COMPILED_MODULES] } }, ...(mode === 'laws' && LAWS) };
   const projects = [
-    { ...compiled, include: played.filter((file) => !isMocking(file)) },
-    { plugins: [], test: { name: 'mocking' }, include: played.filter(isMocking) },
-  ].filter(({ include }) => include.length > 0);
+    { name: 'mocking', plugins: [], isolate: true, include: files.filter(isMocking) },
+    // One process a file. It is small, so that it starts other programs fast.
+    { name: 'long', plugins, isolate: true, include: files.filter((file) => isLong(file) && !isMocking(file)) },
+    // What all of them import is loaded once for each core.
+    { name: 'short', plugins, isolate: false, include: files.filter((file) => !isLong(file) && !isMocking(file)) },
+  ].filter(({ name, include }) => include.length > 0 && (mode !== 'fast' || name === 'short'));
   return {
     test: {
-      projects: projects.map(({ plugins, test, include }) => ({
+      projects: projects.map(({ plugins, ...project }) => ({
         extends: true as const,
         plugins,
-        test: { ...test, include, ...(mode === 'laws' && LAWS) },
+        test: { ...test, ...project },
       })),
-      // Processes go on to the next file: they have loaded what all import, and compiled it.
-      isolate: false,
       environment: 'node',
       pool: 'forks',
       // By default one core is left to the runner, which hardly needs any.

@@ -1,6 +1,6 @@
 // src/ as JavaScript for node itself. vitest runs a module as a function, and each use of an import
-// there is a call of a getter: the model takes a third more time in it, and longer to load. So a
-// run compiles src/ once, one file to one file, types removed and nothing else; tests get these.
+// there is a call of a getter: the model takes a quarter more time so, and longer to load. So a run
+// compiles src/ once, one file to one file, and tests get these. The types are removed, no more.
 //
 // A file is written when it would change, and in one step: runs at the same time share the folder.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';

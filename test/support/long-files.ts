@@ -1,5 +1,6 @@
 // Test files that take more than a second or two of a processor, the longest first. `npm test`
-// begins with them, so that every core works to the end; `npm run test:fast` leaves them out.
+// begins with them, each in a process of its own, so that every core works to the end;
+// `npm run test:fast` leaves them out. The others are short, and share a process.
 export const LONG_FILES: readonly string[] = [
   'test/experiment/vmm/experiment.test.ts',
   'test/experiment/vmm/reboot.test.ts',
