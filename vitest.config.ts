@@ -5,9 +5,8 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { COMPILED_MODULES, compiledSources } from './test/support/compiled-sources.ts';
 import { LONG_FILES } from './test/support/long-files.ts';
-
-const EVERY_FILE = 'test/**/*.test.ts';
 
 for (const file of LONG_FILES)
   if (!existsSync(file)) throw new Error(`test/support/long-files.ts: there is no ${file}`);
@@ -27,33 +26,41 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** Files that ask test/support/product.ts which cases to play, or whose properties have `lawRuns`. */
-const lawFiles = (): string[] =>
+const filesWith = (text: RegExp): string[] =>
   readdirSync('test', { recursive: true, encoding: 'utf8' })
     .map((name) => join('test', name))
-    .filter(
-      (name) => name.endsWith('.test.ts') && /\/support\/product\.ts'|\blawRuns: /.test(readFileSync(name, 'utf8')),
-    );
+    .filter((name) => name.endsWith('.test.ts') && text.test(readFileSync(name, 'utf8')));
 
-type Project = NonNullable<ViteUserConfig['test']>;
+/** Files that ask test/support/product.ts which cases to play, or whose properties have `lawRuns`. */
+const LAW_FILES = filesWith(/\/support\/product\.ts'|\blawRuns: /);
+/** Files that put another module in the place of one of src/, which only vitest can. */
+const MOCKING_FILES = filesWith(/\bvi\.mock\(/);
 
-/** One process a file: tests of memory exhaustion and of the command line cannot disturb each other. */
-const long: Project = { name: 'long', include: [...LONG_FILES] };
-/** What all of them import is loaded once for each core, which takes a quarter of a second. */
-const short: Project = { name: 'short', include: [EVERY_FILE], exclude: [...LONG_FILES], isolate: false };
-/** Cases that are many, and so not for every run. */
-const laws = (): Project => ({
-  name: 'laws',
-  include: lawFiles(),
-  env: { STILLWARM_LAWS: 'whole' },
-  testTimeout: 7_200_000,
-});
+/** Whether the sources stay as they are, and nobody asks which lines of them run. */
+const IS_COMPILED = process.argv.includes('run') && !process.argv.some((each) => each.startsWith('--coverage'));
+
+const LAWS: ViteUserConfig['test'] = { env: { STILLWARM_LAWS: 'whole' }, testTimeout: 7_200_000 };
 
 export default defineConfig(({ mode }) => {
-  const projects = mode === 'laws' ? [laws()] : mode === 'fast' ? [short] : [long, short];
+  const files = mode === 'laws' ? LAW_FILES : filesWith(/^/);
+  const isMocking = (file: string): boolean => MOCKING_FILES.includes(file);
+  const isLong = (file: string): boolean => LONG_FILES.includes(file);
+  const plugins = IS_COMPILED ? [compiledSources()] : [];
+  const test = { server: { deps: { external: [COMPILED_MODULES] } }, ...(mode === 'laws' && LAWS) };
+  const projects = [
+    { name: 'mocking', plugins: [], isolate: true, include: files.filter(isMocking) },
+    // One process a file. It is small, so that it starts other programs fast.
+    { name: 'long', plugins, isolate: true, include: files.filter((file) => isLong(file) && !isMocking(file)) },
+    // What all of them import is loaded once for each core.
+    { name: 'short', plugins, isolate: false, include: files.filter((file) => !isLong(file) && !isMocking(file)) },
+  ].filter(({ name, include }) => include.length > 0 && (mode !== 'fast' || name === 'short'));
   return {
     test: {
-      projects: projects.map((test) => ({ extends: true as const, test })),
+      projects: projects.map(({ plugins, ...project }) => ({
+        extends: true as const,
+        plugins,
+        test: { ...test, ...project },
+      })),
       environment: 'node',
       pool: 'forks',
       // By default one core is left to the runner, which hardly needs any.

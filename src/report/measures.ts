@@ -181,13 +181,25 @@ export function verification(result: RebootResult): { readonly line: string; rea
   };
 }
 
+/** Made once each: the host takes long to make one. By the digits behind the point. */
+const formats = new Map<number, Intl.NumberFormat>();
+
+function formatOf(digits: number): Intl.NumberFormat {
+  let format = formats.get(digits);
+  if (format === undefined) {
+    format = new Intl.NumberFormat('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    formats.set(digits, format);
+  }
+  return format;
+}
+
 /**
  * Three significant digits, but never fewer than the integer part has, and no exponent: 0.0123,
  * 4.50, 45.7, 1,234.
  */
 export function significant(value: number): string {
   const digits = value === 0 ? 0 : Math.min(9, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))));
-  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return formatOf(digits).format(value);
 }
 
 function times(value: number | undefined): string {

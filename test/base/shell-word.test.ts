@@ -55,4 +55,6 @@ property(
       if (!bytes.equals(expected)) throw new Error(`${words[i]!} is ${JSON.stringify(bytes.toString('latin1'))}`);
     });
   },
+  // Twenty paths a case, and a shell for each: 400 paths have every character that means something.
+  { numRuns: 20, lawRuns: 100 },
 );

@@ -1,6 +1,6 @@
 // Every system call that changes the file system, on an image with one of each kind of thing that
 // it may meet. What the file system holds afterwards, as bytes.
-import { PAGE_SIZE } from '../../src/base/index.ts';
+import { isZero, PAGE_SIZE } from '../../src/base/index.ts';
 import { EXT2_DIRECT_BLOCKS, EXT2_POINTERS_PER_BLOCK } from '../../src/format/ext2.ts';
 import type { MemoryImage } from '../../src/disk/image/memory-image.ts';
 import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
@@ -265,7 +265,7 @@ function* readPages(sys: Syscalls, path: string, size: number, pages: Map<number
   for (const page of likelyPages(size)) {
     const bytes = new Uint8Array(PAGE_SIZE);
     yield* sys.pread(fd, bytes, 0, PAGE_SIZE, page * PAGE_SIZE);
-    if (bytes.some((byte) => byte !== 0)) pages.set(page, bytes);
+    if (!isZero(bytes, 0, PAGE_SIZE)) pages.set(page, bytes);
   }
   yield* sys.close(fd);
 }

@@ -7,10 +7,12 @@ import { compareTypedArraysAsBytes } from './bytes.ts';
 import { limitEvents } from './event-limit.ts';
 import { linesOfPlayed } from './product.ts';
 import { playsLaws } from './property.ts';
+import { traceSources } from './source-traces.ts';
 
 fc.configureGlobal({ seed: 1 });
 compareTypedArraysAsBytes();
 limitEvents(Simulation.prototype);
+traceSources();
 afterAll(() => {
   const lines = linesOfPlayed();
   if (playsLaws() && lines.length > 0) console.log(lines.join('\n'));

@@ -16,16 +16,29 @@ export const FILE_BYTES = 700_003;
 /** Room for the save file of a guest of 12 MiB. */
 const SAVE_BYTES = 13 * MIB;
 
-/** The file of a guest. */
-export const contents = (guest: number): Uint8Array =>
-  new Uint8Array(FILE_BYTES).map((_, at) => (at * 13 + (at >>> 12) * 5 + 77 * guest) & 255);
+/** Files and file systems of guests, each made once: to be copied, not changed. */
+const made = new Map<number, { readonly bytes: Uint8Array; readonly image: MemoryImage }>();
+
+function madeFor(guest: number): { readonly bytes: Uint8Array; readonly image: MemoryImage } {
+  let it = made.get(guest);
+  if (it === undefined) {
+    const bytes = new Uint8Array(FILE_BYTES);
+    for (let at = 0; at < FILE_BYTES; at++) bytes[at] = (at * 13 + (at >>> 12) * 5 + 77 * guest) & 255;
+    it = { bytes, image: makeExt2(tree(directory([['data', file(bytes)]]))) };
+    made.set(guest, it);
+  }
+  return it;
+}
+
+/** The file of a guest: a copy. */
+export const contents = (guest: number): Uint8Array => madeFor(guest).bytes.slice();
 
 /** A medium with a partition and room for a save file of each guest. */
 export function vmmDisk(
   guests: number,
   saveBytes = SAVE_BYTES,
 ): Pick<VmmMachineOptions, 'image' | 'partitions' | 'saveAreas'> {
-  const images = Array.from({ length: guests }, (_, n) => makeExt2(tree(directory([['data', file(contents(n))]]))));
+  const images = Array.from({ length: guests }, (_, n) => madeFor(n).image);
   const partitions = images.map(({ size }, n) => {
     const before = images.slice(0, n).reduce((sum, image) => sum + Math.ceil(image.size / PAGE_SIZE) * PAGE_SIZE, 0);
     return { start: before, bytes: size };
@@ -80,7 +93,7 @@ export function vmmClients(
 export function* readsItsFile(
   { syscalls }: Kernel,
   guest: number,
-  expected: Uint8Array = contents(guest),
+  expected: Uint8Array = madeFor(guest).bytes,
 ): Process<boolean> {
   const fd = yield* syscalls.open('/data');
   const buffer = new Uint8Array(65_536);
