@@ -1,6 +1,6 @@
 /**
  * A backend of ZenFS whose files lie in a guest. What a program writes through `fs` of ZenFS is in
- * the guest's page cache and on its disk, and survives reboots and crashes as that does. 106 lines
+ * the guest's page cache and on its disk. It survives reboots and crashes as that does. 106 lines
  * of code.
  *
  * ZenFS calls a backend with paths, and nothing stays open between two calls. So a program does not

@@ -1,4 +1,4 @@
-// ZenFS, software that nobody here wrote, on a guest: its own suite, and isomorphic-git on it.
+// ZenFS, software of others, on a guest: its own suite, and isomorphic-git on it.
 import { readFileSync } from 'node:fs';
 import { configureSingle, fs, sync } from '@zenfs/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
