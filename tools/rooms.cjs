@@ -96,7 +96,6 @@ const MAY_IMPORT = {
     ...['base', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
     ...['workload', 'experiment/judge', 'experiment/host', 'experiment/guest'],
   ],
-  experiment: ['experiment/*'],
   'doors/machine': [
     ...['base', 'sim', 'machine', 'disk/image', 'disk/drive', 'disk/mkfs', 'xen', 'kernel', 'workload'],
     ...['experiment/judge', 'experiment/host'],
@@ -104,7 +103,7 @@ const MAY_IMPORT = {
   'doors/node': ['base', 'disk/image', 'disk/mkfs', 'doors/machine', 'experiment/guest'],
   'doors/page-cache': ['base', 'kernel/mm', 'kernel/mm/policy'],
   'doors/table': ['base', 'xen/public', 'xen/records', 'xen/frames', 'xen/protections.ts'],
-  report: ['base', 'experiment', 'experiment/*'],
+  report: ['base', 'experiment/*'],
   cli: ['*'],
 };
 

@@ -5,5 +5,6 @@
  * be used is an InputError there, and an argument an ArgumentError.
  */
 export class UserError extends Error {
+  /** `UserError`. */
   override readonly name = 'UserError';
 }

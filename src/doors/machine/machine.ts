@@ -54,6 +54,7 @@ export type ResultsOf<P extends readonly Program[]> = {
 
 /** The guest has crashed where `crashAt` said, while programs ran. */
 export class GuestCrash extends Error {
+  /** `GuestCrash`. */
   override readonly name = 'GuestCrash';
   /** Events that were dispatched before it, counted as `crashAt` counts. */
   readonly event: number;
@@ -64,6 +65,7 @@ export class GuestCrash extends Error {
   }
 }
 
+/** A machine with one guest. Made by `Machine.boot`. */
 export class Machine {
   readonly #room: VmmMachine;
   readonly #partition: { readonly start: number; readonly bytes: number };
@@ -121,10 +123,12 @@ export class Machine {
     }
   }
 
+  /** Whether a guest runs, has crashed, or the machine is off. */
   get state(): MachineState {
     return this.#state;
   }
 
+  /** The strategy of the guest that runs, or ran last. */
   get strategy(): StrategyName {
     return this.#strategy;
   }
@@ -144,6 +148,7 @@ export class Machine {
     return this.#guest?.kernel.messages ?? [];
   }
 
+  /** Figures of the machine now: a copy. */
   get stats(): MachineStats {
     const { simulation, drive } = this.#room;
     const guest = this.#state === 'running' ? this.#guest : undefined;
@@ -184,6 +189,7 @@ export class Machine {
    * said; ArgumentError for a program that waits for what never happens or yields what is no wait
    */
   run<T>(program: Program<T>): T;
+  /** Several programs at once: a list of what they return. Throws as for one. */
   run<P extends readonly Program[]>(...programs: P): ResultsOf<P>;
   run(...programs: readonly Program[]): unknown {
     this.#mustRun();
