@@ -1,6 +1,6 @@
 /**
- * A hit through the door `stillwarm/page-cache`, which counts it and checks its arguments, next to
- * one through the parts of the kernel's memory management that it is made of.
+ * A hit through the door `stillwarm/page-cache`, which counts it and checks its arguments. Beside
+ * it stands a hit through the parts of the kernel's memory management behind that door.
  */
 
 import type { Ino } from '../src/base/index.ts';

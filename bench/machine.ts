@@ -75,8 +75,8 @@ export class Machine {
   }
 
   /**
-   * Fills the page cache with pages 0 … of the file, page i vouched for as block i: what reading
-   * the file through the block back-end leaves behind.
+   * Fills the page cache with pages 0 … of the file, page i vouched for as block i. Reading the
+   * file through the block back-end leaves the same behind.
    */
   fill(): void {
     const { mm, names, file } = this.guest;

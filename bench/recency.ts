@@ -1,7 +1,7 @@
 /**
- * What the order of the LRU lists is worth after a reboot: the hit ratio of one stream of accesses
- * to a file larger than memory. The stream goes on after the reboot. Counted in accesses of the
- * model, the figures are the same on every host.
+ * What the order of the LRU lists is worth after a reboot. Measured is the hit ratio of one stream
+ * of accesses to a file larger than memory. The stream goes on after the reboot. Counted in
+ * accesses of the model, the figures are the same on every host.
  *
  * An access reads one page, without readahead. It is a hit when the guest read nothing from the
  * disk. Seven of ten accesses follow Zipf's law over 12,288 pages in random places. Three of ten

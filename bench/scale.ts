@@ -1,9 +1,9 @@
 /**
  * What a page costs as the guest grows from 256 MiB to 16 GiB. No structure here gets slower with
- * its size, but the processor's caches get smaller beside it. How much that explains is measured in
- * the same run: just the reads of a random access, at the same places of plain arrays of the same
- * size. The figure is the cost at the largest size over that at the smallest. It should grow no
- * more than that of the bare reads.
+ * its size, but the processor's caches get smaller beside it. The same run measures how much that
+ * explains: just the reads of a random access, at the same places of plain arrays of that size. The
+ * figure is the cost at the largest size over that at the smallest. It should grow no more than
+ * that of the bare reads.
  */
 
 import { elapsedNs, type Row, takeTurns } from './harness.ts';

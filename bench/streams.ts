@@ -2,9 +2,9 @@
  * Streams of page accesses: recorded ones from `--traces DIR`, or generated ones with similar
  * reuse. They are decoded to page numbers before anything is timed.
  *
- * Two recordings are known by name: `w106.trace.xz` of the Caffeine repository, a database's block
- * reads as raw little-endian u32, and `cloudPhysicsIO.csv.gz` of the libCacheSim repository, the
- * requests of a virtual machine, split into pages. Neither is part of this project.
+ * Two recordings are known by name. In the Caffeine repository, `w106.trace.xz` has a database's
+ * block reads as raw little-endian u32. In the libCacheSim repository, `cloudPhysicsIO.csv.gz` has
+ * the requests of a virtual machine, which are split into pages. Neither is part of this project.
  *
  * A generated stream has the same length over as many pages. References follow Zipf's law, with
  * ranks scattered over the pages, mixed with scans that walk in order and do not return for long.

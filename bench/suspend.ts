@@ -1,9 +1,9 @@
 /**
- * Suspending and resuming domains over a reboot of the hypervisor costs host time in proportion to
- * their P2M lists, not to the contents of their memory. Measured are one domain of 1 GiB with a
- * file cache, one of 16 GiB that is nearly empty, and 64 of 64 MiB together. The time runs from the
- * suspend event until the last guest runs again. It includes the next hypervisor and its pass over
- * the frames of the machine.
+ * Suspending and resuming domains over a reboot of the hypervisor costs host time. The time grows
+ * with their P2M lists, not with the contents of their memory. Three cases are measured: one domain
+ * of 1 GiB with a file cache, one of 16 GiB that is nearly empty, and 64 of 64 MiB. The time runs
+ * from the suspend event until the last guest runs again. It includes the next hypervisor and its
+ * pass over the frames of the machine.
  */
 
 import { PAGE_SIZE } from '../src/base/index.ts';

@@ -1,11 +1,12 @@
 /**
- * Writes through the system calls of a booted guest: overwrites of cached 4 KiB pages; the life of
- * a small file (create, write 4 KiB, close, unlink); and what the upkeep of the cache-mapping table
- * adds to the latter, in host time and in the guest's time.
+ * Writes through the system calls of a booted guest:
+ * - overwrites of cached 4 KiB pages;
+ * - the life of a small file (create, write 4 KiB, close, unlink);
+ * - what the upkeep of the cache-mapping table adds to that, in host time and in the guest's time.
  *
- * The rival of the overwrites is the work that the host must do in any case: copying the same page
- * to the same frames in the same order, by TypedArray.set. Both run in the order of the file and in
- * a random order.
+ * The rival of the overwrites is the work that the host must do in any case. It copies the same
+ * page to the same frames in the same order, by TypedArray.set. Both run in the order of the file
+ * and in a random order.
  *
  * Times are processor time of this process, so that other work on the host does not count.
  *

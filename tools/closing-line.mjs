@@ -1,6 +1,6 @@
-// Turns vitest's JSON summary into the closing line of .ci/run; fails when a test failed, was
-// skipped, or none ran. Only a test whose name ends in (mounts) may be skipped: it needs root and
-// loop devices, which the place that runs CI may not give.
+// Turns vitest's JSON summary into the closing line of .ci/run. Fails when a test failed or was
+// skipped, or when none ran. Only a test whose name ends in (mounts) may be skipped: it needs root
+// and loop devices, which CI may not give.
 import { readFileSync } from 'node:fs';
 
 /**

@@ -1,12 +1,11 @@
 // Comments are at most 100 columns wide, and in plain words.
 // `node tools/comments.mjs [--fix] [FILE ...]`
 //
-// Checked are src, test, bench, examples and tools, except fixtures. In the Markdown documents,
-// each sentence of prose has at most 30 words. In comments, that is the length of a sentence, or of
-// its part up to a colon or a semicolon. A line may be wider when nothing in it can move: a table,
-// a drawing, a fence, a directive, or one word such as an address. `--fix` fills each paragraph
-// that has a wide line. It keeps list items, blank lines, tags, tables, drawings and fences, and
-// touches no code.
+// Checked are src, test, bench, examples and tools, except fixtures, and the Markdown documents.
+// Each sentence of a comment or of prose has at most 25 words. A line may be wider when nothing in
+// it can move. That is a table, a drawing, a fence, a directive, or one word such as an address.
+// `--fix` fills each paragraph that has a wide line. It keeps list items, blank lines, tags,
+// tables, drawings and fences, and touches no code.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,9 +66,9 @@ function isFixed(text) {
 }
 
 /**
- * A text as units that are not to be parted: words; code in backticks and types in braces, unless
- * they are long; and a word that would look like the start of a list, a heading or a tag, together
- * with the word before.
+ * A text as units that are not to be parted: words, and code in backticks and types in braces,
+ * unless they are long. A word that would look like the start of a list, a heading or a tag is one
+ * unit with the word before.
  * @param {string} text
  */
 function unitsOf(text) {

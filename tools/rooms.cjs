@@ -103,6 +103,7 @@ const MAY_IMPORT = {
   'doors/node': ['base', 'disk/image', 'disk/mkfs', 'doors/machine', 'experiment/guest'],
   'doors/page-cache': ['base', 'kernel/mm', 'kernel/mm/policy'],
   'doors/table': ['base', 'xen/public', 'xen/records', 'xen/frames', 'xen/protections.ts'],
+  'doors/testing': ['base', 'format', 'doors/machine', 'doors/table'],
   report: ['base', 'experiment/*'],
   cli: ['*'],
 };

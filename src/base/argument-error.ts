@@ -1,10 +1,10 @@
 /**
- * A caller's mistake: an argument that is missing, of another kind, or out of range, or a call that
- * the state of the object does not allow. Any public function may throw it. The command line prints
- * it as one line.
+ * A caller's mistake. An argument is missing, of another kind, or out of range, or the state of the
+ * object does not allow the call. Any public function may throw it. The command line prints it as
+ * one line.
  *
  * The others are InvariantViolation (our defect), ModelError (a failure of the modelled world),
- * InputError (a file that cannot be used) and UserError (a mistake at the command line).
+ * InputError (an unusable file) and UserError (a mistake at the command line).
  */
 
 /** Names the argument, or the state, at fault. */

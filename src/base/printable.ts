@@ -7,7 +7,7 @@ import { decodeText } from './text.ts';
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}]/gu;
 
 /**
- * Text of the user's or the host's as part of one line: what a terminal would obey is escaped as in
+ * Text of the user's or the host's as part of one line. What a terminal would obey is escaped as in
  * C, and so are the bytes of a name that are not UTF-8 (text.ts).
  */
 export function printable(text: string): string {

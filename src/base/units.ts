@@ -2,7 +2,7 @@
  * Branded numbers: the units of the model. Passing a machine frame for a pseudo-physical one does
  * not compile. A brand costs nothing at run time.
  *
- * The constructors below are the only casts; they stand where a number first gets its meaning: a
+ * The constructors below are the only casts. They stand where a number first gets its meaning: a
  * parsed field, an index of the array that the file owns.
  */
 

@@ -1,11 +1,12 @@
 /**
- * How far a long job has come: a line that is drawn over again on a terminal, a line now and then
- * where stderr is a pipe or a file; and only when the work lasts for more than a second, or ten.
+ * How far a long job has come. On a terminal it is a line that is drawn over again. Where stderr is
+ * a pipe or a file, it is a line now and then. It shows only when the work lasts for more than a
+ * second, or ten.
  *
- * The experiment runs without ever returning to the event loop, so no timer could fire and no
- * signal handler could run: Ctrl-C ends the process at once. Therefore nothing of the terminal is
- * changed that would have to be restored: the cursor stays visible, lines wrap, and the line is cut
- * to the terminal's width instead.
+ * The experiment never returns to the event loop, so no timer could fire and no signal handler
+ * could run: Ctrl-C ends the process at once. Therefore nothing of the terminal is changed that
+ * would have to be restored. The cursor stays visible, lines wrap, and the line is cut to the
+ * terminal's width instead.
  */
 
 import { printable } from '../base/index.ts';

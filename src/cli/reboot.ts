@@ -1,9 +1,9 @@
 /**
  * `stillwarm reboot`: options to an experiment, its result to text, JSON and a page.
  *
- * Everything that the user could have got wrong is asked before the experiment begins, because it
- * may last minutes; the result is printed before the report is written, so that a full disk does
- * not lose it.
+ * Every possible mistake of the user is looked for before the experiment begins, because it may
+ * last minutes. The result is printed before the report is written, so that a full disk does not
+ * lose it.
  */
 
 import { dirname, join, resolve } from 'node:path';

@@ -292,8 +292,8 @@ export const DIRENT = defineLayout('ext2 directory entry', 8, [
 ]);
 
 /**
- * The first block of a directory with an index: entries "." and ".." whose space ends with the
- * block, and the root of the index in that space. The records DX_ENTRY follow.
+ * The first block of a directory with an index. It has the entries "." and ".." whose space ends
+ * with the block, and in that space the root of the index. The records DX_ENTRY follow.
  */
 export const DX_ROOT = defineLayout('ext3 index root', 32, [
   { name: 'dx_dot', width: 4, count: 3, writer: 'file system', meaning: 'the entry ".", of 12 bytes' },

@@ -8,17 +8,16 @@
  *   +------------------+----------------+--------------+--------------+-------------+---------------+
  *   then the next group, of s_blocks_per_group blocks: the same, without the first two where `hasSuperblock` is false
  *
- * With meta_bg, the descriptors of each 128 groups from s_first_meta_bg on lie in one block: in the
- * first of these groups, behind the place of the superblock. Copies lie in the second and the last
- * of them.
+ * With meta_bg, from s_first_meta_bg on the descriptors of each 128 groups lie in one block. It is
+ * in the first of these groups, behind the place of the superblock. Copies lie in the second and
+ * the last of them.
  *
  * Contract: blocks of 4096 bytes, little-endian. The checks (`checkSuperblock`,
  * `checkGroupDescriptor`, `checkDirent`) take bytes from any image and never throw; the other
  * helpers assert that their arguments passed such a check.
  *
- * Modelled after ext2 of Linux 2.6.12, revisions 0 and 1, without fragments and compression.
- * docs/reference/ext2-fields.md says what the guest does with each field (made by
- * ext2-fields-page.ts).
+ * Modelled after ext2 of Linux 2.6.12, revisions 0 and 1, without fragments and compression. What
+ * the guest does with each field is in docs/reference/ext2-fields.md (made by ext2-fields-page.ts).
  */
 
 import { assert } from '../base/assert.ts';

@@ -1,14 +1,19 @@
 /**
  * The guest kernel: boot, shutdown, crash.
  *
- * Boot (init/main.c): start_info is parsed and checked; memory is initialised, the pages kept from
- * before the reboot taken out before the first allocation; the block front-end connects; kswapd and
- * pdflush start; the root file system is mounted; services start. Shutdown: services stop, the root
- * is remounted read-only (all is written, its cache kept), what was not yet told to the hypervisor
- * is told. A crash flushes nothing.
+ * Boot (init/main.c) goes in this order:
+ * - start_info is parsed and checked;
+ * - memory is initialised, after the pages kept from before the reboot are taken out;
+ * - the block front-end connects;
+ * - kswapd and pdflush start;
+ * - the root file system is mounted;
+ * - services start.
  *
- * A kernel learns what it knows from its start-info page, its memory and its disk; nothing is
- * handed to it from the kernel before it.
+ * Shutdown stops the services and remounts the root read-only: all is written, and its cache is
+ * kept. Then the hypervisor learns what still waits to be told. A crash flushes nothing.
+ *
+ * A kernel learns what it knows from its start-info page, its memory and its disk. The kernel
+ * before hands it nothing.
  */
 
 import { checkFunction, checkObject, checkOneOf } from '../base/argument-error.ts';
@@ -93,7 +98,7 @@ export class Kernel {
   }
 
   /**
-   * Boots a guest. Throws GuestPanic when start_info makes no sense or memory is too small;
+   * Boots a guest. Throws GuestPanic when start_info makes no sense or memory is too small. Throws
    * ModelError EINVAL when the root cannot be mounted, EIO when it cannot be read.
    * @param onReuse told of every page taken over from before the reboot
    */

@@ -259,6 +259,24 @@ export class MachineMemory {
     this.#touched[mfn >>> 5]! |= bit(mfn);
   }
 
+  /**
+   * @internal Takes the bytes of another memory of the same size. Only frames that were written are
+   * copied. What only that memory's CPU cache has counts as written back.
+   */
+  copyFrom(other: MachineMemory): void {
+    checkArgument(other.frameCount === this.frameCount, 'other', 'it is of another size');
+    this.clearAll();
+    for (let mfn = 0; mfn < this.frameCount; mfn++) {
+      const first = mfn as Mfn;
+      if (!other.isTouched(first)) continue;
+      const end = Math.min(this.frameCount, (first | BANK_MASK) + 1);
+      while (mfn + 1 < end && other.isTouched((mfn + 1) as Mfn)) mfn++;
+      const start = (first & BANK_MASK) << PAGE_SHIFT;
+      this.#bank(first).set(other.#bank(first).subarray(start, start + (mfn + 1 - first) * PAGE_SIZE), start);
+    }
+    this.#touched.set(other.#touched);
+  }
+
   /** @internal Loses everything, as a hardware reset with memory test does. */
   clearAll(): void {
     for (let mfn = 0; mfn < this.frameCount; mfn++) this.zero(mfn as Mfn);

@@ -1,10 +1,10 @@
 /**
  * The two charts of a report, as SVG text that depends on nothing but the style sheet of the page
- * around it (html.ts): throughput over time around the reboot, one panel a strategy over one common
- * time axis, and bars of the runs that the paper compares.
+ * around it (html.ts). One shows throughput over time around the reboot, one panel a strategy over
+ * one common time axis. The other shows bars of the runs that the paper compares.
  *
- * Panels rather than lines on top of each other: four strategies that do the same before the reboot
- * would hide one another, and each panel carries its name, so that no reader depends on telling
+ * There are panels, not lines on top of each other: four strategies that do the same before the
+ * reboot would hide one another. Each panel carries its name, so that no reader depends on telling
  * colours apart. Axes are linear and begin at zero.
  */
 
@@ -124,8 +124,8 @@ export function classOf(name: StrategyName | VmmStrategyName): string {
 }
 
 /**
- * The time that the chart shows, ns: up to the end of the slowest first run after the reboot, and
- * before the reboot a fixed share of that, or less when there is less to show.
+ * The time that the chart shows, ns. It goes up to the end of the slowest first run after the
+ * reboot. Before the reboot it shows a fixed share of that, or less when there is less to show.
  */
 function timeSpan(strategies: readonly StrategyResult[]): { startNs: number; endNs: number } {
   const firstRunsEnd = strategies.map((strategy) => strategy.rebootNs + (runOf(strategy, 'after', 1)?.ns ?? 0));

@@ -1,7 +1,7 @@
 /**
  * A result as one self-contained HTML page: no script, nothing loaded from anywhere (its own
- * content policy says so), readable on a phone, on paper and in the dark, and with a screen reader.
- * The charts are charts.ts, the figures are those of the printed tables (measures.ts).
+ * content policy says so). It is readable on a phone, on paper and in the dark, and with a screen
+ * reader. The charts are charts.ts, the figures are those of the printed tables (measures.ts).
  *
  * Colours are Okabe and Ito's, which stay apart for colour-blind readers; every use of one also has
  * a label, a hatch or an outline.

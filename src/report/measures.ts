@@ -1,6 +1,6 @@
 /**
- * What a result says, as words and figures: the sections that the printed tables and the HTML page
- * have in common, so that the two cannot say different things.
+ * What a result says, as words and figures. The printed tables and the HTML page have these
+ * sections in common, so that the two cannot say different things.
  *
  * The measures are the paper's: the first run after the reboot against the first before it, and
  * against the second after it. The first run before the reboot finds an empty cache, too; the

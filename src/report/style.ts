@@ -1,6 +1,7 @@
 /**
- * The style sheet of the HTML report: colours for light, dark and paper, and what makes the charts
- * readable on a narrow screen (letters grow in the units of the viewBox as the picture shrinks).
+ * The style sheet of the HTML report: colours for light, dark and paper, and what keeps the charts
+ * readable on a narrow screen. There letters grow in the units of the viewBox as the picture
+ * shrinks.
  */
 
 export const STYLE = `

@@ -2,7 +2,7 @@
  * Pieces of charts, as SVG text that depends on nothing but the style sheet of the page around it
  * (html.ts).
  *
- * Coordinates are those of a viewBox 640 wide; the page enlarges the letters on a narrow screen,
+ * Coordinates are those of a viewBox 640 wide. The page enlarges the letters on a narrow screen,
  * which is why margins look generous on a wide one. Every text goes through `escapeMarkup`.
  */
 

@@ -1,6 +1,6 @@
 /**
- * A result as plain text for a terminal: what was run, a table a question, the line about
- * verification, and, for every page that differs from the disk, its whole history. Fits in 100
+ * A result as plain text for a terminal: what was run, a table a question, and the line about
+ * verification. For every page that differs from the disk, its whole history follows. Fits in 100
  * columns with up to four strategies; the only colour is that of the verdict.
  */
 

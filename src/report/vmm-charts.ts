@@ -1,7 +1,7 @@
 /**
- * The charts of a reboot of the hypervisor: what happens when, and which guests are silent then, a
- * panel a strategy over one time axis; and each measure over the two series, the slides' figures as
- * rings on it.
+ * The charts of a reboot of the hypervisor. One shows what happens when, and which guests are
+ * silent then, a panel a strategy over one time axis. The other shows each measure over the two
+ * series, with the slides' figures as rings.
  */
 
 import { scaleLinear } from 'd3-scale';

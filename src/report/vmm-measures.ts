@@ -1,7 +1,7 @@
 /**
- * What a reboot of the hypervisor came to, as grids of figures that the printed text and the HTML
- * page have in common: a row a strategy, a column a measure or a machine. Beside a figure that the
- * slides have stands theirs, and whether the model was fitted to it; every other figure is
+ * What a reboot of the hypervisor came to, as grids of figures for the printed text and the HTML
+ * page alike. A row is a strategy, a column a measure or a machine. Beside a figure stands that of
+ * the slides, if they have one, and whether the model was fitted to it. Every other figure is
  * predicted.
  */
 

@@ -3,7 +3,7 @@
  * "1 GB" and "256 MB" are taken as 1 GiB and 256 MiB.
  *
  * A figure is fitted when constants of the profile `pentium4-2006` were chosen so that the model
- * meets it (their notes say how): then agreement proves nothing. The model was never adjusted to
+ * meets it (their notes say how). Then agreement proves nothing. The model was never adjusted to
  * the others.
  */
 

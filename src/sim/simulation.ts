@@ -10,7 +10,7 @@
  * deterministic: no clock, no timer, no promise. One seed gives one run and one digest.
  */
 
-import { ArgumentError, checkFunction, checkText } from '../base/argument-error.ts';
+import { ArgumentError, checkFunction, checkInteger, checkText } from '../base/argument-error.ts';
 import { InvariantViolation } from '../base/assert.ts';
 import { Ns } from '../base/units.ts';
 import { Digest } from './digest.ts';
@@ -279,9 +279,15 @@ export class Simulation {
   #eventCount = 0;
   #serial = 0;
 
-  /** @param seed an integer; it decides every random stream */
-  constructor(seed: number) {
+  /**
+   * @param seed an integer; it decides every random stream
+   * @param now virtual time at which it begins, ns; 0 by default
+   * @throws ArgumentError
+   */
+  constructor(seed: number, now = 0) {
+    checkInteger('now', now);
     this.random = new RandomStreams(seed);
+    this.#now = now;
     this.frozen = new FrozenPrograms(this.random.stream('frozen'));
   }
 

@@ -1,4 +1,4 @@
-// A mistake of a caller, at every place where one can be made: each parameter of all that the
+// A mistake of a caller, at every place where one can be made. Each parameter of all that the
 // package exports is replaced in turn by what cannot be right. The call returns, or says that
 // argument's name, or ends as the modelled world or the user's input ends.
 import { describe, expect, it } from 'vitest';
@@ -19,6 +19,8 @@ const SIZE = { sample: 3, whole: 9 };
 /** What the rigs' objects answer to a right call, where that is no return. */
 const RIGHT_BUT: Readonly<Record<string, RegExp>> = {
   crashes: /yields what is neither/,
+  everyFault: /yields what is neither/,
+  hypervisorCrashes: /yields what is neither/,
   powerLosses: /yields what is neither/,
   'MemoryManagement.freeAll': /called before/,
   'Domain.stopped': /waits for something that never happens/,
@@ -29,7 +31,7 @@ const RIGHT_BUT: Readonly<Record<string, RegExp>> = {
 /** What is made so fast that each call gets one of its own. */
 const LIGHT = new Set([
   ...['MemoryManagement', 'MemMap', 'PageAllocator', 'Lru', 'PageCache', 'Reclaim', 'ReadaheadState', 'Simulation'],
-  ...['WaitQueue', 'Task', 'RandomStreams', 'RandomStream', 'Medium', 'EmbeddedPageCache', 'FileReadahead'],
+  ...['WaitQueue', 'Task', 'RandomStreams', 'RandomStream', 'Medium', 'EmbeddedPageCache', 'FileReadahead', 'ModelFs'],
 ]);
 
 const { callables, exported, things } = publicSurface();

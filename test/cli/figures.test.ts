@@ -1,6 +1,6 @@
 /**
  * The figures that `campaign`, `inspect` and `mkfs` print, each column against inputs of which no
- * two are equal: by hand, and not by the code that prints them.
+ * two are equal. They are worked out by hand, not by the code that prints them.
  */
 
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// Every option that names an output, with every kind of thing that may lie there: what is refused
+// Every option that names an output, with every kind of thing that may lie there. What is refused
 // is refused before any work, in one line, and nothing is touched.
 import {
   closeSync,

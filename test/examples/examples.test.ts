@@ -41,7 +41,6 @@ it.each(examples())('the head of the example %s says how many lines of code it h
   const text = readFileSync(join(import.meta.dirname, '../../examples', name), 'utf8');
   const head = /^\/\*\*([^]*?)\*\//.exec(text)![1]!.replace(/\s+\*\s+/g, ' ');
   const [, lines, of] = /\b(\d+) lines of code(?: in `(\w+)`)?/.exec(head) ?? [];
-  const counted =
-    of === undefined ? text : text.slice(text.search(new RegExp(`^export (class|function) ${of}\\b`, 'm')));
+  const counted = of === undefined ? text : new RegExp(`^export (class|function) ${of}\\b[^]*?^}$`, 'm').exec(text)![0];
   expect(Number(lines)).toBe(codeOf(counted).length);
 });

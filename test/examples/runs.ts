@@ -3,14 +3,17 @@
 import type * as base from '../../examples/base.ts';
 import type * as crashTest from '../../examples/crash-test.ts';
 import type * as disk from '../../examples/disk.ts';
+import type * as durable from '../../examples/durable-program.ts';
 import type * as embedding from '../../examples/embedding.ts';
 import type * as kernel from '../../examples/kernel.ts';
 import type * as machine from '../../examples/machine.ts';
 import type * as node from '../../examples/node.ts';
+import type * as ownTable from '../../examples/own-table.ts';
 import type * as sim from '../../examples/sim.ts';
 import type * as table from '../../examples/table.ts';
 import type * as xen from '../../examples/xen.ts';
 import type * as xenPublic from '../../examples/xen-public.ts';
+import type * as testing from '../../src/doors/testing/index.ts';
 import type * as stillwarm from '../../src/index.ts';
 import type * as wire from '../../src/xen/public/index.ts';
 
@@ -44,6 +47,16 @@ export const RUNS: Readonly<Record<string, Run<unknown>>> = {
       (['in order', 'at random'] as const).map((order) => Math.round(meanRead(kind, order, 200) / 1000)),
     ),
   ),
+  'durable-program.ts': run<typeof durable>(async ({ notesAreDurable }, { door }) => {
+    const { checkProperty } = await door<typeof testing>('stillwarm/testing');
+    checkProperty('notes are durable', notesAreDurable(1024, false), { numRuns: 3 });
+    try {
+      checkProperty('notes are durable', notesAreDurable(0, false));
+      return 'held';
+    } catch (error) {
+      return /because: (\w+)/.exec(String(error))?.[1];
+    }
+  }),
   'embedding.ts': run<typeof embedding>(({ playTrace }) => {
     const trace = Array.from({ length: 200 }, (_, n) => ({ at: 10 * n, file: 1, page: n % 100 }));
     const nothing = (): void => undefined;
@@ -70,6 +83,21 @@ export const RUNS: Readonly<Record<string, Run<unknown>>> = {
     const path = `${folder}.img`;
     noteAndSave(folder, 'hello', path);
     return namesOf(path).sort();
+  }),
+  'own-table.ts': run<typeof ownTable>(async ({ OwnTable, tableIsRight }, { door }) => {
+    const { checkProperty } = await door<typeof testing>('stillwarm/testing');
+    class Blind extends OwnTable {
+      override store(): void {
+        // A store is not noted.
+      }
+    }
+    checkProperty('the table is right', tableIsRight(), { numRuns: 50 });
+    try {
+      checkProperty('the table is right', tableIsRight(Blind));
+      return 'held';
+    } catch (error) {
+      return String(error).includes('counterexample');
+    }
   }),
   'sim.ts': run<typeof sim>(({ meanWait }) => [0.5, 0.9].map((load) => Math.round(meanWait(load, 20_000, 1) / 1e5))),
   'table.ts': run<typeof table>(({ MEMORY_BYTES, ToyHypervisor }) => {
@@ -109,6 +137,8 @@ export const ANSWERS: Readonly<Record<string, unknown>> = {
     [268, 5852],
     [71, 71],
   ],
+  // On ext2, where the name of a new file is not safe with it.
+  'durable-program.ts': 'ENOENT',
   'embedding.ts': { hits: 199, misses: 1, endsAt: 1990 },
   // Without the flipped byte and with it: that page is refused, and read.
   'kernel.ts': [
@@ -118,6 +148,7 @@ export const ANSWERS: Readonly<Record<string, unknown>> = {
   // 4096 bytes at 1 byte a ns instead of 10.
   'machine.ts': [3686, 1],
   'node.ts': ['.', '..', 'lost+found', 'note'],
+  'own-table.ts': true,
   // Tenths of the service time: an M/D/1 queue waits 5 and 45 in the mean.
   'sim.ts': [5, 44],
   // The second hypervisor reads nothing.

@@ -240,8 +240,8 @@ describe('what is done while no guest runs', () => {
     const view: Deed = { do: 'warm-cache', first: 0, tampers: [{ do: 'view', who: 0, first: 24 }] };
     const writes = [0, 1, 2].map((block): Deed => ({ do: 'store', who: 0, block }));
     const reboot: Deed = { do: 'reboot', who: 1, crash: true, tampers: [] };
-    // Blocks 24 to 26 of the disk are 8 to 10 of the second guest's, which has taken half of its
-    // pages over and asks for the rest.
+    // Blocks 24 to 26 of the disk are 8 to 10 of the second guest's. That guest has taken half of
+    // its pages over and asks for the rest.
     const counts = outcome([view, ...writes, reboot]);
     expect(counts).toMatchObject({ otherDisk: half, diskChanged: 0, reused: half / 2 + half - 3 });
   });

@@ -1,5 +1,5 @@
-// A room of two machines, two domains and a shelf of disks, for the law of docs/adr/0010: a page
-// that is reused equals its block of the disk that is bound now. It holds whatever is done to the
+// A room of two machines, two domains and a shelf of disks, for the law of docs/adr/0010. A page
+// that is reused equals its block of the disk that is bound now. That holds whatever is done to the
 // disks, and to what is bound to a domain, while no guest runs.
 import { PAGE_SIZE, Pfn, SECTORS_PER_PAGE } from '../../src/base/index.ts';
 import { noteChange } from '../../src/disk/image/backing-store.ts';

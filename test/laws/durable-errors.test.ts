@@ -1,5 +1,5 @@
-// fsync, fdatasync, O_SYNC and msync mean durable, or an error: with each request of the drive
-// failing, in the call and in the background before it. An error is told once.
+// After fsync, fdatasync, O_SYNC or msync data is durable, or there is an error. Each request of
+// the drive fails, in the call and in the background before it. An error is told once.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../../src/base/index.ts';
@@ -11,7 +11,7 @@ import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
 import { O, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { property, TIMEOUT_MS } from '../support/property.ts';
-import { readWhole } from '../support/file-programs.ts';
+import { readWhole } from '../../src/doors/testing/play-calls.ts';
 import {
   CHANGES,
   type ChangeName,
@@ -167,8 +167,8 @@ describe.each([
   }, () => {
     const outcomes = played();
     expect(namesOf(outcomes.filter(({ survived }) => survived.includes(false)))).toEqual([]);
-    // A program that stores beyond the end of a file whose growth was lost meets EFAULT; one that
-    // writes after metadata was lost, or past the cache when that ends the journal, EROFS.
+    // EFAULT meets a program that stores beyond the end of a file whose growth was lost. EROFS
+    // meets one that writes after metadata was lost, or past the cache when that ends the journal.
     const also = background ? ['EFAULT', 'EROFS'] : fs === 'ext3' ? ['EROFS'] : [];
     expect([...new Set(outcomes.map(({ answers }) => answers[0]))].sort()).toEqual([...also, 'EIO', 'ok'].sort());
   });

@@ -1,6 +1,6 @@
-// fsync, fdatasync, O_SYNC and msync mean durable, whenever the inode has left memory between the
-// change and the call: what they owe is not forgotten with it. Each case evicts at one moment, an
-// event after the change, and loses the power when the call returns.
+// After fsync, fdatasync, O_SYNC or msync data is durable, even if the inode has left memory
+// between the change and the call. What they owe is not forgotten with it. Each case evicts at one
+// moment, an event after the change, and loses the power when the call returns.
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../src/base/index.ts';
 import { O, type Syscalls } from '../../src/kernel/index.ts';

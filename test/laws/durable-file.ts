@@ -1,6 +1,6 @@
-// A file that is changed, a call after which the change must be on the medium, and a loss of power:
-// what the tests of fsync share. The drive has a volatile cache; what lies only there is lost, all
-// of it.
+// What the tests of fsync share. A file is changed, a call follows after which the change must be
+// on the medium, and then a loss of power. The drive has a volatile cache; what lies only there is
+// lost, all of it.
 import { ModelError, Ns, PAGE_SIZE } from '../../src/base/index.ts';
 import type { BlockRequest } from '../../src/disk/drive/block-device.ts';
 import type { MemoryImage } from '../../src/disk/image/memory-image.ts';

@@ -1,5 +1,5 @@
-// What becomes of a change that fails half way: what was cut off does not come back, what can be
-// freed is freed, and what was allocated for nothing is given back.
+// A change that fails half way. What was cut off does not come back, what can be freed is freed,
+// and what was allocated for nothing is given back.
 import { describe, expect, it } from 'vitest';
 import { getField, ModelError, Ns, PAGE_SIZE } from '../../src/base/index.ts';
 import { EXT2_STATE, EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../src/format/ext2.ts';

@@ -1,6 +1,6 @@
-// What a system call answers when one of its own reads or writes fails: an errno; or ok, from
-// exactly those calls that remove the last name or the last use of something, when only the freeing
-// has failed. The superblock says errors then.
+// What a system call answers when one of its own reads or writes fails: an errno. It answers ok if
+// only the freeing has failed, in exactly those calls that remove the last name or use of
+// something. The superblock says errors then.
 import { describe, expect, it } from 'vitest';
 import { getField, ModelError } from '../../src/base/index.ts';
 import { EXT2_STATE, EXT2_SUPERBLOCK_OFFSET, GROUP_DESCRIPTOR, SUPERBLOCK } from '../../src/format/ext2.ts';
@@ -39,7 +39,7 @@ function kindsOf(image: MemoryImage): (block: number) => string {
 
 /**
  * The answer of a call, the kind of its n-th read or write, which fails, and whether the superblock
- * says errors in the end; undefined when it has fewer.
+ * says errors in the end. Undefined when it has fewer.
  */
 function play(
   pristine: MemoryImage,

@@ -1,14 +1,17 @@
-// A drive that fails one block, whichever: for every system call that changes the file system, its
-// n-th read and its n-th write, for all n, once or from then on. The sync and the shutdown that
-// follow are included.
+// A drive that fails one block, any one. For every system call that changes the file system, each
+// read and each write fails in turn, once or from then on. The sync and the shutdown that follow
+// are included.
 //
-// Either the call answers an errno and nothing has changed; or it answers `ok`, and the change is
-// made; or the superblock says that there are errors. With a journal, that has ended then, unless
-// all was written but the superblock. What is wrong on the disk e2fsck repairs, and nobody finds
-// the bytes of something deleted in it, in the guest or on the disk. Two things are told by fsync,
-// msync and O_SYNC alone: without a journal, that a block of data could not be written or found
-// again, which then holds what it held, or is a hole when it was new; and that a page stored into a
-// mapped hole got no block.
+// One of three things follows:
+// - the call answers an errno, and nothing has changed;
+// - it answers `ok`, and the change is made;
+// - the superblock says that there are errors.
+//
+// With a journal, that has ended then, unless all was written but the superblock. What is wrong on
+// the disk e2fsck repairs. The bytes of something deleted are never found in it, in the guest or on
+// the disk. Two things are told by fsync, msync and O_SYNC alone. One is, without a journal, a
+// block of data that could not be written or found again. It holds what it held, or is a hole when
+// it was new. The other is a page stored into a mapped hole that got no block.
 //
 // `npm test` plays a sample of the failures, `npm run test:laws` all of them.
 import { spawnSync } from 'node:child_process';

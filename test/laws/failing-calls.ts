@@ -63,8 +63,8 @@ export function imageToChange(journalBlocks: number | undefined): MemoryImage {
 
 /**
  * Fills the free blocks: every other one is full of the byte OLD. The others look like indirect
- * blocks, which lead to different ones of those, so that a new indirect block that is not written
- * shows what was deleted, also after e2fsck.
+ * blocks, which lead to different ones of those. So a new indirect block that is not written shows
+ * what was deleted, also after e2fsck.
  */
 function ageFreeBlocks(image: MemoryImage): void {
   const block = new Uint8Array(PAGE_SIZE);

@@ -1,5 +1,5 @@
-// A shutdown while the k-th write, flush or read fails, for all k: the guest stops all the same,
-// says that it could not write everything, and the next one takes over no page that differs from
+// A shutdown while the k-th write, flush or read fails, for all k. The guest stops all the same,
+// and says that it could not write everything. The next one takes over no page that differs from
 // its block.
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../src/base/index.ts';

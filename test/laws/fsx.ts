@@ -1,8 +1,8 @@
-// The operations of the file-system exerciser against a byte array: writes, reads, also through
-// mappings, truncations up and down, at unaligned places and of all sizes, fsync, close and reopen,
-// dropped caches, memory pressure, and reboots. After each operation that reads, and at the end,
-// the file is the array. There are two such files, in turns, and another process that reads both
-// all the time, so that pages are locked, or under I/O, whenever something else wants them.
+// The operations of the file-system exerciser against a byte array. They are writes, reads, also
+// through mappings, truncations up and down, at unaligned places and of all sizes. There are also
+// fsync, close and reopen, dropped caches, memory pressure, and reboots. After each operation that
+// reads, and at the end, the file is the array. There are two such files, in turns. Another process
+// reads both all the time, so that pages are locked, or under I/O, when something else wants them.
 import { ModelError, Ns, PAGE_SIZE } from '../../src/base/index.ts';
 import type { ImageStore } from '../../src/disk/image/image-store.ts';
 import { MAP, MS, O, PROT, type Syscalls } from '../../src/kernel/index.ts';

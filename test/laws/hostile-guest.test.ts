@@ -84,8 +84,8 @@ function diskFor({ simulation, memory }: TestMachine): TestDisk {
 }
 
 /**
- * A guest with a kernel, on a disk of its own; none when it does not come up, because of what it
- * finds on its disk.
+ * A guest with a kernel, on a disk of its own. There is none when it does not come up, because of
+ * what it finds on its disk.
  */
 interface Host {
   readonly machine: TestMachine;

@@ -1,6 +1,6 @@
-// A block that was just allocated and cannot be written: whoever writes it back, the file shows a
-// hole there or its own bytes, and never what the block's former owner has left in it; and who is
-// told is told once. The free blocks of the image are full of old bytes.
+// A block that was just allocated and cannot be written. The file shows a hole there or its own
+// bytes, and never what the block's former owner left. That holds for every way to write it back,
+// and one that learns of it learns once. The free blocks of the image are full of old bytes.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { getField, ModelError, Ns, PAGE_SIZE } from '../../src/base/index.ts';

@@ -1,6 +1,6 @@
 // Operations that meet on one domain: the second begins at each event of the first. Both end with
-// an outcome, whatever happens; no frame has two owners, no save file has a byte of another domain,
-// and one guest runs once.
+// an outcome in every case. No frame has two owners, no save file has a byte of another domain, and
+// one guest runs once.
 import { describe, expect, it } from 'vitest';
 import { DONE, PAGE_SIZE, Pfn } from '../../src/base/index.ts';
 import { Nic } from '../../src/machine/nic.ts';

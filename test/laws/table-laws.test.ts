@@ -1,8 +1,8 @@
 // The laws of the cache-mapping table, one property each: what guests do with files between
-// reboots, and what may never come of it. The model is a plain file system in memory; after a
-// crash, where nobody can say what must be on the disk, a guest that boots on a copy of it with an
-// empty memory says it. Each law is shown able to fail, by a protection that is switched off or by
-// a table that loses what it is told.
+// reboots, and what may never come of it. The model is a plain file system in memory. After a crash
+// it does not know what must be on the disk. A guest that boots on a copy of it with an empty
+// memory says that. Each law is shown able to fail, by a protection that is switched off or by a
+// table that loses what it is told.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../src/base/index.ts';
@@ -11,9 +11,10 @@ import type { Guest, Testbed } from '../../src/experiment/host/testbed.ts';
 import type { Process } from '../../src/sim/index.ts';
 import type { Domain } from '../../src/xen/index.ts';
 import { CacheMapOp, ENTRY_OP, ENTRY_WORDS } from '../../src/xen/public/index.ts';
-import { ModelFs } from '../support/model-fs.ts';
+import { ModelFs } from '../../src/doors/testing/model-fs.ts';
 import { checkProperty, property, TIMEOUT_MS } from '../support/property.ts';
-import { type Call, compareAll, playCalls, readEverything, tolerant } from '../support/file-programs.ts';
+import type { FileCall } from '../../src/doors/testing/file-calls.ts';
+import { compareAll, playCalls, readEverything, tolerant } from '../../src/doors/testing/play-calls.ts';
 import { emptyImage, type GuestDiskOptions, GuestDisk } from '../support/guest-disk.ts';
 
 const IMAGE_BYTES = 8 << 20;
@@ -30,7 +31,7 @@ const SAMPLE = 5;
  */
 type End = 'shutdown' | 'sync, crash' | number;
 interface Life {
-  readonly calls: readonly Call[];
+  readonly calls: readonly FileCall[];
   readonly end: End;
 }
 
@@ -63,19 +64,19 @@ const rename = fc.record({ do: fc.constant('rename' as const), path, to: path })
 const unlink = fc.record({ do: fc.constant('unlink' as const), path });
 const read = fc.record({ do: fc.constant('read' as const), path });
 const fsync = fc.record({ do: fc.constant('fsync' as const), path });
-const sync = fc.constant<Call>({ do: 'sync' });
-const dropCaches = fc.constant<Call>({ do: 'dropCaches' });
+const sync = fc.constant<FileCall>({ do: 'sync' });
+const dropCaches = fc.constant<FileCall>({ do: 'dropCaches' });
 
 /** Calls of a law: its own, and between them what makes pages clean, named and cached anew. */
-function calls(...own: fc.Arbitrary<Call>[]): fc.Arbitrary<Call[]> {
+function calls(...own: fc.Arbitrary<FileCall>[]): fc.Arbitrary<FileCall[]> {
   const some = fc.oneof(
     ...own.map((arbitrary) => ({ weight: 6, arbitrary })),
-    ...[create, read, fsync, sync, dropCaches].map((arbitrary: fc.Arbitrary<Call>) => ({ weight: 2, arbitrary })),
+    ...[create, read, fsync, sync, dropCaches].map((arbitrary: fc.Arbitrary<FileCall>) => ({ weight: 2, arbitrary })),
   );
   return fc.array(some, { minLength: 1, maxLength: 30, size: 'max' });
 }
 
-function lives(program: fc.Arbitrary<Call[]>, end: fc.Arbitrary<End>, most = 3): fc.Arbitrary<Life[]> {
+function lives(program: fc.Arbitrary<FileCall[]>, end: fc.Arbitrary<End>, most = 3): fc.Arbitrary<Life[]> {
   return fc.array(fc.record({ calls: program, end }), { minLength: 1, maxLength: most });
 }
 
@@ -87,20 +88,21 @@ const anywhere = fc.oneof<fc.Arbitrary<End>[]>(
 const anything = calls(write, whole, truncate, direct, store, link, rename, unlink);
 
 /**
- * What loses metadata: files are on the disk; one is truncated or unlinked; others take its blocks
- * and perhaps its number; their data goes to the disk, their metadata does not; crash.
+ * What loses metadata: files are on the disk, and one is truncated or unlinked. Others take its
+ * blocks and perhaps its number. Their data goes to the disk, their metadata does not; then a
+ * crash.
  */
-function metadataLost(lose: (lost: string) => Call): fc.Arbitrary<Life[]> {
+function metadataLost(lose: (lost: string) => FileCall): fc.Arbitrary<Life[]> {
   const two = fc.constantFrom('/a', '/b');
   // More pages than names wait to be told.
-  const fill = fc.tuple(two, fc.constantFrom(14, 20), fc.constantFrom(1, 2)).map(([file, count, mark]): Call[] => [
+  const fill = fc.tuple(two, fc.constantFrom(14, 20), fc.constantFrom(1, 2)).map(([file, count, mark]): FileCall[] => [
     { do: 'create', path: file, exclusive: false },
     { do: 'write', path: file, at: 0, length: count * PAGE_SIZE, salt: mark },
   ]);
-  const fills = (most: number): fc.Arbitrary<Call[]> =>
+  const fills = (most: number): fc.Arbitrary<FileCall[]> =>
     fc.array(fill, { minLength: 1, maxLength: most }).map((each) => each.flat());
   return fc.tuple(fills(2), two, fills(4)).map(([before, lost, after]) => {
-    const written = ['/a', '/b'].map((file): Call => ({ do: 'writeOut', path: file }));
+    const written = ['/a', '/b'].map((file): FileCall => ({ do: 'writeOut', path: file }));
     return [{ calls: [...before, { do: 'sync' }, lose(lost), ...after, ...written], end: Infinity }];
   });
 }
@@ -117,7 +119,7 @@ function play(all: readonly Life[], options: GuestDiskOptions = {}): number {
   const image = emptyImage(IMAGE_BYTES);
   const disk = new GuestDisk(image, 1, options);
   const model = new ModelFs();
-  const files = ['/a', '/b', '/d/a', '/d/b'].map((each): Call => ({ do: 'create', path: each, exclusive: false }));
+  const files = ['/a', '/b', '/d/a', '/d/b'].map((each): FileCall => ({ do: 'create', path: each, exclusive: false }));
   disk.reliably(playCalls(disk.guest.kernel.syscalls, model, '', [{ do: 'mkdir', path: '/d' }, ...files]));
   disk.reliably(disk.guest.kernel.syscalls.sync());
   // From the first crash or failure on, nobody knows what must be there.
@@ -235,7 +237,7 @@ const LAWS: readonly Law[] = [
   },
   {
     name: 'no second or third reboot in a row takes over what the disk has not',
-    lives: lives(fc.oneof(fc.constant<Call[]>([]), anything), anywhere, 5),
+    lives: lives(fc.oneof(fc.constant<FileCall[]>([]), anything), anywhere, 5),
   },
 ];
 

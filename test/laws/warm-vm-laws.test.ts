@@ -1,6 +1,5 @@
-// Laws of the warm-VM reboot, with real kernels: whenever it strikes and whatever goes wrong, a
-// guest either goes on as if nothing had happened or is booted again, and nobody reads a wrong
-// byte.
+// Laws of the warm-VM reboot, with real kernels. Whenever it strikes and whatever goes wrong, a
+// guest either goes on as if nothing had happened or is booted again. None reads a wrong byte.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Arch, ARCHS, FRAME_NUMBER_BYTES, Mfn, PAGE_SIZE } from '../../src/base/index.ts';
@@ -15,9 +14,10 @@ import type { Process } from '../../src/sim/index.ts';
 import { domainOf, Provenance } from '../../src/xen/index.ts';
 import { DOMAIN_RECORD_BYTES } from '../../src/xen/records/layouts.ts';
 import { itWithE2fsprogs, mustBeSound, saveImage } from '../support/e2fsprogs.ts';
-import { ModelFs } from '../support/model-fs.ts';
+import { ModelFs } from '../../src/doors/testing/model-fs.ts';
 import { checkProperty, property } from '../support/property.ts';
-import { call, type Call, compareAll, playCalls } from '../support/file-programs.ts';
+import { type FileCall, fileCall } from '../../src/doors/testing/file-calls.ts';
+import { compareAll, playCalls } from '../../src/doors/testing/play-calls.ts';
 import { MIB, readsItsFile, vmmMachine } from '../experiment/vmm/disk.ts';
 
 const at = (value: number) => ({ value, unit: 'ns', provenance: 'assumed', fitted: false, note: '' }) as const;
@@ -30,7 +30,7 @@ const AT_ONCE: Profile = {
 
 const GUESTS = 2;
 const IMAGE_BYTES = 24 * MIB;
-const calls = fc.array(call, { minLength: 5, maxLength: 30 });
+const calls = fc.array(fileCall, { minLength: 5, maxLength: 30 });
 
 /** Every frame that is called clean equals its block on the instant disk. */
 function checkClean(machine: VmmMachine, image: MemoryImage): void {
@@ -85,7 +85,7 @@ describe('a warm-VM reboot', () => {
               machine.guests.get(`guest${n}`)!.kernel.syscalls,
               models[n]!,
               '',
-              (programs as Call[][])[n]!,
+              (programs as FileCall[][])[n]!,
             );
             over++;
           };

@@ -1,13 +1,13 @@
 /**
- * Each way by which a dirty page goes home, with each rare state that a page can be in: what the
- * disk has afterwards, exactly, as the oracle reads it from the medium.
+ * Each way by which a dirty page goes home, with each rare state that a page can be in. Compared is
+ * what the disk has afterwards, exactly, as the oracle reads it from the medium.
  *
  * | | tail behind the end | hole | unlinked | registered, not named | mapped, not told |
  * |---|---|---|---|---|---|
  * | reclaim, kupdate, fsync, msync, truncate, unmount, Rio | … | … | … | … | … |
  *
- * Of a mapped store that nobody was told of, fsync and kupdate know nothing, as in 2.6.12; a page
- * in a hole has no block where Rio could write it.
+ * A mapped store may be one that msync has not made known. Then fsync and kupdate know nothing of
+ * it, as in 2.6.12. A page in a hole has no block where Rio could write it.
  */
 
 import { describe, expect, it } from 'vitest';

@@ -118,6 +118,30 @@ describe('MachineMemory', () => {
     expect(marked(BANK_FRAMES)).toBe(false);
   });
 
+  it('MachineMemory takes the bytes and the marks of another one, and neither sees the stores to the other', () => {
+    memory.clearAll();
+    const border = [BANK_FRAMES - 2, BANK_FRAMES - 1, BANK_FRAMES, BANK_FRAMES + 1];
+    const written = [0, 5, 6, ...border, BANK_FRAMES + 7];
+    for (const mfn of written) memory.writeU32(Mfn(mfn), 4092, mfn + 1);
+    const copy = new MachineMemory(memory.frameCount * 4096);
+    copy.writeU32(Mfn(7), 0, 77);
+    copy.copyFrom(memory);
+    expect([copy.readU32(Mfn(7), 0), copy.isTouched(Mfn(7))]).toEqual([0, false]);
+    expect(() => copy.copyFrom(new MachineMemory(4096))).toThrow(/^other: /);
+    memory.writeU32(Mfn(5), 4092, 0xaaaa);
+    copy.writeU32(Mfn(6), 4092, 0xbbbb);
+    copy.writeU8(Mfn(BANK_FRAMES - 3), 0, 1);
+    for (const mfn of written) {
+      expect(copy.readU32(Mfn(mfn), 4092), `copy of ${mfn}`).toBe(mfn === 6 ? 0xbbbb : mfn + 1);
+      expect(memory.readU32(Mfn(mfn), 4092), `frame ${mfn}`).toBe(mfn === 5 ? 0xaaaa : mfn + 1);
+      expect(copy.isTouched(Mfn(mfn))).toBe(true);
+    }
+    const loose = Array.from({ length: memory.frameCount }, (_, mfn) => Mfn(mfn)).filter((mfn) => copy.isTouched(mfn));
+    expect(loose).toEqual([0, 5, 6, BANK_FRAMES - 3, ...border, BANK_FRAMES + 7]);
+    expect(memory.isTouched(Mfn(BANK_FRAMES - 3))).toBe(false);
+    memory.clearAll();
+  });
+
   it('MachineMemory gives words and bytes of a run that are the memory itself', () => {
     memory.clearAll();
     const words = memory.words(Mfn(BANK_FRAMES), 2);

@@ -1,7 +1,7 @@
 /**
  * Every figure of the printed tables and of the page of `stillwarm reboot`, against inputs of which
- * no two are equal, by arithmetic written here: no code that makes the figures is asked what they
- * should be.
+ * no two are equal. The arithmetic is written here: no code that makes the figures is asked what
+ * they should be.
  */
 
 import { describe, expect, it } from 'vitest';

@@ -1,7 +1,7 @@
 // Reads a printed table or a drawn chart as a person does: by what stands on the paper.
 
 /**
- * The rows of all tables of a text, each cell trimmed; a line of which the first cell is empty
+ * The rows of all tables of a text, each cell trimmed. A line of which the first cell is empty
  * belongs to the row before it.
  */
 export function rowsOf(text: string): string[][] {

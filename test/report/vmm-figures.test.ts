@@ -1,6 +1,6 @@
 /**
- * Every figure of the printed tables, of the page and of the charts of `stillwarm vmm-reboot`,
- * against inputs of which no two are equal, by arithmetic written here.
+ * Every figure of the printed tables, of the page and of the charts of `stillwarm vmm-reboot`.
+ * Inputs are such that no two are equal, and the arithmetic is written here.
  */
 
 import { describe, expect, it } from 'vitest';

@@ -299,6 +299,16 @@ describe('kill', () => {
   );
 });
 
+describe('a simulation that begins later', () => {
+  it('a simulation begins at the time that it is given, and counts its events from 0', () => {
+    const simulation = new Simulation(1, 5000);
+    expect([simulation.now, simulation.eventCount]).toEqual([5000, 0]);
+    expect(simulation.runProcess('short', sleepThen(100, 7))).toBe(7);
+    expect(simulation.now).toBe(5100);
+    for (const wrong of [-1, 0.5, NaN]) expect(() => new Simulation(1, wrong)).toThrow(/^now: /);
+  });
+});
+
 describe('runProcess', () => {
   it('runProcess stops at the end of the process; what is scheduled later stays', () => {
     const simulation = new Simulation(1);

@@ -93,8 +93,8 @@ export function run(program: string, ...args: string[]): string {
 }
 
 /**
- * Makes a file system. Its UUID and the seed of its directories' hashes are always the same ones: a
- * seed decides in which leaf of an indexed directory a name lies, and so how much is written.
+ * Makes a file system. Its UUID and the seed of its directories' hashes are always the same. A seed
+ * decides in which leaf of an indexed directory a name lies, and so how much is written.
  */
 export function mke2fs(judge: Pick<E2fsprogs, 'mke2fs'>, ...args: string[]): void {
   const uuid = '73746c6c-7761-4d6d-8000-000000000001';

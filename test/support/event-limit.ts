@@ -1,6 +1,6 @@
-// A model that goes round for ever, or long after whoever waits should have been served, would hang
-// its test: nothing of the host can stop code that does not wait. So a run of a simulation ends
-// after so many events, with the names of who waits for what.
+// A model that goes round for ever, or long after the waiting process should have been served,
+// would hang its test. Nothing of the host can stop code that does not wait. So a run of a
+// simulation ends after so many events, with the names of the processes and what each waits for.
 import type { Simulation } from '../../src/sim/index.ts';
 
 /** Several times what the longest run of the suite takes; half a minute of a slow processor. */

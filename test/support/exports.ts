@@ -8,6 +8,7 @@ import * as xen from '../../src/xen/index.ts';
 import * as xenPublic from '../../src/xen/public/index.ts';
 import * as node from '../../src/doors/node/index.ts';
 import * as pageCache from '../../src/doors/page-cache/index.ts';
+import * as testing from '../../src/doors/testing/index.ts';
 import * as table from '../../src/doors/table/index.ts';
 import * as door from '../../src/index.ts';
 
@@ -23,4 +24,5 @@ export const EXPORTS: Readonly<Record<string, unknown>> = {
   ...node,
   ...pageCache,
   ...table,
+  ...testing,
 };

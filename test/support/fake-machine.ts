@@ -1,5 +1,5 @@
-// A guest's world without a hypervisor: memory as plain bytes, hypercalls that are written down,
-// and a block back-end that speaks the ring as bytes, by hand or by itself.
+// A guest's world without a hypervisor: memory as plain bytes, and hypercalls that are written
+// down. A block back-end speaks the ring as bytes, by hand or by itself.
 import {
   ARCH_CODES,
   crc32c,

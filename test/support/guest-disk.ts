@@ -1,5 +1,5 @@
 // A machine whose guest writes: a small disk, guests that follow each other on it, and what must
-// hold at any moment: every frame that the hypervisor calls clean, and every page that a guest
+// hold at any moment. Every frame that the hypervisor calls clean, and every page that a guest
 // takes over, equals its block as the drive has it.
 import { Ns, PAGE_SIZE, type Mfn } from '../../src/base/index.ts';
 import type { BackingStore } from '../../src/disk/image/backing-store.ts';

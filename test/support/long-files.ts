@@ -5,6 +5,7 @@ export const LONG_FILES: readonly string[] = [
   'test/experiment/vmm/experiment.test.ts',
   'test/experiment/vmm/reboot.test.ts',
   'test/doors/machine/crash-points.test.ts',
+  'test/doors/machine/whole-machine.test.ts',
   'test/laws/table-laws.test.ts',
   'test/kernel/fs/ext2/ext3.test.ts',
   'test/xen/save/migration-cable.test.ts',
@@ -70,5 +71,6 @@ export const LONG_FILES: readonly string[] = [
   'test/experiment/guest/real-kernel.test.ts',
   'test/kernel/file/mmap.test.ts',
   'test/doors/machine/machine.test.ts',
+  'test/doors/machine/states.test.ts',
   'test/examples/crash-test.test.ts',
 ];

@@ -1,9 +1,10 @@
 // What each kind of object needs to be called at all: a fresh one in a state in which its methods
-// make sense, and a right argument for each parameter by its name. Whoever calls puts a wrong one
-// in the place of each in turn.
+// make sense. For each parameter there is a right argument, by its name. The caller puts a wrong
+// one in the place of each in turn.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import type { Ino, Pfn } from '../../src/base/index.ts';
 import type * as base from '../../src/base/index.ts';
 import * as disk from '../../src/disk/index.ts';
@@ -18,6 +19,7 @@ import * as xen from '../../src/xen/index.ts';
 import * as pageCache from '../../src/doors/page-cache/index.ts';
 import * as xenPublic from '../../src/xen/public/index.ts';
 import * as table from '../../src/doors/table/index.ts';
+import * as testing from '../../src/doors/testing/index.ts';
 import * as door from '../../src/index.ts';
 import { checkMemory } from '../kernel/mm/memory-state.ts';
 
@@ -362,6 +364,33 @@ function cacheTable(): Rig & { it: table.CacheTable } {
   };
 }
 
+function modelFs(): Rig {
+  const it = new testing.ModelFs();
+  it.create('/a', false);
+  it.mkdir('/d');
+  it.symlink('a', '/l');
+  return {
+    it,
+    simulation: new sim.Simulation(1),
+    right: {
+      path: '/a',
+      ...Object.fromEntries(['create', 'mkdir', 'link', 'symlink'].map((name) => [`ModelFs.${name}.path`, '/new'])),
+      'ModelFs.rmdir.path': '/d',
+      'ModelFs.list.path': '/',
+      'ModelFs.readlink.path': '/l',
+      exclusive: false,
+      at: 0,
+      data: bytes(3),
+      size: 10,
+      existing: '/a',
+      text: 'a',
+      from: '/a',
+      to: '/b',
+      hasJournal: true,
+    },
+  };
+}
+
 export const RIGS: Readonly<Record<string, () => Rig>> = {
   Machine: () => ({
     it: door.Machine.boot(DOOR_OPTIONS),
@@ -379,6 +408,7 @@ export const RIGS: Readonly<Record<string, () => Rig>> = {
     simulation: new sim.Simulation(1),
     right: { pfn: 3, ino: 12, generation: 1, index: 3, block: 7, recency: 5, i: 0 },
   }),
+  ModelFs: modelFs,
   Transfer: () => ({ ...cacheTable(), it: cacheTable().it.beginRead(3, 0, 7), right: { ok: true } }),
   MemoryManagement: memoryManagement,
   EmbeddedPageCache: embedded,
@@ -529,6 +559,20 @@ export function rigOfFunctions(): Rig {
       'CacheTable.recover.options': TABLE_OPTIONS,
       plan: { machine: DOOR_OPTIONS, program: (sys: door.Syscalls) => sys.stat('/data') },
       keep: 0.5,
+      calls: [],
+      home: '',
+      model: new testing.ModelFs(),
+      'contents.size': 10,
+      salt: 3,
+      fault: { kind: 'crash', event: 3 },
+      check: () => true,
+      make: nothing,
+      property: fc.property(fc.nat(), () => true),
+      'checkProperty.name': 'a property',
+      'startGuest.options': DOOR_OPTIONS,
+      get 'checkOracle.machine'() {
+        return door.Machine.boot(DOOR_OPTIONS);
+      },
       'new Disk.contents': store,
       'files.content': { a: 'b' },
       'image.bytes': bytes(MIB),

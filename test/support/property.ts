@@ -1,10 +1,9 @@
 // Properties for vitest: `property(name, ...arbitraries, predicate,
 // params?)` is `it` around fast-check's `check`.
 //
-// - Deterministic: the seed is derived from the property's name, so two runs of the suite check the
-//   same cases.
-// - A failure prints the shrunken counterexample and exactly one line that begins with `replay:`, a
-//   shell command that runs that one case again, first.
+// - What checks it is `checkProperty` of stillwarm/testing: the seed is derived from the property's
+//   name, and a failure prints exactly one line that begins with `replay:`. Here that is a shell
+//   command that runs the one case again, first.
 // - STILLWARM_SEED and STILLWARM_PATH (from that line) replay; STILLWARM_SEED alone explores
 //   elsewhere; STILLWARM_RUNS=100 makes every property run 100 times as many cases.
 // - A property with `lawRuns` runs as many cases in `npm run test:laws`, in the shard that its seed
@@ -18,12 +17,13 @@
 // Predicates are synchronous: nothing in the model waits for the host.
 import fc from 'fast-check';
 import { it } from 'vitest';
+import * as door from '../../src/doors/testing/check.ts';
 
 const DEFAULT_RUNS = 100;
 /**
- * What a test may take of the host's time: some ten times what the slowest takes alone, so that
- * none fails on a machine that is busy with eight other things; in a run of the laws as much as all
- * of them. It is not what finds a model that hangs: that is event-limit.ts.
+ * What a test may take of the host's time: some ten times what the slowest takes alone. So none
+ * fails on a machine that is busy with eight other things. In a run of the laws a test may take as
+ * much as all of them. It is not what finds a model that hangs: that is event-limit.ts.
  */
 export const TIMEOUT_MS = playsLaws() ? 7_200_000 : 300_000;
 /**
@@ -32,11 +32,8 @@ export const TIMEOUT_MS = playsLaws() ? 7_200_000 : 300_000;
  */
 const PROPERTY_SHARE = 0.9;
 
-/** fast-check's own parameters, less those this file decides. */
-export type PropertyParams<Ts> = Omit<
-  fc.Parameters<Ts>,
-  'seed' | 'path' | 'endOnFailure' | 'reporter' | 'asyncReporter' | 'interruptAfterTimeLimit' | 'markInterruptAsFailure'
-> & {
+/** fast-check's own parameters, less those that are decided here. */
+export type PropertyParams<Ts> = Omit<door.CheckOptions<Ts>, 'replay' | 'seed' | 'limitMs' | 'replayLine'> & {
   /**
    * Cases in a run of the laws, where that is more than `numRuns`; those of `npm test` are the
    * first of them.
@@ -76,45 +73,22 @@ export function checkProperty(
   limitMs = PROPERTY_SHARE * TIMEOUT_MS * Math.max(1, runsFactor()),
 ): void {
   const path = process.env['STILLWARM_PATH'];
-  const seed = seedOf(where.name);
-  const runs = playsLaws() && lawRuns !== undefined && isInShard(seed) ? lawRuns : (params.numRuns ?? DEFAULT_RUNS);
-  const wanted = Math.max(1, Math.round(runs * runsFactor()));
+  const own = door.seedOf(where.name);
+  const runs = playsLaws() && lawRuns !== undefined && isInShard(own) ? lawRuns : (params.numRuns ?? DEFAULT_RUNS);
   const synchronous = (...values: unknown[]): boolean => {
     const answer: unknown = predicate(...values);
     if (answer instanceof Promise) throw new TypeError('a property is synchronous here, this one returned a promise');
     return answer !== false; // `(n) => expect(n).toBe(1)` returns an object
   };
-  const details = fc.check(fc.property(...(arbitraries as Arbitraries<Values>), synchronous), {
+  const seed = integerFromEnv('STILLWARM_SEED') ?? own;
+  door.checkProperty(where.name, fc.property(...(arbitraries as Arbitraries<Values>), synchronous), {
     ...params,
-    numRuns: wanted,
-    interruptAfterTimeLimit: limitMs,
-    markInterruptAsFailure: true,
-    seed: integerFromEnv('STILLWARM_SEED') ?? seed,
-    ...(path === undefined ? {} : { path, endOnFailure: true }),
+    numRuns: Math.max(1, Math.round(runs * runsFactor())),
+    limitMs,
+    seed,
+    replay: path === undefined ? undefined : door.textOfReplay({ seed, path, commands: undefined }),
+    replayLine: (replay) => replayCommand(where, replay),
   });
-  if (!details.failed) return;
-
-  const { counterexample, counterexamplePath, errorInstance, numRuns, numShrinks, numSkips } = details;
-  if (counterexample === null || counterexamplePath === null) {
-    if (details.interrupted)
-      throw new Error(
-        `${where.name}: stopped by its time limit, ${limitMs / 1000} s: ${numRuns} of ${wanted} cases passed, and none failed`,
-      );
-    throw new Error(
-      `${where.name}: gave up after ${numRuns} cases, ${numSkips} skipped by fc.pre (seed ${details.seed})`,
-    );
-  }
-  const shown = fc.stringify(counterexample);
-  const cause = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);
-  const report = [
-    `${where.name}: failed at case ${numRuns}, after ${numShrinks} shrinks`,
-    `counterexample: ${shown}`,
-    `because: ${cause}`,
-  ];
-  // Exactly one line begins with `replay:`, whatever the cause or the counterexample say.
-  const quiet = report.join('\n').replace(/^(?=replay:)/gm, '  ');
-  const replay = `replay: ${replayCommand(where, details.seed, counterexamplePath, shown)}`;
-  throw new Error(`${quiet}\n${replay}`, { cause: errorInstance });
 }
 
 /** For fc.commands: the second path a model-based property needs to be replayed. */
@@ -123,13 +97,12 @@ export function replayOfCommands(): fc.CommandsContraints {
   return replayPath === undefined ? {} : { replayPath };
 }
 
-function replayCommand(where: { name: string; file: string }, seed: number, path: string, shown: string): string {
-  const commands = /\/\*replayPath=("[^"]*")\*\//.exec(shown)?.[1];
+function replayCommand(where: { name: string; file: string }, { seed, path, commands }: door.Replay): string {
   const test = where.name.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&').replaceAll("'", `'\\''`);
   return [
     `STILLWARM_SEED=${seed}`,
     `STILLWARM_PATH="${path}"`,
-    ...(commands === undefined ? [] : [`STILLWARM_COMMANDS=${commands}`]),
+    ...(commands === undefined ? [] : [`STILLWARM_COMMANDS="${commands}"`]),
     `npx vitest run ${where.file} -t '${test}$'`,
   ].join(' ');
 }
@@ -180,11 +153,4 @@ function integerFromEnv(variable: string): number | undefined {
   if (text.trim() === '' || !Number.isSafeInteger(value))
     throw new Error(`${variable}: expected an integer, got "${text}"`);
   return value;
-}
-
-/** FNV-1a over the UTF-16 code units, as a signed 32-bit integer: what fast-check calls a seed. */
-function seedOf(name: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
-  return hash | 0;
 }

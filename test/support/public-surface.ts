@@ -1,6 +1,6 @@
-// What a program that uses the package can call, read off the types: every function and class that
-// an entry point of package.json exports, and every method of every class of ours that can be
-// reached from there. What is private, or whose docstring says
+// What a program that uses the package can call, read off the types. That is every function and
+// class that an entry point of package.json exports. It is also every method of every class of ours
+// that can be reached from there. What is private, or whose docstring says
 // @internal, is not part of it: no promise covers that (docs/reference/compatibility.md).
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

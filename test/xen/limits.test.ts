@@ -282,8 +282,8 @@ describe('pages of a domain that is rebuilt, 64 at a time', () => {
 });
 
 it('tables that lie in the first GiB are planned, and none with a frame more', () => {
-  // The root, 32 bytes a frame, domain records, 9 bytes a frame of P2M lists and a frame for each
-  // of 96 domains, recency, states, handover, boxes.
+  // The root, 32 bytes a frame, domain records, P2M lists, recency, states, handover, boxes. The
+  // lists have 9 bytes a frame, and a frame for each of 96 domains.
   const pages = (bytes: number): number => Math.ceil(bytes / PAGE_SIZE);
   const tables = (n: number): number => 1 + pages(32 * n) + 6 + pages(9 * n) + 96 + pages(2 * n) + 2 * 96 + 1 + 2 * 96;
   let [fits, none] = [1 << 16, 1 << 26];

@@ -4,9 +4,9 @@
  *
  * Bytes move by DMA between here and machine frames, a whole request at once.
  *
- * Generation. A write counts as a change of its blocks when it is taken up, and again when its
- * bytes move, so that a copy made in between is not believed. Blocks that a reset or a loss of
- * power tears or loses count once more.
+ * Generation. A write counts as a change of its blocks twice: when it is taken up, and when its
+ * bytes move. So a copy made in between is not believed. Blocks that a reset or a loss of power
+ * tears or loses count once more.
  */
 
 import { type Ns, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';
@@ -23,7 +23,7 @@ import {
 import { checkTransfer, type ImageStore } from '../image/image-store.ts';
 import { OverlayImage } from '../image/overlay-image.ts';
 import type { BlockRequest } from './block-device.ts';
-import { WriteCache } from './write-cache.ts';
+import type { WriteCache } from './write-cache.ts';
 
 export class CachedMedium {
   readonly store: BackingStore;
@@ -33,12 +33,12 @@ export class CachedMedium {
   readonly #destaged = new WriteAccount();
 
   /**
-   * @param cacheBytes size of the write cache; 0 for none
+   * @param cache the write cache, with what it holds
    * @param identity of the store (backing-store.ts)
    */
-  constructor(image: ImageStore, cacheBytes: number, identity: string) {
+  constructor(image: ImageStore, cache: WriteCache, identity: string) {
     this.#image = image;
-    this.cache = new WriteCache(cacheBytes);
+    this.cache = cache;
     this.store = {
       identity: checkIdentity(identity),
       firstBlock: 0,
@@ -122,12 +122,25 @@ export class CachedMedium {
     this.cache.lose(random, survival, this.#image);
   }
 
+  /** Whole sectors are replaced in this instant by somebody at the drive. */
+  overwrite(sector: number, bytes: Uint8Array, by: Writer | undefined): void {
+    this.cache.forget(sector, bytes.length / SECTOR_SIZE);
+    this.#image.write(sector * SECTOR_SIZE, bytes, 0, bytes.length, by);
+  }
+
+  /**
+   * A layer over the medium: writes to it leave the medium as it is. It holds until the next write.
+   */
+  layer(): ImageStore {
+    return new OverlayImage(this.#image);
+  }
+
   /**
    * The medium as a loss of power would leave it, without interrupted writes. It is a layer over
    * this medium, and holds until the next write.
    */
   afterPowerLoss(random: RandomStream, survival: number): ImageStore {
-    const image = new OverlayImage(this.#image);
+    const image = this.layer();
     this.cache.survive(random, survival, image);
     return image;
   }

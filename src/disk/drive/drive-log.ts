@@ -6,9 +6,9 @@
  * long the drive had been idle before (DiskSim's validation logs). The replay keeps the gaps and
  * takes the responses from the model.
  *
- * Demerit (Ruemmler and Wilkes, "An introduction to disk drive modeling", 1994): the root mean
- * square of the horizontal distance between the two distributions of response times, relative to
- * the mean response of the real drive.
+ * Demerit (Ruemmler and Wilkes, "An introduction to disk drive modeling", 1994) compares two
+ * distributions of response times. It is the root mean square of their horizontal distance,
+ * relative to the mean response of the real drive.
  */
 
 import { InputError } from '../../base/input-error.ts';

@@ -1,6 +1,7 @@
 /** A port of a drive: the drive as another machine sees it, with that machine's memory. */
 
 import type { MachineMemory } from '../../machine/memory.ts';
+import type { RandomStream } from '../../sim/index.ts';
 import type { BackingStore } from '../image/backing-store.ts';
 import type { BlockDevice, BlockRequest } from './block-device.ts';
 
@@ -9,7 +10,7 @@ interface SharedDrive {
   readonly sectorCount: number;
   readonly store: BackingStore;
   submit(request: BlockRequest, memory: MachineMemory): void;
-  reset(memory: MachineMemory): void;
+  reset(random: RandomStream | undefined, memory: MachineMemory): void;
 }
 
 /** A drive as another machine sees it. Made by `Drive.port`. */
@@ -34,7 +35,7 @@ export class DrivePort implements BlockDevice {
   }
 
   /** @internal As `Drive.reset`, of this machine. */
-  reset(): void {
-    this.#drive.reset(this.#memory);
+  reset(random?: RandomStream): void {
+    this.#drive.reset(random, this.#memory);
   }
 }

@@ -8,10 +8,10 @@
  * cache puts it there before it completes.
  *
  * Cache. A write that fits completes once it is in the cache. Reads see it, and a read that the
- * cache holds whole does not wait for the mechanism. A write goes to the medium when the drive has
- * been idle for `destageDelayNs`, when the cache is needed for other writes, and at a flush
- * (destage.ts). A write larger than the whole cache goes straight to the medium. Commands that the
- * cache answers are served while a run is being written out.
+ * cache holds whole does not wait for the mechanism. A write goes to the medium (destage.ts) when
+ * the drive has been idle for `destageDelayNs`. It also goes there when the cache is needed for
+ * other writes, and at a flush. A write larger than the whole cache goes straight to the medium.
+ * Commands that the cache answers are served while a run is being written out.
  *
  * Ports. Several machines may reach one drive, each through a port with its own memory. They share
  * its arm, its queue and its cache. A reset of one machine leaves the requests of the others alone.
@@ -36,7 +36,7 @@ import { assert } from '../../base/assert.ts';
 import { Ns, SECTOR_SIZE } from '../../base/units.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import type { RandomStream, Simulation } from '../../sim/index.ts';
-import type { BackingStore } from '../image/backing-store.ts';
+import type { BackingStore, Writer } from '../image/backing-store.ts';
 import type { ImageStore } from '../image/image-store.ts';
 import { checkRequest, sectorsOf, type BlockDevice, type BlockRequest } from './block-device.ts';
 import { CachedMedium } from './cached-medium.ts';
@@ -45,7 +45,7 @@ import { Destaging } from './destage.ts';
 import { DrivePort } from './drive-port.ts';
 import { RequestQueue } from './elevator.ts';
 import type { ServiceTimeModel } from './service-time.ts';
-import type { WriteCache } from './write-cache.ts';
+import { WriteCache } from './write-cache.ts';
 
 /** What a drive is like. */
 export interface DriveOptions {
@@ -58,6 +58,8 @@ export interface DriveOptions {
   readonly model: ServiceTimeModel;
   /** Volatile write cache in bytes; 0 for none. */
   readonly writeCacheBytes: number;
+  /** @internal What that cache is, with what it holds; an empty one by default. */
+  readonly cache?: WriteCache;
   /** Idle time before the cache is written out, ns; 0, the default, for at once. */
   readonly destageDelayNs?: number;
   /**
@@ -143,8 +145,8 @@ export class Drive implements BlockDevice {
     checkInteger('destageDelayNs', destageDelayNs);
     if (scheduler !== undefined) checkOneOf('scheduler', scheduler, ['fifo', 'elevator']);
     this.sectorCount = Math.floor(image.size / SECTOR_SIZE);
-    this.#medium = new CachedMedium(image, writeCacheBytes, options.identity ?? `drive ${simulation.nextSerial()}`);
-    this.#cache = this.#medium.cache;
+    this.#cache = options.cache ?? new WriteCache(writeCacheBytes);
+    this.#medium = new CachedMedium(image, this.#cache, options.identity ?? `drive ${simulation.nextSerial()}`);
     this.store = this.#medium.store;
     this.contents = this.#medium.contents;
     this.#simulation = simulation;
@@ -221,24 +223,48 @@ export class Drive implements BlockDevice {
    * memory still has its contents.
    * @param survival the probability with which a sector has reached the medium, 0 to 1; a random
    * one by default
+   * @param random decides which sectors survive; the drive's own stream by default
    */
-  powerLoss(survival = this.#random.fraction()): void {
-    checkArgument(survival >= 0 && survival <= 1, 'survival', 'expected 0 to 1');
-    this.#medium.powerLoss(this.#random, survival);
-    this.#abort(survival);
+  powerLoss(survival?: number, random = this.#random): void {
+    checkObject('random', random, 'fraction');
+    const share = survival ?? random.fraction();
+    checkArgument(share >= 0 && share <= 1, 'survival', 'expected 0 to 1');
+    this.#medium.powerLoss(random, share);
+    this.#abort(share, random);
   }
 
   /**
-   * @internal The medium as a loss of power would leave it now. It is a layer over this drive's
+   * @internal The medium as `powerLoss` would leave it now. It is a layer over this drive's
    * medium, and holds until the drive goes on.
-   * @param random decides which sectors survive
    */
   afterPowerLoss(survival: number, random: RandomStream): ImageStore {
     checkArgument(survival >= 0 && survival <= 1, 'survival', 'expected 0 to 1');
     checkObject('random', random, 'fraction');
-    const image = this.#medium.afterPowerLoss(random, survival);
+    return this.#torn(this.#medium.afterPowerLoss(random, survival), survival, random);
+  }
+
+  /**
+   * @internal The medium as `reset` would leave it now, as `afterPowerLoss` has it, and a copy of
+   * the write cache. No other machine may use the drive.
+   */
+  afterReset(random: RandomStream): { readonly image: ImageStore; readonly cache: WriteCache } {
+    checkObject('random', random, 'fraction');
+    return { image: this.#torn(this.#medium.layer(), random.fraction(), random), cache: this.#cache.clone() };
+  }
+
+  /** An image, with what has reached it of the writes in service. */
+  #torn(image: ImageStore, survival: number, random: RandomStream): ImageStore {
     for (const { request, memory } of this.#interrupted()) this.#medium.tear(request, memory, random, survival, image);
     return image;
+  }
+
+  /**
+   * @internal Somebody who has the drive in hand replaces whole sectors of the medium, in no time.
+   * A write that is under way moves its bytes later.
+   * @param by the writer whose account counts the change
+   */
+  overwrite(sector: number, bytes: Uint8Array, by?: Writer): void {
+    this.#medium.overwrite(sector, bytes, by);
   }
 
   /** Writes in service that a loss of power tears. */
@@ -252,22 +278,23 @@ export class Drive implements BlockDevice {
    * A machine resets its bus. Its requests that wait or are in service never complete, and no more
    * of their bytes move. Of its writes in service a random part has reached the medium. They keep
    * the drive busy until their time is over. The volatile cache stays.
+   * @param random decides which sectors survive; the drive's own stream by default
    * @param memory of the machine; by default the drive's own
    * @internal
    */
-  reset(memory = this.#memory): void {
-    const survival = this.#random.fraction();
+  reset(random = this.#random, memory = this.#memory): void {
+    const survival = random.fraction();
     this.#queue.dropOf(memory);
     for (const channel of this.#channels) {
       const { request } = channel;
       if (request === undefined || channel.memory !== memory || channel.abandoned) continue;
       channel.abandoned = true;
-      if (request.op === 'write' && !channel.failed) this.#medium.tear(request, memory, this.#random, survival);
+      if (request.op === 'write' && !channel.failed) this.#medium.tear(request, memory, random, survival);
     }
   }
 
-  #abort(survival: number): void {
-    for (const { request, memory } of this.#interrupted()) this.#medium.tear(request, memory, this.#random, survival);
+  #abort(survival: number, random: RandomStream): void {
+    for (const { request, memory } of this.#interrupted()) this.#medium.tear(request, memory, random, survival);
     if (this.#busyChannels > 0) this.#busyNs += this.#simulation.now - this.#busySince;
     // Events of the old channels still arrive, and find their channel free.
     for (const channel of this.#channels) channel.state = 'free';

@@ -1,6 +1,6 @@
 /**
- * Service times of a flash drive: a fixed latency per command, `channels` commands at once, and one
- * bus that moves their bytes one after the other.
+ * Service times of a flash drive. Each command has a fixed latency, `channels` commands run at
+ * once, and one bus moves their bytes one after the other.
  *
  * A command that arrives alone takes latency + bytes / bandwidth; a deep queue is bound by the bus,
  * because latencies overlap and transfers do not. Garbage collection, differences between flash

@@ -2,7 +2,7 @@
  * A drive's volatile write cache: sectors whose write has completed and which are not on the medium
  * yet.
  *
- * Kept in slots of 4 KiB (a granule: eight sectors that begin at a multiple of eight), each with a
+ * Kept in slots of 4 KiB (a granule: eight sectors that begin at a multiple of eight). Each has a
  * mask of the sectors that hold data. Contract: a cached sector is newer than the medium's. `store`
  * replaces what it finds. A sector leaves by `destage` (to the medium), `forget` (the medium is
  * newer) or `lose` (a loss of power).
@@ -35,6 +35,20 @@ export class WriteCache {
     this.#bytes = new Uint8Array(this.#capacity * PAGE_SIZE);
     this.#stamps = new Float64Array(this.#capacity);
     for (let slot = this.#capacity - 1; slot >= 0; slot--) this.#free.push(slot);
+  }
+
+  /** Another cache that holds the same. */
+  clone(): WriteCache {
+    const copy = new WriteCache(this.#capacity * PAGE_SIZE);
+    copy.#free.length = 0;
+    copy.#free.push(...this.#free);
+    copy.#masks.set(this.#masks);
+    copy.#stamps.set(this.#stamps);
+    for (const [granule, slot] of this.#slotOf) {
+      copy.#slotOf.set(granule, slot);
+      copy.#bytes.set(this.#bytes.subarray(slot * PAGE_SIZE, (slot + 1) * PAGE_SIZE), slot * PAGE_SIZE);
+    }
+    return copy;
   }
 
   get isEmpty(): boolean {

@@ -1,5 +1,5 @@
 /**
- * Another image with a copy-on-write overlay: what is written stays in memory and the image below
+ * Another image with a copy-on-write overlay. What is written stays in memory, and the image below
  * is only read, so that several overlays can share it. A write to the image below changes what the
  * overlay shows.
  *

@@ -1,11 +1,11 @@
 /**
- * The inodes of a tree before they are placed: their kind, which of their blocks hold data, and how
- * many blocks they take with their indirect blocks.
+ * The inodes of a tree before they are placed. Each has its kind, the blocks that hold data, and
+ * the number of blocks that it takes with its indirect blocks.
  *
- * Contract: `collectInodes` gives the inodes in the order in which a copy of the tree would create
- * them (a directory, then what is in it, by name), the root first. Reads every file once, to find
- * the blocks that are all zeros: they become holes. `walkBlocks` is the one order in which blocks
- * are counted, placed and written.
+ * Contract: `collectInodes` gives the inodes, the root first, in the order in which a copy of the
+ * tree would create them. That is a directory, then what is in it, by name. It reads every file
+ * once, to find the blocks that are all zeros: they become holes. `walkBlocks` is the one order in
+ * which blocks are counted, placed and written.
  *
  * Modelled after Linux 2.6.12: an indirect block lies in line, just before the first block it maps.
  */

@@ -8,8 +8,8 @@
  * memory. A file that changes its length between the steps is an InputError. One that changes its
  * bytes gives the old or the new ones, and a sound image.
  *
- * The image has revision 1, blocks of 4096 bytes, inodes of 128 bytes, groups of 32768 blocks, and
- * the features filetype, sparse_super and large_file, plus has_journal on request. No block is
+ * The image has revision 1, blocks of 4096 bytes, inodes of 128 bytes and groups of 32768 blocks.
+ * Its features are filetype, sparse_super and large_file, plus has_journal on request. No block is
  * reserved, everything is owned by 0:0, and `e2fsck -fn` finds nothing. Like mke2fs it makes spare
  * inodes, one for 16 KiB. Unlike mke2fs, it places everything as one copy onto an empty disk would.
  */

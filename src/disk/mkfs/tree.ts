@@ -1,7 +1,7 @@
 /**
  * The tree of files that mkfs makes an image from, and builders for trees in memory.
  *
- * Contract: a tree is immutable. Names are bytes, as on the disk; the entries of a directory are
+ * Contract: a tree is immutable. Names are bytes, as on the disk. The entries of a directory are
  * sorted by the bytes of their names, so that equal trees make equal images. One node in several
  * places is a hard link; a directory has one place only. `directory` is the only maker of
  * directories and checks names, so mkfs need not.

@@ -27,6 +27,11 @@ export class CacheJudge {
     this.#verifier = new Verifier(new OracleExt2(contents, true), this.#record);
   }
 
+  /** Somebody else than the drive's guests has written to the disk. */
+  diskChanged(): void {
+    this.#writesSeen = -1;
+  }
+
   /** The guest takes over a page. */
   reused({ domain, machine }: GuestPlace, pfn: Pfn, ino: number, index: number, block: number): void {
     const { writes } = this.#drive.counters;

@@ -1,15 +1,20 @@
 /**
  * Every moment at which a program's machine can crash or lose power.
  *
- * A crash of the guest leaves the hypervisor and the drive alive, so each is a run of its own from
- * the start: the same seed takes it to the same moment. After a loss of power only the disk is
- * left. So one run stands still before each event, and what the disk would then hold is a layer
- * over its medium.
+ * After a loss of power or a crash of the hypervisor only bytes are left (machine-bytes.ts). So one
+ * run of the program stands still before each event, and a machine is made from what would be left
+ * then. The run goes on as if nobody had looked.
+ *
+ * A crash of the guest leaves hypervisor and drive alive, with requests in flight and a guest whose
+ * programs are generators. Neither can be copied. So each is a run of its own, from the boot on:
+ * the same seed takes it to the same moment. A later start would need a guest made from bytes, and
+ * a guest that was made from bytes is one that was rebooted.
  */
 
 import { checkArgument, checkFunction, checkInteger, checkObject } from '../../base/argument-error.ts';
-import { GuestCrash, Machine, type Program } from './machine.ts';
+import { Machine } from './machine.ts';
 import type { MachineOptions } from './options.ts';
+import { GuestCrash, type Program } from './program-run.ts';
 
 /** A program, and the moments of it that are wanted. */
 export interface CrashPlan {
@@ -57,26 +62,47 @@ export function* crashes(plan: CrashPlan): Generator<CrashPoint, void, void> {
 
 /**
  * A machine that was switched on again after a loss of power, for each wanted event of a program
- * and for its end. A machine that is yielded reads the disk of the one that runs the program: it is
- * valid until the next is asked for.
+ * and for its end: what `losePower({ keep })` and `reboot()` would make of it there. A machine that
+ * is yielded reads the disk of the one that runs the program: it is valid until the next is asked
+ * for.
  * @param keep share of the sectors in the drive's volatile cache that reach the medium, 0 to 1
  * @throws what the program throws
  */
 export function* powerLosses(plan: CrashPlan, keep = 0.5): Generator<CrashPoint, void, void> {
-  const { from, every } = checkPlan(plan);
+  checkPlan(plan);
   checkArgument(keep >= 0 && keep <= 1, 'keep', 'expected 0 to 1');
+  yield* alongOneRun(plan, (machine) => machine.afterPowerLoss(keep));
+}
+
+/**
+ * A machine whose hypervisor has crashed, with the guest on it, for each wanted event of a program
+ * and for its end. The next hypervisor was made from the memory that was left, and has booted the
+ * guest: what `crash()` and `reboot({ hypervisor: 'warm-vm' })` would make of it there. The last
+ * report of its `report().reboots` says what could not be resumed. What the drive had cached is
+ * there; of writes under way a random part. A machine that is yielded is valid until the next is
+ * asked for.
+ * @throws what the program throws
+ */
+export function* hypervisorCrashes(plan: CrashPlan): Generator<CrashPoint, void, void> {
+  checkPlan(plan);
+  yield* alongOneRun(plan, (machine) => machine.afterHypervisorCrash());
+}
+
+/** @param after the machine that another one would be, which stands still */
+function* alongOneRun(plan: CrashPlan, after: (machine: Machine) => Machine): Generator<CrashPoint, void, void> {
+  const { from, every } = checkPlan(plan);
   const machine = Machine.boot(plan.machine);
   plan.prepare?.(machine);
-  const lost = (event: number): CrashPoint => {
-    const disk = machine.diskAfterPowerLoss(keep, `power loss ${event}`);
-    return { event, machine: Machine.boot({ ...plan.machine, disk }) };
-  };
   let events = 0;
+  let last: Machine | undefined;
   for (const event of machine.eventsOf(plan.program)) {
+    last?.retire();
     events = event + 1;
-    if (event >= from && (event - from) % every === 0) yield lost(event);
+    last = event >= from && (event - from) % every === 0 ? after(machine) : undefined;
+    if (last !== undefined) yield { event, machine: last };
   }
-  yield lost(events);
+  last?.retire();
+  yield { event: events, machine: after(machine) };
 }
 
 function checkPlan(plan: CrashPlan): { readonly from: number; readonly every: number } {

@@ -10,101 +10,59 @@
  * the disk is left). `reboot` leads from each of them to `running`.
  */
 
-import {
-  ArgumentError,
-  checkArgument,
-  checkFunction,
-  checkInteger,
-  checkObject,
-  checkOneOf,
-} from '../../base/argument-error.ts';
-import { GuestPanic, ModelError } from '../../base/errno.ts';
-import { InputError } from '../../base/input-error.ts';
-import { UserError } from '../../base/user-error.ts';
+import { ArgumentError, checkArgument, checkBytes, checkInteger, checkObject } from '../../base/argument-error.ts';
+import { GuestPanic } from '../../base/errno.ts';
 import type { Ns } from '../../base/units.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
-import { JoinedImage, partOf } from '../../disk/image/joined-image.ts';
-import { MemoryImage } from '../../disk/image/memory-image.ts';
-import { OverlayImage } from '../../disk/image/overlay-image.ts';
-import { machineMemoryFor } from '../../experiment/host/host.ts';
-import { VmmMachine, type VmmGuest } from '../../experiment/host/machine-room.ts';
-import { archOf, PROFILE } from '../../experiment/host/profiles.ts';
-import { STRATEGIES, STRATEGY, VMM_STRATEGIES, type StrategyName } from '../../experiment/host/strategies.ts';
-import type { KernelMessage, Syscalls } from '../../kernel/index.ts';
-import { MachineMemory } from '../../machine/memory.ts';
+import { partOf } from '../../disk/image/joined-image.ts';
+import type { VmmGuest, VmmMachine } from '../../experiment/host/machine-room.ts';
+import { STRATEGY, type StrategyName } from '../../experiment/host/strategies.ts';
+import type { KernelMessage } from '../../kernel/index.ts';
 import type { Process } from '../../sim/index.ts';
 import { prefetchFiles } from '../../workload/prefetch.ts';
-import { saveFileBytes } from '../../xen/index.ts';
 import { blockingCalls, type BlockingSyscalls } from './blocking-calls.ts';
 import { CacheJudge } from './cache-judge.ts';
-import { Disk } from './disk.ts';
-import { checkOptions, type MachineOptions, type MachineReboot } from './options.ts';
-import { ProgramRun } from './program-run.ts';
-import { NAME, rebootGuest, rebootMachine, switchOn } from './reboots.ts';
+import { Disk, image } from './disk.ts';
+import { chanceOf, type MachineBytes, Remains } from './machine-bytes.ts';
+import { DEFAULTS, makeRoom } from './make-room.ts';
+import { checkOptions, checkReboot, type MachineOptions, type MachineReboot } from './options.ts';
+import { GuestCrash, processesOf, type Program, ProgramRun, type ResultsOf } from './program-run.ts';
+import { errorOfBoot, NAME, namingDisk, ofCaller, rebooting, replaceDisk } from './reboots.ts';
 import type { MachineReport, MachineState, MachineStats, RebootReport, Verification } from './results.ts';
 
-const MIB = 1 << 20;
-
-/** A program in the guest. */
-export type Program<T = unknown> = (sys: Syscalls) => Process<T>;
-/** What several programs return. */
-export type ResultsOf<P extends readonly Program[]> = {
-  -readonly [K in keyof P]: P[K] extends Program<infer T> ? T : never;
-};
-
-/** The guest has crashed where `crashAt` said, while programs ran. */
-export class GuestCrash extends Error {
-  /** `GuestCrash`. */
-  override readonly name = 'GuestCrash';
-  /** Events that were dispatched before it, counted as `crashAt` counts. */
-  readonly event: number;
-
-  constructor(event: number) {
-    super(`the guest has crashed after event ${event}`);
-    this.event = event;
-  }
-}
+/** What a machine is busy with: what says so of its state. */
+const RUNS = 'a program runs';
+const REBOOTS = 'the machine is being rebooted';
+const IS_PAST = 'the next crash point was asked for: this machine is gone';
 
 /** A machine with one guest. Made by `Machine.boot`. */
 export class Machine {
+  readonly #options: MachineOptions;
   readonly #room: VmmMachine;
   readonly #partition: { readonly start: number; readonly bytes: number };
   readonly #judge: CacheJudge;
+  readonly #remains: Remains;
   readonly #reboots: RebootReport[] = [];
   readonly #eventLimit: number;
   #strategy: StrategyName;
   #state: MachineState = 'off';
   #guest: VmmGuest | undefined;
   #sys: BlockingSyscalls | undefined;
-  #isBusy = false;
+  #busy: typeof RUNS | typeof REBOOTS | typeof IS_PAST | undefined;
   /** After which event the guest crashes, and how many are left until then. */
   #crashPoint: { readonly event: number; left: number } | undefined;
 
-  private constructor(options: MachineOptions) {
-    const { disk, strategy = 'warm-cache+metadata', seed = 1, memory = 64 * MIB } = options;
-    const { profile = 'server-2026', drive = 'profile', arch, protections } = options;
+  /** @param left of another machine, from which this one is made; it is off then */
+  private constructor(options: MachineOptions, left?: MachineBytes) {
+    const { strategy = DEFAULTS.strategy, eventLimit = DEFAULTS.eventLimit } = options;
+    this.#options = options;
     this.#strategy = strategy;
-    this.#eventLimit = options.eventLimit ?? 100_000_000;
-    const saveArea = new MemoryImage(saveFileBytes(memory, archOf({ arch, profile })));
-    const image = new JoinedImage([new OverlayImage(disk.contents), saveArea]);
-    this.#partition = image.places[0]!;
-    this.#room = new VmmMachine({
-      seed,
-      profile: PROFILE[profile],
-      arch,
-      disk: drive,
-      image,
-      partitions: [this.#partition],
-      saveAreas: [image.places[1]!],
-      memory: new MachineMemory(machineMemoryFor(memory)),
-      guestMemory: memory,
-      cmdLine: STRATEGY[strategy].cmdLine,
-      ...(protections && { protections }),
-      onReuse: (...reuse) => {
-        this.#judge.reused(...reuse);
-      },
-    });
-    this.#judge = new CacheJudge(this.#room.drive, this.#contents());
+    this.#eventLimit = eventLimit;
+    const { room, partition } = makeRoom(options, (...reuse) => this.#judge.reused(...reuse), left);
+    this.#room = room;
+    this.#partition = partition;
+    this.#remains = new Remains(room);
+    this.#judge = new CacheJudge(room.drive, this.#contents());
   }
 
   /**
@@ -114,13 +72,11 @@ export class Machine {
    */
   static boot(options: MachineOptions): Machine {
     checkOptions(options);
-    try {
+    return namingDisk(() => {
       const machine = new Machine(options);
       machine.#boot();
       return machine;
-    } catch (error) {
-      throw isOfDisk(error) ? new InputError(`disk: ${error.message}`) : error;
-    }
+    });
   }
 
   /** Whether a guest runs, has crashed, or the machine is off. */
@@ -164,6 +120,7 @@ export class Machine {
 
   /** The disk as a read would find it now: the medium, and what is newer in the drive's cache. */
   get disk(): Disk {
+    if (this.#busy === IS_PAST) this.#mustBeIdle();
     return new Disk(this.#contents());
   }
 
@@ -174,8 +131,7 @@ export class Machine {
     this.#sys ??= blockingCalls(
       kernel.syscalls,
       () => {
-        if (this.#guest?.kernel !== kernel || this.#state !== 'running' || this.#isBusy)
-          throw new ArgumentError('sys: the guest that it belongs to does not run');
+        if (this.#guest?.kernel !== kernel || this.#state !== 'running' || this.#busy !== undefined) this.#refuseSys();
       },
       (name, process) => this.#runAll([process], name)[0] as never,
     );
@@ -193,15 +149,7 @@ export class Machine {
   run<P extends readonly Program[]>(...programs: P): ResultsOf<P>;
   run(...programs: readonly Program[]): unknown {
     this.#mustRun();
-    if (programs.length === 0) throw new ArgumentError('programs: expected one or more');
-    for (const program of programs) checkFunction('programs', program);
-    const { syscalls } = this.#running().kernel;
-    const processes = programs.map((program) => {
-      const process = program(syscalls);
-      checkObject('programs', process, 'next', 'throw');
-      return process;
-    });
-    const results = this.#runAll(processes, 'program');
+    const results = this.#runAll(processesOf(programs, this.#running().kernel.syscalls), 'program');
     return programs.length === 1 ? results[0] : results;
   }
 
@@ -236,7 +184,7 @@ export class Machine {
     this.#mustBeIdle();
     checkArgument(this.#state !== 'off', 'state', 'the machine is off');
     checkArgument(keep === undefined || (keep >= 0 && keep <= 1), 'keep', 'expected 0 to 1');
-    this.#room.drive.powerLoss(keep);
+    this.#room.drive.powerLoss(keep, chanceOf(this.#room, 'power loss'));
     this.#room.reset('lost');
     this.#ended('off');
   }
@@ -247,66 +195,83 @@ export class Machine {
    */
   *eventsOf(program: Program): Generator<number, void, void> {
     this.#mustRun();
-    const run = this.#begin([program(this.#running().kernel.syscalls)], 'program');
+    const run = this.#begin(processesOf([program], this.#running().kernel.syscalls), 'program');
     try {
       for (let event = 0; !run.isOver; event++) {
         yield event;
         this.#step(run);
       }
     } finally {
-      this.#isBusy = false;
+      this.#busy = undefined;
       run.end();
     }
     run.results();
   }
 
-  /** @internal The disk as a loss of power would leave it now; holds until the machine goes on. */
-  diskAfterPowerLoss(keep: number, stream: string): Disk {
-    const { drive, simulation } = this.#room;
-    return new Disk(partOf(drive.afterPowerLoss(keep, simulation.random.stream(stream)), this.#partition));
+  /**
+   * @internal The machine as it would come up again if it lost power now: as `losePower({ keep })`
+   * and `reboot()` would make it. It holds until this one goes on, or another one is made.
+   */
+  afterPowerLoss(keep: number): Machine {
+    return this.#successor(this.#remains.ofPowerLoss(keep), {});
+  }
+
+  /**
+   * @internal The same if its hypervisor crashed now, and the next one was made from the memory.
+   */
+  afterHypervisorCrash(): Machine {
+    return this.#successor(this.#remains.ofHypervisorCrash(), { hypervisor: 'warm-vm' });
+  }
+
+  /** @internal The machine that it was made from goes on: it cannot be used any more. */
+  retire(): void {
+    this.#busy = IS_PAST;
+  }
+
+  #successor(left: MachineBytes, reboot: MachineReboot): Machine {
+    const options = { ...this.#options, strategy: this.#strategy };
+    const machine = namingDisk(() => new Machine(options, left));
+    machine.reboot(reboot);
+    return machine;
   }
 
   /**
    * Reboots. What runs is shut down in order, or crashes; a guest that has crashed is booted again;
-   * a machine that is off is switched on.
+   * a machine that is off is switched on. When it fails, the machine is off, with its disk.
    * @throws ArgumentError for options that cannot be; InputError when the disk cannot be mounted
-   * any more
+   * any more; what `betweenGuests` throws
    */
   reboot(options: MachineReboot = {}): RebootReport {
-    checkObject('options', options);
-    const { crash = false, strategy = this.#strategy, hypervisor } = options;
-    checkOneOf('crash', crash, [false, true]);
-    checkOneOf('strategy', strategy, STRATEGIES);
-    if (hypervisor !== undefined) checkOneOf('hypervisor', hypervisor, VMM_STRATEGIES);
+    checkReboot(options);
     this.#mustBeIdle();
+    const { crash = false, strategy = this.#strategy, hypervisor, betweenGuests } = options;
     const before = this.now;
     const old = this.#guest?.kernel;
     const reads =
       STRATEGY[strategy].prefetch && this.#state === 'running' ? this.#judge.cachedFiles(this.#running()) : [];
-    const { simulation } = this.#room;
-    this.#crashPoint = undefined;
-    this.#sys = undefined;
     if (this.#state === 'running' && crash) this.crash();
     const problems: string[] = [];
-    this.#room.configure(NAME, STRATEGY[strategy].cmdLine);
-    const process =
-      this.#state === 'off'
-        ? switchOn(this.#room)
-        : hypervisor === undefined
-          ? rebootGuest(this.#room, strategy, this.#state === 'crashed', reads)
-          : rebootMachine(this.#room, hypervisor, this.#state === 'crashed', problems);
+    let changed = 0;
+    const change = (): void => {
+      if (betweenGuests !== undefined) changed = this.#changeDisk(betweenGuests);
+    };
+    this.#crashPoint = undefined;
+    this.#sys = undefined;
     this.#guest = undefined;
-    this.#isBusy = true;
+    this.#room.configure(NAME, STRATEGY[strategy].cmdLine);
+    this.#busy = REBOOTS;
     try {
-      simulation.runProcess('reboot', process);
+      const plan = { state: this.#state, strategy, hypervisor, reads, problems, change };
+      this.#room.simulation.runProcess('reboot', rebooting(this.#room, plan));
+      this.#started();
     } catch (error) {
-      this.#state = 'crashed';
-      throw isOfDisk(error) ? new InputError(`disk: ${error.message}`) : error;
+      if (this.#room.hypervisor.power.isOn) this.#room.reset('lost');
+      this.#ended('off');
+      throw errorOfBoot(error);
     } finally {
-      this.#isBusy = false;
+      this.#busy = undefined;
     }
     this.#strategy = strategy;
-    this.#started();
     const { domain, kernel } = this.#running();
     if (STRATEGY[strategy].prefetch) domain.environment.spawn('prefetch', prefetchFiles(kernel.syscalls));
     const { preserved, refused, dirty } = domain.stats;
@@ -318,6 +283,7 @@ export class Machine {
       preserved,
       refused: { ...refused },
       written: dirty.written,
+      changed,
       problems,
     };
     this.#reboots.push(report);
@@ -346,6 +312,16 @@ export class Machine {
     };
   }
 
+  /** Asks what the disk is to hold, and sees to it. Returns how many blocks have changed. */
+  #changeDisk(change: NonNullable<MachineReboot['betweenGuests']>): number {
+    const next = ofCaller(() => change(this.disk));
+    if (next === undefined) return 0;
+    if (!(next instanceof Disk)) checkBytes('betweenGuests', next);
+    const changed = replaceDisk(this.#room, next instanceof Disk ? next : image(next));
+    if (changed > 0) this.#judge.diskChanged();
+    return changed;
+  }
+
   #contents(): Pick<ImageStore, 'size' | 'read'> {
     return partOf(this.#room.drive.contents, this.#partition);
   }
@@ -357,9 +333,8 @@ export class Machine {
 
   #started(): void {
     this.#guest = this.#room.guests.get(NAME);
-    this.#sys = undefined;
-    this.#state = this.#guest === undefined ? 'crashed' : 'running';
     if (this.#guest === undefined) throw new GuestPanic('there is no guest after the reboot');
+    this.#state = 'running';
   }
 
   #ended(state: MachineState): void {
@@ -373,13 +348,20 @@ export class Machine {
   }
 
   #mustBeIdle(): void {
-    if (this.#isBusy) throw new ArgumentError('state: a program runs');
+    if (this.#busy !== undefined) throw new ArgumentError(`state: ${this.#busy}`);
   }
 
   #mustRun(): void {
-    if (this.#isBusy) throw new ArgumentError('state: a program runs; use the sys that it was given');
+    if (this.#busy === RUNS) throw new ArgumentError(`state: ${RUNS}; use the sys that it was given`);
+    this.#mustBeIdle();
     if (this.#state === 'crashed') throw new ArgumentError('state: the guest has crashed; call reboot() first');
-    if (this.#state === 'off') throw new ArgumentError('state: the machine has lost power; call reboot() first');
+    if (this.#state === 'off') throw new ArgumentError('state: the machine is off; call reboot() first');
+  }
+
+  /** A call of a `sys` that cannot be called now. */
+  #refuseSys(): never {
+    this.#mustRun();
+    throw new ArgumentError('sys: the guest that it belongs to does not run');
   }
 
   #runAll(processes: readonly Process<unknown>[], name: string): readonly unknown[] {
@@ -387,7 +369,7 @@ export class Machine {
     try {
       while (!run.isOver) this.#step(run);
     } finally {
-      this.#isBusy = false;
+      this.#busy = undefined;
       run.end();
     }
     return run.results();
@@ -395,7 +377,7 @@ export class Machine {
 
   #begin(processes: readonly Process<unknown>[], name: string): ProgramRun {
     const run = new ProgramRun(this.#room.simulation, this.#running(), name, processes, this.#eventLimit);
-    this.#isBusy = true;
+    this.#busy = RUNS;
     return run;
   }
 
@@ -413,9 +395,4 @@ export class Machine {
       throw error;
     }
   }
-}
-
-/** Whether an error of a boot says that the disk cannot be used. */
-function isOfDisk(error: unknown): error is Error {
-  return [InputError, ModelError, UserError].some((kind) => error instanceof kind);
 }

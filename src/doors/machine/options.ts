@@ -1,10 +1,15 @@
 /** What a machine is made of, and how it is rebooted. */
 
-import { checkArgument, checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
+import { checkArgument, checkFunction, checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
 import { ARCHS, type Arch } from '../../base/arch.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import { DISKS, PROFILES, type DiskName, type ProfileName } from '../../experiment/host/profiles.ts';
-import { STRATEGIES, type StrategyName, type VmmStrategyName } from '../../experiment/host/strategies.ts';
+import {
+  STRATEGIES,
+  type StrategyName,
+  VMM_STRATEGIES,
+  type VmmStrategyName,
+} from '../../experiment/host/strategies.ts';
 import type { Protections } from '../../xen/index.ts';
 import { Disk } from './disk.ts';
 
@@ -38,6 +43,13 @@ export interface MachineReboot {
   readonly strategy?: StrategyName;
   /** The hypervisor is rebooted as well, in this way. By default only the guest is. */
   readonly hypervisor?: VmmStrategyName;
+  /**
+   * Called when the old guest is gone and nothing of the next one is there, as for a run of e2fsck:
+   * reads the disk, and returns what it is to hold from now on; undefined for no change. Blocks
+   * that differ are forgotten by the hypervisor, and what was cached of all others stays. It takes
+   * no virtual time. Not with `hypervisor`.
+   */
+  readonly betweenGuests?: (disk: Disk) => Disk | Uint8Array | undefined;
 }
 
 /** @internal @throws ArgumentError for what is missing, unknown or out of range */
@@ -56,4 +68,19 @@ export function checkOptions(options: MachineOptions): void {
   if (drive !== undefined) checkOneOf('drive', drive, DISKS);
   if (protections !== undefined) checkObject('protections', protections);
   if (eventLimit !== undefined) checkInteger('eventLimit', eventLimit, 1);
+}
+
+/** @internal @throws ArgumentError for what is unknown, or does not go together */
+export function checkReboot(options: MachineReboot): void {
+  checkObject('options', options);
+  const { crash, strategy, hypervisor, betweenGuests } = options;
+  if (crash !== undefined) checkOneOf('crash', crash, [false, true]);
+  if (strategy !== undefined) checkOneOf('strategy', strategy, STRATEGIES);
+  if (hypervisor !== undefined) checkOneOf('hypervisor', hypervisor, VMM_STRATEGIES);
+  checkFunction('betweenGuests', betweenGuests, true);
+  checkArgument(
+    betweenGuests === undefined || hypervisor === undefined,
+    'betweenGuests',
+    'not when the hypervisor is rebooted as well',
+  );
 }

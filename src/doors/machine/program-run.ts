@@ -1,9 +1,43 @@
 /** Programs that run in a guest at the same time, dispatched event by event. */
 
-import { ArgumentError } from '../../base/argument-error.ts';
+import { ArgumentError, checkFunction, checkObject } from '../../base/argument-error.ts';
 import { GuestPanic } from '../../base/errno.ts';
 import type { VmmGuest } from '../../experiment/host/machine-room.ts';
+import type { Syscalls } from '../../kernel/index.ts';
 import type { Process, Simulation, Task } from '../../sim/index.ts';
+
+/** A program in the guest. */
+export type Program<T = unknown> = (sys: Syscalls) => Process<T>;
+/** What several programs return. */
+export type ResultsOf<P extends readonly Program[]> = {
+  -readonly [K in keyof P]: P[K] extends Program<infer T> ? T : never;
+};
+
+/** The guest has crashed where `crashAt` said, while programs ran. */
+export class GuestCrash extends Error {
+  override readonly name = 'GuestCrash';
+  /** Events that were dispatched before it, counted as `crashAt` counts. */
+  readonly event: number;
+
+  constructor(event: number) {
+    super(`the guest has crashed after event ${event}`);
+    this.event = event;
+  }
+}
+
+/**
+ * The processes of programs, which begin when they are first resumed.
+ * @throws ArgumentError for what is no program, or returns no process
+ */
+export function processesOf(programs: readonly Program[], sys: Syscalls): Process<unknown>[] {
+  if (programs.length === 0) throw new ArgumentError('programs: expected one or more');
+  for (const program of programs) checkFunction('programs', program);
+  return programs.map((program) => {
+    const process = program(sys);
+    checkObject('programs', process, 'next', 'throw');
+    return process;
+  });
+}
 
 export class ProgramRun {
   readonly #simulation: Simulation;

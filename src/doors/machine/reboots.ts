@@ -1,64 +1,140 @@
-/** What each way of rebooting a machine does, with its one guest. */
+/** What each way of rebooting a machine does, with its one guest and its disk. */
 
-import { Ns } from '../../base/units.ts';
+import { checkArgument } from '../../base/argument-error.ts';
+import { equalBytes } from '../../base/bytes.ts';
+import { ModelError } from '../../base/errno.ts';
+import { InputError } from '../../base/input-error.ts';
+import { Ns, PAGE_SIZE, SECTOR_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';
+import { UserError } from '../../base/user-error.ts';
+import type { Writer } from '../../disk/image/backing-store.ts';
 import { HypervisorReboot } from '../../experiment/host/hypervisor-reboot.ts';
 import type { VmmMachine } from '../../experiment/host/machine-room.ts';
 import { STRATEGY, type StrategyName, type VmmStrategyName } from '../../experiment/host/strategies.ts';
 import type { Process } from '../../sim/index.ts';
 import { prefetchList } from '../../workload/prefetch.ts';
 import { domainOf } from '../../xen/index.ts';
+import type { Disk } from './disk.ts';
+import { chanceOf } from './machine-bytes.ts';
+import type { MachineState } from './results.ts';
 
 /** The machine's guest. */
 export const NAME = 'guest0';
 
-/** Power comes back: there is nothing but the disk. */
-export function* switchOn(room: VmmMachine): Process {
-  room.guests.clear();
-  yield* room.bootHypervisor();
-  yield* room.start();
+/** What a function of the caller's has thrown, on its way through a reboot. */
+class CallersError extends Error {}
+
+/** Calls a function of the caller's while the machine reboots. */
+export function ofCaller<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (cause) {
+    throw new CallersError('', { cause });
+  }
+}
+
+/** What a boot has thrown, as its caller is to see it: a disk that cannot be used is named. */
+export function errorOfBoot(error: unknown): unknown {
+  if (error instanceof CallersError) return error.cause;
+  const isOfDisk = error instanceof InputError || error instanceof ModelError || error instanceof UserError;
+  return isOfDisk ? new InputError(`disk: ${error.message}`) : error;
+}
+
+/** Makes or boots a machine. Throws InputError for a disk that cannot be used. */
+export function namingDisk<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw errorOfBoot(error);
+  }
+}
+
+/** How a machine is rebooted. */
+export interface RebootPlan {
+  /** Of the machine until now. */
+  readonly state: MachineState;
+  readonly strategy: StrategyName;
+  readonly hypervisor: VmmStrategyName | undefined;
+  /** Paths of files to read ahead. */
+  readonly reads: readonly string[];
+  /** Takes why something does not go on. */
+  readonly problems: string[];
+  /** Called when no guest is there. */
+  readonly change: () => void;
 }
 
 /**
- * The next guest takes the place of one that runs, or has crashed.
- * @param reads paths of files to read ahead
+ * Reboots a machine. A hypervisor whose guest has crashed goes down where it stands, at the call:
+ * nothing is handed over.
  */
-export function* rebootGuest(
-  room: VmmMachine,
-  strategy: StrategyName,
-  hasCrashed: boolean,
-  reads: readonly string[],
-): Process {
+export function rebooting(room: VmmMachine, plan: RebootPlan): Process {
+  const { state, hypervisor } = plan;
+  if (state === 'off') return switchOn(room, plan);
+  if (hypervisor === undefined) return rebootGuest(room, plan);
+  if (state === 'running') return rebootHypervisor(room, hypervisor, plan);
+  room.reset('kept', chanceOf(room, 'reset'));
+  return switchOn(room, plan);
+}
+
+/** A hypervisor is made from what memory holds, and the guest boots. */
+function* switchOn(room: VmmMachine, { hypervisor, problems, change }: RebootPlan): Process {
+  room.guests.clear();
+  change();
+  const { problem } = yield* room.bootHypervisor();
+  if (hypervisor !== undefined && problem !== undefined) problems.push(problem);
+  yield* room.start();
+}
+
+/** The next guest takes the place of one that runs, or has crashed. */
+function* rebootGuest(room: VmmMachine, { state, strategy, reads, change }: RebootPlan): Process {
   const { kernel, domain } = room.guests.get(NAME)!;
   const { cmdLine, preserve, writeDirty, prefetch } = STRATEGY[strategy];
-  if (hasCrashed) yield Ns(room.guestCosts.crashDetectNs);
+  if (state === 'crashed') yield Ns(room.guestCosts.crashDetectNs);
   else yield* kernel.shutdown();
-  const module = prefetch ? prefetchList(reads) : undefined;
   const next = yield* domainOf(
-    room.toolstack.restartDomain(domain, { preserve, writeDirty, cmdLine, ...(module && { module }) }),
+    room.toolstack.restartDomain(domain, {
+      preserve,
+      writeDirty,
+      cmdLine,
+      ...(prefetch && { module: prefetchList(reads) }),
+      betweenGuests: change,
+    }),
   );
   yield* room.boot(room.configs[0]!, next);
 }
 
+/** The hypervisor is rebooted under a guest that runs. */
+function* rebootHypervisor(room: VmmMachine, how: VmmStrategyName, { problems }: RebootPlan): Process {
+  const reboot = new HypervisorReboot(room);
+  yield* reboot.run(how);
+  problems.push(...reboot.reasons.values());
+}
+
 /**
- * The hypervisor is rebooted under the guest. With a guest that has crashed it goes down where it
- * stands: nothing is handed over.
- * @param problems takes why something does not go on
+ * Gives the guest's disk other contents while no guest is there, whole sectors. The hypervisor
+ * forgets the blocks that differ, and no others.
+ * @returns how many blocks of 4 KiB that were
+ * @throws ArgumentError for contents of another size
  */
-export function* rebootMachine(
-  room: VmmMachine,
-  how: VmmStrategyName,
-  hasCrashed: boolean,
-  problems: string[],
-): Process {
-  if (!hasCrashed) {
-    const reboot = new HypervisorReboot(room);
-    yield* reboot.run(how);
-    problems.push(...reboot.reasons.values());
-    return;
+export function replaceDisk({ drive, hypervisor, configs }: VmmMachine, { contents }: Disk): number {
+  const { device } = configs[0]!;
+  const bytes = device.sectorCount * SECTOR_SIZE;
+  const size = contents.size - (contents.size % SECTOR_SIZE);
+  checkArgument(size === bytes, 'betweenGuests', `it returns ${size} bytes for a disk of ${bytes}`);
+  const { firstBlock } = device.store;
+  const old = new Uint8Array(PAGE_SIZE);
+  const next = new Uint8Array(PAGE_SIZE);
+  let changed = 0;
+  for (let block = 0, at = 0; at < bytes; block++, at += PAGE_SIZE) {
+    const length = Math.min(PAGE_SIZE, bytes - at);
+    drive.contents.read(firstBlock * PAGE_SIZE + at, old, 0, length);
+    contents.read(at, next, 0, length);
+    if (equalBytes(old, 0, next, 0, length)) continue;
+    const write = (by?: Writer): void => {
+      drive.overwrite((firstBlock + block) * SECTORS_PER_PAGE, next.subarray(0, length), by);
+    };
+    if (hypervisor.power.isOn) hypervisor.changeBlock(device, block, write);
+    else write();
+    changed++;
   }
-  room.reset('kept');
-  room.guests.clear();
-  const { problem } = yield* room.bootHypervisor();
-  if (problem !== undefined) problems.push(problem);
-  yield* room.start();
+  return changed;
 }

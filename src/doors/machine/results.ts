@@ -25,6 +25,8 @@ export interface RebootReport {
   readonly refused: Readonly<Record<string, number>>;
   /** Dirty pages written home (Rio). */
   readonly written: number;
+  /** Blocks of 4 KiB that `betweenGuests` has changed. */
+  readonly changed: number;
   /** Why something that was to survive did not; empty when all did. */
   readonly problems: readonly string[];
 }

@@ -2,13 +2,13 @@
  * The page cache of the kernel for another simulator: its clock, its disk, its bytes. Lists and
  * reclaim are those of Linux 2.6.12 (kernel/mm), all of it synchronous, without time and I/O.
  *
- * A page is a number below `maxCapacity`; its 4 KiB are the caller's. Differs from a guest's cache
- * in that no watermark is kept free, and that reclaim takes one page at a time by default: once
- * full, the cache stays full.
+ * A page is a number below `maxCapacity`; its 4 KiB are the caller's. Differs from a guest's cache:
+ * no watermark is kept free, and reclaim takes one page at a time by default. Once full, the cache
+ * stays full.
  *
  * Invariants:
- *   1. no more pages are cached than `capacity`, except that a cache that was made smaller may hold
- *      pages in use until they can go; it takes no new page meanwhile;
+ *   1. no more pages are cached than `capacity`. A cache that was made smaller may hold more, pages
+ *      in use, until they can go, and takes no new page meanwhile;
  *   2. pages inserted = pages cached + pages dropped, by all causes;
  *   3. no two open files have one number.
  *
@@ -354,7 +354,7 @@ export class EmbeddedPageCache {
   }
 
   /**
-   * The disk has changed below the cache: pages from index `start` up to and without `end` leave,
+   * The disk has changed below the cache. Pages from index `start` up to and without `end` leave,
    * except those that are dirty, mapped, or being read or written.
    * @returns the pages dropped
    */

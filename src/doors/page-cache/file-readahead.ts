@@ -2,10 +2,10 @@
  * Which pages of a file to read now, for a program that reads it: the readahead of Linux 2.6.12
  * (kernel/mm/readahead.ts) as one question.
  *
- * A sequential reader gets windows that grow to `maxPages`, and is told of the next one before it
- * has come to its end. A random reader gets what it asks for. What the answer names is to be put
- * into the cache (EmbeddedPageCache.begin) before the next question: what is neither cached nor
- * asked for a second time counts as a page that was dropped too early.
+ * A sequential reader gets windows that grow to `maxPages`, and learns of the next one before it
+ * has come to the end of this one. A random reader gets what it asks for. The caller puts the pages
+ * that the answer names into the cache (EmbeddedPageCache.begin) before the next question. A page
+ * that is neither cached nor asked for a second time counts as one that was dropped too early.
  */
 
 import { checkArgument, checkFunction, checkInteger, checkObject } from '../../base/argument-error.ts';

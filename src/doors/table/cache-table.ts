@@ -1,24 +1,24 @@
 /**
- * The cache-mapping table over bytes of the caller's: which frame of its memory holds which page of
- * which file, and whether that frame equals the block where the page lies.
+ * The cache-mapping table over bytes of the caller's. It says which frame of its memory holds which
+ * page of which file, and whether that frame equals the block where the page lies.
  *
- * The caller is a hypervisor, a simulator of one, or whatever keeps memory over the death of what
- * used it. It tells what it sees: transfers, stores, names. It keeps the bytes, and nothing else.
+ * The caller is a hypervisor, a simulator of one, or anything that keeps memory over the death of
+ * its user. It tells what it sees: transfers, stores, names. It keeps the bytes, and nothing else.
  * From the bytes alone `recover` builds the table again, and `claim` hands pages out under the rule
- * of reuse: the name is that of the page, the frame equals a block, and it is the block at which
- * the page lies now.
+ * of reuse. The name is that of the page, the frame equals a block, and the page lies at that block
+ * now.
  *
  * What the caller owes:
- *   1. Every transfer into or from a frame is told before it is submitted, and when it has ended;
- *      and so is every write of a block that comes from elsewhere.
+ *   1. Every transfer into or from a frame is told before it is submitted, and when it has ended.
+ *      So is every write of a block that comes from elsewhere.
  *   2. A store to a frame that `isProtected` is told before it happens. A store to another frame
  *      need not be told.
  *   3. A name is erased, or its frame freed, before the frame is used for anything else.
  *   4. A block has one number: device and block. Devices that share sectors are one device.
  *   5. When it recovers, no transfer of the caller before is in flight any more.
- *   6. Nobody but the table writes to its bytes while it is in use.
+ *   6. Only the table writes to its bytes while it is in use.
  *
- * The records, and all that changes them, are those of the model's hypervisor (xen/frames): here
+ * The records, and all that changes them, are those of the model's hypervisor (xen/frames). Here
  * all frames have one owner, and the page of a frame is its number. A frame has one device at a
  * time, as its record has room for one. A transfer or a name under another device forgets what was
  * known of the frame.
@@ -150,8 +150,8 @@ export class CacheTable {
   }
 
   /**
-   * A write to a block, or to a part of it, is about to be submitted that does not come from a
-   * whole frame: no frame equals the block from now on. Arguments as of `beginRead`.
+   * Before a write to a block, or to a part of it, that does not come from a whole frame is
+   * submitted. No frame equals the block from now on. Arguments as of `beginRead`.
    * @throws ArgumentError
    */
   beginOtherWrite(device: number, block: number): Transfer {
@@ -174,8 +174,8 @@ export class CacheTable {
   }
 
   /**
-   * Somebody else may have written to any block of a device, or the device is another one: no frame
-   * equals one of its blocks any more.
+   * Any block of a device may have been written to from elsewhere, or the device is another one. No
+   * frame equals one of its blocks any more.
    * @param device 0 to 255
    * @throws ArgumentError, also when a transfer of it is in flight
    */
@@ -231,7 +231,7 @@ export class CacheTable {
   // What outlives.
 
   /**
-   * Whoever used the frames is gone, and the caller is still there: keeps each frame that is named
+   * The user of the frames is gone, and the caller is still there. Keeps each frame that is named
    * and equals a block, until it is claimed or erased. Nothing is known of the others any more.
    * When the caller dies too, it need not call this: `recover` does the same.
    * @throws ArgumentError when another table stands over the bytes
@@ -261,8 +261,8 @@ export class CacheTable {
   /**
    * Hands out a preserved page, once, or says why not; a page that is refused is not preserved any
    * more.
-   * @param block where the file system says *now* that the page lies, 0 to 2^32 - 1: on the disk,
-   * not in a memory of the caller before
+   * @param block where the page lies *now*, 0 to 2^32 - 1, as the file system on the disk says, not
+   * the memory of a former caller
    * @returns the frame, which holds what a read of the block would bring and is named and protected
    * as before; or the refusal
    * @throws ArgumentError

@@ -82,8 +82,8 @@ export interface Refusal {
   /** Why. */
   readonly reason: RefusalReason;
   /**
-   * The frame, which nothing is known of any more by name and which the caller may use; undefined
-   * when no page of that inode and index was preserved.
+   * The frame, which has no name any more and which the caller may use. Undefined when no page of
+   * that inode and index was preserved.
    */
   readonly frame: number | undefined;
 }

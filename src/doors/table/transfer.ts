@@ -14,8 +14,8 @@ export class Transfer {
   /**
    * The transfer has ended; it ends once.
    * @param ok whether all of the block was transferred
-   * @returns whether the frame equals the block now; false when it was stored to meanwhile, when
-   * another transfer of the frame or a write of the block was in flight, and when nobody knows
+   * @returns whether the frame equals the block now. False when it was stored to meanwhile, when
+   * another transfer of it or a write of the block was in flight, and when this is not known
    * @throws ArgumentError when it has ended already, or another table stands over the bytes
    */
   end(ok: boolean): boolean {

@@ -244,8 +244,8 @@ function replayJournal(path: string, image: ImageStore): void {
 
 /**
  * What a failure of the modelled world, or of what is read of the image, means to the person who
- * gave `path`; and a file or an argument that the model refuses, since all of them come from that
- * person.
+ * gave `path`. The same for a file or an argument that the model refuses, since all of them come
+ * from that person.
  */
 export function asUserError(path: string, error: unknown): unknown {
   if (error instanceof InputError || error instanceof ArgumentError) return new UserError(error.message);

@@ -17,8 +17,11 @@ export const RIO_STRATEGIES: readonly StrategyName[] = ['rio', 'rio+warm-cache']
 
 export const WORKLOADS = ['files', 'random', 'zipf', 'log'] as const;
 /**
- * files: all files in order; random: 4 KiB reads at random places; zipf: whole files, chosen by
- * Zipf's law; log: all files in order, with a line for each at the end of a log.
+ * The order in which files are read:
+ * - files: all files in order;
+ * - random: 4 KiB reads at random places;
+ * - zipf: whole files, chosen by Zipf's law;
+ * - log: all files in order, with a line for each at the end of a log.
  */
 export type WorkloadName = (typeof WORKLOADS)[number];
 

@@ -8,9 +8,11 @@
 
 import { MOST_FRAMES, type Arch } from '../../base/arch.ts';
 import { checkInteger, checkObject } from '../../base/argument-error.ts';
+import { assert } from '../../base/assert.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import { Drive } from '../../disk/drive/drive.ts';
 import { driveOptions, type DriveKind } from '../../disk/drive/make-service-time.ts';
+import type { WriteCache } from '../../disk/drive/write-cache.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import { values, type GuestCosts, type HypervisorCosts, type Profile } from '../../machine/profile.ts';
@@ -59,8 +61,18 @@ export interface HostOptions {
   readonly image: ImageStore;
   /** Identity of the medium (disk/image/backing-store.ts); `testbed` by default. */
   readonly identity?: string;
-  /** The machine's memory; its contents are lost. */
+  /** The machine's memory; its contents are lost, except with `left`. */
   readonly memory: MachineMemory;
+  /**
+   * @internal What another machine was when it stopped: nothing runs on this one until a hypervisor
+   * is made from the memory as it is.
+   */
+  readonly left?: {
+    /** What the drive's write cache is, with what it holds; an empty one by default. */
+    readonly cache?: WriteCache;
+    /** Virtual time at which that machine stopped, ns. */
+    readonly now: number;
+  };
   /** Memory of each guest, bytes. */
   readonly guestMemory: number;
   readonly protections?: Partial<Protections>;
@@ -77,8 +89,9 @@ export class Host {
   readonly costs: HypervisorCosts;
   readonly #options: HostOptions;
   readonly #observer: FrameObserver | undefined;
-  #hypervisor: Hypervisor;
-  #toolstack: Toolstack;
+  /** Undefined until the first one is made. */
+  #hypervisor: Hypervisor | undefined;
+  #toolstack: Toolstack | undefined;
 
   /**
    * @param beside the machine whose simulation and drive this one shares, if there is one
@@ -95,33 +108,41 @@ export class Host {
     this.#options = options;
     this.#observer = observer;
     this.memory = memory;
-    memory.clearAll();
-    this.simulation = beside?.simulation ?? new Simulation(seed);
+    const left = beside === undefined ? options.left : undefined;
+    if (left === undefined) memory.clearAll();
+    this.simulation = beside?.simulation ?? new Simulation(seed, left?.now);
     this.drive =
       beside?.drive ??
       new Drive(this.simulation, memory, image, {
         ...driveOptions(profile.disk, disk),
         identity: options.identity ?? 'testbed',
+        ...(left?.cache && { cache: left.cache }),
       });
     this.guestCosts = values(profile.guest);
     this.costs = values(profile.hypervisor);
-    this.#hypervisor = Hypervisor.boot(this.simulation, memory, this.costs, this.#hypervisorOptions());
-    this.#toolstack = new Toolstack(this.#hypervisor);
+    if (left === undefined)
+      this.#begin(Hypervisor.boot(this.simulation, memory, this.costs, this.#hypervisorOptions()));
   }
 
   get hypervisor(): Hypervisor {
+    assert(this.#hypervisor !== undefined, 'a hypervisor was made');
     return this.#hypervisor;
   }
 
   get toolstack(): Toolstack {
+    assert(this.#toolstack !== undefined, 'a hypervisor was made');
     return this.#toolstack;
+  }
+
+  #begin(hypervisor: Hypervisor): void {
+    this.#hypervisor = hypervisor;
+    this.#toolstack = new Toolstack(hypervisor);
   }
 
   /** @internal Makes the next hypervisor from the machine's memory. The old one has ended. */
   protected reload(): Reload {
     const reload = Hypervisor.reload(this.simulation, this.memory, this.costs, this.#hypervisorOptions());
-    this.#hypervisor = reload.hypervisor;
-    this.#toolstack = new Toolstack(this.#hypervisor);
+    this.#begin(reload.hypervisor);
     return reload;
   }
 

@@ -29,7 +29,7 @@ import { Bridge } from '../../machine/bridge.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { Nic } from '../../machine/nic.ts';
 import { values } from '../../machine/profile.ts';
-import type { Process } from '../../sim/index.ts';
+import type { Process, RandomStream } from '../../sim/index.ts';
 import {
   handOver,
   migrateDomain,
@@ -148,7 +148,7 @@ export class VmmMachine extends Host {
     this.saveFiles = (options.saveAreas ?? []).map(partition);
     this.lan = beside?.lan ?? new Bridge();
     this.#adapter = this.connectHost();
-    this.hypervisor.network.plug(this.#adapter);
+    if (options.left === undefined || beside !== undefined) this.hypervisor.network.plug(this.#adapter);
   }
 
   /** @internal From its next boot on, a guest has this command line. */
@@ -274,11 +274,14 @@ export class VmmMachine extends Host {
    * caches had are lost, and the drive forgets its queue. Running guests are gone; frozen ones are
    * in memory, or on the disk.
    * @param memory whether it is kept, or lost as by a memory test
+   * @param random decides what has reached the medium of writes in service; the drive's own stream
+   * by default
    */
-  reset(memory: 'kept' | 'lost' = 'kept'): void {
+  reset(memory: 'kept' | 'lost' = 'kept', random?: RandomStream): void {
     checkOneOf('memory', memory, ['kept', 'lost']);
+    if (random !== undefined) checkObject('random', random, 'fraction');
     this.hypervisor.halt();
-    this.#port.reset();
+    this.#port.reset(random);
     this.#adapter.powerLoss();
     this.#cable?.powerLoss();
     if (memory === 'lost') this.memory.clearAll();

@@ -227,8 +227,9 @@ export class OracleExt2 {
   }
 
   /**
-   * @internal Whether a frame is page `index` of an inode that lies at `block`: the disk's own map
-   * has the page at that block, and all bytes are equal. The reason is the end of a sentence.
+   * @internal Whether a frame is page `index` of an inode that lies at `block`. The disk's own map
+   * must have the page at that block, and all bytes must be equal. The reason is the end of a
+   * sentence.
    */
   checkPage(ino: number, index: number, block: number, frame: Uint8Array): Result {
     const place = this.blockOf(ino, index);

@@ -1,7 +1,7 @@
 /**
  * The whole history of a page, for a failed run. Runs are deterministic, so a run that succeeds
- * records nothing. After a mismatch the strategy is run twice more: first to learn which frames
- * ever concerned the page, then to write down everything that happened to them.
+ * records nothing. After a mismatch the strategy is run twice more. The first run learns which
+ * frames ever concerned the page. The second writes down everything that happened to them.
  */
 
 import type { Mfn } from '../../base/units.ts';

@@ -2,11 +2,12 @@
  * Judges what becomes of each page that had a name when its guest ended. It compares the bytes in
  * machine memory with those on the disk, which neither the hypervisor nor a guest may do.
  *
- * A page is right when the disk has its name now (an inode of this generation, with a block for the
- * page) and its frame equals that block. It is judged at the instant of its fate. It is reused when
- * the guest takes it over. It is discarded when its record is dropped, erased or blanked, which is
- * before the frame is scrubbed. Only the frames of a domain that starts cold are scrubbed first:
- * for those, what `look` saw between the guests counts.
+ * A page is right when the disk has its name now and its frame equals the page's block. The disk
+ * has the name when it has an inode of this generation, with a block for the page. The page is
+ * judged at the instant of its fate. It is reused when the guest takes it over. It is discarded
+ * when its record is dropped, erased or blanked, which is before the frame is scrubbed. Only the
+ * frames of a domain that starts cold are scrubbed first: for those, what `look` saw between the
+ * guests counts.
  *
  * Invariant: each page counts once. Names are those that the guest told, however damaged the
  * records are.

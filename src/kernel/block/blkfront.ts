@@ -5,10 +5,10 @@
  * The ring lives in one page of the guest's memory as bytes (xen/public/blkif.ts). Responses come
  * in interrupt context. Each page of a request is granted to the back-end while the request is in
  * flight, read-only when it is written to disk. `connect` goes through the states of
- * xen/public/xenbus.ts. After a suspension it does so again, on an empty ring, and puts what was in
- * flight on it in the order in which it was: whether the back-end before had done a request is not
- * known, and doing it again changes nothing. Modelled after the 2.6 blkfront; slots, not
- * identifiers, are what runs out.
+ * xen/public/xenbus.ts. After a suspension it does so again, on an empty ring, and puts on it what
+ * was in flight, in the old order. Whether the back-end before had done such a request is not
+ * known. Doing it again changes nothing. Modelled after the 2.6 blkfront; slots, not identifiers,
+ * are what runs out.
  *
  * Invariants:
  *   1. the size of the device is asked for once it is connected;

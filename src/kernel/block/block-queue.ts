@@ -4,7 +4,7 @@
  * Bios are merged with the last request when they continue it on the device, up to 11 pages; else
  * first in, first out. An empty queue is plugged by the first request, so that neighbours can
  * merge. It is unplugged when a process waits for a page, at 4 queued requests, or after one jiffy.
- * Reads and writes have 128 requests each, so that neither waits for the other; a direction is
+ * Reads and writes have 128 requests each, so that neither waits for the other. A direction is
  * congested from 113 of them on, until there are fewer than 103.
  */
 

@@ -1,6 +1,6 @@
 /**
  * The first phase of a boot: memory. The boot region and the pages kept from before the reboot are
- * taken out before the first allocation, then the rest is free, then the kernel's own tables are
+ * taken out before the first allocation. Then the rest is free, and the kernel's own tables are
  * allocated.
  */
 

@@ -2,15 +2,15 @@
  * The balloon driver (drivers/xen/balloon of 2.6.12-xen): the guest has as much memory as the tool
  * stack wants it to have.
  *
- * The target is in the store, `memory/target`, KiB. Above it, pages are allocated, as any are, with
- * reclaim where that is needed, and given back to the hypervisor; below it, pages that were given
- * back get frames again and are free. Both in batches of 1024. What cannot be done now is tried
- * again a second later: the guest never gives what it needs (its free pages above the min
- * watermark), and the hypervisor may have no frames.
+ * The target is in the store, `memory/target`, in KiB. Below it, pages that were given back get
+ * frames again and are free. Above it, pages are allocated in the ordinary way, with reclaim where
+ * needed, and given back to the hypervisor. Both go in batches of 1024. What cannot be done now is
+ * tried again a second later. The guest gives no page that it needs: free pages stay above the min
+ * watermark. The hypervisor may have no frames.
  *
- * Differs in that it does not clear what it gives back, since the hypervisor does here; the
- * watermarks stay as they were at boot, as they do there. A restart of the domain gives all of it
- * back to the next guest.
+ * Differs from the original: the balloon does not clear what it gives back, since the hypervisor
+ * does that here. As in the original, the watermarks stay as they were at boot. A restart of the
+ * domain gives all of it back to the next guest.
  */
 
 import { Ns, PAGE_SIZE, type Pfn } from '../../base/units.ts';

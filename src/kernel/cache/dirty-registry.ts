@@ -1,11 +1,12 @@
 /**
- * The registry of dirty pages (Rio): the hypervisor is told which block each dirty page is newer
- * than, so that it can write the page home when this kernel has crashed
- * (xen/toolstack/dirty-pages.ts). It exists only where dirty pages are to survive.
+ * The registry of dirty pages (Rio). The hypervisor learns which block each dirty page is newer
+ * than. When this kernel has crashed, it can write the page home (xen/toolstack/dirty-pages.ts).
+ * The registry exists only where dirty pages are to survive.
  *
  * A page is registered when it becomes dirty, and again when a write of it may have ended
- * meanwhile; the hypervisor sees itself when it has been written. What could not be told at once is
- * told by `publish`, at the end of each operation. There is nothing like it in the original.
+ * meanwhile. The hypervisor itself sees when the page has been written. What could not be
+ * registered at once is registered by `publish`, at the end of each operation. There is nothing
+ * like it in the original.
  */
 
 import { ModelError } from '../../base/errno.ts';
@@ -34,16 +35,16 @@ export class DirtyRegistry {
   }
 
   /**
-   * From now on `pfn` is registered in place of the page that the cache has of `block`: it is what
-   * is written there after a crash. An event of the mount of a journal, long after boot began.
+   * From now on `pfn` is registered in place of the page that the cache has of `block`. After a
+   * crash, `pfn` is written there. This happens when a journal is mounted, long after boot began.
    */
   replace(block: number, pfn: Pfn): void {
     this.#standIn = { pfn, block };
   }
 
   /**
-   * A page of a hole has no place to be written to; it is registered when it is given one, if it is
-   * not written then.
+   * A page of a hole has no place to be written to. It is registered when it is given one, unless
+   * it is written then.
    */
   register(mapping: Mapping, pfn: Pfn): void {
     const index = this.#mm.cache.indexOf(pfn);

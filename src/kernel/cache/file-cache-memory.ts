@@ -1,7 +1,7 @@
 /**
- * The file-cache routines' way to memory, for a kernel whose dirty pages survive its crash (Rio):
- * every store opens the page, if it is sealed, and closes it again. Nothing else in the kernel
- * opens pages, so that a store gone wild is refused.
+ * How the file-cache routines reach memory in a kernel whose dirty pages survive its crash (Rio).
+ * Every store opens the page, if it is sealed, and closes it again. Nothing else in the kernel
+ * opens pages, so a wild store is refused.
  *
  * Modelled after Rio's protection by write-protected mappings of the file cache. Differs in that
  * the window is that of one store of ours, which stands for a routine that copies up to a page.

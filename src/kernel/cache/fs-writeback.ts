@@ -3,19 +3,19 @@
  * mm/filemap.c of 2.6.12). When that is done unasked is page-writeback.ts.
  *
  * A page is dirty (newer than its block), under writeback (a write of it is in flight), or neither.
- * writepage: under the page lock the dirty bit is cleared, the writeback bit set, the write
- * submitted, the page unlocked. A store meanwhile sets the dirty bit again, so the end of the old
- * write never makes the page clean; the hypervisor, who sees the store trap, agrees. A file's pages
- * are written in the order of their indices, neighbours on the disk in one bio.
+ * `writepage` works under the page lock. It clears the dirty bit, sets the writeback bit, submits
+ * the write and unlocks the page. A store meanwhile sets the dirty bit again, so the end of the old
+ * write never makes the page clean. The hypervisor agrees, because it sees the store trap. A file's
+ * pages are written in the order of their indices, neighbours on the disk in one bio.
  *
  * Mappings with something dirty form a list in the order in which they became dirty. With a
  * registry (dirty-registry.ts) the hypervisor is told where a page belongs when it becomes dirty.
  *
- * A write that failed leaves the page up to date and clean with its error bit, and the error in the
- * mapping for the next fsync, as in the original. Where it was the first write of a new block, the
- * page stays dirty and is lost (MemMap.isLost): it is not written again; whoever writes or waits
- * next takes the block from it (Mapping.withdraw), and the file has a hole there. The original
- * leaves the file with what the block's former owner has left in it.
+ * A write that failed leaves the page up to date and clean, with its error bit. The mapping keeps
+ * the error for the next fsync, as in the original. If the write was the first of a new block, the
+ * page stays dirty and is lost (MemMap.isLost): it is not written again. The next caller that
+ * writes or waits takes the block from it (Mapping.withdraw), and the file has a hole there. The
+ * original leaves in the file what the block's former owner left in it.
  *
  * Differs besides in that there is one block device, and in that the loss of metadata is noted for
  * the file system.

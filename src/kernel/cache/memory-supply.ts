@@ -66,8 +66,8 @@ export class MemorySupply {
 
   /**
    * The passes of try_to_free_pages and of kswapd, with rising pressure, until `isEnough` or
-   * SWAP_CLUSTER_MAX pages are freed; where pages were looked at to no avail below priority 10, a
-   * nap. Returns the pages freed.
+   * SWAP_CLUSTER_MAX pages are freed. Naps after a pass below priority 10, if any page was looked
+   * at. Returns the pages freed.
    */
   *shrinkAll(isEnough: () => boolean): Process<number> {
     const { reclaim } = this.#mm;
@@ -89,8 +89,8 @@ export class MemorySupply {
   }
 
   /**
-   * kswapd (balance_pgdat): woken below the low watermark, frees pages until the high one is
-   * reached; or until a round with all its priorities freed nothing (all_unreclaimable).
+   * kswapd (balance_pgdat). Below the low watermark it wakes, and frees pages until the high one is
+   * reached. It also stops when a round with all its priorities freed nothing (all_unreclaimable).
    */
   *kswapd(): Process {
     const { allocator } = this.#mm;

@@ -1,6 +1,6 @@
 /**
- * What the kernel tells the cache-mapping table, in batches, as it batches its LRU additions: which
- * page holds what, and which block a dirty page is newer than.
+ * What the kernel tells the cache-mapping table: which page holds what, and which block a dirty
+ * page is newer than. It goes in batches, as LRU additions do.
  *
  * Order within the batch is order of effect, so an erase never overtakes the insert it undoes.
  * `flush` is called before an erased page is used again: that is the law erase-before-reuse

@@ -2,12 +2,16 @@
  * Pages and their I/O: reading them in from blocks, and claiming them from before a reboot
  * (fs/mpage.c and the waiting half of mm/filemap.c, 2.6.12).
  *
- * Reading a window: (1) every absent page is mapped to its block, which may wait for metadata; (2)
- * what was cached meanwhile is skipped; (3) the pages are claimed in one hypercall; (4) what was
- * not handed over is allocated, locked, added to the cache and read by bios of consecutive blocks,
- * at most 11 pages each. A hole is a zeroed page, up to date at once and never named. Where nothing
- * can be claimed, what lies before a boundary (the last pointer of an indirect block) is submitted
- * before the next indirect block is read, as in the original.
+ * A window is read in four steps:
+ * 1. every absent page is mapped to its block, which may wait for metadata;
+ * 2. pages that were cached meanwhile are skipped;
+ * 3. the others are claimed in one hypercall;
+ * 4. each page that was not handed over is allocated, locked, added to the cache and read. Bios are
+ *    of consecutive blocks, at most 11 pages each.
+ *
+ * A hole is a zeroed page, up to date at once and never named. Where nothing can be claimed, what
+ * lies before a boundary is submitted before the next indirect block is read, as in the original. A
+ * boundary is the last pointer of an indirect block.
  *
  * After every wait the state is looked up again: a page that was locked may be gone.
  */

@@ -40,10 +40,10 @@ export class PageLocks {
   }
 
   /**
-   * wait_on_page_bit: unplugs the queue and sleeps until something about a page of the cache that
-   * is locked or under writeback has changed. The caller looks it up again. Nobody holds the page:
-   * while this process uses the processor it may become another, and whoever locks that one may
-   * wait for a lock of the caller's.
+   * wait_on_page_bit: unplugs the queue and sleeps until a page of the cache that is locked or
+   * under writeback changes. The caller then looks it up again. The page may become another while
+   * this process uses the processor, since nothing holds it. If the process waited for that one, it
+   * could wait for a holder that waits for a lock of the caller's.
    */
   *wait(pfn: Pfn): Process {
     const { cache, map } = this.#mm;

@@ -2,14 +2,15 @@
  * When dirty pages are written unasked (mm/page-writeback.c and pdflush.c of 2.6.12); how is
  * fs-writeback.ts.
  *
- * kupdate writes every 5 s what became dirty more than 30 s ago; background writeout begins above
- * 10 % of memory; above 40 % the writer writes itself (balance_dirty_pages), and then waits.
+ * kupdate writes every 5 s what became dirty more than 30 s ago. Background writeout begins above
+ * 10 % of memory. Above 40 % the writer itself writes (balance_dirty_pages), and then waits.
  * Reclaim writes page by page, and has pdflush write more where that does not help.
  *
- * Differs from the original: one block device, on which only one pdflush works at a time, so there
- * is one for background writeout and one for kupdate (of 2 to 8); the timer of the latter runs only
- * while something is dirty; a writer looks at the thresholds after a number of pages that it
- * made dirty, not that it wrote.
+ * Differs from the original:
+ * - there is one device, on which only one pdflush works at a time: one for background writeout,
+ *   one for kupdate (of 2 to 8);
+ * - the timer of kupdate runs only while something is dirty;
+ * - a writer checks the thresholds after a number of pages that it made dirty, not that it wrote.
  */
 
 import { Ns } from '../../base/units.ts';

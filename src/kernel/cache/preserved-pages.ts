@@ -1,11 +1,11 @@
 /**
- * Pages kept from before the reboot: claimed when their file is read, given back when nobody wants
- * them.
+ * Pages kept from before the reboot. They are claimed when their file is read, and given back when
+ * nothing wants them.
  *
- * They are on the LRU lists from the beginning. If the kernel before told where they were, they are
- * there, and stay there when they are claimed; else a page that is claimed is as young as one just
- * read. They leave the lists when they are refused, when reclaim comes upon them, when their block
- * is freed, and after a time.
+ * They are on the LRU lists from the beginning. The kernel before may have saved where they were.
+ * Then they return to those places, and a claim does not move them. Otherwise a page that is
+ * claimed is as young as one just read. They leave the lists when they are refused, when reclaim
+ * comes upon them, when their block is freed, and after a time.
  *
  * Invariants:
  *   1. the hypervisor hands over only pages that were set aside;

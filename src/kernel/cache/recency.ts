@@ -1,6 +1,6 @@
 /**
- * Recency over a reboot: a kernel that shuts down tells where its pages are on the lists, and the
- * kernel after it puts those that were kept in the same places.
+ * Recency over a reboot. A kernel that shuts down saves where its pages are on the lists. The next
+ * kernel puts those that were kept in the same places.
  */
 
 import type { Pfn } from '../../base/units.ts';

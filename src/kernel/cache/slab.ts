@@ -1,10 +1,10 @@
 /**
  * A slab cache: objects of one kind in pages of their own (mm/slab.c of 2.6.12).
  *
- * The model keeps no object in those bytes; a cache takes the pages that they would fill, so that
- * dentries and inodes compete with the page cache for memory. An object is known by its page.
- * Objects come from a page that has room, then from a new page; a page whose last object is gone is
- * given back at once, where the original keeps some for later.
+ * The model keeps no object in those bytes. A cache takes the pages that its objects would fill, so
+ * that dentries and inodes compete with the page cache for memory. An object is known by its page.
+ * Objects come from a page that has room, then from a new page. A page whose last object is gone is
+ * given back at once; the original keeps some for later.
  *
  * Invariant:
  *   1. the pages that carry an object are exactly those that the cache holds.

@@ -2,16 +2,16 @@
  * Writing files through the page cache: generic_file_buffered_write of mm/filemap.c, 2.6.12, and
  * direct I/O.
  *
- * A page is found or made and locked; its block is allocated; where the write covers it in part, an
- * old page is read first and a new one zeroed; bytes are copied; the page is up to date and dirty;
- * it is unlocked. Every so many pages the writer looks at the thresholds of dirty memory
+ * A page is found or made, and locked. Its block is allocated. Where the write covers it in part,
+ * an old page is read first and a new one zeroed. Bytes are copied, the page becomes up to date and
+ * dirty, and it is unlocked. Every so many pages the writer looks at the thresholds of dirty memory
  * (page-writeback.ts), and may have to wait there.
  *
- * `writeNow` is the cached-overwrite path: pages that are up to date and have their blocks take the
- * bytes by plain calls, without a process and without allocation; `writeRest` is the process that
+ * `writeNow` is the cached-overwrite path. Pages that are up to date and have their blocks take the
+ * bytes by plain calls, without a process and without allocation. `writeRest` is the process that
  * takes over where it stopped, under i_sem.
  *
- * Direct I/O (O_DIRECT) goes past the cache through pages taken for the purpose: what the cache
+ * Direct I/O (O_DIRECT) goes past the cache through pages taken for the purpose. What the cache
  * holds of the range is written before and dropped after. What programs map of it is unmapped, so
  * that their stores are included (the original unmaps for writes only). Differs in that position
  * and length must be whole blocks (as in 2.4). Another difference: a write to a hole or beyond the
@@ -78,9 +78,9 @@ export class FileWrite {
   }
 
   /**
-   * Overwrites `length` bytes at `position` from src[offset …] as far as that needs no waiting:
-   * pages that are cached, up to date and have a block, inside the file (see hot-paths 6). It is
-   * long, so that it is the root of what it calls (see hot-paths 7).
+   * Overwrites `length` bytes at `position` from src[offset …] as far as that needs no waiting.
+   * That is, pages inside the file that are cached, up to date and have a block (see hot-paths 6).
+   * It is long, so that it is the root of what it calls (see hot-paths 7).
    * @returns `length`, or the bitwise complement of the bytes written so far: pass those to
    * `writeRest`.
    */
@@ -114,9 +114,9 @@ export class FileWrite {
   }
 
   /**
-   * The rest of a write that had to wait after `done` bytes; for a file opened with O_APPEND,
-   * `position` is not looked at. Returns the bytes written in all, fewer than asked when an error
-   * stopped it after some; throws ENOSPC, EFBIG, EIO, ENOMEM, EROFS when it stopped before any.
+   * The rest of a write that had to wait after `done` bytes. For a file opened with O_APPEND,
+   * `position` is ignored. Returns the bytes written in all, fewer than asked when an error stopped
+   * it after some. Throws ENOSPC, EFBIG, EIO, ENOMEM, EROFS when it stopped before any.
    * @param from told the position at which the write began
    */
   *writeRest(

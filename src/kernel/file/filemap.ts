@@ -141,8 +141,8 @@ export class FileMap {
   /**
    * Reads up to `length` bytes at `position` into dst[offset …], as far as that needs no waiting
    * (see hot-paths 6).
-   * @returns the bytes read (less than `length` only at the end of the file), or, when the rest
-   * must wait, the bitwise complement of the bytes read so far: pass those to `readRest`.
+   * @returns the bytes read, less than `length` only at the end of the file. When the rest must
+   * wait, the bitwise complement of the bytes read so far: pass those to `readRest`.
    */
   readNow(file: OpenFile, dst: Uint8Array, offset: number, position: number, length: number): number {
     file.nextReadahead = Math.floor(position / PAGE_SIZE);
@@ -177,8 +177,9 @@ export class FileMap {
   }
 
   /**
-   * What filemap_nopage reads ahead for a fault at page `index`: with sequential access in mind the
-   * next window, else the pages around it, as long as that has proved to be of use.
+   * What filemap_nopage reads ahead for a fault at page `index`. With sequential access in mind
+   * that is the next window. Otherwise it is the pages around it, as long as that has proved to be
+   * of use.
    */
   *readAround(file: OpenFile, index: number): Process {
     const { readahead, inode } = file;

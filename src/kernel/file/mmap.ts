@@ -1,19 +1,21 @@
 /**
  * Mapped files: mmap, munmap, msync, mincore, and what happens when a program touches memory that
- * maps a file (mm/mmap.c, mm/memory.c, mm/msync.c, mm/mincore.c and filemap_nopage of mm/filemap.c,
- * 2.6.12).
+ * maps a file. Modelled after mm/mmap.c, mm/memory.c, mm/msync.c, mm/mincore.c and filemap_nopage
+ * of mm/filemap.c, 2.6.12.
  *
  * `loadNow` and `storeNow` are what the processor does: as far as page-table entries lead to pages,
- * bytes move, and nothing of the kernel runs. Where an entry is missing or forbids the store, the
- * access traps, and `fault` brings the page in, together with those around it, or copies it for a
- * private range. A store into a shared range sets the entry's dirty bit, nothing else: the page
- * becomes dirty when the entry is cleaned by msync, or dropped by munmap, truncation or reclaim. So
- * fsync and sync write what msync has told them of, as in 2.6.12. The hypervisor is not deceived:
- * the first store to a page that it calls clean traps, whatever the guest knows.
+ * bytes move, and no kernel code runs. Where an entry is missing or forbids the store, the access
+ * traps. Then `fault` brings the page in, together with those around it, or copies it for a private
+ * range. A store into a shared range only sets the entry's dirty bit. The page becomes dirty when
+ * the entry is cleaned by msync, or dropped by munmap, truncation or reclaim. So fsync and sync
+ * write only what msync has made dirty, as in 2.6.12. The hypervisor misses nothing: the first
+ * store to a page that it calls clean traps, whatever the guest knows.
  *
- * Differs from the original: all programs share one address space, as threads do; there is no swap,
- * so a private copy stays until it is unmapped; a fault in a page beyond the end of the file, or
- * one that cannot be read, is EFAULT where that sends SIGBUS.
+ * Differs from the original:
+ * - all programs share one address space, as threads do;
+ * - there is no swap, so a private copy stays until it is unmapped;
+ * - a fault in a page beyond the end of the file, or in one that cannot be read, is EFAULT; the
+ *   original sends SIGBUS.
  */
 
 import { ModelError } from '../../base/errno.ts';

@@ -1,13 +1,13 @@
 /**
  * Path lookup through the dentry cache (fs/namei.c of 2.6.12). Symbolic links are followed up to 40
  * in one call, and up to 5 of which each lies in the text of the one before. Names are bytes on the
- * disk and strings here, one for each sequence of bytes (base/text.ts): that string is what the
- * dentry cache knows a name by.
+ * disk and strings here, one for each sequence of bytes (base/text.ts). The dentry cache knows a
+ * name by that string.
  *
  * A name that is not in the cache is looked up under the directory's i_sem, held until its inode is
- * in memory. A change of a directory is made under that lock too, and told to the cache: so the
- * cache never disagrees with the disk. A directory that is removed is empty: what the cache says of
- * it holds for the next of its number too.
+ * in memory. A directory is changed under that lock too, and the cache follows at once: so it never
+ * disagrees with the disk. A directory that is removed is empty. What the cache says of it
+ * therefore holds for the next directory with its number, too.
  */
 
 import { ModelError } from '../../base/errno.ts';
@@ -71,9 +71,9 @@ export class PathWalker {
   }
 
   /**
-   * path_lookup from the root: the inode, with a reference that the caller gives back. What a slash
-   * or a dot at the end follows must be a directory, or a link to one; so in the text of a link.
-   * Throws ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EIO, ENOMEM.
+   * path_lookup from the root: the inode, with a reference that the caller gives back. A component
+   * before a slash or a dot at the end must be a directory, or a link to one. The same holds in the
+   * text of a link. Throws ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EIO, ENOMEM.
    * @param follow whether a symbolic link at the end is followed
    */
   *walk(path: string, follow: boolean): Process<Inode> {
@@ -162,8 +162,8 @@ export class PathWalker {
 
   /**
    * LOOKUP_PARENT: the directory that holds, or would hold, the last component of a path, with a
-   * reference, and that component; "", "." and ".." name no entry, and the caller says what that
-   * means. Throws as `walk` does.
+   * reference; and that component. The components "", "." and ".." name no entry, and the caller
+   * says what that means. Throws as `walk` does.
    */
   walkParent(path: string, links: LinkCount = { total: 0 }): Process<PathEnd> {
     return this.#walkParent(checkPath(path), links, undefined);
@@ -175,9 +175,9 @@ export class PathWalker {
   }
 
   /**
-   * What `walkParent` would return without waiting, when no symbolic link is on the way; undefined
-   * when it would wait or follow, or what is above is no directory. Throws what `walkParent` throws
-   * for a path as such.
+   * What `walkParent` would return without waiting, when no symbolic link is on the way. Undefined
+   * when it would wait or follow a link, or when something above is no directory. Throws what
+   * `walkParent` throws for a path as such.
    */
   walkParentCached(path: string): PathEnd | undefined {
     const checked = checkPath(path);
@@ -219,8 +219,8 @@ export class PathWalker {
   }
 
   /**
-   * The inode number of a name as the dentry cache has it, 0 for a name that is known not to be;
-   * undefined when it is not there.
+   * The inode number of a name as the dentry cache has it. 0 is a name that is known not to exist,
+   * undefined one that is not in the cache.
    */
   findDentry(directory: Inode, name: string): number | undefined {
     const ino = this.#dentries.lookup(directory.ino, name);

@@ -1,10 +1,10 @@
 /**
- * Which range of mapped memory lies at an address, and where there is room for another (the tree of
- * vm_area_structs of an mm_struct, and get_unmapped_area, 2.6.12).
+ * Which range of mapped memory lies at an address, and where there is room for another. In 2.6.12
+ * these are the tree of vm_area_structs of an mm_struct, and get_unmapped_area.
  *
- * A table with an entry for each page of addresses, as far as they have been used, and the gaps
- * between the ranges by the page at which they start. Finding takes a step, taking and giving back
- * addresses as many as there are pages, however many ranges there are.
+ * A table has an entry for each page of addresses, as far as they have been used. The gaps between
+ * the ranges are known by the page at which they start. Finding a range takes one step. Taking and
+ * giving back addresses takes as many as there are pages, however many ranges there are.
  *
  * Invariant (the tests of mmap check it by the addresses that are found):
  *   1. a page has a range or lies in one gap, and two gaps do not touch.

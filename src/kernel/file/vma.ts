@@ -2,9 +2,9 @@
  * A range of a program's memory that maps a file, with its page-table entries (vm_area_struct of
  * 2.6.12 and the entries that the processor walks).
  *
- * An entry leads to a page of the page cache, or, in a private range after a store, to a copy of
- * its own (an anonymous page). The processor sets `young` on any access and `dirty` on a store; the
- * kernel reads and clears them.
+ * An entry leads to a page of the page cache. In a private range after a store it leads to a copy
+ * of its own (an anonymous page). The processor sets `young` on any access and `dirty` on a store;
+ * the kernel reads and clears them.
  *
  * Invariant (the tests of mmap check it by the count of mapped pages):
  *   1. as long as an entry leads to a page of the page cache, that page carries PG.mapped.

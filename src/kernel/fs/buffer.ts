@@ -168,8 +168,8 @@ export class Buffers {
   }
 
   /**
-   * bforget, unmap_underlying_metadata: what memory holds of a block that was freed, or is now a
-   * file's, is dropped unwritten, so that it can never be written over the block's new contents.
+   * bforget, unmap_underlying_metadata: a block was freed, or is now a file's. What memory holds of
+   * it is dropped unwritten, and can never be written over the block's new contents.
    */
   forget(block: number): Process {
     const isCached = this.#mm.cache.find(this.device.space, block) !== NO_PAGE;

@@ -2,9 +2,9 @@
  * The dentry cache (fs/dcache.c of 2.6.12): what a name of a directory means.
  *
  * A dentry maps (parent inode, name) to an inode number; 0 makes it negative: there is no such
- * name. It lies in a page of its slab cache and goes when memory is short: least recently used
- * first, and one that was used since it was looked at last is passed over once. Differs in that a
- * dentry holds no reference to its inode, so that either may go first.
+ * name. It lies in a page of its slab cache and goes when memory is short, the least recently used
+ * first. One that was used since the last look is passed over once. Differs in that a dentry holds
+ * no reference to its inode, so that either may go first.
  */
 
 import { LRUCache } from 'lru-cache';

@@ -1,10 +1,11 @@
 /**
- * mem_map: what the kernel knows about each of its pages. Modelled after `struct page` of 2.6.12;
- * there is no reference count: a page that is waited for is locked, and whoever waited looks it up
- * again.
+ * mem_map: what the kernel knows about each of its pages. Modelled after `struct page` of 2.6.12.
+ * There is no reference count: a page that is waited for is locked, and the waiter looks it up
+ * again afterwards.
  *
- * Eight signed words a page (see hot-paths 5), in two arrays of four (see hot-paths 1): what a
- * look-up reads, and the links of a page on its way in, out or along a list.
+ * Eight signed words a page (see hot-paths 5), in two arrays of four (see hot-paths 1). The first
+ * holds what a look-up reads. The second holds the links of a page on its way in, out or along a
+ * list.
  *
  * ```
  * words  4 pfn     + 0 flags        PG bits
@@ -17,9 +18,9 @@
  *                  + 3 space prev   ┘
  * ```
  *
- * 32 bytes a page; page-cache.ts adds 3 to 6 for the buckets of its index. Whoever is on the path
- * of every access or every miss (page-cache.ts, policy/, page-alloc.ts) works on the words by these
- * literal places (see hot-paths 4); everybody else calls the methods.
+ * 32 bytes a page; page-cache.ts adds 3 to 6 for the buckets of its index. The files on the path of
+ * every access or miss (page-cache.ts, policy/, page-alloc.ts) use these places literally (see
+ * hot-paths 4). All others call the methods.
  */
 
 import { ArgumentError, checkArgument } from '../../base/argument-error.ts';

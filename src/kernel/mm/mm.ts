@@ -1,8 +1,8 @@
 /**
  * Memory management in one piece: mem_map, allocator, replacement policy, page cache and reclaim,
- * wired together. All of it is synchronous and knows neither time nor hypervisor, so that another
- * simulator can drive it from its own loop: it hands in a NameTable, allocates pages, adds them
- * when its disk has filled them, and asks `cache.find` on each access.
+ * wired together. All of it is synchronous and knows neither time nor hypervisor. Another simulator
+ * can therefore drive it from its own loop. It hands in a NameTable and allocates pages. It adds
+ * them when its disk has filled them, and asks `cache.find` on each access.
  */
 
 import { checkArgument, checkFunction, checkList, checkObject } from '../../base/argument-error.ts';

@@ -7,8 +7,7 @@
  * memory in order.
  *
  * Contract with the cache-mapping table (a NameTable): a page is named when its contents are up to
- * date, and its name is erased before it leaves the cache. `remove` is the one place where pages
- * leave.
+ * date. Its name is erased before it leaves the cache. `remove` is the one place where pages leave.
  *
  * Invariants (`checkMemory` of the tests asserts 3 and 4):
  *   1. a page that leaves is neither locked, under writeback, dirty nor mapped, and on no LRU list;
@@ -16,8 +15,8 @@
  *   3. it belongs to one space, and no two pages have one (space, index);
  *   4. a space's `nrPages` counts its list.
  *
- * Longer than other files: the space and the index over it are one, and what a look-up names is
- * faster in the file that names it.
+ * Longer than other files: the space and the index over it belong together, and a look-up is faster
+ * in the file that names them.
  */
 
 import { ArgumentError, checkArgument, checkInteger, checkObject } from '../../base/argument-error.ts';
@@ -237,8 +236,8 @@ export class PageCache {
   /**
    * add_to_page_cache_lru: `pfn`, which carries no flag but locked, uptodate, named, hasBlock, lru,
    * active or referenced, becomes page `index` of the space.
-   * @throws ArgumentError unless the page is in no cache and not free, and `index` an unsigned
-   * 32-bit integer of which the space has no page yet
+   * @throws ArgumentError unless the page is in no cache and not free, and `index` is an unsigned
+   * 32-bit integer that is new to the space
    */
   add(space: AddressSpace, index: number, pfn: Pfn): void {
     const isNobodys =

@@ -1,14 +1,15 @@
 /**
- * Readahead: the state machine of mm/readahead.c, 2.6.12, one state a open file.
+ * Readahead: the state machine of mm/readahead.c, 2.6.12, one state an open file.
  *
- * A sequential reader gets a current window and, once it is well under way, an ahead window that is
- * read while the current one is consumed; a random reader gets exactly what it asked for. MISS (a
- * page of the window was reclaimed before it was used) only takes two pages off the next growth;
- * INCACHE (256 pages in a row were there already) turns readahead off until the next miss.
+ * A sequential reader gets a current window. Once it is well under way, it also gets an ahead
+ * window that is read while the current one is consumed. A random reader gets exactly what it asked
+ * for. MISS (a page of the window was reclaimed before it was used) only takes two pages off the
+ * next growth. INCACHE (256 pages in a row were there already) turns readahead off until the next
+ * miss.
  *
- * The machine decides windows and does no I/O: what is to be read is queued in the state as batches
- * for the caller, who reads them in order. Differs from the original in that congestion is asked
- * about before the first batch of a call is submitted.
+ * The machine decides windows and does no I/O. What is to be read is queued in the state as batches
+ * for the caller, which reads them in order. Differs from the original: congestion is asked about
+ * before the first batch of a call is submitted.
  *
  * Invariant:
  *   1. one call queues two windows at most.

@@ -1,7 +1,7 @@
 /**
- * From a page to the page tables that map it (mm/rmap.c of 2.6.12, for pages of files): every range
- * of memory that maps a file is known to the file's address space, and the entry of a page lies at
- * its index in the range.
+ * From a page to the page tables that map it (mm/rmap.c of 2.6.12, for pages of files). A file's
+ * address space knows every range of memory that maps the file. The entry of a page lies at its
+ * index in the range.
  *
  * A page carries PG.mapped as long as an entry of any range leads to it.
  */

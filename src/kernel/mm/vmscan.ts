@@ -7,16 +7,16 @@
  * at 32 pages. Pages kept from before a reboot are candidates too, claimed or not: one that nobody
  * claimed is given back.
  *
- * A dirty page that was referenced since is kept; else its write is begun (PageWriter), and it is
- * freed when reclaim meets it again after that.
+ * A dirty page that was referenced since is kept. For any other, a write is begun (PageWriter), and
+ * the page is freed when reclaim meets it again afterwards.
  *
- * A page that a program maps and has touched since is activated; one that it has not is unmapped
- * and then treated like any other. Memory is so tight that mapped pages go, too, when mapped share
- * / 2 + distress + 60 reaches 100, where distress is 100 >> (the priority that reclaim reached
+ * A page that a program maps and has touched since is activated. One that it has not touched is
+ * unmapped and then treated like any other. Mapped pages go, too, when memory is tight: when mapped
+ * share / 2 + distress + 60 reaches 100. Here distress is 100 >> (the priority that reclaim reached
  * last). There is no swap: pages that belong to no file are on no list.
  *
- * After each pass over the lists the slab caches are asked (shrink_slab): each looks at (4 ·
- * scanned / 2) · objects / (pages on the lists + 1) of its objects, in batches of 128; what is less
+ * After each pass over the lists the slab caches are asked (shrink_slab). Each looks at (4 ·
+ * scanned / 2) · objects / (pages on the lists + 1) of its objects, in batches of 128. What is less
  * than a batch is carried over.
  *
  * Plain synchronous code: what must wait for I/O waits in the caller.

@@ -2,9 +2,9 @@
  * The network front-end: frames that the guest sends (net-tx.ts), and empty pages in which it
  * receives, on rings shared with the back-end (xen/public/netif.ts).
  *
- * It has pages of its own for frames, so many of which may be on either ring. Frames come in
- * interrupt context. After a suspension the rings are made anew: frames that were on their way out
- * are lost, as any frame may be, and the pages are put on the ring again. Then the interface
+ * It has pages of its own for frames, and a fixed number of them may be on either ring. Frames come
+ * in interrupt context. After a suspension the rings are made anew. Frames that were on their way
+ * out are lost, as any frame may be, and the pages are put on the ring again. Then the interface
  * announces its address, so that bridges learn where it is.
  *
  * Modelled after the 2.6.12-xen netfront. Differs in that the number of empty pages does not follow

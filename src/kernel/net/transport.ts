@@ -1,6 +1,6 @@
 /**
- * Requests and answers over a network that loses packets: what of TCP decides how long a client of
- * a guest that is suspended or rebooted waits.
+ * Requests and answers over a network that loses packets. It models the part of TCP that decides
+ * how long a client of a suspended or rebooted guest waits.
  *
  * A client opens a connection, then sends one request at a time and waits for its answer. What is
  * not answered is sent again after a timeout that doubles. A connection lives in the memory of both
@@ -18,12 +18,16 @@
  *   6. a packet whose checksum, length or reserved bytes are wrong is ignored, as one that was
  *      lost.
  *
- * Modelled after TCP in Linux 2.6.12 (tcp_timer.c, tcp_ipv4.c). Differs: a message is one packet,
- * and one is under way a connection, so there is no window, no congestion control and nothing to
- * put in order; the answer is the only acknowledgement, so a request that is served slowly is sent
- * again, and ignored; the timeout is the least one, not derived from round trips; closing is a
- * reset; a CRC-32C stands for the checksum. A client never uses a connection number twice, nor a
- * connection that broke.
+ * Modelled after TCP in Linux 2.6.12 (tcp_timer.c, tcp_ipv4.c). Differs from the original:
+ * - a message is one packet, and a connection has one under way: there is no window, no congestion
+ *   control and nothing to put in order;
+ * - the answer is the only acknowledgement, so a request that is served slowly is sent again, and
+ *   ignored;
+ * - the timeout is the least one, not derived from round trips;
+ * - closing is a reset;
+ * - a CRC-32C stands for the checksum.
+ *
+ * A client never uses a connection number twice, nor a connection that broke.
  */
 
 import { assert } from '../../base/assert.ts';

@@ -1,7 +1,7 @@
 /**
- * System calls on what an inode says besides its data (fs/open.c, fs/stat.c, fs/xattr.c of 2.6.12):
- * stat, chmod, chown, utimes and extended attributes, each by path, by path without following a
- * symbolic link at its end, and by descriptor; and statfs.
+ * System calls on what an inode says besides its data: stat, chmod, chown, utimes and extended
+ * attributes, and statfs. Modelled after fs/open.c, fs/stat.c, fs/xattr.c of 2.6.12. Each takes a
+ * path, a path without following a symbolic link at its end, or a descriptor.
  */
 
 import { checkBytes, checkObject, checkText } from '../../base/argument-error.ts';

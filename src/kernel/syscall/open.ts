@@ -86,9 +86,9 @@ export class FileCalls {
   }
 
   /**
-   * Opens a file or directory; returns a descriptor. Throws ENOENT, ENOTDIR, ELOOP, EMFILE, EIO,
-   * ENOMEM, EEXIST, EISDIR, ENOSPC, EROFS, and EINVAL for a flag that `O` does not name or a zero
-   * in the path.
+   * Opens a file or directory; returns a descriptor. Throws EINVAL for a flag that `O` does not
+   * name or a zero in the path. Also throws ENOENT, ENOTDIR, ELOOP, EMFILE, EIO, ENOMEM, EEXIST,
+   * EISDIR, ENOSPC, EROFS.
    * @param flags of `O`; access 3 needs the rights of `rdwr` and gives a file that is open for
    * neither
    * @param mode permissions of a file that is made

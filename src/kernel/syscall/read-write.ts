@@ -1,8 +1,8 @@
 /**
  * System calls that move bytes between a program and an open file (fs/read_write.c of 2.6.12):
  * read, write, their relatives, lseek, sendfile. `readNow` and `writeNow`, with those at a
- * position, are the paths of cached reads and overwrites, which neither wait nor allocate; what
- * they leave goes to `readRest` and `writeRest`.
+ * position, are the paths of cached reads and overwrites. They neither wait nor allocate, and leave
+ * the rest to `readRest` and `writeRest`.
  */
 
 import { ArgumentError, checkBytes, checkInteger, checkList } from '../../base/argument-error.ts';
@@ -41,8 +41,8 @@ export class ReadWriteCalls extends FileCalls {
    * read, as far as the cache has it (see hot-paths 6): up to `length` bytes from the file's
    * position into dst[offset …].
    * @returns the bytes read, fewer than asked only at the end of the file or when an error stopped
-   * it after some; or a negative number when the rest must wait: pass it to `readRest` with the
-   * same arguments. Throws EBADF, EISDIR, EINVAL.
+   * it after some. A negative number when the rest must wait: pass it to `readRest` with the same
+   * arguments. Throws EBADF, EISDIR, EINVAL.
    */
   readNow(fd: number, dst: Uint8Array, offset: number, length: number): number {
     this.enter();

@@ -1,7 +1,7 @@
 /**
  * The system calls: what a workload may use of the kernel. Calls that may wait are processes;
  * failures are ModelErrors with errno names. Calls on open files are in open.ts and read-write.ts,
- * those on attributes in attributes.ts; here are those on names (fs/namei.c, fs/readdir.c of
+ * those on attributes in attributes.ts. Here are those on names (fs/namei.c, fs/readdir.c of
  * 2.6.12), on memory (mm/mmap.c, mm/fadvise.c) and on the network.
  */
 
@@ -114,10 +114,10 @@ export class Syscalls extends AttributeCalls {
   }
 
   /**
-   * posix_fadvise. normal, sequential, random: windows of readahead of 32, 64 and 0 pages;
-   * willneed: starts reading the range; dontneed: starts writing what is dirty of the file and
-   * drops other pages that lie wholly in the range; noreuse: nothing, as in 2.6.12. A length of 0
-   * reaches to the end of the file. Throws EBADF, EINVAL.
+   * posix_fadvise. normal, sequential and random set readahead windows of 32, 64 and 0 pages. With
+   * willneed it starts reading the range. With dontneed it starts writing what is dirty of the
+   * file, and drops other pages that lie wholly in the range. With noreuse it does nothing, as in
+   * 2.6.12. A length of 0 reaches to the end of the file. Throws EBADF, EINVAL.
    */
   *posixFadvise(fd: number, position: number, length: number, advice: number): Process {
     this.enter();
@@ -238,10 +238,10 @@ export class Syscalls extends AttributeCalls {
   }
 
   /**
-   * The recovery box: keeps an item of a program's state under a key, an unsigned 32-bit number,
-   * for the program that runs after a reboot or crash of this kernel. A replaced item is there as
-   * it was or as it becomes. Throws ENOSPC when there is no room (some 4000 bytes in all), EINVAL
-   * for no such key.
+   * The recovery box keeps an item of a program's state under a key, an unsigned 32-bit number. It
+   * is for the program that runs after a reboot or crash of this kernel. A replaced item is there
+   * as it was or as it becomes. Throws ENOSPC when there is no room (some 4000 bytes in all),
+   * EINVAL for no such key.
    */
   boxPut(key: number, bytes: Uint8Array): void {
     this.enter();

@@ -33,8 +33,8 @@ export class ShutdownWatch implements SuspendableDriver {
   }
 
   /**
-   * The store is gone: what was asked for in it nobody waits for, and what is being said to it is
-   * not said to the next.
+   * The store is gone. Nothing waits any more for what was asked through it, and a message that was
+   * under way does not go to the next store.
    */
   disconnected(): void {
     this.#isAsked = false;

@@ -1,17 +1,18 @@
 /**
- * Suspension (drivers/xen/core/reboot.c and machine_reboot.c of 2.6.12-xen): the guest stands still
- * in the middle of whatever it does, and goes on as the return from one hypercall.
+ * Suspension (drivers/xen/core/reboot.c and machine_reboot.c of 2.6.12-xen). The guest stands still
+ * in the middle of its work. It goes on with the return from one hypercall.
  *
- * Asked by the hypervisor (the suspend virq) or by the tool stack (`suspend` in the store): devices
- * are left as they are; upcalls off; the hypercall. On its return, before anything else of the
- * guest can use them: the grant table is emptied, handlers of ports that are gone are forgotten;
- * then each driver connects anew and puts on its ring again what was in flight, while the rest of
- * the guest runs. Another suspension may come before all have.
+ * The hypervisor (the suspend virq) or the tool stack (`suspend` in the store) asks for it. The
+ * guest leaves its devices as they are, turns upcalls off and makes the hypercall. On its return
+ * the grant table is emptied, and handlers of ports that are gone are forgotten. Nothing else of
+ * the guest can use them before that. Then each driver connects anew and puts on its ring again
+ * what was in flight, while the rest of the guest runs. Another suspension may come before all
+ * have.
  *
- * A guest that is frozen is an object that stands for the contents of its frames. To be sure that
- * it is: before the hypercall it plants canaries in its own kernel frames and random words in its
- * registers, and it panics afterwards when they are not there. Canaries are words at the end of
- * pages of which nothing but that they are reserved is known here.
+ * A frozen guest is an object that stands for the contents of its frames. To make sure that it
+ * does, it plants canaries in its own kernel frames and random words in its registers before the
+ * hypercall. It panics afterwards when they are not there. Canaries are words at the end of
+ * reserved pages of which nothing else is known here.
  */
 
 import { GuestPanic, ModelError } from '../../base/errno.ts';

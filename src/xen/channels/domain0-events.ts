@@ -1,6 +1,6 @@
 /**
  * Domain 0's end of event channels: a handler a port. Domain 0 has no memory of its own here, so
- * what Xen keeps in its shared_info is a set of ports; no port of it is ever masked.
+ * the contents of its shared_info in Xen are a set of ports. No port of it is ever masked.
  *
  * A handler runs `domainSwitchNs` after the first of the events that it has not heard of.
  */

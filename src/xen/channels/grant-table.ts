@@ -2,14 +2,14 @@
  * The hypervisor's side of a domain's grant table: which of its entries are mapped, how often, and
  * which frame each one pins.
  *
- * The entry in the guest's memory says what is allowed and is looked at when it is mapped; what is
+ * The entry in the guest's memory says what is allowed, and is looked at when it is mapped. What is
  * mapped is known here, so that a guest that changes an entry in use changes nothing. Reading and
- * writing are set in the entry before the frame is used, and taken away with the last mapping,
- * which is how the guest knows that it may revoke.
+ * writing are set in the entry before the frame is used, and taken away with the last mapping. That
+ * is how the guest knows that it may revoke.
  *
  * A frame that is pinned keeps its owner: the tool stack frees the frames of a dead domain when
- * nothing pins them (`released`). After `revoke` the table's own pages may be anybody's: mappings
- * end without a trace in memory.
+ * nothing pins them (`released`). After `revoke` the table's own pages may have another owner:
+ * mappings end without a trace in memory.
  *
  * Modelled after Xen 3.0 (common/grant_table.c): active entries with pin counts. Differs in that
  * the frame is named by pfn.

@@ -3,7 +3,7 @@
  * (netback.ts) are plugged.
  *
  * A frame that comes or goes through the adapter costs domain 0's processor the work of the driver
- * and of the bridge; what the adapter has no room for is lost.
+ * and of the bridge. A frame that the adapter has no room for is lost.
  *
  * Modelled after the script network-bridge of Xen 3.0, with the adapter in the bridge.
  */

@@ -3,7 +3,7 @@
  * lists, root record), domain 0's processor and the block devices. Domains are built on it by the
  * tool stack (toolstack.ts).
  *
- * Domain 0 is not a domain here: it has a processor, on which back-ends and tool stack work, ends
+ * Domain 0 is not a domain here. It has a processor, on which back-ends and tool stack work, ends
  * of event channels and the store, and no memory of its own.
  *
  * A hypervisor ends with `halt`: from then on nothing that it or domain 0 began goes on, and every
@@ -15,6 +15,7 @@ import { ArgumentError, checkObject, checkOneOf } from '../../base/argument-erro
 import { assert } from '../../base/assert.ts';
 import { DomId, Mfn, PAGE_SIZE, Pfn } from '../../base/units.ts';
 import type { BlockDevice } from '../../disk/drive/block-device.ts';
+import type { Writer } from '../../disk/image/backing-store.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
 import { CpuClock } from '../../sim/cpu-clock.ts';
 import { Power } from '../../sim/power.ts';
@@ -183,8 +184,8 @@ export class Hypervisor {
   }
 
   /**
-   * Boots on a machine that was reset and kept its memory: makes a hypervisor from the bytes that
-   * another one left, as `boot` does where nothing is to be found. Takes no virtual time either.
+   * Boots on a machine that was reset and kept its memory. It makes a hypervisor from the bytes
+   * that another one left, as `boot` does where nothing is found. Takes no virtual time either.
    * @throws ArgumentError when the memory cannot hold the tables
    */
   static reload(
@@ -272,6 +273,20 @@ export class Hypervisor {
   /** @internal */
   releaseDevice(device: BoundDevice): void {
     if (this.devices.release(device)) this.frames.forgetDevice(device.number);
+  }
+
+  /**
+   * @internal Somebody changes a block of a device while nothing is in flight on it, and says so:
+   * no frame is vouched for as that block any more, and all others stay as they are.
+   * @param change changes it; the writer's account is to count that
+   */
+  changeBlock(device: BlockDevice, block: number, change: (by: Writer) => void): void {
+    const bound = this.bindDevice(device);
+    assert(bound !== undefined, 'a device that is in use has a number');
+    this.frames.beginElsewhere(bound.number, block);
+    change(this.devices.own);
+    this.frames.endElsewhere(bound.number, block);
+    this.releaseDevice(bound);
   }
 
   /**

@@ -3,13 +3,14 @@
  * nothing that does not verify, in this order:
  *   1. the root record is verified: without it nothing is found;
  *   2. the handover record is marked consumed, then verified: without it nothing is resumed;
- *   3. of each domain: the domain record, by the checksum that the handover record has of it; its
- *      state, if it is suspended; its P2M list (place, CRC-32C, every entry a frame that exists and
- *      that no other domain has).
- * A domain that fails is not resumed, with the reason, and its frames are free; the others are.
- * Frame records come later (FrameTable.adopt): what they say is only worth a page of cache.
+ *   3. of each domain: the domain record is verified, by the checksum that the handover record has
+ *      of it. Then its state, if it is suspended, and its P2M list (place, CRC-32C, entries). Every
+ *      entry is a frame that exists and that no other domain has.
+ * A domain that fails is not resumed, with the reason, and its frames are free; the others are
+ * resumed. Frame records come later (FrameTable.adopt): what they say is only worth a page of
+ * cache.
  *
- * Modelled after the quick reload of RootHammer, where the new hypervisor is loaded by kexec and
+ * Modelled after the quick reload of RootHammer. There the new hypervisor is loaded by kexec and
  * finds the P2M lists of the domains at a fixed place.
  */
 

@@ -1,8 +1,8 @@
 /**
  * The back-end's end of a ring (public/ring.ts) in a page of a guest.
  *
- * The guest is not trusted: a slot is copied before anybody looks at it, and a producer index that
- * claims more than a ring of requests is ignored until it makes sense.
+ * The guest is not trusted. A slot is copied before it is looked at. A producer index that claims
+ * more than a ring of requests is ignored until it makes sense.
  */
 
 import type { Mfn } from '../../base/units.ts';

@@ -1,19 +1,20 @@
 /**
- * The block back-end of one domain: takes requests from the ring in the guest's page, checks them,
- * moves them to and from the device, and keeps the provenance of every frame that it moves.
+ * The block back-end of one domain. It takes requests from the ring in the guest's page, checks
+ * them, and moves them to and from the device. It keeps the provenance of every frame that it
+ * moves.
  *
- * It runs on domain 0's processor, driven by events: notified, it takes up all requests that are
- * there and maps their grants; each is submitted when the processor has done the work on it; when
- * the device has ended it, its grants are unmapped and its response is published, with an event if
- * the front-end asked for one.
+ * It runs on domain 0's processor, driven by events. When notified, it takes up all requests that
+ * are there and maps their grants. Each is submitted when the processor has done the work on it.
+ * When the device has ended it, its grants are unmapped and its response is published. The
+ * front-end gets an event if it asked for one.
  *
- * The guest is not trusted. A bad request (unknown operation, no segments or too many, a grant that
- * does not allow it, sectors outside the page or the device) is answered with an error. Nothing
- * that a guest writes throws.
+ * The guest is not trusted. A bad request is answered with an error. The operation may be unknown,
+ * or the number of segments wrong. A grant may not allow it, or sectors may be outside the page or
+ * the device. Nothing that a guest writes throws.
  *
- * When the domain dies no more requests are taken up; those taken up go on to the device under
- * their grants, which pin the frames, and complete without a response or an event.
- * `drain` waits for them.
+ * When the domain dies no more requests are taken up. Those taken up go on to the device under
+ * their grants, which pin the frames, and complete without a response or an event. `drain` waits
+ * for them.
  *
  * Modelled after Xen 3.0 blkback, without its limit of requests per turn. The cost of mapping and
  * unmapping a grant is in blkbackSegmentNs.

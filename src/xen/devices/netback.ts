@@ -4,11 +4,11 @@
  *
  * It runs on domain 0's processor. A frame to be sent is copied when the processor has come to it,
  * its page mapped until then. A frame that arrives is copied into the next page that the guest has
- * put on the ring; where there is none, or too many frames wait for the processor, it is lost.
+ * put on the ring. It is lost where there is none, or where too many frames wait for the processor.
  *
  * The guest is not trusted: a frame outside its page, or a grant that does not allow it, is
  * answered with an error. Nothing that a guest writes throws. When the domain dies nothing more is
- * taken up; what was is not sent, and holds its grants until the processor comes to it.
+ * taken up. What was taken up is not sent, and holds its grants until the processor comes to it.
  *
  * Modelled after netback of Xen 3.0, which flips pages where this copies. Differs in that there is
  * no credit scheme.

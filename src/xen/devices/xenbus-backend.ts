@@ -1,10 +1,11 @@
 /**
- * The back-end's half of the connection of a device: the states of public/xenbus.ts, from the
- * directory that the tool stack makes to the moment when nothing of the guest is mapped any more.
+ * The back-end's half of the connection of a device: the states of public/xenbus.ts. They begin
+ * with the directory that the tool stack makes. They end when nothing of the guest is mapped any
+ * more.
  *
  * What the guest publishes is checked: a ring that is not granted, or a port that does not wait for
- * domain 0, closes the device. `release` is for a domain that is gone: whatever is in flight
- * completes under its grants, which it waits for.
+ * domain 0, closes the device. `release` is for a domain that is gone. It waits until everything in
+ * flight has completed under its grants.
  *
  * Modelled after Xen 3.0 blkback and netback (xenbus.c, interface.c). Differs in that a device that
  * was closed is not connected again.

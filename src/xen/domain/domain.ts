@@ -2,10 +2,10 @@
  * A domain: one stay of a guest. It is what the tool stack sees of the guest; what the guest sees
  * is its environment.
  *
- * Which state it is in, and what may be done to it, is in lifecycle.ts. From the moment the guest
- * is no longer running it has left the domain: its tasks are killed, its timers and upcalls do not
- * come any more, and every use of its environment, memory and hypercalls throws. A domain object is
- * never revived; what outlives it is in machine memory.
+ * Which state it is in, and what may be done to it, is in lifecycle.ts. A guest that no longer runs
+ * has left the domain. Its tasks are killed and its timers and upcalls do not come any more. Every
+ * use of its environment, memory and hypercalls throws. A domain object is never revived; what
+ * outlives it is in machine memory.
  *
  * A guest that suspends itself stands still: its tasks and timers wait, its memory is out of its
  * reach. A suspended domain is not resumed itself. Another object, made from the bytes of its

@@ -1,12 +1,12 @@
 /**
- * The life of a domain: the state that it is in, and whether an operation may begin. It is the one
- * owner of this: tool stack, daemon, save, restore, migration, suspension and reboot ask it before
+ * The life of a domain: the state that it is in, and whether an operation may begin. It alone
+ * decides this. Tool stack, daemon, save, restore, migration, suspension and reboot ask it before
  * they touch a domain, and each ends with an outcome.
  *
  * One operation at a time works on a domain. It holds the domain from its beginning to its end,
- * also while it waits; whatever else is asked meanwhile is refused, with the reason. The guest asks
- * nobody: it may stop or suspend itself at any instant at which it runs, held or not, and the
- * operation finds the domain stopped or suspended when it goes on.
+ * also while it waits. A second one meanwhile is refused, with the reason. The guest does not ask:
+ * it may stop or suspend itself at any instant at which it runs, held or not. The operation then
+ * finds the domain stopped or suspended when it goes on.
  *
  * ```
  * state            guest                        event → state
@@ -29,10 +29,10 @@
  * ```
  *
  * What is not in the table is illegal: an operation is refused, and anything else is a defect of
- * the caller. `restore` stands for whatever brings a domain from elsewhere: a file, or a migration
- * that arrives. `shutdown` asks the guest to stop, `stop` is when it does; a crash is a `stop` that
- * nobody asked for. Whoever holds a domain that runs may have its stores logged (`log`), and ends
- * that before it lets the domain go (`unlog`).
+ * the caller. `restore` brings a domain from elsewhere: from a file, or by a migration that
+ * arrives. `shutdown` asks the guest to stop, `stop` is when it does; a crash is a `stop` without a
+ * request. The holder of a domain that runs may have its stores logged (`log`), and ends that
+ * before it lets the domain go (`unlog`).
  *
  * Modelled after what xend of Xen 3.0 keeps in its domain list, and the lock that it takes for an
  * operation on a domain. Differs in that a second operation is refused, where xend's waits for the

@@ -2,7 +2,7 @@
  * How much memory a domain has, changed while it runs: decrease_reservation and
  * increase_reservation of memory_op, as the balloon driver of a guest uses them.
  *
- * A page that was given back has no frame, until the domain asks for one again; a domain never has
+ * A page that was given back has no frame, until the domain asks for one again. A domain never has
  * more pages than it was built with. Frames given back go to the scrub list, and what the domain
  * gets is zero. Both stop at the first page for which they cannot be done, and say how many were.
  *

@@ -8,10 +8,10 @@
  * is answered `absent`, and nothing happens. A wrong name can at worst be claimed back by this same
  * domain as that name, if it also names the frame's block.
  *
- * A claim that finds a page and refuses it ends its preservation: every RESULT except `ok` and
- * `absent` comes with PFN as well, and that page is from then on an ordinary page without a name,
- * which the guest frees. (Its contents are the guest's own of before; it keeps its provenance, and
- * with it the write protection, unless its record was corrupt.)
+ * A claim that finds a page and refuses it ends its preservation. Every RESULT except `ok` and
+ * `absent` comes with PFN as well. From then on that page is an ordinary page without a name, which
+ * the guest frees. (Its contents are the guest's own of before. It keeps its provenance, and with
+ * it the write protection, unless its record was corrupt.)
  *
  * Every operation is O(1) and allocates nothing.
  */

@@ -5,11 +5,11 @@
  * A store to a protected frame traps first: the frame loses its provenance and its protection, the
  * guest's processor is charged, then the store happens. A store to a frame that is registered as
  * dirty is refused instead. A kernel that does not expect that dies of it, unless it has opened the
- * page: `open` and `close` stand for two hypercalls that change the page-table entry of the
+ * page. Here `open` and `close` stand for two hypercalls that change the page-table entry of the
  * kernel's own mapping.
  *
- * A guest holds one such object for life. Where its pages are is its seat's to say; in no domain it
- * has none.
+ * A guest holds one such object for life. Its seat says where its pages are; in no domain it has
+ * none.
  */
 
 import { InvariantViolation } from '../../base/assert.ts';

@@ -1,17 +1,20 @@
 /**
  * A hash index over frames: chains of mfns by the middle bits of a hash. Derived from the frame
- * records and never the truth: whoever walks a chain compares the record.
+ * records and never the truth: code that walks a chain compares the record.
  *
  * A chain is a ring: the last frame leads back to its bucket. So a frame can be taken out without
- * its key, by going round once: a record whose bytes were damaged never breaks a chain or makes it
- * loop. 4 bytes a frame, and its share of the buckets. `links` holds for each frame those of both
- * indices of a frame table side by side (see hot-paths 1): 0 means that it is not in the index,
- * mfn + 1 that this frame is next, -(bucket + 1) that it is the last of a bucket.
+ * its key, by going round once. A record whose bytes were damaged never breaks a chain or makes it
+ * loop. The index costs 4 bytes a frame, and its share of the buckets. `links` holds for each frame
+ * those of both indices of a frame table side by side (see hot-paths 1). A link has three kinds of
+ * values:
+ * - 0: the frame is not in the index;
+ * - mfn + 1: that frame is next;
+ * - -(bucket + 1): the frame is the last of a bucket.
  *
  * Taking a frame out costs as much as its chain is long, which is short unless a guest reads one
  * block into many pages.
  *
- * A bucket is for as many neighbours of a file or a device as share one on average: they come
+ * A bucket is for as many neighbours of a file or a device as share one on average. They come
  * together, so the others of a chain have just been looked at.
  */
 

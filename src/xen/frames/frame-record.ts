@@ -1,10 +1,10 @@
 /**
  * One frame record: eight words, their check word, and the order in which they are stored.
  *
- * Publication. A reader that finds the memory as it was at any instant (a crash, a reset) must see
- * the old record, the new one, or one that is invalid; and even a reader who ignored the check word
- * must never see a name or a block that was true neither before nor after. So `publishRecord`
- * stores in this order:
+ * Publication. A reader may find the memory as it was at any instant (a crash, a reset). It must
+ * then see the old record, the new one, or one that is invalid. Even a reader that ignored the
+ * check word must never see a name or a block that was true neither before nor after. So
+ * `publishRecord` stores in this order:
  *   1. `state` without the claims (named, preserved; provenance, dirty, crc) whose fields are about
  *      to change or end; skipped when there are none;
  *   2. the six fields;
@@ -13,14 +13,14 @@
  *      which the check word always detects. Cut within 2: what `state` still claims is backed by
  *      fields that do not change. Cut after 3: one word differs from the new record, detected.
  *
- * The check word is the sum of the seven words before it, each scattered by a bijection of its own
- * (rotated, multiplied by an odd number, folded). So records that differ in one word only (any
- * byte, any burst within it) always differ in the check word. The terms do not wait for each other,
- * which is why this is no chain: a name is told twice a miss. All zero words give zero: memory that
- * was never written is a table of free frames.
+ * The check word is the sum of the seven words before it. Each is scattered by a bijection of its
+ * own: rotated, multiplied by an odd number, folded. So two records that differ in one word only
+ * always differ in the check word. That covers any byte, and any burst within a word. The terms do
+ * not wait for each other, which is why this is no chain: each miss names a page twice. All zero
+ * words give zero: memory that was never written is a table of free frames.
  *
- * The page of the owner is one word on both architectures, as an entry of Xen's M2P is
- * (public/arch-x86_64.h), so that a record stays 32 bytes.
+ * The owner's page number is one word on both architectures, like an entry of Xen's M2P
+ * (public/arch-x86_64.h). So a record stays 32 bytes.
  */
 
 import { assert } from '../../base/assert.ts';

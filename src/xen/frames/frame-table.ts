@@ -1,19 +1,19 @@
 /**
- * The frame table: one record per machine frame, and everything that changes a record. Three
- * layers, each of which extends the one before it: record-table.ts, what records say;
- * provenance-table.ts, I/O and stores; this file, owners, names, dirty frames and what a restart
- * preserves.
+ * The frame table: one record per machine frame, and everything that changes a record. It has three
+ * layers, each of which extends the one before it:
+ * - record-table.ts: what records say;
+ * - provenance-table.ts: I/O and stores;
+ * - this file: owners, names, dirty frames and what a restart preserves.
  *
  * They are one object, and not three that hold each other, because they share one array of records.
  * What changes a record (`setState`, `seal`, `clearProvenance`, `move`) is protected. Between
- * objects it would be public, and whoever holds the table could break the invariants below.
+ * objects it would be public, and any holder of the table could break the invariants below.
  *
- * Two independent facts are kept of a frame (architecture, "Two records, one rule"): its name,
- * which the guest tells (cache-map.ts), and its provenance, which the hypervisor sees. A third is
- * registered by the guest: the frame is dirty, newer than a block (Rio's registry; dirty-pages.ts
- * writes such frames home when their guest has crashed). It ends when the frame has been written
- * there, and with the name. The device that a name and a provenance refer to is the owner's one
- * block device.
+ * Two independent facts are kept of a frame (architecture, "Two records, one rule"). Its name comes
+ * from the guest (cache-map.ts). Its provenance is what the hypervisor sees. The guest registers a
+ * third: the frame is dirty, newer than a block. This is Rio's registry; dirty-pages.ts writes such
+ * frames home when their guest has crashed. It ends when the frame has been written there, and with
+ * the name. The device that a name and a provenance refer to is the owner's one block device.
  *
  * Derived from the records, besides the index of blocks, is an index of preserved frames by name,
  * for claims.
@@ -24,8 +24,8 @@
  *      for its device first.
  *   3. If it is dirty, it is neither clean nor being read into. With a provenance, it is being
  *      written to its block.
- *   4. It is protected if it has a provenance (with write protection on) or is dirty (with dirty
- *      protection on, unless a program stores to it), and only then.
+ *   4. It is protected if and only if one of two things holds. Either it has a provenance, and
+ *      write protection is on. Or it is dirty, dirty protection is on, and no program stores to it.
  *   5. It is preserved if and only if it is in the name index.
  *   6. If it is preserved, it is named.
  *   7. The bitmap says that it is protected if and only if its record does.
@@ -179,8 +179,8 @@ export class FrameTable extends ProvenanceTable {
   }
 
   /**
-   * The rule of reuse: why a preserved frame, found by its name, is not a page of this generation
-   * that lies at this block, or ok.
+   * The rule of reuse for a preserved frame that was found by its name. Returns ok, or why it is
+   * not a page of this generation at this block.
    */
   whyNotReused(mfn: Mfn, generation: number, block: number): ReasonCode {
     const { protections } = this;
@@ -202,9 +202,10 @@ export class FrameTable extends ProvenanceTable {
   }
 
   /**
-   * Puts frames, which are in no index, into the indices from their records alone: those of the
-   * `count` listed from place `first` of a P2M list whose `verdicts` are `keep`. Of two preserved
-   * frames of one name the later gets the verdict `duplicate`, and is not in the index of names.
+   * Puts frames that are in no index into the indices, from their records alone. The frames are
+   * those of the `count` from place `first` of a P2M list whose `verdicts` are `keep`. Of two
+   * preserved frames of one name the later gets the verdict `duplicate`, and is not in the index of
+   * names.
    */
   index(list: Uint32Array, first: number, count: number, verdicts: Uint8Array, keep: number, duplicate: number): void {
     for (let i = 0; i < count; i++) if (verdicts[i] === keep) this.indexBlock(Mfn(list[first + i]!));

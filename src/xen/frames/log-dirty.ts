@@ -1,10 +1,10 @@
 /**
- * Log-dirty mode of a domain: which of its pages were stored to since somebody looked.
+ * Log-dirty mode of a domain: which of its pages were stored to since the last look.
  *
- * A page whose bit is clear is write-protected in the shadow page tables: the guest's first store
- * to it traps, sets the bit and makes the page writable (domain-memory.ts pays for the trap).
- * Stores that no page table sees, by DMA and by the hypervisor itself, are told by the frame table.
- * A page that gets another frame counts as stored to.
+ * A page whose bit is clear is write-protected in the shadow page tables. The guest's first store
+ * to it traps, sets the bit and makes the page writable (domain-memory.ts pays for the trap). Some
+ * stores pass no page table: those by DMA and by the hypervisor itself. The frame table reports
+ * them. A page that gets another frame counts as stored to.
  *
  * Modelled after shadow_mode_log_dirty of Xen 3.0 (SHADOW_CONTROL_OP_CLEAN and _PEEK). Differs in
  * that domain 0's mappings of granted pages are logged, which Xen 3.0 did not do for a back-end's

@@ -1,13 +1,13 @@
 /**
- * The P2M lists: for each domain one contiguous run of entries in the hypervisor's memory, entry
- * pfn = mfn, or all ones where the domain has given its page back. A list is the truth about which
- * frames a domain has and outlives the domain's object; while the domain exists only its own
- * reservation changes it (reservation.ts).
+ * The P2M lists: for each domain one contiguous run of entries in the hypervisor's memory. Entry
+ * pfn is the page's mfn, or all ones where the domain has given the page back. A list is the truth
+ * about which frames a domain has, and outlives the domain's object. While the domain exists only
+ * its own reservation changes it (reservation.ts).
  *
- * An entry is as wide as the number of a frame (base/arch.ts): on x86_64 two words, of which the
- * upper one is zero, or all ones like the lower. What a list left in memory says there is looked at
- * when it is verified (`stray`); from then on the lower words are what the list says, so that no
- * entry costs more to read than a word.
+ * An entry is as wide as the number of a frame (base/arch.ts). On x86_64 it has two words, of which
+ * the upper one is zero, or all ones like the lower. The upper words of a list left in memory are
+ * looked at when it is verified (`stray`). From then on only the lower words are read, so an entry
+ * costs no more to read than a word.
  *
  * Lists begin on a frame and are placed first-fit. Modelled after the P2M table of Xen's domain
  * builder, kept in the hypervisor rather than in the guest.

@@ -1,12 +1,13 @@
 /**
  * The allocator of domain memory: a binary buddy system.
  *
- * Free frames lie in blocks of 2^order neighbours that begin at a multiple of their size. A block
- * that becomes free is joined with its buddy, the other half of the block of twice its size, for as
- * long as that is free too. Who asks gets the frames of the first block of the smallest order that
- * has any, from its upper end down. So a domain's frames are neighbours in descending order on a
- * machine that was just booted. They are the more scattered, the more domains have come and gone.
- * Nothing above may rely on pages being neighbours, which is what a P2M list is for.
+ * Free frames lie in blocks of 2^order neighbours that begin at a multiple of their size. A block's
+ * buddy is the other half of the block of twice its size. A block that becomes free is joined with
+ * its buddy, for as long as that is free too. A request gets the frames of the first block of the
+ * smallest order that has any, from its upper end down. So a domain's frames are neighbours in
+ * descending order on a machine that was just booted. They are the more scattered, the more domains
+ * have come and gone. Nothing above may rely on pages being neighbours, which is what a P2M list is
+ * for.
  *
  * A frame costs one bit, and what is known of a block costs as many blocks as there are: few,
  * because they are joined.
@@ -20,11 +21,12 @@
  *   6. Each free frame is in one block.
  * So the free frames alone determine the blocks; only their order in the rings depends on the past.
  *
- * Modelled after Xen 3.0 (common/page_alloc.c: the allocated bitmap, the lists by order, lower
- * halves put at the end of their list and freed blocks at the beginning). Differs in that there is
- * one zone, where Xen looks above 2 GiB first; that frames are handed out one by one only, as its
- * domain builder and balloon drivers ask for them; and that neighbours are taken in one step, with
- * the same outcome.
+ * Modelled after Xen 3.0 (common/page_alloc.c): the allocated bitmap, and the lists by order. Lower
+ * halves go to the end of their list and freed blocks to the beginning. Differs from Xen:
+ * - there is one zone, where Xen looks above 2 GiB first;
+ * - frames are handed out one by one only, as Xen's domain builder and balloon drivers ask for
+ *   them;
+ * - neighbours are taken in one step, with the same outcome.
  */
 
 import { counted } from '../../base/counted.ts';

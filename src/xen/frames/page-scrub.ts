@@ -1,10 +1,10 @@
 /**
- * The scrub list: frames that belonged to somebody and must be zeroed before anybody gets them.
+ * The scrub list: frames that had an owner and must be zeroed before they get another.
  *
- * Domain 0's processor zeroes them, in pieces of 1 ms: one on each timer tick, every 10 ms,
- * whatever else it has to do, and one after the other while it has nothing else to do. What it is
- * asked for meanwhile waits for the end of the piece. A frame is free from then on. Until then its
- * record says that the hypervisor has it, so no list and no allocator can hand it out.
+ * Domain 0's processor zeroes them, in pieces of 1 ms. It does one on each timer tick, every 10 ms,
+ * even when it has other work. When it has no other work, it does one after the other. What it is
+ * asked for meanwhile waits for the end of the piece. A frame is free once it is zeroed. Until then
+ * its record says that the hypervisor has it, so no list and no allocator can hand it out.
  *
  * Modelled after Xen 3.0 (page_scrub_softirq, which the timer and the idle loop raise; the frames
  * that came last go first, 16 at a time). Differs in that the processors of the guests do not

@@ -123,8 +123,8 @@ export class ProvenanceTable extends RecordTable {
   }
 
   /**
-   * A write to a block from elsewhere than a frame of the table is taken up: no frame is vouched
-   * for as that block from now on.
+   * A write to a block begins that comes from elsewhere than a frame of the table. From now on no
+   * frame is vouched for as that block.
    */
   beginElsewhere(device: number, block: number): void {
     const place = this.#devices.placeOf(device, block);

@@ -1,10 +1,10 @@
 /**
  * The recency table: two bytes a machine frame (public/recency.ts), as bytes in machine memory.
  *
- * A domain's entries are believed after its restart if it told them and shut down in order: then
- * its record says so and holds their CRC-32C, in the order of the P2M list. Damage, or a crash
- * before that, is the same as nothing told: recency decides what goes first under memory pressure,
- * never what a page holds.
+ * A domain's entries are believed after its restart if it told them and shut down in order. Its
+ * record says so then, and holds their CRC-32C, in the order of the P2M list. Damage, or a crash
+ * before that, leaves nothing told. Recency decides what goes first under memory pressure, never
+ * what a page holds.
  */
 
 import { crc32c } from '../../base/crc32c.ts';

@@ -19,12 +19,14 @@
  * A claim that is refused gives the page back too: from then on it is an ordinary page, neither
  * named nor preserved.
  *
- * Laws. (1) erase-before-reuse: a guest erases a page's name before it frees the page. (2) insert
- * after up to date: a page is named only when its contents have arrived. (3) claim-once: a page
- * claimed or released is never handed out again. (4) a claim succeeds only if the record is intact,
- * names exactly (ino, generation, index), and its provenance is clean(b); b must be the block that
- * the guest says the file system maps now. (5) a dirty page is erased before its block is freed. It
- * is dirty no more when it has been written to the block whole and has not been stored to since.
+ * Laws:
+ * 1. Erase before reuse: a guest erases a page's name before it frees the page.
+ * 2. Insert after up to date: a page is named only when its contents have arrived.
+ * 3. Claim once: a page claimed or released is never handed out again.
+ * 4. A claim succeeds only if the record is intact, names exactly (ino, generation, index), and its
+ *    provenance is clean(b). Here b must be the block that the guest says the file system maps now.
+ * 5. A dirty page is erased before its block is freed. It is dirty no more when it has been written
+ *    to the block whole and has not been stored to since.
  */
 
 import { checkArgument, checkInteger } from '../../base/argument-error.ts';

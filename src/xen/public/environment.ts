@@ -82,9 +82,9 @@ export interface Hypercalls {
   shutdown(reason: ShutdownReason): void;
   /**
    * Freezes the domain with these words in its registers, NR_REGISTERS of them. Returns when it is
-   * resumed, with what the registers hold then, and with upcalls as they were: on its own pages,
-   * but perhaps on other frames and under another hypervisor, which knows its event channels and
-   * nothing of its grants or its devices.
+   * resumed, with what the registers hold then, and with upcalls as they were. The guest is on its
+   * own pages, but perhaps on other frames and under another hypervisor. That one knows its event
+   * channels, but neither its grants nor its devices.
    */
   suspend(registers: Uint32Array): Process<Uint32Array>;
 }

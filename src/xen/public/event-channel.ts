@@ -2,17 +2,21 @@
  * Event channels: the shared_info page, and event_channel_op.
  *
  * Every domain has a shared_info page; start_info says which of its pages that is. The hypervisor
- * sets bits there, the guest takes them away, and both do it byte by byte in the same memory.
+ * sets bits there and the guest clears them. Both do it byte by byte in the same memory.
  *
- * An event for port p, step by step: (1) `pending` bit p is set; when it was set already, nothing
- * follows. (2) Unless `mask` bit p is set, bit p / 32 of `pendingSel` is set; when that was set
- * already, nothing follows. (3) `upcallPending` becomes 1; when it was 0, the guest is notified:
- * its callback runs as soon as `upcallMask` is 0. So an edge on a masked port yields no upcall, and
- * whoever unmasks a port must look at its pending bit and do steps 2 and 3 himself.
+ * An event for port p goes in three steps:
+ * 1. `pending` bit p is set. If it was set already, nothing follows.
+ * 2. Unless `mask` bit p is set, bit p / 32 of `pendingSel` is set. If that was set already,
+ *    nothing follows.
+ * 3. `upcallPending` becomes 1. If it was 0, the guest is notified: its callback runs as soon as
+ *    `upcallMask` is 0.
+ *
+ * So an edge on a masked port yields no upcall. Code that unmasks a port must look at its pending
+ * bit and do steps 2 and 3 itself.
  *
  * Modelled after Xen 3.0 (public/event_channel.h, public/xen.h) on one vcpu. Differs in that the
- * page is one of the domain's own, where Xen lends one of its heap; and in that its words have 32
- * bits on x86_64 too, where Xen has 64, and so four times the ports.
+ * page is one of the domain's own, where Xen lends one of its heap. Its words have 32 bits on
+ * x86_64 too, where Xen has 64, and so four times the ports.
  */
 
 import type { DomId, EvtchnPort } from '../../base/units.ts';

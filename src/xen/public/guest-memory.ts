@@ -3,8 +3,8 @@
  * because a store to a write-protected frame traps into the hypervisor before it happens.
  *
  * A page that is registered as dirty (cache-map-op.ts) is sealed: a store to it is refused with a
- * GuestPanic, but for those of the kernel's file-cache routines, between `open` and `close`, and
- * those of programs through their own page tables.
+ * GuestPanic. Two kinds of stores may pass. The kernel's file-cache routines store between `open`
+ * and `close`, and programs through their own page tables.
  *
  * Every call on the memory of a domain that is gone throws InvariantViolation.
  */

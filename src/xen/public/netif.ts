@@ -6,9 +6,9 @@
  * into. The back-end copies. A response to a buffer says where in its page a frame lies, and how
  * long it is.
  *
- * Modelled after public/io/netif.h of Xen 3.0. Differs in that pages of received frames are not
- * flipped with those of domain 0 but copied into, which later versions do; and in that there are no
- * checksums to be left to anybody.
+ * Modelled after public/io/netif.h of Xen 3.0. Differs in that received frames are copied into
+ * pages of the guest, as in later versions. Xen 3.0 flips those pages with domain 0's. No checksum
+ * is left for the other end to compute.
  */
 
 import { defineLayout } from '../../base/layout.ts';

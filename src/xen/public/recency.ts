@@ -1,7 +1,7 @@
 /**
- * Recency of a cache page, in two bytes: where on its guest's LRU lists a page was when the guest
- * shut down, and its bits there. The guest tells it with cache_map_op before an orderly shutdown,
- * and the next guest asks for it. The hypervisor keeps the bytes and believes nothing in them.
+ * Recency of a cache page, in two bytes: its place on its guest's LRU lists when the guest shut
+ * down, and its bits there. The guest tells it with cache_map_op before an orderly shutdown, and
+ * the next guest asks for it. The hypervisor keeps the bytes and believes nothing in them.
  *
  * Rank counts from the old end of a list. A list of more pages than there are ranks shares each
  * among neighbours.

@@ -6,7 +6,7 @@
  * The boot region is pfns 0 … bootPages - 1: this page, the preserved bitmap, shared_info and grant
  * table, the boot module, the kernel image. Cache pages never lie there. The preserved bitmap has
  * one bit a pfn (bit pfn % 8 of byte pfn / 8), set where the page was preserved from before the
- * reboot: the kernel takes those out of its allocator before its first allocation.
+ * reboot. The kernel takes those pages out of its allocator before its first allocation.
  */
 
 import { assert } from '../../base/assert.ts';

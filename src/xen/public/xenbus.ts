@@ -20,8 +20,7 @@
  * closing → back-end gives everything back, closing → front-end closed → back-end closed.
  *
  * Modelled after xenstore and xenbus of Xen 3.0. Differs in that messages go without a ring of
- * their own, and that there are no transactions: each side writes its state last, so none is
- * needed.
+ * their own. There are no transactions, either: each side writes its state last, so none is needed.
  */
 
 import type { Process } from '../../sim/index.ts';

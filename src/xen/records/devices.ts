@@ -1,19 +1,19 @@
 /**
- * The block devices that a hypervisor works with: their numbers, which frame records use, and what
- * is known of the stores that they lie on (disk/image/backing-store.ts).
+ * The block devices that a hypervisor works with: their numbers, which frame records use, and the
+ * stores that they lie on (disk/image/backing-store.ts).
  *
- * A number is bound to a part of a store, not to an object: two objects that show the same part of
- * one drive have one number. It is given back when its last user lets it go, and no frame is
- * vouched for under it then. A number under which another hypervisor left frames is reserved until
- * somebody takes these up or gives them up.
+ * A number is bound to a part of a store, not to an object. Two objects that show the same part of
+ * one drive have one number. It is given back when its last user lets it go. From then on no frame
+ * is vouched for under it. Another hypervisor may have left frames under a number. Then the number
+ * is reserved until they are taken up or given up.
  *
  * Numbers are not compared where two devices may show the same sectors. `placeOf` says where a
- * block of a device really lies; frames are indexed by that, so that a write through one view takes
+ * block of a device really lies, and frames are indexed by that. So a write through one view takes
  * the provenance of frames that were read through another.
  *
  * What the hypervisor wrote itself passes through the frame table, which takes the provenance of
- * what it overwrites. It keeps account of these writes (`by` of a request): whatever else a store's
- * media count, somebody else has written. A `BoundDevice` says whether there was such a change
+ * what it overwrites. It keeps account of these writes (`by` of a request). Any other write that a
+ * store's media count came from elsewhere. A `BoundDevice` says whether there was such a change
  * since its user last accepted the state of the disk.
  *
  * Invariant: a medium is known if and only if a bound device lies on it; of no other there is an

@@ -1,11 +1,11 @@
 /**
  * The state of a suspended domain, as bytes in the hypervisor's memory: registers, where its shared
- * pages are, its event channels. With its domain record and its P2M list that is all a hypervisor
- * needs to go on with it; its memory and the frame records lie where they are.
+ * pages are, its event channels. A hypervisor needs only that, the domain record and the P2M list
+ * to go on with the domain. Its memory and the frame records lie where they are.
  *
- * The registers hold the token of the guest's frozen program (sim/frozen.ts): whoever reads these
- * bytes may let it go on, nobody else. Parsing is total. Publication: event channels first, then
- * the record, its checksum last.
+ * The registers hold the token of the guest's frozen program (sim/frozen.ts): only code that reads
+ * these bytes may let it go on. Parsing is total. Publication: event channels first, then the
+ * record, its checksum last.
  *
  * Modelled after what Xen keeps of a suspended domain in on-memory suspend (vcpu context and event
  * channels).

@@ -2,10 +2,10 @@
  * The handover record: which domains one hypervisor leaves to the next, in one frame found from the
  * root record.
  *
- * It names each domain by the checksum of its domain record, which names its P2M list by its
- * checksum; its state has one of its own. So there is one commit point: the checksum of this
- * record, stored last, when everything else is in place. Without it there is nothing to be resumed,
- * as after a crash.
+ * The record names each domain by the checksum of its domain record. That one names its P2M list by
+ * its checksum, and the state has one of its own. So there is one commit point: the checksum of
+ * this record, stored last, when everything else is in place. Without it there is nothing to be
+ * resumed, as after a crash.
  *
  * It is read once: marked consumed in memory before a byte of it is believed. A hypervisor that
  * fails while it resumes finds nothing the next time, instead of failing again. Parsing is total.

@@ -17,7 +17,7 @@
  * ```
  *
  * All numbers are little-endian. Numbers of frames, and counts of them, are as wide as the
- * architecture has them (base/arch.ts), which the root record tells; the page of a frame record is
+ * architecture has them (base/arch.ts), which the root record tells. The page of a frame record is
  * a u32 on both, as Xen's M2P is. A record with a checksum ends in it: CRC-32C of the bytes before.
  * The frame record has a check word of its own (frame-record.ts). Modelled after Xen's frame table
  * and M2P, joined in one record.
@@ -280,8 +280,8 @@ const FIRST_BANK_FRAMES = 1 << 18;
 const DOMAIN_TABLE_FRAMES = (DOMAIN_SLOTS * DOMAIN_RECORD_BYTES) / PAGE_SIZE;
 
 /**
- * Lays out a machine of `frameCount` frames. The P2M lists get an eighth more than one entry a
- * frame, and a frame for each domain, because lists are contiguous and begin on a frame.
+ * Lays out a machine of `frameCount` frames. The P2M lists get one entry a frame, an eighth more,
+ * and one frame for each domain. Lists are contiguous and begin on a frame, which takes this room.
  * @returns undefined when the machine is too small or too large for its own tables, or for its
  * architecture
  */

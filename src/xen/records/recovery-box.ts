@@ -1,7 +1,7 @@
 /**
- * Recovery boxes: for each domain a small area of the hypervisor's memory in which a program of its
- * guest keeps items that the next guest finds again. It is in no guest's address space, so no wild
- * store of a dying kernel reaches it.
+ * Recovery boxes: for each domain a small area of the hypervisor's memory. A program of its guest
+ * keeps items there that the next guest finds again. The area is in no guest's address space, so no
+ * wild store of a dying kernel reaches it.
  *
  * ```
  * two frames, of which the one with the higher generation counts
@@ -10,20 +10,19 @@
  * +--------+------+------+-----+-------+
  * ```
  *
- * Items are appended, and published by the store of their state, last; then the item that they
- * replace is marked as gone. When a frame is full, what is alive is written to the other one, whose
- * header is stored last. So whatever store a crash comes at, each item is there as it was or as it
- * became. Of two that live under one key the later counts. Every item has a CRC-32C; one that does
- * not match is damaged, counted and gone, and a header that does not verify makes its frame none.
+ * Items are appended. The store of an item's state, last, publishes it; then the item that it
+ * replaces is marked as gone. When a frame is full, what is alive is written to the other one,
+ * whose header is stored last. So after a crash at any store, each item is there as it was or as it
+ * became. Of two that live under one key the later counts. Every item has a CRC-32C. One that does
+ * not match is damaged, counted and gone. A frame whose header does not verify is not used.
  *
- * A box belongs to a domain, over all its restarts and over quick reboots of the hypervisor, and
- * travels with its save file and its migration: the frame that counts, as it is. A new domain has
- * an empty one.
+ * A box belongs to a domain, over all its restarts and over quick reboots of the hypervisor. Its
+ * save file and its migration carry the frame that counts, as it is. A new domain has an empty one.
  *
  * Modelled after Baker and Sullivan, "The Recovery Box" (USENIX Summer 1992): typed items inserted,
  * updated, deleted and read back after a crash. Differs in that keys are the program's, without
- * types, and in that the area is the hypervisor's, where theirs is guarded by its place in the
- * address space.
+ * types. Also, the area is the hypervisor's, where theirs is guarded by its place in the address
+ * space.
  */
 
 import { assert } from '../../base/assert.ts';

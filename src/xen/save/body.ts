@@ -1,12 +1,12 @@
 /**
- * The body of the save format (save/format.ts) as a stream: what there is of a domain, written from
- * its frames, and read into frames that were made room for. The stream is a file (save/stream.ts)
- * or a connection to another machine (migration-link.ts).
+ * The body of the save format (save/format.ts) as a stream. It is written from a domain's frames,
+ * and read into frames for which room was made. The stream is a file (save/stream.ts) or a
+ * connection to another machine (migration-link.ts).
  *
- * Batches of pages come first; then, when no page changes any more, which pages have no frame, the
- * domain's state and what the hypervisor knew of the frames. A page that comes again replaces what
- * came before, as it does while a guest that runs is sent; each page of the domain has come, or is
- * told to have no frame, when the body is read.
+ * Batches of pages come first. When no page changes any more, the rest follows: the pages without a
+ * frame, the domain's state and what the hypervisor knew of the frames. A page that comes again
+ * replaces what came before, as it does while a running guest is sent. When the body has been read,
+ * each page of the domain has come, or is known to have no frame.
  *
  * Nothing is believed that does not verify. What is read is charged to domain 0's processor by the
  * page.
@@ -246,8 +246,8 @@ function wordsOf(pages: readonly number[], arch: Arch): Uint32Array {
 }
 
 /**
- * Reads `count` of them; one with more than 32 bits, among them those of a type, is read as the
- * number of a page that no domain has.
+ * Reads `count` of them. A number with more than 32 bits, its type included, is read as that of a
+ * page that no domain has.
  */
 function* readNumbers(source: ByteSource, arch: Arch, count: number): Process<Result<Uint32Array>> {
   const each = FRAME_NUMBER_BYTES[arch] / 4;

@@ -1,15 +1,15 @@
 /**
- * A file of domain 0 as it lies on a block device: one run of blocks that is read and written
+ * A file of domain 0 as it lies on a block device. It is one run of blocks, read and written
  * through frames of domain 0's page cache, with real requests.
  *
- * The device is the file: a partition, or whatever else is a run of sectors. That it is contiguous
- * is a simplification; a file system would have put it there in a few long runs.
+ * The device is the file: a partition, or any other run of sectors. That it is contiguous is a
+ * simplification; a file system would have put it there in a few long runs.
  *
- * Domain 0 has no memory of its own here, so the frames are taken from the allocator while the file
- * is open, and are the hypervisor's; they go to the scrub list afterwards, for they hold what a
- * guest had. What is written passes the frame table as any write does: no other frame is vouched
- * for as one of these blocks afterwards. A writer fills the frames, then waits until all are
- * written, as one who has reached domain 0's limit of dirty pages does.
+ * Domain 0 has no memory of its own here. The frames are taken from the allocator while the file is
+ * open, and are the hypervisor's. They go to the scrub list afterwards, for they hold what a guest
+ * had. What is written passes the frame table as any write does: no other frame is vouched for as
+ * one of these blocks afterwards. A writer fills the frames, then waits until all are written.
+ * Domain 0 makes a writer wait in the same way at its limit of dirty pages.
  */
 
 import { DONE, err, ok, type Result } from '../../base/result.ts';

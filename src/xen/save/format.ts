@@ -12,19 +12,19 @@
  * +--------+---------------------------------------------------------------------------------------------------+------+
  * ```
  *
- * All numbers are little-endian; those of pages are as wide as the header's architecture has them,
- * and a file is restored on that one only. How long the body is follows from the numbers in the
- * header, so that a reader knows before it takes any memory. The header is written last, when all
- * else is on the medium: it is the commit point, and until then the file is none. It names the
- * domain's disk, and how often that had been written to: the guest goes on with that disk in that
- * state only. The file is marked consumed on the disk before the guest goes on: a file is restored
+ * All numbers are little-endian. Those of pages are as wide as the header's architecture has them,
+ * and a file is restored on that architecture only. The length of the body follows from the numbers
+ * in the header, so that a reader knows it before it takes any memory. The header is written last,
+ * when all else is on the medium. It is the commit point: before it, the file is not valid. It
+ * names the domain's disk and the disk's write generation. The guest goes on with that disk in that
+ * state only. The file is marked consumed on the disk before the guest goes on. A file is restored
  * once, because the guest changes its disk from then on.
  *
  * No machine frame is named: pages are named by pfn, shared pages and event channels too, as the
- * guest knows them. Modelled after the image that xc_linux_save of Xen 3.0 writes; differs in
+ * guest knows them. Modelled after the image that xc_linux_save of Xen 3.0 writes. Differs in
  * having sizes and checksums, and in that the header at the front is written last. Another
- * difference: there is no list of P2M frames and nothing to be canonicalised in pages: this guest's
- * P2M list and page tables are not in its memory.
+ * difference: there is no list of P2M frames, and no page is canonicalised. This guest's P2M list
+ * and page tables are not in its memory.
  */
 
 import { checkInteger, checkOneOf } from '../../base/argument-error.ts';

@@ -13,20 +13,20 @@
  * ```
  *
  * A page that is stored to again before its turn comes is left to the next round. The rounds end
- * when few pages are left, when there were too many of them, or when the domain's memory was sent
- * several times over; then the guest stands still until the rest has arrived. The stream is the
- * save format's (save/body.ts), with a header before the pages, for the room that they all take,
- * and one behind them, which counts. Both machines reach the guest's block device; what the guest
- * has written is on its medium before the guest goes on.
+ * when few pages are left, when there were too many rounds, or when the domain's memory was sent
+ * several times over. Then the guest stands still until the rest has arrived. The stream is the
+ * save format's (save/body.ts) with two headers. The one before the pages makes room for all of
+ * them, and the one behind them counts. Both machines reach the guest's block device. What the
+ * guest has written is on its medium before the guest goes on.
  *
  * Both ends hold the domain from beginning to end (lifecycle.ts).
  *
- * Whatever fails before `go` leaves the guest where it is, and it goes on there. From `go` on it is
- * the target's: it runs in one place at most. A connection that ends between `go` and its answer
- * leaves the domain at the source suspended, since nobody here knows. A domain that stops
- * meanwhile, or that somebody else suspends, is not sent. As after a restore, names come along and
- * no page is vouched for, unless the target asks the disk (save/vouch.ts); and a target with
- * another disk, or where the disk was written to since the guest stood still, refuses it.
+ * A failure before `go` leaves the guest where it is, and it goes on there. From `go` on it is the
+ * target's: it runs in one place at most. A connection that ends between `go` and its answer leaves
+ * the domain at the source suspended, since the source cannot know. A domain that stops meanwhile,
+ * or that another caller suspends, is not sent. As after a restore, names come along and no page is
+ * vouched for, unless the target asks the disk (save/vouch.ts). A target refuses the guest when it
+ * has another disk, or the disk was written to since the guest stood still.
  *
  * Modelled after xc_linux_save and xc_linux_restore of Xen 3.0 with `live`. Differs in the answers
  * at the end, and in that the rate is not limited, as it is not there unless compiled with

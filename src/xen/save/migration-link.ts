@@ -6,21 +6,23 @@
  * packet: header (kind, connection, sequence, bytes, checksum) | payload
  * ```
  *
- * A connection has a number, which whoever connects takes from its clock, as TCP does with its
- * first sequence number, and whoever listens takes from the first packet. A packet of another
- * connection is dropped: it is still on its way from one that has ended. Packets of each direction
- * are numbered. The receiver of data acknowledges each packet when its bytes were taken. The sender
- * has at most WINDOW of them under way, so that neither end holds more than a megabyte of the
- * other's. A packet that is missing, damaged or not of this protocol, and an end that is silent for
- * TIMEOUT (once, or twice that), end the connection: what was sent is then believed by nobody. A
- * packet that is overtaken is missing; one that comes twice is dropped. Nothing is sent again; the
- * cable between two machines of a room keeps the order, repeats nothing, and loses nothing while
- * both are on. An end that gives up says so, whatever has become of the connection; the other end
- * then waits for nothing more.
+ * A connection has a number. The end that connects takes it from its clock, as TCP does with its
+ * first sequence number. The end that listens takes it from the first packet. A packet of another
+ * connection is dropped: it is still on its way from one that has ended.
  *
- * Work on bytes is charged to domain 0 of either end by whoever has it done. Modelled after the TCP
- * connection of xend's relocation port, whose acknowledgements and window these are; differs in
- * that a message of the tool stack is a packet.
+ * Packets of each direction are numbered. The receiver of data acknowledges each packet when its
+ * bytes were taken. The sender has at most WINDOW of them under way, so that neither end holds more
+ * than a megabyte of the other's. A packet that is overtaken is missing; one that comes twice is
+ * dropped. Nothing is sent again. The cable between two machines of a room keeps the order, repeats
+ * nothing, and loses nothing while both are on.
+ *
+ * A packet that is missing, damaged or not of this protocol ends the connection. So does an end
+ * that is silent for TIMEOUT (once, or twice that). Neither end then believes what was sent. An end
+ * that gives up says so, in any state of the connection; the other end then waits for nothing more.
+ *
+ * Work on bytes is charged to domain 0 of either end by the code that has it done. Modelled after
+ * the TCP connection of xend's relocation port. Acknowledgements and window are those of TCP;
+ * differs in that a message of the tool stack is a packet.
  */
 
 import { crc32c } from '../../base/crc32c.ts';

@@ -2,13 +2,13 @@
  * Resume from disk: a domain that save.ts wrote to a file is restored on other frames, and its
  * guest goes on. The hypervisor may be another one, and the machine may have lost its memory.
  *
- * The header says how much memory the domain takes; pages are read into frames as they come; when
- * everything has been verified the file is marked consumed on the disk; then the guest goes on as
+ * The header says how much memory the domain takes. Pages are read into frames as they come. When
+ * everything has been verified the file is marked consumed on the disk. Then the guest goes on as
  * the return from its hypercall. It connects its devices anew and does again what was in flight, as
- * after any suspension. Nothing is believed that does not verify: whatever is damaged gives a
- * problem in words, and the frames are given back.
+ * after any suspension. Nothing is believed that does not verify: any damage gives a problem in
+ * words, and the frames are given back.
  *
- * The guest goes on with the disk that it had, as it left it, or not at all: the header names the
+ * The guest goes on with the disk that it had, as it left it, or not at all. The header names the
  * disk and its write generation. A file that is refused for another disk is not consumed.
  *
  * The cache-mapping table comes back with the guest, except that no page is vouched for: the frames

@@ -2,11 +2,11 @@
  * Suspend to disk: a domain is saved to a file of domain 0 and taken down. restore.ts brings it
  * back.
  *
- * The tool stack asks the guest through the store to suspend itself; what it had in flight ends
- * under its grants; the file is written through domain 0 (save/format.ts says what, and in which
- * order); then the domain is destroyed and its frames are scrubbed. A guest whose save fails goes
- * on where it is. The save holds the domain from beginning to end (lifecycle.ts), so its frames are
- * nobody else's before it is over.
+ * The tool stack asks the guest through the store to suspend itself. What the guest had in flight
+ * ends under its grants. The file is written through domain 0 (save/format.ts says what, and in
+ * which order). Then the domain is destroyed and its frames are scrubbed. A guest whose save fails
+ * goes on where it is. The save holds the domain from beginning to end (lifecycle.ts), so its
+ * frames get no other owner before it is over.
  *
  * The work is proportional to the domain's memory. Modelled after xc_linux_save of Xen 3.0.
  */

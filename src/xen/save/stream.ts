@@ -1,9 +1,9 @@
 /**
- * The body of a save file as a stream of bytes, written or read in order, a window of blocks at a
- * time, with its CRC-32C.
+ * The body of a save file as a stream of bytes, with its CRC-32C. It is written or read in order, a
+ * window of blocks at a time.
  *
- * Work on bytes is charged to domain 0's processor by whoever has it done; what is owed is paid
- * before the stream waits for the device, and whenever it is due, so that the back-ends of other
+ * Work on bytes is charged to domain 0's processor by the code that has it done. What is owed is
+ * paid before the stream waits for the device, and when it is due. So the back-ends of other
  * domains run in between. When the device fails nothing more is written or read.
  */
 

@@ -3,10 +3,10 @@
  * disk still do.
  *
  * The disk is the only witness: each such block is read into a frame of domain 0 and compared. To
- * the frame table the page is read meanwhile, so that a write of the block from elsewhere, which
- * may come between, takes the provenance as it always does. Blocks are read in their order,
- * neighbours together; it costs what reading the cache costs, and is worth it only before the guest
- * is rebooted.
+ * the frame table the page is read meanwhile. So a write of the block from elsewhere, which may
+ * come between, takes the provenance as it always does. Blocks are read in their order, neighbours
+ * together. It costs what reading the cache costs, and is worth it only before the guest is
+ * rebooted.
  */
 
 import { equalBytes } from '../../base/bytes.ts';

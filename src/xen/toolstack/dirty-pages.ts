@@ -4,20 +4,24 @@
  *
  * The guest registers which block a page is newer than (cache_map_op dirty), in the frame's record.
  * When the guest is gone and its requests have drained, every registered page is written to its
- * block, upwards, neighbours in one request, and the drive's cache is flushed. A page that has been
- * written is clean like any other: whether it is kept or scrubbed then is decided afterwards
- * (rebuild.ts).
+ * block. Pages are written upwards, neighbours in one request, and then the drive's cache is
+ * flushed. A page that has been written is clean like any other. Whether it is kept or scrubbed
+ * then is decided afterwards (rebuild.ts).
  *
- * Nothing is written that does not verify: the record's check word, that owner and pfn are those of
- * the P2M list, and the CRC-32C where checksums are on; that nobody else has written to the disk
- * since the guest was booted; that the device has the block, and that no other page wants it. Each
- * page that is not written is counted with the reason. A damaged record is counted whether its page
- * was dirty or not, since that is unknown.
+ * A page is written only if all of this verifies:
+ * - the record's check word;
+ * - owner and pfn are those of the P2M list;
+ * - the CRC-32C, where checksums are on;
+ * - nothing else has written to the disk since the guest was booted;
+ * - the device has the block, and no other page wants it.
  *
- * Modelled after Rio (Chen et al., ASPLOS 1996), which keeps its registry in protected memory and
+ * Each page that is not written is counted with the reason. A damaged record is counted whether its
+ * page was dirty or not, since that is unknown.
+ *
+ * Modelled after Rio (Chen et al., ASPLOS 1996). Rio keeps its registry in protected memory, and
  * restores the file cache in two steps while the kernel boots. Differs in that domain 0 does it,
- * which has not crashed, and that all pages are written by block: metadata too are blocks here. A
- * page that a program stores to through its own page table has no checksum.
+ * which has not crashed. All pages are written by block: metadata too are blocks here. A page that
+ * a program stores to through its own page table has no checksum.
  */
 
 import { runsOf } from '../../base/runs.ts';

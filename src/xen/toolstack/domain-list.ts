@@ -1,11 +1,11 @@
 /**
- * The domains that the tool stack knows: those that are there or being built, and those that
- * another hypervisor left (quick-reload.ts) and that were not taken up yet. What is remembered of
- * each is its configuration, as a configuration file would, and where its frames are.
+ * The domains that the tool stack knows. They are there or being built, or another hypervisor left
+ * them (quick-reload.ts) and they were not taken up yet. It remembers the configuration of each, as
+ * a configuration file would, and where its frames are.
  *
- * A name is one domain's, from the moment somebody begins to make it until the last of its frames
- * is given up. By its name a domain has its life (lifecycle.ts), which whoever makes it, or takes
- * up what was left of it, asks here.
+ * A name belongs to one domain, from the moment its making begins until the last of its frames is
+ * given up. By its name a domain has its life (lifecycle.ts). Code that makes a domain, or takes up
+ * what was left of it, asks for it here.
  *
  * Invariants: those of frame-books.ts (`checkInvariants`).
  */
@@ -128,8 +128,8 @@ export class DomainList {
   }
 
   /**
-   * Takes frames from the allocator, and room for a P2M list of so many pages unless it has some
-   * `at` a place; fails, having taken nothing, when there is too little of either. Returns where
+   * Takes frames from the allocator, and room for a P2M list of so many pages, unless the list has
+   * its place `at`. Fails, having taken nothing, when there is too little of either. Returns where
    * the list goes.
    * @internal
    */
@@ -144,8 +144,8 @@ export class DomainList {
   }
 
   /**
-   * Takes a domain that was left off the list. When its disk is not the one that it was left with,
-   * or was written to since, no frame of it is vouched for from here on.
+   * Takes a domain that was left off the list. Its disk may not be the one that it was left with,
+   * or may have been written to since. Then no frame of the domain is vouched for from here on.
    * @internal
    */
   takeUp(name: string, device: BlockDevice): Outcome<TakenUp> {
@@ -240,9 +240,9 @@ export class DomainList {
   }
 
   /**
-   * The machine is about to be left to another hypervisor: writes down what the disks of all
-   * domains are now, or were when their guests stood still. Of a disk that somebody else has
-   * written to, no frame is vouched for.
+   * The machine is about to be left to another hypervisor. Writes down what the disks of all
+   * domains are now, or were when their guests stood still. If a disk was written to from
+   * elsewhere, none of its frames is vouched for.
    * @internal
    */
   sealStores(): void {

@@ -1,9 +1,10 @@
 /**
- * The books that say whose each frame is: P2M lists, frames that are held, the scrub list, the
- * allocator and the frame records. What all of them say is kept here for as long as it is asked.
+ * The books that say which owner each frame has: P2M lists, frames that are held, the scrub list,
+ * the allocator and the frame records. What all of them say is kept here for as long as it is
+ * asked.
  *
- * Invariants, when no domain is being built or taken down (`checkBooks` asserts them in this order,
- * after those of the allocator; 7 is those of a frame record):
+ * Invariants, when no domain is being built or taken down. `checkBooks` asserts them in this order,
+ * after those of the allocator; 7 is those of a frame record.
  *   1. A domain that has an entry is not among those that were left.
  *   2. A frame is on the scrub list once.
  *   3. A frame on the scrub list is the hypervisor's.

@@ -1,9 +1,9 @@
 /**
- * The last acts of a hypervisor that is to be replaced: domain 0 goes down while the guests still
- * serve; then the hypervisor itself asks each guest to suspend, writes down what the next one
- * needs, empties the CPU caches, and is halted by whoever resets the machine.
+ * The last acts of a hypervisor that is to be replaced. Domain 0 goes down while the guests still
+ * serve. Then the hypervisor itself asks each guest to suspend, writes down what the next one
+ * needs, and empties the CPU caches. The reset of the machine halts it.
  *
- * Nothing of a domain's memory is copied or saved: the work for a domain does not grow with its
+ * Nothing of a domain's memory is copied or saved. The work for a domain does not grow with its
  * memory, except that its P2M list has a checksum. The commit point is the checksum of the handover
  * record (handover.ts): a crash before it leaves nothing to be resumed. A guest that has no
  * handler, or does not suspend itself in time, is not handed over.
@@ -42,8 +42,8 @@ export interface NotSuspended {
 }
 
 /**
- * Domain 0 goes down: its services stop, while its back-ends still work, and what the tool stack
- * has under way ends; then the back-ends end, with what the devices have in flight, and the store
+ * Domain 0 goes down. Its services stop, while its back-ends still work, and what the tool stack
+ * has under way ends. Then the back-ends end, with what the devices have in flight, and the store
  * with them. What a guest has on its rings, or asks the store, stays there.
  */
 export function* shutdownDomain0(hypervisor: Pick<Hypervisor, 'costs' | 'xenstore'>, toolstack: Domains): Process {

@@ -1,7 +1,7 @@
 /**
- * What a restart does to the frames of a domain: which are preserved when the old guest is taken
- * down, and how the next guest's memory is found again in the bytes. Synchronous: returns what the
- * work costs, for the tool stack to pay.
+ * What a restart does to the frames of a domain. It decides which are preserved when the old guest
+ * is taken down. It then finds the next guest's memory again in the bytes. Synchronous: returns
+ * what the work costs, for the tool stack to pay.
  *
  * Between `retireFrames` and `recoverFrames` nothing of the domain exists but machine memory. A
  * recovery believes nothing that does not verify, in this order:
@@ -11,11 +11,11 @@
  *   3. the P2M list is verified (place, CRC-32C, every entry a frame that a domain may have);
  *   4. each frame record is verified (check word, owner, pfn), and only then asked whether its
  *      frame is preserved.
- * Nothing is preserved or recovered that was read from another disk, or from one that somebody else
- * has written to since: whoever calls says so (`distrust`), and why. If 1 to 3 fail the domain
+ * Nothing is preserved or recovered that was read from another disk, or from one that was written
+ * to from elsewhere since. The caller says so (`distrust`), and why. If 1 to 3 fail the domain
  * starts cold on other frames, with the reason; its old frames are found by their owner. If 4 fails
- * for a frame, that frame is cold. Whatever is not kept is blank: nothing known of it, and
- * scrubbed.
+ * for a frame, that frame is cold. A frame that is not kept is blank: nothing is known of it, and
+ * it is scrubbed.
  */
 
 import { err, ok, type Result } from '../../base/result.ts';
@@ -71,8 +71,8 @@ export function scrubFrame(hypervisor: BlankHost, mfn: Mfn): number {
 }
 
 /**
- * Goes through the frames of a domain that was taken down and drained: marks those to be preserved,
- * blanks the others, counts the named ones among these by reason. Returns the cost in ns.
+ * Goes through the frames of a domain that was taken down and drained. Marks those to be preserved,
+ * blanks the others, and counts the named ones among these by reason. Returns the cost in ns.
  * @param refused where they are counted; undefined: they stay as they are, for another hypervisor
  * to find and count
  * @param distrust why nothing is vouched for that equals a block of its disk; else ok
@@ -196,8 +196,8 @@ function findP2m(
 }
 
 /**
- * Whether a frame of the P2M list, whose record is intact, is kept: `ok`, `absent` when it was not
- * preserved in the first place, or why not.
+ * Whether a frame of the P2M list, whose record is intact, is kept. Returns `ok`, `absent` when it
+ * was not preserved in the first place, or why not.
  */
 function recoverFrame(
   hypervisor: BlankHost,

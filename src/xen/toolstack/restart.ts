@@ -1,6 +1,6 @@
 /**
- * The steps of a restart: what it needs is set aside, the old guest is taken down, and the next
- * one's domain is built from what lies in memory. rebuild.ts decides what becomes of each frame.
+ * The steps of a restart. What it needs is set aside, the old guest is taken down, and the next
+ * one's domain is built from what lies in memory. The fate of each frame is decided in rebuild.ts.
  *
  * Between `retire` and `rebuild` nothing of the domain exists but machine memory; they can be under
  * two hypervisors.

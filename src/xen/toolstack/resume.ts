@@ -3,8 +3,8 @@
  * come from elsewhere (restore.ts). Each returns from the hypercall by which it suspended itself.
  *
  * A guest knows what it has cached and mounted. So it goes on only with the disk that it had, in
- * the state in which it left it: with another one, or one that somebody else has written to, it
- * would read what is not there and write to what is not its own.
+ * the state in which it left it. With another disk, or one that was written to from elsewhere, it
+ * would read what is not there. It would also write to what is not its own.
  */
 
 import { checkObject, checkText } from '../../base/argument-error.ts';
@@ -50,10 +50,10 @@ export interface IncomingDomain {
 const NO_PROGRAM = failed('its program is not where its registers say');
 
 /**
- * Goes on with the domain of this name, which another hypervisor left suspended or which is
- * suspended here, on its own frames: its guest returns from the hypercall. Fails when there is no
- * guest to go on with: of one that was left the frames are then given to the scrub list, one that
- * is suspended here stays so.
+ * Goes on, on its own frames, with the domain of this name, which another hypervisor left suspended
+ * or which is suspended here. Its guest returns from the hypercall. Fails when there is no guest to
+ * go on with. The frames of a domain that was left are then given to the scrub list; one that is
+ * suspended here stays so.
  */
 export function* resumeDomain(hypervisor: MakerHost, list: DomainList, config: DomainConfig): Process<Outcome<Domain>> {
   checkObject('hypervisor', hypervisor, 'map', 'frames');
@@ -123,9 +123,9 @@ export function* continueDomain(hypervisor: MakerHost, list: DomainList, domain:
 }
 
 /**
- * Makes room for a domain whose guest comes from elsewhere; whoever brings it places the frames.
- * Then it is completed, or abandoned. Refused while there is a domain of this name, or when no
- * domain can have it; fails when there is no memory or no slot for it.
+ * Makes room for a domain whose guest comes from elsewhere; the caller places the frames. Then it
+ * is completed, or abandoned. Refused while there is a domain of this name, or when no domain can
+ * have it. Fails when there is no memory or no slot for it.
  */
 export function* receiveDomain(
   { p2mLists }: Pick<Hypervisor, 'p2mLists'>,

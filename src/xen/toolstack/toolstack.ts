@@ -1,16 +1,19 @@
 /**
  * The tool stack of domain 0: creates, restarts and destroys domains.
  *
- * A restart with `preserve` is the warm-cache reboot: the old guest is taken down, and its
- * in-flight I/O drains; what it had registered as dirty is written home if that is asked for
- * (dirty-pages.ts); frames that are named and clean are preserved and all others scrubbed; then
- * there is nothing but machine memory (`betweenGuests` is called there); then a new domain is built
- * from those bytes (rebuild.ts), on the same frames under the same P2M. The two halves can also be
- * under two hypervisors: `leaveDomain` and `bootLeftDomain`. What is remembered of a domain is in
- * domain-list.ts; guests that go on instead of booting are in resume.ts.
+ * A restart with `preserve` is the warm-cache reboot:
+ * 1. the old guest is taken down, and its in-flight I/O drains;
+ * 2. what it had registered as dirty is written home, if that is asked for (dirty-pages.ts);
+ * 3. frames that are named and clean are preserved, and all others scrubbed;
+ * 4. nothing is left but machine memory (`betweenGuests` is called here);
+ * 5. a new domain is built from those bytes (rebuild.ts), on the same frames under the same P2M.
  *
- * Each operation asks the domain's life whether it may begin (lifecycle.ts), holds the domain, and
- * ends with an outcome: it was refused, it failed, or it is done. Options that cannot be are the
+ * The two halves can also be under two hypervisors: `leaveDomain` and `bootLeftDomain`. What is
+ * remembered of a domain is in domain-list.ts; guests that go on instead of booting are in
+ * resume.ts.
+ *
+ * Each operation asks the domain's life whether it may begin (lifecycle.ts), and holds the domain.
+ * It ends with an outcome: it was refused, it failed, or it is done. Impossible options are the
  * caller's mistake, and are thrown before anything has begun.
  *
  * Work is paid on domain 0's processor in slices, so that the back-ends of other domains run in
@@ -91,8 +94,8 @@ export class Toolstack {
 
   /**
    * Takes a domain down, running, suspended or stopped, and builds it again; the old object is dead
-   * from then on. When there is no memory to grow it fails, and the domain is as it was; when the
-   * old guest's frames cannot be found again and there are no others, it fails and there is no
+   * from then on. If there is no memory to grow, it fails, and the domain is as it was. It also
+   * fails if the old guest's frames cannot be found again and there are no others. Then there is no
    * domain any more.
    * @throws ArgumentError for options that cannot be
    */
@@ -116,7 +119,7 @@ export class Toolstack {
   }
 
   /**
-   * Takes a domain that has stopped down for good, as far as this hypervisor goes: what is named
+   * Takes a domain that has stopped down for good, as far as this hypervisor goes. What is named
    * and clean stays where it is, with the domain's record, for a guest that another hypervisor
    * boots in it. Fails when it has given pages back and there are no frames for them.
    */
@@ -160,7 +163,7 @@ export class Toolstack {
   }
 
   /**
-   * Says how much memory a domain is to have from now on, until its next restart; its guest's
+   * Says how much memory a domain is to have from now on, until its next restart. Its guest's
    * balloon driver sees to it, as far as it can. Refused unless the domain runs and nothing else is
    * under way on it.
    * @throws ArgumentError unless it is whole pages, and no more than the domain was built with

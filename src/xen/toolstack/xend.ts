@@ -2,12 +2,12 @@
  * The daemon of domain 0 that keeps domains running: what is done when a guest stops, and how it is
  * asked to.
  *
- * Xen raises a virq when a domain has stopped; the daemon then destroys it, restarts it from its
- * configuration, or leaves it to whoever asks, as its configuration says for that reason. A domain
- * that would be restarted within 20 s of its last restart is destroyed: it would go on forever; so
+ * Xen raises a virq when a domain has stopped. The daemon then does what the domain's configuration
+ * says for that reason: destroy it, restart it from its configuration, or leave it. A domain that
+ * would be restarted within 20 s of its last restart is destroyed, since it would go on forever. So
  * is one for which there is no memory any more. A guest is asked to stop by a word in the store,
- * and destroyed when it has not stopped 30 s later. Suspension is the hypervisor's affair and
- * is left alone. While something else is under way on a domain the daemon waits, and looks again
+ * and destroyed when it has not stopped 30 s later. Suspension is the hypervisor's affair and is
+ * left alone. While something else is under way on a domain the daemon waits, and looks again
  * afterwards.
  *
  * Modelled after xend of Xen 3.0 (XendDomainInfo.py).

@@ -1,4 +1,4 @@
-// What is bundled for a browser: a guest boots, reads and writes files, and is rebooted warm; the
+// What is bundled for a browser. A guest boots, reads and writes files, and is rebooted warm; the
 // next one reads all of it from pages that it took over. The oracle compares each of them.
 import { files, Machine, O, type Process, type Syscalls } from '../../../src/index.ts';
 

@@ -1,5 +1,5 @@
-// The model runs in a browser: a bundle of a program that boots a guest, reboots it warm and
-// verifies it prints the same line in Chromium, in a bare context of the engine, and here.
+// The model runs in a browser. The bundled program boots a guest, reboots it warm and verifies it.
+// It prints the same line in Chromium, in a bare context of the engine, and here.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createContext, runInContext } from 'node:vm';

@@ -217,7 +217,7 @@ describe('a mistake of a user of Machine', () => {
     const old = crashed.sys;
     crashed.crash();
     for (const [machine, text] of [
-      [off, /the machine has lost power; call reboot/],
+      [off, /the machine is off; call reboot/],
       [crashed, /the guest has crashed; call reboot/],
     ] as const) {
       expect(() => machine.run(readHello)).toThrow(text);

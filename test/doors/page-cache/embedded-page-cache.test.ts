@@ -1,5 +1,6 @@
-// The door of the page cache as an embedder uses it: its capacity, pages that are dirty, mapped or
-// in transfer, files that are cut, closed and whose number comes again, and mistakes.
+// The door of the page cache as an embedder uses it. Tested are its capacity, pages that are dirty,
+// mapped or in transfer, and mistakes. So are files that are cut, or closed, and whose number comes
+// again.
 import { describe, expect, it } from 'vitest';
 import {
   type AddressSpace,

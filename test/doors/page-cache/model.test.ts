@@ -1,4 +1,4 @@
-// The embedded page cache against a model of the two lists as arrays: whatever is done, the same
+// The embedded page cache against a model of the two lists as arrays. After any calls, the same
 // pages are cached, in the same order, for the same causes.
 import fc from 'fast-check';
 import { expect } from 'vitest';

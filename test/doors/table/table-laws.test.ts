@@ -1,38 +1,52 @@
-// Random callers against their disks: whatever they do, whenever they die, and whatever byte of the
-// table is damaged, what is claimed is what is on the disk.
+// Random callers against their disks. Whatever they do, whenever they die, and whatever byte of the
+// table is damaged, a claimed page is what is on the disk.
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CacheTable, type TableProtections } from '../../../src/doors/table/index.ts';
+import {
+  TABLE_FRAMES as FRAMES,
+  type TableMaker,
+  type TableStep,
+  TableWorld,
+} from '../../../src/doors/testing/table-world.ts';
+import { tableSteps } from '../../../src/doors/testing/tables.ts';
 import { property } from '../../support/property.ts';
-import { BYTES, FRAMES, type Step, TableWorld, type WorldOptions } from './table-world.ts';
 
-const step: fc.Arbitrary<Step> = fc.record({
-  what: fc.oneof(
-    { weight: 8, arbitrary: fc.constant('fill' as const) },
-    { weight: 6, arbitrary: fc.constantFrom('end' as const, 'claim' as const) },
-    { weight: 5, arbitrary: fc.constantFrom('read' as const, 'write' as const, 'store' as const, 'name' as const) },
-    {
-      weight: 1,
-      arbitrary: fc.constantFrom<Step['what'][]>('otherWrite', 'erase', 'free', 'preserve', 'reboot', 'reboot'),
-    },
-  ),
-  frame: fc.nat(FRAMES - 1),
-  device: fc.nat(1),
-  block: fc.nat(4),
-  file: fc.nat(5),
-  early: fc.boolean(),
-  ok: fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
-});
-const steps = fc.array(step, { minLength: 1, maxLength: 40, size: 'max' });
+const BYTES = CacheTable.bytesFor(FRAMES);
+const steps = tableSteps();
 
-function play(world: TableWorld, program: readonly Step[]): void {
-  for (const one of program) {
-    world.do(one);
-    world.table.checkInvariants();
+interface MakerOptions {
+  readonly protections?: Partial<TableProtections>;
+  readonly hasBytes?: boolean;
+  /** What happens to the bytes of the table while nobody is there. */
+  readonly onReboot?: (bytes: Uint8Array) => void;
+}
+
+/** Makes tables over bytes of its own. */
+class CacheTables implements TableMaker {
+  readonly bytes = new Uint8Array(BYTES);
+  /** Why pages were not kept. */
+  readonly refused = new Set<string>();
+  readonly #options: MakerOptions;
+
+  constructor(options: MakerOptions = {}) {
+    this.#options = options;
   }
-  world.reboot();
-  world.table.checkInvariants();
-  world.claimAll();
+
+  create: TableMaker['create'] = (memory) => CacheTable.create(this.bytes, this.#over(memory));
+
+  recover: TableMaker['recover'] = (memory) => {
+    this.#options.onReboot?.(this.bytes);
+    const left = CacheTable.recover(this.bytes, this.#over(memory));
+    if (!left.ok) return left.reason;
+    for (const [reason, count] of Object.entries(left.value.refused)) if (count > 0) this.refused.add(reason);
+    return left.value.table;
+  };
+
+  #over({ frames, bytesOf }: Parameters<TableMaker['create']>[0]): Parameters<typeof CacheTable.create>[1] {
+    const { protections = {}, hasBytes = false } = this.#options;
+    return { frames, protections, ...(hasBytes ? { bytesOf } : {}) };
+  }
 }
 
 describe('claims of random callers', () => {
@@ -44,10 +58,11 @@ describe('claims of random callers', () => {
     steps,
     fc.boolean(),
     (program, hasBytes) => {
-      const world = new TableWorld({ hasBytes });
-      play(world, program);
+      const tables = new CacheTables({ hasBytes });
+      const world = new TableWorld(tables);
+      world.play(program);
       claims += world.claims;
-      for (const reason of world.reasons) seen.add(reason);
+      for (const reason of [...world.reasons, ...tables.refused]) seen.add(reason);
     },
     { numRuns: 400 },
   );
@@ -61,7 +76,7 @@ describe('claims of random callers', () => {
     'a page that is claimed under checksums equals its block, even when stores are not told',
     steps,
     (program) => {
-      play(new TableWorld({ hasBytes: true, isWild: true }), program);
+      new TableWorld(new CacheTables({ hasBytes: true }), { isWild: true }).play(program);
     },
     { numRuns: 200 },
   );
@@ -75,7 +90,7 @@ describe('claims of random callers', () => {
         const [at, change] = changes.next().value as [number, number];
         bytes[at]! ^= change;
       };
-      play(new TableWorld({ onReboot }), program);
+      new TableWorld(new CacheTables({ onReboot })).play(program);
     },
     { numRuns: 300 },
   );
@@ -102,18 +117,19 @@ describe('a protection that is switched off', () => {
     // Damage that a record's check word would show: the block of each.
     for (let frame = 0; frame < FRAMES; frame++) bytes[64 + 32 * frame + 16]! ^= 1;
   };
-  it.each<[keyof TableProtections, WorldOptions]>([
+  it.each<[keyof TableProtections, MakerOptions]>([
     ['writeProtection', {}],
     ['provenance', {}],
     ['blockCheck', {}],
     ['generation', {}],
     ['recordCheck', { onReboot: lastChange }],
-    ['checksum', { hasBytes: true, isWild: true }],
+    ['checksum', { hasBytes: true }],
   ])('a wrong page is found without %s', (name, options) => {
-    const run = (isOn: boolean): fc.RunDetails<[Step[]]> =>
+    const run = (isOn: boolean): fc.RunDetails<[TableStep[]]> =>
       fc.check(
         fc.property(steps, (program) => {
-          const world = new TableWorld({ ...options, protections: { [name]: isOn } });
+          const tables = new CacheTables({ ...options, protections: { [name]: isOn } });
+          const world = new TableWorld(tables, { isWild: name === 'checksum' });
           for (const one of program) world.do(one);
           world.reboot();
           world.claimAll();
@@ -171,17 +187,18 @@ describe('a death at any store', () => {
   property(
     'a caller that dies at any store of a table finds none, with a reason, or one that hands out what is on the disk',
     steps,
-    step,
+    tableSteps({ maxSteps: 1 }),
     fc.nat(20),
     fc.nat(80),
-    (program, last, stores, recoveryStores) => {
-      const world = new TableWorld();
-      const budget = watch(world.bytes);
+    (program, [last], stores, recoveryStores) => {
+      const tables = new CacheTables();
+      const world = new TableWorld(tables);
+      const budget = watch(tables.bytes);
       world.reboot();
       for (const one of program) world.do(one);
       budget.left = stores;
       try {
-        world.do(last);
+        world.do(last!);
       } catch (error) {
         if (!(error instanceof Cut)) throw error;
         cuts.steps++;
@@ -194,9 +211,7 @@ describe('a death at any store', () => {
         cuts.recoveries++;
       }
       budget.left = Infinity;
-      world.reboot();
-      world.table.checkInvariants();
-      world.claimAll();
+      world.play([]);
       vi.unstubAllGlobals();
     },
     { numRuns: 500 },

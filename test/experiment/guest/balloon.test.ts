@@ -5,10 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { Ns, PAGE_SIZE } from '../../../src/base/index.ts';
 import type { VmmMachine } from '../../../src/experiment/host/machine-room.ts';
 import type { Process } from '../../../src/sim/index.ts';
-import { ModelFs } from '../../support/model-fs.ts';
+import { ModelFs } from '../../../src/doors/testing/model-fs.ts';
 import { property } from '../../support/property.ts';
 import { domainOf } from '../../../src/xen/index.ts';
-import { call, compareAll, playCalls } from '../../support/file-programs.ts';
+import { fileCall } from '../../../src/doors/testing/file-calls.ts';
+import { compareAll, playCalls } from '../../../src/doors/testing/play-calls.ts';
 import { MIB, readsItsFile, vmmMachine } from '../vmm/disk.ts';
 
 const run = <T>(machine: VmmMachine, process: Process<T>): T => machine.simulation.runProcess('test', process);
@@ -84,7 +85,7 @@ describe('a balloon', () => {
     'a balloon leaves files as the model has them and each frame with one owner, over suspensions, migrations and restarts',
     fc.array(
       fc.record({
-        program: fc.array(call, { maxLength: 12 }),
+        program: fc.array(fileCall, { maxLength: 12 }),
         target: fc.integer({ min: 1200, max: BUILT / PAGE_SIZE }),
         then: fc.constantFrom('nothing', 'nothing', 'warm-vm', 'migrate', 'restart'),
       }),

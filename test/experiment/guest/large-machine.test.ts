@@ -1,5 +1,5 @@
-// A machine of 16 GiB whose guests lie above the first 4 GiB: whatever a guest goes through, each
-// of its bytes is what it was.
+// A machine of 16 GiB whose guests lie above the first 4 GiB. Each byte of a guest stays what it
+// was, whatever the guest goes through.
 import { describe, expect, it } from 'vitest';
 import { ArgumentError, Mfn, Pfn } from '../../../src/base/index.ts';
 import type { VmmMachine } from '../../../src/experiment/host/machine-room.ts';

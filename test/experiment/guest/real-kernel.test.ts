@@ -8,7 +8,7 @@ import { O, type Syscalls } from '../../../src/kernel/index.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { type Judge, loadImage, mke2fs, mustBeSound, run, saveImage } from '../../support/e2fsprogs.ts';
 import { itWithLoopMount, withMounted } from '../../support/loop-mount.ts';
-import { readWhole } from '../../support/file-programs.ts';
+import { readWhole } from '../../../src/doors/testing/play-calls.ts';
 import { GuestDisk } from '../../support/guest-disk.ts';
 
 const pattern = (bytes: number, salt: number): Buffer => Buffer.from(new Uint8Array(bytes).map((_, i) => i * 7 + salt));

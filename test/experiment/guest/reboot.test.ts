@@ -1,6 +1,6 @@
 /**
- * The reboot experiment end to end, on a small tree: what each strategy must show, that a run is a
- * function of its inputs, and that the oracle notices a page that is wrong.
+ * The reboot experiment end to end, on a small tree: what each strategy must show. A run is a
+ * function of its inputs, and the oracle notices a page that is wrong.
  */
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -7,13 +7,14 @@ import { MAP, O, PROT, type Syscalls } from '../../../src/kernel/index.ts';
 import { PG } from '../../../src/kernel/mm/mem-map.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { itWithE2fsprogs, loadImage, mustBeSound, mustPassE2fsck, run, saveImage } from '../../support/e2fsprogs.ts';
-import { ModelFs } from '../../support/model-fs.ts';
+import { ModelFs } from '../../../src/doors/testing/model-fs.ts';
 import { checkProperty, property } from '../../support/property.ts';
-import { call, type Call, compareAll, contents, playCalls, readWhole } from '../../support/file-programs.ts';
+import { type FileCall, contents, fileCall } from '../../../src/doors/testing/file-calls.ts';
+import { compareAll, playCalls, readWhole } from '../../../src/doors/testing/play-calls.ts';
 import { emptyImage, GuestDisk, RIO, RIO_WARM_CACHE } from '../../support/guest-disk.ts';
 
 const IMAGE_BYTES = 24 << 20;
-const calls = fc.array(call, { minLength: 1, maxLength: 30, size: 'max' });
+const calls = fc.array(fileCall, { minLength: 1, maxLength: 30, size: 'max' });
 /** ext2, and ext3 with a log that is emptied now and then. */
 const journal = fc.constantFrom(undefined, 1024);
 const cmdLine = fc.constantFrom(RIO, RIO_WARM_CACHE);
@@ -43,7 +44,7 @@ const STORED_BEFORE_TAKEN_UP: [unknown[], number, string, undefined] = [
 ];
 
 /** Calls with pauses between them, in which writeback comes. */
-function* withPauses(sys: Syscalls, model: ModelFs, home: string, program: readonly Call[], salt: number): Process {
+function* withPauses(sys: Syscalls, model: ModelFs, home: string, program: readonly FileCall[], salt: number): Process {
   for (const [i, one] of program.entries()) {
     yield* playCalls(sys, model, home, [one]);
     const pause = PAUSES[(salt + 7 * i) % PAUSES.length]!;
@@ -51,7 +52,12 @@ function* withPauses(sys: Syscalls, model: ModelFs, home: string, program: reado
   }
 }
 
-function* together(disk: GuestDisk, models: readonly ModelFs[], programs: readonly Call[][], salt: number): Process {
+function* together(
+  disk: GuestDisk,
+  models: readonly ModelFs[],
+  programs: readonly FileCall[][],
+  salt: number,
+): Process {
   const { environment } = disk.guest.domain;
   const sys = disk.guest.kernel.syscalls;
   const tasks = programs.map((program, i) =>
@@ -88,7 +94,7 @@ describe('rio', () => {
           });
           const models = [new ModelFs(), new ModelFs(), new ModelFs()];
           disk.run(makeHomes(disk.guest.kernel.syscalls));
-          for (const { programs, salt } of lives as { programs: Call[][]; salt: number }[]) {
+          for (const { programs, salt } of lives as { programs: FileCall[][]; salt: number }[]) {
             disk.run(together(disk, models, programs, salt));
             disk.check();
             disk.reboot(true, line === RIO_WARM_CACHE, () => {
@@ -113,7 +119,7 @@ describe('rio', () => {
     (judge) => {
       // Calls that touch one file each.
       const file = fc.constantFrom('/a', '/b', '/c');
-      const alone: fc.Arbitrary<Call> = fc.oneof(
+      const alone: fc.Arbitrary<FileCall> = fc.oneof(
         fc.record({ do: fc.constant('create' as const), path: file, exclusive: fc.constant(false) }),
         fc.record({
           do: fc.constant('write' as const),
@@ -135,7 +141,7 @@ describe('rio', () => {
           journal,
         ],
         (some, events, seed, line, blocks) => {
-          const program = some as Call[];
+          const program = some as FileCall[];
           const disk = new GuestDisk(emptyImage(IMAGE_BYTES, blocks as number | undefined), seed as number, {
             cmdLine: line as string,
           });
@@ -155,7 +161,7 @@ describe('rio', () => {
           mustBeSound(judge, path);
           // The file of the call that was not over may be anything.
           const open = program[done];
-          const sure = (one: Call): boolean =>
+          const sure = (one: FileCall): boolean =>
             !(open !== undefined && 'path' in one && 'path' in open && one.path === open.path);
           const model = new ModelFs();
           const before = program.slice(0, done).filter(sure);

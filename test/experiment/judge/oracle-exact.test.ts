@@ -1,5 +1,5 @@
 /**
- * Each check of the reboot experiment's oracle alone: one thing is wrong in one place, and exactly
+ * Each check of the reboot experiment's oracle alone. One thing is wrong in one place, and exactly
  * the check that looks there reports it, as often as it looks, with the place. Two checks that
  * overlap cannot hide that one of them is blind.
  *

@@ -6,10 +6,11 @@ import type { VmmMachine } from '../../../src/experiment/host/machine-room.ts';
 import { rebootHypervisor } from '../../../src/experiment/vmm/reboot.ts';
 import { O } from '../../../src/kernel/index.ts';
 import type { Process } from '../../../src/sim/index.ts';
-import { ModelFs } from '../../support/model-fs.ts';
+import { ModelFs } from '../../../src/doors/testing/model-fs.ts';
 import { property } from '../../support/property.ts';
 import { domainOf } from '../../../src/xen/index.ts';
-import { call, compareAll, playCalls } from '../../support/file-programs.ts';
+import { fileCall } from '../../../src/doors/testing/file-calls.ts';
+import { compareAll, playCalls } from '../../../src/doors/testing/play-calls.ts';
 import { readsItsFile, servingMachine, vmmClients, vmmMachine } from './disk.ts';
 
 const run = <T>(machine: VmmMachine, process: Process<T>): T => machine.simulation.runProcess('test', process);
@@ -17,7 +18,7 @@ const run = <T>(machine: VmmMachine, process: Process<T>): T => machine.simulati
 describe('a guest that is migrated', () => {
   property(
     'a guest that is migrated does what the model does, before, meanwhile, there, and when it is back',
-    fc.array(fc.array(call, { maxLength: 25 }), { minLength: 3, maxLength: 3 }),
+    fc.array(fc.array(fileCall, { maxLength: 25 }), { minLength: 3, maxLength: 3 }),
     fc.integer({ min: 0, max: 30_000_000 }),
     (programs, delayNs) => {
       const machine = vmmMachine(1);

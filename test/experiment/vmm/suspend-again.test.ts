@@ -20,9 +20,9 @@ const AT_ONCE: Profile = {
 const WAYS = ['warm-vm', 'save-restore'] as const;
 type Way = (typeof WAYS)[number];
 /**
- * Events after the guest went on at which it is asked again: always those in which it connects its
- * devices and watches the store anew, and some of the others. There is hardly one of the former at
- * which two firings of the watch meet one request.
+ * Events after the guest went on at which it is asked again. They are all those in which it
+ * connects its devices and watches the store anew, and some of the others. There is hardly one of
+ * the former at which two firings of the watch meet one request.
  */
 const [FIRST_EVENT, LAST_EVENT] = [45, 85];
 const EVENTS = Array.from({ length: 301 }, (_, n) => n);

@@ -1,5 +1,6 @@
-// A whole machine for properties of the reboot: small trees of files, programs that read them,
-// guests that are shut down or crash after any event, and everything that must hold at that moment.
+// A whole machine for properties of the reboot. It has small trees of files, programs that read
+// them, and guests that are shut down or crash after any event. Everything that must hold then is
+// checked.
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import {

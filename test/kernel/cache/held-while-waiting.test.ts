@@ -1,7 +1,7 @@
-// Whoever waits holds what it waits for: one program is in a call that waits, and another takes
+// A process that waits holds what it waits for. One program is in a call that waits. Another takes
 // away what that uses (unmaps, closes, unlinks, truncates it), begun at each event of the first.
-// The call ends as if either had come first; and what lost its last name is freed, so that
-// afterwards as many inodes and blocks are free as before.
+// The call ends as if either had come first. What lost its last name is freed: afterwards as many
+// inodes and blocks are free as before.
 import { expect, it } from 'vitest';
 import { EXT2_SUPERBLOCK_OFFSET, SUPERBLOCK } from '../../../src/format/ext2.ts';
 import { makeExt2 } from '../../../src/disk/mkfs/mkfs.ts';

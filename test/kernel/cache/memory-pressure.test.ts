@@ -1,7 +1,6 @@
-// Programs that share files while hardly any memory is free, so that pages, buffers, inodes and
-// dentries go and become others under whoever waits for them. Every system call ends: with a value
-// or an errno; afterwards the guest lets everything go and shuts down, and the file system is in
-// order.
+// Programs that share files while hardly any memory is free. Pages, buffers, inodes and dentries go
+// and become others while processes wait for them. Every system call ends, with a value or an
+// errno. Afterwards the guest lets everything go and shuts down, and the file system is in order.
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { ModelError, Ns, PAGE_SIZE } from '../../../src/base/index.ts';

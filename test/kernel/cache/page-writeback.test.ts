@@ -82,7 +82,7 @@ describe('thresholds', () => {
 });
 
 describe('memory that is mapped', () => {
-  // Half of what is not mapped, at least 5 and at most 40 %; the background threshold is half of
+  // Half of what is not mapped, at least 5 and at most 40 %. The background threshold is half of
   // that when it would not be below.
   it.each([
     [0, 40, 10],

@@ -1,5 +1,5 @@
-// What a program may give as a name, a path, a text of a link or flags of open, and what becomes of
-// it: every call with every kind.
+// What a program may give as a name, a path, a text of a link or flags of open, and the answer.
+// Every call meets every kind.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { canonicalText, decodeText, encodeText, ModelError } from '../../../src/base/index.ts';
 import { makeExt2 } from '../../../src/disk/mkfs/mkfs.ts';

@@ -1,8 +1,8 @@
 /**
  * The rules of the two lists, one at a time (mm/swap.c, mm/vmscan.c, mm/rmap.c, 2.6.12), in a
- * kernel that runs: what makes a page older or younger outside of the read path. Each test says
- * which list a page is on afterwards, and in which order; mappings are those of mmap, with their
- * entries, and nothing of them is made by hand.
+ * kernel that runs. Outside of the read path, what makes a page older or younger? Each test says
+ * which list a page is on afterwards, and in which order. Mappings are those of mmap, with their
+ * entries, and none is made by hand.
  */
 
 import { beforeEach, describe, expect, it } from 'vitest';

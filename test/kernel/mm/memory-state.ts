@@ -36,9 +36,9 @@ export const allFlags = (map: MemMap): number[] =>
   Array.from({ length: map.nrPages }, (_, pfn) => map.flagsOf(pfn as Pfn));
 
 /**
- * Checks that every page is at one place, that flags, lists and counts agree, and that the cache's
- * list of each space agrees with its index. @param outside pages that are neither free nor in the
- * cache nor unclaimed
+ * Checks that every page is at one place, and that flags, lists and counts agree. The cache's list
+ * of each space must agree with its index.
+ * @param outside pages that are neither free nor in the cache nor unclaimed
  */
 export function checkMemory(mm: MemoryManagement, outside = 0): void {
   const { map, lru, allocator, cache } = mm;

@@ -1,6 +1,6 @@
-// Scenarios worked out by hand from the rules of mm/vmscan.c, 2.6.12: shrink_zone at priority p
-// looks at (list >> p) + 1 pages of each list, carries over what is below 32, and works in batches
-// of 32.
+// Scenarios worked out by hand from the rules of mm/vmscan.c, 2.6.12. At priority p, shrink_zone
+// looks at (list >> p) + 1 pages of each list. It carries over what is below 32, and works in
+// batches of 32.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Ino, Pfn } from '../../../src/base/index.ts';

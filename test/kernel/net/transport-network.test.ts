@@ -1,8 +1,8 @@
 /**
- * Connections over a network that does everything a network may do: it loses, damages, repeats,
- * delays, and so reorders packets, for as long as it likes. What holds then: a request is served at
- * most once, an answer belongs to its request, and nothing of a connection that was closed comes to
- * life again.
+ * Connections over a network that does everything a network may do. It loses, damages, repeats,
+ * delays, and so reorders packets, for as long as it likes. Still a request is served at most once,
+ * and an answer belongs to its request. Nothing of a connection that was closed comes to life
+ * again.
  */
 
 import fc from 'fast-check';

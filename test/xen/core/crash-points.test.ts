@@ -1,7 +1,7 @@
 /**
  * Every single store of every record that a hypervisor leaves in memory, and what is found when it
- * is the last one: the state before, the state after, or nothing, with a reason. Enumerated: the
- * k-th store of 32 bits for every k.
+ * is the last one. That is the state before, the state after, or nothing, with a reason.
+ * Enumerated: the k-th store of 32 bits for every k.
  */
 
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
  * The last of each kind and the one behind it: pages of a guest, frames of the machine, entries of
- * a list, blocks of a file.
+ * a list, and blocks.
  */
 
 import { describe, expect, it } from 'vitest';

@@ -1,7 +1,7 @@
 /**
- * Numbers that small test machines never reach: blocks beyond 2^8, 2^16, 2^24 and up to the last
- * that a record can name; rings that go round several times; more dirty pages than requests may be
- * in flight, every slot for domains.
+ * Numbers that small test machines never reach. Blocks go beyond 2^8, 2^16, 2^24 and up to the last
+ * that a record can name, and rings go round several times. There are more dirty pages than
+ * requests may be in flight, and domains in every slot.
  */
 
 import { describe, expect, it } from 'vitest';

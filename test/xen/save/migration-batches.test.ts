@@ -94,7 +94,7 @@ describe('the rounds of a migration', () => {
   });
 
   /**
-   * The pages of each round of a guest that stores to so many pages at the end of each; the last is
+   * The pages of each round of a guest that stores to so many pages at the end of each. The last is
    * the one in which it stands still.
    */
   function rounds(stores: readonly number[]): readonly number[] {

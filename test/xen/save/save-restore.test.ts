@@ -130,9 +130,9 @@ function fileOf({ simulation, memory }: TestMachine, bytes: Uint8Array): TestDis
 }
 
 /**
- * The parts of the body that are no pages, in words: a batch of 1024, one of 7, the end of batches
- * with two unmapped pages, the domain state, its first ports, three facts, the head of the recovery
- * box. The number of a page has `each` words.
+ * The parts of the body that are no pages, in words. Batches of 1024 and of 7, and the end of
+ * batches with two unmapped pages, come first. Then come the domain state, its first ports, three
+ * facts, and the head of the recovery box. The number of a page has `each` words.
  */
 function placesOf(arch: Arch) {
   const each = FRAME_NUMBER_BYTES[arch] / 4;

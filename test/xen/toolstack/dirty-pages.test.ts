@@ -1,5 +1,5 @@
-// Dirty pages that a guest registers: what the hypervisor keeps of them, how they are protected,
-// and what domain 0 writes home when the guest has crashed.
+// Dirty pages that a guest registers: what the hypervisor keeps of them, and how they are
+// protected. When the guest has crashed, domain 0 writes them home.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GuestPanic, PAGE_SIZE, Pfn } from '../../../src/base/index.ts';

@@ -27,9 +27,13 @@ import {
 } from '../../support/machine.ts';
 
 /**
- * What wants memory: a new domain; a restart of one that gave 900 pages back, asked for or after a
- * crash; one that is to grow by as many; pages that a guest takes again; a save, whose file is in
- * domain 0's memory; a domain from a file.
+ * What wants memory:
+ * - a new domain;
+ * - a restart of one that gave 900 pages back, asked for or after a crash;
+ * - one that is to grow by as many;
+ * - pages that a guest takes again;
+ * - a save, whose file is in domain 0's memory;
+ * - a domain from a file.
  */
 const WANTS = ['create', 'reboot', 'crash', 'grow', 'take', 'save', 'restore'] as const;
 type Want = (typeof WANTS)[number];

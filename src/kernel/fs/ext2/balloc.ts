@@ -1,14 +1,19 @@
 /**
  * Block allocation (fs/ext2/balloc.c of 2.6.12).
  *
- * A block is sought near its goal: the goal itself, the blocks up to the next multiple of 64, the
- * next eight free blocks that share a byte of the bitmap, any free one behind the goal. Then the
- * following groups are searched in a circle, and what lies before the goal last. Bitmaps and counts
- * are changed in their buffers, under lock_super.
+ * A block is sought near its goal, in this order:
+ * - the goal itself;
+ * - the blocks up to the next multiple of 64;
+ * - the next eight free blocks that share a byte of the bitmap;
+ * - any free block behind the goal;
+ * - the following groups in a circle;
+ * - last, what lies before the goal.
+ *
+ * Bitmaps and counts are changed in their buffers, under lock_super.
  *
  * The bitmap is not believed when it says that metadata is free. Counts on the disk only decide
- * where to look, and never go below 0. Differs from the original: no reservation windows, and
- * reserved blocks may be used by all (everyone is root).
+ * where to look, and never go below 0. Differs from the original: there are no reservation windows,
+ * and every process may use the reserved blocks (all run as root).
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -74,9 +79,9 @@ export interface Freeing {
 }
 
 /**
- * ext2_free_blocks: gives back `count` blocks from `block` on. What makes no sense is an error of
- * the file system, and so is a bitmap that cannot be read: its blocks stay in use, and the others
- * are freed.
+ * ext2_free_blocks: gives back `count` blocks from `block` on. Blocks that cannot be freed are an
+ * error of the file system. So is a bitmap that cannot be read: its blocks stay in use, and the
+ * others are freed.
  */
 export function* freeBlocks(
   superblock: Ext2Super,

@@ -4,7 +4,7 @@
  *
  * Every change is made by an operation that `change` runs. With a journal (jbd.ts) that is a
  * handle: what the operation changes reaches the disk whole or not at all. The fields of inodes go
- * to their buffers when the transaction closes; directories are journaled like any metadata, files
+ * to their buffers when the transaction closes. Directories are journaled like any metadata. Files
  * are written before what leads to them (data=ordered). Without a journal, an inode that changes is
  * on the writeback's list, and its fields go to the buffer when it is written.
  *

@@ -1,17 +1,20 @@
 /**
- * What is known of the blocks of a directory, so that the host need not go through all of them:
- * which block has a name, how many entries each has, and how much room. The guest pays for each
- * entry that it would have looked at all the same (ext2/dir.ts).
+ * What is known of the blocks of a directory, so that the host need not go through all of them. For
+ * each block that is which names it has, how many entries, and how much room. The guest still pays
+ * for each entry that it would have looked at (ext2/dir.ts).
  *
  * It is made from the directory's pages, and says of a block only what its page said. A block of
  * which nothing is known has to be looked at.
  *
- * Contract: `learn` is given the contents of a page that is in the cache and up to date; who
- * changes such a page says so (`added`, `removed`); a page that leaves the cache is forgotten. So a
- * block that is known has its page in the cache.
+ * Contract:
+ * - `learn` is given the contents of a page that is in the cache and up to date;
+ * - a caller that changes such a page says so (`added`, `removed`);
+ * - a page that leaves the cache is forgotten.
  *
- * A directory with a bad entry, or with one name twice, is not searched by it any more: what a
- * search finds there depends on the order.
+ * So a block that is known has its page in the cache.
+ *
+ * A directory with a bad entry, or with one name twice, is no longer searched by it. What a search
+ * finds there depends on the order.
  */
 
 import { decodeText } from '../../../base/text.ts';

@@ -4,14 +4,14 @@
  * entry is EIO, and a walk never leaves its block.
  *
  * A search costs the guest every entry from the first block on, as in the original. The host passes
- * over blocks of which it is known that the search would find nothing in them (ext2/dir-index.ts):
- * their pages are in the cache, and looking there leaves no trace. On ext3 with dir_index, a search
- * costs what the index on the disk leads to (ext2/dx.ts), and a directory of more than one block
- * gets an index. It is listed in the order of the disk all the same, where the original sorts by
- * hashes. On ext2, an index is not used, and given up by a change.
+ * over blocks known to hold nothing that the search would find (ext2/dir-index.ts). Their pages are
+ * in the cache, and looking there leaves no trace. On ext3 with dir_index, a search costs what the
+ * index on the disk leads to (ext2/dx.ts). A directory of more than one block gets an index. It is
+ * still listed in the order of the disk, where the original sorts by hashes. On ext2, an index is
+ * not used, and a change gives it up.
  *
- * Whoever changes a directory holds its i_sem. A change is made in one go after the last wait, so
- * that it is whole.
+ * A caller that changes a directory holds its i_sem. A change is made in one go after the last
+ * wait, so that it is whole.
  */
 
 import { ModelError } from '../../../base/errno.ts';

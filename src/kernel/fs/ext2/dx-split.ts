@@ -3,15 +3,16 @@
  * ext3_dx_add_entry of fs/ext3/namei.c, 2.6.12).
  *
  * A directory of one block that is full gets a root in that block, and two leaves. A full leaf is
- * split in two; before that, a full root gives its records to a node below it, and a full node is
+ * split in two. Before that, a full root gives its records to a node below it, and a full node is
  * split.
  *
- * Contract: each of these steps leaves a sound index with the same names. What fails, fails before
- * the first store, but for memory for the page of a second new block. The caller looks the name up
- * again after each. All under one handle, by whoever holds i_sem.
+ * Contract: each of these steps leaves a sound index with the same names. A step fails before its
+ * first store, except when memory for the page of a second new block is missing. The caller looks
+ * the name up again after each. All run under one handle, and the caller holds i_sem.
  *
- * Differs from the original: a leaf is split where half of its bytes are, as in Linux since 2.6.19,
- * not half of its names, which may leave no room for a long name; and the name is looked up anew.
+ * Differs from the original in two ways. A leaf is split where half of its bytes are, as in Linux
+ * since 2.6.19. The original splits at half of its names, which may leave no room for a long name.
+ * And the name is looked up anew.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -70,8 +71,8 @@ export class Ext3IndexSplits {
 
   /**
    * make_indexed_dir: a directory of one block gets an index. Its entries go to two leaves. Returns
-   * false, and nothing has changed, when that cannot be: the block does not begin as it must, or
-   * the superblock names a hash that there is not.
+   * false, and changes nothing, when the block does not begin as it must or the superblock names an
+   * unknown hash.
    */
   *begin(directory: Ext2Inode): Process<boolean> {
     const { version } = this.#changes.geometry.directoryHash;
@@ -230,8 +231,8 @@ function halfOf(entries: readonly HashedEntry[]): number {
 }
 
 /**
- * Two leaves with the entries of a block, and where the hashes of the second one begin; bit 0: some
- * of these are in the first, too.
+ * Two leaves with the entries of a block, and the hash from which the second one begins. Bit 0 of
+ * it: some names with that hash are in the first leaf, too.
  */
 function halvesOf(block: Uint8Array, entries: HashedEntry[]): { lower: Uint8Array; upper: Uint8Array; hash: number } {
   const upper = entries.splice(halfOf(entries));

@@ -1,14 +1,14 @@
 /**
- * Directories with an index on the disk: a tree of hashes of names, at most two levels high, that
- * leads to the block which has a name (dx_probe and ext3_htree_next_block of fs/ext3/namei.c,
- * 2.6.12). How it begins and grows is ext2/dx-split.ts.
+ * Directories with an index on the disk: a tree of hashes of names, at most two levels high. It
+ * leads from a name to its block (dx_probe and ext3_htree_next_block of fs/ext3/namei.c, 2.6.12).
+ * How it begins and grows is ext2/dx-split.ts.
  *
  *   block 0 of the directory: the root, behind the entries "." and ".."
  *      records: [hash from which on, block] ascending  ->  nodes, the same once more  ->  leaves: blocks of entries, in no order
  *
- * Names with one hash may fill more than one leaf: bit 0 of a leaf's hash says that the leaf before
- * has some of them, too. Who reads a directory block by block, sees root and nodes as entries with
- * much space behind them.
+ * Names with one hash may fill more than one leaf. Bit 0 of a leaf's hash says that the leaf before
+ * has some of them, too. Code that reads the directory block by block sees root and nodes as
+ * entries with much space behind them.
  *
  * Nothing in an index is trusted: one that makes no sense is not used (ERR_BAD_DX_DIR), where the
  * original stops the kernel for some of it. The guest pays for each record that is compared as for

@@ -2,12 +2,15 @@
  * The ext2 and ext3 driver as a whole: mounting, syncing, remounting read-only (fs/ext2/super.c and
  * fsync.c, fs/ext3/super.c and fsync.c of 2.6.12).
  *
- * How anything is changed is ext2/change.ts, the life of inodes ext2/iget.ts, their pages
- * ext2/pages.ts, names ext2/namei.ts. Below these: superblock and group descriptors ext2/state.ts
- * and ext2/super.ts, the map from pages to blocks ext2/map.ts, inodes on the disk ext2/inode.ts,
- * allocation ext2/balloc.ts and ext2/ialloc.ts, directories ext2/dir.ts. Metadata goes through the
- * block device's own mapping (buffer.ts). Nothing on the disk is trusted: what does not make sense
- * is EIO, and what the driver cannot mount is refused in one line.
+ * The parts are in files of their own:
+ * - how anything is changed: ext2/change.ts;
+ * - the life of inodes: ext2/iget.ts, their pages: ext2/pages.ts, names: ext2/namei.ts;
+ * - superblock and group descriptors: ext2/state.ts and ext2/super.ts;
+ * - the map from pages to blocks: ext2/map.ts, inodes on the disk: ext2/inode.ts;
+ * - allocation: ext2/balloc.ts and ext2/ialloc.ts, directories: ext2/dir.ts.
+ *
+ * Metadata goes through the block device's own mapping (buffer.ts). Nothing on the disk is trusted.
+ * What does not make sense is EIO, and what the driver cannot mount is refused in one line.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -104,9 +107,10 @@ export class Ext2 implements FileSystem {
   }
 
   /**
-   * ext2_sync_file, ext3_sync_file: the file's pages, the indirect blocks that lead to them and its
-   * inode are on the disk's medium when this returns. Throws what a write of it met since the last
-   * time (EIO, ENOSPC), once; with ext2 also EIO, once, after a failed write of any metadata.
+   * ext2_sync_file, ext3_sync_file. When this returns, the disk's medium has the file's pages, the
+   * indirect blocks that lead to them and its inode. Throws, once, what a write of it met since the
+   * last time (EIO, ENOSPC). With ext2 it also throws EIO, once, after a failed write of any
+   * metadata.
    * @param dataOnly fdatasync: an inode of which only times have changed need not be written
    */
   *fsync(inode: Ext2Inode, dataOnly: boolean): Process {

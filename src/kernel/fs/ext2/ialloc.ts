@@ -1,15 +1,15 @@
 /**
  * Inode allocation (fs/ext2/ialloc.c of 2.6.12).
  *
- * A file goes to its directory's group, else to a group found by quadratic hashing from there, else
- * to the first that has a free inode. A directory is placed by Orlov's rule: those in the root are
- * spread over groups that have more free inodes and blocks than the average; others stay near their
- * parent as long as the group is not too full of directories.
+ * A file goes to its directory's group. If that is full, quadratic hashing looks for a group from
+ * there. The last resort is the first group that has a free inode. A directory is placed by Orlov's
+ * rule. One in the root goes to a group that has more free inodes and blocks than the average. Any
+ * other stays near its parent as long as the group is not too full of directories.
  *
- * Differs from the original: where that draws a random group, a counter goes round; and the
- * generation of a new inode is that of the last use of its number plus one. It is read from the
- * inode table, where the original draws it from a counter which starts at random. So no two uses of
- * a number share a generation over any reboot, and a run repeats.
+ * Differs from the original: a counter goes round where that draws a random group. The generation
+ * of a new inode is one more than that of the last use of its number. It is read from the inode
+ * table, where the original draws it from a counter which starts at random. So no two uses of a
+ * number share a generation over any reboot, and a run repeats.
  */
 
 import { ModelError } from '../../../base/errno.ts';

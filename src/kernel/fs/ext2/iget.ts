@@ -1,14 +1,15 @@
 /**
- * The life of an inode on ext2 and ext3: it is read from its table, or made, and deleted
- * (fs/ext2/inode.c and ialloc.c of 2.6.12: ext2_read_inode, ext2_new_inode, ext2_delete_inode).
- * Fills the inode cache of fs/inode.ts.
+ * The life of an inode on ext2 and ext3: it is read from its table, or made, and deleted. Modelled
+ * after ext2_read_inode, ext2_new_inode and ext2_delete_inode (fs/ext2/inode.c and ialloc.c of
+ * 2.6.12). Fills the inode cache of fs/inode.ts.
  *
- * An inode whose last link and last use are gone is deleted: its pages are dropped, its blocks and
- * its number freed, its time of deletion written. One that a crash has left in use without a name
- * (ext2/orphan.ts) is deleted by the next mount.
+ * An inode whose last link and last use are gone is deleted. Its pages are dropped, its blocks and
+ * its number are freed, its time of deletion is written. One that a crash has left in use without a
+ * name (ext2/orphan.ts) is deleted by the next mount.
  *
- * Whoever gives up the last use is not told that something could not be freed: the superblock is,
- * and so e2fsck. All that can be freed is; without its place in the inode table nothing is.
+ * The process that gives up the last use does not learn that something could not be freed. The
+ * superblock says so, for e2fsck. All that can be freed is freed; without its place in the inode
+ * table nothing is.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -34,8 +35,8 @@ export interface NamingPolicy {
 }
 
 /**
- * alloc_inode and ext2_read_inode: the fields of an inode, and the slab object that it is to lie
- * in; undefined when another process has read it meanwhile. Throws EIO, ENOMEM.
+ * alloc_inode and ext2_read_inode: the fields of an inode, and the slab object for it. Undefined
+ * when another process has read it meanwhile. Throws EIO, ENOMEM.
  */
 export function* readInode(
   { env, costs }: FsCore,

@@ -54,8 +54,8 @@ export class Ext2Inode extends Inode implements JournaledInode {
   lastIndex = -1;
   lastBlock = 0;
   /**
-   * Without a journal: indirect blocks that were changed (the private list of buffers), each with a
-   * page to which it leads, -1 when it was there already. Made by the first.
+   * Without a journal: indirect blocks that were changed (the private list of buffers). Each has a
+   * page to which it leads, or -1 when it was there already. Made when first needed.
    */
   #metadataBlocks: Map<number, number> | undefined;
 

@@ -1,7 +1,7 @@
 /**
- * The inode on the disk, and where in the inode table of its group it lies: its fields are checked
- * when they are read, and put back when they have changed (ext2_read_inode and ext2_update_inode of
- * fs/ext2/inode.c, 2.6.12).
+ * The inode on the disk, and where in the inode table of its group it lies. Its fields are checked
+ * when they are read, and put back when they have changed. Modelled after ext2_read_inode and
+ * ext2_update_inode of fs/ext2/inode.c, 2.6.12.
  *
  * An inode of more than 128 bytes may keep the nanoseconds of its times behind them, as ext4 does;
  * 2.6.12 does not know that. Attributes that follow them are xattr.ts. The rest stays as it is, and

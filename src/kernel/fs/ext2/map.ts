@@ -6,9 +6,9 @@
  * Looking up does not wait (`blockNow`); allocating and freeing do, under the inode's mapLock.
  * Every pointer on the disk is checked before it is used.
  *
- * The blocks that are missing on the way to a page become the file's by one store, after all of
- * them were allocated; when one cannot be had, the others are given back. Truncation that meets an
- * indirect block which cannot be read notes an error of the file system, clears the pointer to it,
+ * The missing blocks on the way to a page become the file's by one store, after all of them were
+ * allocated. If one cannot be had, the others are given back. Truncation may meet an indirect block
+ * that cannot be read. It then notes an error of the file system, clears the pointer to the block,
  * and goes on with the others.
  *
  * Differs from the original: no preallocation of eight blocks.
@@ -145,9 +145,9 @@ export class Ext2Map {
   }
 
   /**
-   * ext2_alloc_branch and ext2_splice_branch: allocates what is missing of the path to a page, from
-   * `level` on, below the block `parent`, the first of it near `goal`. Returns the page's block,
-   * which is the file's now. Throws ENOSPC, EIO, EROFS, and then nothing has changed.
+   * ext2_alloc_branch and ext2_splice_branch: allocates the missing blocks of the path to a page,
+   * from `level` on, below the block `parent`. The first lies near `goal`. Returns the page's
+   * block, which is the file's now. Throws ENOSPC, EIO, EROFS, and then nothing has changed.
    */
   *#addBranch(
     inode: Ext2Inode,
@@ -199,7 +199,7 @@ export class Ext2Map {
   }
 
   /**
-   * A block that was allocated on the way to a page could not be written: the pointer to it is
+   * A block that was allocated on the way to a page could not be written. The pointer to it is
    * cleared, and what lies behind it is a hole. A block of data is free again, unless the file
    * system has errors. An indirect block, which memory forgets, and what lies behind it stay in
    * use. Throws EIO.
@@ -353,8 +353,9 @@ export class Ext2Map {
   }
 
   /**
-   * ext2_find_goal: behind the block of a sequential writer; else behind the nearest pointer before
-   * this one; else behind the indirect block; else the beginning of the inode's group.
+   * ext2_find_goal. For a sequential writer, the block behind its last one. Otherwise the block
+   * behind the nearest pointer before this one, or behind the indirect block. The last resort is
+   * the beginning of the inode's group.
    */
   #goal(inode: Ext2Inode, index: number, parent: number, slot: number, pointers: ArrayLike<number>): number {
     if (inode.lastIndex >= 0 && index === inode.lastIndex + 1) return inode.lastBlock + 1;

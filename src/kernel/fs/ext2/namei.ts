@@ -1,14 +1,14 @@
 /**
- * Names in the directories of ext2 and ext3: what creating, linking, renaming and removing them do
- * to inodes and directory blocks, and symbolic links (fs/ext2/namei.c and symlink.c of 2.6.12).
- * Paths and locks are file/namespace.ts.
+ * Names in the directories of ext2 and ext3, and symbolic links (fs/ext2/namei.c and symlink.c of
+ * 2.6.12). Creating, linking, renaming and removing names change inodes and directory blocks. Paths
+ * and locks are file/namespace.ts.
  *
  * A new name is on its way to the disk before an old one is removed, so that a crash leaves what
  * e2fsck repairs.
  *
- * Everything that an operation needs is read before its first store. What fails in the middle all
- * the same is undone, or it is an error of the file system. An inode that got no name loses its
- * links, and its last reference deletes it. The dentry cache follows each step at once.
+ * Everything that an operation needs is read before its first store. A later failure is undone, or
+ * it is an error of the file system. An inode that got no name loses its links, and its last
+ * reference deletes it. The dentry cache follows each step at once.
  */
 
 import { ModelError } from '../../../base/errno.ts';

@@ -1,12 +1,12 @@
 /**
- * The pages of a file, directory or long symbolic link on ext2 and ext3: where they lie, how they
- * become more and fewer (fs/ext2/inode.c of 2.6.12; vmtruncate of mm/memory.c).
+ * The pages of a file, directory or long symbolic link on ext2 and ext3: where they lie, and how a
+ * file grows and shrinks. Modelled after fs/ext2/inode.c and vmtruncate of mm/memory.c, 2.6.12.
  *
  * A file that is cut loses its pages first, then its blocks, so that no page of it is left whose
- * block is another's. What remains of its last page is zeroed, and what a mapped store left behind
- * the end is zeroed before the file grows: a file that was cut and made longer again reads as zeros
+ * block is another's. The rest of its last page is zeroed. What a mapped store left behind the end
+ * is zeroed before the file grows. So a file that was cut and made longer again reads as zeros
  * there. All that this takes is read before the size changes, so a block that cannot be read leaves
- * the file as it was; one that only tells what to free is an error of the file system
+ * the file as it was. A block that only tells what to free is an error of the file system instead
  * (ext2/map.ts).
  */
 
@@ -92,9 +92,9 @@ export class Ext2Pages implements Ext2InodeOperations, PageOperations {
   }
 
   /**
-   * The first write of a page into a new block has failed: the file has a hole there instead of
-   * what the block's former owner has left. With a journal, whose transaction must not say that the
-   * file has the block, it ends.
+   * The first write of a page into a new block has failed. The file gets a hole there, and does not
+   * show what the block's former owner left. A journal ends, because its transaction must not say
+   * that the file has the block.
    */
   *withdraw(inode: Ext2Inode, index: number): Process {
     const { map, cache } = this.#mm;
@@ -175,9 +175,10 @@ export class Ext2Pages implements Ext2InodeOperations, PageOperations {
   }
 
   /**
-   * vmtruncate and ext2_truncate: sets a file's size; what lies beyond is gone. The caller holds
-   * i_sem. Throws EFBIG, EIO, EROFS; EIO also when the file has its new size and something that was
-   * cut off could not be freed, which the superblock says then. In 2.6.12 nobody is told of that.
+   * vmtruncate and ext2_truncate: sets a file's size and drops everything beyond it. The caller
+   * holds i_sem. Throws EFBIG, EIO, EROFS. EIO may also mean that the file has its new size, but
+   * something that was cut off could not be freed. The superblock says so then. In 2.6.12 no caller
+   * learns of that.
    */
   *setSize(inode: Ext2Inode, size: number): Process {
     if (size > MAX_FILE_BYTES) throw new ModelError('EFBIG', `${size} bytes`);

@@ -1,14 +1,14 @@
 /**
- * What the superblock of a mounted ext2 file system says: its geometry, its state on the disk,
- * whether anything may be changed, and the errors that were found (fs/ext2/super.c of 2.6.12).
+ * What the superblock of a mounted ext2 file system says (fs/ext2/super.c of 2.6.12). That is its
+ * geometry, its state on the disk, whether anything may be changed, and the errors that were found.
  *
- * Superblock and descriptors are buffers held for the life of the mount (pinned pages), so that
- * their words can be read and changed at any time. The words that are changed here go straight to
- * their place, past any journal.
+ * Superblock and descriptors are buffers held for the life of the mount (pinned pages). So their
+ * words can be read and changed at any time. The words that are changed here go straight to their
+ * place, past any journal.
  *
- * Differs from the original: the superblock is marked as not unmounted in order (ext2), or as
- * having a journal to be replayed (ext3), at the first change rather than by the mount. A system
- * that only reads writes nothing.
+ * Differs from the original: the first change marks the superblock, not the mount. The mark says
+ * "not unmounted in order" (ext2) or "has a journal to be replayed" (ext3). A system that only
+ * reads writes nothing.
  */
 
 import { ModelError } from '../../../base/errno.ts';
@@ -216,9 +216,9 @@ export class Ext2State {
   }
 
   /**
-   * ext2_error with errors=remount-ro, as far as the superblock: the structure on the disk is not
-   * what it must be, or a change was left half done. Nothing is changed any more, except by what is
-   * under way.
+   * ext2_error with errors=remount-ro, for the superblock's part. The structure on the disk is not
+   * what it must be, or a change was left half done. After that, only what is under way may change
+   * anything.
    */
   fail(text: string): void {
     this.#lastError = text;

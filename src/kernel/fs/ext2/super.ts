@@ -1,7 +1,7 @@
 /**
- * A mounted ext2 or ext3 file system, as allocation and all that changes it see it: superblock,
- * buffers and journal, lock_super, and what is done on errors (fs/ext2/super.c and fs/ext3/super.c
- * of 2.6.12).
+ * A mounted ext2 or ext3 file system, as allocation and everything that changes it see it. It has
+ * superblock, buffers and journal, lock_super, and what is done on errors (fs/ext2/super.c and
+ * fs/ext3/super.c of 2.6.12).
  *
  * Free counts on the disk are not trusted to be right.
  */

@@ -1,12 +1,14 @@
 /**
- * The blocks of extended attributes (fs/ext2/xattr.c and fs/mbcache.c of 2.6.12): an inode has its
- * attributes in a block of its own, or in one that it shares with others, which its header counts.
+ * The blocks of extended attributes (fs/ext2/xattr.c and fs/mbcache.c of 2.6.12). An inode has its
+ * attributes in a block of its own, or in one that it shares with others. The block's header counts
+ * its users.
  *
- * Attributes that change go to a block that holds the same ones already, if one is known; else they
- * stay in their block when nobody shares it; else they get a new one. Blocks are known by the hash
- * in their header, one for each hash, from when they are read or written until they are freed.
+ * Changed attributes go to a block that holds the same ones already, if one is known. Otherwise
+ * they stay in their block, if no other inode shares it, or get a new one. Blocks are known by the
+ * hash in their header, one for each hash. They are known from when they are read or written until
+ * they are freed.
  *
- * Lock: whoever changes a block or counts its users holds `#lock`, inside of a handle.
+ * Lock: a caller that changes a block or counts its users holds `#lock`, inside a handle.
  */
 
 import { ModelError } from '../../../base/errno.ts';

@@ -1,12 +1,13 @@
 /**
- * Extended attributes of ext2 and ext3 (fs/ext2/xattr.c, fs/ext3/xattr.c and their handlers of
- * namespaces, 2.6.12): names, and the two places that an inode may have attributes in. Behind its
- * fields, where it has more than 128 bytes and says how many are fields; and in a block
- * (xattr-blocks.ts). What has room behind the fields goes there, as on ext3.
+ * Extended attributes of ext2 and ext3: names, and the two places that an inode may have attributes
+ * in. Modelled after fs/ext2/xattr.c, fs/ext3/xattr.c and their handlers of namespaces, 2.6.12. One
+ * place is behind the inode's fields, where it has more than 128 bytes and says how many are
+ * fields. The other is a block (xattr-blocks.ts). What has room behind the fields goes there, as on
+ * ext3.
  *
  * Differs from the original: ext2 uses the room in the inode too, as the driver of later kernels
- * does, so that no attribute is there twice; an inode that says nothing of its fields has none.
- * Mounted with user_xattr, and without acl.
+ * does. So no attribute is there twice. An inode that does not say how many bytes are fields has no
+ * such room. Mounted with user_xattr, and without acl.
  */
 
 import { ModelError } from '../../../base/errno.ts';

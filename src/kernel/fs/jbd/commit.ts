@@ -1,6 +1,7 @@
 /**
- * How a transaction is written to the log (the phases of fs/jbd/commit.c of 2.6.12): data to its
- * places, copies of buffers and revoke blocks to the log, the commit block behind them.
+ * How a transaction is written to the log (the phases of fs/jbd/commit.c of 2.6.12). First data go
+ * to their places, then copies of buffers and revoke blocks to the log, and behind them the commit
+ * block.
  *
  * When memory is too short for all copies, the log is written in batches through pages that are
  * kept for that. The next transaction waits meanwhile.

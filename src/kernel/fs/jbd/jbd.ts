@@ -2,17 +2,20 @@
  * The journal: transactions, and how they are committed and checkpointed (fs/jbd of 2.6.12,
  * data=ordered).
  *
- * Whoever changes metadata does so under a handle (`run`). All handles of some seconds make one
- * transaction, and it reaches the disk whole or not at all. Commit closes it, waits until its
- * handles have ended, and writes, in this order: the data of its files to their places, copies of
- * its buffers to the log, the commit block (jbd/commit.ts). Only then may its buffers be written to
- * their own places (checkpoint), as any dirty buffer is. Until then they are pinned, and not dirty
- * for anybody else.
+ * All metadata is changed under a handle (`run`). All handles of some seconds make one transaction,
+ * and it reaches the disk whole or not at all. Commit (jbd/commit.ts) closes it, waits until its
+ * handles have ended, and writes, in this order:
+ * - the data of its files to their places;
+ * - copies of its buffers to the log;
+ * - the commit block.
  *
- * A buffer is joined to the running transaction before it is changed (`access`), after a write of
- * it that is in flight has ended: what goes to the buffer's place is always what was committed.
- * Blocks freed in a transaction are not used again before it is committed (`frozen`). A freed block
- * of metadata is revoked: recovery does not bring its old contents back.
+ * Only then may its buffers be written to their own places (checkpoint), as any dirty buffer is.
+ * Until then they are pinned, and all others see them as not dirty.
+ *
+ * A buffer is joined to the running transaction before it is changed (`access`), after any write of
+ * it in flight has ended. So what goes to the buffer's place is always what was committed. Blocks
+ * freed in a transaction are not used again before it is committed (`frozen`). A freed block of
+ * metadata is revoked: recovery does not bring its old contents back.
  *
  * Invariants:
  *   1. metadata is changed while a transaction runs;
@@ -20,9 +23,9 @@
  *   3. no write of a buffer is in flight when the buffer is joined;
  *   4. a handle is given back once.
  *
- * Differs from the original: the buffers of a transaction are copied when it closes, all of them,
- * where that copies those which are changed again meanwhile. The log is emptied in one go, when
- * less than half of it is free and a transaction begins, where that checkpoints the oldest
+ * Differs from the original: all buffers of a transaction are copied when it closes. The original
+ * copies only those which are changed again meanwhile. The log is emptied in one go, when a
+ * transaction begins and less than half of it is free. The original checkpoints only the oldest
  * transactions. The drive's cache is flushed before and after the commit block (barrier=1).
  *
  * Where dirty pages survive a crash (Rio), buffers are registered as soon as they are joined,
@@ -30,10 +33,10 @@
  * (jbd/log.ts): what is written home is newer than anything in the log.
  *
  * The file is long because its state is one: which transaction runs, which is being committed, and
- * who waits for either. How a transaction is written is commit.ts, the ring is log.ts.
+ * which processes wait for either. How a transaction is written is commit.ts, the ring is log.ts.
  *
- * A log that cannot be written, or data that cannot be, ends the journal (`abort`): the file system
- * is read-only from then on, and what was not committed is lost.
+ * The journal ends (`abort`) when the log or the data cannot be written. From then on the file
+ * system is read-only, and what was not committed is lost.
  */
 
 import { assert } from '../../../base/assert.ts';

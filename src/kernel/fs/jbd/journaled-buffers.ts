@@ -1,6 +1,6 @@
 /**
- * The buffers of a file system with a journal: a buffer is changed under a handle, after
- * `breadForChange` or `getblk`, and becomes dirty when that is committed (jbd.ts).
+ * The buffers of a file system with a journal. A buffer is changed under a handle, after
+ * `breadForChange` or `getblk`. It becomes dirty when that change is committed (jbd.ts).
  *
  * Invariant:
  *   1. a buffer is joined to the running transaction before it is changed.

@@ -1,13 +1,13 @@
 /**
- * The journal's place on the disk: a ring of blocks in the file with the journal's inode, and the
- * superblock that says where in it the log starts (fs/jbd/journal.c of 2.6.12).
+ * The journal's place on the disk: a ring of blocks in the file with the journal's inode. The
+ * superblock says where in it the log starts (fs/jbd/journal.c of 2.6.12).
  *
- * Where dirty pages survive a crash (Rio), a second superblock is kept for it, which says that the
- * log is empty: it is registered in place of the cached one as long as the log may hold something.
- * So no recovery undoes what is written home.
+ * Where dirty pages survive a crash (Rio), a second superblock is kept, which says that the log is
+ * empty. It is registered in place of the cached one as long as the log may hold something. So no
+ * recovery undoes what is written home.
  *
- * Log blocks are written from pages of their own, past the page cache: the cached pages of the
- * blocks that they hold copies of go to their own places later.
+ * Log blocks are written from pages of their own, past the page cache. They are copies of blocks
+ * whose cached pages go to their own places later.
  */
 
 import { counted } from '../../../base/counted.ts';
@@ -139,8 +139,8 @@ export class JournalLog {
   }
 
   /**
-   * Where dirty pages survive a crash: makes the superblock that is to be there after it, as it is
-   * while the log is empty and the next transaction is `sequence`. Throws ENOMEM.
+   * Prepares the superblock that is to be on the disk after a crash, where dirty pages survive one.
+   * It says that the log is empty and the next transaction is `sequence`. Throws ENOMEM.
    */
   *prepareStandIn(registry: DirtyRegistry, sequence: number): Process {
     const pfn = yield* this.#io.supply.allocateReserved();

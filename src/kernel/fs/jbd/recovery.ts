@@ -4,8 +4,8 @@
  * revoked, and in which transaction. The third copies every block that was not revoked in its own
  * transaction or a later one to its place.
  *
- * What the log says may be garbage: a block beyond the file system is an error and is left out, and
- * no pass goes round the ring more than once.
+ * What the log says may be garbage. A block beyond the file system is an error and is left out. No
+ * pass goes round the ring more than once.
  */
 
 import { DONE, err, type Result } from '../../../base/result.ts';

@@ -1,7 +1,7 @@
 /**
  * What a replacement policy is to the page cache and to reclaim: it orders the cached pages, and
- * names those that are to go first. It knows neither files nor I/O; what a candidate's fate is,
- * reclaim decides (mm/vmscan.ts).
+ * names those that are to go first. It knows neither files nor I/O. Reclaim decides what becomes of
+ * a candidate (mm/vmscan.ts).
  *
  * One is chosen when a machine's memory is made (MemoryManagement), so that each call has one
  * receiver for life. Another policy is a file of this folder: it implements this interface, and
@@ -12,9 +12,10 @@
  * cache. `remove` takes off a page that leaves for another reason. Kept pages of before a reboot
  * come by `restore`.
  *
- * A policy may use the two list links of a page (MemMap.link, unlink), the heads that `MemMap.head`
- * gives it, and the bits lru (on its lists), active and referenced. What it knows of pages that are
- * not in memory (ghosts) is its own: in `add` the page's space and index are in mem_map.
+ * A policy may use the two list links of a page (MemMap.link, unlink) and the heads that
+ * `MemMap.head` gives it. It may also use the bits lru (on its lists), active and referenced. What
+ * it knows of pages that are not in memory (ghosts) is its own: in `add` the page's space and index
+ * are in mem_map.
  */
 
 import type { Pfn } from '../../../base/units.ts';

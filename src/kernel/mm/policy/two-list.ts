@@ -2,16 +2,18 @@
  * The two lists of Linux 2.6.12, and how pages get onto and along them (mm/swap.c, and the lists'
  * half of mm/vmscan.c).
  *
- * Active and inactive, with a referenced bit. New pages go through a 14-entry pagevec and are on no
- * list until it drains to the young end of the inactive list. mark_page_accessed: inactive and
- * unreferenced → referenced; inactive, referenced and on the list → active, bit cleared; active and
- * unreferenced → referenced.
+ * Active and inactive, with a referenced bit. New pages go through a 14-entry pagevec. They are on
+ * no list until it drains to the young end of the inactive list. mark_page_accessed has three
+ * cases:
+ * - inactive and unreferenced → referenced;
+ * - inactive, referenced and on the list → active, bit cleared;
+ * - active and unreferenced → referenced.
  *
- * A pass at priority p scans (list >> p) + 1 pages of each list, in batches of 32 by default:
- * refill_inactive moves the old end of the active list to the inactive one, then candidates are
+ * A pass at priority p scans (list >> p) + 1 pages of each list, in batches of 32 by default. First
+ * refill_inactive moves the old end of the active list to the inactive one. Then candidates are
  * taken off the old end of the inactive list. What is less than a batch is carried over to the next
- * pass. An unmapped active page is always deactivated, whatever its referenced bit; a mapped one
- * when memory is tight and no program has touched it.
+ * pass. An unmapped active page is always deactivated, even if it is referenced. A mapped one is
+ * deactivated when memory is tight and no program has touched it.
  *
  * Invariants:
  *   1. `nrActive` and `nrInactive` count the lists;

@@ -1,6 +1,5 @@
-// Extended attributes, owners, nanoseconds and statfs by the guest's calls, on images of mke2fs:
-// debugfs reads what the guest has written, the guest reads what debugfs has written, and e2fsck
-// finds nothing wrong.
+// Extended attributes, owners, nanoseconds and statfs by the guest's calls, on images of mke2fs.
+// What the guest has written, debugfs reads, and the other way round; e2fsck finds nothing wrong.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ModelError } from '../../../../src/base/index.ts';

@@ -1,8 +1,8 @@
 /**
  * Bad images: any single field of superblock, group descriptor, inode, directory entry or indirect
- * block overwritten, or the image cut short. The answer is a UserError or a ModelError of one line,
- * or a run in which every byte equals what an independent reader makes of the same image; never
- * another exception, a hang, or a wrong byte.
+ * block overwritten, or the image cut short. Two answers are right. One is a UserError or a
+ * ModelError of one line. The other is a run in which every byte equals what an independent reader
+ * makes of the same image. Another exception, a hang or a wrong byte is never right.
  */
 
 import fc from 'fast-check';

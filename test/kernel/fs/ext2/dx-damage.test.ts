@@ -1,5 +1,5 @@
-// Indices of directories that make no sense are not believed; and what ends in the middle of a
-// change, a crash, a block that cannot be read or a full disk, leaves a sound one.
+// Indices of directories that make no sense are not believed. A change may end in the middle, by a
+// crash, a block that cannot be read or a full disk. It leaves a sound index.
 import { describe, expect, vi } from 'vitest';
 import { ModelError, PAGE_SIZE } from '../../../../src/base/index.ts';
 import type { ImageStore } from '../../../../src/disk/image/image-store.ts';
@@ -167,8 +167,8 @@ describe('a change of an index that ends in the middle', () => {
   }
 
   /**
-   * Adds names with a sync after each, and looks at what is on the disk after some of its writes:
-   * mounted again it must be sound.
+   * Adds names with a sync after each, and looks at what is on the disk after some of its writes.
+   * Mounted again it must be sound.
    */
   function crashes(judge: Judge, start: MemoryImage, names: readonly string[], checks: number): void {
     const recording = new RecordingImage(start.clone());

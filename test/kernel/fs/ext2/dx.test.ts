@@ -1,5 +1,5 @@
-// Directories with an index on ext3: hashes as debugfs computes them, indices that e2fsck finds
-// sound, and that are searched by their levels and not by their blocks.
+// Directories with an index on ext3. Their hashes are those of debugfs, e2fsck finds the indices
+// sound, and a search reads their levels and not their blocks.
 import { writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, vi } from 'vitest';
 import { PAGE_SIZE } from '../../../../src/base/index.ts';
@@ -128,7 +128,7 @@ describe.each(VERSIONS.flatMap((version) => [1, 2].map((flags) => [version, flag
 );
 
 /**
- * Blocks of the directory that a guest reads to find that a name is not there, and how long it
+ * Blocks of the directory that a guest reads to find that a name is not there. Also how long it
  * takes once all are read, ns.
  */
 function costOfMiss(image: MemoryImage): { read: number; ns: number } {

@@ -17,16 +17,17 @@ import {
   run,
   saveImage,
 } from '../../../support/e2fsprogs.ts';
-import { ModelFs } from '../../../support/model-fs.ts';
+import { ModelFs } from '../../../../src/doors/testing/model-fs.ts';
 import { checkProperty } from '../../../support/property.ts';
-import { call, type Call, compareAll, playCalls, readWhole, tolerant } from '../../../support/file-programs.ts';
+import { type FileCall, fileCall } from '../../../../src/doors/testing/file-calls.ts';
+import { compareAll, playCalls, readWhole, tolerant } from '../../../../src/doors/testing/play-calls.ts';
 import { fsxOn } from '../../../laws/fsx.ts';
 import { emptyImage, GuestDisk } from '../../../support/guest-disk.ts';
 
 const IMAGE_BYTES = 24 << 20;
 /** What the free blocks of a disk hold: a file that shows it shows what was never written to it. */
 const STALE = 0xee;
-const calls = fc.array(call, { minLength: 5, maxLength: 40 });
+const calls = fc.array(fileCall, { minLength: 5, maxLength: 40 });
 /** Between two calls, ns: a commit comes after 5 s, writeback after 30 s. */
 const PAUSES = [0, 0, 0, 0, 100_000, 100_000, 1_000_000, 1_000_000_000, 3_000_000_000, 6_000_000_000, 31_000_000_000];
 
@@ -59,7 +60,7 @@ function mustReplay(judge: Judge, path: string): void {
   if (wrong.length > 0) throw new Error(`e2fsck after the replay:\n${log}`);
 }
 
-function* together(disk: GuestDisk, models: readonly ModelFs[], programs: readonly (readonly Call[])[]): Process {
+function* together(disk: GuestDisk, models: readonly ModelFs[], programs: readonly (readonly FileCall[])[]): Process {
   const { environment } = disk.guest.domain;
   const sys = disk.guest.kernel.syscalls;
   const tasks = programs.map((program, i) =>
@@ -111,7 +112,7 @@ describe('ext3', () => {
         const disk = new GuestDisk(copyOf(empty), seed as number);
         const models = [new ModelFs(), new ModelFs(), new ModelFs()];
         disk.run(makeHomes(disk.guest.kernel.syscalls));
-        for (const { programs, crash } of lives as { programs: Call[][]; crash: boolean }[]) {
+        for (const { programs, crash } of lives as { programs: FileCall[][]; crash: boolean }[]) {
           disk.run(together(disk, models, programs));
           if (crash) disk.run(disk.guest.kernel.syscalls.sync());
           disk.check();
@@ -140,7 +141,7 @@ describe('ext3', () => {
           const disk = new GuestDisk(copyOf(empty), seed as number);
           disk.run(makeHomes(disk.guest.kernel.syscalls));
           for (const events of crashes as number[]) {
-            disk.runSome(wild(disk.guest.kernel.syscalls, programs as Call[][], disk), events);
+            disk.runSome(wild(disk.guest.kernel.syscalls, programs as FileCall[][], disk), events);
             disk.check();
             disk.crash();
             judgeImage(judge, disk.image, true);
@@ -172,7 +173,7 @@ describe('ext3', () => {
         ],
         (lives, failOneIn, seed) => {
           const disk = new GuestDisk(copyOf(empty), seed as number, { failOneIn: failOneIn as number });
-          for (const { programs, crash } of lives as { programs: Call[][]; crash: boolean }[]) {
+          for (const { programs, crash } of lives as { programs: FileCall[][]; crash: boolean }[]) {
             const { environment } = disk.guest.domain;
             const sys = disk.guest.kernel.syscalls;
             disk.run(
@@ -208,7 +209,7 @@ describe('ext3', () => {
           const disk = new GuestDisk(copyOf(empty), seed as number, { hasCache: true });
           disk.run(makeHomes(disk.guest.kernel.syscalls));
           for (const events of failures as number[]) {
-            disk.runSome(wild(disk.guest.kernel.syscalls, programs as Call[][], disk), events);
+            disk.runSome(wild(disk.guest.kernel.syscalls, programs as FileCall[][], disk), events);
             disk.losePower();
             judgeImage(judge, disk.image, true);
             disk.switchOn();
@@ -229,7 +230,7 @@ describe('ext3', () => {
         const disk = new GuestDisk(copyOf(empty), seed as number, { hasCache: true });
         const models = [new ModelFs(), new ModelFs(), new ModelFs()];
         disk.run(makeHomes(disk.guest.kernel.syscalls));
-        disk.run(together(disk, models, programs as Call[][]));
+        disk.run(together(disk, models, programs as FileCall[][]));
         disk.run(disk.guest.kernel.syscalls.sync());
         disk.losePower();
         disk.switchOn();
@@ -379,7 +380,7 @@ function* churn(sys: Syscalls, random: RandomStream): Process {
  * Programs that go on for ever, in real time, so that transactions are committed and buffers
  * written home between their calls.
  */
-function* wild(sys: Syscalls, programs: readonly (readonly Call[])[], disk: GuestDisk): Process {
+function* wild(sys: Syscalls, programs: readonly (readonly FileCall[])[], disk: GuestDisk): Process {
   const { environment } = disk.guest.domain;
   const tasks = programs.map((program, i) =>
     environment.spawn(`wild${i}`, playWild(sys, `/p${i}`, program, environment.random(`wild${i}`))),
@@ -387,7 +388,7 @@ function* wild(sys: Syscalls, programs: readonly (readonly Call[])[], disk: Gues
   for (const task of tasks) yield* task.join();
 }
 
-function* playWild(sys: Syscalls, home: string, program: readonly Call[], random: RandomStream): Process {
+function* playWild(sys: Syscalls, home: string, program: readonly FileCall[], random: RandomStream): Process {
   for (;;) {
     const model = new ModelFs();
     yield* removeAll(sys, home);

@@ -1,5 +1,5 @@
-// The guest's file system against a model that knows nothing of pages, blocks or time: over reboots
-// and crashes, and before the judges e2fsck, debugfs and the independent ext2 reader.
+// The guest's file system against a model that knows nothing of pages, blocks or time, over reboots
+// and crashes. The judges are e2fsck, debugfs and the independent ext2 reader.
 import fc from 'fast-check';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { describe, expect } from 'vitest';
@@ -7,26 +7,25 @@ import { OracleExt2 } from '../../../../src/experiment/judge/oracle-ext2.ts';
 import { O, type Syscalls } from '../../../../src/kernel/index.ts';
 import type { Process } from '../../../../src/sim/index.ts';
 import { itWithE2fsprogs, loadImage, mustBeSound, run, saveImage } from '../../../support/e2fsprogs.ts';
-import { ModelFs } from '../../../support/model-fs.ts';
+import { ModelFs } from '../../../../src/doors/testing/model-fs.ts';
 import { checkProperty, property } from '../../../support/property.ts';
+import { type FileCall, fileCall } from '../../../../src/doors/testing/file-calls.ts';
 import {
-  call,
-  type Call,
   compareAll,
   playCalls,
   readEverything,
   readWhole,
   tolerant,
-} from '../../../support/file-programs.ts';
+} from '../../../../src/doors/testing/play-calls.ts';
 import { emptyImage, GuestDisk } from '../../../support/guest-disk.ts';
 
 const IMAGE_BYTES = 24 << 20;
-const calls = fc.array(call, { minLength: 5, maxLength: 40 });
+const calls = fc.array(fileCall, { minLength: 5, maxLength: 40 });
 /** What runs between two reboots: some processes at once; then a reboot, or sync and a crash. */
 const life = fc.record({ programs: fc.array(calls, { minLength: 1, maxLength: 3 }), crash: fc.boolean() });
 
 /** Starts one process for each program and waits for all. Throws what one of them throws. */
-function* together(disk: GuestDisk, models: readonly ModelFs[], programs: readonly (readonly Call[])[]): Process {
+function* together(disk: GuestDisk, models: readonly ModelFs[], programs: readonly (readonly FileCall[])[]): Process {
   const { environment } = disk.guest.domain;
   const sys = disk.guest.kernel.syscalls;
   const tasks = programs.map((program, i) =>
@@ -68,7 +67,7 @@ describe('the file system', () => {
         const disk = new GuestDisk(emptyImage(IMAGE_BYTES), seed as number);
         const models = [new ModelFs(), new ModelFs(), new ModelFs()];
         disk.run(makeHomes(disk.guest.kernel.syscalls));
-        for (const { programs, crash } of lives as { programs: Call[][]; crash: boolean }[]) {
+        for (const { programs, crash } of lives as { programs: FileCall[][]; crash: boolean }[]) {
           disk.run(together(disk, models, programs));
           if (crash) {
             disk.run(disk.guest.kernel.syscalls.sync());
@@ -108,7 +107,7 @@ describe('the file system', () => {
           const disk = new GuestDisk(emptyImage(IMAGE_BYTES), seed as number);
           const models = [new ModelFs(), new ModelFs(), new ModelFs()];
           disk.run(makeHomes(disk.guest.kernel.syscalls));
-          disk.runSome(together(disk, models, programs as Call[][]), events as number);
+          disk.runSome(together(disk, models, programs as FileCall[][]), events as number);
           disk.check();
           disk.reboot(true);
           disk.run(readEverything(disk.guest.kernel.syscalls));
@@ -134,7 +133,7 @@ describe('the file system', () => {
           const disk = new GuestDisk(emptyImage(IMAGE_BYTES), seed as number, { hasCache: true });
           const models = [new ModelFs(), new ModelFs(), new ModelFs()];
           disk.run(makeHomes(disk.guest.kernel.syscalls));
-          disk.runSome(together(disk, models, programs as Call[][]), events as number);
+          disk.runSome(together(disk, models, programs as FileCall[][]), events as number);
           disk.losePower();
           disk.switchOn();
           disk.run(readEverything(disk.guest.kernel.syscalls, ''));
@@ -261,7 +260,7 @@ describe('a second and a third reboot', () => {
     (files) => {
       const disk = new GuestDisk(emptyImage(IMAGE_BYTES), 1);
       const model = new ModelFs();
-      const program: Call[] = files.flatMap(({ size, salt }, i) => [
+      const program: FileCall[] = files.flatMap(({ size, salt }, i) => [
         { do: 'create', path: `/f${i}`, exclusive: false },
         { do: 'write', path: `/f${i}`, at: 0, length: size, salt },
       ]);

@@ -1,5 +1,5 @@
-// Writing to a file system whose metadata is garbage, without a journal and with one: the guest
-// answers with its typed errors, goes read-only, and neither throws anything else nor hangs; so
+// Writing to a file system whose metadata is garbage, without a journal and with one. The guest
+// answers with its typed errors, goes read-only, and neither throws anything else nor hangs. So
 // does the next guest.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,5 +1,5 @@
 // Images with one thing wrong, and the kernel that mounts them, walks everything and reads
-// everything: it may refuse with an errno, or give the right data; it may not throw anything else,
+// everything. It may refuse with an errno, or give the right data. It may not throw anything else,
 // and it may not hang.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
-// Large directories: the host's work for a name does not grow with them, and everything else is as
-// if each block were searched: what is found, what the guest pays, which blocks are read in which
-// order, and what lies on the disk.
+// Large directories. The host's work for a name does not grow with them. Everything else is as if
+// each block were searched: what is found, and what the guest pays. The same blocks are read in the
+// same order, and the disk ends the same.
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ModelError, PAGE_SIZE } from '../../../../src/base/index.ts';

@@ -1,6 +1,6 @@
-// Extended attributes in a block, which the guest has no calls for: what has them is read, changed
-// and removed as without; the block goes with its last user, and a block that makes no sense is an
-// error of the file system. Images by mke2fs and debugfs; e2fsck judges.
+// Extended attributes in a block, which the guest has no calls for. An inode that has them is read,
+// changed and removed as one without. The block goes with its last user, and a block that makes no
+// sense is an error of the file system. Images by mke2fs and debugfs; e2fsck judges.
 import { mkdirSync, mkdtempSync, openSync, closeSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { describe, expect } from 'vitest';

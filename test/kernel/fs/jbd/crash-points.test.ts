@@ -1,6 +1,6 @@
 /**
- * Every write of a journal as the last one: blocks one after the other, and of those that say where
- * the log is, sector by sector. What the next guest finds is the file system after some whole
+ * Every write of a journal as the last one: blocks one after the other, and sector by sector those
+ * that say where the log is. What the next guest finds is the file system after some whole
  * operation, none older than the last sync.
  */
 

@@ -1,5 +1,5 @@
-// The ring of the journal, on a file and a drive that are made up: what is written where, and what
-// the superblock says of it.
+// The ring of the journal, on a file and a drive that are made up. What is written where, and what
+// does the superblock say of it?
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ModelError, PAGE_SIZE, Pfn } from '../../../../src/base/index.ts';

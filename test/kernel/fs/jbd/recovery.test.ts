@@ -1,5 +1,5 @@
-// Recovery: any log, written block by block, has the effect that the rules of JBD give it; a log
-// that is cut, torn or stale has the effect of what is whole of it.
+// Recovery: any log, written block by block, has the effect that the rules of JBD give it. Of a log
+// that is cut, torn or stale, what is whole has effect.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../../../src/base/index.ts';

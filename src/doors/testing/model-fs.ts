@@ -1,42 +1,75 @@
-// A plain file system in memory: directories, files, links, and Linux's answers. It knows nothing
-// of pages, blocks or time.
+/**
+ * A plain file system in memory: directories, files, links, Linux's answers, and what of all that a
+ * crash cannot take. It knows nothing of pages, blocks or time.
+ *
+ * What is sure after a crash:
+ *   1. after `sync`, everything, until it is changed again;
+ *   2. after `fsync` of a file, its bytes;
+ *   3. after `fsync` on a file system with a journal, also each name that was changed no later than
+ *      the file got its last name. One transaction has both names, or an earlier one has.
+ *
+ * So `fsync` of a new file saves its name on ext3, and does not on ext2. A name is only as sure as
+ * those of the directories on its way.
+ */
 
-export type Code = string;
-
-/** What a call of the model fails with: the name of an errno. */
-export class ModelFsError extends Error {
-  readonly code: Code;
-
-  constructor(code: Code) {
-    super(code);
-    this.code = code;
-  }
-}
+import { checkBytes, checkInteger, checkText } from '../../base/argument-error.ts';
+import { type ErrnoName, ModelError } from '../../base/errno.ts';
 
 interface Directory {
   readonly kind: 'directory';
   readonly entries: Map<string, Node>;
+  /** Names that are not sure: when each was changed last. */
+  readonly unsure: Map<string, number>;
 }
 interface File {
   readonly kind: 'file';
   bytes: Uint8Array;
   links: number;
+  /** When it got its last name. */
+  namedAt: number;
+  /** Whether its bytes are sure. */
+  isSaved: boolean;
 }
 interface Symlink {
   readonly kind: 'symlink';
   readonly text: string;
   links: number;
+  namedAt: number;
 }
 type Node = Directory | File | Symlink;
 
-const MAX_SYMLINKS = 40;
+/** Something of a ModelFs that a crash cannot take. */
+export type SureEntry =
+  /** `mayHold`: no name besides these can be in it. */
+  | { readonly kind: 'directory'; readonly path: string; readonly mayHold: ReadonlySet<string> }
+  /** `bytes` is undefined when only the name is sure. */
+  | { readonly kind: 'file'; readonly path: string; readonly bytes: Uint8Array | undefined }
+  | { readonly kind: 'symlink'; readonly path: string; readonly text: string };
 
-function fail(code: Code): never {
-  throw new ModelFsError(code);
+/** What `stat` of a model tells. */
+export interface ModelStat {
+  readonly kind: Node['kind'];
+  /** Bytes. */
+  readonly size: number;
+  /** Names; of a directory, the links to its place, its own and its children's. */
+  readonly links: number;
 }
 
+const MAX_SYMLINKS = 40;
+
+function fail(code: ErrnoName, path = 'model'): never {
+  throw new ModelError(code, path);
+}
+
+function newDirectory(): Directory {
+  return { kind: 'directory', entries: new Map(), unsure: new Map() };
+}
+
+/** Every call throws ModelError with the code that the guest answers. */
 export class ModelFs {
-  readonly #root: Directory = { kind: 'directory', entries: new Map() };
+  readonly #root = newDirectory();
+  /** Changes of names so far. */
+  #changes = 0;
 
   /** Bytes of a file. */
   read(path: string): Uint8Array {
@@ -47,29 +80,38 @@ export class ModelFs {
   create(path: string, exclusive: boolean): void {
     const { directory, name } = this.#parent(path);
     const node = directory.entries.get(name);
-    if (node === undefined) directory.entries.set(name, { kind: 'file', bytes: new Uint8Array(0), links: 1 });
-    else if (exclusive) fail('EEXIST');
+    if (node === undefined) {
+      const namedAt = this.#touch(directory, name);
+      directory.entries.set(name, { kind: 'file', bytes: new Uint8Array(0), links: 1, namedAt, isSaved: false });
+    } else if (exclusive) fail('EEXIST');
     else if (node.kind === 'directory') fail('EISDIR');
     else if (node.kind === 'symlink') this.#createAtEnd(path);
   }
 
   /** Writes at a place of a file that is there. */
   write(path: string, at: number, data: Uint8Array): void {
+    checkInteger('at', at);
+    checkBytes('data', data);
     const file = this.#file(path);
     if (data.length === 0) return;
+    file.isSaved = false;
     if (at + data.length > file.bytes.length) file.bytes = grown(file.bytes, at + data.length);
     file.bytes.set(data, at);
   }
 
+  /** @param size bytes */
   truncate(path: string, size: number): void {
+    checkInteger('size', size);
     const file = this.#file(path);
+    file.isSaved = false;
     file.bytes = size < file.bytes.length ? file.bytes.slice(0, size) : grown(file.bytes, size);
   }
 
   mkdir(path: string): void {
     const { directory, name } = this.#parent(path);
     if (directory.entries.has(name)) fail('EEXIST');
-    directory.entries.set(name, { kind: 'directory', entries: new Map() });
+    directory.entries.set(name, newDirectory());
+    this.#touch(directory, name);
   }
 
   rmdir(path: string): void {
@@ -78,6 +120,7 @@ export class ModelFs {
     if (node.kind !== 'directory') fail('ENOTDIR');
     if (node.entries.size > 0) fail('ENOTEMPTY');
     directory.entries.delete(name);
+    this.#touch(directory, name);
   }
 
   unlink(path: string): void {
@@ -86,21 +129,27 @@ export class ModelFs {
     if (node.kind === 'directory') fail('EISDIR');
     node.links--;
     directory.entries.delete(name);
+    this.#touch(directory, name);
   }
 
+  /** A second name for a file. */
   link(existing: string, path: string): void {
+    checkText('existing', existing);
     const node = this.#walk(existing, false);
     const { directory, name } = this.#parent(path);
     if (directory.entries.has(name)) fail('EEXIST');
     if (node.kind === 'directory') fail('EPERM');
     node.links++;
     directory.entries.set(name, node);
+    node.namedAt = this.#touch(directory, name);
   }
 
   symlink(text: string, path: string): void {
+    checkText('text', text);
     const { directory, name } = this.#parent(path);
     if (directory.entries.has(name)) fail('EEXIST');
-    directory.entries.set(name, { kind: 'symlink', text, links: 1 });
+    const namedAt = this.#touch(directory, name);
+    directory.entries.set(name, { kind: 'symlink', text, links: 1, namedAt });
   }
 
   readlink(path: string): string {
@@ -109,8 +158,8 @@ export class ModelFs {
   }
 
   rename(from: string, to: string): void {
-    const source = this.#parent(from);
-    const target = this.#parent(to);
+    const source = this.#parent(from, 'from');
+    const target = this.#parent(to, 'to');
     const moved = source.directory.entries.get(source.name) ?? fail('ENOENT');
     if (moved.kind === 'directory' && holds(moved, target.directory)) fail('EINVAL');
     const replaced = target.directory.entries.get(target.name);
@@ -125,6 +174,34 @@ export class ModelFs {
     }
     source.directory.entries.delete(source.name);
     target.directory.entries.set(target.name, moved);
+    this.#touch(source.directory, source.name);
+    const namedAt = this.#touch(target.directory, target.name);
+    if (moved.kind !== 'directory') moved.namedAt = namedAt;
+  }
+
+  /** Everything is sure. */
+  sync(): void {
+    for (const node of nodesOf(this.#root))
+      if (node.kind === 'directory') node.unsure.clear();
+      else if (node.kind === 'file') node.isSaved = true;
+  }
+
+  /**
+   * The bytes of a file are sure.
+   * @param hasJournal whether one transaction saves all names that are as old as the file's
+   */
+  fsync(path: string, hasJournal: boolean): void {
+    const file = this.#file(path);
+    file.isSaved = true;
+    if (hasJournal)
+      for (const node of nodesOf(this.#root))
+        if (node.kind === 'directory')
+          for (const [name, at] of node.unsure) if (at <= file.namedAt) node.unsure.delete(name);
+  }
+
+  /** What a crash cannot take, a directory before what is in it. */
+  sure(): SureEntry[] {
+    return [...sureOf(this.#root, '')];
   }
 
   list(path: string): string[] {
@@ -133,11 +210,8 @@ export class ModelFs {
     return [...node.entries.keys()].sort();
   }
 
-  /**
-   * Kind, size and links; the links of a directory are those to its place, its own and its
-   * children's.
-   */
-  stat(path: string): { kind: Node['kind']; size: number; links: number } {
+  /** As lstat: a symbolic link at the end is not followed. */
+  stat(path: string): ModelStat {
     const node = this.#walk(path, false);
     if (node.kind === 'directory') {
       const below = [...node.entries.values()].filter(({ kind }) => kind === 'directory').length;
@@ -148,8 +222,14 @@ export class ModelFs {
   }
 
   /** Every file by its paths. */
-  *files(): Generator<{ path: string; bytes: Uint8Array }> {
-    yield* filesOf(this.#root, '');
+  files(): { readonly path: string; readonly bytes: Uint8Array }[] {
+    return [...filesOf(this.#root, '')];
+  }
+
+  /** An entry of a directory was made or removed. Returns when. */
+  #touch({ unsure }: Directory, name: string): number {
+    unsure.set(name, ++this.#changes);
+    return this.#changes;
   }
 
   #createAtEnd(path: string): void {
@@ -172,15 +252,17 @@ export class ModelFs {
     return node as File;
   }
 
-  #parent(path: string): { directory: Directory; name: string } {
+  #parent(path: string, argument = 'path'): { directory: Directory; name: string } {
+    checkText(argument, path);
     const parts = path.split('/').filter((part) => part !== '');
-    const name = parts.pop()!;
+    const name = parts.pop() ?? fail(path === '' ? 'ENOENT' : 'EBUSY', path);
     const directory = this.#walk(parts.join('/'), true);
     if (directory.kind !== 'directory') fail('ENOTDIR');
     return { directory, name };
   }
 
   #walk(path: string, follow: boolean): Node {
+    checkText('path', path);
     const trail: Directory[] = [this.#root];
     let rest = path.split('/').filter((part) => part !== '' && part !== '.');
     let at: Node = this.#root;
@@ -211,6 +293,24 @@ function* filesOf(directory: Directory, path: string): Generator<{ path: string;
   for (const [name, node] of directory.entries) {
     if (node.kind === 'directory') yield* filesOf(node, `${path}/${name}`);
     else if (node.kind === 'file') yield { path: `${path}/${name}`, bytes: node.bytes };
+  }
+}
+
+function* nodesOf(directory: Directory): Generator<Node> {
+  yield directory;
+  for (const node of directory.entries.values())
+    if (node.kind === 'directory') yield* nodesOf(node);
+    else yield node;
+}
+
+function* sureOf({ entries, unsure }: Directory, path: string): Generator<SureEntry> {
+  yield { kind: 'directory', path, mayHold: new Set([...entries.keys(), ...unsure.keys()]) };
+  for (const [name, node] of entries) {
+    const at = `${path}/${name}`;
+    if (unsure.has(name)) continue;
+    if (node.kind === 'directory') yield* sureOf(node, at);
+    else if (node.kind === 'symlink') yield { kind: node.kind, path: at, text: node.text };
+    else yield { kind: node.kind, path: at, bytes: node.isSaved ? node.bytes.slice() : undefined };
   }
 }
 

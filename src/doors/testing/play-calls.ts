@@ -1,80 +1,38 @@
-// Programs that change a file system, played by the guest and by the model at once. Each process
-// works in a directory of its own, so that what it must see does not depend on the others; memory,
-// blocks and inode numbers are shared by all.
-import fc from 'fast-check';
-import { createHash } from 'node:crypto';
-import { ModelError, Ns, PAGE_SIZE, pagesOf } from '../../src/base/index.ts';
-import { FADV, MAP, MS, O, PROT, type Syscalls } from '../../src/kernel/index.ts';
-import type { Process } from '../../src/sim/index.ts';
-import { type ModelFs, ModelFsError } from './model-fs.ts';
+/**
+ * Plays calls on files in a guest, and in a model at once. Each program works in a directory of its
+ * own, its home, so that what it must see does not depend on the others. Memory, blocks and inode
+ * numbers are shared by all.
+ */
 
-/** Longer than requests wait for others to be merged with, ns. */
-const UNPLUG_NS = 15_000_000;
+import { compareBytes } from '../../base/bytes.ts';
+import { crc32c } from '../../base/crc32c.ts';
+import { ModelError } from '../../base/errno.ts';
+import { Ns, PAGE_SIZE, pagesOf } from '../../base/units.ts';
+import { FADV, MAP, MS, O, PROT, type Process, type Syscalls } from '../machine/index.ts';
+import { contents, type FileCall } from './file-calls.ts';
+import type { ModelFs } from './model-fs.ts';
 
-/** One call. Paths are within the process's directory. */
-export type Call =
-  | { do: 'create'; path: string; exclusive: boolean }
-  | { do: 'write'; path: string; at: number; length: number; salt: number }
-  | { do: 'truncate'; path: string; size: number }
-  /** A write past the cache, of whole pages. */
-  | { do: 'direct'; path: string; page: number; pages: number; salt: number }
-  /**
-   * A store through a shared mapping, up to the end of the file's last page; then msync or munmap
-   * alone.
-   */
-  | { do: 'store'; path: string; at: number; length: number; salt: number; msync: boolean }
-  /** writeOut: data is written, metadata is not. */
-  | { do: 'read' | 'writeOut' | 'mkdir' | 'rmdir' | 'unlink' | 'list' | 'stat' | 'readlink' | 'fsync'; path: string }
-  | { do: 'link' | 'rename' | 'symlink'; path: string; to: string }
-  | { do: 'sync' | 'dropCaches' };
+/** Longer than requests wait for others to be merged with. */
+const UNPLUG_NS = Ns(15_000_000);
 
-const name = fc.constantFrom('a', 'b', 'c', 'long-'.repeat(30));
-const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => `/${parts.join('/')}`);
-const offset = fc.oneof(fc.nat(10_000), fc.nat(90_000), fc.nat(5_000_000));
-const length = fc.oneof(fc.nat(5_000), fc.nat(40_000));
-
-/** Few paths, so that calls meet what earlier ones made. */
-export const call: fc.Arbitrary<Call> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('create' as const), path, exclusive: fc.boolean() }) },
-  {
-    weight: 6,
-    arbitrary: fc.record({ do: fc.constant('write' as const), path, at: offset, length, salt: fc.nat(255) }),
-  },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('truncate' as const), path, size: offset }) },
-  {
-    weight: 12,
-    arbitrary: fc.record({
-      do: fc.constantFrom(
-        ...(['read', 'read', 'mkdir', 'mkdir', 'rmdir', 'unlink', 'list', 'stat', 'readlink', 'fsync'] as const),
-      ),
-      path,
-    }),
-  },
-  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('link' as const, 'rename' as const), path, to: path }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      do: fc.constant('symlink' as const),
-      path,
-      to: fc.constantFrom('a', 'b/a', 'b/../a', './c', 'x'.repeat(80)),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('sync' as const, 'dropCaches' as const) }) },
-);
-
-export function contents(size: number, salt: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  for (let i = 0; i < size; i++) bytes[i] = (i * 7 + (i >>> 8) * 13 + salt * 31 + 1) & 255;
-  return bytes;
+/** How a model takes fsync: whether the file system has a journal. */
+export interface JournalKind {
+  readonly hasJournal: boolean;
 }
 
-/** Plays a program in the directory `home`; throws where guest and model differ. */
-export function* playCalls(sys: Syscalls, model: ModelFs, home: string, calls: readonly Call[]): Process {
+/** Plays calls in the directory `home`; throws where guest and model differ. */
+export function* playCalls(
+  sys: Syscalls,
+  model: ModelFs,
+  home: string,
+  calls: readonly FileCall[],
+  kind: JournalKind = { hasJournal: false },
+): Process {
   for (const one of calls) {
-    const expected = answerOf(() => inModel(model, one));
+    const expected = answerOf(() => inModel(model, one, kind));
     let seen: unknown;
     try {
-      seen = yield* guest(sys, home, one);
+      seen = yield* inGuest(sys, home, one);
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
       seen = error.code;
@@ -84,11 +42,11 @@ export function* playCalls(sys: Syscalls, model: ModelFs, home: string, calls: r
   }
 }
 
-/** Plays a program where any call may fail. */
-export function* tolerant(sys: Syscalls, calls: readonly Call[]): Process {
+/** Plays calls of which any may fail. */
+export function* tolerant(sys: Syscalls, calls: readonly FileCall[], home = ''): Process {
   for (const one of calls) {
     try {
-      yield* guest(sys, '', one);
+      yield* inGuest(sys, home, one);
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
     }
@@ -98,7 +56,7 @@ export function* tolerant(sys: Syscalls, calls: readonly Call[]): Process {
 /** Compares every file of the model with the guest's. */
 export function* compareAll(sys: Syscalls, model: ModelFs, home: string): Process {
   for (const { path: file, bytes } of model.files()) {
-    const seen = yield* guest(sys, home, { do: 'read', path: file });
+    const seen = yield* inGuest(sys, home, { do: 'read', path: file });
     if (!same(seen, bytes)) throw new Error(`${home}${file} is ${show(seen)} and should be ${show(bytes)}`);
   }
 }
@@ -119,18 +77,14 @@ export function* readEverything(sys: Syscalls, path = '', lines: string[] = []):
     }
   };
   yield* answer(path, function* () {
-    const names = (yield* sys.readdir(path === '' ? '/' : path)).map(({ name }) => name);
-    for (const name of names.filter((each) => each !== '.' && each !== '..')) {
+    for (const name of yield* namesIn(sys, path === '' ? '/' : path)) {
       const at = `${path}/${name}`;
       yield* answer(at, function* () {
         const { mode, size, links, ino } = yield* sys.lstat(at);
         const stat = `${mode.toString(8)} ${size} ${links} ${ino}`;
-        if (mode >>> 12 === 10) return `${stat} ${yield* sys.readlink(at)}`;
-        if (mode >>> 12 === 8)
-          return `${stat} ${createHash('sha1')
-            .update(yield* readWhole(sys, at))
-            .digest('hex')}`;
-        if (mode >>> 12 === 4) yield* readEverything(sys, at, lines);
+        if (kindOf(mode) === 'symlink') return `${stat} ${yield* sys.readlink(at)}`;
+        if (kindOf(mode) === 'file') return `${stat} ${crc32c(yield* readWhole(sys, at)).toString(16)}`;
+        if (kindOf(mode) === 'directory') yield* readEverything(sys, at, lines);
         return stat;
       });
     }
@@ -139,16 +93,51 @@ export function* readEverything(sys: Syscalls, path = '', lines: string[] = []):
   return lines;
 }
 
-function answerOf(ask: () => unknown): unknown {
+/** All bytes of a file. */
+export function* readWhole(sys: Syscalls, at: string): Process<Uint8Array> {
+  return yield* withFile(sys, at, O.rdonly, function* (fd) {
+    const bytes = new Uint8Array(sys.fstat(fd).size + 1);
+    let length = 0;
+    for (let read = -1; read !== 0; length += read) read = yield* sys.read(fd, bytes, length, bytes.length - length);
+    return bytes.subarray(0, length);
+  });
+}
+
+/** Entries of a directory without those for itself and its parent, in the directory's order. */
+export function* namesIn(sys: Syscalls, path: string): Process<string[]> {
+  const names = (yield* sys.readdir(path)).map(({ name }) => name);
+  return names.filter((name) => name !== '.' && name !== '..');
+}
+
+/** What st_mode says. */
+export function kindOf(mode: number): 'directory' | 'file' | 'symlink' | undefined {
+  return ({ 4: 'directory', 8: 'file', 10: 'symlink' } as const)[mode >>> 12];
+}
+
+export function same(a: unknown, b: unknown): boolean {
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return compareBytes(a, b) === 0;
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** A value on one short line. */
+export function show(value: unknown): string {
+  if (!(value instanceof Uint8Array)) return JSON.stringify(value) ?? 'undefined';
+  const hex = Array.from(value.subarray(0, 16), (byte) => byte.toString(16).padStart(2, '0'));
+  return `${value.length} bytes ${hex.join('')}`;
+}
+
+/** What a call of the model returns, or the code that it throws. */
+export function answerOf(ask: () => unknown): unknown {
   try {
     return ask();
   } catch (error) {
-    if (error instanceof ModelFsError) return error.code;
+    if (error instanceof ModelError) return error.code;
     throw error;
   }
 }
 
-function inModel(model: ModelFs, one: Call): unknown {
+/** Does a call in the model, and returns what the guest must answer. */
+export function inModel(model: ModelFs, one: FileCall, { hasJournal }: JournalKind): unknown {
   switch (one.do) {
     case 'create':
       model.create(one.path, one.exclusive);
@@ -186,9 +175,11 @@ function inModel(model: ModelFs, one: Call): unknown {
     }
     case 'readlink':
       return model.readlink(one.path);
-    case 'fsync':
     case 'writeOut':
       model.read(one.path);
+      return undefined;
+    case 'fsync':
+      model.fsync(one.path, hasJournal);
       return undefined;
     case 'link':
       model.link(one.path, one.to);
@@ -200,12 +191,14 @@ function inModel(model: ModelFs, one: Call): unknown {
       model.symlink(one.to, one.path);
       return undefined;
     case 'sync':
+      model.sync();
+      return undefined;
     case 'dropCaches':
       return undefined;
   }
 }
 
-function* guest(sys: Syscalls, home: string, one: Call): Process<unknown> {
+function* inGuest(sys: Syscalls, home: string, one: FileCall): Process<unknown> {
   const at = 'path' in one ? home + one.path : home;
   switch (one.do) {
     case 'create':
@@ -219,13 +212,8 @@ function* guest(sys: Syscalls, home: string, one: Call): Process<unknown> {
       return yield* sys.truncate(at, one.size);
     case 'direct':
       return yield* withFile(sys, at, O.rdwr | O.direct, function* (fd) {
-        yield* sys.pwrite(
-          fd,
-          contents(one.pages * PAGE_SIZE, one.salt),
-          0,
-          one.pages * PAGE_SIZE,
-          one.page * PAGE_SIZE,
-        );
+        const bytes = one.pages * PAGE_SIZE;
+        yield* sys.pwrite(fd, contents(bytes, one.salt), 0, bytes, one.page * PAGE_SIZE);
       });
     case 'store':
       return yield* withFile(sys, at, O.rdwr, (fd) => store(sys, fd, one));
@@ -238,13 +226,10 @@ function* guest(sys: Syscalls, home: string, one: Call): Process<unknown> {
     case 'unlink':
       return yield* sys.unlink(at);
     case 'list':
-      return (yield* sys.readdir(at))
-        .map((entry) => entry.name)
-        .filter((entry) => entry !== '.' && entry !== '..')
-        .sort();
+      return (yield* namesIn(sys, at)).sort();
     case 'stat': {
       const { mode, size, links } = yield* sys.lstat(at);
-      const kind = { 4: 'directory', 8: 'file', 10: 'symlink' }[mode >>> 12];
+      const kind = kindOf(mode);
       return kind === 'directory' ? { kind, links } : { kind, size, links };
     }
     case 'readlink':
@@ -252,7 +237,7 @@ function* guest(sys: Syscalls, home: string, one: Call): Process<unknown> {
     case 'writeOut':
       return yield* withFile(sys, at, O.rdwr, function* (fd) {
         yield* sys.posixFadvise(fd, 0, 0, FADV.dontneed);
-        yield Ns(UNPLUG_NS);
+        yield UNPLUG_NS;
       });
     case 'fsync':
       return yield* withFile(sys, at, O.rdwr, (fd) => sys.fsync(fd));
@@ -270,7 +255,7 @@ function* guest(sys: Syscalls, home: string, one: Call): Process<unknown> {
   }
 }
 
-function* store(sys: Syscalls, fd: number, one: Call & { do: 'store' }): Process {
+function* store(sys: Syscalls, fd: number, one: FileCall & { do: 'store' }): Process {
   const bytes = Math.min(one.length, pagesOf(sys.fstat(fd).size) * PAGE_SIZE - one.at);
   if (bytes <= 0) return;
   const start = one.at - (one.at % PAGE_SIZE);
@@ -287,15 +272,6 @@ function* nothing(): Process {
   // Opened is enough.
 }
 
-export function* readWhole(sys: Syscalls, at: string): Process<Uint8Array> {
-  return yield* withFile(sys, at, O.rdonly, function* (fd) {
-    const bytes = new Uint8Array(sys.fstat(fd).size + 1);
-    let length = 0;
-    for (let read = -1; read !== 0; length += read) read = yield* sys.read(fd, bytes, length, bytes.length - length);
-    return bytes.subarray(0, length);
-  });
-}
-
 function* withFile<T>(sys: Syscalls, at: string, flags: number, use: (fd: number) => Process<T>): Process<T> {
   const fd = yield* sys.open(at, flags);
   try {
@@ -303,15 +279,4 @@ function* withFile<T>(sys: Syscalls, at: string, flags: number, use: (fd: number
   } finally {
     yield* sys.close(fd);
   }
-}
-
-function same(a: unknown, b: unknown): boolean {
-  if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0;
-  return JSON.stringify(a) === JSON.stringify(b);
-}
-
-function show(value: unknown): string {
-  return value instanceof Uint8Array
-    ? `${value.length} bytes ${Buffer.from(value.subarray(0, 16)).toString('hex')}`
-    : JSON.stringify(value);
 }

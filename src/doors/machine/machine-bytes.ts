@@ -1,0 +1,69 @@
+/**
+ * What is left of a machine when everything on it has ended: bytes of memory, of the medium and of
+ * the drive's write cache. A machine that is made from them is off, and `reboot` switches it on.
+ *
+ * They are taken from a machine that stands still and then goes on, without a change to it. The
+ * medium is copied on write. Memory is copied, as far as it was ever written. Stores go to views of
+ * it, so copying on write would cost every run a hook at each store. The copy takes a fraction of a
+ * millisecond, and the boot of the next guest many.
+ */
+
+import { type Ns, PAGE_SIZE } from '../../base/units.ts';
+import type { WriteCache } from '../../disk/drive/write-cache.ts';
+import type { ImageStore } from '../../disk/image/image-store.ts';
+import type { VmmMachine } from '../../experiment/host/machine-room.ts';
+import { MachineMemory } from '../../machine/memory.ts';
+import type { RandomStream } from '../../sim/index.ts';
+
+export interface MachineBytes {
+  readonly memory: MachineMemory;
+  /** The medium. It is a layer over that of the machine, and holds until that machine goes on. */
+  readonly image: ImageStore;
+  /** Empty by default. */
+  readonly cache?: WriteCache;
+  /** Virtual time, ns. */
+  readonly now: Ns;
+}
+
+/**
+ * What decides which sectors survive a loss of power or a reset at this event. So the outcome is
+ * the same whether it happens or is only looked at, and another one at each event.
+ */
+export function chanceOf({ simulation }: VmmMachine, what: 'power loss' | 'reset'): RandomStream {
+  return simulation.random.stream(`${what} ${simulation.eventCount}`);
+}
+
+/** Takes what would be left of a machine that stands still. */
+export class Remains {
+  readonly #room: VmmMachine;
+  /** Memory of the machine that was made last: to make another costs as much as its boot. */
+  #memory: MachineMemory | undefined;
+
+  constructor(room: VmmMachine) {
+    this.#room = room;
+  }
+
+  /**
+   * What a loss of power would leave now. What was taken before is valid no more.
+   * @param keep share of the sectors in the drive's volatile cache that reach the medium, 0 to 1
+   */
+  ofPowerLoss(keep: number): MachineBytes {
+    const { drive, simulation } = this.#room;
+    const memory = this.#otherMemory();
+    memory.clearAll();
+    const image = drive.afterPowerLoss(keep, chanceOf(this.#room, 'power loss'));
+    return { memory, image, now: simulation.now };
+  }
+
+  /** What a crash of the hypervisor, and the reset behind it, would leave now; as `ofPowerLoss`. */
+  ofHypervisorCrash(): MachineBytes {
+    const { drive, simulation } = this.#room;
+    const memory = this.#otherMemory();
+    memory.copyFrom(this.#room.memory);
+    return { memory, ...drive.afterReset(chanceOf(this.#room, 'reset')), now: simulation.now };
+  }
+
+  #otherMemory(): MachineMemory {
+    return (this.#memory ??= new MachineMemory(this.#room.memory.frameCount * PAGE_SIZE));
+  }
+}

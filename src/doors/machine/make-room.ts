@@ -1,0 +1,51 @@
+/** The parts of a machine with one guest, from a user's options. */
+
+import { MemoryImage } from '../../disk/image/memory-image.ts';
+import { JoinedImage } from '../../disk/image/joined-image.ts';
+import { OverlayImage } from '../../disk/image/overlay-image.ts';
+import { machineMemoryFor } from '../../experiment/host/host.ts';
+import { VmmMachine, type VmmMachineOptions } from '../../experiment/host/machine-room.ts';
+import { archOf, PROFILE } from '../../experiment/host/profiles.ts';
+import { STRATEGY } from '../../experiment/host/strategies.ts';
+import { MachineMemory } from '../../machine/memory.ts';
+import { saveFileBytes } from '../../xen/index.ts';
+import type { MachineBytes } from './machine-bytes.ts';
+import type { MachineOptions } from './options.ts';
+
+const MIB = 1 << 20;
+
+/** What a machine is without options. */
+export const DEFAULTS = { strategy: 'warm-cache+metadata', memory: 64 * MIB, eventLimit: 100_000_000 } as const;
+
+/**
+ * A machine, and the partition of the guest on its drive: domain 0's save file lies behind it.
+ * @param left of another machine, from which this one is made; it is off then
+ * @throws UserError when the memory is too small
+ */
+export function makeRoom(
+  options: MachineOptions,
+  onReuse: NonNullable<VmmMachineOptions['onReuse']>,
+  left: MachineBytes | undefined,
+): { readonly room: VmmMachine; readonly partition: { readonly start: number; readonly bytes: number } } {
+  const { disk, strategy = DEFAULTS.strategy, seed = 1, memory = DEFAULTS.memory } = options;
+  const { profile = 'server-2026', drive = 'profile', arch, protections } = options;
+  const saveArea = new MemoryImage(saveFileBytes(memory, archOf({ arch, profile })));
+  const media = new JoinedImage([new OverlayImage(disk.contents), saveArea]);
+  const [partition, savePlace] = media.places;
+  const room = new VmmMachine({
+    seed,
+    profile: PROFILE[profile],
+    arch,
+    disk: drive,
+    image: left?.image ?? media,
+    partitions: [partition!],
+    saveAreas: [savePlace!],
+    memory: left?.memory ?? new MachineMemory(machineMemoryFor(memory)),
+    guestMemory: memory,
+    cmdLine: STRATEGY[strategy].cmdLine,
+    ...(protections && { protections }),
+    ...(left && { left }),
+    onReuse,
+  });
+  return { room, partition: partition! };
+}

@@ -1,0 +1,112 @@
+/**
+ * Calls of a program on files, as data: over so few names that calls meet what earlier ones made.
+ */
+
+import fc from 'fast-check';
+import { checkInteger, checkObject } from '../../base/argument-error.ts';
+
+/** One call. Paths are absolute; a program's directory stands before them. Sizes are in bytes. */
+export type FileCall =
+  | { readonly do: 'create'; readonly path: string; readonly exclusive: boolean }
+  | {
+      readonly do: 'write';
+      readonly path: string;
+      readonly at: number;
+      readonly length: number;
+      /** What is written: `contents(length, salt)`. */
+      readonly salt: number;
+    }
+  | { readonly do: 'truncate'; readonly path: string; readonly size: number }
+  /** A write past the cache (O_DIRECT), of whole pages. */
+  | {
+      readonly do: 'direct';
+      readonly path: string;
+      readonly page: number;
+      readonly pages: number;
+      readonly salt: number;
+    }
+  /**
+   * A store through a shared mapping, up to the end of the file's last page; then msync or munmap
+   * alone.
+   */
+  | {
+      readonly do: 'store';
+      readonly path: string;
+      readonly at: number;
+      readonly length: number;
+      readonly salt: number;
+      readonly msync: boolean;
+    }
+  /** writeOut: data is written, metadata is not. */
+  | {
+      readonly do: 'read' | 'writeOut' | 'mkdir' | 'rmdir' | 'unlink' | 'list' | 'stat' | 'readlink' | 'fsync';
+      readonly path: string;
+    }
+  | { readonly do: 'link' | 'rename' | 'symlink'; readonly path: string; readonly to: string }
+  | { readonly do: 'sync' | 'dropCaches' };
+
+/** Of `programs`. */
+export interface ProgramOptions {
+  /** Calls at least; 1 by default. */
+  readonly minCalls?: number;
+  /** Calls at most; 30 by default. */
+  readonly maxCalls?: number;
+}
+
+const name = fc.constantFrom('a', 'b', 'c', 'long-'.repeat(30));
+const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => `/${parts.join('/')}`);
+const offset = fc.oneof(fc.nat(10_000), fc.nat(90_000), fc.nat(5_000_000));
+const length = fc.oneof(fc.nat(5_000), fc.nat(40_000));
+
+/** One call, as `programs` has them. */
+export const fileCall: fc.Arbitrary<FileCall> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('create' as const), path, exclusive: fc.boolean() }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constant('write' as const), path, at: offset, length, salt: fc.nat(255) }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('truncate' as const), path, size: offset }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      do: fc.constantFrom(
+        ...(['read', 'read', 'mkdir', 'mkdir', 'rmdir', 'unlink', 'list', 'stat', 'readlink', 'fsync'] as const),
+      ),
+      path,
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('link' as const, 'rename' as const), path, to: path }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('symlink' as const),
+      path,
+      to: fc.constantFrom('a', 'b/a', 'b/../a', './c', 'x'.repeat(80)),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('sync' as const, 'dropCaches' as const) }) },
+);
+
+/**
+ * Programs: sequences of calls on files, for `programOf` and `playing`. They make, write, cut,
+ * move, link and remove files below four names, three directories deep.
+ */
+export function programs(options: ProgramOptions = {}): fc.Arbitrary<FileCall[]> {
+  checkObject('options', options);
+  const { minCalls = 1, maxCalls = 30 } = options;
+  checkInteger('options.minCalls', minCalls);
+  checkInteger('options.maxCalls', maxCalls, minCalls);
+  return fc.array(fileCall, { minLength: minCalls, maxLength: maxCalls });
+}
+
+/**
+ * `size` bytes that a call of this salt writes: they differ from page to page.
+ * @param salt 0 to 255
+ */
+export function contents(size: number, salt: number): Uint8Array {
+  checkInteger('size', size, 0, 2 ** 32);
+  checkInteger('salt', salt);
+  const bytes = new Uint8Array(size);
+  for (let i = 0; i < size; i++) bytes[i] = (i * 7 + (i >>> 8) * 13 + salt * 31 + 1) & 255;
+  return bytes;
+}

@@ -1,0 +1,61 @@
+/**
+ * The programs of README and of the how-tos run. All blocks of a document are one program. It
+ * imports the doors as a user does. Where a comment behind a call begins with a number or a
+ * boolean, the call returns it.
+ */
+
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { LAWS } from '../../src/doors/testing/index.ts';
+
+const DIR = '.build/how-to';
+const { exports: doors } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  exports: Record<string, string | { default: string }>;
+};
+
+const documents = ['README.md', ...readdirSync('docs/how-to').map((name) => join('docs/how-to', name))];
+const withPrograms = documents.filter((name) => /^```ts$/m.test(readFileSync(name, 'utf8')));
+
+/** The source of what a user imports. */
+function sourceOf(name: string): string {
+  const door = doors[name.replace('stillwarm', '.')];
+  if (typeof door !== 'object') throw new Error(`${name} is no door`);
+  return resolve(door.default.replace('./dist/', 'src/').replace(/\.js$/, '.ts'));
+}
+
+function programOf(document: string): { readonly source: string; readonly checks: number } {
+  const blocks = [...readFileSync(document, 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block]) => block!);
+  let checks = 0;
+  const source = blocks
+    .join('')
+    .replaceAll("'disk.img'", `'${resolve(DIR, 'disk.img')}'`)
+    .replace(/'(stillwarm[^']*)'/g, (_, name: string) => `'${sourceOf(name)}'`)
+    .replace(/^(\w\S*\(.*); \/\/ (\d+|true|false)\b.*$/gm, (_, call: string, value: string) => {
+      checks++;
+      return `expect(${call}).toBe(${value});`;
+    });
+  return { source: `import { expect } from 'vitest';\n${source}`, checks };
+}
+
+afterAll(() => rmSync(DIR, { recursive: true, force: true }));
+
+test('README and four how-tos have programs, and README says what three calls return', () => {
+  expect(withPrograms[0]).toBe('README.md');
+  expect(withPrograms.length).toBeGreaterThan(4);
+  expect(programOf('README.md').checks).toBe(3);
+});
+
+test.each(withPrograms)('the program of %s runs', async (document) => {
+  mkdirSync(DIR, { recursive: true });
+  const file = resolve(DIR, `${basename(document, '.md')}.ts`);
+  writeFileSync(file, programOf(document).source);
+  await import(file);
+});
+
+test('the how-to of properties names every law, and no other', () => {
+  const text = readFileSync('docs/how-to/test-with-properties.md', 'utf8');
+  const table = text.slice(text.indexOf('| law |'), text.indexOf('`programs` and `reboots` of the input'));
+  const named = [...table.matchAll(/^\| ([^|]+) \|/gm)].map(([, name]) => name!).slice(1);
+  expect(named).toEqual(Object.keys(LAWS));
+});
