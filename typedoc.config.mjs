@@ -18,7 +18,7 @@ export default {
   // of profiles; and the share of a Hypervisor or a Toolstack that an operation needs: callers give
   // it the whole.
   intentionallyNotExported: [
-    ...['Branded', 'GuestDomain', 'Domains'],
+    ...['Branded', 'GuestDomain', 'Domains', 'laws'],
     ...['GUEST_MEANINGS', 'HYPERVISOR_MEANINGS', 'ROTATING_DISK_MEANINGS', 'NVME_MEANINGS', 'NIC_MEANINGS'],
     ...['ToolstackHost', 'DaemonHost', 'MakerHost', 'SaveHost', 'PageHost', 'FactHost', 'TransferHost'],
     ...['DomainHost', 'BlockHost', 'NetHost', 'XenbusHost', 'ReservationHost'],
