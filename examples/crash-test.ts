@@ -1,6 +1,6 @@
 /**
  * A program that stores data, crash-tested: its guest crashes at each event, and its machine loses
- * power there. 25 lines of code.
+ * power there. 28 lines of code.
  *
  * The program replaces an account's file the safe way: write a new one, fsync it, rename it over
  * the old one. On ext3 the old or the new file is there afterwards, whole.

@@ -1,6 +1,6 @@
 /**
  * A property of a program that stores data: what it has acknowledged is there after a crash or a
- * loss of power at any event. 29 lines of code.
+ * loss of power at any event. 26 lines of code.
  *
  * The program writes notes, each a new file, and acknowledges a note when it is safe. When that is
  * depends on the file system:

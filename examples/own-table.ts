@@ -1,6 +1,6 @@
 /**
- * A property of a cache-mapping table of one's own. 49 lines are a table as a user might write it,
- * over six words a frame. One line tests it.
+ * A property of a cache-mapping table of one's own, and one line that tests it. The table is as a
+ * user might write it, over six words a frame: 47 lines of code in `OwnTable`.
  *
  * The table says which frames of a memory survive with which page of which file. `tableProperty`
  * plays its caller: it reads, writes, stores, dies, comes back and claims pages. It fails when a

@@ -1,6 +1,6 @@
 /**
- * A toy hypervisor whose page cache survives it: a class of 50 lines. Its memory is one
- * ArrayBuffer, frames first and the table's bytes behind them. Its disk is an array of blocks.
+ * A toy hypervisor whose page cache survives it: 50 lines of code in `ToyHypervisor`. Its memory is
+ * one ArrayBuffer, frames first and the table's bytes behind them. Its disk is an array of blocks.
  * Block 0 is the map of the files: page `index` of file `inode` lies at the block that its word 16
  * × inode + index says. The cache goes round: the next page takes the frame of the oldest, whether
  * that was claimed or not.

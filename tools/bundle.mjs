@@ -63,6 +63,22 @@ export async function bundleForBrowser(entry) {
   return chunk.code;
 }
 
+/**
+ * Bundles the command line for node.
+ * @param {string} [to] the file to be written; none by default
+ * @returns {Promise<string[]>} paths of the modules that the bundle is made of
+ */
+export async function bundleProgram(to) {
+  const { output } = await build({
+    cwd: ROOT,
+    input: 'src/cli/main.ts',
+    platform: 'node',
+    write: to !== undefined,
+    output: { ...(to !== undefined && { file: to }), comments: { jsdoc: false } },
+  });
+  return output.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
+}
+
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const [first, entry, to] = process.argv.slice(2);
   if (first === '--browser') {
@@ -70,11 +86,6 @@ if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(
     writeFileSync(to, await bundleForBrowser(entry));
   } else {
     if (first === undefined) throw new Error('bundle: which file is to be written?');
-    await build({
-      cwd: ROOT,
-      input: 'src/cli/main.ts',
-      platform: 'node',
-      output: { file: first, comments: { jsdoc: false } },
-    });
+    await bundleProgram(first);
   }
 }

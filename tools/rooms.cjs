@@ -96,7 +96,6 @@ const MAY_IMPORT = {
     ...['base', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
     ...['workload', 'experiment/judge', 'experiment/host', 'experiment/guest'],
   ],
-  experiment: ['experiment/*'],
   'doors/machine': [
     ...['base', 'sim', 'machine', 'disk/image', 'disk/drive', 'disk/mkfs', 'xen', 'kernel', 'workload'],
     ...['experiment/judge', 'experiment/host'],
@@ -105,7 +104,7 @@ const MAY_IMPORT = {
   'doors/page-cache': ['base', 'kernel/mm', 'kernel/mm/policy'],
   'doors/table': ['base', 'xen/public', 'xen/records', 'xen/frames', 'xen/protections.ts'],
   'doors/testing': ['base', 'format', 'doors/machine', 'doors/table'],
-  report: ['base', 'experiment', 'experiment/*'],
+  report: ['base', 'experiment/*'],
   cli: ['*'],
 };
 

@@ -10,7 +10,9 @@
  * numbers are not.
  */
 
+/** Architectures of a machine; the first is the default. */
 export const ARCHS = ['x86_64', 'x86_32'] as const;
+/** An architecture: how wide numbers of frames are in every layout, 8 bytes or 4. */
 export type Arch = (typeof ARCHS)[number];
 
 /** Bytes of a frame number. */

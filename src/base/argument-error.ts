@@ -9,6 +9,7 @@
 
 /** Names the argument, or the state, at fault. */
 export class ArgumentError extends Error {
+  /** `ArgumentError`. */
   override readonly name = 'ArgumentError';
 }
 

@@ -6,6 +6,7 @@
 
 /** A defect of the simulator. */
 export class InvariantViolation extends Error {
+  /** `InvariantViolation`. */
   override readonly name = 'InvariantViolation';
 }
 

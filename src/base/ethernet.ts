@@ -7,7 +7,10 @@ import { defineLayout, getField, putField } from './layout.ts';
 
 declare const brand: unique symbol;
 /** Hardware address of an interface, 48 bits, its first byte the highest. */
-export type MacAddress = number & { readonly [brand]: 'MacAddress' };
+export type MacAddress = number & {
+  /** Tells it from other numbers. */
+  readonly [brand]: 'MacAddress';
+};
 
 export const BROADCAST = 0xffff_ffff_ffff as MacAddress;
 

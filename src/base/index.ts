@@ -1,12 +1,15 @@
 /**
- * Units, architectures, assertions, the kinds of failure, byte layouts, strings for bytes, counts,
- * checksums, Ethernet frames.
+ * Branded numbers and units, architectures, results, and the kinds of failure. The rest of the room
+ * is for the other rooms.
+ *
+ * @module stillwarm/base
  */
 export { ARCHS, type Arch } from './arch.ts';
 export { ArgumentError } from './argument-error.ts';
 export { InvariantViolation } from './assert.ts';
 export { ERRNO, type ErrnoName, GuestPanic, ModelError } from './errno.ts';
 export type { MacAddress } from './ethernet.ts';
+export type { ArchLayouts, Field, FieldWriter, Layout } from './layout.ts';
 export { DONE, type Err, err, type Ok, ok, type Result } from './result.ts';
 export * from './units.ts';
 export { InputError } from './input-error.ts';

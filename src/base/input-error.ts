@@ -4,6 +4,7 @@
  * asked for the file reports it, as the command line does, with exit status 2.
  */
 export class InputError extends Error {
+  /** `InputError`. */
   override readonly name = 'InputError';
   readonly #code: string | undefined;
 
@@ -13,6 +14,7 @@ export class InputError extends Error {
     this.#code = code;
   }
 
+  /** The errno with which the host refused, as `ENOENT`; undefined: the input is at fault. */
   get code(): string | undefined {
     return this.#code;
   }

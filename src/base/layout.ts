@@ -15,10 +15,11 @@ import type { Arch, FrameNumberBytes } from './arch.ts';
 import { assert, InvariantViolation } from './assert.ts';
 
 /** What stores a field, for the reference page. */
-export type Writer = 'hypervisor' | 'guest' | 'tool stack' | 'mkfs' | 'file system';
+export type FieldWriter = 'hypervisor' | 'guest' | 'tool stack' | 'mkfs' | 'file system';
 
 /** One field of a layout. */
 export interface Field<Name extends string = string> {
+  /** Its name. */
   readonly name: Name;
   /** Width of one element in bytes. */
   readonly width: 1 | 2 | 4 | 8;
@@ -26,7 +27,9 @@ export interface Field<Name extends string = string> {
    * Number of elements; 1 by default. More than one makes an array of elements of `width` bytes.
    */
   readonly count?: number;
-  readonly writer?: Writer;
+  /** Who stores it. */
+  readonly writer?: FieldWriter;
+  /** What it says. */
   readonly meaning: string;
   /** Must be zero. */
   readonly reserved?: true;
@@ -34,8 +37,11 @@ export interface Field<Name extends string = string> {
 
 /** A byte layout with the derived offsets. */
 export interface Layout<Name extends string = string> {
+  /** What it is a layout of. */
   readonly title: string;
+  /** Bytes. */
   readonly size: number;
+  /** The fields, in their order. */
   readonly fields: readonly Field<Name>[];
   /** Offset of each field from the start of the structure, in bytes. */
   readonly offset: Readonly<Record<Name, number>>;

@@ -32,14 +32,23 @@ export type GrantRef = Branded<'GrantRef'>;
 /** Virtual time or a duration, integer nanoseconds. */
 export type Ns = Branded<'Ns'>;
 
+/** Says that a number is a page of a guest. Checks nothing, as all of these. */
 export const Pfn = (n: number): Pfn => n as Pfn;
+/** Says that a number is a frame of the machine. */
 export const Mfn = (n: number): Mfn => n as Mfn;
+/** Says that a number is an inode. */
 export const Ino = (n: number): Ino => n as Ino;
+/** Says that a number is the index of a page in a file. */
 export const PageIndex = (n: number): PageIndex => n as PageIndex;
+/** Says that a number is a block of 4 KiB on a device. */
 export const Lba = (n: number): Lba => n as Lba;
+/** Says that a number is a domain. */
 export const DomId = (n: number): DomId => n as DomId;
+/** Says that a number is a port of an event channel. */
 export const EvtchnPort = (n: number): EvtchnPort => n as EvtchnPort;
+/** Says that a number is an entry of a grant table. */
 export const GrantRef = (n: number): GrantRef => n as GrantRef;
+/** Says that a number is a time or a duration in ns. */
 export const Ns = (n: number): Ns => n as Ns;
 
 /** The privileged domain. */

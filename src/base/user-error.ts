@@ -5,5 +5,6 @@
  * an unusable file is an InputError, and a wrong argument an ArgumentError.
  */
 export class UserError extends Error {
+  /** `UserError`. */
   override readonly name = 'UserError';
 }

@@ -8,7 +8,7 @@ import prettyBytes from 'pretty-bytes';
 import { counted, grouped, PAGE_SIZE, printable, printableJson } from '../base/index.ts';
 import { loadMemory } from '../experiment/guest/memory-dump.ts';
 import { checkOutputs } from '../experiment/guest/output-file.ts';
-import { inspectMemory, type MachineReport } from '../xen/inspect.ts';
+import { inspectMemory, type MemoryReport } from '../xen/inspect.ts';
 import { parseCommand } from './args.ts';
 import { commandHelp } from './help.ts';
 import type { InspectResult } from './inspect-result.ts';
@@ -35,7 +35,7 @@ export function inspect(argv: readonly string[], io: Io): number {
 }
 
 /** What `--json` prints: docs/reference/inspect-schema.md. */
-export function findings({ map, domains, ...report }: MachineReport): InspectResult {
+export function findings({ map, domains, ...report }: MemoryReport): InspectResult {
   return {
     schema: 'stillwarm/inspect@1',
     ...report,
@@ -44,7 +44,7 @@ export function findings({ map, domains, ...report }: MachineReport): InspectRes
   };
 }
 
-function renderReport(path: string, { frames, domains, map, problems, problemCount }: MachineReport): string {
+function renderReport(path: string, { frames, domains, map, problems, problemCount }: MemoryReport): string {
   const size = prettyBytes(frames.total * PAGE_SIZE, { binary: true });
   const lines = [
     `${printable(path)}: ${counted(frames.total, 'frame')}, ${size}${map === undefined ? '' : `, ${map.arch}`}`,

@@ -1,4 +1,8 @@
-/** Block devices: image stores, the drive with its service-time models, and mkfs. */
+/**
+ * Block devices: image stores, the drive with its service-time models, and mkfs.
+ *
+ * @module stillwarm/disk
+ */
 export { type BackingStore, type Extent, type Medium, noteChange, type Writer } from './image/backing-store.ts';
 export type { BlockDevice, BlockOp, BlockRequest, Segment } from './drive/block-device.ts';
 export { Drive, type DriveCounters, type DriveOptions } from './drive/drive.ts';
@@ -13,12 +17,15 @@ export { makeExt2 } from './mkfs/mkfs.ts';
 export type { Ext2Options, Progress } from './mkfs/plan.ts';
 export {
   countFiles,
+  type DataRuns,
   directory as directoryNode,
   type DirectoryNode,
   type Entry,
+  type FileCount,
   file as fileNode,
   type FileContent,
   type FileNode,
+  type LeftOut,
   type Meta,
   sparse,
   symlink as symlinkNode,

@@ -11,8 +11,9 @@ export interface KernelCosts {
   readonly copyNsPerByte: number;
   /** Zeroing memory, ns a byte. */
   readonly clearNsPerByte: number;
-  /** Allocating and freeing a page, ns. */
+  /** Allocating a page, ns. */
   readonly pageAllocNs: number;
+  /** Freeing a page, ns. */
   readonly pageFreeNs: number;
   /** One path component found in the dentry cache, ns. */
   readonly pathComponentNs: number;
@@ -38,10 +39,8 @@ export interface KernelCosts {
   readonly bootServicesNs: number;
   /** Stopping the services, ns. */
   readonly shutdownServicesNs: number;
-  /**
-   * The suspend handler until the hypercall, and the resume handler without what the drivers do,
-   * ns.
-   */
+  /** The suspend handler until the hypercall, ns. */
   readonly suspendNs: number;
+  /** The resume handler, without what the drivers do, ns. */
   readonly resumeNs: number;
 }

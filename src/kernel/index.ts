@@ -1,4 +1,8 @@
-/** The guest kernel, and its memory management for other simulators to embed. */
+/**
+ * The guest kernel, and its memory management for other simulators to embed.
+ *
+ * @module stillwarm/kernel
+ */
 export type { ReuseObserver } from './cache/preserved-pages.ts';
 export type { KernelCosts } from './costs.ts';
 export type { DirectoryEntry } from './fs/file-system.ts';
@@ -10,11 +14,11 @@ export { MemoryManagement, NO_NAMES } from './mm/mm.ts';
 export { MAP, MS, PROT } from './file/mmap.ts';
 export { type PageAllocator, watermarks, type Watermarks } from './mm/page-alloc.ts';
 export type { AddressSpace, PageCache } from './mm/page-cache.ts';
-export type { MappedRange, NameTable, PageWriter } from './mm/page-users.ts';
+export type { MappedRange, NameTable, PageWatcher, PageWriter } from './mm/page-users.ts';
 export { RA_CACHE_HIT_LIMIT, RA_MAX, RA_MIN, ReadaheadState, type ReadaheadIo } from './mm/readahead.ts';
 export { SEEK } from './syscall/read-write.ts';
 export type { ListeningSocket, NetworkRequest } from './net/socket.ts';
-export type { ReplacementPolicy } from './mm/policy/policy.ts';
+export type { MappedPages, ReplacementPolicy } from './mm/policy/policy.ts';
 export {
   FADV,
   type FileSystemStatistics,

@@ -38,22 +38,33 @@ import { ShutdownWatch } from './xen/shutdown-watch.ts';
 
 /** Figures of a running kernel. */
 export interface KernelStats {
+  /** Pages of files that were read from the disk. */
   readonly dataPagesRead: number;
+  /** Blocks of the file system that were read from the disk. */
   readonly metadataPagesRead: number;
+  /** Pages that were taken over from before the reboot. */
   readonly pagesReused: number;
+  /** Pages from before the reboot that are not claimed yet. */
   readonly pagesUnclaimed: number;
+  /** Pages in the page cache. */
   readonly pagesCached: number;
   /** Pages of dentries and inodes. */
   readonly pagesSlab: number;
+  /** Names in the dentry cache. */
   readonly dentries: number;
+  /** Inodes in memory. */
   readonly inodes: number;
+  /** Free pages. */
   readonly pagesFree: number;
   /** Pages that the balloon driver has given back to the hypervisor. */
   readonly pagesBallooned: number;
+  /** Pages that reclaim has freed. */
   readonly pagesReclaimed: number;
+  /** Pages that were written to the disk. */
   readonly pagesWritten: number;
   /** Writes of a page that have failed. */
   readonly pagesLost: number;
+  /** Pages that are newer than their block. */
   readonly pagesDirty: number;
   /** Suspensions that it has come back from. */
   readonly suspensions: number;
@@ -72,8 +83,11 @@ interface KernelParts {
   readonly files: Files;
 }
 
+/** A guest kernel. Made by `Kernel.boot`. */
 export class Kernel {
+  /** Its system calls. */
   readonly syscalls: Syscalls;
+  /** Its memory management. */
   readonly mm: MemoryManagement;
   readonly #parts: KernelParts;
 
@@ -180,6 +194,7 @@ export class Kernel {
     return this.mm.cache.nrDirty > 0 || cache.writeback.nrDirtyMappings > 0 || files.fs.hasUncommitted;
   }
 
+  /** Figures of now. */
   get stats(): KernelStats {
     const { mm } = this;
     const { memory, devices, cache, files } = this.#parts;

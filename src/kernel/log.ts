@@ -11,13 +11,16 @@ import type { CpuClock } from '../sim/cpu-clock.ts';
 
 /** Levels, the gravest first (KERN_EMERG to KERN_INFO, without KERN_ALERT). */
 export const LOG_LEVELS = ['emerg', 'crit', 'err', 'warning', 'notice', 'info'] as const;
+/** How grave a message is. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** One line of the log. */
 export interface KernelMessage {
   /** Virtual time of the guest, ns. */
   readonly time: Ns;
+  /** How grave it is. */
   readonly level: LogLevel;
+  /** One line. */
   readonly text: string;
 }
 

@@ -1,6 +1,29 @@
-/** The hardware: machine memory as raw bytes, and the profiles of costs. */
+/**
+ * The hardware: machine memory as raw bytes, and the profiles of costs.
+ *
+ * @module stillwarm/machine
+ */
 export { MachineMemory } from './memory.ts';
-export { type Constant, type DiskSection, type Profile, values } from './profile.ts';
+export {
+  type ArchSection,
+  type Constant,
+  type ConstantSource,
+  type DiskSection,
+  type GuestConstant,
+  type GuestCosts,
+  type HypervisorConstant,
+  type HypervisorCosts,
+  type NicConstant,
+  type NicSection,
+  type NvmeConstant,
+  type NvmeSection,
+  type Profile,
+  type RotatingDiskConstant,
+  type RotatingDiskSection,
+  type Section,
+  type Values,
+  values,
+} from './profile.ts';
 export * from './profiles/drives-1998.ts';
 export * from './profiles/pentium4-2006.ts';
 export * from './profiles/server-2026.ts';

@@ -41,7 +41,9 @@ const setBytes: (this: Uint8Array, source: Uint8Array, at: number) => void = Ref
 /** Marks of written frames: one bit a frame. */
 const bit = (mfn: number): number => 1 << (mfn & 31);
 
+/** Memory of a machine as raw bytes, in frames of 4 KiB from 0 on. */
 export class MachineMemory {
+  /** Frames of 4 KiB. */
   readonly frameCount: number;
   readonly #banks: Uint8Array<ArrayBuffer>[] = [];
   /** The banks again, as words. */
@@ -140,6 +142,10 @@ export class MachineMemory {
     return bank[at]! | (bank[at + 1]! << 8);
   }
 
+  /**
+   * The little-endian word of 32 bits at byte `offset` of a frame, 0 to 4092. Throws ArgumentError
+   * for another.
+   */
   readU32(mfn: Mfn, offset: number): number {
     checkArgument(offset >= 0 && offset <= PAGE_SIZE - 4, 'offset', 'word leaves the frame');
     if ((offset & 3) === 0) return this.#bankWords(mfn)[((mfn & BANK_MASK) << (PAGE_SHIFT - 2)) + (offset >>> 2)]!;
@@ -167,6 +173,10 @@ export class MachineMemory {
     this.#touched[mfn >>> 5]! |= bit(mfn);
   }
 
+  /**
+   * Stores a little-endian word of 32 bits at byte `offset` of a frame, 0 to 4092. Throws
+   * ArgumentError.
+   */
   writeU32(mfn: Mfn, offset: number, value: number): void {
     checkArgument(offset >= 0 && offset <= PAGE_SIZE - 4, 'offset', 'word leaves the frame');
     if (this.#cpuCache !== undefined) this.#cpuCache.store(mfn, offset, 4);
@@ -243,7 +253,7 @@ export class MachineMemory {
     this.#cpuCache?.lose(random);
   }
 
-  /** @internal: what only the CPU cache had is lost. */
+  /** @internal What only the CPU cache had is lost. */
   restore(mfn: Mfn, offset: number, bytes: Uint8Array): void {
     this.#bank(mfn).set(bytes, ((mfn & BANK_MASK) << PAGE_SHIFT) + offset);
     this.#touched[mfn >>> 5]! |= bit(mfn);

@@ -68,7 +68,7 @@ export class Nic {
   #lost = 0;
   #receivedBytes = 0;
 
-  /** @internal: made by `connect`. */
+  /** @internal Made by `connect`. */
   constructor(simulation: Simulation, values: NicValues) {
     this.#simulation = simulation;
     this.#values = values;

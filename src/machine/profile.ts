@@ -14,7 +14,7 @@ import { checkObject } from '../base/argument-error.ts';
 import type { Arch } from '../base/arch.ts';
 
 /** Where a value comes from. */
-export type Provenance =
+export type ConstantSource =
   /** Printed in the paper's slides. */
   | 'slide'
   /** Printed in a data sheet or a published standard. */
@@ -26,11 +26,14 @@ export type Provenance =
   /** Measured and published by others. */
   | 'measured';
 
+/** A cost or a size, and where it comes from. */
 export interface Constant {
+  /** The number, in `unit`. */
   readonly value: number;
   /** ns, ns/B, ns/frame, B, MB/s (10^6 bytes), 1/min or none. */
   readonly unit: string;
-  readonly provenance: Provenance;
+  /** Where it comes from. */
+  readonly provenance: ConstantSource;
   /** Chosen so that the model meets a figure of the paper. */
   readonly fitted: boolean;
   /** One line: the source, the derivation, or why it is plausible. */
@@ -136,10 +139,15 @@ const NIC_MEANINGS = {
   queueBytes: 'payload that the adapter takes before it says it is full',
 } as const;
 
+/** Names of the costs of a guest; docs/reference/profiles.md has their meanings. */
 export type GuestConstant = keyof typeof GUEST_MEANINGS;
+/** Names of the costs of a hypervisor. */
 export type HypervisorConstant = keyof typeof HYPERVISOR_MEANINGS;
+/** Names of the constants of a disk with platters. */
 export type RotatingDiskConstant = keyof typeof ROTATING_DISK_MEANINGS;
+/** Names of the constants of a flash drive. */
 export type NvmeConstant = keyof typeof NVME_MEANINGS;
+/** Names of the constants of a network adapter. */
 export type NicConstant = keyof typeof NIC_MEANINGS;
 
 /** A value for each of `Name`, with its provenance. */
@@ -147,28 +155,71 @@ export type Section<Name extends string> = Readonly<Record<Name, Constant>>;
 /** A plain number for each of `Name`. */
 export type Values<Name extends string> = Readonly<Record<Name, number>>;
 
+/** Costs of a guest as plain numbers: ns, or ns a byte. */
 export type GuestCosts = Values<GuestConstant>;
+/** Costs of a hypervisor as plain numbers: ns, or ns a byte. */
 export type HypervisorCosts = Values<HypervisorConstant>;
 
 /** A constant of a guest or of the hypervisor, as `fittedConstants` names it. */
 export type CostName = `guest.${GuestConstant}` | `hypervisor.${HypervisorConstant}`;
 
 /** The drive of a profile. */
-export type DiskSection =
-  | { readonly kind: 'disk'; readonly model: string; readonly constants: Section<RotatingDiskConstant> }
-  | { readonly kind: 'nvme'; readonly model: string; readonly constants: Section<NvmeConstant> };
+export type DiskSection = RotatingDiskSection | NvmeSection;
+
+/** A disk with platters. */
+export interface RotatingDiskSection {
+  /** Says that it is one. */
+  readonly kind: 'disk';
+  /** What it is called. */
+  readonly model: string;
+  /** Its constants. */
+  readonly constants: Section<RotatingDiskConstant>;
+}
+
+/** A flash drive. */
+export interface NvmeSection {
+  /** Says that it is one. */
+  readonly kind: 'nvme';
+  /** What it is called. */
+  readonly model: string;
+  /** Its constants. */
+  readonly constants: Section<NvmeConstant>;
+}
+
+/** A network adapter. */
+export interface NicSection {
+  /** What it is called. */
+  readonly model: string;
+  /** Its constants. */
+  readonly constants: Section<NicConstant>;
+}
+
+/** The architecture of a machine, and where that comes from. */
+export interface ArchSection {
+  /** The architecture. */
+  readonly value: Arch;
+  /** Where it comes from. */
+  readonly provenance: ConstantSource;
+  /** One line: the source, or why it is plausible. */
+  readonly note: string;
+}
 
 /** A machine. */
 export interface Profile {
+  /** Its name on the command line, and in results. */
   readonly name: string;
   /** One paragraph: what machine this is and which of its figures are firm. */
   readonly description: string;
   /** What experiments on this machine run on by default. */
-  readonly arch: { readonly value: Arch; readonly provenance: Provenance; readonly note: string };
+  readonly arch: ArchSection;
+  /** Costs of a guest kernel. */
   readonly guest: Section<GuestConstant>;
+  /** Costs of the hypervisor and of domain 0. */
   readonly hypervisor: Section<HypervisorConstant>;
+  /** Its drive. */
   readonly disk: DiskSection;
-  readonly nic: { readonly model: string; readonly constants: Section<NicConstant> };
+  /** Its network adapter. */
+  readonly nic: NicSection;
 }
 
 /** The plain numbers of a section, as the rooms that charge them want them. */

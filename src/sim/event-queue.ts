@@ -9,6 +9,7 @@
 
 import { assert } from '../base/assert.ts';
 
+/** What happens at an event. */
 export type EventAction = () => void;
 
 export class EventQueue {

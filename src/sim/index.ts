@@ -1,9 +1,21 @@
 /**
- * Virtual time: event queue, processes, wait queues, processors, seeded random streams, the digest
- * of a run.
+ * Virtual time: processes, wait queues, seeded random streams, and the digest of a run.
+ *
+ * @module stillwarm/sim
  */
+export type { Digest } from './digest.ts';
+export type { EventAction } from './event-queue.ts';
 export { type RandomStream, RandomStreams } from './random.ts';
-export { NOTHING, type Process, Simulation, type Task, type Wait, WaitQueue } from './simulation.ts';
+export {
+  type Gate,
+  NOTHING,
+  type Process,
+  Simulation,
+  type Task,
+  type TaskState,
+  type Wait,
+  WaitQueue,
+} from './simulation.ts';
 
 /** @internal */
 export * from './completion.ts';

@@ -46,6 +46,7 @@ export class RandomStream {
 
 /** The streams of one run. */
 export class RandomStreams {
+  /** What decides every stream. */
   readonly seed: number;
 
   /** @throws ArgumentError unless `seed` is an integer */

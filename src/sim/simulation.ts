@@ -33,7 +33,8 @@ export const NOTHING: Process = (function* () {
 })();
 NOTHING.next();
 
-type TaskState = 'runnable' | 'sleeping' | 'waiting' | 'done' | 'failed' | 'killed';
+/** Where a process is in its life. */
+export type TaskState = 'runnable' | 'sleeping' | 'waiting' | 'done' | 'failed' | 'killed';
 
 /** Processes that sleep until they are woken, in the order in which they came. */
 export class WaitQueue {
@@ -54,6 +55,7 @@ export class WaitQueue {
     return typeof this.#what === 'string' ? this.#what : this.#what();
   }
 
+  /** Processes that wait. */
   get length(): number {
     return this.#waiters.length;
   }
@@ -105,6 +107,7 @@ export class Gate {
     this.takesFailure = takesFailure;
   }
 
+  /** Whether actions wait for it to open. */
   get isClosed(): boolean {
     return this.#held !== undefined;
   }
@@ -134,6 +137,7 @@ export class Gate {
 
 /** A running process. */
 export class Task<T = unknown> {
+  /** What messages call it. */
   readonly name: string;
   readonly #simulation: Simulation;
   readonly #process: Process<T>;
@@ -171,15 +175,17 @@ export class Task<T = unknown> {
     return this.#state === 'sleeping' ? 'the end of a sleep' : 'its turn to run';
   }
 
+  /** Where it is in its life. */
   get state(): TaskState {
     return this.#state;
   }
 
+  /** Whether it has ended, in whatever way. */
   get isOver(): boolean {
     return this.#state === 'done' || this.#state === 'failed' || this.#state === 'killed';
   }
 
-  /** @internal: made runnable by a wait queue; `alone` when no other waiter was woken with it. */
+  /** @internal Made runnable by a wait queue; `alone` when no other waiter was woken with it. */
   wake(alone: WaitQueue | undefined): void {
     if (this.#state !== 'waiting') return;
     this.#waitingOn = undefined;
@@ -260,6 +266,7 @@ function isProcess(value: unknown): boolean {
 
 /** Virtual time and everything that runs in it. */
 export class Simulation {
+  /** The seeded streams: one seed, one run. */
   readonly random: RandomStreams;
   /** Digest of the run so far: two runs of one seed have one digest. */
   readonly digest = new Digest();
@@ -284,6 +291,7 @@ export class Simulation {
     this.frozen = new FrozenPrograms(this.random.stream('frozen'));
   }
 
+  /** Virtual time, ns from 0 on. */
   get now(): Ns {
     return Ns(this.#now);
   }
@@ -319,7 +327,7 @@ export class Simulation {
     return task;
   }
 
-  /** @internal: a process has ended. */
+  /** @internal A process has ended. */
   ended(task: Task): void {
     this.#live.delete(task);
   }

@@ -4,15 +4,21 @@
  * what each one is charged for, and to whom.
  */
 
+/** What the work of the hypervisor costs, virtual ns. `values(profile.hypervisor)` is one. */
 export interface XenCosts {
   /** Any hypercall: the way into the hypervisor and back. The guest's. */
   readonly hypercallNs: number;
-  /** One entry of cache_map_op, by operation. The guest's. */
+  /** Naming a page by cache_map_op. The guest's. */
   readonly cacheMapInsertNs: number;
+  /** Erasing a name. The guest's. */
   readonly cacheMapEraseNs: number;
+  /** Claiming a page. The guest's. */
   readonly cacheMapClaimNs: number;
+  /** Giving a preserved page back. The guest's. */
   readonly cacheMapReleaseNs: number;
+  /** Telling or asking a recency. The guest's. */
   readonly cacheMapRecencyNs: number;
+  /** Registering a dirty page. The guest's. */
   readonly cacheMapDirtyNs: number;
   /** Marking an event pending and notifying. The sender's. */
   readonly eventSendNs: number;
@@ -25,13 +31,15 @@ export interface XenCosts {
   readonly faultNs: number;
   /** Changing the write protection of one page. */
   readonly protectNs: number;
-  /** One block request, and each of its segments, in the back-end. Domain 0's. */
+  /** One block request in the back-end. Domain 0's. */
   readonly blkbackRequestNs: number;
+  /** Each of its segments. Domain 0's. */
   readonly blkbackSegmentNs: number;
   /** One frame through the machine's adapter: interrupt, driver and bridge. Domain 0's. */
   readonly nicPacketNs: number;
-  /** One frame in the network back-end, and each of its bytes. Domain 0's. */
+  /** One frame in the network back-end. Domain 0's. */
   readonly netbackPacketNs: number;
+  /** Each of its bytes. Domain 0's. */
   readonly netbackNsPerByte: number;
   /** Zeroing, a byte. Domain 0's. */
   readonly scrubNsPerByte: number;
@@ -46,13 +54,15 @@ export interface XenCosts {
    * a claim.
    */
   readonly crcNsPerByte: number;
-  /** Building, and taking down, a domain apart from its frames. Domain 0's. */
+  /** Building a domain, apart from its frames. Domain 0's. */
   readonly domainBuildNs: number;
+  /** Taking a domain down, apart from its frames. Domain 0's. */
   readonly domainDestroyNs: number;
   /** Going on with a domain that was suspended, by the tool stack. Domain 0's. */
   readonly domainResumeNs: number;
-  /** Saving a page to a file, and restoring one: mapping it and copying it twice. Domain 0's. */
+  /** Saving a page to a file: mapping it and copying it twice. Domain 0's. */
   readonly savePageNs: number;
+  /** Restoring a page from a file. Domain 0's. */
   readonly restorePageNs: number;
   /** Stopping domain 0's services, while the back-ends work. */
   readonly domain0ShutdownNs: number;

@@ -26,32 +26,47 @@ import { NO_FRAME, viewP2m } from './frames/p2m.ts';
 import { PROVENANCE_NAMES, type ProvenanceName } from './frames/provenance.ts';
 import { type DomainRecord, parseDomainRecord, parseRoot } from './records/records.ts';
 
+/** What memory says of a domain. */
 export interface DomainReport extends DomainRecord {
   /** Whether the P2M list matches its checksum. */
   readonly p2mIsIntact: boolean;
   /** Pages whose frame record is intact and says this domain and this page. */
   readonly pages: number;
+  /** Pages that have a name. */
   readonly named: number;
+  /** Pages that wait for a claim. */
   readonly preserved: number;
   /** Pages named and clean: what a restart would preserve. */
   readonly reusable: number;
 }
 
-export interface MachineReport {
+/** What memory says of a machine. */
+export interface MemoryReport {
   /** One line each, the first hundred of them. */
   readonly problems: readonly string[];
+  /** All problems, listed or not. */
   readonly problemCount: number;
+  /** Where the tables lie; undefined when the root record makes no sense. */
   readonly map: MemoryMap | undefined;
+  /** The domains whose records make sense. */
   readonly domains: readonly DomainReport[];
   /** Frames by what their records say; damaged records are counted as such only. */
   readonly frames: {
+    /** Frames of the memory. */
     readonly total: number;
+    /** Frames without an owner. */
     readonly free: number;
+    /** Frames of the hypervisor. */
     readonly hypervisor: number;
+    /** Frames of domains. */
     readonly owned: number;
+    /** Frames whose records are damaged. */
     readonly damaged: number;
+    /** Frames that have a name. */
     readonly named: number;
+    /** Frames that wait for a claim. */
     readonly preserved: number;
+    /** Frames by what is known of their bytes. */
     readonly provenance: Readonly<Record<ProvenanceName, number>>;
   };
 }
@@ -69,7 +84,7 @@ class Problems {
 }
 
 /** Reads a machine's memory. */
-export function inspectMemory(memory: MachineMemory): MachineReport {
+export function inspectMemory(memory: MachineMemory): MemoryReport {
   checkObject('memory', memory, 'frameCount', 'readU32');
   const problems = new Problems();
   const root = parseRoot(memory);
@@ -101,7 +116,7 @@ export function inspectMemory(memory: MachineMemory): MachineReport {
 
 function countFrames(
   words: Uint32Array,
-  frames: { -readonly [K in keyof MachineReport['frames']]: MachineReport['frames'][K] } & {
+  frames: { -readonly [K in keyof MemoryReport['frames']]: MemoryReport['frames'][K] } & {
     provenance: Record<ProvenanceName, number>;
   },
   problems: Problems,

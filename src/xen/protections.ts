@@ -4,6 +4,7 @@
  * then find the wrong page, which proves both the protection and the suite.
  */
 
+/** The protections by name: whether each is on. */
 export interface Protections {
   /** Frames whose bytes the hypervisor vouches for trap on stores. */
   readonly writeProtection: boolean;
@@ -41,6 +42,7 @@ export interface Protections {
   readonly reserveBeforeAllocate: boolean;
 }
 
+/** All are on but checksums. */
 export const DEFAULT_PROTECTIONS: Protections = {
   writeProtection: true,
   dirtyProtection: true,

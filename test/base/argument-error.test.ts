@@ -23,18 +23,15 @@ import {
   readHostTree,
 } from '../../src/disk/index.ts';
 import { InstantDisk } from '../../src/disk/drive/instant.ts';
-import {
-  loadMemory,
-  OracleExt2,
-  rebootHypervisor,
-  runCampaign,
-  runReboot,
-  runVmmReboot,
-  saveMemory,
-  Testbed,
-  VmmClients,
-  VmmMachine,
-} from '../../src/experiment/index.ts';
+import { runCampaign } from '../../src/experiment/campaign/campaign.ts';
+import { loadMemory, saveMemory } from '../../src/experiment/guest/memory-dump.ts';
+import { runReboot } from '../../src/experiment/guest/reboot.ts';
+import { VmmMachine } from '../../src/experiment/host/machine-room.ts';
+import { Testbed } from '../../src/experiment/host/testbed.ts';
+import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
+import { VmmClients } from '../../src/experiment/vmm/clients.ts';
+import { runVmmReboot } from '../../src/experiment/vmm/experiment.ts';
+import { rebootHypervisor } from '../../src/experiment/vmm/reboot.ts';
 import { MemoryManagement, NO_PAGE } from '../../src/kernel/index.ts';
 import { MachineMemory, SERVER_2026, values } from '../../src/machine/index.ts';
 import { Simulation } from '../../src/sim/index.ts';

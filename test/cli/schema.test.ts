@@ -8,7 +8,7 @@ import { WORKLOADS } from '../../src/experiment/guest/options.ts';
 import { PROFILES, DISKS } from '../../src/experiment/host/profiles.ts';
 import { STRATEGIES } from '../../src/experiment/host/strategies.ts';
 import { VMM_STRATEGIES } from '../../src/experiment/host/strategies.ts';
-import { inspectMemory, type MachineReport } from '../../src/xen/inspect.ts';
+import { inspectMemory, type MemoryReport } from '../../src/xen/inspect.ts';
 import { PROVENANCE_NAMES } from '../../src/xen/frames/provenance.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
 import { REASON_NAMES } from '../../src/xen/public/reason.ts';
@@ -28,7 +28,7 @@ import { schemaFile, schemaPage } from './schema-page.ts';
 const file = (name: string): URL => new URL(`../../docs/reference/${name}`, import.meta.url);
 const read = (name: string): string => readFileSync(file(name), 'utf8');
 /** Of a machine whose first guest has shut down and told its recency. */
-const inspected = ((): MachineReport => {
+const inspected = ((): MemoryReport => {
   const machine = bootMachine(1);
   const guest = startGuest(machine, 'a');
   startGuest(machine, 'b');

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { notesAreDurable } from '../../examples/durable-program.ts';
 import { checkProperty } from '../../src/doors/testing/index.ts';
@@ -17,11 +16,5 @@ describe('the example of a durable program', () => {
   it('notes of the example on ext2 are lost when their directory was not synced, and one line replays it', () => {
     const act = (): void => checkProperty('notes are durable', notesAreDurable(0, false));
     expect(act).toThrow(/counterexample: .*\nbecause: ENOENT: .*\nreplay: REPLAY="/);
-  });
-
-  it('the head of the durable example says how many lines it has', () => {
-    const text = readFileSync(new URL('../../examples/durable-program.ts', import.meta.url), 'utf8');
-    const code = text.split('\n').filter((line) => !/^\s*(\/\/|\/?\*|$)/.test(line));
-    expect(text).toContain(`${code.length} lines of code`);
   });
 });

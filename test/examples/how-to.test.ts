@@ -35,6 +35,7 @@ function programOf(document: string): { readonly source: string; readonly checks
   let checks = 0;
   const source = blocks
     .join('')
+    .replaceAll("'disk.img'", `'${resolve(DIR, 'disk.img')}'`)
     .replace(/'(stillwarm[^']*)'/g, (_, name: string) => `'${sourceOf(name)}'`)
     .replace(/^(\w\S*\(.*); \/\/ (\d+|true|false)\b.*$/gm, (_, call: string, value: string) => {
       checks++;

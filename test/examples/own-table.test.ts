@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { OwnTable, tableIsRight } from '../../examples/own-table.ts';
 import type { TransferUnderTest } from '../../src/doors/testing/index.ts';
@@ -44,12 +43,5 @@ describe('the example of an own table', () => {
     expect(message).toMatch(because);
     expect(message).toMatch(/\nreplay: REPLAY="-?\d+ [\d:]+"$/);
     expect(message.match(/"what":/g)!.length).toBeLessThanOrEqual(5);
-  });
-
-  it('the head of the own table says how many lines it has', () => {
-    const text = readFileSync(new URL('../../examples/own-table.ts', import.meta.url), 'utf8');
-    const table = text.slice(text.indexOf('const [BLOCK'), text.indexOf('/** @param Table'));
-    const code = table.split('\n').filter((line) => !/^\s*(\/\/|\/?\*|$)/.test(line));
-    expect(text).toContain(`${code.length} lines of a table`);
   });
 });

@@ -1,7 +1,7 @@
 // The digest: equal for equal words in equal order, else different.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Digest } from '../../src/sim/index.ts';
+import { Digest } from '../../src/sim/digest.ts';
 import { property } from '../support/property.ts';
 
 const word = fc.integer({ min: 0, max: 0xffffffff });

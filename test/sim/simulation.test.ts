@@ -3,7 +3,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ArgumentError, InvariantViolation, Ns } from '../../src/base/index.ts';
-import { Gate, type Process, Simulation, type Task, WaitQueue } from '../../src/sim/index.ts';
+import { type Process, Simulation, type Task, WaitQueue } from '../../src/sim/index.ts';
+import { Gate } from '../../src/sim/simulation.ts';
 import { property } from '../support/property.ts';
 
 function* sleepThen<T>(ns: number, value: T): Process<T> {

@@ -1,6 +1,6 @@
-// src/ as JavaScript for node itself. vitest runs a module as a function, and each use of an import
-// there is a call of a getter: the model takes a quarter more time so, and longer to load. So a run
-// compiles src/ once, one file to one file, and tests get these. The types are removed, no more.
+// The sources as JavaScript for node itself. Vitest runs a module as a function, where each use of
+// an import calls a getter. So the model takes a quarter more time, and longer to load. Instead a
+// run compiles src/ once, one file to one file, and tests get these. Only the types are removed.
 //
 // A file is written when it would change, and in one step: runs at the same time share the folder.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ const COMPILED = join(ROOT, '.build/src-for-tests/');
 /** Modules that vitest leaves to node. */
 export const COMPILED_MODULES = /\/\.build\/src-for-tests\//;
 
-/** Compiles src/, and gives its modules to whoever imports a source. */
+/** Compiles src/, and gives its modules to those that import a source. */
 export function compiledSources(): Plugin {
   compileAll();
   return {

@@ -1,7 +1,6 @@
 // What the entry points of the package export, as values, under one roof.
 import * as base from '../../src/base/index.ts';
 import * as disk from '../../src/disk/index.ts';
-import * as experiment from '../../src/experiment/index.ts';
 import * as kernel from '../../src/kernel/index.ts';
 import * as machine from '../../src/machine/index.ts';
 import * as sim from '../../src/sim/index.ts';
@@ -21,7 +20,6 @@ export const EXPORTS: Readonly<Record<string, unknown>> = {
   ...xen,
   ...xenPublic,
   ...kernel,
-  ...experiment,
   ...door,
   ...node,
   ...pageCache,

@@ -8,9 +8,11 @@ import fc from 'fast-check';
 import type { Ino, Pfn } from '../../src/base/index.ts';
 import type * as base from '../../src/base/index.ts';
 import * as disk from '../../src/disk/index.ts';
-import * as experiment from '../../src/experiment/index.ts';
+import { machineMemoryFor } from '../../src/experiment/host/host.ts';
+import { VmmMachine, type VmmMachineOptions } from '../../src/experiment/host/machine-room.ts';
+import { type Guest, Testbed, type TestbedOptions } from '../../src/experiment/host/testbed.ts';
 import * as kernel from '../../src/kernel/index.ts';
-import { Gate } from '../../src/sim/index.ts';
+import { Gate } from '../../src/sim/simulation.ts';
 import * as machine from '../../src/machine/index.ts';
 import * as sim from '../../src/sim/index.ts';
 import * as xen from '../../src/xen/index.ts';
@@ -43,8 +45,8 @@ const bytes = (length: number): Uint8Array => new Uint8Array(length).fill(7);
 const FILES = disk.tree(disk.directoryNode([['data', disk.fileNode(bytes(70_003))]]));
 const FILE_IMAGE = disk.makeExt2(FILES);
 
-const MEMORY = new machine.MachineMemory(experiment.machineMemoryFor(24 * MIB));
-const OTHER_MEMORY = new machine.MachineMemory(experiment.machineMemoryFor(24 * MIB));
+const MEMORY = new machine.MachineMemory(machineMemoryFor(24 * MIB));
+const OTHER_MEMORY = new machine.MachineMemory(machineMemoryFor(24 * MIB));
 
 function drive(
   simulation: sim.Simulation,
@@ -54,17 +56,16 @@ function drive(
   return new disk.Drive(simulation, memory, image, disk.driveOptions(PROFILE.disk, 'instant'));
 }
 
-function testbedOptions(): experiment.TestbedOptions {
+function testbedOptions(): TestbedOptions {
   const image = new disk.OverlayImage(FILE_IMAGE);
   return { seed: 1, profile: PROFILE, disk: 'instant', image, memory: MEMORY, guestMemory: 16 * MIB };
 }
 
-function roomOptions(): experiment.VmmMachineOptions {
+function roomOptions(): VmmMachineOptions {
   const image = new disk.JoinedImage([new disk.OverlayImage(FILE_IMAGE)]);
   const parts = { seed: 1, profile: PROFILE, disk: 'instant', cmdLine: '' } as const;
   return { ...parts, image, partitions: image.places, memory: OTHER_MEMORY, guestMemory: 16 * MIB };
 }
-const ROOM = new experiment.VmmMachine(roomOptions());
 
 // The parts without a machine.
 
@@ -186,7 +187,6 @@ function temporary<T>(use: (dir: string) => T): T {
 }
 const HOST = temporary((dir) => {
   writeFileSync(join(dir, 'image'), bytes(2 * MIB));
-  experiment.saveMemory(new machine.MachineMemory(MIB), join(dir, 'memory'));
   return dir;
 });
 let fresh = 0;
@@ -243,12 +243,12 @@ function stack(): Stack {
 // Guests: one for all calls, as it takes them like any program's.
 
 interface Running extends Rig {
-  readonly testbed: experiment.Testbed;
-  readonly guest: experiment.Guest;
+  readonly testbed: Testbed;
+  readonly guest: Guest;
 }
 
 function running(): Running {
-  const testbed = new experiment.Testbed(testbedOptions());
+  const testbed = new Testbed(testbedOptions());
   const { simulation } = testbed;
   const guest = simulation.runProcess('start', testbed.start('cachemap=files'));
   const { syscalls } = guest.kernel;
@@ -307,45 +307,12 @@ function running(): Running {
       crash: false,
       domain: guest.domain,
       cmdLine: '',
-      'Testbed.reboot.options': { preserve: true, cmdLine: '' },
-      'Testbed.restart.options': { preserve: true, cmdLine: '' },
       reason: xen.ShutdownReason.reboot,
       random: simulation.random.stream('rig'),
     },
     check: () => {
       if (guest.kernel.panic !== undefined) throw new Error(`the guest has panicked: ${guest.kernel.panic}`);
       if (guest.domain.isRunning) run(syscalls.sync());
-    },
-  };
-}
-
-function rooms(): Rig & { machine: experiment.VmmMachine; clients: experiment.VmmClients } {
-  const room = new experiment.VmmMachine({ ...roomOptions(), services: new experiment.WebServers() });
-  const clients = new experiment.VmmClients(room, { path: '/data', size: 70_003 });
-  const { simulation } = room;
-  simulation.runProcess('start', room.start());
-  const guest = room.guests.get('guest0')!;
-  return {
-    it: room,
-    machine: room,
-    clients,
-    simulation,
-    right: {
-      machine: room,
-      clients,
-      strategy: 'warm-vm',
-      name: 'guest0',
-      get target() {
-        return room.neighbour;
-      },
-      memory: 'kept',
-      betweenHypervisors: nothing,
-      configs: [],
-      guest,
-      guests: [guest],
-      names: ['guest0'],
-      beside: undefined,
-      file: { path: '/data', size: 70_003 },
     },
   };
 }
@@ -507,21 +474,6 @@ export const RIGS: Readonly<Record<string, () => Rig>> = {
     const simulation = new sim.Simulation(1);
     return { it: new disk.Partition(drive(simulation), 0, 64), simulation, right: { request: request() } };
   },
-  OracleExt2: () => ({
-    it: new experiment.OracleExt2(FILE_IMAGE),
-    simulation: new sim.Simulation(1),
-    right: {
-      onUnreachable: nothing,
-      ino: 12,
-      pageIndex: 0,
-      dst: bytes(4096),
-      dstOffset: 0,
-      offset: 0,
-      length: 100,
-      actual: bytes(100),
-      actualOffset: 0,
-    },
-  }),
   Toolstack: () => {
     const rig = stack();
     return { ...rig, it: rig.toolstack };
@@ -538,33 +490,20 @@ export const RIGS: Readonly<Record<string, () => Rig>> = {
     const rig = stack();
     return { ...rig, it: new xen.Xend(rig.hypervisor, rig.toolstack) };
   },
-  Testbed: () => {
-    const rig = running();
-    return { ...rig, it: rig.testbed };
-  },
   Kernel: () => {
     const rig = running();
     return { ...rig, it: rig.guest.kernel };
   },
   Syscalls: running,
   ListeningSocket: () => {
-    const rig = rooms();
-    const { syscalls } = rig.machine.guests.get('guest0')!.kernel;
-    rig.machine.services!.stop('guest0');
+    const room = new VmmMachine(roomOptions());
+    const { simulation } = room;
+    simulation.runProcess('start', room.start());
     return {
-      it: syscalls.listen(),
-      simulation: rig.simulation,
+      it: room.guests.get('guest0')!.kernel.syscalls.listen(),
+      simulation,
       right: { request: { bytes: bytes(3), answer: nothing }, bytes: bytes(3) },
     };
-  },
-  VmmMachine: rooms,
-  WebServers: () => {
-    const rig = rooms();
-    return { ...rig, it: rig.machine.services };
-  },
-  VmmClients: () => {
-    const rig = rooms();
-    return { ...rig, it: rig.clients };
   },
 };
 
@@ -587,11 +526,8 @@ export function rigOfFunctions(): Rig {
       seed: 1,
       what: 'a',
       memory: MEMORY,
-      'saveMemory.memory': new machine.MachineMemory(MIB),
       bytes: MIB,
       path: join(HOST, 'image'),
-      'saveMemory.path': join(HOST, `memory-${fresh++}`),
-      'loadMemory.path': join(HOST, 'memory'),
       'FileImage.create.path': join(HOST, `image-${fresh++}`),
       dir: HOST,
       size: MIB,
@@ -646,13 +582,6 @@ export function rigOfFunctions(): Rig {
       'save.path': join(HOST, `disk-${fresh++}`),
       'save.disk': DOOR_OPTIONS.disk,
       onProgress: nothing,
-      'new VmmClients.machine': ROOM,
-      'new VmmClients.file': { path: '/data', size: 70_003 },
-      'new VmmMachine.options': roomOptions(),
-      'new Testbed.options': testbedOptions(),
-      machine: ROOM,
-      clients: new experiment.VmmClients(ROOM, { path: '/data', size: 70_003 }),
-      strategy: 'warm-vm',
       root: disk.directoryNode([]),
       'countFiles.of': FILES,
       'directoryNode.entries': [['a', disk.fileNode('b')]],

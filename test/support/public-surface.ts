@@ -1,7 +1,7 @@
 // What a program that uses the package can call, read off the types. That is every function and
 // class that an entry point of package.json exports. It is also every method of every class of ours
 // that can be reached from there. What is private, or whose docstring says
-// @internal, is not part of it: the declarations of the package are built without it.
+// @internal, is not part of it: no promise covers that (docs/reference/compatibility.md).
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -24,6 +24,8 @@ export interface Callable {
 export interface Surface {
   readonly callables: readonly Callable[];
   readonly exported: ReadonlyMap<string, string>;
+  /** Every name that is exported, types too: how many things have it. */
+  readonly things: ReadonlyMap<string, number>;
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -49,6 +51,7 @@ export function publicSurface(): Surface {
   const checker = program.getTypeChecker();
   const callables = new Map<string, Callable>();
   const exported = new Map<string, string>();
+  const named = new Map<string, Set<ts.Symbol>>();
   const seen = new Set<ts.Type>();
 
   const isOurs = (node: ts.Node): boolean => node.getSourceFile().fileName.startsWith(`${root}src/`);
@@ -104,6 +107,7 @@ export function publicSurface(): Surface {
     for (const [alias, isValue] of publicExports(program, checker, source)) {
       const symbol = (alias.flags & ts.SymbolFlags.Alias) !== 0 ? checker.getAliasedSymbol(alias) : alias;
       if (symbol.declarations?.some((one) => isInternal(one)) === true) continue;
+      named.set(alias.name, (named.get(alias.name) ?? new Set()).add(symbol));
       const declaration = symbol.valueDeclaration;
       if (declaration === undefined) continue;
       const type = checker.getTypeOfSymbol(symbol);
@@ -131,7 +135,8 @@ export function publicSurface(): Surface {
       }
     }
   }
-  return { callables: [...callables.values()], exported };
+  const things = new Map([...named].map(([name, { size }]) => [name, size]));
+  return { callables: [...callables.values()], exported, things };
 }
 
 /**

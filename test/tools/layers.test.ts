@@ -79,7 +79,7 @@ describe('the layering tool', () => {
     // The way to the host is a wall of its own, tried below.
     const walls = problems.filter((problem) => !problem.startsWith('browsers-reach-no-node'));
     expect(walls.sort()).toEqual(expected.sort());
-    expect(ROOMS).toHaveLength(46);
+    expect(ROOMS).toHaveLength(45);
   });
 
   // What the house stands on, said a second time and by hand: a row that grows by mistake is
@@ -113,7 +113,7 @@ describe('the layering tool', () => {
   it.each([
     ['report to a running experiment', 'report-sees', 'src/report/a.ts', '../experiment/guest/b.ts'],
     ['a run to the definition of its result', 'results-only', 'src/experiment/guest/a.ts', './result.ts'],
-    ['a barrel out of its room', 'barrel-stays', 'src/experiment/index.ts', '../machine/b.ts'],
+    ['a barrel out of its room', 'barrel-stays', 'src/xen/index.ts', '../machine/b.ts'],
     ['a room that has no row', 'known-rooms-only', 'src/cli/main.ts', '../utils/b.ts'],
     ['a room inside a room that has no row', 'known-rooms-only', 'src/kernel/file/a.ts', './deeper/b.ts'],
     ['src to a test', 'src-stands-alone', 'src/cli/main.ts', '../../test/b.ts'],

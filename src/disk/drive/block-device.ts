@@ -7,12 +7,16 @@ import { ArgumentError, checkObject } from '../../base/argument-error.ts';
 import { type Mfn, PAGE_SIZE, SECTOR_SIZE } from '../../base/units.ts';
 import type { BackingStore, Writer } from '../image/backing-store.ts';
 
+/** What a request asks for. A flush empties the write cache. */
 export type BlockOp = 'read' | 'write' | 'flush';
 
 /** A piece of one machine frame. `offset` and `length` are bytes, multiples of 512. */
 export interface Segment {
+  /** Frame of machine memory. */
   readonly mfn: Mfn;
+  /** Where in the frame it begins. */
   readonly offset: number;
+  /** Its bytes. */
   readonly length: number;
 }
 
@@ -21,9 +25,11 @@ export interface Segment {
  * has none.
  */
 export interface BlockRequest {
+  /** What is asked for. */
   readonly op: BlockOp;
   /** First 512-byte sector. */
   readonly sector: number;
+  /** Where in memory the bytes come from, or go to. */
   readonly segments: readonly Segment[];
   /** The writer, if it keeps account of its own writes. */
   readonly by?: Writer | undefined;
@@ -31,6 +37,7 @@ export interface BlockRequest {
   readonly done: (error: 'EIO' | undefined) => void;
 }
 
+/** A block device as its users see it. */
 export interface BlockDevice {
   /** Size in 512-byte sectors. */
   readonly sectorCount: number;

@@ -13,13 +13,16 @@ interface SharedDrive {
   reset(random: RandomStream | undefined, memory: MachineMemory): void;
 }
 
+/** A drive as another machine sees it. Made by `Drive.port`. */
 export class DrivePort implements BlockDevice {
+  /** Size in 512-byte sectors. */
   readonly sectorCount: number;
+  /** The store of its sectors. */
   readonly store: BackingStore;
   readonly #drive: SharedDrive;
   readonly #memory: MachineMemory;
 
-  /** @internal: made by `Drive.port`. */
+  /** @internal Made by `Drive.port`. */
   constructor(drive: SharedDrive, memory: MachineMemory) {
     this.sectorCount = drive.sectorCount;
     this.store = drive.store;

@@ -47,12 +47,14 @@ import { RequestQueue } from './elevator.ts';
 import type { ServiceTimeModel } from './service-time.ts';
 import { WriteCache } from './write-cache.ts';
 
+/** What a drive is like. */
 export interface DriveOptions {
   /**
    * Identity of the drive's store (backing-store.ts); by default one that no other drive of the
    * simulation has. Give one where machine memory or save files outlive the simulation.
    */
   readonly identity?: string;
+  /** How long its mechanism takes. */
   readonly model: ServiceTimeModel;
   /** Volatile write cache in bytes; 0 for none. */
   readonly writeCacheBytes: number;
@@ -71,12 +73,17 @@ export interface DriveOptions {
   readonly faults?: (request: BlockRequest) => 'EIO' | undefined;
 }
 
+/** Requests of a drive since it was made. */
 export interface DriveCounters {
   /** Completed without error. */
   readonly reads: number;
+  /** Writes completed without error. */
   readonly writes: number;
+  /** Flushes completed without error. */
   readonly flushes: number;
+  /** Sectors of 512 bytes in those reads. */
   readonly sectorsRead: number;
+  /** Sectors of 512 bytes in those writes. */
   readonly sectorsWritten: number;
   /** Completed with EIO. */
   readonly errors: number;
@@ -84,8 +91,11 @@ export interface DriveCounters {
   readonly busyNs: number;
 }
 
+/** A drive: a queue, a volatile write cache, service times and a medium. */
 export class Drive implements BlockDevice {
+  /** Size in 512-byte sectors. */
   readonly sectorCount: number;
+  /** The store of its sectors. */
   readonly store: BackingStore;
   /** The device as a read would find it now: the medium, and what is newer in the cache. */
   readonly contents: Pick<ImageStore, 'size' | 'read'>;

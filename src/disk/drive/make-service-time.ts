@@ -16,7 +16,12 @@ import { NvmeDisk } from './nvme.ts';
 import { RotatingDisk } from './rotating-disk.ts';
 import type { ServiceTimeModel } from './service-time.ts';
 
+/**
+ * Kinds of drives: that of the profile, the disk of 2004, the flash drive of 2026, and one that
+ * takes no time.
+ */
 export const DRIVE_KINDS = ['profile', 'disk', 'nvme', 'instant'] as const;
+/** A kind of drive. */
 export type DriveKind = (typeof DRIVE_KINDS)[number];
 
 /**

@@ -11,8 +11,11 @@ import { SECTOR_SIZE, SECTORS_PER_PAGE } from '../../base/units.ts';
 import { type BackingStore, partOfStore } from '../image/backing-store.ts';
 import { checkBlockDevice, checkRequest, type BlockDevice, type BlockRequest } from './block-device.ts';
 
+/** A run of sectors of a block device, as a block device of its own. */
 export class Partition implements BlockDevice {
+  /** Size in 512-byte sectors. */
   readonly sectorCount: number;
+  /** The store of its sectors. */
   readonly store: BackingStore;
   readonly #device: BlockDevice;
   readonly #first: number;

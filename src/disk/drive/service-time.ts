@@ -10,6 +10,7 @@
 import type { Ns } from '../../base/units.ts';
 import type { BlockOp } from './block-device.ts';
 
+/** How long the mechanism of a drive takes. Calls come in the order of service. */
 export interface ServiceTimeModel {
   /** How many requests are served at once, 1 or more. */
   readonly channels: number;

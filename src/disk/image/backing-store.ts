@@ -37,9 +37,11 @@ const CHUNK_BLOCKS = 256;
 
 /** A run of blocks of a medium. */
 export interface Extent {
+  /** The medium. */
   readonly medium: Medium;
   /** First block of the run, in blocks of 4 KiB. */
   readonly first: number;
+  /** Blocks of the run. */
   readonly blocks: number;
 }
 
@@ -62,6 +64,7 @@ export interface BackingStore {
 
 /** The account of a writer's own changes. */
 export interface Writer {
+  /** Told of each write of its own, in blocks of 4 KiB. */
   wrote(medium: Medium, first: number, blocks: number): void;
 }
 

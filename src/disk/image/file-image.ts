@@ -10,23 +10,14 @@
  * host itself forbids the change.
  */
 
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readSync,
-  statSync,
-  writeSync,
-  type BigIntStats,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { checkArgument, checkInteger, checkObject, checkText } from '../../base/argument-error.ts';
 import { askHost, InputError } from '../../base/input-error.ts';
 import { type Extent, Medium, type Writer } from './backing-store.ts';
 import { checkTransfer, type ImageStore } from './image-store.ts';
 import { OverlayImage } from './overlay-image.ts';
 
+/** How a file is used as an image. */
 export interface FileImageOptions {
   /** Write to the file instead of to the overlay. */
   readonly writeThrough?: boolean;
@@ -39,23 +30,25 @@ export interface FileImageOptions {
  * @throws InputError
  */
 export function openRegularFile(
-  path: string | Buffer,
+  path: string,
   shown: string,
   isWritten = false,
-): { readonly fd: number; readonly stat: BigIntStats } {
+): { readonly fd: number; readonly size: number } {
   const found = askHost(shown, () => statSync(path));
   if (!found.isFile())
     throw new InputError(`${shown}: ${found.isDirectory() ? 'is a directory' : 'not a regular file'}`);
   // If it has become a pipe meanwhile, opening it does not wait.
   const flags = constants.O_NONBLOCK | (isWritten ? constants.O_RDWR : constants.O_RDONLY);
   const fd = askHost(shown, () => openSync(path, flags));
-  const stat = fstatSync(fd, { bigint: true });
-  if (stat.isFile()) return { fd, stat };
+  const stat = fstatSync(fd);
+  if (stat.isFile()) return { fd, size: stat.size };
   closeSync(fd);
   throw new InputError(`${shown}: not a regular file`);
 }
 
+/** An image in a file of the host. Writes stay in memory by default. */
 export class FileImage implements ImageStore {
+  /** Bytes. */
   readonly size: number;
   /** The file itself. */
   readonly #medium: Medium;
@@ -80,8 +73,8 @@ export class FileImage implements ImageStore {
     checkText('path', path);
     checkObject('options', options);
     const writeThrough = options.writeThrough ?? false;
-    const { fd, stat } = openRegularFile(path, path, writeThrough);
-    return new FileImage(path, fd, Number(stat.size), writeThrough);
+    const { fd, size } = openRegularFile(path, path, writeThrough);
+    return new FileImage(path, fd, size, writeThrough);
   }
 
   /**

@@ -6,6 +6,7 @@
 import { checkBytes, checkRange } from '../../base/argument-error.ts';
 import type { Extent, Writer } from './backing-store.ts';
 
+/** Bytes of a medium: reads and writes are whole and immediate. */
 export interface ImageStore {
   /** Size in bytes. */
   readonly size: number;

@@ -10,13 +10,25 @@ import { PAGE_SIZE } from '../../base/units.ts';
 import { checkWriter, type Extent, type Writer } from './backing-store.ts';
 import { checkTransfer, type ImageStore } from './image-store.ts';
 
+/** A part of a medium. */
+export interface Place {
+  /** Offset, bytes. */
+  readonly start: number;
+  /** Length, bytes. */
+  readonly bytes: number;
+}
+
+/** Several images one after the other, each from a multiple of 4096 bytes on. */
 export class JoinedImage implements ImageStore {
+  /** Bytes, with the gaps between the parts. */
   readonly size: number;
+  /** Where the blocks of all parts lie. */
   readonly extents: readonly Extent[];
-  /** Where each part lies, bytes. */
-  readonly places: readonly { readonly start: number; readonly bytes: number }[];
+  /** Where each part lies. */
+  readonly places: readonly Place[];
   readonly #parts: readonly ImageStore[];
 
+  /** @throws ArgumentError unless all are images */
   constructor(parts: readonly ImageStore[]) {
     checkList('parts', parts, 'size', 'extents', 'read', 'write');
     let end = 0;
@@ -61,10 +73,7 @@ export class JoinedImage implements ImageStore {
 }
 
 /** @internal A part of a medium, for reading. */
-export function partOf(
-  whole: Pick<ImageStore, 'read'>,
-  { start, bytes }: { readonly start: number; readonly bytes: number },
-): Pick<ImageStore, 'size' | 'read'> {
+export function partOf(whole: Pick<ImageStore, 'read'>, { start, bytes }: Place): Pick<ImageStore, 'size' | 'read'> {
   return {
     size: bytes,
     read: (offset, dst, dstOffset, length) => {

@@ -14,7 +14,9 @@ import { checkTransfer, type ImageStore } from './image-store.ts';
 
 const CHUNK_BYTES = 1 << 20;
 
+/** An image in memory. Ranges of zeros cost nothing. */
 export class MemoryImage implements ImageStore {
+  /** Bytes. */
   readonly size: number;
   readonly #medium: Medium;
   readonly #chunks: (Uint8Array | undefined)[];

@@ -15,12 +15,15 @@ import { checkTransfer, type ImageStore } from './image-store.ts';
 
 const GRANULE_BYTES = 4096;
 
+/** A copy-on-write layer over another image, which is only read. */
 export class OverlayImage implements ImageStore {
+  /** Bytes: those of the image below. */
   readonly size: number;
   readonly #medium: Medium;
   readonly #below: Pick<ImageStore, 'size' | 'read'>;
   readonly #granules = new Map<number, Uint8Array>();
 
+  /** @param below must not change while this is used */
   constructor(below: Pick<ImageStore, 'size' | 'read'> & Partial<Pick<ImageStore, 'extents'>>) {
     checkObject('below', below, 'size', 'read');
     this.size = below.size;

@@ -20,6 +20,7 @@ const DEFAULT_SLACK = 0.05;
 /** Least free space of an image whose size was not given: 1 MiB. */
 const MIN_FREE_BLOCKS = 256;
 
+/** What an ext2 or ext3 image is like. All of it can be left out. */
 export interface Ext2Options {
   /**
    * Size of the image in bytes, rounded down to blocks; by default what the contents need, and the

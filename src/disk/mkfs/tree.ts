@@ -31,6 +31,7 @@ export interface FileContent {
   readonly read: (offset: number, dst: Uint8Array, dstOffset: number, length: number) => void;
 }
 
+/** Permissions and time of a node. */
 export interface Meta {
   /** Permission bits, 0 to 0o7777. */
   readonly mode: number;
@@ -38,32 +39,44 @@ export interface Meta {
   readonly mtimeSeconds: number;
 }
 
+/** A file of a tree. */
 export interface FileNode extends Meta {
+  /** Says that it is a file. */
   readonly kind: 'file';
+  /** What it holds. */
   readonly content: FileContent;
 }
 
+/** A symbolic link of a tree. */
 export interface SymlinkNode extends Meta {
+  /** Says that it is a symbolic link. */
   readonly kind: 'symlink';
   /** 1 to 4095 bytes, none of them 0. */
   readonly target: Uint8Array;
 }
 
+/** A directory of a tree. */
 export interface DirectoryNode extends Meta {
+  /** Says that it is a directory. */
   readonly kind: 'directory';
   /** Sorted by name, each name once. */
   readonly entries: readonly Entry[];
 }
 
+/** A node of a tree. */
 export type TreeNode = FileNode | SymlinkNode | DirectoryNode;
 
+/** An entry of a directory. */
 export interface Entry {
   /** 1 to 255 bytes, no slash, no 0, not `.` or `..`. */
   readonly name: Uint8Array;
+  /** What the name stands for. */
   readonly node: TreeNode;
 }
 
+/** A tree of files, which mkfs makes an image of. */
 export interface Tree {
+  /** Its root directory. */
   readonly root: DirectoryNode;
   /** What was left out of it. */
   readonly leftOut: LeftOut;
@@ -71,6 +84,7 @@ export interface Tree {
 
 /** Names that were left out: all are counted, the first ones are listed with the reason. */
 export class LeftOut {
+  /** Names that were left out. */
   count = 0;
   /** Printable lines. */
   readonly told: string[] = [];
@@ -238,10 +252,16 @@ export function tree(root: DirectoryNode): Tree {
   return { root, leftOut: new LeftOut() };
 }
 
-/**
- * Regular files of a tree, a hard-linked one counted once, and the sum of their lengths in bytes.
- */
-export function countFiles(of: Tree): { files: number; bytes: number } {
+/** Files of a tree. */
+export interface FileCount {
+  /** Regular files; a hard-linked one counts once. */
+  readonly files: number;
+  /** The sum of their lengths. */
+  readonly bytes: number;
+}
+
+/** The regular files of a tree. */
+export function countFiles(of: Tree): FileCount {
   checkObject('of', of, 'root');
   const seen = new Set<FileNode>();
   let bytes = 0;

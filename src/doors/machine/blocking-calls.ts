@@ -8,10 +8,12 @@
 import type { Process } from '../../sim/index.ts';
 import type { Syscalls } from '../../kernel/index.ts';
 
-type Blocking<F> = F extends (...args: infer A) => Process<infer R> ? (...args: A) => R : F;
-
 /** As `Syscalls`, and what would be a process is its result. */
-export type BlockingSyscalls = { readonly [K in keyof Syscalls]: Blocking<Syscalls[K]> };
+export type BlockingSyscalls = {
+  readonly [K in keyof Syscalls]: Syscalls[K] extends (...args: infer A) => Process<infer R>
+    ? (...args: A) => R
+    : Syscalls[K];
+};
 
 /** Runs a process of the guest to its end. Throws what it throws. */
 export type Runner = <T>(name: string, process: Process<T>) => T;

@@ -18,9 +18,11 @@ import { GuestCrash, type Program } from './program-run.ts';
 
 /** A program, and the moments of it that are wanted. */
 export interface CrashPlan {
+  /** What each machine is made of. */
   readonly machine: MachineOptions;
   /** Called with each machine before the program begins; its events are not counted. */
   readonly prepare?: (machine: Machine) => void;
+  /** What the guest runs, event by event. */
   readonly program: Program;
   /** The first event, 0 by default: before any. */
   readonly from?: number;

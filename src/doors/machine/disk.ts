@@ -21,6 +21,7 @@ const SLACK = 1;
 /** Bytes that are only read. */
 export type DiskContents = Pick<ImageStore, 'size' | 'read'> & Partial<Pick<ImageStore, 'extents'>>;
 
+/** What a disk holds: bytes that are only read. */
 export class Disk {
   /** @internal */
   readonly contents: DiskContents;

@@ -2,7 +2,7 @@
 export { ArgumentError } from '../../base/argument-error.ts';
 export { type ErrnoName, GuestPanic, ModelError } from '../../base/errno.ts';
 export { InputError } from '../../base/input-error.ts';
-export { type DiskName, PROFILES, type ProfileName } from '../../experiment/host/profiles.ts';
+export { type DiskName, DISKS, PROFILES, type ProfileName } from '../../experiment/host/profiles.ts';
 export {
   STRATEGIES,
   STRATEGY,
@@ -13,9 +13,10 @@ export {
 } from '../../experiment/host/strategies.ts';
 export type { Difference } from '../../experiment/judge/verifier.ts';
 export { FADV, MAP, MS, O, PROT, SEEK, type KernelStats, type Stat, type Syscalls } from '../../kernel/index.ts';
+export type { HypercallStats } from '../../xen/index.ts';
 export { NOTHING, type Process, WaitQueue } from '../../sim/index.ts';
 export type { BlockingSyscalls } from './blocking-calls.ts';
-export { Disk, type FileTree, files, image } from './disk.ts';
+export { Disk, type DiskContents, type FileTree, files, image } from './disk.ts';
 export { Machine } from './machine.ts';
 export { GuestCrash, type Program, type ResultsOf } from './program-run.ts';
 export { type CrashPlan, type CrashPoint, crashes, hypervisorCrashes, powerLosses } from './crash-points.ts';

@@ -35,6 +35,7 @@ const RUNS = 'a program runs';
 const REBOOTS = 'the machine is being rebooted';
 const IS_PAST = 'the next crash point was asked for: this machine is gone';
 
+/** A machine with one guest. Made by `Machine.boot`. */
 export class Machine {
   readonly #options: MachineOptions;
   readonly #room: VmmMachine;
@@ -78,10 +79,12 @@ export class Machine {
     });
   }
 
+  /** Whether a guest runs, has crashed, or the machine is off. */
   get state(): MachineState {
     return this.#state;
   }
 
+  /** The strategy of the guest that runs, or ran last. */
   get strategy(): StrategyName {
     return this.#strategy;
   }
@@ -101,6 +104,7 @@ export class Machine {
     return this.#guest?.kernel.messages ?? [];
   }
 
+  /** Figures of the machine now: a copy. */
   get stats(): MachineStats {
     const { simulation, drive } = this.#room;
     const guest = this.#state === 'running' ? this.#guest : undefined;
@@ -141,6 +145,7 @@ export class Machine {
    * said. ArgumentError for a program that waits for what never happens or yields what is no wait
    */
   run<T>(program: Program<T>): T;
+  /** Several programs at once: a list of what they return. Throws as for one. */
   run<P extends readonly Program[]>(...programs: P): ResultsOf<P>;
   run(...programs: readonly Program[]): unknown {
     this.#mustRun();

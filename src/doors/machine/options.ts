@@ -13,6 +13,7 @@ import {
 import type { Protections } from '../../xen/index.ts';
 import { Disk } from './disk.ts';
 
+/** What a machine is made of. Only the disk is needed. */
 export interface MachineOptions {
   /** What the disk holds: `files`, `image`, or of stillwarm/node `directory` and `imageFile`. */
   readonly disk: Disk;
@@ -34,6 +35,7 @@ export interface MachineOptions {
   readonly eventLimit?: number;
 }
 
+/** How a machine is rebooted: in order, by its strategy, unless something is said here. */
 export interface MachineReboot {
   /** The guest crashes first: nothing is flushed. False by default. */
   readonly crash?: boolean;

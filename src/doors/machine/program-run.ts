@@ -15,6 +15,7 @@ export type ResultsOf<P extends readonly Program[]> = {
 
 /** The guest has crashed where `crashAt` said, while programs ran. */
 export class GuestCrash extends Error {
+  /** `GuestCrash`. */
   override readonly name = 'GuestCrash';
   /** Events that were dispatched before it, counted as `crashAt` counts. */
   readonly event: number;

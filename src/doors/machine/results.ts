@@ -4,13 +4,16 @@ import type { DriveCounters } from '../../disk/drive/drive.ts';
 import type { StrategyName, VmmStrategyName } from '../../experiment/host/strategies.ts';
 import type { Difference } from '../../experiment/judge/verifier.ts';
 import type { KernelStats } from '../../kernel/index.ts';
+import type { HypercallStats } from '../../xen/index.ts';
 
 /** running: a guest runs; crashed: it is dead; off: the machine has lost power. */
 export type MachineState = 'running' | 'crashed' | 'off';
 
 /** What a reboot has done. */
 export interface RebootReport {
+  /** Strategy of the guest that was booted. */
   readonly strategy: StrategyName;
+  /** How the hypervisor was rebooted; undefined: it was not. */
   readonly hypervisor: VmmStrategyName | undefined;
   /** Whether the guest that was there goes on, instead of another one that was booted. */
   readonly continued: boolean;
@@ -44,6 +47,7 @@ export interface Verification {
   readonly differences: readonly Difference[];
 }
 
+/** Figures of a machine. */
 export interface MachineStats {
   /** Virtual time, ns. */
   readonly now: number;
@@ -51,16 +55,24 @@ export interface MachineStats {
   readonly events: number;
   /** Of the guest; undefined when none runs. */
   readonly guest: KernelStats | undefined;
-  readonly hypercalls: { readonly count: number; readonly ns: number } | undefined;
+  /** Hypercalls of the guest, and the ns that they took; undefined when none has run. */
+  readonly hypercalls: HypercallStats | undefined;
+  /** Requests of the drive since the machine was made. */
   readonly drive: DriveCounters;
 }
 
 /** What has happened to a machine. */
 export interface MachineReport {
+  /** The strategy of the guest that runs, or ran last. */
   readonly strategy: StrategyName;
+  /** Whether a guest runs. */
   readonly state: MachineState;
+  /** Digest of the run: 16 hexadecimal digits. */
   readonly digest: string;
+  /** Figures of now. */
   readonly stats: MachineStats;
+  /** What each reboot has done, the oldest first. */
   readonly reboots: readonly RebootReport[];
+  /** What was compared with the disk. */
   readonly verification: Verification;
 }

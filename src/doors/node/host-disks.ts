@@ -10,6 +10,7 @@ import { Disk } from '../machine/disk.ts';
 
 const CHUNK_BYTES = 1 << 20;
 
+/** Which files of a directory a disk has. */
 export interface DirectoryOptions {
   /** Only the first files by name, up to so many bytes; all by default. */
   readonly limit?: number;

@@ -33,6 +33,7 @@ import type { DropCause, EmbeddedPageCacheOptions, PageCacheCounts, PageMappings
 const LOOKS = 3;
 const BUSY = PG.locked | PG.writeback;
 
+/** The page cache of Linux 2.6.12 for another simulator: lists, reclaim, dirty and mapped pages. */
 export class EmbeddedPageCache {
   /** Page numbers are below this. */
   readonly maxCapacity: number;
@@ -219,6 +220,10 @@ export class EmbeddedPageCache {
     return this.#has(page, PG.uptodate);
   }
 
+  /**
+   * Whether it was changed since it was last written. Throws ArgumentError for no page of the
+   * cache.
+   */
   isDirty(page: Pfn): boolean {
     return this.#has(page, PG.dirty);
   }
@@ -228,10 +233,12 @@ export class EmbeddedPageCache {
     return this.#has(page, PG.writeback);
   }
 
+  /** Whether page-table entries reach it. Throws ArgumentError for no page of the cache. */
   isMapped(page: Pfn): boolean {
     return this.#has(page, PG.mapped);
   }
 
+  /** The file that it is a page of. Throws ArgumentError for no page of the cache. */
   fileOf(page: Pfn): AddressSpace {
     this.#checkPage(page);
     return this.#cache.spaceOf(page);

@@ -1,6 +1,8 @@
 /**
  * The door `stillwarm/page-cache`: the page cache of Linux 2.6.12 for another simulator, with
  * lists, reclaim and readahead, without time and I/O.
+ *
+ * @module stillwarm/page-cache
  */
 export { ArgumentError } from '../../base/argument-error.ts';
 export type { Pfn } from '../../base/units.ts';

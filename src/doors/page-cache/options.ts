@@ -47,8 +47,10 @@ export type DropCause = 'reclaimed' | 'shrunk' | 'truncated' | 'invalidated' | '
 export interface PageCacheCounts {
   /** Calls of `get` that found their page, one that is still being read included. */
   readonly hits: number;
+  /** Accesses that found no page. */
   readonly misses: number;
   /** Pages that `begin` has put in. */
   readonly inserted: number;
+  /** Pages that have left, by cause. */
   readonly dropped: Readonly<Record<DropCause, number>>;
 }

@@ -49,7 +49,9 @@ import {
 } from './options.ts';
 import { Transfer } from './transfer.ts';
 
+/** A table that was found in the bytes, and what was kept for claims. */
 export interface Recovered extends Preserved {
+  /** The table. */
   readonly table: CacheTable;
 }
 
@@ -58,6 +60,7 @@ const OWNER = ownerOfDomain(DomId(0));
 /** Frames that are judged together. */
 const WINDOW = 64;
 
+/** A cache-mapping table over bytes of the caller's. Made by `create` or `recover`. */
 export class CacheTable {
   /** Frames that it is of, numbered from 0. */
   readonly frames: number;

@@ -7,7 +7,8 @@ import { DEFAULT_PROTECTIONS, type Protections } from '../../xen/protections.ts'
 import type { ReasonName } from '../../xen/public/reason.ts';
 import { DEVICE_NUMBERS } from '../../xen/records/devices.ts';
 
-const PROTECTION_NAMES = [
+/** Names of the protections of a table. */
+export const TABLE_PROTECTIONS = [
   'writeProtection',
   'provenance',
   'blockCheck',
@@ -15,7 +16,8 @@ const PROTECTION_NAMES = [
   'recordCheck',
   'checksum',
 ] as const;
-const REFUSAL_REASONS = [
+/** Names of the reasons why a page is refused. */
+export const REFUSAL_REASONS = [
   'absent',
   'dirty',
   'inFlight',
@@ -31,7 +33,7 @@ const U32 = 0xffff_ffff;
  * Protections that can be switched off, to see what each is for: all are on by default, and
  * `checksum` with `bytesOf`.
  */
-export type TableProtections = Pick<Protections, (typeof PROTECTION_NAMES)[number]>;
+export type TableProtections = Pick<Protections, (typeof TABLE_PROTECTIONS)[number]>;
 
 /** Why a page was refused; the meanings are at `Reason` of `stillwarm/xen/public`. */
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
@@ -45,6 +47,7 @@ export interface TableOptions {
    * and must match at the claim: so a store that did not trap is found.
    */
   readonly bytesOf?: (frame: number) => Uint8Array;
+  /** Protections to switch off; all are on by default. */
   readonly protections?: Partial<TableProtections>;
 }
 
@@ -52,6 +55,7 @@ export interface TableOptions {
 export interface PageName {
   /** 0 to 255. */
   readonly device: number;
+  /** Number of the inode. */
   readonly inode: number;
   /** Generation of the inode: a number that is used again is another inode. */
   readonly generation: number;
@@ -61,17 +65,21 @@ export interface PageName {
 
 /** What the table knows of a frame. */
 export interface FrameFacts {
+  /** What is known of its bytes: nothing, or that they equal a block, or move from or to one. */
   readonly provenance: ProvenanceName;
   /** Of the provenance; undefined when there is no provenance. */
   readonly block: number | undefined;
   /** Undefined when it has none. */
   readonly name: PageName | undefined;
+  /** Whether it waits for a claim. */
   readonly isPreserved: boolean;
+  /** Whether stores to it have to be trapped, and told by `store`. */
   readonly isProtected: boolean;
 }
 
 /** A claim that was refused. */
 export interface Refusal {
+  /** Why. */
   readonly reason: RefusalReason;
   /**
    * The frame, which has no name any more and which the caller may use. Undefined when no page of
@@ -100,7 +108,7 @@ export function checkProtections(options: TableOptions): TableProtections {
   checkFunction('bytesOf', bytesOf, true);
   checkObject('protections', protections);
   for (const [name, isOn] of Object.entries(protections)) {
-    checkOneOf('protections', name, PROTECTION_NAMES);
+    checkOneOf('protections', name, TABLE_PROTECTIONS);
     checkOneOf(`protections.${name}`, isOn, [true, false]);
   }
   const { checksum = bytesOf !== undefined } = protections;

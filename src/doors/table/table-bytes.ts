@@ -18,7 +18,7 @@ import { checkedFrame, type TableOptions, type TableProtections } from './option
 
 /** "swtabl1\0" */
 const MAGIC = [0x73, 0x77, 0x74, 0x61, 0x62, 0x6c, 0x31, 0x00] as const;
-const VERSION = 1;
+export const TABLE_VERSION = 1;
 /** Frames of 4 KiB: 256 GiB of memory, 2 GiB of records. */
 export const MOST_TABLE_FRAMES = 1 << 26;
 
@@ -89,7 +89,7 @@ export class TableBytes {
     words[W_CONSUMED] = 0;
     const bytes = new Uint8Array(words.buffer);
     if (bytes.every((byte) => byte === 0)) return err('none');
-    const problem = flaw(TABLE_HEADER, bytes, MAGIC, VERSION);
+    const problem = flaw(TABLE_HEADER, bytes, MAGIC, TABLE_VERSION);
     if (problem !== undefined) return err(problem);
     if (isConsumed) return err('consumed already');
     if (getField(TABLE_HEADER, bytes, 0, 'recordBytes') !== FRAME_RECORD.size) return err('another size of records');
@@ -103,7 +103,7 @@ export class TableBytes {
     putField(TABLE_HEADER, bytes, 0, 'epoch', (this.epoch + 1) % 2 ** 32);
     putField(TABLE_HEADER, bytes, 0, 'frames', this.#frames);
     putField(TABLE_HEADER, bytes, 0, 'recordBytes', FRAME_RECORD.size);
-    seal(TABLE_HEADER, bytes, MAGIC, VERSION);
+    seal(TABLE_HEADER, bytes, MAGIC, TABLE_VERSION);
     new Uint32Array(bytes.buffer).forEach((word, i) => {
       if (i !== W_CONSUMED) this.#header[i] = word;
     });

@@ -2,10 +2,11 @@
 
 import { checkArgument, checkOneOf } from '../../base/argument-error.ts';
 
+/** A transfer between a frame and a block that is under way. End it once. */
 export class Transfer {
   #end: ((ok: boolean) => boolean) | undefined;
 
-  /** @internal: made by the table. */
+  /** @internal Made by the table. */
   constructor(end: (ok: boolean) => boolean) {
     this.#end = end;
   }

@@ -32,13 +32,20 @@ export interface RebootChoice {
 
 /** What happens to a machine after so many events of a program. */
 export type Fault =
-  /** The guest crashes. */
-  | { readonly kind: 'crash'; readonly event: number }
-  /**
-   * The machine loses power. `keep`: share of the sectors in the drive's volatile cache that reach
-   * the medium, 0 to 1.
-   */
-  | { readonly kind: 'power'; readonly event: number; readonly keep: number };
+  | {
+      /** The guest crashes. */
+      readonly kind: 'crash';
+      /** Events of the program before it. */
+      readonly event: number;
+    }
+  | {
+      /** The machine loses power. */
+      readonly kind: 'power';
+      /** Events of the program before it. */
+      readonly event: number;
+      /** Share of the sectors in the drive's volatile cache that reach the medium, 0 to 1. */
+      readonly keep: number;
+    };
 
 /** Of `faults`. */
 export interface FaultOptions {

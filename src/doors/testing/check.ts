@@ -18,6 +18,7 @@ import {
 
 /** Which case of a property is to be run again. */
 export interface Replay {
+  /** Seed of the run, as fast-check has it. */
   readonly seed: number;
   /** The case's path through generation and shrinking, as fast-check has it. */
   readonly path: string;

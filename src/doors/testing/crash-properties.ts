@@ -18,6 +18,7 @@ import { checkOracle } from './oracle.ts';
 
 /** A machine after a fault, with a guest that runs again. */
 export interface Survivor {
+  /** What has happened to it. */
   readonly fault: Fault;
   /** Valid until the next survivor is asked for. */
   readonly machine: Machine;

@@ -7,22 +7,45 @@ import { checkInteger, checkObject } from '../../base/argument-error.ts';
 
 /** One call. Paths are absolute; a program's directory stands before them. Sizes are in bytes. */
 export type FileCall =
-  | { readonly do: 'create'; readonly path: string; readonly exclusive: boolean }
   | {
-      readonly do: 'write';
+      /** What is called. */
+      readonly do: 'create';
+      /** Of what. */
       readonly path: string;
+      /** Whether it fails when there is one. */
+      readonly exclusive: boolean;
+    }
+  | {
+      /** What is called. */
+      readonly do: 'write';
+      /** Of what. */
+      readonly path: string;
+      /** Where it begins, bytes. */
       readonly at: number;
+      /** Bytes. */
       readonly length: number;
       /** What is written: `contents(length, salt)`. */
       readonly salt: number;
     }
-  | { readonly do: 'truncate'; readonly path: string; readonly size: number }
+  | {
+      /** What is called. */
+      readonly do: 'truncate';
+      /** Of what. */
+      readonly path: string;
+      /** Its new size, bytes. */
+      readonly size: number;
+    }
   /** A write past the cache (O_DIRECT), of whole pages. */
   | {
+      /** What is called. */
       readonly do: 'direct';
+      /** Of what. */
       readonly path: string;
+      /** First page. */
       readonly page: number;
+      /** How many pages. */
       readonly pages: number;
+      /** What is written: `contents(length, salt)`. */
       readonly salt: number;
     }
   /**
@@ -30,20 +53,38 @@ export type FileCall =
    * alone.
    */
   | {
+      /** What is called. */
       readonly do: 'store';
+      /** Of what. */
       readonly path: string;
+      /** Where it begins, bytes. */
       readonly at: number;
+      /** Bytes. */
       readonly length: number;
+      /** What is written: `contents(length, salt)`. */
       readonly salt: number;
+      /** Whether msync follows, or munmap alone. */
       readonly msync: boolean;
     }
   /** writeOut: data is written, metadata is not. */
   | {
+      /** What is called. */
       readonly do: 'read' | 'writeOut' | 'mkdir' | 'rmdir' | 'unlink' | 'list' | 'stat' | 'readlink' | 'fsync';
+      /** Of what. */
       readonly path: string;
     }
-  | { readonly do: 'link' | 'rename' | 'symlink'; readonly path: string; readonly to: string }
-  | { readonly do: 'sync' | 'dropCaches' };
+  | {
+      /** What is called. */
+      readonly do: 'link' | 'rename' | 'symlink';
+      /** Of what. */
+      readonly path: string;
+      /** The other path. */
+      readonly to: string;
+    }
+  | {
+      /** What is called. */
+      readonly do: 'sync' | 'dropCaches';
+    };
 
 /** Of `programs`. */
 export interface ProgramOptions {

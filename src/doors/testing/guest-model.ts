@@ -60,11 +60,19 @@ export class GuestModel {
   }
 }
 
+/** A machine, and what its files should be. */
+export interface ModelledGuest {
+  /** What they should be. */
+  readonly model: GuestModel;
+  /** The machine. */
+  readonly real: Machine;
+}
+
 /**
  * A machine and the model of its files, for `fc.modelRun(() => startGuest(options), commands)`. The
  * model's root is the directory `/model`, which is made and synced.
  */
-export function startGuest(options: MachineOptions): { model: GuestModel; real: Machine } {
+export function startGuest(options: MachineOptions): ModelledGuest {
   checkObject('options', options);
   const real = Machine.boot(options);
   real.sys.mkdir(HOME);

@@ -1,6 +1,8 @@
 /**
  * The door `stillwarm/testing`: arbitraries, commands, laws and crash points, for properties of a
  * user's own with fast-check, which is a peer dependency.
+ *
+ * @module stillwarm/testing
  */
 export {
   type Fault,
@@ -24,12 +26,13 @@ export {
   type SurvivorCheck,
 } from './crash-properties.ts';
 export { contents, type FileCall, type ProgramOptions, programs } from './file-calls.ts';
-export { type GuestModel, startGuest } from './guest-model.ts';
+export { type GuestModel, type ModelledGuest, startGuest } from './guest-model.ts';
 export { LAWS, type Law, type LawInput, type LawName } from './laws.ts';
-export { ModelFs, type ModelStat, type SureEntry } from './model-fs.ts';
+export { type ModelFile, ModelFs, type ModelStat, type SureEntry } from './model-fs.ts';
 export { checkOracle, OracleError } from './oracle.ts';
 export { comparing, playing, programOf, readingAll } from './programs.ts';
 export type {
+  ClaimRefusal,
   ClaimUnderTest,
   FramesUnderTest,
   TableMaker,

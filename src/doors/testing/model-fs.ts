@@ -40,15 +40,43 @@ type Node = Directory | File | Symlink;
 
 /** Something of a ModelFs that a crash cannot take. */
 export type SureEntry =
-  /** `mayHold`: no name besides these can be in it. */
-  | { readonly kind: 'directory'; readonly path: string; readonly mayHold: ReadonlySet<string> }
-  /** `bytes` is undefined when only the name is sure. */
-  | { readonly kind: 'file'; readonly path: string; readonly bytes: Uint8Array | undefined }
-  | { readonly kind: 'symlink'; readonly path: string; readonly text: string };
+  | {
+      /** Says that it is a directory. */
+      readonly kind: 'directory';
+      /** Where it is. */
+      readonly path: string;
+      /** No name besides these can be in it. */
+      readonly mayHold: ReadonlySet<string>;
+    }
+  | {
+      /** Says that it is a file. */
+      readonly kind: 'file';
+      /** Where it is. */
+      readonly path: string;
+      /** What it holds; undefined when only the name is sure. */
+      readonly bytes: Uint8Array | undefined;
+    }
+  | {
+      /** Says that it is a symbolic link. */
+      readonly kind: 'symlink';
+      /** Where it is. */
+      readonly path: string;
+      /** Where it leads. */
+      readonly text: string;
+    };
+
+/** A file of a model. */
+export interface ModelFile {
+  /** Its path, from the root on. */
+  readonly path: string;
+  /** What it holds. */
+  readonly bytes: Uint8Array;
+}
 
 /** What `stat` of a model tells. */
 export interface ModelStat {
-  readonly kind: Node['kind'];
+  /** What it is. */
+  readonly kind: 'directory' | 'file' | 'symlink';
   /** Bytes. */
   readonly size: number;
   /** Names; of a directory, the links to its place, its own and its children's. */
@@ -99,7 +127,10 @@ export class ModelFs {
     file.bytes.set(data, at);
   }
 
-  /** @param size bytes */
+  /**
+   * Sets the size of a file.
+   * @param size bytes
+   */
   truncate(path: string, size: number): void {
     checkInteger('size', size);
     const file = this.#file(path);
@@ -107,6 +138,7 @@ export class ModelFs {
     file.bytes = size < file.bytes.length ? file.bytes.slice(0, size) : grown(file.bytes, size);
   }
 
+  /** Makes a directory. */
   mkdir(path: string): void {
     const { directory, name } = this.#parent(path);
     if (directory.entries.has(name)) fail('EEXIST');
@@ -114,6 +146,7 @@ export class ModelFs {
     this.#touch(directory, name);
   }
 
+  /** Takes an empty directory away. */
   rmdir(path: string): void {
     const { directory, name } = this.#parent(path);
     const node = directory.entries.get(name) ?? fail('ENOENT');
@@ -123,6 +156,7 @@ export class ModelFs {
     this.#touch(directory, name);
   }
 
+  /** Takes a name of a file or link away. */
   unlink(path: string): void {
     const { directory, name } = this.#parent(path);
     const node = directory.entries.get(name) ?? fail('ENOENT');
@@ -144,6 +178,7 @@ export class ModelFs {
     node.namedAt = this.#touch(directory, name);
   }
 
+  /** Makes a symbolic link that leads to `text`. */
   symlink(text: string, path: string): void {
     checkText('text', text);
     const { directory, name } = this.#parent(path);
@@ -152,11 +187,13 @@ export class ModelFs {
     directory.entries.set(name, { kind: 'symlink', text, links: 1, namedAt });
   }
 
+  /** Where a symbolic link leads. */
   readlink(path: string): string {
     const node = this.#walk(path, false);
     return node.kind === 'symlink' ? node.text : fail('EINVAL');
   }
 
+  /** Gives something another name, in place of what had it. */
   rename(from: string, to: string): void {
     const source = this.#parent(from, 'from');
     const target = this.#parent(to, 'to');
@@ -204,6 +241,7 @@ export class ModelFs {
     return [...sureOf(this.#root, '')];
   }
 
+  /** Names in a directory, sorted. */
   list(path: string): string[] {
     const node = this.#walk(path, true);
     if (node.kind !== 'directory') fail('ENOTDIR');
@@ -222,7 +260,7 @@ export class ModelFs {
   }
 
   /** Every file by its paths. */
-  files(): { readonly path: string; readonly bytes: Uint8Array }[] {
+  files(): ModelFile[] {
     return [...filesOf(this.#root, '')];
   }
 

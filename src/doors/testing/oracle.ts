@@ -6,7 +6,9 @@ import { Machine, type Verification } from '../machine/index.ts';
 
 /** Pages of a guest's cache are not what is on the disk. `message` is one line. */
 export class OracleError extends Error {
+  /** `OracleError`. */
   override readonly name = 'OracleError';
+  /** What was compared. */
   readonly verification: Verification;
 
   /** @internal */

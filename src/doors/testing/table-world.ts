@@ -19,13 +19,27 @@ export interface TransferUnderTest {
   readonly end: (ok: boolean) => void;
 }
 
+/** Why a claim got no frame. */
+export interface ClaimRefusal {
+  /** In a word. */
+  readonly reason: string;
+  /** One that the caller may use now, and whose name is gone. */
+  readonly frame?: number | undefined;
+}
+
 /** What a claim gives: the frame that holds the page, or why there is none. */
 export type ClaimUnderTest =
-  | { readonly ok: true; readonly value: number }
   | {
+      /** Says that there is a frame. */
+      readonly ok: true;
+      /** That frame. */
+      readonly value: number;
+    }
+  | {
+      /** Says that there is none. */
       readonly ok: false;
-      /** `frame`: one that the caller may use now, and whose name is gone. */
-      readonly reason: { readonly reason: string; readonly frame?: number | undefined };
+      /** Why. */
+      readonly reason: ClaimRefusal;
     };
 
 /**
@@ -77,6 +91,7 @@ export interface TableMaker {
 
 /** One thing that the caller does; what the numbers choose depends on what there is. */
 export interface TableStep {
+  /** What it does. */
   readonly what:
     | 'fill'
     | 'read'
@@ -90,12 +105,17 @@ export interface TableStep {
     | 'claim'
     | 'preserve'
     | 'reboot';
+  /** Which frame. */
   readonly frame: number;
+  /** Which of its two devices. */
   readonly device: number;
+  /** Which block of it. */
   readonly block: number;
+  /** Which file. */
   readonly file: number;
-  /** Of a transfer: whether the bytes move early, and whether it ends well. */
+  /** Of a transfer: whether the bytes move early. */
   readonly early: boolean;
+  /** Of a transfer: whether it ends well. */
   readonly ok: boolean;
   /** Of a transfer: whether it ends before anything else happens; false by default. */
   readonly atOnce?: boolean;

@@ -61,9 +61,8 @@ function writeFully(fd: number, bytes: Uint8Array, position: number): void {
  */
 export function loadMemory(path: string): MachineMemory {
   checkArgument(typeof path === 'string', 'path', 'expected a path');
-  const { fd, stat } = openRegularFile(path, `cannot read ${path}`);
+  const { fd, size } = openRegularFile(path, `cannot read ${path}`);
   try {
-    const size = Number(stat.size);
     const head = Buffer.alloc(HEAD_BYTES);
     const foreign = foreignImage(
       path,

@@ -15,7 +15,7 @@ import { GuestPanic } from '../../base/errno.ts';
 import { UserError } from '../../base/user-error.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { type CostName, fittedConstants } from '../../machine/profile.ts';
-import { Digest } from '../../sim/index.ts';
+import { Digest } from '../../sim/digest.ts';
 import { asUserError, openDisk, type DiskSource } from './disk-source.ts';
 import { saveMemory } from './memory-dump.ts';
 import { archOf, PROFILE } from '../host/profiles.ts';

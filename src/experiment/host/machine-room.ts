@@ -41,9 +41,9 @@ import {
   type Domain,
   type DomainConfig,
   type LostDomain,
-  type MigrationOutcome,
   type NotSuspended,
 } from '../../xen/index.ts';
+import type { MigrationOutcome } from '../../xen/save/migrate.ts';
 
 export interface VmmMachineOptions extends HostOptions {
   /** Where each guest's partition lies on it, bytes: multiples of 4096. */

@@ -5,13 +5,17 @@ import type { Profile } from '../../machine/profile.ts';
 import { PENTIUM4_2006 } from '../../machine/profiles/pentium4-2006.ts';
 import { SERVER_2026 } from '../../machine/profiles/server-2026.ts';
 
+/** Names of the machines that are known. */
 export const PROFILES = ['pentium4-2006', 'server-2026'] as const;
+/** Name of a machine: its costs, its drive and its architecture. */
 export type ProfileName = (typeof PROFILES)[number];
 
+/** Names of the drives that are known. */
 export const DISKS = ['profile', 'disk', 'nvme', 'instant'] as const;
 /** Service-time model of the drive; `profile` is the one that belongs to the profile. */
 export type DiskName = (typeof DISKS)[number];
 
+/** The machines by name. */
 export const PROFILE: Readonly<Record<ProfileName, Profile>> = {
   'pentium4-2006': PENTIUM4_2006,
   'server-2026': SERVER_2026,

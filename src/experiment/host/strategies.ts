@@ -1,6 +1,11 @@
 /** What happens to a guest's cache when the guest, or the hypervisor under it, is rebooted. */
 
+/** Names of the strategies of a reboot of a guest. */
 export const STRATEGIES = ['cold', 'prefetch', 'warm-cache', 'warm-cache+metadata', 'rio', 'rio+warm-cache'] as const;
+/**
+ * What survives a reboot of the guest. `cold` and `prefetch`: nothing. `warm-cache`: clean pages of
+ * files. `+metadata`: those of the file system too. `rio`: dirty pages.
+ */
 export type StrategyName = (typeof STRATEGIES)[number];
 
 /** How the reboots of a guest differ. */
@@ -16,6 +21,7 @@ export interface Strategy {
 }
 
 const CONVENTIONAL: Strategy = { cmdLine: 'cachemap=off', preserve: false, prefetch: false, writeDirty: false };
+/** What each strategy does. */
 export const STRATEGY: Readonly<Record<StrategyName, Strategy>> = {
   cold: CONVENTIONAL,
   prefetch: { ...CONVENTIONAL, prefetch: true },
@@ -25,6 +31,7 @@ export const STRATEGY: Readonly<Record<StrategyName, Strategy>> = {
   'rio+warm-cache': { ...CONVENTIONAL, cmdLine: 'cachemap=files rio=on', preserve: true, writeDirty: true },
 };
 
+/** Names of the strategies of a reboot of the hypervisor. */
 export const VMM_STRATEGIES = [
   'warm-vm',
   'save-restore',
@@ -58,4 +65,5 @@ export const VMM_PHASES = [
   'migrate guests back',
   'boot guests',
 ] as const;
+/** Name of a part of a hypervisor reboot. */
 export type VmmPhaseName = (typeof VMM_PHASES)[number];

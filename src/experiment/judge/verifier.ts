@@ -16,7 +16,9 @@ const DESCRIBED = 3;
 
 /** A page or bytes that a guest received and that differ from the disk. */
 export interface Difference {
+  /** What differs, in words. */
   readonly what: string;
+  /** Inode of the file; 0: a block of the file system itself. */
   readonly ino: number;
   /** Page of the inode. */
   readonly index: number;

@@ -20,16 +20,27 @@ import { RA_MAX, ReadaheadState, type ReadaheadIo } from '../mm/readahead.ts';
 
 /** Flags of open, with Linux's values. */
 export const O = {
+  /** For reading. */
   rdonly: 0,
+  /** For writing. */
   wronly: 1,
+  /** For both. */
   rdwr: 2,
+  /** Makes the file if there is none. */
   creat: 0o100,
+  /** With `creat`: EEXIST if there is one. */
   excl: 0o200,
+  /** Cuts the file to 0 bytes. */
   trunc: 0o1000,
+  /** Every write goes to the end. */
   append: 0o2000,
+  /** A write returns when it is on the medium. */
   sync: 0o10000,
+  /** Past the cache. */
   direct: 0o40000,
+  /** ENOTDIR unless it is a directory. */
   directory: 0o200000,
+  /** ELOOP for a symbolic link. */
   nofollow: 0o400000,
 } as const;
 /** Every bit that `O` names; a mode of access of 3 opens for neither reading nor writing. */

@@ -34,11 +34,28 @@ import { PTE, Vma } from './vma.ts';
 import { END_ADDRESS, FIRST_ADDRESS, VmaTable } from './vma-table.ts';
 
 /** Protection of a mapping, with Linux's values. */
-export const PROT = { read: 1, write: 2 } as const;
+export const PROT = {
+  /** May be read. */
+  read: 1,
+  /** May be stored to. */
+  write: 2,
+} as const;
 /** Kind of a mapping, with Linux's values. */
-export const MAP = { shared: 1, private: 2 } as const;
+export const MAP = {
+  /** Stores reach the file. */
+  shared: 1,
+  /** Stores go to a copy. */
+  private: 2,
+} as const;
 /** Flags of msync, with Linux's values. */
-export const MS = { async: 1, invalidate: 2, sync: 4 } as const;
+export const MS = {
+  /** Writes nothing yet, as in 2.6.12. */
+  async: 1,
+  /** Changes nothing here. */
+  invalidate: 2,
+  /** Waits until all is written. */
+  sync: 4,
+} as const;
 
 export class MemoryMaps {
   readonly #cpu: CpuClock;

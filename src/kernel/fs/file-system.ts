@@ -18,6 +18,7 @@ import type { Inode } from './inode.ts';
 export interface DirectoryEntry {
   /** Its bytes as base/text.ts spells them: what `open` takes for them again. */
   readonly name: string;
+  /** Its inode. */
   readonly ino: number;
   /** file_type of the entry, 0 when the file system does not tell. */
   readonly type: number;
@@ -113,7 +114,12 @@ export interface PageOperations {
 }
 
 /** Flags of setxattr, with Linux's values. */
-export const XATTR = { create: 1, replace: 2 } as const;
+export const XATTR = {
+  /** EEXIST if there is one. */
+  create: 1,
+  /** ENODATA if there is none. */
+  replace: 2,
+} as const;
 
 /** Extended attributes. All throw ERANGE, EOPNOTSUPP and EINVAL for a name, and EIO. */
 export interface AttributeOperations {
@@ -137,11 +143,13 @@ export interface FileSystemStatistics {
   readonly blockSize: number;
   /** All blocks but those of superblocks, descriptors, bitmaps and inodes. */
   readonly blocks: number;
+  /** Free blocks. */
   readonly blocksFree: number;
   /** Free ones less those that are reserved for the superuser. */
   readonly blocksAvailable: number;
   /** Inodes, used and free. */
   readonly files: number;
+  /** Free inodes. */
   readonly filesFree: number;
   /** f_fsid: two numbers of 32 bits, from the file system's UUID. */
   readonly id: readonly [number, number];

@@ -36,12 +36,17 @@ export const PG = {
   locked: 1 << 0,
   /** A read or a write of it failed. */
   error: 1 << 1,
+  /** Used since it came to its place on a list. */
   referenced: 1 << 2,
+  /** Its contents have arrived. */
   uptodate: 1 << 3,
+  /** Newer than its block. */
   dirty: 1 << 4,
   /** On the active or the inactive list. */
   lru: 1 << 5,
+  /** On the active list, or to be. */
   active: 1 << 6,
+  /** Being written. */
   writeback: 1 << 7,
   /** Never given away: boot region, kernel data. */
   reserved: 1 << 8,
@@ -92,7 +97,9 @@ function notSettable(flag: number): ArgumentError {
   return (flag & NO_FLAGS) === 0 ? noSuchPage() : new ArgumentError('flag: expected bits of PG');
 }
 
+/** What is known of each page of memory: mem_map. */
 export class MemMap {
+  /** Pages of memory. */
   readonly nrPages: number;
   /** @internal */
   readonly words: Int32Array;
@@ -130,6 +137,7 @@ export class MemMap {
     return this.words[pfn << 2]!;
   }
 
+  /** Whether a page has one of these flags of `PG`. */
   has(pfn: Pfn, flag: number): boolean {
     return (this.words[pfn << 2]! & flag) !== 0;
   }

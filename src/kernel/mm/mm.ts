@@ -20,11 +20,17 @@ const NOTHING_UNCLAIMED: UnclaimedPages = { release: () => undefined };
 /** A NameTable that keeps nothing: a kernel without the cache-mapping table. */
 export const NO_NAMES: NameTable = { insert: () => undefined, erase: () => undefined, flush: () => undefined };
 
+/** Memory management in one piece, without time and I/O. */
 export class MemoryManagement {
+  /** What is known of each page. */
   readonly map: MemMap;
+  /** Free pages. */
   readonly allocator: PageAllocator;
+  /** The replacement policy. */
   readonly lru: ReplacementPolicy;
+  /** The page cache. */
   readonly cache: PageCache;
+  /** What makes room. */
   readonly reclaim: Reclaim;
   readonly #names: NameTable;
   #isFreed = false;

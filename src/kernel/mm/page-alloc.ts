@@ -22,8 +22,11 @@ const FREE = PG.free;
 
 /** Free pages at which reclaim begins and ends. */
 export interface Watermarks {
+  /** Pages at which an allocation reclaims by itself. */
   readonly min: number;
+  /** Pages below which kswapd is woken. */
   readonly low: number;
+  /** Pages at which kswapd is content. */
   readonly high: number;
 }
 
@@ -34,7 +37,9 @@ export function watermarks(nrPages: number): Watermarks {
   return { min, low: Math.floor((min * 5) / 4), high: Math.floor((min * 6) / 4) };
 }
 
+/** The free pages. */
 export class PageAllocator {
+  /** When reclaim begins and ends. */
   readonly marks: Watermarks;
   readonly #map: MemMap;
   #freeCount = 0;
@@ -45,6 +50,7 @@ export class PageAllocator {
     this.marks = watermarks(map.nrPages);
   }
 
+  /** Free pages. */
   get freeCount(): number {
     return this.#freeCount;
   }

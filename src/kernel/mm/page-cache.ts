@@ -45,8 +45,11 @@ const NO_RANGES: ReadonlySet<MappedRange> = new Set();
  * finds none any more.
  */
 export class AddressSpace {
+  /** Its place in the cache; -1 when it was closed. */
   slot = NO_SLOT;
+  /** Number of the file. */
   readonly ino: Ino;
+  /** Its generation: a number that is used again is another file. */
   readonly generation: number;
   /** Whether its pages are named in the table. */
   readonly named: boolean;
@@ -88,6 +91,7 @@ export class AddressSpace {
     this.salt = Math.imul(slot, 0x9e3779b1) >>> 1;
   }
 
+  /** Pages that are newer than their block. */
   get nrDirty(): number {
     return this.dirtyPages.size;
   }
@@ -112,6 +116,7 @@ function notCached(): ArgumentError {
   return new ArgumentError('pfn: the page is not in the cache');
 }
 
+/** The page cache: pages by file and index. */
 export class PageCache {
   readonly #map: MemMap;
   readonly #lru: ReplacementPolicy;
@@ -315,6 +320,7 @@ export class PageCache {
     this.#nrWriteback++;
   }
 
+  /** The write has ended. Throws ArgumentError unless the page is under writeback. */
   endWriteback(pfn: Pfn): void {
     const space = this.spaceOf(pfn);
     checkArgument((this.#words[pfn << 2]! & PG.writeback) !== 0, 'pfn', 'the page is not under writeback');

@@ -38,14 +38,21 @@ export interface ReadaheadIo {
 
 /** file_ra_state. Page numbers; -1 in prevPage stands for "nothing read yet". */
 export class ReadaheadState {
+  /** First page of the current window. */
   start = 0;
   /** Size of the current window; 0: none. */
   size = 0;
+  /** First page of the window ahead. */
   aheadStart = 0;
+  /** Size of the window ahead; 0: none. */
   aheadSize = 0;
+  /** The page that was read last; -1: none yet. */
   prevPage = -1;
+  /** Pages in a row that were in the cache. */
   cacheHit = 0;
+  /** Whether a page of a window was reclaimed before it was used. */
   miss = false;
+  /** Whether readahead is off because all was in the cache. */
   inCache = false;
   /** ra_pages: the largest window; 0: nothing is read ahead. */
   max = RA_MAX;
@@ -66,6 +73,7 @@ export class ReadaheadState {
     return this.#firstStart;
   }
 
+  /** Pages of the next window to be read. */
   get batchCount(): number {
     return this.#firstCount;
   }

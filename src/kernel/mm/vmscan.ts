@@ -65,6 +65,7 @@ export interface UnclaimedPages {
   release(pfn: Pfn): void;
 }
 
+/** What makes room in memory: the pages that are used least leave. */
 export class Reclaim implements MappedPages {
   readonly #map: MemMap;
   readonly #lru: ReplacementPolicy;

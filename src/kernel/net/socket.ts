@@ -16,7 +16,9 @@ import { Listener, MAX_PAYLOAD, refusal } from './transport.ts';
 
 /** A client's request, and where its answer goes. */
 export interface NetworkRequest {
+  /** What it asks. */
   readonly bytes: Uint8Array;
+  /** Sends the answer. */
   readonly answer: (bytes: Uint8Array) => void;
 }
 

@@ -22,11 +22,17 @@ const MAX_U32 = 0xffff_ffff;
 export interface Stat {
   /** Number of the device that the file system is on. */
   readonly device: number;
+  /** Number of the inode. */
   readonly ino: number;
+  /** Its generation. */
   readonly generation: number;
+  /** Kind and permission bits, as of Linux. */
   readonly mode: number;
+  /** Names of it. */
   readonly links: number;
+  /** Owner. */
   readonly uid: number;
+  /** Group. */
   readonly gid: number;
   /** Bytes. */
   readonly size: number;
@@ -36,11 +42,15 @@ export interface Stat {
   readonly sectors: number;
   /** Seconds since 1970, as those below. */
   readonly mtime: number;
+  /** Of the last access. */
   readonly atime: number;
+  /** Of the last change of the inode. */
   readonly ctime: number;
   /** Nanoseconds that belong to them, 0 to 999,999,999; 0 in inodes of 128 bytes. */
   readonly mtimeNs: number;
+  /** Of `atime`. */
   readonly atimeNs: number;
+  /** Of `ctime`. */
   readonly ctimeNs: number;
 }
 
@@ -55,6 +65,7 @@ export interface Timespec {
 /** Seconds since 1970, taken to the microsecond; or with nanoseconds. */
 export type Time = number | Timespec;
 
+/** The system calls on attributes. */
 export class AttributeCalls extends ReadWriteCalls {
   /** stat. Throws as open does. */
   *stat(path: string): Process<Stat> {
@@ -84,7 +95,10 @@ export class AttributeCalls extends ReadWriteCalls {
     return this.fs.statistics();
   }
 
-  /** @param mode the bits 07777 count. Throws EROFS and as open does. */
+  /**
+   * Sets the permission bits. Throws EROFS and as open does.
+   * @param mode the bits 07777 count
+   */
   *chmod(path: string, mode: number): Process {
     yield* this.#on(path, true, (inode) => this.#chmod(inode, mode));
   }

@@ -46,6 +46,7 @@ export interface ModulePlace {
   readonly bytes: number;
 }
 
+/** The system calls that open and close files. */
 export class FileCalls {
   protected readonly cpu: CpuClock;
   protected readonly files: FileMap;

@@ -16,11 +16,19 @@ import type { FileWrite } from '../file/filemap-write.ts';
 import { badDescriptor, checkPosition, FileCalls, type SyscallParts } from './open.ts';
 
 /** Where lseek counts from. */
-export const SEEK = { set: 0, cur: 1, end: 2 } as const;
+export const SEEK = {
+  /** From the start of the file. */
+  set: 0,
+  /** From the position. */
+  cur: 1,
+  /** From the end of the file. */
+  end: 2,
+} as const;
 
 /** Buffers of one readv or writev at most. */
 const UIO_MAXIOV = 1024;
 
+/** The system calls that read and write. */
 export class ReadWriteCalls extends FileCalls {
   readonly #writer: FileWrite;
 

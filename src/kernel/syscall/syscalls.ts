@@ -29,8 +29,22 @@ export type { Stat, Time, Timespec } from './attributes.ts';
 export { MAX_PAYLOAD } from '../net/transport.ts';
 
 /** Advice of posix_fadvise, with Linux's values. */
-export const FADV = { normal: 0, random: 1, sequential: 2, willneed: 3, dontneed: 4, noreuse: 5 } as const;
+export const FADV = {
+  /** Readahead as for any file. */
+  normal: 0,
+  /** No readahead. */
+  random: 1,
+  /** Twice the readahead. */
+  sequential: 2,
+  /** Reads the pages now. */
+  willneed: 3,
+  /** Drops the clean pages. */
+  dontneed: 4,
+  /** Does nothing, as in 2.6.12. */
+  noreuse: 5,
+} as const;
 
+/** The system calls of a guest. What can wait is a process. */
 export class Syscalls extends AttributeCalls {
   readonly #memory: GuestMemory;
   readonly #mm: MemoryManagement;
@@ -248,6 +262,7 @@ export class Syscalls extends AttributeCalls {
     return this.#box().remove(key);
   }
 
+  /** Keys of the items in the recovery box. */
   boxKeys(): number[] {
     this.enter();
     return this.#box().keys();

@@ -7,9 +7,9 @@
  * takes the figures of the outermost and the innermost zone.
  */
 
-import type { Constant, DiskSection, Provenance } from '../profile.ts';
+import type { Constant, DiskSection, ConstantSource } from '../profile.ts';
 
-const constant = (value: number, unit: string, provenance: Provenance, note: string): Constant => ({
+const constant = (value: number, unit: string, provenance: ConstantSource, note: string): Constant => ({
   value,
   unit,
   provenance,
@@ -21,6 +21,7 @@ const derived = (value: number, unit: string, note: string): Constant => constan
 
 const DESTAGE = 'whether a drive waits is not published; the logs say that these do not';
 
+/** Seagate Barracuda 4LP: 7200 rpm. */
 export const BARRACUDA_4LP: DiskSection = {
   kind: 'disk',
   model: 'Seagate Barracuda 4LP ST32171W (1997)',
@@ -46,6 +47,7 @@ export const BARRACUDA_4LP: DiskSection = {
   },
 };
 
+/** Seagate Cheetah 9LP: 10,000 rpm. */
 export const CHEETAH_9LP: DiskSection = {
   kind: 'disk',
   model: 'Seagate Cheetah 9LP ST39102LW (1998)',

@@ -7,21 +7,22 @@
  * a figure of that time, and was not adjusted to the paper.
  */
 
-import type { Constant, Profile, Provenance } from '../profile.ts';
+import type { Constant, Profile, ConstantSource } from '../profile.ts';
 
-const constant = (value: number, unit: string, provenance: Provenance, note: string): Constant => ({
+const constant = (value: number, unit: string, provenance: ConstantSource, note: string): Constant => ({
   value,
   unit,
   provenance,
   fitted: false,
   note,
 });
-const fitted = (value: number, unit: string, provenance: Provenance, note: string): Constant => ({
+const fitted = (value: number, unit: string, provenance: ConstantSource, note: string): Constant => ({
   ...constant(value, unit, provenance, note),
   fitted: true,
 });
 const assumed = (value: number, unit: string, note: string): Constant => constant(value, unit, 'assumed', note);
 
+/** The machine of the paper, of 2006. */
 export const PENTIUM4_2006: Profile = {
   name: 'pentium4-2006',
   description:

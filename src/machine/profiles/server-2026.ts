@@ -17,6 +17,7 @@ const dataSheet = (value: number, unit: string, note: string): Constant => ({
   provenance: 'data sheet',
 });
 
+/** A server of 2026, with a flash drive. Nothing in it was fitted. */
 export const SERVER_2026: Profile = {
   name: 'server-2026',
   description:

@@ -42,11 +42,13 @@ import { eraseDomainState } from '../records/domain-state.ts';
 import { eraseHandover } from '../records/handover.ts';
 import { Xenstore } from '../channels/xenstore.ts';
 
+/** How a hypervisor is booted. All of it can be left out. */
 export interface HypervisorOptions {
   /** x86_64 by default. */
   readonly arch?: Arch;
   /** Protections to switch from their defaults. */
   readonly protections?: Partial<Protections>;
+  /** Hears of every change of a frame. */
   readonly observer?: FrameObserver;
   /** Pages of the kernel image in every domain's boot region; 1024 (4 MiB) by default. */
   readonly kernelPages?: number;
@@ -54,6 +56,7 @@ export interface HypervisorOptions {
 
 /** What a hypervisor was made from. */
 export interface Reload {
+  /** The next hypervisor. */
   readonly hypervisor: Hypervisor;
   /**
    * Why nothing was there to be resumed, in words; undefined when there was. No Result: there is a
@@ -71,10 +74,15 @@ interface Hosted {
   reset(): void;
 }
 
+/** What all domains of a machine share. Made by `boot` or `reload`; ended by `halt`. */
 export class Hypervisor {
+  /** Where it runs. */
   readonly simulation: Simulation;
+  /** What its work costs. */
   readonly costs: XenCosts;
+  /** Which protections are on. */
   readonly protections: Protections;
+  /** Pages of the kernel image in each domain. */
   readonly kernelPages: number;
   /** @internal */
   readonly map: MemoryMap;
@@ -200,6 +208,7 @@ export class Hypervisor {
     return { hypervisor, problem, lost, costNs };
   }
 
+  /** The memory of the machine. Throws InvariantViolation after `halt`. */
   get memory(): MachineMemory {
     this.#assertOn();
     return this.#memory;
@@ -293,7 +302,7 @@ export class Hypervisor {
     return this.#processors.reduce((first, other) => (other.localNow < first.localNow ? other : first));
   }
 
-  /** @internal: ends with the hypervisor, unless it has left before. */
+  /** @internal Ends with the hypervisor, unless it has left before. */
   host(domain: Hosted): void {
     this.#hosted.add(domain);
   }

@@ -26,6 +26,7 @@ import { type DomainRecord, domainRecordChecksum, parseDomainRecord, parseRoot }
 
 /** A domain that another hypervisor left, with what its bytes say. */
 export interface LeftDomain {
+  /** What its record says. */
   readonly record: DomainRecord;
   /** Undefined when only its preserved pages were left. */
   readonly state: DomainStateRecord | undefined;
@@ -33,7 +34,9 @@ export interface LeftDomain {
   readonly p2m: P2mList;
 }
 
+/** A domain that was left and does not go on. */
 export interface LostDomain {
+  /** Its number. */
   readonly domid: DomId;
   /** Undefined when its record cannot be read. */
   readonly name: string | undefined;

@@ -68,21 +68,33 @@ export type RecencyState = 'told' | 'untold' | 'damaged';
 
 /** What came of the pages that a guest had registered as dirty. */
 export interface DirtyPages {
+  /** Pages that were written home. */
   readonly written: number;
   /** Pages that were not written, by reason. */
   readonly lost: Readonly<ReasonCounts>;
 }
 
+/** Hypercalls of a guest. */
+export interface HypercallStats {
+  /** How many there were. */
+  readonly count: number;
+  /** What they have cost its processor, ns. */
+  readonly ns: number;
+}
+
+/** Figures of a domain. */
 export interface DomainStats {
   /** Hypercalls of the guest, and what they cost its processor in ns. */
-  readonly hypercalls: { readonly count: number; readonly ns: number };
+  readonly hypercalls: HypercallStats;
   /** Stores that trapped on a write-protected page. */
   readonly traps: number;
+  /** Operations on the cache-mapping table. */
   readonly cacheMap: Readonly<CacheMapStats>;
   /** Pages that were preserved for this domain when it was built. */
   readonly preserved: number;
   /** Named pages not preserved for this domain, and claims refused or released since, by reason. */
   readonly refused: Readonly<ReasonCounts>;
+  /** Whether it is known how recently preserved pages were used. */
   readonly recency: RecencyState;
   /** What came of the dirty pages of the guest before. */
   readonly dirty: DirtyPages;
@@ -120,9 +132,13 @@ export interface DomainParts {
 /** What a domain needs of its hypervisor. */
 export type DomainHost = Pick<Hypervisor, 'memory' | 'map' | 'frames' | 'domain0Events' | 'xenstore' | 'release'>;
 
+/** One stay of a guest, as the tool stack sees it. */
 export class Domain implements GuestDomain {
+  /** Its number. */
   readonly domid: DomId;
+  /** Its name: at most 31 bytes of UTF-8. */
   readonly name: string;
+  /** Pages that it was built with. */
   readonly nrPages: number;
   /** Pages of its boot region, the first ones. */
   readonly bootPages: number;
@@ -155,7 +171,7 @@ export class Domain implements GuestDomain {
   #shutdownReason: ShutdownReason | undefined;
   #panic: string | undefined;
 
-  /** @internal: domains are made by `makeDomain`. */
+  /** @internal Domains are made by `makeDomain`. */
   constructor(hypervisor: DomainHost, parts: DomainParts) {
     this.#hypervisor = hypervisor;
     this.#parts = parts;
@@ -175,10 +191,12 @@ export class Domain implements GuestDomain {
     this.#registers = parts.registers;
   }
 
+  /** Where it is in its life. */
   get state(): DomainState {
     return this.#state;
   }
 
+  /** Whether its guest runs. */
   get isRunning(): boolean {
     return this.#state === 'running';
   }
@@ -193,6 +211,7 @@ export class Domain implements GuestDomain {
     return this.#shutdownReason;
   }
 
+  /** Figures of now. */
   get stats(): DomainStats {
     return {
       hypercalls: { ...this.#guest.hypercallStats },
@@ -226,6 +245,7 @@ export class Domain implements GuestDomain {
     while (this.#state === 'running') yield this.stateChanged;
   }
 
+  /** Whether its processor was taken away by `pause`. */
   get isPaused(): boolean {
     return this.#state === 'running' && this.#guest.power.isPaused;
   }
@@ -254,13 +274,13 @@ export class Domain implements GuestDomain {
     return allowed.ok ? refused('there is no such domain') : allowed;
   }
 
-  /** @internal: the operation that began is over, and the domain is still there. */
+  /** @internal The operation that began is over, and the domain is still there. */
   end(): void {
     this.#life.step('end');
   }
 
   /**
-   * @internal: log-dirty mode, for the operation that holds the domain. From now on every store to
+   * @internal Log-dirty mode, for the operation that holds the domain. From now on every store to
    * its memory is logged, whatever makes it, until `endLogDirty`.
    */
   beginLogDirty(): LogDirty {
@@ -279,7 +299,7 @@ export class Domain implements GuestDomain {
     if (this.#hasGuest) this.#guest.logDirty(undefined);
   }
 
-  /** @internal: the guest stops itself. */
+  /** @internal The guest stops itself. */
   shutdown(reason: ShutdownReason): void {
     if (!Object.values(ShutdownReason).includes(reason)) throw new ModelError('EINVAL', `shutdown for ${reason}`);
     this.#shutdownReason = reason;
@@ -292,13 +312,13 @@ export class Domain implements GuestDomain {
     this.#hypervisor.domain0Events.ports.raiseVirq(Virq.domExc);
   }
 
-  /** @internal: the guest dies where it stands. */
+  /** @internal The guest dies where it stands. */
   panicked(message: string): void {
     this.#panic = message;
     this.shutdown(ShutdownReason.crash);
   }
 
-  /** @internal: the guest stops where it stands, until it is resumed from what is saved. */
+  /** @internal The guest stops where it stands, until it is resumed from what is saved. */
   suspend(registers: Uint32Array): void {
     if (!(registers instanceof Uint32Array) || registers.length !== NR_REGISTERS)
       throw new ModelError('EINVAL', 'these are not the registers of a processor');
@@ -310,12 +330,12 @@ export class Domain implements GuestDomain {
     this.#hypervisor.domain0Events.ports.raiseVirq(Virq.domExc);
   }
 
-  /** @internal: of a guest that is suspended, or was. */
+  /** @internal Of a guest that is suspended, or was. */
   get registers(): Uint32Array {
     return this.#registers;
   }
 
-  /** @internal: the record of a suspended guest. Code that reads it may go on with the guest. */
+  /** @internal The record of a suspended guest. Code that reads it may go on with the guest. */
   freeze(): DomainStateRecord {
     assert(this.#state === 'suspended', 'only a suspended guest is frozen');
     this.#program ??= this.#guest.freeze();
@@ -332,7 +352,7 @@ export class Domain implements GuestDomain {
   }
 
   /**
-   * @internal: the holder of the domain takes it down: nothing new begins. What is in flight holds
+   * @internal The holder of the domain takes it down: nothing new begins. What is in flight holds
    * its frames under its grants until `released` returns.
    */
   kill(): void {
@@ -341,18 +361,18 @@ export class Domain implements GuestDomain {
     this.events.destroy();
   }
 
-  /** @internal: nothing more is taken from its rings or put into them. */
+  /** @internal Nothing more is taken from its rings or put into them. */
   stopDevices(): void {
     for (const device of this.devices) device.stop();
   }
 
-  /** @internal: waits until no page of the domain is reached from outside. */
+  /** @internal Waits until no page of the domain is reached from outside. */
   *released(): Process {
     for (const device of this.devices) yield* device.release();
     yield* this.grants.released();
   }
 
-  /** @internal: the frames are not this object's any more. */
+  /** @internal The frames are not this object's any more. */
   bury(): void {
     assert(this.#state === 'dying', 'a domain dies before it is dead');
     // What the store still says of the domain was for the guest that is gone.
@@ -361,7 +381,7 @@ export class Domain implements GuestDomain {
     this.#hypervisor.release(this);
   }
 
-  /** @internal: the machine is reset. A guest that is frozen stays so. */
+  /** @internal The machine is reset. A guest that is frozen stays so. */
   reset(): void {
     if (this.#state !== 'dead') this.#follow('dead');
   }

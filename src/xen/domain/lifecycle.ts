@@ -44,6 +44,7 @@ import { assert } from '../../base/assert.ts';
 import { DONE, type Err, err, type Result } from '../../base/result.ts';
 import { type Process, WaitQueue } from '../../sim/simulation.ts';
 
+/** States of the life of a domain. */
 export const LIFE_STATES = [
   'absent',
   'frozen',
@@ -57,6 +58,7 @@ export const LIFE_STATES = [
   'shutdown-held',
   'dying',
 ] as const;
+/** A state of the life of a domain. */
 export type LifeState = (typeof LIFE_STATES)[number];
 
 /** Operations that may be asked of a domain, and the name under which each is under way. */
@@ -76,6 +78,7 @@ export const OPERATIONS = {
   pause: 'paused',
   unpause: 'unpaused',
 } as const;
+/** Name of an operation. */
 export type Operation = keyof typeof OPERATIONS;
 
 /** What the guest does by itself. */
@@ -83,6 +86,7 @@ export const GUEST_EVENTS = ['stop', 'stand'] as const;
 /** What the holder of a domain does with it. */
 export const STEPS = ['built', 'log', 'unlog', 'end', 'kill', 'rebuild', 'keep', 'gone'] as const;
 
+/** What leads from a state to another. */
 export type LifeEvent = Operation | (typeof GUEST_EVENTS)[number] | (typeof STEPS)[number];
 
 const EDGES: Readonly<Record<LifeState, Readonly<Partial<Record<LifeEvent, LifeState>>>>> = {

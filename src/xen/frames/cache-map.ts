@@ -41,11 +41,15 @@ const NONE = NO_FRAME;
 
 /** Operations that were performed, those with a pfn the domain does not have left out. */
 export interface CacheMapStats {
+  /** Pages named. */
   inserts: number;
+  /** Names erased. */
   erases: number;
+  /** Pages asked for. */
   claims: number;
   /** Claims that got their page. */
   reused: number;
+  /** Preserved pages given back. */
   released: number;
   /** Pages registered as dirty, as often as they were. */
   dirtied: number;

@@ -14,10 +14,25 @@
 
 import { assert } from '../../base/assert.ts';
 
-export const Provenance = { none: 0, reading: 1, clean: 2, writing: 3 } as const;
+/**
+ * What is known of a frame's bytes: nothing, or that they equal a block, or move from or to one.
+ */
+export const Provenance = {
+  /** Nothing is known. */
+  none: 0,
+  /** A read of a block into it is under way. */
+  reading: 1,
+  /** Its bytes equal a block. */
+  clean: 2,
+  /** It is being written to a block. */
+  writing: 3,
+} as const;
+/** A code of `Provenance`. */
 export type Provenance = (typeof Provenance)[keyof typeof Provenance];
 
+/** Name of a provenance. */
 export type ProvenanceName = keyof typeof Provenance;
+/** Names by code. */
 export const PROVENANCE_NAMES: readonly ProvenanceName[] = ['none', 'reading', 'clean', 'writing'];
 
 /** What can happen to a frame. */

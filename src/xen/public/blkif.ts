@@ -8,15 +8,35 @@
 
 import { defineLayout } from '../../base/layout.ts';
 
+/** Slots of a block ring. */
 export const RING_SLOTS = 32;
+/** Segments of a block request at most. */
 export const SEGMENTS_PER_REQUEST = 11;
+/** Bytes of a slot. */
 export const RING_SLOT_BYTES = 112;
 
-export const BlkifOp = { read: 0, write: 1, flush: 2 } as const;
+/** What a block request asks for. */
+export const BlkifOp = {
+  /** From the device into pages. */
+  read: 0,
+  /** From pages to the device. */
+  write: 1,
+  /** Empties the write cache of the drive. */
+  flush: 2,
+} as const;
+/** A code of `BlkifOp`. */
 export type BlkifOp = (typeof BlkifOp)[keyof typeof BlkifOp];
-export const BlkifStatus = { ok: 0, error: 1 } as const;
+/** How a block request has ended. */
+export const BlkifStatus = {
+  /** Done. */
+  ok: 0,
+  /** Not done: EIO. */
+  error: 1,
+} as const;
+/** A code of `BlkifStatus`. */
 export type BlkifStatus = (typeof BlkifStatus)[keyof typeof BlkifStatus];
 
+/** Layout of a block request. */
 export const RING_REQUEST = defineLayout('block ring request', RING_SLOT_BYTES, [
   { name: 'operation', width: 1, writer: 'guest', meaning: '0 read, 1 write, 2 flush' },
   { name: 'segmentCount', width: 1, writer: 'guest', meaning: '0 to 11; 0 only for a flush' },
@@ -33,6 +53,7 @@ export const RING_REQUEST = defineLayout('block ring request', RING_SLOT_BYTES, 
   { name: 'reserved', width: 4, count: 2, meaning: 'pads the slot', reserved: true },
 ]);
 
+/** Layout of the response to one. */
 export const RING_RESPONSE = defineLayout('block ring response', 12, [
   { name: 'id', width: 4, writer: 'hypervisor', meaning: 'id of the request' },
   { name: 'operation', width: 4, writer: 'hypervisor', meaning: 'operation of the request' },

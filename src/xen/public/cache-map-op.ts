@@ -33,27 +33,45 @@ import { checkArgument, checkInteger } from '../../base/argument-error.ts';
 import { assert } from '../../base/assert.ts';
 import type { Ino, Lba, PageIndex, Pfn } from '../../base/units.ts';
 
+/** Operations of cache_map_op. */
 export const CacheMapOp = {
+  /** A page is named. */
   insert: 1,
+  /** A name is gone. */
   erase: 2,
+  /** A preserved page is asked for. */
   claim: 3,
+  /** A preserved page is given back. */
   release: 4,
+  /** A block was freed. */
   discard: 5,
+  /** How recently a page was used. */
   tellRecency: 6,
+  /** What was told of a preserved page. */
   askRecency: 7,
+  /** A page is newer than its block. */
   dirty: 8,
 } as const;
+/** A code of `CacheMapOp`. */
 export type CacheMapOp = (typeof CacheMapOp)[keyof typeof CacheMapOp];
 
 /** Words of one entry. */
 export const ENTRY_WORDS = 8;
+/** Word of an entry: the operation. */
 export const ENTRY_OP = 0;
+/** Word of an entry: the page of the guest. */
 export const ENTRY_PFN = 1;
+/** Word of an entry: the inode. */
 export const ENTRY_INO = 2;
+/** Word of an entry: the generation of the inode. */
 export const ENTRY_GENERATION = 3;
+/** Word of an entry: the index of the page in the file. */
 export const ENTRY_INDEX = 4;
+/** Word of an entry: the block. */
 export const ENTRY_BLOCK = 5;
+/** Word of an entry: the answer, a code of `Reason`. */
 export const ENTRY_RESULT = 6;
+/** Word of an entry: the recency. */
 export const ENTRY_RECENCY = 7;
 
 assert(
@@ -71,6 +89,7 @@ export const BLOCK_DEVICE_INO = 0;
 
 /** A batch of entries in the guest's memory. */
 export class CacheMapBatch {
+  /** Entries that it can hold. */
   readonly capacity: number;
   /** The entries, ENTRY_WORDS words each. */
   readonly words: Uint32Array;
@@ -86,14 +105,17 @@ export class CacheMapBatch {
     this.words = new Uint32Array(capacity * ENTRY_WORDS);
   }
 
+  /** Entries that it holds. */
   get count(): number {
     return this.#count;
   }
 
+  /** Whether no entry can be added. */
   get isFull(): boolean {
     return this.#count === this.capacity;
   }
 
+  /** Empties it. */
   reset(): void {
     this.#count = 0;
   }
@@ -101,6 +123,7 @@ export class CacheMapBatch {
   // Literal places, the ENTRY_ constants above, in the three that every miss takes: see
   // hot-paths 4. `| 0` changes no bit of what is stored: see hot-paths 5.
 
+  /** Adds: the page is named. Throws ArgumentError when the batch is full, as all of these. */
   insert(pfn: Pfn, ino: Ino, generation: number, index: PageIndex): void {
     const { words } = this;
     const at = this.#next(1);
@@ -110,10 +133,12 @@ export class CacheMapBatch {
     words[at | 4] = index | 0;
   }
 
+  /** Adds: the name of the page is gone. */
   erase(pfn: Pfn): void {
     this.words[this.#next(2) | 1] = pfn | 0;
   }
 
+  /** Adds: asks for a page that was preserved. */
   claim(ino: Ino, generation: number, index: PageIndex, block: Lba): void {
     const { words } = this;
     const at = this.#next(3);
@@ -123,24 +148,29 @@ export class CacheMapBatch {
     words[at | 5] = block | 0;
   }
 
+  /** Adds: a preserved page is given back. */
   release(pfn: Pfn): void {
     this.words[this.#next(CacheMapOp.release) + ENTRY_PFN] = pfn;
   }
 
+  /** Adds: how recently the page was used. */
   tellRecency(pfn: Pfn, recency: number): void {
     const at = this.#next(CacheMapOp.tellRecency);
     this.words[at + ENTRY_PFN] = pfn;
     this.words[at + ENTRY_RECENCY] = recency;
   }
 
+  /** Adds: asks what was told of a preserved page. */
   askRecency(pfn: Pfn): void {
     this.words[this.#next(CacheMapOp.askRecency) + ENTRY_PFN] = pfn;
   }
 
+  /** Adds: the block was freed. */
   discard(block: Lba): void {
     this.words[this.#next(CacheMapOp.discard) + ENTRY_BLOCK] = block;
   }
 
+  /** Adds: the page is newer than its block. */
   dirty(pfn: Pfn, block: Lba): void {
     const at = this.#next(CacheMapOp.dirty);
     this.words[at + ENTRY_PFN] = pfn;

@@ -19,7 +19,17 @@ import type { XenstoreClient } from './xenbus.ts';
 export const WALL_CLOCK_START = 1_146_000_000;
 
 /** Why a guest stops, as it tells the hypervisor. */
-export const ShutdownReason = { poweroff: 0, reboot: 1, suspend: 2, crash: 3 } as const;
+export const ShutdownReason = {
+  /** It is to be taken down. */
+  poweroff: 0,
+  /** It is to be booted again. */
+  reboot: 1,
+  /** It waits to be resumed. */
+  suspend: 2,
+  /** Its kernel has died. */
+  crash: 3,
+} as const;
+/** A code of `ShutdownReason`. */
 export type ShutdownReason = (typeof ShutdownReason)[keyof typeof ShutdownReason];
 
 /** General registers of a virtual processor, 32 bits each. */
@@ -39,6 +49,7 @@ export interface RecoveryBoxOp {
   get(key: number): Uint8Array | undefined;
   /** Returns whether there was one. */
   remove(key: number): boolean;
+  /** Keys of all items. */
   keys(): number[];
   /** Items that were found damaged, and are gone. */
   readonly damaged: number;
@@ -78,6 +89,7 @@ export interface Hypercalls {
   suspend(registers: Uint32Array): Process<Uint32Array>;
 }
 
+/** The world of a guest. Only the kernel of this package uses its parts. */
 export interface GuestEnvironment {
   /** @internal Virtual time, ns. */
   readonly now: Ns;

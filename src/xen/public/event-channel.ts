@@ -26,6 +26,7 @@ import { defineLayout } from '../../base/layout.ts';
 export const NR_EVENT_CHANNELS = 1024;
 const WORDS = NR_EVENT_CHANNELS / 32;
 
+/** Layout of the shared_info page. */
 export const SHARED_INFO = defineLayout('shared_info', 272, [
   { name: 'upcallPending', width: 1, writer: 'hypervisor', meaning: '1: the guest has an event to look for' },
   { name: 'upcallMask', width: 1, writer: 'guest', meaning: '1: no upcalls, as with interrupts disabled' },
@@ -40,18 +41,49 @@ export const SHARED_INFO = defineLayout('shared_info', 272, [
  * Interrupts without a device. `suspend`: the hypervisor is about to be replaced, the guest is to
  * suspend itself.
  */
-export const Virq = { timer: 0, debug: 1, console: 2, domExc: 3, suspend: 4 } as const;
+export const Virq = {
+  /** Not sent by this hypervisor. */
+  timer: 0,
+  /** Not sent by this hypervisor. */
+  debug: 1,
+  /** Not sent by this hypervisor. */
+  console: 2,
+  /** To domain 0: a domain has stopped. */
+  domExc: 3,
+  /** The guest is to suspend itself. */
+  suspend: 4,
+} as const;
+/** A code of `Virq`. */
 export type Virq = (typeof Virq)[keyof typeof Virq];
+/** Numbers of virtual interrupts. */
 export const NR_VIRQS = 8;
 
 /** What a port is bound to. */
 export type EvtchnStatus =
-  | { readonly state: 'free' }
-  /** Waits for `remote` to bind it. */
-  | { readonly state: 'unbound'; readonly remote: DomId }
-  | { readonly state: 'interdomain'; readonly remote: DomId; readonly remotePort: EvtchnPort }
-  | { readonly state: 'virq'; readonly virq: Virq }
-  | { readonly state: 'ipi' };
+  | {
+      /** Nothing, or an event of the domain's own. */
+      readonly state: 'free' | 'ipi';
+    }
+  | {
+      /** It waits to be bound. */
+      readonly state: 'unbound';
+      /** By this domain. */
+      readonly remote: DomId;
+    }
+  | {
+      /** A port of another domain. */
+      readonly state: 'interdomain';
+      /** That domain. */
+      readonly remote: DomId;
+      /** That port. */
+      readonly remotePort: EvtchnPort;
+    }
+  | {
+      /** A virtual interrupt. */
+      readonly state: 'virq';
+      /** That interrupt. */
+      readonly virq: Virq;
+    };
 
 /** event_channel_op. Failures are thrown as ModelError. */
 export interface EventChannelOp {

@@ -16,10 +16,12 @@ import { defineLayout } from '../../base/layout.ts';
 
 /** Pages of a table. */
 export const NR_GRANT_FRAMES = 4;
+/** Entries of a table. */
 export const NR_GRANT_ENTRIES = 2048;
 /** Entries from 0 on that are not handed out. */
 export const NR_RESERVED_ENTRIES = 8;
 
+/** Layout of an entry of a grant table. */
 export const GRANT_ENTRY = defineLayout('grant entry', 8, [
   {
     name: 'flags',
@@ -31,9 +33,11 @@ export const GRANT_ENTRY = defineLayout('grant entry', 8, [
   { name: 'frame', width: 4, writer: 'guest', meaning: 'pfn of the page' },
 ]);
 
+/** Bits of the flags of an entry. */
 export const Gtf = {
   /** The type, 2 bits: 0 not in use, 1 permit access. */
   typeMask: 3,
+  /** The entry grants access. */
   permitAccess: 1,
   /** May not be mapped writable. */
   readonly: 4,

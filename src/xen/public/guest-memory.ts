@@ -11,11 +11,15 @@
 
 import type { Pfn } from '../../base/units.ts';
 
+/** The memory of a guest, by page. Offsets are bytes, 0 to 4095. */
 export interface GuestMemory {
   /** Number of pages; pfns are 0 … nrPages - 1. */
   readonly nrPages: number;
+  /** The byte at `offset`. */
   readU8(pfn: Pfn, offset: number): number;
+  /** The little-endian word of 16 bits at `offset`. */
   readU16(pfn: Pfn, offset: number): number;
+  /** The little-endian word of 32 bits at `offset`. */
   readU32(pfn: Pfn, offset: number): number;
   /** Copies out of one page; the range lies inside it. */
   copyOut(pfn: Pfn, offset: number, dst: Uint8Array, dstOffset: number, length: number): void;
@@ -25,13 +29,16 @@ export interface GuestMemory {
   zero(pfn: Pfn, offset: number, length: number): void;
   /** Stores one byte or one little-endian word; traps when the page is write-protected. */
   writeU8(pfn: Pfn, offset: number, value: number): void;
+  /** Stores a little-endian word of 16 bits; traps as `writeU8`. */
   writeU16(pfn: Pfn, offset: number, value: number): void;
+  /** Stores a little-endian word of 32 bits; traps as `writeU8`. */
   writeU32(pfn: Pfn, offset: number, value: number): void;
   /**
    * The kernel is about to store to a page, if it is sealed; one page at a time, closed before the
    * next wait.
    */
   open(pfn: Pfn): void;
+  /** The store is over. */
   close(pfn: Pfn): void;
   /**
    * A program is about to store to a page that it maps: if it is sealed, that ends until it is

@@ -1,4 +1,8 @@
-/** The ABI between hypervisor and guests: everything that a guest may import. */
+/**
+ * The ABI between hypervisor and guests: everything that a guest may import.
+ *
+ * @module stillwarm/xen/public
+ */
 export * from './blkif.ts';
 export * from './cache-map-op.ts';
 export * from './environment.ts';

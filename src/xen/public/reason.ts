@@ -49,7 +49,9 @@ export const Reason = {
   diskChanged: 17,
 } as const;
 
+/** Name of a reason. */
 export type ReasonName = keyof typeof Reason;
+/** Code of a reason. */
 export type ReasonCode = (typeof Reason)[ReasonName];
 
 /** Names by code. */
@@ -58,6 +60,7 @@ export const REASON_NAMES: readonly ReasonName[] = Object.keys(Reason) as Reason
 /** Counts by reason; a plain array over the codes. */
 export type ReasonCounts = Record<ReasonName, number>;
 
+/** Counts that are all 0. */
 export function noReasons(): ReasonCounts {
   return Object.fromEntries(REASON_NAMES.map((name) => [name, 0])) as ReasonCounts;
 }

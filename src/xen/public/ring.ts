@@ -10,8 +10,10 @@
 
 import { defineLayout } from '../../base/layout.ts';
 
+/** Bytes of the header. */
 export const RING_HEADER_BYTES = 64;
 
+/** Layout of the header of a ring. */
 export const RING_HEADER = defineLayout('ring header', RING_HEADER_BYTES, [
   { name: 'reqProd', width: 4, writer: 'guest', meaning: 'requests produced' },
   { name: 'reqEvent', width: 4, writer: 'hypervisor', meaning: 'notify the back-end when reqProd reaches this' },

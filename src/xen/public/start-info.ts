@@ -13,12 +13,16 @@ import { assert } from '../../base/assert.ts';
 import { defineArchLayouts } from '../../base/layout.ts';
 import { Pfn } from '../../base/units.ts';
 
+/** Page of a guest that holds start_info. */
 export const START_INFO_PFN = Pfn(0);
 /** "swstart1" */
 export const START_INFO_MAGIC = [0x73, 0x77, 0x73, 0x74, 0x61, 0x72, 0x74, 0x31] as const;
+/** Version of the layout. */
 export const START_INFO_VERSION = 2;
+/** Bytes of the command line, with the zero at its end. */
 export const CMD_LINE_BYTES = 1024;
 
+/** Layouts of start_info, one an architecture. */
 export const START_INFO = defineArchLayouts('start_info', 1120, (frame) => [
   { name: 'magic', width: 1, count: 8, writer: 'tool stack', meaning: '"swstart1"' },
   { name: 'version', width: 4, writer: 'tool stack', meaning: 'layout version, 2' },

@@ -25,15 +25,24 @@
 
 import type { Process } from '../../sim/index.ts';
 
+/** States of an end of a device. */
 export const XenbusState = {
+  /** It has written nothing yet. */
   unknown: 0,
+  /** It begins. */
   initialising: 1,
+  /** The back-end waits for the front-end. */
   initWait: 2,
+  /** The front-end has told its ring. */
   initialised: 3,
+  /** Both can use the ring. */
   connected: 4,
+  /** It is going. */
   closing: 5,
+  /** It is gone. */
   closed: 6,
 } as const;
+/** A code of `XenbusState`. */
 export type XenbusState = (typeof XenbusState)[keyof typeof XenbusState];
 
 /** Directory of a domain's block device, below its home. */

@@ -45,8 +45,11 @@ const UNKNOWN_MEDIA = 1 << 20;
 
 /** What is written down of the disk of a domain. */
 export interface StoreRecord {
+  /** Identity of the store. */
   readonly identity: string;
+  /** First block of the disk in it, in blocks of 4 KiB. */
   readonly firstBlock: number;
+  /** Size of the disk in 512-byte sectors. */
   readonly sectorCount: number;
   /** As of the moment at which it was written down. */
   readonly generation: number;
@@ -227,7 +230,7 @@ export class BoundDevice {
   /** Others' changes of its blocks when its guest stood still; undefined: it has not. */
   #standing: number | undefined;
 
-  /** @internal: made by `DeviceTable.bind`. */
+  /** @internal Made by `DeviceTable.bind`. */
   constructor(own: WriteAccount, number: number, device: BlockDevice, isChecked: boolean) {
     this.number = number;
     this.device = device;

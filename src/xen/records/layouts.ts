@@ -248,6 +248,7 @@ export const BOX_ITEM = defineLayout('recovery box item', 16, [
 
 /** Where everything lies, as the root record says. */
 export interface MemoryMap {
+  /** How wide numbers of frames are. */
   readonly arch: Arch;
   /** Frames that there are. */
   readonly frameCount: number;
@@ -255,16 +256,27 @@ export interface MemoryMap {
    * Frames that the tables are laid out for: those of the machine, unless it has lost memory since.
    */
   readonly plannedFrames: number;
+  /** First frame of the frame table. */
   readonly tableMfn: Mfn;
+  /** Frames of the frame table. */
   readonly tableFrames: number;
+  /** First frame of the domain records. */
   readonly domainTableMfn: Mfn;
+  /** First frame of the P2M lists. */
   readonly p2mMfn: Mfn;
+  /** Frames of the P2M lists. */
   readonly p2mFrames: number;
+  /** First frame of the recency table. */
   readonly recencyMfn: Mfn;
+  /** Frames of the recency table. */
   readonly recencyFrames: number;
+  /** First frame of the states of domains. */
   readonly stateMfn: Mfn;
+  /** Frame of the handover record. */
   readonly handoverMfn: Mfn;
+  /** First frame of the recovery boxes. */
   readonly boxMfn: Mfn;
+  /** First frame that a domain may own. */
   readonly firstDomainMfn: Mfn;
 }
 

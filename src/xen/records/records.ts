@@ -34,7 +34,9 @@ import {
   ROOT_VERSION,
 } from './layouts.ts';
 
+/** What the record of a domain says. */
 export interface DomainRecord {
+  /** Its number. */
   readonly domid: DomId;
   /** Number of its block device, which its frame records have. */
   readonly device: number;
@@ -43,11 +45,17 @@ export interface DomainRecord {
    * or left.
    */
   readonly store: StoreRecord;
+  /** Pages of 4 KiB. */
   readonly nrPages: number;
+  /** Pages of its boot region. */
   readonly bootPages: number;
+  /** First frame of its P2M list. */
   readonly p2mMfn: Mfn;
+  /** CRC-32C of the list. */
   readonly p2mCrc: number;
+  /** Whether the record was used up. */
   readonly consumed: boolean;
+  /** Its name. */
   readonly name: string;
   /** CRC-32C of what it told of recency; undefined when it told nothing. */
   readonly recencyCrc: number | undefined;

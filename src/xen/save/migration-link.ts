@@ -63,7 +63,7 @@ export const MIGRATION_PACKET = defineLayout('migration packet', 24, [
   { name: 'checksum', width: 4, writer: 'tool stack', meaning: 'CRC-32C of the header up to here and of the payload' },
 ]);
 
-const VERSION = 2;
+export const MIGRATION_VERSION = 2;
 const EMPTY = new Uint8Array(0);
 
 /** What the two ends tell each other besides the stream. */
@@ -246,7 +246,7 @@ export class MigrationLink {
     const packet = new Uint8Array(size + payload.length);
     putField(MIGRATION_PACKET, packet, 0, 'magic', MAGIC);
     putField(MIGRATION_PACKET, packet, 0, 'kind', kind);
-    putField(MIGRATION_PACKET, packet, 0, 'version', VERSION);
+    putField(MIGRATION_PACKET, packet, 0, 'version', MIGRATION_VERSION);
     putField(MIGRATION_PACKET, packet, 0, 'sequence', this.#sent++);
     putField(MIGRATION_PACKET, packet, 0, 'payloadBytes', payload.length);
     putField(MIGRATION_PACKET, packet, 0, 'connection', this.#connection);
@@ -275,7 +275,7 @@ export class MigrationLink {
     if (
       packet.length < size ||
       field('magic') !== MAGIC ||
-      field('version') !== VERSION ||
+      field('version') !== MIGRATION_VERSION ||
       field('payloadBytes') !== packet.length - size
     )
       this.#end('a packet of another protocol');

@@ -51,12 +51,19 @@ export type ArrivalHost = PageHost & FactHost & VouchHost & MakerHost & Pick<Hyp
 const TOO_SMALL = err('the file is too small');
 
 /** What became of a file. */
-export type RestoreOutcome = Outcome<{
-  readonly domain: Domain;
-  readonly bytes: number;
-  readonly pagesVouched: number;
-}>;
+export type RestoreOutcome = Outcome<Restored>;
 
+/** A domain that was restored. */
+export interface Restored {
+  /** The domain that goes on. */
+  readonly domain: Domain;
+  /** Bytes that were read. */
+  readonly bytes: number;
+  /** Pages that were found to equal their block. */
+  readonly pagesVouched: number;
+}
+
+/** What a restored domain is given. */
 export interface RestoreOptions extends DomainDevices {
   /** Compare the pages that equalled a block with what the disk has by now. */
   readonly vouch: boolean;

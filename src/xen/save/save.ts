@@ -39,11 +39,19 @@ export interface Stayed extends NotDone {
 }
 
 /** What became of a domain that was to be saved. */
-export type SaveOutcome = Outcome<{ readonly bytes: number }, Stayed>;
+export type SaveOutcome = Outcome<Saved, Stayed>;
+
+/** A domain that was saved. */
+export interface Saved {
+  /** Bytes that were written. */
+  readonly bytes: number;
+}
 
 /** What domain 0 works with; each operation says what it needs of the hypervisor. */
 export interface SaveParts<Host = object> {
+  /** The hypervisor. */
   readonly hypervisor: Host;
+  /** Its tool stack. */
   readonly toolstack: Pick<Toolstack, 'list' | 'removeDomain'>;
 }
 

@@ -14,11 +14,13 @@ import { P2mList } from '../frames/p2m.ts';
 import type { ReasonCode, ReasonCounts } from '../public/reason.ts';
 import type { BoundDevice } from '../records/devices.ts';
 
+/** What a domain is made of. */
 export interface DomainConfig {
   /** At most 31 bytes of UTF-8. */
   readonly name: string;
   /** A multiple of 4096. */
   readonly memoryBytes: number;
+  /** Its disk. */
   readonly device: BlockDevice;
   /** Address of its network interface; none by default. */
   readonly mac?: MacAddress | undefined;

@@ -38,6 +38,7 @@ export type ListHost = BooksHost &
     'memory' | 'protections' | 'left' | 'refusedOf' | 'p2mLists' | 'devices' | 'bindDevice' | 'releaseDevice'
   >;
 
+/** The domains of a tool stack. */
 export class DomainList {
   readonly #hypervisor: ListHost;
   readonly #entries = new Map<DomId, DomainEntry>();

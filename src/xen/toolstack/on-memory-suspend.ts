@@ -34,7 +34,12 @@ type Domains = Pick<Toolstack, 'list'>;
 const SUSPEND_TIMEOUT = Ns(30e9);
 
 /** Why a domain that ran was not suspended: in words. */
-export type NotSuspended = { readonly domid: DomId; readonly reason: string };
+export interface NotSuspended {
+  /** Its number. */
+  readonly domid: DomId;
+  /** In words. */
+  readonly reason: string;
+}
 
 /**
  * Domain 0 goes down. Its services stop, while its back-ends still work, and what the tool stack

@@ -22,12 +22,15 @@ import { type DomainEntry, NO_FRAMES, NO_PAGES } from './domain-entry.ts';
 import type { DomainList } from './domain-list.ts';
 import { type RecoverHost, recoverFrames, retireFrames } from './rebuild.ts';
 
+/** How a domain is restarted. */
 export interface RestartOptions {
   /** Keep the cache; else everything is scrubbed. */
   readonly preserve: boolean;
   /** Write the pages home that the old guest had registered as dirty; else they are lost. */
   readonly writeDirty?: boolean;
+  /** Bytes that the next guest finds at start_info.modulePfn; none by default. */
   readonly module?: Uint8Array;
+  /** Command line of the next guest; empty by default. */
   readonly cmdLine?: string;
   /** New size; the old one by default. */
   readonly memoryBytes?: number;

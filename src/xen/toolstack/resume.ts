@@ -96,7 +96,7 @@ function* resumeHere(hypervisor: MakerHost, list: DomainList, name: string): Pro
 }
 
 /**
- * @internal: goes on with a domain that is suspended and held, where it is; the operation is over
+ * @internal Goes on with a domain that is suspended and held, where it is; the operation is over
  * then. Fails, and the domain stays suspended, when its guest goes on elsewhere or its disk was
  * written to meanwhile.
  */

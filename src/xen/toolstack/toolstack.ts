@@ -50,7 +50,9 @@ export function checkDomain(domain: Domain): void {
 /** What the tool stack works with: the shares of the list and of a restart, and a kernel image. */
 type ToolstackHost = ListHost & RestartHost & Pick<Hypervisor, 'kernelPages'>;
 
+/** The tool stack of domain 0: makes, restarts, resizes and destroys domains. */
 export class Toolstack {
+  /** The domains that there are. */
   readonly list: DomainList;
   readonly #hypervisor: ToolstackHost;
   readonly #restart: Restart;
@@ -204,7 +206,7 @@ export class Toolstack {
     return DONE;
   }
 
-  /** @internal: the end of a domain that an operation holds, as destroyDomain has it. */
+  /** @internal The end of a domain that an operation holds, as destroyDomain has it. */
   *removeDomain(domain: Domain): Process {
     const { scrubber, memory, map, costs } = this.#hypervisor;
     const entry = this.list.entryOf(domain);

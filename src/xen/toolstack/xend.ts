@@ -28,6 +28,7 @@ import { checkDomain, type ShutdownRequest, type Toolstack } from './toolstack.t
 const MINIMUM_RESTART_NS = 20e9;
 const SHUTDOWN_TIMEOUT = Ns(30e9);
 
+/** What becomes of a domain whose guest has stopped. */
 export type StopAction = 'destroy' | 'restart' | 'preserve';
 
 /** A domain that the daemon looks after. */
@@ -54,6 +55,7 @@ interface Managed {
 /** What the daemon needs of the hypervisor. */
 type DaemonHost = Pick<Hypervisor, 'domain0Events' | 'power' | 'simulation'>;
 
+/** The daemon that restarts or destroys domains that have stopped. */
 export class Xend {
   readonly #hypervisor: DaemonHost;
   readonly #toolstack: Toolstack;

@@ -8,7 +8,8 @@ import { makeExt2 } from '../../../src/disk/mkfs/mkfs.ts';
 import { directory, file, tree } from '../../../src/disk/mkfs/tree.ts';
 import { MAP, MS, O, PROT, type Syscalls } from '../../../src/kernel/index.ts';
 import { ModelError, PAGE_SIZE } from '../../../src/base/index.ts';
-import { Gate, type Process } from '../../../src/sim/index.ts';
+import { type Process } from '../../../src/sim/index.ts';
+import { Gate } from '../../../src/sim/simulation.ts';
 import { GuestDisk } from '../../support/guest-disk.ts';
 
 /** So long that an indirect block must be read for its last page. */

@@ -6,7 +6,8 @@ import { Connection, Listener, RTO_MIN_NS, SYN_RETRIES } from '../../../src/kern
 import { Nic } from '../../../src/machine/nic.ts';
 import { values } from '../../../src/machine/profile.ts';
 import { PENTIUM4_2006 } from '../../../src/machine/profiles/pentium4-2006.ts';
-import { Gate, Simulation } from '../../../src/sim/index.ts';
+import { Simulation } from '../../../src/sim/index.ts';
+import { Gate } from '../../../src/sim/simulation.ts';
 import { property } from '../../support/property.ts';
 
 type Fate = 'arrives' | 'is lost' | number;

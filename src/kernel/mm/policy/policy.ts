@@ -37,6 +37,7 @@ export interface MappedPages {
   testAndClearYoung(pfn: Pfn): boolean;
 }
 
+/** Orders the cached pages, and names those that are to go first. */
 export interface ReplacementPolicy {
   /** Pages on its lists that were used more than once, as the policy understands that. */
   readonly nrActive: number;

@@ -1,0 +1,71 @@
+// Writes THIRD-PARTY-NOTICES.txt: the licences of the packages that stillwarm needs at run time.
+// `node tools/notices.mjs`
+//
+// The packages are those of package-lock.json that are installed with stillwarm. Some of them are
+// also bundled into dist/cli/main.js, as rolldown says. A copy needs its licence beside it.
+// test/tools/notices.test.ts compares the file with what this makes.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundleProgram } from './bundle.mjs';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+export const NOTICES = `${ROOT}THIRD-PARTY-NOTICES.txt`;
+const RULE = '-'.repeat(80);
+
+/** @typedef {{ version: string, license?: string, dev?: boolean, peer?: boolean }} Locked */
+
+/**
+ * The packages that are installed with stillwarm: where each lies, and what the lock file says.
+ * @returns {[string, Locked][]}
+ */
+export function installed() {
+  const { packages } = /** @type {{ packages: Record<string, Locked> }} */ (
+    JSON.parse(readFileSync(`${ROOT}package-lock.json`, 'utf8'))
+  );
+  return Object.entries(packages).filter(([path, { dev, peer }]) => path !== '' && dev !== true && peer !== true);
+}
+
+/** The text of a package's licence. @param {string} path */
+function licenceOf(path) {
+  const name = readdirSync(`${ROOT}${path}`).find((file) => /^licen[cs]e/i.test(file));
+  if (name === undefined) throw new Error(`notices: ${path} has no file with its licence`);
+  return readFileSync(`${ROOT}${path}/${name}`, 'utf8').replace(/\r\n/g, '\n').trim();
+}
+
+/** The packages of which the program contains code, by path. */
+async function bundled() {
+  const found = new Set();
+  for (const module of await bundleProgram()) {
+    const at = module.lastIndexOf('node_modules/');
+    if (at < 0) continue;
+    const [name = '', inScope = ''] = module.slice(at + 'node_modules/'.length).split('/');
+    const end = at + 'node_modules/'.length + (name.startsWith('@') ? `${name}/${inScope}` : name).length;
+    found.add(module.slice(ROOT.length, end));
+  }
+  return found;
+}
+
+/** The text of the notices. */
+export async function notices() {
+  const parts = await bundled();
+  const packages = installed();
+  for (const path of parts)
+    if (!packages.some(([one]) => one === path)) throw new Error(`notices: ${path} is bundled and not a dependency`);
+  const head = [
+    'Packages by others that stillwarm uses at run time, with their licences.',
+    '',
+    'npm installs all of them beside stillwarm. The program dist/cli/main.js contains code of those',
+    'marked "bundled". The pages that --report writes contain no code by others: they have no script,',
+    'and their charts are drawn before. stillwarm contains no code of Linux or Xen.',
+  ].join('\n');
+  const each = packages.map(([path, { version, license = 'see below' }]) => {
+    const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
+    const mark = parts.has(path) ? ', bundled' : '';
+    return `${RULE}\n${name} ${version} (${license}${mark})\n${RULE}\n\n${licenceOf(path)}`;
+  });
+  return `${[head, ...each].join('\n\n')}\n`;
+}
+
+if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url))
+  writeFileSync(NOTICES, await notices());
