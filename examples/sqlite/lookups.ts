@@ -1,6 +1,6 @@
 /**
  * Lookups a second in a table of SQLite: before a reboot, after a warm one, and after a cold one.
- * 55 lines of code.
+ * 52 lines of code.
  *
  * SQLite's own cache is small, so that its reads reach the guest. Virtual time is that of the
  * guest's system calls and its drive: SQLite's own work takes none. Host time is that of the

@@ -1,6 +1,6 @@
 /**
  * A VFS of SQLite over the files of a guest: SQLite's calls become system calls, which are plain
- * functions. 89 lines of code.
+ * functions. 87 lines of code.
  *
  * One connection at a time opens a database, so locks are always granted. WAL needs
  * `PRAGMA locking_mode=exclusive`, because there is no shared memory. Time is the machine's, and

@@ -1,5 +1,4 @@
 // SQLite, which others have written, in a guest: examples/sqlite.
-import { readFileSync } from 'node:fs';
 import sqlite3InitModule from '@sqlite.org/sqlite-wasm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -142,10 +141,4 @@ describe('the lookups of the example', () => {
     expect(cold.virtual).toBeLessThan(0.5 * before.virtual);
     expect(before.host).toBeGreaterThan(0);
   });
-});
-
-it.each(['vfs', 'crash', 'lookups'])('the head of examples/sqlite/%s.ts says how many lines it has', (name) => {
-  const source = readFileSync(new URL(`../../examples/sqlite/${name}.ts`, import.meta.url), 'utf8');
-  const [, lines] = /(\d+) lines of code/.exec(source)!;
-  expect(source.split('\n').filter((line) => !/^\s*(\/\/|\/?\*|$)/.test(line))).toHaveLength(Number(lines));
 });

@@ -110,12 +110,4 @@ describe('git on ZenFS on a guest', () => {
     }
     expect(log).toHaveLength(ends.length);
   });
-
-  it.each(['backend.ts', 'git.ts'])('the head of %s says how many lines of code it has', (file) => {
-    const text = textOf(file);
-    const [, said] = /(\d+)[ *\n]+lines[ *\n]+of[ *\n]+code/.exec(text)!;
-    // Without comments, imports and empty lines.
-    const code = text.replace(/^\/\*\*[^]*?\*\/$/gm, '').replace(/^import [^]*?;$/gm, '');
-    expect(code.split('\n').filter((line) => !/^\s*(\/\/|\/?\*|$)/.test(line))).toHaveLength(Number(said));
-  });
 });

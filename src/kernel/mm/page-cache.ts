@@ -96,6 +96,7 @@ export class AddressSpace {
     return this.dirtyPages.size;
   }
 
+  /** Pages of the file with a write in flight. */
   get nrWriteback(): number {
     return this.writebackPages.size;
   }
