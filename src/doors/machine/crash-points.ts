@@ -45,7 +45,7 @@ export interface CrashPoint {
  */
 export function* crashes(plan: CrashPlan): Generator<CrashPoint, void, void> {
   const { from, every } = checkPlan(plan);
-  for (let event = from, isOver = false; !isOver; event += every) {
+  for (let event = from, isOver = false; !isOver; event = Math.min(event + every, Number.MAX_SAFE_INTEGER)) {
     const machine = Machine.boot(plan.machine);
     plan.prepare?.(machine);
     machine.crashAt({ event });
