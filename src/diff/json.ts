@@ -6,8 +6,8 @@
  * 2. An object is a map, so that no key means anything to the program.
  * 3. Anything else is an InputError of one line with the name of the file, the line and the column.
  *
- * Unlike JSON.parse, it refuses a key that an object has twice. It also refuses an integer too large
- * to be exact.
+ * Unlike JSON.parse, it refuses a key that an object has twice. It also refuses an integer too
+ * large to be exact.
  */
 
 import { grouped, InputError } from '../base/index.ts';

@@ -1,6 +1,6 @@
 /**
- * What is known of each result. It is a tree, some fields of which say what was run. Some fields tell
- * the things of a list apart, and each figure has a unit.
+ * What is known of each result. It is a tree, some fields of which say what was run. Some fields
+ * tell the things of a list apart, and each figure has a unit.
  *
  * A field that is not named here is compared all the same: a figure, in a list by its place. A test
  * holds this table against the definitions of the results.
