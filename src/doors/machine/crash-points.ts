@@ -11,9 +11,9 @@
  * a guest that was made from bytes is one that was rebooted.
  */
 
-import { checkArgument, checkFunction, checkInteger, checkObject } from '../../base/argument-error.ts';
+import { checkFunction, checkInteger, checkObject } from '../../base/argument-error.ts';
 import { Machine } from './machine.ts';
-import type { MachineOptions } from './options.ts';
+import { checkShare, type MachineOptions } from './options.ts';
 import { GuestCrash, type Program } from './program-run.ts';
 
 /** A program, and the moments of it that are wanted. */
@@ -45,7 +45,7 @@ export interface CrashPoint {
  */
 export function* crashes(plan: CrashPlan): Generator<CrashPoint, void, void> {
   const { from, every } = checkPlan(plan);
-  for (let event = from, isOver = false; !isOver; event += every) {
+  for (let event = from, isOver = false; !isOver; event = Math.min(event + every, Number.MAX_SAFE_INTEGER)) {
     const machine = Machine.boot(plan.machine);
     plan.prepare?.(machine);
     machine.crashAt({ event });
@@ -69,7 +69,7 @@ export function* crashes(plan: CrashPlan): Generator<CrashPoint, void, void> {
  */
 export function* powerLosses(plan: CrashPlan, keep = 0.5): Generator<CrashPoint, void, void> {
   checkPlan(plan);
-  checkArgument(keep >= 0 && keep <= 1, 'keep', 'expected 0 to 1');
+  checkShare('keep', keep);
   yield* alongOneRun(plan, (machine) => machine.afterPowerLoss(keep));
 }
 

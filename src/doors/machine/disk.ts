@@ -3,7 +3,7 @@
  * machine keeps its changes in a layer of its own, so that one disk serves any number of machines.
  */
 
-import { ArgumentError, checkBytes, checkObject, checkRange } from '../../base/argument-error.ts';
+import { ArgumentError, checkArgument, checkBytes, checkObject, checkRange } from '../../base/argument-error.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import { MemoryImage } from '../../disk/image/memory-image.ts';
 import { makeExt2 } from '../../disk/mkfs/mkfs.ts';
@@ -53,9 +53,10 @@ export class Disk {
  * @throws ArgumentError for a name that cannot be; InputError for sizes that cannot be
  */
 export function files(content: FileTree, options: Ext2Options = {}): Disk {
-  checkObject('content', content);
   checkObject('options', options);
-  return new Disk(makeExt2(tree(nodeOf(content, 'content')), { slack: SLACK, ...options }));
+  const root: Draft = new Map();
+  draw(root, content, 'content', 0);
+  return new Disk(makeExt2(tree(nodeOf(root)), { slack: SLACK, ...options }));
 }
 
 /** A disk with these bytes, which are copied. */
@@ -66,22 +67,48 @@ export function image(bytes: Uint8Array): Disk {
   return new Disk(copy);
 }
 
-function nodeOf(content: FileTree, place: string): ReturnType<typeof directory> {
-  const nested = new Map<string, FileTree>();
-  const entries: [string, TreeNode][] = [];
+/** A directory that is being made: what it holds by name. */
+type Draft = Map<string, Draft | string | Uint8Array>;
+
+/** Directories in each other: deeper ones no absolute path of 4096 bytes can name. */
+const MOST_DEEP = 2000;
+
+/** Puts all of a tree below a directory. */
+function draw(into: Draft, content: FileTree, place: string, depth: number): void {
+  checkArgument(depth <= MOST_DEEP, 'content', `holds itself, or more than ${MOST_DEEP} directories in each other`);
+  checkPlain(place, content);
   for (const [key, value] of Object.entries(content)) {
     const parts = key.split('/').filter((part) => part !== '');
-    const name = parts[0];
-    if (name === undefined || name === '.' || name === '..')
+    const last = parts.pop();
+    if (last === undefined || last === '.' || last === '..' || parts.includes('.') || parts.includes('..'))
       throw new ArgumentError(`${place}: ${JSON.stringify(key)} is no name`);
-    const isFile = typeof value === 'string' || value instanceof Uint8Array;
-    if (!isFile) checkObject(`${place}.${key}`, value);
-    if (parts.length === 1 && isFile) entries.push([name, file(value)]);
-    else {
-      const rest: FileTree = parts.length === 1 ? (value as FileTree) : { [parts.slice(1).join('/')]: value };
-      nested.set(name, { ...nested.get(name), ...rest });
-    }
+    checkArgument(depth + parts.length <= MOST_DEEP, 'content', `more than ${MOST_DEEP} directories in each other`);
+    const parent = parts.reduce(directoryIn, into);
+    if (typeof value !== 'string' && !(value instanceof Uint8Array))
+      draw(directoryIn(parent, last), value, `${place}.${last}`, depth + parts.length + 1);
+    else if (parent.has(last)) throw new ArgumentError(`${place}: ${JSON.stringify(key)} occurs twice`);
+    else parent.set(last, value);
   }
-  for (const [name, inside] of nested) entries.push([name, nodeOf(inside, `${place}.${name}`)]);
+}
+
+function directoryIn(parent: Draft, name: string): Draft {
+  const there = parent.get(name);
+  if (there instanceof Map) return there;
+  checkArgument(there === undefined, 'content', `${JSON.stringify(name)} is both a file and a directory`);
+  const made: Draft = new Map();
+  parent.set(name, made);
+  return made;
+}
+
+/** @throws ArgumentError unless it is an object whose own properties are all of it */
+function checkPlain(place: string, content: FileTree): void {
+  checkObject(place, content);
+  const isPlain = Object.prototype.toString.call(content) === '[object Object]';
+  checkArgument(isPlain, place, 'expected text, a Uint8Array, or an object with names for keys');
+}
+
+function nodeOf(draft: Draft): ReturnType<typeof directory> {
+  const entries: [string, TreeNode][] = [];
+  for (const [name, inside] of draft) entries.push([name, inside instanceof Map ? nodeOf(inside) : file(inside)]);
   return directory(entries);
 }

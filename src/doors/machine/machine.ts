@@ -25,7 +25,7 @@ import { CacheJudge } from './cache-judge.ts';
 import { Disk, image } from './disk.ts';
 import { chanceOf, type MachineBytes, Remains } from './machine-bytes.ts';
 import { DEFAULTS, makeRoom } from './make-room.ts';
-import { checkOptions, checkReboot, type MachineOptions, type MachineReboot } from './options.ts';
+import { checkOptions, checkReboot, checkShare, type MachineOptions, type MachineReboot } from './options.ts';
 import { GuestCrash, processesOf, type Program, ProgramRun, type ResultsOf } from './program-run.ts';
 import { errorOfBoot, NAME, namingDisk, ofCaller, rebooting, replaceDisk } from './reboots.ts';
 import type { MachineReport, MachineState, MachineStats, RebootReport, Verification } from './results.ts';
@@ -67,8 +67,8 @@ export class Machine {
 
   /**
    * Switches a machine on and boots its guest.
-   * @throws ArgumentError for options that are missing or of another kind; InputError for a disk
-   * that cannot be mounted; GuestPanic when memory is too small
+   * @throws ArgumentError for options that are missing or of another kind, and for too little
+   * memory; InputError for a disk that cannot be mounted
    */
   static boot(options: MachineOptions): Machine {
     checkOptions(options);
@@ -183,7 +183,7 @@ export class Machine {
     const { keep } = options;
     this.#mustBeIdle();
     checkArgument(this.#state !== 'off', 'state', 'the machine is off');
-    checkArgument(keep === undefined || (keep >= 0 && keep <= 1), 'keep', 'expected 0 to 1');
+    if (keep !== undefined) checkShare('keep', keep);
     this.#room.drive.powerLoss(keep, chanceOf(this.#room, 'power loss'));
     this.#room.reset('lost');
     this.#ended('off');
@@ -202,7 +202,7 @@ export class Machine {
         this.#step(run);
       }
     } finally {
-      this.#busy = undefined;
+      this.#becomeIdle();
       run.end();
     }
     run.results();
@@ -265,20 +265,21 @@ export class Machine {
       this.#room.simulation.runProcess('reboot', rebooting(this.#room, plan));
       this.#started();
     } catch (error) {
-      if (this.#room.hypervisor.power.isOn) this.#room.reset('lost');
-      this.#ended('off');
+      this.#fail();
       throw errorOfBoot(error);
     } finally {
-      this.#busy = undefined;
+      this.#becomeIdle();
     }
-    this.#strategy = strategy;
     const { domain, kernel } = this.#running();
-    if (STRATEGY[strategy].prefetch) domain.environment.spawn('prefetch', prefetchFiles(kernel.syscalls));
+    const continued = kernel === old;
+    // A guest that goes on has the strategy with which it was booted.
+    if (!continued) this.#strategy = strategy;
+    if (!continued && STRATEGY[strategy].prefetch) domain.environment.spawn('prefetch', prefetchFiles(kernel.syscalls));
     const { preserved, refused, dirty } = domain.stats;
     const report: RebootReport = {
-      strategy,
+      strategy: this.#strategy,
       hypervisor,
-      continued: kernel === old,
+      continued,
       ns: this.now - before,
       preserved,
       refused: { ...refused },
@@ -343,8 +344,19 @@ export class Machine {
     this.#crashPoint = undefined;
   }
 
+  /** The machine cannot go on. Its disk is left. */
+  #fail(): void {
+    if (this.#room.hypervisor.power.isOn) this.#room.reset('lost');
+    this.#ended('off');
+  }
+
   #running(): VmmGuest {
     return this.#guest!;
+  }
+
+  /** A machine of a past crash point stays that. */
+  #becomeIdle(): void {
+    if (this.#busy !== IS_PAST) this.#busy = undefined;
   }
 
   #mustBeIdle(): void {
@@ -369,7 +381,7 @@ export class Machine {
     try {
       while (!run.isOver) this.#step(run);
     } finally {
-      this.#busy = undefined;
+      this.#becomeIdle();
       run.end();
     }
     return run.results();
@@ -382,6 +394,7 @@ export class Machine {
   }
 
   #step(run: ProgramRun): void {
+    if (this.#busy === IS_PAST) this.#mustBeIdle();
     const point = this.#crashPoint;
     if (point !== undefined && point.left-- === 0) {
       this.#running().kernel.crash();
@@ -392,6 +405,8 @@ export class Machine {
       run.step();
     } catch (error) {
       if (error instanceof GuestPanic) this.#ended('crashed');
+      // What the disk throws ends the machine: the drive never answers that request.
+      else if (!(error instanceof ArgumentError)) this.#fail();
       throw error;
     }
   }

@@ -3,7 +3,8 @@
 import { checkArgument, checkFunction, checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
 import { ARCHS, type Arch } from '../../base/arch.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
-import { DISKS, PROFILES, type DiskName, type ProfileName } from '../../experiment/host/profiles.ts';
+import { guestMemoryMax } from '../../experiment/host/host.ts';
+import { archOf, DISKS, PROFILES, type DiskName, type ProfileName } from '../../experiment/host/profiles.ts';
 import {
   STRATEGIES,
   type StrategyName,
@@ -21,7 +22,7 @@ export interface MachineOptions {
   readonly strategy?: StrategyName;
   /** Decides everything random; 1 by default. */
   readonly seed?: number;
-  /** Memory of the guest, bytes; 64 MiB by default. */
+  /** Memory of the guest, bytes: whole pages, about 8 MiB or more; 64 MiB by default. */
   readonly memory?: number;
   /** Costs of the machine; `server-2026` by default. */
   readonly profile?: ProfileName;
@@ -39,7 +40,7 @@ export interface MachineOptions {
 export interface MachineReboot {
   /** The guest crashes first: nothing is flushed. False by default. */
   readonly crash?: boolean;
-  /** Of the next guest; the strategy up to now by default. */
+  /** Of the next guest, and not of one that goes on; the strategy up to now by default. */
   readonly strategy?: StrategyName;
   /** The hypervisor is rebooted as well, in this way. By default only the guest is. */
   readonly hypervisor?: VmmStrategyName;
@@ -59,15 +60,20 @@ export function checkOptions(options: MachineOptions): void {
   checkArgument(disk instanceof Disk, 'disk', 'expected a Disk: files({ name: text }), image(bytes), directory(path)');
   if (strategy !== undefined) checkOneOf('strategy', strategy, STRATEGIES);
   if (seed !== undefined) checkInteger('seed', seed, Number.MIN_SAFE_INTEGER);
-  if (memory !== undefined) {
-    checkInteger('memory', memory, PAGE_SIZE);
-    checkArgument(memory % PAGE_SIZE === 0, 'memory', `${memory} bytes are not whole pages`);
-  }
   if (profile !== undefined) checkOneOf('profile', profile, PROFILES);
   if (arch !== undefined) checkOneOf('arch', arch, ARCHS);
+  if (memory !== undefined) {
+    checkInteger('memory', memory, PAGE_SIZE, guestMemoryMax(archOf({ arch, profile: profile ?? 'server-2026' })));
+    checkArgument(memory % PAGE_SIZE === 0, 'memory', `${memory} bytes are not whole pages`);
+  }
   if (drive !== undefined) checkOneOf('drive', drive, DISKS);
   if (protections !== undefined) checkObject('protections', protections);
   if (eventLimit !== undefined) checkInteger('eventLimit', eventLimit, 1);
+}
+
+/** @internal @throws ArgumentError unless it is a number of 0 to 1 */
+export function checkShare(argument: string, share: number): void {
+  checkArgument(typeof share === 'number' && share >= 0 && share <= 1, argument, 'expected 0 to 1');
 }
 
 /** @internal @throws ArgumentError for what is unknown, or does not go together */

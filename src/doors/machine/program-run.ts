@@ -1,6 +1,6 @@
 /** Programs that run in a guest at the same time, dispatched event by event. */
 
-import { ArgumentError, checkFunction, checkObject } from '../../base/argument-error.ts';
+import { ArgumentError, checkArgument, checkFunction, checkObject } from '../../base/argument-error.ts';
 import { GuestPanic } from '../../base/errno.ts';
 import type { VmmGuest } from '../../experiment/host/machine-room.ts';
 import type { Syscalls } from '../../kernel/index.ts';
@@ -33,11 +33,14 @@ export class GuestCrash extends Error {
 export function processesOf(programs: readonly Program[], sys: Syscalls): Process<unknown>[] {
   if (programs.length === 0) throw new ArgumentError('programs: expected one or more');
   for (const program of programs) checkFunction('programs', program);
-  return programs.map((program) => {
+  const processes = programs.map((program) => {
     const process = program(sys);
     checkObject('programs', process, 'next', 'throw');
+    checkArgument(Symbol.iterator in process, 'programs', 'expected a generator: function*, and not async');
     return process;
   });
+  checkArgument(new Set(processes).size === processes.length, 'programs', 'two return the same generator');
+  return processes;
 }
 
 export class ProgramRun {

@@ -1,6 +1,6 @@
 /** What each way of rebooting a machine does, with its one guest and its disk. */
 
-import { checkArgument } from '../../base/argument-error.ts';
+import { ArgumentError, checkArgument } from '../../base/argument-error.ts';
 import { equalBytes } from '../../base/bytes.ts';
 import { ModelError } from '../../base/errno.ts';
 import { InputError } from '../../base/input-error.ts';
@@ -32,9 +32,13 @@ export function ofCaller<T>(act: () => T): T {
   }
 }
 
-/** What a boot has thrown, as its caller is to see it: a disk that cannot be used is named. */
+/**
+ * What a boot has thrown, as its caller is to see it. A disk that cannot be used is named. The
+ * memory of a domain is the option `memory`.
+ */
 export function errorOfBoot(error: unknown): unknown {
   if (error instanceof CallersError) return error.cause;
+  if (error instanceof ArgumentError) return new ArgumentError(error.message.replace(/^memoryBytes:/, 'memory:'));
   const isOfDisk = error instanceof InputError || error instanceof ModelError || error instanceof UserError;
   return isOfDisk ? new InputError(`disk: ${error.message}`) : error;
 }

@@ -11,7 +11,7 @@ export type MachineState = 'running' | 'crashed' | 'off';
 
 /** What a reboot has done. */
 export interface RebootReport {
-  /** Strategy of the guest that was booted. */
+  /** Strategy of the guest that runs now. One that goes on keeps its own. */
   readonly strategy: StrategyName;
   /** How the hypervisor was rebooted; undefined: it was not. */
   readonly hypervisor: VmmStrategyName | undefined;

@@ -78,7 +78,7 @@ function opened(path: string, limit: number | undefined, withoutHidden: boolean 
 }
 
 function checkPath(path: string): void {
-  if (typeof path !== 'string' || path === '')
+  if (typeof path !== 'string' || path === '' || path.includes('\0'))
     throw new ArgumentError('path: expected the path of a file or directory');
 }
 

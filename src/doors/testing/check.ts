@@ -64,6 +64,7 @@ export function replayOf(text: string): Replay {
 /**
  * Checks a property: returns when every case passes.
  * @param name of the property; the seed comes from it
+ * @throws ArgumentError for options that cannot be, such as no runs at all
  * @throws Error with name, counterexample, cause and the `replay:` line when a case fails
  */
 export function checkProperty<Ts>(name: string, property: fc.IProperty<Ts>, options: CheckOptions<Ts> = {}): void {
@@ -75,7 +76,9 @@ export function checkProperty<Ts>(name: string, property: fc.IProperty<Ts>, opti
   if (seed !== undefined) checkInteger('options.seed', seed, Number.MIN_SAFE_INTEGER);
   checkArgument(!property.isAsync(), 'property', 'expected a synchronous one');
   const replay = text === undefined ? undefined : replayOf(text);
-  const wanted = parameters.numRuns ?? DEFAULT_RUNS;
+  const { numRuns: wanted = DEFAULT_RUNS } = parameters;
+  checkInteger('options.numRuns', wanted, 1);
+  checkArgument(limitMs === undefined || limitMs >= 0, 'options.limitMs', 'expected milliseconds, 0 or more');
   const details = fc.check(property, {
     ...parameters,
     numRuns: wanted,

@@ -68,6 +68,8 @@ describe('the crash points of a program', () => {
     expect(events(crashes(late))).toEqual(all.slice(-3));
     expect(events(crashes({ ...plan(), from: 5, every: 10 })).slice(0, 3)).toEqual([5, 15, 25]);
     expect(events(powerLosses({ ...plan(), from: 5, every: 10 })).slice(0, 3)).toEqual([5, 15, 25]);
+    const seldom = { ...plan(), from: 3, every: Number.MAX_SAFE_INTEGER };
+    expect(events(crashes(seldom))).toEqual([3, Number.MAX_SAFE_INTEGER]);
   });
 
   it('what is prepared is not counted, and is there at each moment', () => {

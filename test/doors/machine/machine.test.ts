@@ -12,6 +12,7 @@ import {
   ModelError,
   O,
   type Process,
+  type Program,
   STRATEGIES,
   type Syscalls,
   VMM_STRATEGIES,
@@ -211,11 +212,16 @@ describe('a mistake of a user of Machine', () => {
     ['no disk', () => Machine.boot({} as never), /^disk: expected a Disk/],
     ['an unknown strategy', () => boot({ strategy: 'warm' as never }), /^strategy: /],
     ['memory of half a page', () => boot({ memory: 5000 }), /^memory: 5000 bytes are not whole pages/],
+    ['too little memory', () => boot({ memory: 4 << 20 }), /^memory: .*at least/],
+    ['memory that no machine has', () => boot({ memory: 2 ** 52 }), /^memory: expected an integer, 4096 to/],
+    ['a program that is asynchronous', () => boot().run(asynchronous as never), /^programs: expected a generator/],
+    ['two programs of one generator', () => boot().run(...twice(yields(1))), /^programs: two return the same/],
     ['no program', () => boot().run(), /^programs: expected one or more/],
     ['a program that is none', () => boot().run(5 as never), /^programs: /],
     ['a program that is no generator', () => boot().run((() => 5) as never), /^programs: /],
     ['an event before the first', () => boot().crashAt({ event: -1 }), /^event: /],
     ['a share above one', () => boot().losePower({ keep: 1.5 }), /^keep: expected 0 to 1/],
+    ['a share that is text', () => boot().losePower({ keep: '1' as never }), /^keep: expected 0 to 1/],
     ['a name that is a dot', () => files({ '..': '' }), /is no name/],
     ['a program that waits for ever', () => boot().run(() => waitFor(never)), /a thing that never comes/],
     ['a program that yields text', () => boot().run(() => yields('text')), /^process: .* yields/],
@@ -283,6 +289,12 @@ function* waitFor(queue: WaitQueue): Process {
 function* yields(value: unknown): Process {
   yield value as number;
 }
+
+async function* asynchronous(): AsyncGenerator<number> {
+  yield await Promise.resolve(1);
+}
+
+const twice = (process: Process): Program[] => [() => process, () => process];
 
 function* endless(): Process {
   for (;;) yield 1;

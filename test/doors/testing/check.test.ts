@@ -68,6 +68,9 @@ describe('checkProperty of the door', () => {
     ['property', () => checkProperty('a', fc.asyncProperty(fc.nat(), () => Promise.resolve()) as never)],
     ['property', () => checkProperty('a', (() => true) as never)],
     ['options.replayLine', () => checkProperty('a', small(), { replayLine: 'x' as never })],
+    ['options.numRuns', () => checkProperty('a', small(), { numRuns: 0 })],
+    ['options.numRuns', () => checkProperty('a', small(), { numRuns: NaN })],
+    ['options.limitMs', () => checkProperty('a', small(), { limitMs: NaN })],
   ])('a mistake of a caller of checkProperty is an ArgumentError that names %s', (name, act) => {
     expect(act).toThrow(ArgumentError);
     expect(act).toThrow(new RegExp(`^${name}: `));
