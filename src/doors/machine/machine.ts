@@ -169,7 +169,7 @@ export class Machine {
   crash(): void {
     this.#mustRun();
     this.#running().kernel.crash();
-    this.#ended('crashed');
+    this.#state = 'crashed';
   }
 
   /**
@@ -186,7 +186,7 @@ export class Machine {
     checkArgument(keep === undefined || (keep >= 0 && keep <= 1), 'keep', 'expected 0 to 1');
     this.#room.drive.powerLoss(keep, chanceOf(this.#room, 'power loss'));
     this.#room.reset('lost');
-    this.#ended('off');
+    this.#state = 'off';
   }
 
   /**
@@ -266,7 +266,7 @@ export class Machine {
       this.#started();
     } catch (error) {
       if (this.#room.hypervisor.power.isOn) this.#room.reset('lost');
-      this.#ended('off');
+      this.#state = 'off';
       throw errorOfBoot(error);
     } finally {
       this.#busy = undefined;
@@ -337,12 +337,6 @@ export class Machine {
     this.#state = 'running';
   }
 
-  #ended(state: MachineState): void {
-    this.#state = state;
-    this.#sys = undefined;
-    this.#crashPoint = undefined;
-  }
-
   #running(): VmmGuest {
     return this.#guest!;
   }
@@ -385,13 +379,13 @@ export class Machine {
     const point = this.#crashPoint;
     if (point !== undefined && point.left-- === 0) {
       this.#running().kernel.crash();
-      this.#ended('crashed');
+      this.#state = 'crashed';
       throw new GuestCrash(point.event);
     }
     try {
       run.step();
     } catch (error) {
-      if (error instanceof GuestPanic) this.#ended('crashed');
+      if (error instanceof GuestPanic) this.#state = 'crashed';
       throw error;
     }
   }

@@ -60,6 +60,10 @@ describe('a disk that is changed between two guests', () => {
         expect(machine.verify()).toMatchObject({ mismatches: 0 });
         expect(machine.stats.guest!.pagesReused).toBeGreaterThanOrEqual(PAGES - 2);
       }
+      // What was read again is kept again.
+      expect(machine.reboot()).toMatchObject({ changed: 0, refused: { dirty: 0, diskChanged: 0 } });
+      expect(read(machine, '/big')).toContain('new, crash true');
+      expect(machine.stats.guest).toMatchObject({ dataPagesRead: 0 });
     },
   );
 
@@ -121,6 +125,17 @@ describe('a disk that is changed between two guests', () => {
       expect(read(machine, '/big')).toBe(BIG);
       expect(machine.verify().mismatches).toBe(0);
     }
+  });
+
+  it('a disk that ends within a block of 4 KiB is compared and changed up to its last sector', () => {
+    const bytes = new Uint8Array(DISK.size + 512);
+    bytes.set(DISK.read());
+    const machine = boot({ disk: image(bytes) });
+    bytes.set(machine.disk.read());
+    bytes[DISK.size + 511] = 9;
+    expect(machine.reboot({ betweenGuests: () => bytes }).changed).toBe(1);
+    expect(machine.disk.read().at(-1)).toBe(9);
+    expect(machine.reboot({ betweenGuests: () => machine.disk }).changed).toBe(0);
   });
 
   it('a change is refused where the hypervisor is rebooted', () => {
