@@ -270,6 +270,7 @@ describe('bytes that are no table', () => {
     ['is of a page newer than its block', mine | clean | 0x40, 5, 0, 1],
     ['waits for a claim without a name', mine | 0b1010 | 0x10, 5, 0, 1],
     ['has neither a name nor waits for a claim', mine | 0b1010, 5, 0, 0],
+    ['has no name and is of another page than its frame', mine | 0b1010, 6, 0, 1],
   ])('a record that verifies and %s is kept, refused or free', (_, state, page, preserved, corruptRecord) => {
     const bytes = bytesFor();
     CacheTable.create(bytes, { frames: FRAMES });
