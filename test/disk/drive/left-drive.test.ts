@@ -1,5 +1,5 @@
-// A drive that is looked at as it would be after a loss of power or a reset, and one that is changed
-// by a person.
+// A drive is looked at as it would be after a loss of power or a reset. Another one is changed by a
+// person.
 import { expect, it } from 'vitest';
 import { Mfn, Ns, PAGE_SIZE, SECTOR_SIZE } from '../../../src/base/units.ts';
 import { Drive } from '../../../src/disk/drive/drive.ts';

@@ -22,7 +22,9 @@ function bed() {
       dst.set(bytes.subarray(from, from + length), at),
   };
   const judge = new CacheJudge(drive, contents);
-  /** A guest takes over page 0 of `/a`, which lies at this block. Returns how many pages were wrong. */
+  /**
+   * A guest takes over page 0 of `/a`, which lies at this block. Returns how many pages were wrong.
+   */
   const take = (block: number): number => {
     const frame = bytes.slice(4096 * block, 4096 * (block + 1));
     const place = { domain: { frameOf: (pfn: number) => pfn }, machine: { memory: { frame: () => frame } } };

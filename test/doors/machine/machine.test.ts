@@ -243,6 +243,24 @@ describe('Machine', () => {
     expect(() => boot().sys.stat('/new')).toThrow('ENOENT');
   });
 
+  it('bytes of an image are copied, and a disk has the free space that was asked for', () => {
+    const bytes = DISK.read();
+    const disk = image(bytes);
+    bytes.fill(0);
+    expect(boot({ disk }).run(readHello)).toBe(HELLO);
+    const [small, large] = [0.1, 20].map((slack) => files({ hello: HELLO }, { slack }).size) as [number, number];
+    expect(large).toBeGreaterThan(small);
+  });
+
+  it('reads of what is cached take virtual time', () => {
+    const machine = boot();
+    machine.run(readHello);
+    const { sys, now } = machine;
+    const fd = sys.open('/hello');
+    for (let i = 0; i < 20_000; i++) sys.pread(fd, new Uint8Array(1), 0, 1, 0);
+    expect(machine.now - now).toBeGreaterThan(20_000);
+  });
+
   it('a disk with a journal is ext3, and is recovered after a crash', () => {
     const disk = files({ a: 'a' }, { journalBlocks: 1024 });
     const machine = boot({ disk });

@@ -259,7 +259,8 @@ describe.each([
     go(sys.fchmod(fd, 0o2644));
     go(sys.futimes(fd, 1.5, 2));
     expect(sys.fstat(fd)).toMatchObject({ uid: 0, gid: 9, mode: 0o102644, atime: 1, atimeNs: 0, mtime: 2 });
-    // Without the bit to execute, setgid of a file means another thing; of a directory both bits do.
+    // Without the bit to execute, setgid of a file means another thing; of a directory both bits
+    // do.
     go(sys.fchown(fd, -1, 8));
     go(sys.chmod('/dir', 0o6755));
     go(sys.chown('/dir', 1, 2));
