@@ -81,7 +81,7 @@ it('a write that a reset has torn is not torn again by a loss of power, real or 
   // Half of the sectors reach the medium: every other one.
   let asked = 0;
   const fraction = (): number => (asked++ === 0 ? 0.5 : [0.9, 0.1][asked % 2 === 0 ? 1 : 0]!);
-  drive.reset({ fraction } as RandomStream);
+  drive.reset(Object.assign(new RandomStream(1), { fraction }));
   const torn = sectorsOf(image, 1);
   expect(torn).toEqual([7, 0, 7, 0, 7, 0, 7, 0]);
   expect(sectorsOf(drive.afterPowerLoss(1, new RandomStream(1)), 1)).toEqual(torn);
