@@ -169,7 +169,7 @@ export class Machine {
   crash(): void {
     this.#mustRun();
     this.#running().kernel.crash();
-    this.#ended('crashed');
+    this.#state = 'crashed';
   }
 
   /**
@@ -186,7 +186,7 @@ export class Machine {
     if (keep !== undefined) checkShare('keep', keep);
     this.#room.drive.powerLoss(keep, chanceOf(this.#room, 'power loss'));
     this.#room.reset('lost');
-    this.#ended('off');
+    this.#state = 'off';
   }
 
   /**
@@ -338,16 +338,10 @@ export class Machine {
     this.#state = 'running';
   }
 
-  #ended(state: MachineState): void {
-    this.#state = state;
-    this.#sys = undefined;
-    this.#crashPoint = undefined;
-  }
-
   /** The machine cannot go on. Its disk is left. */
   #fail(): void {
     if (this.#room.hypervisor.power.isOn) this.#room.reset('lost');
-    this.#ended('off');
+    this.#state = 'off';
   }
 
   #running(): VmmGuest {
@@ -398,13 +392,13 @@ export class Machine {
     const point = this.#crashPoint;
     if (point !== undefined && point.left-- === 0) {
       this.#running().kernel.crash();
-      this.#ended('crashed');
+      this.#state = 'crashed';
       throw new GuestCrash(point.event);
     }
     try {
       run.step();
     } catch (error) {
-      if (error instanceof GuestPanic) this.#ended('crashed');
+      if (error instanceof GuestPanic) this.#state = 'crashed';
       // What the disk throws ends the machine: the drive never answers that request.
       else if (!(error instanceof ArgumentError)) this.#fail();
       throw error;

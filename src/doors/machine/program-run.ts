@@ -106,7 +106,7 @@ export class ProgramRun {
     try {
       this.#values[i] = yield* process;
     } catch (error) {
-      this.#failure ??= { error };
+      this.#failure = { error };
     }
     this.#left--;
   }

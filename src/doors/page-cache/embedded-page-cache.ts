@@ -116,7 +116,6 @@ export class EmbeddedPageCache {
    */
   open(number: number, generation = 0): AddressSpace {
     checkInteger('number', number, 0, 0xffff_ffff);
-    checkInteger('generation', generation, 0, 0xffff_ffff);
     const open = this.#files.get(number);
     if (open !== undefined) {
       checkArgument(open.generation === generation, 'generation', 'the number is open with another one: close it');
@@ -376,7 +375,7 @@ export class EmbeddedPageCache {
     this.#guard.checkIdle();
     checkInteger('capacity', capacity, 1, this.maxCapacity);
     this.#capacity = capacity;
-    if (this.#cache.nrPages > capacity) this.#reclaim(capacity, 'shrunk');
+    this.#reclaim(capacity, 'shrunk');
     return Math.max(0, this.#cache.nrPages - capacity);
   }
 

@@ -9,8 +9,11 @@ import {
   image,
   InputError,
   Machine,
+  MAP,
   ModelError,
+  MS,
   O,
+  PROT,
   type Process,
   type Program,
   STRATEGIES,
@@ -112,6 +115,52 @@ describe('Machine', () => {
     expect(machine.verify().cached).toBeGreaterThan(0);
   });
 
+  it('verify skips a page that is mapped, because the kernel has not seen what was stored to it', () => {
+    const machine = boot();
+    const { sys } = machine;
+    const address = sys.mmap(4096, PROT.read | PROT.write, MAP.shared, sys.open('/hello', O.rdwr), 0);
+    for (const salt of [1, 2]) {
+      sys.store(address, Uint8Array.of(salt), 0, 1);
+      expect(machine.verify()).toMatchObject({ mismatches: 0 });
+      sys.msync(address, 4096, MS.sync);
+      sys.sync();
+      // Clean, and to be stored to again through the same entry.
+      expect(machine.stats.guest!.pagesDirty).toBe(0);
+    }
+    const { skipped } = machine.verify();
+    sys.munmap(address, 4096);
+    expect(machine.verify()).toMatchObject({ skipped: skipped - 1, mismatches: 0 });
+  });
+
+  it('verify compares blocks of the file system while pages of a file are dirty, and skips all files', () => {
+    const machine = boot();
+    machine.run(readHello);
+    machine.sys.sync();
+    const before = machine.verify();
+    const fd = machine.sys.open('/hello', O.rdwr);
+    machine.sys.write(fd, Uint8Array.of(1), 0, 1);
+    const after = machine.verify();
+    expect(after.cached).toBeGreaterThan(0);
+    expect(after.skipped - before.skipped).toBeGreaterThanOrEqual(25);
+    expect(after.cached + after.skipped).toBe(before.cached + before.skipped);
+    expect(after.mismatches).toBe(0);
+  });
+
+  it('prefetch reads ahead what the last guest had read, also of a directory that has grown since', () => {
+    const machine = boot({ strategy: 'prefetch' });
+    machine.reboot();
+    const names = Array.from({ length: 20 }, (_, i) => `/${String(i).padEnd(250, 'n')}`);
+    for (const name of names) put(machine.sys, name, name);
+    machine.reboot();
+    machine.run(function* () {
+      yield 1e9;
+    });
+    const { dataPagesRead } = machine.stats.guest!;
+    expect(dataPagesRead).toBeGreaterThanOrEqual(names.length);
+    for (const name of names) expect(machine.run((sys) => readAll(sys, name))).toBe(name);
+    expect(machine.stats.guest).toMatchObject({ dataPagesRead });
+  });
+
   it.each(VMM_STRATEGIES)('the guest has its files after the hypervisor is rebooted by %s', (hypervisor) => {
     const machine = boot();
     machine.run(readHello);
@@ -193,6 +242,24 @@ describe('Machine', () => {
     const next = boot({ disk: image(machine.disk.read()) });
     expect(next.run((sys) => readAll(sys, '/new'))).toBe('content');
     expect(() => boot().sys.stat('/new')).toThrow('ENOENT');
+  });
+
+  it('bytes of an image are copied, and a disk has the free space that was asked for', () => {
+    const bytes = DISK.read();
+    const disk = image(bytes);
+    bytes.fill(0);
+    expect(boot({ disk }).run(readHello)).toBe(HELLO);
+    const [small, large] = [0.1, 20].map((slack) => files({ hello: HELLO }, { slack }).size) as [number, number];
+    expect(large).toBeGreaterThan(small);
+  });
+
+  it('reads of what is cached take virtual time', () => {
+    const machine = boot();
+    machine.run(readHello);
+    const { sys, now } = machine;
+    const fd = sys.open('/hello');
+    for (let i = 0; i < 20_000; i++) sys.pread(fd, new Uint8Array(1), 0, 1, 0);
+    expect(machine.now - now).toBeGreaterThan(20_000);
   });
 
   it('a disk with a journal is ext3, and is recovered after a crash', () => {

@@ -45,6 +45,9 @@ describe('the door stillwarm/node', () => {
       'b'.repeat(10_000),
     ]);
     expect(() => textOn(directory(at('tree'), { withoutHidden: true }), '/.hidden')).toThrow('ENOENT');
+    const some = directory(at('tree'), { limit: 9 + 6 });
+    expect(textOn(some, '/a')).toBe('text of a');
+    expect(() => textOn(some, '/sub/b')).toThrow('ENOENT');
     const machine = Machine.boot({ disk, memory: 16 << 20 });
     machine.sys.unlink('/a');
     machine.sys.sync();

@@ -53,6 +53,35 @@ function check(cache: EmbeddedPageCache): void {
   checkMemory(cache.memory);
 }
 
+/** Page tables with a bit for each page that was touched, and one for each that was stored to. */
+class Tables {
+  readonly young = new Set<Pfn>();
+  readonly stored = new Set<Pfn>();
+  readonly unmapped: Pfn[] = [];
+  cache!: EmbeddedPageCache;
+
+  testAndClearYoung(page: Pfn): boolean {
+    return this.young.delete(page);
+  }
+
+  unmap(page: Pfn): void {
+    this.unmapped.push(page);
+    if (this.stored.delete(page)) this.cache.setDirty(page);
+  }
+}
+
+/** A cache whose pages can be mapped, and whose dirty pages are written at once. */
+function mapped(capacity: number): { cache: EmbeddedPageCache; file: AddressSpace; tables: Tables } {
+  const tables = new Tables();
+  const pageOut = (page: Pfn): void => {
+    cache.beginWrite(page);
+    cache.endWrite(page);
+  };
+  const { cache, file } = make({ capacity, mappings: tables, pageOut });
+  tables.cache = cache;
+  return { cache, file, tables };
+}
+
 describe('the capacity of an embedded page cache', () => {
   const CAPACITIES = [1, 2, 3, 31, 32, 33, 1000, 4096];
 
@@ -120,6 +149,17 @@ describe('the capacity of an embedded page cache', () => {
     expect(cache.counts().dropped).toMatchObject({ shrunk: 3996, reclaimed: 0 });
     expect(cache.resize(1)).toBe(0);
     expect(cache.nrPages).toBe(1);
+    check(cache);
+  });
+
+  it('one call makes a cache small where some pages are idle, and the others need more than one look', () => {
+    const { cache, file, tables } = mapped(40);
+    for (const page of fill(cache, file, 40).slice(20)) {
+      cache.map(page);
+      tables.young.add(page);
+      tables.stored.add(page);
+    }
+    expect([cache.resize(1), cache.nrPages]).toEqual([0, 1]);
     check(cache);
   });
 
@@ -205,6 +245,52 @@ describe('dirty pages of an embedded page cache', () => {
     check(cache);
   });
 
+  it('a page that was not written for reclaim keeps its place, also when reclaim had it written once', () => {
+    let isAsked = true;
+    const { cache, file } = make({
+      capacity: 4,
+      pageOut: (page) => {
+        if (isAsked) cache.beginWrite(page);
+      },
+    });
+    const write = (page: Pfn): void => {
+      cache.setDirty(page);
+      cache.beginWrite(page);
+      cache.endWrite(page);
+    };
+    const pages = fill(cache, file, 4);
+    write(pages[3]!);
+    cache.setDirty(pages[0]!);
+    expect(read(cache, file, 10)).toBe(pages[1]);
+    cache.endWrite(pages[0]!);
+    // Dirty again, and not written: it goes to the young end, and page 2 leaves.
+    isAsked = false;
+    cache.setDirty(pages[0]!);
+    expect(read(cache, file, 11)).toBe(pages[2]);
+    cache.beginWrite(pages[0]!);
+    cache.endWrite(pages[0]!);
+    expect(read(cache, file, 12)).toBe(pages[3]);
+    check(cache);
+  });
+
+  it('a page whose write for reclaim has failed is the next one that reclaim has written', () => {
+    const asked: Pfn[] = [];
+    const { cache, file } = make({
+      capacity: 4,
+      pageOut: (page) => {
+        asked.push(page);
+        cache.beginWrite(page);
+      },
+    });
+    const pages = fill(cache, file, 4);
+    cache.setDirty(pages[0]!);
+    cache.setDirty(pages[2]!);
+    read(cache, file, 10);
+    cache.endWrite(pages[0]!, false);
+    read(cache, file, 11);
+    expect(asked).toEqual([pages[0], pages[0], pages[2]]);
+  });
+
   it('a writer that writes at once always finds room for the next page', () => {
     let writes = 0;
     const { cache, file } = make({
@@ -234,35 +320,7 @@ describe('dirty pages of an embedded page cache', () => {
   });
 });
 
-/** Page tables with a bit for each page that was touched, and one for each that was stored to. */
-class Tables {
-  readonly young = new Set<Pfn>();
-  readonly stored = new Set<Pfn>();
-  readonly unmapped: Pfn[] = [];
-  cache!: EmbeddedPageCache;
-
-  testAndClearYoung(page: Pfn): boolean {
-    return this.young.delete(page);
-  }
-
-  unmap(page: Pfn): void {
-    this.unmapped.push(page);
-    if (this.stored.delete(page)) this.cache.setDirty(page);
-  }
-}
-
 describe('mapped pages of an embedded page cache', () => {
-  function mapped(capacity: number): { cache: EmbeddedPageCache; file: AddressSpace; tables: Tables } {
-    const tables = new Tables();
-    const pageOut = (page: Pfn): void => {
-      cache.beginWrite(page);
-      cache.endWrite(page);
-    };
-    const { cache, file } = make({ capacity, mappings: tables, pageOut });
-    tables.cache = cache;
-    return { cache, file, tables };
-  }
-
   it('a page is mapped until as many entries have gone as came', () => {
     const { cache, file } = mapped(4);
     const page = read(cache, file, 0);
@@ -273,11 +331,14 @@ describe('mapped pages of an embedded page cache', () => {
     cache.unmap(page);
     expect([cache.isMapped(page), cache.nrMapped]).toEqual([false, 0]);
     expect(() => cache.unmap(page)).toThrow(/^page: it is not mapped/);
+    const reading = cache.begin(file, 1);
+    expect(() => cache.map(reading)).toThrow(/^page: it is not up to date/);
+    expect(cache.isMapped(reading)).toBe(false);
   });
 
   it('reclaim passes over a page that was touched through its entry, and unmaps one that was not', () => {
     const { cache, file, tables } = mapped(4);
-    const pages = fill(cache, file, 4);
+    const pages = fill(cache, file, 4, 50);
     cache.map(pages[0]!);
     cache.map(pages[1]!);
     tables.young.add(pages[0]!);
@@ -389,6 +450,8 @@ describe('mistakes with an embedded page cache', () => {
       [/^start:/, () => cache.truncate(file, -2)],
       [/^end:/, () => cache.invalidate(file, 0, NaN)],
       [/^page: it is not in the cache/, () => cache.end(absent)],
+      [/^page: it is not in the cache/, () => cache.isDirty(4 as Pfn)],
+      [/^generation:/, () => cache.open(2, -1)],
       [/^page: it is not being read/, () => cache.end(page)],
       [/^page: it is not up to date/, () => cache.setDirty(reading)],
       [/^page: it is not dirty/, () => cache.beginWrite(page)],
@@ -413,6 +476,26 @@ describe('mistakes with an embedded page cache', () => {
     for (const _ of [1, 2]) expect(() => cache.begin(file, 2)).toThrow(/^cache: a callback of it is running, or has/);
     expect(() => cache.resize(1)).toThrow(/^cache:/);
     expect(cache.find(file, 5)).toBe(NO_PAGE);
+  });
+
+  it('a callback that comes after names were told in the same call cannot drop pages either', () => {
+    const refused: unknown[] = [];
+    const { cache, file } = make({
+      capacity: 3,
+      names: new Mirror(),
+      pageOut: () => {
+        try {
+          cache.truncate(file, 0);
+        } catch (error) {
+          refused.push(error);
+        }
+      },
+    });
+    const pages = fill(cache, file, 3);
+    cache.setDirty(pages[1]!);
+    expect([cache.resize(1), cache.nrPages]).toEqual([0, 1]);
+    expect(String(refused[0])).toMatch(/cache: a callback of it is running/);
+    check(cache);
   });
 
   it('a page that is leaving cannot be changed while its name is erased', () => {

@@ -46,6 +46,33 @@ describe('the readahead of an embedded page cache', () => {
     ]);
   });
 
+  it('a window of a sixteenth of the largest one is doubled, and a smaller one grows to four times its size', () => {
+    const windows = [8, 4].map((count) => {
+      const reader = new Reader(4000, 4000, { maxPages: 1024 });
+      return [reader.read(0, count).length, reader.read(count, count).length];
+    });
+    expect(windows).toEqual([
+      [64, 128],
+      [16, 64],
+    ]);
+  });
+
+  it('a window is smaller by two pages, not larger, after a page that was dropped before it was read', () => {
+    const reader = new Reader(200);
+    for (const at of range(0, 5)) reader.read(at);
+    expect(reader.cache.invalidate(reader.file, 5, 6)).toBe(1);
+    expect([reader.read(5), reader.read(6), reader.read(7)]).toEqual([[5], [], []]);
+    expect(reader.read(8)).toEqual(range(24, 38));
+  });
+
+  it('a reader that has found 256 pages in the cache reads one page at its next miss, also of a small file', () => {
+    const reader = new Reader(10);
+    for (let pass = 0; pass < 40; pass++) for (const at of range(0, 10)) reader.read(at);
+    reader.read(0);
+    expect(reader.cache.invalidate(reader.file)).toBe(10);
+    expect(reader.read(1)).toEqual([1]);
+  });
+
   it('a random reader gets what it asks for, and nothing when that is cached', () => {
     const reader = new Reader(1000);
     expect([reader.read(500), reader.read(100, 3), reader.read(700)]).toEqual([[500], [100, 101, 102], [700]]);

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { DomId } from '../../../src/base/index.ts';
+import { identityOf, ownerOfDomain, publishRecord } from '../../../src/xen/frames/frame-record.ts';
 import { ArgumentError, CacheTable, type PageName, type TableOptions } from '../../../src/doors/table/index.ts';
 
 const FRAMES = 8;
@@ -172,6 +174,29 @@ describe('the table over bytes', () => {
     expect(table.beginRead(5, 0, 7).end(true)).toBe(true);
   });
 
+  it('of more frames than are judged at once the first and the last are kept', () => {
+    const count = 130;
+    const kept = [0, 63, 64, 127, 128, count - 1];
+    const bytes = new Uint8Array(CacheTable.bytesFor(count));
+    const table = CacheTable.create(bytes, { frames: count });
+    for (const frame of kept) {
+      table.beginRead(frame, 0, frame).end(true);
+      table.name(frame, { ...PAGE, index: frame });
+    }
+    const left = CacheTable.recover(bytes, { frames: count });
+    if (!left.ok) throw new Error(left.reason);
+    expect(left.value.preserved).toBe(kept.length);
+    for (const frame of kept) expect(left.value.table.claim({ ...PAGE, index: frame }, frame).ok).toBe(true);
+  });
+
+  it('no block of one device is one of another, however large its number', () => {
+    const table = CacheTable.create(bytesFor(), { frames: FRAMES });
+    for (const [frame, device] of [1, 128, 255].entries()) table.beginRead(frame, device, 0).end(true);
+    for (let bit = 0; bit < 32; bit++) table.blockWritten(0, 2 ** bit);
+    table.blockWritten(0, 0);
+    expect([0, 1, 2].map((frame) => table.factsOf(frame).provenance)).toEqual(['clean', 'clean', 'clean']);
+  });
+
   it('a store that nobody trapped is found by the checksum, where the table sees the bytes', () => {
     const frames = new Uint8Array(FRAMES * 4096);
     const bytesOf = (frame: number): Uint8Array => frames.subarray(4096 * frame, 4096 * (frame + 1));
@@ -181,6 +206,12 @@ describe('the table over bytes', () => {
     frames[5 * 4096 + 100]! ^= 1;
     const claimed = recovered(bytes, { frames: FRAMES, bytesOf }).claim(PAGE, 7);
     expect(claimed).toEqual({ ok: false, reason: { reason: 'checksum', frame: 5 } });
+    withPage(bytes, { frames: FRAMES, bytesOf });
+    frames[5 * 4096 + 100]! ^= 1;
+    const table = recovered(bytes, { frames: FRAMES, bytesOf });
+    expect(table.claim(PAGE, 7)).toMatchObject({ reason: { reason: 'checksum' } });
+    // Nothing that was recorded of it is believed any more.
+    expect(table.factsOf(5)).toMatchObject({ provenance: 'none', name: undefined, isProtected: false });
     // Without the bytes it is the caller's word that counts.
     withPage(bytes);
     frames[5 * 4096 + 100]! ^= 1;
@@ -192,7 +223,7 @@ describe('the table over bytes', () => {
     const old = withPage(bytes);
     const late = old.beginRead(2, 0, 9);
     const table = recovered(bytes);
-    expect(() => late.end(true)).toThrow('table: another one was made over its bytes');
+    for (const ok of [true, false]) expect(() => late.end(ok)).toThrow('table: another one was made over its bytes');
     expect(() => old.claim(PAGE, 7)).toThrow(ArgumentError);
     expect(() => old.preserve()).toThrow(ArgumentError);
     expect(table.claim(PAGE, 7).ok).toBe(true);
@@ -228,6 +259,31 @@ describe('bytes that are no table', () => {
     const bytes = bytesFor();
     withPage(bytes);
     expect(reasonOf(bytes, FRAMES - 1)).toBe('of 8 frames');
+  });
+
+  const [mine, other] = [0, 1].map((domid) => identityOf(ownerOfDomain(DomId(domid)), 0)) as [number, number];
+  const clean = 0b1110; // clean, named, protected
+  it.each([
+    ['is what a table writes', mine | clean, 5, 1, 0],
+    ['is of another owner', other | clean, 5, 0, 1],
+    ['is of another page than its frame', mine | clean, 6, 0, 1],
+    ['is of a page newer than its block', mine | clean | 0x40, 5, 0, 1],
+    ['waits for a claim without a name', mine | 0b1010 | 0x10, 5, 0, 1],
+    ['has neither a name nor waits for a claim', mine | 0b1010, 5, 0, 0],
+    ['has no name and is of another page than its frame', mine | 0b1010, 6, 0, 1],
+  ])('a record that verifies and %s is kept, refused or free', (_, state, page, preserved, corruptRecord) => {
+    const bytes = bytesFor();
+    CacheTable.create(bytes, { frames: FRAMES });
+    publishRecord(new Uint32Array(bytes.buffer, 64), 5 * 8, state, 12, 1, 3, 7, 0, page);
+    const left = CacheTable.recover(bytes, { frames: FRAMES });
+    expect(left).toMatchObject({ ok: true, value: { preserved, refused: { corruptRecord } } });
+    if (left.ok) left.value.table.checkInvariants();
+  });
+
+  it('a table is made over any bytes, also when they had the last number of a table', () => {
+    const bytes = bytesFor().fill(255);
+    withPage(bytes);
+    expect(recovered(bytes).claim(PAGE, 7).ok).toBe(true);
   });
 
   it('a table that was taken and not replaced is not taken again', () => {

@@ -33,6 +33,14 @@ describe('checkProperty of the door', () => {
     expect(seen).toEqual([1000]);
   });
 
+  it('a failure has one line that begins with replay:, however many its cause has', () => {
+    const property = fc.property(fc.nat(), () => {
+      throw new Error('because\nreplay: one\nreplay: two');
+    });
+    const act = (): void => checkProperty('nothing holds', property);
+    expect(act).toThrow(/because\n {2}replay: one\n {2}replay: two\nreplay: REPLAY="/);
+  });
+
   it('a property has one set of cases by its name, and others by a seed', () => {
     const cases = (options: CheckOptions<[number]>): number[] => {
       const seen: number[] = [];

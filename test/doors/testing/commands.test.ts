@@ -4,6 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { files, type Machine, type MachineOptions, O } from '../../../src/doors/machine/index.ts';
 import {
   checkProperty,
+  type Fault,
+  type FileCall,
+  type GuestCommand,
   type GuestModel,
   guestCommands,
   reboots,
@@ -65,6 +68,45 @@ describe('commands over a guest', () => {
     expect(text.split(' ')).toHaveLength(3);
     expect(wrong(text)).toMatch(/because: after a crash \/model/);
   });
+
+  /** The command in which a fault meets this call. */
+  function faultIn(call: FileCall, fault: Fault): GuestCommand {
+    const options = { calls: fc.constant(call), faults: fc.constant(fault), reboots: fc.constant({}), maxCommands: 50 };
+    const all = fc.sample(guestCommands(options), { numRuns: 20, seed: 1 }).flatMap((commands) => [...commands]);
+    // As fast-check wraps it: what has not run yet has no text of its own.
+    const commands = all.map((wrapped) => (wrapped as unknown as { readonly cmd: GuestCommand }).cmd);
+    return commands.find((command) => String(command).includes(' with '))!;
+  }
+
+  it('a sync that the guest did not live to see the end of promises nothing', () => {
+    const { model, real } = startGuest(EXT3);
+    for (const fault of [
+      { kind: 'crash', event: 0 },
+      { kind: 'power', event: 0, keep: 0 },
+    ] as const) {
+      model.fs.create('/a', true);
+      real.sys.close(real.sys.open('/model/a', O.wronly | O.creat));
+      faultIn({ do: 'sync' }, fault).run(model, real);
+      expect([model.fs.list('/'), real.sys.readdir('/model').length]).toEqual([[], 2]);
+    }
+  });
+
+  it('a guest crashes also behind the end of the call that its crash was meant for', () => {
+    const { model, real } = startGuest(EXT3);
+    faultIn({ do: 'create', path: '/a', exclusive: true }, { kind: 'crash', event: 1e6 }).run(model, real);
+    expect([real.state, model.fs.list('/'), real.sys.readdir('/model').length]).toEqual(['running', [], 2]);
+  });
+
+  it.each(['warm-vm', 'save-restore', 'live-migration'] as const)(
+    'a guest that was to go on over %s and was booted anew has what was sure, and the model knows no more',
+    (hypervisor) => {
+      const { model, real } = startGuest(EXT3);
+      model.fs.create('/a', true);
+      const report = real.reboot({ crash: true });
+      model.rebooted(real, { hypervisor }, report);
+      expect(model.fs.list('/')).toEqual([]);
+    },
+  );
 
   it('a guest that loses what was synced is found out', () => {
     const { model, real } = startGuest(EXT3);

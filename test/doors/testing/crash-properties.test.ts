@@ -1,4 +1,6 @@
 // A user's program over faults at its events: the sampled property, and all of them one by one.
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   type CrashPlan,
@@ -73,6 +75,43 @@ describe('a property over the crashes of a program', () => {
     const ofPower = seen.filter(({ kind }) => kind === 'power');
     expect(new Set(ofPower.map((fault) => fault.kind === 'power' && fault.keep))).toEqual(new Set([0, 1]));
     expect(seen.length - ofPower.length).toBeGreaterThan(2);
+  });
+
+  it('a check that returns nothing has found nothing wrong, and false is a failure', () => {
+    const checked = (answer: unknown): void =>
+      checkProperty(
+        'what is said',
+        crashProperty(plan(true), () => answer),
+        { numRuns: 1 },
+      );
+    for (const answer of [undefined, true, 0]) expect(() => checked(answer)).not.toThrow();
+    expect(() => checked(false)).toThrow('failed at case 1');
+  });
+
+  it('a page that is wrong after a crash is a failure, whatever the check says', () => {
+    const machine = { ...plan(false).machine, protections: { writeProtection: false } };
+    const overwrite = function* (sys: Syscalls): Process {
+      const fd = yield* sys.open('/account', O.wronly | O.creat);
+      for (const salt of [1, 2]) {
+        yield* sys.pwrite(fd, new Uint8Array(100_000).fill(salt), 0, 100_000, 0);
+        if (salt === 1) yield* sys.sync();
+      }
+    };
+    const reads = ({ sys }: Machine): number => sys.read(sys.open('/account'), new Uint8Array(100_000), 0, 100_000);
+    const options = { kinds: ['crash'], reboots: fc.constant({ strategy: 'warm-cache+metadata' }) } as const;
+    const act = (of: CrashPlan): void =>
+      checkProperty('pages are right', crashProperty(of, reads, options), { numRuns: 10 });
+    expect(() => act({ machine, program: overwrite })).toThrow(/because: oracle: \d+ wrong pages?/);
+    expect(() => act({ machine: plan(false).machine, program: overwrite })).not.toThrow();
+  });
+
+  it('a loss of power of everyFault keeps the share of the cache that it says', () => {
+    const own = { ...plan(false), every: 10 };
+    const disks = (points: Iterable<{ machine: Machine }>): string[] =>
+      Array.from(points, ({ machine }) => createHash('sha256').update(machine.disk.read()).digest('hex'));
+    const lost = disks(powerLosses(own, 0));
+    expect(disks(everyFault(own, { keep: [0] })).slice(-lost.length)).toEqual(lost);
+    expect(disks(powerLosses(own, 0.5))).not.toEqual(lost);
   });
 
   it('an error of the program reaches the caller before any case', () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   Disk,
   files,
+  type FileTree,
   Machine,
   type MachineOptions,
   O,
@@ -60,6 +61,24 @@ describe('the laws by name', () => {
     expect(() => checkProperty('pages are right', law(kept), { numRuns: 20 })).not.toThrow();
   });
 
+  it('a law is broken by a file that a reboot has added at the end, or taken away there', () => {
+    const disk = (tree: FileTree): Disk => files(tree, { size: 4 << 20 });
+    const [few, many] = [disk({ a: 'a' }), disk({ a: 'a', b: 'b' })];
+    const programs = fc.constant((sys: Syscalls) => sys.sync());
+    const law = (before: Disk, after: Disk): void =>
+      checkProperty(
+        'no file changes',
+        LAWS['a reboot in order changes no file']({
+          machine: { ...EXT2, disk: before },
+          programs,
+          reboots: fc.constant({ betweenGuests: () => after }),
+        }),
+        { numRuns: 1 },
+      );
+    expect(() => law(few, many)).toThrow(/because: after the reboot: "\/b .*", before "nothing"/);
+    expect(() => law(many, few)).toThrow(/because: after the reboot: "nothing", before "\/b .*"/);
+  });
+
   it('a law is broken by a disk that does not keep its bytes', () => {
     let reads = 0;
     const { size } = EXT2.disk;
@@ -87,6 +106,12 @@ describe('the laws by name', () => {
 });
 
 describe('the oracle as a check', () => {
+  it('one wrong page is enough', () => {
+    const verification = { reused: 5, cached: 0, skipped: 0, mismatches: 1, differences: [] };
+    const machine = Object.create(Machine.prototype, { verify: { value: () => verification } }) as Machine;
+    expect(() => checkOracle(machine)).toThrow(/^oracle: 1 wrong page, 5 taken over: $/);
+  });
+
   it('the oracle returns what it has compared, and throws one line when a page is wrong', () => {
     const right = Machine.boot(EXT2);
     right.run(overwrite);

@@ -104,8 +104,16 @@ describe('claims', () => {
     const mfn = before.domain.frameOf(Pfn(100));
     const betweenGuests = () => machine.memory.writeU8(mfn, 5, machine.memory.readU8(mfn, 5) ^ 1);
     const guest = restartGuest(machine, before, { betweenGuests });
-    expect(guest.claim(12, 3, 3)).toEqual({ result: Reason.checksum, pfn: 100 });
-    expect(guest.claim(12, 4, 4)).toEqual({ result: Reason.ok, pfn: 101 });
+    const claim = (index: number): [result: number, ns: number] => {
+      const { ns } = guest.domain.stats.hypercalls;
+      const { result } = guest.claim(12, index, index);
+      return [result, guest.domain.stats.hypercalls.ns - ns];
+    };
+    const [refused, reused, absent] = [claim(3), claim(4), claim(3)];
+    expect([refused[0], reused[0], absent[0]]).toEqual([Reason.checksum, Reason.ok, Reason.absent]);
+    // The checksum is made of a page that is handed out, and of one that it refuses.
+    expect(refused[1]).toBe(reused[1]);
+    expect(reused[1] - absent[1]).toBeCloseTo(PAGE_SIZE * machine.hypervisor.costs.crcNsPerByte, 6);
     machine.toolstack.list.checkInvariants();
   });
 });

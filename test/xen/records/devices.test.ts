@@ -125,6 +125,21 @@ describe('a number', () => {
     expect(hypervisor.bindDevice(deviceOf(64))!.number).toBe(again.number);
   });
 
+  it('a number has as many users after a change of a block as before, whether it is in use or not', () => {
+    const machine = bootMachine();
+    const { hypervisor } = machine;
+    const before = hypervisor.devices.counts;
+    hypervisor.changeBlock(deviceOf(8), 3, () => expect(hypervisor.devices.counts.bound).toBe(before.bound + 1));
+    expect(hypervisor.devices.counts).toEqual(before);
+    const guest = startGuest(machine);
+    cacheBlocks(machine, guest, [1, 2]);
+    const [other] = [100, 101].map((pfn) => guest.domain.frameOf(pfn as never));
+    hypervisor.changeBlock(machine.disk, 2, () => undefined);
+    expect(hypervisor.frames.provenanceOf(other!)).toBe(Provenance.clean);
+    hypervisor.releaseDevice(guest.domain.disk);
+    expect(hypervisor.frames.provenanceOf(other!)).toBe(Provenance.none);
+  });
+
   it.each([
     ['domains', 1000],
     ['refused restores', 1000],

@@ -6,6 +6,7 @@ import { ModelError } from '../../../../src/base/index.ts';
 import type { MemoryImage } from '../../../../src/disk/image/memory-image.ts';
 import { makeExt2 } from '../../../../src/disk/mkfs/mkfs.ts';
 import { directory, file, symlink, tree, type TreeNode } from '../../../../src/disk/mkfs/tree.ts';
+import { SUPERBLOCK } from '../../../../src/format/ext2.ts';
 import { type Kernel, O, XATTR } from '../../../../src/kernel/index.ts';
 import type { Process } from '../../../../src/sim/index.ts';
 import {
@@ -182,8 +183,25 @@ describe.each([
     expect(code(sys.lsetxattr('/link', 'trusted.x', bytes('of the link')))).toBe('ok');
     expect([go(sys.llistxattr('/link')), go(sys.listxattr('/link')).length]).toEqual([['trusted.x'], 1]);
     expect(go(sys.readlink('/link'))).toBe('a');
+    go(sys.lremovexattr('/link', 'trusted.x'));
+    expect([go(sys.llistxattr('/link')), go(sys.listxattr('/link')).length]).toEqual([[], 1]);
     go(sys.chmod('/dir', 0o1777));
     expect(code(sys.setxattr('/dir', 'user.x', bytes('')))).toBe('EPERM');
+  });
+
+  it('statfs of a descriptor is that of its file system, and EBADF of one that is not open', () => {
+    const { sys, go } = start();
+    const fd = go(sys.open('/a'));
+    expect(sys.fstatfs(fd)).toEqual(go(sys.statfs('/')));
+    expect(() => sys.fstatfs(fd + 1)).toThrow('EBADF');
+  });
+
+  it('no block is available when more are reserved than are free', () => {
+    const image = makeExt2(tree(directory([])), { size: 16 << 20, journalBlocks });
+    image.write(1024 + SUPERBLOCK.offset.s_r_blocks_count, Uint8Array.of(0, 16, 0, 0), 0, 4);
+    const { sys, go } = boot(image);
+    expect(go(sys.statfs('/')).blocksFree).toBeLessThan(4096);
+    expect(go(sys.statfs('/')).blocksAvailable).toBe(0);
   });
 
   it('a block takes what fits into it to the last byte', () => {
@@ -241,6 +259,12 @@ describe.each([
     go(sys.fchmod(fd, 0o2644));
     go(sys.futimes(fd, 1.5, 2));
     expect(sys.fstat(fd)).toMatchObject({ uid: 0, gid: 9, mode: 0o102644, atime: 1, atimeNs: 0, mtime: 2 });
+    // Without the bit to execute, setgid of a file means another thing; of a directory both bits
+    // do.
+    go(sys.fchown(fd, -1, 8));
+    go(sys.chmod('/dir', 0o6755));
+    go(sys.chown('/dir', 1, 2));
+    expect([sys.fstat(fd).mode, go(sys.stat('/dir')).mode]).toEqual([0o102644, 0o46755]);
     for (const id of [-2, 0xffff_ffff, 1.5]) expect(code(sys.chown('/a', id, 0))).toBe('EINVAL');
     for (const time of [-1, 2 ** 32, Number.NaN]) expect(code(sys.utimes('/a', time, 0))).toBe('EINVAL');
     expect(code(sys.utimes('/a', { seconds: 1, ns: 1e9 }, 0))).toBe('EINVAL');
