@@ -41,7 +41,8 @@ function blocking(sys: Syscalls, name: string, check: () => void, run: Runner): 
   };
 }
 
-function isProcess(value: unknown): value is Process<unknown> {
+/** Whether a value is what a generator function returns. */
+export function isProcess(value: unknown): value is Process<unknown> {
   return typeof value === 'object' && value !== null && 'next' in value && 'throw' in value;
 }
 

@@ -1,8 +1,16 @@
 /** What a machine is made of, and how it is rebooted. */
 
-import { checkArgument, checkFunction, checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
+import {
+  checkArgument,
+  checkFunction,
+  checkInteger,
+  checkKeys,
+  checkObject,
+  checkOneOf,
+} from '../../base/argument-error.ts';
 import { ARCHS, type Arch } from '../../base/arch.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
+import { MEMORY_MAX } from '../../experiment/host/host.ts';
 import { DISKS, PROFILES, type DiskName, type ProfileName } from '../../experiment/host/profiles.ts';
 import {
   STRATEGIES,
@@ -21,7 +29,7 @@ export interface MachineOptions {
   readonly strategy?: StrategyName;
   /** Decides everything random; 1 by default. */
   readonly seed?: number;
-  /** Memory of the guest, bytes; 64 MiB by default. */
+  /** Memory of the guest, bytes: whole pages of 4096, 9 MiB to 64 GiB; 64 MiB by default. */
   readonly memory?: number;
   /** Costs of the machine; `server-2026` by default. */
   readonly profile?: ProfileName;
@@ -52,15 +60,24 @@ export interface MachineReboot {
   readonly betweenGuests?: (disk: Disk) => Disk | Uint8Array | undefined;
 }
 
+const OPTIONS = Object.keys({
+  ...{ disk: 1, strategy: 1, seed: 1, memory: 1, profile: 1, arch: 1, drive: 1, protections: 1, eventLimit: 1 },
+} satisfies Record<keyof MachineOptions, 1>);
+const REBOOT = Object.keys({ crash: 1, strategy: 1, hypervisor: 1, betweenGuests: 1 } satisfies Record<
+  keyof MachineReboot,
+  1
+>);
+
 /** @internal @throws ArgumentError for what is missing, unknown or out of range */
 export function checkOptions(options: MachineOptions): void {
   checkObject('options', options);
+  checkKeys('options', options, OPTIONS);
   const { disk, strategy, seed, memory, profile, arch, drive, protections, eventLimit } = options;
   checkArgument(disk instanceof Disk, 'disk', 'expected a Disk: files({ name: text }), image(bytes), directory(path)');
   if (strategy !== undefined) checkOneOf('strategy', strategy, STRATEGIES);
   if (seed !== undefined) checkInteger('seed', seed, Number.MIN_SAFE_INTEGER);
   if (memory !== undefined) {
-    checkInteger('memory', memory, PAGE_SIZE);
+    checkInteger('memory', memory, PAGE_SIZE, MEMORY_MAX);
     checkArgument(memory % PAGE_SIZE === 0, 'memory', `${memory} bytes are not whole pages`);
   }
   if (profile !== undefined) checkOneOf('profile', profile, PROFILES);
@@ -73,6 +90,7 @@ export function checkOptions(options: MachineOptions): void {
 /** @internal @throws ArgumentError for what is unknown, or does not go together */
 export function checkReboot(options: MachineReboot): void {
   checkObject('options', options);
+  checkKeys('options', options, REBOOT);
   const { crash, strategy, hypervisor, betweenGuests } = options;
   if (crash !== undefined) checkOneOf('crash', crash, [false, true]);
   if (strategy !== undefined) checkOneOf('strategy', strategy, STRATEGIES);

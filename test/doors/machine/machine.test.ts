@@ -205,15 +205,29 @@ describe('Machine', () => {
 });
 
 describe('a mistake of a user of Machine', () => {
+  function* writesText(sys: Syscalls): Process<number> {
+    const fd = yield* sys.open('/text', O.wronly | O.creat);
+    return yield* sys.write(fd, 'text' as never, 0, 4);
+  }
   const never = new WaitQueue('a thing that never comes');
 
   it.each<[string, () => unknown, RegExp]>([
     ['no disk', () => Machine.boot({} as never), /^disk: expected a Disk/],
     ['an unknown strategy', () => boot({ strategy: 'warm' as never }), /^strategy: /],
     ['memory of half a page', () => boot({ memory: 5000 }), /^memory: 5000 bytes are not whole pages/],
+    [
+      'memory that is too little',
+      () => boot({ memory: 8 << 20 }),
+      /^memory: 8388608 is too little .* at least 8417280/,
+    ],
+    ['memory beyond all bounds', () => boot({ memory: 2 ** 50 }), /^memory: expected an integer, 4096 to 68719476736/],
+    ['an option that is none', () => boot({ memry: 1 } as never), /^options: has no memry; there are disk, strategy/],
+    ['a reboot that is none', () => boot().reboot({ crashed: true } as never), /^options: has no crashed; there are/],
+    ['a disk with a journal that is none', () => files({}, { journalblocks: 1024 } as never), /^options: has no/],
+    ['text that is written', () => boot().run(writesText), /^src: expected a Uint8Array/],
     ['no program', () => boot().run(), /^programs: expected one or more/],
     ['a program that is none', () => boot().run(5 as never), /^programs: /],
-    ['a program that is no generator', () => boot().run((() => 5) as never), /^programs: /],
+    ['a program that is no generator', () => boot().run((() => 5) as never), /^programs: expected a generator/],
     ['an event before the first', () => boot().crashAt({ event: -1 }), /^event: /],
     ['a share above one', () => boot().losePower({ keep: 1.5 }), /^keep: expected 0 to 1/],
     ['a name that is a dot', () => files({ '..': '' }), /is no name/],
