@@ -3,11 +3,14 @@ import { describe, expect, it } from 'vitest';
 import {
   ArgumentError,
   type BlockingSyscalls,
+  type DirectoryEntry,
+  ERRNO,
   files,
   GuestCrash,
   GuestPanic,
   image,
   InputError,
+  type KernelMessage,
   Machine,
   ModelError,
   O,
@@ -192,6 +195,15 @@ describe('Machine', () => {
     const next = boot({ disk: image(machine.disk.read()) });
     expect(next.run((sys) => readAll(sys, '/new'))).toBe('content');
     expect(() => boot().sys.stat('/new')).toThrow('ENOENT');
+  });
+
+  it('what it returns has types of the same door', () => {
+    const machine = boot();
+    const names = (entries: readonly DirectoryEntry[]): string[] => entries.map(({ name }) => name);
+    const texts = (messages: readonly KernelMessage[]): string[] => messages.map(({ text }) => text);
+    expect(names(machine.sys.readdir('/etc'))).toEqual(['.', '..', 'motd']);
+    expect(texts(machine.messages)).toEqual(['ext2: mounted without a journal']);
+    expect(() => machine.sys.stat('/none')).toThrow(expect.objectContaining({ errno: ERRNO.ENOENT }));
   });
 
   it('a disk with a journal is ext3, and is recovered after a crash', () => {
