@@ -255,7 +255,9 @@ export class Task<T = unknown> {
     } else {
       this.#state = 'failed';
       this.#simulation.ended(this);
-      throw new ArgumentError(`process: ${this.name} yields what is neither a time nor a wait queue`);
+      throw new ArgumentError(
+        `process: ${this.name} yields what is neither a time nor a wait queue; call others by yield*`,
+      );
     }
   }
 }

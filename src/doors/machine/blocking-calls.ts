@@ -41,8 +41,9 @@ function blocking(sys: Syscalls, name: string, check: () => void, run: Runner): 
   };
 }
 
-function isProcess(value: unknown): value is Process<unknown> {
-  return typeof value === 'object' && value !== null && 'next' in value && 'throw' in value;
+/** Whether a value is what a generator function returns. */
+export function isProcess(value: unknown): value is Process<unknown> {
+  return typeof value === 'object' && value !== null && 'next' in value && 'throw' in value && Symbol.iterator in value;
 }
 
 function fastCalls(

@@ -3,7 +3,14 @@
  * machine keeps its changes in a layer of its own, so that one disk serves any number of machines.
  */
 
-import { ArgumentError, checkArgument, checkBytes, checkObject, checkRange } from '../../base/argument-error.ts';
+import {
+  ArgumentError,
+  checkArgument,
+  checkBytes,
+  checkKeys,
+  checkObject,
+  checkRange,
+} from '../../base/argument-error.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import { MemoryImage } from '../../disk/image/memory-image.ts';
 import { makeExt2 } from '../../disk/mkfs/mkfs.ts';
@@ -17,6 +24,10 @@ export interface FileTree {
 
 /** Free space of a disk that is made without a size, as a share of what it holds. */
 const SLACK = 1;
+
+const FILES_OPTIONS = Object.keys({
+  ...{ size: 1, slack: 1, label: 1, timeSeconds: 1, journalBlocks: 1, inodeBytes: 1 },
+} satisfies Record<keyof Ext2Options, 1>);
 
 /** Bytes that are only read. */
 export type DiskContents = Pick<ImageStore, 'size' | 'read'> & Partial<Pick<ImageStore, 'extents'>>;
@@ -54,6 +65,7 @@ export class Disk {
  */
 export function files(content: FileTree, options: Ext2Options = {}): Disk {
   checkObject('options', options);
+  checkKeys('options', options, FILES_OPTIONS);
   const root: Draft = new Map();
   draw(root, content, 'content', 0);
   return new Disk(makeExt2(tree(nodeOf(root)), { slack: SLACK, ...options }));

@@ -1,6 +1,13 @@
 /** What a machine is made of, and how it is rebooted. */
 
-import { checkArgument, checkFunction, checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
+import {
+  checkArgument,
+  checkFunction,
+  checkInteger,
+  checkKeys,
+  checkObject,
+  checkOneOf,
+} from '../../base/argument-error.ts';
 import { ARCHS, type Arch } from '../../base/arch.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
 import { guestMemoryMax } from '../../experiment/host/host.ts';
@@ -22,7 +29,7 @@ export interface MachineOptions {
   readonly strategy?: StrategyName;
   /** Decides everything random; 1 by default. */
   readonly seed?: number;
-  /** Memory of the guest, bytes: whole pages, about 8 MiB or more; 64 MiB by default. */
+  /** Memory of the guest, bytes: whole pages of 4096, 9 MiB to 64 GiB; 64 MiB by default. */
   readonly memory?: number;
   /** Costs of the machine; `server-2026` by default. */
   readonly profile?: ProfileName;
@@ -53,9 +60,18 @@ export interface MachineReboot {
   readonly betweenGuests?: (disk: Disk) => Disk | Uint8Array | undefined;
 }
 
+const OPTIONS = Object.keys({
+  ...{ disk: 1, strategy: 1, seed: 1, memory: 1, profile: 1, arch: 1, drive: 1, protections: 1, eventLimit: 1 },
+} satisfies Record<keyof MachineOptions, 1>);
+const REBOOT = Object.keys({ crash: 1, strategy: 1, hypervisor: 1, betweenGuests: 1 } satisfies Record<
+  keyof MachineReboot,
+  1
+>);
+
 /** @internal @throws ArgumentError for what is missing, unknown or out of range */
 export function checkOptions(options: MachineOptions): void {
   checkObject('options', options);
+  checkKeys('options', options, OPTIONS);
   const { disk, strategy, seed, memory, profile, arch, drive, protections, eventLimit } = options;
   checkArgument(disk instanceof Disk, 'disk', 'expected a Disk: files({ name: text }), image(bytes), directory(path)');
   if (strategy !== undefined) checkOneOf('strategy', strategy, STRATEGIES);
@@ -79,6 +95,7 @@ export function checkShare(argument: string, share: number): void {
 /** @internal @throws ArgumentError for what is unknown, or does not go together */
 export function checkReboot(options: MachineReboot): void {
   checkObject('options', options);
+  checkKeys('options', options, REBOOT);
   const { crash, strategy, hypervisor, betweenGuests } = options;
   if (crash !== undefined) checkOneOf('crash', crash, [false, true]);
   if (strategy !== undefined) checkOneOf('strategy', strategy, STRATEGIES);

@@ -1,10 +1,11 @@
 /** Programs that run in a guest at the same time, dispatched event by event. */
 
-import { ArgumentError, checkArgument, checkFunction, checkObject } from '../../base/argument-error.ts';
+import { ArgumentError, checkArgument, checkFunction } from '../../base/argument-error.ts';
 import { GuestPanic } from '../../base/errno.ts';
 import type { VmmGuest } from '../../experiment/host/machine-room.ts';
 import type { Syscalls } from '../../kernel/index.ts';
 import type { Process, Simulation, Task } from '../../sim/index.ts';
+import { isProcess } from './blocking-calls.ts';
 
 /** A program in the guest. */
 export type Program<T = unknown> = (sys: Syscalls) => Process<T>;
@@ -34,9 +35,8 @@ export function processesOf(programs: readonly Program[], sys: Syscalls): Proces
   if (programs.length === 0) throw new ArgumentError('programs: expected one or more');
   for (const program of programs) checkFunction('programs', program);
   const processes = programs.map((program) => {
-    const process = program(sys);
-    checkObject('programs', process, 'next', 'throw');
-    checkArgument(Symbol.iterator in process, 'programs', 'expected a generator: function*, and not async');
+    const process: unknown = program(sys);
+    if (!isProcess(process)) throw new ArgumentError('programs: expected a generator function, function* (sys) { … }');
     return process;
   });
   checkArgument(new Set(processes).size === processes.length, 'programs', 'two return the same generator');

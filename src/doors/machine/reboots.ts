@@ -33,12 +33,13 @@ export function ofCaller<T>(act: () => T): T {
 }
 
 /**
- * What a boot has thrown, as its caller is to see it. A disk that cannot be used is named. The
- * memory of a domain is the option `memory`.
+ * What a boot has thrown, as its caller is to see it. A disk that cannot be used is named, and an
+ * option has the name that the caller has given it by.
  */
 export function errorOfBoot(error: unknown): unknown {
   if (error instanceof CallersError) return error.cause;
-  if (error instanceof ArgumentError) return new ArgumentError(error.message.replace(/^memoryBytes:/, 'memory:'));
+  if (error instanceof ArgumentError && error.message.startsWith('memoryBytes: '))
+    return new ArgumentError(error.message.replace('memoryBytes', 'memory'));
   const isOfDisk = error instanceof InputError || error instanceof ModelError || error instanceof UserError;
   return isOfDisk ? new InputError(`disk: ${error.message}`) : error;
 }
@@ -122,8 +123,8 @@ function* rebootHypervisor(room: VmmMachine, how: VmmStrategyName, { problems }:
 export function replaceDisk({ drive, hypervisor, configs }: VmmMachine, { contents }: Disk): number {
   const { device } = configs[0]!;
   const bytes = device.sectorCount * SECTOR_SIZE;
-  const size = contents.size - (contents.size % SECTOR_SIZE);
-  checkArgument(size === bytes, 'betweenGuests', `it returns ${size} bytes for a disk of ${bytes}`);
+  const isWhole = contents.size - (contents.size % SECTOR_SIZE) === bytes;
+  checkArgument(isWhole, 'betweenGuests', `it returns ${contents.size} bytes for a disk of ${bytes}`);
   const { firstBlock } = device.store;
   const old = new Uint8Array(PAGE_SIZE);
   const next = new Uint8Array(PAGE_SIZE);

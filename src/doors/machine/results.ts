@@ -21,7 +21,7 @@ export interface RebootReport {
   readonly ns: number;
   /** Pages kept for the next guest. */
   readonly preserved: number;
-  /** Pages that were named and are not kept, by reason. */
+  /** By reason: named pages that are not kept, and claims of the boot that were refused. */
   readonly refused: Readonly<Record<string, number>>;
   /** Dirty pages written home (Rio). */
   readonly written: number;

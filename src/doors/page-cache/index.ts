@@ -5,7 +5,7 @@
  * @module stillwarm/page-cache
  */
 export { ArgumentError } from '../../base/argument-error.ts';
-export type { Pfn } from '../../base/units.ts';
+export type { Ino, PageIndex, Pfn } from '../../base/units.ts';
 export { NO_PAGE } from '../../kernel/mm/mem-map.ts';
 export type { AddressSpace } from '../../kernel/mm/page-cache.ts';
 export type { NameTable } from '../../kernel/mm/page-users.ts';

@@ -301,6 +301,7 @@ export class ReadWriteCalls extends FileCalls {
   #writable(fd: number, src: Uint8Array, offset: number, length: number): OpenFile {
     const file = this.file(fd);
     if (!file.isWritable) throw badDescriptor(fd, 'for writing');
+    if (!(src instanceof Uint8Array)) throw badBuffer('src', src); // text has a length, too
     checkRange(file, 'src', src, offset, length);
     return file;
   }

@@ -139,6 +139,7 @@ describe('a disk that is changed between two guests', () => {
       [(): never => fail(new RangeError('fsck has failed')), /^fsck has failed$/],
       [(): never => fail(new InputError('image: is gone')), /^image: is gone$/],
       [() => new Uint8Array(4096), /^betweenGuests: it returns 4096 bytes for a disk of/],
+      [() => new Uint8Array(5), /^betweenGuests: it returns 5 bytes for a disk of/],
       [() => 5 as never, /^betweenGuests: /],
     ];
     for (const [betweenGuests, message] of cases) {

@@ -3,11 +3,14 @@ import { describe, expect, it } from 'vitest';
 import {
   ArgumentError,
   type BlockingSyscalls,
+  type DirectoryEntry,
+  ERRNO,
   files,
   GuestCrash,
   GuestPanic,
   image,
   InputError,
+  type KernelMessage,
   Machine,
   MAP,
   ModelError,
@@ -262,6 +265,15 @@ describe('Machine', () => {
     expect(machine.now - now).toBeGreaterThan(20_000);
   });
 
+  it('what it returns has types of the same door', () => {
+    const machine = boot();
+    const names = (entries: readonly DirectoryEntry[]): string[] => entries.map(({ name }) => name);
+    const texts = (messages: readonly KernelMessage[]): string[] => messages.map(({ text }) => text);
+    expect(names(machine.sys.readdir('/etc'))).toEqual(['.', '..', 'motd']);
+    expect(texts(machine.messages)).toEqual(['ext2: mounted without a journal']);
+    expect(() => machine.sys.stat('/none')).toThrow(expect.objectContaining({ errno: ERRNO.ENOENT }));
+  });
+
   it('a disk with a journal is ext3, and is recovered after a crash', () => {
     const disk = files({ a: 'a' }, { journalBlocks: 1024 });
     const machine = boot({ disk });
@@ -273,6 +285,10 @@ describe('Machine', () => {
 });
 
 describe('a mistake of a user of Machine', () => {
+  function* writesText(sys: Syscalls): Process<number> {
+    const fd = yield* sys.open('/text', O.wronly | O.creat);
+    return yield* sys.write(fd, 'text' as never, 0, 4);
+  }
   const never = new WaitQueue('a thing that never comes');
 
   it.each<[string, () => unknown, RegExp]>([
@@ -281,11 +297,25 @@ describe('a mistake of a user of Machine', () => {
     ['memory of half a page', () => boot({ memory: 5000 }), /^memory: 5000 bytes are not whole pages/],
     ['too little memory', () => boot({ memory: 4 << 20 }), /^memory: .*at least/],
     ['memory that no machine has', () => boot({ memory: 2 ** 52 }), /^memory: expected an integer, 4096 to/],
-    ['a program that is asynchronous', () => boot().run(asynchronous as never), /^programs: expected a generator/],
+    [
+      'a program that is asynchronous',
+      () => boot().run(asynchronous as never),
+      /^programs: expected a generator function/,
+    ],
     ['two programs of one generator', () => boot().run(...twice(yields(1))), /^programs: two return the same/],
+    [
+      'memory that is too little',
+      () => boot({ memory: 8 << 20 }),
+      /^memory: 8388608 is too little .* at least 8417280/,
+    ],
+    ['memory beyond all bounds', () => boot({ memory: 2 ** 50 }), /^memory: expected an integer, 4096 to 68719476736/],
+    ['an option that is none', () => boot({ memry: 1 } as never), /^options: has no memry; there are disk, strategy/],
+    ['a reboot that is none', () => boot().reboot({ crashed: true } as never), /^options: has no crashed; there are/],
+    ['a disk with a journal that is none', () => files({}, { journalblocks: 1024 } as never), /^options: has no/],
+    ['text that is written', () => boot().run(writesText), /^src: expected a Uint8Array/],
     ['no program', () => boot().run(), /^programs: expected one or more/],
     ['a program that is none', () => boot().run(5 as never), /^programs: /],
-    ['a program that is no generator', () => boot().run((() => 5) as never), /^programs: /],
+    ['a program that is no generator', () => boot().run((() => 5) as never), /^programs: expected a generator/],
     ['an event before the first', () => boot().crashAt({ event: -1 }), /^event: /],
     ['a share above one', () => boot().losePower({ keep: 1.5 }), /^keep: expected 0 to 1/],
     ['a share that is text', () => boot().losePower({ keep: '1' as never }), /^keep: expected 0 to 1/],
