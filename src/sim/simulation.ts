@@ -10,7 +10,7 @@
  * deterministic: no clock, no timer, no promise. One seed gives one run and one digest.
  */
 
-import { ArgumentError, checkFunction, checkInteger, checkText } from '../base/argument-error.ts';
+import { ArgumentError, checkFunction, checkInteger, checkText, shown } from '../base/argument-error.ts';
 import { InvariantViolation } from '../base/assert.ts';
 import { Ns } from '../base/units.ts';
 import { Digest } from './digest.ts';
@@ -20,6 +20,11 @@ import { RandomStreams } from './random.ts';
 
 /** What a process may wait for: a duration (integer ns, >= 0) or a wake-up of a queue. */
 export type Wait = number | WaitQueue;
+
+/** @internal Whether a process may yield it. */
+export function isWait(yielded: unknown): yielded is Wait {
+  return Number.isSafeInteger(yielded) ? Number(yielded) >= 0 : yielded instanceof WaitQueue;
+}
 
 /** A process of the model. */
 export type Process<T = void> = Generator<Wait, T, void>;
@@ -245,19 +250,25 @@ export class Task<T = unknown> {
       return;
     }
     const wait = step.value;
+    if (!isWait(wait)) {
+      this.#state = 'failed';
+      this.#simulation.ended(this);
+      throw new ArgumentError(`process: ${this.name} yields ${noWait(wait)}`);
+    }
     if (typeof wait === 'number') {
       this.#state = 'sleeping';
       this.#simulation.after(Ns(wait), this.#resume);
-    } else if (wait instanceof WaitQueue) {
+    } else {
       this.#state = 'waiting';
       this.#waitingOn = wait;
       wait.add(this);
-    } else {
-      this.#state = 'failed';
-      this.#simulation.ended(this);
-      throw new ArgumentError(`process: ${this.name} yields what is neither a time nor a wait queue`);
     }
   }
+}
+
+/** @internal What is wrong with what a process has yielded. */
+export function noWait(yielded: unknown): string {
+  return `${shown(yielded)}, which is neither a wait queue nor a whole number of nanoseconds, 0 or more`;
 }
 
 function isProcess(value: unknown): boolean {

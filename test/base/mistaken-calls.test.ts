@@ -18,10 +18,10 @@ const SIZE = { sample: 3, whole: 9 };
 
 /** What the rigs' objects answer to a right call, where that is no return. */
 const RIGHT_BUT: Readonly<Record<string, RegExp>> = {
-  crashes: /yields what is neither/,
-  everyFault: /yields what is neither/,
-  hypervisorCrashes: /yields what is neither/,
-  powerLosses: /yields what is neither/,
+  crashes: /yields an object, which is neither/,
+  everyFault: /yields an object, which is neither/,
+  hypervisorCrashes: /yields an object, which is neither/,
+  powerLosses: /yields an object, which is neither/,
   'MemoryManagement.freeAll': /called before/,
   'Domain.stopped': /waits for something that never happens/,
   'ListeningSocket.accept': /waits for something that never happens/,
