@@ -66,10 +66,20 @@ export type FileCall =
       /** Whether msync follows, or munmap alone. */
       readonly msync: boolean;
     }
-  /** writeOut: data is written, metadata is not. */
+  /** writeOut: data is written, metadata is not. fsyncDirectory: fsync of a directory. */
   | {
       /** What is called. */
-      readonly do: 'read' | 'writeOut' | 'mkdir' | 'rmdir' | 'unlink' | 'list' | 'stat' | 'readlink' | 'fsync';
+      readonly do:
+        | 'read'
+        | 'writeOut'
+        | 'mkdir'
+        | 'rmdir'
+        | 'unlink'
+        | 'list'
+        | 'stat'
+        | 'readlink'
+        | 'fsync'
+        | 'fsyncDirectory';
       /** Of what. */
       readonly path: string;
     }
