@@ -7,8 +7,8 @@
  *   2. after `fsync` of a file, its bytes;
  *   3. after `fsync` of a directory, its names, and that others were removed. A name is of use when
  *      what it names was saved, too: by an `fsync` of its own, or by `sync`;
- *   4. after `fsync` with a journal, also each name that was changed by then: when that file got its
- *      last name, or that directory was changed. One transaction has both, or an earlier one has.
+ *   4. after `fsync` with a journal, names that were changed before the file got its last one, or
+ *      before the directory was changed. One transaction has both, or an earlier one has.
  *
  * So `fsync` of a new file saves its name on ext3, and does not on ext2: there `fsync` of the
  * directory follows. A name is only as sure as those of the directories on its way.
