@@ -49,6 +49,7 @@ export class WaitQueue {
   /**
    * @param what what a process waits for here, or a function that says it, called only when a run
    * gets stuck
+   * @throws ArgumentError for what is neither text nor a function
    */
   constructor(what: string | (() => string)) {
     if (typeof what !== 'string') checkFunction('what', what);
@@ -328,7 +329,11 @@ export class Simulation {
     this.#queue.push(this.#now + delay, action);
   }
 
-  /** Starts a process at the present instant. It runs while `gate` is open. */
+  /**
+   * Starts a process at the present instant. It runs while `gate` is open.
+   * @throws ArgumentError for a name that is no text, a process that is no generator, or another
+   * gate
+   */
   spawn<T>(name: string, process: Process<T>, gate?: Gate): Task<T> {
     checkText('name', name);
     if (!isProcess(process)) throw new ArgumentError('process: expected a generator');
@@ -365,6 +370,7 @@ export class Simulation {
   /**
    * Dispatches events until none is left or `until` returns true before the next one. Returns the
    * number dispatched.
+   * @throws ArgumentError when `until` is no function; what an action or a process throws
    */
   run(until?: () => boolean): number {
     checkFunction('until', until, true);

@@ -126,6 +126,7 @@ function runUntil(machine: Machine, call: FileCall, event: number): boolean {
  * Sequences of calls on files, reboots and faults, for `fc.modelRun(() => startGuest(options),
  * commands)`. After each call the guest answers what the model answers. After each reboot and fault
  * it has what must be there, and no page of its cache is wrong.
+ * @throws ArgumentError for options that are no arbitraries or out of range
  */
 export function guestCommands(options: CommandOptions = {}): fc.Arbitrary<Iterable<GuestCommand>> {
   checkObject('options', options);

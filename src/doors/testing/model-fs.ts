@@ -107,12 +107,18 @@ export class ModelFs {
   /** Changes of names so far. */
   #changes = 0;
 
-  /** Bytes of a file. */
+  /**
+   * Bytes of a file.
+   * @throws ModelError ENOENT, ENOTDIR, EISDIR, ELOOP; ArgumentError for a path that is no text
+   */
   read(path: string): Uint8Array {
     return this.#file(path).bytes;
   }
 
-  /** Opens with O_CREAT: makes the file when there is none. */
+  /**
+   * Opens with O_CREAT: makes the file when there is none.
+   * @throws ModelError ENOENT, ENOTDIR, EISDIR, EEXIST, EBUSY, ELOOP; ArgumentError
+   */
   create(path: string, exclusive: boolean): void {
     const { directory, name } = this.#parent(path);
     const node = directory.entries.get(name);
@@ -125,7 +131,10 @@ export class ModelFs {
     else if (node.kind === 'symlink') this.#createAtEnd(path);
   }
 
-  /** Writes at a place of a file that is there. */
+  /**
+   * Writes at a place of a file that is there.
+   * @throws ModelError ENOENT, ENOTDIR, EISDIR, ELOOP; ArgumentError for a place below 0
+   */
   write(path: string, at: number, data: Uint8Array): void {
     checkInteger('at', at);
     checkBytes('data', data);
@@ -139,6 +148,7 @@ export class ModelFs {
   /**
    * Sets the size of a file.
    * @param size bytes
+   * @throws ModelError ENOENT, ENOTDIR, EISDIR, ELOOP; ArgumentError for a size below 0
    */
   truncate(path: string, size: number): void {
     checkInteger('size', size);
@@ -147,7 +157,10 @@ export class ModelFs {
     file.bytes = size < file.bytes.length ? file.bytes.slice(0, size) : grown(file.bytes, size);
   }
 
-  /** Makes a directory. */
+  /**
+   * Makes a directory.
+   * @throws ModelError ENOENT, ENOTDIR, EEXIST, EBUSY, ELOOP; ArgumentError
+   */
   mkdir(path: string): void {
     const { directory, name } = this.#parent(path);
     if (directory.entries.has(name)) fail('EEXIST');
@@ -156,7 +169,10 @@ export class ModelFs {
     made.changedAt = this.#touch(directory, name);
   }
 
-  /** Takes an empty directory away. */
+  /**
+   * Takes an empty directory away.
+   * @throws ModelError ENOENT, ENOTDIR, ENOTEMPTY, EBUSY, ELOOP; ArgumentError
+   */
   rmdir(path: string): void {
     const { directory, name } = this.#parent(path);
     const node = directory.entries.get(name) ?? fail('ENOENT');
@@ -166,7 +182,10 @@ export class ModelFs {
     this.#touch(directory, name);
   }
 
-  /** Takes a name of a file or link away. */
+  /**
+   * Takes a name of a file or link away.
+   * @throws ModelError ENOENT, ENOTDIR, EISDIR, EBUSY, ELOOP; ArgumentError
+   */
   unlink(path: string): void {
     const { directory, name } = this.#parent(path);
     const node = directory.entries.get(name) ?? fail('ENOENT');
@@ -176,7 +195,10 @@ export class ModelFs {
     this.#touch(directory, name);
   }
 
-  /** A second name for a file. */
+  /**
+   * A second name for a file.
+   * @throws ModelError ENOENT, ENOTDIR, EEXIST, EPERM, EBUSY, ELOOP; ArgumentError
+   */
   link(existing: string, path: string): void {
     checkText('existing', existing);
     const node = this.#walk(existing, false);
@@ -188,7 +210,10 @@ export class ModelFs {
     node.namedAt = this.#touch(directory, name);
   }
 
-  /** Makes a symbolic link that leads to `text`. */
+  /**
+   * Makes a symbolic link that leads to `text`.
+   * @throws ModelError ENOENT, ENOTDIR, EEXIST, EBUSY, ELOOP; ArgumentError
+   */
   symlink(text: string, path: string): void {
     checkText('text', text);
     const { directory, name } = this.#parent(path);
@@ -197,13 +222,19 @@ export class ModelFs {
     directory.entries.set(name, { kind: 'symlink', text, links: 1, namedAt, isStored: false });
   }
 
-  /** Where a symbolic link leads. */
+  /**
+   * Where a symbolic link leads.
+   * @throws ModelError ENOENT, ENOTDIR, EINVAL, ELOOP; ArgumentError
+   */
   readlink(path: string): string {
     const node = this.#walk(path, false);
     return node.kind === 'symlink' ? node.text : fail('EINVAL');
   }
 
-  /** Gives something another name, in place of what had it. */
+  /**
+   * Gives something another name, in place of what had it.
+   * @throws ModelError ENOENT, ENOTDIR, EISDIR, ENOTEMPTY, EINVAL, EBUSY, ELOOP; ArgumentError
+   */
   rename(from: string, to: string): void {
     const source = this.#parent(from, 'from');
     const target = this.#parent(to, 'to');
@@ -238,6 +269,7 @@ export class ModelFs {
   /**
    * The bytes of a file are sure.
    * @param hasJournal whether one transaction saves all names that are as old as the file's
+   * @throws ModelError ENOENT, ENOTDIR, EISDIR, ELOOP; ArgumentError
    */
   fsync(path: string, hasJournal: boolean): void {
     const file = this.#file(path);
@@ -262,12 +294,18 @@ export class ModelFs {
     return [...sureOf(this.#root, '')];
   }
 
-  /** Names in a directory, sorted. */
+  /**
+   * Names in a directory, sorted.
+   * @throws ModelError ENOENT, ENOTDIR, ELOOP; ArgumentError for a path that is no text
+   */
   list(path: string): string[] {
     return [...this.#directory(path).entries.keys()].sort();
   }
 
-  /** As lstat: a symbolic link at the end is not followed. */
+  /**
+   * As lstat: a symbolic link at the end is not followed.
+   * @throws ModelError ENOENT, ENOTDIR, ELOOP; ArgumentError for a path that is no text
+   */
   stat(path: string): ModelStat {
     const node = this.#walk(path, false);
     if (node.kind === 'directory') {
