@@ -2,7 +2,9 @@
 // `node tools/try-package.mjs PACKAGE.tgz`
 //
 // The examples are compiled as TypeScript with every check, those of declarations included, and
-// then run as plain JavaScript. What they answer must be what test/examples/runs.ts says.
+// then run as plain JavaScript. What they answer must be what test/examples/runs.ts says. The
+// declarations of ZenFS do not pass in an empty project, for want of Node's and of a later library.
+// So what imports it is compiled in a second project, which does not check declarations.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -54,8 +56,17 @@ const compilerOptions = {
   ...{ noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, verbatimModuleSyntax: true },
   ...{ rootDir: '.', outDir: 'out' },
 };
-writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['examples', 'runs.ts'] }));
-run('node', join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', project);
+/**
+ * @param {string} name
+ * @param {unknown} config
+ */
+const compile = (name, config) => {
+  writeFileSync(join(project, name), JSON.stringify(config));
+  run('node', join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', name);
+};
+compile('tsconfig.json', { compilerOptions, include: ['examples'], exclude: ['examples/zenfs'] });
+const unchecked = { ...compilerOptions, skipLibCheck: true };
+compile('tsconfig.zenfs.json', { compilerOptions: unchecked, include: ['examples/zenfs', 'runs.ts'] });
 
 writeFileSync(
   join(project, 'out/main.js'),

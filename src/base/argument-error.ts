@@ -94,7 +94,7 @@ export function checkRange(argument: string, at: number, length: number, size: n
 }
 
 /** A value on one short line. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value).slice(0, 40);
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
   return typeof value === 'function' ? 'a function' : String(value);

@@ -43,7 +43,7 @@ export function mkfs(argv: readonly string[], io: Io): number {
     // Each byte is read twice.
     const total = 2 * listing.bytes;
     const tree = listing.read((done) => onProgress({ phase: 'reading the files', done, total }));
-    const plan = planExt2(tree, { journalBlocks });
+    const plan = planExt2(tree, { journalBlocks, inodeBytes: options['inode-bytes'] });
     let found: DiskFiles | undefined;
     replaceFile(imagePath, (partPath) => {
       const image = FileImage.create(partPath, plan.sizeBytes);

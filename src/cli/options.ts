@@ -260,6 +260,18 @@ export const VMM_REBOOT = {
   },
 } as const satisfies CommandSpec;
 
+const INODE_SIZES = ['128', '256'] as const;
+const INODE_BYTES: Option<128 | 256> = {
+  value: 'BYTES',
+  help: 'size of an inode',
+  choices: choicesOf(INODE_SIZES, {
+    '128': 'times to the second',
+    '256': 'guests keep times to the nanosecond, and have room for extended attributes in the inode',
+  }),
+  parse: (option, text) => (parseChoice(option, text, INODE_SIZES) === '256' ? 256 : 128),
+  otherwise: { value: 128, text: '128' },
+};
+
 export const MKFS = {
   name: 'mkfs',
   positionals: [{ name: 'DIR' }, { name: 'IMAGE' }],
@@ -267,6 +279,7 @@ export const MKFS = {
   options: {
     force: flag('replace IMAGE if it exists'),
     journal: flag('make it ext3, with a journal of 16 MiB'),
+    'inode-bytes': INODE_BYTES,
     help: HELP,
   },
 } as const satisfies CommandSpec;

@@ -19,7 +19,10 @@ export class RandomStream {
     return this.#generator.next() >>> 0;
   }
 
-  /** A uniform integer of 0 … n - 1; n is 1 … 2^32. The bias is below n / 2^53. */
+  /**
+   * A uniform integer of 0 … n - 1; n is 1 … 2^32. The bias is below n / 2^53.
+   * @throws ArgumentError for an n out of range
+   */
   below(n: number): number {
     checkArgument(n >= 1 && n <= 0x1_0000_0000, 'n', 'random range is 1 to 2^32');
     return Math.floor(this.fraction() * n);
@@ -32,7 +35,10 @@ export class RandomStream {
     return (high * 0x400_0000 + low) / 0x20_0000_0000_0000;
   }
 
-  /** Shuffles in place (Fisher and Yates). */
+  /**
+   * Shuffles in place (Fisher and Yates).
+   * @throws ArgumentError for what is no list
+   */
   shuffle(items: unknown[] | Uint32Array): void {
     checkArgument(Array.isArray(items) || items instanceof Uint32Array, 'items', 'expected a list');
     for (let i = items.length - 1; i > 0; i--) {
@@ -55,7 +61,10 @@ export class RandomStreams {
     this.seed = seed;
   }
 
-  /** A fresh stream that depends on the run's seed and on `name` only. */
+  /**
+   * A fresh stream that depends on the run's seed and on `name` only.
+   * @throws ArgumentError for a name that is no text
+   */
   stream(name: string): RandomStream {
     checkText('name', name);
     let hash = Math.imul(this.seed | 0, 0x9e3779b1) ^ Math.imul((this.seed / 0x1_0000_0000) | 0, 0x85ebca77);

@@ -10,7 +10,7 @@
  * deterministic: no clock, no timer, no promise. One seed gives one run and one digest.
  */
 
-import { ArgumentError, checkFunction, checkInteger, checkText } from '../base/argument-error.ts';
+import { ArgumentError, checkFunction, checkInteger, checkText, shown } from '../base/argument-error.ts';
 import { InvariantViolation } from '../base/assert.ts';
 import { Ns } from '../base/units.ts';
 import { Digest } from './digest.ts';
@@ -20,6 +20,11 @@ import { RandomStreams } from './random.ts';
 
 /** What a process may wait for: a duration (integer ns, >= 0) or a wake-up of a queue. */
 export type Wait = number | WaitQueue;
+
+/** @internal Whether a process may yield it. */
+export function isWait(yielded: unknown): yielded is Wait {
+  return Number.isSafeInteger(yielded) ? Number(yielded) >= 0 : yielded instanceof WaitQueue;
+}
 
 /** A process of the model. */
 export type Process<T = void> = Generator<Wait, T, void>;
@@ -44,6 +49,7 @@ export class WaitQueue {
   /**
    * @param what what a process waits for here, or a function that says it, called only when a run
    * gets stuck
+   * @throws ArgumentError for what is neither text nor a function
    */
   constructor(what: string | (() => string)) {
     if (typeof what !== 'string') checkFunction('what', what);
@@ -245,21 +251,25 @@ export class Task<T = unknown> {
       return;
     }
     const wait = step.value;
+    if (!isWait(wait)) {
+      this.#state = 'failed';
+      this.#simulation.ended(this);
+      throw new ArgumentError(`process: ${this.name} yields ${noWait(wait)}`);
+    }
     if (typeof wait === 'number') {
       this.#state = 'sleeping';
       this.#simulation.after(Ns(wait), this.#resume);
-    } else if (wait instanceof WaitQueue) {
+    } else {
       this.#state = 'waiting';
       this.#waitingOn = wait;
       wait.add(this);
-    } else {
-      this.#state = 'failed';
-      this.#simulation.ended(this);
-      throw new ArgumentError(
-        `process: ${this.name} yields what is neither a time nor a wait queue; call others by yield*`,
-      );
     }
   }
+}
+
+/** @internal What is wrong with what a process has yielded. */
+export function noWait(yielded: unknown): string {
+  return `${shown(yielded)}, which is neither a wait queue nor a whole number of nanoseconds, 0 or more; call others by yield*`;
 }
 
 function isProcess(value: unknown): boolean {
@@ -319,7 +329,11 @@ export class Simulation {
     this.#queue.push(this.#now + delay, action);
   }
 
-  /** Starts a process at the present instant. It runs while `gate` is open. */
+  /**
+   * Starts a process at the present instant. It runs while `gate` is open.
+   * @throws ArgumentError for a name that is no text, a process that is no generator, or another
+   * gate
+   */
   spawn<T>(name: string, process: Process<T>, gate?: Gate): Task<T> {
     checkText('name', name);
     if (!isProcess(process)) throw new ArgumentError('process: expected a generator');
@@ -356,6 +370,7 @@ export class Simulation {
   /**
    * Dispatches events until none is left or `until` returns true before the next one. Returns the
    * number dispatched.
+   * @throws ArgumentError when `until` is no function; what an action or a process throws
    */
   run(until?: () => boolean): number {
     checkFunction('until', until, true);

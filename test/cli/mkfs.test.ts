@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mkfs } from '../../src/cli/mkfs.ts';
 import { FileImage } from '../../src/disk/image/file-image.ts';
 import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
+import { imageFile } from '../../src/doors/node/index.ts';
+import { Machine } from '../../src/index.ts';
 import { captureIo } from './capture.ts';
 
 let dir = '';
@@ -36,6 +38,28 @@ describe('mkfs', () => {
     expect(mkfs(['tree', 'disk.img', '--journal'], io)).toBe(0);
     expect(io.stdout.text).toMatch(/disk\.img: ext3, .*, 2 files of 100 kB\n$/);
     expect(readFileSync(join(dir, 'disk.img')).length).toBeGreaterThan(16 << 20);
+  });
+
+  it.each([128, 256] as const)(
+    'mkfs makes inodes of %i bytes when asked, and a guest keeps times as they allow',
+    (size) => {
+      expect(mkfs(['tree', 'disk.img', '--inode-bytes', String(size)], captureIo(dir))).toBe(0);
+      const { sys } = Machine.boot({ disk: imageFile(join(dir, 'disk.img')), memory: 16 << 20, drive: 'instant' });
+      sys.utimes('/one', 1, { seconds: 5, ns: 123_456_789 });
+      sys.sync();
+      sys.dropCaches();
+      const { mtime, mtimeNs } = sys.stat('/one');
+      expect([mtime, mtimeNs]).toEqual([5, size === 256 ? 123_456_789 : 0]);
+    },
+  );
+
+  it('mkfs makes inodes of 128 bytes unless it is asked for more', () => {
+    mkfs(['tree', 'a.img'], captureIo(dir));
+    mkfs(['tree', 'b.img', '--inode-bytes', '128'], captureIo(dir));
+    expect(Buffer.compare(readFileSync(join(dir, 'a.img')), readFileSync(join(dir, 'b.img')))).toBe(0);
+    expect(() => mkfs(['tree', 'c.img', '--inode-bytes', '512'], captureIo(dir))).toThrow(
+      /^--inode-bytes: 512 is none of 128, 256$/,
+    );
   });
 
   it('mkfs makes the same bytes from the same files', () => {

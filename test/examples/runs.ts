@@ -1,5 +1,7 @@
 // What each example is asked: by test/examples/examples.test.ts in the checkout, and by
 // tools/try-package.mjs in the package as others get it. The answers have to be those of ANSWERS.
+import sqlite3InitModule, { type Sqlite3Static } from '@sqlite.org/sqlite-wasm';
+import { configureSingle, fs, sync } from '@zenfs/core';
 import type * as base from '../../examples/base.ts';
 import type * as crashTest from '../../examples/crash-test.ts';
 import type * as disk from '../../examples/disk.ts';
@@ -10,9 +12,14 @@ import type * as machine from '../../examples/machine.ts';
 import type * as node from '../../examples/node.ts';
 import type * as ownTable from '../../examples/own-table.ts';
 import type * as sim from '../../examples/sim.ts';
+import type * as crash from '../../examples/sqlite/crash.ts';
+import type * as lookups from '../../examples/sqlite/lookups.ts';
+import * as vfs from '../../examples/sqlite/vfs.ts';
 import type * as table from '../../examples/table.ts';
 import type * as xen from '../../examples/xen.ts';
 import type * as xenPublic from '../../examples/xen-public.ts';
+import type * as backend from '../../examples/zenfs/backend.ts';
+import type * as git from '../../examples/zenfs/git.ts';
 import type * as testing from '../../src/doors/testing/index.ts';
 import type * as stillwarm from '../../src/index.ts';
 import type * as wire from '../../src/xen/public/index.ts';
@@ -26,6 +33,14 @@ export interface Means {
 type Run<E> = (example: E, means: Means) => unknown;
 /** A run takes the module of its example. */
 const run = <E>(ask: Run<E>): Run<unknown> => ask as Run<unknown>;
+
+/** SQLite, and what chooses its machine. */
+async function sqlite(): Promise<[Sqlite3Static, ReturnType<typeof vfs.installGuestVfs>]> {
+  const sqlite3 = await sqlite3InitModule();
+  // Each statement that fails is a warning otherwise.
+  Object.assign(sqlite3.config, { warn: () => undefined });
+  return [sqlite3, vfs.installGuestVfs(sqlite3)];
+}
 
 export const RUNS: Readonly<Record<string, Run<unknown>>> = {
   'base.ts': run<typeof base>(async ({ blame }, { door }) => {
@@ -100,6 +115,28 @@ export const RUNS: Readonly<Record<string, Run<unknown>>> = {
     }
   }),
   'sim.ts': run<typeof sim>(({ meanWait }) => [0.5, 0.9].map((load) => Math.round(meanWait(load, 20_000, 1) / 1e5))),
+  'sqlite/crash.ts': run<typeof crash>(async ({ crashSqlite, JOURNALS }) => {
+    const parts = await sqlite();
+    return JOURNALS.map((journal) => {
+      const { acknowledged, found, problems } = crashSqlite(...parts, 300, { journal });
+      return [acknowledged > 0, found >= acknowledged, ...problems];
+    });
+  }),
+  'sqlite/lookups.ts': run<typeof lookups>(async ({ compareLookups }) => {
+    const { before, warm, cold } = compareLookups(...(await sqlite()), { rows: 2000, count: 200 });
+    return [warm.virtual > 0.5 * before.virtual, cold.virtual > 0.5 * before.virtual];
+  }),
+  'sqlite/vfs.ts': run<typeof vfs>(async (_, { door }) => {
+    const { files, Machine } = await door<typeof stillwarm>('stillwarm');
+    const [sqlite3, use] = await sqlite();
+    const machine = Machine.boot({ disk: files({}, { size: 8 << 20, journalBlocks: 1024 }), memory: 16 << 20 });
+    use(machine);
+    const db = new sqlite3.oo1.DB('/app.db', 'c');
+    db.exec('PRAGMA synchronous = extra; CREATE TABLE t (a); INSERT INTO t VALUES (7)').close();
+    machine.reboot({ crash: true });
+    const after = new sqlite3.oo1.DB('/app.db');
+    return [Number(after.selectValue('SELECT a FROM t')), machine.verify().mismatches];
+  }),
   'table.ts': run<typeof table>(({ MEMORY_BYTES, ToyHypervisor }) => {
     const [memory, disk] = [new ArrayBuffer(MEMORY_BYTES), new Uint8Array(64 * 4096)];
     for (let index = 0; index < 8; index++) new DataView(disk.buffer).setUint32(4 * (16 + index), 1 + index, true);
@@ -120,6 +157,22 @@ export const RUNS: Readonly<Record<string, Run<unknown>>> = {
     batch.claim(12 as never, 1, 3 as never, 99 as never);
     batch.erase(7 as never);
     return linesOf(batch);
+  }),
+  'zenfs/backend.ts': run<typeof backend>(async ({ Guest }, { door }) => {
+    const { files, Machine } = await door<typeof stillwarm>('stillwarm');
+    const machine = Machine.boot({ disk: files({}, { journalBlocks: 1024, inodeBytes: 256 }), memory: 16 << 20 });
+    await configureSingle({ backend: Guest, machine });
+    fs.writeFileSync('/kept', 'on the disk');
+    await sync();
+    fs.writeFileSync('/lost', 'in memory');
+    machine.reboot({ crash: true });
+    return [String(fs.readFileSync('/kept', 'utf8')), fs.existsSync('/lost')];
+  }),
+  'zenfs/git.ts': run<typeof git>(async ({ commits }) => {
+    const found: unknown[] = [];
+    for await (const { log, changed, wrong } of commits(['crash', 'power loss', 'reboot']))
+      found.push([...log, ...changed, wrong]);
+    return found;
   }),
 };
 
@@ -151,6 +204,12 @@ export const ANSWERS: Readonly<Record<string, unknown>> = {
   'own-table.ts': true,
   // Tenths of the service time: an M/D/1 queue waits 5 and 45 in the mean.
   'sim.ts': [5, 44],
+  'sqlite/crash.ts': [
+    [true, true],
+    [true, true],
+  ],
+  'sqlite/lookups.ts': [true, false],
+  'sqlite/vfs.ts': [7, 0],
   // The second hypervisor reads nothing.
   'table.ts': [8, 0],
   'xen.ts': [
@@ -161,4 +220,10 @@ export const ANSWERS: Readonly<Record<string, unknown>> = {
     [['c', 'there is no such domain']],
   ],
   'xen-public.ts': ['insert 12/1/3 in page 7', 'claim 12/1/3 at block 99: ok', 'erase page 7'],
+  'zenfs/backend.ts': ['on the disk', false],
+  'zenfs/git.ts': [
+    ['commit 0', 0],
+    ['commit 1', 'commit 0', 0],
+    ['commit 2', 'commit 1', 'commit 0', 0],
+  ],
 };

@@ -376,6 +376,7 @@ function modelFs(): Rig {
       path: '/a',
       ...Object.fromEntries(['create', 'mkdir', 'link', 'symlink'].map((name) => [`ModelFs.${name}.path`, '/new'])),
       'ModelFs.rmdir.path': '/d',
+      'ModelFs.fsyncDirectory.path': '/d',
       'ModelFs.list.path': '/',
       'ModelFs.readlink.path': '/l',
       exclusive: false,

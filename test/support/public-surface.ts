@@ -15,6 +15,10 @@ export interface Callable {
   readonly member: string;
   /** Names of its parameters; `undefined` where one is a pattern. */
   readonly parameters: readonly string[];
+  /** Where it is declared, below src/. */
+  readonly file: string;
+  /** Whether its docstring has `@throws`. */
+  readonly saysThrows: boolean;
 }
 
 /**
@@ -70,7 +74,10 @@ export function publicSurface(): Surface {
     signature: ts.Signature,
   ): void => {
     const parameters = signature.getParameters().map((parameter) => parameter.name);
-    callables.set(name, { name, kind, owner, member, parameters });
+    const declaration = signature.declaration;
+    const file = declaration?.getSourceFile().fileName.slice(`${root}src/`.length) ?? '';
+    const saysThrows = signature.getJsDocTags().some((tag) => tag.name === 'throws');
+    callables.set(name, { name, kind, owner, member, parameters, file, saysThrows });
     for (const parameter of signature.getParameters()) visit(checker.getTypeOfSymbol(parameter));
     visit(signature.getReturnType());
   };

@@ -43,7 +43,10 @@ export interface BlockDevice {
   readonly sectorCount: number;
   /** The store of its sectors; the same for the life of the device. */
   readonly store: BackingStore;
-  /** Queues a request. Requests outside the device complete with EIO. */
+  /**
+   * Queues a request. Requests outside the device complete with EIO.
+   * @throws ArgumentError for what is no request
+   */
   submit(request: BlockRequest): void;
 }
 

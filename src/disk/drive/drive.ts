@@ -188,7 +188,10 @@ export class Drive implements BlockDevice {
     };
   }
 
-  /** A port for another machine, which reaches the drive with its own memory. */
+  /**
+   * A port for another machine, which reaches the drive with its own memory.
+   * @throws ArgumentError for what is no memory of a machine
+   */
   port(memory: MachineMemory): DrivePort {
     checkObject('memory', memory, 'frameCount', 'frame');
     return new DrivePort(this, memory);
@@ -198,6 +201,7 @@ export class Drive implements BlockDevice {
    * Queues a request. One that is malformed or leaves the device or memory completes with EIO at
    * this instant.
    * @param memory whose frames it names; by default the memory of the drive's own machine
+   * @throws ArgumentError for what is no request, or no memory of a machine
    */
   submit(request: BlockRequest, memory = this.#memory): void {
     checkRequest(request);
@@ -224,6 +228,7 @@ export class Drive implements BlockDevice {
    * @param survival the probability with which a sector has reached the medium, 0 to 1; a random
    * one by default
    * @param random decides which sectors survive; the drive's own stream by default
+   * @throws ArgumentError for a probability out of range, or no random stream
    */
   powerLoss(survival?: number, random = this.#random): void {
     checkObject('random', random, 'fraction');

@@ -36,7 +36,10 @@ export function makeServiceTime(disk: DiskSection, kind: DriveKind = 'profile'):
   return drive.kind === 'disk' ? new RotatingDisk(values(drive.constants)) : new NvmeDisk(values(drive.constants));
 }
 
-/** Options of a drive of that kind, with a fresh service-time model. */
+/**
+ * Options of a drive of that kind, with a fresh service-time model.
+ * @throws ArgumentError for a section without constants, or an unknown kind
+ */
 export function driveOptions(disk: DiskSection, kind: DriveKind = 'profile'): DriveOptions {
   const model = makeServiceTime(disk, kind);
   if (kind === 'instant') return { model, writeCacheBytes: 0 };

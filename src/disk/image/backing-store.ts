@@ -258,6 +258,7 @@ export function generationOf(store: Pick<BackingStore, 'extents' | 'destaged' | 
  * medium that no drive sees.
  * @param store a device's store, or an image
  * @param by the writer, if it keeps account of its own writes
+ * @throws ArgumentError for a store without extents, or blocks that are not valid
  */
 export function noteChange(store: Pick<BackingStore, 'extents'>, first?: number, blocks = 1, by?: Writer): void {
   checkObject('store', store, 'extents');

@@ -12,12 +12,16 @@ export interface ImageStore {
   readonly size: number;
   /** Where its blocks lie. A view of the same bytes under another name has the same extents. */
   readonly extents: readonly Extent[];
-  /** Reads `length` bytes from `offset`; the range lies inside the image. */
+  /**
+   * Reads `length` bytes from `offset`; the range lies inside the image.
+   * @throws ArgumentError for a range outside the image or the buffer
+   */
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void;
   /**
    * Writes `length` bytes at `offset`; the range lies inside the image. Its medium counts the
    * change.
    * @param by the writer whose account counts the change
+   * @throws ArgumentError for a range outside the image or the buffer
    */
   write(offset: number, src: Uint8Array, srcOffset: number, length: number, by?: Writer): void;
 }

@@ -21,7 +21,10 @@ export class MemoryImage implements ImageStore {
   readonly #medium: Medium;
   readonly #chunks: (Uint8Array | undefined)[];
 
-  /** @param size in bytes, 0 and up */
+  /**
+   * @param size in bytes, 0 and up
+   * @throws ArgumentError for a size that is no integer, 0 or more
+   */
   constructor(size: number) {
     checkInteger('size', size);
     this.size = size;
@@ -74,7 +77,10 @@ export class MemoryImage implements ImageStore {
     }
   }
 
-  /** The bytes themselves, for reading only; undefined where they do not lie in one piece. */
+  /**
+   * The bytes themselves, for reading only; undefined where they do not lie in one piece.
+   * @throws ArgumentError for a range outside the image
+   */
   view(offset: number, length: number): Uint8Array | undefined {
     const within = offset % CHUNK_BYTES;
     if (within + length > CHUNK_BYTES) return undefined;

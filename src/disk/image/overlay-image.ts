@@ -23,7 +23,10 @@ export class OverlayImage implements ImageStore {
   readonly #below: Pick<ImageStore, 'size' | 'read'>;
   readonly #granules = new Map<number, Uint8Array>();
 
-  /** @param below must not change while this is used */
+  /**
+   * @param below must not change while this is used
+   * @throws ArgumentError for what is no image
+   */
   constructor(below: Pick<ImageStore, 'size' | 'read'> & Partial<Pick<ImageStore, 'extents'>>) {
     checkObject('below', below, 'size', 'read');
     this.size = below.size;

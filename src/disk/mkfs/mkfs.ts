@@ -76,7 +76,10 @@ function writeAround(
   writeSuperblocks(plan, store);
 }
 
-/** `planExt2` and `writeExt2` to memory. */
+/**
+ * `planExt2` and `writeExt2` to memory.
+ * @throws ArgumentError for what is no tree; InputError for options and files as ext2 cannot have
+ */
 export function makeExt2(tree: Tree, options: Ext2Options = {}, onProgress?: Progress): MemoryImage {
   checkObject('tree', tree, 'root');
   checkObject('options', options);

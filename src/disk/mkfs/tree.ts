@@ -174,7 +174,10 @@ export function directory(
   return { kind: 'directory', entries: list, ...metaOf(meta, 0o755) };
 }
 
-/** A file. */
+/**
+ * A file.
+ * @throws ArgumentError for what is neither text, bytes nor contents
+ */
 export function file(content: string | Uint8Array | FileContent, meta: Partial<Meta> = {}): FileNode {
   const isWhole = typeof content === 'string' || content instanceof Uint8Array;
   if (!isWhole) checkObject('content', content, 'sizeBytes', 'read');
@@ -246,7 +249,10 @@ export function sparse(sizeBytes: number, pieces: Iterable<readonly [number, Uin
   };
 }
 
-/** A tree with this root. */
+/**
+ * A tree with this root.
+ * @throws ArgumentError for what is no directory
+ */
 export function tree(root: DirectoryNode): Tree {
   checkObject('root', root, 'entries');
   return { root, leftOut: new LeftOut() };
@@ -260,7 +266,10 @@ export interface FileCount {
   readonly bytes: number;
 }
 
-/** The regular files of a tree. */
+/**
+ * The regular files of a tree.
+ * @throws ArgumentError for what is no tree
+ */
 export function countFiles(of: Tree): FileCount {
   checkObject('of', of, 'root');
   const seen = new Set<FileNode>();

@@ -34,10 +34,11 @@ export function blockingCalls(sys: Syscalls, check: () => void, run: Runner): Bl
 
 function blocking(sys: Syscalls, name: string, check: () => void, run: Runner): unknown {
   const call = Reflect.get(sys, name) as () => unknown;
+  const called = `sys.${name}`;
   return (...args: unknown[]): unknown => {
     check();
     const result: unknown = Reflect.apply(call, sys, args);
-    return isProcess(result) ? run(name, result) : result;
+    return isProcess(result) ? run(called, result) : result;
   };
 }
 
@@ -53,29 +54,29 @@ function fastCalls(
 ): Pick<BlockingSyscalls, 'read' | 'pread' | 'write' | 'pwrite'> {
   // The time that cached calls have used passes now and then.
   const settled = (done: number): number => {
-    if (sys.isDue) run('settle', sys.settle());
+    if (sys.isDue) run('sys.settle', sys.settle());
     return done;
   };
   return {
     read(fd, dst, offset, length) {
       check();
       const done = sys.readNow(fd, dst, offset, length);
-      return done >= 0 ? settled(done) : run('read', sys.readRest(fd, dst, offset, length, done));
+      return done >= 0 ? settled(done) : run('sys.read', sys.readRest(fd, dst, offset, length, done));
     },
     pread(fd, dst, offset, length, position) {
       check();
       const done = sys.preadNow(fd, dst, offset, length, position);
-      return done >= 0 ? settled(done) : run('pread', sys.preadRest(fd, dst, offset, length, position, done));
+      return done >= 0 ? settled(done) : run('sys.pread', sys.preadRest(fd, dst, offset, length, position, done));
     },
     write(fd, src, offset, length) {
       check();
       const done = sys.writeNow(fd, src, offset, length);
-      return done >= 0 ? settled(done) : run('write', sys.writeRest(fd, src, offset, length, done));
+      return done >= 0 ? settled(done) : run('sys.write', sys.writeRest(fd, src, offset, length, done));
     },
     pwrite(fd, src, offset, length, position) {
       check();
       const done = sys.pwriteNow(fd, src, offset, length, position);
-      return done >= 0 ? settled(done) : run('pwrite', sys.pwriteRest(fd, src, offset, length, position, done));
+      return done >= 0 ? settled(done) : run('sys.pwrite', sys.pwriteRest(fd, src, offset, length, position, done));
     },
   };
 }

@@ -37,7 +37,10 @@ export class Disk {
   /** @internal */
   readonly contents: DiskContents;
 
-  /** @param contents they must not change while a machine uses them */
+  /**
+   * @param contents they must not change while a machine uses them
+   * @throws ArgumentError for an object without `size` and `read`
+   */
   constructor(contents: DiskContents) {
     checkObject('contents', contents, 'size', 'read');
     this.contents = contents;
@@ -48,7 +51,10 @@ export class Disk {
     return this.contents.size;
   }
 
-  /** `length` bytes from `offset` on. Throws ArgumentError for what is not on the disk. */
+  /**
+   * `length` bytes from `offset` on.
+   * @throws ArgumentError for what is not on the disk
+   */
   read(offset = 0, length = this.size - offset): Uint8Array {
     checkRange('offset', offset, length, this.size);
     const bytes = new Uint8Array(length);
@@ -71,7 +77,10 @@ export function files(content: FileTree, options: Ext2Options = {}): Disk {
   return new Disk(makeExt2(tree(nodeOf(root)), { slack: SLACK, ...options }));
 }
 
-/** A disk with these bytes, which are copied. */
+/**
+ * A disk with these bytes, which are copied.
+ * @throws ArgumentError for what is no Uint8Array
+ */
 export function image(bytes: Uint8Array): Disk {
   checkBytes('bytes', bytes);
   const copy = new MemoryImage(bytes.length);

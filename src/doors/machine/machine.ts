@@ -145,7 +145,10 @@ export class Machine {
    * said. ArgumentError for a program that waits for what never happens or yields what is no wait
    */
   run<T>(program: Program<T>): T;
-  /** Several programs at once: a list of what they return. Throws as for one. */
+  /**
+   * Several programs at once: a list of what they return.
+   * @throws as for one program
+   */
   run<P extends readonly Program[]>(...programs: P): ResultsOf<P>;
   run(...programs: readonly Program[]): unknown {
     this.#mustRun();
@@ -156,6 +159,7 @@ export class Machine {
   /**
    * The guest crashes after so many more events of runs: of `run`, and of calls of `sys`. 0 is
    * before the first. Asked again, it is counted anew.
+   * @throws ArgumentError for an event that is no integer, 0 or more, or when no guest runs
    */
   crashAt(options: { readonly event: number }): void {
     checkObject('options', options);
@@ -165,7 +169,10 @@ export class Machine {
     this.#crashPoint = { event, left: event };
   }
 
-  /** The guest crashes now: nothing is flushed. */
+  /**
+   * The guest crashes now: nothing is flushed.
+   * @throws ArgumentError when no guest runs
+   */
   crash(): void {
     this.#mustRun();
     this.#running().kernel.crash();
@@ -177,6 +184,7 @@ export class Machine {
    * put on its medium.
    * @param options `keep`: share of the sectors in the drive's volatile cache, or being written,
    * that reach the medium, 0 to 1; by default random
+   * @throws ArgumentError for a share out of range, or a machine that is off or busy
    */
   losePower(options: { readonly keep?: number } = {}): void {
     checkObject('options', options);
@@ -295,13 +303,17 @@ export class Machine {
    * What was compared with the disk: each page that a guest took over. Now also each page in the
    * running guest's cache that the disk must have. Call `sys.sync()` first to skip as few as
    * possible.
+   * @throws ArgumentError while a program runs or the machine is being rebooted
    */
   verify(): Verification {
     this.#mustBeIdle();
     return this.#judge.verify(this.#state === 'running' ? this.#guest : undefined);
   }
 
-  /** What has happened since the machine was made. */
+  /**
+   * What has happened since the machine was made.
+   * @throws ArgumentError while a program runs or the machine is being rebooted
+   */
   report(): MachineReport {
     return {
       strategy: this.#strategy,

@@ -4,7 +4,7 @@ import { ArgumentError, checkArgument, checkFunction } from '../../base/argument
 import { GuestPanic } from '../../base/errno.ts';
 import type { VmmGuest } from '../../experiment/host/machine-room.ts';
 import type { Syscalls } from '../../kernel/index.ts';
-import type { Process, Simulation, Task } from '../../sim/index.ts';
+import { isWait, noWait, type Process, type Simulation, type Task } from '../../sim/index.ts';
 import { isProcess } from './blocking-calls.ts';
 
 /** A program in the guest. */
@@ -49,11 +49,15 @@ export class ProgramRun {
   readonly #tasks: readonly Task[];
   readonly #values: unknown[];
   readonly #limit: number;
+  readonly #name: string;
   #events = 0;
   #left: number;
   #failure: { readonly error: unknown } | undefined;
 
-  /** @param limit events after which programs are said to have no end */
+  /**
+   * @param name `program`, or the call of `sys`, as `sys.read`
+   * @param limit events after which programs are said to have no end
+   */
   constructor(
     simulation: Simulation,
     guest: VmmGuest,
@@ -62,6 +66,7 @@ export class ProgramRun {
     limit: number,
   ) {
     this.#limit = limit;
+    this.#name = name;
     this.#simulation = simulation;
     this.#guest = guest;
     this.#values = processes.map(() => undefined);
@@ -81,14 +86,15 @@ export class ProgramRun {
    */
   step(): void {
     if (this.#events++ === this.#limit) throw this.#refusal(`no end after ${this.#limit} events (eventLimit)`);
-    if (!this.#simulation.step()) throw this.#refusal('they wait for what never happens');
+    if (!this.#simulation.step()) throw this.#refusal('a wait for what never happens');
     const { domain, kernel } = this.#guest;
     if (domain.shutdownReason !== undefined) throw new GuestPanic(kernel.panic ?? 'the guest has stopped');
   }
 
   /** The mistake of a caller whose programs do not end. It says which process waits for what. */
   #refusal(why: string): ArgumentError {
-    return new ArgumentError([`programs: ${why}`, ...this.#simulation.whoWaits()].join('\n  '));
+    const argument = this.#name === 'program' ? 'programs' : this.#name;
+    return new ArgumentError([`${argument}: ${why}`, ...this.#simulation.whoWaits()].join('\n  '));
   }
 
   /** Ends what has not ended, where it stands. */
@@ -104,7 +110,13 @@ export class ProgramRun {
 
   *#follow(process: Process<unknown>, i: number): Process {
     try {
-      this.#values[i] = yield* process;
+      // Not by `yield*`: what is yielded is the caller's, too.
+      let step = process.next();
+      for (; step.done !== true; step = process.next()) {
+        if (!isWait(step.value)) throw new ArgumentError(`programs: one yields ${noWait(step.value)}`);
+        yield step.value;
+      }
+      this.#values[i] = step.value;
     } catch (error) {
       this.#failure = { error };
     }

@@ -126,7 +126,10 @@ export class EmbeddedPageCache {
     return file;
   }
 
-  /** Whether a file is of this cache and was not closed. */
+  /**
+   * Whether a file is of this cache and was not closed.
+   * @throws ArgumentError for what is no file of any cache
+   */
   isOpen(file: AddressSpace): boolean {
     return file instanceof AddressSpace && this.#files.get(file.ino) === file;
   }
@@ -162,7 +165,10 @@ export class EmbeddedPageCache {
     return page;
   }
 
-  /** As `get`, without being an access. */
+  /**
+   * As `get`, without being an access.
+   * @throws ArgumentError for a closed file, or an index that is no integer of 32 bits
+   */
   find(file: AddressSpace, index: number): Pfn {
     if (index >>> 0 !== index) throw noIndex();
     return this.#cache.find(file, index);
@@ -171,6 +177,7 @@ export class EmbeddedPageCache {
   /**
    * Marks a page accessed, once an access; the second one makes it active. For the page of a miss:
    * `get` does it for that of a hit.
+   * @throws ArgumentError for no page of the cache
    */
   access(page: Pfn): void {
     this.#checkPage(page);
@@ -214,36 +221,51 @@ export class EmbeddedPageCache {
     else this.#drop([page], 'failed');
   }
 
-  /** Whether the contents are there. A page that is not up to date is being read. */
+  /**
+   * Whether the contents are there. A page that is not up to date is being read.
+   * @throws ArgumentError for no page of the cache
+   */
   isUptodate(page: Pfn): boolean {
     return this.#has(page, PG.uptodate);
   }
 
   /**
-   * Whether it was changed since it was last written. Throws ArgumentError for no page of the
-   * cache.
+   * Whether it was changed since it was last written.
+   * @throws ArgumentError for no page of the cache
    */
   isDirty(page: Pfn): boolean {
     return this.#has(page, PG.dirty);
   }
 
-  /** Whether it is between `beginWrite` and `endWrite`. */
+  /**
+   * Whether it is between `beginWrite` and `endWrite`.
+   * @throws ArgumentError for no page of the cache
+   */
   isWriting(page: Pfn): boolean {
     return this.#has(page, PG.writeback);
   }
 
-  /** Whether page-table entries reach it. Throws ArgumentError for no page of the cache. */
+  /**
+   * Whether page-table entries reach it.
+   * @throws ArgumentError for no page of the cache
+   */
   isMapped(page: Pfn): boolean {
     return this.#has(page, PG.mapped);
   }
 
-  /** The file that it is a page of. Throws ArgumentError for no page of the cache. */
+  /**
+   * The file that it is a page of.
+   * @throws ArgumentError for no page of the cache
+   */
   fileOf(page: Pfn): AddressSpace {
     this.#checkPage(page);
     return this.#cache.spaceOf(page);
   }
 
-  /** Index of the page in its file. */
+  /**
+   * Index of the page in its file.
+   * @throws ArgumentError for no page of the cache
+   */
   indexOf(page: Pfn): PageIndex {
     this.#checkPage(page);
     return this.#map.indexOf(page);
@@ -260,7 +282,10 @@ export class EmbeddedPageCache {
     return this.#cache.setDirty(page);
   }
 
-  /** The dirty pages of a file from index `start` up to and without `end`, by index. */
+  /**
+   * The dirty pages of a file from index `start` up to and without `end`, by index.
+   * @throws ArgumentError for a closed file, or indices that are not valid
+   */
   dirtyPages(file: AddressSpace, start = 0, end = Infinity): Pfn[] {
     this.#checkFile(file);
     checkBounds(start, end);
@@ -331,6 +356,7 @@ export class EmbeddedPageCache {
    * ones.
    * @returns the pages that stay because they are being read or written: when that has ended, call
    * again
+   * @throws ArgumentError for a closed file, or an index that is not valid
    */
   truncate(file: AddressSpace, start: number): number {
     this.#guard.checkIdle();
@@ -356,6 +382,7 @@ export class EmbeddedPageCache {
    * The disk has changed below the cache. Pages from index `start` up to and without `end` leave,
    * except those that are dirty, mapped, or being read or written.
    * @returns the pages dropped
+   * @throws ArgumentError for a closed file, or indices that are not valid
    */
   invalidate(file: AddressSpace, start = 0, end = Infinity): number {
     this.#guard.checkIdle();
@@ -370,6 +397,7 @@ export class EmbeddedPageCache {
    * Changes the capacity, 1 to `maxCapacity`. What is too much leaves, as in reclaim.
    * @returns the pages above the capacity that cannot leave now: `begin` tries again, and puts in
    * nothing before that
+   * @throws ArgumentError for a capacity out of range, or while a callback runs
    */
   resize(capacity: number): number {
     this.#guard.checkIdle();

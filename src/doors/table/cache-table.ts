@@ -241,7 +241,10 @@ export class CacheTable {
     return this.#preserve();
   }
 
-  /** Whether the frame waits to be claimed: the caller must not use it for anything else. */
+  /**
+   * Whether the frame waits to be claimed: the caller must not use it for anything else.
+   * @throws ArgumentError for a frame that the table does not have
+   */
   isPreserved(frame: number): boolean {
     return this.#table.isPreserved(this.#frame(frame));
   }

@@ -61,6 +61,7 @@ const fileName = fc.stringMatching(/^[a-z][a-z0-9._-]{0,11}$/);
 /**
  * Trees for `files`: texts and bytes, empty ones and ones of some pages, up to three directories
  * deep.
+ * @throws ArgumentError for an option out of range
  */
 export function trees(options: TreeOptions = {}): fc.Arbitrary<FileTree> {
   checkObject('options', options);
@@ -81,6 +82,7 @@ export function trees(options: TreeOptions = {}): fc.Arbitrary<FileTree> {
 /**
  * Reboots for `machine.reboot`: of the guest by any strategy, in order or after a crash, and with
  * the hypervisor.
+ * @throws ArgumentError for an option that is unknown
  */
 export function reboots(options: RebootChoice = {}): fc.Arbitrary<MachineReboot> {
   checkObject('options', options);
@@ -99,7 +101,10 @@ export function reboots(options: RebootChoice = {}): fc.Arbitrary<MachineReboot>
   );
 }
 
-/** Faults: a crash of the guest, or a loss of power with a part of the drive's cache. */
+/**
+ * Faults: a crash of the guest, or a loss of power with a part of the drive's cache.
+ * @throws ArgumentError for an option that is unknown or out of range
+ */
 export function faults(options: FaultOptions = {}): fc.Arbitrary<Fault> {
   checkObject('options', options);
   const { maxEvent = 1000, kinds = FAULT_KINDS } = options;

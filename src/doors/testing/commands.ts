@@ -45,9 +45,16 @@ const crucialCall: fc.Arbitrary<FileCall> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('truncate' as const), path, size }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('link' as const, 'rename' as const), path, to: path }) },
   { weight: 4, arbitrary: on('fsync') },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('fsyncDirectory' as const), path: fc.constantFrom('/', '/d') }),
+  },
   { weight: 6, arbitrary: on('mkdir', 'mkdir', 'rmdir', 'unlink', 'unlink', 'read', 'list', 'stat') },
   { weight: 1, arbitrary: fc.constantFrom({ do: 'sync' } as const, { do: 'dropCaches' } as const) },
 );
+
+/** Calls that change nothing, and promise. */
+const PROMISES: readonly FileCall['do'][] = ['fsync', 'fsyncDirectory', 'sync'];
 
 class CallCommand implements GuestCommand {
   readonly #call: FileCall;
@@ -89,7 +96,7 @@ class FaultCommand implements GuestCommand {
     const call = this.#call;
     const isOver = runUntil(machine, call, this.#fault.event);
     // A promise holds when the call has returned; what a call changes may be changed before.
-    if (isOver || (call.do !== 'fsync' && call.do !== 'sync')) answerOf(() => inModel(model.fs, call, model));
+    if (isOver || !PROMISES.includes(call.do)) answerOf(() => inModel(model.fs, call, model));
     if (this.#fault.kind === 'power') machine.losePower({ keep: this.#fault.keep });
     else if (machine.state === 'running') machine.crash();
     machine.reboot(this.#reboot);
@@ -119,6 +126,7 @@ function runUntil(machine: Machine, call: FileCall, event: number): boolean {
  * Sequences of calls on files, reboots and faults, for `fc.modelRun(() => startGuest(options),
  * commands)`. After each call the guest answers what the model answers. After each reboot and fault
  * it has what must be there, and no page of its cache is wrong.
+ * @throws ArgumentError for options that are no arbitraries or out of range
  */
 export function guestCommands(options: CommandOptions = {}): fc.Arbitrary<Iterable<GuestCommand>> {
   checkObject('options', options);

@@ -60,7 +60,10 @@ export function runFault(plan: CrashPlan, fault: Fault): CrashPoint {
   return points.next().value!;
 }
 
-/** Events of a plan's program, without those of `prepare`. It runs once. */
+/**
+ * Events of a plan's program, without those of `prepare`. It runs once.
+ * @throws ArgumentError for a plan without machine or program; what the program throws
+ */
 export function countEvents(plan: CrashPlan): number {
   checkPlan(plan);
   const machine = Machine.boot(plan.machine);

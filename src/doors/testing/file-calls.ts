@@ -66,10 +66,20 @@ export type FileCall =
       /** Whether msync follows, or munmap alone. */
       readonly msync: boolean;
     }
-  /** writeOut: data is written, metadata is not. */
+  /** writeOut: data is written, metadata is not. fsyncDirectory: fsync of a directory. */
   | {
       /** What is called. */
-      readonly do: 'read' | 'writeOut' | 'mkdir' | 'rmdir' | 'unlink' | 'list' | 'stat' | 'readlink' | 'fsync';
+      readonly do:
+        | 'read'
+        | 'writeOut'
+        | 'mkdir'
+        | 'rmdir'
+        | 'unlink'
+        | 'list'
+        | 'stat'
+        | 'readlink'
+        | 'fsync'
+        | 'fsyncDirectory';
       /** Of what. */
       readonly path: string;
     }
@@ -131,6 +141,7 @@ export const fileCall: fc.Arbitrary<FileCall> = fc.oneof(
 /**
  * Programs: sequences of calls on files, for `programOf` and `playing`. They make, write, cut,
  * move, link and remove files below four names, three directories deep.
+ * @throws ArgumentError for a number of calls that is out of range
  */
 export function programs(options: ProgramOptions = {}): fc.Arbitrary<FileCall[]> {
   checkObject('options', options);
@@ -143,6 +154,7 @@ export function programs(options: ProgramOptions = {}): fc.Arbitrary<FileCall[]>
 /**
  * `size` bytes that a call of this salt writes: they differ from page to page.
  * @param salt 0 to 255
+ * @throws ArgumentError for a size or a salt that is no such integer
  */
 export function contents(size: number, salt: number): Uint8Array {
   checkInteger('size', size, 0, 2 ** 32);

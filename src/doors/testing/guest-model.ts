@@ -71,6 +71,7 @@ export interface ModelledGuest {
 /**
  * A machine and the model of its files, for `fc.modelRun(() => startGuest(options), commands)`. The
  * model's root is the directory `/model`, which is made and synced.
+ * @throws ArgumentError, InputError and GuestPanic as `Machine.boot` does
  */
 export function startGuest(options: MachineOptions): ModelledGuest {
   checkObject('options', options);

@@ -5,21 +5,27 @@
  * What is sure after a crash:
  *   1. after `sync`, everything, until it is changed again;
  *   2. after `fsync` of a file, its bytes;
- *   3. after `fsync` on a file system with a journal, also each name that was changed no later than
- *      the file got its last name. One transaction has both names, or an earlier one has.
+ *   3. after `fsync` of a directory, its names, and that others were removed. A name is of use when
+ *      what it names was saved, too: by an `fsync` of its own, or by `sync`;
+ *   4. after `fsync` with a journal, names that were changed before the file got its last one, or
+ *      before the directory was changed. One transaction has both, or an earlier one has.
  *
- * So `fsync` of a new file saves its name on ext3, and does not on ext2. A name is only as sure as
- * those of the directories on its way.
+ * So `fsync` of a new file saves its name on ext3, and does not on ext2: there `fsync` of the
+ * directory follows. A name is only as sure as those of the directories on its way.
  */
 
 import { checkBytes, checkInteger, checkText } from '../../base/argument-error.ts';
 import { type ErrnoName, ModelError } from '../../base/errno.ts';
 
+/** Of each, `isStored`: its inode is on the medium, as it is or as it was. */
 interface Directory {
   readonly kind: 'directory';
   readonly entries: Map<string, Node>;
   /** Names that are not sure: when each was changed last. */
   readonly unsure: Map<string, number>;
+  /** When a name of it was changed last, or it was made. */
+  changedAt: number;
+  isStored: boolean;
 }
 interface File {
   readonly kind: 'file';
@@ -29,12 +35,14 @@ interface File {
   namedAt: number;
   /** Whether its bytes are sure. */
   isSaved: boolean;
+  isStored: boolean;
 }
 interface Symlink {
   readonly kind: 'symlink';
   readonly text: string;
   links: number;
   namedAt: number;
+  isStored: boolean;
 }
 type Node = Directory | File | Symlink;
 
@@ -89,34 +97,44 @@ function fail(code: ErrnoName, path = 'model'): never {
   throw new ModelError(code, path);
 }
 
-function newDirectory(): Directory {
-  return { kind: 'directory', entries: new Map(), unsure: new Map() };
+function newDirectory(isStored: boolean): Directory {
+  return { kind: 'directory', entries: new Map(), unsure: new Map(), changedAt: 0, isStored };
 }
 
 /** Every call throws ModelError with the code that the guest answers. */
 export class ModelFs {
-  readonly #root = newDirectory();
+  readonly #root = newDirectory(true);
   /** Changes of names so far. */
   #changes = 0;
 
-  /** Bytes of a file. */
+  /**
+   * Bytes of a file.
+   * @throws ModelError ENOENT, ENOTDIR, EISDIR, ELOOP; ArgumentError for a path that is no text
+   */
   read(path: string): Uint8Array {
     return this.#file(path).bytes;
   }
 
-  /** Opens with O_CREAT: makes the file when there is none. */
+  /**
+   * Opens with O_CREAT: makes the file when there is none.
+   * @throws ModelError ENOENT, ENOTDIR, EISDIR, EEXIST, EBUSY, ELOOP; ArgumentError
+   */
   create(path: string, exclusive: boolean): void {
     const { directory, name } = this.#parent(path);
     const node = directory.entries.get(name);
     if (node === undefined) {
       const namedAt = this.#touch(directory, name);
-      directory.entries.set(name, { kind: 'file', bytes: new Uint8Array(0), links: 1, namedAt, isSaved: false });
+      const isSaved = { isSaved: false, isStored: false };
+      directory.entries.set(name, { kind: 'file', bytes: new Uint8Array(0), links: 1, namedAt, ...isSaved });
     } else if (exclusive) fail('EEXIST');
     else if (node.kind === 'directory') fail('EISDIR');
     else if (node.kind === 'symlink') this.#createAtEnd(path);
   }
 
-  /** Writes at a place of a file that is there. */
+  /**
+   * Writes at a place of a file that is there.
+   * @throws ModelError ENOENT, ENOTDIR, EISDIR, ELOOP; ArgumentError for a place below 0
+   */
   write(path: string, at: number, data: Uint8Array): void {
     checkInteger('at', at);
     checkBytes('data', data);
@@ -130,6 +148,7 @@ export class ModelFs {
   /**
    * Sets the size of a file.
    * @param size bytes
+   * @throws ModelError ENOENT, ENOTDIR, EISDIR, ELOOP; ArgumentError for a size below 0
    */
   truncate(path: string, size: number): void {
     checkInteger('size', size);
@@ -138,15 +157,22 @@ export class ModelFs {
     file.bytes = size < file.bytes.length ? file.bytes.slice(0, size) : grown(file.bytes, size);
   }
 
-  /** Makes a directory. */
+  /**
+   * Makes a directory.
+   * @throws ModelError ENOENT, ENOTDIR, EEXIST, EBUSY, ELOOP; ArgumentError
+   */
   mkdir(path: string): void {
     const { directory, name } = this.#parent(path);
     if (directory.entries.has(name)) fail('EEXIST');
-    directory.entries.set(name, newDirectory());
-    this.#touch(directory, name);
+    const made = newDirectory(false);
+    directory.entries.set(name, made);
+    made.changedAt = this.#touch(directory, name);
   }
 
-  /** Takes an empty directory away. */
+  /**
+   * Takes an empty directory away.
+   * @throws ModelError ENOENT, ENOTDIR, ENOTEMPTY, EBUSY, ELOOP; ArgumentError
+   */
   rmdir(path: string): void {
     const { directory, name } = this.#parent(path);
     const node = directory.entries.get(name) ?? fail('ENOENT');
@@ -156,7 +182,10 @@ export class ModelFs {
     this.#touch(directory, name);
   }
 
-  /** Takes a name of a file or link away. */
+  /**
+   * Takes a name of a file or link away.
+   * @throws ModelError ENOENT, ENOTDIR, EISDIR, EBUSY, ELOOP; ArgumentError
+   */
   unlink(path: string): void {
     const { directory, name } = this.#parent(path);
     const node = directory.entries.get(name) ?? fail('ENOENT');
@@ -166,7 +195,10 @@ export class ModelFs {
     this.#touch(directory, name);
   }
 
-  /** A second name for a file. */
+  /**
+   * A second name for a file.
+   * @throws ModelError ENOENT, ENOTDIR, EEXIST, EPERM, EBUSY, ELOOP; ArgumentError
+   */
   link(existing: string, path: string): void {
     checkText('existing', existing);
     const node = this.#walk(existing, false);
@@ -178,22 +210,31 @@ export class ModelFs {
     node.namedAt = this.#touch(directory, name);
   }
 
-  /** Makes a symbolic link that leads to `text`. */
+  /**
+   * Makes a symbolic link that leads to `text`.
+   * @throws ModelError ENOENT, ENOTDIR, EEXIST, EBUSY, ELOOP; ArgumentError
+   */
   symlink(text: string, path: string): void {
     checkText('text', text);
     const { directory, name } = this.#parent(path);
     if (directory.entries.has(name)) fail('EEXIST');
     const namedAt = this.#touch(directory, name);
-    directory.entries.set(name, { kind: 'symlink', text, links: 1, namedAt });
+    directory.entries.set(name, { kind: 'symlink', text, links: 1, namedAt, isStored: false });
   }
 
-  /** Where a symbolic link leads. */
+  /**
+   * Where a symbolic link leads.
+   * @throws ModelError ENOENT, ENOTDIR, EINVAL, ELOOP; ArgumentError
+   */
   readlink(path: string): string {
     const node = this.#walk(path, false);
     return node.kind === 'symlink' ? node.text : fail('EINVAL');
   }
 
-  /** Gives something another name, in place of what had it. */
+  /**
+   * Gives something another name, in place of what had it.
+   * @throws ModelError ENOENT, ENOTDIR, EISDIR, ENOTEMPTY, EINVAL, EBUSY, ELOOP; ArgumentError
+   */
   rename(from: string, to: string): void {
     const source = this.#parent(from, 'from');
     const target = this.#parent(to, 'to');
@@ -218,22 +259,34 @@ export class ModelFs {
 
   /** Everything is sure. */
   sync(): void {
-    for (const node of nodesOf(this.#root))
+    for (const node of nodesOf(this.#root)) {
+      node.isStored = true;
       if (node.kind === 'directory') node.unsure.clear();
       else if (node.kind === 'file') node.isSaved = true;
+    }
   }
 
   /**
    * The bytes of a file are sure.
    * @param hasJournal whether one transaction saves all names that are as old as the file's
+   * @throws ModelError ENOENT, ENOTDIR, EISDIR, ELOOP; ArgumentError
    */
   fsync(path: string, hasJournal: boolean): void {
     const file = this.#file(path);
-    file.isSaved = true;
-    if (hasJournal)
-      for (const node of nodesOf(this.#root))
-        if (node.kind === 'directory')
-          for (const [name, at] of node.unsure) if (at <= file.namedAt) node.unsure.delete(name);
+    file.isSaved = file.isStored = true;
+    if (hasJournal) this.#committed(file.namedAt);
+  }
+
+  /**
+   * The names of a directory are sure, and so are those that were removed.
+   * @param hasJournal whether one transaction saves all names that are as old as its last change
+   * @throws ModelError ENOENT, ENOTDIR, ELOOP
+   */
+  fsyncDirectory(path: string, hasJournal: boolean): void {
+    const directory = this.#directory(path);
+    directory.isStored = true;
+    if (hasJournal) this.#committed(directory.changedAt);
+    else directory.unsure.clear();
   }
 
   /** What a crash cannot take, a directory before what is in it. */
@@ -241,14 +294,18 @@ export class ModelFs {
     return [...sureOf(this.#root, '')];
   }
 
-  /** Names in a directory, sorted. */
+  /**
+   * Names in a directory, sorted.
+   * @throws ModelError ENOENT, ENOTDIR, ELOOP; ArgumentError for a path that is no text
+   */
   list(path: string): string[] {
-    const node = this.#walk(path, true);
-    if (node.kind !== 'directory') fail('ENOTDIR');
-    return [...node.entries.keys()].sort();
+    return [...this.#directory(path).entries.keys()].sort();
   }
 
-  /** As lstat: a symbolic link at the end is not followed. */
+  /**
+   * As lstat: a symbolic link at the end is not followed.
+   * @throws ModelError ENOENT, ENOTDIR, ELOOP; ArgumentError for a path that is no text
+   */
   stat(path: string): ModelStat {
     const node = this.#walk(path, false);
     if (node.kind === 'directory') {
@@ -265,9 +322,22 @@ export class ModelFs {
   }
 
   /** An entry of a directory was made or removed. Returns when. */
-  #touch({ unsure }: Directory, name: string): number {
-    unsure.set(name, ++this.#changes);
+  #touch(directory: Directory, name: string): number {
+    directory.unsure.set(name, ++this.#changes);
+    directory.changedAt = this.#changes;
     return this.#changes;
+  }
+
+  /** The journal has every change of names up to this one, with the inodes that they name. */
+  #committed(last: number): void {
+    for (const node of nodesOf(this.#root))
+      if (node.kind === 'directory')
+        for (const [name, at] of node.unsure)
+          if (at <= last) {
+            node.unsure.delete(name);
+            const named = node.entries.get(name);
+            if (named !== undefined) named.isStored = true;
+          }
   }
 
   #createAtEnd(path: string): void {
@@ -284,6 +354,11 @@ export class ModelFs {
     fail('ELOOP');
   }
 
+  #directory(path: string): Directory {
+    const node = this.#walk(path, true);
+    return node.kind === 'directory' ? node : fail('ENOTDIR');
+  }
+
   #file(path: string): File {
     const node = this.#walk(path, true);
     if (node.kind === 'directory') fail('EISDIR');
@@ -294,9 +369,7 @@ export class ModelFs {
     checkText(argument, path);
     const parts = path.split('/').filter((part) => part !== '');
     const name = parts.pop() ?? fail(path === '' ? 'ENOENT' : 'EBUSY', path);
-    const directory = this.#walk(parts.join('/'), true);
-    if (directory.kind !== 'directory') fail('ENOTDIR');
-    return { directory, name };
+    return { directory: this.#directory(parts.join('/')), name };
   }
 
   #walk(path: string, follow: boolean): Node {
@@ -345,7 +418,7 @@ function* sureOf({ entries, unsure }: Directory, path: string): Generator<SureEn
   yield { kind: 'directory', path, mayHold: new Set([...entries.keys(), ...unsure.keys()]) };
   for (const [name, node] of entries) {
     const at = `${path}/${name}`;
-    if (unsure.has(name)) continue;
+    if (unsure.has(name) || !node.isStored) continue;
     if (node.kind === 'directory') yield* sureOf(node, at);
     else if (node.kind === 'symlink') yield { kind: node.kind, path: at, text: node.text };
     else yield { kind: node.kind, path: at, bytes: node.isSaved ? node.bytes.slice() : undefined };

@@ -181,6 +181,9 @@ export function inModel(model: ModelFs, one: FileCall, { hasJournal }: JournalKi
     case 'fsync':
       model.fsync(one.path, hasJournal);
       return undefined;
+    case 'fsyncDirectory':
+      model.fsyncDirectory(one.path, hasJournal);
+      return undefined;
     case 'link':
       model.link(one.path, one.to);
       return undefined;
@@ -241,6 +244,8 @@ function* inGuest(sys: Syscalls, home: string, one: FileCall): Process<unknown> 
       });
     case 'fsync':
       return yield* withFile(sys, at, O.rdwr, (fd) => sys.fsync(fd));
+    case 'fsyncDirectory':
+      return yield* withFile(sys, at, O.rdonly | O.directory, (fd) => sys.fsync(fd));
     case 'link':
       return yield* sys.link(at, home + one.to);
     case 'rename':

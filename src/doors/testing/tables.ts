@@ -30,7 +30,10 @@ const step: fc.Arbitrary<TableStep> = fc.record({
   ok: fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
 });
 
-/** What the caller of a table does: transfers, stores, names, claims, deaths. */
+/**
+ * What the caller of a table does: transfers, stores, names, claims, deaths.
+ * @throws ArgumentError for an option out of range
+ */
 export function tableSteps(options: TablePropertyOptions = {}): fc.Arbitrary<TableStep[]> {
   checkObject('options', options);
   const { overlapping = true, maxSteps = 40 } = options;
@@ -44,6 +47,7 @@ export function tableSteps(options: TablePropertyOptions = {}): fc.Arbitrary<Tab
  * A property of a table, whatever its caller does and whenever it dies. A page that is claimed was
  * named so, and its frame holds what is on the disk at that block.
  * @param make called for each case: the memory of a caller
+ * @throws ArgumentError for a maker that is no function, or an option out of range
  */
 export function tableProperty(
   make: () => TableMaker,

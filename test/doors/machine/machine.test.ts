@@ -321,8 +321,17 @@ describe('a mistake of a user of Machine', () => {
     ['a share that is text', () => boot().losePower({ keep: '1' as never }), /^keep: expected 0 to 1/],
     ['a name that is a dot', () => files({ '..': '' }), /is no name/],
     ['a program that waits for ever', () => boot().run(() => waitFor(never)), /a thing that never comes/],
-    ['a program that yields text', () => boot().run(() => yields('text')), /^process: .* yields/],
-    ['a program that yields a fraction', () => boot().run(() => yields(0.5)), /^delay: /],
+    [
+      'a program that yields text',
+      () => boot().run(() => yields('text')),
+      /^programs: one yields "text", which is neither/,
+    ],
+    [
+      'a program that yields a fraction',
+      () => boot().run(() => yields(0.5)),
+      /^programs: one yields 0.5, which is neither/,
+    ],
+    ['a call of sys without an end', () => boot({ eventLimit: 1 }).sys.sync(), /^sys.sync: no end after 1 events/],
     ['a program without an end', () => boot({ eventLimit: 1000 }).run(() => endless()), /no end after 1000 events/],
   ])('an ArgumentError names the mistake: %s', (_, act, message) => {
     expect(act).toThrow(ArgumentError);

@@ -3,12 +3,17 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  ArgumentError,
+  crashes,
   type CrashPlan,
   files,
-  type Machine,
+  hypervisorCrashes,
+  Machine,
   O,
+  powerLosses,
   type Process,
   type Syscalls,
+  WaitQueue,
 } from '../../../src/doors/machine/index.ts';
 import {
   checkProperty,
@@ -18,7 +23,6 @@ import {
   type Fault,
   runFault,
 } from '../../../src/doors/testing/index.ts';
-import { powerLosses } from '../../../src/doors/machine/index.ts';
 
 const BYTES = new Uint8Array(3000).fill(7);
 
@@ -42,6 +46,41 @@ function isWhole({ sys }: Machine): boolean {
   const length = sys.read(sys.open('/account'), bytes, 0, 4000);
   return length === 3000 && bytes.subarray(0, 3000).every((byte) => byte === bytes[0]);
 }
+
+/** Each way to run a program of a plan to its end. */
+const WAYS: Readonly<Record<string, (plan: CrashPlan) => unknown>> = {
+  run: ({ machine, program }) => Machine.boot(machine).run(program),
+  crashes: (plan) => [...crashes(plan)],
+  powerLosses: (plan) => [...powerLosses(plan)],
+  hypervisorCrashes: (plan) => [...hypervisorCrashes(plan)],
+  everyFault: (plan) => [...everyFault(plan)],
+  runFault: (plan) => runFault(plan, { kind: 'crash', event: 1e6 }),
+  countEvents,
+  crashProperty: (plan) => crashProperty(plan, isWhole),
+};
+
+describe.each(Object.entries(WAYS))('a program that does not end, in %s', (_, runs) => {
+  const program = (wait: unknown) =>
+    function* (): Process {
+      yield 10;
+      yield wait as number;
+    };
+  const machine = { disk: files({ a: 'a' }), memory: 12 << 20, drive: 'instant' } as const;
+  const act = (wait: unknown) => (): unknown => runs({ machine, program: program(wait) });
+
+  it('a program that waits for ever is an ArgumentError that says for what', () => {
+    const never = act(new WaitQueue('a thing that never comes'));
+    expect(never).toThrow(ArgumentError);
+    expect(never).toThrow(
+      /^programs: a wait for what never happens\n(.*\n)* {2}guest0\/program waits for a thing that never comes/,
+    );
+  });
+
+  it.each([0.5, 'text'])('a program that yields %j is an ArgumentError that says so', (wait) => {
+    expect(act(wait)).toThrow(ArgumentError);
+    expect(act(wait)).toThrow(`programs: one yields ${JSON.stringify(wait)}, which is neither a wait queue nor`);
+  });
+});
 
 describe('a property over the crashes of a program', () => {
   it('a program that replaces a file the safe way keeps the property', () => {

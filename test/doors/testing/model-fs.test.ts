@@ -65,6 +65,38 @@ describe('what is sure of a model', () => {
     expect(sure(model)).toEqual(['/', '/d/', '/d/a any', '/c any', '/e 0']);
   });
 
+  it('fsync of a directory saves its names without a journal, but of use are those of what was saved', () => {
+    const model = withFile('/a', '/b');
+    model.mkdir('/d');
+    model.symlink('a', '/s');
+    model.fsync('/a', false);
+    model.fsyncDirectory('/', false);
+    expect(sure(model)).toEqual(['/', '/a 3']);
+    model.fsync('/b', false);
+    model.create('/d/c', true);
+    model.fsync('/d/c', false);
+    expect(sure(model)).toEqual(['/', '/a 3', '/b 3']);
+    model.fsyncDirectory('/d', false);
+    expect(sure(model)).toEqual(['/', '/a 3', '/b 3', '/d/', '/d/c 0']);
+    model.rename('/a', '/d/e');
+    model.fsyncDirectory('/d', false);
+    // The old name may come back: its directory has not been saved since.
+    expect(sure(model)).toEqual(['/', '/b 3', '/d/', '/d/c 0', '/d/e 3']);
+    expect(mayHold(model)).toEqual(['a', 'b', 'd', 's']);
+    model.fsyncDirectory('/', false);
+    expect(mayHold(model)).toEqual(['b', 'd', 's']);
+  });
+
+  it('fsync of a directory with a journal saves the names that are older than its last change', () => {
+    const model = withFile('/a');
+    model.mkdir('/d');
+    model.create('/d/b', true);
+    model.create('/c', true);
+    model.fsyncDirectory('/d', true);
+    expect(sure(model)).toEqual(['/', '/a any', '/d/', '/d/b any']);
+    expect(() => model.fsyncDirectory('/a', true)).toThrow('ENOTDIR');
+  });
+
   it('a name that was removed and synced cannot come back; one that was only removed can', () => {
     const model = withFile('/a', '/b');
     model.sync();
