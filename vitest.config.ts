@@ -31,8 +31,8 @@ const filesWith = (text: RegExp): string[] =>
     .map((name) => join('test', name))
     .filter((name) => name.endsWith('.test.ts') && text.test(readFileSync(name, 'utf8')));
 
-/** Files that ask test/support/product.ts which cases to play, or whose properties have `lawRuns`. */
-const LAW_FILES = filesWith(/\/support\/product\.ts'|\blawRuns: /);
+/** Files that ask test/support/product.ts which cases to play, or whose properties run longer among the laws. */
+const LAW_FILES = filesWith(/\/support\/product\.ts'|\blawRuns: |\bplaysLaws\(|^\s*property\(/m);
 /** Files that put another module in the place of one of src/, which only vitest can. */
 const MOCKING_FILES = filesWith(/\bvi\.mock\(/);
 
