@@ -65,6 +65,8 @@ export default defineConfig(({ mode }) => {
       pool: 'forks',
       // By default one core is left to the runner, which hardly needs any.
       maxWorkers: availableParallelism(),
+      // A machine is megabytes that are soon garbage. Each core has a worker, so none is left to help.
+      execArgv: ['--max-semi-space-size=64', '--single-threaded-gc'],
       sequence: { sequencer: LongestFirst },
       setupFiles: ['test/support/setup.ts'],
       // So long that no test fails because the machine is busy (TIMEOUT_MS of test/support/property.ts).

@@ -101,7 +101,10 @@ export function mke2fs(judge: Pick<E2fsprogs, 'mke2fs'>, ...args: string[]): voi
   run(judge.mke2fs, '-q', '-F', '-U', uuid, '-E', `hash_seed=${uuid}`, ...args);
 }
 
-/** Throws what e2fsck finds wrong with one of the images: starting a program takes longer than it runs. */
+/**
+ * Throws what e2fsck finds wrong with one of the images. One process looks at all: starting one
+ * takes longer than it runs.
+ */
 export function mustPassE2fsck(judge: Pick<E2fsprogs, 'e2fsck'>, ...paths: string[]): void {
   run('sh', '-c', 'for each in "$@"; do "$0" -fn "$each" || exit; done', judge.e2fsck, ...paths);
 }

@@ -17,9 +17,6 @@ import {
 } from '../../../src/doors/machine/index.ts';
 import { playsLaws } from '../../support/property.ts';
 
-// Of the events of a run: each how many-th, how many these are, and how many disks differ. First for
-// `npm test`, then for a run of the laws.
-
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const BYTES = new Uint8Array(9000).fill(65);
 
@@ -79,6 +76,8 @@ function told(machine: Machine): unknown {
 }
 
 describe('the bytes that a machine leaves', () => {
+  // Of the events of a run: each how many-th, how many these are, and how many disks differ. First
+  // for `npm test`, then for a run of the laws.
   it.each([
     ['disk', undefined, [3, 14, 6], [1, 39, 15]],
     ['disk', 1024, [12, 8, 6], [6, 15, 9]],
