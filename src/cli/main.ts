@@ -9,6 +9,7 @@ import { runVmmReboot } from '../experiment/vmm/experiment.ts';
 import { main } from './commands.ts';
 import type { Output } from './io.ts';
 
+const STDIN = 0;
 const STDOUT = 1;
 const STDERR = 2;
 
@@ -26,6 +27,7 @@ process.stderr.on('error', () => undefined);
 process.exitCode = main(process.argv.slice(2), {
   stdout: standardOutput(),
   stderr: process.stderr,
+  stdin: STDIN,
   hostStreams: [
     { name: 'standard output', fd: STDOUT },
     { name: 'standard error', fd: STDERR },
