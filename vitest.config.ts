@@ -31,8 +31,8 @@ const filesWith = (text: RegExp): string[] =>
     .map((name) => join('test', name))
     .filter((name) => name.endsWith('.test.ts') && text.test(readFileSync(name, 'utf8')));
 
-/** Files that ask test/support/product.ts which cases to play, or whose properties have `lawRuns`. */
-const LAW_FILES = filesWith(/\/support\/product\.ts'|\blawRuns: /);
+/** Files that ask test/support/product.ts which cases to play, or whose properties run longer among the laws. */
+const LAW_FILES = filesWith(/\/support\/product\.ts'|\blawRuns: |\bplaysLaws\(|^\s*property\(/m);
 /** Files that put another module in the place of one of src/, which only vitest can. */
 const MOCKING_FILES = filesWith(/\bvi\.mock\(/);
 
@@ -65,6 +65,8 @@ export default defineConfig(({ mode }) => {
       pool: 'forks',
       // By default one core is left to the runner, which hardly needs any.
       maxWorkers: availableParallelism(),
+      // A machine is megabytes that are soon garbage. Each core has a worker, so none is left to help.
+      execArgv: ['--max-semi-space-size=64', '--single-threaded-gc'],
       sequence: { sequencer: LongestFirst },
       setupFiles: ['test/support/setup.ts'],
       // So long that no test fails because the machine is busy (TIMEOUT_MS of test/support/property.ts).

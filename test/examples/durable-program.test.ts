@@ -10,7 +10,7 @@ describe('the example of a durable program', () => {
     ['ext3', JOURNAL, true],
     ['ext2', 0, true],
   ])('notes of the example on %s are durable (journal of %i blocks, directory synced: %s)', (_, blocks, syncs) => {
-    checkProperty('notes are durable', notesAreDurable(blocks, syncs), { numRuns: 15 });
+    checkProperty('notes are durable', notesAreDurable(blocks, syncs), { numRuns: 5 });
   });
 
   it('notes of the example on ext2 are lost when their directory was not synced, and one line replays it', () => {

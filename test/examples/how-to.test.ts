@@ -66,14 +66,14 @@ test('the how-to of properties names every law, and no other', () => {
   expect(named).toEqual(Object.keys(LAWS));
 });
 
-test('the 30 lines take SQLite through crashes: all 1,000 of them with STILLWARM_RUNS=100', {
+test('the 30 lines take SQLite through crashes: all 1,000 of them with STILLWARM_RUNS=200', {
   timeout: TIMEOUT_MS * Math.max(1, runsFactor()),
 }, async () => {
   const text = readFileSync('docs/how-to/crash-test-your-storage-code.md', 'utf8');
   const [program, ...more] = blocksOf(text.split(SQLITE)[1]!);
   expect(more).toEqual([]);
   expect(program!.trimEnd().split('\n').length).toBeLessThanOrEqual(30);
-  const every = Math.max(1, Math.round(100 / runsFactor()));
+  const every = Math.max(1, Math.round(200 / runsFactor()));
   const source = program!
     .replace("'stillwarm'", `'${sourceOf('stillwarm')}'`)
     .replace("'./vfs.ts'", `'${resolve('examples/sqlite/vfs.ts')}'`)

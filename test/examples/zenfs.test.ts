@@ -49,7 +49,7 @@ describe('ZenFS on a guest', () => {
   it.each(['warm', 'crash'] as const)(
     'the suite of ZenFS passes with a reboot between any two tests: %s',
     async (mode) => {
-      const files = casesOf('the suite of ZenFS on a guest', mode, SUITE_FILES, { sample: 7, whole: 21 });
+      const files = casesOf('the suite of ZenFS on a guest', mode, SUITE_FILES, { sample: 3, whole: 21 });
       const { passed, reboots, reused, mismatches } = await suite.run(mode, files);
       expect(sorted(passed)).toEqual(sorted(wanted(memory, files)));
       expect(reboots).toBeGreaterThanOrEqual(passed.size);

@@ -80,7 +80,7 @@ describe('a damaged table', () => {
       const reasons = Object.values(refused).reduce((sum, count) => sum + count, 0);
       if (!crash && preserved < untouched.preserved) expect(reasons).toBeGreaterThan(0);
     },
-    { numRuns: 20, lawRuns: 60 },
+    { numRuns: 8, lawRuns: 60 },
   );
 
   it.each([

@@ -50,7 +50,7 @@ function live(all: readonly Deed[], lab = new DiskLab()): DiskLab {
 const LAW =
   'a page that is reused is its block of the disk that is bound now, and a guest that goes on has the disk that it had';
 
-property(LAW, deeds, (all) => void live(all), { numRuns: 7, lawRuns: 20 });
+property(LAW, deeds, (all) => void live(all), { numRuns: 3, lawRuns: 20 });
 
 it('the suite, with the protection switched off, finds the violation and prints the shortest trace', {
   timeout: TIMEOUT_MS,

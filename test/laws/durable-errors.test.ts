@@ -10,6 +10,7 @@ import type { ImageStore } from '../../src/disk/image/image-store.ts';
 import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
 import { O, type Syscalls } from '../../src/kernel/index.ts';
 import type { Process } from '../../src/sim/index.ts';
+import { casesOf, containsSample, isWhole } from '../support/product.ts';
 import { property, TIMEOUT_MS } from '../support/property.ts';
 import { readWhole } from '../../src/doors/testing/play-calls.ts';
 import {
@@ -126,22 +127,28 @@ interface Played extends Outcome {
   readonly change: ChangeName;
 }
 
+/** Each change: a request fails alone, or with all that follow it. */
+const FAILING = CHANGE_NAMES.flatMap((change) => [true, false].map((alone) => ({ change, alone })));
+/** Of these, in each situation. */
+const SAMPLE = { sample: 9, whole: FAILING.length };
+
 /**
- * Every change, with the calls in turn; each request fails alone, and each with all that follow it;
- * and none does.
+ * Changes, with the calls in turn; each request fails, and none does. The sample of a situation is
+ * its own.
  */
 function playAll(fs: FileSystem, background: boolean, op: BlockOp, calls: readonly SyncName[]): Played[] {
   const outcomes: Played[] = [];
-  for (const [i, change] of CHANGE_NAMES.entries())
-    for (const alone of [true, false]) {
-      // A direct write that fails after what the cache had of its range did are two errors.
-      const some = alone ? calls : calls.filter((each) => !each.includes('O_DIRECT'));
-      const call = some[i % some.length]!;
-      for (let k = 1; outcomes.at(-1)?.failed.length !== 0 || k === 1; k++) {
-        const outcome = play(fs, change, call, background, op, (n) => (alone ? n === k : n >= k));
-        outcomes.push({ ...outcome, change, name: `${change}, ${call}, ${alone ? 'request' : 'from request'} ${k}` });
-      }
+  const part = `${fs}, ${background ? 'background' : 'call'}, ${op}`;
+  for (const { change, alone } of casesOf('requests of a change that fail', part, FAILING, SAMPLE)) {
+    const i = CHANGE_NAMES.indexOf(change);
+    // A direct write that fails after what the cache had of its range did are two errors.
+    const some = alone ? calls : calls.filter((each) => !each.includes('O_DIRECT'));
+    const call = some[i % some.length]!;
+    for (let k = 1; outcomes.at(-1)?.failed.length !== 0 || k === 1; k++) {
+      const outcome = play(fs, change, call, background, op, (n) => (alone ? n === k : n >= k));
+      outcomes.push({ ...outcome, change, name: `${change}, ${call}, ${alone ? 'request' : 'from request'} ${k}` });
     }
+  }
   return outcomes;
 }
 
@@ -170,12 +177,15 @@ describe.each([
     // EFAULT meets a program that stores beyond the end of a file whose growth was lost. EROFS
     // meets one that writes after metadata was lost, or past the cache when that ends the journal.
     const also = background ? ['EFAULT', 'EROFS'] : fs === 'ext3' ? ['EROFS'] : [];
-    expect([...new Set(outcomes.map(({ answers }) => answers[0]))].sort()).toEqual([...also, 'EIO', 'ok'].sort());
+    const answers = [...new Set(outcomes.map((each) => each.answers[0]))];
+    expect([...also, 'EIO', 'ok']).toEqual(expect.arrayContaining(answers));
+    if (containsSample()) expect(answers).toEqual(expect.arrayContaining(['EIO', 'ok']));
+    if (isWhole(SAMPLE)) expect(answers.sort()).toEqual([...also, 'EIO', 'ok'].sort());
   });
 
   it('every kind of block is among those that fail, and without a failure there is no error', () => {
     const kinds = new Set<string>();
-    for (const change of CHANGE_NAMES) {
+    for (const change of new Set(withFailure().map((each) => each.change))) {
       const kindOf = kindsOf(fs, dataBlocks(fs, change));
       for (const { failed } of withFailure().filter((each) => each.change === change))
         for (const block of failed.flatMap(blocksOf)) kinds.add(kindOf(block));
@@ -183,9 +193,10 @@ describe.each([
     const inCall = fs === 'ext2' ? ['data', 'indirect', 'inode table'] : ['data', 'journal'];
     const all = ['block bitmap', 'data', 'descriptors', 'indirect', 'inode table', 'superblock'];
     const expected = background ? [...all, ...(fs === 'ext3' ? ['journal'] : [])] : inCall;
-    expect([...kinds].sort()).toEqual(expected.sort());
+    if (containsSample()) expect([...kinds].sort()).toEqual(expected.sort());
+    else expect(expected).toEqual(expect.arrayContaining([...kinds]));
     const others = played().filter(({ failed }) => failed.length === 0);
-    expect(others.length).toBe(2 * CHANGE_NAMES.length);
+    if (containsSample()) expect(others.length).toBeGreaterThanOrEqual(SAMPLE.sample);
     for (const { answers, survived } of others)
       expect({ answers, survived }).toEqual({ answers: ['ok', 'ok'], survived: [true, true] });
   });
@@ -223,7 +234,7 @@ describe.each([
   it('a call that says ok has kept its promise, though it met a failure', { timeout: TIMEOUT_MS }, () => {
     const outcomes = played();
     const told = outcomes.filter(({ failed, answers }) => failed.length > 0 && answers[0] === 'EIO');
-    expect(told.length).toBeGreaterThanOrEqual(2 * CHANGE_NAMES.length);
+    if (containsSample()) expect(told.length).toBeGreaterThanOrEqual(SAMPLE.sample);
     expect(namesOf(outcomes.filter(({ survived }) => !survived[0]))).toEqual([]);
   });
 
@@ -267,7 +278,7 @@ describe.each(['ext2', 'ext3'] as const)('%s: a write fails and the inode leaves
       });
       return answer !== 'ok' || file.survives(file.promised(call));
     },
-    { numRuns: 25, lawRuns: 60 },
+    { numRuns: 10, lawRuns: 60 },
   );
 });
 

@@ -26,7 +26,7 @@ const EVENTS_OF_A_CALL = 17;
 /** Events after which a new file is committed. */
 const NEW_FILE_MOMENTS = 24;
 /** Cases of a file system that `npm test` tries; `npm run test:laws` tries all. */
-const SAMPLE = 70;
+const SAMPLE = 30;
 
 interface Case {
   readonly change: ChangeName;

@@ -211,12 +211,12 @@ const SYSTEMS: [string, number | undefined, boolean][] = [
 /** How the cases of a file system end, in any sample; and how else. */
 const ENDS: Record<string, readonly [always: string[], rarely: string[]]> = {
   ext2: [
-    ['read: EIO', 'read: ok, errors', 'write: ok, errors'],
-    ['read: EFAULT', 'read: EIO, errors', 'read: ok', 'write: ok'],
+    ['read: EIO', 'write: ok, errors'],
+    ['read: EFAULT', 'read: EIO, errors', 'read: ok', 'read: ok, errors', 'write: ok'],
   ],
   ext3: [
-    ['read: EIO', 'read: ok, errors, ended', 'write: EROFS, errors, ended', 'write: ok, errors, ended'],
-    ['read: EFAULT', 'read: EIO, errors, ended', 'read: ok', 'write: ok, errors'],
+    ['read: EIO', 'write: EROFS, errors, ended', 'write: ok, errors, ended'],
+    ['read: EFAULT', 'read: EIO, errors, ended', 'read: ok', 'read: ok, errors, ended', 'write: ok, errors'],
   ],
   'ext3 with dir_index': [
     ['read: EIO', 'read: ok, errors, ended', 'write: ok, errors, ended'],
@@ -226,22 +226,21 @@ const ENDS: Record<string, readonly [always: string[], rarely: string[]]> = {
 
 /** Cases of a file system: each read and each write of every call, once and from then on. */
 const FAULTS: Record<string, Required<Sample>> = {
-  ext2: { whole: 962, sample: 44 },
-  ext3: { whole: 1812, sample: 44 },
-  'ext3 with dir_index': { whole: 230, sample: 18 },
+  ext2: { whole: 962, sample: 18 },
+  ext3: { whole: 1812, sample: 18 },
+  'ext3 with dir_index': { whole: 230, sample: 9 },
 };
 /** Each read of every call after each read at which the caches were emptied. */
 const FAULTS_ON_EMPTY: Record<string, Required<Sample>> = {
-  ext2: { whole: 1562, sample: 24 },
-  ext3: { whole: 1460, sample: 24 },
-  'ext3 with dir_index': { whole: 181, sample: 14 },
+  ext2: { whole: 1562, sample: 10 },
+  ext3: { whole: 1460, sample: 10 },
+  'ext3 with dir_index': { whole: 181, sample: 8 },
 };
 
-/** A call without a fault. */
+/** What there is before and after a call without a fault. */
 interface Baseline {
   readonly before: Files;
   readonly after: Files;
-  readonly whole: Outcome;
   /** Blocks with data of regular files afterwards. */
   readonly data: ReadonlySet<number>;
 }
@@ -256,6 +255,12 @@ describe.each(SYSTEMS)('a block that fails: %s', (system, journalBlocks, hasIndi
     journal !== undefined && jbdWords(readBlock(image, journal)).getUint32(JBD_SUPERBLOCK.offset.s_errno) !== 0;
 
   const untouched = contentsOf(pristine);
+  /** Of each call, a run without a fault. */
+  const wholes = once(() => {
+    const all = new Map(calls.map((call) => [call, play(pristine, call)]));
+    for (const { answer } of all.values()) expect(answer).toBe('ok');
+    return all;
+  });
   const baselines = new Map<ChangingCall, Baseline>();
 
   function baselineOf(call: ChangingCall): Baseline {
@@ -263,9 +268,8 @@ describe.each(SYSTEMS)('a block that fails: %s', (system, journalBlocks, hasIndi
     if (baseline === undefined) {
       const before =
         call.before === undefined ? untouched : contentsOf(play(pristine, { ...call, run: () => NOTHING }).image);
-      const whole = play(pristine, call);
-      expect(whole.answer).toBe('ok');
-      baseline = { before, after: contentsOf(whole.image), whole, data: dataBlocksOf(whole.image) };
+      const { image } = wholes().get(call)!;
+      baseline = { before, after: contentsOf(image), data: dataBlocksOf(image) };
       baselines.set(call, baseline);
     }
     return baseline;
@@ -278,11 +282,11 @@ describe.each(SYSTEMS)('a block that fails: %s', (system, journalBlocks, hasIndi
     const checker = new Checker(judge);
     const ends = new Set<string>();
     const wrong: string[] = [];
-    const all = calls.flatMap((call) => faultsOf(baselineOf(call).whole).map((fault) => ({ call, fault })));
+    const all = [...wholes()].flatMap(([call, whole]) => faultsOf(whole).map((fault) => ({ call, fault })));
     const cases = casesOf(law, system, all, size);
-    for (const call of calls) {
-      const { before, after, whole, data } = baselineOf(call);
-      checker.add(whole.image);
+    for (const call of new Set(cases.map((each) => each.call))) {
+      const { before, after, data } = baselineOf(call);
+      checker.add(wholes().get(call)!.image);
       const played: { fault: Fault; outcome: Outcome }[] = [];
       const look = (machine: FakeMachine, sys: Syscalls, answer: string): void => {
         const expected = show(answer === 'ok' ? after : before, false);
@@ -342,11 +346,16 @@ describe.each(SYSTEMS)('a block that fails: %s', (system, journalBlocks, hasIndi
       const ends = playAll(judge, 'a block that fails on empty caches', FAULTS_ON_EMPTY[system]!, ({ reads }) =>
         upTo(reads).flatMap((emptyAt) => upTo(reads + 2).map((n) => ({ isWrite: false, n: emptyAt + n, emptyAt }))),
       );
-      const [[eio, errors]] = ENDS[system]!;
-      if (containsSample()) expect(ends).toEqual(expect.arrayContaining([eio, errors]));
+      if (containsSample()) expect(ends).toContain('read: EIO');
     },
   );
 });
+
+/** Runs it when it is asked for first. */
+function once<T>(run: () => T): () => T {
+  let result: T | undefined;
+  return () => (result ??= run());
+}
 
 function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i + 1);

@@ -18,7 +18,7 @@ describe('the file-system exerciser', () => {
           expect(result.reboots).toBeGreaterThan(0);
           expect(result.reused).toBeGreaterThan(0);
         },
-        { numRuns: 2, lawRuns: 5 },
+        { numRuns: 1, lawRuns: 5 },
       );
     },
   );

@@ -263,7 +263,7 @@ property(
     expect(refused).toBeGreaterThan(0);
     expect(lives).toBeGreaterThan(1);
   },
-  { numRuns: 8, lawRuns: 40 },
+  { numRuns: 4, lawRuns: 40 },
 );
 
 property(
@@ -274,5 +274,5 @@ property(
     expect(acts).toBeGreaterThanOrEqual(5000);
     expect(refused).toBeGreaterThan(500);
   },
-  { numRuns: 6, lawRuns: 16 },
+  { numRuns: 3, lawRuns: 16 },
 );

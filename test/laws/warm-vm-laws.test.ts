@@ -117,7 +117,7 @@ describe('a warm-VM reboot', () => {
             mustBeSound(judge, path);
           });
         },
-        disk === 'instant' ? { numRuns: 10, lawRuns: 20 } : { numRuns: 4, lawRuns: 8 },
+        disk === 'instant' ? { numRuns: 4, lawRuns: 20 } : { numRuns: 2, lawRuns: 8 },
       );
     });
 
@@ -144,7 +144,7 @@ describe('a warm-VM reboot', () => {
       if (!isOver) machine.reset();
       bootsAndReads(machine);
     },
-    { numRuns: 6, lawRuns: 15 },
+    { numRuns: 3, lawRuns: 15 },
   );
 
   property(
@@ -173,7 +173,7 @@ describe('a warm-VM reboot', () => {
       if (machine.hypervisor.power.isOn) machine.reset();
       bootsAndReads(machine);
     },
-    { numRuns: 6, lawRuns: 15 },
+    { numRuns: 3, lawRuns: 15 },
   );
 
   property(
@@ -215,7 +215,7 @@ describe('a warm-VM reboot', () => {
       if (where === 'frames') expect(report.resumed.length).toBe(GUESTS);
       readAll(machine);
     },
-    { numRuns: 8, lawRuns: 40 },
+    { numRuns: 4, lawRuns: 40 },
   );
 
   it('a warm-VM reboot without the protection that marks frames before others are cleared makes guests panic', () => {

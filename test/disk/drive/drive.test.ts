@@ -265,7 +265,7 @@ describe('against a plain array', () => {
       }
       bench.settle();
     },
-    { numRuns: 150, lawRuns: 300 },
+    { numRuns: 60, lawRuns: 300 },
   );
 
   it('a drive loses, keeps and mixes unflushed sectors over seeds, whatever the order of the writes', () => {

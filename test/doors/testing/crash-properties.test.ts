@@ -84,7 +84,7 @@ describe.each(Object.entries(WAYS))('a program that does not end, in %s', (_, ru
 
 describe('a property over the crashes of a program', () => {
   it('a program that replaces a file the safe way keeps the property', () => {
-    checkProperty('the account is whole', crashProperty(plan(true), isWhole), { numRuns: 15 });
+    checkProperty('the account is whole', crashProperty(plan(true), isWhole), { numRuns: 6 });
   });
 
   it('a program that writes in place breaks the property, which names the first event that does', () => {

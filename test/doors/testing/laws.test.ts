@@ -122,7 +122,7 @@ const BREAKERS: Readonly<Record<LawName, { input: LawInput; because: RegExp; men
 describe('the laws by name', () => {
   for (const name of NAMES)
     it(`the law is kept on ext2 and on ext3: ${name}`, () => {
-      const numRuns = Math.ceil(4 * runsFactor());
+      const numRuns = Math.ceil(2 * runsFactor());
       for (const machine of [EXT2, EXT3]) checkProperty(name, LAWS[name]({ machine }), { numRuns });
     });
 
@@ -155,7 +155,7 @@ describe('the laws by name', () => {
     'the law holds when its breaker is mended: %s',
     (name) => {
       const { input, mended } = BREAKERS[name];
-      checkProperty(name, LAWS[name]({ ...input, ...mended }), { numRuns: 10 });
+      checkProperty(name, LAWS[name]({ ...input, ...mended }), { numRuns: 5 });
     },
   );
 

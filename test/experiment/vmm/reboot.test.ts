@@ -152,7 +152,7 @@ describe('a hypervisor reboot', () => {
         expect(machine.simulation.runProcess('read', readsItsFile(kernel, n, expected[n]))).toBe(true);
       expect(reused).toBeGreaterThan(300);
     },
-    { numRuns: 4, lawRuns: 8 },
+    { numRuns: 2, lawRuns: 8 },
   );
 
   it('a hypervisor reboot by save-restore writes and reads at the rate of the disk, and domain 0 has something to do', () => {

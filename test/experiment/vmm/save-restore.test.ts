@@ -83,7 +83,7 @@ describe('a guest that is saved and restored', () => {
         expect(results[n]!.every(Boolean)).toBe(true);
       }
     },
-    { numRuns: 2, lawRuns: 5 },
+    { numRuns: 1, lawRuns: 5 },
   );
 
   property(
@@ -135,6 +135,6 @@ describe('a guest that is saved and restored', () => {
       expect(simulation.runProcess('reads', readsItsFile(guests.get('guest0')!.kernel, 0))).toBe(true);
       machine.toolstack.list.checkInvariants();
     },
-    { numRuns: 9, lawRuns: 15 },
+    { numRuns: 4, lawRuns: 15 },
   );
 });

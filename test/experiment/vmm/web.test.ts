@@ -218,7 +218,7 @@ describe('a user over whatever becomes of the machine', () => {
       };
       simulation.runProcess('reboot', reboot());
     },
-    { numRuns: 4, lawRuns: 9 },
+    { numRuns: 2, lawRuns: 9 },
   );
 });
 
@@ -253,7 +253,7 @@ describe('the clients of a guest', () => {
       expect(up.failed).toBe(0);
       expect(up.silence.ns / 1e6).toBeLessThan(11);
     },
-    { numRuns: 4, lawRuns: 12 },
+    { numRuns: 2, lawRuns: 12 },
   );
 
   it('the clients of a guest see a server that stops as down at once, and again when another has begun', () => {

@@ -213,7 +213,7 @@ property(
     const { calls } = play(each);
     expect(calls).toBe(each.programs * CALLS);
   },
-  { numRuns: 25, lawRuns: 150 },
+  { numRuns: 8, lawRuns: 150 },
 );
 
 itWithE2fsprogs('the file system is sound after a struggle for memory', (judge) => {

@@ -383,7 +383,7 @@ describe('many mappings', () => {
       expect(sys.mmap(0xc000_0000 - BASE, PROT.read, MAP.private, fd, 0)).toBe(BASE);
       expect(errno(() => sys.mmap(1, PROT.read, MAP.private, fd, 0))).toBe('ENOMEM');
     },
-    { numRuns: 25 },
+    { numRuns: 10, lawRuns: 25 },
   );
 
   it.each([

@@ -142,7 +142,7 @@ describe('connections over a network that loses, damages, repeats, delays and re
         expect(mine.length).toBeGreaterThanOrEqual(answers.filter((answer) => typeof answer !== 'string').length);
       });
     },
-    { numRuns: 300 },
+    { numRuns: 120, lawRuns: 300 },
   );
 
   it('the transport does not let a late copy of its opening bring a closed connection back to life', () => {

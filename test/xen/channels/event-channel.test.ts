@@ -187,7 +187,7 @@ describe('events', () => {
       for (let channel = 0; channel < CHANNELS; channel++)
         if (bound[channel] && owed[channel]! > 0) throw new Error(`an event on channel ${channel} is lost`);
     },
-    { numRuns: 80, lawRuns: 150 },
+    { numRuns: 30, lawRuns: 150 },
   );
 
   it('events yield one upcall for many, and none while the port is masked', () => {

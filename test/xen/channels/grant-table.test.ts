@@ -81,7 +81,7 @@ describe('grants', () => {
         }
       }
     },
-    { numRuns: 100, lawRuns: 200 },
+    { numRuns: 40, lawRuns: 200 },
   );
 
   it('grants are out of reach beyond the table, and after the domain is gone', () => {

@@ -126,7 +126,7 @@ describe('a page that a reboot loses', () => {
         expect([path, stats.preserved, stats.refused]).toEqual([path, counts('kept'), refused]);
       }
     },
-    { numRuns: 12, examples: [[[...FATES]]] },
+    { numRuns: 6, lawRuns: 12, examples: [[[...FATES]]] },
   );
 
   it('a page that a reboot loses of a guest that goes on under another hypervisor is counted, too', () => {

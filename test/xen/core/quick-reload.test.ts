@@ -163,7 +163,7 @@ describe('suspending all domains and resuming them under the next hypervisor', (
         at = next;
       }
     },
-    { numRuns: 20 },
+    { numRuns: 8, lawRuns: 20 },
   );
 });
 

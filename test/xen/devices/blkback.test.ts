@@ -80,7 +80,7 @@ describe('provenance', () => {
       while (machine.simulation.step()) check();
       machine.toolstack.list.checkInvariants();
     },
-    { numRuns: 100, lawRuns: 400 },
+    { numRuns: 40, lawRuns: 400 },
   );
 
   it('provenance is clean and protected after a read, none after a store, clean after the write', () => {

@@ -71,7 +71,7 @@ describe('a guest on the network', () => {
       for (const guest of guests) expect(guest.domain.grants.pinCount).toBe(2);
       toolstack.list.checkInvariants();
     },
-    { numRuns: 26, lawRuns: 40 },
+    { numRuns: 12, lawRuns: 40 },
   );
 
   it('a guest on the network announces itself to all when it connects, and hears what is for all', () => {
@@ -209,7 +209,7 @@ describe('the network back-end', () => {
       other.send(OUTSIDE, bytes(8, 1));
       simulation.run();
     },
-    { numRuns: 36, lawRuns: 60 },
+    { numRuns: 15, lawRuns: 60 },
   );
 
   property(
@@ -244,7 +244,7 @@ describe('the network back-end', () => {
       toolstack.list.checkInvariants();
       expect(a.domain.grants.pinCount).toBe(0);
     },
-    { numRuns: 60 },
+    { numRuns: 25, lawRuns: 60 },
   );
 
   it('the network back-end answers a frame that is none with an error, and sends the others', () => {

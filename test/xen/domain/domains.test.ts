@@ -174,7 +174,7 @@ describe('domains', () => {
     (seed, actions) => {
       play(seed, [{ do: 'build', more: 0 }, { do: 'build', more: 0 }, ...actions]);
     },
-    { numRuns: 60, lawRuns: 100 },
+    { numRuns: 25, lawRuns: 100 },
   );
 
   it('domains without scrubbing do see each other', () => {

@@ -146,7 +146,7 @@ property(
     };
     expect(answers(claims.length)).toEqual(answers(1));
   },
-  { numRuns: 40 },
+  { numRuns: 16, lawRuns: 40 },
 );
 
 describe('release', () => {

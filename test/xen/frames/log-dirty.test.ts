@@ -76,7 +76,7 @@ describe('a domain in log-dirty mode', () => {
         if (domain.hasFrame(Pfn(pfn)))
           expect([pfn, copy.get(pfn)]).toEqual([pfn, crc32c(machine.memory.frame(domain.frameOf(Pfn(pfn))))]);
     },
-    { numRuns: 40 },
+    { numRuns: 16, lawRuns: 40 },
   );
 
   it('a domain in log-dirty mode pays for a trap at the first store to a page after each look, and for none when it is not logged', () => {

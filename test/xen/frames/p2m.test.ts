@@ -58,7 +58,7 @@ describe('a P2M list', () => {
       const again = viewP2m(memory, map, first, PAGES)!;
       expect([again.crc, again.overlaps(list)]).toEqual([list.crc, true]);
     },
-    { numRuns: 40 },
+    { numRuns: 16, lawRuns: 40 },
   );
 
   it.each(ARCHS)('a P2M list of %s is what the guest reads and stores through', (arch) => {

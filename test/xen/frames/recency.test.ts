@@ -85,7 +85,7 @@ describe('recency', () => {
       }
       machine.toolstack.list.checkInvariants();
     },
-    { numRuns: 30 },
+    { numRuns: 12, lawRuns: 30 },
   );
 
   property(

@@ -253,7 +253,7 @@ describe('views of the same sectors', () => {
       }
       toolstack.list.checkInvariants();
     },
-    { numRuns: 25 },
+    { numRuns: 10, lawRuns: 25 },
   );
 });
 

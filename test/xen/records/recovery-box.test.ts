@@ -99,7 +99,7 @@ describe('a recovery box', () => {
       expect(new RecoveryBox(memory, MAP, DOMID).keys()).toEqual([]);
       expect(memory.isTouched(Mfn(FIRST - 1)) || memory.isTouched(Mfn(FIRST + BOX_FRAMES_EACH))).toBe(false);
     },
-    { numRuns: 40 },
+    { numRuns: 16, lawRuns: 40 },
   );
 
   property(

@@ -82,7 +82,7 @@ describe('a domain that is migrated', () => {
       expect(left.value.bytes).toBeGreaterThan(LEAST_PAGES * PAGE_SIZE * 0.9);
       arrived.value.domain.events.checkInvariants();
     },
-    { numRuns: 15, lawRuns: 25 },
+    { numRuns: 6, lawRuns: 25 },
   );
 
   it('a domain that is migrated is sent while it runs: it stands still for what it stored to last, not for its memory', () => {
@@ -188,7 +188,7 @@ describe('a migration that fails', () => {
       }
       if (isThere) expect(seen.registers).toEqual(REGISTERS);
     },
-    { numRuns: 36, lawRuns: 60 },
+    { numRuns: 14, lawRuns: 60 },
   );
 
   it('a migration that fails is refused by a machine that has no memory for it, or does not reach its disk; the guest goes on', () => {

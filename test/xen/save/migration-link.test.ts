@@ -56,7 +56,7 @@ property(
     // Only an end that waits for the last packet misses it.
     else expect(theirs.problem).toMatch(/^(a packet is missing|no answer)$/);
   },
-  { numRuns: 40 },
+  { numRuns: 16, lawRuns: 40 },
 );
 
 it('the link says what is missing when a packet of the middle is lost', () => {

@@ -102,7 +102,7 @@ describe('a domain that is saved and restored', () => {
       expect(hypercalls.increaseReservation(given)).toBe(given.length);
       expect(restored.value.domain.pageCount).toBe(LEAST_PAGES);
     },
-    { numRuns: 15, lawRuns: 25 },
+    { numRuns: 6, lawRuns: 25 },
   );
 });
 
@@ -204,7 +204,7 @@ describe('a save file', () => {
       damaged[at % damaged.length]! ^= flip;
       isRefused(arch, fileOf(machine, damaged));
     },
-    { numRuns: 60, examples: [[ARCHS[0] as Arch, bytes.length - 1, 1]] },
+    { numRuns: 25, lawRuns: 60, examples: [[ARCHS[0] as Arch, bytes.length - 1, 1]] },
   );
 
   property(
@@ -217,7 +217,7 @@ describe('a save file', () => {
       rest.fill(0, blocks * PAGE_SIZE);
       isRefused('x86_64', fileOf(machine, rest));
     },
-    { numRuns: 20, examples: [[0], [bytes.length / PAGE_SIZE - 1]] },
+    { numRuns: 10, lawRuns: 20, examples: [[0], [bytes.length / PAGE_SIZE - 1]] },
   );
 
   it('a save file of the other architecture is refused', () => {
@@ -332,7 +332,7 @@ describe('a save file', () => {
       machine.toolstack.list.checkInvariants();
       expect(machine.hypervisor.allocator.freeCount).toBe(free);
     },
-    { numRuns: 36, lawRuns: 60 },
+    { numRuns: 14, lawRuns: 60 },
   );
 });
 
@@ -532,7 +532,7 @@ describe('the cache-mapping table of a domain that was away', () => {
         expect(pfn).toBe(100 + BLOCKS.indexOf(block));
       }
     },
-    { numRuns: 20 },
+    { numRuns: 10, lawRuns: 20 },
   );
 });
 

@@ -266,7 +266,7 @@ describe('dirty pages of a guest that crashed', () => {
       });
       machine.toolstack.list.checkInvariants();
     },
-    { numRuns: 40, lawRuns: 60 },
+    { numRuns: 16, lawRuns: 60 },
   );
 
   it('a damaged record is written to a wrong block without the record check', () => {
@@ -326,7 +326,7 @@ describe('dirty pages of a guest that crashed', () => {
         expect(Buffer.compare(disk.block(10 + page), expected[i]!)).toBe(0);
       });
     },
-    { numRuns: 80, lawRuns: 150 },
+    { numRuns: 30, lawRuns: 150 },
   );
 });
 

@@ -92,7 +92,7 @@ describe('frames', () => {
       const held = guests.reduce((sum, { domain }) => sum + domain.nrPages, 0);
       expect(hypervisor.allocator.freeCount + hypervisor.scrubber.frames.length).toBe(free - held);
     },
-    { numRuns: 30, lawRuns: 60 },
+    { numRuns: 12, lawRuns: 60 },
   );
 
   it('frames of a restarted domain are the same, under the same P2M', () => {
@@ -183,7 +183,7 @@ describe('between two guests', () => {
       const other = restartGuest(machine, bystander);
       expect(other.claim(12, 5, 5).result).toBe(Reason.ok);
     },
-    { numRuns: 60, lawRuns: 400 },
+    { numRuns: 25, lawRuns: 400 },
   );
 
   property(
@@ -194,7 +194,7 @@ describe('between two guests', () => {
       const { guest } = restartDamaged(arch, damages);
       expect(guest.domain.state).toBe('running');
     },
-    { numRuns: 50, lawRuns: 200 },
+    { numRuns: 20, lawRuns: 200 },
   );
 
   it('an upper half in the P2M list, and a checksum that fits, is a cold start: no frame is so far up', () => {

@@ -99,7 +99,7 @@ describe('a damaged journal', () => {
         for (const [position, at, byte] of writes)
           image.write(JOURNAL.place(position) * PAGE_SIZE + at, Uint8Array.of(byte), 0, 1);
       }),
-    { numRuns: 14, lawRuns: 25 },
+    { numRuns: 6, lawRuns: 25 },
   );
 
   property(
@@ -118,7 +118,7 @@ describe('a damaged journal', () => {
           if (how === 'swap') writeBlock(image, from, old);
         }
       }),
-    { numRuns: 14, lawRuns: 25 },
+    { numRuns: 6, lawRuns: 25 },
   );
 
   property(
@@ -132,7 +132,7 @@ describe('a damaged journal', () => {
       survivesWith(isCrash, (image) => {
         for (const [at, value] of words) putWord(image, JOURNAL.place(0), at / 4, value);
       }),
-    { numRuns: 14, lawRuns: 25 },
+    { numRuns: 6, lawRuns: 25 },
   );
 
   property(
@@ -150,7 +150,7 @@ describe('a damaged journal', () => {
           if (control > 0) putWord(image, JOURNAL.place(control), at, value);
         }
       }),
-    { numRuns: 10, lawRuns: 25 },
+    { numRuns: 5, lawRuns: 25 },
   );
 
   property(
@@ -191,7 +191,7 @@ describe('a damaged journal', () => {
           } else putInode(image, JOURNAL_INO, change.what, change.value, 'element' in change ? change.element : 0);
         }
       }),
-    { numRuns: 10, lawRuns: 25 },
+    { numRuns: 5, lawRuns: 25 },
   );
 
   property(
@@ -199,7 +199,7 @@ describe('a damaged journal', () => {
     fc.oneof(fc.nat(INODES + 2), word),
     fc.boolean(),
     (ino, isCrash) => survivesWith(isCrash, (image) => setSuper(image, 's_journal_inum', ino)),
-    { numRuns: 20 },
+    { numRuns: 8, lawRuns: 20 },
   );
 });
 
@@ -220,7 +220,7 @@ describe('a list of orphans', () => {
       }
       survives(image, isCrash);
     },
-    { numRuns: 14, lawRuns: 25 },
+    { numRuns: 6, lawRuns: 25 },
   );
 
   it('a list of orphans that goes round in a circle ends', () => {

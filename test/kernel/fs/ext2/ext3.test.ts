@@ -122,7 +122,7 @@ describe('ext3', () => {
         disk.reboot(false, false);
         judgeImage(judge, disk.image, false);
       },
-      { numRuns: 4, lawRuns: 20 },
+      { numRuns: 2, lawRuns: 20 },
     );
   });
 
@@ -152,7 +152,7 @@ describe('ext3', () => {
           disk.reboot(false, false);
           judgeImage(judge, disk.image, false);
         },
-        { numRuns: 3, lawRuns: 15 },
+        { numRuns: 2, lawRuns: 15 },
       );
     },
   );
@@ -189,7 +189,7 @@ describe('ext3', () => {
           disk.crash();
           judgeImage(judge, disk.image, true);
         },
-        { numRuns: 2, lawRuns: 12 },
+        { numRuns: 1, lawRuns: 12 },
       );
     },
   );
@@ -216,7 +216,7 @@ describe('ext3', () => {
             disk.run(readEverything(disk.guest.kernel.syscalls, ''));
           }
         },
-        { numRuns: 2, lawRuns: 8 },
+        { numRuns: 1, lawRuns: 8 },
       );
     },
   );
@@ -236,7 +236,7 @@ describe('ext3', () => {
         disk.switchOn();
         for (const [i, model] of models.entries()) disk.run(compareAll(disk.guest.kernel.syscalls, model, `/p${i}`));
       },
-      { numRuns: 3, lawRuns: 8 },
+      { numRuns: 2, lawRuns: 8 },
     );
   });
 
@@ -281,7 +281,7 @@ describe('ext3', () => {
           disk.reboot(false, false);
           judgeImage(judge, disk.image, false);
         },
-        { numRuns: 3 },
+        { numRuns: 1, lawRuns: 3 },
       );
     },
   );

@@ -93,7 +93,7 @@ describe('the file system', () => {
           }
         }
       },
-      { numRuns: 7, lawRuns: 40 },
+      { numRuns: 3, lawRuns: 40 },
     );
   });
 
@@ -118,7 +118,7 @@ describe('the file system', () => {
           run('sh', '-c', `"${judge.e2fsck}" -fy "${path}" > "${path}.log" || test $? -eq 1`);
           mustBeSound(judge, path);
         },
-        { numRuns: 8, lawRuns: 40 },
+        { numRuns: 4, lawRuns: 40 },
       );
     },
   );
@@ -145,7 +145,7 @@ describe('the file system', () => {
           const repaired = new GuestDisk(loadImage(path), seed as number, { hasCache: true });
           repaired.run(readEverything(repaired.guest.kernel.syscalls, ''));
         },
-        { numRuns: 5, lawRuns: 20 },
+        { numRuns: 3, lawRuns: 20 },
       );
     },
   );
@@ -165,7 +165,7 @@ describe('the file system', () => {
       disk.switchOn();
       for (const [i, model] of models.entries()) disk.run(compareAll(disk.guest.kernel.syscalls, model, `/p${i}`));
     },
-    { numRuns: 10 },
+    { numRuns: 5, lawRuns: 10 },
   );
 });
 
@@ -195,7 +195,7 @@ describe('a drive that fails', () => {
         disk.check();
       }
     },
-    { numRuns: 12, lawRuns: 40 },
+    { numRuns: 5, lawRuns: 40 },
   );
 });
 
@@ -249,7 +249,7 @@ describe('several processes on one file', () => {
       const after = disk.run(readWhole(disk.guest.kernel.syscalls, '/shared'));
       expect(Buffer.compare(before, after)).toBe(0);
     },
-    { numRuns: 18, lawRuns: 60 },
+    { numRuns: 8, lawRuns: 60 },
   );
 });
 
@@ -272,6 +272,6 @@ describe('a second and a third reboot', () => {
       }
       expect(disk.reused).toBeGreaterThan(0);
     },
-    { numRuns: 8, lawRuns: 15 },
+    { numRuns: 4, lawRuns: 15 },
   );
 });

@@ -54,7 +54,7 @@ describe.each(IMAGES)('changing a damaged file system: %s', (_, pristine) => {
       survivesWith((image) => {
         for (const [block, at, byte] of writes) image.write(block * PAGE_SIZE + at, Uint8Array.of(byte), 0, 1);
       }, isCrash),
-    { numRuns: 15, lawRuns: 25 },
+    { numRuns: 6, lawRuns: 25 },
   );
 
   property(
@@ -70,7 +70,7 @@ describe.each(IMAGES)('changing a damaged file system: %s', (_, pristine) => {
         const page = Uint32Array.from({ length: PAGE_SIZE / 4 }, (_, i) => words[i % words.length]!);
         image.write(block * PAGE_SIZE, new Uint8Array(page.buffer), 0, PAGE_SIZE);
       }, isCrash),
-    { numRuns: 15, lawRuns: 25 },
+    { numRuns: 6, lawRuns: 25 },
   );
 
   property(

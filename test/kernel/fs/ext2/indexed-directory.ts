@@ -126,8 +126,14 @@ export class OnDisk {
  * of the judge's.
  */
 export function hasIndex(judge: Judge, name = 'disk.img'): boolean {
-  const said = run(judge.debugfs, '-R', 'stat /d', `${judge.dir}/${name}`);
-  return (Number(/Flags: (0x[0-9a-f]+)/.exec(said)![1]) & INDEX_FL) !== 0;
+  return haveIndex(judge, `${judge.dir}/${name}`)[0]!;
+}
+
+/** The same of several images. */
+export function haveIndex(judge: Judge, ...paths: string[]): boolean[] {
+  const script = 'for each in "$@"; do "$0" -R "stat /d" "$each" || exit; done';
+  const said = run('sh', '-c', script, judge.debugfs, ...paths);
+  return [...said.matchAll(/Flags: (0x[0-9a-f]+)/g)].map(([, flags]) => (Number(flags) & INDEX_FL) !== 0);
 }
 
 /**

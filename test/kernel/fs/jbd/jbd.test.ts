@@ -396,7 +396,7 @@ describe('a log of which some block cannot be written', () => {
       for (const [path, bytes] of promised) expect(next.machine.run(get(next.sys, path))).toEqual(bytes);
       next.machine.run(put(next.sys, '/again', Uint8Array.of(3)));
     },
-    { numRuns: 18, lawRuns: 30 },
+    { numRuns: 8, lawRuns: 30 },
   );
 });
 

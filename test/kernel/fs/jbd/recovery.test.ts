@@ -104,7 +104,7 @@ describe('recovery', () => {
         run('sh', '-c', `"${judge.e2fsck}" -y -E journal_only "${path}" > /dev/null 2>&1 || test $? -eq 1`);
         mustHold(loadImage(path), expected(hasCommit ? transactions : transactions.slice(0, -1)));
       },
-      { numRuns: 9, lawRuns: 20 },
+      { numRuns: 4, lawRuns: 20 },
     );
   });
 
