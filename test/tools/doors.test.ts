@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
+import { DiffResult } from '../../src/diff/result.ts';
 import { TABLE_VERSION } from '../../src/doors/table/table-bytes.ts';
 import { CampaignResult } from '../../src/experiment/campaign/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
@@ -67,6 +68,7 @@ describe('the doors', () => {
       schema(VmmExperimentResult),
       schema(CampaignResult),
       schema(InspectResult),
+      schema(DiffResult),
       ['root record, and all that it leads to', `${ROOT_VERSION}`],
       ['domain record', `${DOMAIN_VERSION}`],
       ['domain state', `${STATE_VERSION}`],
