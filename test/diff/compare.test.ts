@@ -151,7 +151,7 @@ describe('a comparison', () => {
 
   property(
     'a comparison lists two figures exactly when they differ by more than the tolerance, in percent of the smaller',
-    fc.integer({ min: 0, max: 1e12 }),
+    fc.oneof(fc.nat(300), fc.integer({ min: 0, max: 1e12 })),
     fc.oneof(fc.integer({ min: -50, max: 50 }), fc.integer({ min: -1e12, max: 1e12 })),
     fc.integer({ min: 0, max: 30 }),
     (size, by, tolerance) => {
@@ -169,6 +169,7 @@ describe('a comparison', () => {
         [100, 5, 5],
         [100, 6, 5],
         [105, -5, 5],
+        [100, -5, 5],
         [0, 1, 30],
         [0, 0, 0],
       ],
