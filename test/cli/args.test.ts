@@ -141,10 +141,12 @@ describe('a number that an option does not take', () => {
       'reboot --seed',
       'reboot --limit',
       'reboot --expire',
+      'reboot --jobs',
       'vmm-reboot --vms',
       'vmm-reboot --memory',
       'vmm-reboot --seed',
       'vmm-reboot --limit',
+      'vmm-reboot --jobs',
       'campaign --runs',
       'campaign --seed',
     ]);
