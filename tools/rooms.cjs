@@ -105,6 +105,7 @@ const MAY_IMPORT = {
   'doors/table': ['base', 'xen/public', 'xen/records', 'xen/frames', 'xen/protections.ts'],
   'doors/testing': ['base', 'format', 'doors/machine', 'doors/table'],
   report: ['base', 'experiment/*'],
+  diff: ['base', 'experiment/guest', 'report'],
   cli: ['*'],
 };
 

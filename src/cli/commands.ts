@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { ArgumentError, asInputError, InputError, printable, UserError } from '../base/index.ts';
 
 import { campaign } from './campaign.ts';
+import { diff } from './diff.ts';
 import { programHelp } from './help.ts';
 import { inspect } from './inspect.ts';
 import type { Io } from './io.ts';
@@ -23,11 +24,13 @@ const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>>
   mkfs,
   inspect,
   campaign,
+  diff,
 };
 
 /**
  * @param argv what follows the name of the program
- * @returns the exit status: 0 done and equal, 1 a page differs from the disk, 2 a user's mistake
+ * @returns the exit status: 0 done and equal, 1 a page differs from the disk, or a result from
+ * the other, 2 a user's mistake
  */
 export function main(argv: readonly string[], io: Io): number {
   try {

@@ -54,7 +54,8 @@ export function programHelp(): string {
     ...twoColumns(COMMANDS.map(({ name, summary }) => [name, summary])),
     '',
     'stillwarm COMMAND --help describes a command; stillwarm --version prints the version.',
-    'Exit status: 0 all is well, 1 a page differs from the disk (inspect: something does not parse),',
+    'Exit status: 0 all is well, 1 a page differs from the disk (inspect: something does not parse;',
+    'diff: the results differ),',
     '2 a mistake in what was asked, or a refusal of the host such as a full disk: one line says which.',
     '',
   ].join('\n');

@@ -24,6 +24,8 @@ export interface Io {
   readonly stderr: Output;
   /** The streams of the process that these two are; none when not given. */
   readonly hostStreams?: readonly HostStream[];
+  /** File descriptor of what `-` stands for. */
+  readonly stdin: number;
   /** Whether stdout understands colours. */
   readonly colour: boolean;
   /** Relative paths are relative to this one. Reading it throws what the host refuses. */

@@ -16,6 +16,7 @@ import { runPool, type PoolInput } from './pool.ts';
 import { threadsOf } from './threads.ts';
 import { runWorker, type WorkerInput } from './worker.ts';
 
+const STDIN = 0;
 const STDOUT = 1;
 const STDERR = 2;
 
@@ -41,6 +42,7 @@ function runProgram(): void {
   process.exitCode = main(process.argv.slice(2), {
     stdout: standardOutput(),
     stderr: process.stderr,
+    stdin: STDIN,
     hostStreams: [
       { name: 'standard output', fd: STDOUT },
       { name: 'standard error', fd: STDERR },

@@ -12,7 +12,16 @@ import { DISKS, PROFILES } from '../experiment/host/profiles.ts';
 import { STRATEGIES } from '../experiment/host/strategies.ts';
 import { guestMemoryMax, MEMORY_MAX } from '../experiment/host/host.ts';
 import { VMM_STRATEGIES } from '../experiment/host/strategies.ts';
-import { MEMORY_MIN, parseChoice, parseInteger, parseList, parseMemory, parseSize, sizeText } from './values.ts';
+import {
+  MEMORY_MIN,
+  parseChoice,
+  parseInteger,
+  parseList,
+  parseMemory,
+  parsePercent,
+  parseSize,
+  sizeText,
+} from './values.ts';
 
 export interface Option<T> {
   /** What its value is called; undefined when it takes none. */
@@ -113,6 +122,7 @@ const VMS_MAX = 95;
 const RUNS_MAX = 100_000;
 const JOBS_MAX = 1024;
 const SEED_MAX = 0xffff_ffff;
+const PERCENT_MAX = 1000;
 
 const HELP = { ...flag('print this help (also -h)'), otherwise: { value: false, words: '' } };
 const SEED = integer('N', 'seed of everything random', [0, SEED_MAX], { value: 1, text: '1' });
@@ -299,4 +309,28 @@ export const CAMPAIGN = {
   },
 } as const satisfies CommandSpec;
 
-export const COMMANDS: readonly CommandSpec[] = [REBOOT, VMM_REBOOT, MKFS, INSPECT, CAMPAIGN];
+export const DIFF = {
+  name: 'diff',
+  positionals: [{ name: 'A.json' }, { name: 'B.json' }],
+  summary: 'compare two results of --json, of one command: the inputs that differ, then figure by figure',
+  options: {
+    tolerance: {
+      value: 'PERCENT',
+      help: `list no differences of figures of at most this much, 0 to ${PERCENT_MAX}`,
+      more: 'They are counted',
+      parse: (option, text) => parsePercent(option, text, PERCENT_MAX),
+      otherwise: { value: 0, text: '0' },
+    },
+    only: {
+      value: 'TEXT',
+      help: 'compare only figures whose path contains TEXT',
+      more: 'Inputs are compared always',
+      parse: (_, text) => text,
+      otherwise: { value: '', words: 'all' },
+    },
+    json: JSON_OUT('diff-schema.md'),
+    help: HELP,
+  } as const satisfies Options,
+} as const satisfies CommandSpec;
+
+export const COMMANDS: readonly CommandSpec[] = [REBOOT, VMM_REBOOT, MKFS, INSPECT, CAMPAIGN, DIFF];

@@ -68,6 +68,13 @@ export function parseInteger(option: string, text: string, min: number, max: num
   throw new UserError(`${option}: ${oneLine(text)} is not an integer of ${min} to ${max}`);
 }
 
+/** A number of 0 to `max` with at most six digits behind the point. @throws UserError */
+export function parsePercent(option: string, text: string, max: number): number {
+  const percent = /^\d{1,4}(?:\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
+  if (percent <= max) return percent;
+  throw new UserError(`${option}: ${oneLine(text)} is not a number of 0 to ${max} such as 5 or 0.25`);
+}
+
 /** A word of the user's as part of a one-line message. */
 export function oneLine(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;

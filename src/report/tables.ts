@@ -41,25 +41,39 @@ export function renderMismatches(mismatches: readonly Mismatch[]): string[] {
   ]);
 }
 
-/**
- * The tables share their column widths, so that a strategy stands in one column all the way down.
- */
 function renderTables(result: RebootResult): string[] {
-  const all = sections(result);
-  const names = result.strategies.map(({ name }) => name);
-  const labelWidth = Math.max(...all.flatMap(({ rows }) => rows.map(({ label }) => label.length)));
-  const valueWidths = names.map((name, column) =>
-    Math.max(name.length, ...all.flatMap(({ rows }) => rows.map(({ values }) => values[column]!.length))),
+  const all = sections(result).map(({ question, rows }) => ({
+    title: question,
+    rows: rows.map(({ label, values }) => [label, ...values]),
+  }));
+  return renderSections(
+    result.strategies.map(({ name }) => name),
+    all,
   );
-  return all.flatMap(({ question, rows }) => {
+}
+
+/**
+ * A table under each title. The tables share their column widths, so that a column stands in one
+ * place all the way down.
+ * @param heads of the columns behind the first, which has none
+ */
+export function renderSections(
+  heads: readonly string[],
+  sections: readonly { readonly title: string; readonly rows: readonly (readonly string[])[] }[],
+): string[] {
+  const head = ['', ...heads];
+  const widths = head.map((name, column) =>
+    Math.max(name.length, ...sections.flatMap(({ rows }) => rows.map((row) => row[column]!.length))),
+  );
+  return sections.flatMap(({ title, rows }) => {
     const table = new Table({
-      head: ['', ...names],
-      colWidths: [labelWidth, ...valueWidths].map((width) => width + 2),
-      colAligns: ['left', ...names.map(() => 'right' as const)],
+      head,
+      colWidths: widths.map((width) => width + 2),
+      colAligns: ['left', ...heads.map(() => 'right' as const)],
       style: { head: [], border: [], compact: true },
     });
-    table.push(...rows.map(({ label, values }) => [label, ...values]));
-    return [question, table.toString(), ''];
+    table.push(...rows.map((row) => [...row]));
+    return [title, table.toString(), ''];
   });
 }
 

@@ -128,15 +128,23 @@ describe('parseCommand', () => {
 });
 
 /** Every option of every command that takes a number. */
-const NUMERIC = COMMANDS.flatMap(({ name, options }) =>
+const NUMERIC = COMMANDS.flatMap(({ name, options, positionals }) =>
   Object.entries(options).flatMap(([option, { value }]) =>
-    ['N', 'SIZE', 'SECONDS'].includes(value ?? '') ? [[name, `--${option}`] as const] : [],
+    ['N', 'SIZE', 'SECONDS', 'PERCENT'].includes(value ?? '')
+      ? [
+          [
+            name,
+            `--${option}`,
+            positionals.filter(({ optional }) => optional === undefined).map((each) => each.name),
+          ] as const,
+        ]
+      : [],
   ),
 );
 
 describe('a number that an option does not take', () => {
   it('a number that an option does not take is tried on all of them', () => {
-    expect(NUMERIC.map((pair) => pair.join(' '))).toEqual([
+    expect(NUMERIC.map(([command, option]) => `${command} ${option}`)).toEqual([
       'reboot --memory',
       'reboot --seed',
       'reboot --limit',
@@ -149,16 +157,17 @@ describe('a number that an option does not take', () => {
       'vmm-reboot --jobs',
       'campaign --runs',
       'campaign --seed',
+      'diff --tolerance',
     ]);
   });
 
   it.each(NUMERIC)(
     'a number that %s %s does not take, below zero or huge, is refused as a number',
-    (command, option) => {
+    (command, option, positionals) => {
       for (const text of ['-1', '-0', '-0.5', '-.5', '-1GiB', '9'.repeat(20), '9'.repeat(400), '1e400', '1_000', '１'])
         for (const argv of [[option, text], [`${option}=${text}`]]) {
           const io = captureIo('/', { runReboot: never, runVmmReboot: never, runCampaign: never });
-          expect(main([command, ...argv], io)).toBe(2);
+          expect(main([command, ...argv, ...positionals], io)).toBe(2);
           expect(io.stderr.text).toMatch(new RegExp(`^stillwarm: ${option}: [^\n]* is not [^\n]*\n$`));
           expect(io.stderr.text).toContain(/^[!-~]+$/.test(text) ? text.slice(0, 80) : JSON.stringify(text));
         }

@@ -31,6 +31,8 @@ export function captureIo(cwd: string, change: Partial<Io> = {}): CapturedIo {
   return {
     stdout: new Capture(),
     stderr: new Capture(),
+    // Standard input is not a file that is open: only the tests that give one may read it.
+    stdin: -1,
     colour: false,
     cwd,
     runReboot: (options) => {

@@ -27,6 +27,7 @@ function excerpt(printed: string, block: string): string {
 const FILES = {
   'tutorial/first-reboot.md': { dir: 'files', count: 64, bytes: 1 << 20 },
   'how-to/compare-what-a-crash-loses.md': { dir: 'pages', count: 2000, bytes: 16_384 },
+  'how-to/compare-two-runs.md': { dir: 'files', count: 16, bytes: 1 << 20 },
 };
 
 it.each(Object.entries(FILES))(
@@ -43,12 +44,15 @@ it.each(Object.entries(FILES))(
       let printed: string | undefined;
       let blocks = 0;
       const written = document.replace(FENCE, (whole: string, block: string) => {
-        const command = block.split('\n').find((line) => line.startsWith('stillwarm '));
         if (whole.startsWith('```sh')) {
-          if (command === undefined) return whole;
-          const io = captureIo(cwd, { runReboot });
-          expect(main(command.split(' ').slice(1), io)).toBe(0);
-          printed = io.stdout.text.replaceAll(`${cwd}/`, '');
+          for (const line of block.split('\n').filter((each) => each.startsWith('stillwarm '))) {
+            const [command, output] = line.split(' > ');
+            const io = captureIo(cwd, { runReboot });
+            // What the documents compare differs.
+            expect(main(command!.split(' ').slice(1), io)).toBe(line.startsWith('stillwarm diff ') ? 1 : 0);
+            if (output === undefined) printed = io.stdout.text.replaceAll(`${cwd}/`, '');
+            else writeFileSync(join(cwd, output), io.stdout.text);
+          }
           return whole;
         }
         if (printed === undefined) return whole;

@@ -14,6 +14,8 @@ import { MachineMemory } from '../../src/machine/memory.ts';
 import { REASON_NAMES } from '../../src/xen/public/reason.ts';
 import { findings } from '../../src/cli/inspect.ts';
 import { InspectResult } from '../../src/cli/inspect-result.ts';
+import { compareResults, diffResult, readResult } from '../../src/diff/index.ts';
+import { DiffResult } from '../../src/diff/result.ts';
 import { CampaignResult, Verdicts } from '../../src/experiment/campaign/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
@@ -47,10 +49,24 @@ const RESULTS = [
   ['vmm-reboot', VmmExperimentResult, () => plain(sampleVmmResult())],
   ['inspect', InspectResult, () => plain(findings(inspected))],
   ['campaign', CampaignResult, () => structuredClone(campaign)],
+  ['diff', DiffResult, () => plain(compared())],
 ] as const;
 
 /** One fault with guards, one without. */
 const campaign = plain(runCampaign({ faults: ['bit-flip', 'damaged-table'], runs: 1, seed: 1, without: ['scrub'] }));
+
+/** With something in each list. */
+function compared(): DiffResult {
+  const [first, ...rest] = sampleResult().strategies;
+  const b = {
+    ...sampleResult(),
+    seed: 2,
+    expire: undefined,
+    strategies: [{ ...first, rebootNs: 1 }, ...rest.slice(1)],
+  };
+  const [inA, inB] = [sampleResult(), { ...b, more: 1 }].map((value) => readResult('', JSON.stringify(value)));
+  return diffResult(compareResults(inA!, inB!, { tolerance: 0.5, only: '' }));
+}
 
 /** Every object inside a value, each with its path. */
 function objectsOf(value: Json, path = ''): [string, { [key: string]: Json }][] {
@@ -88,7 +104,9 @@ describe.each(RESULTS)('the schema of %s --json', (name, definition, plainSample
         const key = keys[field % keys.length]!;
         if (change === 'remove') Reflect.deleteProperty(object, key);
         if (change === 'add') object[`${key}2`] = object[key]!;
-        if (change === 'retype') object[key] = typeof object[key] === 'string' ? 17 : 'seventeen';
+        // A value that differs may be any scalar.
+        const takesAny = name === 'diff' && ['a', 'b'].includes(key);
+        if (change === 'retype') object[key] = takesAny ? {} : typeof object[key] === 'string' ? 17 : 'seventeen';
         if (validate(result)) throw new Error(`accepted: ${change} ${path}/${key}`);
       }
     },

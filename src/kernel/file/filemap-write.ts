@@ -16,8 +16,13 @@
  * that their stores are included (the original unmaps for writes only). Differs in that position
  * and length must be whole blocks (as in 2.4). Another difference: a write to a hole or beyond the
  * end is a buffered one followed by fsync (so does ext2 there for holes).
+ *
+ * Invariants of an overwrite, which goes page by page:
+ *   1. a step begins in its page;
+ *   2. a step moves on.
  */
 
+import { assert } from '../../base/assert.ts';
 import { counted } from '../../base/counted.ts';
 import { ModelError } from '../../base/errno.ts';
 import { PAGE_SIZE, pagesOf, type Pfn } from '../../base/units.ts';
@@ -103,6 +108,8 @@ export class FileWrite {
       if ((flags & ASKED) !== READY) return ~done;
       const inPage = at - index * PAGE_BYTES;
       const bytes = Math.min(PAGE_BYTES - inPage, length - done);
+      assert(inPage >= 0 && inPage < PAGE_BYTES, 'file write 1: a step begins in its page');
+      assert(bytes > 0, 'file write 2: a step moves on');
       this.#memory.copyIn(pfn, inPage, src, offset + done, bytes);
       if ((flags & DIRTY) === 0 || hearsEveryStore) changes.markPageDirty(inode, pfn);
       if ((flags & HOT) !== HOT) this.#lru.markAccessed(pfn);

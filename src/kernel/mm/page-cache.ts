@@ -36,6 +36,7 @@ const RESERVED = PG.reserved;
 const DIRTY = PG.dirty;
 const TOLD = PG.named | PG.registered;
 const IN_USE = PG.locked | PG.writeback | PG.dirty | PG.mapped;
+const ABSENT = NO_PAGE;
 /** Slot of a space that was closed. */
 const NO_SLOT = -1;
 const NO_RANGES: ReadonlySet<MappedRange> = new Set();
@@ -63,8 +64,8 @@ export class AddressSpace {
   firstPage: Pfn = NO_PAGE;
   /** Pages that are newer than their block. */
   readonly dirtyPages = new Set<Pfn>();
-  /** Pages with a write in flight. */
-  readonly writebackPages = new Set<Pfn>();
+  /** Pages with a write in flight. Made with the first: most files never have one. */
+  writebackPages: Set<Pfn> | undefined;
   /** Memory that maps it (i_mmap). */
   ranges: ReadonlySet<MappedRange> = NO_RANGES;
   /** What a write of a page met, for the next fsync (AS_EIO, AS_ENOSPC). */
@@ -98,7 +99,7 @@ export class AddressSpace {
 
   /** Pages of the file with a write in flight. */
   get nrWriteback(): number {
-    return this.writebackPages.size;
+    return this.writebackPages?.size ?? 0;
   }
 }
 
@@ -212,17 +213,18 @@ export class PageCache {
    */
   find(space: AddressSpace, index: number): Pfn {
     const slot = space?.slot;
-    if (slot === undefined) throw noSpace();
     const words = this.#words;
     // As the word that it is kept in.
     const wanted = index | 0;
-    let pfn = this.#buckets[(space.salt + index) & this.#mask]!;
+    let pfn = this.#buckets[(space?.salt + index) & this.#mask]!;
     while (pfn >= 0) {
       const at = pfn << 2;
-      if (words[at | 2] === wanted && words[at | 1] === slot) break;
+      if (words[at | 2] === wanted && words[at | 1] === slot) return pfn as Pfn;
       pfn = words[at | 3]!;
     }
-    return pfn as Pfn;
+    // Asked last: no page is of a space without a slot.
+    if (slot === undefined) throw noSpace();
+    return ABSENT;
   }
 
   /** As MemMap.flagsOf; right after `find` it reads what that has fetched. */
@@ -317,7 +319,7 @@ export class PageCache {
     const space = this.spaceOf(pfn);
     checkArgument((this.#words[pfn << 2]! & PG.writeback) === 0, 'pfn', 'the page is under writeback already');
     this.#words[pfn << 2]! |= PG.writeback;
-    space.writebackPages.add(pfn);
+    (space.writebackPages ??= new Set()).add(pfn);
     this.#nrWriteback++;
   }
 
@@ -326,7 +328,7 @@ export class PageCache {
     const space = this.spaceOf(pfn);
     checkArgument((this.#words[pfn << 2]! & PG.writeback) !== 0, 'pfn', 'the page is not under writeback');
     this.#words[pfn << 2]! &= ~PG.writeback;
-    space.writebackPages.delete(pfn);
+    space.writebackPages?.delete(pfn);
     this.#nrWriteback--;
   }
 
@@ -364,7 +366,7 @@ export class PageCache {
 
   /** @internal The same of the pages under writeback. */
   writebackIndices(space: AddressSpace, start: number, end: number): number[] {
-    return this.#indicesOf(space.writebackPages, start, end);
+    return space.writebackPages === undefined ? [] : this.#indicesOf(space.writebackPages, start, end);
   }
 
   #indicesOf(pages: ReadonlySet<Pfn>, start: number, end: number): number[] {

@@ -47,28 +47,25 @@ export class Seat implements MemorySeat {
   readonly entered = new WaitQueue('a domain to go on in');
   /** Where the guest's stores are logged; undefined when they are not. */
   log: LogDirty | undefined;
-  #place: GuestPlace | undefined;
-
-  get place(): GuestPlace | undefined {
-    return this.#place;
-  }
+  /** What is lent to the guest; undefined while it is in no domain. Changed here alone. */
+  place: GuestPlace | undefined;
 
   /** @throws ArgumentError when the guest is in no domain */
   get lent(): GuestPlace {
-    const place = this.#place;
+    const { place } = this;
     checkArgument(place !== undefined, 'kernel', 'a guest that is gone used its environment');
     return place;
   }
 
   enter(place: GuestPlace): void {
-    this.#place = place;
+    this.place = place;
     this.log = undefined;
     this.entered.wakeAll();
   }
 
   /** From now on every use of what was lent throws. */
   leave(): void {
-    this.#place = undefined;
+    this.place = undefined;
     this.log = undefined;
   }
 }

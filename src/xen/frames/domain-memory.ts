@@ -86,52 +86,52 @@ export class DomainMemory implements GuestMemory {
   }
 
   readU8(pfn: Pfn, offset: number): number {
-    const place = this.#place(pfn);
+    const place = this.#seat.place ?? gone(pfn);
     return place.memory.readU8(readable(place, pfn), offset);
   }
 
   readU16(pfn: Pfn, offset: number): number {
-    const place = this.#place(pfn);
+    const place = this.#seat.place ?? gone(pfn);
     return place.memory.readU16(readable(place, pfn), offset);
   }
 
   readU32(pfn: Pfn, offset: number): number {
-    const place = this.#place(pfn);
+    const place = this.#seat.place ?? gone(pfn);
     return place.memory.readU32(readable(place, pfn), offset);
   }
 
   copyOut(pfn: Pfn, offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
-    const place = this.#place(pfn);
+    const place = this.#seat.place ?? gone(pfn);
     place.memory.copyOut(readable(place, pfn), offset, dst, dstOffset, length);
   }
 
   copyIn(pfn: Pfn, offset: number, src: Uint8Array, srcOffset: number, length: number): void {
-    const place = this.#place(pfn);
+    const place = this.#seat.place ?? gone(pfn);
     place.memory.copyIn(this.#writable(place, pfn), offset, src, srcOffset, length);
   }
 
   zero(pfn: Pfn, offset: number, length: number): void {
-    const place = this.#place(pfn);
+    const place = this.#seat.place ?? gone(pfn);
     place.memory.zero(this.#writable(place, pfn), offset, length);
   }
 
   writeU8(pfn: Pfn, offset: number, value: number): void {
-    const place = this.#place(pfn);
+    const place = this.#seat.place ?? gone(pfn);
     place.memory.writeU8(this.#writable(place, pfn), offset, value);
   }
 
   writeU16(pfn: Pfn, offset: number, value: number): void {
-    const place = this.#place(pfn);
+    const place = this.#seat.place ?? gone(pfn);
     place.memory.writeU16(this.#writable(place, pfn), offset, value);
   }
 
   writeU32(pfn: Pfn, offset: number, value: number): void {
-    const place = this.#place(pfn);
+    const place = this.#seat.place ?? gone(pfn);
     place.memory.writeU32(this.#writable(place, pfn), offset, value);
   }
 
   open(pfn: Pfn): void {
-    const place = this.#place(pfn);
+    const place = this.#seat.place ?? gone(pfn);
     const mfn = readable(place, pfn);
     if (!place.frames.isSealed(mfn)) return;
     this.#charge(place.memoryCosts.windowNs);
@@ -142,13 +142,13 @@ export class DomainMemory implements GuestMemory {
   close(pfn: Pfn): void {
     if (this.#open !== pfn) return;
     this.#open = -1;
-    const place = this.#place(pfn);
+    const place = this.#seat.place ?? gone(pfn);
     this.#charge(place.memoryCosts.windowNs + place.memoryCosts.sealNs);
     place.frames.closed(readable(place, pfn));
   }
 
   expose(pfn: Pfn): void {
-    const place = this.#place(pfn);
+    const place = this.#seat.place ?? gone(pfn);
     const mfn = readable(place, pfn);
     if (!place.frames.isSealed(mfn)) return;
     this.#traps++;
@@ -162,27 +162,22 @@ export class DomainMemory implements GuestMemory {
     this.#cpu.charge(ns);
   }
 
-  #place(pfn: Pfn): MemoryPlace {
-    const { place } = this.#seat;
-    if (place === undefined) throw new InvariantViolation(`access to page ${pfn} of a guest that is gone`);
-    return place;
-  }
-
   #writable(place: MemoryPlace, pfn: Pfn): Mfn {
     const mfn = readable(place, pfn);
-    if (place.frames.isProtected(mfn) && this.#open !== pfn) this.#trap(place, mfn, pfn);
-    const { log } = this.#seat;
-    if (log !== undefined) this.#logStore(place, log, pfn);
+    // Rare work is in functions of its own (see hot-paths 7).
+    if (place.frames.isProtected(mfn)) this.#trap(place, mfn, pfn);
+    if (this.#seat.log !== undefined) this.#logStore(place, pfn);
     return mfn;
   }
 
-  #logStore({ memoryCosts }: MemoryPlace, log: LogDirty, pfn: Pfn): void {
-    if (!log.mark(pfn)) return;
+  #logStore({ memoryCosts }: MemoryPlace, pfn: Pfn): void {
+    if (this.#seat.log?.mark(pfn) !== true) return;
     this.#traps++;
     this.#cpu.charge(memoryCosts.trapNs);
   }
 
   #trap({ frames, memoryCosts }: MemoryPlace, mfn: Mfn, pfn: Pfn): void {
+    if (this.#open === pfn) return;
     this.#traps++;
     this.#cpu.charge(memoryCosts.trapNs);
     if (frames.refusesStores(mfn)) throw new GuestPanic(`store to page ${pfn} of the file cache`);
@@ -195,6 +190,11 @@ function readable({ words, stride }: MemoryPlace, pfn: Pfn): Mfn {
   // Neither an entry beyond the list nor one without a frame passes.
   if (!(mfn! < END_OF_FRAMES)) fault(pfn);
   return mfn as Mfn;
+}
+
+/** The guest is in no domain. */
+function gone(pfn: Pfn): never {
+  throw new InvariantViolation(`access to page ${pfn} of a guest that is gone`);
 }
 
 /** The guest has no such page, or gave it back: a page fault of its kernel. */

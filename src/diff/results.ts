@@ -1,0 +1,100 @@
+/**
+ * What is known of each result. It is a tree, some fields of which say what was run. Some fields
+ * tell the things of a list apart, and each figure has a unit.
+ *
+ * A field that is not named here is compared all the same: a figure, in a list by its place. A test
+ * holds this table against the definitions of the results.
+ */
+
+import { InputError } from '../base/index.ts';
+import { isObject, parseJson, type JsonObject } from './json.ts';
+
+/** The things of a list. */
+export interface Things {
+  /** The fields that tell them apart. */
+  readonly by: readonly string[];
+  /** Whether each has a table of its own in the text. */
+  readonly isSection?: true;
+}
+
+export interface Known {
+  /** Fields of the whole that say what was run. */
+  readonly inputs: readonly string[];
+  /** Lists of things, by the name of the field. */
+  readonly things: Readonly<Record<string, Things>>;
+  /** Lists of samples, in the order of time: the text only counts which differ. */
+  readonly samples: readonly string[];
+}
+
+const COMMON = ['seed', 'profile', 'arch', 'disk'] as const;
+
+/** By the schema that the result names. */
+export const KNOWN: Readonly<Record<string, Known>> = {
+  'stillwarm/reboot@1': {
+    inputs: [...COMMON, 'workload', 'crash', 'checksum', 'expire', 'memory', 'files', 'bytes', 'fitted'],
+    things: { strategies: { by: ['name'], isSection: true }, runs: { by: ['phase', 'number'] } },
+    samples: ['timeline'],
+  },
+  'stillwarm/vmm-reboot@1': {
+    inputs: [...COMMON, 'files', 'bytes', 'limit', 'fitted'],
+    things: {
+      machines: { by: ['vms', 'memory'], isSection: true },
+      strategies: { by: ['strategy'], isSection: true },
+      guests: { by: ['name'] },
+      timeline: { by: ['name'] },
+    },
+    samples: [],
+  },
+  'stillwarm/campaign@1': {
+    inputs: ['seed', 'runs', 'arch', 'without'],
+    things: { faults: { by: ['fault'], isSection: true }, costs: { by: ['off'] } },
+    samples: [],
+  },
+  'stillwarm/inspect@1': {
+    inputs: [],
+    things: { domains: { by: ['domid'], isSection: true } },
+    samples: [],
+  },
+};
+
+/** Units of figures. */
+export const UNITS = ['ns', 's', 'bytes', 'pages', 'number'] as const;
+export type Unit = (typeof UNITS)[number];
+
+/**
+ * The unit of a field, by its name, and of the fields inside it. Names end in their unit.
+ * @param inherited what the object around it says
+ */
+export function unitOf(name: string, inherited: Unit): Unit {
+  if (name === 'ns' || name.endsWith('Ns')) return 'ns';
+  if (name === 'expire') return 's';
+  if (/^(memory|limit|bytes|bytesLost)$|Bytes$/.test(name)) return 'bytes';
+  if (/^pages|Pages$|^(protected|unguarded|reusable)$/.test(name)) return 'pages';
+  return inherited;
+}
+
+/** A result as it was read. */
+export interface ReadResult {
+  /** Of the file, for messages. */
+  readonly name: string;
+  readonly schema: string;
+  readonly root: JsonObject;
+}
+
+/**
+ * A result from the text of a file.
+ * @throws InputError that names the file and the place
+ */
+export function readResult(name: string, text: string): ReadResult {
+  const root = parseJson(name, text);
+  const schema = isObject(root) ? root.get('schema') : undefined;
+  if (!isObject(root) || typeof schema !== 'string')
+    throw new InputError(`${name}: not the result of a command: it is not an object with a schema`);
+  if (!Object.hasOwn(KNOWN, schema)) {
+    const shown = JSON.stringify(schema.slice(0, 80));
+    throw new InputError(`${name}: schema ${shown} is none of ${Object.keys(KNOWN).join(', ')}`);
+  }
+  const digest = root.get('digest') ?? '';
+  if (typeof digest !== 'string') throw new InputError(`${name}: digest is not a string`);
+  return { name, schema, root };
+}

@@ -1,0 +1,102 @@
+// Results of every command that `stillwarm diff` compares, with their definitions, and what the
+// tests say of the places in them by hand.
+import { findings } from '../../src/cli/inspect.ts';
+import { InspectResult } from '../../src/cli/inspect-result.ts';
+import { readResult, type ReadResult } from '../../src/diff/index.ts';
+import { runCampaign } from '../../src/experiment/campaign/campaign.ts';
+import { CampaignResult } from '../../src/experiment/campaign/result.ts';
+import { RebootResult } from '../../src/experiment/guest/result.ts';
+import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { inspectMemory } from '../../src/xen/inspect.ts';
+import { sampleResult } from '../report/sample.ts';
+import { sampleVmmResult } from '../report/vmm-sample.ts';
+import { bootMachine, cacheBlocks, startGuest } from '../support/machine.ts';
+
+export type Plain = null | boolean | number | string | Plain[] | PlainObject;
+export interface PlainObject {
+  [key: string]: Plain;
+}
+
+export const plain = (value: unknown): PlainObject => JSON.parse(JSON.stringify(value)) as PlainObject;
+export const asRead = (value: Plain, name = 'A.json'): ReadResult => readResult(name, JSON.stringify(value));
+
+const campaign = runCampaign({ faults: ['bit-flip', 'damaged-table'], runs: 1, seed: 1, without: ['scrub'] });
+
+function inspected(): unknown {
+  const machine = bootMachine(1);
+  const guest = startGuest(machine, 'a');
+  startGuest(machine, 'b');
+  cacheBlocks(machine, guest, [1, 2, 3]);
+  return findings(inspectMemory(machine.memory));
+}
+
+export const RESULTS = [
+  ['reboot', RebootResult, plain(sampleResult())],
+  ['vmm-reboot', VmmExperimentResult, plain(sampleVmmResult())],
+  ['campaign', CampaignResult, plain(campaign)],
+  ['inspect', InspectResult, plain(inspected())],
+] as const;
+
+/** What a thing of a list is called, by the field that holds the list. */
+const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) => string | undefined>> = {
+  strategies: (thing) => thing['name'] ?? thing['strategy'],
+  runs: (thing) => `${thing['phase']}, ${thing['number']}`,
+  machines: (thing) => `${thing['vms']}, ${Number(thing['memory']) / 2 ** 20}MiB`,
+  guests: (thing) => thing['name'],
+  timeline: (thing) => thing['name'],
+  faults: (thing) => thing['fault'],
+  costs: (thing) => `(${(thing['off'] as unknown as string[]).join(', ')})`,
+  domains: (thing) => `${thing['domid']}`,
+};
+
+const KEYS: Readonly<Record<string, readonly string[]>> = {
+  runs: ['phase', 'number'],
+  machines: ['vms', 'memory'],
+  strategies: ['name', 'strategy'],
+  guests: ['name'],
+  timeline: ['name'],
+  faults: ['fault'],
+  costs: ['off'],
+  domains: ['domid'],
+};
+
+/** A place in a result: what holds it, and the path that a comparison gives it. */
+export interface Spot {
+  readonly path: string;
+  readonly holder: Plain[] | PlainObject;
+  readonly key: string | number;
+  readonly value: Plain;
+}
+
+/**
+ * Every scalar and every named thing of a result that a comparison tells of, except the schema, the
+ * digest and what names a thing.
+ */
+export function spotsOf(holder: PlainObject, path = '', without = ['schema', 'digest']): Spot[] {
+  return Object.entries(holder).flatMap(([key, value]): Spot[] => {
+    if (without.includes(key)) return [];
+    const at = path === '' ? key : `${path}.${key}`;
+    if (value === null || typeof value !== 'object') return [{ path: at, holder, key, value }];
+    if (!Array.isArray(value)) return spotsOf(value, at, []);
+    return value.flatMap((item, index): Spot[] => {
+      const isThing = item !== null && typeof item === 'object' && !Array.isArray(item);
+      const name = isThing ? NAMES[key]?.(item as Record<string, string>) : nameOfScalar(item);
+      const spot = { path: `${at}[${name ?? `#${index + 1}`}]`, holder: value, key: index, value: item };
+      const inside = isThing ? spotsOf(item, spot.path, name === undefined ? [] : [...KEYS[key]!]) : [];
+      // What is known by its place alone is not taken away: the others would move up.
+      return name === undefined ? inside : [spot, ...inside];
+    });
+  });
+}
+
+const nameOfScalar = (item: Plain): string =>
+  typeof item === 'string' && /^[A-Za-z][\w.+:-]*$/.test(item) ? item : JSON.stringify(item);
+
+/** Scalars in it, without what names the things. */
+export const figuresIn = ({ path, value }: Spot): number => {
+  if (value === null || typeof value !== 'object') return 1;
+  const list = /(\w+)\[[^[]*$/.exec(path)?.[1] ?? '';
+  return spotsOf(value as PlainObject, '', Array.isArray(value) ? [] : [...(KEYS[list] ?? [])]).filter(
+    (spot) => spot.value === null || typeof spot.value !== 'object',
+  ).length;
+};
