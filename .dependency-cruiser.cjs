@@ -65,6 +65,13 @@ module.exports = {
       to: { dependencyTypes: ['core'] },
     },
     {
+      name: 'threads-in-the-program',
+      comment: 'A run knows of no other. The program does several at once.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cli/(main|threads|pool|worker)\\.ts$' },
+      to: { path: '^(node:)?worker_threads$' },
+    },
+    {
       name: 'browsers-reach-no-node',
       comment: 'A bundle for browsers begins there. base/bytes.ts has a twin for them.',
       severity: 'error',

@@ -9,6 +9,7 @@ import type { ProgressListener } from '../experiment/guest/progress.ts';
 import type { runVmmReboot } from '../experiment/vmm/experiment.ts';
 import type { RebootOutcome } from '../experiment/guest/reboot.ts';
 import type { RebootOptions } from '../experiment/guest/options.ts';
+import type { OnThreads } from './threads.ts';
 
 export interface Output {
   /** Throws what the host refuses, or tells it later, as streams do. */
@@ -32,6 +33,8 @@ export interface Io {
   readonly runReboot: (options: RebootOptions, onProgress?: ProgressListener) => RebootOutcome;
   readonly runCampaign: typeof runCampaign;
   readonly runVmmReboot: typeof runVmmReboot;
+  /** Does the same on several threads; none when not given. */
+  readonly onThreads?: OnThreads;
 }
 
 /** Tells what a person should know besides the result. */

@@ -1,46 +1,63 @@
 #!/usr/bin/env node
-/** The entry of the command line: hands the process to the program, and nothing else. */
+/**
+ * The entry of the command line: hands the process to the program, and each of its threads to the
+ * work that it is for. It is one file, which all threads begin with.
+ */
 
 import { fstatSync, writeSync } from 'node:fs';
+import { isMainThread, workerData } from 'node:worker_threads';
 import { askHost, asInputError } from '../base/index.ts';
 import { runCampaign } from '../experiment/campaign/campaign.ts';
 import { runReboot } from '../experiment/guest/reboot.ts';
 import { runVmmReboot } from '../experiment/vmm/experiment.ts';
 import { main } from './commands.ts';
 import type { Output } from './io.ts';
+import { runPool, type PoolInput } from './pool.ts';
+import { threadsOf } from './threads.ts';
+import { runWorker, type WorkerInput } from './worker.ts';
 
 const STDIN = 0;
 const STDOUT = 1;
 const STDERR = 2;
 
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // A reader that went away (`stillwarm … | head`) is no failure of ours.
-  if (error.code === 'EPIPE') return;
-  const refusal = asInputError(error, 'cannot write standard output');
-  process.stderr.write(`stillwarm: ${refusal instanceof Error ? refusal.message : error.message}\n`);
-  process.exitCode = 2;
-});
-// There is no reader left.
-process.stderr.on('error', () => undefined);
+if (isMainThread) runProgram();
+else {
+  const input = workerData as PoolInput | WorkerInput;
+  if (input.role === 'pool') runPool(input);
+  else runWorker(input);
+}
 
-// Not process.exit: what was written to a pipe may not have left yet.
-process.exitCode = main(process.argv.slice(2), {
-  stdout: standardOutput(),
-  stderr: process.stderr,
-  stdin: STDIN,
-  hostStreams: [
-    { name: 'standard output', fd: STDOUT },
-    { name: 'standard error', fd: STDERR },
-  ],
-  colour: process.stdout.isTTY && !process.env['NO_COLOR'],
-  // Asked when it is needed: it may be gone.
-  get cwd() {
-    return askHost('the working directory', () => process.cwd());
-  },
-  runReboot,
-  runCampaign,
-  runVmmReboot,
-});
+function runProgram(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // A reader that went away (`stillwarm … | head`) is no failure of ours.
+    if (error.code === 'EPIPE') return;
+    const refusal = asInputError(error, 'cannot write standard output');
+    process.stderr.write(`stillwarm: ${refusal instanceof Error ? refusal.message : error.message}\n`);
+    process.exitCode = 2;
+  });
+  // There is no reader left.
+  process.stderr.on('error', () => undefined);
+
+  // Not process.exit: what was written to a pipe may not have left yet.
+  process.exitCode = main(process.argv.slice(2), {
+    stdout: standardOutput(),
+    stderr: process.stderr,
+    stdin: STDIN,
+    hostStreams: [
+      { name: 'standard output', fd: STDOUT },
+      { name: 'standard error', fd: STDERR },
+    ],
+    colour: process.stdout.isTTY && !process.env['NO_COLOR'],
+    // Asked when it is needed: it may be gone.
+    get cwd() {
+      return askHost('the working directory', () => process.cwd());
+    },
+    runReboot,
+    runCampaign,
+    runVmmReboot,
+    onThreads: threadsOf(new URL(import.meta.url)),
+  });
+}
 
 /** A file is written here: node's own stream drops what a disk that is nearly full did not take. */
 function standardOutput(): Output {

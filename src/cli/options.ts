@@ -120,6 +120,7 @@ const EXPIRE_MAX = 999_999;
 /** As many as there are records of domains. */
 const VMS_MAX = 95;
 const RUNS_MAX = 100_000;
+const JOBS_MAX = 1024;
 const SEED_MAX = 0xffff_ffff;
 const PERCENT_MAX = 1000;
 
@@ -149,6 +150,13 @@ const LIMIT_OF_DIRECTORY = 'use only the first files of a directory, up to this 
 const JSON_OUT = (page: string): Option<boolean> =>
   flag('print the result as one JSON object', `[${page}](${page}) describes it`);
 const REPORT = path('DIR', 'also write DIR/index.html, one self-contained page with charts; DIR is created if needed');
+const JOBS = {
+  ...integer('N', 'runs at the same time, each in a thread of its own', [1, JOBS_MAX], {
+    value: undefined,
+    words: 'as many as there are cores, and as free memory allows',
+  }),
+  more: 'The result does not depend on it. With 1 there is no thread besides that of the program',
+};
 
 export const REBOOT = {
   name: 'reboot',
@@ -206,6 +214,7 @@ export const REBOOT = {
       ),
       more: 'They count as refused: given back',
     },
+    jobs: JOBS,
     json: JSON_OUT('reboot-schema.md'),
     report: REPORT,
     'dump-memory': {
@@ -254,6 +263,7 @@ export const VMM_REBOOT = {
       parse: parseSize,
       otherwise: { value: VMM_LIMIT, text: sizeText(VMM_LIMIT) },
     },
+    jobs: JOBS,
     json: JSON_OUT('vmm-reboot-schema.md'),
     report: REPORT,
     help: HELP,

@@ -35,7 +35,7 @@ export function reboot(argv: readonly string[], io: Io): number {
     io.stdout.write(commandHelp(REBOOT));
     return 0;
   }
-  const { 'dump-memory': dumpMemory, json, report: reportDir, help: _help, ...asked } = given;
+  const { 'dump-memory': dumpMemory, jobs, json, report: reportDir, help: _help, ...asked } = given;
   const usual = asked.crash && asked.workload === 'log' ? STRATEGIES_OF_CRASHES : STRATEGIES_OF_READERS;
   const { strategy: strategies = usual, ...rest } = asked;
   const rio = strategies.find((name) => RIO_STRATEGIES.includes(name));
@@ -54,7 +54,10 @@ export function reboot(argv: readonly string[], io: Io): number {
   const outputs = [...dump, ...(report === undefined ? [] : [report])];
   checkOutputs([{ name: 'PATH', path: options.path }], outputs, io.hostStreams);
 
-  const { result, mismatches, notices } = withProgress(io.stderr, (onProgress) => io.runReboot(options, onProgress));
+  const { result, mismatches, notices } = withProgress(
+    io.stderr,
+    (onProgress) => io.onThreads?.('reboot', options, onProgress, jobs) ?? io.runReboot(options, onProgress),
+  );
   writeNotices(io, notices);
 
   if (json) {

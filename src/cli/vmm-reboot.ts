@@ -30,14 +30,17 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
     io.stdout.write(commandHelp(VMM_REBOOT));
     return 0;
   }
-  const { strategy: strategies, single, json, report: reportDir, help: _help, ...rest } = given;
+  const { strategy: strategies, single, jobs, json, report: reportDir, help: _help, ...rest } = given;
   const options: VmmExperimentOptions = { ...diskOf(positionals[0], io.cwd), ...rest, strategies, series: !single };
   checkRoom(options);
   const report = reportDir === undefined ? undefined : reportIn(resolve(io.cwd, reportDir));
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);
   checkOutputs([{ name: 'PATH', path: options.path }], report === undefined ? [] : [report], io.hostStreams);
 
-  const outcome = withProgress(io.stderr, (onProgress) => io.runVmmReboot(options, onProgress));
+  const outcome = withProgress(
+    io.stderr,
+    (onProgress) => io.onThreads?.('vmm-reboot', options, onProgress, jobs) ?? io.runVmmReboot(options, onProgress),
+  );
   writeNotices(io, outcome.notices);
 
   if (json) {

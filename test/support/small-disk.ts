@@ -5,6 +5,7 @@
 
 import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
 import { directory, file, sparse, symlink, tree, type TreeNode } from '../../src/disk/mkfs/tree.ts';
+import { OverlayImage } from '../../src/disk/image/overlay-image.ts';
 import type { MemoryImage } from '../../src/disk/image/memory-image.ts';
 import { listFiles, type DiskSource } from '../../src/experiment/guest/disk-source.ts';
 import type { RebootOptions } from '../../src/experiment/guest/options.ts';
@@ -50,7 +51,9 @@ export function smallImage(journalBlocks?: number): ReturnType<typeof makeExt2> 
  * image.
  */
 export function diskOf(image: MemoryImage): DiskSource {
-  return { ...listFiles(image), image, notices: [], copy: () => image.clone(), close: () => undefined };
+  const nothing = (): undefined => undefined;
+  const rest = { notices: [], version: 'none', copy: () => new OverlayImage(image), check: nothing, close: nothing };
+  return { ...listFiles(image), image, ...rest };
 }
 
 const GUEST_MEMORY = 12 << 20;

@@ -10,7 +10,17 @@
  * host itself forbids the change.
  */
 
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  statSync,
+  writeSync,
+  type BigIntStats,
+} from 'node:fs';
 import { checkArgument, checkInteger, checkObject, checkText } from '../../base/argument-error.ts';
 import { askHost, InputError } from '../../base/input-error.ts';
 import { type Extent, Medium, type Writer } from './backing-store.ts';
@@ -45,6 +55,12 @@ export function openRegularFile(
   closeSync(fd);
   throw new InputError(`${shown}: not a regular file`);
 }
+
+/**
+ * Differs when a file was written to, or when another file has its name now, perhaps with the same
+ * time.
+ */
+export const versionOf = ({ dev, ino, size, mtimeNs }: BigIntStats): string => [dev, ino, size, mtimeNs].join();
 
 /** An image in a file of the host. Writes stay in memory by default. */
 export class FileImage implements ImageStore {
@@ -87,6 +103,11 @@ export class FileImage implements ImageStore {
     const fd = askHost(path, () => openSync(path, 'wx+'));
     askHost(path, () => ftruncateSync(fd, size));
     return new FileImage(path, fd, size, true);
+  }
+
+  /** @internal Differs when the file was written to, or when another has its name now. */
+  get version(): string {
+    return versionOf(fstatSync(this.#fd, { bigint: true }));
   }
 
   get extents(): readonly Extent[] {

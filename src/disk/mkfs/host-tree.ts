@@ -3,12 +3,12 @@
  *
  * Contract: names, permissions, times and the shape of the tree are listed first. Then each file is
  * read once, to find its blocks that are all zeros. After that its bytes are read from the host
- * whenever they are asked for, and are not kept. Symbolic links are kept, never followed. Two names
- * of one host inode become two names of one file. Owners are not kept: everything belongs to 0:0.
- * Deterministic: the order is that of the bytes of the names, not the host's.
+ * whenever they are asked for; some are kept on request. Symbolic links are kept, never followed.
+ * Two names of one host inode become two names of one file. Owners are not kept: everything belongs
+ * to 0:0. Deterministic: the order is that of the bytes of the names, not the host's.
  *
  * Sockets, pipes, devices and unreadable files are left out, counted and named. A file that changes
- * after it was listed is an InputError when it is read.
+ * after it was listed is an InputError when it is read, or checked.
  *
  * With a limit, the tree ends after that many bytes of files. Later files are neither listed nor
  * opened, and the last file is cut.
@@ -28,9 +28,13 @@ import {
   statSync,
   type BigIntStats,
 } from 'node:fs';
+import { copyBytes } from '../../base/bytes.ts';
+import { crc32c } from '../../base/crc32c.ts';
 import { askHost, asInputError, InputError } from '../../base/input-error.ts';
 import { printableBytes } from '../../base/printable.ts';
+import { versionOf } from '../image/file-image.ts';
 import { EXT2_BLOCK_SIZE, EXT2_MAX_FILE_BLOCKS } from '../../format/ext2.ts';
+import { KeptBytes } from './kept-bytes.ts';
 import {
   directory,
   file,
@@ -63,15 +67,38 @@ class HostContent implements FileContent {
   readonly sizeBytes: number;
   readonly #path: Buffer;
   readonly #version: string;
+  readonly #room: KeptBytes | undefined;
+  #kept: Uint8Array | undefined;
 
-  /** @param sizeBytes how much of the file counts */
-  constructor(path: Buffer, stat: BigIntStats, sizeBytes: number) {
+  /**
+   * @param sizeBytes how much of the file counts
+   * @param room where its bytes are kept, if there is room
+   */
+  constructor(path: Buffer, stat: BigIntStats, sizeBytes: number, room: KeptBytes | undefined) {
     this.#path = path;
     this.#version = versionOf(stat);
     this.sizeBytes = sizeBytes;
+    this.#room = room;
   }
 
   read(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
+    if (this.#kept === undefined && length > 0) {
+      const kept = this.#room?.take(this.sizeBytes);
+      if (kept !== undefined) {
+        this.#readFile(0, kept, 0, kept.length);
+        this.#kept = kept;
+      }
+    }
+    if (this.#kept === undefined) this.#readFile(offset, dst, dstOffset, length);
+    else copyBytes(this.#kept, offset, dst, dstOffset, length);
+  }
+
+  /** @throws InputError when bytes are kept of a file that has changed */
+  check(): void {
+    if (this.#kept !== undefined) this.#readFile(0, this.#kept, 0, 0);
+  }
+
+  #readFile(offset: number, dst: Uint8Array, dstOffset: number, length: number): void {
     let fd: number | undefined;
     try {
       // It was a regular file. If it has become a pipe meanwhile, opening it does not wait.
@@ -92,12 +119,6 @@ class HostContent implements FileContent {
 
 const NEXT_STEP = 'stop what writes to it, or name a copy of the directory';
 
-/**
- * Differs when a file was written to, or when another file has its name now, perhaps with the same
- * time.
- */
-const versionOf = ({ dev, ino, size, mtimeNs }: BigIntStats): string => [dev, ino, size, mtimeNs].join();
-
 /** Why something that is neither file, directory nor link is left out. */
 function whyNot(stat: BigIntStats): string {
   if (stat.isFIFO()) return 'a pipe';
@@ -117,27 +138,44 @@ export class HostListing {
   allocatedBytes = 0;
   readonly #limit: number;
   readonly #mostNames: number;
+  readonly #room: KeptBytes | undefined;
+  readonly #contents: HostContent[] = [];
   readonly #root: Found & { kind: 'directory' };
   readonly #leftOut = new LeftOut();
   readonly #linked = new Map<string, Found>();
   #names = 0;
+  /** A checksum over all names, with the version of each. */
+  #version = 0;
 
   /**
    * Lists the directory `dir` of the host.
    * @param limit bytes of files after which it ends
    * @param withoutHidden leave out names in `dir` itself that begin with a dot
    * @param mostNames the most names that it may have
+   * @param keptBytes bytes of files that are kept in memory when they have been read, at most. Of
+   * these, `check` finds a change.
    * @throws InputError when `dir` is not a directory or cannot be listed, or there are too many
    * names
    */
-  constructor(dir: string, limit = Infinity, withoutHidden = false, mostNames = MOST_NAMES) {
+  constructor(dir: string, limit = Infinity, withoutHidden = false, mostNames = MOST_NAMES, keptBytes = 0) {
     this.#limit = limit;
+    if (keptBytes > 0) this.#room = new KeptBytes(keptBytes);
     this.#mostNames = mostNames;
     const path = Buffer.from(dir);
     const stat = askHost(`cannot open ${dir}`, () => statSync(path, { bigint: true }));
     if (!stat.isDirectory()) throw new InputError(`${dir}: not a directory`);
     this.#root = this.#listDirectory(path, metaOf(stat), withoutHidden);
     if (this.#names > mostNames) throw new InputError(`${dir}: more than ${mostNames} names`);
+  }
+
+  /** Differs when anything that was listed has changed. */
+  get version(): string {
+    return String(this.#version);
+  }
+
+  /** @throws InputError when a file whose bytes are kept has changed */
+  check(): void {
+    for (const content of this.#contents) content.check();
   }
 
   /**
@@ -205,6 +243,8 @@ export class HostListing {
   #look(path: Buffer): Found | undefined {
     const stat = askHost('cannot be looked at', () => lstatSync(path, { bigint: true }));
     const meta = metaOf(stat);
+    const state = Buffer.concat([path, Buffer.from(`,${versionOf(stat)},${meta.mode}`)]);
+    this.#version = crc32c(state, 0, state.length, this.#version);
     if (stat.isDirectory()) return this.#listDirectory(path, meta);
     if (stat.isSymbolicLink()) {
       const target = askHost('cannot be read', () => readlinkSync(path, { encoding: 'buffer' }));
@@ -219,7 +259,9 @@ export class HostListing {
     const found = this.#once(stat, () => {
       const sizeBytes = Math.min(Number(stat.size), this.#limit - this.bytes);
       this.allocatedBytes += Number(stat.blocks) * 512;
-      return { kind: 'file', meta, path, content: new HostContent(path, stat, sizeBytes) };
+      const content = new HostContent(path, stat, sizeBytes, this.#room);
+      this.#contents.push(content);
+      return { kind: 'file', meta, path, content };
     });
     if (found.kind === 'file') this.bytes += found.content.sizeBytes;
     return found;

@@ -1,7 +1,8 @@
 /**
  * The disk of an experiment: an ext2 image made from a directory of real files, or the user's own
- * ext2 or ext3 image. The user's files are only read, each time that the disk is read. Kept in
- * memory are the metadata around them and what guests write.
+ * ext2 or ext3 image. The user's files are only read. Kept in memory are the metadata around them,
+ * what guests write, and the first files of a directory. All others are read each time that the
+ * disk is read.
  *
  * An ext3 image that was not unmounted has a journal to be replayed. A guest mounts it once and
  * stops, before anything is measured. Its writes stay in memory. So every guest of the experiment
@@ -48,12 +49,20 @@ const SPARSENESS_LIMIT = 8;
  */
 const SPARSENESS_IGNORED = 8 * 2 ** 30;
 
+/**
+ * Bytes of files of a directory that are kept in memory: a run reads each file several times, and
+ * the oracle reads it again. Room for the modules of a large program.
+ */
+export const KEPT_BYTES = 512 << 20;
+
 /** A byte of a name that is not UTF-8 (base/text.ts). */
 const NOT_TEXT = /[\udc80-\udcff]/u;
 
 /** A medium; close it after use. */
 export interface OpenImage {
   readonly image: ImageStore;
+  /** @throws InputError when a file whose bytes are kept in memory has changed */
+  readonly check: () => void;
   readonly close: () => void;
 }
 
@@ -74,6 +83,8 @@ export interface DiskFiles {
 export interface DiskSource extends OpenImage, DiskFiles {
   /** Remarks for the user about files that are missing or not read, a line each. */
   readonly notices: readonly string[];
+  /** Differs when a file was written to, or when another has its name now. */
+  readonly version: string;
   /** Another medium with the same bytes, for guests that write. */
   copy(): ImageStore;
 }
@@ -131,8 +142,8 @@ export function openDisk(
 ): DiskSource {
   let opened: ReturnType<typeof openImage> | undefined;
   try {
-    opened = openImage(path, limit, onProgress, withoutHidden);
-    const { image, leftOut, close } = opened;
+    opened = openImage(path, limit, onProgress, withoutHidden, KEPT_BYTES);
+    const { image, leftOut, version, check, close } = opened;
     prepare(path, image, onProgress);
     const found = listFiles(image);
     const { files, bytes } = found;
@@ -145,12 +156,21 @@ export function openDisk(
         `${path}: files claim ${counted(bytes, 'byte')} on a disk of ${grouped(image.size)}: give a --limit`,
       );
     const notices = noticesOf(leftOut, found);
-    return { ...found, image, notices, copy: () => new OverlayImage(image), close };
+    return { ...found, image, notices, version, copy: () => new OverlayImage(image), check, close };
   } catch (error) {
     opened?.close();
     const mistake = asUserError(path, error);
     const isNamed = !(mistake instanceof UserError) || mistake.message.startsWith(path) || opened === undefined;
     throw isNamed ? mistake : new UserError(`${path}: ${mistake.message}`);
+  }
+}
+
+/** @throws UserError when a file whose bytes are kept in memory has changed */
+export function checkDisk(path: string, disk: DiskSource): void {
+  try {
+    disk.check();
+  } catch (error) {
+    throw asUserError(path, error);
   }
 }
 
@@ -168,6 +188,7 @@ function prepare(path: string, image: ImageStore, onProgress: ProgressListener):
 
 /**
  * Opens a directory of files or an image, without a look at what its file system says.
+ * @param keptBytes bytes of files of a directory that are kept in memory, at most
  * @throws UserError
  */
 export function openImage(
@@ -175,9 +196,10 @@ export function openImage(
   limit: number | undefined,
   onProgress: ProgressListener,
   withoutHidden: boolean | undefined,
-): OpenImage & { readonly leftOut: LeftOut } {
+  keptBytes = 0,
+): OpenImage & { readonly leftOut: LeftOut; readonly version: string } {
   if (kindOf(path) === 'directory') {
-    const listing = new HostListing(path, limit, withoutHidden);
+    const listing = new HostListing(path, limit, withoutHidden, undefined, keptBytes);
     const { bytes, allocatedBytes } = listing;
     if (
       bytes > SPARSENESS_LIMIT * Math.max(allocatedBytes, SPARSENESS_IGNORED / SPARSENESS_LIMIT) &&
@@ -187,7 +209,13 @@ export function openImage(
         `${path}: files claim ${counted(bytes, 'byte')} and have ${grouped(allocatedBytes)}: give a --limit`,
       );
     const tree = listing.read((done) => onProgress({ phase: 'reading the files', done, total: bytes }));
-    return { image: mapExt2(planExt2(tree)), leftOut: tree.leftOut, close: () => undefined };
+    return {
+      image: mapExt2(planExt2(tree)),
+      leftOut: tree.leftOut,
+      version: listing.version,
+      check: () => listing.check(),
+      close: () => undefined,
+    };
   }
   if (kindOf(path) === 'nothing') throw new UserError(`${path}: no such file or directory`);
   const image = FileImage.open(path);
@@ -200,7 +228,13 @@ export function openImage(
     image.close();
     throw error;
   }
-  return { image, leftOut: new LeftOut(), close: () => image.close() };
+  return {
+    image,
+    leftOut: new LeftOut(),
+    version: image.version,
+    check: () => undefined,
+    close: () => image.close(),
+  };
 }
 
 function headOf(image: ImageStore): Uint8Array {

@@ -16,14 +16,15 @@ import { UserError } from '../../base/user-error.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { type CostName, fittedConstants } from '../../machine/profile.ts';
 import { Digest } from '../../sim/digest.ts';
-import { asUserError, openDisk, type DiskSource } from './disk-source.ts';
+import { asUserError, checkDisk, KEPT_BYTES, openDisk } from './disk-source.ts';
 import { saveMemory } from './memory-dump.ts';
 import { archOf, PROFILE } from '../host/profiles.ts';
 import type { ProgressListener } from './progress.ts';
 import type { Mismatch, RebootResult } from './result.ts';
 import { checkCommonOptions, WORKLOADS, type RebootOptions } from './options.ts';
 import { STRATEGIES, type StrategyName } from '../host/strategies.ts';
-import { preserves, runStrategy, type StrategyOutcome } from './strategy.ts';
+import { runInOrder, type DiskSummary, type OpenRuns, type Runs } from './runs.ts';
+import { preserves, runStrategy, type StrategyInput, type StrategyOutcome } from './strategy.ts';
 import { machineMemoryFor } from '../host/host.ts';
 import type { Testbed } from '../host/testbed.ts';
 
@@ -45,6 +46,13 @@ export interface RebootOutcome {
   readonly notices: readonly string[];
 }
 
+/** @internal The strategies as runs that do not depend on each other. */
+export const REBOOT_RUNS: Runs<RebootOptions, StrategyOutcome, RebootOutcome> = {
+  bytesOf: ({ strategies, memory }) => strategies.map(() => machineMemoryFor(memory) + KEPT_BYTES),
+  open: openRuns,
+  merge,
+};
+
 /**
  * Runs the experiment.
  * @param betweenGuests called at the moment between the two guests of each strategy; for fault
@@ -60,17 +68,8 @@ export function runReboot(
   checkFunction('onProgress', onProgress);
   checkFunction('betweenGuests', betweenGuests, true);
   checkOptions(options);
-  checkArgument(typeof onProgress === 'function', 'onProgress', 'expected a function');
-  const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
-  try {
-    return runStrategies(options, disk, onProgress, betweenGuests);
-  } catch (error) {
-    if (error instanceof GuestPanic)
-      throw new UserError(`--memory ${options.memory}: the guest panics: ${error.message}`);
-    throw asUserError(options.path, error);
-  } finally {
-    disk.close();
-  }
+  const open: typeof openRuns = (asked, listener) => openRuns(asked, listener, betweenGuests);
+  return runInOrder({ ...REBOOT_RUNS, open }, options, onProgress);
 }
 
 function checkOptions(options: RebootOptions): void {
@@ -86,33 +85,43 @@ function checkOptions(options: RebootOptions): void {
     checkArgument(typeof options.dumpMemory === 'string', 'dumpMemory', 'expected a path');
 }
 
-function runStrategies(
+function openRuns(
   options: RebootOptions,
-  disk: DiskSource,
   onProgress: ProgressListener,
-  betweenGuests: ((testbed: Testbed) => void) | undefined,
-): RebootOutcome {
-  const profile = PROFILE[options.profile];
-  const memory = new MachineMemory(machineMemoryFor(options.memory));
+  betweenGuests?: (testbed: Testbed) => void,
+): OpenRuns<StrategyOutcome> {
+  const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
   const dumped = dumpedStrategy(options);
-  const outcomes = options.strategies.map((name, i): StrategyOutcome => {
-    return runStrategy(
-      {
-        options,
-        profile,
-        disk,
-        memory,
-        betweenGuests: (testbed) => {
-          if (name === dumped && options.dumpMemory !== undefined) saveMemory(memory, options.dumpMemory);
-          betweenGuests?.(testbed);
-        },
-      },
-      name,
-      ({ phase, done, total }) => {
-        onProgress({ phase, done: i + done / total, total: options.strategies.length });
-      },
-    );
-  });
+  let memory: MachineMemory | undefined;
+  return {
+    disk: { all: disk.all, notices: disk.notices, version: disk.version },
+    check: () => checkDisk(options.path, disk),
+    close: () => disk.close(),
+    run: (index, onRun) => {
+      const name = options.strategies[index]!;
+      try {
+        const machine = (memory ??= new MachineMemory(machineMemoryFor(options.memory)));
+        const input: StrategyInput = {
+          options,
+          profile: PROFILE[options.profile],
+          disk,
+          memory: machine,
+          betweenGuests: (testbed) => {
+            if (name === dumped && options.dumpMemory !== undefined) saveMemory(machine, options.dumpMemory);
+            betweenGuests?.(testbed);
+          },
+        };
+        return runStrategy(input, name, ({ phase, done, total }) => onRun(phase, done / total));
+      } catch (error) {
+        if (error instanceof GuestPanic)
+          throw new UserError(`--memory ${options.memory}: the guest panics: ${error.message}`);
+        throw asUserError(options.path, error);
+      }
+    },
+  };
+}
+
+function merge(options: RebootOptions, disk: DiskSummary, outcomes: readonly StrategyOutcome[]): RebootOutcome {
   const digest = new Digest();
   for (const { digest: hex } of outcomes) digest.addHex(hex);
   return {
@@ -130,7 +139,7 @@ function runStrategies(
       memory: options.memory,
       ...disk.all,
       strategies: outcomes.map(({ result }) => result),
-      fitted: fittedConstants(profile, OF_THE_HYPERVISOR),
+      fitted: fittedConstants(PROFILE[options.profile], OF_THE_HYPERVISOR),
     },
     mismatches: outcomes.flatMap(({ mismatches }) => mismatches),
     notices: disk.notices,

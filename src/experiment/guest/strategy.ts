@@ -145,15 +145,16 @@ class StrategyRun {
     this.#name = name;
     this.#onProgress = onProgress;
     const { options, profile, disk, memory } = input;
-    // A workload that writes has a medium of its own, and the oracle reads it through the drive's
-    // cache.
+    // A medium counts its drives and its changes, so each run has one of its own. Where guests
+    // write, the oracle reads it through the drive's cache.
     const isWriting = options.workload === 'log';
+    const image = disk.copy();
     this.testbed = new Testbed({
       seed: options.seed,
       profile,
       arch: options.arch,
       disk: options.disk,
-      image: isWriting ? disk.copy() : disk.image,
+      image,
       memory,
       guestMemory: options.memory,
       protections: { checksum: options.checksum },
@@ -162,7 +163,7 @@ class StrategyRun {
         this.#verifier.reused(ino, index, pfn, block, memory.frame(domain.frameOf(pfn)));
       },
     });
-    const oracle = isWriting ? new OracleExt2(this.testbed.drive.contents) : disk.oracle;
+    const oracle = new OracleExt2(isWriting ? this.testbed.drive.contents : image);
     this.#verifier = new Verifier(oracle, this.found);
   }
 

@@ -8,7 +8,7 @@
  */
 
 import { GuestPanic } from '../../base/errno.ts';
-import { checkArgument, checkFunction } from '../../base/argument-error.ts';
+import { checkFunction } from '../../base/argument-error.ts';
 import { UserError } from '../../base/user-error.ts';
 import { JoinedImage, partOf } from '../../disk/image/joined-image.ts';
 import { MemoryImage } from '../../disk/image/memory-image.ts';
@@ -19,11 +19,12 @@ import { type Process } from '../../sim/index.ts';
 import { Digest } from '../../sim/digest.ts';
 import { readAllFiles, READ_SIZE } from '../../workload/file-reader.ts';
 import { saveFileBytes } from '../../xen/index.ts';
-import { asUserError, openDisk, type DiskSource } from '../guest/disk-source.ts';
+import { asUserError, checkDisk, openDisk, type DiskSource } from '../guest/disk-source.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
 import { archOf, PROFILE } from '../host/profiles.ts';
 import type { ProgressListener } from '../guest/progress.ts';
+import { runInOrder, type DiskSummary, type OpenRuns, type Runs } from '../guest/runs.ts';
 import { machineMemoryFor } from '../host/host.ts';
 import { VmmClients } from './clients.ts';
 import { WebServers } from './web-servers.ts';
@@ -56,6 +57,22 @@ export interface VmmExperimentOutcome {
 
 type MachineSize = Pick<VmmMeasurement, 'vms' | 'memory'>;
 
+/** What one strategy gave on one machine. */
+interface VmmPart {
+  readonly result: VmmStrategyResult;
+  /** Digest of the run, hexadecimal. */
+  readonly digest: string;
+  readonly mismatches: readonly VmmMismatch[];
+}
+
+/** @internal Each strategy on each machine as a run that does not depend on the others. */
+export const VMM_RUNS: Runs<VmmExperimentOptions, VmmPart, VmmExperimentOutcome> = {
+  // A migration has a second machine, and a save copies the memory to the disk.
+  bytesOf: (options) => runsOf(options).map(({ vms, memory }) => 2 * machineMemoryFor(vms * memory)),
+  open: openRuns,
+  merge,
+};
+
 /**
  * Runs the experiment.
  * @param afterReboot called before the guests read again; for fault experiments
@@ -70,54 +87,67 @@ export function runVmmReboot(
   checkFunction('onProgress', onProgress);
   checkFunction('afterReboot', afterReboot, true);
   checkOptions(options);
-  checkArgument(typeof onProgress === 'function', 'onProgress', 'expected a function');
+  const open: typeof openRuns = (asked, listener) => openRuns(asked, listener, afterReboot);
+  return runInOrder({ ...VMM_RUNS, open }, options, onProgress);
+}
+
+function openRuns(
+  options: VmmExperimentOptions,
+  onProgress: ProgressListener,
+  afterReboot?: (machine: VmmMachine) => void,
+): OpenRuns<VmmPart> {
   const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
-  try {
-    const sizes = machineSizes(options);
-    const digest = new Digest();
-    const mismatches: VmmMismatch[] = [];
-    let done = 0;
-    const machines = sizes.map((size) => ({
-      ...size,
-      strategies: options.strategies.map((strategy) => {
-        const progress = {
-          phase: `${size.vms} × ${size.memory / MIB} MiB: ${strategy}`,
-          done: done++,
-          total: sizes.length * options.strategies.length,
-        };
-        onProgress(progress);
+  const asked = runsOf(options);
+  return {
+    disk: { all: disk.all, notices: disk.notices, version: disk.version },
+    check: () => checkDisk(options.path, disk),
+    close: () => disk.close(),
+    run: (index, onRun) => {
+      const { strategy, ...size } = asked[index]!;
+      const phase = `${size.vms} × ${size.memory / MIB} MiB: ${strategy}`;
+      onRun(phase, 0);
+      try {
         const run = new VmmRun(options, disk, size, strategy, afterReboot);
-        const result = run.result(() => {
-          onProgress(progress);
-        });
-        digest.addHex(run.digest);
-        for (const { what } of run.found.described) mismatches.push({ ...size, strategy, what });
-        return result;
-      }),
-    }));
-    return {
-      result: {
-        schema: 'stillwarm/vmm-reboot@1',
-        seed: options.seed,
-        digest: digest.hex,
-        profile: options.profile,
-        arch: archOf(options),
-        disk: options.disk,
-        ...disk.all,
-        limit: options.limit,
-        machines,
-        fitted: fittedConstants(PROFILE[options.profile]),
-      },
-      mismatches,
-      notices: disk.notices,
-    };
-  } catch (error) {
-    if (error instanceof GuestPanic)
-      throw new UserError(`--memory ${options.memory}: a guest panics: ${error.message}`);
-    throw asUserError(options.path, error);
-  } finally {
-    disk.close();
-  }
+        const result = run.result(() => onRun(phase, 0));
+        const mismatches = run.found.described.map(({ what }) => ({ ...size, strategy, what }));
+        return { result, digest: run.digest, mismatches };
+      } catch (error) {
+        if (error instanceof GuestPanic)
+          throw new UserError(`--memory ${options.memory}: a guest panics: ${error.message}`);
+        throw asUserError(options.path, error);
+      }
+    },
+  };
+}
+
+function merge(options: VmmExperimentOptions, disk: DiskSummary, parts: readonly VmmPart[]): VmmExperimentOutcome {
+  const digest = new Digest();
+  for (const { digest: hex } of parts) digest.addHex(hex);
+  const { length } = options.strategies;
+  return {
+    result: {
+      schema: 'stillwarm/vmm-reboot@1',
+      seed: options.seed,
+      digest: digest.hex,
+      profile: options.profile,
+      arch: archOf(options),
+      disk: options.disk,
+      ...disk.all,
+      limit: options.limit,
+      machines: machineSizes(options).map((size, n) => ({
+        ...size,
+        strategies: parts.slice(n * length, (n + 1) * length).map(({ result }) => result),
+      })),
+      fitted: fittedConstants(PROFILE[options.profile]),
+    },
+    mismatches: parts.flatMap(({ mismatches }) => mismatches),
+    notices: disk.notices,
+  };
+}
+
+/** Each strategy on the first machine, then on the next one. */
+function runsOf(options: VmmExperimentOptions): (MachineSize & { readonly strategy: VmmStrategyName })[] {
+  return machineSizes(options).flatMap((size) => options.strategies.map((strategy) => ({ ...size, strategy })));
 }
 
 function machineSizes({ vms, memory, series }: VmmExperimentOptions): MachineSize[] {

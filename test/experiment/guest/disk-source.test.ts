@@ -93,7 +93,7 @@ describe('a directory', () => {
     });
   });
 
-  it('a directory is read file by file when the disk is, and another medium is no copy of it', () => {
+  it('a directory is read once, a change is found, and another medium is no copy of it', () => {
     inTemporaryDirectory((dir) => {
       writeFileSync(`${dir}/a`, Buffer.alloc(50_000, 1));
       const disk = openDir(dir);
@@ -105,9 +105,12 @@ describe('a directory', () => {
       const seen = new Uint8Array(2);
       other.read(block * 4096, seen, 0, 2);
       expect([...seen]).toEqual([9, 1]);
-      // Nothing of the file is in memory: when it is gone, so are its bytes.
+      // Its bytes are in memory, and a look at the file tells that they are old.
+      disk.check();
       writeFileSync(`${dir}/a`, 'changed');
-      expect(() => disk.image.read(block * 4096, seen, 0, 2)).toThrow(
+      disk.image.read(block * 4096, seen, 0, 2);
+      expect([...seen]).toEqual([1, 1]);
+      expect(() => disk.check()).toThrow(
         new InputError(
           `${dir}/a: changed while it was in use: stop what writes to it, or name a copy of the directory`,
         ),
@@ -124,10 +127,10 @@ describe('a directory', () => {
         const disk = openDisk(dir, undefined, () => undefined, withoutHidden);
         writeFileSync(`${dir}/.cache/results`, 'written while the disk is in use');
         writeFileSync(`${dir}/.lock`, '');
-        const reading = (): void => disk.image.read(0, new Uint8Array(disk.image.size), 0, disk.image.size);
-        if (withoutHidden === true) reading();
+        const checking = (): void => disk.check();
+        if (withoutHidden === true) checking();
         else
-          expect(reading).toThrow(
+          expect(checking).toThrow(
             /(results|lock): changed while it was in use: stop what writes to it, or name a copy/,
           );
         disk.close();

@@ -1,0 +1,194 @@
+/**
+ * A pool of threads that do the runs of an experiment (worker.ts), in a thread of its own. The
+ * program waits for it without an event loop (threads.ts).
+ *
+ * A run begins when a thread is free and there is memory for it. Those that need most begin first:
+ * they take longest, and the last ones are short. The order does not matter to the outcome. After
+ * a failure, only runs before the failed one in the list are done, so that the failure which is
+ * told is always the same. A disk that is not the same in all threads has changed meanwhile.
+ */
+
+import { getHeapStatistics } from 'node:v8';
+import { Worker, type MessagePort } from 'node:worker_threads';
+import { UserError } from '../base/index.ts';
+import type { Progress } from '../experiment/guest/progress.ts';
+import { Shares, type DiskSummary } from '../experiment/guest/runs.ts';
+import { EXPERIMENTS, type ExperimentName } from './experiments.ts';
+import { plain, type PlainError } from './plain-error.ts';
+import type { Order, WorkerInput, WorkerMessage } from './worker.ts';
+
+export interface PoolInput {
+  readonly role: 'pool';
+  /** The module that a thread begins with. */
+  readonly entry: string;
+  readonly name: ExperimentName;
+  readonly options: unknown;
+  /** Threads, at most. */
+  readonly jobs: number;
+  /** Bytes of memory that runs at the same time may touch; one run may exceed it. */
+  readonly budget: number;
+  readonly port: MessagePort;
+  /** Rung when the port has got a message. */
+  readonly bell: Int32Array;
+}
+
+/** What the pool tells the program. */
+export type PoolMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'progress'; readonly progress: Progress }
+  | { readonly kind: 'outcome'; readonly outcome: unknown }
+  | { readonly kind: 'failed'; readonly error: PlainError };
+
+const MIB = 1 << 20;
+/** Room for what a run drops soon, MiB: less work for the host's collector. */
+const YOUNG_MIB = 64;
+
+export function runPool(input: PoolInput): void {
+  const { port, bell } = input;
+  const tell = (message: PoolMessage): void => {
+    port.postMessage(message);
+    Atomics.add(bell, 0, 1);
+    Atomics.notify(bell, 0);
+  };
+  tell({ kind: 'ready' });
+  new Pool(input, tell).begin();
+}
+
+interface Thread {
+  readonly worker: Worker;
+  /** The run that it does. */
+  run: number | undefined;
+  isOpen: boolean;
+}
+
+class Pool {
+  readonly #input: PoolInput;
+  readonly #tell: (message: PoolMessage) => void;
+  readonly #bytes: readonly number[];
+  readonly #shares: Shares;
+  /** Runs that have not begun, the next one last. */
+  readonly #waiting: number[];
+  readonly #parts = new Map<number, unknown>();
+  readonly #threads: Thread[] = [];
+  #disk: DiskSummary | undefined;
+  #checked = 0;
+  #failure: { readonly run: number; readonly error: PlainError } | undefined;
+  #isOver = false;
+
+  constructor(input: PoolInput, tell: (message: PoolMessage) => void) {
+    this.#input = input;
+    this.#tell = tell;
+    this.#bytes = EXPERIMENTS[input.name].bytesOf(input.options as never);
+    this.#shares = new Shares(this.#bytes.length, (progress) => tell({ kind: 'progress', progress }));
+    this.#waiting = [...this.#bytes.keys()].sort((a, b) => this.#bytes[a]! - this.#bytes[b]! || b - a);
+  }
+
+  begin(): void {
+    const { entry, name, options, jobs } = this.#input;
+    const workerData: WorkerInput = { role: 'worker', name, options };
+    const heapMib = Math.ceil(getHeapStatistics().heap_size_limit / MIB);
+    const resourceLimits = { maxOldGenerationSizeMb: heapMib, maxYoungGenerationSizeMb: YOUNG_MIB };
+    for (let n = 0; n < jobs; n++) {
+      const thread: Thread = {
+        worker: new Worker(new URL(entry), { workerData, resourceLimits }),
+        run: undefined,
+        isOpen: false,
+      };
+      this.#threads.push(thread);
+      thread.worker.on('message', (message: WorkerMessage) => this.#heard(thread, message));
+      // It is out of memory, or the host has refused it something: a failure of no run.
+      thread.worker.on('error', (error) => this.#fail(-1, plain(error)));
+    }
+  }
+
+  #heard(thread: Thread, message: WorkerMessage): void {
+    if (this.#isOver) return;
+    switch (message.kind) {
+      case 'opening':
+        if (thread === this.#threads[0]) this.#tell({ kind: 'progress', progress: message.progress });
+        break;
+      case 'open':
+        this.#opened(thread, message.disk);
+        break;
+      case 'progress':
+        if (thread.run !== undefined) this.#shares.update(thread.run, message.phase, message.share);
+        break;
+      case 'done':
+        this.#parts.set(thread.run!, message.part);
+        this.#shares.done(thread.run!);
+        thread.run = undefined;
+        this.#next();
+        break;
+      case 'checked':
+        if (++this.#checked === this.#threads.length) this.#merge();
+        break;
+      case 'failed':
+        this.#fail(thread.run ?? -1, message.error);
+        thread.run = undefined;
+        this.#next();
+        break;
+    }
+  }
+
+  #opened(thread: Thread, disk: DiskSummary): void {
+    this.#disk ??= disk;
+    if (JSON.stringify(this.#disk) !== JSON.stringify(disk)) {
+      const { path } = this.#input.options as { readonly path: string };
+      this.#fail(
+        -1,
+        plain(new UserError(`${path}: changed while it was in use: stop what writes to it, or name a copy`)),
+      );
+      return;
+    }
+    thread.isOpen = true;
+    this.#next();
+  }
+
+  /** Gives work to the threads that have none. */
+  #next(): void {
+    if (this.#isOver) return;
+    const failed = this.#failure?.run ?? Infinity;
+    for (const thread of this.#threads) {
+      if (!thread.isOpen || thread.run !== undefined) continue;
+      const busy = this.#threads.filter(({ run }) => run !== undefined);
+      const used = busy.reduce((bytes, { run }) => bytes + this.#bytes[run!]!, 0);
+      const at = this.#waiting.findLastIndex(
+        (run) => run < failed && (busy.length === 0 || used + this.#bytes[run]! <= this.#input.budget),
+      );
+      if (at < 0) continue;
+      thread.run = this.#waiting.splice(at, 1)[0]!;
+      this.#order(thread, { kind: 'run', index: thread.run });
+    }
+    if (this.#threads.some(({ run }) => run !== undefined)) return;
+    if (this.#failure !== undefined) this.#end({ kind: 'failed', error: this.#failure.error });
+    else if (this.#waiting.length === 0 && this.#threads.every(({ isOpen }) => isOpen))
+      for (const thread of this.#threads) this.#order(thread, { kind: 'check' });
+  }
+
+  #order({ worker }: Thread, order: Order): void {
+    worker.postMessage(order);
+  }
+
+  /** @param run the run that has failed; -1: something that is needed for all */
+  #fail(run: number, error: PlainError): void {
+    if (this.#isOver) return;
+    if (this.#failure === undefined || run < this.#failure.run) this.#failure = { run, error };
+    if (run < 0) this.#end({ kind: 'failed', error });
+  }
+
+  #merge(): void {
+    const { name, options } = this.#input;
+    try {
+      const parts = Array.from(this.#bytes, (_, run) => this.#parts.get(run));
+      const outcome = EXPERIMENTS[name].merge(options as never, this.#disk!, parts);
+      this.#end({ kind: 'outcome', outcome });
+    } catch (error) {
+      this.#fail(-1, plain(error));
+    }
+  }
+
+  #end(message: PoolMessage): void {
+    this.#isOver = true;
+    this.#tell(message);
+  }
+}

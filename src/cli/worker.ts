@@ -1,0 +1,64 @@
+/**
+ * A thread that does runs of an experiment, one after the other, on a disk that it opens itself.
+ * It does what the pool (pool.ts) orders.
+ */
+
+import { parentPort } from 'node:worker_threads';
+import type { Progress } from '../experiment/guest/progress.ts';
+import type { DiskSummary } from '../experiment/guest/runs.ts';
+import { EXPERIMENTS, type ExperimentName } from './experiments.ts';
+import { plain, type PlainError } from './plain-error.ts';
+
+export interface WorkerInput {
+  readonly role: 'worker';
+  readonly name: ExperimentName;
+  readonly options: unknown;
+}
+
+/** What the pool asks for. */
+export type Order = { readonly kind: 'run'; readonly index: number } | { readonly kind: 'check' };
+
+/** What the pool is told. */
+export type WorkerMessage =
+  | { readonly kind: 'opening'; readonly progress: Progress }
+  | { readonly kind: 'open'; readonly disk: DiskSummary }
+  | { readonly kind: 'progress'; readonly phase: string; readonly share: number }
+  | { readonly kind: 'done'; readonly part: unknown }
+  | { readonly kind: 'checked' }
+  | { readonly kind: 'failed'; readonly error: PlainError };
+
+/** Between two reports of progress, ms. */
+const EVERY_MS = 50;
+
+export function runWorker({ name, options }: WorkerInput): void {
+  const port = parentPort!;
+  const tell = (message: WorkerMessage): void => port.postMessage(message);
+  const attempt = (work: () => WorkerMessage): void => {
+    try {
+      tell(work());
+    } catch (error) {
+      tell({ kind: 'failed', error: plain(error) });
+    }
+  };
+  let dueMs = 0;
+  const tellProgress = (message: WorkerMessage): void => {
+    const nowMs = performance.now();
+    if (nowMs < dueMs) return;
+    dueMs = nowMs + EVERY_MS;
+    tell(message);
+  };
+  attempt(() => {
+    const runs = EXPERIMENTS[name].open(options as never, (progress) => tellProgress({ kind: 'opening', progress }));
+    port.on('message', (order: Order) => {
+      attempt(() => {
+        if (order.kind === 'check') {
+          runs.check();
+          return { kind: 'checked' };
+        }
+        const part = runs.run(order.index, (phase, share) => tellProgress({ kind: 'progress', phase, share }));
+        return { kind: 'done', part };
+      });
+    });
+    return { kind: 'open', disk: runs.disk };
+  });
+}
