@@ -10,17 +10,7 @@
  * host itself forbids the change.
  */
 
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readSync,
-  statSync,
-  writeSync,
-  type BigIntStats,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { checkArgument, checkInteger, checkObject, checkText } from '../../base/argument-error.ts';
 import { askHost, InputError } from '../../base/input-error.ts';
 import { type Extent, Medium, type Writer } from './backing-store.ts';
@@ -56,11 +46,14 @@ export function openRegularFile(
   throw new InputError(`${shown}: not a regular file`);
 }
 
+/** What the host says of a file (`fs.BigIntStats`): device, inode, bytes, and last change in ns. */
+export type FileStamp = Readonly<Record<'dev' | 'ino' | 'size' | 'mtimeNs', bigint>>;
+
 /**
  * Differs when a file was written to, or when another file has its name now, perhaps with the same
  * time.
  */
-export const versionOf = ({ dev, ino, size, mtimeNs }: BigIntStats): string => [dev, ino, size, mtimeNs].join();
+export const versionOf = ({ dev, ino, size, mtimeNs }: FileStamp): string => [dev, ino, size, mtimeNs].join();
 
 /** An image in a file of the host. Writes stay in memory by default. */
 export class FileImage implements ImageStore {
