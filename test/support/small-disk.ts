@@ -6,6 +6,7 @@
 import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
 import { directory, file, sparse, symlink, tree, type TreeNode } from '../../src/disk/mkfs/tree.ts';
 import { OverlayImage } from '../../src/disk/image/overlay-image.ts';
+import { OracleExt2 } from '../../src/experiment/judge/oracle-ext2.ts';
 import type { MemoryImage } from '../../src/disk/image/memory-image.ts';
 import { listFiles, type DiskSource } from '../../src/experiment/guest/disk-source.ts';
 import type { RebootOptions } from '../../src/experiment/guest/options.ts';
@@ -52,7 +53,15 @@ export function smallImage(journalBlocks?: number): ReturnType<typeof makeExt2> 
  */
 export function diskOf(image: MemoryImage): DiskSource {
   const nothing = (): undefined => undefined;
-  const rest = { notices: [], version: 'none', copy: () => new OverlayImage(image), check: nothing, close: nothing };
+  const oracleOf: DiskSource['oracleOf'] = (medium) => new OracleExt2(medium);
+  const rest = {
+    notices: [],
+    version: 'none',
+    copy: () => new OverlayImage(image),
+    oracleOf,
+    check: nothing,
+    close: nothing,
+  };
   return { ...listFiles(image), image, ...rest };
 }
 

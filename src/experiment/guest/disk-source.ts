@@ -85,8 +85,10 @@ export interface DiskSource extends OpenImage, DiskFiles {
   readonly notices: readonly string[];
   /** Differs when a file was written to, or when another has its name now. */
   readonly version: string;
-  /** Another medium with the same bytes, for guests that write. */
+  /** Another medium with the same bytes: each run has one. */
   copy(): ImageStore;
+  /** The oracle of a run that only reads: it sees the medium of the run. */
+  oracleOf(medium: ImageStore): OracleExt2;
 }
 
 /** Lists the regular files of an image. @throws UserError when it does not parse */
@@ -156,7 +158,9 @@ export function openDisk(
         `${path}: files claim ${counted(bytes, 'byte')} on a disk of ${grouped(image.size)}: give a --limit`,
       );
     const notices = noticesOf(leftOut, found);
-    return { ...found, image, notices, version, copy: () => new OverlayImage(image), check, close };
+    const copy = (): ImageStore => new OverlayImage(image);
+    const oracleOf = (medium: ImageStore): OracleExt2 => new OracleExt2(medium);
+    return { ...found, image, notices, version, copy, oracleOf, check, close };
   } catch (error) {
     opened?.close();
     const mistake = asUserError(path, error);

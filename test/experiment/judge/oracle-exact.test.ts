@@ -65,7 +65,10 @@ const runFlawed = (
   strategy: StrategyName = 'cold',
   over: Parameters<typeof runSmall>[2] = {},
   below: MemoryImage = image,
-): StrategyOutcome => runSmall({ ...diskOf(below), image: flawed(below, flaw) }, strategy, over);
+): StrategyOutcome => {
+  const media = { copy: () => flawed(below, flaw), oracleOf: () => new OracleExt2(below) };
+  return runSmall({ ...diskOf(below), ...media }, strategy, over);
+};
 
 const whatOf = ({ mismatches }: StrategyOutcome): string[] => mismatches.map(({ what }) => what);
 const countOf = ({ result }: StrategyOutcome): number => result.verified.mismatches;
