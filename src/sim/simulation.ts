@@ -8,6 +8,8 @@
  *
  * Modelled after SimPy's environment, with Linux wait queues instead of events. It is
  * deterministic: no clock, no timer, no promise. One seed gives one run and one digest.
+ *
+ * Longer than other files: tasks, wait queues and the event queue use each other's private state.
  */
 
 import { ArgumentError, checkFunction, checkInteger, checkText, shown } from '../base/argument-error.ts';

@@ -8,6 +8,8 @@
  *
  * States: `running`; `crashed` (the guest is dead, memory and hypervisor are there); `off` (only
  * the disk is left). `reboot` leads from each of them to `running`.
+ *
+ * Longer than other files: each call of a user is a method here, and all of them ask the one state.
  */
 
 import { ArgumentError, checkArgument, checkBytes, checkInteger, checkObject } from '../../base/argument-error.ts';

@@ -22,6 +22,8 @@
  * all frames have one owner, and the page of a frame is its number. A frame has one device at a
  * time, as its record has room for one. A transfer or a name under another device forgets what was
  * known of the frame.
+ *
+ * Longer than other files: each call that an embedder makes is a method here, with its contract.
  */
 
 import { ArgumentError, checkArgument, checkInteger } from '../../base/argument-error.ts';

@@ -12,6 +12,8 @@
  *
  * So `fsync` of a new file saves its name on ext3, and does not on ext2: there `fsync` of the
  * directory follows. A name is only as sure as those of the directories on its way.
+ *
+ * Longer than other files: each call of a guest's program has its model here, on one tree.
  */
 
 import { checkBytes, checkInteger, checkText } from '../../base/argument-error.ts';

@@ -19,6 +19,9 @@
  *
  * A block has 4 KiB; an inode has any power of two from 128 bytes to 4 KiB. Inode 0 stands for the
  * device itself: its page k is block k, as in the cache-mapping table.
+ *
+ * Longer than other files: it shares no code with the format or the kernel, so it reads superblock,
+ * inodes, maps and directories itself.
  */
 
 import {

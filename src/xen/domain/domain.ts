@@ -13,6 +13,9 @@
  *
  * Modelled after Xen's struct domain with one vcpu. Differs in that the guest is code that runs on
  * the simulation's processes, so "taking the processor away" is killing the tasks it has spawned.
+ *
+ * Longer than other files: each call that the tool stack, a back-end or a guest makes to a domain
+ * is a method here.
  */
 
 import { assert } from '../../base/assert.ts';

@@ -37,6 +37,9 @@
  *
  * The journal ends (`abort`) when the log or the data cannot be written. From then on the file
  * system is read-only, and what was not committed is lost.
+ *
+ * Longer than other files: the running and the committing transaction share lists, and each step of
+ * a commit reads what the step before left there.
  */
 
 import { assert } from '../../../base/assert.ts';
