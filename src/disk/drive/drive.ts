@@ -30,8 +30,8 @@
  * that it has no tagged queue beyond `channels`, that a failed request moves no bytes, and that bad
  * sectors come from `faults` only.
  *
- * Longer than other files: a request passes from the queue over the write cache to the medium here,
- * and a reset may meet it at each step.
+ * Longer than other files: a request passes from queue over write cache to medium here. A reset may
+ * meet it at each step.
  */
 
 import { checkArgument, checkInteger, checkObject, checkOneOf } from '../../base/argument-error.ts';
