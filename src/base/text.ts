@@ -81,3 +81,12 @@ function sequenceLength(bytes: Uint8Array, at: number): number {
   const isSurrogate = point >= 0xd800 && point <= 0xdfff;
   return point < LEAST[length] || point > 0x10_ffff || isSurrogate ? 0 : length;
 }
+
+/**
+ * Goes on with an FNV-1a hash over the UTF-16 code units of a text.
+ * @returns a signed integer of 32 bits
+ */
+export function hashText(text: string, hash: number): number {
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash;
+}

@@ -5,6 +5,7 @@
 
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { checkArgument, checkInteger, checkText } from '../base/argument-error.ts';
+import { hashText } from '../base/text.ts';
 
 /** One stream of random numbers. */
 export class RandomStream {
@@ -67,8 +68,8 @@ export class RandomStreams {
    */
   stream(name: string): RandomStream {
     checkText('name', name);
-    let hash = Math.imul(this.seed | 0, 0x9e3779b1) ^ Math.imul((this.seed / 0x1_0000_0000) | 0, 0x85ebca77);
-    for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+    const start = Math.imul(this.seed | 0, 0x9e3779b1) ^ Math.imul((this.seed / 0x1_0000_0000) | 0, 0x85ebca77);
+    const hash = hashText(name, start);
     return new RandomStream(hash ^ (hash >>> 15));
   }
 }

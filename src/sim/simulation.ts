@@ -274,8 +274,9 @@ export function noWait(yielded: unknown): string {
   return `${shown(yielded)}, which is neither a wait queue nor a whole number of nanoseconds, 0 or more; call others by yield*`;
 }
 
-function isProcess(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'next' in value && Symbol.iterator in value;
+/** @internal Whether a value is what a generator function returns. */
+export function isProcess(value: unknown): value is Process<unknown> {
+  return typeof value === 'object' && value !== null && 'next' in value && 'throw' in value && Symbol.iterator in value;
 }
 
 /** Virtual time and everything that runs in it. */

@@ -5,7 +5,7 @@
  * process is started.
  */
 
-import type { Process } from '../../sim/index.ts';
+import { isProcess, type Process } from '../../sim/index.ts';
 import type { Syscalls } from '../../kernel/index.ts';
 
 /** As `Syscalls`, and what would be a process is its result. */
@@ -40,11 +40,6 @@ function blocking(sys: Syscalls, name: string, check: () => void, run: Runner): 
     const result: unknown = Reflect.apply(call, sys, args);
     return isProcess(result) ? run(called, result) : result;
   };
-}
-
-/** Whether a value is what a generator function returns. */
-export function isProcess(value: unknown): value is Process<unknown> {
-  return typeof value === 'object' && value !== null && 'next' in value && 'throw' in value && Symbol.iterator in value;
 }
 
 function fastCalls(

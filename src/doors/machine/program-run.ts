@@ -4,8 +4,7 @@ import { ArgumentError, checkArgument, checkFunction } from '../../base/argument
 import { GuestPanic } from '../../base/errno.ts';
 import type { VmmGuest } from '../../experiment/host/machine-room.ts';
 import type { Syscalls } from '../../kernel/index.ts';
-import { isWait, noWait, type Process, type Simulation, type Task } from '../../sim/index.ts';
-import { isProcess } from './blocking-calls.ts';
+import { isProcess, isWait, noWait, type Process, type Simulation, type Task } from '../../sim/index.ts';
 
 /** A program in the guest. */
 export type Program<T = unknown> = (sys: Syscalls) => Process<T>;

@@ -15,6 +15,7 @@ import {
   checkObject,
   checkText,
 } from '../../base/argument-error.ts';
+import { hashText } from '../../base/text.ts';
 
 /** Which case of a property is to be run again. */
 export interface Replay {
@@ -120,7 +121,5 @@ function defaultLine(replay: Replay): string {
  */
 export function seedOf(name: string): number {
   checkText('name', name);
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
-  return hash | 0;
+  return hashText(name, 0x811c9dc5) | 0;
 }

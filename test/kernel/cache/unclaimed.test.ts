@@ -68,7 +68,7 @@ describe('unclaimed pages', () => {
     disk.check();
   });
 
-  it('unclaimed pages wait for ever unless told, and as long as told', () => {
+  it('unclaimed pages wait for ever by default, and else as long as the command line says', () => {
     const wait = function* (seconds: number): Process {
       yield Ns(seconds * 1e9);
     };
