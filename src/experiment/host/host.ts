@@ -14,7 +14,9 @@ import { Drive } from '../../disk/drive/drive.ts';
 import { driveOptions, type DriveKind } from '../../disk/drive/make-service-time.ts';
 import type { WriteCache } from '../../disk/drive/write-cache.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
+import { Bridge } from '../../machine/bridge.ts';
 import type { MachineMemory } from '../../machine/memory.ts';
+import { Nic } from '../../machine/nic.ts';
 import { values, type GuestCosts, type HypervisorCosts, type Profile } from '../../machine/profile.ts';
 import { Simulation } from '../../sim/index.ts';
 import {
@@ -85,6 +87,8 @@ export class Host {
   readonly memory: MachineMemory;
   readonly drive: Drive;
   readonly guestCosts: GuestCosts;
+  /** @internal The switch of the room. */
+  readonly lan: Bridge;
   /** @internal */
   readonly costs: HypervisorCosts;
   readonly #options: HostOptions;
@@ -118,6 +122,7 @@ export class Host {
         identity: options.identity ?? 'testbed',
         ...(left?.cache && { cache: left.cache }),
       });
+    this.lan = beside?.lan ?? new Bridge();
     this.guestCosts = values(profile.guest);
     this.costs = values(profile.hypervisor);
     if (left === undefined)
@@ -132,6 +137,13 @@ export class Host {
   get toolstack(): Toolstack {
     assert(this.#toolstack !== undefined, 'a hypervisor was made');
     return this.#toolstack;
+  }
+
+  /** @internal The adapter of a host that is connected to the switch of the room. */
+  connectHost(): Nic {
+    const [adapter, end] = Nic.connect(this.simulation, values(this.#options.profile.nic.constants));
+    this.lan.plug(end);
+    return adapter;
   }
 
   #begin(hypervisor: Hypervisor): void {

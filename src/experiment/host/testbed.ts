@@ -4,6 +4,7 @@
  */
 
 import { checkArgument, checkObject, checkText } from '../../base/argument-error.ts';
+import type { MacAddress } from '../../base/ethernet.ts';
 import { Ns } from '../../base/units.ts';
 import { Kernel, type ReuseObserver } from '../../kernel/index.ts';
 import type { Process } from '../../sim/index.ts';
@@ -13,6 +14,8 @@ import { Host, type HostOptions } from './host.ts';
 
 export interface TestbedOptions extends HostOptions {
   readonly observer?: FrameObserver;
+  /** Address of the guest on the network; by default the machine is on no network. */
+  readonly mac?: MacAddress;
   /** Called for every page that a guest takes over. */
   readonly onReuse?: (domain: Domain, ...reuse: Parameters<ReuseObserver>) => void;
 }
@@ -46,6 +49,7 @@ export class Testbed extends Host {
   constructor(options: TestbedOptions) {
     super(options, options?.observer);
     this.#options = options;
+    if (options.mac !== undefined) this.hypervisor.network.plug(this.connectHost());
   }
 
   /**
@@ -60,6 +64,7 @@ export class Testbed extends Host {
         memoryBytes: this.#options.guestMemory,
         device: this.drive,
         cmdLine,
+        ...(this.#options.mac !== undefined && { mac: this.#options.mac }),
       }),
     );
     return yield* this.#boot(domain);
