@@ -61,7 +61,7 @@ ${renderFitted(result)}
   );
 }
 
-function renderSection(section: Section, columns: number): Markup {
+export function renderSection(section: Section, columns: number): Markup {
   const rows = section.rows.map(
     ({ label, values }) =>
       html`<tr><th scope="row">${label}</th>${values.map((value) => html`<td>${value}</td>`)}</tr>`,
@@ -86,6 +86,6 @@ ${lines(histories)}`;
 }
 
 /** A name that a narrow column may break after a hyphen or a plus. */
-function breakable(name: string): Markup {
+export function breakable(name: string): Markup {
   return html`${name.split(/(?<=[-+])/).flatMap((part, n) => (n === 0 ? [part] : [html`<wbr>`, part]))}`;
 }

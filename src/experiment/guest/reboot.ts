@@ -29,7 +29,7 @@ import { machineMemoryFor } from '../host/host.ts';
 import type { Testbed } from '../host/testbed.ts';
 
 /** Fitted constants that no reboot of a guest uses. */
-const OF_THE_HYPERVISOR: readonly CostName[] = [
+export const OF_THE_HYPERVISOR: readonly CostName[] = [
   'guest.suspendNs',
   'hypervisor.domainResumeNs',
   'hypervisor.domain0ShutdownNs',

@@ -87,6 +87,11 @@ export const PENTIUM4_2006: Profile = {
       'a warm-VM stop of 0.26 s + 0.34 s × n fits 0.6 s for one VM and 2.3 s for six',
     ),
     resumeNs: assumed(1e6, 'ns', 'rebinding events, P2M frame lists, clock: microseconds each'),
+    webRequestNs: assumed(
+      100_000,
+      'ns',
+      'Apache 1.3 takes some 300,000 cycles a request in the measurements of its time, half of them or more in the kernel; 50,000 to 200,000',
+    ),
     crashDetectNs: assumed(1e9, 'ns', 'the event reaches the tool stack at once; its daemon acts within a second'),
   },
   hypervisor: {
