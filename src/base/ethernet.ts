@@ -46,6 +46,20 @@ export const ETHERNET_HEADER = defineLayout('Ethernet header', 14, [
  */
 export const EtherType = { transport: 0x88b5, announcement: 0x88b6 } as const;
 
+/** Payload of a full segment: an MTU of 1500 bytes less 20 of IP and 32 of TCP with time stamps. */
+export const SEGMENT_BYTES = 1448;
+
+/** Header of the guest's transport (kernel/net/segment.ts), behind that of Ethernet. */
+export const TRANSPORT_HEADER_BYTES = 28;
+
+/** Headers of a frame. Each segment on the line has its own, however many a frame is cut into. */
+export const FRAME_HEADER_BYTES = ETHERNET_HEADER.size + TRANSPORT_HEADER_BYTES;
+
+/** Segments of a frame of so many bytes: what a driver or a protocol stack works on. */
+export function segmentsOf(frameBytes: number): number {
+  return Math.max(1, Math.ceil((frameBytes - FRAME_HEADER_BYTES) / SEGMENT_BYTES));
+}
+
 export interface EthernetFrame {
   readonly destination: MacAddress;
   readonly source: MacAddress;

@@ -99,12 +99,12 @@ export class Apache {
         if (typeof fd !== 'number') yield* this.#head(request, status, 0);
         else bytes = yield* this.#file(request, fd, buffer);
       }
-      this.#socket.finish(request);
       this.#served++;
     } catch (error) {
-      // The client has gone, or the disk does not give the rest: it hears no more.
+      // The client has gone, or the disk does not give the rest: what was sent is all.
       if (!(error instanceof ModelError)) throw error;
     }
+    this.#socket.finish(request);
     yield* this.#note(parsed?.path ?? '-', status, bytes);
   }
 

@@ -10,7 +10,7 @@
  */
 
 import { assert } from '../../base/assert.ts';
-import { encodeFrame, type MacAddress } from '../../base/ethernet.ts';
+import { encodeFrame, ETHERNET_HEADER, type MacAddress, segmentsOf } from '../../base/ethernet.ts';
 import { PAGE_SIZE, type EvtchnPort } from '../../base/units.ts';
 import { NET_RING_SLOTS, NET_TX_REQUEST, NET_TX_RESPONSE, type GuestEnvironment } from '../../xen/public/index.ts';
 import type { KernelCosts } from '../costs.ts';
@@ -18,6 +18,8 @@ import type { EventChannels } from '../xen/evtchn.ts';
 import { FrontRing } from '../xen/front-ring.ts';
 import type { GrantTable } from '../xen/gnttab.ts';
 import { FrameBuffers, type RingPages } from './frame-buffers.ts';
+
+const NO_BYTES = new Uint8Array(0);
 
 /** Where frames are sent from: the address of the interface, and the port of its back-end. */
 interface Link {
@@ -61,24 +63,34 @@ export class NetTransmitter {
     this.#free = this.#buffers.ids();
   }
 
-  /** Sends a frame; it may be lost. */
-  send(destination: MacAddress, type: number, payload: Uint8Array): void {
-    const { memory, cpu } = this.#env;
-    cpu.charge(this.#costs.packetNs + this.#costs.copyNsPerByte * payload.length);
+  /** Sends a burst of frames with these payloads and one notification; any may be lost. */
+  send(destination: MacAddress, type: number, payloads: readonly Uint8Array[]): void {
+    const { cpu } = this.#env;
+    for (const payload of payloads) {
+      const segments = segmentsOf(ETHERNET_HEADER.size + payload.length);
+      cpu.charge(this.#costs.packetNs * segments + this.#costs.copyNsPerByte * payload.length);
+      this.#put(destination, type, payload);
+    }
+    if (this.#link !== undefined && this.ring.push()) this.#events.notify(this.#link.port);
+  }
+
+  #put(destination: MacAddress, type: number, payload: Uint8Array): void {
+    const { memory } = this.#env;
     const link = this.#link;
     const id = this.#free.pop();
     if (link === undefined || id === undefined) return;
-    const frame = encodeFrame({ destination, source: link.mac, type, payload });
-    assert(frame.length <= PAGE_SIZE, 'net-tx 1: a frame lies within a page');
-    memory.copyIn(this.#buffers.page(id), 0, frame, 0, frame.length);
+    const size = ETHERNET_HEADER.size + payload.length;
+    assert(size <= PAGE_SIZE, 'net-tx 1: a frame lies within a page');
+    const header = encodeFrame({ destination, source: link.mac, type, payload: NO_BYTES });
+    memory.copyIn(this.#buffers.page(id), 0, header, 0, header.length);
+    memory.copyIn(this.#buffers.page(id), header.length, payload, 0, payload.length);
     const grant = this.#buffers.grant(id, true);
     const at = this.ring.nextRequest();
     const { offset } = NET_TX_REQUEST;
     memory.writeU32(this.ring.page, at + offset.grant, grant);
     memory.writeU32(this.ring.page, at + offset.offset, 0);
     memory.writeU16(this.ring.page, at + offset.id, id);
-    memory.writeU16(this.ring.page, at + offset.size, frame.length);
-    if (this.ring.push()) this.#events.notify(link.port);
+    memory.writeU16(this.ring.page, at + offset.size, size);
   }
 
   /** In interrupt context: the pages of the frames that have gone are free. */

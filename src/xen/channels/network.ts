@@ -2,12 +2,14 @@
  * Domain 0's network: a bridge into which the machine's adapter and the guests' interfaces
  * (netback.ts) are plugged.
  *
- * A frame that comes or goes through the adapter costs domain 0's processor the work of the driver
- * and of the bridge. A frame that the adapter has no room for is lost.
+ * Each segment of a frame that comes or goes through the adapter costs domain 0's processor the
+ * work of the driver and of the bridge. A burst is worked on in one go. A frame that the adapter
+ * has no room for is lost.
  *
  * Modelled after the script network-bridge of Xen 3.0, with the adapter in the bridge.
  */
 
+import { segmentsOf } from '../../base/ethernet.ts';
 import { Bridge } from '../../machine/bridge.ts';
 import type { Nic } from '../../machine/nic.ts';
 import type { CpuClock } from '../../sim/cpu-clock.ts';
@@ -32,16 +34,17 @@ export class Domain0Network {
   /** Plugs the adapter in, which has no other user, until it loses power. */
   plug(nic: Nic): void {
     const { power, domain0Cpu, costs } = this.#parts;
-    const work = (then: () => void): void => {
-      domain0Cpu.charge(costs.nicPacketNs);
+    const work = (frames: readonly Uint8Array[], then: () => void): void => {
+      for (const { length } of frames) domain0Cpu.charge(costs.nicPacketNs * segmentsOf(length));
       power.after(domain0Cpu.book(), then);
     };
-    const port = this.bridge.attach((frame) => {
-      work(() => nic.send(frame));
+    const port = this.bridge.attach((frames, overNs) => {
+      const begin = domain0Cpu.now;
+      work(frames, () => nic.sendFrames(frames, overNs + domain0Cpu.now - begin));
     });
-    nic.open((frame) => {
-      work(() => {
-        port.input(frame);
+    nic.openBursts((frames, overNs) => {
+      work(frames, () => {
+        port.input(frames, overNs);
       });
     });
   }

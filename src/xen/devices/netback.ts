@@ -15,9 +15,9 @@
  * no credit scheme.
  */
 
-import { ETHERNET_HEADER, macText, type MacAddress } from '../../base/ethernet.ts';
+import { ETHERNET_HEADER, macText, type MacAddress, segmentsOf } from '../../base/ethernet.ts';
 import { getField, putField, reservedIsZero } from '../../base/layout.ts';
-import { DOM0, GrantRef, PAGE_SIZE } from '../../base/units.ts';
+import { DOM0, GrantRef, type Mfn, PAGE_SIZE } from '../../base/units.ts';
 import type { BridgePort } from '../../machine/bridge.ts';
 import { type Process, WaitQueue } from '../../sim/simulation.ts';
 import { BackRing } from './back-ring.ts';
@@ -51,6 +51,15 @@ export function vif(hypervisor: NetHost, mac: MacAddress): DeviceKind {
   };
 }
 
+/** A request to send that was taken up; without a frame it is answered with an error. */
+interface Sending {
+  readonly id: number;
+  readonly ref: GrantRef;
+  readonly offset: number;
+  readonly size: number;
+  readonly mfn: Mfn | undefined;
+}
+
 class NetBackend implements Backend {
   readonly #hypervisor: NetHost;
   readonly #client: BackendClient;
@@ -71,8 +80,8 @@ class NetBackend implements Backend {
     this.#client = client;
     this.#tx = new BackRing(hypervisor, client.rings[0]!, NET_RING_SLOTS, NET_TX_REQUEST.size);
     this.#rx = new BackRing(hypervisor, client.rings[1]!, NET_RING_SLOTS, NET_RX_REQUEST.size);
-    this.#port = hypervisor.network.bridge.attach((frame) => {
-      this.#arrives(frame);
+    this.#port = hypervisor.network.bridge.attach((frames) => {
+      this.#arrive(frames);
     });
   }
 
@@ -87,10 +96,17 @@ class NetBackend implements Backend {
   }
 
   run(): void {
-    while (!this.#isDead && this.#tx.take(this.#txRequest)) this.#takeUp();
+    const burst: Sending[] = [];
+    while (!this.#isDead && this.#tx.take(this.#txRequest)) burst.push(this.#takeUp());
+    if (burst.length === 0) return;
+    this.#sending += burst.length;
+    const bytes = burst.map(({ mfn, size }) => (mfn === undefined ? 0 : size));
+    this.#work(bytes, (overNs) => {
+      this.#send(burst, overNs);
+    });
   }
 
-  #takeUp(): void {
+  #takeUp(): Sending {
     const request = this.#txRequest;
     const field = (name: keyof typeof NET_TX_REQUEST.offset): number => getField(NET_TX_REQUEST, request, 0, name);
     const id = field('id');
@@ -99,34 +115,51 @@ class NetBackend implements Backend {
     const ref = GrantRef(field('grant'));
     const isFrame = size >= ETHERNET_HEADER.size && offset + size <= PAGE_SIZE;
     const isGood = isFrame && reservedIsZero(NET_TX_REQUEST, request, 0);
-    const mfn = isGood ? this.#client.grants.map(ref, DOM0, false) : undefined;
-    this.#sending++;
-    this.#work(mfn === undefined ? 0 : size, () => {
-      if (mfn !== undefined) {
-        const frame = new Uint8Array(size);
-        this.#hypervisor.memory.copyOut(mfn, offset, frame, 0, size);
-        this.#client.grants.unmap(ref, false);
-        if (!this.#isDead) this.#port.input(frame);
-      }
-      if (--this.#sending === 0) this.#idle.wakeAll();
-      if (this.#isDead) return;
+    return { id, ref, offset, size, mfn: isGood ? this.#client.grants.map(ref, DOM0, false) : undefined };
+  }
+
+  /** The processor has come to a burst. */
+  #send(burst: readonly Sending[], overNs: number): void {
+    const frames: Uint8Array[] = [];
+    for (const { ref, offset, size, mfn } of burst) {
+      if (mfn === undefined) continue;
+      const frame = new Uint8Array(size);
+      this.#hypervisor.memory.copyOut(mfn, offset, frame, 0, size);
+      this.#client.grants.unmap(ref, false);
+      frames.push(frame);
+    }
+    if (!this.#isDead) this.#port.input(frames, overNs);
+    this.#sending -= burst.length;
+    if (this.#sending === 0) this.#idle.wakeAll();
+    if (this.#isDead) return;
+    let isWanted = false;
+    for (const { id, mfn } of burst) {
       const response = new Uint8Array(NET_TX_RESPONSE.size);
       putField(NET_TX_RESPONSE, response, 0, 'id', id);
       putField(NET_TX_RESPONSE, response, 0, 'status', mfn === undefined ? NetStatus.error : NetStatus.ok);
-      if (this.#tx.respond(response)) this.#client.notify();
+      if (this.#tx.respond(response)) isWanted = true;
+    }
+    if (isWanted) this.#client.notify();
+  }
+
+  #arrive(frames: readonly Uint8Array[]): void {
+    const taken = frames.filter(({ length }) => length <= PAGE_SIZE).slice(0, MAX_WAITING - this.#waiting);
+    if (taken.length === 0) return;
+    this.#waiting += taken.length;
+    const bytes = taken.map(({ length }) => length);
+    this.#work(bytes, () => {
+      this.#waiting -= taken.length;
+      let isWanted = false;
+      for (const frame of taken) {
+        if (this.#isDead || !this.#rx.take(this.#rxRequest)) break;
+        if (this.#receive(frame)) isWanted = true;
+      }
+      if (isWanted) this.#client.notify();
     });
   }
 
-  #arrives(frame: Uint8Array): void {
-    if (this.#waiting === MAX_WAITING || frame.length > PAGE_SIZE) return;
-    this.#waiting++;
-    this.#work(frame.length, () => {
-      this.#waiting--;
-      if (!this.#isDead && this.#rx.take(this.#rxRequest)) this.#receive(frame);
-    });
-  }
-
-  #receive(frame: Uint8Array): void {
+  /** Puts a frame into the page that was taken. Returns whether the guest wants an event. */
+  #receive(frame: Uint8Array): boolean {
     const { memory, frames } = this.#hypervisor;
     const ref = GrantRef(getField(NET_RX_REQUEST, this.#rxRequest, 0, 'grant'));
     const mfn = this.#client.grants.map(ref, DOM0, true);
@@ -140,13 +173,21 @@ class NetBackend implements Backend {
     const response = new Uint8Array(NET_RX_RESPONSE.size);
     putField(NET_RX_RESPONSE, response, 0, 'id', getField(NET_RX_REQUEST, this.#rxRequest, 0, 'id'));
     putField(NET_RX_RESPONSE, response, 0, 'size', mfn === undefined ? 0 : frame.length);
-    if (this.#rx.respond(response)) this.#client.notify();
+    return this.#rx.respond(response);
   }
 
-  /** Goes on when domain 0's processor has done the work on a frame. */
-  #work(bytes: number, then: () => void): void {
+  /**
+   * Goes on when domain 0's processor has done the work on a burst of frames of these sizes; 0 for
+   * one that is only answered.
+   * @param then is told how long that took
+   */
+  #work(bytes: readonly number[], then: (overNs: number) => void): void {
     const { domain0Cpu, power, costs } = this.#hypervisor;
-    domain0Cpu.charge(costs.netbackPacketNs + costs.netbackNsPerByte * bytes);
-    power.after(domain0Cpu.book(), then);
+    for (const size of bytes)
+      domain0Cpu.charge(costs.netbackPacketNs * segmentsOf(size) + costs.netbackNsPerByte * size);
+    const overNs = domain0Cpu.debt;
+    power.after(domain0Cpu.book(), () => {
+      then(overNs);
+    });
   }
 }

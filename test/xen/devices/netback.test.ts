@@ -264,7 +264,7 @@ describe('the network back-end', () => {
     // takes it up later.
     const slotOf = (n: number): number => RING_HEADER_BYTES + (1 + n) * NET_TX_REQUEST.size;
     for (let n = 0; n <= spoil.length; n++) {
-      transmitter.send(OUTSIDE, EtherType.transport, bytes(30, n));
+      transmitter.send(OUTSIDE, EtherType.transport, [bytes(30, n)]);
       if (n < spoil.length) memory.writeU16(TX_RING, slotOf(n) + spoil[n]![0], spoil[n]![1]);
     }
     simulation.run();
@@ -282,7 +282,7 @@ describe('the network back-end', () => {
     hypervisor.xenstore.watch(path, () => {
       if (hypervisor.xenstore.read(path) === String(XenbusState.closing)) pins.push(domain.grants.pinCount);
     });
-    transmitter.send(OUTSIDE, EtherType.transport, bytes(30, 1));
+    transmitter.send(OUTSIDE, EtherType.transport, [bytes(30, 1)]);
     simulation.run(() => domain.grants.pinCount === 3);
     const close = domain.environment.xenstore.write(`${VIF_FRONTEND}/state`, String(XenbusState.closing));
     domain.environment.spawn('close', close);
