@@ -130,6 +130,7 @@ export class Apache {
       while (sent < size) {
         const length = yield* sys.read(fd, buffer, 0, Math.min(buffer.length, size - sent));
         if (length === 0) break;
+        yield* sys.settle();
         yield* this.#socket.send(request, buffer.subarray(0, length));
         sent += length;
       }

@@ -66,7 +66,6 @@ export const WebService = kind('service', 'The service over the reboot, while cl
     description: 'Requests answered a second, the mean of the last 30 s before the reboot.',
     minimum: 0,
   }),
-  bytesBefore: Type.Number({ description: 'Bytes a second that they got.', minimum: 0 }),
   rebootNs: count("From the start of the reboot to the end of the new guest's boot, virtual ns."),
   downNs: count('Longest time without an answer that ends after the reboot has begun, virtual ns.'),
   returnNs: ns(

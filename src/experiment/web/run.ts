@@ -136,10 +136,8 @@ export class WebRun {
     const answered = (from: number, to: number): WebExchange[] =>
       exchanges.filter((each) => each.isAnswered && each.endNs >= from && each.endNs < to);
     const windows = windowsOf(exchanges, { beginNs, rebootNs, endNs });
-    const measuredBefore = windows.filter(({ startNs }) => startNs < 0);
     return {
       rateBefore: recovery.rateBefore,
-      bytesBefore: measuredBefore.reduce((sum, { bytes }) => sum + bytes, 0) / Math.max(1, measuredBefore.length),
       rebootNs: bootedNs - rebootNs,
       downNs: recovery.downNs,
       returnNs: recovery.returnNs ?? null,

@@ -192,6 +192,7 @@ export class FileMap {
       while (file.position < Math.min(start + length, file.inode.size)) {
         const bytes = this.#gather(file, Math.min(start + length, file.inode.size), chunk);
         if (bytes > 0) {
+          yield* this.#cpu.settle();
           yield* send(bytes);
           file.position += bytes;
         } else yield* this.#makeReady(file, Math.floor(file.position / PAGE_SIZE));
