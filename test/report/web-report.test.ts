@@ -71,6 +71,14 @@ describe('the figures of stillwarm web', () => {
     );
   });
 
+  it('the sentence says when no strategy is a second earlier than a conventional reboot', () => {
+    const [cold, warm] = sampleWebStrategies();
+    const near = { ...cold!, service: { ...cold!.service, until90Ns: warm!.service.until90Ns! + 1e9 - 1 } };
+    expect(webHeadline(sampleWebResult({ strategies: [near, warm!] }))).toBe(
+      'With no strategy is the service at 90 % of its throughput a second earlier than after a conventional reboot: for these clients the disk is fast enough.',
+    );
+  });
+
   it('the text fits in 100 columns, and ends with the verdict', () => {
     const text = renderWebText(outcome, false);
     expect(Math.max(...text.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(100);

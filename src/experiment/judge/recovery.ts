@@ -6,14 +6,15 @@
  * - *Down* is the longest time without an answer that ends after the reboot has begun, or has not
  *   ended. The service *returns* with the answer that ends it.
  * - Windows are of 1 s. The first one begins when the service returns.
- * - *Until 90 %* begins with the reboot. It ends with the first window whose rate is at least 0.9 of
- *   the rate before, if those of the next two windows are, too.
+ * - *Until 90 %* begins with the reboot. It ends with the first window whose rate is at least 0.9
+ *   of the rate before, if those of the next two windows are, too.
  * - A request is *late* when it is answered more than 1 s after it was sent, and *lost* when it is
  *   never answered. Those count that were under way when the reboot began, and all later ones.
  * - The *area lost* is the rate before less the rate, integrated from the start of the reboot until
  *   90 %. It is a number of requests. What is answered in excess of the rate before makes it
  *   smaller. When 90 % is not reached, it ends with the measurement.
- * - The *loss* over a span from the return on is the share of the rate before that is missing in it.
+ * - The *loss* over a span from the return on is the share of the rate before that is missing in
+ *   it.
  *
  * Contract: a span has its first instant and not its last. An answer as it begins counts in it.
  */

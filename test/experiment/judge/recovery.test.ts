@@ -17,7 +17,8 @@ const failed = (sent: number, end: number): Exchange => ({ sentNs: sent * S, end
 
 describe('the recovery of a service', () => {
   it('a service that comes back whole is at 90 % one window after its return', () => {
-    // 10 a second for 40 s; nothing for 5 s; 10 a second again. The return is the answer at 45.05 s.
+    // 10 a second for 40 s; nothing for 5 s; 10 a second again. The return is the answer at 45.05
+    // s.
     const exchanges = [...steady(0, 40, 10), ...steady(45, 60, 10)];
     const recovery = recoveryOf({ exchanges, beginNs: 0, rebootNs: 40 * S, endNs: 60 * S });
     expect(recovery).toMatchObject({ rateBefore: 10, downNs: 5.1 * S, returnNs: 5.05 * S, until90Ns: 6.05 * S });
@@ -65,7 +66,8 @@ describe('the recovery of a service', () => {
       { sentNs: 8 * S, endNs: 10 * S, isAnswered: true }, // under way: late
       { sentNs: 11 * S, endNs: 12 * S, isAnswered: true }, // after 1 s: not late
       { sentNs: 11 * S, endNs: 12 * S + 1, isAnswered: true }, // late
-      { sentNs: 19 * S, endNs: 25 * S, isAnswered: true }, // answered when the measurement was over: late
+      // answered when the measurement was over: late
+      { sentNs: 19 * S, endNs: 25 * S, isAnswered: true },
       failed(4, 9), // given up before the reboot
       failed(9, 10), // under way: lost
       failed(15, 20),

@@ -44,7 +44,8 @@ function lawful(result: WebResult, asked: WebOptions): void {
       'after 2',
     ]);
     for (const run of runs) expect([run.requests, run.bytes]).toEqual([SIZES.count, BYTES]);
-    // Every byte that arrived was compared: of four runs, of the run that filled the cache, of the service.
+    // Every byte that arrived was compared: of four runs, of the run that filled the cache, of the
+    // service.
     const counted = service.windows.reduce((sum, { bytes }) => sum + bytes, 0);
     expect(verified.bytes).toBeGreaterThanOrEqual(5 * BYTES + counted);
     expect(verified.bytes % SIZES.size).toBe(0);

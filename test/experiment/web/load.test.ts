@@ -108,7 +108,8 @@ describe('the clients of a web server', () => {
       const loses = (bytes: Uint8Array): boolean => {
         const frame = decodeFrame(bytes);
         const connection = frame && connectionOf(frame.payload);
-        // Connections are numbered from 1. Their first frame opens them; what is large has the answer.
+        // Connections are numbered from 1. Their first frame opens them; what is large has the
+        // answer.
         if (connection !== k + 1 || bytes.length < 1000) return false;
         const before = seen.get(connection) ?? 0;
         seen.set(connection, before + 1);

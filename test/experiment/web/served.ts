@@ -6,7 +6,6 @@ import { machineMemoryFor } from '../../../src/experiment/host/host.ts';
 import { Testbed } from '../../../src/experiment/host/testbed.ts';
 import { WebHost } from '../../../src/experiment/host/web-host.ts';
 import { WebLoad, type LoadOptions } from '../../../src/experiment/web/load.ts';
-import type { Nic } from '../../../src/machine/nic.ts';
 import { MachineMemory } from '../../../src/machine/memory.ts';
 import { SERVER_2026 } from '../../../src/machine/profiles/server-2026.ts';
 import type { Process } from '../../../src/sim/index.ts';
@@ -44,14 +43,12 @@ export function served({ sizes, workers = 4, sending = 'sendfile', loses = () =>
   const guest = simulation.runProcess('boot', testbed.start('cachemap=off'));
   const sys = guest.kernel.syscalls;
   const nic = testbed.connectHost();
-  const lossy = {
-    open: (receive: (frame: Uint8Array) => void) =>
-      nic.open((frame) => {
-        if (!loses(frame)) receive(frame);
-      }),
-    sendFrames: (frames: readonly Uint8Array[]) => nic.sendFrames(frames),
-  } as Nic;
-  const host = new WebHost(simulation, lossy, xenMac(0x10_0000));
+  const open = nic.open.bind(nic);
+  nic.open = (receive) =>
+    open((frame) => {
+      if (!loses(frame)) receive?.(frame);
+    });
+  const host = new WebHost(simulation, nic, xenMac(0x10_0000));
   const run = <T>(process: Process<T>): T => simulation.runProcess('test', process);
   return {
     ...{ testbed, simulation, guest, sys, host, contents, run },
