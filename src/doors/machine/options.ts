@@ -27,7 +27,7 @@ export interface MachineOptions {
   readonly disk: Disk;
   /** What survives a reboot of the guest; `warm-cache+metadata` by default. */
   readonly strategy?: StrategyName;
-  /** Decides everything random; 1 by default. */
+  /** An integer that decides everything random; 1 by default. */
   readonly seed?: number;
   /** Memory of the guest, bytes: whole pages of 4096, 9 MiB to 64 GiB; 64 MiB by default. */
   readonly memory?: number;
