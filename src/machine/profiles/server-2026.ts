@@ -1,20 +1,24 @@
 /**
  * A server of 2026: DDR5, NVMe, a hypervisor that uses hardware virtualization. No figure of the
- * paper concerns it, so nothing is fitted. Nearly everything is assumed, to one digit.
+ * paper concerns it, so nothing is fitted. Nearly everything is assumed, to one digit and known to
+ * a factor of two.
  */
 
-import type { Constant, Profile } from '../profile.ts';
+import type { ConstantRange, FirmConstant, LooseConstant, Profile } from '../profile.ts';
 
-const assumed = (value: number, unit: string, note: string): Constant => ({
+/** Known to a factor of two, unless the range says otherwise. */
+const assumed = (
+  value: number,
+  unit: string,
+  note: string,
+  range: ConstantRange = [value / 2, value * 2],
+): LooseConstant => ({ value, range, unit, provenance: 'assumed', fitted: false, note });
+const dataSheet = (value: number, unit: string, note: string): FirmConstant => ({
   value,
   unit,
-  provenance: 'assumed',
+  provenance: 'data sheet',
   fitted: false,
   note,
-});
-const dataSheet = (value: number, unit: string, note: string): Constant => ({
-  ...assumed(value, unit, note),
-  provenance: 'data sheet',
 });
 
 /** A server of 2026, with a flash drive. Nothing in it was fitted. */
@@ -32,7 +36,7 @@ export const SERVER_2026: Profile = {
     pageAllocNs: assumed(50, 'ns', 'per-CPU list, memory-cgroup charge'),
     pageFreeNs: assumed(40, 'ns', 'as pageAllocNs'),
     pathComponentNs: assumed(60, 'ns', 'lockless walk, one cache miss'),
-    direntNs: assumed(5, 'ns', 'length compare, rarely a name compare'),
+    direntNs: assumed(5, 'ns', 'length compare, rarely a name compare', [2, 10]),
     inodeFillNs: assumed(300, 'ns', 'slab allocation, about forty fields, hash insertion'),
     getBlockNs: assumed(40, 'ns', 'block-pointer path and one load'),
     bioSubmitNs: assumed(700, 'ns', 'multi-queue block layer and one ring slot with its grants'),
@@ -53,7 +57,7 @@ export const SERVER_2026: Profile = {
     cacheMapEraseNs: assumed(40, 'ns', 'one record, one hash bucket'),
     cacheMapClaimNs: assumed(70, 'ns', 'hash probe, compare, two stores'),
     cacheMapReleaseNs: assumed(40, 'ns', 'as cacheMapEraseNs'),
-    cacheMapRecencyNs: assumed(25, 'ns', 'two loads, of which one misses: P2M entry and recency'),
+    cacheMapRecencyNs: assumed(25, 'ns', 'two loads, of which one misses: P2M entry and recency', [15, 50]),
     cacheMapDirtyNs: assumed(50, 'ns', 'as cacheMapInsertNs, without the bucket; one word more is compared'),
     eventSendNs: assumed(600, 'ns', 'VM exit and an interrupt to another core'),
     domainSwitchNs: assumed(1_500, 'ns', 'state of a virtual processor'),
@@ -103,10 +107,20 @@ export const SERVER_2026: Profile = {
     model: '25 gigabit Ethernet, a cable without a switch',
     constants: {
       lineMBps: dataSheet(3_125, 'MB/s', '25 Gbit/s (IEEE 802.3by)'),
-      segmentBytes: assumed(1_448, 'B', '1500 B less IP and TCP headers with timestamps: 2,942 MB/s of payload'),
-      segmentOverheadBytes: assumed(90, 'B', '38 B of Ethernet with preamble and gap, 20 B IP, 32 B TCP'),
+      segmentBytes: assumed(
+        1_448,
+        'B',
+        '1500 B less IP and TCP headers with timestamps: 2,942 MB/s of payload; jumbo frames carry 8,948 B',
+        [1_448, 8_948],
+      ),
+      segmentOverheadBytes: assumed(
+        90,
+        'B',
+        '38 B of Ethernet with preamble and gap, 20 B IP, 32 B TCP, 12 of them time stamps',
+        [78, 90],
+      ),
       latencyNs: assumed(5_000, 'ns', 'DMA on both sides and an interrupt'),
-      queueBytes: assumed(1_048_576, 'B', 'a ring of 1,024 descriptors, about 1 KiB each'),
+      queueBytes: assumed(1_048_576, 'B', 'a ring of 1,024 descriptors, about 1 KiB each', [262_144, 4_194_304]),
     },
   },
 };
