@@ -10,7 +10,7 @@ import { bootMachine, LEAST_PAGES, type MiniGuest, startGuest, type TestMachine 
 describe('the store', () => {
   it('the store fires a watch when it is set and after every change at or below its path, later', () => {
     const simulation = new Simulation(1);
-    const store = new Xenstore(new Power(simulation), 30);
+    const store = new Xenstore(simulation, new Power(simulation), 30, 0);
     const fired: [string, Ns][] = [];
     const watch = (path: string) => store.watch(path, () => fired.push([path, simulation.now]));
     watch('/a/b');
@@ -33,7 +33,8 @@ describe('the store', () => {
   });
 
   it('the store counts the paths of each domain that have a value', () => {
-    const store = new Xenstore(new Power(new Simulation(1)), 0);
+    const simulation = new Simulation(1);
+    const store = new Xenstore(simulation, new Power(simulation), 0, 0);
     const counts = (): number[] => [1, 10, 2].map((domid) => store.entriesOf(domid));
     for (const path of ['a/x', 'a/y', 'b', 'a/x']) store.write(`${homeOf(1)}/${path}`, 'of 1');
     store.write(`${homeOf(10)}/a`, 'of 10');
@@ -51,7 +52,8 @@ describe('the store', () => {
   });
 
   it('the store removes what is below a path and nothing beside it', () => {
-    const store = new Xenstore(new Power(new Simulation(1)), 0);
+    const simulation = new Simulation(1);
+    const store = new Xenstore(simulation, new Power(simulation), 0, 0);
     for (const path of ['/d/1', '/d/1/x', '/d/10/x']) store.write(path, path);
     store.remove('/d/1');
     expect(['/d/1', '/d/1/x', '/d/10/x'].map((path) => store.read(path))).toEqual([undefined, undefined, '/d/10/x']);
