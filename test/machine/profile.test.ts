@@ -97,9 +97,6 @@ describe('pentium4-2006 against the paper', () => {
   it('pentium4-2006 against the paper names what was fitted', () => {
     expect(fittedConstants(PENTIUM4_2006)).toEqual([
       'guest.copyNsPerByte',
-      'guest.bootKernelNs',
-      'guest.bootServicesNs',
-      'guest.shutdownServicesNs',
       'guest.suspendNs',
       'hypervisor.domain0ShutdownNs',
       'hypervisor.domain0BootNs',

@@ -4,6 +4,9 @@
  * what guests write, and the first files of a directory. All others are read each time that the
  * disk is read.
  *
+ * A disk that is made from a directory has the files that a boot reads, too. They are no part of
+ * the workload, nor of the files that a result counts.
+ *
  * An ext3 image that was not unmounted has a journal to be replayed. A guest mounts it once and
  * stops, before anything is measured. Its writes stay in memory. So every guest of the experiment
  * finds the same disk, and so does the oracle, which knows nothing of journals.
@@ -20,6 +23,7 @@ import { checkSuperblock, EXT2_SUPERBLOCK_OFFSET, EXT2_SUPERBLOCK_SIZE, type Ext
 import { FileImage } from '../../disk/image/file-image.ts';
 import { HostListing } from '../../disk/mkfs/host-tree.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
+import { BOOT_FILES, withBootFiles } from '../../disk/mkfs/boot-files.ts';
 import { mapExt2 } from '../../disk/mkfs/mkfs.ts';
 import { planExt2 } from '../../disk/mkfs/plan.ts';
 import { LeftOut } from '../../disk/mkfs/tree.ts';
@@ -69,11 +73,13 @@ export interface OpenImage {
 /** The regular files of an image, one for each of their paths. */
 export interface DiskFiles {
   readonly oracle: OracleExt2;
-  /** Those that a path reaches. */
+  /** Those that a path reaches, without `bootFiles`. */
   readonly files: readonly OracleFile[];
+  /** What boots read: programs, libraries, configuration, and the lists of these. */
+  readonly bootFiles: readonly OracleFile[];
   /** Their bytes. */
   readonly bytes: number;
-  /** All of them, and their bytes. */
+  /** All except `bootFiles`, and their bytes. */
   readonly all: { readonly files: number; readonly bytes: number };
   readonly unreachable: LeftOut;
   /** Those whose path is not UTF-8. */
@@ -97,11 +103,13 @@ export function listFiles(image: ImageStore): DiskFiles {
   const unreachable = new LeftOut();
   const notText = new LeftOut();
   const all = { files: 0, bytes: 0 };
-  const files = oracle.listFiles(({ path, size, why }) => {
+  const listed = oracle.listFiles(({ path, size, why }) => {
     unreachable.add(path, why);
     all.files++;
     all.bytes += size;
   });
+  const files = listed.filter(({ path }) => !path.startsWith(BOOT_FILES));
+  const bootFiles = listed.filter(({ path }) => path.startsWith(BOOT_FILES));
   let bytes = 0;
   for (const { path, size } of files) {
     bytes += size;
@@ -109,7 +117,7 @@ export function listFiles(image: ImageStore): DiskFiles {
   }
   all.files += files.length;
   all.bytes += bytes;
-  return { oracle, files, bytes, all, unreachable, notText };
+  return { oracle, files, bootFiles, bytes, all, unreachable, notText };
 }
 
 /**
@@ -144,7 +152,7 @@ export function openDisk(
 ): DiskSource {
   let opened: ReturnType<typeof openImage> | undefined;
   try {
-    opened = openImage(path, limit, onProgress, withoutHidden, KEPT_BYTES);
+    opened = openImage(path, limit, onProgress, withoutHidden, { keptBytes: KEPT_BYTES, bootFiles: true });
     const { image, leftOut, version, check, close } = opened;
     prepare(path, image, onProgress);
     const found = listFiles(image);
@@ -193,6 +201,7 @@ function prepare(path: string, image: ImageStore, onProgress: ProgressListener):
 /**
  * Opens a directory of files or an image, without a look at what its file system says.
  * @param keptBytes bytes of files of a directory that are kept in memory, at most
+ * @param bootFiles whether the image of a directory has the files that a boot reads
  * @throws UserError
  */
 export function openImage(
@@ -200,7 +209,7 @@ export function openImage(
   limit: number | undefined,
   onProgress: ProgressListener,
   withoutHidden: boolean | undefined,
-  keptBytes = 0,
+  { keptBytes, bootFiles } = { keptBytes: 0, bootFiles: false },
 ): OpenImage & { readonly leftOut: LeftOut; readonly version: string } {
   if (kindOf(path) === 'directory') {
     const listing = new HostListing(path, limit, withoutHidden, undefined, keptBytes);
@@ -214,7 +223,7 @@ export function openImage(
       );
     const tree = listing.read((done) => onProgress({ phase: 'reading the files', done, total: bytes }));
     return {
-      image: mapExt2(planExt2(tree)),
+      image: mapExt2(planExt2(bootFiles ? withBootFiles(tree) : tree)),
       leftOut: tree.leftOut,
       version: listing.version,
       check: () => listing.check(),

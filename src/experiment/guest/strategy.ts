@@ -19,6 +19,7 @@ import {
 } from '../../workload/file-reader.ts';
 import { readAndLog } from '../../workload/log-writer.ts';
 import { prefetchFiles, prefetchList } from '../../workload/prefetch.ts';
+import { verifiedInit } from './boot-reader.ts';
 import type { DiskSource } from './disk-source.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
@@ -162,6 +163,7 @@ class StrategyRun {
       onReuse: (domain, pfn, ino, index, block) => {
         this.#verifier.reused(ino, index, pfn, block, memory.frame(domain.frameOf(pfn)));
       },
+      init: verifiedInit(disk, () => this.#verifier),
     });
     const oracle = isWriting ? new OracleExt2(this.testbed.drive.contents) : disk.oracleOf(image);
     this.#verifier = new Verifier(oracle, this.found);
@@ -206,6 +208,7 @@ class StrategyRun {
       name: this.#name,
       runs,
       rebootNs,
+      boots: { before: before.kernel.bootStats, after: after.kernel.bootStats },
       pages: {
         preserved: after.domain.stats.preserved,
         reused: stats.pagesReused,

@@ -84,27 +84,25 @@ export const PENTIUM4_2006: Profile = {
       'ns',
       'page-table switch through the hypervisor and the TLB refill after it',
     ),
-    bootKernelNs: fitted(
-      2e9,
-      [1e9, 4e9],
+    bootKernelNs: assumed(
+      1.5e9,
+      [0.8e9, 3e9],
       'ns',
-      'derived',
-      'the part of a boot that does not grow with the number of VMs: 2 s + 9 s × n fits 11 s for one and 56 s for six',
+      'a kernel without firmware and few drivers; calibration, memory map, network, first programs',
     ),
-    bootServicesNs: fitted(
-      8.4e9,
-      [6e9, 11e9],
+    bootServicesNs: assumed(
+      5e9,
+      [3e9, 8e9],
       'ns',
-      'derived',
-      '9 s per VM less domainBuildNs and the frames of 1 GiB: a boot takes 11 s in all',
+      'start scripts of a server run 600 to 1,600 processes; one by a shell takes 4.8 ms under Xen on a processor of that time (lmbench: Barham et al., SOSP 2003)',
     ),
-    shutdownServicesNs: fitted(
-      9.4e9,
-      [6e9, 12e9],
+    shutdownServicesNs: assumed(
+      1.5e9,
+      [0.8e9, 3e9],
       'ns',
-      'derived',
-      'the part of a shutdown that does not grow with the number of VMs: 9.4 s + 2.6 s × n fits 12 s for one and 25 s for six',
+      'as bootServicesNs; stop scripts run about a third as many processes',
     ),
+    killWaitNs: assumed(5e9, [3e9, 10e9], 'ns', 'stop scripts of sysvinit call killall5 -15, sleep 5, killall5 -9'),
     suspendNs: fitted(
       0.38e9,
       [0.1e9, 0.5e9],

@@ -47,6 +47,7 @@ export const SERVER_2026: Profile = {
     bootKernelNs: assumed(0.8e9, 'ns', 'a small virtual machine kernel'),
     bootServicesNs: assumed(3e9, 'ns', 'services started in parallel'),
     shutdownServicesNs: assumed(2e9, 'ns', 'services stopped in parallel'),
+    killWaitNs: assumed(0, 'ns', 'systemd goes on as soon as the last process has ended', [0, 1e9]),
     suspendNs: assumed(20e6, 'ns', 'freezing processes and devices of a small guest'),
     resumeNs: assumed(1e6, 'ns', 'rebinding events, clock'),
     crashDetectNs: assumed(0.1e9, 'ns', 'an event to a daemon that listens'),
