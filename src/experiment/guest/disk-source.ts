@@ -34,6 +34,7 @@ import type { Process } from '../../sim/index.ts';
 import { adviceOnExt, foreignImage, HEAD_BYTES, whyUnclean } from './image-kind.ts';
 import { OracleExt2, type OracleFile } from '../judge/oracle-ext2.ts';
 import { kindOf } from './output-file.ts';
+import type { RebootOptions } from './options.ts';
 import type { ProgressListener } from './progress.ts';
 import { machineMemoryFor } from '../host/host.ts';
 import { Testbed } from '../host/testbed.ts';
@@ -140,7 +141,7 @@ export function noticesOf(leftOut: LeftOut, { unreachable, notText }: DiskFiles)
  * Opens the disk.
  * @param limit the most bytes that one run reads, undefined for all; from a directory, nothing else
  * is on the disk
- * @param withoutHidden leave out names of a directory itself that begin with a dot
+ * @param kept what of a directory, and besides it, is on the disk (options.ts)
  * @throws UserError in one line when the path is missing, is not an image that the driver mounts,
  * or holds nothing to read
  */
@@ -148,11 +149,12 @@ export function openDisk(
   path: string,
   limit: number | undefined,
   onProgress: ProgressListener,
-  withoutHidden?: boolean,
+  kept: Pick<RebootOptions, 'withoutHidden' | 'withoutBootFiles'> = {},
 ): DiskSource {
   let opened: ReturnType<typeof openImage> | undefined;
   try {
-    opened = openImage(path, limit, onProgress, withoutHidden, { keptBytes: KEPT_BYTES, bootFiles: true });
+    const bootFiles = kept.withoutBootFiles !== true;
+    opened = openImage(path, limit, onProgress, kept.withoutHidden, { keptBytes: KEPT_BYTES, bootFiles });
     const { image, leftOut, version, check, close } = opened;
     prepare(path, image, onProgress);
     const found = listFiles(image);

@@ -97,7 +97,7 @@ function openRuns(
   onProgress: ProgressListener,
   afterReboot?: (machine: VmmMachine) => void,
 ): OpenRuns<VmmPart> {
-  const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
+  const disk = openDisk(options.path, options.limit, onProgress, options);
   const asked = runsOf(options);
   return {
     disk: { all: disk.all, notices: disk.notices, version: disk.version },

@@ -124,7 +124,7 @@ describe('a directory', () => {
       mkdirSync(`${dir}/sub`);
       for (const name of ['.cache/results', '.lock', 'a', 'sub/.kept']) writeFileSync(`${dir}/${name}`, name);
       const names = (withoutHidden?: boolean): string[] => {
-        const disk = openDisk(dir, undefined, () => undefined, withoutHidden);
+        const disk = openDisk(dir, undefined, () => undefined, { withoutHidden });
         writeFileSync(`${dir}/.cache/results`, 'written while the disk is in use');
         writeFileSync(`${dir}/.lock`, '');
         const checking = (): void => disk.check();

@@ -160,6 +160,7 @@ describe('the result of a reboot of the hypervisor', () => {
     for (let n = 0; n < 3; n++) writeFileSync(join(path, `file${n}`), pattern(FILE_BYTES, n));
     return runVmmReboot({
       path,
+      withoutBootFiles: true,
       vms: 2,
       memory: 16 << 20,
       disk: 'profile',
