@@ -113,12 +113,12 @@ const HYPERVISOR_MEANINGS = {
   domainBuildNs: 'the tool stack building a domain, without frames, devices and messages to the store',
   savePageNs: 'saving one page to a file, without the checksum and the disk',
   restorePageNs: 'restoring one page from a file, without the checksum, the frame and the disk',
-  domain0ShutdownNs: 'stopping the services of domain 0, while its back-ends work',
+  domain0ShutdownNs: 'stopping domain 0, beyond what a guest takes, while its back-ends work',
   handoverNs: 'the hypervisor writing down all suspended domains and emptying the CPU caches',
   processors: 'processors, which the guests share',
   resetNs: 'reset of the machine, with the firmware',
   vmmBootNs: 'the hypervisor booting, without what depends on the memory',
-  domain0BootNs: 'domain 0 booting, until its tool stack works',
+  domain0BootNs: 'domain 0 booting, beyond what a guest takes, until its tool stack works',
   resumeSetupNs: 'the tool stack preparing to resume suspended domains, all of them together',
 } as const;
 

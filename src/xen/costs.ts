@@ -64,7 +64,7 @@ export interface XenCosts {
   readonly savePageNs: number;
   /** Restoring a page from a file. Domain 0's. */
   readonly restorePageNs: number;
-  /** Stopping domain 0's services, while the back-ends work. */
+  /** Stopping what only domain 0 has, while the back-ends work. */
   readonly domain0ShutdownNs: number;
   /** Writing down what the next hypervisor needs, all domains together. */
   readonly handoverNs: number;

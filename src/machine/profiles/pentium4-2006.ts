@@ -189,11 +189,11 @@ export const PENTIUM4_2006: Profile = {
     ),
     restorePageNs: assumed(7_500, [6_000, 13_000], 'ns', 'as savePageNs, the other way round'),
     domain0ShutdownNs: fitted(
-      17e9,
-      [12e9, 22e9],
+      10.5e9,
+      [5e9, 15e9],
       'ns',
       'derived',
-      'warm-VM hides about 17 s of a cycle of about 55 s, during which the guests still serve',
+      'warm-VM hides about 17 s of a cycle of about 55 s, during which the guests still serve; less shutdownServicesNs and killWaitNs. How the paper stopped domain 0, and what ran there, is not known',
     ),
     handoverNs: {
       ...constant(
@@ -208,11 +208,11 @@ export const PENTIUM4_2006: Profile = {
     resetNs: assumed(8e9, [3e9, 15e9], 'ns', 'quick boot of a BIOS of the time'),
     vmmBootNs: assumed(2e9, [1e9, 4e9], 'ns', 'Xen 3.0, boot loader included'),
     domain0BootNs: fitted(
-      28e9,
-      [18e9, 38e9],
+      21.5e9,
+      [12e9, 31e9],
       'ns',
       'derived',
-      'about 55 s of hypervisor and domain 0 in all baselines, less domain0ShutdownNs, resetNs and vmmBootNs',
+      'the rest of the cycle of about 55 s: less 17 s, resetNs, vmmBootNs, bootKernelNs and bootServicesNs. Finding disks and network, 40 MB of files from a disk, the start of xend: each takes seconds, none was measured there',
     ),
     resumeSetupNs: assumed(
       0.2e9,

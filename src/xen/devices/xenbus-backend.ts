@@ -217,7 +217,7 @@ export class XenbusBackend {
     for (const ref of ringRefs) this.#grants.unmap(ref, true);
   }
 
-  /** Its state comes last, for whoever watches it. */
+  /** Its state is written last, since the front-end watches it. */
   #switchTo(state: XenbusState, properties: DeviceKind['backProperties'] = {}): void {
     this.#state = state;
     this.#hypervisor.xenstore.transact(below(this.#home, { ...properties, state: String(state) }));

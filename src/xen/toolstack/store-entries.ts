@@ -1,7 +1,7 @@
 /**
- * What the tool stack tells the store of a domain: its configuration, under a path that stays with
- * the machine as its owner sees it, and the facts of the domain of the moment, in its home. Nothing
- * in the model reads them. They are written because their messages take time.
+ * What the tool stack tells the store of a domain: its configuration, and the facts of the domain
+ * of the moment. The latter lie in the domain's home. Nothing in the model reads them. They are
+ * written because their messages take time.
  *
  * Names and transactions are those of xend of Xen 3.0 (XendDomainInfo.py). Left out are
  * permissions, and `memory/target`, which is written when it is changed.

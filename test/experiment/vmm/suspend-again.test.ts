@@ -10,7 +10,11 @@ import { TIMEOUT_MS } from '../../support/property.ts';
 import { vmmMachine } from './disk.ts';
 
 /** A guest has no time to do anything else between the request and its suspension. */
-const AT_ONCE = withConstants(SERVER_2026, { 'guest.suspendNs': 0, 'hypervisor.domain0ShutdownNs': 0 });
+const AT_ONCE = withConstants(SERVER_2026, {
+  'guest.suspendNs': 0,
+  'guest.shutdownServicesNs': 0,
+  'hypervisor.domain0ShutdownNs': 0,
+});
 
 const WAYS = ['warm-vm', 'save-restore'] as const;
 type Way = (typeof WAYS)[number];
