@@ -32,6 +32,28 @@ describe('the store', () => {
     expect([store.read('/a/b/c'), store.read('/a/bc')]).toEqual([undefined, undefined]);
   });
 
+  it('the store serves one message after the other, and tells how long what it was sent takes', () => {
+    const simulation = new Simulation(1);
+    const store = new Xenstore(simulation, new Power(simulation), 3, 10);
+    const fired: [string, Ns][] = [];
+    store.watch('/a', () => fired.push([store.read('/a/x') ?? '', simulation.now]));
+    // The request and the event of the watch that is set.
+    expect(store.backlog).toBe(20);
+    store.transact({ '/a/x': '1', '/b': undefined });
+    // Begin, a change and the event of the watch, a removal, end.
+    expect(store.backlog).toBe(70);
+    // Its answers do not wait for its time: the caller does.
+    expect(store.read('/a/x')).toBe('1');
+    expect(store.backlog).toBe(80);
+    simulation.runProcess('waits', store.served());
+    expect([simulation.now, store.backlog]).toEqual([80, 10 * fired.length]);
+    simulation.run();
+    expect(fired).toEqual([
+      ['1', 23],
+      ['1', 63],
+    ]);
+  });
+
   it('the store counts the paths of each domain that have a value', () => {
     const simulation = new Simulation(1);
     const store = new Xenstore(simulation, new Power(simulation), 0, 0);
