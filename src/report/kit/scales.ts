@@ -5,7 +5,7 @@
 
 import { scaleLinear, scaleLog, type ScaleLinear } from 'd3-scale';
 import { tickLabel } from './figures.ts';
-import { round, scaleGroup, text, widthOf } from './svg.ts';
+import { FIRST, round, scaleGroup, text, widthOf } from './svg.ts';
 
 export interface ValueScale {
   readonly kind: 'linear' | 'log';
@@ -65,11 +65,16 @@ export function onEach(scales: readonly ValueScale[], draw: (scale: ValueScale) 
 }
 
 /** The head of an axis: its unit, and where it begins on a logarithmic scale. */
-export function unitLabel(scales: readonly ValueScale[], unit: string, x: number, y: number): string[] {
+export function unitLabel(scales: readonly ValueScale[], unit: string): string[] {
   return onEach(scales, ({ kind, ticks }) => {
     const said = kind === 'log' ? `${unit}, logarithmic from ${tickLabel(ticks[0]!)}` : unit;
-    return [text(x, y, said, 'tick')];
+    return [text(0, FIRST, said, 'tick')];
   });
+}
+
+/** The room that the labels of an axis need at its left, units. */
+export function labelRoom(scales: readonly ValueScale[]): number {
+  return Math.max(...scales.flatMap(({ ticks }) => ticks.map((tick) => widthOf(tickLabel(tick))))) + 14;
 }
 
 /** A piece of an axis, with a scale of its own. */
