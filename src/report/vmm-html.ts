@@ -27,6 +27,7 @@ import { vmmWinner } from './vmm-winner.ts';
 export function renderVmmHtml({ result, mismatches }: VmmExperimentOutcome): string {
   const asked = result.machines[0]!;
   const { line, allEqual } = verificationOf(result);
+  const [first, ...rest] = grids(result).map(renderGrid);
   return renderPage(
     `stillwarm: reboot of a hypervisor under ${machineName(asked)}`,
     html`<header>
@@ -42,9 +43,12 @@ ${figure(downtimeChart(asked), { keys: PHASE_KEYS })}
 </section>
 ${renderSeries(result)}
 <section>
+<div class="together">
 <h2>The figures</h2>
-<p>Below a figure is the slides' figure, and whether the model was fitted to it. Figures without one are predicted.</p>
-${lines(grids(result).map(renderGrid))}
+<p class="legend-note">Below a figure is the slides' figure, and whether the model was fitted to it. Figures without one are predicted.</p>
+${first!}
+</div>
+${lines(rest)}
 </section>
 <section>
 <h2>What was run</h2>

@@ -10,6 +10,7 @@ import type { Browser, View } from '../support/browser.ts';
 import { describeWithBrowser } from '../support/chromium.ts';
 import { KIT_PAGE } from './kit-page.ts';
 import { PROBLEMS } from './layout.ts';
+import { sizesByPage } from './pdf.ts';
 import { sampleResult } from './sample.ts';
 import { sampleVmmResult } from './vmm-sample.ts';
 
@@ -58,6 +59,22 @@ describeWithBrowser('the pages', (test) => {
         expect(await browser.ask(PROBLEMS)).toEqual([]);
         expect(browser.requests()).toEqual([]);
       });
+
+  // The letters of a heading are the only ones of 20 px on paper. Two lines below one are no
+  // company.
+  for (const [page, html] of Object.entries(PAGES).filter(([name]) => name !== 'the kit'))
+    test(`the pages leave no heading alone at the end of a sheet: ${page}`, async (browser) => {
+      await browser.open(html, { width: 700, print: true });
+      const headings = await browser.ask<number>(`document.querySelectorAll('h2').length`);
+      // Wherever the headings come to lie.
+      for (const space of [0, 400]) {
+        await browser.ask(`document.querySelector('header').style.paddingBottom = '${space}px'`);
+        const { data } = await browser.send('Page.printToPDF', { paperWidth: 8.27, paperHeight: 11.69 });
+        const sheets = sizesByPage(Buffer.from(data as string, 'base64'));
+        expect(sheets.flat().filter((size) => size === 20).length).toBeGreaterThanOrEqual(headings);
+        for (const sizes of sheets) expect(sizes.slice(-3)).not.toContain(20);
+      }
+    });
 
   test('the pages say the same without their script', async (browser) => {
     await browser.open(REBOOT_PAGE, { width: 390, script: false });
