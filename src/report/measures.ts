@@ -127,27 +127,6 @@ export function firstAfterOverSecondAfter(strategy: StrategyResult): number | un
   return ratio(throughput(runOf(strategy, 'after', 1)), throughput(runOf(strategy, 'after', 2)));
 }
 
-/**
- * One sentence: what the best strategy buys over a conventional reboot; undefined when the two were
- * not both run.
- */
-export function headline(result: RebootResult): string | undefined {
-  const firstAfter = (strategy: StrategyResult) => throughput(runOf(strategy, 'after', 1));
-  const cold = result.strategies.find(({ name }) => name === 'cold');
-  const others = result.strategies.filter(({ name }) => name !== 'cold');
-  const best = others.reduce<StrategyResult | undefined>(
-    (top, next) => (top === undefined || firstAfter(next) > firstAfter(top) ? next : top),
-    undefined,
-  );
-  if (cold === undefined || best === undefined) return undefined;
-  const gain = ratio(firstAfter(best), firstAfter(cold));
-  if (gain === undefined) return undefined;
-  return (
-    `The first run after a ${best.name} reboot is ${times(gain)} as fast as after a conventional one, ` +
-    `and ${percent(firstAfterOverSecondAfter(best))} as fast as the second.`
-  );
-}
-
 /** An amount of bytes, in units of 1000. */
 export const amountOf = (bytes: number): string => prettyBytes(bytes);
 

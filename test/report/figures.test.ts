@@ -184,7 +184,9 @@ describe('the printed tables', () => {
     );
     // 30 / 5.5, and 30 / 90.
     expect(words).toContain(
-      'The first run after a warm-cache reboot is 5.45 × as fast as after a conventional one, and 33.3 % as fast as the second.',
+      'warm-cache reads files 5.45 × as fast as cold just after the crash (30.0 MB/s against 5.50) ' +
+        'and 33.3 % as fast as the second time. ' +
+        'The first run takes 2.00 s instead of 2.00 s; the service is down for 8.00 s before it.',
     );
     // 1,012 + 2,012 and 1,013 + 2,013.
     expect(words).toContain('verified 3,024 pages, 3,026 bytes: all equal');
@@ -200,7 +202,7 @@ describe('the printed tables', () => {
     expect(words).toContain('reboot orderly; checksums off; profile server-2026;');
     expect(words).toContain('disk that of the profile;');
     expect(words).toContain('fitted to the paper: nothing');
-    expect(words).not.toContain('as fast as');
+    expect(words).not.toContain('against');
   });
 
   it.each(Object.keys(COLD.pages.refused).filter((reason) => reason !== 'ok'))(
