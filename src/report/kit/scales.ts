@@ -125,7 +125,7 @@ export function brokenAxis(segments: readonly AxisSegment[], [left, right]: read
 function ticksOf(placed: BrokenAxis['segments']): { value: number; x: number }[] {
   const wanted = placed.flatMap(({ from, to, x0, x1 }, n) => {
     const own = scaleLinear([from, to], [x0, x1]);
-    const values = own.ticks(Math.max(1, Math.floor((x1 - x0) / 80)));
+    const values = own.ticks(Math.max(1, Math.round((x1 - x0) / 50)));
     // A tick at the end of a segment is that at the beginning of the next.
     return values.filter((value) => value !== placed[n + 1]?.from).map((value) => ({ value, x: own(value) }));
   });

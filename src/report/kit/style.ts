@@ -142,6 +142,7 @@ li { overflow-wrap: anywhere; }
   h2 { margin-top: 1.5rem; }
   p, li { orphans: 3; widows: 3; }
   .scroll { overflow: visible; }
+  details::details-content { content-visibility: visible; block-size: auto; }
   .scale, .readout { display: none; }
   .chart { max-height: 15cm; }
   .area, [class^=bar], .kept, .lost, .silence, .band, [class^=phase], .legend i { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
