@@ -66,7 +66,7 @@ export interface KernelStats {
   readonly pagesLost: number;
   /** Pages that are newer than their block. */
   readonly pagesDirty: number;
-  /** Suspensions that it has come back from. */
+  /** How many suspensions it has come back from. */
   readonly suspensions: number;
   /** Transactions committed since the mount. */
   readonly commits: number;
