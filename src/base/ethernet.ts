@@ -88,11 +88,14 @@ export function decodeFrame(bytes: Uint8Array): EthernetFrame | undefined {
 }
 
 function putAddress(bytes: Uint8Array, at: number, mac: MacAddress): void {
-  for (let i = 0; i < 6; i++) bytes[at + i] = Math.floor(mac / 256 ** (5 - i)) % 256;
+  const high = Math.floor(mac / 2 ** 32);
+  bytes[at] = high >>> 8;
+  bytes[at + 1] = high;
+  for (let i = 0; i < 4; i++) bytes[at + 2 + i] = mac >>> (24 - 8 * i);
 }
 
 function addressAt(bytes: Uint8Array, at: number): MacAddress {
-  let mac = 0;
-  for (let i = 0; i < 6; i++) mac = mac * 256 + bytes[at + i]!;
-  return mac as MacAddress;
+  const high = bytes[at]! * 256 + bytes[at + 1]!;
+  const low = bytes[at + 2]! * 2 ** 24 + ((bytes[at + 3]! << 16) | (bytes[at + 4]! << 8) | bytes[at + 5]!);
+  return (high * 2 ** 32 + low) as MacAddress;
 }

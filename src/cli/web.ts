@@ -80,6 +80,7 @@ function optionsOf(given: ValuesOf<typeof WEB.options>, path: string | undefined
   const { memory, disk: drive, profile, arch, seed, connections, timeout, workers, before, after } = given;
   return {
     ...disk,
+    withoutBootFiles: given['bare-boot'],
     ...{ memory, disk: drive, profile, arch, seed, connections, timeout, workers, before, after },
     ...{ sizes, strategies, crash, loop, order, sending, prefetchRate },
     limit: sizes === undefined ? (limit ?? WEB_LIMIT) : undefined,

@@ -66,7 +66,8 @@ export interface NicCounters {
 export class Nic {
   readonly #simulation: Simulation;
   readonly #values: NicValues;
-  readonly #room = new WaitQueue('room in the queue of a network interface');
+  /** Woken when there may be room in the queue. */
+  readonly room = new WaitQueue('room in the queue of a network interface');
   #peer: Nic | undefined;
   #receiver: BurstReceiver | undefined;
   #queuedBytes = 0;
@@ -173,7 +174,7 @@ export class Nic {
    * goes first.
    */
   *transmit(packet: Uint8Array): Process {
-    while (!this.send(packet)) yield this.#room;
+    while (!this.send(packet)) yield this.room;
   }
 
   /**
@@ -186,7 +187,7 @@ export class Nic {
     this.#queuedBytes = 0;
     this.#lineFreeAt = 0;
     this.#receiver = undefined;
-    this.#room.wakeAll();
+    this.room.wakeAll();
   }
 
   /** What a payload is on the line, bytes. */
@@ -198,7 +199,7 @@ export class Nic {
   #leave(packets: readonly Uint8Array[], lineNs: number): void {
     this.#queuedPackets -= packets.length;
     for (const { length } of packets) this.#queuedBytes -= length;
-    this.#room.wakeAll();
+    this.room.wakeAll();
     this.#simulation.after(Ns(this.#values.latencyNs), () => {
       if (!this.#peer!.#receive(packets, lineNs)) this.#lost += packets.length;
     });

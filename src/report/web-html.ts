@@ -3,8 +3,9 @@
 import { counted } from '../base/counted.ts';
 import type { WebOutcome } from '../experiment/web/experiment.ts';
 import { breakable, renderSection } from './html.ts';
-import { html, lines, Markup } from './markup.ts';
-import { renderFitted, renderPage } from './page.ts';
+import { figure } from './kit/figure.ts';
+import { html, lines } from './kit/markup.ts';
+import { renderFitted, renderPage } from './kit/page.ts';
 import { webChart } from './web-chart.ts';
 import { OF_THE_SLIDES, webHeadline, webParameters, webSections, webVerification } from './web-measures.ts';
 import { renderWebMismatches } from './web-text.ts';
@@ -26,9 +27,14 @@ ${mismatches.length === 0 ? '' : html`<ul>${renderWebMismatches(mismatches).map(
 </header>
 <section>
 <h2>Throughput around the reboot</h2>
-<p class="legend"><span><i class="key-line"></i>requests answered a second</span> <span><i class="key-down"></i>until the service returned</span>
-<span><i class="key-begin"></i>start of the reboot</span></p>
-<figure>${new Markup(webChart(result))}</figure>
+<p class="legend-note">Each piece of the time axis has a scale of its own. A zigzag is where one ends.</p>
+${figure(webChart(result), {
+  keys: [
+    { style: 'key-line', label: 'requests answered a second' },
+    { style: 'key-down', label: 'until the service returned' },
+    { style: 'key-begin', label: 'start of the reboot' },
+  ],
+})}
 </section>
 <section>
 <h2>The figures</h2>

@@ -7,7 +7,8 @@
 import prettyBytes from 'pretty-bytes';
 import { counted, grouped } from '../base/counted.ts';
 import type { WebResult, WebRun, WebService, WebStrategyResult } from '../experiment/web/result.ts';
-import { NO_FIGURE, significant, type Section } from './measures.ts';
+import { NO_FIGURE, significant } from './kit/figures.ts';
+import type { Section } from './measures.ts';
 import { FIRST_OVER_COLD, FIRST_OVER_SECOND, LOSSES } from './web-slides.ts';
 
 type Errors = WebService['errors'];

@@ -73,7 +73,10 @@ export function runWeb(options: WebOptions, onProgress: ProgressListener = () =>
 
 function openRuns(options: WebOptions, onProgress: ProgressListener): OpenRuns<WebPart> {
   const { path, limit, sizes } = options;
-  const disk = sizes === undefined ? openDisk(path, limit, onProgress, options.withoutHidden) : madeDisk(sizes);
+  const disk =
+    sizes === undefined
+      ? openDisk(path, limit, onProgress, options)
+      : madeDisk(sizes, options.withoutBootFiles !== true);
   const files = filesOf(disk, limit);
   let memory: MachineMemory | undefined;
   return {

@@ -6,6 +6,7 @@
 import { PAGE_SIZE } from '../../base/units.ts';
 import type { ImageStore } from '../../disk/image/image-store.ts';
 import { OverlayImage } from '../../disk/image/overlay-image.ts';
+import { withBootFiles } from '../../disk/mkfs/boot-files.ts';
 import { mapExt2 } from '../../disk/mkfs/mkfs.ts';
 import { planExt2 } from '../../disk/mkfs/plan.ts';
 import { directory, file, tree, type FileContent } from '../../disk/mkfs/tree.ts';
@@ -16,8 +17,10 @@ import type { MadeFiles } from './options.ts';
 
 const FILES_OF_DIRECTORY = 256;
 
-export function madeDisk(made: MadeFiles): DiskSource {
-  const image = mapExt2(planExt2(tree(rootOf(made))));
+/** @param bootFiles whether it also has the files that a boot reads */
+export function madeDisk(made: MadeFiles, bootFiles: boolean): DiskSource {
+  const files = tree(rootOf(made));
+  const image = mapExt2(planExt2(bootFiles ? withBootFiles(files) : files));
   return {
     ...listFiles(image),
     image,

@@ -60,7 +60,7 @@ export const MOST = {
 export interface WebOptions
   extends Pick<
     RebootOptions,
-    'path' | 'withoutHidden' | 'memory' | 'disk' | 'profile' | 'arch' | 'seed' | 'limit' | 'crash'
+    'path' | 'withoutHidden' | 'withoutBootFiles' | 'memory' | 'disk' | 'profile' | 'arch' | 'seed' | 'limit' | 'crash'
   > {
   /** Files that are made, instead of those of `path`, which then is only a name for them. */
   readonly sizes: MadeFiles | undefined;

@@ -15,6 +15,7 @@ import type { Process, Task } from '../../sim/index.ts';
 import { Apache } from '../../workload/apache.ts';
 import { prefetchFiles, prefetchList } from '../../workload/prefetch.ts';
 import { Zipf } from '../../workload/zipf.ts';
+import { verifiedInit } from '../guest/boot-reader.ts';
 import type { DiskSource } from '../guest/disk-source.ts';
 import type { RunListener } from '../guest/runs.ts';
 import { PROFILE } from '../host/profiles.ts';
@@ -73,6 +74,7 @@ export class WebRun {
       memory,
       guestMemory: options.memory,
       mac: GUEST,
+      init: verifiedInit(disk, () => this.#verifier),
       onReuse: (domain, pfn, ino, index, block) => {
         this.#verifier.reused(ino, index, pfn, block, memory.frame(domain.frameOf(pfn)));
       },

@@ -13,8 +13,8 @@ import { decode, encodeControl, KIND, type Segment } from './segment.ts';
  */
 export const MAX_CONNECTIONS = 1024;
 
-/** Bytes of an answer that wait for their acknowledgement at most: the fixed window. */
-export const SEND_BUFFER_BYTES = 65_536;
+/** Bytes of an answer that wait for their acknowledgement at most: the largest of tcp_wmem. */
+export const SEND_BUFFER_BYTES = 131_072;
 
 /** Takes a burst of packets for one of the clients. It may lose any of them. */
 type SendTo<Address> = (client: Address, packets: readonly Uint8Array[]) => void;
@@ -28,7 +28,7 @@ type Exchange = Pick<ExchangeEnd, 'append' | 'finish' | 'room' | 'isFinished'>;
 /** A request, and the stream of its answer. */
 export class ServedRequest {
   readonly bytes: Uint8Array;
-  /** Woken when there is room for more of the answer, and when the client is gone. */
+  /** Woken when a third of the send buffer is free again, and when the client is gone. */
   readonly room = new WaitQueue('room in the send buffer of a connection');
   /** Undefined once the client is gone. */
   #exchange: Exchange | undefined;
@@ -166,7 +166,7 @@ export class Listener<Address extends number> {
         this.#serve(accepted.request);
       },
       progressed: () => {
-        accepted.request?.room.wakeAll();
+        if (end.room >= SEND_BUFFER_BYTES / 3) accepted.request?.room.wakeAll();
       },
       timedOut: () => {
         this.#end(key);

@@ -2,8 +2,9 @@
  * The sending half of the network front-end (netfront.ts): frames on their way out, on the ring
  * that it shares with the back-end (xen/public/netif.ts).
  *
- * It has pages of its own, so many of which may be on the ring; a frame that finds none is lost. It
- * sends from the moment at which the front-end has connected until the back-end is gone.
+ * It has pages of its own, so many of which may be on the ring. A frame that finds none waits in a
+ * queue, and is lost when that is full. It sends from the moment at which the front-end has
+ * connected until the back-end is gone.
  *
  * Invariant:
  *   1. a frame lies within a page.
@@ -21,6 +22,16 @@ import { FrameBuffers, type RingPages } from './frame-buffers.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
+/** Frames that wait for a page at most: txqueuelen of an Ethernet interface. */
+export const QUEUE_FRAMES = 1000;
+
+/** A frame that waits. */
+interface Waiting {
+  readonly destination: MacAddress;
+  readonly type: number;
+  readonly payload: Uint8Array;
+}
+
 /** Where frames are sent from: the address of the interface, and the port of its back-end. */
 interface Link {
   readonly mac: MacAddress;
@@ -35,6 +46,7 @@ export class NetTransmitter {
   readonly #events: EventChannels;
   readonly #buffers: FrameBuffers;
   #free: number[] = [];
+  #queue: Waiting[] = [];
   #link: Link | undefined;
 
   constructor(env: GuestEnvironment, costs: KernelCosts, events: EventChannels, grants: GrantTable, pages: RingPages) {
@@ -48,6 +60,7 @@ export class NetTransmitter {
   /** The back-end is gone, and all grants with it: what is sent now is lost. */
   disconnected(): void {
     this.#free = [];
+    this.#queue = [];
     this.#link = undefined;
   }
 
@@ -69,19 +82,31 @@ export class NetTransmitter {
     for (const payload of payloads) {
       const segments = segmentsOf(ETHERNET_HEADER.size + payload.length);
       cpu.charge(this.#costs.packetNs * segments + this.#costs.copyNsPerByte * payload.length);
-      this.#put(destination, type, payload);
+      if (this.#link === undefined || this.#queue.length === QUEUE_FRAMES) continue;
+      this.#queue.push({ destination, type, payload });
     }
-    if (this.#link !== undefined && this.ring.push()) this.#events.notify(this.#link.port);
+    this.#drain();
   }
 
-  #put(destination: MacAddress, type: number, payload: Uint8Array): void {
-    const { memory } = this.#env;
+  /** Puts frames on the ring, as many as there are pages for. */
+  #drain(): void {
     const link = this.#link;
-    const id = this.#free.pop();
-    if (link === undefined || id === undefined) return;
+    if (link === undefined) return;
+    let n = 0;
+    for (; n < this.#queue.length; n++) {
+      const id = this.#free.pop();
+      if (id === undefined) break;
+      this.#put(link.mac, id, this.#queue[n]!);
+    }
+    this.#queue.splice(0, n);
+    if (this.ring.push()) this.#events.notify(link.port);
+  }
+
+  #put(source: MacAddress, id: number, { destination, type, payload }: Waiting): void {
+    const { memory } = this.#env;
     const size = ETHERNET_HEADER.size + payload.length;
     assert(size <= PAGE_SIZE, 'net-tx 1: a frame lies within a page');
-    const header = encodeFrame({ destination, source: link.mac, type, payload: NO_BYTES });
+    const header = encodeFrame({ destination, source, type, payload: NO_BYTES });
     memory.copyIn(this.#buffers.page(id), 0, header, 0, header.length);
     memory.copyIn(this.#buffers.page(id), header.length, payload, 0, payload.length);
     const grant = this.#buffers.grant(id, true);
@@ -93,12 +118,13 @@ export class NetTransmitter {
     memory.writeU16(this.ring.page, at + offset.size, size);
   }
 
-  /** In interrupt context: the pages of the frames that have gone are free. */
+  /** In interrupt context: the pages of the frames that have gone are free for those that wait. */
   takeResponses(): void {
     this.ring.takeResponses((at) => {
       const id = this.#env.memory.readU16(this.ring.page, at + NET_TX_RESPONSE.offset.id);
       this.#buffers.answered(id);
       this.#free.push(id);
     });
+    if (this.#queue.length > 0) this.#drain();
   }
 }

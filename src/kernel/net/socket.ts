@@ -13,7 +13,8 @@ import { EtherType, type EthernetFrame, type MacAddress } from '../../base/ether
 import { WaitQueue, type Process } from '../../sim/index.ts';
 import type { GuestEnvironment } from '../../xen/public/index.ts';
 import type { Timers } from './alarm.ts';
-import { Listener, SEND_BUFFER_BYTES, ServedRequest } from './listener.ts';
+import { WINDOW_BYTES } from './congestion.ts';
+import { Listener, ServedRequest } from './listener.ts';
 import type { FrameReceiver } from './netfront.ts';
 import type { NetTransmitter } from './net-tx.ts';
 import { refusal } from './segment.ts';
@@ -21,8 +22,8 @@ import { refusal } from './segment.ts';
 /** Requests that may wait: ListenBacklog of Apache. */
 export const BACKLOG = 511;
 
-/** Bytes of an answer that `answer` takes: the send buffer. */
-export const MAX_PAYLOAD = SEND_BUFFER_BYTES;
+/** Bytes of an answer that `answer` takes: what may be under way at once. */
+export const MAX_PAYLOAD = WINDOW_BYTES;
 
 /** A client's request. Its answer is a stream of bytes, which the socket that accepted it sends. */
 export interface NetworkRequest {
@@ -87,7 +88,7 @@ export class ListeningSocket {
 
   /**
    * Appends bytes to an answer. They are copied. This waits while more than the send buffer of
-   * MAX_PAYLOAD bytes is not acknowledged by the client. Up to a segment (1,448 bytes) stays in the
+   * 128 KiB is not acknowledged by the client. Up to a segment (1,448 bytes) stays in the
    * buffer until more bytes or `finish` follow. Throws EPIPE when the client is gone, and when the
    * answer is finished.
    */

@@ -227,7 +227,7 @@ export class Syscalls extends AttributeCalls {
     return this.maps.load(address, dst, offset, length);
   }
 
-  /** No system call: stores by the program's own instructions, as `loadNow`. */
+  /** No system call: stores by the program's own instructions. Bytes as those of `loadNow`. */
   storeNow(address: number, src: Uint8Array, offset: number, length: number): number {
     if (!isWithin(src, offset, length)) throw badBuffer('src', src);
     return this.maps.storeNow(address, src, offset, length);

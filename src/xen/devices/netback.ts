@@ -2,17 +2,22 @@
  * The network back-end of one domain: takes frames from the guest's pages to the bridge, and from
  * there into empty pages of the guest's.
  *
- * It runs on domain 0's processor. A frame to be sent is copied when the processor has come to it,
- * its page mapped until then. A frame that arrives is copied into the next page that the guest has
- * put on the ring. It is lost where there is no page, or where too many frames wait for the
- * processor.
+ * It runs on domain 0's processor, which works on a burst in one go: on what was on the ring, or on
+ * what arrived together. The work counts segments. A frame to be sent is copied when the processor
+ * has come to it, its page mapped until then. A frame that arrives is copied into the next page
+ * that the guest has put on the ring. It is lost where there is no page, or where too many frames
+ * wait for the processor.
+ *
+ * Some machines give pages (`netbackFlips`). There the guest gets the page in which a packet has
+ * come, and gives an empty one for it. Of what it sends, the headers are copied. That is a matter
+ * of costs here: the frames stay where they are, and the bytes move.
  *
  * The guest is not trusted: a frame outside its page, or a grant that does not allow it, is
  * answered with an error. Nothing that a guest writes throws. When the domain dies nothing more is
  * taken up. What was taken up is not sent, and holds its grants until the processor comes to it.
  *
- * Modelled after netback of Xen 3.0, which flips pages where this copies. Differs in that there is
- * no credit scheme.
+ * Modelled after netback of Xen 3.0.0 and 3.0.3. Differs in that there is no credit scheme, and
+ * that no page changes its owner.
  */
 
 import { ETHERNET_HEADER, macText, type MacAddress, segmentsOf } from '../../base/ethernet.ts';
@@ -36,6 +41,9 @@ import type { Backend, BackendClient, DeviceKind } from './xenbus-backend.ts';
 /** Frames that may wait to be received: as many as there are slots. */
 const MAX_WAITING = NET_RING_SLOTS;
 
+/** Bytes of a frame to be sent that are copied in any case: PKT_PROT_LEN of netback. */
+const HEADERS = 64;
+
 /** What a back-end of a network interface works with. */
 export type NetHost = Pick<Hypervisor, 'memory' | 'frames' | 'power' | 'domain0Cpu' | 'costs' | 'network'>;
 
@@ -45,7 +53,8 @@ export function vif(hypervisor: NetHost, mac: MacAddress): DeviceKind {
     type: 'vif',
     frontend: VIF_FRONTEND,
     rings: ['tx-ring-ref', 'rx-ring-ref'],
-    frontProperties: { mac: macText(mac) },
+    frontProperties: { handle: '0', mac: macText(mac) },
+    configuration: { handle: '0', mac: macText(mac), script: 'vif-bridge', bridge: 'xenbr0' },
     backProperties: {},
     connect: (client) => new NetBackend(hypervisor, client),
   };
@@ -100,8 +109,9 @@ class NetBackend implements Backend {
     while (!this.#isDead && this.#tx.take(this.#txRequest)) burst.push(this.#takeUp());
     if (burst.length === 0) return;
     this.#sending += burst.length;
-    const bytes = burst.map(({ mfn, size }) => (mfn === undefined ? 0 : size));
-    this.#work(bytes, (overNs) => {
+    let costNs = 0;
+    for (const { mfn, size } of burst) costNs += this.#sendingNs(mfn === undefined ? 0 : size);
+    this.#work(costNs, (overNs) => {
       this.#send(burst, overNs);
     });
   }
@@ -146,8 +156,9 @@ class NetBackend implements Backend {
     const taken = frames.filter(({ length }) => length <= PAGE_SIZE).slice(0, MAX_WAITING - this.#waiting);
     if (taken.length === 0) return;
     this.#waiting += taken.length;
-    const bytes = taken.map(({ length }) => length);
-    this.#work(bytes, () => {
+    let costNs = 0;
+    for (const { length } of taken) costNs += this.#receivingNs(length);
+    this.#work(costNs, () => {
       this.#waiting -= taken.length;
       let isWanted = false;
       for (const frame of taken) {
@@ -176,18 +187,27 @@ class NetBackend implements Backend {
     return this.#rx.respond(response);
   }
 
+  #sendingNs(bytes: number): number {
+    const { netbackPacketNs, netbackNsPerByte, netbackFlips } = this.#hypervisor.costs;
+    const copied = netbackFlips === 0 ? bytes : Math.min(bytes, HEADERS);
+    return netbackPacketNs * segmentsOf(bytes) + netbackNsPerByte * copied;
+  }
+
+  #receivingNs(bytes: number): number {
+    const { netbackPacketNs, netbackNsPerByte, netbackFlips, netbackFlipNs } = this.#hypervisor.costs;
+    const segments = segmentsOf(bytes);
+    return netbackPacketNs * segments + (netbackFlips === 0 ? netbackNsPerByte * bytes : netbackFlipNs * segments);
+  }
+
   /**
-   * Goes on when domain 0's processor has done the work on a burst of frames of these sizes; 0 for
-   * one that is only answered.
+   * Goes on when domain 0's processor has done the work on a burst.
    * @param then is told how long that took
    */
-  #work(bytes: readonly number[], then: (overNs: number) => void): void {
-    const { domain0Cpu, power, costs } = this.#hypervisor;
-    for (const size of bytes)
-      domain0Cpu.charge(costs.netbackPacketNs * segmentsOf(size) + costs.netbackNsPerByte * size);
-    const overNs = domain0Cpu.debt;
+  #work(costNs: number, then: (overNs: number) => void): void {
+    const { domain0Cpu, power } = this.#hypervisor;
+    domain0Cpu.charge(costNs);
     power.after(domain0Cpu.book(), () => {
-      then(overNs);
+      then(Math.round(costNs));
     });
   }
 }

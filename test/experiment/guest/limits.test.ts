@@ -268,7 +268,7 @@ describe('a program', () => {
     expect(ends).toEqual(sizes.map((size, file) => [file, size]));
   });
 
-  it('a program that serves answers with a packet at most: 128 bytes less than it for what is asked for', () => {
+  it('a program that serves answers with 64 KiB at most: 128 bytes less than that for what is asked for', () => {
     const machine = vmmMachine(1);
     const { simulation } = machine;
     simulation.runProcess('start', machine.start());

@@ -9,6 +9,7 @@ const BYTES = SIZES.count * SIZES.size;
 
 const options = (change: Partial<WebOptions> = {}): WebOptions => ({
   path: 'made files',
+  withoutBootFiles: true,
   memory: 24 << 20,
   disk: 'disk',
   profile: 'server-2026',
