@@ -10,18 +10,7 @@ import { slideFigure, type SlideFigure, type VmmMeasure } from './vmm-slides.ts'
 import type { VmmExperimentResult, VmmMeasurement, VmmReading, VmmStrategyResult } from '../experiment/vmm/result.ts';
 import { readsNothing } from './measures.ts';
 import { NO_FIGURE, significant } from './kit/figures.ts';
-
-/** A figure, and what is said of it in a line below. */
-export interface Cell {
-  readonly value: string;
-  readonly note?: string;
-}
-
-export interface Grid {
-  readonly question: string;
-  readonly heads: readonly string[];
-  readonly rows: readonly { readonly label: string; readonly cells: readonly Cell[] }[];
-}
+import type { Cell, Grid } from './kit/grids.ts';
 
 /** Machines of which one thing differs. */
 export interface Series {
