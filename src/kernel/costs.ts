@@ -35,10 +35,12 @@ export interface KernelCosts {
   readonly contextSwitchNs: number;
   /** Kernel start until the root file system is mounted, ns, beyond what the mechanisms charge. */
   readonly bootKernelNs: number;
-  /** Starting the services, ns. */
+  /** What services spend of the processor to start, ns. */
   readonly bootServicesNs: number;
-  /** Stopping the services, ns. */
+  /** What services spend of the processor to stop, ns. */
   readonly shutdownServicesNs: number;
+  /** Waiting between the two signals that end all processes, ns. */
+  readonly killWaitNs: number;
   /** The suspend handler until the hypercall, ns. */
   readonly suspendNs: number;
   /** The resume handler, without what the drivers do, ns. */

@@ -58,17 +58,17 @@ export interface XenCosts {
    * a claim.
    */
   readonly crcNsPerByte: number;
-  /** Building a domain, apart from its frames. Domain 0's. */
+  /** One message to the store or from it. The store's, which serves one after the other. */
+  readonly storeMessageNs: number;
+  /** The script that runs when a device is plugged in or out. Domain 0's. */
+  readonly hotplugNs: number;
+  /** Building a domain, apart from its frames, its devices and the store. Domain 0's. */
   readonly domainBuildNs: number;
-  /** Taking a domain down, apart from its frames. Domain 0's. */
-  readonly domainDestroyNs: number;
-  /** Going on with a domain that was suspended, by the tool stack. Domain 0's. */
-  readonly domainResumeNs: number;
   /** Saving a page to a file: mapping it and copying it twice. Domain 0's. */
   readonly savePageNs: number;
   /** Restoring a page from a file. Domain 0's. */
   readonly restorePageNs: number;
-  /** Stopping domain 0's services, while the back-ends work. */
+  /** Stopping what only domain 0 has, while the back-ends work. */
   readonly domain0ShutdownNs: number;
   /** Writing down what the next hypervisor needs, all domains together. */
   readonly handoverNs: number;

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import type { Ino, Pfn } from '../../src/base/index.ts';
+import { type Ino, Ns, type Pfn } from '../../src/base/index.ts';
 import type * as base from '../../src/base/index.ts';
 import * as disk from '../../src/disk/index.ts';
 import { machineMemoryFor } from '../../src/experiment/host/host.ts';
@@ -42,6 +42,11 @@ const MIB = 1 << 20;
 const PROFILE = machine.SERVER_2026;
 const COSTS = machine.values(PROFILE.hypervisor);
 const nothing = (): undefined => undefined;
+/** The services of a guest that has none. */
+function* noServices(): sim.Process<number> {
+  yield Ns(0);
+  return 0;
+}
 const bytes = (length: number): Uint8Array => new Uint8Array(length).fill(7);
 const FILES = disk.tree(disk.directoryNode([['data', disk.fileNode(bytes(70_003))]]));
 const FILE_IMAGE = disk.makeExt2(FILES);
@@ -601,6 +606,9 @@ export function rigOfFunctions(): Rig {
       sizeBytes: 4096,
       pieces: [[0, bytes(10)]],
       section: PROFILE.hypervisor,
+      'constantsOf.profile': PROFILE,
+      'withConstants.profile': PROFILE,
+      'withConstants.changes': { 'guest.syscallNs': 200 },
       nrPages: 64,
       names: kernel.NO_NAMES,
       unclaimed: { release: nothing },
@@ -608,6 +616,7 @@ export function rigOfFunctions(): Rig {
       'Kernel.boot.costs': machine.values(PROFILE.guest),
       'Kernel.boot.environment': rig.domain.environment,
       onReuse: nothing,
+      init: { start: noServices, stop: noServices },
       guestMemory: 16 * MIB,
       arch: 'x86_64',
       'Hypervisor.boot.options': {},

@@ -53,7 +53,8 @@ export function vif(hypervisor: NetHost, mac: MacAddress): DeviceKind {
     type: 'vif',
     frontend: VIF_FRONTEND,
     rings: ['tx-ring-ref', 'rx-ring-ref'],
-    frontProperties: { mac: macText(mac) },
+    frontProperties: { handle: '0', mac: macText(mac) },
+    configuration: { handle: '0', mac: macText(mac), script: 'vif-bridge', bridge: 'xenbr0' },
     backProperties: {},
     connect: (client) => new NetBackend(hypervisor, client),
   };
