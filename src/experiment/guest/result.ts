@@ -113,7 +113,11 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
   hypercalls: object('Hypercalls of both guests.', {
     count: count('Hypercalls of both guests.'),
     ns: count('Time spent in them, virtual ns.'),
-    share: Type.Number({ description: "Share of the four runs' time.", minimum: 0, maximum: 1 }),
+    share: Type.Number({
+      description: "Time spent in them during the four runs, as a share of these runs' time.",
+      minimum: 0,
+      maximum: 1,
+    }),
   }),
   writes: object('What the workload wrote before the reboot; zeros when it only reads.', {
     bytes: count('Bytes that system calls had written before the reboot.'),

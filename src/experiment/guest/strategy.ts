@@ -135,6 +135,7 @@ class StrategyRun {
   readonly #verifier: Verifier;
   /** The contents of the log before the reboot. */
   readonly #logged: Uint8Array[] = [];
+  #hypercallNsInRuns = 0;
 
   constructor(
     input: StrategyInput,
@@ -220,7 +221,7 @@ class StrategyRun {
       hypercalls: {
         count: beforeStats.hypercalls.count + after.domain.stats.hypercalls.count,
         ns: Math.round(hypercallNs),
-        share: hypercallNs / runs.reduce((sum, { ns }) => sum + ns, 0),
+        share: this.#hypercallNsInRuns / runs.reduce((sum, { ns }) => sum + ns, 0),
       },
       writes: {
         bytes: logged.length,
@@ -260,9 +261,11 @@ class StrategyRun {
       },
     };
     const start = simulation.now;
+    const hypercallNs = guest.domain.stats.hypercalls.ns;
     this.#timeline.begin(start);
     yield* this.#workload(context, phase);
     this.#timeline.end(simulation.now);
+    this.#hypercallNsInRuns += guest.domain.stats.hypercalls.ns - hypercallNs;
     simulation.digest.addTime(bytes);
     return { phase, number, bytes, ns: simulation.now - start };
   }
