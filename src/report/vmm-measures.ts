@@ -8,7 +8,8 @@
 import { counted, grouped } from '../base/counted.ts';
 import { slideFigure, type SlideFigure, type VmmMeasure } from './vmm-slides.ts';
 import type { VmmExperimentResult, VmmMeasurement, VmmReading, VmmStrategyResult } from '../experiment/vmm/result.ts';
-import { NO_FIGURE, readsNothing, significant } from './measures.ts';
+import { readsNothing } from './measures.ts';
+import { NO_FIGURE, significant } from './kit/figures.ts';
 
 /** A figure, and what is said of it in a line below. */
 export interface Cell {

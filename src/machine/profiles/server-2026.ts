@@ -69,6 +69,8 @@ export const SERVER_2026: Profile = {
     nicPacketNs: assumed(700, 'ns', 'interrupt, driver and forwarding'),
     netbackPacketNs: assumed(600, 'ns', 'persistent grants, request and response'),
     netbackNsPerByte: assumed(0.08, 'ns/B', 'a copy at 12 GB/s'),
+    netbackFlips: dataSheet(0, '', 'the back-end of Linux copies'),
+    netbackFlipNs: assumed(600, 'ns', 'not charged here; two page-table entries and a TLB flush'),
     scrubNsPerByte: assumed(0.04, 'ns/B', 'as clearNsPerByte'),
     frameAllocNs: assumed(50, 'ns', 'from large orders, split'),
     indexRebuildNs: assumed(20, 'ns', 'one sequential read, one bucket elsewhere'),
