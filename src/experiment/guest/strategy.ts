@@ -163,7 +163,7 @@ class StrategyRun {
         this.#verifier.reused(ino, index, pfn, block, memory.frame(domain.frameOf(pfn)));
       },
     });
-    const oracle = isWriting ? new OracleExt2(this.testbed.drive.contents) : disk.oracleOf(image);
+    const oracle = isWriting ? new OracleExt2(this.testbed.contents) : disk.oracleOf(image);
     this.#verifier = new Verifier(oracle, this.found);
   }
 

@@ -215,7 +215,7 @@ class VmmRun {
       ...this.#served,
       check: (guest, bytes) => this.#verifierOf(guest).sent(this.#served, bytes),
     });
-    const { contents } = this.#machine.drive;
+    const { contents } = this.#machine;
     this.#verifiers = partitions.map(
       (place, n) =>
         new Verifier(new OracleExt2(partOf(contents, place)), this.found, `${this.#machine.configs[n]!.name}: `),
