@@ -25,9 +25,9 @@ export type Domain0Costs = Pick<
 /** What was done since the cache was made: it goes on counting over a reset. */
 export interface Domain0CacheCounters {
   /** Pages that guests read and that were cached, or on their way from the drive. */
-  hits: number;
+  pagesHit: number;
   /** Pages that guests read and that were not. */
-  misses: number;
+  pagesMissed: number;
   /** Pages read from the drive, ahead or not. */
   pagesRead: number;
   /** Pages that guests wrote, each time that they did. */

@@ -171,8 +171,8 @@ export class ImageFile implements BlockDevice, CachedFile {
       readahead.takeBatch();
       cache.readAhead(this, batchStart, batchCount);
     }
-    if (isCached) cache.counters.hits++;
-    else cache.counters.misses++;
+    if (isCached) cache.counters.pagesHit++;
+    else cache.counters.pagesMissed++;
     const pfn = cache.mm.cache.find(this.space, index);
     if (pfn === NO_PAGE) readahead.noteMiss();
     return cache.isReady(pfn) ? pfn : NO_PAGE;

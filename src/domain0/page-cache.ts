@@ -55,8 +55,8 @@ interface Parts {
 
 export class Domain0PageCache {
   readonly counters: Domain0CacheCounters = {
-    hits: 0,
-    misses: 0,
+    pagesHit: 0,
+    pagesMissed: 0,
     pagesRead: 0,
     pagesStored: 0,
     pagesWritten: 0,

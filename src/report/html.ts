@@ -10,6 +10,7 @@
 import { counted } from '../base/counted.ts';
 import type { Mismatch, RebootResult } from '../experiment/guest/result.ts';
 import { barChart, timelineChart } from './charts.ts';
+import { CURVE_NOTE, CURVE_TITLE, curveChart, curveHeads, curveSection } from './curve.ts';
 import { headline, parameters, sections, verification, type Section } from './measures.ts';
 import { html, lines, Markup } from './markup.ts';
 import { renderFitted, renderPage } from './page.ts';
@@ -47,6 +48,7 @@ ${lines(sections(result).map((section) => renderSection(section, result.strategi
 </table>
 </div>
 </section>
+${renderCurve(result)}
 <section>
 <h2>What was run</h2>
 <dl>
@@ -59,6 +61,21 @@ ${lines(parameters(result).map(([name, value]) => html`<div><dt>${name}</dt><dd>
 ${renderFitted(result)}
 </section>`,
   );
+}
+
+function renderCurve({ domain0Curve }: RebootResult): Markup | string {
+  if (domain0Curve.length === 0) return '';
+  return html`<section>
+<h2>${CURVE_TITLE}</h2>
+<p>${CURVE_NOTE}</p>
+<figure>${new Markup(curveChart(domain0Curve))}</figure>
+<div class="scroll" tabindex="0" role="region" aria-label="${CURVE_TITLE}">
+<table>
+<thead><tr><td></td>${curveHeads(domain0Curve).map((size) => html`<th scope="col">${size}</th>`)}</tr></thead>
+${renderSection(curveSection(domain0Curve), domain0Curve.length)}
+</table>
+</div>
+</section>`;
 }
 
 function renderSection(section: Section, columns: number): Markup {

@@ -20,7 +20,7 @@ describe('reads of an image file', () => {
     const { ns } = lab.do('read', 40 * SECTORS_PER_PAGE, [PAGE_SIZE]);
     const driveNs = 1;
     expect(ns).toBe(HIT_NS + COSTS.pageAllocNs + COSTS.bioSubmitNs + COSTS.interruptNs + driveNs);
-    expect(lab.files.counters).toMatchObject({ hits: 0, misses: 2, pagesRead: 2 });
+    expect(lab.files.counters).toMatchObject({ pagesHit: 0, pagesMissed: 2, pagesRead: 2 });
   });
 
   it('a sequential reader reads each page once, in growing windows, and a second one reads none', () => {
@@ -30,9 +30,9 @@ describe('reads of an image file', () => {
     // 8 pages at first, then windows of 16 and 32.
     expect(lab.seen.map(({ pages }) => pages)).toEqual([8, 16, 32, 32, 32, 32, 32, 16]);
     const first = lab.files.counters;
-    expect(first.hits + first.misses).toBe(200);
+    expect(first.pagesHit + first.pagesMissed).toBe(200);
     lab.read(0, 200);
-    expect(lab.files.counters).toEqual({ ...first, hits: first.hits + 200 });
+    expect(lab.files.counters).toEqual({ ...first, pagesHit: first.pagesHit + 200 });
     expect(lab.pagesOf('read')).toBe(200);
   });
 
@@ -53,7 +53,7 @@ describe('reads of an image file', () => {
     expect(bytes).toEqual([1, 1, 2]);
     // Sectors 4, 5 … 12 and 13 … 14: the second segment crosses into block 1.
     expect(lab.memory.readU8(2 as never, 3 * 512)).toBe(2);
-    expect(lab.files.counters.hits + lab.files.counters.misses).toBe(4);
+    expect(lab.files.counters.pagesHit + lab.files.counters.pagesMissed).toBe(4);
   });
 
   it('a disk of no whole blocks is read and written up to its last sector', () => {
@@ -74,7 +74,13 @@ describe('writes of an image file', () => {
     expect(lab.seen).toEqual([]);
     expect([lab.asGuest(5), lab.inDrive(5)]).toEqual([200, 6]);
     expect(lab.read(5)).toEqual([200]);
-    expect(lab.files.counters).toMatchObject({ hits: 1, misses: 0, pagesRead: 0, pagesStored: 1, pagesWritten: 0 });
+    expect(lab.files.counters).toMatchObject({
+      pagesHit: 1,
+      pagesMissed: 0,
+      pagesRead: 0,
+      pagesStored: 1,
+      pagesWritten: 0,
+    });
   });
 
   it('a dirty page is written when it is 30 s old, at one of the looks that are 5 s apart', () => {

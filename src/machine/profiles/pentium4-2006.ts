@@ -147,6 +147,12 @@ export const PENTIUM4_2006: Profile = {
     ),
     handoverNs: fitted(0.26e9, 'ns', 'derived', 'see suspendNs: the part that does not grow with the number of VMs'),
     processors: constant(1, '', 'slide', 'one Pentium 4 3.0 GHz'),
+    installedBytes: constant(2 * 2 ** 30, 'B', 'slide', '2 GB PC3200 DDR'),
+    domain0OwnBytes: assumed(
+      128 * 2 ** 20,
+      'B',
+      'a kernel, xend in Python and a login; of the order of 100 MB in 2006',
+    ),
     resetNs: assumed(8e9, 'ns', 'quick boot of a BIOS of the time'),
     vmmBootNs: assumed(2e9, 'ns', 'Xen 3.0, boot loader included'),
     domain0BootNs: fitted(
