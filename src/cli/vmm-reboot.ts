@@ -34,6 +34,7 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
     strategy: strategies,
     'domain0-cache': domain0Cache,
     single,
+    'bare-boot': withoutBootFiles,
     jobs,
     json,
     report: reportDir,
@@ -44,6 +45,7 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
     ...diskOf(positionals[0], io.cwd),
     ...rest,
     domain0Cache,
+    withoutBootFiles,
     strategies,
     series: !single,
   };

@@ -54,6 +54,13 @@ export function throughput(run: RunResult | undefined): number {
   return run === undefined || run.ns === 0 ? 0 : (run.bytes * 1000) / run.ns;
 }
 
+/** What is said of boots whose services have read nothing; nothing of others. */
+export function readsNothing(boots: readonly { readonly bytes: number }[]): string {
+  return boots.some(({ bytes }) => bytes > 0)
+    ? ''
+    : ' (The disk lists no files that a boot reads: services read none.)';
+}
+
 /** The question-by-question tables of a result. */
 export function sections(result: RebootResult): Section[] {
   const { strategies } = result;
@@ -100,6 +107,17 @@ export function sections(result: RebootResult): Section[] {
         ...reasons.map((reason) =>
           row(`refused: ${REASON_TEXTS[reason]}`, ({ pages }) => grouped(pages.refused[reason])),
         ),
+      ],
+    },
+    {
+      question: `How long does the boot in it take?${readsNothing(strategies.flatMap(({ boots }) => [boots.before, boots.after]))}`,
+      rows: [
+        row('first boot, s', ({ boots }) => significant(boots.before.ns / 1e9)),
+        row('boot in the reboot, s', ({ boots }) => significant(boots.after.ns / 1e9)),
+        row('saved of the boot, s', ({ boots }) => significant((boots.before.ns - boots.after.ns) / 1e9)),
+        row('read by services, MB', ({ boots }) => significant(boots.after.bytes / 1e6)),
+        row('boot: pages read', ({ boots }) => grouped(boots.after.pagesRead)),
+        row('boot: pages reused', ({ boots }) => grouped(boots.after.pagesReused)),
       ],
     },
     {

@@ -35,12 +35,16 @@ export interface XenCosts {
   readonly blkbackRequestNs: number;
   /** Each of its segments. Domain 0's. */
   readonly blkbackSegmentNs: number;
-  /** One frame through the machine's adapter: interrupt, driver and bridge. Domain 0's. */
+  /** One segment through the machine's adapter: interrupt, driver and bridge. Domain 0's. */
   readonly nicPacketNs: number;
-  /** One frame in the network back-end. Domain 0's. */
+  /** One segment in the network back-end. Domain 0's. */
   readonly netbackPacketNs: number;
-  /** Each of its bytes. Domain 0's. */
+  /** Copying a byte of it. Domain 0's. */
   readonly netbackNsPerByte: number;
+  /** 1: a received segment comes in a page that is given to the guest; 0: it is copied. */
+  readonly netbackFlips: number;
+  /** Giving such a page to the guest. Domain 0's. */
+  readonly netbackFlipNs: number;
   /** Zeroing, a byte. Domain 0's. */
   readonly scrubNsPerByte: number;
   /** Taking one frame from the allocator. Domain 0's. */

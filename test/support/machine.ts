@@ -61,6 +61,8 @@ export const COSTS: XenCosts = {
   nicPacketNs: 30,
   netbackPacketNs: 40,
   netbackNsPerByte: 0.01,
+  netbackFlips: 0,
+  netbackFlipNs: 20,
   scrubNsPerByte: 0.01,
   frameAllocNs: 2,
   indexRebuildNs: 1,

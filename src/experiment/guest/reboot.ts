@@ -97,7 +97,7 @@ function openRuns(
   onProgress: ProgressListener,
   betweenGuests?: (testbed: Testbed) => void,
 ): OpenRuns<StrategyOutcome> {
-  const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
+  const disk = openDisk(options.path, options.limit, onProgress, options);
   const dumped = dumpedStrategy(options);
   const asked = runsOf(options);
   let memory: MachineMemory | undefined;

@@ -16,6 +16,7 @@ import {
   list,
   many,
   object,
+  one,
   oneOf,
   oneOrNull,
   orNull,
@@ -89,6 +90,14 @@ export const RunResult = kind('run', 'One run of the workload.', {
 });
 export type RunResult = Described<typeof RunResult>;
 
+export const Boot = kind('boot', "A guest's boot, from its kernel's first instruction until its services run.", {
+  ns: count('Virtual ns.'),
+  bytes: count("Bytes that the services read to start; 0 when the guest's disk does not list any."),
+  pagesRead: count('File and metadata pages read from the disk.'),
+  pagesReused: count('Pages taken over from before the reboot.'),
+});
+export type Boot = Described<typeof Boot>;
+
 export const Sample = kind('sample', 'Bytes read in an interval of time.', {
   startNs: integer('Virtual ns from the start of the reboot; negative before it.'),
   ns: count('Length, virtual ns.', 1),
@@ -100,7 +109,11 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
   name: oneOf('The strategy.', STRATEGIES),
   runs: many('Before 1, before 2, after 1, after 2.', RunResult, { minItems: 4, maxItems: 4 }),
   rebootNs: count("From the start of the shutdown or the crash to the end of the new guest's boot, virtual ns."),
-  pages: object('Pages of 4096 bytes.', {
+  boots: object('The boots of both guests.', {
+    before: one('Of the first guest, which finds an empty cache.', Boot),
+    after: one('Of the guest after the reboot.', Boot),
+  }),
+  pages: object('Pages of 4096 bytes, those of the boot included.', {
     preserved: count('Pages the hypervisor kept.'),
     reused: count('Kept pages that the new guest took over.'),
     readAgain: count('File and metadata pages read from the disk after the reboot.'),
@@ -114,7 +127,11 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
   hypercalls: object('Hypercalls of both guests.', {
     count: count('Hypercalls of both guests.'),
     ns: count('Time spent in them, virtual ns.'),
-    share: Type.Number({ description: "Share of the four runs' time.", minimum: 0, maximum: 1 }),
+    share: Type.Number({
+      description: "Share of the four runs' time that was spent in them.",
+      minimum: 0,
+      maximum: 1,
+    }),
   }),
   writes: object('What the workload wrote before the reboot; zeros when it only reads.', {
     bytes: count('Bytes that system calls had written before the reboot.'),
@@ -160,13 +177,13 @@ status is 1.`,
       "Bytes that domain 0's page cache holds at most; null where the disk is a partition.",
       Type.Integer({ minimum: 0 }),
     ),
-    files: count('Regular files on the disk, a file once for each of its names.'),
-    bytes: count('Bytes of the regular files on the disk.'),
+    files: count('Regular files on the disk, a file once for each of its names, without those that a boot reads.'),
+    bytes: count('Bytes of these files.'),
     strategies: many('One result a strategy, in the order asked for.', StrategyResult, { minItems: 1 }),
     domain0Curve: many("By size of domain 0's page cache, ascending; empty when it was not asked for.", CurvePoint),
     fitted: FITTED,
   },
-  [StrategyResult, RunResult, Domain0Result, Sample, CurvePoint],
+  [StrategyResult, RunResult, Boot, Domain0Result, Sample, CurvePoint],
 );
 export type RebootResult = Described<typeof RebootResult>;
 

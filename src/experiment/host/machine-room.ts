@@ -23,7 +23,7 @@ import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../../base/units.ts';
 import type { Drive } from '../../disk/drive/drive.ts';
 import type { DrivePort } from '../../disk/drive/drive-port.ts';
 import { Partition } from '../../disk/drive/partition.ts';
-import { Kernel, type ReuseObserver } from '../../kernel/index.ts';
+import { type InitProcess, Kernel, type ReuseObserver } from '../../kernel/index.ts';
 import { Host, type HostOptions } from './host.ts';
 import { Bridge } from '../../machine/bridge.ts';
 import { MachineMemory } from '../../machine/memory.ts';
@@ -53,6 +53,11 @@ export interface VmmMachineOptions extends HostOptions {
   readonly cmdLine: string;
   /** What each guest starts when it has booted; nothing by default. */
   readonly services?: GuestServices;
+  /**
+   * Starts and stops the services of each guest, in the order of `partitions`; constants of time by
+   * default.
+   */
+  readonly inits?: readonly InitProcess[];
   /** Called for every page that a guest takes over from the one before it. */
   readonly onReuse?: (guest: GuestPlace, ...reuse: Parameters<ReuseObserver>) => void;
 }
@@ -201,9 +206,11 @@ export class VmmMachine extends Host {
 
   /** @internal Boots a guest in its domain. */
   *boot(config: DomainConfig, domain: Domain): Process<VmmGuest> {
-    const { onReuse } = this.#options;
+    const { onReuse, inits } = this.#options;
     const place: GuestPlace = { config, domain, machine: this };
-    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, (...reuse) => onReuse?.(place, ...reuse));
+    const observe: ReuseObserver = (...reuse) => onReuse?.(place, ...reuse);
+    const init = inits?.[this.configs.findIndex(({ name }) => name === config.name)];
+    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, observe, init);
     const guest: VmmGuest = Object.assign(place, { kernel });
     this.guests.set(config.name, guest);
     this.services?.start(guest);

@@ -5,7 +5,7 @@
 
 import { Type } from 'typebox';
 import { BACKENDS } from '../host/backend.ts';
-import { COMMON, DOMAIN0, Domain0Result, FITTED } from '../guest/result.ts';
+import { Boot, COMMON, DOMAIN0, Domain0Result, FITTED } from '../guest/result.ts';
 import {
   boolean,
   count,
@@ -16,6 +16,7 @@ import {
   orNull,
   one,
   oneOf,
+  oneOrNull,
   result,
   text,
   type Described,
@@ -51,6 +52,10 @@ export const VmmGuestResult = kind('guest', 'What became of a guest.', {
   keptSession: boolean('Whether the server still knew the session of that client.'),
   pagesRead: count('Data and metadata pages read from the disk by the guest during the reboot and its boot.'),
   pagesReused: count('Pages taken over from the guest before it, in that time.'),
+  boots: object('Its boots.', {
+    before: one('The first one, which finds an empty cache.', Boot),
+    after: oneOrNull('The one in the reboot; null when it continued or was lost.', Boot),
+  }),
 });
 export type VmmGuestResult = Described<typeof VmmGuestResult>;
 
@@ -112,7 +117,7 @@ reboot. The same input, options and seed give the same object, byte for byte. Th
 \`src/report/vmm-slides.ts\`, and printed beside ours.`,
   {
     ...COMMON,
-    files: count('Regular files on the disk of each guest.'),
+    files: count('Regular files on the disk of each guest, without those that a boot reads.'),
     bytes: count('Bytes of these files.'),
     limit: count('Bytes that a guest reads in one run, at most.', 1),
     backend: oneOf("Whether guests' disks are partitions of the drive, or files in domain 0.", BACKENDS),
@@ -121,6 +126,6 @@ reboot. The same input, options and seed give the same object, byte for byte. Th
     }),
     fitted: FITTED,
   },
-  [VmmMeasurement, VmmStrategyResult, VmmGuestResult, VmmPhase, VmmReading, Domain0Result],
+  [VmmMeasurement, VmmStrategyResult, VmmGuestResult, Boot, VmmPhase, VmmReading, Domain0Result],
 );
 export type VmmExperimentResult = Described<typeof VmmExperimentResult>;

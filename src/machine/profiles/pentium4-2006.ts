@@ -62,24 +62,22 @@ export const PENTIUM4_2006: Profile = {
       'a trap through the hypervisor, the lookup of the range, one page-table update by hypercall',
     ),
     contextSwitchNs: assumed(3_000, 'ns', 'page-table switch through the hypervisor and the TLB refill after it'),
-    bootKernelNs: fitted(
-      2e9,
+    bootKernelNs: assumed(
+      1.5e9,
       'ns',
-      'derived',
-      'the part of a boot that does not grow with the number of VMs: 2 s + 9 s × n fits 11 s for one and 56 s for six',
+      '0.8 to 3 s: a kernel without firmware and few drivers; calibration, memory map, network, first programs',
     ),
-    bootServicesNs: fitted(
-      8.4e9,
+    bootServicesNs: assumed(
+      5e9,
       'ns',
-      'derived',
-      '9 s per VM less domainBuildNs and the frames of 1 GiB: a boot takes 11 s in all',
+      '3 to 8 s: start scripts of a server run 600 to 1,600 processes; one by a shell takes 4.8 ms under Xen on a processor of that time (lmbench: Barham et al., SOSP 2003)',
     ),
-    shutdownServicesNs: fitted(
-      9.4e9,
+    shutdownServicesNs: assumed(
+      1.5e9,
       'ns',
-      'derived',
-      'the part of a shutdown that does not grow with the number of VMs: 9.4 s + 2.6 s × n fits 12 s for one and 25 s for six',
+      '0.8 to 3 s: as bootServicesNs; stop scripts run about a third as many processes',
     ),
+    killWaitNs: assumed(5e9, 'ns', '3 to 10 s: stop scripts of sysvinit call killall5 -15, sleep 5, killall5 -9'),
     suspendNs: fitted(
       0.34e9,
       'ns',
@@ -114,7 +112,22 @@ export const PENTIUM4_2006: Profile = {
       'ns',
       'grant map and unmap, request and response; the three together are more than the 12.3 µs of a full packet at line rate',
     ),
-    netbackNsPerByte: assumed(0.9, 'ns/B', 'as savePageNs: a copy at about 1.1 GB/s'),
+    netbackNsPerByte: assumed(
+      0.9,
+      'ns/B',
+      'as savePageNs: a copy at about 1.1 GB/s. Where pages are given, of the 64 bytes of headers of what is sent',
+    ),
+    netbackFlips: constant(
+      1,
+      '',
+      'derived',
+      'netback of Xen 3.0.0 transfers a page for each received packet; copying into pages of the guest came with 3.0.3',
+    ),
+    netbackFlipNs: assumed(
+      2_000,
+      'ns',
+      'a batch of hypercalls: two page-table entries, the P2M entry, the change of the owner, and a share of the TLB flush',
+    ),
     scrubNsPerByte: assumed(0.5, 'ns/B', 'as clearNsPerByte'),
     frameAllocNs: assumed(300, 'ns', 'order-0 allocation, P2M and M2P entries through the tool stack'),
     indexRebuildNs: assumed(80, 'ns', 'one sequential read, one bucket elsewhere'),
