@@ -8,6 +8,7 @@
 import { counted } from '../base/counted.ts';
 import type { Mismatch, RebootResult } from '../experiment/guest/result.ts';
 import { hasWrites, lostChart, runsChart, timelineChart } from './charts.ts';
+import { CURVE_NOTE, CURVE_TITLE, gainChart, curveHeads, curveSection, shareChart } from './curve.ts';
 import { figure } from './kit/figure.ts';
 import { html, lines, type Markup } from './kit/markup.ts';
 import { renderPage, section } from './kit/page.ts';
@@ -32,6 +33,7 @@ export function renderHtml(result: RebootResult, mismatches: readonly Mismatch[]
       ),
       section('The runs compared', [runs(result)]),
       section('The figures', [renderTable(result)]),
+      result.domain0Curve.length === 0 ? '' : section(CURVE_TITLE, curve(result.domain0Curve), CURVE_NOTE),
     ],
     run: parameters(result),
     costs: result,
@@ -62,6 +64,18 @@ function runs(result: RebootResult): Markup {
     { style: 'key-pale', label: 'second run after' },
   ];
   return figure(runsChart(result), { keys });
+}
+
+/** Both measures over the size of domain 0's cache, and their table. */
+function curve(points: RebootResult['domain0Curve']): Markup[] {
+  const heads = curveHeads(points).map((size) => html`<th scope="col">${size}</th>`);
+  const table = html`<div class="scroll" tabindex="0" role="region" aria-label="${CURVE_TITLE}">
+<table>
+<thead><tr><td></td>${heads}</tr></thead>
+${renderSection(curveSection(points), points.length)}
+</table>
+</div>`;
+  return [figure(gainChart(points)), figure(shareChart(points)), table];
 }
 
 function renderTable(result: RebootResult): Markup {

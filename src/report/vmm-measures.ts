@@ -221,6 +221,7 @@ export function parametersOf(result: VmmExperimentResult): [name: string, value:
     ['profile', profile],
     ['architecture', arch],
     ['disk', disk],
+    ...(result.backend === 'file' ? [["guests' disks", "files behind domain 0's page cache"] as [string, string]] : []),
     ['files of each guest', `${grouped(files)}, ${megabytes(bytes)} MB`],
     ['read in one run, at most', `${megabytes(limit)} MB`],
     ['seed', `${seed}`],
