@@ -18,6 +18,8 @@
  * 1. a page is locked exactly while it is being read;
  * 2. a dirty page is cached: reclaim begins to write it, and takes it afterwards;
  * 3. of a page that is neither dirty nor being written, the drive has the same bytes.
+ *
+ * Longer than other files: a page passes from its look-up over a request to its way out here.
  */
 
 import { assert } from '../base/assert.ts';
