@@ -114,7 +114,7 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
     count: count('Hypercalls of both guests.'),
     ns: count('Time spent in them, virtual ns.'),
     share: Type.Number({
-      description: "Time spent in them during the four runs, as a share of these runs' time.",
+      description: "Share of the four runs' time, without those at boot and reboot.",
       minimum: 0,
       maximum: 1,
     }),
