@@ -27,7 +27,7 @@ export interface KernelCosts {
   readonly bioSubmitNs: number;
   /** Taking one interrupt, ns. */
   readonly interruptNs: number;
-  /** One packet through the protocol stack and the front-end, ns. */
+  /** One segment through the protocol stack and the front-end, ns. */
   readonly packetNs: number;
   /** A page fault of a program, in and out, and setting its entry, ns. */
   readonly pageFaultNs: number;

@@ -40,4 +40,8 @@ export { tellRecency } from './cache/recency.ts';
 /** @internal */
 export { DEF_PRIORITY, PAGEVEC_SIZE } from './mm/policy/policy.ts';
 /** @internal */
-export { type Broken, Connection, connectionOf, type Timers } from './net/transport.ts';
+export type { Timers } from './net/alarm.ts';
+/** @internal */
+export { connectionOf, refusal } from './net/segment.ts';
+/** @internal */
+export { type Broken, Connection } from './net/transport.ts';

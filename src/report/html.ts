@@ -1,88 +1,94 @@
 /**
- * A result as one self-contained HTML page: no script, nothing loaded from anywhere (its own
- * content policy says so). It is readable on a phone, on paper and in the dark, and with a screen
- * reader. The charts are charts.ts, the figures are those of the printed tables (measures.ts).
- *
- * Colours are Okabe and Ito's, which stay apart for colour-blind readers; every use of one also has
- * a label, a hatch or an outline.
+ * A result of a reboot as one self-contained HTML page. Nothing is loaded from anywhere, as its own
+ * content policy says. Without its script it says the same. It is readable on a phone, on paper and
+ * in the dark, and with a screen reader. The charts are charts.ts, the figures are those of the
+ * printed tables (measures.ts).
  */
 
 import { counted } from '../base/counted.ts';
 import type { Mismatch, RebootResult } from '../experiment/guest/result.ts';
-import { barChart, timelineChart } from './charts.ts';
-import { headline, parameters, sections, verification, type Section } from './measures.ts';
-import { html, lines, Markup } from './markup.ts';
-import { renderFitted, renderPage } from './page.ts';
+import { hasWrites, lostChart, runsChart, timelineChart } from './charts.ts';
+import { figure } from './kit/figure.ts';
+import { html, lines, type Markup } from './kit/markup.ts';
+import { renderPage, section } from './kit/page.ts';
+import { parameters, sections, verification, type Section } from './measures.ts';
+import { winner } from './winner.ts';
 
 /** The whole page. */
 export function renderHtml(result: RebootResult, mismatches: readonly Mismatch[]): string {
-  const title = `stillwarm: reboot of a guest with ${counted(result.files, 'file')}`;
-  const sentence = headline(result);
-  return renderPage(
-    title,
-    html`<header>
-<p class="program">stillwarm</p>
-<h1>What a page cache buys that survives the reboot</h1>
-${sentence === undefined ? '' : html`<p class="headline">${sentence}</p>`}
-${renderVerdict(result, mismatches)}
-</header>
-<section>
-<h2>Throughput around the reboot</h2>
-<p class="legend"><span><i class="key-line"></i>throughput</span> <span><i class="key-down"></i>service down</span>
-<span><i class="key-begin"></i>begin of the reboot</span></p>
-<figure>${new Markup(timelineChart(result))}</figure>
-</section>
-<section>
-<h2>The runs compared</h2>
-<p class="legend"><span><i class="key-before"></i>first run before</span>
-<span><i class="key-first"></i>first run after</span> <span><i class="key-second"></i>second run after</span> <span>MB/s</span></p>
-<figure>${new Markup(barChart(result))}</figure>
-</section>
-<section>
-<h2>The figures</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="The figures">
-<table>
-<thead><tr><td></td>${result.strategies.map(({ name }) => html`<th scope="col">${breakable(name)}</th>`)}</tr></thead>
-${lines(sections(result).map((section) => renderSection(section, result.strategies.length)))}
-</table>
-</div>
-</section>
-<section>
-<h2>What was run</h2>
-<dl>
-${lines(parameters(result).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`))}
-</dl>
-<p>The same files, options and seed give the same digest, byte for byte.</p>
-</section>
-<section>
-<h2>Where the times come from</h2>
-${renderFitted(result)}
-</section>`,
-  );
+  const { line, allEqual } = verification(result);
+  return renderPage({
+    title: `stillwarm: reboot of a guest with ${counted(result.files, 'file')}`,
+    heading: 'What a page cache buys that survives the reboot',
+    sentence: winner(result),
+    verdict: { line, isGood: allEqual && mismatches.length === 0 },
+    details: lines(mismatches.map(renderHistory)),
+    sections: [
+      hasWrites(result) ? section(`What the ${result.crash ? 'crash' : 'reboot'} lost`, [lost(result)]) : '',
+      section(
+        'Throughput around the reboot',
+        [timeline(result)],
+        'Each piece of the time axis has a scale of its own. A zigzag is where one ends.',
+      ),
+      section('The runs compared', [runs(result)]),
+      section('The figures', [renderTable(result)]),
+    ],
+    run: parameters(result),
+    costs: result,
+  });
 }
 
-function renderSection(section: Section, columns: number): Markup {
-  const rows = section.rows.map(
+function lost(result: RebootResult): Markup {
+  const keys = [
+    { style: 'key-kept', label: 'written and kept' },
+    { style: 'key-lost', label: 'written and lost' },
+  ];
+  return figure(lostChart(result), { keys });
+}
+
+function timeline(result: RebootResult): Markup {
+  const keys = [
+    { style: 'key-line', label: 'throughput' },
+    { style: 'key-down', label: 'service down' },
+    { style: 'key-begin', label: 'start of the reboot' },
+  ];
+  return figure(timelineChart(result), { keys });
+}
+
+function runs(result: RebootResult): Markup {
+  const keys = [
+    { style: 'key-outline', label: 'first run before' },
+    { style: 'key-solid', label: 'first run after' },
+    { style: 'key-pale', label: 'second run after' },
+  ];
+  return figure(runsChart(result), { keys });
+}
+
+function renderTable(result: RebootResult): Markup {
+  const heads = result.strategies.map(({ name }) => html`<th scope="col">${breakable(name)}</th>`);
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="The figures">
+<table>
+<thead><tr><td></td>${heads}</tr></thead>
+${lines(sections(result).map((each) => renderSection(each, result.strategies.length)))}
+</table>
+</div>`;
+}
+
+function renderSection({ question, rows: measures }: Section, columns: number): Markup {
+  const rows = measures.map(
     ({ label, values }) =>
       html`<tr><th scope="row">${label}</th>${values.map((value) => html`<td>${value}</td>`)}</tr>`,
   );
-  const head = html`<tr><th scope="rowgroup" colspan="${columns + 1}">${section.question}</th></tr>`;
+  const head = html`<tr><th scope="rowgroup" colspan="${columns + 1}">${question}</th></tr>`;
   return html`<tbody>
 ${head}
 ${lines(rows)}
 </tbody>`;
 }
 
-function renderVerdict(result: RebootResult, mismatches: readonly Mismatch[]): Markup {
-  const { line, allEqual } = verification(result);
-  const isGood = allEqual && mismatches.length === 0;
-  const histories = mismatches.map(
-    ({ strategy, what, history }) =>
-      html`<details><summary>${strategy}: ${what}</summary><ol>${history.map((event) => html`<li>${event}</li>`)}</ol></details>`,
-  );
-  const mark = isGood ? '✓' : '✗';
-  return html`<p class="verdict ${isGood ? 'good' : 'bad'}"><b aria-hidden="true">${mark}</b> ${line}</p>
-${lines(histories)}`;
+function renderHistory({ strategy, what, history }: Mismatch): Markup {
+  const events = history.map((event) => html`<li>${event}</li>`);
+  return html`<details><summary>${strategy}: ${what}</summary><ol>${events}</ol></details>`;
 }
 
 /** A name that a narrow column may break after a hyphen or a plus. */

@@ -8,19 +8,9 @@
 import { counted, grouped } from '../base/counted.ts';
 import { slideFigure, type SlideFigure, type VmmMeasure } from './vmm-slides.ts';
 import type { VmmExperimentResult, VmmMeasurement, VmmReading, VmmStrategyResult } from '../experiment/vmm/result.ts';
-import { NO_FIGURE, readsNothing, significant } from './measures.ts';
-
-/** A figure, and what is said of it in a line below. */
-export interface Cell {
-  readonly value: string;
-  readonly note?: string;
-}
-
-export interface Grid {
-  readonly question: string;
-  readonly heads: readonly string[];
-  readonly rows: readonly { readonly label: string; readonly cells: readonly Cell[] }[];
-}
+import { readsNothing } from './measures.ts';
+import { NO_FIGURE, significant } from './kit/figures.ts';
+import type { Cell, Grid } from './kit/grids.ts';
 
 /** Machines of which one thing differs. */
 export interface Series {

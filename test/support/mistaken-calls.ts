@@ -12,6 +12,7 @@ import { machineMemoryFor } from '../../src/experiment/host/host.ts';
 import { VmmMachine, type VmmMachineOptions } from '../../src/experiment/host/machine-room.ts';
 import { type Guest, Testbed, type TestbedOptions } from '../../src/experiment/host/testbed.ts';
 import * as kernel from '../../src/kernel/index.ts';
+import { ServedRequest } from '../../src/kernel/net/listener.ts';
 import { Gate } from '../../src/sim/simulation.ts';
 import * as machine from '../../src/machine/index.ts';
 import * as sim from '../../src/sim/index.ts';
@@ -508,7 +509,15 @@ export const RIGS: Readonly<Record<string, () => Rig>> = {
     return {
       it: room.guests.get('guest0')!.kernel.syscalls.listen(),
       simulation,
-      right: { request: { bytes: bytes(3), answer: nothing }, bytes: bytes(3) },
+      right: {
+        request: new ServedRequest(bytes(3), {
+          append: (all: Uint8Array, from: number) => all.length - from,
+          finish: nothing,
+          room: 65_536,
+          isFinished: false,
+        }),
+        bytes: bytes(3),
+      },
     };
   },
 };
@@ -597,6 +606,9 @@ export function rigOfFunctions(): Rig {
       sizeBytes: 4096,
       pieces: [[0, bytes(10)]],
       section: PROFILE.hypervisor,
+      'constantsOf.profile': PROFILE,
+      'withConstants.profile': PROFILE,
+      'withConstants.changes': { 'guest.syscallNs': 200 },
       nrPages: 64,
       names: kernel.NO_NAMES,
       unclaimed: { release: nothing },

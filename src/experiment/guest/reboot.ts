@@ -31,11 +31,8 @@ import type { Testbed } from '../host/testbed.ts';
 /** Fitted constants that no reboot of a guest uses. */
 const OF_THE_HYPERVISOR: readonly CostName[] = [
   'guest.suspendNs',
-  'hypervisor.domainResumeNs',
   'hypervisor.domain0ShutdownNs',
-  'hypervisor.handoverNs',
   'hypervisor.domain0BootNs',
-  'hypervisor.resumeSetupNs',
 ];
 
 export interface RebootOutcome {

@@ -259,7 +259,7 @@ export class VmmMachine extends Host {
     checkFunction('betweenHypervisors', betweenHypervisors, true);
     const { simulation } = this;
     const begin = simulation.now;
-    yield* shutdownDomain0(this.hypervisor, this.toolstack);
+    yield* this.shutdownDomain0();
     const suspendBegin = simulation.now;
     const notSuspended = yield* suspendDomains(this.hypervisor, this.toolstack);
     yield* handOver(this.hypervisor, this.toolstack);
@@ -295,12 +295,25 @@ export class VmmMachine extends Host {
     else this.memory.reset(this.simulation.random.stream(`reset ${this.simulation.now}`));
   }
 
-  /** The firmware, the next hypervisor and its domain 0 boot. */
+  /**
+   * Domain 0 goes down. It stops its services as a guest does, and then what only domain 0 has.
+   * Guests go on until the tool stack and the back-ends end.
+   */
+  *shutdownDomain0(): Process {
+    const { shutdownServicesNs, killWaitNs } = this.guestCosts;
+    yield Ns(shutdownServicesNs + killWaitNs);
+    yield* shutdownDomain0(this.hypervisor, this.toolstack);
+  }
+
+  /**
+   * The firmware, the next hypervisor and its domain 0 boot. Domain 0's kernel and services take
+   * what a guest's take, and what only domain 0 has comes on top: real devices, and the tool stack.
+   */
   *bootHypervisor(): Process<{ readonly problem: string | undefined; readonly lost: readonly LostDomain[] }> {
     yield Ns(this.costs.resetNs);
     const reload = this.reload();
     yield Ns(this.costs.vmmBootNs + reload.costNs);
-    yield Ns(this.costs.domain0BootNs);
+    yield Ns(this.guestCosts.bootKernelNs + this.guestCosts.bootServicesNs + this.costs.domain0BootNs);
     this.hypervisor.network.plug(this.#adapter);
     return reload;
   }

@@ -24,9 +24,8 @@ import type { ListeningSocket, Sockets } from '../net/socket.ts';
 
 export { O } from '../file/filemap.ts';
 export { type FileSystemStatistics, XATTR } from '../fs/file-system.ts';
-export type { ListeningSocket, NetworkRequest } from '../net/socket.ts';
+export { type ListeningSocket, MAX_PAYLOAD, type NetworkRequest } from '../net/socket.ts';
 export type { Stat, Time, Timespec } from './attributes.ts';
-export { MAX_PAYLOAD } from '../net/transport.ts';
 
 /** Advice of posix_fadvise, with Linux's values. */
 export const FADV = {
@@ -178,8 +177,11 @@ export class Syscalls extends AttributeCalls {
    */
   listen(): ListeningSocket {
     this.enter();
-    return this.#sockets.listen(() => {
-      this.enter();
+    return this.#sockets.listen({
+      enter: () => {
+        this.enter();
+      },
+      settle: () => this.settle(),
     });
   }
 

@@ -167,10 +167,12 @@ describe('a hypervisor reboot', () => {
       'save-restore',
     );
     const { written, read } = result.diskBytes;
-    // Less what does not depend on the memory: the suspend handler and the destruction; the tool
-    // stack.
-    const saveMBps = written / ((result.stopNs - 2.4e9) / 1000);
-    const restoreMBps = read / ((result.startNs - 0.6e9) / 1000);
+    // Less what does not depend on the memory: the suspend handler and the scripts of two devices;
+    // the start of the tool stack. Both tell the store a few dozen things.
+    const { suspendNs } = values(PENTIUM4_2006.guest);
+    const { hotplugNs, resumeSetupNs } = values(PENTIUM4_2006.hypervisor);
+    const saveMBps = written / ((result.stopNs - suspendNs - 2 * hotplugNs - 0.05e9) / 1000);
+    const restoreMBps = read / ((result.startNs - resumeSetupNs - 0.1e9) / 1000);
     expect(saveMBps).toBeGreaterThan(50);
     expect(saveMBps).toBeLessThan(61);
     expect(restoreMBps).toBeGreaterThan(45);
@@ -206,12 +208,17 @@ describe('a hypervisor reboot', () => {
 
   it('a hypervisor reboot by shutdown-boot waits once for all guests, and has the processor once for each', () => {
     const { bootKernelNs, bootServicesNs, shutdownServicesNs, killWaitNs } = values(PENTIUM4_2006.guest);
-    const { domainBuildNs, domainDestroyNs } = values(PENTIUM4_2006.hypervisor);
+    const { domainBuildNs, hotplugNs } = values(PENTIUM4_2006.hypervisor);
     for (const guests of [1, 6]) {
       const { stopNs, startNs } = reboot(started(guests, { profile: PENTIUM4_2006 }), 'shutdown-boot');
-      // Less than half a second for their disks, frames and packets.
-      expect((stopNs - shutdownServicesNs - killWaitNs - guests * domainDestroyNs) / 1e9).toBeCloseTo(0.25, 0);
-      expect((startNs - domainBuildNs - bootKernelNs - guests * bootServicesNs) / 1e9).toBeCloseTo(0.25, 0);
+      // The rest is for their disks, frames and packets, and for a store that serves one message
+      // after the other while all of them connect.
+      const stopRest = stopNs - shutdownServicesNs - killWaitNs - guests * 2 * hotplugNs;
+      const startRest = startNs - domainBuildNs - bootKernelNs - guests * bootServicesNs;
+      for (const rest of [stopRest, startRest]) {
+        expect(rest / 1e9).toBeGreaterThan(0);
+        expect(rest / 1e9).toBeLessThan(0.7 * guests);
+      }
     }
   });
 });

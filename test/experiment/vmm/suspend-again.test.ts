@@ -1,30 +1,29 @@
 // A guest that is asked to suspend itself again soon after it went on: it does so once for each
 // time that it is asked.
 import { describe, expect, it } from 'vitest';
-import type { Profile } from '../../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../../src/machine/profiles/server-2026.ts';
+import { withConstants } from '../../../src/machine/with-constants.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { restoreDomain, saveDomain } from '../../../src/xen/index.ts';
 import { casesOf } from '../../support/product.ts';
 import { TIMEOUT_MS } from '../../support/property.ts';
 import { vmmMachine } from './disk.ts';
 
-const at = (value: number) => ({ value, unit: 'ns', provenance: 'assumed', fitted: false, note: '' }) as const;
 /** A guest has no time to do anything else between the request and its suspension. */
-const AT_ONCE: Profile = {
-  ...SERVER_2026,
-  guest: { ...SERVER_2026.guest, suspendNs: at(0) },
-  hypervisor: { ...SERVER_2026.hypervisor, domain0ShutdownNs: at(0) },
-};
+const AT_ONCE = withConstants(SERVER_2026, {
+  'guest.suspendNs': 0,
+  'guest.shutdownServicesNs': 0,
+  'hypervisor.domain0ShutdownNs': 0,
+});
 
 const WAYS = ['warm-vm', 'save-restore'] as const;
 type Way = (typeof WAYS)[number];
 /**
- * Events after the guest went on at which it is asked again. They are all those in which it
- * connects its devices and watches the store anew, and some of the others. There is hardly one of
- * the former at which two firings of the watch meet one request.
+ * Events after the guest went on at which it is asked again. They are all those in which its last
+ * device connects and it watches the store anew, and some of the others. There is hardly one of the
+ * former at which two firings of the watch meet one request.
  */
-const [FIRST_EVENT, LAST_EVENT] = [45, 85];
+const [FIRST_EVENT, LAST_EVENT] = [95, 135];
 const EVENTS = Array.from({ length: 301 }, (_, n) => n);
 
 describe('a guest that has just gone on', () => {
