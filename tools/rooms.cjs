@@ -100,6 +100,10 @@ const MAY_IMPORT = {
     ...['base', 'sim', 'machine', 'machine/*', 'disk', 'disk/*', 'xen', 'xen/*', 'kernel', 'kernel/*'],
     ...['workload', 'experiment/judge', 'experiment/host', 'experiment/guest'],
   ],
+  'experiment/web': [
+    ...['base', 'sim', 'machine', 'disk/image', 'disk/mkfs', 'kernel'],
+    ...['workload', 'experiment/judge', 'experiment/host', 'experiment/guest'],
+  ],
   'doors/machine': [
     ...['base', 'sim', 'machine', 'disk/image', 'disk/drive', 'disk/mkfs', 'xen', 'kernel', 'workload'],
     ...['experiment/judge', 'experiment/host'],

@@ -17,10 +17,12 @@ import { COMMANDS } from './options.ts';
 import { reboot } from './reboot.ts';
 import { oneLine } from './values.ts';
 import { vmmReboot } from './vmm-reboot.ts';
+import { web } from './web.ts';
 
 const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>> = {
   reboot,
   'vmm-reboot': vmmReboot,
+  web,
   mkfs,
   inspect,
   campaign,

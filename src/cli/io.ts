@@ -7,6 +7,7 @@ import type { runCampaign } from '../experiment/campaign/campaign.ts';
 import type { HostStream } from '../experiment/guest/output-file.ts';
 import type { ProgressListener } from '../experiment/guest/progress.ts';
 import type { runVmmReboot } from '../experiment/vmm/experiment.ts';
+import type { runWeb } from '../experiment/web/experiment.ts';
 import type { RebootOutcome } from '../experiment/guest/reboot.ts';
 import type { RebootOptions } from '../experiment/guest/options.ts';
 import type { OnThreads } from './threads.ts';
@@ -33,6 +34,7 @@ export interface Io {
   readonly runReboot: (options: RebootOptions, onProgress?: ProgressListener) => RebootOutcome;
   readonly runCampaign: typeof runCampaign;
   readonly runVmmReboot: typeof runVmmReboot;
+  readonly runWeb: typeof runWeb;
   /** Does the same on several threads; none when not given. */
   readonly onThreads?: OnThreads;
 }

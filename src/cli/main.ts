@@ -10,6 +10,7 @@ import { askHost, asInputError } from '../base/index.ts';
 import { runCampaign } from '../experiment/campaign/campaign.ts';
 import { runReboot } from '../experiment/guest/reboot.ts';
 import { runVmmReboot } from '../experiment/vmm/experiment.ts';
+import { runWeb } from '../experiment/web/experiment.ts';
 import { main } from './commands.ts';
 import type { Output } from './io.ts';
 import { runPool, type PoolInput } from './pool.ts';
@@ -55,6 +56,7 @@ function runProgram(): void {
     runReboot,
     runCampaign,
     runVmmReboot,
+    runWeb,
     onThreads: threadsOf(new URL(import.meta.url)),
   });
 }

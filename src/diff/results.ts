@@ -61,6 +61,15 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     },
     samples: [],
   },
+  'stillwarm/web@1': {
+    inputs: [
+      ...COMMON,
+      ...['memory', 'crash', 'files', 'bytes', 'served', 'workers', 'send', 'connections', 'loop', 'rate', 'arrivals'],
+      ...['thinkNs', 'timeoutNs', 'order', 'alpha', 'prefetchRate', 'before', 'after', 'fitted'],
+    ],
+    things: { strategies: { by: ['name'], isSection: true }, runs: { by: ['phase', 'number'] } },
+    samples: ['windows'],
+  },
   'stillwarm/campaign@1': {
     inputs: ['seed', 'runs', 'arch', 'without'],
     things: { faults: { by: ['fault'], isSection: true }, costs: { by: ['off'] } },

@@ -19,12 +19,14 @@ import { DiffResult } from '../../src/diff/result.ts';
 import { CampaignResult, Verdicts } from '../../src/experiment/campaign/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { WebResult } from '../../src/experiment/web/result.ts';
 import { FAULTS } from '../../src/experiment/campaign/faults.ts';
 import { PROTECTIONS } from '../../src/experiment/campaign/options.ts';
 import { bootMachine, cacheBlocks, restartGuest, startGuest } from '../support/machine.ts';
 import { property } from '../support/property.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
+import { sampleWebResult } from '../report/web-sample.ts';
 import { schemaFile, schemaPage } from './schema-page.ts';
 
 const file = (name: string): URL => new URL(`../../docs/reference/${name}`, import.meta.url);
@@ -47,6 +49,7 @@ const plain = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Jso
 const RESULTS = [
   ['reboot', RebootResult, () => plain(sampleResult())],
   ['vmm-reboot', VmmExperimentResult, () => plain(sampleVmmResult())],
+  ['web', WebResult, () => plain(sampleWebResult())],
   ['inspect', InspectResult, () => plain(findings(inspected))],
   ['campaign', CampaignResult, () => structuredClone(campaign)],
   ['diff', DiffResult, () => plain(compared())],

@@ -7,9 +7,11 @@ import { runCampaign } from '../../src/experiment/campaign/campaign.ts';
 import { CampaignResult } from '../../src/experiment/campaign/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { WebResult } from '../../src/experiment/web/result.ts';
 import { inspectMemory } from '../../src/xen/inspect.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
+import { sampleWebResult } from '../report/web-sample.ts';
 import { bootMachine, cacheBlocks, startGuest } from '../support/machine.ts';
 
 export type Plain = null | boolean | number | string | Plain[] | PlainObject;
@@ -33,6 +35,7 @@ function inspected(): unknown {
 export const RESULTS = [
   ['reboot', RebootResult, plain(sampleResult())],
   ['vmm-reboot', VmmExperimentResult, plain(sampleVmmResult())],
+  ['web', WebResult, plain(sampleWebResult())],
   ['campaign', CampaignResult, plain(campaign)],
   ['inspect', InspectResult, plain(inspected())],
 ] as const;
