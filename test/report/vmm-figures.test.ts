@@ -238,10 +238,10 @@ describe('the tables of the series', () => {
     expect(rows).toEqual([
       byMemory,
       // 1.5 s times 1, 3 and 4; 12.25 s.
-      ['warm-vm', '1.50', '4.50', '6.00\nslide 0.6, fitted'],
-      ['shutdown-boot', '12.3', '36.8', '49.0\nslide 12, fitted'],
+      ['warm-vm', '1.50', '4.50', '6.00\nslide 0.6, predicted'],
+      ['shutdown-boot', '12.3', '36.8', '49.0\nslide 12, predicted'],
       byMemory,
-      ['warm-vm', '2.50', '7.50', '10.0\nslide 0.6, fitted'],
+      ['warm-vm', '2.50', '7.50', '10.0\nslide 0.6, predicted'],
       ['shutdown-boot', '11.8', '35.3', '47.0\nslide 11, predicted'],
       byMemory,
       ['warm-vm', '20.0', '60.0', '80.0\nslide 40, fitted'],
