@@ -1,5 +1,5 @@
-// Answers of any size that a program of a guest sends to a host outside, over sockets, rings, bridge
-// and cables. The guest may stand still meanwhile, or be gone.
+// Answers of any size that a program of a guest sends to a host outside, over sockets, rings,
+// bridge and cables. The guest may stand still meanwhile, or be gone.
 import { Buffer } from 'node:buffer';
 import { describe, expect, it } from 'vitest';
 import { ModelError } from '../../../src/base/errno.ts';
