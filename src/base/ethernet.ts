@@ -74,11 +74,17 @@ export function decodeFrame(bytes: Uint8Array): EthernetFrame | undefined {
 }
 
 function putAddress(bytes: Uint8Array, at: number, mac: MacAddress): void {
-  for (let i = 0; i < 6; i++) bytes[at + i] = Math.floor(mac / 256 ** (5 - i)) % 256;
+  const [vendor, serial] = [Math.floor(mac / 2 ** 24), mac % 2 ** 24];
+  bytes[at] = vendor >>> 16;
+  bytes[at + 1] = vendor >>> 8;
+  bytes[at + 2] = vendor;
+  bytes[at + 3] = serial >>> 16;
+  bytes[at + 4] = serial >>> 8;
+  bytes[at + 5] = serial;
 }
 
 function addressAt(bytes: Uint8Array, at: number): MacAddress {
-  let mac = 0;
-  for (let i = 0; i < 6; i++) mac = mac * 256 + bytes[at + i]!;
-  return mac as MacAddress;
+  const vendor = (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
+  const serial = (bytes[at + 3]! << 16) | (bytes[at + 4]! << 8) | bytes[at + 5]!;
+  return (vendor * 2 ** 24 + serial) as MacAddress;
 }
