@@ -1,17 +1,18 @@
 /**
  * A machine of your own: a profile that differs from a known one. It says what its costs come from,
- * and what a cached read costs on it. 18 lines of code.
+ * and what a cached read costs on it. 19 lines of code.
  */
 
 // In a project of your own: from 'stillwarm/machine'.
-import { type Constant, type Profile, SERVER_2026, values } from '../src/machine/index.ts';
+import { type FirmConstant, type Profile, SERVER_2026, values } from '../src/machine/index.ts';
 
 /** The server of 2026, with memory that copies so many bytes per ns. */
 export function withMemory(bytesPerNs: number): Profile {
-  const copyNsPerByte: Constant = {
-    ...SERVER_2026.guest.copyNsPerByte,
+  const copyNsPerByte: FirmConstant = {
     value: 1 / bytesPerNs,
+    unit: 'ns/B',
     provenance: 'measured',
+    fitted: false,
     note: 'our own machine',
   };
   return { ...SERVER_2026, name: 'our own', guest: { ...SERVER_2026.guest, copyNsPerByte } };

@@ -158,6 +158,11 @@ const JOBS = {
   more: 'The result does not depend on it. With 1 there is no thread besides that of the program',
 };
 
+const BARE_BOOT = flag(
+  'put no files on a disk that is made from a directory for boots to read',
+  'By default it has what a recorded boot of Debian read, 40 MB in a directory `.stillwarm-boot`. An image is taken as it is: `stillwarm mkfs --boot-files` makes one that has them',
+);
+
 export const REBOOT = {
   name: 'reboot',
   positionals: [{ name: 'PATH', optional: true }],
@@ -214,6 +219,7 @@ export const REBOOT = {
       ),
       more: 'They count as refused: given back',
     },
+    'bare-boot': BARE_BOOT,
     jobs: JOBS,
     json: JSON_OUT('reboot-schema.md'),
     report: REPORT,
@@ -263,6 +269,7 @@ export const VMM_REBOOT = {
       parse: parseSize,
       otherwise: { value: VMM_LIMIT, text: sizeText(VMM_LIMIT) },
     },
+    'bare-boot': BARE_BOOT,
     jobs: JOBS,
     json: JSON_OUT('vmm-reboot-schema.md'),
     report: REPORT,
@@ -289,6 +296,10 @@ export const MKFS = {
   options: {
     force: flag('replace IMAGE if it exists'),
     journal: flag('make it ext3, with a journal of 16 MiB'),
+    'boot-files': flag(
+      'add the files that a boot reads, in a directory .stillwarm-boot',
+      'They are 53 MB of made-up bytes, with the lengths of what a recorded boot of Debian read, and two lists of what is read when services start and stop',
+    ),
     'inode-bytes': INODE_BYTES,
     help: HELP,
   },

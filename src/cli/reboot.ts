@@ -35,7 +35,15 @@ export function reboot(argv: readonly string[], io: Io): number {
     io.stdout.write(commandHelp(REBOOT));
     return 0;
   }
-  const { 'dump-memory': dumpMemory, jobs, json, report: reportDir, help: _help, ...asked } = given;
+  const {
+    'dump-memory': dumpMemory,
+    'bare-boot': withoutBootFiles,
+    jobs,
+    json,
+    report: reportDir,
+    help: _help,
+    ...asked
+  } = given;
   const usual = asked.crash && asked.workload === 'log' ? STRATEGIES_OF_CRASHES : STRATEGIES_OF_READERS;
   const { strategy: strategies = usual, ...rest } = asked;
   const rio = strategies.find((name) => RIO_STRATEGIES.includes(name));
@@ -44,6 +52,7 @@ export function reboot(argv: readonly string[], io: Io): number {
   const options: RebootOptions = {
     ...diskOf(positionals[0], io.cwd),
     ...rest,
+    withoutBootFiles,
     strategies,
     dumpMemory: dumpMemory === undefined ? undefined : resolve(io.cwd, dumpMemory),
   };

@@ -30,8 +30,23 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
     io.stdout.write(commandHelp(VMM_REBOOT));
     return 0;
   }
-  const { strategy: strategies, single, jobs, json, report: reportDir, help: _help, ...rest } = given;
-  const options: VmmExperimentOptions = { ...diskOf(positionals[0], io.cwd), ...rest, strategies, series: !single };
+  const {
+    strategy: strategies,
+    single,
+    'bare-boot': withoutBootFiles,
+    jobs,
+    json,
+    report: reportDir,
+    help: _help,
+    ...rest
+  } = given;
+  const options: VmmExperimentOptions = {
+    ...diskOf(positionals[0], io.cwd),
+    ...rest,
+    withoutBootFiles,
+    strategies,
+    series: !single,
+  };
   checkRoom(options);
   const report = reportDir === undefined ? undefined : reportIn(resolve(io.cwd, reportDir));
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);

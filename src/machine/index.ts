@@ -7,12 +7,17 @@ export { MachineMemory } from './memory.ts';
 export {
   type ArchSection,
   type Constant,
+  type ConstantName,
+  type ConstantRange,
   type ConstantSource,
+  constantsOf,
   type DiskSection,
+  type FirmConstant,
   type GuestConstant,
   type GuestCosts,
   type HypervisorConstant,
   type HypervisorCosts,
+  type LooseConstant,
   type NicConstant,
   type NicSection,
   type NvmeConstant,
@@ -27,3 +32,4 @@ export {
 export * from './profiles/drives-1998.ts';
 export * from './profiles/pentium4-2006.ts';
 export * from './profiles/server-2026.ts';
+export { withConstants } from './with-constants.ts';

@@ -7,7 +7,8 @@
  * last in a name and repeated in `unit`.
  *
  * `fitted` marks constants that were chosen so that the model meets a figure of the paper. A result
- * that rests on them is no evidence for that figure.
+ * that rests on them is no evidence for that figure. What was assumed or fitted has a `range`, and
+ * `withConstants` (with-constants.ts) gives another value for it.
  */
 
 import { checkObject } from '../base/argument-error.ts';
@@ -26,8 +27,10 @@ export type ConstantSource =
   /** Measured and published by others. */
   | 'measured';
 
-/** A cost or a size, and where it comes from. */
-export interface Constant {
+/** Least and most that a constant may well be, both included. */
+export type ConstantRange = readonly [low: number, high: number];
+
+interface Figure {
   /** The number, in `unit`. */
   readonly value: number;
   /** ns, ns/B, ns/frame, B, MB/s (10^6 bytes), 1/min or none. */
@@ -39,6 +42,24 @@ export interface Constant {
   /** One line: the source, the derivation, or why it is plausible. */
   readonly note: string;
 }
+
+/** A constant that has a source. */
+export interface FirmConstant extends Figure {
+  readonly provenance: Exclude<ConstantSource, 'assumed'>;
+  readonly fitted: false;
+  /** How far the sources differ, where they do. */
+  readonly range?: ConstantRange;
+}
+
+/** A constant that was assumed or fitted. */
+export type LooseConstant = Figure &
+  ({ readonly provenance: 'assumed' } | { readonly fitted: true }) & {
+    /** Where the true value most likely lies; `value` is in it. */
+    readonly range: ConstantRange;
+  };
+
+/** A cost or a size, and where it comes from. */
+export type Constant = FirmConstant | LooseConstant;
 
 const GUEST_MEANINGS = {
   syscallNs: 'one system call, in and out',
@@ -53,12 +74,13 @@ const GUEST_MEANINGS = {
   getBlockNs: 'mapping one block of a file through a cached pointer',
   bioSubmitNs: 'the block layer and the front-end, per bio',
   interruptNs: 'taking one interrupt or event upcall',
-  packetNs: 'one packet through the protocol stack and the network front-end',
+  packetNs: 'one segment through the protocol stack and the network front-end',
   pageFaultNs: 'a page fault of a program, in and out, with the page-table entry set',
   contextSwitchNs: 'switching to another process',
   bootKernelNs: 'booting, from the first instruction to the root file system, without disk time',
-  bootServicesNs: 'starting services until the workload can run, without disk time',
-  shutdownServicesNs: 'stopping services until the final sync, without disk time',
+  bootServicesNs: 'what services spend of the processor to start, without disk time',
+  shutdownServicesNs: 'what services spend of the processor to stop, without disk time',
+  killWaitNs: 'waiting between SIGTERM and SIGKILL for all processes, without the processor',
   suspendNs: 'the suspend handler, from the event to the hypercall',
   resumeNs: 'the resume handler, without what the drivers do',
   crashDetectNs: 'until the tool stack notices that a domain has crashed',
@@ -78,25 +100,27 @@ const HYPERVISOR_MEANINGS = {
   protectNs: 'write-protecting one frame or undoing it, with the TLB entry',
   blkbackRequestNs: 'the block back-end, per request',
   blkbackSegmentNs: 'the block back-end, per segment: grant mapping and checks',
-  nicPacketNs: 'one frame through the adapter: interrupt, driver and bridge',
-  netbackPacketNs: 'the network back-end, per frame: grant mapping, checks and response',
+  nicPacketNs: 'one segment through the adapter: interrupt, driver and bridge',
+  netbackPacketNs: 'the network back-end, per segment: grant mapping, checks and response',
   netbackNsPerByte: 'the network back-end, per byte: copying',
+  netbackFlips: 'whether the network back-end gives pages to the guest (1) or copies into the pages of the guest (0)',
+  netbackFlipNs: 'giving the page of a received segment to the guest, where the back-end does so',
   scrubNsPerByte: 'zeroing the memory of a domain that is gone',
   frameAllocNs: 'allocating one frame at domain build, with its P2M entry',
   indexRebuildNs: 'rebuilding the hash index, per record',
   preserveNs: 'examining one frame of a dying domain',
   crcNsPerByte: 'CRC-32C over a frame',
-  domainBuildNs: 'the tool stack building a domain, without the cost per frame',
-  domainDestroyNs: 'the tool stack destroying a domain, without the cost per frame',
-  domainResumeNs: 'the tool stack resuming a suspended domain',
+  storeMessageNs: 'one message to the store or from it, which serves one after the other',
+  hotplugNs: 'the script that runs when a device is plugged in or out',
+  domainBuildNs: 'the tool stack building a domain, without frames, devices and messages to the store',
   savePageNs: 'saving one page to a file, without the checksum and the disk',
   restorePageNs: 'restoring one page from a file, without the checksum, the frame and the disk',
-  domain0ShutdownNs: 'stopping the services of domain 0, while its back-ends work',
+  domain0ShutdownNs: 'stopping domain 0, beyond what a guest takes, while its back-ends work',
   handoverNs: 'the hypervisor writing down all suspended domains and emptying the CPU caches',
   processors: 'processors, which the guests share',
   resetNs: 'reset of the machine, with the firmware',
   vmmBootNs: 'the hypervisor booting, without what depends on the memory',
-  domain0BootNs: 'domain 0 booting, until its tool stack works',
+  domain0BootNs: 'domain 0 booting, beyond what a guest takes, until its tool stack works',
   resumeSetupNs: 'the tool stack preparing to resume suspended domains, all of them together',
 } as const;
 
@@ -162,6 +186,8 @@ export type HypervisorCosts = Values<HypervisorConstant>;
 
 /** A constant of a guest or of the hypervisor, as `fittedConstants` names it. */
 export type CostName = `guest.${GuestConstant}` | `hypervisor.${HypervisorConstant}`;
+/** Any constant of a profile, by its section and name. */
+export type ConstantName = CostName | `disk.${RotatingDiskConstant | NvmeConstant}` | `nic.${NicConstant}`;
 
 /** The drive of a profile. */
 export type DiskSection = RotatingDiskSection | NvmeSection;
@@ -230,18 +256,25 @@ export function values<Name extends string>(section: Section<Name>): Values<Name
   return Object.fromEntries(entries) as Record<Name, number>;
 }
 
+/** Every constant by its name, such as `guest.copyNsPerByte`, in the order of the tables. */
+export function constantsOf(profile: Profile): Map<ConstantName, Constant> {
+  checkObject('profile', profile, 'guest', 'hypervisor', 'disk', 'nic');
+  return new Map(
+    sectionsOf(profile).flatMap(({ prefix, meanings, constants }) =>
+      Object.keys(meanings).map((name) => [`${prefix}.${name}` as ConstantName, constants[name]!]),
+    ),
+  );
+}
+
 /**
  * Names of the constants that were fitted to the paper, as `guest.copyNsPerByte`, in the order of
  * the tables.
  * @param unused constants that the result does not rest on
  */
 export function fittedConstants(profile: Profile, unused: readonly CostName[] = []): string[] {
-  return sectionsOf(profile).flatMap(({ prefix, meanings, constants }) =>
-    Object.keys(meanings)
-      .filter((name) => constants[name]!.fitted)
-      .map((name) => `${prefix}.${name}`)
-      .filter((name) => !(unused as readonly string[]).includes(name)),
-  );
+  return [...constantsOf(profile)]
+    .filter(([name, { fitted }]) => fitted && !(unused as readonly string[]).includes(name))
+    .map(([name]) => name);
 }
 
 /** The profile as Markdown, for docs/reference/profiles.md. */
@@ -260,18 +293,21 @@ export function driveTable(disk: DiskSection): string {
 
 function sectionTable({ meanings, constants }: TitledSection): string {
   const rows = Object.entries(meanings).map(([name, meaning]) => {
-    const { value, unit, provenance, fitted, note } = constants[name]!;
+    const { value, range, unit, provenance, fitted, note } = constants[name]!;
     const from = fitted ? `${provenance}, **fitted**` : provenance;
-    return `| \`${name}\` | ${grouped(value)} | ${unit} | ${meaning} | ${from} | ${note} |`;
+    const spread = range?.map(grouped).join(' – ') ?? '';
+    return `| \`${name}\` | ${grouped(value)} | ${spread} | ${unit} | ${meaning} | ${from} | ${note} |`;
   });
-  return ['| constant | value | unit | meaning | provenance | note |', '|---|---:|---|---|---|---|', ...rows].join(
-    '\n',
-  );
+  return [
+    '| constant | value | range | unit | meaning | provenance | note |',
+    '|---|---:|---:|---|---|---|---|',
+    ...rows,
+  ].join('\n');
 }
 
 interface TitledSection {
   readonly title: string;
-  readonly prefix: string;
+  readonly prefix: 'guest' | 'hypervisor' | 'disk' | 'nic';
   readonly meanings: Readonly<Record<string, string>>;
   readonly constants: Readonly<Record<string, Constant>>;
 }

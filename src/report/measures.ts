@@ -10,6 +10,7 @@
 import prettyBytes from 'pretty-bytes';
 import { counted, grouped } from '../base/index.ts';
 import type { RebootResult, RunResult, StrategyResult } from '../experiment/guest/result.ts';
+import { NO_FIGURE, significant } from './kit/figures.ts';
 
 /** A table about one question: a column a strategy, a row a measure. */
 export interface Section {
@@ -41,9 +42,6 @@ const REASON_TEXTS: Readonly<Record<ReasonName, string>> = {
   diskChanged: 'disk written by others',
 };
 
-/** What is printed where there is no figure. */
-export const NO_FIGURE = '—';
-
 /** A run of the four; undefined when the result has none such. */
 export function runOf(strategy: StrategyResult, phase: RunResult['phase'], number: number): RunResult | undefined {
   return strategy.runs.find((run) => run.phase === phase && run.number === number);
@@ -52,6 +50,13 @@ export function runOf(strategy: StrategyResult, phase: RunResult['phase'], numbe
 /** MB/s (10^6 bytes a second); 0 when no time passed or there is no run. */
 export function throughput(run: RunResult | undefined): number {
   return run === undefined || run.ns === 0 ? 0 : (run.bytes * 1000) / run.ns;
+}
+
+/** What is said of boots whose services have read nothing; nothing of others. */
+export function readsNothing(boots: readonly { readonly bytes: number }[]): string {
+  return boots.some(({ bytes }) => bytes > 0)
+    ? ''
+    : ' (The disk lists no files that a boot reads: services read none.)';
 }
 
 /** The question-by-question tables of a result. */
@@ -103,6 +108,17 @@ export function sections(result: RebootResult): Section[] {
       ],
     },
     {
+      question: `How long does the boot in it take?${readsNothing(strategies.flatMap(({ boots }) => [boots.before, boots.after]))}`,
+      rows: [
+        row('first boot, s', ({ boots }) => significant(boots.before.ns / 1e9)),
+        row('boot in the reboot, s', ({ boots }) => significant(boots.after.ns / 1e9)),
+        row('saved of the boot, s', ({ boots }) => significant((boots.before.ns - boots.after.ns) / 1e9)),
+        row('read by services, MB', ({ boots }) => significant(boots.after.bytes / 1e6)),
+        row('boot: pages read', ({ boots }) => grouped(boots.after.pagesRead)),
+        row('boot: pages reused', ({ boots }) => grouped(boots.after.pagesReused)),
+      ],
+    },
+    {
       question: 'What does it cost?',
       rows: [
         row('metadata reads, blocks', ({ metadataReads }) => grouped(metadataReads)),
@@ -129,31 +145,13 @@ export function firstAfterOverSecondAfter(strategy: StrategyResult): number | un
   return ratio(throughput(runOf(strategy, 'after', 1)), throughput(runOf(strategy, 'after', 2)));
 }
 
-/**
- * One sentence: what the best strategy buys over a conventional reboot; undefined when the two were
- * not both run.
- */
-export function headline(result: RebootResult): string | undefined {
-  const firstAfter = (strategy: StrategyResult) => throughput(runOf(strategy, 'after', 1));
-  const cold = result.strategies.find(({ name }) => name === 'cold');
-  const others = result.strategies.filter(({ name }) => name !== 'cold');
-  const best = others.reduce<StrategyResult | undefined>(
-    (top, next) => (top === undefined || firstAfter(next) > firstAfter(top) ? next : top),
-    undefined,
-  );
-  if (cold === undefined || best === undefined) return undefined;
-  const gain = ratio(firstAfter(best), firstAfter(cold));
-  if (gain === undefined) return undefined;
-  return (
-    `The first run after a ${best.name} reboot is ${times(gain)} as fast as after a conventional one, ` +
-    `and ${percent(firstAfterOverSecondAfter(best))} as fast as the second.`
-  );
-}
+/** An amount of bytes, in units of 1000. */
+export const amountOf = (bytes: number): string => prettyBytes(bytes);
 
 /** What was run, as pairs of a parameter and its value. */
 export function parameters(result: RebootResult): [name: string, value: string][] {
   return [
-    ['files', `${grouped(result.files)}, ${prettyBytes(result.bytes)}`],
+    ['files', `${grouped(result.files)}, ${amountOf(result.bytes)}`],
     ['workload', result.workload],
     ['guest memory', prettyBytes(result.memory, { binary: true })],
     ['reboot', result.crash ? 'crash, nothing flushed' : 'orderly'],
@@ -179,27 +177,6 @@ export function verification(result: RebootResult): { readonly line: string; rea
     line: `verified ${counted(sum('pages'), 'page')}, ${counted(sum('bytes'), 'byte')}: ${verdict}`,
     allEqual: mismatches === 0,
   };
-}
-
-/** Made once each: the host takes long to make one. By the digits behind the point. */
-const formats = new Map<number, Intl.NumberFormat>();
-
-function formatOf(digits: number): Intl.NumberFormat {
-  let format = formats.get(digits);
-  if (format === undefined) {
-    format = new Intl.NumberFormat('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
-    formats.set(digits, format);
-  }
-  return format;
-}
-
-/**
- * Three significant digits, but never fewer than the integer part has, and no exponent: 0.0123,
- * 4.50, 45.7, 1,234.
- */
-export function significant(value: number): string {
-  const digits = value === 0 ? 0 : Math.min(9, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))));
-  return formatOf(digits).format(value);
 }
 
 function times(value: number | undefined): string {

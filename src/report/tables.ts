@@ -6,7 +6,8 @@
 
 import Table from 'cli-table3';
 import type { Mismatch, RebootResult } from '../experiment/guest/result.ts';
-import { headline, parameters, sections, verification } from './measures.ts';
+import { parameters, sections, verification } from './measures.ts';
+import { winner } from './winner.ts';
 
 const COLUMNS = 100;
 
@@ -17,13 +18,13 @@ const COLUMNS = 100;
 export function renderText(result: RebootResult, mismatches: readonly Mismatch[], colour: boolean): string {
   const { line, allEqual } = verification(result);
   const isGood = allEqual && mismatches.length === 0;
-  const sentence = headline(result);
   return [
     ...wrapList('', parameters(result), '; '),
     ...wrapList('fitted to the paper: ', result.fitted.length === 0 ? ['nothing'] : result.fitted, ', '),
     '',
     ...renderTables(result),
-    ...(sentence === undefined ? [] : [...wrapList('', sentence.split(' '), ' '), '']),
+    ...wrapList('', winner(result).split(' '), ' '),
+    '',
     colour ? `\u001b[${isGood ? 32 : 31}m${line}\u001b[0m` : line,
     ...renderMismatches(mismatches),
     '',

@@ -28,21 +28,21 @@ const ONE = { vms: 1, memory: 1024 * MIB } as const;
 const SIX = { vms: 6, memory: 256 * MIB } as const;
 
 export const SLIDE_FIGURES: readonly SlideFigure[] = [
-  { ...ONE, strategy: 'warm-vm', measure: 'stop', seconds: 0.6, fitted: true },
-  { ...ONE, strategy: 'warm-vm', measure: 'start', seconds: 0.6, fitted: true },
+  { ...ONE, strategy: 'warm-vm', measure: 'stop', seconds: 0.6, fitted: false },
+  { ...ONE, strategy: 'warm-vm', measure: 'start', seconds: 0.6, fitted: false },
   { ...ONE, strategy: 'warm-vm', measure: 'downtime', seconds: 40, fitted: true },
   { ...ONE, strategy: 'save-restore', measure: 'stop', seconds: 28, fitted: false },
   { ...ONE, strategy: 'save-restore', measure: 'start', seconds: 20, fitted: false },
   { ...ONE, strategy: 'save-restore', measure: 'downtime', seconds: 104, fitted: false },
-  { ...ONE, strategy: 'shutdown-boot', measure: 'stop', seconds: 12, fitted: true },
-  { ...ONE, strategy: 'shutdown-boot', measure: 'start', seconds: 11, fitted: true },
+  { ...ONE, strategy: 'shutdown-boot', measure: 'stop', seconds: 12, fitted: false },
+  { ...ONE, strategy: 'shutdown-boot', measure: 'start', seconds: 11, fitted: false },
   { ...ONE, strategy: 'shutdown-boot', measure: 'downtime', seconds: 78, fitted: true },
   { ...SIX, strategy: 'warm-vm', measure: 'stop', seconds: 2.3, fitted: true },
-  { ...SIX, strategy: 'warm-vm', measure: 'start', seconds: 2, fitted: true },
+  { ...SIX, strategy: 'warm-vm', measure: 'start', seconds: 2, fitted: false },
   { ...SIX, strategy: 'save-restore', measure: 'stop', seconds: 45, fitted: false },
   { ...SIX, strategy: 'save-restore', measure: 'start', seconds: 37, fitted: false },
-  { ...SIX, strategy: 'shutdown-boot', measure: 'stop', seconds: 25, fitted: true },
-  { ...SIX, strategy: 'shutdown-boot', measure: 'start', seconds: 56, fitted: true },
+  { ...SIX, strategy: 'shutdown-boot', measure: 'stop', seconds: 25, fitted: false },
+  { ...SIX, strategy: 'shutdown-boot', measure: 'start', seconds: 56, fitted: false },
 ];
 
 /**

@@ -42,6 +42,7 @@ describe('the options of the experiment', () => {
     expect(io.ran).toEqual([
       {
         path: join(dir, 'files'),
+        withoutBootFiles: false,
         memory: 2 ** 30,
         disk: 'profile',
         profile: 'pentium4-2006',
@@ -64,6 +65,7 @@ describe('the options of the experiment', () => {
     expect(io.ran).toEqual([
       {
         path: join(dir, 'files'),
+        withoutBootFiles: false,
         memory: 2 ** 28,
         disk: 'nvme',
         profile: 'server-2026',

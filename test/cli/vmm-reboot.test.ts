@@ -49,6 +49,7 @@ describe('stillwarm vmm-reboot', () => {
       expect(asked).toEqual([
         {
           path: join(dir, 'files'),
+          withoutBootFiles: false,
           vms: 3,
           memory: 64 << 20,
           disk: 'nvme',

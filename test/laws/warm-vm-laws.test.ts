@@ -8,8 +8,8 @@ import { makeExt2 } from '../../src/disk/mkfs/mkfs.ts';
 import { directory, tree } from '../../src/disk/mkfs/tree.ts';
 import { VmmMachine } from '../../src/experiment/host/machine-room.ts';
 import { MachineMemory } from '../../src/machine/memory.ts';
-import type { Profile } from '../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../src/machine/profiles/server-2026.ts';
+import { withConstants } from '../../src/machine/with-constants.ts';
 import type { Process } from '../../src/sim/index.ts';
 import { domainOf, Provenance } from '../../src/xen/index.ts';
 import { DOMAIN_RECORD_BYTES } from '../../src/xen/records/layouts.ts';
@@ -20,13 +20,12 @@ import { type FileCall, fileCall } from '../../src/doors/testing/file-calls.ts';
 import { compareAll, playCalls } from '../../src/doors/testing/play-calls.ts';
 import { MIB, readsItsFile, vmmMachine } from '../experiment/vmm/disk.ts';
 
-const at = (value: number) => ({ value, unit: 'ns', provenance: 'assumed', fitted: false, note: '' }) as const;
 /** Guests are asked to suspend at the instant at which the reboot begins. */
-const AT_ONCE: Profile = {
-  ...SERVER_2026,
-  guest: { ...SERVER_2026.guest, suspendNs: at(0) },
-  hypervisor: { ...SERVER_2026.hypervisor, domain0ShutdownNs: at(0) },
-};
+const AT_ONCE = withConstants(SERVER_2026, {
+  'guest.suspendNs': 0,
+  'guest.shutdownServicesNs': 0,
+  'hypervisor.domain0ShutdownNs': 0,
+});
 
 const GUESTS = 2;
 const IMAGE_BYTES = 24 * MIB;

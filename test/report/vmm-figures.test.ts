@@ -9,7 +9,7 @@ import { downtimeChart, seriesChart } from '../../src/report/vmm-charts.ts';
 import { renderVmmHtml } from '../../src/report/vmm-html.ts';
 import { seriesOf } from '../../src/report/vmm-measures.ts';
 import { renderVmmText } from '../../src/report/vmm-text.ts';
-import { boxesOf, circlesOf, htmlRowsOf, rowsOf, scaleOf, textsOf } from './printed.ts';
+import { boxesOf, htmlRowsOf, marksOf, onScale, ringsOf, rowsOf, scaleOf, textsOf } from './printed.ts';
 
 const GIB = 1 << 30;
 const S = 1_000_000_000;
@@ -31,6 +31,7 @@ const WARM: VmmStrategyResult = {
       keptSession: true,
       pagesRead: 1,
       pagesReused: 2,
+      boots: { before: { ns: 8 * S, bytes: 1_000, pagesRead: 11, pagesReused: 0 }, after: null },
     },
     {
       name: 'guest1',
@@ -43,6 +44,7 @@ const WARM: VmmStrategyResult = {
       keptSession: true,
       pagesRead: 3,
       pagesReused: 4,
+      boots: { before: { ns: 9 * S, bytes: 2_000, pagesRead: 11, pagesReused: 0 }, after: null },
     },
     {
       name: 'guest2',
@@ -55,6 +57,10 @@ const WARM: VmmStrategyResult = {
       keptSession: true,
       pagesRead: 5,
       pagesReused: 6,
+      boots: {
+        before: { ns: 7 * S, bytes: 3_000, pagesRead: 1_201, pagesReused: 0 },
+        after: { ns: 4.5 * S, bytes: 3_000, pagesRead: 1_202, pagesReused: 1_203 },
+      },
     },
   ],
   // Megabytes of 10^6 bytes: 5 and 7; over the network 11.
@@ -91,6 +97,10 @@ const COLD: VmmStrategyResult = {
     requests: { answered: 7 + n, failed: 8_000 },
     keptConnection: false,
     keptSession: n === 2,
+    boots: {
+      before: { ns: (10 + n) * S, bytes: 3_000, pagesRead: 9, pagesReused: 0 },
+      after: n === 0 ? null : { ns: (6 + 2 * n) * S, bytes: 3_000, pagesRead: 500 + n, pagesReused: 600 + n },
+    },
   })),
   diskBytes: { written: 0, read: 123_456_789 },
   networkBytes: 0,
@@ -141,6 +151,14 @@ const TABLES: readonly { readonly heads: readonly string[]; readonly rows: reado
     rows: [
       ['1.50', '2.50', '62.0', '35.0'],
       ['12.3', '11.8', '80.0', '72.0'],
+    ],
+  },
+  {
+    heads: ['first\nboot, s', 'boot in the\nreboot, s', 'saved\ns', 'pages read\nby it', 'pages\nreused'],
+    // Of those that booted: the longest of 11 and 12 s, of 8 and 10 s; 501 + 502, 601 + 602.
+    rows: [
+      ['7.00', '4.50', '2.50', '1,202', '1,203'],
+      ['12.0', '10.0', '2.00', '1,003', '1,203'],
     ],
   },
   {
@@ -212,7 +230,7 @@ const SERIES: VmmExperimentResult = {
 };
 
 describe('the tables of the series', () => {
-  const rows = rowsOf(renderVmmText({ result: SERIES, mismatches: [], notices: [] }, false)).slice(12);
+  const rows = rowsOf(renderVmmText({ result: SERIES, mismatches: [], notices: [] }, false)).slice(15);
 
   it('the tables of the series have a column a machine, ascending, with the figures of the slides where they have one', () => {
     const byMemory = ['', '256MiB', '512MiB', '1GiB'];
@@ -224,7 +242,7 @@ describe('the tables of the series', () => {
       ['shutdown-boot', '12.3', '36.8', '49.0\nslide 12, fitted'],
       byMemory,
       ['warm-vm', '2.50', '7.50', '10.0\nslide 0.6, fitted'],
-      ['shutdown-boot', '11.8', '35.3', '47.0\nslide 11, fitted'],
+      ['shutdown-boot', '11.8', '35.3', '47.0\nslide 11, predicted'],
       byMemory,
       ['warm-vm', '20.0', '60.0', '80.0\nslide 40, fitted'],
       ['shutdown-boot', '70.0', '210', '280\nslide 78, fitted'],
@@ -249,12 +267,8 @@ describe('the tables of the series', () => {
 });
 
 describe('the chart of a reboot', () => {
-  const chart = downtimeChart(asked);
-  const seconds = scaleOf(
-    textsOf(chart, 'tick middle')
-      .slice(0, -1)
-      .map(({ x, text }) => ({ at: x, text })),
-  );
+  const chart = downtimeChart(asked).svg;
+  const seconds = scaleOf(textsOf(chart, 'tick middle').map(({ x, text }) => ({ at: x, text })));
   const spanOf = ({ x, width }: { x: number; width: number }): [number, number] => [seconds(x), seconds(x + width)];
   const expectSpans = (style: string, spans: readonly (readonly [number, number])[]): void => {
     const drawn = boxesOf(chart, style).map(spanOf);
@@ -267,20 +281,20 @@ describe('the chart of a reboot', () => {
   };
 
   it('the chart of a reboot has each phase where it was, in the colour of its kind', () => {
-    expectSpans('phase-dom0', [
+    expectSpans('phase-1', [
       [0, 10],
       [12, 20],
     ]);
-    expectSpans('phase-stop', [
+    expectSpans('phase-0', [
       [10, 11],
       [11, 11.5],
       [0, 12],
     ]);
-    expectSpans('phase-reset', [
+    expectSpans('phase-2', [
       [12, 59],
       [20, 68],
     ]);
-    expectSpans('phase-start', [
+    expectSpans('phase-3', [
       [59.5, 62],
       [68, 80],
     ]);
@@ -299,16 +313,19 @@ describe('the chart of a reboot', () => {
 
   it('the chart of a reboot has the longest silence alone when there are many guests', () => {
     const many = { ...WARM, guests: [0, 1, 2].flatMap(() => WARM.guests) };
-    const crowded = downtimeChart({ ...asked, vms: 9, strategies: [many] });
+    const crowded = downtimeChart({ ...asked, vms: 9, strategies: [many] }).svg;
     expect(boxesOf(crowded, 'silence')).toHaveLength(1);
-    const scale = scaleOf(
-      textsOf(crowded, 'tick middle')
-        .slice(0, -1)
-        .map(({ x, text }) => ({ at: x, text })),
-    );
+    const scale = scaleOf(textsOf(crowded, 'tick middle').map(({ x, text }) => ({ at: x, text })));
     const [box] = boxesOf(crowded, 'silence');
     expect(scale(box!.x)).toBeCloseTo(12, 1);
     expect(scale(box!.x + box!.width)).toBeCloseTo(47, 1);
+  });
+
+  it('the chart of a reboot has the seconds of each phase below it, with the letter of its kind', () => {
+    expect(textsOf(chart, 'seconds middle').map(({ text }) => text)).toEqual([
+      ...['B 10.0 s', 'A 1.00 s', 'A 0.500 s', 'C 47.0 s', 'D 2.50 s'],
+      ...['A 12.0 s', 'B 8.00 s', 'C 48.0 s', 'D 12.0 s'],
+    ]);
   });
 
   it('the chart of a reboot says how long the service was down, and in all', () => {
@@ -332,23 +349,19 @@ describe('the charts of the series', () => {
   ] as const)(
     'the charts of the series of %s have their figures over the memory, and those of the slides',
     (measure, warm, cold, slides) => {
-      const chart = seriesChart(SERIES, byMemory!, measure, 'it');
+      const chart = onScale(seriesChart(SERIES, byMemory!, measure, 'it').svg, 'linear');
       const seconds = scaleOf(textsOf(chart, 'tick end').map(({ y, text }) => ({ at: y - 5, text })));
-      const memory = scaleOf(
-        textsOf(chart, 'tick middle')
-          .slice(0, -1)
-          .map(({ x, text }) => ({ at: x, text })),
-      );
+      const memory = scaleOf(textsOf(chart, 'tick middle').map(({ x, text }) => ({ at: x, text })));
       const near = (drawn: number, value: number, top: number): void => {
         expect(Math.abs(drawn - value)).toBeLessThan(top / 500);
       };
-      const dots = circlesOf(chart, 'dot');
+      const dots = marksOf(chart);
       expect(dots).toHaveLength(6);
       [...warm, ...cold].forEach((value, n) => {
         near(seconds(dots[n]!.y), value, cold[2] * 1.5);
         near(memory(dots[n]!.x), [256, 512, 1024][n % 3]!, 1024);
       });
-      const rings = circlesOf(chart, 'ring');
+      const rings = ringsOf(chart);
       expect(rings).toHaveLength(2);
       slides.forEach((value, n) => {
         near(seconds(rings[n]!.y), value, cold[2] * 1.5);
@@ -358,9 +371,10 @@ describe('the charts of the series', () => {
   );
 
   it('the charts of the series go over the numbers of guests, too, without a ring', () => {
-    const chart = seriesChart(SERIES, byNumber!, 'stop', 'it');
-    expect(textsOf(chart, 'tick middle').map(({ text }) => text)).toEqual(['1', '2', 'guests of 512MiB']);
-    expect(circlesOf(chart, 'ring')).toEqual([]);
+    const chart = seriesChart(SERIES, byNumber!, 'stop', 'it').svg;
+    expect(textsOf(chart, 'tick middle').map(({ text }) => text)).toEqual(['1', '2']);
+    expect(textsOf(chart, 'caption middle').map(({ text }) => text)).toEqual(['guests of 512MiB']);
+    expect(ringsOf(chart)).toEqual([]);
     expect(chart).toContain('warm-vm: 4.50 s at 1, 3.00 s at 2. shutdown-boot: 36.8 s at 1, 24.5 s at 2.');
   });
 });

@@ -32,6 +32,10 @@ export function sampleMeasurement(vms: number, memory: number): VmmMeasurement {
         keptSession: n !== 3,
         pagesRead: 3,
         pagesReused: 4,
+        boots: {
+          before: { ns: 9_000_000_000 + guest, bytes: 40_000_000, pagesRead: 9_937, pagesReused: 0 },
+          after: n === 0 ? null : { ns: 7_000_000_000 + n, bytes: 40_000_000, pagesRead: 99, pagesReused: 9_838 },
+        },
       })),
       diskBytes: { written: n * 1_000_000, read: n * 2_000_000 },
       networkBytes: n * 3_000_000,

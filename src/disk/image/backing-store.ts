@@ -174,7 +174,7 @@ export class Medium {
     return [{ medium: this, first: 0, blocks: this.blocks }];
   }
 
-  /** Advances at every change, wherever. */
+  /** How many changes there were, wherever. */
   get total(): number {
     return this.#below.reduce((sum, { medium }) => sum + medium.total, this.#counts.total);
   }

@@ -30,6 +30,8 @@ export interface RebootOptions {
   readonly path: string;
   /** Of a directory, leave out what it has itself under names that begin with a dot. */
   readonly withoutHidden?: boolean | undefined;
+  /** Of a directory: put no files on the disk that a boot reads. */
+  readonly withoutBootFiles?: boolean | undefined;
   /** Guest memory in bytes. */
   readonly memory: number;
   readonly disk: DiskName;
@@ -63,10 +65,14 @@ export interface RebootOptions {
  * or out of range
  */
 export function checkCommonOptions(
-  options: Pick<RebootOptions, 'path' | 'withoutHidden' | 'memory' | 'disk' | 'profile' | 'arch' | 'seed'>,
+  options: Pick<
+    RebootOptions,
+    'path' | 'withoutHidden' | 'withoutBootFiles' | 'memory' | 'disk' | 'profile' | 'arch' | 'seed'
+  >,
 ): void {
   checkArgument(typeof options.path === 'string', 'path', 'expected the path of a directory or an image');
   if (options.withoutHidden !== undefined) checkOneOf('withoutHidden', options.withoutHidden, [false, true]);
+  if (options.withoutBootFiles !== undefined) checkOneOf('withoutBootFiles', options.withoutBootFiles, [false, true]);
   checkInteger('memory', options.memory, PAGE_SIZE);
   checkArgument(options.memory % PAGE_SIZE === 0, 'memory', `${options.memory} bytes are not whole pages`);
   checkOneOf('disk', options.disk, DISKS);

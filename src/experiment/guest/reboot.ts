@@ -31,11 +31,8 @@ import type { Testbed } from '../host/testbed.ts';
 /** Fitted constants that no reboot of a guest uses. */
 const OF_THE_HYPERVISOR: readonly CostName[] = [
   'guest.suspendNs',
-  'hypervisor.domainResumeNs',
   'hypervisor.domain0ShutdownNs',
-  'hypervisor.handoverNs',
   'hypervisor.domain0BootNs',
-  'hypervisor.resumeSetupNs',
 ];
 
 export interface RebootOutcome {
@@ -90,7 +87,7 @@ function openRuns(
   onProgress: ProgressListener,
   betweenGuests?: (testbed: Testbed) => void,
 ): OpenRuns<StrategyOutcome> {
-  const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
+  const disk = openDisk(options.path, options.limit, onProgress, options);
   const dumped = dumpedStrategy(options);
   let memory: MachineMemory | undefined;
   return {

@@ -7,7 +7,20 @@ import type { RecencyState } from '../../xen/index.ts';
 import { WORKLOADS } from './options.ts';
 import { DISKS, PROFILES } from '../host/profiles.ts';
 import { STRATEGIES, type StrategyName } from '../host/strategies.ts';
-import { boolean, count, integer, kind, list, many, object, oneOf, orNull, result, type Described } from './schema.ts';
+import {
+  boolean,
+  count,
+  integer,
+  kind,
+  list,
+  many,
+  object,
+  one,
+  oneOf,
+  orNull,
+  result,
+  type Described,
+} from './schema.ts';
 
 /** What the results of all experiments begin with. */
 export const COMMON = {
@@ -63,6 +76,14 @@ export const RunResult = kind('run', 'One run of the workload.', {
 });
 export type RunResult = Described<typeof RunResult>;
 
+export const Boot = kind('boot', "A guest's boot, from its kernel's first instruction until its services run.", {
+  ns: count('Virtual ns.'),
+  bytes: count("Bytes that the services read to start; 0 when the guest's disk does not list any."),
+  pagesRead: count('File and metadata pages read from the disk.'),
+  pagesReused: count('Pages taken over from before the reboot.'),
+});
+export type Boot = Described<typeof Boot>;
+
 export const Sample = kind('sample', 'Bytes read in an interval of time.', {
   startNs: integer('Virtual ns from the start of the reboot; negative before it.'),
   ns: count('Length, virtual ns.', 1),
@@ -74,7 +95,11 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
   name: oneOf('The strategy.', STRATEGIES),
   runs: many('Before 1, before 2, after 1, after 2.', RunResult, { minItems: 4, maxItems: 4 }),
   rebootNs: count("From the start of the shutdown or the crash to the end of the new guest's boot, virtual ns."),
-  pages: object('Pages of 4096 bytes.', {
+  boots: object('The boots of both guests.', {
+    before: one('Of the first guest, which finds an empty cache.', Boot),
+    after: one('Of the guest after the reboot.', Boot),
+  }),
+  pages: object('Pages of 4096 bytes, those of the boot included.', {
     preserved: count('Pages the hypervisor kept.'),
     reused: count('Kept pages that the new guest took over.'),
     readAgain: count('File and metadata pages read from the disk after the reboot.'),
@@ -88,7 +113,11 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
   hypercalls: object('Hypercalls of both guests.', {
     count: count('Hypercalls of both guests.'),
     ns: count('Time spent in them, virtual ns.'),
-    share: Type.Number({ description: "Share of the four runs' time.", minimum: 0, maximum: 1 }),
+    share: Type.Number({
+      description: "Time spent in them during the four runs, as a share of these runs' time.",
+      minimum: 0,
+      maximum: 1,
+    }),
   }),
   writes: object('What the workload wrote before the reboot; zeros when it only reads.', {
     bytes: count('Bytes that system calls had written before the reboot.'),
@@ -120,12 +149,12 @@ status is 1.`,
       Type.Integer({ minimum: 1 }),
     ),
     memory: count('Guest memory, bytes.', 1),
-    files: count('Regular files on the disk, a file once for each of its names.'),
-    bytes: count('Bytes of the regular files on the disk.'),
+    files: count('Regular files on the disk, a file once for each of its names, without those that a boot reads.'),
+    bytes: count('Bytes of these files.'),
     strategies: many('One result a strategy, in the order asked for.', StrategyResult, { minItems: 1 }),
     fitted: FITTED,
   },
-  [StrategyResult, RunResult, Sample],
+  [StrategyResult, RunResult, Boot, Sample],
 );
 export type RebootResult = Described<typeof RebootResult>;
 

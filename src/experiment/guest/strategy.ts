@@ -19,6 +19,7 @@ import {
 } from '../../workload/file-reader.ts';
 import { readAndLog } from '../../workload/log-writer.ts';
 import { prefetchFiles, prefetchList } from '../../workload/prefetch.ts';
+import { verifiedInit } from './boot-reader.ts';
 import type { DiskSource } from './disk-source.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
@@ -134,6 +135,7 @@ class StrategyRun {
   readonly #verifier: Verifier;
   /** The contents of the log before the reboot. */
   readonly #logged: Uint8Array[] = [];
+  #hypercallNsInRuns = 0;
 
   constructor(
     input: StrategyInput,
@@ -162,6 +164,7 @@ class StrategyRun {
       onReuse: (domain, pfn, ino, index, block) => {
         this.#verifier.reused(ino, index, pfn, block, memory.frame(domain.frameOf(pfn)));
       },
+      init: verifiedInit(disk, () => this.#verifier),
     });
     const oracle = isWriting ? new OracleExt2(this.testbed.drive.contents) : disk.oracleOf(image);
     this.#verifier = new Verifier(oracle, this.found);
@@ -206,6 +209,7 @@ class StrategyRun {
       name: this.#name,
       runs,
       rebootNs,
+      boots: { before: before.kernel.bootStats, after: after.kernel.bootStats },
       pages: {
         preserved: after.domain.stats.preserved,
         reused: stats.pagesReused,
@@ -217,7 +221,7 @@ class StrategyRun {
       hypercalls: {
         count: beforeStats.hypercalls.count + after.domain.stats.hypercalls.count,
         ns: Math.round(hypercallNs),
-        share: hypercallNs / runs.reduce((sum, { ns }) => sum + ns, 0),
+        share: this.#hypercallNsInRuns / runs.reduce((sum, { ns }) => sum + ns, 0),
       },
       writes: {
         bytes: logged.length,
@@ -257,9 +261,11 @@ class StrategyRun {
       },
     };
     const start = simulation.now;
+    const hypercallNs = guest.domain.stats.hypercalls.ns;
     this.#timeline.begin(start);
     yield* this.#workload(context, phase);
     this.#timeline.end(simulation.now);
+    this.#hypercallNsInRuns += guest.domain.stats.hypercalls.ns - hypercallNs;
     simulation.digest.addTime(bytes);
     return { phase, number, bytes, ns: simulation.now - start };
   }

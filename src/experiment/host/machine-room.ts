@@ -23,7 +23,7 @@ import { Ns, PAGE_SIZE, SECTOR_SIZE } from '../../base/units.ts';
 import type { Drive } from '../../disk/drive/drive.ts';
 import type { DrivePort } from '../../disk/drive/drive-port.ts';
 import { Partition } from '../../disk/drive/partition.ts';
-import { Kernel, type ReuseObserver } from '../../kernel/index.ts';
+import { type InitProcess, Kernel, type ReuseObserver } from '../../kernel/index.ts';
 import { Host, type HostOptions } from './host.ts';
 import { Bridge } from '../../machine/bridge.ts';
 import { MachineMemory } from '../../machine/memory.ts';
@@ -53,6 +53,11 @@ export interface VmmMachineOptions extends HostOptions {
   readonly cmdLine: string;
   /** What each guest starts when it has booted; nothing by default. */
   readonly services?: GuestServices;
+  /**
+   * Starts and stops the services of each guest, in the order of `partitions`; constants of time by
+   * default.
+   */
+  readonly inits?: readonly InitProcess[];
   /** Called for every page that a guest takes over from the one before it. */
   readonly onReuse?: (guest: GuestPlace, ...reuse: Parameters<ReuseObserver>) => void;
 }
@@ -199,9 +204,11 @@ export class VmmMachine extends Host {
 
   /** @internal Boots a guest in its domain. */
   *boot(config: DomainConfig, domain: Domain): Process<VmmGuest> {
-    const { onReuse } = this.#options;
+    const { onReuse, inits } = this.#options;
     const place: GuestPlace = { config, domain, machine: this };
-    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, (...reuse) => onReuse?.(place, ...reuse));
+    const observe: ReuseObserver = (...reuse) => onReuse?.(place, ...reuse);
+    const init = inits?.[this.configs.findIndex(({ name }) => name === config.name)];
+    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, observe, init);
     const guest: VmmGuest = Object.assign(place, { kernel });
     this.guests.set(config.name, guest);
     this.services?.start(guest);
@@ -252,7 +259,7 @@ export class VmmMachine extends Host {
     checkFunction('betweenHypervisors', betweenHypervisors, true);
     const { simulation } = this;
     const begin = simulation.now;
-    yield* shutdownDomain0(this.hypervisor, this.toolstack);
+    yield* this.shutdownDomain0();
     const suspendBegin = simulation.now;
     const notSuspended = yield* suspendDomains(this.hypervisor, this.toolstack);
     yield* handOver(this.hypervisor, this.toolstack);
@@ -288,12 +295,25 @@ export class VmmMachine extends Host {
     else this.memory.reset(this.simulation.random.stream(`reset ${this.simulation.now}`));
   }
 
-  /** The firmware, the next hypervisor and its domain 0 boot. */
+  /**
+   * Domain 0 goes down. It stops its services as a guest does, and then what only domain 0 has.
+   * Guests go on until the tool stack and the back-ends end.
+   */
+  *shutdownDomain0(): Process {
+    const { shutdownServicesNs, killWaitNs } = this.guestCosts;
+    yield Ns(shutdownServicesNs + killWaitNs);
+    yield* shutdownDomain0(this.hypervisor, this.toolstack);
+  }
+
+  /**
+   * The firmware, the next hypervisor and its domain 0 boot. Domain 0's kernel and services take
+   * what a guest's take, and what only domain 0 has comes on top: real devices, and the tool stack.
+   */
   *bootHypervisor(): Process<{ readonly problem: string | undefined; readonly lost: readonly LostDomain[] }> {
     yield Ns(this.costs.resetNs);
     const reload = this.reload();
     yield Ns(this.costs.vmmBootNs + reload.costNs);
-    yield Ns(this.costs.domain0BootNs);
+    yield Ns(this.guestCosts.bootKernelNs + this.guestCosts.bootServicesNs + this.costs.domain0BootNs);
     this.hypervisor.network.plug(this.#adapter);
     return reload;
   }

@@ -5,7 +5,7 @@
 
 import { checkArgument, checkObject, checkText } from '../../base/argument-error.ts';
 import { Ns } from '../../base/units.ts';
-import { Kernel, type ReuseObserver } from '../../kernel/index.ts';
+import { type InitProcess, Kernel, type ReuseObserver } from '../../kernel/index.ts';
 import type { Process } from '../../sim/index.ts';
 import { domainOf, type Domain, type FrameObserver } from '../../xen/index.ts';
 import { ShutdownReason } from '../../xen/public/index.ts';
@@ -15,6 +15,8 @@ export interface TestbedOptions extends HostOptions {
   readonly observer?: FrameObserver;
   /** Called for every page that a guest takes over. */
   readonly onReuse?: (domain: Domain, ...reuse: Parameters<ReuseObserver>) => void;
+  /** Starts and stops the services of each guest; constants of time by default. */
+  readonly init?: InitProcess;
 }
 
 /** A running guest: its domain and its kernel. */
@@ -93,8 +95,9 @@ export class Testbed extends Host {
   }
 
   *#boot(domain: Domain): Process<Guest> {
-    const { onReuse } = this.#options;
-    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, (...reuse) => onReuse?.(domain, ...reuse));
+    const { onReuse, init } = this.#options;
+    const observe: ReuseObserver = (...reuse) => onReuse?.(domain, ...reuse);
+    const kernel = yield* Kernel.boot(domain.environment, this.guestCosts, observe, init);
     return { domain, kernel };
   }
 }

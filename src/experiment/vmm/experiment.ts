@@ -19,6 +19,7 @@ import { type Process } from '../../sim/index.ts';
 import { Digest } from '../../sim/digest.ts';
 import { readAllFiles, READ_SIZE } from '../../workload/file-reader.ts';
 import { saveFileBytes } from '../../xen/index.ts';
+import { verifiedInit } from '../guest/boot-reader.ts';
 import { asUserError, checkDisk, openDisk, type DiskSource } from '../guest/disk-source.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
@@ -96,7 +97,7 @@ function openRuns(
   onProgress: ProgressListener,
   afterReboot?: (machine: VmmMachine) => void,
 ): OpenRuns<VmmPart> {
-  const disk = openDisk(options.path, options.limit, onProgress, options.withoutHidden);
+  const disk = openDisk(options.path, options.limit, onProgress, options);
   const asked = runsOf(options);
   return {
     disk: { all: disk.all, notices: disk.notices, version: disk.version },
@@ -205,6 +206,7 @@ class VmmRun {
       guestMemory: memory,
       cmdLine: strategy === 'warm-cache' ? 'cachemap=files' : 'cachemap=all',
       services: new WebServers(),
+      inits: guests.map((n) => verifiedInit(disk, () => this.#verifiers[n]!)),
       onReuse: ({ config: { name }, domain, machine }, pfn, ino, index, block) => {
         this.#verifierOf(name).reused(ino, index, pfn, block, machine.memory.frame(domain.frameOf(pfn)));
       },

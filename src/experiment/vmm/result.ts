@@ -4,7 +4,7 @@
  */
 
 import { Type } from 'typebox';
-import { COMMON, FITTED } from '../guest/result.ts';
+import { Boot, COMMON, FITTED } from '../guest/result.ts';
 import {
   boolean,
   count,
@@ -14,6 +14,7 @@ import {
   object,
   one,
   oneOf,
+  oneOrNull,
   result,
   text,
   type Described,
@@ -49,6 +50,10 @@ export const VmmGuestResult = kind('guest', 'What became of a guest.', {
   keptSession: boolean('Whether the server still knew the session of that client.'),
   pagesRead: count('Data and metadata pages read from the disk by the guest during the reboot and its boot.'),
   pagesReused: count('Pages taken over from the guest before it, in that time.'),
+  boots: object('Its boots.', {
+    before: one('The first one, which finds an empty cache.', Boot),
+    after: oneOrNull('The one in the reboot; null when it continued or was lost.', Boot),
+  }),
 });
 export type VmmGuestResult = Described<typeof VmmGuestResult>;
 
@@ -105,7 +110,7 @@ reboot. The same input, options and seed give the same object, byte for byte. Th
 \`src/report/vmm-slides.ts\`, and printed beside ours.`,
   {
     ...COMMON,
-    files: count('Regular files on the disk of each guest.'),
+    files: count('Regular files on the disk of each guest, without those that a boot reads.'),
     bytes: count('Bytes of these files.'),
     limit: count('Bytes that a guest reads in one run, at most.', 1),
     machines: many('The requested machine; then, without --single, the other machines of the series.', VmmMeasurement, {
@@ -113,6 +118,6 @@ reboot. The same input, options and seed give the same object, byte for byte. Th
     }),
     fitted: FITTED,
   },
-  [VmmMeasurement, VmmStrategyResult, VmmGuestResult, VmmPhase, VmmReading],
+  [VmmMeasurement, VmmStrategyResult, VmmGuestResult, Boot, VmmPhase, VmmReading],
 );
 export type VmmExperimentResult = Described<typeof VmmExperimentResult>;

@@ -1,23 +1,23 @@
 /**
  * Two SCSI drives of 1997 and 1998 whose response times were measured request by request (DiskSim
- * 4.0), to hold the model of a drive against. No constant was fitted to the measured times.
+ * 4.0), to hold the model of a drive against. No constant was fitted to the measured times, and
+ * none was assumed.
  *
  * Zones, skews and overheads are those that DiskSim's authors extracted from the drives and
  * published as parameters. The model has zones of equal width and one skew for all of them: each
  * takes the figures of the outermost and the innermost zone.
  */
 
-import type { Constant, DiskSection, ConstantSource } from '../profile.ts';
+import type { ConstantSource, DiskSection, FirmConstant } from '../profile.ts';
 
-const constant = (value: number, unit: string, provenance: ConstantSource, note: string): Constant => ({
-  value,
-  unit,
-  provenance,
-  fitted: false,
-  note,
-});
-const measured = (value: number, unit: string, note: string): Constant => constant(value, unit, 'measured', note);
-const derived = (value: number, unit: string, note: string): Constant => constant(value, unit, 'derived', note);
+const constant = (
+  value: number,
+  unit: string,
+  provenance: Exclude<ConstantSource, 'assumed'>,
+  note: string,
+): FirmConstant => ({ value, unit, provenance, fitted: false, note });
+const measured = (value: number, unit: string, note: string): FirmConstant => constant(value, unit, 'measured', note);
+const derived = (value: number, unit: string, note: string): FirmConstant => constant(value, unit, 'derived', note);
 
 const DESTAGE = 'whether a drive waits is not published; the logs say that these do not';
 

@@ -1,21 +1,20 @@
 // A guest that is asked to suspend itself again soon after it went on: it does so once for each
 // time that it is asked.
 import { describe, expect, it } from 'vitest';
-import type { Profile } from '../../../src/machine/profile.ts';
 import { SERVER_2026 } from '../../../src/machine/profiles/server-2026.ts';
+import { withConstants } from '../../../src/machine/with-constants.ts';
 import type { Process } from '../../../src/sim/index.ts';
 import { restoreDomain, saveDomain } from '../../../src/xen/index.ts';
 import { casesOf } from '../../support/product.ts';
 import { TIMEOUT_MS } from '../../support/property.ts';
 import { vmmMachine } from './disk.ts';
 
-const at = (value: number) => ({ value, unit: 'ns', provenance: 'assumed', fitted: false, note: '' }) as const;
 /** A guest has no time to do anything else between the request and its suspension. */
-const AT_ONCE: Profile = {
-  ...SERVER_2026,
-  guest: { ...SERVER_2026.guest, suspendNs: at(0) },
-  hypervisor: { ...SERVER_2026.hypervisor, domain0ShutdownNs: at(0) },
-};
+const AT_ONCE = withConstants(SERVER_2026, {
+  'guest.suspendNs': 0,
+  'guest.shutdownServicesNs': 0,
+  'hypervisor.domain0ShutdownNs': 0,
+});
 
 const WAYS = ['warm-vm', 'save-restore'] as const;
 type Way = (typeof WAYS)[number];

@@ -1,0 +1,61 @@
+/**
+ * A profile with other values for some of its constants: what a study of sensitivity runs on.
+ *
+ * What makes sense is told by the unit. Costs and sizes are whole, except ns/B and MB/s. Counts and
+ * rates are more than zero. A drive or an adapter may refuse more when it is made.
+ */
+
+import { ArgumentError, checkInteger, checkKeys, checkObject, shown } from '../base/argument-error.ts';
+import {
+  type Constant,
+  type ConstantName,
+  constantsOf,
+  type DiskSection,
+  type LooseConstant,
+  type Profile,
+} from './profile.ts';
+
+/** Sizes of which there is at least one byte. */
+const NEVER_EMPTY: readonly ConstantName[] = ['disk.capacityBytes', 'nic.segmentBytes', 'nic.queueBytes'];
+
+/**
+ * The profile with other values, by name: `{ 'guest.copyNsPerByte': 0.9 }`. A constant that was
+ * given another value counts as assumed, whatever it came from. The profile keeps its own.
+ * @throws ArgumentError for an unknown name, or a number that makes no sense
+ */
+export function withConstants(profile: Profile, changes: Readonly<Partial<Record<ConstantName, number>>>): Profile {
+  const known = constantsOf(profile);
+  checkObject('changes', changes);
+  checkKeys('changes', changes, [...known.keys()]);
+  const changed = new Map<string, LooseConstant>();
+  for (const [name, value] of Object.entries(changes) as [ConstantName, number][]) {
+    const before = known.get(name)!;
+    checkValue(name, before, value);
+    const note = `${value} given in place of ${before.value}`;
+    changed.set(name, { value, range: [value, value], unit: before.unit, provenance: 'assumed', fitted: false, note });
+  }
+  const section = <T extends object>(prefix: string, constants: T): T =>
+    Object.fromEntries(
+      Object.entries(constants).map(([name, constant]) => [name, changed.get(`${prefix}.${name}`) ?? constant]),
+    ) as T;
+  const { guest, hypervisor, disk, nic } = profile;
+  return {
+    ...profile,
+    guest: section('guest', guest),
+    hypervisor: section('hypervisor', hypervisor),
+    disk: { ...disk, constants: section('disk', disk.constants) } as DiskSection,
+    nic: { ...nic, constants: section('nic', nic.constants) },
+  };
+}
+
+function checkValue(name: ConstantName, { unit }: Constant, value: number): void {
+  const isAbove0 = ['', '1/min', 'MB/s'].includes(unit) || NEVER_EMPTY.includes(name);
+  if (unit !== 'ns/B' && unit !== 'MB/s') {
+    checkInteger(`changes: ${name}`, value, isAbove0 ? 1 : 0);
+    return;
+  }
+  if (Number.isFinite(value) && value >= 0 && !(isAbove0 && value === 0)) return;
+  throw new ArgumentError(
+    `changes: ${name}: expected a number, ${isAbove0 ? 'more than 0' : '0 or more'}, got ${shown(value)}`,
+  );
+}
