@@ -7,12 +7,12 @@
  * no reference to its inode, so that either may go first.
  */
 
+import { LRUCache } from 'lru-cache';
 import type { Pfn } from '../../base/units.ts';
 import type { Process } from '../../sim/index.ts';
 import { NO_PAGE } from '../mm/mem-map.ts';
 import type { SlabCache } from '../cache/slab.ts';
-import type { Shrinker } from '../mm/vmscan.ts';
-import { RecencyMap } from './recency-map.ts';
+import { UNBOUNDED, type Shrinker } from '../mm/vmscan.ts';
 
 interface Dentry {
   ino: number;
@@ -26,7 +26,7 @@ export const UNKNOWN = -1;
 
 export class DentryCache implements Shrinker {
   readonly #slab: SlabCache;
-  readonly #dentries = new RecencyMap<string, Dentry>();
+  readonly #dentries = new LRUCache<string, Dentry>({ maxSize: UNBOUNDED, sizeCalculation: () => 1 });
   /** The key that was made last: one operation asks for a name several times. */
   readonly #last = { parent: 0, name: '', key: '0/' };
 
@@ -58,7 +58,7 @@ export class DentryCache implements Shrinker {
   /** d_add. */
   add(parent: number, name: string, ino: number, object: Pfn): void {
     this.forget(parent, name);
-    this.#dentries.add(this.#keyOf(parent, name), { ino, isReferenced: true, object });
+    this.#dentries.set(this.#keyOf(parent, name), { ino, isReferenced: true, object });
   }
 
   /**
@@ -87,7 +87,7 @@ export class DentryCache implements Shrinker {
   /** prune_dcache. */
   scan(count: number): void {
     for (let i = 0; i < count; i++) {
-      const key = this.#dentries.oldest;
+      const [key] = this.#dentries.rkeys();
       if (key === undefined) return;
       // Makes it the youngest.
       const dentry = this.#dentries.get(key)!;

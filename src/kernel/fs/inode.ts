@@ -9,8 +9,8 @@
  * A file system derives its own inode from `Inode` (ext2_inode_info), and gives each its
  * operations.
  *
- * Differs from the original in two ways. Inodes in use are on the same list as the unused. An inode
- * with an error that no fsync has reported stays in memory.
+ * Differs from the original in two ways. Inodes in use are on the same list (lru-cache) as the
+ * unused. An inode with an error that no fsync has reported stays in memory.
  *
  * Lock: `sem` (i_sem) is held while size, data or entries change. A file system's own locks are
  * taken under it.
@@ -21,6 +21,7 @@
  *   3. an inode that is deleted is in memory, and is not in use.
  */
 
+import { LRUCache } from 'lru-cache';
 import { assert } from '../../base/assert.ts';
 import { PAGE_SIZE, pagesOf, type Ino, type Pfn } from '../../base/units.ts';
 import type { Process } from '../../sim/index.ts';
@@ -28,10 +29,9 @@ import { NO_PAGE } from '../mm/mem-map.ts';
 import type { MemoryManagement } from '../mm/mm.ts';
 import type { AddressSpace } from '../mm/page-cache.ts';
 import { Mutex } from './mutex.ts';
-import { RecencyMap } from './recency-map.ts';
 import type { Mapping } from '../cache/mapping.ts';
 import type { SlabCache } from '../cache/slab.ts';
-import type { Shrinker } from '../mm/vmscan.ts';
+import { UNBOUNDED, type Shrinker } from '../mm/vmscan.ts';
 
 /**
  * Bits of `mode` beside the type (linux/stat.h): setuid, setgid, sticky, and execution by the
@@ -204,7 +204,7 @@ export class Inode implements Mapping {
 export class InodeCache<T extends Inode = Inode> implements Shrinker {
   readonly #mm: MemoryManagement;
   readonly #slab: SlabCache;
-  readonly #inodes = new RecencyMap<Ino, T>();
+  readonly #inodes = new LRUCache<Ino, T>({ maxSize: UNBOUNDED, sizeCalculation: () => 1 });
   #nrUnused = 0;
 
   constructor(mm: MemoryManagement, slab: SlabCache) {
@@ -258,7 +258,7 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
     assert(!this.has(inode.ino), 'inode cache 1: an inode number is in memory once');
     inode.references = 1;
     inode.object = object;
-    this.#inodes.add(inode.ino, inode);
+    this.#inodes.set(inode.ino, inode);
   }
 
   /** iput: gives a reference back. */
@@ -291,7 +291,7 @@ export class InodeCache<T extends Inode = Inode> implements Shrinker {
   /** prune_icache. */
   scan(count: number): void {
     for (let i = 0; i < count; i++) {
-      const ino = this.#inodes.oldest;
+      const [ino] = this.#inodes.rkeys();
       if (ino === undefined) return;
       // Makes it the youngest.
       const inode = this.#inodes.get(ino)!;
