@@ -121,7 +121,7 @@ export function webHeadline({ strategies }: WebResult): string | undefined {
 }
 
 const NOT_EARLIER =
-  'With no strategy is the service at 90 % of its throughput a second earlier than after a conventional reboot: for these clients the disk is fast enough.';
+  'With no strategy is the service at 90 % of its throughput a second earlier than after a conventional reboot.';
 
 const lossOf = ({ loss }: WebService, span: number): number | null => (span === 20 ? loss.first20s : loss.first33s);
 

@@ -9,6 +9,7 @@ import { TABLE_VERSION } from '../../src/doors/table/table-bytes.ts';
 import { CampaignResult } from '../../src/experiment/campaign/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { WebResult } from '../../src/experiment/web/result.ts';
 import { START_INFO_VERSION } from '../../src/xen/public/index.ts';
 import {
   BOX_VERSION,
@@ -66,6 +67,7 @@ describe('the doors', () => {
     ).toEqual([
       schema(RebootResult),
       schema(VmmExperimentResult),
+      schema(WebResult),
       schema(CampaignResult),
       schema(InspectResult),
       schema(DiffResult),
