@@ -23,7 +23,7 @@ import { writeNotices, type Io } from './io.ts';
 import { REBOOT } from './options.ts';
 import { withProgress } from './progress.ts';
 import { reportIn, writeReport } from './report.ts';
-import { checkRoom } from './room.ts';
+import { checkBackend, checkRoom } from './room.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
@@ -45,7 +45,7 @@ export function reboot(argv: readonly string[], io: Io): number {
     ...asked
   } = given;
   const usual = asked.crash && asked.workload === 'log' ? STRATEGIES_OF_CRASHES : STRATEGIES_OF_READERS;
-  const { strategy: strategies = usual, ...rest } = asked;
+  const { strategy: strategies = usual, 'domain0-cache': domain0Cache, 'domain0-curve': domain0Curve, ...rest } = asked;
   const rio = strategies.find((name) => RIO_STRATEGIES.includes(name));
   if (rio !== undefined && !asked.crash)
     throw new UserError(`--strategy: ${rio} is for a guest that crashes: add --crash`);
@@ -54,8 +54,11 @@ export function reboot(argv: readonly string[], io: Io): number {
     ...rest,
     withoutBootFiles,
     strategies,
+    domain0Cache,
+    domain0Curve,
     dumpMemory: dumpMemory === undefined ? undefined : resolve(io.cwd, dumpMemory),
   };
+  checkBackend(options);
   checkRoom(options);
   const report = reportDir === undefined ? undefined : reportIn(resolve(io.cwd, reportDir));
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);

@@ -1,7 +1,8 @@
-/** Whether the guests that were asked for fit into a machine. */
+/** Whether the machine that was asked for can be: its guests fit, and its parts go together. */
 
 import type { Arch } from '../base/arch.ts';
 import { counted, grouped, UserError } from '../base/index.ts';
+import type { BackendOptions } from '../experiment/host/backend.ts';
 import { archOf } from '../experiment/host/profiles.ts';
 import type { ProfileName } from '../experiment/host/profiles.ts';
 import { guestMemoryMax } from '../experiment/host/host.ts';
@@ -14,6 +15,12 @@ export interface Guests {
   readonly memory: number;
   /** 1 when not given. */
   readonly vms?: number;
+}
+
+/** @throws UserError for a size of a cache that is not there */
+export function checkBackend({ backend, domain0Cache }: BackendOptions): void {
+  if (domain0Cache !== undefined && backend !== 'file')
+    throw new UserError('--domain0-cache: a partition is reached without it: add --backend file');
 }
 
 /** @throws UserError that names the options at fault, the most that there can be, and what to do */

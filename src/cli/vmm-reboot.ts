@@ -18,7 +18,7 @@ import { VMM_REBOOT } from './options.ts';
 import { withProgress } from './progress.ts';
 import { diskOf } from './reboot.ts';
 import { reportIn, writeReport } from './report.ts';
-import { checkRoom } from './room.ts';
+import { checkBackend, checkRoom } from './room.ts';
 
 /**
  * @returns the exit status: 1 when a page differs from the disk, else 0
@@ -32,6 +32,7 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
   }
   const {
     strategy: strategies,
+    'domain0-cache': domain0Cache,
     single,
     'bare-boot': withoutBootFiles,
     jobs,
@@ -43,10 +44,12 @@ export function vmmReboot(argv: readonly string[], io: Io): number {
   const options: VmmExperimentOptions = {
     ...diskOf(positionals[0], io.cwd),
     ...rest,
+    domain0Cache,
     withoutBootFiles,
     strategies,
     series: !single,
   };
+  checkBackend(options);
   checkRoom(options);
   const report = reportDir === undefined ? undefined : reportIn(resolve(io.cwd, reportDir));
   if (kindOf(options.path) === 'nothing') throw new UserError(`PATH: ${options.path} does not exist`);

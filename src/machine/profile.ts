@@ -119,6 +119,8 @@ const HYPERVISOR_MEANINGS = {
   domain0ShutdownNs: 'stopping domain 0, beyond what a guest takes, while its back-ends work',
   handoverNs: 'the hypervisor writing down all suspended domains and emptying the CPU caches',
   processors: 'processors, which the guests share',
+  installedBytes: 'memory of the machine; says only how much domain 0 has for its page cache',
+  domain0OwnBytes: 'memory of domain 0 that its page cache does not get: kernel, programs',
   resetNs: 'reset of the machine, with the firmware',
   vmmBootNs: 'the hypervisor booting, without what depends on the memory',
   domain0BootNs: 'domain 0 booting, beyond what a guest takes, until its tool stack works',

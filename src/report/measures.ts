@@ -124,8 +124,26 @@ export function sections(result: RebootResult): Section[] {
         row('metadata reads, blocks', ({ metadataReads }) => grouped(metadataReads)),
         row('hypercalls', ({ hypercalls }) => grouped(hypercalls.count)),
         row('hypercalls, share of time', ({ hypercalls }) => percent(hypercalls.share)),
+        ...domain0Rows(strategies),
       ],
     },
+  ];
+}
+
+/** What domain 0's page cache did; nothing where disks are partitions. */
+export function domain0Rows(
+  strategies: readonly Pick<StrategyResult, 'domain0'>[],
+): { readonly label: string; readonly values: readonly string[] }[] {
+  if (strategies.every(({ domain0 }) => domain0 === null)) return [];
+  const row = (label: string, name: keyof NonNullable<StrategyResult['domain0']>) => ({
+    label,
+    values: strategies.map(({ domain0 }) => (domain0 === null ? NO_FIGURE : grouped(domain0[name]))),
+  });
+  return [
+    row("domain 0's cache: hits, pages", 'pagesHit'),
+    row("domain 0's cache: misses, pages", 'pagesMissed'),
+    row('pages that it read', 'pagesRead'),
+    row('pages that it wrote', 'pagesWritten'),
   ];
 }
 
@@ -162,9 +180,17 @@ export function parameters(result: RebootResult): [name: string, value: string][
     ['profile', result.profile],
     ['architecture', result.arch],
     ['disk', result.disk === 'profile' ? 'that of the profile' : result.disk],
+    ...fileBackend(result.domain0Cache),
     ['seed', String(result.seed)],
     ['digest', result.digest],
   ];
+}
+
+/** What is said of a disk that is a file; nothing of a partition. */
+export function fileBackend(domain0Cache: number | null): [name: string, value: string][] {
+  return domain0Cache === null
+    ? []
+    : [["guest's disk", `a file behind ${prettyBytes(domain0Cache, { binary: true })} of domain 0's page cache`]];
 }
 
 /** The line about what was compared with the disk. */
@@ -179,11 +205,11 @@ export function verification(result: RebootResult): { readonly line: string; rea
   };
 }
 
-function times(value: number | undefined): string {
+export function times(value: number | undefined): string {
   return value === undefined ? NO_FIGURE : `${significant(value)} ×`;
 }
 
-function percent(value: number | undefined): string {
+export function percent(value: number | undefined): string {
   return value === undefined ? NO_FIGURE : `${significant(value * 100)} %`;
 }
 

@@ -6,6 +6,7 @@
 
 import Table from 'cli-table3';
 import type { Mismatch, RebootResult } from '../experiment/guest/result.ts';
+import { CURVE_NOTE, curveHeads, curveSection } from './curve.ts';
 import { parameters, sections, verification } from './measures.ts';
 import { winner } from './winner.ts';
 
@@ -23,6 +24,7 @@ export function renderText(result: RebootResult, mismatches: readonly Mismatch[]
     ...wrapList('fitted to the paper: ', result.fitted.length === 0 ? ['nothing'] : result.fitted, ', '),
     '',
     ...renderTables(result),
+    ...renderCurve(result),
     ...wrapList('', winner(result).split(' '), ' '),
     '',
     colour ? `\u001b[${isGood ? 32 : 31}m${line}\u001b[0m` : line,
@@ -51,6 +53,13 @@ function renderTables(result: RebootResult): string[] {
     result.strategies.map(({ name }) => name),
     all,
   );
+}
+
+function renderCurve({ domain0Curve }: RebootResult): string[] {
+  if (domain0Curve.length === 0) return [];
+  const { question, rows } = curveSection(domain0Curve);
+  const table = { title: question, rows: rows.map(({ label, values }) => [label, ...values]) };
+  return [...renderSections(curveHeads(domain0Curve), [table]), ...wrapList('', CURVE_NOTE.split(' '), ' '), ''];
 }
 
 /**

@@ -10,18 +10,7 @@ import { slideFigure, type SlideFigure, type VmmMeasure } from './vmm-slides.ts'
 import type { VmmExperimentResult, VmmMeasurement, VmmReading, VmmStrategyResult } from '../experiment/vmm/result.ts';
 import { readsNothing } from './measures.ts';
 import { NO_FIGURE, significant } from './kit/figures.ts';
-
-/** A figure, and what is said of it in a line below. */
-export interface Cell {
-  readonly value: string;
-  readonly note?: string;
-}
-
-export interface Grid {
-  readonly question: string;
-  readonly heads: readonly string[];
-  readonly rows: readonly { readonly label: string; readonly cells: readonly Cell[] }[];
-}
+import type { Cell, Grid } from './kit/grids.ts';
 
 /** Machines of which one thing differs. */
 export interface Series {
@@ -232,6 +221,7 @@ export function parametersOf(result: VmmExperimentResult): [name: string, value:
     ['profile', profile],
     ['architecture', arch],
     ['disk', disk],
+    ...(result.backend === 'file' ? [["guests' disks", "files behind domain 0's page cache"] as [string, string]] : []),
     ['files of each guest', `${grouped(files)}, ${megabytes(bytes)} MB`],
     ['read in one run, at most', `${megabytes(limit)} MB`],
     ['seed', `${seed}`],

@@ -2,8 +2,9 @@
 
 import Table from 'cli-table3';
 import type { VmmExperimentOutcome } from '../experiment/vmm/experiment.ts';
+import type { Grid } from './kit/grids.ts';
 import { wrapList } from './tables.ts';
-import { grids, parametersOf, reasonsOf, verificationOf, type Grid } from './vmm-measures.ts';
+import { grids, parametersOf, reasonsOf, verificationOf } from './vmm-measures.ts';
 import { vmmWinner } from './vmm-winner.ts';
 
 /**

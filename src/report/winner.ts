@@ -54,7 +54,7 @@ function speeds({ strategies, crash }: RebootResult): string[] {
   const bySpeed = strategies.toSorted((a, b) => firstSpeed(b) - firstSpeed(a));
   const best = bySpeed[0]!;
   if (firstSpeed(best) === 0) return [];
-  const winners = bySpeed.filter((one) => firstSpeed(one) >= firstSpeed(best) * (1 - ALIKE));
+  const winners = strategies.filter((one) => firstSpeed(one) >= firstSpeed(best) * (1 - ALIKE));
   const others = bySpeed.filter((one) => !winners.includes(one));
   const other = others.find(({ name }) => name === 'cold') ?? others.at(-1);
   const who = `${named(winners)} ${verb(winners, 'read')} files`;

@@ -59,6 +59,7 @@ describe('stillwarm vmm-reboot', () => {
           seed: 9,
           limit: 1 << 20,
           series: false,
+          backend: 'partition',
         },
       ]);
     });

@@ -61,6 +61,7 @@ const COLD: StrategyResult = {
   metadataReads: 1_004,
   hypercalls: { count: 1_005, ns: 1_006, share: 0.0321 },
   writes: { bytes: 1_007, bytesLost: 1_008, dirtyPages: 1_009, pagesWrittenBack: 1_010, pagesLost: 1_011 },
+  domain0: null,
   verified: { pages: 1_012, bytes: 1_013, mismatches: 0 },
   timeline: [
     { startNs: -2_200_000_000, ns: 2_000_000_000, bytes: 6_000_000 },
@@ -96,6 +97,7 @@ const WARM: StrategyResult = {
   metadataReads: 2_004,
   hypercalls: { count: 2_005, ns: 2_006, share: 0.00654 },
   writes: { bytes: 2_007, bytesLost: 2_008, dirtyPages: 2_009, pagesWrittenBack: 2_010, pagesLost: 2_011 },
+  domain0: null,
   verified: { pages: 2_012, bytes: 2_013, mismatches: 0 },
   timeline: [
     { startNs: -1_100_000_000, ns: 1_000_000_000, bytes: 4_000_000 },
@@ -116,6 +118,9 @@ const RESULT: RebootResult = {
   crash: true,
   checksum: true,
   expire: 77,
+  backend: 'partition',
+  domain0Cache: null,
+  domain0Curve: [],
   // 1.5 GiB, which are 1.61 GB.
   memory: 1_610_612_736,
   files: 1_234,

@@ -4,8 +4,8 @@ import { curveChart } from '../../src/report/kit/curves.ts';
 import { beside, figure } from '../../src/report/kit/figure.ts';
 import { ganttChart } from '../../src/report/kit/gantt.ts';
 import { lossChart } from '../../src/report/kit/losses.ts';
-import { html } from '../../src/report/kit/markup.ts';
-import { renderPage } from '../../src/report/kit/page.ts';
+import { renderGrid } from '../../src/report/kit/grids.ts';
+import { renderPage, section } from '../../src/report/kit/page.ts';
 import { timeChart } from '../../src/report/kit/panels.ts';
 import { ratioChart } from '../../src/report/kit/ratios.ts';
 import { segmentsAround } from '../../src/report/kit/scales.ts';
@@ -95,9 +95,31 @@ const bars = barChart({
   })),
 });
 
-export const KIT_PAGE = renderPage(
-  'every chart of the kit',
-  html`<header><h1>Every chart of the kit</h1><p class="headline">A sentence says who wins.</p></header>
-${[requests, bars, curve('curve'), phases, losses, tornado, ratios].map((chart) => figure(chart, { caption: 'A chart' }))}
-${beside(figure(curve('ours'), { caption: 'Ours' }), figure(curve('slides'), { caption: 'The slides' }))}`,
-);
+export const KIT_PAGE = renderPage({
+  title: 'every chart of the kit',
+  heading: 'Every chart of the kit',
+  sentence: 'A sentence says who wins.',
+  verdict: { line: 'nothing is verified', isGood: true },
+  details: '',
+  sections: [
+    section(
+      'All charts',
+      [requests, bars, curve('curve'), phases, losses, tornado, ratios].map((chart) =>
+        figure(chart, { caption: 'A chart' }),
+      ),
+    ),
+    section('Two beside each other', [
+      beside(figure(curve('ours'), { caption: 'Ours' }), figure(curve('slides'), { caption: 'The slides' })),
+      renderGrid({
+        question: 'How long does it take?',
+        heads: ['suspend, save,\nshut down, s', 'an hour', 'a day', 'a year'],
+        rows: NAMES.map((label) => ({
+          label,
+          cells: ['1', '2', '3', '4'].map((value) => ({ value, note: 'slide 28' })),
+        })),
+      }),
+    ]),
+  ],
+  run: [['digest', '0123456789abcdef']],
+  costs: { profile: 'pentium4-2006', fitted: [] },
+});

@@ -79,6 +79,7 @@ const WARM: VmmStrategyResult = {
     cached: { bytes: 4_000_000, ns: 0.1 * S },
     after: { bytes: 6_000_000, ns: 2 * S },
   },
+  domain0: null,
   verified: { pages: 1_001, bytes: 1_002, mismatches: 0 },
 };
 
@@ -111,10 +112,11 @@ const COLD: VmmStrategyResult = {
     { name: 'boot guests', startNs: 68 * S, endNs: 80 * S },
   ],
   reads: { first: WARM.reads.first, cached: { bytes: 0, ns: 0 }, after: { bytes: 5_000_000, ns: 4 * S } },
+  domain0: null,
   verified: { pages: 2_001, bytes: 2_002, mismatches: 0 },
 };
 
-const asked: VmmMeasurement = { vms: 3, memory: 1.5 * GIB, strategies: [WARM, COLD] };
+const asked: VmmMeasurement = { vms: 3, memory: 1.5 * GIB, domain0Cache: null, strategies: [WARM, COLD] };
 const RESULT: VmmExperimentResult = {
   schema: 'stillwarm/vmm-reboot@1',
   seed: 43,
@@ -126,6 +128,7 @@ const RESULT: VmmExperimentResult = {
   // 250 MB, 238 MiB; 16.8 MB, 16 MiB.
   bytes: 250_000_000,
   limit: 16_777_216,
+  backend: 'partition',
   machines: [asked],
   fitted: ['guest.suspendNs'],
 };
@@ -134,6 +137,7 @@ const RESULT: VmmExperimentResult = {
 const one = (memory: number, factor: number): VmmMeasurement => ({
   vms: 1,
   memory,
+  domain0Cache: null,
   strategies: asked.strategies.map((strategy) => ({
     ...strategy,
     stopNs: strategy.stopNs * factor,
@@ -238,10 +242,10 @@ describe('the tables of the series', () => {
     expect(rows).toEqual([
       byMemory,
       // 1.5 s times 1, 3 and 4; 12.25 s.
-      ['warm-vm', '1.50', '4.50', '6.00\nslide 0.6, fitted'],
-      ['shutdown-boot', '12.3', '36.8', '49.0\nslide 12, fitted'],
+      ['warm-vm', '1.50', '4.50', '6.00\nslide 0.6, predicted'],
+      ['shutdown-boot', '12.3', '36.8', '49.0\nslide 12, predicted'],
       byMemory,
-      ['warm-vm', '2.50', '7.50', '10.0\nslide 0.6, fitted'],
+      ['warm-vm', '2.50', '7.50', '10.0\nslide 0.6, predicted'],
       ['shutdown-boot', '11.8', '35.3', '47.0\nslide 11, predicted'],
       byMemory,
       ['warm-vm', '20.0', '60.0', '80.0\nslide 40, fitted'],

@@ -16,6 +16,7 @@ export function sampleMeasurement(vms: number, memory: number): VmmMeasurement {
   return {
     vms,
     memory,
+    domain0Cache: null,
     strategies: VMM_STRATEGIES.map((strategy, n) => ({
       strategy,
       stopNs: (n + 1) * 1_234_000_000,
@@ -49,6 +50,7 @@ export function sampleMeasurement(vms: number, memory: number): VmmMeasurement {
         cached: { bytes: 1_000_000, ns: 500_000 },
         after: { bytes: 1_000_000, ns: 600_000 },
       },
+      domain0: null,
       verified: { pages: 1000, bytes: 3_000_000, mismatches: 0 },
     })),
   };
@@ -65,6 +67,7 @@ export function sampleVmmResult(change: Partial<VmmExperimentResult> = {}): VmmE
     files: 9285,
     bytes: 250_000_000,
     limit: 16_777_216,
+    backend: 'partition',
     machines: [
       sampleMeasurement(2, 1 << 30),
       ...[30, 28, 29, 31].map((order) => sampleMeasurement(1, 2 ** order)),

@@ -5,6 +5,7 @@ import { ARCHS } from '../../base/arch.ts';
 import type { ReasonName } from '../../xen/public/reason.ts';
 import type { RecencyState } from '../../xen/index.ts';
 import { WORKLOADS } from './options.ts';
+import { BACKENDS } from '../host/backend.ts';
 import { DISKS, PROFILES } from '../host/profiles.ts';
 import { STRATEGIES, type StrategyName } from '../host/strategies.ts';
 import {
@@ -17,6 +18,7 @@ import {
   object,
   one,
   oneOf,
+  oneOrNull,
   orNull,
   result,
   type Described,
@@ -44,6 +46,18 @@ export const VERIFIED = object('What was compared with the disk.', {
   bytes: count('Bytes compared with the disk.'),
   mismatches: count('Pages or reads that differed; a sound run has 0.'),
 });
+
+export const Domain0Result = kind('domain0', "What domain 0's page cache did over a whole run.", {
+  pagesHit: count('Pages that guests read and that were cached, or on their way from the drive.'),
+  pagesMissed: count('Pages that guests read and that were not.'),
+  pagesRead: count('Pages read from the drive, ahead or not.'),
+  pagesStored: count('Pages that guests wrote, each time that they did.'),
+  pagesWritten: count('Pages written to the drive.'),
+  pagesLost: count('Pages that a reset lost before they were written.'),
+});
+
+/** Of a strategy. */
+export const DOMAIN0 = oneOrNull("Domain 0's page cache; null where guests have partitions.", Domain0Result);
 
 const RECENCY = ['told', 'untold', 'damaged'] as const satisfies readonly RecencyState[];
 
@@ -114,7 +128,7 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
     count: count('Hypercalls of both guests.'),
     ns: count('Time spent in them, virtual ns.'),
     share: Type.Number({
-      description: "Time spent in them during the four runs, as a share of these runs' time.",
+      description: "Share of the four runs' time that was spent in them.",
       minimum: 0,
       maximum: 1,
     }),
@@ -126,10 +140,19 @@ export const StrategyResult = kind('strategy', 'What one strategy of reboot gave
     pagesWrittenBack: count('Pages that domain 0 wrote home after the crash.'),
     pagesLost: count('Dirty pages that were not written.'),
   }),
+  domain0: DOMAIN0,
   verified: VERIFIED,
   timeline: many('Throughput around the reboot, ascending in time.', Sample),
 });
 export type StrategyResult = Described<typeof StrategyResult>;
+
+export const CurvePoint = kind('point', "Two reboots over one size of domain 0's page cache.", {
+  domain0Cache: count('Bytes that it holds at most; 0: the disk is a partition, and there is none.'),
+  coldNs: count('First run after a conventional reboot, virtual ns.'),
+  warmNs: count('First run after a warm-cache reboot.'),
+  secondNs: count('Second run after a warm-cache reboot.'),
+});
+export type CurvePoint = Described<typeof CurvePoint>;
 
 export const RebootResult = result(
   'stillwarm/reboot@1',
@@ -149,12 +172,18 @@ status is 1.`,
       Type.Integer({ minimum: 1 }),
     ),
     memory: count('Guest memory, bytes.', 1),
+    backend: oneOf("Whether the guest's disk is a partition of the drive, or a file in domain 0.", BACKENDS),
+    domain0Cache: orNull(
+      "Bytes that domain 0's page cache holds at most; null where the disk is a partition.",
+      Type.Integer({ minimum: 0 }),
+    ),
     files: count('Regular files on the disk, a file once for each of its names, without those that a boot reads.'),
     bytes: count('Bytes of these files.'),
     strategies: many('One result a strategy, in the order asked for.', StrategyResult, { minItems: 1 }),
+    domain0Curve: many("By size of domain 0's page cache, ascending; empty when it was not asked for.", CurvePoint),
     fitted: FITTED,
   },
-  [StrategyResult, RunResult, Boot, Sample],
+  [StrategyResult, RunResult, Boot, Domain0Result, Sample, CurvePoint],
 );
 export type RebootResult = Described<typeof RebootResult>;
 

@@ -49,6 +49,8 @@ export interface StrategyInput {
   readonly options: RebootOptions;
   readonly profile: Profile;
   readonly disk: DiskSource;
+  /** Bytes of domain 0's page cache; undefined: the disk is a partition. */
+  readonly domain0Cache: number | undefined;
   /** Its contents are lost. */
   readonly memory: MachineMemory;
   /** Called at the moment between the two guests. */
@@ -160,13 +162,14 @@ class StrategyRun {
       memory,
       guestMemory: options.memory,
       protections: { checksum: options.checksum },
+      domain0Cache: input.domain0Cache,
       ...(observe && { observer: observe(() => this.testbed.simulation.now) }),
       onReuse: (domain, pfn, ino, index, block) => {
         this.#verifier.reused(ino, index, pfn, block, memory.frame(domain.frameOf(pfn)));
       },
       init: verifiedInit(disk, () => this.#verifier),
     });
-    const oracle = isWriting ? new OracleExt2(this.testbed.drive.contents) : disk.oracleOf(image);
+    const oracle = isWriting ? new OracleExt2(this.testbed.contents) : disk.oracleOf(image);
     this.#verifier = new Verifier(oracle, this.found);
   }
 
@@ -230,6 +233,7 @@ class StrategyRun {
         pagesWrittenBack,
         pagesLost: options.crash ? Math.max(0, pagesDirty - pagesWrittenBack) : 0,
       },
+      domain0: this.testbed.files?.counters ?? null,
       verified: this.found.verified,
       timeline: this.#timeline.samples(rebootStart),
     };

@@ -28,7 +28,7 @@ import { Host, type HostOptions } from './host.ts';
 import { MachineMemory } from '../../machine/memory.ts';
 import { Nic } from '../../machine/nic.ts';
 import { values } from '../../machine/profile.ts';
-import type { Process, RandomStream } from '../../sim/index.ts';
+import { NOTHING, type Process, type RandomStream } from '../../sim/index.ts';
 import {
   handOver,
   migrateDomain,
@@ -138,16 +138,18 @@ export class VmmMachine extends Host {
     this.#options = options;
     this.services = options.services;
     this.#port = beside === undefined ? this.drive : this.drive.port(memory);
-    const partition = ({ start, bytes }: (typeof partitions)[number]): Partition =>
-      new Partition(this.#port, start / SECTOR_SIZE, Math.floor(bytes / SECTOR_SIZE));
+    const sectorsOf = ({ start, bytes }: (typeof partitions)[number]): readonly [first: number, count: number] => [
+      start / SECTOR_SIZE,
+      Math.floor(bytes / SECTOR_SIZE),
+    ];
     this.configs = partitions.map((place, n) => ({
       name: `guest${n}`,
       memoryBytes: guestMemory,
-      device: partition(place),
+      device: this.diskAt(...sectorsOf(place), this.#port),
       mac: xenMac(n + 1),
       cmdLine,
     }));
-    this.saveFiles = (options.saveAreas ?? []).map(partition);
+    this.saveFiles = (options.saveAreas ?? []).map((place) => new Partition(this.#port, ...sectorsOf(place)));
     this.#adapter = this.connectHost();
     if (options.left === undefined || beside !== undefined) this.hypervisor.network.plug(this.#adapter);
   }
@@ -233,6 +235,8 @@ export class VmmMachine extends Host {
       return left;
     }
     assert(arrived?.ok === true, 'who says that it runs there has it');
+    // Its disk was flushed while it stood still. From now on the other machine writes to it.
+    this.files?.forget(this.configs.find((config) => config.name === name)?.device);
     this.guests.delete(name);
     guest.domain = arrived.value.domain;
     guest.machine = target;
@@ -266,6 +270,19 @@ export class VmmMachine extends Host {
   }
 
   /**
+   * Domain 0 goes down in order. It stops its services as a guest does, and then what only domain 0
+   * has. Guests go on until the tool stack and the back-ends end. Last it writes what is dirty in
+   * its page cache.
+   */
+  *shutdownDomain0(): Process {
+    const { shutdownServicesNs, killWaitNs } = this.guestCosts;
+    yield Ns(shutdownServicesNs + killWaitNs);
+    yield* shutdownDomain0(this.hypervisor, this.toolstack);
+    // What cannot be written is lost with the reset, which counts it as a change of the disk.
+    yield* this.files?.sync() ?? NOTHING;
+  }
+
+  /**
    * The machine is reset. Everything that runs on it ends where it stands. Lines that only the CPU
    * caches had are lost, and the drive forgets its queue. Running guests are gone; frozen ones are
    * in memory, or on the disk.
@@ -278,20 +295,11 @@ export class VmmMachine extends Host {
     if (random !== undefined) checkObject('random', random, 'fraction');
     this.hypervisor.halt();
     this.#port.reset(random);
+    this.files?.lose();
     this.#adapter.powerLoss();
     this.#cable?.powerLoss();
     if (memory === 'lost') this.memory.clearAll();
     else this.memory.reset(this.simulation.random.stream(`reset ${this.simulation.now}`));
-  }
-
-  /**
-   * Domain 0 goes down. It stops its services as a guest does, and then what only domain 0 has.
-   * Guests go on until the tool stack and the back-ends end.
-   */
-  *shutdownDomain0(): Process {
-    const { shutdownServicesNs, killWaitNs } = this.guestCosts;
-    yield Ns(shutdownServicesNs + killWaitNs);
-    yield* shutdownDomain0(this.hypervisor, this.toolstack);
   }
 
   /**

@@ -6,6 +6,7 @@
 import { checkArgument, checkObject, checkText } from '../../base/argument-error.ts';
 import type { MacAddress } from '../../base/ethernet.ts';
 import { Ns } from '../../base/units.ts';
+import type { BlockDevice } from '../../disk/drive/block-device.ts';
 import { type InitProcess, Kernel, type ReuseObserver } from '../../kernel/index.ts';
 import type { Process } from '../../sim/index.ts';
 import { domainOf, type Domain, type FrameObserver } from '../../xen/index.ts';
@@ -43,6 +44,8 @@ export interface RestartOptions {
 
 export class Testbed extends Host {
   readonly #options: TestbedOptions;
+  /** The guest's disk: all of the drive. */
+  readonly #disk: BlockDevice;
 
   /**
    * @throws ArgumentError for options that are missing or of another kind; UserError when the
@@ -51,6 +54,7 @@ export class Testbed extends Host {
   constructor(options: TestbedOptions) {
     super(options, options?.observer);
     this.#options = options;
+    this.#disk = this.files?.open(0, this.drive.sectorCount) ?? this.drive;
     if (options.mac !== undefined) this.hypervisor.network.plug(this.connectHost());
   }
 
@@ -64,7 +68,7 @@ export class Testbed extends Host {
       this.toolstack.createDomain({
         name: 'guest',
         memoryBytes: this.#options.guestMemory,
-        device: this.drive,
+        device: this.#disk,
         cmdLine,
         ...(this.#options.mac !== undefined && { mac: this.#options.mac }),
       }),

@@ -23,6 +23,7 @@ import { verifiedInit } from '../guest/boot-reader.ts';
 import { asUserError, checkDisk, openDisk, type DiskSource } from '../guest/disk-source.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
+import { domain0CacheOf } from '../host/backend.ts';
 import { archOf, PROFILE } from '../host/profiles.ts';
 import type { ProgressListener } from '../guest/progress.ts';
 import { runInOrder, type DiskSummary, type OpenRuns, type Runs } from '../guest/runs.ts';
@@ -69,7 +70,8 @@ interface VmmPart {
 /** @internal Each strategy on each machine as a run that does not depend on the others. */
 export const VMM_RUNS: Runs<VmmExperimentOptions, VmmPart, VmmExperimentOutcome> = {
   // A migration has a second machine, and a save copies the memory to the disk.
-  bytesOf: (options) => runsOf(options).map(({ vms, memory }) => 2 * machineMemoryFor(vms * memory)),
+  bytesOf: (options) =>
+    runsOf(options).map(({ vms, memory }) => 2 * (machineMemoryFor(vms * memory) + filesOf(options, vms))),
   open: openRuns,
   merge,
 };
@@ -135,8 +137,10 @@ function merge(options: VmmExperimentOptions, disk: DiskSummary, parts: readonly
       disk: options.disk,
       ...disk.all,
       limit: options.limit,
+      backend: options.backend ?? 'partition',
       machines: machineSizes(options).map((size, n) => ({
         ...size,
+        domain0Cache: cacheOf(options, size) ?? null,
         strategies: parts.slice(n * length, (n + 1) * length).map(({ result }) => result),
       })),
       fitted: fittedConstants(PROFILE[options.profile]),
@@ -145,6 +149,13 @@ function merge(options: VmmExperimentOptions, disk: DiskSummary, parts: readonly
     notices: disk.notices,
   };
 }
+
+/** What guests read through domain 0's cache, bytes. */
+const filesOf = ({ backend, limit }: VmmExperimentOptions, vms: number): number =>
+  backend === 'file' ? vms * limit : 0;
+
+const cacheOf = (options: VmmExperimentOptions, { vms, memory }: MachineSize): number | undefined =>
+  domain0CacheOf(options, PROFILE[options.profile], vms * memory);
 
 /** Each strategy on the first machine, then on the next one. */
 function runsOf(options: VmmExperimentOptions): (MachineSize & { readonly strategy: VmmStrategyName })[] {
@@ -204,6 +215,7 @@ class VmmRun {
       saveAreas: image.places.slice(vms),
       memory: new MachineMemory(machineMemoryFor(vms * memory)),
       guestMemory: memory,
+      domain0Cache: cacheOf(options, size),
       cmdLine: strategy === 'warm-cache' ? 'cachemap=files' : 'cachemap=all',
       services: new WebServers(),
       inits: guests.map((n) => verifiedInit(disk, () => this.#verifiers[n]!)),
@@ -217,7 +229,7 @@ class VmmRun {
       ...this.#served,
       check: (guest, bytes) => this.#verifierOf(guest).sent(this.#served, bytes),
     });
-    const { contents } = this.#machine.drive;
+    const { contents } = this.#machine;
     this.#verifiers = partitions.map(
       (place, n) =>
         new Verifier(new OracleExt2(partOf(contents, place)), this.found, `${this.#machine.configs[n]!.name}: `),
@@ -241,7 +253,8 @@ class VmmRun {
     for (const { oracle } of this.#verifiers) oracle.invalidate();
     this.#afterReboot?.(this.#machine);
     const after = yield* this.#read();
-    return { ...reboot, reads: { first, cached, after }, verified: this.found.verified };
+    const domain0 = this.#machine.files?.counters ?? null;
+    return { ...reboot, reads: { first, cached, after }, domain0, verified: this.found.verified };
   }
 
   /** All guests read their files. */

@@ -228,6 +228,13 @@ export const PENTIUM4_2006: Profile = {
       range: [0.5e6, 4e6],
     },
     processors: constant(1, '', 'slide', 'one Pentium 4 3.0 GHz'),
+    installedBytes: constant(2 * 2 ** 30, 'B', 'slide', '2 GB PC3200 DDR'),
+    domain0OwnBytes: assumed(
+      128 * 2 ** 20,
+      [64 * 2 ** 20, 256 * 2 ** 20],
+      'B',
+      'a kernel, xend in Python and a login; of the order of 100 MB in 2006',
+    ),
     resetNs: assumed(8e9, [3e9, 15e9], 'ns', 'quick boot of a BIOS of the time'),
     vmmBootNs: assumed(2e9, [1e9, 4e9], 'ns', 'Xen 3.0, boot loader included'),
     domain0BootNs: fitted(

@@ -90,6 +90,8 @@ export const SERVER_2026: Profile = {
     domain0ShutdownNs: assumed(3e9, 'ns', 'a tool stack and real devices, in parallel'),
     handoverNs: assumed(10e6, 'ns', 'a few kilobytes a domain, write-back of the caches'),
     processors: assumed(16, '', 'cores of a small server'),
+    installedBytes: assumed(64 * 2 ** 30, 'B', 'a small server'),
+    domain0OwnBytes: assumed(1 * 2 ** 30, 'B', 'a server distribution with its services'),
     resetNs: assumed(2e9, 'ns', 'kexec: no firmware'),
     vmmBootNs: assumed(1e9, 'ns', 'a hypervisor with few devices of its own'),
     domain0BootNs: assumed(4.2e9, 'ns', 'real devices and a tool stack of a server distribution'),

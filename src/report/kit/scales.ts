@@ -5,7 +5,7 @@
 
 import { scaleLinear, scaleLog, type ScaleLinear } from 'd3-scale';
 import { tickLabel } from './figures.ts';
-import { FIRST, round, scaleGroup, text, widthOf } from './svg.ts';
+import { FIRST, round, scaleGroup, text, WIDTH, widthOf } from './svg.ts';
 
 export interface ValueScale {
   readonly kind: 'linear' | 'log';
@@ -94,7 +94,7 @@ export interface BrokenAxis {
     readonly x0: number;
     readonly x1: number;
   }[];
-  /** The ticks, so far apart that their labels do not meet. */
+  /** The ticks whose labels neither meet nor leave the chart. */
   readonly ticks: readonly { readonly value: number; readonly x: number }[];
 }
 
@@ -133,7 +133,7 @@ function ticksOf(placed: BrokenAxis['segments']): { value: number; x: number }[]
   let end = -Infinity;
   for (const tick of wanted) {
     const half = widthOf(tickLabel(tick.value)) / 2;
-    if (tick.x - half < end + 6) continue;
+    if (tick.x - half < end + 6 || tick.x + half > WIDTH) continue;
     kept.push(tick);
     end = tick.x + half;
   }

@@ -19,11 +19,11 @@ const AT_ONCE = withConstants(SERVER_2026, {
 const WAYS = ['warm-vm', 'save-restore'] as const;
 type Way = (typeof WAYS)[number];
 /**
- * Events after the guest went on at which it is asked again. They are all those in which it
- * connects its devices and watches the store anew, and some of the others. There is hardly one of
- * the former at which two firings of the watch meet one request.
+ * Events after the guest went on at which it is asked again. They are all those in which its last
+ * device connects and it watches the store anew, and some of the others. There is hardly one of the
+ * former at which two firings of the watch meet one request.
  */
-const [FIRST_EVENT, LAST_EVENT] = [45, 85];
+const [FIRST_EVENT, LAST_EVENT] = [95, 135];
 const EVENTS = Array.from({ length: 301 }, (_, n) => n);
 
 describe('a guest that has just gone on', () => {
