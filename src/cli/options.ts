@@ -19,6 +19,7 @@ import {
   parseList,
   parseMemory,
   parsePercent,
+  parseSettings,
   parseSize,
   sizeText,
 } from './values.ts';
@@ -132,6 +133,13 @@ const DISK = choice('service times of the drive', DISKS, {
   instant: 'no time',
 });
 const PROFILE = choice('costs of the machine', PROFILES, { 'pentium4-2006': "the paper's" });
+const SET: Option<Readonly<Record<string, number>> | undefined> = {
+  value: 'NAME=VALUE',
+  help: 'other values for constants of the profile, comma-separated',
+  more: 'The [profiles](profiles.md) have the names, such as `guest.copyNsPerByte`, and their units',
+  parse: parseSettings,
+  otherwise: { value: undefined, words: 'none' },
+};
 const ARCH = choice('architecture of the machine, which says how wide numbers of frames are', ARCHS);
 const ARCH_OF_PROFILE = {
   ...ARCH,
@@ -166,6 +174,7 @@ export const REBOOT = {
     memory: memory('guest memory'),
     disk: DISK,
     profile: PROFILE,
+    set: SET,
     arch: ARCH_OF_PROFILE,
     strategy: {
       ...several(
@@ -255,6 +264,7 @@ export const VMM_REBOOT = {
     ),
     disk: DISK,
     profile: PROFILE,
+    set: SET,
     arch: ARCH_OF_PROFILE,
     seed: SEED,
     limit: {

@@ -1,11 +1,14 @@
-/** Whether the guests that were asked for fit into a machine. */
+/**
+ * Whether there can be the machine that was asked for: with these constants, and with room for the
+ * guests.
+ */
 
 import type { Arch } from '../base/arch.ts';
-import { counted, grouped, UserError } from '../base/index.ts';
-import { archOf } from '../experiment/host/profiles.ts';
-import type { ProfileName } from '../experiment/host/profiles.ts';
+import { ArgumentError, counted, grouped, UserError } from '../base/index.ts';
+import { archOf, checkConstants, PROFILE, type Constants, type ProfileName } from '../experiment/host/profiles.ts';
 import { guestMemoryMax } from '../experiment/host/host.ts';
-import { sizeText } from './values.ts';
+import { constantsOf } from '../machine/profile.ts';
+import { oneLine, sizeText } from './values.ts';
 
 export interface Guests {
   readonly arch?: Arch | undefined;
@@ -29,4 +32,26 @@ export function checkRoom(guests: Guests): void {
   throw new UserError(
     `${asked}: ${what} at most ${sizeText(most)} (${grouped(most)} bytes) of memory: ask for ${less}${other}`,
   );
+}
+
+/**
+ * @throws UserError that names the constant which the profile has not, or which cannot have the
+ * value
+ */
+export function checkSet(profile: ProfileName, constants: Constants = {}): void {
+  const names: readonly string[] = [...constantsOf(PROFILE[profile]).keys()];
+  for (const name of Object.keys(constants)) {
+    if (names.includes(name)) continue;
+    const section = `${name.split('.')[0]!}.`;
+    const close = names.filter((each) => each.startsWith(section));
+    const sections = [...new Set(names.map((each) => `${each.split('.')[0]!}.`))];
+    const others = close.length > 0 ? close.join(', ') : `names that begin with ${sections.join(', ')}`;
+    throw new UserError(`--set: ${profile} has no constant ${oneLine(name)}; there are ${others}`);
+  }
+  try {
+    checkConstants({ profile, constants });
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    throw new UserError(`--set: ${error.message.replace(/^changes: /, '')}`);
+  }
 }

@@ -26,7 +26,7 @@ export interface Known {
   readonly samples: readonly string[];
 }
 
-const COMMON = ['seed', 'profile', 'arch', 'disk'] as const;
+const COMMON = ['seed', 'profile', 'arch', 'disk', 'set'] as const;
 
 /** By the schema that the result names. */
 export const KNOWN: Readonly<Record<string, Known>> = {

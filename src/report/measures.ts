@@ -150,6 +150,12 @@ export function headline(result: RebootResult): string | undefined {
   );
 }
 
+/** The constants that were given another value, if any were. */
+export const settings = ({ set }: Pick<RebootResult, 'set'>): [name: string, value: string][] => {
+  const given = Object.entries(set).map(([name, value]) => `${name} ${value}`);
+  return given.length === 0 ? [] : [['constants set', given.join(', ')]];
+};
+
 /** What was run, as pairs of a parameter and its value. */
 export function parameters(result: RebootResult): [name: string, value: string][] {
   return [
@@ -162,6 +168,7 @@ export function parameters(result: RebootResult): [name: string, value: string][
       ? []
       : [['unclaimed pages', `given back ${result.expire} s after boot began`] as [string, string]]),
     ['profile', result.profile],
+    ...settings(result),
     ['architecture', result.arch],
     ['disk', result.disk === 'profile' ? 'that of the profile' : result.disk],
     ['seed', String(result.seed)],

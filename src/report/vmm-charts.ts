@@ -7,7 +7,7 @@
 import { scaleLinear } from 'd3-scale';
 import { line } from 'd3-shape';
 import type { VmmExperimentResult, VmmMeasurement, VmmStrategyResult } from '../experiment/vmm/result.ts';
-import type { VmmMeasure } from './vmm-slides.ts';
+import type { VmmMeasure } from '../slides/figures.ts';
 import type { VmmPhase } from '../experiment/vmm/result.ts';
 import { classOf } from './charts.ts';
 import { significant } from './measures.ts';
@@ -111,7 +111,7 @@ export function seriesChart(result: VmmExperimentResult, series: Series, measure
       return { at, seconds: secondsOf(strategy, measure), slide: slideOf(result, machine, strategy, measure) };
     }),
   );
-  const most = Math.max(...figures.flat().flatMap(({ seconds, slide }) => [seconds, slide?.seconds ?? 0]));
+  const most = Math.max(...figures.flat().flatMap(({ seconds, slide }) => [seconds, slide?.value ?? 0]));
   const x = scaleLinear([points[0]!.at, points.at(-1)!.at], [left + 8, right - 8]);
   const y = zeroScale(most, 4, [base, topmost]);
   const outline = line<{ readonly at: number; readonly seconds: number }>(
@@ -124,7 +124,7 @@ export function seriesChart(result: VmmExperimentResult, series: Series, measure
       `<g class="strategy-${classOf(strategies[n]!)}">`,
       `<path class="line" d="${outline(points) ?? ''}"/>`,
       ...points.map(({ at, seconds }) => circle(x(at), y(seconds), 2.5, 'dot')),
-      ...points.flatMap(({ at, slide }) => (slide === undefined ? [] : [circle(x(at), y(slide.seconds), 5.5, 'ring')])),
+      ...points.flatMap(({ at, slide }) => (slide === undefined ? [] : [circle(x(at), y(slide.value), 5.5, 'ring')])),
       text(right + 6, labels[n]! + 4, strategies[n]!, 'name'),
       '</g>',
     ].join('\n'),

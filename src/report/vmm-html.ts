@@ -5,7 +5,7 @@
 
 import type { VmmExperimentOutcome } from '../experiment/vmm/experiment.ts';
 import type { VmmExperimentResult } from '../experiment/vmm/result.ts';
-import type { VmmMeasure } from './vmm-slides.ts';
+import type { VmmMeasure } from '../slides/figures.ts';
 import { html, lines, Markup } from './markup.ts';
 import { renderFitted, renderPage } from './page.ts';
 import { downtimeChart, PHASE_KINDS, seriesChart } from './vmm-charts.ts';

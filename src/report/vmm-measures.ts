@@ -6,9 +6,9 @@
  */
 
 import { counted, grouped } from '../base/counted.ts';
-import { slideFigure, type SlideFigure, type VmmMeasure } from './vmm-slides.ts';
+import { vmmFigure, type VmmFigure, type VmmMeasure } from '../slides/figures.ts';
 import type { VmmExperimentResult, VmmMeasurement, VmmReading, VmmStrategyResult } from '../experiment/vmm/result.ts';
-import { NO_FIGURE, significant } from './measures.ts';
+import { NO_FIGURE, settings, significant } from './measures.ts';
 
 /** A figure, and what is said of it in a line below. */
 export interface Cell {
@@ -64,9 +64,9 @@ export function slideOf(
   { vms, memory }: VmmMeasurement,
   { strategy }: VmmStrategyResult,
   measure: VmmMeasure,
-): SlideFigure | undefined {
+): VmmFigure | undefined {
   const isTheirs = profile === 'pentium4-2006' && arch === 'x86_32' && disk !== 'nvme' && disk !== 'instant';
-  return isTheirs ? slideFigure(vms, memory, strategy, measure) : undefined;
+  return isTheirs ? vmmFigure(vms, memory, strategy, measure) : undefined;
 }
 
 /**
@@ -200,6 +200,7 @@ export function parametersOf(result: VmmExperimentResult): [name: string, value:
   const { profile, arch, disk, seed, digest, files, bytes, limit } = result;
   return [
     ['profile', profile],
+    ...settings(result),
     ['architecture', arch],
     ['disk', disk],
     ['files of each guest', `${grouped(files)}, ${megabytes(bytes)} MB`],
@@ -218,7 +219,7 @@ function timeCell(
   const value = significant(secondsOf(strategy, measure));
   const slide = slideOf(result, machine, strategy, measure);
   if (slide === undefined) return { value };
-  return { value, note: `slide ${slide.seconds}, ${slide.fitted ? 'fitted' : 'predicted'}` };
+  return { value, note: `slide ${slide.value}, ${slide.status}` };
 }
 
 const asCell = (cell: Cell | string): Cell => (typeof cell === 'string' ? { value: cell } : cell);

@@ -99,6 +99,7 @@ const WARM: StrategyResult = {
 
 const RESULT: RebootResult = {
   schema: 'stillwarm/reboot@1',
+  set: {},
   seed: 42,
   digest: 'fedcba9876543210',
   profile: 'server-2026',

@@ -107,6 +107,7 @@ const COLD: VmmStrategyResult = {
 const asked: VmmMeasurement = { vms: 3, memory: 1.5 * GIB, strategies: [WARM, COLD] };
 const RESULT: VmmExperimentResult = {
   schema: 'stillwarm/vmm-reboot@1',
+  set: {},
   seed: 43,
   digest: '00112233445566aa',
   profile: 'pentium4-2006',

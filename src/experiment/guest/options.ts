@@ -3,7 +3,7 @@
 import { ARCHS, type Arch } from '../../base/arch.ts';
 import { checkArgument, checkInteger, checkOneOf } from '../../base/argument-error.ts';
 import { PAGE_SIZE } from '../../base/units.ts';
-import { DISKS, PROFILES, type DiskName, type ProfileName } from '../host/profiles.ts';
+import { checkConstants, DISKS, PROFILES, type Constants, type DiskName, type ProfileName } from '../host/profiles.ts';
 import type { StrategyName } from '../host/strategies.ts';
 
 /**
@@ -34,6 +34,8 @@ export interface RebootOptions {
   readonly memory: number;
   readonly disk: DiskName;
   readonly profile: ProfileName;
+  /** Other values for constants of the profile, by name; none by default. */
+  readonly constants?: Constants | undefined;
   /** Architecture of the machine; the profile's by default. */
   readonly arch?: Arch | undefined;
   /** Strategies to run, in order. */
@@ -63,7 +65,10 @@ export interface RebootOptions {
  * or out of range
  */
 export function checkCommonOptions(
-  options: Pick<RebootOptions, 'path' | 'withoutHidden' | 'memory' | 'disk' | 'profile' | 'arch' | 'seed'>,
+  options: Pick<
+    RebootOptions,
+    'path' | 'withoutHidden' | 'memory' | 'disk' | 'profile' | 'constants' | 'arch' | 'seed'
+  >,
 ): void {
   checkArgument(typeof options.path === 'string', 'path', 'expected the path of a directory or an image');
   if (options.withoutHidden !== undefined) checkOneOf('withoutHidden', options.withoutHidden, [false, true]);
@@ -71,6 +76,7 @@ export function checkCommonOptions(
   checkArgument(options.memory % PAGE_SIZE === 0, 'memory', `${options.memory} bytes are not whole pages`);
   checkOneOf('disk', options.disk, DISKS);
   checkOneOf('profile', options.profile, PROFILES);
+  checkConstants(options);
   if (options.arch !== undefined) checkOneOf('arch', options.arch, ARCHS);
   checkInteger('seed', options.seed, Number.MIN_SAFE_INTEGER);
 }

@@ -18,7 +18,7 @@ import { type CostName, fittedConstants } from '../../machine/profile.ts';
 import { Digest } from '../../sim/digest.ts';
 import { asUserError, checkDisk, KEPT_BYTES, openDisk } from './disk-source.ts';
 import { saveMemory } from './memory-dump.ts';
-import { archOf, PROFILE } from '../host/profiles.ts';
+import { archOf, profileOf } from '../host/profiles.ts';
 import type { ProgressListener } from './progress.ts';
 import type { Mismatch, RebootResult } from './result.ts';
 import { checkCommonOptions, WORKLOADS, type RebootOptions } from './options.ts';
@@ -103,7 +103,7 @@ function openRuns(
         const machine = (memory ??= new MachineMemory(machineMemoryFor(options.memory)));
         const input: StrategyInput = {
           options,
-          profile: PROFILE[options.profile],
+          profile: profileOf(options),
           disk,
           memory: machine,
           betweenGuests: (testbed) => {
@@ -139,7 +139,8 @@ function merge(options: RebootOptions, disk: DiskSummary, outcomes: readonly Str
       memory: options.memory,
       ...disk.all,
       strategies: outcomes.map(({ result }) => result),
-      fitted: fittedConstants(PROFILE[options.profile], OF_THE_HYPERVISOR),
+      set: options.constants ?? {},
+      fitted: fittedConstants(profileOf(options), OF_THE_HYPERVISOR),
     },
     mismatches: outcomes.flatMap(({ mismatches }) => mismatches),
     notices: disk.notices,

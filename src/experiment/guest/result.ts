@@ -19,6 +19,9 @@ export const COMMON = {
   profile: oneOf('Costs of the machine.', PROFILES),
   arch: oneOf('Architecture of the machine: how wide numbers of frames are.', ARCHS),
   disk: oneOf('Service times of the drive; profile: the drive of the profile.', DISKS),
+  set: Type.Record(Type.String(), Type.Number(), {
+    description: 'Constants of the profile that were given another value, by name: `--set`.',
+  }),
 };
 
 export const FITTED = list(

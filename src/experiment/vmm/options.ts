@@ -6,7 +6,7 @@ import { checkCommonOptions, type RebootOptions } from '../guest/options.ts';
 import { VMM_STRATEGIES, type VmmStrategyName } from '../host/strategies.ts';
 
 export interface VmmExperimentOptions
-  extends Pick<RebootOptions, 'withoutHidden' | 'disk' | 'profile' | 'arch' | 'seed'> {
+  extends Pick<RebootOptions, 'withoutHidden' | 'disk' | 'profile' | 'constants' | 'arch' | 'seed'> {
   /** A directory of files or an ext2 image; each guest has a disk with the same. */
   readonly path: string;
   readonly vms: number;

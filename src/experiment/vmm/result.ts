@@ -102,7 +102,7 @@ export const VmmExperimentResult = result(
   'Result of stillwarm vmm-reboot --json',
   `Times are virtual: integer nanoseconds of the model, never of the host. Instants of a strategy count from the start of its
 reboot. The same input, options and seed give the same object, byte for byte. The slides' figures are not in it: they are in
-\`src/report/vmm-slides.ts\`, and printed beside ours.`,
+\`src/slides/figures.ts\`, and printed beside ours.`,
   {
     ...COMMON,
     files: count('Regular files on the disk of each guest.'),
