@@ -32,12 +32,17 @@ const COMMON = ['seed', 'profile', 'arch', 'disk', 'set'] as const;
 export const KNOWN: Readonly<Record<string, Known>> = {
   'stillwarm/reboot@1': {
     inputs: [...COMMON, 'workload', 'crash', 'checksum', 'expire', 'memory', 'files', 'bytes', 'fitted'],
-    things: { strategies: { by: ['name'], isSection: true }, runs: { by: ['phase', 'number'] } },
+    things: {
+      set: { by: ['constant'] },
+      strategies: { by: ['name'], isSection: true },
+      runs: { by: ['phase', 'number'] },
+    },
     samples: ['timeline'],
   },
   'stillwarm/vmm-reboot@1': {
     inputs: [...COMMON, 'files', 'bytes', 'limit', 'fitted'],
     things: {
+      set: { by: ['constant'] },
       machines: { by: ['vms', 'memory'], isSection: true },
       strategies: { by: ['strategy'], isSection: true },
       guests: { by: ['name'] },

@@ -152,7 +152,7 @@ export function headline(result: RebootResult): string | undefined {
 
 /** The constants that were given another value, if any were. */
 export const settings = ({ set }: Pick<RebootResult, 'set'>): [name: string, value: string][] => {
-  const given = Object.entries(set).map(([name, value]) => `${name} ${value}`);
+  const given = set.map(({ constant, value }) => `${constant} ${value}`);
   return given.length === 0 ? [] : [['constants set', given.join(', ')]];
 };
 

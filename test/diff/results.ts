@@ -39,6 +39,7 @@ export const RESULTS = [
 
 /** What a thing of a list is called, by the field that holds the list. */
 const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) => string | undefined>> = {
+  set: (thing) => thing['constant'],
   strategies: (thing) => thing['name'] ?? thing['strategy'],
   runs: (thing) => `${thing['phase']}, ${thing['number']}`,
   machines: (thing) => `${thing['vms']}, ${Number(thing['memory']) / 2 ** 20}MiB`,
@@ -50,6 +51,7 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
 };
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
+  set: ['constant'],
   runs: ['phase', 'number'],
   machines: ['vms', 'memory'],
   strategies: ['name', 'strategy'],

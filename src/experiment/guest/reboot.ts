@@ -18,7 +18,7 @@ import { type CostName, fittedConstants } from '../../machine/profile.ts';
 import { Digest } from '../../sim/digest.ts';
 import { asUserError, checkDisk, KEPT_BYTES, openDisk } from './disk-source.ts';
 import { saveMemory } from './memory-dump.ts';
-import { archOf, profileOf } from '../host/profiles.ts';
+import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
 import type { ProgressListener } from './progress.ts';
 import type { Mismatch, RebootResult } from './result.ts';
 import { checkCommonOptions, WORKLOADS, type RebootOptions } from './options.ts';
@@ -139,7 +139,7 @@ function merge(options: RebootOptions, disk: DiskSummary, outcomes: readonly Str
       memory: options.memory,
       ...disk.all,
       strategies: outcomes.map(({ result }) => result),
-      set: options.constants ?? {},
+      set: settingsOf(options),
       fitted: fittedConstants(profileOf(options), OF_THE_HYPERVISOR),
     },
     mismatches: outcomes.flatMap(({ mismatches }) => mismatches),

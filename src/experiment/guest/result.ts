@@ -7,7 +7,25 @@ import type { RecencyState } from '../../xen/index.ts';
 import { WORKLOADS } from './options.ts';
 import { DISKS, PROFILES } from '../host/profiles.ts';
 import { STRATEGIES, type StrategyName } from '../host/strategies.ts';
-import { boolean, count, integer, kind, list, many, object, oneOf, orNull, result, type Described } from './schema.ts';
+import {
+  boolean,
+  count,
+  integer,
+  kind,
+  list,
+  many,
+  object,
+  oneOf,
+  orNull,
+  result,
+  text,
+  type Described,
+} from './schema.ts';
+
+export const Setting = kind('setting', 'A constant that was given another value.', {
+  constant: text('Section and name of the constant.'),
+  value: Type.Number({ description: 'Its value, in its unit.' }),
+});
 
 /** What the results of all experiments begin with. */
 export const COMMON = {
@@ -19,9 +37,7 @@ export const COMMON = {
   profile: oneOf('Costs of the machine.', PROFILES),
   arch: oneOf('Architecture of the machine: how wide numbers of frames are.', ARCHS),
   disk: oneOf('Service times of the drive; profile: the drive of the profile.', DISKS),
-  set: Type.Record(Type.String(), Type.Number(), {
-    description: 'Constants of the profile that were given another value, by name: `--set`.',
-  }),
+  set: many('Constants of the profile that were given another value: `--set`.', Setting),
 };
 
 export const FITTED = list(
@@ -128,7 +144,7 @@ status is 1.`,
     strategies: many('One result a strategy, in the order asked for.', StrategyResult, { minItems: 1 }),
     fitted: FITTED,
   },
-  [StrategyResult, RunResult, Sample],
+  [StrategyResult, RunResult, Sample, Setting],
 );
 export type RebootResult = Described<typeof RebootResult>;
 

@@ -41,6 +41,10 @@ interface Asked {
  */
 export const profileOf = ({ profile, constants = {} }: Asked): Profile => withConstants(PROFILE[profile], constants);
 
+/** @internal What was given, for a result. */
+export const settingsOf = ({ constants = {} }: Asked): { constant: string; value: number }[] =>
+  Object.entries(constants).map(([constant, value]) => ({ constant, value }));
+
 /** @internal @throws ArgumentError that names the constant: no machine can have it */
 export function checkConstants(asked: Asked): void {
   makeServiceTime(profileOf(asked).disk);

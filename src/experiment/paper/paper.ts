@@ -80,7 +80,7 @@ export function* paper(options: PaperOptions, written: WrittenRanges | undefined
       profile: PAPER_PROFILE,
       arch: archOf({ profile: PAPER_PROFILE }),
       disk: 'profile',
-      set: {},
+      set: [],
       figures: results,
       machines: machinesOf(series, runs),
       readings: reads.map(({ strategy, fileBytes }, n) => {

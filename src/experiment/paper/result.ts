@@ -1,7 +1,7 @@
 /** What `stillwarm paper` answers: the definition of the object that `--json` prints. */
 
 import { Type } from 'typebox';
-import { COMMON, FITTED, VERIFIED } from '../guest/result.ts';
+import { COMMON, FITTED, Setting, VERIFIED } from '../guest/result.ts';
 import { count, kind, many, object, oneOf, oneOrNull, orNull, result, text, type Described } from '../guest/schema.ts';
 
 const number = (description: string) => Type.Number({ description });
@@ -97,6 +97,16 @@ object, byte for byte.`,
     verified: VERIFIED,
     fitted: FITTED,
   },
-  [PaperFigureResult, PaperRange, PaperSwing, PaperMachine, PaperStrategyResult, PaperReading, PaperRate, PaperStudy],
+  [
+    PaperFigureResult,
+    PaperRange,
+    PaperSwing,
+    PaperMachine,
+    PaperStrategyResult,
+    PaperReading,
+    PaperRate,
+    PaperStudy,
+    Setting,
+  ],
 );
 export type PaperResult = Described<typeof PaperResult>;

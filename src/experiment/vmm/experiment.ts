@@ -22,7 +22,7 @@ import { saveFileBytes } from '../../xen/index.ts';
 import { asUserError, checkDisk, openDisk, type DiskSource } from '../guest/disk-source.ts';
 import { OracleExt2 } from '../judge/oracle-ext2.ts';
 import { Verifier, VerifierRecord } from '../judge/verifier.ts';
-import { archOf, profileOf } from '../host/profiles.ts';
+import { archOf, profileOf, settingsOf } from '../host/profiles.ts';
 import type { ProgressListener } from '../guest/progress.ts';
 import { runInOrder, type DiskSummary, type OpenRuns, type RunListener, type Runs } from '../guest/runs.ts';
 import { machineMemoryFor } from '../host/host.ts';
@@ -153,7 +153,7 @@ function merge(options: VmmExperimentOptions, disk: DiskSummary, parts: readonly
         ...size,
         strategies: parts.slice(n * length, (n + 1) * length).map(({ result }) => result),
       })),
-      set: options.constants ?? {},
+      set: settingsOf(options),
       fitted: fittedConstants(profileOf(options)),
     },
     mismatches: parts.flatMap(({ mismatches }) => mismatches),

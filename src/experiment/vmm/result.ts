@@ -4,7 +4,7 @@
  */
 
 import { Type } from 'typebox';
-import { COMMON, FITTED } from '../guest/result.ts';
+import { COMMON, FITTED, Setting } from '../guest/result.ts';
 import {
   boolean,
   count,
@@ -113,6 +113,6 @@ reboot. The same input, options and seed give the same object, byte for byte. Th
     }),
     fitted: FITTED,
   },
-  [VmmMeasurement, VmmStrategyResult, VmmGuestResult, VmmPhase, VmmReading],
+  [VmmMeasurement, VmmStrategyResult, VmmGuestResult, VmmPhase, VmmReading, Setting],
 );
 export type VmmExperimentResult = Described<typeof VmmExperimentResult>;
