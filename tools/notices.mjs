@@ -56,7 +56,7 @@ export async function notices() {
     'Packages by others that stillwarm uses at run time, with their licences.',
     '',
     'npm installs all of them beside stillwarm. The program dist/cli/main.js contains code of those',
-    'marked "bundled". The pages that --report writes contain no code by others: they have no script,',
+    'marked "bundled". The pages that --report writes contain no code by others: their script is ours,',
     'and their charts are drawn before. stillwarm contains no code of Linux or Xen.',
   ].join('\n');
   const each = packages.map(([path, { version, license = 'see below' }]) => {

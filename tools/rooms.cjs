@@ -118,7 +118,8 @@ const MAY_IMPORT = {
   'doors/page-cache': ['base', 'kernel/mm', 'kernel/mm/policy'],
   'doors/table': ['base', 'xen/public', 'xen/records', 'xen/frames', 'xen/protections.ts'],
   'doors/testing': ['base', 'format', 'doors/machine', 'doors/table'],
-  report: ['base', 'slides', 'experiment/*'],
+  'report/kit': ['base'],
+  report: ['base', 'slides', 'report/kit', 'experiment/*'],
   diff: ['base', 'experiment/guest', 'report'],
   cli: ['*'],
 };
@@ -153,6 +154,7 @@ const NODE = [
   'experiment/guest/memory-dump.ts',
   'experiment/guest/output-file.ts',
   'doors/node',
+  'report/kit/page.ts',
   'report',
   'cli',
 ];

@@ -1,42 +1,51 @@
 /**
- * A result as one self-contained HTML page: no script, nothing loaded from anywhere (its own
- * content policy says so). It is readable on a phone, on paper and in the dark, and with a screen
- * reader. The charts are charts.ts, the figures are those of the printed tables (measures.ts).
- *
- * Colours are Okabe and Ito's, which stay apart for colour-blind readers; every use of one also has
- * a label, a hatch or an outline.
+ * A result of a reboot as one self-contained HTML page. Nothing is loaded from anywhere, as its own
+ * content policy says. Without its script it says the same. It is readable on a phone, on
+ * paper and in the dark, and with a screen reader. The charts are charts.ts, the figures are those
+ * of the printed tables (measures.ts).
  */
 
 import { counted } from '../base/counted.ts';
 import type { Mismatch, RebootResult } from '../experiment/guest/result.ts';
-import { barChart, timelineChart } from './charts.ts';
-import { headline, parameters, sections, verification, type Section } from './measures.ts';
-import { html, lines, Markup } from './markup.ts';
-import { renderFitted, renderPage } from './page.ts';
+import { hasWrites, lostChart, runsChart, timelineChart } from './charts.ts';
+import { figure } from './kit/figure.ts';
+import { html, lines, type Markup } from './kit/markup.ts';
+import { renderFitted, renderPage } from './kit/page.ts';
+import { parameters, sections, verification, type Section } from './measures.ts';
+import { winner } from './winner.ts';
 
 /** The whole page. */
 export function renderHtml(result: RebootResult, mismatches: readonly Mismatch[]): string {
   const title = `stillwarm: reboot of a guest with ${counted(result.files, 'file')}`;
-  const sentence = headline(result);
   return renderPage(
     title,
     html`<header>
 <p class="program">stillwarm</p>
 <h1>What a page cache buys that survives the reboot</h1>
-${sentence === undefined ? '' : html`<p class="headline">${sentence}</p>`}
+<p class="headline">${winner(result)}</p>
 ${renderVerdict(result, mismatches)}
 </header>
+${renderLost(result)}
 <section>
 <h2>Throughput around the reboot</h2>
-<p class="legend"><span><i class="key-line"></i>throughput</span> <span><i class="key-down"></i>service down</span>
-<span><i class="key-begin"></i>begin of the reboot</span></p>
-<figure>${new Markup(timelineChart(result))}</figure>
+<p class="legend-note">Each piece of the time axis has a scale of its own. A zigzag is where one ends.</p>
+${figure(timelineChart(result), {
+  keys: [
+    { style: 'key-line', label: 'throughput' },
+    { style: 'key-down', label: 'service down' },
+    { style: 'key-begin', label: 'start of the reboot' },
+  ],
+})}
 </section>
 <section>
 <h2>The runs compared</h2>
-<p class="legend"><span><i class="key-before"></i>first run before</span>
-<span><i class="key-first"></i>first run after</span> <span><i class="key-second"></i>second run after</span> <span>MB/s</span></p>
-<figure>${new Markup(barChart(result))}</figure>
+${figure(runsChart(result), {
+  keys: [
+    { style: 'key-outline', label: 'first run before' },
+    { style: 'key-solid', label: 'first run after' },
+    { style: 'key-pale', label: 'second run after' },
+  ],
+})}
 </section>
 <section>
 <h2>The figures</h2>
@@ -59,6 +68,19 @@ ${lines(parameters(result).map(([name, value]) => html`<div><dt>${name}</dt><dd>
 ${renderFitted(result)}
 </section>`,
   );
+}
+
+function renderLost(result: RebootResult): Markup | '' {
+  if (!hasWrites(result)) return '';
+  return html`<section>
+<h2>What the ${result.crash ? 'crash' : 'reboot'} lost</h2>
+${figure(lostChart(result), {
+  keys: [
+    { style: 'key-kept', label: 'written and kept' },
+    { style: 'key-lost', label: 'written and lost' },
+  ],
+})}
+</section>`;
 }
 
 function renderSection(section: Section, columns: number): Markup {

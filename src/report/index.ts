@@ -1,6 +1,6 @@
 /** Results for readers: plain text for a terminal, one HTML page for everyone else. */
 export * from './html.ts';
-export { NO_FIGURE, significant } from './measures.ts';
+export { NO_FIGURE, significant } from './kit/figures.ts';
 export * from './tables.ts';
 export * from './vmm-html.ts';
 export * from './vmm-text.ts';

@@ -10,6 +10,7 @@
 import prettyBytes from 'pretty-bytes';
 import { counted, grouped } from '../base/index.ts';
 import type { RebootResult, RunResult, StrategyResult } from '../experiment/guest/result.ts';
+import { NO_FIGURE, significant } from './kit/figures.ts';
 
 /** A table about one question: a column a strategy, a row a measure. */
 export interface Section {
@@ -40,9 +41,6 @@ const REASON_TEXTS: Readonly<Record<ReasonName, string>> = {
   otherDisk: 'another disk',
   diskChanged: 'disk written by others',
 };
-
-/** What is printed where there is no figure. */
-export const NO_FIGURE = '—';
 
 /** A run of the four; undefined when the result has none such. */
 export function runOf(strategy: StrategyResult, phase: RunResult['phase'], number: number): RunResult | undefined {
@@ -156,10 +154,13 @@ export const settings = ({ set }: Pick<RebootResult, 'set'>): [name: string, val
   return given.length === 0 ? [] : [['constants set', given.join(', ')]];
 };
 
+/** An amount of bytes, in units of 1000. */
+export const amountOf = (bytes: number): string => prettyBytes(bytes);
+
 /** What was run, as pairs of a parameter and its value. */
 export function parameters(result: RebootResult): [name: string, value: string][] {
   return [
-    ['files', `${grouped(result.files)}, ${prettyBytes(result.bytes)}`],
+    ['files', `${grouped(result.files)}, ${amountOf(result.bytes)}`],
     ['workload', result.workload],
     ['guest memory', prettyBytes(result.memory, { binary: true })],
     ['reboot', result.crash ? 'crash, nothing flushed' : 'orderly'],
@@ -186,27 +187,6 @@ export function verification(result: RebootResult): { readonly line: string; rea
     line: `verified ${counted(sum('pages'), 'page')}, ${counted(sum('bytes'), 'byte')}: ${verdict}`,
     allEqual: mismatches === 0,
   };
-}
-
-/** Made once each: the host takes long to make one. By the digits behind the point. */
-const formats = new Map<number, Intl.NumberFormat>();
-
-function formatOf(digits: number): Intl.NumberFormat {
-  let format = formats.get(digits);
-  if (format === undefined) {
-    format = new Intl.NumberFormat('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
-    formats.set(digits, format);
-  }
-  return format;
-}
-
-/**
- * Three significant digits, but never fewer than the integer part has, and no exponent: 0.0123,
- * 4.50, 45.7, 1,234.
- */
-export function significant(value: number): string {
-  const digits = value === 0 ? 0 : Math.min(9, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))));
-  return formatOf(digits).format(value);
 }
 
 function times(value: number | undefined): string {

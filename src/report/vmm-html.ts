@@ -1,14 +1,15 @@
 /**
- * The result of reboots of the hypervisor as one self-contained HTML page (page.ts): charts
+ * The result of reboots of the hypervisor as one self-contained HTML page (kit/page.ts): charts
  * (vmm-charts.ts) and every figure.
  */
 
 import type { VmmExperimentOutcome } from '../experiment/vmm/experiment.ts';
 import type { VmmExperimentResult } from '../experiment/vmm/result.ts';
 import type { VmmMeasure } from '../slides/figures.ts';
-import { html, lines, Markup } from './markup.ts';
-import { renderFitted, renderPage } from './page.ts';
-import { downtimeChart, PHASE_KINDS, seriesChart } from './vmm-charts.ts';
+import { figure } from './kit/figure.ts';
+import { html, lines, type Markup } from './kit/markup.ts';
+import { renderFitted, renderPage } from './kit/page.ts';
+import { downtimeChart, PHASE_KEYS, seriesChart } from './vmm-charts.ts';
 import {
   grids,
   machineName,
@@ -20,24 +21,24 @@ import {
   type Grid,
 } from './vmm-measures.ts';
 import { renderVmmMismatches } from './vmm-text.ts';
+import { vmmWinner } from './vmm-winner.ts';
 
 /** The whole page. */
 export function renderVmmHtml({ result, mismatches }: VmmExperimentOutcome): string {
   const asked = result.machines[0]!;
   const { line, allEqual } = verificationOf(result);
-  const keys = PHASE_KINDS.map(({ kind, label }) => html`<span><i class="phase-${kind}"></i>${label}</span> `);
   return renderPage(
     `stillwarm: reboot of a hypervisor under ${machineName(asked)}`,
     html`<header>
 <p class="program">stillwarm</p>
 <h1>What a reboot of the hypervisor takes</h1>
+<p class="headline">${vmmWinner(result)}</p>
 <p class="verdict ${allEqual ? 'good' : 'bad'}"><b aria-hidden="true">${allEqual ? '✓' : '✗'}</b> ${line}</p>
 ${list([...renderVmmMismatches(mismatches), ...reasonsOf(result)])}
 </header>
 <section>
 <h2>The service under ${machineName(asked)}</h2>
-<p class="legend">${keys}<span><i class="key-silence"></i>a guest does not answer</span></p>
-<figure>${new Markup(downtimeChart(asked))}</figure>
+${figure(downtimeChart(asked), { keys: PHASE_KEYS })}
 </section>
 ${renderSeries(result)}
 <section>
@@ -62,13 +63,15 @@ ${renderFitted(result)}
 function renderSeries(result: VmmExperimentResult): Markup {
   return lines(
     seriesOf(result).map((series, n) => {
-      const charts = (Object.keys(MEASURES) as VmmMeasure[]).map((measure) => {
-        const chart = new Markup(seriesChart(result, series, measure, `series-${n}-${measure}`));
-        return html`<figure><figcaption>${MEASURES[measure].title}</figcaption>${chart}</figure>`;
-      });
+      const keys = [{ style: 'key-ring', label: 'figure of the slides' }];
+      const charts = (Object.keys(MEASURES) as VmmMeasure[]).map((measure) =>
+        figure(seriesChart(result, series, measure, `series-${n}-${measure}`), {
+          caption: MEASURES[measure].title,
+          keys,
+        }),
+      );
       return html`<section>
 <h2>Times ${series.title}</h2>
-<p class="legend"><span><i class="key-ring"></i>figure of the slides</span></p>
 ${lines(charts)}
 </section>`;
     }),

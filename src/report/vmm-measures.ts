@@ -8,7 +8,8 @@
 import { counted, grouped } from '../base/counted.ts';
 import { vmmFigure, type VmmFigure, type VmmMeasure } from '../slides/figures.ts';
 import type { VmmExperimentResult, VmmMeasurement, VmmReading, VmmStrategyResult } from '../experiment/vmm/result.ts';
-import { NO_FIGURE, settings, significant } from './measures.ts';
+import { NO_FIGURE, significant } from './kit/figures.ts';
+import { settings } from './measures.ts';
 
 /** A figure, and what is said of it in a line below. */
 export interface Cell {

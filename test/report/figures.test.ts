@@ -6,10 +6,10 @@
 
 import { describe, expect, it } from 'vitest';
 import type { RebootResult, RunResult, StrategyResult } from '../../src/experiment/guest/result.ts';
-import { barChart, timelineChart } from '../../src/report/charts.ts';
+import { lostChart, runsChart, timelineChart } from '../../src/report/charts.ts';
 import { renderHtml } from '../../src/report/html.ts';
 import { renderText } from '../../src/report/tables.ts';
-import { boxesOf, htmlRowsOf, rowsOf, scaleOf, textsOf } from './printed.ts';
+import { boxesOf, htmlRowsOf, onScale, rowsOf, textsOf } from './printed.ts';
 
 const run = (phase: RunResult['phase'], number: RunResult['number'], bytes: number, ns: number): RunResult => ({
   phase,
@@ -263,22 +263,24 @@ describe('the page', () => {
 });
 
 describe('the bars', () => {
-  const chart = barChart(RESULT);
+  const both = runsChart(RESULT).svg;
+  const chart = onScale(both, 'linear');
   const EXPECTED = [
-    ['bar-before', 3, 4],
-    ['bar-first', 5.5, 30],
-    ['bar-second', 60, 90],
+    ['bar-outline', 3, 4],
+    ['bar-solid', 5.5, 30],
+    ['bar-pale', 60, 90],
   ] as const;
 
   it('the bars are as long as their figures say, of one scale, beside their labels', () => {
+    const [longest] = boxesOf(chart, 'bar-pale').slice(-1);
     for (const [style, cold, warm] of EXPECTED) {
       const boxes = boxesOf(chart, style);
-      // The fastest run, of 90 MB/s, is 380 units wide.
-      expect(boxes.map(({ width }) => width)).toEqual(
-        [cold, warm].map((value) => Math.round((value / 90) * 3800) / 10),
-      );
+      // The longest bar is that of the fastest run, of 90 MB/s.
+      for (const [n, value] of [cold, warm].entries())
+        expect(boxes[n]!.width).toBeCloseTo((value / 90) * longest!.width, 0);
       expect(new Set(boxes.map(({ x }) => x)).size).toBe(1);
     }
+    expect(longest!.width).toBeGreaterThan(300);
     const shown = textsOf(chart, 'value').map(({ text }) => text);
     expect(shown).toEqual(['3.00', '5.50', '60.0', '4.00', '30.0', '90.0']);
     const labels = textsOf(chart, 'tick end');
@@ -292,71 +294,67 @@ describe('the bars', () => {
     });
   });
 
+  it('the bars are as long as the logarithms say on the other scale, from 1 MB/s on', () => {
+    const log = onScale(both, 'log');
+    const unit = boxesOf(log, 'bar-pale')[1]!.width / Math.log10(90);
+    for (const [style, cold, warm] of EXPECTED)
+      for (const [n, value] of [cold, warm].entries())
+        expect(boxesOf(log, style)[n]!.width).toBeCloseTo(Math.log10(value) * unit, 0);
+    expect(textsOf(log, 'tick').map(({ text }) => text)).toEqual(['MB/s, logarithmic from 1']);
+  });
+
   it('the bars are described', () => {
     expect(chart).toContain(
       'cold: 3.00 first before the reboot, 5.50 first after, 60.0 second after. ' +
         'warm-cache: 4.00 first before the reboot, 30.0 first after, 90.0 second after.',
     );
+    expect(chart).toContain('<title>warm-cache, after, 1st: 30.0 MB/s</title>');
   });
 });
 
 describe('the throughput over time', () => {
-  const chart = timelineChart(RESULT);
-  const [cold, warm] = chart.split('<g class="strategy-').slice(1) as [string, string];
-  const seconds = scaleOf(
-    textsOf(chart, 'tick middle')
-      .slice(0, -1)
-      .map(({ x, text }) => ({ at: x, text })),
-  );
-  /** The steps of a line: from, to (seconds) and MB/s. */
-  function stepsOf(panel: string): { from: number; to: number; speed: number }[] {
-    // A tick's letters stand 5 units below its line.
-    const speed = scaleOf(textsOf(panel, 'tick end').map(({ y, text }) => ({ at: y - 5, text })));
-    const path = /class="line" d="([^"]*)"/.exec(panel)![1]!;
-    // A step is drawn as two points of one height.
-    return path
-      .split('M')
-      .slice(1)
-      .flatMap((part) => {
-        const points = part.split('L').map((point) => point.split(',').map(Number) as [number, number]);
-        return points.flatMap(([x, y], n) => {
-          const next = points[n + 1];
-          return next?.[1] === y && next[0] > x ? [{ from: seconds(x), to: seconds(next[0]), speed: speed(y) }] : [];
-        });
-      });
-  }
+  const chart = timelineChart(RESULT).svg;
+  const panels = onScale(chart, 'linear').split('<g class="mark-').slice(1);
+  /** What the places of a panel say: from, to, and the figure. */
+  const saidIn = (panel: string): { from: number; to: number; says: string }[] =>
+    [...panel.matchAll(/<title>[^,]*, (-?[\d.]+) to (-?[\d.]+) s: ([^<]*)<\/title>/g)].map(([, from, to, says]) => ({
+      from: Number(from),
+      to: Number(to),
+      says: says!,
+    }));
 
   it.each([
-    ['cold', (): string => cold, COLD],
-    ['warm-cache', (): string => warm, WARM],
-  ] as const)('the throughput over time of %s is drawn where it was measured', (_, panel, strategy) => {
-    const steps = stepsOf(panel());
-    const inside = (from: number, to: number): number[] =>
-      steps.filter((step) => step.from > from + 0.06 && step.to < to - 0.06).map(({ speed }) => speed);
-    const rebooted = strategy.rebootNs / 1e9;
-    for (const { startNs, ns, bytes } of strategy.timeline) {
-      const from = startNs / 1e9;
-      if (from > 11) continue;
-      const speeds = inside(from, from + ns / 1e9);
-      for (const speed of speeds) expect(Math.abs(speed - bytes / 1e6 / (ns / 1e9))).toBeLessThan(1.2);
-      if (ns >= 1e9 && from > -1.5) expect(speeds.length).toBeGreaterThan(10);
+    ['cold', 0, COLD, 10.25],
+    ['warm-cache', 1, WARM, 8],
+  ] as const)('the throughput over time of %s says what was measured, where it was measured', (_, n, strategy, up) => {
+    const said = saidIn(panels[n]!);
+    for (const { from, to, says } of said) {
+      const whole = strategy.timeline.find(
+        ({ startNs, ns }) => startNs / 1e9 <= from - 0.06 && to + 0.06 <= (startNs + ns) / 1e9,
+      );
+      if (whole !== undefined) expect(Number.parseFloat(says)).toBeCloseTo((whole.bytes * 1000) / whole.ns, 1);
+      if (from > 0.06 && to < up - 0.06) expect(says).toBe('down');
     }
-    expect(inside(0, rebooted)).toEqual([]);
-    expect(Math.min(...steps.map(({ from }) => Math.abs(from - rebooted)))).toBeLessThan(0.06);
+    expect(said.filter(({ says }) => says !== 'down').length).toBeGreaterThan(10);
+    expect(said.some(({ says }) => says === 'down')).toBe(true);
   });
 
-  it('the throughput over time says when the service is down, when the reboot begins, and when the first run is done', () => {
-    for (const [panel, down, done] of [
-      [cold, 10.25, '12.3'],
-      [warm, 8, '10.0'],
+  it('the throughput over time breaks the axis at the reboot and where the first service is back', () => {
+    for (const [n, down, takes] of [
+      [0, '10.3', '2.00'],
+      [1, '8.00', '2.00'],
     ] as const) {
-      const [box] = boxesOf(panel, 'down');
-      expect(seconds(box!.x)).toBeCloseTo(0, 1);
-      expect(seconds(box!.x + box!.width)).toBeCloseTo(down, 1);
+      const panel = panels[n]!;
+      expect(panel.match(/class="break"/g)).toHaveLength(2);
+      expect(textsOf(panel, 'halo middle').map(({ text }) => text)).toEqual([`${down} s`]);
+      expect(textsOf(panel, 'note end').map(({ text }) => text)).toEqual([`first run takes ${takes} s`]);
       const begin = Number(/class="begin" d="M([\d.]+) /.exec(panel)![1]);
-      expect(seconds(begin)).toBeCloseTo(0, 1);
-      expect(textsOf(panel, 'note end').map(({ text }) => text)).toEqual([`first run done at ${done} s`]);
+      expect(boxesOf(panel, 'down')[0]!.x).toBeCloseTo(begin, 5);
     }
+    // Both are away until 8 s. The longer absence reaches over the zigzag.
+    const [cold, warm] = panels.map((panel) => boxesOf(panel, 'down')[0]!);
+    expect(cold!.x).toBe(warm!.x);
+    expect(cold!.width).toBeGreaterThan(warm!.width + 50);
   });
 
   it('the throughput over time is described', () => {
@@ -364,5 +362,35 @@ describe('the throughput over time', () => {
       'cold: out of service for 10.3 s, then a first run at 5.50 MB/s that lasts 2.00 s. ' +
         'warm-cache: out of service for 8.00 s, then a first run at 30.0 MB/s that lasts 2.00 s.',
     );
+  });
+});
+
+describe('what a crash lost', () => {
+  const write = (strategy: StrategyResult, bytes: number, bytesLost: number): StrategyResult => ({
+    ...strategy,
+    writes: { ...strategy.writes, bytes, bytesLost },
+  });
+
+  it('what a crash lost is as wide as its share of what was written', () => {
+    const chart = lostChart(of([write(COLD, 4_000_000, 1_000_000), write(WARM, 2_000_000, 0)])).svg;
+    // The most written, of 4 MB, is 640 units wide.
+    expect(boxesOf(chart, 'kept').map(({ x, width }) => [x, width])).toEqual([
+      [0, 480],
+      [0, 320],
+    ]);
+    expect(boxesOf(chart, 'lost').map(({ x, width }) => [x, width])).toEqual([[480, 160]]);
+    expect(textsOf(chart, 'note end').map(({ text }) => text)).toEqual(['1 MB lost', '2 MB, none lost']);
+    expect(chart).toContain('cold: 1 MB of 4 MB lost. warm-cache: 0 B of 2 MB lost.');
+  });
+
+  it('what a crash lost is seen however little it is', () => {
+    const [lost] = boxesOf(lostChart(of([write(COLD, 4_000_000, 1)])).svg, 'lost');
+    expect(lost!.width).toBe(3);
+    expect(lost!.x + lost!.width).toBe(640);
+  });
+
+  it('what a crash lost is in the page when something was written, and only then', () => {
+    expect(renderHtml(RESULT, [])).toContain('<h2>What the crash lost</h2>');
+    expect(renderHtml(of([write(COLD, 0, 0)]), [])).not.toContain('lost</h2>');
   });
 });

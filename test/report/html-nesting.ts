@@ -1,10 +1,12 @@
 const VOID = new Set(['br', 'circle', 'meta', 'path', 'rect', 'wbr']);
 
-/** Throws when a tag of an HTML page is not closed in its order. Style and text are skipped. */
+/**
+ * Throws when a tag of an HTML page is not closed in its order. Style, script and text are skipped.
+ */
 export function checkNesting(html: string): void {
   const open: string[] = [];
   for (const [, slash, name] of html
-    .replace(/<style>[^]*?<\/style>|<!doctype html>/g, '')
+    .replace(/<style>[^]*?<\/style>|<script>[^]*?<\/script>|<!doctype html>/g, '')
     .matchAll(/<(\/?)([a-z][a-z0-9]*)/gi)) {
     if (VOID.has(name!)) continue;
     if (slash === '') open.push(name!);

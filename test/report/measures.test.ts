@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { headline, sections, significant, throughput, verification } from '../../src/report/measures.ts';
+import { significant } from '../../src/report/kit/figures.ts';
+import { headline, sections, throughput, verification } from '../../src/report/measures.ts';
 import { property } from '../support/property.ts';
 import { sampleResult, sampleStrategy } from './sample.ts';
 

@@ -48,7 +48,10 @@ export interface Box {
 
 /** The rectangles of a class, in the order in which they were drawn. */
 export function boxesOf(chart: string, style: string): Box[] {
-  const pattern = new RegExp(`<rect x="([^"]*)" y="([^"]*)" width="([^"]*)" height="([^"]*)" class="${style}"/>`, 'g');
+  const pattern = new RegExp(
+    `<rect x="([^"]*)" y="([^"]*)" width="([^"]*)" height="([^"]*)" class="${style}(?: hit)?"`,
+    'g',
+  );
   return [...chart.matchAll(pattern)].map(([, x, y, width, height]) => ({
     x: Number(x),
     y: Number(y),
@@ -66,10 +69,21 @@ export function textsOf(
   return [...chart.matchAll(pattern)].map(([, x, y, text]) => ({ x: Number(x), y: Number(y), text: text! }));
 }
 
-/** The places of circles of a class. */
-export function circlesOf(chart: string, style: string): { readonly x: number; readonly y: number }[] {
-  const pattern = new RegExp(`<circle cx="([^"]*)" cy="([^"]*)" r="[^"]*" class="${style}"/>`, 'g');
+/** The places of the rings of a chart. */
+export function ringsOf(chart: string): { readonly x: number; readonly y: number }[] {
+  const pattern = /<circle cx="([^"]*)" cy="([^"]*)" r="7" class="ring hit">/g;
   return [...chart.matchAll(pattern)].map(([, x, y]) => ({ x: Number(x), y: Number(y) }));
+}
+
+/** The places of the marks of a chart. */
+export function marksOf(chart: string): { readonly x: number; readonly y: number }[] {
+  const pattern = /<path transform="translate\(([^,]*),([^)]*)\)" d="[^"]*" class="dot hit">/g;
+  return [...chart.matchAll(pattern)].map(([, x, y]) => ({ x: Number(x), y: Number(y) }));
+}
+
+/** A chart as it is first seen: without the parts of the other scale. */
+export function onScale(chart: string, kind: 'linear' | 'log'): string {
+  return chart.replaceAll(new RegExp(`<g class="${kind === 'log' ? 'linear' : 'log'}">[^]*?</g>`, 'g'), '');
 }
 
 /** The scale that ticks on an axis say: what a place on it means. */

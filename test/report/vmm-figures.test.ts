@@ -9,7 +9,7 @@ import { downtimeChart, seriesChart } from '../../src/report/vmm-charts.ts';
 import { renderVmmHtml } from '../../src/report/vmm-html.ts';
 import { seriesOf } from '../../src/report/vmm-measures.ts';
 import { renderVmmText } from '../../src/report/vmm-text.ts';
-import { boxesOf, circlesOf, htmlRowsOf, rowsOf, scaleOf, textsOf } from './printed.ts';
+import { boxesOf, htmlRowsOf, marksOf, onScale, ringsOf, rowsOf, scaleOf, textsOf } from './printed.ts';
 
 const GIB = 1 << 30;
 const S = 1_000_000_000;
@@ -250,12 +250,8 @@ describe('the tables of the series', () => {
 });
 
 describe('the chart of a reboot', () => {
-  const chart = downtimeChart(asked);
-  const seconds = scaleOf(
-    textsOf(chart, 'tick middle')
-      .slice(0, -1)
-      .map(({ x, text }) => ({ at: x, text })),
-  );
+  const chart = downtimeChart(asked).svg;
+  const seconds = scaleOf(textsOf(chart, 'tick middle').map(({ x, text }) => ({ at: x, text })));
   const spanOf = ({ x, width }: { x: number; width: number }): [number, number] => [seconds(x), seconds(x + width)];
   const expectSpans = (style: string, spans: readonly (readonly [number, number])[]): void => {
     const drawn = boxesOf(chart, style).map(spanOf);
@@ -268,20 +264,20 @@ describe('the chart of a reboot', () => {
   };
 
   it('the chart of a reboot has each phase where it was, in the colour of its kind', () => {
-    expectSpans('phase-dom0', [
+    expectSpans('phase-1', [
       [0, 10],
       [12, 20],
     ]);
-    expectSpans('phase-stop', [
+    expectSpans('phase-0', [
       [10, 11],
       [11, 11.5],
       [0, 12],
     ]);
-    expectSpans('phase-reset', [
+    expectSpans('phase-2', [
       [12, 59],
       [20, 68],
     ]);
-    expectSpans('phase-start', [
+    expectSpans('phase-3', [
       [59.5, 62],
       [68, 80],
     ]);
@@ -300,16 +296,19 @@ describe('the chart of a reboot', () => {
 
   it('the chart of a reboot has the longest silence alone when there are many guests', () => {
     const many = { ...WARM, guests: [0, 1, 2].flatMap(() => WARM.guests) };
-    const crowded = downtimeChart({ ...asked, vms: 9, strategies: [many] });
+    const crowded = downtimeChart({ ...asked, vms: 9, strategies: [many] }).svg;
     expect(boxesOf(crowded, 'silence')).toHaveLength(1);
-    const scale = scaleOf(
-      textsOf(crowded, 'tick middle')
-        .slice(0, -1)
-        .map(({ x, text }) => ({ at: x, text })),
-    );
+    const scale = scaleOf(textsOf(crowded, 'tick middle').map(({ x, text }) => ({ at: x, text })));
     const [box] = boxesOf(crowded, 'silence');
     expect(scale(box!.x)).toBeCloseTo(12, 1);
     expect(scale(box!.x + box!.width)).toBeCloseTo(47, 1);
+  });
+
+  it('the chart of a reboot has the seconds of each phase below it, with the letter of its kind', () => {
+    expect(textsOf(chart, 'seconds middle').map(({ text }) => text)).toEqual([
+      ...['B 10.0 s', 'A 1.00 s', 'A 0.500 s', 'C 47.0 s', 'D 2.50 s'],
+      ...['A 12.0 s', 'B 8.00 s', 'C 48.0 s', 'D 12.0 s'],
+    ]);
   });
 
   it('the chart of a reboot says how long the service was down, and in all', () => {
@@ -333,23 +332,19 @@ describe('the charts of the series', () => {
   ] as const)(
     'the charts of the series of %s have their figures over the memory, and those of the slides',
     (measure, warm, cold, slides) => {
-      const chart = seriesChart(SERIES, byMemory!, measure, 'it');
+      const chart = onScale(seriesChart(SERIES, byMemory!, measure, 'it').svg, 'linear');
       const seconds = scaleOf(textsOf(chart, 'tick end').map(({ y, text }) => ({ at: y - 5, text })));
-      const memory = scaleOf(
-        textsOf(chart, 'tick middle')
-          .slice(0, -1)
-          .map(({ x, text }) => ({ at: x, text })),
-      );
+      const memory = scaleOf(textsOf(chart, 'tick middle').map(({ x, text }) => ({ at: x, text })));
       const near = (drawn: number, value: number, top: number): void => {
         expect(Math.abs(drawn - value)).toBeLessThan(top / 500);
       };
-      const dots = circlesOf(chart, 'dot');
+      const dots = marksOf(chart);
       expect(dots).toHaveLength(6);
       [...warm, ...cold].forEach((value, n) => {
         near(seconds(dots[n]!.y), value, cold[2] * 1.5);
         near(memory(dots[n]!.x), [256, 512, 1024][n % 3]!, 1024);
       });
-      const rings = circlesOf(chart, 'ring');
+      const rings = ringsOf(chart);
       expect(rings).toHaveLength(2);
       slides.forEach((value, n) => {
         near(seconds(rings[n]!.y), value, cold[2] * 1.5);
@@ -359,9 +354,10 @@ describe('the charts of the series', () => {
   );
 
   it('the charts of the series go over the numbers of guests, too, without a ring', () => {
-    const chart = seriesChart(SERIES, byNumber!, 'stop', 'it');
-    expect(textsOf(chart, 'tick middle').map(({ text }) => text)).toEqual(['1', '2', 'guests of 512MiB']);
-    expect(circlesOf(chart, 'ring')).toEqual([]);
+    const chart = seriesChart(SERIES, byNumber!, 'stop', 'it').svg;
+    expect(textsOf(chart, 'tick middle').map(({ text }) => text)).toEqual(['1', '2']);
+    expect(textsOf(chart, 'caption middle').map(({ text }) => text)).toEqual(['guests of 512MiB']);
+    expect(ringsOf(chart)).toEqual([]);
     expect(chart).toContain('warm-vm: 4.50 s at 1, 3.00 s at 2. shutdown-boot: 36.8 s at 1, 24.5 s at 2.');
   });
 });

@@ -67,8 +67,7 @@ describe('the layering tool', () => {
         if (to === from) continue;
         const name = to.replaceAll('/', '-');
         const target = `${up(from)}${to}/x.ts`;
-        // What report/ sees of an experiment are types: a wall of its own, tried below.
-        if (from !== 'report' || !to.startsWith('experiment')) files[`src/${from}/to-${name}.ts`] = imports(target);
+        files[`src/${from}/to-${name}.ts`] = imports(target);
         files[`src/${from}/type-of-${name}.ts`] = importsType(target);
         if (isAllowed(from, to)) continue;
         const wall = `wall-of-${from.replaceAll('/', '-')}: src/${from}/`;
@@ -76,10 +75,10 @@ describe('the layering tool', () => {
       }
     }
     const { problems } = await checkLayers(tree(files), 1);
-    // The way to the host is a wall of its own, tried below.
-    const walls = problems.filter((problem) => !problem.startsWith('browsers-reach-no-node'));
+    // The way to the host, and that report/ sees types alone, are walls of their own, tried below.
+    const walls = problems.filter((problem) => !/^(browsers-reach-no-node|report-sees)/.test(problem));
     expect(walls.sort()).toEqual(expected.sort());
-    expect(ROOMS).toHaveLength(48);
+    expect(ROOMS).toHaveLength(49);
   });
 
   // What the house stands on, said a second time and by hand: a row that grows by mistake is
