@@ -14,6 +14,7 @@ import { inspect } from './inspect.ts';
 import type { Io } from './io.ts';
 import { mkfs } from './mkfs.ts';
 import { COMMANDS } from './options.ts';
+import { paper } from './paper.ts';
 import { reboot } from './reboot.ts';
 import { oneLine } from './values.ts';
 import { vmmReboot } from './vmm-reboot.ts';
@@ -21,6 +22,7 @@ import { vmmReboot } from './vmm-reboot.ts';
 const RUN: Readonly<Record<string, (argv: readonly string[], io: Io) => number>> = {
   reboot,
   'vmm-reboot': vmmReboot,
+  paper,
   mkfs,
   inspect,
   campaign,

@@ -50,6 +50,19 @@ export const KNOWN: Readonly<Record<string, Known>> = {
     },
     samples: [],
   },
+  'stillwarm/paper@1': {
+    inputs: [...COMMON, 'fitted'],
+    things: {
+      set: { by: ['constant'] },
+      figures: { by: ['name'] },
+      swings: { by: ['constant'] },
+      machines: { by: ['vms', 'memory'], isSection: true },
+      strategies: { by: ['strategy'] },
+      readings: { by: ['strategy'] },
+      rates: { by: ['mbps'] },
+    },
+    samples: [],
+  },
   'stillwarm/campaign@1': {
     inputs: ['seed', 'runs', 'arch', 'without'],
     things: { faults: { by: ['fault'], isSection: true }, costs: { by: ['off'] } },

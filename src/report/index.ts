@@ -4,3 +4,5 @@ export { NO_FIGURE, significant } from './kit/figures.ts';
 export * from './tables.ts';
 export * from './vmm-html.ts';
 export * from './vmm-text.ts';
+export * from './paper-html.ts';
+export * from './paper-text.ts';

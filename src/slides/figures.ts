@@ -60,6 +60,9 @@ export type LossFigure = Printed &
 
 export type SlideFigure = VmmFigure | WarmCacheFigure | LossFigure;
 
+/** A predicted figure that is further off than this has to say why, percent. */
+export const NEAR_PERCENT = 10;
+
 const MIB = 1 << 20;
 const ONE = { kind: 'hypervisor', unit: 's', vms: 1, memory: 1024 * MIB } as const;
 const SIX = { kind: 'hypervisor', unit: 's', vms: 6, memory: 256 * MIB } as const;
@@ -133,8 +136,8 @@ export function figureName(figure: SlideFigure): string {
     }
     case 'files':
     case 'web server': {
-      const against = figure.measure === 'against cold' ? 'against a conventional reboot' : 'as a share of the second';
-      return `${figure.kind}: first run after, ${against}`;
+      const other = figure.measure === 'against cold' ? 'conventional' : 'second run';
+      return `${figure.kind}: first run ÷ ${other}`;
     }
     case 'throughput lost':
       return `throughput lost, ${figure.strategy}: ${figure.measure === 'share' ? 'how much' : 'how long'}`;

@@ -155,6 +155,9 @@ describe('a number that an option does not take', () => {
       'vmm-reboot --seed',
       'vmm-reboot --limit',
       'vmm-reboot --jobs',
+      'paper --seed',
+      'paper --samples',
+      'paper --jobs',
       'campaign --runs',
       'campaign --seed',
       'diff --tolerance',
@@ -166,7 +169,12 @@ describe('a number that an option does not take', () => {
     (command, option, positionals) => {
       for (const text of ['-1', '-0', '-0.5', '-.5', '-1GiB', '9'.repeat(20), '9'.repeat(400), '1e400', '1_000', '１'])
         for (const argv of [[option, text], [`${option}=${text}`]]) {
-          const io = captureIo('/', { runReboot: never, runVmmReboot: never, runCampaign: never });
+          const io = captureIo('/', {
+            runReboot: never,
+            runVmmReboot: never,
+            runPaperBatch: never,
+            runCampaign: never,
+          });
           expect(main([command, ...argv, ...positionals], io)).toBe(2);
           expect(io.stderr.text).toMatch(new RegExp(`^stillwarm: ${option}: [^\n]* is not [^\n]*\n$`));
           expect(io.stderr.text).toContain(/^[!-~]+$/.test(text) ? text.slice(0, 80) : JSON.stringify(text));

@@ -19,10 +19,12 @@ import { DiffResult } from '../../src/diff/result.ts';
 import { CampaignResult, Verdicts } from '../../src/experiment/campaign/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
+import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { FAULTS } from '../../src/experiment/campaign/faults.ts';
 import { PROTECTIONS } from '../../src/experiment/campaign/options.ts';
 import { bootMachine, cacheBlocks, restartGuest, startGuest } from '../support/machine.ts';
 import { property } from '../support/property.ts';
+import { madeUpPaper } from '../report/paper-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { schemaFile, schemaPage } from './schema-page.ts';
@@ -49,6 +51,7 @@ const RESULTS = [
   ['vmm-reboot', VmmExperimentResult, () => plain(sampleVmmResult())],
   ['inspect', InspectResult, () => plain(findings(inspected))],
   ['campaign', CampaignResult, () => structuredClone(campaign)],
+  ['paper', PaperResult, () => plain(madeUpPaper({ study: true }).result)],
   ['diff', DiffResult, () => plain(compared())],
 ] as const;
 

@@ -5,9 +5,11 @@ import { InspectResult } from '../../src/cli/inspect-result.ts';
 import { readResult, type ReadResult } from '../../src/diff/index.ts';
 import { runCampaign } from '../../src/experiment/campaign/campaign.ts';
 import { CampaignResult } from '../../src/experiment/campaign/result.ts';
+import { PaperResult } from '../../src/experiment/paper/result.ts';
 import { RebootResult } from '../../src/experiment/guest/result.ts';
 import { VmmExperimentResult } from '../../src/experiment/vmm/result.ts';
 import { inspectMemory } from '../../src/xen/inspect.ts';
+import { madeUpPaper } from '../report/paper-sample.ts';
 import { sampleResult } from '../report/sample.ts';
 import { sampleVmmResult } from '../report/vmm-sample.ts';
 import { bootMachine, cacheBlocks, startGuest } from '../support/machine.ts';
@@ -33,6 +35,7 @@ function inspected(): unknown {
 export const RESULTS = [
   ['reboot', RebootResult, plain(sampleResult())],
   ['vmm-reboot', VmmExperimentResult, plain(sampleVmmResult())],
+  ['paper', PaperResult, plain(madeUpPaper({ study: true }).result)],
   ['campaign', CampaignResult, plain(campaign)],
   ['inspect', InspectResult, plain(inspected())],
 ] as const;
@@ -44,6 +47,10 @@ const NAMES: Readonly<Record<string, (thing: Readonly<Record<string, string>>) =
   runs: (thing) => `${thing['phase']}, ${thing['number']}`,
   machines: (thing) => `${thing['vms']}, ${Number(thing['memory']) / 2 ** 20}MiB`,
   guests: (thing) => thing['name'],
+  figures: (thing) => nameOfScalar(thing['name']!),
+  swings: (thing) => thing['constant'],
+  readings: (thing) => thing['strategy'],
+  rates: (thing) => `${thing['mbps']}`,
   timeline: (thing) => thing['name'],
   faults: (thing) => thing['fault'],
   costs: (thing) => `(${(thing['off'] as unknown as string[]).join(', ')})`,
@@ -56,6 +63,10 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   machines: ['vms', 'memory'],
   strategies: ['name', 'strategy'],
   guests: ['name'],
+  figures: ['name'],
+  swings: ['constant'],
+  readings: ['strategy'],
+  rates: ['mbps'],
   timeline: ['name'],
   faults: ['fault'],
   costs: ['off'],

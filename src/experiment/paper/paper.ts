@@ -10,21 +10,13 @@
 import { Digest } from '../../sim/digest.ts';
 import { RandomStreams } from '../../sim/random.ts';
 import { constantsOf, fittedConstants, type Constant } from '../../machine/profile.ts';
+import { NEAR_PERCENT } from '../../slides/figures.ts';
 import { archOf, PROFILE } from '../host/profiles.ts';
+import type { PaperOptions } from './options.ts';
 import { filesRun, paperFigures, seriesRuns, type PaperFigure } from './figures.ts';
 import type { PaperFigureResult, PaperMachine, PaperRange, PaperResult, PaperStudy } from './result.ts';
 import { PAPER_PROFILE, type PaperBatch, type PaperJob, type PaperPart, type PaperRun } from './runs.ts';
 import { study, type Factor, type Interval, type Point, type Question, type Spread } from './sensitivity.ts';
-
-export interface PaperOptions {
-  readonly seed: number;
-  /** Find the ranges, too: many runs. */
-  readonly study: boolean;
-  /** Memory and files are this many times smaller than the paper's; 1 for its figures. */
-  readonly shrink: number;
-  /** Points of the sample in which all constants are moved. */
-  readonly samples: number;
-}
 
 /** Ranges as they are written to a file. */
 export interface WrittenRanges {
@@ -45,10 +37,6 @@ export interface PaperOutcome {
 export type PaperWork = Generator<PaperBatch, PaperOutcome, readonly PaperPart[]>;
 
 export const RANGES_SCHEMA = 'stillwarm/paper-ranges@1';
-/** By default. */
-export const SAMPLES = 24;
-/** A predicted figure that is further off has to say why, percent. */
-export const NEAR_PERCENT = 10;
 /** Constants that move no time of a run by more than this are left as they are. */
 const THRESHOLD = 0.005;
 /** Swings that are printed of a figure. */
